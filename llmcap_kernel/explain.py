@@ -1,0 +1,160 @@
+"""A result, and the line of arithmetic that made it.
+
+Every result of the kernel can print its own derivation: the formula, the same
+line with the numbers in it, and the value with its unit. GB and GiB appear
+here and nowhere deeper, because this is where people read.
+"""
+
+from dataclasses import dataclass
+from html import escape
+
+_PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+_SMALL = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+
+
+def digits(value, figures=3):
+    """Write a number with a few significant figures and no exponent.
+
+    Parameters
+    ----------
+    value : float
+        The number [-].
+    figures : int
+        How many significant figures to keep [-].
+
+    Returns
+    -------
+    str
+        Such as "1,171" or "0.0137" [-].
+
+    Examples
+    --------
+    >>> digits(1171.4), digits(13.66), digits(0.013664), digits(100)
+    ('1,171', '13.7', '0.0137', '100')
+    """
+    value = float(value)
+    if value != value or value in (float("inf"), float("-inf")):
+        return "-" if value != value else ("unlimited" if value > 0 else "-unlimited")
+    size = abs(value)
+    if size == 0:
+        return "0"
+    decimals = figures - 1
+    while size < 1 and decimals < 12:
+        size, decimals = size * 10, decimals + 1
+    while size >= 10:
+        size, decimals = size / 10, decimals - 1
+    text = f"{value:,.{max(decimals, 0)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def quantity(value, unit, figures=3):
+    """Write a value of the kernel the way a person reads it.
+
+    Parameters
+    ----------
+    value : float
+        The value in SI [-].
+    unit : str
+        Its unit: "bytes", "GiB" (for bytes shown in binary), "bytes/s", "FLOP",
+        "FLOP/s", "params", "s", "USD/Mtok", "USD/h", "tok/s", "tokens" or any
+        other word [-].
+    figures : int
+        Significant figures [-].
+
+    Returns
+    -------
+    str
+        Number and unit [-].
+
+    Examples
+    --------
+    >>> quantity(3.35e12, "bytes/s"), quantity(0.013664, "s"), quantity(85_520_809_984, "GiB")
+    ('3.35 TB/s', '13.7 ms', '79.6 GiB')
+    """
+    if unit == "GiB":
+        return f"{digits(value / 2**30, figures)} GiB"
+    if unit in ("bytes", "bytes/s", "FLOP", "FLOP/s", "params"):
+        word = {"bytes": "B", "bytes/s": "B/s", "params": ""}.get(unit, unit)
+        for scale, prefix in _PREFIXES:
+            if abs(value) >= scale or scale == 1.0:
+                if unit == "params":
+                    prefix = {"G": "B", "k": "K"}.get(prefix, prefix)
+                return f"{digits(value / scale, figures)} {prefix}{word}".strip()
+    if unit == "s":
+        for scale, word in _SMALL:
+            if abs(value) >= scale or word == "ns":
+                return f"{digits(value / scale, figures)} {word}"
+    if unit in ("USD/Mtok", "USD/h"):
+        return f"${value:,.2f}{'/M' if unit == 'USD/Mtok' else '/h'}"
+    return f"{digits(value, figures)} {unit}".strip()
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of arithmetic.
+
+    Parameters
+    ----------
+    name : str
+        What is computed [-].
+    formula : str
+        The formula in names [-].
+    numbers : str
+        The same formula with the numbers in it [-].
+    value : str
+        The value and its unit, as a person reads it [-].
+    source : str
+        Where the formula or the figure stands [-].
+
+    Examples
+    --------
+    >>> print(Line("step", "bytes / bandwidth", "72.7 GB / 3.35 TB/s", "21.7 ms"))
+    step = bytes / bandwidth
+         = 72.7 GB / 3.35 TB/s
+         = 21.7 ms
+    """
+
+    name: str
+    formula: str
+    numbers: str
+    value: str
+    source: str = ""
+
+    def __str__(self):
+        pad = "\n" + " " * len(self.name) + " = "
+        parts = [self.formula, self.numbers, self.value]
+        kept = [p for i, p in enumerate(parts) if p and p not in parts[:i]]
+        return f"{self.name} = " + pad.join(kept)
+
+
+class Explained:
+    """What every result has: lines of arithmetic, as text and as a table."""
+
+    def lines(self):
+        """Give the lines of arithmetic, first things first.
+
+        Returns
+        -------
+        tuple of Line
+            The derivation [-].
+        """
+        return ()
+
+    def explain(self):
+        """Write the derivation.
+
+        Returns
+        -------
+        str
+            Formula, numbers and value of each line [-].
+        """
+        return "\n".join(str(line) for line in self.lines())
+
+    def _repr_html_(self):
+        rows = "".join(
+            f"<tr><th scope='row'>{escape(l.name)}</th><td>{escape(l.formula)}</td>"
+            f"<td>{escape(l.numbers)}</td><td>{escape(l.value)}</td></tr>"
+            for l in self.lines()
+        )
+        head = "<tr><th>what</th><th>formula</th><th>with the numbers</th><th>value</th></tr>"
+        return f"<table class='llmcap-explain'>{head}{rows}</table>"
