@@ -1,0 +1,927 @@
+"""Stage 2, bandwidth: the decode step, prefill and communication.
+
+A step is a sum of parts that run one after another, layer by layer: the dense
+weights, the routed experts, attention over the cache, the collectives between
+cards, and fixed costs. Each part takes the longer of its reading and its
+computing. With `CEILING` the spec sheet is reached; with fitted efficiencies
+the same law is an estimate.
+"""
+
+from dataclasses import dataclass, replace
+
+from . import law
+from .explain import Explained, Line, quantity
+from .numeric import ceil, floor, maximum, minimum, where
+from .spec import CEILING, BadInput, number
+
+ACTIVATION_BYTES = 2  # collectives carry 16-bit activations
+
+
+def all_reduce_s(*, message_bytes, cards, link_bandwidth_bytes_s, latency_s=0.0):
+    """Time one all-reduce, by the better of two ways for its size.
+
+    Small messages go in one shot: each card reads everyone else's copy, one
+    latency and `n-1` messages. Large ones are scattered and gathered: two
+    latencies, but only `2 (n-1)/n` messages.
+
+    Parameters
+    ----------
+    message_bytes : float or array
+        What each card holds and all shall sum [bytes].
+    cards : float or array
+        Cards that take part [-].
+    link_bandwidth_bytes_s : float or array
+        One way, per card [bytes/s].
+    latency_s : float or array
+        Fixed cost of one exchange [s].
+
+    Returns
+    -------
+    float or array
+        The shorter time; 0 for a single card [s].
+
+    References
+    ----------
+    Patarasuk and Yuan 2009, doi 10.1016/j.jpdc.2008.09.002, for the large
+    message; the one-shot and two-shot kernels of TensorRT-LLM and vLLM.
+
+    Examples
+    --------
+    >>> all_reduce_s(message_bytes=9e8, cards=8, link_bandwidth_bytes_s=450e9)
+    0.0035
+    """
+    one_way = message_bytes / link_bandwidth_bytes_s
+    one_shot = (cards - 1) * one_way + latency_s
+    two_shot = 2 * (cards - 1) / cards * one_way + 2 * latency_s
+    return where(cards > 1, minimum(one_shot, two_shot), 0.0)
+
+
+def all_to_all_s(*, message_bytes, cards, link_bandwidth_bytes_s, latency_s=0.0):
+    """Time one all-to-all, as expert parallelism sends tokens to experts.
+
+    Parameters
+    ----------
+    message_bytes : float or array
+        What each card sends in all, its own share included [bytes].
+    cards : float or array
+        Cards that take part [-].
+    link_bandwidth_bytes_s : float or array
+        One way, per card [bytes/s].
+    latency_s : float or array
+        Fixed cost of the collective [s].
+
+    Returns
+    -------
+    float or array
+        `(n-1)/n message / bandwidth + latency`; 0 for a single card [s].
+
+    References
+    ----------
+    Rajbhandari et al. 2022, arXiv 2201.05596, section 5.
+
+    Examples
+    --------
+    >>> all_to_all_s(message_bytes=9e8, cards=2, link_bandwidth_bytes_s=450e9)
+    0.001
+    """
+    moved = (cards - 1) / cards * message_bytes
+    return where(cards > 1, moved / link_bandwidth_bytes_s + latency_s, 0.0)
+
+
+def compute_dtype(gpu, number_format):
+    """Find the dtype a card computes a format in, and how fast.
+
+    Parameters
+    ----------
+    gpu : Gpu
+        The card [-].
+    number_format : Format
+        The stored format; its `compute` list is tried in order [-].
+
+    Returns
+    -------
+    tuple of (str, float)
+        The dtype and its dense rate [FLOP/s].
+
+    Raises
+    ------
+    BadInput
+        When the card has none of them.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> compute_dtype(catalog.gpu("a100-sxm-80gb"), catalog.format("fp8"))[0]
+    'bf16'
+    """
+    for dtype in (*number_format.compute, "bf16", "fp16", "fp32"):
+        rate = gpu.flop_s.get(dtype)
+        if rate:
+            return dtype, rate
+    raise BadInput(
+        "gpu",
+        f"{gpu.title} lists no rate for {number_format.name} or a wider dtype: "
+        f"it has {', '.join(gpu.flop_s)}.",
+    )
+
+
+def link_bandwidth_bytes_s(deployment):
+    """Say how fast the deployment's cards talk, one way.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+
+    Returns
+    -------
+    float
+        The link inside a node, or the network once `tp` leaves it [bytes/s].
+    """
+    gpu = deployment.gpu
+    if deployment.tp > gpu.max_per_node:
+        return min(gpu.link_bandwidth_bytes_s, gpu.node_link_bandwidth_bytes_s)
+    return gpu.link_bandwidth_bytes_s
+
+
+def communication_s(deployment, tokens, efficiency=CEILING):
+    """Time the collectives of one pass over all layers.
+
+    Tensor parallelism sums activations twice a layer: after attention and
+    after the MLP. Data-parallel attention needs only the second, as a gather
+    and a scatter. Expert parallelism sends each token to its experts and back
+    instead. Pipeline stages hand activations on.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    tokens : float or array
+        Tokens in the pass [tokens].
+    efficiency : Efficiency
+        Shares and latencies in force [-].
+
+    Returns
+    -------
+    float or array
+        Time of all collectives [s].
+
+    References
+    ----------
+    Shoeybi et al. 2019, arXiv 1909.08053, section 3.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> two = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
+    >>> round(communication_s(two, 16) * 1e6)
+    93
+    """
+    model, tp = deployment.model, deployment.tp
+    if deployment.num_gpus == 1:
+        return 0.0
+    link = link_bandwidth_bytes_s(deployment) * efficiency.link_bandwidth
+    latency = efficiency.all_reduce_s
+    message = tokens * model.hidden_size * ACTIVATION_BYTES
+    reduce_s = all_reduce_s(
+        message_bytes=message, cards=tp, link_bandwidth_bytes_s=link, latency_s=latency
+    )
+    moe_layers = model.moe_layers if deployment.ep > 1 else 0
+    per_layer = 1 if deployment.dp_attention else 2
+    total = (per_layer * model.layers - moe_layers) * reduce_s
+    if moe_layers:
+        sent = message / deployment.ep * model.experts_per_token
+        exchange_s = all_to_all_s(
+            message_bytes=sent,
+            cards=deployment.ep,
+            link_bandwidth_bytes_s=link,
+            latency_s=latency,
+        )
+        total = total + 2 * moe_layers * exchange_s
+    if deployment.pp > 1:
+        stage_link = deployment.gpu.link_bandwidth_bytes_s
+        if deployment.num_gpus > deployment.gpu.max_per_node:
+            stage_link = min(stage_link, deployment.gpu.node_link_bandwidth_bytes_s)
+        hand_on_s = message / tp / (stage_link * efficiency.link_bandwidth) + latency
+        total = total + (deployment.pp - 1) * hand_on_s
+    return total
+
+
+@dataclass(frozen=True)
+class Step(Explained):
+    """The parts of one pass through the model, in seconds.
+
+    Attributes
+    ----------
+    dense_s, expert_s, attention_s : float or array
+        Dense weights, routed experts, and attention over the cache [s].
+    communication_s : float or array
+        Collectives between cards [s].
+    fixed_s : float or array
+        Launches and host time [s].
+    draft_s : float or array
+        Guessing tokens ahead [s].
+    adapter_s : float or array
+        Reading and applying low-rank adapters [s].
+    host_s : float or array
+        Waiting for weights kept in the host's memory [s].
+    tokens_per_step : float or array
+        Tokens a sequence gains by the step, above 1 with speculation [tokens].
+    prefill_tokens : float or array
+        Prompt tokens that ride along [tokens].
+    weight_bytes, kv_bytes : float or array
+        What one card reads in the pass [bytes].
+    flops : float or array
+        What one card computes in the pass [FLOP].
+    tokens : float or array
+        Tokens in the pass [tokens].
+    deployment : Deployment
+        What it was computed for [-].
+    efficiency : Efficiency
+        What it was computed with [-].
+    """
+
+    dense_s: float
+    expert_s: float
+    attention_s: float
+    communication_s: float
+    fixed_s: float
+    weight_bytes: float
+    kv_bytes: float
+    flops: float
+    tokens: float
+    deployment: object
+    efficiency: object
+    what: str = "decode step"
+    draft_s: float = 0.0
+    adapter_s: float = 0.0
+    host_s: float = 0.0
+    tokens_per_step: float = 1.0
+    prefill_tokens: float = 0.0
+
+    @property
+    def total_s(self):
+        """All parts, one after another [s]."""
+        parts = self.dense_s + self.expert_s + self.attention_s + self.communication_s
+        return parts + self.fixed_s + self.draft_s + self.adapter_s + self.host_s
+
+    @property
+    def itl_s(self):
+        """Time from one token of a user to the next when nothing else runs [s]."""
+        return self.total_s / self.tokens_per_step
+
+    @property
+    def tok_s_user(self):
+        """Tokens one user sees in a second when nothing else runs [tok/s]."""
+        return self.tokens_per_step / self.total_s
+
+    def lines(self):
+        gpu, eff = self.deployment.gpu, self.efficiency
+        dtype, rate = compute_dtype(gpu, self.deployment.weights)
+        bandwidth = gpu.bandwidth_bytes_s
+        parts = [("dense weights", self.dense_s), ("experts", self.expert_s)]
+        parts += [("attention", self.attention_s), ("communication", self.communication_s)]
+        parts += [("draft", self.draft_s), ("adapters", self.adapter_s)]
+        parts += [("waiting for the host", self.host_s), ("fixed", self.fixed_s)]
+        parts = [(n, s) for n, s in parts if s]
+        read = f"weights {quantity(self.weight_bytes, 'bytes')}"
+        if self.kv_bytes:
+            read += f" + KV {quantity(self.kv_bytes, 'bytes')}"
+        share = "" if eff == CEILING else f" x {eff.bandwidth:.2f} and {eff.kv_bandwidth:.2f}"
+        both = self.weight_bytes + self.kv_bytes
+        return (
+            Line(
+                "read",
+                "(weight_bytes + kv_bytes) / bandwidth",
+                f"({read}) / {quantity(bandwidth, 'bytes/s')}{share} a card",
+                quantity(both / bandwidth, "s") + (" at full bandwidth" if share else ""),
+            ),
+            Line(
+                "compute",
+                "flops / flop_s",
+                f"{quantity(self.flops, 'FLOP')} / {quantity(rate, 'FLOP/s')} ({dtype}) a card",
+                quantity(self.flops / rate, "s"),
+            ),
+            Line(
+                self.what,
+                " + ".join(name for name, _ in parts),
+                " + ".join(quantity(s, "s") for _, s in parts),
+                quantity(self.total_s, "s"),
+            ),
+            *self._speculation_lines(),
+        )
+
+    def _speculation_lines(self):
+        guess = self.deployment.speculation
+        if guess is None or self.what != "decode step":
+            return ()
+        k, accept = guess.tokens, guess.accept
+        return (
+            Line(
+                "tokens_per_step",
+                "(1 - accept^(k+1)) / (1 - accept)",
+                f"(1 - {accept:g}^{k + 1}) / (1 - {accept:g})",
+                f"{self.tokens_per_step:.2f}",
+                "arXiv 2211.17192",
+            ),
+            Line(
+                "itl",
+                "decode step / tokens_per_step",
+                f"{quantity(self.total_s, 's')} / {self.tokens_per_step:.2f}",
+                quantity(self.itl_s, "s"),
+            ),
+        )
+
+
+def _pass_parts(deployment, tokens, efficiency, head=True):
+    """Time dense weights and experts in one pass of `tokens` over all layers."""
+    d, model = deployment, deployment.model
+    weights = law.weights_of(d)
+    _, rate = compute_dtype(d.gpu, d.weights)
+    flop_s = rate * efficiency.compute
+    bandwidth = d.gpu.bandwidth_bytes_s * efficiency.bandwidth
+    dense_params = model.dense_matmul_params - (0 if head else model.head_params)
+    dense_flops = law.matmul_flops(params=dense_params, tokens=tokens) / d.tp
+    dense_s = law.roofline_s(
+        flops=dense_flops,
+        bytes_moved=weights.dense_read_bytes,
+        flop_s=flop_s,
+        bandwidth_bytes_s=bandwidth,
+    )
+    if not model.experts:
+        return dense_s, 0.0, weights.dense_read_bytes, dense_flops
+    touched = law.experts_touched(
+        experts=model.experts, experts_per_token=model.experts_per_token, tokens=tokens
+    )
+    expert_bytes = weights.expert_read_bytes * touched / model.experts
+    expert_flops = law.matmul_flops(params=model.expert_matmul_params, tokens=tokens) / d.tp
+    expert_s = law.roofline_s(
+        flops=expert_flops,
+        bytes_moved=expert_bytes,
+        flop_s=flop_s,
+        bandwidth_bytes_s=bandwidth,
+    )
+    bytes_read = weights.dense_read_bytes + expert_bytes
+    return dense_s, expert_s, bytes_read, dense_flops + expert_flops
+
+
+def _adapter_s(deployment, sequences, tokens, efficiency):
+    """Time the adapters: each one in the batch is read, each token multiplied with its own."""
+    d, lora = deployment, deployment.lora
+    if lora is None:
+        return 0.0
+    params = law.lora_params(d.model, lora.rank) / d.tp
+    _, rate = compute_dtype(d.gpu, d.kv)
+    return law.roofline_s(
+        flops=law.matmul_flops(params=params, tokens=tokens),
+        bytes_moved=minimum(lora.adapters, sequences) * params * ACTIVATION_BYTES,
+        flop_s=rate * efficiency.compute,
+        bandwidth_bytes_s=d.gpu.bandwidth_bytes_s * efficiency.bandwidth,
+    )
+
+
+def _host_s(deployment, weight_read, resident_s):
+    """Time a pass waits for offloaded weights; the stream hides behind the resident work."""
+    share = deployment.offload_share
+    if not share:
+        return 0.0
+    return maximum(weight_read * share / deployment.gpu.host_bandwidth_bytes_s - resident_s, 0.0)
+
+
+def _draft_s(deployment, *, context_tokens, concurrency, efficiency):
+    """Time the guesses of one step."""
+    d, guess, model = deployment, deployment.speculation, deployment.model
+    if guess.draft is not None:
+        draft = draft_deployment(d)
+        one = decode_step(
+            draft, context_tokens=context_tokens, concurrency=concurrency, efficiency=efficiency
+        )
+        return guess.tokens * one.total_s
+    if not model.mtp_params:
+        return 0.0
+    params = model.mtp_params + model.head_params
+    _, rate = compute_dtype(d.gpu, d.weights)
+    one_s = law.roofline_s(
+        flops=law.matmul_flops(params=params, tokens=concurrency) / d.tp,
+        bytes_moved=params * d.weights.bytes_per_element / d.tp,
+        flop_s=rate * efficiency.compute,
+        bandwidth_bytes_s=d.gpu.bandwidth_bytes_s * efficiency.bandwidth,
+    )
+    return guess.tokens * one_s
+
+
+def draft_deployment(deployment):
+    """Put the draft model of a speculating deployment on the same cards.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        A deployment whose speculation names a draft model [-].
+
+    Returns
+    -------
+    Deployment
+        The draft, split as the target is where its heads allow it, else whole
+        on every card [-].
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from llmcap_kernel import catalog
+    >>> from llmcap_kernel.spec import Speculation
+    >>> big = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
+    >>> big = replace(big, speculation=Speculation(4, 0.8, catalog.model("llama-3.1-8b")))
+    >>> draft_deployment(big).tp
+    2
+    """
+    draft = deployment.speculation.draft
+    splits = draft.heads and draft.heads % deployment.tp == 0
+    return replace(
+        deployment,
+        model=draft,
+        tp=deployment.tp if splits else 1,
+        pp=1,
+        ep=1,
+        dp_attention=False,
+        speculation=None,
+        lora=None,
+        offload_share=0.0,
+    )
+
+
+def tokens_per_step(*, accept, tokens):
+    """Expect how many tokens a speculative step yields.
+
+    Parameters
+    ----------
+    accept : float or array
+        Probability that a guess is accepted [-].
+    tokens : float or array
+        Tokens guessed ahead [tokens].
+
+    Returns
+    -------
+    float or array
+        `(1 - accept^(k+1)) / (1 - accept)`, the checked token included [tokens].
+
+    References
+    ----------
+    Leviathan et al. 2022, arXiv 2211.17192, equation 1.
+
+    Examples
+    --------
+    >>> round(tokens_per_step(accept=0.8, tokens=4), 2)
+    3.36
+    """
+    return (1 - accept ** (tokens + 1)) / (1 - accept)
+
+
+def decode_step(deployment, *, context_tokens, concurrency=1, efficiency=CEILING):
+    """Time one decode step: every sequence gets one token.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    context_tokens : float or array
+        Tokens each sequence holds [tokens].
+    concurrency : float or array
+        Sequences in flight; a pipeline cuts them into `pp` micro-batches that
+        fill its stages, so one pass carries `concurrency / pp` [-].
+    efficiency : Efficiency
+        Shares and latencies in force; the ceiling when left out [-].
+
+    Returns
+    -------
+    Step
+        The step's parts [s].
+
+    References
+    ----------
+    Pope et al. 2022, arXiv 2211.05102, section 2; Agrawal et al. 2024, arXiv
+    2403.02310, for what shares the step.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> b = catalog.deployment(
+    ...     model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8"
+    ... )
+    >>> print(f"{decode_step(b, context_tokens=8000, concurrency=16).total_s * 1e3:.1f} ms")
+    13.8 ms
+    """
+    _positive(context_tokens=context_tokens, concurrency=concurrency)
+    d, model = deployment, deployment.model
+    sequences = maximum(concurrency / d.pp, 1.0)
+    guess = d.speculation
+    checked = 1 + guess.tokens if guess else 1
+    tokens = sequences * checked
+    dense_s, expert_s, weight_read, flops = _pass_parts(d, tokens, efficiency)
+    on_card = ceil(sequences / d.tp) if d.dp_attention else sequences
+    kv_read = on_card * law.kv_read_bytes_per_sequence(
+        model, d.kv, context_tokens, tp=d.tp, dp_attention=d.dp_attention
+    )
+    spread = 1 if d.dp_attention else d.tp
+    attention_flops = law.attention_flops_per_token(model, context_tokens) / spread
+    attention_flops = attention_flops * on_card * checked
+    _, rate = compute_dtype(d.gpu, d.kv)
+    attention_s = law.roofline_s(
+        flops=attention_flops,
+        bytes_moved=kv_read,
+        flop_s=rate * efficiency.compute,
+        bandwidth_bytes_s=d.gpu.bandwidth_bytes_s * efficiency.kv_bandwidth,
+    )
+    return Step(
+        dense_s=dense_s,
+        expert_s=expert_s,
+        attention_s=attention_s,
+        communication_s=communication_s(d, tokens, efficiency),
+        fixed_s=model.layers * efficiency.layer_s + efficiency.step_s,
+        weight_bytes=weight_read,
+        kv_bytes=kv_read,
+        flops=flops + attention_flops,
+        tokens=tokens,
+        deployment=d,
+        efficiency=efficiency,
+        adapter_s=_adapter_s(d, sequences, tokens, efficiency),
+        host_s=_host_s(d, weight_read, dense_s + expert_s),
+        draft_s=_draft_s(
+            d, context_tokens=context_tokens, concurrency=concurrency, efficiency=efficiency
+        )
+        if guess
+        else 0.0,
+        tokens_per_step=tokens_per_step(accept=guess.accept, tokens=guess.tokens)
+        if guess
+        else 1.0,
+    )
+
+
+def prefill(deployment, *, input_tokens, cached_tokens=0, efficiency=CEILING):
+    """Time the prefill of one prompt on an idle deployment.
+
+    The prompt is computed in chunks of the engine's `max_batched_tokens`; each
+    chunk reads the weights once, so long prompts are bound by compute.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    input_tokens : float or array
+        Tokens of the prompt [tokens].
+    cached_tokens : float or array
+        Leading tokens a prefix cache holds already [tokens].
+    efficiency : Efficiency
+        Shares and latencies in force; the ceiling when left out [-].
+
+    Returns
+    -------
+    Step
+        The parts of all chunks together [s].
+
+    References
+    ----------
+    Agrawal et al. 2024, arXiv 2403.02310, for chunks.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> a = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", weights="fp8")
+    >>> print(f"{prefill(a, input_tokens=6000).total_s:.2f} s")
+    0.46 s
+    """
+    _positive(input_tokens=input_tokens)
+    d, model = deployment, deployment.model
+    tokens = maximum(input_tokens - cached_tokens, 1)
+    chunks = ceil(tokens / d.engine.max_batched_tokens)
+    # the head works on the last token of a prompt only, the layers on all
+    dense_s, expert_s, weight_read, flops = _pass_parts(
+        d, tokens / chunks, efficiency, head=False
+    )
+    attention_flops = law.prefill_attention_flops(model, tokens, cached_tokens) / d.tp
+    _, rate = compute_dtype(d.gpu, d.kv)
+    return Step(
+        dense_s=dense_s * chunks,
+        expert_s=expert_s * chunks,
+        attention_s=attention_flops / (rate * efficiency.compute),
+        communication_s=communication_s(d, tokens / chunks, efficiency) * chunks,
+        fixed_s=(model.layers * efficiency.layer_s + efficiency.step_s) * chunks,
+        weight_bytes=weight_read * chunks,
+        kv_bytes=0.0,
+        flops=flops * chunks + attention_flops,
+        tokens=tokens,
+        deployment=d,
+        efficiency=efficiency,
+        what="prefill",
+        adapter_s=_adapter_s(d, 1, tokens / chunks, efficiency) * chunks,
+        host_s=_host_s(d, weight_read, dense_s + expert_s) * chunks,
+    )
+
+
+def _positive(**fields):
+    """Refuse scalars that are no count; arrays are the caller's to check."""
+    for name, value in fields.items():
+        if not hasattr(value, "__array__"):
+            number(name, value, 1, 1e9)
+
+
+def mixed_step(
+    deployment, *, context_tokens, concurrency, prefill_tokens, efficiency=CEILING
+):
+    """Time a step that decodes for everyone and prefills a chunk of one prompt.
+
+    Chunked prefill lets a prompt share steps with the users already decoding:
+    they read the weights together, and everyone waits for the chunk's work.
+    The chunk is what the engine's `max_batched_tokens` leaves beside the users.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    context_tokens : float or array
+        Tokens each decoding sequence holds [tokens].
+    concurrency : float or array
+        Sequences decoding [-].
+    prefill_tokens : float or array
+        Prompt tokens waiting [tokens].
+    efficiency : Efficiency
+        Shares and latencies in force; the ceiling when left out [-].
+
+    Returns
+    -------
+    Step
+        The step's parts, for prompt tokens that start their sequence [s].
+
+    References
+    ----------
+    Agrawal et al. 2024, arXiv 2403.02310, section 4.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> b = catalog.deployment(
+    ...     model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8"
+    ... )
+    >>> both = mixed_step(b, context_tokens=8000, concurrency=16, prefill_tokens=7000)
+    >>> alone = decode_step(b, context_tokens=8000, concurrency=16)
+    >>> both.total_s > 10 * alone.total_s
+    True
+    """
+    d, model = deployment, deployment.model
+    plain = replace(d, speculation=None) if d.speculation else d
+    base = decode_step(
+        plain, context_tokens=context_tokens, concurrency=concurrency, efficiency=efficiency
+    )
+    room = maximum(d.engine.max_batched_tokens - base.tokens, 1)
+    chunk = minimum(prefill_tokens, room)
+    tokens = base.tokens + chunk
+    dense_s, expert_s, weight_read, flops = _pass_parts(d, tokens, efficiency)
+    chunk_flops = law.prefill_attention_flops(model, chunk) / d.tp
+    _, rate = compute_dtype(d.gpu, d.kv)
+    return replace(
+        base,
+        dense_s=dense_s,
+        expert_s=expert_s,
+        attention_s=base.attention_s + chunk_flops / (rate * efficiency.compute),
+        communication_s=communication_s(d, tokens, efficiency),
+        weight_bytes=weight_read,
+        flops=flops + chunk_flops,
+        tokens=tokens,
+        prefill_tokens=chunk,
+        host_s=_host_s(d, weight_read, dense_s + expert_s),
+        what="mixed step",
+    )
+
+
+def closed_loop_wait_s(*, users, service_s, away_s):
+    """Expect the time from asking to being served when users come back at once.
+
+    Each of the users queues for a server that takes `service_s`, goes away for
+    `away_s`, and queues again. Mean-value analysis with Schweitzer's closure,
+    in which a newcomer meets `(n-1)/n` of the mean queue, leaves a quadratic
+    with one positive root.
+
+    Parameters
+    ----------
+    users : float or array
+        Requests in flight n [-].
+    service_s : float or array
+        What one takes of the server: the prefill of a prompt [s].
+    away_s : float or array
+        How long it stays away: the decoding of an answer [s].
+
+    Returns
+    -------
+    float or array
+        Queueing and service together; `service_s` for a single user,
+        `n service - away` once the server is saturated [s].
+
+    References
+    ----------
+    Reiser and Lavenberg 1980, doi 10.1145/322186.322195; Schweitzer 1979.
+
+    Examples
+    --------
+    >>> closed_loop_wait_s(users=1, service_s=0.5, away_s=10.0)
+    0.5
+    """
+    excess = users * service_s - away_s
+    slack = service_s * away_s
+    return (excess + (excess * excess + 4 * slack) ** 0.5) / 2
+
+
+def steady_state_tok_s(*, concurrency, output_tokens, step_s, prefill_s):
+    """Find the output rate when prefill and decode take turns on the same cards.
+
+    In the time in which each of the users gets one whole answer, the cards run
+    one prefill for each user and one decode step for each output token.
+
+    Parameters
+    ----------
+    concurrency : float or array
+        Requests in flight, a new one for each that ends [-].
+    output_tokens : float or array
+        Tokens of an answer [tokens].
+    step_s : float or array
+        One decode step of all users [s].
+    prefill_s : float or array
+        Prefill of one prompt [s].
+
+    Returns
+    -------
+    float or array
+        `C O / (C prefill + O step)` over all users [tok/s].
+
+    References
+    ----------
+    Agrawal et al. 2024, arXiv 2403.02310, section 3, on how the two interfere.
+
+    Examples
+    --------
+    >>> round(steady_state_tok_s(concurrency=16, output_tokens=1000, step_s=0.01, prefill_s=0.5))
+    889
+    """
+    busy_s = concurrency * prefill_s + output_tokens * step_s
+    return concurrency * output_tokens / busy_s
+
+
+@dataclass(frozen=True)
+class Serving(Explained):
+    """What users see while the deployment is kept busy.
+
+    Three numbers are easy to confuse and are named apart: the decode step
+    alone, the mean gap between tokens with other users' prefill in it, and the
+    first token's wait.
+
+    Attributes
+    ----------
+    decode, prompt, chunk : Step
+        One decode step, the prefill of one prompt, and a decode step that
+        carries a chunk of a prompt too [s].
+    concurrency, output_tokens : float or array
+        Requests in flight, and tokens of an answer [-].
+    """
+
+    decode: Step
+    prompt: Step
+    chunk: Step
+    concurrency: float
+    output_tokens: float
+
+    @property
+    def itl_decode_s(self):
+        """Gap between tokens when nobody prefills [s]."""
+        return self.decode.itl_s
+
+    @property
+    def prefill_share_s(self):
+        """Time the cards give to one prompt; stages of a pipeline work on several [s]."""
+        return self.prompt.total_s / self.decode.deployment.pp
+
+    @property
+    def itl_served_s(self):
+        """Mean gap between tokens, the prefill of other users' prompts in it [s]."""
+        others = maximum(self.concurrency - 1, 0)
+        return self.decode.itl_s + others * self.prefill_share_s / self.output_tokens
+
+    @property
+    def itl_chunk_s(self):
+        """Gap in which a chunk of another prompt rides along: the worst a user sees [s]."""
+        return self.chunk.total_s
+
+    @property
+    def ttft_mean_s(self):
+        """Mean wait for a first token when users come back as soon as they are answered [s]."""
+        return closed_loop_wait_s(
+            users=self.concurrency,
+            service_s=self.prefill_share_s,
+            away_s=self.output_tokens * self.decode.itl_s,
+        ) + (self.prompt.total_s - self.prefill_share_s)
+
+    @property
+    def ttft_idle_s(self):
+        """First token of a request that finds the deployment idle [s]."""
+        return self.prompt.total_s
+
+    @property
+    def ttft_burst_s(self):
+        """First token of the last user when all arrive together [s]."""
+        return self.prompt.total_s + (self.concurrency - 1) * self.prefill_share_s
+
+    @property
+    def output_tok_s(self):
+        """Output tokens of all users together [tok/s]."""
+        return steady_state_tok_s(
+            concurrency=self.concurrency,
+            output_tokens=self.output_tokens,
+            step_s=self.decode.itl_s,
+            prefill_s=self.prefill_share_s,
+        )
+
+    def lines(self):
+        users, out = self.concurrency, self.output_tokens
+        step, prompt = quantity(self.decode.itl_s, "s"), quantity(self.prefill_share_s, "s")
+        return (
+            *self.decode.lines(),
+            self.prompt.lines()[-1],
+            Line(
+                "itl_served",
+                "step + (users - 1) x prefill / output_tokens",
+                f"{step} + {max(users - 1, 0):,} x {prompt} / {out:,}",
+                quantity(self.itl_served_s, "s"),
+            ),
+            Line(
+                "output_rate",
+                "users x output_tokens / (users x prefill + output_tokens x step)",
+                f"{users:,} x {out:,} / ({users:,} x {prompt} + {out:,} x {step})",
+                quantity(self.output_tok_s, "tok/s"),
+            ),
+            Line(
+                "ttft_mean",
+                "closed-loop wait of users, prefill and answer time",
+                f"{users:,} users, {prompt} each, back after {out:,} x {step}",
+                quantity(self.ttft_mean_s, "s"),
+            ),
+            Line(
+                "itl_chunk",
+                f"a step with {self.chunk.prefill_tokens:,.0f} prompt tokens riding along",
+                "",
+                quantity(self.itl_chunk_s, "s"),
+            ),
+        )
+
+
+def serve(deployment, workload, *, concurrency=None, efficiency=CEILING):
+    """Put prefill and decode of a workload together.
+
+    The decode step is taken at the full context, the slowest of an answer, so
+    that a promise made on it holds for every token.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    workload : Workload
+        Prompt, answer, users and shared prefix [-].
+    concurrency : int, optional
+        Users in flight; the workload's when left out [-].
+    efficiency : Efficiency
+        Shares and latencies in force; the ceiling when left out [-].
+
+    Returns
+    -------
+    Serving
+        Latencies and throughput [s].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> from llmcap_kernel.spec import Workload
+    >>> b = catalog.deployment(
+    ...     model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8"
+    ... )
+    >>> s = serve(b, Workload(7000, 1000, 16))
+    >>> s.itl_served_s > s.itl_decode_s
+    True
+    """
+    users = workload.concurrency if concurrency is None else concurrency
+    block = deployment.engine.block_tokens
+    cached = floor(workload.shared_prefix_tokens / block) * block * workload.hit_share
+    common = {"concurrency": users, "efficiency": efficiency}
+    context = workload.context_tokens
+    return Serving(
+        decode=decode_step(deployment, context_tokens=context, **common),
+        prompt=prefill(
+            deployment,
+            input_tokens=workload.input_tokens,
+            cached_tokens=cached,
+            efficiency=efficiency,
+        ),
+        chunk=mixed_step(
+            deployment,
+            context_tokens=context,
+            prefill_tokens=workload.input_tokens - cached,
+            **common,
+        ),
+        concurrency=users,
+        output_tokens=workload.output_tokens,
+    )

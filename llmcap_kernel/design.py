@@ -1,0 +1,880 @@
+"""Stage 5, design: from an SLO and a budget to what to run, and why.
+
+Each limit is a pair: what is required and what there is. The one with the
+least headroom binds. A scorecard puts two to four deployments side by side; a
+search walks many and keeps a line on why each was passed over.
+"""
+
+import itertools
+import textwrap
+from dataclasses import dataclass, replace
+
+from . import bandwidth, capacity, catalog
+from .explain import Explained, Line, quantity
+from .spec import CEILING, BadInput, Slo, Workload, number
+
+SECONDS_PER_HOUR = 3600
+MAX_FRACTION = 0.98  # the driver needs the rest of a card
+WIDTH = 70  # characters of a printed line
+LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def usd_per_mtok(*, usd_h, tok_s):
+    """Price a million tokens.
+
+    Parameters
+    ----------
+    usd_h : float or array
+        Rent of the whole deployment [USD/h].
+    tok_s : float or array
+        Tokens it gives in a second [tok/s].
+
+    Returns
+    -------
+    float or array
+        `usd_h / 3600 / tok_s x 1e6` [USD/Mtok].
+
+    Examples
+    --------
+    >>> round(usd_per_mtok(usd_h=6.0, tok_s=1171), 2)
+    1.42
+    """
+    return usd_h / SECONDS_PER_HOUR / tok_s * 1e6
+
+
+@dataclass(frozen=True)
+class Limit(Explained):
+    """One constraint: what is required, what there is, and the headroom.
+
+    Attributes
+    ----------
+    name : str
+        "capacity", "latency", "prefill", "budget" or "cost" [-].
+    required, available : float
+        In the same unit, more available being better; a time is compared as
+        its rate [-].
+    headroom : float
+        How many times over the requirement is met; below 1 it is missed [-].
+    sentence : str
+        The comparison in words [-].
+    unit : str
+        Unit of both sides, as `explain.quantity` knows it [-].
+    """
+
+    name: str
+    required: float
+    available: float
+    headroom: float
+    sentence: str
+    unit: str = ""
+
+    @property
+    def met(self):
+        """Whether the requirement is met [-]."""
+        return self.headroom >= 1
+
+    def lines(self):
+        return (
+            Line(
+                f"{self.name} headroom",
+                "available / required",
+                f"{quantity(self.available, self.unit)} / {quantity(self.required, self.unit)}",
+                f"{self.headroom:.2f}x",
+            ),
+        )
+
+
+def limits(deployment, workload, slo, *, books=None, serving=None):
+    """Compare every limit that was asked for with what there is.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    workload : Workload
+        What the users do [-].
+    slo : Slo
+        What must hold; only its limits that are set are compared, and the
+        users always are [-].
+    books : Ledger, optional
+        The ledger, when it is known already [-].
+    serving : Serving, optional
+        The serving state at the users that fit, when it is known already [-].
+
+    Returns
+    -------
+    tuple of Limit
+        Least headroom first: the first one binds [-].
+
+    Examples
+    --------
+    >>> a, b, c = worked_spec()
+    >>> limits(a, WORKED_WORKLOAD, WORKED_SLO)[0].name
+    'capacity'
+    """
+    d, wanted = deployment, workload.concurrency
+    books = books or capacity.ledger(d, context_tokens=workload.context_tokens, concurrency=wanted)
+    users = books.max_concurrent
+    serving = serving or bandwidth.serve(d, workload, concurrency=max(min(wanted, users), 1))
+    rent = d.gpu_usd_h * d.num_gpus
+    rows = [
+        Limit(
+            "capacity",
+            wanted,
+            users,
+            users / wanted,
+            f"room for {users:,} of {wanted:,} sequences",
+            "users",
+        )
+    ]
+    if slo.itl_s is not None:
+        itl = serving.itl_served_s
+        rows.append(
+            Limit(
+                "latency",
+                1 / slo.itl_s,
+                1 / itl,
+                slo.itl_s / itl,
+                f"{quantity(itl, 's')} between tokens, {quantity(slo.itl_s, 's')} allowed",
+                "tok/s",
+            )
+        )
+    if slo.ttft_s is not None:
+        ttft = serving.ttft_burst_s
+        rows.append(
+            Limit(
+                "prefill",
+                1 / slo.ttft_s,
+                1 / ttft,
+                slo.ttft_s / ttft,
+                f"first token after {quantity(ttft, 's')} when all users arrive at once, "
+                f"{quantity(slo.ttft_s, 's')} allowed",
+                "1/s",
+            )
+        )
+    if slo.usd_h is not None and rent:
+        rows.append(
+            Limit(
+                "budget",
+                rent,
+                slo.usd_h,
+                slo.usd_h / rent,
+                f"{quantity(rent, 'USD/h')} of {quantity(slo.usd_h, 'USD/h')}",
+                "USD/h",
+            )
+        )
+    if slo.usd_mtok is not None and rent:
+        price = usd_per_mtok(usd_h=rent, tok_s=serving.output_tok_s)
+        rows.append(
+            Limit(
+                "cost",
+                price,
+                slo.usd_mtok,
+                slo.usd_mtok / price,
+                f"{quantity(price, 'USD/Mtok')} of {quantity(slo.usd_mtok, 'USD/Mtok')}",
+                "USD/Mtok",
+            )
+        )
+    return tuple(sorted(rows, key=lambda limit: limit.headroom))
+
+
+def warnings(deployment, workload):
+    """Name what a reader should know before trusting the numbers.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    workload : Workload
+        What the users do [-].
+
+    Returns
+    -------
+    tuple of str
+        One sentence each; empty when there is nothing to say [-].
+
+    Examples
+    --------
+    >>> d = catalog.deployment(model="llama-3-70b", gpu="h100-sxm", tp=4)
+    >>> warnings(d, Workload(100_000, 1000))[0][:46]
+    'The context of 101,000 tokens is beyond the 8,'
+    """
+    d, model, out = deployment, deployment.model, []
+    if workload.context_tokens > model.max_context_tokens:
+        out.append(
+            f"The context of {workload.context_tokens:,} tokens is beyond the "
+            f"{model.max_context_tokens:,} that {model.name} was configured for."
+        )
+    if model.kv_heads and d.tp > model.kv_heads and not d.dp_attention:
+        latent = any(a.latent_dim for a in model.attention)
+        if not latent:
+            out.append(
+                f"tp is {d.tp} and {model.name} has {model.kv_heads} KV heads: the cache is "
+                f"split {model.kv_heads} ways and copied on the rest."
+            )
+    if d.tp > 1 and not d.dp_attention and any(a.latent_dim for a in model.attention):
+        out.append(
+            f"{model.name} keeps one latent for all heads: each of the {d.tp} cards holds the "
+            "whole cache. Data-parallel attention would split it by user."
+        )
+    dtype, _ = bandwidth.compute_dtype(d.gpu, d.weights)
+    if d.weights.compute and dtype != d.weights.compute[0]:
+        out.append(
+            f"{d.gpu.title} has no {d.weights.compute[0]} units: {d.weights.name} weights keep "
+            f"their bytes and compute in {dtype}."
+        )
+    if d.tp > d.gpu.max_per_node:
+        out.append(
+            f"tp is {d.tp} and a node joins {d.gpu.max_per_node} {d.gpu.name}: collectives "
+            f"cross the network at {quantity(bandwidth.link_bandwidth_bytes_s(d), 'bytes/s')}."
+        )
+    if not d.gpu_usd_h:
+        out.append(f"The catalogue has no rent for {d.gpu.name}: give usd_h for prices.")
+    out.extend(model.notes)
+    return tuple(out)
+
+
+@dataclass(frozen=True)
+class Card(Explained):
+    """One column of a scorecard: everything the law says of one deployment.
+
+    Attributes
+    ----------
+    label : str
+        Its letter or name [-].
+    deployment : Deployment
+        What is run [-].
+    workload : Workload
+        What the users do [-].
+    books : Ledger
+        Where the memory goes [bytes].
+    serving : Serving
+        Latency and throughput at the users that fit, wanted ones at most [s].
+    limits : tuple of Limit
+        Least headroom first [-].
+    warnings : tuple of str
+        What to know before trusting it [-].
+    """
+
+    label: str
+    deployment: object
+    workload: object
+    books: object
+    serving: object
+    limits: tuple
+    warnings: tuple
+
+    @property
+    def starts(self):
+        """Whether the engine starts [-]."""
+        return self.books.starts
+
+    @property
+    def meets_all(self):
+        """Whether every limit is met [-]."""
+        return all(limit.met for limit in self.limits)
+
+    @property
+    def users(self):
+        """Users served: those wanted, or as many as fit [-]."""
+        return min(self.workload.concurrency, self.books.max_concurrent)
+
+    @property
+    def tok_s_user(self):
+        """Decode rate of one user while nobody prefills; None if it does not start [tok/s]."""
+        return self.serving.decode.tok_s_user if self.starts else None
+
+    @property
+    def usd_h(self):
+        """Rent of the deployment [USD/h]."""
+        return self.deployment.gpu_usd_h * self.deployment.num_gpus
+
+    @property
+    def usd_mtok(self):
+        """Price of a million output tokens at the users served; None when unknown [USD/Mtok]."""
+        if not self.starts or not self.usd_h:
+            return None
+        return usd_per_mtok(usd_h=self.usd_h, tok_s=self.serving.output_tok_s)
+
+    @property
+    def binding(self):
+        """The binding constraint in one line."""
+        limit = self.limits[0]
+        how = f"{limit.headroom:.2f}x headroom" if limit.met else "missed"
+        return f"{limit.name}, {how}: {limit.sentence}"
+
+    def rows(self):
+        """Give the scorecard's rows, label and text.
+
+        Returns
+        -------
+        tuple of (str, str)
+            Fits, decode, served latency, concurrency, price, binding [-].
+        """
+        s = self.serving
+        dash = "-"
+        price = quantity(self.usd_mtok, "USD/Mtok") if self.usd_mtok is not None else dash
+        return (
+            ("Fits", self.fits_text),
+            ("Decode per user", quantity(self.tok_s_user, "tok/s") if self.starts else dash),
+            ("Gap between tokens, served", quantity(s.itl_served_s, "s") if self.starts else dash),
+            ("Max concurrent", f"{self.books.max_concurrent:,}"),
+            ("$/M output", price),
+            ("Binding constraint", self.binding),
+        )
+
+    def brief(self):
+        """Give the rows of a narrow table, where a cell is a few characters.
+
+        Returns
+        -------
+        tuple of (str, str)
+            Fits, decode, served gap, concurrency, rent and price [-].
+        """
+        fit, most = self.books.fits, self.books.max_concurrent
+        dash = "-"
+        price = quantity(self.usd_mtok, "USD/Mtok") if self.usd_mtok is not None else dash
+        served = f"{most:,} of {self.workload.concurrency:,}" if self.starts else "no start"
+        return (
+            ("Fits", "yes" if fit else served),
+            ("Decode per user", quantity(self.tok_s_user, "tok/s") if self.starts else dash),
+            ("Served gap", quantity(self.serving.itl_served_s, "s") if self.starts else dash),
+            ("Max concurrent", f"{most:,}"),
+            ("Rent", quantity(self.usd_h, "USD/h") if self.usd_h else dash),
+            ("$/M output", price),
+        )
+
+    @property
+    def fits_text(self):
+        """Fits or not, and what would help, in one line."""
+        if self.books.fits:
+            return f"yes, at memory fraction {self.deployment.fraction:g}"
+        if self.starts:
+            return f"{self.books.max_concurrent:,} of {self.workload.concurrency:,} users"
+        least = least_fraction(self.deployment, self.workload.context_tokens)
+        if least is None:
+            return "does not start at any memory fraction"
+        return f"does not start at {self.deployment.fraction:g}; would at {least:.2f}"
+
+    def lines(self):
+        rent = Line(
+            "rent",
+            "cards x usd_h",
+            f"{self.deployment.num_gpus} x {quantity(self.deployment.gpu_usd_h, 'USD/h')}",
+            quantity(self.usd_h, "USD/h"),
+        )
+        if not self.starts:
+            return (*self.books.lines(), rent, *self.limits[0].lines())
+        price = Line(
+            "usd_mtok",
+            "rent / 3600 / output_rate x 1e6",
+            f"{quantity(self.usd_h, 'USD/h')} / 3600 / "
+            f"{quantity(self.serving.output_tok_s, 'tok/s')} x 1e6",
+            quantity(self.usd_mtok, "USD/Mtok") if self.usd_mtok is not None else "no rent known",
+        )
+        return (
+            *self.books.lines(),
+            *self.serving.lines(),
+            rent,
+            price,
+            *(x for lim in self.limits for x in lim.lines()),
+        )
+
+
+def least_fraction(deployment, context_tokens):
+    """Find the smallest memory fraction at which the engine starts.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    context_tokens : int
+        Tokens one sequence must have room for [tokens].
+
+    Returns
+    -------
+    float or None
+        The fraction, rounded up to a hundredth; None when 0.98 is not enough,
+        since the driver needs the rest [-].
+
+    Examples
+    --------
+    >>> a, b, c = worked_spec()
+    >>> 0.90 < least_fraction(a, 8000) <= 0.98
+    True
+    """
+    low, high = 5, round(MAX_FRACTION * 100)
+
+    def holds(percent):
+        trial = replace(deployment, memory_fraction=percent / 100)
+        return capacity.max_concurrent(trial, context_tokens) >= 1
+
+    if not holds(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    return low / 100
+
+
+def card(deployment, workload, slo=None, *, label="", efficiency=CEILING):
+    """Make one column of a scorecard.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    workload : Workload
+        What the users do [-].
+    slo : Slo, optional
+        What must hold; nothing but the users when left out [-].
+    label : str
+        Heading of the column [-].
+    efficiency : Efficiency
+        Shares and latencies in force; the ceiling when left out [-].
+
+    Returns
+    -------
+    Card
+        The column [-].
+
+    Examples
+    --------
+    >>> a, b, c = worked_spec()
+    >>> card(b, WORKED_WORKLOAD, WORKED_SLO).meets_all
+    True
+    """
+    books = capacity.ledger(
+        deployment, context_tokens=workload.context_tokens, concurrency=workload.concurrency
+    )
+    users = max(min(workload.concurrency, books.max_concurrent), 1)
+    serving = bandwidth.serve(deployment, workload, concurrency=users, efficiency=efficiency)
+    compared = limits(deployment, workload, slo or Slo(), books=books, serving=serving)
+    return Card(
+        label=label or deployment.title,
+        deployment=deployment,
+        workload=workload,
+        books=books,
+        serving=serving,
+        limits=compared,
+        warnings=warnings(deployment, workload),
+    )
+
+
+def _aligned(rows):
+    """Line up a table's cells: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([f"{name:{widths[0]}}", *map(str.rjust, cells, widths[1:])]).rstrip()
+        for name, *cells in rows
+    ]
+
+
+def _wrapped(text, first="", later="   "):
+    """Break a sentence into lines that a narrow page holds."""
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=later)
+
+
+@dataclass(frozen=True)
+class Scorecard(Explained):
+    """Deployments side by side for the same users.
+
+    Attributes
+    ----------
+    cards : tuple of Card
+        The columns [-].
+    """
+
+    cards: tuple
+
+    @property
+    def winner(self):
+        """The cheapest column per token that meets every limit; None if none does."""
+        good = [c for c in self.cards if c.meets_all]
+        priced = [c for c in good if c.usd_mtok is not None]
+        if priced:
+            return min(priced, key=lambda c: c.usd_mtok)
+        return good[0] if good else None
+
+    @property
+    def verdict(self):
+        """Which column to run and why not the others, in words."""
+        best = self.winner
+        if best is None:
+            reasons = "; ".join(f"{c.label}: {c.binding}" for c in self.cards)
+            return f"None meets every limit. {reasons}."
+        others = []
+        for c in self.cards:
+            if c is best:
+                continue
+            if not c.meets_all:
+                others.append(f"{c.label} misses {c.binding.replace(', missed', '')}")
+            elif c.usd_mtok is not None and best.usd_mtok is not None:
+                times = c.usd_mtok / best.usd_mtok
+                others.append(f"{c.label} meets the limits at {times:.1f}x the price per token")
+            else:
+                others.append(f"{c.label} meets the limits too")
+        price = quantity(best.usd_mtok, "USD/Mtok") if best.usd_mtok is not None else "unpriced"
+        return ". ".join([f"Run {best.label}, at {price} output", *others]) + "."
+
+    def text(self):
+        """Write the scorecard as a table for a terminal or a narrow page.
+
+        Returns
+        -------
+        str
+            Columns, rows, what binds each, verdict and warnings [-].
+        """
+        out = [f"{c.label} = {c.deployment.title}" for c in self.cards if c.label]
+        table = [("", *(c.label for c in self.cards))]
+        for cells in zip(*(c.brief() for c in self.cards), strict=True):
+            table.append((cells[0][0], *(text for _, text in cells)))
+        out += ["", *_aligned(table), "", "What binds"]
+        for c in self.cards:
+            out += _wrapped(c.binding, f"{c.label}: ")
+            if not c.starts:
+                out += _wrapped(c.fits_text, "   ")
+        out += ["", *_wrapped(self.verdict, later="")]
+        for c in self.cards:
+            for text in c.warnings:
+                out += ["", *_wrapped(text, f"note, {c.label}: ")]
+        return "\n".join(out)
+
+    def lines(self):
+        out = []
+        for c in self.cards:
+            out.append(Line(c.label, c.deployment.title, "", c.fits_text))
+            out += c.lines()
+        return tuple(out)
+
+
+def scorecard(columns, workload, slo=None, *, efficiency=CEILING):
+    """Put deployments side by side.
+
+    Parameters
+    ----------
+    columns : mapping of str to Deployment, or iterable of Deployment
+        One or more, with their headings; A, B, C ... when left out [-].
+    workload : Workload
+        What the users do, the same for all [-].
+    slo : Slo, optional
+        What must hold [-].
+    efficiency : Efficiency
+        Shares and latencies in force; the ceiling when left out [-].
+
+    Returns
+    -------
+    Scorecard
+        The columns and their verdict [-].
+
+    Raises
+    ------
+    BadInput
+        When there is no column, or more than 26 without a heading.
+
+    Examples
+    --------
+    >>> scorecard(worked_spec(), WORKED_WORKLOAD, WORKED_SLO).winner.label
+    'B'
+    """
+    if not hasattr(columns, "items"):
+        columns = tuple(columns)
+        if len(columns) > len(LABELS):
+            raise BadInput("columns", f"columns are {len(columns)}: it takes 1 to {len(LABELS)}.")
+        columns = dict(zip(LABELS, columns, strict=False))
+    if not columns:
+        raise BadInput("columns", "columns is empty: it takes at least one deployment.")
+    made = [card(d, workload, slo, label=n, efficiency=efficiency) for n, d in columns.items()]
+    return Scorecard(tuple(made))
+
+
+WORKED_WORKLOAD = Workload(input_tokens=7000, output_tokens=1000, concurrency=16)
+WORKED_SLO = Slo(itl_s=0.050, usd_h=30.0)
+
+
+def worked_spec():
+    """Give the three deployments of the worked spec, a coding agent.
+
+    The engine is the newest vLLM, held to the memory fraction of 0.90 that was
+    its default until version 0.20 raised it to 0.92.
+
+    Returns
+    -------
+    tuple of Deployment
+        A: Llama 3.1 70B in FP8 on one H100. B: the same on two. C: DeepSeek-V3
+        on eight H200 [-].
+
+    Examples
+    --------
+    >>> [d.num_gpus for d in worked_spec()]
+    [1, 2, 8]
+    """
+    same = {"weights": "fp8", "kv": "fp8", "memory_fraction": 0.90}
+    llama = {"model": "llama-3.1-70b", "gpu": "h100-sxm", **same}
+    return (
+        catalog.deployment(**llama),
+        catalog.deployment(**llama, tp=2),
+        catalog.deployment(model="deepseek-v3", gpu="h200-sxm", tp=8, **same),
+    )
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search found: the deployments that hold, and why the rest do not.
+
+    Attributes
+    ----------
+    found : tuple of Card
+        Those that meet every limit, cheapest per token first [-].
+    passed_over : tuple of Card
+        The others, nearest miss first [-].
+    """
+
+    found: tuple
+    passed_over: tuple
+
+    @property
+    def by_hardware(self):
+        """The best card for each kind and number of GPUs, in the order of the search [-]."""
+        kept = {}
+        for c in (*self.found, *self.passed_over):
+            kept.setdefault((c.deployment.gpu.name, c.deployment.num_gpus), c)
+        return tuple(kept.values())
+
+    def text(self, rows=5):
+        """Write the answer, the next best, and the nearest misses, hardware by hardware.
+
+        Parameters
+        ----------
+        rows : int
+            How many of each to print [-].
+
+        Returns
+        -------
+        str
+            Two lines for each kind and number of GPUs: its best formats, and
+            what binds there [-].
+        """
+        good = [c for c in self.by_hardware if c.meets_all]
+        bad = [c for c in self.by_hardware if not c.meets_all]
+        out = ["meets every limit, cheapest per token first:"] if good else []
+        for c in good[:rows]:
+            price = quantity(c.usd_mtok, "USD/Mtok") if c.usd_mtok is not None else "unpriced"
+            out += [f"  {_short_title(c.deployment)}: {price}", *_wrapped(c.binding, " " * 6, " " * 6)]
+        out.append("why not:" if good else "nothing meets every limit, nearest miss first:")
+        for c in bad[:rows]:
+            out += [f"  {_short_title(c.deployment)}", *_wrapped(c.binding, " " * 6, " " * 6)]
+        return "\n".join(out if bad or not good else out[:-1])
+
+
+def _short_title(deployment):
+    """Leave the model out, which a search has only one of."""
+    cards = deployment.title.split(" / ")[1]
+    return f"{cards}, {deployment.weights.name} weights, {deployment.kv.name} KV"
+
+
+def search(
+    model,
+    workload,
+    slo,
+    *,
+    gpus,
+    weights=("bf16", "fp8"),
+    kv=("bf16", "fp8"),
+    tps=(1, 2, 4, 8),
+    dp_attention=(False,),
+):
+    """Walk the deployments of a model and keep those that meet every limit.
+
+    Parameters
+    ----------
+    model : str or Model
+        The model [-].
+    workload : Workload
+        What the users do [-].
+    slo : Slo
+        What must hold [-].
+    gpus : iterable of str
+        Cards to try [-].
+    weights, kv : iterable of str
+        Formats to try [-].
+    tps : iterable of int
+        Card counts to try [-].
+    dp_attention : iterable of bool
+        Whether attention is split by head, by user, or each in turn [-].
+
+    Returns
+    -------
+    Search
+        What holds, cheapest first, and why the rest does not [-].
+
+    Examples
+    --------
+    >>> answer = search(
+    ...     "llama-3.1-70b", WORKED_WORKLOAD, WORKED_SLO, gpus=["h100-sxm", "h200-sxm"]
+    ... )
+    >>> answer.found[0].meets_all
+    True
+    """
+    found, passed = [], []
+    for gpu, tp, w, k, dp in itertools.product(gpus, tps, weights, kv, dp_attention):
+        try:
+            trial = catalog.deployment(
+                model=model, gpu=gpu, tp=tp, weights=w, kv=k, dp_attention=dp
+            )
+        except BadInput as problem:
+            if problem.field in ("tp", "dp_attention"):
+                continue  # a topology this card or model cannot have is no candidate
+            raise
+        made = card(trial, workload, slo)
+        (found if made.meets_all else passed).append(made)
+    found.sort(key=lambda c: (c.usd_mtok is None, c.usd_mtok or 0.0, c.deployment.num_gpus))
+    passed.sort(key=lambda c: (-c.limits[0].headroom, c.books.needed_bytes / c.books.budget_bytes))
+    return Search(tuple(found), tuple(passed))
+
+
+def most_users(deployment, workload, slo=None):
+    """Count the users one deployment serves before a limit is missed.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    workload : Workload
+        Prompt and answer of each user; its concurrency is not used [-].
+    slo : Slo, optional
+        The latencies that must hold; memory alone counts when left out [-].
+
+    Returns
+    -------
+    int
+        Users at once; 0 when one is too many [-].
+
+    Examples
+    --------
+    >>> a, b, c = worked_spec()
+    >>> most_users(a, WORKED_WORKLOAD, WORKED_SLO)
+    0
+    >>> most_users(b, WORKED_WORKLOAD, WORKED_SLO) > 16
+    True
+    """
+    slo = slo or Slo()
+
+    def holds(users):
+        busy = bandwidth.serve(deployment, workload, concurrency=users)
+        in_time = slo.itl_s is None or busy.itl_served_s <= slo.itl_s
+        return in_time and (slo.ttft_s is None or busy.ttft_burst_s <= slo.ttft_s)
+
+    low, high = 0, capacity.max_concurrent(deployment, workload.context_tokens)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle - 1)
+    return low
+
+
+@dataclass(frozen=True)
+class Fleet(Explained):
+    """As many copies of a deployment as its users need.
+
+    Attributes
+    ----------
+    deployment : Deployment
+        One copy [-].
+    users : int
+        Users of all copies together [-].
+    users_per_copy : int
+        Most users one copy takes within the limits [-].
+    copies : int
+        Copies rented; 0 when one copy cannot take one user [-].
+    output_tok_s : float
+        Output of all copies [tok/s].
+    """
+
+    deployment: object
+    users: int
+    users_per_copy: int
+    copies: int
+    output_tok_s: float
+
+    @property
+    def usd_h(self):
+        """Rent of all copies [USD/h]."""
+        return self.copies * self.deployment.num_gpus * self.deployment.gpu_usd_h
+
+    @property
+    def usd_mtok(self):
+        """Price of a million output tokens; None when unknown [USD/Mtok]."""
+        if not self.copies or not self.usd_h:
+            return None
+        return usd_per_mtok(usd_h=self.usd_h, tok_s=self.output_tok_s)
+
+    def lines(self):
+        copies = Line(
+            "copies",
+            "ceil(users / users_per_copy)",
+            f"ceil({self.users:,} / {self.users_per_copy:,})",
+            f"{self.copies:,}" if self.copies else "none: one copy cannot take one user",
+        )
+        if self.usd_mtok is None:
+            return (copies,)
+        d = self.deployment
+        rent = Line(
+            "rent",
+            "copies x cards x usd_h",
+            f"{self.copies:,} x {d.num_gpus} x {quantity(d.gpu_usd_h, 'USD/h')}",
+            quantity(self.usd_h, "USD/h"),
+        )
+        price = Line(
+            "usd_mtok",
+            "rent / 3600 / output_rate x 1e6",
+            f"{quantity(self.usd_h, 'USD/h')} / 3600 / "
+            f"{quantity(self.output_tok_s, 'tok/s')} x 1e6",
+            quantity(self.usd_mtok, "USD/Mtok"),
+        )
+        return (copies, rent, price)
+
+
+def fleet(deployment, workload, slo=None, *, users=None):
+    """Rent enough copies of a deployment for a number of users.
+
+    Users are shared out evenly; each copy is kept within the limits.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        One copy [-].
+    workload : Workload
+        What the users do [-].
+    slo : Slo, optional
+        The latencies that must hold [-].
+    users : int, optional
+        Users in all; the workload's concurrency when left out [-].
+
+    Returns
+    -------
+    Fleet
+        Copies, rent and price [-].
+
+    Raises
+    ------
+    BadInput
+        When the number of users is out of range.
+
+    Examples
+    --------
+    >>> a, b, c = worked_spec()
+    >>> fleet(b, WORKED_WORKLOAD, WORKED_SLO, users=200).copies
+    4
+    """
+    users = number("users", workload.concurrency if users is None else users, 1, 1e7, whole=True)
+    each = most_users(deployment, workload, slo)
+    if not each:
+        return Fleet(deployment, users, 0, 0, 0.0)
+    copies = -(-users // each)
+    low, more = divmod(users, copies)  # `more` copies take one user beyond `low`
+    rate = sum(
+        count * bandwidth.serve(deployment, workload, concurrency=share).output_tok_s
+        for share, count in ((low, copies - more), (low + 1, more))
+        if count
+    )
+    return Fleet(deployment, users, each, copies, rate)

@@ -1,0 +1,233 @@
+"""Reading a config.json: every field checked before it becomes arithmetic."""
+
+import json
+from pathlib import Path
+
+from ..refuse import BadInput, number, shown
+
+MAX_FILE_BYTES = 10_000_000
+MAX_LAYERS = 2_000
+MAX_EXPERTS = 4_096
+
+# What a field may be, so that no product of them leaves the range of a Tensor.
+LIMITS = {
+    "layers": MAX_LAYERS,
+    "experts": MAX_EXPERTS,
+    "width": 262_144,
+    "ffn": 4_194_304,
+    "heads": 4_096,
+    "head": 8_192,
+    "vocab": 16_000_000,
+    "tokens": 100_000_000,
+    "small": 65_536,
+}
+_REQUIRED = object()
+
+
+class Fields:
+    """A JSON object whose fields are read by name, kind and range.
+
+    Parameters
+    ----------
+    data : dict
+        The object as parsed [-].
+    where : str
+        Where it stands in the file, for the sentence of a refusal [-].
+
+    Examples
+    --------
+    >>> Fields({"hidden_size": 4096}).width("hidden_size")
+    4096
+    """
+
+    def __init__(self, data, where="", family="this config"):
+        if not isinstance(data, dict):
+            raise BadInput(
+                where or "config",
+                f"{where or 'config'} is {shown(data)}: it takes a JSON object of fields.",
+            )
+        self.data, self.where, self.family = data, where, family
+
+    def path(self, name):
+        """Write a field's name with the object it stands in."""
+        return f"{self.where}.{name}" if self.where else name
+
+    def has(self, name):
+        """Say whether the field is there and not null."""
+        return self.data.get(name) is not None
+
+    def _first(self, names, default):
+        for name in names:
+            if self.data.get(name) is not None:
+                return name, self.data[name]
+        if default is _REQUIRED:
+            others = f" (or {', '.join(names[1:])})" if len(names) > 1 else ""
+            raise BadInput(
+                self.path(names[0]),
+                f"{self.path(names[0])}{others} is missing: {self.family} cannot be counted"
+                " without it.",
+            )
+        return None, default
+
+    def whole(self, *names, default=_REQUIRED, low=1, limit="small"):
+        """Read a whole number: the first of `names` that is there."""
+        name, value = self._first(names, default)
+        if name is None:
+            return value
+        return number(self.path(name), value, low, LIMITS[limit], whole=True)
+
+    def width(self, *names, default=_REQUIRED):
+        """Read a model width."""
+        return self.whole(*names, default=default, limit="width")
+
+    def real(self, name, default):
+        """Read a number that need not be whole."""
+        name, value = self._first((name,), default)
+        return value if name is None else number(self.path(name), value, -1e9, 1e9)
+
+    def flag(self, name, default=False):
+        """Read true or false."""
+        value = self.data.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise BadInput(
+                self.path(name), f"{self.path(name)} is {shown(value)}: it takes true or false."
+            )
+        return value
+
+    def text(self, name, default=""):
+        """Read a string."""
+        value = self.data.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, str):
+            raise BadInput(self.path(name), f"{self.path(name)} is {shown(value)}: it takes text.")
+        return value
+
+    def items(self, name, default=(), most=MAX_LAYERS):
+        """Read a list, of at most `most` items."""
+        value = self.data.get(name)
+        if value is None:
+            return list(default)
+        if not isinstance(value, list):
+            raise BadInput(
+                self.path(name), f"{self.path(name)} is {shown(value)}: it takes a list."
+            )
+        if len(value) > most:
+            raise BadInput(
+                self.path(name),
+                f"{self.path(name)} has {len(value):,} items: it takes at most {most:,}.",
+            )
+        return value
+
+    def wholes(self, name, default=(), low=0, limit="small"):
+        """Read a list of whole numbers."""
+        return [
+            number(f"{self.path(name)}[{i}]", v, low, LIMITS[limit], whole=True)
+            for i, v in enumerate(self.items(name, default))
+        ]
+
+    def per_layer(self, name, layers, choices, default=None):
+        """Read one choice a layer: a list as long as the model has layers.
+
+        Parameters
+        ----------
+        name : str
+            The field [-].
+        layers : int
+            How many layers there are [-].
+        choices : mapping
+            What an item may be, and what the caller calls it [-].
+        default : list, optional
+            What holds when the field is missing; None makes it required [-].
+
+        Returns
+        -------
+        list
+            The caller's name for each layer's choice [-].
+        """
+        if not self.has(name):
+            if default is None:
+                self._first((name,), _REQUIRED)
+            return list(default)
+        value = self.data[name]
+        items = list(value) if isinstance(value, str) else self.items(name)
+        if len(items) < layers:
+            raise BadInput(
+                self.path(name),
+                f"{self.path(name)} has {len(items)} items: it takes one for each of the "
+                f"{layers} layers.",
+            )
+        found = []
+        for i, item in enumerate(items[:layers]):
+            known = isinstance(item, (str, int, bool)) and item in choices
+            if not known:
+                some = ", ".join(dict.fromkeys(str(c) for c in choices))
+                raise BadInput(
+                    self.path(name),
+                    f"{self.path(name)}[{i}] is {shown(item)}: it takes one of {some:.150}.",
+                )
+            found.append(choices[item])
+        return found
+
+    def sub(self, name):
+        """Read a nested object; None when it is missing."""
+        if not self.has(name):
+            return None
+        return Fields(self.data[name], self.path(name), self.family)
+
+    def under(self, defaults):
+        """Give the same fields with `defaults` under those that are missing.
+
+        For families whose published files leave out what the class in
+        transformers already says.
+        """
+        merged = {**defaults, **{k: v for k, v in self.data.items() if v is not None}}
+        return Fields(merged, self.where, self.family)
+
+
+def read_json(path):
+    """Read a config.json, or the one in a folder.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, or the folder that holds config.json [-].
+
+    Returns
+    -------
+    tuple of dict and str
+        The object, and a name for the model taken from the path [-].
+
+    Raises
+    ------
+    BadInput
+        When there is no such file, it is too large, or it is not a JSON object.
+    """
+    try:
+        path = Path(path)
+        if path.is_dir():
+            path = path / "config.json"
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise BadInput(
+                "config",
+                f"config {shown(path.name)} has {size:,} bytes: it takes a JSON file of at "
+                f"most {MAX_FILE_BYTES:,}.",
+            )
+        raw = path.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, BadInput):
+            raise
+        reason = getattr(error, "strerror", None) or "the path is not usable"
+        raise BadInput("config", f"config {shown(str(path))} cannot be read: {reason}.") from None
+    try:
+        data = json.loads(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        place = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise BadInput(
+            "config", f"config {shown(path.name)} is not JSON{place}: it takes a config.json."
+        ) from None
+    name = path.resolve().parent.name if path.name == "config.json" else path.stem
+    return data, name.split("__")[-1] or "model"

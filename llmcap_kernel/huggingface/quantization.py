@@ -1,0 +1,270 @@
+"""Which format a checkpoint ships in, and which of its weights it left alone."""
+
+import fnmatch
+import re
+from dataclasses import replace
+
+from ..refuse import BadInput, shown
+
+MAX_ENTRIES = 100_000
+MAX_PATTERNS = 400
+_LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)(?=$|[.*])")
+_WHOLE_LAYER = re.compile(r"^\.?\*?$")
+# Lists in some published copies of a config are cut to their first entries: a
+# module that such a stump names for one layer is taken as left alone in all.
+STUMP = 3
+
+
+def _number(c, name, default=None):
+    value = c.data.get(name)
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else default
+
+
+def _weights(quant):
+    """Find the weight scheme in a compressed-tensors or modelopt object."""
+    groups = quant.data.get("config_groups")
+    found = []
+    if isinstance(groups, dict):
+        for group in list(groups.values())[:8]:
+            if isinstance(group, dict) and isinstance(group.get("weights"), dict):
+                bits = group["weights"].get("num_bits")
+                bits = bits if isinstance(bits, int) else 99
+                found.append((bits, group["weights"], isinstance(group.get("input_activations"), dict)))
+    if not found:
+        return {}, False
+    # Where groups differ, the smallest numbers hold the large matrices.
+    _, weights, activations = min(found, key=lambda item: item[0])
+    return weights, activations
+
+
+def _compressed(quant):
+    weights, activations = _weights(quant)
+    bits, group = weights.get("num_bits"), weights.get("group_size")
+    if weights.get("type") == "float":
+        if bits == 4:
+            return "mxfp4" if group == 32 else "nvfp4"
+        return "fp8-block" if weights.get("strategy") == "block" else "fp8"
+    if bits == 8:
+        return "int8" if activations else "int8-weight-only"
+    if bits == 4:
+        return "int4-gptq-g32" if group == 32 else "int4-gptq"
+    return ""
+
+
+def native_format(c, dtype_default="bf16"):
+    """Name the format of a checkpoint's weights.
+
+    Parameters
+    ----------
+    c : Fields
+        The whole config [-].
+
+    Returns
+    -------
+    str
+        A name in the format catalogue [-].
+
+    Raises
+    ------
+    BadInput
+        When quantization_config names a method that is not known.
+    """
+    quant = quantization(c)
+    if quant is None:
+        return plain_format(c, dtype_default)
+    method = quant.text("quant_method").lower()
+    algo = quant.text("quant_algo").upper()
+    moe_algo = quant.text("moe_quant_algo").upper()
+    if "NVFP4" in (algo, moe_algo):
+        return "nvfp4"
+    if algo == "MIXED_PRECISION" and not _weights(quant)[0]:
+        # NVIDIA's mixed checkpoints: experts in NVFP4, the small rest in eight bits.
+        return "nvfp4"
+    if method == "modelopt" or algo:
+        found = {"FP8": "fp8", "MXFP8": "fp8", "W4A16_AWQ": "int4-awq", "W4A8_AWQ": "int4-awq",
+                 "FP8_PB_WO": "fp8-block", "INT8_SQ": "int8"}.get(algo) or _compressed(quant)
+        if found:
+            return found
+    bits = _number(quant, "bits", 4)
+    found = {
+        "fp8": "fp8-block" if quant.has("weight_block_size") else "fp8",
+        "fbgemm_fp8": "fp8",
+        "mxfp4": "mxfp4",
+        "nvfp4": "nvfp4",
+        "awq": "int4-awq",
+        "gptq": "int8-weight-only" if bits == 8
+        else "int4-gptq-g32" if _number(quant, "group_size") == 32 else "int4-gptq",
+        "bitsandbytes": "int8" if quant.data.get("load_in_8bit") is True else "nf4",
+        "compressed-tensors": _compressed(quant),
+        "quark": "mxfp4" if "fp4" in str(quant.data)[:4000] else "fp8",
+        "gguf": "gguf-q8-0",
+    }.get(method) or _compressed(quant)
+    if not found:
+        raise BadInput(
+            "quantization_config",
+            f"quantization_config.quant_method is {shown(method or algo)}: it takes fp8, mxfp4, "
+            "nvfp4, awq, gptq, modelopt, bitsandbytes or compressed-tensors.",
+        )
+    return found
+
+
+def plain_format(c, default="bf16"):
+    """Name the format of weights that nobody quantised."""
+    for fields in (c, c.sub("text_config") if isinstance(c.data.get("text_config"), dict) else c):
+        for name in ("torch_dtype", "dtype"):
+            kind = fields.data.get(name)
+            if isinstance(kind, str):
+                known = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
+                return known.get(kind.removeprefix("torch."), default)
+    return default
+
+
+def quantization(c):
+    """Find quantization_config, which a wrapper keeps outside or inside."""
+    for name in ("quantization_config", "compression_config"):
+        if c.has(name):
+            return c.sub(name)
+    for name in ("text_config", "llm_config", "language_config"):
+        inner = c.data.get(name)
+        if isinstance(inner, dict) and inner.get("quantization_config") is not None:
+            return c.sub(name).sub("quantization_config")
+    return None
+
+
+LISTS = ("ignore", "modules_to_not_convert", "exclude_modules", "ignored_layers")
+
+
+def _listed(quant):
+    """Count the modules that the lists of exceptions name."""
+    return sum(len(quant.items(name, most=MAX_ENTRIES)) for name in LISTS)
+
+
+def _patterns(quant):
+    """Collect what is left alone as {module pattern: layers or None}."""
+    found = {}
+    for name in LISTS:
+        items = quant.items(name, most=MAX_ENTRIES)
+        for item in items:
+            if not isinstance(item, str):
+                raise BadInput(
+                    quant.path(name), f"{quant.path(name)} has {shown(item)}: it takes names."
+                )
+            if len(item) > 200:
+                continue
+            layer = _LAYER.search(item) if not item.startswith("re:") else None
+            if layer is None:
+                found[item] = None
+                continue
+            rest = item[layer.end():]
+            if not _WHOLE_LAYER.match(rest) and rest != ".*":
+                rest = rest.lstrip(".")
+                if len(items) <= STUMP:
+                    found[rest] = None
+                elif found.get(rest, ()) is not None:
+                    found.setdefault(rest, set()).add(int(layer[1]))
+            elif len(items) > STUMP:
+                if found.get("*", ()) is not None:
+                    found.setdefault("*", set()).add(int(layer[1]))
+    return dict(list(found.items())[:MAX_PATTERNS])
+
+
+def _matches(pattern, name):
+    if pattern.startswith("re:"):
+        # Only the plain alternatives published lists use; a stranger's regular
+        # expression is not run, since it may never end.
+        text = pattern[3:].replace("\\.", ".").replace(".*", "*").replace("^", "").replace("$", "")
+        parts = re.fullmatch(r"([^()|]*)\(([^()]*)\)([^()|]*)", text)
+        choices = [f"{parts[1]}{a}{parts[3]}" for a in parts[2].split("|")] if parts else [text]
+        return any(_glob(f"*{choice.lstrip('*')}", name) for choice in choices)
+    return _glob(pattern, name)
+
+
+def _glob(pattern, name):
+    pattern = pattern.removeprefix("model.").removeprefix("language_model.").removeprefix("model.")
+    pattern = re.sub(r"^layers\.\*\.", "", pattern)
+    if pattern.startswith("*.") and "layers" in pattern:
+        pattern = pattern.split("layers", 1)[1].lstrip(".0123456789*")
+    pattern = pattern.strip(".") or "*"
+    if pattern.count("*") > 4:
+        return False
+    pattern = pattern.lstrip("*.") if pattern.startswith("*.") else pattern
+    bare = pattern.rstrip("*").rstrip(".")
+    return (
+        name == bare
+        or name.startswith(bare + ".")
+        or f".{bare}." in f".{name}."
+        or fnmatch.fnmatchcase(name, pattern)
+    )
+
+
+# Other names a module goes by in lists of modules.
+ALIASES = (
+    ("lm_head", "head"),
+    ("linear_attn", "linear_attention"),
+    ("self_attn", "attn"),
+    ("self_attn", "attention"),
+    ("mlp.shared_experts", "mlp.shared_expert"),
+    ("mlp.", "block_sparse_moe."),
+    ("mlp.", "ffn."),
+    ("mlp.", "feed_forward."),
+    ("mlp.gate", "mlp.router"),
+)
+
+
+def _spellings(name):
+    names = [name]
+    for ours, theirs in ALIASES:
+        names += [n.replace(ours, theirs, 1) for n in list(names) if n.startswith(ours)]
+    return names
+
+
+def _kept(tensor, where, patterns):
+    if tensor.role == "vision" and any("vision" in p or "visual" in p for p in patterns):
+        return True
+    if tensor.role == "mtp" and any(p.startswith(("mtp", "*mtp")) for p in patterns):
+        return True
+    names = _spellings(tensor.name)
+    for pattern, layers in patterns.items():
+        if not any(_matches(pattern, name) for name in names):
+            continue
+        if layers is None or where is None or 2 * len(layers.intersection(where)) >= len(where):
+            return True
+    return False
+
+
+def mark(c, pieces):
+    """Mark the weights that a checkpoint's quantisation left alone.
+
+    Parameters
+    ----------
+    c : Fields
+        The whole config [-].
+    pieces : list of tuple
+        Each tensor's record and its layers [-].
+
+    Returns
+    -------
+    tuple of Tensor
+        The records, `kept` set [-].
+    """
+    quant = quantization(c)
+    if quant is None:
+        return tuple(t for t, _ in pieces)
+    patterns = _patterns(quant)
+    method = quant.text("quant_method").lower()
+    # NVIDIA's four-bit checkpoints of latent-attention models and of mixtures of
+    # experts convert feed-forwards only, and say so layer by layer in lists that
+    # may have been cut.
+    four_bits = quant.data.get("quant_algo") is not None and _weights(quant)[0].get("num_bits") == 4
+    latent = any(t.name.startswith("self_attn.kv_b") for t, _ in pieces)
+    sparse = any(t.role == "expert" for t, _ in pieces)
+    keep_attention = four_bits and (latent or (sparse and 0 < _listed(quant) <= STUMP))
+    marked = []
+    for tensor, where in pieces:
+        kept = _kept(tensor, where, patterns)
+        if keep_attention and tensor.role == "attention":
+            kept = True
+        if method == "mxfp4" and tensor.role != "expert":
+            kept = True
+        marked.append(replace(tensor, kept=True) if kept else tensor)
+    return tuple(marked)

@@ -1,0 +1,778 @@
+"""Stage 4, the toolbox: levers, what each one moves, and which to pull first.
+
+A lever takes a deployment (or a workload) and gives a changed one. Nothing
+else in the law changes, so a lever's effect is the law run twice.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from . import bandwidth, capacity, catalog
+from .explain import Explained, Line, digits, quantity
+from .spec import CEILING, BadInput, Deployment, Speculation, Workload, one_of
+
+
+def set_memory_fraction(deployment, memory_fraction):
+    """Let the engine take another share of the card.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Before [-].
+    memory_fraction : float
+        Share of the card [-].
+
+    Returns
+    -------
+    Deployment
+        After [-].
+
+    Examples
+    --------
+    >>> set_memory_fraction(catalog.deployment(model="llama-3.1-8b", gpu="l4"), 0.95).fraction
+    0.95
+    """
+    return replace(deployment, memory_fraction=memory_fraction)
+
+
+def cache_prefix(workload, shared_prefix_tokens):
+    """Let a prefix cache keep the prompt's leading tokens.
+
+    Parameters
+    ----------
+    workload : Workload
+        Before [-].
+    shared_prefix_tokens : int
+        Tokens all requests share [tokens].
+
+    Returns
+    -------
+    Workload
+        After [-].
+
+    Examples
+    --------
+    >>> cache_prefix(Workload(7000, 1000, 16), 6000).shared_prefix_tokens
+    6000
+    """
+    return replace(workload, shared_prefix_tokens=shared_prefix_tokens)
+
+
+def change_batch(workload, concurrency):
+    """Let more or fewer users in at once.
+
+    Parameters
+    ----------
+    workload : Workload
+        Before [-].
+    concurrency : int
+        Requests in flight [-].
+
+    Returns
+    -------
+    Workload
+        After [-].
+
+    Examples
+    --------
+    >>> change_batch(Workload(7000, 1000, 16), 32).concurrency
+    32
+    """
+    return replace(workload, concurrency=concurrency)
+
+
+def shorten_context(workload, input_tokens):
+    """Send shorter prompts; what all requests share stays at their head.
+
+    Parameters
+    ----------
+    workload : Workload
+        Before [-].
+    input_tokens : int
+        Prompt of one request [tokens].
+
+    Returns
+    -------
+    Workload
+        After [-].
+
+    Examples
+    --------
+    >>> shorten_context(Workload(7000, 1000, 16), 3000).context_tokens
+    4000
+    """
+    shared = min(workload.shared_prefix_tokens, input_tokens)
+    return replace(workload, input_tokens=input_tokens, shared_prefix_tokens=shared)
+
+
+def split_sequences(deployment):
+    """Run attention data-parallel: split users, not heads, over the cards.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Before, with `tp` of 2 or more [-].
+
+    Returns
+    -------
+    Deployment
+        After [-].
+
+    Examples
+    --------
+    >>> d = catalog.deployment(model="deepseek-v3", gpu="h200-sxm", tp=8, weights="fp8")
+    >>> split_sequences(d).dp_attention
+    True
+    """
+    return replace(deployment, dp_attention=True)
+
+
+def quantise_weights(deployment, weights):
+    """Store the weights in another format.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Before [-].
+    weights : str
+        Format of the weights [-].
+
+    Returns
+    -------
+    Deployment
+        After [-].
+
+    Raises
+    ------
+    BadInput
+        When the format is unknown, or none for weights.
+
+    Examples
+    --------
+    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="l4")
+    >>> quantise_weights(d, "fp8").weights.name
+    'fp8'
+    """
+    stored = catalog.format(weights)
+    if not stored.covers:
+        raise BadInput("weights", f"weights is {stored.name!r}: no checkpoint is stored in it.")
+    return replace(deployment, weights=stored)
+
+
+def quantise_kv(deployment, kv):
+    """Keep keys and values in another format.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Before [-].
+    kv : str
+        Format of the cache [-].
+
+    Returns
+    -------
+    Deployment
+        After [-].
+
+    Examples
+    --------
+    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="l4")
+    >>> quantise_kv(d, "fp8").kv.name
+    'fp8'
+    """
+    return replace(deployment, kv=catalog.format(kv))
+
+
+def speculate(deployment, *, tokens, accept, draft=None):
+    """Guess tokens ahead and check them in one pass.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Before [-].
+    tokens : int
+        Tokens guessed ahead of each check [tokens].
+    accept : float
+        Probability that a guess is accepted, to be measured on your prompts [-].
+    draft : str or Model, optional
+        The model that guesses; the model's own prediction layers, or an n-gram
+        table, when left out [-].
+
+    Returns
+    -------
+    Deployment
+        After [-].
+
+    Examples
+    --------
+    >>> d = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
+    >>> speculate(d, tokens=3, accept=0.7, draft="llama-3.1-8b").speculation.tokens
+    3
+    """
+    model = catalog.model(draft) if isinstance(draft, str) else draft
+    return replace(deployment, speculation=Speculation(tokens, accept, model))
+
+
+def change_engine(deployment, engine):
+    """Serve with another engine, or another version of it, at its own default memory fraction.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Before [-].
+    engine : str
+        Name of the engine [-].
+
+    Returns
+    -------
+    Deployment
+        After [-].
+
+    Examples
+    --------
+    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", memory_fraction=0.8)
+    >>> change_engine(d, "vllm-0.11").memory_fraction is None
+    True
+    """
+    return replace(deployment, engine=catalog.engine(engine), memory_fraction=None)
+
+
+def split_tensors(deployment, tp):
+    """Split every layer over more cards.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Before [-].
+    tp : int
+        Cards [-].
+
+    Returns
+    -------
+    Deployment
+        After [-].
+
+    Examples
+    --------
+    >>> split_tensors(catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm"), 2).num_gpus
+    2
+    """
+    return replace(deployment, tp=tp)
+
+
+def change_gpu(deployment, gpu):
+    """Move to another card.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Before [-].
+    gpu : str
+        Name of the card [-].
+
+    Returns
+    -------
+    Deployment
+        After, at that card's reference rent [-].
+
+    Examples
+    --------
+    >>> change_gpu(catalog.deployment(model="llama-3.1-8b", gpu="l4"), "h200-sxm").gpu.name
+    'h200-sxm'
+    """
+    return replace(deployment, gpu=catalog.gpu(gpu), usd_h=None)
+
+
+def change_model(deployment, model):
+    """Serve another model on the same cards, in the same formats.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Before [-].
+    model : str or Model
+        Name of the model, or a record of your own [-].
+
+    Returns
+    -------
+    Deployment
+        After [-].
+
+    Examples
+    --------
+    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> change_model(d, "qwen3-32b").model.name
+    'qwen3-32b'
+    """
+    return replace(deployment, model=catalog.model(model) if isinstance(model, str) else model)
+
+
+@dataclass(frozen=True)
+class Lever:
+    """A tool, and what it is for.
+
+    Attributes
+    ----------
+    name : str
+        What it is called [-].
+    relieves : tuple of str
+        Constraints it relieves: "capacity", "latency", "prefill", "budget" [-].
+    costs : str
+        What is paid for it [-].
+    pull : callable, optional
+        The function that pulls it [-].
+    """
+
+    name: str
+    relieves: tuple
+    costs: str
+    pull: Callable | None = field(default=None, repr=False, compare=False)
+
+
+CONSTRAINTS = ("capacity", "latency", "prefill", "budget")
+# Cheapest first: settings, then formats, then another engine, then rent, then the product.
+LEVERS = (
+    Lever(
+        "memory fraction",
+        ("capacity",),
+        "a thinner margin against running out of memory",
+        set_memory_fraction,
+    ),
+    Lever(
+        "prefix caching",
+        ("capacity", "prefill", "budget"),
+        "cache memory for the shared part; prompts that begin alike",
+        cache_prefix,
+    ),
+    Lever("larger batch", ("budget",), "latency of each user", change_batch),
+    Lever(
+        "data-parallel attention",
+        ("capacity",),
+        "attention weights on every card",
+        split_sequences,
+    ),
+    Lever(
+        "weight quantisation",
+        ("capacity", "latency", "budget"),
+        "quality, to be measured",
+        quantise_weights,
+    ),
+    Lever("KV quantisation", ("capacity", "latency"), "quality at long context", quantise_kv),
+    Lever(
+        "speculative decoding",
+        ("latency",),
+        "memory for the draft; nothing is won at large batch",
+        speculate,
+    ),
+    Lever("another engine", ("latency", "prefill"), "operations", change_engine),
+    Lever(
+        "tensor parallelism",
+        ("capacity", "latency", "prefill"),
+        "rent and collectives",
+        split_tensors,
+    ),
+    Lever("bigger card", ("capacity", "latency"), "rent", change_gpu),
+    Lever(
+        "shorter context",
+        ("capacity", "prefill"),
+        "what the product can see",
+        shorten_context,
+    ),
+    Lever(
+        "mixture of experts",
+        ("latency", "prefill"),
+        "memory for experts that idle",
+        change_model,
+    ),
+)
+
+
+def levers_for(constraint):
+    """List the levers for a binding constraint, cheapest first.
+
+    The order is by what is paid: first settings, then formats, then another
+    engine, then rent, then what the product can do.
+
+    Parameters
+    ----------
+    constraint : str
+        "capacity", "latency", "prefill" or "budget" [-].
+
+    Returns
+    -------
+    tuple of Lever
+        In the order to try them [-].
+
+    Raises
+    ------
+    BadInput
+        When the constraint is unknown.
+
+    Examples
+    --------
+    >>> [lever.name for lever in levers_for("budget")]
+    ['prefix caching', 'larger batch', 'weight quantisation']
+    """
+    constraint = one_of("constraint", constraint, CONSTRAINTS)
+    return tuple(lever for lever in LEVERS if constraint in lever.relieves)
+
+
+SHAREABLE = ("full", "mla", "sparse")  # caches that only grow, so equal heads are equal pages
+
+
+def max_concurrent(deployment, workload):
+    """Count the users that fit when a shared prefix is kept once.
+
+    A paged cache points every sequence at the same pages for the tokens they
+    share, so the pool holds one prefix and, for each user, what comes after
+    it. Windows and states move on with each sequence and are not shared, and
+    the requests that miss the cache keep a copy of their own.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    workload : Workload
+        The load; with no shared prefix this is `capacity.max_concurrent` [-].
+
+    Returns
+    -------
+    int
+        Sequences at once; 0 when the engine does not start [-].
+
+    References
+    ----------
+    Kwon et al. 2023, arXiv 2309.06180, section 4.4, on sharing pages.
+
+    Examples
+    --------
+    >>> b = catalog.deployment(
+    ...     model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8"
+    ... )
+    >>> alone, shared = Workload(7000, 1000), Workload(7000, 1000, 1, 6000)
+    >>> max_concurrent(b, shared) > 3 * max_concurrent(b, alone) > 0
+    True
+    """
+    books = capacity.ledger(deployment, context_tokens=workload.context_tokens)
+    prefix = shared_bytes(deployment, workload.shared_prefix_tokens)
+    if not books.starts or not prefix:
+        return books.max_concurrent
+    on_card = capacity.max_sequences(
+        kv_pool_bytes=books.kv_pool_bytes - prefix,
+        kv_bytes_per_sequence=books.kv_bytes_per_sequence - prefix * workload.hit_share,
+    )
+    return on_card * (deployment.tp if deployment.dp_attention else 1)
+
+
+def shared_bytes(deployment, shared_prefix_tokens):
+    """Give the cache of a prefix that all sequences share, on the fullest card.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    shared_prefix_tokens : int
+        Tokens shared; only whole pages of them can be [tokens].
+
+    Returns
+    -------
+    float
+        Kept once a card, however many sequences use it [bytes].
+
+    Examples
+    --------
+    >>> a = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", weights="fp8", kv="fp8")
+    >>> shared_bytes(a, 6000) / 1e9
+    0.98304
+    """
+    page, model = deployment.engine.block_tokens, deployment.model
+    whole = shared_prefix_tokens // page * page
+    growing = tuple(a for a in model.attention if a.kind in SHAREABLE)
+    if not whole or not growing:
+        return 0.0
+    only = replace(deployment, model=replace(model, attention=growing))
+    return capacity.kv_sequence_bytes(only, whole)
+
+
+def usd_per_mtok(*, usd_h, tok_s):
+    """Price a million tokens.
+
+    Parameters
+    ----------
+    usd_h : float or array
+        Rent of the cards that make them [USD/h].
+    tok_s : float or array
+        Tokens they give in a second [tok/s].
+
+    Returns
+    -------
+    float or array
+        `usd_h / 3600 / tok_s x 1e6` [USD/Mtok].
+
+    Examples
+    --------
+    >>> round(usd_per_mtok(usd_h=6.0, tok_s=1171), 2)
+    1.42
+    """
+    return usd_h / 3600 / tok_s * 1e6
+
+
+class Reading(NamedTuple):
+    """What the law says of a deployment, one number or two for each constraint.
+
+    Latency and price are read at the users who are in: those wanted, or as
+    many as fit. They are None where the engine does not start.
+
+    Attributes
+    ----------
+    tok_s_user : float
+        Decode rate of a user while nobody prefills [tok/s].
+    max_concurrent : int
+        Sequences that fit [-].
+    tok_s_card : float
+        Output of all users, for each card [tok/s].
+    itl_s : float, optional
+        Mean gap between tokens, others' prefill in it [s].
+    ttft_s : float, optional
+        First token of a request that finds the cards idle [s].
+    usd_mtok : float, optional
+        Price of a million output tokens, None where no rent is known [USD/Mtok].
+    """
+
+    tok_s_user: float
+    max_concurrent: int
+    tok_s_card: float
+    itl_s: float | None = None
+    ttft_s: float | None = None
+    usd_mtok: float | None = None
+
+
+def reading(deployment, workload, *, efficiency=CEILING):
+    """Read the four constraints of a deployment under a load.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    workload : Workload
+        What the users do [-].
+    efficiency : Efficiency
+        Shares and latencies in force; the ceiling when left out [-].
+
+    Returns
+    -------
+    Reading
+        Latency, capacity, prefill and price [-].
+
+    Examples
+    --------
+    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> reading(d, Workload(2000, 500, 8)).max_concurrent > 8
+    True
+    """
+    fits = max_concurrent(deployment, workload)
+    if not fits:
+        return Reading(0.0, 0, 0.0)
+    users = min(workload.concurrency, fits)
+    busy = bandwidth.serve(deployment, workload, concurrency=users, efficiency=efficiency)
+    per_card, rent = busy.output_tok_s / deployment.num_gpus, deployment.gpu_usd_h
+    return Reading(
+        tok_s_user=busy.decode.tok_s_user,
+        max_concurrent=fits,
+        tok_s_card=per_card,
+        itl_s=busy.itl_served_s,
+        ttft_s=busy.ttft_idle_s,
+        usd_mtok=usd_per_mtok(usd_h=rent, tok_s=per_card) if rent else None,
+    )
+
+
+@dataclass(frozen=True)
+class Effect(Explained):
+    """One lever, pulled: the law before and after.
+
+    Attributes
+    ----------
+    name : str
+        The lever [-].
+    before, after : Reading
+        What the law says, in this order: decode rate of a user [tok/s],
+        sequences that fit [-], output per card [tok/s], served gap [s], first
+        token [s], price [USD/Mtok].
+    """
+
+    name: str
+    before: tuple
+    after: tuple
+
+    def lines(self):
+        was, now = Reading(*self.before), Reading(*self.after)
+        out = []
+        for label, unit, read in COLUMNS:
+            old, new = read(was), read(now)
+            if old is None and new is None:
+                continue
+            cells = [quantity(v, unit) if v is not None else "none" for v in (new, old)]
+            out.append(Line(label, "after / before", " / ".join(cells), _times(old, new)))
+        return tuple(out)
+
+
+COLUMNS = (
+    ("users that fit", "", lambda r: r.max_concurrent),
+    ("gap between tokens", "s", lambda r: r.itl_s),
+    ("first token", "s", lambda r: r.ttft_s),
+    ("output per card", "tok/s", lambda r: r.tok_s_card or None),
+    ("price of output", "USD/Mtok", lambda r: r.usd_mtok),
+)
+
+
+def _times(was, now):
+    if not was or now is None:
+        return "from none" if now else "none"
+    return f"{now / was:.2f}x"
+
+
+def effect(
+    name, deployment, workload, *, deployment_after=None, workload_after=None, efficiency=CEILING
+):
+    """Measure a lever by running the law twice.
+
+    Parameters
+    ----------
+    name : str
+        What to call it [-].
+    deployment : Deployment
+        Before [-].
+    workload : Workload
+        Before [-].
+    deployment_after : Deployment, optional
+        After, where the lever changes the deployment [-].
+    workload_after : Workload, optional
+        After, where it changes the load [-].
+    efficiency : Efficiency
+        Shares and latencies in force, before and after; the ceiling when left
+        out [-].
+
+    Returns
+    -------
+    Effect
+        The numbers before and after [-].
+
+    Raises
+    ------
+    BadInput
+        When nothing was changed.
+
+    Examples
+    --------
+    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> e = effect("FP8", d, Workload(2000, 500, 8), deployment_after=quantise_weights(d, "fp8"))
+    >>> e.after[0] > 1.5 * e.before[0]
+    True
+    """
+    if deployment_after is None and workload_after is None:
+        raise BadInput("after", "nothing was changed: give deployment_after or workload_after.")
+    after = (deployment_after or deployment, workload_after or workload)
+    return Effect(
+        name,
+        reading(deployment, workload, efficiency=efficiency),
+        reading(*after, efficiency=efficiency),
+    )
+
+
+def effects(deployment, workload, changes, *, efficiency=CEILING):
+    """Measure several levers, each pulled alone from the same start.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Before [-].
+    workload : Workload
+        Before [-].
+    changes : mapping of str to Deployment or Workload
+        A name, and what the lever made of the one or of the other [-].
+    efficiency : Efficiency
+        Shares and latencies in force; the ceiling when left out [-].
+
+    Returns
+    -------
+    tuple of Effect
+        In the order of `changes` [-].
+
+    Raises
+    ------
+    BadInput
+        When a change is neither a deployment nor a workload.
+
+    Examples
+    --------
+    >>> d, load = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm"), Workload(2000, 500, 8)
+    >>> tried = effects(d, load, {"FP8": quantise_weights(d, "fp8"), "16": change_batch(load, 16)})
+    >>> [e.name for e in tried]
+    ['FP8', '16']
+    """
+    out = []
+    for name, after in changes.items():
+        if isinstance(after, Deployment):
+            change = {"deployment_after": after}
+        elif isinstance(after, Workload):
+            change = {"workload_after": after}
+        else:
+            raise BadInput(
+                "changes", f"{name} is {after!r:.60}: it takes a Deployment or a Workload."
+            )
+        out.append(effect(name, deployment, workload, efficiency=efficiency, **change))
+    return tuple(out)
+
+
+def summary(effects):
+    """Write several effects as one table, 70 characters wide.
+
+    Parameters
+    ----------
+    effects : iterable of Effect
+        What was tried; where all start alike, the start is the first row [-].
+
+    Returns
+    -------
+    str
+        A line for each, with the factors [-].
+
+    Examples
+    --------
+    >>> start = Reading(10.0, 2, 20.0, 0.1, 0.5)
+    >>> print(summary([Effect("faster link", start, start._replace(itl_s=0.05))]))
+    lever                    users    gap, tokens    first token        $/M
+    as it is                     2         100 ms         500 ms          -
+    faster link                  2    50 ms 0.50x         500 ms          -
+    """
+    effects = tuple(effects)
+    rows = [_row("lever", ("users", "gap, tokens", "first token", "$/M"))]
+    if effects and all(e.before == effects[0].before for e in effects):
+        rows.append(_row("as it is", _cells(effects[0].before, effects[0].before)))
+    return "\n".join(rows + [_row(e.name, _cells(e.before, e.after)) for e in effects])
+
+
+def _row(name, cells):
+    users, gap, first, price = cells
+    return f"{name:19} {users:>10} {gap:>14} {first:>14} {price:>10}"
+
+
+def _cells(before, after):
+    was, now = Reading(*before), Reading(*after)
+    price = "-" if now.usd_mtok is None else f"{now.usd_mtok:,.2f}"
+    return (
+        f"{digits(now.max_concurrent)}{_factor(was.max_concurrent, now.max_concurrent)}",
+        *(
+            "-" if new is None else f"{quantity(new, 's')}{_factor(old, new)}"
+            for old, new in ((was.itl_s, now.itl_s), (was.ttft_s, now.ttft_s))
+        ),
+        f"{price}{_factor(was.usd_mtok, now.usd_mtok)}",
+    )
+
+
+def _factor(was, now):
+    """The change as a factor, left out where there is none to tell."""
+    if not was or now is None or abs(now / was - 1) < 0.005:
+        return ""
+    return f" {now / was:.2f}x"

@@ -1,0 +1,78 @@
+"""The catalogue hands out records, forgives spelling and knows its sources."""
+
+import pytest
+
+from llmcap_kernel import catalog, law
+from llmcap_kernel.spec import BadInput, Gpu, Model
+
+
+def test_there_is_enough_to_choose_from():
+    assert len(catalog.models()) >= 25 and len(catalog.gpus()) >= 25
+
+
+@pytest.mark.parametrize("name", catalog.models())
+def test_every_model_loads_and_weighs_what_it_should(name):
+    model = catalog.model(name)
+    assert isinstance(model, Model) and model.source.startswith("http")
+    assert 0 < model.active_params <= model.params
+    weights = law.weight_bytes(model, catalog.format("bf16"))
+    assert weights.stored_bytes == pytest.approx(2 * model.params + model.table_bytes, rel=1e-9)
+    assert law.kv_bytes_per_sequence(model, catalog.format("bf16"), 1000) > 0
+
+
+@pytest.mark.parametrize("name", catalog.gpus())
+def test_every_card_loads_within_physical_bounds(name):
+    card = catalog.gpu(name)
+    assert isinstance(card, Gpu)
+    rate = card.flop_s.get("bf16") or card.flop_s.get("fp16") or card.flop_s["fp32"]
+    assert 1 < law.ridge_point(flop_s=rate, bandwidth_bytes_s=card.bandwidth_bytes_s) < 2000
+
+
+@pytest.mark.parametrize("name", catalog.engines())
+def test_every_engine_loads(name):
+    assert catalog.engine(name).title
+
+
+def test_a_family_is_its_newest_version():
+    assert catalog.engine("vllm") == catalog.engine(catalog.engine("vllm").name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "typo", "meant"),
+    [
+        ("model", "llama-3.1-70", "llama-3.1-70b"),
+        ("gpu", "h100-smx", "h100-sxm"),
+        ("format", "fp88", "fp8"),
+        ("engine", "vlm", "vllm"),
+    ],
+)
+def test_typos_are_offered_the_nearest(kind, typo, meant):
+    with pytest.raises(BadInput, match=f"{kind} '{typo}' is not known.*{meant}"):
+        getattr(catalog, kind)(typo)
+
+
+@pytest.mark.parametrize("field", ["model", "gpu", "weights", "kv", "engine"])
+@pytest.mark.parametrize("value", [None, 3, float("nan"), ["h100"], True])
+def test_a_deployment_refuses_what_is_no_name(field, value):
+    names = {"model": "llama-3.1-8b", "gpu": "l4", "weights": "fp8", "kv": "fp8"}
+    with pytest.raises(BadInput) as caught:
+        catalog.deployment(**{**names, field: value})
+    assert caught.value.field == field
+
+
+def test_weight_formats_and_cache_formats_are_told_apart():
+    with pytest.raises(BadInput, match="kv"):
+        catalog.deployment(model="llama-3.1-8b", gpu="l4", kv="int4-awq")
+
+
+def test_figures_know_their_source():
+    row = catalog.provenance("gpus", "h100-sxm", "bandwidth_bytes_s")
+    assert row["url"].startswith("http") and row["date"] and row["kind"] == "datasheet"
+    with pytest.raises(BadInput, match="no sourced figure 'weight'"):
+        catalog.provenance("gpus", "h100-sxm", "weight")
+
+
+def test_prices_reach_the_card():
+    price = catalog.reference_price("h100-sxm")
+    assert catalog.gpu("h100-sxm").usd_h == price["usd_h"]
+    assert price["provider"] and price["date"] and price["source"]

@@ -1,0 +1,456 @@
+"""The importer: real configs counted, published numbers met, hostile ones refused."""
+
+import json
+import math
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import llmcap_kernel
+from llmcap_kernel.huggingface import load
+from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Format, Model
+
+from .measured import rows
+
+CATALOG = Path(llmcap_kernel.__file__).parent / "catalog"
+CONFIGS = sorted((CATALOG / "configs").glob("*.json"))
+MODELS = tomllib.loads((CATALOG / "models.toml").read_text(encoding="utf-8"))["models"]
+FORMATS = tomllib.loads((CATALOG / "formats.toml").read_text(encoding="utf-8"))["formats"]
+NAMES = {a.lower(): k for k, v in MODELS.items() for a in (k, *v["aliases"])}
+GIB = 2**30
+
+
+def model(name):
+    entry = MODELS[NAMES.get(name.lower(), name)]
+    return load(CATALOG / "configs" / entry["config"], name)
+
+
+def elements_per_token(m, **only):
+    """Elements a token adds to all layers' caches, windows and strides not applied."""
+    total = 0
+    for a in m.attention:
+        if a.kind == "linear" or any(getattr(a, k) != v for k, v in only.items()):
+            continue
+        if a.latent_dim:
+            total += a.layers * (a.latent_dim + a.rope_dim)
+        else:
+            total += a.layers * a.kv_heads * (a.head_dim + (a.v_head_dim or a.head_dim))
+    return total
+
+
+def layers_of(m):
+    counts = {}
+    for a in m.attention:
+        counts[a.kind] = counts.get(a.kind, 0) + a.layers
+    return counts
+
+
+# --- every real config ----------------------------------------------------
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_every_config_loads(path):
+    m = load(path)
+    assert m.params > 1e8 and 0 < m.active_params <= m.params
+    assert sum(a.layers for a in m.attention) > 0
+    assert m.native_format in FORMATS
+
+
+def test_the_seventy_three_real_files_are_here():
+    assert sum("_source" not in json.loads(p.read_text()) for p in CONFIGS) >= 73
+
+
+def near(ours, published, share):
+    """Within `share`, or equal when rounded to the digits that were published."""
+    digits = max(1, len(f"{published:.6e}".split("e")[0].rstrip("0").replace(".", "")))
+    rounded = float(f"{ours:.{digits - 1}e}")
+    return abs(ours / published - 1) <= share or math.isclose(rounded, published, rel_tol=1e-9)
+
+
+def with_id(key):
+    for name, entry in MODELS.items():
+        if key in entry:
+            yield pytest.param(name, entry[key], id=f"{name}: {entry[key]['source']}")
+
+
+@pytest.mark.parametrize("name, published", with_id("published_params"))
+def test_totals_meet_what_was_published(name, published):
+    m = model(name)
+    # DeepSeek-V4's card counts its multi-token-prediction layer.
+    found = m.params + (m.mtp_params if name == "deepseek-v4-pro" else 0)
+    assert near(found, published["value"], 0.01), f"{found:.5g}"
+
+
+@pytest.mark.parametrize("name, published", with_id("published_active"))
+def test_actives_meet_what_was_published(name, published):
+    m = model(name)
+    table = m.vocab_size * m.hidden_size
+    tables = {"all": 0, "head": 1, "body": 1 if m.tied_embeddings else 2}
+    found = m.active_params - tables[published.get("counts", "all")] * table
+    assert near(found, published["value"], 0.03), f"{found:.5g}"
+
+
+# Counts of the classes in Hugging Face transformers 5.23, built without weights.
+EXACT = {
+    "llama-3.1-8b": 8_030_261_248,
+    "llama-3.1-70b": 70_553_706_496,
+    "qwen3-0.6b": 596_049_920,
+    "qwen3-32b": 32_762_123_264,
+    "mixtral-8x7b": 46_702_792_704,
+    "glm-5": 743_911_199_232,
+    "glm-5.2": 743_377_000_704,
+    "nemotron-h-56b": 56_324_350_464,
+    "nemotron-3-nano-30b-a3b": 31_577_937_344,
+    "nemotron-4-340b": 341_029_195_776,
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_counts_are_exact(name):
+    # Biases that only steer a router are weights here and buffers there: some thousands.
+    assert model(name).params == pytest.approx(EXACT[name], rel=1e-6)
+
+
+# --- what a token leaves in the cache -------------------------------------
+
+KV_BYTES = [
+    ("llama-3-70b", 327_680, "arXiv 2407.21783, table 3: 80 layers, 8 KV heads of 128"),
+    ("llama-3.1-8b", 131_072, "arXiv 2407.21783, table 3"),
+    ("llama-3.1-405b", 516_096, "arXiv 2407.21783, table 3"),
+    ("llama-2-7b", 524_288, "arXiv 2309.06180, section 1 style: 0.5 MB a token"),
+    ("deepseek-v3", 70_272, "arXiv 2412.19437: (512 + 64) x 61 layers"),
+    ("deepseek-r1", 70_272, "arXiv 2501.12948"),
+    ("deepseek-v2", 69_120, "arXiv 2405.04434: (512 + 64) x 60 layers"),
+    ("kimi-k2", 70_272, "arXiv 2507.20534"),
+    ("qwen2.5-72b", 327_680, "arXiv 2412.15115, table 1"),
+    ("qwen3-235b-a22b", 192_512, "arXiv 2505.09388, table 2: 94 layers, 4 KV heads"),
+    ("mixtral-8x7b", 131_072, "arXiv 2401.04088, table 1"),
+    ("gpt-oss-120b", 73_728, "arXiv 2508.10925: 36 layers, 8 KV heads of 64"),
+    ("gemma-2-9b", 344_064, "arXiv 2408.00118, table 1: 42 layers, 8 KV heads of 256"),
+    ("gemma-3-27b", 507_904, "arXiv 2503.19786, table 1: 62 layers, 16 KV heads of 128"),
+    ("falcon-7b", 8_192, "arXiv 2311.16867: one KV head of 64, 32 layers"),
+    ("bloom-176b", 4_014_080, "arXiv 2211.05100, table 3: 70 layers of 14336"),
+    ("gemma-2b", 18_432, "arXiv 2403.08295, table 1: one KV head of 256, 18 layers"),
+]
+
+
+@pytest.mark.parametrize("name, expected, source", KV_BYTES, ids=lambda v: str(v))
+def test_kv_bytes_of_a_token_in_bf16(name, expected, source):
+    assert 2 * elements_per_token(model(name)) == expected
+
+
+PATTERNS = [
+    ("gpt-oss-120b", {"window": 18, "full": 18}, "arXiv 2508.10925"),
+    ("gemma-2-27b", {"window": 23, "full": 23}, "arXiv 2408.00118"),
+    ("gemma-3-27b", {"window": 52, "full": 10}, "arXiv 2503.19786: five local to one global"),
+    ("llama-4-scout", {"window": 36, "full": 12}, "transformers, no_rope_layer_interval 4"),
+    ("qwen3-next-80b-a3b", {"linear": 36, "full": 12}, "Qwen3-Next's card: 3 to 1"),
+    ("minimax-m1", {"linear": 70, "full": 10}, "arXiv 2506.13585: one softmax in eight"),
+    ("deepseek-v3.2", {"sparse": 61}, "arXiv 2512.02556"),
+    ("nemotron-h-56b", {"linear": 54, "full": 10}, "arXiv 2504.03624, table 1"),
+    ("jamba-1.5-large", {"linear": 63, "full": 9}, "arXiv 2408.12570: one attention in eight"),
+    ("mistral-7b", {"window": 32}, "arXiv 2310.06825"),
+    ("mimo-v2-flash", {"window": 39, "full": 9}, "its card: five to one"),
+]
+
+
+@pytest.mark.parametrize("name, expected, source", PATTERNS, ids=lambda v: str(v)[:60])
+def test_layer_patterns(name, expected, source):
+    assert layers_of(model(name)) == expected
+
+
+def ledger():
+    """vLLM's own division of its cache: bytes free over tokens that fit."""
+    runs = {}
+    for row in rows():
+        if row["source_id"] == "llmd" and row["metric"].startswith("kv_cache"):
+            key = (row["model"], row["notes"].split(";")[0], row["kv_dtype"], row["weight_dtype"])
+            runs.setdefault(key, {"row": row})[row["metric"]] = float(row["value"])
+    for (name, log, kv, _), run in runs.items():
+        # Gemma 3's groups of windowed layers are padded to the full ones' count.
+        if len(run) == 3 and "gemma-3" not in name and run["row"]["pp"] == "1":
+            yield pytest.param(name, kv, run, id=f"{name} {run['row']['id']} {log[4:40]}")
+
+
+@pytest.mark.parametrize("name, kv, run", ledger())
+def test_bytes_of_a_token_in_vllm(name, kv, run):
+    m, tp = model(name), int(run["row"]["tp"])
+    bytes_each = 1 if kv == "fp8" else 4 if run["row"]["weight_dtype"] == "float32" else 2
+    latent = any(a.latent_dim for a in m.attention)
+    split = 1 if latent else min(tp, m.kv_heads)
+    found = run["kv_cache_gib_available_per_gpu"] * GIB / run["kv_cache_tokens"]
+    assert elements_per_token(m) * bytes_each / split == pytest.approx(found, rel=0.002)
+
+
+def test_delta_net_state():
+    # 32 value heads of 128 x 128 and a convolution of 4 over 8192 channels.
+    m = model("qwen3-next-80b-a3b")
+    (linear,) = [a for a in m.attention if a.kind == "linear"]
+    assert linear.state_bytes == 2 * 32 * 128 * 128 + 2 * 3 * 8192
+
+
+def test_mamba2_state():
+    m = model("nemotron-3-nano-30b-a3b")
+    (linear,) = [a for a in m.attention if a.kind == "linear"]
+    assert linear.state_bytes == 4 * 64 * 64 * 128 + 2 * 3 * (64 * 64 + 2 * 8 * 128)
+
+
+def test_the_indexer_of_shared_layers_keeps_nothing():
+    kept = {a.index_dim: a.layers for a in model("glm-5.2").attention}
+    assert kept == {128: 21, 0: 57}
+
+
+def test_deepseek_v4_compresses_along_the_sequence():
+    strides = {}
+    for a in model("deepseek-v4-pro").attention:
+        strides[a.kind, a.stride_tokens] = a.layers
+        assert a.latent_dim + a.rope_dim == 512
+    assert strides == {("window", 1): 61, ("sparse", 4): 30, ("mla", 128): 31}
+
+
+def test_llama_3_has_a_window_of_8192_and_3_1_of_131072():
+    assert model("llama-3-70b").max_context_tokens == 8192
+    assert model("llama-3.1-70b").max_context_tokens == 131_072
+
+
+# --- weights in memory ----------------------------------------------------
+
+SPELLED = {"bfloat16": "bf16", "float16": "bf16", "float32": "fp32", "fp8": "fp8",
+           "mxfp4": "mxfp4", "gptq_marlin": "int4-gptq"}
+# vLLM holds more than the checkpoint: up to 0.6 GiB beside Gemma 3's tower.
+LOOSE = {"google/gemma-3-4b-it": 0.07, "google/gemma-3-12b-it": 0.03}
+
+
+def weight_rows():
+    seen = set()
+    for row in rows():
+        key = (row["model"], row["weight_dtype"])
+        if row["metric"] == "weights_gib_per_gpu" and row["tp"] == row["pp"] == "1":
+            if key not in seen:
+                seen.add(key)
+                yield pytest.param(row, id=f"{row['id']} {row['model']} {row['weight_dtype']}")
+
+
+@pytest.mark.parametrize("row", weight_rows())
+def test_weights_meet_vllm(row):
+    name = SPELLED.get(row["weight_dtype"]) or ("fp8" if "fp8" in row["model"] else "int8")
+    entry = FORMATS[name]
+    bits = entry["element_bits"]
+    if entry.get("group"):
+        bits += entry.get("scale_bits", 0) / entry["group"]
+    total = 0
+    for t in model(row["model"]).tensors:
+        covered = t.role in entry["covers"] and not t.kept
+        total += 0 if t.role == "mtp" else t.params * (bits if covered else 16)
+    limit = LOOSE.get(row["model"], 0.01)
+    assert total / 8 / GIB == pytest.approx(float(row["value"]), rel=limit)
+
+
+# --- quantised checkpoints ------------------------------------------------
+
+NATIVE = [
+    ("deepseek-ai__DeepSeek-V3", "fp8-block"),
+    ("Qwen__Qwen3-32B-FP8-Static-PerTensor", "fp8"),
+    ("Qwen__Qwen3-32B-FP8", "fp8-block"),
+    ("openai__gpt-oss-120b", "mxfp4"),
+    ("moonshotai__Kimi-K2.5", "int4-gptq-g32"),
+    ("nvidia__Kimi-K2.5-NVFP4", "nvfp4"),
+    ("nvidia__MiniMax-M2.5-NVFP4", "nvfp4"),
+    ("nvidia__DeepSeek-V4-Pro-NVFP4", "nvfp4"),
+    ("meta-llama__Meta-Llama-3.1-70B", "bf16"),
+]
+
+
+@pytest.mark.parametrize("stem, expected", NATIVE)
+def test_native_format(stem, expected):
+    assert load(CATALOG / "configs" / f"{stem}.json").native_format == expected
+
+
+@pytest.mark.parametrize(
+    "stem, kept, converted",
+    [
+        ("nvidia__Kimi-K2.5-NVFP4", {"attention", "head"}, {"expert"}),
+        ("moonshotai__Kimi-K2.5", {"attention", "shared_expert"}, {"expert"}),
+        ("nvidia__DeepSeek-V4-Pro-NVFP4", {"attention", "shared_expert", "mtp"}, {"expert"}),
+        ("openai__gpt-oss-120b", {"attention", "router", "head"}, {"expert"}),
+        ("nvidia__MiniMax-M2.5-NVFP4", {"attention", "router", "head"}, {"expert"}),
+        ("MiniMaxAI__MiniMax-M2.5", {"router", "head"}, {"expert", "attention"}),
+        ("nvidia__Qwen3.5-397B-A17B-NVFP4", {"attention", "shared_expert"}, {"expert"}),
+        ("nvidia__Gemma-4-26B-A4B-NVFP4", {"attention", "mlp"}, {"expert"}),
+        ("nvidia__GLM-5.1-NVFP4", {"attention"}, {"expert", "shared_expert"}),
+    ],
+)
+def test_what_a_checkpoint_leaves_alone(stem, kept, converted):
+    large = {}
+    for t in load(CATALOG / "configs" / f"{stem}.json").tensors:
+        large.setdefault(t.role, [0, 0])[t.kept] += t.params
+    for role in kept:
+        assert large[role][1] > large[role][0], role
+    for role in converted:
+        assert large[role][0] > large[role][1], role
+
+
+def test_a_list_by_layer_is_read_by_layer():
+    data = json.loads((CATALOG / "configs" / "Qwen__Qwen3-32B.json").read_text())
+    names = [f"model.layers.{i}.mlp.down_proj" for i in range(60)]
+    data["quantization_config"] = {"quant_method": "awq", "modules_to_not_convert": names}
+    kept = {t.name for t in load(data).tensors if t.kept}
+    assert kept == {"mlp.down_proj"}
+    data["quantization_config"]["modules_to_not_convert"] = names[:4]
+    assert not any(t.kept for t in load(data).tensors)
+
+
+# --- formats --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_formats_build(name):
+    entry = {k: v for k, v in FORMATS[name].items() if k not in ("aliases", "source", "note")}
+    for key in ("covers", "compute"):
+        entry[key] = tuple(entry[key])
+    assert Format(name, **entry).bytes_per_element > 0
+    assert FORMATS[name]["source"].startswith("https://") and FORMATS[name]["note"]
+
+
+@pytest.mark.parametrize(
+    "name, bits",
+    [("mxfp4", 4.25), ("nvfp4", 4.5), ("gguf-q8-0", 8.5), ("gguf-q4-0", 4.5),
+     ("int4-gptq-g32", 4.5), ("int4-awq", 4.15625), ("fp8-block", 8 + 32 / 16384)],
+)
+def test_bits_with_scales(name, bits):
+    entry = FORMATS[name]
+    assert entry["element_bits"] + entry["scale_bits"] / entry["group"] == pytest.approx(bits)
+
+
+def test_every_measured_model_is_in_the_catalogue():
+    assert not {r["model"] for r in rows()} - {m for m in {r["model"] for r in rows()}
+                                               if m.lower() in NAMES}
+
+
+def test_ids_are_sorted_and_aliases_belong_to_one_model():
+    assert list(MODELS) == sorted(MODELS) and len(MODELS) >= 80
+    seen = {}
+    for name, entry in MODELS.items():
+        for alias in (name, *entry["aliases"]):
+            assert seen.setdefault(alias.lower(), name) == name
+
+
+# --- refusals -------------------------------------------------------------
+
+LLAMA = {"model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32,
+         "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336,
+         "vocab_size": 128256, "max_position_embeddings": 131072}
+
+
+@pytest.mark.parametrize("field", [k for k in LLAMA if k not in ("num_key_value_heads",
+                                                                 "model_type")])
+@pytest.mark.parametrize(
+    "value", [None, "4096", [], {}, -1, 0, 1.5, math.nan, math.inf, True, 10**30],
+    ids=lambda v: str(v)[:12],
+)
+def test_a_wrong_field_is_named(field, value):
+    with pytest.raises(BadInput) as caught:
+        load({**LLAMA, field: value})
+    assert field in str(caught.value) and caught.value.field == field
+
+
+def test_no_model_type_falls_back_on_architectures():
+    data = {k: v for k, v in LLAMA.items() if k != "model_type"}
+    with pytest.raises(BadInput, match="model_type is missing"):
+        load(data)
+    assert load({**data, "architectures": ["LlamaForCausalLM"]}).family == "llama"
+
+
+def test_an_unknown_architecture_is_named():
+    with pytest.raises(BadInput, match="'deepseek_v9' is not an architecture"):
+        load({**LLAMA, "model_type": "deepseek_v9"})
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "null", '"x"', "[" * 100_000,
+                                  '{"a":' * 50_000, "9" * 10_000, '{"model_type": 3}'])
+def test_a_broken_file_is_refused(tmp_path, text):
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    with pytest.raises(BadInput) as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_large_file_is_refused(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(" " * 10_000_001)
+    with pytest.raises(BadInput, match="at most 10,000,000"):
+        load(path)
+
+
+@pytest.mark.parametrize("path", ["/no/such/file.json", "", "\0", 7, None, b"\xff"])
+def test_what_is_no_file_is_refused(path):
+    with pytest.raises(BadInput):
+        load(path)
+
+
+def test_a_folder_is_read_by_its_name(tmp_path):
+    folder = tmp_path / "my-model"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(LLAMA))
+    assert load(folder).name == "my-model"
+
+
+def deep(levels):
+    value = {}
+    for _ in range(levels):
+        value = {"text_config": value}
+    return value
+
+
+WRONG = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([0, -1, 10**9, 10**18, 10**400, -(10**400)]),
+    st.floats(),
+    st.text(max_size=60),
+    st.sampled_from(["x" * 100_000, "a\nb", "auto", "M*" * 40_000]),
+    st.lists(st.one_of(st.integers(-2, 9), st.text(max_size=5), st.none()), max_size=5),
+    st.sampled_from([[1] * 1999, ["full_attention"] * 100_000, [[]], [[[]] * 9], [{}] * 50]),
+    st.dictionaries(st.text(max_size=8), st.integers(), max_size=3),
+    st.builds(deep, st.sampled_from([1, 5, 5000])),
+)
+
+
+def spots(data, depth=0):
+    """Every place in a config where a value can be changed."""
+    for key in list(data):
+        yield data, key
+        if isinstance(data[key], dict) and depth < 3:
+            yield from spots(data[key], depth + 1)
+
+
+@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(path=st.sampled_from(CONFIGS), draw=st.data())
+def test_a_mutated_config_is_a_model_or_one_clear_refusal(path, draw):
+    data = json.loads(path.read_text(encoding="utf-8"))
+    for _ in range(draw.draw(st.integers(1, 3))):
+        places = list(spots(data))
+        where, key = places[draw.draw(st.integers(0, len(places) - 1))]
+        how = draw.draw(st.sampled_from(["drop", "change", "change", "change", "rename"]))
+        if how == "drop":
+            del where[key]
+        elif how == "rename":
+            where[key + "_"] = where.pop(key)
+        else:
+            where[key] = draw.draw(WRONG)
+    start = time.perf_counter()
+    try:
+        m = load(data)
+    except BadInput as refusal:
+        text = str(refusal)
+        assert 10 < len(text) < 400 and "\n" not in text and text.isprintable()
+    else:
+        assert isinstance(m, Model) and 0 < m.params < 1e18 and m.active_params >= 0
+    assert time.perf_counter() - start < 2.0

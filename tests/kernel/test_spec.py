@@ -1,0 +1,113 @@
+"""Records refuse nonsense with one sentence: field, what it got, what it takes."""
+
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmcap_kernel import catalog
+from llmcap_kernel.spec import (
+    Attention,
+    BadInput,
+    Deployment,
+    Efficiency,
+    Slo,
+    Tensor,
+    Workload,
+)
+
+from .strategies import nonsense
+
+B = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8")
+ATTENTION = B.model.attention[0]
+RECORDS = [
+    (Workload(1000, 100, 4), ()),
+    (Slo(0.05, 1.0, 30.0, 5.0), ()),
+    (Efficiency(), ()),
+    (ATTENTION, ()),
+    (Tensor("mlp.up_proj", "mlp", 100), ()),
+    (B.model, ("source", "notes", "native_format", "tied_embeddings", "memo")),
+    (B.gpu, ("form", "link", "unified_memory", "vendor")),
+    (B.engine, ()),
+    (B.weights, ("covers", "compute", "kv")),
+    (B, ("memory_fraction", "usd_h", "speculation", "lora")),
+]
+
+
+def optional(record):
+    return isinstance(record, Slo)  # None there means: not asked for
+
+
+@pytest.mark.parametrize(("record", "free"), RECORDS, ids=lambda x: type(x).__name__)
+@given(data=st.data())
+def test_every_field_refuses_nonsense_by_name(record, free, data):
+    checked = [f.name for f in fields(record) if f.name not in free]
+    name = data.draw(st.sampled_from(checked))
+    value = data.draw(nonsense.filter(lambda x: x is not None) if optional(record) else nonsense)
+    try:
+        replace(record, **{name: value})
+    except BadInput as problem:
+        assert len(str(problem)) < 300 and "\n" not in str(problem)
+        assert str(problem).endswith((".", "?"))
+    except TypeError:
+        pytest.fail(f"{type(record).__name__}.{name} = {value!r} gave a TypeError")
+    else:
+        # what was taken is a name, a truth value or a finite number on the edge of its range
+        assert isinstance(value, (str, bool, int, float)) or value in ((), [])
+        assert value == value and value not in (float("inf"), float("-inf"))
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), 1e12, "8k", None, True, 1.5])
+def test_counts_are_refused_with_field_value_and_range(value):
+    with pytest.raises(BadInput, match=r"^input_tokens is .*: it takes a whole number from 1 to"):
+        Workload(value, 100)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tp": 3}, "must divide the 64 attention heads"),
+        ({"pp": 81}, "has only 80 layers"),
+        ({"ep": 2}, "no experts to spread"),
+        ({"memory_fraction": 1.2}, "memory_fraction is 1.2"),
+        ({"gpu": "h100"}, "takes a Gpu"),
+        ({"kv": catalog.format("int4-awq")}, "no engine keeps its cache in it"),
+    ],
+)
+def test_deployments_that_do_not_go_together(change, message):
+    with pytest.raises(BadInput, match=message):
+        replace(B, **change)
+
+
+def test_experts_are_spread_over_cards_that_exist():
+    with pytest.raises(BadInput, match="must divide tp"):
+        catalog.deployment(model="mixtral-8x7b", gpu="h100-sxm", tp=2, ep=4)
+
+
+def test_dp_attention_needs_a_second_card():
+    with pytest.raises(BadInput, match="2 or more"):
+        catalog.deployment(model="deepseek-v3", gpu="h200-sxm", dp_attention=True)
+
+
+def test_each_attention_kind_names_what_it_needs():
+    with pytest.raises(BadInput, match="window_tokens is 0: window attention needs it"):
+        Attention("window", layers=2, heads=8, kv_heads=8, head_dim=64)
+    with pytest.raises(BadInput, match="attention kind 'gqqa' is not known"):
+        Attention("gqqa", layers=2)
+
+
+def test_a_model_counts_its_parameters_by_role():
+    model = B.model
+    assert model.params == pytest.approx(70.55e9, rel=1e-3)
+    assert model.active_params == model.params
+    deepseek = catalog.model("deepseek-v3")
+    assert deepseek.params == pytest.approx(671e9, rel=0.01)
+    assert deepseek.active_params == pytest.approx(37e9, rel=0.03)
+    assert deepseek.mtp_params > 1e10
+    assert deepseek.matmul_params < deepseek.active_params  # the table is looked up
+
+
+def test_deployment_titles_say_what_runs():
+    assert B.title == "llama-3.1-70b fp8 / 2x h100-sxm TP-2 / fp8 KV"
+    assert isinstance(B, Deployment) and B.num_gpus == 2
