@@ -7,7 +7,7 @@ paged KV cache. Users are whole sequences in that cache.
 
 from dataclasses import dataclass, field
 
-from . import law
+from . import bandwidth, law
 from .explain import Explained, Line, digits, quantity
 from .numeric import ceil, floor, maximum
 from .spec import BadInput, number
@@ -136,6 +136,10 @@ class Ledger(Explained):
     weights_bytes, activation_bytes, runtime_bytes, graph_bytes : float
         Weights, activation peak, communication and runtime buffers, CUDA
         graphs [bytes].
+    extra_bytes : float
+        A draft model, multi-token-prediction layers in use, and adapters [bytes].
+    prefix_bytes : float
+        Cache of a prefix that all sequences share, held once [bytes].
     kv_pool_bytes : float
         What is left for the cache; negative when nothing is [bytes].
     kv_bytes_per_token, kv_bytes_per_sequence : float
@@ -164,19 +168,21 @@ class Ledger(Explained):
     context_tokens: int
     concurrency: int
     by_role: dict = field(default_factory=dict)
+    extra_bytes: float = 0.0
+    prefix_bytes: float = 0.0
 
     @property
     def overhead_bytes(self):
         """Everything in the budget that is neither weights nor cache [bytes]."""
         inside = self.graph_bytes if self.deployment.engine.graphs_in_fraction else 0.0
-        return self.activation_bytes + self.runtime_bytes + inside
+        return self.activation_bytes + self.runtime_bytes + self.extra_bytes + inside
 
     @property
     def kv_used_bytes(self):
         """Cache of the sequences asked for, on the fullest card [bytes]."""
         d = self.deployment
         sequences = -(-self.concurrency // d.tp) if d.dp_attention else self.concurrency
-        return sequences * self.kv_bytes_per_sequence
+        return self.prefix_bytes + sequences * self.kv_bytes_per_sequence
 
     @property
     def needed_bytes(self):
@@ -199,6 +205,8 @@ class Ledger(Explained):
         terms = [("weights", self.weights_bytes), ("activations", self.activation_bytes)]
         terms += [("runtime and communication buffers", self.runtime_bytes)]
         terms += [("CUDA graphs", self.graph_bytes), ("KV cache asked for", self.kv_used_bytes)]
+        if self.extra_bytes:
+            terms.append(("draft model and adapters", self.extra_bytes))
         return tuple(sorted(terms, key=lambda term: -term[1]))
 
     @property
@@ -206,7 +214,8 @@ class Ledger(Explained):
         """One sentence: fits or not, what was needed, what there was, the largest term."""
         fraction = self.deployment.fraction
         if not self.starts:
-            least = self.weights_bytes + self.overhead_bytes + self.kv_bytes_per_sequence
+            least = self.weights_bytes + self.overhead_bytes
+            least += self.prefix_bytes + self.kv_bytes_per_sequence
             name, size = self.terms[0]
             return (
                 f"Does not start at memory fraction {fraction:g}: one sequence of "
@@ -232,6 +241,11 @@ class Ledger(Explained):
         names = "budget - weights - activations - runtime"
         if inside:
             parts, names = [*parts, self.graph_bytes], names + " - graphs"
+        if self.extra_bytes:
+            parts, names = [*parts, self.extra_bytes], names + " - draft and adapters"
+        pool, pool_name = gib(self.kv_pool_bytes), "kv_pool"
+        if self.prefix_bytes:
+            pool, pool_name = f"({pool} - {gib(self.prefix_bytes)})", "(kv_pool - shared prefix)"
         return (
             Line(
                 "budget",
@@ -249,21 +263,53 @@ class Ledger(Explained):
             ),
             Line(
                 "kv_per_sequence",
-                "kv_per_token x context, in whole pages",
+                "kv_per_token x context, in whole pages"
+                + (", less the shared prefix" if self.prefix_bytes else ""),
                 f"{digits(self.kv_bytes_per_token, 6)} B x {self.context_tokens:,}",
                 gib(self.kv_bytes_per_sequence),
             ),
             Line(
                 "max_concurrent",
-                "floor(kv_pool / kv_per_sequence)" + (" x cards" if d.dp_attention else ""),
-                f"floor({gib(self.kv_pool_bytes)} / {gib(self.kv_bytes_per_sequence)})"
+                f"floor({pool_name} / kv_per_sequence)" + (" x cards" if d.dp_attention else ""),
+                f"floor({pool} / {gib(self.kv_bytes_per_sequence)})"
                 + (f" x {d.tp}" if d.dp_attention else ""),
                 f"{self.max_concurrent:,}",
             ),
         )
 
 
-def ledger(deployment, *, context_tokens, concurrency=1):
+def extra_bytes(deployment):
+    """Add up what speculation and adapters store on a card.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+
+    Returns
+    -------
+    float
+        A draft model's weights, or the model's own multi-token-prediction
+        layers, and all adapters in 16 bits [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> extra_bytes(catalog.deployment(model="llama-3.1-8b", gpu="l4"))
+    0.0
+    """
+    d, total = deployment, 0.0
+    if d.speculation and d.speculation.draft is not None:
+        total += law.weights_of(bandwidth.draft_deployment(d)).stored_bytes
+    elif d.speculation:
+        total += d.model.mtp_params * d.weights.bytes_per_element / d.tp
+    if d.lora:
+        params = law.lora_params(d.model, d.lora.rank)
+        total += d.lora.adapters * params * bandwidth.ACTIVATION_BYTES / d.tp
+    return total
+
+
+def ledger(deployment, *, context_tokens, concurrency=1, shared_prefix_tokens=0):
     """Keep the books of the fullest card.
 
     Parameters
@@ -274,6 +320,9 @@ def ledger(deployment, *, context_tokens, concurrency=1):
         Tokens every sequence may reach [tokens].
     concurrency : int
         Sequences wanted at once [-].
+    shared_prefix_tokens : int
+        Leading tokens all sequences share: a prefix cache holds their whole
+        pages once [tokens].
 
     Returns
     -------
@@ -301,44 +350,67 @@ def ledger(deployment, *, context_tokens, concurrency=1):
     """
     number("context_tokens", context_tokens, 1, 1e8, "tokens", whole=True)
     number("concurrency", concurrency, 1, 1e7, "sequences", whole=True)
-    d, model, engine = deployment, deployment.model, deployment.engine
+    most = context_tokens - 1
+    number("shared_prefix_tokens", shared_prefix_tokens, 0, most, "tokens", whole=True)
+    d, engine = deployment, deployment.engine
     weights = law.weights_of(d)
-    activations = activation_bytes(model, engine)
-    runtime = engine.runtime_tp_bytes if d.tp > 1 else engine.runtime_bytes
-    graphs = engine.graph_bytes + engine.graph_bytes_per_layer * -(-model.layers // d.pp)
+    terms = {
+        "weights_bytes": weights.stored_bytes * (1 - d.offload_share),
+        "activation_bytes": activation_bytes(d.model, engine),
+        "runtime_bytes": engine.runtime_tp_bytes if d.tp > 1 else engine.runtime_bytes,
+        "extra_bytes": extra_bytes(d),
+        "graph_bytes": engine.graph_bytes
+        + engine.graph_bytes_per_layer * -(-d.model.layers // d.pp),
+    }
     visible = usable_bytes(d.gpu)
-    taken = weights.stored_bytes + activations + runtime
-    taken += graphs if engine.graphs_in_fraction else 0.0
-    if engine.fraction_of == "total":
-        budget = visible * d.fraction
-        pool = budget - taken
-    else:
-        budget = visible
-        pool = (visible - taken) * d.fraction if visible > taken else visible - taken
-    sequence = kv_sequence_bytes(d, context_tokens)
-    per_token = law.kv_bytes_per_sequence(
-        model, d.kv, context_tokens + 1, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention
-    ) - law.kv_bytes_per_sequence(
-        model, d.kv, context_tokens, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention
-    )
+    taken = sum(terms.values())
+    taken -= 0.0 if engine.graphs_in_fraction else terms["graph_bytes"]
+    budget, pool = _pool(engine, visible, taken, d.fraction)
+    prefix = _prefix_bytes(d, shared_prefix_tokens)
+    sequence = kv_sequence_bytes(d, context_tokens) - prefix
     replicas = d.tp if d.dp_attention else 1
-    count = max_sequences(kv_pool_bytes=pool, kv_bytes_per_sequence=sequence) * replicas
     return Ledger(
         deployment=d,
         visible_bytes=visible,
         budget_bytes=budget,
-        weights_bytes=weights.stored_bytes,
-        activation_bytes=activations,
-        runtime_bytes=runtime,
-        graph_bytes=graphs,
         kv_pool_bytes=pool,
-        kv_bytes_per_token=per_token,
+        kv_bytes_per_token=_kv_bytes(d, context_tokens + 1) - _kv_bytes(d, context_tokens),
         kv_bytes_per_sequence=sequence,
-        kv_pool_tokens=floor(max(pool, 0) / sequence * context_tokens) * replicas,
-        max_concurrent=count,
+        kv_pool_tokens=floor(max(pool, 0) / (sequence + prefix) * context_tokens) * replicas,
+        max_concurrent=replicas
+        * max_sequences(kv_pool_bytes=pool - prefix, kv_bytes_per_sequence=sequence),
         context_tokens=context_tokens,
         concurrency=concurrency,
         by_role=weights.by_role,
+        prefix_bytes=prefix,
+        **terms,
+    )
+
+
+def _pool(engine, visible, taken, fraction):
+    """What the engine allows itself, and what of it is left for the cache."""
+    if engine.fraction_of == "total":
+        budget = visible * fraction
+        return budget, budget - taken
+    left = visible - taken
+    return visible, left * fraction if left > 0 else left
+
+
+def _kv_bytes(deployment, context_tokens):
+    d = deployment
+    return law.kv_bytes_per_sequence(
+        d.model, d.kv, context_tokens, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention
+    )
+
+
+def _prefix_bytes(deployment, shared_prefix_tokens):
+    """Cache of the whole pages of a shared prefix."""
+    d = deployment
+    pages = floor(shared_prefix_tokens / d.engine.block_tokens) * d.engine.block_tokens
+    if not pages:
+        return 0.0
+    return law.kv_shared_bytes(
+        d.model, d.kv, pages, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention
     )
 
 
@@ -366,9 +438,10 @@ def kv_sequence_bytes(deployment, context_tokens):
     """
     d = deployment
     paged = paged_tokens(context_tokens=context_tokens, block_tokens=d.engine.block_tokens)
-    return law.kv_bytes_per_sequence(
-        d.model, d.kv, paged, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention
-    )
+    total = _kv_bytes(d, paged)
+    if d.speculation and d.speculation.draft is not None:
+        total = total + _kv_bytes(bandwidth.draft_deployment(d), paged)
+    return total
 
 
 def max_concurrent(deployment, context_tokens):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel import bandwidth, catalog, design, law
-from llmcap_kernel.spec import CEILING, BadInput, Efficiency, Workload
+from llmcap_kernel.spec import CEILING, BadInput, Efficiency, Lora, Speculation, Workload
 
 from .strategies import deployments, efficiencies, nonsense, workloads
 
@@ -156,3 +156,92 @@ def test_the_explanation_adds_up():
     assert "3.35 TB/s" in text
     serving = bandwidth.serve(B, Workload(7000, 1000, 16))
     assert "itl_served" in serving.explain() and "15 x" in serving.explain()
+
+
+def speculating(d, **kwargs):
+    return replace(d, speculation=Speculation(**kwargs))
+
+
+@given(st.floats(0, 0.999), st.integers(1, 16))
+def test_a_speculative_step_yields_between_one_and_all(accept, k):
+    got = bandwidth.tokens_per_step(accept=accept, tokens=k)
+    assert 1 <= got <= k + 1
+    assert got == pytest.approx(sum(accept**i for i in range(k + 1)))
+
+
+def test_speculation_pays_at_small_batch_and_costs_when_nothing_is_accepted():
+    draft = catalog.model("llama-3.1-8b")
+    good = speculating(B, tokens=4, accept=0.8, draft=draft)
+    bad = speculating(B, tokens=4, accept=0.0, draft=draft)
+    assert step(good, users=1).itl_s < step(B, users=1).itl_s < step(bad, users=1).itl_s
+    gain = [step(B, users=n).itl_s / step(good, users=n).itl_s for n in (1, 256)]
+    assert gain[1] < gain[0]  # checking four tokens a user costs compute in a large batch
+    assert "accept^(k+1)" in step(good).explain()
+
+
+def test_a_model_drafts_with_its_own_layers_where_it_has_them():
+    own = speculating(C, tokens=1, accept=0.85)
+    assert C.model.mtp_params and step(own).draft_s > 0
+    assert step(own).itl_s < step(C).itl_s
+    assert step(speculating(B, tokens=4, accept=0.5)).draft_s == 0  # an n-gram table is free
+
+
+def test_weights_in_the_hosts_memory_wait_for_the_host():
+    shares = [step(replace(A, offload_share=s)).total_s for s in (0, 0.1, 0.5, 1.0)]
+    assert shares == sorted(shares) and shares[-1] > 10 * shares[0]
+    whole = step(replace(A, offload_share=1.0))
+    streamed = whole.weight_bytes / A.gpu.host_bandwidth_bytes_s
+    assert whole.dense_s + whole.host_s == pytest.approx(streamed)
+    assert "waiting for the host" in whole.explain()
+
+
+def test_adapters_are_read_once_for_each_in_the_batch():
+    one, many = (step(replace(B, lora=Lora(rank=16, adapters=n))) for n in (1, 64))
+    assert 0 < one.adapter_s < many.adapter_s
+    assert many.adapter_s == pytest.approx(16 * one.adapter_s, rel=0.05)  # 16 users at most
+    assert "adapters" in many.explain()
+
+
+@given(st.integers(1, 500), st.floats(1e-3, 10), st.floats(1e-3, 1000))
+def test_closed_loop_wait_lies_between_its_limits(users, service, away):
+    wait = bandwidth.closed_loop_wait_s(users=users, service_s=service, away_s=away)
+    assert wait >= max(service, users * service - away) * (1 - 1e-6)
+    assert wait <= users * service * (1 + 1e-6)
+
+
+def exact_wait(users, service, away):
+    """Mean-value analysis, user by user (Reiser and Lavenberg 1980)."""
+    queue = 0.0
+    for n in range(1, users + 1):
+        wait = service * (1 + queue)
+        queue = n * wait / (wait + away)
+    return wait
+
+
+@given(st.integers(1, 200), st.floats(0.01, 1), st.floats(0.1, 100))
+def test_closed_loop_wait_is_near_the_exact_analysis(users, service, away):
+    close = bandwidth.closed_loop_wait_s(users=users, service_s=service, away_s=away)
+    assert close == pytest.approx(exact_wait(users, service, away), rel=0.25)
+
+
+def test_three_first_tokens_in_order():
+    s = bandwidth.serve(B, Workload(7000, 1000, 16))
+    assert s.ttft_idle_s < s.ttft_mean_s < s.ttft_burst_s
+
+
+def test_a_chunk_delays_everyone_and_spares_reading_the_weights_twice():
+    s = bandwidth.serve(B, Workload(7000, 1000, 16))
+    assert s.itl_decode_s < s.itl_chunk_s < s.itl_decode_s + s.ttft_idle_s
+    assert s.chunk.prefill_tokens == 7000
+    long = bandwidth.serve(B, Workload(50_000, 1000, 16))
+    assert long.chunk.prefill_tokens == B.engine.max_batched_tokens - 16
+
+
+@given(st.integers(1, 10), st.floats(1e3, 1e9))
+def test_an_all_reduce_takes_the_better_way_for_its_size(log_cards, size):
+    cards = 1 + log_cards
+    kwargs = {"cards": cards, "link_bandwidth_bytes_s": 450e9, "latency_s": 5e-6}
+    got = bandwidth.all_reduce_s(message_bytes=size, **kwargs)
+    one_shot = (cards - 1) * size / 450e9 + 5e-6
+    two_shot = 2 * (cards - 1) / cards * size / 450e9 + 1e-5
+    assert got == pytest.approx(min(one_shot, two_shot))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel import capacity, catalog, design
-from llmcap_kernel.spec import BadInput
+from llmcap_kernel.spec import BadInput, Lora, Speculation
 
 from .measured import deployment, start_ups
 from .strategies import deployments, nonsense
@@ -167,3 +167,34 @@ def test_the_explanation_shows_every_term():
     text = capacity.ledger(B, context_tokens=8000, concurrency=16).explain()
     for part in ("79.2 GiB x 0.9", "weights", "floor(", "81,920 B x 8,000"):
         assert part in text
+
+
+def test_a_shared_prefix_is_held_once():
+    alone = capacity.ledger(B, context_tokens=8000, concurrency=16)
+    shared = capacity.ledger(B, context_tokens=8000, concurrency=16, shared_prefix_tokens=6000)
+    assert shared.max_concurrent > 3 * alone.max_concurrent
+    assert shared.prefix_bytes + shared.kv_bytes_per_sequence == alone.kv_bytes_per_sequence
+    assert "shared prefix" in shared.explain()
+    # pages are shared whole
+    page = capacity.ledger(B, context_tokens=8000, shared_prefix_tokens=15)
+    assert page.prefix_bytes == 0
+
+
+def test_drafts_and_adapters_take_their_room():
+    draft = catalog.model("llama-3.1-8b")
+    guessing = replace(B, speculation=Speculation(4, 0.8, draft))
+    adapted = replace(B, lora=Lora(rank=64, adapters=8))
+    base = capacity.ledger(B, context_tokens=8000)
+    for d in (guessing, adapted):
+        books = capacity.ledger(d, context_tokens=8000)
+        assert books.extra_bytes > 0
+        assert base.kv_pool_bytes - books.kv_pool_bytes == pytest.approx(books.extra_bytes)
+        assert "draft and adapters" in books.explain()
+    with_draft = capacity.ledger(guessing, context_tokens=8000)
+    assert with_draft.kv_bytes_per_sequence > base.kv_bytes_per_sequence
+
+
+def test_offloaded_weights_leave_the_card():
+    half = capacity.ledger(replace(A, offload_share=0.5), context_tokens=8000)
+    assert half.weights_bytes == capacity.ledger(A, context_tokens=8000).weights_bytes / 2
+    assert half.starts
