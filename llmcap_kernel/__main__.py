@@ -7,7 +7,7 @@ import sys
 from . import catalog, design, huggingface
 from .explain import digits, quantity
 from .refuse import BadInput, shown
-from .spec import Slo, Workload
+from .spec import Lora, Slo, Speculation, Workload
 
 NUMBER_FIELDS = {"tp": int, "pp": int, "ep": int, "memory_fraction": float, "usd_h": float}
 TEXT_FIELDS = ("model", "gpu", "engine", "weights", "kv")
@@ -229,6 +229,25 @@ def _scorecard(args):
     return f"{out}\n\n{made.explain()}" if args.explain else out
 
 
+def _terms(args):
+    """The terms that are off unless they are asked for."""
+    terms = {}
+    if args.draft_tokens is not None or args.draft is not None:
+        terms["speculation"] = Speculation(
+            tokens=read_number("draft_tokens", args.draft_tokens or 4, int),
+            accept=read_number("accept", args.accept),
+            draft=catalog.model(args.draft) if args.draft else None,
+        )
+    if args.lora_rank is not None:
+        rank, adapters = args.lora_rank, args.lora_adapters
+        terms["lora"] = Lora(
+            read_number("lora_rank", rank, int), read_number("lora_adapters", adapters, int)
+        )
+    if args.offload_share is not None:
+        terms["offload_share"] = read_number("offload_share", args.offload_share)
+    return terms
+
+
 def _predict(args):
     workload, slo = _load(args)
     model = huggingface.load(args.config) if args.config else args.model
@@ -246,6 +265,7 @@ def _predict(args):
         kv=args.kv,
         dp_attention=args.dp_attention,
         **chosen,
+        **_terms(args),
     )
     made = design.card(deployment, workload, slo)
     if args.json:
@@ -303,6 +323,12 @@ def _parser():
         one.add_argument(f"--{name}", metavar="CARDS")
     one.add_argument("--dp-attention", action="store_true")
     one.add_argument("--memory-fraction", metavar="SHARE")
+    one.add_argument("--draft-tokens", metavar="K", help="guess K tokens ahead of each check")
+    one.add_argument("--draft", metavar="NAME", help="the model that guesses")
+    one.add_argument("--accept", metavar="SHARE", default="0.7", help="of guesses (default 0.7)")
+    one.add_argument("--lora-rank", metavar="R", help="serve low-rank adapters of this rank")
+    one.add_argument("--lora-adapters", metavar="N", default="1")
+    one.add_argument("--offload-share", metavar="SHARE", help="of the weights in host memory")
     one.add_argument("--usd-h", metavar="USD", help="rent of one card for an hour")
     one.add_argument("--context", metavar="TOKENS", help="prompt and answer together")
     _add_load(one, Workload(1000, 1000, 1), Slo())

@@ -177,34 +177,61 @@ def communication_s(deployment, tokens, efficiency=CEILING):
     >>> round(communication_s(two, 16) * 1e6)
     93
     """
-    model, tp = deployment.model, deployment.tp
-    if deployment.num_gpus == 1:
-        return 0.0
-    link = link_bandwidth_bytes_s(deployment) * efficiency.link_bandwidth
-    latency = efficiency.all_reduce_s
-    message = tokens * model.hidden_size * ACTIVATION_BYTES
-    reduce_s = all_reduce_s(
-        message_bytes=message, cards=tp, link_bandwidth_bytes_s=link, latency_s=latency
-    )
-    moe_layers = model.moe_layers if deployment.ep > 1 else 0
-    per_layer = 1 if deployment.dp_attention else 2
-    total = (per_layer * model.layers - moe_layers) * reduce_s
-    if moe_layers:
-        sent = message / deployment.ep * model.experts_per_token
-        exchange_s = all_to_all_s(
-            message_bytes=sent,
-            cards=deployment.ep,
-            link_bandwidth_bytes_s=link,
-            latency_s=latency,
-        )
-        total = total + 2 * moe_layers * exchange_s
-    if deployment.pp > 1:
-        stage_link = deployment.gpu.link_bandwidth_bytes_s
-        if deployment.num_gpus > deployment.gpu.max_per_node:
-            stage_link = min(stage_link, deployment.gpu.node_link_bandwidth_bytes_s)
-        hand_on_s = message / tp / (stage_link * efficiency.link_bandwidth) + latency
-        total = total + (deployment.pp - 1) * hand_on_s
+    total = 0.0
+    for _, count, _, each_s in collectives(deployment, tokens, efficiency):
+        total = total + count * each_s
     return total
+
+
+def collectives(deployment, tokens, efficiency=CEILING):
+    """List the collectives of one pass: what, how many, how large, how long.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    tokens : float or array
+        Tokens in the pass [tokens].
+    efficiency : Efficiency
+        Shares and latencies in force [-].
+
+    Returns
+    -------
+    list of (str, int, float, float)
+        Kind, count, message of one [bytes] and time of one [s]; empty on a
+        single card.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> two = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
+    >>> [(kind, count) for kind, count, _, _ in collectives(two, 16)]
+    [('all-reduce', 160)]
+    """
+    d, model, out = deployment, deployment.model, []
+    if d.num_gpus == 1:
+        return out
+    shared = {
+        "link_bandwidth_bytes_s": link_bandwidth_bytes_s(d) * efficiency.link_bandwidth,
+        "latency_s": efficiency.all_reduce_s,
+    }
+    message = tokens * model.hidden_size * ACTIVATION_BYTES
+    spread = model.moe_layers if d.ep > 1 else 0
+    if d.tp > 1:
+        count = (1 if d.dp_attention else 2) * model.layers - spread
+        each_s = all_reduce_s(message_bytes=message, cards=d.tp, **shared)
+        out.append(("all-reduce", count, message, each_s))
+    if spread:
+        sent = message / d.ep * model.experts_per_token
+        each_s = all_to_all_s(message_bytes=sent, cards=d.ep, **shared)
+        out.append(("all-to-all", 2 * spread, sent, each_s))
+    if d.pp > 1:
+        link = d.gpu.link_bandwidth_bytes_s
+        if d.num_gpus > d.gpu.max_per_node:
+            link = min(link, d.gpu.node_link_bandwidth_bytes_s)
+        each_s = message / d.tp / (link * efficiency.link_bandwidth) + efficiency.all_reduce_s
+        out.append(("stage hand-on", d.pp - 1, message / d.tp, each_s))
+    return out
 
 
 @dataclass(frozen=True)
@@ -289,6 +316,7 @@ class Step(Explained):
             read += f" + KV {quantity(self.kv_bytes, 'bytes')}"
         share = "" if eff == CEILING else f" x {eff.bandwidth:.2f} and {eff.kv_bandwidth:.2f}"
         both = self.weight_bytes + self.kv_bytes
+        sent = collectives(self.deployment, self.tokens, eff) if self.communication_s else []
         return (
             Line(
                 "read",
@@ -301,6 +329,15 @@ class Step(Explained):
                 "flops / flop_s",
                 f"{quantity(self.flops, 'FLOP')} / {quantity(rate, 'FLOP/s')} ({dtype}) a card",
                 quantity(self.flops / rate, "s"),
+            ),
+            *(
+                Line(
+                    kind,
+                    "count x time of one",
+                    f"{count:,} of {quantity(size, 'bytes')}, {quantity(each_s, 's')} each",
+                    quantity(count * each_s, "s"),
+                )
+                for kind, count, size, each_s in sent
             ),
             Line(
                 self.what,

@@ -234,6 +234,22 @@ class Ledger(Explained):
             f"{self.context_tokens:,} tokens."
         )
 
+    def _sequence_line(self):
+        per_token = f"{digits(self.kv_bytes_per_token, 6)} B"
+        formula = "kv_per_token x context, in whole pages"
+        numbers = f"{per_token} x {self.context_tokens:,}"
+        whole = self.kv_bytes_per_sequence + self.prefix_bytes
+        beside = whole - self.kv_bytes_per_token * self.context_tokens
+        if beside > 0.02 * whole:  # windows that are full and states no longer grow
+            formula += " + full windows and states"
+            numbers += f" + {quantity(beside, 'GiB')}"
+        if self.prefix_bytes:
+            formula += " - shared prefix"
+            numbers += f" - {quantity(self.prefix_bytes, 'GiB')}"
+        return Line(
+            "kv_per_sequence", formula, numbers, quantity(self.kv_bytes_per_sequence, "GiB")
+        )
+
     def lines(self):
         d, gib = self.deployment, lambda b: quantity(b, "GiB")
         inside = d.engine.graphs_in_fraction
@@ -261,13 +277,7 @@ class Ledger(Explained):
                 " - ".join([gib(self.budget_bytes), *map(gib, parts)]),
                 gib(self.kv_pool_bytes),
             ),
-            Line(
-                "kv_per_sequence",
-                "kv_per_token x context, in whole pages"
-                + (", less the shared prefix" if self.prefix_bytes else ""),
-                f"{digits(self.kv_bytes_per_token, 6)} B x {self.context_tokens:,}",
-                gib(self.kv_bytes_per_sequence),
-            ),
+            self._sequence_line(),
             Line(
                 "max_concurrent",
                 f"floor({pool_name} / kv_per_sequence)" + (" x cards" if d.dp_attention else ""),
@@ -397,10 +407,14 @@ def _pool(engine, visible, taken, fraction):
 
 
 def _kv_bytes(deployment, context_tokens):
+    """Cache of one sequence, a draft model's included."""
     d = deployment
-    return law.kv_bytes_per_sequence(
+    total = law.kv_bytes_per_sequence(
         d.model, d.kv, context_tokens, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention
     )
+    if d.speculation and d.speculation.draft is not None:
+        total = total + _kv_bytes(bandwidth.draft_deployment(d), context_tokens)
+    return total
 
 
 def _prefix_bytes(deployment, shared_prefix_tokens):
@@ -438,10 +452,7 @@ def kv_sequence_bytes(deployment, context_tokens):
     """
     d = deployment
     paged = paged_tokens(context_tokens=context_tokens, block_tokens=d.engine.block_tokens)
-    total = _kv_bytes(d, paged)
-    if d.speculation and d.speculation.draft is not None:
-        total = total + _kv_bytes(bandwidth.draft_deployment(d), paged)
-    return total
+    return _kv_bytes(d, paged)
 
 
 def max_concurrent(deployment, context_tokens):

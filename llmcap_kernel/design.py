@@ -8,38 +8,16 @@ search walks many and keeps a line on why each was passed over.
 import itertools
 import textwrap
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-from . import bandwidth, capacity, catalog
+from . import bandwidth, capacity, catalog, toolbox
 from .explain import Explained, Line, quantity
 from .spec import CEILING, BadInput, Slo, Workload, number
+from .toolbox import usd_per_mtok
 
-SECONDS_PER_HOUR = 3600
 MAX_FRACTION = 0.98  # the driver needs the rest of a card
 WIDTH = 70  # characters of a printed line
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-
-def usd_per_mtok(*, usd_h, tok_s):
-    """Price a million tokens.
-
-    Parameters
-    ----------
-    usd_h : float or array
-        Rent of the whole deployment [USD/h].
-    tok_s : float or array
-        Tokens it gives in a second [tok/s].
-
-    Returns
-    -------
-    float or array
-        `usd_h / 3600 / tok_s x 1e6` [USD/Mtok].
-
-    Examples
-    --------
-    >>> round(usd_per_mtok(usd_h=6.0, tok_s=1171), 2)
-    1.42
-    """
-    return usd_h / SECONDS_PER_HOUR / tok_s * 1e6
 
 
 @dataclass(frozen=True)
@@ -84,8 +62,11 @@ class Limit(Explained):
         )
 
 
-def limits(deployment, workload, slo, *, books=None, serving=None):
+def limits(deployment, workload, slo, *, serving=None):
     """Compare every limit that was asked for with what there is.
+
+    Latency and cost are read at the users who fit, those wanted at most. A
+    prefix that the users share is kept once.
 
     Parameters
     ----------
@@ -96,8 +77,6 @@ def limits(deployment, workload, slo, *, books=None, serving=None):
     slo : Slo
         What must hold; only its limits that are set are compared, and the
         users always are [-].
-    books : Ledger, optional
-        The ledger, when it is known already [-].
     serving : Serving, optional
         The serving state at the users that fit, when it is known already [-].
 
@@ -113,8 +92,7 @@ def limits(deployment, workload, slo, *, books=None, serving=None):
     'capacity'
     """
     d, wanted = deployment, workload.concurrency
-    books = books or capacity.ledger(d, context_tokens=workload.context_tokens, concurrency=wanted)
-    users = books.max_concurrent
+    users = toolbox.max_concurrent(d, workload)
     serving = serving or bandwidth.serve(d, workload, concurrency=max(min(wanted, users), 1))
     rent = d.gpu_usd_h * d.num_gpus
     rows = [
@@ -277,7 +255,17 @@ class Card(Explained):
     @property
     def users(self):
         """Users served: those wanted, or as many as fit [-]."""
-        return min(self.workload.concurrency, self.books.max_concurrent)
+        return min(self.workload.concurrency, self.max_concurrent)
+
+    @cached_property
+    def max_concurrent(self):
+        """Users that fit, a shared prefix kept once [-]."""
+        return toolbox.max_concurrent(self.deployment, self.workload)
+
+    @property
+    def fits(self):
+        """Whether all the users wanted have room [-]."""
+        return self.max_concurrent >= self.workload.concurrency
 
     @property
     def tok_s_user(self):
@@ -318,7 +306,7 @@ class Card(Explained):
             ("Fits", self.fits_text),
             ("Decode per user", quantity(self.tok_s_user, "tok/s") if self.starts else dash),
             ("Gap between tokens, served", quantity(s.itl_served_s, "s") if self.starts else dash),
-            ("Max concurrent", f"{self.books.max_concurrent:,}"),
+            ("Max concurrent", f"{self.max_concurrent:,}"),
             ("$/M output", price),
             ("Binding constraint", self.binding),
         )
@@ -331,12 +319,12 @@ class Card(Explained):
         tuple of (str, str)
             Fits, decode, served gap, concurrency, rent and price [-].
         """
-        fit, most = self.books.fits, self.books.max_concurrent
+        most = self.max_concurrent
         dash = "-"
         price = quantity(self.usd_mtok, "USD/Mtok") if self.usd_mtok is not None else dash
         served = f"{most:,} of {self.workload.concurrency:,}" if self.starts else "no start"
         return (
-            ("Fits", "yes" if fit else served),
+            ("Fits", "yes" if self.fits else served),
             ("Decode per user", quantity(self.tok_s_user, "tok/s") if self.starts else dash),
             ("Served gap", quantity(self.serving.itl_served_s, "s") if self.starts else dash),
             ("Max concurrent", f"{most:,}"),
@@ -347,10 +335,10 @@ class Card(Explained):
     @property
     def fits_text(self):
         """Fits or not, and what would help, in one line."""
-        if self.books.fits:
+        if self.fits:
             return f"yes, at memory fraction {self.deployment.fraction:g}"
         if self.starts:
-            return f"{self.books.max_concurrent:,} of {self.workload.concurrency:,} users"
+            return f"{self.max_concurrent:,} of {self.workload.concurrency:,} users"
         least = least_fraction(self.deployment, self.workload.context_tokens)
         if least is None:
             return "does not start at any memory fraction"
@@ -363,8 +351,9 @@ class Card(Explained):
             f"{self.deployment.num_gpus} x {quantity(self.deployment.gpu_usd_h, 'USD/h')}",
             quantity(self.usd_h, "USD/h"),
         )
+        memory = (*self.books.lines(), *self._prefix_lines())
         if not self.starts:
-            return (*self.books.lines(), rent, *self.limits[0].lines())
+            return (*memory, rent, *self.limits[0].lines())
         price = Line(
             "usd_mtok",
             "rent / 3600 / output_rate x 1e6",
@@ -373,11 +362,30 @@ class Card(Explained):
             quantity(self.usd_mtok, "USD/Mtok") if self.usd_mtok is not None else "no rent known",
         )
         return (
-            *self.books.lines(),
+            *memory,
             *self.serving.lines(),
             rent,
             price,
             *(x for lim in self.limits for x in lim.lines()),
+        )
+
+    def _prefix_lines(self):
+        """Count the users again where they keep a prefix in common."""
+        prefix = toolbox.shared_bytes(self.deployment, self.workload.shared_prefix_tokens)
+        if not prefix:
+            return ()
+        pool, user = self.books.kv_pool_bytes, self.books.kv_bytes_per_sequence
+        cards = f" x {self.deployment.tp}" if self.deployment.dp_attention else ""
+        pool, own, once = (
+            quantity(b, "GiB") for b in (pool, user - prefix * self.workload.hit_share, prefix)
+        )
+        return (
+            Line(
+                "with a shared prefix",
+                "floor((kv_pool - prefix) / own_kv)" + (" x cards" if cards else ""),
+                f"floor(({pool} - {once}) / {own}){cards}",
+                f"{self.max_concurrent:,}",
+            ),
         )
 
 
@@ -447,9 +455,9 @@ def card(deployment, workload, slo=None, *, label="", efficiency=CEILING):
     books = capacity.ledger(
         deployment, context_tokens=workload.context_tokens, concurrency=workload.concurrency
     )
-    users = max(min(workload.concurrency, books.max_concurrent), 1)
+    users = max(min(workload.concurrency, toolbox.max_concurrent(deployment, workload)), 1)
     serving = bandwidth.serve(deployment, workload, concurrency=users, efficiency=efficiency)
-    compared = limits(deployment, workload, slo or Slo(), books=books, serving=serving)
+    compared = limits(deployment, workload, slo or Slo(), serving=serving)
     return Card(
         label=label or deployment.title,
         deployment=deployment,
@@ -511,7 +519,7 @@ class Scorecard(Explained):
                 others.append(f"{c.label} misses {c.binding.replace(', missed', '')}")
             elif c.usd_mtok is not None and best.usd_mtok is not None:
                 times = c.usd_mtok / best.usd_mtok
-                others.append(f"{c.label} meets the limits at {times:.1f}x the price per token")
+                others.append(f"{c.label} meets the limits at {times:.2f}x the price per token")
             else:
                 others.append(f"{c.label} meets the limits too")
         price = quantity(best.usd_mtok, "USD/Mtok") if best.usd_mtok is not None else "unpriced"
@@ -660,7 +668,10 @@ class Search:
         out = ["meets every limit, cheapest per token first:"] if good else []
         for c in good[:rows]:
             price = quantity(c.usd_mtok, "USD/Mtok") if c.usd_mtok is not None else "unpriced"
-            out += [f"  {_short_title(c.deployment)}: {price}", *_wrapped(c.binding, " " * 6, " " * 6)]
+            out += [
+                f"  {_short_title(c.deployment)}: {price}",
+                *_wrapped(c.binding, " " * 6, " " * 6),
+            ]
         out.append("why not:" if good else "nothing meets every limit, nearest miss first:")
         for c in bad[:rows]:
             out += [f"  {_short_title(c.deployment)}", *_wrapped(c.binding, " " * 6, " " * 6)]
@@ -765,7 +776,7 @@ def most_users(deployment, workload, slo=None):
         in_time = slo.itl_s is None or busy.itl_served_s <= slo.itl_s
         return in_time and (slo.ttft_s is None or busy.ttft_burst_s <= slo.ttft_s)
 
-    low, high = 0, capacity.max_concurrent(deployment, workload.context_tokens)
+    low, high = 0, toolbox.max_concurrent(deployment, workload)
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if holds(middle) else (low, middle - 1)

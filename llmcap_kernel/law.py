@@ -275,17 +275,21 @@ def _base_bytes(model, weights):
     return 4.0 if weights.name == "fp32" else 2.0
 
 
-def _padding(tensor, weights, model, tp, pad_hidden):
-    """Growth of an expert's matrix whose sides its kernel pads."""
+def _padding(tensor, weights, model, tp):
+    """Growth of an expert's matrix whose sides its kernel pads.
+
+    gpt-oss pads one side (2 880 to 3 072) in the logs of a single card, rows m07898 and
+    m07899 of the measured set, and both once it is split, row m07786.
+    """
     to = weights.pad_to
     if not to or tensor.role != "expert":
         return 1.0
     hidden, inner = model.hidden_size, tensor.elements / model.hidden_size / tp
     growth = -(-inner // to) * to / inner
-    return growth * (-(-hidden // to) * to / hidden) if pad_hidden else growth
+    return growth * (-(-hidden // to) * to / hidden) if tp > 1 else growth
 
 
-def weight_bytes(model, weights, *, tp=1, pp=1, dp_attention=False, pad_hidden=True):
+def weight_bytes(model, weights, *, tp=1, pp=1, dp_attention=False):
     """Add up a model's weights on one card, tensor by tensor.
 
     A format converts the roles it covers and leaves the others in 16 bit: an
@@ -303,9 +307,6 @@ def weight_bytes(model, weights, *, tp=1, pp=1, dp_attention=False, pad_hidden=T
         Cards that split a layer, and stages that split the layers [-].
     dp_attention : bool
         Whether every card holds all of the attention weights [-].
-    pad_hidden : bool
-        Whether the expert kernels pad the hidden side too, for formats that
-        are padded [-].
 
     Returns
     -------
@@ -319,7 +320,7 @@ def weight_bytes(model, weights, *, tp=1, pp=1, dp_attention=False, pad_hidden=T
     >>> round(w.stored_bytes / 2**30, 1)
     67.7
     """
-    key = (weights.name, tp, pp, dp_attention, pad_hidden)
+    key = (weights.name, tp, pp, dp_attention)
     if key in model.memo:
         return model.memo[key]
     base, per = _base_bytes(model, weights), weights.bytes_per_element
@@ -327,7 +328,7 @@ def weight_bytes(model, weights, *, tp=1, pp=1, dp_attention=False, pad_hidden=T
     by_role, dense, expert, ends = {}, 0.0, 0.0, {"embedding": 0.0, "head": 0.0}
     for t in model.tensors:
         element = per if t.role in weights.covers and not t.kept else base
-        element *= _padding(t, weights, model, tp, pad_hidden)
+        element *= _padding(t, weights, model, tp)
         on_card = t.params * element / _shards(t, tp, model.kv_heads, dp_attention)
         if t.role == "mtp":
             continue  # engines load them only when they speculate
@@ -374,14 +375,7 @@ def weights_of(deployment):
     33.9
     """
     d = deployment
-    return weight_bytes(
-        d.model,
-        d.weights,
-        tp=d.tp,
-        pp=d.pp,
-        dp_attention=d.dp_attention,
-        pad_hidden=d.engine.pads_hidden,
-    )
+    return weight_bytes(d.model, d.weights, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention)
 
 
 def kv_elements(attention):

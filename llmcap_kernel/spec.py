@@ -524,8 +524,6 @@ class Engine:
         Sequences it will run at once by default [-].
     graphs_in_fraction : bool
         Whether CUDA graphs are paid from the fraction or beside it [-].
-    pads_hidden : bool
-        Whether its expert kernels pad the hidden side of a padded format [-].
     activation_bytes_per_vocab : float
         Peak of sampling, per vocabulary entry [bytes].
     activation_bytes_per_hidden : float
@@ -557,7 +555,6 @@ class Engine:
     max_batched_tokens: int = 8192
     max_seqs: int = 1024
     graphs_in_fraction: bool = False
-    pads_hidden: bool = True
     activation_bytes_per_vocab: float = 0.0
     activation_bytes_per_hidden: float = 0.0
     activation_bytes_fixed: float = 0.0
@@ -575,7 +572,6 @@ class Engine:
         number("max_batched_tokens", self.max_batched_tokens, 1, 10_000_000, "tokens", whole=True)
         number("max_seqs", self.max_seqs, 1, 10_000_000, whole=True)
         yes_or_no("graphs_in_fraction", self.graphs_in_fraction)
-        yes_or_no("pads_hidden", self.pads_hidden)
         for name in (
             "activation_bytes_per_vocab",
             "activation_bytes_per_hidden",

@@ -341,8 +341,8 @@ LEVERS = (
     ),
     Lever(
         "prefix caching",
-        ("capacity", "prefill", "budget"),
-        "cache memory for the shared part; prompts that begin alike",
+        ("capacity", "latency", "prefill", "budget"),
+        "prompts that must begin alike",
         cache_prefix,
     ),
     Lever("larger batch", ("budget",), "latency of each user", change_batch),
@@ -358,11 +358,16 @@ LEVERS = (
         "quality, to be measured",
         quantise_weights,
     ),
-    Lever("KV quantisation", ("capacity", "latency"), "quality at long context", quantise_kv),
+    Lever(
+        "KV quantisation",
+        ("capacity", "latency", "budget"),
+        "quality at long context",
+        quantise_kv,
+    ),
     Lever(
         "speculative decoding",
         ("latency",),
-        "memory for the draft; nothing is won at large batch",
+        "memory for a draft; little gain at large batch",
         speculate,
     ),
     Lever("another engine", ("latency", "prefill"), "operations", change_engine),
@@ -412,7 +417,7 @@ def levers_for(constraint):
     Examples
     --------
     >>> [lever.name for lever in levers_for("budget")]
-    ['prefix caching', 'larger batch', 'weight quantisation']
+    ['prefix caching', 'larger batch', 'weight quantisation', 'KV quantisation']
     """
     constraint = one_of("constraint", constraint, CONSTRAINTS)
     return tuple(lever for lever in LEVERS if constraint in lever.relieves)

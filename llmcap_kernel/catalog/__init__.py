@@ -346,6 +346,9 @@ def deployment(
     dp_attention=False,
     memory_fraction=None,
     usd_h=None,
+    speculation=None,
+    lora=None,
+    offload_share=0.0,
 ):
     """Build a deployment from names.
 
@@ -363,6 +366,12 @@ def deployment(
         The engine's memory setting [-].
     usd_h : float, optional
         Rent of one card for an hour [USD/h].
+    speculation : Speculation, optional
+        How tokens are guessed ahead [-].
+    lora : Lora, optional
+        Adapters served beside the model [-].
+    offload_share : float
+        Share of the weights kept in the host's memory [-].
 
     Returns
     -------
@@ -396,6 +405,9 @@ def deployment(
         dp_attention=dp_attention,
         memory_fraction=memory_fraction,
         usd_h=usd_h,
+        speculation=speculation,
+        lora=lora,
+        offload_share=offload_share,
     )
 
 

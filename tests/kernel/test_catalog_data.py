@@ -69,7 +69,7 @@ GPU_FIELDS = {
 }
 ENGINE_FIELDS = {"memory_fraction", "block_tokens", "max_batched_tokens", "max_seqs"}
 REQUIRED_ENGINES = {
-    *("vllm-0.11", "vllm-0.16", "vllm-0.19", "vllm-0.21"),
+    *("vllm-0.11", "vllm-0.16", "vllm-0.19", "vllm-0.33"),
     *("sglang-0.5", "trtllm-1.0", "llama.cpp"),
 }
 LAST_DAY = datetime.date(2026, 12, 31)
