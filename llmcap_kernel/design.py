@@ -12,11 +12,11 @@ from functools import cached_property
 
 from . import bandwidth, capacity, catalog, toolbox
 from .explain import Explained, Line, quantity
-from .spec import CEILING, BadInput, Slo, Workload, number
+from .spec import CEILING, BadInput, Deployment, Slo, Workload, number
 from .toolbox import usd_per_mtok
 
 MAX_FRACTION = 0.98  # the driver needs the rest of a card
-WIDTH = 70  # characters of a printed line
+WIDTH = 60  # characters of a printed line
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -113,7 +113,7 @@ def limits(deployment, workload, slo, *, serving=None):
                 1 / slo.itl_s,
                 1 / itl,
                 slo.itl_s / itl,
-                f"{quantity(itl, 's')} between tokens, {quantity(slo.itl_s, 's')} allowed",
+                f"{quantity(itl, 's')} of {quantity(slo.itl_s, 's')} between tokens",
                 "tok/s",
             )
         )
@@ -235,10 +235,10 @@ class Card(Explained):
     """
 
     label: str
-    deployment: object
-    workload: object
-    books: object
-    serving: object
+    deployment: Deployment
+    workload: Workload
+    books: capacity.Ledger
+    serving: bandwidth.Serving
     limits: tuple
     warnings: tuple
 
@@ -523,7 +523,9 @@ class Scorecard(Explained):
             else:
                 others.append(f"{c.label} meets the limits too")
         price = quantity(best.usd_mtok, "USD/Mtok") if best.usd_mtok is not None else "unpriced"
-        return ". ".join([f"Run {best.label}, at {price} output", *others]) + "."
+        least = best.limits[0]
+        room = f"{least.headroom:.2f}x headroom on {least.name}"
+        return ". ".join([f"Run {best.label}, at {price} output and {room}", *others]) + "."
 
     def text(self):
         """Write the scorecard as a table for a terminal or a narrow page.
@@ -644,7 +646,7 @@ class Search:
     @property
     def by_hardware(self):
         """The best card for each kind and number of GPUs, in the order of the search [-]."""
-        kept = {}
+        kept: dict[tuple, Card] = {}
         for c in (*self.found, *self.passed_over):
             kept.setdefault((c.deployment.gpu.name, c.deployment.num_gpus), c)
         return tuple(kept.values())
@@ -727,7 +729,8 @@ def search(
     >>> answer.found[0].meets_all
     True
     """
-    found, passed = [], []
+    found: list[Card] = []
+    passed: list[Card] = []
     for gpu, tp, w, k, dp in itertools.product(gpus, tps, weights, kv, dp_attention):
         try:
             trial = catalog.deployment(
@@ -801,7 +804,7 @@ class Fleet(Explained):
         Output of all copies [tok/s].
     """
 
-    deployment: object
+    deployment: Deployment
     users: int
     users_per_copy: int
     copies: int

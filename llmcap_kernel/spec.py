@@ -431,7 +431,7 @@ class Gpu:
                 "flop_s", f"flop_s is {shown(self.flop_s)}: it takes FLOP/s by dtype, one at least."
             )
         for dtype, rate in self.flop_s.items():
-            number(f"flop_s[{dtype}]", rate, 1e9, 1e18, "FLOP/s")
+            number(f"flop_s[{shown(dtype)}]", rate, 1e9, 1e18, "FLOP/s")
         object.__setattr__(self, "flop_s", MappingProxyType(dict(self.flop_s)))
 
     def __hash__(self):

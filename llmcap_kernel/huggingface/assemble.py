@@ -47,15 +47,21 @@ def _merged(caches):
 
 def layer_count(c, *names):
     """Read the number of layers."""
-    return c.whole(*(names or ("num_hidden_layers", "n_layer", "n_layers", "num_layers")),
-                   limit="layers")
+    return c.whole(
+        *(names or ("num_hidden_layers", "n_layer", "n_layers", "num_layers")), limit="layers"
+    )
 
 
 def max_context(c, default=None):
     """Read the window a model was configured for; a sliding window is no limit to it."""
     names = (
-        "max_position_embeddings", "n_positions", "seq_length", "max_seq_len", "n_ctx",
-        "max_sequence_length", "model_max_length",
+        "max_position_embeddings",
+        "n_positions",
+        "seq_length",
+        "max_seq_len",
+        "n_ctx",
+        "max_sequence_length",
+        "model_max_length",
     )
     more = {} if default is None else {"default": default}
     return c.whole(*names, limit="tokens", **more)

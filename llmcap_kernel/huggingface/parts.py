@@ -63,9 +63,7 @@ def shape(c, heads_default=None):
     """Read hidden size, query heads, KV heads and head width, the usual way."""
     hidden = c.width("hidden_size", "n_embd", "d_model", "dim")
     heads = c.whole("num_attention_heads", "n_head", "n_heads", "num_heads", limit="heads")
-    kv = c.whole(
-        "num_key_value_heads", "num_kv_heads", "n_head_kv", default=heads, limit="heads"
-    )
+    kv = c.whole("num_key_value_heads", "num_kv_heads", "n_head_kv", default=heads, limit="heads")
     head = c.whole("head_dim", "attention_head_dim", default=None, limit="head")
     if head is None:
         head = max(1, hidden // heads)
@@ -152,9 +150,7 @@ def gqa(
     if not cached:
         return Part(tuple(rows))
     kind = {"kind": "window", "window_tokens": window} if window else {"kind": "full"}
-    cache = Attention(
-        layers=1, heads=heads, kv_heads=kv, head_dim=head, v_head_dim=value, **kind
-    )
+    cache = Attention(layers=1, heads=heads, kv_heads=kv, head_dim=head, v_head_dim=value, **kind)
     return Part(tuple(rows), (cache,))
 
 
@@ -219,8 +215,9 @@ def mla(c, *, indexer=None, bias=False, norm_q=True):
     own = indexer == "full"
     if own:
         rows += [
-            matrix("self_attn.indexer.wq_b", "attention", q_rank or hidden, index_heads * width,
-                   "none"),
+            matrix(
+                "self_attn.indexer.wq_b", "attention", q_rank or hidden, index_heads * width, "none"
+            ),
             matrix("self_attn.indexer.wk", "attention", hidden, width, "none"),
             matrix("self_attn.indexer.weights_proj", "attention", hidden, index_heads, "none"),
             vector("self_attn.indexer.k_norm", 2 * width),
@@ -388,8 +385,21 @@ def delta_net(c, *, split_projections=False):
     return Part(rows, (cache,))
 
 
-def mamba2(c, *, heads, head, groups, state, kernel, hidden=None, conv_bias=True, bias=False,
-           norm=True, dtype=2, prefix="mixer"):
+def mamba2(
+    c,
+    *,
+    heads,
+    head,
+    groups,
+    state,
+    kernel,
+    hidden=None,
+    conv_bias=True,
+    bias=False,
+    norm=True,
+    dtype=2,
+    prefix="mixer",
+):
     """List a Mamba-2 layer: one projection in, a short convolution, a state, one out."""
     hidden = hidden or c.width("hidden_size")
     inner = heads * head
@@ -405,12 +415,26 @@ def mamba2(c, *, heads, head, groups, state, kernel, hidden=None, conv_bias=True
     if bias:
         rows.append(vector(f"{prefix}.proj.bias", inner + channels + heads + hidden))
     cells = inner * state
-    cache = linear_state(cells, dtype, channels * (kernel - 1), 2, 5 * cells + 2 * channels * kernel)
+    cache = linear_state(
+        cells, dtype, channels * (kernel - 1), 2, 5 * cells + 2 * channels * kernel
+    )
     return Part(tuple(rows), (cache,))
 
 
-def mamba1(c, *, hidden, inner, state, kernel, dt_rank, conv_bias=True, bias=False, inner_norms=0,
-           dtype=2, prefix="mixer"):
+def mamba1(
+    c,
+    *,
+    hidden,
+    inner,
+    state,
+    kernel,
+    dt_rank,
+    conv_bias=True,
+    bias=False,
+    inner_norms=0,
+    dtype=2,
+    prefix="mixer",
+):
     """List a Mamba-1 layer, whose step size, B and C come from one small projection."""
     rows = [
         matrix(f"{prefix}.in_proj", "attention", hidden, 2 * inner),

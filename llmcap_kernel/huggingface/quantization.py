@@ -29,7 +29,9 @@ def _weights(quant):
             if isinstance(group, dict) and isinstance(group.get("weights"), dict):
                 bits = group["weights"].get("num_bits")
                 bits = bits if isinstance(bits, int) else 99
-                found.append((bits, group["weights"], isinstance(group.get("input_activations"), dict)))
+                found.append(
+                    (bits, group["weights"], isinstance(group.get("input_activations"), dict))
+                )
     if not found:
         return {}, False
     # Where groups differ, the smallest numbers hold the large matrices.
@@ -81,8 +83,14 @@ def native_format(c, dtype_default="bf16"):
         # NVIDIA's mixed checkpoints: experts in NVFP4, the small rest in eight bits.
         return "nvfp4"
     if method == "modelopt" or algo:
-        found = {"FP8": "fp8", "MXFP8": "fp8", "W4A16_AWQ": "int4-awq", "W4A8_AWQ": "int4-awq",
-                 "FP8_PB_WO": "fp8-block", "INT8_SQ": "int8"}.get(algo) or _compressed(quant)
+        found = {
+            "FP8": "fp8",
+            "MXFP8": "fp8",
+            "W4A16_AWQ": "int4-awq",
+            "W4A8_AWQ": "int4-awq",
+            "FP8_PB_WO": "fp8-block",
+            "INT8_SQ": "int8",
+        }.get(algo) or _compressed(quant)
         if found:
             return found
     bits = _number(quant, "bits", 4)
@@ -92,8 +100,11 @@ def native_format(c, dtype_default="bf16"):
         "mxfp4": "mxfp4",
         "nvfp4": "nvfp4",
         "awq": "int4-awq",
-        "gptq": "int8-weight-only" if bits == 8
-        else "int4-gptq-g32" if _number(quant, "group_size") == 32 else "int4-gptq",
+        "gptq": "int8-weight-only"
+        if bits == 8
+        else "int4-gptq-g32"
+        if _number(quant, "group_size") == 32
+        else "int4-gptq",
         "bitsandbytes": "int8" if quant.data.get("load_in_8bit") is True else "nf4",
         "compressed-tensors": _compressed(quant),
         "quark": "mxfp4" if "fp4" in str(quant.data)[:4000] else "fp8",
@@ -155,16 +166,15 @@ def _patterns(quant):
             if layer is None:
                 found[item] = None
                 continue
-            rest = item[layer.end():]
+            rest = item[layer.end() :]
             if not _WHOLE_LAYER.match(rest) and rest != ".*":
                 rest = rest.lstrip(".")
                 if len(items) <= STUMP:
                     found[rest] = None
                 elif found.get(rest, ()) is not None:
                     found.setdefault(rest, set()).add(int(layer[1]))
-            elif len(items) > STUMP:
-                if found.get("*", ()) is not None:
-                    found.setdefault("*", set()).add(int(layer[1]))
+            elif len(items) > STUMP and found.get("*", ()) is not None:
+                found.setdefault("*", set()).add(int(layer[1]))
     return dict(list(found.items())[:MAX_PATTERNS])
 
 

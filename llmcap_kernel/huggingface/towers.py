@@ -36,9 +36,7 @@ def tower(c, text_hidden):
     # start-up logs show the layers of a tower split like the decoder's, MoonViT's MLP apart
     whole = build is moonvit
     rows = tuple(
-        replace(
-            t, role="vision", split="none" if whole and "mlp" in t.name else "tp", active=1.0
-        )
+        replace(t, role="vision", split="none" if whole and "mlp" in t.name else "tp", active=1.0)
         for t in part.tensors
     )
     return rows, notes
@@ -69,8 +67,12 @@ def sizes(v):
     depth = v.whole("num_hidden_layers", "depth", "vt_num_hidden_layers", "layers", limit="layers")
     ratio = v.real("mlp_ratio", 4.0)
     ratio = min(max(ratio, 0.01), 64.0)
-    size = v.whole("intermediate_size", "vt_intermediate_size",
-                   default=max(1, int(hidden * ratio)), limit="ffn")
+    size = v.whole(
+        "intermediate_size",
+        "vt_intermediate_size",
+        default=max(1, int(hidden * ratio)),
+        limit="ffn",
+    )
     patch = v.data.get("patch_size")
     if isinstance(patch, list) and patch:
         patch = v.wholes("patch_size", low=1, limit="head")[0]
@@ -83,8 +85,13 @@ def sizes(v):
 def mlp2(name, rows, middle, out, bias=True):
     """List a projector of two matrices."""
     extra = (vector(f"{name}.bias", middle + out),) if bias else ()
-    return Part((matrix(f"{name}.0", "vision", rows, middle),
-                 matrix(f"{name}.2", "vision", middle, out), *extra))
+    return Part(
+        (
+            matrix(f"{name}.0", "vision", rows, middle),
+            matrix(f"{name}.2", "vision", middle, out),
+            *extra,
+        )
+    )
 
 
 def plain(v, c, text):
@@ -97,8 +104,12 @@ def plain(v, c, text):
         image = v.whole("image_size", default=336, limit="tokens")
     cells = min((image // max(1, patch)) ** 2, 1_000_000) + 1
     part = times(block({"hidden": hidden}, size), depth)
-    part += Part((matrix("visual.patch_embed", "vision", hidden, channels * patch**2),
-                  matrix("visual.position", "vision", max(1, cells), hidden)))
+    part += Part(
+        (
+            matrix("visual.patch_embed", "vision", hidden, channels * patch**2),
+            matrix("visual.position", "vision", max(1, cells), hidden),
+        )
+    )
     part += norms(hidden, 1, True, "visual.post_norm")
     return part + mlp2("visual.projector", hidden, text, text)
 
@@ -130,26 +141,41 @@ def qwen_vl(v, c, text):
 
 def gemma3(v, c, text):
     """SigLIP and one projection, without a pooled head."""
-    v = v.under({"hidden_size": 1152, "num_hidden_layers": 27, "intermediate_size": 4304,
-                 "patch_size": 14, "image_size": 896})
+    v = v.under(
+        {
+            "hidden_size": 1152,
+            "num_hidden_layers": 27,
+            "intermediate_size": 4304,
+            "patch_size": 14,
+            "image_size": 896,
+        }
+    )
     hidden, depth, size, patch, channels = sizes(v)
     image = v.whole("image_size", limit="tokens")
     cells = min((image // max(1, patch)) ** 2, 1_000_000)
     part = times(block({"hidden": hidden}, size), depth) + norms(hidden, 1, True)
-    part += Part((matrix("visual.patch_embed", "vision", hidden, channels * patch**2 + 1),
-                  matrix("visual.position", "vision", max(1, cells), hidden),
-                  matrix("visual.projector", "vision", hidden, text)))
+    part += Part(
+        (
+            matrix("visual.patch_embed", "vision", hidden, channels * patch**2 + 1),
+            matrix("visual.position", "vision", max(1, cells), hidden),
+            matrix("visual.projector", "vision", hidden, text),
+        )
+    )
     return part + norms(hidden)
 
 
 def gemma4(v, c, text):
     """Gemma 4's tower: gated, four norms, two-dimensional positions."""
-    hidden, depth, size, patch, channels = sizes(v)
+    hidden, depth, size, patch, _channels = sizes(v)
     part = times(block({"hidden": hidden}, size, gated=True, bias=False) + norms(hidden, 2), depth)
     rows = v.whole("position_embedding_size", default=10_240, limit="tokens")
-    return part + Part((matrix("visual.patch_embed", "vision", hidden, 3 * patch**2),
-                        matrix("visual.position", "vision", 2 * rows, hidden),
-                        matrix("visual.projector", "vision", hidden, text)))
+    return part + Part(
+        (
+            matrix("visual.patch_embed", "vision", hidden, 3 * patch**2),
+            matrix("visual.position", "vision", 2 * rows, hidden),
+            matrix("visual.projector", "vision", hidden, text),
+        )
+    )
 
 
 def pixtral(v, c, text):
@@ -161,8 +187,13 @@ def pixtral(v, c, text):
     merge = c.whole("spatial_merge_size", default=2, limit="head")
     if c.family == "mistral3":
         part += Part((matrix("visual.patch_merger", "vision", hidden * merge**2, hidden),))
-    return part + mlp2("visual.projector", hidden, text, text,
-                       c.flag("multimodal_projector_bias", c.family != "mistral3"))
+    return part + mlp2(
+        "visual.projector",
+        hidden,
+        text,
+        text,
+        c.flag("multimodal_projector_bias", c.family != "mistral3"),
+    )
 
 
 def moonvit(v, c, text):
@@ -171,24 +202,39 @@ def moonvit(v, c, text):
     side = v.whole("init_pos_emb_height", default=64, limit="head")
     merge = hidden * 4
     part = times(block({"hidden": hidden}, size), depth)
-    part += Part((matrix("visual.patch_embed", "vision", hidden, channels * patch**2 + 1),
-                  matrix("visual.pos_emb", "vision", side * side, hidden)))
+    part += Part(
+        (
+            matrix("visual.patch_embed", "vision", hidden, channels * patch**2 + 1),
+            matrix("visual.pos_emb", "vision", side * side, hidden),
+        )
+    )
     part += norms(hidden, 2, True)
     return part + mlp2("visual.projector", merge, merge, text)
 
 
 def llama4(v, c, text):
     """Llama 4's tower and its pixel-shuffle adapter."""
-    v = v.under({"hidden_size": 1408, "num_hidden_layers": 34, "intermediate_size": 5632,
-                 "patch_size": 14, "image_size": 336})
+    v = v.under(
+        {
+            "hidden_size": 1408,
+            "num_hidden_layers": 34,
+            "intermediate_size": 5632,
+            "patch_size": 14,
+            "image_size": 336,
+        }
+    )
     hidden, depth, size, patch, channels = sizes(v)
     out = v.width("vision_output_dim", default=4096)
     middle = v.width("projector_input_dim", default=4096)
     image = v.whole("image_size", limit="tokens")
     cells = min((image // max(1, patch)) ** 2, 1_000_000) + 1
     part = times(block({"hidden": hidden}, size), depth) + norms(hidden, 2, True)
-    part += Part((matrix("visual.patch_embed", "vision", hidden, channels * patch**2),
-                  matrix("visual.position", "vision", cells + 1, hidden)))
+    part += Part(
+        (
+            matrix("visual.patch_embed", "vision", hidden, channels * patch**2),
+            matrix("visual.position", "vision", cells + 1, hidden),
+        )
+    )
     part += mlp2("visual.adapter", size, middle, out, False)
     return part + Part((matrix("visual.projector", "vision", out, text),))
 
@@ -202,14 +248,22 @@ def mllama(v, c, text):
     cells = min((image // max(1, patch)) ** 2, 1_000_000) + 1
     tiles = v.whole("max_num_tiles", default=4, limit="head")
     ratios = 9
-    one = Part((matrix("visual.attn", "vision", hidden, 4 * hidden),
-                matrix("visual.mlp", "vision", hidden, 2 * size),
-                vector("visual.bias", size + hidden))) + norms(hidden, 2, True)
+    one = Part(
+        (
+            matrix("visual.attn", "vision", hidden, 4 * hidden),
+            matrix("visual.mlp", "vision", hidden, 2 * size),
+            vector("visual.bias", size + hidden),
+        )
+    ) + norms(hidden, 2, True)
     part = times(one, depth + extra) + norms(hidden, 2, True)
-    part += Part((matrix("visual.patch_embed", "vision", hidden, channels * patch**2),
-                  matrix("visual.position", "vision", cells * (1 + ratios * tiles), hidden),
-                  matrix("visual.tiles", "vision", ratios * tiles * 2, hidden),
-                  matrix("visual.projector", "vision", out, text)))
+    part += Part(
+        (
+            matrix("visual.patch_embed", "vision", hidden, channels * patch**2),
+            matrix("visual.position", "vision", cells * (1 + ratios * tiles), hidden),
+            matrix("visual.tiles", "vision", ratios * tiles * 2, hidden),
+            matrix("visual.projector", "vision", out, text),
+        )
+    )
     return part
 
 
@@ -219,8 +273,11 @@ def minimax_m3(v, c, text):
     middle = c.width("projector_hidden_size", default=text)
     part = times(block({"hidden": hidden}, size), depth) + norms(hidden, 1, True)
     part += Part((matrix("visual.patch_embed", "vision", hidden, 2 * channels * patch**2),))
-    return (part + mlp2("visual.projector", hidden, middle, text)
-            + mlp2("visual.merge", 4 * text, middle, text))
+    return (
+        part
+        + mlp2("visual.projector", hidden, middle, text)
+        + mlp2("visual.merge", 4 * text, middle, text)
+    )
 
 
 TOWERS = {

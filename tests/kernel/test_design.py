@@ -110,7 +110,7 @@ def test_the_worked_spec_is_won_by_b():
     assert made.winner.label == "B"
     assert made.verdict.startswith("Run B, at $")
     assert "A misses capacity" in made.verdict
-    assert [c.limits[0].name for c in made.cards][0] == "capacity"
+    assert made.cards[0].limits[0].name == "capacity"
     assert not made.cards[0].starts and made.cards[0].tok_s_user is None
 
 
@@ -143,7 +143,10 @@ def test_no_winner_is_an_answer_with_a_reason_for_each():
 
 def test_unpriced_deployments_can_win_and_say_so():
     made = design.scorecard([replace(B, usd_h=0.0)], WORKED_WORKLOAD, WORKED_SLO)
-    assert made.verdict == "Run A, at unpriced output."
+    least = made.winner.limits[0]
+    assert made.verdict == (
+        f"Run A, at unpriced output and {least.headroom:.2f}x headroom on {least.name}."
+    )
 
 
 def test_a_single_column_has_a_whole_sentence():
@@ -198,6 +201,40 @@ def test_too_few_or_too_many_columns_are_refused(columns):
 def test_unnamed_columns_are_lettered():
     made = design.scorecard([B] * 26, WORKED_WORKLOAD)
     assert [made.cards[0].label, made.cards[-1].label] == ["A", "Z"]
+
+
+# a shared prefix
+
+
+@given(deployments, st.integers(0, 7000))
+@settings(max_examples=30, deadline=None)
+def test_a_shared_prefix_never_costs_room(deployment, shared):
+    load = replace(WORKED_WORKLOAD, shared_prefix_tokens=shared)
+    alone = design.card(deployment, WORKED_WORKLOAD, WORKED_SLO)
+    made = design.card(deployment, load, WORKED_SLO)
+    # one prefix kept apart can cost a user where it is not yet shared by any two
+    assert made.max_concurrent >= alone.max_concurrent - 1
+    assert made.limits == design.limits(deployment, load, WORKED_SLO)
+    room = next(x for x in made.limits if x.name == "capacity")
+    assert room.available == made.max_concurrent
+    assert made.fits == (made.max_concurrent >= 16)
+
+
+def test_a_shared_prefix_shows_its_line_of_arithmetic():
+    load = replace(WORKED_WORKLOAD, shared_prefix_tokens=6000)
+    made = design.card(B, load, WORKED_SLO)
+    assert made.max_concurrent > 3 * made.books.max_concurrent
+    assert "with a shared prefix = floor((kv_pool - prefix) / own_kv)" in made.explain()
+    assert "shared prefix" not in design.card(B, WORKED_WORKLOAD, WORKED_SLO).explain()
+
+
+def test_a_shared_prefix_moves_every_answer_about_users():
+    load = replace(WORKED_WORKLOAD, shared_prefix_tokens=6000)
+    assert design.most_users(B, load) == design.card(B, load).max_concurrent
+    own, shared = (
+        design.fleet(B, x, WORKED_SLO, users=200).copies for x in (WORKED_WORKLOAD, load)
+    )
+    assert shared < own
 
 
 # least_fraction

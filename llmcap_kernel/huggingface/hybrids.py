@@ -1,0 +1,397 @@
+"""Hybrids and state-space models: layers that keep a state of fixed size."""
+
+from ..refuse import BadInput, shown
+from .assemble import assemble, layer_count, max_context, mtp_layer
+from .config import MAX_LAYERS
+from .parts import (
+    NOTHING,
+    Part,
+    delta_net,
+    gqa,
+    linear_state,
+    mamba1,
+    mamba2,
+    matrix,
+    mla,
+    mlp,
+    moe,
+    shape,
+    state_bytes,
+    vector,
+)
+from .registry import (
+    LAYER_KINDS,
+    deepseek_moe,
+    every,
+    family,
+    first_dense,
+    kinds_of,
+    one_or_list,
+    qwen_moe,
+    qwen_sparse,
+)
+
+
+@family("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text")
+def qwen3_next(c):
+    layers = layer_count(c)
+    default = every(layers, c.whole("full_attention_interval", default=4), "full", "linear")
+    kinds = kinds_of(c, default)
+    bias = c.flag("attention_bias")
+    gate = c.flag("attn_output_gate", True)
+    full = gqa(c, qk_norm="head", gate=gate, qkv_bias=bias, o_bias=bias)
+    pieces = {"full": full, "linear": delta_net(c)}
+    if c.has("num_experts"):
+        ffns = qwen_sparse(c, qwen_moe(c, shared_gate=True), lambda: mlp(c))
+    else:
+        ffns = mlp(c)
+    last = ffns[-1] if isinstance(ffns, list) else ffns
+    copies = c.whole(
+        "mtp_num_hidden_layers", "num_nextn_predict_layers", default=0, low=0, limit="layers"
+    )
+    return assemble(
+        c,
+        [pieces[k] for k in kinds if k in pieces],
+        ffns,
+        mtp=mtp_layer(c.width("hidden_size"), full + last, copies),
+    )
+
+
+@family("nemotron_h", "nemotron_h_v2")
+def nemotron_h(c):
+    """Count Nemotron-H: every layer is one of Mamba-2, attention, MLP or MoE."""
+    letters = {
+        "M": "mamba",
+        "*": "attention",
+        "-": "mlp",
+        "E": "moe",
+        "mamba": "mamba",
+        "mamba2": "mamba",
+        "attention": "attention",
+        "mlp": "mlp",
+        "moe": "moe",
+        "full_attention": "attention",
+        "sparse": "moe",
+        "linear_attention": "mamba",
+    }
+    name = "layers_block_type" if c.has("layers_block_type") else "hybrid_override_pattern"
+    if c.has("layer_types") and not c.has(name):
+        name = "layer_types"
+    listed = c.data.get(name)
+    if not isinstance(listed, (str, list)) or not 0 < len(listed) <= MAX_LAYERS:
+        raise BadInput(
+            c.path(name),
+            f"{c.path(name)} is {shown(listed)}: it takes one letter or "
+            f"name for each layer, at most {MAX_LAYERS:,}.",
+        )
+    layers = c.whole("num_hidden_layers", default=len(listed), limit="layers")
+    kinds = c.per_layer(name, layers, letters)
+    hidden = c.width("hidden_size")
+    bias = c.flag("mlp_bias")
+    build = {
+        "mamba": lambda: mamba2(
+            c,
+            heads=c.whole("mamba_num_heads", limit="heads"),
+            head=c.whole("mamba_head_dim", limit="head"),
+            groups=c.whole("n_groups", default=8, limit="head"),
+            state=c.whole("ssm_state_size", limit="head"),
+            kernel=c.whole("conv_kernel", default=4, limit="head"),
+            conv_bias=c.flag("use_conv_bias", True),
+            bias=c.flag("mamba_proj_bias"),
+            dtype=state_bytes(c, "mamba_ssm_cache_dtype"),
+        ),
+        "attention": lambda: gqa(
+            c, prefix="mixer", qkv_bias=c.flag("attention_bias"), o_bias=c.flag("attention_bias")
+        ),
+        "mlp": lambda: mlp(c, gated=False, bias=bias, prefix="mixer"),
+        "moe": lambda: deepseek_moe(
+            c,
+            gated=False,
+            correction=True,
+            prefix="mixer",
+            latent=c.whole("moe_latent_size", default=0, low=0, limit="width"),
+            shared=c.whole("n_shared_experts", default=1, low=0, limit="experts")
+            * c.whole("moe_shared_expert_intermediate_size", default=0, low=0, limit="ffn"),
+        ),
+    }
+    pieces = {k: build[k]() for k in dict.fromkeys(kinds)}
+    mtp_kinds = c.data.get("mtp_layers_block_type", c.data.get("mtp_hybrid_override_pattern"))
+    mtp = ()
+    copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
+    if copies and isinstance(mtp_kinds, (str, list)) and len(mtp_kinds) <= MAX_LAYERS:
+        block = NOTHING
+        for item in mtp_kinds:
+            kind = letters.get(item) if isinstance(item, str) else None
+            if kind is not None:
+                block = block + pieces.get(kind, NOTHING)
+        mtp = mtp_layer(hidden, block, copies)
+    return assemble(c, [pieces[k] for k in kinds], layers=layers, norm=1, mtp=mtp)
+
+
+@family("granitemoehybrid", "bamba")
+def granite_hybrid(c):
+    layers = layer_count(c)
+    hidden = c.width("hidden_size")
+    if c.family == "bamba":
+        at = set(c.wholes("attn_layer_indices"))
+        kinds = kinds_of(c, ["full" if i in at else "mamba" for i in range(layers)])
+        feed, tied = mlp(c), False
+    else:
+        name = "layers_block_type" if c.has("layers_block_type") else "layer_types"
+        kinds = c.per_layer(name, layers, LAYER_KINDS, ["mamba"] * layers)
+        shared = c.whole("shared_intermediate_size", default=0, low=0, limit="ffn")
+        experts = c.whole("num_local_experts", default=0, low=0, limit="experts")
+        feed, tied = mlp(c, shared, prefix="shared_mlp") if shared else NOTHING, True
+        if experts:
+            feed = moe(
+                c,
+                experts,
+                c.whole("num_experts_per_tok"),
+                c.whole("intermediate_size", limit="ffn"),
+                shared=shared,
+            )
+    bias = c.flag("attention_bias")
+    mixers = hybrid_mixers(c, kinds, hidden, gqa(c, qkv_bias=bias, o_bias=bias))
+    return assemble(c, mixers, feed, tied=tied)
+
+
+def mamba2_of(c, hidden, norm=True):
+    """Read Mamba-2's sizes from the fields with a `mamba_` in front."""
+    heads = c.whole("mamba_n_heads", limit="heads")
+    head = c.data.get("mamba_d_head")
+    if head in (None, "auto"):
+        inner = c.whole("mamba_d_ssm", default=None, limit="ffn")
+        inner = inner or c.whole("mamba_expand", default=2, limit="head") * hidden
+        head = max(1, inner // heads)
+    else:
+        head = c.whole("mamba_d_head", limit="head")
+    return mamba2(
+        c,
+        heads=heads,
+        head=head,
+        groups=c.whole("mamba_n_groups", default=1, limit="head"),
+        state=c.whole("mamba_d_state", limit="head"),
+        kernel=c.whole("mamba_d_conv", default=4, limit="head"),
+        conv_bias=c.flag("mamba_conv_bias", True),
+        bias=c.flag("mamba_proj_bias"),
+        norm=norm,
+        prefix="mamba",
+    )
+
+
+def hybrid_mixers(c, kinds, hidden, attention):
+    mamba = mamba2_of(c, hidden) if set(kinds) - {"full"} else NOTHING
+    return [attention if k == "full" else mamba for k in kinds]
+
+
+@family("falcon_h1")
+def falcon_h1(c):
+    hidden = c.width("hidden_size")
+    bias = c.flag("attention_bias")
+    both = gqa(c, qkv_bias=bias, o_bias=bias) + mamba2_of(c, hidden, c.flag("mamba_rms_norm"))
+    return assemble(c, both, mlp(c, bias=c.flag("mlp_bias")))
+
+
+@family("jamba")
+def jamba(c):
+    layers = layer_count(c)
+    hidden = c.width("hidden_size")
+    period = c.whole("attn_layer_period", default=8)
+    offset = c.whole("attn_layer_offset", default=4, low=0)
+    rank = c.data.get("mamba_dt_rank", "auto")
+    rank = -(-hidden // 16) if rank == "auto" else c.whole("mamba_dt_rank", limit="width")
+    state = c.whole("mamba_d_state", default=16, limit="head")
+    mamba = mamba1(
+        c,
+        hidden=hidden,
+        inner=c.whole("mamba_expand", default=2, limit="head") * hidden,
+        state=state,
+        kernel=c.whole("mamba_d_conv", default=4, limit="head"),
+        dt_rank=rank,
+        conv_bias=c.flag("mamba_conv_bias", True),
+        bias=c.flag("mamba_proj_bias"),
+        inner_norms=rank + 2 * state,
+        prefix="mamba",
+    )
+    attention = gqa(c)
+    experts = c.whole("num_experts", default=16, limit="experts")
+    dense = mlp(c)
+    sparse = dense
+    if experts > 1:
+        sparse = moe(
+            c,
+            experts,
+            c.whole("num_experts_per_tok", default=2),
+            c.whole("intermediate_size", limit="ffn"),
+        )
+    every_n = c.whole("expert_layer_period", default=2)
+    start = c.whole("expert_layer_offset", default=1, low=0)
+    mixers = [attention if i % period == offset else mamba for i in range(layers)]
+    ffns = [sparse if i % every_n == start else dense for i in range(layers)]
+    return assemble(c, mixers, ffns)
+
+
+@family("mamba", "falcon_mamba")
+def mamba(c):
+    hidden = c.width("hidden_size", "d_model")
+    expand = c.whole("expand", default=2, limit="head")
+    inner = c.whole("intermediate_size", "d_inner", default=expand * hidden, limit="ffn")
+    rank = c.data.get("time_step_rank", "auto")
+    rank = -(-hidden // 16) if rank == "auto" else c.whole("time_step_rank", limit="width")
+    part = mamba1(
+        c,
+        hidden=hidden,
+        inner=inner,
+        state=c.whole("state_size", default=16, limit="head"),
+        kernel=c.whole("conv_kernel", default=4, limit="head"),
+        dt_rank=rank,
+        conv_bias=c.flag("use_conv_bias", True),
+        bias=c.flag("use_bias"),
+    )
+    return assemble(
+        c,
+        part,
+        norm=1,
+        tied=True,
+        context=max_context(c, NO_WINDOW),
+        notes=("its state has no window; the context limit is ours",),
+    )
+
+
+# A state-space model has no window of its own; this keeps sweeps finite.
+NO_WINDOW = 1_048_576
+
+
+@family("mamba2")
+def mamba2_model(c):
+    hidden = c.width("hidden_size", "d_model")
+    inner = c.whole("expand", default=2, limit="head") * hidden
+    head = c.whole("head_dim", "headdim", default=64, limit="head")
+    part = mamba2(
+        c,
+        heads=c.whole("num_heads", default=max(1, inner // head), limit="heads"),
+        head=head,
+        groups=c.whole("n_groups", "ngroups", default=8, limit="head"),
+        state=c.whole("state_size", "d_state", default=128, limit="head"),
+        kernel=c.whole("conv_kernel", "d_conv", default=4, limit="head"),
+        conv_bias=c.flag("use_conv_bias", True),
+        bias=c.flag("use_bias"),
+        hidden=hidden,
+    )
+    return assemble(
+        c,
+        part,
+        norm=1,
+        tied=True,
+        context=max_context(c, NO_WINDOW),
+        notes=("its state has no window; the context limit is ours",),
+    )
+
+
+@family("lfm2", "lfm2_moe")
+def lfm2(c):
+    layers = layer_count(c)
+    hidden = c.width("hidden_size", "block_dim")
+    at = c.wholes("full_attn_idxs") if c.has("full_attn_idxs") else range(layers)
+    kinds = kinds_of(c, ["full" if i in at else "conv" for i in range(layers)])
+    taps = c.whole("conv_L_cache", default=3, limit="head")
+    bias = c.flag("conv_bias")
+    rows = [
+        matrix("conv.in_proj", "attention", hidden, 3 * hidden),
+        matrix("conv.out_proj", "attention", hidden, hidden),
+        vector("conv.conv", hidden * (taps + bias), "tp"),
+    ]
+    if bias:
+        rows.append(vector("conv.bias", 4 * hidden))
+    state = linear_state(0, 2, hidden * taps, 2, 2 * hidden * taps)
+    conv = Part(tuple(rows), (state,))
+    full = gqa(c, qk_norm="head")
+    mixers = [full if k == "full" else conv for k in kinds]
+    size = c.whole("intermediate_size", "block_ff_dim", limit="ffn")
+    if c.family == "lfm2_moe":
+        dense = c.whole("num_dense_layers", default=2, low=0, limit="layers")
+        sparse = moe(
+            c,
+            c.whole("num_experts", limit="experts"),
+            c.whole("num_experts_per_tok"),
+            c.whole("moe_intermediate_size", limit="ffn"),
+            correction=c.flag("use_expert_bias", True),
+        )
+        feed = mlp(c, size)
+        ffns = [feed if i < dense else sparse for i in range(layers)]
+        return assemble(c, mixers, ffns, tied=True)
+    if c.flag("block_auto_adjust_ff_dim", True):
+        size = int(2 * size / 3)
+        times = c.real("block_ffn_dim_multiplier", 1.0)
+        if not 0 < times <= 16:
+            raise BadInput(
+                c.path("block_ffn_dim_multiplier"),
+                f"block_ffn_dim_multiplier is {times:g}: it takes a number above 0 and at most 16.",
+            )
+        unit = c.whole("block_multiple_of", default=256)
+        size = -(-int(times * size) // unit) * unit
+    return assemble(c, mixers, mlp(c, size), tied=c.flag("tie_embedding", True))
+
+
+@family("minimax", "minimax_m1", "minimax_text_01", "MiniMaxText01")
+def minimax(c):
+    """Count MiniMax Text-01 and M1: lightning attention, softmax in each eighth layer."""
+    layers = layer_count(c)
+    hidden, heads, _kv, head = shape(c)
+    if c.has("attn_type_list"):
+        kinds = c.per_layer("attn_type_list", layers, {0: "linear", 1: "full"})
+    else:
+        kinds = kinds_of(c, ["full" if i % 2 else "linear" for i in range(layers)])
+    wide = heads * head
+    rows = (
+        matrix("self_attn.qkv_proj", "attention", hidden, 3 * wide),
+        matrix("self_attn.output_gate", "attention", hidden, wide),
+        matrix("self_attn.out_proj", "attention", wide, hidden),
+        vector("self_attn.norm", wide),
+    )
+    cells = wide * head
+    linear = Part(rows, (linear_state(cells, 4, 0, 2, 5 * cells),))
+    full = gqa(c)
+    sparse = moe(
+        c,
+        c.whole("num_local_experts", limit="experts"),
+        c.whole("num_experts_per_tok"),
+        c.whole("intermediate_size", limit="ffn"),
+        shared=one_or_list(c, "shared_intermediate_size", 0, "ffn"),
+    )
+    return assemble(c, [full if k == "full" else linear for k in kinds], sparse)
+
+
+@family("kimi_linear")
+def kimi_linear(c):
+    """Count Kimi Linear: Kimi delta attention, latent attention in every fourth layer."""
+    config = c.sub("linear_attn_config")
+    if config is None:
+        raise BadInput(
+            "linear_attn_config",
+            "linear_attn_config is missing: kimi_linear cannot be counted without it.",
+        )
+    layers = layer_count(c)
+    hidden = c.width("hidden_size")
+    heads = config.whole("num_heads", limit="heads")
+    head = config.whole("head_dim", limit="head")
+    kernel = config.whole("short_conv_kernel_size", default=4, limit="head")
+    wide = heads * head
+    rows = (
+        matrix("self_attn.qkv_proj", "attention", hidden, 3 * wide),
+        matrix("self_attn.f_a_g_a_proj", "attention", hidden, 2 * head, "none"),
+        matrix("self_attn.f_b_g_b_proj", "attention", head, 2 * wide),
+        matrix("self_attn.b_proj", "attention", hidden, heads),
+        matrix("self_attn.o_proj", "attention", wide, hidden),
+        vector("self_attn.conv1d", 3 * wide * kernel, "tp"),
+        vector("self_attn.A_log_dt_bias_norm", heads + wide + head),
+    )
+    cells = wide * head
+    linear = Part(
+        rows, (linear_state(cells, 4, 3 * wide * (kernel - 1), 2, 7 * cells + 6 * wide * kernel),)
+    )
+    full_at = set(config.wholes("full_attn_layers"))
+    full = mla(c)
+    mixers = [full if i + 1 in full_at else linear for i in range(layers)]
+    sparse = deepseek_moe(c, correction=True)
+    return assemble(c, mixers, first_dense(c, sparse, lambda: mlp(c), 1))

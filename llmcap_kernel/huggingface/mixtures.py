@@ -1,0 +1,676 @@
+"""Mixtures of experts, and DeepSeek's latent attention that came with them."""
+
+from ..refuse import BadInput
+from ..spec import Attention
+from .assemble import assemble, layer_count, mtp_layer
+from .parts import (
+    NOTHING,
+    Part,
+    gqa,
+    matrix,
+    mla,
+    mlp,
+    moe,
+    norms,
+    shape,
+    vector,
+)
+from .registry import (
+    FAMILIES,
+    alternating,
+    deepseek_moe,
+    every,
+    family,
+    first_dense,
+    kinds_of,
+    one_or_list,
+    qwen_moe,
+    qwen_sparse,
+    qwen_window,
+    window_of,
+)
+
+
+@family("qwen2_moe")
+def qwen2_moe(c):
+    sparse = qwen_moe(c, shared_gate=True)
+    ffns = qwen_sparse(c, sparse, lambda: mlp(c))
+    bias = c.flag("qkv_bias", True)
+    return assemble(c, qwen_window(c, lambda w: gqa(c, qkv_bias=bias, window=w)), ffns)
+
+
+@family("qwen3_moe", "qwen3_vl_moe_text")
+def qwen3_moe(c):
+    bias = c.flag("attention_bias")
+    mixer = qwen_window(c, lambda w: gqa(c, qk_norm="head", qkv_bias=bias, o_bias=bias, window=w))
+    return assemble(c, mixer, qwen_sparse(c, qwen_moe(c), lambda: mlp(c)))
+
+
+@family("mixtral")
+def mixtral(c):
+    window = window_of(c)
+    sparse = moe(
+        c,
+        c.whole("num_local_experts", limit="experts"),
+        c.whole("num_experts_per_tok", default=2),
+        c.whole("intermediate_size", limit="ffn"),
+    )
+    return assemble(c, gqa(c, window=window), sparse)
+
+
+@family("deepseek")
+def deepseek(c):
+    return assemble(c, gqa(c), first_dense(c, deepseek_moe(c), lambda: mlp(c)))
+
+
+@family(
+    "deepseek_v2",
+    "deepseek_v3",
+    "kimi_k2",
+    "deepseek_v32",
+    "glm_moe_dsa",
+    "deepseek_vl_v2",
+    "glm4_moe_lite",
+    "minicpm3",
+    "joyai_llm_flash",
+)
+def deepseek_v3(c):
+    layers = layer_count(c)
+    bias = c.flag("attention_bias")
+    if c.has("index_topk"):
+        kinds = c.per_layer(
+            "indexer_types", layers, {"full": "full", "shared": "shared"}, ["full"] * layers
+        )
+        pieces = {k: mla(c, indexer=k, bias=bias) for k in set(kinds)}
+        mixers = [pieces[k] for k in kinds]
+    else:
+        mixers = mla(c, bias=bias) if c.has("kv_lora_rank") else gqa(c)
+    tied = c.family == "minicpm3"
+    if not c.has("n_routed_experts"):
+        return assemble(c, mixers, mlp(c), tied=tied)
+    correction = c.text("topk_method", "noaux_tc") == "noaux_tc" and c.family != "deepseek_v2"
+    sparse = deepseek_moe(c, correction=correction)
+    ffns = first_dense(c, sparse, lambda: mlp(c))
+    last = mixers[-1] if isinstance(mixers, list) else mixers
+    if c.has("index_topk"):
+        last = mla(c, indexer="full", bias=bias)
+    extra_layers = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
+    hidden = c.width("hidden_size")
+    return assemble(c, mixers, ffns, mtp=mtp_layer(hidden, last + sparse, extra_layers))
+
+
+@family("phimoe")
+def phimoe(c):
+    bias = c.flag("attention_bias")
+    sparse = moe(
+        c,
+        c.whole("num_local_experts", limit="experts"),
+        c.whole("num_experts_per_tok", default=2),
+        c.whole("intermediate_size", limit="ffn"),
+    )
+    mixer = gqa(c, qkv_bias=bias, o_bias=bias, window=window_of(c))
+    return assemble(c, mixer, sparse, norm_bias=True, head_bias=c.flag("lm_head_bias"))
+
+
+@family("dbrx")
+def dbrx(c):
+    attention, feed = c.sub("attn_config"), c.sub("ffn_config")
+    if attention is None or feed is None:
+        name = "attn_config" if attention is None else "ffn_config"
+        raise BadInput(name, f"{name} is missing: dbrx cannot be counted without it.")
+    hidden = c.width("d_model")
+    heads = c.whole("n_heads", limit="heads")
+    kv = attention.whole("kv_n_heads", limit="heads")
+    sparse = moe(
+        c,
+        feed.whole("moe_num_experts", limit="experts"),
+        feed.whole("moe_top_k"),
+        feed.whole("ffn_hidden_size", limit="ffn"),
+        hidden=hidden,
+    )
+    return assemble(c, gqa(c, sizes=(hidden, heads, kv, max(1, hidden // heads))), sparse)
+
+
+@family("grok-1", "grok", "grok1")
+def grok(c):
+    sparse = moe(
+        c,
+        c.whole("num_experts", "num_local_experts", limit="experts"),
+        c.whole("num_experts_per_tok", "num_selected_experts", default=2),
+        c.whole("intermediate_size", limit="ffn"),
+    )
+    return assemble(c, gqa(c), sparse, norm=4, tied=True)
+
+
+@family("gpt_oss")
+def gpt_oss(c):
+    layers = layer_count(c)
+    default = ["full" if i % 2 else "window" for i in range(layers)]
+    bias = c.flag("attention_bias", True)
+    mixers = alternating(
+        c, default, lambda w: gqa(c, qkv_bias=bias, o_bias=bias, sinks=True, window=w)
+    )
+    sparse = moe(
+        c,
+        c.whole("num_local_experts", limit="experts"),
+        c.whole("num_experts_per_tok", "experts_per_token"),
+        c.whole("intermediate_size", limit="ffn"),
+        router_bias=True,
+        bias=True,
+        router="mlp.router",
+    )
+    return assemble(c, mixers, sparse)
+
+
+@family("minimax_m2")
+def minimax_m2(c):
+    norm = "full" if c.flag("use_qk_norm", True) else ""
+    sparse = moe(
+        c,
+        c.whole("num_local_experts", limit="experts"),
+        c.whole("num_experts_per_tok"),
+        c.whole("intermediate_size", limit="ffn"),
+        correction=c.flag("use_routing_bias", True),
+    )
+    return assemble(c, gqa(c, qk_norm=norm), sparse)
+
+
+@family("minimax_m3_vl_text", "minimax_m3")
+def minimax_m3(c):
+    """Count MiniMax M3: sparse layers read blocks that a small indexer chooses."""
+    layers = layer_count(c)
+    hidden, heads, kv, head = shape(c)
+    sparse_at = [0] * layers
+    config = c.sub("sparse_attention_config")
+    full = gqa(c, qk_norm="head")
+    mixer = full
+    if config is not None and config.flag("use_sparse_attention", True):
+        sparse_at = config.per_layer("sparse_attention_freq", layers, {0: 0, 1: 1}, [1] * layers)
+        width = config.whole("sparse_index_dim", limit="head")
+        index_heads = config.whole("sparse_num_index_heads", limit="heads")
+        blocks = config.whole("sparse_topk_blocks") + config.whole("sparse_local_block", default=1)
+        block = config.whole("sparse_block_size")
+        extra = (
+            matrix("self_attn.index_q_proj", "attention", hidden, index_heads * width, "none"),
+            matrix("self_attn.index_k_proj", "attention", hidden, width, "none"),
+            vector("self_attn.index_norm", 2 * width),
+        )
+        cache = Attention(
+            "sparse",
+            layers=1,
+            heads=heads,
+            kv_heads=kv,
+            head_dim=head,
+            topk_tokens=blocks * block,
+            index_dim=width,
+            index_bytes=2.0,
+        )
+        mixer = Part(full.tensors + extra, (cache,))
+    experts = moe(
+        c,
+        c.whole("num_local_experts", limit="experts"),
+        c.whole("num_experts_per_tok"),
+        c.whole("intermediate_size", limit="ffn"),
+        shared=c.whole("shared_intermediate_size", default=0, low=0, limit="ffn")
+        * c.whole("n_shared_experts", default=1),
+        correction=c.flag("use_routing_bias", True),
+    )
+    dense = c.whole("dense_intermediate_size", "intermediate_size", limit="ffn")
+    ffns = first_dense(c, experts, lambda: mlp(c, dense))
+    copies = c.whole("num_mtp_modules", default=0, low=0, limit="layers")
+    return assemble(
+        c,
+        [mixer if s else full for s in sparse_at],
+        ffns,
+        mtp=mtp_layer(hidden, full + experts, copies),
+    )
+
+
+@family("glm4_moe", "glm4v_moe_text")
+def glm4_moe(c):
+    bias = c.flag("attention_bias")
+    mixer = gqa(c, qkv_bias=bias, qk_norm="head" if c.flag("use_qk_norm") else "")
+    sparse = deepseek_moe(c, correction=True)
+    copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
+    return assemble(
+        c,
+        mixer,
+        first_dense(c, sparse, lambda: mlp(c), 1),
+        mtp=mtp_layer(c.width("hidden_size"), mixer + sparse, copies),
+    )
+
+
+@family("dots1", "solar_open", "afmoe", "hy_v3")
+def dots1(c):
+    bias = c.flag("attention_bias")
+    layers = layer_count(c)
+    dense = c.whole("num_dense_layers", default=0, low=0, limit="layers")
+    default = ["full"] * layers
+    if c.family == "afmoe":
+        default = every(layers, c.whole("global_attn_every_n_layers", default=4), "full")
+    extra = ()
+    if c.family == "afmoe":
+        hidden, heads, _kv, head = shape(c)
+        extra = (matrix("self_attn.gate_proj", "attention", hidden, heads * head),)
+    norm = "" if c.family == "solar_open" and not c.flag("use_qk_norm") else "head"
+    mixers = alternating(
+        c,
+        default,
+        lambda w: gqa(c, qkv_bias=bias, o_bias=bias, qk_norm=norm, window=w, extra=extra),
+    )
+    sparse = deepseek_moe(c, correction=True)
+    ffns = first_dense(c, sparse, lambda: mlp(c), dense)
+    return assemble(c, mixers, ffns, norm=4 if c.family == "afmoe" else 2)
+
+
+@family("mellum")
+def mellum(c):
+    if not c.has("num_local_experts") and not c.has("num_experts"):
+        return FAMILIES["llama"](c)
+    default = every(layer_count(c), 4, "full")
+    mixers = alternating(c, default, lambda w: gqa(c, qk_norm="head", window=w))
+    return assemble(c, mixers, qwen_moe(c))
+
+
+@family("cohere2_moe")
+def cohere2_moe(c):
+    layers = layer_count(c)
+    default = every(layers, c.whole("sliding_window_pattern", default=4), "full")
+    mixers = alternating(c, default, lambda w: gqa(c, window=w))
+    size = c.whole("intermediate_size", limit="ffn")
+    shared = c.whole("num_shared_experts", default=0, low=0, limit="experts")
+    sparse = moe(
+        c,
+        c.whole("num_experts", limit="experts"),
+        c.whole("num_experts_per_tok"),
+        size,
+        shared=shared * size,
+    )
+    dense = c.whole("prefix_dense_intermediate_size", default=size, limit="ffn")
+    return assemble(c, mixers, first_dense(c, sparse, lambda: mlp(c, dense)), norm=1, tied=True)
+
+
+@family("laguna")
+def laguna(c):
+    """Count Laguna: a gate a head, and more query heads in some layers."""
+    layers = layer_count(c)
+    hidden, heads, kv, head = shape(c)
+    counts = c.wholes("num_attention_heads_per_layer", [heads] * layers, 1, "heads")
+    kinds = kinds_of(c, ["full"] * layers)
+    if len(counts) < layers:
+        raise BadInput(
+            "num_attention_heads_per_layer",
+            "num_attention_heads_per_layer has "
+            f"{len(counts)} items: it takes one for each of the {layers} layers.",
+        )
+    window, pieces, mixers = window_of(c), {}, []
+    for kind, n in zip(kinds, counts, strict=False):
+        if (kind, n) not in pieces:
+            gate = (matrix("self_attn.g_proj", "attention", hidden, n),)
+            pieces[kind, n] = gqa(
+                c,
+                sizes=(hidden, n, kv, head),
+                qk_norm="head",
+                extra=gate,
+                window=window if kind == "window" else 0,
+            )
+        mixers.append(pieces[kind, n])
+    sparse = qwen_moe(c, correction=True)
+    return assemble(c, mixers, first_dense(c, sparse, lambda: mlp(c), 1))
+
+
+@family("mimo_v2_flash", "mimo_v2")
+def mimo_v2(c):
+    layers = layer_count(c)
+    hidden, heads, kv, head = shape(c)
+    value = c.whole("v_head_dim", default=head, limit="head")
+    window = c.whole("sliding_window", "sliding_window_size", limit="tokens")
+    bias = c.flag("attention_bias")
+    local = (
+        hidden,
+        c.whole("swa_num_attention_heads", default=heads, limit="heads"),
+        c.whole("swa_num_key_value_heads", default=kv, limit="heads"),
+        c.whole("swa_head_dim", default=head, limit="head"),
+    )
+    swa_value = c.whole("swa_v_head_dim", default=value, limit="head")
+    pieces = {
+        "full": gqa(c, v_head=value, qkv_bias=bias, sinks=c.flag("add_full_attention_sink_bias")),
+        "window": gqa(
+            c,
+            sizes=local,
+            v_head=swa_value,
+            qkv_bias=bias,
+            window=window,
+            sinks=c.flag("add_swa_attention_sink_bias", True),
+        ),
+    }
+    if c.has("hybrid_layer_pattern"):
+        kinds = c.per_layer("hybrid_layer_pattern", layers, {0: "full", 1: "window"})
+    else:
+        kinds = kinds_of(c, None)
+    mixers = [pieces.get(k, pieces["full"]) for k in kinds]
+    sparse = deepseek_moe(c, correction=True)
+    copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
+    return assemble(
+        c,
+        mixers,
+        first_dense(c, sparse, lambda: mlp(c)),
+        mtp=mtp_layer(hidden, pieces["window"] + mlp(c), copies),
+    )
+
+
+@family("step3p5", "step3p7")
+def step(c):
+    """Count Step 3.5 and 3.7: a gate a head, more query heads in windowed layers."""
+    layers = layer_count(c)
+    hidden = c.width("hidden_size")
+    heads = c.whole("num_attention_heads", limit="heads")
+    kv = c.whole("num_key_value_heads", "num_attention_groups", limit="heads")
+    head = c.whole("head_dim", limit="head")
+    other = c.sub("attention_other_setting")
+    local, notes = heads, ()
+    if c.has("num_sliding_attention_heads"):
+        local = c.whole("num_sliding_attention_heads", limit="heads")
+    elif other is not None:
+        local = other.whole("num_attention_heads", limit="heads")
+    elif heads == 64 and hidden == 4096:
+        # Copies of this config that lack attention_other_setting: the published
+        # checkpoint's sliding layers have 96 query heads.
+        local, notes = 96, ("sliding layers taken to have 96 query heads, as published",)
+    window = window_of(c)
+
+    def build(n, span):
+        gate = (matrix("self_attn.g_proj", "attention", hidden, n),)
+        return gqa(c, sizes=(hidden, n, kv, head), qk_norm="head", window=span, extra=gate)
+
+    pieces = {"full": build(heads, 0), "window": build(local, window)}
+    default = ["window" if i % 4 else "full" for i in range(layers)]
+    kinds = kinds_of(c, default)
+    sparse = moe(
+        c,
+        c.whole("n_routed_experts", "num_experts", "moe_num_experts", limit="experts"),
+        c.whole("num_experts_per_tok", "moe_top_k"),
+        c.whole("moe_intermediate_size", limit="ffn"),
+        shared=c.whole("share_expert_dim", default=0, low=0, limit="ffn"),
+        correction=c.flag("use_moe_router_bias", True),
+    )
+    ffns = first_dense(c, sparse, lambda: mlp(c), 3)
+    copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
+    return assemble(
+        c,
+        [pieces.get(k, pieces["full"]) for k in kinds],
+        ffns,
+        notes=notes,
+        mtp=mtp_layer(hidden, pieces["window"] + mlp(c), copies),
+    )
+
+
+@family("llama4_text")
+def llama4(c):
+    layers = layer_count(c)
+    _hidden, _heads, _kv, _head = shape(c)
+    step = c.whole("interleave_moe_layer_step", default=1)
+    size = c.whole("intermediate_size", limit="ffn")
+    bias = c.flag("attention_bias")
+    sparse = moe(
+        c,
+        c.whole("num_local_experts", limit="experts"),
+        c.whole("num_experts_per_tok", default=1),
+        size,
+        shared=size,
+    )
+    # Three layers of four look back within a chunk of the sequence.
+    chunk = c.whole("attention_chunk_size", default=0, low=0, limit="tokens")
+    kinds = every(layers, c.whole("no_rope_layer_interval", default=4), "full")
+    kinds = kinds_of(c, kinds)
+    pieces = {
+        "full": gqa(c, qkv_bias=bias, o_bias=bias),
+        "window": gqa(c, qkv_bias=bias, o_bias=bias, window=chunk),
+    }
+    at = [(i + 1) % step == 0 for i in range(layers)]
+    if c.has("moe_layers"):
+        chosen = set(c.wholes("moe_layers"))
+        at = [i in chosen for i in range(layers)]
+    dense = None if all(at) else mlp(c, c.whole("intermediate_size_mlp", limit="ffn"))
+    return assemble(c, [pieces[k] for k in kinds], [sparse if a else dense for a in at])
+
+
+@family("granitemoe", "granitemoeshared", "granitemoe_swa")
+def granitemoe(c):
+    bias = c.flag("attention_bias")
+    sparse = moe(
+        c,
+        c.whole("num_local_experts", limit="experts"),
+        c.whole("num_experts_per_tok"),
+        c.whole("intermediate_size", limit="ffn"),
+        shared=c.whole("shared_intermediate_size", default=0, low=0, limit="ffn"),
+    )
+    default = ["full"] * layer_count(c)
+    mixers = alternating(c, default, lambda w: gqa(c, qkv_bias=bias, o_bias=bias, window=w))
+    return assemble(c, mixers, sparse, tied=True)
+
+
+@family("ernie4_5_moe")
+def ernie_moe(c):
+    layers = layer_count(c)
+    bias = c.flag("use_bias")
+    size = c.whole("moe_intermediate_size", limit="ffn")
+    sparse = moe(
+        c,
+        c.whole("moe_num_experts", "num_experts", limit="experts"),
+        c.whole("moe_k", "num_experts_per_tok"),
+        size,
+        shared=size * c.whole("moe_num_shared_experts", default=0, low=0, limit="experts"),
+        correction=True,
+    )
+    first = c.whole("moe_layer_start_index", default=1, low=0, limit="layers")
+    last = c.whole("moe_layer_end_index", default=layers - 1, low=-1, limit="layers")
+    last = layers - 1 if last < 0 else last
+    step = c.whole("moe_layer_interval", default=1)
+    dense = mlp(c, bias=bias)
+    ffns = [
+        sparse if first <= i <= last and (i - first) % step == 0 else dense for i in range(layers)
+    ]
+    if c.has("mlp_layer_types"):
+        ffns = first_dense(c, sparse, lambda: dense)
+    return assemble(c, gqa(c, qkv_bias=bias, o_bias=bias), ffns, tied=True)
+
+
+@family("hunyuan_v1_moe", "hunyuan")
+def hunyuan_moe(c):
+    layers = layer_count(c)
+    bias = c.flag("attention_bias")
+    size = one_or_list(c, "moe_intermediate_size", c.whole("intermediate_size", limit="ffn"), "ffn")
+    dense_size = c.whole("intermediate_size", limit="ffn")
+    shared = one_or_list(c, "num_shared_expert", 1)
+    norm = "head" if c.flag("use_qk_norm", True) else ""
+    experts = c.whole("num_experts", limit="experts")
+    if experts == 1:
+        return assemble(c, gqa(c, qkv_bias=bias, o_bias=bias, qk_norm=norm), mlp(c), tied=True)
+    sparse = moe(
+        c,
+        experts,
+        one_or_list(c, "moe_topk", 1) or 1,
+        size,
+        shared=shared * (size if c.has("moe_intermediate_size") else dense_size),
+    )
+    first = c.whole("moe_layer_num_skipped", default=0, low=0, limit="layers")
+    dense = mlp(c, dense_size)
+    factor = c.whole("cla_share_factor", default=1) if c.flag("use_cla") else 1
+    own = gqa(c, qkv_bias=bias, o_bias=bias, qk_norm=norm)
+    borrowed = own if factor < 2 else gqa(c, qkv_bias=bias, o_bias=bias, qk_norm=norm, cached=False)
+    mixers = [borrowed if i % factor else own for i in range(layers)]
+    ffns = [sparse if i >= first else dense for i in range(layers)]
+    return assemble(c, mixers, ffns, tied=True)
+
+
+@family("longcat_flash")
+def longcat(c):
+    """Count LongCat Flash: two attentions and two dense MLPs beside one MoE in a layer.
+
+    Zero-computation experts are chosen like others and cost nothing, so a token
+    visits fewer real experts than the router picks; the mean is taken.
+    """
+    layers = layer_count(c, "num_layers", "num_hidden_layers")
+    if not c.has("num_layers") and c.has("num_hidden_layers"):
+        layers = max(1, layers // 2)
+    hidden = c.width("hidden_size")
+    attention = mla(c)
+    dense = mlp(c, c.whole("ffn_hidden_size", "intermediate_size", limit="ffn"))
+    real = c.whole("n_routed_experts", limit="experts")
+    zero = c.whole("zero_expert_num", default=0, low=0, limit="experts")
+    picked = c.whole("moe_topk", "num_experts_per_tok")
+    visits = max(1, round(picked * real / (real + zero)))
+    size = c.whole("expert_ffn_hidden_size", "moe_intermediate_size", limit="ffn")
+    sparse = moe(c, real, visits, size)
+    sparse += Part(
+        (
+            matrix("mlp.router.zero", "router", hidden, zero or 1, "none"),
+            vector("mlp.router.e_score_correction_bias", real + zero),
+        )
+    )
+    return assemble(c, attention + attention, dense + dense + sparse, layers=layers, norm=4)
+
+
+@family("bailing_moe", "bailing_moe_v2", "bailing_moe_linear")
+def bailing(c):
+    bias = c.flag("use_bias")
+    qkv = c.flag("use_qkv_bias", bias)
+    norm = "head" if c.flag("use_qk_norm", c.family != "bailing_moe") else ""
+    size = c.whole("moe_intermediate_size", limit="ffn")
+    shared = c.whole("num_shared_experts", default=0, low=0, limit="experts") * c.whole(
+        "moe_shared_expert_intermediate_size", default=size, limit="ffn"
+    )
+    sparse = deepseek_moe(
+        c, shared=shared, correction=c.flag("moe_router_enable_expert_bias", True)
+    )
+    mixer = gqa(c, qkv_bias=qkv, o_bias=bias, qk_norm=norm)
+    copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
+    return assemble(
+        c,
+        mixer,
+        first_dense(c, sparse, lambda: mlp(c)),
+        mtp=mtp_layer(c.width("hidden_size"), mixer + sparse, copies),
+    )
+
+
+@family("arctic")
+def arctic(c):
+    hidden = c.width("hidden_size")
+    sparse = moe(
+        c,
+        c.whole("num_local_experts", limit="experts"),
+        c.whole("num_experts_per_tok", default=2),
+        c.whole("intermediate_size", limit="ffn"),
+    )
+    residual = mlp(c, hidden, prefix="residual_mlp") if c.flag("use_residual", True) else NOTHING
+    step = c.whole("moe_layer_frequency", default=1)
+    layers = layer_count(c)
+    dense = mlp(c)
+    both = sparse + residual + norms(hidden, 1)
+    ffns = [both if (i + 1) % step == 0 else dense for i in range(layers)]
+    return assemble(c, gqa(c), ffns)
+
+
+@family("deepseek_v4", "deepseek_ref")
+def deepseek_v4(c):
+    """Count DeepSeek V4: one shared key-value vector a token, compressed along the sequence.
+
+    Every layer keeps a window of `sliding_window` plain vectors; a layer of
+    ratio r keeps one vector for r tokens beside it, and at ratio 4 an indexer
+    chooses `index_topk` of them. Keys serve as values, so a vector is stored once.
+    """
+    layers = layer_count(c)
+    hidden = c.width("hidden_size")
+    heads = c.whole("num_attention_heads", limit="heads")
+    head = c.whole("head_dim", limit="head")
+    rank = c.width("q_lora_rank")
+    rope = c.whole("qk_rope_head_dim", default=64, limit="head")
+    groups = c.whole("o_groups", limit="heads")
+    out = c.width("o_lora_rank")
+    window = c.whole("sliding_window", default=128, limit="tokens")
+    streams = c.whole("hc_mult", default=4, limit="head")
+    rows = (
+        matrix("attn.wq_a", "attention", hidden, rank, "none"),
+        matrix("attn.wq_b", "attention", rank, heads * head),
+        matrix("attn.wkv", "attention", hidden, head, "none"),
+        matrix("attn.wo_a", "attention", heads * head, out),
+        matrix("attn.wo_b", "attention", groups * out, hidden),
+        vector("attn.norms", rank + head + heads),
+    )
+    mixing = (streams + 2) * streams
+    hyper = vector("hc", 2 * (mixing * streams * hidden + mixing + 3))
+    near = Attention(
+        "window",
+        layers=1,
+        heads=heads,
+        kv_heads=1,
+        head_dim=head,
+        window_tokens=window,
+        latent_dim=head - rope,
+        rope_dim=rope,
+    )
+
+    def compressor(ratio, width, twice, name):
+        columns = width * (2 if twice else 1)
+        return (
+            matrix(f"attn.{name}.wkv_wgate", "attention", hidden, 2 * columns, "none"),
+            vector(f"attn.{name}.ape_norm", ratio * columns + width),
+        )
+
+    def build(ratio):
+        if ratio <= 1:
+            return Part((*rows, hyper), (near,))
+        extra = compressor(ratio, head, ratio == 4, "compressor")
+        shared = {
+            "layers": 1,
+            "heads": heads,
+            "kv_heads": 1,
+            "head_dim": head,
+            "latent_dim": head - rope,
+            "rope_dim": rope,
+            "stride_tokens": ratio,
+        }
+        if ratio != 4:
+            far = Attention("mla", **shared)
+        else:
+            width = c.whole("index_head_dim", limit="head")
+            count = c.whole("index_n_heads", limit="heads")
+            extra += compressor(ratio, width, True, "indexer.compressor")
+            extra += (
+                matrix("attn.indexer.wq_b", "attention", rank, count * width, "none"),
+                matrix("attn.indexer.weights_proj", "attention", hidden, count, "none"),
+            )
+            far = Attention(
+                "sparse",
+                topk_tokens=c.whole("index_topk", limit="tokens"),
+                index_dim=width,
+                index_bytes=(width + 4) / width,
+                **shared,
+            )
+        return Part(rows + extra + (hyper,), (near, far))
+
+    if c.has("compress_ratios"):
+        ratios = c.wholes("compress_ratios", limit="tokens")
+    else:
+        ratios = [128, 128] + [4 if i % 2 else 128 for i in range(max(layers - 2, 0))]
+    if len(ratios) < layers:
+        raise BadInput(
+            "compress_ratios",
+            f"compress_ratios has {len(ratios)} items: it takes one "
+            f"for each of the {layers} layers.",
+        )
+    built = {r: build(r) for r in set(ratios)}
+    hashed = c.whole("num_hash_layers", default=0, low=0, limit="layers")
+    plain, steered = deepseek_moe(c), deepseek_moe(c, correction=True)
+    ffns = [plain if i < hashed else steered for i in range(layers)]
+    copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
+    extra = (vector("hc_head", streams * streams * hidden + streams + 1),)
+    block = built[ratios[layers]] if len(ratios) > layers else built[ratios[-1]]
+    return assemble(
+        c,
+        [built[r] for r in ratios[:layers]],
+        ffns,
+        extra=extra,
+        mtp=mtp_layer(hidden, block + steered, copies),
+    )

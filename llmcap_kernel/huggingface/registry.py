@@ -1,0 +1,155 @@
+"""The register of architectures, and how their files say what a layer is."""
+
+from ..refuse import BadInput
+from ..spec import Tensor
+from .assemble import layer_count, max_context
+from .parts import (
+    matrix,
+    moe,
+    vector,
+)
+
+FAMILIES = {}
+
+
+def family(*names):
+    """Register a builder under the model_types it reads."""
+
+    def register(build):
+        for name in names:
+            FAMILIES[name] = build
+        return build
+
+    return register
+
+
+def window_of(c, name="sliding_window"):
+    """Read a sliding window; 0 when there is none or it is as wide as the context."""
+    window = c.whole(name, default=0, low=0, limit="tokens")
+    return 0 if window >= max_context(c, default=window + 1) else window
+
+
+LAYER_KINDS = {
+    "full_attention": "full",
+    "attention": "full",
+    "global": "full",
+    "global_attention": "full",
+    "sliding_attention": "window",
+    "local": "window",
+    "sliding": "window",
+    "swa": "window",
+    "chunked_attention": "window",
+    "linear_attention": "linear",
+    "mamba": "mamba",
+    "conv": "conv",
+    "deepseek_sparse_attention": "full",
+}
+
+
+def kinds_of(c, default):
+    """Read layer_types, or take what the family says when it is missing."""
+    return c.per_layer("layer_types", layer_count(c), LAYER_KINDS, default)
+
+
+def every(layers, period, full, local="window"):
+    """List kinds in which each `period`-th layer differs."""
+    return [full if (i + 1) % period == 0 else local for i in range(layers)]
+
+
+def alternating(c, default, build):
+    """Build full and windowed layers by layer_types, or by the family's default."""
+    kinds = kinds_of(c, default)
+    window = window_of(c)
+    pieces = {"full": build(0), "window": build(window) if window else build(0)}
+    bad = next((k for k in kinds if k not in pieces), None)
+    if bad:
+        raise BadInput(
+            c.path("layer_types"),
+            f"{c.path('layer_types')} has {bad!r} layers, which {c.family} does not have.",
+        )
+    return [pieces[k] for k in kinds]
+
+
+def qwen_window(c, build):
+    """Build Qwen's attention: windowed from layer max_window_layers on, when switched on."""
+    layers = layer_count(c)
+    if not c.flag("use_sliding_window"):
+        return build(0)
+    first = c.whole("max_window_layers", default=layers, low=0, limit="layers")
+    return alternating(c, ["full" if i < first else "window" for i in range(layers)], build)
+
+
+def qwen_sparse(c, sparse, dense):
+    """Place Qwen's MoE layers: all, but for mlp_only_layers and decoder_sparse_step."""
+    step = c.whole("decoder_sparse_step", default=1)
+    only = set(c.wholes("mlp_only_layers"))
+    layers = layer_count(c)
+    moe_at = [i not in only and (i + 1) % step == 0 for i in range(layers)]
+    feed = None if all(moe_at) else dense()
+    return [sparse if at else feed for at in moe_at]
+
+
+def qwen_moe(c, **more):
+    return moe(
+        c,
+        c.whole("num_experts", "num_local_experts", limit="experts"),
+        c.whole("num_experts_per_tok"),
+        c.whole("moe_intermediate_size", limit="ffn"),
+        shared=c.whole("shared_expert_intermediate_size", default=0, low=0, limit="ffn"),
+        **more,
+    )
+
+
+def first_dense(c, sparse, dense, default=0):
+    """Place MoE layers after the first dense ones, at moe_layer_freq or mlp_layer_types."""
+    layers = layer_count(c)
+    if c.has("mlp_layer_types"):
+        kinds = c.per_layer("mlp_layer_types", layers, {"dense": 0, "sparse": 1, "moe": 1})
+    elif isinstance(c.data.get("moe_layer_freq"), list):
+        kinds = c.per_layer("moe_layer_freq", layers, {0: 0, 1: 1})
+    else:
+        first = c.whole("first_k_dense_replace", default=default, low=0, limit="layers")
+        step = c.whole("moe_layer_freq", default=1)
+        kinds = [int(i >= first and i % step == 0) for i in range(layers)]
+    feed = None if all(kinds) else dense()
+    return [sparse if k else feed for k in kinds]
+
+
+def deepseek_moe(c, **more):
+    size = c.whole("moe_intermediate_size", limit="ffn")
+    shared = c.whole("n_shared_experts", "num_shared_experts", default=0, low=0, limit="experts")
+    more.setdefault("shared", shared * size)
+    return moe(
+        c,
+        c.whole("n_routed_experts", "num_experts", "num_local_experts", limit="experts"),
+        c.whole("num_experts_per_tok", "moe_top_k"),
+        size,
+        **more,
+    )
+
+
+def per_layer_embedding(c, layers, hidden, per_layer):
+    """List Gemma's table of an embedding for every layer, looked up and never multiplied.
+
+    Its role is "norm" so that a tied head does not count it as read.
+    """
+    vocab = c.whole("vocab_size_per_layer_input", default=262_144, limit="vocab")
+    return (
+        Tensor("embed_tokens_per_layer", "norm", vocab * per_layer, copies=layers, active=0.0),
+        matrix("per_layer_model_projection", "mlp", hidden, layers * per_layer, "none"),
+        vector("per_layer_projection_norm", per_layer),
+    )
+
+
+def one_or_list(c, name, default=None, limit="small"):
+    """Read a number that some files give once and some for each layer."""
+    if isinstance(c.data.get(name), list):
+        values = c.wholes(name, limit=limit)
+        if not values:
+            raise BadInput(c.path(name), f"{c.path(name)} is empty: it takes a number.")
+        return max(values)
+    return (
+        c.whole(name, limit=limit)
+        if default is None
+        else c.whole(name, default=default, low=0, limit=limit)
+    )
