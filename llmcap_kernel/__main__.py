@@ -208,14 +208,23 @@ def as_dict(card):
     }
 
 
+def _columns(texts):
+    """Read the columns; those without a heading take the letters that are left."""
+    named = [read_column(text) for text in texts]
+    taken = [label for label, _ in named if label]
+    letters = [letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if letter not in taken]
+    if len(set(taken)) < len(taken):
+        twice = next(label for label in taken if taken.count(label) > 1)
+        raise BadInput("column", f"column heading {shown(twice)} is given twice.")
+    if len(named) - len(taken) > len(letters):
+        raise BadInput("column", f"{len(named)} columns are given: it takes at most 26.")
+    free = iter(letters)
+    return {label or next(free): d for label, d in named}
+
+
 def _scorecard(args):
     workload, slo = _load(args)
-    if args.column:
-        named = [read_column(text) for text in args.column]
-        letters = iter("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-        columns = {label or next(letters): d for label, d in named}
-    else:
-        columns = design.worked_spec()
+    columns = _columns(args.column) if args.column else design.worked_spec()
     made = design.scorecard(columns, workload, slo)
     if args.json:
         winner = made.winner.label if made.winner else None

@@ -447,6 +447,16 @@ def _draft_s(deployment, *, context_tokens, concurrency, efficiency):
     return guess.tokens * one_s
 
 
+def _draft_prefill_s(deployment, input_tokens, cached_tokens, efficiency):
+    """Time the draft model takes to read the prompt too."""
+    guess = deployment.speculation
+    if guess is None or guess.draft is None:
+        return 0.0
+    draft = draft_deployment(deployment)
+    both = {"input_tokens": input_tokens, "cached_tokens": cached_tokens}
+    return prefill(draft, **both, efficiency=efficiency).total_s
+
+
 def draft_deployment(deployment):
     """Put the draft model of a speculating deployment on the same cards.
 
@@ -587,9 +597,7 @@ def decode_step(deployment, *, context_tokens, concurrency=1, efficiency=CEILING
         )
         if guess
         else 0.0,
-        tokens_per_step=tokens_per_step(accept=guess.accept, tokens=guess.tokens)
-        if guess
-        else 1.0,
+        tokens_per_step=tokens_per_step(accept=guess.accept, tokens=guess.tokens) if guess else 1.0,
     )
 
 
@@ -631,9 +639,7 @@ def prefill(deployment, *, input_tokens, cached_tokens=0, efficiency=CEILING):
     tokens = maximum(input_tokens - cached_tokens, 1)
     chunks = ceil(tokens / d.engine.max_batched_tokens)
     # the head works on the last token of a prompt only, the layers on all
-    dense_s, expert_s, weight_read, flops = _pass_parts(
-        d, tokens / chunks, efficiency, head=False
-    )
+    dense_s, expert_s, weight_read, flops = _pass_parts(d, tokens / chunks, efficiency, head=False)
     attention_flops = law.prefill_attention_flops(model, tokens, cached_tokens) / d.tp
     _, rate = compute_dtype(d.gpu, d.kv)
     return Step(
@@ -649,6 +655,7 @@ def prefill(deployment, *, input_tokens, cached_tokens=0, efficiency=CEILING):
         deployment=d,
         efficiency=efficiency,
         what="prefill",
+        draft_s=_draft_prefill_s(d, input_tokens, cached_tokens, efficiency),
         adapter_s=_adapter_s(d, 1, tokens / chunks, efficiency) * chunks,
         host_s=_host_s(d, weight_read, dense_s + expert_s) * chunks,
     )
@@ -661,9 +668,7 @@ def _positive(**fields):
             number(name, value, 1, 1e9)
 
 
-def mixed_step(
-    deployment, *, context_tokens, concurrency, prefill_tokens, efficiency=CEILING
-):
+def mixed_step(deployment, *, context_tokens, concurrency, prefill_tokens, efficiency=CEILING):
     """Time a step that decodes for everyone and prefills a chunk of one prompt.
 
     Chunked prefill lets a prompt share steps with the users already decoding:

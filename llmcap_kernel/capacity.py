@@ -140,6 +140,8 @@ class Ledger(Explained):
         A draft model, multi-token-prediction layers in use, and adapters [bytes].
     prefix_bytes : float
         Cache of a prefix that all sequences share, held once [bytes].
+    hit_share : float
+        Share of the sequences that find it [-].
     kv_pool_bytes : float
         What is left for the cache; negative when nothing is [bytes].
     kv_bytes_per_token, kv_bytes_per_sequence : float
@@ -170,6 +172,12 @@ class Ledger(Explained):
     by_role: dict = field(default_factory=dict)
     extra_bytes: float = 0.0
     prefix_bytes: float = 0.0
+    hit_share: float = 1.0
+
+    @property
+    def shared_bytes(self):
+        """What a sequence need not keep itself, on average [bytes]."""
+        return self.prefix_bytes * self.hit_share
 
     @property
     def overhead_bytes(self):
@@ -238,14 +246,14 @@ class Ledger(Explained):
         per_token = f"{digits(self.kv_bytes_per_token, 6)} B"
         formula = "kv_per_token x context, in whole pages"
         numbers = f"{per_token} x {self.context_tokens:,}"
-        whole = self.kv_bytes_per_sequence + self.prefix_bytes
+        whole = self.kv_bytes_per_sequence + self.shared_bytes
         beside = whole - self.kv_bytes_per_token * self.context_tokens
         if beside > 0.02 * whole:  # windows that are full and states no longer grow
             formula += " + full windows and states"
             numbers += f" + {quantity(beside, 'GiB')}"
-        if self.prefix_bytes:
+        if self.shared_bytes:
             formula += " - shared prefix"
-            numbers += f" - {quantity(self.prefix_bytes, 'GiB')}"
+            numbers += f" - {quantity(self.shared_bytes, 'GiB')}"
         return Line(
             "kv_per_sequence", formula, numbers, quantity(self.kv_bytes_per_sequence, "GiB")
         )
@@ -319,7 +327,7 @@ def extra_bytes(deployment):
     return total
 
 
-def ledger(deployment, *, context_tokens, concurrency=1, shared_prefix_tokens=0):
+def ledger(deployment, *, context_tokens, concurrency=1, shared_prefix_tokens=0, hit_share=1.0):
     """Keep the books of the fullest card.
 
     Parameters
@@ -333,6 +341,8 @@ def ledger(deployment, *, context_tokens, concurrency=1, shared_prefix_tokens=0)
     shared_prefix_tokens : int
         Leading tokens all sequences share: a prefix cache holds their whole
         pages once [tokens].
+    hit_share : float
+        Share of the sequences that find them; the others keep a copy [-].
 
     Returns
     -------
@@ -362,6 +372,7 @@ def ledger(deployment, *, context_tokens, concurrency=1, shared_prefix_tokens=0)
     number("concurrency", concurrency, 1, 1e7, "sequences", whole=True)
     most = context_tokens - 1
     number("shared_prefix_tokens", shared_prefix_tokens, 0, most, "tokens", whole=True)
+    number("hit_share", hit_share, 0, 1)
     d, engine = deployment, deployment.engine
     weights = law.weights_of(d)
     terms = {
@@ -376,8 +387,9 @@ def ledger(deployment, *, context_tokens, concurrency=1, shared_prefix_tokens=0)
     taken = sum(terms.values())
     taken -= 0.0 if engine.graphs_in_fraction else terms["graph_bytes"]
     budget, pool = _pool(engine, visible, taken, d.fraction)
-    prefix = _prefix_bytes(d, shared_prefix_tokens)
-    sequence = kv_sequence_bytes(d, context_tokens) - prefix
+    prefix = prefix_bytes(d, shared_prefix_tokens)
+    whole = kv_sequence_bytes(d, context_tokens)
+    sequence = whole - prefix * hit_share
     replicas = d.tp if d.dp_attention else 1
     return Ledger(
         deployment=d,
@@ -386,13 +398,14 @@ def ledger(deployment, *, context_tokens, concurrency=1, shared_prefix_tokens=0)
         kv_pool_bytes=pool,
         kv_bytes_per_token=_kv_bytes(d, context_tokens + 1) - _kv_bytes(d, context_tokens),
         kv_bytes_per_sequence=sequence,
-        kv_pool_tokens=floor(max(pool, 0) / (sequence + prefix) * context_tokens) * replicas,
+        kv_pool_tokens=floor(max(pool, 0) / whole * context_tokens) * replicas,
         max_concurrent=replicas
         * max_sequences(kv_pool_bytes=pool - prefix, kv_bytes_per_sequence=sequence),
         context_tokens=context_tokens,
         concurrency=concurrency,
         by_role=weights.by_role,
         prefix_bytes=prefix,
+        hit_share=hit_share,
         **terms,
     )
 
@@ -417,14 +430,66 @@ def _kv_bytes(deployment, context_tokens):
     return total
 
 
-def _prefix_bytes(deployment, shared_prefix_tokens):
-    """Cache of the whole pages of a shared prefix."""
+def prefix_bytes(deployment, shared_prefix_tokens):
+    """Give the cache of a prefix that all sequences share, on the fullest card.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    shared_prefix_tokens : int
+        Tokens shared; only whole pages of them can be [tokens].
+
+    Returns
+    -------
+    float
+        Kept once on a card, however many sequences use it [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> a = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", weights="fp8", kv="fp8")
+    >>> prefix_bytes(a, 6000) / 1e9
+    0.98304
+    """
     d = deployment
     pages = floor(shared_prefix_tokens / d.engine.block_tokens) * d.engine.block_tokens
     if not pages:
         return 0.0
-    return law.kv_shared_bytes(
-        d.model, d.kv, pages, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention
+    return law.kv_shared_bytes(d.model, d.kv, pages, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention)
+
+
+def workload_ledger(deployment, workload):
+    """Keep the books for a load: its users, their context and what they share.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    workload : Workload
+        What the users do [-].
+
+    Returns
+    -------
+    Ledger
+        Every term, and how many users fit [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> from llmcap_kernel.spec import Workload
+    >>> b = catalog.deployment(
+    ...     model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8"
+    ... )
+    >>> workload_ledger(b, Workload(7000, 1000, 16)).fits
+    True
+    """
+    return ledger(
+        deployment,
+        context_tokens=workload.context_tokens,
+        concurrency=workload.concurrency,
+        shared_prefix_tokens=workload.shared_prefix_tokens,
+        hit_share=workload.hit_share,
     )
 
 

@@ -8,7 +8,6 @@ search walks many and keeps a line on why each was passed over.
 import itertools
 import textwrap
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from . import bandwidth, capacity, catalog, toolbox
 from .explain import Explained, Line, quantity
@@ -62,7 +61,7 @@ class Limit(Explained):
         )
 
 
-def limits(deployment, workload, slo, *, serving=None):
+def limits(deployment, workload, slo, *, books=None, serving=None):
     """Compare every limit that was asked for with what there is.
 
     Latency and cost are read at the users who fit, those wanted at most. A
@@ -77,6 +76,8 @@ def limits(deployment, workload, slo, *, serving=None):
     slo : Slo
         What must hold; only its limits that are set are compared, and the
         users always are [-].
+    books : Ledger, optional
+        The ledger of this load, when it is known already [-].
     serving : Serving, optional
         The serving state at the users that fit, when it is known already [-].
 
@@ -92,7 +93,7 @@ def limits(deployment, workload, slo, *, serving=None):
     'capacity'
     """
     d, wanted = deployment, workload.concurrency
-    users = toolbox.max_concurrent(d, workload)
+    users = (books or capacity.workload_ledger(d, workload)).max_concurrent
     serving = serving or bandwidth.serve(d, workload, concurrency=max(min(wanted, users), 1))
     rent = d.gpu_usd_h * d.num_gpus
     rows = [
@@ -257,15 +258,15 @@ class Card(Explained):
         """Users served: those wanted, or as many as fit [-]."""
         return min(self.workload.concurrency, self.max_concurrent)
 
-    @cached_property
+    @property
     def max_concurrent(self):
         """Users that fit, a shared prefix kept once [-]."""
-        return toolbox.max_concurrent(self.deployment, self.workload)
+        return self.books.max_concurrent
 
     @property
     def fits(self):
         """Whether all the users wanted have room [-]."""
-        return self.max_concurrent >= self.workload.concurrency
+        return self.books.fits
 
     @property
     def tok_s_user(self):
@@ -351,7 +352,7 @@ class Card(Explained):
             f"{self.deployment.num_gpus} x {quantity(self.deployment.gpu_usd_h, 'USD/h')}",
             quantity(self.usd_h, "USD/h"),
         )
-        memory = (*self.books.lines(), *self._prefix_lines())
+        memory = self.books.lines()
         if not self.starts:
             return (*memory, rent, *self.limits[0].lines())
         price = Line(
@@ -367,25 +368,6 @@ class Card(Explained):
             rent,
             price,
             *(x for lim in self.limits for x in lim.lines()),
-        )
-
-    def _prefix_lines(self):
-        """Count the users again where they keep a prefix in common."""
-        prefix = toolbox.shared_bytes(self.deployment, self.workload.shared_prefix_tokens)
-        if not prefix:
-            return ()
-        pool, user = self.books.kv_pool_bytes, self.books.kv_bytes_per_sequence
-        cards = f" x {self.deployment.tp}" if self.deployment.dp_attention else ""
-        pool, own, once = (
-            quantity(b, "GiB") for b in (pool, user - prefix * self.workload.hit_share, prefix)
-        )
-        return (
-            Line(
-                "with a shared prefix",
-                "floor((kv_pool - prefix) / own_kv)" + (" x cards" if cards else ""),
-                f"floor(({pool} - {once}) / {own}){cards}",
-                f"{self.max_concurrent:,}",
-            ),
         )
 
 
@@ -452,12 +434,10 @@ def card(deployment, workload, slo=None, *, label="", efficiency=CEILING):
     >>> card(b, WORKED_WORKLOAD, WORKED_SLO).meets_all
     True
     """
-    books = capacity.ledger(
-        deployment, context_tokens=workload.context_tokens, concurrency=workload.concurrency
-    )
-    users = max(min(workload.concurrency, toolbox.max_concurrent(deployment, workload)), 1)
+    books = capacity.workload_ledger(deployment, workload)
+    users = max(min(workload.concurrency, books.max_concurrent), 1)
     serving = bandwidth.serve(deployment, workload, concurrency=users, efficiency=efficiency)
-    compared = limits(deployment, workload, slo or Slo(), serving=serving)
+    compared = limits(deployment, workload, slo or Slo(), books=books, serving=serving)
     return Card(
         label=label or deployment.title,
         deployment=deployment,

@@ -152,9 +152,9 @@ class Explained:
 
     def _repr_html_(self):
         rows = "".join(
-            f"<tr><th scope='row'>{escape(l.name)}</th><td>{escape(l.formula)}</td>"
-            f"<td>{escape(l.numbers)}</td><td>{escape(l.value)}</td></tr>"
-            for l in self.lines()
+            f"<tr><th scope='row'>{escape(line.name)}</th><td>{escape(line.formula)}</td>"
+            f"<td>{escape(line.numbers)}</td><td>{escape(line.value)}</td></tr>"
+            for line in self.lines()
         )
         head = "<tr><th>what</th><th>formula</th><th>with the numbers</th><th>value</th></tr>"
         return f"<table class='llmcap-explain'>{head}{rows}</table>"

@@ -400,9 +400,7 @@ def kv_elements(attention):
     if attention.kind == "linear":
         return 0
     if attention.latent_dim:
-        return mla_elements_per_token(
-            latent_dim=attention.latent_dim, rope_dim=attention.rope_dim
-        )
+        return mla_elements_per_token(latent_dim=attention.latent_dim, rope_dim=attention.rope_dim)
     return gqa_elements_per_token(
         kv_heads=attention.kv_heads,
         head_dim=attention.head_dim,

@@ -8,27 +8,6 @@ handed arrays it broadcasts.
 import math
 
 
-def is_array(*values):
-    """Say whether any of the values is an array rather than a plain number.
-
-    Parameters
-    ----------
-    *values : float or array
-        The arguments of a formula [-].
-
-    Returns
-    -------
-    bool
-        True when at least one has a shape.
-
-    Examples
-    --------
-    >>> is_array(1.0, 2)
-    False
-    """
-    return any(hasattr(value, "__array__") for value in values)
-
-
 def minimum(a, b):
     """Give the smaller of two numbers, element by element for arrays.
 
@@ -47,7 +26,7 @@ def minimum(a, b):
     >>> minimum(2.0, 3.0)
     2.0
     """
-    if is_array(a, b):
+    if hasattr(a, "__array__") or hasattr(b, "__array__"):
         import numpy
 
         return numpy.minimum(a, b)
@@ -72,7 +51,7 @@ def maximum(a, b):
     >>> maximum(2.0, 3.0)
     3.0
     """
-    if is_array(a, b):
+    if hasattr(a, "__array__") or hasattr(b, "__array__"):
         import numpy
 
         return numpy.maximum(a, b)
@@ -97,7 +76,7 @@ def floor(a):
     >>> floor(3.85)
     3
     """
-    if is_array(a):
+    if hasattr(a, "__array__"):
         import numpy
 
         return numpy.floor(a)
@@ -122,7 +101,7 @@ def ceil(a):
     >>> ceil(500.1)
     501
     """
-    if is_array(a):
+    if hasattr(a, "__array__"):
         import numpy
 
         return numpy.ceil(a)
@@ -149,7 +128,7 @@ def where(condition, a, b):
     >>> where(True, 1.0, 2.0)
     1.0
     """
-    if is_array(condition, a, b):
+    if any(hasattr(value, "__array__") for value in (condition, a, b)):
         import numpy
 
         return numpy.where(condition, a, b)

@@ -269,7 +269,8 @@ class Model:
             good = isinstance(parts, tuple) and all(isinstance(part, kind) for part in parts)
             if not good or not parts:
                 raise BadInput(
-                    name, f"{name} is {shown(parts)}: it takes a tuple of {kind.__name__}, not empty."
+                    name,
+                    f"{name} is {shown(parts)}: it takes a tuple of {kind.__name__}, not empty.",
                 )
 
     @cached_property
@@ -951,9 +952,11 @@ class Slo:
 
 __all__ = [
     "ATTENTION_KINDS",
+    "CEILING",
+    "ROLES",
+    "SPLITS",
     "Attention",
     "BadInput",
-    "CEILING",
     "Deployment",
     "Efficiency",
     "Engine",
@@ -961,8 +964,6 @@ __all__ = [
     "Gpu",
     "Lora",
     "Model",
-    "ROLES",
-    "SPLITS",
     "Slo",
     "Speculation",
     "Tensor",

@@ -423,9 +423,6 @@ def levers_for(constraint):
     return tuple(lever for lever in LEVERS if constraint in lever.relieves)
 
 
-SHAREABLE = ("full", "mla", "sparse")  # caches that only grow, so equal heads are equal pages
-
-
 def max_concurrent(deployment, workload):
     """Count the users that fit when a shared prefix is kept once.
 
@@ -459,45 +456,7 @@ def max_concurrent(deployment, workload):
     >>> max_concurrent(b, shared) > 3 * max_concurrent(b, alone) > 0
     True
     """
-    books = capacity.ledger(deployment, context_tokens=workload.context_tokens)
-    prefix = shared_bytes(deployment, workload.shared_prefix_tokens)
-    if not books.starts or not prefix:
-        return books.max_concurrent
-    on_card = capacity.max_sequences(
-        kv_pool_bytes=books.kv_pool_bytes - prefix,
-        kv_bytes_per_sequence=books.kv_bytes_per_sequence - prefix * workload.hit_share,
-    )
-    return on_card * (deployment.tp if deployment.dp_attention else 1)
-
-
-def shared_bytes(deployment, shared_prefix_tokens):
-    """Give the cache of a prefix that all sequences share, on the fullest card.
-
-    Parameters
-    ----------
-    deployment : Deployment
-        The deployment [-].
-    shared_prefix_tokens : int
-        Tokens shared; only whole pages of them can be [tokens].
-
-    Returns
-    -------
-    float
-        Kept once a card, however many sequences use it [bytes].
-
-    Examples
-    --------
-    >>> a = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", weights="fp8", kv="fp8")
-    >>> shared_bytes(a, 6000) / 1e9
-    0.98304
-    """
-    page, model = deployment.engine.block_tokens, deployment.model
-    whole = shared_prefix_tokens // page * page
-    growing = tuple(a for a in model.attention if a.kind in SHAREABLE)
-    if not whole or not growing:
-        return 0.0
-    only = replace(deployment, model=replace(model, attention=growing))
-    return capacity.kv_sequence_bytes(only, whole)
+    return capacity.workload_ledger(deployment, workload).max_concurrent
 
 
 def usd_per_mtok(*, usd_h, tok_s):
@@ -719,19 +678,19 @@ def effects(deployment, workload, changes, *, efficiency=CEILING):
     out = []
     for name, after in changes.items():
         if isinstance(after, Deployment):
-            change = {"deployment_after": after}
+            made = effect(name, deployment, workload, deployment_after=after, efficiency=efficiency)
         elif isinstance(after, Workload):
-            change = {"workload_after": after}
+            made = effect(name, deployment, workload, workload_after=after, efficiency=efficiency)
         else:
             raise BadInput(
                 "changes", f"{name} is {after!r:.60}: it takes a Deployment or a Workload."
             )
-        out.append(effect(name, deployment, workload, efficiency=efficiency, **change))
+        out.append(made)
     return tuple(out)
 
 
 def summary(effects):
-    """Write several effects as one table, 70 characters wide.
+    """Write several effects as one table, narrow enough for a phone.
 
     Parameters
     ----------
@@ -741,43 +700,32 @@ def summary(effects):
     Returns
     -------
     str
-        A line for each, with the factors [-].
+        A line for each: users that fit, gap between tokens, first token, and
+        dollars a million output tokens; `Effect.explain` has the factors [-].
 
     Examples
     --------
     >>> start = Reading(10.0, 2, 20.0, 0.1, 0.5)
     >>> print(summary([Effect("faster link", start, start._replace(itl_s=0.05))]))
-    lever                    users    gap, tokens    first token        $/M
-    as it is                     2         100 ms         500 ms          -
-    faster link                  2    50 ms 0.50x         500 ms          -
+    lever       users      gap   first    $/M
+    as it is        2   100 ms  500 ms      -
+    faster link     2    50 ms  500 ms      -
     """
     effects = tuple(effects)
-    rows = [_row("lever", ("users", "gap, tokens", "first token", "$/M"))]
+    rows = [("lever", "users", "gap", "first", "$/M")]
     if effects and all(e.before == effects[0].before for e in effects):
-        rows.append(_row("as it is", _cells(effects[0].before, effects[0].before)))
-    return "\n".join(rows + [_row(e.name, _cells(e.before, e.after)) for e in effects])
-
-
-def _row(name, cells):
-    users, gap, first, price = cells
-    return f"{name:19} {users:>10} {gap:>14} {first:>14} {price:>10}"
-
-
-def _cells(before, after):
-    was, now = Reading(*before), Reading(*after)
-    price = "-" if now.usd_mtok is None else f"{now.usd_mtok:,.2f}"
-    return (
-        f"{digits(now.max_concurrent)}{_factor(was.max_concurrent, now.max_concurrent)}",
-        *(
-            "-" if new is None else f"{quantity(new, 's')}{_factor(old, new)}"
-            for old, new in ((was.itl_s, now.itl_s), (was.ttft_s, now.ttft_s))
-        ),
-        f"{price}{_factor(was.usd_mtok, now.usd_mtok)}",
+        rows.append(("as it is", *_cells(effects[0].before)))
+    rows += [(e.name, *_cells(e.after)) for e in effects]
+    wide = max(len(row[0]) for row in rows)
+    lines = (
+        f"{name:{wide}}{users:>6}{gap:>9}{first:>8}{price:>7}"
+        for name, users, gap, first, price in rows
     )
+    return "\n".join(lines)
 
 
-def _factor(was, now):
-    """The change as a factor, left out where there is none to tell."""
-    if not was or now is None or abs(now / was - 1) < 0.005:
-        return ""
-    return f" {now / was:.2f}x"
+def _cells(read):
+    read = Reading(*read)
+    times = ("-" if s is None else quantity(s, "s") for s in (read.itl_s, read.ttft_s))
+    price = "-" if read.usd_mtok is None else f"{read.usd_mtok:,.2f}"
+    return digits(read.max_concurrent), *times, price

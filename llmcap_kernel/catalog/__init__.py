@@ -7,7 +7,7 @@ told the nearest.
 
 import tomllib
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from .. import huggingface
@@ -19,7 +19,7 @@ DEFAULT_ENGINE = "vllm"
 KINDS = ("models", "gpus", "formats", "engines")
 
 
-@lru_cache(maxsize=None)
+@cache
 def table(kind):
     """Read one of the catalogue's tables as it is written.
 
@@ -41,7 +41,7 @@ def table(kind):
     return tomllib.loads((FOLDER / f"{kind}.toml").read_text(encoding="utf-8"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _aliases(kind):
     return {
         alias.lower().replace("_", "-").replace(" ", "-"): name
@@ -129,7 +129,7 @@ def engines():
     return tuple(sorted(table("engines")["engines"]))
 
 
-@lru_cache(maxsize=None)
+@cache
 def model(name):
     """Look a model up.
 
@@ -159,7 +159,7 @@ def model(name):
     return replace(loaded, source=record["source"])
 
 
-@lru_cache(maxsize=None)
+@cache
 def gpu(name):
     """Look a card up.
 
@@ -191,7 +191,9 @@ def gpu(name):
     title = fields.pop("name")
     fields.setdefault("host_bandwidth_bytes_s", _host_bandwidth_bytes_s(fields))
     price = reference_price(name)
-    return Gpu(name=name, title=title, flop_s=rates, usd_h=price["usd_h"] if price else 0.0, **fields)
+    return Gpu(
+        name=name, title=title, flop_s=rates, usd_h=price["usd_h"] if price else 0.0, **fields
+    )
 
 
 # PCIe x16 one way by the generation a chip family came with; PCI-SIG base specifications.
@@ -233,7 +235,7 @@ def reference_price(name):
     return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def format(name):
     """Look a number format up.
 
@@ -266,7 +268,7 @@ def format(name):
     return Format(name=name, **fields)
 
 
-@lru_cache(maxsize=None)
+@cache
 def engine(name=DEFAULT_ENGINE):
     """Look an engine up.
 

@@ -1,7 +1,7 @@
 """The measured rows, and how their spellings map to the catalogue's names."""
 
 import csv
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from llmcap_kernel import catalog
@@ -9,7 +9,7 @@ from llmcap_kernel import catalog
 ROWS = Path(__file__).parents[2] / "benchmarks" / "measured.csv"
 
 
-@lru_cache(maxsize=None)
+@cache
 def rows():
     with ROWS.open(encoding="utf-8", newline="") as file:
         return tuple(csv.DictReader(file))

@@ -179,6 +179,15 @@ def test_speculation_pays_at_small_batch_and_costs_when_nothing_is_accepted():
     assert "accept^(k+1)" in step(good).explain()
 
 
+def test_a_draft_model_reads_the_prompt_too():
+    draft = catalog.model("llama-3.1-8b")
+    alone, both = (
+        bandwidth.prefill(d, input_tokens=7000).total_s
+        for d in (B, speculating(B, tokens=4, accept=0.8, draft=draft))
+    )
+    assert 1.05 * alone < both < 1.3 * alone
+
+
 def test_a_model_drafts_with_its_own_layers_where_it_has_them():
     own = speculating(C, tokens=1, accept=0.85)
     assert C.model.mtp_params and step(own).draft_s > 0

@@ -125,7 +125,9 @@ def test_longer_sequences_never_fit_more(d, context, more):
 
 @given(deployments(), st.integers(16, 50_000))
 def test_memory_grows_with_context_and_users(d, context):
-    short, long = (capacity.ledger(d, context_tokens=c, concurrency=8) for c in (context, 2 * context))
+    short, long = (
+        capacity.ledger(d, context_tokens=c, concurrency=8) for c in (context, 2 * context)
+    )
     assert long.kv_bytes_per_sequence >= short.kv_bytes_per_sequence
     fuller = capacity.ledger(d, context_tokens=context, concurrency=16)
     assert fuller.needed_bytes >= short.needed_bytes

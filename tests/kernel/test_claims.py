@@ -52,7 +52,10 @@ def test_claim_05_a_does_not_start_at_the_default_and_does_at_098():
     weights = law.weight_bytes(LLAMA, FP8).stored_bytes
     assert weights / 1e9 == pytest.approx(72.7, abs=0.1)
     assert weights / GIB == pytest.approx(67.72, rel=0.001)  # vLLM's own log
-    default, high = card(A, WORKED_WORKLOAD), card(replace(A, memory_fraction=0.98), WORKED_WORKLOAD)
+    default, high = (
+        card(A, WORKED_WORKLOAD),
+        card(replace(A, memory_fraction=0.98), WORKED_WORKLOAD),
+    )
     assert not default.starts
     assert high.starts and not high.books.fits
     # vLLM 0.11 with the overhead of its day was measured at -1.44 GiB
@@ -123,7 +126,9 @@ def test_claim_16_a_6k_prompt_costs_ten_times_50_ms():
     assert 7 < real / 0.050 < 11
 
 
-@pytest.mark.parametrize(("users", "low", "high"), [(3, 1.05, 1.2), (16, 1.3, 1.65), (61, 1.8, 2.3)])
+@pytest.mark.parametrize(
+    ("users", "low", "high"), [(3, 1.05, 1.2), (16, 1.3, 1.65), (61, 1.8, 2.3)]
+)
 def test_claim_17_prefix_caching_pays_when_the_batch_is_large(users, low, high):
     for mfu in (0.6, 0.4):
         gain = [

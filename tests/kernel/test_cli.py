@@ -248,7 +248,6 @@ def test_a_config_that_is_none_gets_one_line(run, tmp_path, text):
     assert err.startswith("llmcap: ") and err.count("\n") == 1
 
 
-@pytest.mark.xfail(reason="__main__ keys columns by heading")
 def test_no_column_is_lost_to_its_heading(run):
     """An unnamed column must not take a heading that another one has, nor lose it."""
     _, out, err = run(
@@ -258,13 +257,11 @@ def test_no_column_is_lost_to_its_heading(run):
         assert len(strict(out)["cards"]) == 3
 
 
-@pytest.mark.xfail(reason="__main__ runs out of letters")
 def test_twenty_seven_columns_are_an_answer_or_one_line(run):
     status, _, err = run("scorecard", *("--column", COLUMN) * 27)
     assert status == 0 or err.count("\n") == 1
 
 
-@pytest.mark.xfail(reason="as_dict reads card.books, not card")
 def test_json_counts_a_shared_prefix_as_the_limits_do(run):
     _, out, _ = run("scorecard", "--shared-prefix", "6k", "--json")
     load = Workload(7000, 1000, 16, 6000)

@@ -223,8 +223,8 @@ def test_a_shared_prefix_never_costs_room(deployment, shared):
 def test_a_shared_prefix_shows_its_line_of_arithmetic():
     load = replace(WORKED_WORKLOAD, shared_prefix_tokens=6000)
     made = design.card(B, load, WORKED_SLO)
-    assert made.max_concurrent > 3 * made.books.max_concurrent
-    assert "with a shared prefix = floor((kv_pool - prefix) / own_kv)" in made.explain()
+    assert made.max_concurrent > 3 * capacity.max_concurrent(B, 8000)
+    assert "floor((kv_pool - shared prefix) / kv_per_sequence)" in made.explain()
     assert "shared prefix" not in design.card(B, WORKED_WORKLOAD, WORKED_SLO).explain()
 
 

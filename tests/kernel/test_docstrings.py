@@ -46,7 +46,7 @@ def test_docstring_matches_signature(name):
     text = inspect.cleandoc(thing.__doc__ or "")
     assert text, f"{name} has no docstring"
     if inspect.isfunction(thing):
-        wanted = {p for p in inspect.signature(thing).parameters}
+        wanted = set(inspect.signature(thing).parameters)
         assert wanted == documented(text, "Parameters"), name
         assert "Returns" in text or name.endswith("check")
 

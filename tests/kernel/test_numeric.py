@@ -51,8 +51,9 @@ def test_scalars_give_scalars():
     b = design.worked_spec()[1]
     assert isinstance(bandwidth.decode_step(b, context_tokens=8000).total_s, float)
     assert isinstance(capacity.max_concurrent(b, 8000), int)
-    assert isinstance(law.roofline_s(
-        flops=1.0, bytes_moved=1.0, flop_s=1.0, bandwidth_bytes_s=1.0), float)
+    assert isinstance(
+        law.roofline_s(flops=1.0, bytes_moved=1.0, flop_s=1.0, bandwidth_bytes_s=1.0), float
+    )
 
 
 SCORECARD = "from llmcap_kernel.__main__ import main; main(['scorecard', '--json', '--explain'])"
