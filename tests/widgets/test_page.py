@@ -1,0 +1,112 @@
+"""The first view as HTML: true numbers, nothing that pretends to move, no other host."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from widgets.host import CALCULATORS, FRONT, Calculator
+from widgets.page import static_html, summary
+
+VOID = {"br", "hr", "img", "input", "link", "meta"}
+
+
+class Tree(HTMLParser):
+    """Checks that elements close in order, and collects what they are."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.seen, self.words = [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "script" not in self.open:
+            self.words.append(data)
+
+
+@pytest.mark.parametrize("name", CALCULATORS)
+def test_every_number_stands_in_the_page(name):
+    view = Calculator(name).view
+    words = " ".join(Tree(static_html(view)).words)
+    for item in view["headline"]:
+        assert item["value"] in words
+    for table in view["tables"]:
+        assert all(cell in words for row in table["rows"] for cell in row)
+    assert view["status"]["text"] in words
+
+
+@pytest.mark.parametrize("name", CALCULATORS)
+def test_nothing_pretends_to_move_and_nothing_is_foreign(name):
+    text = static_html(Calculator(name).view)
+    tags = {tag for tag, _ in Tree(text).seen}
+    assert not tags & {"input", "select", "button", "form", "img", "iframe"}
+    assert "//" not in re.sub(r"<pre>.*?</pre>", "", text, flags=re.S)
+
+
+@pytest.mark.parametrize("name", CALCULATORS)
+def test_the_chart_is_in_the_page_and_no_text_can_end_it(name):
+    view = Calculator(name).view
+    view["figure"] = view["figure"] | {"alt": 'a </script> & "quote"'}
+    text = static_html(view)
+    written = re.search(r'<script type="application/json">(.*?)</script>', text, re.S).group(1)
+    assert json.loads(written) == view["figure"]
+
+
+def test_what_a_stranger_wrote_is_escaped():
+    view = Calculator("vram", "model=%3Cimg+src=x+onerror=alert(1)%3E").view
+    assert "<img" not in static_html(view)
+    assert "&lt;img" in static_html(view)
+
+
+@pytest.mark.parametrize("name", CALCULATORS)
+def test_the_plain_text_is_short_and_has_the_numbers(name):
+    view = Calculator(name).view
+    text = summary(view)
+    assert len(text.splitlines()) <= 8
+    assert all(item["value"] in text for item in view["headline"])
+
+
+def test_the_front_end_names_no_other_host():
+    for path in FRONT.iterdir():
+        assert not re.search(r"https?://|@import|cdn", path.read_text(), re.I), path.name
+
+
+def rgb(hexadecimal):
+    return [int(hexadecimal[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+
+
+def luminance(colour):
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb(colour)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def palettes():
+    css = (FRONT / "calculator.css").read_text()
+    pairs = re.findall(r"--lc-([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", css)
+    return [{name: pair[i] for name, *pair in pairs} for i in (0, 1)]
+
+
+@pytest.mark.parametrize("colours", palettes(), ids=["light", "dark"])
+def test_colours_can_be_told_from_their_ground(colours):
+    for ground in ("ground", "panel"):
+        for text in ("text", "quiet", "accent", "good", "bad", "warn"):
+            assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    for level in ("good", "warn", "bad"):
+        assert contrast(colours[level], colours[f"{level}-ground"]) >= 4.5, level
+    for name in ("edge", *(f"mark-{n}" for n in range(1, 9))):
+        assert contrast(colours[name], colours["ground"]) >= 3, name

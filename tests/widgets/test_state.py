@@ -1,0 +1,160 @@
+"""What an address spells, and what becomes of one that spells nonsense."""
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from widgets.host import CALCULATORS
+from widgets.state import MAX_MESSAGES, MAX_QUERY, Field, Form
+
+FORMS = [module.FORM for module in CALCULATORS.values()]
+HOSTILE = [
+    "",
+    "?",
+    "&&&===",
+    "ctx=nan",
+    "ctx=inf&users=-inf",
+    "ctx=-1",
+    "ctx=1e400",
+    "users=2.5",
+    "model=",
+    "model=%00%00",
+    "model=%F0%9F%92%A9&gpu=%ff%fe",
+    "ctx=8000&ctx=16000",
+    "v=99",
+    "=8000",
+    "__class__=1&__proto__=2",
+    "ctx=" + "9" * 5000,
+    "&".join(f"x{i}=1" for i in range(5000)),
+    "model=" + "a" * 100_000,
+]
+
+
+def values(field):
+    """Any value an input takes."""
+    if field.kind == "name":
+        return st.sampled_from(sorted(field.names()))
+    if field.kind == "yes":
+        return st.booleans()
+    if field.kind == "number":
+        number = st.floats(field.low, field.high, allow_nan=False)
+        return number | st.none() if field.default is None else number
+    return st.integers(int(field.low), int(field.high))
+
+
+def states(form):
+    return st.fixed_dictionaries({field.name: values(field) for field in form.fields})
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_an_untouched_calculator_writes_only_its_version(form):
+    assert form.query(form.defaults()) == "v=1"
+    assert form.parse("") == (form.defaults(), [])
+    assert form.parse("v=1") == (form.defaults(), [])
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_every_state_survives_its_address(form):
+    @settings(max_examples=60, deadline=None)
+    @given(states(form))
+    def survives(state):
+        assert form.parse(form.query(state)) == (state, [])
+
+    survives()
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+@pytest.mark.parametrize("query", HOSTILE, ids=lambda query: query[:20] or "empty")
+def test_a_hostile_address_gives_a_state_and_says_what_was_lost(form, query):
+    state, messages = form.parse(query)
+    assert form.check(state) == (state, [])
+    assert len(messages) <= MAX_MESSAGES
+    if state == form.defaults() and query.strip("?&="):
+        assert messages
+
+
+@settings(max_examples=2000, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([field.name for field in FORMS[0].fields] + ["v", "nope", ""]),
+            st.text(max_size=30) | st.sampled_from(["8k", "1M", "fp8", "1e9", "NaN", "٣", "0x10"]),
+        ),
+        max_size=8,
+    ).map(lambda parts: "&".join(f"{key}={value}" for key, value in parts))
+)
+@example("ctx=８０００")
+def test_no_query_raises(query):
+    state, messages = FORMS[0].parse(query)
+    assert FORMS[0].check(state) == (state, [])
+    assert all(message["text"] for message in messages)
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.text(max_size=300) | st.binary(max_size=300).map(lambda raw: raw.decode("latin-1")))
+def test_no_text_raises(query):
+    FORMS[0].parse(query)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(JSON | st.dictionaries(st.sampled_from([f.name for f in FORMS[0].fields]), JSON))
+def test_no_message_from_a_browser_raises(message):
+    state, _ = FORMS[0].check(message)
+    assert FORMS[0].check(state) == (state, [])
+
+
+def test_an_unknown_name_is_told_the_nearest():
+    state, (message,) = FORMS[0].parse("gpu=h100-smx")
+    assert state == FORMS[0].defaults()
+    assert "h100-sxm" in message["text"] and message["field"] == "gpu"
+    _, (message,) = FORMS[0].parse("contxt=8000&")
+    assert "contxt" in message["text"]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("8k", 8000), ("128K", 128_000), ("1.5m", 1_500_000), ("8,192", 8192), (" 8 000 ", 8000)],
+)
+def test_token_counts_may_be_short(written, read):
+    state, messages = FORMS[0].parse(f"ctx={written}")
+    assert (state["ctx"], messages) == (read, [])
+
+
+def test_a_count_of_users_is_not_short():
+    _, (message,) = FORMS[0].parse("users=2k")
+    assert message["field"] == "users"
+
+
+def test_the_first_of_two_is_used_and_the_second_is_named():
+    state, (message,) = FORMS[0].parse("ctx=4000&ctx=16000")
+    assert state["ctx"] == 4000
+    assert "more than once" in message["text"]
+
+
+def test_an_alias_of_the_catalogue_is_written_by_its_name():
+    state, messages = FORMS[0].parse("model=meta-llama/Llama-3.1-70B&gpu=H100_SXM")
+    assert (state, messages) == (FORMS[0].defaults(), [])
+
+
+def test_voila_keeps_its_own_inputs():
+    assert FORMS[0].parse("voila-theme=dark") == (FORMS[0].defaults(), [])
+
+
+def test_a_long_address_is_cut_between_parts():
+    state, messages = FORMS[0].parse("ctx=4k&" + "x=1&" * MAX_QUERY)
+    assert state["ctx"] == 4000
+    assert "too long" in messages[0]["text"]
+
+
+def test_a_wrong_value_keeps_the_one_before():
+    form = Form("one", (Field("users", "whole", 16, "Users", 1, 100),))
+    state, (message,) = form.check({"users": "many"}, base={"users": 8})
+    assert state == {"users": 8}
+    assert "Kept 8" in message["text"]

@@ -1,0 +1,195 @@
+"""The views as pure functions: what a person reads, without a browser."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmcap_kernel import capacity, catalog, design
+from widgets import cliff, controls, scorecard, vram
+from widgets.host import CALCULATORS, safe_view
+
+MODULES = list(CALCULATORS.values())
+PARTS = {
+    "name", "title", "lead", "controls", "headline", "status", "tables", "sentences",
+    "messages", "figure", "query",
+}  # fmt: skip
+
+
+def shown(module, **changed):
+    """A view of the defaults with some inputs changed."""
+    return module.view(module.FORM.defaults() | changed)
+
+
+def sound(view):
+    """Hold a view to its contract."""
+    assert view.keys() >= PARTS
+    text = json.dumps(view, allow_nan=False)
+    assert not re.search(r"\b(nan|inf)\b", text, re.I)
+    assert view["status"]["level"] in ("good", "warn", "bad") and view["status"]["text"]
+    for table in view["tables"]:
+        assert {len(row) for row in table["rows"]} <= {len(table["columns"])}
+        assert all(isinstance(cell, str) for row in table["rows"] for cell in row)
+    for item in view["headline"]:
+        assert item["label"] and item["value"]
+    if view["figure"]:
+        assert view["figure"]["alt"] and view["tables"]
+
+
+def extremes(control):
+    """The first and last choice of a control, and both ends of its range."""
+    if control["kind"] == "select":
+        return [option["value"] for option in control["options"]]
+    if control["kind"] == "toggle":
+        return [True, False]
+    stops = control.get("stops", [])
+    ends = [control["min"] or 0.05, control["max"], *stops[:1], *stops[-1:]]
+    whole = isinstance(control["value"], int)
+    return [int(end) if whole else end for end in ends]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.FORM.name)
+def test_the_default_is_sound(module):
+    view = shown(module)
+    sound(view)
+    assert view["figure"] and view["headline"]
+    assert not [m for m in view["messages"] if m["level"] == "error"]
+    assert view["query"] == "v=1"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.FORM.name)
+def test_a_view_is_pure(module):
+    assert shown(module) == shown(module)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.FORM.name)
+def test_every_choice_and_every_end_is_sound(module):
+    for control in shown(module)["controls"]:
+        for value in extremes(control):
+            sound(shown(module, **{control["name"]: value}))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.FORM.name)
+def test_every_control_says_what_it_is(module):
+    fields = {field.name for field in module.FORM.fields}
+    for control in shown(module)["controls"]:
+        assert control["name"] in fields and control["label"] and control["text"]
+        if control["kind"] == "slider":
+            assert control["stops"] == sorted(set(control["stops"]))
+            assert len(control["stops"]) == len(control["stop_texts"])
+            assert control["stops"][control["at"]] <= control["max"]
+
+
+def fields_of(module):
+    """Any state of a calculator, whether its parts go together or not."""
+
+    def value(field):
+        if field.kind == "name":
+            return st.sampled_from(sorted(field.names()))
+        if field.kind == "yes":
+            return st.booleans()
+        if field.kind == "number":
+            return st.just(field.default) | st.floats(max(field.low, 0.01), field.high)
+        return st.integers(int(field.low), int(field.high)) | st.just(field.default)
+
+    return st.fixed_dictionaries({field.name: value(field) for field in module.FORM.fields})
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.FORM.name)
+def test_any_state_gives_a_sound_view(module):
+    @settings(max_examples=60, deadline=None)
+    @given(fields_of(module))
+    def holds(state):
+        sound(module.view(state))
+
+    holds()
+
+
+def test_vram_agrees_with_the_kernel():
+    books = capacity.ledger(design.worked_spec()[0], context_tokens=8000, concurrency=16)
+    view = shown(vram)
+    assert view["headline"][0]["value"] == f"{books.max_concurrent:,}"
+    assert view["status"]["text"].startswith(books.verdict)
+    two = shown(vram, tp=2)
+    assert two["status"]["level"] == "good"
+
+
+def test_vram_adds_up_to_the_card():
+    for state in ({}, {"tp": 2}, {"gpu": "h200-sxm"}, {"fraction": 0.98}):
+        view = shown(vram, **state)
+        rows = {row[0]: float(row[1].replace(",", "")) for row in view["tables"][0]["rows"]}
+        rows.pop("KV without room", None)
+        d = controls.deployment(vram.FORM.defaults() | state)
+        books = capacity.ledger(d, context_tokens=8000, concurrency=16)
+        if books.kv_pool_bytes >= 0:
+            assert sum(rows.values()) == pytest.approx(books.visible_bytes / 2**30, abs=0.05)
+
+
+def test_vram_names_ways_out_that_hold():
+    table = shown(vram)["tables"][1]
+    assert any(row[2] == "holds all" for row in table["rows"])
+
+
+def test_inputs_that_clash_are_named_beside_their_control():
+    view = shown(vram, tp=5)
+    assert view["status"]["level"] == "bad"
+    assert view["messages"][0]["field"] == "tp"
+    assert "64 attention heads" in view["messages"][0]["text"]
+
+
+def test_the_cliff_is_a_hyperbola_cut_to_whole_users():
+    rows = shown(cliff)["tables"][0]["rows"]
+    for _, _, before, whole in rows:
+        assert int(whole.replace(",", "")) == int(float(before.replace(",", "")))
+    first, last = rows[0], rows[-1]
+    grows = int(last[0].replace(",", "")) / int(first[0].replace(",", ""))
+    falls = float(first[2].replace(",", "")) / float(last[2].replace(",", ""))
+    assert falls == pytest.approx(grows, rel=0.05)
+
+
+def test_the_longest_context_is_the_last_that_fits():
+    d = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8")
+    longest = cliff.longest_context(d, 16)
+    assert capacity.max_concurrent(d, longest) >= 16
+    assert capacity.max_concurrent(d, longest + 16) < 16
+
+
+def test_the_scorecard_is_the_worked_spec():
+    card = design.scorecard(design.worked_spec(), design.WORKED_WORKLOAD, design.WORKED_SLO)
+    view = shown(scorecard)
+    assert view["status"]["text"] == card.verdict
+    for i, one in enumerate(card.cards):
+        cells = {row[0]: row[i + 1] for row in view["tables"][0]["rows"]}
+        assert cells["Binding constraint"] == one.binding
+        assert cells["Max concurrent"] == f"{one.books.max_concurrent:,}"
+
+
+@pytest.mark.parametrize("columns", [2, 3, 4])
+def test_the_scorecard_has_as_many_columns_as_asked(columns):
+    view = shown(scorecard, columns=columns)
+    assert len(view["groups"]) == len(view["headline"]) == columns
+    assert len(view["tables"][0]["columns"]) == columns + 1
+
+
+def test_a_column_that_cannot_be_leaves_the_others():
+    view = shown(scorecard, **{"a.tp": 5})
+    assert [item["label"][0] for item in view["headline"]] == ["B", "C"]
+    assert view["messages"][0]["field"] == "a.tp"
+
+
+def test_a_failing_view_becomes_a_message_and_a_log_line(monkeypatch, caplog):
+    real, calls = vram.view, []
+
+    def fails_once(state):
+        calls.append(state)
+        if len(calls) == 1:
+            raise RuntimeError("broken")
+        return real(state)
+
+    monkeypatch.setattr(vram, "view", fails_once)
+    view = safe_view(vram, vram.FORM.defaults() | {"users": 3})
+    assert "fault of ours" in view["messages"][0]["text"]
+    assert "broken" in caplog.text
+    assert "Traceback" not in json.dumps(view)

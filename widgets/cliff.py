@@ -1,0 +1,182 @@
+"""The context cliff: how many users fit at each length, and the curve they are cut from."""
+
+import math
+
+from llmcap_kernel import capacity, design
+
+from . import controls as c
+from .figures import curve_over_bars
+from .state import Field, Form
+
+TITLE = "The context cliff"
+LEAD = "How many users fit at each context length, and is it a cliff at all?"
+# The engine's own default fraction would leave the worked spec's card without any cache.
+FORM = Form(
+    "cliff",
+    (
+        *c.deployment_fields(design.worked_spec()[0], fraction=0.98),
+        Field("users", "whole", 16, "Users wanted", 1, c.MOST_USERS, unit="users"),
+    ),
+)
+SHORTEST = 1000
+STEPS_A_DOUBLING = 12
+
+
+def view(state):
+    """Show whole users by context length over the hyperbola they are cut from.
+
+    Parameters
+    ----------
+    state : dict
+        A complete state of `FORM` [-].
+
+    Returns
+    -------
+    dict
+        The view [-].
+    """
+    fields = {field.name: field for field in FORM.fields}
+    controls = c.deployment_controls(FORM, state)
+    controls.insert(0, c.slider(fields["users"], state, c.USER_STOPS))
+    try:
+        d = c.deployment(state)
+        lengths = _lengths(d.model.max_context_tokens)
+        bars = capacity.cliff(d, lengths)
+        longest = longest_context(d, state["users"])
+    except c.BadInput as problem:
+        return c.frame(FORM, state, TITLE, LEAD, controls, **c.refusal(problem))
+    return c.frame(
+        FORM,
+        state,
+        TITLE,
+        LEAD,
+        controls,
+        headline=_headline(d, bars, longest, state["users"]),
+        status=_status(d, bars, longest, state["users"]),
+        figure=_figure(d, bars, state["users"]),
+        tables=[_table(d, bars, state["users"])],
+        sentences=_sentences(bars),
+        messages=c.notes(d, lengths[-1]),
+    )
+
+
+def _lengths(window):
+    """Double from the shortest length up to the model's window."""
+    doublings = max(int(math.log2(max(window / SHORTEST, 1))), 1)
+    return tuple(min(SHORTEST * 2**n, window) for n in range(doublings + 1))
+
+
+def longest_context(deployment, users):
+    """Find the longest context at which a number of users fit.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    users : int
+        Sequences at once [-].
+
+    Returns
+    -------
+    int
+        The length, at most the model's window; 0 when they fit at none [tokens].
+    """
+    low, high = 0, deployment.model.max_context_tokens
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = capacity.max_concurrent(deployment, middle) >= users
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return low
+
+
+def _headline(d, bars, longest, users):
+    books = capacity.ledger(d, context_tokens=bars[0][0], concurrency=users)
+    at_8k = capacity.ledger(d, context_tokens=min(8000, d.model.max_context_tokens))
+    return [
+        {
+            "label": f"Longest context for {users:,} users",
+            "value": f"{longest:,}",
+            "unit": "tokens",
+            "note": f"the model's window is {d.model.max_context_tokens:,}",
+            "explain": "",
+        },
+        {
+            "label": f"Users at {at_8k.context_tokens:,} tokens",
+            "value": f"{at_8k.max_concurrent:,}",
+            "unit": "",
+            "note": "whole users; a part of one is none",
+            "explain": c.arithmetic(at_8k, "kv_per_sequence", "max_concurrent"),
+        },
+        {
+            "label": "Room for KV cache",
+            "value": c.gib(max(books.kv_pool_bytes, 0)),
+            "unit": "GiB",
+            "note": f"{books.kv_pool_tokens:,} tokens to share out",
+            "explain": c.arithmetic(books, "budget", "kv_pool"),
+        },
+    ]
+
+
+def _status(d, bars, longest, users):
+    if not bars[0][1]:
+        books = capacity.ledger(d, context_tokens=bars[0][0], concurrency=users)
+        return {"level": "bad", "text": books.verdict}
+    if longest >= bars[-1][0]:
+        text = f"{users:,} users fit at every length the model takes."
+        return {"level": "good", "text": text}
+    if not longest:
+        return {"level": "bad", "text": f"{users:,} users fit at no length."}
+    text = f"{users:,} users fit up to {longest:,} tokens each, and no further."
+    return {"level": "warn", "text": text}
+
+
+def _short(tokens):
+    return f"{tokens // 1000:,}k" if tokens % 1000 == 0 else f"{tokens:,}"
+
+
+def _position(tokens):
+    """Where a length stands: one unit a doubling."""
+    return math.log2(tokens / SHORTEST)
+
+
+def _figure(d, bars, users):
+    shown = [(_position(ctx), _short(ctx), whole) for ctx, whole, _ in bars]
+    first, last = shown[0][0] - 0.45, shown[-1][0] + 0.45
+    count = int((last - first) * STEPS_A_DOUBLING) + 1
+    places = [first + (last - first) * i / count for i in range(count + 1)]
+    lengths = [max(round(SHORTEST * 2**x), 1) for x in places]
+    smooth = capacity.cliff(d, lengths)
+    curve = [(x, users_) for x, (_, _, users_) in zip(places, smooth, strict=True)]
+    listed = ", ".join(f"{whole:,} at {label}" for _, label, whole in shown)
+    alt = f"Bars of whole users by context length under one falling curve: {listed}."
+    return curve_over_bars(shown, curve, users, alt)
+
+
+def _table(d, bars, users):
+    rows, levels = [], []
+    for ctx, whole, smooth in bars:
+        sequence = capacity.kv_sequence_bytes(d, ctx)
+        enough = whole >= users
+        rows.append([f"{ctx:,}", c.gib(sequence), f"{smooth:,.2f}", f"{whole:,}"])
+        levels.append([None, None, "good" if enough else "bad"])
+    return {
+        "caption": f"Users by context length, {users:,} wanted",
+        "columns": ["Context, tokens", "GiB a user", "Before the cut", "Whole users"],
+        "rows": rows,
+        "levels": levels,
+        "highlight": [],
+    }
+
+
+def _sentences(bars):
+    """Say what the bars hide: the law is exact before the cut to whole users."""
+    full = [(ctx, whole, smooth) for ctx, whole, smooth in bars if whole]
+    if len(full) < 2:
+        return ["No more than one length leaves room for a user: there is nothing to compare."]
+    (short, many, before), (long, few, after) = full[0], full[-1]
+    return [
+        f"From {short:,} to {long:,} tokens the context grows {long / short:,.3g} times, and the "
+        f"users before the cut fall {before / after:,.3g} times: room / context, a hyperbola.",
+        f"Whole users fall from {many:,} to {few:,}, {many / few:,.3g} times. What looks steeper "
+        "is the cut to whole users, not a law that falls faster than the context grows.",
+    ]

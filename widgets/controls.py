@@ -1,0 +1,511 @@
+"""What the calculators share: the inputs of a deployment, and the frame of a view."""
+
+from llmcap_kernel import catalog, design
+from llmcap_kernel.explain import digits
+from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Workload
+
+from .state import Field
+
+MOST_CARDS = 64
+MOST_TOKENS = 10_000_000
+MOST_USERS = 100_000
+# The kernel's names for inputs that an address spells shorter.
+SHORT = {
+    "memory_fraction": "fraction",
+    "context_tokens": "ctx",
+    "concurrency": "users",
+    "input_tokens": "in",
+    "output_tokens": "out",
+    "dp_attention": "dp",
+    "usd_h": "usd",
+}
+TOKEN_STOPS = tuple(
+    round(step * 1000 * 2**power)
+    for power in range(-1, 12)
+    for step in (1, 1.25, 1.5, 1.75)
+    if power >= 1 or step in (1, 1.5)
+)
+USER_STOPS = (*range(1, 17), *(round(2**power * step) for power in range(4, 12)
+                               for step in (1.25, 1.5, 1.75, 2)))  # fmt: skip
+FRACTION_STOPS = tuple(n / 100 for n in range(50, 100))
+
+
+def deployment_fields(start, *, prefix="", group="", fraction=None):
+    """List the inputs that make a deployment.
+
+    Parameters
+    ----------
+    start : Deployment
+        Where an untouched calculator opens [-].
+    prefix : str
+        What their names begin with, where there are several deployments [-].
+    group : str
+        The deployment they belong to [-].
+    fraction : float, optional
+        A memory fraction other than that deployment's [-].
+
+    Returns
+    -------
+    tuple of Field
+        model, gpu, tp, weights, kv, engine, fraction, dp, and usd for a group [-].
+    """
+    named = ("model", "gpu", "weights", "kv", "engine")
+    at = {name: getattr(start, name).name for name in named} | {
+        "tp": start.tp,
+        "fraction": fraction or start.memory_fraction,
+        "dp": start.dp_attention,
+        "usd": start.usd_h,
+    }
+
+    def field(name, kind, label, low=0, high=0, **more):
+        return Field(prefix + name, kind, at[name], label, low, high, group=group, **more)
+
+    fields = (
+        field("model", "name", "Model", names=catalog.models, find=catalog.model),
+        field("gpu", "name", "GPU", names=catalog.gpus, find=catalog.gpu),
+        field("tp", "whole", "Cards", 1, MOST_CARDS),
+        field("weights", "name", "Weights", names=catalog.formats, find=catalog.format),
+        field("kv", "name", "KV cache", names=_kv_formats, find=catalog.format),
+        field("engine", "name", "Engine", names=catalog.engines, find=catalog.engine),
+        field("fraction", "number", "Memory fraction", 0.05, 1),
+        field("dp", "yes", "Split attention by user"),
+    )
+    rent = field("usd", "number", "Card rent", 0, 1000, unit="USD/h")
+    return (*fields, rent) if group else fields
+
+
+def _kv_formats():
+    return catalog.formats(kv=True)
+
+
+def deployment(state, prefix=""):
+    """Build the deployment that a state describes.
+
+    Parameters
+    ----------
+    state : dict
+        A complete state [-].
+    prefix : str
+        What the names of its inputs begin with [-].
+
+    Returns
+    -------
+    Deployment
+        The deployment [-].
+
+    Raises
+    ------
+    BadInput
+        When the parts do not go together.
+    """
+    names = ("model", "gpu", "tp", "weights", "kv", "engine")
+    return catalog.deployment(
+        **{name: state[prefix + name] for name in names},
+        memory_fraction=state[prefix + "fraction"],
+        dp_attention=state[prefix + "dp"],
+        usd_h=state.get(prefix + "usd"),
+    )
+
+
+def deployment_controls(form, state, prefix=""):
+    """Show the inputs of a deployment, each with the choices that make sense now.
+
+    Parameters
+    ----------
+    form : Form
+        The calculator's inputs [-].
+    state : dict
+        A complete state [-].
+    prefix : str
+        What the names of its inputs begin with [-].
+
+    Returns
+    -------
+    list of dict
+        Controls [-].
+    """
+    fields = {f.name.removeprefix(prefix): f for f in form.fields if f.name.startswith(prefix)}
+    at = {name: state[field.name] for name, field in fields.items()}
+    gpu, engine = catalog.gpu(at["gpu"]), catalog.engine(at["engine"])
+    formats = [(name, catalog.format(name).title, "") for name in catalog.formats()]
+    kv_formats = [(name, catalog.format(name).title, "") for name in catalog.formats(kv=True)]
+    engines = [(name, catalog.engine(name).title, "") for name in catalog.engines()]
+    out = [
+        select(fields["model"], state, _model_options()),
+        select(fields["gpu"], state, _gpu_options()),
+        select(fields["tp"], state, _card_counts(known_model(at["model"]), gpu, at["tp"])),
+        select(fields["weights"], state, formats),
+        select(fields["kv"], state, kv_formats),
+        select(fields["engine"], state, engines),
+    ]
+    share = engine.memory_fraction if at["fraction"] is None else at["fraction"]
+    if prefix:
+        out.append(entry(fields["fraction"], state, shown=share))
+        rent = gpu.usd_h if at["usd"] is None else at["usd"]
+        out.append(entry(fields["usd"], state, shown=rent))
+    else:
+        out.append(slider(fields["fraction"], state, FRACTION_STOPS, shown=share))
+    if at["tp"] > 1 or at["dp"]:
+        out.append(toggle(fields["dp"], state))
+    return out
+
+
+def _model_options():
+    rows = catalog.table("models")["models"]
+    return [(name, rows[name].get("title", name), "") for name in catalog.models()]
+
+
+def _gpu_options():
+    gpus = [catalog.gpu(name) for name in catalog.gpus()]
+    return [(gpu.name, card_title(gpu), gpu.title.removesuffix(card_title(gpu))) for gpu in gpus]
+
+
+def card_title(gpu):
+    """Name a card without its vendor.
+
+    Parameters
+    ----------
+    gpu : Gpu
+        The card [-].
+
+    Returns
+    -------
+    str
+        Its title [-].
+
+    Examples
+    --------
+    >>> card_title(catalog.gpu("h100-sxm")).startswith("H100")
+    True
+    """
+    vendor, _, rest = gpu.title.partition(" ")
+    return rest if rest and vendor.lower() == gpu.vendor.lower() else gpu.title
+
+
+def known_model(name):
+    """Look a model up whose record the kernel may refuse; a view says so elsewhere.
+
+    Parameters
+    ----------
+    name : str
+        A name of the catalogue [-].
+
+    Returns
+    -------
+    Model or None
+        The model [-].
+    """
+    try:
+        return catalog.model(name)
+    except BadInput:
+        return None
+
+
+def _card_counts(model, gpu, current):
+    most, heads = max(min(gpu.max_per_node, MOST_CARDS), 1), model.heads if model else 0
+    usual = {n for n in range(1, most + 1) if n & (n - 1) == 0 or n in (3, 6)}
+    counts = {n for n in usual if heads % n == 0} | {current}
+    return [(n, "1 card" if n == 1 else f"{n} cards, TP-{n}", "") for n in sorted(counts)]
+
+
+def plain(value):
+    """Write a number for an input box.
+
+    Parameters
+    ----------
+    value : float or None
+        The number [-].
+
+    Returns
+    -------
+    str
+        The number, thousands parted by commas [-].
+
+    Examples
+    --------
+    >>> plain(8000), plain(0.9), plain(None)
+    ('8,000', '0.9', '')
+    """
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
+
+
+def _control(kind, field, value, **more):
+    return {
+        "name": field.name,
+        "label": field.label,
+        "kind": kind,
+        "value": value,
+        "group": field.group,
+        "unit": field.unit,
+        "help": field.help,
+        "min": field.low,
+        "max": field.high,
+    } | more
+
+
+def select(field, state, options):
+    """Show an input as a list to choose from.
+
+    Parameters
+    ----------
+    field : Field
+        The input [-].
+    state : dict
+        A complete state [-].
+    options : list of tuple
+        Each (value, label, group) [-].
+
+    Returns
+    -------
+    dict
+        The control [-].
+    """
+    value = state[field.name]
+    listed = [{"value": v, "label": label, "group": group} for v, label, group in options]
+    labels = {v: label for v, label, _ in options}
+    return _control("select", field, value, options=listed, text=labels.get(value, str(value)))
+
+
+def slider(field, state, stops, shown=None):
+    """Show a number as a slider over given stops, with a box for other values.
+
+    Parameters
+    ----------
+    field : Field
+        The input [-].
+    state : dict
+        A complete state [-].
+    stops : iterable of float
+        Where the handle can stand [-].
+    shown : float, optional
+        What stands in the box when the state leaves the choice to the kernel [-].
+
+    Returns
+    -------
+    dict
+        The control [-].
+    """
+    value = state[field.name]
+    shown = value if value is not None else shown
+    stops = [stop for stop in stops if field.low <= stop <= field.high]
+    at = min(range(len(stops)), key=lambda i: abs(stops[i] - shown))
+    return _control(
+        "slider",
+        field,
+        value,
+        stops=stops,
+        at=at,
+        stop_entries=[plain(stop) for stop in stops],
+        stop_texts=[_with_unit(stop, field.unit) for stop in stops],
+        entry=plain(shown),
+        text=_with_unit(shown, field.unit),
+    )
+
+
+def entry(field, state, shown=None):
+    """Show a number as a box to write in.
+
+    Parameters
+    ----------
+    field : Field
+        The input [-].
+    state : dict
+        A complete state [-].
+    shown : float, optional
+        What stands in the box when the state leaves the choice to the kernel [-].
+
+    Returns
+    -------
+    dict
+        The control [-].
+    """
+    value = state[field.name]
+    shown = value if value is not None else shown
+    text = _with_unit(shown, field.unit) if shown is not None else "no limit"
+    return _control("number", field, value, entry=plain(shown), text=text)
+
+
+def toggle(field, state):
+    """Show a yes or no.
+
+    Parameters
+    ----------
+    field : Field
+        The input [-].
+    state : dict
+        A complete state [-].
+
+    Returns
+    -------
+    dict
+        The control [-].
+    """
+    value = state[field.name]
+    return _control("toggle", field, value, text="yes" if value else "no")
+
+
+def _with_unit(value, unit):
+    return f"{plain(value)} {unit}".strip()
+
+
+def token_stops(model, current):
+    """List the context lengths a slider stops at, up to the model's own window.
+
+    Parameters
+    ----------
+    model : Model or None
+        The model [-].
+    current : int
+        The length in the state, reachable even beyond the window [tokens].
+
+    Returns
+    -------
+    list of int
+        Lengths in order [tokens].
+    """
+    top = max(model.max_context_tokens if model else current, current)
+    return [stop for stop in TOKEN_STOPS if stop < top] + [top]
+
+
+def gib(value, figures=3):
+    """Write bytes as GiB, the number alone.
+
+    Parameters
+    ----------
+    value : float
+        The size [bytes].
+    figures : int
+        Significant figures [-].
+
+    Returns
+    -------
+    str
+        The number [-].
+
+    Examples
+    --------
+    >>> gib(2**31)
+    '2'
+    """
+    return digits(value / 2**30, figures)
+
+
+def arithmetic(result, *names):
+    """Pick lines of a result's derivation.
+
+    Parameters
+    ----------
+    result : Explained
+        A result of the kernel [-].
+    *names : str
+        The lines to pick; all when none is named [-].
+
+    Returns
+    -------
+    str
+        Formula, numbers and value of each line [-].
+    """
+    lines = [line for line in result.lines() if not names or line.name in names]
+    return "\n".join(str(line) for line in lines)
+
+
+def notes(deployment, context_tokens, group=""):
+    """Say what a reader should know before trusting the numbers.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    context_tokens : int
+        Tokens every user may reach [tokens].
+    group : str
+        What a message begins with, where there are several deployments [-].
+
+    Returns
+    -------
+    list of dict
+        Messages [-].
+    """
+    load = Workload(input_tokens=max(context_tokens - 1, 1), output_tokens=1)
+    lead = f"{group}: " if group else ""
+    texts = design.warnings(deployment, load)
+    return [{"level": "info", "field": "", "text": lead + text} for text in texts]
+
+
+def frame(form, state, title, lead, controls, **parts):
+    """Put a view together; parts left out are empty.
+
+    Parameters
+    ----------
+    form : Form
+        The calculator's inputs [-].
+    state : dict
+        A complete state [-].
+    title, lead : str
+        Its name, and one sentence on what it answers [-].
+    controls : list of dict
+        Its controls [-].
+    **parts : object
+        headline, status, tables, sentences, messages, figure, groups [-].
+
+    Returns
+    -------
+    dict
+        The view, which `json.dumps` takes as it is [-].
+    """
+    empty: dict = {
+        "headline": [],
+        "status": {"level": "good", "text": ""},
+        "tables": [],
+        "sentences": [],
+        "messages": [],
+        "figure": None,
+    }
+    head = {"name": form.name, "title": title, "lead": lead, "controls": controls}
+    return head | empty | parts | {"query": form.query(state)}
+
+
+def refusal(problem, prefix=""):
+    """Turn what the kernel refuses into the parts of a view.
+
+    Parameters
+    ----------
+    problem : BadInput
+        What it refused [-].
+    prefix : str
+        What the names of that deployment's inputs begin with [-].
+
+    Returns
+    -------
+    dict
+        status and messages [-].
+    """
+    field = prefix + SHORT.get(problem.field, problem.field)
+    return {
+        "status": {"level": "bad", "text": "These inputs do not go together."},
+        "messages": [{"level": "error", "field": field, "text": str(problem)}],
+    }
+
+
+__all__ = [
+    "BadInput",
+    "arithmetic",
+    "card_title",
+    "deployment",
+    "deployment_controls",
+    "deployment_fields",
+    "entry",
+    "frame",
+    "gib",
+    "known_model",
+    "notes",
+    "plain",
+    "refusal",
+    "select",
+    "slider",
+    "toggle",
+    "token_stops",
+]

@@ -1,0 +1,333 @@
+"""Plotly figures as plain dicts; no plotting library is imported to make them.
+
+A colour is written as the style sheet names it, `var(--lc-mark-1)`, and turned
+into a colour by the page, so one figure follows light and dark themes. Hue is
+never the only carrier of meaning: marks differ in place, symbol, pattern or
+label too, and a table with the same numbers stands beside every figure.
+"""
+
+import math
+
+TEXT = "var(--lc-text)"
+QUIET = "var(--lc-quiet)"
+RULE = "var(--lc-rule)"
+GROUND = "var(--lc-ground)"
+BAD = "var(--lc-bad)"
+BAD_GROUND = "var(--lc-bad-ground)"
+# One look for each limit, whichever of them a deployment has.
+LIMIT_LOOKS = {
+    "capacity": (4, "circle"),
+    "latency": (1, "diamond"),
+    "prefill": (8, "triangle-up"),
+    "budget": (7, "square"),
+    "cost": (2, "cross"),
+}
+FARTHEST = 10.0  # times a limit; what lies beyond is drawn here
+FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif'
+
+
+def mark(number):
+    """Name a colour for data.
+
+    Parameters
+    ----------
+    number : int
+        1 to 8, as the style sheet counts them [-].
+
+    Returns
+    -------
+    str
+        The colour's name [-].
+
+    Examples
+    --------
+    >>> mark(1)
+    'var(--lc-mark-1)'
+    """
+    return f"var(--lc-mark-{number})"
+
+
+def axis(title="", **more):
+    """Describe an axis without clutter.
+
+    Parameters
+    ----------
+    title : str
+        What it measures, with the unit [-].
+    **more : object
+        Further Plotly axis settings [-].
+
+    Returns
+    -------
+    dict
+        Plotly axis [-].
+
+    Examples
+    --------
+    >>> axis("GiB")["fixedrange"]
+    True
+    """
+    return {
+        "title": {"text": title, "standoff": 10, "font": {"size": 13, "color": QUIET}},
+        "fixedrange": True,
+        "automargin": True,
+        "zeroline": False,
+        "gridcolor": RULE,
+        "linecolor": RULE,
+        "tickfont": {"size": 12, "color": QUIET},
+    } | more
+
+
+def note(text, x, y, **more):
+    """Describe a label inside a figure, placed in the axes' own units.
+
+    Parameters
+    ----------
+    text : str
+        What it says [-].
+    x, y : float
+        Where [-].
+    **more : object
+        Further Plotly annotation settings [-].
+
+    Returns
+    -------
+    dict
+        Plotly annotation [-].
+
+    Examples
+    --------
+    >>> note("16 users", 1, 2)["text"]
+    '16 users'
+    """
+    font = {"size": 12, "color": TEXT}
+    return {"text": text, "x": x, "y": y, "showarrow": False, "font": font} | more
+
+
+def figure(data, alt, *, height, **layout):
+    """Put traces and a layout together.
+
+    Parameters
+    ----------
+    data : list of dict
+        Plotly traces [-].
+    alt : str
+        What the figure shows, for whoever cannot see it [-].
+    height : int
+        Height on the page [px].
+    **layout : object
+        Further Plotly layout settings [-].
+
+    Returns
+    -------
+    dict
+        data, layout and alt [-].
+
+    Examples
+    --------
+    >>> figure([], "Nothing.", height=100)["alt"]
+    'Nothing.'
+    """
+    base = {
+        "height": height,
+        "autosize": True,
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT, "size": 13, "color": TEXT},
+        "dragmode": False,
+        "showlegend": False,
+        "hoverlabel": {"bgcolor": GROUND, "bordercolor": QUIET, "font": {"color": TEXT}},
+        "hovermode": "closest",
+    }
+    return {"data": data, "layout": base | layout, "alt": alt}
+
+
+def stacked_bars(rows, limit, limit_text, alt):
+    """Draw what a card has above what is asked of it, term by term.
+
+    Parameters
+    ----------
+    rows : list of tuple
+        Each (label, parts), a part being (name, GiB, mark number, hatched) [-].
+    limit : float
+        Where the asked-for bar must end [GiB].
+    limit_text : str
+        What stands at that line [-].
+    alt : str
+        What the figure shows [-].
+
+    Returns
+    -------
+    dict
+        The figure [-].
+    """
+    data = []
+    for label, parts in rows:
+        for name, gib, number, hatched in parts:
+            pattern = {"shape": "/", "size": 8, "solidity": 0.25, "fgcolor": GROUND}
+            pattern["bgcolor"] = mark(number)
+            marker = {"color": mark(number), "line": {"color": GROUND, "width": 1.5}}
+            data.append(
+                {
+                    "type": "bar",
+                    "orientation": "h",
+                    "name": name,
+                    "x": [gib],
+                    "y": [label],
+                    "width": [0.62],
+                    "marker": marker | ({"pattern": pattern} if hatched else {}),
+                    "hovertemplate": f"{name}: {gib:,.2f} GiB<extra></extra>",
+                }
+            )
+    line = {"color": TEXT, "width": 2, "dash": "dot"}
+    ends = {"y0": 0, "y1": 1, "yref": "paper", "x0": limit, "x1": limit}
+    right = limit > 0.5 * max(sum(part[1] for part in parts) for _, parts in rows)
+    label = note(limit_text, limit, 1, yref="paper", yanchor="bottom")
+    return figure(
+        data,
+        alt,
+        height=210,
+        barmode="stack",
+        margin={"l": 8, "r": 12, "t": 28, "b": 8},
+        shapes=[{"type": "line", "line": line} | ends],
+        annotations=[label | {"xanchor": "right" if right else "left"}],
+        xaxis=axis("GiB on one card", rangemode="tozero"),
+        yaxis=axis(autorange="reversed", showgrid=False, ticks="", tickfont={"size": 13}),
+    )
+
+
+def curve_over_bars(bars, curve, wanted, alt):
+    """Draw whole users as bars on doubling lengths, and the uncut curve over them.
+
+    The lengths stand on a logarithmic axis; positions are computed here, since
+    bars on a logarithmic axis of Plotly change their width.
+
+    Parameters
+    ----------
+    bars : list of tuple
+        Each (position, text below, users) [-].
+    curve : list of tuple
+        Each (position, users) of the uncut curve [-].
+    wanted : int
+        Users asked for, drawn as a line across [-].
+    alt : str
+        What the figure shows [-].
+
+    Returns
+    -------
+    dict
+        The figure [-].
+    """
+    top = max([wanted, *(users for _, _, users in bars)]) * 1.16 + 0.5
+    enough = [users >= wanted for _, _, users in bars]
+    data = [
+        {
+            "type": "bar",
+            "name": "whole users",
+            "x": [x for x, _, _ in bars],
+            "y": [users for _, _, users in bars],
+            "width": 0.72,
+            "marker": {"color": [mark(4) if ok else mark(5) for ok in enough]},
+            "customdata": [label for _, label, _ in bars],
+            "hovertemplate": "%{customdata} tokens: %{y:,} users<extra></extra>",
+        },
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "pool / (KV per token x context)",
+            "x": [x for x, _ in curve],
+            "y": [min(users, top * 2) for _, users in curve],
+            "line": {"color": mark(7), "width": 2.5},
+            "hoverinfo": "skip",
+        },
+    ]
+    line = {"color": TEXT, "width": 1.5, "dash": "dot"}
+    across = {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": wanted, "y1": wanted}
+    place = {"xref": "paper", "xanchor": "right", "yanchor": "bottom"}
+    labels = [note(f"{wanted:,} wanted", 1, wanted, **place)]
+    # On a ground of their own, since the curve runs through the top of every bar.
+    look = {"yshift": 14, "bgcolor": GROUND, "borderpad": 1, "font": {"size": 14, "color": TEXT}}
+    labels += [note(f"{users:,}", x, users, **look) for x, _, users in bars]
+    return figure(
+        data,
+        alt,
+        height=320,
+        margin={"l": 8, "r": 8, "t": 12, "b": 8},
+        shapes=[across | {"line": line}],
+        annotations=[*labels, *_curve_label(curve, top)],
+        xaxis=axis(
+            "context of every user, tokens",
+            tickvals=[x for x, _, _ in bars],
+            ticktext=[label for _, label, _ in bars],
+            showgrid=False,
+        ),
+        yaxis=axis("users at once", range=[0, top]),
+    )
+
+
+def _curve_label(curve, top):
+    """Name the curve beside the first bar, where it is steep enough to leave room."""
+    x, users = next((x, users) for x, users in curve if x >= 0.45)
+    if not 0.3 * top < users < 0.95 * top:
+        return []
+    font = {"size": 12, "color": mark(7)}
+    text = "room / context, before the cut"
+    return [note(text, x, users, xanchor="left", xshift=8, yshift=8, font=font)]
+
+
+def limits_used(rows, alt):
+    """Draw how much of each limit every deployment uses, on a logarithmic axis.
+
+    Parameters
+    ----------
+    rows : list of tuple
+        Each (deployment, limits), a limit being (name, share used) [-].
+    alt : str
+        What the figure shows [-].
+
+    Returns
+    -------
+    dict
+        The figure [-].
+    """
+    names = list(dict.fromkeys(name for _, limits in rows for name, _ in limits))
+    data = []
+    for name in sorted(names, key=list(LIMIT_LOOKS).index):
+        number, symbol = LIMIT_LOOKS[name]
+        points = [(dict(limits).get(name), label) for label, limits in rows]
+        points = [(min(share, FARTHEST), label) for share, label in points if share]
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": name,
+                "x": [share for share, _ in points],
+                "y": [label for _, label in points],
+                "marker": {"color": mark(number), "symbol": symbol, "size": 14},
+                "hovertemplate": f"%{{y}}: %{{x:.0%}} of the {name} limit<extra></extra>",
+            }
+        )
+    ticks = {0.01: "1%", 0.03: "3%", 0.1: "10%", 0.3: "30%", 1: "100%", 3: "300%", FARTHEST: "10x+"}
+    low = min([share for _, limits in rows for _, share in limits if share] + [0.1])
+    beyond = {"type": "rect", "x0": 1, "x1": 2 * FARTHEST, "y0": 0, "y1": 1, "yref": "paper"}
+    beyond |= {"fillcolor": BAD_GROUND, "line": {"width": 0}, "layer": "below"}
+    edge = {"type": "line", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "yref": "paper"}
+    edge |= {"line": {"color": BAD, "width": 2, "dash": "dot"}}
+    return figure(
+        data,
+        alt,
+        height=100 + 46 * len(rows),
+        margin={"l": 8, "r": 8, "t": 40, "b": 8},
+        showlegend=True,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        shapes=[beyond, edge],
+        xaxis=axis(
+            "share of the limit used; beyond 100% it is missed",
+            type="log",
+            range=[math.log10(low / 1.6), math.log10(1.6 * FARTHEST)],
+            tickvals=list(ticks),
+            ticktext=list(ticks.values()),
+        ),
+        yaxis=axis(autorange="reversed", type="category", tickfont={"size": 14, "color": TEXT}),
+    )

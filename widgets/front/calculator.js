@@ -1,0 +1,486 @@
+// Draws a calculator and sends what a person changes. It knows nothing of language
+// models: every number, word and colour name arrives in the view the kernel wrote.
+//
+// An anywidget front-end module. The model has two traits: `view` (kernel to page) and
+// `state` (page to kernel: inputs, and a sequence number that the next view echoes).
+
+const ANSWER_WITHIN_MS = 8000;
+
+// ---- small DOM helpers ----------------------------------------------------------------
+
+function h(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== undefined && value !== null && value !== false) {
+      node.setAttribute(name, value === true ? "" : value);
+    }
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+// Make `old` look like `fresh` and keep every node that can stay: focus, an open
+// <details> and a drawn chart survive a redraw.
+function patch(old, fresh) {
+  if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) {
+    old.replaceWith(fresh);
+    return;
+  }
+  if (old.nodeType === Node.TEXT_NODE) {
+    if (old.data !== fresh.data) old.data = fresh.data;
+    return;
+  }
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+  if (fresh.dataset.keep !== undefined) return;
+  const next = [...fresh.childNodes];
+  const have = [...old.childNodes];
+  next.forEach((child, i) => (i < have.length ? patch(have[i], child) : old.append(child)));
+  have.slice(next.length).forEach((child) => child.remove());
+}
+
+// ---- the parts of a view --------------------------------------------------------------
+
+function selectBox(control, id) {
+  const groups = new Map();
+  for (const option of control.options) {
+    const item = h("option", { value: option.value }, option.label);
+    const name = option.group || "";
+    groups.set(name, [...(groups.get(name) || []), item]);
+  }
+  const items = [...groups].flatMap(([name, options]) =>
+    name ? [h("optgroup", { label: name }, options)] : options,
+  );
+  return h("select", { id, name: control.name, "data-value": control.value }, items);
+}
+
+function sliderBox(control, id, invalid) {
+  const range = h("input", {
+    id,
+    type: "range",
+    name: control.name,
+    min: 0,
+    max: control.stops.length - 1,
+    step: 1,
+    "data-value": control.at,
+    "aria-valuetext": control.text,
+  });
+  return h("div", { class: "lc-slider" }, range, entryBox(control, `${id}-exact`, invalid, true));
+}
+
+function entryBox(control, id, invalid, beside) {
+  const entry = h("input", {
+    id,
+    type: "text",
+    inputmode: "decimal",
+    autocomplete: "off",
+    spellcheck: "false",
+    name: control.name,
+    "data-value": control.entry,
+    "aria-label": beside ? `${control.label}, exact value` : undefined,
+    "aria-invalid": invalid ? "true" : undefined,
+  });
+  const unit = control.unit ? h("span", { class: "lc-unit" }, control.unit) : null;
+  return h("span", { class: "lc-entry" }, entry, unit);
+}
+
+function controlBox(view, control, prefix) {
+  const id = `${prefix}-${control.name}`;
+  const invalid = view.messages.some((m) => m.field === control.name && m.level === "error");
+  const help = control.help ? h("p", { class: "lc-help", id: `${id}-help` }, control.help) : null;
+  let box;
+  if (control.kind === "select") box = selectBox(control, id);
+  else if (control.kind === "slider") box = sliderBox(control, id, invalid);
+  else if (control.kind === "toggle") {
+    box = h("input", { id, type: "checkbox", name: control.name, "data-value": control.value });
+  } else box = entryBox(control, id, invalid, false);
+  const input = box.matches("input, select") ? box : box.querySelector("input");
+  if (help) input.setAttribute("aria-describedby", help.id);
+  const label = h("label", { for: id }, control.label);
+  return h("div", { class: `lc-control lc-kind-${control.kind}` }, label, box, help);
+}
+
+function controlsBox(view, prefix) {
+  const boxes = (name) =>
+    view.controls
+      .filter((control) => (control.group || "") === name)
+      .map((control) => controlBox(view, control, prefix));
+  const main = h("div", { class: "lc-inputs" }, boxes(""));
+  const groups = (view.groups || []).map((group) =>
+    h(
+      "fieldset",
+      { class: "lc-group", "aria-label": `Deployment ${group.label}` },
+      h("p", {}, h("b", {}, group.label), " ", group.title),
+      h("details", {}, h("summary", {}, `Change ${group.label}`), boxes(group.name)),
+    ),
+  );
+  const grouped = groups.length ? h("div", { class: "lc-groups" }, groups) : null;
+  return h("div", { class: "lc-controls", role: "group", "aria-label": "Inputs" }, main, grouped);
+}
+
+function messagesBox(view) {
+  const items = view.messages.map((m) => h("li", { class: `lc-${m.level}` }, m.text));
+  return h("ul", { class: "lc-messages", "aria-live": "polite", hidden: !items.length }, items);
+}
+
+function headlineBox(view) {
+  const cards = view.headline.map((item) =>
+    h(
+      "div",
+      { class: "lc-number" },
+      h("dt", {}, item.label),
+      h("dd", {}, h("strong", {}, item.value), item.unit ? h("span", {}, ` ${item.unit}`) : null),
+      item.note ? h("dd", { class: "lc-note" }, item.note) : null,
+    ),
+  );
+  return h("dl", { class: "lc-headline" }, cards);
+}
+
+function explainBox(view) {
+  const shown = view.headline.filter((item) => item.explain);
+  if (!shown.length) return null;
+  const parts = shown.flatMap((item) => [h("p", {}, item.label), h("pre", {}, item.explain)]);
+  const summary = h("summary", {}, "Show the arithmetic");
+  return h("details", { class: "lc-explain" }, summary, parts);
+}
+
+function tableBox(table) {
+  const head = h("tr", {}, table.columns.map((name) => h("th", { scope: "col" }, name)));
+  const rows = table.rows.map((row, i) => {
+    const mark = (table.swatches || [])[i];
+    const swatch = mark ? h("i", { class: "lc-swatch", style: `background:var(${mark})` }) : null;
+    const cells = row.slice(1).map((cell, j) => h("td", cellAttributes(table, i, j), cell));
+    const attributes = { class: (table.highlight || []).includes(i) ? "lc-high" : undefined };
+    return h("tr", attributes, h("th", { scope: "row" }, swatch, row[0]), cells);
+  });
+  const body = [h("caption", {}, table.caption), h("thead", {}, head), h("tbody", {}, rows)];
+  const wide = table.stack ? " lc-stack" : "";
+  return h("div", { class: `lc-table${wide}`, tabindex: "0", role: "region",
+    "aria-label": table.caption }, h("table", {}, body));
+}
+
+function cellAttributes(table, i, j) {
+  const level = ((table.levels || [])[i] || [])[j];
+  return { "data-label": table.columns[j + 1], class: level ? `lc-${level}` : undefined };
+}
+
+// An app's page may already carry the title as its heading; a page has one h1.
+function titleBox(view) {
+  const headings = [...document.querySelectorAll("h1:not(.lc-title)")];
+  const said = headings.some((node) => node.textContent.trim() === view.title);
+  const level = headings.length ? "h2" : "h1";
+  return said ? h("span", { hidden: true }) : h(level, { class: "lc-title" }, view.title);
+}
+
+function tree(view, prefix, canUndo) {
+  const button = (act, text, off) =>
+    h("button", { type: "button", "data-act": act, disabled: off }, text);
+  const actions = h("div", { class: "lc-actions" },
+    button("undo", "Undo", !canUndo), button("reset", "Reset"), button("copy", "Copy link"),
+    h("span", { class: "lc-done", role: "status", "data-keep": "" }));
+  const head = h("header", {}, titleBox(view), h("p", { class: "lc-lead" }, view.lead), actions);
+  const figure = h("div", { class: "lc-figure", role: "img", "data-keep": "",
+    "aria-label": view.figure ? view.figure.alt : undefined, hidden: !view.figure },
+    h("div", { class: "lc-plot" }));
+  const status = h("p", { class: `lc-status lc-${view.status.level}`, role: "status",
+    "aria-live": "polite" }, view.status.text);
+  const results = h("div", { class: "lc-results" },
+    headlineBox(view), figure, view.tables.map(tableBox),
+    h("div", { class: "lc-sentences" }, view.sentences.map((text) => h("p", {}, text))),
+    explainBox(view));
+  const answer = h("div", { class: "lc-answer" }, status, messagesBox(view));
+  const wide = view.groups ? " lc-wide" : "";
+  const body = h("div", { class: "lc-body" }, controlsBox(view, prefix), answer, results);
+  const names = { class: `lc${wide}`, "data-name": view.name, "aria-label": view.title };
+  const section = h("section", names, head, body);
+  // Without this JupyterLab takes arrows and letters from what has the focus.
+  for (const node of section.querySelectorAll("input, select, button, summary")) {
+    node.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
+  return section;
+}
+
+// Attributes are what the view says; properties are what the person sees. An input that
+// is being typed in or dragged keeps what the person put there.
+function showValues(root, busyInput) {
+  for (const input of root.querySelectorAll("[data-value]")) {
+    if (input === busyInput) continue;
+    const value = input.dataset.value;
+    if (input.type === "checkbox") input.checked = value === "true";
+    else if (input.value !== value) input.value = value;
+    if (input.type === "range") fillTrack(input);
+  }
+}
+
+function fillTrack(range) {
+  const share = range.max > 0 ? (100 * range.value) / range.max : 0;
+  range.style.setProperty("--lc-filled", `${share}%`);
+}
+
+// ---- the chart ------------------------------------------------------------------------
+
+// Plotly comes from the page when it has it, from the address the page names, or from the
+// kernel. One promise for the whole page: several calculators share one copy.
+export function loadPlotly(ask) {
+  if (window.Plotly) return Promise.resolve(window.Plotly);
+  if (!window.llmcapPlotly) {
+    const url = document.querySelector('meta[name="llmcap-plotly"]')?.content;
+    const loading = url ? runScript(url) : ask ? ask() : Promise.reject(new Error("no Plotly"));
+    window.llmcapPlotly = loading.catch((problem) => {
+      window.llmcapPlotly = undefined;
+      throw problem;
+    });
+  }
+  return window.llmcapPlotly;
+}
+
+export function runScript(url) {
+  return new Promise((resolve, reject) => {
+    const script = h("script", { src: url });
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => reject(new Error(`${url} did not load`));
+    document.head.append(script);
+  });
+}
+
+function askKernel(model) {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error("no answer")), 30000);
+    const answer = async (content, buffers) => {
+      if (!content || content.plotly !== "gzip") return;
+      model.off("msg:custom", answer);
+      clearTimeout(late);
+      const packed = new Blob([buffers[0]]).stream();
+      const source = await new Response(packed.pipeThrough(new DecompressionStream("gzip"))).blob();
+      const url = URL.createObjectURL(source.slice(0, source.size, "text/javascript"));
+      runScript(url).then(resolve, reject).finally(() => URL.revokeObjectURL(url));
+    };
+    model.on("msg:custom", answer);
+    model.send({ need: "plotly" });
+  });
+}
+
+// A figure names its colours as the style sheet does, so it follows the theme.
+function coloured(value, probe) {
+  if (typeof value === "string" && value.startsWith("var(--lc-")) {
+    probe.style.color = value;
+    return getComputedStyle(probe).color;
+  }
+  if (Array.isArray(value)) return value.map((item) => coloured(item, probe));
+  if (value && typeof value === "object") {
+    const pairs = Object.entries(value).map(([key, item]) => [key, coloured(item, probe)]);
+    return Object.fromEntries(pairs);
+  }
+  return value;
+}
+
+async function drawFigure(box, figure, ask) {
+  const missing = () => {
+    box.textContent = "The chart could not be drawn here; the table has the same numbers.";
+  };
+  let Plotly;
+  try {
+    Plotly = await loadPlotly(ask);
+  } catch {
+    return missing();
+  }
+  const probe = box.parentNode.appendChild(h("span", { hidden: true }));
+  const { data, layout } = coloured({ data: figure.data, layout: figure.layout }, probe);
+  probe.remove();
+  const config = { displayModeBar: false, responsive: true, doubleClick: false };
+  return Plotly.react(box, data, layout, config);
+}
+
+// Call `again` when the theme or the width changes; gives back what stops it.
+function follow(box, again) {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const themes = new MutationObserver(again);
+  const options = { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light"] };
+  for (const node of [document.documentElement, document.body]) themes.observe(node, options);
+  let width = box.clientWidth;
+  const sizes = new ResizeObserver(() => {
+    if (box.clientWidth === width || !box.clientWidth) return;
+    width = box.clientWidth;
+    again();
+  });
+  sizes.observe(box);
+  dark.addEventListener("change", again);
+  return () => {
+    themes.disconnect();
+    sizes.disconnect();
+    dark.removeEventListener("change", again);
+  };
+}
+
+// For a page without a kernel: draw every figure that is written into it as JSON.
+export function drawFigures(root, plotlyUrl) {
+  const load = () => runScript(plotlyUrl);
+  for (const box of root.querySelectorAll("[data-llmcap-figure]")) {
+    const figure = JSON.parse(box.querySelector("script").textContent);
+    const again = () => drawFigure(box.querySelector(".lc-plot"), figure, load);
+    follow(box, again);
+    again();
+  }
+}
+
+// ---- the live calculator --------------------------------------------------------------
+
+let calculators = 0;
+
+function render({ model, el }) {
+  const prefix = `lc${(calculators += 1)}`;
+  const client = `${prefix}-${Date.now().toString(36)}`;
+  const past = [];
+  let view = model.get("view");
+  let root = null;
+  let sent = 0; // sequence number of the last state sent
+  let drawn = 0; // and of the last answer drawn
+  let waiting = null; // the newest state not yet sent
+  let inFlight = false;
+  let busyInput = null;
+  let late = 0;
+
+  const values = () => Object.fromEntries(view.controls.map((c) => [c.name, c.value]));
+
+  // One question at a time: while the kernel works, only the newest state is kept.
+  function send(state) {
+    waiting = state;
+    if (inFlight) return;
+    inFlight = true;
+    sent += 1;
+    model.set("state", { values: waiting, seq: sent, client });
+    model.save_changes();
+    waiting = null;
+    late = setTimeout(() => root.setAttribute("data-late", ""), ANSWER_WITHIN_MS);
+  }
+
+  function change(name, value) {
+    send({ ...(waiting || values()), [name]: value });
+  }
+
+  function answered() {
+    const next = model.get("view");
+    const mine = next.client === client;
+    if (mine && next.seq < drawn) return;
+    if (mine) {
+      drawn = next.seq;
+      inFlight = drawn < sent;
+    }
+    clearTimeout(late);
+    root.removeAttribute("data-late");
+    view = next;
+    draw();
+    if (!inFlight && waiting) send(waiting);
+  }
+
+  async function draw() {
+    const seq = drawn;
+    const fresh = tree(view, prefix, past.length > 0);
+    if (root) patch(root, fresh);
+    else el.replaceChildren((root = fresh));
+    showValues(root, inFlight || waiting || busyInput?.type === "text" ? busyInput : null);
+    followAddress();
+    await chart();
+    root.dataset.seq = seq;
+  }
+
+  async function chart() {
+    const box = root.querySelector(".lc-plot");
+    if (view.figure) await drawFigure(box, view.figure, () => askKernel(model));
+  }
+
+  // The address bar belongs to the app's own page; in a notebook it is left alone.
+  const isApp = /\/(apps|voila\/render)\//.test(location.pathname);
+  let addressTimer = 0;
+  function followAddress() {
+    const untouched = !drawn && !location.search;
+    if (!isApp || untouched) return;
+    clearTimeout(addressTimer);
+    addressTimer = setTimeout(() => history.replaceState(null, "", `?${view.query}`), 300);
+  }
+
+  function remember() {
+    past.push(values());
+    if (past.length > 100) past.shift();
+  }
+
+  function input(event) {
+    const node = event.target;
+    busyInput = node;
+    if (node.type !== "range") return;
+    fillTrack(node);
+    const control = view.controls.find((c) => c.name === node.name);
+    node.setAttribute("aria-valuetext", control.stop_texts[node.value]);
+    node.parentNode.querySelector(".lc-entry input").value = control.stop_entries[node.value];
+    if (!node.dataset.moving) {
+      node.dataset.moving = "1";
+      remember();
+    }
+    change(node.name, control.stops[node.value]);
+  }
+
+  function changed(event) {
+    const node = event.target;
+    busyInput = null;
+    if (node.type === "range") {
+      delete node.dataset.moving;
+      return;
+    }
+    remember();
+    change(node.name, node.type === "checkbox" ? node.checked : node.value);
+  }
+
+  function said(text) {
+    const box = root.querySelector(".lc-done");
+    box.textContent = text;
+    setTimeout(() => (box.textContent = ""), 2500);
+  }
+
+  const acts = {
+    undo: () => past.length && send(past.pop()),
+    reset: () => {
+      remember();
+      send({});
+    },
+    copy: async () => {
+      const page = isApp ? `${location.origin}${location.pathname}` : "";
+      const link = `${page}?${view.query}`;
+      said((await copied(link)) ? "Copied" : link);
+    },
+  };
+  const clicked = (event) => acts[event.target.closest("[data-act]")?.dataset.act]?.();
+
+  el.addEventListener("input", input);
+  el.addEventListener("change", changed);
+  el.addEventListener("click", clicked);
+  model.on("change:view", answered);
+  draw();
+  const unfollow = follow(root.querySelector(".lc-figure"), chart);
+  return () => {
+    model.off("change:view", answered);
+    unfollow();
+    clearTimeout(late);
+    clearTimeout(addressTimer);
+    window.Plotly?.purge(root.querySelector(".lc-plot"));
+  };
+}
+
+// The clipboard needs a secure page; elsewhere the old way still works.
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = document.body.appendChild(h("textarea", {}, text));
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}
+
+export default { render };

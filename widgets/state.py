@@ -1,0 +1,313 @@
+"""What a calculator takes: named inputs, their bounds, and how an address spells them.
+
+A state is a plain mapping from input to value. It arrives from strangers, as the
+query of an address or as a message from a browser, so reading never raises: an
+input that cannot be read keeps its default and leaves one message that says what
+it got and what it takes.
+
+The query form, version 1: `v=1&ctx=32000&gpu=h200-sxm`. Only inputs that differ
+from their defaults are written, in the order of the form. Token counts may be
+written `8k` or `1.5M`; k is 1 000 and M is 1 000 000.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote_plus
+
+from llmcap_kernel.refuse import BadInput, number, one_of, shown
+
+VERSION = "1"
+MAX_QUERY = 4000
+MAX_NAME = 80
+MAX_MESSAGES = 12
+MULTIPLES = {"k": 1_000, "m": 1_000_000}
+YES = {"1": True, "true": True, "yes": True, "on": True}
+NO = {"0": False, "false": False, "no": False, "off": False}
+
+State = dict[str, Any]
+Message = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One input of a calculator.
+
+    Parameters
+    ----------
+    name : str
+        What the address calls it [-].
+    kind : str
+        "name", "tokens", "whole", "number" or "yes" [-].
+    default : object
+        The value of an untouched calculator; None leaves the choice to the kernel [-].
+    label : str
+        What a person calls it [-].
+    low, high : float
+        Smallest and largest value a number takes [-].
+    names : callable, optional
+        Gives the names that a "name" input takes; called when needed, so that the
+        catalogue is read late [-].
+    find : callable, optional
+        Looks a record up by any of its spellings, for names written another way [-].
+    unit : str
+        Unit of a number [-].
+    group : str
+        The deployment it belongs to, where a calculator has several [-].
+    help : str
+        One sentence for whoever asks what it means [-].
+
+    Examples
+    --------
+    >>> Field("ctx", "tokens", 8000, "Context", 1, 1_000_000).read("32k")
+    32000
+    """
+
+    name: str
+    kind: str
+    default: Any
+    label: str
+    low: float = 0
+    high: float = 0
+    names: Callable[[], Iterable[str]] | None = None
+    find: Callable[[str], Any] | None = None
+    unit: str = ""
+    group: str = ""
+    help: str = ""
+
+    def read(self, raw):
+        """Turn what a stranger wrote into a value of this input.
+
+        Parameters
+        ----------
+        raw : object
+            Text from an address, or a value from a browser [-].
+
+        Returns
+        -------
+        object
+            The value [-].
+
+        Raises
+        ------
+        BadInput
+            When it is none.
+        """
+        if self.default is None and raw in (None, ""):
+            return None
+        if self.kind == "name":
+            return self._name(raw)
+        if self.kind == "yes":
+            return _yes_or_no(self.name, raw)
+        if isinstance(raw, str):
+            raw = _as_number(raw, self.kind == "tokens")
+        whole = self.kind in ("tokens", "whole")
+        return number(self.name, raw, self.low, self.high, self.unit, whole=whole)
+
+    def _name(self, raw):
+        names = tuple(self.names()) if self.names else ()
+        try:
+            return one_of(self.name, raw, names)
+        except BadInput:
+            known = self.find and isinstance(raw, str) and len(raw) <= MAX_NAME
+            other = _other_spelling(self.find, raw) if known else None
+            if other in names:
+                return other
+            raise
+
+
+def _other_spelling(find, raw):
+    try:
+        return find(raw).name
+    except BadInput:
+        return None
+
+
+def _as_number(text, multiples):
+    """Read a number, or give the text back for the refusal to quote."""
+    plain = text.strip().lower().replace(",", "").replace(" ", "")
+    scale = 1
+    if multiples and plain[-1:] in MULTIPLES:
+        plain, scale = plain[:-1], MULTIPLES[plain[-1]]
+    try:
+        value = float(plain) * scale
+    except ValueError:
+        return text
+    if scale > 1 and abs(value) < 1e15 and abs(value - round(value)) < 1e-6:
+        return round(value)  # 8.2k is 8199.999999999999 in binary
+    return value
+
+
+def _yes_or_no(field, raw):
+    if isinstance(raw, bool):
+        return raw
+    known = YES | NO
+    if isinstance(raw, str) and raw.strip().lower() in known:
+        return known[raw.strip().lower()]
+    raise BadInput(field, f"{field} is {shown(raw)}: it takes 1 or 0.")
+
+
+@dataclass(frozen=True)
+class Form:
+    """All inputs of one calculator.
+
+    Parameters
+    ----------
+    name : str
+        The calculator, as the address of its app names it [-].
+    fields : tuple of Field
+        Its inputs, in the order they are shown and written [-].
+    """
+
+    name: str
+    fields: tuple
+
+    def defaults(self):
+        """Give the state of an untouched calculator.
+
+        Returns
+        -------
+        dict
+            Every input with its default [-].
+        """
+        return {field.name: field.default for field in self.fields}
+
+    def check(self, values, base=None):
+        """Read a stranger's values, whatever they are.
+
+        Parameters
+        ----------
+        values : object
+            A mapping from input to value; inputs it lacks keep their base [-].
+        base : dict, optional
+            What an input keeps when its value cannot be read; the defaults when
+            left out [-].
+
+        Returns
+        -------
+        tuple of dict and list
+            A complete state, and the messages [-].
+        """
+        state = dict(base or self.defaults())
+        if not isinstance(values, Mapping):
+            text = f"A state is {shown(values)}: it takes a mapping from input to value."
+            return state, [_message("error", "", text)]
+        messages = []
+        fields = {field.name: field for field in self.fields}
+        for name, raw in values.items():
+            try:
+                field = fields[self._key(name, fields)]
+            except BadInput as problem:
+                messages.append(_message("warning", "", str(problem)))
+                continue
+            try:
+                state[field.name] = field.read(raw)
+            except BadInput as problem:
+                kept = f" Kept {spelled(state[field.name])}."
+                messages.append(_message("error", field.name, f"{problem}{kept}"))
+        return state, _capped(messages)
+
+    def parse(self, query):
+        """Read the query of an address.
+
+        Parameters
+        ----------
+        query : str
+            What follows the question mark; a leading one is forgiven [-].
+
+        Returns
+        -------
+        tuple of dict and list
+            A complete state, and one message for each part not understood [-].
+        """
+        messages, given = [], {}
+        text = str(query or "").strip().removeprefix("?")
+        if len(text) > MAX_QUERY:
+            text = text[:MAX_QUERY].rpartition("&")[0]
+            lost = f"The address is too long: only its first {MAX_QUERY:,} characters were read."
+            messages.append(_message("warning", "", lost))
+        for part in filter(None, text.split("&")):
+            key, _, value = part.partition("=")
+            key, value = unquote_plus(key), unquote_plus(value)
+            if key in given:
+                twice = f"{shown(key)} is given more than once: the first is used."
+                messages.append(_message("warning", "", twice))
+            else:
+                given[key] = value
+        messages += _version(given.pop("v", VERSION))
+        # Voila takes its theme and template from the same query.
+        ours = {key: value for key, value in given.items() if not key.startswith("voila-")}
+        state, more = self.check(ours)
+        return state, _capped(messages + more)
+
+    def query(self, state):
+        """Write a state the way an address spells it.
+
+        Parameters
+        ----------
+        state : dict
+            A complete state [-].
+
+        Returns
+        -------
+        str
+            The query, without its question mark [-].
+        """
+        parts = [f"v={VERSION}"]
+        for field in self.fields:
+            value = state[field.name]
+            if value != field.default and value is not None:
+                parts.append(f"{field.name}={quote(spelled(value), safe='/.,:-')}")
+        return "&".join(parts)
+
+    def _key(self, name, fields):
+        if isinstance(name, str) and name in fields:
+            return name
+        try:
+            return one_of("input", name, fields)
+        except BadInput as problem:
+            raise BadInput("", f"{problem} It was left out.") from None
+
+
+def spelled(value):
+    """Write one value as the address does.
+
+    Parameters
+    ----------
+    value : object
+        A value of a state [-].
+
+    Returns
+    -------
+    str
+        The shortest text that reads back as the same value [-].
+
+    Examples
+    --------
+    >>> spelled(True), spelled(8000), spelled(0.98)
+    ('1', '8000', '0.98')
+    """
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    return "its default" if value is None else str(value)
+
+
+def _message(level, field, text):
+    return {"level": level, "field": field, "text": text}
+
+
+def _version(given):
+    if given == VERSION:
+        return []
+    text = f"The address is of version {shown(given)}: it was read as version {VERSION}."
+    return [_message("warning", "", text)]
+
+
+def _capped(messages):
+    if len(messages) <= MAX_MESSAGES:
+        return messages
+    rest = len(messages) - MAX_MESSAGES + 1
+    more = _message("warning", "", f"{rest:,} more parts of the input were not understood.")
+    return [*messages[: MAX_MESSAGES - 1], more]

@@ -1,0 +1,274 @@
+"""The VRAM calculator: where a card's memory goes, and how many users it leaves room for."""
+
+from dataclasses import replace
+
+from llmcap_kernel import capacity, catalog, design, toolbox
+
+from . import controls as c
+from .figures import stacked_bars
+from .state import Field, Form
+
+TITLE = "VRAM and concurrency"
+LEAD = "Does this deployment hold all its users at once, and if not, which term is in the way?"
+FORM = Form(
+    "vram",
+    (
+        *c.deployment_fields(design.worked_spec()[0]),
+        Field("ctx", "tokens", 8000, "Context of each user", 1, c.MOST_TOKENS, unit="tokens",
+              help="Prompt and answer together. 8k is 8,000."),
+        Field("users", "whole", 16, "Users at once", 1, c.MOST_USERS, unit="users"),
+    ),
+)  # fmt: skip
+BIGGER = 1.3  # a card is worth naming as a way out when it has this many times the memory
+
+
+def view(state):
+    """Show the memory ledger of one deployment.
+
+    Parameters
+    ----------
+    state : dict
+        A complete state of `FORM` [-].
+
+    Returns
+    -------
+    dict
+        The view [-].
+    """
+    controls = _controls(state)
+    try:
+        d = c.deployment(state)
+        books = capacity.ledger(d, context_tokens=state["ctx"], concurrency=state["users"])
+    except c.BadInput as problem:
+        return c.frame(FORM, state, TITLE, LEAD, controls, **c.refusal(problem))
+    return c.frame(
+        FORM,
+        state,
+        TITLE,
+        LEAD,
+        controls,
+        headline=_headline(books),
+        status=_status(books),
+        figure=_figure(books),
+        tables=[_ledger_table(books), _ways_out(books)],
+        sentences=_sentences(books),
+        messages=c.notes(d, state["ctx"]),
+    )
+
+
+def _controls(state):
+    fields = {field.name: field for field in FORM.fields}
+    stops = c.token_stops(c.known_model(state["model"]), state["ctx"])
+    return [
+        c.slider(fields["users"], state, c.USER_STOPS),
+        c.slider(fields["ctx"], state, stops),
+        *c.deployment_controls(FORM, state),
+    ]
+
+
+def _status(books):
+    level = "good" if books.fits else "warn" if books.starts else "bad"
+    text = books.verdict
+    if books.starts and not books.fits:
+        name, size = books.terms[0]
+        text += f" The largest term is {name} with {c.gib(size)} GiB."
+    return {"level": level, "text": text}
+
+
+def _headline(books):
+    budget = c.arithmetic(books, "budget", "kv_pool")
+    sequence = c.arithmetic(books, "kv_per_sequence")
+    total = (
+        f"needed = weights + overhead + KV of {books.concurrency:,} users\n"
+        f"       = {c.gib(books.weights_bytes)} GiB + {c.gib(books.overhead_bytes)} GiB"
+        f" + {c.gib(books.kv_used_bytes)} GiB\n"
+        f"       = {c.gib(books.needed_bytes)} GiB"
+    )
+    return [
+        {
+            "label": f"Max concurrent at {books.context_tokens:,} tokens",
+            "value": f"{books.max_concurrent:,}",
+            "unit": "users",
+            "note": f"{books.concurrency:,} wanted",
+            "explain": c.arithmetic(books, "max_concurrent"),
+        },
+        {
+            "label": "Total needed on a card",
+            "value": c.gib(books.needed_bytes),
+            "unit": "GiB",
+            "note": f"the engine may use {c.gib(_usable(books))} of {c.gib(books.visible_bytes)}",
+            "explain": total,
+        },
+        {
+            "label": "Room for KV cache",
+            "value": c.gib(max(books.kv_pool_bytes, 0)),
+            "unit": "GiB",
+            "note": _shortfall(books),
+            "explain": budget,
+        },
+        {
+            "label": "One user takes",
+            "value": c.gib(books.kv_bytes_per_sequence),
+            "unit": "GiB",
+            "note": f"{books.kv_bytes_per_token / 1024:,.4g} KiB a token, on each card",
+            "explain": sequence,
+        },
+    ]
+
+
+def _shortfall(books):
+    if books.kv_pool_bytes < 0:
+        return f"weights and overhead are {c.gib(-books.kv_pool_bytes)} GiB over"
+    return f"{books.kv_pool_tokens:,} tokens over all users"
+
+
+def _usable(books):
+    """Memory that weights, overhead and cache may take together [bytes]."""
+    return books.weights_bytes + books.overhead_bytes + books.kv_pool_bytes
+
+
+def _held_bytes(books):
+    """Cache of the users who find room, on the fullest card [bytes]."""
+    return min(books.kv_used_bytes, _whole_users(books) * books.kv_bytes_per_sequence)
+
+
+def _whole_users(books):
+    d = books.deployment
+    return books.max_concurrent // d.tp if d.dp_attention else books.max_concurrent
+
+
+def _parts(books):
+    """List the terms inside the engine's share: name, bytes, mark."""
+    parts = [
+        ("Weights", books.weights_bytes, 1),
+        ("Activations", books.activation_bytes, 2),
+        ("Runtime and communication buffers", books.runtime_bytes, 3),
+    ]
+    if books.deployment.engine.graphs_in_fraction:
+        parts.append(("CUDA graphs", books.graph_bytes, 8))
+    return parts
+
+
+def _figure(books):
+    gib = 2**30
+    fixed = [(name, size / gib, number, False) for name, size, number in _parts(books)]
+    held, usable = _held_bytes(books), _usable(books)
+    outside = books.visible_bytes - usable
+    if books.kv_pool_bytes >= 0:
+        free = books.kv_pool_bytes - held
+        card = [*fixed, ("KV in use", held / gib, 4, False), ("KV free", free / gib, 5, False)]
+    else:
+        card = [("The engine's share", usable / gib, 6, False)]
+    card.append(("Outside the engine's share", outside / gib, 6, True))
+    missing = books.kv_used_bytes - held
+    asked = [
+        *fixed,
+        (f"KV of {books.concurrency:,} users", held / gib, 4, False),
+        ("KV without room", missing / gib, 7, True),
+    ]
+    rows = [("There is", _present(card)), ("Asked for", _present(asked))]
+    alt = (
+        f"Two stacked bars in GiB. One card has {c.gib(books.visible_bytes)}, of which the engine "
+        f"may use {c.gib(usable)}; {c.gib(books.needed_bytes)} are asked for. "
+        "The table below has every term."
+    )
+    return stacked_bars(rows, usable / gib, f"engine's share {c.gib(usable)} GiB", alt)
+
+
+def _present(parts):
+    return [part for part in parts if part[1] > 0]
+
+
+def _ledger_table(books):
+    held, visible = _held_bytes(books), books.visible_bytes
+    rows = list(_parts(books))
+    rows.append(("KV in use", held, 4))
+    rows.append(("KV free", max(books.kv_pool_bytes - held, 0), 5))
+    if books.kv_used_bytes > held:
+        rows.append(("KV without room", books.kv_used_bytes - held, 7))
+    graphs = books.deployment.engine.graphs_in_fraction
+    beside = "Outside the engine's share" + ("" if graphs else ", CUDA graphs among it")
+    rows.append((beside, max(visible - _usable(books), 0), 6))
+    return {
+        "caption": f"Memory of one card, {c.gib(visible)} GiB visible to the driver",
+        "columns": ["Term", "GiB", "Share of card"],
+        "rows": [[n, f"{size / 2**30:,.2f}", f"{size / visible:.1%}"] for n, size, _ in rows],
+        "swatches": [f"--lc-mark-{number}" for _, _, number in rows],
+        "highlight": [],
+    }
+
+
+def _ways_out(books):
+    """Name single changes and what each one does: the law, run once more for each."""
+    rows, levels = [], []
+    d, ctx = books.deployment, books.context_tokens
+    tried = [(name, lever, ctx) for name, lever in _levers(d)]
+    tried.append((f"Half the context, {max(ctx // 2, 1):,} tokens", lambda: d, max(ctx // 2, 1)))
+    for name, lever, length in tried:
+        try:
+            users = capacity.max_concurrent(lever(), length)
+        except c.BadInput:
+            continue  # a change that this model or card cannot have is no way out
+        enough = users >= books.concurrency
+        rows.append([name, f"{users:,}", "holds all" if enough else "not enough"])
+        levels.append([None, "good" if enough else "bad"])
+    return {
+        "caption": "One change away",
+        "columns": ["Change", "Max concurrent", f"{books.concurrency:,} users"],
+        "rows": rows,
+        "levels": levels,
+        "highlight": [],
+    }
+
+
+def _sentences(books):
+    """Say what a second card does: the weights are split, so the room more than doubles."""
+    d = books.deployment
+    try:
+        double = toolbox.split_tensors(d, 2 * d.tp)
+        after = capacity.ledger(double, context_tokens=books.context_tokens)
+    except c.BadInput:
+        return []
+    if after.kv_pool_bytes <= 0 or d.dp_attention:
+        return []
+    before = max(books.kv_pool_bytes, 0) * d.tp
+    return [
+        f"From {d.tp} to {2 * d.tp} cards the memory doubles and the weights stay the same: room "
+        f"for the cache goes from {c.gib(before)} to {c.gib(after.kv_pool_bytes * 2 * d.tp)} GiB "
+        "over all cards."
+    ]
+
+
+def _levers(d):
+    """List the levers that this deployment has not pulled yet: what to call it, and how."""
+    latent = any(a.latent_dim for a in d.model.attention)
+    wide = catalog.format("fp8").bytes_per_element
+    larger, top = _next_card(d.gpu), design.MAX_FRACTION
+    levers = (
+        (f"Memory fraction {top}", lambda: toolbox.set_memory_fraction(d, top), d.fraction < top),
+        (f"{2 * d.tp} cards, TP-{2 * d.tp}", lambda: toolbox.split_tensors(d, 2 * d.tp), True),
+        (
+            f"{d.tp} x {c.card_title(larger)}" if larger else "",
+            lambda: replace(d, gpu=larger),
+            larger is not None,
+        ),
+        (
+            "FP8 weights",
+            lambda: toolbox.quantise_weights(d, "fp8"),
+            d.weights.bytes_per_element > wide,
+        ),
+        ("FP8 KV cache", lambda: toolbox.quantise_kv(d, "fp8"), d.kv.bytes_per_element > wide),
+        (
+            "Attention split by user",
+            lambda: toolbox.split_sequences(d),
+            latent and d.tp > 1 and not d.dp_attention,
+        ),
+    )
+    return [(name, lever) for name, lever, useful in levers if useful]
+
+
+def _next_card(gpu):
+    cards = [catalog.gpu(name) for name in catalog.gpus()]
+    same = [g for g in cards if g.vendor == gpu.vendor and g.max_per_node == gpu.max_per_node]
+    bigger = [g for g in same if g.memory_visible_bytes > BIGGER * gpu.memory_visible_bytes]
+    return min(bigger, key=lambda g: g.memory_visible_bytes, default=None)
