@@ -1,0 +1,180 @@
+"""The catalogue page: every model, card and price the kernel knows, with source and date.
+
+`python -m widgets.catalogue_page` writes `book/catalogue.md` from the tables in
+`llmcap_kernel/catalog`. No figure is typed here.
+"""
+
+from pathlib import Path
+
+from llmcap_kernel import catalog
+from llmcap_kernel.explain import digits, quantity
+
+HEAD = """# The catalogue
+
+This page is generated from the tables of `llmcap_kernel.catalog`. Each figure that a chapter or a
+calculator uses stands here with where it comes from and when. A price is a list price on the day
+given; it will have moved.
+"""
+CARDS = """
+## Cards
+
+Rates are dense, never with sparsity. A link is counted one way. Memory is what the driver reports,
+which is less than the label says; the sources are those of the figures in the row.
+
+| card | memory | bandwidth | BF16 | FP8 | link | sources |
+|---|---|---|---|---|---|---|
+"""
+PRICES = """
+## Prices
+
+US dollars for one card and one hour, taxes apart. A price in bold is the reference that a
+calculator starts from. *Via* names the public record from which a page's price was read that day.
+
+| card | provider | term | price | date | source |
+|---|---|---|---|---|---|
+"""
+MODELS = """
+## Models
+
+Parameters are counted from each model's `config.json`, not copied from its name. *Active* are those
+behind one token's output. *Window* is the context the model was configured for.
+
+| model | parameters | active | window | released | source |
+|---|---|---|---|---|---|
+"""
+ENGINES = """
+## Engines
+
+What an engine takes beside weights and cache. *Fraction* is its default share of the card.
+
+| engine | fraction | of | page | sources |
+|---|---|---|---|---|
+"""
+
+
+def text():
+    """Write the page.
+
+    Returns
+    -------
+    str
+        MyST Markdown [-].
+
+    Examples
+    --------
+    >>> "h100-sxm" in text() and "llama-3.1-70b" in text()
+    True
+    """
+    parts = (HEAD, MODELS, *_models(), CARDS, *_cards(), PRICES, *_prices(), ENGINES, *_engines())
+    return "".join(parts)
+
+
+def _models():
+    for name, record in sorted(catalog.table("models")["models"].items()):
+        model = catalog.model(name)
+        yield _row(
+            name,
+            quantity(model.params, "params"),
+            quantity(model.active_params, "params"),
+            f"{model.max_context_tokens:,}",
+            record.get("date", "-"),
+            _link("config.json", record["source"]),
+        )
+
+
+def _cards():
+    for name, record in sorted(catalog.table("gpus")["gpus"].items()):
+        card = catalog.gpu(name)
+        rates = (card.flop_s.get(dtype) for dtype in ("bf16", "fp8"))
+        yield _row(
+            name,
+            quantity(card.memory_visible_bytes, "GiB"),
+            quantity(card.bandwidth_bytes_s, "bytes/s"),
+            *(quantity(rate, "FLOP/s") if rate else "-" for rate in rates),
+            quantity(card.link_bandwidth_bytes_s, "bytes/s")
+            if card.link_bandwidth_bytes_s
+            else "-",
+            _sources("gpus", record),
+        )
+
+
+def _prices():
+    rows, ledgers = catalog.table("prices")["price"], catalog.table("prices").get("ledgers", {})
+    for row in sorted(rows, key=lambda r: (r["gpu"], not r.get("reference"), r["provider"])):
+        price = quantity(row["usd_h"], "USD/h")
+        yield _row(
+            row["gpu"],
+            row["provider"],
+            row["term"],
+            f"**{price}**" if row.get("reference") else price,
+            row["date"],
+            _link("page", row["source"]) + _via(ledgers.get(row.get("via"))),
+        )
+
+
+def _via(ledger):
+    """Name the record a price was read from, where it was not the provider's page."""
+    return f" via {_link('ledger', ledger['url'])}" if ledger else ""
+
+
+def _engines():
+    for name, record in sorted(catalog.table("engines")["engines"].items()):
+        engine = catalog.engine(name)
+        share = {"total": "the card", "free": "what is left"}[engine.fraction_of]
+        yield _row(
+            name,
+            digits(engine.memory_fraction),
+            share,
+            f"{engine.block_tokens} tokens",
+            _sources("engines", record),
+        )
+
+
+def _sources(kind, record):
+    """Link every source that a record's figures name, each with its date."""
+    known = catalog.table(kind)["sources"]
+    named = dict.fromkeys(_named(record))
+    links = (f"{_link(n, known[n]['url'])} {known[n]['date']}" for n in named)
+    return "<br>".join(links)
+
+
+def _named(record):
+    for value in record.values():
+        if isinstance(value, dict):
+            if isinstance(value.get("source"), str):
+                yield value["source"]
+            else:
+                yield from _named(value)
+
+
+def _link(label, url):
+    return f"[{label}]({url})"
+
+
+def _row(*cells):
+    plain = (str(cell).replace("|", "\\|").replace("$", "\\$") for cell in cells)
+    return "| " + " | ".join(plain) + " |\n"
+
+
+def write(path):
+    """Write the page to a file, if that changes it.
+
+    Parameters
+    ----------
+    path : Path or str
+        Usually `book/catalogue.md` [-].
+
+    Returns
+    -------
+    bool
+        Whether the file was written [-].
+    """
+    path, made = Path(path), text()
+    if path.exists() and path.read_text(encoding="utf-8") == made:
+        return False
+    path.write_text(made, encoding="utf-8")
+    return True
+
+
+if __name__ == "__main__":
+    write(Path(__file__).resolve().parent.parent / "book" / "catalogue.md")
