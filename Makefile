@@ -1,0 +1,65 @@
+# Two commands matter: `make serve` reads the book, `make test` proves it. `make help` lists the rest.
+# Everything is installed into .venv from requirements.lock, which pins each file by its hash.
+
+SHELL := /bin/sh
+PORT ?= 8866
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+NOTEBOOKS = $(wildcard book/*.ipynb)
+
+# The first Python on the machine that is new enough and can make a virtual environment.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$p; break; }; done)
+
+.PHONY: serve test setup book notebooks lint bench lock clean help
+
+serve: $(READY) ## read the book and use the apps at http://127.0.0.1:8866/ (PORT= changes it)
+	@exec $(BIN)/python -m widgets.serve --port $(PORT)
+
+test: $(READY) ## run every test: unit, notebooks, browser
+	$(BIN)/python -m pytest -q
+	$(if $(NOTEBOOKS),$(BIN)/python -m pytest -q --nbval --nbval-current-env -p tests.nbval_text $(NOTEBOOKS))
+
+setup: $(READY) ## make .venv and install into it, nothing else
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "llmcap needs Python 3.11 or newer with venv" \
+		"(on Debian: apt-get install python3 python3-venv)" >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "llmcap: making $(VENV) with $(PYTHON)"; \
+		$(PYTHON) -m venv $(VENV); }
+	@echo "llmcap: installing the packages of requirements.lock"
+	@# uv's own entry of the lock, so that the installer is held to its hash as well
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r $(VENV)/uv.lock
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+book: $(READY) ## build the book into _build/html, if anything that goes into it changed
+	@$(BIN)/python -m widgets.build
+
+notebooks: $(READY) ## run the chapters again and keep their text outputs
+	@$(BIN)/python -m widgets.notebooks
+
+lint: $(READY) ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY) ## re-run what we claim about speed and accuracy
+	@for f in benchmarks/*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
+
+# No header, no origin notes, no index address: the file says what, never from where.
+lock: $(READY) ## resolve pyproject.toml anew into requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group build --universal \
+		--python-version 3.11 --generate-hashes --upgrade --no-header --no-annotate \
+		--no-emit-index-url --quiet --output-file requirements.lock
+
+clean: ## remove what was built (not .venv)
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)

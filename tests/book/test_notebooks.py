@@ -1,0 +1,61 @@
+"""Committed notebooks hold text outputs and clean metadata; nbval compares the text itself."""
+
+import json
+import re
+
+import pytest
+
+from widgets import build
+
+CHAPTERS = sorted((build.ROOT / "book").glob("*.ipynb"))
+APPS = sorted((build.ROOT / "book" / "apps").glob("*.ipynb"))
+TEXT = {"text/plain"}
+# A machine's own paths; a URL's path is none of them.
+PATHS = re.compile(r"(?<![\w/.:])/(?:home|root|Users|tmp|private|work|var|opt)/\w")
+
+
+def cells(path):
+    return json.loads(path.read_text())["cells"]
+
+
+def outputs(path):
+    return [o for cell in cells(path) for o in cell.get("outputs", [])]
+
+
+def name(path):
+    return path.stem
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=name)
+def test_outputs_are_text(path):
+    kinds = {kind for output in outputs(path) for kind in output.get("data", {})}
+    assert kinds <= TEXT
+    assert not [o for o in outputs(path) if o["output_type"] == "error"]
+    assert not [o for o in outputs(path) if o.get("name") == "stderr"]
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=name)
+def test_every_cell_was_run_in_order(path):
+    code = [c for c in cells(path) if c["cell_type"] == "code" and "".join(c["source"]).strip()]
+    assert [c["execution_count"] for c in code] == list(range(1, len(code) + 1))
+
+
+@pytest.mark.parametrize("path", APPS, ids=name)
+def test_an_app_is_a_call_and_holds_no_output(path):
+    assert not outputs(path)
+    assert json.loads(path.read_text())["metadata"]["title"]
+
+
+@pytest.mark.parametrize("path", CHAPTERS + APPS, ids=name)
+def test_metadata_is_clean(path):
+    notebook = json.loads(path.read_text())
+    assert set(notebook["metadata"]) <= {"kernelspec", "language_info", "title", "mystnb"}
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    assert set(notebook["metadata"].get("language_info", {})) <= {"name"}
+    for cell in notebook["cells"]:
+        assert set(cell["metadata"]) <= {"tags", "mystnb", "jupyter"}, cell["id"]
+
+
+@pytest.mark.parametrize("path", CHAPTERS + APPS, ids=name)
+def test_no_path_of_a_machine(path):
+    assert not PATHS.findall(path.read_text())

@@ -1,0 +1,59 @@
+"""Every page of the built book, as a reader's browser meets it."""
+
+import pytest
+import yaml
+
+from widgets import build
+
+pytestmark = pytest.mark.browser
+
+
+def pages() -> list[str]:
+    toc = yaml.safe_load((build.ROOT / "_toc.yml").read_text())
+    chapters = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    return [f"/{name}.html" for name in (toc["root"], *chapters)]
+
+
+def overflow(page) -> float:
+    """By how many pixels the page is wider than its window."""
+    root = "document.documentElement"
+    return page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", pages())
+def test_a_page_loads_cleanly_and_fits(visit, path, scheme):
+    page = visit(path, scheme=scheme)
+    page.wait_for_load_state("networkidle")
+    assert page.locator("article h1").first.is_visible()
+    assert page.locator("html").get_attribute("data-theme") == scheme
+    assert overflow(page) <= 0
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.wait_for_timeout(300)  # charts redraw at the new width
+    assert overflow(page) <= 0
+
+
+def test_the_address_of_the_site_is_the_book(visit):
+    page = visit("/")
+    page.wait_for_url("**/book/intro.html")
+
+
+def test_search_finds_a_page(visit):
+    page = visit("/search.html?q=roofline")
+    page.wait_for_selector("#search-results li a")
+
+
+def test_equations_are_set_without_another_host(visit):
+    page = visit("/book/1-law.html")
+    page.wait_for_selector("mjx-container svg")
+
+
+@pytest.mark.parametrize("path", pages())
+def test_a_page_is_accessible(visit, path):
+    from axe_playwright_python.sync_playwright import Axe
+
+    # "preload" would have axe itself fetch style sheets, from wrong addresses.
+    found = Axe().run(visit(path), options={"preload": False}).response["violations"]
+    serious = [v for v in found if v["impact"] in ("serious", "critical")]
+    told = [f"{v['id']}: {v['help']}: {n['target']}" for v in serious for n in v["nodes"]]
+    assert not told, "\n".join(told)

@@ -1,0 +1,175 @@
+"""What several folders of tests share: a browser, and the site with its apps on a free port."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from widgets import build
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_ON_MACOS = (
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
+# The machine may be a container without a sandbox of its own, and a browser that fetches its own
+# updates would be counted as a page that asks another host.
+CHROMIUM_FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def find_chromium() -> str | None:
+    named = [os.environ["CHROMIUM"]] if os.environ.get("CHROMIUM") else CHROMIUM
+    found = [shutil.which(name) for name in (*named, *CHROMIUM_ON_MACOS)]
+    return next((path for path in found if path), None)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A Chromium. Without one the test is skipped, or fails where CI=true."""
+    path = find_chromium()
+    if path is None:
+        reason = "no Chromium on this machine: install one, or name it in CHROMIUM"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@contextmanager
+def start_server(*options: str, program: tuple[str, ...] = ("-m", "widgets.serve")):
+    """The server in a process of its own, as `make serve` starts it: its address and itself."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, *program, "--port", str(port), *options]
+    server = subprocess.Popen(
+        command, cwd=build.ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        said = []
+        for line in server.stdout:
+            said.append(line)
+            if line.rstrip().endswith(f"{address}/"):
+                break
+        else:
+            pytest.fail("the server did not start:\n" + "".join(said))
+        yield address, server
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[str]:
+    """The address of the book and its apps, built first if anything changed."""
+    with start_server() as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="session")
+def server(site):
+    """`start_server`, for a test that needs a server of its own; the book is built by then."""
+    return start_server
+
+
+@pytest.fixture
+def faults() -> list[str]:
+    """What went wrong in the pages that `visit` opened; `visit` fails the test if any is left."""
+    return []
+
+
+@pytest.fixture
+def visit(browser, site, faults):
+    """A function that opens a page of the site in a fresh window.
+
+    The test fails in the end if a page wrote an error to the console, raised one, asked another
+    host for anything, or had a request that failed or was answered by 400 or more.
+    """
+    contexts = []
+
+    def visit(path: str, *, width: int = 1280, scheme: str = "light", javascript: bool = True):
+        context = browser.new_context(
+            base_url=site,
+            viewport={"width": width, "height": 800},
+            color_scheme=scheme,
+            java_script_enabled=javascript,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)  # two cores also run the kernels
+        _watch(page, site, faults)
+        page.goto(path, wait_until="load")
+        return page
+
+    yield visit
+    seen = list(faults)  # closing a page aborts what it still loads, which is no fault
+    for context in contexts:
+        context.close()
+    assert not seen, "\n".join(seen)
+
+
+@pytest.fixture
+def page(visit):
+    """One window, watched as `visit` says, for `page.goto("/book/intro.html")`."""
+    return visit("/healthz")
+
+
+def _watch(page, site: str, faults: list[str]) -> None:
+    home = urlsplit(site).netloc
+
+    def on_request(request):
+        address = urlsplit(request.url)
+        if address.scheme not in ("data", "blob", "about") and address.netloc != home:
+            faults.append(f"asked another host: {request.url}")
+
+    def on_response(response):
+        if response.status >= 400:
+            faults.append(f"{response.status}: {response.url}")
+
+    def on_console(message):
+        # A failed load is told by the response, with its address.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            faults.append(f"console: {message.text}")
+
+    page.on("request", on_request)
+    page.on("websocket", on_request)
+    page.on("response", on_response)
+    page.on("requestfailed", lambda request: faults.append(f"failed: {request.url}"))
+    page.on("console", on_console)
+    page.on("pageerror", lambda error: faults.append(f"page error: {error}"))
+
+
+def fetch(url: str) -> tuple[int, str]:
+    """Status and text of one answer, errors included."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return answer.status, answer.read().decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(errors="replace")
+
+
+@pytest.fixture(scope="session", name="fetch")
+def _fetch():
+    return fetch

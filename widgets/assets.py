@@ -1,0 +1,66 @@
+"""The scripts a built page loads: copied from installed wheels, so no page asks another host.
+
+Also a Sphinx extension (``_config.yml`` names it) that puts them beside the built pages, under
+``vendor/``. They stay out of ``_static/``: Jupyter Book adds every script there to every page.
+"""
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+FRONT = Path(__file__).parent / "front"
+
+
+def _installed(package: str, path: str) -> Path:
+    """A file of an installed package, found without importing the package."""
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f"{package} is not installed: the book needs llmcap[book]")
+    return Path(spec.submodule_search_locations[0]) / path
+
+
+def vendor_files() -> dict[str, Path]:
+    """Every file of the ``vendor/`` folder and where it comes from.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        Name under ``vendor/`` to the file to copy.
+    """
+    front = {f"front/{p.relative_to(FRONT).as_posix()}": p for p in FRONT.rglob("*.*")}
+    return front | {
+        # The SVG build carries its glyphs, so it is one file and asks for no fonts.
+        "mathjax.js": _installed("mathjax", "static/mathjax/es5/tex-svg.js"),
+        "plotly.min.js": _installed("plotly", "package_data/plotly.min.js"),
+    }
+
+
+def _copy_vendor_files(app, error) -> None:
+    if error or app.builder.format != "html":
+        return
+    for name, source in vendor_files().items():
+        target = Path(app.outdir) / "vendor" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+
+def _add_front_end(app, pagename, templatename, context, doctree) -> None:
+    """Load the calculators' style and script on the pages that show one, and nowhere else."""
+    if 'class="lc ' in context.get("body", ""):
+        # Sphinx resolves these names from `_static/`.
+        app.add_css_file("../vendor/front/calculator.css")
+        app.add_js_file("../vendor/front/page.js", type="module")
+
+
+def _mend_bibliography(app, pagename, templatename, context, doctree) -> None:
+    """A list may hold items only: docutils still writes a role that later rules took out."""
+    if "doc-biblioentry" in context.get("body", ""):
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def setup(app) -> dict:
+    """Register with Sphinx."""
+    app.connect("html-page-context", _add_front_end)
+    app.connect("html-page-context", _mend_bibliography)
+    app.connect("build-finished", _copy_vendor_files)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,127 @@
+"""Build the book into ``_build/html``, if anything that goes into it has changed.
+
+The build is keyed on a hash of every file a page can depend on: Jupyter Book's own cache looks at
+the cells only, so a change in the kernel would leave the old numbers on the page.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from widgets import catalogue_page, notation
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "_build"
+SITE = BUILD / "html"
+LOG = BUILD / "build.log"
+KEY = BUILD / "key"
+
+INPUTS = ("_config.yml", "_toc.yml", "requirements.lock", "book", "llmcap_kernel", "widgets")
+DATA = ("benchmarks/*.csv", "benchmarks/*.json")
+COLOURS = re.compile(r"\x1b\[[\d;]*m")
+LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}
+
+
+def inputs() -> list[Path]:
+    """The files that the built pages depend on, in a fixed order."""
+    found = [p for name in INPUTS for p in (ROOT / name, *(ROOT / name).rglob("*"))]
+    found += [p for pattern in DATA for p in ROOT.glob(pattern)]
+    return sorted(p for p in found if p.is_file() and not LEFT_OUT.intersection(p.parts))
+
+
+def key() -> str:
+    """One hash over the names and contents of `inputs` and the Python that will run the cells."""
+    digest = hashlib.sha256(repr(sys.version_info[:2]).encode())
+    for path in inputs():
+        digest.update(f"\0{path.relative_to(ROOT).as_posix()}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def is_fresh() -> bool:
+    """Whether ``_build/html`` was built from the files as they are now."""
+    return KEY.exists() and KEY.read_text() == key()
+
+
+def ensure(say=print) -> None:
+    """Build the book unless it is fresh.
+
+    Parameters
+    ----------
+    say : callable
+        Takes each line of progress.
+
+    Raises
+    ------
+    SystemExit
+        When a page has a fault; what was wrong has been said by then.
+    """
+    notation.write(ROOT / "book" / "notation.md")
+    catalogue_page.write(ROOT / "book" / "catalogue.md")
+    if is_fresh():
+        say("the book is up to date")
+        return
+    began, wanted = time.monotonic(), key()
+    shutil.rmtree(BUILD, ignore_errors=True)
+    BUILD.mkdir()
+    say("building the book: each notebook is executed, once")
+    faults = _run_jupyter_book(say)
+    if faults is not None:
+        say("the book has faults:")
+        for line in faults:
+            say(f"  {line}")
+        raise SystemExit(f"llmcap: no book; the whole build log is {LOG.relative_to(ROOT)}")
+    KEY.write_text(wanted)
+    say(f"built in {time.monotonic() - began:.0f} s")
+
+
+def _run_jupyter_book(say) -> list[str] | None:
+    """Run the build; None when it is clean, else the lines that say what is wrong."""
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    command += ["build", ".", "--all", "-n", "-W", "--keep-going"]
+    env = os.environ | {"PYTHONUNBUFFERED": "1"}
+    child = subprocess.Popen(
+        command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert child.stdout is not None
+    lines = []
+    try:
+        with LOG.open("w") as log:
+            for line in child.stdout:
+                line = COLOURS.sub("", line)
+                log.write(line)
+                lines.append(line.rstrip())
+                for told in _progress(line):
+                    say(told)
+        return _faults(lines) if child.wait() else None
+    finally:
+        child.terminate()
+        child.wait()
+
+
+def _progress(line: str) -> Iterator[str]:
+    """What one line of the build's output is worth telling the reader."""
+    if match := re.search(r"([\w-]+)\.ipynb: Executing notebook", line):
+        yield f"  running {match[1]}"
+    elif match := re.search(r"([\w-]+)\.ipynb: Executed notebook in ([\d.]+) seconds", line):
+        yield f"  ran     {match[1]} in {float(match[2]):.1f} s"
+    elif line.startswith("preparing documents"):
+        yield "  writing the pages"
+
+
+def _faults(lines: list[str]) -> list[str]:
+    """The warnings and errors of a failed build, or its last lines when there are none."""
+    return [x for x in lines if re.search(r"(WARNING|ERROR|CRITICAL): ", x)] or lines[-15:]
+
+
+if __name__ == "__main__":
+    try:
+        ensure(lambda line: print(f"llmcap: {line}", flush=True))
+    except KeyboardInterrupt:
+        sys.exit(130)
