@@ -11,7 +11,7 @@ from pathlib import Path
 import anywidget
 import traitlets
 
-from . import cliff, scorecard, vram
+from . import cliff, preheat, scorecard, vram
 from .page import static_html, summary
 
 CALCULATORS = {module.FORM.name: module for module in (vram, cliff, scorecard)}
@@ -120,9 +120,5 @@ def app(name):
     Calculator
         The calculator [-].
     """
-    if os.environ.get("VOILA_PREHEAT", "False") != "False":
-        # A preheated kernel runs before anybody has asked for the page.
-        from voila.utils import wait_for_request
-
-        wait_for_request()
+    preheat.wait_for_request()
     return Calculator(name, os.environ.get("QUERY_STRING", ""))

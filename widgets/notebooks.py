@@ -35,12 +35,26 @@ def refresh(path: Path) -> None:
         book.metadata["language_info"] = {"name": "python"}
     for cell in book.cells:
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in KEPT_IN_CELLS}
+        if cell.cell_type == "code":
+            cell.outputs = _joined(cell.outputs)
         for output in cell.get("outputs", []):
             output.pop("metadata", None)
             if "data" in output:
                 output["metadata"] = {}
                 output["data"] = {k: v for k, v in output["data"].items() if k == "text/plain"}
     nbformat.write(book, path)
+
+
+def _joined(outputs: list) -> list:
+    """Printed text that reached us in pieces, as one."""
+    out: list = []
+    for output in outputs:
+        last = out[-1] if out else None
+        if last and output.output_type == last.output_type == "stream":
+            last.text += output.text
+        else:
+            out.append(output)
+    return out
 
 
 def main(names: list[str]) -> int:

@@ -3,8 +3,6 @@
 import json
 import os
 
-from websockets.sync.client import connect
-
 
 def wait_for_request() -> None:
     """Wait for the reader, then take over the environment of the request: `QUERY_STRING` and so on.
@@ -15,6 +13,8 @@ def wait_for_request() -> None:
     """
     if os.environ.get("VOILA_PREHEAT", "False") == "False":
         return
+    from websockets.sync.client import connect  # Voila brings it; a notebook need not have it
+
     port, kernel = os.environ["VOILA_APP_PORT"], os.environ["VOILA_KERNEL_ID"]
     with connect(f"ws://127.0.0.1:{port}/voila/query/{kernel}", proxy=None) as socket:
         os.environ.update(json.loads(socket.recv()))

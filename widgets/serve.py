@@ -22,6 +22,7 @@ from pathlib import Path
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 from traitlets.config import Config
 from voila.app import Voila
+from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
 from widgets import build
@@ -35,7 +36,6 @@ VOILA_ROUTES = (
     "/voila/static/",
     "/voila/labextensions/",
     "/voila/api/themes/",
-    "/voila/api/shutdown/",
     "/voila/query/",
 )
 # Of the JupyterLab extensions on the machine, those that an app page loads.
@@ -124,6 +124,18 @@ class AppHandler(Page, TornadoVoilaHandler):
         )
 
 
+class GoodbyeHandler(VoilaShutdownKernelHandler):
+    """A page that is closed ends its kernel."""
+
+    def check_xsrf_cookie(self) -> None:
+        """Let the browser's farewell in: it carries no token, and the id cannot be guessed."""
+
+    async def post(self, kernel_id: str) -> None:
+        if kernel_id not in self.kernel_manager:
+            raise HTTPError(404)
+        await super().post(kernel_id)
+
+
 def sessions(kernel_manager) -> int:
     """Kernels given to readers: all that run, less those that wait ready in the pool."""
     waiting = {
@@ -156,6 +168,7 @@ class Site(Voila):
         }
         return [
             *kept,
+            (r"/voila/api/shutdown/([\w-]+)", GoodbyeHandler),
             (r"/healthz", HealthHandler),
             (r"/apps/?", AppListHandler),
             (r"/apps/([\w-]+)", AppHandler, app),

@@ -196,3 +196,20 @@ def test_a_taken_port_is_said_in_a_line(site, server):
     assert done.returncode != 0
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.browser
+def test_leaving_a_page_ends_its_kernel(site, browser, fetch):
+    """The farewell of a closed page is let in."""
+    page, refused = browser.new_page(), []
+    page.on("response", lambda answer: refused.append(answer.url) if answer.status == 403 else None)
+    page.goto(f"{site}/apps/{app_names()[0]}")
+    page.wait_for_selector("main .lc")
+    taken = json.loads(fetch(f"{site}/healthz")[1])["sessions"]
+    page.goto(f"{site}/book/intro.html")
+    deadline = time.monotonic() + 10
+    while json.loads(fetch(f"{site}/healthz")[1])["sessions"] >= taken:
+        assert time.monotonic() < deadline, "the kernel outlived its page"
+        time.sleep(0.2)
+    page.close()
+    assert not refused
