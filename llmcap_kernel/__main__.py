@@ -240,7 +240,7 @@ def _scorecard(args):
 
 def _terms(args):
     """The terms that are off unless they are asked for."""
-    terms = {}
+    terms: dict[str, object] = {}
     if args.draft_tokens is not None or args.draft is not None:
         terms["speculation"] = Speculation(
             tokens=read_number("draft_tokens", args.draft_tokens or 4, int),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from . import law
 from .explain import Explained, Line, quantity
 from .numeric import ceil, floor, maximum, minimum, where
-from .spec import CEILING, BadInput, number
+from .spec import CEILING, BadInput, Deployment, Efficiency, number
 
 ACTIVATION_BYTES = 2  # collectives carry 16-bit activations
 
@@ -148,9 +148,10 @@ def communication_s(deployment, tokens, efficiency=CEILING):
     """Time the collectives of one pass over all layers.
 
     Tensor parallelism sums activations twice a layer: after attention and
-    after the MLP. Data-parallel attention needs only the second, as a gather
-    and a scatter. Expert parallelism sends each token to its experts and back
-    instead. Pipeline stages hand activations on.
+    after the MLP, whether the experts of a layer are split or spread.
+    Data-parallel attention needs only the second, as a gather and a scatter;
+    where experts are spread too, tokens are sent to them and back instead.
+    Pipeline stages hand activations on.
 
     Parameters
     ----------
@@ -208,7 +209,8 @@ def collectives(deployment, tokens, efficiency=CEILING):
     >>> [(kind, count) for kind, count, _, _ in collectives(two, 16)]
     [('all-reduce', 160)]
     """
-    d, model, out = deployment, deployment.model, []
+    d, model = deployment, deployment.model
+    out: list[tuple[str, int, float, float]] = []
     if d.num_gpus == 1:
         return out
     shared = {
@@ -216,7 +218,8 @@ def collectives(deployment, tokens, efficiency=CEILING):
         "latency_s": efficiency.all_reduce_s,
     }
     message = tokens * model.hidden_size * ACTIVATION_BYTES
-    spread = model.moe_layers if d.ep > 1 else 0
+    # with tensor-parallel attention every card has all tokens: its experts' share is summed
+    spread = model.moe_layers if d.ep > 1 and d.dp_attention else 0
     if d.tp > 1:
         count = (1 if d.dp_attention else 2) * model.layers - spread
         each_s = all_reduce_s(message_bytes=message, cards=d.tp, **shared)
@@ -277,8 +280,8 @@ class Step(Explained):
     kv_bytes: float
     flops: float
     tokens: float
-    deployment: object
-    efficiency: object
+    deployment: Deployment
+    efficiency: Efficiency
     what: str = "decode step"
     draft_s: float = 0.0
     adapter_s: float = 0.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from . import bandwidth, law
 from .explain import Explained, Line, digits, quantity
 from .numeric import ceil, floor, maximum
-from .spec import BadInput, number
+from .spec import BadInput, Deployment, number
 
 # An H100 is reported as 81 559 MiB and hands CUDA 79.19 GiB (vLLM start-up logs, the
 # llmd rows of benchmarks/measured.csv): the driver keeps this share of a discrete card.
@@ -155,7 +155,7 @@ class Ledger(Explained):
         What was asked for [-].
     """
 
-    deployment: object
+    deployment: Deployment
     visible_bytes: float
     budget_bytes: float
     weights_bytes: float

@@ -325,7 +325,8 @@ def weight_bytes(model, weights, *, tp=1, pp=1, dp_attention=False):
         return model.memo[key]
     base, per = _base_bytes(model, weights), weights.bytes_per_element
     stage = -(-model.layers // pp) / model.layers
-    by_role, dense, expert, ends = {}, 0.0, 0.0, {"embedding": 0.0, "head": 0.0}
+    by_role: dict[str, float] = {}
+    dense, expert, ends = 0.0, 0.0, {"embedding": 0.0, "head": 0.0}
     for t in model.tensors:
         element = per if t.role in weights.covers and not t.kept else base
         element *= _padding(t, weights, model, tp)
@@ -347,7 +348,7 @@ def weight_bytes(model, weights, *, tp=1, pp=1, dp_attention=False):
     if pp == 1:
         by_role.update({role: b for role, b in ends.items() if b})
     else:
-        role = max(ends, key=ends.get)
+        role = max(ends, key=lambda end: ends[end])
         by_role[role] = ends[role]
     result = Weights(sum(by_role.values()), dense, expert, by_role)
     model.memo[key] = result

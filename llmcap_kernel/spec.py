@@ -784,10 +784,10 @@ class Deployment:
         if self.usd_h is not None:
             number("usd_h", self.usd_h, 0, 1e5, "USD/h")
         number("offload_share", self.offload_share, 0, 1)
-        for name, kind in (("speculation", Speculation), ("lora", Lora)):
+        for name, term in (("speculation", Speculation), ("lora", Lora)):
             value = getattr(self, name)
-            if value is not None and not isinstance(value, kind):
-                raise BadInput(name, f"{name} is {shown(value)}: it takes a {kind.__name__}.")
+            if value is not None and not isinstance(value, term):
+                raise BadInput(name, f"{name} is {shown(value)}: it takes a {term.__name__}.")
         if not self.kv.kv:
             raise BadInput("kv", f"kv is {self.kv.name!r}: no engine keeps its cache in it.")
         self._check_topology()

@@ -50,7 +50,6 @@ def load(path_or_dict, name=None):
     >>> load(config, "llama-3.1-8b").params
     8030261248
     """
-    source = ""
     if isinstance(path_or_dict, dict):
         data = path_or_dict
     else:
@@ -62,7 +61,8 @@ def load(path_or_dict, name=None):
         data, found = read_json(path_or_dict)
         name = name or found
     c = Fields(data)
-    source = data.get("_source") if isinstance(data.get("_source"), str) else ""
+    told = data.get("_source")
+    source = told if isinstance(told, str) else ""
     try:
         kind = family_of(c)
         draft = FAMILIES[kind](Fields(data, family=kind))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from ..refuse import BadInput
-from ..spec import Tensor
+from ..spec import Attention, Tensor
 from .parts import NOTHING, Part, as_role, norms
 
 
@@ -30,7 +30,7 @@ class Draft:
 
 def grouped(parts):
     """Give each different piece once, with the layers that have it."""
-    groups = {}
+    groups: dict[int, tuple[Part, list[int]]] = {}
     for i, part in enumerate(parts):
         if part is not NOTHING:
             groups.setdefault(id(part), (part, []))[1].append(i)
@@ -38,7 +38,7 @@ def grouped(parts):
 
 
 def _merged(caches):
-    totals = {}
+    totals: dict[Attention, int] = {}
     for cache, layers in caches:
         one = replace(cache, layers=1)
         totals[one] = totals.get(one, 0) + layers

@@ -157,7 +157,7 @@ def gemma4(c):
     shared = c.whole("num_kv_shared_layers", default=0, low=0, limit="layers")
     per_layer = c.whole("hidden_size_per_layer_input", default=0, low=0, limit="width")
     kinds = kinds_of(c, every(layers, 6, "full"))
-    side = ()
+    side: tuple[Tensor, ...] = ()
     if per_layer:
         side = (
             matrix("per_layer_input_gate", "mlp", hidden, per_layer),
@@ -530,7 +530,10 @@ def nemotron_nas(c):
             )
         built = {n: gqa(c, sizes=(hidden, heads, n, head)) for n in set(counts)}
         return assemble(c, [built[n] for n in counts], mlp(c))
-    mixers, ffns, layer_norms, pieces = [], [], [], {}
+    mixers: list[Part] = []
+    ffns: list[Part] = []
+    layer_norms: list[Part] = []
+    pieces: dict[tuple, tuple[Part, Part, Part]] = {}
     for i, block in enumerate(c.items("block_configs")):
         block = Fields(block, f"block_configs[{i}]", c.family)
         attention, feed = block.sub("attention"), block.sub("ffn")

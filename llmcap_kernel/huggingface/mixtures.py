@@ -1,7 +1,7 @@
 """Mixtures of experts, and DeepSeek's latent attention that came with them."""
 
 from ..refuse import BadInput
-from ..spec import Attention
+from ..spec import Attention, Tensor
 from .assemble import assemble, layer_count, mtp_layer
 from .parts import (
     NOTHING,
@@ -248,7 +248,7 @@ def dots1(c):
     default = ["full"] * layers
     if c.family == "afmoe":
         default = every(layers, c.whole("global_attn_every_n_layers", default=4), "full")
-    extra = ()
+    extra: tuple[Tensor, ...] = ()
     if c.family == "afmoe":
         hidden, heads, _kv, head = shape(c)
         extra = (matrix("self_attn.gate_proj", "attention", hidden, heads * head),)
@@ -368,7 +368,8 @@ def step(c):
     kv = c.whole("num_key_value_heads", "num_attention_groups", limit="heads")
     head = c.whole("head_dim", limit="head")
     other = c.sub("attention_other_setting")
-    local, notes = heads, ()
+    local = heads
+    notes: tuple[str, ...] = ()
     if c.has("num_sliding_attention_heads"):
         local = c.whole("num_sliding_attention_heads", limit="heads")
     elif other is not None:

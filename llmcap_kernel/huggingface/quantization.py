@@ -152,7 +152,7 @@ def _listed(quant):
 
 def _patterns(quant):
     """Collect what is left alone as {module pattern: layers or None}."""
-    found = {}
+    found: dict[str, set[int] | None] = {}
     for name in LISTS:
         items = quant.items(name, most=MAX_ENTRIES)
         for item in items:
@@ -171,10 +171,10 @@ def _patterns(quant):
                 rest = rest.lstrip(".")
                 if len(items) <= STUMP:
                     found[rest] = None
-                elif found.get(rest, ()) is not None:
-                    found.setdefault(rest, set()).add(int(layer[1]))
-            elif len(items) > STUMP and found.get("*", ()) is not None:
-                found.setdefault("*", set()).add(int(layer[1]))
+                elif (layers := found.setdefault(rest, set())) is not None:
+                    layers.add(int(layer[1]))
+            elif len(items) > STUMP and (layers := found.setdefault("*", set())) is not None:
+                layers.add(int(layer[1]))
     return dict(list(found.items())[:MAX_PATTERNS])
 
 

@@ -1,15 +1,18 @@
 """The register of architectures, and how their files say what a layer is."""
 
+from collections.abc import Callable
+
 from ..refuse import BadInput
 from ..spec import Tensor
-from .assemble import layer_count, max_context
+from .assemble import Draft, layer_count, max_context
+from .config import Fields
 from .parts import (
     matrix,
     moe,
     vector,
 )
 
-FAMILIES = {}
+FAMILIES: dict[str, Callable[[Fields], Draft]] = {}
 
 
 def family(*names):

@@ -29,7 +29,7 @@ def tower(c, text_hidden):
         return (), ()
     kind = vision.text("model_type", c.family) or c.family
     build = TOWERS.get(c.family) or TOWERS.get(kind)
-    notes = ()
+    notes: tuple[str, ...] = ()
     if build is None:
         build, notes = plain, ("vision tower counted as a plain ViT",)
     part = build(vision, c, text_hidden)
