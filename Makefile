@@ -19,7 +19,7 @@ serve: $(READY) ## read the book and use the apps at http://127.0.0.1:8866/ (POR
 	@exec $(BIN)/python -m widgets.serve --port $(PORT)
 
 test: $(READY) ## run every test: unit, notebooks, browser
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -rs --no-fold-skipped
 	$(if $(NOTEBOOKS),$(BIN)/python -m pytest -q --nbval --nbval-current-env -p tests.nbval_text $(NOTEBOOKS))
 
 setup: $(READY) ## make .venv and install into it, nothing else

@@ -117,10 +117,16 @@ def test_collectives():
     assert moved == pytest.approx(0.875)
 
 
-def test_expert_parallelism_trades_all_reduces_for_exchanges():
-    spread = replace(C, ep=4)
-    tokens = 16
-    assert bandwidth.communication_s(spread, tokens) != bandwidth.communication_s(C, tokens)
+def test_spread_experts_exchange_tokens_only_where_attention_split_them():
+    kinds = [
+        [kind for kind, *_ in bandwidth.collectives(replace(C, **change), 64)]
+        for change in ({"ep": 8}, {"dp_attention": True}, {"ep": 8, "dp_attention": True})
+    ]
+    assert kinds == [["all-reduce"], ["all-reduce"], ["all-reduce", "all-to-all"]]
+    split, spread = (
+        bandwidth.communication_s(replace(C, ep=ep, dp_attention=True), 4096) for ep in (1, 4)
+    )
+    assert spread != split
 
 
 def test_a_pipeline_adds_stages_not_speed():
