@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from . import catalog, design, huggingface
+from . import catalog, design, huggingface, validate
 from .explain import digits, quantity
 from .refuse import BadInput, shown
 from .spec import Lora, Slo, Speculation, Workload
@@ -285,6 +285,38 @@ def _predict(args):
     return f"{out}\n\n{made.explain()}" if args.explain else out
 
 
+# options of `validate`, the column each fills, and how it is read
+FILLS = {
+    "model": ("model", None, "a model of the catalogue"),
+    "gpu": ("gpu", None, "a card of the catalogue"),
+    "engine": ("engine", None, "what served it"),
+    "engine_version": ("engine_version", None, None),
+    "weights": ("weight_dtype", None, "format of the weights"),
+    "kv": ("kv_dtype", None, "format of the KV cache"),
+    "tp": ("tp", int, None),
+    "pp": ("pp", int, None),
+    "ep": ("ep", int, None),
+    "dp_attention": ("dp_attention", int, "replicas of data-parallel attention"),
+    "memory_fraction": ("memory_fraction", float, None),
+    "context": ("max_model_len", int, "longest sequence the engine was started for"),
+    "input": ("input_tokens", int, "prompt tokens"),
+    "output": ("output_tokens", int, "answer tokens"),
+    "concurrency": ("concurrency", int, "requests in flight"),
+}
+
+
+def _validate(args):
+    given = {}
+    for name, (column, kind, _) in FILLS.items():
+        text = getattr(args, name)
+        given[column] = read_number(name, text, kind) if kind and text is not None else text
+    fill = validate.fill_of(**given)
+    made = validate.run(args.file, fill, validate.bar(sys.stderr))
+    if args.json:
+        return json.dumps(made.as_dict(), indent=1, allow_nan=False)
+    return made.text()
+
+
 def _list(args):
     kind = catalog.one_of("kind", args.kind, catalog.KINDS)
     if kind == "models":
@@ -342,6 +374,14 @@ def _parser():
     one.add_argument("--context", metavar="TOKENS", help="prompt and answer together")
     _add_load(one, Workload(1000, 1000, 1), Slo())
     one.set_defaults(run=_predict)
+    beside = commands.add_parser("validate", help="a benchmark's rows, predicted beside measured")
+    beside.add_argument("file", metavar="FILE", help=f"{validate.results.KNOWN}")
+    beside.add_argument("--json", action="store_true", help="print JSON")
+    for name, (_, kind, about) in FILLS.items():
+        told = f"{about or name.replace('_', ' ')}, where the file does not say"
+        option = f"--{name.replace('_', '-')}"
+        beside.add_argument(option, metavar="N" if kind else "NAME", help=told)
+    beside.set_defaults(run=_validate)
     show = commands.add_parser("list", help="what the catalogue holds")
     show.add_argument("kind", help="models, gpus, formats or engines")
     show.set_defaults(run=_list)

@@ -1,0 +1,488 @@
+"""What benchmark clients write, read as rows in the columns of `benchmarks/measured.csv`.
+
+Read are: that CSV itself, the result JSON of `vllm bench serve`, the JSONL of SGLang's
+`bench_serving`, the JSON export of AIPerf and GenAI-Perf, and llama-bench as JSON, JSONL, CSV
+or a markdown table. The content decides, not the file's name. Nothing here trusts the file: a
+line that cannot be read is one row with a problem, and the rest is read on.
+"""
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from .refuse import BadInput, shown
+
+MAX_FILE_BYTES = 1_000_000_000
+MAX_CELL = 400  # characters of a cell that is looked up or converted
+MAX_JOINED_LINES = 50  # lines a quoted cell may run over
+DIG_DEPTH = 6  # levels of a client's settings that are searched
+KNOWN = (
+    "a CSV with the columns metric and value, the JSON of vllm bench serve, SGLang bench_serving, "
+    "AIPerf or GenAI-Perf, or llama-bench as JSON, CSV or markdown"
+)
+QUANT = re.compile(r"(?<![A-Z0-9])(I?Q\d(?:_[A-Z0-9]+)*|MXFP4|BF16|F16|F32)(?![A-Z0-9])", re.I)
+SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "milliseconds": 1e-3}
+SECONDS |= {"us": 1e-6, "µs": 1e-6, "microseconds": 1e-6, "ns": 1e-9, "nanoseconds": 1e-9}
+
+
+class Line(NamedTuple):
+    """One measurement as it was found.
+
+    Attributes
+    ----------
+    where : str
+        Its id in the file, or its place [-].
+    fields : dict
+        Values by the column names of `benchmarks/measured.csv` [-].
+    problem : str
+        Why it could not be read; "" when it could [-].
+    """
+
+    where: str
+    fields: dict
+    problem: str = ""
+
+
+def read(path):
+    """Read the measurements of a file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file [-].
+
+    Returns
+    -------
+    list of Line
+        One a measurement, those with a problem included [-].
+
+    Raises
+    ------
+    BadInput
+        When there is no such file, it is empty or binary, or its kind is unknown.
+    """
+    text = _text(path)
+    first = text.lstrip()[:1]
+    if first and first in "{[":
+        lines = _from_json(text)
+    elif _table_at(text) is not None:
+        lines = _from_markdown(text)
+    else:
+        lines = _from_csv(text)
+    if not lines:
+        raise BadInput("file", f"file {shown(str(path))} holds no measurement.")
+    return lines
+
+
+def _text(path):
+    name = shown(str(path))
+    try:
+        if not Path(path).is_file():
+            raise BadInput("file", f"file {name} cannot be read: no such file.")
+        size = Path(path).stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise BadInput("file", f"file {name} has {size:,} bytes: it takes up to 1 GB.")
+        raw = Path(path).read_bytes()
+    except OSError as problem:
+        raise BadInput("file", f"file {name} cannot be read: {problem.strerror}.") from None
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        text = raw.decode("utf-16", errors="replace")
+    else:
+        text = raw.decode("utf-8-sig", errors="replace")
+    head = text[:4096]
+    first = head.lstrip().partition("\n")[0]
+    odd = head.count("\0") + head.count("\ufffd")
+    if "\0" in first or first.count("\ufffd") > len(first) / 5 or odd > len(head) / 2:
+        raise BadInput("file", f"file {name} is binary: it takes {KNOWN}.")
+    if not text.strip():
+        raise BadInput("file", f"file {name} is empty: it takes {KNOWN}.")
+    return text
+
+
+# CSV
+
+
+def _from_csv(text):
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    start = next(i for i, line in enumerate(lines) if line.strip())
+    delimiter = max(",;\t", key=lines[start].count)
+    header = [name.strip().lower() for name in _cells(lines[start], delimiter) or []]
+    bench = {"avg_ts", "n_prompt", "n_gen"} <= set(header)
+    if not bench and not {"metric", "value"} <= set(header):
+        raise BadInput("file", f"file begins with {shown(lines[start])}: it takes {KNOWN}.")
+    out: list[Line] = []
+    for number, cells in _records(lines, start + 1, delimiter, len(header)):
+        where = f"line {number}"
+        if cells is None:
+            out.append(Line(where, {}, "a quote is not closed"))
+        elif len(cells) != len(header):
+            out.append(Line(where, {}, _miscounted(cells, header)))
+        else:
+            fields = dict(zip(header, cells, strict=True))
+            out += _llama_bench(fields, where) if bench else [Line(_id(fields, where), fields)]
+    return out
+
+
+def _miscounted(cells, header):
+    return f"{len(cells)} cell{'s' if len(cells) > 1 else ''} where the header has {len(header)}"
+
+
+def _id(fields, where):
+    said = fields.get("id")
+    return str(said)[:MAX_CELL] if isinstance(said, (str, int)) and said != "" else where
+
+
+def _word(value):
+    """A stranger's text, short; "" for whatever else stands there."""
+    return value[:MAX_CELL] if isinstance(value, str) else ""
+
+
+def _cells(line, delimiter):
+    """Part one line into cells; None when it is no CSV."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter, strict=False), [])
+    except csv.Error:
+        return None
+
+
+def _records(lines, start, delimiter, width):
+    """Yield line number and cells; a quote left open costs its own line, not the rest."""
+    limit = csv.field_size_limit(2**31 - 1)
+    try:
+        at = start
+        while at < len(lines):
+            taken, cells = 1, None
+            if lines[at].count('"') % 2 == 0:
+                cells = _cells(lines[at], delimiter)
+            else:
+                taken, cells = _joined(lines, at, delimiter, width)
+            if lines[at].strip():
+                yield at + 1, _without_blank_tail(cells, width)
+            at += taken
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _joined(lines, at, delimiter, width):
+    """Join a line with those its quoted cell runs over."""
+    for taken in range(2, min(MAX_JOINED_LINES, len(lines) - at) + 1):
+        if lines[at + taken - 1].count('"') % 2:
+            parts = lines[at : at + taken]
+            try:
+                found = list(csv.reader([p + "\n" for p in parts], delimiter=delimiter))
+            except csv.Error:
+                break
+            if len(found) == 1 and len(found[0]) == width:
+                return taken, found[0]
+            break
+    return 1, None
+
+
+def _without_blank_tail(cells, width):
+    while cells and len(cells) > width and not cells[-1].strip():
+        cells = cells[:-1]
+    return cells
+
+
+# JSON
+
+
+def _from_json(text):
+    try:
+        return _documents(json.loads(text), "")
+    except RecursionError:
+        raise BadInput("file", f"file is JSON nested too deep: it takes {KNOWN}.") from None
+    except ValueError as problem:
+        whole = str(problem)
+    out: list[Line] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            out += _documents(json.loads(line), f"line {number}")
+        except (ValueError, RecursionError):
+            out.append(Line(f"line {number}", {}, "no JSON"))
+    if all(line.problem for line in out):
+        raise BadInput("file", f"file is no JSON: {whole[:120]}.")
+    return out
+
+
+def _documents(made, where):
+    if isinstance(made, list):
+        out: list[Line] = []
+        for number, one in enumerate(made, 1):
+            out += _document(one, f"{where} entry {number}".strip())
+        return out
+    return _document(made, where or "file")
+
+
+def _document(made, where):
+    """Tell the clients apart by what only they write."""
+    if not isinstance(made, dict):
+        return [Line(where, {}, f"{shown(made)} is no result")]
+    if "avg_ts" in made:
+        return _llama_bench(made, where)
+    if any(isinstance(made.get(k), dict) for k in ("time_to_first_token", "request_latency")):
+        return _perf(made, where)
+    if "output_throughput" in made and ("mean_ttft_ms" in made or "median_ttft_ms" in made):
+        return _serve(made, where)
+    if "metric" in made and "value" in made:
+        return [Line(_id(made, where), made)]
+    return [Line(where, {}, f"a result of no kind that is read here: {shown(sorted(made)[:5])}")]
+
+
+def _number(value):
+    """A finite number above zero, or None."""
+    if isinstance(value, str):
+        try:
+            value = float(value[:MAX_CELL])
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if 0 < value < 1e300 else None
+
+
+def _whole(value, least=1):
+    number = _number(value)
+    return "" if number is None else max(round(number), least)
+
+
+def _ratio(top, bottom):
+    top, bottom = _number(top), _number(bottom)
+    return top / bottom if top and bottom else None
+
+
+def _metrics(common, values, where):
+    """One line for each metric the client wrote."""
+    lines = [
+        Line(f"{where} {metric}", {**common, "metric": metric, "value": value})
+        for metric, value in values.items()
+        if value is not None
+    ]
+    return lines or [Line(where, {}, "holds no latency and no throughput")]
+
+
+def _in_flight(limit, prompts, rate_asked, rate, latency_s):
+    """Requests in flight: what was held open, or what arrival rate and latency make of it.
+
+    Without a limit and without a rate all prompts are sent at once.
+    """
+    limit, prompts = _number(limit), _number(prompts)
+    if _number(rate_asked) and _number(rate_asked) < 1e9 and rate and latency_s:
+        busy = rate * latency_s
+        return _whole(min(busy, limit or busy))
+    held = min(x for x in (limit, prompts, 1e9) if x)
+    return _whole(held) if limit or prompts else ""
+
+
+def _serve(made, where):
+    """`vllm bench serve` and SGLang's `bench_serving`, which grew from one script."""
+    server = made.get("server_info") if isinstance(made.get("server_info"), dict) else {}
+    backend = _word(made.get("backend") or made.get("endpoint_type"))
+    sglang = "sglang" in backend or "max_total_num_tokens" in server or "accept_length" in made
+    done = made.get("completed")
+    ttft = _number(made.get("median_ttft_ms")) or _number(made.get("mean_ttft_ms"))
+    itl = _number(made.get("median_tpot_ms")) or _number(made.get("mean_tpot_ms"))
+    itl = itl or _number(made.get("median_itl_ms")) or _number(made.get("mean_itl_ms"))
+    tokens_out = _ratio(made.get("total_output_tokens"), done) or made.get("random_output_len")
+    latency = _number(made.get("mean_e2el_ms")) or _number(made.get("mean_e2e_latency_ms"))
+    if not latency and ttft and itl:
+        latency = ttft + itl * max((_number(tokens_out) or 1) - 1, 0)
+    if not _number(done):
+        return [Line(where, {}, f"completed is {shown(done)}: no request came through")]
+    common = {
+        "from_client": True,
+        "model": made.get("model_id") or server.get("model_path") or made.get("model") or "",
+        "engine": "SGLang" if sglang else "vLLM" if "vllm" in backend or not backend else backend,
+        "engine_version": server.get("version", ""),
+        "tp": made.get("tensor_parallel_size") or server.get("tp_size") or "",
+        "pp": server.get("pp_size", ""),
+        "ep": server.get("ep_size", ""),
+        "dp_attention": server.get("dp_size", "") if server.get("enable_dp_attention") else "",
+        "weight_dtype": server.get("quantization") or "",
+        "kv_dtype": server.get("kv_cache_dtype") or "",
+        "memory_fraction": server.get("mem_fraction_static") or "",
+        "input_tokens": _whole(
+            _ratio(made.get("total_input_tokens"), done) or made.get("random_input_len")
+        ),
+        "output_tokens": _whole(tokens_out),
+        "concurrency": _in_flight(
+            made.get("max_concurrency"),
+            made.get("num_prompts") or done,
+            made.get("request_rate"),
+            _number(made.get("request_throughput")),
+            latency / 1e3 if latency else None,
+        ),
+    }
+    values = {
+        "ttft_ms": ttft,
+        "itl_ms": itl,
+        "output_tok_s_total": _number(made.get("output_throughput")),
+    }
+    return _metrics(common, values, where)
+
+
+def _dig(made, names, depth=DIG_DEPTH):
+    """Find the first of some settings that a client wrote, however deep."""
+    if depth and isinstance(made, dict):
+        for name in names:
+            value = made.get(name)
+            if isinstance(value, list) and value:
+                value = value[0]
+            if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+                return value
+        for value in made.values():
+            found = _dig(value, names, depth - 1)
+            if found != "":
+                return found
+    return ""
+
+
+def _statistic(made, name, scale=None):
+    """The median of a metric, or its mean, in the unit asked for."""
+    entry = made.get(name)
+    if not isinstance(entry, dict):
+        return None
+    value = _number(entry.get("p50")) or _number(entry.get("avg"))
+    if value is None or scale is None:
+        return value
+    unit = entry.get("unit", "ms")
+    seconds = SECONDS.get(unit.strip().lower()) if isinstance(unit, str) else None
+    return None if seconds is None else value * seconds / scale
+
+
+def _perf(made, where):
+    """AIPerf's `profile_export_aiperf.json`, and GenAI-Perf's before it."""
+    config = made.get("input_config") if isinstance(made.get("input_config"), dict) else made
+    latency_s = _statistic(made, "request_latency", 1.0)
+    rate = _statistic(made, "request_throughput")
+    common = {
+        "from_client": True,
+        "model": _dig(config, ("model_names", "model", "model_name", "models")),
+        "engine": _dig(config, ("backend", "service_backend")),
+        "input_tokens": _whole(_statistic(made, "input_sequence_length")),
+        "output_tokens": _whole(_statistic(made, "output_sequence_length")),
+        "concurrency": _whole(_dig(config, ("concurrency",))),
+    }
+    if not common["concurrency"] and rate and latency_s:
+        common["concurrency"] = _whole(rate * latency_s)
+    values = {
+        "ttft_ms": _statistic(made, "time_to_first_token", 1e-3),
+        "itl_ms": _statistic(made, "inter_token_latency", 1e-3),
+        "output_tok_s_total": _statistic(made, "output_token_throughput"),
+    }
+    return _metrics(common, values, where)
+
+
+# llama-bench
+
+
+def _llama_bench(made, where):
+    """One test of llama-bench: a prompt, a generation, or one after the other."""
+    cards = [c for c in re.split(r"[,/]\s*", _word(made.get("gpu_info"))) if c.strip()]
+    split = _word(made.get("split_mode")) or "layer"
+    kind = _word(made.get("model_type"))
+    file = _word(made.get("model_filename"))
+    many = max(len(cards), 1)
+    common = {
+        "from_client": True,
+        "model": file or kind,
+        "model_type": kind,
+        "model_n_params": made.get("model_n_params", ""),
+        "layers_on_card": made.get("n_gpu_layers", ""),
+        "engine": "llama.cpp",
+        "engine_version": made.get("build_number") or "",
+        "gpu": cards[0] if cards else "",
+        "num_gpus": many if cards else "",
+        "tp": many if split == "row" and many > 1 else "",
+        "pp": many if split == "layer" and many > 1 else "",
+        "weight_dtype": _gguf(file) or _gguf(kind),
+        "kv_dtype": made.get("type_k") or "",
+        "concurrency": 1,
+    }
+    prompt, answer = _whole(made.get("n_prompt")), _whole(made.get("n_gen"))
+    depth = _whole(made.get("n_depth"))
+    return [_test(common, where, made.get("avg_ts"), prompt, answer, depth)]
+
+
+def _test(common, where, rate, prompt, answer, depth):
+    name = " ".join(f"{tag}{n}" for tag, n in (("pp", prompt), ("tg", answer), ("@ d", depth)) if n)
+    if prompt and depth:
+        return Line(f"{where} {name}", {}, "a prompt behind a filled cache is not predicted")
+    metric = "decode_tok_s_per_user"
+    if prompt:
+        metric = "total_tok_s" if answer else "prefill_tok_s"
+    tokens = {"input_tokens": prompt or depth or 1, "output_tokens": answer}
+    return Line(f"{where} {name}", {**common, **tokens, "metric": metric, "value": rate})
+
+
+def _gguf(text):
+    """The quantisation a file or type name carries: Q4_K_M, "Q4_K - Medium", F16."""
+    size = {"small": "_S", "medium": "_M", "large": "_L"}
+    long = re.search(r"\b(Q\d_K) - (Small|Medium|Large)", text, re.I)
+    if long:
+        return f"GGUF {long.group(1)}{size[long.group(2).lower()]}"
+    last = re.split(r"[/\\]", text)[-1]
+    short = re.search(
+        r"(?<![A-Z0-9])(I?Q\d(?:_[A-Z0-9]+)*|MXFP4|BF16|F16|F32)(?![A-Z0-9])", last, re.I
+    )
+    if not short:
+        return ""
+    word = short.group(1).upper()
+    return word if word in ("BF16", "F32") else f"GGUF {word}"
+
+
+def _row(line):
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def _table_at(text):
+    """Where llama-bench's table begins; None when there is none."""
+    match = re.search(r"^[ \t]*\|[^\n]{0,2000}\bt/s[ \t]*\|", text, re.M)
+    return match.start() if match and "model" in match.group() else None
+
+
+def _from_markdown(text):
+    """llama-bench's table, the card's name from the log above it where that was kept."""
+    devices = re.findall(r"Device \d+: ([^,\n]{1,200})", text[:100_000])
+    header: list[str] = []
+    out: list[Line] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.lstrip().startswith("|"):
+            continue
+        cells = _row(line)
+        if "t/s" in cells and "model" in cells:
+            header = cells
+        elif header and set(line.strip()) - set("|-: \t\r"):
+            out.append(_markdown_row(header, cells, devices, f"line {number}"))
+    return out
+
+
+def _markdown_row(header, cells, devices, where):
+    if len(cells) != len(header):
+        return Line(where, {}, _miscounted(cells, header))
+    row = dict(zip(header, cells, strict=True))
+    test = re.fullmatch(
+        r"(?:pp ?(\d{1,9}))?\+?(?:tg ?(\d{1,9}))?(?: ?@ ?d ?(\d{1,9}))?", row.get("test", "")[:60]
+    )
+    if not test or not (test.group(1) or test.group(2)):
+        return Line(where, {}, f"test is {shown(row.get('test'))}: it takes pp512, tg128 or both")
+    params = re.fullmatch(r"([\d.]{1,20}) ?([BMT])", row.get("params", "")[:40])
+    scale = {"M": 1e6, "B": 1e9, "T": 1e12}
+    size = _number(params.group(1)) if params else None
+    made = {
+        "model_type": row["model"],
+        "model_n_params": size * scale[params.group(2)] if params and size else "",
+        "gpu_info": ", ".join(devices),
+        "split_mode": row.get("sm", "layer"),
+        "n_gpu_layers": row.get("ngl", ""),
+        "type_k": row.get("type_k", "f16"),  # the table leaves defaults out
+        "n_prompt": test.group(1),
+        "n_gen": test.group(2),
+        "n_depth": test.group(3),
+        "avg_ts": re.split(r"[±+ ]", row["t/s"])[0],
+    }
+    return _llama_bench(made, where)[0]

@@ -1,0 +1,484 @@
+"""Names as published measurements spell them, and the deployment each row means.
+
+Sources write "H100-80GB HBM3", "GGUF Q4_K_M" and "RedHatAI/...-quantized.w8a8"; the tables of
+`catalog/spellings.toml` say what each stands for, and what had to be assumed where a source
+left something open. A name nobody knows is told, never guessed.
+"""
+
+import re
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+from . import catalog
+from .refuse import BadInput, shown
+from .spec import Deployment
+
+GIB = 2**30
+SIZE_TOLERANCE = 0.02  # llama-bench rounds parameters to three figures
+PART_OR_DATE = re.compile(r"\d{4,5}|v\d(\.\d)?|iq\d|of")
+MEMORY_TOLERANCE = 0.15  # a "24GB" card reports 22.5 GiB; a 16 GB one is another card
+
+
+class Found(NamedTuple):
+    """A name of the catalogue, and what was assumed to get there.
+
+    Attributes
+    ----------
+    name : str
+        As the catalogue spells it; "" when nobody knows it [-].
+    assumed : str
+        What the source left open and what was taken; "" for nothing [-].
+    minor : bool
+        Whether what was left open hardly moves a prediction [-].
+    """
+
+    name: str
+    assumed: str = ""
+    minor: bool = False
+
+
+UNKNOWN = Found("")
+
+
+class Spelled(NamedTuple):
+    """The parts of a deployment as a row spells them; "" and 0 where it is silent.
+
+    Attributes
+    ----------
+    model, gpu, engine, version, weights, kv : str
+        Names in the source's spelling [-].
+    num_gpus, tp, pp, ep : int
+        Cards, and how they split the work [-].
+    dp_attention : int
+        Size of data-parallel attention; 0 and 1 mean none [-].
+    memory_fraction : float
+        The engine's memory setting [-].
+    """
+
+    model: str
+    gpu: str
+    engine: str = ""
+    version: str = ""
+    weights: str = ""
+    kv: str = ""
+    num_gpus: int = 0
+    tp: int = 0
+    pp: int = 0
+    ep: int = 0
+    dp_attention: int = 0
+    memory_fraction: float = 0.0
+
+
+class Meant(NamedTuple):
+    """What a row's spellings mean.
+
+    Attributes
+    ----------
+    deployment : Deployment or None
+        The deployment; None when it cannot be [-].
+    family : str
+        The engine's family [-].
+    assumed : tuple of str
+        What the source left open that moves a prediction [-].
+    taken : tuple of str
+        What it left open that hardly does [-].
+    reason : str
+        Why there is no deployment; "" when there is [-].
+    """
+
+    deployment: Deployment | None
+    family: str
+    assumed: tuple = ()
+    taken: tuple = ()
+    reason: str = ""
+
+
+def key(text):
+    """Write a name the way the tables are looked up.
+
+    Parameters
+    ----------
+    text : str
+        A name in any spelling [-].
+
+    Returns
+    -------
+    str
+        Lower case, with "-" for runs of blanks, "_" and "-" [-].
+
+    Examples
+    --------
+    >>> key(" H100  80GB_HBM3 ")
+    'h100-80gb-hbm3'
+    """
+    return re.sub(r"[\s_-]+", "-", text.strip().lower()).strip("-")
+
+
+@cache
+def _table(kind):
+    rows = catalog.table("spellings")[kind].items()
+    return {name: Found(v) if isinstance(v, str) else v for name, v in rows}
+
+
+@cache
+def _known(kind):
+    """Every name and alias of the catalogue, as `key` writes them."""
+    records = catalog.table(kind)[kind]
+    names = {key(a): n for n, r in records.items() for a in r.get("aliases", ())}
+    return names | {key(n): n for n in records}
+
+
+def _look_up(text, own, kind):
+    entry = own.get(text)
+    if isinstance(entry, dict):
+        return Found(entry["name"], entry.get("assumed", ""), entry.get("minor", False))
+    return entry or Found(_known(kind).get(text, ""))
+
+
+def card(text):
+    """Find the card a spelling means.
+
+    Parameters
+    ----------
+    text : str
+        Such as "NVIDIA H100-SXM-80GB" or "4x RTX 3090" [-].
+
+    Returns
+    -------
+    Found
+        The card; an empty name when nobody knows it [-].
+
+    Examples
+    --------
+    >>> card("NVIDIA GeForce RTX 4090").name
+    'rtx-4090'
+    >>> card("H100 (variant not stated)").assumed
+    'H100, variant not stated: SXM taken'
+    """
+    own, plain = _table("gpus"), key(count_of(text)[1])
+    noise = set(catalog.table("spellings")["gpu_noise"]["words"])
+    bare = "-".join(w for w in plain.split("-") if w not in noise)
+    short = key(re.sub(r"\([^)]*\)?", " ", bare))
+    short = "-".join(w for w in short.split("-") if w not in noise)
+    short = re.sub(r"-\d{2,4}w\b|-\d+-core\b", "", short)
+    for attempt in (plain, bare, short):
+        found = _look_up(attempt, own, "gpus")
+        if found.name:
+            return found
+    return _without_memory(short, own)
+
+
+def _without_memory(text, own):
+    """Drop a memory size from a name, unless it says that this is another card."""
+    said = re.search(r"-(\d{1,4})g(?:i?b)?\b", text)
+    if not said:
+        return UNKNOWN
+    found = _look_up(text.replace(said.group(), ""), own, "gpus")
+    if not found.name:
+        return UNKNOWN
+    gpu = catalog.gpu(found.name)
+    off = abs(float(said.group(1)) * GIB / gpu.memory_visible_bytes - 1)
+    return found if gpu.unified_memory or off <= MEMORY_TOLERANCE else UNKNOWN
+
+
+def count_of(text):
+    """Part a number of cards from their name.
+
+    Parameters
+    ----------
+    text : str
+        Such as "8x H100", "2 x A100" or "L4" [-].
+
+    Returns
+    -------
+    tuple of (int, str)
+        The number, 0 when there is none, and the rest [-].
+
+    Examples
+    --------
+    >>> count_of("8x H100 SXM")
+    (8, 'H100 SXM')
+    """
+    match = re.match(r"\s*(\d{1,4})\s*[x×*]\s*(?=\D)(.+)", text, re.S | re.I)
+    return (int(match.group(1)), match.group(2)) if match else (0, text)
+
+
+def model_name(text):
+    """Find the model a spelling means.
+
+    Parameters
+    ----------
+    text : str
+        A name, a repository or a file, such as "Qwen/Qwen3-32B-FP8" [-].
+
+    Returns
+    -------
+    str
+        Its name in the catalogue; "" when nobody knows it [-].
+
+    Examples
+    --------
+    >>> model_name("somebody/Qwen3-32B-FP8")
+    'qwen3-32b'
+    >>> model_name("models/Qwen2.5-7B-Instruct-Q4_K_M.gguf")
+    'qwen2.5-7b'
+    """
+    known, whole = _known("models"), key(text)
+    last = key(re.split(r"[/\\]", text.strip())[-1].removesuffix(".gguf"))
+    noise = set(catalog.table("spellings")["model_noise"]["words"])
+    for attempt in (whole, last, last.removeprefix("meta-")):
+        words = attempt.split("-")
+        while words:
+            name = known.get("-".join(words)) or _run_together().get("".join(words))
+            if name:
+                return name
+            if words[-1] not in noise and not re.fullmatch(
+                r"\d{4,5}|v\d(\.\d)?|iq\d|of", words[-1]
+            ):
+                break  # the word may tell two models apart
+            words.pop()
+    return ""
+
+
+@cache
+def _run_together():
+    """Model names without their dashes, where that leaves them apart."""
+    seen: dict[str, str] = {}
+    for spelled, name in _known("models").items():
+        short = spelled.replace("-", "")
+        seen[short] = name if seen.get(short, name) == name else ""
+    return seen
+
+
+@lru_cache(maxsize=1024)
+def model_of_size(kind, params):
+    """Find the model that llama.cpp names by architecture and size alone.
+
+    Parameters
+    ----------
+    kind : str
+        Its type, such as "llama 8B Q4_K - Medium" [-].
+    params : float
+        Its parameters [-].
+
+    Returns
+    -------
+    str
+        The model of that line nearest in size, within 2%; "" when there is none [-].
+
+    Examples
+    --------
+    >>> model_of_size("llama 8B Q4_K - Medium", 8.03e9)
+    'llama-3.1-8b'
+    """
+    words = kind.lower().split()
+    line = words[0].replace("-", "").removesuffix("moe") if words else ""
+    lines = ("llama", "mistral", "mixtral") if line == "llama" else (line,)
+    near = {}
+    for name in reversed(catalog.models() if line else ()):  # of equals the later generation
+        if name.replace("-", "").startswith(lines):
+            near[name] = abs(params / catalog.model(name).params - 1)
+    best = min(near, key=lambda name: (round(near[name], 4), name.count("-")), default="")
+    return best if best and near[best] < SIZE_TOLERANCE else ""
+
+
+def weight_format(text, model_text, native):
+    """Find the format a row's weights are in.
+
+    Parameters
+    ----------
+    text : str
+        What the source calls it; "" when it does not say [-].
+    model_text : str
+        The model as the source spells it: a checkpoint's name often says [-].
+    native : str
+        The format the model ships in [-].
+
+    Returns
+    -------
+    Found
+        The format; an empty name when nobody knows it [-].
+
+    Examples
+    --------
+    >>> weight_format("", "Qwen/Qwen3-32B-FP8", "bf16").name
+    'fp8'
+    >>> weight_format("compressed-tensors", "x-quantized.w8a8", "bf16").name
+    'int8'
+    """
+    plain, model_plain = key(text) or "(none)", key(model_text)
+    plain = "(checkpoint" if plain.startswith("(checkpoint") else plain
+    entry = _table("weights").get(plain)
+    if isinstance(entry, dict) and "models" in entry:
+        hits = (f for word, f in entry["models"].items() if word in model_plain)
+        return Found(next(hits, entry["name"]))
+    found = _look_up(plain, _table("weights"), "formats")
+    if found.name == "native":
+        words = catalog.table("spellings")["weights_in_model_name"].items()
+        named = next((f for word, f in words if word in model_plain), "")
+        return Found(named) if named else found._replace(name=native)
+    return found if found.name in catalog.formats() else UNKNOWN
+
+
+def kv_format(text, weights):
+    """Find the format a row's KV cache is in.
+
+    Parameters
+    ----------
+    text : str
+        What the source calls it; "" when it does not say [-].
+    weights : str
+        The format of the weights: a cache left alone follows 32-bit ones [-].
+
+    Returns
+    -------
+    Found
+        The format; an empty name when nobody knows it [-].
+
+    Examples
+    --------
+    >>> kv_format("fp8_e5m2", "bf16").name, kv_format("auto", "fp32").name
+    ('fp8', 'fp32')
+    """
+    found = _look_up(key(text) or "(none)", _table("kv"), "formats")
+    if found.name == "auto":
+        return found._replace(name="fp32" if weights == "fp32" else "bf16")
+    return found if found.name in catalog.formats(kv=True) else UNKNOWN
+
+
+@lru_cache(maxsize=1024)
+def family(engine):
+    """Say which family an engine belongs to.
+
+    Parameters
+    ----------
+    engine : str
+        As the source spells it [-].
+
+    Returns
+    -------
+    str
+        One of vllm, sglang, trtllm, llama.cpp, transformers, exllama, gpt-fast, mlc,
+        lmdeploy and other [-].
+
+    Examples
+    --------
+    >>> family("NVIDIA NIM (TensorRT-LLM profile not stated)"), family("Ollama / llama.cpp")
+    ('trtllm', 'llama.cpp')
+    """
+    plain = key(engine)
+    words = catalog.table("spellings")["engines"].items()
+    return next((f for word, f in words if word in plain), "other")
+
+
+def engine_record(engine_family, version):
+    """Find the engine of the catalogue whose memory habits a version has.
+
+    Parameters
+    ----------
+    engine_family : str
+        Its family; one the catalogue lacks borrows vLLM's [-].
+    version : str
+        As the source spells it; the newest when it does not say [-].
+
+    Returns
+    -------
+    str
+        A name of the catalogue: for vLLM the newest recorded version that is not
+        newer, or else the oldest [-].
+
+    Examples
+    --------
+    >>> engine_record("vllm", "0.11.0 (image in doc)"), engine_record("vllm", "0.18.0")
+    ('vllm-0.11', 'vllm-0.19')
+    """
+    name = catalog.table("spellings")["records"].get(engine_family, "vllm")
+    said = re.match(r"v?(\d{1,3})\.(\d{1,3})", version.strip())
+    if engine_family != "vllm" or not said:
+        return _known("engines")[name]
+    wanted = (int(said.group(1)), int(said.group(2)))
+    held = {}
+    for spelled, record in _known("engines").items():
+        match = re.fullmatch(r"vllm-(\d+)\.(\d+)", spelled)
+        if match:
+            held[(int(match.group(1)), int(match.group(2)))] = record
+    older = [v for v in held if v <= wanted]
+    return held[max(older) if older else min(held)]
+
+
+def _split(spelled, model, cards):
+    """Work out tp, pp, ep and data-parallel attention where a row is silent or odd."""
+    pp = spelled.pp or 1
+    tp = spelled.tp or max((spelled.num_gpus or cards or 1) // pp, 1)
+    ep, dp = spelled.ep or 1, spelled.dp_attention > 1
+    if dp and tp == 1:
+        # one card a replica of attention: the layer is spread over those that share experts
+        tp = ep if ep > 1 else spelled.dp_attention
+    if not model.experts or tp % ep or ep > model.experts:
+        ep = 1
+    if model.heads and model.heads % tp:
+        dp = True  # heads that do not divide leave no other way
+    return {"tp": tp, "pp": pp, "ep": ep, "dp_attention": dp and tp > 1}
+
+
+@lru_cache(maxsize=16_384)
+def meaning(spelled):
+    """Build the deployment a row's spellings mean.
+
+    Parameters
+    ----------
+    spelled : Spelled
+        The parts as the row spells them [-].
+
+    Returns
+    -------
+    Meant
+        The deployment and what was assumed, or why there is none [-].
+
+    Examples
+    --------
+    >>> meant = meaning(Spelled("LLaMA-3-8B", "H100 (variant not stated)", "vLLM"))
+    >>> meant.deployment.gpu.name, meant.assumed[0]
+    ('h100-sxm', 'H100, variant not stated: SXM taken')
+    >>> meaning(Spelled("LLaMA-3-8B", "abacus")).reason
+    "gpu 'abacus' is not in the catalogue (llmcap list gpus)"
+    """
+    engine_family = family(spelled.engine)
+    try:
+        return _meaning(spelled, engine_family)
+    except BadInput as problem:
+        return Meant(None, engine_family, reason=str(problem).rstrip("."))
+
+
+def _meaning(spelled, engine_family):
+    name, gpu = model_name(spelled.model), card(spelled.gpu)
+    _must(name, "model", spelled.model, "models")
+    _must(gpu.name, "gpu", spelled.gpu, "gpus")
+    model = catalog.model(name)
+    weights = weight_format(spelled.weights, spelled.model, model.native_format)
+    _must(weights.name, "weights", spelled.weights, "formats")
+    kv = kv_format(spelled.kv, weights.name)
+    _must(kv.name, "kv", spelled.kv, "formats")
+    made = catalog.deployment(
+        model=name,
+        gpu=gpu.name,
+        engine=engine_record(engine_family, spelled.version),
+        weights=weights.name,
+        kv=kv.name,
+        memory_fraction=spelled.memory_fraction or None,
+        **_split(spelled, model, count_of(spelled.gpu)[0]),
+    )
+    told = [f for f in (gpu, weights, kv) if f.assumed]
+    return Meant(
+        made,
+        engine_family,
+        tuple(f.assumed for f in told if not f.minor),
+        tuple(f.assumed for f in told if f.minor),
+    )
+
+
+def _must(found, field, text, kind):
+    if not found and not text.strip():
+        raise BadInput(field, f"{field} is not stated (give --{field})")
+    if not found:
+        raise BadInput(field, f"{field} {shown(text)} is not in the catalogue (llmcap list {kind})")

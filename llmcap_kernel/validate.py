@@ -1,0 +1,930 @@
+"""Predicted beside measured: rows of a benchmark, the model's answer, and how far apart they are.
+
+Each row becomes a deployment and a load, is predicted by `calibration` (memory rows by the
+ledger of `capacity`), and is set beside what was measured. A row that cannot be read or mapped
+is skipped with its reason; the rest goes on.
+"""
+
+import contextlib
+import math
+import re
+import statistics
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+from . import capacity, results, spellings
+from .explain import digits
+from .refuse import BadInput, number, shown
+from .spec import MAX_TOKENS
+
+GIB = 2**30
+MOE_SMALL_BATCH = 8  # requests in flight up to which few experts are shared
+LONG_CONTEXT_TOKENS = 32_000
+TEXT_ROWS = 40
+REASON_CHARS = 240
+MAX_VALUE = 1e15
+
+TIMED = (
+    "decode_tok_s_per_user",
+    "itl_ms",
+    "ttft_ms",
+    "prefill_tok_s",
+    "output_tok_s_total",
+    "output_tok_s_per_gpu",
+    "total_tok_s",
+    "e2e_latency_s",
+)
+MEMORY = (
+    "kv_cache_tokens",
+    "kv_cache_gib_available_per_gpu",
+    "weights_gib_per_gpu",
+    "non_kv_gib_per_gpu",
+    "max_concurrency_at_max_model_len",
+)
+METRICS = TIMED + MEMORY
+PREFILL = ("prefill", "prefill_serving")
+REGIMES = (
+    "batch1_decode",
+    "batch1_mixed",
+    "batched_decode",
+    "moe_small_batch",
+    *PREFILL,
+    "throughput_max",
+    "long_context",
+    "serving_slo",
+    "capacity",
+)
+FAILURE_MODES = (
+    "moe-small-batch",
+    "underspecified",
+    "long-context",
+    "apple-silicon",
+    "gguf-data-centre",
+)
+# How the names of cards begin that stand on desks and not in servers.
+DESK = ("rtx-", "rx-", "radeon-", "apple-", "ryzen-", "gb10")
+# The columns that the command line may fill where a file is silent.
+FILLABLE = (
+    *("model", "gpu", "engine", "engine_version", "tp", "pp", "ep", "dp_attention"),
+    *("weight_dtype", "kv_dtype", "memory_fraction", "max_model_len"),
+    *("input_tokens", "output_tokens", "concurrency"),
+)
+
+CARDS = ("num_gpus", "tp", "pp", "ep", "dp_attention")
+# The columns that say which deployment it is.
+SPELLED = (
+    *("model", "model_type", "model_n_params", "layers_on_card", "gpu", "engine"),
+    *("engine_version", "weight_dtype", "kv_dtype", "memory_fraction", *CARDS),
+)
+
+
+class Load(NamedTuple):
+    """What was measured on a deployment, and under which load.
+
+    Attributes
+    ----------
+    metric, regime : str
+        The quantity and the regime it was measured in [-].
+    input_tokens, output_tokens : int or None
+        Tokens of a request; None where the source is silent [tokens].
+    concurrency : int or None
+        Requests in flight; None for as many as memory allows [-].
+    context_tokens : int or None
+        The longest sequence the engine was started for [tokens].
+    """
+
+    metric: str
+    regime: str
+    input_tokens: int | None
+    output_tokens: int | None
+    concurrency: int | None
+    context_tokens: int | None
+
+
+class Measurement(NamedTuple):
+    """One row of a benchmark, understood.
+
+    Attributes
+    ----------
+    id : str
+        Its name in the file [-].
+    value : float
+        What was measured, in the metric's own unit [-].
+    spelled : Spelled
+        The deployment in the source's spelling [-].
+    load : Load
+        What was measured and how [-].
+    """
+
+    id: str
+    value: float
+    spelled: spellings.Spelled
+    load: Load
+
+
+class Predicted(NamedTuple):
+    """What the model says of a row before it is measured.
+
+    Attributes
+    ----------
+    value, low, high : float or None
+        The prediction and its interval, in the metric's unit; None without one [-].
+    ceiling : float or None
+        What the spec sheet allows; None for memory [-].
+    failure_modes : tuple of str
+        Where the model is known to be weak [-].
+    reason : str
+        Why there is no prediction; "" when there is one [-].
+    regime : str or None
+        The regime the row belongs to; None when its deployment is unknown [-].
+    assumed : tuple of str
+        All that the source left open [-].
+    """
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    ceiling: float | None = None
+    failure_modes: tuple = ()
+    reason: str = ""
+    regime: str | None = None
+    assumed: tuple = ()
+
+
+class Row(NamedTuple):
+    """Predicted beside measured.
+
+    Attributes
+    ----------
+    id, metric, regime : str
+        Which row it is [-].
+    measured, predicted, low, high, ceiling : float or None
+        In the metric's own unit [-].
+    failure_modes : tuple of str
+        Where the model is known to be weak [-].
+    skipped : str or None
+        Why it was not predicted; None when it was [-].
+    """
+
+    id: str
+    metric: str | None
+    regime: str | None
+    measured: float | None
+    predicted: float | None = None
+    low: float | None = None
+    high: float | None = None
+    ceiling: float | None = None
+    failure_modes: tuple = ()
+    skipped: str | None = None
+
+    @property
+    def error(self):
+        """Distance of the prediction from the measurement, as a share of it [-]."""
+        if self.predicted is None or self.measured is None:
+            return None
+        return abs(self.predicted / self.measured - 1)
+
+    @property
+    def inside(self):
+        """Whether the measurement lies in the interval [-]."""
+        if self.low is None or self.high is None or self.measured is None:
+            return False
+        return self.low <= self.measured <= self.high
+
+
+# reading a row
+
+
+def fill_of(**options):
+    """Check the options that fill what a file does not say.
+
+    Parameters
+    ----------
+    **options : str or float
+        Values by the names in `FILLABLE`; None and "" are left out [-].
+
+    Returns
+    -------
+    dict
+        What was given [-].
+
+    Raises
+    ------
+    BadInput
+        When a name is not in the catalogue.
+
+    Examples
+    --------
+    >>> fill_of(gpu="H100 SXM", tp=2, model=None)
+    {'gpu': 'H100 SXM', 'tp': 2}
+    """
+    given = {name: value for name, value in options.items() if not _blank(value)}
+    catalog, unknown = spellings.catalog, set(given) - set(FILLABLE)
+    if unknown:
+        raise BadInput("option", f"option {shown(min(unknown))} fills no column.")
+    # a name nobody knows is told at once, with the nearest, and not row by row
+    if "model" in given and not spellings.model_name(given["model"]):
+        catalog.model(given["model"])
+    if "gpu" in given and not spellings.card(given["gpu"]).name:
+        catalog.gpu(given["gpu"])
+    if (
+        "weight_dtype" in given
+        and not spellings.weight_format(given["weight_dtype"], "", "bf16").name
+    ):
+        catalog.one_of("weights", given["weight_dtype"], catalog.formats())
+    if "kv_dtype" in given and not spellings.kv_format(given["kv_dtype"], "bf16").name:
+        catalog.one_of("kv", given["kv_dtype"], catalog.formats(kv=True))
+    return given
+
+
+def _blank(value):
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _text(fields, name):
+    value = fields.get(name)
+    if _blank(value):
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise BadInput(name, f"{name} is {shown(value)}: it takes text")
+    text = str(value) if isinstance(value, str) or abs(value) < MAX_VALUE else "huge"
+    if len(text) > results.MAX_CELL:
+        raise BadInput(name, f"{name} has {len(text):,} characters: it takes a name")
+    return text
+
+
+def _number(fields, name, low, high, unit=""):
+    """A number of a row; None when the row is silent."""
+    value = fields.get(name)
+    if _blank(value):
+        return None
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):  # what is no number is refused below, in words
+            value = float(value) if len(value) <= results.MAX_CELL else value
+    return number(name, value, low, high, unit)
+
+
+def _count(fields, name, low, high, unit=""):
+    value = _number(fields, name, low, high, unit)
+    return None if value is None else round(value)
+
+
+def measurement(line, fill=None):
+    """Understand one line of a benchmark.
+
+    Parameters
+    ----------
+    line : Line
+        As `results.read` gives it [-].
+    fill : mapping, optional
+        Values for columns where the line is silent, by the names in `FILLABLE` [-].
+
+    Returns
+    -------
+    Measurement
+        What was measured, on what [-].
+
+    Raises
+    ------
+    BadInput
+        When a value is missing, no number or out of range.
+
+    Examples
+    --------
+    >>> line = results.Line("a", {"metric": "itl_ms", "value": "9.5", "concurrency": "1"})
+    >>> made = measurement(line, {"model": "llama-3.1-8b", "gpu": "l4"})
+    >>> made.value, made.load.concurrency
+    (9.5, 1)
+    """
+    if line.problem:
+        raise BadInput("row", line.problem)
+    fields = dict(line.fields)
+    for name, value in (fill or {}).items():
+        if _blank(fields.get(name)) or (name == "model" and _is_served_name(fields)):
+            fields[name] = value
+    metric = _text(fields, "metric").strip()
+    if metric not in METRICS:
+        raise BadInput("metric", f"metric {shown(metric)} is not one that is predicted")
+    value = _value(fields, metric)
+    spelled = _spelled_of(fields)
+    tokens = {
+        "input_tokens": _count(fields, "input_tokens", 0, MAX_TOKENS, "tokens"),
+        "output_tokens": _count(fields, "output_tokens", 0, MAX_TOKENS, "tokens"),
+    }
+    if tokens["input_tokens"] == 0:
+        tokens["input_tokens"] = 1  # generation from an empty context
+    load = Load(
+        metric=metric,
+        regime=_text(fields, "regime").strip(),
+        input_tokens=tokens["input_tokens"],
+        output_tokens=tokens["output_tokens"] or None,
+        concurrency=_concurrency(fields, spelled),
+        context_tokens=_count(fields, "max_model_len", 1, MAX_TOKENS, "tokens"),
+    )
+    return Measurement(line.where, value, spelled, load)
+
+
+def _is_served_name(fields):
+    """Whether a client's model name is one its server made up."""
+    name = fields.get("model")
+    return bool(fields.get("from_client")) and not (
+        isinstance(name, str) and spellings.model_name(name[: results.MAX_CELL])
+    )
+
+
+def _value(fields, metric):
+    value, unit = _number(fields, "value", 1e-9, MAX_VALUE), _text(fields, "unit").strip().lower()
+    if value is None:
+        raise BadInput("value", "value is missing")
+    wanted = "ms" if metric.endswith("_ms") else "s" if metric.endswith("_latency_s") else ""
+    if wanted and unit in results.SECONDS and results.SECONDS[unit] != results.SECONDS[wanted]:
+        raise BadInput("unit", f"unit is {shown(unit)}: {metric} takes {wanted}")
+    return value
+
+
+def _concurrency(fields, spelled):
+    asked = _count(fields, "concurrency", 0, 1e7, "requests") or None
+    if spelled.dp_attention > 1:
+        # some sources write the share of one attention replica and keep the whole in the notes
+        said = re.search(r"\bconcurrency=(\d{1,7})\b", _notes(fields))
+        asked = max(asked or 1, int(said.group(1))) if said else asked
+    return asked
+
+
+def _notes(fields):
+    notes = fields.get("notes")
+    return notes[:4000] if isinstance(notes, str) else ""
+
+
+def _spelled_of(fields):
+    """The deployment in the row's spelling; rows of one deployment share the work."""
+    notes, told = _notes(fields), {}
+    if "gmu" in notes or "gpu_memory" in notes:
+        said = re.search(r"\b(?:gmu|gpu_memory_utilization)[ =](0?\.\d{1,4}|1\.0)\b", notes)
+        told["fraction_in_notes"] = said.group(1) if said else ""
+    if "kvfp8" in notes:
+        told["kv_in_notes"] = "fp8"
+    cells = tuple((c, fields[c]) for c in SPELLED if fields.get(c) not in (None, ""))
+    try:
+        return _spelled(cells + tuple(told.items()))
+    except TypeError:  # a list or a table where a name should stand
+        return _spelled.__wrapped__(cells + tuple(told.items()))
+
+
+@lru_cache(maxsize=16_384)
+def _spelled(cells):
+    fields = dict(cells)
+    fraction = _number(fields, "memory_fraction", 0.05, 1)
+    kv = _text(fields, "kv_dtype")
+    return spellings.Spelled(
+        model=_model(fields),
+        gpu=_text(fields, "gpu"),
+        engine=_text(fields, "engine"),
+        version=_text(fields, "engine_version"),
+        weights=_text(fields, "weight_dtype"),
+        kv=fields.get("kv_in_notes", kv) if kv in ("", "auto") else kv,
+        memory_fraction=fraction or float(fields.get("fraction_in_notes") or 0),
+        **{name: _count(fields, name, 0, 4096) or 0 for name in CARDS},
+    )
+
+
+def _model(fields):
+    """The model's spelling; llama-bench may know no more than a type and a size."""
+    text, kind = _text(fields, "model"), _text(fields, "model_type")
+    name = spellings.model_name(text)
+    params = _number(fields, "model_n_params", 1, 1e15) if kind else None
+    if params and (not name or text == kind):  # the type's "llama 7B" may be a Mistral
+        text = spellings.model_of_size(kind, params) or text
+        name = spellings.model_name(text)
+    on_card = fields.get("layers_on_card")
+    if name and not _blank(on_card):
+        layers = spellings.catalog.model(name).layers
+        held = _count(fields, "layers_on_card", -1, 1e6)
+        if 0 <= held < layers:
+            raise BadInput("ngl", f"only {held} of {layers} layers are on the card")
+    return text
+
+
+def regime_of(load, moe=False):
+    """Say which regime a measurement belongs to where its source does not.
+
+    Parameters
+    ----------
+    load : Load
+        What was measured; its own regime stands when it is a known one [-].
+    moe : bool
+        Whether the model has experts [-].
+
+    Returns
+    -------
+    str
+        One of `REGIMES` [-].
+
+    Examples
+    --------
+    >>> regime_of(Load("ttft_ms", "", 1000, 100, 32, None))
+    'prefill_serving'
+    """
+    one = load.concurrency == 1
+    if load.regime in REGIMES:
+        return load.regime
+    if load.metric in MEMORY:
+        return "capacity"
+    if load.metric == "prefill_tok_s":
+        return "prefill"
+    if load.metric == "ttft_ms":
+        return "prefill" if one else "prefill_serving"
+    if _context(load) > LONG_CONTEXT_TOKENS:
+        return "long_context"
+    if load.metric == "output_tok_s_per_gpu":
+        return "throughput_max"  # nobody states a rate by the card but at its peak
+    if load.concurrency is None:
+        return "throughput_max" if "tok_s" in load.metric else "batched_decode"
+    if one:
+        mixed = load.metric in ("output_tok_s_total", "total_tok_s")
+        return "batch1_mixed" if mixed else "batch1_decode"
+    return "moe_small_batch" if moe and load.concurrency <= MOE_SMALL_BATCH else "batched_decode"
+
+
+def _context(load):
+    return (load.input_tokens or 0) + (load.output_tokens or 0)
+
+
+# predicting a row
+
+
+def failure_modes(
+    deployment, family, input_tokens, output_tokens, concurrency, regime, *, assumed=()
+):
+    """Name where the model is known to be weak, before anything is measured.
+
+    - "moe-small-batch": a model with experts and at most 8 requests in flight. Few tokens share
+      an expert, routing is uneven and kernels are small, where the law takes even routing at
+      full efficiency. Rows: gpt-oss and Qwen3.5 under `regime` moe_small_batch, Mixtral at
+      batch 1.
+    - "underspecified": the batch, a length or the variant of card or format is not stated, and
+      was assumed. Rows: mlperf41 (no lengths), trtllm_v014 (no batch), argonne (A100 and H100
+      of no stated form), prem (4 bits of no stated scheme).
+    - "long-context": requests of more than 32 000 tokens, where attention outweighs the weights
+      and each engine's kernel is its own. Rows: qwen25 at 63 488 and 129 024 tokens,
+      llamacpp_spark at 32 768.
+    - "apple-silicon": memory shared with the host and a GPU without matrix units of the usual
+      kind. Rows: xdai and geerling on M1 to M3.
+    - "gguf-data-centre": GGUF weights on a server card, whose kernels unpack in arithmetic what
+      they save in bytes. Rows: xdai on A100, H100 and L40S.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    family : str
+        The engine's family [-].
+    input_tokens, output_tokens : int or None
+        Tokens of a request [tokens].
+    concurrency : int or None
+        Requests in flight; None for as many as memory allows [-].
+    regime : str
+        One of `REGIMES` [-].
+    assumed : tuple of str
+        What the source left open [-].
+
+    Returns
+    -------
+    tuple of str
+        Those of `FAILURE_MODES` that hold [-].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> mac = catalog.deployment(model="gpt-oss-20b", gpu="apple-m2-max", weights="gguf-mxfp4")
+    >>> failure_modes(mac, "llama.cpp", 512, 128, 1, "batch1_decode")
+    ('moe-small-batch', 'apple-silicon')
+    """
+    decodes = regime not in (*PREFILL, "capacity")
+    few = concurrency is not None and concurrency <= MOE_SMALL_BATCH
+    open_load = input_tokens is None or (decodes and (output_tokens is None or concurrency is None))
+    long = (input_tokens or 0) + (output_tokens or 0) > LONG_CONTEXT_TOKENS
+    gpu = deployment.gpu.name
+    holds = {
+        "moe-small-batch": bool(deployment.model.experts) and decodes and few,
+        "underspecified": bool(assumed) or (regime != "capacity" and open_load),
+        "long-context": long or regime == "long_context",
+        "apple-silicon": gpu.startswith("apple-"),
+        "gguf-data-centre": _is_gguf(deployment, family) and not gpu.startswith(DESK),
+    }
+    return tuple(name for name in FAILURE_MODES if holds[name])
+
+
+def _is_gguf(deployment, family):
+    return deployment.weights.name.startswith("gguf-") or family == "llama.cpp"
+
+
+def memory_value(deployment, metric, context_tokens):
+    """Compute what an engine's start-up log would print.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    metric : str
+        One of `MEMORY` [-].
+    context_tokens : int
+        The longest sequence the engine is started for [tokens].
+
+    Returns
+    -------
+    float
+        In the metric's own unit: GiB, tokens or sequences [-].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> round(memory_value(one, "weights_gib_per_gpu", 8192), 1)
+    15.0
+    """
+    books = capacity.ledger(deployment, context_tokens=context_tokens)
+    pool = max(books.kv_pool_bytes, 0.0)
+    replicas = deployment.tp if deployment.dp_attention else 1
+    return {
+        "weights_gib_per_gpu": books.weights_bytes / GIB,
+        "non_kv_gib_per_gpu": (books.weights_bytes + books.overhead_bytes) / GIB,
+        "kv_cache_gib_available_per_gpu": pool / GIB,
+        "kv_cache_tokens": float(books.kv_pool_tokens),
+        "max_concurrency_at_max_model_len": pool / books.kv_bytes_per_sequence * replicas,
+    }[metric]
+
+
+@lru_cache(maxsize=65_536)
+def predicted(spelled, load):
+    """Predict one row, or say why not.
+
+    Parameters
+    ----------
+    spelled : Spelled
+        The deployment in the source's spelling [-].
+    load : Load
+        What was measured and how [-].
+
+    Returns
+    -------
+    Predicted
+        Value, interval, ceiling and known weaknesses [-].
+    """
+    meant = spellings.meaning(spelled)
+    if meant.deployment is None:
+        return Predicted(reason=meant.reason)
+    load = load._replace(regime=regime_of(load, bool(meant.deployment.model.experts)))
+    sizes = (load.input_tokens, load.output_tokens, load.concurrency, load.regime)
+    modes = failure_modes(meant.deployment, meant.family, *sizes, assumed=meant.assumed)
+    try:
+        made = _memory(meant, load) if load.metric in MEMORY else _timed(meant, load)
+    except BadInput as problem:
+        made = Predicted(reason=str(problem))
+    except (ArithmeticError, TypeError, ValueError) as problem:
+        told = f"the law gives no number here ({type(problem).__name__})"
+        made = Predicted(reason=told)
+    told = meant.assumed + meant.taken
+    return made._replace(failure_modes=modes, regime=load.regime, assumed=told)
+
+
+def _memory(meant, load):
+    from . import calibration  # its tables are read when a row is predicted, not before
+
+    longest = meant.deployment.model.max_context_tokens
+    value = memory_value(meant.deployment, load.metric, load.context_tokens or longest)
+    half = value * calibration.CAPACITY_SHARE.get(load.metric, 0.05)
+    return _finite(value, value - half, value + half, None, "")
+
+
+def _timed(meant, load):
+    from . import calibration
+
+    made = calibration.estimate(
+        meant.deployment,
+        metric=load.metric,
+        family=meant.family,
+        input_tokens=load.input_tokens,
+        output_tokens=load.output_tokens,
+        concurrency=load.concurrency,
+        regime=load.regime,
+    )
+    return _finite(made.value, made.low, made.high, made.ceiling, made.reason)
+
+
+def _finite(value, low, high, ceiling, reason):
+    """Strict JSON has no NaN: what is no number is a row without a prediction."""
+    good = [_plain_number(x) for x in (value, low, high)]
+    if any(x is None for x in good):
+        return Predicted(reason=reason or "no prediction")
+    return Predicted(good[0], good[1], good[2], _plain_number(ceiling))
+
+
+def _plain_number(value):
+    if value is None:
+        return None
+    value = float(value)
+    return value if math.isfinite(value) else None
+
+
+def row(line, fill=None):
+    """Set one line of a benchmark beside its prediction.
+
+    Parameters
+    ----------
+    line : Line
+        As `results.read` gives it [-].
+    fill : mapping, optional
+        Values for columns where the line is silent [-].
+
+    Returns
+    -------
+    Row
+        Predicted beside measured, or the reason it was skipped [-].
+    """
+    return _row(line, fill)[0]
+
+
+def _row(line, fill):
+    """The row, and what was assumed to predict it."""
+    name = _printable(line.where, 80)
+    try:
+        made = measurement(line, fill)
+    except BadInput as problem:
+        metric = line.fields.get("metric")
+        known = metric if isinstance(metric, str) and metric in METRICS else None
+        said = _printable(str(problem), REASON_CHARS).rstrip(".")
+        return Row(name, known, None, _measured(line), skipped=said), ()
+    answer = predicted(made.spelled, made.load)
+    skipped = None
+    if answer.value is None:
+        skipped = _printable(answer.reason, REASON_CHARS).rstrip(".")
+    out = Row(
+        name,
+        made.load.metric,
+        answer.regime,
+        made.value,
+        answer.value,
+        answer.low,
+        answer.high,
+        answer.ceiling,
+        answer.failure_modes,
+        skipped,
+    )
+    return out, answer.assumed
+
+
+def _measured(line):
+    try:
+        return _number(line.fields, "value", 1e-9, MAX_VALUE)
+    except BadInput:
+        return None
+
+
+def _printable(text, longest):
+    """Keep a stranger's text from steering a terminal, and short."""
+    text = text if len(text) <= longest else text[: longest - 3] + "..."
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)
+
+
+# a whole file
+
+
+def quantile(values, share):
+    """Give the value below which a share of some values lies, between two by a straight line.
+
+    Parameters
+    ----------
+    values : iterable of float
+        The values, not empty [-].
+    share : float
+        From 0 to 1 [-].
+
+    Returns
+    -------
+    float
+        The quantile [-].
+
+    Examples
+    --------
+    >>> quantile([1, 2, 3, 4, 5], 0.8)
+    4.2
+    """
+    ordered = sorted(values)
+    at = share * (len(ordered) - 1)
+    below = math.floor(at)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (at - below)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A benchmark beside its predictions.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+        In the order of the file [-].
+    assumptions : dict of str to int
+        What sources left open, and in how many rows [-].
+    """
+
+    rows: tuple
+    assumptions: dict = field(default_factory=dict)
+
+    @property
+    def compared(self):
+        """The rows that were predicted [-]."""
+        return tuple(r for r in self.rows if r.skipped is None)
+
+    @property
+    def summary(self):
+        """Counts, errors over all rows and by regime, and what was assumed [-]."""
+        done = self.compared
+        by_regime: dict[str, list] = {}
+        for one in done:
+            by_regime.setdefault(one.regime, []).append(one)
+        reasons = Counter(r.skipped for r in self.rows if r.skipped is not None)
+        return {
+            "rows": len(self.rows),
+            "predicted": len(done),
+            "skipped": len(self.rows) - len(done),
+            **_errors(done),
+            "by_regime": {n: {"rows": len(r), **_errors(r)} for n, r in sorted(by_regime.items())},
+            "failure_modes": dict(Counter(m for r in done for m in r.failure_modes)),
+            "skipped_reasons": dict(reasons.most_common(20)),
+            "assumptions": dict(self.assumptions),
+        }
+
+    def as_dict(self):
+        """Turn the report into plain data for strict JSON.
+
+        Returns
+        -------
+        dict
+            Rows and summary [-].
+        """
+        keep = ("id", "metric", "measured", "predicted", "low", "high", "ceiling")
+        rows = [
+            {name: getattr(r, name) for name in keep}
+            | {"failure_modes": list(r.failure_modes), "skipped": r.skipped}
+            for r in self.rows
+        ]
+        return {"rows": rows, "summary": self.summary}
+
+    def text(self):
+        """Write the report for a terminal: the worst rows first, then the summary.
+
+        Returns
+        -------
+        str
+            An aligned table and the summary [-].
+        """
+        return "\n".join([*self._table(), *self._summary_lines()])
+
+    def _table(self):
+        worst = sorted(self.compared, key=lambda r: -r.error)[:TEXT_ROWS]
+        if not worst:
+            return ["no row could be predicted"]
+        table = [("id", "metric", "measured", "predicted", "interval", "error", "failure modes")]
+        table += [
+            (
+                r.id[:40],
+                r.metric,
+                digits(r.measured),
+                digits(r.predicted),
+                f"{digits(r.low)} to {digits(r.high)}",
+                f"{r.error:.0%}",
+                ", ".join(r.failure_modes),
+            )
+            for r in worst
+        ]
+        widths = [max(len(cells[i]) for cells in table) for i in range(len(table[0]))]
+        lines = [
+            "  ".join(cell.ljust(w) for cell, w in zip(cells, widths, strict=True)).rstrip()
+            for cells in table
+        ]
+        more = len(self.compared) - len(worst)
+        return [*lines, f"and {more:,} rows that are closer"] if more else lines
+
+    def _summary_lines(self):
+        told = self.summary
+        out = ["", f"{told['rows']:,} rows, {told['predicted']:,} predicted"]
+        out[-1] += f", {told['skipped']:,} skipped"
+        if told["predicted"]:
+            out.append(
+                f"{'':18}{'rows':>8}{'median error':>14}{'80% below':>11}{'in interval':>13}"
+            )
+            groups = {"all": {"rows": told["predicted"], **told}, **told["by_regime"]}
+            groups["all"]["rows"] = told["predicted"]
+            for name, one in groups.items():
+                out.append(
+                    f"{name:18}{one['rows']:>8,}{one['median_abs_rel_error']:>14.1%}"
+                    f"{one['p80_abs_rel_error']:>11.1%}{one['inside_interval']:>13.1%}"
+                )
+        for title, counts in (
+            ("skipped", told["skipped_reasons"]),
+            ("assumed", told["assumptions"]),
+        ):
+            out += [f"{title} {count:,}x: {text}" for text, count in list(counts.items())[:10]]
+        return out
+
+
+def _errors(rows):
+    if not rows:
+        nothing = ("median_abs_rel_error", "p80_abs_rel_error", "inside_interval")
+        return dict.fromkeys(nothing)
+    errors = [r.error for r in rows]
+    return {
+        "median_abs_rel_error": statistics.median(errors),
+        "p80_abs_rel_error": quantile(errors, 0.8),
+        "inside_interval": sum(r.inside for r in rows) / len(rows),
+    }
+
+
+def report(lines, fill=None, progress=None):
+    """Set the lines of a benchmark beside their predictions.
+
+    Parameters
+    ----------
+    lines : list of Line
+        As `results.read` gives them [-].
+    fill : mapping, optional
+        Values for columns where a line is silent [-].
+    progress : callable, optional
+        Called with rows done and rows in all [-].
+
+    Returns
+    -------
+    Report
+        Rows in the order of the file [-].
+    """
+    rows: list[Row] = []
+    assumptions: Counter[str] = Counter()
+    for done, line in enumerate(lines, 1):
+        made, assumed = _row(line, fill)
+        rows.append(made)
+        assumptions.update(assumed)
+        if progress is not None:
+            progress(done, len(lines))
+    return Report(tuple(rows), dict(assumptions.most_common()))
+
+
+def bar(stream, width=30):
+    """Make a progress bar for a terminal; nothing is drawn elsewhere.
+
+    Parameters
+    ----------
+    stream : file
+        Where to draw, the standard error [-].
+    width : int
+        Characters of the bar [-].
+
+    Returns
+    -------
+    callable or None
+        To be called with rows done and rows in all; None when the stream is no
+        terminal [-].
+    """
+    if not stream.isatty():
+        return None
+
+    def draw(done, total):
+        step = max(total // 100, 1)
+        if total < 2000 or (done % step and done != total):
+            return
+        full = width * done // total
+        stream.write(f"\r[{'#' * full}{'.' * (width - full)}] {done:,} of {total:,} rows")
+        stream.write("\r\033[K" if done == total else "")
+        stream.flush()
+
+    return draw
+
+
+def run(path, fill=None, progress=None):
+    """Set a benchmark file beside its predictions.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, in any of the forms `results.read` knows [-].
+    fill : mapping, optional
+        Values for columns where the file is silent [-].
+    progress : callable, optional
+        Called with rows done and rows in all [-].
+
+    Returns
+    -------
+    Report
+        Rows in the order of the file [-].
+
+    Raises
+    ------
+    BadInput
+        When the file cannot be read at all.
+    """
+    return report(results.read(path), fill, progress)

@@ -1,0 +1,710 @@
+"""`llmcap validate`: every client's file, every spelling, and no file that brings it down."""
+
+import csv
+import io
+import json
+import statistics
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from llmcap_kernel import calibration, capacity, catalog, results, spellings, validate
+from llmcap_kernel.__main__ import main
+from llmcap_kernel.refuse import BadInput
+
+from .measured import ROWS, deployment, rows, start_ups
+
+ROW_KEYS = ["id", "metric", "measured", "predicted", "low", "high", "ceiling"]
+ROW_KEYS += ["failure_modes", "skipped"]
+NOT_IN_CATALOGUE = {
+    *("Nvidia 4070", "AMD 7900 XT", "AMD Pro W7700", "Nvidia RTX A2000", "AMD RX 580"),
+    "Nvidia A400",
+}
+GOOD = {
+    "id": "a",
+    "model": "LLaMA-3-8B",
+    "engine": "vLLM",
+    "gpu": "H100 SXM",
+    "weight_dtype": "bf16",
+    "concurrency": "1",
+    "input_tokens": "128",
+    "output_tokens": "128",
+    "metric": "itl_ms",
+    "value": "9.5",
+}
+
+
+def estimate(deployment, *, metric, **load):
+    """A stand-in for the fitted model: twice what each of these tests measures."""
+    if deployment.model.name == "gpt2-1.5b":
+        return SimpleNamespace(value=float("nan"), low=1.0, high=2.0, ceiling=1.0, reason="")
+    return SimpleNamespace(value=20.0, low=5.0, high=30.0, ceiling=4.0, reason="a stand-in")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stand_in():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibration, "estimate", estimate)
+        validate.predicted.cache_clear()
+        yield
+    validate.predicted.cache_clear()
+
+
+def as_csv(*lines, header=tuple(GOOD)):
+    out = io.StringIO()
+    writer = csv.DictWriter(out, header)
+    writer.writeheader()
+    writer.writerows(lines)
+    return out.getvalue()
+
+
+@pytest.fixture
+def told(tmp_path, capsys):
+    """Run `llmcap validate --json` on a text; its report, or its complaint."""
+
+    def run(content, *options):
+        path = tmp_path / "results"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        status = main(["validate", str(path), "--json", *options])
+        out, err = capsys.readouterr()
+        return (strict(out), err) if status == 0 else (None, err)
+
+    return run
+
+
+def strict(text):
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def understood(text, tmp_path, fill=None):
+    path = tmp_path / "file"
+    path.write_text(text, encoding="utf-8")
+    return [validate.measurement(line, fill) for line in results.read(path)]
+
+
+# spellings
+
+
+@pytest.mark.parametrize("spelled", sorted({r["gpu"] for r in rows()}))
+def test_every_card_of_the_measured_rows_is_known_or_not_in_the_catalogue(spelled):
+    assert bool(spellings.card(spelled).name) == (spelled not in NOT_IN_CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("spelled", "name"),
+    [
+        ("NVIDIA H100 80GB HBM3", "h100-sxm"),
+        ("NVIDIA H100 PCIe", "h100-pcie"),
+        ("NVIDIA A100-SXM4-80GB", "a100-sxm-80gb"),
+        ("NVIDIA A100 80GB PCIe", "a100-pcie-80gb"),
+        ("NVIDIA GH200 480GB", "gh200-96gb"),
+        ("Tesla V100-SXM2-16GB", "v100-sxm-16gb"),
+        ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "rtx-pro-6000"),
+        ("8x H200", "h200-sxm"),
+        ("Apple M1 7-Core GPU 8GB", "apple-m1"),
+        ("RTX 3060 8GB", ""),  # another chip than the 12 GB one
+        ("A100 64GB", ""),  # a custom part
+        ("GTX 1080", ""),
+        ("", ""),
+    ],
+)
+def test_cards_as_their_drivers_and_people_write_them(spelled, name):
+    assert spellings.card(spelled).name == name
+
+
+def test_what_a_source_left_open_is_said():
+    meant = spellings.meaning(spellings.Spelled("LLaMA-3-8B", "A100 (variant not stated)"))
+    assert meant.deployment.gpu.name == "a100-sxm-80gb"
+    assert any("SXM" in text for text in meant.assumed)
+    assert any("KV" in text for text in meant.taken)
+
+
+@pytest.mark.parametrize(
+    ("weights", "model", "native", "wanted"),
+    [
+        ("", "Llama-2-70B", "fp16", "fp16"),
+        ("(checkpoint precision of Qwen/Qwen3.5)", "Qwen/Qwen3.5", "bf16", "bf16"),
+        ("", "nvidia/DeepSeek-R1-NVFP4", "fp8-block", "nvfp4"),
+        ("fp4", "openai/gpt-oss-120b", "mxfp4", "mxfp4"),
+        ("fp4", "deepseek-ai/DeepSeek-R1", "fp8-block", "nvfp4"),
+        ("compressed-tensors", "Llama-fp8-dynamic", "bf16", "fp8"),
+        ("compressed-tensors", "Llama-quantized.w8a8", "bf16", "int8"),
+        ("4-bit (engine specific)", "Llama 2 7B Chat", "fp16", "int4-gptq"),
+        ("GGUF Q4_K_M", "LLaMA-3-8B", "bf16", "gguf-q4-k-m"),
+        ("int4-kv", "LLaMA-3-8B", "bf16", ""),  # no format for weights
+        ("seven", "LLaMA-3-8B", "bf16", ""),
+    ],
+)
+def test_formats_behind_what_sources_call_them(weights, model, native, wanted):
+    assert spellings.weight_format(weights, model, native).name == wanted
+
+
+@pytest.mark.parametrize(
+    ("spelled", "wanted"),
+    [
+        ("meta-llama/Meta-Llama-3.1-8B-Instruct", "llama-3.1-8b"),
+        ("unsloth/Qwen3-30B-A3B-Instruct-2507-GGUF", "qwen3-30b-a3b"),
+        ("gpt-oss-120b-mxfp4-00001-of-00003.gguf", "gpt-oss-120b"),
+        ("Llama3.1-8B", "llama-3.1-8b"),
+        ("gpt-4o", ""),
+        ("-", ""),
+        ("", ""),
+    ],
+)
+def test_models_as_repositories_and_files_write_them(spelled, wanted):
+    assert spellings.model_name(spelled) == wanted
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"tp": 8, "dp_attention": 1}, (8, 1, 1, False)),
+        ({"tp": 8, "dp_attention": 8, "ep": 8}, (8, 1, 8, True)),
+        ({"tp": 1, "dp_attention": 64, "ep": 8}, (8, 1, 8, True)),
+        ({"tp": 4, "ep": 8}, (4, 1, 1, False)),
+        ({"num_gpus": 8}, (8, 1, 1, False)),
+        ({"num_gpus": 8, "pp": 2}, (4, 2, 1, False)),
+        ({}, (1, 1, 1, False)),
+    ],
+)
+def test_topology_of_a_row(given, wanted):
+    meant = spellings.meaning(spellings.Spelled("DeepSeek-R1", "H200 SXM", "trtllm", **given))
+    d = meant.deployment
+    assert (d.tp, d.pp, d.ep, d.dp_attention) == wanted
+
+
+def test_heads_that_do_not_divide_mean_data_parallel_attention():
+    meant = spellings.meaning(spellings.Spelled("qwen2.5-14b", "H100 SXM", tp=16))
+    assert meant.deployment.dp_attention and catalog.model("qwen2.5-14b").heads % 16
+
+
+def test_engines_by_version():
+    wanted = {"0.11.0 (image in doc)": "vllm-0.11", "0.19.0": "vllm-0.19", "": "vllm-0.33"}
+    wanted |= {"0.6.3": "vllm-0.11", "nightly-dev": "vllm-0.33", "0.13.1": "vllm-0.11"}
+    assert {v: spellings.engine_record("vllm", v) for v in wanted} == wanted
+    assert spellings.engine_record("mlc", "1.0") == "vllm-0.33"
+
+
+# the measured rows
+
+
+def test_the_measured_rows_are_read_whole():
+    made = validate.run(ROWS)
+    assert len(made.rows) == len(rows())
+    reasons = made.summary["skipped_reasons"]
+    assert made.summary["skipped"] < 20
+    assert all("tok_s_at_ubatch" in text or "catalogue" in text for text in reasons)
+
+
+def test_memory_rows_are_the_ledger():
+    made = {r.id: r for r in validate.run(ROWS).rows if r.regime == "capacity"}
+    pools = {r["id"] for r in rows() if r["metric"] == "kv_cache_gib_available_per_gpu"}
+    for run in start_ups():
+        row = run["row"]
+        if row["id"] not in pools or row["id"] == "m07899":  # its label cannot be true
+            continue
+        books = capacity.ledger(deployment(run), context_tokens=int(row["max_model_len"]))
+        assert made[row["id"]].predicted == pytest.approx(books.kv_pool_bytes / 2**30)
+    assert statistics.median(r.error for r in made.values()) < 0.01
+
+
+def test_a_regime_left_out_is_found():
+    same = compared = 0
+    for line in results.read(ROWS):
+        if line.fields["metric"] not in validate.METRICS:
+            continue
+        made = validate.measurement(line)
+        meant = spellings.meaning(made.spelled)
+        if meant.deployment is not None:
+            silent = made.load._replace(regime="")
+            found = validate.regime_of(silent, bool(meant.deployment.model.experts))
+            same, compared = same + (found == made.load.regime), compared + 1
+    assert same > 0.9 * compared > 4000
+
+
+# other clients
+
+SERVE = {
+    "backend": "vllm",
+    "model_id": "meta-llama/Llama-3.1-8B-Instruct",
+    "num_prompts": 200,
+    "request_rate": "inf",
+    "max_concurrency": 16,
+    "completed": 200,
+    "total_input_tokens": 204_800,
+    "total_output_tokens": 25_600,
+    "request_throughput": 8.3,
+    "output_throughput": 1062.2,
+    "total_token_throughput": 9560.1,
+    "mean_ttft_ms": 190.0,
+    "median_ttft_ms": 170.1,
+    "median_tpot_ms": 13.2,
+    "median_itl_ms": 9.1,
+}
+PERF = {
+    "request_throughput": {"unit": "requests/sec", "avg": 2.0},
+    "request_latency": {"unit": "ms", "avg": 4000.0},
+    "time_to_first_token": {"unit": "s", "avg": 0.2, "p50": 0.175},
+    "inter_token_latency": {"unit": "ms", "avg": 35.2, "p50": 34.7},
+    "output_token_throughput": {"unit": "tokens/sec", "avg": 52.7},
+    "output_sequence_length": {"unit": "tokens", "avg": 64.0},
+    "input_sequence_length": {"unit": "tokens", "avg": 256.0},
+    "input_config": {"endpoint": {"model_names": ["Qwen/Qwen3-8B"]}},
+}
+BENCH = {
+    "build_number": 5163,
+    "gpu_info": "NVIDIA GeForce RTX 4090, NVIDIA GeForce RTX 4090",
+    "model_filename": "models/Qwen2.5-7B-Instruct-Q4_K_M.gguf",
+    "model_type": "qwen2 7B Q4_K - Medium",
+    "model_n_params": 7_615_616_512,
+    "type_k": "q8_0",
+    "n_gpu_layers": 99,
+    "split_mode": "layer",
+    "n_prompt": 512,
+    "n_gen": 0,
+    "n_depth": 0,
+    "avg_ts": 7100.0,
+}
+TABLE = """\
+  Device 0: NVIDIA GeForce RTX 4090, compute capability 8.9, VMM: yes
+| model                  |      size |   params | backend | ngl |          test |            t/s |
+| ---------------------- | --------: | -------: | ------- | --: | ------------: | -------------: |
+| qwen2 7B Q4_K - Medium |  4.36 GiB |   7.62 B | CUDA    |  99 |         pp512 | 7340.2 ± 23.45 |
+| gpt-oss 20B MXFP4 MoE  | 11.27 GiB |  20.91 B | CUDA    |  99 | tg128 @ d4096 |  116.71 ± 0.60 |
+| llama 7B mostly Q4_0   |  3.56 GiB |   6.74 B | CUDA    |  99 |        tg 128 |  132.19 ± 0.55 |
+| llama 8B Q8_0          |  7.95 GiB |   8.03 B | CUDA    |  99 |   pp512+tg128 |  300.10 ± 0.55 |
+
+build: 8cf427ff (5163)
+"""
+
+
+def test_vllm_bench_serve(tmp_path):
+    first, itl, rate = understood(json.dumps(SERVE), tmp_path, {"gpu": "h100"})
+    assert (first.load.metric, first.value) == ("ttft_ms", 170.1)
+    # between chunks of a stream is not between tokens: the time per output token counts
+    assert (itl.load.metric, itl.value) == ("itl_ms", 13.2)
+    assert (rate.load.metric, rate.value) == ("output_tok_s_total", 1062.2)
+    assert itl.load[2:5] == (1024, 128, 16)
+    assert itl.spelled.engine == "vLLM" and itl.spelled.gpu == "h100"
+
+
+def test_requests_in_flight_follow_from_rate_and_latency(tmp_path):
+    open_loop = SERVE | {"request_rate": 8.3, "max_concurrency": None, "mean_e2el_ms": 2000.0}
+    made = understood(json.dumps(open_loop), tmp_path)
+    assert {m.load.concurrency for m in made} == {17}
+    burst = SERVE | {"max_concurrency": None}
+    assert {m.load.concurrency for m in understood(json.dumps(burst), tmp_path)} == {200}
+
+
+def test_sglang_bench_serving_says_its_server(tmp_path):
+    server = {"tp_size": 2, "quantization": "fp8", "kv_cache_dtype": "fp8_e5m2", "version": "0.5.4"}
+    server |= {"model_path": "Qwen/Qwen3-32B", "enable_dp_attention": False, "dp_size": 1}
+    one = {k: v for k, v in SERVE.items() if k != "model_id"}
+    one |= {"backend": "sglang", "server_info": server, "request_rate": float("inf")}
+    text = json.dumps(one) + "\n" + json.dumps(one | {"max_concurrency": 64}) + "\n"
+    made = understood(text, tmp_path, {"gpu": "H100 SXM"})
+    assert [m.load.concurrency for m in made] == [16] * 3 + [64] * 3
+    d = spellings.meaning(made[0].spelled).deployment
+    assert (d.tp, d.weights.name, d.kv.name, d.engine.name) == (2, "fp8", "fp8", "sglang-0.5")
+
+
+def test_aiperf_and_genai_perf(tmp_path):
+    first, itl, rate = understood(json.dumps(PERF), tmp_path)
+    assert (first.value, itl.value, rate.value) == (pytest.approx(175.0), 34.7, 52.7)
+    assert first.spelled.model == "Qwen/Qwen3-8B"
+    assert first.load[2:5] == (256, 64, 8)  # 2 requests a second, 4 seconds each
+    older = PERF | {"input_config": {"model": ["Qwen/Qwen3-8B"], "concurrency": 4}}
+    assert understood(json.dumps(older), tmp_path)[0].load.concurrency == 4
+
+
+def test_llama_bench_json(tmp_path):
+    tests = [BENCH, BENCH | {"n_prompt": 0, "n_gen": 128, "n_depth": 4096, "avg_ts": 118.0}]
+    read, write = understood(json.dumps(tests), tmp_path)
+    assert (read.load.metric, read.value, read.load.input_tokens) == ("prefill_tok_s", 7100.0, 512)
+    assert (write.load.metric, write.load.input_tokens) == ("decode_tok_s_per_user", 4096)
+    d = spellings.meaning(read.spelled).deployment
+    assert (d.model.name, d.gpu.name, d.pp, d.tp) == ("qwen2.5-7b", "rtx-4090", 2, 1)
+    assert (d.weights.name, d.kv.name) == ("gguf-q4-k-m", "gguf-q8-0")
+
+
+def test_llama_bench_as_csv_and_jsonl(tmp_path):
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(BENCH))
+    writer.writeheader()
+    writer.writerow(BENCH)
+    for text in (out.getvalue(), json.dumps(BENCH) + "\n" + json.dumps(BENCH)):
+        assert {m.value for m in understood(text, tmp_path)} == {7100.0}
+
+
+def test_llama_bench_markdown(tmp_path):
+    made = understood(TABLE, tmp_path)
+    meant = [spellings.meaning(m.spelled).deployment for m in made]
+    assert [d.model.name for d in meant] == [
+        "qwen2.5-7b",
+        "gpt-oss-20b",
+        "llama-2-7b",
+        "llama-3.1-8b",
+    ]
+    assert {d.gpu.name for d in meant} == {"rtx-4090"}
+    assert [m.load.metric for m in made] == [
+        "prefill_tok_s",
+        "decode_tok_s_per_user",
+        "decode_tok_s_per_user",
+        "total_tok_s",
+    ]
+    assert made[1].load.input_tokens == 4096 and made[2].value == 132.19
+
+
+def test_a_type_that_fits_two_models_is_told_by_its_size(tmp_path):
+    table = TABLE.replace("  6.74 B", "  7.24 B")
+    d = spellings.meaning(understood(table, tmp_path)[2].spelled).deployment
+    assert d.model.name == "mistral-7b"
+
+
+def test_what_llama_bench_did_on_the_host_is_not_predicted(told):
+    report, _ = told(json.dumps([BENCH | {"n_gpu_layers": 10}, BENCH | {"n_depth": 512}]))
+    reasons = [row["skipped"] for row in report["rows"]]
+    assert reasons[0] == "only 10 of 28 layers are on the card"
+    assert "filled cache" in reasons[1]
+
+
+def test_options_fill_what_a_file_leaves_out_and_nothing_else(told):
+    silent = {k: v for k, v in GOOD.items() if k not in ("gpu", "model")}
+    report, _ = told(as_csv(silent | {"gpu": "", "model": ""}), "--gpu", "l4", "--model", "phi-4")
+    assert report["rows"][0]["skipped"] is None
+    report, _ = told(as_csv(GOOD | {"gpu": "abacus"}), "--gpu", "l4")
+    assert "'abacus' is not in the catalogue" in report["rows"][0]["skipped"]
+    report, _ = told(as_csv(GOOD | {"gpu": ""}))
+    assert "gpu is not stated" in report["rows"][0]["skipped"]
+
+
+def test_a_name_a_server_made_up_gives_way_to_the_option(told):
+    report, _ = told(json.dumps(SERVE | {"model_id": "prod"}), "--gpu", "l4", "--model", "phi-4")
+    assert [row["skipped"] for row in report["rows"]] == [None] * 3
+    report, _ = told(json.dumps(SERVE | {"model_id": "prod"}), "--gpu", "l4")
+    assert "'prod' is not in the catalogue" in report["rows"][0]["skipped"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("gpu", "h1000"), ("model", "lama"), ("weights", "fp9"), ("kv", "x"), ("tp", "two")],
+)
+def test_a_wrong_option_is_refused_at_the_door(told, option, value):
+    report, complaint = told(as_csv(GOOD), f"--{option}", value)
+    assert report is None and value in complaint and complaint.count("\n") == 1
+
+
+# failure modes
+
+
+@pytest.mark.parametrize(
+    ("change", "load", "wanted"),
+    [
+        ({}, (1000, 100, 16, "batched_decode"), ()),
+        ({"model": "mixtral-8x7b"}, (1000, 100, 4, "moe_small_batch"), ("moe-small-batch",)),
+        ({"model": "mixtral-8x7b"}, (1000, 100, 32, "batched_decode"), ()),
+        ({"model": "mixtral-8x7b"}, (1000, 100, 4, "prefill"), ()),
+        ({}, (None, None, None, "throughput_max"), ("underspecified",)),
+        ({}, (1000, 100, None, "throughput_max"), ("underspecified",)),
+        ({}, (1000, None, None, "prefill"), ()),
+        ({}, (None, None, None, "capacity"), ()),
+        ({}, (33_000, 100, 1, "batch1_decode"), ("long-context",)),
+        ({"gpu": "apple-m2-max"}, (1000, 100, 1, "batch1_decode"), ("apple-silicon",)),
+        ({"weights": "gguf-q4-k-m"}, (1000, 100, 1, "batch1_decode"), ("gguf-data-centre",)),
+        ({"weights": "gguf-q4-k-m", "gpu": "rtx-4090"}, (1000, 100, 1, "batch1_decode"), ()),
+    ],
+)
+def test_failure_modes_fire_from_the_deployment_alone(change, load, wanted):
+    names = {"model": "llama-3.1-8b", "gpu": "h100-sxm", **change}
+    assert validate.failure_modes(catalog.deployment(**names), "vllm", *load) == wanted
+
+
+def test_an_assumed_card_is_underspecified():
+    d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    load = (1000, 100, 16, "batched_decode")
+    assert validate.failure_modes(d, "vllm", *load, assumed=("a",)) == ("underspecified",)
+
+
+def test_the_worked_spec_has_no_failure_mode():
+    d = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8")
+    assert validate.failure_modes(d, "vllm", 7000, 1000, 16, "batched_decode") == ()
+
+
+def test_every_failure_mode_is_shown_by_measured_rows():
+    seen = {mode for r in validate.run(ROWS).rows for mode in r.failure_modes}
+    assert seen == set(validate.FAILURE_MODES)
+
+
+# the report
+
+
+def test_json_has_the_promised_keys(told):
+    report, err = told(as_csv(GOOD, GOOD | {"id": "b", "value": "40"}, GOOD | {"value": "x"}))
+    assert list(report) == ["rows", "summary"] and err == ""
+    assert all(list(row) == ROW_KEYS for row in report["rows"])
+    first = report["rows"][0]
+    assert (first["id"], first["measured"], first["predicted"]) == ("a", 9.5, 20.0)
+    assert (first["low"], first["high"], first["ceiling"]) == (5.0, 30.0, 4.0)
+    assert first["failure_modes"] == [] and first["skipped"] is None
+    summary = report["summary"]
+    assert (summary["rows"], summary["predicted"], summary["skipped"]) == (3, 2, 1)
+    errors = [abs(20 / 9.5 - 1), 0.5]
+    assert summary["median_abs_rel_error"] == pytest.approx(statistics.median(errors))
+    assert summary["inside_interval"] == 0.5
+    assert summary["by_regime"]["batch1_decode"]["rows"] == 2
+
+
+def test_nothing_predicted_has_no_error(told):
+    report, _ = told(as_csv(GOOD | {"value": "x"}))
+    assert report["summary"]["median_abs_rel_error"] is None
+    assert report["rows"][0]["measured"] is None
+
+
+def test_a_prediction_that_is_no_number_is_a_skipped_row(told):
+    report, _ = told(as_csv(GOOD | {"model": "gpt2-1.5b"}))
+    assert report["rows"][0]["skipped"] and report["rows"][0]["predicted"] is None
+
+
+def test_text_shows_the_worst_rows_first(tmp_path, capsys):
+    path = tmp_path / "rows.csv"
+    path.write_text(as_csv(*(GOOD | {"id": f"r{i}", "value": str(i)} for i in range(1, 60))))
+    assert main(["validate", str(path)]) == 0
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert lines[1].startswith("r1 ") and "1900%" in lines[1]
+    assert "and 19 rows that are closer" in out and "59 rows, 59 predicted, 0 skipped" in out
+
+
+def test_quantile():
+    assert validate.quantile([3.0], 0.8) == 3.0
+    assert validate.quantile([1, 2, 3, 4, 5], 0.5) == 3
+
+
+def test_progress_is_drawn_on_a_terminal_alone():
+    assert validate.bar(io.StringIO()) is None
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    draw = validate.bar(screen)
+    for done in range(1, 5001):
+        draw(done, 5000)
+    assert "2,500 of 5,000 rows" in screen.getvalue()
+    assert screen.getvalue().count("\r") < 120
+
+
+# hostile rows and files
+
+
+@pytest.mark.parametrize(
+    ("change", "told_of"),
+    [
+        ({"value": "NaN"}, "value"),
+        ({"value": "inf"}, "value"),
+        ({"value": "-3"}, "value"),
+        ({"value": "0"}, "value"),
+        ({"value": "1e30"}, "value"),
+        ({"value": ""}, "value is missing"),
+        ({"value": "9,5"}, "value"),
+        ({"metric": "watts"}, "metric"),
+        ({"metric": ""}, "metric"),
+        ({"concurrency": "many"}, "concurrency"),
+        ({"concurrency": "-1"}, "concurrency"),
+        ({"concurrency": "1e12"}, "concurrency"),
+        ({"input_tokens": "-5"}, "input_tokens"),
+        ({"input_tokens": "1e15"}, "input_tokens"),
+        ({"model": ""}, "model is not stated"),
+        ({"model": "x" * 100_000}, "model has 100,000 characters"),
+        ({"model": "\x1b[31mred"}, "model"),
+        ({"weight_dtype": "fp7"}, "weights"),
+        ({"gpu": "abacus"}, "gpu"),
+    ],
+)
+def test_a_bad_row_costs_one_message_and_never_the_rest(told, change, told_of):
+    report, _ = told(as_csv(GOOD, GOOD | change | {"id": "bad"}, GOOD))
+    before, bad, after = report["rows"]
+    assert before["skipped"] is None and after["skipped"] is None
+    assert told_of in bad["skipped"] and len(bad["skipped"]) < 300
+    assert bad["skipped"].isprintable()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a,b",
+        ",".join(["x"] * 40),
+        'a,"never closed,b',
+        'a,"' + "x" * 10_000_000,
+        "x" * 10_000_000,
+        "\0" * 50,
+        "\ufffd" * 50,
+        '"""',
+    ],
+    ids=["short", "long", "quote", "quoted 10 MB", "10 MB", "nul", "replaced", "quotes"],
+)
+def test_a_broken_line_costs_one_message_and_never_the_rest(told, line):
+    good = as_csv(GOOD).splitlines()
+    report, _ = told("\n".join([good[0], good[1], line, good[1], good[1]]))
+    assert [row["skipped"] is None for row in report["rows"]] == [True, False, True, True]
+
+
+def test_a_cell_may_hold_lines_and_quotes(told):
+    noted = GOOD | {"notes": 'two\nlines, "quoted"'}
+    report, _ = told(as_csv(noted, noted, header=tuple(noted)))
+    assert [row["skipped"] for row in report["rows"]] == [None, None]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_encodings(told, encoding):
+    text = as_csv(GOOD | {"id": "größe"}, GOOD).replace("\n", "\r\n")
+    report, _ = told(text.encode(encoding))
+    assert [row["skipped"] for row in report["rows"]] == [None, None]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_other_delimiters(told, delimiter):
+    report, _ = told(as_csv(GOOD).replace(",", delimiter))
+    assert report["rows"][0]["skipped"] is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b" \n\t\n",
+        b"\x7fELF\x02\x01\x01\0\0\0\0",
+        bytes(range(256)) * 20,
+        b"hello",
+        b"a,b\n1,2\n",
+        b"metric,value\n",
+        b"[" * 100_000,
+        b"{" * 10,
+        b"[]",
+        b'{"a": ' * 100_000,
+        b"| model | t/s |\n",
+    ],
+)
+def test_a_file_of_another_kind_is_refused_in_one_line(told, content):
+    report, complaint = told(content)
+    assert report is None
+    assert complaint.startswith("llmcap: file") and complaint.count("\n") == 1
+
+
+def test_no_file(tmp_path, capsys):
+    for path in (tmp_path / "none", tmp_path, "\0"):
+        assert main(["validate", str(path)]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_json_that_is_no_result_is_a_row_with_a_reason(told):
+    deep: list = []
+    for _ in range(300):
+        deep = [deep]
+    strangers = [5, None, {}, {"avg_ts": {}}, [deep], {"metric": deep, "value": {}, "id": deep}]
+    strangers.append(SERVE | {"completed": 0})
+    strangers.append({"metric": "itl_ms", "value": 9, "notes": deep, "model": {"a": 1}, "gpu": 5})
+    report, _ = told(json.dumps(strangers))
+    assert len(report["rows"]) >= len(strangers)
+    assert all(row["skipped"] for row in report["rows"])
+
+
+def test_a_wrong_line_of_jsonl_costs_itself(told):
+    report, _ = told(json.dumps(SERVE) + "\ngarbage\n" + json.dumps(SERVE), "--gpu", "h100")
+    assert [row["skipped"] is None for row in report["rows"]] == [True] * 3 + [False] + [True] * 3
+
+
+def test_a_time_in_another_unit_is_not_taken_for_the_metrics(told):
+    rows = [GOOD | {"unit": unit} for unit in ("ms", "s", "")]
+    report, _ = told(as_csv(*rows, header=tuple(rows[0])))
+    assert [bool(row["skipped"]) for row in report["rows"]] == [False, True, False]
+
+
+def test_a_share_of_a_replica_is_read_with_the_whole_in_the_notes():
+    fields = GOOD | {"model": "DeepSeek-R1", "gpu": "H200 SXM", "tp": "1", "ep": "8"}
+    fields |= {"dp_attention": "64", "concurrency": "1", "notes": "x; concurrency=64; y"}
+    made = validate.measurement(results.Line("a", fields))
+    assert made.load.concurrency == 64
+
+
+CELLS = st.one_of(
+    st.text(max_size=30),
+    st.floats().map(str),
+    st.integers().map(str),
+    st.sampled_from(sorted({v for r in rows()[::250] for v in r.values()})),
+)
+QUICK = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def survives(content, path):
+    """Any bytes are answered: a report in strict JSON, or one refusal."""
+    path.write_bytes(content)
+    try:
+        made = validate.run(path)
+    except BadInput as problem:
+        assert "\n" not in str(problem)
+        return None
+    json.dumps(made.as_dict(), allow_nan=False)
+    assert made.text().isprintable() or "\n" in made.text()
+    for one in made.rows:
+        assert (one.skipped is None) == (one.predicted is not None)
+    return made
+
+
+@QUICK
+@given(st.lists(st.fixed_dictionaries(dict.fromkeys(GOOD, CELLS)), min_size=1, max_size=5))
+def test_any_cells(tmp_path, lines):
+    made = survives(as_csv(GOOD, *lines).encode("utf-8", "surrogatepass"), tmp_path / "x")
+    assert made.rows[0].skipped is None
+
+
+@QUICK
+@given(st.binary(max_size=200), st.integers(0, 300), st.booleans())
+def test_any_damage(tmp_path, damage, at, insert):
+    for whole in (as_csv(GOOD, GOOD, GOOD), json.dumps([SERVE, PERF, BENCH]), TABLE):
+        raw = whole.encode()
+        survives(raw[:at] + damage + raw[at if insert else at + len(damage) :], tmp_path / "x")
+
+
+ANY_JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=10)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@QUICK
+@given(
+    st.sampled_from([SERVE, PERF, BENCH, GOOD]),
+    st.dictionaries(
+        st.sampled_from(sorted({*SERVE, *PERF, *BENCH, *GOOD, "server_info"})), ANY_JSON, max_size=4
+    ),
+)
+def test_any_value_in_a_clients_file(tmp_path, base, change):
+    survives(json.dumps([base | change, base]).encode(), tmp_path / "x")
+
+
+@QUICK
+@given(ANY_JSON)
+def test_any_json(tmp_path, made):
+    survives(json.dumps(made).encode(), tmp_path / "x")
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_rows(tmp_path):
+    lines = (
+        GOOD | {"id": f"r{i}", "input_tokens": str(i % 9000 + 1), "value": str(i % 700 + 1)}
+        for i in range(100_000)
+    )
+    path = tmp_path / "many.csv"
+    path.write_text(as_csv(*lines))
+    start = time.perf_counter()
+    made = validate.run(path, progress=validate.bar(sys.stderr))
+    assert len(made.compared) == 100_000
+    assert time.perf_counter() - start < 20
