@@ -282,7 +282,7 @@ def _serve(made, where):
     """`vllm bench serve` and SGLang's `bench_serving`, which grew from one script."""
     server = made.get("server_info") if isinstance(made.get("server_info"), dict) else {}
     backend = _word(made.get("backend") or made.get("endpoint_type"))
-    sglang = "sglang" in backend or "max_total_num_tokens" in server or "accept_length" in made
+    sglang = "max_total_num_tokens" in server or "accept_length" in made
     done = made.get("completed")
     ttft = _number(made.get("median_ttft_ms")) or _number(made.get("mean_ttft_ms"))
     itl = _number(made.get("median_tpot_ms")) or _number(made.get("mean_tpot_ms"))
@@ -296,7 +296,9 @@ def _serve(made, where):
     common = {
         "from_client": True,
         "model": made.get("model_id") or server.get("model_path") or made.get("model") or "",
-        "engine": "SGLang" if sglang else "vLLM" if "vllm" in backend or not backend else backend,
+        # "openai" names the protocol: whose client it is then says more, an option most
+        "engine": "" if backend.startswith("openai") else backend,
+        "client_of": "SGLang" if sglang else "vLLM",
         "engine_version": server.get("version", ""),
         "tp": made.get("tensor_parallel_size") or server.get("tp_size") or "",
         "pp": server.get("pp_size", ""),

@@ -304,6 +304,8 @@ def measurement(line, fill=None):
     for name, value in (fill or {}).items():
         if _blank(fields.get(name)) or (name == "model" and _is_served_name(fields)):
             fields[name] = value
+    if _blank(fields.get("engine")):
+        fields["engine"] = fields.get("client_of", "")
     metric = _text(fields, "metric").strip()
     if metric not in METRICS:
         raise BadInput("metric", f"metric {shown(metric)} is not one that is predicted")

@@ -292,7 +292,15 @@ def test_vllm_bench_serve(tmp_path):
     assert (itl.load.metric, itl.value) == ("itl_ms", 13.2)
     assert (rate.load.metric, rate.value) == ("output_tok_s_total", 1062.2)
     assert itl.load[2:5] == (1024, 128, 16)
-    assert itl.spelled.engine == "vLLM" and itl.spelled.gpu == "h100"
+    assert itl.spelled.engine == "vllm" and itl.spelled.gpu == "h100"
+
+
+def test_a_protocol_is_no_engine(tmp_path):
+    text = json.dumps(SERVE | {"backend": "openai-chat"})
+    assert understood(text, tmp_path)[0].spelled.engine == "vLLM"
+    assert understood(text, tmp_path, {"engine": "trtllm"})[0].spelled.engine == "trtllm"
+    text = json.dumps(SERVE | {"backend": "tensorrt-llm"})
+    assert spellings.family(understood(text, tmp_path)[0].spelled.engine) == "trtllm"
 
 
 def test_requests_in_flight_follow_from_rate_and_latency(tmp_path):
