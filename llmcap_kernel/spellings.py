@@ -418,7 +418,10 @@ def _split(spelled, model, cards):
         ep = 1
     if model.heads and model.heads % tp:
         dp = True  # heads that do not divide leave no other way
-    return {"tp": tp, "pp": pp, "ep": ep, "dp_attention": dp and tp > 1}
+    shape = {"tp": tp, "pp": pp, "ep": ep, "dp_attention": dp and tp > 1}
+    odd = spelled.dp_attention > 1 and tp != (spelled.tp or tp)
+    note = f"tp 1 beside data-parallel attention: {tp} cards taken" if odd else ""
+    return shape, Found("", note)
 
 
 @lru_cache(maxsize=16_384)
@@ -459,6 +462,7 @@ def _meaning(spelled, engine_family):
     _must(weights.name, "weights", spelled.weights, "formats")
     kv = kv_format(spelled.kv, weights.name)
     _must(kv.name, "kv", spelled.kv, "formats")
+    shape, split = _split(spelled, model, count_of(spelled.gpu)[0])
     made = catalog.deployment(
         model=name,
         gpu=gpu.name,
@@ -466,9 +470,9 @@ def _meaning(spelled, engine_family):
         weights=weights.name,
         kv=kv.name,
         memory_fraction=spelled.memory_fraction or None,
-        **_split(spelled, model, count_of(spelled.gpu)[0]),
+        **shape,
     )
-    told = [f for f in (gpu, weights, kv) if f.assumed]
+    told = [f for f in (gpu, weights, kv, split) if f.assumed]
     return Meant(
         made,
         engine_family,

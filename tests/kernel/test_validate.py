@@ -178,6 +178,8 @@ def test_topology_of_a_row(given, wanted):
     meant = spellings.meaning(spellings.Spelled("DeepSeek-R1", "H200 SXM", "trtllm", **given))
     d = meant.deployment
     assert (d.tp, d.pp, d.ep, d.dp_attention) == wanted
+    said = any("data-parallel" in text for text in meant.assumed)
+    assert said == (given.get("dp_attention", 0) > 1 and given["tp"] == 1)
 
 
 def test_heads_that_do_not_divide_mean_data_parallel_attention():
