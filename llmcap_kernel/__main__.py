@@ -10,6 +10,7 @@ from .refuse import BadInput, shown
 from .spec import Lora, Slo, Speculation, Workload
 
 NUMBER_FIELDS = {"tp": int, "pp": int, "ep": int, "memory_fraction": float, "usd_h": float}
+ESTIMATED = ("itl_ms", "ttft_ms", "output_tok_s_total")
 TEXT_FIELDS = ("model", "gpu", "engine", "weights", "kv")
 
 
@@ -188,6 +189,7 @@ def as_dict(card):
             "output_tok_s": serving.output_tok_s if starts else None,
             "usd_per_mtok_output": card.usd_mtok,
         },
+        "estimate": _estimates(card),
         "usd_h": card.usd_h,
         "memory_bytes_per_gpu": {
             "visible": books.visible_bytes,
@@ -206,6 +208,38 @@ def as_dict(card):
         ],
         "warnings": list(card.warnings),
     }
+
+
+def _estimates(card):
+    """Value, interval and reason of what a benchmark would report, by metric."""
+    if not card.starts:
+        return None
+    made = {metric: card.estimate(metric) for metric in ESTIMATED}
+    out = {
+        metric: {"value": e.value, "low": e.low, "high": e.high, "reason": e.reason}
+        for metric, e in made.items()
+    }
+    if card.usd_h:
+        rate = made["output_tok_s_total"]
+        out["usd_per_mtok_output"] = {
+            name: design.usd_per_mtok(usd_h=card.usd_h, tok_s=tok_s)
+            for name, tok_s in (("value", rate.value), ("low", rate.high), ("high", rate.low))
+        }
+        out["usd_per_mtok_output"]["reason"] = rate.reason
+    return out
+
+
+def _estimate_text(card):
+    """Two lines a person reads: what a client would see, and within what."""
+    if not card.starts:
+        return ""
+    gap, rate = card.estimate("itl_ms"), card.estimate("output_tok_s_total")
+    return (
+        f"\nA client would see {gap.value:.1f} ms between tokens "
+        f"({gap.low:.1f} to {gap.high:.1f}, four times in five)\n"
+        f"and {digits(rate.value)} output tok/s in all "
+        f"({digits(rate.low)} to {digits(rate.high)}): {gap.reason}."
+    )
 
 
 def _columns(texts):
@@ -281,7 +315,7 @@ def _predict(args):
         return json.dumps(as_dict(made), indent=1)
     rows = "\n".join(f"{name:28}{text}" for name, text in made.rows())
     notes = "".join(f"\nnote: {w}" for w in made.warnings)
-    out = f"{deployment.title}\n{made.books.verdict}\n\n{rows}{notes}"
+    out = f"{deployment.title}\n{made.books.verdict}\n\n{rows}{notes}\n{_estimate_text(made)}"
     return f"{out}\n\n{made.explain()}" if args.explain else out
 
 
@@ -315,6 +349,19 @@ def _validate(args):
     if args.json:
         return json.dumps(made.as_dict(), indent=1, allow_nan=False)
     return made.text()
+
+
+def _calibrate(args):
+    from . import calibration, fit  # needs scipy, which nothing else here does
+
+    try:
+        out = args.out or calibration.FILE
+        sets, _ = fit.calibrate(args.rows, out, lambda line: print(f"llmcap: {line}"))
+    except OSError as problem:
+        raise BadInput("rows", f"rows {shown(args.rows)} cannot be read: {problem}") from None
+    except ImportError:
+        raise BadInput("calibrate", "calibrate needs scipy: install llmcap[fit].") from None
+    return f"{len(sets)} sets of efficiencies in {out}"
 
 
 def _list(args):
@@ -382,6 +429,10 @@ def _parser():
         option = f"--{name.replace('_', '-')}"
         beside.add_argument(option, metavar="N" if kind else "NAME", help=told)
     beside.set_defaults(run=_validate)
+    learn = commands.add_parser("calibrate", help="fit the efficiencies to measured rows")
+    learn.add_argument("rows", metavar="FILE", help="rows in the columns of measured.csv")
+    learn.add_argument("--out", metavar="FILE", help="where to write (the package's own table)")
+    learn.set_defaults(run=_calibrate)
     show = commands.add_parser("list", help="what the catalogue holds")
     show.add_argument("kind", help="models, gpus, formats or engines")
     show.set_defaults(run=_list)

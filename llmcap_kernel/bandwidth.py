@@ -213,9 +213,12 @@ def collectives(deployment, tokens, efficiency=CEILING):
     out: list[tuple[str, int, float, float]] = []
     if d.num_gpus == 1:
         return out
+    latency_s = efficiency.all_reduce_s
+    if d.gpu.link.startswith("pcie"):
+        latency_s = latency_s + efficiency.pcie_exchange_s
     shared = {
         "link_bandwidth_bytes_s": link_bandwidth_bytes_s(d) * efficiency.link_bandwidth,
-        "latency_s": efficiency.all_reduce_s,
+        "latency_s": latency_s,
     }
     message = tokens * model.hidden_size * ACTIVATION_BYTES
     # with tensor-parallel attention every card has all tokens: its experts' share is summed
@@ -232,7 +235,7 @@ def collectives(deployment, tokens, efficiency=CEILING):
         link = d.gpu.link_bandwidth_bytes_s
         if d.num_gpus > d.gpu.max_per_node:
             link = min(link, d.gpu.node_link_bandwidth_bytes_s)
-        each_s = message / d.tp / (link * efficiency.link_bandwidth) + efficiency.all_reduce_s
+        each_s = message / d.tp / (link * efficiency.link_bandwidth) + latency_s
         out.append(("stage hand-on", d.pp - 1, message / d.tp, each_s))
     return out
 
@@ -259,6 +262,9 @@ class Step(Explained):
         Tokens a sequence gains by the step, above 1 with speculation [tokens].
     prefill_tokens : float or array
         Prompt tokens that ride along [tokens].
+    turns_per_chunk : float or array
+        In prefill, turns of all stages for each chunk: 1 without a pipeline,
+        towards `1 / pp` when many chunks fill one [-].
     weight_bytes, kv_bytes : float or array
         What one card reads in the pass [bytes].
     flops : float or array
@@ -288,6 +294,7 @@ class Step(Explained):
     host_s: float = 0.0
     tokens_per_step: float = 1.0
     prefill_tokens: float = 0.0
+    turns_per_chunk: float = 1.0
 
     @property
     def total_s(self):
@@ -377,8 +384,10 @@ def _pass_parts(deployment, tokens, efficiency, head=True):
     """Time dense weights and experts in one pass of `tokens` over all layers."""
     d, model = deployment, deployment.model
     weights = law.weights_of(d)
-    _, rate = compute_dtype(d.gpu, d.weights)
+    dtype, rate = compute_dtype(d.gpu, d.weights)
     flop_s = rate * efficiency.compute
+    if d.weights.element_bits <= 8 and dtype in ("bf16", "fp16", "fp32"):
+        flop_s *= efficiency.weight_only_compute
     bandwidth = d.gpu.bandwidth_bytes_s * efficiency.bandwidth
     dense_params = model.dense_matmul_params - (0 if head else model.head_params)
     dense_flops = law.matmul_flops(params=dense_params, tokens=tokens) / d.tp
@@ -399,10 +408,16 @@ def _pass_parts(deployment, tokens, efficiency, head=True):
         flops=expert_flops,
         bytes_moved=expert_bytes,
         flop_s=flop_s,
-        bandwidth_bytes_s=bandwidth,
+        bandwidth_bytes_s=bandwidth * efficiency.expert_bandwidth,
     )
     bytes_read = weights.dense_read_bytes + expert_bytes
     return dense_s, expert_s, bytes_read, dense_flops + expert_flops
+
+
+def _fixed_s(model, efficiency):
+    """Time of a pass that no byte and no FLOP accounts for."""
+    layers = model.layers * efficiency.layer_s + model.moe_layers * efficiency.moe_layer_s
+    return layers + efficiency.step_s
 
 
 def _adapter_s(deployment, sequences, tokens, efficiency):
@@ -586,7 +601,7 @@ def decode_step(deployment, *, context_tokens, concurrency=1, efficiency=CEILING
         expert_s=expert_s,
         attention_s=attention_s,
         communication_s=communication_s(d, tokens, efficiency),
-        fixed_s=model.layers * efficiency.layer_s + efficiency.step_s,
+        fixed_s=_fixed_s(model, efficiency) + concurrency * efficiency.sequence_s,
         weight_bytes=weight_read,
         kv_bytes=kv_read,
         flops=flops + attention_flops,
@@ -645,12 +660,14 @@ def prefill(deployment, *, input_tokens, cached_tokens=0, efficiency=CEILING):
     dense_s, expert_s, weight_read, flops = _pass_parts(d, tokens / chunks, efficiency, head=False)
     attention_flops = law.prefill_attention_flops(model, tokens, cached_tokens) / d.tp
     _, rate = compute_dtype(d.gpu, d.kv)
+    # chunks follow each other through the stages: the first fills them, then all work
+    turns = (chunks + d.pp - 1) / d.pp
     return Step(
-        dense_s=dense_s * chunks,
-        expert_s=expert_s * chunks,
-        attention_s=attention_flops / (rate * efficiency.compute),
-        communication_s=communication_s(d, tokens / chunks, efficiency) * chunks,
-        fixed_s=(model.layers * efficiency.layer_s + efficiency.step_s) * chunks,
+        dense_s=dense_s * turns,
+        expert_s=expert_s * turns,
+        attention_s=attention_flops / (rate * efficiency.compute) * turns / chunks,
+        communication_s=communication_s(d, tokens / chunks, efficiency) * turns,
+        fixed_s=_fixed_s(model, efficiency) * turns,
         weight_bytes=weight_read * chunks,
         kv_bytes=0.0,
         flops=flops * chunks + attention_flops,
@@ -659,8 +676,9 @@ def prefill(deployment, *, input_tokens, cached_tokens=0, efficiency=CEILING):
         efficiency=efficiency,
         what="prefill",
         draft_s=_draft_prefill_s(d, input_tokens, cached_tokens, efficiency),
-        adapter_s=_adapter_s(d, 1, tokens / chunks, efficiency) * chunks,
-        host_s=_host_s(d, weight_read, dense_s + expert_s) * chunks,
+        adapter_s=_adapter_s(d, 1, tokens / chunks, efficiency) * turns,
+        host_s=_host_s(d, weight_read, dense_s + expert_s) * turns,
+        turns_per_chunk=turns / chunks,
     )
 
 
@@ -737,7 +755,7 @@ def mixed_step(deployment, *, context_tokens, concurrency, prefill_tokens, effic
     )
 
 
-def closed_loop_wait_s(*, users, service_s, away_s):
+def closed_loop_wait_s(*, users, service_s, away_s, burst_share=0.0):
     """Expect the time from asking to being served when users come back at once.
 
     Each of the users queues for a server that takes `service_s`, goes away for
@@ -753,6 +771,9 @@ def closed_loop_wait_s(*, users, service_s, away_s):
         What one takes of the server: the prefill of a prompt [s].
     away_s : float or array
         How long it stays away: the decoding of an answer [s].
+    burst_share : float
+        Share of the users who ask at the same moment; on average half of them
+        are served before one [-].
 
     Returns
     -------
@@ -771,7 +792,8 @@ def closed_loop_wait_s(*, users, service_s, away_s):
     """
     excess = users * service_s - away_s
     slack = service_s * away_s
-    return (excess + (excess * excess + 4 * slack) ** 0.5) / 2
+    together_s = burst_share * (users - 1) * service_s / 2
+    return (excess + (excess * excess + 4 * slack) ** 0.5) / 2 + together_s
 
 
 def steady_state_tok_s(*, concurrency, output_tokens, step_s, prefill_s):
@@ -840,13 +862,14 @@ class Serving(Explained):
     @property
     def prefill_share_s(self):
         """Time the cards give to one prompt; stages of a pipeline work on several [s]."""
-        return self.prompt.total_s / self.decode.deployment.pp
+        return self.prompt.total_s / self.prompt.turns_per_chunk / self.decode.deployment.pp
 
     @property
     def itl_served_s(self):
         """Mean gap between tokens, the prefill of other users' prompts in it [s]."""
         others = maximum(self.concurrency - 1, 0)
-        return self.decode.itl_s + others * self.prefill_share_s / self.output_tokens
+        share = self.decode.efficiency.prefill_share
+        return self.decode.itl_s + others * share * self.prefill_share_s / self.output_tokens
 
     @property
     def itl_chunk_s(self):
@@ -859,18 +882,20 @@ class Serving(Explained):
         return closed_loop_wait_s(
             users=self.concurrency,
             service_s=self.prefill_share_s,
-            away_s=self.output_tokens * self.decode.itl_s,
-        ) + (self.prompt.total_s - self.prefill_share_s)
+            # decoding is held up by the others' prefill, so they come back later
+            away_s=self.output_tokens * self.itl_served_s,
+            burst_share=self.decode.efficiency.burst_share,
+        ) + (self.ttft_idle_s - self.prefill_share_s)
 
     @property
     def ttft_idle_s(self):
         """First token of a request that finds the deployment idle [s]."""
-        return self.prompt.total_s
+        return self.prompt.total_s + self.decode.efficiency.first_token_s
 
     @property
     def ttft_burst_s(self):
         """First token of the last user when all arrive together [s]."""
-        return self.prompt.total_s + (self.concurrency - 1) * self.prefill_share_s
+        return self.ttft_idle_s + (self.concurrency - 1) * self.prefill_share_s
 
     @property
     def output_tok_s(self):
@@ -879,12 +904,14 @@ class Serving(Explained):
             concurrency=self.concurrency,
             output_tokens=self.output_tokens,
             step_s=self.decode.itl_s,
-            prefill_s=self.prefill_share_s,
+            prefill_s=self.prefill_share_s * self.decode.efficiency.prefill_share,
         )
 
     def lines(self):
         users, out = self.concurrency, self.output_tokens
         step, prompt = quantity(self.decode.itl_s, "s"), quantity(self.prefill_share_s, "s")
+        share = self.decode.efficiency.prefill_share
+        prompt = prompt if share == 1 else f"{share:.2f} x {prompt}"
         return (
             *self.decode.lines(),
             self.prompt.lines()[-1],
@@ -903,7 +930,8 @@ class Serving(Explained):
             Line(
                 "ttft_mean",
                 "closed-loop wait of users, prefill and answer time",
-                f"{users:,} users, {prompt} each, back after {out:,} x {step}",
+                f"{users:,} users, {prompt} each, back after {out:,} x "
+                f"{quantity(self.itl_served_s, 's')}",
                 quantity(self.ttft_mean_s, "s"),
             ),
             Line(

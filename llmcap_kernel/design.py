@@ -9,7 +9,7 @@ import itertools
 import textwrap
 from dataclasses import dataclass, replace
 
-from . import bandwidth, capacity, catalog, toolbox
+from . import bandwidth, calibration, capacity, catalog, toolbox
 from .explain import Explained, Line, quantity
 from .spec import CEILING, BadInput, Deployment, Slo, Workload, number
 from .toolbox import usd_per_mtok
@@ -284,6 +284,32 @@ class Card(Explained):
         if not self.starts or not self.usd_h:
             return None
         return usd_per_mtok(usd_h=self.usd_h, tok_s=self.serving.output_tok_s)
+
+    def estimate(self, metric):
+        """Estimate what a benchmark of this deployment would report at the users served.
+
+        Parameters
+        ----------
+        metric : str
+            "itl_ms", "ttft_ms", "output_tok_s_total" or another of
+            `calibration.METRICS` [-].
+
+        Returns
+        -------
+        Estimate or None
+            Value, interval, ceiling and the reason for its width; None where
+            the engine does not start [-].
+        """
+        if not self.starts:
+            return None
+        return calibration.estimate(
+            self.deployment,
+            metric=metric,
+            family=self.deployment.engine.family,
+            input_tokens=max(self.workload.computed_input_tokens, 1),
+            output_tokens=self.workload.output_tokens,
+            concurrency=self.users,
+        )
 
     @property
     def binding(self):

@@ -438,6 +438,15 @@ class Gpu:
     def __hash__(self):
         return hash(self.name)
 
+    def __reduce__(self):
+        # a read-only mapping does not pickle, and a sweep may cross processes
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return _rebuilt, (Gpu, {**fields, "flop_s": dict(self.flop_s)})
+
+
+def _rebuilt(kind, fields):
+    return kind(**fields)
+
 
 @dataclass(frozen=True)
 class Format:
@@ -565,6 +574,11 @@ class Engine:
     graph_bytes: float = 0.0
     graph_bytes_per_layer: float = 0.0
 
+    @property
+    def family(self):
+        """Its name without the version, as efficiencies are fitted by [-]."""
+        return self.name.rsplit("-", 1)[0]
+
     def __post_init__(self):
         _text("Engine", name=self.name, title=self.title)
         number("memory_fraction", self.memory_fraction, 0.05, 1)
@@ -586,6 +600,26 @@ class Engine:
             number(name, getattr(self, name), 0, 1e12, "bytes")
 
 
+SHARES = (
+    "bandwidth",
+    "kv_bandwidth",
+    "compute",
+    "link_bandwidth",
+    "expert_bandwidth",
+    "prefill_share",
+    "weight_only_compute",
+)
+LATENCIES = (
+    "layer_s",
+    "step_s",
+    "all_reduce_s",
+    "moe_layer_s",
+    "sequence_s",
+    "first_token_s",
+    "pcie_exchange_s",
+)
+
+
 @dataclass(frozen=True)
 class Efficiency:
     """How far real hardware stays behind its spec sheet; all 1 and 0 is the ceiling.
@@ -605,7 +639,27 @@ class Efficiency:
     step_s : float
         Fixed time of one step: scheduler, sampling, host [s].
     all_reduce_s : float
-        Fixed time of one collective between cards [s].
+        Fixed time of one exchange between cards [s].
+    expert_bandwidth : float
+        Share of `bandwidth` that routed experts reach of it [-].
+    moe_layer_s : float
+        Fixed time more of a layer with routed experts: routing, sorting [s].
+    sequence_s : float
+        Fixed time of one sequence in a step: sampling, detokenising [s].
+    prefill_share : float
+        Share of other users' prefill that decoding waits for; below 1 where the
+        two overlap [-].
+    first_token_s : float
+        Fixed time of a request outside its prefill [s].
+    weight_only_compute : float
+        Share of `compute` left where weights are unpacked before they are
+        multiplied [-].
+    pcie_exchange_s : float
+        Fixed time more of an exchange between cards without a link of their
+        own [s].
+    burst_share : float
+        Share of the users who ask at the same moment, as those of a benchmark
+        do whose answers all end together [-].
 
     Raises
     ------
@@ -625,12 +679,21 @@ class Efficiency:
     layer_s: float = 0.0
     step_s: float = 0.0
     all_reduce_s: float = 0.0
+    expert_bandwidth: float = 1.0
+    moe_layer_s: float = 0.0
+    sequence_s: float = 0.0
+    prefill_share: float = 1.0
+    first_token_s: float = 0.0
+    weight_only_compute: float = 1.0
+    pcie_exchange_s: float = 0.0
+    burst_share: float = 0.0
 
     def __post_init__(self):
-        for name in ("bandwidth", "kv_bandwidth", "compute", "link_bandwidth"):
+        for name in SHARES:
             number(name, getattr(self, name), 1e-4, 1)
-        for name in ("layer_s", "step_s", "all_reduce_s"):
+        for name in LATENCIES:
             number(name, getattr(self, name), 0, 10, "s")
+        number("burst_share", self.burst_share, 0, 1)
 
 
 CEILING = Efficiency()

@@ -1,0 +1,80 @@
+"""How wrong the estimates are, measured on rows whose group was left out of the fit.
+
+    python benchmarks/accuracy.py [--seen] [--by model|card|engine|source]
+
+Every row is predicted by fits that never saw its model, then its card, then its source; the table
+gives the errors of all three together. `--seen` prints the shipped numbers on the rows they were
+fitted to instead, which takes seconds. Memory rows are the ledger's and are held by the tests.
+"""
+
+import argparse
+import math
+import statistics
+import sys
+from pathlib import Path
+
+from llmcap_kernel import calibration, fit, validate
+
+ROWS = Path(__file__).with_name("measured.csv")
+WANTED = {  # regime, metrics: what we aim for, median and 80th percentile
+    "batch1_decode": (None, 0.12, 0.30),
+    "served ITL": ("itl_ms", 0.12, 0.30),
+    "prefill": (None, 0.15, 0.40),
+    "prefill_serving": ("ttft_ms", 0.30, 0.65),
+    "throughput_max": (None, 0.18, 0.40),
+}
+
+
+def group_of(row):
+    """The line of the table a row belongs to."""
+    served_itl = row.load["metric"] == "itl_ms" and row.load["served"]
+    return "served ITL" if served_itl else row.regime
+
+
+def told(name, errors, inside):
+    """One line: how many, median, 80th percentile, and the share inside the interval."""
+    wrong = [abs(math.exp(-e) - 1) for e in errors]
+    wanted = WANTED.get(name)
+    aim = f"{wanted[1]:>9.2f} {wanted[2]:>6.2f}" if wanted else ""
+    held = f"{statistics.mean(inside):8.0%}" if inside else ""
+    p80 = validate.quantile(wrong, 0.8)
+    return f"{name:34}{len(wrong):>6}{statistics.median(wrong):>8.3f}{p80:>8.3f}{held}{aim}"
+
+
+def holds(row, error):
+    """Whether the shipped interval, moved to this prediction, holds the measurement."""
+    e = calibration.estimate(
+        row.deployment, family=row.family, **{k: v for k, v in row.load.items() if k != "served"}
+    )
+    return math.log(e.low / e.value) <= error <= math.log(e.high / e.value)
+
+
+def main(argv=None):
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seen", action="store_true", help="errors on the fitted rows, at once")
+    parser.add_argument("--by", choices=("model", "card", "engine", "source"))
+    args = parser.parse_args(argv)
+    rows = fit.samples(ROWS)
+    if args.seen:
+        sets = {k: dict(v) for k, v in calibration.table()["fits"].items()}
+        pairs = list(zip(rows, fit.errors(rows, sets), strict=True))
+    else:
+        print(f"leaving groups out of {len(rows):,} rows: some minutes", file=sys.stderr)
+        missed = fit.left_out(rows, fit.solve(rows))
+        by_id = {row.id: row for row in rows}
+        pairs = [(by_id[n], e) for some in missed.values() for n, e in some.items()]
+    groups, inside = {}, {}
+    for row, error in pairs:
+        names = ("all", group_of(row)) if not args.by else (fit.label(row, args.by),)
+        for name in names:
+            groups.setdefault(name, []).append(error)
+            inside.setdefault(name, []).append(holds(row, error))
+    print(f"{'rows':34}{'n':>6}{'median':>8}{'p80':>8}{'inside':>8}{'aim: med':>10}{'p80':>6}")
+    for name in sorted(groups, key=lambda n: (n != "all", n)):
+        print(told(name, groups[name], inside[name]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""Estimates stay below the ceiling, say why they are as wide as they are, and keep their word."""
+
+import math
+import statistics
+from functools import lru_cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmcap_kernel import bandwidth, calibration, catalog, design, fit
+from llmcap_kernel.spec import BadInput, Efficiency
+
+from .measured import ROWS
+from .strategies import deployments
+
+A, B, C = design.worked_spec()
+LOAD = {"input_tokens": 7000, "output_tokens": 1000, "concurrency": 16}
+FASTER_IS_MORE = calibration.PER_SECOND
+
+
+@settings(max_examples=60)
+@given(
+    deployments(),
+    st.sampled_from(calibration.METRICS),
+    st.sampled_from(["vllm", "sglang", "trtllm", "llama.cpp", "transformers", "nobody"]),
+    st.integers(1, 20_000),
+    st.integers(1, 2000),
+    st.integers(1, 256),
+)
+def test_an_estimate_never_beats_the_ceiling(d, metric, family, tokens_in, out, users):
+    e = calibration.estimate(
+        d,
+        metric=metric,
+        family=family,
+        input_tokens=tokens_in,
+        output_tokens=out,
+        concurrency=users,
+    )
+    assert 0 < e.low < e.value < e.high and math.isfinite(e.high)
+    if metric in FASTER_IS_MORE:
+        assert e.value <= e.ceiling * (1 + 1e-9)
+    else:
+        assert e.value >= e.ceiling * (1 - 1e-9)
+    assert e.reason
+
+
+def test_an_engine_nobody_measured_falls_back_and_widens():
+    known, unknown = (
+        calibration.estimate(B, metric="itl_ms", family=f, **{**LOAD, "concurrency": 1})
+        for f in ("vllm", "an-engine-of-next-year")
+    )
+    assert unknown.high / unknown.low > known.high / known.low
+    assert "no measurement of this engine" in unknown.reason
+    assert "left out" in known.reason
+
+
+def test_a_server_is_slower_than_a_loop_at_the_same_load():
+    gap = {
+        served: calibration.predict(B, metric="itl_ms", served=served, **LOAD)
+        for served in (True, False)
+    }
+    assert gap[True] > gap[False]
+    step = bandwidth.decode_step(B, context_tokens=7500, concurrency=16)
+    assert gap[False] == pytest.approx(step.total_s * 1e3)
+
+
+def test_what_cannot_be_predicted_is_refused_by_name():
+    with pytest.raises(BadInput, match="metric 'happiness' is not predicted"):
+        calibration.predict(B, metric="happiness", served=True, **LOAD)
+    with pytest.raises(BadInput, match="does not start"):
+        calibration.predict(
+            A, metric="output_tok_s_total", served=True, **{**LOAD, "concurrency": None}
+        )
+
+
+def test_every_fitted_set_is_physical():
+    for values in calibration.table()["fits"].values():
+        made = Efficiency(**values)
+        assert 0.05 < made.bandwidth <= 1 and made.layer_s < 1e-3
+    for row in calibration.table()["intervals"].values():
+        assert 0 < row["low"] < 1 < row["high"] and row["rows"] >= 1 and row["unknown"] > 1
+
+
+@lru_cache(maxsize=1)
+def judged():
+    """Every row with its error and whether its interval holds it."""
+    out = []
+    for row in fit.samples(ROWS):
+        e = calibration.estimate(
+            row.deployment,
+            family=row.family,
+            **{k: v for k, v in row.load.items() if k != "served"},
+        )
+        out.append((row, abs(e.value / row.value - 1), e.low <= row.value <= e.high))
+    return out
+
+
+@pytest.mark.parametrize(
+    ("regime", "metric", "median"),
+    [
+        ("batch1_decode", None, 0.12),
+        ("prefill", "ttft_ms", 0.15),
+        ("throughput_max", None, 0.18),
+        ("batched_decode", "e2e_latency_s", 0.15),
+        ("batched_decode", "itl_ms", 0.18),
+    ],
+)
+def test_the_fit_keeps_what_it_reached(regime, metric, median):
+    """Drift is a failure: these are the medians on the rows the fit has seen."""
+    errors = [
+        error
+        for row, error, _ in judged()
+        if row.regime == regime and metric in (None, row.load["metric"])
+    ]
+    assert len(errors) > 80 and statistics.median(errors) <= median
+
+
+def test_intervals_hold_about_four_of_five():
+    held = [inside for _, _, inside in judged()]
+    assert len(held) > 4600
+    assert 0.76 <= statistics.mean(held) <= 0.95  # they were earned on rows left out
+
+
+def test_a_fit_finds_the_efficiencies_that_made_its_rows():
+    true = Efficiency(bandwidth=0.7, kv_bandwidth=0.5, compute=0.5, layer_s=6e-5, step_s=5e-4)
+    d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", weights="fp8")
+    rows = []
+    for n, (tokens, users) in enumerate((t, u) for t in (100, 2000, 16_000) for u in (1, 8, 64)):
+        for metric in ("itl_ms", "e2e_latency_s"):
+            load = {
+                "metric": metric,
+                "input_tokens": tokens,
+                "output_tokens": 200,
+                "concurrency": users,
+                "served": False,
+                "regime": "batched_decode",
+            }
+            value = calibration.predict(d, **load, efficiency=true)
+            rows.append(fit.Sample(f"{metric}{n}", "made", "batched_decode", d, "x", load, value))
+    wrong = [abs(e) for e in fit.errors(rows, fit.solve(rows))]
+    assert max(wrong) < 0.1 and statistics.median(wrong) < 0.03
