@@ -464,18 +464,16 @@ def failure_modes(
 
     - "moe-small-batch": a model with experts and at most 8 requests in flight. Few tokens share
       an expert, routing is uneven and kernels are small, where the law takes even routing at
-      full efficiency. Rows: gpt-oss and Qwen3.5 under `regime` moe_small_batch, Mixtral at
-      batch 1.
-    - "underspecified": the batch, a length or the variant of card or format is not stated, and
-      was assumed. Rows: mlperf41 (no lengths), trtllm_v014 (no batch), argonne (A100 and H100
-      of no stated form), prem (4 bits of no stated scheme).
+      full efficiency. Rows: ix_tokpos (Qwen3.5 at 4 and 8), llamacpp_spark (gpt-oss at 1 to 8).
+    - "underspecified": the batch, a length, or the variant of the card or format is not stated
+      and was assumed. Rows: mlperf41 (no lengths, no batch), prem (4 bits of no stated scheme).
     - "long-context": requests of more than 32 000 tokens, where attention outweighs the weights
-      and each engine's kernel is its own. Rows: qwen25 at 63 488 and 129 024 tokens,
-      llamacpp_spark at 32 768.
-    - "apple-silicon": memory shared with the host and a GPU without matrix units of the usual
-      kind. Rows: xdai and geerling on M1 to M3.
-    - "gguf-data-centre": GGUF weights on a server card, whose kernels unpack in arithmetic what
-      they save in bytes. Rows: xdai on A100, H100 and L40S.
+      and each engine's kernel is its own. Rows: ix_tokpos at 32 768, qwen25 at 63 488 and
+      129 024.
+    - "apple-silicon": memory shared with the host, and a GPU whose arithmetic is not that of the
+      other cards. Rows: xdai (decoding on M1), llamacpp_threads (prompts on M1 to M5).
+    - "gguf-data-centre": GGUF weights, or llama.cpp, on a server card: what is saved in bytes is
+      spent on unpacking them. Rows: xdai (prompts on A100, H100 and L40S), argonne (llama.cpp).
 
     Parameters
     ----------
