@@ -11,7 +11,7 @@ The interval of an estimate is where four of five measurements fell when the
 model, card, engine or source they came from had been left out of the fit.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -316,7 +316,9 @@ def estimate(deployment, *, metric, family, input_tokens, output_tokens, concurr
         "regime": regime or "",
     }
     value = predict(deployment, **load, efficiency=efficiency)
-    ceiling = predict(deployment, **load)
+    # how far prefill and decode overlap is no property of the spec sheet: both take the same
+    overlap = replace(CEILING, prefill_share=efficiency.prefill_share)
+    ceiling = predict(deployment, **load, efficiency=overlap)
     low, high, reason = _interval(metric, regime, served, key, deployment)
     return Estimate(value, value * low, value * high, ceiling, reason)
 
