@@ -450,7 +450,7 @@ def main(argv=None):
     Returns
     -------
     int
-        0 when it answered, 2 when the input was refused [-].
+        0 when it answered, 2 when the input was refused, 130 when interrupted [-].
     """
     try:
         args = _parser().parse_args(argv)
@@ -460,6 +460,9 @@ def main(argv=None):
         return 2
     except BrokenPipeError:
         return 0
+    except KeyboardInterrupt:
+        print("\nllmcap: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from . import capacity, results, spellings
+from . import calibration, capacity, results, spellings
 from .explain import digits
 from .refuse import BadInput, number, shown
 from .spec import MAX_TOKENS
@@ -591,8 +591,6 @@ def predicted(spelled, load):
 
 
 def _memory(meant, load):
-    from . import calibration  # its tables are read when a row is predicted, not before
-
     longest = meant.deployment.model.max_context_tokens
     value = memory_value(meant.deployment, load.metric, load.context_tokens or longest)
     half = value * calibration.CAPACITY_SHARE.get(load.metric, 0.05)
@@ -600,8 +598,6 @@ def _memory(meant, load):
 
 
 def _timed(meant, load):
-    from . import calibration
-
     made = calibration.estimate(
         meant.deployment,
         metric=load.metric,

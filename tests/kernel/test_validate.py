@@ -605,6 +605,15 @@ def test_a_file_of_another_kind_is_refused_in_one_line(told, content):
     assert complaint.startswith("llmcap: file") and complaint.count("\n") == 1
 
 
+def test_an_interrupt_is_one_line(tmp_path, capsys, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(validate, "run", stop)
+    assert main(["validate", str(tmp_path)]) == 130
+    assert capsys.readouterr().err.strip() == "llmcap: interrupted"
+
+
 def test_no_file(tmp_path, capsys):
     for path in (tmp_path / "none", tmp_path, "\0"):
         assert main(["validate", str(path)]) == 2
