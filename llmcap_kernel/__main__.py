@@ -266,7 +266,8 @@ def _scorecard(args):
         return json.dumps({"cards": cards, "winner": winner, "verdict": made.verdict}, indent=1)
     head = (
         f"{workload.input_tokens:,} tokens in + {workload.output_tokens:,} out, "
-        f"{workload.concurrency} users. Speeds are ceilings: what the spec sheet allows."
+        f"{workload.concurrency} users. Speeds are ceilings, what the spec sheet "
+        "allows; estimates are fitted to measurements."
     )
     out = f"{head}\n\n{made.text()}"
     return f"{out}\n\n{made.explain()}" if args.explain else out
@@ -346,9 +347,7 @@ def _validate(args):
         given[column] = read_number(name, text, kind) if kind and text is not None else text
     fill = validate.fill_of(**given)
     made = validate.run(args.file, fill, validate.bar(sys.stderr))
-    if args.json:
-        return json.dumps(made.as_dict(), indent=1, allow_nan=False)
-    return made.text()
+    return made.json() if args.json else made.text()
 
 
 def _calibrate(args):

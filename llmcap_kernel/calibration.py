@@ -154,6 +154,7 @@ def predict(
     concurrency,
     served,
     regime="",
+    cached_tokens=0,
     efficiency=CEILING,
 ):
     """Predict one quantity a benchmark reports.
@@ -173,6 +174,8 @@ def predict(
     regime : str
         "prefill" reads a first token as a batch of prompts computed at once,
         any other as a wait in a server's queue [-].
+    cached_tokens : int
+        Leading tokens of each prompt that a prefix cache holds [tokens].
     efficiency : Efficiency
         Shares and latencies in force; the ceiling when left out [-].
 
@@ -199,8 +202,9 @@ def predict(
     prompt = DEFAULT_TOKENS if input_tokens is None else max(input_tokens, 1)
     answer = DEFAULT_TOKENS if output_tokens is None else max(output_tokens, 1)
     users = concurrency or _most_users(deployment, prompt + answer)
+    cached = min(cached_tokens, prompt - 1)
     if metric in ("prefill_tok_s", "ttft_ms"):
-        return _first_token(deployment, metric, prompt, answer, users, regime, efficiency)
+        return _first_token(deployment, metric, prompt, answer, users, regime, cached, efficiency)
     step = bandwidth.decode_step(
         deployment,
         context_tokens=prompt + answer / 2,
@@ -212,7 +216,9 @@ def predict(
         return 1 / itl_s
     if metric == "itl_ms" and not served:
         return itl_s * 1e3
-    fill = bandwidth.prefill(deployment, input_tokens=prompt, efficiency=efficiency)
+    fill = bandwidth.prefill(
+        deployment, input_tokens=prompt, cached_tokens=cached, efficiency=efficiency
+    )
     fill_s = _share_s(fill, deployment) * efficiency.prefill_share
     served_itl_s = itl_s + (users - 1) * fill_s / answer
     if metric == "itl_ms":
@@ -220,7 +226,9 @@ def predict(
     busy_s = users * fill_s + answer * itl_s
     if served and concurrency:
         # users who come back at once: each is waiting for its first token or decoding
-        wait_ms = _first_token(deployment, "ttft_ms", prompt, answer, users, regime, efficiency)
+        wait_ms = _first_token(
+            deployment, "ttft_ms", prompt, answer, users, regime, cached, efficiency
+        )
         busy_s = wait_ms / 1e3 + answer * served_itl_s
     if metric == "e2e_latency_s":
         return busy_s + efficiency.first_token_s
@@ -230,14 +238,17 @@ def predict(
     return rate / deployment.num_gpus if metric == "output_tok_s_per_gpu" else rate
 
 
-def _first_token(deployment, metric, prompt, answer, users, regime, efficiency):
+def _first_token(deployment, metric, prompt, answer, users, regime, cached, efficiency):
     """Predict a first token's wait, or the rate at which a prompt is read."""
     at_once = metric == "prefill_tok_s" or regime == "prefill"
-    fill = bandwidth.prefill(deployment, input_tokens=prompt, efficiency=efficiency)
+    fill = bandwidth.prefill(
+        deployment, input_tokens=prompt, cached_tokens=cached, efficiency=efficiency
+    )
     if metric == "prefill_tok_s":
         return prompt / fill.total_s
     if at_once or users == 1:
-        batch = bandwidth.prefill(deployment, input_tokens=prompt * users, efficiency=efficiency)
+        together = (prompt - cached) * users
+        batch = bandwidth.prefill(deployment, input_tokens=together, efficiency=efficiency)
         # attention is quadratic in each prompt, not in the batch of them
         apart_s = batch.total_s - batch.attention_s + users * fill.attention_s
         return (apart_s + efficiency.first_token_s) * 1e3
@@ -285,6 +296,8 @@ def estimate(deployment, *, metric, family, input_tokens, output_tokens, concurr
         Requests in flight; None for as many as memory allows [-].
     regime : str, optional
         How it is measured, where that is known [-].
+    cached_tokens : int
+        Leading tokens of each prompt that a prefix cache holds [tokens].
 
     Returns
     -------
@@ -314,6 +327,7 @@ def estimate(deployment, *, metric, family, input_tokens, output_tokens, concurr
         "concurrency": concurrency,
         "served": served,
         "regime": regime or "",
+        "cached_tokens": cached_tokens,
     }
     value = predict(deployment, **load, efficiency=efficiency)
     # how far prefill and decode overlap is no property of the spec sheet: both take the same

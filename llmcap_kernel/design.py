@@ -306,7 +306,8 @@ class Card(Explained):
             self.deployment,
             metric=metric,
             family=self.deployment.engine.family,
-            input_tokens=max(self.workload.computed_input_tokens, 1),
+            input_tokens=self.workload.input_tokens,
+            cached_tokens=self.workload.input_tokens - self.workload.computed_input_tokens,
             output_tokens=self.workload.output_tokens,
             concurrency=self.users,
         )
@@ -324,7 +325,8 @@ class Card(Explained):
         Returns
         -------
         tuple of (str, str)
-            Fits, decode, served latency, concurrency, price, binding [-].
+            Fits, decode, served latency, concurrency and price at the ceiling,
+            the two estimates with their intervals, binding [-].
         """
         s = self.serving
         dash = "-"
@@ -335,8 +337,29 @@ class Card(Explained):
             ("Gap between tokens, served", quantity(s.itl_served_s, "s") if self.starts else dash),
             ("Max concurrent", f"{self.max_concurrent:,}"),
             ("$/M output", price),
+            ("Estimated gap, served", self._estimated_gap() or dash),
+            ("Estimated $/M output", self._estimated_price() or dash),
             ("Binding constraint", self.binding),
         )
+
+    def _estimated_gap(self):
+        """The gap a client would see, and within what, four times in five."""
+        gap = self.estimate("itl_ms")
+        if gap is None:
+            return ""
+        value, low, high = (quantity(ms / 1e3, "s") for ms in (gap.value, gap.low, gap.high))
+        return f"{value} ({low} to {high})"
+
+    def _estimated_price(self):
+        """The price a measured throughput would give, and within what."""
+        rate = self.estimate("output_tok_s_total")
+        if rate is None or not self.usd_h:
+            return ""
+        value, low, high = (
+            quantity(usd_per_mtok(usd_h=self.usd_h, tok_s=tok_s), "USD/Mtok")
+            for tok_s in (rate.value, rate.high, rate.low)
+        )
+        return f"{value} ({low} to {high})"
 
     def brief(self):
         """Give the rows of a narrow table, where a cell is a few characters.
@@ -344,12 +367,14 @@ class Card(Explained):
         Returns
         -------
         tuple of (str, str)
-            Fits, decode, served gap, concurrency, rent and price [-].
+            Fits, decode, served gap, concurrency, rent, price, and the gap as
+            estimated [-].
         """
         most = self.max_concurrent
         dash = "-"
         price = quantity(self.usd_mtok, "USD/Mtok") if self.usd_mtok is not None else dash
         served = f"{most:,} of {self.workload.concurrency:,}" if self.starts else "no start"
+        gap = quantity(self.estimate("itl_ms").value / 1e3, "s") if self.starts else dash
         return (
             ("Fits", "yes" if self.fits else served),
             ("Decode per user", quantity(self.tok_s_user, "tok/s") if self.starts else dash),
@@ -357,6 +382,7 @@ class Card(Explained):
             ("Max concurrent", f"{most:,}"),
             ("Rent", quantity(self.usd_h, "USD/h") if self.usd_h else dash),
             ("$/M output", price),
+            ("Estimated gap", gap),
         )
 
     @property

@@ -6,6 +6,7 @@ is skipped with its reason; the rest goes on.
 """
 
 import contextlib
+import json
 import math
 import re
 import statistics
@@ -771,6 +772,19 @@ class Report:
             for r in self.rows
         ]
         return {"rows": rows, "summary": self.summary}
+
+    def json(self):
+        """Write the report as strict JSON, a row to the line.
+
+        Returns
+        -------
+        str
+            What `as_dict` holds [-].
+        """
+        told = self.as_dict()
+        rows = ",\n ".join(json.dumps(one, allow_nan=False) for one in told["rows"])
+        summary = json.dumps(told["summary"], indent=1, allow_nan=False)
+        return f'{{"rows": [\n {rows}\n],\n"summary": {summary}}}'
 
     def text(self):
         """Write the report for a terminal: the worst rows first, then the summary.
