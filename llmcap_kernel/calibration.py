@@ -279,7 +279,17 @@ def _most_users(deployment, context_tokens):
     return min(fits, deployment.engine.max_seqs)
 
 
-def estimate(deployment, *, metric, family, input_tokens, output_tokens, concurrency, regime=None):
+def estimate(
+    deployment,
+    *,
+    metric,
+    family,
+    input_tokens,
+    output_tokens,
+    concurrency,
+    regime=None,
+    cached_tokens=0,
+):
     """Predict one quantity with its interval.
 
     Parameters
