@@ -669,7 +669,7 @@ def survives(content, path):
     except BadInput as problem:
         assert "\n" not in str(problem)
         return None
-    json.dumps(made.as_dict(), allow_nan=False)
+    assert strict(made.json()) == json.loads(json.dumps(made.as_dict()))
     assert made.text().isprintable() or "\n" in made.text()
     for one in made.rows:
         assert (one.skipped is None) == (one.predicted is not None)
