@@ -52,6 +52,11 @@ def _add_front_end(app, pagename, templatename, context, doctree) -> None:
         app.add_js_file("../vendor/front/page.js", type="module")
 
 
+def _add_icon(app, pagename, templatename, context, doctree) -> None:
+    """An empty icon, as the apps have: without it every browser asks for one and is refused."""
+    context["metatags"] = context.get("metatags", "") + '<link rel="icon" href="data:,">\n'
+
+
 def _mend_bibliography(app, pagename, templatename, context, doctree) -> None:
     """A list may hold items only: docutils still writes a role that later rules took out."""
     if "doc-biblioentry" in context.get("body", ""):
@@ -61,6 +66,7 @@ def _mend_bibliography(app, pagename, templatename, context, doctree) -> None:
 def setup(app) -> dict:
     """Register with Sphinx."""
     app.connect("html-page-context", _add_front_end)
+    app.connect("html-page-context", _add_icon)
     app.connect("html-page-context", _mend_bibliography)
     app.connect("build-finished", _copy_vendor_files)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

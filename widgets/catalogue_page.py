@@ -125,7 +125,7 @@ def _engines():
             name,
             digits(engine.memory_fraction),
             share,
-            f"{engine.block_tokens} tokens",
+            f"{engine.block_tokens} token{'s' if engine.block_tokens > 1 else ''}",
             _sources("engines", record),
         )
 

@@ -323,7 +323,7 @@ def limits_used(rows, alt):
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         shapes=[beyond, edge],
         xaxis=axis(
-            "share of the limit used; beyond 100% it is missed",
+            "share of the limit used; over 100% is missed",
             type="log",
             range=[math.log10(low / 1.6), math.log10(1.6 * FARTHEST)],
             tickvals=list(ticks),

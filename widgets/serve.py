@@ -12,6 +12,7 @@ Nothing else of the repository can be fetched, and no notebook outside ``book/ap
 
 import argparse
 import asyncio
+import json
 import logging
 import shutil
 import signal
@@ -53,6 +54,12 @@ def app_names() -> list[str]:
     return sorted(p.stem for p in APPS.glob("*.ipynb"))
 
 
+def app_titles() -> dict[str, str]:
+    """The apps with the title that each notebook gives itself."""
+    read = {name: json.loads((APPS / f"{name}.ipynb").read_text("utf-8")) for name in app_names()}
+    return {name: notebook["metadata"].get("title", name) for name, notebook in read.items()}
+
+
 class Page(RequestHandler):
     """What our own handlers share: an error is a short page, never a traceback."""
 
@@ -65,7 +72,7 @@ class Page(RequestHandler):
         page = self.settings["voila_jinja2_env"].get_template("message.html")
         self.set_status(status)
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(page.render(title=title, text=text, apps=app_names()))
+        self.finish(page.render(title=title, text=text, apps=app_titles()))
 
 
 class BookHandler(Page, StaticFileHandler):
