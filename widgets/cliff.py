@@ -94,7 +94,7 @@ def _headline(d, bars, longest, users):
     at_8k = capacity.ledger(d, context_tokens=min(8000, d.model.max_context_tokens))
     return [
         {
-            "label": f"Longest context for {users:,} users",
+            "label": f"Longest context for {users:,} user{'s' if users > 1 else ''}",
             "value": f"{longest:,}",
             "unit": "tokens",
             "note": f"the model's window is {d.model.max_context_tokens:,}",
@@ -121,12 +121,13 @@ def _status(d, bars, longest, users):
     if not bars[0][1]:
         books = capacity.ledger(d, context_tokens=bars[0][0], concurrency=users)
         return {"level": "bad", "text": books.verdict}
+    many = f"{users:,} users fit" if users > 1 else "One user fits"
     if longest >= bars[-1][0]:
-        text = f"{users:,} users fit at every length the model takes."
+        text = f"{many} at every length the model takes."
         return {"level": "good", "text": text}
     if not longest:
-        return {"level": "bad", "text": f"{users:,} users fit at no length."}
-    text = f"{users:,} users fit up to {longest:,} tokens each, and no further."
+        return {"level": "bad", "text": f"{many} at no length."}
+    text = f"{many} up to {longest:,} tokens each, and no further."
     return {"level": "warn", "text": text}
 
 

@@ -348,7 +348,8 @@ def toggle(field, state):
 
 
 def _with_unit(value, unit):
-    return f"{plain(value)} {unit}".strip()
+    one = unit.removesuffix("s") if value == 1 and unit in ("users", "tokens") else unit
+    return f"{plain(value)} {one}".strip()
 
 
 def token_stops(model, current):
@@ -431,7 +432,8 @@ def notes(deployment, context_tokens, group=""):
     """
     load = Workload(input_tokens=max(context_tokens - 1, 1), output_tokens=1)
     lead = f"{group}: " if group else ""
-    texts = design.warnings(deployment, load)
+    # The calculators of memory show no price, so a missing rent is no news there.
+    texts = [text for text in design.warnings(deployment, load) if " no rent " not in text]
     return [{"level": "info", "field": "", "text": lead + text} for text in texts]
 
 

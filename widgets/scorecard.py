@@ -111,7 +111,10 @@ def _parts(card):
 
 
 def _notes(card):
-    texts = [f"{card.label}: {text}" for text in card.warnings]
+    # The kernel names its own argument; here that is the input "Card rent".
+    texts = [
+        f"{card.label}: {t}".replace("give usd_h", "enter the card rent") for t in card.warnings
+    ]
     return [{"level": "info", "field": "", "text": text} for text in texts]
 
 

@@ -10,6 +10,7 @@ from their defaults are written, in the order of the form. Token counts may be
 written `8k` or `1.5M`; k is 1 000 and M is 1 000 000.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -75,6 +76,11 @@ class Field:
     group: str = ""
     help: str = ""
 
+    @property
+    def title(self):
+        """The name beside the input, which a refusal begins with [-]."""
+        return f"{self.group.upper()}: {self.label}" if self.group else self.label
+
     def read(self, raw):
         """Turn what a stranger wrote into a value of this input.
 
@@ -102,6 +108,8 @@ class Field:
         if isinstance(raw, str):
             raw = _as_number(raw, self.kind == "tokens")
         whole = self.kind in ("tokens", "whole")
+        if whole and isinstance(raw, float) and raw.is_integer():
+            raw = int(raw)  # a refusal quotes -5, not -5.0
         return number(self.name, raw, self.low, self.high, self.unit, whole=whole)
 
     def _name(self, raw):
@@ -132,6 +140,8 @@ def _as_number(text, multiples):
     try:
         value = float(plain) * scale
     except ValueError:
+        return text
+    if not math.isfinite(value):
         return text
     if scale > 1 and abs(value) < 1e15 and abs(value - round(value)) < 1e-6:
         return round(value)  # 8.2k is 8199.999999999999 in binary
@@ -204,7 +214,8 @@ class Form:
                 state[field.name] = field.read(raw)
             except BadInput as problem:
                 kept = f" Kept {spelled(state[field.name])}."
-                messages.append(_message("error", field.name, f"{problem}{kept}"))
+                said = field.title + str(problem).removeprefix(field.name)
+                messages.append(_message("error", field.name, f"{said}{kept}"))
         return state, _capped(messages)
 
     def parse(self, query):

@@ -19,6 +19,9 @@ function h(tag, attributes = {}, ...children) {
   return node;
 }
 
+// Attributes that the page sets and no view knows: what is unfolded, and how far a track is filled.
+const OWN = ["open", "style"];
+
 // Make `old` look like `fresh` and keep every node that can stay: focus, an open
 // <details> and a drawn chart survive a redraw.
 function patch(old, fresh) {
@@ -31,7 +34,7 @@ function patch(old, fresh) {
     return;
   }
   for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+    if (!fresh.hasAttribute(name) && !OWN.includes(name)) old.removeAttribute(name);
   }
   for (const { name, value } of fresh.attributes) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
@@ -342,6 +345,7 @@ function render({ model, el }) {
   let waiting = null; // the newest state not yet sent
   let inFlight = false;
   let busyInput = null;
+  let moving = null; // the slider being dragged: one drag is one step of Undo
   let late = 0;
 
   const values = () => Object.fromEntries(view.controls.map((c) => [c.name, c.value]));
@@ -416,8 +420,8 @@ function render({ model, el }) {
     const control = view.controls.find((c) => c.name === node.name);
     node.setAttribute("aria-valuetext", control.stop_texts[node.value]);
     node.parentNode.querySelector(".lc-entry input").value = control.stop_entries[node.value];
-    if (!node.dataset.moving) {
-      node.dataset.moving = "1";
+    if (moving !== node) {
+      moving = node;
       remember();
     }
     change(node.name, control.stops[node.value]);
@@ -427,7 +431,7 @@ function render({ model, el }) {
     const node = event.target;
     busyInput = null;
     if (node.type === "range") {
-      delete node.dataset.moving;
+      moving = null;
       return;
     }
     remember();
