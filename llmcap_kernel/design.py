@@ -202,6 +202,11 @@ def warnings(deployment, workload):
             f"{d.gpu.title} has no {d.weights.compute[0]} units: {d.weights.name} weights keep "
             f"their bytes and compute in {dtype}."
         )
+    if d.weights.covers and not any(t.role in d.weights.covers for t in model.tensors):
+        out.append(
+            f"{d.weights.name} converts {', '.join(d.weights.covers)} weights only and "
+            f"{model.name} has none: all of them stay in 16 bits."
+        )
     if d.tp > d.gpu.max_per_node:
         out.append(
             f"tp is {d.tp} and a node joins {d.gpu.max_per_node} {d.gpu.name}: collectives "

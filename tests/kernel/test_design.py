@@ -414,3 +414,11 @@ def test_search_refuses_an_unknown_name_with_the_nearest(changed, named):
     asked = {"model": "llama-3.1-70b", "gpus": ["h100-sxm"], **changed}
     with pytest.raises(BadInput, match=named):
         design.search(workload=WORKED_WORKLOAD, slo=WORKED_SLO, **asked)
+
+
+def test_a_format_that_converts_nothing_says_so():
+    dense = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", weights="mxfp4")
+    moe = catalog.deployment(model="gpt-oss-120b", gpu="h100-sxm", weights="mxfp4")
+    said = "stay in 16 bits"
+    assert any(said in w for w in design.warnings(dense, WORKED_WORKLOAD))
+    assert not any(said in w for w in design.warnings(moe, WORKED_WORKLOAD))
