@@ -104,7 +104,8 @@ def _parts(card):
             f"All columns serve the same {load.concurrency:,} users of {load.input_tokens:,} + "
             f"{load.output_tokens:,} tokens. Where fewer fit, speed and price are those of the "
             "users who do.",
-            "Speeds are ceilings: what the spec sheets allow. A measured deployment stays below.",
+            "Speeds and prices are ceilings, what the spec sheets allow, except in the rows that "
+            "say estimated.",
         ],
         "messages": [m for one in card.cards for m in _notes(one)],
     }
