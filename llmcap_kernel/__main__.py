@@ -6,8 +6,8 @@ import sys
 
 from . import catalog, design, huggingface, validate
 from .explain import digits, quantity
-from .refuse import BadInput, shown
-from .spec import Lora, Slo, Speculation, Workload
+from .refuse import BadInput, number, shown
+from .spec import MAX_TOKENS, Lora, Slo, Speculation, Workload
 
 NUMBER_FIELDS = {"tp": int, "pp": int, "ep": int, "memory_fraction": float, "usd_h": float}
 ESTIMATED = ("itl_ms", "ttft_ms", "output_tok_s_total")
@@ -127,7 +127,7 @@ def _load(args):
     out = base.output_tokens if args.output is None else read_number("output", args.output, int)
     context = getattr(args, "context", None)
     if context is not None:
-        context = read_number("context", context, int)
+        context = number("context", read_number("context", context, int), 2, MAX_TOKENS, "tokens")
         if args.input is None:
             out = out if args.output is not None else max(context // 8, 1)
             tokens_in = context - out
@@ -140,7 +140,9 @@ def _load(args):
     workload = Workload(tokens_in, out, users, prefix)
 
     def limit(name, text, scale, default):
-        return default if text is None else read_number(name, text) * scale
+        if text is None:
+            return default
+        return number(name, read_number(name, text), 1e-3, 1e7) * scale
 
     return workload, Slo(
         itl_s=limit("itl_ms", args.itl_ms, 1e-3, slo.itl_s),

@@ -325,7 +325,7 @@ def estimate(
     >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
     >>> load = {"input_tokens": 1000, "output_tokens": 500, "concurrency": 16}
     >>> e = estimate(b, metric="itl_ms", family="vllm", **load)
-    >>> e.ceiling < e.low < e.value < e.high
+    >>> e.ceiling <= e.low <= e.value < e.high
     True
     """
     served = is_served(family, metric, regime or "", concurrency)
@@ -344,7 +344,13 @@ def estimate(
     overlap = replace(CEILING, prefill_share=efficiency.prefill_share)
     ceiling = predict(deployment, **load, efficiency=overlap)
     low, high, reason = _interval(metric, regime, served, key, deployment)
-    return Estimate(value, value * low, value * high, ceiling, reason)
+    low, high = value * low, value * high
+    # no measurement of a spec sheet's machine lies beyond the spec sheet
+    if metric in PER_SECOND:
+        high = max(min(high, ceiling), value)
+    else:
+        low = min(max(low, ceiling), value)
+    return Estimate(value, low, high, ceiling, reason)
 
 
 def _interval(metric, regime, served, key, deployment):

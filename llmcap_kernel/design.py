@@ -64,8 +64,9 @@ class Limit(Explained):
 def limits(deployment, workload, slo, *, books=None, serving=None):
     """Compare every limit that was asked for with what there is.
 
-    Latency and cost are read at the users who fit, those wanted at most. A
-    prefix that the users share is kept once.
+    Latency and cost are read at the users who fit, those wanted at most, and
+    not at all where the engine does not start. A prefix that the users share
+    is kept once.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ def limits(deployment, workload, slo, *, books=None, serving=None):
             "users",
         )
     ]
-    if slo.itl_s is not None:
+    if slo.itl_s is not None and users:
         itl = serving.itl_served_s
         rows.append(
             Limit(
@@ -118,7 +119,7 @@ def limits(deployment, workload, slo, *, books=None, serving=None):
                 "tok/s",
             )
         )
-    if slo.ttft_s is not None:
+    if slo.ttft_s is not None and users:
         ttft = serving.ttft_burst_s
         rows.append(
             Limit(
@@ -142,7 +143,7 @@ def limits(deployment, workload, slo, *, books=None, serving=None):
                 "USD/h",
             )
         )
-    if slo.usd_mtok is not None and rent:
+    if slo.usd_mtok is not None and rent and users:
         price = usd_per_mtok(usd_h=rent, tok_s=serving.output_tok_s)
         rows.append(
             Limit(
