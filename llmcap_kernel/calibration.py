@@ -325,7 +325,7 @@ def estimate(
     >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
     >>> load = {"input_tokens": 1000, "output_tokens": 500, "concurrency": 16}
     >>> e = estimate(b, metric="itl_ms", family="vllm", **load)
-    >>> e.ceiling <= e.low <= e.value < e.high
+    >>> e.low < e.value < e.high and e.ceiling < e.value
     True
     """
     served = is_served(family, metric, regime or "", concurrency)
@@ -344,13 +344,36 @@ def estimate(
     overlap = replace(CEILING, prefill_share=efficiency.prefill_share)
     ceiling = predict(deployment, **load, efficiency=overlap)
     low, high, reason = _interval(metric, regime, served, key, deployment)
-    low, high = value * low, value * high
-    # no measurement of a spec sheet's machine lies beyond the spec sheet
+    return Estimate(value, value * low, value * high, ceiling, reason)
+
+
+def within_ceiling(made, metric):
+    """End an interval at the ceiling, where the deployment is known in full.
+
+    A measurement whose source leaves its format or its cards open can lie
+    beyond the ceiling of what was taken for them; one of a deployment that is
+    stated cannot.
+
+    Parameters
+    ----------
+    made : Estimate
+        An estimate [-].
+    metric : str
+        What it is of [-].
+
+    Returns
+    -------
+    Estimate
+        The same value, its interval cut at the ceiling [-].
+
+    Examples
+    --------
+    >>> within_ceiling(Estimate(20.0, 8.0, 40.0, 10.0, ""), "itl_ms").low
+    10.0
+    """
     if metric in PER_SECOND:
-        high = max(min(high, ceiling), value)
-    else:
-        low = min(max(low, ceiling), value)
-    return Estimate(value, low, high, ceiling, reason)
+        return replace(made, high=max(min(made.high, made.ceiling), made.value))
+    return replace(made, low=min(max(made.low, made.ceiling), made.value))
 
 
 def _interval(metric, regime, served, key, deployment):

@@ -308,7 +308,7 @@ class Card(Explained):
         """
         if not self.starts:
             return None
-        return calibration.estimate(
+        made = calibration.estimate(
             self.deployment,
             metric=metric,
             family=self.deployment.engine.family,
@@ -317,6 +317,7 @@ class Card(Explained):
             output_tokens=self.workload.output_tokens,
             concurrency=self.users,
         )
+        return calibration.within_ceiling(made, metric)
 
     @property
     def binding(self):

@@ -37,11 +37,13 @@ def test_an_estimate_never_beats_the_ceiling(d, metric, family, tokens_in, out, 
         output_tokens=out,
         concurrency=users,
     )
-    assert 0 < e.low <= e.value <= e.high and math.isfinite(e.high)
+    assert 0 < e.low < e.value < e.high and math.isfinite(e.high)
+    cut = calibration.within_ceiling(e, metric)
+    assert e.low <= cut.low <= cut.value == e.value <= cut.high <= e.high
     if metric in FASTER_IS_MORE:
-        assert e.high <= e.ceiling * (1 + 1e-9)
+        assert cut.high <= e.ceiling * (1 + 1e-9)
     else:
-        assert e.low >= e.ceiling * (1 - 1e-9)
+        assert cut.low >= e.ceiling * (1 - 1e-9)
     assert e.reason
 
 
