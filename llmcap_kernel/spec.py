@@ -27,6 +27,7 @@ ROLES = (
     "vision",
 )
 SPLITS = ("tp", "kv", "expert", "none")
+COMPUTE = ("fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp6", "int8", "fp4", "int4")
 MAX_TOKENS = 100_000_000
 MAX_GPUS = 4096
 
@@ -432,6 +433,7 @@ class Gpu:
                 "flop_s", f"flop_s is {shown(self.flop_s)}: it takes FLOP/s by dtype, one at least."
             )
         for dtype, rate in self.flop_s.items():
+            one_of("flop_s", dtype, COMPUTE)
             number(f"flop_s[{shown(dtype)}]", rate, 1e9, 1e18, "FLOP/s")
         object.__setattr__(self, "flop_s", MappingProxyType(dict(self.flop_s)))
 

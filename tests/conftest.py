@@ -11,8 +11,15 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import settings
 
 from widgets import build
+
+# CI asks the same questions every time, so that a red build is the change's own; a run by hand
+# asks new ones. No example is timed: the machine may be busy.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("hand", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "hand")
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ON_MACOS = (
