@@ -303,6 +303,11 @@ class Step(Explained):
         return parts + self.fixed_s + self.draft_s + self.adapter_s + self.host_s
 
     @property
+    def share_s(self):
+        """Time the pass keeps the cards from others when a pipeline's stages stay full [s]."""
+        return self.total_s / self.turns_per_chunk / self.deployment.pp
+
+    @property
     def itl_s(self):
         """Time from one token of a user to the next when nothing else runs [s]."""
         return self.total_s / self.tokens_per_step
@@ -862,7 +867,7 @@ class Serving(Explained):
     @property
     def prefill_share_s(self):
         """Time the cards give to one prompt; stages of a pipeline work on several [s]."""
-        return self.prompt.total_s / self.prompt.turns_per_chunk / self.decode.deployment.pp
+        return self.prompt.share_s
 
     @property
     def itl_served_s(self):

@@ -219,7 +219,7 @@ def predict(
     fill = bandwidth.prefill(
         deployment, input_tokens=prompt, cached_tokens=cached, efficiency=efficiency
     )
-    fill_s = _share_s(fill, deployment) * efficiency.prefill_share
+    fill_s = fill.share_s * efficiency.prefill_share
     served_itl_s = itl_s + (users - 1) * fill_s / answer
     if metric == "itl_ms":
         return served_itl_s * 1e3
@@ -255,7 +255,7 @@ def _first_token(deployment, metric, prompt, answer, users, regime, cached, effi
     step = bandwidth.decode_step(
         deployment, context_tokens=prompt + answer / 2, concurrency=users, efficiency=efficiency
     )
-    service_s = _share_s(fill, deployment)
+    service_s = fill.share_s
     held_up_s = (users - 1) * service_s * efficiency.prefill_share
     wait_s = bandwidth.closed_loop_wait_s(
         users=users,
@@ -264,11 +264,6 @@ def _first_token(deployment, metric, prompt, answer, users, regime, cached, effi
         burst_share=efficiency.burst_share,
     )
     return (wait_s + step.total_s + efficiency.first_token_s) * 1e3
-
-
-def _share_s(fill, deployment):
-    """Time the cards give to one prompt when the stages of a pipeline are kept full."""
-    return fill.total_s / fill.turns_per_chunk / deployment.pp
 
 
 def _most_users(deployment, context_tokens):

@@ -9,6 +9,8 @@ from pathlib import Path
 from llmcap_kernel import catalog
 from llmcap_kernel.explain import digits, quantity
 
+from .notation import write_page
+
 HEAD = """# The catalogue
 
 This page is generated from the tables of `llmcap_kernel.catalog`. Each figure that a chapter or a
@@ -169,11 +171,7 @@ def write(path):
     bool
         Whether the file was written [-].
     """
-    path, made = Path(path), text()
-    if path.exists() and path.read_text(encoding="utf-8") == made:
-        return False
-    path.write_text(made, encoding="utf-8")
-    return True
+    return write_page(path, text())
 
 
 if __name__ == "__main__":

@@ -230,7 +230,25 @@ def write(path):
     bool
         Whether the file was written [-].
     """
-    path, made = Path(path), text()
+    return write_page(path, text())
+
+
+def write_page(path, made):
+    """Write a generated page, if that changes it.
+
+    Parameters
+    ----------
+    path : Path or str
+        The page [-].
+    made : str
+        What it shall hold [-].
+
+    Returns
+    -------
+    bool
+        Whether the file was written [-].
+    """
+    path = Path(path)
     if path.exists() and path.read_text(encoding="utf-8") == made:
         return False
     path.write_text(made, encoding="utf-8")
