@@ -5,11 +5,18 @@ line with the numbers in it, and the value with its unit. GB and GiB appear
 here and nowhere deeper, because this is where people read.
 """
 
+import math
 from dataclasses import dataclass
 from html import escape
 
-_PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
-_SMALL = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+_PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+_COUNTS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"), (1.0, ""))
+_TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+_WORDS = {"bytes": "B", "bytes/s": "B/s", "FLOP": "FLOP", "FLOP/s": "FLOP/s"}
+_SCALES = {"params": _COUNTS, "s": _TIMES} | {
+    unit: tuple((scale, prefix + word) for scale, prefix in _PREFIXES)
+    for unit, word in _WORDS.items()
+}
 
 
 def digits(value, figures=3):
@@ -73,20 +80,22 @@ def quantity(value, unit, figures=3):
     """
     if unit == "GiB":
         return f"{digits(value / 2**30, figures)} GiB"
-    if unit in ("bytes", "bytes/s", "FLOP", "FLOP/s", "params"):
-        word = {"bytes": "B", "bytes/s": "B/s", "params": ""}.get(unit, unit)
-        for scale, prefix in _PREFIXES:
-            if abs(value) >= scale or scale == 1.0:
-                if unit == "params":
-                    prefix = {"G": "B", "k": "K"}.get(prefix, prefix)
-                return f"{digits(value / scale, figures)} {prefix}{word}".strip()
-    if unit == "s":
-        for scale, word in _SMALL:
-            if abs(value) >= scale or word == "ns":
-                return f"{digits(value / scale, figures)} {word}"
+    if unit in _SCALES:
+        value, word = _scaled(value, _SCALES[unit], figures)
+        return f"{digits(value, figures)} {word}".strip()
     if unit in ("USD/Mtok", "USD/h"):
         return f"${value:,.2f}{'/M' if unit == 'USD/Mtok' else '/h'}"
     return f"{digits(value, figures)} {unit}".strip()
+
+
+def _scaled(value, scales, figures):
+    """Bring a value to the largest unit it fills once it is rounded: 999.9 M is 1 B."""
+    if not math.isfinite(value):
+        return value, next(word for scale, word in scales if scale == 1.0)
+    # integer digits are never rounded away, so fewer than three figures round as three
+    rounded = abs(float(f"{value:.{max(figures, 3) - 1}e}"))
+    scale, word = next((row for row in scales if rounded >= row[0]), scales[-1])
+    return value / scale, word
 
 
 @dataclass(frozen=True)
