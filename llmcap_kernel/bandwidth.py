@@ -144,8 +144,46 @@ def link_bandwidth_bytes_s(deployment):
     return gpu.link_bandwidth_bytes_s
 
 
-def communication_s(deployment, tokens, efficiency=CEILING):
-    """Time the collectives of one pass over all layers.
+@dataclass(frozen=True)
+class Exchange:
+    """One kind of collective in a pass.
+
+    Attributes
+    ----------
+    kind : str
+        "all-reduce", "all-to-all" or "stage hand-on" [-].
+    count : float or array
+        How many the pass runs [-].
+    message_bytes : float or array
+        What each card sends in one [bytes].
+    wire_s : float or array
+        That message at the link's full rate [s].
+    cards : float or array
+        Cards that take part [-].
+    """
+
+    kind: str
+    count: float = 0.0
+    message_bytes: float = 0.0
+    wire_s: float = 0.0
+    cards: float = 1.0
+
+    def each_s(self, efficiency, latency_s):
+        """Time one of them [s]."""
+        how = {
+            "message_bytes": self.wire_s,
+            "link_bandwidth_bytes_s": efficiency.link_bandwidth,
+            "latency_s": latency_s,
+        }
+        if self.kind == "all-reduce":
+            return all_reduce_s(cards=self.cards, **how)
+        if self.kind == "all-to-all":
+            return all_to_all_s(cards=self.cards, **how)
+        return self.wire_s / efficiency.link_bandwidth + latency_s
+
+
+def exchanges(deployment, tokens):
+    """List the collectives of one pass over all layers.
 
     Tensor parallelism sums activations twice a layer: after attention and
     after the MLP, whether the experts of a layer are split or spread.
@@ -159,13 +197,11 @@ def communication_s(deployment, tokens, efficiency=CEILING):
         The deployment [-].
     tokens : float or array
         Tokens in the pass [tokens].
-    efficiency : Efficiency
-        Shares and latencies in force [-].
 
     Returns
     -------
-    float or array
-        Time of all collectives [s].
+    tuple of Exchange
+        All-reduce, all-to-all and hand-on; what does not happen counts 0 [-].
 
     References
     ----------
@@ -175,77 +211,165 @@ def communication_s(deployment, tokens, efficiency=CEILING):
     --------
     >>> from llmcap_kernel import catalog
     >>> two = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
-    >>> round(communication_s(two, 16) * 1e6)
-    93
-    """
-    total = 0.0
-    for _, count, _, each_s in collectives(deployment, tokens, efficiency):
-        total = total + count * each_s
-    return total
-
-
-def collectives(deployment, tokens, efficiency=CEILING):
-    """List the collectives of one pass: what, how many, how large, how long.
-
-    Parameters
-    ----------
-    deployment : Deployment
-        The deployment [-].
-    tokens : float or array
-        Tokens in the pass [tokens].
-    efficiency : Efficiency
-        Shares and latencies in force [-].
-
-    Returns
-    -------
-    list of (str, int, float, float)
-        Kind, count, message of one [bytes] and time of one [s]; empty on a
-        single card.
-
-    Examples
-    --------
-    >>> from llmcap_kernel import catalog
-    >>> two = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
-    >>> [(kind, count) for kind, count, _, _ in collectives(two, 16)]
+    >>> [(e.kind, e.count) for e in exchanges(two, 16) if e.count]
     [('all-reduce', 160)]
     """
     d, model = deployment, deployment.model
-    out: list[tuple[str, int, float, float]] = []
-    if d.num_gpus == 1:
-        return out
-    latency_s = efficiency.all_reduce_s
-    if d.gpu.link.startswith("pcie"):
-        latency_s = latency_s + efficiency.pcie_exchange_s
-    shared = {
-        "link_bandwidth_bytes_s": link_bandwidth_bytes_s(d) * efficiency.link_bandwidth,
-        "latency_s": latency_s,
-    }
     message = tokens * model.hidden_size * ACTIVATION_BYTES
     # with tensor-parallel attention every card has all tokens: its experts' share is summed
     spread = model.moe_layers if d.ep > 1 and d.dp_attention else 0
-    if d.tp > 1:
-        count = (1 if d.dp_attention else 2) * model.layers - spread
-        each_s = all_reduce_s(message_bytes=message, cards=d.tp, **shared)
-        out.append(("all-reduce", count, message, each_s))
-    if spread:
-        sent = message / d.ep * model.experts_per_token
-        each_s = all_to_all_s(message_bytes=sent, cards=d.ep, **shared)
-        out.append(("all-to-all", 2 * spread, sent, each_s))
-    if d.pp > 1:
-        link = d.gpu.link_bandwidth_bytes_s
-        if d.num_gpus > d.gpu.max_per_node:
-            link = min(link, d.gpu.node_link_bandwidth_bytes_s)
-        each_s = message / d.tp / (link * efficiency.link_bandwidth) + latency_s
-        out.append(("stage hand-on", d.pp - 1, message / d.tp, each_s))
-    return out
+    reduces = ((1 if d.dp_attention else 2) * model.layers - spread) if d.tp > 1 else 0
+    link = link_bandwidth_bytes_s(d)
+    across = d.gpu.link_bandwidth_bytes_s
+    if d.num_gpus > d.gpu.max_per_node:
+        across = min(across, d.gpu.node_link_bandwidth_bytes_s)
+    sent = message / d.ep * model.experts_per_token
+    passed = message / d.tp
+    return (
+        _exchange("all-reduce", reduces, message, link, d.tp),
+        _exchange("all-to-all", 2 * spread, sent, link, d.ep),
+        _exchange("stage hand-on", d.pp - 1, passed, across, 2),
+    )
+
+
+def _exchange(kind, count, message_bytes, link_bandwidth_bytes_s, cards):
+    if not count:  # a lone card may list no link
+        return Exchange(kind)
+    return Exchange(kind, count, message_bytes, message_bytes / link_bandwidth_bytes_s, cards)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a pass asks of each card, every part as its time at the full rate.
+
+    No efficiency is in it: the same work is timed for the ceiling and for the
+    estimate, and the works of many passes, stacked into arrays, are timed at
+    once.
+
+    Attributes
+    ----------
+    dense_math_s, dense_read_s : float or array
+        Multiplying with and reading the dense weights [s].
+    expert_math_s, expert_read_s : float or array
+        The same of the routed experts that are touched [s].
+    kv_math_s, kv_read_s : float or array
+        Attention of decoding: its arithmetic, and reading the cache [s].
+    prompt_math_s : float or array
+        Attention of a prompt's tokens to each other [s].
+    adapter_math_s, adapter_read_s : float or array
+        Low-rank adapters [s].
+    host_read_s : float or array
+        Bringing weights kept in the host's memory [s].
+    exchanges : tuple of Exchange
+        Collectives between cards [-].
+    layers, moe_layers, steps, sequences : float or array
+        How often the fixed time of each is spent [-].
+    unpacked : float or array
+        1 where weights are unpacked before they are multiplied [-].
+    without_link : float or array
+        1 where the cards have no link of their own [-].
+    draft : Work or None
+        One guess of a draft model [-].
+    guesses : float
+        How many of them precede a step [-].
+    weight_bytes, kv_bytes : float or array
+        What one card reads in the pass [bytes].
+    flops : float or array
+        What one card computes in the pass [FLOP].
+    tokens : float or array
+        Tokens in the pass [tokens].
+    tokens_per_step : float or array
+        Tokens a sequence gains by it, above 1 with speculation [tokens].
+    prefill_tokens : float or array
+        Prompt tokens that ride along [tokens].
+    share : float or array
+        Part of its time for which it keeps the cards from others: below 1
+        where the stages of a pipeline stay full [-].
+    """
+
+    dense_math_s: float
+    dense_read_s: float
+    expert_math_s: float = 0.0
+    expert_read_s: float = 0.0
+    kv_math_s: float = 0.0
+    kv_read_s: float = 0.0
+    prompt_math_s: float = 0.0
+    adapter_math_s: float = 0.0
+    adapter_read_s: float = 0.0
+    host_read_s: float = 0.0
+    exchanges: tuple = ()
+    layers: float = 0.0
+    moe_layers: float = 0.0
+    steps: float = 0.0
+    sequences: float = 0.0
+    unpacked: float = 0.0
+    without_link: float = 0.0
+    draft: "Work | None" = None
+    guesses: float = 0.0
+    weight_bytes: float = 0.0
+    kv_bytes: float = 0.0
+    flops: float = 0.0
+    tokens: float = 0.0
+    tokens_per_step: float = 1.0
+    prefill_tokens: float = 0.0
+    share: float = 1.0
+
+    def latency_s(self, efficiency):
+        """Fixed cost of one exchange [s]."""
+        return efficiency.all_reduce_s + self.without_link * efficiency.pcie_exchange_s
+
+    def parts(self, efficiency):
+        """Time every part.
+
+        Parameters
+        ----------
+        efficiency : Efficiency
+            Shares and latencies in force [-].
+
+        Returns
+        -------
+        dict
+            The parts of a `Step` by name [s].
+        """
+        e = efficiency
+        math = e.compute * where(self.unpacked > 0, e.weight_only_compute, 1.0)
+        dense_s = maximum(self.dense_math_s / math, self.dense_read_s / e.bandwidth)
+        expert_read_s = self.expert_read_s / (e.bandwidth * e.expert_bandwidth)
+        expert_s = maximum(self.expert_math_s / math, expert_read_s)
+        latency_s = self.latency_s(e)
+        return {
+            "dense_s": dense_s,
+            "expert_s": expert_s,
+            "attention_s": maximum(self.kv_math_s / e.compute, self.kv_read_s / e.kv_bandwidth)
+            + self.prompt_math_s / e.compute,
+            "communication_s": sum(x.count * x.each_s(e, latency_s) for x in self.exchanges),
+            "fixed_s": self.layers * e.layer_s
+            + self.moe_layers * e.moe_layer_s
+            + self.steps * e.step_s
+            + self.sequences * e.sequence_s,
+            "draft_s": self.guesses * sum(self.draft.parts(e).values()) if self.draft else 0.0,
+            "adapter_s": maximum(
+                self.adapter_math_s / e.compute, self.adapter_read_s / e.bandwidth
+            ),
+            # the stream of weights hides behind the work on those that are here
+            "host_s": maximum(self.host_read_s - dense_s - expert_s, 0.0),
+        }
 
 
 @dataclass(frozen=True)
 class Step(Explained):
-    """The parts of one pass through the model, in seconds.
+    """One pass through the model, timed part by part.
 
     Attributes
     ----------
+    work : Work
+        What the pass asks of each card [s].
+    efficiency : Efficiency
+        What it was timed with [-].
+    deployment : Deployment or None
+        What it runs on; not known of a stack of passes [-].
+    what : str
+        "decode step", "prefill" or "mixed step" [-].
     dense_s, expert_s, attention_s : float or array
         Dense weights, routed experts, and attention over the cache [s].
     communication_s : float or array
@@ -258,43 +382,25 @@ class Step(Explained):
         Reading and applying low-rank adapters [s].
     host_s : float or array
         Waiting for weights kept in the host's memory [s].
-    tokens_per_step : float or array
-        Tokens a sequence gains by the step, above 1 with speculation [tokens].
-    prefill_tokens : float or array
-        Prompt tokens that ride along [tokens].
-    turns_per_chunk : float or array
-        In prefill, turns of all stages for each chunk: 1 without a pipeline,
-        towards `1 / pp` when many chunks fill one [-].
-    weight_bytes, kv_bytes : float or array
-        What one card reads in the pass [bytes].
-    flops : float or array
-        What one card computes in the pass [FLOP].
-    tokens : float or array
-        Tokens in the pass [tokens].
-    deployment : Deployment
-        What it was computed for [-].
-    efficiency : Efficiency
-        What it was computed with [-].
     """
 
+    work: Work
+    efficiency: Efficiency
+    deployment: Deployment | None
+    what: str
     dense_s: float
     expert_s: float
     attention_s: float
     communication_s: float
     fixed_s: float
-    weight_bytes: float
-    kv_bytes: float
-    flops: float
-    tokens: float
-    deployment: Deployment
-    efficiency: Efficiency
-    what: str = "decode step"
-    draft_s: float = 0.0
-    adapter_s: float = 0.0
-    host_s: float = 0.0
-    tokens_per_step: float = 1.0
-    prefill_tokens: float = 0.0
-    turns_per_chunk: float = 1.0
+    draft_s: float
+    adapter_s: float
+    host_s: float
+
+    @classmethod
+    def of(cls, work, efficiency, deployment=None, what="decode step"):
+        """Time a work [s]."""
+        return cls(work, efficiency, deployment, what, **work.parts(efficiency))
 
     @property
     def total_s(self):
@@ -305,17 +411,32 @@ class Step(Explained):
     @property
     def share_s(self):
         """Time the pass keeps the cards from others when a pipeline's stages stay full [s]."""
-        return self.total_s / self.turns_per_chunk / self.deployment.pp
+        return self.total_s * self.work.share
 
     @property
     def itl_s(self):
         """Time from one token of a user to the next when nothing else runs [s]."""
-        return self.total_s / self.tokens_per_step
+        return self.total_s / self.work.tokens_per_step
 
     @property
     def tok_s_user(self):
         """Tokens one user sees in a second when nothing else runs [tok/s]."""
-        return self.tokens_per_step / self.total_s
+        return self.work.tokens_per_step / self.total_s
+
+    @property
+    def weight_bytes(self):
+        """Weights that one card reads in the pass [bytes]."""
+        return self.work.weight_bytes
+
+    @property
+    def kv_bytes(self):
+        """Cache that one card reads in the pass [bytes]."""
+        return self.work.kv_bytes
+
+    @property
+    def flops(self):
+        """What one card computes in the pass [FLOP]."""
+        return self.work.flops
 
     def lines(self):
         gpu, eff = self.deployment.gpu, self.efficiency
@@ -331,7 +452,8 @@ class Step(Explained):
             read += f" + KV {quantity(self.kv_bytes, 'bytes')}"
         share = "" if eff == CEILING else f" x {eff.bandwidth:.2f} and {eff.kv_bandwidth:.2f}"
         both = self.weight_bytes + self.kv_bytes
-        sent = collectives(self.deployment, self.tokens, eff) if self.communication_s else []
+        latency_s = self.work.latency_s(eff)
+        sent = [(x, x.each_s(eff, latency_s)) for x in self.work.exchanges if x.count]
         return (
             Line(
                 "read",
@@ -347,12 +469,13 @@ class Step(Explained):
             ),
             *(
                 Line(
-                    kind,
+                    x.kind,
                     "count x time of one",
-                    f"{count:,} of {quantity(size, 'bytes')}, {quantity(each_s, 's')} each",
-                    quantity(count * each_s, "s"),
+                    f"{x.count:,g} of {quantity(x.message_bytes, 'bytes')}, "
+                    f"{quantity(each_s, 's')} each",
+                    quantity(x.count * each_s, "s"),
                 )
-                for kind, count, size, each_s in sent
+                for x, each_s in sent
             ),
             Line(
                 self.what,
@@ -373,111 +496,83 @@ class Step(Explained):
                 "tokens_per_step",
                 "(1 - accept^(k+1)) / (1 - accept)",
                 f"(1 - {accept:g}^{k + 1}) / (1 - {accept:g})",
-                f"{self.tokens_per_step:.2f}",
+                f"{self.work.tokens_per_step:.2f}",
                 "arXiv 2211.17192",
             ),
             Line(
                 "itl",
                 "decode step / tokens_per_step",
-                f"{quantity(self.total_s, 's')} / {self.tokens_per_step:.2f}",
+                f"{quantity(self.total_s, 's')} / {self.work.tokens_per_step:.2f}",
                 quantity(self.itl_s, "s"),
             ),
         )
 
 
-def _pass_parts(deployment, tokens, efficiency, head=True):
-    """Time dense weights and experts in one pass of `tokens` over all layers."""
+def _pass_work(deployment, tokens, *, sequences, head=True, times=1.0):
+    """Weights, collectives and launches of a pass of `tokens`, run `times` times over."""
     d, model = deployment, deployment.model
     weights = law.weights_of(d)
     dtype, rate = compute_dtype(d.gpu, d.weights)
-    flop_s = rate * efficiency.compute
-    if d.weights.element_bits <= 8 and dtype in ("bf16", "fp16", "fp32"):
-        flop_s *= efficiency.weight_only_compute
-    bandwidth = d.gpu.bandwidth_bytes_s * efficiency.bandwidth
+    bandwidth = d.gpu.bandwidth_bytes_s
     dense_params = model.dense_matmul_params - (0 if head else model.head_params)
     dense_flops = law.matmul_flops(params=dense_params, tokens=tokens) / d.tp
-    dense_s = law.roofline_s(
-        flops=dense_flops,
-        bytes_moved=weights.dense_read_bytes,
-        flop_s=flop_s,
-        bandwidth_bytes_s=bandwidth,
+    touched = expert_flops = 0.0
+    if model.experts:
+        touched = law.experts_touched(
+            experts=model.experts, experts_per_token=model.experts_per_token, tokens=tokens
+        )
+        expert_flops = law.matmul_flops(params=model.expert_matmul_params, tokens=tokens) / d.tp
+    expert_bytes = weights.expert_read_bytes * touched / (model.experts or 1)
+    weight_bytes = weights.dense_read_bytes + expert_bytes
+    adapter_flops, adapter_bytes = _adapters(d, sequences, tokens)
+    _, kv_rate = compute_dtype(d.gpu, d.kv)
+    host = d.offload_share and weight_bytes * d.offload_share / d.gpu.host_bandwidth_bytes_s
+    return Work(
+        dense_math_s=dense_flops / rate * times,
+        dense_read_s=weights.dense_read_bytes / bandwidth * times,
+        expert_math_s=expert_flops / rate * times,
+        expert_read_s=expert_bytes / bandwidth * times,
+        adapter_math_s=adapter_flops / kv_rate * times,
+        adapter_read_s=adapter_bytes / bandwidth * times,
+        host_read_s=host * times,
+        exchanges=tuple(replace(x, count=x.count * times) for x in exchanges(d, tokens))
+        if d.num_gpus > 1
+        else (),
+        layers=model.layers * times,
+        moe_layers=model.moe_layers * times,
+        steps=times,
+        unpacked=d.weights.element_bits <= 8 and dtype in ("bf16", "fp16", "fp32"),
+        without_link=d.gpu.link.startswith("pcie"),
+        share=1 / d.pp,
+        weight_bytes=weight_bytes,
+        flops=dense_flops + expert_flops,
+        tokens=tokens,
     )
-    if not model.experts:
-        return dense_s, 0.0, weights.dense_read_bytes, dense_flops
-    touched = law.experts_touched(
-        experts=model.experts, experts_per_token=model.experts_per_token, tokens=tokens
-    )
-    expert_bytes = weights.expert_read_bytes * touched / model.experts
-    expert_flops = law.matmul_flops(params=model.expert_matmul_params, tokens=tokens) / d.tp
-    expert_s = law.roofline_s(
-        flops=expert_flops,
-        bytes_moved=expert_bytes,
-        flop_s=flop_s,
-        bandwidth_bytes_s=bandwidth * efficiency.expert_bandwidth,
-    )
-    bytes_read = weights.dense_read_bytes + expert_bytes
-    return dense_s, expert_s, bytes_read, dense_flops + expert_flops
 
 
-def _fixed_s(model, efficiency):
-    """Time of a pass that no byte and no FLOP accounts for."""
-    layers = model.layers * efficiency.layer_s + model.moe_layers * efficiency.moe_layer_s
-    return layers + efficiency.step_s
-
-
-def _adapter_s(deployment, sequences, tokens, efficiency):
-    """Time the adapters: each one in the batch is read, each token multiplied with its own."""
+def _adapters(deployment, sequences, tokens):
+    """FLOP and bytes of the adapters: each in the batch is read, each token takes its own."""
     d, lora = deployment, deployment.lora
     if lora is None:
-        return 0.0
+        return 0.0, 0.0
     params = law.lora_params(d.model, lora.rank) / d.tp
-    _, rate = compute_dtype(d.gpu, d.kv)
-    return law.roofline_s(
-        flops=law.matmul_flops(params=params, tokens=tokens),
-        bytes_moved=minimum(lora.adapters, sequences) * params * ACTIVATION_BYTES,
-        flop_s=rate * efficiency.compute,
-        bandwidth_bytes_s=d.gpu.bandwidth_bytes_s * efficiency.bandwidth,
-    )
+    read = minimum(lora.adapters, sequences) * params * ACTIVATION_BYTES
+    return law.matmul_flops(params=params, tokens=tokens), read
 
 
-def _host_s(deployment, weight_read, resident_s):
-    """Time a pass waits for offloaded weights; the stream hides behind the resident work."""
-    share = deployment.offload_share
-    if not share:
-        return 0.0
-    return maximum(weight_read * share / deployment.gpu.host_bandwidth_bytes_s - resident_s, 0.0)
-
-
-def _draft_s(deployment, *, context_tokens, concurrency, efficiency):
-    """Time the guesses of one step."""
-    d, guess, model = deployment, deployment.speculation, deployment.model
-    if guess.draft is not None:
+def _guess_work(deployment, context_tokens, concurrency):
+    """One guess of the draft model, or of the model's own layers for it."""
+    d, model = deployment, deployment.model
+    if d.speculation.draft is not None:
         draft = draft_deployment(d)
-        one = decode_step(
-            draft, context_tokens=context_tokens, concurrency=concurrency, efficiency=efficiency
-        )
-        return guess.tokens * one.total_s
-    if not model.mtp_params:
-        return 0.0
-    params = model.mtp_params + model.head_params
+        return decode_work(draft, context_tokens=context_tokens, concurrency=concurrency)
+    params = model.mtp_params + model.head_params if model.mtp_params else 0
     _, rate = compute_dtype(d.gpu, d.weights)
-    one_s = law.roofline_s(
-        flops=law.matmul_flops(params=params, tokens=concurrency) / d.tp,
-        bytes_moved=params * d.weights.bytes_per_element / d.tp,
-        flop_s=rate * efficiency.compute,
-        bandwidth_bytes_s=d.gpu.bandwidth_bytes_s * efficiency.bandwidth,
+    read_bytes = params * d.weights.bytes_per_element / d.tp
+    return Work(
+        dense_math_s=law.matmul_flops(params=params, tokens=concurrency) / d.tp / rate,
+        dense_read_s=read_bytes / d.gpu.bandwidth_bytes_s,
     )
-    return guess.tokens * one_s
-
-
-def _draft_prefill_s(deployment, input_tokens, cached_tokens, efficiency):
-    """Time the draft model takes to read the prompt too."""
-    guess = deployment.speculation
-    if guess is None or guess.draft is None:
-        return 0.0
-    draft = draft_deployment(deployment)
-    both = {"input_tokens": input_tokens, "cached_tokens": cached_tokens}
-    return prefill(draft, **both, efficiency=efficiency).total_s
 
 
 def draft_deployment(deployment):
@@ -580,46 +675,57 @@ def decode_step(deployment, *, context_tokens, concurrency=1, efficiency=CEILING
     >>> print(f"{decode_step(b, context_tokens=8000, concurrency=16).total_s * 1e3:.1f} ms")
     13.8 ms
     """
+    work = decode_work(deployment, context_tokens=context_tokens, concurrency=concurrency)
+    return Step.of(work, efficiency, deployment)
+
+
+def decode_work(deployment, *, context_tokens, concurrency=1):
+    """Count what one decode step asks of each card.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    context_tokens : float or array
+        Tokens each sequence holds [tokens].
+    concurrency : float or array
+        Sequences in flight, as `decode_step` takes them [-].
+
+    Returns
+    -------
+    Work
+        Every part at the full rate [s].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> a = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", weights="fp8")
+    >>> round(decode_work(a, context_tokens=8000).dense_read_s * 1e3)
+    21
+    """
     _positive(context_tokens=context_tokens, concurrency=concurrency)
     d, model = deployment, deployment.model
     sequences = maximum(concurrency / d.pp, 1.0)
     guess = d.speculation
     checked = 1 + guess.tokens if guess else 1
-    tokens = sequences * checked
-    dense_s, expert_s, weight_read, flops = _pass_parts(d, tokens, efficiency)
+    work = _pass_work(d, sequences * checked, sequences=sequences)
     on_card = ceil(sequences / d.tp) if d.dp_attention else sequences
-    kv_read = on_card * law.kv_read_bytes_per_sequence(
+    kv_bytes = on_card * law.kv_read_bytes_per_sequence(
         model, d.kv, context_tokens, tp=d.tp, dp_attention=d.dp_attention
     )
     spread = 1 if d.dp_attention else d.tp
     attention_flops = law.attention_flops_per_token(model, context_tokens) / spread
     attention_flops = attention_flops * on_card * checked
     _, rate = compute_dtype(d.gpu, d.kv)
-    attention_s = law.roofline_s(
-        flops=attention_flops,
-        bytes_moved=kv_read,
-        flop_s=rate * efficiency.compute,
-        bandwidth_bytes_s=d.gpu.bandwidth_bytes_s * efficiency.kv_bandwidth,
-    )
-    return Step(
-        dense_s=dense_s,
-        expert_s=expert_s,
-        attention_s=attention_s,
-        communication_s=communication_s(d, tokens, efficiency),
-        fixed_s=_fixed_s(model, efficiency) + concurrency * efficiency.sequence_s,
-        weight_bytes=weight_read,
-        kv_bytes=kv_read,
-        flops=flops + attention_flops,
-        tokens=tokens,
-        deployment=d,
-        efficiency=efficiency,
-        adapter_s=_adapter_s(d, sequences, tokens, efficiency),
-        host_s=_host_s(d, weight_read, dense_s + expert_s),
-        draft_s=_draft_s(
-            d, context_tokens=context_tokens, concurrency=concurrency, efficiency=efficiency
-        )
-        if guess
-        else 0.0,
+    return replace(
+        work,
+        kv_math_s=attention_flops / rate,
+        kv_read_s=kv_bytes / d.gpu.bandwidth_bytes_s,
+        kv_bytes=kv_bytes,
+        flops=work.flops + attention_flops,
+        sequences=concurrency,
+        draft=_guess_work(d, context_tokens, concurrency) if guess else None,
+        guesses=guess.tokens if guess else 0.0,
         tokens_per_step=tokens_per_step(accept=guess.accept, tokens=guess.tokens) if guess else 1.0,
     )
 
@@ -657,33 +763,59 @@ def prefill(deployment, *, input_tokens, cached_tokens=0, efficiency=CEILING):
     >>> print(f"{prefill(a, input_tokens=6000).total_s:.2f} s")
     0.46 s
     """
+    work = prefill_work(deployment, input_tokens=input_tokens, cached_tokens=cached_tokens)
+    return Step.of(work, efficiency, deployment, "prefill")
+
+
+def prefill_work(deployment, *, input_tokens, cached_tokens=0):
+    """Count what the prefill of one prompt asks of each card.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    input_tokens : float or array
+        Tokens of the prompt [tokens].
+    cached_tokens : float or array
+        Leading tokens a prefix cache holds already [tokens].
+
+    Returns
+    -------
+    Work
+        Every part of all chunks at the full rate [s].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> a = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", weights="fp8")
+    >>> prefill_work(a, input_tokens=2 * a.engine.max_batched_tokens).steps
+    2.0
+    """
     _positive(input_tokens=input_tokens)
     d, model = deployment, deployment.model
     tokens = maximum(input_tokens - cached_tokens, 1)
-    chunks = ceil(tokens / d.engine.max_batched_tokens)
-    # the head works on the last token of a prompt only, the layers on all
-    dense_s, expert_s, weight_read, flops = _pass_parts(d, tokens / chunks, efficiency, head=False)
-    attention_flops = law.prefill_attention_flops(model, tokens, cached_tokens) / d.tp
-    _, rate = compute_dtype(d.gpu, d.kv)
+    chunk = minimum(tokens, d.engine.max_batched_tokens)
+    chunks = tokens / chunk  # the last one is a part of a chunk
     # chunks follow each other through the stages: the first fills them, then all work
     turns = (chunks + d.pp - 1) / d.pp
-    return Step(
-        dense_s=dense_s * turns,
-        expert_s=expert_s * turns,
-        attention_s=attention_flops / (rate * efficiency.compute) * turns / chunks,
-        communication_s=communication_s(d, tokens / chunks, efficiency) * turns,
-        fixed_s=_fixed_s(model, efficiency) * turns,
-        weight_bytes=weight_read * chunks,
-        kv_bytes=0.0,
-        flops=flops * chunks + attention_flops,
+    # the head works on the last token of a prompt only, the layers on all
+    work = _pass_work(d, chunk, head=False, times=turns, sequences=1)
+    attention_flops = law.prefill_attention_flops(model, tokens, cached_tokens) / d.tp
+    _, rate = compute_dtype(d.gpu, d.kv)
+    guess = d.speculation
+    draft = guess and guess.draft and draft_deployment(d)
+    return replace(
+        work,
+        prompt_math_s=attention_flops / rate * turns / chunks,
+        weight_bytes=work.weight_bytes * chunks,
+        flops=work.flops * chunks + attention_flops,
         tokens=tokens,
-        deployment=d,
-        efficiency=efficiency,
-        what="prefill",
-        draft_s=_draft_prefill_s(d, input_tokens, cached_tokens, efficiency),
-        adapter_s=_adapter_s(d, 1, tokens / chunks, efficiency) * turns,
-        host_s=_host_s(d, weight_read, dense_s + expert_s) * turns,
-        turns_per_chunk=turns / chunks,
+        # the draft model reads the prompt too
+        draft=prefill_work(draft, input_tokens=input_tokens, cached_tokens=cached_tokens)
+        if draft
+        else None,
+        guesses=1.0 if draft else 0.0,
+        share=chunks / turns / d.pp,
     )
 
 
@@ -734,30 +866,25 @@ def mixed_step(deployment, *, context_tokens, concurrency, prefill_tokens, effic
     >>> both.total_s > 10 * alone.total_s
     True
     """
-    d, model = deployment, deployment.model
+    d = deployment
     plain = replace(d, speculation=None) if d.speculation else d
-    base = decode_step(
-        plain, context_tokens=context_tokens, concurrency=concurrency, efficiency=efficiency
-    )
+    base = decode_work(plain, context_tokens=context_tokens, concurrency=concurrency)
     room = maximum(d.engine.max_batched_tokens - base.tokens, 1)
     chunk = minimum(prefill_tokens, room)
-    tokens = base.tokens + chunk
-    dense_s, expert_s, weight_read, flops = _pass_parts(d, tokens, efficiency)
-    chunk_flops = law.prefill_attention_flops(model, chunk) / d.tp
+    both = _pass_work(plain, base.tokens + chunk, sequences=base.tokens)
+    chunk_flops = law.prefill_attention_flops(d.model, chunk) / d.tp
     _, rate = compute_dtype(d.gpu, d.kv)
-    return replace(
-        base,
-        dense_s=dense_s,
-        expert_s=expert_s,
-        attention_s=base.attention_s + chunk_flops / (rate * efficiency.compute),
-        communication_s=communication_s(d, tokens, efficiency),
-        weight_bytes=weight_read,
-        flops=flops + chunk_flops,
-        tokens=tokens,
+    work = replace(
+        both,
+        kv_math_s=base.kv_math_s,
+        kv_read_s=base.kv_read_s,
+        prompt_math_s=chunk_flops / rate,
+        kv_bytes=base.kv_bytes,
+        flops=both.flops + chunk_flops,
+        sequences=base.sequences,
         prefill_tokens=chunk,
-        host_s=_host_s(d, weight_read, dense_s + expert_s),
-        what="mixed step",
     )
+    return Step.of(work, efficiency, deployment, "mixed step")
 
 
 def closed_loop_wait_s(*, users, service_s, away_s, burst_share=0.0):
@@ -941,7 +1068,7 @@ class Serving(Explained):
             ),
             Line(
                 "itl_chunk",
-                f"a step with {self.chunk.prefill_tokens:,.0f} prompt tokens riding along",
+                f"a step with {self.chunk.work.prefill_tokens:,.0f} prompt tokens riding along",
                 "",
                 quantity(self.itl_chunk_s, "s"),
             ),

@@ -119,12 +119,13 @@ def test_collectives():
 
 def test_spread_experts_exchange_tokens_only_where_attention_split_them():
     kinds = [
-        [kind for kind, *_ in bandwidth.collectives(replace(C, **change), 64)]
+        [x.kind for x in bandwidth.exchanges(replace(C, **change), 64) if x.count]
         for change in ({"ep": 8}, {"dp_attention": True}, {"ep": 8, "dp_attention": True})
     ]
     assert kinds == [["all-reduce"], ["all-reduce"], ["all-reduce", "all-to-all"]]
     split, spread = (
-        bandwidth.communication_s(replace(C, ep=ep, dp_attention=True), 4096) for ep in (1, 4)
+        sum(x.count * x.each_s(CEILING, 0.0) for x in bandwidth.exchanges(cards, 4096))
+        for cards in (replace(C, ep=ep, dp_attention=True) for ep in (1, 4))
     )
     assert spread != split
 
@@ -247,9 +248,9 @@ def test_three_first_tokens_in_order():
 def test_a_chunk_delays_everyone_and_spares_reading_the_weights_twice():
     s = bandwidth.serve(B, Workload(7000, 1000, 16))
     assert s.itl_decode_s < s.itl_chunk_s < s.itl_decode_s + s.ttft_idle_s
-    assert s.chunk.prefill_tokens == 7000
+    assert s.chunk.work.prefill_tokens == 7000
     long = bandwidth.serve(B, Workload(50_000, 1000, 16))
-    assert long.chunk.prefill_tokens == B.engine.max_batched_tokens - 16
+    assert long.chunk.work.prefill_tokens == B.engine.max_batched_tokens - 16
 
 
 @given(st.integers(1, 10), st.floats(1e3, 1e9))
