@@ -1,8 +1,12 @@
 """The `llmcap` command: the same numbers as the book and the calculators."""
 
 import argparse
+import difflib
 import json
+import os
 import sys
+from dataclasses import asdict
+from pathlib import Path
 
 from . import catalog, design, huggingface, validate
 from .explain import digits, quantity
@@ -11,12 +15,25 @@ from .spec import MAX_TOKENS, Lora, Slo, Speculation, Workload
 
 NUMBER_FIELDS = {"tp": int, "pp": int, "ep": int, "memory_fraction": float, "usd_h": float}
 ESTIMATED = ("itl_ms", "ttft_ms", "output_tok_s_total")
+RATES = "Speeds are ceilings, what the spec sheet allows; estimates are fitted to measurements."
+SEEN = "What a client would see, with the range that held four measurements of five:"
 TEXT_FIELDS = ("model", "gpu", "engine", "weights", "kv")
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
         raise BadInput("command line", f"{message} (see {self.prog} --help)")
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Refuse what is left over, with the nearest option that this command has."""
+        found, rest = super().parse_known_args(args, namespace)
+        if not rest:
+            return found, rest
+        word = rest[0].partition("=")[0]
+        options = [text for action in self._actions for text in action.option_strings]
+        near = difflib.get_close_matches(word[:80].lower(), options, n=1) if word[:1] == "-" else []
+        hint = f"Did you mean {near[0]}?" if near else f"See {self.prog} --help."
+        raise BadInput("command line", f"{shown(rest[0])} is not known here. {hint}")
 
 
 def read_number(field, text, kind=float):
@@ -95,6 +112,8 @@ def read_column(text):
         if not equals:
             raise BadInput("column", f"column part {shown(pair)} is not key=value.")
         key = catalog.one_of("column key", key.replace("-", "_"), known)
+        if key in fields:
+            raise BadInput(key, f"column {shown(text)} gives {key} twice.")
         if key in NUMBER_FIELDS:
             fields[key] = read_number(key, value, NUMBER_FIELDS[key])
         elif key == "dp_attention":
@@ -133,10 +152,17 @@ def _load(args):
             tokens_in = context - out
         elif args.output is None:
             out = context - tokens_in
+        elif tokens_in + out != context:
+            raise BadInput(
+                "context",
+                f"context is {context:,} and input and output make {tokens_in + out:,}: "
+                "give two of the three.",
+            )
     users = base.concurrency
     if args.concurrency is not None:
         users = read_number("concurrency", args.concurrency, int)
-    prefix = read_number("shared_prefix", args.shared_prefix or 0, int)
+    prefix = 0 if args.shared_prefix is None else args.shared_prefix
+    prefix = read_number("shared_prefix", prefix, int)
     workload = Workload(tokens_in, out, users, prefix)
 
     def limit(name, text, scale, default):
@@ -213,35 +239,38 @@ def as_dict(card):
 
 
 def _estimates(card):
-    """Value, interval and reason of what a benchmark would report, by metric."""
+    """Value, interval, ceiling and reason of what a benchmark would report, by metric."""
     if not card.starts:
         return None
     made = {metric: card.estimate(metric) for metric in ESTIMATED}
-    out = {
-        metric: {"value": e.value, "low": e.low, "high": e.high, "reason": e.reason}
-        for metric, e in made.items()
-    }
+    out = {metric: asdict(e) for metric, e in made.items()}
     if card.usd_h:
         rate = made["output_tok_s_total"]
+        ends = {"value": "value", "low": "high", "high": "low", "ceiling": "ceiling"}
         out["usd_per_mtok_output"] = {
-            name: design.usd_per_mtok(usd_h=card.usd_h, tok_s=tok_s)
-            for name, tok_s in (("value", rate.value), ("low", rate.high), ("high", rate.low))
-        }
-        out["usd_per_mtok_output"]["reason"] = rate.reason
+            name: design.usd_per_mtok(usd_h=card.usd_h, tok_s=getattr(rate, end))
+            for name, end in ends.items()
+        } | {"reason": rate.reason}
     return out
 
 
 def _estimate_text(card):
-    """Two lines a person reads: what a client would see, and within what."""
+    """What a client would see, within what, and why as wide as that."""
     if not card.starts:
         return ""
-    gap, rate = card.estimate("itl_ms"), card.estimate("output_tok_s_total")
-    return (
-        f"\nA client would see {gap.value:.1f} ms between tokens "
-        f"({gap.low:.1f} to {gap.high:.1f}, four times in five)\n"
-        f"and {digits(rate.value)} output tok/s in all "
-        f"({digits(rate.low)} to {digits(rate.high)}): {gap.reason}."
-    )
+    gap, first, rate = (card.estimate(metric) for metric in ESTIMATED)
+    lines = (
+        (f"{gap.value:.1f} ms between tokens ({gap.low:.1f} to {gap.high:.1f})", gap),
+        (f"{_seconds(first.value)} to the first token "
+         f"({_seconds(first.low)} to {_seconds(first.high)})", first),
+        (f"{digits(rate.value)} output tok/s in all "
+         f"({digits(rate.low)} to {digits(rate.high)})", rate),
+    )  # fmt: skip
+    return "\n".join(f"   {line}\n      {made.reason}" for line, made in lines)
+
+
+def _seconds(ms):
+    return quantity(ms / 1e3, "s")
 
 
 def _columns(texts):
@@ -258,6 +287,10 @@ def _columns(texts):
     return {label or next(free): d for label, d in named}
 
 
+def _arithmetic(args, made):
+    return {"explain": made.explain()} if args.explain else {}
+
+
 def _scorecard(args):
     workload, slo = _load(args)
     columns = _columns(args.column) if args.column else design.worked_spec()
@@ -265,41 +298,63 @@ def _scorecard(args):
     if args.json:
         winner = made.winner.label if made.winner else None
         cards = [as_dict(c) for c in made.cards]
-        return json.dumps({"cards": cards, "winner": winner, "verdict": made.verdict}, indent=1)
+        told = {"cards": cards, "winner": winner, "verdict": made.verdict}
+        return json.dumps(told | _arithmetic(args, made), indent=1)
     head = (
         f"{workload.input_tokens:,} tokens in + {workload.output_tokens:,} out, "
-        f"{workload.concurrency} users. Speeds are ceilings, what the spec sheet "
-        "allows; estimates are fitted to measurements."
+        f"{workload.concurrency} users. {RATES}"
     )
-    out = f"{head}\n\n{made.text()}"
+    seen = "\n".join(
+        f"{card.label} = {card.deployment.title}\n{_estimate_text(card)}"
+        for card in made.cards
+        if card.starts
+    )
+    out = f"{head}\n\n{made.text()}" + (f"\n\n{SEEN}\n{seen}" if seen else "")
     return f"{out}\n\n{made.explain()}" if args.explain else out
 
 
 def _terms(args):
     """The terms that are off unless they are asked for."""
     terms: dict[str, object] = {}
-    if args.draft_tokens is not None or args.draft is not None:
+    guesses = args.draft_tokens is not None or args.draft is not None
+    if guesses:
         terms["speculation"] = Speculation(
-            tokens=read_number("draft_tokens", args.draft_tokens or 4, int),
-            accept=read_number("accept", args.accept),
-            draft=catalog.model(args.draft) if args.draft else None,
+            tokens=read_number("draft_tokens", _given(args.draft_tokens, 4), int),
+            accept=read_number("accept", _given(args.accept, 0.7)),
+            draft=None if args.draft is None else _draft(args.draft),
         )
+    elif args.accept is not None:
+        raise BadInput("accept", "accept says nothing without --draft or --draft-tokens.")
     if args.lora_rank is not None:
-        rank, adapters = args.lora_rank, args.lora_adapters
         terms["lora"] = Lora(
-            read_number("lora_rank", rank, int), read_number("lora_adapters", adapters, int)
+            read_number("lora_rank", args.lora_rank, int),
+            read_number("lora_adapters", _given(args.lora_adapters, 1), int),
         )
+    elif args.lora_adapters is not None:
+        raise BadInput("lora_adapters", "lora_adapters says nothing without --lora-rank.")
     if args.offload_share is not None:
         terms["offload_share"] = read_number("offload_share", args.offload_share)
     return terms
 
 
+def _draft(name):
+    try:
+        return catalog.model(name)
+    except BadInput as problem:
+        raise BadInput("draft", f"draft {str(problem).removeprefix('model ')}") from None
+
+
+def _given(text, default):
+    return default if text is None else text
+
+
 def _predict(args):
     workload, slo = _load(args)
-    model = huggingface.load(args.config) if args.config else args.model
-    if not model:
-        raise BadInput("model", "model is missing: give --model NAME or --config FILE.")
-    chosen = {"engine": args.engine} if args.engine else {}
+    if (args.model is None) == (args.config is None):
+        how = "missing" if args.model is None else "given twice"
+        raise BadInput("model", f"model is {how}: give --model NAME or --config FILE.")
+    model = huggingface.load(args.config) if args.model is None else args.model
+    chosen = {} if args.engine is None else {"engine": args.engine}
     for name, kind in NUMBER_FIELDS.items():
         text = getattr(args, name)
         if text is not None:
@@ -315,10 +370,11 @@ def _predict(args):
     )
     made = design.card(deployment, workload, slo)
     if args.json:
-        return json.dumps(as_dict(made), indent=1)
+        return json.dumps(as_dict(made) | _arithmetic(args, made), indent=1)
     rows = "\n".join(f"{name:28}{text}" for name, text in made.rows())
     notes = "".join(f"\nnote: {w}" for w in made.warnings)
-    out = f"{deployment.title}\n{made.books.verdict}\n\n{rows}{notes}\n{_estimate_text(made)}"
+    out = f"{deployment.title}\n{made.books.verdict}\n{RATES}\n\n{rows}{notes}"
+    out += f"\n\n{SEEN}\n{_estimate_text(made)}" if made.starts else ""
     return f"{out}\n\n{made.explain()}" if args.explain else out
 
 
@@ -355,38 +411,95 @@ def _validate(args):
 def _calibrate(args):
     from . import calibration, fit  # needs scipy, which nothing else here does
 
+    out = Path(args.out or calibration.FILE)
+    _check_rows(args.rows)
+    if out.is_dir() or not os.access(out.parent, os.W_OK):  # before minutes of work are lost
+        raise BadInput("out", f"out {shown(str(out))} cannot be written.")
     try:
-        out = args.out or calibration.FILE
-        sets, _ = fit.calibrate(args.rows, out, lambda line: print(f"llmcap: {line}"))
-    except OSError as problem:
-        raise BadInput("rows", f"rows {shown(args.rows)} cannot be read: {problem}") from None
+        sets, _ = fit.calibrate(
+            args.rows, out, lambda line: print(f"llmcap: {line}", file=sys.stderr)
+        )
     except ImportError:
         raise BadInput("calibrate", "calibrate needs scipy: install llmcap[fit].") from None
+    if args.json:
+        return json.dumps({"file": str(out), "sets": sets}, indent=1)
     return f"{len(sets)} sets of efficiencies in {out}"
 
 
+def _check_rows(path):
+    """Refuse a file that is no table of measurements, or whose rows are nobody's."""
+    lines = validate.results.read(path)
+    wanted = ("id", "source_id")
+    lacking = [name for name in wanted if not any(line.fields.get(name) for line in lines)]
+    if lacking:
+        raise BadInput(
+            "rows",
+            f"rows {shown(path)} have no column {' and no '.join(lacking)}: "
+            "it takes the columns of measured.csv.",
+        )
+
+
 def _list(args):
+    if args.kind is None:
+        held = {kind: _held(kind) for kind in catalog.KINDS}
+        if args.json:
+            return json.dumps(held, indent=1)
+        return "\n".join(
+            f"{kind:8}{len(names):>5}   llmcap list {kind}" for kind, names in held.items()
+        )
     kind = catalog.one_of("kind", args.kind, catalog.KINDS)
-    if kind == "models":
-        rows = (
-            f"{n:34}{quantity(catalog.model(n).params, 'params'):>9}"
-            f"{quantity(catalog.model(n).active_params, 'params'):>9} active"
-            for n in catalog.models()
-        )
-    elif kind == "gpus":
-        made = map(catalog.gpu, catalog.gpus())
-        rows = (
-            f"{g.name:24}{quantity(g.memory_visible_bytes, 'GiB'):>10}"
-            f"{quantity(g.bandwidth_bytes_s, 'bytes/s'):>12}"
-            f"{quantity(g.usd_h, 'USD/h') if g.usd_h else '-':>10}"
-            for g in made
-        )
-    elif kind == "formats":
-        names = dict.fromkeys((*catalog.formats(), *catalog.formats(kv=True)))
-        rows = (f"{n:20}{digits(catalog.format(n).bytes_per_element * 8)} bits" for n in names)
-    else:
-        rows = (f"{n:20}{catalog.engine(n).title}" for n in catalog.engines())
-    return "\n".join(rows)
+    rows = {name: LISTED[kind](name) for name in _held(kind)}
+    if args.json:
+        return json.dumps([{"name": name} | row for name, row in rows.items()], indent=1)
+    width = max(map(len, rows)) + 2
+    return "\n".join(f"{name:{width}}{SHOWN[kind](row)}" for name, row in rows.items())
+
+
+def _held(kind):
+    if kind == "formats":
+        return list(dict.fromkeys((*catalog.formats(), *catalog.formats(kv=True))))
+    return list(getattr(catalog, kind)())
+
+
+def _model_row(name):
+    model = catalog.model(name)
+    return {
+        "params": model.params,
+        "active_params": model.active_params,
+        "max_context_tokens": model.max_context_tokens,
+    }
+
+
+def _gpu_row(name):
+    gpu = catalog.gpu(name)
+    return {
+        "memory_visible_bytes": gpu.memory_visible_bytes,
+        "bandwidth_bytes_s": gpu.bandwidth_bytes_s,
+        "usd_h": gpu.usd_h,
+    }
+
+
+# what `list` tells of each record, and how a person reads it
+LISTED = {
+    "models": _model_row,
+    "gpus": _gpu_row,
+    "formats": lambda name: {"bits": catalog.format(name).bytes_per_element * 8},
+    "engines": lambda name: {"title": catalog.engine(name).title},
+}
+SHOWN = {
+    "models": lambda row: (
+        f"{quantity(row['params'], 'params'):>7}"
+        f"{quantity(row['active_params'], 'params'):>9} active"
+        f"{row['max_context_tokens']:>13,} tokens"
+    ),
+    "gpus": lambda row: (
+        f"{quantity(row['memory_visible_bytes'], 'GiB'):>9}"
+        f"{quantity(row['bandwidth_bytes_s'], 'bytes/s'):>12}"
+        f"{quantity(row['usd_h'], 'USD/h') if row['usd_h'] else '-':>10}"
+    ),
+    "formats": lambda row: f"{digits(row['bits']):>5} bits",
+    "engines": lambda row: row["title"],
+}
 
 
 def _parser():
@@ -414,9 +527,9 @@ def _parser():
     one.add_argument("--memory-fraction", metavar="SHARE")
     one.add_argument("--draft-tokens", metavar="K", help="guess K tokens ahead of each check")
     one.add_argument("--draft", metavar="NAME", help="the model that guesses")
-    one.add_argument("--accept", metavar="SHARE", default="0.7", help="of guesses (default 0.7)")
+    one.add_argument("--accept", metavar="SHARE", help="of guesses (default 0.7)")
     one.add_argument("--lora-rank", metavar="R", help="serve low-rank adapters of this rank")
-    one.add_argument("--lora-adapters", metavar="N", default="1")
+    one.add_argument("--lora-adapters", metavar="N", help="how many of them (default 1)")
     one.add_argument("--offload-share", metavar="SHARE", help="of the weights in host memory")
     one.add_argument("--usd-h", metavar="USD", help="rent of one card for an hour")
     one.add_argument("--context", metavar="TOKENS", help="prompt and answer together")
@@ -433,11 +546,45 @@ def _parser():
     learn = commands.add_parser("calibrate", help="fit the efficiencies to measured rows")
     learn.add_argument("rows", metavar="FILE", help="rows in the columns of measured.csv")
     learn.add_argument("--out", metavar="FILE", help="where to write (the package's own table)")
+    learn.add_argument("--json", action="store_true", help="print JSON")
     learn.set_defaults(run=_calibrate)
     show = commands.add_parser("list", help="what the catalogue holds")
-    show.add_argument("kind", help="models, gpus, formats or engines")
+    show.add_argument("kind", nargs="?", help=f"{', '.join(catalog.KINDS)}; all when left out")
+    show.add_argument("--json", action="store_true", help="print JSON")
     show.set_defaults(run=_list)
     return parser
+
+
+def until_closed(run):
+    """Run a command whose reader may leave early, as `head` does.
+
+    Parameters
+    ----------
+    run : callable
+        Prints, and gives the exit status [-].
+
+    Returns
+    -------
+    int
+        The status; 0 when the reader left, 1 when the output cannot be written [-].
+
+    Examples
+    --------
+    >>> until_closed(lambda: 2)
+    2
+    """
+    try:
+        try:
+            return run()
+        finally:  # also when --help leaves
+            print(end="", flush=True)
+    except OSError as problem:
+        # what is still buffered has nowhere to go: the interpreter must not try again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(problem, BrokenPipeError):
+            return 0
+        print(f"llmcap: the answer cannot be written: {problem.strerror}", file=sys.stderr)
+        return 1
 
 
 def main(argv=None):
@@ -451,16 +598,19 @@ def main(argv=None):
     Returns
     -------
     int
-        0 when it answered, 2 when the input was refused, 130 when interrupted [-].
+        0 when it answered, 1 when the answer cannot be written, 2 when the input
+        was refused, 130 when interrupted [-].
     """
+    return until_closed(lambda: _answer(argv))
+
+
+def _answer(argv):
     try:
         args = _parser().parse_args(argv)
         print(args.run(args))
     except BadInput as problem:
         print(f"llmcap: {problem}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        return 0
     except KeyboardInterrupt:
         print("\nllmcap: interrupted", file=sys.stderr)
         return 130

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -10,6 +12,7 @@ from llmcap_kernel.__main__ import as_dict, main, read_column, read_number
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
 from llmcap_kernel.spec import BadInput, Slo, Workload
 
+ROWS = catalog.FOLDER.parents[1] / "benchmarks" / "measured.csv"
 COLUMN = "model=llama-3.1-70b gpu=h100-sxm tp=2 weights=fp8 kv=fp8 memory_fraction=0.9"
 
 
@@ -153,12 +156,71 @@ def test_json_is_strict_for_every_model(run, model):
     strict(out)
 
 
+def test_list_alone_names_its_kinds_with_their_counts(run):
+    status, out, err = run("list")
+    rows = [line.split() for line in out.splitlines()]
+    told = strict(run("list", "--json")[1])
+    assert (status, err) == (0, "")
+    assert [row[0] for row in rows] == list(catalog.KINDS) == list(told)
+    assert [int(row[1]) for row in rows] == [len(names) for names in told.values()]
+    assert set(catalog.models()) == set(told["models"])
+
+
+@pytest.mark.parametrize("kind", catalog.KINDS)
+def test_list_as_json_holds_the_names(run, kind):
+    text, told = run("list", kind)[1], strict(run("list", kind, "--json")[1])
+    assert [row["name"] for row in told] == [line.split()[0] for line in text.splitlines()]
+    assert all(len(row) > 1 for row in told)
+
+
 @pytest.mark.parametrize("kind", ["models", "gpus", "formats", "engines"])
 def test_list_names_what_there_is(run, kind):
     status, out, _ = run("list", kind)
     names = getattr(catalog, kind)()
     assert status == 0
     assert set(names) <= {line.split()[0] for line in out.splitlines()}
+
+
+# ceilings are not estimates
+
+
+@pytest.mark.parametrize("command", ["predict", "scorecard"])
+def test_an_estimate_is_printed_with_its_interval_and_its_reason(run, command):
+    argv = (*PREDICT, "--tp", "4") if command == "predict" else ("scorecard",)
+    text, told = run(*argv)[1], strict(run(*argv, "--json")[1])
+    column = told if command == "predict" else told["cards"][1]
+    gap, rate = (column["estimate"][metric] for metric in ("itl_ms", "output_tok_s_total"))
+    assert gap["ceiling"] <= gap["low"] <= gap["value"] <= gap["high"]
+    assert rate["low"] <= rate["value"] <= rate["high"] <= rate["ceiling"]
+    ends = f"({gap['low']:.1f} to {gap['high']:.1f})"
+    assert f"{gap['value']:.1f} ms between tokens {ends}" in text
+    assert "to the first token (" in text and "output tok/s in all (" in text
+    assert {line.strip() for line in text.splitlines()} >= {gap["reason"], rate["reason"]}
+    assert "Speeds are ceilings" in text
+
+
+def test_json_takes_the_arithmetic_along(run):
+    plain, more = (strict(run("scorecard", "--json", *add)[1]) for add in ((), ("--explain",)))
+    made = design.scorecard(worked_spec(), WORKED_WORKLOAD, WORKED_SLO)
+    assert more.pop("explain") == made.explain()
+    assert more == plain
+
+
+# a reader who leaves early, as `head` does
+
+
+@pytest.mark.parametrize(
+    "argv", [("list", "models"), ("predict", "--help"), ("scorecard", "--json"), ("validate",)]
+)
+def test_a_closed_pipe_is_no_traceback(argv):
+    command = [sys.executable, "-m", "llmcap_kernel", *argv]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+        assert process.wait() == (2 if argv == ("validate",) else 0)
+    assert "Traceback" not in said and "Exception" not in said
+    assert said.count("\n") == (1 if argv == ("validate",) else 0)
 
 
 # numbers as people type them
@@ -197,6 +259,21 @@ BAD = {
     "unknown option": (("scorecard", "--bogus"), "--bogus"),
     "option without a value": (("scorecard", "--input"), "--input"),
     "no model": (("predict", "--gpu", "h100-sxm"), "--model"),
+    "two models": ((*PREDICT, "--config", "config.json"), "given twice"),
+    "nearest option": (("predict", "--gpu", "l4", "--modle", "x"), "--model"),
+    "a word too many": (("list", "models", "please"), "'please'"),
+    "context beside prompt and answer": (
+        (*PREDICT, "--context", "8k", "--input", "1k", "--output", "1k"),
+        "context is 8,000 and input and output make 2,000",
+    ),
+    "empty prefix": ((*PREDICT, "--shared-prefix", ""), "shared_prefix is ''"),
+    "empty engine": ((*PREDICT, "--engine", ""), "engine ''"),
+    "acceptance without a draft": ((*PREDICT, "--accept", "0.5"), "--draft-tokens"),
+    "adapters without a rank": ((*PREDICT, "--lora-adapters", "3"), "--lora-rank"),
+    "nearest draft": ((*PREDICT, "--draft", "qwen3-0.7b"), "draft 'qwen3-0.7b' is not known"),
+    "key given twice": (("scorecard", "--column", f"{COLUMN} tp=4"), "gives tp twice"),
+    "rows that are not there": (("calibrate", "/no/such"), "/no/such"),
+    "nowhere to write a fit": (("calibrate", str(ROWS), "--out", "/no/such/x"), "/no/such/x"),
     "no card": (("predict", "--model", "llama-3.1-70b"), "--gpu"),
     "nearest card": (("predict", "--model", "llama-3.1-70b", "--gpu", "h100-sxn"), "h100-sxm"),
     "nearest model": (("predict", "--model", "lama-3.1-70b", "--gpu", "l4"), "llama-3.1-70b"),
@@ -246,6 +323,25 @@ def test_a_config_that_is_none_gets_one_line(run, tmp_path, text):
     status, out, err = run("predict", "--config", str(path), "--gpu", "h100-sxm")
     assert (status, out) == (2, "")
     assert err.startswith("llmcap: ") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{}", "no column id"),
+        ("id,metric,value\na,itl_ms,3\n", "no column source_id"),
+        ("source_id,title\na,b\n", "columns metric and value"),
+        ("id,source_id,metric,value\n", "holds no measurement"),
+        ("\x00", "binary"),
+    ],
+)
+def test_rows_that_cannot_be_fitted_get_one_line(run, tmp_path, text, said):
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    status, out, err = run("calibrate", str(path), "--out", str(tmp_path / "fit.toml"))
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert said in err
+    assert not (tmp_path / "fit.toml").exists()
 
 
 def test_no_column_is_lost_to_its_heading(run):
