@@ -24,6 +24,7 @@ from time import perf_counter
 import numpy as np
 
 from llmcap_kernel import bandwidth, capacity, catalog, design
+from llmcap_kernel.__main__ import until_closed
 from llmcap_kernel.numeric import maximum, minimum
 from llmcap_kernel.spec import Workload
 
@@ -320,4 +321,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_closed(main))
