@@ -10,13 +10,21 @@ import textwrap
 from dataclasses import dataclass, replace
 
 from . import bandwidth, calibration, capacity, catalog, toolbox
-from .explain import Explained, Line, quantity
-from .spec import CEILING, BadInput, Deployment, Slo, Workload, number
+from .calibration import Estimate
+from .explain import Explained, Line, digits, quantity
+from .spec import CEILING, BadInput, Deployment, Efficiency, Slo, Workload, number
 from .toolbox import usd_per_mtok
 
 MAX_FRACTION = 0.98  # the driver needs the rest of a card
 WIDTH = 60  # characters of a printed line
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+HOURS_MONTH = 730  # a year of 8 760 hours in twelve parts
+# What is estimated of a deployment: name in a line, unit, and its scale to that unit.
+ESTIMATED = {
+    "itl_ms": ("itl", "s", 1e-3),
+    "ttft_ms": ("ttft", "s", 1e-3),
+    "output_tok_s_total": ("output_rate", "tok/s", 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,7 @@ def limits(deployment, workload, slo, *, books=None, serving=None):
             wanted,
             users,
             users / wanted,
-            f"room for {users:,} of {wanted:,} sequences",
+            _room(users, wanted),
             "users",
         )
     ]
@@ -156,6 +164,13 @@ def limits(deployment, workload, slo, *, books=None, serving=None):
             )
         )
     return tuple(sorted(rows, key=lambda limit: limit.headroom))
+
+
+def _room(users, wanted):
+    """Compare the users who have room with those wanted, in words."""
+    if users <= wanted:
+        return f"room for {users:,} of {wanted:,} sequences"
+    return f"room for {users:,} sequence{'s' if users > 1 else ''}, {wanted:,} wanted"
 
 
 def warnings(deployment, workload):
@@ -217,6 +232,159 @@ def warnings(deployment, workload):
         out.append(f"The catalogue has no rent for {d.gpu.name}: give usd_h for prices.")
     out.extend(model.notes)
     return tuple(out)
+
+
+@dataclass(frozen=True)
+class Observed(Explained):
+    """What a benchmark of a deployment reports, under one set of efficiencies.
+
+    A benchmark reports means over whole answers, so the context is a sequence's
+    mean length: the prompt and half of the answer.
+
+    Attributes
+    ----------
+    decode, prompt : Step
+        One decode step at that length, and the prefill of one prompt [s].
+    users, output_tokens : int
+        Requests in flight, and tokens of an answer [-].
+    served : bool
+        Whether other users' prompts are in the numbers, as a server's are [-].
+    itl_s : float
+        Mean gap between tokens [s].
+    ttft_s : float
+        Mean wait for a first token when users come back as soon as they are
+        answered [s].
+    output_tok_s : float
+        Output of all users [tok/s].
+    """
+
+    decode: bandwidth.Step
+    prompt: bandwidth.Step
+    users: int
+    output_tokens: int
+    served: bool
+    itl_s: float
+    ttft_s: float
+    output_tok_s: float
+
+    def lines(self):
+        step, gap = quantity(self.decode.itl_s, "s"), quantity(self.itl_s, "s")
+        users, out, fill_s = f"{self.users:,}", f"{self.output_tokens:,}", self.prompt.share_s
+        share = self.decode.efficiency.prefill_share
+        fill = f"{share:.2f} x {quantity(fill_s, 's')}"
+        rate, wait = quantity(self.output_tok_s, "tok/s"), quantity(self.ttft_s, "s")
+        queue = self.served and self.users > 1
+        first = (
+            f"{users} users, {quantity(fill_s, 's')} each, back after {out} x {gap}"
+            if queue
+            else f"prompts of {users}"
+        )
+        if self.served:
+            itl = Line(
+                "itl",
+                "step + (users - 1) x overlap x prefill / output_tokens",
+                f"{step} + {self.users - 1:,} x {fill} / {out}",
+                gap,
+            )
+            output = Line(
+                "output_rate",
+                "users x output_tokens / (ttft + output_tokens x itl)",
+                f"{users} x {out} / ({wait} + {out} x {gap})",
+                rate,
+            )
+        else:
+            itl = Line("itl", "step", step, gap)
+            output = Line(
+                "output_rate",
+                "users x output_tokens / (users x overlap x prefill + output_tokens x step)",
+                f"{users} x {out} / ({users} x {fill} + {out} x {step})",
+                rate,
+            )
+        formula = "closed-loop wait + step + fixed" if queue else "prefill + fixed"
+        ttft = Line("ttft", formula, first, wait)
+        return (*self.decode.lines(), self.prompt.lines()[-1], itl, ttft, output)
+
+
+def _shares(efficiency, key, deployment):
+    """Write the efficiencies that matter to a deployment as one line."""
+    many, experts = deployment.num_gpus > 1, deployment.model.experts
+    shares = (
+        ("bandwidth", "bandwidth", True),
+        ("KV bandwidth", "kv_bandwidth", True),
+        ("compute", "compute", True),
+        ("link", "link_bandwidth", many),
+        ("expert bandwidth", "expert_bandwidth", experts),
+        ("overlap", "prefill_share", True),
+    )
+    times = (
+        ("a layer", "layer_s", True),
+        ("an expert layer", "moe_layer_s", experts),
+        ("a step", "step_s", True),
+        ("an exchange", "all_reduce_s", many),
+        ("a first token", "first_token_s", True),
+    )
+    words = [f"{word} {getattr(efficiency, name):.2f}" for word, name, on in shares if on]
+    fixed = [f"{quantity(getattr(efficiency, name), 's')} {word}" for word, name, on in times if on]
+    return Line("efficiencies", f"fitted to measurements, {key}", ", ".join(words + fixed), "")
+
+
+def _turned(made, turn):
+    """Estimate what falls as another rises: the ends of the interval change places."""
+    low, high = turn(made.high), turn(made.low)
+    return replace(made, value=turn(made.value), low=low, high=high, ceiling=turn(made.ceiling))
+
+
+def _scaled(made, scale):
+    """Give an estimate in another unit."""
+    ends = {name: getattr(made, name) * scale for name in ("value", "low", "high", "ceiling")}
+    return replace(made, **ends)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A limit held against an estimate: whether it is met, and how surely.
+
+    Attributes
+    ----------
+    name : str
+        "latency", "prefill" or "cost" [-].
+    allowed : float
+        The most that is allowed [-].
+    estimate : Estimate
+        What is expected, in the same unit; less is better [-].
+    unit : str
+        Unit of both, as `explain.quantity` knows it [-].
+    """
+
+    name: str
+    allowed: float
+    estimate: Estimate
+    unit: str
+
+    @property
+    def headroom(self):
+        """How many times over the limit is met by estimate; below 1 it is missed [-]."""
+        return self.allowed / self.estimate.value
+
+    @property
+    def met(self):
+        """Whether the estimate meets the limit [-]."""
+        return self.estimate.value <= self.allowed
+
+    @property
+    def sure(self):
+        """Whether the whole interval meets it [-]."""
+        return self.estimate.high <= self.allowed
+
+    @property
+    def sentence(self):
+        """The comparison in words."""
+        what = {"latency": "between tokens", "prefill": "to a first token", "cost": "output"}
+        made = self.estimate
+        value, low, high, allowed = (
+            quantity(x, self.unit) for x in (made.value, made.low, made.high, self.allowed)
+        )
+        return f"{value} {what[self.name]} ({low} to {high}) of {allowed} allowed"
 
 
 @dataclass(frozen=True)
@@ -320,6 +488,133 @@ class Card(Explained):
         return calibration.within_ceiling(made, metric)
 
     @property
+    def estimated_tok_s_user(self):
+        """Estimate of a user's rate, others' prompts in it; None if it does not start [tok/s]."""
+        gap = self.estimate("itl_ms")
+        return gap and _turned(gap, lambda ms: 1e3 / ms)
+
+    @property
+    def estimated_usd_mtok(self):
+        """Estimate of the price of a million output tokens; None when unknown [USD/Mtok]."""
+        rate = self.estimate("output_tok_s_total")
+        if rate is None or not self.usd_h:
+            return None
+        return _turned(rate, lambda tok_s: usd_per_mtok(usd_h=self.usd_h, tok_s=tok_s))
+
+    def observed(self, *, ceiling=False):
+        """Say how a benchmark's numbers come about at the users served.
+
+        Parameters
+        ----------
+        ceiling : bool
+            Whether the cards do all that the spec sheet allows, and only the
+            overlap of prefill and decode is a fitted one; all efficiencies are
+            when left out [-].
+
+        Returns
+        -------
+        Observed or None
+            Decode step, prefill, and the three numbers made of them; None where
+            the engine does not start [-].
+        """
+        if not self.starts:
+            return None
+        fitted, _, served = self._fitted()
+        efficiency = replace(CEILING, prefill_share=fitted.prefill_share) if ceiling else fitted
+        load, metrics = self._benchmark(), []
+        for metric, (_, _, scale) in ESTIMATED.items():
+            value = calibration.predict(
+                self.deployment, metric=metric, served=served, efficiency=efficiency, **load
+            )
+            metrics.append(value * scale)
+        prompt, answer = load["input_tokens"], load["output_tokens"]
+        return Observed(
+            bandwidth.decode_step(
+                self.deployment,
+                context_tokens=prompt + answer / 2,
+                concurrency=self.users,
+                efficiency=efficiency,
+            ),
+            bandwidth.prefill(
+                self.deployment,
+                input_tokens=prompt,
+                cached_tokens=load["cached_tokens"],
+                efficiency=efficiency,
+            ),
+            self.users,
+            answer,
+            served,
+            *metrics,
+        )
+
+    def _benchmark(self):
+        """The load as a benchmark would state it."""
+        load = self.workload
+        return {
+            "input_tokens": load.input_tokens,
+            "cached_tokens": min(
+                load.input_tokens - load.computed_input_tokens, load.input_tokens - 1
+            ),
+            "output_tokens": load.output_tokens,
+            "concurrency": self.users,
+        }
+
+    def _fitted(self) -> tuple[Efficiency, str, bool]:
+        """Efficiencies of this deployment, their name, and whether they are a server's."""
+        family = self.deployment.engine.family
+        served = calibration.is_served(family, "itl_ms", "", self.users)
+        return *calibration.efficiency_for(self.deployment, family, served), served
+
+    def estimate_lines(self):
+        """Give the arithmetic of the estimates.
+
+        Returns
+        -------
+        tuple of Line
+            The efficiencies, the numbers they give, and the interval of each;
+            empty where the engine does not start [-].
+        """
+        if not self.starts:
+            return ()
+        efficiency, key, _ = self._fitted()
+        bands = []
+        for metric, (name, unit, scale) in ESTIMATED.items():
+            made = self.estimate(metric)
+            low, value, high = (
+                quantity(x * scale, unit) for x in (made.low, made.value, made.high)
+            )
+            words = f"{value}, from {low} to {high} four times in five"
+            bands.append(Line(f"estimated {name}", made.reason, "", words))
+        return (_shares(efficiency, key, self.deployment), *self.observed().lines(), *bands)
+
+    def checks(self, slo):
+        """Hold the estimates against what must hold.
+
+        Parameters
+        ----------
+        slo : Slo
+            What must hold; only its latencies and its price are compared [-].
+
+        Returns
+        -------
+        tuple of Check
+            Least headroom first; empty where the engine does not start [-].
+        """
+        if not self.starts:
+            return ()
+        in_s = {"itl_s": ("latency", "itl_ms"), "ttft_s": ("prefill", "ttft_ms")}
+        out = []
+        for field, (name, metric) in in_s.items():
+            allowed = getattr(slo, field)
+            if allowed is not None:
+                made = _scaled(self.estimate(metric), 1e-3)
+                out.append(Check(name, allowed, made, "s"))
+        price = self.estimated_usd_mtok
+        if slo.usd_mtok is not None and price is not None:
+            out.append(Check("cost", slo.usd_mtok, price, "USD/Mtok"))
+        return tuple(sorted(out, key=lambda check: check.headroom))
+
+    @property
     def binding(self):
         """The binding constraint in one line."""
         limit = self.limits[0]
@@ -359,12 +654,11 @@ class Card(Explained):
 
     def _estimated_price(self):
         """The price a measured throughput would give, and within what."""
-        rate = self.estimate("output_tok_s_total")
-        if rate is None or not self.usd_h:
+        price = self.estimated_usd_mtok
+        if price is None:
             return ""
         value, low, high = (
-            quantity(usd_per_mtok(usd_h=self.usd_h, tok_s=tok_s), "USD/Mtok")
-            for tok_s in (rate.value, rate.high, rate.low)
+            quantity(usd, "USD/Mtok") for usd in (price.value, price.low, price.high)
         )
         return f"{value} ({low} to {high})"
 
@@ -427,6 +721,7 @@ class Card(Explained):
             rent,
             price,
             *(x for lim in self.limits for x in lim.lines()),
+            *self.estimate_lines(),
         )
 
 
@@ -823,6 +1118,189 @@ def most_users(deployment, workload, slo=None):
         middle = (low + high + 1) // 2
         low, high = (middle, high) if holds(middle) else (low, middle - 1)
     return low
+
+
+def estimated_users(deployment, workload, slo=None):
+    """Estimate the users one deployment serves before a latency is missed.
+
+    The first token's wait is the mean of users who come back as soon as they
+    are answered. Memory is no estimate: it caps all four numbers.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    workload : Workload
+        Prompt and answer of each user; its concurrency is not used [-].
+    slo : Slo, optional
+        The latencies that must hold; memory alone counts when left out [-].
+
+    Returns
+    -------
+    Estimate
+        Users up to whom the estimates hold; low and high, up to whom the slow
+        and the fast end of their intervals do; the ceiling, up to whom the spec
+        sheet allows it [-].
+
+    Examples
+    --------
+    >>> a, b, c = worked_spec()
+    >>> made = estimated_users(b, WORKED_WORKLOAD, WORKED_SLO)
+    >>> made.low <= made.value <= made.high <= made.ceiling == 51
+    True
+    """
+    slo = slo or Slo()
+    top = toolbox.max_concurrent(deployment, workload)
+    blank = card(deployment, workload)
+    seen: dict[int, tuple] = {}
+
+    def used(users, end):
+        """The largest share of a limit that is used, by one end of its interval."""
+        if not users:
+            return 0.0
+        if users not in seen:
+            trial = replace(blank, workload=replace(workload, concurrency=users))
+            seen[users] = trial.checks(slo)
+        return max((getattr(x.estimate, end) / x.allowed for x in seen[users]), default=0.0)
+
+    if not top:
+        return Estimate(0, 0, 0, 0, "memory: the engine does not start")
+    value = _last(lambda n: used(n, "value"), 0, top)
+    few = _last(lambda n: used(n, "high"), 0, value)
+    many = _last(lambda n: used(n, "low"), value, top)
+    ceiling = _last(lambda n: used(n, "ceiling"), many, top)
+    if few == top:
+        return Estimate(top, top, top, top, "memory alone: every latency holds at all who fit")
+    used(max(value, 1), "value")
+    return Estimate(value, few, many, ceiling, seen[max(value, 1)][0].estimate.reason)
+
+
+def _last(used, low, high):
+    """Find the last whole number at which `used`, which grows, is 1 at most; `low` is one.
+
+    Guesses lie on the line between the ends; the end that stays counts half
+    from guess to guess, so that a bent curve is closed in from both sides.
+    """
+    if used(high) <= 1:
+        return high
+    under, over = used(low) - 1, used(high) - 1
+    while high - low > 1:
+        guess = round(low + (high - low) * under / (under - over))
+        guess = min(max(guess, low + 1), high - 1)
+        at = used(guess) - 1
+        if at <= 0:
+            low, under, over = guess, at, over / 2
+        else:
+            high, over, under = guess, at, under / 2
+    return low
+
+
+def api_usd_mtok(workload, *, usd_mtok_input, usd_mtok_output):
+    """Price what an API asks for a request, a million output tokens at a time.
+
+    An API bills prompt and answer apart; rented cards make both for one rent.
+
+    Parameters
+    ----------
+    workload : Workload
+        Prompt and answer [-].
+    usd_mtok_input, usd_mtok_output : float
+        What the API asks for a million tokens of prompt and of answer [USD/Mtok].
+
+    Returns
+    -------
+    float
+        Prompt and answer together, for a million output tokens [USD/Mtok].
+
+    Examples
+    --------
+    >>> api_usd_mtok(Workload(7000, 1000), usd_mtok_input=0.5, usd_mtok_output=1.5)
+    5.0
+    """
+    per_output = workload.input_tokens / workload.output_tokens
+    return usd_mtok_output + usd_mtok_input * per_output
+
+
+@dataclass(frozen=True)
+class BreakEven(Explained):
+    """How busy rented cards must be to cost what an API does.
+
+    Attributes
+    ----------
+    usd_h : float
+        Rent of the deployment [USD/h].
+    output_tok_s : float
+        Output of all users while it is busy [tok/s].
+    api_usd_mtok : float
+        What an API asks for a million output tokens, their prompts with
+        them [USD/Mtok].
+    """
+
+    usd_h: float
+    output_tok_s: float
+    api_usd_mtok: float
+
+    @property
+    def duty(self):
+        """Share of the hours in which the cards must be busy; above 1 it is never enough [-]."""
+        return usd_per_mtok(usd_h=self.usd_h, tok_s=self.output_tok_s) / self.api_usd_mtok
+
+    @property
+    def tokens_month(self):
+        """Output tokens a month whose API bill is the rent [tokens]."""
+        return self.usd_h * HOURS_MONTH / self.api_usd_mtok * 1e6
+
+    def lines(self):
+        own = usd_per_mtok(usd_h=self.usd_h, tok_s=self.output_tok_s)
+        api = quantity(self.api_usd_mtok, "USD/Mtok")
+        return (
+            Line(
+                "break-even duty",
+                "own price, always busy / API price",
+                f"{quantity(own, 'USD/Mtok')} / {api}",
+                f"{self.duty:.0%}",
+            ),
+            Line(
+                "break-even volume",
+                f"rent x {HOURS_MONTH} h / API price",
+                f"{quantity(self.usd_h, 'USD/h')} x {HOURS_MONTH} h / {api}",
+                f"{digits(self.tokens_month / 1e6)} million output tokens a month",
+            ),
+        )
+
+
+def break_even(*, usd_h, output_tok_s, api_usd_mtok):
+    """Find how busy rented cards must be to cost what an API does.
+
+    Parameters
+    ----------
+    usd_h : float
+        Rent of the deployment [USD/h].
+    output_tok_s : float
+        Output of all users while it is busy [tok/s].
+    api_usd_mtok : float
+        What an API asks for a million output tokens, their prompts with
+        them [USD/Mtok].
+
+    Returns
+    -------
+    BreakEven
+        Duty cycle and monthly volume [-].
+
+    Raises
+    ------
+    BadInput
+        When the rent, the rate or the API's price is not above 0.
+
+    Examples
+    --------
+    >>> round(break_even(usd_h=7.98, output_tok_s=863, api_usd_mtok=5.0).duty, 2)
+    0.51
+    """
+    number("usd_h", usd_h, 1e-9, 1e9, "USD/h")
+    number("output_tok_s", output_tok_s, 1e-9, 1e12, "tok/s")
+    number("api_usd_mtok", api_usd_mtok, 1e-9, 1e9, "USD/Mtok")
+    return BreakEven(usd_h, output_tok_s, api_usd_mtok)
 
 
 @dataclass(frozen=True)

@@ -424,3 +424,138 @@ def test_a_format_that_converts_nothing_says_so():
     said = "stay in 16 bits"
     assert any(said in w for w in design.warnings(dense, WORKED_WORKLOAD))
     assert not any(said in w for w in design.warnings(moe, WORKED_WORKLOAD))
+
+
+# estimates
+
+
+def test_room_to_spare_is_not_a_share_of_what_was_asked():
+    def capacity_of(users):
+        (limit,) = design.limits(B, replace(WORKED_WORKLOAD, concurrency=users), Slo())
+        return limit.sentence
+
+    assert capacity_of(1) == "room for 51 sequences, 1 wanted"
+    assert capacity_of(51) == "room for 51 of 51 sequences"
+    assert capacity_of(100) == "room for 51 of 100 sequences"
+
+
+@given(deployments, loads)
+@settings(max_examples=60, deadline=None)
+def test_an_estimate_holds_its_value_and_stays_behind_its_ceiling(deployment, load):
+    made = design.card(deployment, load)
+    rate, price = made.estimated_tok_s_user, made.estimated_usd_mtok
+    if not made.starts:
+        assert rate is None and price is None and made.observed() is None
+        return
+    assert rate.low <= rate.value <= rate.high <= rate.ceiling * 1.0001
+    assert price.ceiling * 0.9999 <= price.low <= price.value <= price.high
+    assert rate.value == pytest.approx(1e3 / made.estimate("itl_ms").value)
+    assert price.value == pytest.approx(
+        made.usd_h / 3600 / made.estimate("output_tok_s_total").value * 1e6
+    )
+
+
+@given(deployments, loads)
+@settings(max_examples=60, deadline=None)
+def test_what_is_observed_is_what_is_estimated(deployment, load):
+    made = design.card(deployment, load)
+    if not made.starts:
+        return
+    for ceiling, end in ((False, "value"), (True, "ceiling")):
+        seen = made.observed(ceiling=ceiling)
+        for metric, value in (
+            ("itl_ms", seen.itl_s * 1e3),
+            ("ttft_ms", seen.ttft_s * 1e3),
+            ("output_tok_s_total", seen.output_tok_s),
+        ):
+            assert value == pytest.approx(getattr(made.estimate(metric), end))
+
+
+@pytest.mark.parametrize("users", [1, 16])
+def test_the_lines_of_an_estimate_add_up(users):
+    made = design.card(B, replace(WORKED_WORKLOAD, concurrency=users))
+    seen = made.observed()
+    share, out = seen.decode.efficiency.prefill_share, seen.output_tokens
+    fill_s = share * seen.prompt.share_s
+    if seen.served:
+        gap_s = seen.decode.itl_s + (users - 1) * fill_s / out
+        rate = users * out / (seen.ttft_s + out * seen.itl_s)
+    else:
+        gap_s, rate = seen.decode.itl_s, users * out / (users * fill_s + out * seen.decode.itl_s)
+    assert seen.itl_s == pytest.approx(gap_s)
+    assert seen.output_tok_s == pytest.approx(rate)
+
+
+def test_a_card_explains_its_estimates_and_their_width():
+    text = design.card(B, WORKED_WORKLOAD).explain()
+    assert "efficiencies = fitted to measurements, served.vllm" in text
+    assert "itl = step + (users - 1) x overlap x prefill / output_tokens" in text
+    assert "estimated output_rate = served.vllm, hopper" in text and "four times in five" in text
+    assert "efficiencies" not in design.card(A, WORKED_WORKLOAD).explain()
+    laptop = catalog.deployment(model="llama-3.1-8b", gpu="apple-m3-max", engine="llama.cpp")
+    assert "itl = step\n" in design.card(laptop, Workload(500, 200)).explain()
+
+
+def test_a_check_is_met_by_the_value_and_sure_by_the_slow_end():
+    made = design.card(B, WORKED_WORKLOAD)
+    gap = made.estimate("itl_ms")
+    for itl_ms, met, sure in (
+        (gap.value * 0.99, False, False),
+        (gap.value * 1.01, True, False),
+        (gap.high * 1.01, True, True),
+    ):
+        (check,) = made.checks(Slo(itl_s=itl_ms / 1e3))
+        assert (check.met, check.sure) == (met, sure)
+        assert check.met == (check.headroom >= 1)
+    names = [check.name for check in made.checks(EVERY_LIMIT)]
+    assert sorted(names) == ["cost", "latency", "prefill"]
+    assert design.card(A, WORKED_WORKLOAD).checks(EVERY_LIMIT) == ()
+
+
+@given(st.sampled_from([A98, B, C]), loads, slos)
+@settings(max_examples=25, deadline=None)
+def test_estimated_users_are_the_last_at_whom_the_limits_hold(deployment, load, slo):
+    made = design.estimated_users(deployment, load, slo)
+    top = capacity.workload_ledger(deployment, load).max_concurrent
+    assert 0 <= made.low <= made.value <= made.high <= made.ceiling <= top
+
+    def holds(users):
+        trial = design.card(deployment, replace(load, concurrency=users))
+        return all(check.met for check in trial.checks(replace(slo, usd_mtok=None)))
+
+    if made.value > 1:
+        assert holds(made.value)
+    if 1 < made.value < top:
+        assert not holds(made.value + 1)
+
+
+def test_memory_alone_caps_the_users_without_an_interval():
+    made = design.estimated_users(B, WORKED_WORKLOAD)
+    assert made.low == made.high == made.ceiling == 51 and "memory" in made.reason
+    assert design.estimated_users(A, WORKED_WORKLOAD, WORKED_SLO).value == 0
+
+
+# what an API asks
+
+
+def test_an_api_bills_prompts_beside_answers():
+    asked = design.api_usd_mtok(WORKED_WORKLOAD, usd_mtok_input=0.5, usd_mtok_output=1.5)
+    assert asked == 1.5 + 7 * 0.5
+
+
+@given(st.floats(0.1, 1e3), st.floats(1, 1e5), st.floats(0.01, 1e3))
+def test_at_break_even_the_rent_is_the_bill(usd_h, tok_s, api):
+    even = design.break_even(usd_h=usd_h, output_tok_s=tok_s, api_usd_mtok=api)
+    assert design.usd_per_mtok(usd_h=usd_h, tok_s=tok_s * even.duty) == pytest.approx(api)
+    bill = even.tokens_month / 1e6 * api
+    assert bill == pytest.approx(usd_h * design.HOURS_MONTH)
+    made = tok_s * 3600 * design.HOURS_MONTH * even.duty
+    assert made == pytest.approx(even.tokens_month)
+
+
+def test_break_even_explains_itself_and_refuses_what_is_free():
+    even = design.break_even(usd_h=7.98, output_tok_s=863, api_usd_mtok=5.0)
+    assert "break-even duty = own price, always busy / API price" in even.explain()
+    assert "million output tokens a month" in even.explain()
+    with pytest.raises(BadInput, match="api_usd_mtok is 0"):
+        design.break_even(usd_h=7.98, output_tok_s=863, api_usd_mtok=0)
