@@ -8,6 +8,9 @@ label too, and a table with the same numbers stands beside every figure.
 
 import math
 
+from llmcap_kernel.explain import digits
+
+GIB = 2**30
 TEXT = "var(--lc-text)"
 QUIET = "var(--lc-quiet)"
 RULE = "var(--lc-rule)"
@@ -331,3 +334,110 @@ def limits_used(rows, alt):
         ),
         yaxis=axis(autorange="reversed", type="category", tickfont={"size": 14, "color": TEXT}),
     )
+
+
+def usable_bytes(books):
+    """Add up the memory that weights, overhead and cache may take together.
+
+    Parameters
+    ----------
+    books : Ledger
+        Where a card's memory goes [bytes].
+
+    Returns
+    -------
+    float
+        The engine's share [bytes].
+    """
+    return books.weights_bytes + books.overhead_bytes + books.kv_pool_bytes
+
+
+def _held_bytes(books):
+    """Cache of the users who find room, on the fullest card [bytes]."""
+    d = books.deployment
+    whole = books.max_concurrent // d.tp if d.dp_attention else books.max_concurrent
+    shared = books.prefix_bytes if whole else 0.0
+    return min(books.kv_used_bytes, shared + whole * books.kv_bytes_per_sequence)
+
+
+def _memory_parts(books):
+    """List the terms inside the engine's share that are no cache: name, bytes, mark."""
+    parts = [
+        ("Weights", books.weights_bytes, 1),
+        ("Activations", books.activation_bytes, 2),
+        ("Runtime and communication buffers", books.runtime_bytes, 3),
+    ]
+    if books.deployment.engine.graphs_in_fraction:
+        parts.append(("CUDA graphs", books.graph_bytes, 8))
+    return parts
+
+
+def memory_bars(books):
+    """Draw what a card has above what its users ask of it.
+
+    Parameters
+    ----------
+    books : Ledger
+        Where a card's memory goes [bytes].
+
+    Returns
+    -------
+    dict
+        The figure [-].
+    """
+    fixed = [(name, size / GIB, number, False) for name, size, number in _memory_parts(books)]
+    held, usable = _held_bytes(books), usable_bytes(books)
+    outside = books.visible_bytes - usable
+    if books.kv_pool_bytes >= 0:
+        free = books.kv_pool_bytes - held
+        card = [*fixed, ("KV in use", held / GIB, 4, False), ("KV free", free / GIB, 5, False)]
+    else:
+        card = [("The engine's share", usable / GIB, 6, False)]
+    card.append(("Outside the engine's share", outside / GIB, 6, True))
+    missing = books.kv_used_bytes - held
+    asked = [
+        *fixed,
+        (f"KV of {books.concurrency:,} users", held / GIB, 4, False),
+        ("KV without room", missing / GIB, 7, True),
+    ]
+    rows = [
+        (label, [part for part in parts if part[1] > 0])
+        for label, parts in (("There is", card), ("Asked for", asked))
+    ]
+    alt = (
+        f"Two stacked bars in GiB. One card has {digits(books.visible_bytes / GIB)}, of which "
+        f"the engine may use {digits(usable / GIB)}; {digits(books.needed_bytes / GIB)} are asked "
+        "for. The table below has every term."
+    )
+    return stacked_bars(rows, usable / GIB, f"engine's share {digits(usable / GIB)} GiB", alt)
+
+
+def memory_table(books):
+    """List every term of the bars, with the mark it is drawn in.
+
+    Parameters
+    ----------
+    books : Ledger
+        Where a card's memory goes [bytes].
+
+    Returns
+    -------
+    dict
+        Table of a view [-].
+    """
+    held, visible = _held_bytes(books), books.visible_bytes
+    rows = list(_memory_parts(books))
+    rows.append(("KV in use", held, 4))
+    rows.append(("KV free", max(books.kv_pool_bytes - held, 0), 5))
+    if books.kv_used_bytes > held:
+        rows.append(("KV without room", books.kv_used_bytes - held, 7))
+    graphs = books.deployment.engine.graphs_in_fraction
+    beside = "Outside the engine's share" + ("" if graphs else ", CUDA graphs among it")
+    rows.append((beside, max(visible - usable_bytes(books), 0), 6))
+    return {
+        "caption": f"Memory of one card, {digits(visible / GIB)} GiB visible to the driver",
+        "columns": ["Term", "GiB", "Share of card"],
+        "rows": [[n, f"{size / GIB:,.2f}", f"{size / visible:.1%}"] for n, size, _ in rows],
+        "swatches": [f"--lc-mark-{number}" for _, _, number in rows],
+        "highlight": [],
+    }
