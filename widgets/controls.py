@@ -1,10 +1,13 @@
 """What the calculators share: the inputs of a deployment, and the frame of a view."""
 
+from functools import cache
+
 from llmcap_kernel import catalog, design
 from llmcap_kernel.explain import digits
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Workload
 
+from . import pasted
 from .state import Field
 
 MOST_CARDS = 64
@@ -20,6 +23,7 @@ SHORT = {
     "dp_attention": "dp",
     "usd_h": "usd",
 }
+STAGES = (1, 2, 4, 8)
 TOKEN_STOPS = tuple(
     round(step * 1000 * 2**power)
     for power in range(-1, 12)
@@ -28,6 +32,7 @@ TOKEN_STOPS = tuple(
 )
 USER_STOPS = (*range(1, 17), *(round(2**power * step) for power in range(4, 12)
                                for step in (1.25, 1.5, 1.75, 2)))  # fmt: skip
+PASTE = "Any Hugging Face config.json; it takes the place of the model above."
 FRACTION_STOPS = tuple(n / 100 for n in range(50, 100))
 
 
@@ -48,11 +53,15 @@ def deployment_fields(start, *, prefix="", group="", fraction=None):
     Returns
     -------
     tuple of Field
-        model, gpu, tp, weights, kv, engine, fraction, dp, and usd for a group [-].
+        model, config, gpu, tp, pp, ep, weights, kv, engine, fraction, dp, and usd
+        for a group [-].
     """
     named = ("model", "gpu", "weights", "kv", "engine")
     at = {name: getattr(start, name).name for name in named} | {
+        "config": None,
         "tp": start.tp,
+        "pp": start.pp,
+        "ep": start.ep > 1,
         "fraction": fraction or start.memory_fraction,
         "dp": start.dp_attention,
         "usd": start.usd_h,
@@ -63,8 +72,11 @@ def deployment_fields(start, *, prefix="", group="", fraction=None):
 
     fields = (
         field("model", "name", "Model", names=catalog.models, find=catalog.model),
+        field("config", "config", "config.json", help=PASTE),
         field("gpu", "name", "GPU", names=catalog.gpus, find=catalog.gpu),
         field("tp", "whole", "Cards", 1, MOST_CARDS),
+        field("pp", "whole", "Stages", 1, MOST_CARDS),
+        field("ep", "yes", "Experts whole, spread over the cards"),
         field("weights", "name", "Weights", names=catalog.formats, find=catalog.format),
         field("kv", "name", "KV cache", names=_kv_formats, find=catalog.format),
         field("engine", "name", "Engine", names=catalog.engines, find=catalog.engine),
@@ -99,9 +111,12 @@ def deployment(state, prefix=""):
     BadInput
         When the parts do not go together.
     """
-    names = ("model", "gpu", "tp", "weights", "kv", "engine")
+    names = ("gpu", "tp", "pp", "weights", "kv", "engine")
+    config = state[prefix + "config"]
     return catalog.deployment(
+        model=pasted.model(config) if config else state[prefix + "model"],
         **{name: state[prefix + name] for name in names},
+        ep=state[prefix + "tp"] if state[prefix + "ep"] else 1,
         memory_fraction=state[prefix + "fraction"],
         dp_attention=state[prefix + "dp"],
         usd_h=state.get(prefix + "usd"),
@@ -131,10 +146,13 @@ def deployment_controls(form, state, prefix=""):
     formats = [(name, catalog.format(name).title, "") for name in catalog.formats()]
     kv_formats = [(name, catalog.format(name).title, "") for name in catalog.formats(kv=True)]
     engines = [(name, catalog.engine(name).title, "") for name in catalog.engines()]
+    model = chosen_model(state, prefix)
     out = [
-        select(fields["model"], state, _model_options()),
-        select(fields["gpu"], state, _gpu_options()),
-        select(fields["tp"], state, _card_counts(known_model(at["model"]), gpu, at["tp"])),
+        _model_control(fields, state, model),
+        text(fields["config"], state, shown=model.name if at["config"] else "none"),
+        search(fields["gpu"], state, _gpu_options()),
+        select(fields["tp"], state, _card_counts(model, gpu, at["tp"])),
+        *_splits(fields, state, model, gpu),
         select(fields["weights"], state, formats),
         select(fields["kv"], state, kv_formats),
         select(fields["engine"], state, engines),
@@ -151,14 +169,43 @@ def deployment_controls(form, state, prefix=""):
     return out
 
 
+def _model_control(fields, state, model):
+    """The catalogue's models; choosing one takes a pasted one away."""
+    config = fields["config"].name
+    control = search(fields["model"], state, _model_options()) | {"clears": [config]}
+    if state[config]:
+        control |= {"text": f"{model.name}, pasted"}
+    return control
+
+
+def _splits(fields, state, model, gpu):
+    """Stages and experts, where there is something to split, or where it is split already."""
+    stages, whole = state[fields["pp"].name], state[fields["ep"].name]
+    cards = state[fields["tp"].name]
+    out = []
+    if gpu.link_bandwidth_bytes_s or stages > 1:
+        counts = {n for n in STAGES if n <= (model.layers if model else 1)} | {stages}
+        options = [(n, f"{n} stages, PP-{n}" if n > 1 else "1 stage", "") for n in sorted(counts)]
+        out.append(select(fields["pp"], state, options))
+    if whole or (model and model.experts and cards > 1):
+        out.append(toggle(fields["ep"], state))
+    return out
+
+
+@cache
 def _model_options():
     rows = catalog.table("models")["models"]
-    return [(name, rows[name].get("title", name), "") for name in catalog.models()]
+    return tuple((name, rows[name].get("title", name), "") for name in catalog.models())
 
 
+@cache
 def _gpu_options():
-    gpus = [catalog.gpu(name) for name in catalog.gpus()]
-    return [(gpu.name, card_title(gpu), gpu.title.removesuffix(card_title(gpu))) for gpu in gpus]
+    cards = [catalog.gpu(name) for name in catalog.gpus()]
+    return tuple((card.name, card_title(card), _maker(card)) for card in cards)
+
+
+def _maker(card):
+    return card.title.removesuffix(card_title(card)).strip()
 
 
 def card_title(gpu):
@@ -200,6 +247,25 @@ def known_model(name):
         return catalog.model(name)
     except BadInput:
         return None
+
+
+def chosen_model(state, prefix=""):
+    """Look up the model of a state: the pasted one, else the catalogue's.
+
+    Parameters
+    ----------
+    state : dict
+        A complete state [-].
+    prefix : str
+        What the names of its inputs begin with [-].
+
+    Returns
+    -------
+    Model or None
+        The model; None where the kernel refuses its record [-].
+    """
+    config = state[prefix + "config"]
+    return pasted.model(config) if config else known_model(state[prefix + "model"])
 
 
 def _card_counts(model, gpu, current):
@@ -267,6 +333,46 @@ def select(field, state, options):
     listed = [{"value": v, "label": label, "group": group} for v, label, group in options]
     labels = {v: label for v, label, _ in options}
     return _control("select", field, value, options=listed, text=labels.get(value, str(value)))
+
+
+def search(field, state, options):
+    """Show an input as a long list that is searched by typing.
+
+    Parameters
+    ----------
+    field : Field
+        The input [-].
+    state : dict
+        A complete state [-].
+    options : list of tuple
+        Each (value, label, group) [-].
+
+    Returns
+    -------
+    dict
+        The control, a select to whoever does not know better [-].
+    """
+    return select(field, state, options) | {"kind": "search"}
+
+
+def text(field, state, shown):
+    """Show an input as a box to paste a text into.
+
+    Parameters
+    ----------
+    field : Field
+        The input [-].
+    state : dict
+        A complete state [-].
+    shown : str
+        What stands for the text where only a word fits [-].
+
+    Returns
+    -------
+    dict
+        The control [-].
+    """
+    return _control("text", field, state[field.name], text=shown)
 
 
 def slider(field, state, stops, shown=None):
@@ -467,7 +573,22 @@ def frame(form, state, title, lead, controls, **parts):
         "figure": None,
     }
     head = {"name": form.name, "title": title, "lead": lead, "controls": controls}
-    return head | empty | parts | {"query": form.query(state)}
+    view = head | empty | parts | {"query": form.query(state)}
+    return view | {"headline": [_placed(item) for item in view["headline"]]}
+
+
+def _placed(item):
+    """Say a headline's interval in words, and where its marks stand on a bar from zero."""
+    span = item.get("span")
+    if not span:
+        return item
+    known = {name: value for name, value in span.items() if value is not None}
+    longest = max(known.values())
+    at = {name: round(100 * value / longest, 2) if longest else 0 for name, value in known.items()}
+    said = f"{digits(known['low'], 3)} to {digits(known['high'], 3)}"
+    said += f", ceiling {digits(known['ceiling'], 3)}" if "ceiling" in known else ""
+    said += f", limit {digits(known['limit'], 3)}" if "limit" in known else ""
+    return item | {"span": {"at": at, "text": said}}
 
 
 def refusal(problem, prefix=""):
@@ -496,6 +617,7 @@ __all__ = [
     "BadInput",
     "arithmetic",
     "card_title",
+    "chosen_model",
     "deployment",
     "deployment_controls",
     "deployment_fields",
@@ -506,8 +628,10 @@ __all__ = [
     "notes",
     "plain",
     "refusal",
+    "search",
     "select",
     "slider",
+    "text",
     "toggle",
     "token_stops",
 ]

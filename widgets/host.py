@@ -4,6 +4,7 @@ import gzip
 import json
 import logging
 import os
+import zlib
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +17,8 @@ from .page import static_html, summary
 
 CALCULATORS = {module.FORM.name: module for module in (vram, cliff, scorecard)}
 FRONT = Path(__file__).parent / "front"
+FIRST = "a."  # what the inputs of the first of several deployments begin with
+LONG = 12  # items; longer lists travel apart from the views
 LOG = logging.getLogger(__name__)
 
 
@@ -41,13 +44,15 @@ class Calculator(anywidget.AnyWidget):
     # Any: what a browser sends is checked here and answered with a message, never refused unseen.
     state = traitlets.Any().tag(sync=True)
     view = traitlets.Dict().tag(sync=True)
+    lists = traitlets.Dict().tag(sync=True)
 
     def __init__(self, name, query=""):
         if name not in CALCULATORS:
             raise ValueError(f"no calculator {name!r}: there are {', '.join(CALCULATORS)}")
         self._calculator = CALCULATORS[name]
         self._last, messages = self._calculator.FORM.parse(query)
-        super().__init__(view=safe_view(self._calculator, self._last, messages))
+        view, lists = parted(safe_view(self._calculator, self._last, messages), {})
+        super().__init__(view=view, lists=lists)
         self.observe(self._answer, names=["state"])
         self.on_msg(self._serve)
 
@@ -55,11 +60,16 @@ class Calculator(anywidget.AnyWidget):
         asked = change["new"] if isinstance(change["new"], dict) else {}
         form = self._calculator.FORM
         values = asked.get("values", {})
-        # An empty mapping is a reset; else an input that cannot be read keeps its last value.
-        base = self._last if values else form.defaults()
-        self._last, messages = form.check(values, base)
+        if "query" in asked:
+            self._last, messages = form.parse(asked["query"])
+        else:
+            # An empty mapping is a reset; else an input that cannot be read keeps its last value.
+            self._last, messages = form.check(values, self._last if values else form.defaults())
         echo = {"seq": asked.get("seq", 0), "client": asked.get("client", "")}
-        self.view = safe_view(self._calculator, self._last, messages) | echo
+        view, lists = parted(safe_view(self._calculator, self._last, messages), self.lists)
+        if lists != self.lists:
+            self.lists = lists  # before the view that names them
+        self.view = view | echo
 
     def _serve(self, _widget, content, _buffers):
         if isinstance(content, dict) and content.get("need") == "plotly":
@@ -67,6 +77,7 @@ class Calculator(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs):
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        # The names of the lists stay in; neither form shows a choice that was not made.
         data |= {"text/plain": summary(self.view), "text/html": static_html(self.view)}
         return data, metadata
 
@@ -104,7 +115,107 @@ def safe_view(calculator, state, messages=()):
         text = "The calculator failed on these inputs, a fault of ours. It shows its start."
         messages = [*messages, {"level": "error", "field": "", "text": text}]
         made = calculator.view(calculator.FORM.defaults())
+    made = with_company(calculator, state, made)
     return made | {"messages": [*messages, *made["messages"]]}
+
+
+def parted(view, lists):
+    """Take the long lists out of a view's controls: they travel once, a view at every move.
+
+    Parameters
+    ----------
+    view : dict
+        A view [-].
+    lists : dict
+        The lists that have travelled, by name [-].
+
+    Returns
+    -------
+    tuple of dict
+        The view with names for lists, and all lists so far [-].
+    """
+    lists = dict(lists)
+
+    def named(value):
+        if not isinstance(value, (list, tuple)) or len(value) <= LONG:
+            return value
+        name = f"{zlib.crc32(json.dumps(value).encode()):08x}"
+        lists[name] = value
+        return {"list": name}
+
+    controls = [{key: named(v) for key, v in control.items()} for control in view["controls"]]
+    return view | {"controls": controls}, lists
+
+
+def with_company(calculator, state, view):
+    """Add what every view has and no calculator makes: presets, a hint, links to the others.
+
+    Parameters
+    ----------
+    calculator : module
+        With `FORM`, and `PRESETS` and `HINT` where it has them [-].
+    state : dict
+        A complete state [-].
+    view : dict
+        Its view [-].
+
+    Returns
+    -------
+    dict
+        The view [-].
+    """
+    form = calculator.FORM
+    presets = [
+        {"label": one["label"], "note": one["note"], "query": query_of(form, one["values"])}
+        for one in getattr(calculator, "PRESETS", ())
+    ]
+    hint = getattr(calculator, "HINT", "") if state == form.defaults() else ""
+    return view | {"presets": presets, "hint": hint, "links": links(form, state)}
+
+
+def query_of(form, values):
+    """Write some inputs, the others at their defaults, as an address spells them.
+
+    Parameters
+    ----------
+    form : Form
+        The calculator's inputs [-].
+    values : dict
+        What differs from the defaults [-].
+
+    Returns
+    -------
+    str
+        The query [-].
+    """
+    return form.query(form.check(values)[0])
+
+
+def links(form, state):
+    """Find the other calculators that take the same deployment.
+
+    Parameters
+    ----------
+    form : Form
+        The inputs of the calculator in view [-].
+    state : dict
+        Its state [-].
+
+    Returns
+    -------
+    list of dict
+        Each a name, a title and a query [-].
+    """
+    # Of several deployments the first goes along, and becomes the first of several.
+    here = {name.removeprefix(FIRST): value for name, value in state.items()}
+    found = []
+    for name, other in CALCULATORS.items():
+        names = {field.name.removeprefix(FIRST): field.name for field in other.FORM.fields}
+        if other.FORM is form or not {"model", "gpu"} <= names.keys() & here.keys():
+            continue
+        values = {names[key]: value for key, value in here.items() if key in names}
+        found.append({"name": name, "title": other.TITLE, "query": query_of(other.FORM, values)})
+    return found
 
 
 def app(name):

@@ -35,6 +35,7 @@ def static_html(view):
         *(f"<p>{escape(text)}</p>" for text in view["sentences"]),
         _arithmetic(view),
         _link(view),
+        _links(view),
         "</div></section>",
     )
     return "\n".join(part for part in parts if part)
@@ -96,9 +97,21 @@ def _headline(view):
         note = f'<dd class="lc-note">{escape(item["note"])}</dd>' if item["note"] else ""
         cards.append(
             f'<div class="lc-number"><dt>{escape(item["label"])}</dt>'
-            f"<dd><strong>{escape(item['value'])}</strong>{unit}</dd>{note}</div>"
+            f"<dd><strong>{escape(item['value'])}</strong>{unit}</dd>{_span(item)}{note}</div>"
         )
     return f'<dl class="lc-headline">{"".join(cards)}</dl>' if cards else ""
+
+
+def _span(item):
+    if not item.get("span"):
+        return ""
+    at = dict(item["span"]["at"])
+    low, high = at.pop("low"), at.pop("high")
+    band = f'<i class="lc-band" style="left:{low}%;width:{high - low}%"></i>'
+    marks = "".join(f'<i class="lc-{name}" style="left:{x}%"></i>' for name, x in at.items())
+    text = escape(item["span"]["text"])
+    bar = f'<span class="lc-bar" aria-hidden="true">{band}{marks}</span>'
+    return f'<dd class="lc-span">{bar}<span>{text}</span></dd>'
 
 
 def _figure(view):
@@ -152,9 +165,25 @@ def _arithmetic(view):
     return f'<details class="lc-explain">{summary_}{"".join(parts)}</details>'
 
 
-def _link(view):
-    target = escape(f"{view['name']}?{view['query']}")
+def _links(view):
+    items = "".join(
+        f"<li><a {_live(link['name'], link['query'])}>{escape(link['title'])}</a></li>"
+        for link in view.get("links", ())
+    )
+    lead = "<p>The same deployment in:</p>"
+    label = "The same deployment elsewhere"
     return (
-        f'<p class="lc-live"><a href="../apps/{target}" data-llmcap-live="{target}">'
+        f'<nav class="lc-links" aria-label="{label}">{lead}<ul>{items}</ul></nav>' if items else ""
+    )
+
+
+def _live(name, query):
+    target = escape(f"{name}?{query}")
+    return f'href="../apps/{target}" data-llmcap-live="{target}"'
+
+
+def _link(view):
+    return (
+        f'<p class="lc-live"><a {_live(view["name"], view["query"])}>'
         "Open it live</a>, where every input can be moved.</p>"
     )

@@ -18,8 +18,10 @@ from urllib.parse import quote, unquote_plus
 
 from llmcap_kernel.refuse import BadInput, number, one_of, shown
 
+from . import pasted
+
 VERSION = "1"
-MAX_QUERY = 4000
+MAX_QUERY = 40_000  # four deployments, each of a pasted model, are some thousands
 MAX_NAME = 80
 MAX_MESSAGES = 12
 MULTIPLES = {"k": 1_000, "m": 1_000_000}
@@ -39,7 +41,7 @@ class Field:
     name : str
         What the address calls it [-].
     kind : str
-        "name", "tokens", "whole", "number" or "yes" [-].
+        "name", "tokens", "whole", "number", "yes" or "config" [-].
     default : object
         The value of an untouched calculator; None leaves the choice to the kernel [-].
     label : str
@@ -105,12 +107,37 @@ class Field:
             return self._name(raw)
         if self.kind == "yes":
             return _yes_or_no(self.name, raw)
+        if self.kind == "config":
+            return self._config(raw)
         if isinstance(raw, str):
             raw = _as_number(raw, self.kind == "tokens")
         whole = self.kind in ("tokens", "whole")
         if whole and isinstance(raw, float) and raw.is_integer():
             raw = int(raw)  # a refusal quotes -5, not -5.0
         return number(self.name, raw, self.low, self.high, self.unit, whole=whole)
+
+    def _config(self, raw):
+        if not isinstance(raw, str):
+            raise BadInput(self.name, f"{self.name} is {shown(raw)}: it takes a config.json.")
+        try:
+            return pasted.read(raw)
+        except BadInput as problem:
+            raise BadInput(self.name, self.name + str(problem).removeprefix("config")) from None
+
+    def spell(self, value):
+        """Write a value of this input as the address does.
+
+        Parameters
+        ----------
+        value : object
+            A value of this input, not None [-].
+
+        Returns
+        -------
+        str
+            The shortest text that reads back as the same value [-].
+        """
+        return pasted.pack(value) if self.kind == "config" else spelled(value)
 
     def _name(self, raw):
         names = tuple(self.names()) if self.names else ()
@@ -213,7 +240,7 @@ class Form:
             try:
                 state[field.name] = field.read(raw)
             except BadInput as problem:
-                kept = f" Kept {spelled(state[field.name])}."
+                kept = _kept(field, state[field.name])
                 said = field.title + str(problem).removeprefix(field.name)
                 messages.append(_message("error", field.name, f"{said}{kept}"))
         return state, _capped(messages)
@@ -268,7 +295,7 @@ class Form:
         for field in self.fields:
             value = state[field.name]
             if value != field.default and value is not None:
-                parts.append(f"{field.name}={quote(spelled(value), safe='/.,:-')}")
+                parts.append(f"{field.name}={quote(field.spell(value), safe='/.,:-')}")
         return "&".join(parts)
 
     def _key(self, name, fields):
@@ -303,6 +330,13 @@ def spelled(value):
     if isinstance(value, float) and value == int(value):
         return str(int(value))
     return "its default" if value is None else str(value)
+
+
+def _kept(field, value):
+    """Say what stays where a value was refused; a pasted model would not be read out."""
+    if field.kind == "config":
+        return " The model stays as it was."
+    return f" Kept {spelled(value)}."
 
 
 def _message(level, field, text):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from llmcap_kernel import capacity, catalog, design, toolbox
 
 from . import controls as c
-from .figures import stacked_bars
+from .figures import memory_bars, memory_table, usable_bytes
 from .state import Field, Form
 
 TITLE = "VRAM and concurrency"
@@ -49,8 +49,8 @@ def view(state):
         controls,
         headline=_headline(books),
         status=_status(books),
-        figure=_figure(books),
-        tables=[_ledger_table(books), _ways_out(books)],
+        figure=memory_bars(books),
+        tables=[memory_table(books), _ways_out(books)],
         sentences=_sentences(books),
         messages=c.notes(d, state["ctx"]),
     )
@@ -58,7 +58,7 @@ def view(state):
 
 def _controls(state):
     fields = {field.name: field for field in FORM.fields}
-    stops = c.token_stops(c.known_model(state["model"]), state["ctx"])
+    stops = c.token_stops(c.chosen_model(state), state["ctx"])
     return [
         c.slider(fields["users"], state, c.USER_STOPS),
         c.slider(fields["ctx"], state, stops),
@@ -96,7 +96,7 @@ def _headline(books):
             "label": "Total needed on a card",
             "value": c.gib(books.needed_bytes),
             "unit": "GiB",
-            "note": f"the engine may use {c.gib(_usable(books))} of {c.gib(books.visible_bytes)}",
+            "note": f"the engine may use {c.gib(usable_bytes(books))} of {c.gib(books.visible_bytes)}",
             "explain": total,
         },
         {
@@ -120,82 +120,6 @@ def _shortfall(books):
     if books.kv_pool_bytes < 0:
         return f"weights and overhead are {c.gib(-books.kv_pool_bytes)} GiB over"
     return f"{books.kv_pool_tokens:,} tokens over all users"
-
-
-def _usable(books):
-    """Memory that weights, overhead and cache may take together [bytes]."""
-    return books.weights_bytes + books.overhead_bytes + books.kv_pool_bytes
-
-
-def _held_bytes(books):
-    """Cache of the users who find room, on the fullest card [bytes]."""
-    return min(books.kv_used_bytes, _whole_users(books) * books.kv_bytes_per_sequence)
-
-
-def _whole_users(books):
-    d = books.deployment
-    return books.max_concurrent // d.tp if d.dp_attention else books.max_concurrent
-
-
-def _parts(books):
-    """List the terms inside the engine's share: name, bytes, mark."""
-    parts = [
-        ("Weights", books.weights_bytes, 1),
-        ("Activations", books.activation_bytes, 2),
-        ("Runtime and communication buffers", books.runtime_bytes, 3),
-    ]
-    if books.deployment.engine.graphs_in_fraction:
-        parts.append(("CUDA graphs", books.graph_bytes, 8))
-    return parts
-
-
-def _figure(books):
-    gib = 2**30
-    fixed = [(name, size / gib, number, False) for name, size, number in _parts(books)]
-    held, usable = _held_bytes(books), _usable(books)
-    outside = books.visible_bytes - usable
-    if books.kv_pool_bytes >= 0:
-        free = books.kv_pool_bytes - held
-        card = [*fixed, ("KV in use", held / gib, 4, False), ("KV free", free / gib, 5, False)]
-    else:
-        card = [("The engine's share", usable / gib, 6, False)]
-    card.append(("Outside the engine's share", outside / gib, 6, True))
-    missing = books.kv_used_bytes - held
-    asked = [
-        *fixed,
-        (f"KV of {books.concurrency:,} users", held / gib, 4, False),
-        ("KV without room", missing / gib, 7, True),
-    ]
-    rows = [("There is", _present(card)), ("Asked for", _present(asked))]
-    alt = (
-        f"Two stacked bars in GiB. One card has {c.gib(books.visible_bytes)}, of which the engine "
-        f"may use {c.gib(usable)}; {c.gib(books.needed_bytes)} are asked for. "
-        "The table below has every term."
-    )
-    return stacked_bars(rows, usable / gib, f"engine's share {c.gib(usable)} GiB", alt)
-
-
-def _present(parts):
-    return [part for part in parts if part[1] > 0]
-
-
-def _ledger_table(books):
-    held, visible = _held_bytes(books), books.visible_bytes
-    rows = list(_parts(books))
-    rows.append(("KV in use", held, 4))
-    rows.append(("KV free", max(books.kv_pool_bytes - held, 0), 5))
-    if books.kv_used_bytes > held:
-        rows.append(("KV without room", books.kv_used_bytes - held, 7))
-    graphs = books.deployment.engine.graphs_in_fraction
-    beside = "Outside the engine's share" + ("" if graphs else ", CUDA graphs among it")
-    rows.append((beside, max(visible - _usable(books), 0), 6))
-    return {
-        "caption": f"Memory of one card, {c.gib(visible)} GiB visible to the driver",
-        "columns": ["Term", "GiB", "Share of card"],
-        "rows": [[n, f"{size / 2**30:,.2f}", f"{size / visible:.1%}"] for n, size, _ in rows],
-        "swatches": [f"--lc-mark-{number}" for _, _, number in rows],
-        "highlight": [],
-    }
 
 
 def _ways_out(books):

@@ -16,7 +16,8 @@ PLOTLY = Path(str(files("plotly"))) / "package_data" / "plotly.min.js"
 # The model of anywidget's front-end specification, with the kernel a function call away.
 SHIM = """
 import calculator from "/front/calculator.js";
-const traits = { view: JSON.parse(document.getElementById("first").textContent), state: {} };
+const first = JSON.parse(document.getElementById("first").textContent);
+const traits = { view: first.view, lists: first.lists, state: {} };
 const heard = new Map();
 const fire = (name, ...args) => [...(heard.get(name) || [])].forEach((act) => act(...args));
 const model = {
@@ -28,7 +29,7 @@ const model = {
   save_changes: async () => {
     window.asked.push(structuredClone(traits.state));
     await new Promise((done) => setTimeout(done, window.delay || 0));
-    traits.view = await window.answer(traits.state);
+    Object.assign(traits, await window.answer(traits.state));
     fire("change:view");
   },
 };
@@ -80,24 +81,35 @@ class Site:
 
         def answer(state):
             calculator.state = state
-            return calculator.view
+            return _traits(calculator)
 
         self.page.expose_function("answer", answer)
         head = '<meta name="llmcap-plotly" content="/plotly.min.js">' if meta else ""
-        first = f'<script id="first" type="application/json">{_json(calculator.view)}</script>'
+        first = f'<script id="first" type="application/json">{_json(calculator)}</script>'
         path = f"/apps/{name}"
         self.pages[path] = html(f'{first}<div id="here"></div>', SHIM, head)
         self.page.goto(f"{SITE}{path}{'?' if query else ''}{query}")
         self.page.wait_for_selector(".lc[data-seq]" if meta else ".lc")
         return calculator
 
+    def choose(self, name, words):
+        """Search a long list and take what it finds first."""
+        box = self.page.locator(f"input[role=combobox][name='{name}']")
+        box.click()
+        box.fill(words)
+        box.press("Enter")
+
     def answered(self, seq):
         """Wait until the answer to a change is drawn."""
         self.page.wait_for_selector(f'.lc[data-seq="{seq}"]')
 
 
-def _json(view):
-    return json.dumps(view).replace("<", "\\u003c")
+def _traits(calculator):
+    return {"view": calculator.view, "lists": calculator.lists}
+
+
+def _json(calculator):
+    return json.dumps(_traits(calculator)).replace("<", "\\u003c")
 
 
 @pytest.fixture
@@ -130,7 +142,7 @@ def test_every_input_has_a_name(site, name):
     here = site()
     here.live(name)
     unnamed = here.page.evaluate(
-        """() => [...document.querySelectorAll("input, select, button")].filter((node) =>
+        """() => [...document.querySelectorAll("input, select, textarea, button")].filter((node) =>
         !(node.labels?.length || node.getAttribute("aria-label") || node.textContent.trim()))
         .map((node) => node.outerHTML)"""
     )
@@ -188,7 +200,7 @@ def test_a_typed_value_may_be_short_or_wrong(site):
 def test_undo_reset_and_the_address(site):
     here = site()
     here.live("cliff", "users=4")
-    here.page.select_option("select[name=gpu]", "h200-sxm")
+    here.choose("gpu", "h200 sxm")
     here.answered(1)
     here.page.wait_for_url("**/apps/cliff?v=1&gpu=h200-sxm&users=4")
     here.page.click("[data-act=undo]")

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.widgets.inputs import states
 from widgets.host import CALCULATORS
 from widgets.state import MAX_MESSAGES, MAX_QUERY, Field, Form
 
@@ -28,22 +29,6 @@ HOSTILE = [
     "&".join(f"x{i}=1" for i in range(5000)),
     "model=" + "a" * 100_000,
 ]
-
-
-def values(field):
-    """Any value an input takes."""
-    if field.kind == "name":
-        return st.sampled_from(sorted(field.names()))
-    if field.kind == "yes":
-        return st.booleans()
-    if field.kind == "number":
-        number = st.floats(field.low, field.high, allow_nan=False)
-        return number | st.none() if field.default is None else number
-    return st.integers(int(field.low), int(field.high))
-
-
-def states(form):
-    return st.fixed_dictionaries({field.name: values(field) for field in form.fields})
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)

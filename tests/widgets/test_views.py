@@ -5,9 +5,9 @@ import re
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from llmcap_kernel import capacity, catalog, design
+from tests.widgets.inputs import CONFIGS, states
 from widgets import cliff, controls, scorecard, vram
 from widgets.host import CALCULATORS, safe_view
 
@@ -40,10 +40,12 @@ def sound(view):
 
 def extremes(control):
     """The first and last choice of a control, and both ends of its range."""
-    if control["kind"] == "select":
+    if control["kind"] in ("select", "search"):
         return [option["value"] for option in control["options"]]
     if control["kind"] == "toggle":
         return [True, False]
+    if control["kind"] == "text":
+        return CONFIGS
     stops = control.get("stops", [])
     ends = [control["min"] or 0.05, control["max"], *stops[:1], *stops[-1:]]
     whole = isinstance(control["value"], int)
@@ -82,25 +84,10 @@ def test_every_control_says_what_it_is(module):
             assert control["stops"][control["at"]] <= control["max"]
 
 
-def fields_of(module):
-    """Any state of a calculator, whether its parts go together or not."""
-
-    def value(field):
-        if field.kind == "name":
-            return st.sampled_from(sorted(field.names()))
-        if field.kind == "yes":
-            return st.booleans()
-        if field.kind == "number":
-            return st.just(field.default) | st.floats(max(field.low, 0.01), field.high)
-        return st.integers(int(field.low), int(field.high)) | st.just(field.default)
-
-    return st.fixed_dictionaries({field.name: value(field) for field in module.FORM.fields})
-
-
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.FORM.name)
 def test_any_state_gives_a_sound_view(module):
     @settings(max_examples=60, deadline=None)
-    @given(fields_of(module))
+    @given(states(module.FORM))
     def holds(state):
         sound(module.view(state))
 

@@ -61,6 +61,45 @@ function selectBox(control, id) {
   return h("select", { id, name: control.name, "data-value": control.value }, items);
 }
 
+// A long list, searched by typing; its options are made when it opens (see "the searched list").
+function searchBox(control, id, invalid) {
+  const input = h("input", {
+    id,
+    type: "text",
+    name: control.name,
+    role: "combobox",
+    autocomplete: "off",
+    autocapitalize: "none",
+    spellcheck: "false",
+    "aria-autocomplete": "list",
+    "aria-expanded": "false",
+    "aria-controls": `${id}-list`,
+    "aria-invalid": invalid ? "true" : undefined,
+    "data-value": control.text,
+  });
+  const list = h("ul", { id: `${id}-list`, role: "listbox", "aria-label": control.label,
+    hidden: true, "data-keep": "" });
+  return h("div", { class: "lc-search" }, input, list);
+}
+
+function pasteBox(control, id, invalid) {
+  const area = h("textarea", {
+    id,
+    name: control.name,
+    rows: 6,
+    spellcheck: "false",
+    autocomplete: "off",
+    placeholder: "{ ... }",
+    "aria-invalid": invalid ? "true" : undefined,
+    "data-value": control.value || "",
+  });
+  const buttons = h("div", { class: "lc-buttons" },
+    h("button", { type: "button", "data-act": "use", "data-for": id }, "Use it"),
+    h("button", { type: "button", "data-act": "remove", "data-for": id, disabled: !control.value },
+      "Remove"));
+  return h("div", {}, area, buttons);
+}
+
 function sliderBox(control, id, invalid) {
   const range = h("input", {
     id,
@@ -97,14 +136,19 @@ function controlBox(view, control, prefix) {
   const help = control.help ? h("p", { class: "lc-help", id: `${id}-help` }, control.help) : null;
   let box;
   if (control.kind === "select") box = selectBox(control, id);
+  else if (control.kind === "search") box = searchBox(control, id, invalid);
+  else if (control.kind === "text") box = pasteBox(control, id, invalid);
   else if (control.kind === "slider") box = sliderBox(control, id, invalid);
   else if (control.kind === "toggle") {
     box = h("input", { id, type: "checkbox", name: control.name, "data-value": control.value });
   } else box = entryBox(control, id, invalid, false);
-  const input = box.matches("input, select") ? box : box.querySelector("input");
+  const input = box.matches("input, select") ? box : box.querySelector("input, textarea");
   if (help) input.setAttribute("aria-describedby", help.id);
   const label = h("label", { for: id }, control.label);
-  return h("div", { class: `lc-control lc-kind-${control.kind}` }, label, box, help);
+  const kind = `lc-control lc-kind-${control.kind}`;
+  if (control.kind !== "text") return h("div", { class: kind }, label, box, help);
+  const summary = h("summary", {}, `Paste a ${control.label}`);
+  return h("details", { class: kind }, summary, label, box, help);
 }
 
 function controlsBox(view, prefix) {
@@ -137,10 +181,41 @@ function headlineBox(view) {
       { class: "lc-number" },
       h("dt", {}, item.label),
       h("dd", {}, h("strong", {}, item.value), item.unit ? h("span", {}, ` ${item.unit}`) : null),
+      item.span ? spanBox(item.span) : null,
       item.note ? h("dd", { class: "lc-note" }, item.note) : null,
     ),
   );
   return h("dl", { class: "lc-headline" }, cards);
+}
+
+// An estimate's interval: a band, a tick at the value, an open mark at the ceiling. The kernel
+// placed them, in percent of the bar.
+function spanBox(span) {
+  const { low, high, ...marks } = span.at;
+  const parts = Object.entries(marks).map(([name, at]) =>
+    h("i", { class: `lc-${name}`, style: `left:${at}%` }));
+  const band = h("i", { class: "lc-band", style: `left:${low}%;width:${high - low}%` });
+  return h("dd", { class: "lc-span" },
+    h("span", { class: "lc-bar", "aria-hidden": "true" }, band, parts), h("span", {}, span.text));
+}
+
+function presetsBox(view) {
+  const presets = (view.presets || []).map((preset) =>
+    h("button", { type: "button", "data-act": "preset", "data-query": preset.query,
+      title: preset.note, "aria-pressed": String(preset.query === view.query) }, preset.label));
+  const hint = view.hint ? h("p", { class: "lc-hint" }, view.hint) : null;
+  if (!presets.length && !hint) return null;
+  const row = h("div", { class: "lc-presets", role: "group", "aria-label": "Start from" },
+    h("span", { "aria-hidden": "true" }, "Start from:"), presets);
+  return h("div", { class: "lc-start" }, presets.length ? row : null, hint);
+}
+
+function linksBox(view) {
+  const links = (view.links || []).map((link) => h("li", {}, h("a",
+    { "data-name": link.name, href: `${appsAddress()}${link.name}?${link.query}` }, link.title)));
+  if (!links.length) return null;
+  return h("nav", { class: "lc-links", "aria-label": "The same deployment elsewhere" },
+    h("p", {}, "The same deployment in:"), h("ul", {}, links));
 }
 
 function explainBox(view) {
@@ -185,7 +260,8 @@ function tree(view, prefix, canUndo) {
   const actions = h("div", { class: "lc-actions" },
     button("undo", "Undo", !canUndo), button("reset", "Reset"), button("copy", "Copy link"),
     h("span", { class: "lc-done", role: "status", "data-keep": "" }));
-  const head = h("header", {}, titleBox(view), h("p", { class: "lc-lead" }, view.lead), actions);
+  const head = h("header", {}, titleBox(view), h("p", { class: "lc-lead" }, view.lead), actions,
+    presetsBox(view));
   const figure = h("div", { class: "lc-figure", role: "img", "data-keep": "",
     "aria-label": view.figure ? view.figure.alt : undefined, hidden: !view.figure },
     h("div", { class: "lc-plot" }));
@@ -197,11 +273,12 @@ function tree(view, prefix, canUndo) {
     explainBox(view));
   const answer = h("div", { class: "lc-answer" }, status, messagesBox(view));
   const wide = view.groups ? " lc-wide" : "";
+  results.append(...[linksBox(view)].filter(Boolean));
   const body = h("div", { class: "lc-body" }, controlsBox(view, prefix), answer, results);
   const names = { class: `lc${wide}`, "data-name": view.name, "aria-label": view.title };
   const section = h("section", names, head, body);
   // Without this JupyterLab takes arrows and letters from what has the focus.
-  for (const node of section.querySelectorAll("input, select, button, summary")) {
+  for (const node of section.querySelectorAll("input, select, textarea, button, summary")) {
     node.setAttribute("data-lm-suppress-shortcuts", "true");
   }
   return section;
@@ -213,6 +290,9 @@ function showValues(root, busyInput) {
   for (const input of root.querySelectorAll("[data-value]")) {
     if (input === busyInput) continue;
     const value = input.dataset.value;
+    // A paste that was refused stays in its box until the kernel's own text changes.
+    if (input.nodeName === "TEXTAREA" && input.shown === value) continue;
+    input.shown = value;
     if (input.type === "checkbox") input.checked = value === "true";
     else if (input.value !== value) input.value = value;
     if (input.type === "range") fillTrack(input);
@@ -222,6 +302,70 @@ function showValues(root, busyInput) {
 function fillTrack(range) {
   const share = range.max > 0 ? (100 * range.value) / range.max : 0;
   range.style.setProperty("--lc-filled", `${share}%`);
+}
+
+// ---- the searched list ----------------------------------------------------------------
+// An editable combobox with a listbox, as the ARIA practices describe it.
+
+function searchedList(input, options, choose) {
+  const list = document.getElementById(input.getAttribute("aria-controls"));
+  let active = -1;
+
+  function mark(i) {
+    const items = [...list.children];
+    items[active]?.setAttribute("aria-selected", "false");
+    active = Math.max(0, Math.min(i, items.length - 1));
+    const item = items[active];
+    if (!item) return input.removeAttribute("aria-activedescendant");
+    item.setAttribute("aria-selected", "true");
+    item.scrollIntoView({ block: "nearest" });
+    input.setAttribute("aria-activedescendant", item.id);
+  }
+
+  function open(words) {
+    const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
+    const said = (option) => `${option.label} ${option.group} ${option.value}`.toLowerCase();
+    const found = options().filter((o) => wanted.every((word) => said(o).includes(word)));
+    const items = found.map((option, i) => {
+      const group = option.group ? h("span", {}, option.group) : null;
+      return h("li", { id: `${list.id}-${i}`, role: "option", "aria-selected": "false",
+        "data-option": option.value }, option.label, group);
+    });
+    list.replaceChildren(...items);
+    list.hidden = !items.length;
+    input.setAttribute("aria-expanded", String(items.length > 0));
+    const current = found.findIndex((option) => option.label === input.dataset.value);
+    active = -1;
+    mark(words ? 0 : current);
+  }
+
+  function close() {
+    list.hidden = true;
+    active = -1;
+    input.setAttribute("aria-expanded", "false");
+    input.removeAttribute("aria-activedescendant");
+  }
+
+  function take(value) {
+    close();
+    choose(value);
+  }
+
+  const isOpen = () => !list.hidden;
+  const keys = {
+    ArrowDown: () => (isOpen() ? mark(active + 1) : open("")),
+    ArrowUp: () => (isOpen() ? mark(active - 1) : open("")),
+    PageDown: () => isOpen() && mark(active + 8),
+    PageUp: () => isOpen() && mark(active - 8),
+    // What is in no list is the kernel's to judge: it knows other spellings and near ones.
+    Enter: () => take(isOpen() ? list.children[active].dataset.option : input.value),
+    Escape: () => {
+      close();
+      input.value = input.dataset.value;
+      input.select();
+    },
+  };
+  return { open, close, take, isOpen, keys };
 }
 
 // ---- the chart ------------------------------------------------------------------------
@@ -334,11 +478,15 @@ export function drawFigures(root, plotlyUrl) {
 
 let calculators = 0;
 
+// The address bar and relative links belong to the app's own page; a notebook has neither.
+const isApp = /\/(apps|voila\/render)\//.test(location.pathname);
+const appsAddress = () => (isApp ? "" : window.llmcapApps || "");
+
 function render({ model, el }) {
   const prefix = `lc${(calculators += 1)}`;
   const client = `${prefix}-${Date.now().toString(36)}`;
   const past = [];
-  let view = model.get("view");
+  let view = received();
   let root = null;
   let sent = 0; // sequence number of the last state sent
   let drawn = 0; // and of the last answer drawn
@@ -347,6 +495,16 @@ function render({ model, el }) {
   let busyInput = null;
   let moving = null; // the slider being dragged: one drag is one step of Undo
   let late = 0;
+  let search = null; // the searched list that has the focus
+
+  // Long lists travel once, apart from the views that name them.
+  function received() {
+    const [next, lists] = [model.get("view"), model.get("lists") || {}];
+    const whole = (value) => (value && value.list ? lists[value.list] : value);
+    const full = (control) =>
+      Object.fromEntries(Object.entries(control).map(([key, value]) => [key, whole(value)]));
+    return { ...next, controls: next.controls.map(full) };
+  }
 
   const values = () => Object.fromEntries(view.controls.map((c) => [c.name, c.value]));
 
@@ -356,18 +514,22 @@ function render({ model, el }) {
     if (inFlight) return;
     inFlight = true;
     sent += 1;
-    model.set("state", { values: waiting, seq: sent, client });
+    model.set("state", { ...waiting, seq: sent, client });
     model.save_changes();
     waiting = null;
     late = setTimeout(() => root.setAttribute("data-late", ""), ANSWER_WITHIN_MS);
   }
 
   function change(name, value) {
-    send({ ...(waiting || values()), [name]: value });
+    const cleared = (control(name).clears || []).map((other) => [other, null]);
+    const base = waiting?.values || values();
+    send({ values: { ...base, ...Object.fromEntries(cleared), [name]: value } });
   }
 
+  const control = (name) => view.controls.find((one) => one.name === name);
+
   function answered() {
-    const next = model.get("view");
+    const next = received();
     const mine = next.client === client;
     if (mine && next.seq < drawn) return;
     if (mine) {
@@ -397,8 +559,6 @@ function render({ model, el }) {
     if (view.figure) await drawFigure(box, view.figure, () => askKernel(model));
   }
 
-  // The address bar belongs to the app's own page; in a notebook it is left alone.
-  const isApp = /\/(apps|voila\/render)\//.test(location.pathname);
   let addressTimer = 0;
   function followAddress() {
     const untouched = !drawn && !location.search;
@@ -415,20 +575,58 @@ function render({ model, el }) {
   function input(event) {
     const node = event.target;
     busyInput = node;
+    if (node.role === "combobox") searching(node).open(node.value);
     if (node.type !== "range") return;
     fillTrack(node);
-    const control = view.controls.find((c) => c.name === node.name);
-    node.setAttribute("aria-valuetext", control.stop_texts[node.value]);
-    node.parentNode.querySelector(".lc-entry input").value = control.stop_entries[node.value];
+    const { stops, stop_texts: texts, stop_entries: entries } = control(node.name);
+    node.setAttribute("aria-valuetext", texts[node.value]);
+    node.parentNode.querySelector(".lc-entry input").value = entries[node.value];
     if (moving !== node) {
       moving = node;
       remember();
     }
-    change(node.name, control.stops[node.value]);
+    change(node.name, stops[node.value]);
+  }
+
+  function searching(node) {
+    if (search?.input === node) return search;
+    const choose = (value) => {
+      busyInput = null;
+      remember();
+      change(node.name, value);
+    };
+    search = { input: node, ...searchedList(node, () => control(node.name).options, choose) };
+    return search;
+  }
+
+  function pressed(event) {
+    const node = event.target;
+    if (node.role !== "combobox") return;
+    const act = searching(node).keys[event.key];
+    if (!act || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    act();
+  }
+
+  // The focus stays in the box while the list beside it is used.
+  function grabbed(event) {
+    if (event.target.closest("[role=listbox]")) event.preventDefault();
+  }
+
+  function left(event) {
+    if (event.target.role !== "combobox") return;
+    searching(event.target).close();
+    event.target.value = event.target.dataset.value;
+    busyInput = null;
+  }
+
+  function pasted(event) {
+    if (event.target.nodeName === "TEXTAREA") setTimeout(() => acts.use(event.target));
   }
 
   function changed(event) {
     const node = event.target;
+    if (node.role === "combobox" || node.nodeName === "TEXTAREA") return;
     busyInput = null;
     if (node.type === "range") {
       moving = null;
@@ -445,10 +643,24 @@ function render({ model, el }) {
   }
 
   const acts = {
-    undo: () => past.length && send(past.pop()),
+    undo: () => past.length && send({ values: past.pop() }),
     reset: () => {
       remember();
-      send({});
+      send({ values: {} });
+    },
+    preset: (node) => {
+      remember();
+      send({ query: node.dataset.query });
+    },
+    use: (node) => {
+      const area = root.querySelector(`#${node.dataset.for || node.id}`);
+      busyInput = null;
+      remember();
+      change(area.name, area.value.trim() || null);
+    },
+    remove: (node) => {
+      remember();
+      change(root.querySelector(`#${node.dataset.for}`).name, null);
     },
     copy: async () => {
       const page = isApp ? `${location.origin}${location.pathname}` : "";
@@ -456,11 +668,25 @@ function render({ model, el }) {
       said((await copied(link)) ? "Copied" : link);
     },
   };
-  const clicked = (event) => acts[event.target.closest("[data-act]")?.dataset.act]?.();
+
+  function clicked(event) {
+    const node = event.target.closest("[data-act], [data-option], [role=combobox]");
+    if (node?.dataset.act) acts[node.dataset.act]?.(node);
+    else if (node?.dataset.option) search?.take(node.dataset.option);
+    else if (node && !searching(node).isOpen()) {
+      node.select();
+      search.open("");
+    }
+  }
 
   el.addEventListener("input", input);
   el.addEventListener("change", changed);
   el.addEventListener("click", clicked);
+  el.addEventListener("keydown", pressed);
+  el.addEventListener("pointerdown", grabbed);
+  el.addEventListener("mousedown", grabbed);
+  el.addEventListener("focusout", left);
+  el.addEventListener("paste", pasted);
   model.on("change:view", answered);
   draw();
   const unfollow = follow(root.querySelector(".lc-figure"), chart);

@@ -1,0 +1,30 @@
+"""What an input of a calculator takes, for tests that try any state."""
+
+from hypothesis import strategies as st
+
+from llmcap_kernel.catalog import FOLDER
+from widgets import pasted
+
+CONFIGS = tuple(
+    pasted.read((FOLDER / "configs" / f"{name}.json").read_text("utf-8"))
+    for name in ("Qwen__Qwen3-8B", "deepseek-ai__DeepSeek-V3")
+)
+
+
+def values(field):
+    """Any value an input takes."""
+    if field.kind == "name":
+        return st.sampled_from(sorted(field.names()))
+    if field.kind == "yes":
+        return st.booleans()
+    if field.kind == "config":
+        return st.none() | st.sampled_from(CONFIGS)
+    if field.kind == "number":
+        number = st.floats(field.low, field.high, allow_nan=False)
+        return number | st.none() if field.default is None else number
+    return st.integers(int(field.low), int(field.high))
+
+
+def states(form):
+    """Any state of a calculator, whether its parts go together or not."""
+    return st.fixed_dictionaries({field.name: values(field) for field in form.fields})

@@ -1,0 +1,193 @@
+"""A pasted config.json: what of it counts, and the code an address carries it in."""
+
+import base64
+import json
+import zlib
+from functools import lru_cache
+
+from llmcap_kernel import huggingface
+from llmcap_kernel.refuse import BadInput
+
+MAX_TEXT = 200_000  # the largest published ones list every layer, in some 60 kB
+MAX_CODE = 8_000
+REMEMBERED = 64
+
+
+@lru_cache(maxsize=REMEMBERED)
+def read(text):
+    """Keep of a config.json what the count of its weights and caches rests on.
+
+    Parameters
+    ----------
+    text : str
+        The file as it was pasted, or the code of an address [-].
+
+    Returns
+    -------
+    str
+        The same model in the fewest fields, as JSON in a fixed order [-].
+
+    Raises
+    ------
+    BadInput
+        When it is neither, or no model that can be counted.
+
+    Examples
+    --------
+    >>> text = '''{"model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32,
+    ... "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336,
+    ... "vocab_size": 128256, "max_position_embeddings": 131072, "bos_token_id": 1}'''
+    >>> "bos_token_id" in read(text), read(unpack(pack(read(text)))) == read(text)
+    (False, True)
+    """
+    if len(text) > MAX_TEXT:
+        size = f"{len(text):,} characters, and at most {MAX_TEXT:,} are read"
+        raise BadInput("config", f"config has {size}: paste the config.json alone.")
+    stripped = text.strip().lstrip("\ufeff")
+    stripped = stripped if stripped.startswith("{") else unpack(stripped)
+    try:
+        data = json.loads(stripped)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise BadInput("config", f"config is not JSON at {where}: {error.msg}.") from None
+    except (ValueError, RecursionError):
+        raise BadInput("config", "config is not JSON that can be read.") from None
+    try:
+        shortest = canonical(_fewest(data, _counted(data)))
+    except RecursionError:
+        raise BadInput("config", "config nests its objects too deeply to be read.") from None
+    if len(pack(shortest)) > MAX_CODE:
+        raise BadInput("config", "config lists more than an address can carry.")
+    return shortest
+
+
+@lru_cache(maxsize=REMEMBERED)
+def model(text):
+    """Count the model of a config.json.
+
+    Parameters
+    ----------
+    text : str
+        What `read` gave [-].
+
+    Returns
+    -------
+    Model
+        The model [-].
+    """
+    return huggingface.load(json.loads(text))
+
+
+def canonical(data):
+    """Write an object in one fixed way.
+
+    Parameters
+    ----------
+    data : dict
+        The object [-].
+
+    Returns
+    -------
+    str
+        JSON [-].
+    """
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+
+def pack(text):
+    """Write a text in the letters that every address and mail keeps.
+
+    Parameters
+    ----------
+    text : str
+        What `read` gave [-].
+
+    Returns
+    -------
+    str
+        Letters, digits, - and _ [-].
+    """
+    packed = zlib.compress(text.encode(), 9)
+    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+
+def unpack(code):
+    """Read what `pack` wrote.
+
+    Parameters
+    ----------
+    code : str
+        The code [-].
+
+    Returns
+    -------
+    str
+        The text [-].
+
+    Raises
+    ------
+    BadInput
+        When it is no code, or a part of it is missing.
+    """
+    try:
+        packed = base64.urlsafe_b64decode(code.encode("ascii") + b"=" * (-len(code) % 4))
+        opened = zlib.decompressobj()
+        text = opened.decompress(packed, MAX_TEXT)  # a bomb stops here
+        if opened.eof:
+            return text.decode()
+    except (ValueError, zlib.error):
+        pass
+    cut = "it takes the text of a config.json, or the code of a link, which may have been cut."
+    raise BadInput("config", f"config is {code[:12]!r}...: {cut}")
+
+
+def _counted(data):
+    try:
+        return huggingface.load(data)
+    except BadInput as problem:
+        raise BadInput("config", f"config is not understood: {problem}") from None
+
+
+def _fewest(data, wanted):
+    """Drop every field without which the model is still the same one."""
+    while True:
+        before = canonical(data)
+        for path in _objects(data):
+            data = _without(data, path, list(_at(data, path)), wanted)
+        if canonical(data) == before:
+            return data
+
+
+def _objects(data, path=()):
+    """List where objects stand, the outermost first."""
+    inner = [k for k, v in data.items() if isinstance(v, dict)]
+    return [path, *(p for k in inner for p in _objects(data[k], (*path, k)))]
+
+
+def _at(data, path):
+    for key in path:
+        data = data.get(key, {}) if isinstance(data, dict) else {}
+    return data
+
+
+def _without(data, path, keys, wanted):
+    """Halve the fields until those that may go are gone: junk of any length goes at once."""
+    if not keys:
+        return data
+    fewer = json.loads(json.dumps(data))
+    for key in keys:
+        _at(fewer, path).pop(key, None)
+    if _same(fewer, wanted):
+        return fewer
+    if len(keys) == 1:
+        return data
+    half = len(keys) // 2
+    data = _without(data, path, keys[:half], wanted)
+    return _without(data, path, keys[half:], wanted)
+
+
+def _same(data, wanted):
+    try:
+        return huggingface.load(data) == wanted
+    except BadInput:
+        return False
