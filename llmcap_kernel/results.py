@@ -1,9 +1,10 @@
 """What benchmark clients write, read as rows in the columns of `benchmarks/measured.csv`.
 
-Read are: that CSV itself, the result JSON of `vllm bench serve`, the JSONL of SGLang's
-`bench_serving`, the JSON export of AIPerf and GenAI-Perf, and llama-bench as JSON, JSONL, CSV
-or a markdown table. The content decides, not the file's name. Nothing here trusts the file: a
-line that cannot be read is one row with a problem, and the rest is read on.
+Read are: that CSV itself, the result JSON of `vllm bench serve` and `vllm bench throughput`, the
+JSONL of SGLang's `bench_serving`, the JSON export of AIPerf, GenAI-Perf and GuideLLM, and
+llama-bench as JSON, JSONL, CSV or a markdown table. The content decides, not the file's name.
+Nothing here trusts the file: a line that cannot be read is one row with a problem, and the rest
+is read on.
 """
 
 import csv
@@ -19,8 +20,8 @@ MAX_CELL = 400  # characters of a cell that is looked up or converted
 MAX_JOINED_LINES = 50  # lines a quoted cell may run over
 DIG_DEPTH = 6  # levels of a client's settings that are searched
 KNOWN = (
-    "a CSV with the columns metric and value, the JSON of vllm bench serve, SGLang bench_serving, "
-    "AIPerf or GenAI-Perf, or llama-bench as JSON, CSV or markdown"
+    "a CSV with the columns metric and value, the JSON of vllm bench serve or throughput, SGLang "
+    "bench_serving, AIPerf, GenAI-Perf or GuideLLM, or llama-bench as JSON, CSV or markdown"
 )
 QUANT = re.compile(r"(?<![A-Z0-9])(I?Q\d(?:_[A-Z0-9]+)*|MXFP4|BF16|F16|F32)(?![A-Z0-9])", re.I)
 SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "milliseconds": 1e-3}
@@ -63,7 +64,38 @@ def read(path):
     BadInput
         When there is no such file, it is empty or binary, or its kind is unknown.
     """
-    text = _text(path)
+    return parse(_bytes(path), str(path))
+
+
+def parse(raw, name):
+    """Read the measurements of a file that is in memory.
+
+    Parameters
+    ----------
+    raw : bytes
+        What the file holds [-].
+    name : str
+        What it is called, for a refusal to quote [-].
+
+    Returns
+    -------
+    list of Line
+        One a measurement, those with a problem included [-].
+
+    Raises
+    ------
+    BadInput
+        When it is empty or binary, or its kind is unknown.
+
+    Examples
+    --------
+    >>> [line.fields["value"] for line in parse(b"metric,value\\nitl_ms,9.5", "mine.csv")]
+    ['9.5']
+    """
+    return _lines(_decoded(raw, shown(name)), shown(name))
+
+
+def _lines(text, name):
     first = text.lstrip()[:1]
     if first and first in "{[":
         lines = _from_json(text)
@@ -72,11 +104,11 @@ def read(path):
     else:
         lines = _from_csv(text)
     if not lines:
-        raise BadInput("file", f"file {shown(str(path))} holds no measurement.")
+        raise BadInput("file", f"file {name} holds no measurement.")
     return lines
 
 
-def _text(path):
+def _bytes(path):
     name = shown(str(path))
     try:
         if not Path(path).is_file():
@@ -84,9 +116,12 @@ def _text(path):
         size = Path(path).stat().st_size
         if size > MAX_FILE_BYTES:
             raise BadInput("file", f"file {name} has {size:,} bytes: it takes up to 1 GB.")
-        raw = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as problem:
         raise BadInput("file", f"file {name} cannot be read: {problem.strerror}.") from None
+
+
+def _decoded(raw, name):
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = raw.decode("utf-16", errors="replace")
     else:
@@ -228,6 +263,10 @@ def _document(made, where):
         return _perf(made, where)
     if "output_throughput" in made and ("mean_ttft_ms" in made or "median_ttft_ms" in made):
         return _serve(made, where)
+    if "tokens_per_second" in made and "total_num_tokens" in made:
+        return _throughput(made, where)
+    if isinstance(made.get("benchmarks"), list):
+        return _guidellm(made, where)
     if "metric" in made and "value" in made:
         return [Line(_id(made, where), made)]
     return [Line(where, {}, f"a result of no kind that is read here: {shown(sorted(made)[:5])}")]
@@ -327,6 +366,56 @@ def _serve(made, where):
     return _metrics(common, values, where)
 
 
+def _throughput(made, where):
+    """`vllm bench throughput`: all prompts at once, and no word on what ran them."""
+    common = {
+        "from_client": True,
+        "client_of": "vLLM",
+        "request_tokens": _whole(_ratio(made.get("total_num_tokens"), made.get("num_requests"))),
+    }
+    return _metrics(common, {"total_tok_s": _number(made.get("tokens_per_second"))}, where)
+
+
+def _guidellm(made, where):
+    """GuideLLM's `benchmarks.json`: one benchmark for each rate that was tried."""
+    out: list[Line] = []
+    for number, one in enumerate(made["benchmarks"], 1):
+        place = f"{where} benchmark {number}"
+        metrics = one.get("metrics") if isinstance(one, dict) else None
+        if not isinstance(metrics, dict):
+            out.append(Line(place, {}, "a benchmark without metrics"))
+            continue
+        out += _guidellm_lines(made, one, metrics, place)
+    return out
+
+
+def _guidellm_lines(made, one, metrics, where):
+    settings = [{k: v for k, v in d.items() if k != "benchmarks"} for d in (one, made)]
+    found = (_dig(d, ("backend_model", "model", "model_name")) for d in settings)
+    common = {
+        "from_client": True,
+        "model": next((name for name in found if name), ""),
+        "input_tokens": _whole(_successful(metrics, "prompt_token_count")),
+        "output_tokens": _whole(_successful(metrics, "output_token_count")),
+        "concurrency": _whole(_successful(metrics, "request_concurrency", "mean")),
+    }
+    values = {
+        "ttft_ms": _successful(metrics, "time_to_first_token_ms"),
+        "itl_ms": _successful(metrics, "inter_token_latency_ms"),
+        "output_tok_s_total": _successful(metrics, "output_tokens_per_second", "mean"),
+    }
+    return _metrics(common, values, where)
+
+
+def _successful(metrics, name, first="median"):
+    """A statistic of the requests that came through."""
+    entry = metrics.get(name)
+    told = entry.get("successful") if isinstance(entry, dict) else None
+    if not isinstance(told, dict):
+        return None
+    return _number(told.get(first)) or _number(told.get("median")) or _number(told.get("mean"))
+
+
 def _dig(made, names, depth=DIG_DEPTH):
     """Find the first of some settings that a client wrote, however deep."""
     if depth and isinstance(made, dict):
@@ -412,12 +501,16 @@ def _llama_bench(made, where):
 
 def _test(common, where, rate, prompt, answer, depth):
     name = " ".join(f"{tag}{n}" for tag, n in (("pp", prompt), ("tg", answer), ("@ d", depth)) if n)
-    if prompt and depth:
-        return Line(f"{where} {name}", {}, "a prompt behind a filled cache is not predicted")
+    if prompt and answer and depth:
+        told = "a prompt and an answer behind a filled cache are not predicted as one"
+        return Line(f"{where} {name}", {}, told)
     metric = "decode_tok_s_per_user"
     if prompt:
         metric = "total_tok_s" if answer else "prefill_tok_s"
-    tokens = {"input_tokens": prompt or depth or 1, "output_tokens": answer}
+    held = depth or 0
+    tokens = {"input_tokens": (prompt or 0) + held or 1, "output_tokens": answer}
+    if prompt and held:
+        tokens["cached_tokens"] = held
     return Line(f"{where} {name}", {**common, **tokens, "metric": metric, "value": rate})
 
 
@@ -428,9 +521,7 @@ def _gguf(text):
     if long:
         return f"GGUF {long.group(1)}{size[long.group(2).lower()]}"
     last = re.split(r"[/\\]", text)[-1]
-    short = re.search(
-        r"(?<![A-Z0-9])(I?Q\d(?:_[A-Z0-9]+)*|MXFP4|BF16|F16|F32)(?![A-Z0-9])", last, re.I
-    )
+    short = QUANT.search(last)
     if not short:
         return ""
     word = short.group(1).upper()

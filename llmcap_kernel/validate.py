@@ -6,6 +6,7 @@ is skipped with its reason; the rest goes on.
 """
 
 import contextlib
+import csv
 import json
 import math
 import re
@@ -13,16 +14,16 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 from . import calibration, capacity, results, spellings
 from .explain import digits
+from .failures import LONG_CONTEXT_TOKENS, MOE_SMALL_BATCH, doubts, failure_modes, mode
 from .refuse import BadInput, number, shown
 from .spec import MAX_TOKENS
 
 GIB = 2**30
-MOE_SMALL_BATCH = 8  # requests in flight up to which few experts are shared
-LONG_CONTEXT_TOKENS = 32_000
 TEXT_ROWS = 40
 REASON_CHARS = 240
 MAX_VALUE = 1e15
@@ -45,27 +46,18 @@ MEMORY = (
     "max_concurrency_at_max_model_len",
 )
 METRICS = TIMED + MEMORY
-PREFILL = ("prefill", "prefill_serving")
 REGIMES = (
     "batch1_decode",
     "batch1_mixed",
     "batched_decode",
     "moe_small_batch",
-    *PREFILL,
+    "prefill",
+    "prefill_serving",
     "throughput_max",
     "long_context",
     "serving_slo",
     "capacity",
 )
-FAILURE_MODES = (
-    "moe-small-batch",
-    "underspecified",
-    "long-context",
-    "apple-silicon",
-    "gguf-data-centre",
-)
-# How the names of cards begin that stand on desks and not in servers.
-DESK = ("rtx-", "rx-", "radeon-", "apple-", "ryzen-", "gb10")
 # The columns that the command line may fill where a file is silent.
 FILLABLE = (
     *("model", "gpu", "engine", "engine_version", "tp", "pp", "ep", "dp_attention"),
@@ -94,6 +86,8 @@ class Load(NamedTuple):
         Requests in flight; None for as many as memory allows [-].
     context_tokens : int or None
         The longest sequence the engine was started for [tokens].
+    cached_tokens : int
+        Leading tokens of a prompt that are in the cache already [tokens].
     """
 
     metric: str
@@ -102,6 +96,7 @@ class Load(NamedTuple):
     output_tokens: int | None
     concurrency: int | None
     context_tokens: int | None
+    cached_tokens: int = 0
 
 
 class Measurement(NamedTuple):
@@ -142,6 +137,10 @@ class Predicted(NamedTuple):
         The regime the row belongs to; None when its deployment is unknown [-].
     assumed : tuple of str
         All that the source left open [-].
+    interval : str
+        Why the interval is as wide as it is [-].
+    model, gpu, engine : str
+        The catalogue's names, and the engine's family; "" when unknown [-].
     """
 
     value: float | None = None
@@ -152,6 +151,10 @@ class Predicted(NamedTuple):
     reason: str = ""
     regime: str | None = None
     assumed: tuple = ()
+    interval: str = ""
+    model: str = ""
+    gpu: str = ""
+    engine: str = ""
 
 
 class Row(NamedTuple):
@@ -167,6 +170,14 @@ class Row(NamedTuple):
         Where the model is known to be weak [-].
     skipped : str or None
         Why it was not predicted; None when it was [-].
+    reason : str
+        Why the interval is as wide as it is [-].
+    model, gpu, engine, source : str
+        What was measured, by the catalogue's names, and by whom; "" when unknown [-].
+    doubts : tuple of str
+        What is doubtful about the row itself, of `failures.DOUBTS` [-].
+    left_out : tuple of float or None
+        The predictions of fits that never saw its model, its card, its source [-].
     """
 
     id: str
@@ -179,6 +190,13 @@ class Row(NamedTuple):
     ceiling: float | None = None
     failure_modes: tuple = ()
     skipped: str | None = None
+    reason: str = ""
+    model: str = ""
+    gpu: str = ""
+    engine: str = ""
+    source: str = ""
+    doubts: tuple = ()
+    left_out: tuple = (None, None, None)
 
     @property
     def error(self):
@@ -261,9 +279,17 @@ def _number(fields, name, low, high, unit=""):
     value = fields.get(name)
     if _blank(value):
         return None
-    if isinstance(value, str):
-        with contextlib.suppress(ValueError):  # what is no number is refused below, in words
-            value = float(value) if len(value) <= results.MAX_CELL else value
+    if isinstance(value, str) and len(value) <= results.MAX_CELL:
+        return _read_number(name, value, low, high, unit)
+    return number(name, value, low, high, unit)
+
+
+@lru_cache(maxsize=65_536)
+def _read_number(name, text, low, high, unit):
+    """Read a cell; the same few lengths and batches stand in most rows of a file."""
+    value = text
+    with contextlib.suppress(ValueError):  # what is no number is refused below, in words
+        value = float(text)
     return number(name, value, low, high, unit)
 
 
@@ -312,21 +338,32 @@ def measurement(line, fill=None):
         raise BadInput("metric", f"metric {shown(metric)} is not one that is predicted")
     value = _value(fields, metric)
     spelled = _spelled_of(fields)
-    tokens = {
-        "input_tokens": _count(fields, "input_tokens", 0, MAX_TOKENS, "tokens"),
-        "output_tokens": _count(fields, "output_tokens", 0, MAX_TOKENS, "tokens"),
-    }
-    if tokens["input_tokens"] == 0:
-        tokens["input_tokens"] = 1  # generation from an empty context
+    prompt, answer = _lengths(fields)
     load = Load(
         metric=metric,
         regime=_text(fields, "regime").strip(),
-        input_tokens=tokens["input_tokens"],
-        output_tokens=tokens["output_tokens"] or None,
+        input_tokens=prompt,
+        output_tokens=answer,
         concurrency=_concurrency(fields, spelled),
         context_tokens=_count(fields, "max_model_len", 1, MAX_TOKENS, "tokens"),
+        cached_tokens=_count(fields, "cached_tokens", 0, MAX_TOKENS, "tokens") or 0,
     )
     return Measurement(line.where, value, spelled, load)
+
+
+def _lengths(fields):
+    """Prompt and answer of a request; a client may know no more than their sum."""
+    prompt = _count(fields, "input_tokens", 0, MAX_TOKENS, "tokens")
+    answer = _count(fields, "output_tokens", 0, MAX_TOKENS, "tokens") or None
+    both = _count(fields, "request_tokens", 1, MAX_TOKENS, "tokens")
+    if both and prompt is None and answer is None:
+        told = f"input_tokens is not stated: the file has {both:,} tokens a request, prompt and"
+        raise BadInput("input", f"{told} answer together (give --input)")
+    if both and prompt is None:
+        prompt = max(both - answer, 1)
+    if both and answer is None:
+        answer = max(both - prompt, 1)
+    return 1 if prompt == 0 else prompt, answer  # generation from an empty context reads one
 
 
 def _is_served_name(fields):
@@ -458,70 +495,6 @@ def _context(load):
 # predicting a row
 
 
-def failure_modes(
-    deployment, family, input_tokens, output_tokens, concurrency, regime, *, assumed=()
-):
-    """Name where the model is known to be weak, before anything is measured.
-
-    - "moe-small-batch": a model with experts and at most 8 requests in flight. Few tokens share
-      an expert, routing is uneven and kernels are small, where the law takes even routing at
-      full efficiency. Rows: ix_tokpos (Qwen3.5 at 4 and 8), llamacpp_spark (gpt-oss at 1 to 8).
-    - "underspecified": the batch, a length, or the variant of the card or format is not stated
-      and was assumed. Rows: mlperf41 (no lengths, no batch), prem (4 bits of no stated scheme).
-    - "long-context": requests of more than 32 000 tokens, where attention outweighs the weights
-      and each engine's kernel is its own. Rows: ix_tokpos at 32 768, qwen25 at 63 488 and
-      129 024.
-    - "apple-silicon": memory shared with the host, and a GPU whose arithmetic is not that of the
-      other cards. Rows: xdai (decoding on M1), llamacpp_threads (prompts on M1 to M5).
-    - "gguf-data-centre": GGUF weights, or llama.cpp, on a server card: what is saved in bytes is
-      spent on unpacking them. Rows: xdai (prompts on A100, H100 and L40S), argonne (llama.cpp).
-
-    Parameters
-    ----------
-    deployment : Deployment
-        The deployment [-].
-    family : str
-        The engine's family [-].
-    input_tokens, output_tokens : int or None
-        Tokens of a request [tokens].
-    concurrency : int or None
-        Requests in flight; None for as many as memory allows [-].
-    regime : str
-        One of `REGIMES` [-].
-    assumed : tuple of str
-        What the source left open [-].
-
-    Returns
-    -------
-    tuple of str
-        Those of `FAILURE_MODES` that hold [-].
-
-    Examples
-    --------
-    >>> from llmcap_kernel import catalog
-    >>> mac = catalog.deployment(model="gpt-oss-20b", gpu="apple-m2-max", weights="gguf-mxfp4")
-    >>> failure_modes(mac, "llama.cpp", 512, 128, 1, "batch1_decode")
-    ('moe-small-batch', 'apple-silicon')
-    """
-    decodes = regime not in (*PREFILL, "capacity")
-    few = concurrency is not None and concurrency <= MOE_SMALL_BATCH
-    open_load = input_tokens is None or (decodes and (output_tokens is None or concurrency is None))
-    long = (input_tokens or 0) + (output_tokens or 0) > LONG_CONTEXT_TOKENS
-    gpu = deployment.gpu.name
-    holds = {
-        "moe-small-batch": bool(deployment.model.experts) and decodes and few,
-        "underspecified": bool(assumed) or (regime != "capacity" and open_load),
-        "long-context": long or regime == "long_context",
-        "apple-silicon": gpu.startswith("apple-"),
-        "gguf-data-centre": _is_gguf(deployment, family) and not gpu.startswith(DESK),
-    }
-    return tuple(name for name in FAILURE_MODES if holds[name])
-
-
-def _is_gguf(deployment, family):
-    return deployment.weights.name.startswith("gguf-") or family == "llama.cpp"
-
-
 def memory_value(deployment, metric, context_tokens):
     """Compute what an engine's start-up log would print.
 
@@ -577,9 +550,7 @@ def predicted(spelled, load):
     meant = spellings.meaning(spelled)
     if meant.deployment is None:
         return Predicted(reason=meant.reason)
-    load = load._replace(regime=regime_of(load, bool(meant.deployment.model.experts)))
-    sizes = (load.input_tokens, load.output_tokens, load.concurrency, load.regime)
-    modes = failure_modes(meant.deployment, meant.family, *sizes, assumed=meant.assumed)
+    load, known = _known(meant, load)
     try:
         made = _memory(meant, load) if load.metric in MEMORY else _timed(meant, load)
     except BadInput as problem:
@@ -587,8 +558,24 @@ def predicted(spelled, load):
     except (ArithmeticError, TypeError, ValueError) as problem:
         told = f"the law gives no number here ({type(problem).__name__})"
         made = Predicted(reason=told)
-    told = meant.assumed + meant.taken
-    return made._replace(failure_modes=modes, regime=load.regime, assumed=told)
+    return made._replace(**known)
+
+
+def _known(meant, load):
+    """The load with its regime, and what is known of a row before it is predicted."""
+    d = meant.deployment
+    load = load._replace(regime=regime_of(load, bool(d.model.experts)))
+    sizes = (load.input_tokens, load.output_tokens, load.concurrency, load.regime)
+    return load, {
+        "failure_modes": failure_modes(
+            d, meant.family, *sizes, metric=load.metric, assumed=meant.assumed
+        ),
+        "regime": load.regime,
+        "assumed": meant.assumed + meant.taken,
+        "model": d.model.name,
+        "gpu": d.gpu.name,
+        "engine": meant.family,
+    }
 
 
 def _memory(meant, load):
@@ -607,8 +594,14 @@ def _timed(meant, load):
         output_tokens=load.output_tokens,
         concurrency=load.concurrency,
         regime=load.regime,
+        cached_tokens=load.cached_tokens,
     )
-    return _finite(made.value, made.low, made.high, made.ceiling, made.reason)
+    share = 1.0
+    if load.cached_tokens and load.metric == "prefill_tok_s":
+        # the rate counts tokens that were read, and not those that were in the cache already
+        share = 1 - load.cached_tokens / load.input_tokens
+    ends = (made.value * share, made.low * share, made.high * share, made.ceiling * share)
+    return _finite(*ends, made.reason)
 
 
 def _finite(value, low, high, ceiling, reason):
@@ -616,7 +609,7 @@ def _finite(value, low, high, ceiling, reason):
     good = [_plain_number(x) for x in (value, low, high)]
     if any(x is None for x in good):
         return Predicted(reason=reason or "no prediction")
-    return Predicted(good[0], good[1], good[2], _plain_number(ceiling))
+    return Predicted(good[0], good[1], good[2], _plain_number(ceiling), interval=reason)
 
 
 def _plain_number(value):
@@ -669,6 +662,10 @@ def _row(line, fill):
         answer.ceiling,
         answer.failure_modes,
         skipped,
+        answer.interval,
+        answer.model,
+        answer.gpu,
+        answer.engine,
     )
     return out, answer.assumed
 
@@ -766,9 +763,11 @@ class Report:
             Rows and summary [-].
         """
         keep = ("id", "metric", "measured", "predicted", "low", "high", "ceiling")
+        last = ("skipped", "reason")
         rows = [
             {name: getattr(r, name) for name in keep}
-            | {"failure_modes": list(r.failure_modes), "skipped": r.skipped}
+            | {"failure_modes": list(r.failure_modes)}
+            | {name: getattr(r, name) for name in last}
             for r in self.rows
         ]
         return {"rows": rows, "summary": self.summary}
@@ -836,12 +835,19 @@ class Report:
                     f"{name:18}{one['rows']:>8,}{one['median_abs_rel_error']:>14.1%}"
                     f"{one['p80_abs_rel_error']:>11.1%}{one['inside_interval']:>13.1%}"
                 )
+        widths = Counter(r.reason for r in self.compared if r.reason)
         for title, counts in (
+            ("interval", dict(widths.most_common(5))),
+            ("failure mode", self._modes()),
             ("skipped", told["skipped_reasons"]),
             ("assumed", told["assumptions"]),
         ):
             out += [f"{title} {count:,}x: {text}" for text, count in list(counts.items())[:10]]
         return out
+
+    def _modes(self):
+        counts = Counter(m for r in self.compared for m in r.failure_modes)
+        return {f"{m}, {mode(m).title}": count for m, count in counts.most_common()}
 
 
 def _errors(rows):
@@ -938,3 +944,78 @@ def run(path, fill=None, progress=None):
         When the file cannot be read at all.
     """
     return report(results.read(path), fill, progress)
+
+
+# predictions that were kept
+
+
+LEFT_OUT = ("left_out_model", "left_out_card", "left_out_source")
+
+
+def kept(measured, predicted):
+    """Join measured rows with predictions that `llmcap calibrate` wrote, computing none.
+
+    Parameters
+    ----------
+    measured : str or Path
+        A file in the columns of `benchmarks/measured.csv` [-].
+    predicted : str or Path
+        A CSV with the columns id, predicted, low, high, ceiling, left_out_model,
+        left_out_card and left_out_source, empty where there is no number [-].
+
+    Returns
+    -------
+    tuple of Row
+        The measured rows that were predicted, in the order of the first file [-].
+
+    Raises
+    ------
+    BadInput
+        When a file cannot be read.
+    """
+    answers = _answers(predicted)
+    rows = []
+    for line in results.read(measured):
+        answer = answers.get(line.where)
+        with contextlib.suppress(BadInput):  # what cannot be understood was not predicted
+            if answer and answer["predicted"]:
+                rows.append(_kept_row(line, answer))
+    return tuple(rows)
+
+
+def _answers(path):
+    """Predictions by row; our own file, so a cell that is no number is the file's fault."""
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            return {
+                line.pop("id"): {name: float(x) if x else None for name, x in line.items()}
+                for line in csv.DictReader(file)
+            }
+    except (OSError, KeyError, TypeError, ValueError) as problem:
+        told = f"file {shown(str(path))} cannot be read: {type(problem).__name__}."
+        raise BadInput("file", told) from None
+
+
+def _kept_row(line, answer):
+    made = measurement(line)
+    meant = spellings.meaning(made.spelled)
+    if meant.deployment is None:
+        raise BadInput("row", meant.reason)
+    load, known = _known(meant, made.load)
+    return Row(
+        line.where,
+        load.metric,
+        load.regime,
+        made.value,
+        predicted=answer["predicted"],
+        low=answer["low"],
+        high=answer["high"],
+        ceiling=answer["ceiling"],
+        failure_modes=known["failure_modes"],
+        model=known["model"],
+        gpu=known["gpu"],
+        engine=known["engine"],
+        source=line.fields.get("source_id", ""),
+        doubts=doubts(line.fields),
+        left_out=tuple(answer[name] for name in LEFT_OUT),
+    )

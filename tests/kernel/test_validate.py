@@ -12,14 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel import calibration, capacity, catalog, results, spellings, validate
+from llmcap_kernel import calibration, capacity, catalog, failures, results, spellings, validate
 from llmcap_kernel.__main__ import main
 from llmcap_kernel.refuse import BadInput
 
 from .measured import ROWS, deployment, rows, start_ups
 
 ROW_KEYS = ["id", "metric", "measured", "predicted", "low", "high", "ceiling"]
-ROW_KEYS += ["failure_modes", "skipped"]
+ROW_KEYS += ["failure_modes", "skipped", "reason"]
 NOT_IN_CATALOGUE = {
     *("Nvidia 4070", "AMD 7900 XT", "AMD Pro W7700", "Nvidia RTX A2000", "AMD RX 580"),
     "Nvidia A400",
@@ -379,7 +379,8 @@ def test_a_type_that_fits_two_models_is_told_by_its_size(tmp_path):
 
 
 def test_what_llama_bench_did_on_the_host_is_not_predicted(told):
-    report, _ = told(json.dumps([BENCH | {"n_gpu_layers": 10}, BENCH | {"n_depth": 512}]))
+    both = {"n_depth": 512, "n_gen": 128}
+    report, _ = told(json.dumps([BENCH | {"n_gpu_layers": 10}, BENCH | both]))
     reasons = [row["skipped"] for row in report["rows"]]
     assert reasons[0] == "only 10 of 28 layers are on the card"
     assert "filled cache" in reasons[1]
@@ -449,7 +450,7 @@ def test_the_worked_spec_has_no_failure_mode():
 
 def test_every_failure_mode_is_shown_by_measured_rows():
     seen = {mode for r in validate.run(ROWS).rows for mode in r.failure_modes}
-    assert seen == set(validate.FAILURE_MODES)
+    assert seen == set(failures.FAILURE_MODES)
 
 
 # the report
@@ -463,6 +464,7 @@ def test_json_has_the_promised_keys(told):
     assert (first["id"], first["measured"], first["predicted"]) == ("a", 9.5, 20.0)
     assert (first["low"], first["high"], first["ceiling"]) == (5.0, 30.0, 4.0)
     assert first["failure_modes"] == [] and first["skipped"] is None
+    assert first["reason"] == "a stand-in"
     summary = report["summary"]
     assert (summary["rows"], summary["predicted"], summary["skipped"]) == (3, 2, 1)
     errors = [abs(20 / 9.5 - 1), 0.5]

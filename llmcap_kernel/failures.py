@@ -1,0 +1,536 @@
+"""Where the model is known to be weak: rules that fire before anything is measured.
+
+A failure mode is a rule on the deployment and its load, nothing else, so it can be told beside
+a prediction. How much it matters is no opinion: `evidence` counts the measured rows on which a
+rule fires and says how far off they were, beside the rows of the same regimes on which it does
+not. A mode that was feared and turned out small stays in the table, with that verdict. Rows of
+`benchmarks/measured.csv` whose source leaves a doubt are named by `DOUBTS`, apart from the
+modes: there the row may be wrong, not the law.
+"""
+
+import math
+import statistics
+from collections.abc import Callable
+from typing import NamedTuple
+
+from .spec import Deployment
+
+MOE_SMALL_BATCH = 8  # requests in flight up to which few experts are shared
+LONG_CONTEXT_TOKENS = 32_000
+PREFILL = ("prefill", "prefill_serving")
+TIMES = ("itl_ms", "ttft_ms", "e2e_latency_s")
+# How the names of cards begin that stand on desks and not in servers.
+DESK = ("rtx-", "rx-", "radeon-", "apple-", "ryzen-", "gb10")
+WINDOW_METRICS = ("kv_cache_tokens", "max_concurrency_at_max_model_len")
+NO_WORSE = 1.25  # times the median error of its like, up to which a mode is called small
+FEWEST = 3  # rows a source needs to be named
+
+
+class Case(NamedTuple):
+    """What a rule may look at: a deployment and its load, before any measurement.
+
+    Attributes
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    family : str
+        The engine's family [-].
+    metric, regime : str
+        What is asked for, and in which regime [-].
+    input_tokens, output_tokens : int or None
+        Tokens of a request; None where a source is silent [tokens].
+    concurrency : int or None
+        Requests in flight; None for as many as memory allows [-].
+    assumed : tuple of str
+        What was taken for what a source leaves open [-].
+    """
+
+    deployment: Deployment
+    family: str
+    metric: str
+    regime: str
+    input_tokens: int | None
+    output_tokens: int | None
+    concurrency: int | None
+    assumed: tuple = ()
+
+    @property
+    def decodes(self):
+        """Whether tokens are generated, and not only read or stored [-]."""
+        return self.regime not in (*PREFILL, "capacity")
+
+    @property
+    def is_llama_cpp(self):
+        """Whether GGUF weights or llama.cpp are in play [-]."""
+        gguf = self.deployment.weights.name.startswith("gguf-")
+        return gguf or self.family == "llama.cpp"
+
+    def attends(self, *kinds):
+        """Say whether the model has attention of some kind.
+
+        Parameters
+        ----------
+        *kinds : str
+            Of `spec.ATTENTION_KINDS` [-].
+
+        Returns
+        -------
+        bool
+            True when it has a layer of one of them [-].
+        """
+        return any(a.kind in kinds for a in self.deployment.model.attention)
+
+
+class Mode(NamedTuple):
+    """A way in which predictions are known to go wrong.
+
+    Attributes
+    ----------
+    name, title : str
+        What it is called in data, and where people read [-].
+    wrong, advice : str
+        What goes wrong, and what to do about it [-].
+    rule : callable
+        Says whether it holds, given a `Case` [-].
+    """
+
+    name: str
+    title: str
+    wrong: str
+    advice: str
+    rule: Callable
+
+
+def _moe_small_batch(case):
+    few = case.concurrency is not None and case.concurrency <= MOE_SMALL_BATCH
+    return bool(case.deployment.model.experts) and case.decodes and few
+
+
+def _underspecified(case):
+    no_answer = case.output_tokens is None or case.concurrency is None
+    open_load = case.input_tokens is None or (case.decodes and no_answer)
+    return bool(case.assumed) or (case.regime != "capacity" and open_load)
+
+
+def _long_context(case):
+    tokens = (case.input_tokens or 0) + (case.output_tokens or 0)
+    return tokens > LONG_CONTEXT_TOKENS or case.regime == "long_context"
+
+
+def _apple_silicon(case):
+    return case.deployment.gpu.name.startswith("apple-")
+
+
+def _gguf_data_centre(case):
+    return case.is_llama_cpp and not case.deployment.gpu.name.startswith(DESK)
+
+
+def _first_token_under_load(case):
+    return case.regime == "prefill_serving" and case.concurrency != 1
+
+
+def _new_attention(case):
+    return case.regime != "capacity" and case.attends("linear", "sparse")
+
+
+def _moe_vllm(case):
+    d = case.deployment
+    return case.family == "vllm" and bool(d.model.experts) and d.num_gpus > 1 and case.decodes
+
+
+def _python_engine(case):
+    return case.family == "transformers"
+
+
+def _gguf_16_bit_prompt(case):
+    wide = case.deployment.weights.name in ("gguf-f16", "fp16", "bf16")
+    return case.regime == "prefill" and case.family == "llama.cpp" and wide
+
+
+def _gb10(case):
+    return case.deployment.gpu.name == "gb10"
+
+
+def _trtllm_blackwell(case):
+    fresh = case.deployment.gpu.family == "blackwell"
+    return case.family == "trtllm" and fresh and case.decodes
+
+
+def _window_cache(case):
+    return case.metric in WINDOW_METRICS and case.attends("window")
+
+
+MODES = (
+    Mode(
+        "moe-small-batch",
+        "Mixture of experts, few requests",
+        "With at most 8 requests in flight few tokens share an expert. Routing is uneven and "
+        "the kernels are small; the law takes even routing at full efficiency.",
+        "Measure at your own batch, or plan with the slow end of the interval.",
+        _moe_small_batch,
+    ),
+    Mode(
+        "underspecified",
+        "Configuration left open",
+        "A length, the batch, or the variant of the card or format is not stated, so something "
+        "was taken for it. What was taken may not be what ran.",
+        "Ask the source for cards, split, formats, lengths and batch before comparing.",
+        _underspecified,
+    ),
+    Mode(
+        "long-context",
+        "Requests of more than 32,000 tokens",
+        "Reading the cache outweighs reading the weights, and each engine's attention kernel "
+        "reaches its own share of the bandwidth.",
+        "Look at the share of attention in the step; where it leads, measure one long request.",
+        _long_context,
+    ),
+    Mode(
+        "apple-silicon",
+        "Apple Silicon",
+        "Memory is shared with the host, and the GPU's arithmetic is not that of the cards "
+        "most rows come from.",
+        "Use it for generation; time a prompt of your length yourself.",
+        _apple_silicon,
+    ),
+    Mode(
+        "gguf-data-centre",
+        "GGUF on a data-centre card",
+        "GGUF saves bytes and spends arithmetic on unpacking them. On a card with much "
+        "bandwidth the unpacking becomes the limit.",
+        "On a server card take FP8, INT8 or INT4 with an engine made for it.",
+        _gguf_data_centre,
+    ),
+    Mode(
+        "first-token-under-load",
+        "First token under load",
+        "The wait depends on who arrives when. Answers of equal length end together, so prompts "
+        "come in bursts; at few users servers add a floor of their own.",
+        "Hold a limit against the slow end of the interval, and replay your own arrivals.",
+        _first_token_under_load,
+    ),
+    Mode(
+        "new-attention",
+        "Linear or sparse attention",
+        "These layers are young and engines run them through kernels of very different "
+        "quality. The law counts their bytes, not that quality.",
+        "Take the engine the model's authors name, and measure a few batches.",
+        _new_attention,
+    ),
+    Mode(
+        "moe-vllm",
+        "Mixture of experts on vLLM over several cards",
+        "Speed hangs on a kernel tuned for each shape of expert and on how experts are split. "
+        "An untuned shape falls back to a slow one.",
+        "Look for a tuned configuration of your model and card in the engine's start-up log.",
+        _moe_vllm,
+    ),
+    Mode(
+        "python-engine",
+        "Hugging Face Transformers",
+        "Each layer is launched from Python, so the host sets the pace and not the card: what "
+        "is measured is Python.",
+        "Do not plan a service on these numbers; take a serving engine.",
+        _python_engine,
+    ),
+    Mode(
+        "gguf-16-bit-prompt",
+        "16-bit prompts in llama.cpp",
+        "With unquantised weights the build picks its matrix kernels, and on some cards it "
+        "picks a slow path: identical cards differ by an order of magnitude.",
+        "Time `llama-bench -p 512` once on your build and card.",
+        _gguf_16_bit_prompt,
+    ),
+    Mode(
+        "gb10",
+        "GB10 (DGX Spark)",
+        "Its 16-bit rate comes from a table that is no data sheet, and one source stands behind "
+        "most of its rows.",
+        "Treat speeds as a guess until you have measured one.",
+        _gb10,
+    ),
+    Mode(
+        "trtllm-blackwell",
+        "TensorRT-LLM on Blackwell",
+        "The engine fuses more of a layer there than on older cards, so a fixed cost per layer "
+        "fitted to all of them is too long.",
+        "Expect small batches to be a little faster than predicted.",
+        _trtllm_blackwell,
+    ),
+    Mode(
+        "window-cache",
+        "Cache of models with sliding windows",
+        "The ledger gives a windowed layer its window alone. Engines often allot every layer "
+        "the same blocks, and their log then counts fewer tokens.",
+        "Trust the GiB; take the tokens from the engine's start-up log.",
+        _window_cache,
+    ),
+)
+FAILURE_MODES = tuple(mode.name for mode in MODES)
+
+
+def mode(name):
+    """Find a failure mode by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of `FAILURE_MODES` [-].
+
+    Returns
+    -------
+    Mode
+        The mode [-].
+
+    Examples
+    --------
+    >>> mode("apple-silicon").title
+    'Apple Silicon'
+    """
+    return next(one for one in MODES if one.name == name)
+
+
+def failure_modes(
+    deployment, family, input_tokens, output_tokens, concurrency, regime, *, metric="", assumed=()
+):
+    """Name where the model is known to be weak, before anything is measured.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    family : str
+        The engine's family [-].
+    input_tokens, output_tokens : int or None
+        Tokens of a request [tokens].
+    concurrency : int or None
+        Requests in flight; None for as many as memory allows [-].
+    regime : str
+        One of `validate.REGIMES` [-].
+    metric : str
+        What is asked for; "" when that does not matter [-].
+    assumed : tuple of str
+        What the source left open [-].
+
+    Returns
+    -------
+    tuple of str
+        Those of `FAILURE_MODES` that hold [-].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> mac = catalog.deployment(model="gpt-oss-20b", gpu="apple-m2-max", weights="gguf-mxfp4")
+    >>> failure_modes(mac, "llama.cpp", 512, 128, 1, "batch1_decode")
+    ('moe-small-batch', 'apple-silicon')
+    """
+    load = (input_tokens, output_tokens, concurrency)
+    case = Case(deployment, family, metric, regime, *load, tuple(assumed))
+    return tuple(one.name for one in MODES if one.rule(case))
+
+
+# rows of our own file that may be wrong themselves
+
+
+class Doubt(NamedTuple):
+    """Measured rows whose source leaves a doubt about what was measured.
+
+    Attributes
+    ----------
+    name, title, why : str
+        What it is called in data and where people read, and the doubt [-].
+    holds : callable
+        Says whether a line of `benchmarks/measured.csv` is one of them [-].
+    """
+
+    name: str
+    title: str
+    why: str
+    holds: Callable
+
+
+def _is_of(source):
+    return lambda line: line.get("source_id") == source
+
+
+def _odd_lengths(line):
+    return line.get("source_id") == "aic" and line.get("input_tokens") in ("2000", "4000")
+
+
+DOUBTS = (
+    Doubt(
+        "odd-lengths",
+        "aiconfigurator, prompts of 2,000 and 4,000 tokens",
+        "These rows are several times off their neighbours with other lengths, some one way and "
+        "some the other: a label of card, format or model is likely to be wrong.",
+        _odd_lengths,
+    ),
+    Doubt(
+        "mlperf-setup",
+        "MLPerf Inference v4.1",
+        "The results state neither the split nor the formats nor the lengths, so all cards were "
+        "taken as one tensor-parallel group of 16-bit weights.",
+        _is_of("mlperf41"),
+    ),
+    Doubt(
+        "token-position",
+        "InferenceX token-position experiment",
+        "The source itself warns of errors, mixes prompts into the time between tokens, and "
+        "does not state every format.",
+        _is_of("ix_tokpos"),
+    ),
+    Doubt(
+        "fraction-label",
+        "Start-up log m07899",
+        "It is labelled with a memory fraction of 0.9; its own numbers add up only at 0.95.",
+        lambda line: line.get("id") == "m07899",
+    ),
+    Doubt(
+        "activation-peak",
+        "Start-up log m07905",
+        "Its activation peak is smaller than that of other start-ups of the same kind.",
+        lambda line: line.get("id") == "m07905",
+    ),
+)
+
+
+def doubts(line):
+    """Name the doubts about a measured row.
+
+    Parameters
+    ----------
+    line : mapping
+        A line of `benchmarks/measured.csv` [-].
+
+    Returns
+    -------
+    tuple of str
+        Names of `DOUBTS` [-].
+
+    Examples
+    --------
+    >>> doubts({"id": "m1", "source_id": "mlperf41"})
+    ('mlperf-setup',)
+    """
+    return tuple(one.name for one in DOUBTS if one.holds(line))
+
+
+# evidence
+
+
+class Evidence(NamedTuple):
+    """What measured rows say of a failure mode or a doubt.
+
+    Attributes
+    ----------
+    name : str
+        Which [-].
+    rows : int
+        Rows on which it fires [-].
+    ratio : float or None
+        Median of predicted over measured, speed over speed: above 1 the prediction is too
+        fast, or too roomy; None without rows [-].
+    error : float or None
+        Median distance from the measurement, as a share of it [-].
+    alike : float or None
+        The same for the rows of the same regimes on which it does not fire [-].
+    inside : float or None
+        Share of measurements inside the interval [-].
+    sources : tuple of tuple
+        Source, rows and median ratio, the farthest off first [-].
+    worst : tuple of str
+        Ids of the rows farthest off [-].
+    """
+
+    name: str
+    rows: int
+    ratio: float | None = None
+    error: float | None = None
+    alike: float | None = None
+    inside: float | None = None
+    sources: tuple = ()
+    worst: tuple = ()
+
+    @property
+    def is_small(self):
+        """Whether it turned out no worse than its like [-]."""
+        if self.error is None:
+            return False
+        return self.error <= 0.05 or (
+            self.alike is not None and self.error <= NO_WORSE * self.alike
+        )
+
+
+def speed_ratio(metric, predicted, measured):
+    """Set two values side by side as speeds, so that above 1 is always too hopeful.
+
+    Parameters
+    ----------
+    metric : str
+        What they are of [-].
+    predicted, measured : float
+        In the metric's own unit, above zero [-].
+
+    Returns
+    -------
+    float
+        Predicted over measured, turned around for times [-].
+
+    Examples
+    --------
+    >>> speed_ratio("itl_ms", 10.0, 20.0), speed_ratio("prefill_tok_s", 10.0, 20.0)
+    (2.0, 0.5)
+    """
+    return measured / predicted if metric in TIMES else predicted / measured
+
+
+def evidence(rows, names=FAILURE_MODES, fired=lambda row: row.failure_modes):
+    """Say of each failure mode how far off the rows are on which it fires.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+        Predicted beside measured [-].
+    names : tuple of str
+        Which to look for [-].
+    fired : callable
+        Gives the names that hold for a row [-].
+
+    Returns
+    -------
+    tuple of Evidence
+        One for each name, in their order [-].
+    """
+    usable = [r for r in rows if r.predicted and r.measured]
+    ratios = {id(r): speed_ratio(r.metric, r.predicted, r.measured) for r in usable}
+    out = []
+    for name in names:
+        hit = [r for r in usable if name in fired(r)]
+        regimes = {r.regime for r in hit}
+        alike = [r.error for r in usable if r.regime in regimes and name not in fired(r)]
+        out.append(_evidence(name, hit, alike, ratios))
+    return tuple(out)
+
+
+def _evidence(name, hit, alike, ratios):
+    if not hit:
+        return Evidence(name, 0)
+    far = sorted(hit, key=lambda r: -abs(math.log(ratios[id(r)])))
+    return Evidence(
+        name,
+        len(hit),
+        statistics.median(ratios[id(r)] for r in hit),
+        statistics.median(r.error for r in hit),
+        statistics.median(alike) if alike else None,
+        sum(r.inside for r in hit) / len(hit),
+        _by_source(hit, ratios),
+        tuple(r.id for r in far[:3]),
+    )
+
+
+def _by_source(hit, ratios):
+    groups: dict[str, list] = {}
+    for r in hit:
+        groups.setdefault(r.source, []).append(ratios[id(r)])
+    told = [(s, len(v), statistics.median(v)) for s, v in groups.items() if len(v) >= FEWEST]
+    return tuple(sorted(told, key=lambda one: -abs(math.log(one[2]))))
