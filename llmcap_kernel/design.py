@@ -8,6 +8,7 @@ search walks many and keeps a line on why each was passed over.
 import itertools
 import textwrap
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from . import bandwidth, calibration, capacity, catalog, toolbox
 from .calibration import Estimate
@@ -273,11 +274,11 @@ class Observed(Explained):
         share = self.decode.efficiency.prefill_share
         fill = f"{share:.2f} x {quantity(fill_s, 's')}"
         rate, wait = quantity(self.output_tok_s, "tok/s"), quantity(self.ttft_s, "s")
-        queue = self.served and self.users > 1
+        queue, fixed = self.users > 1, quantity(self.decode.efficiency.first_token_s, "s")
         first = (
-            f"{users} users, {quantity(fill_s, 's')} each, back after {out} x {gap}"
+            f"{users} users, {quantity(fill_s, 's')} each, back after {out} x {gap}; {fixed}"
             if queue
-            else f"prompts of {users}"
+            else f"{quantity(self.prompt.total_s, 's')} + {fixed}"
         )
         if self.served:
             itl = Line(
@@ -300,7 +301,7 @@ class Observed(Explained):
                 f"{users} x {out} / ({users} x {fill} + {out} x {step})",
                 rate,
             )
-        formula = "closed-loop wait + step + fixed" if queue else "prefill + fixed"
+        formula = "closed-loop wait of the users + fixed" if queue else "prefill + fixed"
         ttft = Line("ttft", formula, first, wait)
         return (*self.decode.lines(), self.prompt.lines()[-1], itl, ttft, output)
 
@@ -334,8 +335,26 @@ def _turned(made, turn):
     return replace(made, value=turn(made.value), low=low, high=high, ceiling=turn(made.ceiling))
 
 
-def _scaled(made, scale):
-    """Give an estimate in another unit."""
+def scaled(made, scale):
+    """Give an estimate in another unit.
+
+    Parameters
+    ----------
+    made : Estimate
+        The estimate [-].
+    scale : float
+        The new unit's numbers for one of the old [-].
+
+    Returns
+    -------
+    Estimate
+        Value, interval and ceiling times the scale [-].
+
+    Examples
+    --------
+    >>> scaled(Estimate(20.0, 15.0, 30.0, 10.0, ""), 1e-3).high
+    0.03
+    """
     ends = {name: getattr(made, name) * scale for name in ("value", "low", "high", "ceiling")}
     return replace(made, **ends)
 
@@ -417,6 +436,11 @@ class Card(Explained):
     limits: tuple
     warnings: tuple
 
+    @cached_property
+    def _memo(self):
+        """Estimates that were made already, by their names [-]."""
+        return {}
+
     @property
     def starts(self):
         """Whether the engine starts [-]."""
@@ -476,16 +500,13 @@ class Card(Explained):
         """
         if not self.starts:
             return None
-        made = calibration.estimate(
-            self.deployment,
-            metric=metric,
-            family=self.deployment.engine.family,
-            input_tokens=self.workload.input_tokens,
-            cached_tokens=self.workload.input_tokens - self.workload.computed_input_tokens,
-            output_tokens=self.workload.output_tokens,
-            concurrency=self.users,
-        )
-        return calibration.within_ceiling(made, metric)
+        if metric not in self._memo:
+            family = self.deployment.engine.family
+            made = calibration.estimate(
+                self.deployment, metric=metric, family=family, **self._benchmark()
+            )
+            self._memo[metric] = calibration.within_ceiling(made, metric)
+        return self._memo[metric]
 
     @property
     def estimated_tok_s_user(self):
@@ -519,6 +540,11 @@ class Card(Explained):
         """
         if not self.starts:
             return None
+        if ceiling not in self._memo:
+            self._memo[ceiling] = self._observed(ceiling)
+        return self._memo[ceiling]
+
+    def _observed(self, ceiling):
         fitted, _, served = self._fitted()
         efficiency = replace(CEILING, prefill_share=fitted.prefill_share) if ceiling else fitted
         load, metrics = self._benchmark(), []
@@ -552,9 +578,7 @@ class Card(Explained):
         load = self.workload
         return {
             "input_tokens": load.input_tokens,
-            "cached_tokens": min(
-                load.input_tokens - load.computed_input_tokens, load.input_tokens - 1
-            ),
+            "cached_tokens": load.input_tokens - load.computed_input_tokens,
             "output_tokens": load.output_tokens,
             "concurrency": self.users,
         }
@@ -607,7 +631,7 @@ class Card(Explained):
         for field, (name, metric) in in_s.items():
             allowed = getattr(slo, field)
             if allowed is not None:
-                made = _scaled(self.estimate(metric), 1e-3)
+                made = scaled(self.estimate(metric), 1e-3)
                 out.append(Check(name, allowed, made, "s"))
         price = self.estimated_usd_mtok
         if slo.usd_mtok is not None and price is not None:
