@@ -1,0 +1,93 @@
+"""The links from the text to the calculators: each opens, at inputs that go together."""
+
+import re
+from functools import partial
+from html import unescape
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import nbformat
+import pytest
+
+from widgets import build
+from widgets.host import CALCULATORS
+
+BOOK = build.ROOT / "book"
+LINK = re.compile(r'<a href="([^"]*)" data-llmcap-live="([^"]*)">')
+
+
+def texts():
+    for path in sorted(BOOK.glob("*.md")):
+        yield path.name, path.read_text(encoding="utf-8")
+    for path in sorted(BOOK.glob("*.ipynb")):
+        cells = nbformat.read(path, as_version=4).cells
+        yield path.name, "\n".join(c.source for c in cells if c.cell_type == "markdown")
+
+
+LINKS = [(name, *map(unescape, found)) for name, text in texts() for found in LINK.findall(text)]
+
+
+@pytest.mark.parametrize(("page", "address", "live"), LINKS)
+def test_a_link_opens_a_calculator_at_inputs_that_go_together(page, address, live):
+    assert address == f"../apps/{live}"
+    name, _, query = live.partition("?")
+    assert (BOOK / "apps" / f"{name}.ipynb").is_file()
+    form = CALCULATORS[name].FORM
+    state, messages = form.parse(query)
+    assert not messages
+    for part in filter(None, query.split("&")):
+        key = part.partition("=")[0]
+        assert key in {field.name for field in form.fields}, f"{page}: {key}"
+    shown = CALCULATORS[name].view(state)
+    assert not [m for m in shown["messages"] if m["level"] == "error"]
+
+
+def test_the_front_page_leads_to_every_calculator():
+    front = {live.partition("?")[0] for page, _, live in LINKS if page == "intro.md"}
+    assert front == set(CALCULATORS)
+
+
+def test_every_chapter_leads_to_a_calculator_with_its_spec():
+    chapters = {page for page, _, live in LINKS if "?" in live}
+    assert chapters >= {path.name for path in BOOK.glob("*.ipynb")}
+
+
+def test_the_question_of_the_front_page_is_answered_by_its_first_figure():
+    live = next(live for page, _, live in LINKS if page == "intro.md" and "qwen3-32b" in live)
+    name, _, query = live.partition("?")
+    state, _ = CALCULATORS[name].FORM.parse(query)
+    asked = {"model": "qwen3-32b", "gpu": "h200-sxm", "tp": 2, "weights": "fp8", "ctx": 32_000}
+    assert {key: state[key] for key in asked} == asked
+    first = CALCULATORS[name].view(state)["headline"][0]
+    assert first["label"] == "Max concurrent at 32,000 tokens" and int(first["value"]) > 0
+
+
+@pytest.mark.browser
+def test_the_first_question_is_one_click_from_the_answer(visit):
+    page = visit("/")
+    page.wait_for_url("**/book/intro.html")
+    assert page.locator("[data-llmcap-offline]").is_hidden()
+    page.get_by_role("link", name="How many users at 32K").click()
+    page.get_by_text("Max concurrent at 32,000 tokens").first.wait_for()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.mark.browser
+def test_without_the_server_the_links_say_so(browser, site):
+    """`site` has built the book; here it is served as plain files."""
+    handler = partial(Quiet, directory=str(build.ROOT / "_build" / "html"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as plain:
+        Thread(target=plain.serve_forever, daemon=True).start()
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{plain.server_port}/book/intro.html", wait_until="load")
+        page.locator("[data-llmcap-offline]").wait_for(state="visible")
+        before = page.url
+        page.locator("a[data-llmcap-live]").first.click()
+        page.get_by_text("(needs the book's server: make serve)").wait_for()
+        assert page.url == before
+        page.close()
+        plain.shutdown()
