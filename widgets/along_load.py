@@ -1,0 +1,369 @@
+"""Compare along a load: curves over users or tokens, and where they end and cross."""
+
+import math
+from functools import cache
+from itertools import combinations
+
+from llmcap_kernel import sweep, toolbox
+from llmcap_kernel.explain import digits
+
+from .controls import MOST_TOKENS, MOST_USERS
+from .curves import curves_with_bands
+from .question import KEPT, level, table, times_ahead
+
+SAMPLES = 24  # points of a curve, besides the rows of its table
+FEWEST_USERS = 2  # one user alone is estimated from runs without a server
+STAIRS = 8  # users: below, a count is drawn step by step
+
+
+class Curve:
+    """One deployment along the variable; every reading is made once."""
+
+    def __init__(self, question, label):
+        self.label, self.question = label, question
+        deployment = question.columns[label]
+        at_load = cache(lambda x: sweep.load_at(question.load, question.variable.load, x))
+        self.at = cache(lambda x: question.measure(deployment, at_load(x)))
+        self._obstacle = cache(lambda x: sweep.obstacle(deployment, at_load(x)))
+        self._load = at_load
+
+    def value(self, x):
+        made = self.at(x)
+        return None if made is None else made.value
+
+    def kept(self, x):
+        """What is in the way at x; room for all is not asked where the users are counted."""
+        name = self._obstacle(x)
+        return "" if name == "room" and not self.question.has_ceiling else name
+
+    def misses(self, x):
+        """Whether the limit is missed at x; None where there is nothing to hold against it."""
+        value = self.value(x)
+        return None if value is None else self.question.misses(value, self._load(x))
+
+    def sure(self, x):
+        """Whether the worse end of the interval keeps the limit at x; None without one."""
+        made = self.at(x)
+        if made is None:
+            return None
+        worse = made.high if self.question.what.less else made.low
+        return not self.question.misses(worse, self._load(x))
+
+
+def parts(question):
+    """Make the parts of a view that draw curves.
+
+    Parameters
+    ----------
+    question : Question
+        What is asked, with a number of the load to move [-].
+
+    Returns
+    -------
+    dict
+        status, figure, tables, sentences and messages [-].
+    """
+    low, high, messages = _range(question)
+    curves = [Curve(question, label) for label in question.columns]
+    now = getattr(question.load, question.variable.load)
+    even = low == 0
+    rows = _round_stops(low, high, question.name == "users", even)
+    spread = sweep.whole_stops(low, high, SAMPLES, even=even)
+    stops = sorted({*spread, *rows} | ({now} if low <= now <= high else set()))
+    ends = {curve.label: sweep.turns(curve.kept, stops) for curve in curves}
+    edges = [turn for found in ends.values() for turn in found]
+    if not question.has_ceiling:
+        edges += [turn for curve in curves for turn in _stairs(curve, stops)]
+    # Curves are drawn to the very last number that fits, and stairs as stairs.
+    stops = sorted({*stops, *(x for turn in edges for x in (turn.at - 1, turn.at))})
+    if low <= now <= high:
+        rows = sorted({*rows, now})
+    leads = sweep.turns(_leader(question, curves), stops)
+    return {
+        "status": _status(question, curves, leads, stops),
+        "figure": _figure(question, curves, stops, rows, now, even),
+        "tables": [_table(question, curves, rows, now)],
+        "sentences": [
+            *_crossings(question, curves, stops),
+            *_limits(question, curves, stops),
+            *_ends(question, ends, stops, curves),
+            question.words(),
+            *_step_at_one(question, stops),
+        ],
+        "messages": messages,
+    }
+
+
+def _stairs(curve, stops):
+    """Find the steps of a count where it is so small that they show."""
+    low = [x for x in stops if (curve.value(x) or 0) <= STAIRS]
+    return sweep.turns(curve.value, low)
+
+
+def _step_at_one(question, stops):
+    if question.name != "users" or stops[0] >= FEWEST_USERS or not question.has_ceiling:
+        return []
+    return [
+        "One user alone is estimated from runs without a server, more of them from servers: a "
+        "step between 1 and 2 users is one of the estimates."
+    ]
+
+
+def _range(question):
+    """Choose where the sweep begins and ends, around the inputs unless it is given."""
+    low, high = _usual_range(question)
+    given_low, given_high = question.state["from"], question.state["to"]
+    least = {"prefix": 0, "ctx": 2}.get(question.name, 1)
+    most = {"users": MOST_USERS, "prefix": question.load.input_tokens}
+    most = most.get(question.name, MOST_TOKENS)
+    a = low if given_low is None else min(max(given_low, least), most)
+    b = high if given_high is None else min(max(given_high, least), most)
+    if given_low is not None and given_high is None:
+        b = max(b, min(2 * a, most))
+    if given_high is not None and given_low is None:
+        a = min(a, max(b // 2, least))
+    if a < b:
+        return a, b, []
+    text = f"From {a:,} to {b:,} is no range: shown from {low:,} to {high:,} instead."
+    field = "from" if given_low is not None else "to"
+    return low, max(high, low + 1), [{"level": "warning", "field": field, "text": text}]
+
+
+def _usual_range(question):
+    load, name = question.load, question.name
+    columns = question.columns.values()
+    window = max(d.model.max_context_tokens for d in columns)
+    if name == "users":
+        most = max(toolbox.max_concurrent(d, load) for d in columns)
+        top = max(2 * load.concurrency, min(1.2 * most, 1024), 8)
+        return min(FEWEST_USERS, load.concurrency), _rounded_up(top, (1, 2, 4, 8))
+    if name == "prefix":
+        return 0, load.input_tokens
+    if name == "ctx":
+        return min(1000, load.context_tokens), max(window, load.context_tokens)
+    fixed = load.output_tokens if name == "in" else load.input_tokens
+    at = load.input_tokens if name == "in" else load.output_tokens
+    top = max(window - fixed, at)
+    if name == "out":
+        top = min(top, max(16 * at, 16_000))
+    return min(100, at), max(top, 2)
+
+
+def _rounded_up(value, steps):
+    """The next round number: a power of two, or of ten, times one of the steps."""
+    if steps == (1, 2, 4, 8):
+        return 2 ** math.ceil(math.log2(value))
+    power = 10 ** math.floor(math.log10(value))
+    return next(s * power for s in (*steps, 10 * steps[0]) if s * power >= value)
+
+
+def _round_stops(low, high, users, even):
+    """The rows of the table: powers of two of users, 1-2-5 of tokens, tenths where it is even."""
+    if even:
+        step = max(_rounded_up((high - low) / 10, (1, 2, 5)), 1)
+        inner = list(range(0, high + 1, int(step)))
+    elif users:
+        inner = [2**n for n in range(18)]
+    else:
+        inner = [step * 10**n for n in range(8) for step in (1, 2, 5)]
+    return sorted({low, *(x for x in inner if low < x < high), high})
+
+
+def _leader(question, curves):
+    """Who is ahead at x: a letter, or letters at a tie; None where nobody fits."""
+
+    def leader(x):
+        values = {curve.label: curve.value(x) for curve in curves}
+        known = {label: value for label, value in values.items() if value is not None}
+        if not known:
+            return None
+        best = (min if question.what.less else max)(known.values())
+        return " and ".join(label for label, value in known.items() if value == best)
+
+    return leader
+
+
+def _status(question, curves, leads, stops):
+    """Say who is ahead where, and by how much at most."""
+    leader = _leader(question, curves)
+    first, last = stops[0], stops[-1]
+    starts = [(first, leader(first)), *((turn.at, turn.after) for turn in leads)]
+    ends = [at - 1 for at, _ in starts[1:]] + [last]
+    word, noun = question.variable.word, question.show.noun
+    parts: list = []
+    for (start, name), end in zip(starts, ends, strict=True):
+        if name is None:
+            continue
+        over = _stretch(start, end, first, last)
+        if not parts:
+            verb = "have" if " and " in name else "has"
+            over = f"{verb} the {noun} {over}" + ("" if over.endswith("range") else f" {word}")
+        inside = [x for x in stops if start <= x <= end]
+        parts.append(f"{name} {over}{_margin(question, curves, inside, name)}")
+    if not parts:
+        why = ", ".join(f"{curve.label}: {KEPT[curve.kept(first)]}" for curve in curves)
+        return {"level": "bad", "text": f"None has a number anywhere on this range ({why})."}
+    if len(parts) > 5:
+        parts = [*parts[:4], f"then {len(parts) - 4} more changes"]
+    text = f"{'; '.join(parts)}."
+    met = any(curve.misses(x) is False for curve in curves for x in stops)
+    return {"level": "good" if met else "warn", "text": text}
+
+
+def _stretch(start, end, first, last):
+    """Name a part of the range."""
+    if start == first:
+        return "over the whole range" if end == last else f"up to {end:,}"
+    return f"from {start:,} on" if end == last else f"from {start:,} to {end:,}"
+
+
+def _margin(question, curves, inside, name):
+    """How far the leader is ahead of the next: the most it reaches, or that nobody else fits."""
+    ahead = []
+    for x in inside:
+        values = [v for v in (curve.value(x) for curve in curves) if v is not None]
+        ahead.append(times_ahead(values, question.what.less))
+    known = [times for times in ahead if times]
+    if " and " in name:
+        return ", level"
+    if not known:
+        return ", the only one that fits" if len(curves) > 1 else ""
+    most, least = digits(max(known)), digits(min(known))
+    alone = ", and alone where no other fits" if None in ahead else ""
+    if most == "1":
+        return f", hardly ahead of the next{alone}"
+    return f", {'up to ' if most != least else ''}{most} times ahead of the next{alone}"
+
+
+def _crossings(question, curves, stops):
+    """Name every place where two curves change places."""
+    out = []
+    word = question.variable.word
+    for one, two in combinations(curves, 2):
+        found = sweep.crossings(one.value, two.value, stops)
+        if len(found) > 3:
+            out.append(
+                f"{one.label} and {two.label} change places {len(found)} times between "
+                f"{found[0].at:,} and {found[-1].at:,} {word}: they are close to equal there."
+            )
+            continue
+        for turn in found:
+            first_ahead = (turn.after == 1) != question.what.less
+            ahead, behind = (one, two) if first_ahead else (two, one)
+            out.append(f"{ahead.label} overtakes {behind.label} at {turn.at:,} {word}.")
+    return out
+
+
+def _limits(question, curves, stops):
+    """Say from where on each deployment misses the limit, or meets it."""
+    if question.limit(question.load) is None:
+        return []
+    out = []
+    for curve in curves:
+        known = [x for x in stops if curve.misses(x) is not None]
+        if not known:
+            continue
+        found = [t for t in sweep.turns(curve.misses, stops) if None not in (t.before, t.after)]
+        for turn in found:
+            held = question.held(turn.after)
+            out.append(f"{curve.label} {held} from {turn.at:,} {question.variable.word} on.")
+        if not found:
+            held = question.held(curve.misses(known[0]))
+            out.append(f"{curve.label} {held} wherever it fits on this range.")
+        out += _sure(question, curve, stops)
+    return out
+
+
+def _sure(question, curve, stops):
+    """Say how far the whole interval keeps the limit, where it does not do so all along."""
+    if not question.has_ceiling:
+        return []
+    limit = question.said(question.limit(question.load))
+    found = sweep.turns(curve.sure, stops)
+    return [
+        f"Its whole interval keeps {limit} up to {turn.at - 1:,} {question.variable.word}."
+        for turn in found
+        if turn.before is True
+    ]
+
+
+def _ends(question, ends, stops, curves):
+    """Say where each curve begins or ends, and why."""
+    word = question.variable.word
+    out = []
+    for curve in curves:
+        label, found = curve.label, ends[curve.label]
+        if not found:
+            kept = curve.kept(stops[0])
+            if kept:
+                out.append(f"{label} has no curve: {_kept_words(question, kept)}.")
+            elif curve.at(stops[0]) is None:
+                out.append(f"{label} has no curve: its card has no rent; enter one.")
+            continue
+        for turn in found:
+            if not turn.before:
+                why = _kept_words(question, turn.after)
+                out.append(f"{label} ends at {turn.at - 1:,} {word}: beyond it, {why}.")
+            elif not turn.after:
+                out.append(f"{label} begins at {turn.at:,} {word}: below it, "
+                           f"{_kept_words(question, turn.before)}.")  # fmt: skip
+    return out
+
+
+def _kept_words(question, kept):
+    if kept == "window":
+        return "its model's window is too short"
+    if kept == "start":
+        return "the cache has no room for one user"
+    if question.name == "users":
+        return "not all users fit"
+    return f"not all {question.load.concurrency:,} users fit"
+
+
+def _figure(question, curves, stops, rows, now, even):
+    drawn = {
+        curve.label: [
+            question.point(x, curve.at(x), curve.label, x in rows)
+            for x in stops
+            if curve.at(x) is not None
+        ]
+        for curve in curves
+    }
+    if not any(drawn.values()):
+        return None
+    limit = [(x, question.limit(sweep.load_at(question.load, question.variable.load, x)))
+             for x in stops]  # fmt: skip
+    limit = [(x, y * question.show.scale) for x, y in limit if y is not None]
+    variable, show = question.variable, question.show
+    ends = ", ".join(
+        f"{label} from {points[0].text.partition(': ')[2]} to {points[-1].text.partition(': ')[2]}"
+        for label, points in drawn.items()
+        if points
+    )
+    return curves_with_bands(
+        drawn,
+        f"{show.label} by {variable.word}, one curve with its interval each: {ends}.",
+        x_title=variable.label + ("" if question.name == "users" else ", tokens"),
+        x_word=variable.word,
+        x_log=not even,
+        y_title=show.axis,
+        now=now,
+        limit=limit,
+        limit_text=question.limit_text(),
+    )
+
+
+def _table(question, curves, rows, now):
+    word = question.variable.word
+    cells = [
+        (
+            f"{x:,}",
+            [question.reading(curve.at(x), KEPT[curve.kept(x)]) for curve in curves],
+            [level(curve.misses(x)) for curve in curves],
+        )
+        for x in rows
+    ]
+    high = [i for i, x in enumerate(rows) if x == now]
+    return table(
+        question, word[:1].upper() + word[1:], [curve.label for curve in curves], cells, high
+    )

@@ -1,0 +1,343 @@
+"""Figures of a sweep: curves with their intervals, and points with whiskers.
+
+A deployment has one look in every figure: its letter stands beside the curve,
+and its colour, dash and symbol go together. Bands are intervals, thin dotted
+lines and open symbols are ceilings.
+"""
+
+import math
+from dataclasses import dataclass
+
+from .figures import BAD, GROUND, QUIET, axis, figure, mark, note
+
+LOOKS = {
+    "A": (1, "solid", "circle"),
+    "B": (7, "dash", "square"),
+    "C": (4, "dashdot", "diamond"),
+    "D": (8, "longdash", "triangle-up"),
+}
+LOG_BEYOND = 12  # times: values that lie further apart are drawn on a logarithmic axis
+LABEL_GAP = 0.06  # of the axis, between two letters at the ends of curves
+HEIGHT = 400
+
+
+@dataclass(frozen=True)
+class Point:
+    """One reading of a curve, in the units of the axes.
+
+    Parameters
+    ----------
+    x : float
+        Where it stands; the row, in a figure of whiskers [-].
+    value, low, high : float
+        The estimate and its interval [-].
+    ceiling : float or None
+        What the spec sheet allows; None where there is no such thing [-].
+    text : str
+        All of it in words, for the pointer [-].
+    at_stop : bool
+        Whether the table has a row for it [-].
+    """
+
+    x: float
+    value: float
+    low: float
+    high: float
+    ceiling: float | None
+    text: str
+    at_stop: bool = True
+
+
+def _range(curves, limit):
+    """Choose the y axis: its type, its ends and where its ticks stand."""
+    points = [p for curve in curves.values() for p in curve]
+    values = [p.value for p in points]
+    reach = [x for p in points for x in (p.low, p.high, p.ceiling) if x]
+    lines = [y for _, y in limit if min(reach) / 3 <= y <= 3 * max(reach)]
+    low, high = min(reach + lines), max(reach + lines)
+    if max(values) > LOG_BEYOND * min(values):
+        return "log", low / 1.15, high * 1.15
+    return "linear", 0, high * 1.05
+
+
+def _ticks(low, high):
+    """Place ticks on a logarithmic axis: 1, 2 and 5 while they are few, else 1 alone."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        at = [s * 10.0**n for n in range(first, last + 1) for s in steps]
+        at = [x for x in at if low <= x <= high]
+        if len(at) <= 7:
+            break
+    return at
+
+
+def short(value):
+    """Write a tick.
+
+    Parameters
+    ----------
+    value : float
+        The number [-].
+
+    Returns
+    -------
+    str
+        Thousands as k, millions as M [-].
+
+    Examples
+    --------
+    >>> short(500), short(20_000), short(0.2)
+    ('500', '20k', '0.2')
+    """
+    for scale, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= scale:
+            return f"{value / scale:,.6g}{letter}"
+    return f"{value:,.6g}"
+
+
+def _scaled(title, kind, low, high, **more):
+    if kind != "log":
+        return axis(title, range=[low, high], tickformat=",~r", **more)
+    at = _ticks(low, high)
+    ends = [math.log10(low), math.log10(high)]
+    return axis(title, type="log", range=ends, tickvals=at, ticktext=list(map(short, at)), **more)
+
+
+def _band(label, curve):
+    """Fill the interval between its low and its high end."""
+    x = [p.x for p in curve]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": x + x[::-1],
+        "y": [p.high for p in curve] + [p.low for p in curve][::-1],
+        "fill": "toself",
+        "fillcolor": mark(LOOKS[label][0]),
+        "opacity": 0.13,
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+    }
+
+
+def _ceiling(label, curve):
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [p.x for p in curve],
+        "y": [p.ceiling for p in curve],
+        "line": {"color": mark(LOOKS[label][0]), "width": 1, "dash": "dot"},
+        "hoverinfo": "skip",
+    }
+
+
+def _curve(label, curve):
+    number, dash, symbol = LOOKS[label]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": label,
+        "x": [p.x for p in curve],
+        "y": [p.value for p in curve],
+        "line": {"color": mark(number), "width": 2.5, "dash": dash},
+        "marker": {
+            "color": mark(number),
+            "symbol": symbol,
+            "size": [8 if p.at_stop else 0 for p in curve],
+            "opacity": 1,
+        },
+        "customdata": [p.text for p in curve],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+
+
+def _words(texts, xs, ys, colours, place="middle right"):
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": xs,
+        "y": ys,
+        "text": texts,
+        "textposition": place,
+        "textfont": {"color": colours, "size": 14},
+        "cliponaxis": False,
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
+
+
+def _letters(curves, kind, low, high):
+    """Put each curve's letter at its end, pushed apart where two would touch."""
+    place = math.log10 if kind == "log" else float
+    back = (lambda y: 10**y) if kind == "log" else float
+    bottom = place(low) if kind == "log" else low
+    gap = LABEL_GAP * (place(high) - bottom)
+    ends = sorted((place(c[-1].value), c[-1].x, name) for name, c in curves.items())
+    heights: list = []
+    for y, _, _ in ends:
+        heights.append(max([y, *(last + gap for last in heights[-1:])]))
+    return _words(
+        [f"<b> {name}</b>" for _, _, name in ends],
+        [x for _, x, _ in ends],
+        [back(y) for y in heights],
+        [mark(LOOKS[name][0]) for _, _, name in ends],
+    )
+
+
+def curves_with_bands(curves, alt, *, x_title, x_word, x_log, y_title, now, limit, limit_text):
+    """Draw one quantity along one variable for several deployments.
+
+    Parameters
+    ----------
+    curves : mapping of str to list of Point
+        Points in order by deployment; one without points is not drawn [-].
+    alt : str
+        What the figure shows [-].
+    x_title, y_title : str
+        What the axes measure [-].
+    x_word : str
+        What the pointer calls the variable [-].
+    x_log : bool
+        Whether the variable stands on a logarithmic axis [-].
+    now : float
+        Where the inputs stand [-].
+    limit : list of tuple
+        The limit as (x, y) pairs; empty where none is set [-].
+    limit_text : str
+        What the limit is called [-].
+
+    Returns
+    -------
+    dict
+        The figure [-].
+    """
+    curves = {label: curve for label, curve in curves.items() if curve}
+    kind, low, high = _range(curves, limit)
+    xs = [p.x for curve in curves.values() for p in curve]
+    ends = [min(xs), max(xs)]
+    limit = [(x, y) for x, y in limit if ends[0] <= x <= ends[1] and y <= high]
+    data = [_band(label, curve) for label, curve in curves.items()]
+    data += [_ceiling(n, curve) for n, curve in curves.items() if curve[0].ceiling is not None]
+    if ends[0] <= now <= ends[1]:
+        data.append(_rule([now, now], [low or high * 1e-3, high], QUIET, 1))
+    if limit:
+        data.append(_rule([x for x, _ in limit], [y for _, y in limit], BAD, 2))
+    data += [_curve(label, curve) for label, curve in curves.items()]
+    data.append(_letters(curves, kind, low, high))
+    if limit:
+        x, y = limit[0]
+        data.append(_words([limit_text], [x], [y], [BAD], "top right"))
+    hover = {"unifiedhovertitle": {"text": f"%{{x:,}} {x_word}"}, "showspikes": False}
+    reach = _padded(ends[0], ends[1], x_log)
+    return figure(
+        data,
+        alt,
+        height=HEIGHT,
+        margin={"l": 8, "r": 26, "t": 14, "b": 8},
+        hovermode="x unified",
+        xaxis=_scaled(x_title, "log" if x_log else "linear", *reach, **hover),
+        yaxis=_scaled(y_title, kind, low, high),
+    )
+
+
+def _padded(low, high, log):
+    """Leave room at both ends of an axis."""
+    if log:
+        pad = max(high / low, 1.1) ** 0.03
+        return low / pad, high * pad
+    pad = 0.03 * max(high - low, 1)
+    return low - pad, high + pad
+
+
+def _rule(xs, ys, colour, width):
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": xs,
+        "y": ys,
+        "line": {"color": colour, "width": width, "dash": "dot"},
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
+
+
+def points_with_whiskers(names, curves, alt, *, x_title, limit, limit_text):
+    """Draw one quantity for each choice and deployment, choices below each other.
+
+    Parameters
+    ----------
+    names : list of str
+        The choices, from the top [-].
+    curves : mapping of str to list of Point
+        Points by deployment; their x counts the choices from 0 [-].
+    alt : str
+        What the figure shows [-].
+    x_title : str
+        What the axis measures [-].
+    limit : float or None
+        The limit, where one is set [-].
+    limit_text : str
+        What the limit is called [-].
+
+    Returns
+    -------
+    dict
+        The figure [-].
+    """
+    curves = {label: curve for label, curve in curves.items() if curve}
+    kind, low, high = _range(curves, [(0, limit)] if limit else [])
+    apart = 0.62 / len(curves)  # a row has its name on top, and its marks below
+    data = []
+    for i, (label, curve) in enumerate(curves.items()):
+        rows = [p.x + (i - (len(curves) - 1) / 2) * apart + 0.16 for p in curve]
+        data += _whiskers(label, curve, rows)
+    last = len(names) - 0.5
+    if limit and low < limit <= high:
+        data.append(_rule([limit, limit], [-0.5, last], BAD, 2))
+        data.append(_words([limit_text], [limit], [-0.5], [BAD], "top center"))
+    place = {"xref": "paper", "xanchor": "left", "yanchor": "top", "bgcolor": GROUND}
+    heads = [note(name, 0, i - 0.48, **place) for i, name in enumerate(names)]
+    return figure(
+        data,
+        alt,
+        height=110 + len(names) * (24 + 17 * len(curves)),
+        margin={"l": 8, "r": 16, "t": 44, "b": 8},
+        showlegend=len(curves) > 1,
+        legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0},
+        annotations=heads,
+        xaxis=_scaled(x_title, kind, low, high),
+        yaxis=axis(range=[last, -0.5], showticklabels=False, showgrid=False),
+    )
+
+
+def _whiskers(label, curve, rows):
+    number, _, symbol = LOOKS[label]
+    colour = mark(number)
+    yield {
+        "type": "scatter",
+        "mode": "markers",
+        "name": label,
+        "x": [p.value for p in curve],
+        "y": rows,
+        "marker": {"color": colour, "symbol": symbol, "size": 11},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [p.high - p.value for p in curve],
+            "arrayminus": [p.value - p.low for p in curve],
+            "color": colour,
+            "thickness": 1.5,
+            "width": 4,
+        },
+        "customdata": [p.text for p in curve],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    if curve[0].ceiling is not None:
+        yield {
+            "type": "scatter",
+            "mode": "markers",
+            "x": [p.ceiling for p in curve],
+            "y": rows,
+            "marker": {"color": colour, "symbol": f"{symbol}-open", "size": 9},
+            "showlegend": False,
+            "hoverinfo": "skip",
+        }

@@ -1,0 +1,278 @@
+"""Compare: what is asked, and how its values are written.
+
+What can be moved is a number of the load or a part of the deployment; what can
+be looked at is one of the kernel's quantities.
+"""
+
+from dataclasses import dataclass
+
+from llmcap_kernel import sweep
+from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.spec import Slo, Workload
+
+from .curves import Point
+
+
+@dataclass(frozen=True)
+class Variable:
+    """What can be moved: how a person calls it, and what the kernel does."""
+
+    label: str
+    word: str
+    load: str = ""  # the load's field; "" for a part of the deployment
+
+
+VARIABLES = {
+    "users": Variable("Users at once", "users", "concurrency"),
+    "ctx": Variable("Context (prompt and answer)", "tokens of context", "context_tokens"),
+    "in": Variable("Prompt length", "tokens of prompt", "input_tokens"),
+    "out": Variable("Answer length", "tokens of answer", "output_tokens"),
+    "prefix": Variable("Shared prefix", "tokens of shared prefix", "shared_prefix_tokens"),
+    "tp": Variable("Cards that split each layer (TP)", "card counts"),
+    "weights": Variable("Weight format", "weight formats"),
+    "kv": Variable("KV cache format", "KV formats"),
+    "gpu": Variable("Card", "cards"),
+    "model": Variable("Model", "models"),
+}
+
+
+@dataclass(frozen=True)
+class Show:
+    """What can be looked at: its quantity, its words, and its unit on the page."""
+
+    quantity: str
+    label: str
+    noun: str  # after "the": what the best deployment has
+    axis: str
+    unit: str
+    scale: float = 1.0
+
+
+SHOWS = {
+    "gap": Show("itl_s", "Gap between tokens, served", "shortest gap",
+                "mean gap between tokens, ms", "ms", 1e3),
+    "rate": Show("tok_s_user", "Decode rate of one user", "fastest decode",
+                 "tokens a second of one user, nobody prefilling", "tok/s"),
+    "ttft": Show("ttft_s", "First token, mean wait", "shortest wait", "mean wait, s", "s"),
+    "fit": Show("max_concurrent", "Users that fit", "most room", "users that fit", "users"),
+    "price": Show("usd_mtok", "$/M output tokens", "lowest price",
+                  "USD for a million output tokens", "/M output"),
+    "total": Show("output_tok_s", "Output of all users", "most output",
+                  "output tokens a second, all users", "tok/s"),
+}  # fmt: skip
+KEPT = {
+    "window": "beyond its window",
+    "start": "does not start",
+    "room": "not all fit",
+    "": "no rent known",
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: the state, its load and limits, and the columns that go together."""
+
+    state: dict
+    load: Workload
+    slo: Slo
+    columns: dict
+
+    @property
+    def name(self):
+        """The input that is moved."""
+        return self.state["sweep"]
+
+    @property
+    def variable(self):
+        """What is moved."""
+        return VARIABLES[self.name]
+
+    @property
+    def show(self):
+        """What is looked at."""
+        return SHOWS[self.state["show"]]
+
+    @property
+    def what(self):
+        """The kernel's quantity."""
+        return sweep.QUANTITIES[self.show.quantity]
+
+    def measure(self, deployment, load):
+        """Estimate what is shown."""
+        return sweep.measure(deployment, load, self.show.quantity)
+
+    def limit(self, load):
+        """The limit on what is shown, at a load, in the quantity's unit; None where none is."""
+        return {"gap": self.slo.itl_s, "ttft": self.slo.ttft_s, "fit": load.concurrency}.get(
+            self.state["show"]
+        )
+
+    def misses(self, value, load):
+        """Whether a value misses the limit at a load."""
+        limit = self.limit(load)
+        if limit is None:
+            return False
+        return value > limit if self.what.less else value < limit
+
+    def number(self, value):
+        """Write a value without its unit."""
+        if self.what.unit == "users":
+            return f"{value:,.0f}"
+        if self.what.unit == "USD/Mtok":
+            return f"{value:,.2f}"
+        return digits(value * self.show.scale)
+
+    def said(self, value):
+        """Write a value with its unit."""
+        if self.what.unit == "USD/Mtok":
+            return f"${self.number(value)}"
+        one = self.what.unit == "users" and round(value) == 1
+        return f"{self.number(value)} {'user' if one else self.show.unit}"
+
+    def interval(self, made):
+        """Write an estimate and its interval."""
+        low, high = self.number(made.low), self.number(made.high)
+        return f"{self.said(made.value)} ({low} to {high})"
+
+    @property
+    def has_ceiling(self):
+        """Whether a spec sheet bounds what is shown."""
+        return bool(self.what.metric)
+
+    def point(self, x, made, label, at_stop=True):
+        """Turn an estimate into a point of the figure."""
+        scale = self.show.scale
+        return Point(
+            x=x,
+            value=made.value * scale,
+            low=made.low * scale,
+            high=made.high * scale,
+            ceiling=made.ceiling * scale if self.has_ceiling else None,
+            text=f"{label}: {self.reading(made, '')}",
+            at_stop=at_stop,
+        )
+
+    def reading(self, made, why):
+        """Write a table's cell: all numbers of an estimate, or why there are none."""
+        if made is None:
+            return why
+        return self.interval(made) + self._ceiling(made)
+
+    def _ceiling(self, made):
+        return f", ceiling {self.number(made.ceiling)}" if self.has_ceiling else ""
+
+    def limit_text(self):
+        """Name the limit beside its line."""
+        if self.state["show"] == "fit":
+            return "wanted"
+        limit = self.limit(self.load)
+        return "" if limit is None else f"{self.said(limit)} wanted"
+
+    def held(self, missed):
+        """Say that the limit is missed or met."""
+        if self.state["show"] == "fit":
+            every = "all" if self.name == "users" else f"all {self.load.concurrency:,}"
+            return f"{'no longer holds' if missed else 'holds'} {every} users"
+        return f"{'misses' if missed else 'meets'} {self.said(self.limit(self.load))}"
+
+    def over_budget(self, usd_h):
+        """Whether a rent is above the budget."""
+        return usd_h > self.slo.usd_h
+
+    def budget(self):
+        """Write the budget."""
+        return quantity(self.slo.usd_h, "USD/h")
+
+    def words(self):
+        """Say how to read the numbers, and what not to read into them."""
+        if not self.has_ceiling:
+            return (
+                "Users that fit are counted from the memory ledger, which measured engines follow "
+                f"within {sweep.FIT_SHARE:.0%}."
+            )
+        bar, mark = "Whiskers", "Open marks"
+        if self.variable.load:
+            bar, mark = "Bands", "Thin dotted lines"
+        return (
+            f"{bar} hold four measurements of five. Where they overlap a measurement may turn the "
+            "order, though an error that both share, such as an engine's, moves both. "
+            f"{mark} are ceilings, what the spec sheets allow."
+        )
+
+
+def times_ahead(values, less):
+    """Find how far the best of some values is ahead of the next.
+
+    Parameters
+    ----------
+    values : iterable of float
+        At least one [-].
+    less : bool
+        Whether less is better [-].
+
+    Returns
+    -------
+    float or None
+        Their ratio, 1 or more; None where there is no other [-].
+
+    Examples
+    --------
+    >>> times_ahead([30.0, 20.0, 50.0], less=True), times_ahead([20.0], less=True)
+    (1.5, None)
+    """
+    ranked = sorted(values, reverse=not less)
+    if len(ranked) < 2:
+        return None
+    return max(ranked[:2]) / min(ranked[:2])
+
+
+def table(question, first, labels, rows, high):
+    """Lay out the readings.
+
+    Parameters
+    ----------
+    question : Question
+        What is asked [-].
+    first : str
+        Heading of the first column [-].
+    labels : iterable of str
+        Headings of the others [-].
+    rows : list of tuple
+        Each (name, cells, levels) [-].
+    high : list of int
+        The rows that the inputs stand on [-].
+
+    Returns
+    -------
+    dict
+        The table [-].
+    """
+    unit = "" if question.what.unit == "USD/Mtok" else f", {question.show.unit}"
+    limited = question.limit(question.load) is not None
+    held = "in brackets what held four measurements of five"
+    if not question.has_ceiling:
+        held = "in brackets how closely measured engines follow"
+    return {
+        "caption": f"{question.show.label}{unit}: {held}",
+        "columns": [first, *labels],
+        "rows": [[name, *cells] for name, cells, _ in rows],
+        "levels": [levels for _, _, levels in rows] if limited else None,
+        "highlight": high,
+        "stack": True,
+    }
+
+
+def level(missed):
+    """Colour a cell: None where no limit is held against it.
+
+    Parameters
+    ----------
+    missed : bool or None
+        Whether its limit is missed [-].
+
+    Returns
+    -------
+    str or None
+        "good", "bad" or None [-].
+    """
+    return None if missed is None else "bad" if missed else "good"
