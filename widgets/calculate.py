@@ -16,7 +16,7 @@ LEAD = (
     "Each number is an estimate inside its 80% interval, beside what the spec sheet allows."
 )
 START = design.worked_spec()[1]
-LOAD = design.WORKED_WORKLOAD
+LOAD, SLO = design.WORKED_WORKLOAD, design.WORKED_SLO
 NO_LIMIT = "0 for no limit."
 FORM = Form(
     "calculate",
@@ -27,10 +27,10 @@ FORM = Form(
         Field("users", "whole", LOAD.concurrency, "Users at once", 1, c.MOST_USERS, unit="users"),
         Field("prefix", "tokens", 0, "Shared by all prompts", 0, c.MOST_TOKENS, unit="tokens",
               help="Leading tokens, such as a system prompt, that a prefix cache keeps once."),
-        Field("itl", "number", 1e3 * design.WORKED_SLO.itl_s, "Gap between tokens allowed", 0,
+        Field("itl", "number", 1e3 * (SLO.itl_s or 0), "Gap between tokens allowed", 0,
               100_000, unit="ms", help=NO_LIMIT),
         Field("ttft", "number", 0, "First token allowed", 0, 10_000, unit="s", help=NO_LIMIT),
-        Field("budget", "number", design.WORKED_SLO.usd_h, "Budget", 0, 1_000_000, unit="USD/h",
+        Field("budget", "number", SLO.usd_h, "Budget", 0, 1_000_000, unit="USD/h",
               help=NO_LIMIT),
         Field("usd", "number", None, "Card rent", 0, 1000, unit="USD/h"),
         Field("duty", "number", 50, "Cards busy", 1, 100, unit="% of hours",
@@ -42,7 +42,14 @@ FORM = Form(
 )  # fmt: skip
 # The order in which a newcomer asks: what, on what, for whom; the rest has a sensible start.
 FIRST = ("model", "config", "gpu", "tp", "weights", "in", "out", "users", "itl", "ttft")
+# The limits beside memory, as a newcomer would say them.
+WORDS = {
+    "latency": "the gap between tokens",
+    "prefill": "the first token",
+    "budget": "the budget",
+}
 DUTY_STOPS = (1, 2, 5, *range(10, 101, 5))
+HINT = "Set model, GPU, cards, weights and prompt: the four numbers follow."
 PRESETS = (
     {"label": "The worked spec", "note": "A coding agent on two H100", "values": {}},
     {
@@ -181,7 +188,6 @@ def _parts(card, slo, state):
             _numbers(card, money),
             _more_or_fewer(card, slo, crowds),
             memory_table(card.books),
-            *money.rents(),
         ],
         "sentences": [*money.sentences(), _width(card)],
     }
@@ -203,20 +209,25 @@ def _status(card, slo):
     limits = [*exact, *checks]
     room = next(limit for limit in exact if limit.name == "capacity").sentence
     binding = min(limits, key=lambda one: one.headroom)
-    missed = [one.name for one in limits if not one.met]
-    unsure = [one.name for one in checks if one.met and not one.sure]
-    if missed:
-        level, verdict = "bad", f"It misses {' and '.join(missed)}."
-    elif unsure:
-        risk = " and ".join(unsure)
-        level = "warn"
-        verdict = f"By estimate it meets every limit; {risk} may still miss when measured."
-    else:
-        level, verdict = "good", "It meets every limit."
+    missed = [WORDS[one.name] for one in limits if not one.met and one.name in WORDS]
+    unsure = [WORDS[one.name] for one in checks if one.met and not one.sure]
     fits = "It fits" if card.fits else "It does not fit"
-    what = f"{binding.name.capitalize()} binds"
-    binds = what if binding.name == "capacity" else f"{what}: {binding.sentence}"
-    return {"level": level, "text": f"{fits}: {room}. {verdict} {binds}."}
+    level = "good" if card.fits else "bad"
+    if missed:
+        how = "It" if all(check.met for check in checks) else "By estimate it"
+        level, verdict = "bad", f" {how} misses {_listed(missed)}."
+    elif unsure:
+        level = "warn" if card.fits else "bad"
+        verdict = f" By estimate it keeps every limit; {_listed(unsure)} may still miss."
+    else:
+        verdict = " It keeps every limit." if card.fits else ""
+    binds = f"{binding.name.capitalize()} binds"
+    binds += "" if binding.name == "capacity" else f": {binding.sentence}"
+    return {"level": level, "text": f"{fits}: {room}.{verdict} {binds}."}
+
+
+def _listed(words):
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _way_in(card):
@@ -227,6 +238,11 @@ def _way_in(card):
 def _notes(card):
     # The kernel names its own argument; here that is the input "Card rent".
     texts = [text.replace("give usd_h", "enter the card rent") for text in card.warnings]
+    if card.starts and not card.fits:
+        texts.append(
+            f"Speed, first token and price are those of the {card.users:,} who find room, not of "
+            f"the {card.workload.concurrency:,} wanted."
+        )
     most = card.deployment.engine.max_seqs
     if card.users > most:
         texts.append(
@@ -306,7 +322,7 @@ def _speed(card, slo, trail):
         "label": "Speed of one user",
         "value": digits(rate.value),
         "unit": "tok/s",
-        "note": f"served: other users' prompts are in it. Without them at most {digits(1 / best)}",
+        "note": f"with other users' prompts in it; decoding alone at most {digits(1 / best)}",
         "explain": f"{trail('itl_ms')}\n\n{turned}",
     } | _span(rate, 1 / slo.itl_s if slo.itl_s else None)
 
@@ -327,7 +343,7 @@ def _users(card, slo, most, crowds):
         "unit": "users",
         "note": f"within your limits; {room}, {wanted}" if limited else f"{room}, {wanted}",
         "explain": "\n\n".join(parts),
-    } | _span(most, card.workload.concurrency)
+    } | _span(most)
 
 
 def _first_token(card, slo, trail):
@@ -405,51 +421,53 @@ class _Money:
         """Say in words when renting is the cheaper way."""
         if not self.busy:
             return []
-        part, even = quantity(self.part.value, "USD/Mtok"), self.break_even()
+        return [self._against_api(), *self._rents()]
+
+    def _against_api(self):
+        even, duty = self.break_even(), f"{self.duty:.0%}"
+        part, busy = (quantity(made.value, "USD/Mtok") for made in (self.part, self.busy))
         if not even:
-            return [
-                f"Busy {self.duty:.0%} of the hours, these cards cost {part} output, prompts "
-                "included. An API is the cheaper way when it asks less than that for the same "
-                "prompts and answers; enter its prices for the break-even."
-            ]
-        asks = f"An API at {self.asked} asks {quantity(self.api, 'USD/Mtok')} output here, prompts "
-        asks += "included."
+            return (
+                f"Busy {duty} of the hours, these cards cost {part} output, prompts included. An "
+                "API is the cheaper way when it asks less than that for the same prompts and "
+                "answers; enter its prices for the break-even."
+            )
+        api = quantity(self.api, "USD/Mtok")
+        asks = f"An API at {self.asked} asks {api} output here, prompts included."
         if even.duty > 1:
-            busy = quantity(self.busy.value, "USD/Mtok")
-            return [f"{asks} These cards cost {busy} even when always busy: the API is cheaper."]
+            return f"{asks} These cards cost {busy} even when always busy: the API is cheaper."
         month = digits(even.tokens_month / 1e6)
         cheaper = "these cards are" if self.duty > even.duty else "the API is"
-        return [
-            f"{asks} Rented cards cost the same when they are busy {even.duty:.0%} of the hours, "
-            f"which is {month} million output tokens a month. At {self.duty:.0%} {cheaper} cheaper."
-        ]
+        return (
+            f"{asks} These cards cost the same when they are busy {even.duty:.0%} of the hours "
+            f"({self._hours(self.busy.low)} to {self._hours(self.busy.high)}): {month} million "
+            f"output tokens a month. At {duty}, {cheaper} cheaper by estimate."
+        )
 
-    def rents(self):
-        """Compare what this card costs elsewhere, at the estimated speed."""
-        gpu = self.card.deployment.gpu
-        listed = [row for row in catalog.table("prices")["price"] if row["gpu"] == gpu.name]
-        if not listed or not self.busy:
+    def _hours(self, usd_mtok):
+        """Share of the hours at which a price breaks even, in words."""
+        share = usd_mtok / self.api
+        return f"{share:.0%}" if share <= 1 else "never"
+
+    def _rents(self):
+        """Say what this card costs elsewhere, at the estimated speed."""
+        d = self.card.deployment
+        listed = [row for row in catalog.table("prices")["price"] if row["gpu"] == d.gpu.name]
+        if len(listed) < 2:
             return []
         # the price of a token is in proportion to the rent
-        per_rent = self.busy.value / self.card.deployment.gpu_usd_h
-        rows = [
-            [
-                f"{row['provider']}, {row['term']}",
-                f"${row['usd_h']:,.2f}",
-                f"${row['usd_h'] * per_rent:,.2f}",
-                f"${row['usd_h'] * per_rent / self.duty:,.2f}",
-                f"{row['date']:%Y-%m-%d}",
-            ]
-            for row in sorted(listed, key=lambda row: row["usd_h"])
-        ]
-        return [
-            {
-                "caption": f"Rents of {c.card_title(gpu)} in the catalogue",
-                "columns": ["Provider", "USD/h", "$/M busy", f"at {self.duty:.0%}", "Seen"],
-                "rows": rows,
-                "highlight": [],
-            }
-        ]
+        ends = [min(listed, key=_usd_h), max(listed, key=_usd_h)]
+        low, high = (
+            f"{quantity(row['usd_h'], 'USD/h')} ({row['provider']}, {row['term']}), which makes "
+            f"{quantity(self.busy.value * row['usd_h'] / d.gpu_usd_h, 'USD/Mtok')}"
+            for row in ends
+        )
+        title = c.card_title(d.gpu)
+        return [f"The catalogue has {len(listed)} rents of {title}: from {low}, to {high}."]
+
+
+def _usd_h(row):
+    return row["usd_h"]
 
 
 def _numbers(card, money):
@@ -527,4 +545,7 @@ def _width(card):
     """Say what each interval stands on."""
     names = {"itl_ms": "Speed", "ttft_ms": "First token", "output_tok_s_total": "Price"}
     said = " ".join(f"{name}: {card.estimate(metric).reason}." for metric, name in names.items())
-    return f"Why the intervals are as wide as they are. {said}"
+    return (
+        f"Why the intervals are as wide as they are. {said} A dash stands where benchmarks "
+        "report nothing, so that no interval was earned."
+    )
