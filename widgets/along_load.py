@@ -264,27 +264,22 @@ def _limits(question, curves, stops):
         if not known:
             continue
         found = [t for t in sweep.turns(curve.misses, stops) if None not in (t.before, t.after)]
-        for turn in found:
-            held = question.held(turn.after)
-            out.append(f"{curve.label} {held} from {turn.at:,} {question.variable.word} on.")
+        word = question.variable.word
+        held = [f"{question.held(turn.after)} from {turn.at:,} {word} on" for turn in found]
         if not found:
-            held = question.held(curve.misses(known[0]))
-            out.append(f"{curve.label} {held} wherever it fits on this range.")
-        out += _sure(question, curve, stops)
+            held = [f"{question.held(curve.misses(known[0]))} wherever it fits on this range"]
+        out.append(f"{curve.label} {', '.join(held)}{_sure(question, curve, stops)}.")
     return out
 
 
 def _sure(question, curve, stops):
-    """Say how far the whole interval keeps the limit, where it does not do so all along."""
+    """Say up to where the whole interval keeps the limit, where that ends on the range."""
     if not question.has_ceiling:
-        return []
-    limit = question.said(question.limit(question.load))
-    found = sweep.turns(curve.sure, stops)
-    return [
-        f"Its whole interval keeps {limit} up to {turn.at - 1:,} {question.variable.word}."
-        for turn in found
-        if turn.before is True
-    ]
+        return ""
+    found = [turn for turn in sweep.turns(curve.sure, stops) if turn.before and turn.after is False]
+    if not found:
+        return ""
+    return f"; its whole interval keeps it up to {found[0].at - 1:,} {question.variable.word}"
 
 
 def _ends(question, ends, stops, curves):

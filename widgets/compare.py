@@ -12,6 +12,7 @@ from .state import Field, Form
 
 TITLE = "Compare"
 LEAD = "Move one thing, keep the rest: which deployment is ahead, and from where on?"
+HINT = "Try it: look at the price, or move the cards and see whose gap falls."
 SHARED = (
     Field("sweep", "name", "users", "Move", names=lambda: VARIABLES),
     Field("show", "name", "gap", "Look at", names=lambda: SHOWS),
