@@ -1,0 +1,181 @@
+"""Sweeps: estimates along a variable, and the whole numbers where an answer changes."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmcap_kernel import calibration, capacity, catalog, design, sweep
+from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Workload
+
+A, B, C = design.worked_spec()
+LOAD = design.WORKED_WORKLOAD
+TIMED = [name for name, what in sweep.QUANTITIES.items() if what.metric]
+
+loads = st.builds(
+    Workload,
+    input_tokens=st.integers(1, 100_000),
+    output_tokens=st.integers(1, 4000),
+    concurrency=st.integers(2, 200),
+)
+
+
+@pytest.mark.parametrize("quantity", sweep.QUANTITIES)
+@given(load=loads, deployment=st.sampled_from([A, B, C]))
+def test_a_value_lies_in_its_interval_and_beats_no_ceiling(quantity, load, deployment):
+    made = sweep.measure(deployment, load, quantity)
+    if made is None:
+        return
+    assert made.low <= made.value <= made.high
+    if sweep.QUANTITIES[quantity].less:
+        assert made.ceiling <= made.low * (1 + 1e-9)
+    else:
+        assert made.high <= made.ceiling * (1 + 1e-9)
+
+
+# A first token is left out: users who are answered sooner are back in the queue sooner.
+@pytest.mark.parametrize("quantity", [name for name in TIMED if name != "ttft_s"])
+@given(load=loads, more=st.floats(1, 4))
+def test_more_bandwidth_is_never_worse(quantity, load, more):
+    fast = replace(B, gpu=replace(B.gpu, bandwidth_bytes_s=B.gpu.bandwidth_bytes_s * more))
+    slow, quick = (sweep.measure(d, load, quantity) for d in (B, fast))
+    assert (slow is None) == (quick is None)
+    if slow is not None:
+        sign = 1 if sweep.QUANTITIES[quantity].less else -1
+        assert sign * (slow.value - quick.value) >= -1e-9 * slow.value
+
+
+def test_a_measure_is_the_scorecard_s_estimate():
+    card = design.card(B, LOAD)
+    gap = card.estimate("itl_ms")
+    made = sweep.measure(B, LOAD, "itl_s")
+    assert (made.value, made.low, made.high) == pytest.approx(
+        (gap.value / 1e3, gap.low / 1e3, gap.high / 1e3)
+    )
+
+
+def test_a_price_turns_the_interval_of_the_rate_around():
+    rate, price = (sweep.measure(B, LOAD, name) for name in ("output_tok_s", "usd_mtok"))
+    rent = B.gpu_usd_h * B.num_gpus
+    assert price.low == pytest.approx(rent / 3600 / rate.high * 1e6)
+    assert price.high == pytest.approx(rent / 3600 / rate.low * 1e6)
+
+
+def test_a_card_without_rent_has_a_rate_and_no_price():
+    free = catalog.deployment(model="llama-3.1-8b", gpu="a100-sxm-40gb")
+    assert not free.gpu_usd_h
+    assert sweep.measure(free, LOAD, "output_tok_s")
+    assert sweep.measure(free, LOAD, "usd_mtok") is None
+
+
+def test_what_keeps_a_deployment_from_a_load_is_named():
+    assert sweep.obstacle(A, LOAD) == "start"
+    assert sweep.obstacle(B, LOAD) == ""
+    most = capacity.workload_ledger(B, LOAD).max_concurrent
+    assert sweep.obstacle(B, replace(LOAD, concurrency=most)) == ""
+    assert sweep.obstacle(B, replace(LOAD, concurrency=most + 1)) == "room"
+    assert sweep.obstacle(B, Workload(B.model.max_context_tokens, 1)) == "window"
+
+
+def test_users_that_fit_are_counted_whatever_is_wanted():
+    most = capacity.workload_ledger(B, LOAD).max_concurrent
+    made = sweep.measure(B, replace(LOAD, concurrency=10 * most), "max_concurrent")
+    assert made.value == most
+    assert (made.high - most) / most == pytest.approx(
+        calibration.CAPACITY_SHARE["max_concurrency_at_max_model_len"]
+    )
+
+
+@given(load=loads, context=st.integers(2, 200_000))
+def test_a_context_moves_prompt_and_answer_in_proportion(load, context):
+    moved = sweep.load_at(load, "context_tokens", context)
+    assert moved.context_tokens == context
+    wanted = context * load.input_tokens / load.context_tokens
+    assert abs(moved.input_tokens - wanted) <= 1
+    assert moved.concurrency == load.concurrency
+
+
+def test_a_short_prompt_cuts_the_shared_prefix():
+    load = Workload(7000, 1000, 4, shared_prefix_tokens=5000)
+    assert sweep.load_at(load, "input_tokens", 3000).shared_prefix_tokens == 3000
+    assert sweep.load_at(load, "input_tokens", 9000).shared_prefix_tokens == 5000
+
+
+@pytest.mark.parametrize(
+    ("call", "field"),
+    [
+        (lambda: sweep.load_at(LOAD, "users", 3), "variable"),
+        (lambda: sweep.load_at(LOAD, "context_tokens", 1), "context_tokens"),
+        (lambda: sweep.load_at(LOAD, "concurrency", 0), "concurrency"),
+        (lambda: sweep.measure(B, LOAD, "gap"), "quantity"),
+        (lambda: sweep.whole_stops(0, 10, 5), "low"),
+        (lambda: sweep.whole_stops(10, 5, 5), "high"),
+    ],
+)
+def test_nonsense_is_refused_by_name(call, field):
+    with pytest.raises(BadInput) as told:
+        call()
+    assert told.value.field == field and field in str(told.value)
+
+
+@given(low=st.integers(1, 10**6), span=st.integers(0, 10**6), count=st.integers(2, 60))
+def test_stops_are_whole_in_order_and_keep_both_ends(low, span, count):
+    for even in (False, True):
+        stops = sweep.whole_stops(low, low + span, count, even=even)
+        assert stops[0] == low and stops[-1] == low + span
+        assert list(stops) == sorted(set(stops)) and len(stops) <= count
+        assert all(isinstance(stop, int) for stop in stops)
+
+
+@given(at=st.integers(2, 10**6))
+def test_a_turn_is_exact(at):
+    asked = []
+
+    def answer(x):
+        asked.append(x)
+        return x >= at
+
+    (turn,) = sweep.turns(answer, (1, 10**6))
+    assert turn == sweep.Turn(at, False, True)
+    assert len(asked) < 60  # bisection, not a walk
+
+
+def test_turns_between_two_stops_are_all_found_while_the_ends_differ():
+    found = sweep.turns(lambda x: "a" if x < 7 else "b" if x < 30 else "c", (1, 100))
+    assert [(t.at, t.after) for t in found] == [(7, "b"), (30, "c")]
+
+
+def test_curves_that_only_touch_do_not_cross():
+    level = [5, 4, 3, 3, 4, 5]
+    assert sweep.crossings(lambda x: level[x], lambda x: 3, range(6)) == ()
+
+
+def test_a_gap_in_a_curve_is_no_crossing():
+    def broken(x):
+        return None if 10 <= x < 20 else x
+
+    assert sweep.crossings(broken, lambda x: 15, (1, 12, 25)) == ()
+
+
+def test_on_both_sides_of_a_crossing_the_order_differs():
+    h200, b200 = (
+        catalog.deployment(model="llama-3.1-70b", gpu=gpu, tp=2, weights="fp8", kv="fp8")
+        for gpu in ("h200-sxm", "b200-sxm")
+    )
+
+    def price(deployment):
+        def at(users):
+            made = sweep.measure(deployment, sweep.load_at(LOAD, "concurrency", users), "usd_mtok")
+            return made and made.value
+
+        return at
+
+    one, two = price(h200), price(b200)
+    found = sweep.crossings(one, two, sweep.whole_stops(2, 128, 12))
+    assert found
+    for turn in found:
+        before, after = one(turn.at - 1) - two(turn.at - 1), one(turn.at) - two(turn.at)
+        assert before * after <= 0 and after != 0
+        assert (after > 0) == (turn.after == 1)

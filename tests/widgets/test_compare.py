@@ -1,0 +1,265 @@
+"""Compare as a pure function: what a person reads of a sweep."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmcap_kernel import design, sweep
+from widgets import compare
+from widgets.compare import FORM, PRESETS
+from widgets.question import SHOWS, VARIABLES
+
+ALONG = [name for name, variable in VARIABLES.items() if variable.load]
+CHOICES = [name for name, variable in VARIABLES.items() if not variable.load]
+
+
+def shown(**changed):
+    return compare.view(FORM.defaults() | changed)
+
+
+def preset(label):
+    values = next(one["values"] for one in PRESETS if one["label"] == label)
+    return shown(**FORM.check(values)[0])
+
+
+def curves(view):
+    """The drawn curves by letter, without bands, ceilings and rules."""
+    return {t["name"]: t for t in view["figure"]["data"] if t.get("name")}
+
+
+def numbers(cell):
+    return [float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*\.?\d*", cell)]
+
+
+@pytest.mark.parametrize("moved", VARIABLES)
+@pytest.mark.parametrize("show", SHOWS)
+def test_every_question_has_a_sound_answer(moved, show):
+    view = shown(sweep=moved, show=show)
+    json.dumps(view, allow_nan=False)
+    assert view["status"]["text"].endswith(".")
+    assert len(view["headline"]) == 3
+    for row in view["tables"][0]["rows"]:
+        for cell in row[1:]:
+            found = numbers(cell)
+            if "(" not in cell:
+                continue
+            value, low, high, *ceiling = found
+            assert low <= value <= high
+            if ceiling:
+                less = sweep.QUANTITIES[SHOWS[show].quantity].less
+                assert ceiling[0] <= low if less else ceiling[0] >= high
+
+
+def test_the_default_says_who_is_ahead_and_where_each_ends():
+    view = shown()
+    _, b, c = design.worked_spec()
+    load = design.WORKED_WORKLOAD
+    ends = [design.card(d, load).max_concurrent for d in (b, c)]
+    assert view["status"]["text"].startswith(f"C has the shortest gap up to {ends[1]:,} users, ")
+    assert "over the budget of $30.00/h" in view["status"]["text"]
+    said = view["sentences"]
+    assert f"B ends at {ends[0]:,} users: beyond it, not all users fit." in said
+    assert f"C ends at {ends[1]:,} users: beyond it, not all users fit." in said
+    assert "A has no curve: the cache has no room for one user." in said
+    assert any(re.match(r"B misses 50 ms from \d+ users on", text) for text in said)
+
+
+def test_a_limit_s_sentence_is_exact():
+    view = shown()
+    text = next(text for text in view["sentences"] if text.startswith("C misses 50 ms"))
+    at, sure = (int(n) for n in re.findall(r"(\d+) users", text))
+    _, _, c = design.worked_spec()
+
+    def gap(users):
+        load = sweep.load_at(design.WORKED_WORKLOAD, "concurrency", users)
+        return sweep.measure(c, load, "itl_s")
+
+    assert gap(at - 1).value <= 0.050 < gap(at).value
+    assert gap(sure).high <= 0.050 < gap(sure + 1).high
+
+
+def test_a_crossing_s_sentence_is_exact():
+    view = preset("Card shoot-out")
+    text = next(text for text in view["sentences"] if "overtakes" in text)
+    ahead, behind, at = re.match(r"(\w) overtakes (\w) at (\d+) users", text).groups()
+    for users, first in ((int(at) - 1, behind), (int(at), ahead)):
+        values = FORM.check(next(p["values"] for p in PRESETS if p["label"] == "Card shoot-out"))[0]
+        row = shown(**values | {"from": users, "to": users + 1})["figure"]["data"]
+        drawn = {t["name"]: t["y"][0] for t in row if t.get("name")}
+        assert min(ahead, behind, key=drawn.__getitem__) == first
+
+
+def test_a_curve_ends_at_the_last_number_that_fits():
+    view = shown()
+    for label, d in zip("BC", design.worked_spec()[1:], strict=True):
+        most = design.card(d, design.WORKED_WORKLOAD).max_concurrent
+        assert curves(view)[label]["x"][-1] == most
+
+
+def test_every_curve_has_dash_symbol_and_letter_besides_its_colour():
+    view = preset("Card shoot-out")
+    drawn = curves(view)
+    assert len({t["line"]["dash"] for t in drawn.values()}) == 4
+    assert len({t["marker"]["symbol"] for t in drawn.values()}) == 4
+    letters = [t["text"] for t in view["figure"]["data"] if t.get("mode") == "text"]
+    assert sorted(re.sub(r"<.*?>| ", "", text) for text in letters[0]) == list("ABCD")
+
+
+def test_the_pointer_reads_value_interval_and_ceiling():
+    for trace in curves(shown()).values():
+        assert len(trace["customdata"]) == len(trace["x"])
+        for text, y in zip(trace["customdata"], trace["y"], strict=True):
+            value, low, high, ceiling = numbers(text)
+            assert value == pytest.approx(y, rel=0.01)
+            assert ceiling <= low <= value <= high
+
+
+def test_table_and_figure_have_the_same_numbers():
+    view = shown()
+    drawn = curves(view)
+    for row in view["tables"][0]["rows"]:
+        for letter, cell in zip("BC", row[2:], strict=True):
+            x = int(row[0].replace(",", ""))
+            if x in drawn[letter]["x"]:
+                at = drawn[letter]["x"].index(x)
+                assert f"{letter}: {cell}" == drawn[letter]["customdata"][at]
+            else:
+                assert "fit" in cell
+
+
+def test_the_row_of_the_inputs_is_marked_and_is_the_headline():
+    view = shown(users=20)
+    (at,) = view["tables"][0]["highlight"]
+    row = view["tables"][0]["rows"][at]
+    assert row[0] == "20"
+    for item, cell in zip(view["headline"][1:], row[2:], strict=True):
+        assert cell.startswith(f"{item['value']} {item['unit']} ")
+
+
+def test_the_headline_is_the_scorecard_s_estimate():
+    cards = design.scorecard(design.worked_spec(), design.WORKED_WORKLOAD).cards
+    for item, card in zip(shown()["headline"], cards, strict=True):
+        gap = card.estimate("itl_ms")
+        if gap is None:
+            assert item["value"] == "does not start"
+        else:
+            assert float(item["value"]) == pytest.approx(gap.value, rel=0.005)
+
+
+def test_a_range_is_kept_or_a_wrong_one_named():
+    view = shown(**{"from": 4, "to": 12})
+    xs = curves(view)["C"]["x"]
+    assert (xs[0], xs[-1]) == (4, 12)
+    wrong = shown(**{"from": 12, "to": 4})
+    assert "From 12 to 4 is no range" in wrong["messages"][0]["text"]
+    assert wrong["messages"][0]["field"] == "from"
+
+
+def test_a_prefix_longer_than_the_prompt_is_named_at_its_input():
+    view = shown(prefix=8000)
+    assert view["messages"][0]["field"] == "prefix"
+    assert view["status"]["level"] == "bad"
+
+
+def test_a_longer_shared_prefix_never_makes_the_first_token_wait_longer():
+    for trace in curves(preset("Long documents, shared")).values():
+        assert trace["y"] == sorted(trace["y"], reverse=True)
+
+
+def test_an_eight_bit_cache_holds_about_twice_the_users():
+    drawn = curves(preset("Does an FP8 cache pay?"))
+    for wide, small in zip(drawn["A"]["y"], drawn["B"]["y"], strict=True):
+        assert 2 * wide <= small <= 2 * wide + 1
+
+
+def test_a_small_count_is_drawn_as_stairs():
+    trace = curves(preset("Does an FP8 cache pay?"))["A"]
+    steps = [
+        (x, y, x2, y2)
+        for x, y, x2, y2 in zip(
+            trace["x"], trace["y"], trace["x"][1:], trace["y"][1:], strict=False
+        )
+        if y <= 8 and y != y2
+    ]
+    assert steps and all(x2 == x + 1 for x, _, x2, _ in steps)
+
+
+def test_a_swept_part_leaves_twins_out_and_says_so():
+    view = shown(sweep="gpu", columns=4)  # A and D differ in their card alone
+    assert [t["name"] for t in view["figure"]["data"] if t.get("name")] == ["A", "B", "C"]
+    assert any(m["text"].startswith("D is A on every") for m in view["messages"])
+
+
+def test_a_rent_written_for_one_card_is_not_charged_for_another():
+    own = shown(sweep="gpu", show="price", **{"b.usd": 1000})
+    rows = {row[0]: row[2] for row in own["tables"][0]["rows"]}
+    plain = {row[0]: row[2] for row in shown(sweep="gpu", show="price")["tables"][0]["rows"]}
+    same = [name for name in rows if name in plain and rows[name] == plain[name]]
+    assert len(same) >= len(rows) - 2
+    assert rows["H100 SXM5 80GB"] != plain["H100 SXM5 80GB"]
+
+
+def test_many_choices_are_cut_to_the_best_and_the_columns_own():
+    view = shown(sweep="gpu")
+    names = [row[0] for row in view["tables"][0]["rows"]]
+    assert "H100 SXM5 80GB" in names and "H200 SXM 141GB" in names
+    assert len(names) <= 16
+    assert any(re.match(r"Of \d+ cards, \d+ hold all users", text) for text in view["sentences"])
+
+
+def test_models_offered_take_the_context():
+    view = shown(sweep="model", **{"in": 60_000})
+    assert not any("window" in cell for row in view["tables"][0]["rows"] for cell in row)
+
+
+def test_a_count_of_cards_that_cannot_be_is_a_cell_not_a_fault():
+    view = shown(sweep="tp", **{"a.model": "qwen2.5-0.5b"})  # 14 heads
+    cells = {row[0]: row[1] for row in view["tables"][0]["rows"]}
+    assert cells["4 cards"] == "cannot be"
+
+
+def test_one_column_that_cannot_be_leaves_the_others():
+    view = shown(**{"b.tp": 5})
+    assert [item["label"][0] for item in view["headline"]] == ["A", "C"]
+    assert view["messages"][0]["field"] == "b.tp"
+
+
+def test_over_the_budget_is_said_where_a_choice_changes_the_rent():
+    text = " ".join(preset("More cards for one model")["sentences"])
+    assert "A is over the budget of $30.00/h with 8 cards." in text
+
+
+@pytest.mark.parametrize("moved", ALONG)
+def test_a_limit_is_a_line_across_and_named(moved):
+    data = shown(sweep=moved)["figure"]["data"]
+    assert any(t.get("text") == ["50 ms wanted"] for t in data)
+    assert any(t.get("y") and set(t["y"]) == {50.0} for t in data)
+
+
+@pytest.mark.parametrize("moved", CHOICES)
+def test_choices_are_points_with_whiskers_and_named_rows(moved):
+    figure = shown(sweep=moved)["figure"]
+    drawn = [t for t in figure["data"] if t.get("name")]
+    assert all("error_x" in t and len(t["x"]) == len(t["customdata"]) for t in drawn)
+    assert len(figure["layout"]["annotations"]) >= 4
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    moved=st.sampled_from(sorted(VARIABLES)),
+    show=st.sampled_from(sorted(SHOWS)),
+    prompt=st.integers(1, 3_000_000),
+    answer=st.integers(1, 100_000),
+    users=st.integers(1, 100_000),
+    share=st.floats(0, 1),
+    low=st.none() | st.integers(0, 10_000_000),
+    high=st.none() | st.integers(0, 10_000_000),
+)
+def test_no_load_and_no_range_breaks_it(moved, show, prompt, answer, users, share, low, high):
+    state = {"sweep": moved, "show": show, "in": prompt, "out": answer, "users": users}
+    view = shown(**state, prefix=int(prompt * share), **{"from": low, "to": high})
+    json.dumps(view, allow_nan=False)
+    assert view["status"]["text"] and view["tables"]
