@@ -237,7 +237,7 @@ MODES = (
         "gguf-16-bit-prompt",
         "16-bit prompts in llama.cpp",
         "With unquantised weights the build picks its matrix kernels, and on some cards it "
-        "picks a slow path: identical cards differ by an order of magnitude.",
+        "picks a slow path: two forms of one chip can differ many times over.",
         "Time `llama-bench -p 512` once on your build and card.",
         _gguf_16_bit_prompt,
     ),
@@ -360,7 +360,7 @@ def _odd_lengths(line):
 DOUBTS = (
     Doubt(
         "odd-lengths",
-        "aiconfigurator, prompts of 2,000 and 4,000 tokens",
+        "aiconfigurator at 2,000 and 4,000 tokens",
         "These rows are several times off their neighbours with other lengths, some one way and "
         "some the other: a label of card, format or model is likely to be wrong.",
         _odd_lengths,
@@ -374,7 +374,7 @@ DOUBTS = (
     ),
     Doubt(
         "token-position",
-        "InferenceX token-position experiment",
+        "InferenceX token positions",
         "The source itself warns of errors, mixes prompts into the time between tokens, and "
         "does not state every format.",
         _is_of("ix_tokpos"),

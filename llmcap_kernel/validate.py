@@ -639,18 +639,18 @@ def row(line, fill=None):
 
 def _row(line, fill):
     """The row, and what was assumed to predict it."""
-    name = _printable(line.where, 80)
+    name = printable(line.where, 80)
     try:
         made = measurement(line, fill)
     except BadInput as problem:
         metric = line.fields.get("metric")
         known = metric if isinstance(metric, str) and metric in METRICS else None
-        said = _printable(str(problem), REASON_CHARS).rstrip(".")
+        said = printable(str(problem), REASON_CHARS).rstrip(".")
         return Row(name, known, None, _measured(line), skipped=said), ()
     answer = predicted(made.spelled, made.load)
     skipped = None
     if answer.value is None:
-        skipped = _printable(answer.reason, REASON_CHARS).rstrip(".")
+        skipped = printable(answer.reason, REASON_CHARS).rstrip(".")
     out = Row(
         name,
         made.load.metric,
@@ -666,6 +666,8 @@ def _row(line, fill):
         answer.model,
         answer.gpu,
         answer.engine,
+        printable(str(line.fields.get("source_id") or ""), 80),
+        doubts(line.fields),
     )
     return out, answer.assumed
 
@@ -677,8 +679,26 @@ def _measured(line):
         return None
 
 
-def _printable(text, longest):
-    """Keep a stranger's text from steering a terminal, and short."""
+def printable(text, longest):
+    """Keep a stranger's text from steering a terminal, and short.
+
+    Parameters
+    ----------
+    text : str
+        The text [-].
+    longest : int
+        Characters to keep [-].
+
+    Returns
+    -------
+    str
+        The text with a question mark for whatever is not plain [-].
+
+    Examples
+    --------
+    >>> printable("a\tb", 20), printable("abcdef", 5)
+    ('a?b', 'ab...')
+    """
     text = text if len(text) <= longest else text[: longest - 3] + "..."
     if text.isascii() and text.isprintable():
         return text

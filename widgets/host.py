@@ -12,10 +12,13 @@ from pathlib import Path
 import anywidget
 import traitlets
 
-from . import cliff, preheat, scorecard, vram
-from .page import static_html, summary
+from llmcap_kernel.refuse import BadInput
 
-CALCULATORS = {module.FORM.name: module for module in (vram, cliff, scorecard)}
+from . import cliff, preheat, scorecard, validate, vram
+from .page import static_html, summary
+from .upload import Upload
+
+CALCULATORS = {module.FORM.name: module for module in (vram, cliff, scorecard, validate)}
 FRONT = Path(__file__).parent / "front"
 FIRST = "a."  # what the inputs of the first of several deployments begin with
 LONG = 12  # items; longer lists travel apart from the views
@@ -49,7 +52,7 @@ class Calculator(anywidget.AnyWidget):
     def __init__(self, name, query=""):
         if name not in CALCULATORS:
             raise ValueError(f"no calculator {name!r}: there are {', '.join(CALCULATORS)}")
-        self._calculator = CALCULATORS[name]
+        self._calculator, self._upload = CALCULATORS[name], Upload()
         self._last, messages = self._calculator.FORM.parse(query)
         view, lists = parted(safe_view(self._calculator, self._last, messages), {})
         super().__init__(view=view, lists=lists)
@@ -71,9 +74,29 @@ class Calculator(anywidget.AnyWidget):
             self.lists = lists  # before the view that names them
         self.view = view | echo
 
-    def _serve(self, _widget, content, _buffers):
-        if isinstance(content, dict) and content.get("need") == "plotly":
+    def _serve(self, _widget, content, buffers):
+        asked = content if isinstance(content, dict) else {}
+        if asked.get("need") == "plotly":
             self.send({"plotly": "gzip"}, buffers=[_plotly()])
+        elif "file" in asked and hasattr(self._calculator, "with_file"):
+            self._take_file(asked["file"], buffers)
+
+    def _take_file(self, part, buffers):
+        """A reader's file, a part at a time; None takes the last one away."""
+        try:
+            whole = self._upload.add(part, buffers) if part else ()
+            if whole is None:
+                return
+            self._calculator = self._calculator.with_file(*whole, progress=self._tell)
+        except BadInput as problem:
+            return self.send({"file": {"problem": str(problem)}})
+        view, lists = parted(safe_view(self._calculator, self._last), self.lists)
+        self.lists, self.view = lists, view
+        self.send({"file": {"done": True}})
+
+    def _tell(self, done, total):
+        if done % max(total // 20, 500) == 0:
+            self.send({"file": {"rows": done, "of": total}})
 
     def _repr_mimebundle_(self, **kwargs):
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})

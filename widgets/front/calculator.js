@@ -138,6 +138,7 @@ function controlBox(view, control, prefix) {
   if (control.kind === "select") box = selectBox(control, id);
   else if (control.kind === "search") box = searchBox(control, id, invalid);
   else if (control.kind === "text") box = pasteBox(control, id, invalid);
+  else if (control.kind === "file") box = fileBox(control, id);
   else if (control.kind === "slider") box = sliderBox(control, id, invalid);
   else if (control.kind === "toggle") {
     box = h("input", { id, type: "checkbox", name: control.name, "data-value": control.value });
@@ -366,6 +367,52 @@ function searchedList(input, options, choose) {
     },
   };
   return { open, close, take, isOpen, keys };
+}
+
+// ---- a file of the reader's own -------------------------------------------------------
+// It goes to this page's kernel in parts, and nowhere else.
+
+const MOST_FILE_BYTES = 20e6;
+const PART_BYTES = 1e6;
+
+function fileBox(control, id) {
+  const input = h("input", { id, type: "file", name: control.name, accept: control.accept });
+  const name = h("span", { class: "lc-file-name" }, control.text);
+  const remove = h("button", { type: "button", "data-act": "nofile", hidden: !control.loaded },
+    "Remove");
+  const said = h("p", { class: "lc-file-said", role: "status", "data-keep": "" });
+  return h("div", { class: "lc-file" }, input, name, remove, said);
+}
+
+async function sendFile(model, input) {
+  const [file] = input.files;
+  const said = input.parentNode.querySelector(".lc-file-said");
+  input.value = ""; // so that the same file, changed, can be chosen again
+  if (!file) return;
+  if (file.size > MOST_FILE_BYTES) {
+    said.textContent = `${file.name} has more than ${MOST_FILE_BYTES / 1e6} MB.`;
+    return;
+  }
+  const parts = Math.max(1, Math.ceil(file.size / PART_BYTES));
+  said.textContent = `Reading ${file.name} ...`;
+  for (let part = 0; part < parts; part += 1) {
+    const bytes = await file.slice(part * PART_BYTES, (part + 1) * PART_BYTES).arrayBuffer();
+    model.send({ file: { name: file.name, part, parts } }, undefined, [bytes]);
+  }
+}
+
+function hearFile(model, el) {
+  const heard = (content) => {
+    const told = content?.file;
+    const said = told && el.querySelector(".lc-file-said");
+    if (!said) return;
+    const count = (n) => n.toLocaleString("en");
+    const rows = told.of ? `${count(told.rows)} of ${count(told.of)} rows predicted` : "";
+    said.textContent = told.problem || rows;
+    said.classList.toggle("lc-error", Boolean(told.problem));
+  };
+  model.on("msg:custom", heard);
+  return () => model.off("msg:custom", heard);
 }
 
 // ---- the chart ------------------------------------------------------------------------
@@ -627,6 +674,7 @@ function render({ model, el }) {
   function changed(event) {
     const node = event.target;
     if (node.role === "combobox" || node.nodeName === "TEXTAREA") return;
+    if (node.type === "file") return sendFile(model, node);
     busyInput = null;
     if (node.type === "range") {
       moving = null;
@@ -643,6 +691,7 @@ function render({ model, el }) {
   }
 
   const acts = {
+    nofile: () => model.send({ file: null }),
     undo: () => past.length && send({ values: past.pop() }),
     reset: () => {
       remember();
@@ -690,9 +739,11 @@ function render({ model, el }) {
   model.on("change:view", answered);
   draw();
   const unfollow = follow(root.querySelector(".lc-figure"), chart);
+  const unhear = hearFile(model, el);
   return () => {
     model.off("change:view", answered);
     unfollow();
+    unhear();
     clearTimeout(late);
     clearTimeout(addressTimer);
     window.Plotly?.purge(root.querySelector(".lc-plot"));

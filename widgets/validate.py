@@ -1,0 +1,886 @@
+"""Predicted against measured: every published row, and a file of the reader's own.
+
+The page computes no prediction of the published rows: `llmcap calibrate` wrote them beside the
+measurements, with what fits predict that never saw the row's model, card or source.
+"""
+
+import math
+import re
+import statistics
+from functools import cache, lru_cache, partial
+from html import escape
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
+
+from llmcap_kernel import catalog, failures, results, validate
+from llmcap_kernel.explain import digits
+
+from . import controls as c
+from .figures import QUIET, RULE, TEXT, axis, figure, mark
+from .state import Field, Form
+
+TITLE = "Predicted against measured"
+LEAD = "How far are the predictions from published measurements, where do they fail, and how near are they to yours?"  # noqa: E501
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+ANY, NONE, AS_FILE = "any", "none", "file"
+FARTHEST_ROWS = 8
+OWN_ROWS = 20
+DRAWN = 2500  # points of a file that are drawn
+
+
+class Group(NamedTuple):
+    """Metrics that one pair of axes can show.
+
+    Attributes
+    ----------
+    title, unit : str
+        What they are, and their unit on the axes [-].
+    metrics : tuple of str
+        Their names in the rows [-].
+    """
+
+    title: str
+    unit: str
+    metrics: tuple
+
+
+GROUPS = {
+    "speed": Group("Speed of one user", "tok/s", ("itl_ms", "decode_tok_s_per_user")),
+    "first-token": Group("First token", "ms", ("ttft_ms",)),
+    "prompt": Group("Reading prompts", "tok/s", ("prefill_tok_s",)),
+    "output": Group(
+        "Output of all users",
+        "tok/s",
+        ("output_tok_s_total", "output_tok_s_per_gpu", "total_tok_s"),
+    ),
+    "request": Group("Whole request", "s", ("e2e_latency_s",)),
+    "memory": Group(
+        "Memory",
+        "GiB",
+        ("kv_cache_gib_available_per_gpu", "weights_gib_per_gpu", "non_kv_gib_per_gpu"),
+    ),
+    "room": Group(
+        "Room for users", "tokens or users", ("kv_cache_tokens", "max_concurrency_at_max_model_len")
+    ),
+}
+GROUP_OF = {metric: name for name, group in GROUPS.items() for metric in group.metrics}
+AGAINST = {
+    "fitted": "fitted to all rows",
+    "model": "its model left out of the fit",
+    "card": "its card left out of the fit",
+    "source": "its source left out of the fit",
+    "ceiling": "the spec sheet alone, no fit",
+}
+LEFT_OUT = ("model", "card", "source")
+ENGINES = ("vllm", "sglang", "trtllm", "llama.cpp", "transformers")
+
+
+@cache
+def measured_rows():
+    """Read the published rows and their predictions, once.
+
+    Returns
+    -------
+    tuple of Row
+        Predicted beside measured; empty where the files are not installed [-].
+    """
+    measured, predicted = BENCHMARKS / "measured.csv", BENCHMARKS / "predicted.csv"
+    if not measured.exists():
+        return ()
+    if predicted.exists():
+        return validate.kept(measured, predicted)
+    return validate.run(measured).compared
+
+
+@cache
+def _names(attribute):
+    return sorted({getattr(row, attribute) for row in measured_rows()} - {""})
+
+
+def _filter(name, label, names, **more):
+    return Field(f"only.{name}", "name", ANY, label, names=names, **more)
+
+
+def _fill(name, kind, label, **more):
+    start = AS_FILE if kind == "name" else None
+    return Field(f"file.{name}", kind, start, label, **more)
+
+
+FORM = Form(
+    "validate",
+    (
+        Field("metric", "name", "speed", "Measured", names=lambda: tuple(GROUPS)),
+        Field("against", "name", "fitted", "Prediction", names=lambda: tuple(AGAINST)),
+        _filter("mode", "Failure mode", lambda: (ANY, NONE, *failures.FAILURE_MODES)),
+        _filter("regime", "Regime", lambda: (ANY, *validate.REGIMES)),
+        _filter("engine", "Engine", lambda: (ANY, *_names("engine"))),
+        _filter("gpu", "Card", lambda: (ANY, *_names("gpu")), find=catalog.gpu),
+        _filter("model", "Model", lambda: (ANY, *_names("model")), find=catalog.model),
+        _filter("source", "Source", lambda: (ANY, *_names("source"))),
+        Field(
+            "file",
+            "yes",
+            True,
+            "Your own results",
+            help="A client's result file or a CSV. It is read by this page's kernel and kept nowhere.",  # noqa: E501
+        ),
+        _fill("model", "name", "Model", names=lambda: (AS_FILE, *catalog.models())),
+        _fill("gpu", "name", "Card", names=lambda: (AS_FILE, *catalog.gpus())),
+        _fill("tp", "whole", "Cards", low=1, high=c.MOST_CARDS),
+        _fill("weights", "name", "Weights", names=lambda: (AS_FILE, *catalog.formats())),
+        _fill("engine", "name", "Engine", names=lambda: (AS_FILE, *ENGINES)),
+        _fill("in", "tokens", "Prompt", low=1, high=c.MOST_TOKENS, unit="tokens"),
+        _fill("out", "tokens", "Answer", low=1, high=c.MOST_TOKENS, unit="tokens"),
+        _fill("users", "whole", "Users at once", low=1, high=c.MOST_USERS),
+    ),
+)
+COLUMN_OF = {
+    **{"model": "model", "gpu": "gpu", "tp": "tp", "weights": "weight_dtype", "engine": "engine"},
+    **{"in": "input_tokens", "out": "output_tokens", "users": "concurrency"},
+}
+ACCEPT = ".csv,.json,.jsonl,.md,.txt"
+PRESETS = (
+    {
+        "label": "The spec sheet alone",
+        "note": "What a ceiling says where nothing was fitted.",
+        "values": {"against": "ceiling"},
+    },
+    {
+        "label": "A model never seen",
+        "note": "Each row predicted by a fit without its model.",
+        "values": {"against": "model"},
+    },
+    {
+        "label": "First token under load",
+        "note": "The hardest number to predict.",
+        "values": {"metric": "first-token", "only.mode": "first-token-under-load"},
+    },
+    {
+        "label": "No failure mode",
+        "note": "Rows on which no rule fires.",
+        "values": {"only.mode": NONE},
+    },
+)
+
+
+# a row under a choice of prediction
+
+
+class Point(NamedTuple):
+    """A row under one choice of prediction, in the row's own unit.
+
+    Attributes
+    ----------
+    row : Row
+        The row [-].
+    measured, predicted : float
+        What was measured, and its prediction by the choice in force [-].
+    low, high : float or None
+        The row's interval, moved to that prediction; None for a ceiling [-].
+    """
+
+    row: validate.Row
+    measured: float
+    predicted: float
+    low: float | None
+    high: float | None
+
+    @property
+    def error(self):
+        """Distance from the measurement, as a share of it [-]."""
+        return abs(self.predicted / self.measured - 1)
+
+    @property
+    def ratio(self):
+        """Predicted over measured, speed over speed [-]."""
+        return failures.speed_ratio(self.row.metric, self.predicted, self.measured)
+
+    @property
+    def inside(self):
+        """Whether the measurement lies in the interval; None where there is none [-]."""
+        if self.low is None or self.high is None:
+            return None
+        return self.low <= self.measured <= self.high
+
+
+def points(rows, against):
+    """Take one of a row's predictions.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+        Predicted beside measured [-].
+    against : str
+        One of `AGAINST` [-].
+
+    Returns
+    -------
+    list of Point
+        The rows that have this prediction [-].
+    """
+    out = []
+    for row in rows:
+        value = _prediction(row, against)
+        if not value or not row.predicted:
+            continue
+        low, high = row.low, row.high
+        if against == "ceiling":
+            low = high = None
+        elif value != row.predicted and low is not None:
+            low, high = value * low / row.predicted, value * high / row.predicted
+        out.append(Point(row, row.measured, value, low, high))
+    return out
+
+
+def _prediction(row, against):
+    if against == "fitted":
+        return row.predicted
+    return row.ceiling if against == "ceiling" else row.left_out[LEFT_OUT.index(against)]
+
+
+def _passes(row, state):
+    """Whether a row is one that the filters leave in."""
+    mode = state["only.mode"]
+    if (mode == NONE and row.failure_modes) or mode not in (ANY, NONE, *row.failure_modes):
+        return False
+    return all(
+        state[f"only.{name}"] in (ANY, getattr(row, name))
+        for name in ("regime", "engine", "gpu", "model", "source")
+    )
+
+
+# the view
+
+
+def view(state, own=None):
+    """Show predicted against measured, and where the predictions fail.
+
+    Parameters
+    ----------
+    state : dict
+        A complete state of `FORM` [-].
+    own : Own, optional
+        A file of the reader's own [-].
+
+    Returns
+    -------
+    dict
+        The view [-].
+    """
+    own = own if state["file"] else None
+    controls = _controls(state, own)
+    rows = [row for row in measured_rows() if _passes(row, state)]
+    mine = own.rows(_fills(state)) if own else ()
+    group = state["metric"]
+    shown = points([row for row in rows if GROUP_OF[row.metric] == group], state["against"])
+    ours = "ceiling" if state["against"] == "ceiling" else "fitted"  # no fit ever saw these
+    drawn = points([r for r in mine if GROUP_OF.get(r.metric) == group], ours)
+    return c.frame(
+        FORM,
+        state,
+        TITLE,
+        LEAD,
+        controls,
+        headline=_headline(rows, shown, state, mine),
+        status=_status(shown, state),
+        figure=_figure(shown, drawn, state, own),
+        tables=[
+            *(_own_tables(own, mine) if own else ()),
+            _by_group(rows, state),
+            *([_farthest(shown, state)] if shown else []),
+            *_evidence_tables(),
+        ],
+        sentences=_sentences(state),
+        messages=_messages(own, mine, drawn, state),
+    )
+
+
+def _controls(state, own):
+    fields = {field.name: field for field in FORM.fields}
+    counts = {name: len([r for r in measured_rows() if GROUP_OF[r.metric] == name])
+              for name in GROUPS}  # fmt: skip
+    metrics = [(n, f"{g.title} ({counts[n]:,} rows)", "") for n, g in GROUPS.items()]
+    modes = [(ANY, "any or none", ""), (NONE, "none fires", "")]
+    modes += [(one.name, one.title, "") for one in failures.MODES]
+    regimes = [(ANY, "any", ""), *((r, r.replace("_", " "), "") for r in validate.REGIMES)]
+    out = [
+        c.select(fields["metric"], state, metrics),
+        c.select(fields["against"], state, [(n, text, "") for n, text in AGAINST.items()]),
+        c.select(fields["only.mode"], state, modes),
+        c.select(fields["only.regime"], state, regimes),
+        *(
+            c.search(fields[f"only.{name}"], state, [(ANY, "any", ""), *_listed(name)])
+            for name in ("engine", "gpu", "model", "source")
+        ),
+        _file_control(fields["file"], own),
+    ]
+    return out + (_fill_controls(fields, state) if own else [])
+
+
+@cache
+def _listed(attribute):
+    counts: dict[str, int] = {}
+    for row in measured_rows():
+        name = getattr(row, attribute)
+        counts[name] = counts.get(name, 0) + 1
+    return [(name, f"{name} ({counts[name]:,})", "") for name in _names(attribute)]
+
+
+def _file_control(field, own):
+    said = f"{own.name}, {len(own.lines):,} rows" if own else "none"
+    return {
+        **{"name": field.name, "label": field.label, "kind": "file", "value": True},
+        **{"group": "", "unit": "", "help": field.help, "min": 0, "max": 1},
+        **{"accept": ACCEPT, "text": said, "loaded": own is not None},
+    }
+
+
+def _fill_controls(fields, state):
+    """Inputs for what a client's file leaves out: few of them name the card."""
+    silent = (AS_FILE, "as the file says", "")
+    names = {
+        "model": c.search,
+        "gpu": c.search,
+        "weights": c.select,
+        "engine": c.select,
+    }
+    out = []
+    for name in COLUMN_OF:
+        field = fields[f"file.{name}"]
+        if name in names:
+            listed = [(n, n, "") for n in field.names() if n != AS_FILE]
+            out.append(names[name](field, state, [silent, *listed]))
+        else:
+            out.append(c.entry(field, state))
+    return [one | {"label": f"File: {one['label'].lower()}"} for one in out]
+
+
+def _percent(share):
+    return "none" if share is None else f"{share:.1%}" if share < 0.0995 else f"{share:.0%}"
+
+
+def _median(some):
+    return statistics.median(p.error for p in some) if some else None
+
+
+def _p80(some):
+    return validate.quantile([p.error for p in some], 0.8) if some else None
+
+
+def _inside(some):
+    told = [p.inside for p in some if p.inside is not None]
+    return sum(told) / len(told) if told else None
+
+
+def _headline(rows, shown, state, mine):
+    group = GROUPS[state["metric"]]
+    here = [row for row in rows if row.metric in group.metrics]
+    plain = points(here, "ceiling")
+    said = AGAINST[state["against"]]
+    choice = "Half are within" if state["against"] != "ceiling" else "Spec sheet: half are within"
+    out = [
+        {
+            "label": choice,
+            "value": _percent(_median(shown)),
+            "unit": "of the measurement" if shown else "",
+            "note": f"{len(shown):,} rows; prediction: {said}",
+            "explain": _definition(shown),
+        }
+    ]
+    if state["against"] != "ceiling":
+        out.append(
+            {
+                "label": "The spec sheet alone: half are within",
+                "value": _percent(_median(plain)),
+                "unit": "of the measurement" if plain else "",
+                "note": "no fit; the gap between the two is what measuring adds"
+                if plain
+                else "memory has no ceiling to compare with",
+                "explain": "",
+            }
+        )
+        out.append(
+            {
+                "label": "Measurements in the 80% interval",
+                "value": _percent(_inside(shown)),
+                "unit": "",
+                "note": f"four of five are within {_percent(_p80(shown))}" if shown else "",
+                "explain": "",
+            }
+        )
+    if mine:
+        told = points(mine, "fitted")
+        out.append(
+            {
+                "label": "Your file: half are within",
+                "value": _percent(_median(told)),
+                "unit": "of the measurement" if told else "",
+                "note": f"{len(told):,} rows compared, {_percent(_inside(told))} in the interval",
+                "explain": "",
+            }
+        )
+    return out
+
+
+def _definition(shown):
+    if not shown:
+        return ""
+    middle = _median(shown)
+    typical = min(shown, key=lambda p: abs(p.error - middle))
+    row = typical.row
+    return (
+        "distance = |predicted / measured - 1|\n"
+        f"row {row.id}, {row.metric}: |{digits(typical.predicted)} / {digits(row.measured)} - 1| "
+        f"= {_percent(typical.error)}"
+    )
+
+
+def _status(shown, state):
+    if not measured_rows():
+        text = "The measured rows are not part of this installation."
+        return {"level": "warn", "text": text}
+    if not shown:
+        had = state["against"] in LEFT_OUT and not any(any(r.left_out) for r in measured_rows())
+        text = "No row has this prediction yet: `llmcap calibrate` writes it." if had else ""
+        return {"level": "warn", "text": text or "No measured row matches these filters."}
+    median, far, held = _median(shown), _p80(shown), _inside(shown)
+    text = f"Half of {len(shown):,} measurements are within {_percent(median)} of the prediction, "
+    text += f"four of five within {_percent(far)}"
+    text += f"; {_percent(held)} lie in the 80% interval." if held is not None else "."
+    level = "good" if held is not None and held >= 0.75 else "warn"
+    return {"level": level, "text": text}
+
+
+# the figure
+
+
+def _on_axes(metric, value):
+    """A value as the axes show it: a time between tokens as the rate it makes."""
+    return 1e3 / value if metric == "itl_ms" else value
+
+
+def _figure(shown, drawn, state, own):
+    if not shown and not drawn:
+        return None
+    group = GROUPS[state["metric"]]
+    kept = [p for p in shown if p.inside is not False]
+    missed = [p for p in shown if p.inside is False]
+    name = "in its interval" if state["against"] != "ceiling" else "published rows"
+    traces = [
+        _marks(kept, name, {"color": mark(4), "symbol": "circle", "size": 6, "opacity": 0.55}),
+        _marks(missed, "outside it", {"color": mark(7), "symbol": "x", "size": 7, "opacity": 0.8}),
+    ]
+    if own:
+        look = {"color": mark(8), "symbol": "star", "size": 13}
+        look["line"] = {"color": TEXT, "width": 1}
+        traces.append(_marks(drawn[:DRAWN], "your file", look))
+    both = [_on_axes(p.row.metric, v) for p in (*shown, *drawn) for v in (p.predicted, p.measured)]
+    low, high = min(both) / 1.5, max(both) * 1.5
+    log_range = [math.log10(low), math.log10(high)]
+    ticks = {"type": "log", "range": log_range, "dtick": 1, "exponentformat": "none"}
+    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
+    return figure(
+        [*_band(shown, low, high), _identity(low, high), *(t for t in traces if t["x"])],
+        _alt(shown, group, state),
+        height=470,
+        margin={"l": 8, "r": 12, "t": 40, "b": 8},
+        showlegend=True,
+        legend=legend | {"font": {"size": 12, "color": TEXT}},
+        xaxis=axis(f"measured, {group.unit}", **ticks),
+        yaxis=axis(f"predicted, {group.unit}", **ticks),
+    )
+
+
+def _alt(shown, group, state):
+    return (
+        f"{group.title}: {len(shown):,} measured values on one axis and their predictions on the "
+        f"other, both logarithmic. Half lie within {_percent(_median(shown))} of the line where "
+        f"both are equal. Prediction: {AGAINST[state['against']]}."
+    )
+
+
+def _marks(some, name, look):
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": f"{name} ({len(some):,})",
+        "x": [_short(_on_axes(p.row.metric, p.measured)) for p in some],
+        "y": [_short(_on_axes(p.row.metric, p.predicted)) for p in some],
+        "marker": look,
+        "text": [_hover(p) for p in some],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
+def _short(value):
+    return float(f"{value:.4g}")
+
+
+def _hover(p):
+    row = p.row
+    ends = f", interval {digits(p.low)} to {digits(p.high)}" if p.low is not None else ""
+    return (
+        f"{escape(row.id)}: {row.model}<br>{row.gpu}, {row.engine}<br>{row.metric}: "
+        f"{digits(row.measured)} measured<br>{digits(p.predicted)} predicted{ends}"
+    )
+
+
+def _identity(low, high):
+    line = {"color": TEXT, "width": 1.5, "dash": "dot"}
+    out = {"type": "scatter", "mode": "lines", "name": "equal", "x": [low, high], "y": [low, high]}
+    return out | {"line": line, "hoverinfo": "skip"}
+
+
+def _band(shown, low, high):
+    """Where predictions stand whose interval, of the middle width, holds the measurement."""
+    if not shown or shown[0].low is None:
+        return []
+    ends = [
+        sorted(_on_axes(p.row.metric, v) / _on_axes(p.row.metric, p.predicted)
+               for v in (p.low, p.high))
+        for p in shown
+    ]  # fmt: skip
+    narrow, wide = (statistics.median(e[i] for e in ends) for i in (0, 1))
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "80% interval, middle width",
+            "x": [low, high, high, low],
+            "y": [low / wide, high / wide, high / narrow, low / narrow],
+            "fill": "toself",
+            "fillcolor": RULE,
+            "opacity": 0.6,
+            "line": {"width": 0, "color": QUIET},
+            "hoverinfo": "skip",
+        }
+    ]
+
+
+# the tables
+
+
+def _by_group(rows, state):
+    table = []
+    for group in GROUPS.values():
+        here = [row for row in rows if row.metric in group.metrics]
+        told, plain = points(here, state["against"]), points(here, "ceiling")
+        table.append(
+            [
+                group.title,
+                f"{len(told):,}",
+                _percent(_median(told)),
+                _percent(_median(plain)),
+                _percent(_p80(told)),
+                _percent(_inside(told)),
+            ]
+        )
+    return {
+        "caption": f"How far off, by what was measured: {AGAINST[state['against']]}",
+        "columns": [
+            *("Measured", "Rows", "Half within", "Spec sheet: half within", "4 of 5 within"),
+            "In the interval",
+        ],
+        "rows": table,
+        "highlight": [list(GROUPS).index(state["metric"])],
+    }
+
+
+ROW_COLUMNS = ["Row", "What", "Measured", "Predicted", "Off", "Why"]
+
+
+def _row(p):
+    row, unit = p.row, UNITS[p.row.metric]
+    return [
+        row.id,
+        f"{row.model}, {row.gpu}, {row.engine}",
+        f"{digits(p.measured)} {unit}",
+        f"{digits(p.predicted)} {unit}",
+        way(p.ratio),
+        _why(row),
+    ]
+
+
+UNITS = {
+    **dict.fromkeys(("itl_ms", "ttft_ms"), "ms"),
+    **dict.fromkeys(GROUPS["output"].metrics, "tok/s"),
+    **dict.fromkeys(GROUPS["memory"].metrics, "GiB"),
+    **{"decode_tok_s_per_user": "tok/s", "prefill_tok_s": "tok/s", "e2e_latency_s": "s"},
+    **{"kv_cache_tokens": "tokens", "max_concurrency_at_max_model_len": "users"},
+}
+
+
+def _why(row):
+    doubted = {one.name: one.title for one in failures.DOUBTS}
+    titles = [failures.mode(name).title for name in row.failure_modes]
+    titles += [f"row in doubt: {doubted[name]}" for name in row.doubts]
+    return "; ".join(titles) or "no rule fires"
+
+
+def _farthest(shown, state):
+    far = sorted(shown, key=lambda p: -abs(math.log(p.ratio)))[:FARTHEST_ROWS]
+    return {
+        "caption": f"Farthest off: {len(far)} of {len(shown):,} rows, {_lower(state['metric'])}",
+        "columns": ROW_COLUMNS,
+        "rows": [_row(p) for p in far],
+        "highlight": [],
+        "stack": True,
+    }
+
+
+def _lower(metric):
+    return GROUPS[metric].title.lower()
+
+
+@cache
+def _evidence_tables():
+    rows = measured_rows()
+    if not rows:
+        return ()
+    modes = failures.evidence(rows)
+    doubted = tuple(one.name for one in failures.DOUBTS)
+    doubts = failures.evidence(rows, doubted, lambda row: row.doubts)
+    return (
+        {
+            "caption": "Failure modes: rules that fire before anything is measured",
+            "columns": ["Failure mode", *EVIDENCE_COLUMNS, "Verdict"],
+            "rows": [
+                [one.title, *_numbers(e), _verdict(e)]
+                for one, e in zip(failures.MODES, modes, strict=True)
+            ],
+            "levels": [
+                [*[None] * len(EVIDENCE_COLUMNS), "good" if e.is_small else "warn"] for e in modes
+            ],
+            "highlight": [],
+        },
+        {
+            "caption": "What goes wrong, which rows show it, what to do",
+            "columns": ["Failure mode", "What goes wrong", "Rows that show it", "What to do"],
+            "rows": [
+                [one.title, one.wrong, shown_by(e), one.advice]
+                for one, e in zip(failures.MODES, modes, strict=True)
+            ],
+            "highlight": [],
+            "stack": True,
+        },
+        {
+            "caption": "Rows that may be wrong themselves",
+            "columns": ["Rows", "The doubt", "Rows", "Half within", "Other rows", "Middle one"],
+            "rows": [
+                [one.title, one.why, *_numbers(e)]
+                for one, e in zip(failures.DOUBTS, doubts, strict=True)
+            ],
+            "highlight": [],
+            "stack": True,
+        },
+    )
+
+
+EVIDENCE_COLUMNS = ("Rows", "Half within", "Where it does not fire", "Middle one")
+
+
+def _numbers(e):
+    """How many rows, how far off they and their like are, and which way."""
+    middle = way(e.ratio) if e.rows else "none"
+    return [f"{e.rows:,}", _percent(e.error), _percent(e.alike), middle]
+
+
+def _verdict(e):
+    if not e.rows:
+        return "not measured"
+    return "small" if e.is_small else "matters"
+
+
+def shown_by(evidence):
+    """Name the sources and rows that show a failure mode.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        As `failures.evidence` gives it [-].
+
+    Returns
+    -------
+    str
+        The sources farthest off, and the rows farthest off [-].
+
+    Examples
+    --------
+    >>> shown_by(failures.Evidence("a", 1, 2.0, 1.0, 0.1, 0.0, (("prem", 4, 2.0),), ("m1",)))
+    'prem, 4 rows: 2 times too hopeful. Farthest: m1.'
+    >>> shown_by(failures.Evidence("a", 0))
+    'No row can be compared.'
+    """
+    if not evidence.rows:
+        return "No row can be compared."
+    by = [f"{s or 'no source'}, {n:,} rows: {way(ratio)}" for s, n, ratio in evidence.sources[:3]]
+    return f"{'; '.join(by)}. Farthest: {', '.join(evidence.worst)}."
+
+
+def way(ratio):
+    """Say which way a prediction is off.
+
+    Parameters
+    ----------
+    ratio : float
+        Predicted over measured, speed over speed [-].
+
+    Returns
+    -------
+    str
+        Such as "12% too hopeful" [-].
+
+    Examples
+    --------
+    >>> way(1.12), way(0.8), way(1.001), way(3), way(0.25)
+    ('12% too hopeful', '20% too careful', 'right', '3 times too hopeful', '4 times too careful')
+    """
+    if abs(ratio - 1) < 0.005:
+        return "right"
+    times = max(ratio, 1 / ratio)
+    far = f"{digits(times, 2)} times" if times >= 2 else f"{abs(ratio - 1):.0%}"
+    return f"{far} too {'hopeful' if ratio > 1 else 'careful'}"
+
+
+def _sentences(state):
+    text = "An 80% interval is where four of five rows fell when their own group was left out of the fit. "  # noqa: E501
+    out = [f"{text}A row far outside it is a wrong label, a failure mode, or news."]
+    if state["metric"] == "speed":
+        out.append("Times between tokens are drawn as the rate they make, 1 / time.")
+    out.append(
+        "Too hopeful: the prediction is faster, or has more room, than what was measured. "
+        "Too careful: the other way."
+    )
+    return out
+
+
+# a file of the reader's own
+
+
+class Own:
+    """A reader's results: in this process alone, and gone with it.
+
+    Parameters
+    ----------
+    name : str
+        What the file is called [-].
+    lines : list of Line
+        As `results.parse` gives them [-].
+    progress : callable, optional
+        Called with rows done and rows in all [-].
+    """
+
+    def __init__(self, name, lines, progress=None):
+        self.name = validate.printable(name, 60)
+        self.lines = lines
+        self._progress = progress
+        self._told = lru_cache(maxsize=4)(self._rows)
+
+    def rows(self, fill):
+        """Set the file's rows beside their predictions.
+
+        Parameters
+        ----------
+        fill : tuple of tuple
+            Columns and values for where the file is silent [-].
+
+        Returns
+        -------
+        tuple of Row
+            Those that were skipped included [-].
+        """
+        return self._told(fill)
+
+    def _rows(self, fill):
+        return validate.report(self.lines, dict(fill), self._progress).rows
+
+
+def _fills(state):
+    given = ((column, state[f"file.{name}"]) for name, column in COLUMN_OF.items())
+    return tuple((column, value) for column, value in given if value not in (None, AS_FILE))
+
+
+def with_file(name="", raw=b"", progress=None):
+    """Make this calculator show a file of the reader's own.
+
+    Parameters
+    ----------
+    name : str
+        What the file is called [-].
+    raw : bytes
+        What it holds; nothing for the published rows alone [-].
+    progress : callable, optional
+        Called with rows done and rows in all [-].
+
+    Returns
+    -------
+    SimpleNamespace
+        The calculator as before, its view with the file's rows in it [-].
+
+    Raises
+    ------
+    BadInput
+        When the file is of no kind that is read here.
+    """
+    own = Own(name, results.parse(raw, name), progress) if name else None
+    return SimpleNamespace(**globals() | {"view": partial(view, own=own)})
+
+
+def _messages(own, mine, drawn, state):
+    if not own:
+        return []
+    out = []
+    if mine and not drawn:
+        held = {GROUPS[GROUP_OF[row.metric]].title for row in mine if row.predicted}
+        if held:
+            out.append(f"Your file has no row to draw here; it has: {', '.join(sorted(held))}.")
+    if any("not stated" in (row.skipped or "") for row in mine):
+        out.append("Your file does not say all that a prediction needs: say it beside the file.")
+    if len(drawn) > DRAWN:
+        out.append(f"The first {DRAWN:,} rows of your file are drawn; the table counts all.")
+    return [{"level": "info", "field": "", "text": text} for text in out]
+
+
+OWN_COLUMNS = ["Row", "What", "Measured", "Predicted", "Interval", "Off", "Why"]
+
+
+def _own_tables(own, mine):
+    told_of = sorted(points(mine, "fitted"), key=lambda p: -abs(math.log(p.ratio)))
+    skipped = [row for row in mine if row.skipped is not None]
+    tables = []
+    if told_of:
+        far = told_of[:OWN_ROWS]
+        said = f"{len(told_of):,} rows compared, {_percent(_inside(told_of))} in their interval"
+        tables.append(
+            {
+                "caption": f"Your file, {own.name}: {said}; the {len(far)} farthest off",
+                "columns": OWN_COLUMNS,
+                "rows": [_own_row(p) for p in far],
+                "levels": [[*[None] * 3, "good" if p.inside else "warn", None, None] for p in far],
+                "highlight": [],
+                "stack": True,
+            }
+        )
+    if skipped:
+        tables.append(
+            {
+                "caption": f"Rows of your file that could not be compared: {len(skipped):,}",
+                "columns": ["Row", "Why not"],
+                "rows": [[row.id, _plain(row.skipped)] for row in skipped[:OWN_ROWS]],
+                "highlight": [],
+                "stack": True,
+            }
+        )
+    return tables
+
+
+def _plain(reason):
+    """A refusal names options of the command line; here they are inputs beside the file."""
+    return re.sub(r"\(give --\w+\)", "(say it beside the file)", reason)
+
+
+def _own_row(p):
+    row_id, what, measured, guess, off, why = _row(p)
+    what = f"{GROUPS[GROUP_OF[p.row.metric]].title}: {what}"
+    return [row_id, what, measured, guess, f"{digits(p.low)} to {digits(p.high)}", off, why]
