@@ -4,48 +4,50 @@
 ``/``         the book, as built in ``_build/html``
 ``/apps``     the list of the apps
 ``/apps/x``   ``book/apps/x.ipynb`` as a Voila page; its query string is its state
-``/healthz``  ``ok``, and how many readers' kernels run
+``/x``        leads to ``/apps/x``, with its query
+``/healthz``  ``ok``, how many readers' kernels run, and how many wait warm
 ============  ==================================================================
 
 Nothing else of the repository can be fetched, and no notebook outside ``book/apps`` can be run.
+All of it may lie under a path of a reverse proxy, which may keep that path or strip it.
 """
 
 import argparse
 import asyncio
+import base64
+import functools
+import hashlib
 import json
 import logging
+import re
 import shutil
 import signal
 import socket
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 
-from tornado.web import HTTPError, RequestHandler, StaticFileHandler
+from jupyter_server.base.handlers import FileFindHandler
+from tornado.web import HTTPError, OutputTransform, RequestHandler, StaticFileHandler
 from traitlets.config import Config
 from voila.app import Voila
-from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
-from widgets import build
+from llmcap_kernel.refuse import BadInput
+from widgets import build, kernels, settings
 
 APPS = build.ROOT / "book" / "apps"
 TEMPLATE = Path(__file__).parent / "voila_template"
-# Of Voila's own addresses, the ones its script and its kernels need. Left out: the file browser,
-# the contents service, raw files, and rendering by path.
-VOILA_ROUTES = (
-    "/api/kernels/",
-    "/voila/static/",
-    "/voila/labextensions/",
-    "/voila/api/themes/",
-    "/voila/query/",
-)
+# Of Voila's own addresses, the scripts of its page. Left out: the file browser, the contents
+# service, raw files, and rendering by path. Kernels have handlers of our own.
+VOILA_ROUTES = ("/voila/static/",)
+KERNEL = r"/api/kernels/(\w+-\w+-\w+-\w+-\w+)"
 # Of the JupyterLab extensions on the machine, those that an app page loads.
 EXTENSIONS = (
     "@jupyter-widgets/jupyterlab-manager",
     "@voila-dashboards/widgets-manager8",
     "anywidget",
 )
-START_SECONDS = 60
 REASONS = {404: ("Not found", "There is no such page."), 503: ("All seats are taken", None)}
 
 
@@ -60,6 +62,79 @@ def app_titles() -> dict[str, str]:
     return {name: notebook["metadata"].get("title", name) for name, notebook in read.items()}
 
 
+# What a page may load and from where: this server alone. Styles are written into pages by
+# MathJax, Plotly and JupyterLab, so these may stand inline; a script may not, see `BookHandler`.
+POLICY = {
+    "default-src": "'self'",
+    "script-src": "'self'",
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data: blob:",  # icons of the style sheets; a chart saved as a picture
+    "font-src": "'self' data:",
+    "object-src": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+}
+# anywidget imports a widget's script from a blob that it makes of the text the kernel sent.
+APP_SCRIPTS = "'self' blob:"
+
+
+def policy(embed=(), **changes: str) -> str:
+    """Say where a page loads from, and who may show it in a frame."""
+    named = {name.replace("_", "-"): value for name, value in changes.items()}
+    ancestors = {"frame-ancestors": " ".join(("'self'", *embed))}
+    return "; ".join(f"{name} {value}" for name, value in (POLICY | ancestors | named).items())
+
+
+class SafetyHeaders(OutputTransform):
+    """Headers of every answer, whoever gives it: ours, Voila's, or an error of Tornado's."""
+
+    def __init__(self, request, embed=()):
+        self._embed = embed
+
+    def transform_first_chunk(self, status_code, headers, chunk, finishing):
+        """Add what the handler has not set itself."""
+        headers["Referrer-Policy"] = "same-origin"  # a query is nobody else's business
+        headers["X-Content-Type-Options"] = "nosniff"
+        # Jupyter's own policy names frames alone.
+        if not headers.get("Content-Security-Policy", "").startswith("default-src"):
+            headers["Content-Security-Policy"] = policy(self._embed)
+        return status_code, headers, chunk
+
+
+class InlineScripts(HTMLParser):
+    """The scripts that stand in a page itself, and those in its attributes."""
+
+    def __init__(self, html: str):
+        super().__init__(convert_charrefs=True)
+        self.scripts: list[str] = []
+        self._inside = False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        """Note `onclick` and its like, and where a script begins."""
+        self._inside = tag == "script" and "src" not in dict(attributes)
+        self.scripts += [text for name, text in attributes if name.startswith("on") and text]
+
+    def handle_data(self, data):
+        """Note the text of a script."""
+        if self._inside:
+            self.scripts.append(data)
+
+    def handle_endtag(self, tag):
+        """Note where it ends."""
+        self._inside = False
+
+
+@functools.lru_cache(maxsize=256)
+def script_sources(path: str, modified: float) -> str:
+    """The scripts a page of the book may run: files of this server, and those it was built with."""
+    scripts = InlineScripts(Path(path).read_text("utf-8")).scripts
+    digests = {base64.b64encode(hashlib.sha256(text.encode()).digest()) for text in scripts}
+    return " ".join(
+        ["'self'", "'unsafe-hashes'", *sorted(f"'sha256-{d.decode()}'" for d in digests)]
+    )
+
+
 class Page(RequestHandler):
     """What our own handlers share: an error is a short page, never a traceback."""
 
@@ -72,15 +147,36 @@ class Page(RequestHandler):
         page = self.settings["voila_jinja2_env"].get_template("message.html")
         self.set_status(status)
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(page.render(title=title, text=text, apps=app_titles()))
+        base = self.settings["base_url"]
+        self.finish(page.render(title=title, text=text, apps=app_titles(), base=base))
 
 
 class BookHandler(Page, StaticFileHandler):
     """The built book."""
 
     def set_extra_headers(self, path: str) -> None:
+        """A page may run the scripts it was built with: the theme's own, known by their digest."""
         # A rebuilt page must show at the next visit; the entity tag still spares the transfer.
         self.set_header("Cache-Control", "no-cache")
+        if self.absolute_path and self.absolute_path.endswith(".html"):
+            scripts = script_sources(self.absolute_path, Path(self.absolute_path).stat().st_mtime)
+            allowed = policy(self.settings["embed"], script_src=scripts)
+            self.set_header("Content-Security-Policy", allowed)
+
+
+class ShortcutHandler(RequestHandler):
+    """The name of an app, said without `apps`."""
+
+    def get(self, name: str) -> None:
+        query = f"?{self.request.query}" if self.request.query else ""
+        self.redirect(f"{self.settings['base_url']}apps/{name}{query}")
+
+
+class HomeHandler(RequestHandler):
+    """The path of a reverse proxy without its last slash: relative links want it."""
+
+    def get(self) -> None:
+        self.redirect(self.settings["base_url"])
 
 
 class AppListHandler(Page):
@@ -91,10 +187,19 @@ class AppListHandler(Page):
 
 
 class HealthHandler(RequestHandler):
-    """For a load balancer or a test: the process answers."""
+    """For a load balancer or a test: the process answers, and how much room it has."""
 
     def get(self) -> None:
-        self.write({"status": "ok", "sessions": sessions(self.settings["kernel_manager"])})
+        running = self.settings["kernel_manager"]
+        self.write(
+            {
+                "status": "ok",
+                "sessions": running.readers(),
+                "seats": self.settings["seats"],
+                "warm": running.warm(),
+                "ready": running.warm() > 0 or running.ready == 0,
+            }
+        )
 
 
 class AppHandler(Page, TornadoVoilaHandler):
@@ -103,16 +208,22 @@ class AppHandler(Page, TornadoVoilaHandler):
     async def get(self, name: str) -> None:
         if name not in app_names():
             raise HTTPError(404)
-        # Counting the kernels and starting one more is one step: without the lock, readers who
-        # come together would all find the last seat free.
-        async with self.settings["door"]:
-            if sessions(self.kernel_manager) >= self.settings["seats"]:
-                return self._turn_away()
-            parts = self.get_generator(path=f"{name}.ipynb")
-            self.write(await anext(parts))
+        # A seat is counted from here on, so readers who come together do not all find the last.
+        arriving = self.settings["arriving"]
+        if self.kernel_manager.readers() + len(arriving) >= self.settings["seats"]:
+            return self._turn_away()
+        arriving.add(self)
+        parts = self.get_generator(path=f"{name}.ipynb")
+        try:
+            first = await anext(parts)
+        finally:
+            arriving.discard(self)  # by now its kernel is counted
+        allowed = policy(self.settings["embed"], script_src=APP_SCRIPTS)
+        self.set_header("Content-Security-Policy", allowed)
+        self.write(first)
         try:
             # When a kernel dies under it, Voila would send signs of life for ever.
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(kernels.START_SECONDS):
                 async for part in parts:
                     self.write(part)
                     await self.flush()
@@ -131,34 +242,6 @@ class AppHandler(Page, TornadoVoilaHandler):
         )
 
 
-class GoodbyeHandler(VoilaShutdownKernelHandler):
-    """A page that is closed ends its kernel."""
-
-    def check_xsrf_cookie(self) -> None:
-        """Let the browser's farewell in: it carries no token, and the id cannot be guessed."""
-
-    async def post(self, kernel_id: str) -> None:
-        if kernel_id not in self.kernel_manager:
-            raise HTTPError(404)
-        await super().post(kernel_id)
-
-
-def sessions(kernel_manager) -> int:
-    """Kernels given to readers: all that run, less those that wait ready in the pool."""
-    waiting = {
-        task.result()["kernel_id"]
-        for task in pooled(kernel_manager)
-        if task.done() and not task.cancelled() and not task.exception()
-    }
-    return len(set(kernel_manager.list_kernel_ids()) - waiting)
-
-
-def pooled(kernel_manager) -> list[asyncio.Task]:
-    """The tasks that start kernels ahead of readers; Voila keeps them to itself."""
-    pools = getattr(kernel_manager, "_pools", {})
-    return [task for pool in pools.values() for task in pool]
-
-
 class Site(Voila):
     """Voila with the book at ``/`` and the apps at ``/apps``."""
 
@@ -167,24 +250,47 @@ class Site(Voila):
         self.template_paths.insert(0, str(TEMPLATE))
 
     def init_handlers(self) -> list:
-        kept = [h for h in super().init_handlers() if h[0].startswith(VOILA_ROUTES)]
+        """The addresses that are answered, with or without the path of a reverse proxy."""
+        names = "|".join(map(re.escape, app_names()))
         app = {
             "template_paths": self.template_paths,
             "config": self.config,
             "voila_configuration": self.voila_configuration,
         }
-        return [
-            *kept,
-            (r"/voila/api/shutdown/([\w-]+)", GoodbyeHandler),
+        book = {"path": str(build.SITE), "default_filename": "index.html"}
+        extensions = "|".join(map(re.escape, EXTENSIONS))
+        under = re.escape(self.base_url.rstrip("/"))
+        ours = [
+            *(h for h in super().init_handlers() if h[0].startswith(VOILA_ROUTES)),
+            # A new version of an extension has files of new names, so a browser may keep these.
+            (
+                rf"/voila/labextensions/((?:{extensions})/.*)",
+                FileFindHandler,
+                {"path": self.labextensions_path},
+            ),
+            (KERNEL, kernels.KernelHandler),
+            (rf"{KERNEL}/channels", kernels.ChannelsHandler),
+            (r"/voila/api/shutdown/([\w-]+)", kernels.GoodbyeHandler),
             (r"/healthz", HealthHandler),
             (r"/apps/?", AppListHandler),
             (r"/apps/([\w-]+)", AppHandler, app),
-            (r"/(.*)", BookHandler, {"path": str(build.SITE), "default_filename": "index.html"}),
+            (rf"/({names})/?", ShortcutHandler),
+            (r"/(.*)", BookHandler, book),
         ]
+        routes = [(f"(?:{under})?{route}", *rest) for route, *rest in ours]
+        return [(under, HomeHandler), *routes] if under else routes
 
     def listen(self) -> None:
-        # Voila's own tries other ports, and blocks.
-        self.server = self.app.listen(self.port, self.ip)
+        """Listen on the one port; Voila's own tries others, and blocks."""
+        headers = functools.partial(SafetyHeaders, embed=self.app.settings["embed"])
+        self.app.transforms.append(headers)  # type: ignore[arg-type]
+        self.server = self.app.listen(
+            self.port,
+            self.ip,
+            max_body_size=kernels.MAX_MESSAGE_BYTES,
+            xheaders=self.app.settings["behind_proxy"],
+        )
+        self.kernel_manager.fill()
 
     async def serve(self, say) -> None:
         """Answer requests until SIGINT or SIGTERM, then end every kernel."""
@@ -197,40 +303,35 @@ class Site(Voila):
         await stopped.wait()
         say("stopping")
         self.server.stop()
-        # Voila cannot end a kernel that is still starting.
-        await asyncio.gather(*pooled(self.kernel_manager), return_exceptions=True)
-        await self.kernel_manager.shutdown_all(now=True)
+        await self.kernel_manager.stop()
         shutil.rmtree(self.connection_dir, ignore_errors=True)
 
 
-def make_site(host: str, port: int, seats: int, idle_seconds: int, ready: int) -> Site:
+def make_site(chosen: settings.Settings) -> Site:
     """The configured server.
 
     Parameters
     ----------
-    host, port : str, int
-        Where to listen.
-    seats : int
-        Readers of apps at the same time; each has a kernel of about 100 MB.
-    idle_seconds : int
-        How long a kernel outlives a closed page.
-    ready : int
-        Kernels of each app that are started before a reader comes.
+    chosen : settings.Settings
+        How it listens and what it lets in.
     """
     config = Config(
         {
             "VoilaConfiguration": {
                 "allow_template_override": "NO",
                 "allow_theme_override": "NO",
-                "default_pool_size": ready,
                 "extension_allowlist": list(EXTENSIONS),
-                "preheat_kernel": ready > 0,
+                # Voila's sign of life is a script in the page, which our pages may not run.
+                "http_keep_alive_timeout": 2 * kernels.START_SECONDS,
+                "multi_kernel_manager_class": kernels.Kernels,
                 "show_tracebacks": False,
                 "strip_sources": True,
             },
+            "Kernels": {"ready": chosen.ready},
             "MappingKernelManager": {
-                "cull_idle_timeout": idle_seconds,
-                "cull_interval": max(1, min(30, idle_seconds // 2)),
+                "allow_tracebacks": False,
+                "cull_idle_timeout": chosen.idle_seconds,
+                "cull_interval": max(1, min(30, chosen.idle_seconds // 2)),
                 "cull_connected": False,
             },
             # Any user of the machine can connect to the ports between this process and a kernel.
@@ -238,16 +339,28 @@ def make_site(host: str, port: int, seats: int, idle_seconds: int, ready: int) -
         }
     )
     site = Site(
+        base_url=chosen.base,
         config=config,
         config_file_paths=[],  # a reader's own Voila settings do not apply here
-        ip=host,
+        ip=chosen.host,
         log_level=logging.ERROR,
         open_browser=False,
-        port=port,
+        port=chosen.port,
         root_dir=str(APPS),
-        tornado_settings={"door": asyncio.Lock(), "seats": seats, "idle_seconds": idle_seconds},
+        server_url="/",
+        tornado_settings={
+            "arriving": set(),
+            "behind_proxy": chosen.behind_proxy,
+            "embed": chosen.embed,
+            "idle_seconds": chosen.idle_seconds,
+            "seats": chosen.seats,
+            "websocket_max_message_size": kernels.MAX_MESSAGE_BYTES,
+            "xsrf_cookies": True,
+        },
     )
-    logging.getLogger("tornado.access").setLevel(logging.ERROR)  # a mistyped address is no event
+    # A mistyped address or a broken request is no event.
+    for name in ("tornado.access", "tornado.general"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     site.initialize([])
     return site
 
@@ -259,17 +372,28 @@ def say(line: str) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Build the book if need be, then serve it and the apps until Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m widgets.serve", description=main.__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=8866, help="port (%(default)s)")
-    parser.add_argument("--seats", type=int, default=20, help="readers at once (%(default)s)")
-    parser.add_argument("--idle", type=int, default=120, help="seconds a kernel outlives its page")
-    parser.add_argument("--ready", type=int, default=1, help="kernels kept ready for each app")
-    args = parser.parse_args(argv)
+    parser = argparse.ArgumentParser(
+        prog="python -m widgets.serve",
+        description=main.__doc__,
+        epilog="What no flag says is read from serve.toml, where each setting is explained.",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="instead of serve.toml")
+    parser.add_argument("--host", help="address to listen on")
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--base", metavar="PATH", help="path behind a reverse proxy")
+    parser.add_argument("--behind-proxy", action="store_true", default=None)
+    parser.add_argument("--embed", action="append", metavar="SITE", help="who may frame the pages")
+    parser.add_argument("--seats", type=int, help="readers of apps at once")
+    parser.add_argument("--idle", type=int, dest="idle_seconds", metavar="SECONDS")
+    parser.add_argument("--ready", type=int, help="kernels kept warm")
+    args = vars(parser.parse_args(argv))
     try:
-        _claim(args.host, args.port)
+        chosen = settings.read(args.pop("config"), **args)
+        _claim(chosen.host, chosen.port)
         build.ensure(say)
-        asyncio.run(make_site(args.host, args.port, args.seats, args.idle, args.ready).serve(say))
+        asyncio.run(make_site(chosen).serve(say))
+    except BadInput as problem:
+        raise SystemExit(f"llmcap: {problem}") from None
     except KeyboardInterrupt:
         return 130
     return 0

@@ -5,33 +5,95 @@ import json
 import re
 import signal
 import time
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from widgets import build
+from benchmarks.load import PROTOCOL, Reader
+from llmcap_kernel.refuse import BadInput
+from widgets import build, settings
 from widgets.serve import app_names
 
 
-def kernel_of(html: str) -> str:
-    return re.search(r'"kernelId": "([\w-]+)"', html)[1]
-
-
-def raw(site: str, path: str) -> tuple[int, str]:
+def raw(site: str, path: str, method: str = "GET", **headers: str) -> tuple[int, str]:
     """Ask for a path as it stands: urllib would tidy away the dots."""
     connection = http.client.HTTPConnection(urlsplit(site).netloc, timeout=30)
-    connection.request("GET", path)
+    connection.request(method, path, headers=headers)
     answer = connection.getresponse()
     return answer.status, answer.read().decode(errors="replace")
 
 
-def test_health(site, fetch):
-    status, text = fetch(f"{site}/healthz")
-    assert status == 200
-    assert json.loads(text)["status"] == "ok"
+def health(site) -> dict:
+    return json.loads(raw(site, "/healthz")[1])
+
+
+def wait_for(site, condition) -> None:
+    """Wait until the server says of itself what is wanted."""
+    until = time.monotonic() + 60
+    while not condition(health(site)):
+        assert time.monotonic() < until, health(site)
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def reader(site):
+    """A function that opens an app as a page does; every kernel is given back in the end."""
+    readers = []
+
+    def opened(name="vram", query=""):
+        readers.append(Reader(site, name, query))
+        return readers[-1]
+
+    yield opened
+    for one in readers:
+        one.leave()
+
+
+def test_health_says_how_much_room_there_is(site):
+    wait_for(site, lambda said: said["ready"])
+    said = health(site)
+    assert said["status"] == "ok"
+    assert said["warm"] >= 1
+    assert 0 <= said["sessions"] < said["seats"]
+
+
+@pytest.mark.parametrize("name", app_names())
+def test_the_name_of_an_app_leads_to_it(site, name):
+    connection = http.client.HTTPConnection(urlsplit(site).netloc, timeout=30)
+    connection.request("GET", f"/{name}?ctx=9k&users=4")
+    answer = connection.getresponse()
+    assert answer.status == 302
+    assert answer.headers["Location"] == f"/apps/{name}?ctx=9k&users=4"
+
+
+@pytest.mark.parametrize("path", ["/book/intro.html", "/apps", "/healthz", "/nope", "/api/nope"])
+def test_every_answer_says_what_it_may_load_and_who_may_frame_it(site, path):
+    connection = http.client.HTTPConnection(urlsplit(site).netloc, timeout=30)
+    connection.request("GET", path)
+    headers = connection.getresponse().headers
+    policy = dict(rule.split(" ", 1) for rule in headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == policy["frame-ancestors"] == "'self'"
+    assert "unsafe-inline" not in policy["script-src"]
+    assert "unsafe-eval" not in policy["script-src"]
+    assert not re.search(r"https?:|\*", headers["Content-Security-Policy"])
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+
+
+def test_who_may_frame_the_pages_is_set(server):
+    with server("--ready", "0", "--embed", "https://wiki.example.com") as (address, _):
+        for path in ("/book/intro.html", "/apps", "/healthz"):
+            connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
+            connection.request("GET", path)
+            policy = connection.getresponse().headers["Content-Security-Policy"]
+            assert policy.endswith("frame-ancestors 'self' https://wiki.example.com") or (
+                "frame-ancestors 'self' https://wiki.example.com;" in policy
+            )
 
 
 def test_the_list_of_apps(site, fetch):
@@ -45,6 +107,7 @@ def test_an_app_without_a_browser(site, fetch, name):
     status, text = fetch(f"{site}/apps/{name}")
     assert status == 200
     assert "application/vnd.jupyter.widget-view+json" in text
+    assert 'class="lc lc-static"' in text, "the numbers are read before any script runs"
     assert '<p role="alert">' not in text
     assert "widgets.host" not in text, "the source of the notebook is not for the reader"
 
@@ -95,6 +158,11 @@ def test_what_is_not_there_is_a_short_page(site, path):
         "/voila/labextensions/../../../../../../../etc/passwd",
         "/api/contents/vram.ipynb",
         "/api/kernels",
+        "/api/kernels/",
+        "/api/kernels/00000000-0000-4000-8000-000000000000",
+        "/api/kernels/00000000-0000-4000-8000-000000000000/channels",
+        "/voila/query/00000000-0000-4000-8000-000000000000",
+        "/voila/labextensions/jupyterlab-plotly/package.json",
         "/api/sessions",
         "/api/terminals",
         "/pyproject.toml",
@@ -116,28 +184,115 @@ def test_nothing_else_is_served(site, path):
     assert "[project]" not in text
 
 
-def test_a_page_runs_no_code_of_its_visitor(site, fetch):
-    html = fetch(f"{site}/apps/{app_names()[0]}")[1]
-    address = site.replace("http", "ws") + f"/api/kernels/{kernel_of(html)}/channels"
-    with connect(address) as socket:
-        for number, kind in enumerate(("execute_request", "kernel_info_request")):
-            header = {"msg_id": str(number), "msg_type": kind, "session": "s", "username": "",
-                      "version": "5.3", "date": "2026-01-01T00:00:00Z"}  # fmt: skip
-            content = {"code": "print('in' + 'truder')", "silent": False} if number == 0 else {}
-            message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
-            socket.send(json.dumps(message | {"channel": "shell", "buffers": []}))
-        heard = []
-        while "kernel_info_reply" not in "".join(heard):
-            heard.append(str(socket.recv(timeout=20)))
-    assert "intruder" not in "".join(heard)
-    assert "execute_reply" not in "".join(heard)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "execute_request",
+        "complete_request",
+        "inspect_request",
+        "history_request",
+        "is_complete_request",
+        "interrupt_request",
+        "shutdown_request",
+        "debug_request",
+        "create_subshell_request",
+        "input_reply",
+    ],
+)
+def test_a_page_runs_no_code_of_its_visitor(reader, kind):
+    page = reader()
+    page.attach()
+    content = {"code": "print('in' + 'truder')", "silent": False, "cursor_pos": 3}
+    content |= {"value": "x", "restart": False, "command": "initialize", "arguments": {}}
+    for channel in ("shell", "control", "stdin"):
+        page.say(kind, content, channel)
+    page.say("kernel_info_request", {})
+    heard = []
+    while "kernel_info_reply" not in heard:
+        said, content = page.hear(20)
+        heard.append(said)
+        assert "intruder" not in str(content)
+    assert not set(heard) - {"status", "kernel_info_reply"}
+    assert page.move({"users": 5})["query"], "the kernel works on"
 
 
-def test_another_site_cannot_talk_to_a_kernel(site, fetch):
-    html = fetch(f"{site}/apps/{app_names()[0]}")[1]
-    address = site.replace("http", "ws") + f"/api/kernels/{kernel_of(html)}/channels"
-    with pytest.raises(Exception, match="403"):
-        connect(address, origin="http://elsewhere.example")
+def test_a_page_makes_no_widgets_of_its_own(reader):
+    page = reader()
+    page.attach()
+    state = {"_model_name": "TextModel", "_model_module": "@jupyter-widgets/controls"}
+    made = {"comm_id": "mine", "target_name": "jupyter.widget", "data": {"state": state}}
+    page.say("comm_open", made)
+    page.say("kernel_info_request", {})
+    page.heard(lambda kind, _: True if kind == "kernel_info_reply" else None)
+    page.say("comm_info_request", {})
+    comms = page.heard(lambda kind, content: content if kind == "comm_info_reply" else None)
+    assert "mine" not in comms["comms"]
+
+
+def test_what_a_kernel_prints_is_not_for_the_page(reader):
+    page = reader()
+    page.attach()
+    bad = {"method": "update", "state": {"view": {}}, "buffer_paths": [["view", 3]]}
+    page.say("comm_msg", {"comm_id": page.model, "data": bad})
+    page.say("comm_msg", {"comm_id": "nobody's", "data": {}})
+    page.say("kernel_info_request", {})
+    kinds = []
+    while "kernel_info_reply" not in kinds:
+        kinds.append(page.hear(20)[0])
+    assert not {"stream", "error"} & set(kinds)
+
+
+def test_a_piece_of_a_file_passes_and_more_ends_the_connection(reader):
+    page = reader()
+    page.attach()
+    data = {"method": "custom", "content": {"padding": "x" * (3 << 19)}}
+    page.say("comm_msg", {"comm_id": page.model, "data": data})
+    assert page.move({"users": 5})["query"]
+    page.say("kernel_info_request", {"padding": "x" * (3 << 20)})
+    with pytest.raises(Exception, match="1009|too big"):
+        for _ in range(20):
+            page.hear(20)
+
+
+def test_a_flood_waits_and_loses_nothing(reader):
+    page = reader()
+    page.attach()
+    for _ in range(300):
+        page.say("kernel_info_request", {})
+    began, replies = time.monotonic(), 0
+    while replies < 300:
+        replies += page.hear(20)[0] == "kernel_info_reply"
+    assert time.monotonic() - began > 0.5, "300 at once are over the rate"
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PUT", "PATCH"])
+def test_a_kernel_is_only_looked_at(site, reader, method):
+    page = reader()
+    for path in ("", "/restart", "/interrupt"):
+        status, text = raw(site, f"/api/kernels/{page.kernel}{path}", method)
+        assert status in (403, 404, 405), text
+    assert raw(site, "/api/kernels", method)[0] in (403, 404, 405)
+    assert raw(site, f"/apps/{app_names()[0]}", method)[0] in (403, 405)
+    status, text = raw(site, f"/api/kernels/{page.kernel}")
+    assert (status, json.loads(text)["id"]) == (200, page.kernel)
+
+
+def test_another_site_cannot_talk_to_a_kernel(site, reader):
+    page = reader()
+    elsewhere = "http://elsewhere.example"
+    with pytest.raises(InvalidStatus, match="403"):
+        connect(page.channels, origin=elsewhere, subprotocols=[PROTOCOL], legacy=True)
+    farewell = f"/voila/api/shutdown/{page.kernel}"
+    assert raw(site, farewell, "POST", Origin=elsewhere)[0] == 403
+    assert page.attach()
+
+
+def test_a_kernel_is_not_found_without_its_name(site, reader):
+    """What the server gives to others holds no kernel's id."""
+    page = reader()
+    for path in ("/healthz", "/apps", "/api/kernels", "/book/intro.html", "/nope"):
+        assert page.kernel not in raw(site, path)[1]
+    assert page.kernel not in Reader(site, app_names()[0]).html
 
 
 @pytest.mark.slow
@@ -149,9 +304,7 @@ def test_seats_are_counted_and_freed(server, fetch):
         assert sorted(status for status, _ in answers) == [200, 200, 503, 503, 503, 503]
         assert all("All seats are taken" in text for status, text in answers if status == 503)
         assert fetch(address)[0] == 200, "the book is read all the same"
-        until = time.monotonic() + 60
-        while json.loads(fetch(f"{address}/healthz")[1])["sessions"] and time.monotonic() < until:
-            time.sleep(0.5)
+        wait_for(address, lambda said: not said["sessions"])
         assert fetch(address + app)[0] == 200
 
 
@@ -199,17 +352,44 @@ def test_a_taken_port_is_said_in_a_line(site, server):
 
 
 @pytest.mark.browser
-def test_leaving_a_page_ends_its_kernel(site, browser, fetch):
+def test_leaving_a_page_ends_its_kernel(site, browser):
     """The farewell of a closed page is let in."""
     page, refused = browser.new_page(), []
     page.on("response", lambda answer: refused.append(answer.url) if answer.status == 403 else None)
     page.goto(f"{site}/apps/{app_names()[0]}")
-    page.wait_for_selector("main .lc")
-    taken = json.loads(fetch(f"{site}/healthz")[1])["sessions"]
+    page.wait_for_selector("main .lc[data-seq]")
+    taken = health(site)["sessions"]
     page.goto(f"{site}/book/intro.html")
-    deadline = time.monotonic() + 10
-    while json.loads(fetch(f"{site}/healthz")[1])["sessions"] >= taken:
-        assert time.monotonic() < deadline, "the kernel outlived its page"
-        time.sleep(0.2)
+    wait_for(site, lambda said: said["sessions"] < taken)
     page.close()
     assert not refused
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("seats = 0", "seats is 0"),
+        ("seets = 5", "'seats'"),
+        ('port = "http"', "port is 'http'"),
+        ('embed = ["https://a.example; script-src *"]', "embed is"),
+        ('base = "/a b/"', "base is"),
+        ("behind_proxy = 1", "true or false"),
+        ("seats = ", "config"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(tmp_path, line, said):
+    (tmp_path / "serve.toml").write_text(line)
+    with pytest.raises(BadInput, match=re.escape(said)) as refused:
+        settings.read(tmp_path / "serve.toml")
+    assert "\n" not in str(refused.value).strip()
+
+
+def test_a_flag_wins_over_the_file(tmp_path):
+    (tmp_path / "serve.toml").write_text('seats = 7\nready = 3\nbase = "tools"')
+    chosen = settings.read(tmp_path / "serve.toml", seats=9, ready=None)
+    assert (chosen.seats, chosen.ready, chosen.base) == (9, 3, "/tools/")
+
+
+def test_the_file_of_the_repository_shows_the_defaults():
+    assert settings.read() == settings.Settings()
+    assert set(tomllib.loads(settings.FILE.read_text())) == set(settings.Settings.__annotations__)

@@ -1,0 +1,312 @@
+"""Many readers at once: each opens an app and moves its inputs, as a page would.
+
+    python benchmarks/load.py [--site ADDRESS] [--readers 30] [--minutes 2] [--pages 3]
+
+Readers arrive over the first minute. Most speak the widgets' protocol over a websocket; a few are
+real pages in Chromium. Without `--site` a server of its own is started. The exit status is 1 when
+a reader saw an error, lost his kernel or got no answer within ten seconds.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+from jupyter_server.services.kernels.connection.base import (
+    deserialize_msg_from_ws_v1,
+    serialize_msg_to_ws_v1,
+)
+from websockets.sync.client import connect
+
+ROOT = Path(__file__).parents[1]
+PROTOCOL = "v1.kernel.websocket.jupyter.org"
+PATIENCE_S = 10
+ARRIVE_S = 60
+THINK_S = (0.3, 2.0)  # between two movements of a reader
+
+
+class Reader:
+    """One reader of an app: his page, its kernel, and the calculator on it.
+
+    Parameters
+    ----------
+    site : str
+        Address of the server, with the path of its proxy [-].
+    name : str
+        The app [-].
+    query : str
+        Inputs as the address spells them [-].
+    """
+
+    def __init__(self, site, name, query=""):
+        self.site, self.seq, self.session = site.rstrip("/"), 0, uuid.uuid4().hex
+        address = f"{self.site}/apps/{name}?{query}"
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            self.html = answer.read().decode()
+        config = re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', self.html, re.S)[1]
+        self.kernel = json.loads(config)["kernelId"]
+        self.model = re.search(r'"model_id": "(\w+)"', self.html)[1]
+        self.channels = (
+            f"{self.site.replace('http', 'ws', 1)}/api/kernels/{self.kernel}/channels"
+            f"?session_id={self.session}"
+        )
+        self.socket = connect(
+            self.channels,
+            legacy=True,
+            subprotocols=[PROTOCOL],
+            origin="://".join(urlsplit(self.site)[:2]),
+            max_size=None,
+            open_timeout=30,
+        )
+
+    def say(self, kind, content, channel="shell"):
+        """Send a message to the kernel."""
+        header = {
+            "msg_id": uuid.uuid4().hex,
+            "msg_type": kind,
+            "session": self.session,
+            "username": "",
+            "version": "5.3",
+            "date": "2026-01-01T00:00:00.000Z",
+        }
+        version = {"version": "1.0.0"} if kind == "comm_open" else {}  # of the control channel
+        parts = [json.dumps(part).encode() for part in (header, {}, version, content)]
+        self.socket.send(serialize_msg_to_ws_v1(parts, channel))
+
+    def hear(self, seconds=PATIENCE_S):
+        """Wait for the next message: its type and its content."""
+        message = self.socket.recv(timeout=seconds)
+        _, (header, _, _, content, *_) = deserialize_msg_from_ws_v1(message)
+        return json.loads(header)["msg_type"], json.loads(content)
+
+    def heard(self, wanted, seconds=PATIENCE_S):
+        """Wait for a message of which `wanted(type, content)` makes something."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            found = wanted(*self.hear(left))
+            if found is not None:
+                return found
+        raise TimeoutError(f"no answer within {seconds} s")
+
+    def attach(self):
+        """Ask for the widgets as a page does, and give the calculator's view."""
+        comm = uuid.uuid4().hex
+        self.say(
+            "comm_open", {"comm_id": comm, "target_name": "jupyter.widget.control", "data": {}}
+        )
+        self.say("comm_msg", {"comm_id": comm, "data": {"method": "request_states"}})
+
+        def states(kind, content):
+            if kind == "comm_msg" and content["data"]["method"] == "update_states":
+                return content["data"]["states"]
+            return None
+
+        state = self.heard(states)[self.model]["state"]
+        # Long lists travel once, apart from the view that names them.
+        lists = state["lists"]
+        for control in state["view"]["controls"]:
+            for key, value in control.items():
+                if isinstance(value, dict) and value.get("list"):
+                    control[key] = lists[value["list"]]
+        return state["view"]
+
+    def move(self, values):
+        """Change inputs, and give the view that answers."""
+        self.seq += 1
+        state = {"values": values, "seq": self.seq, "client": self.session}
+        data = {"method": "update", "state": {"state": state}, "buffer_paths": []}
+        self.say("comm_msg", {"comm_id": self.model, "data": data})
+
+        def answer(kind, content):
+            view = content.get("data", {}).get("state", {}).get("view", {})
+            mine = kind == "comm_msg" and view.get("client") == self.session
+            return view if mine and view["seq"] == self.seq else None
+
+        return self.heard(answer)
+
+    def leave(self):
+        """Close the page, which ends its kernel."""
+        self.socket.close()
+        farewell = f"{self.site}/voila/api/shutdown/{self.kernel}"
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(urllib.request.Request(farewell, method="POST"), timeout=30)
+
+
+@dataclass
+class Seen:
+    """What the readers saw."""
+
+    first_s: list = field(default_factory=list)
+    answer_s: list = field(default_factory=list)
+    chart_s: list = field(default_factory=list)
+    faults: list = field(default_factory=list)
+
+
+def random_move(view, draw):
+    """A value that the calculator offers, for one of its inputs."""
+    control = draw.choice(view["controls"])
+    if control["kind"] == "slider":
+        return {control["name"]: draw.choice(control["stops"])}
+    if control["kind"] == "select":
+        return {control["name"]: draw.choice(control["options"])["value"]}
+    return {}
+
+
+def read(site, name, seconds, seed, seen):
+    """One reader of the protocol, from arrival to farewell."""
+    draw, began = random.Random(seed), time.monotonic()
+    try:
+        reader = Reader(site, name)
+        view = reader.attach()
+        seen.first_s.append(time.monotonic() - began)
+        while time.monotonic() - began < seconds:
+            time.sleep(draw.uniform(*THINK_S))
+            asked = time.monotonic()
+            answer = reader.move(random_move(view, draw))
+            seen.answer_s.append(time.monotonic() - asked)
+            if "a fault of ours" in json.dumps(answer["messages"]):
+                seen.faults.append(f"{name}: {answer['query']} failed")
+        reader.leave()
+    except Exception as problem:
+        seen.faults.append(f"{name}: {type(problem).__name__}: {problem}")
+
+
+def read_in_a_browser(site, name, seconds, seed, seen):
+    """One reader with a real page, who works with the keyboard."""
+    from playwright.sync_api import sync_playwright
+
+    draw, path = random.Random(seed), os.environ.get("CHROMIUM") or shutil.which("chromium")
+    try:
+        with sync_playwright() as playwright:
+            options = ["--headless=new", "--no-sandbox", "--disable-gpu"]
+            page = playwright.chromium.launch(executable_path=path, args=options).new_page()
+            page.on("pageerror", lambda error: seen.faults.append(f"{name}: page error: {error}"))
+            began = time.monotonic()
+            page.goto(f"{site}/apps/{name}", wait_until="commit")
+            page.wait_for_selector("main .lc-headline", timeout=60_000)
+            seen.first_s.append(time.monotonic() - began)
+            page.wait_for_selector("main .lc[data-seq]", timeout=60_000)
+            sliders = page.locator("main .lc input[type=range]:visible")
+            while time.monotonic() - began < seconds and sliders.count():
+                time.sleep(draw.uniform(*THINK_S))
+                before = page.get_attribute(".lc[data-seq]", "data-seq")
+                slider = sliders.nth(draw.randrange(sliders.count()))
+                slider.focus()
+                at, top = int(slider.input_value()), int(slider.get_attribute("max"))
+                asked = time.monotonic()
+                page.keyboard.press("ArrowLeft" if at == top or (at and draw.random() < 0.5)
+                                    else "ArrowRight")  # fmt: skip
+                page.wait_for_selector(f'.lc[data-seq]:not([data-seq="{before}"])')
+                seen.chart_s.append(time.monotonic() - asked)
+            page.goto("about:blank")
+    except Exception as problem:
+        seen.faults.append(f"{name}: {type(problem).__name__}: {problem}")
+
+
+@contextlib.contextmanager
+def own_server(readers):
+    """A server with seats enough, on a port of its own."""
+    port = 8899
+    command = [sys.executable, "-m", "widgets.serve", "--port", str(port)]
+    command += ["--seats", str(readers + 5), "--ready", "4"]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    site = f"http://127.0.0.1:{port}"
+    try:
+        while not health(site).get("ready"):
+            time.sleep(0.5)
+        yield site
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
+
+
+def health(site):
+    """What the server says of itself; nothing while it does not answer."""
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"{site}/healthz") as answer:
+        return json.load(answer)
+    return {}
+
+
+def kernels_mib(port):
+    """Resident and proportional memory of each kernel of the server on a port [MiB]."""
+    servers = {
+        c.pid
+        for c in psutil.net_connections("tcp")
+        if c.laddr.port == port and c.status == "LISTEN"
+    }
+    sizes = []
+    for kernel in (k for pid in servers for k in psutil.Process(pid).children()):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            size = kernel.memory_full_info()
+            sizes.append((size.rss / 2**20, size.pss / 2**20))
+    return sizes
+
+
+def shares(name, seconds):
+    """A line with the middle and the tail of some times."""
+    if len(seconds) < 2:
+        return f"{name}: none"
+    cuts = statistics.quantiles(seconds, n=100)
+    return (
+        f"{name}: {len(seconds)}, p50 {1e3 * cuts[49]:.0f} ms, p95 {1e3 * cuts[94]:.0f} ms, "
+        f"longest {1e3 * max(seconds):.0f} ms"
+    )
+
+
+def load(site, readers, pages, seconds, names):
+    """Let the readers arrive and work; what they saw, and the kernels' memory with all there."""
+    seen, threads = Seen(), []
+    for number in range(readers):
+        kind = read_in_a_browser if number < pages else read
+        asked = (site, names[number % len(names)], seconds, number, seen)
+        threads.append(threading.Thread(target=kind, args=asked))
+        threads[-1].start()
+        time.sleep(ARRIVE_S / readers)
+    sizes = kernels_mib(urlsplit(site).port)
+    for thread in threads:
+        thread.join()
+    return seen, sizes
+
+
+def main():
+    """Let the readers come, print what they saw, and give 1 when one saw a fault."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--site", help="a running server (default: one of its own)")
+    parser.add_argument("--readers", type=int, default=30)
+    parser.add_argument("--pages", type=int, default=3, help="of these in Chromium")
+    parser.add_argument("--minutes", type=float, default=2, help="how long each stays")
+    args = parser.parse_args()
+    names = sorted(path.stem for path in (ROOT / "book" / "apps").glob("*.ipynb"))
+    server = contextlib.nullcontext(args.site) if args.site else own_server(args.readers)
+    with server as site:
+        before = os.getloadavg()[0]
+        seen, sizes = load(site, args.readers, args.pages, 60 * args.minutes, names)
+    print(
+        f"{args.readers} readers within {ARRIVE_S} s, {args.minutes:g} min each, {len(names)} apps"
+    )
+    print(shares("page to numbers", seen.first_s))
+    print(shares("input to answer", seen.answer_s))
+    print(shares("input to redrawn page, Chromium", seen.chart_s))
+    for kind, column in zip(("resident", "proportional"), zip(*sizes, strict=True), strict=False):
+        print(f"a kernel, {kind}: {statistics.median(column):.0f} MiB, most {max(column):.0f} MiB")
+    print(f"load {before:.1f} before, {os.getloadavg()[0]:.1f} after, {os.cpu_count()} cores")
+    print(f"faults: {len(seen.faults)}", *seen.faults[:10], sep="\n  ")
+    return 1 if seen.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
