@@ -5,6 +5,7 @@ import math
 from llmcap_kernel import capacity, design
 
 from . import controls as c
+from . import presets as p
 from .figures import curve_over_bars
 from .state import Field, Form
 
@@ -17,6 +18,14 @@ FORM = Form(
         *c.deployment_fields(design.worked_spec()[0], fraction=0.98),
         Field("users", "whole", 16, "Users wanted", 1, c.MOST_USERS, unit="users"),
     ),
+)
+HINT = "Try it: choose two cards, then double the users: the line moves, the shape stays."
+PRESETS = p.told(
+    {},
+    p.ON_LAPTOP | {"users": 1, "fraction": 0.9},
+    p.ON_ONE_CARD | {"users": 32, "fraction": 0.9},
+    p.ON_FOUR_CARDS | {"users": 4, "fraction": 0.9},
+    p.SMALL_ON_ONE | {"users": 256, "fraction": 0.9},
 )
 SHORTEST = 1000
 STEPS_A_DOUBLING = 12

@@ -22,6 +22,7 @@ SHORT = {
     "output_tokens": "out",
     "dp_attention": "dp",
     "usd_h": "usd",
+    "shared_prefix_tokens": "prefix",
 }
 STAGES = (1, 2, 4, 8)
 TOKEN_STOPS = tuple(
@@ -33,6 +34,7 @@ TOKEN_STOPS = tuple(
 USER_STOPS = (*range(1, 17), *(round(2**power * step) for power in range(4, 12)
                                for step in (1.25, 1.5, 1.75, 2)))  # fmt: skip
 PASTE = "Any Hugging Face config.json; it takes the place of the model above."
+HALF = {"half": True}  # two such inputs share a line
 FRACTION_STOPS = tuple(n / 100 for n in range(50, 100))
 
 
@@ -151,10 +153,10 @@ def deployment_controls(form, state, prefix=""):
         _model_control(fields, state, model),
         text(fields["config"], state, shown=model.name if at["config"] else "none"),
         search(fields["gpu"], state, _gpu_options()),
-        select(fields["tp"], state, _card_counts(model, gpu, at["tp"])),
+        select(fields["tp"], state, _card_counts(model, gpu, at["tp"])) | HALF,
         *_splits(fields, state, model, gpu),
-        select(fields["weights"], state, formats),
-        select(fields["kv"], state, kv_formats),
+        select(fields["weights"], state, formats) | HALF,
+        select(fields["kv"], state, kv_formats) | HALF,
         select(fields["engine"], state, engines),
     ]
     share = engine.memory_fraction if at["fraction"] is None else at["fraction"]
@@ -186,7 +188,7 @@ def _splits(fields, state, model, gpu):
     if gpu.link_bandwidth_bytes_s or stages > 1:
         counts = {n for n in STAGES if n <= (model.layers if model else 1)} | {stages}
         options = [(n, f"{n} stages, PP-{n}" if n > 1 else "1 stage", "") for n in sorted(counts)]
-        out.append(select(fields["pp"], state, options))
+        out.append(select(fields["pp"], state, options) | HALF)
     if whole or (model and model.experts and cards > 1):
         out.append(toggle(fields["ep"], state))
     return out
@@ -588,7 +590,7 @@ def _placed(item):
     said = f"{digits(known['low'], 3)} to {digits(known['high'], 3)}"
     said += f", ceiling {digits(known['ceiling'], 3)}" if "ceiling" in known else ""
     said += f", limit {digits(known['limit'], 3)}" if "limit" in known else ""
-    return item | {"span": {"at": at, "text": said}}
+    return item | {"span": span | {"at": at, "text": said}}
 
 
 def refusal(problem, prefix=""):

@@ -14,13 +14,16 @@ import traitlets
 
 from llmcap_kernel.refuse import BadInput
 
-from . import cliff, preheat, scorecard, validate, vram
+from . import calculate, cliff, compare, preheat, scorecard, validate, vram
 from .page import static_html, summary
 from .upload import Upload
 
-CALCULATORS = {module.FORM.name: module for module in (vram, cliff, scorecard, validate)}
+CALCULATORS = {
+    module.FORM.name: module for module in (calculate, vram, cliff, scorecard, compare, validate)
+}
 FRONT = Path(__file__).parent / "front"
 FIRST = "a."  # what the inputs of the first of several deployments begin with
+SITE = "http://127.0.0.1:8866"  # where `make serve` puts the apps; LLMCAP_SITE names another
 LONG = 12  # items; longer lists travel apart from the views
 LOG = logging.getLogger(__name__)
 
@@ -48,6 +51,7 @@ class Calculator(anywidget.AnyWidget):
     state = traitlets.Any().tag(sync=True)
     view = traitlets.Dict().tag(sync=True)
     lists = traitlets.Dict().tag(sync=True)
+    site = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, name, query=""):
         if name not in CALCULATORS:
@@ -55,7 +59,7 @@ class Calculator(anywidget.AnyWidget):
         self._calculator, self._upload = CALCULATORS[name], Upload()
         self._last, messages = self._calculator.FORM.parse(query)
         view, lists = parted(safe_view(self._calculator, self._last, messages), {})
-        super().__init__(view=view, lists=lists)
+        super().__init__(view=view, lists=lists, site=os.environ.get("LLMCAP_SITE", SITE))
         self.observe(self._answer, names=["state"])
         self.on_msg(self._serve)
 

@@ -23,7 +23,8 @@ def static_html(view):
         One section; the same view gives the same text [-].
     """
     parts = (
-        f'<section class="lc lc-static" aria-label="{escape(view["title"])}">',
+        f'<section class="lc lc-static" data-name="{view["name"]}" '
+        f'aria-label="{escape(view["title"])}">',
         _head(view),
         _inputs(view),
         '<div class="lc-results">',

@@ -5,6 +5,7 @@ from llmcap_kernel.explain import quantity
 from llmcap_kernel.spec import Slo, Workload
 
 from . import controls as c
+from . import presets as p
 from .figures import FARTHEST, limits_used
 from .state import Field, Form
 
@@ -30,6 +31,22 @@ FORM = Form(
         for letter, start in COLUMNS.items()
         for field in c.deployment_fields(start, prefix=f"{letter}.", group=letter)
     ),
+)
+HINT = "Try it: open Change A and give it two cards, or set the gap to 15 ms."
+PRESETS = p.told(
+    {},
+    {"in": 2000, "out": 500, "users": 1, "itl": 100, "columns": 2}
+    | p.column("a", p.ON_LAPTOP)
+    | p.column("b", p.ON_LAPTOP | {"gpu": "rtx-4090"}),
+    {"in": 1500, "out": 400, "users": 32, "columns": 2}
+    | p.column("a", p.ON_ONE_CARD)
+    | p.column("b", p.ON_ONE_CARD | {"gpu": "l40s", "tp": 2}),
+    {"in": 127_000, "out": 1000, "users": 4, "itl": 100, "columns": 2}
+    | p.column("a", p.ON_FOUR_CARDS)
+    | p.column("b", {"gpu": "h100-sxm", "tp": 8}),
+    {"in": 1000, "out": 300, "users": 256, "itl": 100_000, "columns": 2}
+    | p.column("a", p.SMALL_ON_ONE)
+    | p.column("b", p.SMALL_ON_ONE | {"gpu": "l4"}),
 )
 
 

@@ -5,9 +5,10 @@ query of an address or as a message from a browser, so reading never raises: an
 input that cannot be read keeps its default and leaves one message that says what
 it got and what it takes.
 
-The query form, version 1: `v=1&ctx=32000&gpu=h200-sxm`. Only inputs that differ
-from their defaults are written, in the order of the form. Token counts may be
-written `8k` or `1.5M`; k is 1 000 and M is 1 000 000.
+The query form, version 2: `v=2&ctx=32000&gpu=h200-sxm&k=...&d=...&p=...`. Only inputs
+that differ from their defaults are written, in the order of the form; the last
+three are the stamps of `versions`. Token counts may be written `8k` or `1.5M`; k is
+1 000 and M is 1 000 000.
 """
 
 import math
@@ -18,9 +19,8 @@ from urllib.parse import quote, unquote_plus
 
 from llmcap_kernel.refuse import BadInput, number, one_of, shown
 
-from . import pasted
+from . import pasted, versions
 
-VERSION = "1"
 MAX_QUERY = 40_000  # four deployments, each of a pasted model, are some thousands
 MAX_NAME = 80
 MAX_MESSAGES = 12
@@ -193,7 +193,8 @@ class Form:
     name : str
         The calculator, as the address of its app names it [-].
     fields : tuple of Field
-        Its inputs, in the order they are shown and written [-].
+        Its inputs, in the order they are shown and written; none is called v, k, d
+        or p, which an address keeps for its versions [-].
     """
 
     name: str
@@ -272,7 +273,8 @@ class Form:
                 messages.append(_message("warning", "", twice))
             else:
                 given[key] = value
-        messages += _version(given.pop("v", VERSION))
+        messages += _version(given.pop("v", versions.FORM))
+        messages += _moved({key: given.pop(key) for key in versions.TITLES if key in given})
         # Voila takes its theme and template from the same query.
         ours = {key: value for key, value in given.items() if not key.startswith("voila-")}
         state, more = self.check(ours)
@@ -291,11 +293,12 @@ class Form:
         str
             The query, without its question mark [-].
         """
-        parts = [f"v={VERSION}"]
+        parts = [f"v={versions.FORM}"]
         for field in self.fields:
             value = state[field.name]
             if value != field.default and value is not None:
                 parts.append(f"{field.name}={quote(field.spell(value), safe='/.,:-')}")
+        parts += [f"{key}={stamp}" for key, stamp in versions.stamps().items()]
         return "&".join(parts)
 
     def _key(self, name, fields):
@@ -344,10 +347,18 @@ def _message(level, field, text):
 
 
 def _version(given):
-    if given == VERSION:
+    if given in versions.READ:
         return []
-    text = f"The address is of version {shown(given)}: it was read as version {VERSION}."
+    text = f"The address is of version {shown(given)}: it was read as version {versions.FORM}."
     return [_message("warning", "", text)]
+
+
+def _moved(stamps):
+    since = versions.moved(stamps)
+    if not since:
+        return []
+    text = f"Since this link was made: {since}. The inputs are the link's, the numbers today's."
+    return [_message("info", "", text)]
 
 
 def _capped(messages):

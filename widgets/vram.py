@@ -5,6 +5,7 @@ from dataclasses import replace
 from llmcap_kernel import capacity, catalog, design, toolbox
 
 from . import controls as c
+from . import presets as p
 from .figures import memory_bars, memory_table, usable_bytes
 from .state import Field, Form
 
@@ -19,6 +20,14 @@ FORM = Form(
         Field("users", "whole", 16, "Users at once", 1, c.MOST_USERS, unit="users"),
     ),
 )  # fmt: skip
+HINT = "Try it: drag Users at once to 4, or choose two cards, and watch the verdict."
+PRESETS = p.told(
+    {},
+    p.ON_LAPTOP | {"users": 1, "ctx": 8000},
+    p.ON_ONE_CARD | {"users": 32, "ctx": 2000},
+    p.ON_FOUR_CARDS | {"users": 4, "ctx": 128_000},
+    p.SMALL_ON_ONE | {"users": 256, "ctx": 1500},
+)
 BIGGER = 1.3  # a card is worth naming as a way out when it has this many times the memory
 
 
@@ -78,6 +87,7 @@ def _status(books):
 def _headline(books):
     budget = c.arithmetic(books, "budget", "kv_pool")
     sequence = c.arithmetic(books, "kv_per_sequence")
+    usable = usable_bytes(books)
     total = (
         f"needed = weights + overhead + KV of {books.concurrency:,} users\n"
         f"       = {c.gib(books.weights_bytes)} GiB + {c.gib(books.overhead_bytes)} GiB"
@@ -96,7 +106,7 @@ def _headline(books):
             "label": "Total needed on a card",
             "value": c.gib(books.needed_bytes),
             "unit": "GiB",
-            "note": f"the engine may use {c.gib(usable_bytes(books))} of {c.gib(books.visible_bytes)}",
+            "note": f"the engine may use {c.gib(usable)} of {c.gib(books.visible_bytes)}",
             "explain": total,
         },
         {

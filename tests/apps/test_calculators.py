@@ -1,12 +1,15 @@
 """The calculators' front end in a browser, with the widget itself as its kernel."""
 
+import csv
 import json
 import re
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
+from tests.widgets.inputs import CONFIGS
 from widgets.host import CALCULATORS, FRONT, Calculator
 from widgets.page import static_html
 
@@ -17,7 +20,7 @@ PLOTLY = Path(str(files("plotly"))) / "package_data" / "plotly.min.js"
 SHIM = """
 import calculator from "/front/calculator.js";
 const first = JSON.parse(document.getElementById("first").textContent);
-const traits = { view: first.view, lists: first.lists, state: {} };
+const traits = { ...first, state: {} };
 const heard = new Map();
 const fire = (name, ...args) => [...(heard.get(name) || [])].forEach((act) => act(...args));
 const model = {
@@ -28,7 +31,7 @@ const model = {
   send: (content) => { window.sent.push(content); },
   save_changes: async () => {
     window.asked.push(structuredClone(traits.state));
-    await new Promise((done) => setTimeout(done, window.delay || 0));
+    await window.held;
     Object.assign(traits, await window.answer(traits.state));
     fire("change:view");
   },
@@ -68,6 +71,7 @@ class Site:
         path = route.request.url.removeprefix(SITE).partition("?")[0]
         if path in self.pages:
             return route.fulfill(body=self.pages[path], content_type="text/html")
+        path = path.removeprefix("/vendor")
         if path.startswith("/front/"):
             return route.fulfill(path=FRONT / path.removeprefix("/front/"))
         if path == "/plotly.min.js":
@@ -105,7 +109,7 @@ class Site:
 
 
 def _traits(calculator):
-    return {"view": calculator.view, "lists": calculator.lists}
+    return {name: getattr(calculator, name) for name in ("view", "lists", "site")}
 
 
 def _json(calculator):
@@ -170,11 +174,11 @@ def test_the_keyboard_moves_the_slider_and_the_answer_is_drawn(site):
 def test_dragging_sends_only_the_newest_state(site):
     here = site()
     here.live("vram")
-    here.page.evaluate("window.delay = 150")
+    here.page.evaluate("window.held = new Promise((done) => { window.release = done; })")
     here.page.focus("input[type=range][name=users]")
     for _ in range(20):
         here.page.keyboard.press("ArrowRight")
-    here.page.wait_for_function("window.asked.length === 2")
+    here.page.evaluate("window.release()")
     here.answered(2)
     last = here.page.evaluate("window.asked[1].values.users")
     assert here.page.input_value("input[type=text][name=users]") == f"{last:,}"
@@ -202,19 +206,227 @@ def test_undo_reset_and_the_address(site):
     here.live("cliff", "users=4")
     here.choose("gpu", "h200 sxm")
     here.answered(1)
-    here.page.wait_for_url("**/apps/cliff?v=1&gpu=h200-sxm&users=4")
+    here.page.wait_for_url("**/apps/cliff?v=2&gpu=h200-sxm&users=4&k=*")
     here.page.click("[data-act=undo]")
-    here.page.wait_for_url("**/apps/cliff?v=1&users=4")
+    here.page.wait_for_url("**/apps/cliff?v=2&users=4&k=*")
     here.page.click("[data-act=reset]")
-    here.page.wait_for_url("**/apps/cliff?v=1")
+    here.page.wait_for_url("**/apps/cliff?v=2&k=*")
     assert here.page.input_value("input[type=text][name=users]") == "16"
 
 
-def test_copy_link_gives_this_state(site):
-    here = site(permissions=["clipboard-read", "clipboard-write"])
-    here.live("vram", "ctx=32k")
-    here.page.click("[data-act=copy]")
-    here.page.wait_for_selector("text=Copied")
+def test_undo_is_undone_and_the_keyboard_does_both(site):
+    here = site()
+    here.live("vram", "users=4")
+    here.page.focus("input[type=range][name=users]")
+    here.page.keyboard.press("ArrowRight")
+    here.answered(1)
+    shown = "input[type=text][name=users]"
+    assert here.page.input_value(shown) == "5"
+    here.page.keyboard.press("Control+z")
+    here.answered(2)
+    assert here.page.input_value(shown) == "4"
+    assert here.page.get_attribute("[data-act=undo]", "aria-disabled") == "true"
+    here.page.keyboard.press("Control+Shift+z")
+    here.answered(3)
+    assert here.page.input_value(shown) == "5"
+    here.page.click("[data-act=undo]")
+    here.answered(4)
+    here.page.focus(shown)
+    here.page.keyboard.press("Control+y")
+    assert here.page.evaluate("window.asked.length") == 4  # a box of text keeps its own Undo
+
+
+def test_a_long_list_is_searched_with_the_keyboard(site):
+    here = site()
+    here.live("vram")
+    box = here.page.locator("input[role=combobox][name=model]")
+    before = box.input_value()
+    box.focus()
+    here.page.keyboard.press("ArrowDown")
+    assert box.get_attribute("aria-expanded") == "true"
+    active = here.page.locator(f"#{box.get_attribute('aria-activedescendant')}")
+    assert active.inner_text() == before and active.is_visible()
+    box.fill("qwen3 coder")
+    options = here.page.locator("[role=option]:visible")
+    assert 0 < options.count() < 10
+    assert all("coder" in words.lower() for words in options.all_inner_texts())
+    here.page.keyboard.press("Escape")
+    assert box.input_value() == before and not options.count()
+    box.fill("Qwen3 8B")
+    here.page.keyboard.press("Enter")
+    here.answered(1)
+    assert here.page.evaluate("window.asked[0].values.model") == "qwen3-8b"
+    assert here.page.evaluate("document.activeElement.name") == "model"
+    box.fill("meta-llama/Llama-3.1-70B")
+    here.page.keyboard.press("Enter")
+    here.answered(2)
+    assert box.input_value() == before
+    box.fill("lamma-3.1-70b")
+    here.page.keyboard.press("Enter")
+    here.answered(3)
+    assert "llama-3.1-70b" in here.page.inner_text(".lc-messages")
+    box.fill("nothing")
+    here.page.focus("select[name=tp]")
+    assert box.input_value() == before
+
+
+def test_a_long_list_is_chosen_from_with_the_mouse(site):
+    here = site()
+    here.live("vram")
+    here.page.click("input[role=combobox][name=gpu]")
+    here.page.click("[role=option][data-option=h200-sxm]")
+    here.answered(1)
+    assert here.page.input_value("input[role=combobox][name=gpu]").startswith("H200 SXM")
+
+
+def test_a_config_is_pasted_refused_kept_and_taken_away(site):
+    here = site()
+    calculator = here.live("vram")
+    here.page.click("summary:text('Paste a config.json')")
+    area = here.page.locator("textarea[name=config]")
+    area.fill('{"model_type": "llama"}')
+    here.page.click("text=Use it")
+    here.answered(1)
+    assert "hidden_size" in here.page.inner_text(".lc-messages")
+    assert area.input_value() == '{"model_type": "llama"}'  # what was pasted is not lost
+    area.fill(CONFIGS[0])
+    here.page.click("text=Use it")
+    here.answered(2)
+    assert here.page.input_value("input[name=model]").endswith(", pasted")
+    assert "config=" in calculator.view["query"]
+    here.choose("model", "llama 3.1 70b")
+    here.answered(3)
+    assert "config=" not in calculator.view["query"]
+    assert area.input_value() == ""
+
+
+def test_a_preset_is_one_click_and_one_undo(site):
+    here = site()
+    calculator = here.live("vram")
+    before = calculator.view["query"]
+    here.page.click("text=A chat service")
+    here.answered(1)
+    assert here.page.get_attribute("[data-act=preset] >> text=A chat service", "aria-pressed")
+    assert not here.page.locator(".lc-hint").count()
+    here.page.click("[data-act=undo]")
+    here.answered(2)
+    assert calculator.view["query"] == before
+
+
+def test_the_menu_opens_and_closes_with_the_keyboard(site):
+    here = site()
+    here.live("vram")
+    here.page.focus(".lc-share summary")
+    here.page.keyboard.press("Enter")
+    assert here.page.is_visible("[data-act=copy]")
+    here.page.keyboard.press("Tab")
+    assert here.page.evaluate("document.activeElement.dataset.act") == "copy"
+    here.page.keyboard.press("Escape")
+    assert not here.page.is_visible("[data-act=copy]")
+    assert here.page.evaluate("document.activeElement.matches('.lc-share summary')")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", CALCULATORS)
+def test_axe_finds_nothing(site, name, scheme, width):
+    here = site(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    here.live(name)
+    here.page.evaluate(f"document.documentElement.dataset.theme = '{scheme}'")
+    # Whatever can be unfolded is a part of the page too.
+    here.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+    if here.page.locator("input[role=combobox]").count():
+        here.page.locator("input[role=combobox]").first.press("ArrowDown")
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    options = {"preload": False, "runOnly": {"type": "tag", "values": tags}}
+    found = Axe().run(here.page, options=options).response["violations"]
+    told = [f"{v['id']}: {v['help']}: {n['target']} {n['html']}" for v in found for n in v["nodes"]]
+    assert not told, "\n".join(told)
+
+
+@pytest.fixture
+def shared(site):
+    """A calculator with its menu, and what the clipboard holds after a choice of it."""
+
+    def copied(name, query, act):
+        # The clipboard takes secure pages alone, so the one of this page is its own.
+        here = site()
+        here.page.add_init_script(
+            "Object.defineProperty(navigator, 'clipboard',"
+            "{ value: { writeText: async (text) => { window.clip = text; } } })"
+        )
+        calculator = here.live(name, query)
+        here.page.click(".lc-share summary")
+        here.page.click(f"[data-act={act}]")
+        here.page.wait_for_selector("text=Copied")
+        return calculator.view, here.page.evaluate("window.clip")
+
+    return copied
+
+
+@pytest.mark.parametrize("name", CALCULATORS)
+def test_the_copied_link_is_absolute_and_gives_this_state(shared, name):
+    view, link = shared(name, "", "copy")
+    assert link == f"{SITE}/apps/{name}?{view['query']}"
+
+
+@pytest.mark.parametrize("name", CALCULATORS)
+def test_markdown_has_every_number_and_the_link(shared, name):
+    view, text = shared(name, "", "markdown")
+    assert text.startswith(f"### {view['title']}\n") and view["status"]["text"] in text
+    for item in view["headline"]:
+        assert f"| {item['label']} | {item['value']}" in text
+        assert not item.get("span") or item["span"]["text"] in text
+    for table in view["tables"]:
+        assert f"**{table['caption']}**" in text
+    assert text.rstrip().endswith(f"<{SITE}/apps/{name}?{view['query']}>")
+    grids = [part.splitlines() for part in text.split("\n\n") if part.startswith("|")]
+    assert len(grids) == 1 + len(view["tables"])
+    for rows in grids:
+        assert len({row.replace("\\|", "").count("|") for row in rows}) == 1
+
+
+@pytest.mark.parametrize("name", CALCULATORS)
+def test_tables_are_saved_as_csv(site, name):
+    here = site()
+    view = here.live(name).view
+    here.page.click(".lc-share summary")
+    with here.page.expect_download() as saved:
+        here.page.click("[data-act=csv]")
+    assert saved.value.suggested_filename == f"llmcap-{name}.csv"
+    rows = list(csv.reader(Path(saved.value.path()).read_text("utf-8").splitlines()))
+    for table in view["tables"]:
+        at = rows.index([table["caption"]])
+        assert rows[at + 1] == table["columns"]
+        shown = [[" ".join(cell.split()) for cell in row] for row in table["rows"]]
+        assert rows[at + 2 : at + 2 + len(shown)] == shown
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<svg")])
+def test_the_chart_is_saved_on_a_light_ground(site, kind, start, scheme):
+    here = site(color_scheme=scheme)
+    here.live("vram")
+    here.page.click(".lc-share summary")
+    with here.page.expect_download() as saved:
+        here.page.click(f"[data-act={kind}]")
+    content = Path(saved.value.path()).read_bytes()
+    assert content.startswith(start) and len(content) > 5000
+    if kind == "svg":
+        text = content.decode()
+        assert "rgb(255, 255, 255)" in text and "rgb(23, 32, 43)" in text  # ground and writing
+
+
+def test_a_formula_in_a_cell_stays_text_for_a_spreadsheet(site):
+    here = site()
+    here.live("vram")
+    made = here.page.evaluate(
+        """async () => {
+        const { csv } = await import("/front/calculator.js");
+        document.querySelector(".lc-results td").textContent = "=1+1";
+        return csv(document.querySelector(".lc")); }"""
+    )
+    assert "'=1+1" in made
 
 
 def test_the_chart_is_asked_of_the_kernel_where_the_page_has_none(site):
@@ -261,3 +473,24 @@ def test_the_numbers_need_no_script(site):
     here.page.goto(f"{SITE}/chapter")
     assert view["headline"][0]["value"] in here.page.inner_text(".lc-headline")
     assert not here.page.locator(".lc-figure").is_visible()
+
+
+@pytest.mark.parametrize("name", CALCULATORS)
+def test_the_menu_serves_a_page_without_a_kernel(site, name):
+    here = site()
+    view = Calculator(name).view
+    text = static_html(view)
+    here.pages["/book/chapter"] = html(text, 'import "/vendor/front/page.js";')
+    here.page.goto(f"{SITE}/book/chapter")
+    here.page.wait_for_selector(".lc-plot .main-svg")
+    made = here.page.evaluate(
+        """async () => {
+        const { markdown } = await import("/vendor/front/calculator.js");
+        return markdown(document.querySelector(".lc"), [], "x"); }"""
+    )
+    assert all(item["value"] in made for item in view["headline"])
+    here.page.click(".lc-share summary")
+    with here.page.expect_download():
+        here.page.click("[data-act=png]")
+    link = here.page.get_attribute(".lc-live a", "href")
+    assert link == f"{SITE}/apps/{name}?{view['query']}"

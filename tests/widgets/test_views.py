@@ -58,7 +58,27 @@ def test_the_default_is_sound(module):
     sound(view)
     assert view["figure"] and view["headline"]
     assert not [m for m in view["messages"] if m["level"] == "error"]
-    assert view["query"] == "v=1"
+    assert module.FORM.parse(view["query"]) == (module.FORM.defaults(), [])
+
+
+PRESETS = [
+    pytest.param(module, preset, id=f"{module.FORM.name}-{preset['label']}")
+    for module in MODULES
+    for preset in getattr(module, "PRESETS", ())
+]
+
+
+@pytest.mark.parametrize(("module", "preset"), PRESETS)
+def test_a_preset_is_read_whole_and_gives_a_sensible_answer(module, preset):
+    state, messages = module.FORM.check(preset["values"])
+    assert messages == []
+    view = module.view(state)
+    sound(view)
+    assert not [m for m in view["messages"] if m["level"] == "error"]
+    assert view["headline"] and view["figure"]
+    # The worked spec is there to fail; the others are there to be served.
+    if preset["values"]:
+        assert view["status"]["level"] != "bad", view["status"]["text"]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.FORM.name)

@@ -20,7 +20,7 @@ function h(tag, attributes = {}, ...children) {
 }
 
 // Attributes that the page sets and no view knows: what is unfolded, and how far a track is filled.
-const OWN = ["open", "style"];
+const OWN = ["open", "style", "data-print", "data-late"];
 
 // Make `old` look like `fresh` and keep every node that can stay: focus, an open
 // <details> and a drawn chart survive a redraw.
@@ -146,7 +146,7 @@ function controlBox(view, control, prefix) {
   const input = box.matches("input, select") ? box : box.querySelector("input, textarea");
   if (help) input.setAttribute("aria-describedby", help.id);
   const label = h("label", { for: id }, control.label);
-  const kind = `lc-control lc-kind-${control.kind}`;
+  const kind = `lc-control lc-kind-${control.kind}${control.half ? " lc-half" : ""}`;
   if (control.kind !== "text") return h("div", { class: kind }, label, box, help);
   const summary = h("summary", {}, `Paste a ${control.label}`);
   return h("details", { class: kind }, summary, label, box, help);
@@ -211,9 +211,9 @@ function presetsBox(view) {
   return h("div", { class: "lc-start" }, presets.length ? row : null, hint);
 }
 
-function linksBox(view) {
+function linksBox(view, apps) {
   const links = (view.links || []).map((link) => h("li", {}, h("a",
-    { "data-name": link.name, href: `${appsAddress()}${link.name}?${link.query}` }, link.title)));
+    { "data-name": link.name, href: `${apps}${link.name}?${link.query}` }, link.title)));
   if (!links.length) return null;
   return h("nav", { class: "lc-links", "aria-label": "The same deployment elsewhere" },
     h("p", {}, "The same deployment in:"), h("ul", {}, links));
@@ -255,12 +255,13 @@ function titleBox(view) {
   return said ? h("span", { hidden: true }) : h(level, { class: "lc-title" }, view.title);
 }
 
-function tree(view, prefix, canUndo) {
+function tree(view, prefix, can) {
+  // Not `disabled`: a button that is pressed for the last time keeps the focus.
   const button = (act, text, off) =>
-    h("button", { type: "button", "data-act": act, disabled: off }, text);
+    h("button", { type: "button", "data-act": act, "aria-disabled": off && "true" }, text);
   const actions = h("div", { class: "lc-actions" },
-    button("undo", "Undo", !canUndo), button("reset", "Reset"), button("copy", "Copy link"),
-    h("span", { class: "lc-done", role: "status", "data-keep": "" }));
+    button("undo", "Undo", !can.undo), button("redo", "Redo", !can.redo), button("reset", "Reset"),
+    shareMenu(Boolean(view.figure)));
   const head = h("header", {}, titleBox(view), h("p", { class: "lc-lead" }, view.lead), actions,
     presetsBox(view));
   const figure = h("div", { class: "lc-figure", role: "img", "data-keep": "",
@@ -274,7 +275,7 @@ function tree(view, prefix, canUndo) {
     explainBox(view));
   const answer = h("div", { class: "lc-answer" }, status, messagesBox(view));
   const wide = view.groups ? " lc-wide" : "";
-  results.append(...[linksBox(view)].filter(Boolean));
+  results.append(...[linksBox(view, can.apps)].filter(Boolean));
   const body = h("div", { class: "lc-body" }, controlsBox(view, prefix), answer, results);
   const names = { class: `lc${wide}`, "data-name": view.name, "aria-label": view.title };
   const section = h("section", names, head, body);
@@ -283,6 +284,125 @@ function tree(view, prefix, canUndo) {
     node.setAttribute("data-lm-suppress-shortcuts", "true");
   }
   return section;
+}
+
+// ---- what leaves the page -------------------------------------------------------------
+// Read from what is drawn, so that the same menu serves a page without a kernel.
+
+export function shareMenu(hasFigure) {
+  const button = (act, text) => h("button", { type: "button", "data-act": act }, text);
+  const pictures = hasFigure ? [button("png", "Chart as PNG"), button("svg", "Chart as SVG")] : [];
+  const list = h("div", { class: "lc-menu", role: "group", "aria-label": "Share" },
+    button("copy", "Copy link"), button("markdown", "Copy as Markdown"),
+    button("csv", "Tables as CSV"), pictures);
+  return h("div", { class: "lc-share" },
+    h("span", { class: "lc-done", role: "status", "data-keep": "" }),
+    h("details", {}, h("summary", {}, "Share"), list));
+}
+
+const text = (node) => (node ? node.textContent.trim().replace(/\s+/g, " ") : "");
+const all = (node, selector) => [...node.querySelectorAll(selector)];
+
+function tablesOf(root) {
+  return all(root, ".lc-results table").map((table) => ({
+    caption: text(table.caption),
+    rows: all(table, "tr").map((row) => all(row, "th, td").map(text)),
+  }));
+}
+
+function headlineOf(root) {
+  return all(root, ".lc-headline > div").map((item) => [
+    text(item.querySelector("dt")), text(item.querySelector("dd")),
+    text(item.querySelector(".lc-span > span:last-child")), text(item.querySelector(".lc-note")),
+  ]);
+}
+
+export function markdown(root, inputs, link) {
+  const cell = (value) => value.replace(/[\\|]/g, "\\$&");
+  const line = (cells) => `| ${cells.map(cell).join(" | ")} |`;
+  const grid = ([head, ...rows]) =>
+    [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+  const numbers = grid([["", "", "Interval", "Note"], ...headlineOf(root)]);
+  const tables = tablesOf(root).map((table) => `**${table.caption}**\n\n${grid(table.rows)}`);
+  const given = inputs.map(([label, value]) => `${label}: ${value}`).join("; ");
+  const parts = [`### ${root.getAttribute("aria-label")}`, text(root.querySelector(".lc-status")),
+    given, numbers, ...tables, `<${link}>`];
+  return `${parts.filter(Boolean).join("\n\n")}\n`;
+}
+
+export function csv(root) {
+  // A cell that a spreadsheet would run as a formula is made text.
+  const plain = (value) => (/^[=+@]|^-\D/.test(value) ? `'${value}` : value);
+  const cell = (value) => (/[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+  const line = (cells) => cells.map((value) => cell(plain(value))).join(",");
+  const parts = tablesOf(root).map((t) => [line([t.caption]), ...t.rows.map(line)].join("\r\n"));
+  return `${parts.join("\r\n\r\n")}\r\n`;
+}
+
+// On a light ground whatever the theme: a picture leaves for a page we do not know.
+async function picture(box, format) {
+  const { data, layout } = colours(box.llmcapFigure, box, "light");
+  const ground = { paper_bgcolor: "#ffffff", plot_bgcolor: "#ffffff" };
+  const size = { width: 1000, height: Math.max(layout.height || 0, 400) };
+  const figure = { data, layout: { ...layout, ...ground, ...size, autosize: false } };
+  return window.Plotly.toImage(figure, { format, ...size, scale: format === "png" ? 2 : 1 });
+}
+
+function download(name, address) {
+  const link = document.body.appendChild(h("a", { href: address, download: name }));
+  link.click();
+  link.remove();
+}
+
+// What the menu's buttons do; `from` gives the inputs and the link of the moment.
+export function shareActs(root, name, from) {
+  const said = (words) => {
+    const box = root().querySelector(".lc-done");
+    root().querySelector(".lc-share details").open = false;
+    root().querySelector(".lc-share summary").focus();
+    box.textContent = words;
+    setTimeout(() => (box.textContent = ""), 4000);
+  };
+  const copy = async (words, otherwise) => said((await copied(words)) ? "Copied" : otherwise);
+  const drawn = async (format) => {
+    download(`llmcap-${name}.${format}`, await picture(root().querySelector(".lc-plot"), format));
+    said("Saved");
+  };
+  return {
+    copy: () => copy(from().link, from().link),
+    markdown: () => copy(markdown(root(), from().inputs, from().link), "The browser refused"),
+    csv: () => {
+      const url = URL.createObjectURL(new Blob([csv(root())], { type: "text/csv" }));
+      download(`llmcap-${name}.csv`, url);
+      setTimeout(() => URL.revokeObjectURL(url), 10000);
+      said("Saved");
+    },
+    png: () => drawn("png"),
+    svg: () => drawn("svg"),
+  };
+}
+
+// A menu closes when the focus or a click goes elsewhere, and on Escape.
+export function closeMenus(root, event) {
+  const menu = root.querySelector(".lc-share details");
+  if (!menu?.open || (event.type !== "keydown" && menu.contains(event.target))) return;
+  if (event.type === "keydown" && event.key !== "Escape") return;
+  menu.open = false;
+  if (event.type === "keydown") menu.querySelector("summary").focus();
+}
+
+// The clipboard needs a secure page; elsewhere the old way still works.
+async function copied(words) {
+  try {
+    await navigator.clipboard.writeText(words);
+    return true;
+  } catch {
+    const area = document.body.appendChild(h("textarea", {}, words));
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
 }
 
 // Attributes are what the view says; properties are what the person sees. An input that
@@ -326,7 +446,9 @@ function searchedList(input, options, choose) {
   function open(words) {
     const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
     const said = (option) => `${option.label} ${option.group} ${option.value}`.toLowerCase();
-    const found = options().filter((o) => wanted.every((word) => said(o).includes(word)));
+    const begins = (option) => said(option).startsWith(words.toLowerCase());
+    const known = options().filter((o) => wanted.every((word) => said(o).includes(word)));
+    const found = [...known.filter(begins), ...known.filter((option) => !begins(option))];
     const items = found.map((option, i) => {
       const group = option.group ? h("span", {}, option.group) : null;
       return h("li", { id: `${list.id}-${i}`, role: "option", "aria-selected": "false",
@@ -472,6 +594,14 @@ function coloured(value, probe) {
   return value;
 }
 
+function colours(figure, box, scheme = "") {
+  const probe = box.parentNode.appendChild(h("span", { hidden: true }));
+  probe.style.colorScheme = scheme;
+  const { data, layout } = coloured({ data: figure.data, layout: figure.layout }, probe);
+  probe.remove();
+  return { data, layout };
+}
+
 async function drawFigure(box, figure, ask) {
   const missing = () => {
     box.textContent = "The chart could not be drawn here; the table has the same numbers.";
@@ -482,9 +612,8 @@ async function drawFigure(box, figure, ask) {
   } catch {
     return missing();
   }
-  const probe = box.parentNode.appendChild(h("span", { hidden: true }));
-  const { data, layout } = coloured({ data: figure.data, layout: figure.layout }, probe);
-  probe.remove();
+  box.llmcapFigure = figure;
+  const { data, layout } = colours(figure, box);
   const config = { displayModeBar: false, responsive: true, doubleClick: false };
   return Plotly.react(box, data, layout, config);
 }
@@ -503,7 +632,15 @@ function follow(box, again) {
   });
   sizes.observe(box);
   dark.addEventListener("change", again);
+  const paper = (event) => {
+    box.closest(".lc").toggleAttribute("data-print", event.type === "beforeprint");
+    again();
+  };
+  addEventListener("beforeprint", paper);
+  addEventListener("afterprint", paper);
   return () => {
+    removeEventListener("beforeprint", paper);
+    removeEventListener("afterprint", paper);
     themes.disconnect();
     sizes.disconnect();
     dark.removeEventListener("change", again);
@@ -525,14 +662,14 @@ export function drawFigures(root, plotlyUrl) {
 
 let calculators = 0;
 
-// The address bar and relative links belong to the app's own page; a notebook has neither.
+// The address bar belongs to the app's own page; in a notebook it is left alone.
 const isApp = /\/(apps|voila\/render)\//.test(location.pathname);
-const appsAddress = () => (isApp ? "" : window.llmcapApps || "");
 
 function render({ model, el }) {
   const prefix = `lc${(calculators += 1)}`;
   const client = `${prefix}-${Date.now().toString(36)}`;
-  const past = [];
+  const past = []; // queries: each is a whole state
+  const future = [];
   let view = received();
   let root = null;
   let sent = 0; // sequence number of the last state sent
@@ -552,6 +689,10 @@ function render({ model, el }) {
       Object.fromEntries(Object.entries(control).map(([key, value]) => [key, whole(value)]));
     return { ...next, controls: next.controls.map(full) };
   }
+
+  // Where the apps are: beside this one, else where the kernel says they are served.
+  const apps = isApp ? new URL("/apps/", location.href).href : `${model.get("site") || ""}/apps/`;
+  const link = () => (isApp ? `${location.origin}${location.pathname}` : apps + view.name);
 
   const values = () => Object.fromEntries(view.controls.map((c) => [c.name, c.value]));
 
@@ -592,7 +733,7 @@ function render({ model, el }) {
 
   async function draw() {
     const seq = drawn;
-    const fresh = tree(view, prefix, past.length > 0);
+    const fresh = tree(view, prefix, { undo: past.length, redo: future.length, apps });
     if (root) patch(root, fresh);
     else el.replaceChildren((root = fresh));
     showValues(root, inFlight || waiting || busyInput?.type === "text" ? busyInput : null);
@@ -615,8 +756,9 @@ function render({ model, el }) {
   }
 
   function remember() {
-    past.push(values());
+    past.push(view.query);
     if (past.length > 100) past.shift();
+    future.length = 0;
   }
 
   function input(event) {
@@ -646,13 +788,26 @@ function render({ model, el }) {
     return search;
   }
 
+  const inputLabel = (one) => (one.group ? `${one.group.toUpperCase()} ` : "") + one.label;
+
   function pressed(event) {
     const node = event.target;
+    closeMenus(root, event);
+    if (!node.matches("input[type=text], textarea")) return stepped(event);
     if (node.role !== "combobox") return;
     const act = searching(node).keys[event.key];
     if (!act || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     act();
+  }
+
+  // A box of text has an Undo of its own.
+  function stepped(event) {
+    const key = event.key.toLowerCase();
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || !"zy".includes(key)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    acts[key === "y" || event.shiftKey ? "redo" : "undo"]();
   }
 
   // The focus stays in the box while the list beside it is used.
@@ -684,15 +839,16 @@ function render({ model, el }) {
     change(node.name, node.type === "checkbox" ? node.checked : node.value);
   }
 
-  function said(text) {
-    const box = root.querySelector(".lc-done");
-    box.textContent = text;
-    setTimeout(() => (box.textContent = ""), 2500);
+  function step(from, to) {
+    if (!from.length) return;
+    to.push(view.query);
+    send({ query: from.pop() });
   }
 
   const acts = {
     nofile: () => model.send({ file: null }),
-    undo: () => past.length && send({ values: past.pop() }),
+    undo: () => step(past, future),
+    redo: () => step(future, past),
     reset: () => {
       remember();
       send({ values: {} });
@@ -711,16 +867,16 @@ function render({ model, el }) {
       remember();
       change(root.querySelector(`#${node.dataset.for}`).name, null);
     },
-    copy: async () => {
-      const page = isApp ? `${location.origin}${location.pathname}` : "";
-      const link = `${page}?${view.query}`;
-      said((await copied(link)) ? "Copied" : link);
-    },
+    ...shareActs(() => root, view.name, () => ({
+      inputs: view.controls.map((one) => [inputLabel(one), one.text]),
+      link: `${link()}?${view.query}`,
+    })),
   };
 
   function clicked(event) {
+    closeMenus(root, event);
     const node = event.target.closest("[data-act], [data-option], [role=combobox]");
-    if (node?.dataset.act) acts[node.dataset.act]?.(node);
+    if (node?.dataset.act) node.ariaDisabled === "true" || acts[node.dataset.act]?.(node);
     else if (node?.dataset.option) search?.take(node.dataset.option);
     else if (node && !searching(node).isOpen()) {
       node.select();
@@ -748,20 +904,6 @@ function render({ model, el }) {
     clearTimeout(addressTimer);
     window.Plotly?.purge(root.querySelector(".lc-plot"));
   };
-}
-
-// The clipboard needs a secure page; elsewhere the old way still works.
-async function copied(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const area = document.body.appendChild(h("textarea", {}, text));
-    area.select();
-    const done = document.execCommand("copy");
-    area.remove();
-    return done;
-  }
 }
 
 export default { render };

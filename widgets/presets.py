@@ -1,0 +1,55 @@
+"""Five situations to start from, told once for every calculator that takes them."""
+
+WORKED = {"label": "The worked spec", "note": "A coding agent: 16 users of 8,000 tokens"}
+LAPTOP = {"label": "A laptop", "note": "8B in four bits for one user"}
+CHAT = {"label": "A chat service", "note": "32B in FP8, many short talks"}
+RAG = {"label": "RAG at 128K", "note": "Few users with very long prompts"}
+BATCH = {"label": "A batch job", "note": "8B for as many sequences as there is room"}
+STORIES = (WORKED, LAPTOP, CHAT, RAG, BATCH)
+
+# What each is served on; the worked spec is what a calculator opens with.
+ON_LAPTOP = {
+    "model": "llama-3.1-8b",
+    "gpu": "apple-m4-max",
+    "tp": 1,
+    "weights": "gguf-q4-k-m",
+    "kv": "fp16",
+    "engine": "llama.cpp",
+}
+ON_ONE_CARD = {"model": "qwen3-32b", "gpu": "h100-sxm", "tp": 1}
+ON_FOUR_CARDS = {"gpu": "h200-sxm", "tp": 4}
+SMALL_ON_ONE = {"model": "llama-3.1-8b", "gpu": "h100-sxm", "tp": 1}
+
+
+def told(*values):
+    """Give the five situations with a calculator's own inputs.
+
+    Parameters
+    ----------
+    *values : dict
+        What differs from the defaults, one for each situation in turn [-].
+
+    Returns
+    -------
+    tuple of dict
+        Presets: label, note and values [-].
+    """
+    return tuple(story | {"values": value} for story, value in zip(STORIES, values, strict=True))
+
+
+def column(letter, values):
+    """Prefix the inputs of one deployment of several.
+
+    Parameters
+    ----------
+    letter : str
+        The deployment [-].
+    values : dict
+        Its inputs [-].
+
+    Returns
+    -------
+    dict
+        The same with prefixed names [-].
+    """
+    return {f"{letter}.{name}": value for name, value in values.items()}
