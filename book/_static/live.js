@@ -22,7 +22,7 @@
   }
 
   async function tell() {
-    const links = document.querySelectorAll("a[data-llmcap-live]");
+    const links = document.querySelectorAll('a[href*="/apps/"]');
     if (!links.length || (await isServed())) return;
     for (const link of links) {
       link.setAttribute("aria-disabled", "true");
