@@ -326,7 +326,8 @@ def _shares(efficiency, key, deployment):
     )
     words = [f"{word} {getattr(efficiency, name):.2f}" for word, name, on in shares if on]
     fixed = [f"{quantity(getattr(efficiency, name), 's')} {word}" for word, name, on in times if on]
-    return Line("efficiencies", f"fitted to measurements, {key}", ", ".join(words + fixed), "")
+    key = f"fitted to measurements, {key}"
+    return Line("efficiencies", key, ", ".join(words), ", ".join(fixed))
 
 
 def _turned(made, turn):

@@ -1,5 +1,6 @@
 """The cockpit: any deployment and load, to the four numbers a planner asks for."""
 
+import textwrap
 from dataclasses import replace
 
 from llmcap_kernel import catalog, design, failures
@@ -7,6 +8,7 @@ from llmcap_kernel.explain import Line, digits, quantity
 from llmcap_kernel.spec import Slo, Workload
 
 from . import controls as c
+from . import presets as p
 from .figures import memory_bars, memory_table
 from .state import Field, Form
 
@@ -17,7 +19,7 @@ LEAD = (
 )
 START = design.worked_spec()[1]
 LOAD, SLO = design.WORKED_WORKLOAD, design.WORKED_SLO
-NO_LIMIT = "0 for no limit."
+NO_LIMIT = "At most; 0 for no limit."
 FORM = Form(
     "calculate",
     (
@@ -25,91 +27,39 @@ FORM = Form(
         Field("in", "tokens", LOAD.input_tokens, "Prompt", 1, c.MOST_TOKENS, unit="tokens"),
         Field("out", "tokens", LOAD.output_tokens, "Answer", 1, c.MOST_TOKENS, unit="tokens"),
         Field("users", "whole", LOAD.concurrency, "Users at once", 1, c.MOST_USERS, unit="users"),
-        Field("prefix", "tokens", 0, "Shared by all prompts", 0, c.MOST_TOKENS, unit="tokens",
-              help="Leading tokens, such as a system prompt, that a prefix cache keeps once."),
-        Field("itl", "number", 1e3 * (SLO.itl_s or 0), "Gap between tokens allowed", 0,
-              100_000, unit="ms", help=NO_LIMIT),
-        Field("ttft", "number", 0, "First token allowed", 0, 10_000, unit="s", help=NO_LIMIT),
+        Field("prefix", "tokens", 0, "Shared by all", 0, c.MOST_TOKENS, unit="tokens",
+              help="The start of every prompt, kept once by a prefix cache."),
+        Field("itl", "number", 1e3 * (SLO.itl_s or 0), "Token gap", 0, 100_000,
+              unit="ms", help=NO_LIMIT),
+        Field("ttft", "number", 0, "First token", 0, 10_000, unit="s", help=NO_LIMIT),
         Field("budget", "number", SLO.usd_h, "Budget", 0, 1_000_000, unit="USD/h",
               help=NO_LIMIT),
         Field("usd", "number", None, "Card rent", 0, 1000, unit="USD/h"),
         Field("duty", "number", 50, "Cards busy", 1, 100, unit="% of hours",
               help="Share of the rented hours in which the users are there."),
-        Field("api", "number", None, "API price, answer", 0, 10_000, unit="USD/M tokens",
+        Field("api", "number", None, "API, answers", 0, 10_000, unit="USD/M",
               help="What an API asks, to compare with."),
-        Field("api_in", "number", None, "API price, prompt", 0, 10_000, unit="USD/M tokens"),
+        Field("api_in", "number", None, "API, prompts", 0, 10_000, unit="USD/M"),
     ),
 )  # fmt: skip
 # The order in which a newcomer asks: what, on what, for whom; the rest has a sensible start.
-FIRST = ("model", "config", "gpu", "tp", "weights", "in", "out", "users", "itl", "ttft")
+FIRST = ("model", "config", "gpu", "tp", "weights", "in", "users", "out", "prefix", "itl", "ttft")
+PAIRED = ("out", "prefix", "itl", "ttft", "usd", "budget", "api", "api_in")
 # The limits beside memory, as a newcomer would say them.
 WORDS = {
     "latency": "the gap between tokens",
     "prefill": "the first token",
     "budget": "the budget",
 }
+LINE = 72  # characters of a line of arithmetic
 DUTY_STOPS = (1, 2, 5, *range(10, 101, 5))
 HINT = "Set model, GPU, cards, weights and prompt: the four numbers follow."
-PRESETS = (
-    {"label": "The worked spec", "note": "A coding agent on two H100", "values": {}},
-    {
-        "label": "A laptop",
-        "note": "8B in four bits on Apple Silicon, one user",
-        "values": {
-            "model": "llama-3.1-8b",
-            "gpu": "apple-m4-max",
-            "tp": 1,
-            "weights": "gguf-q4-k-m",
-            "kv": "fp16",
-            "engine": "llama.cpp",
-            "in": 2000,
-            "out": 500,
-            "users": 1,
-            "itl": 100,
-            "budget": 0,
-        },
-    },
-    {
-        "label": "A chat service",
-        "note": "32B in FP8, many short talks under one system prompt",
-        "values": {
-            "model": "qwen3-32b",
-            "gpu": "h100-sxm",
-            "tp": 1,
-            "in": 1500,
-            "out": 400,
-            "prefix": 500,
-            "users": 32,
-            "ttft": 3,
-        },
-    },
-    {
-        "label": "RAG at 128K",
-        "note": "few users with very long prompts",
-        "values": {
-            "gpu": "h200-sxm",
-            "tp": 4,
-            "in": 127_000,
-            "out": 1000,
-            "users": 4,
-            "itl": 100,
-            "ttft": 60,
-        },
-    },
-    {
-        "label": "A batch job",
-        "note": "no one waits: price alone counts",
-        "values": {
-            "model": "llama-3.1-8b",
-            "tp": 1,
-            "in": 1000,
-            "out": 300,
-            "users": 256,
-            "itl": 0,
-            "budget": 0,
-            "duty": 100,
-        },
-    },
+PRESETS = p.told(
+    {},
+    p.ON_LAPTOP | {"in": 2000, "out": 500, "users": 1, "itl": 100, "budget": 0},
+    p.ON_ONE_CARD | {"in": 1500, "out": 400, "prefix": 500, "users": 32, "ttft": 3},
+    p.ON_FOUR_CARDS | {"in": 127_000, "users": 4, "itl": 100, "ttft": 60},
+    p.SMALL_ON_ONE | {"in": 1000, "out": 300, "users": 256, "itl": 0, "budget": 0, "duty": 100},
 )
 
 
@@ -147,16 +97,15 @@ def _controls(state):
     stops = c.token_stops(c.chosen_model(state), state["in"])
     made |= {
         "in": c.slider(fields["in"], state, stops),
-        "out": c.entry(fields["out"], state),
         "users": c.slider(fields["users"], state, c.USER_STOPS),
-        "prefix": c.entry(fields["prefix"], state),
-        "usd": c.entry(fields["usd"], state, shown=_rent(state)),
         "duty": c.slider(fields["duty"], state, DUTY_STOPS),
     }
-    for name in ("itl", "ttft", "budget"):
-        made[name] = c.entry(fields[name], state) | ({} if state[name] else {"text": "no limit"})
-    for name in ("api", "api_in"):
-        made[name] = c.entry(fields[name], state) | ({} if state[name] else {"text": "none"})
+    for name in PAIRED:
+        shown = _rent(state) if name == "usd" else state[name]
+        made[name] = c.entry(fields[name], state, shown=shown) | c.HALF
+    for name in ("itl", "ttft", "budget", "api", "api_in"):
+        if not state[name]:
+            made[name]["text"] = "none"
     rest = [field.name for field in FORM.fields if field.name not in FIRST]
     return [made[name] for name in (*FIRST, *rest) if name in made]
 
@@ -268,7 +217,11 @@ def _weaknesses(card):
         )
         found |= {name: failures.mode(name) for name in names}
     return [
-        {"level": "warning", "field": "", "text": f"{mode.title}. {mode.wrong} {mode.advice}"}
+        {
+            "level": "warning",
+            "field": "",
+            "text": f"Known weak spot. {mode.title}: {mode.wrong} {mode.advice}",
+        }
         for mode in found.values()
     ]
 
@@ -306,11 +259,15 @@ def _trail(card):
             *(fitted[step] for step in ("efficiencies", *steps)),
             "",
             f"INTERVAL: four times in five within {_between(design.scaled(made, scale), unit)}",
-            f"Why this wide: {made.reason}.",
+            _why(made),
         )
         return "\n".join(map(str, rows))
 
     return written
+
+
+def _why(made):
+    return textwrap.fill(f"Why this wide: {made.reason}.", LINE)
 
 
 def _speed(card, slo, trail):
@@ -334,9 +291,9 @@ def _users(card, slo, most, crowds):
     if limited:
         rows = ["LIMITS: the most users whose estimates keep them"]
         for users, trial in sorted(crowds.items()):
-            said = "; ".join(check.sentence for check in trial.checks(slo))
-            rows.append(f"at {users:,} user{'s' if users > 1 else ''}: {said}")
-        parts += ["\n".join(rows), f"Why this wide: {most.reason}."]
+            rows.append(f"at {users:,} user{'s' if users > 1 else ''}")
+            rows += [f"    {check.sentence}" for check in trial.checks(slo)]
+        parts += ["\n".join(rows), _why(most)]
     return {
         "label": "Max concurrent users",
         "value": f"{most.value:,}",
@@ -406,7 +363,7 @@ class _Money:
             "unit": "",
             "note": f"cards always busy; busy {self.duty:.0%} of the hours ${self.part.value:,.2f}",
             "explain": "\n\n".join(lines),
-        } | _span(self.busy, self.api)
+        } | _span(self.busy)
 
     def break_even(self):
         if not self.busy or not self.api:

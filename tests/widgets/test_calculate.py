@@ -142,7 +142,7 @@ def test_every_number_shows_its_arithmetic_up_to_the_reason_for_its_width():
         text = item["explain"]
         assert "Why this wide: served.vllm" in text
         if item["label"] == "Max concurrent users":
-            assert "max_concurrent = floor(" in text and "at 16 users: " in text
+            assert "max_concurrent = floor(" in text and "at 16 users\n" in text
         else:
             assert text.index("CEILING") < text.index("ESTIMATE") < text.index("INTERVAL")
             assert "efficiencies = fitted to measurements" in text
@@ -213,7 +213,7 @@ def test_where_predictions_are_weak_a_message_says_what_to_do():
     long = shown(**{"in": 60_000, "gpu": "h200-sxm", "users": 1})["messages"]
     assert any("32,000 tokens" in m["text"] and m["level"] == "warning" for m in long)
     laptop = calculate.PRESETS[1]["values"]
-    assert any(m["text"].startswith("Apple Silicon.") for m in shown(**laptop)["messages"])
+    assert any(m["text"].startswith("Known weak spot. Apple Silicon:") for m in shown(**laptop)["messages"])
 
 
 def test_numbers_of_those_who_fit_are_called_so():

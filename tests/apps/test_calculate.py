@@ -1,0 +1,104 @@
+"""Calculate in a browser: a newcomer's question, asked with the inputs alone."""
+
+import pytest
+
+from llmcap_kernel import catalog, design
+from llmcap_kernel.spec import Slo, Workload
+from tests.apps.test_calculators import Site
+
+pytestmark = pytest.mark.browser
+WIDTHS = (390, 1280)
+
+
+@pytest.fixture
+def open_at(browser):
+    made = []
+
+    def open_at(width, query=""):
+        made.append(Site(browser, viewport={"width": width, "height": 850}))
+        made[-1].live("calculate", query)
+        return made[-1]
+
+    yield open_at
+    for here in made:
+        here.context.close()
+        assert here.faults == []
+
+
+def numbers(page):
+    """The headline as a person reads it: label to value and unit."""
+    cards = page.locator(".lc-number")
+    return {
+        card.locator("dt").inner_text(): card.locator("dd").first.inner_text()
+        for card in cards.all()
+    }
+
+
+def test_how_many_users_at_32k_on_two_h200_with_qwen3_32b_in_fp8(open_at):
+    here = open_at(1280)
+    here.choose("model", "qwen3 32b")
+    here.answered(1)
+    here.choose("gpu", "h200 sxm")
+    here.answered(2)
+    assert here.page.input_value("select[name=tp]") == "2"
+    assert here.page.input_value("select[name=weights]") == "fp8"
+    box = here.page.locator("input[type=text][name='in']")
+    box.fill("32k")
+    box.press("Enter")
+    here.answered(3)
+    d = catalog.deployment(
+        model="qwen3-32b", gpu="h200-sxm", tp=2, weights="fp8", kv="fp8", memory_fraction=0.90
+    )
+    load = Workload(32_000, 1000, 16)
+    most = design.estimated_users(d, load, Slo(itl_s=0.05))
+    assert numbers(here.page)["Max concurrent users"] == f"{most.value:,} users"
+    room = design.card(d, load).max_concurrent
+    assert f"room for {room} sequences" in here.page.inner_text(".lc-status")
+
+
+def test_every_kind_of_input_moves_the_numbers(open_at):
+    here = open_at(1280)
+    page, before = here.page, numbers(here.page)
+    page.select_option("select[name=tp]", "4")
+    here.answered(1)
+    assert numbers(page)["Speed of one user"] != before["Speed of one user"]
+    page.focus("input[type=range][name=users]")
+    page.keyboard.press("ArrowRight")
+    here.answered(2)
+    assert "All numbers at 20 users" in page.inner_text(".lc-results")
+    for seq, (name, value) in enumerate((("usd", "1"), ("api", "3"), ("duty", "80")), 3):
+        box = page.locator(f"input[type=text][name={name}]")
+        box.fill(value)
+        box.press("Enter")
+        here.answered(seq)
+    assert "An API at $3.00 for answers" in page.inner_text(".lc-sentences")
+    assert "busy 80% of the hours" in page.inner_text(".lc-headline")
+
+
+def test_a_preset_fills_the_inputs_and_a_refusal_marks_its_own(open_at):
+    here = open_at(1280)
+    here.page.get_by_role("button", name="A laptop").click()
+    here.answered(1)
+    assert here.page.input_value("select[name=weights]") == "gguf-q4-k-m"
+    assert numbers(here.page)["$/M output"] == "no price"
+    box = here.page.locator("input[type=text][name=prefix]")
+    box.fill("90k")
+    box.press("Enter")
+    here.answered(2)
+    assert box.get_attribute("aria-invalid") == "true"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_four_numbers_each_with_a_bar_and_its_arithmetic(open_at, width):
+    page = open_at(width).page
+    assert page.locator(".lc-number .lc-bar").count() == 4
+    page.click("summary:has-text('Show the arithmetic')")
+    text = page.inner_text(".lc-explain")
+    assert text.count("Why this wide") == 4
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_status_is_on_the_first_screen(open_at, width):
+    box = open_at(width).page.locator(".lc-status").bounding_box()
+    assert box["y"] + box["height"] <= 850
