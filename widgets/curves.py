@@ -7,6 +7,7 @@ lines and open symbols are ceilings.
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .figures import BAD, GROUND, QUIET, axis, figure, mark, note
 
@@ -19,6 +20,7 @@ LOOKS = {
 LOG_BEYOND = 12  # times: values that lie further apart are drawn on a logarithmic axis
 LABEL_GAP = 0.06  # of the axis, between two letters at the ends of curves
 HEIGHT = 400
+WIDEST = 1200  # px, about what a figure is given
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,10 @@ def _ceiling(label, curve):
     }
 
 
-def _curve(label, curve):
+def _curve(label, curve, last):
+    texts = [p.text for p in curve]
+    if curve[-1].x < last:  # the pointer may find it from a little farther on
+        texts[-1] += f", its end at {curve[-1].x:,}"
     number, dash, symbol = LOOKS[label]
     return {
         "type": "scatter",
@@ -145,7 +150,7 @@ def _curve(label, curve):
             "size": [8 if p.at_stop else 0 for p in curve],
             "opacity": 1,
         },
-        "customdata": [p.text for p in curve],
+        "customdata": texts,
         "hovertemplate": "%{customdata}<extra></extra>",
     }
 
@@ -221,7 +226,7 @@ def curves_with_bands(curves, alt, *, x_title, x_word, x_log, y_title, now, limi
         data.append(_rule([now, now], [low or high * 1e-3, high], QUIET, 1))
     if limit:
         data.append(_rule([x for x, _ in limit], [y for _, y in limit], BAD, 2))
-    data += [_curve(label, curve) for label, curve in curves.items()]
+    data += [_curve(label, curve, ends[1]) for label, curve in curves.items()]
     data.append(_letters(curves, kind, low, high))
     if limit:
         x, y = limit[0]
@@ -234,9 +239,18 @@ def curves_with_bands(curves, alt, *, x_title, x_word, x_log, y_title, now, limi
         height=HEIGHT,
         margin={"l": 8, "r": 26, "t": 14, "b": 8},
         hovermode="x unified",
+        hoverdistance=_reach(xs, x_log),
         xaxis=_scaled(x_title, "log" if x_log else "linear", *reach, **hover),
         yaxis=_scaled(y_title, kind, low, high),
     )
+
+
+def _reach(xs, log):
+    """Half the widest gap between two stops, so that the pointer reads one everywhere [px]."""
+    places = sorted({math.log10(x) if log else x for x in xs})
+    widest = max((b - a for a, b in pairwise(places)), default=0)
+    share = widest / (places[-1] - places[0]) if widest else 0
+    return max(round(WIDEST / 2 * share) + 2, 20)
 
 
 def _padded(low, high, log):

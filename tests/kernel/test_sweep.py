@@ -64,7 +64,7 @@ def test_a_price_turns_the_interval_of_the_rate_around():
 
 
 def test_a_card_without_rent_has_a_rate_and_no_price():
-    free = catalog.deployment(model="llama-3.1-8b", gpu="a100-sxm-40gb")
+    free = catalog.deployment(model="llama-3.1-8b", gpu="h20")
     assert not free.gpu_usd_h
     assert sweep.measure(free, LOAD, "output_tok_s")
     assert sweep.measure(free, LOAD, "usd_mtok") is None

@@ -1,0 +1,91 @@
+"""Compare in a browser: a person drives the inputs and reads the curves."""
+
+import re
+
+import pytest
+
+from tests.apps.test_calculators import Site
+from widgets.compare import FORM, PRESETS
+from widgets.question import VARIABLES
+
+pytestmark = pytest.mark.browser
+HOVER = ".lc-plot .hoverlayer"
+
+
+@pytest.fixture
+def here(browser):
+    made = Site(browser, viewport={"width": 1280, "height": 900})
+    yield made
+    made.context.close()
+    assert made.faults == []
+
+
+def point_at(page, share):
+    """Move the pointer over the figure, a share of its width from the left."""
+    page.locator(".lc-plot").scroll_into_view_if_needed()
+    box = page.locator(".lc-plot .nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2)
+    read = f"[...document.querySelectorAll('{HOVER} text')].map((t) => t.textContent).join('; ')"
+    page.wait_for_function(f"() => {read}.includes(':')")
+    return page.evaluate(read)
+
+
+def test_the_pointer_reads_all_curves_at_once(here):
+    calculator = here.live("compare")
+    text = point_at(here.page, 0.4)
+    users = int(re.search(r"(\d+) users", text).group(1))
+    drawn = {t["name"]: t for t in calculator.view["figure"]["data"] if t.get("name")}
+    for letter in "BC":
+        at = drawn[letter]["x"].index(users)
+        assert drawn[letter]["customdata"][at] in text
+
+
+def test_where_a_curve_has_ended_the_pointer_reads_the_others(here):
+    here.live("compare")
+    text = point_at(here.page, 0.9)
+    assert "C:" in text and "B:" not in text
+
+
+def test_inputs_drive_curves_sentences_and_address(here):
+    calculator = here.live("compare")
+    page = here.page
+    page.select_option("select[name=show]", "price")
+    here.answered(1)
+    assert "has the lowest price" in page.inner_text(".lc-status")
+    page.select_option("select[name=sweep]", "ctx")
+    here.answered(2)
+    assert re.search(r"\d+ tokens of context", point_at(page, 0.2))
+    box = page.locator("input[type=text][name=to]")
+    box.fill("20k")
+    box.press("Enter")
+    here.answered(3)
+    assert max(t["x"][-1] for t in calculator.view["figure"]["data"] if t.get("name")) <= 20_000
+    page.wait_for_url("**/apps/compare?*to=20000*")
+    state, messages = FORM.parse(page.url.partition("?")[2])
+    assert (state["sweep"], state["show"], state["to"], messages) == ("ctx", "price", 20_000, [])
+
+
+def test_a_part_of_the_deployment_is_drawn_as_points_without_a_range(here):
+    here.live("compare")
+    page = here.page
+    page.select_option("select[name=sweep]", "tp")
+    here.answered(1)
+    assert page.locator("input[name=from]").count() == 0
+    assert page.locator(".lc-plot .errorbar").count() >= 3
+    assert "1 card: does not start" in page.text_content(".lc-plot")
+
+
+@pytest.mark.parametrize("moved", VARIABLES)
+def test_no_question_overflows_a_phone(browser, moved):
+    here = Site(browser, viewport={"width": 390, "height": 844})
+    here.live("compare", f"sweep={moved}")
+    assert here.page.evaluate("document.documentElement.scrollWidth") <= 390
+    here.context.close()
+    assert here.faults == []
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset["label"])
+def test_a_preset_s_address_draws_its_figure(here, preset):
+    here.live("compare", FORM.query(FORM.check(preset["values"])[0]))
+    assert here.page.locator(".lc-plot .main-svg").count()
+    assert "read" not in here.page.inner_text(".lc-messages")
