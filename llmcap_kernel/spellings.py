@@ -406,21 +406,24 @@ def engine_record(engine_family, version):
     return held[max(older) if older else min(held)]
 
 
-def _split(spelled, model, cards):
+def _split(spelled, model, gpu, cards):
     """Work out tp, pp, ep and data-parallel attention where a row is silent or odd."""
     pp = spelled.pp or 1
     tp = spelled.tp or max((spelled.num_gpus or cards or 1) // pp, 1)
-    ep, dp = spelled.ep or 1, spelled.dp_attention > 1
+    ep, dp, note = spelled.ep or 1, spelled.dp_attention > 1, ""
     if dp and tp == 1:
         # one card a replica of attention: the layer is spread over those that share experts
         tp = ep if ep > 1 else spelled.dp_attention
+        note = f"tp 1 beside data-parallel attention: {tp} cards taken"
+    if ep > 1 and tp == ep * ep and tp > gpu.max_per_node:
+        # some sources multiply the two: the cards that share a layer share its experts
+        note = f"tp {tp} and ep {ep} on nodes of {gpu.max_per_node}: {ep} cards taken for both"
+        tp = ep
     if not model.experts or tp % ep or ep > model.experts:
         ep = 1
     if model.heads and model.heads % tp:
         dp = True  # heads that do not divide leave no other way
     shape = {"tp": tp, "pp": pp, "ep": ep, "dp_attention": dp and tp > 1}
-    odd = spelled.dp_attention > 1 and tp != (spelled.tp or tp)
-    note = f"tp 1 beside data-parallel attention: {tp} cards taken" if odd else ""
     return shape, Found("", note)
 
 
@@ -462,7 +465,7 @@ def _meaning(spelled, engine_family):
     _must(weights.name, "weights", spelled.weights, "formats")
     kv = kv_format(spelled.kv, weights.name)
     _must(kv.name, "kv", spelled.kv, "formats")
-    shape, split = _split(spelled, model, count_of(spelled.gpu)[0])
+    shape, split = _split(spelled, model, catalog.gpu(gpu.name), count_of(spelled.gpu)[0])
     made = catalog.deployment(
         model=name,
         gpu=gpu.name,
