@@ -696,8 +696,8 @@ def printable(text, longest):
 
     Examples
     --------
-    >>> printable("a\tb", 20), printable("abcdef", 5)
-    ('a?b', 'ab...')
+    >>> printable("a" + chr(27) + "b", 20), printable("abcdefgh", 6)
+    ('a?b', 'abc...')
     """
     text = text if len(text) <= longest else text[: longest - 3] + "..."
     if text.isascii() and text.isprintable():

@@ -20,9 +20,10 @@ from . import controls as c
 from .figures import QUIET, RULE, TEXT, axis, figure, mark
 from .state import Field, Form
 
-TITLE = "Predicted against measured"
+TITLE = "Validate"
 LEAD = "How far are the predictions from published measurements, where do they fail, and how near are they to yours?"  # noqa: E501
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+MEASURED, PREDICTED = BENCHMARKS / "measured.csv", BENCHMARKS / "predicted.csv"
 ANY, NONE, AS_FILE = "any", "none", "file"
 FARTHEST_ROWS = 8
 OWN_ROWS = 20
@@ -85,12 +86,11 @@ def measured_rows():
     tuple of Row
         Predicted beside measured; empty where the files are not installed [-].
     """
-    measured, predicted = BENCHMARKS / "measured.csv", BENCHMARKS / "predicted.csv"
-    if not measured.exists():
+    if not MEASURED.exists():
         return ()
-    if predicted.exists():
-        return validate.kept(measured, predicted)
-    return validate.run(measured).compared
+    if PREDICTED.exists():
+        return validate.kept(MEASURED, PREDICTED)
+    return validate.run(MEASURED).compared
 
 
 @cache
@@ -140,16 +140,18 @@ COLUMN_OF = {
     **{"in": "input_tokens", "out": "output_tokens", "users": "concurrency"},
 }
 ACCEPT = ".csv,.json,.jsonl,.md,.txt"
+UNSEEN = {
+    "label": "A model never seen",
+    "note": "Each row predicted by a fit without its model.",
+    "values": {"against": "model"},
+}
 PRESETS = (
+    # only fits that left something out can say what they make of it
+    *([UNSEEN] if PREDICTED.exists() else ()),
     {
         "label": "The spec sheet alone",
         "note": "What a ceiling says where nothing was fitted.",
         "values": {"against": "ceiling"},
-    },
-    {
-        "label": "A model never seen",
-        "note": "Each row predicted by a fit without its model.",
-        "values": {"against": "model"},
     },
     {
         "label": "First token under load",
@@ -328,7 +330,8 @@ def _listed(attribute):
 
 
 def _file_control(field, own):
-    said = f"{own.name}, {len(own.lines):,} rows" if own else "none"
+    many = len(own.lines) if own else 0
+    said = f"{own.name}, {many:,} row{'s' if many > 1 else ''}" if own else "none"
     return {
         **{"name": field.name, "label": field.label, "kind": "file", "value": True},
         **{"group": "", "unit": "", "help": field.help, "min": 0, "max": 1},

@@ -1,0 +1,70 @@
+"""The file control of the page of evidence, in a browser with the widget as its kernel."""
+
+import pytest
+
+from . import test_calculators
+
+pytestmark = pytest.mark.browser
+GOOD = (
+    "id,model,gpu,engine,weight_dtype,concurrency,input_tokens,output_tokens,metric,value\n"
+    "mine,llama-3.1-8b,H100 SXM,vLLM,bf16,1,1000,100,itl_ms,7.5\n"
+)
+# The model sends buffers to the kernel, and hears from it, as a Jupyter comm does.
+SENDS = test_calculators.SHIM.replace(
+    "send: (content) => { window.sent.push(content); },",
+    """send: async (content, callbacks, buffers) => {
+    window.sent.push(content);
+    const bytes = (buffers || []).map((one) => [...new Uint8Array(one)]);
+    const [next, told] = await window.heard(content, bytes);
+    Object.assign(traits, next);
+    fire("change:view");
+    told.forEach((one) => fire("msg:custom", one, []));
+  },""",
+)
+
+
+@pytest.fixture
+def here(browser, monkeypatch):
+    monkeypatch.setattr(test_calculators, "SHIM", SENDS)
+    site = test_calculators.Site(browser)
+
+    def heard(content, buffers):
+        told = []
+        calculator.send = lambda content, buffers=None: told.append(content)
+        calculator._handle_custom_msg(content, [bytes(one) for one in buffers])
+        return test_calculators._traits(calculator), told
+
+    site.page.expose_function("heard", heard)
+    calculator = site.live("validate")
+    yield site
+    site.context.close()
+    assert site.faults == []
+
+
+def choose(site, content, name="mine.csv"):
+    raw = content if isinstance(content, bytes) else content.encode()
+    site.page.set_input_files(
+        "input[type=file]", {"name": name, "mimeType": "text/csv", "buffer": raw}
+    )
+
+
+def test_a_file_is_drawn_beside_the_rows_and_taken_away_again(here):
+    choose(here, GOOD)
+    here.page.wait_for_selector("text=Your file, mine.csv")
+    assert "mine.csv, 1 row" in here.page.inner_text(".lc-file")
+    here.page.wait_for_function(
+        "document.querySelector('.lc-plot').data?.some((t) => t.name.startsWith('your file'))"
+    )
+    here.page.click("[data-act=nofile]")
+    here.page.wait_for_selector("text=Your file, mine.csv", state="detached")
+
+
+def test_a_file_of_another_kind_is_told_beside_the_button(here):
+    choose(here, "hello", "notes.txt")
+    here.page.wait_for_selector(".lc-file-said.lc-error:has-text('begins with')")
+
+
+def test_a_file_that_is_too_big_never_leaves_the_page(here):
+    choose(here, b"x" * 20_000_001, "big.csv")
+    here.page.wait_for_selector(".lc-file-said:has-text('more than 20 MB')")
+    assert not [m for m in here.page.evaluate("window.sent") if "file" in m]

@@ -1,0 +1,275 @@
+"""The page of evidence: filters, choices of prediction, and a file of the reader's own."""
+
+import json
+import math
+import statistics
+
+import pytest
+
+from llmcap_kernel import failures, validate
+from llmcap_kernel.refuse import BadInput
+from widgets import upload
+from widgets import validate as page
+from widgets.host import Calculator
+from widgets.page import static_html
+
+GOOD = (
+    "id,model,gpu,engine,weight_dtype,concurrency,input_tokens,output_tokens,metric,value\n"
+    "mine,llama-3.1-8b,H100 SXM,vLLM,bf16,1,1000,100,itl_ms,7.5\n"
+    "far,llama-3.1-8b,H100 SXM,vLLM,bf16,1,1000,100,itl_ms,75\n"
+    "broken,llama-3.1-8b,abacus,vLLM,bf16,1,1000,100,itl_ms,75\n"
+)
+SERVE = {
+    "backend": "vllm", "model_id": "meta-llama/Llama-3.1-8B-Instruct", "num_prompts": 200,
+    "max_concurrency": 16, "completed": 200, "total_input_tokens": 204_800,
+    "total_output_tokens": 25_600, "output_throughput": 1062.2, "median_ttft_ms": 170.1,
+    "median_tpot_ms": 13.2,
+}  # fmt: skip
+
+
+def shown(**changed):
+    return page.view(page.FORM.defaults() | changed)
+
+
+def table(view, caption):
+    return next(t for t in view["tables"] if t["caption"].startswith(caption))
+
+
+def kept(tmp_path, rows, **left_out):
+    """Predictions as `llmcap calibrate` writes them."""
+    path = tmp_path / "predicted.csv"
+    names = ("predicted", "low", "high", "ceiling")
+    lines = [",".join(("id", *names, *validate.LEFT_OUT))]
+    for row in rows:
+        values = [getattr(row, name) for name in names]
+        values += [left_out.get(name.removeprefix("left_out_")) for name in validate.LEFT_OUT]
+        lines.append(",".join([row.id, *("" if v is None else repr(v) for v in values)]))
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_the_headline_is_the_median_of_what_is_drawn():
+    view = shown(metric="prompt")
+    here = [r for r in page.measured_rows() if r.metric == "prefill_tok_s"]
+    fitted = statistics.median(r.error for r in here)
+    plain = statistics.median(abs(r.ceiling / r.measured - 1) for r in here)
+    assert view["headline"][0]["value"] == f"{fitted:.0%}"
+    assert view["headline"][1]["value"] == f"{plain:.0%}"
+    drawn = sum(len(t["x"]) for t in view["figure"]["data"] if t["mode"] == "markers")
+    assert drawn == len(here)
+
+
+def test_inside_and_outside_differ_in_shape():
+    marks = [t for t in shown()["figure"]["data"] if t["mode"] == "markers"]
+    assert len({t["marker"]["symbol"] for t in marks}) == len(marks) == 2
+
+
+def test_the_gap_between_tokens_is_drawn_as_the_rate_it_makes():
+    row = next(r for r in page.measured_rows() if r.metric == "itl_ms")
+    view = shown(**{"only.source": row.source, "only.model": row.model, "only.gpu": row.gpu})
+    xs = [x for t in view["figure"]["data"] if t["mode"] == "markers" for x in t["x"]]
+    assert any(math.isclose(x, 1000 / row.measured, rel_tol=1e-3) for x in xs)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mode", "apple-silicon"),
+        ("mode", "none"),
+        ("engine", "sglang"),
+        ("gpu", "l40s"),
+        ("model", "qwen3-32b"),
+        ("source", "nim"),
+        ("regime", "batch1_decode"),
+    ],
+)
+def test_a_filter_leaves_only_its_rows(name, value):
+    def passes(row):
+        if name == "mode":
+            return value in row.failure_modes or (value == "none" and not row.failure_modes)
+        return getattr(row, name) == value
+
+    counts = {row[0]: row[1] for row in table(shown(**{f"only.{name}": value}), "How far")["rows"]}
+    for group in page.GROUPS.values():
+        rows = [r for r in page.measured_rows() if r.metric in group.metrics and passes(r)]
+        assert counts[group.title] == f"{len([r for r in rows if r.predicted]):,}"
+
+
+def test_a_spec_sheet_has_no_interval():
+    view = shown(against="ceiling")
+    assert len(view["headline"]) == 1
+    assert {row[-1] for row in table(view, "How far")["rows"]} == {"none"}
+    assert not [t for t in view["figure"]["data"] if "interval" in t["name"]]
+
+
+def test_filters_that_leave_nothing_say_so():
+    view = shown(**{"only.gpu": "l4", "only.source": "nim"})
+    assert view["figure"] is None and view["status"]["level"] == "warn"
+    assert "No measured row" in view["status"]["text"]
+
+
+def test_the_farthest_rows_come_first_and_are_named():
+    rows = table(shown(), "Farthest")["rows"]
+    by_id = {r.id: r for r in page.measured_rows()}
+    off = []
+    for first, *_, why in rows:
+        row = by_id[first]
+        off.append(abs(math.log(row.predicted / row.measured)))
+        for mode in row.failure_modes:
+            assert failures.mode(mode).title in why
+    assert off == sorted(off, reverse=True)
+    assert off[0] == max(
+        abs(math.log(r.predicted / r.measured))
+        for r in page.measured_rows()
+        if page.GROUP_OF[r.metric] == "speed"
+    )
+
+
+def test_every_failure_mode_stands_in_the_table_with_its_rows():
+    modes = table(shown(), "Failure modes")["rows"]
+    found = failures.evidence(page.measured_rows())
+    assert [row[0] for row in modes] == [mode.title for mode in failures.MODES]
+    assert [row[1] for row in modes] == [f"{e.rows:,}" for e in found]
+    assert [row[-1] == "small" for row in modes] == [e.is_small for e in found]
+
+
+# predictions that were kept
+
+
+def test_kept_predictions_are_joined_and_none_is_computed(tmp_path, monkeypatch):
+    rows = page.measured_rows()[:40]
+    path = kept(tmp_path, rows, model=3.0, card=4.0)
+
+    def no(*_, **__):
+        raise AssertionError("a prediction was computed")
+
+    monkeypatch.setattr(validate.calibration, "estimate", no)
+    made = validate.kept(page.MEASURED, path)
+    assert [(r.id, r.metric, r.measured, r.failure_modes) for r in made] == [
+        (r.id, r.metric, r.measured, r.failure_modes) for r in rows
+    ]
+    assert made[0].predicted == rows[0].predicted
+    assert made[0].left_out == (3.0, 4.0, None)
+
+
+def test_a_left_out_prediction_takes_its_interval_along(tmp_path):
+    row = page.measured_rows()[0]._replace(
+        predicted=10.0, low=5.0, high=20.0, left_out=(30.0, 0, 0)
+    )
+    (point,) = page.points([row], "model")
+    assert (point.predicted, point.low, point.high) == (30.0, 15.0, 60.0)
+    assert page.points([row], "source") == []
+
+
+def test_a_broken_file_of_predictions_is_one_sentence(tmp_path):
+    path = tmp_path / "predicted.csv"
+    path.write_text("id,predicted\nm1,many\n")
+    with pytest.raises(BadInput, match="cannot be read"):
+        validate.kept(page.MEASURED, path)
+
+
+# a file of the reader's own
+
+
+def send(calculator, raw, name="mine.csv", size=1_000_000):
+    """Send a file as the page does; what the page is told of it."""
+    told = []
+    calculator.send = lambda content, buffers=None: told.append(content["file"])
+    parts = [raw[i : i + size] for i in range(0, len(raw), size)] or [b""]
+    for i, part in enumerate(parts):
+        content = {"file": {"name": name, "part": i, "parts": len(parts)}}
+        calculator._handle_custom_msg(content, [memoryview(part)])
+    return told
+
+
+@pytest.mark.parametrize("size", [1_000_000, 50])
+def test_a_file_stands_beside_the_published_rows(size):
+    calculator = Calculator("validate")
+    address = calculator.view["query"]
+    assert send(calculator, GOOD.encode(), size=size)[-1] == {"done": True}
+    view = calculator.view
+    assert [row[0] for row in table(view, "Your file, mine.csv")["rows"]] == ["far", "mine"]
+    assert table(view, "Rows of your file")["rows"][0][0] == "broken"
+    assert "abacus" in table(view, "Rows of your file")["rows"][0][1]
+    mine = next(t for t in view["figure"]["data"] if t["name"].startswith("your file"))
+    assert mine["x"] == [133.3, 13.33] and mine["marker"]["symbol"] == "star"
+    assert view["headline"][-1]["label"].startswith("Your file")
+    assert view["query"] == address, "a file is in no address"
+
+
+def test_what_a_file_leaves_open_is_said_beside_it():
+    calculator = Calculator("validate")
+    send(calculator, json.dumps(SERVE).encode(), "serve.json")
+    reasons = {row[1] for row in table(calculator.view, "Rows of your file")["rows"]}
+    assert reasons == {"gpu is not stated (say it beside the file)"}
+    assert "file.gpu" in {c["name"] for c in calculator.view["controls"]}
+    calculator.state = {"values": {"file.gpu": "h100-sxm"}, "seq": 1}
+    assert len(table(calculator.view, "Your file")["rows"]) == 3
+    assert not [t for t in calculator.view["tables"] if t["caption"].startswith("Rows of your")]
+
+
+def test_a_file_is_taken_away_again():
+    calculator = Calculator("validate")
+    before = calculator.view
+    send(calculator, GOOD.encode())
+    calculator._handle_custom_msg({"file": None}, [])
+    assert {k: calculator.view[k] for k in before} == before
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"", "is empty"),
+        (b"hello", "begins with 'hello'"),
+        (b"\x7fELF\0\0\0\0", "binary"),
+        (b"[" * 1000, "JSON"),
+        (b"x" * (upload.MAX_BYTES + 1), "up to 20 MB"),
+    ],
+    ids=["empty", "text", "binary", "json", "big"],
+)
+def test_a_file_of_another_kind_is_one_sentence_and_changes_nothing(raw, said):
+    calculator = Calculator("validate")
+    before = calculator.view
+    told = send(calculator, raw)
+    assert said in told[-1]["problem"] and "\n" not in told[-1]["problem"]
+    assert calculator.view == before
+
+
+@pytest.mark.parametrize(
+    ("content", "buffers"),
+    [
+        ({"file": 3}, [b"x"]),
+        ({"file": {"part": 0}}, [b"x"]),
+        ({"file": {"part": 1, "parts": 2}}, [b"x"]),
+        ({"file": {"part": 0, "parts": 10**9}}, [b"x"]),
+        ({"file": {"part": -1, "parts": 1}}, [b"x"]),
+        ({"file": {"part": 0, "parts": 1}}, []),
+        ({"file": {"part": "0", "parts": {}}}, [b"x"]),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(content, buffers):
+    calculator = Calculator("validate")
+    told = []
+    calculator.send = lambda content, buffers=None: told.append(content["file"])
+    calculator._handle_custom_msg(content, buffers)
+    assert told == [{"problem": "file did not arrive whole: choose it again."}]
+
+
+def test_a_calculator_that_takes_no_file_ignores_one():
+    calculator = Calculator("vram")
+    assert send(calculator, GOOD.encode()) == []
+
+
+def test_names_in_a_file_are_no_markup():
+    calculator = Calculator("validate")
+    send(calculator, GOOD.replace("mine,", "<img src=x>,").encode(), "<b>.csv")
+    mine = next(t for t in calculator.view["figure"]["data"] if t["name"].startswith("your file"))
+    assert "<img" not in "".join(mine["text"])
+    assert "<img" not in static_html(calculator.view)
+
+
+def test_a_long_file_tells_how_far_it_is():
+    calculator = Calculator("validate")
+    lines = GOOD.splitlines()
+    told = send(calculator, "\n".join([lines[0], *lines[1:2] * 3000]).encode())
+    assert [t["rows"] for t in told if "rows" in t] == [500, 1000, 1500, 2000, 2500, 3000]
