@@ -475,8 +475,8 @@ def _figure(shown, drawn, state, own):
         _marks(missed, "outside it", {"color": mark(7), "symbol": "x", "size": 7, "opacity": 0.8}),
     ]
     if own:
-        look = {"color": mark(8), "symbol": "star", "size": 13}
-        look["line"] = {"color": TEXT, "width": 1}
+        look = {"color": mark(8), "symbol": "star", "size": 13 if len(drawn) < 100 else 7}
+        look["line"] = {"color": TEXT, "width": 1 if len(drawn) < 100 else 0}
         traces.append(_marks(drawn[:DRAWN], "your file", look))
     both = [_on_axes(p.row.metric, v) for p in (*shown, *drawn) for v in (p.predicted, p.measured)]
     low, high = min(both) / 1.5, max(both) * 1.5
