@@ -213,7 +213,9 @@ def test_where_predictions_are_weak_a_message_says_what_to_do():
     long = shown(**{"in": 60_000, "gpu": "h200-sxm", "users": 1})["messages"]
     assert any("32,000 tokens" in m["text"] and m["level"] == "warning" for m in long)
     laptop = calculate.PRESETS[1]["values"]
-    assert any(m["text"].startswith("Known weak spot. Apple Silicon:") for m in shown(**laptop)["messages"])
+    assert any(
+        m["text"].startswith("Known weak spot. Apple Silicon:") for m in shown(**laptop)["messages"]
+    )
 
 
 def test_numbers_of_those_who_fit_are_called_so():
@@ -258,3 +260,11 @@ def test_a_shared_prefix_is_drawn_once():
     assert rows["KV in use"] == pytest.approx(books.kv_used_bytes / 2**30, abs=0.01)
     assert sum(rows.values()) == pytest.approx(books.visible_bytes / 2**30, abs=0.05)
     assert memory_bars(books)["alt"].endswith("The table below has every term.")
+
+
+def test_where_users_wait_outside_the_cache_is_full_but_for_less_than_one():
+    load = replace(design.WORKED_WORKLOAD, shared_prefix_tokens=6000, concurrency=9000)
+    books = design.card(B, load).books
+    rows = {row[0]: float(row[1].replace(",", "")) for row in memory_table(books)["rows"]}
+    assert rows["KV free"] * 2**30 < books.kv_bytes_per_sequence
+    assert rows["KV without room"] > rows["KV in use"]
