@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from widgets import calculate, vram
 from widgets.figures import memory_bars, memory_table
 from widgets.page import summary
 
+CONFIGS = Path(catalog.__file__).parent / "configs"
 FORM = calculate.FORM
 B = design.worked_spec()[1]
 CARD = design.card(B, design.WORKED_WORKLOAD, design.WORKED_SLO)
@@ -268,3 +270,12 @@ def test_where_users_wait_outside_the_cache_is_full_but_for_less_than_one():
     rows = {row[0]: float(row[1].replace(",", "")) for row in memory_table(books)["rows"]}
     assert rows["KV free"] * 2**30 < books.kv_bytes_per_sequence
     assert rows["KV without room"] > rows["KV in use"]
+
+
+def test_a_pasted_config_is_calculated_like_its_model_of_the_catalogue():
+    text = (CONFIGS / "Qwen__Qwen3-32B.json").read_text(encoding="utf-8")
+    state, messages = FORM.check({"config": text})
+    assert messages == []
+    pasted, named = calculate.view(state), shown(model="qwen3-32b")
+    for one, other in zip(pasted["headline"], named["headline"], strict=True):
+        assert (one["value"], one["span"]) == (other["value"], other["span"])
