@@ -43,7 +43,10 @@ FORM = Form(
     ),
 )  # fmt: skip
 # The order in which a newcomer asks: what, on what, for whom; the rest has a sensible start.
-FIRST = ("model", "config", "gpu", "tp", "weights", "in", "users", "out", "prefix", "itl", "ttft")
+FIRST = (
+    *("model", "config", "gpu", "tp", "weights", "in", "users", "out", "prefix", "itl", "ttft"),
+    *("pp", "kv", "engine", "fraction"),
+)
 PAIRED = ("out", "prefix", "itl", "ttft", "usd", "budget", "api", "api_in")
 # The limits beside memory, as a newcomer would say them.
 WORDS = {
@@ -118,10 +121,11 @@ def _parts(card, slo, state):
     most = design.estimated_users(card.deployment, card.workload, slo)
     crowds = {n: _crowd(card, n) for n in {1, card.users, most.value, card.max_concurrent} if n}
     users = _users(card, slo, most, crowds)
+    modes = _weak_spots(card)
     shared = {
         "status": _status(card, slo),
         "figure": memory_bars(card.books),
-        "messages": [*_notes(card), *_weaknesses(card)],
+        "messages": [*_warned(modes), *_notes(card)],
     }
     if not card.starts:
         return shared | {"headline": [users], "tables": [memory_table(card.books)]}
@@ -138,7 +142,11 @@ def _parts(card, slo, state):
             _more_or_fewer(card, slo, crowds),
             memory_table(card.books),
         ],
-        "sentences": [*money.sentences(), _width(card)],
+        "sentences": [
+            *money.sentences(),
+            _width(card),
+            *(f"{mode.title}. {mode.wrong}" for mode in modes),
+        ],
     }
 
 
@@ -201,29 +209,21 @@ def _notes(card):
     return [{"level": "info", "field": "", "text": text} for text in texts]
 
 
-def _weaknesses(card):
-    """Say where predictions like this one are known to go wrong, and what to do."""
+def _weak_spots(card):
+    """Find where predictions like this one are known to go wrong."""
     d, load = card.deployment, card.workload
+    tokens = (load.input_tokens, load.output_tokens, max(card.users, 1))
     found: dict = {}
     for metric in design.ESTIMATED:
-        names = failures.failure_modes(
-            d,
-            d.engine.family,
-            load.input_tokens,
-            load.output_tokens,
-            max(card.users, 1),
-            "",
-            metric=metric,
-        )
+        names = failures.failure_modes(d, d.engine.family, *tokens, "", metric=metric)
         found |= {name: failures.mode(name) for name in names}
-    return [
-        {
-            "level": "warning",
-            "field": "",
-            "text": f"Known weak spot. {mode.title}: {mode.wrong} {mode.advice}",
-        }
-        for mode in found.values()
-    ]
+    return found.values()
+
+
+def _warned(modes):
+    """Say what to do about each; why stands below the numbers."""
+    texts = [f"Known weak spot: {mode.title}. {mode.advice}" for mode in modes]
+    return [{"level": "warning", "field": "", "text": text} for text in texts]
 
 
 def _span(made, limit=None):

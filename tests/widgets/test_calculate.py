@@ -215,8 +215,9 @@ def test_where_predictions_are_weak_a_message_says_what_to_do():
     long = shown(**{"in": 60_000, "gpu": "h200-sxm", "users": 1})["messages"]
     assert any("32,000 tokens" in m["text"] and m["level"] == "warning" for m in long)
     laptop = calculate.PRESETS[1]["values"]
+    assert any(text.startswith("Apple Silicon. ") for text in shown(**laptop)["sentences"])
     assert any(
-        m["text"].startswith("Known weak spot. Apple Silicon:") for m in shown(**laptop)["messages"]
+        m["text"].startswith("Known weak spot: Apple Silicon.") for m in shown(**laptop)["messages"]
     )
 
 
