@@ -19,7 +19,6 @@ from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelMana
 from nbclient.util import ensure_async
 from tornado.web import HTTPError
 from traitlets import Int
-from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 START_SECONDS = 60
@@ -78,6 +77,12 @@ class Kernels(AsyncMappingKernelManager):
     def has_reader(self, kernel_id: str) -> bool:
         """Whether a kernel runs and belongs to a reader."""
         return kernel_id in self.taken and kernel_id in self
+
+    async def leave(self, kernel_id: str) -> None:
+        """End a reader's kernel. A page may say farewell twice, so the first has it alone."""
+        if self.has_reader(kernel_id):
+            self.taken.discard(kernel_id)
+            await self._end(kernel_id)
 
     def fill(self) -> None:
         """Start kernels until enough wait."""
@@ -244,6 +249,8 @@ class ChannelsHandler(VoilaKernelWebsocketHandler):
 
     async def get(self, kernel_id: str) -> None:
         find(self, kernel_id)
+        if not self.check_origin():  # before Jupyter lets a newcomer replace an open connection
+            raise HTTPError(403)
         if PROTOCOL not in self.request.headers.get("Sec-WebSocket-Protocol", ""):
             raise HTTPError(400)
         await super().get(kernel_id=kernel_id)
@@ -278,7 +285,7 @@ class KernelHandler(APIHandler):
         self.finish({"id": kernel_id, "name": "python3"})
 
 
-class GoodbyeHandler(VoilaShutdownKernelHandler):
+class GoodbyeHandler(APIHandler):
     """A page that is closed ends its kernel."""
 
     def check_xsrf_cookie(self) -> None:
@@ -287,5 +294,6 @@ class GoodbyeHandler(VoilaShutdownKernelHandler):
             raise HTTPError(403)
 
     async def post(self, kernel_id: str) -> None:
-        find(self, kernel_id)
-        await super().post(kernel_id)
+        await self.settings["kernel_manager"].leave(kernel_id)
+        self.set_status(204)  # whatever was there: whoever guesses ids learns nothing
+        self.finish()

@@ -37,6 +37,7 @@ from llmcap_kernel.refuse import BadInput
 from widgets import build, kernels, settings
 
 APPS = build.ROOT / "book" / "apps"
+FIRST_PAGE = "book/intro.html"
 TEMPLATE = Path(__file__).parent / "voila_template"
 # Of Voila's own addresses, the scripts of its page. Left out: the file browser, the contents
 # service, raw files, and rendering by path. Kernels have handlers of our own.
@@ -172,11 +173,18 @@ class ShortcutHandler(RequestHandler):
         self.redirect(f"{self.settings['base_url']}apps/{name}{query}")
 
 
+class NowhereHandler(Page):
+    """A path that no file can have: those who look for files would stumble over it."""
+
+    def prepare(self) -> None:
+        raise HTTPError(404)
+
+
 class HomeHandler(RequestHandler):
-    """The path of a reverse proxy without its last slash: relative links want it."""
+    """The path of a reverse proxy with or without its last slash, where relative links differ."""
 
     def get(self) -> None:
-        self.redirect(self.settings["base_url"])
+        self.redirect(f"{self.settings['base_url']}{FIRST_PAGE}")
 
 
 class AppListHandler(Page):
@@ -261,6 +269,7 @@ class Site(Voila):
         extensions = "|".join(map(re.escape, EXTENSIONS))
         under = re.escape(self.base_url.rstrip("/"))
         ours = [
+            (r".*%00.*", NowhereHandler),
             *(h for h in super().init_handlers() if h[0].startswith(VOILA_ROUTES)),
             # A new version of an extension has files of new names, so a browser may keep these.
             (
@@ -278,7 +287,7 @@ class Site(Voila):
             (r"/(.*)", BookHandler, book),
         ]
         routes = [(f"(?:{under})?{route}", *rest) for route, *rest in ours]
-        return [(under, HomeHandler), *routes] if under else routes
+        return [(f"(?:{under})?/?", HomeHandler), *routes]
 
     def listen(self) -> None:
         """Listen on the one port; Voila's own tries others, and blocks."""
