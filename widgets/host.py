@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import zlib
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -104,7 +104,6 @@ class Calculator(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs):
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        # The names of the lists stay in; neither form shows a choice that was not made.
         data |= {"text/plain": summary(self.view), "text/html": static_html(self.view)}
         return data, metadata
 
@@ -192,30 +191,35 @@ def with_company(calculator, state, view):
         The view [-].
     """
     form = calculator.FORM
-    presets = [
-        {"label": one["label"], "note": one["note"], "query": query_of(form, one["values"])}
-        for one in getattr(calculator, "PRESETS", ())
-    ]
     hint = getattr(calculator, "HINT", "") if state == form.defaults() else ""
-    return view | {"presets": presets, "hint": hint, "links": links(form, state)}
+    company = {"presets": presets(form.name), "hint": hint, "links": links(form, state)}
+    return view | company
 
 
-def query_of(form, values):
-    """Write some inputs, the others at their defaults, as an address spells them.
+@cache
+def presets(name):
+    """List where a reader of a calculator may start from.
 
     Parameters
     ----------
-    form : Form
-        The calculator's inputs [-].
-    values : dict
-        What differs from the defaults [-].
+    name : str
+        One of `CALCULATORS` [-].
 
     Returns
     -------
-    str
-        The query [-].
+    list of dict
+        Each a label, a note and a query [-].
     """
-    return form.query(form.check(values)[0])
+    calculator = CALCULATORS[name]
+    form = calculator.FORM
+    return [
+        {
+            "label": one["label"],
+            "note": one["note"],
+            "query": form.query(form.check(one["values"])[0]),
+        }
+        for one in getattr(calculator, "PRESETS", ())
+    ]
 
 
 def links(form, state):
@@ -241,7 +245,8 @@ def links(form, state):
         if other.FORM is form or not {"model", "gpu"} <= names.keys() & here.keys():
             continue
         values = {names[key]: value for key, value in here.items() if key in names}
-        found.append({"name": name, "title": other.TITLE, "query": query_of(other.FORM, values)})
+        query = other.FORM.query(other.FORM.defaults() | values)
+        found.append({"name": name, "title": other.TITLE, "query": query})
     return found
 
 

@@ -156,7 +156,8 @@ def _row(table, i):
 
 def _arithmetic(view):
     parts = [
-        f"<p>{escape(item['label'])}</p><pre>{escape(item['explain'])}</pre>"
+        f'<p>{escape(item["label"])}</p><pre tabindex="0" role="region" '
+        f'aria-label="{escape(item["label"])}">{escape(item["explain"])}</pre>'
         for item in view["headline"]
         if item["explain"]
     ]

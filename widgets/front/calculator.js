@@ -1,8 +1,9 @@
 // Draws a calculator and sends what a person changes. It knows nothing of language
 // models: every number, word and colour name arrives in the view the kernel wrote.
 //
-// An anywidget front-end module. The model has two traits: `view` (kernel to page) and
-// `state` (page to kernel: inputs, and a sequence number that the next view echoes).
+// An anywidget front-end module. The model's traits: `view`, and `lists`, the
+// long lists it names (kernel to page); `site`, where the apps are served; `state` (page to
+// kernel: inputs, and a sequence number that the next view echoes).
 
 const ANSWER_WITHIN_MS = 8000;
 
@@ -222,7 +223,8 @@ function linksBox(view, apps) {
 function explainBox(view) {
   const shown = view.headline.filter((item) => item.explain);
   if (!shown.length) return null;
-  const parts = shown.flatMap((item) => [h("p", {}, item.label), h("pre", {}, item.explain)]);
+  const parts = shown.flatMap((item) => [h("p", {}, item.label),
+    h("pre", { tabindex: "0", role: "region", "aria-label": item.label }, item.explain)]);
   const summary = h("summary", {}, "Show the arithmetic");
   return h("details", { class: "lc-explain" }, summary, parts);
 }
@@ -691,7 +693,8 @@ function render({ model, el }) {
   }
 
   // Where the apps are: beside this one, else where the kernel says they are served.
-  const apps = isApp ? new URL("/apps/", location.href).href : `${model.get("site") || ""}/apps/`;
+  const [above, inApps] = location.href.split("/apps/", 2);
+  const apps = `${inApps === undefined ? model.get("site") || "" : above}/apps/`;
   const link = () => (isApp ? `${location.origin}${location.pathname}` : apps + view.name);
 
   const values = () => Object.fromEntries(view.controls.map((c) => [c.name, c.value]));

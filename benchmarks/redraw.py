@@ -1,0 +1,178 @@
+"""How soon a change is drawn: every calculator in a real browser, served by Voila.
+
+    python benchmarks/redraw.py [--site ADDRESS] [--moves 60] [--only NAME ...]
+
+A move is one step of a slider, or one number typed where there is none. The clock starts at the
+input event and stops when the page has painted the answer's numbers and its chart. A drag moves a
+slider at the pace of the screen without waiting: `sent` is how many of its states went to the
+kernel, `behind` how long after the last movement the last answer stood. Without `--site` a server
+of its own is started. The exit status is 1 when a p95 is over the target.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from widgets.host import CALCULATORS, Calculator  # noqa: E402
+
+TARGET_MS = 100
+DRAG_MOVES = 90
+FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu"]
+# In the page: what one move is, and when it is drawn.
+SCRIPT = """
+const root = () => document.querySelector(".lc[data-name]"); // no data-seq while it is drawn
+const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+const range = () => document.querySelector(".lc input[type=range]");
+const entry = () => document.querySelector(".lc-inputs .lc-entry input");
+
+function step(i) {
+  const node = range() || entry();
+  if (node.type === "range") {
+    const last = Number(node.max);
+    const at = i % (2 * last);
+    node.value = at > last ? 2 * last - at : at;
+    node.dispatchEvent(new Event("input", { bubbles: true }));
+  } else {
+    node.value = String(1000 + 10 * i);
+    node.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+}
+
+async function drawn(after) {
+  const until = performance.now() + 20000;
+  while (!(Number(root().dataset.seq) > after)) {
+    if (performance.now() > until) throw new Error("no answer");
+    await new Promise((done) => {
+      const watch = new MutationObserver(() => { watch.disconnect(); done(); });
+      watch.observe(root(), { attributes: true, attributeFilter: ["data-seq"] });
+      setTimeout(done, 500);
+    });
+  }
+}
+
+window.moves = async (count) => {
+  const times = [];
+  for (let i = 1; i <= count; i += 1) {
+    const before = Number(root().dataset.seq);
+    const start = performance.now();
+    step(i);
+    await drawn(before);
+    await painted();
+    times.push(performance.now() - start);
+    await sleep(60);
+  }
+  return times;
+};
+
+window.drag = async (count) => {
+  if (!range()) return null;
+  const before = Number(root().dataset.seq);
+  for (let i = 1; i <= count; i += 1) {
+    step(i);
+    await new Promise(requestAnimationFrame);
+  }
+  const end = performance.now();
+  do await sleep(500); while (performance.now() - window.lastDrawn < 1000);
+  return { sent: Number(root().dataset.seq) - before, behind: Math.max(window.lastDrawn - end, 0) };
+};
+
+new MutationObserver(() => { window.lastDrawn = performance.now(); })
+  .observe(root(), { attributes: true, attributeFilter: ["data-seq"] });
+"""
+
+
+@contextlib.contextmanager
+def served():
+    """Start a server on a free port and give its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "widgets.serve", "--port", str(port)]
+    server = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
+    try:
+        for line in server.stdout:
+            if line.rstrip().endswith(f"{address}/"):
+                break
+        else:
+            raise SystemExit("the server did not start")
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def kernel_ms(name, moves=20):
+    """Time a state in, a view out, without a browser: median [ms], and the message's size [kB]."""
+    calculator, times = Calculator(name), []
+    numbers = [c["name"] for c in calculator.view["controls"] if "entry" in c]
+    for i in range(moves):
+        values = {numbers[0]: 1000 + i} if numbers else {"v": i}
+        start = time.perf_counter()
+        calculator.state = {"values": values, "seq": i + 1}
+        times.append(1e3 * (time.perf_counter() - start))
+    return statistics.median(times), len(json.dumps(calculator.view)) / 1e3
+
+
+def measure(page, address, name, moves):
+    """Open one calculator and move it."""
+    page.goto(f"{address}/apps/{name}")
+    page.wait_for_selector(".lc[data-seq]", timeout=60_000)
+    page.wait_for_timeout(1500)  # what a page does once is no part of a move
+    page.evaluate(SCRIPT)
+    page.evaluate("window.moves(5)")
+    return page.evaluate(f"window.moves({moves})"), page.evaluate(f"window.drag({DRAG_MOVES})")
+
+
+def show(name, times, dragged):
+    """Print one calculator's line and give its p95 [ms]."""
+    times = sorted(times)
+    p95 = times[min(round(0.95 * len(times)), len(times) - 1)]
+    kernel, size = kernel_ms(name)
+    drag = f"{dragged['sent']:4} {dragged['behind']:7.0f}" if dragged else "   -       -"
+    middle = statistics.median(times)
+    line = f"{name:12} {middle:6.0f} {p95:6.0f} {times[-1]:6.0f} {kernel:8.1f} {size:6.1f}  {drag}"
+    print(line, flush=True)
+    return p95
+
+
+def main(argv=None):
+    """Measure every calculator and print p50, p95 and the longest."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--site", help="a running server; one of its own when left out")
+    parser.add_argument("--moves", type=int, default=60)
+    parser.add_argument("--only", nargs="*", choices=CALCULATORS, default=list(CALCULATORS))
+    args = parser.parse_args(argv)
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    load = os.getloadavg()[0]
+    print(f"load {load:.1f} on {os.cpu_count()} cores; target: p95 within {TARGET_MS} ms")
+    print("calculator      p50    p95    max   kernel     kB  sent  behind, ms", flush=True)
+    server = contextlib.nullcontext(args.site) if args.site else served()
+    with server as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        worst = 0
+        for name in args.only:
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            worst = max(worst, show(name, *measure(page, address, name, args.moves)))
+            page.close()
+        browser.close()
+    return int(worst > TARGET_MS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
