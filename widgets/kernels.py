@@ -25,12 +25,9 @@ START_SECONDS = 60
 TELL_SECONDS = 5  # for a kernel that is warm this takes milliseconds
 # A burst of readers is served first; then the kernels they took are replaced.
 REFILL_SECONDS = 1
-# Import the calculators and read the catalogue, by making the first view of each.
-WARM = """
-from widgets import host
-for calculator in host.CALCULATORS.values():
-    calculator.view(calculator.FORM.defaults())
-"""
+# What takes long in a new kernel. The views are left to their reader: one of them reads files that
+# cost more memory and time than all the others.
+WARM = "from widgets import host"
 TOLD = "import os; os.environ['QUERY_STRING'] = {!r}"
 
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
