@@ -182,6 +182,9 @@ class Exchange:
         return self.wire_s / efficiency.link_bandwidth + latency_s
 
 
+ALONE = tuple(Exchange(kind) for kind in ("all-reduce", "all-to-all", "stage hand-on"))
+
+
 def exchanges(deployment, tokens):
     """List the collectives of one pass over all layers.
 
@@ -366,8 +369,8 @@ class Step(Explained):
         What the pass asks of each card [s].
     efficiency : Efficiency
         What it was timed with [-].
-    deployment : Deployment or None
-        What it runs on; not known of a stack of passes [-].
+    deployment : Deployment
+        What it runs on; None of a stack of passes [-].
     what : str
         "decode step", "prefill" or "mixed step" [-].
     dense_s, expert_s, attention_s : float or array
@@ -386,7 +389,7 @@ class Step(Explained):
 
     work: Work
     efficiency: Efficiency
-    deployment: Deployment | None
+    deployment: Deployment
     what: str
     dense_s: float
     expert_s: float
@@ -537,7 +540,7 @@ def _pass_work(deployment, tokens, *, sequences, head=True, times=1.0):
         host_read_s=host * times,
         exchanges=tuple(replace(x, count=x.count * times) for x in exchanges(d, tokens))
         if d.num_gpus > 1
-        else (),
+        else ALONE,
         layers=model.layers * times,
         moe_layers=model.moe_layers * times,
         steps=times,
@@ -723,7 +726,8 @@ def decode_work(deployment, *, context_tokens, concurrency=1):
         kv_read_s=kv_bytes / d.gpu.bandwidth_bytes_s,
         kv_bytes=kv_bytes,
         flops=work.flops + attention_flops,
-        sequences=concurrency,
+        # replicas of attention schedule and sample each their own
+        sequences=on_card if d.dp_attention else concurrency,
         draft=_guess_work(d, context_tokens, concurrency) if guess else None,
         guesses=guess.tokens if guess else 0.0,
         tokens_per_step=tokens_per_step(accept=guess.accept, tokens=guess.tokens) if guess else 1.0,
@@ -997,11 +1001,25 @@ class Serving(Explained):
         return self.prompt.share_s
 
     @property
-    def itl_served_s(self):
-        """Mean gap between tokens, the prefill of other users' prompts in it [s]."""
+    def queue_s(self):
+        """Mean wait for the prefill, and the prefill, when users come back at once [s]."""
         others = maximum(self.concurrency - 1, 0)
         share = self.decode.efficiency.prefill_share
-        return self.decode.itl_s + others * share * self.prefill_share_s / self.output_tokens
+        return closed_loop_wait_s(
+            users=self.concurrency,
+            service_s=self.prefill_share_s,
+            # decoding is held up by the others' prefill, so they come back later
+            away_s=self.output_tokens * self.decode.itl_s + others * share * self.prefill_share_s,
+            burst_share=self.decode.efficiency.burst_share,
+        )
+
+    @property
+    def itl_served_s(self):
+        """Mean gap between tokens, the prefill of other users' prompts in it [s]."""
+        # prompts computed while a user waits for the first token do not delay the later ones
+        meanwhile_s = maximum(self.concurrency * self.prefill_share_s - self.queue_s, 0.0)
+        share = self.decode.efficiency.prefill_share
+        return self.decode.itl_s + share * meanwhile_s / self.output_tokens
 
     @property
     def itl_chunk_s(self):
@@ -1011,13 +1029,7 @@ class Serving(Explained):
     @property
     def ttft_mean_s(self):
         """Mean wait for a first token when users come back as soon as they are answered [s]."""
-        return closed_loop_wait_s(
-            users=self.concurrency,
-            service_s=self.prefill_share_s,
-            # decoding is held up by the others' prefill, so they come back later
-            away_s=self.output_tokens * self.itl_served_s,
-            burst_share=self.decode.efficiency.burst_share,
-        ) + (self.ttft_idle_s - self.prefill_share_s)
+        return self.queue_s + (self.ttft_idle_s - self.prefill_share_s)
 
     @property
     def ttft_idle_s(self):
@@ -1043,14 +1055,28 @@ class Serving(Explained):
         users, out = self.concurrency, self.output_tokens
         step, prompt = quantity(self.decode.itl_s, "s"), quantity(self.prefill_share_s, "s")
         share = self.decode.efficiency.prefill_share
+        alone, times = prompt, "" if share == 1 else f" x {share:.2f}"
         prompt = prompt if share == 1 else f"{share:.2f} x {prompt}"
         return (
             *self.decode.lines(),
             self.prompt.lines()[-1],
             Line(
+                "queue",
+                "closed-loop wait of users who return as they are answered",
+                f"{users:,} users, {alone} each, back after {out:,} tokens",
+                quantity(self.queue_s, "s"),
+            ),
+            Line(
+                "ttft_mean",
+                "queue + prefill of one prompt - its share of the cards + first_token",
+                f"{quantity(self.queue_s, 's')} + {quantity(self.prompt.total_s, 's')} - {alone}"
+                f" + {quantity(self.decode.efficiency.first_token_s, 's')}",
+                quantity(self.ttft_mean_s, "s"),
+            ),
+            Line(
                 "itl_served",
-                "step + (users - 1) x prefill / output_tokens",
-                f"{step} + {max(users - 1, 0):,} x {prompt} / {out:,}",
+                "step + (users x prefill - queue) / output_tokens",
+                f"{step} + ({users:,} x {alone} - {quantity(self.queue_s, 's')}){times} / {out:,}",
                 quantity(self.itl_served_s, "s"),
             ),
             Line(
@@ -1058,13 +1084,6 @@ class Serving(Explained):
                 "users x output_tokens / (users x prefill + output_tokens x step)",
                 f"{users:,} x {out:,} / ({users:,} x {prompt} + {out:,} x {step})",
                 quantity(self.output_tok_s, "tok/s"),
-            ),
-            Line(
-                "ttft_mean",
-                "closed-loop wait of users, prefill and answer time",
-                f"{users:,} users, {prompt} each, back after {out:,} x "
-                f"{quantity(self.itl_served_s, 's')}",
-                quantity(self.ttft_mean_s, "s"),
             ),
             Line(
                 "itl_chunk",

@@ -3,17 +3,18 @@
 The law is the same as at the ceiling. What is added are a dozen physical shares
 and latencies, fitted to published measurements and kept in
 `catalog/calibration.toml`: one set for servers, where other users' prompts
-share the cards, one for offline loops, and beside each what an engine and a
-chip family change of it. An engine or a card that was never measured falls back
-to the set above it, with a wider interval.
+share the cards, and one for offline loops. Beside each stands what an engine, a
+chip family, and the two together change of it, as factors. An engine or a chip
+family that was never measured changes nothing, and widens the interval.
 
 The interval of an estimate is where four of five measurements fell when the
-model, card, engine or source they came from had been left out of the fit.
+model, card or source they came from had been left out of the fit.
 """
 
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from . import bandwidth, capacity
 from .spec import CEILING, BadInput, Efficiency
@@ -69,16 +70,23 @@ def table():
     Returns
     -------
     dict
-        "fits" by key, "intervals" by key, and "provenance" [-].
+        "fits" (one set a mode), "shifts" (factors by key), "rows" (how many were
+        measured by key), "intervals" by kind, and "provenance" [-].
 
     Examples
     --------
-    >>> "offline" in table()["fits"]
-    True
+    >>> sorted(table()["fits"])
+    ['offline', 'served']
     """
     import tomllib
 
     return tomllib.loads(FILE.read_text(encoding="utf-8"))
+
+
+def forget():
+    """Read the file anew the next time: it was written."""
+    table.cache_clear()
+    _efficiency.cache_clear()
 
 
 def is_served(family, metric, regime, concurrency):
@@ -108,8 +116,31 @@ def is_served(family, metric, regime, concurrency):
     return concurrency is None or concurrency > 1 or regime == "prefill_serving"
 
 
+def keys(mode, family, chips):
+    """Name the sets that make an efficiency, from the widest to the most specific.
+
+    Parameters
+    ----------
+    mode : str
+        "served" or "offline" [-].
+    family, chips : str
+        The engine's family and the card's [-].
+
+    Returns
+    -------
+    tuple of str
+        The mode, and what the engine, the chips and the two together change [-].
+
+    Examples
+    --------
+    >>> keys("served", "vllm", "hopper")
+    ('served', 'served vllm', 'served on hopper', 'served vllm on hopper')
+    """
+    return (mode, f"{mode} {family}", f"{mode} on {chips}", f"{mode} {family} on {chips}")
+
+
 def efficiency_for(deployment, family, served):
-    """Pick the efficiencies of an engine on a card.
+    """Put the efficiencies of an engine on a card together.
 
     Parameters
     ----------
@@ -122,27 +153,53 @@ def efficiency_for(deployment, family, served):
 
     Returns
     -------
-    tuple of (Efficiency, str)
-        The most specific set that was fitted, and its key [-].
+    tuple of (Efficiency, tuple of str)
+        The efficiencies, and the keys of the sets they come from [-].
 
     Examples
     --------
     >>> from llmcap_kernel import catalog
     >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
-    >>> efficiency_for(b, "vllm", True)[1]
-    'served.vllm'
+    >>> efficiency_for(b, "vllm", True)[1][-1]
+    'served vllm on hopper'
     """
-    key = "served" if served else "offline"
-    for longer in (f"{key}.{family}", f"{key}.{family}.{deployment.gpu.family}"):
-        if longer in table()["fits"]:
-            key = longer
-    return _efficiency(key), key
+    named = keys("served" if served else "offline", family, deployment.gpu.family)
+    known = tuple(key for key in named if key in table()["rows"])
+    return _efficiency(known), known
 
 
 @cache
-def _efficiency(key):
-    known = Efficiency.__dataclass_fields__
-    return Efficiency(**{k: v for k, v in table()["fits"][key].items() if k in known})
+def _efficiency(known):
+    values = dict(table()["fits"][known[0]])
+    for key in known[1:]:
+        for name, factor in table()["shifts"].get(key, {}).items():
+            values[name] = shifted(name, values[name], factor)
+    return Efficiency(**values)
+
+
+def shifted(name, value, factor):
+    """Apply a factor to an efficiency: to a time itself, to the odds of a share.
+
+    Parameters
+    ----------
+    name : str
+        A field of `Efficiency` [-].
+    value, factor : float
+        What it was, and how many times it becomes [-].
+
+    Returns
+    -------
+    float
+        A share stays between 0 and 1 [-].
+
+    Examples
+    --------
+    >>> shifted("step_s", 0.001, 2.0), shifted("bandwidth", 0.5, 3.0)
+    (0.002, 0.75)
+    """
+    if name.endswith("_s"):
+        return value * factor
+    return value * factor / (1 - value + value * factor)
 
 
 def predict(
@@ -197,73 +254,167 @@ def predict(
     >>> 70 < predict(b, metric="decode_tok_s_per_user", served=False, **load) < 100
     True
     """
+    asked = demand(
+        deployment,
+        metric=metric,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        concurrency=concurrency,
+        served=served,
+        regime=regime,
+        cached_tokens=cached_tokens,
+    )
+    return time(asked, efficiency)
+
+
+class Demand(NamedTuple):
+    """What a benchmark asks of a deployment, before any efficiency.
+
+    Attributes
+    ----------
+    metric : str
+        One of `METRICS` [-].
+    way : str
+        "alone" (nobody else's prompt is in the number), "served" (users come
+        back as they are answered) or "full" (as many as memory allows) [-].
+    step, prompt : Work or None
+        One decode step, and the prompts computed before a first token [s].
+    users, input_tokens, output_tokens, cards : float or array
+        Requests in flight, tokens of one, cards in all [-].
+    """
+
+    metric: str
+    way: str
+    step: Any
+    prompt: Any
+    users: float
+    input_tokens: float
+    output_tokens: float
+    cards: float
+
+
+def demand(
+    deployment,
+    *,
+    metric,
+    input_tokens,
+    output_tokens,
+    concurrency,
+    served,
+    regime="",
+    cached_tokens=0,
+):
+    """Count what one quantity of a benchmark asks of the cards.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    metric : str
+        One of `METRICS` [-].
+    input_tokens, output_tokens : int or None
+        Tokens of a request; a short benchmark's when left open [tokens].
+    concurrency : int or None
+        Requests in flight; None for as many as memory allows [-].
+    served : bool
+        Whether other users' prompts are in the number [-].
+    regime : str
+        "prefill" where prompts are computed at once [-].
+    cached_tokens : int
+        Leading tokens of each prompt that a prefix cache holds [tokens].
+
+    Returns
+    -------
+    Demand
+        It can be timed with any efficiency [-].
+
+    Raises
+    ------
+    BadInput
+        When the metric is unknown or the deployment does not start.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
+    >>> load = {"input_tokens": 1000, "output_tokens": 500, "concurrency": 16}
+    >>> demand(b, metric="itl_ms", served=True, **load).way
+    'served'
+    """
     if metric not in METRICS:
         raise BadInput("metric", f"metric {metric!r} is not predicted: {', '.join(METRICS)} are.")
     prompt = DEFAULT_TOKENS if input_tokens is None else max(input_tokens, 1)
     answer = DEFAULT_TOKENS if output_tokens is None else max(output_tokens, 1)
     users = concurrency or _most_users(deployment, prompt + answer)
     cached = min(cached_tokens, prompt - 1)
-    if metric in ("prefill_tok_s", "ttft_ms"):
-        return _first_token(deployment, metric, prompt, answer, users, regime, cached, efficiency)
-    step = bandwidth.decode_step(
-        deployment,
-        context_tokens=prompt + answer / 2,
-        concurrency=users,
-        efficiency=efficiency,
-    )
-    itl_s = step.itl_s
+    at_once = metric == "ttft_ms" and (regime == "prefill" or users == 1)
+    step = fill = None
+    if metric != "prefill_tok_s" and not at_once:
+        context = prompt + answer / 2
+        step = bandwidth.decode_work(deployment, context_tokens=context, concurrency=users)
+    if step is None or served or metric not in ("itl_ms", "decode_tok_s_per_user"):
+        both = {"input_tokens": prompt, "cached_tokens": cached}
+        fill = bandwidth.prefill_work(deployment, **both)
+    if at_once and users > 1:
+        batch = bandwidth.prefill_work(deployment, input_tokens=(prompt - cached) * users)
+        # attention is quadratic in each prompt, not in the batch of them
+        fill = replace(batch, prompt_math_s=users * fill.prompt_math_s)
+    way = "served" if served and not at_once else "alone"
+    if way == "served" and not concurrency:
+        way = "full"
+    return Demand(metric, way, step, fill, users, prompt, answer, deployment.num_gpus)
+
+
+def time(asked, efficiency):
+    """Time a demand, or a stack of demands of one metric and way.
+
+    Parameters
+    ----------
+    asked : Demand
+        What `demand` gave [-].
+    efficiency : Efficiency
+        Shares and latencies in force [-].
+
+    Returns
+    -------
+    float or array
+        In the metric's own unit [-].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
+    >>> load = {"input_tokens": 1000, "output_tokens": 500, "concurrency": 1}
+    >>> asked = demand(b, metric="decode_tok_s_per_user", served=False, **load)
+    >>> 70 < time(asked, CEILING) < 100
+    True
+    """
+    metric, users, answer = asked.metric, asked.users, asked.output_tokens
+    step = asked.step and bandwidth.Step.of(asked.step, efficiency)
+    prompt = asked.prompt and bandwidth.Step.of(asked.prompt, efficiency)
+    if metric == "prefill_tok_s":
+        return asked.input_tokens / prompt.total_s
+    if step is None:
+        return (prompt.total_s + efficiency.first_token_s) * 1e3
     if metric == "decode_tok_s_per_user":
-        return 1 / itl_s
-    if metric == "itl_ms" and not served:
-        return itl_s * 1e3
-    fill = bandwidth.prefill(
-        deployment, input_tokens=prompt, cached_tokens=cached, efficiency=efficiency
-    )
-    fill_s = fill.share_s * efficiency.prefill_share
-    served_itl_s = itl_s + (users - 1) * fill_s / answer
+        return step.tok_s_user
+    if prompt is None:
+        return step.itl_s * 1e3
+    serving = bandwidth.Serving(step, prompt, prompt, users, answer)
     if metric == "itl_ms":
-        return served_itl_s * 1e3
-    busy_s = users * fill_s + answer * itl_s
-    if served and concurrency:
-        # users who come back at once: each is waiting for its first token or decoding
-        wait_ms = _first_token(
-            deployment, "ttft_ms", prompt, answer, users, regime, cached, efficiency
-        )
-        busy_s = wait_ms / 1e3 + answer * served_itl_s
+        return serving.itl_served_s * 1e3
+    if metric == "ttft_ms":
+        return serving.ttft_mean_s * 1e3
+    if asked.way == "served":
+        busy_s = serving.ttft_mean_s + answer * serving.itl_served_s
+    else:
+        busy_s = users * answer / serving.output_tok_s
     if metric == "e2e_latency_s":
         return busy_s + efficiency.first_token_s
     rate = users * answer / busy_s
     if metric == "total_tok_s":
-        return rate * (prompt + answer) / answer
-    return rate / deployment.num_gpus if metric == "output_tok_s_per_gpu" else rate
-
-
-def _first_token(deployment, metric, prompt, answer, users, regime, cached, efficiency):
-    """Predict a first token's wait, or the rate at which a prompt is read."""
-    at_once = metric == "prefill_tok_s" or regime == "prefill"
-    fill = bandwidth.prefill(
-        deployment, input_tokens=prompt, cached_tokens=cached, efficiency=efficiency
-    )
-    if metric == "prefill_tok_s":
-        return prompt / fill.total_s
-    if at_once or users == 1:
-        together = (prompt - cached) * users
-        batch = bandwidth.prefill(deployment, input_tokens=together, efficiency=efficiency)
-        # attention is quadratic in each prompt, not in the batch of them
-        apart_s = batch.total_s - batch.attention_s + users * fill.attention_s
-        return (apart_s + efficiency.first_token_s) * 1e3
-    step = bandwidth.decode_step(
-        deployment, context_tokens=prompt + answer / 2, concurrency=users, efficiency=efficiency
-    )
-    service_s = fill.share_s
-    held_up_s = (users - 1) * service_s * efficiency.prefill_share
-    wait_s = bandwidth.closed_loop_wait_s(
-        users=users,
-        service_s=service_s,
-        away_s=answer * step.itl_s + held_up_s,
-        burst_share=efficiency.burst_share,
-    )
-    return (wait_s + step.total_s + efficiency.first_token_s) * 1e3
+        return rate * (asked.input_tokens + answer) / answer
+    return rate / asked.cards if metric == "output_tok_s_per_gpu" else rate
 
 
 def _most_users(deployment, context_tokens):
@@ -324,7 +475,7 @@ def estimate(
     True
     """
     served = is_served(family, metric, regime or "", concurrency)
-    efficiency, key = efficiency_for(deployment, family, served)
+    efficiency, known = efficiency_for(deployment, family, served)
     load = {
         "metric": metric,
         "input_tokens": input_tokens,
@@ -334,11 +485,12 @@ def estimate(
         "regime": regime or "",
         "cached_tokens": cached_tokens,
     }
-    value = predict(deployment, **load, efficiency=efficiency)
+    asked = demand(deployment, **load)
+    value = time(asked, efficiency)
     # how far prefill and decode overlap is no property of the spec sheet: both take the same
     overlap = replace(CEILING, prefill_share=efficiency.prefill_share)
-    ceiling = predict(deployment, **load, efficiency=overlap)
-    low, high, reason = _interval(metric, regime, served, key, deployment)
+    ceiling = time(asked, overlap)
+    low, high, reason = _interval(metric, regime, known, family, deployment)
     return Estimate(value, value * low, value * high, ceiling, reason)
 
 
@@ -371,18 +523,20 @@ def within_ceiling(made, metric):
     return replace(made, low=min(max(made.low, made.ceiling), made.value))
 
 
-def _interval(metric, regime, served, key, deployment):
+def _interval(metric, regime, known, family, deployment):
     """Factors around an estimate, and the words for their width."""
-    mode = "served" if served else "offline"
+    mode = known[0]
     intervals = table()["intervals"]
     names = (f"{mode}.{regime}.{metric}", f"{mode}.{metric}", mode)
     row = intervals[next(name for name in names if name in intervals)]
-    measured = f"{row['rows']} measurements like it, each predicted with its own group left out"
-    if "." not in key:
-        wider = row["unknown"]
-        return (
-            row["low"] / wider,
-            row["high"] * wider,
-            f"no measurement of this engine: {mode} fallback, widened",
-        )
-    return row["low"], row["high"], f"{key}, {deployment.gpu.family}: {measured}"
+    _, engine, chips, both = keys(mode, family, deployment.gpu.family)
+    measured = f"{row['rows']:,} measurements like it, each predicted with its own group left out"
+    if both in known:
+        return row["low"], row["high"], f"{both}: {table()['rows'][both]} rows; {measured}"
+    missing = [f"engine {family}"] * (engine not in known)
+    missing += [f"{deployment.gpu.family} chips"] * (chips not in known)
+    if not missing:
+        return row["low"], row["high"], f"{engine}, {chips}, never both together; {measured}"
+    wider = row["unknown"]
+    why = f"no {mode} measurement of {' nor '.join(missing)}: interval widened; {measured}"
+    return row["low"] / wider, row["high"] * wider, why

@@ -1,17 +1,20 @@
 """Fitting the efficiencies of `calibration` to measured rows: the `llmcap calibrate` command.
 
-Every prediction is the kernel's own; nothing of the law is written twice. The fit is robust
-(a few wrong labels do not move it) and hierarchical: servers and offline loops, then engines,
-then chip families, each held near the set above it. Intervals come from predictions of rows
-whose model, card family or source had been left out.
+Every prediction is the kernel's own: what a row asks of its cards is counted once, rows are
+stacked into arrays, and the law times them all at once. The fit is robust (a few wrong labels
+do not move it) and partly pooled: each mode has a set of its own, and an engine, a chip family
+and the two together may shift it, each held to changing nothing. Intervals come from predictions
+of rows whose model, card or source had been left out.
 """
 
 import csv
 import math
 import zlib
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 from . import calibration, results, validate
 from .refuse import BadInput
@@ -34,29 +37,11 @@ START = {
     "pcie_exchange_s": 2e-5,
     "burst_share": 0.4,
 }
-BOUNDS = {
-    "bandwidth": (0.1, 1),
-    "kv_bandwidth": (0.05, 1),
-    "compute": (0.02, 1),
-    "link_bandwidth": (0.05, 1),
-    "expert_bandwidth": (0.1, 1),
-    "prefill_share": (0.2, 1),
-    "layer_s": (1e-7, 2e-3),
-    "step_s": (1e-6, 5e-2),
-    "all_reduce_s": (5e-7, 3e-4),
-    "moe_layer_s": (1e-7, 2e-3),
-    "sequence_s": (1e-8, 1e-3),
-    "first_token_s": (1e-5, 1.0),
-    "weight_only_compute": (0.1, 1),
-    "pcie_exchange_s": (1e-7, 1e-2),
-    "burst_share": (1e-3, 1),
-}
-LEVELS = {"served": 1, "offline": 2}  # servers share a set by engine; loops also by chip family
-MOST_ALIKE = 6  # rows of one source, model, card and metric that the fit listens to
-FEWEST = 12  # rows an engine or a chip family needs for a set of its own
-NEAR = 0.7  # how hard a set is held to the one above it
-TAIL = 0.15  # relative error beyond which a row pulls less
-FOLDS = 5
+# how hard a set is held: a mode to START, its engines, its chips and the two to changing nothing
+HOLD = {"served": (0.05, 0.25, 4.0, 10.0), "offline": (0.05, 0.25, 0.25, 1.0)}
+MOST_ALIKE = 6  # rows of one source, model, card and metric weigh as much as this many
+TAILS = (0.6, 0.3, 0.15)  # relative error beyond which a row pulls less, narrowed in turn
+FOLDS = 8
 LOW, HIGH = 0.1, 0.9
 
 
@@ -75,6 +60,8 @@ class Sample(NamedTuple):
         The arguments of `calibration.predict` [-].
     value : float
         What was measured, in the metric's own unit [-].
+    asked : Demand
+        What it asks of the cards [-].
     """
 
     id: str
@@ -84,13 +71,13 @@ class Sample(NamedTuple):
     family: str
     load: dict
     value: float
+    asked: Any
 
     @property
     def path(self):
         """The sets it belongs to, from the widest to the most specific [-]."""
         mode = "served" if self.load["served"] else "offline"
-        engine = f"{mode}.{self.family}"
-        return (mode, engine, f"{engine}.{self.deployment.gpu.family}")
+        return calibration.keys(mode, self.family, self.deployment.gpu.family)
 
     @property
     def kind(self):
@@ -112,7 +99,7 @@ def samples(path):
         The rows that map to a deployment; memory rows are the ledger's [-].
     """
     with Path(path).open(encoding="utf-8", newline="") as file:
-        sources = {row["id"]: row["source_id"] for row in csv.DictReader(file)}
+        sources = {row.get("id"): row.get("source_id", "") for row in csv.DictReader(file)}
     out = []
     for line in results.read(path):
         try:
@@ -140,83 +127,242 @@ def _sample(row, source):
         ),
         "regime": regime,
     }
-    made = Sample(row.id, source, regime, meant.deployment, meant.family, load, row.value)
-    return made if _error(made, Efficiency()) is not None else None
-
-
-def _error(sample, efficiency):
-    """Log of predicted over measured time or rate, positive where the prediction is too slow."""
-    try:
-        value = calibration.predict(sample.deployment, **sample.load, efficiency=efficiency)
-    except (BadInput, ArithmeticError):
+    if row.value <= 0:
         return None
-    if value <= 0 or sample.value <= 0:
-        return None
-    ratio = math.log(value / sample.value)
-    return -ratio if sample.load["metric"] in calibration.PER_SECOND else ratio
+    asked = calibration.demand(meant.deployment, **load)
+    return Sample(row.id, source, regime, meant.deployment, meant.family, load, row.value, asked)
 
 
-def _thin(rows):
-    """Keep a few of each group of rows that are alike, the same ones every time."""
-    kept = []
-    seen: dict = {}
-    for row in sorted(rows, key=lambda r: zlib.crc32(r.id.encode())):
-        d = row.deployment
-        group = (row.source, d.model.name, d.gpu.name, row.load["metric"], d.num_gpus)
-        seen[group] = seen.get(group, 0) + 1
-        if seen[group] <= MOST_ALIKE:
-            kept.append(row)
-    return kept
+class Sets(NamedTuple):
+    """What a fit found, as `catalog/calibration.toml` keeps it.
+
+    Attributes
+    ----------
+    fits : dict
+        Efficiencies by mode [-].
+    shifts : dict
+        Factors on them by key, as `calibration.shifted` applies them [-].
+    rows : dict
+        Rows that were fitted by key [-].
+    """
+
+    fits: dict
+    shifts: dict
+    rows: dict
 
 
-def _solve(rows, start, names, hold):
-    """Fit some efficiencies to rows, held near where they start."""
+def _stack(items):
+    """Turn a list of like records of numbers into one record of arrays."""
     import numpy
-    from scipy.optimize import least_squares
 
-    low, high = (numpy.log([BOUNDS[n][i] for n in names]) for i in (0, 1))
-    first = numpy.clip(numpy.log([start[n] for n in names]), low + 1e-9, high - 1e-9)
-
-    def residuals(x):
-        made = Efficiency(**{**start, **dict(zip(names, map(float, numpy.exp(x)), strict=True))})
-        errors = numpy.array([_error(row, made) for row in rows])
-        pulled = numpy.sign(errors) * TAIL * numpy.sqrt(2 * numpy.log1p((errors / TAIL) ** 2 / 2))
-        return numpy.concatenate([pulled, hold * (x - first)])
-
-    found = least_squares(residuals, first, bounds=(low, high), max_nfev=12, x_scale=0.3)
-    return {**start, **dict(zip(names, map(float, numpy.exp(found.x)), strict=True))}
+    first = items[0]
+    if first is None or isinstance(first, str):
+        return first
+    if is_dataclass(first):
+        columns = {f.name: _stack([getattr(i, f.name) for i in items]) for f in fields(first)}
+        return type(first)(**columns)
+    if isinstance(first, tuple):
+        columns = [_stack(list(column)) for column in zip(*items, strict=True)]
+        return type(first)(*columns) if hasattr(first, "_fields") else tuple(columns)
+    return numpy.array(items, dtype=float)
 
 
-def solve(rows, start=None):
-    """Fit every set that has rows enough.
+class Stack:
+    """Rows as arrays: all are predicted in one pass of the law for each metric.
 
     Parameters
     ----------
     rows : list of Sample
         Measured rows [-].
-    start : dict, optional
-        Sets to start from, which saves time when rows are left out [-].
+    """
+
+    def __init__(self, rows):
+        import numpy
+
+        self.rows = rows
+        groups: dict = {}
+        for i, row in enumerate(rows):
+            a = row.asked
+            groups.setdefault((a.metric, a.way, a.step is None, a.prompt is None), []).append(i)
+        self.groups = [(ids, _stack([rows[i].asked for i in ids])) for ids in groups.values()]
+        self.measured = numpy.log([row.value for row in rows])
+        rates = [row.load["metric"] in calibration.PER_SECOND for row in rows]
+        self.sign = numpy.where(rates, -1.0, 1.0)
+
+    def errors(self, values):
+        """Log of predicted over measured, by efficiencies of rows x START [-]."""
+        import numpy
+
+        out = numpy.empty(len(self.rows))
+        for ids, asked in self.groups:
+            columns = {name: values[ids, j] for j, name in enumerate(START)}
+            out[ids] = calibration.time(asked, SimpleNamespace(**columns))
+        return numpy.log(out) - self.measured
+
+
+def _free(name, value):
+    """An efficiency where factors add: the log of a time, the log odds of a share."""
+    return math.log(value) if name.endswith("_s") else math.log(value / (1 - value))
+
+
+def _values(free):
+    """Efficiencies of rows x START from where factors add."""
+    import numpy
+
+    times = numpy.array([name.endswith("_s") for name in START])
+    free = numpy.clip(free, -16, numpy.where(times, 1.0, 8.0))
+    return numpy.where(times, numpy.exp(free), 1 / (1 + numpy.exp(-free)))
+
+
+def _weights(rows):
+    """Rows that are alike share a weight, so that no source outvotes the others."""
+    import numpy
+
+    names = [
+        (r.source, r.deployment.model.name, r.deployment.gpu.name, r.load["metric"],
+         r.deployment.num_gpus)
+        for r in rows
+    ]  # fmt: skip
+    count: dict = {}
+    for name in names:
+        count[name] = count.get(name, 0) + 1
+    return numpy.array([min(1.0, MOST_ALIKE / count[name]) for name in names])
+
+
+class _Problem:
+    """Least squares over all sets at once: residuals of rows, then of what holds each set."""
+
+    def __init__(self, rows):
+        import numpy
+        from scipy import sparse
+
+        self.stack = Stack(rows)
+        self.keys = sorted({key for row in rows for key in row.path})
+        at = {key: i for i, key in enumerate(self.keys)}
+        paths = numpy.array([[at[key] for key in row.path] for row in rows])
+        names, self.depth = len(START), paths.shape[1]
+        every = numpy.arange(len(rows))
+        self.member = sparse.csr_matrix(
+            (numpy.ones(paths.size), (every.repeat(self.depth), paths.ravel())),
+            shape=(len(rows), len(self.keys)),
+        )
+        self.columns = (paths[:, :, None] * names + numpy.arange(names)).ravel()
+        self.lines = every.repeat(self.depth * names)
+        hold = {k: HOLD[row.path[0]][n] for row in rows for n, k in enumerate(row.path)}
+        self.hold = numpy.repeat([math.sqrt(hold[key]) for key in self.keys], names)
+        self.start = numpy.array([_free(name, value) for name, value in START.items()])
+        self.weight = numpy.sqrt(_weights(rows))
+
+    def free(self, x):
+        """Where factors add, row by row."""
+        return self.start + self.member @ x.reshape(len(self.keys), len(START))
+
+    def errors(self, free):
+        return self.stack.errors(_values(free)) * self.stack.sign
+
+    def residuals(self, x, tail):
+        import numpy
+
+        e = self.errors(self.free(x))
+        pulled = numpy.sign(e) * tail * numpy.sqrt(2 * numpy.log1p((e / tail) ** 2 / 2))
+        return numpy.concatenate([self.weight * pulled, self.hold * x])
+
+    def slopes(self, x, tail):
+        import numpy
+        from scipy import sparse
+
+        free, step = self.free(x), 1e-4
+        e = self.errors(free)
+        each = numpy.empty((len(e), len(START)))
+        for j in range(len(START)):
+            moved = free.copy()
+            moved[:, j] += step
+            each[:, j] = (self.errors(moved) - e) / step
+        square = (e / tail) ** 2 / 2
+        # the slope of the pulled residual: 1 where the error is small
+        pull = numpy.sqrt(square / numpy.maximum(numpy.log1p(square), 1e-300)) / (1 + square)
+        each *= (self.weight * numpy.where(square < 1e-9, 1.0, pull))[:, None]
+        spread = numpy.repeat(each[:, None, :], self.depth, axis=1).ravel()
+        shape = (len(e), len(x))
+        top = sparse.csr_matrix((spread, (self.lines, self.columns)), shape=shape)
+        return sparse.vstack([top, sparse.diags(self.hold)]).tocsr()
+
+
+def solve(rows, start=None):
+    """Fit all sets at once.
+
+    Parameters
+    ----------
+    rows : list of Sample
+        Measured rows [-].
+    start : Sets, optional
+        Where to start, which saves time when rows are left out [-].
 
     Returns
     -------
-    dict
-        Efficiencies by key: "served", "offline", an engine's, a family's [-].
+    Sets
+        What was found [-].
     """
-    sets = {}
-    for mode, depth in LEVELS.items():
-        mine = _thin([row for row in rows if row.path[0] == mode])
-        if not mine:
-            continue
-        base = dict(start.get(mode, START)) if start else dict(START)
-        sets[mode] = _solve(mine, base, tuple(START), 0.3)
-        for level in range(1, depth + 1):
-            for key in sorted({row.path[level] for row in mine}):
-                members = [row for row in mine if row.path[level] == key]
-                if len(members) >= FEWEST:
-                    above = members[0].path[level - 1]
-                    parent = sets.get(above, sets[mode])
-                    sets[key] = _solve(members, parent, tuple(START), NEAR)
-    return sets
+    import numpy
+    from scipy.optimize import least_squares
+
+    problem = _Problem(rows)
+    x = numpy.zeros(len(problem.keys) * len(START))
+    if start:
+        x = numpy.array([_moved(start, key, name) for key in problem.keys for name in START])
+    for tail in TAILS[1:] if start else TAILS:
+        found = least_squares(
+            problem.residuals,
+            x,
+            jac=problem.slopes,
+            args=(tail,),
+            tr_solver="lsmr",
+            max_nfev=10 if start else 20,
+            ftol=3e-4 if start else 1e-4,
+        )
+        x = found.x
+    return _sets(problem, x.reshape(len(problem.keys), len(START)))
+
+
+def _moved(sets, key, name):
+    """How far a set moved a name from where the fit started."""
+    if key in sets.fits:
+        return _free(name, sets.fits[key][name]) - _free(name, START[name])
+    return math.log(sets.shifts.get(key, {}).get(name, 1.0))
+
+
+def _sets(problem, moved):
+    fits, shifts = {}, {}
+    for key, by in zip(problem.keys, moved, strict=True):
+        if key in HOLD:
+            values = _values(problem.start + by)
+            fits[key] = dict(zip(START, map(float, values), strict=True))
+        else:
+            shifts[key] = {name: math.exp(b) for name, b in zip(START, by, strict=True)}
+    count = [int(n) for n in problem.member.sum(axis=0).A1]
+    return Sets(fits, shifts, dict(zip(problem.keys, count, strict=True)))
+
+
+def efficiency(sets, path):
+    """Put together the efficiencies of a row's path; sets it lacks change nothing.
+
+    Parameters
+    ----------
+    sets : Sets
+        What a fit found [-].
+    path : tuple of str
+        As `calibration.keys` names them [-].
+
+    Returns
+    -------
+    Efficiency
+        The efficiencies [-].
+    """
+    values = dict(sets.fits[path[0]])
+    for key in path[1:]:
+        for name, factor in sets.shifts.get(key, {}).items():
+            values[name] = calibration.shifted(name, values[name], factor)
+    return Efficiency(**values)
 
 
 def errors(rows, sets):
@@ -226,21 +372,19 @@ def errors(rows, sets):
     ----------
     rows : list of Sample
         Measured rows [-].
-    sets : dict
-        Efficiencies by key [-].
+    sets : Sets
+        What a fit found [-].
 
     Returns
     -------
     list of float
         Log of measured over predicted, in the metric's own unit [-].
     """
-    made = {key: Efficiency(**values) for key, values in sets.items()}
-    out = []
-    for row in rows:
-        key = next(k for k in reversed(row.path) if k in made)
-        value = calibration.predict(row.deployment, **row.load, efficiency=made[key])
-        out.append(math.log(row.value / value))
-    return out
+    import numpy
+
+    made = {path: efficiency(sets, path) for path in {row.path for row in rows}}
+    values = numpy.array([[getattr(made[row.path], n) for n in START] for row in rows])
+    return [-float(e) for e in Stack(rows).errors(values)]
 
 
 def label(row, by):
@@ -269,8 +413,8 @@ def _fold(task):
     outside = [r for r in rows if zlib.crc32(label(r, by).encode()) % FOLDS == fold]
     if not outside:
         return []
-    missing = {r.path[0] for r in outside} - {r.path[0] for r in inside}
-    outside = [r for r in outside if r.path[0] not in missing]
+    known = {r.path[0] for r in inside}
+    outside = [r for r in outside if r.path[0] in known]
     return list(zip([r.id for r in outside], errors(outside, solve(inside, start)), strict=True))
 
 
@@ -281,7 +425,7 @@ def left_out(rows, sets, labels=("model", "card", "source"), workers=2):
     ----------
     rows : list of Sample
         Measured rows [-].
-    sets : dict
+    sets : Sets
         The fit to everything, where the others start [-].
     labels : tuple of str
         What is left out in turn: "model", "card", "source", "engine" [-].
@@ -351,8 +495,10 @@ def write(path, sets, widths, source):
     ----------
     path : str or Path
         Where to [-].
-    sets, widths : dict
-        What `solve` and `intervals` gave [-].
+    sets : Sets
+        What `solve` found [-].
+    widths : dict
+        What `intervals` gave [-].
     source : str
         Which rows they come from [-].
 
@@ -363,18 +509,67 @@ def write(path, sets, widths, source):
     """
     lines = [
         "# Written by `llmcap calibrate`; the meaning of each number is in spec.Efficiency.",
+        "# A shift multiplies a time, and the odds of a share; one within 1% of 1 is left out.",
         "",
         "[provenance]",
         f'rows = "{source}"',
         'method = "robust least squares on log errors; intervals by leaving groups out"',
     ]
-    for title, tables in (("fits", sets), ("intervals", widths)):
-        for key, values in tables.items():
-            lines += ["", f'[{title}."{key}"]']
-            lines += [f"{name} = {value:.4g}" for name, value in values.items()]
+    for key, values in sets.fits.items():
+        lines += ["", f'[fits."{key}"]'] + [f"{n} = {v:.4g}" for n, v in values.items()]
+    for key, values in sets.shifts.items():
+        moved = [f"{n} = {v:.3f}" for n, v in values.items() if abs(v - 1) >= 0.01]
+        lines += ["", f'[shifts."{key}"]', *moved] if moved else []
+    lines += ["", "[rows]"] + [f'"{key}" = {n}' for key, n in sets.rows.items()]
+    for key, values in widths.items():
+        lines += ["", f'[intervals."{key}"]'] + [f"{n} = {v:.4g}" for n, v in values.items()]
     path = Path(path)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def shipped():
+    """Give the sets that `calibration` reads.
+
+    Returns
+    -------
+    Sets
+        The sets in force [-].
+    """
+    table = calibration.table()
+    return Sets(table["fits"], table["shifts"], table["rows"])
+
+
+def keep_predictions(path, missed, out):
+    """Write what is predicted of every measured row, for whoever wants to look at all of them.
+
+    Parameters
+    ----------
+    path : str or Path
+        Rows in the columns of `benchmarks/measured.csv` [-].
+    missed : dict
+        What `left_out` gave [-].
+    out : str or Path
+        The CSV to write; columns as `validate.kept` reads them [-].
+
+    Returns
+    -------
+    Path
+        The file [-].
+    """
+    out = Path(out)
+    with out.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["id", "predicted", "low", "high", "ceiling", *validate.LEFT_OUT])
+        for row in validate.run(path).compared:
+            # memory is the ledger's: no fit is in it
+            apart = [
+                row.measured / math.exp(by[row.id]) if row.id in by else row.predicted
+                for by in missed.values()
+            ]
+            numbers = (row.predicted, row.low, row.high, row.ceiling, *apart)
+            table.writerow([row.id, *("" if n is None else f"{n:.4g}" for n in numbers)])
+    return out
 
 
 def calibrate(path, out, say=print):
@@ -385,20 +580,32 @@ def calibrate(path, out, say=print):
     path : str or Path
         Rows in the columns of `benchmarks/measured.csv` [-].
     out : str or Path
-        The data file to write [-].
+        The data file to write; beside the rows, `predicted.csv` follows it when it
+        is the one that `calibration` reads [-].
     say : callable
         Takes each line of progress [-].
 
     Returns
     -------
-    tuple of (dict, dict)
+    tuple of (Sets, dict)
         The fitted sets, and the left-out errors they were judged by [-].
+
+    Raises
+    ------
+    BadInput
+        When no row of a mode can be predicted: the file would lack it.
     """
     rows = samples(path)
     say(f"{len(rows):,} rows of {path} can be predicted")
+    lacking = set(HOLD) - {row.path[0] for row in rows}
+    if lacking:
+        raise BadInput("file", f"file has no {' and no '.join(sorted(lacking))} rows to fit to.")
     sets = solve(rows)
-    say(f"fitted {len(sets)} sets; leaving groups out")
+    say(f"fitted {len(sets.rows)} sets; leaving groups out")
     missed = left_out(rows, sets)
     write(out, sets, intervals(rows, missed), Path(path).name)
     say(f"wrote {out}")
+    if Path(out).resolve() == calibration.FILE.resolve():
+        calibration.forget()
+        say(f"wrote {keep_predictions(path, missed, Path(path).with_name('predicted.csv'))}")
     return sets, missed

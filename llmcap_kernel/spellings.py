@@ -422,7 +422,8 @@ def _split(spelled, model, gpu, cards):
     if not model.experts or tp % ep or ep > model.experts:
         ep = 1
     if model.heads and model.heads % tp:
-        dp = True  # heads that do not divide leave no other way
+        dp = True  # heads that do not divide leave no other way, nor do experts
+        ep = tp if model.experts >= tp else ep
     shape = {"tp": tp, "pp": pp, "ep": ep, "dp_attention": dp and tp > 1}
     return shape, Found("", note)
 
