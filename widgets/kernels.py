@@ -285,6 +285,10 @@ class KernelHandler(APIHandler):
 class GoodbyeHandler(APIHandler):
     """A page that is closed ends its kernel."""
 
+    def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
+        """Refuse the pages of other sites."""
+        return same_site(self)
+
     def check_xsrf_cookie(self) -> None:
         """Let the browser's farewell in: it carries no token, and the id cannot be guessed."""
         if not same_site(self):
