@@ -175,7 +175,7 @@ def test_the_keyboard_moves_the_slider_and_the_answer_is_drawn(site):
 def test_dragging_sends_only_the_newest_state(site):
     here = site()
     here.live("vram")
-    here.page.evaluate("window.held = new Promise((done) => { window.release = done; })")
+    here.page.evaluate("() => { window.held = new Promise((done) => { window.release = done; }); }")
     here.page.focus("input[type=range][name=users]")
     for _ in range(20):
         here.page.keyboard.press("ArrowRight")
