@@ -83,7 +83,7 @@ def table():
     return tomllib.loads(FILE.read_text(encoding="utf-8"))
 
 
-def forget():
+def _forget():
     """Read the file anew the next time: it was written."""
     table.cache_clear()
     _efficiency.cache_clear()
@@ -116,13 +116,13 @@ def is_served(family, metric, regime, concurrency):
     return concurrency is None or concurrency > 1 or regime == "prefill_serving"
 
 
-def keys(mode, family, chips):
+def keys(served, family, chips):
     """Name the sets that make an efficiency, from the widest to the most specific.
 
     Parameters
     ----------
-    mode : str
-        "served" or "offline" [-].
+    served : bool
+        Whether it serves users or runs one loop [-].
     family, chips : str
         The engine's family and the card's [-].
 
@@ -133,9 +133,10 @@ def keys(mode, family, chips):
 
     Examples
     --------
-    >>> keys("served", "vllm", "hopper")
+    >>> keys(True, "vllm", "hopper")
     ('served', 'served vllm', 'served on hopper', 'served vllm on hopper')
     """
+    mode = "served" if served else "offline"
     return (mode, f"{mode} {family}", f"{mode} on {chips}", f"{mode} {family} on {chips}")
 
 
@@ -163,7 +164,7 @@ def efficiency_for(deployment, family, served):
     >>> efficiency_for(b, "vllm", True)[1][-1]
     'served vllm on hopper'
     """
-    named = keys("served" if served else "offline", family, deployment.gpu.family)
+    named = keys(served, family, deployment.gpu.family)
     known = tuple(key for key in named if key in table()["rows"])
     return _efficiency(known), known
 
@@ -348,12 +349,13 @@ def demand(
     users = concurrency or _most_users(deployment, prompt + answer)
     cached = min(cached_tokens, prompt - 1)
     at_once = metric == "ttft_ms" and (regime == "prefill" or users == 1)
-    step = fill = None
+    both = {"input_tokens": prompt, "cached_tokens": cached}
+    step: Any = None
+    fill: Any = None
     if metric != "prefill_tok_s" and not at_once:
         context = prompt + answer / 2
         step = bandwidth.decode_work(deployment, context_tokens=context, concurrency=users)
     if step is None or served or metric not in ("itl_ms", "decode_tok_s_per_user"):
-        both = {"input_tokens": prompt, "cached_tokens": cached}
         fill = bandwidth.prefill_work(deployment, **both)
     if at_once and users > 1:
         batch = bandwidth.prefill_work(deployment, input_tokens=(prompt - cached) * users)
@@ -523,13 +525,48 @@ def within_ceiling(made, metric):
     return replace(made, low=min(max(made.low, made.ceiling), made.value))
 
 
+def kinds(mode, regime, metric, sparse, family):
+    """Name the kinds of measurement an interval may be shared with.
+
+    Parameters
+    ----------
+    mode : str
+        "served" or "offline" [-].
+    regime : str or None
+        How it is measured, where that is known [-].
+    metric : str
+        One of `METRICS` [-].
+    sparse : bool
+        Whether the model has experts [-].
+    family : str
+        The engine's family [-].
+
+    Returns
+    -------
+    tuple of str
+        From the most alike to the widest [-].
+
+    Examples
+    --------
+    >>> kinds("served", None, "itl_ms", False, "vllm")
+    ('served.itl_ms.dense.vllm', 'served.itl_ms.dense', 'served.itl_ms', 'served')
+    """
+    model = "moe" if sparse else "dense"
+    wide = (f"{mode}.{metric}.{model}", f"{mode}.{metric}", mode)
+    return (
+        (f"{mode}.{regime}.{metric}.{model}", f"{mode}.{regime}.{metric}", *wide)
+        if regime
+        else wide
+    )
+
+
 def _interval(metric, regime, known, family, deployment):
     """Factors around an estimate, and the words for their width."""
     mode = known[0]
     intervals = table()["intervals"]
-    names = (f"{mode}.{regime}.{metric}", f"{mode}.{metric}", mode)
+    names = kinds(mode, regime, metric, bool(deployment.model.experts), family)
     row = intervals[next(name for name in names if name in intervals)]
-    _, engine, chips, both = keys(mode, family, deployment.gpu.family)
+    engine, chips, both = keys(mode == "served", family, deployment.gpu.family)[1:]
     measured = f"{row['rows']:,} measurements like it, each predicted with its own group left out"
     if both in known:
         return row["low"], row["high"], f"{both}: {table()['rows'][both]} rows; {measured}"

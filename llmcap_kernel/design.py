@@ -268,45 +268,57 @@ class Observed(Explained):
     ttft_s: float
     output_tok_s: float
 
+    @property
+    def queue_s(self):
+        """Mean wait for the prefill of a prompt, that prefill included [s]."""
+        return bandwidth.Serving(
+            self.decode, self.prompt, self.prompt, self.users, self.output_tokens
+        ).queue_s
+
     def lines(self):
         step, gap = quantity(self.decode.itl_s, "s"), quantity(self.itl_s, "s")
-        users, out, fill_s = f"{self.users:,}", f"{self.output_tokens:,}", self.prompt.share_s
-        share = self.decode.efficiency.prefill_share
-        fill = f"{share:.2f} x {quantity(fill_s, 's')}"
+        users, out = f"{self.users:,}", f"{self.output_tokens:,}"
+        share, fill = self.decode.efficiency.prefill_share, quantity(self.prompt.share_s, "s")
         rate, wait = quantity(self.output_tok_s, "tok/s"), quantity(self.ttft_s, "s")
-        queue, fixed = self.users > 1, quantity(self.decode.efficiency.first_token_s, "s")
-        first = (
-            f"{users} users, {quantity(fill_s, 's')} each, back after {out} x {gap}; {fixed}"
-            if queue
-            else f"{quantity(self.prompt.total_s, 's')} + {fixed}"
+        fixed = quantity(self.decode.efficiency.first_token_s, "s")
+        base = (*self.decode.lines(), self.prompt.lines()[-1])
+        alone = Line(
+            "ttft", "prefill + fixed", f"{quantity(self.prompt.total_s, 's')} + {fixed}", wait
         )
-        if self.served:
-            itl = Line(
-                "itl",
-                "step + (users - 1) x overlap x prefill / output_tokens",
-                f"{step} + {self.users - 1:,} x {fill} / {out}",
-                gap,
-            )
+        if not self.served:
             output = Line(
+                "output_rate",
+                "users x output_tokens / (users x overlap x prefill + output_tokens x step)",
+                f"{users} x {out} / ({users} x {share:.2f} x {fill} + {out} x {step})",
+                rate,
+            )
+            return (*base, Line("itl", "step", step, gap), alone, output)
+        queue = quantity(self.queue_s, "s")
+        return (
+            *base,
+            Line(
+                "queue",
+                "closed-loop wait of users who return as they are answered",
+                f"{users} users, {fill} each, back after {out} tokens",
+                queue,
+            ),
+            Line(
+                "itl",
+                "step + overlap x (users x prefill - queue) / output_tokens",
+                f"{step} + {share:.2f} x ({users} x {fill} - {queue}) / {out}",
+                gap,
+            ),
+            Line("ttft", "queue + fixed", f"{queue} + {fixed}", wait),
+            Line(
                 "output_rate",
                 "users x output_tokens / (ttft + output_tokens x itl)",
                 f"{users} x {out} / ({wait} + {out} x {gap})",
                 rate,
-            )
-        else:
-            itl = Line("itl", "step", step, gap)
-            output = Line(
-                "output_rate",
-                "users x output_tokens / (users x overlap x prefill + output_tokens x step)",
-                f"{users} x {out} / ({users} x {fill} + {out} x {step})",
-                rate,
-            )
-        formula = "closed-loop wait of the users + fixed" if queue else "prefill + fixed"
-        ttft = Line("ttft", formula, first, wait)
-        return (*self.decode.lines(), self.prompt.lines()[-1], itl, ttft, output)
+            ),
+        )
 
 
-def _shares(efficiency, key, deployment):
+def _shares(efficiency, known, deployment):
     """Write the efficiencies that matter to a deployment as one line."""
     many, experts = deployment.num_gpus > 1, deployment.model.experts
     shares = (
@@ -326,7 +338,7 @@ def _shares(efficiency, key, deployment):
     )
     words = [f"{word} {getattr(efficiency, name):.2f}" for word, name, on in shares if on]
     fixed = [f"{quantity(getattr(efficiency, name), 's')} {word}" for word, name, on in times if on]
-    key = f"fitted to measurements, {key}"
+    key = f"fitted to measurements: {', '.join(known)}"
     return Line("efficiencies", key, ", ".join(words), ", ".join(fixed))
 
 
@@ -584,8 +596,8 @@ class Card(Explained):
             "concurrency": self.users,
         }
 
-    def _fitted(self) -> tuple[Efficiency, str, bool]:
-        """Efficiencies of this deployment, their name, and whether they are a server's."""
+    def _fitted(self) -> tuple[Efficiency, tuple[str, ...], bool]:
+        """Its efficiencies, the sets they come from, and whether they are a server's."""
         family = self.deployment.engine.family
         served = calibration.is_served(family, "itl_ms", "", self.users)
         return *calibration.efficiency_for(self.deployment, family, served), served
@@ -601,7 +613,7 @@ class Card(Explained):
         """
         if not self.starts:
             return ()
-        efficiency, key, _ = self._fitted()
+        efficiency, known, _ = self._fitted()
         bands = []
         for metric, (name, unit, scale) in ESTIMATED.items():
             made = self.estimate(metric)
@@ -610,7 +622,7 @@ class Card(Explained):
             )
             words = f"{value}, from {low} to {high} four times in five"
             bands.append(Line(f"estimated {name}", made.reason, "", words))
-        return (_shares(efficiency, key, self.deployment), *self.observed().lines(), *bands)
+        return (_shares(efficiency, known, self.deployment), *self.observed().lines(), *bands)
 
     def checks(self, slo):
         """Hold the estimates against what must hold.

@@ -37,12 +37,15 @@ START = {
     "pcie_exchange_s": 2e-5,
     "burst_share": 0.4,
 }
-# how hard a set is held: a mode to START, its engines, its chips and the two to changing nothing
-HOLD = {"served": (0.05, 0.25, 4.0, 10.0), "offline": (0.05, 0.25, 0.25, 1.0)}
+# how hard a set is held: a mode to START; its engines, its chips and the two together to changing
+# nothing
+HOLD = {"served": (0.05, 0.25, 1.0, 4.0), "offline": (0.02, 0.15, 0.25, 0.7)}
 MOST_ALIKE = 6  # rows of one source, model, card and metric weigh as much as this many
+DOUBTED = {"ix_tokpos": 0.3}  # its own notes warn of errors, and its prompts run at 1/40 of peak
 TAILS = (0.6, 0.3, 0.15)  # relative error beyond which a row pulls less, narrowed in turn
 FOLDS = 8
 LOW, HIGH = 0.1, 0.9
+FEWEST = 30  # rows that an interval of their own takes
 
 
 class Sample(NamedTuple):
@@ -76,13 +79,13 @@ class Sample(NamedTuple):
     @property
     def path(self):
         """The sets it belongs to, from the widest to the most specific [-]."""
-        mode = "served" if self.load["served"] else "offline"
-        return calibration.keys(mode, self.family, self.deployment.gpu.family)
+        return calibration.keys(self.load["served"], self.family, self.deployment.gpu.family)
 
     @property
-    def kind(self):
-        """What its interval is shared with [-]."""
-        return f"{self.path[0]}.{self.regime}.{self.load['metric']}"
+    def kinds(self):
+        """What its interval may be shared with, from the most alike to the widest [-]."""
+        mode, sparse = self.path[0], bool(self.deployment.model.experts)
+        return calibration.kinds(mode, self.regime, self.load["metric"], sparse, self.family)
 
 
 def samples(path):
@@ -155,12 +158,12 @@ def _stack(items):
     """Turn a list of like records of numbers into one record of arrays."""
     import numpy
 
-    first = items[0]
+    first: Any = items[0]
     if first is None or isinstance(first, str):
         return first
     if is_dataclass(first):
-        columns = {f.name: _stack([getattr(i, f.name) for i in items]) for f in fields(first)}
-        return type(first)(**columns)
+        named = {f.name: _stack([getattr(i, f.name) for i in items]) for f in fields(first)}
+        return first.__class__(**named)
     if isinstance(first, tuple):
         columns = [_stack(list(column)) for column in zip(*items, strict=True)]
         return type(first)(*columns) if hasattr(first, "_fields") else tuple(columns)
@@ -226,7 +229,8 @@ def _weights(rows):
     count: dict = {}
     for name in names:
         count[name] = count.get(name, 0) + 1
-    return numpy.array([min(1.0, MOST_ALIKE / count[name]) for name in names])
+    alike = numpy.array([min(1.0, MOST_ALIKE / count[name]) for name in names])
+    return alike * numpy.array([DOUBTED.get(row.source, 1.0) for row in rows])
 
 
 class _Problem:
@@ -240,16 +244,13 @@ class _Problem:
         self.keys = sorted({key for row in rows for key in row.path})
         at = {key: i for i, key in enumerate(self.keys)}
         paths = numpy.array([[at[key] for key in row.path] for row in rows])
-        names, self.depth = len(START), paths.shape[1]
-        every = numpy.arange(len(rows))
-        self.member = sparse.csr_matrix(
-            (numpy.ones(paths.size), (every.repeat(self.depth), paths.ravel())),
-            shape=(len(rows), len(self.keys)),
-        )
-        self.columns = (paths[:, :, None] * names + numpy.arange(names)).ravel()
-        self.lines = every.repeat(self.depth * names)
-        hold = {k: HOLD[row.path[0]][n] for row in rows for n, k in enumerate(row.path)}
-        self.hold = numpy.repeat([math.sqrt(hold[key]) for key in self.keys], names)
+        line = numpy.repeat(numpy.arange(len(rows)), paths.shape[1])
+        shape = (len(rows), len(self.keys))
+        self.member = sparse.csr_matrix((numpy.ones(paths.size), (line, paths.ravel())), shape)
+        self.lines = numpy.repeat(line, len(START))
+        self.columns = (paths[:, :, None] * len(START) + numpy.arange(len(START))).ravel()
+        level = {key: HOLD[row.path[0]][n] for row in rows for n, key in enumerate(row.path)}
+        self.hold = numpy.repeat([math.sqrt(level[key]) for key in self.keys], len(START))
         self.start = numpy.array([_free(name, value) for name, value in START.items()])
         self.weight = numpy.sqrt(_weights(rows))
 
@@ -282,7 +283,7 @@ class _Problem:
         # the slope of the pulled residual: 1 where the error is small
         pull = numpy.sqrt(square / numpy.maximum(numpy.log1p(square), 1e-300)) / (1 + square)
         each *= (self.weight * numpy.where(square < 1e-9, 1.0, pull))[:, None]
-        spread = numpy.repeat(each[:, None, :], self.depth, axis=1).ravel()
+        spread = each[self.lines[:: len(START)]].ravel()
         shape = (len(e), len(x))
         top = sparse.csr_matrix((spread, (self.lines, self.columns)), shape=shape)
         return sparse.vstack([top, sparse.diags(self.hold)]).tocsr()
@@ -466,15 +467,13 @@ def intervals(rows, missed):
     groups: dict = {}
     for by, pairs in missed.items():
         for name, error in pairs.items():
-            row = by_id[name]
-            mode, metric = row.path[0], row.load["metric"]
-            for key in (mode, f"{mode}.{metric}", row.kind):
+            for key in by_id[name].kinds:
                 groups.setdefault(key, {}).setdefault(by, []).append(error)
     out = {}
     for key, labelled in sorted(groups.items()):
         pooled = [e for some in labelled.values() for e in some]
         count = max(map(len, labelled.values()))
-        if count < 20 and key.count("."):
+        if count < FEWEST and "." in key:
             continue
         low, high = (validate.quantile(pooled, share) for share in (LOW, HIGH))
         strange = labelled.get("source", pooled)
@@ -486,6 +485,16 @@ def intervals(rows, missed):
             "unknown": math.exp(max((spread - (high - low)) / 2, 0.1)),
         }
     return out
+
+
+def _moving(sets):
+    """The shifts worth writing."""
+    kept = {}
+    for key, values in sets.shifts.items():
+        moved = {n: v for n, v in values.items() if abs(v - 1) >= 0.01}
+        if moved:
+            kept[key] = moved
+    return kept
 
 
 def write(path, sets, widths, source):
@@ -517,12 +526,12 @@ def write(path, sets, widths, source):
     ]
     for key, values in sets.fits.items():
         lines += ["", f'[fits."{key}"]'] + [f"{n} = {v:.4g}" for n, v in values.items()]
-    for key, values in sets.shifts.items():
-        moved = [f"{n} = {v:.3f}" for n, v in values.items() if abs(v - 1) >= 0.01]
-        lines += ["", f'[shifts."{key}"]', *moved] if moved else []
+    for title, tables in (("shifts", _moving(sets)), ("intervals", widths)):
+        lines += ["", f"[{title}]"]
+        for key, values in tables.items():
+            inside = ", ".join(f"{n} = {v:.3g}" for n, v in values.items())
+            lines.append(f'"{key}" = {{ {inside} }}')
     lines += ["", "[rows]"] + [f'"{key}" = {n}' for key, n in sets.rows.items()]
-    for key, values in widths.items():
-        lines += ["", f'[intervals."{key}"]'] + [f"{n} = {v:.4g}" for n, v in values.items()]
     path = Path(path)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
@@ -606,6 +615,6 @@ def calibrate(path, out, say=print):
     write(out, sets, intervals(rows, missed), Path(path).name)
     say(f"wrote {out}")
     if Path(out).resolve() == calibration.FILE.resolve():
-        calibration.forget()
+        calibration._forget()
         say(f"wrote {keep_predictions(path, missed, Path(path).with_name('predicted.csv'))}")
     return sets, missed

@@ -99,7 +99,7 @@ def test_a_cached_prefix_never_slows_prefill(d, tokens, percent):
 @given(workloads)
 def test_served_latency_is_decode_alone_for_one_user(load):
     one = bandwidth.serve(B, load, concurrency=1)
-    assert one.itl_served_s == one.itl_decode_s
+    assert one.itl_served_s == pytest.approx(one.itl_decode_s)
     assert one.ttft_burst_s == one.ttft_idle_s
 
 
@@ -162,7 +162,7 @@ def test_the_explanation_adds_up():
     assert "decode step = dense weights + attention + communication" in text
     assert "3.35 TB/s" in text
     serving = bandwidth.serve(B, Workload(7000, 1000, 16))
-    assert "itl_served" in serving.explain() and "15 x" in serving.explain()
+    assert "itl_served" in serving.explain() and "(16 x" in serving.explain()
 
 
 def speculating(d, **kwargs):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel import bandwidth, calibration, catalog, design, fit
+from llmcap_kernel import bandwidth, calibration, catalog, design, fit, validate
 from llmcap_kernel.spec import BadInput, Efficiency
 
 from .measured import ROWS
@@ -53,7 +53,7 @@ def test_an_engine_nobody_measured_falls_back_and_widens():
         for f in ("vllm", "an-engine-of-next-year")
     )
     assert unknown.high / unknown.low > known.high / known.low
-    assert "no measurement of this engine" in unknown.reason
+    assert "no offline measurement of engine an-engine-of-next-year" in unknown.reason
     assert "left out" in known.reason
 
 
@@ -77,9 +77,14 @@ def test_what_cannot_be_predicted_is_refused_by_name():
 
 
 def test_every_fitted_set_is_physical():
-    for values in calibration.table()["fits"].values():
-        made = Efficiency(**values)
-        assert 0.05 < made.bandwidth <= 1 and made.layer_s < 1e-3
+    sets = fit.shipped()
+    for mode in sets.fits:
+        for key in sets.rows:
+            if key.startswith(mode):
+                engine, _, chips = key.removeprefix(mode).strip().partition("on ")
+                path = calibration.keys(mode == "served", engine.strip(), chips)
+                made = fit.efficiency(sets, path)
+                assert 0.05 < made.bandwidth < 1 and made.layer_s < 1e-3
     for row in calibration.table()["intervals"].values():
         assert 0 < row["low"] < 1 < row["high"] and row["rows"] >= 1 and row["unknown"] > 1
 
@@ -139,6 +144,28 @@ def test_a_fit_finds_the_efficiencies_that_made_its_rows():
                 "regime": "batched_decode",
             }
             value = calibration.predict(d, **load, efficiency=true)
-            rows.append(fit.Sample(f"{metric}{n}", "made", "batched_decode", d, "x", load, value))
+            asked = calibration.demand(d, **load)
+            row = fit.Sample(f"{metric}{n}", "made", "batched_decode", d, "x", load, value, asked)
+            rows.append(row)
     wrong = [abs(e) for e in fit.errors(rows, fit.solve(rows))]
     assert max(wrong) < 0.1 and statistics.median(wrong) < 0.03
+
+
+def test_rows_stacked_are_timed_as_one_by_one():
+    rows = fit.samples(ROWS)[::97]
+    sets = fit.shipped()
+    for row, error in zip(rows, fit.errors(rows, sets), strict=True):
+        alone = calibration.predict(
+            row.deployment, **row.load, efficiency=fit.efficiency(sets, row.path)
+        )
+        assert error == pytest.approx(math.log(row.value / alone), abs=1e-9)
+
+
+def test_the_kept_predictions_are_those_of_the_shipped_numbers():
+    """`benchmarks/predicted.csv` is written with the table; one without the other is a lie."""
+    kept = {row.id: row for row in validate.kept(ROWS, ROWS.with_name("predicted.csv"))}
+    now = [row for row in validate.run(ROWS).compared if row.id in kept]
+    assert len(now) == len(kept) > 5000
+    for row in now[::13]:
+        assert kept[row.id].predicted == pytest.approx(row.predicted, rel=1e-3)
+        assert kept[row.id].low == pytest.approx(row.low, rel=1e-3)

@@ -478,7 +478,8 @@ def test_the_lines_of_an_estimate_add_up(users):
     share, out = seen.decode.efficiency.prefill_share, seen.output_tokens
     fill_s = share * seen.prompt.share_s
     if seen.served:
-        gap_s = seen.decode.itl_s + (users - 1) * fill_s / out
+        others_s = users * seen.prompt.share_s - seen.queue_s
+        gap_s = seen.decode.itl_s + share * others_s / out
         rate = users * out / (seen.ttft_s + out * seen.itl_s)
     else:
         gap_s, rate = seen.decode.itl_s, users * out / (users * fill_s + out * seen.decode.itl_s)
@@ -488,9 +489,9 @@ def test_the_lines_of_an_estimate_add_up(users):
 
 def test_a_card_explains_its_estimates_and_their_width():
     text = design.card(B, WORKED_WORKLOAD).explain()
-    assert "efficiencies = fitted to measurements, served.vllm" in text
-    assert "itl = step + (users - 1) x overlap x prefill / output_tokens" in text
-    assert "estimated output_rate = served.vllm, hopper" in text and "four times in five" in text
+    assert "efficiencies = fitted to measurements: served, served vllm" in text
+    assert "itl = step + overlap x (users x prefill - queue) / output_tokens" in text
+    assert "estimated output_rate = served vllm on hopper" in text and "four times in five" in text
     assert "efficiencies" not in design.card(A, WORKED_WORKLOAD).explain()
     laptop = catalog.deployment(model="llama-3.1-8b", gpu="apple-m3-max", engine="llama.cpp")
     assert "itl = step\n" in design.card(laptop, Workload(500, 200)).explain()

@@ -142,7 +142,7 @@ def test_the_default_is_the_worked_spec():
 def test_every_number_shows_its_arithmetic_up_to_the_reason_for_its_width():
     for item in shown()["headline"]:
         text = item["explain"]
-        assert "Why this wide: served.vllm" in text
+        assert "Why this wide: served vllm on hopper" in text
         if item["label"] == "Max concurrent users":
             assert "max_concurrent = floor(" in text and "at 16 users\n" in text
         else:
