@@ -121,22 +121,39 @@ def test_the_numbers_are_the_kernels(changed):
     assert head[PRICE]["value"] == (f"${price.value:,.2f}" if price else "no price")
 
 
+def kept(gap, itl_s):
+    """The words on a gap and its limit, from the numbers."""
+    if gap.value > 1e3 * itl_s:
+        return "By estimate it misses the gap between tokens."
+    if gap.high > 1e3 * itl_s:
+        return "By estimate it keeps every limit; the gap between tokens may still miss."
+    return "It keeps every limit."
+
+
 def test_the_default_is_the_worked_spec():
-    gap = CARD.estimate("itl_ms")
+    gap, itl_s = CARD.estimate("itl_ms"), design.WORKED_SLO.itl_s
     most = design.estimated_users(B, design.WORKED_WORKLOAD, design.WORKED_SLO)
     assert summary(shown()) == "\n".join(
         (
             "Calculate",
-            "It fits: room for 51 sequences, 16 wanted. By estimate it keeps every limit; the gap "
-            f"between tokens may still miss. Latency binds: {quantity(gap.value / 1e3, 's')} "
+            f"It fits: room for {CARD.max_concurrent} sequences, 16 wanted. {kept(gap, itl_s)} "
+            f"Latency binds: {quantity(gap.value / 1e3, 's')} "
             f"between tokens ({quantity(gap.low / 1e3, 's')} to {quantity(gap.high / 1e3, 's')}) "
-            "of 50 ms allowed.",
+            f"of {quantity(itl_s, 's')} allowed.",
             f"Speed of one user: {digits(1e3 / gap.value)} tok/s",
             f"Max concurrent users: {most.value} users",
             f"Time to first token: {quantity(CARD.estimate('ttft_ms').value / 1e3, 's')}",
             f"$/M output: ${CARD.estimated_usd_mtok.value:,.2f}",
         )
     )
+
+
+@pytest.mark.parametrize(("end", "level"), [("low", "bad"), ("value", "warn"), ("high", "good")])
+def test_a_limit_just_beyond_an_end_of_the_interval_is_missed_unsure_or_kept(end, level):
+    gap = CARD.estimate("itl_ms")
+    itl = 1.001 * getattr(gap, end)
+    status = shown(itl=itl)["status"]
+    assert status["level"] == level and f" {kept(gap, itl / 1e3)} " in status["text"]
 
 
 def test_every_number_shows_its_arithmetic_up_to_the_reason_for_its_width():
@@ -190,8 +207,11 @@ def test_a_duty_cycle_raises_the_price_and_an_api_breaks_even():
     assert "enter its prices" in shown()["sentences"][0]
     asked = 2 * price
     even = shown(api=asked)
-    assert "busy 50% of the hours (" in even["sentences"][0]
-    assert "to never)" in even["sentences"][0]
+    low, high = (getattr(CARD.estimated_usd_mtok, end) / asked for end in ("low", "high"))
+    assert f"busy 50% of the hours ({low:.0%} to {high:.0%})" in even["sentences"][0]
+    # An API between the estimate and the interval's end may always be the cheaper one.
+    close = shown(api=(price + CARD.estimated_usd_mtok.high) / 2)["sentences"][0]
+    assert "to never)" in close
     assert "break-even duty" in even["headline"][PRICE]["explain"]
     assert "these cards are cheaper" in shown(api=asked, duty=60)["sentences"][0]
     assert "the API is cheaper" in shown(api=asked, duty=40)["sentences"][0]

@@ -5,11 +5,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.widgets.inputs import states
-from widgets import versions
+from widgets import versions, vram
 from widgets.host import CALCULATORS
 from widgets.state import MAX_MESSAGES, MAX_QUERY, Field, Form
 
 FORMS = [module.FORM for module in CALCULATORS.values()]
+FORM = vram.FORM
 EMPTY = "v=2&" + "&".join(f"{key}={stamp}" for key, stamp in versions.stamps().items())
 HOSTILE = [
     "",
@@ -64,7 +65,7 @@ def test_a_hostile_address_gives_a_state_and_says_what_was_lost(form, query):
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([field.name for field in FORMS[0].fields] + ["v", "nope", ""]),
+            st.sampled_from([field.name for field in FORM.fields] + ["v", "nope", ""]),
             st.text(max_size=30) | st.sampled_from(["8k", "1M", "fp8", "1e9", "NaN", "٣", "0x10"]),
         ),
         max_size=8,
@@ -72,15 +73,15 @@ def test_a_hostile_address_gives_a_state_and_says_what_was_lost(form, query):
 )
 @example("ctx=８０００")
 def test_no_query_raises(query):
-    state, messages = FORMS[0].parse(query)
-    assert FORMS[0].check(state) == (state, [])
+    state, messages = FORM.parse(query)
+    assert FORM.check(state) == (state, [])
     assert all(message["text"] for message in messages)
 
 
 @settings(max_examples=2000, deadline=None)
 @given(st.text(max_size=300) | st.binary(max_size=300).map(lambda raw: raw.decode("latin-1")))
 def test_no_text_raises(query):
-    FORMS[0].parse(query)
+    FORM.parse(query)
 
 
 JSON = st.recursive(
@@ -91,17 +92,17 @@ JSON = st.recursive(
 
 
 @settings(max_examples=1000, deadline=None)
-@given(JSON | st.dictionaries(st.sampled_from([f.name for f in FORMS[0].fields]), JSON))
+@given(JSON | st.dictionaries(st.sampled_from([f.name for f in FORM.fields]), JSON))
 def test_no_message_from_a_browser_raises(message):
-    state, _ = FORMS[0].check(message)
-    assert FORMS[0].check(state) == (state, [])
+    state, _ = FORM.check(message)
+    assert FORM.check(state) == (state, [])
 
 
 def test_an_unknown_name_is_told_the_nearest():
-    state, (message,) = FORMS[0].parse("gpu=h100-smx")
-    assert state == FORMS[0].defaults()
+    state, (message,) = FORM.parse("gpu=h100-smx")
+    assert state == FORM.defaults()
     assert "h100-sxm" in message["text"] and message["field"] == "gpu"
-    _, (message,) = FORMS[0].parse("contxt=8000&")
+    _, (message,) = FORM.parse("contxt=8000&")
     assert "contxt" in message["text"]
 
 
@@ -110,32 +111,32 @@ def test_an_unknown_name_is_told_the_nearest():
     [("8k", 8000), ("128K", 128_000), ("1.5m", 1_500_000), ("8,192", 8192), (" 8 000 ", 8000)],
 )
 def test_token_counts_may_be_short(written, read):
-    state, messages = FORMS[0].parse(f"ctx={written}")
+    state, messages = FORM.parse(f"ctx={written}")
     assert (state["ctx"], messages) == (read, [])
 
 
 def test_a_count_of_users_is_not_short():
-    _, (message,) = FORMS[0].parse("users=2k")
+    _, (message,) = FORM.parse("users=2k")
     assert message["field"] == "users"
 
 
 def test_the_first_of_two_is_used_and_the_second_is_named():
-    state, (message,) = FORMS[0].parse("ctx=4000&ctx=16000")
+    state, (message,) = FORM.parse("ctx=4000&ctx=16000")
     assert state["ctx"] == 4000
     assert "more than once" in message["text"]
 
 
 def test_an_alias_of_the_catalogue_is_written_by_its_name():
-    state, messages = FORMS[0].parse("model=meta-llama/Llama-3.1-70B&gpu=H100_SXM")
-    assert (state, messages) == (FORMS[0].defaults(), [])
+    state, messages = FORM.parse("model=meta-llama/Llama-3.1-70B&gpu=H100_SXM")
+    assert (state, messages) == (FORM.defaults(), [])
 
 
 def test_voila_keeps_its_own_inputs():
-    assert FORMS[0].parse("voila-theme=dark") == (FORMS[0].defaults(), [])
+    assert FORM.parse("voila-theme=dark") == (FORM.defaults(), [])
 
 
 def test_a_long_address_is_cut_between_parts():
-    state, messages = FORMS[0].parse("ctx=4k&" + "x=1&" * MAX_QUERY)
+    state, messages = FORM.parse("ctx=4k&" + "x=1&" * MAX_QUERY)
     assert state["ctx"] == 4000
     assert "too long" in messages[0]["text"]
 
