@@ -2,7 +2,6 @@
 # Everything is installed into .venv from requirements.lock, which pins each file by its hash.
 
 SHELL := /bin/sh
-PORT ?= 8866
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -15,8 +14,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 .PHONY: serve test setup book notebooks lint bench lock clean help
 
-serve: $(READY) ## read the book and use the apps at http://127.0.0.1:8866/ (PORT= changes it)
-	@exec $(BIN)/python -m widgets.serve --port $(PORT)
+serve: $(READY) ## read the book and use the apps at http://127.0.0.1:8866/ (PORT=9000 takes another port)
+	@exec $(BIN)/python -m widgets.serve $(if $(PORT),--port $(PORT))
 
 test: $(READY) ## run every test: unit, notebooks, browser
 	$(BIN)/python -m pytest -q -rs --no-fold-skipped
@@ -50,7 +49,7 @@ lint: $(READY) ## style and types
 	$(BIN)/mypy
 
 bench: $(READY) ## re-run what we claim about speed and accuracy
-	@for f in benchmarks/*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
+	@for f in benchmarks/speed.py benchmarks/accuracy.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
 
 # No header, no origin notes, no index address: the file says what, never from where.
 lock: $(READY) ## resolve pyproject.toml anew into requirements.lock

@@ -14,7 +14,7 @@ import traitlets
 
 from llmcap_kernel.refuse import BadInput
 
-from . import calculate, cliff, compare, preheat, scorecard, validate, vram
+from . import calculate, cliff, compare, scorecard, validate, vram
 from .page import static_html, summary
 from .upload import Upload
 
@@ -263,5 +263,4 @@ def app(name):
     Calculator
         The calculator [-].
     """
-    preheat.wait_for_request()
     return Calculator(name, os.environ.get("QUERY_STRING", ""))
