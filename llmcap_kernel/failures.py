@@ -13,6 +13,7 @@ import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
+from . import catalog, spellings
 from .spec import Deployment
 
 MOE_SMALL_BATCH = 8  # requests in flight up to which few experts are shared
@@ -357,6 +358,20 @@ def _odd_lengths(line):
     return line.get("source_id") == "aic" and line.get("input_tokens") in ("2000", "4000")
 
 
+def _counted_twice(line):
+    tp, ep = (_whole(line.get(name)) for name in ("tp", "ep"))
+    if not ep or tp != ep * ep:
+        return False
+    card = spellings.card(str(line.get("gpu") or "")).name
+    return bool(card) and spellings.counted_twice(tp, ep, catalog.gpu(card).max_per_node)
+
+
+def _whole(text):
+    """A short whole number; 0 for whatever else a stranger's file holds."""
+    text = str(text or "").strip()
+    return int(text) if len(text) <= 4 and text.isascii() and text.isdecimal() else 0
+
+
 DOUBTS = (
     Doubt(
         "odd-lengths",
@@ -364,6 +379,14 @@ DOUBTS = (
         "These rows are several times off their neighbours with other lengths, some one way and "
         "some the other: a label of card, format or model is likely to be wrong.",
         _odd_lengths,
+    ),
+    Doubt(
+        "split-counted-twice",
+        "Cards that are experts' parallelism squared",
+        "The label multiplies tensor and expert parallelism: 64 cards of TP 64 and EP 8, on nodes "
+        "of 8. Of many such rows the source's own name says tp8_ep8. One number is counted twice, "
+        "so it is taken once: 8 cards for both.",
+        _counted_twice,
     ),
     Doubt(
         "mlperf-setup",
@@ -436,6 +459,8 @@ class Evidence(NamedTuple):
         The same for the rows of the same regimes on which it does not fire [-].
     inside : float or None
         Share of measurements inside the interval [-].
+    unseen : float or None
+        `error` of fits that never saw a row's source; None where none is kept [-].
     sources : tuple of tuple
         Source, rows and median ratio, the farthest off first [-].
     worst : tuple of str
@@ -448,6 +473,7 @@ class Evidence(NamedTuple):
     error: float | None = None
     alike: float | None = None
     inside: float | None = None
+    unseen: float | None = None
     sources: tuple = ()
     worst: tuple = ()
 
@@ -501,13 +527,13 @@ def evidence(rows, names=FAILURE_MODES, fired=lambda row: row.failure_modes):
     tuple of Evidence
         One for each name, in their order [-].
     """
-    usable = [r for r in rows if r.predicted and r.measured]
-    ratios = {id(r): speed_ratio(r.metric, r.predicted, r.measured) for r in usable}
+    usable = [(r, r.error, fired(r)) for r in rows if r.predicted and r.measured]
+    ratios = {id(r): speed_ratio(r.metric, r.predicted, r.measured) for r, _, _ in usable}
     out = []
     for name in names:
-        hit = [r for r in usable if name in fired(r)]
+        hit = [r for r, _, found in usable if name in found]
         regimes = {r.regime for r in hit}
-        alike = [r.error for r in usable if r.regime in regimes and name not in fired(r)]
+        alike = [e for r, e, found in usable if r.regime in regimes and name not in found]
         out.append(_evidence(name, hit, alike, ratios))
     return tuple(out)
 
@@ -516,6 +542,7 @@ def _evidence(name, hit, alike, ratios):
     if not hit:
         return Evidence(name, 0)
     far = sorted(hit, key=lambda r: -abs(math.log(ratios[id(r)])))
+    unseen = [abs(r.left_out[-1] / r.measured - 1) for r in hit if r.left_out[-1]]
     return Evidence(
         name,
         len(hit),
@@ -523,6 +550,7 @@ def _evidence(name, hit, alike, ratios):
         statistics.median(r.error for r in hit),
         statistics.median(alike) if alike else None,
         sum(r.inside for r in hit) / len(hit),
+        statistics.median(unseen) if unseen else None,
         _by_source(hit, ratios),
         tuple(r.id for r in far[:3]),
     )

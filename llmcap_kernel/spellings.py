@@ -359,7 +359,7 @@ def family(engine):
     -------
     str
         One of vllm, sglang, trtllm, llama.cpp, transformers, exllama, gpt-fast, mlc,
-        lmdeploy and other [-].
+        lmdeploy, vllm-static, pytorch-kernels and other [-].
 
     Examples
     --------
@@ -406,6 +406,32 @@ def engine_record(engine_family, version):
     return held[max(older) if older else min(held)]
 
 
+def counted_twice(tp, ep, per_node):
+    """Say whether a tensor parallelism is the expert parallelism counted twice.
+
+    Some sources multiply the two, though the cards that share a layer share its experts:
+    the label is then the square, on more cards than a node has.
+
+    Parameters
+    ----------
+    tp, ep : int
+        As a source labels them [-].
+    per_node : int
+        Cards of a node [-].
+
+    Returns
+    -------
+    bool
+        True when `ep` cards are meant for both [-].
+
+    Examples
+    --------
+    >>> counted_twice(64, 8, 8), counted_twice(4, 2, 8)
+    (True, False)
+    """
+    return ep > 1 and tp == ep * ep and tp > per_node
+
+
 def _split(spelled, model, gpu, cards):
     """Work out tp, pp, ep and data-parallel attention where a row is silent or odd."""
     pp = spelled.pp or 1
@@ -415,8 +441,7 @@ def _split(spelled, model, gpu, cards):
         # one card a replica of attention: the layer is spread over those that share experts
         tp = ep if ep > 1 else spelled.dp_attention
         note = f"tp 1 beside data-parallel attention: {tp} cards taken"
-    if ep > 1 and tp == ep * ep and tp > gpu.max_per_node:
-        # some sources multiply the two: the cards that share a layer share its experts
+    if counted_twice(tp, ep, gpu.max_per_node):
         note = f"tp {tp} and ep {ep} on nodes of {gpu.max_per_node}: {ep} cards taken for both"
         tp = ep
     if not model.experts or tp % ep or ep > model.experts:

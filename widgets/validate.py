@@ -1,19 +1,23 @@
 """Predicted against measured: every published row, and a file of the reader's own.
 
 The page computes no prediction of the published rows: `llmcap calibrate` wrote them beside the
-measurements, with what fits predict that never saw the row's model, card or source.
+measurements, with what fits predict that never saw the row's model, card or source. Joining the
+two files takes most of a second, so `python -m widgets.validate` keeps them joined.
 """
 
+import json
 import math
 import re
 import statistics
+from collections import Counter
 from functools import cache, lru_cache, partial
 from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
+from zlib import crc32
 
-from llmcap_kernel import catalog, failures, results, validate
+from llmcap_kernel import catalog, failures, fit, results, validate
 from llmcap_kernel.explain import digits
 
 from . import controls as c
@@ -24,10 +28,11 @@ TITLE = "Validate"
 LEAD = "How far are the predictions from published measurements, where do they fail, and how near are they to yours?"  # noqa: E501
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 MEASURED, PREDICTED = BENCHMARKS / "measured.csv", BENCHMARKS / "predicted.csv"
+JOINED = BENCHMARKS / "joined.json"
 ANY, NONE, AS_FILE = "any", "none", "file"
 FARTHEST_ROWS = 8
 OWN_ROWS = 20
-DRAWN = 2500  # points of a file that are drawn
+CELLS = 64  # places along an axis that can be told apart; of the rows on one place one is drawn
 
 
 class Group(NamedTuple):
@@ -67,13 +72,14 @@ GROUPS = {
 }
 GROUP_OF = {metric: name for name, group in GROUPS.items() for metric in group.metrics}
 AGAINST = {
-    "fitted": "fitted to all rows",
-    "model": "its model left out of the fit",
-    "card": "its card left out of the fit",
     "source": "its source left out of the fit",
+    "card": "its card left out of the fit",
+    "model": "its model left out of the fit",
+    "fitted": "fitted to all rows",
     "ceiling": "the spec sheet alone, no fit",
 }
-LEFT_OUT = ("model", "card", "source")
+LEFT_OUT = ("model", "card", "source")  # in the order of `Row.left_out`
+FILTERS = ("mode", "regime", "engine", "gpu", "model", "source")
 ENGINES = ("vllm", "sglang", "trtllm", "llama.cpp", "transformers")
 
 
@@ -86,11 +92,45 @@ def measured_rows():
     tuple of Row
         Predicted beside measured; empty where the files are not installed [-].
     """
-    if not MEASURED.exists():
+    if not PREDICTED.exists():
         return ()
-    if PREDICTED.exists():
+    held = json.loads(JOINED.read_text("utf-8")) if JOINED.exists() else {}
+    if held.get("of") != _stamp():
         return validate.kept(MEASURED, PREDICTED)
-    return validate.run(MEASURED).compared
+    said = [[tuple(x) if isinstance(x, list) else x for x in one] for one in held["said"]]
+    return tuple(
+        validate.Row(**dict(zip(SAID, said[which], strict=True)),
+                     **dict(zip(NUMBERS, numbers, strict=True)), left_out=tuple(left_out))
+        for which, numbers, left_out in held["rows"]
+    )  # fmt: skip
+
+
+# What many rows have in common is written once.
+SAID = ("metric", "regime", "failure_modes", "model", "gpu", "engine", "source", "doubts")
+NUMBERS = ("id", "measured", "predicted", "low", "high", "ceiling")
+
+
+def _stamp():
+    return [crc32(path.read_bytes()) for path in (MEASURED, PREDICTED)]
+
+
+def keep_joined():
+    """Write the published rows joined with their predictions, for the page to open sooner.
+
+    Returns
+    -------
+    Path
+        The file; one that no longer fits the two it was made of is not used [-].
+    """
+    said: dict = {}
+    rows = []
+    for row in validate.kept(MEASURED, PREDICTED):
+        which = said.setdefault(tuple(getattr(row, name) for name in SAID), len(said))
+        rows.append([which, [getattr(row, name) for name in NUMBERS], row.left_out])
+    lines = [",\n".join(json.dumps(one) for one in some) for some in (said, rows)]
+    text = f'{{"of": {_stamp()}, "said": [\n{lines[0]}\n], "rows": [\n{lines[1]}\n]}}\n'
+    JOINED.write_text(text, "utf-8")
+    return JOINED
 
 
 @cache
@@ -111,7 +151,7 @@ FORM = Form(
     "validate",
     (
         Field("metric", "name", "speed", "Measured", names=lambda: tuple(GROUPS)),
-        Field("against", "name", "fitted", "Prediction", names=lambda: tuple(AGAINST)),
+        Field("against", "name", "source", "Prediction", names=lambda: tuple(AGAINST)),
         _filter("mode", "Failure mode", lambda: (ANY, NONE, *failures.FAILURE_MODES)),
         _filter("regime", "Regime", lambda: (ANY, *validate.REGIMES)),
         _filter("engine", "Engine", lambda: (ANY, *_names("engine"))),
@@ -140,14 +180,17 @@ COLUMN_OF = {
     **{"in": "input_tokens", "out": "output_tokens", "users": "concurrency"},
 }
 ACCEPT = ".csv,.json,.jsonl,.md,.txt"
-UNSEEN = {
-    "label": "A model never seen",
-    "note": "Each row predicted by a fit without its model.",
-    "values": {"against": "model"},
-}
 PRESETS = (
-    # only fits that left something out can say what they make of it
-    *([UNSEEN] if PREDICTED.exists() else ()),
+    {
+        "label": "A model never seen",
+        "note": "Each row predicted by a fit without its model.",
+        "values": {"against": "model"},
+    },
+    {
+        "label": "Rows the fit has seen",
+        "note": "The estimates that the other calculators show.",
+        "values": {"against": "fitted"},
+    },
     {
         "label": "The spec sheet alone",
         "note": "What a ceiling says where nothing was fitted.",
@@ -241,15 +284,35 @@ def _prediction(row, against):
     return row.ceiling if against == "ceiling" else row.left_out[LEFT_OUT.index(against)]
 
 
-def _passes(row, state):
-    """Whether a row is one that the filters leave in."""
-    mode = state["only.mode"]
-    if (mode == NONE and row.failure_modes) or mode not in (ANY, NONE, *row.failure_modes):
-        return False
-    return all(
-        state[f"only.{name}"] in (ANY, getattr(row, name))
-        for name in ("regime", "engine", "gpu", "model", "source")
-    )
+@lru_cache(maxsize=16)
+def _left_in(filters):
+    """The published rows that the filters leave in, by group."""
+    mode, *others = filters
+    wanted = [(n, v) for n, v in zip(FILTERS[1:], others, strict=True) if v != ANY]
+    out: dict = {name: [] for name in GROUPS}
+    for row in measured_rows():
+        if (mode == NONE and row.failure_modes) or mode not in (ANY, NONE, *row.failure_modes):
+            continue
+        if all(getattr(row, name) == value for name, value in wanted):
+            out[GROUP_OF[row.metric]].append(row)
+    return out
+
+
+@lru_cache(maxsize=64)
+def _told(filters, group, against):
+    """The points of a group under a choice of prediction."""
+    return points(_left_in(filters)[group], against)
+
+
+@lru_cache(maxsize=64)
+def _medians(filters, group):
+    """How far half of a group's rows are off, by choice of prediction."""
+    out = {}
+    for against in AGAINST:
+        pairs = ((_prediction(row, against), row) for row in _left_in(filters)[group])
+        errors = [abs(value / row.measured - 1) for value, row in pairs if value]
+        out[against] = statistics.median(errors) if errors else None
+    return out
 
 
 # the view
@@ -272,10 +335,10 @@ def view(state, own=None):
     """
     own = own if state["file"] else None
     controls = _controls(state, own)
-    rows = [row for row in measured_rows() if _passes(row, state)]
+    filters = tuple(state[f"only.{name}"] for name in FILTERS)
     mine = own.rows(_fills(state)) if own else ()
     group = state["metric"]
-    shown = points([row for row in rows if GROUP_OF[row.metric] == group], state["against"])
+    shown = _told(filters, group, state["against"])
     ours = "ceiling" if state["against"] == "ceiling" else "fitted"  # no fit ever saw these
     drawn = points([r for r in mine if GROUP_OF.get(r.metric) == group], ours)
     return c.frame(
@@ -284,25 +347,26 @@ def view(state, own=None):
         TITLE,
         LEAD,
         controls,
-        headline=_headline(rows, shown, state, mine),
+        headline=_headline(_medians(filters, group), shown, state, mine),
         status=_status(shown, state),
-        figure=_figure(shown, drawn, state, own),
+        figure=_figure(shown, drawn, group, state["against"])
+        if drawn
+        else _published(filters, group, state["against"]),
         tables=[
             *(_own_tables(own, mine) if own else ()),
-            _by_group(rows, state),
+            _by_group(filters, state),
             *([_farthest(shown, state)] if shown else []),
             *_evidence_tables(),
         ],
         sentences=_sentences(state),
-        messages=_messages(own, mine, drawn, state),
+        messages=_messages(own, mine, drawn),
     )
 
 
 def _controls(state, own):
     fields = {field.name: field for field in FORM.fields}
-    counts = {name: len([r for r in measured_rows() if GROUP_OF[r.metric] == name])
-              for name in GROUPS}  # fmt: skip
-    metrics = [(n, f"{g.title} ({counts[n]:,} rows)", "") for n, g in GROUPS.items()]
+    every = _left_in((ANY,) * len(FILTERS))
+    metrics = [(n, f"{g.title} ({len(every[n]):,} rows)", "") for n, g in GROUPS.items()]
     modes = [(ANY, "any or none", ""), (NONE, "none fires", "")]
     modes += [(one.name, one.title, "") for one in failures.MODES]
     regimes = [(ANY, "any", ""), *((r, r.replace("_", " "), "") for r in validate.REGIMES)]
@@ -376,10 +440,7 @@ def _inside(some):
     return sum(told) / len(told) if told else None
 
 
-def _headline(rows, shown, state, mine):
-    group = GROUPS[state["metric"]]
-    here = [row for row in rows if row.metric in group.metrics]
-    plain = points(here, "ceiling")
+def _headline(medians, shown, state, mine):
     said = AGAINST[state["against"]]
     choice = "Half are within" if state["against"] != "ceiling" else "Spec sheet: half are within"
     out = [
@@ -391,18 +452,22 @@ def _headline(rows, shown, state, mine):
             "explain": _definition(shown),
         }
     ]
+    others = {
+        "fitted": ("Fitted to all rows", "the fit has seen them; the other calculators show it"),
+        "ceiling": ("The spec sheet alone", "no fit; the gap is what measuring adds"),
+    }
+    out += [
+        {
+            "label": f"{title}: half are within",
+            "value": _percent(medians[name]),
+            "unit": "of the measurement" if medians[name] is not None else "",
+            "note": note if medians[name] is not None else "memory has no ceiling to compare with",
+            "explain": "",
+        }
+        for name, (title, note) in others.items()
+        if shown and state["against"] not in (name, "ceiling")
+    ]
     if state["against"] != "ceiling":
-        out.append(
-            {
-                "label": "The spec sheet alone: half are within",
-                "value": _percent(_median(plain)),
-                "unit": "of the measurement" if plain else "",
-                "note": "no fit; the gap between the two is what measuring adds"
-                if plain
-                else "memory has no ceiling to compare with",
-                "explain": "",
-            }
-        )
         out.append(
             {
                 "label": "Measurements in the 80% interval",
@@ -444,9 +509,10 @@ def _status(shown, state):
         text = "The measured rows are not part of this installation."
         return {"level": "warn", "text": text}
     if not shown:
-        had = state["against"] in LEFT_OUT and not any(any(r.left_out) for r in measured_rows())
-        text = "No row has this prediction yet: `llmcap calibrate` writes it." if had else ""
-        return {"level": "warn", "text": text or "No measured row matches these filters."}
+        text = "No measured row matches these filters."
+        if state["against"] == "ceiling":
+            text = "No measured row with a ceiling matches these filters: memory has none."
+        return {"level": "warn", "text": text}
     median, far, held = _median(shown), _p80(shown), _inside(shown)
     text = f"Half of {len(shown):,} measurements are within {_percent(median)} of the prediction, "
     text += f"four of five within {_percent(far)}"
@@ -463,55 +529,72 @@ def _on_axes(metric, value):
     return 1e3 / value if metric == "itl_ms" else value
 
 
-def _figure(shown, drawn, state, own):
+@lru_cache(maxsize=32)
+def _published(filters, group, against):
+    """The figure without a reader's file; a choice taken back is drawn at once."""
+    return _figure(_told(filters, group, against), (), group, against)
+
+
+def _figure(shown, drawn, group, against):
     if not shown and not drawn:
         return None
-    group = GROUPS[state["metric"]]
     kept = [p for p in shown if p.inside is not False]
     missed = [p for p in shown if p.inside is False]
-    name = "in its interval" if state["against"] != "ceiling" else "published rows"
+    name = "in its interval" if against != "ceiling" else "published rows"
+    both = [_on_axes(p.row.metric, v) for p in (*shown, *drawn) for v in (p.predicted, p.measured)]
+    low, high = _short(min(both) / 1.5), _short(max(both) * 1.5)
+    circle = {"color": mark(4), "symbol": "circle", "size": 6, "opacity": 0.55}
+    cross = {"color": mark(7), "symbol": "x", "size": 7, "opacity": 0.8}
     traces = [
-        _marks(kept, name, {"color": mark(4), "symbol": "circle", "size": 6, "opacity": 0.55}),
-        _marks(missed, "outside it", {"color": mark(7), "symbol": "x", "size": 7, "opacity": 0.8}),
+        _marks(kept, name, circle, low, high),
+        _marks(missed, "outside it", cross, low, high),
     ]
-    if own:
+    if drawn:
         look = {"color": mark(8), "symbol": "star", "size": 13 if len(drawn) < 100 else 7}
         look["line"] = {"color": TEXT, "width": 1 if len(drawn) < 100 else 0}
-        traces.append(_marks(drawn[:DRAWN], "your file", look))
-    both = [_on_axes(p.row.metric, v) for p in (*shown, *drawn) for v in (p.predicted, p.measured)]
-    low, high = min(both) / 1.5, max(both) * 1.5
+        traces.append(_marks(drawn, "your file", look, low, high))
     log_range = [math.log10(low), math.log10(high)]
     ticks = {"type": "log", "range": log_range, "dtick": 1, "exponentformat": "none"}
     legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
     return figure(
         [*_band(shown, low, high), _identity(low, high), *(t for t in traces if t["x"])],
-        _alt(shown, group, state),
+        _alt(shown, group, against),
         height=470,
         margin={"l": 8, "r": 12, "t": 40, "b": 8},
         showlegend=True,
         legend=legend | {"font": {"size": 12, "color": TEXT}},
-        xaxis=axis(f"measured, {group.unit}", **ticks),
-        yaxis=axis(f"predicted, {group.unit}", **ticks),
+        xaxis=axis(f"measured, {GROUPS[group].unit}", **ticks),
+        yaxis=axis(f"predicted, {GROUPS[group].unit}", **ticks),
     )
 
 
-def _alt(shown, group, state):
-    return (
-        f"{group.title}: {len(shown):,} measured values on one axis and their predictions on the "
-        f"other, both logarithmic. Half lie within {_percent(_median(shown))} of the line where "
-        f"both are equal. Prediction: {AGAINST[state['against']]}."
+def _alt(shown, group, against):
+    text = (
+        f"{GROUPS[group].title}: {len(shown):,} measured values on one axis and their predictions "
+        f"on the other, both logarithmic. Prediction: {AGAINST[against]}."
     )
+    if not shown:
+        return text
+    return f"{text} Half lie within {_percent(_median(shown))} of the line where both are equal."
 
 
-def _marks(some, name, look):
+def _marks(some, name, look, low, high):
+    """Marks for rows; of those that would lie on one another the one farthest off is drawn."""
+    scale = CELLS / math.log(high / low)
+    places: dict = {}
+    for p in some:
+        at = [_on_axes(p.row.metric, v) for v in (p.measured, p.predicted)]
+        place = tuple(int(scale * math.log(v / low)) for v in at)
+        places.setdefault(place, []).append((p, at))
+    top = [max(here, key=lambda one: abs(math.log(one[0].ratio))) for here in places.values()]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": f"{name} ({len(some):,})",
-        "x": [_short(_on_axes(p.row.metric, p.measured)) for p in some],
-        "y": [_short(_on_axes(p.row.metric, p.predicted)) for p in some],
+        "x": [_short(x) for _, (x, _) in top],
+        "y": [_short(y) for _, (_, y) in top],
         "marker": look,
-        "text": [_hover(p) for p in some],
+        "text": [_hover(p, len(here)) for (p, _), here in zip(top, places.values(), strict=True)],
         "hovertemplate": "%{text}<extra></extra>",
     }
 
@@ -520,12 +603,13 @@ def _short(value):
     return float(f"{value:.4g}")
 
 
-def _hover(p):
-    row = p.row
-    ends = f", interval {digits(p.low)} to {digits(p.high)}" if p.low is not None else ""
+def _hover(p, many):
+    row, unit = p.row, UNITS[p.row.metric]
+    ends = f" ({digits(p.low)} to {digits(p.high)})" if p.low is not None else ""
+    more = f"<br>and {many - 1:,} more here" if many > 1 else ""
     return (
-        f"{escape(row.id)}: {row.model}<br>{row.gpu}, {row.engine}<br>{row.metric}: "
-        f"{digits(row.measured)} measured<br>{digits(p.predicted)} predicted{ends}"
+        f"{escape(row.id)}: {row.model}<br>{row.gpu}, {row.engine}<br>"
+        f"{digits(row.measured)} {unit} measured<br>{digits(p.predicted)} predicted{ends}{more}"
     )
 
 
@@ -564,28 +648,34 @@ def _band(shown, low, high):
 # the tables
 
 
-def _by_group(rows, state):
-    table = []
-    for group in GROUPS.values():
-        here = [row for row in rows if row.metric in group.metrics]
-        told, plain = points(here, state["against"]), points(here, "ceiling")
-        table.append(
+SIDE_BY_SIDE = {
+    "source": "Source left out",
+    "card": "Card left out",
+    "model": "Model left out",
+    "fitted": "Fitted to all",
+    "ceiling": "Spec sheet",
+}
+
+
+def _by_group(filters, state):
+    """Every choice of prediction beside the others, so that none can be picked to look well."""
+    rows = []
+    for name, group in GROUPS.items():
+        medians = _medians(filters, name)
+        held = _inside(_told(filters, name, state["against"]))
+        rows.append(
             [
                 group.title,
-                f"{len(told):,}",
-                _percent(_median(told)),
-                _percent(_median(plain)),
-                _percent(_p80(told)),
-                _percent(_inside(told)),
+                f"{len(_left_in(filters)[name]):,}",
+                *(_percent(medians[against]) for against in SIDE_BY_SIDE),
+                _percent(held),
             ]
         )
     return {
-        "caption": f"How far off, by what was measured: {AGAINST[state['against']]}",
-        "columns": [
-            *("Measured", "Rows", "Half within", "Spec sheet: half within", "4 of 5 within"),
-            "In the interval",
-        ],
-        "rows": table,
+        "caption": "Half of the rows are within, by what was measured and what the fit had seen; "
+        f"the last column for the prediction chosen, {AGAINST[state['against']]}",
+        "columns": ["Measured", "Rows", *SIDE_BY_SIDE.values(), "In the interval"],
+        "rows": rows,
         "highlight": [list(GROUPS).index(state["metric"])],
     }
 
@@ -642,6 +732,8 @@ def _evidence_tables():
     if not rows:
         return ()
     modes = failures.evidence(rows)
+    sources = tuple(sorted(_names("source")))
+    of_source = failures.evidence(rows, sources, lambda row: (row.source,))
     doubted = tuple(one.name for one in failures.DOUBTS)
     doubts = failures.evidence(rows, doubted, lambda row: row.doubts)
     return (
@@ -661,7 +753,7 @@ def _evidence_tables():
             "caption": "What goes wrong, which rows show it, what to do",
             "columns": ["Failure mode", "What goes wrong", "Rows that show it", "What to do"],
             "rows": [
-                [one.title, one.wrong, shown_by(e), one.advice]
+                [one.title, one.wrong, SMALL * e.is_small + shown_by(e), one.advice]
                 for one, e in zip(failures.MODES, modes, strict=True)
             ],
             "highlight": [],
@@ -669,7 +761,7 @@ def _evidence_tables():
         },
         {
             "caption": "Rows that may be wrong themselves",
-            "columns": ["Rows", "The doubt", "Rows", "Half within", "Other rows", "Middle one"],
+            "columns": ["Which", "The doubt", *EVIDENCE_COLUMNS],
             "rows": [
                 [one.title, one.why, *_numbers(e)]
                 for one, e in zip(failures.DOUBTS, doubts, strict=True)
@@ -677,16 +769,32 @@ def _evidence_tables():
             "highlight": [],
             "stack": True,
         },
+        {
+            "caption": "Source by source",
+            "columns": ["Source", "What its rows say", *EVIDENCE_COLUMNS, "Weight of a row"],
+            "rows": [
+                [name, _measures(name), *_numbers(e), f"{fit.DOUBTED.get(name, 1):g}"]
+                for name, e in zip(sources, of_source, strict=True)
+            ],
+            "highlight": [],
+        },
     )
 
 
-EVIDENCE_COLUMNS = ("Rows", "Half within", "Where it does not fire", "Middle one")
+EVIDENCE_COLUMNS = ("Rows", "Half within", "Source left out", "Their like", "Middle one")
+SMALL = "Turned out small. "
+
+
+def _measures(source):
+    """What a source measured, the most rows first."""
+    count = Counter(GROUP_OF[row.metric] for row in measured_rows() if row.source == source)
+    return ", ".join(f"{_lower(name)} {rows:,}" for name, rows in count.most_common())
 
 
 def _numbers(e):
-    """How many rows, how far off they and their like are, and which way."""
+    """How many rows, how far off they are, unseen, and their like, and which way."""
     middle = way(e.ratio) if e.rows else "none"
-    return [f"{e.rows:,}", _percent(e.error), _percent(e.alike), middle]
+    return [f"{e.rows:,}", *map(_percent, (e.error, e.unseen, e.alike)), middle]
 
 
 def _verdict(e):
@@ -747,8 +855,13 @@ def way(ratio):
 
 
 def _sentences(state):
-    text = "An 80% interval is where four of five rows fell when their own group was left out of the fit. "  # noqa: E501
-    out = [f"{text}A row far outside it is a wrong label, a failure mode, or news."]
+    out = [
+        "An 80% interval is where four of five rows fell when their own group was left out of the "
+        "fit. A row far outside it is a wrong label, a failure mode, or news.",
+        "A fit that has seen a row knows it. What a source of its own, such as yours, can expect "
+        "is what is predicted with the source left out.",
+        "Rows whose marks would lie on one another are drawn as one; all of them are counted.",
+    ]
     if state["metric"] == "speed":
         out.append("Times between tokens are drawn as the rate they make, 1 / time.")
     out.append(
@@ -830,7 +943,7 @@ def with_file(name="", raw=b"", progress=None):
     return SimpleNamespace(**globals() | {"view": partial(view, own=own)})
 
 
-def _messages(own, mine, drawn, state):
+def _messages(own, mine, drawn):
     if not own:
         return []
     out = []
@@ -840,8 +953,6 @@ def _messages(own, mine, drawn, state):
             out.append(f"Your file has no row to draw here; it has: {', '.join(sorted(held))}.")
     if any("not stated" in (row.skipped or "") for row in mine):
         out.append("Your file does not say all that a prediction needs: say it beside the file.")
-    if len(drawn) > DRAWN:
-        out.append(f"The first {DRAWN:,} rows of your file are drawn; the table counts all.")
     return [{"level": "info", "field": "", "text": text} for text in out]
 
 
@@ -887,3 +998,7 @@ def _own_row(p):
     row_id, what, measured, guess, off, why = _row(p)
     what = f"{GROUPS[GROUP_OF[p.row.metric]].title}: {what}"
     return [row_id, what, measured, guess, f"{digits(p.low)} to {digits(p.high)}", off, why]
+
+
+if __name__ == "__main__":
+    keep_joined()

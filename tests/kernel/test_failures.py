@@ -84,6 +84,7 @@ def row(name, measured, predicted, metric="itl_ms", modes=(), source="s", inside
         inside=inside,
         failure_modes=modes,
         source=source,
+        left_out=(None, None, 2 * predicted),
     )
 
 
@@ -99,6 +100,7 @@ def test_evidence_is_counted_with_its_sign_and_its_like():
     assert (e.rows, e.ratio, e.error) == (3, 2.0, 0.5)
     assert e.alike == pytest.approx(0.1) and e.inside == pytest.approx(2 / 3)
     assert e.worst[0] == "c" and not e.is_small
+    assert e.unseen == 0.0  # the left-out predictions of two are right
     assert e.sources == ()  # fewer than three rows name no source
 
 
@@ -107,6 +109,22 @@ def test_a_mode_no_worse_than_its_like_is_small():
     some += [row(f"b{i}", 10.0, 8.2) for i in range(3)]
     (e,) = failures.evidence(some, ("gb10",))
     assert e.is_small and e.sources == (("s", 3, 1.25),)
+
+
+@pytest.mark.parametrize(
+    ("line", "doubted"),
+    [
+        ({"tp": "64", "ep": "8", "gpu": "H200 SXM"}, True),
+        ({"tp": "16", "ep": "4", "gpu": "B200 SXM"}, True),
+        ({"tp": "4", "ep": "2", "gpu": "H100 SXM"}, False),  # fits a node: it may be meant
+        ({"tp": "8", "ep": "8", "gpu": "H200 SXM"}, False),
+        ({"tp": "64", "ep": "8", "gpu": "abacus"}, False),
+        ({"tp": "x" * 9000, "ep": None, "gpu": 3}, False),
+        ({"tp": "²", "ep": "1e9"}, False),
+    ],
+)
+def test_a_split_counted_twice_is_a_doubt(line, doubted):
+    assert (failures.doubts(line) == ("split-counted-twice",)) is doubted
 
 
 def test_a_mode_without_rows_says_so():

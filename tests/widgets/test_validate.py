@@ -1,12 +1,15 @@
 """The page of evidence: filters, choices of prediction, and a file of the reader's own."""
 
+import csv
 import json
 import math
+import re
 import statistics
+from collections import Counter
 
 import pytest
 
-from llmcap_kernel import failures, validate
+from llmcap_kernel import failures, fit, validate
 from llmcap_kernel.refuse import BadInput
 from widgets import upload
 from widgets import validate as page
@@ -48,26 +51,109 @@ def kept(tmp_path, rows, **left_out):
     return path
 
 
-def test_the_headline_is_the_median_of_what_is_drawn():
+def median(rows, prediction):
+    return statistics.median(abs(prediction(r) / r.measured - 1) for r in rows)
+
+
+PREDICTIONS = {
+    "source": lambda r: r.left_out[2],
+    "card": lambda r: r.left_out[1],
+    "model": lambda r: r.left_out[0],
+    "fitted": lambda r: r.predicted,
+    "ceiling": lambda r: r.ceiling,
+}
+
+
+def test_what_a_fit_never_saw_is_shown_first_beside_what_it_saw_and_no_fit():
     view = shown(metric="prompt")
     here = [r for r in page.measured_rows() if r.metric == "prefill_tok_s"]
-    fitted = statistics.median(r.error for r in here)
-    plain = statistics.median(abs(r.ceiling / r.measured - 1) for r in here)
-    assert view["headline"][0]["value"] == f"{fitted:.0%}"
-    assert view["headline"][1]["value"] == f"{plain:.0%}"
-    drawn = sum(len(t["x"]) for t in view["figure"]["data"] if t["mode"] == "markers")
-    assert drawn == len(here)
+    values = [one["value"] for one in view["headline"][:3]]
+    wanted = ("source", "fitted", "ceiling")
+    assert values == [f"{median(here, PREDICTIONS[name]):.0%}" for name in wanted]
+
+
+def test_all_predictions_stand_side_by_side():
+    rows = {row[0]: row for row in table(shown(), "Half of the rows")["rows"]}
+    for group in page.GROUPS.values():
+        here = [r for r in page.measured_rows() if r.metric in group.metrics]
+        for cell, (name, prediction) in zip(
+            rows[group.title][2:], PREDICTIONS.items(), strict=False
+        ):
+            known = [r for r in here if prediction(r)]
+            want = page._percent(median(known, prediction)) if known else "none"
+            assert cell == want, (group.title, name)
+
+
+def test_a_left_out_prediction_is_farther_off_than_a_fitted_one():
+    here = [r for r in page.measured_rows() if r.metric in page.GROUPS["speed"].metrics]
+    off = {name: median(here, prediction) for name, prediction in PREDICTIONS.items()}
+    assert off["fitted"] < off["model"] < off["source"] < off["ceiling"]
+
+
+@pytest.mark.parametrize("against", list(page.AGAINST))
+def test_every_choice_of_prediction_has_rows(against):
+    view = shown(against=against)
+    assert view["figure"] and f"prediction: {page.AGAINST[against]}" in view["headline"][0]["note"]
+
+
+def marks(view):
+    return [t for t in view["figure"]["data"] if t["mode"] == "markers"]
+
+
+def test_rows_on_one_place_are_one_mark_and_none_is_lost():
+    view = shown(metric="first-token")
+    here = [r for r in page.measured_rows() if r.metric == "ttft_ms"]
+    more = [re.search(r"and ([\d,]+) more here", t) for m in marks(view) for t in m["text"]]
+    hidden = sum(int(found[1].replace(",", "")) for found in more if found)
+    drawn = sum(len(t["x"]) for t in marks(view))
+    assert drawn + hidden == len(here) and drawn < len(here) / 2
+    said = [int(t["name"].split("(")[1].strip(")").replace(",", "")) for t in marks(view)]
+    assert sum(said) == len(here)
+
+
+def test_of_the_rows_on_one_place_the_farthest_off_is_the_mark():
+    row = page.measured_rows()[0]._replace(measured=100.0, low=None, high=None)
+    near, far = (row._replace(id=name, predicted=v) for name, v in (("n", 101.0), ("f", 102.0)))
+    (trace,) = [page._marks(page.points([near, far], "fitted"), "x", {}, 1.0, 1e6)]
+    assert len(trace["x"]) == 1 and trace["text"][0].startswith("f:")
+    assert "1 more here" in trace["text"][0]
+
+
+def test_a_view_is_light_enough_to_be_drawn_at_once():
+    sizes = [len(json.dumps(shown(metric=name))) for name in page.GROUPS]
+    assert max(sizes) < 100_000
+
+
+# the rows
+
+
+def test_the_joined_rows_are_those_of_the_two_files():
+    held = json.loads(page.JOINED.read_text())
+    assert held["of"] == page._stamp(), "run `python -m widgets.validate`"
+    assert page.measured_rows() == validate.kept(page.MEASURED, page.PREDICTED)
+
+
+def test_joined_rows_of_other_files_are_not_used(tmp_path, monkeypatch):
+    few = tmp_path / "predicted.csv"
+    few.write_text("".join(page.PREDICTED.read_text().splitlines(keepends=True)[:3]))
+    monkeypatch.setattr(page, "PREDICTED", few)
+    assert len(page.measured_rows.__wrapped__()) == 2
+
+
+def test_without_the_files_the_page_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "PREDICTED", tmp_path / "none.csv")
+    assert page.measured_rows.__wrapped__() == ()
 
 
 def test_inside_and_outside_differ_in_shape():
-    marks = [t for t in shown()["figure"]["data"] if t["mode"] == "markers"]
-    assert len({t["marker"]["symbol"] for t in marks}) == len(marks) == 2
+    drawn = marks(shown())
+    assert len({t["marker"]["symbol"] for t in drawn}) == len(drawn) == 2
 
 
 def test_the_gap_between_tokens_is_drawn_as_the_rate_it_makes():
     row = next(r for r in page.measured_rows() if r.metric == "itl_ms")
     view = shown(**{"only.source": row.source, "only.model": row.model, "only.gpu": row.gpu})
-    xs = [x for t in view["figure"]["data"] if t["mode"] == "markers" for x in t["x"]]
+    xs = [x for t in marks(view) for x in t["x"]]
     assert any(math.isclose(x, 1000 / row.measured, rel_tol=1e-3) for x in xs)
 
 
@@ -89,7 +175,7 @@ def test_a_filter_leaves_only_its_rows(name, value):
             return value in row.failure_modes or (value == "none" and not row.failure_modes)
         return getattr(row, name) == value
 
-    counts = {row[0]: row[1] for row in table(shown(**{f"only.{name}": value}), "How far")["rows"]}
+    counts = {row[0]: row[1] for row in table(shown(**{f"only.{name}": value}), "Half of")["rows"]}
     for group in page.GROUPS.values():
         rows = [r for r in page.measured_rows() if r.metric in group.metrics and passes(r)]
         assert counts[group.title] == f"{len([r for r in rows if r.predicted]):,}"
@@ -98,7 +184,7 @@ def test_a_filter_leaves_only_its_rows(name, value):
 def test_a_spec_sheet_has_no_interval():
     view = shown(against="ceiling")
     assert len(view["headline"]) == 1
-    assert {row[-1] for row in table(view, "How far")["rows"]} == {"none"}
+    assert {row[-1] for row in table(view, "Half of")["rows"]} == {"none"}
     assert not [t for t in view["figure"]["data"] if "interval" in t["name"]]
 
 
@@ -109,7 +195,7 @@ def test_filters_that_leave_nothing_say_so():
 
 
 def test_the_farthest_rows_come_first_and_are_named():
-    rows = table(shown(), "Farthest")["rows"]
+    rows = table(shown(against="fitted"), "Farthest")["rows"]
     by_id = {r.id: r for r in page.measured_rows()}
     off = []
     for first, *_, why in rows:
@@ -131,6 +217,26 @@ def test_every_failure_mode_stands_in_the_table_with_its_rows():
     assert [row[0] for row in modes] == [mode.title for mode in failures.MODES]
     assert [row[1] for row in modes] == [f"{e.rows:,}" for e in found]
     assert [row[-1] == "small" for row in modes] == [e.is_small for e in found]
+    told = table(shown(), "What goes wrong")["rows"]
+    assert [row[2].startswith("Turned out small.") for row in told] == [e.is_small for e in found]
+
+
+def test_a_number_counted_twice_is_a_doubt_with_its_rows():
+    doubt = next(d for d in failures.DOUBTS if d.name == "split-counted-twice")
+    (row,) = [r for r in table(shown(), "Rows that may")["rows"] if r[0] == doubt.title]
+    with page.MEASURED.open(encoding="utf-8", newline="") as file:
+        lines = [r for r in csv.DictReader(file) if doubt.name in failures.doubts(r)]
+    assert row[2] == str(len(lines)) and len(lines) > 100
+    assert all(int(r["tp"]) == int(r["ep"]) ** 2 > 8 for r in lines)
+
+
+def test_every_source_stands_with_its_rows_and_the_weight_of_one():
+    rows = {row[0]: row for row in table(shown(), "Source by source")["rows"]}
+    of = Counter(r.source for r in page.measured_rows())
+    assert {name: row[2] for name, row in rows.items()} == {n: f"{k:,}" for n, k in of.items()}
+    assert {name: row[-1] for name, row in rows.items() if row[-1] != "1"} == {
+        name: f"{weight:g}" for name, weight in fit.DOUBTED.items()
+    }
 
 
 # predictions that were kept
