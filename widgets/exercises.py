@@ -6,6 +6,7 @@ kernel when it is asked for, so that it can never drift from the chapter.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from textwrap import fill
 
 from llmcap_kernel import bandwidth, capacity, catalog, design, law, toolbox
 from llmcap_kernel.explain import quantity
@@ -39,6 +40,7 @@ class Exercise:
 
 
 EXERCISES = {}
+LINE = 50  # characters of a phone's width
 
 
 def check(name, answer=None):
@@ -57,7 +59,7 @@ def check(name, answer=None):
         When there is no such exercise.
     """
     exercise = EXERCISES[one_of("exercise", name, EXERCISES)]
-    print(f"Exercise {name}: {_judge(exercise, answer)}")
+    print(fill(f"Exercise {name}: {_judge(exercise, answer)}", LINE))
 
 
 def _judge(exercise, answer):

@@ -76,17 +76,20 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.mark.browser
-def test_without_the_server_the_links_say_so(browser, site):
+@pytest.mark.parametrize("name", ["intro", "2-bandwidth"])
+def test_without_the_server_the_links_say_so(browser, site, name):
     """`site` has built the book; here it is served as plain files."""
     handler = partial(Quiet, directory=str(build.ROOT / "_build" / "html"))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as plain:
         Thread(target=plain.serve_forever, daemon=True).start()
         page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{plain.server_port}/book/intro.html", wait_until="load")
-        page.locator("[data-llmcap-offline]").wait_for(state="visible")
+        page.goto(f"http://127.0.0.1:{plain.server_port}/book/{name}.html", wait_until="load")
         before = page.url
-        page.locator('a[href*="/apps/"]').first.dispatch_event("click")
+        link = page.locator('main a[href*="/apps/"][aria-disabled]').first
+        link.wait_for(state="attached")
+        link.dispatch_event("click")
         page.get_by_text("(needs the book's server: make serve)").wait_for()
         assert page.url == before
+        assert page.locator("[data-llmcap-offline]:visible").count() == (name == "intro")
         page.close()
         plain.shutdown()
