@@ -998,7 +998,7 @@ def kept(measured, predicted):
     for line in results.read(measured):
         answer = answers.get(line.where)
         with contextlib.suppress(BadInput):  # what cannot be understood was not predicted
-            if answer and answer["predicted"]:
+            if answer and answer["predicted"] is not None:
                 rows.append(_kept_row(line, answer))
     return tuple(rows)
 

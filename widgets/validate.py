@@ -609,7 +609,7 @@ def _hover(p, many):
     more = f"<br>and {many - 1:,} more here" if many > 1 else ""
     return (
         f"{escape(row.id)}: {row.model}<br>{row.gpu}, {row.engine}<br>"
-        f"{digits(row.measured)} {unit} measured<br>{digits(p.predicted)} predicted{ends}{more}"
+        f"{digits(row.measured)} {unit}, predicted {digits(p.predicted)}{ends}{more}"
     )
 
 
@@ -662,13 +662,13 @@ def _by_group(filters, state):
     rows = []
     for name, group in GROUPS.items():
         medians = _medians(filters, name)
-        held = _inside(_told(filters, name, state["against"]))
+        told = _told(filters, name, state["against"])
         rows.append(
             [
                 group.title,
-                f"{len(_left_in(filters)[name]):,}",
+                f"{len(told):,}",
                 *(_percent(medians[against]) for against in SIDE_BY_SIDE),
-                _percent(held),
+                _percent(_inside(told)),
             ]
         )
     return {
@@ -781,7 +781,10 @@ def _evidence_tables():
     )
 
 
-EVIDENCE_COLUMNS = ("Rows", "Half within", "Source left out", "Their like", "Middle one")
+EVIDENCE_COLUMNS = (
+    *("Rows", "Half within", "Their like", "Source left out", "Their like, so too"),
+    "Middle one",
+)
 SMALL = "Turned out small. "
 
 
@@ -792,9 +795,10 @@ def _measures(source):
 
 
 def _numbers(e):
-    """How many rows, how far off they are, unseen, and their like, and which way."""
+    """How many rows, how far off they and their like are, seen and unseen, and which way."""
     middle = way(e.ratio) if e.rows else "none"
-    return [f"{e.rows:,}", *map(_percent, (e.error, e.unseen, e.alike)), middle]
+    shares = (e.error, e.alike, e.unseen, e.unseen_alike)
+    return [f"{e.rows:,}", *map(_percent, shares), middle]
 
 
 def _verdict(e):
