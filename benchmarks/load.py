@@ -222,7 +222,8 @@ def own_server(readers):
     """A server with seats enough, on a port of its own."""
     port = 8899
     command = [sys.executable, "-m", "widgets.serve", "--port", str(port)]
-    command += ["--seats", str(readers + 5), "--ready", "4"]
+    seats = str(readers + 5)
+    command += ["--seats", seats, "--seats-each", seats, "--ready", "4"]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     site = f"http://127.0.0.1:{port}"
     try:

@@ -85,13 +85,13 @@ def start_server(*options: str, program: tuple[str, ...] = ("-m", "widgets.serve
         yield address, server
     finally:
         server.terminate()
-        server.communicate(timeout=30)
+        server.communicate(timeout=60)
 
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[str]:
     """The address of the book and its apps, built first if anything changed."""
-    with start_server() as (address, _):
+    with start_server("--seats-each", "20") as (address, _):  # all tests have one address
         yield address
 
 
@@ -171,7 +171,7 @@ def _watch(page, site: str, faults: list[str]) -> None:
 def fetch(url: str) -> tuple[int, str]:
     """Status and text of one answer, errors included."""
     try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
+        with urllib.request.urlopen(url, timeout=120) as answer:
             return answer.status, answer.read().decode(errors="replace")
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(errors="replace")

@@ -4,6 +4,7 @@ The build is keyed on a hash of every file a page can depend on: Jupyter Book's 
 the cells only, so a change in the kernel would leave the old numbers on the page.
 """
 
+import fcntl
 import hashlib
 import os
 import re
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from widgets import catalogue_page, notation
@@ -49,6 +51,18 @@ def is_fresh() -> bool:
     return KEY.exists() and KEY.read_text() == key()
 
 
+@contextmanager
+def alone(say) -> Iterator[None]:
+    """Let one process build at a time: `make serve` beside `make test` would take files away."""
+    with (ROOT / "_toc.yml").open() as held:  # the kernel lets go of it when the process ends
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another process that builds the book")
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
 def ensure(say=print) -> None:
     """Build the book unless it is fresh.
 
@@ -62,11 +76,16 @@ def ensure(say=print) -> None:
     SystemExit
         When a page has a fault; what was wrong has been said by then.
     """
-    notation.write(ROOT / "book" / "notation.md")
-    catalogue_page.write(ROOT / "book" / "catalogue.md")
-    if is_fresh():
-        say("the book is up to date")
-        return
+    with alone(say):
+        notation.write(ROOT / "book" / "notation.md")
+        catalogue_page.write(ROOT / "book" / "catalogue.md")
+        if is_fresh():
+            say("the book is up to date")
+        else:
+            _build(say)
+
+
+def _build(say) -> None:
     began, wanted = time.monotonic(), key()
     shutil.rmtree(BUILD, ignore_errors=True)
     BUILD.mkdir()

@@ -6,11 +6,14 @@ waits with the calculators imported, and whichever app is opened next runs its n
 
 import asyncio
 import contextlib
+import ipaddress
 import itertools
 import json
 import os
 import struct
 import subprocess
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,10 @@ MAX_TEXT = 100  # characters of an identifier
 BURST, PER_SECOND, BYTES_PER_UNIT = 200, 100, 100_000
 
 
+# Whose page is being made: Voila starts its kernel and passes no request along.
+READER = ContextVar("READER", default="")
+
+
 class Kernels(AsyncMappingKernelManager):
     """Kernels for readers, some of them started before their reader comes."""
 
@@ -60,16 +67,29 @@ class Kernels(AsyncMappingKernelManager):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.waiting: list[asyncio.Task] = []
-        self.taken: set[str] = set()
+        self.arriving: list[str] = []  # addresses of readers whose kernel is not counted yet
+        self.taken: dict[str, str] = {}  # kernels, and the addresses of their readers
 
     def warm(self) -> int:
         """Kernels that can be taken at once."""
         return sum(task.done() and not task.exception() for task in self.waiting)
 
-    def readers(self) -> int:
-        """Kernels that belong to a reader."""
-        self.taken.intersection_update(self.list_kernel_ids())
-        return len(self.taken)
+    def seated(self) -> list[str]:
+        """The address of each reader: those with a kernel, and those who have just come."""
+        running = set(self.list_kernel_ids())
+        self.taken = {one: address for one, address in self.taken.items() if one in running}
+        return [*self.taken.values(), *self.arriving]
+
+    @contextlib.contextmanager
+    def arrival(self, address: str) -> Iterator[None]:
+        """Count a reader before his kernel is: who come together do not all find the last seat."""
+        self.arriving.append(address)
+        before = READER.set(address)
+        try:
+            yield
+        finally:
+            READER.reset(before)
+            self.arriving.remove(address)
 
     def has_reader(self, kernel_id: str) -> bool:
         """Whether a kernel runs and belongs to a reader."""
@@ -78,7 +98,7 @@ class Kernels(AsyncMappingKernelManager):
     async def leave(self, kernel_id: str) -> None:
         """End a reader's kernel. A page may say farewell twice, so the first has it alone."""
         if self.has_reader(kernel_id):
-            self.taken.discard(kernel_id)
+            del self.taken[kernel_id]
             await self._end(kernel_id)
 
     def fill(self) -> None:
@@ -91,7 +111,7 @@ class Kernels(AsyncMappingKernelManager):
         kernel_id = await self._from_waiting(kwargs["env"]["QUERY_STRING"])
         if kernel_id is None:
             kernel_id = await self._start(**kwargs)
-        self.taken.add(kernel_id)
+        self.taken[kernel_id] = READER.get()
         asyncio.get_running_loop().call_later(REFILL_SECONDS, self.fill)
         return kernel_id
 
@@ -217,6 +237,24 @@ def _parts(message) -> list[bytes]:
 def said_kind(message: bytes) -> str:
     """The type of a message from a kernel."""
     return json.loads(_parts(message)[1])["msg_type"]
+
+
+def address(handler) -> str:
+    """Whose request it is, as far as the network tells: an IPv4 address, or an IPv6 network.
+
+    One who has IPv6 has a whole network of addresses to come from.
+    """
+    told = handler.request.remote_ip
+    if handler.settings["behind_proxy"]:
+        # Our proxy wrote the last one; what stands before it anyone may have written.
+        told = handler.request.headers.get("X-Forwarded-For", told).rpartition(",")[2].strip()
+    try:
+        ip = ipaddress.ip_address(told)
+    except ValueError:
+        return ""  # those who have none share their seats
+    if ip.version == 4 or ip.ipv4_mapped:
+        return str(ip if ip.version == 4 else ip.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(ip), 64), strict=False))
 
 
 def same_site(handler) -> bool:

@@ -19,6 +19,7 @@ import functools
 import hashlib
 import json
 import logging
+import math
 import re
 import shutil
 import signal
@@ -49,7 +50,6 @@ EXTENSIONS = (
     "@voila-dashboards/widgets-manager8",
     "anywidget",
 )
-REASONS = {404: ("Not found", "There is no such page."), 503: ("All seats are taken", None)}
 
 
 def app_names() -> list[str]:
@@ -140,8 +140,10 @@ class Page(RequestHandler):
     """What our own handlers share: an error is a short page, never a traceback."""
 
     def write_error(self, status_code: int, **kwargs) -> None:
-        title, text = REASONS.get(status_code, ("Something went wrong", "Please try again."))
-        self.message(title, text or "", status_code)
+        if status_code == 404:
+            self.message("Not found", "There is no such page.", status_code)
+        else:
+            self.message("Something went wrong", "Please try again.", status_code)
 
     def message(self, title: str, text: str, status: int = 200) -> None:
         """Answer with a short page that also lists the apps."""
@@ -202,7 +204,7 @@ class HealthHandler(RequestHandler):
         self.write(
             {
                 "status": "ok",
-                "sessions": running.readers(),
+                "sessions": len(running.seated()),
                 "seats": self.settings["seats"],
                 "warm": running.warm(),
                 "ready": running.warm() > 0 or running.ready == 0,
@@ -216,16 +218,14 @@ class AppHandler(Page, TornadoVoilaHandler):
     async def get(self, name: str) -> None:
         if name not in app_names():
             raise HTTPError(404)
-        # A seat is counted from here on, so readers who come together do not all find the last.
-        arriving = self.settings["arriving"]
-        if self.kernel_manager.readers() + len(arriving) >= self.settings["seats"]:
-            return self._turn_away()
-        arriving.add(self)
+        reader, seated = kernels.address(self), self.kernel_manager.seated()
+        if len(seated) >= self.settings["seats"]:
+            return self._all_taken()
+        if seated.count(reader) >= self.settings["seats_each"]:
+            return self._enough_for_one()
         parts = self.get_generator(path=f"{name}.ipynb")
-        try:
+        with self.kernel_manager.arrival(reader):
             first = await anext(parts)
-        finally:
-            arriving.discard(self)  # by now its kernel is counted
         allowed = policy(self.settings["embed"], script_src=APP_SCRIPTS)
         self.set_header("Content-Security-Policy", allowed)
         self.write(first)
@@ -238,16 +238,21 @@ class AppHandler(Page, TornadoVoilaHandler):
         except TimeoutError:
             self.finish('<p role="alert">The calculator could not start. Please reload.</p>')
 
-    def _turn_away(self) -> None:
-        minutes = round(self.settings["idle_seconds"] / 60) or 1
+    def _all_taken(self) -> None:
+        seats = self.settings["seats"]
+        text = f"Each open app has a process of its own, and all {seats} are taken."
+        self._turn_away("All seats are taken", text, 503)
+
+    def _enough_for_one(self) -> None:
+        most = self.settings["seats_each"]
+        text = f"{most} apps are open at your address, and one address may have no more of them."
+        self._turn_away("Your seats are taken", text, 429)
+
+    def _turn_away(self, title: str, text: str, status: int) -> None:
+        minutes = math.ceil(self.settings["idle_seconds"] / 60)
+        text += f" A seat is free within {minutes} min of a page being closed."
         self.set_header("Retry-After", "60")
-        self.message(
-            "All seats are taken",
-            f"Each reader of an app has a process of its own, and all {self.settings['seats']} are "
-            f"in use. One is freed within {minutes} min of a page being closed. The book works "
-            "meanwhile.",
-            503,
-        )
+        self.message(title, f"{text} The book works meanwhile.", status)
 
 
 class Site(Voila):
@@ -358,11 +363,11 @@ def make_site(chosen: settings.Settings) -> Site:
         root_dir=str(APPS),
         server_url="/",
         tornado_settings={
-            "arriving": set(),
             "behind_proxy": chosen.behind_proxy,
             "embed": chosen.embed,
             "idle_seconds": chosen.idle_seconds,
             "seats": chosen.seats,
+            "seats_each": chosen.seats_each,
             "websocket_max_message_size": kernels.MAX_MESSAGE_BYTES,
             "xsrf_cookies": True,
         },
@@ -393,6 +398,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--behind-proxy", action="store_true", default=None)
     parser.add_argument("--embed", action="append", metavar="SITE", help="who may frame the pages")
     parser.add_argument("--seats", type=int, help="readers of apps at once")
+    parser.add_argument("--seats-each", type=int, help="of these for one address")
     parser.add_argument("--idle", type=int, dest="idle_seconds", metavar="SECONDS")
     parser.add_argument("--ready", type=int, help="kernels kept warm")
     args = vars(parser.parse_args(argv))

@@ -31,6 +31,8 @@ class Settings:
         Other sites that may show our pages in a frame [-].
     seats : int
         Readers of apps at the same time [-].
+    seats_each : int
+        Of these, how many may come from one address [-].
     idle_seconds : int
         How long a kernel outlives its page [s].
     ready : int
@@ -53,6 +55,7 @@ class Settings:
     behind_proxy: bool = False
     embed: tuple = ()
     seats: int = 20
+    seats_each: int = 10
     idle_seconds: int = 120
     ready: int = 2
 
@@ -60,6 +63,7 @@ class Settings:
         for name, low, high in (
             ("port", 1, 65_535),
             ("seats", 1, 10_000),
+            ("seats_each", 1, 10_000),
             ("idle_seconds", 1, 86_400),
             ("ready", 0, 1000),
         ):
