@@ -338,13 +338,13 @@ class Work:
         math = e.compute * where(self.unpacked > 0, e.weight_only_compute, 1.0)
         dense_s = maximum(self.dense_math_s / math, self.dense_read_s / e.bandwidth)
         expert_read_s = self.expert_read_s / (e.bandwidth * e.expert_bandwidth)
-        expert_s = maximum(self.expert_math_s / math, expert_read_s)
+        expert_s = maximum(self.expert_math_s / (math * e.expert_compute), expert_read_s)
         latency_s = self.latency_s(e)
         return {
             "dense_s": dense_s,
             "expert_s": expert_s,
             "attention_s": maximum(self.kv_math_s / e.compute, self.kv_read_s / e.kv_bandwidth)
-            + self.prompt_math_s / e.compute,
+            + self.prompt_math_s / (e.compute * e.attention_compute),
             "communication_s": sum(x.count * x.each_s(e, latency_s) for x in self.exchanges),
             "fixed_s": self.layers * e.layer_s
             + self.moe_layers * e.moe_layer_s
@@ -544,7 +544,7 @@ def _pass_work(deployment, tokens, *, sequences, head=True, times=1.0):
         layers=model.layers * times,
         moe_layers=model.moe_layers * times,
         steps=times,
-        unpacked=d.weights.element_bits <= 8 and dtype in ("bf16", "fp16", "fp32"),
+        unpacked=d.weights.element_bits <= 8 and dtype in ("bf16", "fp16", "fp16-acc16", "fp32"),
         without_link=d.gpu.link.startswith("pcie"),
         share=1 / d.pp,
         weight_bytes=weight_bytes,

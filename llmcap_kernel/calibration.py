@@ -525,7 +525,7 @@ def within_ceiling(made, metric):
     return replace(made, low=min(max(made.low, made.ceiling), made.value))
 
 
-def kinds(mode, regime, metric, sparse, family):
+def kinds(mode, regime, metric, sparse):
     """Name the kinds of measurement an interval may be shared with.
 
     Parameters
@@ -538,8 +538,6 @@ def kinds(mode, regime, metric, sparse, family):
         One of `METRICS` [-].
     sparse : bool
         Whether the model has experts [-].
-    family : str
-        The engine's family [-].
 
     Returns
     -------
@@ -548,23 +546,19 @@ def kinds(mode, regime, metric, sparse, family):
 
     Examples
     --------
-    >>> kinds("served", None, "itl_ms", False, "vllm")
-    ('served.itl_ms.dense.vllm', 'served.itl_ms.dense', 'served.itl_ms', 'served')
+    >>> kinds("served", None, "itl_ms", False)
+    ('served.itl_ms.dense', 'served.itl_ms', 'served')
     """
     model = "moe" if sparse else "dense"
-    wide = (f"{mode}.{metric}.{model}", f"{mode}.{metric}", mode)
-    return (
-        (f"{mode}.{regime}.{metric}.{model}", f"{mode}.{regime}.{metric}", *wide)
-        if regime
-        else wide
-    )
+    stems = [f"{mode}.{regime}.{metric}"] * bool(regime) + [f"{mode}.{metric}"]
+    return (*(f"{stem}{more}" for stem in stems for more in (f".{model}", "")), mode)
 
 
 def _interval(metric, regime, known, family, deployment):
     """Factors around an estimate, and the words for their width."""
     mode = known[0]
     intervals = table()["intervals"]
-    names = kinds(mode, regime, metric, bool(deployment.model.experts), family)
+    names = kinds(mode, regime, metric, bool(deployment.model.experts))
     row = intervals[next(name for name in names if name in intervals)]
     engine, chips, both = keys(mode == "served", family, deployment.gpu.family)[1:]
     measured = f"{row['rows']:,} measurements like it, each predicted with its own group left out"

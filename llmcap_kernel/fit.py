@@ -33,6 +33,8 @@ START = {
     "moe_layer_s": 2e-5,
     "sequence_s": 5e-6,
     "first_token_s": 1e-2,
+    "expert_compute": 0.7,
+    "attention_compute": 0.6,
     "weight_only_compute": 0.7,
     "pcie_exchange_s": 2e-5,
     "burst_share": 0.4,
@@ -40,6 +42,7 @@ START = {
 # how hard a set is held: a mode to START; its engines, its chips and the two together to changing
 # nothing
 HOLD = {"served": (0.05, 0.25, 1.0, 4.0), "offline": (0.02, 0.15, 0.25, 0.7)}
+STIFF = {"expert_compute": 10.0, "attention_compute": 10.0}  # held harder: few rows tell them apart
 MOST_ALIKE = 6  # rows of one source, model, card and metric weigh as much as this many
 DOUBTED = {"ix_tokpos": 0.3}  # its own notes warn of errors, and its prompts run at 1/40 of peak
 TAILS = (0.6, 0.3, 0.15)  # relative error beyond which a row pulls less, narrowed in turn
@@ -85,7 +88,7 @@ class Sample(NamedTuple):
     def kinds(self):
         """What its interval may be shared with, from the most alike to the widest [-]."""
         mode, sparse = self.path[0], bool(self.deployment.model.experts)
-        return calibration.kinds(mode, self.regime, self.load["metric"], sparse, self.family)
+        return calibration.kinds(mode, self.regime, self.load["metric"], sparse)
 
 
 def samples(path):
@@ -250,7 +253,8 @@ class _Problem:
         self.lines = numpy.repeat(line, len(START))
         self.columns = (paths[:, :, None] * len(START) + numpy.arange(len(START))).ravel()
         level = {key: HOLD[row.path[0]][n] for row in rows for n, key in enumerate(row.path)}
-        self.hold = numpy.repeat([math.sqrt(level[key]) for key in self.keys], len(START))
+        stiff = [STIFF.get(name, 1.0) for name in START]
+        self.hold = numpy.sqrt(numpy.outer([level[key] for key in self.keys], stiff)).ravel()
         self.start = numpy.array([_free(name, value) for name, value in START.items()])
         self.weight = numpy.sqrt(_weights(rows))
 
@@ -467,24 +471,36 @@ def intervals(rows, missed):
     groups: dict = {}
     for by, pairs in missed.items():
         for name, error in pairs.items():
+            weight = DOUBTED.get(by_id[name].source, 1.0)
             for key in by_id[name].kinds:
-                groups.setdefault(key, {}).setdefault(by, []).append(error)
+                groups.setdefault(key, {}).setdefault(by, []).append((error, weight))
     out = {}
     for key, labelled in sorted(groups.items()):
-        pooled = [e for some in labelled.values() for e in some]
         count = max(map(len, labelled.values()))
         if count < FEWEST and "." in key:
             continue
-        low, high = (validate.quantile(pooled, share) for share in (LOW, HIGH))
-        strange = labelled.get("source", pooled)
-        spread = validate.quantile(strange, HIGH) - validate.quantile(strange, LOW)
+        low, high = _ends([pair for some in labelled.values() for pair in some])
+        strange = _ends(labelled.get("source", next(iter(labelled.values()))))
         out[key] = {
             "low": math.exp(min(low, -0.02)),
             "high": math.exp(max(high, 0.02)),
             "rows": count,
-            "unknown": math.exp(max((spread - (high - low)) / 2, 0.1)),
+            "unknown": math.exp(max((strange[1] - strange[0] - (high - low)) / 2, 0.1)),
         }
     return out
+
+
+def _ends(pairs):
+    """Where the middle four fifths of weighted errors begin and end."""
+    pairs = sorted(pairs)
+    whole, passed, ends = sum(weight for _, weight in pairs), 0.0, []
+    for error, weight in pairs:
+        passed += weight
+        if passed >= (LOW, HIGH)[len(ends)] * whole:
+            ends.append(error)
+        if len(ends) == 2:
+            return tuple(ends)
+    return ends[0], pairs[-1][0]
 
 
 def _moving(sets):

@@ -27,7 +27,10 @@ ROLES = (
     "vision",
 )
 SPLITS = ("tp", "kv", "expert", "none")
-COMPUTE = ("fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp6", "int8", "fp4", "int4")
+COMPUTE = (
+    *("fp64", "fp32", "tf32", "bf16", "fp16", "fp16-acc16"),
+    *("fp8", "fp6", "int8", "fp4", "int4"),
+)
 MAX_TOKENS = 100_000_000
 MAX_GPUS = 4096
 
@@ -609,6 +612,8 @@ SHARES = (
     "link_bandwidth",
     "expert_bandwidth",
     "prefill_share",
+    "expert_compute",
+    "attention_compute",
     "weight_only_compute",
 )
 LATENCIES = (
@@ -653,6 +658,11 @@ class Efficiency:
         two overlap [-].
     first_token_s : float
         Fixed time of a request outside its prefill [s].
+    expert_compute : float
+        Share of `compute` left to routed experts, whose products are many and
+        small [-].
+    attention_compute : float
+        Share of `compute` left to the attention of a prompt's tokens [-].
     weight_only_compute : float
         Share of `compute` left where weights are unpacked before they are
         multiplied [-].
@@ -686,6 +696,8 @@ class Efficiency:
     sequence_s: float = 0.0
     prefill_share: float = 1.0
     first_token_s: float = 0.0
+    expert_compute: float = 1.0
+    attention_compute: float = 1.0
     weight_only_compute: float = 1.0
     pcie_exchange_s: float = 0.0
     burst_share: float = 0.0

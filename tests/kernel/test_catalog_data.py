@@ -28,7 +28,7 @@ LINKS = {
     "ethernet",
     "none",
 }
-DTYPES = {"fp32", "fp16", "bf16", "fp8", "int8", "int4", "fp4"}
+DTYPES = {"fp32", "fp16", "fp16-acc16", "bf16", "fp8", "int8", "int4", "fp4"}
 REQUIRED_GPUS = {
     "h100-sxm",
     "h100-pcie",
