@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from llmcap_kernel import catalog, design, failures
 from llmcap_kernel.explain import Line, digits, quantity
-from llmcap_kernel.spec import Slo, Workload
 
 from . import controls as c
 from . import presets as p
@@ -14,26 +13,15 @@ from .state import Field, Form
 
 TITLE = "Calculate"
 LEAD = (
-    "How fast, for how many users, how soon and at what price does this deployment serve? "
-    "Each number is an estimate inside its 80% interval, beside what the spec sheet allows."
+    "How fast, for how many users, how soon and at what price? Estimates with their 80% "
+    "intervals, beside what the spec sheet allows."
 )
-START = design.worked_spec()[1]
-LOAD, SLO = design.WORKED_WORKLOAD, design.WORKED_SLO
-NO_LIMIT = "At most; 0 for no limit."
 FORM = Form(
     "calculate",
     (
-        *c.deployment_fields(START),
-        Field("in", "tokens", LOAD.input_tokens, "Prompt", 1, c.MOST_TOKENS, unit="tokens"),
-        Field("out", "tokens", LOAD.output_tokens, "Answer", 1, c.MOST_TOKENS, unit="tokens"),
-        Field("users", "whole", LOAD.concurrency, "Users at once", 1, c.MOST_USERS, unit="users"),
-        Field("prefix", "tokens", 0, "Shared by all", 0, c.MOST_TOKENS, unit="tokens",
-              help="The start of every prompt, kept once by a prefix cache."),
-        Field("itl", "number", 1e3 * (SLO.itl_s or 0), "Token gap", 0, 100_000,
-              unit="ms", help=NO_LIMIT),
-        Field("ttft", "number", 0, "First token", 0, 10_000, unit="s", help=NO_LIMIT),
-        Field("budget", "number", SLO.usd_h, "Budget", 0, 1_000_000, unit="USD/h",
-              help=NO_LIMIT),
+        *c.deployment_fields(design.worked_spec()[1]),
+        *c.load_fields(design.WORKED_WORKLOAD),
+        *c.limit_fields(design.WORKED_SLO),
         Field("usd", "number", None, "Card rent", 0, 1000, unit="USD/h"),
         Field("duty", "number", 50, "Cards busy", 1, 100, unit="% of hours",
               help="Share of the rented hours in which the users are there."),
@@ -81,16 +69,11 @@ def view(state):
     """
     controls = _controls(state)
     try:
-        load = Workload(state["in"], state["out"], state["users"], state["prefix"])
-        slo = Slo(
-            itl_s=state["itl"] / 1e3 or None,
-            ttft_s=state["ttft"] or None,
-            usd_h=state["budget"] or None,
-        )
-        card = design.card(c.deployment(state), load, slo)
+        slo = c.limits(state)
+        card = design.card(c.deployment(state), c.load(state), slo)
         parts = _parts(card, slo, state)
     except c.BadInput as problem:
-        parts = c.refusal(problem)
+        parts = c.refusal(problem, FORM)
     return c.frame(FORM, state, TITLE, LEAD, controls, **parts)
 
 
@@ -106,9 +89,6 @@ def _controls(state):
     for name in PAIRED:
         shown = _rent(state) if name == "usd" else state[name]
         made[name] = c.entry(fields[name], state, shown=shown) | c.HALF
-    for name in ("itl", "ttft", "budget", "api", "api_in"):
-        if not state[name]:
-            made[name]["text"] = "none"
     rest = [field.name for field in FORM.fields if field.name not in FIRST]
     return [made[name] for name in (*FIRST, *rest) if name in made]
 
@@ -193,8 +173,7 @@ def _way_in(card):
 
 
 def _notes(card):
-    # The kernel names its own argument; here that is the input "Card rent".
-    texts = [text.replace("give usd_h", "enter the card rent") for text in card.warnings]
+    texts = []
     if card.starts and not card.fits:
         texts.append(
             f"Speed, first token and price are those of the {card.users:,} who find room, not of "
@@ -206,7 +185,8 @@ def _notes(card):
             f"{card.deployment.engine.title} runs {most:,} sequences at once unless it is told "
             f"otherwise; {card.users:,} are counted here."
         )
-    return [{"level": "info", "field": "", "text": text} for text in texts]
+    told = [{"level": "info", "field": "", "text": text} for text in texts]
+    return c.card_notes(card) + told
 
 
 def _weak_spots(card):

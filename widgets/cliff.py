@@ -53,7 +53,7 @@ def view(state):
         bars = capacity.cliff(d, lengths)
         longest = longest_context(d, state["users"])
     except c.BadInput as problem:
-        return c.frame(FORM, state, TITLE, LEAD, controls, **c.refusal(problem))
+        return c.frame(FORM, state, TITLE, LEAD, controls, **c.refusal(problem, FORM))
     return c.frame(
         FORM,
         state,

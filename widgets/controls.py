@@ -1,11 +1,12 @@
-"""What the calculators share: the inputs of a deployment, and the frame of a view."""
+"""What the calculators share: inputs of a deployment, a load and limits; the frame of a view."""
 
+from collections import Counter
 from functools import cache
 
 from llmcap_kernel import catalog, design
 from llmcap_kernel.explain import digits
 from llmcap_kernel.refuse import BadInput
-from llmcap_kernel.spec import Workload
+from llmcap_kernel.spec import Slo, Workload
 
 from . import pasted
 from .state import Field
@@ -34,7 +35,9 @@ TOKEN_STOPS = tuple(
 USER_STOPS = (*range(1, 17), *(round(2**power * step) for power in range(4, 12)
                                for step in (1.25, 1.5, 1.75, 2)))  # fmt: skip
 PASTE = "Any Hugging Face config.json; it takes the place of the model above."
+NO_LIMIT = "At most; 0 for no limit."
 HALF = {"half": True}  # two such inputs share a line
+TWICE = {"twice": True}  # it takes the room of two where many share a line
 FRACTION_STOPS = tuple(n / 100 for n in range(50, 100))
 
 
@@ -91,6 +94,91 @@ def deployment_fields(start, *, prefix="", group="", fraction=None):
 
 def _kv_formats():
     return catalog.formats(kv=True)
+
+
+def load_fields(load):
+    """List the inputs that make a load.
+
+    Parameters
+    ----------
+    load : Workload
+        Where an untouched calculator opens [-].
+
+    Returns
+    -------
+    tuple of Field
+        in, out, users and prefix [-].
+    """
+    prompt, answer, users = load.input_tokens, load.output_tokens, load.concurrency
+    return (
+        Field("in", "tokens", prompt, "Prompt", 1, MOST_TOKENS, unit="tokens"),
+        Field("out", "tokens", answer, "Answer", 1, MOST_TOKENS, unit="tokens"),
+        Field("users", "whole", users, "Users at once", 1, MOST_USERS, unit="users"),
+        Field("prefix", "tokens", load.shared_prefix_tokens, "Shared by all", 0, MOST_TOKENS,
+              unit="tokens", help="The start of every prompt, kept once by a prefix cache."),
+    )  # fmt: skip
+
+
+def limit_fields(slo):
+    """List the inputs that limit what a deployment may take.
+
+    Parameters
+    ----------
+    slo : Slo
+        Where an untouched calculator opens [-].
+
+    Returns
+    -------
+    tuple of Field
+        itl, ttft and budget, each 0 where nothing is asked [-].
+    """
+    gap_ms, wait_s, usd_h = 1e3 * (slo.itl_s or 0), slo.ttft_s or 0, slo.usd_h or 0
+    return (
+        Field("itl", "number", gap_ms, "Token gap", 0, 100_000, unit="ms", help=NO_LIMIT),
+        Field("ttft", "number", wait_s, "First token", 0, 86_400, unit="s", help=NO_LIMIT),
+        Field("budget", "number", usd_h, "Budget", 0, 1_000_000, unit="USD/h", help=NO_LIMIT),
+    )
+
+
+def load(state):
+    """Build the load that a state describes.
+
+    Parameters
+    ----------
+    state : dict
+        A complete state [-].
+
+    Returns
+    -------
+    Workload
+        The load [-].
+
+    Raises
+    ------
+    BadInput
+        When the prefix is longer than the prompt.
+    """
+    return Workload(state["in"], state["out"], state["users"], state["prefix"])
+
+
+def limits(state):
+    """Build the limits that a state asks for.
+
+    Parameters
+    ----------
+    state : dict
+        A complete state [-].
+
+    Returns
+    -------
+    Slo
+        The limits; None where the state has 0 [-].
+    """
+    return Slo(
+        itl_s=state["itl"] / 1e3 or None,
+        ttft_s=state["ttft"] or None,
+        usd_h=state["budget"] or None,
+    )
 
 
 def deployment(state, prefix=""):
@@ -156,16 +244,13 @@ def deployment_controls(form, state, prefix=""):
         select(fields["tp"], state, _card_counts(model, gpu, at["tp"])) | HALF,
         *_splits(fields, state, model, gpu),
         select(fields["weights"], state, formats) | HALF,
-        select(fields["kv"], state, kv_formats) | HALF,
+        _kv_control(fields["kv"], state, kv_formats),
         select(fields["engine"], state, engines),
     ]
-    share = engine.memory_fraction if at["fraction"] is None else at["fraction"]
+    out.append(_fraction_control(fields["fraction"], state, engine, boxed=bool(prefix)))
     if prefix:
-        out.append(entry(fields["fraction"], state, shown=share))
         rent = gpu.usd_h if at["usd"] is None else at["usd"]
         out.append(entry(fields["usd"], state, shown=rent))
-    else:
-        out.append(slider(fields["fraction"], state, FRACTION_STOPS, shown=share))
     if at["tp"] > 1 or at["dp"]:
         out.append(toggle(fields["dp"], state))
     return out
@@ -180,6 +265,21 @@ def _model_control(fields, state, model):
     return control
 
 
+def _kv_control(field, state, formats):
+    control = select(field, state, formats) | HALF
+    if catalog.format(state[field.name]).bytes_per_element >= 2:
+        return control
+    return control | {"help": "By themselves engines keep 16 bits, and `llmcap` too."}
+
+
+def _fraction_control(field, state, engine, boxed):
+    control = entry(field, state) if boxed else slider(field, state, FRACTION_STOPS)
+    own = engine.memory_fraction
+    if state[field.name] == own:
+        return control
+    return control | {"help": f"By itself {engine.title} takes {own:g}, and `llmcap` too."}
+
+
 def _splits(fields, state, model, gpu):
     """Stages and experts, where there is something to split, or where it is split already."""
     stages, whole = state[fields["pp"].name], state[fields["ep"].name]
@@ -187,7 +287,7 @@ def _splits(fields, state, model, gpu):
     out = []
     if gpu.link_bandwidth_bytes_s or stages > 1:
         counts = {n for n in STAGES if n <= (model.layers if model else 1)} | {stages}
-        options = [(n, f"{n} stages, PP-{n}" if n > 1 else "1 stage", "") for n in sorted(counts)]
+        options = [(n, f"{n}, PP-{n}" if n > 1 else "1", "") for n in sorted(counts)]
         out.append(select(fields["pp"], state, options) | HALF)
     if whole or (model and model.experts and cards > 1):
         out.append(toggle(fields["ep"], state))
@@ -202,7 +302,9 @@ def _model_options():
 
 @cache
 def _gpu_options():
-    cards = [catalog.gpu(name) for name in catalog.gpus()]
+    # What is offered for rent most often is most often meant: "h200" finds the SXM card first.
+    offers = Counter(row["gpu"] for row in catalog.table("prices")["price"])
+    cards = [catalog.gpu(name) for name in sorted(catalog.gpus(), key=lambda n: -offers[n])]
     return tuple((card.name, card_title(card), _maker(card)) for card in cards)
 
 
@@ -274,7 +376,7 @@ def _card_counts(model, gpu, current):
     most, heads = max(min(gpu.max_per_node, MOST_CARDS), 1), model.heads if model else 0
     usual = {n for n in range(1, most + 1) if n & (n - 1) == 0 or n in (3, 6)}
     counts = {n for n in usual if heads % n == 0} | {current}
-    return [(n, "1 card" if n == 1 else f"{n} cards, TP-{n}", "") for n in sorted(counts)]
+    return [(n, f"{n}, TP-{n}" if n > 1 else "1", "") for n in sorted(counts)]
 
 
 def plain(value):
@@ -432,7 +534,7 @@ def entry(field, state, shown=None):
     """
     value = state[field.name]
     shown = value if value is not None else shown
-    text = _with_unit(shown, field.unit) if shown is not None else "no limit"
+    text = _with_unit(shown, field.unit) if shown else "none"
     return _control("number", field, value, entry=plain(shown), text=text)
 
 
@@ -521,7 +623,7 @@ def arithmetic(result, *names):
     return "\n".join(str(line) for line in lines)
 
 
-def notes(deployment, context_tokens, group=""):
+def notes(deployment, context_tokens):
     """Say what a reader should know before trusting the numbers.
 
     Parameters
@@ -530,8 +632,6 @@ def notes(deployment, context_tokens, group=""):
         The deployment [-].
     context_tokens : int
         Tokens every user may reach [tokens].
-    group : str
-        What a message begins with, where there are several deployments [-].
 
     Returns
     -------
@@ -539,9 +639,27 @@ def notes(deployment, context_tokens, group=""):
         Messages [-].
     """
     load = Workload(input_tokens=max(context_tokens - 1, 1), output_tokens=1)
-    lead = f"{group}: " if group else ""
     # The calculators of memory show no price, so a missing rent is no news there.
     texts = [text for text in design.warnings(deployment, load) if " no rent " not in text]
+    return [{"level": "info", "field": "", "text": text} for text in texts]
+
+
+def card_notes(card):
+    """Say what a reader should know before trusting a card's numbers.
+
+    Parameters
+    ----------
+    card : Card
+        One deployment under a load; its label leads where it has one [-].
+
+    Returns
+    -------
+    list of dict
+        Messages [-].
+    """
+    lead = f"{card.label}: " if card.label else ""
+    # The kernel names its own argument; here that is the input "Card rent".
+    texts = [text.replace("give usd_h", "enter the card rent") for text in card.warnings]
     return [{"level": "info", "field": "", "text": lead + text} for text in texts]
 
 
@@ -593,13 +711,15 @@ def _placed(item):
     return item | {"span": span | {"at": at, "text": said}}
 
 
-def refusal(problem, prefix=""):
+def refusal(problem, form, prefix=""):
     """Turn what the kernel refuses into the parts of a view.
 
     Parameters
     ----------
     problem : BadInput
         What it refused [-].
+    form : Form
+        The calculator's inputs [-].
     prefix : str
         What the names of that deployment's inputs begin with [-].
 
@@ -608,10 +728,13 @@ def refusal(problem, prefix=""):
     dict
         status and messages [-].
     """
-    field = prefix + SHORT.get(problem.field, problem.field)
+    name, said = prefix + SHORT.get(problem.field, problem.field), str(problem)
+    field = next((one for one in form.fields if one.name == name), None)
+    if field and said.startswith(problem.field):  # a person knows the input by its label
+        said = field.title + said.removeprefix(problem.field)
     return {
         "status": {"level": "bad", "text": "These inputs do not go together."},
-        "messages": [{"level": "error", "field": field, "text": str(problem)}],
+        "messages": [{"level": "error", "field": name, "text": said}],
     }
 
 

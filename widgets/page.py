@@ -32,8 +32,8 @@ def static_html(view):
         _messages(view),
         _headline(view),
         _figure(view),
+        _sentences(view),
         *map(_table, view["tables"]),
-        *(f"<p>{escape(text)}</p>" for text in view["sentences"]),
         _arithmetic(view),
         _link(view),
         _links(view),
@@ -126,6 +126,11 @@ def _figure(view):
         f'<div class="lc-figure" data-llmcap-figure role="img" aria-label="{alt}">'
         f'<script type="application/json">{text}</script><div class="lc-plot"></div></div>'
     )
+
+
+def _sentences(view):
+    said = "".join(f"<p>{escape(text)}</p>" for text in view["sentences"])
+    return f'<div class="lc-sentences">{said}</div>' if said else ""
 
 
 def _table(table):

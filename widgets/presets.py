@@ -35,21 +35,3 @@ def told(*values):
         Presets: label, note and values [-].
     """
     return tuple(story | {"values": value} for story, value in zip(STORIES, values, strict=True))
-
-
-def column(letter, values):
-    """Prefix the inputs of one deployment of several.
-
-    Parameters
-    ----------
-    letter : str
-        The deployment [-].
-    values : dict
-        Its inputs [-].
-
-    Returns
-    -------
-    dict
-        The same with prefixed names [-].
-    """
-    return {f"{letter}.{name}": value for name, value in values.items()}

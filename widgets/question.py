@@ -177,7 +177,7 @@ class Question:
 
     def over_budget(self, usd_h):
         """Whether a rent is above the budget."""
-        return usd_h > self.slo.usd_h
+        return self.slo.usd_h is not None and usd_h > self.slo.usd_h
 
     def budget(self):
         """Write the budget."""

@@ -49,7 +49,7 @@ def view(state):
         d = c.deployment(state)
         books = capacity.ledger(d, context_tokens=state["ctx"], concurrency=state["users"])
     except c.BadInput as problem:
-        return c.frame(FORM, state, TITLE, LEAD, controls, **c.refusal(problem))
+        return c.frame(FORM, state, TITLE, LEAD, controls, **c.refusal(problem, FORM))
     return c.frame(
         FORM,
         state,

@@ -99,6 +99,15 @@ def test_four_numbers_each_with_a_bar_and_its_arithmetic(open_at, width):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_status_is_on_the_first_screen(open_at, width):
-    box = open_at(width).page.locator(".lc-status").bounding_box()
-    assert box["y"] + box["height"] <= 850
+def test_the_whole_answer_is_on_the_first_screen(open_at, width):
+    page = open_at(width).page
+    for part in [page.locator(".lc-status"), *page.locator(".lc-number strong, .lc-bar").all()]:
+        box = part.bounding_box()
+        assert box["y"] + box["height"] <= 800  # an app's page has a line above it
+
+
+def test_on_a_phone_the_verdict_stays_in_sight_while_an_input_below_moves(open_at):
+    here = open_at(390)
+    here.page.locator("input[type=range][name=duty]").scroll_into_view_if_needed()
+    box = here.page.locator(".lc-status").bounding_box()
+    assert 0 <= box["y"] and box["y"] + box["height"] <= 850

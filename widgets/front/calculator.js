@@ -147,7 +147,8 @@ function controlBox(view, control, prefix) {
   const input = box.matches("input, select") ? box : box.querySelector("input, textarea");
   if (help) input.setAttribute("aria-describedby", help.id);
   const label = h("label", { for: id }, control.label);
-  const kind = `lc-control lc-kind-${control.kind}${control.half ? " lc-half" : ""}`;
+  const size = control.half ? " lc-half" : control.twice ? " lc-twice" : "";
+  const kind = `lc-control lc-kind-${control.kind}${size}`;
   if (control.kind !== "text") return h("div", { class: kind }, label, box, help);
   const summary = h("summary", {}, `Paste a ${control.label}`);
   return h("details", { class: kind }, summary, label, box, help);
@@ -271,14 +272,14 @@ function tree(view, prefix, can) {
     h("div", { class: "lc-plot" }));
   const status = h("p", { class: `lc-status lc-${view.status.level}`, role: "status",
     "aria-live": "polite" }, view.status.text);
-  const results = h("div", { class: "lc-results" },
-    headlineBox(view), figure, view.tables.map(tableBox),
+  // The answer comes before the inputs: on a phone it is what is seen first.
+  const answer = h("div", { class: "lc-answer" }, status, headlineBox(view), messagesBox(view));
+  const results = h("div", { class: "lc-results" }, figure,
     h("div", { class: "lc-sentences" }, view.sentences.map((text) => h("p", {}, text))),
-    explainBox(view));
-  const answer = h("div", { class: "lc-answer" }, status, messagesBox(view));
+    view.tables.map(tableBox), explainBox(view), linksBox(view, can.apps));
+  const ask = h("div", { class: "lc-ask" }, answer, controlsBox(view, prefix));
   const wide = view.groups ? " lc-wide" : "";
-  results.append(...[linksBox(view, can.apps)].filter(Boolean));
-  const body = h("div", { class: "lc-body" }, controlsBox(view, prefix), answer, results);
+  const body = h("div", { class: "lc-body" }, ask, results);
   const names = { class: `lc${wide}`, "data-name": view.name, "aria-label": view.title };
   const section = h("section", names, head, body);
   // Without this JupyterLab takes arrows and letters from what has the focus.
@@ -448,9 +449,14 @@ function searchedList(input, options, choose) {
   function open(words) {
     const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
     const said = (option) => `${option.label} ${option.group} ${option.value}`.toLowerCase();
-    const begins = (option) => said(option).startsWith(words.toLowerCase());
+    // What begins with whole words of it stands before what only begins so, and that before the
+    // rest: "l4" is the L4 first, then the L40.
+    const rank = (option) => {
+      const [text, part] = [said(option), words.toLowerCase().trim()];
+      return text.startsWith(part) ? Number(/[a-z0-9.]/.test(text.charAt(part.length))) : 2;
+    };
     const known = options().filter((o) => wanted.every((word) => said(o).includes(word)));
-    const found = [...known.filter(begins), ...known.filter((option) => !begins(option))];
+    const found = [0, 1, 2].flatMap((at) => known.filter((option) => rank(option) === at));
     const items = found.map((option, i) => {
       const group = option.group ? h("span", {}, option.group) : null;
       return h("li", { id: `${list.id}-${i}`, role: "option", "aria-selected": "false",
