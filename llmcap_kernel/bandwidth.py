@@ -185,7 +185,7 @@ class Exchange:
 ALONE = tuple(Exchange(kind) for kind in ("all-reduce", "all-to-all", "stage hand-on"))
 
 
-def exchanges(deployment, tokens):
+def exchanges(deployment, tokens, times=1.0):
     """List the collectives of one pass over all layers.
 
     Tensor parallelism sums activations twice a layer: after attention and
@@ -200,6 +200,8 @@ def exchanges(deployment, tokens):
         The deployment [-].
     tokens : float or array
         Tokens in the pass [tokens].
+    times : float or array
+        How often the pass runs [-].
 
     Returns
     -------
@@ -215,7 +217,7 @@ def exchanges(deployment, tokens):
     >>> from llmcap_kernel import catalog
     >>> two = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
     >>> [(e.kind, e.count) for e in exchanges(two, 16) if e.count]
-    [('all-reduce', 160)]
+    [('all-reduce', 160.0)]
     """
     d, model = deployment, deployment.model
     message = tokens * model.hidden_size * ACTIVATION_BYTES
@@ -229,16 +231,17 @@ def exchanges(deployment, tokens):
     sent = message / d.ep * model.experts_per_token
     passed = message / d.tp
     return (
-        _exchange("all-reduce", reduces, message, link, d.tp),
-        _exchange("all-to-all", 2 * spread, sent, link, d.ep),
-        _exchange("stage hand-on", d.pp - 1, passed, across, 2),
+        _exchange("all-reduce", reduces, times, message, link, d.tp),
+        _exchange("all-to-all", 2 * spread, times, sent, link, d.ep),
+        _exchange("stage hand-on", d.pp - 1, times, passed, across, 2),
     )
 
 
-def _exchange(kind, count, message_bytes, link_bandwidth_bytes_s, cards):
+def _exchange(kind, count, times, message_bytes, link_bandwidth_bytes_s, cards):
     if not count:  # a lone card may list no link
         return Exchange(kind)
-    return Exchange(kind, count, message_bytes, message_bytes / link_bandwidth_bytes_s, cards)
+    wire_s = message_bytes / link_bandwidth_bytes_s
+    return Exchange(kind, count * times, message_bytes, wire_s, cards)
 
 
 @dataclass(frozen=True)
@@ -265,7 +268,7 @@ class Work:
         Bringing weights kept in the host's memory [s].
     exchanges : tuple of Exchange
         Collectives between cards [-].
-    layers, moe_layers, steps, sequences : float or array
+    layers, moe_layers, steps, scheduled : float or array
         How often the fixed time of each is spent [-].
     unpacked : float or array
         1 where weights are unpacked before they are multiplied [-].
@@ -304,7 +307,7 @@ class Work:
     layers: float = 0.0
     moe_layers: float = 0.0
     steps: float = 0.0
-    sequences: float = 0.0
+    scheduled: float = 0.0
     unpacked: float = 0.0
     without_link: float = 0.0
     draft: "Work | None" = None
@@ -349,7 +352,7 @@ class Work:
             "fixed_s": self.layers * e.layer_s
             + self.moe_layers * e.moe_layer_s
             + self.steps * e.step_s
-            + self.sequences * e.sequence_s,
+            + self.scheduled * e.sequence_s,
             "draft_s": self.guesses * sum(self.draft.parts(e).values()) if self.draft else 0.0,
             "adapter_s": maximum(
                 self.adapter_math_s / e.compute, self.adapter_read_s / e.bandwidth
@@ -511,8 +514,18 @@ class Step(Explained):
         )
 
 
-def _pass_work(deployment, tokens, *, sequences, head=True, times=1.0):
-    """Weights, collectives and launches of a pass of `tokens`, run `times` times over."""
+def _pass_work(
+    deployment,
+    tokens,
+    *,
+    sequences,
+    head=True,
+    times=1.0,
+    passes=1.0,
+    attention_flops=0.0,
+    **attention,
+):
+    """Put a pass of `tokens` together: `passes` of them, of which `times` follow one another."""
     d, model = deployment, deployment.model
     weights = law.weights_of(d)
     dtype, rate = compute_dtype(d.gpu, d.weights)
@@ -538,18 +551,17 @@ def _pass_work(deployment, tokens, *, sequences, head=True, times=1.0):
         adapter_math_s=adapter_flops / kv_rate * times,
         adapter_read_s=adapter_bytes / bandwidth * times,
         host_read_s=host * times,
-        exchanges=tuple(replace(x, count=x.count * times) for x in exchanges(d, tokens))
-        if d.num_gpus > 1
-        else ALONE,
+        exchanges=exchanges(d, tokens, times) if d.num_gpus > 1 else ALONE,
         layers=model.layers * times,
         moe_layers=model.moe_layers * times,
         steps=times,
         unpacked=d.weights.element_bits <= 8 and dtype in ("bf16", "fp16", "fp16-acc16", "fp32"),
         without_link=d.gpu.link.startswith("pcie"),
-        share=1 / d.pp,
-        weight_bytes=weight_bytes,
-        flops=dense_flops + expert_flops,
-        tokens=tokens,
+        share=passes / times / d.pp,
+        weight_bytes=weight_bytes * passes,
+        flops=(dense_flops + expert_flops) * passes + attention_flops,
+        tokens=tokens * passes,
+        **attention,
     )
 
 
@@ -711,7 +723,6 @@ def decode_work(deployment, *, context_tokens, concurrency=1):
     sequences = maximum(concurrency / d.pp, 1.0)
     guess = d.speculation
     checked = 1 + guess.tokens if guess else 1
-    work = _pass_work(d, sequences * checked, sequences=sequences)
     on_card = ceil(sequences / d.tp) if d.dp_attention else sequences
     kv_bytes = on_card * law.kv_read_bytes_per_sequence(
         model, d.kv, context_tokens, tp=d.tp, dp_attention=d.dp_attention
@@ -720,14 +731,16 @@ def decode_work(deployment, *, context_tokens, concurrency=1):
     attention_flops = law.attention_flops_per_token(model, context_tokens) / spread
     attention_flops = attention_flops * on_card * checked
     _, rate = compute_dtype(d.gpu, d.kv)
-    return replace(
-        work,
+    return _pass_work(
+        d,
+        sequences * checked,
+        sequences=sequences,
+        attention_flops=attention_flops,
         kv_math_s=attention_flops / rate,
         kv_read_s=kv_bytes / d.gpu.bandwidth_bytes_s,
         kv_bytes=kv_bytes,
-        flops=work.flops + attention_flops,
         # replicas of attention schedule and sample each their own
-        sequences=on_card if d.dp_attention else concurrency,
+        scheduled=on_card if d.dp_attention else concurrency,
         draft=_guess_work(d, context_tokens, concurrency) if guess else None,
         guesses=guess.tokens if guess else 0.0,
         tokens_per_step=tokens_per_step(accept=guess.accept, tokens=guess.tokens) if guess else 1.0,
@@ -802,24 +815,24 @@ def prefill_work(deployment, *, input_tokens, cached_tokens=0):
     chunks = tokens / chunk  # the last one is a part of a chunk
     # chunks follow each other through the stages: the first fills them, then all work
     turns = (chunks + d.pp - 1) / d.pp
-    # the head works on the last token of a prompt only, the layers on all
-    work = _pass_work(d, chunk, head=False, times=turns, sequences=1)
     attention_flops = law.prefill_attention_flops(model, tokens, cached_tokens) / d.tp
     _, rate = compute_dtype(d.gpu, d.kv)
     guess = d.speculation
     draft = guess and guess.draft and draft_deployment(d)
-    return replace(
-        work,
+    return _pass_work(
+        d,
+        chunk,
+        sequences=1,
+        head=False,  # it works on the last token of a prompt only, the layers on all
+        times=turns,
+        passes=chunks,
+        attention_flops=attention_flops,
         prompt_math_s=attention_flops / rate * turns / chunks,
-        weight_bytes=work.weight_bytes * chunks,
-        flops=work.flops * chunks + attention_flops,
-        tokens=tokens,
         # the draft model reads the prompt too
         draft=prefill_work(draft, input_tokens=input_tokens, cached_tokens=cached_tokens)
         if draft
         else None,
         guesses=1.0 if draft else 0.0,
-        share=chunks / turns / d.pp,
     )
 
 
@@ -875,17 +888,18 @@ def mixed_step(deployment, *, context_tokens, concurrency, prefill_tokens, effic
     base = decode_work(plain, context_tokens=context_tokens, concurrency=concurrency)
     room = maximum(d.engine.max_batched_tokens - base.tokens, 1)
     chunk = minimum(prefill_tokens, room)
-    both = _pass_work(plain, base.tokens + chunk, sequences=base.tokens)
     chunk_flops = law.prefill_attention_flops(d.model, chunk) / d.tp
     _, rate = compute_dtype(d.gpu, d.kv)
-    work = replace(
-        both,
+    work = _pass_work(
+        plain,
+        base.tokens + chunk,
+        sequences=base.tokens,
+        attention_flops=chunk_flops,
         kv_math_s=base.kv_math_s,
         kv_read_s=base.kv_read_s,
-        prompt_math_s=chunk_flops / rate,
         kv_bytes=base.kv_bytes,
-        flops=both.flops + chunk_flops,
-        sequences=base.sequences,
+        prompt_math_s=chunk_flops / rate,
+        scheduled=base.scheduled,
         prefill_tokens=chunk,
     )
     return Step.of(work, efficiency, deployment, "mixed step")

@@ -490,10 +490,14 @@ def estimate(
     asked = demand(deployment, **load)
     value = time(asked, efficiency)
     # how far prefill and decode overlap is no property of the spec sheet: both take the same
-    overlap = replace(CEILING, prefill_share=efficiency.prefill_share)
-    ceiling = time(asked, overlap)
+    ceiling = time(asked, _overlapping(efficiency.prefill_share))
     low, high, reason = _interval(metric, regime, known, family, deployment)
     return Estimate(value, value * low, value * high, ceiling, reason)
+
+
+@cache
+def _overlapping(prefill_share):
+    return replace(CEILING, prefill_share=prefill_share)
 
 
 def within_ceiling(made, metric):

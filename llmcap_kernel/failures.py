@@ -359,8 +359,9 @@ def _odd_lengths(line):
 
 
 def _counted_twice(line):
-    tp, ep = (_whole(line.get(name)) for name in ("tp", "ep"))
-    if not ep or tp != ep * ep:
+    ep = _whole(line.get("ep"))
+    tp = ep and _whole(line.get("tp"))  # most rows have no experts to spread
+    if not tp or tp != ep * ep:
         return False
     card = spellings.card(str(line.get("gpu") or "")).name
     return bool(card) and spellings.counted_twice(tp, ep, catalog.gpu(card).max_per_node)

@@ -493,7 +493,8 @@ def intervals(rows, missed):
 def _ends(pairs):
     """Where the middle four fifths of weighted errors begin and end."""
     pairs = sorted(pairs)
-    whole, passed, ends = sum(weight for _, weight in pairs), 0.0, []
+    whole, passed = sum(weight for _, weight in pairs), 0.0
+    ends: list = []
     for error, weight in pairs:
         passed += weight
         if passed >= (LOW, HIGH)[len(ends)] * whole:
