@@ -110,4 +110,4 @@ def test_on_a_phone_the_verdict_stays_in_sight_while_an_input_below_moves(open_a
     here = open_at(390)
     here.page.locator("input[type=range][name=duty]").scroll_into_view_if_needed()
     box = here.page.locator(".lc-status").bounding_box()
-    assert 0 <= box["y"] and box["y"] + box["height"] <= 850
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 850

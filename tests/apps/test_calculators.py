@@ -280,6 +280,27 @@ def test_a_long_list_is_chosen_from_with_the_mouse(site):
     assert here.page.input_value("input[role=combobox][name=gpu]").startswith("H200 SXM")
 
 
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("h200", "h200-sxm"),
+        ("h100", "h100-sxm"),
+        ("a100", "a100-sxm-80gb"),
+        ("b200", "b200-sxm"),
+        ("l4", "l4"),
+        ("a10", "a10"),
+        ("m4", "apple-m4"),
+        ("4090", "rtx-4090"),
+    ],
+)
+def test_a_short_name_finds_the_card_that_is_meant_first(site, words, name):
+    here = site()
+    here.live("vram", "gpu=t4")
+    here.choose("gpu", words)
+    here.answered(1)
+    assert here.page.evaluate("window.asked[0].values.gpu") == name
+
+
 def test_a_config_is_pasted_refused_kept_and_taken_away(site):
     here = site()
     calculator = here.live("vram")

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 
 from llmcap_kernel import capacity, catalog, design
 from tests.widgets.inputs import CONFIGS, states
-from widgets import cliff, controls, scorecard, vram
-from widgets.host import CALCULATORS, safe_view
+from widgets import calculate, cliff, compare, controls, scorecard, vram
+from widgets.host import CALCULATORS, safe_view, with_company
 
 MODULES = list(CALCULATORS.values())
 PARTS = {
@@ -143,8 +143,32 @@ def test_inputs_that_clash_are_named_beside_their_control():
     view = shown(vram, tp=5)
     assert view["status"]["level"] == "bad"
     assert view["messages"][0]["field"] == "tp"
-    assert "64 attention heads" in view["messages"][0]["text"]
+    assert view["messages"][0]["text"].startswith("Cards is 5: it must divide the 64 attention")
 
+
+@pytest.mark.parametrize("module", [calculate, scorecard, compare])
+def test_a_prefix_longer_than_its_prompt_is_refused_by_the_name_beside_the_input(module):
+    (message, *_) = shown(module, prefix=9000)["messages"]
+    assert message["field"] == "prefix" and message["text"].startswith("Shared by all is 9000")
+
+
+@pytest.mark.parametrize("name", ["scorecard", "compare"])
+def test_a_load_and_its_limits_go_along_a_link_and_0_is_no_limit(name):
+    state = {"itl": 0, "ttft": 0, "budget": 0, "in": 2000, "users": 3, "prefix": 100, "tp": 4}
+    view = with_company(calculate, calculate.FORM.defaults() | state, shown(calculate, **state))
+    query = next(link["query"] for link in view["links"] if link["name"] == name)
+    there, messages = CALCULATORS[name].FORM.parse(query)
+    assert messages == []
+    assert {key: there[key] for key in state if key != "tp"} | {"tp": there["a.tp"]} == state
+    text = json.dumps(CALCULATORS[name].view(there)["tables"])
+    assert "USD/h" not in text and "budget" not in CALCULATORS[name].view(there)["status"]["text"]
+
+
+def test_where_the_engine_s_own_choice_is_another_the_input_says_so():
+    said = {one["name"]: one["help"] for one in shown(vram)["controls"]}
+    assert "vLLM 0.33 takes 0.92" in said["fraction"] and "16 bits" in said["kv"]
+    own = {one["name"]: one["help"] for one in shown(vram, fraction=0.92, kv="bf16")["controls"]}
+    assert own["fraction"] == own["kv"] == ""
 
 def test_the_cliff_is_a_hyperbola_cut_to_whole_users():
     rows = shown(cliff)["tables"][0]["rows"]
