@@ -732,8 +732,7 @@ def _evidence_tables():
     if not rows:
         return ()
     modes = failures.evidence(rows)
-    sources = tuple(sorted(_names("source")))
-    of_source = failures.evidence(rows, sources, lambda row: (row.source,))
+    of_source = failures.evidence(rows, tuple(_names("source")), lambda row: (row.source,))
     doubted = tuple(one.name for one in failures.DOUBTS)
     doubts = failures.evidence(rows, doubted, lambda row: row.doubts)
     return (
@@ -761,9 +760,9 @@ def _evidence_tables():
         },
         {
             "caption": "Rows that may be wrong themselves",
-            "columns": ["Which", "The doubt", *EVIDENCE_COLUMNS],
+            "columns": ["Which", "The doubt", "Rows", "Half within", "Their like", "Middle one"],
             "rows": [
-                [one.title, one.why, *_numbers(e)]
+                [one.title, one.why, *_counted(e, e.alike)]
                 for one, e in zip(failures.DOUBTS, doubts, strict=True)
             ],
             "highlight": [],
@@ -771,10 +770,18 @@ def _evidence_tables():
         },
         {
             "caption": "Source by source",
-            "columns": ["Source", "What its rows say", *EVIDENCE_COLUMNS, "Weight of a row"],
+            "columns": [
+                *("Source", "Rows", "Half within", "Source left out", "Middle one"),
+                *("Weight of a row", "What its rows say"),
+            ],
             "rows": [
-                [name, _measures(name), *_numbers(e), f"{fit.DOUBTED.get(name, 1):g}"]
-                for name, e in zip(sources, of_source, strict=True)
+                [
+                    e.name,
+                    *_counted(e, e.unseen),
+                    f"{fit.DOUBTED.get(e.name, 1):g}",
+                    _measures(e.name),
+                ]
+                for e in sorted(of_source, key=lambda e: -e.rows)
             ],
             "highlight": [],
         },
@@ -791,14 +798,17 @@ SMALL = "Turned out small. "
 def _measures(source):
     """What a source measured, the most rows first."""
     count = Counter(GROUP_OF[row.metric] for row in measured_rows() if row.source == source)
-    return ", ".join(f"{_lower(name)} {rows:,}" for name, rows in count.most_common())
+    return ", ".join(_lower(name) for name, _ in count.most_common())
 
 
 def _numbers(e):
     """How many rows, how far off they and their like are, seen and unseen, and which way."""
+    return _counted(e, e.alike, e.unseen, e.unseen_alike)
+
+
+def _counted(e, *others):
     middle = way(e.ratio) if e.rows else "none"
-    shares = (e.error, e.alike, e.unseen, e.unseen_alike)
-    return [f"{e.rows:,}", *map(_percent, shares), middle]
+    return [f"{e.rows:,}", *map(_percent, (e.error, *others)), middle]
 
 
 def _verdict(e):
