@@ -560,30 +560,22 @@ class Card(Explained):
     def _observed(self, ceiling):
         fitted, _, served = self._fitted()
         efficiency = replace(CEILING, prefill_share=fitted.prefill_share) if ceiling else fitted
-        load, metrics = self._benchmark(), []
-        for metric, (_, _, scale) in ESTIMATED.items():
-            value = calibration.predict(
-                self.deployment, metric=metric, served=served, efficiency=efficiency, **load
-            )
-            metrics.append(value * scale)
-        prompt, answer = load["input_tokens"], load["output_tokens"]
+        load = self._benchmark()
+        asked = {
+            metric: calibration.demand(self.deployment, metric=metric, served=served, **load)
+            for metric in ESTIMATED
+        }
+        whole = asked["output_tok_s_total"]
         return Observed(
-            bandwidth.decode_step(
-                self.deployment,
-                context_tokens=prompt + answer / 2,
-                concurrency=self.users,
-                efficiency=efficiency,
-            ),
-            bandwidth.prefill(
-                self.deployment,
-                input_tokens=prompt,
-                cached_tokens=load["cached_tokens"],
-                efficiency=efficiency,
-            ),
+            bandwidth.Step.of(whole.step, efficiency, self.deployment),
+            bandwidth.Step.of(whole.prompt, efficiency, self.deployment, "prefill"),
             self.users,
-            answer,
+            load["output_tokens"],
             served,
-            *metrics,
+            *(
+                calibration.time(asked[metric], efficiency) * scale
+                for metric, (_, _, scale) in ESTIMATED.items()
+            ),
         )
 
     def _benchmark(self):
