@@ -969,19 +969,62 @@ def run(path, fill=None, progress=None):
 # predictions that were kept
 
 
+PREDICTIONS = ("predicted", "low", "high", "ceiling")
 LEFT_OUT = ("left_out_model", "left_out_card", "left_out_source")
 
 
-def kept(measured, predicted):
-    """Join measured rows with predictions that `llmcap calibrate` wrote, computing none.
+def understood(path):
+    """Read measured rows without predicting them.
 
     Parameters
     ----------
-    measured : str or Path
+    path : str or Path
         A file in the columns of `benchmarks/measured.csv` [-].
-    predicted : str or Path
-        A CSV with the columns id, predicted, low, high, ceiling, left_out_model,
-        left_out_card and left_out_source, empty where there is no number [-].
+
+    Returns
+    -------
+    tuple of Row
+        The rows whose deployment is known, in the order of the file [-].
+
+    Raises
+    ------
+    BadInput
+        When the file cannot be read.
+    """
+    rows = []
+    for line in results.read(path):
+        with contextlib.suppress(BadInput):
+            rows.append(_understood(line))
+    return tuple(rows)
+
+
+def _understood(line):
+    made = measurement(line)
+    meant = spellings.meaning(made.spelled)
+    if meant.deployment is None:
+        raise BadInput("row", meant.reason)
+    load, known = _known(meant, made.load)
+    return Row(
+        line.where,
+        load.metric,
+        load.regime,
+        made.value,
+        failure_modes=known["failure_modes"],
+        model=known["model"],
+        gpu=known["gpu"],
+        engine=known["engine"],
+        source=line.fields.get("source_id", ""),
+        doubts=doubts(line.fields),
+    )
+
+
+def kept(measured, predicted):
+    """Join a file of measured rows with predictions that `llmcap calibrate` wrote.
+
+    Parameters
+    ----------
+    measured, predicted : str or Path
+        Files as `understood` and `answered` read them [-].
 
     Returns
     -------
@@ -993,49 +1036,49 @@ def kept(measured, predicted):
     BadInput
         When a file cannot be read.
     """
+    return answered(understood(measured), predicted)
+
+
+def answered(rows, predicted):
+    """Join measured rows with predictions that `llmcap calibrate` wrote, computing none.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+        As `understood` gives them [-].
+    predicted : str or Path
+        A CSV with the columns id, predicted, low, high, ceiling, left_out_model,
+        left_out_card and left_out_source, empty where there is no number [-].
+
+    Returns
+    -------
+    tuple of Row
+        The rows that were predicted, in the same order [-].
+
+    Raises
+    ------
+    BadInput
+        When the file cannot be read.
+    """
     answers = _answers(predicted)
-    rows = []
-    for line in results.read(measured):
-        answer = answers.get(line.where)
-        with contextlib.suppress(BadInput):  # what cannot be understood was not predicted
-            if answer and answer["predicted"] is not None:
-                rows.append(_kept_row(line, answer))
-    return tuple(rows)
+    return tuple(row._replace(**answers[row.id]) for row in rows if row.id in answers)
 
 
 def _answers(path):
     """Predictions by row; our own file, so a cell that is no number is the file's fault."""
     try:
         with Path(path).open(encoding="utf-8", newline="") as file:
-            return {
-                line.pop("id"): {name: float(x) if x else None for name, x in line.items()}
-                for line in csv.DictReader(file)
-            }
-    except (OSError, KeyError, TypeError, ValueError) as problem:
+            header, *lines = csv.reader(file)
+        at = [header.index(name) for name in ("id", *PREDICTIONS, *LEFT_OUT)]
+        out = {}
+        for line in lines:
+            name, *cells = [line[i] for i in at]
+            value, low, high, ceiling, *left_out = [float(x) if x else None for x in cells]
+            if value is not None:
+                numbers = (value, low, high, ceiling)
+                out[name] = dict(zip(PREDICTIONS, numbers, strict=True))
+                out[name]["left_out"] = tuple(left_out)
+    except (OSError, IndexError, ValueError) as problem:
         told = f"file {shown(str(path))} cannot be read: {type(problem).__name__}."
         raise BadInput("file", told) from None
-
-
-def _kept_row(line, answer):
-    made = measurement(line)
-    meant = spellings.meaning(made.spelled)
-    if meant.deployment is None:
-        raise BadInput("row", meant.reason)
-    load, known = _known(meant, made.load)
-    return Row(
-        line.where,
-        load.metric,
-        load.regime,
-        made.value,
-        predicted=answer["predicted"],
-        low=answer["low"],
-        high=answer["high"],
-        ceiling=answer["ceiling"],
-        failure_modes=known["failure_modes"],
-        model=known["model"],
-        gpu=known["gpu"],
-        engine=known["engine"],
-        source=line.fields.get("source_id", ""),
-        doubts=doubts(line.fields),
-        left_out=tuple(answer[name] for name in LEFT_OUT),
-    )
+    return out

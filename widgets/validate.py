@@ -1,8 +1,8 @@
 """Predicted against measured: every published row, and a file of the reader's own.
 
 The page computes no prediction of the published rows: `llmcap calibrate` wrote them beside the
-measurements, with what fits predict that never saw the row's model, card or source. Joining the
-two files takes most of a second, so `python -m widgets.validate` keeps them joined.
+measurements, with what fits predict that never saw the row's model, card or source. Reading what
+was measured on what takes half a second, so `python -m widgets.validate` keeps that.
 """
 
 import json
@@ -28,7 +28,7 @@ TITLE = "Validate"
 LEAD = "How far are the predictions from published measurements, where do they fail, and how near are they to yours?"  # noqa: E501
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 MEASURED, PREDICTED = BENCHMARKS / "measured.csv", BENCHMARKS / "predicted.csv"
-JOINED = BENCHMARKS / "joined.json"
+UNDERSTOOD = BENCHMARKS / "understood.json"
 ANY, NONE, AS_FILE = "any", "none", "file"
 FARTHEST_ROWS = 8
 OWN_ROWS = 20
@@ -94,43 +94,45 @@ def measured_rows():
     """
     if not PREDICTED.exists():
         return ()
-    held = json.loads(JOINED.read_text("utf-8")) if JOINED.exists() else {}
-    if held.get("of") != _stamp():
-        return validate.kept(MEASURED, PREDICTED)
-    said = [[tuple(x) if isinstance(x, list) else x for x in one] for one in held["said"]]
-    return tuple(
-        validate.Row(**dict(zip(SAID, said[which], strict=True)),
-                     **dict(zip(NUMBERS, numbers, strict=True)), left_out=tuple(left_out))
-        for which, numbers, left_out in held["rows"]
-    )  # fmt: skip
-
-
-# What many rows have in common is written once.
-SAID = ("metric", "regime", "failure_modes", "model", "gpu", "engine", "source", "doubts")
-NUMBERS = ("id", "measured", "predicted", "low", "high", "ceiling")
+    held = json.loads(UNDERSTOOD.read_text("utf-8")) if UNDERSTOOD.exists() else {}
+    rows = _unpacked(held) if held.get("of") == _stamp() else validate.understood(MEASURED)
+    return validate.answered(rows, PREDICTED)
 
 
 def _stamp():
-    return [crc32(path.read_bytes()) for path in (MEASURED, PREDICTED)]
+    return crc32(MEASURED.read_bytes())
 
 
-def keep_joined():
-    """Write the published rows joined with their predictions, for the page to open sooner.
+# What many rows have in common is written once.
+COMMON = ("metric", "regime", "failure_modes", "model", "gpu", "engine", "source", "doubts")
+
+
+def _unpacked(held):
+    tuples = [[tuple(x) if isinstance(x, list) else x for x in one] for one in held["common"]]
+    common = [dict(zip(COMMON, one, strict=True)) for one in tuples]
+    return [
+        validate.Row(id=name, measured=measured, **common[which])
+        for which, name, measured in held["rows"]
+    ]
+
+
+def keep_understood():
+    """Write the published rows as the page understands them, for it to open sooner.
 
     Returns
     -------
     Path
-        The file; one that no longer fits the two it was made of is not used [-].
+        The file; once the measurements have changed it is not used [-].
     """
-    said: dict = {}
+    common: dict = {}
     rows = []
-    for row in validate.kept(MEASURED, PREDICTED):
-        which = said.setdefault(tuple(getattr(row, name) for name in SAID), len(said))
-        rows.append([which, [getattr(row, name) for name in NUMBERS], row.left_out])
-    lines = [",\n".join(json.dumps(one) for one in some) for some in (said, rows)]
-    text = f'{{"of": {_stamp()}, "said": [\n{lines[0]}\n], "rows": [\n{lines[1]}\n]}}\n'
-    JOINED.write_text(text, "utf-8")
-    return JOINED
+    for row in validate.understood(MEASURED):
+        which = common.setdefault(tuple(getattr(row, name) for name in COMMON), len(common))
+        rows.append([which, row.id, row.measured])
+    lines = [",\n".join(map(json.dumps, some)) for some in (common, rows)]
+    text = f'{{"of": {_stamp()}, "common": [\n{lines[0]}\n], "rows": [\n{lines[1]}\n]}}\n'
+    UNDERSTOOD.write_text(text, "utf-8")
+    return UNDERSTOOD
 
 
 @cache
@@ -1015,4 +1017,4 @@ def _own_row(p):
 
 
 if __name__ == "__main__":
-    keep_joined()
+    keep_understood()

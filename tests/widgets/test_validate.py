@@ -127,16 +127,16 @@ def test_a_view_is_light_enough_to_be_drawn_at_once():
 # the rows
 
 
-def test_the_joined_rows_are_those_of_the_two_files():
-    held = json.loads(page.JOINED.read_text())
+def test_the_rows_that_are_kept_are_those_of_the_measurements():
+    held = json.loads(page.UNDERSTOOD.read_text())
     assert held["of"] == page._stamp(), "run `python -m widgets.validate`"
-    assert page.measured_rows() == validate.kept(page.MEASURED, page.PREDICTED)
+    assert tuple(page._unpacked(held)) == validate.understood(page.MEASURED)
 
 
-def test_joined_rows_of_other_files_are_not_used(tmp_path, monkeypatch):
-    few = tmp_path / "predicted.csv"
-    few.write_text("".join(page.PREDICTED.read_text().splitlines(keepends=True)[:3]))
-    monkeypatch.setattr(page, "PREDICTED", few)
+def test_rows_kept_of_other_measurements_are_not_used(tmp_path, monkeypatch):
+    few = tmp_path / "measured.csv"
+    few.write_text("".join(page.MEASURED.read_text().splitlines(keepends=True)[:3]))
+    monkeypatch.setattr(page, "MEASURED", few)
     assert len(page.measured_rows.__wrapped__()) == 2
 
 
@@ -271,7 +271,7 @@ def test_a_broken_file_of_predictions_is_one_sentence(tmp_path):
     path = tmp_path / "predicted.csv"
     path.write_text("id,predicted\nm1,many\n")
     with pytest.raises(BadInput, match="cannot be read"):
-        validate.kept(page.MEASURED, path)
+        validate.answered((), path)
 
 
 # a file of the reader's own
