@@ -42,6 +42,10 @@ WORDS = {
     "prefill": "the first token",
     "budget": "the budget",
 }
+NO_INTERVAL = (
+    "A dash stands where benchmarks report nothing, so that no interval was earned. Why the others "
+    "are as wide as they are stands with the arithmetic."
+)
 LINE = 72  # characters of a line of arithmetic
 DUTY_STOPS = (1, 2, 5, *range(10, 101, 5))
 HINT = "Set model, GPU, cards, weights and prompt: the four numbers follow."
@@ -124,7 +128,7 @@ def _parts(card, slo, state):
         ],
         "sentences": [
             *money.sentences(),
-            _width(card),
+            NO_INTERVAL,
             *(f"{mode.title}. {mode.wrong}" for mode in modes),
         ],
     }
@@ -476,13 +480,3 @@ def _more_or_fewer(card, slo, crowds):
         "levels": levels,
         "highlight": [sorted(crowds).index(card.users)],
     }
-
-
-def _width(card):
-    """Say what each interval stands on."""
-    names = {"itl_ms": "Speed", "ttft_ms": "First token", "output_tok_s_total": "Price"}
-    said = " ".join(f"{name}: {card.estimate(metric).reason}." for metric, name in names.items())
-    return (
-        f"Why the intervals are as wide as they are. {said} A dash stands where benchmarks "
-        "report nothing, so that no interval was earned."
-    )

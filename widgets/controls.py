@@ -269,7 +269,7 @@ def _kv_control(field, state, formats):
     control = select(field, state, formats) | HALF
     if catalog.format(state[field.name]).bytes_per_element >= 2:
         return control
-    return control | {"help": "By themselves engines keep 16 bits, and `llmcap` too."}
+    return control | {"help": "Engines by themselves keep 16 bits, and so does the command line."}
 
 
 def _fraction_control(field, state, engine, boxed):
@@ -277,7 +277,8 @@ def _fraction_control(field, state, engine, boxed):
     own = engine.memory_fraction
     if state[field.name] == own:
         return control
-    return control | {"help": f"By itself {engine.title} takes {own:g}, and `llmcap` too."}
+    said = f"By itself {engine.title} takes {own:g}, and so does the command line."
+    return control | {"help": said}
 
 
 def _splits(fields, state, model, gpu):
