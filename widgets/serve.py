@@ -245,7 +245,8 @@ class AppHandler(Page, TornadoVoilaHandler):
 
     def _enough_for_one(self) -> None:
         most = self.settings["seats_each"]
-        text = f"{most} apps are open at your address, and one address may have no more of them."
+        apps = "1 app is" if most == 1 else f"{most} apps are"
+        text = f"{apps} open at your address, and one address may have no more."
         self._turn_away("Your seats are taken", text, 429)
 
     def _turn_away(self, title: str, text: str, status: int) -> None:

@@ -1,15 +1,46 @@
-"""The site under a path of a reverse proxy, which may keep that path or strip it."""
+"""The site under a path of a reverse proxy, which may keep that path or strip it.
+
+A proxy of a few lines stands in for any; nginx and Caddy run the lines of the README where they
+are on the path.
+"""
 
 import asyncio
 import contextlib
+import http.client
+import os
+import re
+import shutil
+import socket
+import subprocess
 import threading
+import time
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 
 from benchmarks.load import Reader
+from widgets import build
 
 UNDER = "/tools/llmcap"
+NGINX = """
+daemon off; master_process off; pid nginx.pid; error_log stderr;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path body; proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    server {{ listen 127.0.0.1:{port}; {lines} }}
+}}
+"""
+CADDY = """
+{{
+    admin off
+}}
+http://127.0.0.1:{port} {{
+{lines}
+}}
+"""
 
 
 class Proxy:
@@ -36,7 +67,7 @@ class Proxy:
                 writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
                 return writer.close()
             path = path if self.keeps else path.removeprefix(UNDER) or "/"
-            lines = list(self._headers(lines))
+            lines = [*self._headers(lines), "", ""]
             there, back = await asyncio.open_connection(self.target.hostname, self.target.port)
             back.write("\r\n".join([f"{method} {path} {version}", *lines]).encode("latin1"))
             await asyncio.gather(self._pour(reader, back), self._pour(there, writer))
@@ -45,7 +76,7 @@ class Proxy:
     def _headers(self, lines):
         """As a proxy does that says its own name to the server behind it; one request each."""
         upgrade = any(line.lower().startswith("upgrade:") for line in lines)
-        for line in lines:
+        for line in filter(None, lines):
             name, _, value = line.partition(": ")
             if name.lower() == "host":
                 yield f"X-Forwarded-Host: {value}"
@@ -54,6 +85,7 @@ class Proxy:
                 yield "Connection: close"
             else:
                 yield line
+        yield "X-Forwarded-For: 127.0.0.1"  # after what the visitor wrote there
 
     async def _pour(self, source, sink):
         with contextlib.suppress(OSError):
@@ -68,13 +100,61 @@ class Proxy:
         self._thread.join(10)
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["path kept", "path stripped"])
-def proxy(server, request):
-    options = ("--base", UNDER, "--behind-proxy", "--ready", "1")
+@contextlib.contextmanager
+def of_the_readme(name, site, template, folder, *options):
+    """The named proxy, if it is on the machine, with the lines that the README gives for it."""
+    if not shutil.which(name):
+        pytest.skip(f"no {name} on this machine")
+    lines = re.search(rf"```{name}\n(.*?)```", (build.ROOT / "README.md").read_text(), re.S)[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = folder / "proxy.conf"
+    lines = lines.replace("127.0.0.1:8866", urlsplit(site).netloc)
+    config.write_text(template.format(port=port, lines=lines))
+    home = os.environ | {"HOME": str(folder)}  # for what it keeps
+    with subprocess.Popen([name, *options, config], cwd=folder, env=home) as process:
+        until = time.monotonic() + 30
+        while socket.socket().connect_ex(("127.0.0.1", port)):
+            assert process.poll() is None and time.monotonic() < until, "it did not start"
+            time.sleep(0.1)
+        yield SimpleNamespace(address=f"http://127.0.0.1:{port}{UNDER}", astray=[])
+        process.terminate()
+
+
+@contextlib.contextmanager
+def of_our_own(kind, site):
+    proxy = Proxy(site, kind == "path kept")
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture(scope="module", params=["path kept", "path stripped", "nginx", "caddy"])
+def proxy(server, request, tmp_path_factory):
+    kind, folder = request.param, tmp_path_factory.mktemp("proxy")
+    options = ("--base", UNDER, "--behind-proxy", "--ready", "1", "--seats-each", "2")
     with server(*options) as (site, _):
-        proxy = Proxy(site, request.param)
-        yield proxy
-        proxy.stop()
+        if kind == "nginx":
+            made = of_the_readme(kind, site, NGINX, folder, "-p", folder, "-e", "stderr", "-c")
+        elif kind == "caddy":
+            made = of_the_readme(
+                kind, site, CADDY, folder, "run", "--adapter", "caddyfile", "--config"
+            )
+        else:
+            made = of_our_own(kind, site)
+        with made as proxy:
+            yield proxy
+
+
+def test_a_visitor_is_counted_by_what_the_proxy_says_of_him(proxy):
+    """Whatever he says himself, all comes from one address here, and that has two seats."""
+    readers = [Reader(proxy.address, "vram"), Reader(proxy.address, "cliff")]
+    claim = {"X-Forwarded-For": "10.0.0.1", "X-Real-Ip": "10.0.0.1"}
+    connection = http.client.HTTPConnection(urlsplit(proxy.address).netloc, timeout=120)
+    connection.request("GET", f"{UNDER}/apps/vram", headers=claim)
+    assert connection.getresponse().status == 429
+    for reader in readers:
+        reader.leave()
 
 
 def test_a_kernel_answers_through_the_proxy(proxy):
