@@ -46,7 +46,7 @@ STIFF = {"expert_compute": 10.0, "attention_compute": 10.0}  # held harder: few 
 MOST_ALIKE = 6  # rows of one source, model, card and metric weigh as much as this many
 DOUBTED = {"ix_tokpos": 0.3}  # its own notes warn of errors, and its prompts run at 1/40 of peak
 TAILS = (0.6, 0.3, 0.15)  # relative error beyond which a row pulls less, narrowed in turn
-FOLDS = 8
+FOLDS = 16
 LOW, HIGH = 0.1, 0.9
 FEWEST = 30  # rows that an interval of their own takes
 
