@@ -674,9 +674,8 @@ def _by_group(filters, state):
             ]
         )
     return {
-        "caption": "Half of the rows are within, by what was measured and what the fit had seen; "
-        f"the last column for the prediction chosen, {AGAINST[state['against']]}",
-        "columns": ["Measured", "Rows", *SIDE_BY_SIDE.values(), "In the interval"],
+        "caption": "Half of the rows are within",
+        "columns": ["Measured", "Rows", *SIDE_BY_SIDE.values(), "Chosen: in interval"],
         "rows": rows,
         "highlight": [list(GROUPS).index(state["metric"])],
     }
@@ -714,11 +713,14 @@ def _why(row):
 
 
 def _farthest(shown, state):
-    far = sorted(shown, key=lambda p: -abs(math.log(p.ratio)))[:FARTHEST_ROWS]
+    far: dict = {}
+    for p in sorted(shown, key=lambda p: -abs(math.log(p.ratio))):
+        far.setdefault((p.row.model, p.row.gpu, p.row.engine), p)
+    far_rows = list(far.values())[:FARTHEST_ROWS]
     return {
-        "caption": f"Farthest off: {len(far)} of {len(shown):,} rows, {_lower(state['metric'])}",
+        "caption": f"Farthest off, one for each model, card and engine: {_lower(state['metric'])}",
         "columns": ROW_COLUMNS,
-        "rows": [_row(p) for p in far],
+        "rows": [_row(p) for p in far_rows],
         "highlight": [],
         "stack": True,
     }
@@ -791,7 +793,7 @@ def _evidence_tables():
 
 
 EVIDENCE_COLUMNS = (
-    *("Rows", "Half within", "Their like", "Source left out", "Their like, so too"),
+    *("Rows", "Half within", "Their like", "Source left out", "Like, left out"),
     "Middle one",
 )
 SMALL = "Turned out small. "

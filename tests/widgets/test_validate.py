@@ -204,6 +204,7 @@ def test_the_farthest_rows_come_first_and_are_named():
         for mode in row.failure_modes:
             assert failures.mode(mode).title in why
     assert off == sorted(off, reverse=True)
+    assert len({what for _, what, *_ in rows}) == len(rows) == page.FARTHEST_ROWS
     assert off[0] == max(
         abs(math.log(r.predicted / r.measured))
         for r in page.measured_rows()
