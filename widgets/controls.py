@@ -742,6 +742,7 @@ def refusal(problem, form, prefix=""):
 __all__ = [
     "BadInput",
     "arithmetic",
+    "card_notes",
     "card_title",
     "chosen_model",
     "deployment",
@@ -751,6 +752,10 @@ __all__ = [
     "frame",
     "gib",
     "known_model",
+    "limit_fields",
+    "limits",
+    "load",
+    "load_fields",
     "notes",
     "plain",
     "refusal",

@@ -393,6 +393,30 @@ def test_a_printed_page_has_its_inputs_as_text_and_no_buttons(site):
     assert max(int(n) for n in re.findall(r"\d+", ink)[:3]) < 100
 
 
+@pytest.mark.parametrize("name", CALCULATORS)
+def test_paper_has_one_column_and_no_input_lies_on_another(site, name):
+    here = site()
+    here.live(name)
+    here.page.emulate_media(media="print")
+    for width in (700, 1000):  # upright and lying, on either side of a narrow screen
+        here.page.set_viewport_size({"width": width, "height": 1000})
+        assert here.page.locator(".lc-status").bounding_box()["width"] > 0.9 * (width - 32)
+        boxes = here.page.evaluate(
+            """() => [...document.querySelectorAll(".lc-inputs > *")].map((node) => {
+            const box = node.getBoundingClientRect();
+            return [node.scrollWidth - node.clientWidth, box.left, box.right]; })"""
+        )
+        for over, left, right in boxes:
+            assert over <= 1 and left >= 0 and right <= width
+
+
+def test_a_chart_keeps_its_colours_where_the_reader_s_system_sets_all_others(site):
+    here = site(forced_colors="active", color_scheme="dark")
+    here.live("scorecard")
+    fill = here.page.evaluate("document.querySelector('.lc-plot').layout.shapes[0].fillcolor")
+    assert max(int(n) for n in re.findall(r"\d+", fill)[:3]) < 100
+
+
 @pytest.fixture
 def shared(site):
     """A calculator with its menu, and what the clipboard holds after a choice of it."""
