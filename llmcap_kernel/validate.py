@@ -1075,9 +1075,8 @@ def _answers(path):
             name, *cells = [line[i] for i in at]
             value, low, high, ceiling, *left_out = [float(x) if x else None for x in cells]
             if value is not None:
-                numbers = (value, low, high, ceiling)
-                out[name] = dict(zip(PREDICTIONS, numbers, strict=True))
-                out[name]["left_out"] = tuple(left_out)
+                numbers = dict(zip(PREDICTIONS, (value, low, high, ceiling), strict=True))
+                out[name] = {**numbers, "left_out": tuple(left_out)}
     except (OSError, IndexError, ValueError) as problem:
         told = f"file {shown(str(path))} cannot be read: {type(problem).__name__}."
         raise BadInput("file", told) from None
