@@ -170,6 +170,7 @@ def test_where_the_engine_s_own_choice_is_another_the_input_says_so():
     own = {one["name"]: one["help"] for one in shown(vram, fraction=0.92, kv="bf16")["controls"]}
     assert own["fraction"] == own["kv"] == ""
 
+
 def test_the_cliff_is_a_hyperbola_cut_to_whole_users():
     rows = shown(cliff)["tables"][0]["rows"]
     for _, _, before, whole in rows:
