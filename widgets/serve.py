@@ -129,7 +129,10 @@ class InlineScripts(HTMLParser):
 @functools.lru_cache(maxsize=256)
 def script_sources(path: str, modified: float) -> str:
     """The scripts a page of the book may run: files of this server, and those it was built with."""
-    scripts = InlineScripts(Path(path).read_text("utf-8")).scripts
+    pages = [Path(path)]
+    if path.endswith("/search.html"):  # it parses the pages it finds, with what they have inline
+        pages += (build.SITE / "book").glob("*.html")
+    scripts = [text for page in pages for text in InlineScripts(page.read_text("utf-8")).scripts]
     digests = {base64.b64encode(hashlib.sha256(text.encode()).digest()) for text in scripts}
     return " ".join(
         ["'self'", "'unsafe-hashes'", *sorted(f"'sha256-{d.decode()}'" for d in digests)]
