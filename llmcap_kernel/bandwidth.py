@@ -157,7 +157,7 @@ class Exchange:
     message_bytes : float or array
         What each card sends in one [bytes].
     wire_s : float or array
-        That message at the link's full rate [s].
+        One collective's message at the link's full rate [s].
     cards : float or array
         Cards that take part [-].
     """
@@ -257,13 +257,13 @@ class Work:
     dense_math_s, dense_read_s : float or array
         Multiplying with and reading the dense weights [s].
     expert_math_s, expert_read_s : float or array
-        The same of the routed experts that are touched [s].
+        Multiplying with and reading the routed experts that are touched [s].
     kv_math_s, kv_read_s : float or array
         Attention of decoding: its arithmetic, and reading the cache [s].
     prompt_math_s : float or array
         Attention of a prompt's tokens to each other [s].
     adapter_math_s, adapter_read_s : float or array
-        Low-rank adapters [s].
+        Multiplying with and reading low-rank adapters [s].
     host_read_s : float or array
         Bringing weights kept in the host's memory [s].
     exchanges : tuple of Exchange

@@ -44,14 +44,6 @@ def _copy_vendor_files(app, error) -> None:
         shutil.copyfile(source, target)
 
 
-def _add_front_end(app, pagename, templatename, context, doctree) -> None:
-    """Load the calculators' style and script on the pages that show one, and nowhere else."""
-    if 'class="lc ' in context.get("body", ""):
-        # Sphinx resolves these names from `_static/`.
-        app.add_css_file("../vendor/front/calculator.css")
-        app.add_js_file("../vendor/front/page.js", type="module")
-
-
 def _add_icon(app, pagename, templatename, context, doctree) -> None:
     """An empty icon, as the apps have: without it every browser asks for one and is refused."""
     context["metatags"] = context.get("metatags", "") + '<link rel="icon" href="data:,">\n'
@@ -65,7 +57,6 @@ def _mend_bibliography(app, pagename, templatename, context, doctree) -> None:
 
 def setup(app) -> dict:
     """Register with Sphinx."""
-    app.connect("html-page-context", _add_front_end)
     app.connect("html-page-context", _add_icon)
     app.connect("html-page-context", _mend_bibliography)
     app.connect("build-finished", _copy_vendor_files)
