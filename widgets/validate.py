@@ -836,7 +836,7 @@ def shown_by(evidence):
 
     Examples
     --------
-    >>> shown_by(failures.Evidence("a", 1, 2.0, 1.0, 0.1, 0.0, (("prem", 4, 2.0),), ("m1",)))
+    >>> shown_by(failures.Evidence("a", 4, sources=(("prem", 4, 2.0),), worst=("m1",)))
     'prem, 4 rows: 2 times too hopeful. Farthest: m1.'
     >>> shown_by(failures.Evidence("a", 0))
     'No row can be compared.'

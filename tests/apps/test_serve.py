@@ -251,8 +251,9 @@ def test_a_piece_of_a_file_passes_and_more_ends_the_connection(reader):
     data = {"method": "custom", "content": {"padding": "x" * (3 << 19)}}
     page.say("comm_msg", {"comm_id": page.model, "data": data})
     assert page.move({"users": 5})["query"]
-    page.say("kernel_info_request", {"padding": "x" * (3 << 20)})
-    with pytest.raises(Exception, match=r"1009|too big"):
+    # the server may hang up while the last bytes are on their way
+    with pytest.raises(Exception, match=r"1009|too big|no close frame"):
+        page.say("kernel_info_request", {"padding": "x" * (3 << 20)})
         for _ in range(20):
             page.hear(20)
 
