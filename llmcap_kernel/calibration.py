@@ -171,9 +171,33 @@ def efficiency_for(deployment, family, served):
 
 @cache
 def _efficiency(known):
-    values = dict(table()["fits"][known[0]])
-    for key in known[1:]:
-        for name, factor in table()["shifts"].get(key, {}).items():
+    return composed(table()["fits"], table()["shifts"], known)
+
+
+def composed(fits, shifts, path):
+    """Put the efficiencies of a path of sets together; sets that lack change nothing.
+
+    Parameters
+    ----------
+    fits, shifts : dict
+        Efficiencies by mode, and factors on them by key [-].
+    path : tuple of str
+        As `keys` names them [-].
+
+    Returns
+    -------
+    Efficiency
+        The efficiencies [-].
+
+    Examples
+    --------
+    >>> composed({"served": {"step_s": 0.001}}, {"served vllm": {"step_s": 2}}, keys(
+    ...     True, "vllm", "hopper")).step_s
+    0.002
+    """
+    values = dict(fits[path[0]])
+    for key in path[1:]:
+        for name, factor in shifts.get(key, {}).items():
             values[name] = shifted(name, values[name], factor)
     return Efficiency(**values)
 
@@ -489,15 +513,35 @@ def estimate(
     }
     asked = demand(deployment, **load)
     value = time(asked, efficiency)
-    # how far prefill and decode overlap is no property of the spec sheet: both take the same
-    ceiling = time(asked, _overlapping(efficiency.prefill_share))
+    ceiling = time(asked, ceiling_beside(efficiency))
     low, high, reason = _interval(metric, regime, known, family, deployment)
     return Estimate(value, value * low, value * high, ceiling, reason)
 
 
 @cache
-def _overlapping(prefill_share):
-    return replace(CEILING, prefill_share=prefill_share)
+def ceiling_beside(efficiency):
+    """Give the ceiling that stands beside an estimate.
+
+    How far prefill and decode overlap is no property of the spec sheet, so both
+    take the same.
+
+    Parameters
+    ----------
+    efficiency : Efficiency
+        The estimate's [-].
+
+    Returns
+    -------
+    Efficiency
+        The ceiling with its overlap [-].
+
+    Examples
+    --------
+    >>> ceiling_beside(Efficiency(bandwidth=0.8, prefill_share=0.5)) == Efficiency(
+    ...     prefill_share=0.5)
+    True
+    """
+    return replace(CEILING, prefill_share=efficiency.prefill_share)
 
 
 def within_ceiling(made, metric):

@@ -559,7 +559,7 @@ class Card(Explained):
 
     def _observed(self, ceiling):
         fitted, _, served = self._fitted()
-        efficiency = replace(CEILING, prefill_share=fitted.prefill_share) if ceiling else fitted
+        efficiency = calibration.ceiling_beside(fitted) if ceiling else fitted
         load = self._benchmark()
         asked = {
             metric: calibration.demand(self.deployment, metric=metric, served=served, **load)

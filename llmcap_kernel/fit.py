@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from . import calibration, results, validate
 from .refuse import BadInput
-from .spec import Deployment, Efficiency
+from .spec import Deployment
 
 START = {
     "bandwidth": 0.85,
@@ -363,11 +363,7 @@ def efficiency(sets, path):
     Efficiency
         The efficiencies [-].
     """
-    values = dict(sets.fits[path[0]])
-    for key in path[1:]:
-        for name, factor in sets.shifts.get(key, {}).items():
-            values[name] = calibration.shifted(name, values[name], factor)
-    return Efficiency(**values)
+    return calibration.composed(sets.fits, sets.shifts, path)
 
 
 def errors(rows, sets):
