@@ -268,8 +268,10 @@ class Work:
         Bringing weights kept in the host's memory [s].
     exchanges : tuple of Exchange
         Collectives between cards [-].
-    layers, moe_layers, steps, scheduled : float or array
+    layers, steps, scheduled : float or array
         How often the fixed time of each is spent [-].
+    routed_layers : float or array
+        The same for layers with experts, each weighed by its routing [-].
     unpacked : float or array
         1 where weights are unpacked before they are multiplied [-].
     without_link : float or array
@@ -305,7 +307,7 @@ class Work:
     host_read_s: float = 0.0
     exchanges: tuple = ()
     layers: float = 0.0
-    moe_layers: float = 0.0
+    routed_layers: float = 0.0
     steps: float = 0.0
     scheduled: float = 0.0
     unpacked: float = 0.0
@@ -350,7 +352,7 @@ class Work:
             + self.prompt_math_s / (e.compute * e.attention_compute),
             "communication_s": sum(x.count * x.each_s(e, latency_s) for x in self.exchanges),
             "fixed_s": self.layers * e.layer_s
-            + self.moe_layers * e.moe_layer_s
+            + self.routed_layers * e.moe_layer_s
             + self.steps * e.step_s
             + self.scheduled * e.sequence_s,
             "draft_s": self.guesses * sum(self.draft.parts(e).values()) if self.draft else 0.0,
@@ -532,11 +534,11 @@ def _pass_work(
     bandwidth = d.gpu.bandwidth_bytes_s
     dense_params = model.dense_matmul_params - (0 if head else model.head_params)
     dense_flops = law.matmul_flops(params=dense_params, tokens=tokens) / d.tp
-    touched = expert_flops = 0.0
+    touched = expert_flops = routed_layers = 0.0
     if model.experts:
-        touched = law.experts_touched(
-            experts=model.experts, experts_per_token=model.experts_per_token, tokens=tokens
-        )
+        routing = {"experts": model.experts, "experts_per_token": model.experts_per_token}
+        touched = law.experts_touched(**routing, tokens=tokens)
+        routed_layers = model.moe_layers * law.routing_load(**routing)
         expert_flops = law.matmul_flops(params=model.expert_matmul_params, tokens=tokens) / d.tp
     expert_bytes = weights.expert_read_bytes * touched / (model.experts or 1)
     weight_bytes = weights.dense_read_bytes + expert_bytes
@@ -553,7 +555,7 @@ def _pass_work(
         host_read_s=host * times,
         exchanges=exchanges(d, tokens, times) if d.num_gpus > 1 else ALONE,
         layers=model.layers * times,
-        moe_layers=model.moe_layers * times,
+        routed_layers=routed_layers * times,
         steps=times,
         unpacked=d.weights.element_bits <= 8 and dtype in ("bf16", "fp16", "fp16-acc16", "fp32"),
         without_link=d.gpu.link.startswith("pcie"),

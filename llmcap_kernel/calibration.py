@@ -227,39 +227,17 @@ def shifted(name, value, factor):
     return value * factor / (1 - value + value * factor)
 
 
-def predict(
-    deployment,
-    *,
-    metric,
-    input_tokens,
-    output_tokens,
-    concurrency,
-    served,
-    regime="",
-    cached_tokens=0,
-    efficiency=CEILING,
-):
+def predict(deployment, *, efficiency=CEILING, **load):
     """Predict one quantity a benchmark reports.
 
     Parameters
     ----------
     deployment : Deployment
         The deployment [-].
-    metric : str
-        One of `METRICS` [-].
-    input_tokens, output_tokens : int or None
-        Tokens of a request; a short benchmark's when left open [tokens].
-    concurrency : int or None
-        Requests in flight; None for as many as memory allows [-].
-    served : bool
-        Whether other users' prompts are in the number [-].
-    regime : str
-        "prefill" reads a first token as a batch of prompts computed at once,
-        any other as a wait in a server's queue [-].
-    cached_tokens : int
-        Leading tokens of each prompt that a prefix cache holds [tokens].
     efficiency : Efficiency
         Shares and latencies in force; the ceiling when left out [-].
+    **load : dict
+        What is measured and how, as `demand` takes it [-].
 
     Returns
     -------
@@ -279,17 +257,7 @@ def predict(
     >>> 70 < predict(b, metric="decode_tok_s_per_user", served=False, **load) < 100
     True
     """
-    asked = demand(
-        deployment,
-        metric=metric,
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        concurrency=concurrency,
-        served=served,
-        regime=regime,
-        cached_tokens=cached_tokens,
-    )
-    return time(asked, efficiency)
+    return time(demand(deployment, **load), efficiency)
 
 
 class Demand(NamedTuple):
@@ -305,7 +273,11 @@ class Demand(NamedTuple):
     step, prompt : Work or None
         One decode step, and the prompts computed before a first token [s].
     users, input_tokens, output_tokens, cards : float or array
-        Requests in flight, tokens of one, cards in all [-].
+        Requests being worked on, tokens of one, cards of one deployment [-].
+    turns : float or array
+        Requests in flight for each being worked on; the others wait [-].
+    copies : float or array
+        Deployments side by side whose rates add up [-].
     """
 
     metric: str
@@ -316,6 +288,8 @@ class Demand(NamedTuple):
     input_tokens: float
     output_tokens: float
     cards: float
+    turns: float
+    copies: float
 
 
 def demand(
@@ -328,6 +302,7 @@ def demand(
     served,
     regime="",
     cached_tokens=0,
+    copies=1,
 ):
     """Count what one quantity of a benchmark asks of the cards.
 
@@ -347,6 +322,8 @@ def demand(
         "prefill" where prompts are computed at once [-].
     cached_tokens : int
         Leading tokens of each prompt that a prefix cache holds [tokens].
+    copies : int
+        Deployments side by side, whose rates add up [-].
 
     Returns
     -------
@@ -373,6 +350,10 @@ def demand(
     users = concurrency or _most_users(deployment, prompt + answer)
     cached = min(cached_tokens, prompt - 1)
     at_once = metric == "ttft_ms" and (regime == "prefill" or users == 1)
+    asked = users
+    if served and not at_once:
+        # who finds no room in the cache waits; half of an answer is there on average
+        users = min(users, _room(deployment, prompt + answer // 2) or users)
     both = {"input_tokens": prompt, "cached_tokens": cached}
     step: Any = None
     fill: Any = None
@@ -388,7 +369,10 @@ def demand(
     way = "served" if served and not at_once else "alone"
     if way == "served" and not concurrency:
         way = "full"
-    return Demand(metric, way, step, fill, users, prompt, answer, deployment.num_gpus)
+    if metric == "prefill_tok_s":
+        prompt -= cached  # the rate counts tokens that are read, not those in the cache already
+    cards, turns = deployment.num_gpus, asked / users
+    return Demand(metric, way, step, fill, users, prompt, answer, cards, turns, copies)
 
 
 def time(asked, efficiency):
@@ -429,26 +413,32 @@ def time(asked, efficiency):
     serving = bandwidth.Serving(step, prompt, prompt, users, answer)
     if metric == "itl_ms":
         return serving.itl_served_s * 1e3
+    busy_s = serving.ttft_mean_s + answer * serving.itl_served_s
     if metric == "ttft_ms":
-        return serving.ttft_mean_s * 1e3
-    if asked.way == "served":
-        busy_s = serving.ttft_mean_s + answer * serving.itl_served_s
-    else:
+        return (serving.ttft_mean_s + (asked.turns - 1) * busy_s) * 1e3
+    if asked.way != "served":
         busy_s = users * answer / serving.output_tok_s
     if metric == "e2e_latency_s":
         return busy_s + efficiency.first_token_s
-    rate = users * answer / busy_s
+    rate = asked.copies * users * answer / busy_s
     if metric == "total_tok_s":
         return rate * (asked.input_tokens + answer) / answer
-    return rate / asked.cards if metric == "output_tok_s_per_gpu" else rate
+    return rate / asked.copies / asked.cards if metric == "output_tok_s_per_gpu" else rate
+
+
+def _room(deployment, context_tokens):
+    """Requests of a length that the engine works on at once; 0 where it does not start."""
+    fits = capacity.max_concurrent(deployment, context_tokens)
+    replicas = deployment.tp if deployment.dp_attention else 1
+    return min(fits, deployment.engine.max_seqs * replicas)
 
 
 def _most_users(deployment, context_tokens):
     """Requests in flight where memory alone sets them."""
-    fits = capacity.max_concurrent(deployment, context_tokens)
-    if not fits:
+    room = _room(deployment, context_tokens)
+    if not room:
         raise BadInput("gpu", "the deployment does not start: no sequence has room in the cache")
-    return min(fits, deployment.engine.max_seqs)
+    return room
 
 
 def estimate(
@@ -461,6 +451,7 @@ def estimate(
     concurrency,
     regime=None,
     cached_tokens=0,
+    copies=1,
 ):
     """Predict one quantity with its interval.
 
@@ -480,6 +471,8 @@ def estimate(
         How it is measured, where that is known [-].
     cached_tokens : int
         Leading tokens of each prompt that a prefix cache holds [tokens].
+    copies : int
+        Deployments side by side, whose rates add up [-].
 
     Returns
     -------
@@ -510,6 +503,7 @@ def estimate(
         "served": served,
         "regime": regime or "",
         "cached_tokens": cached_tokens,
+        "copies": copies,
     }
     asked = demand(deployment, **load)
     value = time(asked, efficiency)

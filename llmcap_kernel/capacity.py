@@ -6,6 +6,7 @@ paged KV cache. Users are whole sequences in that cache.
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from . import bandwidth, law
 from .explain import Explained, Line, digits, quantity
@@ -544,7 +545,17 @@ def max_concurrent(deployment, context_tokens):
     >>> max_concurrent(b, 8000) > 16
     True
     """
-    return ledger(deployment, context_tokens=context_tokens).max_concurrent
+    d = deployment
+    number("context_tokens", context_tokens, 1, 1e8, "tokens", whole=True)
+    sequence = kv_sequence_bytes(d, context_tokens)
+    fits = max_sequences(kv_pool_bytes=_pool_bytes(d), kv_bytes_per_sequence=sequence)
+    return fits * (d.tp if d.dp_attention else 1)
+
+
+@lru_cache(maxsize=4096)
+def _pool_bytes(deployment):
+    """What the books leave for the cache; it depends on no length."""
+    return ledger(deployment, context_tokens=1).kv_pool_bytes
 
 
 def cliff(deployment, contexts):

@@ -392,9 +392,18 @@ DOUBTS = (
     Doubt(
         "mlperf-setup",
         "MLPerf Inference v4.1",
-        "The results state neither the split nor the formats nor the lengths, so all cards were "
-        "taken as one tensor-parallel group of 16-bit weights.",
+        "The results state neither the split nor the formats nor the lengths. Taken was what a "
+        "record is made with: the smallest format the card computes in, as few cards a copy as "
+        "hold it in half of their memory, and short requests.",
         _is_of("mlperf41"),
+    ),
+    Doubt(
+        "prompt-at-decode-rate",
+        "LLM-Inference-Bench with llama.cpp",
+        "Prompt and answer together over the latency give one rate at every length, and on the "
+        "A100 it is the decode rate that another source measured. So the prompt seems to be "
+        "reckoned at the decode rate, and the latency about twice what it was.",
+        lambda line: line.get("source_id") == "argonne" and line.get("engine") == "llama.cpp",
     ),
     Doubt(
         "token-position",

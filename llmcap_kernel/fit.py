@@ -9,7 +9,7 @@ of rows whose model, card or source had been left out.
 
 import csv
 import math
-import zlib
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -44,7 +44,8 @@ START = {
 HOLD = {"served": (0.05, 0.25, 1.0, 4.0), "offline": (0.02, 0.15, 0.25, 0.7)}
 STIFF = {"expert_compute": 10.0, "attention_compute": 10.0}  # held harder: few rows tell them apart
 MOST_ALIKE = 6  # rows of one source, model, card and metric weigh as much as this many
-DOUBTED = {"ix_tokpos": 0.3}  # its own notes warn of errors, and its prompts run at 1/40 of peak
+# The weight of a row that is in doubt, by source and engine ("" for all); why: `failures.DOUBTS`.
+DOUBTED = {("ix_tokpos", ""): 0.1, ("argonne", "llama.cpp"): 0.1}
 TAILS = (0.6, 0.3, 0.15)  # relative error beyond which a row pulls less, narrowed in turn
 FOLDS = 16
 LOW, HIGH = 0.1, 0.9
@@ -83,6 +84,11 @@ class Sample(NamedTuple):
     def path(self):
         """The sets it belongs to, from the widest to the most specific [-]."""
         return calibration.keys(self.load["served"], self.family, self.deployment.gpu.family)
+
+    @property
+    def trust(self):
+        """How much its source is trusted: 1, or less where there is a doubt [-]."""
+        return DOUBTED.get((self.source, ""), DOUBTED.get((self.source, self.family), 1.0))
 
     @property
     def kinds(self):
@@ -132,6 +138,8 @@ def _sample(row, source):
             meant.family, row.load.metric, regime, row.load.concurrency
         ),
         "regime": regime,
+        "cached_tokens": row.load.cached_tokens,
+        "copies": meant.copies,
     }
     if row.value <= 0:
         return None
@@ -233,7 +241,7 @@ def _weights(rows):
     for name in names:
         count[name] = count.get(name, 0) + 1
     alike = numpy.array([min(1.0, MOST_ALIKE / count[name]) for name in names])
-    return alike * numpy.array([DOUBTED.get(row.source, 1.0) for row in rows])
+    return alike * numpy.array([row.trust for row in rows])
 
 
 class _Problem:
@@ -408,12 +416,34 @@ def label(row, by):
     return {"card": row.deployment.gpu.name, "source": row.source, "engine": row.family}[by]
 
 
+def folds(rows, by):
+    """Deal the groups of a label out, so that large ones are left out alone.
+
+    Parameters
+    ----------
+    rows : list of Sample
+        Measured rows [-].
+    by : str
+        As `label` takes it [-].
+
+    Returns
+    -------
+    list of set
+        Names of the groups that each fold leaves out, `FOLDS` at most [-].
+    """
+    count = Counter(label(row, by) for row in rows)
+    dealt: list = [[0, set()] for _ in range(FOLDS)]
+    for name, n in sorted(count.items(), key=lambda pair: (-pair[1], pair[0])):
+        least = min(dealt, key=lambda fold: fold[0])
+        least[0] += n
+        least[1].add(name)
+    return [names for n, names in dealt if n]
+
+
 def _fold(task):
-    rows, by, fold, start = task
-    inside = [r for r in rows if zlib.crc32(label(r, by).encode()) % FOLDS != fold]
-    outside = [r for r in rows if zlib.crc32(label(r, by).encode()) % FOLDS == fold]
-    if not outside:
-        return []
+    rows, by, names, start = task
+    inside = [r for r in rows if label(r, by) not in names]
+    outside = [r for r in rows if label(r, by) in names]
     known = {r.path[0] for r in inside}
     outside = [r for r in outside if r.path[0] in known]
     return list(zip([r.id for r in outside], errors(outside, solve(inside, start)), strict=True))
@@ -438,7 +468,7 @@ def left_out(rows, sets, labels=("model", "card", "source"), workers=2):
     dict
         For each label, log of measured over predicted by row id [-].
     """
-    tasks = [(rows, by, fold, sets) for by in labels for fold in range(FOLDS)]
+    tasks = [(rows, by, names, sets) for by in labels for names in folds(rows, by)]
     with ProcessPoolExecutor(workers) as pool:
         made = list(pool.map(_fold, tasks))
     out: dict = {by: {} for by in labels}
@@ -467,9 +497,10 @@ def intervals(rows, missed):
     groups: dict = {}
     for by, pairs in missed.items():
         for name, error in pairs.items():
-            weight = DOUBTED.get(by_id[name].source, 1.0)
+            # a doubted row may be right: an interval leans on it more than the fit does
+            pair = (error, math.sqrt(by_id[name].trust))
             for key in by_id[name].kinds:
-                groups.setdefault(key, {}).setdefault(by, []).append((error, weight))
+                groups.setdefault(key, {}).setdefault(by, []).append(pair)
     out = {}
     for key, labelled in sorted(groups.items()):
         count = max(map(len, labelled.values()))

@@ -364,7 +364,8 @@ class Gpu:
     title : str
         Its name as the vendor writes it [-].
     vendor, family, form : str
-        Maker, chip generation, and how it is built [-].
+        Maker, chip generation (with "-graphics" where its graphics chips stand
+        beside others for data centres), and how it is built [-].
     memory_sold_bytes : float
         Memory on the label [bytes].
     memory_visible_bytes : float
@@ -650,7 +651,8 @@ class Efficiency:
     expert_bandwidth : float
         Share of `bandwidth` that routed experts reach of it [-].
     moe_layer_s : float
-        Fixed time more of a layer with routed experts: routing, sorting [s].
+        Fixed time more of a layer with 256 experts of which 8 answer: routing,
+        sorting; `law.routing_load` weighs other layers against it [s].
     sequence_s : float
         Fixed time of one sequence in a step: sampling, detokenising [s].
     prefill_share : float

@@ -53,6 +53,8 @@ class Spelled(NamedTuple):
         Size of data-parallel attention; 0 and 1 mean none [-].
     memory_fraction : float
         The engine's memory setting [-].
+    greatest : bool
+        Whether it is the most that the cards give, at any concurrency [-].
     """
 
     model: str
@@ -67,6 +69,7 @@ class Spelled(NamedTuple):
     ep: int = 0
     dp_attention: int = 0
     memory_fraction: float = 0.0
+    greatest: bool = False
 
 
 class Meant(NamedTuple):
@@ -84,6 +87,8 @@ class Meant(NamedTuple):
         What it left open that hardly does [-].
     reason : str
         Why there is no deployment; "" when there is [-].
+    copies : int
+        How many of the deployment the row's cards hold, side by side [-].
     """
 
     deployment: Deployment | None
@@ -91,6 +96,7 @@ class Meant(NamedTuple):
     assumed: tuple = ()
     taken: tuple = ()
     reason: str = ""
+    copies: int = 1
 
 
 def key(text):
@@ -453,6 +459,28 @@ def _split(spelled, model, gpu, cards):
     return shape, Found("", note)
 
 
+SMALLEST = (("fp4", "nvfp4"), ("fp8", "fp8"))  # what a card computes in, and a format for it
+
+
+def _smallest(weights, gpu):
+    """The format of a record whose source names none: the smallest the card computes in."""
+    name = next((f for dtype, f in SMALLEST if dtype in gpu.flop_s), weights.name)
+    width = {n: catalog.format(n).bytes_per_element for n in (name, weights.name)}
+    if not weights.assumed or width[name] >= width[weights.name]:
+        return weights
+    return Found(name, f"weights not stated for the most a card gives: {name} taken")
+
+
+def _fewest(model, weights, gpu, cards):
+    """Cards a copy in a record whose source names no split: half of their memory holds it."""
+    weight_bytes = model.params * catalog.format(weights).bytes_per_element
+    for tp in range(1, cards):
+        whole = not cards % tp and not model.heads % tp
+        if whole and weight_bytes / tp <= gpu.memory_visible_bytes / 2:
+            return tp
+    return cards
+
+
 @lru_cache(maxsize=16_384)
 def meaning(spelled):
     """Build the deployment a row's spellings mean.
@@ -489,9 +517,19 @@ def _meaning(spelled, engine_family):
     model = catalog.model(name)
     weights = weight_format(spelled.weights, spelled.model, model.native_format)
     _must(weights.name, "weights", spelled.weights, "formats")
+    chip, cards, copies = catalog.gpu(gpu.name), spelled.num_gpus or count_of(spelled.gpu)[0], 1
+    if spelled.greatest:
+        weights = _smallest(weights, chip)
+    if spelled.greatest and not any((spelled.tp, spelled.pp, spelled.ep, spelled.dp_attention)):
+        spelled = spelled._replace(tp=_fewest(model, weights.name, chip, cards))
+        copies = max(cards // spelled.tp, 1)
     kv = kv_format(spelled.kv, weights.name)
     _must(kv.name, "kv", spelled.kv, "formats")
-    shape, split = _split(spelled, model, catalog.gpu(gpu.name), count_of(spelled.gpu)[0])
+    shape, split = _split(spelled, model, chip, cards)
+    if copies > 1:
+        split = Found(
+            "", f"split of {cards} cards not stated: {copies} copies of {spelled.tp} taken"
+        )
     made = catalog.deployment(
         model=name,
         gpu=gpu.name,
@@ -507,6 +545,7 @@ def _meaning(spelled, engine_family):
         engine_family,
         tuple(f.assumed for f in told if not f.minor),
         tuple(f.assumed for f in told if f.minor),
+        copies=copies,
     )
 
 

@@ -64,7 +64,8 @@ FILLABLE = (
     *("weight_dtype", "kv_dtype", "memory_fraction", "max_model_len"),
     *("input_tokens", "output_tokens", "concurrency"),
 )
-
+# Rates that a source may give as the most of all, at a concurrency it does not say.
+GREATEST = ("output_tok_s_total", "output_tok_s_per_gpu", "total_tok_s")
 CARDS = ("num_gpus", "tp", "pp", "ep", "dp_attention")
 # The columns that say which deployment it is.
 SPELLED = (
@@ -338,15 +339,23 @@ def measurement(line, fill=None):
         raise BadInput("metric", f"metric {shown(metric)} is not one that is predicted")
     value = _value(fields, metric)
     spelled = _spelled_of(fields)
+    users = _concurrency(fields, spelled)
+    if users is None and metric in GREATEST:
+        spelled = spelled._replace(greatest=True)
     prompt, answer = _lengths(fields)
+    cached = _count(fields, "cached_tokens", 0, MAX_TOKENS, "tokens") or 0
+    if metric == "prefill_tok_s" and prompt and not cached:
+        held = re.search(r"\bat context depth (\d{1,7})\b", _notes(fields))
+        cached = int(held.group(1)) if held else 0
+        prompt += cached
     load = Load(
         metric=metric,
         regime=_text(fields, "regime").strip(),
         input_tokens=prompt,
         output_tokens=answer,
-        concurrency=_concurrency(fields, spelled),
+        concurrency=users,
         context_tokens=_count(fields, "max_model_len", 1, MAX_TOKENS, "tokens"),
-        cached_tokens=_count(fields, "cached_tokens", 0, MAX_TOKENS, "tokens") or 0,
+        cached_tokens=cached,
     )
     return Measurement(line.where, value, spelled, load)
 
@@ -418,6 +427,7 @@ def _spelled(cells):
     fields = dict(cells)
     fraction = _number(fields, "memory_fraction", 0.05, 1)
     kv = _text(fields, "kv_dtype")
+    split: dict = {name: _count(fields, name, 0, 4096) or 0 for name in CARDS}
     return spellings.Spelled(
         model=_model(fields),
         gpu=_text(fields, "gpu"),
@@ -426,7 +436,7 @@ def _spelled(cells):
         weights=_text(fields, "weight_dtype"),
         kv=fields.get("kv_in_notes", kv) if kv in ("", "auto") else kv,
         memory_fraction=fraction or float(fields.get("fraction_in_notes") or 0),
-        **{name: _count(fields, name, 0, 4096) or 0 for name in CARDS},
+        **split,
     )
 
 
@@ -595,13 +605,9 @@ def _timed(meant, load):
         concurrency=load.concurrency,
         regime=load.regime,
         cached_tokens=load.cached_tokens,
+        copies=meant.copies,
     )
-    share = 1.0
-    if load.cached_tokens and load.metric == "prefill_tok_s":
-        # the rate counts tokens that were read, and not those that were in the cache already
-        share = 1 - load.cached_tokens / load.input_tokens
-    ends = (made.value * share, made.low * share, made.high * share, made.ceiling * share)
-    return _finite(*ends, made.reason)
+    return _finite(made.value, made.low, made.high, made.ceiling, made.reason)
 
 
 def _finite(value, low, high, ceiling, reason):

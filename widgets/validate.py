@@ -782,7 +782,7 @@ def _evidence_tables():
                 [
                     e.name,
                     *_counted(e, e.unseen),
-                    f"{fit.DOUBTED.get(e.name, 1):g}",
+                    _weight(e.name),
                     _measures(e.name),
                 ]
                 for e in sorted(of_source, key=lambda e: -e.rows)
@@ -790,6 +790,13 @@ def _evidence_tables():
             "highlight": [],
         },
     )
+
+
+def _weight(source):
+    """What a row of a source counts in the fit, and where one counts less."""
+    all_of_it = fit.DOUBTED.get((source, ""), 1)
+    part = [f"; {w:g} with {e}" for (s, e), w in fit.DOUBTED.items() if s == source and e]
+    return f"{all_of_it:g}{''.join(part)}"
 
 
 EVIDENCE_COLUMNS = (

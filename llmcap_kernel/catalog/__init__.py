@@ -198,7 +198,13 @@ def gpu(name):
 
 # PCIe x16 one way by the generation a chip family came with; PCI-SIG base specifications.
 PCIE_BYTES_S = {"volta": 15.75e9, "turing": 15.75e9, "hopper": 63e9, "blackwell": 63e9}
-PCIE_BYTES_S |= {"cdna3": 63e9, "cdna4": 63e9, "gaudi3": 63e9, "rdna4": 63e9}
+PCIE_BYTES_S |= {
+    "blackwell-graphics": 63e9,
+    "cdna3": 63e9,
+    "cdna4": 63e9,
+    "gaudi3": 63e9,
+    "rdna4": 63e9,
+}
 
 
 def _host_bandwidth_bytes_s(fields):

@@ -2,13 +2,14 @@
 
 import math
 import statistics
+from collections import Counter
 from functools import lru_cache
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel import bandwidth, calibration, catalog, design, fit, validate
+from llmcap_kernel import bandwidth, calibration, capacity, catalog, design, fit, validate
 from llmcap_kernel.spec import BadInput, Efficiency
 
 from .measured import ROWS
@@ -74,6 +75,52 @@ def test_what_cannot_be_predicted_is_refused_by_name():
         calibration.predict(
             A, metric="output_tok_s_total", served=True, **{**LOAD, "concurrency": None}
         )
+
+
+def test_who_finds_no_room_in_the_cache_waits():
+    load = {"metric": "ttft_ms", "input_tokens": 8000, "output_tokens": 500, "served": True}
+    room = capacity.max_concurrent(B, 8250)
+    full, twice, thrice = (calibration.predict(B, **load, concurrency=n * room) for n in (1, 2, 3))
+    # each further roomful waits for one that is there already
+    assert twice > 3 * full and thrice - twice == pytest.approx(twice - full)
+    gaps = {
+        calibration.predict(B, **{**load, "metric": "itl_ms"}, concurrency=n * room)
+        for n in (1, 2, 3)
+    }
+    assert len(gaps) == 1
+
+
+def test_a_rate_of_reading_counts_no_token_that_was_in_the_cache():
+    load = {**LOAD, "metric": "prefill_tok_s", "concurrency": 1, "served": False}
+    cached, new = 6000, 1000
+    rate = calibration.predict(B, **{**load, "input_tokens": cached + new}, cached_tokens=cached)
+    step = bandwidth.prefill(B, input_tokens=cached + new, cached_tokens=cached)
+    assert rate == pytest.approx(new / step.total_s)
+    assert rate < calibration.predict(B, **{**load, "input_tokens": new})
+
+
+def test_copies_add_their_rates():
+    load = {**LOAD, "concurrency": None, "served": True}
+    one, four = (
+        calibration.predict(B, metric="output_tok_s_total", copies=n, **load) for n in (1, 4)
+    )
+    assert four == pytest.approx(4 * one)
+    each = {
+        round(calibration.predict(B, metric="output_tok_s_per_gpu", copies=n, **load), 6)
+        for n in (1, 4)
+    }
+    assert each == {round(one / B.num_gpus, 6)}
+
+
+@pytest.mark.parametrize("by", ["model", "card", "source", "engine"])
+def test_every_group_is_left_out_once_and_the_largest_alone(by):
+    rows = fit.samples(ROWS)
+    count = Counter(fit.label(row, by) for row in rows)
+    dealt = fit.folds(rows, by)
+    assert sorted(name for names in dealt for name in names) == sorted(count)
+    assert len(dealt) <= fit.FOLDS
+    largest = max(count, key=count.get)
+    assert {largest} in dealt
 
 
 def test_every_fitted_set_is_physical():

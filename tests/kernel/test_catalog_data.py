@@ -10,9 +10,9 @@ import pytest
 CATALOG = Path(__file__).parents[2] / "llmcap_kernel" / "catalog"
 KINDS = {"datasheet", "measured", "derived", "convention"}
 FAMILIES = {
-    *("volta", "turing", "ampere", "ada", "hopper", "blackwell"),
+    *("volta", "turing", "ampere", "ampere-graphics", "ada", "hopper"),
+    *("blackwell", "blackwell-graphics", "apple"),
     *("cdna2", "cdna3", "cdna4", "rdna3", "rdna3.5", "rdna4", "gaudi3", "x86"),
-    *(f"apple-m{generation}" for generation in range(1, 6)),
 }
 FORMS = {"sxm", "pcie", "oam", "superchip", "desktop", "laptop", "soc", "server"}
 LINKS = {
@@ -223,9 +223,10 @@ class TestGpu:
         rates, family = set(record["flop_s"]), record["family"]
         if family in {"volta", "turing"}:
             assert "bf16" not in rates
-        if family in {"volta", "turing", "ampere", "cdna2", "rdna3", "rdna3.5"}:
+        older = {"volta", "turing", "ampere", "ampere-graphics", "cdna2", "rdna3", "rdna3.5"}
+        if family in older:
             assert "fp8" not in rates
-        assert ("fp4" in rates) == (family in {"blackwell", "cdna4"})
+        assert ("fp4" in rates) == (family in {"blackwell", "blackwell-graphics", "cdna4"})
 
     def test_link(self, name, record):
         speed = value(record, "link_bandwidth_bytes_s")
