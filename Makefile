@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOKS = $(wildcard book/*.ipynb)
+# Tests at once; each of the processes has a server and a browser of its own.
+WORKERS ?= 2
 
 # The first Python on the machine that is new enough and can make a virtual environment.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -18,7 +20,7 @@ serve: $(READY) ## read the book and use the apps at http://127.0.0.1:8866/ (POR
 	@exec $(BIN)/python -m widgets.serve $(if $(PORT),--port $(PORT))
 
 test: $(READY) ## run every test: unit, notebooks, browser
-	$(BIN)/python -m pytest -q -rs --no-fold-skipped
+	$(BIN)/python -m pytest -q -rs --no-fold-skipped -n $(WORKERS) --dist worksteal
 	$(if $(NOTEBOOKS),$(BIN)/python -m pytest -q --nbval --nbval-current-env -p tests.nbval_text $(NOTEBOOKS))
 
 setup: $(READY) ## make .venv and install into it, nothing else

@@ -25,11 +25,24 @@ WANTED = {  # regime, metrics: what we aim for, median and 80th percentile
     "throughput_max": (None, 0.18, 0.40),
 }
 
+UNDOUBTED = ", undoubted"
+
 
 def group_of(row):
     """The line of the table a row belongs to."""
-    served_itl = row.load["metric"] == "itl_ms" and row.load["served"]
-    return "served ITL" if served_itl else row.regime
+    if row.load["metric"] == "itl_ms" and row.load["served"]:
+        return "served ITL"
+    if row.regime == "prefill_serving" and row.asked.turns > 1:
+        return "prefill_serving, cache full"
+    return row.regime
+
+
+def lines_of(row, by):
+    """The lines of the table a row counts in; what is in no doubt stands apart."""
+    if by:
+        return (fit.label(row, by),)
+    group = group_of(row)
+    return ("all", group, group + UNDOUBTED) if row.trust == 1 else ("all", group)
 
 
 def told(name, errors, inside):
@@ -66,12 +79,14 @@ def main(argv=None):
         pairs = [(by_id[n], e) for some in missed.values() for n, e in some.items()]
     groups, inside = {}, {}
     for row, error in pairs:
-        names = ("all", group_of(row)) if not args.by else (fit.label(row, args.by),)
-        for name in names:
+        for name in lines_of(row, args.by):
             groups.setdefault(name, []).append(error)
             inside.setdefault(name, []).append(holds(row, error))
     print(f"{'rows':34}{'n':>6}{'median':>8}{'p80':>8}{'inside':>8}{'aim: med':>10}{'p80':>6}")
     for name in sorted(groups, key=lambda n: (n != "all", n)):
+        whole = name.removesuffix(UNDOUBTED)
+        if whole != name and len(groups[whole]) == len(groups[name]):
+            continue
         print(told(name, groups[name], inside[name]))
     return 0
 

@@ -353,7 +353,7 @@ def demand(
     asked = users
     if served and not at_once:
         # who finds no room in the cache waits; half of an answer is there on average
-        users = min(users, _room(deployment, prompt + answer // 2) or users)
+        users = min(users, capacity.room(deployment, prompt + answer // 2) or users)
     both = {"input_tokens": prompt, "cached_tokens": cached}
     step: Any = None
     fill: Any = None
@@ -426,16 +426,9 @@ def time(asked, efficiency):
     return rate / asked.copies / asked.cards if metric == "output_tok_s_per_gpu" else rate
 
 
-def _room(deployment, context_tokens):
-    """Requests of a length that the engine works on at once; 0 where it does not start."""
-    fits = capacity.max_concurrent(deployment, context_tokens)
-    replicas = deployment.tp if deployment.dp_attention else 1
-    return min(fits, deployment.engine.max_seqs * replicas)
-
-
 def _most_users(deployment, context_tokens):
     """Requests in flight where memory alone sets them."""
-    room = _room(deployment, context_tokens)
+    room = capacity.room(deployment, context_tokens)
     if not room:
         raise BadInput("gpu", "the deployment does not start: no sequence has room in the cache")
     return room

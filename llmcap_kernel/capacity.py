@@ -552,6 +552,34 @@ def max_concurrent(deployment, context_tokens):
     return fits * (d.tp if d.dp_attention else 1)
 
 
+def room(deployment, context_tokens):
+    """Count the requests of a length that an engine works on at once.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment [-].
+    context_tokens : int
+        Tokens a sequence holds on average [tokens].
+
+    Returns
+    -------
+    int
+        What the cache holds or, where it is less, the engine's own limit; 0
+        when it does not start [-].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> b = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> room(b, 100) == b.engine.max_seqs < max_concurrent(b, 100)
+    True
+    """
+    replicas = deployment.tp if deployment.dp_attention else 1
+    fits = max_concurrent(deployment, context_tokens)
+    return min(fits, deployment.engine.max_seqs * replicas)
+
+
 @lru_cache(maxsize=4096)
 def _pool_bytes(deployment):
     """What the books leave for the cache; it depends on no length."""

@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import catalog, spellings
+from . import calibration, capacity, catalog, spellings
 from .spec import Deployment
 
 MOE_SMALL_BATCH = 8  # requests in flight up to which few experts are shared
@@ -130,6 +130,14 @@ def _first_token_under_load(case):
     return case.regime == "prefill_serving" and case.concurrency != 1
 
 
+def _cache_full(case):
+    users, served = case.concurrency, calibration.is_served
+    if not users or not served(case.family, case.metric, case.regime, users):
+        return False
+    tokens = (case.input_tokens or 0) + (case.output_tokens or 0) // 2
+    return 0 < capacity.room(case.deployment, max(tokens, 1)) < users
+
+
 def _new_attention(case):
     return case.regime != "capacity" and case.attends("linear", "sparse")
 
@@ -209,6 +217,15 @@ MODES = (
         "come in bursts; at few users servers add a floor of their own.",
         "Hold a limit against the slow end of the interval, and replay your own arrivals.",
         _first_token_under_load,
+    ),
+    Mode(
+        "cache-full",
+        "More users than the cache holds",
+        "Who finds no room waits for another's answer to end, so a small error in the room is a "
+        "large one in the first token. Few sources state the cache's format; 8 bits hold twice "
+        "the users of 16.",
+        "State the format of the cache, and stay below its room.",
+        _cache_full,
     ),
     Mode(
         "new-attention",

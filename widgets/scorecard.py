@@ -90,7 +90,7 @@ def _headline(card):
     elif card.usd_mtok is None:
         value, unit = "no price", ""
     else:
-        value, unit = quantity(card.usd_mtok, "USD/Mtok").removesuffix("/M"), "/M output"
+        value, unit = quantity(card.usd_mtok, "USD/Mtok").removesuffix("/M"), "/M output, ceiling"
     verdict = "meets every limit" if card.meets_all else f"misses {limit.name}"
     return {
         "label": columns.title(card),

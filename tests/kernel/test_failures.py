@@ -32,6 +32,8 @@ def fires(load, family="vllm", metric="", assumed=(), **change):
         ({}, (33_000, 100, 1, "batch1_decode"), ("long-context",)),
         ({}, (1000, 100, 16, "prefill_serving"), ("first-token-under-load",)),
         ({}, (1000, 100, 1, "prefill_serving"), ()),
+        ({}, (20_000, 1000, 64, "batched_decode"), ("cache-full",)),
+        ({"family": "mlc"}, (20_000, 1000, 64, "batched_decode"), ()),
         ({"gpu": "apple-m2-max"}, (1000, 100, 1, "batch1_decode"), ("apple-silicon",)),
         ({"gpu": "gb10"}, (1000, 100, 1, "batch1_decode"), ("gb10",)),
         ({"weights": "gguf-q4-k-m"}, (1000, 100, 1, "batch1_decode"), ("gguf-data-centre",)),
