@@ -23,7 +23,7 @@ from time import perf_counter
 
 import numpy as np
 
-from llmcap_kernel import bandwidth, capacity, catalog, design, validate
+from llmcap_kernel import bandwidth, capacity, catalog, design, toolbox, validate
 from llmcap_kernel.__main__ import until_closed
 from llmcap_kernel.numeric import maximum, minimum
 from llmcap_kernel.spec import Workload
@@ -144,7 +144,7 @@ def four_numbers(deployment, context, output, users, share, usd_h):
     rate = bandwidth.steady_state_tok_s(
         concurrency=served, output_tokens=output, step_s=step.itl_s, prefill_s=prompt.total_s
     )
-    price = design.usd_per_mtok(usd_h=usd_h * deployment.num_gpus, tok_s=rate)
+    price = toolbox.usd_per_mtok(usd_h=usd_h * deployment.num_gpus, tok_s=rate)
     starts = np.where(most >= 1, 1.0, np.nan)
     return step.tok_s_user * starts, most, rate * starts, price * starts
 

@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from . import catalog, design, huggingface, validate
+from . import catalog, design, huggingface, toolbox, validate
 from .explain import digits, quantity
 from .refuse import BadInput, number, shown
 from .spec import MAX_TOKENS, Lora, Slo, Speculation, Workload
@@ -248,7 +248,7 @@ def _estimates(card):
         rate = made["output_tok_s_total"]
         ends = {"value": "value", "low": "high", "high": "low", "ceiling": "ceiling"}
         out["usd_per_mtok_output"] = {
-            name: design.usd_per_mtok(usd_h=card.usd_h, tok_s=getattr(rate, end))
+            name: toolbox.usd_per_mtok(usd_h=card.usd_h, tok_s=getattr(rate, end))
             for name, end in ends.items()
         } | {"reason": rate.reason}
     return out

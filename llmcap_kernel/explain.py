@@ -6,9 +6,11 @@ here and nowhere deeper, because this is where people read.
 """
 
 import math
+import textwrap
 from dataclasses import dataclass
 from html import escape
 
+WIDTH = 60  # characters of a printed line
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _COUNTS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"), (1.0, ""))
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
@@ -96,6 +98,29 @@ def _scaled(value, scales, figures):
     rounded = abs(float(f"{value:.{max(figures, 3) - 1}e}"))
     scale, word = next((row for row in scales if rounded >= row[0]), scales[-1])
     return value / scale, word
+
+
+def wrapped(text, first="", later="   "):
+    """Break a sentence into lines that a narrow page holds.
+
+    Parameters
+    ----------
+    text : str
+        The sentence [-].
+    first, later : str
+        What the first line and the others begin with [-].
+
+    Returns
+    -------
+    list of str
+        Lines of 60 characters at most [-].
+
+    Examples
+    --------
+    >>> wrapped("The weights alone are larger than the memory of the one card there is.", "A: ")
+    ['A: The weights alone are larger than the memory of the one', '   card there is.']
+    """
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=later)
 
 
 @dataclass(frozen=True)

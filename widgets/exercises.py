@@ -218,7 +218,7 @@ def _b(workload=design.WORKED_WORKLOAD, **users):
 
 def _b_price(tok_s, cards=2):
     usd_h = cards * design.worked_spec()[1].gpu_usd_h
-    return design.usd_per_mtok(usd_h=usd_h, tok_s=tok_s)
+    return toolbox.usd_per_mtok(usd_h=usd_h, tok_s=tok_s)
 
 
 _CACHED = replace(design.WORKED_WORKLOAD, shared_prefix_tokens=6000)

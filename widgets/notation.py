@@ -119,8 +119,12 @@ def _public():
     for module in MODULES:
         loaded = importlib.import_module(f"llmcap_kernel.{module}")
         for name, thing in vars(loaded).items():
-            own = getattr(thing, "__module__", "") == loaded.__name__
-            if own and not name.startswith("_") and callable(thing):
+            home = f"{getattr(thing, '__module__', '')}."  # a package's own parts lie under it
+            if (
+                home.startswith(f"{loaded.__name__}.")
+                and not name.startswith("_")
+                and callable(thing)
+            ):
                 yield module, name, thing
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel import bandwidth, capacity, catalog, design
+from llmcap_kernel import bandwidth, capacity, catalog, design, toolbox
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
 from llmcap_kernel.spec import BadInput, Efficiency, Slo, Workload
 
@@ -272,7 +272,7 @@ def test_price_is_linear_in_rent(usd_h, times):
 
 @given(st.floats(0.1, 1000.0), st.floats(0.1, 1e6))
 def test_a_million_tokens_at_the_rate_cost_the_rent_of_their_time(usd_h, tok_s):
-    price = design.usd_per_mtok(usd_h=usd_h, tok_s=tok_s)
+    price = toolbox.usd_per_mtok(usd_h=usd_h, tok_s=tok_s)
     assert price == pytest.approx(1e6 / tok_s / 3600 * usd_h)
 
 
@@ -308,7 +308,7 @@ def test_a_fleet_has_as_many_copies_as_its_users_need(deployment, users):
     assert (fleet.copies - 1) * each < users <= fleet.copies * each
     assert fleet.usd_h == pytest.approx(fleet.copies * deployment.num_gpus * deployment.gpu_usd_h)
     assert fleet.usd_mtok == pytest.approx(
-        design.usd_per_mtok(usd_h=fleet.usd_h, tok_s=fleet.output_tok_s)
+        toolbox.usd_per_mtok(usd_h=fleet.usd_h, tok_s=fleet.output_tok_s)
     )
 
 
@@ -547,7 +547,7 @@ def test_an_api_bills_prompts_beside_answers():
 @given(st.floats(0.1, 1e3), st.floats(1, 1e5), st.floats(0.01, 1e3))
 def test_at_break_even_the_rent_is_the_bill(usd_h, tok_s, api):
     even = design.break_even(usd_h=usd_h, output_tok_s=tok_s, api_usd_mtok=api)
-    assert design.usd_per_mtok(usd_h=usd_h, tok_s=tok_s * even.duty) == pytest.approx(api)
+    assert toolbox.usd_per_mtok(usd_h=usd_h, tok_s=tok_s * even.duty) == pytest.approx(api)
     bill = even.tokens_month / 1e6 * api
     assert bill == pytest.approx(usd_h * design.HOURS_MONTH)
     made = tok_s * 3600 * design.HOURS_MONTH * even.duty

@@ -20,7 +20,8 @@ def public():
     for name in MODULES:
         module = importlib.import_module(name)
         for label, thing in vars(module).items():
-            if label.startswith("_") or getattr(thing, "__module__", None) != name:
+            home = f"{getattr(thing, '__module__', None)}."  # a package's own parts lie under it
+            if label.startswith("_") or not home.startswith(f"{name}."):
                 continue
             if inspect.isfunction(thing) or inspect.isclass(thing):
                 yield f"{name}.{label}", thing

@@ -1,0 +1,227 @@
+"""The bill: as many copies as it takes, and when renting beats paying by the token."""
+
+from dataclasses import dataclass
+
+from .. import bandwidth
+from ..explain import Explained, Line, digits, quantity
+from ..spec import Deployment, number
+from ..toolbox import usd_per_mtok
+from .choice import most_users
+
+HOURS_MONTH = 730  # a year of 8 760 hours in twelve parts
+
+
+def api_usd_mtok(workload, *, usd_mtok_input, usd_mtok_output):
+    """Price what an API asks for a request, a million output tokens at a time.
+
+    An API bills prompt and answer apart; rented cards make both for one rent.
+
+    Parameters
+    ----------
+    workload : Workload
+        Prompt and answer [-].
+    usd_mtok_input, usd_mtok_output : float
+        What the API asks for a million tokens of prompt and of answer [USD/Mtok].
+
+    Returns
+    -------
+    float
+        Prompt and answer together, for a million output tokens [USD/Mtok].
+
+    Examples
+    --------
+    >>> api_usd_mtok(Workload(7000, 1000), usd_mtok_input=0.5, usd_mtok_output=1.5)
+    5.0
+    """
+    per_output = workload.input_tokens / workload.output_tokens
+    return usd_mtok_output + usd_mtok_input * per_output
+
+
+@dataclass(frozen=True)
+class BreakEven(Explained):
+    """How busy rented cards must be to cost what an API does.
+
+    Attributes
+    ----------
+    usd_h : float
+        Rent of the deployment [USD/h].
+    output_tok_s : float
+        Output of all users while it is busy [tok/s].
+    api_usd_mtok : float
+        What an API asks for a million output tokens, their prompts with
+        them [USD/Mtok].
+    """
+
+    usd_h: float
+    output_tok_s: float
+    api_usd_mtok: float
+
+    @property
+    def duty(self):
+        """Share of the hours in which the cards must be busy; above 1 it is never enough [-]."""
+        return usd_per_mtok(usd_h=self.usd_h, tok_s=self.output_tok_s) / self.api_usd_mtok
+
+    @property
+    def tokens_month(self):
+        """Output tokens a month whose API bill is the rent [tokens]."""
+        return self.usd_h * HOURS_MONTH / self.api_usd_mtok * 1e6
+
+    def lines(self):
+        own = usd_per_mtok(usd_h=self.usd_h, tok_s=self.output_tok_s)
+        api = quantity(self.api_usd_mtok, "USD/Mtok")
+        return (
+            Line(
+                "break-even duty",
+                "own price, always busy / API price",
+                f"{quantity(own, 'USD/Mtok')} / {api}",
+                f"{self.duty:.0%}",
+            ),
+            Line(
+                "break-even volume",
+                f"rent x {HOURS_MONTH} h / API price",
+                f"{quantity(self.usd_h, 'USD/h')} x {HOURS_MONTH} h / {api}",
+                f"{digits(self.tokens_month / 1e6)} million output tokens a month",
+            ),
+        )
+
+
+def break_even(*, usd_h, output_tok_s, api_usd_mtok):
+    """Find how busy rented cards must be to cost what an API does.
+
+    Parameters
+    ----------
+    usd_h : float
+        Rent of the deployment [USD/h].
+    output_tok_s : float
+        Output of all users while it is busy [tok/s].
+    api_usd_mtok : float
+        What an API asks for a million output tokens, their prompts with
+        them [USD/Mtok].
+
+    Returns
+    -------
+    BreakEven
+        Duty cycle and monthly volume [-].
+
+    Raises
+    ------
+    BadInput
+        When the rent, the rate or the API's price is not above 0.
+
+    Examples
+    --------
+    >>> round(break_even(usd_h=7.98, output_tok_s=863, api_usd_mtok=5.0).duty, 2)
+    0.51
+    """
+    number("usd_h", usd_h, 1e-9, 1e9, "USD/h")
+    number("output_tok_s", output_tok_s, 1e-9, 1e12, "tok/s")
+    number("api_usd_mtok", api_usd_mtok, 1e-9, 1e9, "USD/Mtok")
+    return BreakEven(usd_h, output_tok_s, api_usd_mtok)
+
+
+@dataclass(frozen=True)
+class Fleet(Explained):
+    """As many copies of a deployment as its users need.
+
+    Attributes
+    ----------
+    deployment : Deployment
+        One copy [-].
+    users : int
+        Users of all copies together [-].
+    users_per_copy : int
+        Most users one copy takes within the limits [-].
+    copies : int
+        Copies rented; 0 when one copy cannot take one user [-].
+    output_tok_s : float
+        Output of all copies [tok/s].
+    """
+
+    deployment: Deployment
+    users: int
+    users_per_copy: int
+    copies: int
+    output_tok_s: float
+
+    @property
+    def usd_h(self):
+        """Rent of all copies [USD/h]."""
+        return self.copies * self.deployment.num_gpus * self.deployment.gpu_usd_h
+
+    @property
+    def usd_mtok(self):
+        """Price of a million output tokens; None when unknown [USD/Mtok]."""
+        if not self.copies or not self.usd_h:
+            return None
+        return usd_per_mtok(usd_h=self.usd_h, tok_s=self.output_tok_s)
+
+    def lines(self):
+        copies = Line(
+            "copies",
+            "ceil(users / users_per_copy)",
+            f"ceil({self.users:,} / {self.users_per_copy:,})",
+            f"{self.copies:,}" if self.copies else "none: one copy cannot take one user",
+        )
+        if self.usd_mtok is None:
+            return (copies,)
+        d = self.deployment
+        rent = Line(
+            "rent",
+            "copies x cards x usd_h",
+            f"{self.copies:,} x {d.num_gpus} x {quantity(d.gpu_usd_h, 'USD/h')}",
+            quantity(self.usd_h, "USD/h"),
+        )
+        price = Line(
+            "usd_mtok",
+            "rent / 3600 / output_rate x 1e6",
+            f"{quantity(self.usd_h, 'USD/h')} / 3600 / "
+            f"{quantity(self.output_tok_s, 'tok/s')} x 1e6",
+            quantity(self.usd_mtok, "USD/Mtok"),
+        )
+        return (copies, rent, price)
+
+
+def fleet(deployment, workload, slo=None, *, users=None):
+    """Rent enough copies of a deployment for a number of users.
+
+    Users are shared out evenly; each copy is kept within the limits.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        One copy [-].
+    workload : Workload
+        What the users do [-].
+    slo : Slo, optional
+        The latencies that must hold [-].
+    users : int, optional
+        Users in all; the workload's concurrency when left out [-].
+
+    Returns
+    -------
+    Fleet
+        Copies, rent and price [-].
+
+    Raises
+    ------
+    BadInput
+        When the number of users is out of range.
+
+    Examples
+    --------
+    >>> a, b, c = worked_spec()
+    >>> fleet(b, WORKED_WORKLOAD, WORKED_SLO, users=200).copies
+    4
+    """
+    users = number("users", workload.concurrency if users is None else users, 1, 1e7, whole=True)
+    each = most_users(deployment, workload, slo)
+    if not each:
+        return Fleet(deployment, users, 0, 0, 0.0)
+    copies = -(-users // each)
+    low, more = divmod(users, copies)  # `more` copies take one user beyond `low`
+    rate = sum(
+        count * bandwidth.serve(deployment, workload, concurrency=share).output_tok_s
+        for share, count in ((low, copies - more), (low + 1, more))
+        if count
+    )
+    return Fleet(deployment, users, each, copies, rate)
