@@ -98,8 +98,33 @@ def short(value):
 
 
 def _scaled(title, kind, low, high, **more):
-    if kind != "log":
-        return axis(title, range=[low, high], tickformat=",~r", **more)
+    if kind == "log":
+        return log_axis(title, low, high, **more)
+    return axis(title, range=[low, high], tickformat=",~r", **more)
+
+
+def log_axis(title, low, high, **more):
+    """Describe a logarithmic axis whose ticks are few and short.
+
+    Parameters
+    ----------
+    title : str
+        What it measures, with the unit [-].
+    low, high : float
+        Its ends, in the unit of the title [-].
+    **more : object
+        Further Plotly axis settings [-].
+
+    Returns
+    -------
+    dict
+        Plotly axis [-].
+
+    Examples
+    --------
+    >>> log_axis("tok/s", 900, 30_000)["ticktext"]
+    ['1k', '2k', '5k', '10k', '20k']
+    """
     at = _ticks(low, high)
     ends = [math.log10(low), math.log10(high)]
     return axis(title, type="log", range=ends, tickvals=at, ticktext=list(map(short, at)), **more)

@@ -21,7 +21,8 @@ from llmcap_kernel import catalog, failures, fit, results, validate
 from llmcap_kernel.explain import digits
 
 from . import controls as c
-from .figures import QUIET, RULE, TEXT, axis, figure, mark
+from .curves import log_axis
+from .figures import QUIET, RULE, TEXT, figure, mark
 from .state import Field, Form
 
 TITLE = "Validate"
@@ -555,18 +556,17 @@ def _figure(shown, drawn, group, against):
         look = {"color": mark(8), "symbol": "star", "size": 13 if len(drawn) < 100 else 7}
         look["line"] = {"color": TEXT, "width": 1 if len(drawn) < 100 else 0}
         traces.append(_marks(drawn, "your file", look, low, high))
-    log_range = [math.log10(low), math.log10(high)]
-    ticks = {"type": "log", "range": log_range, "dtick": 1, "exponentformat": "none"}
     legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
     return figure(
         [*_band(shown, low, high), _identity(low, high), *(t for t in traces if t["x"])],
         _alt(shown, group, against),
         height=470,
-        margin={"l": 8, "r": 12, "t": 40, "b": 8},
+        # Room for any tick: where a margin has to grow or shrink, Plotly draws everything twice.
+        margin={"l": 68, "r": 20, "t": 40, "b": 8},
         showlegend=True,
         legend=legend | {"font": {"size": 12, "color": TEXT}},
-        xaxis=axis(f"measured, {GROUPS[group].unit}", **ticks),
-        yaxis=axis(f"predicted, {GROUPS[group].unit}", **ticks),
+        xaxis=log_axis(f"measured, {GROUPS[group].unit}", low, high),
+        yaxis=log_axis(f"predicted, {GROUPS[group].unit}", low, high),
     )
 
 
