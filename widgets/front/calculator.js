@@ -34,6 +34,8 @@ function patch(old, fresh) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return;
   }
+  if (fresh.says && fresh.says === old.says) return; // most tables stay, and have hundreds of cells
+  old.says = fresh.says;
   for (const { name } of [...old.attributes]) {
     if (!fresh.hasAttribute(name) && !OWN.includes(name)) old.removeAttribute(name);
   }
@@ -241,8 +243,9 @@ function tableBox(table) {
   });
   const body = [h("caption", {}, table.caption), h("thead", {}, head), h("tbody", {}, rows)];
   const wide = table.stack ? " lc-stack" : "";
-  return h("div", { class: `lc-table${wide}`, tabindex: "0", role: "region",
+  const box = h("div", { class: `lc-table${wide}`, tabindex: "0", role: "region",
     "aria-label": table.caption }, h("table", {}, body));
+  return Object.assign(box, { says: JSON.stringify(table) });
 }
 
 function cellAttributes(table, i, j) {
