@@ -2,6 +2,8 @@
 
 import pytest
 
+from widgets import validate
+
 from . import test_calculators
 
 pytestmark = pytest.mark.browser
@@ -68,3 +70,27 @@ def test_a_file_that_is_too_big_never_leaves_the_page(here):
     choose(here, b"x" * 20_000_001, "big.csv")
     here.page.wait_for_selector(".lc-file-said:has-text('more than 20 MB')")
     assert not [m for m in here.page.evaluate("window.sent") if "file" in m]
+
+
+def move(site, *metrics):
+    for seq, metric in enumerate(metrics, 1):
+        site.page.select_option("select[name=metric]", metric)
+        site.answered(seq)
+
+
+def test_a_change_of_every_tick_is_drawn_once(here):
+    here.page.evaluate("""() => {
+      window.drawn = 0;
+      document.querySelector(".lc-plot").on("plotly_beforeplot", () => { window.drawn += 1; });
+    }""")
+    metrics = [name for name in validate.GROUPS if name != validate.FORM.defaults()["metric"]]
+    move(here, *metrics)
+    assert here.page.evaluate("window.drawn") == len(metrics) > 4
+
+
+def test_a_table_that_says_the_same_is_left_alone(here):
+    last = ".lc-table:last-of-type caption"
+    here.page.evaluate(f"document.querySelector('{last}').textContent = 'left alone'")
+    move(here, "room")
+    assert here.page.inner_text(last) == "left alone"
+    assert "Room for users" in here.page.inner_text(".lc-table tr.lc-high")
