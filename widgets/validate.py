@@ -33,7 +33,7 @@ UNDERSTOOD = BENCHMARKS / "understood.json"
 ANY, NONE, AS_FILE = "any", "none", "file"
 FARTHEST_ROWS = 8
 OWN_ROWS = 20
-CELLS = 64  # places along an axis that can be told apart; of the rows on one place one is drawn
+CELLS = 40  # places along an axis, a mark or two wide; of the rows on one place one is drawn
 
 
 class Group(NamedTuple):
