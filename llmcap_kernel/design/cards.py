@@ -556,6 +556,7 @@ def least_fraction(deployment, context_tokens):
 
     Examples
     --------
+    >>> from llmcap_kernel.design import worked_spec
     >>> a, b, c = worked_spec()
     >>> 0.90 < least_fraction(a, 8000) <= 0.98
     True
@@ -597,6 +598,7 @@ def card(deployment, workload, slo=None, *, label="", efficiency=CEILING):
 
     Examples
     --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
     >>> a, b, c = worked_spec()
     >>> card(b, WORKED_WORKLOAD, WORKED_SLO).meets_all
     True

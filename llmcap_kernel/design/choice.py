@@ -105,6 +105,7 @@ def search(
 
     Examples
     --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD
     >>> answer = search(
     ...     "llama-3.1-70b", WORKED_WORKLOAD, WORKED_SLO, gpus=["h100-sxm", "h200-sxm"]
     ... )
@@ -148,6 +149,7 @@ def most_users(deployment, workload, slo=None):
 
     Examples
     --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
     >>> a, b, c = worked_spec()
     >>> most_users(a, WORKED_WORKLOAD, WORKED_SLO)
     0
@@ -192,6 +194,7 @@ def estimated_users(deployment, workload, slo=None):
 
     Examples
     --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
     >>> a, b, c = worked_spec()
     >>> made = estimated_users(b, WORKED_WORKLOAD, WORKED_SLO)
     >>> made.low <= made.value <= made.high <= made.ceiling == 51

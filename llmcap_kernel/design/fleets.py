@@ -30,6 +30,7 @@ def api_usd_mtok(workload, *, usd_mtok_input, usd_mtok_output):
 
     Examples
     --------
+    >>> from llmcap_kernel.spec import Workload
     >>> api_usd_mtok(Workload(7000, 1000), usd_mtok_input=0.5, usd_mtok_output=1.5)
     5.0
     """
@@ -209,6 +210,7 @@ def fleet(deployment, workload, slo=None, *, users=None):
 
     Examples
     --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
     >>> a, b, c = worked_spec()
     >>> fleet(b, WORKED_WORKLOAD, WORKED_SLO, users=200).copies
     4

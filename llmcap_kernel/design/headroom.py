@@ -77,6 +77,7 @@ def limits(deployment, workload, slo, *, books=None, serving=None):
 
     Examples
     --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
     >>> a, b, c = worked_spec()
     >>> limits(a, WORKED_WORKLOAD, WORKED_SLO)[0].name
     'capacity'
@@ -170,6 +171,8 @@ def warnings(deployment, workload):
 
     Examples
     --------
+    >>> from llmcap_kernel.spec import Workload
+    >>> from llmcap_kernel import catalog
     >>> d = catalog.deployment(model="llama-3-70b", gpu="h100-sxm", tp=4)
     >>> warnings(d, Workload(100_000, 1000))[0][:46]
     'The context of 101,000 tokens is beyond the 8,'

@@ -354,7 +354,8 @@ AXE_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practi
 def axe(page, **rules):
     """What axe finds in a page; "preload" would have it fetch style sheets itself."""
     only = {"type": "tag", "values": AXE_TAGS}
-    found = Axe().run(page, options={"preload": False, "runOnly": only, "rules": rules}).response
+    options = {"preload": False, "runOnly": only, "rules": rules, "resultTypes": ["violations"]}
+    found = Axe().run(page, options=options).response
     return [f"{v['id']}: {n['html']}" for v in found["violations"] for n in v["nodes"]]
 
 

@@ -102,9 +102,7 @@ class Proxy:
 
 @contextlib.contextmanager
 def of_the_readme(name, site, template, folder, *options):
-    """The named proxy, if it is on the machine, with the lines that the README gives for it."""
-    if not shutil.which(name):
-        pytest.skip(f"no {name} on this machine")
+    """The named proxy, with the lines that the README gives for it."""
     lines = re.search(rf"```{name}\n(.*?)```", (build.ROOT / "README.md").read_text(), re.S)[1]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -132,6 +130,8 @@ def of_our_own(kind, site):
 @pytest.fixture(scope="module", params=["path kept", "path stripped", "nginx", "caddy"])
 def proxy(server, request, tmp_path_factory):
     kind, folder = request.param, tmp_path_factory.mktemp("proxy")
+    if kind in ("nginx", "caddy") and not shutil.which(kind):
+        pytest.skip(f"no {kind} on this machine")
     options = ("--base", UNDER, "--behind-proxy", "--ready", "1", "--seats-each", "2")
     with server(*options) as (site, _):
         if kind == "nginx":
