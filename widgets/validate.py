@@ -581,7 +581,7 @@ def _alt(shown, group, against):
 
 
 def _marks(some, name, look, low, high):
-    """Marks for rows; of those that would lie on one another the one farthest off is drawn."""
+    """Marks for rows: those at one place make one larger mark, where the farthest off stands."""
     scale = CELLS / math.log(high / low)
     places: dict = {}
     for p in some:
@@ -595,10 +595,15 @@ def _marks(some, name, look, low, high):
         "name": f"{name} ({len(some):,})",
         "x": [_short(x) for _, (x, _) in top],
         "y": [_short(y) for _, (_, y) in top],
-        "marker": look,
+        "marker": look | {"size": [_size(look["size"], len(here)) for here in places.values()]},
         "text": [_hover(p, len(here)) for (p, _), here in zip(top, places.values(), strict=True)],
         "hovertemplate": "%{text}<extra></extra>",
     }
+
+
+def _size(least, rows):
+    """Width of a mark: a step wider each time the rows at its place double."""
+    return round(least + min(1.5 * math.log2(rows), 9), 1)
 
 
 def _short(value):
@@ -885,7 +890,7 @@ def _sentences(state):
         "fit. A row far outside it is a wrong label, a failure mode, or news.",
         "A fit that has seen a row knows it. What a source of its own, such as yours, can expect "
         "is what is predicted with the source left out.",
-        "Rows whose marks would lie on one another are drawn as one; all of them are counted.",
+        "Rows that would lie on one another are one mark, the larger the more they are.",
     ]
     if state["metric"] == "speed":
         out.append("Times between tokens are drawn as the rate they make, 1 / time.")

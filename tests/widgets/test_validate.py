@@ -114,7 +114,7 @@ def test_rows_on_one_place_are_one_mark_and_none_is_lost():
 def test_of_the_rows_on_one_place_the_farthest_off_is_the_mark():
     row = page.measured_rows()[0]._replace(measured=100.0, low=None, high=None)
     near, far = (row._replace(id=name, predicted=v) for name, v in (("n", 101.0), ("f", 102.0)))
-    (trace,) = [page._marks(page.points([near, far], "fitted"), "x", {}, 1.0, 1e6)]
+    (trace,) = [page._marks(page.points([near, far], "fitted"), "x", {"size": 6}, 1.0, 1e6)]
     assert len(trace["x"]) == 1 and trace["text"][0].startswith("f:")
     assert "1 more here" in trace["text"][0]
 
@@ -152,7 +152,7 @@ def test_inside_and_outside_differ_in_shape():
 
 def test_the_gap_between_tokens_is_drawn_as_the_rate_it_makes():
     row = next(r for r in page.measured_rows() if r.metric == "itl_ms")
-    trace = page._marks(page.points([row], "fitted"), "x", {}, 1e-3, 1e6)
+    trace = page._marks(page.points([row], "fitted"), "x", {"size": 6}, 1e-3, 1e6)
     assert trace["x"] == [pytest.approx(1000 / row.measured, rel=1e-3)]
     assert trace["y"] == [pytest.approx(1000 / row.predicted, rel=1e-3)]
 
@@ -239,6 +239,17 @@ def test_every_source_stands_with_its_rows_and_the_weight_of_one():
     assert set(lighter) == {source for source, _ in fit.DOUBTED}
     assert lighter["ix_tokpos"] == f"{fit.DOUBTED['ix_tokpos', '']:g}"
     assert lighter["argonne"] == f"1; {fit.DOUBTED['argonne', 'llama.cpp']:g} with llama.cpp"
+
+
+def test_a_mark_is_larger_the_more_rows_it_stands_for():
+    (marks,) = [t for t in shown()["figure"]["data"] if t["name"].startswith("in its interval")]
+    many = [int(m[1].replace(",", "")) if (m := re.search(r"and ([\d,]+) more", t)) else 0
+            for t in marks["text"]]  # fmt: skip
+    total = int(re.search(r"\(([\d,]+)\)", marks["name"])[1].replace(",", ""))
+    assert sum(many) + len(many) == total
+    by_rows = sorted(zip(many, marks["marker"]["size"], strict=True))
+    sizes = [size for _, size in by_rows]
+    assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
 
 
 # predictions that were kept
