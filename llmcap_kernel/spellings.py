@@ -441,7 +441,7 @@ def counted_twice(tp, ep, per_node):
 def _split(spelled, model, gpu, cards):
     """Work out tp, pp, ep and data-parallel attention where a row is silent or odd."""
     pp = spelled.pp or 1
-    tp = spelled.tp or max((spelled.num_gpus or cards or 1) // pp, 1)
+    tp = spelled.tp or max(cards // pp, 1)
     ep, dp, note = spelled.ep or 1, spelled.dp_attention > 1, ""
     if dp and tp == 1:
         # one card a replica of attention: the layer is spread over those that share experts
@@ -517,12 +517,13 @@ def _meaning(spelled, engine_family):
     model = catalog.model(name)
     weights = weight_format(spelled.weights, spelled.model, model.native_format)
     _must(weights.name, "weights", spelled.weights, "formats")
-    chip, cards, copies = catalog.gpu(gpu.name), spelled.num_gpus or count_of(spelled.gpu)[0], 1
+    chip, copies = catalog.gpu(gpu.name), 1
+    cards = spelled.num_gpus or count_of(spelled.gpu)[0] or 1
     if spelled.greatest:
         weights = _smallest(weights, chip)
     if spelled.greatest and not any((spelled.tp, spelled.pp, spelled.ep, spelled.dp_attention)):
         spelled = spelled._replace(tp=_fewest(model, weights.name, chip, cards))
-        copies = max(cards // spelled.tp, 1)
+        copies = cards // spelled.tp
     kv = kv_format(spelled.kv, weights.name)
     _must(kv.name, "kv", spelled.kv, "formats")
     shape, split = _split(spelled, model, chip, cards)

@@ -194,6 +194,7 @@ def test_heads_that_do_not_divide_mean_data_parallel_attention():
     [
         ({"gpu": "H100 SXM", "num_gpus": 8}, ("fp8", 2, 4)),
         ({"gpu": "8x H100 SXM"}, ("fp8", 2, 4)),
+        ({"gpu": "H100 SXM"}, ("fp8", 1, 1)),
         ({"gpu": "H200 SXM", "num_gpus": 8}, ("fp8", 1, 8)),
         ({"gpu": "B200 SXM", "num_gpus": 1}, ("nvfp4", 1, 1)),
         ({"gpu": "A100-SXM4-80GB", "num_gpus": 8}, ("fp16", 4, 2)),
