@@ -391,7 +391,6 @@ def ledger(deployment, *, context_tokens, concurrency=1, shared_prefix_tokens=0,
     prefix = prefix_bytes(d, shared_prefix_tokens)
     whole = kv_sequence_bytes(d, context_tokens)
     sequence = whole - prefix * hit_share
-    replicas = d.tp if d.dp_attention else 1
     return Ledger(
         deployment=d,
         visible_bytes=visible,
@@ -399,8 +398,8 @@ def ledger(deployment, *, context_tokens, concurrency=1, shared_prefix_tokens=0,
         kv_pool_bytes=pool,
         kv_bytes_per_token=_kv_bytes(d, context_tokens + 1) - _kv_bytes(d, context_tokens),
         kv_bytes_per_sequence=sequence,
-        kv_pool_tokens=floor(max(pool, 0) / whole * context_tokens) * replicas,
-        max_concurrent=replicas
+        kv_pool_tokens=floor(max(pool, 0) / whole * context_tokens) * d.attention_replicas,
+        max_concurrent=d.attention_replicas
         * max_sequences(kv_pool_bytes=pool - prefix, kv_bytes_per_sequence=sequence),
         context_tokens=context_tokens,
         concurrency=concurrency,
@@ -549,7 +548,7 @@ def max_concurrent(deployment, context_tokens):
     number("context_tokens", context_tokens, 1, 1e8, "tokens", whole=True)
     sequence = kv_sequence_bytes(d, context_tokens)
     fits = max_sequences(kv_pool_bytes=_pool_bytes(d), kv_bytes_per_sequence=sequence)
-    return fits * (d.tp if d.dp_attention else 1)
+    return fits * d.attention_replicas
 
 
 def room(deployment, context_tokens):
@@ -575,9 +574,8 @@ def room(deployment, context_tokens):
     >>> room(b, 100) == b.engine.max_seqs < max_concurrent(b, 100)
     True
     """
-    replicas = deployment.tp if deployment.dp_attention else 1
-    fits = max_concurrent(deployment, context_tokens)
-    return min(fits, deployment.engine.max_seqs * replicas)
+    d = deployment
+    return min(max_concurrent(d, context_tokens), d.engine.max_seqs * d.attention_replicas)
 
 
 @lru_cache(maxsize=4096)
@@ -624,7 +622,7 @@ def cliff(deployment, contexts):
     rows = []
     for context_tokens in contexts:
         books = ledger(deployment, context_tokens=context_tokens)
-        replicas = deployment.tp if deployment.dp_attention else 1
-        smooth = max(books.kv_pool_bytes, 0) / books.kv_bytes_per_sequence * replicas
+        smooth = max(books.kv_pool_bytes, 0) / books.kv_bytes_per_sequence
+        smooth *= deployment.attention_replicas
         rows.append((context_tokens, books.max_concurrent, smooth))
     return tuple(rows)

@@ -904,6 +904,11 @@ class Deployment:
         return self.tp * self.pp
 
     @property
+    def attention_replicas(self):
+        """Groups of sequences that each have a cache of their own [-]."""
+        return self.tp if self.dp_attention else 1
+
+    @property
     def fraction(self):
         """The memory setting in force [-]."""
         return self.engine.memory_fraction if self.memory_fraction is None else self.memory_fraction

@@ -531,13 +531,13 @@ def memory_value(deployment, metric, context_tokens):
     """
     books = capacity.ledger(deployment, context_tokens=context_tokens)
     pool = max(books.kv_pool_bytes, 0.0)
-    replicas = deployment.tp if deployment.dp_attention else 1
+    fits = pool / books.kv_bytes_per_sequence * deployment.attention_replicas
     return {
         "weights_gib_per_gpu": books.weights_bytes / GIB,
         "non_kv_gib_per_gpu": (books.weights_bytes + books.overhead_bytes) / GIB,
         "kv_cache_gib_available_per_gpu": pool / GIB,
         "kv_cache_tokens": float(books.kv_pool_tokens),
-        "max_concurrency_at_max_model_len": pool / books.kv_bytes_per_sequence * replicas,
+        "max_concurrency_at_max_model_len": fits,
     }[metric]
 
 
