@@ -8,15 +8,24 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from . import catalog, design, huggingface, toolbox, validate
+from . import catalog, design, huggingface, validate
 from .explain import digits, quantity
 from .refuse import BadInput, number, shown
 from .spec import MAX_TOKENS, Lora, Slo, Speculation, Workload
 
 NUMBER_FIELDS = {"tp": int, "pp": int, "ep": int, "memory_fraction": float, "usd_h": float}
-ESTIMATED = ("itl_ms", "ttft_ms", "output_tok_s_total")
-RATES = "Speeds are ceilings, what the spec sheet allows; estimates are fitted to measurements."
-SEEN = "What a client would see, with the range that held four measurements of five:"
+RATES = (
+    "Estimates, with the range that held four measurements of five; ceilings are what the spec "
+    "sheet allows."
+)
+# What `estimate` holds in JSON: its key, the quantity, and the scale to the key's unit.
+ESTIMATED = {
+    "itl_ms": ("itl_s", 1e3),
+    "ttft_ms": ("ttft_s", 1e3),
+    "tok_s_per_user": ("tok_s_user", 1),
+    "output_tok_s_total": ("output_tok_s", 1),
+    "usd_per_mtok_output": ("usd_mtok", 1),
+}
 TEXT_FIELDS = ("model", "gpu", "engine", "weights", "kv")
 
 
@@ -42,16 +51,16 @@ def read_number(field, text, kind=float):
     Parameters
     ----------
     field : str
-        The input's name, for the refusal [-].
+        The input's name, for the refusal.
     text : str
-        What was typed; k stands for 1 000 and M for 1 000 000 [-].
+        What was typed; k stands for 1 000 and M for 1 000 000.
     kind : type
-        `int` or `float` [-].
+        `int` or `float`.
 
     Returns
     -------
     int or float
-        The number [-].
+        The number.
 
     Raises
     ------
@@ -84,12 +93,12 @@ def read_column(text):
     ----------
     text : str
         Such as "B: model=llama-3.1-70b gpu=h100-sxm tp=2 weights=fp8 kv=fp8";
-        pairs may be parted by spaces, commas or ampersands [-].
+        pairs may be parted by spaces, commas or ampersands.
 
     Returns
     -------
     tuple of (str, Deployment)
-        Its heading ("" when there is none) and the deployment [-].
+        Its heading ("" when there is none) and the deployment.
 
     Raises
     ------
@@ -126,11 +135,13 @@ def read_column(text):
     return label.strip(), catalog.deployment(**fields)
 
 
-def _add_load(parser, workload, slo):
+def _add_load(parser, workload, slo, *, most_users=False):
     add = parser.add_argument
     add("--input", metavar="TOKENS", help=f"prompt tokens (default {workload.input_tokens:,})")
     add("--output", metavar="TOKENS", help=f"answer tokens (default {workload.output_tokens:,})")
-    add("--concurrency", metavar="N", help=f"requests in flight (default {workload.concurrency})")
+    usual = "as many as meet the limits" if most_users else workload.concurrency
+    users = f"requests in flight (default {usual})"
+    add("--users", "--concurrency", dest="concurrency", metavar="N", help=users)
     add("--shared-prefix", metavar="TOKENS", help="leading prompt tokens a prefix cache holds")
     add("--itl-ms", metavar="MS", help="longest gap between tokens allowed")
     add("--ttft-ms", metavar="MS", help="longest wait for the first token allowed")
@@ -183,94 +194,96 @@ def as_dict(card):
     Parameters
     ----------
     card : Card
-        The column [-].
+        The column.
 
     Returns
     -------
     dict
-        JSON-able, SI units in the keys [-].
+        JSON-able, units in the keys.
 
     Examples
     --------
     >>> from llmcap_kernel import design
-    >>> made = design.card(design.worked_spec()[1], design.WORKED_WORKLOAD)
-    >>> as_dict(made)["fits"]
+    >>> column = design.card(design.worked_spec()[1], design.WORKED_WORKLOAD)
+    >>> as_dict(column)["fits"]
     True
     """
-    books, serving, starts = card.books, card.serving, card.starts
+    ledger, load, d = card.ledger, card.workload, card.deployment
     return {
         "label": card.label,
-        "deployment": card.deployment.title,
-        "engine": card.deployment.engine.name,
-        "starts": starts,
-        "fits": books.fits,
-        "verdict": books.verdict,
-        "memory_fraction": card.deployment.fraction,
+        "deployment": d.title,
+        "engine": d.engine.name,
+        "model": d.model.name,
+        "gpu": d.gpu.name,
+        "weights": d.weights.name,
+        "kv": d.kv.name,
+        "starts": card.starts,
+        "fits": card.fits,
+        "verdict": ledger.verdict,
+        "memory_fraction": d.fraction,
+        "input_tokens": load.input_tokens,
+        "output_tokens": load.output_tokens,
+        "concurrency": load.concurrency,
         "users": card.users,
-        "max_concurrent": books.max_concurrent,
-        "ceiling": {
-            "decode_tok_s_per_user": serving.decode.tok_s_user if starts else None,
-            "itl_decode_s": serving.itl_decode_s if starts else None,
-            "itl_served_s": serving.itl_served_s if starts else None,
-            "ttft_idle_s": serving.ttft_idle_s if starts else None,
-            "ttft_burst_s": serving.ttft_burst_s if starts else None,
-            "output_tok_s": serving.output_tok_s if starts else None,
-            "usd_per_mtok_output": card.usd_mtok,
-        },
+        "max_concurrent": ledger.max_concurrent,
+        "users_within_limits": _numbers(design.users_within(d, load, card.slo)),
+        "ceiling": _ceilings(card),
         "estimate": _estimates(card),
         "usd_h": card.usd_h,
         "memory_bytes_per_gpu": {
-            "visible": books.visible_bytes,
-            "budget": books.budget_bytes,
-            "weights": books.weights_bytes,
-            "activations": books.activation_bytes,
-            "runtime": books.runtime_bytes,
-            "graphs": books.graph_bytes,
-            "kv_pool": books.kv_pool_bytes,
-            "kv_per_sequence": books.kv_bytes_per_sequence,
+            "visible": ledger.visible_bytes,
+            "budget": ledger.budget_bytes,
+            "weights": ledger.weights_bytes,
+            "activations": ledger.activation_bytes,
+            "runtime": ledger.runtime_bytes,
+            "graphs": ledger.graph_bytes,
+            "kv_pool": ledger.kv_pool_bytes,
+            "kv_per_sequence": ledger.kv_bytes_per_sequence,
         },
-        "kv_pool_tokens": books.kv_pool_tokens,
+        "kv_pool_tokens": ledger.kv_pool_tokens,
         "binding_constraint": card.binding,
         "limits": [
-            {"name": x.name, "headroom": x.headroom, "sentence": x.sentence} for x in card.limits
+            {
+                "name": limit.name,
+                "verdict": limit.verdict,
+                "required": limit.required,
+                "available": limit.available,
+                "headroom": limit.headroom,
+                "sentence": limit.sentence,
+            }
+            for limit in card.limits
         ],
         "warnings": list(card.warnings),
     }
 
 
+def _ceilings(card):
+    """What the spec sheet allows, by quantity; None where the engine does not start."""
+    best = card.estimates and card.estimates.ceiling
+    quantities = {
+        "decode_tok_s_per_user": "decode_tok_s_user",
+        "itl_decode_s": "itl_decode_s",
+        "itl_served_s": "itl_s",
+        "ttft_idle_s": "ttft_idle_s",
+        "ttft_burst_s": "ttft_burst_s",
+        "output_tok_s": "output_tok_s",
+        "usd_per_mtok_output": "usd_mtok",
+    }
+    return {key: best and getattr(best, name) for key, name in quantities.items()}
+
+
 def _estimates(card):
-    """Value, interval, ceiling and reason of what a benchmark would report, by metric."""
-    if not card.starts:
+    """Value, interval, ceiling and reason of what can be expected; None without a start."""
+    if not card.estimates:
         return None
-    made = {metric: card.estimate(metric) for metric in ESTIMATED}
-    out = {metric: asdict(e) for metric, e in made.items()}
-    if card.usd_h:
-        rate = made["output_tok_s_total"]
-        ends = {"value": "value", "low": "high", "high": "low", "ceiling": "ceiling"}
-        out["usd_per_mtok_output"] = {
-            name: toolbox.usd_per_mtok(usd_h=card.usd_h, tok_s=getattr(rate, end))
-            for name, end in ends.items()
-        } | {"reason": rate.reason}
-    return out
+    found = {
+        key: (getattr(card.estimates, name), scale) for key, (name, scale) in ESTIMATED.items()
+    }
+    return {key: _numbers(e.scaled(scale)) for key, (e, scale) in found.items() if e is not None}
 
 
-def _estimate_text(card):
-    """What a client would see, within what, and why as wide as that."""
-    if not card.starts:
-        return ""
-    gap, first, rate = (card.estimate(metric) for metric in ESTIMATED)
-    lines = (
-        (f"{gap.value:.1f} ms between tokens ({gap.low:.1f} to {gap.high:.1f})", gap),
-        (f"{_seconds(first.value)} to the first token "
-         f"({_seconds(first.low)} to {_seconds(first.high)})", first),
-        (f"{digits(rate.value)} output tok/s in all "
-         f"({digits(rate.low)} to {digits(rate.high)})", rate),
-    )  # fmt: skip
-    return "\n".join(f"   {line}\n      {made.reason}" for line, made in lines)
-
-
-def _seconds(ms):
-    return quantity(ms / 1e3, "s")
+def _numbers(estimate):
+    return asdict(estimate) | {"doubt": estimate.doubt}
 
 
 def _columns(texts):
@@ -300,17 +313,14 @@ def _scorecard(args):
         cards = [as_dict(c) for c in made.cards]
         told = {"cards": cards, "winner": winner, "verdict": made.verdict}
         return json.dumps(told | _arithmetic(args, made), indent=1)
-    head = (
-        f"{workload.input_tokens:,} tokens in + {workload.output_tokens:,} out, "
-        f"{workload.concurrency} users. {RATES}"
-    )
-    seen = "\n".join(
-        f"{card.label} = {card.deployment.title}\n{_estimate_text(card)}"
-        for card in made.cards
-        if card.starts
-    )
-    out = f"{head}\n\n{made.text()}" + (f"\n\n{SEEN}\n{seen}" if seen else "")
+    out = f"{_load_words(workload)}. {RATES}\n\n{made.text()}"
     return f"{out}\n\n{made.explain()}" if args.explain else out
+
+
+def _load_words(workload, chosen=""):
+    users = f"{workload.concurrency:,} user{'s' if workload.concurrency > 1 else ''}"
+    tokens = f"{workload.input_tokens:,} tokens in + {workload.output_tokens:,} out"
+    return f"{tokens}, {users}{chosen}"
 
 
 def _terms(args):
@@ -368,14 +378,21 @@ def _predict(args):
         **chosen,
         **_terms(args),
     )
-    made = design.card(deployment, workload, slo)
+    chosen = ""
+    if args.concurrency is None:
+        workload = design.most_users_load(deployment, workload, slo)
+        limited = (slo.itl_s, slo.ttft_s) != (None, None)
+        chosen = " (the most that meet the limits)" if limited else " (the most that have room)"
+    column = design.card(deployment, workload, slo)
     if args.json:
-        return json.dumps(as_dict(made) | _arithmetic(args, made), indent=1)
-    rows = "\n".join(f"{name:28}{text}" for name, text in made.rows())
-    notes = "".join(f"\nnote: {w}" for w in made.warnings)
-    out = f"{deployment.title}\n{made.books.verdict}\n{RATES}\n\n{rows}{notes}"
-    out += f"\n\n{SEEN}\n{_estimate_text(made)}" if made.starts else ""
-    return f"{out}\n\n{made.explain()}" if args.explain else out
+        return json.dumps(as_dict(column) | _arithmetic(args, column), indent=1)
+    rows = "\n".join(f"{name:22}{text}" for name, text in column.rows())
+    notes = "".join(f"\nnote: {text}" for text in column.warnings)
+    head = f"{deployment.title}\n{_load_words(workload, chosen)}. {RATES}"
+    out = f"{head}\n{column.ledger.verdict}\n\n{rows}{notes}"
+    if column.starts:
+        out += f"\nintervals: {column.estimates.itl_s.reason}"
+    return f"{out}\n\n{column.explain()}" if args.explain else out
 
 
 # options of `validate`, the column each fills, and how it is read
@@ -422,8 +439,8 @@ def _calibrate(args):
     except ImportError:
         raise BadInput("calibrate", "calibrate needs scipy: install llmcap[fit].") from None
     if args.json:
-        return json.dumps({"file": str(out), "sets": sets}, indent=1)
-    return f"{len(sets)} sets of efficiencies in {out}"
+        return json.dumps({"file": str(out), "sets": sets._asdict()}, indent=1)
+    return f"{len(sets.rows)} sets of efficiencies in {out}"
 
 
 def _check_rows(path):
@@ -518,8 +535,8 @@ def _parser():
     one.add_argument("--model", metavar="NAME", help="a model of the catalogue")
     one.add_argument("--config", metavar="FILE", help="or a config.json of your own")
     one.add_argument("--gpu", metavar="NAME", required=True, help="a card of the catalogue")
-    one.add_argument("--weights", metavar="FORMAT", default="bf16")
-    one.add_argument("--kv", metavar="FORMAT", default="bf16")
+    one.add_argument("--weights", metavar="FORMAT", help="default: the checkpoint's own format")
+    one.add_argument("--kv", metavar="FORMAT", default="bf16", help="default: bf16")
     one.add_argument("--engine", metavar="NAME")
     for name in ("tp", "pp", "ep"):
         one.add_argument(f"--{name}", metavar="CARDS")
@@ -533,7 +550,7 @@ def _parser():
     one.add_argument("--offload-share", metavar="SHARE", help="of the weights in host memory")
     one.add_argument("--usd-h", metavar="USD", help="rent of one card for an hour")
     one.add_argument("--context", metavar="TOKENS", help="prompt and answer together")
-    _add_load(one, Workload(1000, 1000, 1), Slo())
+    _add_load(one, Workload(1000, 1000, 1), Slo(), most_users=True)
     one.set_defaults(run=_predict)
     beside = commands.add_parser("validate", help="a benchmark's rows, predicted beside measured")
     beside.add_argument("file", metavar="FILE", help=f"{validate.results.KNOWN}")
@@ -561,12 +578,12 @@ def until_closed(run):
     Parameters
     ----------
     run : callable
-        Prints, and gives the exit status [-].
+        Prints, and gives the exit status.
 
     Returns
     -------
     int
-        The status; 0 when the reader left, 1 when the output cannot be written [-].
+        The status; 0 when the reader left, 1 when the output cannot be written.
 
     Examples
     --------
@@ -593,13 +610,13 @@ def main(argv=None):
     Parameters
     ----------
     argv : list of str, optional
-        Arguments; the process's own when left out [-].
+        Arguments; the process's own when left out.
 
     Returns
     -------
     int
         0 when it answered, 1 when the answer cannot be written, 2 when the input
-        was refused, 130 when interrupted [-].
+        was refused, 130 when interrupted.
     """
     return until_closed(lambda: _answer(argv))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from . import law
 from .explain import Explained, Line, quantity
-from .numeric import ceil, floor, maximum, minimum, where
+from .numeric import maximum, minimum, where
 from .spec import CEILING, BadInput, Deployment, Efficiency, number
 
 ACTIVATION_BYTES = 2  # collectives carry 16-bit activations
@@ -270,6 +270,8 @@ class Work:
         Collectives between cards [-].
     layers, steps, scheduled : float or array
         How often the fixed time of each is spent [-].
+    served_steps : float or array
+        The same for steps whose tokens a server streams to clients [-].
     routed_layers : float or array
         The same for layers with experts, each weighed by its routing [-].
     unpacked : float or array
@@ -310,6 +312,7 @@ class Work:
     routed_layers: float = 0.0
     steps: float = 0.0
     scheduled: float = 0.0
+    served_steps: float = 0.0
     unpacked: float = 0.0
     without_link: float = 0.0
     draft: "Work | None" = None
@@ -354,6 +357,7 @@ class Work:
             "fixed_s": self.layers * e.layer_s
             + self.routed_layers * e.moe_layer_s
             + self.steps * e.step_s
+            + self.served_steps * e.server_step_s
             + self.scheduled * e.sequence_s,
             "draft_s": self.guesses * sum(self.draft.parts(e).values()) if self.draft else 0.0,
             "adapter_s": maximum(
@@ -696,7 +700,7 @@ def decode_step(deployment, *, context_tokens, concurrency=1, efficiency=CEILING
     return Step.of(work, efficiency, deployment)
 
 
-def decode_work(deployment, *, context_tokens, concurrency=1):
+def decode_work(deployment, *, context_tokens, concurrency=1, server=True):
     """Count what one decode step asks of each card.
 
     Parameters
@@ -707,6 +711,9 @@ def decode_work(deployment, *, context_tokens, concurrency=1):
         Tokens each sequence holds [tokens].
     concurrency : float or array
         Sequences in flight, as `decode_step` takes them [-].
+    server : bool
+        Whether a server streams the tokens to clients, or a library's loop keeps
+        them [-].
 
     Returns
     -------
@@ -725,7 +732,8 @@ def decode_work(deployment, *, context_tokens, concurrency=1):
     sequences = maximum(concurrency / d.pp, 1.0)
     guess = d.speculation
     checked = 1 + guess.tokens if guess else 1
-    on_card = ceil(sequences / d.tp) if d.dp_attention else sequences
+    # requests come and go, so over many steps a replica has its share of them, and one at least
+    on_card = maximum(sequences / d.tp, 1.0) if d.dp_attention else sequences
     kv_bytes = on_card * law.kv_read_bytes_per_sequence(
         model, d.kv, context_tokens, tp=d.tp, dp_attention=d.dp_attention
     )
@@ -743,6 +751,7 @@ def decode_work(deployment, *, context_tokens, concurrency=1):
         kv_bytes=kv_bytes,
         # replicas of attention schedule and sample each their own
         scheduled=on_card if d.dp_attention else concurrency,
+        served_steps=1.0 if server else 0.0,
         draft=_guess_work(d, context_tokens, concurrency) if guess else None,
         guesses=guess.tokens if guess else 0.0,
         tokens_per_step=tokens_per_step(accept=guess.accept, tokens=guess.tokens) if guess else 1.0,
@@ -786,8 +795,8 @@ def prefill(deployment, *, input_tokens, cached_tokens=0, efficiency=CEILING):
     return Step.of(work, efficiency, deployment, "prefill")
 
 
-def prefill_work(deployment, *, input_tokens, cached_tokens=0):
-    """Count what the prefill of one prompt asks of each card.
+def prefill_work(deployment, *, input_tokens, cached_tokens=0, prompts=1):
+    """Count what the prefill of one prompt, or of several at once, asks of each card.
 
     Parameters
     ----------
@@ -797,6 +806,8 @@ def prefill_work(deployment, *, input_tokens, cached_tokens=0):
         Tokens of the prompt [tokens].
     cached_tokens : float or array
         Leading tokens a prefix cache holds already [tokens].
+    prompts : float or array
+        Prompts of that length that share the chunks [-].
 
     Returns
     -------
@@ -813,25 +824,28 @@ def prefill_work(deployment, *, input_tokens, cached_tokens=0):
     _positive(input_tokens=input_tokens)
     d, model = deployment, deployment.model
     tokens = maximum(input_tokens - cached_tokens, 1)
-    chunk = minimum(tokens, d.engine.max_batched_tokens)
-    chunks = tokens / chunk  # the last one is a part of a chunk
+    chunk = minimum(tokens * prompts, d.engine.max_batched_tokens)
+    chunks = tokens * prompts / chunk  # the last one is a part of a chunk
     # chunks follow each other through the stages: the first fills them, then all work
     turns = (chunks + d.pp - 1) / d.pp
-    attention_flops = law.prefill_attention_flops(model, tokens, cached_tokens) / d.tp
+    # attention is quadratic in each prompt, not in the batch of them
+    attention_flops = law.prefill_attention_flops(model, tokens, cached_tokens) * prompts / d.tp
     _, rate = compute_dtype(d.gpu, d.kv)
     guess = d.speculation
     draft = guess and guess.draft and draft_deployment(d)
     return _pass_work(
         d,
         chunk,
-        sequences=1,
+        sequences=prompts,
         head=False,  # it works on the last token of a prompt only, the layers on all
         times=turns,
         passes=chunks,
         attention_flops=attention_flops,
         prompt_math_s=attention_flops / rate * turns / chunks,
         # the draft model reads the prompt too
-        draft=prefill_work(draft, input_tokens=input_tokens, cached_tokens=cached_tokens)
+        draft=prefill_work(
+            draft, input_tokens=input_tokens, cached_tokens=cached_tokens, prompts=prompts
+        )
         if draft
         else None,
         guesses=1.0 if draft else 0.0,
@@ -902,266 +916,7 @@ def mixed_step(deployment, *, context_tokens, concurrency, prefill_tokens, effic
         kv_bytes=base.kv_bytes,
         prompt_math_s=chunk_flops / rate,
         scheduled=base.scheduled,
+        served_steps=base.served_steps,
         prefill_tokens=chunk,
     )
     return Step.of(work, efficiency, deployment, "mixed step")
-
-
-def closed_loop_wait_s(*, users, service_s, away_s, burst_share=0.0):
-    """Expect the time from asking to being served when users come back at once.
-
-    Each of the users queues for a server that takes `service_s`, goes away for
-    `away_s`, and queues again. Mean-value analysis with Schweitzer's closure,
-    in which a newcomer meets `(n-1)/n` of the mean queue, leaves a quadratic
-    with one positive root.
-
-    Parameters
-    ----------
-    users : float or array
-        Requests in flight n [-].
-    service_s : float or array
-        What one takes of the server: the prefill of a prompt [s].
-    away_s : float or array
-        How long it stays away: the decoding of an answer [s].
-    burst_share : float
-        Share of the users who ask at the same moment; on average half of them
-        are served before one [-].
-
-    Returns
-    -------
-    float or array
-        Queueing and service together; `service_s` for a single user,
-        `n service - away` once the server is saturated [s].
-
-    References
-    ----------
-    Reiser and Lavenberg 1980, doi 10.1145/322186.322195; Schweitzer 1979.
-
-    Examples
-    --------
-    >>> closed_loop_wait_s(users=1, service_s=0.5, away_s=10.0)
-    0.5
-    """
-    excess = users * service_s - away_s
-    slack = service_s * away_s
-    together_s = burst_share * (users - 1) * service_s / 2
-    return (excess + (excess * excess + 4 * slack) ** 0.5) / 2 + together_s
-
-
-def steady_state_tok_s(*, concurrency, output_tokens, step_s, prefill_s):
-    """Find the output rate when prefill and decode take turns on the same cards.
-
-    In the time in which each of the users gets one whole answer, the cards run
-    one prefill for each user and one decode step for each output token.
-
-    Parameters
-    ----------
-    concurrency : float or array
-        Requests in flight, a new one for each that ends [-].
-    output_tokens : float or array
-        Tokens of an answer [tokens].
-    step_s : float or array
-        One decode step of all users [s].
-    prefill_s : float or array
-        Prefill of one prompt [s].
-
-    Returns
-    -------
-    float or array
-        `C O / (C prefill + O step)` over all users [tok/s].
-
-    References
-    ----------
-    Agrawal et al. 2024, arXiv 2403.02310, section 3, on how the two interfere.
-
-    Examples
-    --------
-    >>> round(steady_state_tok_s(concurrency=16, output_tokens=1000, step_s=0.01, prefill_s=0.5))
-    889
-    """
-    busy_s = concurrency * prefill_s + output_tokens * step_s
-    return concurrency * output_tokens / busy_s
-
-
-@dataclass(frozen=True)
-class Serving(Explained):
-    """What users see while the deployment is kept busy.
-
-    Three numbers are easy to confuse and are named apart: the decode step
-    alone, the mean gap between tokens with other users' prefill in it, and the
-    first token's wait.
-
-    Attributes
-    ----------
-    decode, prompt, chunk : Step
-        One decode step, the prefill of one prompt, and a decode step that
-        carries a chunk of a prompt too [s].
-    concurrency, output_tokens : float or array
-        Requests in flight, and tokens of an answer [-].
-    """
-
-    decode: Step
-    prompt: Step
-    chunk: Step
-    concurrency: float
-    output_tokens: float
-
-    @property
-    def itl_decode_s(self):
-        """Gap between tokens when nobody prefills [s]."""
-        return self.decode.itl_s
-
-    @property
-    def prefill_share_s(self):
-        """Time the cards give to one prompt; stages of a pipeline work on several [s]."""
-        return self.prompt.share_s
-
-    @property
-    def queue_s(self):
-        """Mean wait for the prefill, and the prefill, when users come back at once [s]."""
-        others = maximum(self.concurrency - 1, 0)
-        share = self.decode.efficiency.prefill_share
-        return closed_loop_wait_s(
-            users=self.concurrency,
-            service_s=self.prefill_share_s,
-            # decoding is held up by the others' prefill, so they come back later
-            away_s=self.output_tokens * self.decode.itl_s + others * share * self.prefill_share_s,
-            burst_share=self.decode.efficiency.burst_share,
-        )
-
-    @property
-    def itl_served_s(self):
-        """Mean gap between tokens, the prefill of other users' prompts in it [s]."""
-        # prompts computed while a user waits for the first token do not delay the later ones
-        meanwhile_s = maximum(self.concurrency * self.prefill_share_s - self.queue_s, 0.0)
-        share = self.decode.efficiency.prefill_share
-        return self.decode.itl_s + share * meanwhile_s / self.output_tokens
-
-    @property
-    def itl_chunk_s(self):
-        """Gap in which a chunk of another prompt rides along: the worst a user sees [s]."""
-        return self.chunk.total_s
-
-    @property
-    def ttft_mean_s(self):
-        """Mean wait for a first token when users come back as soon as they are answered [s]."""
-        return self.queue_s + (self.ttft_idle_s - self.prefill_share_s)
-
-    @property
-    def ttft_idle_s(self):
-        """First token of a request that finds the deployment idle [s]."""
-        return self.prompt.total_s + self.decode.efficiency.first_token_s
-
-    @property
-    def ttft_burst_s(self):
-        """First token of the last user when all arrive together [s]."""
-        return self.ttft_idle_s + (self.concurrency - 1) * self.prefill_share_s
-
-    @property
-    def output_tok_s(self):
-        """Output tokens of all users together [tok/s]."""
-        return steady_state_tok_s(
-            concurrency=self.concurrency,
-            output_tokens=self.output_tokens,
-            step_s=self.decode.itl_s,
-            prefill_s=self.prefill_share_s * self.decode.efficiency.prefill_share,
-        )
-
-    def lines(self):
-        users, out = self.concurrency, self.output_tokens
-        step, prompt = quantity(self.decode.itl_s, "s"), quantity(self.prefill_share_s, "s")
-        share = self.decode.efficiency.prefill_share
-        alone, times = prompt, "" if share == 1 else f" x {share:.2f}"
-        prompt = prompt if share == 1 else f"{share:.2f} x {prompt}"
-        return (
-            *self.decode.lines(),
-            self.prompt.lines()[-1],
-            Line(
-                "queue",
-                "closed-loop wait of users who return as they are answered",
-                f"{users:,} users, {alone} each, back after {out:,} tokens",
-                quantity(self.queue_s, "s"),
-            ),
-            Line(
-                "ttft_mean",
-                "queue + prefill of one prompt - its share of the cards + first_token",
-                f"{quantity(self.queue_s, 's')} + {quantity(self.prompt.total_s, 's')} - {alone}"
-                f" + {quantity(self.decode.efficiency.first_token_s, 's')}",
-                quantity(self.ttft_mean_s, "s"),
-            ),
-            Line(
-                "itl_served",
-                "step + (users x prefill - queue) / output_tokens",
-                f"{step} + ({users:,} x {alone} - {quantity(self.queue_s, 's')}){times} / {out:,}",
-                quantity(self.itl_served_s, "s"),
-            ),
-            Line(
-                "output_rate",
-                "users x output_tokens / (users x prefill + output_tokens x step)",
-                f"{users:,} x {out:,} / ({users:,} x {prompt} + {out:,} x {step})",
-                quantity(self.output_tok_s, "tok/s"),
-            ),
-            Line(
-                "itl_chunk",
-                f"a step with {self.chunk.work.prefill_tokens:,.0f} prompt tokens riding along",
-                "",
-                quantity(self.itl_chunk_s, "s"),
-            ),
-        )
-
-
-def serve(deployment, workload, *, concurrency=None, efficiency=CEILING):
-    """Put prefill and decode of a workload together.
-
-    The decode step is taken at the full context, the slowest of an answer, so
-    that a promise made on it holds for every token.
-
-    Parameters
-    ----------
-    deployment : Deployment
-        The deployment [-].
-    workload : Workload
-        Prompt, answer, users and shared prefix [-].
-    concurrency : int, optional
-        Users in flight; the workload's when left out [-].
-    efficiency : Efficiency
-        Shares and latencies in force; the ceiling when left out [-].
-
-    Returns
-    -------
-    Serving
-        Latencies and throughput [s].
-
-    Examples
-    --------
-    >>> from llmcap_kernel import catalog
-    >>> from llmcap_kernel.spec import Workload
-    >>> b = catalog.deployment(
-    ...     model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8"
-    ... )
-    >>> s = serve(b, Workload(7000, 1000, 16))
-    >>> s.itl_served_s > s.itl_decode_s
-    True
-    """
-    users = workload.concurrency if concurrency is None else concurrency
-    block = deployment.engine.block_tokens
-    cached = floor(workload.shared_prefix_tokens / block) * block * workload.hit_share
-    common = {"concurrency": users, "efficiency": efficiency}
-    context = workload.context_tokens
-    return Serving(
-        decode=decode_step(deployment, context_tokens=context, **common),
-        prompt=prefill(
-            deployment,
-            input_tokens=workload.input_tokens,
-            cached_tokens=cached,
-            efficiency=efficiency,
-        ),
-        chunk=mixed_step(
-            deployment,
-            context_tokens=context,
-            prefill_tokens=workload.input_tokens - cached,
-            **common,
-        ),
-        concurrency=users,
-        output_tokens=workload.output_tokens,
-    )

@@ -194,6 +194,12 @@ class Ledger(Explained):
         return self.prefix_bytes + sequences * self.kv_bytes_per_sequence
 
     @property
+    def ceiling_concurrent(self):
+        """Sequences there would be room for if all memory but the weights were cache."""
+        room_bytes = self.visible_bytes - self.weights_bytes - self.prefix_bytes
+        return _sequences(self.deployment, room_bytes, self.kv_bytes_per_sequence)
+
+    @property
     def needed_bytes(self):
         """Budget that would hold weights, overhead and the sequences asked for [bytes]."""
         return self.weights_bytes + self.overhead_bytes + self.kv_used_bytes
@@ -399,8 +405,7 @@ def ledger(deployment, *, context_tokens, concurrency=1, shared_prefix_tokens=0,
         kv_bytes_per_token=_kv_bytes(d, context_tokens + 1) - _kv_bytes(d, context_tokens),
         kv_bytes_per_sequence=sequence,
         kv_pool_tokens=floor(max(pool, 0) / whole * context_tokens) * d.attention_replicas,
-        max_concurrent=d.attention_replicas
-        * max_sequences(kv_pool_bytes=pool - prefix, kv_bytes_per_sequence=sequence),
+        max_concurrent=_sequences(d, pool - prefix, sequence),
         context_tokens=context_tokens,
         concurrency=concurrency,
         by_role=weights.by_role,
@@ -520,20 +525,33 @@ def kv_sequence_bytes(deployment, context_tokens):
     return _kv_bytes(d, paged)
 
 
-def max_concurrent(deployment, context_tokens):
-    """Count the sequences of a length that a deployment holds.
+def max_concurrent(deployment, context_tokens, *, shared_prefix_tokens=0, hit_share=1.0):
+    """Count the users a deployment holds: whole sequences of a length in its cache.
+
+    A paged cache points every sequence at the same pages for the tokens they
+    share, so the pool holds one prefix and, for each user, what comes after it.
+    Windows and states move on with each sequence and are not shared, and the
+    requests that miss the cache keep a copy of their own.
 
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     context_tokens : int
         Tokens every sequence may reach [tokens].
+    shared_prefix_tokens : int
+        Leading tokens all sequences share [tokens].
+    hit_share : float
+        Share of the sequences that find them in the cache.
 
     Returns
     -------
     int
-        Sequences at once; 0 when the engine does not start [-].
+        Sequences at once; 0 when the engine does not start.
+
+    References
+    ----------
+    Kwon et al. 2023, arXiv 2309.06180, section 4.4, on sharing pages.
 
     Examples
     --------
@@ -541,41 +559,20 @@ def max_concurrent(deployment, context_tokens):
     >>> b = catalog.deployment(
     ...     model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8"
     ... )
-    >>> max_concurrent(b, 8000) > 16
+    >>> alone = max_concurrent(b, 8000)
+    >>> max_concurrent(b, 8000, shared_prefix_tokens=6000) > 3 * alone > 3 * 16
     True
     """
-    d = deployment
     number("context_tokens", context_tokens, 1, 1e8, "tokens", whole=True)
-    sequence = kv_sequence_bytes(d, context_tokens)
-    fits = max_sequences(kv_pool_bytes=_pool_bytes(d), kv_bytes_per_sequence=sequence)
-    return fits * d.attention_replicas
+    whole = kv_sequence_bytes(deployment, context_tokens)
+    prefix = prefix_bytes(deployment, shared_prefix_tokens)
+    return _sequences(deployment, _pool_bytes(deployment) - prefix, whole - prefix * hit_share)
 
 
-def room(deployment, context_tokens):
-    """Count the requests of a length that an engine works on at once.
-
-    Parameters
-    ----------
-    deployment : Deployment
-        The deployment [-].
-    context_tokens : int
-        Tokens a sequence holds on average [tokens].
-
-    Returns
-    -------
-    int
-        What the cache holds or, where it is less, the engine's own limit; 0
-        when it does not start [-].
-
-    Examples
-    --------
-    >>> from llmcap_kernel import catalog
-    >>> b = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
-    >>> room(b, 100) == b.engine.max_seqs < max_concurrent(b, 100)
-    True
-    """
-    d = deployment
-    return min(max_concurrent(d, context_tokens), d.engine.max_seqs * d.attention_replicas)
+def _sequences(deployment, pool_bytes, sequence_bytes):
+    """Whole sequences in the caches of all replicas of attention."""
+    each = max_sequences(kv_pool_bytes=pool_bytes, kv_bytes_per_sequence=sequence_bytes)
+    return each * deployment.attention_replicas
 
 
 @lru_cache(maxsize=4096)

@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import calibration, capacity, catalog, spellings
+from . import capacity, catalog, spellings
 from .spec import Deployment
 
 MOE_SMALL_BATCH = 8  # requests in flight up to which few experts are shared
@@ -131,11 +131,10 @@ def _first_token_under_load(case):
 
 
 def _cache_full(case):
-    users, served = case.concurrency, calibration.is_served
-    if not users or not served(case.family, case.metric, case.regime, users):
+    tokens = (case.input_tokens or 0) + (case.output_tokens or 0)
+    if not case.concurrency or case.concurrency == 1 or case.regime == "capacity":
         return False
-    tokens = (case.input_tokens or 0) + (case.output_tokens or 0) // 2
-    return 0 < capacity.room(case.deployment, max(tokens, 1)) < users
+    return 0 < capacity.max_concurrent(case.deployment, max(tokens, 1)) < case.concurrency
 
 
 def _new_attention(case):

@@ -17,7 +17,9 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from . import calibration, results, validate
-from .refuse import BadInput
+from .failures import doubts
+from .refuse import BadInput, shown
+from .serving import LoadWork, Served, load_work
 from .spec import Deployment
 
 START = {
@@ -28,7 +30,8 @@ START = {
     "expert_bandwidth": 0.9,
     "prefill_share": 0.8,
     "layer_s": 4e-5,
-    "step_s": 4e-4,
+    "step_s": 2e-4,
+    "server_step_s": 2e-4,
     "all_reduce_s": 8e-6,
     "moe_layer_s": 2e-5,
     "sequence_s": 5e-6,
@@ -39,13 +42,12 @@ START = {
     "pcie_exchange_s": 2e-5,
     "burst_share": 0.4,
 }
-# how hard a set is held: a mode to START; its engines, its chips and the two together to changing
-# nothing
-HOLD = {"served": (0.05, 0.25, 1.0, 4.0), "offline": (0.02, 0.15, 0.25, 0.7)}
+# how hard a set is held: the base to START; engines, chips and the two together to changing nothing
+HOLD = (0.03, 0.2, 0.5, 2.0)
 STIFF = {"expert_compute": 10.0, "attention_compute": 10.0}  # held harder: few rows tell them apart
 MOST_ALIKE = 6  # rows of one source, model, card and metric weigh as much as this many
-# The weight of a row that is in doubt, by source and engine ("" for all); why: `failures.DOUBTS`.
-DOUBTED = {("ix_tokpos", ""): 0.1, ("argonne", "llama.cpp"): 0.1}
+# The weight of a row by the doubt about it; 1 where there is none that touches its value.
+DOUBTED = {"token-position": 0.1, "prompt-at-decode-rate": 0.1}
 TAILS = (0.6, 0.3, 0.15)  # relative error beyond which a row pulls less, narrowed in turn
 FOLDS = 16
 LOW, HIGH = 0.1, 0.9
@@ -57,44 +59,43 @@ class Sample(NamedTuple):
 
     Attributes
     ----------
-    id, source, regime : str
-        Which row it is [-].
+    id, source, regime, metric : str
+        Which row it is.
     deployment : Deployment
-        What was measured [-].
+        What was measured.
     family : str
-        The engine's family [-].
-    load : dict
-        The arguments of `calibration.predict` [-].
+        The engine's family.
+    quantity : str
+        The quantity of `serving.Served` that it is.
     value : float
-        What was measured, in the metric's own unit [-].
-    asked : Demand
-        What it asks of the cards [-].
+        What was measured, in the quantity's SI unit.
+    work : LoadWork
+        What it asks of the cards.
+    trust : float
+        1, or less where its source leaves a doubt.
     """
 
     id: str
     source: str
     regime: str
+    metric: str
     deployment: Deployment
     family: str
-    load: dict
+    quantity: str
     value: float
-    asked: Any
+    work: LoadWork
+    trust: float
 
     @property
     def path(self):
-        """The sets it belongs to, from the widest to the most specific [-]."""
-        return calibration.keys(self.load["served"], self.family, self.deployment.gpu.family)
-
-    @property
-    def trust(self):
-        """How much its source is trusted: 1, or less where there is a doubt [-]."""
-        return DOUBTED.get((self.source, ""), DOUBTED.get((self.source, self.family), 1.0))
+        """The sets it belongs to, from the widest to the most specific."""
+        return calibration.keys(self.family, self.deployment.gpu.family)
 
     @property
     def kinds(self):
-        """What its interval may be shared with, from the most alike to the widest [-]."""
-        mode, sparse = self.path[0], bool(self.deployment.model.experts)
-        return calibration.kinds(mode, self.regime, self.load["metric"], sparse)
+        """What its interval may be shared with, from the most alike to the widest."""
+        sparse = bool(self.deployment.model.experts)
+        return calibration.kinds(self.regime, self.quantity, sparse)
 
 
 def samples(path):
@@ -103,48 +104,44 @@ def samples(path):
     Parameters
     ----------
     path : str or Path
-        A file in the columns of `benchmarks/measured.csv` [-].
+        A file in the columns of `benchmarks/measured.csv`.
 
     Returns
     -------
     list of Sample
-        The rows that map to a deployment; memory rows are the ledger's [-].
+        The rows that map to a deployment; memory rows are the ledger's.
     """
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        sources = {row.get("id"): row.get("source_id", "") for row in csv.DictReader(file)}
     out = []
     for line in results.read(path):
         try:
-            row = validate.measurement(line)
-            made = _sample(row, sources.get(row.id, ""))
+            sample = _sample(line)
         except BadInput:
             continue
-        if made is not None:
-            out.append(made)
+        if sample is not None:
+            out.append(sample)
     return out
 
 
-def _sample(row, source):
+def _sample(line):
+    row = validate.measurement(line)
     meant = validate.spellings.meaning(row.spelled)
-    if meant.deployment is None or row.load.metric not in calibration.METRICS:
+    if meant.deployment is None or row.load.metric not in calibration.METRICS or row.value <= 0:
         return None
-    regime = validate.regime_of(row.load, bool(meant.deployment.model.experts))
-    load = {
-        "metric": row.load.metric,
-        "input_tokens": row.load.input_tokens,
-        "output_tokens": row.load.output_tokens,
-        "concurrency": row.load.concurrency,
-        "served": calibration.is_served(
-            meant.family, row.load.metric, regime, row.load.concurrency
-        ),
-        "regime": regime,
-        "cached_tokens": row.load.cached_tokens,
-        "copies": meant.copies,
-    }
-    if row.value <= 0:
-        return None
-    asked = calibration.demand(meant.deployment, **load)
-    return Sample(row.id, source, regime, meant.deployment, meant.family, load, row.value, asked)
+    d = meant.deployment
+    load = row.load._replace(regime=validate.regime_of(row.load, bool(d.model.experts)))
+    workload, server, quantity, scale = validate.asked(meant, load)
+    return Sample(
+        row.id,
+        line.fields.get("source_id", ""),
+        load.regime,
+        load.metric,
+        d,
+        meant.family,
+        quantity,
+        row.value / scale,
+        load_work(d, workload, server=server),
+        min([DOUBTED.get(name, 1.0) for name in doubts(line.fields)], default=1.0),
+    )
 
 
 class Sets(NamedTuple):
@@ -152,15 +149,15 @@ class Sets(NamedTuple):
 
     Attributes
     ----------
-    fits : dict
-        Efficiencies by mode [-].
+    base : dict
+        Efficiencies by name.
     shifts : dict
         Factors on them by key, as `calibration.shifted` applies them [-].
     rows : dict
         Rows that were fitted by key [-].
     """
 
-    fits: dict
+    base: dict
     shifts: dict
     rows: dict
 
@@ -182,12 +179,12 @@ def _stack(items):
 
 
 class Stack:
-    """Rows as arrays: all are predicted in one pass of the law for each metric.
+    """Rows as arrays: all of one quantity are predicted in one pass of the law.
 
     Parameters
     ----------
     rows : list of Sample
-        Measured rows [-].
+        Measured rows.
     """
 
     def __init__(self, rows):
@@ -196,21 +193,23 @@ class Stack:
         self.rows = rows
         groups: dict = {}
         for i, row in enumerate(rows):
-            a = row.asked
-            groups.setdefault((a.metric, a.way, a.step is None, a.prompt is None), []).append(i)
-        self.groups = [(ids, _stack([rows[i].asked for i in ids])) for ids in groups.values()]
+            groups.setdefault((row.quantity, row.work.decode.draft is None), []).append(i)
+        self.groups = [
+            (quantity, ids, _stack([rows[i].work for i in ids]))
+            for (quantity, _), ids in groups.items()
+        ]
         self.measured = numpy.log([row.value for row in rows])
-        rates = [row.load["metric"] in calibration.PER_SECOND for row in rows]
-        self.sign = numpy.where(rates, -1.0, 1.0)
+        slower = [calibration.METRICS[row.metric].less for row in rows]
+        self.sign = numpy.where(slower, 1.0, -1.0)
 
     def errors(self, values):
-        """Log of predicted over measured, by efficiencies of rows x START [-]."""
+        """Log of predicted over measured, by efficiencies of rows x START."""
         import numpy
 
         out = numpy.empty(len(self.rows))
-        for ids, asked in self.groups:
+        for quantity, ids, work in self.groups:
             columns = {name: values[ids, j] for j, name in enumerate(START)}
-            out[ids] = calibration.time(asked, SimpleNamespace(**columns))
+            out[ids] = getattr(Served(work, SimpleNamespace(**columns)), quantity)
         return numpy.log(out) - self.measured
 
 
@@ -233,8 +232,7 @@ def _weights(rows):
     import numpy
 
     names = [
-        (r.source, r.deployment.model.name, r.deployment.gpu.name, r.load["metric"],
-         r.deployment.num_gpus)
+        (r.source, r.deployment.model.name, r.deployment.gpu.name, r.metric, r.deployment.num_gpus)
         for r in rows
     ]  # fmt: skip
     count: dict = {}
@@ -260,7 +258,7 @@ class _Problem:
         self.member = sparse.csr_matrix((numpy.ones(paths.size), (line, paths.ravel())), shape)
         self.lines = numpy.repeat(line, len(START))
         self.columns = (paths[:, :, None] * len(START) + numpy.arange(len(START))).ravel()
-        level = {key: HOLD[row.path[0]][n] for row in rows for n, key in enumerate(row.path)}
+        level = {key: HOLD[n] for row in rows for n, key in enumerate(row.path)}
         stiff = [STIFF.get(name, 1.0) for name in START]
         self.hold = numpy.sqrt(numpy.outer([level[key] for key in self.keys], stiff)).ravel()
         self.start = numpy.array([_free(name, value) for name, value in START.items()])
@@ -339,21 +337,20 @@ def solve(rows, start=None):
 
 def _moved(sets, key, name):
     """How far a set moved a name from where the fit started."""
-    if key in sets.fits:
-        return _free(name, sets.fits[key][name]) - _free(name, START[name])
+    if key == calibration.BASE:
+        return _free(name, sets.base[name]) - _free(name, START[name])
     return math.log(sets.shifts.get(key, {}).get(name, 1.0))
 
 
 def _sets(problem, moved):
-    fits, shifts = {}, {}
+    base, shifts = {}, {}
     for key, by in zip(problem.keys, moved, strict=True):
-        if key in HOLD:
-            values = _values(problem.start + by)
-            fits[key] = dict(zip(START, map(float, values), strict=True))
+        if key == calibration.BASE:
+            base = dict(zip(START, map(float, _values(problem.start + by)), strict=True))
         else:
             shifts[key] = {name: math.exp(b) for name, b in zip(START, by, strict=True)}
     count = [int(n) for n in problem.member.sum(axis=0).A1]
-    return Sets(fits, shifts, dict(zip(problem.keys, count, strict=True)))
+    return Sets(base, shifts, dict(zip(problem.keys, count, strict=True)))
 
 
 def efficiency(sets, path):
@@ -371,7 +368,7 @@ def efficiency(sets, path):
     Efficiency
         The efficiencies [-].
     """
-    return calibration.composed(sets.fits, sets.shifts, path)
+    return calibration.composed(sets.base, sets.shifts, path)
 
 
 def errors(rows, sets):
@@ -444,8 +441,6 @@ def _fold(task):
     rows, by, names, start = task
     inside = [r for r in rows if label(r, by) not in names]
     outside = [r for r in rows if label(r, by) in names]
-    known = {r.path[0] for r in inside}
-    outside = [r for r in outside if r.path[0] in known]
     return list(zip([r.id for r in outside], errors(outside, solve(inside, start)), strict=True))
 
 
@@ -568,8 +563,7 @@ def write(path, sets, widths, source):
         f'rows = "{source}"',
         'method = "robust least squares on log errors; intervals by leaving groups out"',
     ]
-    for key, values in sets.fits.items():
-        lines += ["", f'[fits."{key}"]'] + [f"{n} = {v:.4g}" for n, v in values.items()]
+    lines += ["", "[base]", *(f"{name} = {value:.4g}" for name, value in sets.base.items())]
     for title, tables in (("shifts", _moving(sets)), ("intervals", widths)):
         lines += ["", f"[{title}]"]
         for key, values in tables.items():
@@ -590,7 +584,7 @@ def shipped():
         The sets in force [-].
     """
     table = calibration.table()
-    return Sets(table["fits"], table["shifts"], table["rows"])
+    return Sets(table["base"], table["shifts"], table["rows"])
 
 
 def keep_predictions(path, missed, out):
@@ -646,19 +640,18 @@ def calibrate(path, out, say=print):
     Raises
     ------
     BadInput
-        When no row of a mode can be predicted: the file would lack it.
+        When no row can be predicted.
     """
     rows = samples(path)
     say(f"{len(rows):,} rows of {path} can be predicted")
-    lacking = set(HOLD) - {row.path[0] for row in rows}
-    if lacking:
-        raise BadInput("file", f"file has no {' and no '.join(sorted(lacking))} rows to fit to.")
+    if not rows:
+        raise BadInput("file", f"file {shown(str(path))} has no row that can be predicted.")
     sets = solve(rows)
     say(f"fitted {len(sets.rows)} sets; leaving groups out")
     missed = left_out(rows, sets)
     write(out, sets, intervals(rows, missed), Path(path).name)
     say(f"wrote {out}")
     if Path(out).resolve() == calibration.FILE.resolve():
-        calibration._forget()
+        calibration.reload()
         say(f"wrote {keep_predictions(path, missed, Path(path).with_name('predicted.csv'))}")
     return sets, missed

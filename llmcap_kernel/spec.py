@@ -31,6 +31,7 @@ COMPUTE = (
     *("fp64", "fp32", "tf32", "bf16", "fp16", "fp16-acc16"),
     *("fp8", "fp6", "int8", "fp4", "int4"),
 )
+SERVERS = ("vllm", "sglang", "trtllm")
 MAX_TOKENS = 100_000_000
 MAX_GPUS = 4096
 
@@ -582,8 +583,13 @@ class Engine:
 
     @property
     def family(self):
-        """Its name without the version, as efficiencies are fitted by [-]."""
+        """Its name without the version, as efficiencies are fitted by."""
         return self.name.rsplit("-", 1)[0]
+
+    @property
+    def is_server(self):
+        """Whether it is measured as a server with clients; the others as a library's loop."""
+        return self.family in SERVERS
 
     def __post_init__(self):
         _text("Engine", name=self.name, title=self.title)
@@ -612,7 +618,6 @@ SHARES = (
     "compute",
     "link_bandwidth",
     "expert_bandwidth",
-    "prefill_share",
     "expert_compute",
     "attention_compute",
     "weight_only_compute",
@@ -620,6 +625,7 @@ SHARES = (
 LATENCIES = (
     "layer_s",
     "step_s",
+    "server_step_s",
     "all_reduce_s",
     "moe_layer_s",
     "sequence_s",
@@ -646,6 +652,8 @@ class Efficiency:
         Fixed time of one layer: kernel launches, tails of small kernels [s].
     step_s : float
         Fixed time of one step: scheduler, sampling, host [s].
+    server_step_s : float
+        Fixed time more of a step whose tokens a server streams to its clients [s].
     all_reduce_s : float
         Fixed time of one exchange between cards [s].
     expert_bandwidth : float
@@ -656,10 +664,11 @@ class Efficiency:
     sequence_s : float
         Fixed time of one sequence in a step: sampling, detokenising [s].
     prefill_share : float
-        Share of other users' prefill that decoding waits for; below 1 where the
-        two overlap [-].
+        Share of other users' prefill that decoding waits for: 1 where the two take
+        turns on the cards, 0 where prefill hides wholly behind decoding [-].
     first_token_s : float
-        Fixed time of a request outside its prefill [s].
+        Fixed time of a server's request outside its prefill: client, network, tokens
+        to text [s].
     expert_compute : float
         Share of `compute` left to routed experts, whose products are many and
         small [-].
@@ -692,11 +701,12 @@ class Efficiency:
     link_bandwidth: float = 1.0
     layer_s: float = 0.0
     step_s: float = 0.0
+    server_step_s: float = 0.0
     all_reduce_s: float = 0.0
     expert_bandwidth: float = 1.0
     moe_layer_s: float = 0.0
     sequence_s: float = 0.0
-    prefill_share: float = 1.0
+    prefill_share: float = 0.0
     first_token_s: float = 0.0
     expert_compute: float = 1.0
     attention_compute: float = 1.0
@@ -709,7 +719,8 @@ class Efficiency:
             number(name, getattr(self, name), 1e-4, 1)
         for name in LATENCIES:
             number(name, getattr(self, name), 0, 10, "s")
-        number("burst_share", self.burst_share, 0, 1)
+        for name in ("prefill_share", "burst_share"):
+            number(name, getattr(self, name), 0, 1)
 
 
 CEILING = Efficiency()
@@ -919,6 +930,11 @@ class Deployment:
         return self.gpu.usd_h if self.usd_h is None else self.usd_h
 
     @property
+    def usd_h_all(self):
+        """Rent of all its cards for an hour, in force [USD/h]."""
+        return self.gpu_usd_h * self.num_gpus
+
+    @property
     def title(self):
         """The deployment in one line, as a scorecard heads its column."""
         text = f"{self.model.name} {self.weights.name} / {self.num_gpus}x {self.gpu.name}"
@@ -984,6 +1000,11 @@ class Workload:
     def context_tokens(self):
         """Tokens a sequence holds when its answer is complete [tokens]."""
         return self.input_tokens + self.output_tokens
+
+    @property
+    def mean_context_tokens(self):
+        """Tokens a sequence holds on average while its answer is decoded [tokens]."""
+        return self.input_tokens + self.output_tokens / 2
 
     @property
     def computed_input_tokens(self):

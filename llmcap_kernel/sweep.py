@@ -9,10 +9,9 @@ below it and another at it.
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from . import calibration, capacity
+from . import calibration, capacity, design
 from .refuse import BadInput, number, one_of
 from .spec import MAX_TOKENS
-from .toolbox import usd_per_mtok
 
 VARIABLES = (
     "concurrency",
@@ -21,7 +20,6 @@ VARIABLES = (
     "output_tokens",
     "shared_prefix_tokens",
 )
-FIT_SHARE = calibration.CAPACITY_SHARE["max_concurrency_at_max_model_len"]
 
 
 @dataclass(frozen=True)
@@ -30,14 +28,12 @@ class Quantity:
 
     Parameters
     ----------
-    metric : str
-        What `calibration` predicts for it; "" for what the ledger counts [-].
     unit : str
-        Its unit, as `explain.quantity` knows it [-].
+        Its unit, as `explain.quantity` knows it.
     less : bool
-        Whether less of it is better [-].
-    scale : float
-        From the metric's unit to this one [-].
+        Whether less of it is better.
+    estimated : bool
+        Whether it is an estimate; the ledger counts the others.
 
     Examples
     --------
@@ -45,19 +41,18 @@ class Quantity:
     True
     """
 
-    metric: str
     unit: str
     less: bool
-    scale: float = 1.0
+    estimated: bool = True
 
 
 QUANTITIES = {
-    "itl_s": Quantity("itl_ms", "s", True, 1e-3),
-    "tok_s_user": Quantity("decode_tok_s_per_user", "tok/s", False),
-    "ttft_s": Quantity("ttft_ms", "s", True, 1e-3),
-    "max_concurrent": Quantity("", "users", False),
-    "usd_mtok": Quantity("output_tok_s_total", "USD/Mtok", True),
-    "output_tok_s": Quantity("output_tok_s_total", "tok/s", False),
+    "itl_s": Quantity("s", True),
+    "tok_s_user": Quantity("tok/s", False),
+    "ttft_s": Quantity("s", True),
+    "max_concurrent": Quantity("users", False, False),
+    "usd_mtok": Quantity("USD/Mtok", True),
+    "output_tok_s": Quantity("tok/s", False),
 }
 
 
@@ -67,17 +62,17 @@ def load_at(workload, variable, value):
     Parameters
     ----------
     workload : Workload
-        The load it starts from [-].
+        The load it starts from.
     variable : str
         One of `VARIABLES`. A context moves prompt and answer together, in
-        their proportion; a prompt too short for the shared prefix cuts it [-].
+        their proportion; a prompt too short for the shared prefix cuts it.
     value : int
-        What the variable becomes [-].
+        What the variable becomes.
 
     Returns
     -------
     Workload
-        The load [-].
+        The load.
 
     Raises
     ------
@@ -110,15 +105,15 @@ def obstacle(deployment, workload):
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     workload : Workload
-        The load [-].
+        The load.
 
     Returns
     -------
     str
         "window" where the context is longer than the model takes, "start" where
-        not one user has room, "room" where not all have, "" where all do [-].
+        not one user has room, "room" where not all have, "" where all do.
 
     Examples
     --------
@@ -141,19 +136,18 @@ def measure(deployment, workload, quantity):
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     workload : Workload
-        The load; users who do not fit are not left out of it [-].
+        The load.
     quantity : str
-        One of `QUANTITIES` [-].
+        One of `QUANTITIES`.
 
     Returns
     -------
     Estimate or None
         Value, interval and ceiling in the quantity's unit. None where not all
-        users fit, or where a price is asked of cards without a rent. The users
-        that fit are counted for any number wanted; no spec sheet bounds them,
-        and their ceiling is the end of the interval [-].
+        users have room, or where a price is asked of cards without a rent. The
+        users that have room are counted for any number wanted.
 
     Raises
     ------
@@ -171,47 +165,14 @@ def measure(deployment, workload, quantity):
     True
     """
     one_of("quantity", quantity, QUANTITIES)
-    what = QUANTITIES[quantity]
-    kept = obstacle(deployment, workload)
-    if not what.metric:
-        return None if kept in ("window", "start") else _users(deployment, workload)
-    rent = deployment.gpu_usd_h * deployment.num_gpus
-    if kept or (quantity == "usd_mtok" and not rent):
+    in_the_way = obstacle(deployment, workload)
+    if not QUANTITIES[quantity].estimated:
+        if in_the_way in ("window", "start"):
+            return None
+        return design.room(capacity.workload_ledger(deployment, workload))
+    if in_the_way:
         return None
-    made = calibration.estimate(
-        deployment,
-        metric=what.metric,
-        family=deployment.engine.family,
-        input_tokens=workload.input_tokens,
-        output_tokens=workload.output_tokens,
-        concurrency=workload.concurrency,
-        cached_tokens=workload.input_tokens - workload.computed_input_tokens,
-    )
-    made = calibration.within_ceiling(made, what.metric)
-    if quantity == "usd_mtok":
-        return _price(made, rent)
-    value, low, high, ceiling = (
-        x * what.scale for x in (made.value, made.low, made.high, made.ceiling)
-    )
-    return replace(made, value=value, low=low, high=high, ceiling=ceiling)
-
-
-def _users(deployment, workload):
-    """Count the users that fit, as closely as engines were seen to follow the ledger."""
-    most = capacity.workload_ledger(deployment, workload).max_concurrent
-    reason = f"the ledger, which measured engines follow within {FIT_SHARE:.0%}"
-    return calibration.Estimate(
-        most, most * (1 - FIT_SHARE), most * (1 + FIT_SHARE), most * (1 + FIT_SHARE), reason
-    )
-
-
-def _price(rate, rent):
-    """Turn a rate and its interval into a price: the highest rate is the lowest price."""
-    value, low, high, ceiling = (
-        usd_per_mtok(usd_h=rent, tok_s=tok_s)
-        for tok_s in (rate.value, rate.high, rate.low, rate.ceiling)
-    )
-    return replace(rate, value=value, low=low, high=high, ceiling=ceiling)
+    return getattr(calibration.estimates(deployment, workload), quantity)
 
 
 def whole_stops(low, high, count, *, even=False):
@@ -220,16 +181,16 @@ def whole_stops(low, high, count, *, even=False):
     Parameters
     ----------
     low, high : int
-        First and last of them [-].
+        First and last of them.
     count : int
-        How many at most; those that round to the same are one [-].
+        How many at most; those that round to the same are one.
     even : bool
-        Spread by equal steps; by equal ratios when left out [-].
+        Spread by equal steps; by equal ratios when left out.
 
     Returns
     -------
     tuple of int
-        In order, both ends included [-].
+        In order, both ends included.
 
     Raises
     ------
@@ -259,9 +220,9 @@ class Turn:
     Attributes
     ----------
     at : int
-        The first number with the new answer [-].
+        The first number with the new answer.
     before, after : object
-        The answer just below it, and the one at it [-].
+        The answer just below it, and the one at it.
     """
 
     at: int
@@ -278,14 +239,14 @@ def turns(answer, stops):
     Parameters
     ----------
     answer : callable
-        From a whole number to anything that can be compared [-].
+        From a whole number to anything that can be compared.
     stops : iterable of int
-        Where to look, in order [-].
+        Where to look, in order.
 
     Returns
     -------
     tuple of Turn
-        The changes, in order [-].
+        The changes, in order.
 
     Examples
     --------
@@ -318,15 +279,15 @@ def crossings(first, second, stops):
     Parameters
     ----------
     first, second : callable
-        From a whole number to the curve's value, or None where it has none [-].
+        From a whole number to the curve's value, or None where it has none.
     stops : iterable of int
-        Where to look, in order [-].
+        Where to look, in order.
 
     Returns
     -------
     tuple of Turn
         From which number on the order is the other one: 1 where `first` is the
-        larger, -1 where `second` is. Curves that only touch do not cross [-].
+        larger, -1 where `second` is. Curves that only touch do not cross.
 
     Examples
     --------

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from . import bandwidth, capacity, catalog
+from . import calibration, capacity, catalog
 from .explain import Explained, Line, digits, quantity
-from .spec import CEILING, BadInput, Deployment, Speculation, Workload, one_of
+from .serving import serve
+from .spec import BadInput, Deployment, Speculation, Workload, one_of
 
 
 def set_memory_fraction(deployment, memory_fraction):
@@ -19,14 +20,14 @@ def set_memory_fraction(deployment, memory_fraction):
     Parameters
     ----------
     deployment : Deployment
-        Before [-].
+        Before.
     memory_fraction : float
-        Share of the card [-].
+        Share of the card.
 
     Returns
     -------
     Deployment
-        After [-].
+        After.
 
     Examples
     --------
@@ -42,14 +43,14 @@ def cache_prefix(workload, shared_prefix_tokens):
     Parameters
     ----------
     workload : Workload
-        Before [-].
+        Before.
     shared_prefix_tokens : int
         Tokens all requests share [tokens].
 
     Returns
     -------
     Workload
-        After [-].
+        After.
 
     Examples
     --------
@@ -65,14 +66,14 @@ def change_batch(workload, concurrency):
     Parameters
     ----------
     workload : Workload
-        Before [-].
+        Before.
     concurrency : int
-        Requests in flight [-].
+        Requests in flight.
 
     Returns
     -------
     Workload
-        After [-].
+        After.
 
     Examples
     --------
@@ -88,14 +89,14 @@ def shorten_context(workload, input_tokens):
     Parameters
     ----------
     workload : Workload
-        Before [-].
+        Before.
     input_tokens : int
         Prompt of one request [tokens].
 
     Returns
     -------
     Workload
-        After [-].
+        After.
 
     Examples
     --------
@@ -112,12 +113,12 @@ def split_sequences(deployment):
     Parameters
     ----------
     deployment : Deployment
-        Before, with `tp` of 2 or more [-].
+        Before, with `tp` of 2 or more.
 
     Returns
     -------
     Deployment
-        After [-].
+        After.
 
     Examples
     --------
@@ -134,14 +135,14 @@ def quantise_weights(deployment, weights):
     Parameters
     ----------
     deployment : Deployment
-        Before [-].
+        Before.
     weights : str
-        Format of the weights [-].
+        Format of the weights.
 
     Returns
     -------
     Deployment
-        After [-].
+        After.
 
     Raises
     ------
@@ -166,14 +167,14 @@ def quantise_kv(deployment, kv):
     Parameters
     ----------
     deployment : Deployment
-        Before [-].
+        Before.
     kv : str
-        Format of the cache [-].
+        Format of the cache.
 
     Returns
     -------
     Deployment
-        After [-].
+        After.
 
     Examples
     --------
@@ -190,19 +191,19 @@ def speculate(deployment, *, tokens, accept, draft=None):
     Parameters
     ----------
     deployment : Deployment
-        Before [-].
+        Before.
     tokens : int
         Tokens guessed ahead of each check [tokens].
     accept : float
-        Probability that a guess is accepted, to be measured on your prompts [-].
+        Probability that a guess is accepted, to be measured on your prompts.
     draft : str or Model, optional
         The model that guesses; the model's own prediction layers, or an n-gram
-        table, when left out [-].
+        table, when left out.
 
     Returns
     -------
     Deployment
-        After [-].
+        After.
 
     Examples
     --------
@@ -220,14 +221,14 @@ def change_engine(deployment, engine):
     Parameters
     ----------
     deployment : Deployment
-        Before [-].
+        Before.
     engine : str
-        Name of the engine [-].
+        Name of the engine.
 
     Returns
     -------
     Deployment
-        After [-].
+        After.
 
     Examples
     --------
@@ -244,14 +245,14 @@ def split_tensors(deployment, tp):
     Parameters
     ----------
     deployment : Deployment
-        Before [-].
+        Before.
     tp : int
-        Cards [-].
+        Cards.
 
     Returns
     -------
     Deployment
-        After [-].
+        After.
 
     Examples
     --------
@@ -267,14 +268,14 @@ def change_gpu(deployment, gpu):
     Parameters
     ----------
     deployment : Deployment
-        Before [-].
+        Before.
     gpu : str
-        Name of the card [-].
+        Name of the card.
 
     Returns
     -------
     Deployment
-        After, at that card's reference rent [-].
+        After, at that card's reference rent.
 
     Examples
     --------
@@ -290,14 +291,14 @@ def change_model(deployment, model):
     Parameters
     ----------
     deployment : Deployment
-        Before [-].
+        Before.
     model : str or Model
-        Name of the model, or a record of your own [-].
+        Name of the model, or a record of your own.
 
     Returns
     -------
     Deployment
-        After [-].
+        After.
 
     Examples
     --------
@@ -315,13 +316,13 @@ class Lever:
     Attributes
     ----------
     name : str
-        What it is called [-].
+        What it is called.
     relieves : tuple of str
-        Constraints it relieves: "capacity", "latency", "prefill", "budget" [-].
+        Constraints it relieves: "capacity", "latency", "prefill", "budget".
     costs : str
-        What is paid for it [-].
+        What is paid for it.
     pull : callable, optional
-        The function that pulls it [-].
+        The function that pulls it.
     """
 
     name: str
@@ -402,12 +403,12 @@ def levers_for(constraint):
     Parameters
     ----------
     constraint : str
-        "capacity", "latency", "prefill" or "budget" [-].
+        "capacity", "latency", "prefill" or "budget".
 
     Returns
     -------
     tuple of Lever
-        In the order to try them [-].
+        In the order to try them.
 
     Raises
     ------
@@ -423,111 +424,52 @@ def levers_for(constraint):
     return tuple(lever for lever in LEVERS if constraint in lever.relieves)
 
 
-def max_concurrent(deployment, workload):
-    """Count the users that fit when a shared prefix is kept once.
-
-    A paged cache points every sequence at the same pages for the tokens they
-    share, so the pool holds one prefix and, for each user, what comes after
-    it. Windows and states move on with each sequence and are not shared, and
-    the requests that miss the cache keep a copy of their own.
-
-    Parameters
-    ----------
-    deployment : Deployment
-        The deployment [-].
-    workload : Workload
-        The load; with no shared prefix this is `capacity.max_concurrent` [-].
-
-    Returns
-    -------
-    int
-        Sequences at once; 0 when the engine does not start [-].
-
-    References
-    ----------
-    Kwon et al. 2023, arXiv 2309.06180, section 4.4, on sharing pages.
-
-    Examples
-    --------
-    >>> b = catalog.deployment(
-    ...     model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8"
-    ... )
-    >>> alone, shared = Workload(7000, 1000), Workload(7000, 1000, 1, 6000)
-    >>> max_concurrent(b, shared) > 3 * max_concurrent(b, alone) > 0
-    True
-    """
-    return capacity.workload_ledger(deployment, workload).max_concurrent
-
-
-def usd_per_mtok(*, usd_h, tok_s):
-    """Price a million tokens.
-
-    Parameters
-    ----------
-    usd_h : float or array
-        Rent of the cards that make them [USD/h].
-    tok_s : float or array
-        Tokens they give in a second [tok/s].
-
-    Returns
-    -------
-    float or array
-        `usd_h / 3600 / tok_s x 1e6` [USD/Mtok].
-
-    Examples
-    --------
-    >>> round(usd_per_mtok(usd_h=6.0, tok_s=1171), 2)
-    1.42
-    """
-    return usd_h / 3600 / tok_s * 1e6
-
-
 class Reading(NamedTuple):
-    """What the law says of a deployment, one number or two for each constraint.
+    """What the law says of a deployment under a load, constraint by constraint.
 
-    Latency and price are read at the users who are in: those wanted, or as
-    many as fit. They are None where the engine does not start.
+    Speed and price are None where the engine does not start.
 
     Attributes
     ----------
-    tok_s_user : float
-        Decode rate of a user while nobody prefills [tok/s].
     max_concurrent : int
-        Sequences that fit [-].
-    tok_s_card : float
-        Output of all users, for each card [tok/s].
+        Users that have room.
     itl_s : float, optional
-        Mean gap between tokens, others' prefill in it [s].
+        Mean gap between tokens, others' prompts in it [s].
     ttft_s : float, optional
-        First token of a request that finds the cards idle [s].
+        Mean wait for a first token [s].
+    output_tok_s_card : float, optional
+        Output of all users, for each card [tok/s].
     usd_mtok : float, optional
         Price of a million output tokens, None where no rent is known [USD/Mtok].
+    decode_tok_s_user : float, optional
+        Rate of a user while nobody prefills [tok/s].
     """
 
-    tok_s_user: float
     max_concurrent: int
-    tok_s_card: float
     itl_s: float | None = None
     ttft_s: float | None = None
+    output_tok_s_card: float | None = None
     usd_mtok: float | None = None
+    decode_tok_s_user: float | None = None
 
 
-def reading(deployment, workload, *, efficiency=CEILING):
+def reading(deployment, workload, *, efficiency=None) -> Reading:
     """Read the four constraints of a deployment under a load.
 
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     workload : Workload
-        What the users do [-].
-    efficiency : Efficiency
-        Shares and latencies in force; the ceiling when left out [-].
+        What the users do.
+    efficiency : Efficiency, optional
+        Shares and latencies in force; those fitted to measurements when left out,
+        and `CEILING` for what the spec sheet allows.
 
     Returns
     -------
     Reading
-        Latency, capacity, prefill and price [-].
+        Latency, capacity, prefill and price.
 
     Examples
     --------
@@ -535,19 +477,18 @@ def reading(deployment, workload, *, efficiency=CEILING):
     >>> reading(d, Workload(2000, 500, 8)).max_concurrent > 8
     True
     """
-    fits = max_concurrent(deployment, workload)
-    if not fits:
-        return Reading(0.0, 0, 0.0)
-    users = min(workload.concurrency, fits)
-    busy = bandwidth.serve(deployment, workload, concurrency=users, efficiency=efficiency)
-    per_card, rent = busy.output_tok_s / deployment.num_gpus, deployment.gpu_usd_h
+    room = capacity.workload_ledger(deployment, workload).max_concurrent
+    if not room:
+        return Reading(0)
+    in_force = efficiency or calibration.efficiency_for(deployment)
+    served = serve(deployment, workload, in_force)
     return Reading(
-        tok_s_user=busy.decode.tok_s_user,
-        max_concurrent=fits,
-        tok_s_card=per_card,
-        itl_s=busy.itl_served_s,
-        ttft_s=busy.ttft_idle_s,
-        usd_mtok=usd_per_mtok(usd_h=rent, tok_s=per_card) if rent else None,
+        room,
+        served.itl_s,
+        served.ttft_mean_s,
+        served.output_tok_s_card,
+        served.usd_mtok,
+        served.decode_tok_s_user,
     )
 
 
@@ -558,19 +499,17 @@ class Effect(Explained):
     Attributes
     ----------
     name : str
-        The lever [-].
+        The lever.
     before, after : Reading
-        What the law says, in this order: decode rate of a user [tok/s],
-        sequences that fit [-], output per card [tok/s], served gap [s], first
-        token [s], price [USD/Mtok].
+        What the law says.
     """
 
     name: str
-    before: tuple
-    after: tuple
+    before: Reading
+    after: Reading
 
     def lines(self):
-        was, now = Reading(*self.before), Reading(*self.after)
+        was, now = self.before, self.after
         out = []
         for label, unit, read in COLUMNS:
             old, new = read(was), read(now)
@@ -585,7 +524,7 @@ COLUMNS = (
     ("users that fit", "", lambda r: r.max_concurrent),
     ("gap between tokens", "s", lambda r: r.itl_s),
     ("first token", "s", lambda r: r.ttft_s),
-    ("output per card", "tok/s", lambda r: r.tok_s_card or None),
+    ("output per card", "tok/s", lambda r: r.output_tok_s_card),
     ("price of output", "USD/Mtok", lambda r: r.usd_mtok),
 )
 
@@ -597,30 +536,30 @@ def _times(was, now):
 
 
 def effect(
-    name, deployment, workload, *, deployment_after=None, workload_after=None, efficiency=CEILING
+    name, deployment, workload, *, deployment_after=None, workload_after=None, efficiency=None
 ):
     """Measure a lever by running the law twice.
 
     Parameters
     ----------
     name : str
-        What to call it [-].
+        What to call it.
     deployment : Deployment
-        Before [-].
+        Before.
     workload : Workload
-        Before [-].
+        Before.
     deployment_after : Deployment, optional
-        After, where the lever changes the deployment [-].
+        After, where the lever changes the deployment.
     workload_after : Workload, optional
-        After, where it changes the load [-].
-    efficiency : Efficiency
-        Shares and latencies in force, before and after; the ceiling when left
-        out [-].
+        After, where it changes the load.
+    efficiency : Efficiency, optional
+        Shares and latencies in force, before and after; those fitted to
+        measurements, to each side its own, when left out.
 
     Returns
     -------
     Effect
-        The numbers before and after [-].
+        The numbers before and after.
 
     Raises
     ------
@@ -631,7 +570,7 @@ def effect(
     --------
     >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
     >>> e = effect("FP8", d, Workload(2000, 500, 8), deployment_after=quantise_weights(d, "fp8"))
-    >>> e.after[0] > 1.5 * e.before[0]
+    >>> e.after.itl_s < e.before.itl_s / 1.2
     True
     """
     if deployment_after is None and workload_after is None:
@@ -644,24 +583,24 @@ def effect(
     )
 
 
-def effects(deployment, workload, changes, *, efficiency=CEILING):
+def effects(deployment, workload, changes, *, efficiency=None):
     """Measure several levers, each pulled alone from the same start.
 
     Parameters
     ----------
     deployment : Deployment
-        Before [-].
+        Before.
     workload : Workload
-        Before [-].
+        Before.
     changes : mapping of str to Deployment or Workload
-        A name, and what the lever made of the one or of the other [-].
-    efficiency : Efficiency
-        Shares and latencies in force; the ceiling when left out [-].
+        A name, and what the lever made of the one or of the other.
+    efficiency : Efficiency, optional
+        Shares and latencies in force; those fitted to measurements when left out.
 
     Returns
     -------
     tuple of Effect
-        In the order of `changes` [-].
+        In the order of `changes`.
 
     Raises
     ------
@@ -695,17 +634,17 @@ def summary(effects):
     Parameters
     ----------
     effects : iterable of Effect
-        What was tried; where all start alike, the start is the first row [-].
+        What was tried; where all start alike, the start is the first row.
 
     Returns
     -------
     str
         A line for each: users that fit, gap between tokens, first token, and
-        dollars a million output tokens; `Effect.explain` has the factors [-].
+        dollars a million output tokens; `Effect.explain` has the factors.
 
     Examples
     --------
-    >>> start = Reading(10.0, 2, 20.0, 0.1, 0.5)
+    >>> start = Reading(2, 0.1, 0.5)
     >>> print(summary([Effect("faster link", start, start._replace(itl_s=0.05))]))
     lever       users      gap   first    $/M
     as it is        2   100 ms  500 ms      -

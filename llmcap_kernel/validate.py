@@ -12,7 +12,7 @@ import math
 import re
 import statistics
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -21,12 +21,17 @@ from . import calibration, capacity, results, spellings
 from .explain import digits
 from .failures import LONG_CONTEXT_TOKENS, MOE_SMALL_BATCH, doubts, failure_modes, mode
 from .refuse import BadInput, number, shown
-from .spec import MAX_TOKENS
+from .serving import load_work, most_running
+from .spec import MAX_TOKENS, SERVERS, Workload
 
 GIB = 2**30
 TEXT_ROWS = 40
 REASON_CHARS = 240
 MAX_VALUE = 1e15
+DEFAULT_TOKENS = 128  # a source that names no lengths ran a short benchmark
+# What is measured in a library's loop, whatever engine it is.
+LOOP_METRICS = ("e2e_latency_s", "prefill_tok_s", "decode_tok_s_per_user")
+LOOP_REGIMES = ("batch1_decode", "batch1_mixed", "prefill")
 
 TIMED = (
     "decode_tok_s_per_user",
@@ -595,18 +600,55 @@ def _memory(meant, load):
     return _finite(value, value - half, value + half, None, "")
 
 
+def asked(meant, load):
+    """Say which quantity of which load a row of a benchmark is.
+
+    Parameters
+    ----------
+    meant : Meaning
+        The deployment.
+    load : Load
+        What was measured and how.
+
+    Returns
+    -------
+    tuple of (Workload, bool, str, float)
+        The load; whether a server was measured, or a library's loop; the quantity
+        of `serving.Served`; and how many of its units the row's value counts.
+
+    Raises
+    ------
+    BadInput
+        When as many users as memory allows are none.
+    """
+    metric = calibration.METRICS[load.metric]
+    server = meant.family in SERVERS and load.metric not in LOOP_METRICS
+    server = server and load.regime not in LOOP_REGIMES
+    at_once = load.metric == "ttft_ms" and load.regime == "prefill"
+    quantity = metric.server if server and not at_once else metric.loop
+    prompt = DEFAULT_TOKENS if load.input_tokens is None else max(load.input_tokens, 1)
+    answer = DEFAULT_TOKENS if load.output_tokens is None else max(load.output_tokens, 1)
+    workload = Workload(prompt, answer, 1, min(load.cached_tokens, prompt - 1))
+    users = load.concurrency or _most(meant.deployment, workload)
+    scale = metric.scale * (1 if metric.less else meant.copies)
+    return replace(workload, concurrency=users), server, quantity, scale
+
+
+def _most(deployment, workload):
+    """Requests in flight where a source lets memory, or the engine, set them."""
+    users = most_running(deployment, workload)
+    if not users:
+        raise BadInput("gpu", "the deployment does not start: no sequence has room in the cache")
+    return users
+
+
 def _timed(meant, load):
-    made = calibration.estimate(
-        meant.deployment,
-        metric=load.metric,
-        family=meant.family,
-        input_tokens=load.input_tokens,
-        output_tokens=load.output_tokens,
-        concurrency=load.concurrency,
-        regime=load.regime,
-        cached_tokens=load.cached_tokens,
-        copies=meant.copies,
-    )
+    workload, server, quantity, scale = asked(meant, load)
+    d = meant.deployment
+    made = calibration.estimates(
+        d, workload, family=meant.family, work=load_work(d, workload, server=server)
+    ).of(quantity, load.regime, bounded=False)
+    made = made.scaled(scale)
     return _finite(made.value, made.low, made.high, made.ceiling, made.reason)
 
 

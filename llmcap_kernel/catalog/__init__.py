@@ -346,7 +346,7 @@ def deployment(
     model,
     gpu,
     engine=DEFAULT_ENGINE,
-    weights="bf16",
+    weights=None,
     kv="bf16",
     tp=1,
     pp=1,
@@ -364,8 +364,10 @@ def deployment(
     ----------
     model, gpu, engine : str or record
         Names of the catalogue, or records of your own [-].
-    weights, kv : str or Format
-        Formats of the weights and of the KV cache [-].
+    weights : str or Format, optional
+        Format of the weights; the checkpoint's own when left out [-].
+    kv : str or Format
+        Format of the KV cache [-].
     tp, pp, ep : int
         Cards a layer is split over, stages, cards experts are spread over [-].
     dp_attention : bool
@@ -401,8 +403,11 @@ def deployment(
     def record(kind, value):
         return here[kind](value) if isinstance(value, str) else value
 
+    model = record("model", model)
+    if weights is None:
+        weights = model.native_format
     return Deployment(
-        model=record("model", model),
+        model=model,
         gpu=record("gpu", gpu),
         engine=record("engine", engine),
         weights=_named_format("weights", weights, kv=False),

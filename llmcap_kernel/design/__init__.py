@@ -1,14 +1,13 @@
 """Stage 5, design: from an SLO and a budget to what to run, and why.
 
-Each limit is a pair: what is required and what there is. The one with the
-least headroom binds. A scorecard puts two to four deployments side by side; a
-search walks many and keeps a line on why each was passed over.
+Each limit is held against what can be expected, and the one with the least
+headroom binds. A scorecard puts two to four deployments side by side; a search
+walks many and keeps a line on why each was passed over.
 """
 
-from .cards import ESTIMATED, MAX_FRACTION, Card, Check, Observed, card, least_fraction, scaled
-from .choice import Search, estimated_users, most_users, search
+from .cards import MAX_FRACTION, Card, card, least_fraction
 from .fleets import HOURS_MONTH, BreakEven, Fleet, api_usd_mtok, break_even, fleet
-from .headroom import Limit, limits, warnings
+from .limits import VERDICTS, Limit, expected, limits, room, warnings
 from .scorecards import (
     WORKED_SLO,
     WORKED_WORKLOAD,
@@ -16,32 +15,33 @@ from .scorecards import (
     scorecard,
     worked_spec,
 )
+from .search import Search, search
+from .users import most_users_load, users_within
 
 __all__ = [
-    "ESTIMATED",
     "HOURS_MONTH",
     "MAX_FRACTION",
+    "VERDICTS",
     "WORKED_SLO",
     "WORKED_WORKLOAD",
     "BreakEven",
     "Card",
-    "Check",
     "Fleet",
     "Limit",
-    "Observed",
     "Scorecard",
     "Search",
     "api_usd_mtok",
     "break_even",
     "card",
-    "estimated_users",
+    "expected",
     "fleet",
     "least_fraction",
     "limits",
-    "most_users",
-    "scaled",
+    "most_users_load",
+    "room",
     "scorecard",
     "search",
+    "users_within",
     "warnings",
     "worked_spec",
 ]

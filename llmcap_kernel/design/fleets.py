@@ -1,12 +1,12 @@
 """The bill: as many copies as it takes, and when renting beats paying by the token."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .. import bandwidth
+from .. import calibration
 from ..explain import Explained, Line, digits, quantity
 from ..spec import Deployment, number
-from ..toolbox import usd_per_mtok
-from .choice import most_users
+from ..serving import usd_per_mtok
+from .users import users_within
 
 HOURS_MONTH = 730  # a year of 8 760 hours in twelve parts
 
@@ -19,7 +19,7 @@ def api_usd_mtok(workload, *, usd_mtok_input, usd_mtok_output):
     Parameters
     ----------
     workload : Workload
-        Prompt and answer [-].
+        Prompt and answer.
     usd_mtok_input, usd_mtok_output : float
         What the API asks for a million tokens of prompt and of answer [USD/Mtok].
 
@@ -59,7 +59,7 @@ class BreakEven(Explained):
 
     @property
     def duty(self):
-        """Share of the hours in which the cards must be busy; above 1 it is never enough [-]."""
+        """Share of the hours in which the cards must be busy; above 1 it is never enough."""
         return usd_per_mtok(usd_h=self.usd_h, tok_s=self.output_tok_s) / self.api_usd_mtok
 
     @property
@@ -102,7 +102,7 @@ def break_even(*, usd_h, output_tok_s, api_usd_mtok):
     Returns
     -------
     BreakEven
-        Duty cycle and monthly volume [-].
+        Duty cycle and monthly volume.
 
     Raises
     ------
@@ -127,13 +127,13 @@ class Fleet(Explained):
     Attributes
     ----------
     deployment : Deployment
-        One copy [-].
+        One copy.
     users : int
-        Users of all copies together [-].
+        Users of all copies together.
     users_per_copy : int
-        Most users one copy takes within the limits [-].
+        Most users one copy takes within the limits.
     copies : int
-        Copies rented; 0 when one copy cannot take one user [-].
+        Copies rented; 0 when one copy cannot take one user.
     output_tok_s : float
         Output of all copies [tok/s].
     """
@@ -147,12 +147,12 @@ class Fleet(Explained):
     @property
     def usd_h(self):
         """Rent of all copies [USD/h]."""
-        return self.copies * self.deployment.num_gpus * self.deployment.gpu_usd_h
+        return self.copies * self.deployment.usd_h_all
 
     @property
     def usd_mtok(self):
         """Price of a million output tokens; None when unknown [USD/Mtok]."""
-        if not self.copies or not self.usd_h:
+        if not self.copies:
             return None
         return usd_per_mtok(usd_h=self.usd_h, tok_s=self.output_tok_s)
 
@@ -185,23 +185,23 @@ class Fleet(Explained):
 def fleet(deployment, workload, slo=None, *, users=None):
     """Rent enough copies of a deployment for a number of users.
 
-    Users are shared out evenly; each copy is kept within the limits.
+    Users are shared out evenly; each copy is kept within the limits, by estimate.
 
     Parameters
     ----------
     deployment : Deployment
-        One copy [-].
+        One copy.
     workload : Workload
-        What the users do [-].
+        What the users do.
     slo : Slo, optional
-        The latencies that must hold [-].
+        The latencies that must hold.
     users : int, optional
-        Users in all; the workload's concurrency when left out [-].
+        Users in all; the workload's concurrency when left out.
 
     Returns
     -------
     Fleet
-        Copies, rent and price [-].
+        Copies, rent and price.
 
     Raises
     ------
@@ -216,14 +216,18 @@ def fleet(deployment, workload, slo=None, *, users=None):
     4
     """
     users = number("users", workload.concurrency if users is None else users, 1, 1e7, whole=True)
-    each = most_users(deployment, workload, slo)
+    each = users_within(deployment, workload, slo).value
     if not each:
         return Fleet(deployment, users, 0, 0, 0.0)
     copies = -(-users // each)
     low, more = divmod(users, copies)  # `more` copies take one user beyond `low`
     rate = sum(
-        count * bandwidth.serve(deployment, workload, concurrency=share).output_tok_s
+        count * _output_tok_s(deployment, replace(workload, concurrency=share))
         for share, count in ((low, copies - more), (low + 1, more))
         if count
     )
     return Fleet(deployment, users, each, copies, rate)
+
+
+def _output_tok_s(deployment, workload):
+    return calibration.estimates(deployment, workload).output_tok_s.value

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from .. import catalog
 from ..explain import Explained, Line, quantity, wrapped
-from ..spec import CEILING, BadInput, Slo, Workload
+from ..spec import BadInput, Slo, Workload
 from .cards import card
 
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -26,18 +26,18 @@ class Scorecard(Explained):
     Attributes
     ----------
     cards : tuple of Card
-        The columns [-].
+        The columns.
     """
 
     cards: tuple
 
     @property
     def winner(self):
-        """The cheapest column per token that meets every limit; None if none does."""
+        """The column that meets every limit at the least expected price; None if none does."""
         good = [c for c in self.cards if c.meets_all]
         priced = [c for c in good if c.usd_mtok is not None]
         if priced:
-            return min(priced, key=lambda c: c.usd_mtok)
+            return min(priced, key=lambda c: c.usd_mtok.value)
         return good[0] if good else None
 
     @property
@@ -54,14 +54,14 @@ class Scorecard(Explained):
             if not c.meets_all:
                 others.append(f"{c.label} misses {c.binding.replace(', missed', '')}")
             elif c.usd_mtok is not None and best.usd_mtok is not None:
-                times = c.usd_mtok / best.usd_mtok
+                times = c.usd_mtok.value / best.usd_mtok.value
                 others.append(f"{c.label} meets the limits at {times:.2f}x the price per token")
             else:
                 others.append(f"{c.label} meets the limits too")
-        price = quantity(best.usd_mtok, "USD/Mtok") if best.usd_mtok is not None else "unpriced"
+        price = quantity(best.usd_mtok.value, "USD/Mtok") if best.usd_mtok else "unpriced"
         least = best.limits[0]
-        room = f"{least.headroom:.2f}x headroom on {least.name}"
-        return ". ".join([f"Run {best.label}, at {price} output and {room}", *others]) + "."
+        room = f"{least.name} {least.words} with {least.headroom:.2f}x headroom"
+        return ". ".join([f"Run {best.label}, at {price} output, {room}", *others]) + "."
 
     def text(self):
         """Write the scorecard as a table for a terminal or a narrow page.
@@ -69,7 +69,7 @@ class Scorecard(Explained):
         Returns
         -------
         str
-            Columns, rows, what binds each, verdict and warnings [-].
+            Columns, rows, what binds each, verdict and warnings.
         """
         out = [f"{c.label} = {c.deployment.title}" for c in self.cards if c.label]
         table = [("", *(c.label for c in self.cards))]
@@ -94,24 +94,22 @@ class Scorecard(Explained):
         return tuple(out)
 
 
-def scorecard(columns, workload, slo=None, *, efficiency=CEILING):
+def scorecard(columns, workload, slo=None) -> Scorecard:
     """Put deployments side by side.
 
     Parameters
     ----------
     columns : mapping of str to Deployment, or iterable of Deployment
-        One or more, with their headings; A, B, C ... when left out [-].
+        One or more, with their headings; A, B, C ... when left out.
     workload : Workload
-        What the users do, the same for all [-].
+        What the users do, the same for all.
     slo : Slo, optional
-        What must hold [-].
-    efficiency : Efficiency
-        Shares and latencies in force; the ceiling when left out [-].
+        What must hold.
 
     Returns
     -------
     Scorecard
-        The columns and their verdict [-].
+        The columns and their verdict.
 
     Raises
     ------
@@ -130,8 +128,7 @@ def scorecard(columns, workload, slo=None, *, efficiency=CEILING):
         columns = dict(zip(LABELS, columns, strict=False))
     if not columns:
         raise BadInput("columns", "columns is empty: it takes at least one deployment.")
-    made = [card(d, workload, slo, label=n, efficiency=efficiency) for n, d in columns.items()]
-    return Scorecard(tuple(made))
+    return Scorecard(tuple(card(d, workload, slo, label=n) for n, d in columns.items()))
 
 
 WORKED_WORKLOAD = Workload(input_tokens=7000, output_tokens=1000, concurrency=16)
@@ -148,7 +145,7 @@ def worked_spec():
     -------
     tuple of Deployment
         A: Llama 3.1 70B in FP8 on one H100. B: the same on two. C: DeepSeek-V3
-        on eight H200 [-].
+        on eight H200.
 
     Examples
     --------

@@ -1,0 +1,275 @@
+"""Limits of a deployment: what is asked, what can be expected, and what to be warned of."""
+
+from dataclasses import dataclass
+
+from .. import bandwidth, calibration
+from ..calibration import Estimate
+from ..capacity import Ledger
+from ..explain import Explained, Line, quantity
+from ..spec import Slo
+
+MET, LIKELY, MISSED, IMPOSSIBLE = VERDICTS = ("met", "likely", "missed", "impossible")
+WORDS = {MET: "met", LIKELY: "likely met", MISSED: "missed", IMPOSSIBLE: "impossible"}
+ROOM_SHARE = calibration.CAPACITY_SHARE["max_concurrency_at_max_model_len"]
+
+
+@dataclass(frozen=True)
+class Limit(Explained):
+    """One constraint: what is asked, what can be expected, and how sure that is.
+
+    Attributes
+    ----------
+    name : str
+        "capacity", "latency", "prefill", "budget" or "cost".
+    bound : float
+        The least number of users, or the most of everything else, that is asked.
+    estimate : Estimate
+        What can be expected, in the same unit.
+    unit : str
+        Unit of both, as `explain.quantity` knows it.
+    sentence : str
+        The comparison in words.
+    """
+
+    name: str
+    bound: float
+    estimate: Estimate
+    unit: str
+    sentence: str
+
+    @property
+    def verdict(self):
+        """How it stands, one of `VERDICTS`.
+
+        "met" when the unfavourable end of the interval meets it, "likely" when the
+        middle does, "missed" when it does not, and "impossible" when even the
+        ceiling misses it. A rent has no ceiling: over the budget it is missed.
+        """
+        e = self.estimate
+        if self._headroom(e.low if self.name == "capacity" else e.high) >= 1:
+            return MET
+        if self.headroom >= 1:
+            return LIKELY
+        possible = self.name == "budget" or self._headroom(e.ceiling) >= 1
+        return MISSED if possible else IMPOSSIBLE
+
+    @property
+    def holds(self):
+        """Whether it is met, or likely met."""
+        return self.verdict in (MET, LIKELY)
+
+    @property
+    def words(self):
+        """The verdict as a person says it."""
+        return WORDS[self.verdict]
+
+    def _headroom(self, value):
+        if self.name == "capacity":
+            return value / self.bound
+        return self.bound / value if value else float("inf")
+
+    @property
+    def headroom(self):
+        """How many times over it is met by the estimate; below 1 it is missed."""
+        return self._headroom(self.estimate.value)
+
+    @property
+    def required(self):
+        """What is required; a time is given as its rate, so that more is always better."""
+        return self._sides()[0]
+
+    @property
+    def available(self):
+        """What there is by estimate, in the unit of `required`."""
+        return self._sides()[1]
+
+    def _sides(self):
+        if self.unit == "s":
+            return 1 / self.bound, 1 / self.estimate.value
+        if self.name == "capacity":
+            return self.bound, self.estimate.value
+        return self.estimate.value, self.bound
+
+    def lines(self):
+        unit = {"latency": "tok/s", "prefill": "1/s"}.get(self.name, self.unit)
+        return (
+            Line(
+                f"{self.name} headroom",
+                "available / required",
+                f"{quantity(self.available, unit)} / {quantity(self.required, unit)}",
+                f"{self.headroom:.2f}x, {self.words}",
+            ),
+        )
+
+
+def expected(estimate, unit):
+    """Write an estimate with its interval, or with what is not known of it.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        The estimate.
+    unit : str
+        Its unit, as `explain.quantity` knows it.
+
+    Returns
+    -------
+    str
+        One phrase.
+
+    Examples
+    --------
+    >>> expected(Estimate(0.020, 0.015, 0.030, 0.010, ""), "s")
+    '20 ms (15 ms to 30 ms)'
+    """
+    value = quantity(estimate.value, unit)
+    if estimate.doubt:
+        return f"{value} ({estimate.doubt})"
+    if estimate.low == estimate.high:
+        return value
+    return f"{value} ({quantity(estimate.low, unit)} to {quantity(estimate.high, unit)})"
+
+
+def room(ledger: Ledger) -> Estimate:
+    """Estimate the users that have room in the cache.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The ledger of a load.
+
+    Returns
+    -------
+    Estimate
+        The ledger's count, as closely as measured engines follow it; its ceiling is
+        a cache in all the memory that the weights leave.
+    """
+    most, ceiling = ledger.max_concurrent, ledger.ceiling_concurrent
+    high = min(int(most * (1 + ROOM_SHARE)), max(ceiling, most))
+    reason = f"the ledger, which measured engines follow within {ROOM_SHARE:.0%}"
+    return Estimate(most, int(most * (1 - ROOM_SHARE)), high, ceiling, reason)
+
+
+def limits(ledger, estimates, slo: Slo) -> tuple[Limit, ...]:
+    """Compare every limit that was asked for with what can be expected.
+
+    Speed and cost are compared where the engine starts.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The ledger of the load.
+    estimates : Estimates or None
+        What can be expected of it; None where the engine does not start.
+    slo : Slo
+        What must hold; only its limits that are set are compared, and the users
+        always are.
+
+    Returns
+    -------
+    tuple of Limit
+        Least headroom first: the first one binds.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, card, worked_spec
+    >>> a, b, c = worked_spec()
+    >>> card(a, WORKED_WORKLOAD, WORKED_SLO).limits[0].verdict
+    'impossible'
+    """
+    users, wanted = ledger.max_concurrent, ledger.concurrency
+    rows = [Limit("capacity", wanted, room(ledger), "users", _room_words(users, wanted))]
+    rent = ledger.deployment.usd_h_all
+    if slo.usd_h is not None and rent:
+        text = f"{quantity(rent, 'USD/h')} of {quantity(slo.usd_h, 'USD/h')}"
+        rows.append(Limit("budget", slo.usd_h, _exact(rent), "USD/h", text))
+    if estimates is not None:
+        rows += _estimated(estimates, slo)
+    return tuple(sorted(rows, key=lambda limit: limit.headroom))
+
+
+def _estimated(estimates, slo):
+    asked = (
+        ("latency", slo.itl_s, estimates.itl_s, "s", "{} between tokens, {} allowed"),
+        ("prefill", slo.ttft_s, estimates.ttft_s, "s",
+         "first token after {} on average, {} allowed"),
+        ("cost", slo.usd_mtok, estimates.usd_mtok, "USD/Mtok", "{} output, {} allowed"),
+    )  # fmt: skip
+    for name, bound, estimate, unit, text in asked:
+        if bound is not None and estimate is not None:
+            words = text.format(expected(estimate, unit), quantity(bound, unit))
+            yield Limit(name, bound, estimate, unit, words)
+
+
+def _exact(value):
+    return Estimate(value, value, value, value, "known")
+
+
+def _room_words(users, wanted):
+    """Compare the users who have room with those wanted, in words."""
+    if users <= wanted:
+        return f"room for {users:,} of {wanted:,} users"
+    return f"room for {users:,} user{'s' if users > 1 else ''}, {wanted:,} wanted"
+
+
+def warnings(deployment, workload):
+    """Name what a reader should know before trusting the numbers.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    workload : Workload
+        What the users do.
+
+    Returns
+    -------
+    tuple of str
+        One sentence each; empty when there is nothing to say.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.spec import Workload
+    >>> from llmcap_kernel import catalog
+    >>> d = catalog.deployment(model="llama-3-70b", gpu="h100-sxm", tp=4)
+    >>> warnings(d, Workload(100_000, 1000))[0][:46]
+    'The context of 101,000 tokens is beyond the 8,'
+    """
+    d, model, out = deployment, deployment.model, []
+    if workload.context_tokens > model.max_context_tokens:
+        out.append(
+            f"The context of {workload.context_tokens:,} tokens is beyond the "
+            f"{model.max_context_tokens:,} that {model.name} was configured for."
+        )
+    if model.kv_heads and d.tp > model.kv_heads and not d.dp_attention:
+        latent = any(a.latent_dim for a in model.attention)
+        if not latent:
+            out.append(
+                f"tp is {d.tp} and {model.name} has {model.kv_heads} KV heads: the cache is "
+                f"split {model.kv_heads} ways and copied on the rest."
+            )
+    if d.tp > 1 and not d.dp_attention and any(a.latent_dim for a in model.attention):
+        out.append(
+            f"{model.name} keeps one latent for all heads: each of the {d.tp} cards holds the "
+            "whole cache. Data-parallel attention would split it by user."
+        )
+    dtype, _ = bandwidth.compute_dtype(d.gpu, d.weights)
+    if d.weights.compute and dtype != d.weights.compute[0]:
+        out.append(
+            f"{d.gpu.title} has no {d.weights.compute[0]} units: {d.weights.name} weights keep "
+            f"their bytes and compute in {dtype}."
+        )
+    if d.weights.covers and not any(t.role in d.weights.covers for t in model.tensors):
+        out.append(
+            f"{d.weights.name} converts {', '.join(d.weights.covers)} weights only and "
+            f"{model.name} has none: all of them stay in 16 bits."
+        )
+    if d.tp > d.gpu.max_per_node:
+        out.append(
+            f"tp is {d.tp} and a node joins {d.gpu.max_per_node} {d.gpu.name}: collectives "
+            f"cross the network at {quantity(bandwidth.link_bandwidth_bytes_s(d), 'bytes/s')}."
+        )
+    if not d.gpu_usd_h:
+        out.append(f"The catalogue has no rent for {d.gpu.name}: give usd_h for prices.")
+    out.extend(model.notes)
+    return tuple(out)
