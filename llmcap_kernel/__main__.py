@@ -253,7 +253,7 @@ def as_dict(card):
             }
             for limit in card.limits
         ],
-        "warnings": list(card.warnings),
+        "warnings": [note.text for note in card.warnings],
     }
 
 
@@ -387,7 +387,7 @@ def _predict(args):
     if args.json:
         return json.dumps(as_dict(column) | _arithmetic(args, column), indent=1)
     rows = "\n".join(f"{name:22}{text}" for name, text in column.rows())
-    notes = "".join(f"\nnote: {text}" for text in column.warnings)
+    notes = "".join(f"\nnote: {note.text}" for note in column.warnings)
     head = f"{deployment.title}\n{_load_words(workload, chosen)}. {RATES}"
     out = f"{head}\n{column.ledger.verdict}\n\n{rows}{notes}"
     if column.starts:

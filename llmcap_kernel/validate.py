@@ -31,6 +31,8 @@ MAX_VALUE = 1e15
 DEFAULT_TOKENS = 128  # a source that names no lengths ran a short benchmark
 # What is measured in a library's loop, whatever engine it is.
 LOOP_METRICS = ("e2e_latency_s", "prefill_tok_s", "decode_tok_s_per_user")
+# Rates that deployments side by side add up to.
+ADDED_UP = ("output_tok_s_total", "total_tok_s")
 LOOP_REGIMES = ("batch1_decode", "batch1_mixed", "prefill")
 
 TIMED = (
@@ -630,7 +632,7 @@ def asked(meant, load):
     answer = DEFAULT_TOKENS if load.output_tokens is None else max(load.output_tokens, 1)
     workload = Workload(prompt, answer, 1, min(load.cached_tokens, prompt - 1))
     users = load.concurrency or _most(meant.deployment, workload)
-    scale = metric.scale * (1 if metric.less else meant.copies)
+    scale = metric.scale * (meant.copies if load.metric in ADDED_UP else 1)
     return replace(workload, concurrency=users), server, quantity, scale
 
 

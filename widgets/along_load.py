@@ -4,7 +4,7 @@ import math
 from functools import cache
 from itertools import combinations
 
-from llmcap_kernel import sweep, toolbox
+from llmcap_kernel import serving, sweep
 from llmcap_kernel.explain import digits
 
 from .controls import MOST_TOKENS, MOST_USERS
@@ -12,7 +12,6 @@ from .curves import curves_with_bands
 from .question import KEPT, level, table, times_ahead
 
 SAMPLES = 24  # points of a curve, besides the rows of its table
-FEWEST_USERS = 2  # one user alone is estimated from runs without a server
 STAIRS = 8  # users: below, a count is drawn step by step
 
 
@@ -88,7 +87,6 @@ def parts(question):
             *_limits(question, curves, stops),
             *_ends(question, ends, stops, curves),
             question.words(),
-            *_step_at_one(question, stops),
         ],
         "messages": messages,
     }
@@ -98,15 +96,6 @@ def _stairs(curve, stops):
     """Find the steps of a count where it is so small that they show."""
     low = [x for x in stops if (curve.value(x) or 0) <= STAIRS]
     return sweep.turns(curve.value, low)
-
-
-def _step_at_one(question, stops):
-    if question.name != "users" or stops[0] >= FEWEST_USERS or not question.has_ceiling:
-        return []
-    return [
-        "One user alone is estimated from runs without a server, more of them from servers: a "
-        "step between 1 and 2 users is one of the estimates."
-    ]
 
 
 def _range(question):
@@ -134,9 +123,9 @@ def _usual_range(question):
     columns = question.columns.values()
     window = max(d.model.max_context_tokens for d in columns)
     if name == "users":
-        most = max(toolbox.max_concurrent(d, load) for d in columns)
+        most = max(serving.most_running(d, load) for d in columns)
         top = max(2 * load.concurrency, min(1.2 * most, 1024), 8)
-        return min(FEWEST_USERS, load.concurrency), _rounded_up(top, (1, 2, 4, 8))
+        return 1, _rounded_up(top, (1, 2, 4, 8))
     if name == "prefix":
         return 0, load.input_tokens
     if name == "ctx":

@@ -1,10 +1,10 @@
 """The cockpit: any deployment and load, to the four numbers a planner asks for."""
 
 import textwrap
-from dataclasses import replace
 
 from llmcap_kernel import catalog, design, failures
 from llmcap_kernel.explain import Line, digits, quantity
+from llmcap_kernel.spec import Slo
 
 from . import controls as c
 from . import presets as p
@@ -20,7 +20,7 @@ FORM = Form(
     "calculate",
     (
         *c.deployment_fields(design.worked_spec()[1]),
-        *c.load_fields(design.WORKED_WORKLOAD),
+        *c.load_fields(design.WORKED_WORKLOAD, optional_users=True),
         *c.limit_fields(design.WORKED_SLO),
         Field("usd", "number", None, "Card rent", 0, 1000, unit="USD/h"),
         Field("duty", "number", 50, "Cards busy", 1, 100, unit="% of hours",
@@ -37,6 +37,7 @@ FIRST = (
 )
 PAIRED = ("out", "prefix", "itl", "ttft", "usd", "budget", "api", "api_in")
 # The limits beside memory, as a newcomer would say them.
+SEVERITY = ("good", "warn", "bad")
 WORDS = {
     "latency": "the gap between tokens",
     "prefill": "the first token",
@@ -64,30 +65,32 @@ def view(state):
     Parameters
     ----------
     state : dict
-        A complete state of `FORM` [-].
+        A complete state of `FORM`.
 
     Returns
     -------
     dict
-        The view [-].
+        The view.
     """
-    controls = _controls(state)
+    users = None
     try:
-        slo = c.limits(state)
-        card = design.card(c.deployment(state), c.load(state), slo)
-        parts = _parts(card, slo, state)
+        slo, load, deployment = c.limits(state), c.load(state), c.deployment(state)
+        if state["users"] is None:
+            load = design.most_users_load(deployment, load, slo)
+        users = load.concurrency
+        parts = _parts(design.card(deployment, load, slo), state)
     except c.BadInput as problem:
         parts = c.refusal(problem, FORM)
-    return c.frame(FORM, state, TITLE, LEAD, controls, **parts)
+    return c.frame(FORM, state, TITLE, LEAD, _controls(state, users), **parts)
 
 
-def _controls(state):
+def _controls(state, users):
     fields = {field.name: field for field in FORM.fields}
     made = {one["name"]: one for one in c.deployment_controls(FORM, state)}
     stops = c.token_stops(c.chosen_model(state), state["in"])
     made |= {
         "in": c.slider(fields["in"], state, stops),
-        "users": c.slider(fields["users"], state, c.USER_STOPS),
+        "users": c.slider(fields["users"], state, c.USER_STOPS, shown=users or 1),
         "duty": c.slider(fields["duty"], state, DUTY_STOPS),
     }
     for name in PAIRED:
@@ -101,31 +104,22 @@ def _rent(state):
     return catalog.gpu(state["gpu"]).usd_h if state["usd"] is None else state["usd"]
 
 
-def _parts(card, slo, state):
-    most = design.estimated_users(card.deployment, card.workload, slo)
-    crowds = {n: _crowd(card, n) for n in {1, card.users, most.value, card.max_concurrent} if n}
-    users = _users(card, slo, most, crowds)
+def _parts(card, state):
+    most = design.users_within(card.deployment, card.workload, card.slo)
+    crowds = {n: card.at(n) for n in {1, card.users, most.value, card.max_concurrent} if n}
+    users = _users(card, most, crowds)
     modes = _weak_spots(card)
     shared = {
-        "status": _status(card, slo),
-        "figure": memory_bars(card.books),
-        "messages": [*_warned(modes), *_notes(card)],
+        "status": _status(card),
+        "figure": memory_bars(card.ledger),
+        "messages": [*_warned(modes), *_notes(card, state)],
     }
     if not card.starts:
-        return shared | {"headline": [users], "tables": [memory_table(card.books)]}
-    money, trail = _Money(card, state), _trail(card)
+        return shared | {"headline": [users], "tables": [memory_table(card.ledger)]}
+    money = _Money(card, state)
     return shared | {
-        "headline": [
-            _speed(card, slo, trail),
-            users,
-            _first_token(card, slo, trail),
-            money.number(trail),
-        ],
-        "tables": [
-            _numbers(card, money),
-            _more_or_fewer(card, slo, crowds),
-            memory_table(card.books),
-        ],
+        "headline": [_speed(card), users, _first_token(card), money.number()],
+        "tables": [_numbers(card, money), _more_or_fewer(card, crowds), memory_table(card.ledger)],
         "sentences": [
             *money.sentences(),
             NO_INTERVAL,
@@ -134,37 +128,27 @@ def _parts(card, slo, state):
     }
 
 
-def _crowd(card, users):
-    """The same deployment under another number of users."""
-    if users == card.workload.concurrency:
-        return card
-    return replace(card, workload=replace(card.workload, concurrency=users))
-
-
-def _status(card, slo):
+def _status(card):
     """Does it fit, does it meet the limits, what binds: one answer."""
     if not card.starts:
-        return {"level": "bad", "text": f"{card.books.verdict} {_way_in(card)}".strip()}
-    checks = card.checks(slo)
-    exact = [limit for limit in card.limits if limit.name in ("capacity", "budget")]
-    limits = [*exact, *checks]
-    room = next(limit for limit in exact if limit.name == "capacity").sentence
-    binding = min(limits, key=lambda one: one.headroom)
-    missed = [WORDS[one.name] for one in limits if not one.met and one.name in WORDS]
-    unsure = [WORDS[one.name] for one in checks if one.met and not one.sure]
+        return {"level": "bad", "text": f"{card.ledger.verdict} {_way_in(card)}".strip()}
     fits = "It fits" if card.fits else "It does not fit"
-    level = "good" if card.fits else "bad"
+    room = next(limit for limit in card.limits if limit.name == "capacity").sentence
+    missed = [WORDS[x.name] for x in card.limits if not x.holds and x.name in WORDS]
+    likely = [WORDS[x.name] for x in card.limits if x.verdict == "likely" and x.name in WORDS]
     if missed:
-        how = "It" if all(check.met for check in checks) else "By estimate it"
-        level, verdict = "bad", f" {how} misses {_listed(missed)}."
-    elif unsure:
-        level = "warn" if card.fits else "bad"
-        verdict = f" By estimate it keeps every limit; {_listed(unsure)} may still miss."
+        verdict = f" It misses {_listed(missed)}."
+    elif likely:
+        verdict = f" It likely meets every limit; {_listed(likely)} may still miss."
     else:
-        verdict = " It keeps every limit." if card.fits else ""
-    binds = f"{binding.name.capitalize()} binds"
-    binds += "" if binding.name == "capacity" else f": {binding.sentence}"
-    return {"level": level, "text": f"{fits}: {room}.{verdict} {binds}."}
+        verdict = " It meets every limit." if card.fits and card.slo != Slo() else ""
+    level = max((c.LEVELS[limit.verdict] for limit in card.limits), key=SEVERITY.index)
+    return {"level": level, "text": f"{fits}: {room}.{verdict} {_binding(card)}"}
+
+
+def _binding(card):
+    text = card.binding
+    return text[0].upper() + text[1:] + "."
 
 
 def _listed(words):
@@ -176,21 +160,25 @@ def _way_in(card):
     return f"It would at a memory fraction of {least:.2f}." if least else ""
 
 
-def _notes(card):
-    texts = []
-    if card.starts and not card.fits:
+def _notes(card, state):
+    texts, load, d = [], card.workload, card.deployment
+    if state["users"] is None and card.starts:
+        asked = "meet the limits" if card.slo.itl_s or card.slo.ttft_s else "have room"
+        texts.append(f"No number of users was given: {load.concurrency:,} are the most that {asked}.")
+    if card.starts and card.users < load.concurrency:
         texts.append(
-            f"Speed, first token and price are those of the {card.users:,} who find room, not of "
-            f"the {card.workload.concurrency:,} wanted."
+            f"{card.users:,} of the {load.concurrency:,} users are served at once; the others "
+            "wait, which is in the first token."
         )
-    most = card.deployment.engine.max_seqs
-    if card.users > most:
+    if card.starts and card.users < min(load.concurrency, card.max_concurrent):
         texts.append(
-            f"{card.deployment.engine.title} runs {most:,} sequences at once unless it is told "
-            f"otherwise; {card.users:,} are counted here."
+            f"{d.engine.title} runs {d.engine.max_seqs:,} sequences at once unless it is told "
+            "otherwise."
         )
-    told = [{"level": "info", "field": "", "text": text} for text in texts]
-    return c.card_notes(card) + told
+    own = d.model.native_format
+    if d.weights.name != own:
+        texts.append(f"{d.model.name} is released in {own}; counted here are {d.weights.name}.")
+    return c.card_notes(card) + [{"level": "info", "field": "", "text": text} for text in texts]
 
 
 def _weak_spots(card):
@@ -198,7 +186,7 @@ def _weak_spots(card):
     d, load = card.deployment, card.workload
     tokens = (load.input_tokens, load.output_tokens, max(card.users, 1))
     found: dict = {}
-    for metric in design.ESTIMATED:
+    for metric in ("itl_ms", "ttft_ms", "output_tok_s_total"):
         names = failures.failure_modes(d, d.engine.family, *tokens, "", metric=metric)
         found |= {name: failures.mode(name) for name in names}
     return found.values()
@@ -210,73 +198,52 @@ def _warned(modes):
     return [{"level": "warning", "field": "", "text": text} for text in texts]
 
 
-def _span(made, limit=None):
-    """What the bar under a number shows; nothing where no interval was earned."""
-    if made.low == made.high:
-        return {}
-    span = {name: getattr(made, name) for name in ("low", "value", "high", "ceiling")}
-    return {"span": span | ({"limit": limit} if limit else {})}
-
-
-def _between(made, unit):
-    low, high = quantity(made.low, unit), quantity(made.high, unit)
-    return f"{low} to {high}"
-
-
-def _trail(card):
-    """Write how ceilings came about, and what took the estimates from there.
-
-    Gives back a function: the lines named, and the interval of one metric.
-    """
-    ceiling = {line.name: line for line in card.observed(ceiling=True).lines()}
+def _trail(card, quantity_name, unit, *names):
+    """Write how a ceiling came about, and what took the estimate from there."""
+    estimate = getattr(card.estimates, quantity_name)
+    ceiling = {line.name: line for line in card.ceiling_lines()}
     fitted = {line.name: line for line in card.estimate_lines()}
-
-    def written(metric, *names):
-        name, unit, scale = design.ESTIMATED[metric]
-        steps = ("decode step", "prefill", *names, name)
-        made = card.estimate(metric)
-        rows = (
-            "CEILING: what the spec sheet allows",
-            *(ceiling[step] for step in steps),
-            "",
-            "ESTIMATE: the same law with efficiencies fitted to measurements",
-            *(fitted[step] for step in ("efficiencies", *steps)),
-            "",
-            f"INTERVAL: four times in five within {_between(design.scaled(made, scale), unit)}",
-            _why(made),
-        )
-        return "\n".join(map(str, rows))
-
-    return written
+    steps = ("decode step", "prefill", *names)
+    rows = (
+        "CEILING: what the spec sheet allows",
+        *(ceiling[step] for step in steps if step in ceiling),
+        "",
+        "ESTIMATE: the same law with efficiencies fitted to measurements",
+        *(fitted[step] for step in ("efficiencies", *steps)),
+        "",
+        f"INTERVAL: {design.expected(estimate, unit)}, four times in five",
+        _why(estimate),
+    )
+    return "\n".join(map(str, rows))
 
 
-def _why(made):
-    return textwrap.fill(f"Why this wide: {made.reason}.", LINE)
+def _why(estimate):
+    return textwrap.fill(f"Why this wide: {estimate.reason}.", LINE)
 
 
-def _speed(card, slo, trail):
-    rate = card.estimated_tok_s_user
-    best = card.observed(ceiling=True).decode.itl_s
-    gap = quantity(1 / rate.value, "s")
-    turned = Line("tok/s per user", "1 / itl", f"1 / {gap}", quantity(rate.value, "tok/s"))
+def _speed(card):
+    rate, gap = card.estimates.tok_s_user, card.estimates.itl_s
+    text = quantity(gap.value, "s")
+    turned = Line("tok/s per user", "1 / itl", f"1 / {text}", quantity(rate.value, "tok/s"))
+    bound = 1 / card.slo.itl_s if card.slo.itl_s else None
     return {
         "label": "Speed of one user",
         "value": digits(rate.value),
         "unit": "tok/s",
-        "note": f"with other users' prompts in it; decoding alone at most {digits(1 / best)}",
-        "explain": f"{trail('itl_ms')}\n\n{turned}",
-    } | _span(rate, 1 / slo.itl_s if slo.itl_s else None)
+        "note": f"{text} between tokens, other users' prompts in it",
+        "explain": f"{_trail(card, 'itl_s', 's', 'queue', 'itl')}\n\n{turned}",
+    } | c.span(rate, bound)
 
 
-def _users(card, slo, most, crowds):
-    books, limited = card.books, card.starts and (slo.itl_s or slo.ttft_s)
-    room, wanted = f"{books.max_concurrent:,} have room", f"{card.workload.concurrency:,} wanted"
-    parts = [f"MEMORY: a ledger, no estimate\n{c.arithmetic(books)}"]
+def _users(card, most, crowds):
+    ledger, limited = card.ledger, card.starts and (card.slo.itl_s or card.slo.ttft_s)
+    room, wanted = f"{ledger.max_concurrent:,} have room", f"{card.workload.concurrency:,} wanted"
+    parts = [f"MEMORY: a ledger\n{c.arithmetic(ledger)}"]
     if limited:
-        rows = ["LIMITS: the most users whose estimates keep them"]
+        rows = ["LIMITS: the most users whose estimates meet them"]
         for users, trial in sorted(crowds.items()):
             rows.append(f"at {users:,} user{'s' if users > 1 else ''}")
-            rows += [f"    {check.sentence}" for check in trial.checks(slo)]
+            rows += [f"    {limit.sentence}" for limit in trial.limits if limit.unit == "s"]
         parts += ["\n".join(rows), _why(most)]
     return {
         "label": "Max concurrent users",
@@ -284,20 +251,20 @@ def _users(card, slo, most, crowds):
         "unit": "users",
         "note": f"within your limits; {room}, {wanted}" if limited else f"{room}, {wanted}",
         "explain": "\n\n".join(parts),
-    } | _span(most)
+    } | c.span(most)
 
 
-def _first_token(card, slo, trail):
-    made = design.scaled(card.estimate("ttft_ms"), 1e-3)
-    value, unit = quantity(made.value, "s").split()
+def _first_token(card):
+    estimate = card.estimates.ttft_s
+    value, unit = quantity(estimate.value, "s").split()
     scale = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
     return {
         "label": "Time to first token",
         "value": value,
         "unit": unit,
         "note": "the mean, when users ask again as soon as they are answered",
-        "explain": trail("ttft_ms", "itl"),
-    } | _span(design.scaled(made, scale), slo.ttft_s and slo.ttft_s * scale)
+        "explain": _trail(card, "ttft_s", "s", "queue", "ttft"),
+    } | c.span(estimate, card.slo.ttft_s, scale)
 
 
 class _Money:
@@ -305,13 +272,13 @@ class _Money:
 
     def __init__(self, card, state):
         self.card, self.duty = card, state["duty"] / 100
-        self.busy = card.estimated_usd_mtok
-        self.part = self.busy and design.scaled(self.busy, 1 / self.duty)
+        self.busy = card.usd_mtok
+        self.part = self.busy and self.busy.scaled(1 / self.duty)
         answer, prompt = state["api"] or 0, state["api_in"] or 0
         self.api = design.api_usd_mtok(card.workload, usd_mtok_input=prompt, usd_mtok_output=answer)
         self.asked = f"${answer:,.2f} for answers and ${prompt:,.2f} for prompts"
 
-    def number(self, trail):
+    def number(self):
         """The headline: cards busy always, and part of the time in the note."""
         if not self.busy:
             note = f"{c.card_title(self.card.deployment.gpu)} has no rent here: enter one"
@@ -322,13 +289,6 @@ class _Money:
                 "note": note,
                 "explain": "",
             }
-        seen = quantity(self.card.estimate("output_tok_s_total").value, "tok/s")
-        price = Line(
-            "usd_mtok",
-            "rent / 3600 / output_rate x 1e6",
-            f"{quantity(self.card.usd_h, 'USD/h')} / 3600 / {seen} x 1e6",
-            quantity(self.busy.value, "USD/Mtok"),
-        )
         at_duty = Line(
             "usd_mtok at duty",
             "usd_mtok / duty",
@@ -337,8 +297,8 @@ class _Money:
         )
         even = self.break_even()
         lines = [
-            trail("output_tok_s_total", "itl", "ttft"),
-            f"{price}\n{at_duty}",
+            _trail(self.card, "output_tok_s", "tok/s", "queue", "itl", "ttft", "output_rate"),
+            f"{self.card.price_line()}\n{at_duty}",
             *([even.explain()] if even else []),
         ]
         return {
@@ -347,14 +307,14 @@ class _Money:
             "unit": "",
             "note": f"cards always busy; busy {self.duty:.0%} of the hours ${self.part.value:,.2f}",
             "explain": "\n\n".join(lines),
-        } | _span(self.busy)
+        } | c.span(self.busy)
 
     def break_even(self):
         if not self.busy or not self.api:
             return None
         return design.break_even(
             usd_h=self.card.usd_h,
-            output_tok_s=self.card.estimate("output_tok_s_total").value,
+            output_tok_s=self.card.estimates.output_tok_s.value,
             api_usd_mtok=self.api,
         )
 
@@ -413,69 +373,59 @@ def _usd_h(row):
 
 def _numbers(card, money):
     """Every number at the users served: ceiling, estimate, interval."""
-    up, seen = card.observed(ceiling=True), card.observed()
-    gap, wait = (design.scaled(card.estimate(m), 1e-3) for m in ("itl_ms", "ttft_ms"))
-    first_s = seen.decode.efficiency.first_token_s
+    best, served, e = card.estimates.ceiling, card.estimates.served, card.estimates
 
-    def estimated(name, made, unit):
-        return [
-            name,
-            quantity(made.ceiling, unit),
-            quantity(made.value, unit),
-            _between(made, unit),
-        ]
+    def estimated(name, estimate, unit):
+        interval = estimate.doubt
+        if not interval:
+            interval = f"{quantity(estimate.low, unit)} to {quantity(estimate.high, unit)}"
+        numbers = (quantity(x, unit) for x in (estimate.ceiling, estimate.value))
+        return [name, *numbers, interval]
 
-    def derived(name, ceiling, value, unit):
-        return [name, quantity(ceiling, unit), quantity(value, unit), "-"]
+    def derived(name, attribute, unit):
+        numbers = (quantity(getattr(x, attribute), unit) for x in (best, served))
+        return [name, *numbers, "-"]
 
-    others = (card.users - 1) if seen.served else 0
     rows = [
-        derived("Gap between tokens, nobody prefilling", up.decode.itl_s, seen.decode.itl_s, "s"),
-        estimated("Gap between tokens, served", gap, "s"),
-        derived(
-            "Speed of one user, nobody prefilling", 1 / up.decode.itl_s, 1 / seen.decode.itl_s,
-            "tok/s",
-        ),
-        estimated("Speed of one user, served", card.estimated_tok_s_user, "tok/s"),
-        derived("First token, cards idle", up.prompt.total_s, seen.prompt.total_s + first_s, "s"),
-        estimated("First token, mean under load", wait, "s"),
-        derived(
-            "First token, last of all at once",
-            up.prompt.total_s + others * up.prompt.share_s,
-            seen.prompt.total_s + first_s + others * seen.prompt.share_s,
-            "s",
-        ),
-        estimated("Output of all users", card.estimate("output_tok_s_total"), "tok/s"),
-    ]  # fmt: skip
+        derived("Gap between tokens, nobody prefilling", "itl_decode_s", "s"),
+        estimated("Gap between tokens", e.itl_s, "s"),
+        estimated("Speed of one user", e.tok_s_user, "tok/s"),
+        derived("First token, cards idle", "ttft_idle_s", "s"),
+        estimated("First token, mean", e.ttft_s, "s"),
+        derived("First token, last of all at once", "ttft_burst_s", "s"),
+        estimated("Output of all users", e.output_tok_s, "tok/s"),
+    ]
     if money.busy:
         rows.append(estimated("$/M output, always busy", money.busy, "USD/Mtok"))
         rows.append(estimated(f"$/M output, busy {money.duty:.0%}", money.part, "USD/Mtok"))
     return {
-        "caption": f"All numbers at {card.users:,} users",
+        "caption": f"All numbers at {card.workload.concurrency:,} users",
         "columns": ["Measure", "Ceiling", "Estimate", "Four times in five"],
         "rows": rows,
         "highlight": [],
     }
 
 
-def _more_or_fewer(card, slo, crowds):
-    """Show what more and fewer users do to the same deployment, by estimate."""
+def _more_or_fewer(card, crowds):
+    """Show what more and fewer users do to the same deployment."""
     rows, levels = [], []
     for users, trial in sorted(crowds.items()):
-        price, held = trial.estimated_usd_mtok, all(check.met for check in trial.checks(slo))
+        e = trial.estimates
+        latency = [limit for limit in trial.limits if limit.unit == "s"]
+        worst = min(latency, key=lambda limit: limit.headroom, default=None)
         rows.append(
             [
                 f"{users:,}",
-                quantity(trial.estimated_tok_s_user.value, "tok/s"),
-                quantity(trial.estimate("ttft_ms").value / 1e3, "s"),
-                quantity(price.value, "USD/Mtok") if price else "-",
-                "kept" if held else "missed",
+                quantity(e.tok_s_user.value, "tok/s"),
+                quantity(e.ttft_s.value, "s"),
+                quantity(e.usd_mtok.value, "USD/Mtok") if e.usd_mtok else "-",
+                f"{worst.name} {worst.words}" if worst else "-",
             ]
         )
-        levels.append([None, None, None, "good" if held else "bad"])
+        levels.append([None, None, None, worst and c.LEVELS[worst.verdict]])
     return {
-        "caption": "More or fewer users, by estimate",
-        "columns": ["Users", "Speed of one", "First token", "$/M output", "Latency limits"],
+        "caption": "More or fewer users",
+        "columns": ["Users", "Speed of one", "First token", "$/M output", "Tightest latency"],
         "rows": rows,
         "levels": levels,
         "highlight": [sorted(crowds).index(card.users)],

@@ -96,24 +96,29 @@ def _kv_formats():
     return catalog.formats(kv=True)
 
 
-def load_fields(load):
+def load_fields(load, *, optional_users=False):
     """List the inputs that make a load.
 
     Parameters
     ----------
     load : Workload
-        Where an untouched calculator opens [-].
+        Where an untouched calculator opens.
+    optional_users : bool
+        Whether the users may be left to the kernel, which takes the most that meet
+        the limits.
 
     Returns
     -------
     tuple of Field
-        in, out, users and prefix [-].
+        in, out, users and prefix.
     """
     prompt, answer, users = load.input_tokens, load.output_tokens, load.concurrency
     return (
         Field("in", "tokens", prompt, "Prompt", 1, MOST_TOKENS, unit="tokens"),
         Field("out", "tokens", answer, "Answer", 1, MOST_TOKENS, unit="tokens"),
-        Field("users", "whole", users, "Users at once", 1, MOST_USERS, unit="users"),
+        Field("users", "whole", users, "Users at once", 1, MOST_USERS, unit="users",
+              optional=optional_users,
+              help="Empty for the most that meet the limits." if optional_users else ""),
         Field("prefix", "tokens", load.shared_prefix_tokens, "Shared by all", 0, MOST_TOKENS,
               unit="tokens", help="The start of every prompt, kept once by a prefix cache."),
     )  # fmt: skip
@@ -158,7 +163,7 @@ def load(state):
     BadInput
         When the prefix is longer than the prompt.
     """
-    return Workload(state["in"], state["out"], state["users"], state["prefix"])
+    return Workload(state["in"], state["out"], state["users"] or 1, state["prefix"])
 
 
 def limits(state):
@@ -641,8 +646,35 @@ def notes(deployment, context_tokens):
     """
     load = Workload(input_tokens=max(context_tokens - 1, 1), output_tokens=1)
     # The calculators of memory show no price, so a missing rent is no news there.
-    texts = [text for text in design.warnings(deployment, load) if " no rent " not in text]
-    return [{"level": "info", "field": "", "text": text} for text in texts]
+    shown = [note for note in design.warnings(deployment, load) if note.about != "rent"]
+    return [{"level": "info", "field": "", "text": note.text} for note in shown]
+
+
+# How a verdict is coloured.
+LEVELS = {"met": "good", "likely": "warn", "missed": "bad", "impossible": "bad"}
+
+
+def span(estimate, limit=None, scale=1.0):
+    """Give what the bar under a number shows.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        The number.
+    limit : float, optional
+        What it is held against, in the same unit.
+    scale : float
+        From its unit to the one that is shown.
+
+    Returns
+    -------
+    dict
+        The part of a headline; empty where there is no interval to rely on.
+    """
+    if estimate.low == estimate.high or estimate.doubt:
+        return {}
+    ends = {name: getattr(estimate, name) * scale for name in ("low", "value", "high", "ceiling")}
+    return {"span": ends | ({"limit": limit * scale} if limit else {})}
 
 
 def card_notes(card):
@@ -659,8 +691,9 @@ def card_notes(card):
         Messages [-].
     """
     lead = f"{card.label}: " if card.label else ""
-    # The kernel names its own argument; here that is the input "Card rent".
-    texts = [text.replace("give usd_h", "enter the card rent") for text in card.warnings]
+    name = card.deployment.gpu.name
+    rent = f"The catalogue has no rent for {name}: enter the card rent for prices."
+    texts = [rent if note.about == "rent" else note.text for note in card.warnings]
     return [{"level": "info", "field": "", "text": lead + text} for text in texts]
 
 

@@ -7,6 +7,7 @@ be looked at is one of the kernel's quantities.
 from dataclasses import dataclass
 
 from llmcap_kernel import sweep
+from llmcap_kernel.design.limits import ROOM_SHARE
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.spec import Slo, Workload
 
@@ -49,11 +50,11 @@ class Show:
 
 
 SHOWS = {
-    "gap": Show("itl_s", "Gap between tokens, served", "shortest gap",
+    "gap": Show("itl_s", "Gap between tokens", "shortest gap",
                 "mean gap between tokens, ms", "ms", 1e3),
-    "rate": Show("tok_s_user", "Decode rate of one user", "fastest decode",
-                 "tokens a second of one user, nobody prefilling", "tok/s"),
-    "ttft": Show("ttft_s", "First token, mean wait", "shortest wait", "mean wait, s", "s"),
+    "rate": Show("tok_s_user", "Speed of one user", "fastest answers",
+                 "tokens a second of one user", "tok/s"),
+    "ttft": Show("ttft_s", "First token, mean", "shortest wait", "mean wait, s", "s"),
     "fit": Show("max_concurrent", "Users that fit", "most room", "users that fit", "users"),
     "price": Show("usd_mtok", "$/M output tokens", "lowest price",
                   "USD for a million output tokens", "/M output"),
@@ -131,13 +132,15 @@ class Question:
 
     def interval(self, made):
         """Write an estimate and its interval."""
+        if made.doubt:
+            return f"{self.said(made.value)} ({made.doubt})"
         low, high = self.number(made.low), self.number(made.high)
         return f"{self.said(made.value)} ({low} to {high})"
 
     @property
     def has_ceiling(self):
         """Whether a spec sheet bounds what is shown."""
-        return bool(self.what.metric)
+        return self.what.estimated
 
     def point(self, x, made, label, at_stop=True):
         """Turn an estimate into a point of the figure."""
@@ -188,7 +191,7 @@ class Question:
         if not self.has_ceiling:
             return (
                 "Users that fit are counted from the memory ledger, which measured engines follow "
-                f"within {sweep.FIT_SHARE:.0%}."
+                f"within {ROOM_SHARE:.0%}."
             )
         bar, mark = "Whiskers", "Open marks"
         if self.variable.load:

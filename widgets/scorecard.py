@@ -66,7 +66,7 @@ def view(state):
 
 def _parts(card):
     load = card.cards[0].workload
-    level = "good" if card.winner else "bad"
+    level = c.LEVELS[card.winner.limits[0].verdict] if card.winner else "bad"
     return {
         "headline": [_headline(one) for one in card.cards],
         "status": {"level": level, "text": card.verdict},
@@ -74,10 +74,9 @@ def _parts(card):
         "tables": [_table(card)],
         "sentences": [
             f"All columns serve the same {load.concurrency:,} users of {load.input_tokens:,} + "
-            f"{load.output_tokens:,} tokens. Where fewer fit, speed and price are those of the "
-            "users who do.",
-            "Speeds and prices are ceilings, what the spec sheets allow, except in the rows that "
-            "say estimated.",
+            f"{load.output_tokens:,} tokens. Where fewer have room, the others wait for it.",
+            "Numbers are estimates with the range that held four measurements of five. A ceiling is "
+            "what the spec sheet allows.",
         ],
         "messages": [m for one in card.cards for m in c.card_notes(one)],
     }
@@ -90,15 +89,15 @@ def _headline(card):
     elif card.usd_mtok is None:
         value, unit = "no price", ""
     else:
-        value, unit = quantity(card.usd_mtok, "USD/Mtok").removesuffix("/M"), "/M output, ceiling"
-    verdict = "meets every limit" if card.meets_all else f"misses {limit.name}"
+        price = quantity(card.usd_mtok.value, "USD/Mtok")
+        value, unit = price.removesuffix("/M"), "/M output"
     return {
         "label": columns.title(card),
         "value": value,
         "unit": unit,
-        "note": f"{verdict}; {limit.sentence}",
+        "note": f"{limit.name} {limit.words}: {limit.sentence}",
         "explain": card.explain(),
-    }
+    } | (c.span(card.usd_mtok) if card.starts and card.usd_mtok else {})
 
 
 def _figure(card):
@@ -136,7 +135,7 @@ def _table(card):
 
 def _level(name, card):
     if name == "Fits":
-        return "good" if card.books.fits else "bad"
+        return "good" if card.fits else "bad"
     if name == "Binding constraint":
-        return "good" if card.limits[0].met else "bad"
+        return c.LEVELS[card.limits[0].verdict]
     return None

@@ -58,7 +58,9 @@ class Field:
     group : str
         The deployment it belongs to, where a calculator has several [-].
     help : str
-        One sentence for whoever asks what it means [-].
+        One sentence for whoever asks what it means.
+    optional : bool
+        Whether it may be left empty, which leaves the choice to the kernel.
 
     Examples
     --------
@@ -77,6 +79,7 @@ class Field:
     unit: str = ""
     group: str = ""
     help: str = ""
+    optional: bool = False
 
     @property
     def title(self):
@@ -101,7 +104,7 @@ class Field:
         BadInput
             When it is none.
         """
-        if self.default is None and raw in (None, ""):
+        if (self.optional or self.default is None) and raw in (None, ""):
             return None
         if self.kind == "name":
             return self._name(raw)
@@ -296,8 +299,9 @@ class Form:
         parts = [f"v={versions.FORM}"]
         for field in self.fields:
             value = state[field.name]
-            if value != field.default and value is not None:
-                parts.append(f"{field.name}={quote(field.spell(value), safe='/.,:-')}")
+            if value != field.default:
+                text = "" if value is None else field.spell(value)
+                parts.append(f"{field.name}={quote(text, safe='/.,:-')}")
         parts += [f"{key}={stamp}" for key, stamp in versions.stamps().items()]
         return "&".join(parts)
 

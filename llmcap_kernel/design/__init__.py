@@ -7,7 +7,7 @@ walks many and keeps a line on why each was passed over.
 
 from .cards import MAX_FRACTION, Card, card, least_fraction
 from .fleets import HOURS_MONTH, BreakEven, Fleet, api_usd_mtok, break_even, fleet
-from .limits import VERDICTS, Limit, expected, limits, room, warnings
+from .limits import VERDICTS, Limit, Note, expected, limits, room, warnings
 from .scorecards import (
     WORKED_SLO,
     WORKED_WORKLOAD,
@@ -28,6 +28,7 @@ __all__ = [
     "Card",
     "Fleet",
     "Limit",
+    "Note",
     "Scorecard",
     "Search",
     "api_usd_mtok",

@@ -7,7 +7,7 @@ from .. import calibration, capacity
 from ..calibration import Estimates
 from ..explain import Explained, Line, quantity
 from ..spec import Deployment, Slo, Workload
-from .limits import Limit, expected, limits, warnings
+from .limits import Limit, Note, expected, limits, warnings
 
 MAX_FRACTION = 0.98  # the driver needs the rest of a card
 
@@ -46,7 +46,7 @@ class Card(Explained):
         return limits(self.ledger, self.estimates, self.slo)
 
     @cached_property
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Note, ...]:
         """What to know before trusting it."""
         return warnings(self.deployment, self.workload)
 

@@ -1,6 +1,7 @@
 """Limits of a deployment: what is asked, what can be expected, and what to be warned of."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .. import bandwidth, calibration
 from ..calibration import Estimate
@@ -212,7 +213,22 @@ def _room_words(users, wanted):
     return f"room for {users:,} user{'s' if users > 1 else ''}, {wanted:,} wanted"
 
 
-def warnings(deployment, workload):
+class Note(NamedTuple):
+    """Something to know before trusting a number.
+
+    Attributes
+    ----------
+    about : str
+        "context", "cache", "compute", "format", "network", "rent" or "model".
+    text : str
+        One sentence.
+    """
+
+    about: str
+    text: str
+
+
+def warnings(deployment, workload) -> tuple[Note, ...]:
     """Name what a reader should know before trusting the numbers.
 
     Parameters
@@ -224,52 +240,57 @@ def warnings(deployment, workload):
 
     Returns
     -------
-    tuple of str
-        One sentence each; empty when there is nothing to say.
+    tuple of Note
+        Empty when there is nothing to say.
 
     Examples
     --------
     >>> from llmcap_kernel.spec import Workload
     >>> from llmcap_kernel import catalog
     >>> d = catalog.deployment(model="llama-3-70b", gpu="h100-sxm", tp=4)
-    >>> warnings(d, Workload(100_000, 1000))[0][:46]
+    >>> warnings(d, Workload(100_000, 1000))[0].text[:46]
     'The context of 101,000 tokens is beyond the 8,'
     """
     d, model, out = deployment, deployment.model, []
+    latent = any(a.latent_dim for a in model.attention)
     if workload.context_tokens > model.max_context_tokens:
-        out.append(
+        text = (
             f"The context of {workload.context_tokens:,} tokens is beyond the "
             f"{model.max_context_tokens:,} that {model.name} was configured for."
         )
-    if model.kv_heads and d.tp > model.kv_heads and not d.dp_attention:
-        latent = any(a.latent_dim for a in model.attention)
-        if not latent:
-            out.append(
-                f"tp is {d.tp} and {model.name} has {model.kv_heads} KV heads: the cache is "
-                f"split {model.kv_heads} ways and copied on the rest."
-            )
-    if d.tp > 1 and not d.dp_attention and any(a.latent_dim for a in model.attention):
-        out.append(
+        out.append(Note("context", text))
+    if model.kv_heads and d.tp > model.kv_heads and not d.dp_attention and not latent:
+        text = (
+            f"tp is {d.tp} and {model.name} has {model.kv_heads} KV heads: the cache is "
+            f"split {model.kv_heads} ways and copied on the rest."
+        )
+        out.append(Note("cache", text))
+    if d.tp > 1 and not d.dp_attention and latent:
+        text = (
             f"{model.name} keeps one latent for all heads: each of the {d.tp} cards holds the "
             "whole cache. Data-parallel attention would split it by user."
         )
+        out.append(Note("cache", text))
     dtype, _ = bandwidth.compute_dtype(d.gpu, d.weights)
     if d.weights.compute and dtype != d.weights.compute[0]:
-        out.append(
+        text = (
             f"{d.gpu.title} has no {d.weights.compute[0]} units: {d.weights.name} weights keep "
             f"their bytes and compute in {dtype}."
         )
+        out.append(Note("compute", text))
     if d.weights.covers and not any(t.role in d.weights.covers for t in model.tensors):
-        out.append(
+        text = (
             f"{d.weights.name} converts {', '.join(d.weights.covers)} weights only and "
             f"{model.name} has none: all of them stay in 16 bits."
         )
+        out.append(Note("format", text))
     if d.tp > d.gpu.max_per_node:
-        out.append(
+        text = (
             f"tp is {d.tp} and a node joins {d.gpu.max_per_node} {d.gpu.name}: collectives "
             f"cross the network at {quantity(bandwidth.link_bandwidth_bytes_s(d), 'bytes/s')}."
         )
+        out.append(Note("network", text))
     if not d.gpu_usd_h:
-        out.append(f"The catalogue has no rent for {d.gpu.name}: give usd_h for prices.")
-    out.extend(model.notes)
-    return tuple(out)
+        text = f"The catalogue has no rent for {d.gpu.name}: give usd_h for prices."
+        out.append(Note("rent", text))
+    return (*out, *(Note("model", text) for text in model.notes))

@@ -82,8 +82,8 @@ class Scorecard(Explained):
                 out += wrapped(c.fits_text, "   ")
         out += ["", *wrapped(self.verdict, later="")]
         for c in self.cards:
-            for text in c.warnings:
-                out += ["", *wrapped(text, f"note, {c.label}: ")]
+            for note in c.warnings:
+                out += ["", *wrapped(note.text, f"note, {c.label}: ")]
         return "\n".join(out)
 
     def lines(self):
