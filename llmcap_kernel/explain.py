@@ -7,6 +7,7 @@ here and nowhere deeper, because this is where people read.
 
 import math
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -21,20 +22,20 @@ _SCALES = {"params": _COUNTS, "s": _TIMES} | {
 }
 
 
-def digits(value, figures=3):
+def digits(value: float, figures: int = 3) -> str:
     """Write a number with a few significant figures and no exponent.
 
     Parameters
     ----------
     value : float
-        The number [-].
+        The number.
     figures : int
-        How many significant figures to keep [-].
+        How many significant figures to keep.
 
     Returns
     -------
     str
-        Such as "1,171" or "0.0137" [-].
+        Such as "1,171" or "0.0137".
 
     Examples
     --------
@@ -56,24 +57,24 @@ def digits(value, figures=3):
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def quantity(value, unit, figures=3):
+def quantity(value: float, unit: str, figures: int = 3) -> str:
     """Write a value of the kernel the way a person reads it.
 
     Parameters
     ----------
     value : float
-        The value in SI [-].
+        The value in SI.
     unit : str
         Its unit: "bytes", "GiB" (for bytes shown in binary), "bytes/s", "FLOP",
         "FLOP/s", "params", "s", "USD/Mtok", "USD/h", "tok/s", "tokens" or any
-        other word [-].
+        other word.
     figures : int
-        Significant figures [-].
+        Significant figures.
 
     Returns
     -------
     str
-        Number and unit [-].
+        Number and unit.
 
     Examples
     --------
@@ -90,7 +91,7 @@ def quantity(value, unit, figures=3):
     return f"{digits(value, figures)} {unit}".strip()
 
 
-def _scaled(value, scales, figures):
+def _scaled(value: float, scales: Sequence[tuple[float, str]], figures: int) -> tuple[float, str]:
     """Bring a value to the largest unit it fills once it is rounded: 999.9 M is 1 B."""
     if not math.isfinite(value):
         return value, next(word for scale, word in scales if scale == 1.0)
@@ -100,20 +101,20 @@ def _scaled(value, scales, figures):
     return value / scale, word
 
 
-def wrapped(text, first="", later="   "):
+def wrapped(text: str, first: str = "", later: str = "   ") -> list[str]:
     """Break a sentence into lines that a narrow page holds.
 
     Parameters
     ----------
     text : str
-        The sentence [-].
+        The sentence.
     first, later : str
-        What the first line and the others begin with [-].
+        What the first line and the others begin with.
 
     Returns
     -------
     list of str
-        Lines of 60 characters at most [-].
+        Lines of 60 characters at most.
 
     Examples
     --------
@@ -130,15 +131,15 @@ class Line:
     Parameters
     ----------
     name : str
-        What is computed [-].
+        What is computed.
     formula : str
-        The formula in names [-].
+        The formula in names.
     numbers : str
-        The same formula with the numbers in it [-].
+        The same formula with the numbers in it.
     value : str
-        The value and its unit, as a person reads it [-].
+        The value and its unit, as a person reads it.
     source : str
-        Where the formula or the figure stands [-].
+        Where the formula or the figure stands.
 
     Examples
     --------
@@ -154,7 +155,7 @@ class Line:
     value: str
     source: str = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         pad = "\n" + " " * len(self.name) + " = "
         parts = [self.formula, self.numbers, self.value]
         kept = [p for i, p in enumerate(parts) if p and p not in parts[:i]]
@@ -164,27 +165,27 @@ class Line:
 class Explained:
     """What every result has: lines of arithmetic, as text and as a table."""
 
-    def lines(self):
+    def lines(self) -> tuple[Line, ...]:
         """Give the lines of arithmetic, first things first.
 
         Returns
         -------
         tuple of Line
-            The derivation [-].
+            The derivation.
         """
         return ()
 
-    def explain(self):
+    def explain(self) -> str:
         """Write the derivation.
 
         Returns
         -------
         str
-            Formula, numbers and value of each line [-].
+            Formula, numbers and value of each line.
         """
         return "\n".join(str(line) for line in self.lines())
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><th scope='row'>{escape(line.name)}</th><td>{escape(line.formula)}</td>"
             f"<td>{escape(line.numbers)}</td><td>{escape(line.value)}</td></tr>"

@@ -6,12 +6,14 @@ Which of the two takes longer is the roofline. Formulas take plain numbers, or
 arrays; the functions at the end unpack a `Deployment` and call them.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from .numeric import maximum, minimum, where
+from .numeric import Number, maximum, minimum, where
+from .spec import Attention, Deployment, Format, Model, Tensor
 
 
-def matmul_flops(*, params, tokens):
+def matmul_flops(*, params: Number, tokens: Number) -> Number:
     """Count the work of multiplying tokens with weights.
 
     One multiply and one add for each parameter and token.
@@ -19,7 +21,7 @@ def matmul_flops(*, params, tokens):
     Parameters
     ----------
     params : float or array
-        Parameters a token is multiplied with [-].
+        Parameters a token is multiplied with.
     tokens : float or array
         Tokens in the pass [tokens].
 
@@ -40,7 +42,7 @@ def matmul_flops(*, params, tokens):
     return 2 * params * tokens
 
 
-def attention_flops(*, heads, qk_dim, v_dim, tokens_read):
+def attention_flops(*, heads: Number, qk_dim: Number, v_dim: Number, tokens_read: Number) -> Number:
     """Count the work of one query token against the tokens it attends to.
 
     Scores take `2 heads qk_dim` a token, the weighted sum `2 heads v_dim`.
@@ -48,7 +50,7 @@ def attention_flops(*, heads, qk_dim, v_dim, tokens_read):
     Parameters
     ----------
     heads : float or array
-        Query heads [-].
+        Query heads.
     qk_dim, v_dim : float or array
         Width of a key and of a value [elements].
     tokens_read : float or array
@@ -71,13 +73,15 @@ def attention_flops(*, heads, qk_dim, v_dim, tokens_read):
     return 2 * heads * (qk_dim + v_dim) * tokens_read
 
 
-def gqa_elements_per_token(*, kv_heads, head_dim, v_head_dim=None):
+def gqa_elements_per_token(
+    *, kv_heads: Number, head_dim: Number, v_head_dim: Number | None = None
+) -> Number:
     """Count what grouped-query attention keeps for a token in one layer.
 
     Parameters
     ----------
     kv_heads : float or array
-        Key-value heads [-].
+        Key-value heads.
     head_dim : float or array
         Width of a key [elements].
     v_head_dim : float or array, optional
@@ -100,7 +104,7 @@ def gqa_elements_per_token(*, kv_heads, head_dim, v_head_dim=None):
     return kv_heads * (head_dim + (head_dim if v_head_dim is None else v_head_dim))
 
 
-def mla_elements_per_token(*, latent_dim, rope_dim):
+def mla_elements_per_token(*, latent_dim: Number, rope_dim: Number) -> Number:
     """Count what multi-head latent attention keeps for a token in one layer.
 
     Parameters
@@ -127,7 +131,7 @@ def mla_elements_per_token(*, latent_dim, rope_dim):
     return latent_dim + rope_dim
 
 
-def experts_touched(*, experts, experts_per_token, tokens):
+def experts_touched(*, experts: Number, experts_per_token: Number, tokens: Number) -> Number:
     """Expect how many experts of a layer a batch makes the card read.
 
     With even routing an expert is missed by one token with probability
@@ -136,16 +140,16 @@ def experts_touched(*, experts, experts_per_token, tokens):
     Parameters
     ----------
     experts : float or array
-        Routed experts E [-].
+        Routed experts E.
     experts_per_token : float or array
-        Experts k a token visits [-].
+        Experts k a token visits.
     tokens : float or array
         Tokens in the pass [tokens].
 
     Returns
     -------
     float or array
-        Expected distinct experts, `E (1 - (1 - k/E)^tokens)` [-].
+        Expected distinct experts, `E (1 - (1 - k/E)^tokens)`.
 
     Examples
     --------
@@ -155,7 +159,7 @@ def experts_touched(*, experts, experts_per_token, tokens):
     return experts * (1 - (1 - experts_per_token / experts) ** tokens)
 
 
-def routing_load(*, experts, experts_per_token):
+def routing_load(*, experts: Number, experts_per_token: Number) -> Number:
     """Weigh a layer's routing against one of 256 experts of which 8 answer.
 
     Scoring, sorting and gathering take longer the more experts there are and
@@ -166,14 +170,14 @@ def routing_load(*, experts, experts_per_token):
     Parameters
     ----------
     experts : float or array
-        Routed experts E [-].
+        Routed experts E.
     experts_per_token : float or array
-        Experts k a token visits [-].
+        Experts k a token visits.
 
     Returns
     -------
     float or array
-        `sqrt(E / 256) k / 8` [-].
+        `sqrt(E / 256) k / 8`.
 
     Examples
     --------
@@ -185,7 +189,7 @@ def routing_load(*, experts, experts_per_token):
     return (experts / 256) ** 0.5 * experts_per_token / 8
 
 
-def arithmetic_intensity(*, flops, bytes_moved):
+def arithmetic_intensity(*, flops: Number, bytes_moved: Number) -> Number:
     """Divide work by traffic.
 
     Parameters
@@ -212,7 +216,7 @@ def arithmetic_intensity(*, flops, bytes_moved):
     return flops / bytes_moved
 
 
-def ridge_point(*, flop_s, bandwidth_bytes_s):
+def ridge_point(*, flop_s: Number, bandwidth_bytes_s: Number) -> Number:
     """Find the intensity at which a card turns from memory to compute bound.
 
     Parameters
@@ -239,7 +243,9 @@ def ridge_point(*, flop_s, bandwidth_bytes_s):
     return flop_s / bandwidth_bytes_s
 
 
-def roofline_s(*, flops, bytes_moved, flop_s, bandwidth_bytes_s):
+def roofline_s(
+    *, flops: Number, bytes_moved: Number, flop_s: Number, bandwidth_bytes_s: Number
+) -> Number:
     """Take the longer of computing and reading.
 
     Parameters
@@ -288,10 +294,10 @@ class Weights(NamedTuple):
     stored_bytes: float
     dense_read_bytes: float
     expert_read_bytes: float
-    by_role: dict
+    by_role: dict[str, float]
 
 
-def _shards(tensor, tp, kv_heads, dp_attention):
+def _shards(tensor: Tensor, tp: int, kv_heads: int, dp_attention: bool) -> int:
     attends = tensor.role == "attention"
     if tensor.split == "none" or (attends and dp_attention):
         return 1
@@ -300,12 +306,12 @@ def _shards(tensor, tp, kv_heads, dp_attention):
     return tp
 
 
-def _base_bytes(model, weights):
+def _base_bytes(weights: Format) -> float:
     """Bytes of an element that the weight format leaves alone."""
     return 4.0 if weights.name == "fp32" else 2.0
 
 
-def _padding(tensor, weights, model, tp):
+def _padding(tensor: Tensor, weights: Format, model: Model, tp: int) -> float:
     """Growth of an expert's matrix whose sides its kernel pads.
 
     gpt-oss pads one side (2 880 to 3 072) in the logs of a single card, rows m07898 and
@@ -319,7 +325,9 @@ def _padding(tensor, weights, model, tp):
     return growth * (-(-hidden // to) * to / hidden) if tp > 1 else growth
 
 
-def weight_bytes(model, weights, *, tp=1, pp=1, dp_attention=False):
+def weight_bytes(
+    model: Model, weights: Format, *, tp: int = 1, pp: int = 1, dp_attention: bool = False
+) -> Weights:
     """Add up a model's weights on one card, tensor by tensor.
 
     A format converts the roles it covers and leaves the others in 16 bit: an
@@ -330,13 +338,13 @@ def weight_bytes(model, weights, *, tp=1, pp=1, dp_attention=False):
     Parameters
     ----------
     model : Model
-        The model [-].
+        The model.
     weights : Format
-        How its weights are stored [-].
+        How its weights are stored.
     tp, pp : int
-        Cards that split a layer, and stages that split the layers [-].
+        Cards that split a layer, and stages that split the layers.
     dp_attention : bool
-        Whether every card holds all of the attention weights [-].
+        Whether every card holds all of the attention weights.
 
     Returns
     -------
@@ -353,7 +361,7 @@ def weight_bytes(model, weights, *, tp=1, pp=1, dp_attention=False):
     key = (weights.name, tp, pp, dp_attention)
     if key in model.memo:
         return model.memo[key]
-    base, per = _base_bytes(model, weights), weights.bytes_per_element
+    base, per = _base_bytes(weights), weights.bytes_per_element
     stage = -(-model.layers // pp) / model.layers
     by_role: dict[str, float] = {}
     dense, expert, ends = 0.0, 0.0, {"embedding": 0.0, "head": 0.0}
@@ -385,13 +393,13 @@ def weight_bytes(model, weights, *, tp=1, pp=1, dp_attention=False):
     return result
 
 
-def weights_of(deployment):
+def weights_of(deployment: Deployment) -> Weights:
     """Add up the weights of a deployment's fullest card.
 
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
 
     Returns
     -------
@@ -409,13 +417,13 @@ def weights_of(deployment):
     return weight_bytes(d.model, d.weights, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention)
 
 
-def kv_elements(attention):
+def kv_elements(attention: Attention) -> int:
     """Count what one layer of an attention kind adds to the cache for a token.
 
     Parameters
     ----------
     attention : Attention
-        The token mixer [-].
+        The token mixer.
 
     Returns
     -------
@@ -439,20 +447,20 @@ def kv_elements(attention):
     )
 
 
-def tokens_stored(attention, context_tokens):
+def tokens_stored(attention: Attention, context_tokens: Number) -> Number:
     """Say how many cache entries a layer keeps for a sequence.
 
     Parameters
     ----------
     attention : Attention
-        The token mixer [-].
+        The token mixer.
     context_tokens : float or array
         Tokens of the sequence so far [tokens].
 
     Returns
     -------
     float or array
-        Entries kept [-].
+        Entries kept.
 
     Examples
     --------
@@ -469,20 +477,20 @@ def tokens_stored(attention, context_tokens):
     return kept / attention.stride_tokens if attention.stride_tokens > 1 else kept
 
 
-def tokens_read(attention, context_tokens):
+def tokens_read(attention: Attention, context_tokens: Number) -> Number:
     """Say how many cache entries a decode step reads of a sequence.
 
     Parameters
     ----------
     attention : Attention
-        The token mixer [-].
+        The token mixer.
     context_tokens : float or array
         Tokens of the sequence so far [tokens].
 
     Returns
     -------
     float or array
-        Entries read; a sparse layer reads its best `topk_tokens` [-].
+        Entries read; a sparse layer reads its best `topk_tokens`.
 
     Examples
     --------
@@ -495,13 +503,21 @@ def tokens_read(attention, context_tokens):
     return minimum(kept, attention.topk_tokens) if attention.kind == "sparse" else kept
 
 
-def _kv_shards(attention, tp, dp_attention):
+def _kv_shards(attention: Attention, tp: int, dp_attention: bool) -> int:
     if dp_attention or attention.latent_dim:
         return 1  # one latent serves all heads, so every card needs all of it
     return min(tp, attention.kv_heads) if attention.kv_heads else tp
 
 
-def kv_bytes_per_sequence(model, kv, context_tokens, *, tp=1, pp=1, dp_attention=False):
+def kv_bytes_per_sequence(
+    model: Model,
+    kv: Format,
+    context_tokens: Number,
+    *,
+    tp: int = 1,
+    pp: int = 1,
+    dp_attention: bool = False,
+) -> Number:
     """Add up the cache of one sequence on one card.
 
     Tensor parallelism splits the cache by KV head and copies it beyond them; a
@@ -511,15 +527,15 @@ def kv_bytes_per_sequence(model, kv, context_tokens, *, tp=1, pp=1, dp_attention
     Parameters
     ----------
     model : Model
-        The model [-].
+        The model.
     kv : Format
-        How keys and values are stored [-].
+        How keys and values are stored.
     context_tokens : float or array
         Tokens of the sequence [tokens].
     tp, pp : int
-        Cards that split a layer, stages that split the layers [-].
+        Cards that split a layer, stages that split the layers.
     dp_attention : bool
-        Whether sequences are divided over the cards instead of heads [-].
+        Whether sequences are divided over the cards instead of heads.
 
     Returns
     -------
@@ -541,21 +557,28 @@ def kv_bytes_per_sequence(model, kv, context_tokens, *, tp=1, pp=1, dp_attention
     return _cache_bytes(model, kv, context_tokens, tokens_stored, 1, tp, pp, dp_attention)
 
 
-def kv_read_bytes_per_sequence(model, kv, context_tokens, *, tp=1, dp_attention=False):
+def kv_read_bytes_per_sequence(
+    model: Model,
+    kv: Format,
+    context_tokens: Number,
+    *,
+    tp: int = 1,
+    dp_attention: bool = False,
+) -> Number:
     """Add up what a decode step reads of one sequence's cache on one card.
 
     Parameters
     ----------
     model : Model
-        The model [-].
+        The model.
     kv : Format
-        How keys and values are stored [-].
+        How keys and values are stored.
     context_tokens : float or array
         Tokens of the sequence so far [tokens].
     tp : int
-        Cards that split a layer [-].
+        Cards that split a layer.
     dp_attention : bool
-        Whether sequences are divided over the cards instead of heads [-].
+        Whether sequences are divided over the cards instead of heads.
 
     Returns
     -------
@@ -572,8 +595,17 @@ def kv_read_bytes_per_sequence(model, kv, context_tokens, *, tp=1, dp_attention=
     return _cache_bytes(model, kv, context_tokens, tokens_read, 2, tp, 1, dp_attention)
 
 
-def _cache_bytes(model, kv, context_tokens, entries, state_passes, tp, pp, dp_attention):
-    total = 0.0
+def _cache_bytes(
+    model: Model,
+    kv: Format,
+    context_tokens: Number,
+    entries: Callable[[Attention, Number], Number],
+    state_passes: int,
+    tp: int,
+    pp: int,
+    dp_attention: bool,
+) -> Number:
+    total: Number = 0.0
     for a in model.attention:
         shards = _kv_shards(a, tp, dp_attention)
         layers = -(-a.layers // pp)
@@ -589,7 +621,15 @@ def _cache_bytes(model, kv, context_tokens, entries, state_passes, tp, pp, dp_at
     return total
 
 
-def kv_shared_bytes(model, kv, prefix_tokens, *, tp=1, pp=1, dp_attention=False):
+def kv_shared_bytes(
+    model: Model,
+    kv: Format,
+    prefix_tokens: Number,
+    *,
+    tp: int = 1,
+    pp: int = 1,
+    dp_attention: bool = False,
+) -> Number:
     """Add up the part of a cache that sequences with one prefix can share.
 
     Windows and states move on with each sequence, so only layers that keep
@@ -598,15 +638,15 @@ def kv_shared_bytes(model, kv, prefix_tokens, *, tp=1, pp=1, dp_attention=False)
     Parameters
     ----------
     model : Model
-        The model [-].
+        The model.
     kv : Format
-        How keys and values are stored [-].
+        How keys and values are stored.
     prefix_tokens : float or array
         Leading tokens the sequences have in common [tokens].
     tp, pp : int
-        Cards that split a layer, stages that split the layers [-].
+        Cards that split a layer, stages that split the layers.
     dp_attention : bool
-        Whether sequences are divided over the cards instead of heads [-].
+        Whether sequences are divided over the cards instead of heads.
 
     Returns
     -------
@@ -626,14 +666,14 @@ def kv_shared_bytes(model, kv, prefix_tokens, *, tp=1, pp=1, dp_attention=False)
     0.98304
     """
 
-    def whole(attention, context_tokens):
+    def whole(attention: Attention, context_tokens: Number) -> Number:
         keeps_all = attention.kind in ("full", "mla", "sparse")
         return tokens_stored(attention, context_tokens) if keeps_all else 0 * context_tokens
 
     return _cache_bytes(model, kv, prefix_tokens, whole, 0, tp, pp, dp_attention)
 
 
-def lora_params(model, rank):
+def lora_params(model: Model, rank: Number) -> Number:
     """Count the parameters of one low-rank adapter on every linear layer.
 
     Each matrix of `in x out` gets two of rank `r`: `r (in + out)`. One side of
@@ -643,14 +683,14 @@ def lora_params(model, rank):
     Parameters
     ----------
     model : Model
-        The base model [-].
+        The base model.
     rank : float or array
-        Rank of the adapter [-].
+        Rank of the adapter.
 
     Returns
     -------
     float or array
-        Parameters of the adapter; experts and tables have none [-].
+        Parameters of the adapter; experts and tables have none.
 
     References
     ----------
@@ -671,7 +711,7 @@ def lora_params(model, rank):
     return rank * model.memo["lora"]
 
 
-def attention_flops_per_token(model, context_tokens):
+def attention_flops_per_token(model: Model, context_tokens: Number) -> Number:
     """Count the attention work of one new token over all layers.
 
     MLA is counted as decode runs it, with the up-projections absorbed: every
@@ -680,7 +720,7 @@ def attention_flops_per_token(model, context_tokens):
     Parameters
     ----------
     model : Model
-        The model [-].
+        The model.
     context_tokens : float or array
         Tokens of the sequence so far [tokens].
 
@@ -716,7 +756,7 @@ def attention_flops_per_token(model, context_tokens):
     return total
 
 
-def prefill_attention_flops(model, tokens, cached_tokens=0):
+def prefill_attention_flops(model: Model, tokens: Number, cached_tokens: Number = 0) -> Number:
     """Count the attention work of prefilling a prompt.
 
     The n-th token attends to n tokens, so the sum is quadratic for full
@@ -726,7 +766,7 @@ def prefill_attention_flops(model, tokens, cached_tokens=0):
     Parameters
     ----------
     model : Model
-        The model [-].
+        The model.
     tokens : float or array
         Prompt tokens to compute [tokens].
     cached_tokens : float or array
@@ -763,7 +803,7 @@ def prefill_attention_flops(model, tokens, cached_tokens=0):
     return total
 
 
-def _causal_pairs(tokens, cached, cap):
+def _causal_pairs(tokens: Number, cached: Number, cap: int) -> Number:
     """Sum over new tokens of the tokens each attends to, at most `cap` where set."""
     full = tokens * cached + tokens * (tokens + 1) / 2
     if not cap:

@@ -2,6 +2,8 @@
 
 import difflib
 import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, overload
 
 
 class BadInput(ValueError):
@@ -10,28 +12,28 @@ class BadInput(ValueError):
     Parameters
     ----------
     field : str
-        The name of the input that is wrong [-].
+        The name of the input that is wrong.
     message : str
-        The sentence, field and range included [-].
+        The sentence, field and range included.
     """
 
-    def __init__(self, field, message):
+    def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
 
 
-def shown(value):
+def shown(value: object) -> str:
     """Write a refused value so that a hostile one stays short and printable.
 
     Parameters
     ----------
     value : object
-        What was given [-].
+        What was given.
 
     Returns
     -------
     str
-        At most 60 characters [-].
+        At most 60 characters.
 
     Examples
     --------
@@ -45,26 +47,40 @@ def shown(value):
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def number(field, value, low, high, unit="", whole=False):
+@overload
+def number(
+    field: str, value: Any, low: float, high: float, unit: str = "", *, whole: Literal[True]
+) -> int: ...
+
+
+@overload
+def number(
+    field: str, value: Any, low: float, high: float, unit: str = "", whole: bool = False
+) -> float: ...
+
+
+def number(
+    field: str, value: Any, low: float, high: float, unit: str = "", whole: bool = False
+) -> float:
     """Give back a number inside its range, or refuse it.
 
     Parameters
     ----------
     field : str
-        The name a reader knows the input by [-].
+        The name a reader knows the input by.
     value : object
-        What was given [-].
+        What was given.
     low, high : float
-        The smallest and the largest value taken, both included [-].
+        The smallest and the largest value taken, both included.
     unit : str
-        The unit, for the sentence [-].
+        The unit, for the sentence.
     whole : bool
-        Whether only whole numbers are taken [-].
+        Whether only whole numbers are taken.
 
     Returns
     -------
     float or int
-        The value, an `int` when `whole` [-].
+        The value, an `int` when `whole`.
 
     Raises
     ------
@@ -88,24 +104,26 @@ def number(field, value, low, high, unit="", whole=False):
     return int(value) if whole else value
 
 
-def one_of(field, value, names, aliases=None):
+def one_of(
+    field: str, value: object, names: Iterable[str], aliases: Mapping[str, str] | None = None
+) -> str:
     """Give back a known name, or refuse it with the nearest one.
 
     Parameters
     ----------
     field : str
-        The name a reader knows the input by [-].
+        The name a reader knows the input by.
     value : object
-        What was given; case, spaces and underscores are forgiven [-].
+        What was given; case, spaces and underscores are forgiven.
     names : iterable of str
-        The names that are known [-].
+        The names that are known.
     aliases : mapping of str to str, optional
-        Other spellings and the name each stands for [-].
+        Other spellings and the name each stands for.
 
     Returns
     -------
     str
-        The name as the catalogue spells it [-].
+        The name as the catalogue spells it.
 
     Raises
     ------
@@ -137,20 +155,20 @@ def one_of(field, value, names, aliases=None):
     raise BadInput(field, f"{field} {shown(value)} is not known. {hint}")
 
 
-def yes_or_no(field, value):
+def yes_or_no(field: str, value: object) -> bool:
     """Give back a truth value, or refuse it.
 
     Parameters
     ----------
     field : str
-        The name a reader knows the input by [-].
+        The name a reader knows the input by.
     value : object
-        What was given [-].
+        What was given.
 
     Returns
     -------
     bool
-        The value [-].
+        The value.
 
     Raises
     ------

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 from .refuse import BadInput, number, one_of, shown, yes_or_no
 
@@ -35,7 +36,7 @@ MAX_TOKENS = 100_000_000
 MAX_GPUS = 4096
 
 
-def _text(owner, **fields):
+def _text(owner: str, **fields: object) -> None:
     for name, value in fields.items():
         if not isinstance(value, str) or not value.strip():
             raise BadInput(name, f"{owner} {name} is {shown(value)}: it takes a name.")
@@ -48,22 +49,22 @@ class Tensor:
     Parameters
     ----------
     name : str
-        What the checkpoint calls it, the layer number left out [-].
+        What the checkpoint calls it, the layer number left out.
     role : str
-        What it does, one of `ROLES`; a weight format covers roles [-].
+        What it does, one of `ROLES`; a weight format covers roles.
     elements : int
-        Parameters in one copy [-].
+        Parameters in one copy.
     copies : int
-        How many there are: layers, or layers x experts [-].
+        How many there are: layers, or layers x experts.
     active : float
         Share of the copies one token passes through; 0 for a table that is
-        only looked up [-].
+        only looked up.
     split : str
         How tensor parallelism divides it: "tp" over all cards, "kv" over at
         most `kv_heads` of them, "expert" over the cards that share experts,
-        "none" not at all [-].
+        "none" not at all.
     kept : bool
-        True when the checkpoint leaves this tensor out of its quantisation [-].
+        True when the checkpoint leaves this tensor out of its quantisation.
 
     Raises
     ------
@@ -84,7 +85,7 @@ class Tensor:
     split: str = "tp"
     kept: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _text("Tensor", name=self.name)
         one_of("role", self.role, ROLES)
         one_of("split", self.split, SPLITS)
@@ -94,8 +95,8 @@ class Tensor:
         yes_or_no("kept", self.kept)
 
     @property
-    def params(self):
-        """Parameters in all copies [-]."""
+    def params(self) -> int:
+        """Parameters in all copies."""
         return self.elements * self.copies
 
 
@@ -109,13 +110,13 @@ class Attention:
         "full" keeps and reads every token's keys and values (MHA, GQA, MQA);
         "mla" keeps one latent vector a token; "window" keeps the last
         `window_tokens`; "sparse" keeps all and reads `topk_tokens` of them;
-        "linear" keeps a state of fixed size (delta-net, Mamba) [-].
+        "linear" keeps a state of fixed size (delta-net, Mamba).
     layers : int
-        How many layers have it [-].
+        How many layers have it.
     heads : int
-        Query heads [-].
+        Query heads.
     kv_heads : int
-        Key-value heads; MLA has one latent, so 1 [-].
+        Key-value heads; MLA has one latent, so 1.
     head_dim : int
         Width of a query and of a key [elements].
     v_head_dim : int
@@ -169,7 +170,7 @@ class Attention:
     state_flops: int = 0
     index_bytes: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         one_of("attention kind", self.kind, ATTENTION_KINDS)
         number("layers", self.layers, 1, 10_000, whole=True)
         for name in ("heads", "kv_heads"):
@@ -201,39 +202,39 @@ class Model:
     Parameters
     ----------
     name : str
-        Name in the catalogue or of the file it came from [-].
+        Name in the catalogue or of the file it came from.
     family : str
-        The config's `model_type` [-].
+        The config's `model_type`.
     hidden_size : int
         Width of the residual stream [elements].
     layers : int
-        Decoder layers, without multi-token-prediction layers [-].
+        Decoder layers, without multi-token-prediction layers.
     vocab_size : int
         Rows of the embedding table [tokens].
     max_context_tokens : int
         The window the model was configured for [tokens].
     attention : tuple of Attention
         Its token mixers; their layers need not sum to `layers`, since a hybrid
-        has layers without one [-].
+        has layers without one.
     tensors : tuple of Tensor
-        Every weight, counted once [-].
+        Every weight, counted once.
     experts : int
-        Routed experts of one MoE layer, 0 for a dense model [-].
+        Routed experts of one MoE layer, 0 for a dense model.
     experts_per_token : int
-        How many of them a token visits [-].
+        How many of them a token visits.
     moe_layers : int
-        Layers that have routed experts [-].
+        Layers that have routed experts.
     native_format : str
-        The format the checkpoint ships in, a name in the format catalogue [-].
+        The format the checkpoint ships in, a name in the format catalogue.
     tied_embeddings : bool
-        Whether the head reads the embedding table instead of its own [-].
+        Whether the head reads the embedding table instead of its own.
     table_bytes : int
         Tables an engine computes once and keeps whole on every card: rotary
         angles for each position of the window, in 16 bits [bytes].
     source : str
-        Where the facts stand [-].
+        Where the facts stand.
     notes : tuple of str
-        What a reader must know of this record [-].
+        What a reader must know of this record.
 
     Raises
     ------
@@ -247,8 +248,8 @@ class Model:
     layers: int
     vocab_size: int
     max_context_tokens: int
-    attention: tuple
-    tensors: tuple
+    attention: tuple[Attention, ...]
+    tensors: tuple[Tensor, ...]
     experts: int = 0
     experts_per_token: int = 0
     moe_layers: int = 0
@@ -256,9 +257,9 @@ class Model:
     tied_embeddings: bool = False
     table_bytes: int = 0
     source: str = ""
-    notes: tuple = ()
+    notes: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _text("Model", name=self.name, family=self.family)
         number("hidden_size", self.hidden_size, 1, 1_000_000, "elements", whole=True)
         number("layers", self.layers, 1, 10_000, whole=True)
@@ -278,31 +279,31 @@ class Model:
                 )
 
     @cached_property
-    def memo(self):
-        """Sums the law has already made for this model, by their arguments [-]."""
+    def memo(self) -> dict[Any, Any]:
+        """Sums the law has already made for this model, by their arguments."""
         return {}
 
     @cached_property
-    def params(self):
-        """Parameters in all, multi-token-prediction layers left out [-]."""
+    def params(self) -> int:
+        """Parameters in all, multi-token-prediction layers left out."""
         return sum(t.params for t in self.tensors if t.role != "mtp")
 
     @cached_property
-    def mtp_params(self):
-        """Parameters of the multi-token-prediction layers [-]."""
+    def mtp_params(self) -> int:
+        """Parameters of the multi-token-prediction layers."""
         return sum(t.params for t in self.tensors if t.role == "mtp")
 
     @cached_property
-    def vision_params(self):
-        """Parameters of the vision tower and its projector [-]."""
+    def vision_params(self) -> int:
+        """Parameters of the vision tower and its projector."""
         return sum(t.params for t in self.tensors if t.role == "vision")
 
     @cached_property
-    def active_params(self):
+    def active_params(self) -> int:
         """Parameters behind one token's output, as models are named by.
 
         Embedding and head count once each; vision and multi-token prediction
-        do not [-].
+        do not.
         """
         return round(
             sum(
@@ -313,8 +314,8 @@ class Model:
         )
 
     @cached_property
-    def dense_matmul_params(self):
-        """Parameters every generated token is multiplied with [-].
+    def dense_matmul_params(self) -> float:
+        """Parameters every generated token is multiplied with.
 
         The embedding table is looked up, not multiplied, unless it serves as
         the head too.
@@ -326,30 +327,30 @@ class Model:
         return active
 
     @cached_property
-    def head_params(self):
-        """Parameters of the output head, the tied table included [-]."""
+    def head_params(self) -> int:
+        """Parameters of the output head, the tied table included."""
         role = "embedding" if self.tied_embeddings else "head"
         return sum(t.params for t in self.tensors if t.role == role)
 
     @cached_property
-    def expert_matmul_params(self):
-        """Parameters of the routed experts one token visits [-]."""
+    def expert_matmul_params(self) -> float:
+        """Parameters of the routed experts one token visits."""
         return sum(t.params * t.active for t in self.tensors if t.role == "expert")
 
     @cached_property
-    def matmul_params(self):
-        """Parameters one generated token is multiplied with, experts included [-]."""
+    def matmul_params(self) -> float:
+        """Parameters one generated token is multiplied with, experts included."""
         return self.dense_matmul_params + self.expert_matmul_params
 
     @cached_property
-    def kv_heads(self):
-        """Smallest number of KV heads among its caches; 0 when it keeps none [-]."""
+    def kv_heads(self) -> int:
+        """Smallest number of KV heads among its caches; 0 when it keeps none."""
         counts = [a.kv_heads for a in self.attention if a.kind != "linear" and a.kv_heads]
         return min(counts, default=0)
 
     @cached_property
-    def heads(self):
-        """Smallest number of query heads among its mixers; 0 when it has none [-]."""
+    def heads(self) -> int:
+        """Smallest number of query heads among its mixers; 0 when it has none."""
         return min((a.heads for a in self.attention if a.heads), default=0)
 
 
@@ -360,12 +361,12 @@ class Gpu:
     Parameters
     ----------
     name : str
-        Its id in the catalogue [-].
+        Its id in the catalogue.
     title : str
-        Its name as the vendor writes it [-].
+        Its name as the vendor writes it.
     vendor, family, form : str
         Maker, chip generation (with "-graphics" where its graphics chips stand
-        beside others for data centres), and how it is built [-].
+        beside others for data centres), and how it is built.
     memory_sold_bytes : float
         Memory on the label [bytes].
     memory_visible_bytes : float
@@ -377,9 +378,9 @@ class Gpu:
     link_bandwidth_bytes_s : float
         Bandwidth to its neighbours, one way, per card; 0 for none [bytes/s].
     link : str
-        The link's kind [-].
+        The link's kind.
     max_per_node : int
-        Cards one link domain joins [-].
+        Cards one link domain joins.
     node_link_bandwidth_bytes_s : float
         Bandwidth between link domains, one way, per card [bytes/s].
     host_bandwidth_bytes_s : float
@@ -388,9 +389,9 @@ class Gpu:
         Board power [W].
     memory_usable_share : float
         Share of the visible memory a model may have, below 1 where the memory
-        is shared with the host [-].
+        is shared with the host.
     unified_memory : bool
-        Whether the host's memory is the card's [-].
+        Whether the host's memory is the card's.
     usd_h : float
         Rent of one card for an hour, the catalogue's reference price; 0 when
         none is known [USD/h].
@@ -409,7 +410,7 @@ class Gpu:
     memory_sold_bytes: float
     memory_visible_bytes: float
     bandwidth_bytes_s: float
-    flop_s: MappingProxyType
+    flop_s: Mapping[str, float]
     link_bandwidth_bytes_s: float = 0.0
     link: str = "none"
     max_per_node: int = 8
@@ -420,7 +421,7 @@ class Gpu:
     unified_memory: bool = False
     usd_h: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _text("Gpu", name=self.name, title=self.title, vendor=self.vendor, family=self.family)
         for name in ("memory_sold_bytes", "memory_visible_bytes"):
             number(name, getattr(self, name), 1e8, 1e14, "bytes")
@@ -441,16 +442,16 @@ class Gpu:
             number(f"flop_s[{shown(dtype)}]", rate, 1e9, 1e18, "FLOP/s")
         object.__setattr__(self, "flop_s", MappingProxyType(dict(self.flop_s)))
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self.name)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         # a read-only mapping does not pickle, and a sweep may cross processes
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return _rebuilt, (Gpu, {**fields, "flop_s": dict(self.flop_s)})
 
 
-def _rebuilt(kind, fields):
+def _rebuilt(kind: type[Gpu], fields: dict[str, Any]) -> Gpu:
     return kind(**fields)
 
 
@@ -461,21 +462,21 @@ class Format:
     Parameters
     ----------
     name : str
-        Its id in the catalogue [-].
+        Its id in the catalogue.
     title : str
-        Its name in words [-].
+        Its name in words.
     element_bits : float
         Bits of one element, without its scale [bits].
     scale_bits : float
         Bits of one scale [bits].
     group : int
-        Elements that share a scale; 0 when the scales are too few to count [-].
+        Elements that share a scale; 0 when the scales are too few to count.
     covers : tuple of str
-        The roles of `Tensor` it is applied to; the others stay as they were [-].
+        The roles of `Tensor` it is applied to; the others stay as they were.
     compute : tuple of str
-        Compute dtypes to try, the first the card has is used [-].
+        Compute dtypes to try, the first the card has is used.
     kv : bool
-        Whether it can hold the KV cache [-].
+        Whether it can hold the KV cache.
     pad_to : int
         Kernels of this format pad the sides of an expert's matrices to a
         multiple of this; 0 for none [elements].
@@ -496,12 +497,12 @@ class Format:
     element_bits: float
     scale_bits: float = 0.0
     group: int = 0
-    covers: tuple = ()
-    compute: tuple = ("bf16",)
+    covers: tuple[str, ...] = ()
+    compute: tuple[str, ...] = ("bf16",)
     kv: bool = False
     pad_to: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _text("Format", name=self.name, title=self.title)
         number("element_bits", self.element_bits, 1, 64, "bits")
         number("scale_bits", self.scale_bits, 0, 1024, "bits")
@@ -511,7 +512,7 @@ class Format:
             one_of("covers", role, ROLES)
 
     @cached_property
-    def bytes_per_element(self):
+    def bytes_per_element(self) -> float:
         """Bytes of one element with its share of the scale [bytes]."""
         scale = self.scale_bits / self.group if self.group else 0.0
         return (self.element_bits + scale) / 8
@@ -524,22 +525,22 @@ class Engine:
     Parameters
     ----------
     name : str
-        Its id in the catalogue, version included [-].
+        Its id in the catalogue, version included.
     title : str
-        Its name in words [-].
+        Its name in words.
     memory_fraction : float
-        Share of the card it allows itself by default [-].
+        Share of the card it allows itself by default.
     fraction_of : str
         "total": of the visible memory. "free": of what weights and activations
-        leave, for the KV cache alone [-].
+        leave, for the KV cache alone.
     block_tokens : int
         Tokens in one page of the KV cache [tokens].
     max_batched_tokens : int
         Tokens one step may prefill and decode together [tokens].
     max_seqs : int
-        Sequences it will run at once by default [-].
+        Sequences it will run at once by default.
     graphs_in_fraction : bool
-        Whether CUDA graphs are paid from the fraction or beside it [-].
+        Whether CUDA graphs are paid from the fraction or beside it.
     activation_bytes_per_vocab : float
         Peak of sampling, per vocabulary entry [bytes].
     activation_bytes_per_hidden : float
@@ -581,11 +582,11 @@ class Engine:
     graph_bytes_per_layer: float = 0.0
 
     @property
-    def family(self):
-        """Its name without the version, as efficiencies are fitted by [-]."""
+    def family(self) -> str:
+        """Its name without the version, as efficiencies are fitted by."""
         return self.name.rsplit("-", 1)[0]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _text("Engine", name=self.name, title=self.title)
         number("memory_fraction", self.memory_fraction, 0.05, 1)
         one_of("fraction_of", self.fraction_of, ("total", "free"))
@@ -635,13 +636,13 @@ class Efficiency:
     Parameters
     ----------
     bandwidth : float
-        Share of peak bandwidth reached while weights are read [-].
+        Share of peak bandwidth reached while weights are read.
     kv_bandwidth : float
-        Share of peak bandwidth reached while the KV cache is read [-].
+        Share of peak bandwidth reached while the KV cache is read.
     compute : float
-        Share of peak FLOP/s reached in prefill and large batches [-].
+        Share of peak FLOP/s reached in prefill and large batches.
     link_bandwidth : float
-        Share of the link's bandwidth a collective reaches [-].
+        Share of the link's bandwidth a collective reaches.
     layer_s : float
         Fixed time of one layer: kernel launches, tails of small kernels [s].
     step_s : float
@@ -649,7 +650,7 @@ class Efficiency:
     all_reduce_s : float
         Fixed time of one exchange between cards [s].
     expert_bandwidth : float
-        Share of `bandwidth` that routed experts reach of it [-].
+        Share of `bandwidth` that routed experts reach of it.
     moe_layer_s : float
         Fixed time more of a layer with 256 experts of which 8 answer: routing,
         sorting; `law.routing_load` weighs other layers against it [s].
@@ -657,23 +658,23 @@ class Efficiency:
         Fixed time of one sequence in a step: sampling, detokenising [s].
     prefill_share : float
         Share of other users' prefill that decoding waits for; below 1 where the
-        two overlap [-].
+        two overlap.
     first_token_s : float
         Fixed time of a request outside its prefill [s].
     expert_compute : float
         Share of `compute` left to routed experts, whose products are many and
-        small [-].
+        small.
     attention_compute : float
-        Share of `compute` left to the attention of a prompt's tokens [-].
+        Share of `compute` left to the attention of a prompt's tokens.
     weight_only_compute : float
         Share of `compute` left where weights are unpacked before they are
-        multiplied [-].
+        multiplied.
     pcie_exchange_s : float
         Fixed time more of an exchange between cards without a link of their
         own [s].
     burst_share : float
         Share of the users who ask at the same moment, as those of a benchmark
-        do whose answers all end together [-].
+        do whose answers all end together.
 
     Raises
     ------
@@ -704,7 +705,7 @@ class Efficiency:
     pcie_exchange_s: float = 0.0
     burst_share: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in SHARES:
             number(name, getattr(self, name), 1e-4, 1)
         for name in LATENCIES:
@@ -724,11 +725,11 @@ class Speculation:
     tokens : int
         Tokens guessed ahead of each check [tokens].
     accept : float
-        Probability that one guess is accepted, given those before it were [-].
+        Probability that one guess is accepted, given those before it were.
     draft : Model, optional
         The model that guesses. Left out, the model's own multi-token-prediction
         layers do where it has them; else guessing is free, as from an n-gram
-        table [-].
+        table.
 
     Raises
     ------
@@ -745,7 +746,7 @@ class Speculation:
     accept: float
     draft: Model | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("speculation tokens", self.tokens, 1, 64, "tokens", whole=True)
         number("speculation accept", self.accept, 0, 0.999)
         if self.draft is not None and not isinstance(self.draft, Model):
@@ -759,9 +760,9 @@ class Lora:
     Parameters
     ----------
     rank : int
-        Rank of each adapter [-].
+        Rank of each adapter.
     adapters : int
-        Adapters kept on the card [-].
+        Adapters kept on the card.
 
     Raises
     ------
@@ -777,7 +778,7 @@ class Lora:
     rank: int
     adapters: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("lora rank", self.rank, 1, 4096, whole=True)
         number("lora adapters", self.adapters, 1, 100_000, whole=True)
 
@@ -789,36 +790,36 @@ class Deployment:
     Parameters
     ----------
     model : Model
-        What is served [-].
+        What is served.
     gpu : Gpu
-        The card it is served on [-].
+        The card it is served on.
     engine : Engine
-        What serves it [-].
+        What serves it.
     weights : Format
-        How the weights are stored [-].
+        How the weights are stored.
     kv : Format
-        How keys and values are stored [-].
+        How keys and values are stored.
     tp : int
-        Cards that split every layer between them [-].
+        Cards that split every layer between them.
     pp : int
-        Stages the layers are cut into, each of `tp` cards [-].
+        Stages the layers are cut into, each of `tp` cards.
     ep : int
-        Cards the experts are spread over whole, 1 when each is split by `tp` [-].
+        Cards the experts are spread over whole, 1 when each is split by `tp`.
     dp_attention : bool
         Whether attention runs data-parallel: each of the `tp` cards holds all
-        attention weights and the caches of its own sequences [-].
+        attention weights and the caches of its own sequences.
     memory_fraction : float, optional
-        The engine's memory setting; its default when left out [-].
+        The engine's memory setting; its default when left out.
     usd_h : float, optional
         Rent of one card for an hour; the card's reference price when left
         out [USD/h].
     speculation : Speculation, optional
-        How tokens are guessed ahead; not at all when left out [-].
+        How tokens are guessed ahead; not at all when left out.
     lora : Lora, optional
-        Adapters served beside the model; none when left out [-].
+        Adapters served beside the model; none when left out.
     offload_share : float
         Share of the weights kept in the host's memory and streamed in for each
-        pass [-].
+        pass.
 
     Raises
     ------
@@ -841,7 +842,7 @@ class Deployment:
     lora: Lora | None = None
     offload_share: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, kind in (
             ("model", Model),
             ("gpu", Gpu),
@@ -871,7 +872,7 @@ class Deployment:
             raise BadInput("kv", f"kv is {self.kv.name!r}: no engine keeps its cache in it.")
         self._check_topology()
 
-    def _check_topology(self):
+    def _check_topology(self) -> None:
         heads, model = self.model.heads, self.model
         if heads and not self.dp_attention and heads % self.tp:
             good = [n for n in range(1, heads + 1) if heads % n == 0 and n <= 64]
@@ -899,27 +900,27 @@ class Deployment:
             raise BadInput("dp_attention", "dp_attention needs tp of 2 or more cards.")
 
     @property
-    def num_gpus(self):
-        """Cards in all [-]."""
+    def num_gpus(self) -> int:
+        """Cards in all."""
         return self.tp * self.pp
 
     @property
-    def attention_replicas(self):
-        """Groups of sequences that each have a cache of their own [-]."""
+    def attention_replicas(self) -> int:
+        """Groups of sequences that each have a cache of their own."""
         return self.tp if self.dp_attention else 1
 
     @property
-    def fraction(self):
-        """The memory setting in force [-]."""
+    def fraction(self) -> float:
+        """The memory setting in force."""
         return self.engine.memory_fraction if self.memory_fraction is None else self.memory_fraction
 
     @property
-    def gpu_usd_h(self):
+    def gpu_usd_h(self) -> float:
         """Rent of one card for an hour, in force [USD/h]."""
         return self.gpu.usd_h if self.usd_h is None else self.usd_h
 
     @property
-    def title(self):
+    def title(self) -> str:
         """The deployment in one line, as a scorecard heads its column."""
         text = f"{self.model.name} {self.weights.name} / {self.num_gpus}x {self.gpu.name}"
         if self.num_gpus > 1:
@@ -942,12 +943,12 @@ class Workload:
     output_tokens : int
         Answer of one request [tokens].
     concurrency : int
-        Requests in flight at once [-].
+        Requests in flight at once.
     shared_prefix_tokens : int
         Leading tokens of the prompt that all requests share and a prefix cache
         need not compute again [tokens].
     hit_share : float
-        Share of the requests that find the shared prefix in the cache [-].
+        Share of the requests that find the shared prefix in the cache.
 
     Raises
     ------
@@ -966,7 +967,7 @@ class Workload:
     shared_prefix_tokens: int = 0
     hit_share: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("input_tokens", self.input_tokens, 1, MAX_TOKENS, "tokens", whole=True)
         number("output_tokens", self.output_tokens, 1, MAX_TOKENS, "tokens", whole=True)
         number("concurrency", self.concurrency, 1, 10_000_000, "requests", whole=True)
@@ -981,12 +982,12 @@ class Workload:
         number("hit_share", self.hit_share, 0, 1)
 
     @property
-    def context_tokens(self):
+    def context_tokens(self) -> int:
         """Tokens a sequence holds when its answer is complete [tokens]."""
         return self.input_tokens + self.output_tokens
 
     @property
-    def computed_input_tokens(self):
+    def computed_input_tokens(self) -> int:
         """Prompt tokens that prefill must compute, on average [tokens]."""
         return self.input_tokens - round(self.shared_prefix_tokens * self.hit_share)
 
@@ -1022,7 +1023,7 @@ class Slo:
     usd_h: float | None = None
     usd_mtok: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, low, high, unit in (
             ("itl_s", 1e-6, 3600, "s"),
             ("ttft_s", 1e-6, 86_400, "s"),

@@ -9,10 +9,11 @@ import tomllib
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from .. import huggingface
 from ..refuse import BadInput, one_of
-from ..spec import Deployment, Engine, Format, Gpu
+from ..spec import Deployment, Engine, Format, Gpu, Lora, Model, Speculation
 
 FOLDER = Path(__file__).parent
 DEFAULT_ENGINE = "vllm"
@@ -20,18 +21,18 @@ KINDS = ("models", "gpus", "formats", "engines")
 
 
 @cache
-def table(kind):
+def table(kind: str) -> dict[str, Any]:
     """Read one of the catalogue's tables as it is written.
 
     Parameters
     ----------
     kind : str
-        "models", "gpus", "formats", "engines" or "prices" [-].
+        "models", "gpus", "formats", "engines" or "prices".
 
     Returns
     -------
     dict
-        The parsed TOML, sources included [-].
+        The parsed TOML, sources included.
 
     Examples
     --------
@@ -42,7 +43,7 @@ def table(kind):
 
 
 @cache
-def _aliases(kind):
+def _aliases(kind: str) -> dict[str, str]:
     return {
         alias.lower().replace("_", "-").replace(" ", "-"): name
         for name, record in table(kind)[kind].items()
@@ -50,22 +51,22 @@ def _aliases(kind):
     }
 
 
-def _name(kind, field, name):
+def _name(kind: str, field: str, name: object) -> str:
     return one_of(field, name, table(kind)[kind], _aliases(kind))
 
 
-def _plain(record):
+def _plain(record: dict[str, Any]) -> dict[str, Any]:
     """Strip a record of its provenance: `{value = ...}` becomes the value."""
     return {k: v["value"] if isinstance(v, dict) and "value" in v else v for k, v in record.items()}
 
 
-def models():
+def models() -> tuple[str, ...]:
     """List the models.
 
     Returns
     -------
     tuple of str
-        Names in order [-].
+        Names in order.
 
     Examples
     --------
@@ -75,13 +76,13 @@ def models():
     return tuple(sorted(table("models")["models"]))
 
 
-def gpus():
+def gpus() -> tuple[str, ...]:
     """List the cards.
 
     Returns
     -------
     tuple of str
-        Names in order [-].
+        Names in order.
 
     Examples
     --------
@@ -91,18 +92,18 @@ def gpus():
     return tuple(sorted(table("gpus")["gpus"]))
 
 
-def formats(kv=False):
+def formats(kv: bool = False) -> tuple[str, ...]:
     """List the number formats.
 
     Parameters
     ----------
     kv : bool
-        Whether to list those a KV cache can be kept in; else those for weights [-].
+        Whether to list those a KV cache can be kept in; else those for weights.
 
     Returns
     -------
     tuple of str
-        Names in order [-].
+        Names in order.
 
     Examples
     --------
@@ -113,13 +114,13 @@ def formats(kv=False):
     return tuple(sorted(n for n, r in rows if (r.get("kv", False) if kv else r.get("covers"))))
 
 
-def engines():
+def engines() -> tuple[str, ...]:
     """List the engines, version by version.
 
     Returns
     -------
     tuple of str
-        Names in order [-].
+        Names in order.
 
     Examples
     --------
@@ -130,18 +131,18 @@ def engines():
 
 
 @cache
-def model(name):
+def model(name: str) -> Model:
     """Look a model up.
 
     Parameters
     ----------
     name : str
-        A name or alias of the catalogue [-].
+        A name or alias of the catalogue.
 
     Returns
     -------
     Model
-        The model, counted from its `config.json` [-].
+        The model, counted from its `config.json`.
 
     Raises
     ------
@@ -160,18 +161,18 @@ def model(name):
 
 
 @cache
-def gpu(name):
+def gpu(name: str) -> Gpu:
     """Look a card up.
 
     Parameters
     ----------
     name : str
-        A name or alias of the catalogue [-].
+        A name or alias of the catalogue.
 
     Returns
     -------
     Gpu
-        The card, with the catalogue's reference rent [-].
+        The card, with the catalogue's reference rent.
 
     Raises
     ------
@@ -207,7 +208,7 @@ PCIE_BYTES_S |= {
 }
 
 
-def _host_bandwidth_bytes_s(fields):
+def _host_bandwidth_bytes_s(fields: dict[str, Any]) -> float:
     """A superchip's link, the memory itself where it is shared, else PCIe."""
     if fields["unified_memory"] or fields["form"] == "soc":
         return fields["bandwidth_bytes_s"]
@@ -216,13 +217,13 @@ def _host_bandwidth_bytes_s(fields):
     return PCIE_BYTES_S.get(fields["family"], 31.5e9)
 
 
-def reference_price(name):
+def reference_price(name: str) -> dict[str, Any] | None:
     """Find the rent a card is reckoned with when none is given.
 
     Parameters
     ----------
     name : str
-        The card's name [-].
+        The card's name.
 
     Returns
     -------
@@ -242,18 +243,18 @@ def reference_price(name):
 
 
 @cache
-def format(name):
+def format(name: str) -> Format:
     """Look a number format up.
 
     Parameters
     ----------
     name : str
-        A name or alias of the catalogue [-].
+        A name or alias of the catalogue.
 
     Returns
     -------
     Format
-        The format [-].
+        The format.
 
     Raises
     ------
@@ -275,18 +276,18 @@ def format(name):
 
 
 @cache
-def engine(name=DEFAULT_ENGINE):
+def engine(name: str = DEFAULT_ENGINE) -> Engine:
     """Look an engine up.
 
     Parameters
     ----------
     name : str
-        A name or alias; a family's bare name is its newest version [-].
+        A name or alias; a family's bare name is its newest version.
 
     Returns
     -------
     Engine
-        The engine with its memory habits [-].
+        The engine with its memory habits.
 
     Raises
     ------
@@ -305,22 +306,22 @@ def engine(name=DEFAULT_ENGINE):
     return Engine(name=name, title=title, **{k: v for k, v in fields.items() if k in known})
 
 
-def provenance(kind, name, field):
+def provenance(kind: str, name: str, field: str) -> dict[str, Any]:
     """Say where a figure of the catalogue comes from.
 
     Parameters
     ----------
     kind : str
-        "gpus" or "engines" [-].
+        "gpus" or "engines".
     name : str
-        The record [-].
+        The record.
     field : str
-        The figure; a rate is written "flop_s.fp8" [-].
+        The figure; a rate is written "flop_s.fp8".
 
     Returns
     -------
     dict
-        value, kind, and the source's title, url and date [-].
+        value, kind, and the source's title, url and date.
 
     Raises
     ------
@@ -343,48 +344,48 @@ def provenance(kind, name, field):
 
 def deployment(
     *,
-    model,
-    gpu,
-    engine=DEFAULT_ENGINE,
-    weights="bf16",
-    kv="bf16",
-    tp=1,
-    pp=1,
-    ep=1,
-    dp_attention=False,
-    memory_fraction=None,
-    usd_h=None,
-    speculation=None,
-    lora=None,
-    offload_share=0.0,
-):
+    model: str | Model,
+    gpu: str | Gpu,
+    engine: str | Engine = DEFAULT_ENGINE,
+    weights: str | Format = "bf16",
+    kv: str | Format = "bf16",
+    tp: int = 1,
+    pp: int = 1,
+    ep: int = 1,
+    dp_attention: bool = False,
+    memory_fraction: float | None = None,
+    usd_h: float | None = None,
+    speculation: Speculation | None = None,
+    lora: Lora | None = None,
+    offload_share: float = 0.0,
+) -> Deployment:
     """Build a deployment from names.
 
     Parameters
     ----------
     model, gpu, engine : str or record
-        Names of the catalogue, or records of your own [-].
+        Names of the catalogue, or records of your own.
     weights, kv : str or Format
-        Formats of the weights and of the KV cache [-].
+        Formats of the weights and of the KV cache.
     tp, pp, ep : int
-        Cards a layer is split over, stages, cards experts are spread over [-].
+        Cards a layer is split over, stages, cards experts are spread over.
     dp_attention : bool
-        Whether attention runs data-parallel [-].
+        Whether attention runs data-parallel.
     memory_fraction : float, optional
-        The engine's memory setting [-].
+        The engine's memory setting.
     usd_h : float, optional
         Rent of one card for an hour [USD/h].
     speculation : Speculation, optional
-        How tokens are guessed ahead [-].
+        How tokens are guessed ahead.
     lora : Lora, optional
-        Adapters served beside the model [-].
+        Adapters served beside the model.
     offload_share : float
-        Share of the weights kept in the host's memory [-].
+        Share of the weights kept in the host's memory.
 
     Returns
     -------
     Deployment
-        The deployment [-].
+        The deployment.
 
     Raises
     ------
@@ -398,7 +399,7 @@ def deployment(
     """
     here = globals()
 
-    def record(kind, value):
+    def record(kind: str, value: Any) -> Any:
         return here[kind](value) if isinstance(value, str) else value
 
     return Deployment(
@@ -419,7 +420,7 @@ def deployment(
     )
 
 
-def _named_format(field, value, kv):
+def _named_format(field: str, value: str | Format, kv: bool) -> Format:
     if not isinstance(value, str):
         return value
     return format(one_of(field, value, formats(kv=kv), _aliases("formats")))

@@ -5,6 +5,7 @@ The table of architectures is in `families`; the pieces they are made of in
 """
 
 import os
+from typing import Any
 
 from ..refuse import BadInput, shown
 from ..spec import Model
@@ -16,7 +17,7 @@ from .rotary import table_bytes
 MAX_NAME = 120
 
 
-def load(path_or_dict, name=None):
+def load(path_or_dict: str | os.PathLike[str] | dict[str, Any], name: str | None = None) -> Model:
     """Read a Hugging Face config.json into a Model.
 
     Every weight is counted from the architecture, so the counts agree with the
@@ -26,14 +27,14 @@ def load(path_or_dict, name=None):
     Parameters
     ----------
     path_or_dict : str, Path or dict
-        The file, the folder that holds it, or its parsed content [-].
+        The file, the folder that holds it, or its parsed content.
     name : str, optional
-        What to call the model; from the path or the content when left out [-].
+        What to call the model; from the path or the content when left out.
 
     Returns
     -------
     Model
-        Tensors, caches, window and the format the checkpoint ships in [-].
+        Tensors, caches, window and the format the checkpoint ships in.
 
     Raises
     ------
@@ -61,8 +62,8 @@ def load(path_or_dict, name=None):
         data, found = read_json(path_or_dict)
         name = name or found
     c = Fields(data)
-    told = data.get("_source")
-    source = told if isinstance(told, str) else ""
+    source = data.get("_source")
+    source = source if isinstance(source, str) else ""
     try:
         kind = family_of(c)
         draft = FAMILIES[kind](Fields(data, family=kind))
@@ -88,7 +89,7 @@ def load(path_or_dict, name=None):
         raise BadInput("config", "config nests its objects too deeply to be read.") from None
 
 
-def _name(name, data, kind):
+def _name(name: str | None, data: dict[str, Any], kind: str) -> str:
     for candidate in (name, data.get("_name_or_path"), kind):
         if isinstance(candidate, str) and candidate.strip():
             return candidate.strip().rstrip("/").split("/")[-1][:MAX_NAME] or kind

@@ -1,7 +1,10 @@
 """Reading a config.json: every field checked before it becomes arithmetic."""
 
 import json
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar, overload
 
 from ..refuse import BadInput, number, shown
 
@@ -21,7 +24,8 @@ LIMITS = {
     "tokens": 100_000_000,
     "small": 65_536,
 }
-_REQUIRED = object()
+_REQUIRED: Any = object()
+T = TypeVar("T")
 
 
 class Fields:
@@ -30,9 +34,9 @@ class Fields:
     Parameters
     ----------
     data : dict
-        The object as parsed [-].
+        The object as parsed.
     where : str
-        Where it stands in the file, for the sentence of a refusal [-].
+        Where it stands in the file, for the sentence of a refusal.
 
     Examples
     --------
@@ -40,7 +44,7 @@ class Fields:
     4096
     """
 
-    def __init__(self, data, where="", family="this config"):
+    def __init__(self, data: dict[str, Any], where: str = "", family: str = "this config") -> None:
         if not isinstance(data, dict):
             raise BadInput(
                 where or "config",
@@ -48,15 +52,15 @@ class Fields:
             )
         self.data, self.where, self.family = data, where, family
 
-    def path(self, name):
+    def path(self, name: str) -> str:
         """Write a field's name with the object it stands in."""
         return f"{self.where}.{name}" if self.where else name
 
-    def has(self, name):
+    def has(self, name: str) -> bool:
         """Say whether the field is there and not null."""
         return self.data.get(name) is not None
 
-    def _first(self, names, default):
+    def _first(self, names: Sequence[str], default: Any) -> tuple[str | None, Any]:
         for name in names:
             if self.data.get(name) is not None:
                 return name, self.data[name]
@@ -69,23 +73,35 @@ class Fields:
             )
         return None, default
 
-    def whole(self, *names, default=_REQUIRED, low=1, limit="small"):
+    @overload
+    def whole(self, *names: str, default: int = ..., low: int = ..., limit: str = ...) -> int: ...
+
+    @overload
+    def whole(self, *names: str, default: None, low: int = ..., limit: str = ...) -> int | None: ...
+
+    def whole(
+        self,
+        *names: str,
+        default: int | None = _REQUIRED,
+        low: int = 1,
+        limit: str = "small",
+    ) -> int | None:
         """Read a whole number: the first of `names` that is there."""
         name, value = self._first(names, default)
         if name is None:
             return value
         return number(self.path(name), value, low, LIMITS[limit], whole=True)
 
-    def width(self, *names, default=_REQUIRED):
+    def width(self, *names: str, default: int = _REQUIRED) -> int:
         """Read a model width."""
         return self.whole(*names, default=default, limit="width")
 
-    def real(self, name, default):
+    def real(self, name: str, default: float) -> float:
         """Read a number that need not be whole."""
-        name, value = self._first((name,), default)
-        return value if name is None else number(self.path(name), value, -1e9, 1e9)
+        found, value = self._first((name,), default)
+        return value if found is None else number(self.path(name), value, -1e9, 1e9)
 
-    def flag(self, name, default=False):
+    def flag(self, name: str, default: bool = False) -> bool:
         """Read true or false."""
         value = self.data.get(name)
         if value is None:
@@ -96,7 +112,7 @@ class Fields:
             )
         return value
 
-    def text(self, name, default=""):
+    def text(self, name: str, default: str = "") -> str:
         """Read a string."""
         value = self.data.get(name)
         if value is None:
@@ -105,7 +121,7 @@ class Fields:
             raise BadInput(self.path(name), f"{self.path(name)} is {shown(value)}: it takes text.")
         return value
 
-    def items(self, name, default=(), most=MAX_LAYERS):
+    def items(self, name: str, default: Sequence[Any] = (), most: int = MAX_LAYERS) -> list[Any]:
         """Read a list, of at most `most` items."""
         value = self.data.get(name)
         if value is None:
@@ -121,36 +137,44 @@ class Fields:
             )
         return value
 
-    def wholes(self, name, default=(), low=0, limit="small"):
+    def wholes(
+        self, name: str, default: Sequence[int] = (), low: int = 0, limit: str = "small"
+    ) -> list[int]:
         """Read a list of whole numbers."""
         return [
             number(f"{self.path(name)}[{i}]", v, low, LIMITS[limit], whole=True)
             for i, v in enumerate(self.items(name, default))
         ]
 
-    def per_layer(self, name, layers, choices, default=None):
+    def per_layer(
+        self,
+        name: str,
+        layers: int,
+        choices: Mapping[Any, T],
+        default: Sequence[T] | None = None,
+    ) -> list[T]:
         """Read one choice a layer: a list as long as the model has layers.
 
         Parameters
         ----------
         name : str
-            The field [-].
+            The field.
         layers : int
-            How many layers there are [-].
+            How many layers there are.
         choices : mapping
-            What an item may be, and what the caller calls it [-].
+            What an item may be, and what the caller calls it.
         default : list, optional
-            What holds when the field is missing; None makes it required [-].
+            What holds when the field is missing; None makes it required.
 
         Returns
         -------
         list
-            The caller's name for each layer's choice [-].
+            The caller's name for each layer's choice.
         """
         if not self.has(name):
             if default is None:
                 self._first((name,), _REQUIRED)
-            return list(default)
+            return list(default or ())
         value = self.data[name]
         items = list(value) if isinstance(value, str) else self.items(name)
         if len(items) < layers:
@@ -171,13 +195,18 @@ class Fields:
             found.append(choices[item])
         return found
 
-    def sub(self, name):
+    def sub(self, name: str) -> "Fields | None":
         """Read a nested object; None when it is missing."""
         if not self.has(name):
             return None
         return Fields(self.data[name], self.path(name), self.family)
 
-    def under(self, defaults):
+    def need(self, name: str) -> "Fields":
+        """Read a nested object that must be there."""
+        _, value = self._first((name,), _REQUIRED)
+        return Fields(value, self.path(name), self.family)
+
+    def under(self, defaults: Mapping[str, Any]) -> "Fields":
         """Give the same fields with `defaults` under those that are missing.
 
         For families whose published files leave out what the class in
@@ -187,18 +216,18 @@ class Fields:
         return Fields(merged, self.where, self.family)
 
 
-def read_json(path):
+def read_json(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
     """Read a config.json, or the one in a folder.
 
     Parameters
     ----------
     path : str or Path
-        The file, or the folder that holds config.json [-].
+        The file, or the folder that holds config.json.
 
     Returns
     -------
     tuple of dict and str
-        The object, and a name for the model taken from the path [-].
+        The object, and a name for the model taken from the path.
 
     Raises
     ------

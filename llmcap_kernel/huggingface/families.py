@@ -9,7 +9,7 @@ import difflib
 
 from ..refuse import BadInput, shown
 from . import dense, hybrids, mixtures, towers
-from .assemble import assemble, layer_count
+from .assemble import Draft, assemble, layer_count
 from .config import Fields
 from .parts import (
     Part,
@@ -19,6 +19,7 @@ from .parts import (
 )
 from .registry import (
     FAMILIES,
+    Builder,
     family,
 )
 
@@ -66,7 +67,7 @@ WRAPPERS = {
 
 
 @family("mllama_text_model")
-def mllama_text(c):
+def mllama_text(c: Fields) -> Draft:
     """Count Llama 3.2 Vision's text side; its cross-attention layers cache the image only."""
     layers = layer_count(c)
     crossed = set(c.wholes("cross_attention_layers"))
@@ -80,29 +81,30 @@ def mllama_text(c):
     return assemble(c, mixers, mlp(c), extra=extra)
 
 
-def wrapped(c):
+def wrapped(c: Fields) -> Draft:
     """Count a model that wraps a text model, vision tower included."""
     where, default = WRAPPERS[c.family]
     inner = next(
         (n for n in (where, "text_config", "llm_config", "language_config") if c.has(n)), None
     )
-    if inner is None:
+    found = None if inner is None else c.sub(inner)
+    if found is None:
         if not c.has("hidden_size"):
             raise BadInput(where, f"{where} is missing: {c.family} keeps its text model there.")
         text = Fields({**c.data}, "", default)
     else:
-        data = c.sub(inner).data
+        data = found.data
         # Some files give the tying outside only; outside wins where both speak.
         outer = c.data.get("tie_word_embeddings")
         data = data if outer is None else {**data, "tie_word_embeddings": outer}
-        text = Fields(data, inner, default)
+        text = Fields(data, found.where, default)
         kind = text.text("model_type")
         if kind in FAMILIES and kind not in WRAPPERS:
             text.family = kind
         elif kind and kind not in FAMILIES:
             raise BadInput(
-                f"{inner}.model_type",
-                f"{inner}.model_type {shown(kind)} is not an "
+                found.path("model_type"),
+                f"{found.path('model_type')} {shown(kind)} is not an "
                 "architecture the importer knows: its tensors cannot be counted.",
             )
     if text.family in WRAPPERS:
@@ -116,11 +118,11 @@ def wrapped(c):
     return draft
 
 
-def _register_wrappers():
+def _register_wrappers() -> None:
     for name in WRAPPERS:
         plain = FAMILIES.get(name)
 
-        def build(c, plain=plain):
+        def build(c: Fields, plain: Builder | None = plain) -> Draft:
             if plain is not None and not any(
                 c.has(n) for n in ("text_config", "llm_config", "language_config")
             ):
@@ -133,18 +135,18 @@ def _register_wrappers():
 _register_wrappers()
 
 
-def family_of(c):
+def family_of(c: Fields) -> str:
     """Name the family of a config: its model_type, or what its architectures say.
 
     Parameters
     ----------
     c : Fields
-        The whole config [-].
+        The whole config.
 
     Returns
     -------
     str
-        A key of `FAMILIES` [-].
+        A key of `FAMILIES`.
 
     Raises
     ------

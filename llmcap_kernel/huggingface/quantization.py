@@ -3,8 +3,12 @@
 import fnmatch
 import re
 from dataclasses import replace
+from typing import Any
 
 from ..refuse import BadInput, shown
+from ..spec import Tensor
+from .assemble import Piece
+from .config import Fields
 
 MAX_ENTRIES = 100_000
 MAX_PATTERNS = 400
@@ -15,12 +19,12 @@ _WHOLE_LAYER = re.compile(r"^\.?\*?$")
 STUMP = 3
 
 
-def _number(c, name, default=None):
+def _number(c: Fields, name: str, default: float | None = None) -> float | None:
     value = c.data.get(name)
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else default
 
 
-def _weights(quant):
+def _weights(quant: Fields) -> tuple[dict[str, Any], bool]:
     """Find the weight scheme in a compressed-tensors or modelopt object."""
     groups = quant.data.get("config_groups")
     found = []
@@ -39,7 +43,7 @@ def _weights(quant):
     return weights, activations
 
 
-def _compressed(quant):
+def _compressed(quant: Fields) -> str:
     weights, activations = _weights(quant)
     bits, group = weights.get("num_bits"), weights.get("group_size")
     if weights.get("type") == "float":
@@ -53,18 +57,18 @@ def _compressed(quant):
     return ""
 
 
-def native_format(c, dtype_default="bf16"):
+def native_format(c: Fields) -> str:
     """Name the format of a checkpoint's weights.
 
     Parameters
     ----------
     c : Fields
-        The whole config [-].
+        The whole config.
 
     Returns
     -------
     str
-        A name in the format catalogue [-].
+        A name in the format catalogue.
 
     Raises
     ------
@@ -73,7 +77,7 @@ def native_format(c, dtype_default="bf16"):
     """
     quant = quantization(c)
     if quant is None:
-        return plain_format(c, dtype_default)
+        return plain_format(c)
     method = quant.text("quant_method").lower()
     algo = quant.text("quant_algo").upper()
     moe_algo = quant.text("moe_quant_algo").upper()
@@ -119,38 +123,39 @@ def native_format(c, dtype_default="bf16"):
     return found
 
 
-def plain_format(c, default="bf16"):
+def plain_format(c: Fields) -> str:
     """Name the format of weights that nobody quantised."""
-    for fields in (c, c.sub("text_config") if isinstance(c.data.get("text_config"), dict) else c):
+    inner = c.sub("text_config") if isinstance(c.data.get("text_config"), dict) else None
+    for fields in (c, inner or c):
         for name in ("torch_dtype", "dtype"):
             kind = fields.data.get(name)
             if isinstance(kind, str):
                 known = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
-                return known.get(kind.removeprefix("torch."), default)
-    return default
+                return known.get(kind.removeprefix("torch."), "bf16")
+    return "bf16"
 
 
-def quantization(c):
+def quantization(c: Fields) -> Fields | None:
     """Find quantization_config, which a wrapper keeps outside or inside."""
     for name in ("quantization_config", "compression_config"):
         if c.has(name):
             return c.sub(name)
     for name in ("text_config", "llm_config", "language_config"):
-        inner = c.data.get(name)
-        if isinstance(inner, dict) and inner.get("quantization_config") is not None:
-            return c.sub(name).sub("quantization_config")
+        inner = c.sub(name) if isinstance(c.data.get(name), dict) else None
+        if inner is not None and inner.has("quantization_config"):
+            return inner.sub("quantization_config")
     return None
 
 
 LISTS = ("ignore", "modules_to_not_convert", "exclude_modules", "ignored_layers")
 
 
-def _listed(quant):
+def _listed(quant: Fields) -> int:
     """Count the modules that the lists of exceptions name."""
     return sum(len(quant.items(name, most=MAX_ENTRIES)) for name in LISTS)
 
 
-def _patterns(quant):
+def _patterns(quant: Fields) -> dict[str, set[int] | None]:
     """Collect what is left alone as {module pattern: layers or None}."""
     found: dict[str, set[int] | None] = {}
     for name in LISTS:
@@ -178,7 +183,7 @@ def _patterns(quant):
     return dict(list(found.items())[:MAX_PATTERNS])
 
 
-def _matches(pattern, name):
+def _matches(pattern: str, name: str) -> bool:
     if pattern.startswith("re:"):
         # Only the plain alternatives published lists use; a stranger's regular
         # expression is not run, since it may never end.
@@ -189,7 +194,7 @@ def _matches(pattern, name):
     return _glob(pattern, name)
 
 
-def _glob(pattern, name):
+def _glob(pattern: str, name: str) -> bool:
     pattern = pattern.removeprefix("model.").removeprefix("language_model.").removeprefix("model.")
     pattern = re.sub(r"^layers\.\*\.", "", pattern)
     if pattern.startswith("*.") and "layers" in pattern:
@@ -221,14 +226,16 @@ ALIASES = (
 )
 
 
-def _spellings(name):
+def _spellings(name: str) -> list[str]:
     names = [name]
     for ours, theirs in ALIASES:
         names += [n.replace(ours, theirs, 1) for n in list(names) if n.startswith(ours)]
     return names
 
 
-def _kept(tensor, where, patterns):
+def _unquantized(
+    tensor: Tensor, where: list[int] | None, patterns: dict[str, set[int] | None]
+) -> bool:
     if tensor.role == "vision" and any("vision" in p or "visual" in p for p in patterns):
         return True
     if tensor.role == "mtp" and any(p.startswith(("mtp", "*mtp")) for p in patterns):
@@ -242,20 +249,20 @@ def _kept(tensor, where, patterns):
     return False
 
 
-def mark(c, pieces):
+def mark(c: Fields, pieces: list[Piece]) -> tuple[Tensor, ...]:
     """Mark the weights that a checkpoint's quantisation left alone.
 
     Parameters
     ----------
     c : Fields
-        The whole config [-].
+        The whole config.
     pieces : list of tuple
-        Each tensor's record and its layers [-].
+        Each tensor's record and its layers.
 
     Returns
     -------
     tuple of Tensor
-        The records, `kept` set [-].
+        The records, `kept` set.
     """
     quant = quantization(c)
     if quant is None:
@@ -271,7 +278,7 @@ def mark(c, pieces):
     keep_attention = four_bits and (latent or (sparse and 0 < _listed(quant) <= STUMP))
     marked = []
     for tensor, where in pieces:
-        kept = _kept(tensor, where, patterns)
+        kept = _unquantized(tensor, where, patterns)
         if keep_attention and tensor.role == "attention":
             kept = True
         if method == "mxfp4" and tensor.role != "expert":

@@ -1,24 +1,27 @@
 """The register of architectures, and how their files say what a layer is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..refuse import BadInput
 from ..spec import Tensor
 from .assemble import Draft, layer_count, max_context
 from .config import Fields
 from .parts import (
+    Part,
     matrix,
     moe,
     vector,
 )
 
-FAMILIES: dict[str, Callable[[Fields], Draft]] = {}
+Builder = Callable[[Fields], Draft]
+FAMILIES: dict[str, Builder] = {}
 
 
-def family(*names):
+def family(*names: str) -> Callable[[Builder], Builder]:
     """Register a builder under the model_types it reads."""
 
-    def register(build):
+    def register(build: Builder) -> Builder:
         for name in names:
             FAMILIES[name] = build
         return build
@@ -26,7 +29,7 @@ def family(*names):
     return register
 
 
-def window_of(c, name="sliding_window"):
+def window_of(c: Fields, name: str = "sliding_window") -> int:
     """Read a sliding window; 0 when there is none or it is as wide as the context."""
     window = c.whole(name, default=0, low=0, limit="tokens")
     return 0 if window >= max_context(c, default=window + 1) else window
@@ -49,17 +52,17 @@ LAYER_KINDS = {
 }
 
 
-def kinds_of(c, default):
+def kinds_of(c: Fields, default: Sequence[str] | None) -> list[str]:
     """Read layer_types, or take what the family says when it is missing."""
     return c.per_layer("layer_types", layer_count(c), LAYER_KINDS, default)
 
 
-def every(layers, period, full, local="window"):
+def every(layers: int, period: int, full: str, local: str = "window") -> list[str]:
     """List kinds in which each `period`-th layer differs."""
     return [full if (i + 1) % period == 0 else local for i in range(layers)]
 
 
-def alternating(c, default, build):
+def alternating(c: Fields, default: Sequence[str], build: Callable[[int], Part]) -> list[Part]:
     """Build full and windowed layers by layer_types, or by the family's default."""
     kinds = kinds_of(c, default)
     window = window_of(c)
@@ -73,7 +76,7 @@ def alternating(c, default, build):
     return [pieces[k] for k in kinds]
 
 
-def qwen_window(c, build):
+def qwen_window(c: Fields, build: Callable[[int], Part]) -> Part | list[Part]:
     """Build Qwen's attention: windowed from layer max_window_layers on, when switched on."""
     layers = layer_count(c)
     if not c.flag("use_sliding_window"):
@@ -82,17 +85,17 @@ def qwen_window(c, build):
     return alternating(c, ["full" if i < first else "window" for i in range(layers)], build)
 
 
-def qwen_sparse(c, sparse, dense):
+def qwen_sparse(c: Fields, sparse: Part, dense: Callable[[], Part]) -> list[Part]:
     """Place Qwen's MoE layers: all, but for mlp_only_layers and decoder_sparse_step."""
     step = c.whole("decoder_sparse_step", default=1)
     only = set(c.wholes("mlp_only_layers"))
     layers = layer_count(c)
     moe_at = [i not in only and (i + 1) % step == 0 for i in range(layers)]
-    feed = None if all(moe_at) else dense()
+    feed = sparse if all(moe_at) else dense()
     return [sparse if at else feed for at in moe_at]
 
 
-def qwen_moe(c, **more):
+def qwen_moe(c: Fields, **more: Any) -> Part:
     return moe(
         c,
         c.whole("num_experts", "num_local_experts", limit="experts"),
@@ -103,7 +106,7 @@ def qwen_moe(c, **more):
     )
 
 
-def first_dense(c, sparse, dense, default=0):
+def first_dense(c: Fields, sparse: Part, dense: Callable[[], Part], default: int = 0) -> list[Part]:
     """Place MoE layers after the first dense ones, at moe_layer_freq or mlp_layer_types."""
     layers = layer_count(c)
     if c.has("mlp_layer_types"):
@@ -114,11 +117,11 @@ def first_dense(c, sparse, dense, default=0):
         first = c.whole("first_k_dense_replace", default=default, low=0, limit="layers")
         step = c.whole("moe_layer_freq", default=1)
         kinds = [int(i >= first and i % step == 0) for i in range(layers)]
-    feed = None if all(kinds) else dense()
+    feed = sparse if all(kinds) else dense()
     return [sparse if k else feed for k in kinds]
 
 
-def deepseek_moe(c, **more):
+def deepseek_moe(c: Fields, **more: Any) -> Part:
     size = c.whole("moe_intermediate_size", limit="ffn")
     shared = c.whole("n_shared_experts", "num_shared_experts", default=0, low=0, limit="experts")
     more.setdefault("shared", shared * size)
@@ -131,7 +134,7 @@ def deepseek_moe(c, **more):
     )
 
 
-def per_layer_embedding(c, layers, hidden, per_layer):
+def per_layer_embedding(c: Fields, layers: int, hidden: int, per_layer: int) -> tuple[Tensor, ...]:
     """List Gemma's table of an embedding for every layer, looked up and never multiplied.
 
     Its role is "norm" so that a tied head does not count it as read.
@@ -144,7 +147,7 @@ def per_layer_embedding(c, layers, hidden, per_layer):
     )
 
 
-def one_or_list(c, name, default=None, limit="small"):
+def one_or_list(c: Fields, name: str, default: int | None = None, limit: str = "small") -> int:
     """Read a number that some files give once and some for each layer."""
     if isinstance(c.data.get(name), list):
         values = c.wholes(name, limit=limit)
