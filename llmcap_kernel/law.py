@@ -1,9 +1,9 @@
-"""Stage 1, the law: what one token costs in bytes and in FLOP.
+"""Stage 1, the law: bytes moved and FLOP computed for one token.
 
-A decode step reads the weights once for the whole batch and each sequence's
-cache once for itself, and multiplies every token with every active weight.
-Which of the two takes longer is the roofline. Formulas take plain numbers, or
-arrays; the functions at the end unpack a `Deployment` and call them.
+A decode step reads the weights once for the whole batch and the KV cache of
+every sequence, and multiplies each token with every active weight. The roofline
+takes the longer of the two. Formulas take plain numbers or arrays; further down
+are functions that read the numbers from a `Model` or a `Deployment`.
 """
 
 from collections.abc import Callable
@@ -14,21 +14,21 @@ from .spec import Attention, Deployment, Format, Model, Tensor
 
 
 def matmul_flops(*, params: Number, tokens: Number) -> Number:
-    """Count the work of multiplying tokens with weights.
+    """Count the FLOP of multiplying tokens with weights.
 
-    One multiply and one add for each parameter and token.
+    One multiply and one add per parameter and token.
 
     Parameters
     ----------
     params : float or array
-        Parameters a token is multiplied with.
+        Parameters each token is multiplied with.
     tokens : float or array
         Tokens in the pass [tokens].
 
     Returns
     -------
     float or array
-        Work [FLOP].
+        FLOP count [FLOP].
 
     References
     ----------
@@ -43,9 +43,10 @@ def matmul_flops(*, params: Number, tokens: Number) -> Number:
 
 
 def attention_flops(*, heads: Number, qk_dim: Number, v_dim: Number, tokens_read: Number) -> Number:
-    """Count the work of one query token against the tokens it attends to.
+    """Count the FLOP of one query token attending to cached tokens in one layer.
 
-    Scores take `2 heads qk_dim` a token, the weighted sum `2 heads v_dim`.
+    Per cached token, the scores take `2 heads qk_dim` and the weighted sum of values
+    `2 heads v_dim`.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def attention_flops(*, heads: Number, qk_dim: Number, v_dim: Number, tokens_read
     Returns
     -------
     float or array
-        Work of one layer for one query [FLOP].
+        FLOP of one layer for one query token [FLOP].
 
     References
     ----------
@@ -76,7 +77,7 @@ def attention_flops(*, heads: Number, qk_dim: Number, v_dim: Number, tokens_read
 def gqa_elements_per_token(
     *, kv_heads: Number, head_dim: Number, v_head_dim: Number | None = None
 ) -> Number:
-    """Count what grouped-query attention keeps for a token in one layer.
+    """Count the elements grouped-query attention caches per token in one layer.
 
     Parameters
     ----------
@@ -85,7 +86,7 @@ def gqa_elements_per_token(
     head_dim : float or array
         Width of a key [elements].
     v_head_dim : float or array, optional
-        Width of a value; as wide as a key when left out [elements].
+        Width of a value; that of a key by default [elements].
 
     Returns
     -------
@@ -105,19 +106,19 @@ def gqa_elements_per_token(
 
 
 def mla_elements_per_token(*, latent_dim: Number, rope_dim: Number) -> Number:
-    """Count what multi-head latent attention keeps for a token in one layer.
+    """Count the elements multi-head latent attention caches per token in one layer.
 
     Parameters
     ----------
     latent_dim : float or array
-        The compressed key-value vector [elements].
+        Width of the compressed key-value vector [elements].
     rope_dim : float or array
-        The positional key beside it [elements].
+        Width of the rotary key stored with it [elements].
 
     Returns
     -------
     float or array
-        The latent, once for all heads [elements].
+        Latent and rotary key, stored once for all heads [elements].
 
     References
     ----------
@@ -132,17 +133,17 @@ def mla_elements_per_token(*, latent_dim: Number, rope_dim: Number) -> Number:
 
 
 def experts_touched(*, experts: Number, experts_per_token: Number, tokens: Number) -> Number:
-    """Expect how many experts of a layer a batch makes the card read.
+    """Estimate how many distinct experts of a layer a batch reads.
 
-    With even routing an expert is missed by one token with probability
-    `1 - k/E`, by all of them with that to the power of the batch.
+    Under uniform routing one token misses an expert with probability `1 - k/E`,
+    and all tokens of the batch miss it with that to the power of their number.
 
     Parameters
     ----------
     experts : float or array
         Routed experts E.
     experts_per_token : float or array
-        Experts k a token visits.
+        Experts k a token is routed to.
     tokens : float or array
         Tokens in the pass [tokens].
 
@@ -160,24 +161,23 @@ def experts_touched(*, experts: Number, experts_per_token: Number, tokens: Numbe
 
 
 def routing_load(*, experts: Number, experts_per_token: Number) -> Number:
-    """Weigh a layer's routing against one of 256 experts of which 8 answer.
+    """Scale the routing overhead of a layer relative to 256 experts with 8 active.
 
-    Scoring, sorting and gathering take longer the more experts there are and
-    the more of them answer. How much longer was found by leaving models out of
-    the fit: neither alike for all layers nor in proportion to the experts did
-    as well.
+    Scoring, sorting and gathering take longer with more experts and with more of
+    them active. The exponents were chosen by leave-one-model-out error: a constant
+    overhead and one proportional to the number of experts both predicted worse.
 
     Parameters
     ----------
     experts : float or array
         Routed experts E.
     experts_per_token : float or array
-        Experts k a token visits.
+        Experts k a token is routed to.
 
     Returns
     -------
     float or array
-        `sqrt(E / 256) k / 8`.
+        Factor `sqrt(E / 256) k / 8`.
 
     Examples
     --------
@@ -190,19 +190,19 @@ def routing_load(*, experts: Number, experts_per_token: Number) -> Number:
 
 
 def arithmetic_intensity(*, flops: Number, bytes_moved: Number) -> Number:
-    """Divide work by traffic.
+    """Divide FLOP by bytes moved.
 
     Parameters
     ----------
     flops : float or array
-        Work [FLOP].
+        FLOP count [FLOP].
     bytes_moved : float or array
         Traffic between memory and compute [bytes].
 
     Returns
     -------
     float or array
-        Intensity [FLOP/byte].
+        Arithmetic intensity [FLOP/byte].
 
     References
     ----------
@@ -217,7 +217,7 @@ def arithmetic_intensity(*, flops: Number, bytes_moved: Number) -> Number:
 
 
 def ridge_point(*, flop_s: Number, bandwidth_bytes_s: Number) -> Number:
-    """Find the intensity at which a card turns from memory to compute bound.
+    """Find the intensity above which a card is compute bound, not memory bound.
 
     Parameters
     ----------
@@ -246,23 +246,23 @@ def ridge_point(*, flop_s: Number, bandwidth_bytes_s: Number) -> Number:
 def roofline_s(
     *, flops: Number, bytes_moved: Number, flop_s: Number, bandwidth_bytes_s: Number
 ) -> Number:
-    """Take the longer of computing and reading.
+    """Take the longer of compute time and memory time.
 
     Parameters
     ----------
     flops : float or array
-        Work [FLOP].
+        FLOP count [FLOP].
     bytes_moved : float or array
         Traffic [bytes].
     flop_s : float or array
-        Rate of computing [FLOP/s].
+        Compute rate [FLOP/s].
     bandwidth_bytes_s : float or array
-        Rate of reading [bytes/s].
+        Memory bandwidth [bytes/s].
 
     Returns
     -------
     float or array
-        Time, when both overlap perfectly [s].
+        Time, if both overlap perfectly [s].
 
     References
     ----------
@@ -277,18 +277,18 @@ def roofline_s(
 
 
 class Weights(NamedTuple):
-    """Weight bytes of one card: what it stores and what a step reads.
+    """Weight bytes stored on one card and read by one step.
 
     Attributes
     ----------
     stored_bytes : float
-        On the fullest card of the deployment [bytes].
+        Stored on the card of the deployment that holds the most [bytes].
     dense_read_bytes : float
-        Read by every step over all pipeline stages, experts apart [bytes].
+        Read by every step, summed over pipeline stages, without routed experts [bytes].
     expert_read_bytes : float
-        Read over all stages when every routed expert is touched [bytes].
+        Read when a batch touches every routed expert, summed over stages [bytes].
     by_role : dict
-        Stored bytes by role of tensor [bytes].
+        Stored bytes per tensor role [bytes].
     """
 
     stored_bytes: float
@@ -307,15 +307,16 @@ def _shards(tensor: Tensor, tp: int, kv_heads: int, dp_attention: bool) -> int:
 
 
 def _base_bytes(weights: Format) -> float:
-    """Bytes of an element that the weight format leaves alone."""
+    """Bytes per element of tensors the weight format does not cover."""
     return 4.0 if weights.name == "fp32" else 2.0
 
 
 def _padding(tensor: Tensor, weights: Format, model: Model, tp: int) -> float:
-    """Growth of an expert's matrix whose sides its kernel pads.
+    """Factor by which kernels that pad an expert's matrix enlarge it.
 
-    gpt-oss pads one side (2 880 to 3 072) in the logs of a single card, rows m07898 and
-    m07899 of the measured set, and both once it is split, row m07786.
+    Start-up logs of gpt-oss show one side padded (2 880 to 3 072) on a single card, in
+    rows m07898 and m07899 of the measured set, and both sides when it is split, in row
+    m07786.
     """
     to = weights.pad_to
     if not to or tensor.role != "expert":
@@ -332,24 +333,24 @@ def weight_bytes(
 
     A format converts the roles it covers and leaves the others in 16 bit: an
     FP8 checkpoint keeps its embeddings and its head in BF16. Key and value
-    projections are copied once there are more cards than KV heads; norms,
-    routers and latent down-projections are copied on every card.
+    projections are replicated when there are more cards than KV heads; norms,
+    routers and latent down-projections are replicated on every card.
 
     Parameters
     ----------
     model : Model
         The model.
     weights : Format
-        How its weights are stored.
+        Storage format of the weights.
     tp, pp : int
-        Cards that split a layer, and stages that split the layers.
+        Tensor-parallel and pipeline-parallel degree.
     dp_attention : bool
-        Whether every card holds all of the attention weights.
+        Whether attention is data-parallel, so every card holds all its weights.
 
     Returns
     -------
     Weights
-        Stored and read bytes of the fullest card [bytes].
+        Stored and read bytes of the card that holds the most [bytes].
 
     Examples
     --------
@@ -394,7 +395,7 @@ def weight_bytes(
 
 
 def weights_of(deployment: Deployment) -> Weights:
-    """Add up the weights of a deployment's fullest card.
+    """Add up the weights on the card of a deployment that holds the most.
 
     Parameters
     ----------
@@ -418,17 +419,17 @@ def weights_of(deployment: Deployment) -> Weights:
 
 
 def kv_elements(attention: Attention) -> int:
-    """Count what one layer of an attention kind adds to the cache for a token.
+    """Count the elements one layer of this kind caches per token.
 
     Parameters
     ----------
     attention : Attention
-        The token mixer.
+        Attention kind.
 
     Returns
     -------
     int
-        Elements in the KV format, over all KV heads [elements].
+        Elements stored in the KV format, over all KV heads [elements].
 
     Examples
     --------
@@ -448,19 +449,19 @@ def kv_elements(attention: Attention) -> int:
 
 
 def tokens_stored(attention: Attention, context_tokens: Number) -> Number:
-    """Say how many cache entries a layer keeps for a sequence.
+    """Count the cache entries a layer stores for a sequence.
 
     Parameters
     ----------
     attention : Attention
-        The token mixer.
+        Attention kind.
     context_tokens : float or array
-        Tokens of the sequence so far [tokens].
+        Length of the sequence so far [tokens].
 
     Returns
     -------
     float or array
-        Entries kept.
+        Entries stored; one may cover several tokens.
 
     Examples
     --------
@@ -478,19 +479,19 @@ def tokens_stored(attention: Attention, context_tokens: Number) -> Number:
 
 
 def tokens_read(attention: Attention, context_tokens: Number) -> Number:
-    """Say how many cache entries a decode step reads of a sequence.
+    """Count the cache entries of a sequence that a decode step reads.
 
     Parameters
     ----------
     attention : Attention
-        The token mixer.
+        Attention kind.
     context_tokens : float or array
-        Tokens of the sequence so far [tokens].
+        Length of the sequence so far [tokens].
 
     Returns
     -------
     float or array
-        Entries read; a sparse layer reads its best `topk_tokens`.
+        Entries read; a sparse layer reads at most `topk_tokens`.
 
     Examples
     --------
@@ -520,27 +521,28 @@ def kv_bytes_per_sequence(
 ) -> Number:
     """Add up the cache of one sequence on one card.
 
-    Tensor parallelism splits the cache by KV head and copies it beyond them; a
-    latent cache has no heads to split and is copied on every card. Under
-    data-parallel attention a card holds all of a sequence, but only its own.
+    Tensor parallelism splits the cache by KV head and replicates it when there are
+    more cards than heads; a latent cache has no heads to split and is replicated on
+    every card. Under data-parallel attention a card holds the whole cache of its own
+    sequences and nothing of the others.
 
     Parameters
     ----------
     model : Model
         The model.
     kv : Format
-        How keys and values are stored.
+        Storage format of keys and values.
     context_tokens : float or array
-        Tokens of the sequence [tokens].
+        Length of the sequence [tokens].
     tp, pp : int
-        Cards that split a layer, stages that split the layers.
+        Tensor-parallel and pipeline-parallel degree.
     dp_attention : bool
-        Whether sequences are divided over the cards instead of heads.
+        Whether attention is data-parallel: cards split the sequences, not the heads.
 
     Returns
     -------
     float or array
-        Cache and states of the sequence on the fullest card [bytes].
+        Cache and recurrent states on the card that holds the most [bytes].
 
     References
     ----------
@@ -565,25 +567,25 @@ def kv_read_bytes_per_sequence(
     tp: int = 1,
     dp_attention: bool = False,
 ) -> Number:
-    """Add up what a decode step reads of one sequence's cache on one card.
+    """Add up the cache bytes of one sequence that a decode step reads on one card.
 
     Parameters
     ----------
     model : Model
         The model.
     kv : Format
-        How keys and values are stored.
+        Storage format of keys and values.
     context_tokens : float or array
-        Tokens of the sequence so far [tokens].
+        Length of the sequence so far [tokens].
     tp : int
-        Cards that split a layer.
+        Tensor-parallel degree.
     dp_attention : bool
-        Whether sequences are divided over the cards instead of heads.
+        Whether attention is data-parallel: cards split the sequences, not the heads.
 
     Returns
     -------
     float or array
-        Read over all layers; a state is read and written [bytes].
+        Bytes over all layers; a recurrent state counts twice, read and written [bytes].
 
     Examples
     --------
@@ -615,7 +617,7 @@ def _cache_bytes(
         per_entry = kv_elements(a) * kv.bytes_per_element / shards
         total = total + layers * per_entry * entries(a, context_tokens)
         if a.index_dim:
-            # the indexer scores every token kept, and every card keeps its own copy
+            # the indexer scores every stored token, and its cache is replicated on every card
             kept = tokens_stored(a, context_tokens)
             total = total + layers * a.index_dim * a.index_bytes * kept
     return total
@@ -630,28 +632,28 @@ def kv_shared_bytes(
     pp: int = 1,
     dp_attention: bool = False,
 ) -> Number:
-    """Add up the part of a cache that sequences with one prefix can share.
+    """Add up the cache that sequences with a common prefix share.
 
-    Windows and states move on with each sequence, so only layers that keep
-    every token share them.
+    Sliding windows and recurrent states depend on the end of each sequence, so only
+    layers that store every token share their cache.
 
     Parameters
     ----------
     model : Model
         The model.
     kv : Format
-        How keys and values are stored.
+        Storage format of keys and values.
     prefix_tokens : float or array
-        Leading tokens the sequences have in common [tokens].
+        Length of the common prefix [tokens].
     tp, pp : int
-        Cards that split a layer, stages that split the layers.
+        Tensor-parallel and pipeline-parallel degree.
     dp_attention : bool
-        Whether sequences are divided over the cards instead of heads.
+        Whether attention is data-parallel: cards split the sequences, not the heads.
 
     Returns
     -------
     float or array
-        Cache held once for all of them on the fullest card [bytes].
+        Shared cache on the card that holds the most [bytes].
 
     References
     ----------
@@ -676,9 +678,9 @@ def kv_shared_bytes(
 def lora_params(model: Model, rank: Number) -> Number:
     """Count the parameters of one low-rank adapter on every linear layer.
 
-    Each matrix of `in x out` gets two of rank `r`: `r (in + out)`. One side of
-    nearly every matrix of a decoder is its hidden size, so `in + out` is taken
-    as `hidden + elements / hidden`.
+    A matrix of `in x out` gets two of rank `r`, with `r (in + out)` parameters. One
+    side of nearly every matrix in a decoder is the hidden size, so `in + out` is
+    approximated by `hidden + elements / hidden`.
 
     Parameters
     ----------
@@ -690,7 +692,7 @@ def lora_params(model: Model, rank: Number) -> Number:
     Returns
     -------
     float or array
-        Parameters of the adapter; experts and tables have none.
+        Parameters of the adapter; routed experts and embeddings get none.
 
     References
     ----------
@@ -712,22 +714,22 @@ def lora_params(model: Model, rank: Number) -> Number:
 
 
 def attention_flops_per_token(model: Model, context_tokens: Number) -> Number:
-    """Count the attention work of one new token over all layers.
+    """Count the attention FLOP of one decoded token over all layers.
 
-    MLA is counted as decode runs it, with the up-projections absorbed: every
-    head attends in the latent space.
+    MLA is counted in the form used for decode, with the up-projections absorbed into
+    the queries: every head attends in the latent space.
 
     Parameters
     ----------
     model : Model
         The model.
     context_tokens : float or array
-        Tokens of the sequence so far [tokens].
+        Length of the sequence so far [tokens].
 
     Returns
     -------
     float or array
-        Work over all layers [FLOP].
+        FLOP over all layers [FLOP].
 
     References
     ----------
@@ -757,25 +759,25 @@ def attention_flops_per_token(model: Model, context_tokens: Number) -> Number:
 
 
 def prefill_attention_flops(model: Model, tokens: Number, cached_tokens: Number = 0) -> Number:
-    """Count the attention work of prefilling a prompt.
+    """Count the attention FLOP of prefilling a prompt.
 
-    The n-th token attends to n tokens, so the sum is quadratic for full
-    attention and linear beyond the window for windowed layers. MLA prefills
-    with its heads unfolded, not in the latent space.
+    The n-th token attends to n tokens, so the sum is quadratic for full attention
+    and linear beyond the window for windowed layers. MLA prefill expands keys and
+    values for each head instead of attending in the latent space.
 
     Parameters
     ----------
     model : Model
         The model.
     tokens : float or array
-        Prompt tokens to compute [tokens].
+        Prompt tokens to prefill [tokens].
     cached_tokens : float or array
-        Tokens before them that a prefix cache holds [tokens].
+        Preceding tokens served from a prefix cache [tokens].
 
     Returns
     -------
     float or array
-        Work over all layers [FLOP].
+        FLOP over all layers [FLOP].
 
     References
     ----------
@@ -804,10 +806,10 @@ def prefill_attention_flops(model: Model, tokens: Number, cached_tokens: Number 
 
 
 def _causal_pairs(tokens: Number, cached: Number, cap: int) -> Number:
-    """Sum over new tokens of the tokens each attends to, at most `cap` where set."""
+    """Sum the tokens each new token attends to, at most `cap` each unless that is 0."""
     full = tokens * cached + tokens * (tokens + 1) / 2
     if not cap:
         return full
-    ramp = maximum(minimum(cap - cached, tokens), 0)  # tokens that still see less than the cap
+    ramp = maximum(minimum(cap - cached, tokens), 0)  # tokens that attend to fewer than the cap
     early = ramp * cached + ramp * (ramp + 1) / 2
     return where(ramp > 0, early + (tokens - ramp) * cap, tokens * cap)

@@ -1,8 +1,8 @@
-"""Five helpers that take a float or a numpy array and give back the same kind.
+"""Five functions that take a float or a numpy array and return the same kind.
 
-A formula of the kernel is written once, with operators and these. Handed
-floats it never imports numpy, so it runs in microseconds, in a browser too;
-handed arrays it broadcasts.
+Formulas in the kernel are written once, with operators and these functions. With
+floats they never import numpy, so they run in microseconds and in a browser; with
+arrays they broadcast.
 """
 
 import math
@@ -14,12 +14,12 @@ Number = Any
 
 
 def minimum(a: Number, b: Number) -> Number:
-    """Give the smaller of two numbers, element by element for arrays.
+    """Return the smaller of two numbers, element by element for arrays.
 
     Parameters
     ----------
     a, b : float or array
-        What to compare.
+        Numbers to compare.
 
     Returns
     -------
@@ -39,12 +39,12 @@ def minimum(a: Number, b: Number) -> Number:
 
 
 def maximum(a: Number, b: Number) -> Number:
-    """Give the larger of two numbers, element by element for arrays.
+    """Return the larger of two numbers, element by element for arrays.
 
     Parameters
     ----------
     a, b : float or array
-        What to compare.
+        Numbers to compare.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def floor(a: Number) -> Number:
     Parameters
     ----------
     a : float or array
-        The number to cut.
+        Number to round.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def ceil(a: Number) -> Number:
     Parameters
     ----------
     a : float or array
-        The number to raise.
+        Number to round.
 
     Returns
     -------
@@ -119,14 +119,14 @@ def where(condition: Any, a: Number, b: Number) -> Number:
     Parameters
     ----------
     condition : bool or array
-        The choice.
+        Selects `a` where true.
     a, b : float or array
-        Taken where the condition is true, and where it is false.
+        Results where the condition is true and where it is false.
 
     Returns
     -------
     float or array
-        The chosen number.
+        `a` or `b`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a wrong input is told: which field, what it got, what it takes."""
+"""Input validation: errors name the field, the value given and the values accepted."""
 
 import difflib
 import math
@@ -7,14 +7,14 @@ from typing import Any, Literal, overload
 
 
 class BadInput(ValueError):
-    """A value the kernel refuses, with one sentence a reader can act on.
+    """An invalid input, with a one-sentence message that says how to correct it.
 
     Parameters
     ----------
     field : str
-        The name of the input that is wrong.
+        Name of the invalid input.
     message : str
-        The sentence, field and range included.
+        The message, including the field and the accepted range.
     """
 
     def __init__(self, field: str, message: str) -> None:
@@ -23,12 +23,12 @@ class BadInput(ValueError):
 
 
 def shown(value: object) -> str:
-    """Write a refused value so that a hostile one stays short and printable.
+    """Format a rejected value so that a hostile one stays short and printable.
 
     Parameters
     ----------
     value : object
-        What was given.
+        The value given.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def shown(value: object) -> str:
     """
     try:
         text = repr(value)
-    except Exception:  # a repr of a stranger's object may do anything
+    except Exception:  # the repr of an arbitrary object may raise anything
         text = f"a {type(value).__name__}"
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -62,20 +62,20 @@ def number(
 def number(
     field: str, value: Any, low: float, high: float, unit: str = "", whole: bool = False
 ) -> float:
-    """Give back a number inside its range, or refuse it.
+    """Return a number if it is within its range, otherwise raise.
 
     Parameters
     ----------
     field : str
-        The name a reader knows the input by.
+        Name of the input, for the message.
     value : object
-        What was given.
+        The value given.
     low, high : float
-        The smallest and the largest value taken, both included.
+        Smallest and largest accepted value, inclusive.
     unit : str
-        The unit, for the sentence.
+        Unit of the range, for the message.
     whole : bool
-        Whether only whole numbers are taken.
+        Whether only whole numbers are accepted.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def number(
     Raises
     ------
     BadInput
-        When the value is no number, not finite, not whole or out of range.
+        When the value is not a number, not finite, not whole or out of range.
 
     Examples
     --------
@@ -107,28 +107,28 @@ def number(
 def one_of(
     field: str, value: object, names: Iterable[str], aliases: Mapping[str, str] | None = None
 ) -> str:
-    """Give back a known name, or refuse it with the nearest one.
+    """Return the known name a value stands for, otherwise raise and suggest the nearest.
 
     Parameters
     ----------
     field : str
-        The name a reader knows the input by.
+        Name of the input, for the message.
     value : object
-        What was given; case, spaces and underscores are forgiven.
+        The value given; case is ignored, and spaces and underscores count as hyphens.
     names : iterable of str
-        The names that are known.
+        Known names.
     aliases : mapping of str to str, optional
-        Other spellings and the name each stands for.
+        Alternative spellings and the name each stands for.
 
     Returns
     -------
     str
-        The name as the catalogue spells it.
+        The name as spelled in `names`.
 
     Raises
     ------
     BadInput
-        When no name matches; the sentence offers the nearest.
+        When no name matches; the message suggests the nearest.
 
     Examples
     --------
@@ -156,14 +156,14 @@ def one_of(
 
 
 def yes_or_no(field: str, value: object) -> bool:
-    """Give back a truth value, or refuse it.
+    """Return a boolean, otherwise raise.
 
     Parameters
     ----------
     field : str
-        The name a reader knows the input by.
+        Name of the input, for the message.
     value : object
-        What was given.
+        The value given.
 
     Returns
     -------
@@ -173,7 +173,7 @@ def yes_or_no(field: str, value: object) -> bool:
     Raises
     ------
     BadInput
-        When it is neither true nor false.
+        When the value is not a bool.
 
     Examples
     --------

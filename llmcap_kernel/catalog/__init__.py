@@ -1,8 +1,8 @@
 """The catalogue: models, cards, formats, engines and prices, each with its source.
 
-The tables are TOML files beside this one, the models `config.json` files in
-`configs/`. Names are forgiving about case and spelling, and an unknown one is
-told the nearest.
+The tables are TOML files in this folder; models are `config.json` files in
+`configs/`. Lookup ignores case and accepts aliases; the error for an unknown name
+suggests the nearest one.
 """
 
 import tomllib
@@ -22,7 +22,7 @@ KINDS = ("models", "gpus", "formats", "engines")
 
 @cache
 def table(kind: str) -> dict[str, Any]:
-    """Read one of the catalogue's tables as it is written.
+    """Read a table of the catalogue as parsed TOML.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def table(kind: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        The parsed TOML, sources included.
+        The parsed file, including its sources.
 
     Examples
     --------
@@ -56,17 +56,17 @@ def _name(kind: str, field: str, name: object) -> str:
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    """Strip a record of its provenance: `{value = ...}` becomes the value."""
+    """Drop the provenance from a record: `{value = ..., source = ...}` becomes the value."""
     return {k: v["value"] if isinstance(v, dict) and "value" in v else v for k, v in record.items()}
 
 
 def models() -> tuple[str, ...]:
-    """List the models.
+    """List the names of all models.
 
     Returns
     -------
     tuple of str
-        Names in order.
+        Sorted names.
 
     Examples
     --------
@@ -77,12 +77,12 @@ def models() -> tuple[str, ...]:
 
 
 def gpus() -> tuple[str, ...]:
-    """List the cards.
+    """List the names of all cards.
 
     Returns
     -------
     tuple of str
-        Names in order.
+        Sorted names.
 
     Examples
     --------
@@ -93,17 +93,17 @@ def gpus() -> tuple[str, ...]:
 
 
 def formats(kv: bool = False) -> tuple[str, ...]:
-    """List the number formats.
+    """List the names of number formats.
 
     Parameters
     ----------
     kv : bool
-        Whether to list those a KV cache can be kept in; else those for weights.
+        True for formats of the KV cache, false for formats of weights.
 
     Returns
     -------
     tuple of str
-        Names in order.
+        Sorted names.
 
     Examples
     --------
@@ -115,12 +115,12 @@ def formats(kv: bool = False) -> tuple[str, ...]:
 
 
 def engines() -> tuple[str, ...]:
-    """List the engines, version by version.
+    """List the names of all engine versions.
 
     Returns
     -------
     tuple of str
-        Names in order.
+        Sorted names.
 
     Examples
     --------
@@ -132,17 +132,17 @@ def engines() -> tuple[str, ...]:
 
 @cache
 def model(name: str) -> Model:
-    """Look a model up.
+    """Look up a model.
 
     Parameters
     ----------
     name : str
-        A name or alias of the catalogue.
+        Name or alias in the catalogue.
 
     Returns
     -------
     Model
-        The model, counted from its `config.json`.
+        The model, with its tensors counted from its `config.json`.
 
     Raises
     ------
@@ -162,17 +162,17 @@ def model(name: str) -> Model:
 
 @cache
 def gpu(name: str) -> Gpu:
-    """Look a card up.
+    """Look up a card.
 
     Parameters
     ----------
     name : str
-        A name or alias of the catalogue.
+        Name or alias in the catalogue.
 
     Returns
     -------
     Gpu
-        The card, with the catalogue's reference rent.
+        The card, with the catalogue's reference price as its rent.
 
     Raises
     ------
@@ -197,7 +197,8 @@ def gpu(name: str) -> Gpu:
     )
 
 
-# PCIe x16 one way by the generation a chip family came with; PCI-SIG base specifications.
+# One-way bandwidth of PCIe x16, by the generation each chip family supports, from the
+# PCI-SIG base specifications.
 PCIE_BYTES_S = {"volta": 15.75e9, "turing": 15.75e9, "hopper": 63e9, "blackwell": 63e9}
 PCIE_BYTES_S |= {
     "blackwell-graphics": 63e9,
@@ -209,7 +210,7 @@ PCIE_BYTES_S |= {
 
 
 def _host_bandwidth_bytes_s(fields: dict[str, Any]) -> float:
-    """A superchip's link, the memory itself where it is shared, else PCIe."""
+    """Bandwidth to host memory: shared memory, a superchip's link, or PCIe [bytes/s]."""
     if fields["unified_memory"] or fields["form"] == "soc":
         return fields["bandwidth_bytes_s"]
     if fields["form"] == "superchip":
@@ -218,7 +219,7 @@ def _host_bandwidth_bytes_s(fields: dict[str, Any]) -> float:
 
 
 def reference_price(name: str) -> dict[str, Any] | None:
-    """Find the rent a card is reckoned with when none is given.
+    """Look up the rent assumed for a card when none is given.
 
     Parameters
     ----------
@@ -228,8 +229,8 @@ def reference_price(name: str) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        The price row: provider, term, usd_h, date, source; None when the
-        catalogue has none [USD/h].
+        Price record with provider, term, usd_h [USD/h], date and source; None when the
+        catalogue has no reference price.
 
     Examples
     --------
@@ -244,12 +245,12 @@ def reference_price(name: str) -> dict[str, Any] | None:
 
 @cache
 def format(name: str) -> Format:
-    """Look a number format up.
+    """Look up a number format.
 
     Parameters
     ----------
     name : str
-        A name or alias of the catalogue.
+        Name or alias in the catalogue.
 
     Returns
     -------
@@ -277,17 +278,17 @@ def format(name: str) -> Format:
 
 @cache
 def engine(name: str = DEFAULT_ENGINE) -> Engine:
-    """Look an engine up.
+    """Look up an engine.
 
     Parameters
     ----------
     name : str
-        A name or alias; a family's bare name is its newest version.
+        Name or alias; the name of an engine without a version means its newest.
 
     Returns
     -------
     Engine
-        The engine with its memory habits.
+        The engine, with its memory settings and overheads.
 
     Raises
     ------
@@ -307,21 +308,21 @@ def engine(name: str = DEFAULT_ENGINE) -> Engine:
 
 
 def provenance(kind: str, name: str, field: str) -> dict[str, Any]:
-    """Say where a figure of the catalogue comes from.
+    """Look up the source of a figure in the catalogue.
 
     Parameters
     ----------
     kind : str
         "gpus" or "engines".
     name : str
-        The record.
+        Name of the record.
     field : str
-        The figure; a rate is written "flop_s.fp8".
+        Field with the figure; nested fields are joined by a dot, as in "flop_s.fp8".
 
     Returns
     -------
     dict
-        value, kind, and the source's title, url and date.
+        The value, its kind, and the title, url and date of the source.
 
     Raises
     ------
@@ -359,28 +360,28 @@ def deployment(
     lora: Lora | None = None,
     offload_share: float = 0.0,
 ) -> Deployment:
-    """Build a deployment from names.
+    """Build a deployment from names in the catalogue.
 
     Parameters
     ----------
     model, gpu, engine : str or record
-        Names of the catalogue, or records of your own.
+        Names in the catalogue, or custom records.
     weights, kv : str or Format
         Formats of the weights and of the KV cache.
     tp, pp, ep : int
-        Cards a layer is split over, stages, cards experts are spread over.
+        Tensor-, pipeline- and expert-parallel degree.
     dp_attention : bool
-        Whether attention runs data-parallel.
+        Whether attention is data-parallel.
     memory_fraction : float, optional
-        The engine's memory setting.
+        Memory fraction the engine is started with; its default if omitted.
     usd_h : float, optional
-        Rent of one card for an hour [USD/h].
+        Rent of one card; its reference price if omitted [USD/h].
     speculation : Speculation, optional
-        How tokens are guessed ahead.
+        Speculative decoding; none if omitted.
     lora : Lora, optional
-        Adapters served beside the model.
+        Adapters served with the model; none if omitted.
     offload_share : float
-        Share of the weights kept in the host's memory.
+        Share of the weights kept in host memory.
 
     Returns
     -------
@@ -390,7 +391,7 @@ def deployment(
     Raises
     ------
     BadInput
-        When a name is unknown or the parts do not go together.
+        When a name is unknown or the parts are incompatible.
 
     Examples
     --------
