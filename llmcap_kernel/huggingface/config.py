@@ -1,4 +1,4 @@
-"""Reading a config.json: every field checked before it becomes arithmetic."""
+"""Read a config.json and validate every field before it is used."""
 
 import json
 import os
@@ -12,7 +12,7 @@ MAX_FILE_BYTES = 10_000_000
 MAX_LAYERS = 2_000
 MAX_EXPERTS = 4_096
 
-# What a field may be, so that no product of them leaves the range of a Tensor.
+# Upper limits, so that no product of fields exceeds the range a Tensor accepts.
 LIMITS = {
     "layers": MAX_LAYERS,
     "experts": MAX_EXPERTS,
@@ -29,14 +29,16 @@ T = TypeVar("T")
 
 
 class Fields:
-    """A JSON object whose fields are read by name, kind and range.
+    """A JSON object whose fields are read by name and checked for type and range.
 
     Parameters
     ----------
     data : dict
-        The object as parsed.
+        The parsed object.
     where : str
-        Where it stands in the file, for the sentence of a refusal.
+        Path of the object in the file, for error messages.
+    family : str
+        Name of the architecture, for error messages.
 
     Examples
     --------
@@ -53,11 +55,11 @@ class Fields:
         self.data, self.where, self.family = data, where, family
 
     def path(self, name: str) -> str:
-        """Write a field's name with the object it stands in."""
+        """Return the full path of a field in the file."""
         return f"{self.where}.{name}" if self.where else name
 
     def has(self, name: str) -> bool:
-        """Say whether the field is there and not null."""
+        """Return whether the field is present and not null."""
         return self.data.get(name) is not None
 
     def _first(self, names: Sequence[str], default: Any) -> tuple[str | None, Any]:
@@ -86,23 +88,23 @@ class Fields:
         low: int = 1,
         limit: str = "small",
     ) -> int | None:
-        """Read a whole number: the first of `names` that is there."""
+        """Read a whole number from the first of `names` that is present."""
         name, value = self._first(names, default)
         if name is None:
             return value
         return number(self.path(name), value, low, LIMITS[limit], whole=True)
 
     def width(self, *names: str, default: int = _REQUIRED) -> int:
-        """Read a model width."""
+        """Read a width of the model [elements]."""
         return self.whole(*names, default=default, limit="width")
 
     def real(self, name: str, default: float) -> float:
-        """Read a number that need not be whole."""
+        """Read a number that may have a fraction."""
         found, value = self._first((name,), default)
         return value if found is None else number(self.path(name), value, -1e9, 1e9)
 
     def flag(self, name: str, default: bool = False) -> bool:
-        """Read true or false."""
+        """Read a boolean."""
         value = self.data.get(name)
         if value is None:
             return default
@@ -122,7 +124,7 @@ class Fields:
         return value
 
     def items(self, name: str, default: Sequence[Any] = (), most: int = MAX_LAYERS) -> list[Any]:
-        """Read a list, of at most `most` items."""
+        """Read a list of at most `most` items."""
         value = self.data.get(name)
         if value is None:
             return list(default)
@@ -153,23 +155,23 @@ class Fields:
         choices: Mapping[Any, T],
         default: Sequence[T] | None = None,
     ) -> list[T]:
-        """Read one choice a layer: a list as long as the model has layers.
+        """Read a list with one item per layer, and translate the items.
 
         Parameters
         ----------
         name : str
-            The field.
+            Name of the field.
         layers : int
-            How many layers there are.
+            Number of layers.
         choices : mapping
-            What an item may be, and what the caller calls it.
+            Accepted items, and what each is translated to.
         default : list, optional
-            What holds when the field is missing; None makes it required.
+            Result when the field is missing; None makes it required.
 
         Returns
         -------
         list
-            The caller's name for each layer's choice.
+            The translated item of each layer.
         """
         if not self.has(name):
             if default is None:
@@ -196,43 +198,43 @@ class Fields:
         return found
 
     def sub(self, name: str) -> "Fields | None":
-        """Read a nested object; None when it is missing."""
+        """Read a nested object, or None when it is missing."""
         if not self.has(name):
             return None
         return Fields(self.data[name], self.path(name), self.family)
 
     def need(self, name: str) -> "Fields":
-        """Read a nested object that must be there."""
+        """Read a nested object that is required."""
         _, value = self._first((name,), _REQUIRED)
         return Fields(value, self.path(name), self.family)
 
     def under(self, defaults: Mapping[str, Any]) -> "Fields":
-        """Give the same fields with `defaults` under those that are missing.
+        """Return the same fields, with `defaults` for those that are missing.
 
-        For families whose published files leave out what the class in
-        transformers already says.
+        For families whose published files omit fields that equal the defaults in
+        transformers.
         """
         merged = {**defaults, **{k: v for k, v in self.data.items() if v is not None}}
         return Fields(merged, self.where, self.family)
 
 
 def read_json(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
-    """Read a config.json, or the one in a folder.
+    """Read a config.json, given its path or that of its folder.
 
     Parameters
     ----------
     path : str or Path
-        The file, or the folder that holds config.json.
+        The file, or the folder that contains config.json.
 
     Returns
     -------
     tuple of dict and str
-        The object, and a name for the model taken from the path.
+        The parsed object, and a name for the model taken from the path.
 
     Raises
     ------
     BadInput
-        When there is no such file, it is too large, or it is not a JSON object.
+        When the file cannot be read, is too large or is not JSON.
     """
     try:
         path = Path(path)

@@ -1,4 +1,4 @@
-"""Dense decoders: a token passes through every weight."""
+"""Dense decoders: every token uses every weight."""
 
 from typing import Any
 
@@ -66,7 +66,7 @@ from .registry import (
     "minicpm4",
 )
 def llama(c: Fields) -> Draft:
-    """Count Llama and the families that change only a bias, a norm or the tying in it."""
+    """Count Llama and families that differ from it only in biases, norms or tied embeddings."""
     if c.has("kv_lora_rank"):
         return FAMILIES["deepseek_v3"](c)
     biased = {"internlm": True, "seed_oss": True}.get(c.family, False)
@@ -122,7 +122,7 @@ def gemma(c: Fields) -> Draft:
     )
 
 
-# What transformers' Gemma3TextConfig says where a published file is silent.
+# Defaults of Gemma3TextConfig in transformers, which published files omit.
 GEMMA3 = {
     "vocab_size": 262_208,
     "hidden_size": 2304,
@@ -147,7 +147,7 @@ def gemma3(c: Fields) -> Draft:
 
 @family("gemma4_text", "gemma4_unified_text")
 def gemma4(c: Fields) -> Draft:
-    """Count Gemma 4: wider heads in global layers, whose keys may serve as values."""
+    """Count Gemma 4, whose global layers have wider heads and may use keys as values."""
     layers = layer_count(c)
     hidden, heads, kv, head = shape(c)
     wide = c.whole("global_head_dim", default=512, limit="head")
@@ -517,7 +517,7 @@ def chatglm(c: Fields) -> Draft:
 
 @family("nemotron-nas", "deci", "decilm")
 def nemotron_nas(c: Fields) -> Draft:
-    """Count a searched Llama, whose layers differ in attention and feed-forward."""
+    """Count a Llama from architecture search, whose layers differ from each other."""
     layers = layer_count(c)
     hidden = c.width("hidden_size")
     heads = c.whole("num_attention_heads", limit="heads")

@@ -1,8 +1,7 @@
-"""Which architecture a model_type names.
+"""Map model_type to the builder of an architecture.
 
-A family is a function from the config's fields to a draft. What they leave to
-defaults is what the class in Hugging Face transformers (or the code shipped
-beside the checkpoint) says when the file is silent.
+A builder turns the fields of a config into a draft. Its defaults are those of the
+class in Hugging Face transformers, or of the code published with the checkpoint.
 """
 
 import difflib
@@ -23,11 +22,11 @@ from .registry import (
     family,
 )
 
-# Importing them fills the register.
+# Importing these modules registers their builders.
 BUILDERS = (dense, mixtures, hybrids)
 
-# A config of a text model inside another: where it stands, and the family
-# taken when the inner object names none.
+# Multimodal configs: the field that holds the config of the text model, and its
+# family when it has no model_type.
 WRAPPERS = {
     "qwen2_vl": ("text_config", "qwen2"),
     "qwen2_5_vl": ("text_config", "qwen2"),
@@ -68,7 +67,7 @@ WRAPPERS = {
 
 @family("mllama_text_model")
 def mllama_text(c: Fields) -> Draft:
-    """Count Llama 3.2 Vision's text side; its cross-attention layers cache the image only."""
+    """Count the text model of Llama 3.2 Vision; cross-attention layers cache only the image."""
     layers = layer_count(c)
     crossed = set(c.wholes("cross_attention_layers"))
     own = gqa(c)
@@ -82,7 +81,7 @@ def mllama_text(c: Fields) -> Draft:
 
 
 def wrapped(c: Fields) -> Draft:
-    """Count a model that wraps a text model, vision tower included."""
+    """Count a multimodal model: its text model and its vision tower."""
     where, default = WRAPPERS[c.family]
     inner = next(
         (n for n in (where, "text_config", "llm_config", "language_config") if c.has(n)), None
@@ -94,7 +93,7 @@ def wrapped(c: Fields) -> Draft:
         text = Fields({**c.data}, "", default)
     else:
         data = found.data
-        # Some files give the tying outside only; outside wins where both speak.
+        # Some files have tie_word_embeddings only at the top level; it takes precedence.
         outer = c.data.get("tie_word_embeddings")
         data = data if outer is None else {**data, "tie_word_embeddings": outer}
         text = Fields(data, found.where, default)
@@ -136,12 +135,12 @@ _register_wrappers()
 
 
 def family_of(c: Fields) -> str:
-    """Name the family of a config: its model_type, or what its architectures say.
+    """Find the family of a config from its model_type or its architectures.
 
     Parameters
     ----------
     c : Fields
-        The whole config.
+        The top-level config.
 
     Returns
     -------
@@ -151,7 +150,7 @@ def family_of(c: Fields) -> str:
     Raises
     ------
     BadInput
-        When the config names no architecture, or one that is not known.
+        When the config names no architecture or an unknown one.
     """
     kind = c.text("model_type")
     if kind in FAMILIES:

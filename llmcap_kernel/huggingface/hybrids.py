@@ -1,4 +1,4 @@
-"""Hybrids and state-space models: layers that keep a state of fixed size."""
+"""Hybrid and state-space models, whose layers have a state of fixed size."""
 
 from ..refuse import BadInput, shown
 from ..spec import Tensor
@@ -60,7 +60,7 @@ def qwen3_next(c: Fields) -> Draft:
 
 @family("nemotron_h", "nemotron_h_v2")
 def nemotron_h(c: Fields) -> Draft:
-    """Count Nemotron-H: every layer is one of Mamba-2, attention, MLP or MoE."""
+    """Count Nemotron-H, whose layers are Mamba-2, attention, MLP or MoE."""
     letters = {
         "M": "mamba",
         "*": "attention",
@@ -157,7 +157,7 @@ def granite_hybrid(c: Fields) -> Draft:
 
 
 def mamba2_of(c: Fields, hidden: int, norm: bool = True) -> Part:
-    """Read Mamba-2's sizes from the fields with a `mamba_` in front."""
+    """Build a Mamba-2 layer from the fields that begin with `mamba_`."""
     heads = c.whole("mamba_n_heads", limit="heads")
     head = c.data.get("mamba_d_head")
     if head in (None, "auto"):
@@ -181,6 +181,7 @@ def mamba2_of(c: Fields, hidden: int, norm: bool = True) -> Part:
 
 
 def hybrid_mixers(c: Fields, kinds: list[str], hidden: int, attention: Part) -> list[Part]:
+    """Choose attention for "full" layers and Mamba-2 for the others."""
     mamba = mamba2_of(c, hidden) if set(kinds) - {"full"} else NOTHING
     return [attention if k == "full" else mamba for k in kinds]
 
@@ -259,7 +260,7 @@ def mamba(c: Fields) -> Draft:
     )
 
 
-# A state-space model has no window of its own; this keeps sweeps finite.
+# A state-space model has no limit on context; this keeps sweeps finite.
 NO_WINDOW = 1_048_576
 
 
@@ -336,7 +337,7 @@ def lfm2(c: Fields) -> Draft:
 
 @family("minimax", "minimax_m1", "minimax_text_01", "MiniMaxText01")
 def minimax(c: Fields) -> Draft:
-    """Count MiniMax Text-01 and M1: lightning attention, softmax in each eighth layer."""
+    """Count MiniMax Text-01 and M1: lightning attention, softmax in every eighth layer."""
     layers = layer_count(c)
     hidden, heads, _kv, head = shape(c)
     if c.has("attn_type_list"):
@@ -365,7 +366,7 @@ def minimax(c: Fields) -> Draft:
 
 @family("kimi_linear")
 def kimi_linear(c: Fields) -> Draft:
-    """Count Kimi Linear: Kimi delta attention, latent attention in every fourth layer."""
+    """Count Kimi Linear: delta attention, latent attention in every fourth layer."""
     config = c.sub("linear_attn_config")
     if config is None:
         raise BadInput(

@@ -1,4 +1,4 @@
-"""Mixtures of experts, and DeepSeek's latent attention that came with them."""
+"""Mixture-of-experts models, and DeepSeek's multi-head latent attention."""
 
 from ..refuse import BadInput
 from ..spec import Attention, Tensor
@@ -178,7 +178,7 @@ def minimax_m2(c: Fields) -> Draft:
 
 @family("minimax_m3_vl_text", "minimax_m3")
 def minimax_m3(c: Fields) -> Draft:
-    """Count MiniMax M3: sparse layers read blocks that a small indexer chooses."""
+    """Count MiniMax M3, whose sparse layers read blocks selected by a small indexer."""
     layers = layer_count(c)
     hidden, heads, kv, head = shape(c)
     sparse_at = [0] * layers
@@ -293,7 +293,7 @@ def cohere2_moe(c: Fields) -> Draft:
 
 @family("laguna")
 def laguna(c: Fields) -> Draft:
-    """Count Laguna: a gate a head, and more query heads in some layers."""
+    """Count Laguna: one gate per head, and more query heads in some layers."""
     layers = layer_count(c)
     hidden, heads, kv, head = shape(c)
     counts = c.wholes("num_attention_heads_per_layer", [heads] * layers, 1, "heads")
@@ -362,7 +362,7 @@ def mimo_v2(c: Fields) -> Draft:
 
 @family("step3p5", "step3p7")
 def step(c: Fields) -> Draft:
-    """Count Step 3.5 and 3.7: a gate a head, more query heads in windowed layers."""
+    """Count Step 3.5 and 3.7: one gate per head, more query heads in windowed layers."""
     layers = layer_count(c)
     hidden = c.width("hidden_size")
     heads = c.whole("num_attention_heads", limit="heads")
@@ -508,10 +508,10 @@ def hunyuan_moe(c: Fields) -> Draft:
 
 @family("longcat_flash")
 def longcat(c: Fields) -> Draft:
-    """Count LongCat Flash: two attentions and two dense MLPs beside one MoE in a layer.
+    """Count LongCat Flash: two attentions, two dense MLPs and one MoE per layer.
 
-    Zero-computation experts are chosen like others and cost nothing, so a token
-    visits fewer real experts than the router picks; the mean is taken.
+    Zero-computation experts are selected like others and cost nothing, so a token
+    uses fewer real experts than the router selects; the mean number is used.
     """
     layers = layer_count(c, "num_layers", "num_hidden_layers")
     if not c.has("num_layers") and c.has("num_hidden_layers"):
@@ -576,11 +576,11 @@ def arctic(c: Fields) -> Draft:
 
 @family("deepseek_v4", "deepseek_ref")
 def deepseek_v4(c: Fields) -> Draft:
-    """Count DeepSeek V4: one shared key-value vector a token, compressed along the sequence.
+    """Count DeepSeek V4: one key-value vector per token, compressed along the sequence.
 
-    Every layer keeps a window of `sliding_window` plain vectors; a layer of
-    ratio r keeps one vector for r tokens beside it, and at ratio 4 an indexer
-    chooses `index_topk` of them. Keys serve as values, so a vector is stored once.
+    Every layer stores a window of `sliding_window` uncompressed vectors. A layer of
+    compression ratio r also stores one vector per r tokens; at ratio 4 an indexer
+    selects `index_topk` of them. Keys serve as values, so a vector is stored once.
     """
     layers = layer_count(c)
     hidden = c.width("hidden_size")

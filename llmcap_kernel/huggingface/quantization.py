@@ -1,4 +1,4 @@
-"""Which format a checkpoint ships in, and which of its weights it left alone."""
+"""Find the format of a checkpoint, and the tensors excluded from quantisation."""
 
 import fnmatch
 import re
@@ -14,8 +14,8 @@ MAX_ENTRIES = 100_000
 MAX_PATTERNS = 400
 _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)(?=$|[.*])")
 _WHOLE_LAYER = re.compile(r"^\.?\*?$")
-# Lists in some published copies of a config are cut to their first entries: a
-# module that such a stump names for one layer is taken as left alone in all.
+# Some published copies of a config truncate lists to their first entries: a module
+# that such a list names for one layer is taken as excluded in all layers.
 STUMP = 3
 
 
@@ -38,7 +38,7 @@ def _weights(quant: Fields) -> tuple[dict[str, Any], bool]:
                 )
     if not found:
         return {}, False
-    # Where groups differ, the smallest numbers hold the large matrices.
+    # Where groups differ, the one with fewest bits applies to the large matrices.
     _, weights, activations = min(found, key=lambda item: item[0])
     return weights, activations
 
@@ -58,12 +58,12 @@ def _compressed(quant: Fields) -> str:
 
 
 def native_format(c: Fields) -> str:
-    """Name the format of a checkpoint's weights.
+    """Return the format of the weights in a checkpoint.
 
     Parameters
     ----------
     c : Fields
-        The whole config.
+        The top-level config.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def native_format(c: Fields) -> str:
     Raises
     ------
     BadInput
-        When quantization_config names a method that is not known.
+        When quantization_config names an unknown method.
     """
     quant = quantization(c)
     if quant is None:
@@ -124,7 +124,7 @@ def native_format(c: Fields) -> str:
 
 
 def plain_format(c: Fields) -> str:
-    """Name the format of weights that nobody quantised."""
+    """Return the format of weights that are not quantised."""
     inner = c.sub("text_config") if isinstance(c.data.get("text_config"), dict) else None
     for fields in (c, inner or c):
         for name in ("torch_dtype", "dtype"):
@@ -136,7 +136,7 @@ def plain_format(c: Fields) -> str:
 
 
 def quantization(c: Fields) -> Fields | None:
-    """Find quantization_config, which a wrapper keeps outside or inside."""
+    """Find quantization_config, at the top level or in the config of the text model."""
     for name in ("quantization_config", "compression_config"):
         if c.has(name):
             return c.sub(name)
@@ -151,12 +151,12 @@ LISTS = ("ignore", "modules_to_not_convert", "exclude_modules", "ignored_layers"
 
 
 def _listed(quant: Fields) -> int:
-    """Count the modules that the lists of exceptions name."""
+    """Count the modules that the config excludes from quantisation."""
     return sum(len(quant.items(name, most=MAX_ENTRIES)) for name in LISTS)
 
 
 def _patterns(quant: Fields) -> dict[str, set[int] | None]:
-    """Collect what is left alone as {module pattern: layers or None}."""
+    """Collect excluded modules: a name pattern, and the layers or None for all layers."""
     found: dict[str, set[int] | None] = {}
     for name in LISTS:
         items = quant.items(name, most=MAX_ENTRIES)
@@ -185,8 +185,8 @@ def _patterns(quant: Fields) -> dict[str, set[int] | None]:
 
 def _matches(pattern: str, name: str) -> bool:
     if pattern.startswith("re:"):
-        # Only the plain alternatives published lists use; a stranger's regular
-        # expression is not run, since it may never end.
+        # Only the simple alternatives used in published lists are supported: running an
+        # arbitrary regular expression may take forever.
         text = pattern[3:].replace("\\.", ".").replace(".*", "*").replace("^", "").replace("$", "")
         parts = re.fullmatch(r"([^()|]*)\(([^()]*)\)([^()|]*)", text)
         choices = [f"{parts[1]}{a}{parts[3]}" for a in parts[2].split("|")] if parts else [text]
@@ -250,19 +250,19 @@ def _unquantized(
 
 
 def mark(c: Fields, pieces: list[Piece]) -> tuple[Tensor, ...]:
-    """Mark the weights that a checkpoint's quantisation left alone.
+    """Mark the tensors that a checkpoint excludes from quantisation.
 
     Parameters
     ----------
     c : Fields
-        The whole config.
+        The top-level config.
     pieces : list of tuple
-        Each tensor's record and its layers.
+        Tensors, each with the indices of its layers.
 
     Returns
     -------
     tuple of Tensor
-        The records, `kept` set.
+        The tensors, with `kept` set.
     """
     quant = quantization(c)
     if quant is None:

@@ -1,4 +1,4 @@
-"""The register of architectures, and how their files say what a layer is."""
+"""The registry of architectures, and readers of fields that several of them share."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ FAMILIES: dict[str, Builder] = {}
 
 
 def family(*names: str) -> Callable[[Builder], Builder]:
-    """Register a builder under the model_types it reads."""
+    """Register a function as the builder for some values of model_type."""
 
     def register(build: Builder) -> Builder:
         for name in names:
@@ -30,7 +30,7 @@ def family(*names: str) -> Callable[[Builder], Builder]:
 
 
 def window_of(c: Fields, name: str = "sliding_window") -> int:
-    """Read a sliding window; 0 when there is none or it is as wide as the context."""
+    """Read the sliding window; 0 without one or when it covers the context [tokens]."""
     window = c.whole(name, default=0, low=0, limit="tokens")
     return 0 if window >= max_context(c, default=window + 1) else window
 
@@ -53,17 +53,17 @@ LAYER_KINDS = {
 
 
 def kinds_of(c: Fields, default: Sequence[str] | None) -> list[str]:
-    """Read layer_types, or take what the family says when it is missing."""
+    """Read the kind of each layer from layer_types, or return the default."""
     return c.per_layer("layer_types", layer_count(c), LAYER_KINDS, default)
 
 
 def every(layers: int, period: int, full: str, local: str = "window") -> list[str]:
-    """List kinds in which each `period`-th layer differs."""
+    """List layer kinds where every `period`-th layer is `full` and the others `local`."""
     return [full if (i + 1) % period == 0 else local for i in range(layers)]
 
 
 def alternating(c: Fields, default: Sequence[str], build: Callable[[int], Part]) -> list[Part]:
-    """Build full and windowed layers by layer_types, or by the family's default."""
+    """Build full and windowed layers as listed in layer_types, or by default."""
     kinds = kinds_of(c, default)
     window = window_of(c)
     pieces = {"full": build(0), "window": build(window) if window else build(0)}
@@ -77,7 +77,7 @@ def alternating(c: Fields, default: Sequence[str], build: Callable[[int], Part])
 
 
 def qwen_window(c: Fields, build: Callable[[int], Part]) -> Part | list[Part]:
-    """Build Qwen's attention: windowed from layer max_window_layers on, when switched on."""
+    """Build Qwen's attention, windowed from layer max_window_layers on if enabled."""
     layers = layer_count(c)
     if not c.flag("use_sliding_window"):
         return build(0)
@@ -86,7 +86,7 @@ def qwen_window(c: Fields, build: Callable[[int], Part]) -> Part | list[Part]:
 
 
 def qwen_sparse(c: Fields, sparse: Part, dense: Callable[[], Part]) -> list[Part]:
-    """Place Qwen's MoE layers: all, but for mlp_only_layers and decoder_sparse_step."""
+    """Choose MoE or dense per layer from mlp_only_layers and decoder_sparse_step."""
     step = c.whole("decoder_sparse_step", default=1)
     only = set(c.wholes("mlp_only_layers"))
     layers = layer_count(c)
@@ -96,6 +96,7 @@ def qwen_sparse(c: Fields, sparse: Part, dense: Callable[[], Part]) -> list[Part
 
 
 def qwen_moe(c: Fields, **more: Any) -> Part:
+    """Build a mixture of experts from Qwen's field names; `more` goes to `parts.moe`."""
     return moe(
         c,
         c.whole("num_experts", "num_local_experts", limit="experts"),
@@ -107,7 +108,7 @@ def qwen_moe(c: Fields, **more: Any) -> Part:
 
 
 def first_dense(c: Fields, sparse: Part, dense: Callable[[], Part], default: int = 0) -> list[Part]:
-    """Place MoE layers after the first dense ones, at moe_layer_freq or mlp_layer_types."""
+    """Choose MoE or dense per layer from mlp_layer_types, or the first dense layers and a step."""
     layers = layer_count(c)
     if c.has("mlp_layer_types"):
         kinds = c.per_layer("mlp_layer_types", layers, {"dense": 0, "sparse": 1, "moe": 1})
@@ -122,6 +123,7 @@ def first_dense(c: Fields, sparse: Part, dense: Callable[[], Part], default: int
 
 
 def deepseek_moe(c: Fields, **more: Any) -> Part:
+    """Build a mixture of experts from DeepSeek's field names; `more` goes to `parts.moe`."""
     size = c.whole("moe_intermediate_size", limit="ffn")
     shared = c.whole("n_shared_experts", "num_shared_experts", default=0, low=0, limit="experts")
     more.setdefault("shared", shared * size)
@@ -135,9 +137,9 @@ def deepseek_moe(c: Fields, **more: Any) -> Part:
 
 
 def per_layer_embedding(c: Fields, layers: int, hidden: int, per_layer: int) -> tuple[Tensor, ...]:
-    """List Gemma's table of an embedding for every layer, looked up and never multiplied.
+    """List Gemma's per-layer embedding tables, which are looked up and never multiplied.
 
-    Its role is "norm" so that a tied head does not count it as read.
+    Their role is "norm", because a tied head would count "embedding" as read.
     """
     vocab = c.whole("vocab_size_per_layer_input", default=262_144, limit="vocab")
     return (
@@ -148,7 +150,7 @@ def per_layer_embedding(c: Fields, layers: int, hidden: int, per_layer: int) -> 
 
 
 def one_or_list(c: Fields, name: str, default: int | None = None, limit: str = "small") -> int:
-    """Read a number that some files give once and some for each layer."""
+    """Read a number given once or as a list with one per layer, then the largest of them."""
     if isinstance(c.data.get(name), list):
         values = c.wholes(name, limit=limit)
         if not values:

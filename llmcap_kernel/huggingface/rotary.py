@@ -1,7 +1,7 @@
-"""The tables of rotary angles that engines compute once and keep on every card.
+"""Size of the tables of rotary angles that engines keep on every card.
 
-They are no parameters, but they are memory: 32 MiB for Llama 3.1, 2.5 GiB for
-the ten million positions of Llama 4 Scout.
+They are not parameters but take memory: 32 MiB for Llama 3.1, 2.5 GiB for the ten
+million positions of Llama 4 Scout.
 """
 
 from typing import Any
@@ -19,15 +19,15 @@ def table_bytes(data: dict[str, Any], draft: Draft) -> int:
     Parameters
     ----------
     data : dict
-        The config as parsed.
+        The parsed config.
     draft : Draft
-        The model, its caches and window known.
+        The model, for its caches and longest context.
 
     Returns
     -------
     int
-        A sine and a cosine for half the rotated width at every position, once
-        for each kind of rotation [bytes].
+        A sine and a cosine for half the rotated width at every position, for each
+        kind of rotation [bytes].
     """
     text = data.get("text_config")
     text = text if isinstance(text, dict) else data
@@ -35,7 +35,9 @@ def table_bytes(data: dict[str, Any], draft: Draft) -> int:
         return 0
     width = max((_rotated(a, text) for a in draft.attention), default=0)
     rows = draft.context * _linear_factor(text)
-    if text.get("rope_local_base_freq") is not None:  # windowed layers rotate at their own rate
+    if (
+        text.get("rope_local_base_freq") is not None
+    ):  # windowed layers have a base frequency of their own
         rows += draft.context
     return round(min(rows * width * ENTRY_BYTES, 1e12))
 
@@ -52,7 +54,7 @@ def _rotated(attention: Attention, text: dict[str, Any]) -> int:
 
 
 def _linear_factor(text: dict[str, Any]) -> float:
-    """Linear scaling stretches the table itself; the other kinds rescale its angles."""
+    """Factor on the table's length: linear scaling extends it, other kinds change its angles."""
     scaling = text.get("rope_scaling") or text.get("rope_parameters")
     if not isinstance(scaling, dict):
         return 1

@@ -1,4 +1,4 @@
-"""Vision towers and projectors, counted for the weights they hold."""
+"""Weights of vision towers and projectors."""
 
 from dataclasses import replace
 
@@ -8,23 +8,23 @@ from .parts import Part, matrix, norms, vector
 
 
 def tower(c: Fields, text_hidden: int) -> tuple[tuple[Tensor, ...], tuple[str, ...]]:
-    """List a vision tower's and its projector's weights.
+    """List the weights of a vision tower and its projector.
 
     Parameters
     ----------
     c : Fields
-        The whole config.
+        The top-level config.
     text_hidden : int
-        The text model's width, which the projector ends in [elements].
+        Width of the text model, which the projector outputs [elements].
 
     Returns
     -------
     tuple of tuple of Tensor and tuple of str
-        The weights, and what a reader must know of them.
+        The weights, and assumptions made about them.
     """
     vision = c.sub("vision_config")
     if vision is None and c.family == "llama4":
-        # Copies of its config leave out the tower that every checkpoint has.
+        # Some copies of its config omit the tower that every checkpoint has.
         vision = Fields({}, "vision_config", c.family)
     if vision is None:
         return (), ()
@@ -58,12 +58,12 @@ def block(
 
 
 def times(part: Part, n: int) -> Part:
-    """Repeat a piece for n layers."""
+    """Repeat a part for n layers."""
     return Part(tuple(replace(t, copies=t.copies * n) for t in part.tensors))
 
 
 def sizes(v: Fields) -> tuple[int, int, int, int, int]:
-    """Read a tower's width, depth, feed-forward width and patch."""
+    """Read width, depth, feed-forward width, patch size and input channels of a tower."""
     hidden = v.width("hidden_size", "embed_dim", "vt_hidden_size", "width")
     depth = v.whole("num_hidden_layers", "depth", "vt_num_hidden_layers", "layers", limit="layers")
     ratio = v.real("mlp_ratio", 4.0)
@@ -84,7 +84,7 @@ def sizes(v: Fields) -> tuple[int, int, int, int, int]:
 
 
 def mlp2(name: str, rows: int, middle: int, out: int, bias: bool = True) -> Part:
-    """List a projector of two matrices."""
+    """List a projector with two matrices."""
     extra = (vector(f"{name}.bias", middle + out),) if bias else ()
     return Part(
         (
