@@ -1,12 +1,13 @@
-"""A result, and the line of arithmetic that made it.
+"""Derivations of results, formatted for reading.
 
-Every result of the kernel can print its own derivation: the formula, the same
-line with the numbers in it, and the value with its unit. GB and GiB appear
-here and nowhere deeper, because this is where people read.
+Every result of the kernel can print its derivation: the formula, the formula with
+numbers substituted, and the value with its unit. The rest of the kernel computes in
+SI units; prefixes such as GB and GiB are applied only here.
 """
 
 import math
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -21,20 +22,20 @@ _SCALES = {"params": _COUNTS, "s": _TIMES} | {
 }
 
 
-def digits(value, figures=3):
-    """Write a number with a few significant figures and no exponent.
+def digits(value: float, figures: int = 3) -> str:
+    """Format a number with a few significant figures and no exponent.
 
     Parameters
     ----------
     value : float
-        The number [-].
+        Number to format.
     figures : int
-        How many significant figures to keep [-].
+        Significant figures.
 
     Returns
     -------
     str
-        Such as "1,171" or "0.0137" [-].
+        Text such as "1,171" or "0.0137".
 
     Examples
     --------
@@ -56,24 +57,24 @@ def digits(value, figures=3):
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def quantity(value, unit, figures=3):
-    """Write a value of the kernel the way a person reads it.
+def quantity(value: float, unit: str, figures: int = 3) -> str:
+    """Format a value with a suitable prefix and its unit.
 
     Parameters
     ----------
     value : float
-        The value in SI [-].
+        Value in SI units.
     unit : str
-        Its unit: "bytes", "GiB" (for bytes shown in binary), "bytes/s", "FLOP",
+        Its unit: "bytes", "GiB" (for bytes with a binary prefix), "bytes/s", "FLOP",
         "FLOP/s", "params", "s", "USD/Mtok", "USD/h", "tok/s", "tokens" or any
-        other word [-].
+        other word.
     figures : int
-        Significant figures [-].
+        Significant figures.
 
     Returns
     -------
     str
-        Number and unit [-].
+        Number and unit.
 
     Examples
     --------
@@ -90,8 +91,8 @@ def quantity(value, unit, figures=3):
     return f"{digits(value, figures)} {unit}".strip()
 
 
-def _scaled(value, scales, figures):
-    """Bring a value to the largest unit it fills once it is rounded: 999.9 M is 1 B."""
+def _scaled(value: float, scales: Sequence[tuple[float, str]], figures: int) -> tuple[float, str]:
+    """Scale a value to the largest unit in which it rounds to 1 or more: 999.9 M is 1 B."""
     if not math.isfinite(value):
         return value, next(word for scale, word in scales if scale == 1.0)
     # integer digits are never rounded away, so fewer than three figures round as three
@@ -100,20 +101,20 @@ def _scaled(value, scales, figures):
     return value / scale, word
 
 
-def wrapped(text, first="", later="   "):
-    """Break a sentence into lines that a narrow page holds.
+def wrapped(text: str, first: str = "", later: str = "   ") -> list[str]:
+    """Wrap text to lines of at most 60 characters.
 
     Parameters
     ----------
     text : str
-        The sentence [-].
+        Text to wrap.
     first, later : str
-        What the first line and the others begin with [-].
+        Indentation of the first line and of the others.
 
     Returns
     -------
     list of str
-        Lines of 60 characters at most [-].
+        The lines.
 
     Examples
     --------
@@ -125,20 +126,20 @@ def wrapped(text, first="", later="   "):
 
 @dataclass(frozen=True)
 class Line:
-    """One line of arithmetic.
+    """One step of a derivation.
 
     Parameters
     ----------
     name : str
-        What is computed [-].
+        Name of the quantity computed.
     formula : str
-        The formula in names [-].
+        Formula in symbols.
     numbers : str
-        The same formula with the numbers in it [-].
+        Formula with numbers substituted.
     value : str
-        The value and its unit, as a person reads it [-].
+        Value with its unit, formatted.
     source : str
-        Where the formula or the figure stands [-].
+        Where the formula or the figure is published.
 
     Examples
     --------
@@ -154,7 +155,7 @@ class Line:
     value: str
     source: str = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         pad = "\n" + " " * len(self.name) + " = "
         parts = [self.formula, self.numbers, self.value]
         kept = [p for i, p in enumerate(parts) if p and p not in parts[:i]]
@@ -162,29 +163,29 @@ class Line:
 
 
 class Explained:
-    """What every result has: lines of arithmetic, as text and as a table."""
+    """Base class of results: a derivation as text and as an HTML table."""
 
-    def lines(self):
-        """Give the lines of arithmetic, first things first.
+    def lines(self) -> tuple[Line, ...]:
+        """List the steps of the derivation in order.
 
         Returns
         -------
         tuple of Line
-            The derivation [-].
+            The steps.
         """
         return ()
 
-    def explain(self):
-        """Write the derivation.
+    def explain(self) -> str:
+        """Format the derivation as text.
 
         Returns
         -------
         str
-            Formula, numbers and value of each line [-].
+            Formula, numbers and value of each step.
         """
         return "\n".join(str(line) for line in self.lines())
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><th scope='row'>{escape(line.name)}</th><td>{escape(line.formula)}</td>"
             f"<td>{escape(line.numbers)}</td><td>{escape(line.value)}</td></tr>"

@@ -1,32 +1,34 @@
-"""Stage 1, the law: what one token costs in bytes and in FLOP.
+"""Stage 1, the law: bytes moved and FLOP computed for one token.
 
-A decode step reads the weights once for the whole batch and each sequence's
-cache once for itself, and multiplies every token with every active weight.
-Which of the two takes longer is the roofline. Formulas take plain numbers, or
-arrays; the functions at the end unpack a `Deployment` and call them.
+A decode step reads the weights once for the whole batch and the KV cache of
+every sequence, and multiplies each token with every active weight. The roofline
+takes the longer of the two. Formulas take plain numbers or arrays; further down
+are functions that read the numbers from a `Model` or a `Deployment`.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from .numeric import maximum, minimum, where
+from .numeric import Number, maximum, minimum, where
+from .spec import Attention, Deployment, Format, Model, Tensor
 
 
-def matmul_flops(*, params, tokens):
-    """Count the work of multiplying tokens with weights.
+def matmul_flops(*, params: Number, tokens: Number) -> Number:
+    """Count the FLOP of multiplying tokens with weights.
 
-    One multiply and one add for each parameter and token.
+    One multiply and one add per parameter and token.
 
     Parameters
     ----------
     params : float or array
-        Parameters a token is multiplied with [-].
+        Parameters each token is multiplied with.
     tokens : float or array
         Tokens in the pass [tokens].
 
     Returns
     -------
     float or array
-        Work [FLOP].
+        FLOP count [FLOP].
 
     References
     ----------
@@ -40,15 +42,16 @@ def matmul_flops(*, params, tokens):
     return 2 * params * tokens
 
 
-def attention_flops(*, heads, qk_dim, v_dim, tokens_read):
-    """Count the work of one query token against the tokens it attends to.
+def attention_flops(*, heads: Number, qk_dim: Number, v_dim: Number, tokens_read: Number) -> Number:
+    """Count the FLOP of one query token attending to cached tokens in one layer.
 
-    Scores take `2 heads qk_dim` a token, the weighted sum `2 heads v_dim`.
+    Per cached token, the scores take `2 heads qk_dim` and the weighted sum of values
+    `2 heads v_dim`.
 
     Parameters
     ----------
     heads : float or array
-        Query heads [-].
+        Query heads.
     qk_dim, v_dim : float or array
         Width of a key and of a value [elements].
     tokens_read : float or array
@@ -57,7 +60,7 @@ def attention_flops(*, heads, qk_dim, v_dim, tokens_read):
     Returns
     -------
     float or array
-        Work of one layer for one query [FLOP].
+        FLOP of one layer for one query token [FLOP].
 
     References
     ----------
@@ -71,17 +74,19 @@ def attention_flops(*, heads, qk_dim, v_dim, tokens_read):
     return 2 * heads * (qk_dim + v_dim) * tokens_read
 
 
-def gqa_elements_per_token(*, kv_heads, head_dim, v_head_dim=None):
-    """Count what grouped-query attention keeps for a token in one layer.
+def gqa_elements_per_token(
+    *, kv_heads: Number, head_dim: Number, v_head_dim: Number | None = None
+) -> Number:
+    """Count the elements grouped-query attention caches per token in one layer.
 
     Parameters
     ----------
     kv_heads : float or array
-        Key-value heads [-].
+        Key-value heads.
     head_dim : float or array
         Width of a key [elements].
     v_head_dim : float or array, optional
-        Width of a value; as wide as a key when left out [elements].
+        Width of a value; that of a key by default [elements].
 
     Returns
     -------
@@ -100,20 +105,20 @@ def gqa_elements_per_token(*, kv_heads, head_dim, v_head_dim=None):
     return kv_heads * (head_dim + (head_dim if v_head_dim is None else v_head_dim))
 
 
-def mla_elements_per_token(*, latent_dim, rope_dim):
-    """Count what multi-head latent attention keeps for a token in one layer.
+def mla_elements_per_token(*, latent_dim: Number, rope_dim: Number) -> Number:
+    """Count the elements multi-head latent attention caches per token in one layer.
 
     Parameters
     ----------
     latent_dim : float or array
-        The compressed key-value vector [elements].
+        Width of the compressed key-value vector [elements].
     rope_dim : float or array
-        The positional key beside it [elements].
+        Width of the rotary key stored with it [elements].
 
     Returns
     -------
     float or array
-        The latent, once for all heads [elements].
+        Latent and rotary key, stored once for all heads [elements].
 
     References
     ----------
@@ -127,25 +132,25 @@ def mla_elements_per_token(*, latent_dim, rope_dim):
     return latent_dim + rope_dim
 
 
-def experts_touched(*, experts, experts_per_token, tokens):
-    """Expect how many experts of a layer a batch makes the card read.
+def experts_touched(*, experts: Number, experts_per_token: Number, tokens: Number) -> Number:
+    """Estimate how many distinct experts of a layer a batch reads.
 
-    With even routing an expert is missed by one token with probability
-    `1 - k/E`, by all of them with that to the power of the batch.
+    Under uniform routing one token misses an expert with probability `1 - k/E`,
+    and all tokens of the batch miss it with that to the power of their number.
 
     Parameters
     ----------
     experts : float or array
-        Routed experts E [-].
+        Routed experts E.
     experts_per_token : float or array
-        Experts k a token visits [-].
+        Experts k a token is routed to.
     tokens : float or array
         Tokens in the pass [tokens].
 
     Returns
     -------
     float or array
-        Expected distinct experts, `E (1 - (1 - k/E)^tokens)` [-].
+        Expected distinct experts, `E (1 - (1 - k/E)^tokens)`.
 
     Examples
     --------
@@ -155,25 +160,24 @@ def experts_touched(*, experts, experts_per_token, tokens):
     return experts * (1 - (1 - experts_per_token / experts) ** tokens)
 
 
-def routing_load(*, experts, experts_per_token):
-    """Weigh a layer's routing against one of 256 experts of which 8 answer.
+def routing_load(*, experts: Number, experts_per_token: Number) -> Number:
+    """Scale the routing overhead of a layer relative to 256 experts with 8 active.
 
-    Scoring, sorting and gathering take longer the more experts there are and
-    the more of them answer. How much longer was found by leaving models out of
-    the fit: neither alike for all layers nor in proportion to the experts did
-    as well.
+    Scoring, sorting and gathering take longer with more experts and with more of
+    them active. The exponents were chosen by leave-one-model-out error: a constant
+    overhead and one proportional to the number of experts both predicted worse.
 
     Parameters
     ----------
     experts : float or array
-        Routed experts E [-].
+        Routed experts E.
     experts_per_token : float or array
-        Experts k a token visits [-].
+        Experts k a token is routed to.
 
     Returns
     -------
     float or array
-        `sqrt(E / 256) k / 8` [-].
+        Factor `sqrt(E / 256) k / 8`.
 
     Examples
     --------
@@ -185,20 +189,20 @@ def routing_load(*, experts, experts_per_token):
     return (experts / 256) ** 0.5 * experts_per_token / 8
 
 
-def arithmetic_intensity(*, flops, bytes_moved):
-    """Divide work by traffic.
+def arithmetic_intensity(*, flops: Number, bytes_moved: Number) -> Number:
+    """Divide FLOP by bytes moved.
 
     Parameters
     ----------
     flops : float or array
-        Work [FLOP].
+        FLOP count [FLOP].
     bytes_moved : float or array
         Traffic between memory and compute [bytes].
 
     Returns
     -------
     float or array
-        Intensity [FLOP/byte].
+        Arithmetic intensity [FLOP/byte].
 
     References
     ----------
@@ -212,8 +216,8 @@ def arithmetic_intensity(*, flops, bytes_moved):
     return flops / bytes_moved
 
 
-def ridge_point(*, flop_s, bandwidth_bytes_s):
-    """Find the intensity at which a card turns from memory to compute bound.
+def ridge_point(*, flop_s: Number, bandwidth_bytes_s: Number) -> Number:
+    """Find the intensity above which a card is compute bound, not memory bound.
 
     Parameters
     ----------
@@ -239,24 +243,26 @@ def ridge_point(*, flop_s, bandwidth_bytes_s):
     return flop_s / bandwidth_bytes_s
 
 
-def roofline_s(*, flops, bytes_moved, flop_s, bandwidth_bytes_s):
-    """Take the longer of computing and reading.
+def roofline_s(
+    *, flops: Number, bytes_moved: Number, flop_s: Number, bandwidth_bytes_s: Number
+) -> Number:
+    """Take the longer of compute time and memory time.
 
     Parameters
     ----------
     flops : float or array
-        Work [FLOP].
+        FLOP count [FLOP].
     bytes_moved : float or array
         Traffic [bytes].
     flop_s : float or array
-        Rate of computing [FLOP/s].
+        Compute rate [FLOP/s].
     bandwidth_bytes_s : float or array
-        Rate of reading [bytes/s].
+        Memory bandwidth [bytes/s].
 
     Returns
     -------
     float or array
-        Time, when both overlap perfectly [s].
+        Time, if both overlap perfectly [s].
 
     References
     ----------
@@ -271,27 +277,27 @@ def roofline_s(*, flops, bytes_moved, flop_s, bandwidth_bytes_s):
 
 
 class Weights(NamedTuple):
-    """Weight bytes of one card: what it stores and what a step reads.
+    """Weight bytes stored on one card and read by one step.
 
     Attributes
     ----------
     stored_bytes : float
-        On the fullest card of the deployment [bytes].
+        Stored on the card of the deployment that holds the most [bytes].
     dense_read_bytes : float
-        Read by every step over all pipeline stages, experts apart [bytes].
+        Read by every step, summed over pipeline stages, without routed experts [bytes].
     expert_read_bytes : float
-        Read over all stages when every routed expert is touched [bytes].
+        Read when a batch touches every routed expert, summed over stages [bytes].
     by_role : dict
-        Stored bytes by role of tensor [bytes].
+        Stored bytes per tensor role [bytes].
     """
 
     stored_bytes: float
     dense_read_bytes: float
     expert_read_bytes: float
-    by_role: dict
+    by_role: dict[str, float]
 
 
-def _shards(tensor, tp, kv_heads, dp_attention):
+def _shards(tensor: Tensor, tp: int, kv_heads: int, dp_attention: bool) -> int:
     attends = tensor.role == "attention"
     if tensor.split == "none" or (attends and dp_attention):
         return 1
@@ -300,16 +306,17 @@ def _shards(tensor, tp, kv_heads, dp_attention):
     return tp
 
 
-def _base_bytes(model, weights):
-    """Bytes of an element that the weight format leaves alone."""
+def _base_bytes(weights: Format) -> float:
+    """Bytes per element of tensors the weight format does not cover."""
     return 4.0 if weights.name == "fp32" else 2.0
 
 
-def _padding(tensor, weights, model, tp):
-    """Growth of an expert's matrix whose sides its kernel pads.
+def _padding(tensor: Tensor, weights: Format, model: Model, tp: int) -> float:
+    """Factor by which kernels that pad an expert's matrix enlarge it.
 
-    gpt-oss pads one side (2 880 to 3 072) in the logs of a single card, rows m07898 and
-    m07899 of the measured set, and both once it is split, row m07786.
+    Start-up logs of gpt-oss show one side padded (2 880 to 3 072) on a single card, in
+    rows m07898 and m07899 of the measured set, and both sides when it is split, in row
+    m07786.
     """
     to = weights.pad_to
     if not to or tensor.role != "expert":
@@ -319,29 +326,31 @@ def _padding(tensor, weights, model, tp):
     return growth * (-(-hidden // to) * to / hidden) if tp > 1 else growth
 
 
-def weight_bytes(model, weights, *, tp=1, pp=1, dp_attention=False):
+def weight_bytes(
+    model: Model, weights: Format, *, tp: int = 1, pp: int = 1, dp_attention: bool = False
+) -> Weights:
     """Add up a model's weights on one card, tensor by tensor.
 
     A format converts the roles it covers and leaves the others in 16 bit: an
     FP8 checkpoint keeps its embeddings and its head in BF16. Key and value
-    projections are copied once there are more cards than KV heads; norms,
-    routers and latent down-projections are copied on every card.
+    projections are replicated when there are more cards than KV heads; norms,
+    routers and latent down-projections are replicated on every card.
 
     Parameters
     ----------
     model : Model
-        The model [-].
+        The model.
     weights : Format
-        How its weights are stored [-].
+        Storage format of the weights.
     tp, pp : int
-        Cards that split a layer, and stages that split the layers [-].
+        Tensor-parallel and pipeline-parallel degree.
     dp_attention : bool
-        Whether every card holds all of the attention weights [-].
+        Whether attention is data-parallel, so every card holds all its weights.
 
     Returns
     -------
     Weights
-        Stored and read bytes of the fullest card [bytes].
+        Stored and read bytes of the card that holds the most [bytes].
 
     Examples
     --------
@@ -353,7 +362,7 @@ def weight_bytes(model, weights, *, tp=1, pp=1, dp_attention=False):
     key = (weights.name, tp, pp, dp_attention)
     if key in model.memo:
         return model.memo[key]
-    base, per = _base_bytes(model, weights), weights.bytes_per_element
+    base, per = _base_bytes(weights), weights.bytes_per_element
     stage = -(-model.layers // pp) / model.layers
     by_role: dict[str, float] = {}
     dense, expert, ends = 0.0, 0.0, {"embedding": 0.0, "head": 0.0}
@@ -385,13 +394,13 @@ def weight_bytes(model, weights, *, tp=1, pp=1, dp_attention=False):
     return result
 
 
-def weights_of(deployment):
-    """Add up the weights of a deployment's fullest card.
+def weights_of(deployment: Deployment) -> Weights:
+    """Add up the weights on the card of a deployment that holds the most.
 
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
 
     Returns
     -------
@@ -409,18 +418,18 @@ def weights_of(deployment):
     return weight_bytes(d.model, d.weights, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention)
 
 
-def kv_elements(attention):
-    """Count what one layer of an attention kind adds to the cache for a token.
+def kv_elements(attention: Attention) -> int:
+    """Count the elements one layer of this kind caches per token.
 
     Parameters
     ----------
     attention : Attention
-        The token mixer [-].
+        Attention kind.
 
     Returns
     -------
     int
-        Elements in the KV format, over all KV heads [elements].
+        Elements stored in the KV format, over all KV heads [elements].
 
     Examples
     --------
@@ -439,20 +448,20 @@ def kv_elements(attention):
     )
 
 
-def tokens_stored(attention, context_tokens):
-    """Say how many cache entries a layer keeps for a sequence.
+def tokens_stored(attention: Attention, context_tokens: Number) -> Number:
+    """Count the cache entries a layer stores for a sequence.
 
     Parameters
     ----------
     attention : Attention
-        The token mixer [-].
+        Attention kind.
     context_tokens : float or array
-        Tokens of the sequence so far [tokens].
+        Length of the sequence so far [tokens].
 
     Returns
     -------
     float or array
-        Entries kept [-].
+        Entries stored; one may cover several tokens.
 
     Examples
     --------
@@ -469,20 +478,20 @@ def tokens_stored(attention, context_tokens):
     return kept / attention.stride_tokens if attention.stride_tokens > 1 else kept
 
 
-def tokens_read(attention, context_tokens):
-    """Say how many cache entries a decode step reads of a sequence.
+def tokens_read(attention: Attention, context_tokens: Number) -> Number:
+    """Count the cache entries of a sequence that a decode step reads.
 
     Parameters
     ----------
     attention : Attention
-        The token mixer [-].
+        Attention kind.
     context_tokens : float or array
-        Tokens of the sequence so far [tokens].
+        Length of the sequence so far [tokens].
 
     Returns
     -------
     float or array
-        Entries read; a sparse layer reads its best `topk_tokens` [-].
+        Entries read; a sparse layer reads at most `topk_tokens`.
 
     Examples
     --------
@@ -495,36 +504,45 @@ def tokens_read(attention, context_tokens):
     return minimum(kept, attention.topk_tokens) if attention.kind == "sparse" else kept
 
 
-def _kv_shards(attention, tp, dp_attention):
+def _kv_shards(attention: Attention, tp: int, dp_attention: bool) -> int:
     if dp_attention or attention.latent_dim:
         return 1  # one latent serves all heads, so every card needs all of it
     return min(tp, attention.kv_heads) if attention.kv_heads else tp
 
 
-def kv_bytes_per_sequence(model, kv, context_tokens, *, tp=1, pp=1, dp_attention=False):
+def kv_bytes_per_sequence(
+    model: Model,
+    kv: Format,
+    context_tokens: Number,
+    *,
+    tp: int = 1,
+    pp: int = 1,
+    dp_attention: bool = False,
+) -> Number:
     """Add up the cache of one sequence on one card.
 
-    Tensor parallelism splits the cache by KV head and copies it beyond them; a
-    latent cache has no heads to split and is copied on every card. Under
-    data-parallel attention a card holds all of a sequence, but only its own.
+    Tensor parallelism splits the cache by KV head and replicates it when there are
+    more cards than heads; a latent cache has no heads to split and is replicated on
+    every card. Under data-parallel attention a card holds the whole cache of its own
+    sequences and nothing of the others.
 
     Parameters
     ----------
     model : Model
-        The model [-].
+        The model.
     kv : Format
-        How keys and values are stored [-].
+        Storage format of keys and values.
     context_tokens : float or array
-        Tokens of the sequence [tokens].
+        Length of the sequence [tokens].
     tp, pp : int
-        Cards that split a layer, stages that split the layers [-].
+        Tensor-parallel and pipeline-parallel degree.
     dp_attention : bool
-        Whether sequences are divided over the cards instead of heads [-].
+        Whether attention is data-parallel: cards split the sequences, not the heads.
 
     Returns
     -------
     float or array
-        Cache and states of the sequence on the fullest card [bytes].
+        Cache and recurrent states on the card that holds the most [bytes].
 
     References
     ----------
@@ -541,26 +559,33 @@ def kv_bytes_per_sequence(model, kv, context_tokens, *, tp=1, pp=1, dp_attention
     return _cache_bytes(model, kv, context_tokens, tokens_stored, 1, tp, pp, dp_attention)
 
 
-def kv_read_bytes_per_sequence(model, kv, context_tokens, *, tp=1, dp_attention=False):
-    """Add up what a decode step reads of one sequence's cache on one card.
+def kv_read_bytes_per_sequence(
+    model: Model,
+    kv: Format,
+    context_tokens: Number,
+    *,
+    tp: int = 1,
+    dp_attention: bool = False,
+) -> Number:
+    """Add up the cache bytes of one sequence that a decode step reads on one card.
 
     Parameters
     ----------
     model : Model
-        The model [-].
+        The model.
     kv : Format
-        How keys and values are stored [-].
+        Storage format of keys and values.
     context_tokens : float or array
-        Tokens of the sequence so far [tokens].
+        Length of the sequence so far [tokens].
     tp : int
-        Cards that split a layer [-].
+        Tensor-parallel degree.
     dp_attention : bool
-        Whether sequences are divided over the cards instead of heads [-].
+        Whether attention is data-parallel: cards split the sequences, not the heads.
 
     Returns
     -------
     float or array
-        Read over all layers; a state is read and written [bytes].
+        Bytes over all layers; a recurrent state counts twice, read and written [bytes].
 
     Examples
     --------
@@ -572,8 +597,17 @@ def kv_read_bytes_per_sequence(model, kv, context_tokens, *, tp=1, dp_attention=
     return _cache_bytes(model, kv, context_tokens, tokens_read, 2, tp, 1, dp_attention)
 
 
-def _cache_bytes(model, kv, context_tokens, entries, state_passes, tp, pp, dp_attention):
-    total = 0.0
+def _cache_bytes(
+    model: Model,
+    kv: Format,
+    context_tokens: Number,
+    entries: Callable[[Attention, Number], Number],
+    state_passes: int,
+    tp: int,
+    pp: int,
+    dp_attention: bool,
+) -> Number:
+    total: Number = 0.0
     for a in model.attention:
         shards = _kv_shards(a, tp, dp_attention)
         layers = -(-a.layers // pp)
@@ -583,35 +617,43 @@ def _cache_bytes(model, kv, context_tokens, entries, state_passes, tp, pp, dp_at
         per_entry = kv_elements(a) * kv.bytes_per_element / shards
         total = total + layers * per_entry * entries(a, context_tokens)
         if a.index_dim:
-            # the indexer scores every token kept, and every card keeps its own copy
+            # the indexer scores every stored token, and its cache is replicated on every card
             kept = tokens_stored(a, context_tokens)
             total = total + layers * a.index_dim * a.index_bytes * kept
     return total
 
 
-def kv_shared_bytes(model, kv, prefix_tokens, *, tp=1, pp=1, dp_attention=False):
-    """Add up the part of a cache that sequences with one prefix can share.
+def kv_shared_bytes(
+    model: Model,
+    kv: Format,
+    prefix_tokens: Number,
+    *,
+    tp: int = 1,
+    pp: int = 1,
+    dp_attention: bool = False,
+) -> Number:
+    """Add up the cache that sequences with a common prefix share.
 
-    Windows and states move on with each sequence, so only layers that keep
-    every token share them.
+    Sliding windows and recurrent states depend on the end of each sequence, so only
+    layers that store every token share their cache.
 
     Parameters
     ----------
     model : Model
-        The model [-].
+        The model.
     kv : Format
-        How keys and values are stored [-].
+        Storage format of keys and values.
     prefix_tokens : float or array
-        Leading tokens the sequences have in common [tokens].
+        Length of the common prefix [tokens].
     tp, pp : int
-        Cards that split a layer, stages that split the layers [-].
+        Tensor-parallel and pipeline-parallel degree.
     dp_attention : bool
-        Whether sequences are divided over the cards instead of heads [-].
+        Whether attention is data-parallel: cards split the sequences, not the heads.
 
     Returns
     -------
     float or array
-        Cache held once for all of them on the fullest card [bytes].
+        Shared cache on the card that holds the most [bytes].
 
     References
     ----------
@@ -626,31 +668,31 @@ def kv_shared_bytes(model, kv, prefix_tokens, *, tp=1, pp=1, dp_attention=False)
     0.98304
     """
 
-    def whole(attention, context_tokens):
+    def whole(attention: Attention, context_tokens: Number) -> Number:
         keeps_all = attention.kind in ("full", "mla", "sparse")
         return tokens_stored(attention, context_tokens) if keeps_all else 0 * context_tokens
 
     return _cache_bytes(model, kv, prefix_tokens, whole, 0, tp, pp, dp_attention)
 
 
-def lora_params(model, rank):
+def lora_params(model: Model, rank: Number) -> Number:
     """Count the parameters of one low-rank adapter on every linear layer.
 
-    Each matrix of `in x out` gets two of rank `r`: `r (in + out)`. One side of
-    nearly every matrix of a decoder is its hidden size, so `in + out` is taken
-    as `hidden + elements / hidden`.
+    A matrix of `in x out` gets two of rank `r`, with `r (in + out)` parameters. One
+    side of nearly every matrix in a decoder is the hidden size, so `in + out` is
+    approximated by `hidden + elements / hidden`.
 
     Parameters
     ----------
     model : Model
-        The base model [-].
+        The base model.
     rank : float or array
-        Rank of the adapter [-].
+        Rank of the adapter.
 
     Returns
     -------
     float or array
-        Parameters of the adapter; experts and tables have none [-].
+        Parameters of the adapter; routed experts and embeddings get none.
 
     References
     ----------
@@ -671,23 +713,23 @@ def lora_params(model, rank):
     return rank * model.memo["lora"]
 
 
-def attention_flops_per_token(model, context_tokens):
-    """Count the attention work of one new token over all layers.
+def attention_flops_per_token(model: Model, context_tokens: Number) -> Number:
+    """Count the attention FLOP of one decoded token over all layers.
 
-    MLA is counted as decode runs it, with the up-projections absorbed: every
-    head attends in the latent space.
+    MLA is counted in the form used for decode, with the up-projections absorbed into
+    the queries: every head attends in the latent space.
 
     Parameters
     ----------
     model : Model
-        The model [-].
+        The model.
     context_tokens : float or array
-        Tokens of the sequence so far [tokens].
+        Length of the sequence so far [tokens].
 
     Returns
     -------
     float or array
-        Work over all layers [FLOP].
+        FLOP over all layers [FLOP].
 
     References
     ----------
@@ -716,26 +758,26 @@ def attention_flops_per_token(model, context_tokens):
     return total
 
 
-def prefill_attention_flops(model, tokens, cached_tokens=0):
-    """Count the attention work of prefilling a prompt.
+def prefill_attention_flops(model: Model, tokens: Number, cached_tokens: Number = 0) -> Number:
+    """Count the attention FLOP of prefilling a prompt.
 
-    The n-th token attends to n tokens, so the sum is quadratic for full
-    attention and linear beyond the window for windowed layers. MLA prefills
-    with its heads unfolded, not in the latent space.
+    The n-th token attends to n tokens, so the sum is quadratic for full attention
+    and linear beyond the window for windowed layers. MLA prefill expands keys and
+    values for each head instead of attending in the latent space.
 
     Parameters
     ----------
     model : Model
-        The model [-].
+        The model.
     tokens : float or array
-        Prompt tokens to compute [tokens].
+        Prompt tokens to prefill [tokens].
     cached_tokens : float or array
-        Tokens before them that a prefix cache holds [tokens].
+        Preceding tokens served from a prefix cache [tokens].
 
     Returns
     -------
     float or array
-        Work over all layers [FLOP].
+        FLOP over all layers [FLOP].
 
     References
     ----------
@@ -763,11 +805,11 @@ def prefill_attention_flops(model, tokens, cached_tokens=0):
     return total
 
 
-def _causal_pairs(tokens, cached, cap):
-    """Sum over new tokens of the tokens each attends to, at most `cap` where set."""
+def _causal_pairs(tokens: Number, cached: Number, cap: int) -> Number:
+    """Sum the tokens each new token attends to, at most `cap` each unless that is 0."""
     full = tokens * cached + tokens * (tokens + 1) / 2
     if not cap:
         return full
-    ramp = maximum(minimum(cap - cached, tokens), 0)  # tokens that still see less than the cap
+    ramp = maximum(minimum(cap - cached, tokens), 0)  # tokens that attend to fewer than the cap
     early = ramp * cached + ramp * (ramp + 1) / 2
     return where(ramp > 0, early + (tokens - ramp) * cap, tokens * cap)

@@ -1,25 +1,30 @@
-"""Five helpers that take a float or a numpy array and give back the same kind.
+"""Five functions that take a float or a numpy array and return the same kind.
 
-A formula of the kernel is written once, with operators and these. Handed
-floats it never imports numpy, so it runs in microseconds, in a browser too;
-handed arrays it broadcasts.
+Formulas in the kernel are written once, with operators and these functions. With
+floats they never import numpy, so they run in microseconds and in a browser; with
+arrays they broadcast.
 """
 
 import math
+from typing import Any
+
+# A float, or a numpy array of them: formulas are written once for both. Numpy is not
+# imported to name its type, because the kernel runs without it.
+Number = Any
 
 
-def minimum(a, b):
-    """Give the smaller of two numbers, element by element for arrays.
+def minimum(a: Number, b: Number) -> Number:
+    """Return the smaller of two numbers, element by element for arrays.
 
     Parameters
     ----------
     a, b : float or array
-        What to compare [-].
+        Numbers to compare.
 
     Returns
     -------
     float or array
-        The smaller one [-].
+        The smaller one.
 
     Examples
     --------
@@ -33,18 +38,18 @@ def minimum(a, b):
     return a if a <= b else b
 
 
-def maximum(a, b):
-    """Give the larger of two numbers, element by element for arrays.
+def maximum(a: Number, b: Number) -> Number:
+    """Return the larger of two numbers, element by element for arrays.
 
     Parameters
     ----------
     a, b : float or array
-        What to compare [-].
+        Numbers to compare.
 
     Returns
     -------
     float or array
-        The larger one [-].
+        The larger one.
 
     Examples
     --------
@@ -58,18 +63,18 @@ def maximum(a, b):
     return a if a >= b else b
 
 
-def floor(a):
+def floor(a: Number) -> Number:
     """Round down to a whole number.
 
     Parameters
     ----------
     a : float or array
-        The number to cut [-].
+        Number to round.
 
     Returns
     -------
     int or array
-        The largest whole number not above it [-].
+        The largest whole number not above it.
 
     Examples
     --------
@@ -83,18 +88,18 @@ def floor(a):
     return math.floor(a)
 
 
-def ceil(a):
+def ceil(a: Number) -> Number:
     """Round up to a whole number.
 
     Parameters
     ----------
     a : float or array
-        The number to raise [-].
+        Number to round.
 
     Returns
     -------
     int or array
-        The smallest whole number not below it [-].
+        The smallest whole number not below it.
 
     Examples
     --------
@@ -108,20 +113,20 @@ def ceil(a):
     return math.ceil(a)
 
 
-def where(condition, a, b):
+def where(condition: Any, a: Number, b: Number) -> Number:
     """Choose between two numbers, element by element for arrays.
 
     Parameters
     ----------
     condition : bool or array
-        The choice [-].
+        Selects `a` where true.
     a, b : float or array
-        Taken where the condition is true, and where it is false [-].
+        Results where the condition is true and where it is false.
 
     Returns
     -------
     float or array
-        The chosen number [-].
+        `a` or `b`.
 
     Examples
     --------

@@ -1,37 +1,39 @@
-"""What a wrong input is told: which field, what it got, what it takes."""
+"""Input validation: errors name the field, the value given and the values accepted."""
 
 import difflib
 import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, overload
 
 
 class BadInput(ValueError):
-    """A value the kernel refuses, with one sentence a reader can act on.
+    """An invalid input, with a one-sentence message that says how to correct it.
 
     Parameters
     ----------
     field : str
-        The name of the input that is wrong [-].
+        Name of the invalid input.
     message : str
-        The sentence, field and range included [-].
+        The message, including the field and the accepted range.
     """
 
-    def __init__(self, field, message):
+    def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
 
 
-def shown(value):
-    """Write a refused value so that a hostile one stays short and printable.
+def shown(value: object) -> str:
+    """Format a rejected value so that a hostile one stays short and printable.
 
     Parameters
     ----------
     value : object
-        What was given [-].
+        The value given.
 
     Returns
     -------
     str
-        At most 60 characters [-].
+        At most 60 characters.
 
     Examples
     --------
@@ -40,36 +42,50 @@ def shown(value):
     """
     try:
         text = repr(value)
-    except Exception:  # a repr of a stranger's object may do anything
+    except Exception:  # the repr of an arbitrary object may raise anything
         text = f"a {type(value).__name__}"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def number(field, value, low, high, unit="", whole=False):
-    """Give back a number inside its range, or refuse it.
+@overload
+def number(
+    field: str, value: Any, low: float, high: float, unit: str = "", *, whole: Literal[True]
+) -> int: ...
+
+
+@overload
+def number(
+    field: str, value: Any, low: float, high: float, unit: str = "", whole: bool = False
+) -> float: ...
+
+
+def number(
+    field: str, value: Any, low: float, high: float, unit: str = "", whole: bool = False
+) -> float:
+    """Return a number if it is within its range, otherwise raise.
 
     Parameters
     ----------
     field : str
-        The name a reader knows the input by [-].
+        Name of the input, for the message.
     value : object
-        What was given [-].
+        The value given.
     low, high : float
-        The smallest and the largest value taken, both included [-].
+        Smallest and largest accepted value, inclusive.
     unit : str
-        The unit, for the sentence [-].
+        Unit of the range, for the message.
     whole : bool
-        Whether only whole numbers are taken [-].
+        Whether only whole numbers are accepted.
 
     Returns
     -------
     float or int
-        The value, an `int` when `whole` [-].
+        The value, an `int` when `whole`.
 
     Raises
     ------
     BadInput
-        When the value is no number, not finite, not whole or out of range.
+        When the value is not a number, not finite, not whole or out of range.
 
     Examples
     --------
@@ -88,29 +104,31 @@ def number(field, value, low, high, unit="", whole=False):
     return int(value) if whole else value
 
 
-def one_of(field, value, names, aliases=None):
-    """Give back a known name, or refuse it with the nearest one.
+def one_of(
+    field: str, value: object, names: Iterable[str], aliases: Mapping[str, str] | None = None
+) -> str:
+    """Return the known name a value stands for, otherwise raise and suggest the nearest.
 
     Parameters
     ----------
     field : str
-        The name a reader knows the input by [-].
+        Name of the input, for the message.
     value : object
-        What was given; case, spaces and underscores are forgiven [-].
+        The value given; case is ignored, and spaces and underscores count as hyphens.
     names : iterable of str
-        The names that are known [-].
+        Known names.
     aliases : mapping of str to str, optional
-        Other spellings and the name each stands for [-].
+        Alternative spellings and the name each stands for.
 
     Returns
     -------
     str
-        The name as the catalogue spells it [-].
+        The name as spelled in `names`.
 
     Raises
     ------
     BadInput
-        When no name matches; the sentence offers the nearest.
+        When no name matches; the message suggests the nearest.
 
     Examples
     --------
@@ -137,25 +155,25 @@ def one_of(field, value, names, aliases=None):
     raise BadInput(field, f"{field} {shown(value)} is not known. {hint}")
 
 
-def yes_or_no(field, value):
-    """Give back a truth value, or refuse it.
+def yes_or_no(field: str, value: object) -> bool:
+    """Return a boolean, otherwise raise.
 
     Parameters
     ----------
     field : str
-        The name a reader knows the input by [-].
+        Name of the input, for the message.
     value : object
-        What was given [-].
+        The value given.
 
     Returns
     -------
     bool
-        The value [-].
+        The value.
 
     Raises
     ------
     BadInput
-        When it is neither true nor false.
+        When the value is not a bool.
 
     Examples
     --------

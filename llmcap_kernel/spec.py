@@ -1,15 +1,16 @@
-"""What a deployment is: model, card, engine, formats, topology, load and limits.
+"""Input records: model, card, engine, formats, topology, workload and limits.
 
-Every record is frozen and refuses nonsense when it is built, with one sentence
-that names the field, what it got and what it takes. Values are SI: bytes,
-seconds, FLOP, tokens, US dollars. Numbers that the law computes live in the
-other modules; here are only the facts they start from.
+Every record is frozen and validates its fields when it is built; an error names
+the field, the value given and the values accepted. Units are bytes, seconds, FLOP,
+tokens and US dollars. These are the facts a prediction starts from; everything
+computed from them is in the other modules.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 from .refuse import BadInput, number, one_of, shown, yes_or_no
 
@@ -36,7 +37,7 @@ MAX_TOKENS = 100_000_000
 MAX_GPUS = 4096
 
 
-def _text(owner, **fields):
+def _text(owner: str, **fields: object) -> None:
     for name, value in fields.items():
         if not isinstance(value, str) or not value.strip():
             raise BadInput(name, f"{owner} {name} is {shown(value)}: it takes a name.")
@@ -44,27 +45,27 @@ def _text(owner, **fields):
 
 @dataclass(frozen=True)
 class Tensor:
-    """One weight matrix of a model, or several identical ones.
+    """One weight tensor of a model, or several identical ones.
 
     Parameters
     ----------
     name : str
-        What the checkpoint calls it, the layer number left out [-].
+        Name in the checkpoint, without the layer index.
     role : str
-        What it does, one of `ROLES`; a weight format covers roles [-].
+        One of `ROLES`; a weight format lists the roles it applies to.
     elements : int
-        Parameters in one copy [-].
+        Parameters of one copy.
     copies : int
-        How many there are: layers, or layers x experts [-].
+        Number of copies: layers, or layers x experts.
     active : float
-        Share of the copies one token passes through; 0 for a table that is
-        only looked up [-].
+        Share of the copies one token is multiplied with; 0 for a table that is
+        only looked up.
     split : str
         How tensor parallelism divides it: "tp" over all cards, "kv" over at
         most `kv_heads` of them, "expert" over the cards that share experts,
-        "none" not at all [-].
+        "none" not at all, so that every card has a copy.
     kept : bool
-        True when the checkpoint leaves this tensor out of its quantisation [-].
+        Whether the checkpoint excludes this tensor from quantisation.
 
     Raises
     ------
@@ -85,7 +86,7 @@ class Tensor:
     split: str = "tp"
     kept: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _text("Tensor", name=self.name)
         one_of("role", self.role, ROLES)
         one_of("split", self.split, SPLITS)
@@ -95,58 +96,58 @@ class Tensor:
         yes_or_no("kept", self.kept)
 
     @property
-    def params(self):
-        """Parameters in all copies [-]."""
+    def params(self) -> int:
+        """Parameters of all copies."""
         return self.elements * self.copies
 
 
 @dataclass(frozen=True)
 class Attention:
-    """One kind of token mixer, and how many layers of the model have it.
+    """One kind of attention or other token mixer, and how many layers use it.
 
     Parameters
     ----------
     kind : str
-        "full" keeps and reads every token's keys and values (MHA, GQA, MQA);
-        "mla" keeps one latent vector a token; "window" keeps the last
-        `window_tokens`; "sparse" keeps all and reads `topk_tokens` of them;
-        "linear" keeps a state of fixed size (delta-net, Mamba) [-].
+        "full" stores and reads keys and values of every token (MHA, GQA, MQA);
+        "mla" stores one latent vector per token; "window" stores the last
+        `window_tokens`; "sparse" stores every token and reads `topk_tokens` of them;
+        "linear" stores a state of fixed size (delta-net, Mamba).
     layers : int
-        How many layers have it [-].
+        Layers of this kind.
     heads : int
-        Query heads [-].
+        Query heads.
     kv_heads : int
-        Key-value heads; MLA has one latent, so 1 [-].
+        Key-value heads; 1 for MLA, which has a single latent.
     head_dim : int
         Width of a query and of a key [elements].
     v_head_dim : int
-        Width of a value; 0 means as wide as a key, or none for a cache where
-        keys serve as values [elements].
+        Width of a value; 0 means that of a key, or none where keys serve as
+        values [elements].
     latent_dim : int
-        MLA's compressed key-value vector [elements].
+        Width of MLA's compressed key-value vector [elements].
     rope_dim : int
-        MLA's positional key, kept beside the latent [elements].
+        Width of MLA's rotary key, stored with the latent [elements].
     window_tokens : int
-        Tokens a "window" layer keeps [tokens].
+        Tokens a "window" layer stores [tokens].
     topk_tokens : int
-        Cached tokens a "sparse" layer reads a step [tokens].
+        Cached tokens a "sparse" layer reads per step [tokens].
     index_dim : int
-        Extra elements a token that a "sparse" layer's indexer keeps and reads
-        in full [elements].
+        Extra elements per token that the indexer of a "sparse" layer stores, and
+        reads for every token [elements].
     stride_tokens : int
-        Tokens that share one cache entry where the cache is compressed along
-        the sequence; 1 for none [tokens].
+        Tokens per cache entry where the cache is compressed along the sequence;
+        1 for no compression [tokens].
     state_bytes : int
-        What a "linear" layer keeps for a sequence, whatever its length [bytes].
+        State of a "linear" layer per sequence, independent of its length [bytes].
     state_flops : int
-        What a "linear" layer computes on its state for a token [FLOP].
+        FLOP a "linear" layer spends on its state per token [FLOP].
     index_bytes : float
-        Bytes of one indexer element, whatever the KV format [bytes].
+        Size of one indexer element, independent of the KV format [bytes].
 
     Raises
     ------
     BadInput
-        When a field is out of range or the kind lacks what it needs.
+        When a field is out of range, or one that the kind requires is 0.
 
     Examples
     --------
@@ -170,7 +171,7 @@ class Attention:
     state_flops: int = 0
     index_bytes: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         one_of("attention kind", self.kind, ATTENTION_KINDS)
         number("layers", self.layers, 1, 10_000, whole=True)
         for name in ("heads", "kv_heads"):
@@ -197,44 +198,44 @@ class Attention:
 
 @dataclass(frozen=True)
 class Model:
-    """A language model as the law sees it: tensors to read, caches to keep.
+    """A language model as its weight tensors and its caches.
 
     Parameters
     ----------
     name : str
-        Name in the catalogue or of the file it came from [-].
+        Name in the catalogue, or of the file it was read from.
     family : str
-        The config's `model_type` [-].
+        `model_type` of the config.
     hidden_size : int
         Width of the residual stream [elements].
     layers : int
-        Decoder layers, without multi-token-prediction layers [-].
+        Decoder layers, without multi-token-prediction layers.
     vocab_size : int
         Rows of the embedding table [tokens].
     max_context_tokens : int
-        The window the model was configured for [tokens].
+        Longest context the model was configured for [tokens].
     attention : tuple of Attention
-        Its token mixers; their layers need not sum to `layers`, since a hybrid
-        has layers without one [-].
+        The kinds of token mixer; their layers need not sum to `layers`, since a
+        hybrid may have layers without one.
     tensors : tuple of Tensor
-        Every weight, counted once [-].
+        All weights.
     experts : int
-        Routed experts of one MoE layer, 0 for a dense model [-].
+        Routed experts per MoE layer; 0 for a dense model.
     experts_per_token : int
-        How many of them a token visits [-].
+        Routed experts per token.
     moe_layers : int
-        Layers that have routed experts [-].
+        Layers with routed experts.
     native_format : str
-        The format the checkpoint ships in, a name in the format catalogue [-].
+        Format of the published checkpoint, a name in the catalogue.
     tied_embeddings : bool
-        Whether the head reads the embedding table instead of its own [-].
+        Whether the head shares the embedding table.
     table_bytes : int
-        Tables an engine computes once and keeps whole on every card: rotary
-        angles for each position of the window, in 16 bits [bytes].
+        Tables an engine computes once and replicates on every card: rotary angles
+        for each position of the context, in 16 bits [bytes].
     source : str
-        Where the facts stand [-].
+        Where the config is published.
     notes : tuple of str
-        What a reader must know of this record [-].
+        Assumptions and caveats.
 
     Raises
     ------
@@ -248,8 +249,8 @@ class Model:
     layers: int
     vocab_size: int
     max_context_tokens: int
-    attention: tuple
-    tensors: tuple
+    attention: tuple[Attention, ...]
+    tensors: tuple[Tensor, ...]
     experts: int = 0
     experts_per_token: int = 0
     moe_layers: int = 0
@@ -257,9 +258,9 @@ class Model:
     tied_embeddings: bool = False
     table_bytes: int = 0
     source: str = ""
-    notes: tuple = ()
+    notes: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _text("Model", name=self.name, family=self.family)
         number("hidden_size", self.hidden_size, 1, 1_000_000, "elements", whole=True)
         number("layers", self.layers, 1, 10_000, whole=True)
@@ -279,31 +280,31 @@ class Model:
                 )
 
     @cached_property
-    def memo(self):
-        """Sums the law has already made for this model, by their arguments [-]."""
+    def memo(self) -> dict[Any, Any]:
+        """Cache of sums computed for this model, by their arguments."""
         return {}
 
     @cached_property
-    def params(self):
-        """Parameters in all, multi-token-prediction layers left out [-]."""
+    def params(self) -> int:
+        """All parameters, without multi-token-prediction layers."""
         return sum(t.params for t in self.tensors if t.role != "mtp")
 
     @cached_property
-    def mtp_params(self):
-        """Parameters of the multi-token-prediction layers [-]."""
+    def mtp_params(self) -> int:
+        """Parameters of the multi-token-prediction layers."""
         return sum(t.params for t in self.tensors if t.role == "mtp")
 
     @cached_property
-    def vision_params(self):
-        """Parameters of the vision tower and its projector [-]."""
+    def vision_params(self) -> int:
+        """Parameters of the vision tower and its projector."""
         return sum(t.params for t in self.tensors if t.role == "vision")
 
     @cached_property
-    def active_params(self):
-        """Parameters behind one token's output, as models are named by.
+    def active_params(self) -> int:
+        """Active parameters per token, by the convention of model names.
 
-        Embedding and head count once each; vision and multi-token prediction
-        do not [-].
+        Embedding and head count once each; vision and multi-token prediction do
+        not count.
         """
         return round(
             sum(
@@ -314,11 +315,11 @@ class Model:
         )
 
     @cached_property
-    def dense_matmul_params(self):
-        """Parameters every generated token is multiplied with [-].
+    def dense_matmul_params(self) -> float:
+        """Parameters every generated token is multiplied with, without routed experts.
 
-        The embedding table is looked up, not multiplied, unless it serves as
-        the head too.
+        The embedding table is looked up, not multiplied, unless it also serves as
+        the head.
         """
         apart = ("mtp", "vision", "norm", "expert", "embedding")
         active = sum(t.params * t.active for t in self.tensors if t.role not in apart)
@@ -327,74 +328,73 @@ class Model:
         return active
 
     @cached_property
-    def head_params(self):
-        """Parameters of the output head, the tied table included [-]."""
+    def head_params(self) -> int:
+        """Parameters of the output head, or of the embedding table it shares."""
         role = "embedding" if self.tied_embeddings else "head"
         return sum(t.params for t in self.tensors if t.role == role)
 
     @cached_property
-    def expert_matmul_params(self):
-        """Parameters of the routed experts one token visits [-]."""
+    def expert_matmul_params(self) -> float:
+        """Parameters of the routed experts one token is routed to."""
         return sum(t.params * t.active for t in self.tensors if t.role == "expert")
 
     @cached_property
-    def matmul_params(self):
-        """Parameters one generated token is multiplied with, experts included [-]."""
+    def matmul_params(self) -> float:
+        """Parameters one generated token is multiplied with, experts included."""
         return self.dense_matmul_params + self.expert_matmul_params
 
     @cached_property
-    def kv_heads(self):
-        """Smallest number of KV heads among its caches; 0 when it keeps none [-]."""
+    def kv_heads(self) -> int:
+        """Smallest number of KV heads of any attention layer; 0 without one."""
         counts = [a.kv_heads for a in self.attention if a.kind != "linear" and a.kv_heads]
         return min(counts, default=0)
 
     @cached_property
-    def heads(self):
-        """Smallest number of query heads among its mixers; 0 when it has none [-]."""
+    def heads(self) -> int:
+        """Smallest number of query heads of any attention layer; 0 without one."""
         return min((a.heads for a in self.attention if a.heads), default=0)
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """An accelerator, as its vendor specifies it and as its driver reports it.
+    """An accelerator card, as specified by the vendor and reported by the driver.
 
     Parameters
     ----------
     name : str
-        Its id in the catalogue [-].
+        Identifier in the catalogue.
     title : str
-        Its name as the vendor writes it [-].
+        Name as the vendor writes it.
     vendor, family, form : str
-        Maker, chip generation (with "-graphics" where its graphics chips stand
-        beside others for data centres), and how it is built [-].
+        Vendor, chip generation (with "-graphics" for the graphics chips of a
+        generation that has separate data-centre chips), and form factor.
     memory_sold_bytes : float
-        Memory on the label [bytes].
+        Advertised memory [bytes].
     memory_visible_bytes : float
-        Memory the driver reports; what an engine divides [bytes].
+        Memory reported by the driver, which the engine allocates from [bytes].
     bandwidth_bytes_s : float
         Peak memory bandwidth [bytes/s].
     flop_s : mapping of str to float
-        Peak dense rate by compute dtype; a dtype it lacks is left out [FLOP/s].
+        Peak dense rate per compute dtype; unsupported dtypes are absent [FLOP/s].
     link_bandwidth_bytes_s : float
-        Bandwidth to its neighbours, one way, per card; 0 for none [bytes/s].
+        One-way link bandwidth to other cards, per card; 0 for no link [bytes/s].
     link : str
-        The link's kind [-].
+        Kind of link.
     max_per_node : int
-        Cards one link domain joins [-].
+        Cards in one link domain.
     node_link_bandwidth_bytes_s : float
-        Bandwidth between link domains, one way, per card [bytes/s].
+        One-way bandwidth between link domains, per card [bytes/s].
     host_bandwidth_bytes_s : float
-        Bandwidth from the host's memory, one way [bytes/s].
+        One-way bandwidth from host memory [bytes/s].
     power_w : float
         Board power [W].
     memory_usable_share : float
-        Share of the visible memory a model may have, below 1 where the memory
-        is shared with the host [-].
+        Share of the visible memory available to a model; below 1 where the memory is
+        shared with the host.
     unified_memory : bool
-        Whether the host's memory is the card's [-].
+        Whether card and host share one memory.
     usd_h : float
-        Rent of one card for an hour, the catalogue's reference price; 0 when
-        none is known [USD/h].
+        Reference price for renting one card; 0 if unknown [USD/h].
 
     Raises
     ------
@@ -410,7 +410,7 @@ class Gpu:
     memory_sold_bytes: float
     memory_visible_bytes: float
     bandwidth_bytes_s: float
-    flop_s: MappingProxyType
+    flop_s: Mapping[str, float]
     link_bandwidth_bytes_s: float = 0.0
     link: str = "none"
     max_per_node: int = 8
@@ -421,7 +421,7 @@ class Gpu:
     unified_memory: bool = False
     usd_h: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _text("Gpu", name=self.name, title=self.title, vendor=self.vendor, family=self.family)
         for name in ("memory_sold_bytes", "memory_visible_bytes"):
             number(name, getattr(self, name), 1e8, 1e14, "bytes")
@@ -442,44 +442,44 @@ class Gpu:
             number(f"flop_s[{shown(dtype)}]", rate, 1e9, 1e18, "FLOP/s")
         object.__setattr__(self, "flop_s", MappingProxyType(dict(self.flop_s)))
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self.name)
 
-    def __reduce__(self):
-        # a read-only mapping does not pickle, and a sweep may cross processes
+    def __reduce__(self) -> tuple[Any, ...]:
+        # a MappingProxyType does not pickle, and sweeps may send cards to other processes
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return _rebuilt, (Gpu, {**fields, "flop_s": dict(self.flop_s)})
 
 
-def _rebuilt(kind, fields):
+def _rebuilt(kind: type[Gpu], fields: dict[str, Any]) -> Gpu:
     return kind(**fields)
 
 
 @dataclass(frozen=True)
 class Format:
-    """How numbers are stored: weights, or keys and values.
+    """A storage format of weights, or of keys and values.
 
     Parameters
     ----------
     name : str
-        Its id in the catalogue [-].
+        Identifier in the catalogue.
     title : str
-        Its name in words [-].
+        Display name.
     element_bits : float
-        Bits of one element, without its scale [bits].
+        Size of one element, without its scale [bits].
     scale_bits : float
-        Bits of one scale [bits].
+        Size of one scale [bits].
     group : int
-        Elements that share a scale; 0 when the scales are too few to count [-].
+        Elements that share a scale; 0 when scales are negligible.
     covers : tuple of str
-        The roles of `Tensor` it is applied to; the others stay as they were [-].
+        Tensor roles the format is applied to; other tensors stay in 16 bit.
     compute : tuple of str
-        Compute dtypes to try, the first the card has is used [-].
+        Compute dtypes in order of preference; the first that the card supports is used.
     kv : bool
-        Whether it can hold the KV cache [-].
+        Whether engines support it for the KV cache.
     pad_to : int
-        Kernels of this format pad the sides of an expert's matrices to a
-        multiple of this; 0 for none [elements].
+        Multiple to which kernels of this format pad the sides of an expert's
+        matrices; 0 for no padding [elements].
 
     Raises
     ------
@@ -497,12 +497,12 @@ class Format:
     element_bits: float
     scale_bits: float = 0.0
     group: int = 0
-    covers: tuple = ()
-    compute: tuple = ("bf16",)
+    covers: tuple[str, ...] = ()
+    compute: tuple[str, ...] = ("bf16",)
     kv: bool = False
     pad_to: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _text("Format", name=self.name, title=self.title)
         number("element_bits", self.element_bits, 1, 64, "bits")
         number("scale_bits", self.scale_bits, 0, 1024, "bits")
@@ -512,51 +512,51 @@ class Format:
             one_of("covers", role, ROLES)
 
     @cached_property
-    def bytes_per_element(self):
-        """Bytes of one element with its share of the scale [bytes]."""
+    def bytes_per_element(self) -> float:
+        """Size of one element with its share of the scale [bytes]."""
         scale = self.scale_bits / self.group if self.group else 0.0
         return (self.element_bits + scale) / 8
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A serving engine's memory habits: what it takes beside weights and KV.
+    """A serving engine: its defaults, and the memory it uses beside weights and KV cache.
 
     Parameters
     ----------
     name : str
-        Its id in the catalogue, version included [-].
+        Identifier in the catalogue, including the version.
     title : str
-        Its name in words [-].
+        Display name.
     memory_fraction : float
-        Share of the card it allows itself by default [-].
+        Default share of the card's memory the engine uses.
     fraction_of : str
-        "total": of the visible memory. "free": of what weights and activations
-        leave, for the KV cache alone [-].
+        What that is a share of. "total": the visible memory. "free": the memory left
+        by weights and activations, for the KV cache alone.
     block_tokens : int
-        Tokens in one page of the KV cache [tokens].
+        Tokens per block of the KV cache [tokens].
     max_batched_tokens : int
-        Tokens one step may prefill and decode together [tokens].
+        Most tokens one step processes, prefill and decode together [tokens].
     max_seqs : int
-        Sequences it will run at once by default [-].
+        Default limit on concurrent sequences.
     graphs_in_fraction : bool
-        Whether CUDA graphs are paid from the fraction or beside it [-].
+        Whether the memory fraction includes CUDA graphs.
     activation_bytes_per_vocab : float
-        Peak of sampling, per vocabulary entry [bytes].
+        Peak memory of sampling, per vocabulary entry [bytes].
     activation_bytes_per_hidden : float
-        Peak of a forward pass, per element of the residual stream [bytes].
+        Peak memory of a forward pass, per element of the residual stream [bytes].
     activation_bytes_fixed : float
-        Part of the peak that no model changes [bytes].
+        Part of the peak that is the same for all models [bytes].
     activation_bytes_moe : float
         Workspace of the expert kernels [bytes].
     runtime_bytes : float
         Memory outside the framework's allocator on a single card [bytes].
     runtime_tp_bytes : float
-        The same where cards communicate [bytes].
+        The same when cards communicate [bytes].
     graph_bytes : float
-        CUDA graphs, fixed part [bytes].
+        Memory of CUDA graphs, fixed part [bytes].
     graph_bytes_per_layer : float
-        CUDA graphs, for each layer on the card [bytes].
+        Memory of CUDA graphs per layer on the card [bytes].
 
     Raises
     ------
@@ -582,16 +582,16 @@ class Engine:
     graph_bytes_per_layer: float = 0.0
 
     @property
-    def family(self):
-        """Its name without the version, as efficiencies are fitted by."""
+    def family(self) -> str:
+        """Name without the version; efficiencies are fitted per family."""
         return self.name.rsplit("-", 1)[0]
 
     @property
-    def is_server(self):
+    def is_server(self) -> bool:
         """Whether it is measured as a server with clients; the others as a library's loop."""
         return self.family in SERVERS
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _text("Engine", name=self.name, title=self.title)
         number("memory_fraction", self.memory_fraction, 0.05, 1)
         one_of("fraction_of", self.fraction_of, ("total", "free"))
@@ -636,33 +636,35 @@ LATENCIES = (
 
 @dataclass(frozen=True)
 class Efficiency:
-    """How far real hardware stays behind its spec sheet; all 1 and 0 is the ceiling.
+    """How far measured performance is from the data sheet.
+
+    The defaults, all shares 1 and all times 0, are the ceiling.
 
     Parameters
     ----------
     bandwidth : float
-        Share of peak bandwidth reached while weights are read [-].
+        Share of peak bandwidth reached when reading weights.
     kv_bandwidth : float
-        Share of peak bandwidth reached while the KV cache is read [-].
+        Share of peak bandwidth reached when reading the KV cache.
     compute : float
-        Share of peak FLOP/s reached in prefill and large batches [-].
+        Share of peak FLOP/s reached in prefill and large batches.
     link_bandwidth : float
-        Share of the link's bandwidth a collective reaches [-].
+        Share of the link bandwidth reached by collectives.
     layer_s : float
-        Fixed time of one layer: kernel launches, tails of small kernels [s].
+        Fixed time per layer: kernel launches, tails of small kernels [s].
     step_s : float
         Fixed time of one step: scheduler, sampling, host [s].
     server_step_s : float
         Fixed time more of a step whose tokens a server streams to its clients [s].
     all_reduce_s : float
-        Fixed time of one exchange between cards [s].
+        Fixed time per exchange between cards [s].
     expert_bandwidth : float
-        Share of `bandwidth` that routed experts reach of it [-].
+        Factor on `bandwidth` when reading routed experts.
     moe_layer_s : float
-        Fixed time more of a layer with 256 experts of which 8 answer: routing,
-        sorting; `law.routing_load` weighs other layers against it [s].
+        Additional fixed time of routing and sorting per layer with 256 experts and 8
+        active; `law.routing_load` scales it to other layers [s].
     sequence_s : float
-        Fixed time of one sequence in a step: sampling, detokenising [s].
+        Fixed time per sequence in a step: sampling, detokenising [s].
     prefill_share : float
         Share of other users' prefill that decoding waits for: 1 where the two take
         turns on the cards, 0 where prefill hides wholly behind decoding [-].
@@ -670,24 +672,22 @@ class Efficiency:
         Fixed time of a server's request outside its prefill: client, network, tokens
         to text [s].
     expert_compute : float
-        Share of `compute` left to routed experts, whose products are many and
-        small [-].
+        Factor on `compute` for routed experts, whose matrix products are many and
+        small.
     attention_compute : float
-        Share of `compute` left to the attention of a prompt's tokens [-].
+        Factor on `compute` for attention in prefill.
     weight_only_compute : float
-        Share of `compute` left where weights are unpacked before they are
-        multiplied [-].
+        Factor on `compute` when weights are unpacked before they are multiplied.
     pcie_exchange_s : float
-        Fixed time more of an exchange between cards without a link of their
-        own [s].
+        Additional fixed time per exchange between cards without a direct link [s].
     burst_share : float
-        Share of the users who ask at the same moment, as those of a benchmark
-        do whose answers all end together [-].
+        Share of the users whose requests arrive at the same moment, as in a benchmark
+        where all answers end together.
 
     Raises
     ------
     BadInput
-        When a share leaves (0, 1] or a time is negative.
+        When a share is outside (0, 1] or a time is negative.
 
     Examples
     --------
@@ -714,7 +714,7 @@ class Efficiency:
     pcie_exchange_s: float = 0.0
     burst_share: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in SHARES:
             number(name, getattr(self, name), 1e-4, 1)
         for name in LATENCIES:
@@ -728,18 +728,17 @@ CEILING = Efficiency()
 
 @dataclass(frozen=True)
 class Speculation:
-    """Speculative decoding: guess some tokens cheaply, check them in one pass.
+    """Speculative decoding: draft some tokens cheaply, verify them in one pass.
 
     Parameters
     ----------
     tokens : int
-        Tokens guessed ahead of each check [tokens].
+        Tokens drafted per verification pass [tokens].
     accept : float
-        Probability that one guess is accepted, given those before it were [-].
+        Probability that a drafted token is accepted, given that those before it were.
     draft : Model, optional
-        The model that guesses. Left out, the model's own multi-token-prediction
-        layers do where it has them; else guessing is free, as from an n-gram
-        table [-].
+        The draft model. By default the model's own multi-token-prediction layers
+        draft; without those, drafting is free, as from an n-gram table.
 
     Raises
     ------
@@ -756,7 +755,7 @@ class Speculation:
     accept: float
     draft: Model | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("speculation tokens", self.tokens, 1, 64, "tokens", whole=True)
         number("speculation accept", self.accept, 0, 0.999)
         if self.draft is not None and not isinstance(self.draft, Model):
@@ -765,14 +764,14 @@ class Speculation:
 
 @dataclass(frozen=True)
 class Lora:
-    """Low-rank adapters served beside the base model.
+    """Low-rank adapters served with the base model.
 
     Parameters
     ----------
     rank : int
-        Rank of each adapter [-].
+        Rank of each adapter.
     adapters : int
-        Adapters kept on the card [-].
+        Adapters resident on the card.
 
     Raises
     ------
@@ -788,53 +787,53 @@ class Lora:
     rank: int
     adapters: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("lora rank", self.rank, 1, 4096, whole=True)
         number("lora adapters", self.adapters, 1, 100_000, whole=True)
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A model on cards: what a planner chooses.
+    """A model served by an engine on a number of cards.
 
     Parameters
     ----------
     model : Model
-        What is served [-].
+        Model served.
     gpu : Gpu
-        The card it is served on [-].
+        Card it is served on.
     engine : Engine
-        What serves it [-].
+        Serving engine.
     weights : Format
-        How the weights are stored [-].
+        Storage format of the weights.
     kv : Format
-        How keys and values are stored [-].
+        Storage format of the KV cache.
     tp : int
-        Cards that split every layer between them [-].
+        Tensor-parallel degree: cards that split each layer.
     pp : int
-        Stages the layers are cut into, each of `tp` cards [-].
+        Pipeline-parallel degree: stages of layers, each on `tp` cards.
     ep : int
-        Cards the experts are spread over whole, 1 when each is split by `tp` [-].
+        Expert-parallel degree: cards that hold whole experts; 1 when every expert is
+        split by `tp`.
     dp_attention : bool
-        Whether attention runs data-parallel: each of the `tp` cards holds all
-        attention weights and the caches of its own sequences [-].
+        Whether attention is data-parallel: each of the `tp` cards holds all attention
+        weights and the caches of its own sequences.
     memory_fraction : float, optional
-        The engine's memory setting; its default when left out [-].
+        Memory fraction the engine is started with; its default if omitted.
     usd_h : float, optional
-        Rent of one card for an hour; the card's reference price when left
-        out [USD/h].
+        Rent of one card; its reference price if omitted [USD/h].
     speculation : Speculation, optional
-        How tokens are guessed ahead; not at all when left out [-].
+        Speculative decoding; none if omitted.
     lora : Lora, optional
-        Adapters served beside the model; none when left out [-].
+        Adapters served with the model; none if omitted.
     offload_share : float
-        Share of the weights kept in the host's memory and streamed in for each
-        pass [-].
+        Share of the weights kept in host memory and streamed to the card for each
+        pass.
 
     Raises
     ------
     BadInput
-        When the parts do not go together, with the fields that clash.
+        When a field is out of range or parts are incompatible.
     """
 
     model: Model
@@ -852,7 +851,7 @@ class Deployment:
     lora: Lora | None = None
     offload_share: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, kind in (
             ("model", Model),
             ("gpu", Gpu),
@@ -882,7 +881,7 @@ class Deployment:
             raise BadInput("kv", f"kv is {self.kv.name!r}: no engine keeps its cache in it.")
         self._check_topology()
 
-    def _check_topology(self):
+    def _check_topology(self) -> None:
         heads, model = self.model.heads, self.model
         if heads and not self.dp_attention and heads % self.tp:
             good = [n for n in range(1, heads + 1) if heads % n == 0 and n <= 64]
@@ -910,33 +909,33 @@ class Deployment:
             raise BadInput("dp_attention", "dp_attention needs tp of 2 or more cards.")
 
     @property
-    def num_gpus(self):
-        """Cards in all [-]."""
+    def num_gpus(self) -> int:
+        """Total number of cards."""
         return self.tp * self.pp
 
     @property
-    def attention_replicas(self):
-        """Groups of sequences that each have a cache of their own [-]."""
+    def attention_replicas(self) -> int:
+        """Groups of cards that each cache their own sequences."""
         return self.tp if self.dp_attention else 1
 
     @property
-    def fraction(self):
-        """The memory setting in force [-]."""
+    def fraction(self) -> float:
+        """Memory fraction in effect."""
         return self.engine.memory_fraction if self.memory_fraction is None else self.memory_fraction
 
     @property
-    def gpu_usd_h(self):
-        """Rent of one card for an hour, in force [USD/h]."""
+    def gpu_usd_h(self) -> float:
+        """Rent of one card in effect [USD/h]."""
         return self.gpu.usd_h if self.usd_h is None else self.usd_h
 
     @property
-    def usd_h_all(self):
+    def usd_h_all(self) -> float:
         """Rent of all its cards for an hour, in force [USD/h]."""
         return self.gpu_usd_h * self.num_gpus
 
     @property
-    def title(self):
-        """The deployment in one line, as a scorecard heads its column."""
+    def title(self) -> str:
+        """One-line description, as used for column headings."""
         text = f"{self.model.name} {self.weights.name} / {self.num_gpus}x {self.gpu.name}"
         if self.num_gpus > 1:
             parts = [f"TP-{self.tp}"] if self.tp > 1 else []
@@ -949,21 +948,21 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Workload:
-    """What the users do.
+    """The load: request lengths and concurrency.
 
     Parameters
     ----------
     input_tokens : int
-        Prompt of one request [tokens].
+        Prompt length of a request [tokens].
     output_tokens : int
-        Answer of one request [tokens].
+        Answer length of a request [tokens].
     concurrency : int
-        Requests in flight at once [-].
+        Requests in flight.
     shared_prefix_tokens : int
-        Leading tokens of the prompt that all requests share and a prefix cache
-        need not compute again [tokens].
+        Length of the common prefix of all prompts, which a prefix cache avoids
+        recomputing [tokens].
     hit_share : float
-        Share of the requests that find the shared prefix in the cache [-].
+        Share of requests whose prefix is in the cache.
 
     Raises
     ------
@@ -982,7 +981,7 @@ class Workload:
     shared_prefix_tokens: int = 0
     hit_share: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("input_tokens", self.input_tokens, 1, MAX_TOKENS, "tokens", whole=True)
         number("output_tokens", self.output_tokens, 1, MAX_TOKENS, "tokens", whole=True)
         number("concurrency", self.concurrency, 1, 10_000_000, "requests", whole=True)
@@ -997,12 +996,12 @@ class Workload:
         number("hit_share", self.hit_share, 0, 1)
 
     @property
-    def context_tokens(self):
-        """Tokens a sequence holds when its answer is complete [tokens]."""
+    def context_tokens(self) -> int:
+        """Length of a sequence when its answer is complete [tokens]."""
         return self.input_tokens + self.output_tokens
 
     @property
-    def mean_context_tokens(self):
+    def mean_context_tokens(self) -> float:
         """Tokens a sequence holds on average while its answer is decoded [tokens]."""
         return self.input_tokens + self.output_tokens / 2
 
@@ -1014,18 +1013,18 @@ class Workload:
 
 @dataclass(frozen=True)
 class Slo:
-    """What must hold; a limit left out is not asked for.
+    """Service-level objectives; a limit of None is not checked.
 
     Parameters
     ----------
     itl_s : float, optional
-        Longest time between two tokens of one user [s].
+        Longest inter-token latency [s].
     ttft_s : float, optional
-        Longest time to a first token [s].
+        Longest time to first token [s].
     usd_h : float, optional
-        Largest rent of the whole deployment [USD/h].
+        Highest rent of the whole deployment [USD/h].
     usd_mtok : float, optional
-        Largest price of a million output tokens [USD/Mtok].
+        Highest price per million output tokens [USD/Mtok].
 
     Raises
     ------
@@ -1043,7 +1042,7 @@ class Slo:
     usd_h: float | None = None
     usd_mtok: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, low, high, unit in (
             ("itl_s", 1e-6, 3600, "s"),
             ("ttft_s", 1e-6, 86_400, "s"),

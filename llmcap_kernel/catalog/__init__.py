@@ -1,18 +1,19 @@
 """The catalogue: models, cards, formats, engines and prices, each with its source.
 
-The tables are TOML files beside this one, the models `config.json` files in
-`configs/`. Names are forgiving about case and spelling, and an unknown one is
-told the nearest.
+The tables are TOML files in this folder; models are `config.json` files in
+`configs/`. Lookup ignores case and accepts aliases; the error for an unknown name
+suggests the nearest one.
 """
 
 import tomllib
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from .. import huggingface
 from ..refuse import BadInput, one_of
-from ..spec import Deployment, Engine, Format, Gpu
+from ..spec import Deployment, Engine, Format, Gpu, Lora, Model, Speculation
 
 FOLDER = Path(__file__).parent
 DEFAULT_ENGINE = "vllm"
@@ -20,18 +21,18 @@ KINDS = ("models", "gpus", "formats", "engines")
 
 
 @cache
-def table(kind):
-    """Read one of the catalogue's tables as it is written.
+def table(kind: str) -> dict[str, Any]:
+    """Read a table of the catalogue as parsed TOML.
 
     Parameters
     ----------
     kind : str
-        "models", "gpus", "formats", "engines" or "prices" [-].
+        "models", "gpus", "formats", "engines" or "prices".
 
     Returns
     -------
     dict
-        The parsed TOML, sources included [-].
+        The parsed file, including its sources.
 
     Examples
     --------
@@ -42,7 +43,7 @@ def table(kind):
 
 
 @cache
-def _aliases(kind):
+def _aliases(kind: str) -> dict[str, str]:
     return {
         alias.lower().replace("_", "-").replace(" ", "-"): name
         for name, record in table(kind)[kind].items()
@@ -50,22 +51,22 @@ def _aliases(kind):
     }
 
 
-def _name(kind, field, name):
+def _name(kind: str, field: str, name: object) -> str:
     return one_of(field, name, table(kind)[kind], _aliases(kind))
 
 
-def _plain(record):
-    """Strip a record of its provenance: `{value = ...}` becomes the value."""
+def _plain(record: dict[str, Any]) -> dict[str, Any]:
+    """Drop the provenance from a record: `{value = ..., source = ...}` becomes the value."""
     return {k: v["value"] if isinstance(v, dict) and "value" in v else v for k, v in record.items()}
 
 
-def models():
-    """List the models.
+def models() -> tuple[str, ...]:
+    """List the names of all models.
 
     Returns
     -------
     tuple of str
-        Names in order [-].
+        Sorted names.
 
     Examples
     --------
@@ -75,13 +76,13 @@ def models():
     return tuple(sorted(table("models")["models"]))
 
 
-def gpus():
-    """List the cards.
+def gpus() -> tuple[str, ...]:
+    """List the names of all cards.
 
     Returns
     -------
     tuple of str
-        Names in order [-].
+        Sorted names.
 
     Examples
     --------
@@ -91,18 +92,18 @@ def gpus():
     return tuple(sorted(table("gpus")["gpus"]))
 
 
-def formats(kv=False):
-    """List the number formats.
+def formats(kv: bool = False) -> tuple[str, ...]:
+    """List the names of number formats.
 
     Parameters
     ----------
     kv : bool
-        Whether to list those a KV cache can be kept in; else those for weights [-].
+        True for formats of the KV cache, false for formats of weights.
 
     Returns
     -------
     tuple of str
-        Names in order [-].
+        Sorted names.
 
     Examples
     --------
@@ -113,13 +114,13 @@ def formats(kv=False):
     return tuple(sorted(n for n, r in rows if (r.get("kv", False) if kv else r.get("covers"))))
 
 
-def engines():
-    """List the engines, version by version.
+def engines() -> tuple[str, ...]:
+    """List the names of all engine versions.
 
     Returns
     -------
     tuple of str
-        Names in order [-].
+        Sorted names.
 
     Examples
     --------
@@ -130,18 +131,18 @@ def engines():
 
 
 @cache
-def model(name):
-    """Look a model up.
+def model(name: str) -> Model:
+    """Look up a model.
 
     Parameters
     ----------
     name : str
-        A name or alias of the catalogue [-].
+        Name or alias in the catalogue.
 
     Returns
     -------
     Model
-        The model, counted from its `config.json` [-].
+        The model, with its tensors counted from its `config.json`.
 
     Raises
     ------
@@ -160,18 +161,18 @@ def model(name):
 
 
 @cache
-def gpu(name):
-    """Look a card up.
+def gpu(name: str) -> Gpu:
+    """Look up a card.
 
     Parameters
     ----------
     name : str
-        A name or alias of the catalogue [-].
+        Name or alias in the catalogue.
 
     Returns
     -------
     Gpu
-        The card, with the catalogue's reference rent [-].
+        The card, with the catalogue's reference price as its rent.
 
     Raises
     ------
@@ -196,7 +197,8 @@ def gpu(name):
     )
 
 
-# PCIe x16 one way by the generation a chip family came with; PCI-SIG base specifications.
+# One-way bandwidth of PCIe x16, by the generation each chip family supports, from the
+# PCI-SIG base specifications.
 PCIE_BYTES_S = {"volta": 15.75e9, "turing": 15.75e9, "hopper": 63e9, "blackwell": 63e9}
 PCIE_BYTES_S |= {
     "blackwell-graphics": 63e9,
@@ -207,8 +209,8 @@ PCIE_BYTES_S |= {
 }
 
 
-def _host_bandwidth_bytes_s(fields):
-    """A superchip's link, the memory itself where it is shared, else PCIe."""
+def _host_bandwidth_bytes_s(fields: dict[str, Any]) -> float:
+    """Bandwidth to host memory: shared memory, a superchip's link, or PCIe [bytes/s]."""
     if fields["unified_memory"] or fields["form"] == "soc":
         return fields["bandwidth_bytes_s"]
     if fields["form"] == "superchip":
@@ -216,19 +218,19 @@ def _host_bandwidth_bytes_s(fields):
     return PCIE_BYTES_S.get(fields["family"], 31.5e9)
 
 
-def reference_price(name):
-    """Find the rent a card is reckoned with when none is given.
+def reference_price(name: str) -> dict[str, Any] | None:
+    """Look up the rent assumed for a card when none is given.
 
     Parameters
     ----------
     name : str
-        The card's name [-].
+        The card's name.
 
     Returns
     -------
     dict or None
-        The price row: provider, term, usd_h, date, source; None when the
-        catalogue has none [USD/h].
+        Price record with provider, term, usd_h [USD/h], date and source; None when the
+        catalogue has no reference price.
 
     Examples
     --------
@@ -242,18 +244,18 @@ def reference_price(name):
 
 
 @cache
-def format(name):
-    """Look a number format up.
+def format(name: str) -> Format:
+    """Look up a number format.
 
     Parameters
     ----------
     name : str
-        A name or alias of the catalogue [-].
+        Name or alias in the catalogue.
 
     Returns
     -------
     Format
-        The format [-].
+        The format.
 
     Raises
     ------
@@ -275,18 +277,18 @@ def format(name):
 
 
 @cache
-def engine(name=DEFAULT_ENGINE):
-    """Look an engine up.
+def engine(name: str = DEFAULT_ENGINE) -> Engine:
+    """Look up an engine.
 
     Parameters
     ----------
     name : str
-        A name or alias; a family's bare name is its newest version [-].
+        Name or alias; the name of an engine without a version means its newest.
 
     Returns
     -------
     Engine
-        The engine with its memory habits [-].
+        The engine, with its memory settings and overheads.
 
     Raises
     ------
@@ -305,22 +307,22 @@ def engine(name=DEFAULT_ENGINE):
     return Engine(name=name, title=title, **{k: v for k, v in fields.items() if k in known})
 
 
-def provenance(kind, name, field):
-    """Say where a figure of the catalogue comes from.
+def provenance(kind: str, name: str, field: str) -> dict[str, Any]:
+    """Look up the source of a figure in the catalogue.
 
     Parameters
     ----------
     kind : str
-        "gpus" or "engines" [-].
+        "gpus" or "engines".
     name : str
-        The record [-].
+        Name of the record.
     field : str
-        The figure; a rate is written "flop_s.fp8" [-].
+        Field with the figure; nested fields are joined by a dot, as in "flop_s.fp8".
 
     Returns
     -------
     dict
-        value, kind, and the source's title, url and date [-].
+        The value, its kind, and the title, url and date of the source.
 
     Raises
     ------
@@ -343,55 +345,55 @@ def provenance(kind, name, field):
 
 def deployment(
     *,
-    model,
-    gpu,
-    engine=DEFAULT_ENGINE,
-    weights=None,
-    kv="bf16",
-    tp=1,
-    pp=1,
-    ep=1,
-    dp_attention=False,
-    memory_fraction=None,
-    usd_h=None,
-    speculation=None,
-    lora=None,
-    offload_share=0.0,
-):
-    """Build a deployment from names.
+    model: str | Model,
+    gpu: str | Gpu,
+    engine: str | Engine = DEFAULT_ENGINE,
+    weights: str | Format | None = None,
+    kv: str | Format = "bf16",
+    tp: int = 1,
+    pp: int = 1,
+    ep: int = 1,
+    dp_attention: bool = False,
+    memory_fraction: float | None = None,
+    usd_h: float | None = None,
+    speculation: Speculation | None = None,
+    lora: Lora | None = None,
+    offload_share: float = 0.0,
+) -> Deployment:
+    """Build a deployment from names in the catalogue.
 
     Parameters
     ----------
     model, gpu, engine : str or record
-        Names of the catalogue, or records of your own [-].
+        Names in the catalogue, or custom records.
     weights : str or Format, optional
-        Format of the weights; the checkpoint's own when left out [-].
+        Format of the weights; the checkpoint's own if omitted.
     kv : str or Format
-        Format of the KV cache [-].
+        Format of the KV cache.
     tp, pp, ep : int
-        Cards a layer is split over, stages, cards experts are spread over [-].
+        Tensor-, pipeline- and expert-parallel degree.
     dp_attention : bool
-        Whether attention runs data-parallel [-].
+        Whether attention is data-parallel.
     memory_fraction : float, optional
-        The engine's memory setting [-].
+        Memory fraction the engine is started with; its default if omitted.
     usd_h : float, optional
-        Rent of one card for an hour [USD/h].
+        Rent of one card; its reference price if omitted [USD/h].
     speculation : Speculation, optional
-        How tokens are guessed ahead [-].
+        Speculative decoding; none if omitted.
     lora : Lora, optional
-        Adapters served beside the model [-].
+        Adapters served with the model; none if omitted.
     offload_share : float
-        Share of the weights kept in the host's memory [-].
+        Share of the weights kept in host memory.
 
     Returns
     -------
     Deployment
-        The deployment [-].
+        The deployment.
 
     Raises
     ------
     BadInput
-        When a name is unknown or the parts do not go together.
+        When a name is unknown or the parts are incompatible.
 
     Examples
     --------
@@ -400,7 +402,7 @@ def deployment(
     """
     here = globals()
 
-    def record(kind, value):
+    def record(kind: str, value: Any) -> Any:
         return here[kind](value) if isinstance(value, str) else value
 
     model = record("model", model)
@@ -424,7 +426,7 @@ def deployment(
     )
 
 
-def _named_format(field, value, kv):
+def _named_format(field: str, value: str | Format, kv: bool) -> Format:
     if not isinstance(value, str):
         return value
     return format(one_of(field, value, formats(kv=kv), _aliases("formats")))

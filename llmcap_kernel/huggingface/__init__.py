@@ -1,10 +1,11 @@
-"""A Hugging Face config.json, read into a Model counted tensor by tensor.
+"""Import a Hugging Face config.json as a Model, counted tensor by tensor.
 
-The table of architectures is in `families`; the pieces they are made of in
-`parts`; what a checkpoint's quantisation leaves alone in `quantization`.
+Architectures are in `families` and the modules it imports, their building blocks in
+`parts`, and the tensors a checkpoint excludes from quantisation in `quantization`.
 """
 
 import os
+from typing import Any
 
 from ..refuse import BadInput, shown
 from ..spec import Model
@@ -16,30 +17,29 @@ from .rotary import table_bytes
 MAX_NAME = 120
 
 
-def load(path_or_dict, name=None):
+def load(path_or_dict: str | os.PathLike[str] | dict[str, Any], name: str | None = None) -> Model:
     """Read a Hugging Face config.json into a Model.
 
-    Every weight is counted from the architecture, so the counts agree with the
-    checkpoint's own to well within a percent, and the caches follow from the
-    same fields.
+    Weights are counted from the architecture, and agree with published checkpoints
+    to well within a percent; caches are derived from the same fields.
 
     Parameters
     ----------
     path_or_dict : str, Path or dict
-        The file, the folder that holds it, or its parsed content [-].
+        The file, the folder that contains it, or its parsed content.
     name : str, optional
-        What to call the model; from the path or the content when left out [-].
+        Name of the model; taken from the path or the content by default.
 
     Returns
     -------
     Model
-        Tensors, caches, window and the format the checkpoint ships in [-].
+        Tensors, caches, longest context and the format of the checkpoint.
 
     Raises
     ------
     BadInput
-        When the file is no config, a field is missing or cannot be right, or
-        the architecture is not known; the sentence names which.
+        When the file is not a config, a field is missing or invalid, or the
+        architecture is unknown; the message says which.
 
     Examples
     --------
@@ -61,8 +61,8 @@ def load(path_or_dict, name=None):
         data, found = read_json(path_or_dict)
         name = name or found
     c = Fields(data)
-    told = data.get("_source")
-    source = told if isinstance(told, str) else ""
+    source = data.get("_source")
+    source = source if isinstance(source, str) else ""
     try:
         kind = family_of(c)
         draft = FAMILIES[kind](Fields(data, family=kind))
@@ -88,7 +88,7 @@ def load(path_or_dict, name=None):
         raise BadInput("config", "config nests its objects too deeply to be read.") from None
 
 
-def _name(name, data, kind):
+def _name(name: str | None, data: dict[str, Any], kind: str) -> str:
     for candidate in (name, data.get("_name_or_path"), kind):
         if isinstance(candidate, str) and candidate.strip():
             return candidate.strip().rstrip("/").split("/")[-1][:MAX_NAME] or kind

@@ -1,35 +1,41 @@
-"""From the pieces of every layer to one model's tensors and caches."""
+"""Combine the parts of every layer into one model's tensors and caches."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ..refuse import BadInput
 from ..spec import Attention, Tensor
+from .config import Fields
 from .parts import NOTHING, Part, as_role, norms
+
+# A tensor and the indices of the layers that contain it; None for one outside the layers.
+Piece = tuple[Tensor, list[int] | None]
 
 
 @dataclass
 class Draft:
-    """A model before its checkpoint's quantisation is looked at.
+    """A model before the quantisation settings of its checkpoint are applied.
 
-    `pieces` holds a tensor's record beside the layers it stands in, None for
-    what stands in no layer; the quantisation lists speak of layers by number.
+    `pieces` pairs each tensor with the indices of the layers that contain it, or
+    with None when it is outside the layers, because quantisation configs name
+    modules by layer index.
     """
 
     hidden: int
     layers: int
     vocab: int
     context: int
-    attention: tuple
-    pieces: list
+    attention: tuple[Attention, ...]
+    pieces: list[Piece]
     experts: int = 0
     experts_per_token: int = 0
     moe_layers: int = 0
     tied: bool = False
-    notes: tuple = ()
+    notes: tuple[str, ...] = ()
 
 
-def grouped(parts):
-    """Give each different piece once, with the layers that have it."""
+def grouped(parts: Iterable[Part]) -> list[tuple[Part, list[int]]]:
+    """Group identical parts, each with the indices of the layers that have it."""
     groups: dict[int, tuple[Part, list[int]]] = {}
     for i, part in enumerate(parts):
         if part is not NOTHING:
@@ -37,7 +43,7 @@ def grouped(parts):
     return list(groups.values())
 
 
-def _merged(caches):
+def _merged(caches: Iterable[tuple[Attention, int]]) -> tuple[Attention, ...]:
     totals: dict[Attention, int] = {}
     for cache, layers in caches:
         one = replace(cache, layers=1)
@@ -45,15 +51,18 @@ def _merged(caches):
     return tuple(replace(one, layers=n) for one, n in totals.items())
 
 
-def layer_count(c, *names):
-    """Read the number of layers."""
+def layer_count(c: Fields, *names: str) -> int:
+    """Read the number of decoder layers."""
     return c.whole(
         *(names or ("num_hidden_layers", "n_layer", "n_layers", "num_layers")), limit="layers"
     )
 
 
-def max_context(c, default=None):
-    """Read the window a model was configured for; a sliding window is no limit to it."""
+def max_context(c: Fields, default: int | None = None) -> int:
+    """Read the longest context a model was configured for [tokens].
+
+    A sliding window does not limit it.
+    """
     names = (
         "max_position_embeddings",
         "n_positions",
@@ -63,61 +72,80 @@ def max_context(c, default=None):
         "max_sequence_length",
         "model_max_length",
     )
-    more = {} if default is None else {"default": default}
-    return c.whole(*names, limit="tokens", **more)
+    if default is None:
+        return c.whole(*names, limit="tokens")
+    return c.whole(*names, default=default, limit="tokens")
 
 
 def assemble(
-    c,
-    mixers,
-    ffns=NOTHING,
+    c: Fields,
+    mixers: Part | list[Part],
+    ffns: Part | list[Part] = NOTHING,
     *,
-    layers=None,
-    norm=2,
-    norm_bias=False,
-    layer_norms=None,
-    final_norm=True,
-    tied=False,
-    tied_key="tie_word_embeddings",
-    head=True,
-    head_bias=False,
-    positions=0,
-    extra=(),
-    mtp=(),
-    vision=(),
-    context=None,
-    hidden=None,
-    vocab=None,
-    notes=(),
-):
-    """Put embeddings, layers, head and side models together.
+    layers: int | None = None,
+    norm: int = 2,
+    norm_bias: bool = False,
+    layer_norms: list[Part] | None = None,
+    final_norm: bool = True,
+    tied: bool = False,
+    tied_key: str = "tie_word_embeddings",
+    head: bool = True,
+    head_bias: bool = False,
+    positions: int = 0,
+    extra: Sequence[Tensor] = (),
+    mtp: Sequence[Tensor] = (),
+    vision: Sequence[Tensor] = (),
+    context: int | None = None,
+    hidden: int | None = None,
+    vocab: int | None = None,
+    notes: Sequence[str] = (),
+) -> Draft:
+    """Combine embeddings, layers, head, multi-token prediction and vision tower.
 
     Parameters
     ----------
     c : Fields
-        The config [-].
+        The config.
     mixers, ffns : Part or list of Part
-        What each layer is made of; one part stands for all layers [-].
+        The token mixer and the feed-forward of each layer; a single part means all
+        layers have the same.
+    layers : int, optional
+        Number of decoder layers; read from the config by default.
     norm : int
-        Norms of one layer over the residual stream [-].
+        Norms over the residual stream in each layer.
     norm_bias : bool
-        Whether they are LayerNorms with a bias [-].
+        Whether those norms are LayerNorms with a bias.
     layer_norms : list of Part, optional
-        Each layer's norms, when they differ [-].
+        The norms of each layer, when layers differ.
+    final_norm : bool
+        Whether a norm stands before the head.
     tied : bool
-        What holds when the config does not say whether the head is the
-        embedding table [-].
+        Whether the head shares the embedding table when the config does not say.
+    tied_key : str
+        The config field that says whether they are shared.
+    head : bool
+        Whether the model has an output head.
+    head_bias : bool
+        Whether the head has a bias.
     positions : int
-        Rows of a learned table of positions; 0 for none [tokens].
+        Rows of a learned position table; 0 for none [tokens].
     extra : tuple of Tensor
-        Weights outside the layers [-].
+        Weights outside the layers.
     mtp, vision : tuple of Tensor
-        Weights of multi-token prediction and of the vision tower [-].
+        Weights of the multi-token-prediction layers and of the vision tower.
+    context : int, optional
+        Longest context; read from the config by default [tokens].
+    hidden : int, optional
+        Width of the residual stream; read from the config by default [elements].
+    vocab : int, optional
+        Rows of the embedding table; read from the config by default [tokens].
+    notes : tuple of str
+        Assumptions made, for `Model.notes`.
 
     Returns
     -------
     Draft
-        The model [-].
+        The assembled model.
     """
     layers = layers or layer_count(c)
     hidden = hidden or c.width("hidden_size", "n_embd", "d_model", "dim")
@@ -132,7 +160,8 @@ def assemble(
             f"{c.path('num_hidden_layers')} is {layers}, but the lists of layer kinds have "
             f"{len(mixers)} and {len(ffns)}: they must agree.",
         )
-    pieces, caches = [], []
+    pieces: list[Piece] = []
+    caches: list[tuple[Attention, int]] = []
     experts = per_token = moe_layers = 0
     for part, where in grouped(mixers) + grouped(ffns) + grouped(layer_norms):
         n = len(where)
@@ -168,11 +197,13 @@ def assemble(
     )
 
 
-def mtp_layer(hidden, block, copies, *, projection=2, extra_norms=3):
-    """List multi-token-prediction layers: two norms, a projection, one decoder layer.
+def mtp_layer(
+    hidden: int, block: Part, copies: int, *, projection: int = 2, extra_norms: int = 3
+) -> tuple[Tensor, ...]:
+    """List multi-token-prediction layers: norms, a projection and one decoder layer each.
 
-    The embedding and the head they use are the main model's, so they are not
-    counted again, though some checkpoints store a second copy.
+    They use the embedding and the head of the main model, so these are not
+    counted again, although some checkpoints store a second copy.
     """
     if not copies:
         return ()

@@ -1,7 +1,10 @@
-"""Reading a config.json: every field checked before it becomes arithmetic."""
+"""Read a config.json and validate every field before it is used."""
 
 import json
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar, overload
 
 from ..refuse import BadInput, number, shown
 
@@ -9,7 +12,7 @@ MAX_FILE_BYTES = 10_000_000
 MAX_LAYERS = 2_000
 MAX_EXPERTS = 4_096
 
-# What a field may be, so that no product of them leaves the range of a Tensor.
+# Upper limits, so that no product of fields exceeds the range a Tensor accepts.
 LIMITS = {
     "layers": MAX_LAYERS,
     "experts": MAX_EXPERTS,
@@ -21,18 +24,21 @@ LIMITS = {
     "tokens": 100_000_000,
     "small": 65_536,
 }
-_REQUIRED = object()
+_REQUIRED: Any = object()
+T = TypeVar("T")
 
 
 class Fields:
-    """A JSON object whose fields are read by name, kind and range.
+    """A JSON object whose fields are read by name and checked for type and range.
 
     Parameters
     ----------
     data : dict
-        The object as parsed [-].
+        The parsed object.
     where : str
-        Where it stands in the file, for the sentence of a refusal [-].
+        Path of the object in the file, for error messages.
+    family : str
+        Name of the architecture, for error messages.
 
     Examples
     --------
@@ -40,7 +46,7 @@ class Fields:
     4096
     """
 
-    def __init__(self, data, where="", family="this config"):
+    def __init__(self, data: dict[str, Any], where: str = "", family: str = "this config") -> None:
         if not isinstance(data, dict):
             raise BadInput(
                 where or "config",
@@ -48,15 +54,15 @@ class Fields:
             )
         self.data, self.where, self.family = data, where, family
 
-    def path(self, name):
-        """Write a field's name with the object it stands in."""
+    def path(self, name: str) -> str:
+        """Return the full path of a field in the file."""
         return f"{self.where}.{name}" if self.where else name
 
-    def has(self, name):
-        """Say whether the field is there and not null."""
+    def has(self, name: str) -> bool:
+        """Return whether the field is present and not null."""
         return self.data.get(name) is not None
 
-    def _first(self, names, default):
+    def _first(self, names: Sequence[str], default: Any) -> tuple[str | None, Any]:
         for name in names:
             if self.data.get(name) is not None:
                 return name, self.data[name]
@@ -69,24 +75,36 @@ class Fields:
             )
         return None, default
 
-    def whole(self, *names, default=_REQUIRED, low=1, limit="small"):
-        """Read a whole number: the first of `names` that is there."""
+    @overload
+    def whole(self, *names: str, default: int = ..., low: int = ..., limit: str = ...) -> int: ...
+
+    @overload
+    def whole(self, *names: str, default: None, low: int = ..., limit: str = ...) -> int | None: ...
+
+    def whole(
+        self,
+        *names: str,
+        default: int | None = _REQUIRED,
+        low: int = 1,
+        limit: str = "small",
+    ) -> int | None:
+        """Read a whole number from the first of `names` that is present."""
         name, value = self._first(names, default)
         if name is None:
             return value
         return number(self.path(name), value, low, LIMITS[limit], whole=True)
 
-    def width(self, *names, default=_REQUIRED):
-        """Read a model width."""
+    def width(self, *names: str, default: int = _REQUIRED) -> int:
+        """Read a width of the model [elements]."""
         return self.whole(*names, default=default, limit="width")
 
-    def real(self, name, default):
-        """Read a number that need not be whole."""
-        name, value = self._first((name,), default)
-        return value if name is None else number(self.path(name), value, -1e9, 1e9)
+    def real(self, name: str, default: float) -> float:
+        """Read a number that may have a fraction."""
+        found, value = self._first((name,), default)
+        return value if found is None else number(self.path(name), value, -1e9, 1e9)
 
-    def flag(self, name, default=False):
-        """Read true or false."""
+    def flag(self, name: str, default: bool = False) -> bool:
+        """Read a boolean."""
         value = self.data.get(name)
         if value is None:
             return default
@@ -96,7 +114,7 @@ class Fields:
             )
         return value
 
-    def text(self, name, default=""):
+    def text(self, name: str, default: str = "") -> str:
         """Read a string."""
         value = self.data.get(name)
         if value is None:
@@ -105,8 +123,8 @@ class Fields:
             raise BadInput(self.path(name), f"{self.path(name)} is {shown(value)}: it takes text.")
         return value
 
-    def items(self, name, default=(), most=MAX_LAYERS):
-        """Read a list, of at most `most` items."""
+    def items(self, name: str, default: Sequence[Any] = (), most: int = MAX_LAYERS) -> list[Any]:
+        """Read a list of at most `most` items."""
         value = self.data.get(name)
         if value is None:
             return list(default)
@@ -121,36 +139,44 @@ class Fields:
             )
         return value
 
-    def wholes(self, name, default=(), low=0, limit="small"):
+    def wholes(
+        self, name: str, default: Sequence[int] = (), low: int = 0, limit: str = "small"
+    ) -> list[int]:
         """Read a list of whole numbers."""
         return [
             number(f"{self.path(name)}[{i}]", v, low, LIMITS[limit], whole=True)
             for i, v in enumerate(self.items(name, default))
         ]
 
-    def per_layer(self, name, layers, choices, default=None):
-        """Read one choice a layer: a list as long as the model has layers.
+    def per_layer(
+        self,
+        name: str,
+        layers: int,
+        choices: Mapping[Any, T],
+        default: Sequence[T] | None = None,
+    ) -> list[T]:
+        """Read a list with one item per layer, and translate the items.
 
         Parameters
         ----------
         name : str
-            The field [-].
+            Name of the field.
         layers : int
-            How many layers there are [-].
+            Number of layers.
         choices : mapping
-            What an item may be, and what the caller calls it [-].
+            Accepted items, and what each is translated to.
         default : list, optional
-            What holds when the field is missing; None makes it required [-].
+            Result when the field is missing; None makes it required.
 
         Returns
         -------
         list
-            The caller's name for each layer's choice [-].
+            The translated item of each layer.
         """
         if not self.has(name):
             if default is None:
                 self._first((name,), _REQUIRED)
-            return list(default)
+            return list(default or ())
         value = self.data[name]
         items = list(value) if isinstance(value, str) else self.items(name)
         if len(items) < layers:
@@ -171,39 +197,44 @@ class Fields:
             found.append(choices[item])
         return found
 
-    def sub(self, name):
-        """Read a nested object; None when it is missing."""
+    def sub(self, name: str) -> "Fields | None":
+        """Read a nested object, or None when it is missing."""
         if not self.has(name):
             return None
         return Fields(self.data[name], self.path(name), self.family)
 
-    def under(self, defaults):
-        """Give the same fields with `defaults` under those that are missing.
+    def need(self, name: str) -> "Fields":
+        """Read a nested object that is required."""
+        _, value = self._first((name,), _REQUIRED)
+        return Fields(value, self.path(name), self.family)
 
-        For families whose published files leave out what the class in
-        transformers already says.
+    def under(self, defaults: Mapping[str, Any]) -> "Fields":
+        """Return the same fields, with `defaults` for those that are missing.
+
+        For families whose published files omit fields that equal the defaults in
+        transformers.
         """
         merged = {**defaults, **{k: v for k, v in self.data.items() if v is not None}}
         return Fields(merged, self.where, self.family)
 
 
-def read_json(path):
-    """Read a config.json, or the one in a folder.
+def read_json(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
+    """Read a config.json, given its path or that of its folder.
 
     Parameters
     ----------
     path : str or Path
-        The file, or the folder that holds config.json [-].
+        The file, or the folder that contains config.json.
 
     Returns
     -------
     tuple of dict and str
-        The object, and a name for the model taken from the path [-].
+        The parsed object, and a name for the model taken from the path.
 
     Raises
     ------
     BadInput
-        When there is no such file, it is too large, or it is not a JSON object.
+        When the file cannot be read, is too large or is not JSON.
     """
     try:
         path = Path(path)

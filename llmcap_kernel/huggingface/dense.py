@@ -1,8 +1,10 @@
-"""Dense decoders: a token passes through every weight."""
+"""Dense decoders: every token uses every weight."""
+
+from typing import Any
 
 from ..refuse import BadInput
 from ..spec import Tensor
-from .assemble import assemble, layer_count, max_context, mtp_layer
+from .assemble import Draft, assemble, layer_count, max_context, mtp_layer
 from .config import Fields
 from .parts import (
     NOTHING,
@@ -63,14 +65,14 @@ from .registry import (
     "orion",
     "minicpm4",
 )
-def llama(c):
-    """Count Llama and the families that change only a bias, a norm or the tying in it."""
+def llama(c: Fields) -> Draft:
+    """Count Llama and families that differ from it only in biases, norms or tied embeddings."""
     if c.has("kv_lora_rank"):
         return FAMILIES["deepseek_v3"](c)
     biased = {"internlm": True, "seed_oss": True}.get(c.family, False)
     qkv = c.flag("attention_bias", c.flag("qkv_bias", c.flag("bias", c.flag("use_bias", biased))))
     out = c.flag("attention_out_bias", c.family != "seed_oss" and qkv)
-    traits = {
+    traits: dict[str, Any] = {
         "qkv_bias": qkv,
         "o_bias": c.flag("bias", out) if c.family == "internlm3" else out,
         "qk_norm": "head" if c.family in ("hunyuan_v1_dense", "apertus") else "",
@@ -93,7 +95,7 @@ def llama(c):
 
 
 @family("qwen2", "qwen", "qwen2_vl_text", "qwen2_5_vl_text")
-def qwen2(c):
+def qwen2(c: Fields) -> Draft:
     if c.family == "qwen":
         _hidden, _heads, _kv, _head = shape(c)
         size = c.whole("intermediate_size", limit="ffn") // 2
@@ -102,14 +104,14 @@ def qwen2(c):
 
 
 @family("qwen3", "qwen3_vl_text")
-def qwen3(c):
+def qwen3(c: Fields) -> Draft:
     bias = c.flag("attention_bias")
     mixer = qwen_window(c, lambda w: gqa(c, qk_norm="head", qkv_bias=bias, o_bias=bias, window=w))
     return assemble(c, mixer, mlp(c))
 
 
 @family("gemma", "gemma2")
-def gemma(c):
+def gemma(c: Fields) -> Draft:
     four = c.family == "gemma2"
     layers = layer_count(c)
     if not four:
@@ -120,7 +122,7 @@ def gemma(c):
     )
 
 
-# What transformers' Gemma3TextConfig says where a published file is silent.
+# Defaults of Gemma3TextConfig in transformers, which published files omit.
 GEMMA3 = {
     "vocab_size": 262_208,
     "hidden_size": 2304,
@@ -135,7 +137,7 @@ GEMMA3 = {
 
 
 @family("gemma3_text")
-def gemma3(c):
+def gemma3(c: Fields) -> Draft:
     c = c.under(GEMMA3)
     period = c.whole("sliding_window_pattern", "_sliding_window_pattern", default=6)
     default = every(layer_count(c), period, "full")
@@ -144,8 +146,8 @@ def gemma3(c):
 
 
 @family("gemma4_text", "gemma4_unified_text")
-def gemma4(c):
-    """Count Gemma 4: wider heads in global layers, whose keys may serve as values."""
+def gemma4(c: Fields) -> Draft:
+    """Count Gemma 4, whose global layers have wider heads and may use keys as values."""
     layers = layer_count(c)
     hidden, heads, kv, head = shape(c)
     wide = c.whole("global_head_dim", default=512, limit="head")
@@ -164,7 +166,7 @@ def gemma4(c):
             matrix("per_layer_projection", "mlp", per_layer, hidden),
         )
 
-    def build(kind, cached):
+    def build(kind: str, cached: bool) -> Part:
         sizes = (hidden, heads, kv, head) if kind == "window" else (hidden, heads, wide_kv, wide)
         return gqa(
             c,
@@ -205,7 +207,7 @@ def gemma4(c):
 
 
 @family("gemma3n_text")
-def gemma3n(c):
+def gemma3n(c: Fields) -> Draft:
     layers = layer_count(c)
     hidden, _heads, _kv, _head = shape(c)
     sizes = c.data.get("intermediate_size")
@@ -248,12 +250,12 @@ def gemma3n(c):
 
 
 @family("phi3")
-def phi3(c):
+def phi3(c: Fields) -> Draft:
     return assemble(c, gqa(c, window=window_of(c)), mlp(c))
 
 
 @family("phi")
-def phi(c):
+def phi(c: Fields) -> Draft:
     bias, norm = True, "head" if c.flag("qk_layernorm") else ""
     mixer = gqa(c, qkv_bias=bias, o_bias=bias, qk_norm=norm, norm_bias=True)
     feed = mlp(c, gated=False, bias=True)
@@ -261,14 +263,14 @@ def phi(c):
 
 
 @family("starcoder2")
-def starcoder2(c):
+def starcoder2(c: Fields) -> Draft:
     bias = c.flag("use_bias", True)
     mixer = gqa(c, qkv_bias=bias, o_bias=bias, window=window_of(c))
     return assemble(c, mixer, mlp(c, gated=False, bias=bias), norm_bias=True, tied=True)
 
 
 @family("stablelm", "stablelm_epoch")
-def stablelm(c):
+def stablelm(c: Fields) -> Draft:
     norm = "heads" if c.flag("qk_layernorm") else ""
     mixer = gqa(c, qkv_bias=c.flag("use_qkv_bias"), qk_norm=norm)
     count = 1 if c.flag("use_parallel_residual") else 2
@@ -276,21 +278,21 @@ def stablelm(c):
 
 
 @family("nemotron")
-def nemotron(c):
+def nemotron(c: Fields) -> Draft:
     bias = c.flag("attention_bias")
     mixer = gqa(c, qkv_bias=bias, o_bias=bias)
     return assemble(c, mixer, mlp(c, gated=False, bias=c.flag("mlp_bias")), norm_bias=True)
 
 
 @family("persimmon")
-def persimmon(c):
+def persimmon(c: Fields) -> Draft:
     norm = "head" if c.flag("qk_layernorm", True) else ""
     mixer = gqa(c, qkv_bias=True, o_bias=True, qk_norm=norm, norm_bias=True)
     return assemble(c, mixer, mlp(c, gated=False, bias=True), norm_bias=True)
 
 
 @family("gpt2", "gpt_bigcode")
-def gpt2(c):
+def gpt2(c: Fields) -> Draft:
     hidden, heads, kv, head = shape(c)
     if c.family == "gpt_bigcode":
         kv = 1 if c.flag("multi_query", True) else heads
@@ -301,7 +303,7 @@ def gpt2(c):
 
 
 @family("gptj", "codegen")
-def gptj(c):
+def gptj(c: Fields) -> Draft:
     hidden = c.width("n_embd", "hidden_size")
     size = c.whole("n_inner", default=4 * hidden, limit="ffn")
     return assemble(
@@ -310,14 +312,14 @@ def gptj(c):
 
 
 @family("gpt_neox")
-def gpt_neox(c):
+def gpt_neox(c: Fields) -> Draft:
     bias = c.flag("attention_bias", True)
     mixer = gqa(c, qkv_bias=bias, o_bias=bias)
     return assemble(c, mixer, mlp(c, gated=False, bias=True), norm_bias=True)
 
 
 @family("gpt_neo")
-def gpt_neo(c):
+def gpt_neo(c: Fields) -> Draft:
     hidden, _heads, _kv, _head = shape(c)
     size = c.whole("intermediate_size", default=4 * hidden, limit="ffn")
     layers = layer_count(c, "num_layers", "num_hidden_layers")
@@ -337,7 +339,7 @@ def gpt_neo(c):
 
 
 @family("opt")
-def opt(c):
+def opt(c: Fields) -> Draft:
     hidden = c.width("hidden_size")
     word = c.width("word_embed_proj_dim", default=hidden)
     bias = c.flag("enable_bias", True)
@@ -364,7 +366,7 @@ def opt(c):
 
 
 @family("bloom")
-def bloom(c):
+def bloom(c: Fields) -> Draft:
     hidden, _heads, _kv, _head = shape(c)
     mixer = gqa(c, qkv_bias=True, o_bias=True)
     feed = mlp(c, 4 * hidden, gated=False, bias=True, hidden=hidden)
@@ -375,7 +377,7 @@ def bloom(c):
 
 
 @family("falcon", "RefinedWeb", "RefinedWebModel")
-def falcon(c):
+def falcon(c: Fields) -> Draft:
     hidden = c.width("hidden_size")
     heads = c.whole("num_attention_heads", "n_head", limit="heads")
     new = c.flag("new_decoder_architecture", c.family == "RefinedWeb")
@@ -401,7 +403,7 @@ def falcon(c):
 
 
 @family("mpt")
-def mpt(c):
+def mpt(c: Fields) -> Draft:
     hidden = c.width("d_model")
     heads = c.whole("n_heads", limit="heads")
     attention = c.sub("attn_config")
@@ -426,13 +428,13 @@ def mpt(c):
 
 
 @family("internlm2")
-def internlm2(c):
+def internlm2(c: Fields) -> Draft:
     bias = c.flag("bias")
     return assemble(c, gqa(c, qkv_bias=bias, o_bias=bias), mlp(c))
 
 
 @family("cohere", "cohere2")
-def cohere(c):
+def cohere(c: Fields) -> Draft:
     bias = c.flag("attention_bias")
     norm = "heads" if c.flag("use_qk_norm") else ""
     layers = layer_count(c)
@@ -446,7 +448,7 @@ def cohere(c):
 
 
 @family("olmo", "olmo2", "olmo3", "olmoe", "flex_olmo")
-def olmo(c):
+def olmo(c: Fields) -> Draft:
     bias = c.flag("attention_bias")
     layers = layer_count(c)
     norm = "" if c.family == "olmo" else "full"
@@ -469,13 +471,13 @@ def olmo(c):
 
 
 @family("exaone")
-def exaone(c):
+def exaone(c: Fields) -> Draft:
     layers = layer_count(c, "num_layers", "num_hidden_layers")
     return assemble(c, gqa(c), mlp(c), layers=layers)
 
 
 @family("exaone4", "exaone_moe")
-def exaone4(c):
+def exaone4(c: Fields) -> Draft:
     layers = layer_count(c)
     pattern = c.data.get("sliding_window_pattern")
     if isinstance(pattern, str) and 0 < len(pattern) <= 100:
@@ -491,14 +493,14 @@ def exaone4(c):
 
 
 @family("glm", "glm4", "glm4v_text", "chatglm")
-def glm(c):
+def glm(c: Fields) -> Draft:
     if c.family == "chatglm":
         return chatglm(c)
     bias = c.flag("attention_bias")
     return assemble(c, gqa(c, qkv_bias=bias), mlp(c), norm=2 if c.family == "glm" else 4)
 
 
-def chatglm(c):
+def chatglm(c: Fields) -> Draft:
     hidden = c.width("hidden_size")
     layers = layer_count(c, "num_layers", "num_hidden_layers")
     heads = c.whole("num_attention_heads", limit="heads")
@@ -514,8 +516,8 @@ def chatglm(c):
 
 
 @family("nemotron-nas", "deci", "decilm")
-def nemotron_nas(c):
-    """Count a searched Llama, whose layers differ in attention and feed-forward."""
+def nemotron_nas(c: Fields) -> Draft:
+    """Count a Llama from architecture search, whose layers differ from each other."""
     layers = layer_count(c)
     hidden = c.width("hidden_size")
     heads = c.whole("num_attention_heads", limit="heads")
@@ -536,13 +538,7 @@ def nemotron_nas(c):
     pieces: dict[tuple, tuple[Part, Part, Part]] = {}
     for i, block in enumerate(c.items("block_configs")):
         block = Fields(block, f"block_configs[{i}]", c.family)
-        attention, feed = block.sub("attention"), block.sub("ffn")
-        for name, value in (("attention", attention), ("ffn", feed)):
-            if value is None:
-                raise BadInput(
-                    block.path(name),
-                    f"{block.path(name)} is missing: {c.family} cannot be counted without it.",
-                )
+        attention, feed = block.need("attention"), block.need("ffn")
         plain = attention.flag("replace_with_linear")
         gone = attention.flag("no_op") or plain
         group = 0 if gone else attention.whole("n_heads_in_group", limit="heads")
@@ -578,7 +574,7 @@ def nemotron_nas(c):
 
 
 @family("mimo")
-def mimo(c):
+def mimo(c: Fields) -> Draft:
     bias = c.flag("attention_bias", True)
     mixer = qwen_window(c, lambda w: gqa(c, qkv_bias=bias, window=w))
     feed = mlp(c)

@@ -1,15 +1,14 @@
-"""Which architecture a model_type names.
+"""Map model_type to the builder of an architecture.
 
-A family is a function from the config's fields to a draft. What they leave to
-defaults is what the class in Hugging Face transformers (or the code shipped
-beside the checkpoint) says when the file is silent.
+A builder turns the fields of a config into a draft. Its defaults are those of the
+class in Hugging Face transformers, or of the code published with the checkpoint.
 """
 
 import difflib
 
 from ..refuse import BadInput, shown
 from . import dense, hybrids, mixtures, towers
-from .assemble import assemble, layer_count
+from .assemble import Draft, assemble, layer_count
 from .config import Fields
 from .parts import (
     Part,
@@ -19,14 +18,15 @@ from .parts import (
 )
 from .registry import (
     FAMILIES,
+    Builder,
     family,
 )
 
-# Importing them fills the register.
+# Importing these modules registers their builders.
 BUILDERS = (dense, mixtures, hybrids)
 
-# A config of a text model inside another: where it stands, and the family
-# taken when the inner object names none.
+# Multimodal configs: the field that holds the config of the text model, and its
+# family when it has no model_type.
 WRAPPERS = {
     "qwen2_vl": ("text_config", "qwen2"),
     "qwen2_5_vl": ("text_config", "qwen2"),
@@ -66,8 +66,8 @@ WRAPPERS = {
 
 
 @family("mllama_text_model")
-def mllama_text(c):
-    """Count Llama 3.2 Vision's text side; its cross-attention layers cache the image only."""
+def mllama_text(c: Fields) -> Draft:
+    """Count the text model of Llama 3.2 Vision; cross-attention layers cache only the image."""
     layers = layer_count(c)
     crossed = set(c.wholes("cross_attention_layers"))
     own = gqa(c)
@@ -80,29 +80,30 @@ def mllama_text(c):
     return assemble(c, mixers, mlp(c), extra=extra)
 
 
-def wrapped(c):
-    """Count a model that wraps a text model, vision tower included."""
+def wrapped(c: Fields) -> Draft:
+    """Count a multimodal model: its text model and its vision tower."""
     where, default = WRAPPERS[c.family]
     inner = next(
         (n for n in (where, "text_config", "llm_config", "language_config") if c.has(n)), None
     )
-    if inner is None:
+    found = None if inner is None else c.sub(inner)
+    if found is None:
         if not c.has("hidden_size"):
             raise BadInput(where, f"{where} is missing: {c.family} keeps its text model there.")
         text = Fields({**c.data}, "", default)
     else:
-        data = c.sub(inner).data
-        # Some files give the tying outside only; outside wins where both speak.
+        data = found.data
+        # Some files have tie_word_embeddings only at the top level; it takes precedence.
         outer = c.data.get("tie_word_embeddings")
         data = data if outer is None else {**data, "tie_word_embeddings": outer}
-        text = Fields(data, inner, default)
+        text = Fields(data, found.where, default)
         kind = text.text("model_type")
         if kind in FAMILIES and kind not in WRAPPERS:
             text.family = kind
         elif kind and kind not in FAMILIES:
             raise BadInput(
-                f"{inner}.model_type",
-                f"{inner}.model_type {shown(kind)} is not an "
+                found.path("model_type"),
+                f"{found.path('model_type')} {shown(kind)} is not an "
                 "architecture the importer knows: its tensors cannot be counted.",
             )
     if text.family in WRAPPERS:
@@ -116,11 +117,11 @@ def wrapped(c):
     return draft
 
 
-def _register_wrappers():
+def _register_wrappers() -> None:
     for name in WRAPPERS:
         plain = FAMILIES.get(name)
 
-        def build(c, plain=plain):
+        def build(c: Fields, plain: Builder | None = plain) -> Draft:
             if plain is not None and not any(
                 c.has(n) for n in ("text_config", "llm_config", "language_config")
             ):
@@ -133,23 +134,23 @@ def _register_wrappers():
 _register_wrappers()
 
 
-def family_of(c):
-    """Name the family of a config: its model_type, or what its architectures say.
+def family_of(c: Fields) -> str:
+    """Find the family of a config from its model_type or its architectures.
 
     Parameters
     ----------
     c : Fields
-        The whole config [-].
+        The top-level config.
 
     Returns
     -------
     str
-        A key of `FAMILIES` [-].
+        A key of `FAMILIES`.
 
     Raises
     ------
     BadInput
-        When the config names no architecture, or one that is not known.
+        When the config names no architecture or an unknown one.
     """
     kind = c.text("model_type")
     if kind in FAMILIES:

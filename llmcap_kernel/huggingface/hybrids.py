@@ -1,8 +1,9 @@
-"""Hybrids and state-space models: layers that keep a state of fixed size."""
+"""Hybrid and state-space models, whose layers have a state of fixed size."""
 
 from ..refuse import BadInput, shown
-from .assemble import assemble, layer_count, max_context, mtp_layer
-from .config import MAX_LAYERS
+from ..spec import Tensor
+from .assemble import Draft, assemble, layer_count, max_context, mtp_layer
+from .config import MAX_LAYERS, Fields
 from .parts import (
     NOTHING,
     Part,
@@ -33,7 +34,7 @@ from .registry import (
 
 
 @family("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text")
-def qwen3_next(c):
+def qwen3_next(c: Fields) -> Draft:
     layers = layer_count(c)
     default = every(layers, c.whole("full_attention_interval", default=4), "full", "linear")
     kinds = kinds_of(c, default)
@@ -42,7 +43,7 @@ def qwen3_next(c):
     full = gqa(c, qk_norm="head", gate=gate, qkv_bias=bias, o_bias=bias)
     pieces = {"full": full, "linear": delta_net(c)}
     if c.has("num_experts"):
-        ffns = qwen_sparse(c, qwen_moe(c, shared_gate=True), lambda: mlp(c))
+        ffns: Part | list[Part] = qwen_sparse(c, qwen_moe(c, shared_gate=True), lambda: mlp(c))
     else:
         ffns = mlp(c)
     last = ffns[-1] if isinstance(ffns, list) else ffns
@@ -58,8 +59,8 @@ def qwen3_next(c):
 
 
 @family("nemotron_h", "nemotron_h_v2")
-def nemotron_h(c):
-    """Count Nemotron-H: every layer is one of Mamba-2, attention, MLP or MoE."""
+def nemotron_h(c: Fields) -> Draft:
+    """Count Nemotron-H, whose layers are Mamba-2, attention, MLP or MoE."""
     letters = {
         "M": "mamba",
         "*": "attention",
@@ -116,7 +117,7 @@ def nemotron_h(c):
     }
     pieces = {k: build[k]() for k in dict.fromkeys(kinds)}
     mtp_kinds = c.data.get("mtp_layers_block_type", c.data.get("mtp_hybrid_override_pattern"))
-    mtp = ()
+    mtp: tuple[Tensor, ...] = ()
     copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
     if copies and isinstance(mtp_kinds, (str, list)) and len(mtp_kinds) <= MAX_LAYERS:
         block = NOTHING
@@ -129,7 +130,7 @@ def nemotron_h(c):
 
 
 @family("granitemoehybrid", "bamba")
-def granite_hybrid(c):
+def granite_hybrid(c: Fields) -> Draft:
     layers = layer_count(c)
     hidden = c.width("hidden_size")
     if c.family == "bamba":
@@ -155,8 +156,8 @@ def granite_hybrid(c):
     return assemble(c, mixers, feed, tied=tied)
 
 
-def mamba2_of(c, hidden, norm=True):
-    """Read Mamba-2's sizes from the fields with a `mamba_` in front."""
+def mamba2_of(c: Fields, hidden: int, norm: bool = True) -> Part:
+    """Build a Mamba-2 layer from the fields that begin with `mamba_`."""
     heads = c.whole("mamba_n_heads", limit="heads")
     head = c.data.get("mamba_d_head")
     if head in (None, "auto"):
@@ -179,13 +180,14 @@ def mamba2_of(c, hidden, norm=True):
     )
 
 
-def hybrid_mixers(c, kinds, hidden, attention):
+def hybrid_mixers(c: Fields, kinds: list[str], hidden: int, attention: Part) -> list[Part]:
+    """Choose attention for "full" layers and Mamba-2 for the others."""
     mamba = mamba2_of(c, hidden) if set(kinds) - {"full"} else NOTHING
     return [attention if k == "full" else mamba for k in kinds]
 
 
 @family("falcon_h1")
-def falcon_h1(c):
+def falcon_h1(c: Fields) -> Draft:
     hidden = c.width("hidden_size")
     bias = c.flag("attention_bias")
     both = gqa(c, qkv_bias=bias, o_bias=bias) + mamba2_of(c, hidden, c.flag("mamba_rms_norm"))
@@ -193,7 +195,7 @@ def falcon_h1(c):
 
 
 @family("jamba")
-def jamba(c):
+def jamba(c: Fields) -> Draft:
     layers = layer_count(c)
     hidden = c.width("hidden_size")
     period = c.whole("attn_layer_period", default=8)
@@ -232,7 +234,7 @@ def jamba(c):
 
 
 @family("mamba", "falcon_mamba")
-def mamba(c):
+def mamba(c: Fields) -> Draft:
     hidden = c.width("hidden_size", "d_model")
     expand = c.whole("expand", default=2, limit="head")
     inner = c.whole("intermediate_size", "d_inner", default=expand * hidden, limit="ffn")
@@ -258,12 +260,12 @@ def mamba(c):
     )
 
 
-# A state-space model has no window of its own; this keeps sweeps finite.
+# A state-space model has no limit on context; this keeps sweeps finite.
 NO_WINDOW = 1_048_576
 
 
 @family("mamba2")
-def mamba2_model(c):
+def mamba2_model(c: Fields) -> Draft:
     hidden = c.width("hidden_size", "d_model")
     inner = c.whole("expand", default=2, limit="head") * hidden
     head = c.whole("head_dim", "headdim", default=64, limit="head")
@@ -289,7 +291,7 @@ def mamba2_model(c):
 
 
 @family("lfm2", "lfm2_moe")
-def lfm2(c):
+def lfm2(c: Fields) -> Draft:
     layers = layer_count(c)
     hidden = c.width("hidden_size", "block_dim")
     at = c.wholes("full_attn_idxs") if c.has("full_attn_idxs") else range(layers)
@@ -334,8 +336,8 @@ def lfm2(c):
 
 
 @family("minimax", "minimax_m1", "minimax_text_01", "MiniMaxText01")
-def minimax(c):
-    """Count MiniMax Text-01 and M1: lightning attention, softmax in each eighth layer."""
+def minimax(c: Fields) -> Draft:
+    """Count MiniMax Text-01 and M1: lightning attention, softmax in every eighth layer."""
     layers = layer_count(c)
     hidden, heads, _kv, head = shape(c)
     if c.has("attn_type_list"):
@@ -363,8 +365,8 @@ def minimax(c):
 
 
 @family("kimi_linear")
-def kimi_linear(c):
-    """Count Kimi Linear: Kimi delta attention, latent attention in every fourth layer."""
+def kimi_linear(c: Fields) -> Draft:
+    """Count Kimi Linear: delta attention, latent attention in every fourth layer."""
     config = c.sub("linear_attn_config")
     if config is None:
         raise BadInput(

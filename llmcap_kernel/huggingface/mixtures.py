@@ -1,8 +1,9 @@
-"""Mixtures of experts, and DeepSeek's latent attention that came with them."""
+"""Mixture-of-experts models, and DeepSeek's multi-head latent attention."""
 
 from ..refuse import BadInput
 from ..spec import Attention, Tensor
-from .assemble import assemble, layer_count, mtp_layer
+from .assemble import Draft, assemble, layer_count, mtp_layer
+from .config import Fields
 from .parts import (
     NOTHING,
     Part,
@@ -32,7 +33,7 @@ from .registry import (
 
 
 @family("qwen2_moe")
-def qwen2_moe(c):
+def qwen2_moe(c: Fields) -> Draft:
     sparse = qwen_moe(c, shared_gate=True)
     ffns = qwen_sparse(c, sparse, lambda: mlp(c))
     bias = c.flag("qkv_bias", True)
@@ -40,14 +41,14 @@ def qwen2_moe(c):
 
 
 @family("qwen3_moe", "qwen3_vl_moe_text")
-def qwen3_moe(c):
+def qwen3_moe(c: Fields) -> Draft:
     bias = c.flag("attention_bias")
     mixer = qwen_window(c, lambda w: gqa(c, qk_norm="head", qkv_bias=bias, o_bias=bias, window=w))
     return assemble(c, mixer, qwen_sparse(c, qwen_moe(c), lambda: mlp(c)))
 
 
 @family("mixtral")
-def mixtral(c):
+def mixtral(c: Fields) -> Draft:
     window = window_of(c)
     sparse = moe(
         c,
@@ -59,7 +60,7 @@ def mixtral(c):
 
 
 @family("deepseek")
-def deepseek(c):
+def deepseek(c: Fields) -> Draft:
     return assemble(c, gqa(c), first_dense(c, deepseek_moe(c), lambda: mlp(c)))
 
 
@@ -74,7 +75,7 @@ def deepseek(c):
     "minicpm3",
     "joyai_llm_flash",
 )
-def deepseek_v3(c):
+def deepseek_v3(c: Fields) -> Draft:
     layers = layer_count(c)
     bias = c.flag("attention_bias")
     if c.has("index_topk"):
@@ -82,7 +83,7 @@ def deepseek_v3(c):
             "indexer_types", layers, {"full": "full", "shared": "shared"}, ["full"] * layers
         )
         pieces = {k: mla(c, indexer=k, bias=bias) for k in set(kinds)}
-        mixers = [pieces[k] for k in kinds]
+        mixers: Part | list[Part] = [pieces[k] for k in kinds]
     else:
         mixers = mla(c, bias=bias) if c.has("kv_lora_rank") else gqa(c)
     tied = c.family == "minicpm3"
@@ -100,7 +101,7 @@ def deepseek_v3(c):
 
 
 @family("phimoe")
-def phimoe(c):
+def phimoe(c: Fields) -> Draft:
     bias = c.flag("attention_bias")
     sparse = moe(
         c,
@@ -113,7 +114,7 @@ def phimoe(c):
 
 
 @family("dbrx")
-def dbrx(c):
+def dbrx(c: Fields) -> Draft:
     attention, feed = c.sub("attn_config"), c.sub("ffn_config")
     if attention is None or feed is None:
         name = "attn_config" if attention is None else "ffn_config"
@@ -132,7 +133,7 @@ def dbrx(c):
 
 
 @family("grok-1", "grok", "grok1")
-def grok(c):
+def grok(c: Fields) -> Draft:
     sparse = moe(
         c,
         c.whole("num_experts", "num_local_experts", limit="experts"),
@@ -143,7 +144,7 @@ def grok(c):
 
 
 @family("gpt_oss")
-def gpt_oss(c):
+def gpt_oss(c: Fields) -> Draft:
     layers = layer_count(c)
     default = ["full" if i % 2 else "window" for i in range(layers)]
     bias = c.flag("attention_bias", True)
@@ -163,7 +164,7 @@ def gpt_oss(c):
 
 
 @family("minimax_m2")
-def minimax_m2(c):
+def minimax_m2(c: Fields) -> Draft:
     norm = "full" if c.flag("use_qk_norm", True) else ""
     sparse = moe(
         c,
@@ -176,8 +177,8 @@ def minimax_m2(c):
 
 
 @family("minimax_m3_vl_text", "minimax_m3")
-def minimax_m3(c):
-    """Count MiniMax M3: sparse layers read blocks that a small indexer chooses."""
+def minimax_m3(c: Fields) -> Draft:
+    """Count MiniMax M3, whose sparse layers read blocks selected by a small indexer."""
     layers = layer_count(c)
     hidden, heads, kv, head = shape(c)
     sparse_at = [0] * layers
@@ -227,7 +228,7 @@ def minimax_m3(c):
 
 
 @family("glm4_moe", "glm4v_moe_text")
-def glm4_moe(c):
+def glm4_moe(c: Fields) -> Draft:
     bias = c.flag("attention_bias")
     mixer = gqa(c, qkv_bias=bias, qk_norm="head" if c.flag("use_qk_norm") else "")
     sparse = deepseek_moe(c, correction=True)
@@ -241,7 +242,7 @@ def glm4_moe(c):
 
 
 @family("dots1", "solar_open", "afmoe", "hy_v3")
-def dots1(c):
+def dots1(c: Fields) -> Draft:
     bias = c.flag("attention_bias")
     layers = layer_count(c)
     dense = c.whole("num_dense_layers", default=0, low=0, limit="layers")
@@ -264,7 +265,7 @@ def dots1(c):
 
 
 @family("mellum")
-def mellum(c):
+def mellum(c: Fields) -> Draft:
     if not c.has("num_local_experts") and not c.has("num_experts"):
         return FAMILIES["llama"](c)
     default = every(layer_count(c), 4, "full")
@@ -273,7 +274,7 @@ def mellum(c):
 
 
 @family("cohere2_moe")
-def cohere2_moe(c):
+def cohere2_moe(c: Fields) -> Draft:
     layers = layer_count(c)
     default = every(layers, c.whole("sliding_window_pattern", default=4), "full")
     mixers = alternating(c, default, lambda w: gqa(c, window=w))
@@ -291,8 +292,8 @@ def cohere2_moe(c):
 
 
 @family("laguna")
-def laguna(c):
-    """Count Laguna: a gate a head, and more query heads in some layers."""
+def laguna(c: Fields) -> Draft:
+    """Count Laguna: one gate per head, and more query heads in some layers."""
     layers = layer_count(c)
     hidden, heads, kv, head = shape(c)
     counts = c.wholes("num_attention_heads_per_layer", [heads] * layers, 1, "heads")
@@ -320,7 +321,7 @@ def laguna(c):
 
 
 @family("mimo_v2_flash", "mimo_v2")
-def mimo_v2(c):
+def mimo_v2(c: Fields) -> Draft:
     layers = layer_count(c)
     hidden, heads, kv, head = shape(c)
     value = c.whole("v_head_dim", default=head, limit="head")
@@ -360,8 +361,8 @@ def mimo_v2(c):
 
 
 @family("step3p5", "step3p7")
-def step(c):
-    """Count Step 3.5 and 3.7: a gate a head, more query heads in windowed layers."""
+def step(c: Fields) -> Draft:
+    """Count Step 3.5 and 3.7: one gate per head, more query heads in windowed layers."""
     layers = layer_count(c)
     hidden = c.width("hidden_size")
     heads = c.whole("num_attention_heads", limit="heads")
@@ -380,7 +381,7 @@ def step(c):
         local, notes = 96, ("sliding layers taken to have 96 query heads, as published",)
     window = window_of(c)
 
-    def build(n, span):
+    def build(n: int, span: int) -> Part:
         gate = (matrix("self_attn.g_proj", "attention", hidden, n),)
         return gqa(c, sizes=(hidden, n, kv, head), qk_norm="head", window=span, extra=gate)
 
@@ -407,7 +408,7 @@ def step(c):
 
 
 @family("llama4_text")
-def llama4(c):
+def llama4(c: Fields) -> Draft:
     layers = layer_count(c)
     _hidden, _heads, _kv, _head = shape(c)
     step = c.whole("interleave_moe_layer_step", default=1)
@@ -432,12 +433,12 @@ def llama4(c):
     if c.has("moe_layers"):
         chosen = set(c.wholes("moe_layers"))
         at = [i in chosen for i in range(layers)]
-    dense = None if all(at) else mlp(c, c.whole("intermediate_size_mlp", limit="ffn"))
+    dense = sparse if all(at) else mlp(c, c.whole("intermediate_size_mlp", limit="ffn"))
     return assemble(c, [pieces[k] for k in kinds], [sparse if a else dense for a in at])
 
 
 @family("granitemoe", "granitemoeshared", "granitemoe_swa")
-def granitemoe(c):
+def granitemoe(c: Fields) -> Draft:
     bias = c.flag("attention_bias")
     sparse = moe(
         c,
@@ -452,7 +453,7 @@ def granitemoe(c):
 
 
 @family("ernie4_5_moe")
-def ernie_moe(c):
+def ernie_moe(c: Fields) -> Draft:
     layers = layer_count(c)
     bias = c.flag("use_bias")
     size = c.whole("moe_intermediate_size", limit="ffn")
@@ -478,7 +479,7 @@ def ernie_moe(c):
 
 
 @family("hunyuan_v1_moe", "hunyuan")
-def hunyuan_moe(c):
+def hunyuan_moe(c: Fields) -> Draft:
     layers = layer_count(c)
     bias = c.flag("attention_bias")
     size = one_or_list(c, "moe_intermediate_size", c.whole("intermediate_size", limit="ffn"), "ffn")
@@ -506,11 +507,11 @@ def hunyuan_moe(c):
 
 
 @family("longcat_flash")
-def longcat(c):
-    """Count LongCat Flash: two attentions and two dense MLPs beside one MoE in a layer.
+def longcat(c: Fields) -> Draft:
+    """Count LongCat Flash: two attentions, two dense MLPs and one MoE per layer.
 
-    Zero-computation experts are chosen like others and cost nothing, so a token
-    visits fewer real experts than the router picks; the mean is taken.
+    Zero-computation experts are selected like others and cost nothing, so a token
+    uses fewer real experts than the router selects; the mean number is used.
     """
     layers = layer_count(c, "num_layers", "num_hidden_layers")
     if not c.has("num_layers") and c.has("num_hidden_layers"):
@@ -534,7 +535,7 @@ def longcat(c):
 
 
 @family("bailing_moe", "bailing_moe_v2", "bailing_moe_linear")
-def bailing(c):
+def bailing(c: Fields) -> Draft:
     bias = c.flag("use_bias")
     qkv = c.flag("use_qkv_bias", bias)
     norm = "head" if c.flag("use_qk_norm", c.family != "bailing_moe") else ""
@@ -556,7 +557,7 @@ def bailing(c):
 
 
 @family("arctic")
-def arctic(c):
+def arctic(c: Fields) -> Draft:
     hidden = c.width("hidden_size")
     sparse = moe(
         c,
@@ -574,12 +575,12 @@ def arctic(c):
 
 
 @family("deepseek_v4", "deepseek_ref")
-def deepseek_v4(c):
-    """Count DeepSeek V4: one shared key-value vector a token, compressed along the sequence.
+def deepseek_v4(c: Fields) -> Draft:
+    """Count DeepSeek V4: one key-value vector per token, compressed along the sequence.
 
-    Every layer keeps a window of `sliding_window` plain vectors; a layer of
-    ratio r keeps one vector for r tokens beside it, and at ratio 4 an indexer
-    chooses `index_topk` of them. Keys serve as values, so a vector is stored once.
+    Every layer stores a window of `sliding_window` uncompressed vectors. A layer of
+    compression ratio r also stores one vector per r tokens; at ratio 4 an indexer
+    selects `index_topk` of them. Keys serve as values, so a vector is stored once.
     """
     layers = layer_count(c)
     hidden = c.width("hidden_size")
@@ -612,14 +613,14 @@ def deepseek_v4(c):
         rope_dim=rope,
     )
 
-    def compressor(ratio, width, twice, name):
+    def compressor(ratio: int, width: int, twice: bool, name: str) -> tuple[Tensor, ...]:
         columns = width * (2 if twice else 1)
         return (
             matrix(f"attn.{name}.wkv_wgate", "attention", hidden, 2 * columns, "none"),
             vector(f"attn.{name}.ape_norm", ratio * columns + width),
         )
 
-    def build(ratio):
+    def build(ratio: int) -> Part:
         if ratio <= 1:
             return Part((*rows, hyper), (near,))
         extra = compressor(ratio, head, ratio == 4, "compressor")

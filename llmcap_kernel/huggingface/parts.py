@@ -1,36 +1,39 @@
-"""The pieces models are made of: token mixers, feed-forwards, towers.
+"""Building blocks of decoder layers: attention, state-space mixers, feed-forwards.
 
-A piece lists the tensors of one layer and, for a mixer, what it caches.
+A `Part` lists the tensors of one layer and, for a token mixer, its cache.
 Biases and other vectors have the role "norm": no format quantises them and no
 matrix product reads them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..refuse import BadInput
 from ..spec import Attention, Tensor
+from .config import Fields
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one layer, or a share of one, is made of.
+    """The tensors and caches of one layer, or of a block in it.
 
     Parameters
     ----------
     tensors : tuple of Tensor
-        Its weights [-].
+        The weights.
     attention : tuple of Attention
-        The caches it keeps, one layer each [-].
+        The caches, each for one layer.
     experts, experts_per_token : int
-        Routed experts and how many a token visits; 0 for none [-].
+        Routed experts, and how many of them a token is routed to; 0 for none.
     """
 
-    tensors: tuple = ()
-    attention: tuple = ()
+    tensors: tuple[Tensor, ...] = ()
+    attention: tuple[Attention, ...] = ()
     experts: int = 0
     experts_per_token: int = 0
 
-    def __add__(self, other):
+    def __add__(self, other: "Part") -> "Part":
         return Part(
             self.tensors + other.tensors,
             self.attention + other.attention,
@@ -42,25 +45,25 @@ class Part:
 NOTHING = Part()
 
 
-def matrix(name, role, rows, columns, split="tp", **more):
-    """Make a weight matrix's record."""
+def matrix(name: str, role: str, rows: int, columns: int, split: str = "tp", **more: Any) -> Tensor:
+    """Describe a weight matrix."""
     return Tensor(name, role, rows * columns, split=split, **more)
 
 
-def vector(name, elements, split="none", **more):
-    """Make a norm's, bias's or other vector's record."""
+def vector(name: str, elements: int, split: str = "none", **more: Any) -> Tensor:
+    """Describe a norm, a bias or another vector."""
     return Tensor(name, "norm", elements, split=split, **more)
 
 
-def norms(width, count=1, bias=False, name="layernorm"):
-    """List a layer's norms over the residual stream."""
+def norms(width: int, count: int = 1, bias: bool = False, name: str = "layernorm") -> Part:
+    """List the norms over the residual stream of a layer."""
     if not count:
         return NOTHING
     return Part((vector(name, width * (2 if bias else 1), copies=count),))
 
 
-def shape(c, heads_default=None):
-    """Read hidden size, query heads, KV heads and head width, the usual way."""
+def shape(c: Fields) -> tuple[int, int, int, int]:
+    """Read hidden size, query heads, KV heads and head width from their usual fields."""
     hidden = c.width("hidden_size", "n_embd", "d_model", "dim")
     heads = c.whole("num_attention_heads", "n_head", "n_heads", "num_heads", limit="heads")
     kv = c.whole("num_key_value_heads", "num_kv_heads", "n_head_kv", default=heads, limit="heads")
@@ -76,50 +79,59 @@ def shape(c, heads_default=None):
 
 
 def gqa(
-    c,
+    c: Fields,
     *,
-    sizes=None,
-    v_head=None,
-    qkv_bias=False,
-    o_bias=False,
-    qk_norm="",
-    norm_bias=False,
-    gate=False,
-    sinks=False,
-    window=0,
-    has_v=True,
-    extra=(),
-    prefix="self_attn",
-    cached=True,
-):
-    """List grouped-query attention, which MHA and MQA are cases of.
+    sizes: tuple[int, int, int, int] | None = None,
+    v_head: int | None = None,
+    qkv_bias: bool = False,
+    o_bias: bool = False,
+    qk_norm: str = "",
+    norm_bias: bool = False,
+    gate: bool = False,
+    sinks: bool = False,
+    window: int = 0,
+    has_v: bool = True,
+    extra: Sequence[Tensor] = (),
+    prefix: str = "self_attn",
+    cached: bool = True,
+) -> Part:
+    """List grouped-query attention, of which MHA and MQA are special cases.
 
     Parameters
     ----------
     c : Fields
-        The config [-].
+        The config.
     sizes : tuple of int, optional
-        Hidden size, query heads, KV heads, head width, when not the usual [-].
+        Hidden size, query heads, KV heads and head width; read from the config by default.
     v_head : int, optional
-        A value's width, when not a key's [elements].
+        Width of a value; that of a key by default [elements].
     qkv_bias, o_bias : bool
-        Which projections have a bias [-].
+        Whether the query, key and value projections have a bias, and whether the
+        output projection has one.
     qk_norm : str
-        "head" for a norm as wide as one head, "heads" for one a head apart,
-        "full" as wide as all heads, "" for none [-].
+        Norm over queries and keys: "head" for one as wide as a head, shared by the
+        heads; "heads" for one per head; "full" for one as wide as all heads; "" for none.
+    norm_bias : bool
+        Whether that norm has a bias.
     gate : bool
-        Whether the query projection also makes an output gate, twice as wide [-].
+        Whether the query projection also computes an output gate, and is twice as wide.
+    sinks : bool
+        Whether each head has a learned attention sink.
     window : int
-        Tokens it looks back; 0 for all [tokens].
+        Length of the sliding window; 0 for full attention [tokens].
     has_v : bool
-        False when keys serve as values [-].
+        False when keys serve as values.
+    extra : sequence of Tensor
+        Further weights of the layer.
+    prefix : str
+        What tensor names begin with.
     cached : bool
-        False when it reads another layer's cache and has no K and V [-].
+        False when the layer reads the cache of another one and has no K and V.
 
     Returns
     -------
     Part
-        One layer's tensors and cache [-].
+        One layer's tensors and cache.
     """
     hidden, heads, kv, head = sizes or shape(c)
     value = v_head or head
@@ -154,21 +166,23 @@ def gqa(
     return Part(tuple(rows), (cache,))
 
 
-def mla(c, *, indexer=None, bias=False, norm_q=True):
-    """List multi-head latent attention, and its sparse form with an indexer.
+def mla(c: Fields, *, indexer: str | None = None, bias: bool = False) -> Part:
+    """List multi-head latent attention, dense or sparse with an indexer.
 
     Parameters
     ----------
     c : Fields
-        The config [-].
+        The config.
     indexer : str, optional
-        "full" for a layer with its own indexer, "shared" for one that takes
-        the choice of the layer before, None for dense attention [-].
+        "full" for a layer with its own indexer, "shared" for one that reuses the
+        selection of the previous layer, None for dense attention.
+    bias : bool
+        Whether the projections have a bias.
 
     Returns
     -------
     Part
-        One layer's tensors and cache [-].
+        One layer's tensors and cache.
     """
     hidden = c.width("hidden_size")
     heads = c.whole("num_attention_heads", limit="heads")
@@ -230,8 +244,18 @@ def mla(c, *, indexer=None, bias=False, norm_q=True):
     )
 
 
-def mlp(c, size=None, *, gated=True, bias=False, role="mlp", prefix="mlp", hidden=None, **more):
-    """List a feed-forward: gate, up and down, or up and down alone."""
+def mlp(
+    c: Fields,
+    size: int | None = None,
+    *,
+    gated: bool = True,
+    bias: bool = False,
+    role: str = "mlp",
+    prefix: str = "mlp",
+    hidden: int | None = None,
+    **more: Any,
+) -> Part:
+    """List a feed-forward block: gate (if any), up and down projections."""
     hidden = hidden or c.width("hidden_size", "n_embd", "d_model", "dim")
     size = size or c.whole("intermediate_size", limit="ffn")
     names = ["gate_proj", "up_proj"] if gated else ["up_proj"]
@@ -243,51 +267,62 @@ def mlp(c, size=None, *, gated=True, bias=False, role="mlp", prefix="mlp", hidde
     return Part(tuple(rows))
 
 
-def _counts(more):
+def _counts(more: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in more.items() if k in ("copies", "active")}
 
 
 def moe(
-    c,
-    experts,
-    per_token,
-    size,
+    c: Fields,
+    experts: int,
+    per_token: int,
+    size: int,
     *,
-    shared=0,
-    shared_gate=False,
-    router_bias=False,
-    correction=False,
-    gated=True,
-    bias=False,
-    hidden=None,
-    latent=0,
-    prefix="mlp",
-    router=None,
-):
+    shared: int = 0,
+    shared_gate: bool = False,
+    router_bias: bool = False,
+    correction: bool = False,
+    gated: bool = True,
+    bias: bool = False,
+    hidden: int | None = None,
+    latent: int = 0,
+    prefix: str = "mlp",
+    router: str | None = None,
+) -> Part:
     """List a mixture of experts: router, routed experts, shared expert.
 
     Parameters
     ----------
     c : Fields
-        The config [-].
+        The config.
     experts, per_token : int
-        Routed experts, and how many of them a token visits [-].
+        Routed experts, and how many of them a token is routed to.
     size : int
-        A routed expert's width [elements].
+        Intermediate width of a routed expert [elements].
     shared : int
-        The shared experts' width in all; 0 for none [elements].
+        Total intermediate width of the shared experts; 0 for none [elements].
     shared_gate : bool
-        Whether a one-column gate weighs the shared expert [-].
+        Whether a one-column gate weights the shared expert.
     router_bias, correction : bool
-        A bias in the router's projection; a bias that only steers the choice [-].
+        Whether the router's projection has a bias, and whether a correction bias is
+        added for the selection of experts only.
+    gated : bool
+        Whether experts have a gate projection.
+    bias : bool
+        Whether the projections of the experts have a bias.
+    hidden : int, optional
+        Width of the residual stream; read from the config by default [elements].
     latent : int
-        Width the experts work in where a projection goes down to it and
-        back; 0 when it is the hidden size [elements].
+        Width the experts work in, when tokens are projected down to it and back;
+        0 when that is the hidden size [elements].
+    prefix : str
+        What tensor names begin with.
+    router : str, optional
+        Name of the router's matrix.
 
     Returns
     -------
     Part
-        One layer's tensors [-].
+        One layer's tensors.
     """
     if not 1 <= per_token <= experts:
         raise BadInput(
@@ -332,21 +367,21 @@ def moe(
     return part
 
 
-def linear_state(state, state_bytes, conv, conv_bytes, flops):
-    """Record a mixer that keeps a state of fixed size."""
+def linear_state(state: int, state_bytes: int, conv: int, conv_bytes: int, flops: int) -> Attention:
+    """Describe the cache of a mixer with a state of fixed size."""
     return Attention(
         kind="linear",
         layers=1,
-        state_bytes=int(state * state_bytes + conv * conv_bytes),
-        state_flops=int(flops),
+        state_bytes=state * state_bytes + conv * conv_bytes,
+        state_flops=flops,
     )
 
 
 DTYPE_BYTES = {"float32": 4, "fp32": 4, "bfloat16": 2, "float16": 2, "fp16": 2, "bf16": 2}
 
 
-def state_bytes(c, *names, default=2):
-    """Read the width of a recurrent state's elements."""
+def state_bytes(c: Fields, *names: str, default: int = 2) -> int:
+    """Read the size of one element of a recurrent state [bytes]."""
     for name in names:
         kind = c.text(name)
         if kind:
@@ -358,8 +393,8 @@ def state_bytes(c, *names, default=2):
     return default
 
 
-def delta_net(c, *, split_projections=False):
-    """List a gated delta-net layer, as Qwen3-Next and Qwen3.5 have it."""
+def delta_net(c: Fields) -> Part:
+    """List a gated delta-net layer, as in Qwen3-Next and Qwen3.5."""
     hidden = c.width("hidden_size")
     k_heads = c.whole("linear_num_key_heads", limit="heads")
     v_heads = c.whole("linear_num_value_heads", limit="heads")
@@ -386,21 +421,21 @@ def delta_net(c, *, split_projections=False):
 
 
 def mamba2(
-    c,
+    c: Fields,
     *,
-    heads,
-    head,
-    groups,
-    state,
-    kernel,
-    hidden=None,
-    conv_bias=True,
-    bias=False,
-    norm=True,
-    dtype=2,
-    prefix="mixer",
-):
-    """List a Mamba-2 layer: one projection in, a short convolution, a state, one out."""
+    heads: int,
+    head: int,
+    groups: int,
+    state: int,
+    kernel: int,
+    hidden: int | None = None,
+    conv_bias: bool = True,
+    bias: bool = False,
+    norm: bool = True,
+    dtype: int = 2,
+    prefix: str = "mixer",
+) -> Part:
+    """List a Mamba-2 layer: input projection, short convolution, state, output projection."""
     hidden = hidden or c.width("hidden_size")
     inner = heads * head
     channels = inner + 2 * groups * state
@@ -422,19 +457,19 @@ def mamba2(
 
 
 def mamba1(
-    c,
+    c: Fields,
     *,
-    hidden,
-    inner,
-    state,
-    kernel,
-    dt_rank,
-    conv_bias=True,
-    bias=False,
-    inner_norms=0,
-    dtype=2,
-    prefix="mixer",
-):
+    hidden: int,
+    inner: int,
+    state: int,
+    kernel: int,
+    dt_rank: int,
+    conv_bias: bool = True,
+    bias: bool = False,
+    inner_norms: int = 0,
+    dtype: int = 2,
+    prefix: str = "mixer",
+) -> Part:
     """List a Mamba-1 layer, whose step size, B and C come from one small projection."""
     rows = [
         matrix(f"{prefix}.in_proj", "attention", hidden, 2 * inner),
@@ -454,8 +489,8 @@ def mamba1(
     return Part(tuple(rows), (cache,))
 
 
-def as_role(part, role, copies=1):
-    """Give the tensors another role: a layer that serves multi-token prediction."""
+def as_role(part: Part, role: str, copies: int = 1) -> tuple[Tensor, ...]:
+    """Copy the tensors of a part under another role, such as multi-token prediction."""
     return tuple(
         replace(t, name=f"{role}.{t.name}", role=role, copies=t.copies * copies)
         for t in part.tensors

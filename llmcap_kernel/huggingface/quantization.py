@@ -1,26 +1,30 @@
-"""Which format a checkpoint ships in, and which of its weights it left alone."""
+"""Find the format of a checkpoint, and the tensors excluded from quantisation."""
 
 import fnmatch
 import re
 from dataclasses import replace
+from typing import Any
 
 from ..refuse import BadInput, shown
+from ..spec import Tensor
+from .assemble import Piece
+from .config import Fields
 
 MAX_ENTRIES = 100_000
 MAX_PATTERNS = 400
 _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)(?=$|[.*])")
 _WHOLE_LAYER = re.compile(r"^\.?\*?$")
-# Lists in some published copies of a config are cut to their first entries: a
-# module that such a stump names for one layer is taken as left alone in all.
+# Some published copies of a config truncate lists to their first entries: a module
+# that such a list names for one layer is taken as excluded in all layers.
 STUMP = 3
 
 
-def _number(c, name, default=None):
+def _number(c: Fields, name: str, default: float | None = None) -> float | None:
     value = c.data.get(name)
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else default
 
 
-def _weights(quant):
+def _weights(quant: Fields) -> tuple[dict[str, Any], bool]:
     """Find the weight scheme in a compressed-tensors or modelopt object."""
     groups = quant.data.get("config_groups")
     found = []
@@ -34,12 +38,12 @@ def _weights(quant):
                 )
     if not found:
         return {}, False
-    # Where groups differ, the smallest numbers hold the large matrices.
+    # Where groups differ, the one with fewest bits applies to the large matrices.
     _, weights, activations = min(found, key=lambda item: item[0])
     return weights, activations
 
 
-def _compressed(quant):
+def _compressed(quant: Fields) -> str:
     weights, activations = _weights(quant)
     bits, group = weights.get("num_bits"), weights.get("group_size")
     if weights.get("type") == "float":
@@ -53,27 +57,27 @@ def _compressed(quant):
     return ""
 
 
-def native_format(c, dtype_default="bf16"):
-    """Name the format of a checkpoint's weights.
+def native_format(c: Fields) -> str:
+    """Return the format of the weights in a checkpoint.
 
     Parameters
     ----------
     c : Fields
-        The whole config [-].
+        The top-level config.
 
     Returns
     -------
     str
-        A name in the format catalogue [-].
+        A name in the format catalogue.
 
     Raises
     ------
     BadInput
-        When quantization_config names a method that is not known.
+        When quantization_config names an unknown method.
     """
     quant = quantization(c)
     if quant is None:
-        return plain_format(c, dtype_default)
+        return plain_format(c)
     method = quant.text("quant_method").lower()
     algo = quant.text("quant_algo").upper()
     moe_algo = quant.text("moe_quant_algo").upper()
@@ -119,39 +123,40 @@ def native_format(c, dtype_default="bf16"):
     return found
 
 
-def plain_format(c, default="bf16"):
-    """Name the format of weights that nobody quantised."""
-    for fields in (c, c.sub("text_config") if isinstance(c.data.get("text_config"), dict) else c):
+def plain_format(c: Fields) -> str:
+    """Return the format of weights that are not quantised."""
+    inner = c.sub("text_config") if isinstance(c.data.get("text_config"), dict) else None
+    for fields in (c, inner or c):
         for name in ("torch_dtype", "dtype"):
             kind = fields.data.get(name)
             if isinstance(kind, str):
                 known = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
-                return known.get(kind.removeprefix("torch."), default)
-    return default
+                return known.get(kind.removeprefix("torch."), "bf16")
+    return "bf16"
 
 
-def quantization(c):
-    """Find quantization_config, which a wrapper keeps outside or inside."""
+def quantization(c: Fields) -> Fields | None:
+    """Find quantization_config, at the top level or in the config of the text model."""
     for name in ("quantization_config", "compression_config"):
         if c.has(name):
             return c.sub(name)
     for name in ("text_config", "llm_config", "language_config"):
-        inner = c.data.get(name)
-        if isinstance(inner, dict) and inner.get("quantization_config") is not None:
-            return c.sub(name).sub("quantization_config")
+        inner = c.sub(name) if isinstance(c.data.get(name), dict) else None
+        if inner is not None and inner.has("quantization_config"):
+            return inner.sub("quantization_config")
     return None
 
 
 LISTS = ("ignore", "modules_to_not_convert", "exclude_modules", "ignored_layers")
 
 
-def _listed(quant):
-    """Count the modules that the lists of exceptions name."""
+def _listed(quant: Fields) -> int:
+    """Count the modules that the config excludes from quantisation."""
     return sum(len(quant.items(name, most=MAX_ENTRIES)) for name in LISTS)
 
 
-def _patterns(quant):
-    """Collect what is left alone as {module pattern: layers or None}."""
+def _patterns(quant: Fields) -> dict[str, set[int] | None]:
+    """Collect excluded modules: a name pattern, and the layers or None for all layers."""
     found: dict[str, set[int] | None] = {}
     for name in LISTS:
         items = quant.items(name, most=MAX_ENTRIES)
@@ -178,10 +183,10 @@ def _patterns(quant):
     return dict(list(found.items())[:MAX_PATTERNS])
 
 
-def _matches(pattern, name):
+def _matches(pattern: str, name: str) -> bool:
     if pattern.startswith("re:"):
-        # Only the plain alternatives published lists use; a stranger's regular
-        # expression is not run, since it may never end.
+        # Only the simple alternatives used in published lists are supported: running an
+        # arbitrary regular expression may take forever.
         text = pattern[3:].replace("\\.", ".").replace(".*", "*").replace("^", "").replace("$", "")
         parts = re.fullmatch(r"([^()|]*)\(([^()]*)\)([^()|]*)", text)
         choices = [f"{parts[1]}{a}{parts[3]}" for a in parts[2].split("|")] if parts else [text]
@@ -189,7 +194,7 @@ def _matches(pattern, name):
     return _glob(pattern, name)
 
 
-def _glob(pattern, name):
+def _glob(pattern: str, name: str) -> bool:
     pattern = pattern.removeprefix("model.").removeprefix("language_model.").removeprefix("model.")
     pattern = re.sub(r"^layers\.\*\.", "", pattern)
     if pattern.startswith("*.") and "layers" in pattern:
@@ -221,14 +226,16 @@ ALIASES = (
 )
 
 
-def _spellings(name):
+def _spellings(name: str) -> list[str]:
     names = [name]
     for ours, theirs in ALIASES:
         names += [n.replace(ours, theirs, 1) for n in list(names) if n.startswith(ours)]
     return names
 
 
-def _kept(tensor, where, patterns):
+def _unquantized(
+    tensor: Tensor, where: list[int] | None, patterns: dict[str, set[int] | None]
+) -> bool:
     if tensor.role == "vision" and any("vision" in p or "visual" in p for p in patterns):
         return True
     if tensor.role == "mtp" and any(p.startswith(("mtp", "*mtp")) for p in patterns):
@@ -242,20 +249,20 @@ def _kept(tensor, where, patterns):
     return False
 
 
-def mark(c, pieces):
-    """Mark the weights that a checkpoint's quantisation left alone.
+def mark(c: Fields, pieces: list[Piece]) -> tuple[Tensor, ...]:
+    """Mark the tensors that a checkpoint excludes from quantisation.
 
     Parameters
     ----------
     c : Fields
-        The whole config [-].
+        The top-level config.
     pieces : list of tuple
-        Each tensor's record and its layers [-].
+        Tensors, each with the indices of its layers.
 
     Returns
     -------
     tuple of Tensor
-        The records, `kept` set [-].
+        The tensors, with `kept` set.
     """
     quant = quantization(c)
     if quant is None:
@@ -271,7 +278,7 @@ def mark(c, pieces):
     keep_attention = four_bits and (latent or (sparse and 0 < _listed(quant) <= STUMP))
     marked = []
     for tensor, where in pieces:
-        kept = _kept(tensor, where, patterns)
+        kept = _unquantized(tensor, where, patterns)
         if keep_attention and tensor.role == "attention":
             kept = True
         if method == "mxfp4" and tensor.role != "expert":

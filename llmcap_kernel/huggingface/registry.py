@@ -1,24 +1,27 @@
-"""The register of architectures, and how their files say what a layer is."""
+"""The registry of architectures, and readers of fields that several of them share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..refuse import BadInput
 from ..spec import Tensor
 from .assemble import Draft, layer_count, max_context
 from .config import Fields
 from .parts import (
+    Part,
     matrix,
     moe,
     vector,
 )
 
-FAMILIES: dict[str, Callable[[Fields], Draft]] = {}
+Builder = Callable[[Fields], Draft]
+FAMILIES: dict[str, Builder] = {}
 
 
-def family(*names):
-    """Register a builder under the model_types it reads."""
+def family(*names: str) -> Callable[[Builder], Builder]:
+    """Register a function as the builder for some values of model_type."""
 
-    def register(build):
+    def register(build: Builder) -> Builder:
         for name in names:
             FAMILIES[name] = build
         return build
@@ -26,8 +29,8 @@ def family(*names):
     return register
 
 
-def window_of(c, name="sliding_window"):
-    """Read a sliding window; 0 when there is none or it is as wide as the context."""
+def window_of(c: Fields, name: str = "sliding_window") -> int:
+    """Read the sliding window; 0 without one or when it covers the context [tokens]."""
     window = c.whole(name, default=0, low=0, limit="tokens")
     return 0 if window >= max_context(c, default=window + 1) else window
 
@@ -49,18 +52,18 @@ LAYER_KINDS = {
 }
 
 
-def kinds_of(c, default):
-    """Read layer_types, or take what the family says when it is missing."""
+def kinds_of(c: Fields, default: Sequence[str] | None) -> list[str]:
+    """Read the kind of each layer from layer_types, or return the default."""
     return c.per_layer("layer_types", layer_count(c), LAYER_KINDS, default)
 
 
-def every(layers, period, full, local="window"):
-    """List kinds in which each `period`-th layer differs."""
+def every(layers: int, period: int, full: str, local: str = "window") -> list[str]:
+    """List layer kinds where every `period`-th layer is `full` and the others `local`."""
     return [full if (i + 1) % period == 0 else local for i in range(layers)]
 
 
-def alternating(c, default, build):
-    """Build full and windowed layers by layer_types, or by the family's default."""
+def alternating(c: Fields, default: Sequence[str], build: Callable[[int], Part]) -> list[Part]:
+    """Build full and windowed layers as listed in layer_types, or by default."""
     kinds = kinds_of(c, default)
     window = window_of(c)
     pieces = {"full": build(0), "window": build(window) if window else build(0)}
@@ -73,8 +76,8 @@ def alternating(c, default, build):
     return [pieces[k] for k in kinds]
 
 
-def qwen_window(c, build):
-    """Build Qwen's attention: windowed from layer max_window_layers on, when switched on."""
+def qwen_window(c: Fields, build: Callable[[int], Part]) -> Part | list[Part]:
+    """Build Qwen's attention, windowed from layer max_window_layers on if enabled."""
     layers = layer_count(c)
     if not c.flag("use_sliding_window"):
         return build(0)
@@ -82,17 +85,18 @@ def qwen_window(c, build):
     return alternating(c, ["full" if i < first else "window" for i in range(layers)], build)
 
 
-def qwen_sparse(c, sparse, dense):
-    """Place Qwen's MoE layers: all, but for mlp_only_layers and decoder_sparse_step."""
+def qwen_sparse(c: Fields, sparse: Part, dense: Callable[[], Part]) -> list[Part]:
+    """Choose MoE or dense per layer from mlp_only_layers and decoder_sparse_step."""
     step = c.whole("decoder_sparse_step", default=1)
     only = set(c.wholes("mlp_only_layers"))
     layers = layer_count(c)
     moe_at = [i not in only and (i + 1) % step == 0 for i in range(layers)]
-    feed = None if all(moe_at) else dense()
+    feed = sparse if all(moe_at) else dense()
     return [sparse if at else feed for at in moe_at]
 
 
-def qwen_moe(c, **more):
+def qwen_moe(c: Fields, **more: Any) -> Part:
+    """Build a mixture of experts from Qwen's field names; `more` goes to `parts.moe`."""
     return moe(
         c,
         c.whole("num_experts", "num_local_experts", limit="experts"),
@@ -103,8 +107,8 @@ def qwen_moe(c, **more):
     )
 
 
-def first_dense(c, sparse, dense, default=0):
-    """Place MoE layers after the first dense ones, at moe_layer_freq or mlp_layer_types."""
+def first_dense(c: Fields, sparse: Part, dense: Callable[[], Part], default: int = 0) -> list[Part]:
+    """Choose MoE or dense per layer from mlp_layer_types, or the first dense layers and a step."""
     layers = layer_count(c)
     if c.has("mlp_layer_types"):
         kinds = c.per_layer("mlp_layer_types", layers, {"dense": 0, "sparse": 1, "moe": 1})
@@ -114,11 +118,12 @@ def first_dense(c, sparse, dense, default=0):
         first = c.whole("first_k_dense_replace", default=default, low=0, limit="layers")
         step = c.whole("moe_layer_freq", default=1)
         kinds = [int(i >= first and i % step == 0) for i in range(layers)]
-    feed = None if all(kinds) else dense()
+    feed = sparse if all(kinds) else dense()
     return [sparse if k else feed for k in kinds]
 
 
-def deepseek_moe(c, **more):
+def deepseek_moe(c: Fields, **more: Any) -> Part:
+    """Build a mixture of experts from DeepSeek's field names; `more` goes to `parts.moe`."""
     size = c.whole("moe_intermediate_size", limit="ffn")
     shared = c.whole("n_shared_experts", "num_shared_experts", default=0, low=0, limit="experts")
     more.setdefault("shared", shared * size)
@@ -131,10 +136,10 @@ def deepseek_moe(c, **more):
     )
 
 
-def per_layer_embedding(c, layers, hidden, per_layer):
-    """List Gemma's table of an embedding for every layer, looked up and never multiplied.
+def per_layer_embedding(c: Fields, layers: int, hidden: int, per_layer: int) -> tuple[Tensor, ...]:
+    """List Gemma's per-layer embedding tables, which are looked up and never multiplied.
 
-    Its role is "norm" so that a tied head does not count it as read.
+    Their role is "norm", because a tied head would count "embedding" as read.
     """
     vocab = c.whole("vocab_size_per_layer_input", default=262_144, limit="vocab")
     return (
@@ -144,8 +149,8 @@ def per_layer_embedding(c, layers, hidden, per_layer):
     )
 
 
-def one_or_list(c, name, default=None, limit="small"):
-    """Read a number that some files give once and some for each layer."""
+def one_or_list(c: Fields, name: str, default: int | None = None, limit: str = "small") -> int:
+    """Read a number given once or as a list with one per layer, then the largest of them."""
     if isinstance(c.data.get(name), list):
         values = c.wholes(name, limit=limit)
         if not values:

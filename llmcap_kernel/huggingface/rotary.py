@@ -1,28 +1,33 @@
-"""The tables of rotary angles that engines compute once and keep on every card.
+"""Size of the tables of rotary angles that engines keep on every card.
 
-They are no parameters, but they are memory: 32 MiB for Llama 3.1, 2.5 GiB for
-the ten million positions of Llama 4 Scout.
+They are not parameters but take memory: 32 MiB for Llama 3.1, 2.5 GiB for the ten
+million positions of Llama 4 Scout.
 """
+
+from typing import Any
+
+from ..spec import Attention
+from .assemble import Draft
 
 ENTRY_BYTES = 2
 NAMES = ("rope_theta", "rope_scaling", "rope_parameters")
 
 
-def table_bytes(data, draft):
+def table_bytes(data: dict[str, Any], draft: Draft) -> int:
     """Add up the rotary tables of a model.
 
     Parameters
     ----------
     data : dict
-        The config as parsed [-].
+        The parsed config.
     draft : Draft
-        The model, its caches and window known [-].
+        The model, for its caches and longest context.
 
     Returns
     -------
     int
-        A sine and a cosine for half the rotated width at every position, once
-        for each kind of rotation [bytes].
+        A sine and a cosine for half the rotated width at every position, for each
+        kind of rotation [bytes].
     """
     text = data.get("text_config")
     text = text if isinstance(text, dict) else data
@@ -30,27 +35,31 @@ def table_bytes(data, draft):
         return 0
     width = max((_rotated(a, text) for a in draft.attention), default=0)
     rows = draft.context * _linear_factor(text)
-    if text.get("rope_local_base_freq") is not None:  # windowed layers rotate at their own rate
+    if (
+        text.get("rope_local_base_freq") is not None
+    ):  # windowed layers have a base frequency of their own
         rows += draft.context
     return round(min(rows * width * ENTRY_BYTES, 1e12))
 
 
-def _rotated(attention, text):
+def _rotated(attention: Attention, text: dict[str, Any]) -> int:
     if attention.kind == "linear":
         return 0
     if attention.latent_dim:
         return attention.rope_dim
     share = text.get("partial_rotary_factor")
-    plain = isinstance(share, (int, float)) and not isinstance(share, bool) and 0 < share <= 1
-    return round(attention.head_dim * (share if plain else 1))
+    if isinstance(share, (int, float)) and not isinstance(share, bool) and 0 < share <= 1:
+        return round(attention.head_dim * share)
+    return attention.head_dim
 
 
-def _linear_factor(text):
-    """Linear scaling stretches the table itself; the other kinds rescale its angles."""
+def _linear_factor(text: dict[str, Any]) -> float:
+    """Factor on the table's length: linear scaling extends it, other kinds change its angles."""
     scaling = text.get("rope_scaling") or text.get("rope_parameters")
     if not isinstance(scaling, dict):
         return 1
     kind = scaling.get("rope_type") or scaling.get("type")
     factor = scaling.get("factor")
-    good = isinstance(factor, (int, float)) and not isinstance(factor, bool) and 1 <= factor <= 1024
-    return factor if kind == "linear" and good else 1
+    if kind != "linear" or not isinstance(factor, (int, float)) or isinstance(factor, bool):
+        return 1
+    return factor if 1 <= factor <= 1024 else 1

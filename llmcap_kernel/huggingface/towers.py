@@ -1,29 +1,30 @@
-"""Vision towers and projectors, counted for the weights they hold."""
+"""Weights of vision towers and projectors."""
 
 from dataclasses import replace
 
+from ..spec import Tensor
 from .config import Fields
 from .parts import Part, matrix, norms, vector
 
 
-def tower(c, text_hidden):
-    """List a vision tower's and its projector's weights.
+def tower(c: Fields, text_hidden: int) -> tuple[tuple[Tensor, ...], tuple[str, ...]]:
+    """List the weights of a vision tower and its projector.
 
     Parameters
     ----------
     c : Fields
-        The whole config [-].
+        The top-level config.
     text_hidden : int
-        The text model's width, which the projector ends in [elements].
+        Width of the text model, which the projector outputs [elements].
 
     Returns
     -------
     tuple of tuple of Tensor and tuple of str
-        The weights, and what a reader must know of them [-].
+        The weights, and assumptions made about them.
     """
     vision = c.sub("vision_config")
     if vision is None and c.family == "llama4":
-        # Copies of its config leave out the tower that every checkpoint has.
+        # Some copies of its config omit the tower that every checkpoint has.
         vision = Fields({}, "vision_config", c.family)
     if vision is None:
         return (), ()
@@ -42,27 +43,27 @@ def tower(c, text_hidden):
     return rows, notes
 
 
-def block(v, size, *, gated=False, bias=True, norm_bias=True, heads_out=None):
+def block(
+    hidden: int, size: int, *, gated: bool = False, bias: bool = True, norm_bias: bool = True
+) -> Part:
     """List one transformer block of a tower."""
-    hidden = v["hidden"]
-    wide = heads_out or hidden
     rows = [
-        matrix("visual.attn.qkv", "vision", hidden, 3 * wide),
-        matrix("visual.attn.proj", "vision", wide, hidden),
+        matrix("visual.attn.qkv", "vision", hidden, 3 * hidden),
+        matrix("visual.attn.proj", "vision", hidden, hidden),
         matrix("visual.mlp", "vision", hidden, (3 if gated else 2) * size),
     ]
     if bias:
-        rows.append(vector("visual.bias", 3 * wide + hidden + size * (2 if gated else 1) + hidden))
+        rows.append(vector("visual.bias", 5 * hidden + size * (2 if gated else 1)))
     return Part(tuple(rows)) + norms(hidden, 2, norm_bias, "visual.norm")
 
 
-def times(part, n):
-    """Repeat a piece for n layers."""
+def times(part: Part, n: int) -> Part:
+    """Repeat a part for n layers."""
     return Part(tuple(replace(t, copies=t.copies * n) for t in part.tensors))
 
 
-def sizes(v):
-    """Read a tower's width, depth, feed-forward width and patch."""
+def sizes(v: Fields) -> tuple[int, int, int, int, int]:
+    """Read width, depth, feed-forward width, patch size and input channels of a tower."""
     hidden = v.width("hidden_size", "embed_dim", "vt_hidden_size", "width")
     depth = v.whole("num_hidden_layers", "depth", "vt_num_hidden_layers", "layers", limit="layers")
     ratio = v.real("mlp_ratio", 4.0)
@@ -82,8 +83,8 @@ def sizes(v):
     return hidden, depth, size, patch, channels
 
 
-def mlp2(name, rows, middle, out, bias=True):
-    """List a projector of two matrices."""
+def mlp2(name: str, rows: int, middle: int, out: int, bias: bool = True) -> Part:
+    """List a projector with two matrices."""
     extra = (vector(f"{name}.bias", middle + out),) if bias else ()
     return Part(
         (
@@ -94,7 +95,7 @@ def mlp2(name, rows, middle, out, bias=True):
     )
 
 
-def plain(v, c, text):
+def plain(v: Fields, c: Fields, text: int) -> Part:
     """A ViT with learned positions (SigLIP, CLIP) and a two-matrix projector."""
     hidden, depth, size, patch, channels = sizes(v)
     image = v.data.get("image_size")
@@ -103,7 +104,7 @@ def plain(v, c, text):
     else:
         image = v.whole("image_size", default=336, limit="tokens")
     cells = min((image // max(1, patch)) ** 2, 1_000_000) + 1
-    part = times(block({"hidden": hidden}, size), depth)
+    part = times(block(hidden, size), depth)
     part += Part(
         (
             matrix("visual.patch_embed", "vision", hidden, channels * patch**2),
@@ -114,7 +115,7 @@ def plain(v, c, text):
     return part + mlp2("visual.projector", hidden, text, text)
 
 
-def qwen_vl(v, c, text):
+def qwen_vl(v: Fields, c: Fields, text: int) -> Part:
     """Qwen2-VL to Qwen3.5: a ViT, a merger of 2 x 2 patches, deepstack mergers."""
     if c.family == "qwen2_vl" and v.has("embed_dim"):
         # Its hidden_size is the width of the text model.
@@ -122,7 +123,7 @@ def qwen_vl(v, c, text):
     hidden, depth, size, patch, channels = sizes(v)
     frames = v.whole("temporal_patch_size", default=2, limit="head")
     gated = c.family == "qwen2_5_vl"
-    part = times(block({"hidden": hidden}, size, gated=gated, norm_bias=not gated), depth)
+    part = times(block(hidden, size, gated=gated, norm_bias=not gated), depth)
     merge = hidden * v.whole("spatial_merge_size", default=2, limit="head") ** 2
     out = v.whole("out_hidden_size", default=text, limit="width")
     if c.family == "qwen2_vl":
@@ -139,7 +140,7 @@ def qwen_vl(v, c, text):
     return part + merger
 
 
-def gemma3(v, c, text):
+def gemma3(v: Fields, c: Fields, text: int) -> Part:
     """SigLIP and one projection, without a pooled head."""
     v = v.under(
         {
@@ -153,7 +154,7 @@ def gemma3(v, c, text):
     hidden, depth, size, patch, channels = sizes(v)
     image = v.whole("image_size", limit="tokens")
     cells = min((image // max(1, patch)) ** 2, 1_000_000)
-    part = times(block({"hidden": hidden}, size), depth) + norms(hidden, 1, True)
+    part = times(block(hidden, size), depth) + norms(hidden, 1, True)
     part += Part(
         (
             matrix("visual.patch_embed", "vision", hidden, channels * patch**2 + 1),
@@ -164,10 +165,10 @@ def gemma3(v, c, text):
     return part + norms(hidden)
 
 
-def gemma4(v, c, text):
+def gemma4(v: Fields, c: Fields, text: int) -> Part:
     """Gemma 4's tower: gated, four norms, two-dimensional positions."""
     hidden, depth, size, patch, _channels = sizes(v)
-    part = times(block({"hidden": hidden}, size, gated=True, bias=False) + norms(hidden, 2), depth)
+    part = times(block(hidden, size, gated=True, bias=False) + norms(hidden, 2), depth)
     rows = v.whole("position_embedding_size", default=10_240, limit="tokens")
     return part + Part(
         (
@@ -178,10 +179,10 @@ def gemma4(v, c, text):
     )
 
 
-def pixtral(v, c, text):
+def pixtral(v: Fields, c: Fields, text: int) -> Part:
     """Pixtral, a merger of 2 x 2 patches and a projector without biases."""
     hidden, depth, size, patch, channels = sizes(v)
-    part = times(block({"hidden": hidden}, size, gated=True, bias=False, norm_bias=False), depth)
+    part = times(block(hidden, size, gated=True, bias=False, norm_bias=False), depth)
     part += Part((matrix("visual.patch_conv", "vision", hidden, channels * patch**2),))
     part += norms(hidden, 2)
     merge = c.whole("spatial_merge_size", default=2, limit="head")
@@ -196,12 +197,12 @@ def pixtral(v, c, text):
     )
 
 
-def moonvit(v, c, text):
+def moonvit(v: Fields, c: Fields, text: int) -> Part:
     """Kimi's MoonViT: learned positions of 64 x 64, a merger of 2 x 2 patches."""
     hidden, depth, size, patch, channels = sizes(v)
     side = v.whole("init_pos_emb_height", default=64, limit="head")
     merge = hidden * 4
-    part = times(block({"hidden": hidden}, size), depth)
+    part = times(block(hidden, size), depth)
     part += Part(
         (
             matrix("visual.patch_embed", "vision", hidden, channels * patch**2 + 1),
@@ -212,7 +213,7 @@ def moonvit(v, c, text):
     return part + mlp2("visual.projector", merge, merge, text)
 
 
-def llama4(v, c, text):
+def llama4(v: Fields, c: Fields, text: int) -> Part:
     """Llama 4's tower and its pixel-shuffle adapter."""
     v = v.under(
         {
@@ -228,7 +229,7 @@ def llama4(v, c, text):
     middle = v.width("projector_input_dim", default=4096)
     image = v.whole("image_size", limit="tokens")
     cells = min((image // max(1, patch)) ** 2, 1_000_000) + 1
-    part = times(block({"hidden": hidden}, size), depth) + norms(hidden, 2, True)
+    part = times(block(hidden, size), depth) + norms(hidden, 2, True)
     part += Part(
         (
             matrix("visual.patch_embed", "vision", hidden, channels * patch**2),
@@ -239,7 +240,7 @@ def llama4(v, c, text):
     return part + Part((matrix("visual.projector", "vision", out, text),))
 
 
-def mllama(v, c, text):
+def mllama(v: Fields, c: Fields, text: int) -> Part:
     """Llama 3.2 Vision: local and gated global layers, eight outputs side by side."""
     hidden, depth, size, patch, channels = sizes(v)
     extra = v.whole("num_global_layers", default=8, low=0, limit="layers")
@@ -267,11 +268,11 @@ def mllama(v, c, text):
     return part
 
 
-def minimax_m3(v, c, text):
+def minimax_m3(v: Fields, c: Fields, text: int) -> Part:
     """MiniMax M3's tower with rotary positions and a two-step projector."""
     hidden, depth, size, patch, channels = sizes(v)
     middle = c.width("projector_hidden_size", default=text)
-    part = times(block({"hidden": hidden}, size), depth) + norms(hidden, 1, True)
+    part = times(block(hidden, size), depth) + norms(hidden, 1, True)
     part += Part((matrix("visual.patch_embed", "vision", hidden, 2 * channels * patch**2),))
     return (
         part

@@ -1,90 +1,182 @@
-"""Every public function says what it takes and gives, each with its unit."""
+"""Docstrings match signatures, and a name that carries a unit is documented with it."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
 import re
+from functools import cached_property
+from pathlib import Path
 
 import pytest
 
 import llmcap_kernel
 
-MODULES = [
-    f"llmcap_kernel.{m.name}"
-    for m in pkgutil.iter_modules(llmcap_kernel.__path__)
-    if m.name != "huggingface"
-]
+MODULES = [m.name for m in pkgutil.walk_packages(llmcap_kernel.__path__, "llmcap_kernel.")]
+SECTIONS = ("Parameters", "Attributes", "Returns")
 
-
-def public():
-    for name in MODULES:
-        module = importlib.import_module(name)
-        for label, thing in vars(module).items():
-            home = f"{getattr(thing, '__module__', None)}."  # a package's own parts lie under it
-            if label.startswith("_") or not home.startswith(f"{name}."):
-                continue
-            if inspect.isfunction(thing) or inspect.isclass(thing):
-                yield f"{name}.{label}", thing
-
-
-THINGS = dict(public())
-
-
-def documented(text, heading):
-    """The names under a numpydoc heading."""
-    section = re.search(rf"\n{heading}\n-+\n(.*?)(?=\n[A-Z][a-z]+\n-+\n|\Z)", text, re.S)
-    names = re.findall(r"^([\w*][\w, *]*?) : ", section.group(1), re.M) if section else []
-    return {n.strip().lstrip("*") for group in names for n in group.split(",")}
-
-
-def test_there_is_something_to_check():
-    assert len(THINGS) > 60
-
-
-@pytest.mark.parametrize("name", THINGS)
-def test_docstring_matches_signature(name):
-    thing = THINGS[name]
-    text = inspect.cleandoc(thing.__doc__ or "")
-    assert text, f"{name} has no docstring"
-    if inspect.isfunction(thing):
-        wanted = set(inspect.signature(thing).parameters)
-        assert wanted == documented(text, "Parameters"), name
-        assert "Returns" in text or name.endswith("check")
-
-
-@pytest.mark.parametrize("name", THINGS)
-def test_every_documented_value_has_a_unit(name):
-    text = inspect.cleandoc(THINGS[name].__doc__ or "")
-    for heading in ("Parameters", "Attributes", "Returns"):
-        section = re.search(rf"\n{heading}\n-+\n(.*?)(?=\n[A-Z][a-z]+\n-+\n|\Z)", text, re.S)
-        if not section:
-            continue
-        for entry in re.split(r"\n(?=\S)", section.group(1).strip()):
-            head, *body = entry.split("\n")
-            if body or " : " in head:
-                prose = re.sub(r"\s+", " ", entry)
-                known = re.search(r"\[[^\]]+\]|bool|str\b|float\b|BadInput|Model|tuple", prose)
-                assert known, f"{name}: {head} has no [unit]"
-
-
-SUFFIXES = {
+# By the end of a name; where two fit, the longer one holds.
+UNITS = {
     "_bytes": "bytes",
     "_bytes_s": "bytes/s",
     "_s": "s",
     "_tokens": "tokens",
     "flop_s": "FLOP/s",
     "tok_s": "tok/s",
-    "_usd_h": "USD/h",
+    "usd_h": "USD/h",
+    "usd_mtok": "USD/Mtok",
+}
+
+# Modules whose docstrings are rid of "[-]", which once marked a value without a unit.
+PLAIN = [
+    "llmcap_kernel",
+    "llmcap_kernel.catalog",
+    "llmcap_kernel.explain",
+    "llmcap_kernel.law",
+    "llmcap_kernel.numeric",
+    "llmcap_kernel.refuse",
+    "llmcap_kernel.spec",
+    *(m for m in MODULES if m.startswith("llmcap_kernel.huggingface")),
+]
+
+# What lacks a unit today. The marks are strict: whoever adds the unit deletes the entry.
+TO_DO = {
+    "llmcap_kernel.bandwidth.Serving": "output_tokens: [tokens]",
+    "llmcap_kernel.calibration.Demand": "input_tokens, output_tokens: [tokens]",
+    "llmcap_kernel.capacity.Ledger": "context_tokens: [tokens]",
+    "llmcap_kernel.design.cards.Observed": "output_tokens: [tokens]",
 }
 
 
-@pytest.mark.parametrize("name", [n for n, t in THINGS.items() if inspect.isfunction(t)])
+def docstring(thing):
+    return inspect.cleandoc(thing.__doc__ or "")
+
+
+def public():
+    for name in MODULES:
+        for label, thing in vars(importlib.import_module(name)).items():
+            if label.startswith("_") or getattr(thing, "__module__", None) != name:
+                continue
+            thing = inspect.unwrap(thing) if callable(thing) else thing  # beneath functools.cache
+            if inspect.isfunction(thing) or inspect.isclass(thing):
+                yield f"{name}.{label}", thing
+
+
+def members():
+    """Public methods and properties of the public classes, by the kind of each."""
+    for name, owner in THINGS.items():
+        for label, member in vars(owner).items() if inspect.isclass(owner) else ():
+            if label.startswith("_"):
+                continue
+            if isinstance(member, property | cached_property):
+                yield "property", f"{name}.{label}", member
+            elif inspect.isfunction(member):
+                yield "method", f"{name}.{label}", member
+
+
+THINGS = dict(public())
+PROPERTIES = {name: member for kind, name, member in members() if kind == "property"}
+METHODS = {name: member for kind, name, member in members() if kind == "method"}
+# Builders of the importer all take a config and give a draft; most say so in one line.
+SIGNED = [
+    name
+    for name, thing in THINGS.items()
+    if not name.startswith("llmcap_kernel.huggingface.") or "Parameters\n---" in docstring(thing)
+]
+
+
+def section(text, heading):
+    """The text under a numpydoc heading."""
+    found = re.search(rf"(?:^|\n){heading}\n-+\n(.*?)(?=\n[A-Z][a-z]+\n-+\n|\Z)", text, re.S)
+    return found[1] if found else ""
+
+
+def entries(text, heading):
+    """Pairs of a name under a numpydoc heading and all that is written for it."""
+    for entry in re.split(r"\n(?=\S)", section(text, heading)):
+        names, colon, _ = entry.split("\n")[0].partition(" : ")
+        for name in names.split(",") if colon else ():
+            yield name.strip().lstrip("*"), entry
+
+
+def unit_of(name):
+    """The unit that the end of a name stands for; None for other names."""
+    ends = [end for end in UNITS if name.endswith(end)]
+    return UNITS[max(ends, key=len)] if ends else None
+
+
+def bracketed(text):
+    """All units in brackets."""
+    return set(re.findall(r"\[([^\[\]]+)\]", text))
+
+
+def wrong(name, unit, text):
+    """What is missing, or one too many; nothing when all is well."""
+    found = bracketed(text)
+    return [] if found == {unit} else [f"{name}: [{unit}], not {sorted(found) or 'none'}"]
+
+
+def complaints(name, thing):
+    """Every value whose name carries a unit that its docstring lacks."""
+    text, label = docstring(thing), name.rsplit(".", 1)[1]
+    if name in PROPERTIES:
+        unit = unit_of(label)
+        return wrong(label, unit, text.split("\n")[0]) if unit else []
+    documented = {n: entry for heading in SECTIONS[:2] for n, entry in entries(text, heading)}
+    found = []
+    for parameter, entry in documented.items():
+        if unit := unit_of(parameter):
+            found += wrong(parameter, unit, entry)
+    if inspect.isclass(thing):
+        fields = (*getattr(thing, "__dataclass_fields__", ()), *getattr(thing, "_fields", ()))
+        inherited = {n for base in thing.__mro__[1:] for n in getattr(base, "__annotations__", ())}
+        for field in sorted({*fields} - inherited - {*documented}):
+            if not field.startswith("_") and (unit := unit_of(field)):
+                found += wrong(field, unit, "")
+    elif unit := unit_of(label):
+        found += wrong("return value", unit, section(text, "Returns") or text.split("\n")[0])
+    return found
+
+
+def test_there_is_something_to_check():
+    assert len(THINGS) > 60
+    assert len(PROPERTIES) > 40
+    united = [n for n, t in THINGS.items() for h in SECTIONS for n, _ in entries(docstring(t), h)]
+    assert sum(unit_of(name) is not None for name in united) > 100
+
+
+@pytest.mark.parametrize("name", SIGNED)
+def test_docstring_matches_signature(name):
+    text = docstring(THINGS[name])
+    assert text, f"{name} has no docstring"
+    if inspect.isfunction(THINGS[name]):
+        wanted = set(inspect.signature(THINGS[name]).parameters)
+        assert wanted == {parameter for parameter, _ in entries(text, "Parameters")}, name
+        assert "Returns" in text or name.endswith("check")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.xfail(strict=True, reason=TO_DO[n])) if n in TO_DO else n
+        for n in (*THINGS, *PROPERTIES, *METHODS)
+    ],
+)
 def test_a_name_that_carries_a_unit_is_documented_with_it(name):
-    text = inspect.cleandoc(THINGS[name].__doc__)
-    for parameter in inspect.signature(THINGS[name]).parameters:
-        suffix = max((s for s in SUFFIXES if parameter.endswith(s)), key=len, default=None)
-        if suffix is None:
-            continue
-        entry = re.search(rf"\n{parameter}\b.*? : .*?\n((?:    .*\n?)+)", text)
-        if entry:
-            assert f"[{SUFFIXES[suffix]}]" in entry.group(1), f"{name}: {parameter}"
+    assert not complaints(name, (THINGS | PROPERTIES | METHODS)[name])
+
+
+def test_what_is_to_do_exists():
+    assert not TO_DO.keys() - (THINGS | PROPERTIES | METHODS).keys()
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_no_docstring_marks_the_absence_of_a_unit(name):
+    tree = ast.parse(Path(importlib.import_module(name).__file__).read_text(encoding="utf-8"))
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    marked = [
+        getattr(node, "name", name)
+        for node in ast.walk(tree)
+        if isinstance(node, kinds) and "[-]" in (ast.get_docstring(node) or "")
+    ]
+    assert not marked
