@@ -378,19 +378,22 @@ def _predict(args):
         **chosen,
         **_terms(args),
     )
-    chosen = ""
+    most = ""
     if args.concurrency is None:
         workload = design.most_users_load(deployment, workload, slo)
         limited = (slo.itl_s, slo.ttft_s) != (None, None)
-        chosen = " (the most that meet the limits)" if limited else " (the most that have room)"
+        most = " (the most that meet the limits)" if limited else " (the most that have room)"
     column = design.card(deployment, workload, slo)
     if args.json:
         return json.dumps(as_dict(column) | _arithmetic(args, column), indent=1)
     rows = "\n".join(f"{name:22}{text}" for name, text in column.rows())
-    notes = "".join(f"\nnote: {note.text}" for note in column.warnings)
-    head = f"{deployment.title}\n{_load_words(workload, chosen)}. {RATES}"
+    texts = [note.text for note in column.warnings]
+    if args.weights is None:
+        texts.insert(0, f"Weights are in the checkpoint's own format, {deployment.weights.title}.")
+    notes = "".join(f"\nnote: {text}" for text in texts)
+    head = f"{deployment.title}\n{_load_words(workload, most)}. {RATES}"
     out = f"{head}\n{column.ledger.verdict}\n\n{rows}{notes}"
-    if column.starts:
+    if column.estimates:
         out += f"\nintervals: {column.estimates.itl_s.reason}"
     return f"{out}\n\n{column.explain()}" if args.explain else out
 

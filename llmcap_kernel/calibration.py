@@ -344,12 +344,15 @@ class Estimates:
 
     Attributes
     ----------
+    deployment : Deployment
+        The deployment.
     served, ceiling : Served
         The same load, timed with the fitted efficiencies and at the ceiling.
     family : str
         The engine's family.
     """
 
+    deployment: Deployment
     served: Served
     ceiling: Served
     family: str
@@ -375,7 +378,7 @@ class Estimates:
         """
         value = getattr(self.served, quantity)
         ceiling = getattr(self.ceiling, CEILING_OF.get(quantity, quantity))
-        low, high, reason = _interval(self.served.deployment, self.family, quantity, regime)
+        low, high, reason = _interval(self.deployment, self.family, quantity, regime)
         low, high = value * low, value * high
         if bounded and ceiling <= value:
             low = max(low, ceiling)
@@ -406,7 +409,7 @@ class Estimates:
     @cached_property
     def usd_mtok(self):
         """Price of a million output tokens; None where no rent is known [USD/Mtok]."""
-        usd_h = self.served.deployment.usd_h_all
+        usd_h = self.deployment.usd_h_all
         if not usd_h:
             return None
         return self.output_tok_s.inverse(usd_per_mtok(usd_h=usd_h, tok_s=1.0))
@@ -443,4 +446,4 @@ def estimates(deployment, workload, *, family=None, work=None) -> Estimates:
     family = family or d.engine.family
     work = load_work(d, load) if work is None else work
     fitted = Served(work, efficiency_for(d, family), d, load)
-    return Estimates(fitted, Served(work, CEILING, d, load), family)
+    return Estimates(d, fitted, Served(work, CEILING, d, load), family)

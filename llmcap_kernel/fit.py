@@ -31,7 +31,8 @@ START = {
     "prefill_share": 0.8,
     "layer_s": 4e-5,
     "step_s": 2e-4,
-    "server_step_s": 2e-4,
+    "loop_layer_s": 3e-5,
+    "loop_sequence_s": 3e-5,
     "all_reduce_s": 8e-6,
     "moe_layer_s": 2e-5,
     "sequence_s": 5e-6,
@@ -209,7 +210,8 @@ class Stack:
         out = numpy.empty(len(self.rows))
         for quantity, ids, work in self.groups:
             columns = {name: values[ids, j] for j, name in enumerate(START)}
-            out[ids] = getattr(Served(work, SimpleNamespace(**columns)), quantity)
+            efficiency: Any = SimpleNamespace(**columns)
+            out[ids] = getattr(Served(work, efficiency), quantity)
         return numpy.log(out) - self.measured
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from . import bandwidth, capacity
 from .explain import Explained, Line, quantity
 from .numeric import floor, maximum
-from .spec import CEILING, Deployment, Efficiency, Workload
+from .spec import CEILING, BadInput, Deployment, Efficiency, Workload
 
 
 def closed_loop_wait_s(*, prompt_s, others_s, away_s, prefill_share=1.0, burst_share=0.0):
@@ -356,15 +356,17 @@ class Served(Explained):
     @property
     def usd_mtok(self):
         """Price of a million output tokens; None where no rent is known [USD/Mtok]."""
-        return usd_per_mtok(usd_h=self.deployment.usd_h_all, tok_s=self.output_tok_s)
+        rent = self.deployment.usd_h_all if self.deployment else 0.0
+        return usd_per_mtok(usd_h=rent, tok_s=self.output_tok_s)
 
     @property
     def itl_chunk_s(self):
         """Gap in which a chunk of another user's prompt rides along: the longest [s]."""
-        load, d = self.workload, self.deployment
+        if self.deployment is None or self.workload is None:
+            raise BadInput("deployment", "deployment is missing: a stack of loads has no chunk.")
         return bandwidth.mixed_step(
-            d,
-            context_tokens=load.mean_context_tokens,
+            self.deployment,
+            context_tokens=self.workload.mean_context_tokens,
             concurrency=self.users,
             prefill_tokens=self.work.prefill_tokens,
             efficiency=self.efficiency,

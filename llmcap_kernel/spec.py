@@ -625,7 +625,8 @@ SHARES = (
 LATENCIES = (
     "layer_s",
     "step_s",
-    "server_step_s",
+    "loop_layer_s",
+    "loop_sequence_s",
     "all_reduce_s",
     "moe_layer_s",
     "sequence_s",
@@ -654,8 +655,9 @@ class Efficiency:
         Fixed time per layer: kernel launches, tails of small kernels [s].
     step_s : float
         Fixed time of one step: scheduler, sampling, host [s].
-    server_step_s : float
-        Fixed time more of a step whose tokens a server streams to its clients [s].
+    loop_layer_s, loop_sequence_s : float
+        Additional fixed time per layer and per sequence where a library's loop runs
+        the decode steps, and not a server: Python between the kernels [s].
     all_reduce_s : float
         Fixed time per exchange between cards [s].
     expert_bandwidth : float
@@ -701,7 +703,8 @@ class Efficiency:
     link_bandwidth: float = 1.0
     layer_s: float = 0.0
     step_s: float = 0.0
-    server_step_s: float = 0.0
+    loop_layer_s: float = 0.0
+    loop_sequence_s: float = 0.0
     all_reduce_s: float = 0.0
     expert_bandwidth: float = 1.0
     moe_layer_s: float = 0.0
@@ -1006,7 +1009,7 @@ class Workload:
         return self.input_tokens + self.output_tokens / 2
 
     @property
-    def computed_input_tokens(self):
+    def computed_input_tokens(self) -> int:
         """Prompt tokens that prefill must compute, on average [tokens]."""
         return self.input_tokens - round(self.shared_prefix_tokens * self.hit_share)
 

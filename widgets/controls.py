@@ -82,12 +82,14 @@ def deployment_fields(start, *, prefix="", group="", fraction=None):
         field("tp", "whole", "Cards", 1, MOST_CARDS),
         field("pp", "whole", "Stages", 1, MOST_CARDS),
         field("ep", "yes", "Experts whole, spread over the cards"),
-        field("weights", "name", "Weights", names=catalog.formats, find=catalog.format),
+        field("weights", "name", "Weights", names=catalog.formats, find=catalog.format,
+              follows=(prefix + "model", prefix + "config"),
+              own=lambda state: _own_format(state, prefix)),
         field("kv", "name", "KV cache", names=_kv_formats, find=catalog.format),
         field("engine", "name", "Engine", names=catalog.engines, find=catalog.engine),
         field("fraction", "number", "Memory fraction", 0.05, 1),
         field("dp", "yes", "Split attention by user"),
-    )
+    )  # fmt: skip
     rent = field("usd", "number", "Card rent", 0, 1000, unit="USD/h")
     return (*fields, rent) if group else fields
 
@@ -376,6 +378,12 @@ def chosen_model(state, prefix=""):
     """
     config = state[prefix + "config"]
     return pasted.model(config) if config else known_model(state[prefix + "model"])
+
+
+def _own_format(state, prefix):
+    """The format a checkpoint is released in; what stands where the model cannot be read."""
+    model = chosen_model(state, prefix)
+    return model.native_format if model else state[prefix + "weights"]
 
 
 def _card_counts(model, gpu, current):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from textwrap import fill
 
-from llmcap_kernel import bandwidth, capacity, catalog, design, law, toolbox
+from llmcap_kernel import bandwidth, calibration, capacity, catalog, design, law, serving, toolbox
 from llmcap_kernel.explain import quantity
 from llmcap_kernel.refuse import BadInput, number, one_of
 from llmcap_kernel.spec import Efficiency, Slo
@@ -212,13 +212,18 @@ EXERCISES["2.3"] = Exercise(
 )
 
 
-def _b(workload=design.WORKED_WORKLOAD, **users):
-    return bandwidth.serve(design.worked_spec()[1], workload, **users)
+def _b(workload=design.WORKED_WORKLOAD):
+    return calibration.estimates(design.worked_spec()[1], workload).served
 
 
 def _b_price(tok_s, cards=2):
     usd_h = cards * design.worked_spec()[1].gpu_usd_h
-    return toolbox.usd_per_mtok(usd_h=usd_h, tok_s=tok_s)
+    return serving.usd_per_mtok(usd_h=usd_h, tok_s=tok_s)
+
+
+def _b_users(itl_s):
+    slo = Slo(itl_s=itl_s)
+    return design.users_within(design.worked_spec()[1], design.WORKED_WORKLOAD, slo).value
 
 
 _CACHED = replace(design.WORKED_WORKLOAD, shared_prefix_tokens=6000)
@@ -252,21 +257,15 @@ EXERCISES["5.2"] = Exercise(
     },
 )
 EXERCISES["5.3"] = Exercise(
-    expected=lambda: design.most_users(
-        design.worked_spec()[1], design.WORKED_WORKLOAD, Slo(itl_s=0.030)
-    ),
+    expected=lambda: _b_users(0.040),
     unit="users",
-    hint="Raise the concurrency of serve() until itl_served_s passes 30 ms, and take one less.",
+    hint="Raise the users until the expected gap passes 40 ms, and take one less.",
     tolerance=0.001,
     mistakes={
         "That is how many fit in memory. Latency gives way before memory does.": (
             lambda: capacity.max_concurrent(design.worked_spec()[1], 8000)
         ),
-        "That many meet 50 ms; the question asks for 30.": (
-            lambda: design.most_users(
-                design.worked_spec()[1], design.WORKED_WORKLOAD, design.WORKED_SLO
-            )
-        ),
+        "That many meet 50 ms; the question asks for 40.": lambda: _b_users(0.050),
     },
 )
 
@@ -354,9 +353,9 @@ def _prefix_gain(users, mfu):
         design.worked_spec()[1],
         load,
         workload_after=toolbox.cache_prefix(load, 6000),
-        efficiency=Efficiency(compute=mfu),
+        efficiency=Efficiency(compute=mfu, prefill_share=1.0),
     )
-    return seen.after.tok_s_card / seen.before.tok_s_card
+    return seen.after.output_tok_s_card / seen.before.output_tok_s_card
 
 
 def _fewest_users(usd_mtok, shared=0):
@@ -399,17 +398,17 @@ EXERCISES["4.2"] = Exercise(
     },
 )
 EXERCISES["4.3"] = Exercise(
-    expected=lambda: _fewest_users(2.00),
+    expected=lambda: _fewest_users(3.00),
     unit="users",
-    hint="Raise the users one by one and read the price each time, until it is 2.00 or less.",
+    hint="Raise the users one by one and read the price each time, until it is 3.00 or less.",
     tolerance=0.001,
     mistakes={
         "That is with the prefix cached. The question asks without.": (
-            lambda: _fewest_users(2.00, 6000)
+            lambda: _fewest_users(3.00, 6000)
         ),
         "That is how many fit. Fewer are enough, and they wait less.": (
             lambda: capacity.max_concurrent(design.worked_spec()[1], 8000)
         ),
-        "One user less is just over the price.": lambda: _fewest_users(2.00) - 1,
+        "One user less is just over the price.": lambda: _fewest_users(3.00) - 1,
     },
 )

@@ -16,9 +16,9 @@ ON_LAPTOP = {
     "kv": "fp16",
     "engine": "llama.cpp",
 }
-ON_ONE_CARD = {"model": "qwen3-32b", "gpu": "h100-sxm", "tp": 1}
+ON_ONE_CARD = {"model": "qwen3-32b", "gpu": "h100-sxm", "tp": 1, "weights": "fp8"}
 ON_FOUR_CARDS = {"gpu": "h200-sxm", "tp": 4}
-SMALL_ON_ONE = {"model": "llama-3.1-8b", "gpu": "h100-sxm", "tp": 1}
+SMALL_ON_ONE = {"model": "llama-3.1-8b", "gpu": "h100-sxm", "tp": 1, "weights": "fp8"}
 
 
 def told(*values):

@@ -5,7 +5,7 @@ query of an address or as a message from a browser, so reading never raises: an
 input that cannot be read keeps its default and leaves one message that says what
 it got and what it takes.
 
-The query form, version 2: `v=2&ctx=32000&gpu=h200-sxm&k=...&d=...&p=...`. Only inputs
+The query form, version 3: `v=3&ctx=32000&gpu=h200-sxm&k=...&d=...&p=...`. Only inputs
 that differ from their defaults are written, in the order of the form; the last
 three are the stamps of `versions`. Token counts may be written `8k` or `1.5M`; k is
 1 000 and M is 1 000 000.
@@ -61,6 +61,11 @@ class Field:
         One sentence for whoever asks what it means.
     optional : bool
         Whether it may be left empty, which leaves the choice to the kernel.
+    follows : tuple of str
+        Inputs with which it changes, as a weight format does with the model, unless
+        it is given itself.
+    own : callable, optional
+        Gives its value in a state whose inputs of `follows` have changed.
 
     Examples
     --------
@@ -80,6 +85,8 @@ class Field:
     group: str = ""
     help: str = ""
     optional: bool = False
+    follows: tuple[str, ...] = ()
+    own: Callable[[State], Any] | None = None
 
     @property
     def title(self):
@@ -247,7 +254,17 @@ class Form:
                 kept = _kept(field, state[field.name])
                 said = field.title + str(problem).removeprefix(field.name)
                 messages.append(_message("error", field.name, f"{said}{kept}"))
-        return state, _capped(messages)
+        given = values if base is None else {}  # a page sends all inputs with the one that changed
+        return self._followed(state, base or self.defaults(), given), _capped(messages)
+
+    def _followed(self, state, before, given):
+        """Let what follows an input that has changed follow it."""
+        for field in self.fields:
+            changed = any(state[name] != before[name] for name in field.follows)
+            untouched = field.name not in given and state[field.name] == before[field.name]
+            if field.own is not None and changed and untouched:
+                state[field.name] = field.own(state)
+        return state
 
     def parse(self, query):
         """Read the query of an address.
@@ -276,7 +293,12 @@ class Form:
                 messages.append(_message("warning", "", twice))
             else:
                 given[key] = value
-        messages += _version(given.pop("v", versions.FORM))
+        version = given.pop("v", versions.FORM)
+        messages += _version(version)
+        if version in versions.NOTHING_FOLLOWED:
+            for field in self.fields:
+                if field.follows:
+                    given.setdefault(field.name, field.default)
         messages += _moved({key: given.pop(key) for key in versions.TITLES if key in given})
         # Voila takes its theme and template from the same query.
         ours = {key: value for key, value in given.items() if not key.startswith("voila-")}
@@ -299,11 +321,15 @@ class Form:
         parts = [f"v={versions.FORM}"]
         for field in self.fields:
             value = state[field.name]
-            if value != field.default:
+            moved = any(state[name] != self._default(name) for name in field.follows)
+            if value != field.default or moved:
                 text = "" if value is None else field.spell(value)
                 parts.append(f"{field.name}={quote(text, safe='/.,:-')}")
         parts += [f"{key}={stamp}" for key, stamp in versions.stamps().items()]
         return "&".join(parts)
+
+    def _default(self, name):
+        return next(field.default for field in self.fields if field.name == name)
 
     def _key(self, name, fields):
         if isinstance(name, str) and name in fields:

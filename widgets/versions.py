@@ -14,8 +14,9 @@ import llmcap_kernel
 from llmcap_kernel.catalog import FOLDER
 from llmcap_kernel.refuse import shown
 
-FORM = "2"  # how an address spells a state
-READ = ("1", FORM)  # what else is read; version 1 had no stamps
+FORM = "3"  # how an address spells a state
+READ = ("1", "2", FORM)  # what else is read; version 1 had no stamps
+NOTHING_FOLLOWED = ("1", "2")  # a weight format not given was the default, whatever the model
 TITLES = {"k": "formulas", "d": "catalogue", "p": "prices"}
 STAMP = re.compile(r"[\w.-]{1,24}")
 DATE = re.compile(rb"\b20\d\d-[01]\d-[0-3]\d\b")

@@ -405,14 +405,12 @@ def deployment(
     def record(kind: str, value: Any) -> Any:
         return here[kind](value) if isinstance(value, str) else value
 
-    model = record("model", model)
-    if weights is None:
-        weights = model.native_format
+    served = record("model", model)
     return Deployment(
-        model=model,
+        model=served,
         gpu=record("gpu", gpu),
         engine=record("engine", engine),
-        weights=_named_format("weights", weights, kv=False),
+        weights=_named_format("weights", weights or served.native_format, kv=False),
         kv=_named_format("kv", kv, kv=True),
         tp=tp,
         pp=pp,

@@ -6,7 +6,7 @@ from functools import cached_property
 from .. import calibration, capacity
 from ..calibration import Estimates
 from ..explain import Explained, Line, quantity
-from ..spec import Deployment, Slo, Workload
+from ..spec import BadInput, Deployment, Slo, Workload
 from .limits import Limit, Note, expected, limits, warnings
 
 MAX_FRACTION = 0.98  # the driver needs the rest of a card
@@ -192,6 +192,13 @@ class Card(Explained):
             *(line for limit in self.limits for line in limit.lines()),
         )
 
+    @property
+    def expected(self) -> Estimates:
+        """The estimates of an engine that starts."""
+        if self.estimates is None:
+            raise BadInput("gpu", self.ledger.verdict)
+        return self.estimates
+
     def price_line(self) -> Line:
         """Give the arithmetic of the price.
 
@@ -200,7 +207,7 @@ class Card(Explained):
         Line
             Rent over output rate.
         """
-        rate = quantity(self.estimates.output_tok_s.value, "tok/s")
+        rate = quantity(self.expected.output_tok_s.value, "tok/s")
         price = self.usd_mtok
         return Line(
             "usd_mtok",
@@ -217,7 +224,7 @@ class Card(Explained):
         tuple of Line
             The same law at full efficiency; a first token at its soonest.
         """
-        best = self.estimates.ceiling
+        best = self.expected.ceiling
         head = Line("ceiling", "what the spec sheet allows: every efficiency 1", "", "")
         first = Line("ttft", "prefill of one prompt", "", quantity(best.ttft_idle_s, "s"))
         rest = (line for line in best.lines() if line.name != "ttft")
@@ -233,13 +240,13 @@ class Card(Explained):
         """
         intervals = []
         for name, unit in (("itl_s", "s"), ("ttft_s", "s"), ("output_tok_s", "tok/s")):
-            estimate = getattr(self.estimates, name)
+            estimate = getattr(self.expected, name)
             text = f"{expected(estimate, unit)}, four times in five"
             intervals.append(Line(f"{name} interval", estimate.reason, "", text))
-        return (self._efficiency_line(), *self.estimates.served.lines(), *intervals)
+        return (self._efficiency_line(), *self.expected.served.lines(), *intervals)
 
     def _efficiency_line(self):
-        e, d = self.estimates.served.efficiency, self.deployment
+        e, d = self.expected.served.efficiency, self.deployment
         many, experts = d.num_gpus > 1, d.model.experts
         shares = (
             ("bandwidth", "bandwidth", True),
@@ -253,7 +260,7 @@ class Card(Explained):
             ("a layer", "layer_s", True),
             ("an expert layer", "moe_layer_s", experts),
             ("a step", "step_s", True),
-            ("a served step", "server_step_s", d.engine.is_server),
+            ("a layer of a loop", "loop_layer_s", not d.engine.is_server),
             ("an exchange", "all_reduce_s", many),
             ("a first token", "first_token_s", d.engine.is_server),
         )

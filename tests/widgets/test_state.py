@@ -11,7 +11,7 @@ from widgets.state import MAX_MESSAGES, MAX_QUERY, Field, Form
 
 FORMS = [module.FORM for module in CALCULATORS.values()]
 FORM = vram.FORM
-EMPTY = "v=2&" + "&".join(f"{key}={stamp}" for key, stamp in versions.stamps().items())
+EMPTY = "v=3&" + "&".join(f"{key}={stamp}" for key, stamp in versions.stamps().items())
 HOSTILE = [
     "",
     "?",
