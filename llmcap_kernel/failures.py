@@ -3,9 +3,9 @@
 A failure mode is a rule on the deployment and its load, nothing else, so it can be told beside
 a prediction. How much it matters is no opinion: `evidence` counts the measured rows on which a
 rule fires and says how far off they were, beside the rows of the same regimes on which it does
-not. A mode that was feared and turned out small stays in the table, with that verdict. Rows of
-`benchmarks/measured.csv` whose source leaves a doubt are named by `DOUBTS`, apart from the
-modes: there the row may be wrong, not the law.
+not. A mode that was feared and turned out small stays in the table, with that verdict. `DOUBTS`
+are apart from the modes: there the measured row may be wrong, and not the law. Which rows they
+are about is said by the rows, in a column.
 """
 
 import math
@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import calibration, capacity, catalog, spellings
+from . import calibration, capacity
 from .spec import Deployment
 
 MOE_SMALL_BATCH = 8  # requests in flight up to which few experts are shared
@@ -357,46 +357,20 @@ class Doubt(NamedTuple):
     ----------
     name, title, why : str
         What it is called in data and where people read, and the doubt [-].
-    holds : callable
-        Says whether a line of `benchmarks/measured.csv` is one of them [-].
     """
 
     name: str
     title: str
     why: str
-    holds: Callable
 
 
-def _is_of(source):
-    return lambda line: line.get("source_id") == source
-
-
-def _odd_lengths(line):
-    return line.get("source_id") == "aic" and line.get("input_tokens") in ("2000", "4000")
-
-
-def _counted_twice(line):
-    ep = _whole(line.get("ep"))
-    tp = ep and _whole(line.get("tp"))  # most rows have no experts to spread
-    if not tp or tp != ep * ep:
-        return False
-    card = spellings.card(str(line.get("gpu") or "")).name
-    return bool(card) and spellings.counted_twice(tp, ep, catalog.gpu(card).max_per_node)
-
-
-def _whole(text):
-    """A short whole number; 0 for whatever else a stranger's file holds."""
-    text = str(text or "").strip()
-    return int(text) if len(text) <= 4 and text.isascii() and text.isdecimal() else 0
-
-
+# Which rows a doubt is about stands in their column `doubt`.
 DOUBTS = (
     Doubt(
         "odd-lengths",
         "aiconfigurator at 2,000 and 4,000 tokens",
         "These rows are several times off their neighbours with other lengths, some one way and "
         "some the other: a label of card, format or model is likely to be wrong.",
-        _odd_lengths,
     ),
     Doubt(
         "split-counted-twice",
@@ -404,7 +378,6 @@ DOUBTS = (
         "The label multiplies tensor and expert parallelism: 64 cards of TP 64 and EP 8, on nodes "
         "of 8. Of many such rows the source's own name says tp8_ep8. One number is counted twice, "
         "so it is taken once: 8 cards for both.",
-        _counted_twice,
     ),
     Doubt(
         "mlperf-setup",
@@ -412,7 +385,6 @@ DOUBTS = (
         "The results state neither the split nor the formats nor the lengths. Taken was what a "
         "record is made with: the smallest format the card computes in, as few cards a copy as "
         "hold it in half of their memory, and short requests.",
-        _is_of("mlperf41"),
     ),
     Doubt(
         "prompt-at-decode-rate",
@@ -420,27 +392,23 @@ DOUBTS = (
         "Prompt and answer together over the latency give one rate at every length, and on the "
         "A100 it is the decode rate that another source measured. So the prompt seems to be "
         "reckoned at the decode rate, and the latency about twice what it was.",
-        lambda line: line.get("source_id") == "argonne" and line.get("engine") == "llama.cpp",
     ),
     Doubt(
         "token-position",
         "InferenceX token positions",
         "The source itself warns of errors, mixes prompts into the time between tokens, and "
         "does not state every format.",
-        _is_of("ix_tokpos"),
     ),
     Doubt(
         "fraction-label",
-        "Start-up log m07899",
+        "Start-up log with a fraction that cannot be",
         "It is labelled with a memory fraction of 0.9; its own numbers add up only at 0.95. At 0.9 "
         "the ledger leaves a cache no room, and a prediction of nothing has no distance here.",
-        lambda line: line.get("id") == "m07899",
     ),
     Doubt(
         "activation-peak",
-        "Start-up log m07905",
+        "Start-up log with a small activation peak",
         "Its activation peak is smaller than that of other start-ups of the same kind.",
-        lambda line: line.get("id") == "m07905",
     ),
 )
 
@@ -451,19 +419,21 @@ def doubts(line):
     Parameters
     ----------
     line : mapping
-        A line of `benchmarks/measured.csv` [-].
+        A row by its columns; `doubt` holds names with ";" between them [-].
 
     Returns
     -------
     tuple of str
-        Names of `DOUBTS` [-].
+        Those that are of `DOUBTS`, in the row's order [-].
 
     Examples
     --------
-    >>> doubts({"id": "m1", "source_id": "mlperf41"})
-    ('mlperf-setup',)
+    >>> doubts({"id": "m1", "doubt": "odd-lengths; split-counted-twice; something else"})
+    ('odd-lengths', 'split-counted-twice')
     """
-    return tuple(one.name for one in DOUBTS if one.holds(line))
+    text, known = line.get("doubt"), {one.name for one in DOUBTS}
+    names = text.split(";") if isinstance(text, str) else ()
+    return tuple(dict.fromkeys(n.strip() for n in names if n.strip() in known))
 
 
 # evidence

@@ -55,6 +55,10 @@ class Spelled(NamedTuple):
         The engine's memory setting [-].
     greatest : bool
         Whether it is the most that the cards give, at any concurrency [-].
+    copies : int
+        Deployments side by side on those cards [-].
+    left_open : tuple of str
+        What somebody filled in where the source is silent [-].
     """
 
     model: str
@@ -70,6 +74,8 @@ class Spelled(NamedTuple):
     dp_attention: int = 0
     memory_fraction: float = 0.0
     greatest: bool = False
+    copies: int = 0
+    left_open: tuple = ()
 
 
 class Meant(NamedTuple):
@@ -412,33 +418,7 @@ def engine_record(engine_family, version):
     return held[max(older) if older else min(held)]
 
 
-def counted_twice(tp, ep, per_node):
-    """Say whether a tensor parallelism is the expert parallelism counted twice.
-
-    Some sources multiply the two, though the cards that share a layer share its experts:
-    the label is then the square, on more cards than a node has.
-
-    Parameters
-    ----------
-    tp, ep : int
-        As a source labels them [-].
-    per_node : int
-        Cards of a node [-].
-
-    Returns
-    -------
-    bool
-        True when `ep` cards are meant for both [-].
-
-    Examples
-    --------
-    >>> counted_twice(64, 8, 8), counted_twice(4, 2, 8)
-    (True, False)
-    """
-    return ep > 1 and tp == ep * ep and tp > per_node
-
-
-def _split(spelled, model, gpu, cards):
+def _split(spelled, model, cards):
     """Work out tp, pp, ep and data-parallel attention where a row is silent or odd."""
     pp = spelled.pp or 1
     tp = spelled.tp or max(cards // pp, 1)
@@ -447,9 +427,6 @@ def _split(spelled, model, gpu, cards):
         # one card a replica of attention: the layer is spread over those that share experts
         tp = ep if ep > 1 else spelled.dp_attention
         note = f"tp 1 beside data-parallel attention: {tp} cards taken"
-    if counted_twice(tp, ep, gpu.max_per_node):
-        note = f"tp {tp} and ep {ep} on nodes of {gpu.max_per_node}: {ep} cards taken for both"
-        tp = ep
     if not model.experts or tp % ep or ep > model.experts:
         ep = 1
     if model.heads and model.heads % tp:
@@ -463,7 +440,7 @@ SMALLEST = (("fp4", "nvfp4"), ("fp8", "fp8"))  # what a card computes in, and a 
 
 
 def _smallest(weights, gpu):
-    """The format of a record whose source names none: the smallest the card computes in."""
+    """The format behind a maximum that names none: the smallest the card computes in."""
     name = next((f for dtype, f in SMALLEST if dtype in gpu.flop_s), weights.name)
     width = {n: catalog.format(n).bytes_per_element for n in (name, weights.name)}
     if not weights.assumed or width[name] >= width[weights.name]:
@@ -472,7 +449,7 @@ def _smallest(weights, gpu):
 
 
 def _fewest(model, weights, gpu, cards):
-    """Cards a copy in a record whose source names no split: half of their memory holds it."""
+    """Cards a copy behind a maximum that names no split: half of their memory holds it."""
     weight_bytes = model.params * catalog.format(weights).bytes_per_element
     for tp in range(1, cards):
         whole = not cards % tp and not model.heads % tp
@@ -517,20 +494,21 @@ def _meaning(spelled, engine_family):
     model = catalog.model(name)
     weights = weight_format(spelled.weights, spelled.model, model.native_format)
     _must(weights.name, "weights", spelled.weights, "formats")
-    chip, copies = catalog.gpu(gpu.name), 1
+    chip, copies = catalog.gpu(gpu.name), spelled.copies or 1
     cards = spelled.num_gpus or count_of(spelled.gpu)[0] or 1
+    left_open = spelled.left_open
     if spelled.greatest:
         weights = _smallest(weights, chip)
-    if spelled.greatest and not any((spelled.tp, spelled.pp, spelled.ep, spelled.dp_attention)):
+    stated = (spelled.tp, spelled.pp, spelled.ep, spelled.dp_attention, spelled.copies)
+    if spelled.greatest and not any(stated):
         spelled = spelled._replace(tp=_fewest(model, weights.name, chip, cards))
         copies = cards // spelled.tp
+        if copies > 1:
+            text = f"split of {cards} cards not stated: {copies} copies of {spelled.tp} taken"
+            left_open += (text,)
     kv = kv_format(spelled.kv, weights.name)
     _must(kv.name, "kv", spelled.kv, "formats")
-    shape, split = _split(spelled, model, chip, cards)
-    if copies > 1:
-        split = Found(
-            "", f"split of {cards} cards not stated: {copies} copies of {spelled.tp} taken"
-        )
+    shape, split = _split(spelled, model, max(cards // copies, 1))
     made = catalog.deployment(
         model=name,
         gpu=gpu.name,
@@ -544,7 +522,7 @@ def _meaning(spelled, engine_family):
     return Meant(
         made,
         engine_family,
-        tuple(f.assumed for f in told if not f.minor),
+        tuple(f.assumed for f in told if not f.minor) + left_open,
         tuple(f.assumed for f in told if f.minor),
         copies=copies,
     )

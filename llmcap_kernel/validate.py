@@ -9,7 +9,6 @@ import contextlib
 import csv
 import json
 import math
-import re
 import statistics
 from collections import Counter
 from dataclasses import dataclass, field
@@ -66,7 +65,8 @@ FILLABLE = (
 )
 # Rates that a source may give as the most of all, at a concurrency it does not say.
 GREATEST = ("output_tok_s_total", "output_tok_s_per_gpu", "total_tok_s")
-CARDS = ("num_gpus", "tp", "pp", "ep", "dp_attention")
+LEFT_OPEN = 8  # things filled in that are reported of one row
+CARDS = ("num_gpus", "tp", "pp", "ep", "dp_attention", "copies")
 # The columns that say which deployment it is.
 SPELLED = (
     *("model", "model_type", "model_n_params", "layers_on_card", "gpu", "engine"),
@@ -339,15 +339,10 @@ def measurement(line, fill=None):
         raise BadInput("metric", f"metric {shown(metric)} is not one that is predicted")
     value = _value(fields, metric)
     spelled = _spelled_of(fields)
-    users = _concurrency(fields, spelled)
+    users = _count(fields, "concurrency", 0, 1e7, "requests") or None
     if users is None and metric in GREATEST:
         spelled = spelled._replace(greatest=True)
     prompt, answer = _lengths(fields)
-    cached = _count(fields, "cached_tokens", 0, MAX_TOKENS, "tokens") or 0
-    if metric == "prefill_tok_s" and prompt and not cached:
-        held = re.search(r"\bat context depth (\d{1,7})\b", _notes(fields))
-        cached = int(held.group(1)) if held else 0
-        prompt += cached
     load = Load(
         metric=metric,
         regime=_text(fields, "regime").strip(),
@@ -355,7 +350,7 @@ def measurement(line, fill=None):
         output_tokens=answer,
         concurrency=users,
         context_tokens=_count(fields, "max_model_len", 1, MAX_TOKENS, "tokens"),
-        cached_tokens=cached,
+        cached_tokens=_count(fields, "cached_tokens", 0, MAX_TOKENS, "tokens") or 0,
     )
     return Measurement(line.where, value, spelled, load)
 
@@ -393,40 +388,27 @@ def _value(fields, metric):
     return value
 
 
-def _concurrency(fields, spelled):
-    asked = _count(fields, "concurrency", 0, 1e7, "requests") or None
-    if spelled.dp_attention > 1:
-        # some sources write the share of one attention replica and keep the whole in the notes
-        said = re.search(r"\bconcurrency=(\d{1,7})\b", _notes(fields))
-        asked = max(asked or 1, int(said.group(1))) if said else asked
-    return asked
-
-
-def _notes(fields):
-    notes = fields.get("notes")
-    return notes[:4000] if isinstance(notes, str) else ""
+def _left_open(fields):
+    """What a row's own column says was filled in where its source is silent."""
+    text = fields.get("assumed")
+    items = text[:4000].split(";") if isinstance(text, str) else ()
+    return tuple(printable(item.strip(), 80) for item in items if item.strip())[:LEFT_OPEN]
 
 
 def _spelled_of(fields):
     """The deployment in the row's spelling; rows of one deployment share the work."""
-    notes, told = _notes(fields), {}
-    if "gmu" in notes or "gpu_memory" in notes:
-        said = re.search(r"\b(?:gmu|gpu_memory_utilization)[ =](0?\.\d{1,4}|1\.0)\b", notes)
-        told["fraction_in_notes"] = said.group(1) if said else ""
-    if "kvfp8" in notes:
-        told["kv_in_notes"] = "fp8"
     cells = tuple((c, fields[c]) for c in SPELLED if fields.get(c) not in (None, ""))
     try:
-        return _spelled(cells + tuple(told.items()))
+        spelled = _spelled(cells)
     except TypeError:  # a list or a table where a name should stand
-        return _spelled.__wrapped__(cells + tuple(told.items()))
+        spelled = _spelled.__wrapped__(cells)
+    left_open = _left_open(fields)
+    return spelled._replace(left_open=left_open) if left_open else spelled
 
 
 @lru_cache(maxsize=16_384)
 def _spelled(cells):
     fields = dict(cells)
-    fraction = _number(fields, "memory_fraction", 0.05, 1)
-    kv = _text(fields, "kv_dtype")
     split: dict = {name: _count(fields, name, 0, 4096) or 0 for name in CARDS}
     return spellings.Spelled(
         model=_model(fields),
@@ -434,8 +416,8 @@ def _spelled(cells):
         engine=_text(fields, "engine"),
         version=_text(fields, "engine_version"),
         weights=_text(fields, "weight_dtype"),
-        kv=fields.get("kv_in_notes", kv) if kv in ("", "auto") else kv,
-        memory_fraction=fraction or float(fields.get("fraction_in_notes") or 0),
+        kv=_text(fields, "kv_dtype"),
+        memory_fraction=_number(fields, "memory_fraction", 0.05, 1) or 0.0,
         **split,
     )
 

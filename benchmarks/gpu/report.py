@@ -11,9 +11,9 @@ from llmcap_kernel.refuse import BadInput
 # The columns of benchmarks/measured.csv, in its order.
 COLUMNS = (
     *("id", "source_id", "source", "date", "model", "engine", "engine_version", "gpu", "num_gpus"),
-    *("tp", "pp", "ep", "dp_attention", "weight_dtype", "kv_dtype", "concurrency"),
-    *("input_tokens", "output_tokens", "memory_fraction", "max_model_len", "metric", "value"),
-    *("unit", "regime", "notes"),
+    *("tp", "pp", "ep", "dp_attention", "copies", "weight_dtype", "kv_dtype", "concurrency"),
+    *("input_tokens", "output_tokens", "cached_tokens", "memory_fraction", "max_model_len"),
+    *("metric", "value", "unit", "regime", "doubt", "assumed", "stated", "notes"),
 )
 ENGINE = "pytorch-kernels"
 NAMES = {
