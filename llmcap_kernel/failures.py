@@ -20,8 +20,6 @@ MOE_SMALL_BATCH = 8  # requests in flight up to which few experts are shared
 LONG_CONTEXT_TOKENS = 32_000
 PREFILL = ("prefill", "prefill_serving")
 TIMES = ("itl_ms", "ttft_ms", "e2e_latency_s")
-# How the names of cards begin that stand on desks and not in servers.
-DESK = ("rtx-", "rx-", "radeon-", "apple-", "ryzen-", "gb10")
 WINDOW_METRICS = ("kv_cache_tokens", "max_concurrency_at_max_model_len")
 NO_WORSE = 1.25  # times the median error of its like, up to which a mode is called small
 FEWEST = 3  # rows a source needs to be named
@@ -63,8 +61,7 @@ class Case(NamedTuple):
     @property
     def is_llama_cpp(self):
         """Whether GGUF weights or llama.cpp are in play [-]."""
-        gguf = self.deployment.weights.name.startswith("gguf-")
-        return gguf or self.family == "llama.cpp"
+        return self.deployment.weights.gguf or self.family == "llama.cpp"
 
     def attends(self, *kinds):
         """Say whether the model has attention of some kind.
@@ -119,11 +116,11 @@ def _long_context(case):
 
 
 def _apple_silicon(case):
-    return case.deployment.gpu.name.startswith("apple-")
+    return case.deployment.gpu.family == "apple"
 
 
 def _gguf_data_centre(case):
-    return case.is_llama_cpp and not case.deployment.gpu.name.startswith(DESK)
+    return case.is_llama_cpp and case.deployment.gpu.place == "server"
 
 
 def _first_token_under_load(case):
@@ -152,12 +149,12 @@ def _python_engine(case):
 
 
 def _gguf_16_bit_prompt(case):
-    wide = case.deployment.weights.name in ("gguf-f16", "fp16", "bf16")
+    wide = case.deployment.weights.element_bits == 16
     return case.regime == "prefill" and case.family == "llama.cpp" and wide
 
 
 def _gb10(case):
-    return case.deployment.gpu.name == "gb10"
+    return case.deployment.gpu.rates_doubted
 
 
 def _trtllm_blackwell(case):

@@ -308,8 +308,8 @@ def _base_bytes(model, weights):
 def _padding(tensor, weights, model, tp):
     """Growth of an expert's matrix whose sides its kernel pads.
 
-    gpt-oss pads one side (2 880 to 3 072) in the logs of a single card, rows m07898 and
-    m07899 of the measured set, and both once it is split, row m07786.
+    gpt-oss pads one side (2 880 to 3 072) in vLLM's start-up logs of a single card, and both
+    once it is split.
     """
     to = weights.pad_to
     if not to or tensor.role != "expert":

@@ -31,6 +31,7 @@ COMPUTE = (
     *("fp64", "fp32", "tf32", "bf16", "fp16", "fp16-acc16"),
     *("fp8", "fp6", "int8", "fp4", "int4"),
 )
+PLACES = ("server", "desk")
 MAX_TOKENS = 100_000_000
 MAX_GPUS = 4096
 
@@ -366,6 +367,9 @@ class Gpu:
     vendor, family, form : str
         Maker, chip generation (with "-graphics" where its graphics chips stand
         beside others for data centres), and how it is built [-].
+    place : str
+        Where it stands: "server" for a card of data centres, "desk" for one of
+        workstations, personal computers and laptops [-].
     memory_sold_bytes : float
         Memory on the label [bytes].
     memory_visible_bytes : float
@@ -391,6 +395,8 @@ class Gpu:
         is shared with the host [-].
     unified_memory : bool
         Whether the host's memory is the card's [-].
+    rates_doubted : bool
+        Whether its FLOP/s are a guess that users do not reach [-].
     usd_h : float
         Rent of one card for an hour, the catalogue's reference price; 0 when
         none is known [USD/h].
@@ -417,7 +423,9 @@ class Gpu:
     host_bandwidth_bytes_s: float = 32e9
     power_w: float = 0.0
     memory_usable_share: float = 1.0
+    place: str = "server"
     unified_memory: bool = False
+    rates_doubted: bool = False
     usd_h: float = 0.0
 
     def __post_init__(self):
@@ -431,6 +439,8 @@ class Gpu:
             number(name, getattr(self, name), 1e6, 1e15, "bytes/s")
         number("power_w", self.power_w, 0, 1e5, "W")
         number("memory_usable_share", self.memory_usable_share, 0.01, 1)
+        one_of("place", self.place, PLACES)
+        yes_or_no("rates_doubted", self.rates_doubted)
         number("usd_h", self.usd_h, 0, 1e5, "USD/h")
         if not isinstance(self.flop_s, Mapping) or not self.flop_s:
             raise BadInput(
@@ -479,6 +489,8 @@ class Format:
     pad_to : int
         Kernels of this format pad the sides of an expert's matrices to a
         multiple of this; 0 for none [elements].
+    gguf : bool
+        Whether it is one of llama.cpp's own, as its GGUF files have them [-].
 
     Raises
     ------
@@ -500,6 +512,7 @@ class Format:
     compute: tuple = ("bf16",)
     kv: bool = False
     pad_to: int = 0
+    gguf: bool = False
 
     def __post_init__(self):
         _text("Format", name=self.name, title=self.title)
@@ -507,6 +520,7 @@ class Format:
         number("scale_bits", self.scale_bits, 0, 1024, "bits")
         number("group", self.group, 0, 1_000_000, whole=True)
         number("pad_to", self.pad_to, 0, 65_536, "elements", whole=True)
+        yes_or_no("gguf", self.gguf)
         for role in self.covers:
             one_of("covers", role, ROLES)
 

@@ -267,7 +267,10 @@ def format(name):
     """
     name = _name("formats", "format", name)
     fields = _plain(table("formats")["formats"][name])
-    keep = ("title", "element_bits", "scale_bits", "group", "covers", "compute", "kv", "pad_to")
+    keep = (
+        *("title", "element_bits", "scale_bits", "group", "covers", "compute", "kv", "pad_to"),
+        "gguf",
+    )
     fields = {k: fields[k] for k in keep if k in fields}
     for listed in ("covers", "compute"):
         fields[listed] = tuple(fields.get(listed, ()))
