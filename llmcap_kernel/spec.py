@@ -541,6 +541,8 @@ class Engine:
         Its id in the catalogue, version included [-].
     title : str
         Its name in words [-].
+    family : str
+        Its name without the version, as efficiencies are fitted by [-].
     memory_fraction : float
         Share of the card it allows itself by default [-].
     fraction_of : str
@@ -579,6 +581,7 @@ class Engine:
 
     name: str
     title: str
+    family: str
     memory_fraction: float = 0.9
     fraction_of: str = "total"
     block_tokens: int = 16
@@ -594,13 +597,8 @@ class Engine:
     graph_bytes: float = 0.0
     graph_bytes_per_layer: float = 0.0
 
-    @property
-    def family(self):
-        """Its name without the version, as efficiencies are fitted by [-]."""
-        return self.name.rsplit("-", 1)[0]
-
     def __post_init__(self):
-        _text("Engine", name=self.name, title=self.title)
+        _text("Engine", name=self.name, title=self.title, family=self.family)
         number("memory_fraction", self.memory_fraction, 0.05, 1)
         one_of("fraction_of", self.fraction_of, ("total", "free"))
         number("block_tokens", self.block_tokens, 1, 4096, "tokens", whole=True)

@@ -303,9 +303,9 @@ def engine(name=DEFAULT_ENGINE):
     """
     name = _name("engines", "engine", name)
     fields = _plain(table("engines")["engines"][name])
+    fields.pop("aliases", None)
     title = f"{fields.pop('name')} {fields.pop('version')}".strip()
-    known = Engine.__dataclass_fields__
-    return Engine(name=name, title=title, **{k: v for k, v in fields.items() if k in known})
+    return Engine(name=name, title=title, **fields)
 
 
 def provenance(kind, name, field):

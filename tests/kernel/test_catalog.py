@@ -87,3 +87,9 @@ def test_doubted_rates_are_those_that_no_data_sheet_prints():
     doubted = [name for name in catalog.gpus() if catalog.gpu(name).rates_doubted]
     kinds = {catalog.provenance("gpus", name, "flop_s.bf16")["kind"] for name in doubted}
     assert doubted == ["gb10"] and kinds == {"derived"}
+
+
+def test_an_engine_has_no_field_that_nobody_reads():
+    apart = {"name", "version", "aliases"}  # its title, and how it is looked up
+    for name, record in catalog.table("engines")["engines"].items():
+        assert set(record) - apart <= set(vars(catalog.engine(name)))
