@@ -97,7 +97,7 @@ def measured_rows():
         return ()
     held = json.loads(UNDERSTOOD.read_text("utf-8")) if UNDERSTOOD.exists() else {}
     rows = _unpacked(held) if held.get("of") == _stamp() else validate.understood(MEASURED)
-    return validate.answered(rows, PREDICTED)
+    return validate.join_predictions(rows, PREDICTED)
 
 
 def _stamp():

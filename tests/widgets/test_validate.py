@@ -263,7 +263,7 @@ def test_kept_predictions_are_joined_and_none_is_computed(tmp_path, monkeypatch)
         raise AssertionError("a prediction was computed")
 
     monkeypatch.setattr(validate.calibration, "estimate", no)
-    made = validate.kept(page.MEASURED, path)
+    made = validate.read_predictions(page.MEASURED, path)
     assert [(r.id, r.metric, r.measured, r.failure_modes) for r in made] == [
         (r.id, r.metric, r.measured, r.failure_modes) for r in rows
     ]
@@ -284,7 +284,7 @@ def test_a_broken_file_of_predictions_is_one_sentence(tmp_path):
     path = tmp_path / "predicted.csv"
     path.write_text("id,predicted\nm1,many\n")
     with pytest.raises(BadInput, match="cannot be read"):
-        validate.answered((), path)
+        validate.join_predictions((), path)
 
 
 # a file of the reader's own
