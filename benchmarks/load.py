@@ -45,11 +45,11 @@ class Reader:
     Parameters
     ----------
     site : str
-        Address of the server, with the path of its proxy [-].
+        Address of the server, with the path of its proxy.
     name : str
-        The app [-].
+        The app.
     query : str
-        Inputs as the address spells them [-].
+        Inputs as the address spells them.
     """
 
     def __init__(self, site, name, query=""):

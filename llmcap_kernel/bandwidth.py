@@ -29,7 +29,7 @@ def all_reduce_s(*, message_bytes, cards, link_bandwidth_bytes_s, latency_s=0.0)
     message_bytes : float or array
         What each card holds and all shall sum [bytes].
     cards : float or array
-        Cards that take part [-].
+        Cards that take part.
     link_bandwidth_bytes_s : float or array
         One way, per card [bytes/s].
     latency_s : float or array
@@ -64,7 +64,7 @@ def all_to_all_s(*, message_bytes, cards, link_bandwidth_bytes_s, latency_s=0.0)
     message_bytes : float or array
         What each card sends in all, its own share included [bytes].
     cards : float or array
-        Cards that take part [-].
+        Cards that take part.
     link_bandwidth_bytes_s : float or array
         One way, per card [bytes/s].
     latency_s : float or array
@@ -94,9 +94,9 @@ def compute_dtype(gpu, number_format):
     Parameters
     ----------
     gpu : Gpu
-        The card [-].
+        The card.
     number_format : Format
-        The stored format; its `compute` list is tried in order [-].
+        The stored format; its `compute` list is tried in order.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def link_bandwidth_bytes_s(deployment):
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
 
     Returns
     -------
@@ -151,15 +151,15 @@ class Exchange:
     Attributes
     ----------
     kind : str
-        "all-reduce", "all-to-all" or "stage hand-on" [-].
+        "all-reduce", "all-to-all" or "stage hand-on".
     count : float or array
-        How many the pass runs [-].
+        How many the pass runs.
     message_bytes : float or array
         What each card sends in one [bytes].
     wire_s : float or array
         One collective's message at the link's full rate [s].
     cards : float or array
-        Cards that take part [-].
+        Cards that take part.
     """
 
     kind: str
@@ -197,16 +197,16 @@ def exchanges(deployment, tokens, times=1.0):
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     tokens : float or array
         Tokens in the pass [tokens].
     times : float or array
-        How often the pass runs [-].
+        How often the pass runs.
 
     Returns
     -------
     tuple of Exchange
-        All-reduce, all-to-all and hand-on; what does not happen counts 0 [-].
+        All-reduce, all-to-all and hand-on; what does not happen counts 0.
 
     References
     ----------
@@ -267,21 +267,21 @@ class Work:
     host_read_s : float or array
         Bringing weights kept in the host's memory [s].
     exchanges : tuple of Exchange
-        Collectives between cards [-].
+        Collectives between cards.
     layers, steps, scheduled : float or array
-        How often the fixed time of each is spent [-].
+        How often the fixed time of each is spent.
     looped : float or array
-        1 where a library's loop runs the steps, and not a server [-].
+        1 where a library's loop runs the steps, and not a server.
     routed_layers : float or array
-        The same for layers with experts, each weighed by its routing [-].
+        The same for layers with experts, each weighed by its routing.
     unpacked : float or array
-        1 where weights are unpacked before they are multiplied [-].
+        1 where weights are unpacked before they are multiplied.
     without_link : float or array
-        1 where the cards have no link of their own [-].
+        1 where the cards have no link of their own.
     draft : Work or None
-        One guess of a draft model [-].
+        One guess of a draft model.
     guesses : float
-        How many of them precede a step [-].
+        How many of them precede a step.
     weight_bytes, kv_bytes : float or array
         What one card reads in the pass [bytes].
     flops : float or array
@@ -294,7 +294,7 @@ class Work:
         Prompt tokens that ride along [tokens].
     share : float or array
         Part of its time for which it keeps the cards from others: below 1
-        where the stages of a pipeline stay full [-].
+        where the stages of a pipeline stay full.
     """
 
     dense_math_s: float
@@ -335,7 +335,7 @@ class Work:
         Parameters
         ----------
         efficiency : Efficiency
-            Shares and latencies in force [-].
+            Shares and latencies in force.
 
         Returns
         -------
@@ -377,11 +377,11 @@ class Step(Explained):
     work : Work
         What the pass asks of each card [s].
     efficiency : Efficiency
-        What it was timed with [-].
+        What it was timed with.
     deployment : Deployment
-        What it runs on; None of a stack of passes [-].
+        What it runs on; None of a stack of passes.
     what : str
-        "decode step", "prefill" or "mixed step" [-].
+        "decode step", "prefill" or "mixed step".
     dense_s, expert_s, attention_s : float or array
         Dense weights, routed experts, and attention over the cache [s].
     communication_s : float or array
@@ -602,13 +602,13 @@ def draft_deployment(deployment):
     Parameters
     ----------
     deployment : Deployment
-        A deployment whose speculation names a draft model [-].
+        A deployment whose speculation names a draft model.
 
     Returns
     -------
     Deployment
         The draft, split as the target is where its heads allow it, else whole
-        on every card [-].
+        on every card.
 
     Examples
     --------
@@ -641,7 +641,7 @@ def tokens_per_step(*, accept, tokens):
     Parameters
     ----------
     accept : float or array
-        Probability that a guess is accepted [-].
+        Probability that a guess is accepted.
     tokens : float or array
         Tokens guessed ahead [tokens].
 
@@ -668,14 +668,14 @@ def decode_step(deployment, *, context_tokens, concurrency=1, efficiency=CEILING
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     context_tokens : float or array
         Tokens each sequence holds [tokens].
     concurrency : float or array
         Sequences in flight; a pipeline cuts them into `pp` micro-batches that
-        fill its stages, so one pass carries `concurrency / pp` [-].
+        fill its stages, so one pass carries `concurrency / pp`.
     efficiency : Efficiency
-        Shares and latencies in force; the ceiling when left out [-].
+        Shares and latencies in force; the ceiling when left out.
 
     Returns
     -------
@@ -706,14 +706,14 @@ def decode_work(deployment, *, context_tokens, concurrency=1, server=True):
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     context_tokens : float or array
         Tokens each sequence holds [tokens].
     concurrency : float or array
-        Sequences in flight, as `decode_step` takes them [-].
+        Sequences in flight, as `decode_step` takes them.
     server : bool
         Whether a server streams the tokens to clients, or a library's loop keeps
-        them [-].
+        them.
 
     Returns
     -------
@@ -767,13 +767,13 @@ def prefill(deployment, *, input_tokens, cached_tokens=0, efficiency=CEILING):
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     input_tokens : float or array
         Tokens of the prompt [tokens].
     cached_tokens : float or array
         Leading tokens a prefix cache holds already [tokens].
     efficiency : Efficiency
-        Shares and latencies in force; the ceiling when left out [-].
+        Shares and latencies in force; the ceiling when left out.
 
     Returns
     -------
@@ -801,13 +801,13 @@ def prefill_work(deployment, *, input_tokens, cached_tokens=0, prompts=1):
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     input_tokens : float or array
         Tokens of the prompt [tokens].
     cached_tokens : float or array
         Leading tokens a prefix cache holds already [tokens].
     prompts : float or array
-        Prompts of that length that share the chunks [-].
+        Prompts of that length that share the chunks.
 
     Returns
     -------
@@ -869,15 +869,15 @@ def mixed_step(deployment, *, context_tokens, concurrency, prefill_tokens, effic
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     context_tokens : float or array
         Tokens each decoding sequence holds [tokens].
     concurrency : float or array
-        Sequences decoding [-].
+        Sequences decoding.
     prefill_tokens : float or array
         Prompt tokens waiting [tokens].
     efficiency : Efficiency
-        Shares and latencies in force; the ceiling when left out [-].
+        Shares and latencies in force; the ceiling when left out.
 
     Returns
     -------

@@ -58,7 +58,7 @@ def max_sequences(*, kv_pool_bytes, kv_bytes_per_sequence):
     Returns
     -------
     int or array
-        `floor(pool / sequence)`, never below 0 [-].
+        `floor(pool / sequence)`, never below 0.
 
     Examples
     --------
@@ -79,9 +79,9 @@ def activation_bytes(model, engine):
     Parameters
     ----------
     model : Model
-        The model [-].
+        The model.
     engine : Engine
-        The engine with its coefficients [-].
+        The engine with its coefficients.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def usable_bytes(gpu):
     Parameters
     ----------
     gpu : Gpu
-        The card [-].
+        The card.
 
     Returns
     -------
@@ -142,7 +142,7 @@ class Ledger(Explained):
     prefix_bytes : float
         Cache of a prefix that all sequences share, held once [bytes].
     hit_share : float
-        Share of the sequences that find it [-].
+        Share of the sequences that find it.
     kv_pool_bytes : float
         What is left for the cache; negative when nothing is [bytes].
     kv_bytes_per_token, kv_bytes_per_sequence : float
@@ -151,9 +151,9 @@ class Ledger(Explained):
     kv_pool_tokens : int
         Tokens the cache holds over all sequences of this length [tokens].
     max_concurrent : int
-        Sequences of this length the deployment holds [-].
+        Sequences of this length the deployment holds.
     context_tokens, concurrency : int
-        What was asked for [-].
+        What was asked for.
     """
 
     deployment: Deployment
@@ -206,12 +206,12 @@ class Ledger(Explained):
 
     @property
     def starts(self):
-        """Whether the engine starts: room for at least one such sequence [-]."""
+        """Whether the engine starts: room for at least one such sequence."""
         return self.max_concurrent >= 1
 
     @property
     def fits(self):
-        """Whether all the sequences asked for have room [-]."""
+        """Whether all the sequences asked for have room."""
         return self.max_concurrent >= self.concurrency
 
     @property
@@ -309,7 +309,7 @@ def extra_bytes(deployment):
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
 
     Returns
     -------
@@ -340,16 +340,16 @@ def ledger(deployment, *, context_tokens, concurrency=1, shared_prefix_tokens=0,
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     context_tokens : int
         Tokens every sequence may reach [tokens].
     concurrency : int
-        Sequences wanted at once [-].
+        Sequences wanted at once.
     shared_prefix_tokens : int
         Leading tokens all sequences share: a prefix cache holds their whole
         pages once [tokens].
     hit_share : float
-        Share of the sequences that find them; the others keep a copy [-].
+        Share of the sequences that find them; the others keep a copy.
 
     Returns
     -------
@@ -441,7 +441,7 @@ def prefix_bytes(deployment, shared_prefix_tokens):
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     shared_prefix_tokens : int
         Tokens shared; only whole pages of them can be [tokens].
 
@@ -470,9 +470,9 @@ def workload_ledger(deployment, workload):
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     workload : Workload
-        What the users do [-].
+        What the users do.
 
     Returns
     -------
@@ -504,7 +504,7 @@ def kv_sequence_bytes(deployment, context_tokens):
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     context_tokens : float or array
         Tokens of the sequence [tokens].
 
@@ -590,14 +590,14 @@ def cliff(deployment, contexts):
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     contexts : iterable of int
         Lengths to try [tokens].
 
     Returns
     -------
     tuple of (int, int, float)
-        Length, whole sequences, and the uncut hyperbola [-].
+        Length, whole sequences, and the uncut hyperbola.
 
     Raises
     ------

@@ -1,49 +1,50 @@
 """Where the model is known to be weak: rules that fire before anything is measured.
 
-A failure mode is a rule on the deployment and its load, nothing else, so it can be told beside
-a prediction. How much it matters is no opinion: `evidence` counts the measured rows on which a
-rule fires and says how far off they were, beside the rows of the same regimes on which it does
-not. A mode that was feared and turned out small stays in the table, with that verdict. Rows of
-`benchmarks/measured.csv` whose source leaves a doubt are named by `DOUBTS`, apart from the
-modes: there the row may be wrong, not the law.
+A failure mode is a rule on the deployment and its load, nothing else, so it can be shown beside
+a prediction. How much a mode matters is counted, not guessed: `evidence` compares the error of
+the measured rows on which a rule fires with that of the rows of the same regimes on which it does
+not. A mode that turns out small stays in the table, with that verdict. `DOUBTS` are separate from
+the modes: there the measured row may be wrong, and not the law. The column `doubt` of a row names
+the doubts about it.
 """
 
 import math
 import statistics
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import capacity, catalog, spellings
+from . import capacity
 from .spec import Deployment
+
+if TYPE_CHECKING:
+    from .validate import Row
 
 MOE_SMALL_BATCH = 8  # requests in flight up to which few experts are shared
 LONG_CONTEXT_TOKENS = 32_000
 PREFILL = ("prefill", "prefill_serving")
 TIMES = ("itl_ms", "ttft_ms", "e2e_latency_s")
-# How the names of cards begin that stand on desks and not in servers.
-DESK = ("rtx-", "rx-", "radeon-", "apple-", "ryzen-", "gb10")
 WINDOW_METRICS = ("kv_cache_tokens", "max_concurrency_at_max_model_len")
 NO_WORSE = 1.25  # times the median error of its like, up to which a mode is called small
 FEWEST = 3  # rows a source needs to be named
 
 
 class Case(NamedTuple):
-    """What a rule may look at: a deployment and its load, before any measurement.
+    """The input of a rule: a deployment and its load, known before anything is measured.
 
     Attributes
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     family : str
-        The engine's family [-].
+        The engine's family.
     metric, regime : str
-        What is asked for, and in which regime [-].
+        The predicted quantity, and its regime.
     input_tokens, output_tokens : int or None
         Tokens of a request; None where a source is silent [tokens].
     concurrency : int or None
-        Requests in flight; None for as many as memory allows [-].
+        Requests in flight; None for as many as memory allows.
     assumed : tuple of str
-        What was taken for what a source leaves open [-].
+        The assumptions made where a source leaves something open.
     """
 
     deployment: Deployment
@@ -53,31 +54,30 @@ class Case(NamedTuple):
     input_tokens: int | None
     output_tokens: int | None
     concurrency: int | None
-    assumed: tuple = ()
+    assumed: tuple[str, ...] = ()
 
     @property
-    def decodes(self):
-        """Whether tokens are generated, and not only read or stored [-]."""
+    def decodes(self) -> bool:
+        """Whether tokens are generated, and not only read or stored."""
         return self.regime not in (*PREFILL, "capacity")
 
     @property
-    def is_llama_cpp(self):
-        """Whether GGUF weights or llama.cpp are in play [-]."""
-        gguf = self.deployment.weights.name.startswith("gguf-")
-        return gguf or self.family == "llama.cpp"
+    def is_llama_cpp(self) -> bool:
+        """Whether the weights are GGUF or the engine is llama.cpp."""
+        return self.deployment.weights.gguf or self.family == "llama.cpp"
 
-    def attends(self, *kinds):
-        """Say whether the model has attention of some kind.
+    def attends(self, *kinds: str) -> bool:
+        """Check whether the model has attention of some kind.
 
         Parameters
         ----------
         *kinds : str
-            Of `spec.ATTENTION_KINDS` [-].
+            Names of `spec.ATTENTION_KINDS`.
 
         Returns
         -------
         bool
-            True when it has a layer of one of them [-].
+            True when at least one layer has one of these kinds.
         """
         return any(a.kind in kinds for a in self.deployment.model.attention)
 
@@ -88,83 +88,83 @@ class Mode(NamedTuple):
     Attributes
     ----------
     name, title : str
-        What it is called in data, and where people read [-].
+        Its identifier in data, and its heading for readers.
     wrong, advice : str
-        What goes wrong, and what to do about it [-].
+        What goes wrong, and what to do about it.
     rule : callable
-        Says whether it holds, given a `Case` [-].
+        Takes a `Case` and returns whether the mode applies.
     """
 
     name: str
     title: str
     wrong: str
     advice: str
-    rule: Callable
+    rule: Callable[[Case], bool]
 
 
-def _moe_small_batch(case):
+def _moe_small_batch(case: Case) -> bool:
     few = case.concurrency is not None and case.concurrency <= MOE_SMALL_BATCH
     return bool(case.deployment.model.experts) and case.decodes and few
 
 
-def _underspecified(case):
+def _underspecified(case: Case) -> bool:
     no_answer = case.output_tokens is None or case.concurrency is None
     open_load = case.input_tokens is None or (case.decodes and no_answer)
     return bool(case.assumed) or (case.regime != "capacity" and open_load)
 
 
-def _long_context(case):
+def _long_context(case: Case) -> bool:
     tokens = (case.input_tokens or 0) + (case.output_tokens or 0)
     return tokens > LONG_CONTEXT_TOKENS or case.regime == "long_context"
 
 
-def _apple_silicon(case):
-    return case.deployment.gpu.name.startswith("apple-")
+def _apple_silicon(case: Case) -> bool:
+    return case.deployment.gpu.family == "apple"
 
 
-def _gguf_data_centre(case):
-    return case.is_llama_cpp and not case.deployment.gpu.name.startswith(DESK)
+def _gguf_data_centre(case: Case) -> bool:
+    return case.is_llama_cpp and case.deployment.gpu.place == "server"
 
 
-def _first_token_under_load(case):
+def _first_token_under_load(case: Case) -> bool:
     return case.regime == "prefill_serving" and case.concurrency != 1
 
 
-def _cache_full(case):
+def _cache_full(case: Case) -> bool:
     tokens = (case.input_tokens or 0) + (case.output_tokens or 0)
     if not case.concurrency or case.concurrency == 1 or case.regime == "capacity":
         return False
     return 0 < capacity.max_concurrent(case.deployment, max(tokens, 1)) < case.concurrency
 
 
-def _new_attention(case):
+def _new_attention(case: Case) -> bool:
     return case.regime != "capacity" and case.attends("linear", "sparse")
 
 
-def _moe_vllm(case):
+def _moe_vllm(case: Case) -> bool:
     d = case.deployment
     return case.family == "vllm" and bool(d.model.experts) and d.num_gpus > 1 and case.decodes
 
 
-def _python_engine(case):
+def _python_engine(case: Case) -> bool:
     return case.family == "transformers"
 
 
-def _gguf_16_bit_prompt(case):
-    wide = case.deployment.weights.name in ("gguf-f16", "fp16", "bf16")
+def _gguf_16_bit_prompt(case: Case) -> bool:
+    wide = case.deployment.weights.element_bits == 16
     return case.regime == "prefill" and case.family == "llama.cpp" and wide
 
 
-def _gb10(case):
-    return case.deployment.gpu.name == "gb10"
+def _gb10(case: Case) -> bool:
+    return case.deployment.gpu.rates_doubted
 
 
-def _trtllm_blackwell(case):
+def _trtllm_blackwell(case: Case) -> bool:
     fresh = case.deployment.gpu.family == "blackwell"
     return case.family == "trtllm" and fresh and case.decodes
 
 
-def _window_cache(case):
+def _window_cache(case: Case) -> bool:
     return case.metric in WINDOW_METRICS and case.attends("window")
 
 
@@ -286,53 +286,61 @@ MODES = (
 FAILURE_MODES = tuple(mode.name for mode in MODES)
 
 
-def mode(name):
+def mode(name: str) -> Mode:
     """Find a failure mode by its name.
 
     Parameters
     ----------
     name : str
-        One of `FAILURE_MODES` [-].
+        One of `FAILURE_MODES`.
 
     Returns
     -------
     Mode
-        The mode [-].
+        The mode.
 
     Examples
     --------
     >>> mode("apple-silicon").title
     'Apple Silicon'
     """
-    return next(one for one in MODES if one.name == name)
+    return next(known for known in MODES if known.name == name)
 
 
 def failure_modes(
-    deployment, family, input_tokens, output_tokens, concurrency, regime, *, metric="", assumed=()
-):
-    """Name where the model is known to be weak, before anything is measured.
+    deployment: Deployment,
+    family: str,
+    input_tokens: int | None,
+    output_tokens: int | None,
+    concurrency: int | None,
+    regime: str,
+    *,
+    metric: str = "",
+    assumed: Iterable[str] = (),
+) -> tuple[str, ...]:
+    """List the failure modes that apply, before anything is measured.
 
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     family : str
-        The engine's family [-].
+        The engine's family.
     input_tokens, output_tokens : int or None
         Tokens of a request [tokens].
     concurrency : int or None
-        Requests in flight; None for as many as memory allows [-].
+        Requests in flight; None for as many as memory allows.
     regime : str
-        One of `validate.REGIMES` [-].
+        One of `validate.REGIMES`.
     metric : str
-        What is asked for; "" when that does not matter [-].
-    assumed : tuple of str
-        What the source left open [-].
+        The predicted quantity; "" for any.
+    assumed : iterable of str
+        The assumptions made where the source leaves something open.
 
     Returns
     -------
     tuple of str
-        Those of `FAILURE_MODES` that hold [-].
+        The names of `FAILURE_MODES` that apply.
 
     Examples
     --------
@@ -343,10 +351,10 @@ def failure_modes(
     """
     load = (input_tokens, output_tokens, concurrency)
     case = Case(deployment, family, metric, regime, *load, tuple(assumed))
-    return tuple(one.name for one in MODES if one.rule(case))
+    return tuple(known.name for known in MODES if known.rule(case))
 
 
-# rows of our own file that may be wrong themselves
+# measured rows that may be wrong themselves
 
 
 class Doubt(NamedTuple):
@@ -355,47 +363,21 @@ class Doubt(NamedTuple):
     Attributes
     ----------
     name, title, why : str
-        What it is called in data and where people read, and the doubt [-].
-    holds : callable
-        Says whether a line of `benchmarks/measured.csv` is one of them [-].
+        Its identifier in data, its heading for readers, and the reason.
     """
 
     name: str
     title: str
     why: str
-    holds: Callable
 
 
-def _is_of(source):
-    return lambda line: line.get("source_id") == source
-
-
-def _odd_lengths(line):
-    return line.get("source_id") == "aic" and line.get("input_tokens") in ("2000", "4000")
-
-
-def _counted_twice(line):
-    ep = _whole(line.get("ep"))
-    tp = ep and _whole(line.get("tp"))  # most rows have no experts to spread
-    if not tp or tp != ep * ep:
-        return False
-    card = spellings.card(str(line.get("gpu") or "")).name
-    return bool(card) and spellings.counted_twice(tp, ep, catalog.gpu(card).max_per_node)
-
-
-def _whole(text):
-    """A short whole number; 0 for whatever else a stranger's file holds."""
-    text = str(text or "").strip()
-    return int(text) if len(text) <= 4 and text.isascii() and text.isdecimal() else 0
-
-
+# The column `doubt` of a measured row names the doubts about it.
 DOUBTS = (
     Doubt(
         "odd-lengths",
         "aiconfigurator at 2,000 and 4,000 tokens",
         "These rows are several times off their neighbours with other lengths, some one way and "
         "some the other: a label of card, format or model is likely to be wrong.",
-        _odd_lengths,
     ),
     Doubt(
         "split-counted-twice",
@@ -403,7 +385,6 @@ DOUBTS = (
         "The label multiplies tensor and expert parallelism: 64 cards of TP 64 and EP 8, on nodes "
         "of 8. Of many such rows the source's own name says tp8_ep8. One number is counted twice, "
         "so it is taken once: 8 cards for both.",
-        _counted_twice,
     ),
     Doubt(
         "mlperf-setup",
@@ -411,7 +392,6 @@ DOUBTS = (
         "The results state neither the split nor the formats nor the lengths. Taken was what a "
         "record is made with: the smallest format the card computes in, as few cards a copy as "
         "hold it in half of their memory, and short requests.",
-        _is_of("mlperf41"),
     ),
     Doubt(
         "prompt-at-decode-rate",
@@ -419,80 +399,78 @@ DOUBTS = (
         "Prompt and answer together over the latency give one rate at every length, and on the "
         "A100 it is the decode rate that another source measured. So the prompt seems to be "
         "reckoned at the decode rate, and the latency about twice what it was.",
-        lambda line: line.get("source_id") == "argonne" and line.get("engine") == "llama.cpp",
     ),
     Doubt(
         "token-position",
         "InferenceX token positions",
         "The source itself warns of errors, mixes prompts into the time between tokens, and "
         "does not state every format.",
-        _is_of("ix_tokpos"),
     ),
     Doubt(
         "fraction-label",
-        "Start-up log m07899",
+        "Start-up log with a fraction that cannot be",
         "It is labelled with a memory fraction of 0.9; its own numbers add up only at 0.95. At 0.9 "
         "the ledger leaves a cache no room, and a prediction of nothing has no distance here.",
-        lambda line: line.get("id") == "m07899",
     ),
     Doubt(
         "activation-peak",
-        "Start-up log m07905",
+        "Start-up log with a small activation peak",
         "Its activation peak is smaller than that of other start-ups of the same kind.",
-        lambda line: line.get("id") == "m07905",
     ),
 )
 
 
-def doubts(line):
-    """Name the doubts about a measured row.
+def doubts(line: Mapping[str, Any]) -> tuple[str, ...]:
+    """List the doubts about a measured row.
 
     Parameters
     ----------
     line : mapping
-        A line of `benchmarks/measured.csv` [-].
+        A row, values by column; `doubt` holds names separated by ";".
 
     Returns
     -------
     tuple of str
-        Names of `DOUBTS` [-].
+        The names that `DOUBTS` has, in the order of the row.
 
     Examples
     --------
-    >>> doubts({"id": "m1", "source_id": "mlperf41"})
-    ('mlperf-setup',)
+    >>> doubts({"id": "m1", "doubt": "odd-lengths; split-counted-twice; something else"})
+    ('odd-lengths', 'split-counted-twice')
     """
-    return tuple(one.name for one in DOUBTS if one.holds(line))
+    text, known = line.get("doubt"), {doubt.name for doubt in DOUBTS}
+    names = text.split(";") if isinstance(text, str) else []
+    return tuple(dict.fromkeys(name.strip() for name in names if name.strip() in known))
 
 
 # evidence
 
 
 class Evidence(NamedTuple):
-    """What measured rows say of a failure mode or a doubt.
+    """The errors of the measured rows that a failure mode or a doubt is about.
 
     Attributes
     ----------
     name : str
-        Which [-].
+        The failure mode or doubt.
     rows : int
-        Rows on which it fires [-].
+        Rows that it applies to.
     ratio : float or None
-        Median of predicted over measured, speed over speed: above 1 the prediction is too
-        fast, or too roomy; None without rows [-].
+        Median of predicted over measured speed or size: above 1 the prediction is too
+        optimistic; None without rows.
     error : float or None
-        Median distance from the measurement, as a share of it [-].
+        Median relative error.
     alike : float or None
-        The same for the rows of the same regimes on which it does not fire [-].
+        The same for the rows of the same regimes that it does not apply to.
     inside : float or None
-        Share of measurements inside the interval [-].
+        Share of measurements inside the interval.
     unseen, unseen_alike : float or None
-        `error` and `alike` of fits that never saw a row's source; None where none is
-        kept [-].
+        `error` and `alike` of fits that left out the row's source; None where the file of
+        predictions has none.
     sources : tuple of tuple
-        Source, rows and median ratio, the farthest off first [-].
+        Source, rows and median ratio, the largest deviation first.
     worst : tuple of str
-        Ids of the rows farthest off [-].
+        Ids of the rows with the largest errors.
     """
 
     name: str
@@ -503,36 +481,36 @@ class Evidence(NamedTuple):
     inside: float | None = None
     unseen: float | None = None
     unseen_alike: float | None = None
-    sources: tuple = ()
-    worst: tuple = ()
+    sources: tuple[tuple[str, int, float], ...] = ()
+    worst: tuple[str, ...] = ()
 
     @property
-    def is_small(self):
-        """Whether it turned out no worse than its like, seen by the fit and unseen [-]."""
+    def is_small(self) -> bool:
+        """Whether its rows are predicted about as well as similar ones, in the fit or left out."""
         if self.error is None:
             return False
         unseen = self.unseen is None or _no_worse(self.unseen, self.unseen_alike)
         return unseen and _no_worse(self.error, self.alike)
 
 
-def _no_worse(error, alike):
+def _no_worse(error: float, alike: float | None) -> bool:
     return error <= 0.05 or (alike is not None and error <= NO_WORSE * alike)
 
 
-def speed_ratio(metric, predicted, measured):
-    """Set two values side by side as speeds, so that above 1 is always too hopeful.
+def speed_ratio(metric: str | None, predicted: float, measured: float) -> float:
+    """Divide predicted by measured as speeds, so that above 1 is always too optimistic.
 
     Parameters
     ----------
-    metric : str
-        What they are of [-].
+    metric : str or None
+        The quantity.
     predicted, measured : float
-        In the metric's own unit, above zero [-].
+        In the metric's own unit, above zero.
 
     Returns
     -------
     float
-        Predicted over measured, turned around for times [-].
+        Predicted over measured; the inverse for times.
 
     Examples
     --------
@@ -542,66 +520,91 @@ def speed_ratio(metric, predicted, measured):
     return measured / predicted if metric in TIMES else predicted / measured
 
 
-def evidence(rows, names=FAILURE_MODES, fired=lambda row: row.failure_modes):
-    """Say of each failure mode how far off the rows are on which it fires.
+def _modes_of(row: "Row") -> tuple[str, ...]:
+    return row.failure_modes
+
+
+def evidence(
+    rows: Iterable["Row"],
+    names: tuple[str, ...] = FAILURE_MODES,
+    fired: Callable[["Row"], tuple[str, ...]] = _modes_of,
+) -> tuple[Evidence, ...]:
+    """Compute the errors of the rows on which each failure mode fires.
 
     Parameters
     ----------
     rows : iterable of Row
-        Predicted beside measured [-].
+        Predicted beside measured.
     names : tuple of str
-        Which to look for [-].
+        The names to look for.
     fired : callable
-        Gives the names that hold for a row [-].
+        Takes a row and returns the names that apply to it.
 
     Returns
     -------
     tuple of Evidence
-        One for each name, in their order [-].
+        One for each name, in the same order.
     """
-    usable = [(r, r.error, _unseen(r), fired(r)) for r in rows if r.predicted and r.measured]
-    ratios = {id(r): speed_ratio(r.metric, r.predicted, r.measured) for r, *_ in usable}
+    usable = [_Compared(r, r.predicted, r.measured) for r in rows if r.predicted and r.measured]
+    marked = [(one, fired(one.row)) for one in usable]
     out = []
     for name in names:
-        hit = [r for r, *_, found in usable if name in found]
-        regimes = {r.regime for r in hit}
-        alike = [(e, u) for r, e, u, found in usable if r.regime in regimes and name not in found]
-        out.append(_evidence(name, hit, alike, ratios))
+        hits = [one for one, found in marked if name in found]
+        regimes = {one.row.regime for one in hits}
+        alike = [one for one, found in marked if one.row.regime in regimes and name not in found]
+        out.append(_evidence(name, hits, alike))
     return tuple(out)
 
 
-def _unseen(row):
-    """How far off the fit is that never saw the row's source; None where it is not kept."""
-    value = row.left_out[-1]
-    return abs(value / row.measured - 1) if value else None
+class _Compared(NamedTuple):
+    """A row with both values."""
+
+    row: "Row"
+    predicted: float
+    measured: float
+
+    @property
+    def error(self) -> float:
+        return abs(self.predicted / self.measured - 1)
+
+    @property
+    def unseen(self) -> float | None:
+        """The error of the fit that left out the row's source; None without its prediction."""
+        value = self.row.left_out[-1]
+        return abs(value / self.measured - 1) if value else None
+
+    @property
+    def ratio(self) -> float:
+        return speed_ratio(self.row.metric, self.predicted, self.measured)
 
 
-def _middle(errors):
-    known = [e for e in errors if e is not None]
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
 
 
-def _evidence(name, hit, alike, ratios):
-    if not hit:
+def _evidence(name: str, hits: list[_Compared], alike: list[_Compared]) -> Evidence:
+    if not hits:
         return Evidence(name, 0)
-    far = sorted(hit, key=lambda r: -abs(math.log(ratios[id(r)])))
+    ratios = [one.ratio for one in hits]
+    by_distance = sorted(hits, key=lambda one: -abs(math.log(one.ratio)))
     return Evidence(
-        name,
-        len(hit),
-        statistics.median(ratios[id(r)] for r in hit),
-        statistics.median(r.error for r in hit),
-        _middle(e for e, _ in alike),
-        sum(r.inside for r in hit) / len(hit),
-        _middle(map(_unseen, hit)),
-        _middle(u for _, u in alike),
-        _by_source(hit, ratios),
-        tuple(r.id for r in far[:3]),
+        name=name,
+        rows=len(hits),
+        ratio=statistics.median(ratios),
+        error=statistics.median(one.error for one in hits),
+        alike=_median(one.error for one in alike),
+        inside=sum(one.row.inside for one in hits) / len(hits),
+        unseen=_median(one.unseen for one in hits),
+        unseen_alike=_median(one.unseen for one in alike),
+        sources=_by_source(hits),
+        worst=tuple(one.row.id for one in by_distance[:3]),
     )
 
 
-def _by_source(hit, ratios):
-    groups: dict[str, list] = {}
-    for r in hit:
-        groups.setdefault(r.source, []).append(ratios[id(r)])
-    told = [(s, len(v), statistics.median(v)) for s, v in groups.items() if len(v) >= FEWEST]
-    return tuple(sorted(told, key=lambda one: -abs(math.log(one[2]))))
+def _by_source(hits: list[_Compared]) -> tuple[tuple[str, int, float], ...]:
+    groups: dict[str, list[float]] = {}
+    for one in hits:
+        groups.setdefault(one.row.source, []).append(one.ratio)
+    found = [(s, len(v), statistics.median(v)) for s, v in groups.items() if len(v) >= FEWEST]
+    return tuple(sorted(found, key=lambda entry: -abs(math.log(entry[2]))))

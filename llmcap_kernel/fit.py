@@ -153,9 +153,9 @@ class Sets(NamedTuple):
     base : dict
         Efficiencies by name.
     shifts : dict
-        Factors on them by key, as `calibration.shifted` applies them [-].
+        Factors on them by key, as `calibration.shifted` applies them.
     rows : dict
-        Rows that were fitted by key [-].
+        Rows that were fitted by key.
     """
 
     base: dict
@@ -307,14 +307,14 @@ def solve(rows, start=None):
     Parameters
     ----------
     rows : list of Sample
-        Measured rows [-].
+        Measured rows.
     start : Sets, optional
-        Where to start, which saves time when rows are left out [-].
+        Where to start, which saves time when rows are left out.
 
     Returns
     -------
     Sets
-        What was found [-].
+        What was found.
     """
     import numpy
     from scipy.optimize import least_squares
@@ -361,14 +361,14 @@ def efficiency(sets, path):
     Parameters
     ----------
     sets : Sets
-        What a fit found [-].
+        What a fit found.
     path : tuple of str
-        As `calibration.keys` names them [-].
+        As `calibration.keys` names them.
 
     Returns
     -------
     Efficiency
-        The efficiencies [-].
+        The efficiencies.
     """
     return calibration.composed(sets.base, sets.shifts, path)
 
@@ -379,14 +379,14 @@ def errors(rows, sets):
     Parameters
     ----------
     rows : list of Sample
-        Measured rows [-].
+        Measured rows.
     sets : Sets
-        What a fit found [-].
+        What a fit found.
 
     Returns
     -------
     list of float
-        Log of measured over predicted, in the metric's own unit [-].
+        Log of measured over predicted, in the metric's own unit.
     """
     import numpy
 
@@ -401,14 +401,14 @@ def label(row, by):
     Parameters
     ----------
     row : Sample
-        A measured row [-].
+        A measured row.
     by : str
-        "model" (close relatives together), "card", "source" or "engine" [-].
+        "model" (close relatives together), "card", "source" or "engine".
 
     Returns
     -------
     str
-        The group [-].
+        The group.
     """
     if by == "model":
         return row.deployment.model.name.split("-r1")[0].split("-v3")[0]
@@ -421,14 +421,14 @@ def folds(rows, by):
     Parameters
     ----------
     rows : list of Sample
-        Measured rows [-].
+        Measured rows.
     by : str
-        As `label` takes it [-].
+        As `label` takes it.
 
     Returns
     -------
     list of set
-        Names of the groups that each fold leaves out, `FOLDS` at most [-].
+        Names of the groups that each fold leaves out, `FOLDS` at most.
     """
     count = Counter(label(row, by) for row in rows)
     dealt: list = [[0, set()] for _ in range(FOLDS)]
@@ -452,18 +452,18 @@ def left_out(rows, sets, labels=("model", "card", "source"), workers=2):
     Parameters
     ----------
     rows : list of Sample
-        Measured rows [-].
+        Measured rows.
     sets : Sets
-        The fit to everything, where the others start [-].
+        The fit to everything, where the others start.
     labels : tuple of str
-        What is left out in turn: "model", "card", "source", "engine" [-].
+        What is left out in turn: "model", "card", "source", "engine".
     workers : int
-        Processes [-].
+        Processes.
 
     Returns
     -------
     dict
-        For each label, log of measured over predicted by row id [-].
+        For each label, log of measured over predicted by row id.
     """
     tasks = [(rows, by, names, sets) for by in labels for names in folds(rows, by)]
     with ProcessPoolExecutor(workers) as pool:
@@ -480,15 +480,15 @@ def intervals(rows, missed):
     Parameters
     ----------
     rows : list of Sample
-        Measured rows [-].
+        Measured rows.
     missed : dict
-        What `left_out` gave [-].
+        What `left_out` gave.
 
     Returns
     -------
     dict
         low, high, rows and unknown (the further widening where even the engine
-        was never measured) by kind [-].
+        was never measured) by kind.
     """
     by_id = {row.id: row for row in rows}
     groups: dict = {}
@@ -544,18 +544,18 @@ def write(path, sets, widths, source):
     Parameters
     ----------
     path : str or Path
-        Where to [-].
+        Where to.
     sets : Sets
-        What `solve` found [-].
+        What `solve` found.
     widths : dict
-        What `intervals` gave [-].
+        What `intervals` gave.
     source : str
-        Which rows they come from [-].
+        Which rows they come from.
 
     Returns
     -------
     Path
-        The file [-].
+        The file.
     """
     lines = [
         "# Written by `llmcap calibrate`; the meaning of each number is in spec.Efficiency.",
@@ -583,7 +583,7 @@ def shipped():
     Returns
     -------
     Sets
-        The sets in force [-].
+        The sets in force.
     """
     table = calibration.table()
     return Sets(table["base"], table["shifts"], table["rows"])
@@ -595,16 +595,16 @@ def keep_predictions(path, missed, out):
     Parameters
     ----------
     path : str or Path
-        Rows in the columns of `benchmarks/measured.csv` [-].
+        Rows in the columns of `benchmarks/measured.csv`.
     missed : dict
-        What `left_out` gave [-].
+        What `left_out` gave.
     out : str or Path
-        The CSV to write; columns as `validate.kept` reads them [-].
+        The CSV to write; columns as `validate.kept` reads them.
 
     Returns
     -------
     Path
-        The file [-].
+        The file.
     """
     out = Path(out)
     with out.open("w", encoding="utf-8", newline="") as file:
@@ -627,17 +627,17 @@ def calibrate(path, out, say=print):
     Parameters
     ----------
     path : str or Path
-        Rows in the columns of `benchmarks/measured.csv` [-].
+        Rows in the columns of `benchmarks/measured.csv`.
     out : str or Path
         The data file to write; beside the rows, `predicted.csv` follows it when it
-        is the one that `calibration` reads [-].
+        is the one that `calibration` reads.
     say : callable
-        Takes each line of progress [-].
+        Takes each line of progress.
 
     Returns
     -------
     tuple of (Sets, dict)
-        The fitted sets, and the left-out errors they were judged by [-].
+        The fitted sets, and the left-out errors they were judged by.
 
     Raises
     ------

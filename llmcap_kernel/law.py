@@ -314,9 +314,8 @@ def _base_bytes(weights: Format) -> float:
 def _padding(tensor: Tensor, weights: Format, model: Model, tp: int) -> float:
     """Factor by which kernels that pad an expert's matrix enlarge it.
 
-    Start-up logs of gpt-oss show one side padded (2 880 to 3 072) on a single card, in
-    rows m07898 and m07899 of the measured set, and both sides when it is split, in row
-    m07786.
+    gpt-oss pads one side (2 880 to 3 072) in vLLM's start-up logs of a single card, and both
+    once it is split.
     """
     to = weights.pad_to
     if not to or tensor.role != "expert":

@@ -1,17 +1,19 @@
-"""What benchmark clients write, read as rows in the columns of `benchmarks/measured.csv`.
+"""Result files of benchmark clients, read as rows in the columns of `benchmarks/measured.csv`.
 
-Read are: that CSV itself, the result JSON of `vllm bench serve` and `vllm bench throughput`, the
-JSONL of SGLang's `bench_serving`, the JSON export of AIPerf, GenAI-Perf and GuideLLM, and
-llama-bench as JSON, JSONL, CSV or a markdown table. The content decides, not the file's name.
-Nothing here trusts the file: a line that cannot be read is one row with a problem, and the rest
-is read on.
+The module reads that CSV itself, the result JSON of `vllm bench serve` and `vllm bench
+throughput`, the JSONL of SGLang's `bench_serving`, the JSON export of AIPerf, GenAI-Perf and
+GuideLLM, and llama-bench as JSON, JSONL, CSV or a markdown table. It recognises the format by the
+content, not by the file's name. No file is trusted: a line that cannot be read becomes a row with
+a problem, and the other lines are still read.
 """
 
 import csv
 import json
+import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .refuse import BadInput, shown
 
@@ -28,36 +30,39 @@ SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "mil
 SECONDS |= {"us": 1e-6, "µs": 1e-6, "microseconds": 1e-6, "ns": 1e-9, "nanoseconds": 1e-9}
 
 
+Fields = dict[str, Any]  # values by column; whatever a file holds, so of any type
+
+
 class Line(NamedTuple):
-    """One measurement as it was found.
+    """One measurement as it stands in a file.
 
     Attributes
     ----------
     where : str
-        Its id in the file, or its place [-].
+        Its id in the file, or its position.
     fields : dict
-        Values by the column names of `benchmarks/measured.csv` [-].
+        Values by the column names of `benchmarks/measured.csv`.
     problem : str
-        Why it could not be read; "" when it could [-].
+        Why it could not be read; "" when it could.
     """
 
     where: str
-    fields: dict
+    fields: Fields
     problem: str = ""
 
 
-def read(path):
+def read(path: str | Path) -> list[Line]:
     """Read the measurements of a file.
 
     Parameters
     ----------
     path : str or Path
-        The file [-].
+        The file.
 
     Returns
     -------
     list of Line
-        One a measurement, those with a problem included [-].
+        One for each measurement, including those with a problem.
 
     Raises
     ------
@@ -67,20 +72,20 @@ def read(path):
     return parse(_bytes(path), str(path))
 
 
-def parse(raw, name):
+def parse(raw: bytes, name: str) -> list[Line]:
     """Read the measurements of a file that is in memory.
 
     Parameters
     ----------
     raw : bytes
-        What the file holds [-].
+        The content of the file.
     name : str
-        What it is called, for a refusal to quote [-].
+        Its name, for error messages.
 
     Returns
     -------
     list of Line
-        One a measurement, those with a problem included [-].
+        One for each measurement, including those with a problem.
 
     Raises
     ------
@@ -95,7 +100,7 @@ def parse(raw, name):
     return _lines(_decoded(raw, shown(name)), shown(name))
 
 
-def _lines(text, name):
+def _lines(text: str, name: str) -> list[Line]:
     first = text.lstrip()[:1]
     if first and first in "{[":
         lines = _from_json(text)
@@ -108,7 +113,7 @@ def _lines(text, name):
     return lines
 
 
-def _bytes(path):
+def _bytes(path: str | Path) -> bytes:
     name = shown(str(path))
     try:
         if not Path(path).is_file():
@@ -121,7 +126,7 @@ def _bytes(path):
         raise BadInput("file", f"file {name} cannot be read: {problem.strerror}.") from None
 
 
-def _decoded(raw, name):
+def _decoded(raw: bytes, name: str) -> str:
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = raw.decode("utf-16", errors="replace")
     else:
@@ -139,7 +144,7 @@ def _decoded(raw, name):
 # CSV
 
 
-def _from_csv(text):
+def _from_csv(text: str) -> list[Line]:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     start = next(i for i, line in enumerate(lines) if line.strip())
     delimiter = max(",;\t", key=lines[start].count)
@@ -160,62 +165,64 @@ def _from_csv(text):
     return out
 
 
-def _miscounted(cells, header):
+def _miscounted(cells: list[str], header: list[str]) -> str:
     return f"{len(cells)} cell{'s' if len(cells) > 1 else ''} where the header has {len(header)}"
 
 
-def _id(fields, where):
-    said = fields.get("id")
-    return str(said)[:MAX_CELL] if isinstance(said, (str, int)) and said != "" else where
+def _id(fields: Fields, where: str) -> str:
+    name = fields.get("id")
+    return str(name)[:MAX_CELL] if isinstance(name, (str, int)) and name != "" else where
 
 
-def _word(value):
-    """A stranger's text, short; "" for whatever else stands there."""
+def _word(value: Any) -> str:
+    """A cell's text, cut to a safe length; "" for any other type."""
     return value[:MAX_CELL] if isinstance(value, str) else ""
 
 
-def _cells(line, delimiter):
-    """Part one line into cells; None when it is no CSV."""
+def _cells(line: str, delimiter: str) -> list[str] | None:
+    """Split one line into cells; None when it is not CSV."""
     try:
         return next(csv.reader([line], delimiter=delimiter, strict=False), [])
     except csv.Error:
         return None
 
 
-def _records(lines, start, delimiter, width):
-    """Yield line number and cells; a quote left open costs its own line, not the rest."""
+def _records(
+    lines: list[str], start: int, delimiter: str, width: int
+) -> Iterator[tuple[int, list[str] | None]]:
+    """Yield line number and cells; an unclosed quote loses its own line, not the rest."""
     limit = csv.field_size_limit(2**31 - 1)
     try:
         at = start
         while at < len(lines):
-            taken, cells = 1, None
+            used, cells = 1, None
             if lines[at].count('"') % 2 == 0:
                 cells = _cells(lines[at], delimiter)
             else:
-                taken, cells = _joined(lines, at, delimiter, width)
+                used, cells = _joined(lines, at, delimiter, width)
             if lines[at].strip():
                 yield at + 1, _without_blank_tail(cells, width)
-            at += taken
+            at += used
     finally:
         csv.field_size_limit(limit)
 
 
-def _joined(lines, at, delimiter, width):
-    """Join a line with those its quoted cell runs over."""
-    for taken in range(2, min(MAX_JOINED_LINES, len(lines) - at) + 1):
-        if lines[at + taken - 1].count('"') % 2:
-            parts = lines[at : at + taken]
+def _joined(lines: list[str], at: int, delimiter: str, width: int) -> tuple[int, list[str] | None]:
+    """Join a line with the following ones that its quoted cell spans."""
+    for used in range(2, min(MAX_JOINED_LINES, len(lines) - at) + 1):
+        if lines[at + used - 1].count('"') % 2:
+            parts = lines[at : at + used]
             try:
                 found = list(csv.reader([p + "\n" for p in parts], delimiter=delimiter))
             except csv.Error:
                 break
             if len(found) == 1 and len(found[0]) == width:
-                return taken, found[0]
+                return used, found[0]
             break
     return 1, None
 
 
-def _without_blank_tail(cells, width):
+def _without_blank_tail(cells: list[str] | None, width: int) -> list[str] | None:
     while cells and len(cells) > width and not cells[-1].strip():
         cells = cells[:-1]
     return cells
@@ -224,7 +231,7 @@ def _without_blank_tail(cells, width):
 # JSON
 
 
-def _from_json(text):
+def _from_json(text: str) -> list[Line]:
     try:
         return _documents(json.loads(text), "")
     except RecursionError:
@@ -244,35 +251,35 @@ def _from_json(text):
     return out
 
 
-def _documents(made, where):
-    if isinstance(made, list):
+def _documents(data: Any, where: str) -> list[Line]:
+    if isinstance(data, list):
         out: list[Line] = []
-        for number, one in enumerate(made, 1):
+        for number, one in enumerate(data, 1):
             out += _document(one, f"{where} entry {number}".strip())
         return out
-    return _document(made, where or "file")
+    return _document(data, where or "file")
 
 
-def _document(made, where):
-    """Tell the clients apart by what only they write."""
-    if not isinstance(made, dict):
-        return [Line(where, {}, f"{shown(made)} is no result")]
-    if "avg_ts" in made:
-        return _llama_bench(made, where)
-    if any(isinstance(made.get(k), dict) for k in ("time_to_first_token", "request_latency")):
-        return _perf(made, where)
-    if "output_throughput" in made and ("mean_ttft_ms" in made or "median_ttft_ms" in made):
-        return _serve(made, where)
-    if "tokens_per_second" in made and "total_num_tokens" in made:
-        return _throughput(made, where)
-    if isinstance(made.get("benchmarks"), list):
-        return _guidellm(made, where)
-    if "metric" in made and "value" in made:
-        return [Line(_id(made, where), made)]
-    return [Line(where, {}, f"a result of no kind that is read here: {shown(sorted(made)[:5])}")]
+def _document(data: Any, where: str) -> list[Line]:
+    """Recognise the client by keys that only it writes."""
+    if not isinstance(data, dict):
+        return [Line(where, {}, f"{shown(data)} is no result")]
+    if "avg_ts" in data:
+        return _llama_bench(data, where)
+    if any(isinstance(data.get(k), dict) for k in ("time_to_first_token", "request_latency")):
+        return _perf(data, where)
+    if "output_throughput" in data and ("mean_ttft_ms" in data or "median_ttft_ms" in data):
+        return _serve(data, where)
+    if "tokens_per_second" in data and "total_num_tokens" in data:
+        return _throughput(data, where)
+    if isinstance(data.get("benchmarks"), list):
+        return _guidellm(data, where)
+    if "metric" in data and "value" in data:
+        return [Line(_id(data, where), data)]
+    return [Line(where, {}, f"a result of no kind that is read here: {shown(sorted(data)[:5])}")]
 
 
-def _number(value):
+def _number(value: Any) -> float | None:
     """A finite number above zero, or None."""
     if isinstance(value, str):
         try:
@@ -284,18 +291,18 @@ def _number(value):
     return value if 0 < value < 1e300 else None
 
 
-def _whole(value, least=1):
+def _whole(value: Any, least: int = 1) -> int | str:
     number = _number(value)
     return "" if number is None else max(round(number), least)
 
 
-def _ratio(top, bottom):
+def _ratio(top: Any, bottom: Any) -> float | None:
     top, bottom = _number(top), _number(bottom)
     return top / bottom if top and bottom else None
 
 
-def _metrics(common, values, where):
-    """One line for each metric the client wrote."""
+def _metrics(common: Fields, values: dict[str, float | None], where: str) -> list[Line]:
+    """One line for each metric that the client wrote."""
     lines = [
         Line(f"{where} {metric}", {**common, "metric": metric, "value": value})
         for metric, value in values.items()
@@ -304,42 +311,44 @@ def _metrics(common, values, where):
     return lines or [Line(where, {}, "holds no latency and no throughput")]
 
 
-def _in_flight(limit, prompts, rate_asked, rate, latency_s):
-    """Requests in flight: what was held open, or what arrival rate and latency make of it.
+def _in_flight(
+    limit: Any, prompts: Any, rate_asked: Any, rate: float | None, latency_s: float | None
+) -> int | str:
+    """Requests in flight: the limit, or fewer where arrival rate times latency is less.
 
     Without a limit and without a rate all prompts are sent at once.
     """
     limit, prompts = _number(limit), _number(prompts)
-    if _number(rate_asked) and _number(rate_asked) < 1e9 and rate and latency_s:
+    if (_number(rate_asked) or math.inf) < 1e9 and rate and latency_s:
         busy = rate * latency_s
         return _whole(min(busy, limit or busy))
-    held = min(x for x in (limit, prompts, 1e9) if x)
-    return _whole(held) if limit or prompts else ""
+    return _whole(min(x for x in (limit, prompts, 1e9) if x)) if limit or prompts else ""
 
 
-def _serve(made, where):
+def _serve(data: Fields, where: str) -> list[Line]:
     """`vllm bench serve` and SGLang's `bench_serving`, which grew from one script."""
-    server = made.get("server_info") if isinstance(made.get("server_info"), dict) else {}
-    backend = _word(made.get("backend") or made.get("endpoint_type"))
-    sglang = "max_total_num_tokens" in server or "accept_length" in made
-    done = made.get("completed")
-    ttft = _number(made.get("median_ttft_ms")) or _number(made.get("mean_ttft_ms"))
-    itl = _number(made.get("median_tpot_ms")) or _number(made.get("mean_tpot_ms"))
-    itl = itl or _number(made.get("median_itl_ms")) or _number(made.get("mean_itl_ms"))
-    tokens_out = _ratio(made.get("total_output_tokens"), done) or made.get("random_output_len")
-    latency = _number(made.get("mean_e2el_ms")) or _number(made.get("mean_e2e_latency_ms"))
+    info = data.get("server_info")
+    server: Fields = info if isinstance(info, dict) else {}
+    backend = _word(data.get("backend") or data.get("endpoint_type"))
+    sglang = "max_total_num_tokens" in server or "accept_length" in data
+    done = data.get("completed")
+    ttft = _number(data.get("median_ttft_ms")) or _number(data.get("mean_ttft_ms"))
+    itl = _number(data.get("median_tpot_ms")) or _number(data.get("mean_tpot_ms"))
+    itl = itl or _number(data.get("median_itl_ms")) or _number(data.get("mean_itl_ms"))
+    tokens_out = _ratio(data.get("total_output_tokens"), done) or data.get("random_output_len")
+    latency = _number(data.get("mean_e2el_ms")) or _number(data.get("mean_e2e_latency_ms"))
     if not latency and ttft and itl:
         latency = ttft + itl * max((_number(tokens_out) or 1) - 1, 0)
     if not _number(done):
         return [Line(where, {}, f"completed is {shown(done)}: no request came through")]
     common = {
         "from_client": True,
-        "model": made.get("model_id") or server.get("model_path") or made.get("model") or "",
-        # "openai" names the protocol: whose client it is then says more, an option most
+        "model": data.get("model_id") or server.get("model_path") or data.get("model") or "",
+        # "openai" is only the protocol: the client's own engine is more likely
         "engine": "" if backend.startswith("openai") else backend,
         "client_of": "SGLang" if sglang else "vLLM",
         "engine_version": server.get("version", ""),
-        "tp": made.get("tensor_parallel_size") or server.get("tp_size") or "",
+        "tp": data.get("tensor_parallel_size") or server.get("tp_size") or "",
         "pp": server.get("pp_size", ""),
         "ep": server.get("ep_size", ""),
         "dp_attention": server.get("dp_size", "") if server.get("enable_dp_attention") else "",
@@ -347,50 +356,50 @@ def _serve(made, where):
         "kv_dtype": server.get("kv_cache_dtype") or "",
         "memory_fraction": server.get("mem_fraction_static") or "",
         "input_tokens": _whole(
-            _ratio(made.get("total_input_tokens"), done) or made.get("random_input_len")
+            _ratio(data.get("total_input_tokens"), done) or data.get("random_input_len")
         ),
         "output_tokens": _whole(tokens_out),
         "concurrency": _in_flight(
-            made.get("max_concurrency"),
-            made.get("num_prompts") or done,
-            made.get("request_rate"),
-            _number(made.get("request_throughput")),
+            data.get("max_concurrency"),
+            data.get("num_prompts") or done,
+            data.get("request_rate"),
+            _number(data.get("request_throughput")),
             latency / 1e3 if latency else None,
         ),
     }
     values = {
         "ttft_ms": ttft,
         "itl_ms": itl,
-        "output_tok_s_total": _number(made.get("output_throughput")),
+        "output_tok_s_total": _number(data.get("output_throughput")),
     }
     return _metrics(common, values, where)
 
 
-def _throughput(made, where):
-    """`vllm bench throughput`: all prompts at once, and no word on what ran them."""
+def _throughput(data: Fields, where: str) -> list[Line]:
+    """`vllm bench throughput`: all prompts at once, the engine's settings not stated."""
     common = {
         "from_client": True,
         "client_of": "vLLM",
-        "request_tokens": _whole(_ratio(made.get("total_num_tokens"), made.get("num_requests"))),
+        "request_tokens": _whole(_ratio(data.get("total_num_tokens"), data.get("num_requests"))),
     }
-    return _metrics(common, {"total_tok_s": _number(made.get("tokens_per_second"))}, where)
+    return _metrics(common, {"total_tok_s": _number(data.get("tokens_per_second"))}, where)
 
 
-def _guidellm(made, where):
+def _guidellm(data: Fields, where: str) -> list[Line]:
     """GuideLLM's `benchmarks.json`: one benchmark for each rate that was tried."""
     out: list[Line] = []
-    for number, one in enumerate(made["benchmarks"], 1):
+    for number, one in enumerate(data["benchmarks"], 1):
         place = f"{where} benchmark {number}"
         metrics = one.get("metrics") if isinstance(one, dict) else None
         if not isinstance(metrics, dict):
             out.append(Line(place, {}, "a benchmark without metrics"))
             continue
-        out += _guidellm_lines(made, one, metrics, place)
+        out += _guidellm_lines(data, one, metrics, place)
     return out
 
 
-def _guidellm_lines(made, one, metrics, where):
-    settings = [{k: v for k, v in d.items() if k != "benchmarks"} for d in (one, made)]
+def _guidellm_lines(data: Fields, one: Fields, metrics: Fields, where: str) -> list[Line]:
+    settings = [{k: v for k, v in d.items() if k != "benchmarks"} for d in (one, data)]
     found = (_dig(d, ("backend_model", "model", "model_name")) for d in settings)
     common = {
         "from_client": True,
@@ -407,34 +416,34 @@ def _guidellm_lines(made, one, metrics, where):
     return _metrics(common, values, where)
 
 
-def _successful(metrics, name, first="median"):
-    """A statistic of the requests that came through."""
+def _successful(metrics: Fields, name: str, first: str = "median") -> float | None:
+    """A statistic of the successful requests."""
     entry = metrics.get(name)
-    told = entry.get("successful") if isinstance(entry, dict) else None
-    if not isinstance(told, dict):
+    found = entry.get("successful") if isinstance(entry, dict) else None
+    if not isinstance(found, dict):
         return None
-    return _number(told.get(first)) or _number(told.get("median")) or _number(told.get("mean"))
+    return _number(found.get(first)) or _number(found.get("median")) or _number(found.get("mean"))
 
 
-def _dig(made, names, depth=DIG_DEPTH):
-    """Find the first of some settings that a client wrote, however deep."""
-    if depth and isinstance(made, dict):
+def _dig(data: Any, names: tuple[str, ...], depth: int = DIG_DEPTH) -> Any:
+    """Find the first of some settings in nested tables."""
+    if depth and isinstance(data, dict):
         for name in names:
-            value = made.get(name)
+            value = data.get(name)
             if isinstance(value, list) and value:
                 value = value[0]
             if isinstance(value, (str, int, float)) and not isinstance(value, bool):
                 return value
-        for value in made.values():
+        for value in data.values():
             found = _dig(value, names, depth - 1)
             if found != "":
                 return found
     return ""
 
 
-def _statistic(made, name, scale=None):
-    """The median of a metric, or its mean, in the unit asked for."""
-    entry = made.get(name)
+def _statistic(data: Fields, name: str, scale: float | None = None) -> float | None:
+    """The median of a metric, or its mean, in units of `scale`."""
+    entry = data.get(name)
     if not isinstance(entry, dict):
         return None
     value = _number(entry.get("p50")) or _number(entry.get("avg"))
@@ -445,25 +454,25 @@ def _statistic(made, name, scale=None):
     return None if seconds is None else value * seconds / scale
 
 
-def _perf(made, where):
+def _perf(data: Fields, where: str) -> list[Line]:
     """AIPerf's `profile_export_aiperf.json`, and GenAI-Perf's before it."""
-    config = made.get("input_config") if isinstance(made.get("input_config"), dict) else made
-    latency_s = _statistic(made, "request_latency", 1.0)
-    rate = _statistic(made, "request_throughput")
+    config = data.get("input_config") if isinstance(data.get("input_config"), dict) else data
+    latency_s = _statistic(data, "request_latency", 1.0)
+    rate = _statistic(data, "request_throughput")
     common = {
         "from_client": True,
         "model": _dig(config, ("model_names", "model", "model_name", "models")),
         "engine": _dig(config, ("backend", "service_backend")),
-        "input_tokens": _whole(_statistic(made, "input_sequence_length")),
-        "output_tokens": _whole(_statistic(made, "output_sequence_length")),
+        "input_tokens": _whole(_statistic(data, "input_sequence_length")),
+        "output_tokens": _whole(_statistic(data, "output_sequence_length")),
         "concurrency": _whole(_dig(config, ("concurrency",))),
     }
     if not common["concurrency"] and rate and latency_s:
         common["concurrency"] = _whole(rate * latency_s)
     values = {
-        "ttft_ms": _statistic(made, "time_to_first_token", 1e-3),
-        "itl_ms": _statistic(made, "inter_token_latency", 1e-3),
-        "output_tok_s_total": _statistic(made, "output_token_throughput"),
+        "ttft_ms": _statistic(data, "time_to_first_token", 1e-3),
+        "itl_ms": _statistic(data, "inter_token_latency", 1e-3),
+        "output_tok_s_total": _statistic(data, "output_token_throughput"),
     }
     return _metrics(common, values, where)
 
@@ -471,50 +480,50 @@ def _perf(made, where):
 # llama-bench
 
 
-def _llama_bench(made, where):
+def _llama_bench(data: Fields, where: str) -> list[Line]:
     """One test of llama-bench: a prompt, a generation, or one after the other."""
-    cards = [c for c in re.split(r"[,/]\s*", _word(made.get("gpu_info"))) if c.strip()]
-    split = _word(made.get("split_mode")) or "layer"
-    kind = _word(made.get("model_type"))
-    file = _word(made.get("model_filename"))
+    cards = [c for c in re.split(r"[,/]\s*", _word(data.get("gpu_info"))) if c.strip()]
+    split = _word(data.get("split_mode")) or "layer"
+    kind = _word(data.get("model_type"))
+    file = _word(data.get("model_filename"))
     many = max(len(cards), 1)
     common = {
         "from_client": True,
         "model": file or kind,
         "model_type": kind,
-        "model_n_params": made.get("model_n_params", ""),
-        "layers_on_card": made.get("n_gpu_layers", ""),
+        "model_n_params": data.get("model_n_params", ""),
+        "layers_on_card": data.get("n_gpu_layers", ""),
         "engine": "llama.cpp",
-        "engine_version": made.get("build_number") or "",
+        "engine_version": data.get("build_number") or "",
         "gpu": cards[0] if cards else "",
         "num_gpus": many if cards else "",
         "tp": many if split == "row" and many > 1 else "",
         "pp": many if split == "layer" and many > 1 else "",
         "weight_dtype": _gguf(file) or _gguf(kind),
-        "kv_dtype": made.get("type_k") or "",
+        "kv_dtype": data.get("type_k") or "",
         "concurrency": 1,
     }
-    prompt, answer = _whole(made.get("n_prompt")), _whole(made.get("n_gen"))
-    depth = _whole(made.get("n_depth"))
-    return [_test(common, where, made.get("avg_ts"), prompt, answer, depth)]
+    prompt, answer = _whole(data.get("n_prompt")), _whole(data.get("n_gen"))
+    depth = _whole(data.get("n_depth"))
+    return [_test(common, where, data.get("avg_ts"), prompt, answer, depth)]
 
 
-def _test(common, where, rate, prompt, answer, depth):
+def _test(common: Fields, where: str, rate: Any, prompt: Any, answer: Any, depth: Any) -> Line:
     name = " ".join(f"{tag}{n}" for tag, n in (("pp", prompt), ("tg", answer), ("@ d", depth)) if n)
     if prompt and answer and depth:
-        told = "a prompt and an answer behind a filled cache are not predicted as one"
-        return Line(f"{where} {name}", {}, told)
+        problem = "a prompt and an answer behind a filled cache are not predicted as one"
+        return Line(f"{where} {name}", {}, problem)
     metric = "decode_tok_s_per_user"
     if prompt:
         metric = "total_tok_s" if answer else "prefill_tok_s"
-    held = depth or 0
-    tokens = {"input_tokens": (prompt or 0) + held or 1, "output_tokens": answer}
-    if prompt and held:
-        tokens["cached_tokens"] = held
+    cached = depth or 0
+    tokens = {"input_tokens": (prompt or 0) + cached or 1, "output_tokens": answer}
+    if prompt and cached:
+        tokens["cached_tokens"] = cached
     return Line(f"{where} {name}", {**common, **tokens, "metric": metric, "value": rate})
 
 
-def _gguf(text):
+def _gguf(text: str) -> str:
     """The quantisation a file or type name carries: Q4_K_M, "Q4_K - Medium", F16."""
     size = {"small": "_S", "medium": "_M", "large": "_L"}
     long = re.search(r"\b(Q\d_K) - (Small|Medium|Large)", text, re.I)
@@ -528,18 +537,18 @@ def _gguf(text):
     return word if word in ("BF16", "F32") else f"GGUF {word}"
 
 
-def _row(line):
+def _row(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
-def _table_at(text):
+def _table_at(text: str) -> int | None:
     """Where llama-bench's table begins; None when there is none."""
     match = re.search(r"^[ \t]*\|[^\n]{0,2000}\bt/s[ \t]*\|", text, re.M)
     return match.start() if match and "model" in match.group() else None
 
 
-def _from_markdown(text):
-    """llama-bench's table, the card's name from the log above it where that was kept."""
+def _from_markdown(text: str) -> list[Line]:
+    """llama-bench's table, the card's name from the log above it where there is one."""
     devices = re.findall(r"Device \d+: ([^,\n]{1,200})", text[:100_000])
     header: list[str] = []
     out: list[Line] = []
@@ -554,7 +563,7 @@ def _from_markdown(text):
     return out
 
 
-def _markdown_row(header, cells, devices, where):
+def _markdown_row(header: list[str], cells: list[str], devices: list[str], where: str) -> Line:
     if len(cells) != len(header):
         return Line(where, {}, _miscounted(cells, header))
     row = dict(zip(header, cells, strict=True))
@@ -566,7 +575,7 @@ def _markdown_row(header, cells, devices, where):
     params = re.fullmatch(r"([\d.]{1,20}) ?([BMT])", row.get("params", "")[:40])
     scale = {"M": 1e6, "B": 1e9, "T": 1e12}
     size = _number(params.group(1)) if params else None
-    made = {
+    data = {
         "model_type": row["model"],
         "model_n_params": size * scale[params.group(2)] if params and size else "",
         "gpu_info": ", ".join(devices),
@@ -578,4 +587,4 @@ def _markdown_row(header, cells, devices, where):
         "n_depth": test.group(3),
         "avg_ts": re.split(r"[±+ ]", row["t/s"])[0],
     }
-    return _llama_bench(made, where)[0]
+    return _llama_bench(data, where)[0]

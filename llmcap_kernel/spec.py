@@ -33,6 +33,7 @@ COMPUTE = (
     *("fp8", "fp6", "int8", "fp4", "int4"),
 )
 SERVERS = ("vllm", "sglang", "trtllm")
+PLACES = ("server", "desk")
 MAX_TOKENS = 100_000_000
 MAX_GPUS = 4096
 
@@ -368,6 +369,9 @@ class Gpu:
     vendor, family, form : str
         Vendor, chip generation (with "-graphics" for the graphics chips of a
         generation that has separate data-centre chips), and form factor.
+    place : str
+        Where it stands: "server" for a card of data centres, "desk" for one of
+        workstations, personal computers and laptops.
     memory_sold_bytes : float
         Advertised memory [bytes].
     memory_visible_bytes : float
@@ -393,6 +397,8 @@ class Gpu:
         shared with the host.
     unified_memory : bool
         Whether card and host share one memory.
+    rates_doubted : bool
+        Whether its FLOP/s are a guess that users do not reach.
     usd_h : float
         Reference price for renting one card; 0 if unknown [USD/h].
 
@@ -418,7 +424,9 @@ class Gpu:
     host_bandwidth_bytes_s: float = 32e9
     power_w: float = 0.0
     memory_usable_share: float = 1.0
+    place: str = "server"
     unified_memory: bool = False
+    rates_doubted: bool = False
     usd_h: float = 0.0
 
     def __post_init__(self) -> None:
@@ -432,6 +440,8 @@ class Gpu:
             number(name, getattr(self, name), 1e6, 1e15, "bytes/s")
         number("power_w", self.power_w, 0, 1e5, "W")
         number("memory_usable_share", self.memory_usable_share, 0.01, 1)
+        one_of("place", self.place, PLACES)
+        yes_or_no("rates_doubted", self.rates_doubted)
         number("usd_h", self.usd_h, 0, 1e5, "USD/h")
         if not isinstance(self.flop_s, Mapping) or not self.flop_s:
             raise BadInput(
@@ -480,6 +490,8 @@ class Format:
     pad_to : int
         Multiple to which kernels of this format pad the sides of an expert's
         matrices; 0 for no padding [elements].
+    gguf : bool
+        Whether it is one of llama.cpp's own, as its GGUF files have them.
 
     Raises
     ------
@@ -501,6 +513,7 @@ class Format:
     compute: tuple[str, ...] = ("bf16",)
     kv: bool = False
     pad_to: int = 0
+    gguf: bool = False
 
     def __post_init__(self) -> None:
         _text("Format", name=self.name, title=self.title)
@@ -508,6 +521,7 @@ class Format:
         number("scale_bits", self.scale_bits, 0, 1024, "bits")
         number("group", self.group, 0, 1_000_000, whole=True)
         number("pad_to", self.pad_to, 0, 65_536, "elements", whole=True)
+        yes_or_no("gguf", self.gguf)
         for role in self.covers:
             one_of("covers", role, ROLES)
 
@@ -528,6 +542,8 @@ class Engine:
         Identifier in the catalogue, including the version.
     title : str
         Display name.
+    family : str
+        Name without the version; efficiencies are fitted per family.
     memory_fraction : float
         Default share of the card's memory the engine uses.
     fraction_of : str
@@ -566,6 +582,7 @@ class Engine:
 
     name: str
     title: str
+    family: str
     memory_fraction: float = 0.9
     fraction_of: str = "total"
     block_tokens: int = 16
@@ -582,17 +599,12 @@ class Engine:
     graph_bytes_per_layer: float = 0.0
 
     @property
-    def family(self) -> str:
-        """Name without the version; efficiencies are fitted per family."""
-        return self.name.rsplit("-", 1)[0]
-
-    @property
     def is_server(self) -> bool:
         """Whether it is measured as a server with clients; the others as a library's loop."""
         return self.family in SERVERS
 
     def __post_init__(self) -> None:
-        _text("Engine", name=self.name, title=self.title)
+        _text("Engine", name=self.name, title=self.title, family=self.family)
         number("memory_fraction", self.memory_fraction, 0.05, 1)
         one_of("fraction_of", self.fraction_of, ("total", "free"))
         number("block_tokens", self.block_tokens, 1, 4096, "tokens", whole=True)
@@ -669,7 +681,7 @@ class Efficiency:
         Fixed time per sequence in a step: sampling, detokenising [s].
     prefill_share : float
         Share of other users' prefill that decoding waits for: 1 where the two take
-        turns on the cards, 0 where prefill hides wholly behind decoding [-].
+        turns on the cards, 0 where prefill hides wholly behind decoding.
     first_token_s : float
         Fixed time of a server's request outside its prefill: client, network, tokens
         to text [s].

@@ -1,17 +1,17 @@
-"""Names as published measurements spell them, and the deployment each row means.
+"""Names as published measurements spell them, and the deployment that each row means.
 
 Sources write "H100-80GB HBM3", "GGUF Q4_K_M" and "RedHatAI/...-quantized.w8a8"; the tables of
-`catalog/spellings.toml` say what each stands for, and what had to be assumed where a source
-left something open. A name nobody knows is told, never guessed.
+`catalog/spellings.toml` map each to a name of the catalogue, with the assumption made where a
+source leaves something open. An unknown name is reported, never guessed.
 """
 
 import re
 from functools import cache, lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import catalog
 from .refuse import BadInput, shown
-from .spec import Deployment
+from .spec import Deployment, Gpu, Model
 
 GIB = 2**30
 SIZE_TOLERANCE = 0.02  # llama-bench rounds parameters to three figures
@@ -20,16 +20,16 @@ MEMORY_TOLERANCE = 0.15  # a "24GB" card reports 22.5 GiB; a 16 GB one is anothe
 
 
 class Found(NamedTuple):
-    """A name of the catalogue, and what was assumed to get there.
+    """A name of the catalogue, and the assumption behind the match.
 
     Attributes
     ----------
     name : str
-        As the catalogue spells it; "" when nobody knows it [-].
+        As the catalogue spells it; "" when it is unknown.
     assumed : str
-        What the source left open and what was taken; "" for nothing [-].
+        What the source leaves open and what was assumed; "" for nothing.
     minor : bool
-        Whether what was left open hardly moves a prediction [-].
+        Whether the assumption has little effect on a prediction.
     """
 
     name: str
@@ -41,20 +41,24 @@ UNKNOWN = Found("")
 
 
 class Spelled(NamedTuple):
-    """The parts of a deployment as a row spells them; "" and 0 where it is silent.
+    """The parts of a deployment as a row spells them; "" and 0 where they are not stated.
 
     Attributes
     ----------
     model, gpu, engine, version, weights, kv : str
-        Names in the source's spelling [-].
+        Names in the source's spelling.
     num_gpus, tp, pp, ep : int
-        Cards, and how they split the work [-].
+        Cards, and how they split the work.
     dp_attention : int
-        Size of data-parallel attention; 0 and 1 mean none [-].
+        Size of data-parallel attention; 0 and 1 mean none.
     memory_fraction : float
-        The engine's memory setting [-].
+        The engine's memory setting.
     greatest : bool
-        Whether it is the most that the cards give, at any concurrency [-].
+        Whether the row is a maximum over all concurrencies.
+    copies : int
+        Deployments side by side on those cards.
+    left_open : tuple of str
+        What the row's own column `assumed` says was filled in.
     """
 
     model: str
@@ -70,47 +74,49 @@ class Spelled(NamedTuple):
     dp_attention: int = 0
     memory_fraction: float = 0.0
     greatest: bool = False
+    copies: int = 0
+    left_open: tuple[str, ...] = ()
 
 
 class Meant(NamedTuple):
-    """What a row's spellings mean.
+    """The deployment that a row's spellings mean.
 
     Attributes
     ----------
     deployment : Deployment or None
-        The deployment; None when it cannot be [-].
+        The deployment; None when there is none.
     family : str
-        The engine's family [-].
+        The engine's family.
     assumed : tuple of str
-        What the source left open that moves a prediction [-].
+        The assumptions that affect a prediction.
     taken : tuple of str
-        What it left open that hardly does [-].
+        The assumptions that have little effect.
     reason : str
-        Why there is no deployment; "" when there is [-].
+        Why there is no deployment; "" when there is.
     copies : int
-        How many of the deployment the row's cards hold, side by side [-].
+        Deployments side by side on the row's cards.
     """
 
     deployment: Deployment | None
     family: str
-    assumed: tuple = ()
-    taken: tuple = ()
+    assumed: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
     reason: str = ""
     copies: int = 1
 
 
-def key(text):
-    """Write a name the way the tables are looked up.
+def key(text: str) -> str:
+    """Normalise a name for a look-up in the tables.
 
     Parameters
     ----------
     text : str
-        A name in any spelling [-].
+        A name in any spelling.
 
     Returns
     -------
     str
-        Lower case, with "-" for runs of blanks, "_" and "-" [-].
+        Lower case, with "-" for runs of blanks, "_" and "-".
 
     Examples
     --------
@@ -121,38 +127,38 @@ def key(text):
 
 
 @cache
-def _table(kind):
+def _table(kind: str) -> dict[str, Any]:
     rows = catalog.table("spellings")[kind].items()
     return {name: Found(v) if isinstance(v, str) else v for name, v in rows}
 
 
 @cache
-def _known(kind):
+def _known(kind: str) -> dict[str, str]:
     """Every name and alias of the catalogue, as `key` writes them."""
     records = catalog.table(kind)[kind]
     names = {key(a): n for n, r in records.items() for a in r.get("aliases", ())}
     return names | {key(n): n for n in records}
 
 
-def _look_up(text, own, kind):
+def _look_up(text: str, own: dict[str, Any], kind: str) -> Found:
     entry = own.get(text)
     if isinstance(entry, dict):
         return Found(entry["name"], entry.get("assumed", ""), entry.get("minor", False))
     return entry or Found(_known(kind).get(text, ""))
 
 
-def card(text):
-    """Find the card a spelling means.
+def card(text: str) -> Found:
+    """Find the card that a spelling means.
 
     Parameters
     ----------
     text : str
-        Such as "NVIDIA H100-SXM-80GB" or "4x RTX 3090" [-].
+        Such as "NVIDIA H100-SXM-80GB" or "4x RTX 3090".
 
     Returns
     -------
     Found
-        The card; an empty name when nobody knows it [-].
+        The card; an empty name when it is unknown.
 
     Examples
     --------
@@ -174,31 +180,31 @@ def card(text):
     return _without_memory(short, own)
 
 
-def _without_memory(text, own):
-    """Drop a memory size from a name, unless it says that this is another card."""
-    said = re.search(r"-(\d{1,4})g(?:i?b)?\b", text)
-    if not said:
+def _without_memory(text: str, own: dict[str, Any]) -> Found:
+    """Look a name up without its memory size, unless the size is that of another card."""
+    size = re.search(r"-(\d{1,4})g(?:i?b)?\b", text)
+    if not size:
         return UNKNOWN
-    found = _look_up(text.replace(said.group(), ""), own, "gpus")
+    found = _look_up(text.replace(size.group(), ""), own, "gpus")
     if not found.name:
         return UNKNOWN
     gpu = catalog.gpu(found.name)
-    off = abs(float(said.group(1)) * GIB / gpu.memory_visible_bytes - 1)
+    off = abs(float(size.group(1)) * GIB / gpu.memory_visible_bytes - 1)
     return found if gpu.unified_memory or off <= MEMORY_TOLERANCE else UNKNOWN
 
 
-def count_of(text):
-    """Part a number of cards from their name.
+def count_of(text: str) -> tuple[int, str]:
+    """Split the number of cards from their name.
 
     Parameters
     ----------
     text : str
-        Such as "8x H100", "2 x A100" or "L4" [-].
+        Such as "8x H100", "2 x A100" or "L4".
 
     Returns
     -------
     tuple of (int, str)
-        The number, 0 when there is none, and the rest [-].
+        The number, 0 when there is none, and the remaining text.
 
     Examples
     --------
@@ -209,18 +215,18 @@ def count_of(text):
     return (int(match.group(1)), match.group(2)) if match else (0, text)
 
 
-def model_name(text):
-    """Find the model a spelling means.
+def model_name(text: str) -> str:
+    """Find the model that a spelling means.
 
     Parameters
     ----------
     text : str
-        A name, a repository or a file, such as "Qwen/Qwen3-32B-FP8" [-].
+        A name, a repository or a file, such as "Qwen/Qwen3-32B-FP8".
 
     Returns
     -------
     str
-        Its name in the catalogue; "" when nobody knows it [-].
+        Its name in the catalogue; "" when it is unknown.
 
     Examples
     --------
@@ -247,8 +253,8 @@ def model_name(text):
 
 
 @cache
-def _run_together():
-    """Model names without their dashes, where that leaves them apart."""
+def _run_together() -> dict[str, str]:
+    """Map model names without dashes to the names; "" where two become the same."""
     seen: dict[str, str] = {}
     for spelled, name in _known("models").items():
         short = spelled.replace("-", "")
@@ -257,20 +263,20 @@ def _run_together():
 
 
 @lru_cache(maxsize=1024)
-def model_of_size(kind, params):
+def model_of_size(kind: str, params: float) -> str:
     """Find the model that llama.cpp names by architecture and size alone.
 
     Parameters
     ----------
     kind : str
-        Its type, such as "llama 8B Q4_K - Medium" [-].
+        The type, such as "llama 8B Q4_K - Medium".
     params : float
-        Its parameters [-].
+        Number of parameters.
 
     Returns
     -------
     str
-        The model of that line nearest in size, within 2%; "" when there is none [-].
+        The model of that line nearest in size, within 2%; "" when there is none.
 
     Examples
     --------
@@ -288,22 +294,22 @@ def model_of_size(kind, params):
     return best if best and near[best] < SIZE_TOLERANCE else ""
 
 
-def weight_format(text, model_text, native):
-    """Find the format a row's weights are in.
+def weight_format(text: str, model_text: str, native: str) -> Found:
+    """Find the format of a row's weights.
 
     Parameters
     ----------
     text : str
-        What the source calls it; "" when it does not say [-].
+        The source's name for it; "" when it is not stated.
     model_text : str
-        The model as the source spells it: a checkpoint's name often says [-].
+        The model as the source spells it: a checkpoint's name often includes the format.
     native : str
-        The format the model ships in [-].
+        The format the model ships in.
 
     Returns
     -------
     Found
-        The format; an empty name when nobody knows it [-].
+        The format; an empty name when it is unknown.
 
     Examples
     --------
@@ -326,20 +332,20 @@ def weight_format(text, model_text, native):
     return found if found.name in catalog.formats() else UNKNOWN
 
 
-def kv_format(text, weights):
-    """Find the format a row's KV cache is in.
+def kv_format(text: str, weights: str) -> Found:
+    """Find the format of a row's KV cache.
 
     Parameters
     ----------
     text : str
-        What the source calls it; "" when it does not say [-].
+        The source's name for it; "" when it is not stated.
     weights : str
-        The format of the weights: a cache left alone follows 32-bit ones [-].
+        The format of the weights: an automatic cache is 32-bit beside 32-bit weights.
 
     Returns
     -------
     Found
-        The format; an empty name when nobody knows it [-].
+        The format; an empty name when it is unknown.
 
     Examples
     --------
@@ -353,19 +359,19 @@ def kv_format(text, weights):
 
 
 @lru_cache(maxsize=1024)
-def family(engine):
-    """Say which family an engine belongs to.
+def family(engine: str) -> str:
+    """Find the family that an engine belongs to.
 
     Parameters
     ----------
     engine : str
-        As the source spells it [-].
+        As the source spells it.
 
     Returns
     -------
     str
         One of vllm, sglang, trtllm, llama.cpp, transformers, exllama, gpt-fast, mlc,
-        lmdeploy, vllm-static, pytorch-kernels and other [-].
+        lmdeploy, vllm-static, pytorch-kernels and other.
 
     Examples
     --------
@@ -377,21 +383,21 @@ def family(engine):
     return next((f for word, f in words if word in plain), "other")
 
 
-def engine_record(engine_family, version):
-    """Find the engine of the catalogue whose memory habits a version has.
+def engine_record(engine_family: str, version: str) -> str:
+    """Find the catalogue's record that describes the memory use of an engine's version.
 
     Parameters
     ----------
     engine_family : str
-        Its family; one the catalogue lacks borrows vLLM's [-].
+        Its family; vLLM's record stands in for one that the catalogue lacks.
     version : str
-        As the source spells it; the newest when it does not say [-].
+        As the source spells it; the newest when it is not stated.
 
     Returns
     -------
     str
         A name of the catalogue: for vLLM the newest recorded version that is not
-        newer, or else the oldest [-].
+        newer, or else the oldest.
 
     Examples
     --------
@@ -399,47 +405,21 @@ def engine_record(engine_family, version):
     ('vllm-0.11', 'vllm-0.19')
     """
     name = catalog.table("spellings")["records"].get(engine_family, "vllm")
-    said = re.match(r"v?(\d{1,3})\.(\d{1,3})", version.strip())
-    if engine_family != "vllm" or not said:
+    numbers = re.match(r"v?(\d{1,3})\.(\d{1,3})", version.strip())
+    if engine_family != "vllm" or not numbers:
         return _known("engines")[name]
-    wanted = (int(said.group(1)), int(said.group(2)))
-    held = {}
+    wanted = (int(numbers.group(1)), int(numbers.group(2)))
+    recorded = {}
     for spelled, record in _known("engines").items():
         match = re.fullmatch(r"vllm-(\d+)\.(\d+)", spelled)
         if match:
-            held[(int(match.group(1)), int(match.group(2)))] = record
-    older = [v for v in held if v <= wanted]
-    return held[max(older) if older else min(held)]
+            recorded[(int(match.group(1)), int(match.group(2)))] = record
+    older = [v for v in recorded if v <= wanted]
+    return recorded[max(older) if older else min(recorded)]
 
 
-def counted_twice(tp, ep, per_node):
-    """Say whether a tensor parallelism is the expert parallelism counted twice.
-
-    Some sources multiply the two, though the cards that share a layer share its experts:
-    the label is then the square, on more cards than a node has.
-
-    Parameters
-    ----------
-    tp, ep : int
-        As a source labels them [-].
-    per_node : int
-        Cards of a node [-].
-
-    Returns
-    -------
-    bool
-        True when `ep` cards are meant for both [-].
-
-    Examples
-    --------
-    >>> counted_twice(64, 8, 8), counted_twice(4, 2, 8)
-    (True, False)
-    """
-    return ep > 1 and tp == ep * ep and tp > per_node
-
-
-def _split(spelled, model, gpu, cards):
-    """Work out tp, pp, ep and data-parallel attention where a row is silent or odd."""
+def _split(spelled: Spelled, model: Model, cards: int) -> tuple[dict[str, Any], Found]:
+    """Derive tp, pp, ep and data-parallel attention from what a row states."""
     pp = spelled.pp or 1
     tp = spelled.tp or max(cards // pp, 1)
     ep, dp, note = spelled.ep or 1, spelled.dp_attention > 1, ""
@@ -447,9 +427,6 @@ def _split(spelled, model, gpu, cards):
         # one card a replica of attention: the layer is spread over those that share experts
         tp = ep if ep > 1 else spelled.dp_attention
         note = f"tp 1 beside data-parallel attention: {tp} cards taken"
-    if counted_twice(tp, ep, gpu.max_per_node):
-        note = f"tp {tp} and ep {ep} on nodes of {gpu.max_per_node}: {ep} cards taken for both"
-        tp = ep
     if not model.experts or tp % ep or ep > model.experts:
         ep = 1
     if model.heads and model.heads % tp:
@@ -462,8 +439,8 @@ def _split(spelled, model, gpu, cards):
 SMALLEST = (("fp4", "nvfp4"), ("fp8", "fp8"))  # what a card computes in, and a format for it
 
 
-def _smallest(weights, gpu):
-    """The format of a record whose source names none: the smallest the card computes in."""
+def _smallest(weights: Found, gpu: Gpu) -> Found:
+    """The format behind a maximum that names none: the smallest the card computes in."""
     name = next((f for dtype, f in SMALLEST if dtype in gpu.flop_s), weights.name)
     width = {n: catalog.format(n).bytes_per_element for n in (name, weights.name)}
     if not weights.assumed or width[name] >= width[weights.name]:
@@ -471,8 +448,8 @@ def _smallest(weights, gpu):
     return Found(name, f"weights not stated for the most a card gives: {name} taken")
 
 
-def _fewest(model, weights, gpu, cards):
-    """Cards a copy in a record whose source names no split: half of their memory holds it."""
+def _fewest(model: Model, weights: str, gpu: Gpu, cards: int) -> int:
+    """Cards a copy behind a maximum that names no split: half of their memory holds it."""
     weight_bytes = model.params * catalog.format(weights).bytes_per_element
     for tp in range(1, cards):
         whole = not cards % tp and not model.heads % tp
@@ -482,18 +459,22 @@ def _fewest(model, weights, gpu, cards):
 
 
 @lru_cache(maxsize=16_384)
-def meaning(spelled):
-    """Build the deployment a row's spellings mean.
+def meaning(spelled: Spelled) -> Meant:
+    """Build the deployment that a row's spellings mean.
+
+    A maximum that states neither split nor format is taken to be made with the smallest format
+    that the card computes in and with as few cards a copy as hold the weights in half of their
+    memory.
 
     Parameters
     ----------
     spelled : Spelled
-        The parts as the row spells them [-].
+        The parts as the row spells them.
 
     Returns
     -------
     Meant
-        The deployment and what was assumed, or why there is none [-].
+        The deployment and the assumptions, or the reason why there is none.
 
     Examples
     --------
@@ -510,28 +491,29 @@ def meaning(spelled):
         return Meant(None, engine_family, reason=str(problem).rstrip("."))
 
 
-def _meaning(spelled, engine_family):
+def _meaning(spelled: Spelled, engine_family: str) -> Meant:
     name, gpu = model_name(spelled.model), card(spelled.gpu)
     _must(name, "model", spelled.model, "models")
     _must(gpu.name, "gpu", spelled.gpu, "gpus")
     model = catalog.model(name)
     weights = weight_format(spelled.weights, spelled.model, model.native_format)
     _must(weights.name, "weights", spelled.weights, "formats")
-    chip, copies = catalog.gpu(gpu.name), 1
+    chip, copies = catalog.gpu(gpu.name), spelled.copies or 1
     cards = spelled.num_gpus or count_of(spelled.gpu)[0] or 1
+    left_open = spelled.left_open
     if spelled.greatest:
         weights = _smallest(weights, chip)
-    if spelled.greatest and not any((spelled.tp, spelled.pp, spelled.ep, spelled.dp_attention)):
+    stated = (spelled.tp, spelled.pp, spelled.ep, spelled.dp_attention, spelled.copies)
+    if spelled.greatest and not any(stated):
         spelled = spelled._replace(tp=_fewest(model, weights.name, chip, cards))
         copies = cards // spelled.tp
+        if copies > 1:
+            text = f"split of {cards} cards not stated: {copies} copies of {spelled.tp} taken"
+            left_open += (text,)
     kv = kv_format(spelled.kv, weights.name)
     _must(kv.name, "kv", spelled.kv, "formats")
-    shape, split = _split(spelled, model, chip, cards)
-    if copies > 1:
-        split = Found(
-            "", f"split of {cards} cards not stated: {copies} copies of {spelled.tp} taken"
-        )
-    made = catalog.deployment(
+    shape, split = _split(spelled, model, max(cards // copies, 1))
+    deployment = catalog.deployment(
         model=name,
         gpu=gpu.name,
         engine=engine_record(engine_family, spelled.version),
@@ -540,17 +522,17 @@ def _meaning(spelled, engine_family):
         memory_fraction=spelled.memory_fraction or None,
         **shape,
     )
-    told = [f for f in (gpu, weights, kv, split) if f.assumed]
+    assumptions = [f for f in (gpu, weights, kv, split) if f.assumed]
     return Meant(
-        made,
+        deployment,
         engine_family,
-        tuple(f.assumed for f in told if not f.minor),
-        tuple(f.assumed for f in told if f.minor),
+        tuple(f.assumed for f in assumptions if not f.minor) + left_open,
+        tuple(f.assumed for f in assumptions if f.minor),
         copies=copies,
     )
 
 
-def _must(found, field, text, kind):
+def _must(found: str, field: str, text: str, kind: str) -> None:
     if not found and not text.strip():
         raise BadInput(field, f"{field} is not stated (give --{field})")
     if not found:

@@ -1,28 +1,29 @@
-"""Predicted beside measured: rows of a benchmark, the model's answer, and how far apart they are.
+"""Rows of a benchmark: the measurement, the prediction, and the error.
 
-Each row becomes a deployment and a load, is predicted by `calibration` (memory rows by the
-ledger of `capacity`), and is set beside what was measured. A row that cannot be read or mapped
-is skipped with its reason; the rest goes on.
+Each row becomes a deployment and a load. `calibration` predicts it (the ledger of `capacity`
+predicts memory rows), and the prediction is compared with the measured value. A row that cannot
+be read or mapped is skipped with a reason; the other rows are still compared.
 """
 
 import contextlib
 import csv
 import json
 import math
-import re
 import statistics
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 from . import calibration, capacity, results, spellings
 from .explain import digits
 from .failures import LONG_CONTEXT_TOKENS, MOE_SMALL_BATCH, doubts, failure_modes, mode
 from .refuse import BadInput, number, shown
+from .results import Fields, Line
 from .serving import load_work, most_running
-from .spec import MAX_TOKENS, SERVERS, Workload
+from .spec import MAX_TOKENS, SERVERS, Deployment, Workload
 
 GIB = 2**30
 TEXT_ROWS = 40
@@ -34,6 +35,7 @@ LOOP_METRICS = ("e2e_latency_s", "prefill_tok_s", "decode_tok_s_per_user")
 # Rates that deployments side by side add up to.
 ADDED_UP = ("output_tok_s_total", "total_tok_s")
 LOOP_REGIMES = ("batch1_decode", "batch1_mixed", "prefill")
+Progress = Callable[[int, int], None]  # takes the rows done and the rows in total
 
 TIMED = (
     "decode_tok_s_per_user",
@@ -65,16 +67,17 @@ REGIMES = (
     "serving_slo",
     "capacity",
 )
-# The columns that the command line may fill where a file is silent.
+# The columns that the command line may fill where a file does not state them.
 FILLABLE = (
     *("model", "gpu", "engine", "engine_version", "tp", "pp", "ep", "dp_attention"),
     *("weight_dtype", "kv_dtype", "memory_fraction", "max_model_len"),
     *("input_tokens", "output_tokens", "concurrency"),
 )
-# Rates that a source may give as the most of all, at a concurrency it does not say.
+# Rates that a source may give as a maximum, at a concurrency that it does not state.
 GREATEST = ("output_tok_s_total", "output_tok_s_per_gpu", "total_tok_s")
-CARDS = ("num_gpus", "tp", "pp", "ep", "dp_attention")
-# The columns that say which deployment it is.
+LEFT_OPEN = 8  # items of the column `assumed` that are reported for one row
+CARDS = ("num_gpus", "tp", "pp", "ep", "dp_attention", "copies")
+# The columns that describe the deployment.
 SPELLED = (
     *("model", "model_type", "model_n_params", "layers_on_card", "gpu", "engine"),
     *("engine_version", "weight_dtype", "kv_dtype", "memory_fraction", *CARDS),
@@ -82,18 +85,18 @@ SPELLED = (
 
 
 class Load(NamedTuple):
-    """What was measured on a deployment, and under which load.
+    """The quantity measured on a deployment, and the load.
 
     Attributes
     ----------
     metric, regime : str
-        The quantity and the regime it was measured in [-].
+        The quantity and the regime of the measurement.
     input_tokens, output_tokens : int or None
-        Tokens of a request; None where the source is silent [tokens].
+        Tokens of a request; None where they are not stated [tokens].
     concurrency : int or None
-        Requests in flight; None for as many as memory allows [-].
+        Requests in flight; None for as many as memory allows.
     context_tokens : int or None
-        The longest sequence the engine was started for [tokens].
+        The longest sequence that the engine was started for [tokens].
     cached_tokens : int
         Leading tokens of a prompt that are in the cache already [tokens].
     """
@@ -108,18 +111,18 @@ class Load(NamedTuple):
 
 
 class Measurement(NamedTuple):
-    """One row of a benchmark, understood.
+    """One row of a benchmark, parsed.
 
     Attributes
     ----------
     id : str
-        Its name in the file [-].
+        Its identifier in the file.
     value : float
-        What was measured, in the metric's own unit [-].
+        The measured value, in the metric's own unit.
     spelled : Spelled
-        The deployment in the source's spelling [-].
+        The deployment in the source's spelling.
     load : Load
-        What was measured and how [-].
+        The quantity and the load.
     """
 
     id: str
@@ -129,36 +132,36 @@ class Measurement(NamedTuple):
 
 
 class Predicted(NamedTuple):
-    """What the model says of a row before it is measured.
+    """The prediction of a row.
 
     Attributes
     ----------
     value, low, high : float or None
-        The prediction and its interval, in the metric's unit; None without one [-].
+        The prediction and its interval, in the metric's unit; None without one.
     ceiling : float or None
-        What the spec sheet allows; None for memory [-].
+        The limit of the spec sheet; None for memory.
     failure_modes : tuple of str
-        Where the model is known to be weak [-].
+        The failure modes that apply.
     reason : str
-        Why there is no prediction; "" when there is one [-].
+        Why there is no prediction; "" when there is one.
     regime : str or None
-        The regime the row belongs to; None when its deployment is unknown [-].
+        The regime of the row; None when its deployment is unknown.
     assumed : tuple of str
-        All that the source left open [-].
+        All assumptions, those of little effect included.
     interval : str
-        Why the interval is as wide as it is [-].
+        The reason for the width of the interval.
     model, gpu, engine : str
-        The catalogue's names, and the engine's family; "" when unknown [-].
+        The catalogue's names, and the engine's family; "" when unknown.
     """
 
     value: float | None = None
     low: float | None = None
     high: float | None = None
     ceiling: float | None = None
-    failure_modes: tuple = ()
+    failure_modes: tuple[str, ...] = ()
     reason: str = ""
     regime: str | None = None
-    assumed: tuple = ()
+    assumed: tuple[str, ...] = ()
     interval: str = ""
     model: str = ""
     gpu: str = ""
@@ -166,26 +169,26 @@ class Predicted(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Predicted beside measured.
+    """A measurement and its prediction.
 
     Attributes
     ----------
     id, metric, regime : str
-        Which row it is [-].
+        The row's identifier, quantity and regime.
     measured, predicted, low, high, ceiling : float or None
-        In the metric's own unit [-].
+        In the metric's own unit.
     failure_modes : tuple of str
-        Where the model is known to be weak [-].
+        The failure modes that apply.
     skipped : str or None
-        Why it was not predicted; None when it was [-].
+        Why it was not predicted; None when it was.
     reason : str
-        Why the interval is as wide as it is [-].
+        The reason for the width of the interval.
     model, gpu, engine, source : str
-        What was measured, by the catalogue's names, and by whom; "" when unknown [-].
+        The catalogue's names, and the source; "" when unknown.
     doubts : tuple of str
-        What is doubtful about the row itself, of `failures.DOUBTS` [-].
+        The doubts about the row itself, names of `failures.DOUBTS`.
     left_out : tuple of float or None
-        The predictions of fits that never saw its model, its card, its source [-].
+        The predictions of fits that left out its model, its card, its source.
     """
 
     id: str
@@ -196,26 +199,26 @@ class Row(NamedTuple):
     low: float | None = None
     high: float | None = None
     ceiling: float | None = None
-    failure_modes: tuple = ()
+    failure_modes: tuple[str, ...] = ()
     skipped: str | None = None
     reason: str = ""
     model: str = ""
     gpu: str = ""
     engine: str = ""
     source: str = ""
-    doubts: tuple = ()
-    left_out: tuple = (None, None, None)
+    doubts: tuple[str, ...] = ()
+    left_out: tuple[float | None, ...] = (None, None, None)
 
     @property
-    def error(self):
-        """Distance of the prediction from the measurement, as a share of it [-]."""
+    def error(self) -> float | None:
+        """Relative error of the prediction; None without one."""
         if self.predicted is None or self.measured is None:
             return None
         return abs(self.predicted / self.measured - 1)
 
     @property
-    def inside(self):
-        """Whether the measurement lies in the interval [-]."""
+    def inside(self) -> bool:
+        """Whether the measurement lies in the interval."""
         if self.low is None or self.high is None or self.measured is None:
             return False
         return self.low <= self.measured <= self.high
@@ -224,18 +227,18 @@ class Row(NamedTuple):
 # reading a row
 
 
-def fill_of(**options):
-    """Check the options that fill what a file does not say.
+def fill_of(**options: Any) -> dict[str, Any]:
+    """Check the options that fill columns which a file does not state.
 
     Parameters
     ----------
     **options : str or float
-        Values by the names in `FILLABLE`; None and "" are left out [-].
+        Values by the names in `FILLABLE`; None and "" are left out.
 
     Returns
     -------
     dict
-        What was given [-].
+        The options that have a value.
 
     Raises
     ------
@@ -251,7 +254,7 @@ def fill_of(**options):
     catalog, unknown = spellings.catalog, set(given) - set(FILLABLE)
     if unknown:
         raise BadInput("option", f"option {shown(min(unknown))} fills no column.")
-    # a name nobody knows is told at once, with the nearest, and not row by row
+    # an unknown name is refused at once, with the nearest one, and not row by row
     if "model" in given and not spellings.model_name(given["model"]):
         catalog.model(given["model"])
     if "gpu" in given and not spellings.card(given["gpu"]).name:
@@ -266,11 +269,11 @@ def fill_of(**options):
     return given
 
 
-def _blank(value):
+def _blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _text(fields, name):
+def _text(fields: Fields, name: str) -> str:
     value = fields.get(name)
     if _blank(value):
         return ""
@@ -282,8 +285,8 @@ def _text(fields, name):
     return text
 
 
-def _number(fields, name, low, high, unit=""):
-    """A number of a row; None when the row is silent."""
+def _number(fields: Fields, name: str, low: float, high: float, unit: str = "") -> float | None:
+    """A number of a row; None when the row does not state it."""
     value = fields.get(name)
     if _blank(value):
         return None
@@ -293,33 +296,33 @@ def _number(fields, name, low, high, unit=""):
 
 
 @lru_cache(maxsize=65_536)
-def _read_number(name, text, low, high, unit):
+def _read_number(name: str, text: str, low: float, high: float, unit: str) -> float:
     """Read a cell; the same few lengths and batches stand in most rows of a file."""
-    value = text
-    with contextlib.suppress(ValueError):  # what is no number is refused below, in words
+    value: Any = text
+    with contextlib.suppress(ValueError):  # text that is not a number is refused below
         value = float(text)
     return number(name, value, low, high, unit)
 
 
-def _count(fields, name, low, high, unit=""):
+def _count(fields: Fields, name: str, low: float, high: float, unit: str = "") -> int | None:
     value = _number(fields, name, low, high, unit)
     return None if value is None else round(value)
 
 
-def measurement(line, fill=None):
-    """Understand one line of a benchmark.
+def measurement(line: Line, fill: Mapping[str, Any] | None = None) -> Measurement:
+    """Parse one line of a benchmark.
 
     Parameters
     ----------
     line : Line
-        As `results.read` gives it [-].
+        A line that `results.read` returns.
     fill : mapping, optional
-        Values for columns where the line is silent, by the names in `FILLABLE` [-].
+        Values for columns that the line does not state, by the names in `FILLABLE`.
 
     Returns
     -------
     Measurement
-        What was measured, on what [-].
+        The value, the deployment and the load.
 
     Raises
     ------
@@ -329,8 +332,8 @@ def measurement(line, fill=None):
     Examples
     --------
     >>> line = results.Line("a", {"metric": "itl_ms", "value": "9.5", "concurrency": "1"})
-    >>> made = measurement(line, {"model": "llama-3.1-8b", "gpu": "l4"})
-    >>> made.value, made.load.concurrency
+    >>> parsed = measurement(line, {"model": "llama-3.1-8b", "gpu": "l4"})
+    >>> parsed.value, parsed.load.concurrency
     (9.5, 1)
     """
     if line.problem:
@@ -346,15 +349,10 @@ def measurement(line, fill=None):
         raise BadInput("metric", f"metric {shown(metric)} is not one that is predicted")
     value = _value(fields, metric)
     spelled = _spelled_of(fields)
-    users = _concurrency(fields, spelled)
+    users = _count(fields, "concurrency", 0, 1e7, "requests") or None
     if users is None and metric in GREATEST:
         spelled = spelled._replace(greatest=True)
     prompt, answer = _lengths(fields)
-    cached = _count(fields, "cached_tokens", 0, MAX_TOKENS, "tokens") or 0
-    if metric == "prefill_tok_s" and prompt and not cached:
-        held = re.search(r"\bat context depth (\d{1,7})\b", _notes(fields))
-        cached = int(held.group(1)) if held else 0
-        prompt += cached
     load = Load(
         metric=metric,
         regime=_text(fields, "regime").strip(),
@@ -362,35 +360,35 @@ def measurement(line, fill=None):
         output_tokens=answer,
         concurrency=users,
         context_tokens=_count(fields, "max_model_len", 1, MAX_TOKENS, "tokens"),
-        cached_tokens=cached,
+        cached_tokens=_count(fields, "cached_tokens", 0, MAX_TOKENS, "tokens") or 0,
     )
     return Measurement(line.where, value, spelled, load)
 
 
-def _lengths(fields):
-    """Prompt and answer of a request; a client may know no more than their sum."""
+def _lengths(fields: Fields) -> tuple[int | None, int | None]:
+    """Prompt and answer of a request; a client may state only their sum."""
     prompt = _count(fields, "input_tokens", 0, MAX_TOKENS, "tokens")
     answer = _count(fields, "output_tokens", 0, MAX_TOKENS, "tokens") or None
     both = _count(fields, "request_tokens", 1, MAX_TOKENS, "tokens")
     if both and prompt is None and answer is None:
-        told = f"input_tokens is not stated: the file has {both:,} tokens a request, prompt and"
-        raise BadInput("input", f"{told} answer together (give --input)")
+        problem = f"input_tokens is not stated: the file has {both:,} tokens a request, prompt and"
+        raise BadInput("input", f"{problem} answer together (give --input)")
     if both and prompt is None:
-        prompt = max(both - answer, 1)
-    if both and answer is None:
+        prompt = max(both - (answer or 0), 1)
+    elif both and answer is None and prompt is not None:
         answer = max(both - prompt, 1)
     return 1 if prompt == 0 else prompt, answer  # generation from an empty context reads one
 
 
-def _is_served_name(fields):
-    """Whether a client's model name is one its server made up."""
+def _is_served_name(fields: Fields) -> bool:
+    """Whether a client's model name is an alias that its server was given."""
     name = fields.get("model")
     return bool(fields.get("from_client")) and not (
         isinstance(name, str) and spellings.model_name(name[: results.MAX_CELL])
     )
 
 
-def _value(fields, metric):
+def _value(fields: Fields, metric: str) -> float:
     value, unit = _number(fields, "value", 1e-9, MAX_VALUE), _text(fields, "unit").strip().lower()
     if value is None:
         raise BadInput("value", "value is missing")
@@ -400,40 +398,27 @@ def _value(fields, metric):
     return value
 
 
-def _concurrency(fields, spelled):
-    asked = _count(fields, "concurrency", 0, 1e7, "requests") or None
-    if spelled.dp_attention > 1:
-        # some sources write the share of one attention replica and keep the whole in the notes
-        said = re.search(r"\bconcurrency=(\d{1,7})\b", _notes(fields))
-        asked = max(asked or 1, int(said.group(1))) if said else asked
-    return asked
+def _left_open(fields: Fields) -> tuple[str, ...]:
+    """The items of the column `assumed`: values filled in that the source does not state."""
+    text = fields.get("assumed")
+    items = text[:4000].split(";") if isinstance(text, str) else []
+    return tuple(printable(item.strip(), 80) for item in items if item.strip())[:LEFT_OPEN]
 
 
-def _notes(fields):
-    notes = fields.get("notes")
-    return notes[:4000] if isinstance(notes, str) else ""
-
-
-def _spelled_of(fields):
+def _spelled_of(fields: Fields) -> spellings.Spelled:
     """The deployment in the row's spelling; rows of one deployment share the work."""
-    notes, told = _notes(fields), {}
-    if "gmu" in notes or "gpu_memory" in notes:
-        said = re.search(r"\b(?:gmu|gpu_memory_utilization)[ =](0?\.\d{1,4}|1\.0)\b", notes)
-        told["fraction_in_notes"] = said.group(1) if said else ""
-    if "kvfp8" in notes:
-        told["kv_in_notes"] = "fp8"
     cells = tuple((c, fields[c]) for c in SPELLED if fields.get(c) not in (None, ""))
     try:
-        return _spelled(cells + tuple(told.items()))
+        spelled = _spelled(cells)
     except TypeError:  # a list or a table where a name should stand
-        return _spelled.__wrapped__(cells + tuple(told.items()))
+        spelled = _spelled.__wrapped__(cells)
+    left_open = _left_open(fields)
+    return spelled._replace(left_open=left_open) if left_open else spelled
 
 
 @lru_cache(maxsize=16_384)
-def _spelled(cells):
+def _spelled(cells: tuple[tuple[str, Any], ...]) -> spellings.Spelled:
     fields = dict(cells)
-    fraction = _number(fields, "memory_fraction", 0.05, 1)
-    kv = _text(fields, "kv_dtype")
     split: dict = {name: _count(fields, name, 0, 4096) or 0 for name in CARDS}
     return spellings.Spelled(
         model=_model(fields),
@@ -441,14 +426,14 @@ def _spelled(cells):
         engine=_text(fields, "engine"),
         version=_text(fields, "engine_version"),
         weights=_text(fields, "weight_dtype"),
-        kv=fields.get("kv_in_notes", kv) if kv in ("", "auto") else kv,
-        memory_fraction=fraction or float(fields.get("fraction_in_notes") or 0),
+        kv=_text(fields, "kv_dtype"),
+        memory_fraction=_number(fields, "memory_fraction", 0.05, 1) or 0.0,
         **split,
     )
 
 
-def _model(fields):
-    """The model's spelling; llama-bench may know no more than a type and a size."""
+def _model(fields: Fields) -> str:
+    """The model's spelling; llama-bench may state only a type and a size."""
     text, kind = _text(fields, "model"), _text(fields, "model_type")
     name = spellings.model_name(text)
     params = _number(fields, "model_n_params", 1, 1e15) if kind else None
@@ -458,26 +443,26 @@ def _model(fields):
     on_card = fields.get("layers_on_card")
     if name and not _blank(on_card):
         layers = spellings.catalog.model(name).layers
-        held = _count(fields, "layers_on_card", -1, 1e6)
-        if 0 <= held < layers:
-            raise BadInput("ngl", f"only {held} of {layers} layers are on the card")
+        loaded = _count(fields, "layers_on_card", -1, 1e6)
+        if loaded is not None and 0 <= loaded < layers:
+            raise BadInput("ngl", f"only {loaded} of {layers} layers are on the card")
     return text
 
 
-def regime_of(load, moe=False):
+def regime_of(load: Load, moe: bool = False) -> str:
     """Say which regime a measurement belongs to where its source does not.
 
     Parameters
     ----------
     load : Load
-        What was measured; its own regime stands when it is a known one [-].
+        What was measured; its own regime stands when it is a known one.
     moe : bool
-        Whether the model has experts [-].
+        Whether the model has experts.
 
     Returns
     -------
     str
-        One of `REGIMES` [-].
+        One of `REGIMES`.
 
     Examples
     --------
@@ -505,29 +490,29 @@ def regime_of(load, moe=False):
     return "moe_small_batch" if moe and load.concurrency <= MOE_SMALL_BATCH else "batched_decode"
 
 
-def _context(load):
+def _context(load: Load) -> int:
     return (load.input_tokens or 0) + (load.output_tokens or 0)
 
 
 # predicting a row
 
 
-def memory_value(deployment, metric, context_tokens):
+def memory_value(deployment: Deployment, metric: str, context_tokens: int) -> float:
     """Compute what an engine's start-up log would print.
 
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     metric : str
-        One of `MEMORY` [-].
+        One of `MEMORY`.
     context_tokens : int
         The longest sequence the engine is started for [tokens].
 
     Returns
     -------
     float
-        In the metric's own unit: GiB, tokens or sequences [-].
+        In the metric's own unit: GiB, tokens or sequences.
 
     Examples
     --------
@@ -549,20 +534,20 @@ def memory_value(deployment, metric, context_tokens):
 
 
 @lru_cache(maxsize=65_536)
-def predicted(spelled, load):
+def predicted(spelled: spellings.Spelled, load: Load) -> Predicted:
     """Predict one row, or say why not.
 
     Parameters
     ----------
     spelled : Spelled
-        The deployment in the source's spelling [-].
+        The deployment in the source's spelling.
     load : Load
-        What was measured and how [-].
+        What was measured and how.
 
     Returns
     -------
     Predicted
-        Value, interval, ceiling and known weaknesses [-].
+        Value, interval, ceiling and known weaknesses.
     """
     meant = spellings.meaning(spelled)
     if meant.deployment is None:
@@ -578,9 +563,15 @@ def predicted(spelled, load):
     return made._replace(**known)
 
 
-def _known(meant, load):
-    """The load with its regime, and what is known of a row before it is predicted."""
-    d = meant.deployment
+def _deployment(meant: spellings.Meant) -> Deployment:
+    if meant.deployment is None:
+        raise BadInput("row", meant.reason)
+    return meant.deployment
+
+
+def _known(meant: spellings.Meant, load: Load) -> tuple[Load, dict[str, Any]]:
+    """The load with its regime, and the fields of `Predicted` that need no prediction."""
+    d = _deployment(meant)
     load = load._replace(regime=regime_of(load, bool(d.model.experts)))
     sizes = (load.input_tokens, load.output_tokens, load.concurrency, load.regime)
     return load, {
@@ -595,19 +586,20 @@ def _known(meant, load):
     }
 
 
-def _memory(meant, load):
-    longest = meant.deployment.model.max_context_tokens
-    value = memory_value(meant.deployment, load.metric, load.context_tokens or longest)
+def _memory(meant: spellings.Meant, load: Load) -> Predicted:
+    d = _deployment(meant)
+    longest = d.model.max_context_tokens
+    value = memory_value(d, load.metric, load.context_tokens or longest)
     half = value * calibration.CAPACITY_SHARE.get(load.metric, 0.05)
     return _finite(value, value - half, value + half, None, "")
 
 
-def asked(meant, load):
+def asked(meant: spellings.Meant, load: Load) -> tuple[Workload, bool, str, float]:
     """Say which quantity of which load a row of a benchmark is.
 
     Parameters
     ----------
-    meant : Meaning
+    meant : Meant
         The deployment.
     load : Load
         What was measured and how.
@@ -636,7 +628,7 @@ def asked(meant, load):
     return replace(workload, concurrency=users), server, quantity, scale
 
 
-def _most(deployment, workload):
+def _most(deployment: Deployment, workload: Workload) -> int:
     """Requests in flight where a source lets memory, or the engine, set them."""
     users = most_running(deployment, workload)
     if not users:
@@ -644,7 +636,7 @@ def _most(deployment, workload):
     return users
 
 
-def _timed(meant, load):
+def _timed(meant: spellings.Meant, load: Load) -> Predicted:
     workload, server, quantity, scale = asked(meant, load)
     d = meant.deployment
     made = calibration.estimates(
@@ -654,95 +646,95 @@ def _timed(meant, load):
     return _finite(made.value, made.low, made.high, made.ceiling, made.reason)
 
 
-def _finite(value, low, high, ceiling, reason):
-    """Strict JSON has no NaN: what is no number is a row without a prediction."""
+def _finite(value: Any, low: Any, high: Any, ceiling: Any, reason: str) -> Predicted:
+    """Strict JSON has no NaN: without finite numbers a row has no prediction."""
     good = [_plain_number(x) for x in (value, low, high)]
     if any(x is None for x in good):
         return Predicted(reason=reason or "no prediction")
     return Predicted(good[0], good[1], good[2], _plain_number(ceiling), interval=reason)
 
 
-def _plain_number(value):
+def _plain_number(value: Any) -> float | None:
     if value is None:
         return None
     value = float(value)
     return value if math.isfinite(value) else None
 
 
-def row(line, fill=None):
-    """Set one line of a benchmark beside its prediction.
+def row(line: Line, fill: Mapping[str, Any] | None = None) -> Row:
+    """Compare one line of a benchmark with its prediction.
 
     Parameters
     ----------
     line : Line
-        As `results.read` gives it [-].
+        A line that `results.read` returns.
     fill : mapping, optional
-        Values for columns where the line is silent [-].
+        Values for columns that the line does not state.
 
     Returns
     -------
     Row
-        Predicted beside measured, or the reason it was skipped [-].
+        The measurement and its prediction, or the reason why it was skipped.
     """
     return _row(line, fill)[0]
 
 
-def _row(line, fill):
-    """The row, and what was assumed to predict it."""
+def _row(line: Line, fill: Mapping[str, Any] | None) -> tuple[Row, tuple[str, ...]]:
+    """The row, and the assumptions of its prediction."""
     name = printable(line.where, 80)
     try:
-        made = measurement(line, fill)
+        parsed = measurement(line, fill)
     except BadInput as problem:
         metric = line.fields.get("metric")
         known = metric if isinstance(metric, str) and metric in METRICS else None
-        said = printable(str(problem), REASON_CHARS).rstrip(".")
-        return Row(name, known, None, _measured(line), skipped=said), ()
-    answer = predicted(made.spelled, made.load)
+        reason = printable(str(problem), REASON_CHARS).rstrip(".")
+        return Row(name, known, None, _measured(line), skipped=reason), ()
+    answer = predicted(parsed.spelled, parsed.load)
     skipped = None
     if answer.value is None:
         skipped = printable(answer.reason, REASON_CHARS).rstrip(".")
     out = Row(
-        name,
-        made.load.metric,
-        answer.regime,
-        made.value,
-        answer.value,
-        answer.low,
-        answer.high,
-        answer.ceiling,
-        answer.failure_modes,
-        skipped,
-        answer.interval,
-        answer.model,
-        answer.gpu,
-        answer.engine,
-        printable(str(line.fields.get("source_id") or ""), 80),
-        doubts(line.fields),
+        id=name,
+        metric=parsed.load.metric,
+        regime=answer.regime,
+        measured=parsed.value,
+        predicted=answer.value,
+        low=answer.low,
+        high=answer.high,
+        ceiling=answer.ceiling,
+        failure_modes=answer.failure_modes,
+        skipped=skipped,
+        reason=answer.interval,
+        model=answer.model,
+        gpu=answer.gpu,
+        engine=answer.engine,
+        source=printable(str(line.fields.get("source_id") or ""), 80),
+        doubts=doubts(line.fields),
     )
     return out, answer.assumed
 
 
-def _measured(line):
+def _measured(line: Line) -> float | None:
     try:
         return _number(line.fields, "value", 1e-9, MAX_VALUE)
     except BadInput:
         return None
 
 
-def printable(text, longest):
-    """Keep a stranger's text from steering a terminal, and short.
+def printable(text: str, longest: int) -> str:
+    """Make untrusted text safe for a terminal, and shorten it.
 
     Parameters
     ----------
     text : str
-        The text [-].
+        The text.
     longest : int
-        Characters to keep [-].
+        The most characters.
 
     Returns
     -------
     str
-        The text with a question mark for whatever is not plain [-].
+        The text with a question mark for each character that is not printable ASCII.
 
     Examples
     --------
@@ -758,20 +750,20 @@ def printable(text, longest):
 # a whole file
 
 
-def quantile(values, share):
-    """Give the value below which a share of some values lies, between two by a straight line.
+def quantile(values: Iterable[float], share: float) -> float:
+    """Compute a quantile, with linear interpolation between two values.
 
     Parameters
     ----------
     values : iterable of float
-        The values, not empty [-].
+        The values, not empty.
     share : float
-        From 0 to 1 [-].
+        From 0 to 1.
 
     Returns
     -------
     float
-        The quantile [-].
+        The quantile.
 
     Examples
     --------
@@ -787,29 +779,30 @@ def quantile(values, share):
 
 @dataclass(frozen=True)
 class Report:
-    """A benchmark beside its predictions.
+    """A benchmark and its predictions.
 
     Attributes
     ----------
     rows : tuple of Row
-        In the order of the file [-].
+        In the order of the file.
     assumptions : dict of str to int
-        What sources left open, and in how many rows [-].
+        The assumptions made, and the number of rows of each.
     """
 
-    rows: tuple
-    assumptions: dict = field(default_factory=dict)
+    rows: tuple[Row, ...]
+    assumptions: dict[str, int] = field(default_factory=dict)
 
     @property
-    def compared(self):
-        """The rows that were predicted [-]."""
+    def compared(self) -> tuple[Any, ...]:
+        """The rows that have a prediction."""
+        # Any, for rows: in these no number is None, which the type of a row cannot say
         return tuple(r for r in self.rows if r.skipped is None)
 
     @property
-    def summary(self):
-        """Counts, errors over all rows and by regime, and what was assumed [-]."""
+    def summary(self) -> dict[str, Any]:
+        """Counts, errors over all rows and by regime, and the assumptions."""
         done = self.compared
-        by_regime: dict[str, list] = {}
+        by_regime: dict[str, list[Row]] = {}
         for one in done:
             by_regime.setdefault(one.regime, []).append(one)
         reasons = Counter(r.skipped for r in self.rows if r.skipped is not None)
@@ -824,48 +817,48 @@ class Report:
             "assumptions": dict(self.assumptions),
         }
 
-    def as_dict(self):
-        """Turn the report into plain data for strict JSON.
+    def as_dict(self) -> dict[str, Any]:
+        """Convert the report to plain data for strict JSON.
 
         Returns
         -------
         dict
-            Rows and summary [-].
+            Rows and summary.
         """
-        keep = ("id", "metric", "measured", "predicted", "low", "high", "ceiling")
+        first = ("id", "metric", "measured", "predicted", "low", "high", "ceiling")
         last = ("skipped", "reason")
         rows = [
-            {name: getattr(r, name) for name in keep}
+            {name: getattr(r, name) for name in first}
             | {"failure_modes": list(r.failure_modes)}
             | {name: getattr(r, name) for name in last}
             for r in self.rows
         ]
         return {"rows": rows, "summary": self.summary}
 
-    def json(self):
-        """Write the report as strict JSON, a row to the line.
+    def json(self) -> str:
+        """Write the report as strict JSON, one row on each line.
 
         Returns
         -------
         str
-            What `as_dict` holds [-].
+            The content of `as_dict`.
         """
-        told = self.as_dict()
-        rows = ",\n ".join(json.dumps(one, allow_nan=False) for one in told["rows"])
-        summary = json.dumps(told["summary"], indent=1, allow_nan=False)
+        data = self.as_dict()
+        rows = ",\n ".join(json.dumps(one, allow_nan=False) for one in data["rows"])
+        summary = json.dumps(data["summary"], indent=1, allow_nan=False)
         return f'{{"rows": [\n {rows}\n],\n"summary": {summary}}}'
 
-    def text(self):
-        """Write the report for a terminal: the worst rows first, then the summary.
+    def text(self) -> str:
+        """Write the report for a terminal: the largest errors first, then the summary.
 
         Returns
         -------
         str
-            An aligned table and the summary [-].
+            An aligned table and the summary.
         """
         return "\n".join([*self._table(), *self._summary_lines()])
 
-    def _table(self):
+    def _table(self) -> list[str]:
         worst = sorted(self.compared, key=lambda r: -r.error)[:TEXT_ROWS]
         if not worst:
             return ["no row could be predicted"]
@@ -890,16 +883,15 @@ class Report:
         more = len(self.compared) - len(worst)
         return [*lines, f"and {more:,} rows that are closer"] if more else lines
 
-    def _summary_lines(self):
-        told = self.summary
-        out = ["", f"{told['rows']:,} rows, {told['predicted']:,} predicted"]
-        out[-1] += f", {told['skipped']:,} skipped"
-        if told["predicted"]:
+    def _summary_lines(self) -> list[str]:
+        summary = self.summary
+        out = ["", f"{summary['rows']:,} rows, {summary['predicted']:,} predicted"]
+        out[-1] += f", {summary['skipped']:,} skipped"
+        if summary["predicted"]:
             out.append(
                 f"{'':18}{'rows':>8}{'median error':>14}{'80% below':>11}{'in interval':>13}"
             )
-            groups = {"all": {"rows": told["predicted"], **told}, **told["by_regime"]}
-            groups["all"]["rows"] = told["predicted"]
+            groups = {"all": {**summary, "rows": summary["predicted"]}, **summary["by_regime"]}
             for name, one in groups.items():
                 out.append(
                     f"{name:18}{one['rows']:>8,}{one['median_abs_rel_error']:>14.1%}"
@@ -909,22 +901,23 @@ class Report:
         for title, counts in (
             ("interval", dict(widths.most_common(5))),
             ("failure mode", self._modes()),
-            ("skipped", told["skipped_reasons"]),
-            ("assumed", told["assumptions"]),
+            ("skipped", summary["skipped_reasons"]),
+            ("assumed", summary["assumptions"]),
         ):
             out += [f"{title} {count:,}x: {text}" for text, count in list(counts.items())[:10]]
         return out
 
-    def _modes(self):
+    def _modes(self) -> dict[str, int]:
         counts = Counter(m for r in self.compared for m in r.failure_modes)
         return {f"{m}, {mode(m).title}": count for m, count in counts.most_common()}
 
 
-def _errors(rows):
+def _errors(rows: Iterable[Row]) -> dict[str, float | None]:
+    rows = list(rows)
     if not rows:
         nothing = ("median_abs_rel_error", "p80_abs_rel_error", "inside_interval")
         return dict.fromkeys(nothing)
-    errors = [r.error for r in rows]
+    errors = [r.error for r in rows if r.error is not None]
     return {
         "median_abs_rel_error": statistics.median(errors),
         "p80_abs_rel_error": quantile(errors, 0.8),
@@ -932,54 +925,57 @@ def _errors(rows):
     }
 
 
-def report(lines, fill=None, progress=None):
-    """Set the lines of a benchmark beside their predictions.
+def report(
+    lines: list[Line],
+    fill: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Compare the lines of a benchmark with their predictions.
 
     Parameters
     ----------
     lines : list of Line
-        As `results.read` gives them [-].
+        The lines that `results.read` returns.
     fill : mapping, optional
-        Values for columns where a line is silent [-].
+        Values for columns that a line does not state.
     progress : callable, optional
-        Called with rows done and rows in all [-].
+        Called with the rows done and the rows in total.
 
     Returns
     -------
     Report
-        Rows in the order of the file [-].
+        Rows in the order of the file.
     """
     rows: list[Row] = []
     assumptions: Counter[str] = Counter()
     for done, line in enumerate(lines, 1):
-        made, assumed = _row(line, fill)
-        rows.append(made)
+        one, assumed = _row(line, fill)
+        rows.append(one)
         assumptions.update(assumed)
         if progress is not None:
             progress(done, len(lines))
     return Report(tuple(rows), dict(assumptions.most_common()))
 
 
-def bar(stream, width=30):
-    """Make a progress bar for a terminal; nothing is drawn elsewhere.
+def bar(stream: TextIO, width: int = 30) -> Progress | None:
+    """Create a progress bar for a terminal.
 
     Parameters
     ----------
     stream : file
-        Where to draw, the standard error [-].
+        Where to draw, such as the standard error.
     width : int
-        Characters of the bar [-].
+        Characters of the bar.
 
     Returns
     -------
     callable or None
-        To be called with rows done and rows in all; None when the stream is no
-        terminal [-].
+        Takes the rows done and the rows in total; None when the stream is not a terminal.
     """
     if not stream.isatty():
         return None
 
-    def draw(done, total):
+    def draw(done: int, total: int) -> None:
         step = max(total // 100, 1)
         if total < 2000 or (done % step and done != total):
             return
@@ -991,50 +987,54 @@ def bar(stream, width=30):
     return draw
 
 
-def run(path, fill=None, progress=None):
-    """Set a benchmark file beside its predictions.
+def run(
+    path: str | Path,
+    fill: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Compare a benchmark file with its predictions.
 
     Parameters
     ----------
     path : str or Path
-        The file, in any of the forms `results.read` knows [-].
+        The file, in any of the formats that `results.read` knows.
     fill : mapping, optional
-        Values for columns where the file is silent [-].
+        Values for columns that the file does not state.
     progress : callable, optional
-        Called with rows done and rows in all [-].
+        Called with the rows done and the rows in total.
 
     Returns
     -------
     Report
-        Rows in the order of the file [-].
+        Rows in the order of the file.
 
     Raises
     ------
     BadInput
-        When the file cannot be read at all.
+        When the file cannot be read.
     """
     return report(results.read(path), fill, progress)
 
 
-# predictions that were kept
+# predictions from a file
 
 
 PREDICTIONS = ("predicted", "low", "high", "ceiling")
 LEFT_OUT = ("left_out_model", "left_out_card", "left_out_source")
 
 
-def understood(path):
+def understood(path: str | Path) -> tuple[Row, ...]:
     """Read measured rows without predicting them.
 
     Parameters
     ----------
     path : str or Path
-        A file in the columns of `benchmarks/measured.csv` [-].
+        A file in the columns of `benchmarks/measured.csv`.
 
     Returns
     -------
     tuple of Row
-        The rows whose deployment is known, in the order of the file [-].
+        The rows whose deployment is known, in the order of the file.
 
     Raises
     ------
@@ -1048,17 +1048,14 @@ def understood(path):
     return tuple(rows)
 
 
-def _understood(line):
-    made = measurement(line)
-    meant = spellings.meaning(made.spelled)
-    if meant.deployment is None:
-        raise BadInput("row", meant.reason)
-    load, known = _known(meant, made.load)
+def _understood(line: Line) -> Row:
+    parsed = measurement(line)
+    load, known = _known(spellings.meaning(parsed.spelled), parsed.load)
     return Row(
         line.where,
         load.metric,
         load.regime,
-        made.value,
+        parsed.value,
         failure_modes=known["failure_modes"],
         model=known["model"],
         gpu=known["gpu"],
@@ -1068,54 +1065,54 @@ def _understood(line):
     )
 
 
-def kept(measured, predicted):
-    """Join a file of measured rows with predictions that `llmcap calibrate` wrote.
+def read_predictions(measured: str | Path, predicted: str | Path) -> tuple[Row, ...]:
+    """Read a file of measured rows and join it with a file of predictions.
 
     Parameters
     ----------
     measured, predicted : str or Path
-        Files as `understood` and `answered` read them [-].
+        Files that `understood` and `join_predictions` read.
 
     Returns
     -------
     tuple of Row
-        The measured rows that were predicted, in the order of the first file [-].
+        The measured rows that have a prediction, in the order of the first file.
 
     Raises
     ------
     BadInput
         When a file cannot be read.
     """
-    return answered(understood(measured), predicted)
+    return join_predictions(understood(measured), predicted)
 
 
-def answered(rows, predicted):
-    """Join measured rows with predictions that `llmcap calibrate` wrote, computing none.
+def join_predictions(rows: Iterable[Row], predicted: str | Path) -> tuple[Row, ...]:
+    """Join measured rows with the predictions of a file, without computing any.
 
     Parameters
     ----------
     rows : iterable of Row
-        As `understood` gives them [-].
+        The rows that `understood` returns.
     predicted : str or Path
-        A CSV with the columns id, predicted, low, high, ceiling, left_out_model,
-        left_out_card and left_out_source, empty where there is no number [-].
+        A CSV that `llmcap calibrate` writes: the columns id, predicted, low, high, ceiling,
+        left_out_model, left_out_card and left_out_source, empty where there is no number.
 
     Returns
     -------
     tuple of Row
-        The rows that were predicted, in the same order [-].
+        The rows that have a prediction, in the same order.
 
     Raises
     ------
     BadInput
         When the file cannot be read.
     """
-    answers = _answers(predicted)
-    return tuple(row._replace(**answers[row.id]) for row in rows if row.id in answers)
+    by_id = _predictions(predicted)
+    return tuple(row._replace(**by_id[row.id]) for row in rows if row.id in by_id)
 
 
-def _answers(path):
-    """Predictions by row; our own file, so a cell that is no number is the file's fault."""
+def _predictions(path: str | Path) -> dict[str, dict[str, Any]]:
+    """The predictions by id; a cell that is not a number makes the whole file unreadable."""
     try:
         with Path(path).open(encoding="utf-8", newline="") as file:
             header, *lines = csv.reader(file)
@@ -1128,6 +1125,6 @@ def _answers(path):
                 numbers = dict(zip(PREDICTIONS, (value, low, high, ceiling), strict=True))
                 out[name] = {**numbers, "left_out": tuple(left_out)}
     except (OSError, IndexError, ValueError) as problem:
-        told = f"file {shown(str(path))} cannot be read: {type(problem).__name__}."
-        raise BadInput("file", told) from None
+        message = f"file {shown(str(path))} cannot be read: {type(problem).__name__}."
+        raise BadInput("file", message) from None
     return out

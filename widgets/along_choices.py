@@ -29,12 +29,12 @@ def parts(question):
     Parameters
     ----------
     question : Question
-        What is asked, with a part of the deployment to exchange [-].
+        What is asked, with a part of the deployment to exchange.
 
     Returns
     -------
     dict
-        status, figure, tables, sentences and messages [-].
+        status, figure, tables, sentences and messages.
     """
     letters, messages = _distinct(question)
     choices = _choices(question, letters)

@@ -55,12 +55,12 @@ def parts(question):
     Parameters
     ----------
     question : Question
-        What is asked, with a number of the load to move [-].
+        What is asked, with a number of the load to move.
 
     Returns
     -------
     dict
-        status, figure, tables, sentences and messages [-].
+        status, figure, tables, sentences and messages.
     """
     low, high, messages = _range(question)
     curves = [Curve(question, label) for label in question.columns]

@@ -60,7 +60,7 @@ def text():
     Returns
     -------
     str
-        MyST Markdown [-].
+        MyST Markdown.
 
     Examples
     --------
@@ -164,12 +164,12 @@ def write(path):
     Parameters
     ----------
     path : Path or str
-        Usually `book/catalogue.md` [-].
+        Usually `book/catalogue.md`.
 
     Returns
     -------
     bool
-        Whether the file was written [-].
+        Whether the file was written.
     """
     return write_page(path, text())
 

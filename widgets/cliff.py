@@ -37,12 +37,12 @@ def view(state):
     Parameters
     ----------
     state : dict
-        A complete state of `FORM` [-].
+        A complete state of `FORM`.
 
     Returns
     -------
     dict
-        The view [-].
+        The view.
     """
     fields = {field.name: field for field in FORM.fields}
     controls = c.deployment_controls(FORM, state)
@@ -81,9 +81,9 @@ def longest_context(deployment, users):
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     users : int
-        Sequences at once [-].
+        Sequences at once.
 
     Returns
     -------

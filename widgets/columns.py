@@ -27,14 +27,14 @@ def preset(*columns, **shared):
     Parameters
     ----------
     *columns : dict
-        What differs from the defaults in each deployment [-].
+        What differs from the defaults in each deployment.
     **shared : object
-        What differs in the other inputs [-].
+        What differs in the other inputs.
 
     Returns
     -------
     dict
-        The same by the names of the inputs [-].
+        The same by the names of the inputs.
 
     Examples
     --------
@@ -52,14 +52,14 @@ def shown(form, state):
     Parameters
     ----------
     form : Form
-        The calculator's inputs [-].
+        The calculator's inputs.
     state : dict
-        A complete state [-].
+        A complete state.
 
     Returns
     -------
     list of dict
-        Controls [-].
+        Controls.
     """
     *boxes, columns = SHARED
     counts = [(n, str(n), "") for n in range(int(columns.low), int(columns.high) + 1)]
@@ -75,15 +75,15 @@ def deployments(form, state):
     Parameters
     ----------
     form : Form
-        The calculator's inputs [-].
+        The calculator's inputs.
     state : dict
-        A complete state [-].
+        A complete state.
 
     Returns
     -------
     dict, list and dict
         Deployments by label; the headings of all of them; and the parts of a view
-        that say which do not go together, empty where all do [-].
+        that say which do not go together, empty where all do.
     """
     built: dict = {}
     refused: dict = {}
@@ -112,12 +112,12 @@ def title(card):
     Parameters
     ----------
     card : Card
-        The column [-].
+        The column.
 
     Returns
     -------
     str
-        The name [-].
+        The name.
     """
     d = card.deployment
     return f"{card.label}: {d.num_gpus} x {c.card_title(d.gpu)}"

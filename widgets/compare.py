@@ -85,12 +85,12 @@ def view(state):
     Parameters
     ----------
     state : dict
-        A complete state of `FORM` [-].
+        A complete state of `FORM`.
 
     Returns
     -------
     dict
-        The view [-].
+        The view.
     """
     controls = [*_asked(state), *columns.shown(FORM, state)]
     try:

@@ -47,19 +47,19 @@ def deployment_fields(start, *, prefix="", group="", fraction=None):
     Parameters
     ----------
     start : Deployment
-        Where an untouched calculator opens [-].
+        Where an untouched calculator opens.
     prefix : str
-        What their names begin with, where there are several deployments [-].
+        What their names begin with, where there are several deployments.
     group : str
-        The deployment they belong to [-].
+        The deployment they belong to.
     fraction : float, optional
-        A memory fraction other than that deployment's [-].
+        A memory fraction other than that deployment's.
 
     Returns
     -------
     tuple of Field
         model, config, gpu, tp, pp, ep, weights, kv, engine, fraction, dp, and usd
-        for a group [-].
+        for a group.
     """
     named = ("model", "gpu", "weights", "kv", "engine")
     at = {name: getattr(start, name).name for name in named} | {
@@ -132,12 +132,12 @@ def limit_fields(slo):
     Parameters
     ----------
     slo : Slo
-        Where an untouched calculator opens [-].
+        Where an untouched calculator opens.
 
     Returns
     -------
     tuple of Field
-        itl, ttft and budget, each 0 where nothing is asked [-].
+        itl, ttft and budget, each 0 where nothing is asked.
     """
     gap_ms, wait_s, usd_h = 1e3 * (slo.itl_s or 0), slo.ttft_s or 0, slo.usd_h or 0
     return (
@@ -153,12 +153,12 @@ def load(state):
     Parameters
     ----------
     state : dict
-        A complete state [-].
+        A complete state.
 
     Returns
     -------
     Workload
-        The load [-].
+        The load.
 
     Raises
     ------
@@ -174,12 +174,12 @@ def limits(state):
     Parameters
     ----------
     state : dict
-        A complete state [-].
+        A complete state.
 
     Returns
     -------
     Slo
-        The limits; None where the state has 0 [-].
+        The limits; None where the state has 0.
     """
     return Slo(
         itl_s=state["itl"] / 1e3 or None,
@@ -194,14 +194,14 @@ def deployment(state, prefix=""):
     Parameters
     ----------
     state : dict
-        A complete state [-].
+        A complete state.
     prefix : str
-        What the names of its inputs begin with [-].
+        What the names of its inputs begin with.
 
     Returns
     -------
     Deployment
-        The deployment [-].
+        The deployment.
 
     Raises
     ------
@@ -226,16 +226,16 @@ def deployment_controls(form, state, prefix=""):
     Parameters
     ----------
     form : Form
-        The calculator's inputs [-].
+        The calculator's inputs.
     state : dict
-        A complete state [-].
+        A complete state.
     prefix : str
-        What the names of its inputs begin with [-].
+        What the names of its inputs begin with.
 
     Returns
     -------
     list of dict
-        Controls [-].
+        Controls.
     """
     fields = {f.name.removeprefix(prefix): f for f in form.fields if f.name.startswith(prefix)}
     at = {name: state[field.name] for name, field in fields.items()}
@@ -326,12 +326,12 @@ def card_title(gpu):
     Parameters
     ----------
     gpu : Gpu
-        The card [-].
+        The card.
 
     Returns
     -------
     str
-        Its title [-].
+        Its title.
 
     Examples
     --------
@@ -348,12 +348,12 @@ def known_model(name):
     Parameters
     ----------
     name : str
-        A name of the catalogue [-].
+        A name of the catalogue.
 
     Returns
     -------
     Model or None
-        The model [-].
+        The model.
     """
     try:
         return catalog.model(name)
@@ -367,14 +367,14 @@ def chosen_model(state, prefix=""):
     Parameters
     ----------
     state : dict
-        A complete state [-].
+        A complete state.
     prefix : str
-        What the names of its inputs begin with [-].
+        What the names of its inputs begin with.
 
     Returns
     -------
     Model or None
-        The model; None where the kernel refuses its record [-].
+        The model; None where the kernel refuses its record.
     """
     config = state[prefix + "config"]
     return pasted.model(config) if config else known_model(state[prefix + "model"])
@@ -399,12 +399,12 @@ def plain(value):
     Parameters
     ----------
     value : float or None
-        The number [-].
+        The number.
 
     Returns
     -------
     str
-        The number, thousands parted by commas [-].
+        The number, thousands parted by commas.
 
     Examples
     --------
@@ -436,16 +436,16 @@ def select(field, state, options):
     Parameters
     ----------
     field : Field
-        The input [-].
+        The input.
     state : dict
-        A complete state [-].
+        A complete state.
     options : list of tuple
-        Each (value, label, group) [-].
+        Each (value, label, group).
 
     Returns
     -------
     dict
-        The control [-].
+        The control.
     """
     value = state[field.name]
     listed = [{"value": v, "label": label, "group": group} for v, label, group in options]
@@ -459,16 +459,16 @@ def search(field, state, options):
     Parameters
     ----------
     field : Field
-        The input [-].
+        The input.
     state : dict
-        A complete state [-].
+        A complete state.
     options : list of tuple
-        Each (value, label, group) [-].
+        Each (value, label, group).
 
     Returns
     -------
     dict
-        The control, a select to whoever does not know better [-].
+        The control, a select to whoever does not know better.
     """
     return select(field, state, options) | {"kind": "search"}
 
@@ -479,16 +479,16 @@ def text(field, state, shown):
     Parameters
     ----------
     field : Field
-        The input [-].
+        The input.
     state : dict
-        A complete state [-].
+        A complete state.
     shown : str
-        What stands for the text where only a word fits [-].
+        What stands for the text where only a word fits.
 
     Returns
     -------
     dict
-        The control [-].
+        The control.
     """
     return _control("text", field, state[field.name], text=shown)
 
@@ -499,18 +499,18 @@ def slider(field, state, stops, shown=None):
     Parameters
     ----------
     field : Field
-        The input [-].
+        The input.
     state : dict
-        A complete state [-].
+        A complete state.
     stops : iterable of float
-        Where the handle can stand [-].
+        Where the handle can stand.
     shown : float, optional
-        What stands in the box when the state leaves the choice to the kernel [-].
+        What stands in the box when the state leaves the choice to the kernel.
 
     Returns
     -------
     dict
-        The control [-].
+        The control.
     """
     value = state[field.name]
     shown = value if value is not None else shown
@@ -535,16 +535,16 @@ def entry(field, state, shown=None):
     Parameters
     ----------
     field : Field
-        The input [-].
+        The input.
     state : dict
-        A complete state [-].
+        A complete state.
     shown : float, optional
-        What stands in the box when the state leaves the choice to the kernel [-].
+        What stands in the box when the state leaves the choice to the kernel.
 
     Returns
     -------
     dict
-        The control [-].
+        The control.
     """
     value = state[field.name]
     shown = value if value is not None else shown
@@ -558,14 +558,14 @@ def toggle(field, state):
     Parameters
     ----------
     field : Field
-        The input [-].
+        The input.
     state : dict
-        A complete state [-].
+        A complete state.
 
     Returns
     -------
     dict
-        The control [-].
+        The control.
     """
     value = state[field.name]
     return _control("toggle", field, value, text="yes" if value else "no")
@@ -582,7 +582,7 @@ def token_stops(model, current):
     Parameters
     ----------
     model : Model or None
-        The model [-].
+        The model.
     current : int
         The length in the state, reachable even beyond the window [tokens].
 
@@ -603,12 +603,12 @@ def gib(value, figures=3):
     value : float
         The size [bytes].
     figures : int
-        Significant figures [-].
+        Significant figures.
 
     Returns
     -------
     str
-        The number [-].
+        The number.
 
     Examples
     --------
@@ -624,14 +624,14 @@ def arithmetic(result, *names):
     Parameters
     ----------
     result : Explained
-        A result of the kernel [-].
+        A result of the kernel.
     *names : str
-        The lines to pick; all when none is named [-].
+        The lines to pick; all when none is named.
 
     Returns
     -------
     str
-        Formula, numbers and value of each line [-].
+        Formula, numbers and value of each line.
     """
     lines = [line for line in result.lines() if not names or line.name in names]
     return "\n".join(str(line) for line in lines)
@@ -643,14 +643,14 @@ def notes(deployment, context_tokens):
     Parameters
     ----------
     deployment : Deployment
-        The deployment [-].
+        The deployment.
     context_tokens : int
         Tokens every user may reach [tokens].
 
     Returns
     -------
     list of dict
-        Messages [-].
+        Messages.
     """
     load = Workload(input_tokens=max(context_tokens - 1, 1), output_tokens=1)
     # The calculators of memory show no price, so a missing rent is no news there.
@@ -691,12 +691,12 @@ def card_notes(card):
     Parameters
     ----------
     card : Card
-        One deployment under a load; its label leads where it has one [-].
+        One deployment under a load; its label leads where it has one.
 
     Returns
     -------
     list of dict
-        Messages [-].
+        Messages.
     """
     lead = f"{card.label}: " if card.label else ""
     name = card.deployment.gpu.name
@@ -711,20 +711,20 @@ def frame(form, state, title, lead, controls, **parts):
     Parameters
     ----------
     form : Form
-        The calculator's inputs [-].
+        The calculator's inputs.
     state : dict
-        A complete state [-].
+        A complete state.
     title, lead : str
-        Its name, and one sentence on what it answers [-].
+        Its name, and one sentence on what it answers.
     controls : list of dict
-        Its controls [-].
+        Its controls.
     **parts : object
-        headline, status, tables, sentences, messages, figure, groups [-].
+        headline, status, tables, sentences, messages, figure, groups.
 
     Returns
     -------
     dict
-        The view, which `json.dumps` takes as it is [-].
+        The view, which `json.dumps` takes as it is.
     """
     empty: dict = {
         "headline": [],
@@ -759,16 +759,16 @@ def refusal(problem, form, prefix=""):
     Parameters
     ----------
     problem : BadInput
-        What it refused [-].
+        What it refused.
     form : Form
-        The calculator's inputs [-].
+        The calculator's inputs.
     prefix : str
-        What the names of that deployment's inputs begin with [-].
+        What the names of that deployment's inputs begin with.
 
     Returns
     -------
     dict
-        status and messages [-].
+        status and messages.
     """
     name, said = prefix + SHORT.get(problem.field, problem.field), str(problem)
     field = next((one for one in form.fields if one.name == name), None)

@@ -30,15 +30,15 @@ class Point:
     Parameters
     ----------
     x : float
-        Where it stands; the row, in a figure of whiskers [-].
+        Where it stands; the row, in a figure of whiskers.
     value, low, high : float
-        The estimate and its interval [-].
+        The estimate and its interval.
     ceiling : float or None
-        What the spec sheet allows; None where there is no such thing [-].
+        What the spec sheet allows; None where there is no such thing.
     text : str
-        All of it in words, for the pointer [-].
+        All of it in words, for the pointer.
     at_stop : bool
-        Whether the table has a row for it [-].
+        Whether the table has a row for it.
     """
 
     x: float
@@ -79,12 +79,12 @@ def short(value):
     Parameters
     ----------
     value : float
-        The number [-].
+        The number.
 
     Returns
     -------
     str
-        Thousands as k, millions as M [-].
+        Thousands as k, millions as M.
 
     Examples
     --------
@@ -109,16 +109,16 @@ def log_axis(title, low, high, **more):
     Parameters
     ----------
     title : str
-        What it measures, with the unit [-].
+        What it measures, with the unit.
     low, high : float
-        Its ends, in the unit of the title [-].
+        Its ends, in the unit of the title.
     **more : object
-        Further Plotly axis settings [-].
+        Further Plotly axis settings.
 
     Returns
     -------
     dict
-        Plotly axis [-].
+        Plotly axis.
 
     Examples
     --------
@@ -219,26 +219,26 @@ def curves_with_bands(curves, alt, *, x_title, x_word, x_log, y_title, now, limi
     Parameters
     ----------
     curves : mapping of str to list of Point
-        Points in order by deployment; one without points is not drawn [-].
+        Points in order by deployment; one without points is not drawn.
     alt : str
-        What the figure shows [-].
+        What the figure shows.
     x_title, y_title : str
-        What the axes measure [-].
+        What the axes measure.
     x_word : str
-        What the pointer calls the variable [-].
+        What the pointer calls the variable.
     x_log : bool
-        Whether the variable stands on a logarithmic axis [-].
+        Whether the variable stands on a logarithmic axis.
     now : float
-        Where the inputs stand [-].
+        Where the inputs stand.
     limit : list of tuple
-        The limit as (x, y) pairs; empty where none is set [-].
+        The limit as (x, y) pairs; empty where none is set.
     limit_text : str
-        What the limit is called [-].
+        What the limit is called.
 
     Returns
     -------
     dict
-        The figure [-].
+        The figure.
     """
     curves = {label: curve for label, curve in curves.items() if curve}
     kind, low, high = _range(curves, limit)
@@ -305,22 +305,22 @@ def points_with_whiskers(names, curves, alt, *, x_title, limit, limit_text):
     Parameters
     ----------
     names : list of str
-        The choices, from the top [-].
+        The choices, from the top.
     curves : mapping of str to list of Point
-        Points by deployment; their x counts the choices from 0 [-].
+        Points by deployment; their x counts the choices from 0.
     alt : str
-        What the figure shows [-].
+        What the figure shows.
     x_title : str
-        What the axis measures [-].
+        What the axis measures.
     limit : float or None
-        The limit, where one is set [-].
+        The limit, where one is set.
     limit_text : str
-        What the limit is called [-].
+        What the limit is called.
 
     Returns
     -------
     dict
-        The figure [-].
+        The figure.
     """
     curves = {label: curve for label, curve in curves.items() if curve}
     kind, low, high = _range(curves, [(0, limit)] if limit else [])

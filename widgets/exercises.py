@@ -21,15 +21,15 @@ class Exercise:
     Attributes
     ----------
     expected : callable
-        Computes the right value with the kernel [-].
+        Computes the right value with the kernel.
     unit : str
-        Unit of the answer, as `explain.quantity` knows it [-].
+        Unit of the answer, as `explain.quantity` knows it.
     hint : str
-        What to say to a wrong answer that is no typical slip [-].
+        What to say to a wrong answer that is no typical slip.
     tolerance : float
-        Largest relative error that counts as right [-].
+        Largest relative error that counts as right.
     mistakes : mapping of str to callable
-        A reason, and the value a reader who slips that way arrives at [-].
+        A reason, and the value a reader who slips that way arrives at.
     """
 
     expected: Callable
@@ -49,9 +49,9 @@ def check(name, answer=None):
     Parameters
     ----------
     name : str
-        Number of the exercise, such as "3.1" [-].
+        Number of the exercise, such as "3.1".
     answer : float, optional
-        The reader's number in the unit asked for [-].
+        The reader's number in the unit asked for.
 
     Raises
     ------

@@ -35,12 +35,12 @@ def mark(number):
     Parameters
     ----------
     number : int
-        1 to 8, as the style sheet counts them [-].
+        1 to 8, as the style sheet counts them.
 
     Returns
     -------
     str
-        The colour's name [-].
+        The colour's name.
 
     Examples
     --------
@@ -56,14 +56,14 @@ def axis(title="", **more):
     Parameters
     ----------
     title : str
-        What it measures, with the unit [-].
+        What it measures, with the unit.
     **more : object
-        Further Plotly axis settings [-].
+        Further Plotly axis settings.
 
     Returns
     -------
     dict
-        Plotly axis [-].
+        Plotly axis.
 
     Examples
     --------
@@ -87,16 +87,16 @@ def note(text, x, y, **more):
     Parameters
     ----------
     text : str
-        What it says [-].
+        What it says.
     x, y : float
-        Where [-].
+        Where.
     **more : object
-        Further Plotly annotation settings [-].
+        Further Plotly annotation settings.
 
     Returns
     -------
     dict
-        Plotly annotation [-].
+        Plotly annotation.
 
     Examples
     --------
@@ -113,18 +113,18 @@ def figure(data, alt, *, height, **layout):
     Parameters
     ----------
     data : list of dict
-        Plotly traces [-].
+        Plotly traces.
     alt : str
-        What the figure shows, for whoever cannot see it [-].
+        What the figure shows, for whoever cannot see it.
     height : int
         Height on the page [px].
     **layout : object
-        Further Plotly layout settings [-].
+        Further Plotly layout settings.
 
     Returns
     -------
     dict
-        data, layout and alt [-].
+        data, layout and alt.
 
     Examples
     --------
@@ -152,18 +152,18 @@ def stacked_bars(rows, limit, limit_text, alt):
     Parameters
     ----------
     rows : list of tuple
-        Each (label, parts), a part being (name, GiB, mark number, hatched) [-].
+        Each (label, parts), a part being (name, GiB, mark number, hatched).
     limit : float
         Where the asked-for bar must end [GiB].
     limit_text : str
-        What stands at that line [-].
+        What stands at that line.
     alt : str
-        What the figure shows [-].
+        What the figure shows.
 
     Returns
     -------
     dict
-        The figure [-].
+        The figure.
     """
     data = []
     for label, parts in rows:
@@ -209,18 +209,18 @@ def curve_over_bars(bars, curve, wanted, alt):
     Parameters
     ----------
     bars : list of tuple
-        Each (position, text below, users) [-].
+        Each (position, text below, users).
     curve : list of tuple
-        Each (position, users) of the uncut curve [-].
+        Each (position, users) of the uncut curve.
     wanted : int
-        Users asked for, drawn as a line across [-].
+        Users asked for, drawn as a line across.
     alt : str
-        What the figure shows [-].
+        What the figure shows.
 
     Returns
     -------
     dict
-        The figure [-].
+        The figure.
     """
     top = max([wanted, *(users for _, _, users in bars)]) * 1.16 + 0.5
     enough = [users >= wanted for _, _, users in bars]
@@ -285,14 +285,14 @@ def limits_used(rows, alt):
     Parameters
     ----------
     rows : list of tuple
-        Each (deployment, limits), a limit being (name, share used) [-].
+        Each (deployment, limits), a limit being (name, share used).
     alt : str
-        What the figure shows [-].
+        What the figure shows.
 
     Returns
     -------
     dict
-        The figure [-].
+        The figure.
     """
     names = list(dict.fromkeys(name for _, limits in rows for name, _ in limits))
     data = []
@@ -383,7 +383,7 @@ def memory_bars(books):
     Returns
     -------
     dict
-        The figure [-].
+        The figure.
     """
     fixed = [(name, size / GIB, number, False) for name, size, number in _memory_parts(books)]
     held, usable = _held_bytes(books), usable_bytes(books)
@@ -423,7 +423,7 @@ def memory_table(books):
     Returns
     -------
     dict
-        Table of a view [-].
+        Table of a view.
     """
     held, visible = _held_bytes(books), books.visible_bytes
     rows = list(_memory_parts(books))

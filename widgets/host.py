@@ -34,9 +34,9 @@ class Calculator(anywidget.AnyWidget):
     Parameters
     ----------
     name : str
-        One of `CALCULATORS` [-].
+        One of `CALCULATORS`.
     query : str
-        Inputs as an address spells them, such as "gpu=h200-sxm&ctx=32k" [-].
+        Inputs as an address spells them, such as "gpu=h200-sxm&ctx=32k".
 
     Raises
     ------
@@ -121,17 +121,17 @@ def safe_view(calculator, state, messages=()):
     Parameters
     ----------
     calculator : module
-        With `FORM` and `view` [-].
+        With `FORM` and `view`.
     state : dict
-        A complete state [-].
+        A complete state.
     messages : iterable of dict
-        What was wrong with the inputs [-].
+        What was wrong with the inputs.
 
     Returns
     -------
     dict
         The view; when it cannot be made, the one of the defaults under a
-        message, and the reason in the log [-].
+        message, and the reason in the log.
     """
     try:
         made = calculator.view(state)
@@ -151,14 +151,14 @@ def parted(view, lists):
     Parameters
     ----------
     view : dict
-        A view [-].
+        A view.
     lists : dict
-        The lists that have travelled, by name [-].
+        The lists that have travelled, by name.
 
     Returns
     -------
     tuple of dict
-        The view with names for lists, and all lists so far [-].
+        The view with names for lists, and all lists so far.
     """
     lists = dict(lists)
 
@@ -179,16 +179,16 @@ def with_company(calculator, state, view):
     Parameters
     ----------
     calculator : module
-        With `FORM`, and `PRESETS` and `HINT` where it has them [-].
+        With `FORM`, and `PRESETS` and `HINT` where it has them.
     state : dict
-        A complete state [-].
+        A complete state.
     view : dict
-        Its view [-].
+        Its view.
 
     Returns
     -------
     dict
-        The view [-].
+        The view.
     """
     form = calculator.FORM
     hint = getattr(calculator, "HINT", "") if state == form.defaults() else ""
@@ -203,12 +203,12 @@ def presets(name):
     Parameters
     ----------
     name : str
-        One of `CALCULATORS` [-].
+        One of `CALCULATORS`.
 
     Returns
     -------
     list of dict
-        Each a label, a note and a query [-].
+        Each a label, a note and a query.
     """
     calculator = CALCULATORS[name]
     form = calculator.FORM
@@ -228,14 +228,14 @@ def links(form, state):
     Parameters
     ----------
     form : Form
-        The inputs of the calculator in view [-].
+        The inputs of the calculator in view.
     state : dict
-        Its state [-].
+        Its state.
 
     Returns
     -------
     list of dict
-        Each a name, a title and a query [-].
+        Each a name, a title and a query.
     """
     # Of several deployments the first goes along, and becomes the first of several.
     here = {name.removeprefix(FIRST): value for name, value in state.items()}
@@ -256,11 +256,11 @@ def app(name):
     Parameters
     ----------
     name : str
-        One of `CALCULATORS` [-].
+        One of `CALCULATORS`.
 
     Returns
     -------
     Calculator
-        The calculator [-].
+        The calculator.
     """
     return Calculator(name, os.environ.get("QUERY_STRING", ""))

@@ -193,7 +193,7 @@ def admit(message) -> None:
     Parameters
     ----------
     message : bytes or str
-        What came over the websocket, from anyone [-].
+        What came over the websocket, from anyone.
 
     Raises
     ------

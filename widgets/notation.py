@@ -56,9 +56,9 @@ class Entry(NamedTuple):
     Attributes
     ----------
     name, meaning, unit : str
-        The name, what it is, and its unit [-].
+        The name, what it is, and its unit.
     module : str
-        The module that documents it [-].
+        The module that documents it.
     """
 
     name: str
@@ -73,7 +73,7 @@ def entries():
     Returns
     -------
     list of Entry
-        In the order of the modules; a name may come more than once [-].
+        In the order of the modules; a name may come more than once.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def formulas():
     Returns
     -------
     list of Entry
-        The function's name, its first sentence, the unit of what it returns [-].
+        The function's name, its first sentence, the unit of what it returns.
 
     Examples
     --------
@@ -184,7 +184,7 @@ def text():
     Returns
     -------
     str
-        MyST Markdown [-].
+        MyST Markdown.
 
     Examples
     --------
@@ -227,12 +227,12 @@ def write(path):
     Parameters
     ----------
     path : Path or str
-        Usually `book/notation.md` [-].
+        Usually `book/notation.md`.
 
     Returns
     -------
     bool
-        Whether the file was written [-].
+        Whether the file was written.
     """
     return write_page(path, text())
 
@@ -243,14 +243,14 @@ def write_page(path, made):
     Parameters
     ----------
     path : Path or str
-        The page [-].
+        The page.
     made : str
-        What it shall hold [-].
+        What it shall hold.
 
     Returns
     -------
     bool
-        Whether the file was written [-].
+        Whether the file was written.
     """
     path = Path(path)
     if path.exists() and path.read_text(encoding="utf-8") == made:

@@ -15,12 +15,12 @@ def static_html(view):
     Parameters
     ----------
     view : dict
-        What a calculator's view function gave [-].
+        What a calculator's view function gave.
 
     Returns
     -------
     str
-        One section; the same view gives the same text [-].
+        One section; the same view gives the same text.
     """
     parts = (
         f'<section class="lc lc-static" data-name="{view["name"]}" '
@@ -48,12 +48,12 @@ def summary(view):
     Parameters
     ----------
     view : dict
-        What a calculator's view function gave [-].
+        What a calculator's view function gave.
 
     Returns
     -------
     str
-        Title, status and headline numbers [-].
+        Title, status and headline numbers.
     """
     lines = [view["title"], view["status"]["text"]]
     for item in view["headline"]:

@@ -20,12 +20,12 @@ def read(text):
     Parameters
     ----------
     text : str
-        The file as it was pasted, or the code of an address [-].
+        The file as it was pasted, or the code of an address.
 
     Returns
     -------
     str
-        The same model in the fewest fields, as JSON in a fixed order [-].
+        The same model in the fewest fields, as JSON in a fixed order.
 
     Raises
     ------
@@ -68,12 +68,12 @@ def model(text):
     Parameters
     ----------
     text : str
-        What `read` gave [-].
+        What `read` gave.
 
     Returns
     -------
     Model
-        The model [-].
+        The model.
     """
     return huggingface.load(json.loads(text))
 
@@ -84,12 +84,12 @@ def canonical(data):
     Parameters
     ----------
     data : dict
-        The object [-].
+        The object.
 
     Returns
     -------
     str
-        JSON [-].
+        JSON.
     """
     return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
@@ -100,12 +100,12 @@ def pack(text):
     Parameters
     ----------
     text : str
-        What `read` gave [-].
+        What `read` gave.
 
     Returns
     -------
     str
-        Letters, digits, - and _ [-].
+        Letters, digits, - and _.
     """
     packed = zlib.compress(text.encode(), 9)
     return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
@@ -117,12 +117,12 @@ def unpack(code):
     Parameters
     ----------
     code : str
-        The code [-].
+        The code.
 
     Returns
     -------
     str
-        The text [-].
+        The text.
 
     Raises
     ------

@@ -27,11 +27,11 @@ def told(*values):
     Parameters
     ----------
     *values : dict
-        What differs from the defaults, one for each situation in turn [-].
+        What differs from the defaults, one for each situation in turn.
 
     Returns
     -------
     tuple of dict
-        Presets: label, note and values [-].
+        Presets: label, note and values.
     """
     return tuple(story | {"values": value} for story, value in zip(STORIES, values, strict=True))

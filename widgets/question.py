@@ -209,14 +209,14 @@ def times_ahead(values, less):
     Parameters
     ----------
     values : iterable of float
-        At least one [-].
+        At least one.
     less : bool
-        Whether less is better [-].
+        Whether less is better.
 
     Returns
     -------
     float or None
-        Their ratio, 1 or more; None where there is no other [-].
+        Their ratio, 1 or more; None where there is no other.
 
     Examples
     --------
@@ -235,20 +235,20 @@ def table(question, first, labels, rows, high):
     Parameters
     ----------
     question : Question
-        What is asked [-].
+        What is asked.
     first : str
-        Heading of the first column [-].
+        Heading of the first column.
     labels : iterable of str
-        Headings of the others [-].
+        Headings of the others.
     rows : list of tuple
-        Each (name, cells, levels) [-].
+        Each (name, cells, levels).
     high : list of int
-        The rows that the inputs stand on [-].
+        The rows that the inputs stand on.
 
     Returns
     -------
     dict
-        The table [-].
+        The table.
     """
     unit = "" if question.what.unit == "USD/Mtok" else f", {question.show.unit}"
     limited = question.limit(question.load) is not None
@@ -271,11 +271,11 @@ def level(missed):
     Parameters
     ----------
     missed : bool or None
-        Whether its limit is missed [-].
+        Whether its limit is missed.
 
     Returns
     -------
     str or None
-        "good", "bad" or None [-].
+        "good", "bad" or None.
     """
     return None if missed is None else "bad" if missed else "good"

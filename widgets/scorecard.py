@@ -44,12 +44,12 @@ def view(state):
     Parameters
     ----------
     state : dict
-        A complete state of `FORM` [-].
+        A complete state of `FORM`.
 
     Returns
     -------
     dict
-        The view [-].
+        The view.
     """
     controls = columns.shown(FORM, state)
     try:

@@ -20,23 +20,23 @@ class Settings:
     Parameters
     ----------
     host : str
-        Address to listen on [-].
+        Address to listen on.
     port : int
-        Port to listen on [-].
+        Port to listen on.
     base : str
-        The path readers see in front of ours, behind a reverse proxy [-].
+        The path readers see in front of ours, behind a reverse proxy.
     behind_proxy : bool
-        Whether the X-Forwarded headers are believed [-].
+        Whether the X-Forwarded headers are believed.
     embed : tuple of str
-        Other sites that may show our pages in a frame [-].
+        Other sites that may show our pages in a frame.
     seats : int
-        Readers of apps at the same time [-].
+        Readers of apps at the same time.
     seats_each : int
-        Of these, how many may come from one address [-].
+        Of these, how many may come from one address.
     idle_seconds : int
         How long a kernel outlives its page [s].
     ready : int
-        Kernels that wait for a reader [-].
+        Kernels that wait for a reader.
 
     Raises
     ------
@@ -98,14 +98,14 @@ def read(path=None, **flags):
     Parameters
     ----------
     path : pathlib.Path, optional
-        A TOML file; when left out, `serve.toml` beside the Makefile, if it is there [-].
+        A TOML file; when left out, `serve.toml` beside the Makefile, if it is there.
     **flags
-        Settings that win over the file; None leaves a setting to the file [-].
+        Settings that win over the file; None leaves a setting to the file.
 
     Returns
     -------
     Settings
-        The settings [-].
+        The settings.
 
     Raises
     ------

@@ -39,24 +39,24 @@ class Field:
     Parameters
     ----------
     name : str
-        What the address calls it [-].
+        What the address calls it.
     kind : str
-        "name", "tokens", "whole", "number", "yes" or "config" [-].
+        "name", "tokens", "whole", "number", "yes" or "config".
     default : object
-        The value of an untouched calculator; None leaves the choice to the kernel [-].
+        The value of an untouched calculator; None leaves the choice to the kernel.
     label : str
-        What a person calls it [-].
+        What a person calls it.
     low, high : float
-        Smallest and largest value a number takes [-].
+        Smallest and largest value a number takes.
     names : callable, optional
         Gives the names that a "name" input takes; called when needed, so that the
-        catalogue is read late [-].
+        catalogue is read late.
     find : callable, optional
-        Looks a record up by any of its spellings, for names written another way [-].
+        Looks a record up by any of its spellings, for names written another way.
     unit : str
-        Unit of a number [-].
+        Unit of a number.
     group : str
-        The deployment it belongs to, where a calculator has several [-].
+        The deployment it belongs to, where a calculator has several.
     help : str
         One sentence for whoever asks what it means.
     optional : bool
@@ -90,7 +90,7 @@ class Field:
 
     @property
     def title(self):
-        """The name beside the input, which a refusal begins with [-]."""
+        """The name beside the input, which a refusal begins with."""
         return f"{self.group.upper()}: {self.label}" if self.group else self.label
 
     def read(self, raw):
@@ -99,12 +99,12 @@ class Field:
         Parameters
         ----------
         raw : object
-            Text from an address, or a value from a browser [-].
+            Text from an address, or a value from a browser.
 
         Returns
         -------
         object
-            The value [-].
+            The value.
 
         Raises
         ------
@@ -140,12 +140,12 @@ class Field:
         Parameters
         ----------
         value : object
-            A value of this input, not None [-].
+            A value of this input, not None.
 
         Returns
         -------
         str
-            The shortest text that reads back as the same value [-].
+            The shortest text that reads back as the same value.
         """
         return pasted.pack(value) if self.kind == "config" else spelled(value)
 
@@ -201,10 +201,10 @@ class Form:
     Parameters
     ----------
     name : str
-        The calculator, as the address of its app names it [-].
+        The calculator, as the address of its app names it.
     fields : tuple of Field
         Its inputs, in the order they are shown and written; none is called v, k, d
-        or p, which an address keeps for its versions [-].
+        or p, which an address keeps for its versions.
     """
 
     name: str
@@ -216,7 +216,7 @@ class Form:
         Returns
         -------
         dict
-            Every input with its default [-].
+            Every input with its default.
         """
         return {field.name: field.default for field in self.fields}
 
@@ -226,15 +226,15 @@ class Form:
         Parameters
         ----------
         values : object
-            A mapping from input to value; inputs it lacks keep their base [-].
+            A mapping from input to value; inputs it lacks keep their base.
         base : dict, optional
             What an input keeps when its value cannot be read; the defaults when
-            left out [-].
+            left out.
 
         Returns
         -------
         tuple of dict and list
-            A complete state, and the messages [-].
+            A complete state, and the messages.
         """
         state = dict(base or self.defaults())
         if not isinstance(values, Mapping):
@@ -272,12 +272,12 @@ class Form:
         Parameters
         ----------
         query : str
-            What follows the question mark; a leading one is forgiven [-].
+            What follows the question mark; a leading one is forgiven.
 
         Returns
         -------
         tuple of dict and list
-            A complete state, and one message for each part not understood [-].
+            A complete state, and one message for each part not understood.
         """
         messages, given = [], {}
         text = str(query or "").strip().removeprefix("?")
@@ -311,12 +311,12 @@ class Form:
         Parameters
         ----------
         state : dict
-            A complete state [-].
+            A complete state.
 
         Returns
         -------
         str
-            The query, without its question mark [-].
+            The query, without its question mark.
         """
         parts = [f"v={versions.FORM}"]
         for field in self.fields:
@@ -346,12 +346,12 @@ def spelled(value):
     Parameters
     ----------
     value : object
-        A value of a state [-].
+        A value of a state.
 
     Returns
     -------
     str
-        The shortest text that reads back as the same value [-].
+        The shortest text that reads back as the same value.
 
     Examples
     --------

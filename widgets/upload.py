@@ -19,14 +19,14 @@ class Upload:
         Parameters
         ----------
         part : object
-            What the page says of it: a mapping with name, part and parts [-].
+            What the page says of it: a mapping with name, part and parts.
         buffers : list of bytes
-            What it holds [-].
+            What it holds.
 
         Returns
         -------
         tuple of (str, bytes) or None
-            Name and content once all parts are here; None before [-].
+            Name and content once all parts are here; None before.
 
         Raises
         ------

@@ -42,9 +42,9 @@ class Group(NamedTuple):
     Attributes
     ----------
     title, unit : str
-        What they are, and their unit on the axes [-].
+        What they are, and their unit on the axes.
     metrics : tuple of str
-        Their names in the rows [-].
+        Their names in the rows.
     """
 
     title: str
@@ -91,13 +91,13 @@ def measured_rows():
     Returns
     -------
     tuple of Row
-        Predicted beside measured; empty where the files are not installed [-].
+        Predicted beside measured; empty where the files are not installed.
     """
     if not PREDICTED.exists():
         return ()
     held = json.loads(UNDERSTOOD.read_text("utf-8")) if UNDERSTOOD.exists() else {}
     rows = _unpacked(held) if held.get("of") == _stamp() else validate.understood(MEASURED)
-    return validate.answered(rows, PREDICTED)
+    return validate.join_predictions(rows, PREDICTED)
 
 
 def _stamp():
@@ -123,7 +123,7 @@ def keep_understood():
     Returns
     -------
     Path
-        The file; once the measurements have changed it is not used [-].
+        The file; once the measurements have changed it is not used.
     """
     common: dict = {}
     rows = []
@@ -221,11 +221,11 @@ class Point(NamedTuple):
     Attributes
     ----------
     row : Row
-        The row [-].
+        The row.
     measured, predicted : float
-        What was measured, and its prediction by the choice in force [-].
+        What was measured, and its prediction by the choice in force.
     low, high : float or None
-        The row's interval, moved to that prediction; None for a ceiling [-].
+        The row's interval, moved to that prediction; None for a ceiling.
     """
 
     row: validate.Row
@@ -236,17 +236,17 @@ class Point(NamedTuple):
 
     @property
     def error(self):
-        """Distance from the measurement, as a share of it [-]."""
+        """Distance from the measurement, as a share of it."""
         return abs(self.predicted / self.measured - 1)
 
     @property
     def ratio(self):
-        """Predicted over measured, speed over speed [-]."""
+        """Predicted over measured, speed over speed."""
         return failures.speed_ratio(self.row.metric, self.predicted, self.measured)
 
     @property
     def inside(self):
-        """Whether the measurement lies in the interval; None where there is none [-]."""
+        """Whether the measurement lies in the interval; None where there is none."""
         if self.low is None or self.high is None:
             return None
         return self.low <= self.measured <= self.high
@@ -258,14 +258,14 @@ def points(rows, against):
     Parameters
     ----------
     rows : iterable of Row
-        Predicted beside measured [-].
+        Predicted beside measured.
     against : str
-        One of `AGAINST` [-].
+        One of `AGAINST`.
 
     Returns
     -------
     list of Point
-        The rows that have this prediction [-].
+        The rows that have this prediction.
     """
     out = []
     for row in rows:
@@ -327,14 +327,14 @@ def view(state, own=None):
     Parameters
     ----------
     state : dict
-        A complete state of `FORM` [-].
+        A complete state of `FORM`.
     own : Own, optional
-        A file of the reader's own [-].
+        A file of the reader's own.
 
     Returns
     -------
     dict
-        The view [-].
+        The view.
     """
     own = own if state["file"] else None
     controls = _controls(state, own)
@@ -799,9 +799,7 @@ def _evidence_tables():
 
 def _weight(source):
     """What a row of a source counts in the fit, and where one counts less."""
-    all_of_it = fit.DOUBTED.get((source, ""), 1)
-    part = [f"; {w:g} with {e}" for (s, e), w in fit.DOUBTED.items() if s == source and e]
-    return f"{all_of_it:g}{''.join(part)}"
+    return f"{fit.DOUBTED.get(doubt, 1):g}"
 
 
 EVIDENCE_COLUMNS = (
@@ -839,12 +837,12 @@ def shown_by(evidence):
     Parameters
     ----------
     evidence : Evidence
-        As `failures.evidence` gives it [-].
+        As `failures.evidence` gives it.
 
     Returns
     -------
     str
-        The sources farthest off, and the rows farthest off [-].
+        The sources farthest off, and the rows farthest off.
 
     Examples
     --------
@@ -865,12 +863,12 @@ def way(ratio):
     Parameters
     ----------
     ratio : float
-        Predicted over measured, speed over speed [-].
+        Predicted over measured, speed over speed.
 
     Returns
     -------
     str
-        Such as "12% too hopeful" [-].
+        Such as "12% too hopeful".
 
     Examples
     --------
@@ -910,11 +908,11 @@ class Own:
     Parameters
     ----------
     name : str
-        What the file is called [-].
+        What the file is called.
     lines : list of Line
-        As `results.parse` gives them [-].
+        As `results.parse` gives them.
     progress : callable, optional
-        Called with rows done and rows in all [-].
+        Called with rows done and rows in all.
     """
 
     def __init__(self, name, lines, progress=None):
@@ -929,12 +927,12 @@ class Own:
         Parameters
         ----------
         fill : tuple of tuple
-            Columns and values for where the file is silent [-].
+            Columns and values for where the file is silent.
 
         Returns
         -------
         tuple of Row
-            Those that were skipped included [-].
+            Those that were skipped included.
         """
         return self._told(fill)
 
@@ -953,16 +951,16 @@ def with_file(name="", raw=b"", progress=None):
     Parameters
     ----------
     name : str
-        What the file is called [-].
+        What the file is called.
     raw : bytes
-        What it holds; nothing for the published rows alone [-].
+        What it holds; nothing for the published rows alone.
     progress : callable, optional
-        Called with rows done and rows in all [-].
+        Called with rows done and rows in all.
 
     Returns
     -------
     SimpleNamespace
-        The calculator as before, its view with the file's rows in it [-].
+        The calculator as before, its view with the file's rows in it.
 
     Raises
     ------

@@ -29,7 +29,7 @@ def stamps():
     Returns
     -------
     dict
-        k, d and p: formulas, catalogue and prices [-].
+        k, d and p: formulas, catalogue and prices.
     """
     kernel = Path(llmcap_kernel.__file__).parent
     formulas = [*sorted(kernel.rglob("*.py")), FOLDER / "calibration.toml"]
@@ -66,12 +66,12 @@ def moved(given):
     Parameters
     ----------
     given : dict
-        Its stamps, as a stranger wrote them [-].
+        Its stamps, as a stranger wrote them.
 
     Returns
     -------
     str
-        One sentence; empty when nothing has [-].
+        One sentence; empty when nothing has.
 
     Examples
     --------

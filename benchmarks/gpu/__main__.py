@@ -19,9 +19,9 @@ def fitted_times(cells, gpu):
     Parameters
     ----------
     cells : iterable of Cell
-        What is planned [-].
+        What is planned.
     gpu : Gpu
-        The card [-].
+        The card.
 
     Returns
     -------
@@ -42,13 +42,13 @@ def measured_times(torch, cells, box, repeats):
     Parameters
     ----------
     torch : module
-        PyTorch [-].
+        PyTorch.
     cells : list of Cell
-        What is planned [-].
+        What is planned.
     box : dict
-        What `timing.machine` said [-].
+        What `timing.machine` said.
     repeats : int
-        Replays of each [-].
+        Replays of each.
 
     Returns
     -------
@@ -77,12 +77,12 @@ def card_of(name):
     Parameters
     ----------
     name : str
-        As the driver or a person spells it [-].
+        As the driver or a person spells it.
 
     Returns
     -------
     Gpu
-        The card [-].
+        The card.
 
     Raises
     ------
@@ -165,12 +165,12 @@ def main(argv=None):
     Parameters
     ----------
     argv : list of str, optional
-        Arguments; the process's own when left out [-].
+        Arguments; the process's own when left out.
 
     Returns
     -------
     int
-        0, or 2 when the input was refused or there is no card [-].
+        0, or 2 when the input was refused or there is no card.
     """
     args = _options().parse_args(argv)
     try:

@@ -36,13 +36,13 @@ class Cell:
     Parameters
     ----------
     model : str
-        A name of the catalogue [-].
+        A name of the catalogue.
     part : str
-        A key of `JOINED`, or "attention" [-].
+        A key of `JOINED`, or "attention".
     weights : str
-        Format of the weights; attention reads a cache of 16 bits [-].
+        Format of the weights; attention reads a cache of 16 bits.
     batch : int
-        Sequences at once [-].
+        Sequences at once.
     tokens : int
         Tokens of each: 1 in decode, the prompt in prefill [tokens].
     context : int
@@ -50,7 +50,7 @@ class Cell:
     rows, columns : int
         The matrix: outputs and inputs; 0 for attention [elements].
     copies : int
-        How many of it a pass through the model runs [-].
+        How many of it a pass through the model runs.
     """
 
     model: str
@@ -65,17 +65,17 @@ class Cell:
 
     @property
     def key(self):
-        """Everything that tells it from other cells [-]."""
+        """Everything that tells it from other cells."""
         return (self.model, self.part, self.weights, self.batch, self.tokens, self.context)
 
     @property
     def prompt(self):
-        """Whether it has the shape of prefill [-]."""
+        """Whether it has the shape of prefill."""
         return self.tokens > 1
 
     @cached_property
     def attention(self):
-        """The model's attention [-]."""
+        """The model's attention."""
         return catalog.model(self.model).attention[0]
 
     @property
@@ -125,7 +125,7 @@ class Cell:
         Parameters
         ----------
         gpu : Gpu
-            The card [-].
+            The card.
 
         Returns
         -------
@@ -146,7 +146,7 @@ class Cell:
         Parameters
         ----------
         gpu : Gpu
-            The card [-].
+            The card.
 
         Returns
         -------
@@ -162,12 +162,12 @@ class Cell:
         Parameters
         ----------
         gpu : Gpu
-            The card [-].
+            The card.
 
         Returns
         -------
         bool
-            True for bandwidth [-].
+            True for bandwidth.
         """
         flop_s, bandwidth_bytes_s = self.rates(gpu)
         return self.bytes_read / bandwidth_bytes_s > self.flops / flop_s
@@ -179,14 +179,14 @@ def matrices(model, weights):
     Parameters
     ----------
     model : Model
-        A dense model whose layers are all alike [-].
+        A dense model whose layers are all alike.
     weights : str
-        The format; what it does not cover stays in 16 bits [-].
+        The format; what it does not cover stays in 16 bits.
 
     Returns
     -------
     list of dict
-        part, rows, columns, copies and weights of each [-].
+        part, rows, columns, copies and weights of each.
 
     Raises
     ------
@@ -225,16 +225,16 @@ def cells(models=MODELS, formats=FORMATS, batches=BATCHES, contexts=CONTEXTS):
     Parameters
     ----------
     models, formats : iterable of str
-        Names of the catalogue [-].
+        Names of the catalogue.
     batches : iterable of int
-        Sequences in a decode step [-].
+        Sequences in a decode step.
     contexts : iterable of int
         Cached tokens in decode, prompt tokens in prefill [tokens].
 
     Returns
     -------
     list of Cell
-        Shortest first, so that a run that is cut off has the most to tell [-].
+        Shortest first, so that a run that is cut off has the most to tell.
     """
     found = {}
     for name in models:
@@ -263,14 +263,14 @@ def fits(cell, memory_bytes):
     Parameters
     ----------
     cell : Cell
-        The cell [-].
+        The cell.
     memory_bytes : float
         Memory of the card [bytes].
 
     Returns
     -------
     bool
-        True when they have [-].
+        True when they have.
     """
     return cell.buffer_bytes <= MEMORY_SHARE * memory_bytes
 
@@ -281,7 +281,7 @@ def buffers(cell, cache_bytes, memory_bytes):
     Parameters
     ----------
     cell : Cell
-        The cell [-].
+        The cell.
     cache_bytes : float
         The card's last cache [bytes].
     memory_bytes : float
@@ -290,7 +290,7 @@ def buffers(cell, cache_bytes, memory_bytes):
     Returns
     -------
     int
-        At least 1: what is far larger than the cache needs no second copy [-].
+        At least 1: what is far larger than the cache needs no second copy.
     """
     if not cell.bytes_read:
         return 1  # attention of a prompt works on what it has just made

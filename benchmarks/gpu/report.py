@@ -11,9 +11,9 @@ from llmcap_kernel.refuse import BadInput
 # The columns of benchmarks/measured.csv, in its order.
 COLUMNS = (
     *("id", "source_id", "source", "date", "model", "engine", "engine_version", "gpu", "num_gpus"),
-    *("tp", "pp", "ep", "dp_attention", "weight_dtype", "kv_dtype", "concurrency"),
-    *("input_tokens", "output_tokens", "memory_fraction", "max_model_len", "metric", "value"),
-    *("unit", "regime", "notes"),
+    *("tp", "pp", "ep", "dp_attention", "copies", "weight_dtype", "kv_dtype", "concurrency"),
+    *("input_tokens", "output_tokens", "cached_tokens", "memory_fraction", "max_model_len"),
+    *("metric", "value", "unit", "regime", "doubt", "assumed", "stated", "notes"),
 )
 ENGINE = "pytorch-kernels"
 NAMES = {
@@ -45,7 +45,7 @@ def spread(seconds):
     Returns
     -------
     float
-        From the tenth to the ninetieth percentile, over the median [-].
+        From the tenth to the ninetieth percentile, over the median.
 
     Examples
     --------
@@ -64,14 +64,14 @@ def efficiency_of(cell, gpu):
     Parameters
     ----------
     cell : Cell
-        The cell [-].
+        The cell.
     gpu : Gpu
-        The card [-].
+        The card.
 
     Returns
     -------
     str
-        A key of `NAMES` [-].
+        A key of `NAMES`.
     """
     if not cell.waits_for_memory(gpu):
         return "compute"
@@ -84,16 +84,16 @@ def shares(cells, times, gpu):
     Parameters
     ----------
     cells : iterable of Cell
-        What was planned [-].
+        What was planned.
     times : dict
         What was measured [s].
     gpu : Gpu
-        The card [-].
+        The card.
 
     Returns
     -------
     dict
-        By (efficiency, format): the shares of its cells, least first [-].
+        By (efficiency, format): the shares of its cells, least first.
     """
     middle, out = median_s(times), defaultdict(list)
     for cell in cells:
@@ -109,7 +109,7 @@ def passes(cells, times):
     Parameters
     ----------
     cells : iterable of Cell
-        What was planned [-].
+        What was planned.
     times : dict
         What was measured [s].
 
@@ -142,18 +142,18 @@ def rows(cells, times, gpu, run):
     Parameters
     ----------
     cells : iterable of Cell
-        What was planned [-].
+        What was planned.
     times : dict
         What was measured [s].
     gpu : Gpu
-        The card [-].
+        The card.
     run : dict
-        source_id, date and torch of the run [-].
+        source_id, date and torch of the run.
 
     Returns
     -------
     list of dict
-        One row a cell, which a fit passes over, and one a whole pass, which it reads [-].
+        One row a cell, which a fit passes over, and one a whole pass, which it reads.
     """
     fixed = dict.fromkeys(COLUMNS, "") | {
         "source_id": run["source_id"],
@@ -225,9 +225,9 @@ def write_csv(path, made):
     Parameters
     ----------
     path : Path
-        Where to [-].
+        Where to.
     made : list of dict
-        What `rows` gave [-].
+        What `rows` gave.
     """
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
@@ -241,16 +241,16 @@ def text(cells, times, gpu):
     Parameters
     ----------
     cells : iterable of Cell
-        What was planned [-].
+        What was planned.
     times : dict
         What was measured [s].
     gpu : Gpu
-        The card [-].
+        The card.
 
     Returns
     -------
     str
-        Shares beside the fitted ones, then whole passes beside the law [-].
+        Shares beside the fitted ones, then whole passes beside the law.
     """
     failed = {key: why for key, why in times.items() if isinstance(why, str)}
     parts = [_shares_text(cells, times, gpu), _passes_text(cells, times, gpu)]

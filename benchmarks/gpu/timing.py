@@ -26,7 +26,7 @@ def pytorch():
     Returns
     -------
     module
-        PyTorch [-].
+        PyTorch.
 
     Raises
     ------
@@ -51,12 +51,12 @@ def machine(torch):
     Parameters
     ----------
     torch : module
-        PyTorch [-].
+        PyTorch.
 
     Returns
     -------
     dict
-        Device, its memory and cache, versions, and what the driver says of clocks and power [-].
+        Device, its memory and cache, versions, and what the driver says of clocks and power.
     """
     card = torch.cuda.get_device_properties(0)
     return {
@@ -76,7 +76,7 @@ def driver():
     Returns
     -------
     dict
-        By the driver's own names; empty where it cannot be asked [-].
+        By the driver's own names; empty where it cannot be asked.
     """
     command = ["nvidia-smi", "-i", "0", f"--query-gpu={','.join(ASKED)}", "--format=csv,noheader"]
     try:
@@ -92,13 +92,13 @@ def measure(torch, cell, box, repeats):
     Parameters
     ----------
     torch : module
-        PyTorch [-].
+        PyTorch.
     cell : Cell
-        What to time [-].
+        What to time.
     box : dict
-        What `machine` said [-].
+        What `machine` said.
     repeats : int
-        Replays that are timed [-].
+        Replays that are timed.
 
     Returns
     -------

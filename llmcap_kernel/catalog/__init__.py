@@ -269,7 +269,10 @@ def format(name: str) -> Format:
     """
     name = _name("formats", "format", name)
     fields = _plain(table("formats")["formats"][name])
-    keep = ("title", "element_bits", "scale_bits", "group", "covers", "compute", "kv", "pad_to")
+    keep = (
+        *("title", "element_bits", "scale_bits", "group", "covers", "compute", "kv", "pad_to"),
+        "gguf",
+    )
     fields = {k: fields[k] for k in keep if k in fields}
     for listed in ("covers", "compute"):
         fields[listed] = tuple(fields.get(listed, ()))
@@ -302,9 +305,9 @@ def engine(name: str = DEFAULT_ENGINE) -> Engine:
     """
     name = _name("engines", "engine", name)
     fields = _plain(table("engines")["engines"][name])
+    fields.pop("aliases", None)
     title = f"{fields.pop('name')} {fields.pop('version')}".strip()
-    known = Engine.__dataclass_fields__
-    return Engine(name=name, title=title, **{k: v for k, v in fields.items() if k in known})
+    return Engine(name=name, title=title, **fields)
 
 
 def provenance(kind: str, name: str, field: str) -> dict[str, Any]:

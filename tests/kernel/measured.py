@@ -41,12 +41,12 @@ def deployment(run):
     """The deployment a start-up ledger was written by."""
     row = run["row"]
     version = row["engine_version"].split()[0].removesuffix(".0")
-    fraction = row["memory_fraction"] or row["notes"].split("gmu ")[1].split(";")[0]
+    fraction = row["memory_fraction"]
     if row["id"] == "m07899":
         # labelled 0.9, but 0.90 x 79.18 - 64.38 - 7.38 - 0.13 GiB is below zero, and its
         # 3.33 GiB of cache are what 0.95 leaves
         fraction = 0.95
-    kv = "fp8" if "kvfp8" in row["notes"] else "bf16"
+    kv = "fp8" if row["kv_dtype"] == "fp8" else "bf16"
     if weight_format(row) == "fp32":
         kv = "fp32"
     return catalog.deployment(

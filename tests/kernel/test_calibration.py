@@ -210,7 +210,7 @@ def test_rows_stacked_are_timed_as_one_by_one():
 
 def test_the_kept_predictions_are_those_of_the_shipped_numbers():
     """`benchmarks/predicted.csv` is written with the table; one without the other is a lie."""
-    kept = {row.id: row for row in validate.kept(ROWS, ROWS.with_name("predicted.csv"))}
+    kept = {row.id: row for row in validate.read_predictions(ROWS, ROWS.with_name("predicted.csv"))}
     now = [row for row in validate.run(ROWS).compared if row.id in kept]
     assert len(now) == len(kept) > 5000
     for row in now[::13]:

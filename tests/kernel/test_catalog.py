@@ -76,3 +76,20 @@ def test_prices_reach_the_card():
     price = catalog.reference_price("h100-sxm")
     assert catalog.gpu("h100-sxm").usd_h == price["usd_h"]
     assert price["provider"] and price["date"] and price["source"]
+
+
+def test_formats_of_llama_cpp_are_marked():
+    for name in catalog.formats() + catalog.formats(kv=True):
+        assert catalog.format(name).gguf == name.startswith("gguf-")
+
+
+def test_doubted_rates_are_those_that_no_data_sheet_prints():
+    doubted = [name for name in catalog.gpus() if catalog.gpu(name).rates_doubted]
+    kinds = {catalog.provenance("gpus", name, "flop_s.bf16")["kind"] for name in doubted}
+    assert doubted == ["gb10"] and kinds == {"derived"}
+
+
+def test_an_engine_has_no_field_that_nobody_reads():
+    apart = {"name", "version", "aliases"}  # its title, and how it is looked up
+    for name, record in catalog.table("engines")["engines"].items():
+        assert set(record) - apart <= set(vars(catalog.engine(name)))

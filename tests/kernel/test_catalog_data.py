@@ -191,6 +191,7 @@ class TestGpu:
         assert record["family"] in FAMILIES
         assert record["form"] in FORMS
         assert record["link"] in LINKS
+        assert record["place"] in {"server", "desk"}
         assert isinstance(record["unified_memory"], bool)
         assert 1 <= record["max_per_node"] <= 72
         assert set(record["flop_s"]) <= DTYPES
@@ -242,6 +243,14 @@ class TestGpu:
             "pcie5x16": 63e9,
         }
         assert speed == expected.get(record["link"], speed)
+
+    def test_place(self, name, record):
+        """A desk has no sockets of data centres, and a server no chip of a personal computer."""
+        by_form = dict.fromkeys(("sxm", "oam", "superchip", "server"), "server")
+        by_form |= dict.fromkeys(("soc", "desktop", "laptop"), "desk")
+        graphics = re.search(r"GeForce|RTX|Radeon", record["name"])
+        on_slot = "desk" if graphics else "server"
+        assert record["place"] == by_form.get(record["form"], on_slot)
 
     def test_power(self, name, record):
         assert 30 <= value(record, "power_w") <= 1500
@@ -316,8 +325,8 @@ def test_engines_have_every_field():
         assert engine["name"] and engine["version"] and engine["family"], name
         assert engine["fraction_of"] in {"total", "free"}, name
         assert 0.5 <= value(engine, "memory_fraction") <= 1, name
-        for key in ("graphs_in_fraction", "chunked_prefill", "prefix_caching"):
-            assert isinstance(engine[key], bool), name
+        assert name == engine["family"] or name.startswith(f"{engine['family']}-"), name
+        assert isinstance(engine["graphs_in_fraction"], bool), name
 
 
 def test_vllm_counts_its_graphs_from_0_20():

@@ -114,19 +114,21 @@ def test_a_mode_no_worse_than_its_like_is_small():
 
 
 @pytest.mark.parametrize(
-    ("line", "doubted"),
+    ("cell", "wanted"),
     [
-        ({"tp": "64", "ep": "8", "gpu": "H200 SXM"}, True),
-        ({"tp": "16", "ep": "4", "gpu": "B200 SXM"}, True),
-        ({"tp": "4", "ep": "2", "gpu": "H100 SXM"}, False),  # fits a node: it may be meant
-        ({"tp": "8", "ep": "8", "gpu": "H200 SXM"}, False),
-        ({"tp": "64", "ep": "8", "gpu": "abacus"}, False),
-        ({"tp": "x" * 9000, "ep": None, "gpu": 3}, False),
-        ({"tp": "²", "ep": "1e9"}, False),
+        ("odd-lengths", ("odd-lengths",)),
+        ("token-position;odd-lengths", ("token-position", "odd-lengths")),
+        (" odd-lengths ; odd-lengths;", ("odd-lengths",)),
+        ("somebody's own word; activation-peak", ("activation-peak",)),
+        ("", ()),
+        (None, ()),
+        (["odd-lengths"], ()),
+        (3.5, ()),
     ],
 )
-def test_a_split_counted_twice_is_a_doubt(line, doubted):
-    assert (failures.doubts(line) == ("split-counted-twice",)) is doubted
+def test_doubts_are_the_known_names_of_a_column(cell, wanted):
+    assert failures.doubts({"id": "m1", "doubt": cell}) == wanted
+    assert failures.doubts({"id": "m1"}) == ()
 
 
 def test_a_mode_without_rows_says_so():

@@ -219,11 +219,38 @@ def test_a_concurrency_that_is_stated_is_no_record():
         assert validate.measurement(line).spelled.greatest is most
 
 
-def test_a_depth_in_the_notes_is_tokens_in_the_cache():
-    cells = {"model": "gpt-oss-20b", "gpu": "GB10", "engine": "llama.cpp", "input_tokens": "2048"}
-    cells |= {"metric": "prefill_tok_s", "value": "2470", "notes": "pp2048 at context depth 16384"}
+def test_tokens_in_the_cache_are_read_from_their_column():
+    cells = {"model": "gpt-oss-20b", "gpu": "GB10", "engine": "llama.cpp", "input_tokens": "18432"}
+    cells |= {"metric": "prefill_tok_s", "value": "2470", "cached_tokens": "16384"}
     made = validate.measurement(results.Line("row 1", cells))
-    assert (made.load.input_tokens, made.load.cached_tokens) == (2048 + 16384, 16384)
+    assert (made.load.input_tokens, made.load.cached_tokens) == (18432, 16384)
+
+
+def test_copies_are_read_from_their_column():
+    cells = {"model": "Llama-2-70B", "gpu": "H100 SXM", "engine": "vllm", "num_gpus": "8"}
+    cells |= {"metric": "output_tok_s_total", "value": "20000", "copies": "2"}
+    for split, tp in (({}, 4), ({"tp": "2"}, 2)):
+        spelled = validate.measurement(results.Line("row 1", cells | split)).spelled
+        meant = spellings.meaning(spelled)
+        assert (meant.copies, meant.deployment.tp) == (2, tp)
+
+
+def test_what_somebody_filled_in_is_underspecified_and_reported(told):
+    cell = "tp=8;  weight_dtype=fp8; \x1b[2J" + "x" * 500 + "; a" * 50
+    report, _ = told(as_csv(GOOD, GOOD | {"assumed": cell}, header=(*GOOD, "assumed")))
+    stated, filled = report["rows"]
+    assert "underspecified" not in stated["failure_modes"]
+    assert "underspecified" in filled["failure_modes"]
+    reported = report["summary"]["assumptions"]
+    assert {"tp=8", "weight_dtype=fp8"} < set(reported)
+    assert all(text.isprintable() and len(text) <= 80 for text in reported)
+
+
+def test_notes_are_for_people():
+    cells = GOOD | {"model": "DeepSeek-R1", "gpu": "H200 SXM", "tp": "1", "dp_attention": "8"}
+    notes = "concurrency=64; gmu 0.5; kvfp8; pp2048 at context depth 16384"
+    lines = (results.Line("a", cells), results.Line("a", cells | {"notes": notes}))
+    assert validate.measurement(lines[0]) == validate.measurement(lines[1])
 
 
 def test_engines_by_version():
@@ -710,13 +737,6 @@ def test_a_time_in_another_unit_is_not_taken_for_the_metrics(told):
     rows = [GOOD | {"unit": unit} for unit in ("ms", "s", "")]
     report, _ = told(as_csv(*rows, header=tuple(rows[0])))
     assert [bool(row["skipped"]) for row in report["rows"]] == [False, True, False]
-
-
-def test_a_share_of_a_replica_is_read_with_the_whole_in_the_notes():
-    fields = GOOD | {"model": "DeepSeek-R1", "gpu": "H200 SXM", "tp": "1", "ep": "8"}
-    fields |= {"dp_attention": "64", "concurrency": "1", "notes": "x; concurrency=64; y"}
-    made = validate.measurement(results.Line("a", fields))
-    assert made.load.concurrency == 64
 
 
 CELLS = st.one_of(

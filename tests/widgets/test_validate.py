@@ -228,7 +228,7 @@ def test_a_number_counted_twice_is_a_doubt_with_its_rows():
     with page.MEASURED.open(encoding="utf-8", newline="") as file:
         lines = [r for r in csv.DictReader(file) if doubt.name in failures.doubts(r)]
     assert row[2] == str(len(lines)) and len(lines) > 100
-    assert all(int(r["tp"]) == int(r["ep"]) ** 2 > 8 for r in lines)
+    assert all(r["tp"] == r["ep"] and f"tp={int(r['ep']) ** 2};" in r["stated"] for r in lines)
 
 
 def test_every_source_stands_with_its_rows_and_the_weight_of_one():
@@ -263,7 +263,7 @@ def test_kept_predictions_are_joined_and_none_is_computed(tmp_path, monkeypatch)
         raise AssertionError("a prediction was computed")
 
     monkeypatch.setattr(validate.calibration, "estimate", no)
-    made = validate.kept(page.MEASURED, path)
+    made = validate.read_predictions(page.MEASURED, path)
     assert [(r.id, r.metric, r.measured, r.failure_modes) for r in made] == [
         (r.id, r.metric, r.measured, r.failure_modes) for r in rows
     ]
@@ -284,7 +284,7 @@ def test_a_broken_file_of_predictions_is_one_sentence(tmp_path):
     path = tmp_path / "predicted.csv"
     path.write_text("id,predicted\nm1,many\n")
     with pytest.raises(BadInput, match="cannot be read"):
-        validate.answered((), path)
+        validate.join_predictions((), path)
 
 
 # a file of the reader's own

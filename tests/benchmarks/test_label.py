@@ -1,0 +1,111 @@
+"""The labels of the measured rows: each rule on a row whose notes a person has read."""
+
+import csv
+from collections import Counter
+
+import pytest
+
+from benchmarks import label
+from llmcap_kernel import failures
+
+with label.MEASURED.open(encoding="utf-8", newline="") as file:
+    ROWS = {row["id"]: row for row in csv.DictReader(file)}
+
+# By the row's id: the cells as its notes have them, and what its source wrote there.
+WANTED = {
+    # "attention_dp=16; moe_tp=4; concurrency=256"; the cell had the share of one replica
+    "m04541": {"concurrency": "256", "stated": "concurrency=16", "doubt": "", "assumed": ""},
+    # "version sweep; gmu 0.95"
+    "m07886": {"memory_fraction": "0.95", "stated": "memory_fraction=", "assumed": ""},
+    # "pp2048 at context depth 4096"
+    "m08124": {
+        **{"input_tokens": "6144", "cached_tokens": "4096"},
+        **{"stated": "input_tokens=2048; cached_tokens=", "assumed": ""},
+    },
+    # "pp2048 at context depth 0": nothing was in the cache
+    "m08122": {"input_tokens": "2048", "cached_tokens": "", "stated": ""},
+    # the source's own name of it: "..._agg_1024x1024_c16_tp8_ep8_1874"
+    "m04437": {
+        **{"tp": "8", "ep": "8", "num_gpus": "8", "doubt": "split-counted-twice"},
+        **{"assumed": "tp=8; num_gpus=8", "stated": "tp=64; num_gpus=64"},
+    },
+    # "Offline; submitter AMD; system 8xMI300X": 70 GB of FP8 stand in half of one card's 192 GB
+    "m06708": {
+        **{"weight_dtype": "fp8", "tp": "1", "copies": "8", "doubt": "mlperf-setup"},
+        **{"assumed": "weight_dtype=fp8; tp=1; copies=8"},
+        **{"stated": "weight_dtype=; tp=; copies="},
+    },
+    # "system B200-SXM-180GBx1_TRT": one card has no split, and it computes in FP4
+    "m06764": {
+        **{"weight_dtype": "nvfp4", "tp": "", "copies": "", "doubt": "mlperf-setup"},
+        "assumed": "weight_dtype=nvfp4",
+    },
+    "m03775": {"input_tokens": "4000", "doubt": "odd-lengths", "assumed": "", "stated": ""},
+    # "only bs=1 kept: for bs>1 the file labels llama.cpp n_batch"
+    "m01540": {"engine": "llama.cpp", "doubt": "prompt-at-decode-rate", "assumed": ""},
+    "m07899": {"memory_fraction": "0.9", "doubt": "fraction-label"},
+    "m07905": {"doubt": "activation-peak"},
+    "m00001": {"doubt": "", "assumed": "", "stated": "", "copies": "", "cached_tokens": ""},
+}
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_a_row_of_each_rule_has_the_right_cells(name):
+    bare = label.original(ROWS[name])
+    assert not any(bare[column] for column in label.ADDED)
+    made = label.labelled(bare)
+    assert {column: made[column] for column in WANTED[name]} == WANTED[name]
+
+
+def test_the_file_is_labelled_and_a_second_run_changes_nothing(tmp_path):
+    path = tmp_path / "measured.csv"
+    path.write_bytes(label.MEASURED.read_bytes())
+    assert label.label(path) == 0, "run `python benchmarks/label.py`"
+    assert path.read_bytes() == label.MEASURED.read_bytes()
+
+
+def test_a_file_without_the_columns_gets_them(tmp_path):
+    path = tmp_path / "measured.csv"
+    header = [name for name in ROWS["m04437"] if name not in label.ADDED]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, header, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(map(label.original, ROWS.values()))
+    assert label.label(path) == len(ROWS)
+    assert path.read_bytes() == label.MEASURED.read_bytes()
+
+
+def test_every_doubt_is_known_and_has_its_rows():
+    counts = Counter(name for row in ROWS.values() for name in failures.doubts(row))
+    assert counts == {
+        **{"token-position": 507, "split-counted-twice": 134, "mlperf-setup": 102},
+        **{"prompt-at-decode-rate": 72, "odd-lengths": 66},
+        **{"fraction-label": 1, "activation-peak": 1},
+    }
+    assert sum(bool(row["doubt"]) for row in ROWS.values()) == sum(counts.values())
+
+
+@pytest.mark.parametrize(
+    ("tp", "ep", "gpu", "doubted"),
+    [
+        ("64", "8", "H200 SXM", True),
+        ("16", "4", "B200 SXM", True),
+        ("4", "2", "H100 SXM", False),  # fits a node: it may be meant
+        ("8", "8", "H200 SXM", False),
+        ("64", "8", "abacus", False),
+        ("64.0", "²", "H200 SXM", False),
+    ],
+)
+def test_a_square_is_doubted_only_where_no_node_has_as_many_cards(tp, ep, gpu, doubted):
+    made = label.labelled(ROWS["m00001"] | {"tp": tp, "ep": ep, "gpu": gpu})
+    assert (made["doubt"] == "split-counted-twice") is doubted
+    assert made["tp"] == (ep if doubted else tp)
+
+
+def test_what_is_filled_in_names_cells_and_keeps_what_was_there():
+    for row in ROWS.values():
+        assumed = dict(part.split("=") for part in row["assumed"].split("; ") if part)
+        stated = dict(part.split("=") for part in row["stated"].split("; ") if part)
+        assert all(row[name] == value for name, value in assumed.items())
+        assert set(assumed) <= set(stated)
+        assert all(row[name] != value for name, value in stated.items())
