@@ -270,8 +270,6 @@ class Work:
         Collectives between cards.
     layers, steps, scheduled : float or array
         How often the fixed time of each is spent.
-    looped : float or array
-        1 where a library's loop runs the steps, and not a server.
     routed_layers : float or array
         The same for layers with experts, each weighed by its routing.
     unpacked : float or array
@@ -312,7 +310,6 @@ class Work:
     routed_layers: float = 0.0
     steps: float = 0.0
     scheduled: float = 0.0
-    looped: float = 0.0
     unpacked: float = 0.0
     without_link: float = 0.0
     draft: "Work | None" = None
@@ -357,8 +354,7 @@ class Work:
             "fixed_s": self.layers * e.layer_s
             + self.routed_layers * e.moe_layer_s
             + self.steps * e.step_s
-            + self.scheduled * e.sequence_s
-            + self.looped * (self.layers * e.loop_layer_s + self.scheduled * e.loop_sequence_s),
+            + self.scheduled * e.sequence_s,
             "draft_s": self.guesses * sum(self.draft.parts(e).values()) if self.draft else 0.0,
             "adapter_s": maximum(
                 self.adapter_math_s / e.compute, self.adapter_read_s / e.bandwidth
@@ -700,7 +696,7 @@ def decode_step(deployment, *, context_tokens, concurrency=1, efficiency=CEILING
     return Step.of(work, efficiency, deployment)
 
 
-def decode_work(deployment, *, context_tokens, concurrency=1, server=True):
+def decode_work(deployment, *, context_tokens, concurrency=1):
     """Count what one decode step asks of each card.
 
     Parameters
@@ -711,9 +707,6 @@ def decode_work(deployment, *, context_tokens, concurrency=1, server=True):
         Tokens each sequence holds [tokens].
     concurrency : float or array
         Sequences in flight, as `decode_step` takes them.
-    server : bool
-        Whether a server streams the tokens to clients, or a library's loop keeps
-        them.
 
     Returns
     -------
@@ -751,7 +744,6 @@ def decode_work(deployment, *, context_tokens, concurrency=1, server=True):
         kv_bytes=kv_bytes,
         # replicas of attention schedule and sample each their own
         scheduled=on_card if d.dp_attention else concurrency,
-        looped=0.0 if server else 1.0,
         draft=_guess_work(d, context_tokens, concurrency) if guess else None,
         guesses=guess.tokens if guess else 0.0,
         tokens_per_step=tokens_per_step(accept=guess.accept, tokens=guess.tokens) if guess else 1.0,
@@ -916,7 +908,6 @@ def mixed_step(deployment, *, context_tokens, concurrency, prefill_tokens, effic
         kv_bytes=base.kv_bytes,
         prompt_math_s=chunk_flops / rate,
         scheduled=base.scheduled,
-        looped=base.looped,
         prefill_tokens=chunk,
     )
     return Step.of(work, efficiency, deployment, "mixed step")

@@ -15,8 +15,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from .serving import LoadWork, Served, load_work, usd_per_mtok
-from .spec import CEILING, BadInput, Deployment, Efficiency, Workload
+from .serving import Served, load_work, usd_per_mtok
+from .spec import CEILING, Deployment, Efficiency
 
 FILE = Path(__file__).parent / "catalog" / "calibration.toml"
 BASE = "all"

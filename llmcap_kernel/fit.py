@@ -30,9 +30,7 @@ START = {
     "expert_bandwidth": 0.9,
     "prefill_share": 0.8,
     "layer_s": 4e-5,
-    "step_s": 2e-4,
-    "loop_layer_s": 3e-5,
-    "loop_sequence_s": 3e-5,
+    "step_s": 4e-4,
     "all_reduce_s": 8e-6,
     "moe_layer_s": 2e-5,
     "sequence_s": 5e-6,
@@ -44,7 +42,7 @@ START = {
     "burst_share": 0.4,
 }
 # how hard a set is held: the base to START; engines, chips and the two together to changing nothing
-HOLD = (0.03, 0.2, 0.5, 2.0)
+HOLD = (0.05, 0.25, 1.0, 4.0)
 STIFF = {"expert_compute": 10.0, "attention_compute": 10.0}  # held harder: few rows tell them apart
 MOST_ALIKE = 6  # rows of one source, model, card and metric weigh as much as this many
 # The weight of a row by the doubt about it; 1 where there is none that touches its value.
@@ -130,19 +128,40 @@ def _sample(line):
         return None
     d = meant.deployment
     load = row.load._replace(regime=validate.regime_of(row.load, bool(d.model.experts)))
-    workload, server, quantity, scale = validate.asked(meant, load)
+    asked = validate.asked(meant, load)
     return Sample(
         row.id,
         line.fields.get("source_id", ""),
         load.regime,
         load.metric,
         d,
-        meant.family,
-        quantity,
-        row.value / scale,
-        load_work(d, workload, server=server),
-        min([DOUBTED.get(name, 1.0) for name in doubts(line.fields)], default=1.0),
+        asked.family,
+        asked.quantity,
+        row.value / asked.scale,
+        load_work(d, asked.workload, server=asked.server),
+        weight(doubts(line.fields)),
     )
+
+
+def weight(doubts):
+    """Say how much a row counts.
+
+    Parameters
+    ----------
+    doubts : iterable of str
+        The doubts about it.
+
+    Returns
+    -------
+    float
+        1, or less where a doubt touches its value.
+
+    Examples
+    --------
+    >>> weight(()), weight(("token-position", "mlperf-setup"))
+    (1.0, 0.1)
+    """
+    return min((DOUBTED.get(name, 1.0) for name in doubts), default=1.0)
 
 
 class Sets(NamedTuple):

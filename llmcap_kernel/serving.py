@@ -171,7 +171,7 @@ def load_work(deployment, workload, *, server=None, context_tokens=None) -> Load
     context = load.mean_context_tokens if context_tokens is None else context_tokens
     prompt, chunk, prompts = _prompt_work(d, load.input_tokens, cached)
     return LoadWork(
-        bandwidth.decode_work(d, context_tokens=context, concurrency=users, server=server),
+        bandwidth.decode_work(d, context_tokens=context, concurrency=users),
         prompt,
         chunk,
         prompts,
@@ -379,8 +379,9 @@ class Served(Explained):
             "room_wait_s")}  # fmt: skip
         prompts = quantity(self.prompts_s, "s")
         own = quantity(self.prompt.share_s, "s")
-        wait = self.work.turns > 1
-        waiting = f"{self.work.turns - 1:.3g} x {s['round_s']}"
+        turns = f"{self.work.turns - 1:.3g} x {s['round_s']}"
+        waits = Line("room_wait", "users waiting for each served x round", turns, s["room_wait_s"])
+        wait = (waits,) if self.work.turns > 1 else ()
         return (
             *self.decode.lines(),
             self.prompt.lines()[-1],
@@ -397,8 +398,7 @@ class Served(Explained):
                 f"{s['queue_s']}) / {out}",
                 s["itl_s"],
             ),
-            *([Line("room_wait", "users waiting for each served x round", waiting,
-                    s["room_wait_s"])] if wait else []),  # fmt: skip
+            *wait,
             Line(
                 "ttft",
                 "queue + client" + (" + room_wait" if wait else ""),

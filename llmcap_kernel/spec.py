@@ -637,8 +637,6 @@ SHARES = (
 LATENCIES = (
     "layer_s",
     "step_s",
-    "loop_layer_s",
-    "loop_sequence_s",
     "all_reduce_s",
     "moe_layer_s",
     "sequence_s",
@@ -667,9 +665,6 @@ class Efficiency:
         Fixed time per layer: kernel launches, tails of small kernels [s].
     step_s : float
         Fixed time of one step: scheduler, sampling, host [s].
-    loop_layer_s, loop_sequence_s : float
-        Additional fixed time per layer and per sequence where a library's loop runs
-        the decode steps, and not a server: Python between the kernels [s].
     all_reduce_s : float
         Fixed time per exchange between cards [s].
     expert_bandwidth : float
@@ -715,8 +710,6 @@ class Efficiency:
     link_bandwidth: float = 1.0
     layer_s: float = 0.0
     step_s: float = 0.0
-    loop_layer_s: float = 0.0
-    loop_sequence_s: float = 0.0
     all_reduce_s: float = 0.0
     expert_bandwidth: float = 1.0
     moe_layer_s: float = 0.0

@@ -594,7 +594,31 @@ def _memory(meant: spellings.Meant, load: Load) -> Predicted:
     return _finite(value, value - half, value + half, None, "")
 
 
-def asked(meant: spellings.Meant, load: Load) -> tuple[Workload, bool, str, float]:
+class Asked(NamedTuple):
+    """The quantity of a load that a row of a benchmark is.
+
+    Attributes
+    ----------
+    workload : Workload
+        The load.
+    family : str
+        The program: an engine's family, or the loop of a library that serves too.
+    server : bool
+        Whether a server was measured.
+    quantity : str
+        Of `serving.Served`.
+    scale : float
+        How many of the quantity's units the row's value counts.
+    """
+
+    workload: Workload
+    family: str
+    server: bool
+    quantity: str
+    scale: float
+
+
+def asked(meant: spellings.Meant, load: Load) -> Asked:
     """Say which quantity of which load a row of a benchmark is.
 
     Parameters
@@ -606,15 +630,15 @@ def asked(meant: spellings.Meant, load: Load) -> tuple[Workload, bool, str, floa
 
     Returns
     -------
-    tuple of (Workload, bool, str, float)
-        The load; whether a server was measured, or a library's loop; the quantity
-        of `serving.Served`; and how many of its units the row's value counts.
+    Asked
+        The load, the program and the quantity.
 
     Raises
     ------
     BadInput
         When as many users as memory allows are none.
     """
+    deployment: Any = meant.deployment
     metric = calibration.METRICS[load.metric]
     server = meant.family in SERVERS and load.metric not in LOOP_METRICS
     server = server and load.regime not in LOOP_REGIMES
@@ -623,9 +647,11 @@ def asked(meant: spellings.Meant, load: Load) -> tuple[Workload, bool, str, floa
     prompt = DEFAULT_TOKENS if load.input_tokens is None else max(load.input_tokens, 1)
     answer = DEFAULT_TOKENS if load.output_tokens is None else max(load.output_tokens, 1)
     workload = Workload(prompt, answer, 1, min(load.cached_tokens, prompt - 1))
-    users = load.concurrency or _most(meant.deployment, workload)
+    users = load.concurrency or _most(deployment, workload)
     scale = metric.scale * (meant.copies if load.metric in ADDED_UP else 1)
-    return replace(workload, concurrency=users), server, quantity, scale
+    # a library's own loop is another program than the server that is built on it
+    family = f"{meant.family} loop" if meant.family in SERVERS and not server else meant.family
+    return Asked(replace(workload, concurrency=users), family, server, quantity, scale)
 
 
 def _most(deployment: Deployment, workload: Workload) -> int:
@@ -637,13 +663,11 @@ def _most(deployment: Deployment, workload: Workload) -> int:
 
 
 def _timed(meant: spellings.Meant, load: Load) -> Predicted:
-    workload, server, quantity, scale = asked(meant, load)
-    d = meant.deployment
-    made = calibration.estimates(
-        d, workload, family=meant.family, work=load_work(d, workload, server=server)
-    ).of(quantity, load.regime, bounded=False)
-    made = made.scaled(scale)
-    return _finite(made.value, made.low, made.high, made.ceiling, made.reason)
+    row, d = asked(meant, load), meant.deployment
+    work = load_work(d, row.workload, server=row.server)
+    estimates = calibration.estimates(d, row.workload, family=row.family, work=work)
+    e = estimates.of(row.quantity, load.regime, bounded=False).scaled(row.scale)
+    return _finite(e.value, e.low, e.high, e.ceiling, e.reason)
 
 
 def _finite(value: Any, low: Any, high: Any, ceiling: Any, reason: str) -> Predicted:

@@ -164,7 +164,9 @@ def _notes(card, state):
     texts, load, d = [], card.workload, card.deployment
     if state["users"] is None and card.starts:
         asked = "meet the limits" if card.slo.itl_s or card.slo.ttft_s else "have room"
-        texts.append(f"No number of users was given: {load.concurrency:,} are the most that {asked}.")
+        texts.append(
+            f"No number of users was given: {load.concurrency:,} are the most that {asked}."
+        )
     if card.starts and card.users < load.concurrency:
         texts.append(
             f"{card.users:,} of the {load.concurrency:,} users are served at once; the others "

@@ -75,8 +75,8 @@ def _parts(card):
         "sentences": [
             f"All columns serve the same {load.concurrency:,} users of {load.input_tokens:,} + "
             f"{load.output_tokens:,} tokens. Where fewer have room, the others wait for it.",
-            "Numbers are estimates with the range that held four measurements of five. A ceiling is "
-            "what the spec sheet allows.",
+            "Numbers are estimates, with the range that held four measurements of five; a "
+            "ceiling is what the spec sheet allows.",
         ],
         "messages": [m for one in card.cards for m in c.card_notes(one)],
     }

@@ -787,7 +787,7 @@ def _evidence_tables():
                 [
                     e.name,
                     *_counted(e, e.unseen),
-                    _weight(e.name),
+                    _weight(row for row in rows if row.source == e.name),
                     _measures(e.name),
                 ]
                 for e in sorted(of_source, key=lambda e: -e.rows)
@@ -797,9 +797,9 @@ def _evidence_tables():
     )
 
 
-def _weight(source):
-    """What a row of a source counts in the fit, and where one counts less."""
-    return f"{fit.DOUBTED.get(doubt, 1):g}"
+def _weight(rows):
+    """What rows count in the fit, and where some count less."""
+    return " or ".join(f"{weight:g}" for weight in sorted({fit.weight(r.doubts) for r in rows}))
 
 
 EVIDENCE_COLUMNS = (

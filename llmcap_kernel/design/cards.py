@@ -260,7 +260,6 @@ class Card(Explained):
             ("a layer", "layer_s", True),
             ("an expert layer", "moe_layer_s", experts),
             ("a step", "step_s", True),
-            ("a layer of a loop", "loop_layer_s", not d.engine.is_server),
             ("an exchange", "all_reduce_s", many),
             ("a first token", "first_token_s", d.engine.is_server),
         )

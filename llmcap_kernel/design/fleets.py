@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 from .. import calibration
 from ..explain import Explained, Line, digits, quantity
-from ..spec import Deployment, number
 from ..serving import usd_per_mtok
+from ..spec import Deployment, number
 from .users import users_within
 
 HOURS_MONTH = 730  # a year of 8 760 hours in twelve parts
@@ -216,7 +216,7 @@ def fleet(deployment, workload, slo=None, *, users=None):
     4
     """
     users = number("users", workload.concurrency if users is None else users, 1, 1e7, whole=True)
-    each = users_within(deployment, workload, slo).value
+    each = int(users_within(deployment, workload, slo).value)
     if not each:
         return Fleet(deployment, users, 0, 0, 0.0)
     copies = -(-users // each)

@@ -125,8 +125,15 @@ def search(
         column = card(trial, workload, slo)
         (found if column.meets_all else passed).append(column)
     found.sort(key=lambda c: (_price(c), c.deployment.num_gpus))
-    passed.sort(key=lambda c: (-c.limits[0].headroom, c.ledger.needed_bytes / c.ledger.budget_bytes))
+    passed.sort(
+        key=lambda c: (-c.limits[0].headroom, c.ledger.needed_bytes / c.ledger.budget_bytes)
+    )
     return Search(tuple(found), tuple(passed))
+
+
+def _nearness(column):
+    """The nearest miss first, and of equal ones the one that lacks least memory."""
+    return -column.limits[0].headroom, column.ledger.needed_bytes / column.ledger.budget_bytes
 
 
 def _price(column):

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from llmcap_kernel import calibration, capacity, catalog, serving
-from llmcap_kernel.serving import closed_loop_wait_s, serve
-from llmcap_kernel.spec import CEILING, Efficiency, Workload
+from llmcap_kernel import calibration, serving
+from llmcap_kernel.serving import serve
+from llmcap_kernel.spec import CEILING
 
 from .draws import draws
 
