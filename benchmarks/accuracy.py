@@ -15,6 +15,7 @@ from pathlib import Path
 
 from llmcap_kernel import calibration, fit, validate
 from llmcap_kernel.__main__ import until_closed
+from llmcap_kernel.spec import Workload
 
 ROWS = Path(__file__).with_name("measured.csv")
 WANTED = {  # regime, metrics: what we aim for, median and 80th percentile
@@ -30,9 +31,9 @@ UNDOUBTED = ", undoubted"
 
 def group_of(row):
     """The line of the table a row belongs to."""
-    if row.load["metric"] == "itl_ms" and row.load["served"]:
+    if row.quantity == "itl_s":
         return "served ITL"
-    if row.regime == "prefill_serving" and row.asked.turns > 1:
+    if row.regime == "prefill_serving" and row.work.turns > 1:
         return "prefill_serving, cache full"
     return row.regime
 
@@ -45,7 +46,7 @@ def lines_of(row, by):
     return ("all", group, group + UNDOUBTED) if row.trust == 1 else ("all", group)
 
 
-def told(name, errors, inside):
+def line(name, errors, inside):
     """One line: how many, median, 80th percentile, and the share inside the interval."""
     wrong = [abs(math.exp(-e) - 1) for e in errors]
     wanted = WANTED.get(name)
@@ -57,9 +58,9 @@ def told(name, errors, inside):
 
 def holds(row, error):
     """Whether the shipped interval, moved to this prediction, holds the measurement."""
-    e = calibration.estimate(
-        row.deployment, family=row.family, **{k: v for k, v in row.load.items() if k != "served"}
-    )
+    load = Workload(1, 1, 1)  # the work is known; only the interval is asked for
+    estimates = calibration.estimates(row.deployment, load, family=row.family, work=row.work)
+    e = estimates.of(row.quantity, row.regime, bounded=False)
     return math.log(e.low / e.value) <= error <= math.log(e.high / e.value)
 
 
@@ -87,7 +88,7 @@ def main(argv=None):
         whole = name.removesuffix(UNDOUBTED)
         if whole != name and len(groups[whole]) == len(groups[name]):
             continue
-        print(told(name, groups[name], inside[name]))
+        print(line(name, groups[name], inside[name]))
     return 0
 
 

@@ -23,7 +23,7 @@ from time import perf_counter
 
 import numpy as np
 
-from llmcap_kernel import bandwidth, capacity, catalog, design, toolbox, validate
+from llmcap_kernel import bandwidth, calibration, capacity, catalog, design, serving, validate
 from llmcap_kernel.__main__ import until_closed
 from llmcap_kernel.numeric import maximum, minimum
 from llmcap_kernel.spec import Workload
@@ -139,14 +139,28 @@ def four_numbers(deployment, context, output, users, share, usd_h):
         kv_bytes_per_sequence=capacity.kv_sequence_bytes(deployment, context),
     )
     served = maximum(minimum(users, most), 1)
-    step = bandwidth.decode_step(deployment, context_tokens=context, concurrency=served)
-    prompt = bandwidth.prefill(deployment, input_tokens=context - output)
-    rate = bandwidth.steady_state_tok_s(
-        concurrency=served, output_tokens=output, step_s=step.itl_s, prefill_s=prompt.total_s
+    tokens = context - output
+    prompts = maximum(deployment.engine.max_batched_tokens / tokens, 1.0)
+    work = serving.LoadWork(
+        decode=bandwidth.decode_work(
+            deployment, context_tokens=tokens + output / 2, concurrency=served
+        ),
+        prompt=bandwidth.prefill_work(deployment, input_tokens=tokens),
+        chunk=bandwidth.prefill_work(deployment, input_tokens=tokens, prompts=prompts),
+        chunk_prompts=prompts,
+        users=served,
+        turns=users / served,
+        input_tokens=tokens,
+        prefill_tokens=tokens,
+        output_tokens=output,
+        cards=deployment.num_gpus,
+        server=1.0,
     )
-    price = toolbox.usd_per_mtok(usd_h=usd_h * deployment.num_gpus, tok_s=rate)
+    seen = serving.Served(work, calibration.efficiency_for(deployment))
+    rate = seen.output_tok_s
+    price = usd_h * deployment.num_gpus / 3600 / rate * 1e6
     starts = np.where(most >= 1, 1.0, np.nan)
-    return step.tok_s_user * starts, most, rate * starts, price * starts
+    return seen.tok_s_user * starts, most, rate * starts, price * starts
 
 
 def swept(columns, deployments):
@@ -169,9 +183,11 @@ def agreed(columns, deployments, answers):
             deployments[row // CHUNK % len(deployments)], memory_fraction=share, usd_h=usd_h
         )
         card = design.card(one, Workload(int(context - output), int(output), int(users)))
-        wanted = (card.tok_s_user, card.max_concurrent, card.serving.output_tok_s, card.usd_mtok)
-        if not card.starts:
-            wanted = (np.nan, 0, np.nan, np.nan)
+        wanted = (np.nan, 0, np.nan, np.nan)
+        if card.starts:
+            e = card.estimates
+            speed, rate, price = e.tok_s_user.value, e.output_tok_s.value, e.usd_mtok.value
+            wanted = (speed, card.max_concurrent, rate, price)
         np.testing.assert_allclose(answers[:, row], wanted, rtol=1e-9, err_msg=one.title)
     return len(compared)
 

@@ -2,9 +2,11 @@
 
 The law is the same as at the ceiling. What is added are a dozen physical shares
 and latencies, fitted to published measurements and kept in
-`catalog/calibration.toml`. Beside them stands what an engine, a chip family, and
-the two together change, as factors. An engine or a chip family that was never
-measured changes nothing, and widens the interval.
+`catalog/calibration.toml`: one set for programs that serve many users, and one for
+those that run a loop of their own. An engine is one or the other, however many users
+it has. Beside each set stands what an engine, a chip family, and the two together
+change, as factors. An engine or a chip family that was never measured changes
+nothing, and widens the interval.
 
 The interval of an estimate is where four of five measurements fell when the
 model, card or source they came from had been left out of the fit.
@@ -16,10 +18,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .serving import Served, load_work, usd_per_mtok
-from .spec import CEILING, Deployment, Efficiency
+from .spec import CEILING, SERVERS, Deployment, Efficiency
 
 FILE = Path(__file__).parent / "catalog" / "calibration.toml"
-BASE = "all"
+SERVER, LOOP = "servers", "loops"
 CAPACITY_SHARE = {
     "weights_gib_per_gpu": 0.01,
     "non_kv_gib_per_gpu": 0.05,
@@ -147,13 +149,13 @@ def table():
     Returns
     -------
     dict
-        "base" (the efficiencies), "shifts" (factors by key), "rows" (how many
-        were measured by key), "intervals" by kind, and "provenance".
+        "fits" (a set for servers and one for loops), "shifts" (factors by key),
+        "rows" (how many were measured by key), "intervals" by kind, and "provenance".
 
     Examples
     --------
-    >>> 0.5 < table()["base"]["bandwidth"] <= 1
-    True
+    >>> sorted(table()["fits"])
+    ['loops', 'servers']
     """
     import tomllib
 
@@ -177,14 +179,15 @@ def keys(family, chips):
     Returns
     -------
     tuple of str
-        The base, and what the engine, the chips and the two together change.
+        Servers or loops, and what the engine, the chips and the two together change.
 
     Examples
     --------
     >>> keys("vllm", "hopper")
-    ('all', 'vllm', 'on hopper', 'vllm on hopper')
+    ('servers', 'vllm', 'servers on hopper', 'vllm on hopper')
     """
-    return (BASE, family, f"on {chips}", f"{family} on {chips}")
+    program = SERVER if family in SERVERS else LOOP
+    return (program, family, f"{program} on {chips}", f"{family} on {chips}")
 
 
 def measured_keys(family, chips):
@@ -203,9 +206,9 @@ def measured_keys(family, chips):
     Examples
     --------
     >>> measured_keys("no such engine", "hopper")
-    ('all', 'on hopper')
+    ('loops', 'loops on hopper')
     """
-    return tuple(key for key in keys(family, chips) if key == BASE or key in table()["rows"])
+    return tuple(key for key in keys(family, chips) if key in table()["rows"])
 
 
 def efficiency_for(deployment, family=None):
@@ -235,18 +238,16 @@ def efficiency_for(deployment, family=None):
 
 @cache
 def _composed(path):
-    return composed(table()["base"], table()["shifts"], path)
+    return composed(table()["fits"], table()["shifts"], path)
 
 
-def composed(base, shifts, path):
+def composed(fits, shifts, path):
     """Put the efficiencies of a path of sets together; sets that lack change nothing.
 
     Parameters
     ----------
-    base : dict
-        Efficiencies by name.
-    shifts : dict
-        Factors on them by key.
+    fits, shifts : dict
+        Efficiencies of servers and of loops, and factors on them by key.
     path : tuple of str
         As `keys` names them.
 
@@ -257,10 +258,11 @@ def composed(base, shifts, path):
 
     Examples
     --------
-    >>> composed({"step_s": 0.001}, {"vllm": {"step_s": 2}}, keys("vllm", "hopper")).step_s
+    >>> fits = {"servers": {"step_s": 0.001}}
+    >>> composed(fits, {"vllm": {"step_s": 2}}, keys("vllm", "hopper")).step_s
     0.002
     """
-    values = dict(base)
+    values = dict(fits[path[0]])
     for key in path[1:]:
         for name, factor in shifts.get(key, {}).items():
             values[name] = shifted(name, values[name], factor)
@@ -292,11 +294,13 @@ def shifted(name, value, factor):
     return value * factor / (1 - value + value * factor)
 
 
-def kinds(regime, quantity, sparse):
+def kinds(program, regime, quantity, sparse):
     """Name the kinds of measurement an interval may be shared with.
 
     Parameters
     ----------
+    program : str
+        "servers" or "loops".
     regime : str
         How it is measured; "" where that is not known.
     quantity : str
@@ -311,18 +315,18 @@ def kinds(regime, quantity, sparse):
 
     Examples
     --------
-    >>> kinds("", "itl_s", False)
-    ('itl_s.dense', 'itl_s', 'all')
+    >>> kinds("servers", "", "itl_s", False)
+    ('servers.itl_s.dense', 'servers.itl_s', 'servers')
     """
     model = "moe" if sparse else "dense"
-    stems = [f"{regime}.{quantity}"] * bool(regime) + [quantity]
-    return (*(f"{stem}{more}" for stem in stems for more in (f".{model}", "")), BASE)
+    stems = [f"{program}.{regime}.{quantity}"] * bool(regime) + [f"{program}.{quantity}"]
+    return (*(f"{stem}{more}" for stem in stems for more in (f".{model}", "")), program)
 
 
 def _interval(deployment, family, quantity, regime):
     """Factors around an estimate, and the words for their width."""
     intervals, chips = table()["intervals"], deployment.gpu.family
-    names = kinds(regime, quantity, bool(deployment.model.experts))
+    names = kinds(keys(family, chips)[0], regime, quantity, bool(deployment.model.experts))
     row = intervals[next(name for name in names if name in intervals)]
     known = measured_keys(family, chips)
     engine, card, both = keys(family, chips)[1:]

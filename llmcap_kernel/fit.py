@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from . import calibration, results, validate
 from .failures import doubts
-from .refuse import BadInput, shown
+from .refuse import BadInput
 from .serving import LoadWork, Served, load_work
 from .spec import Deployment
 
@@ -41,8 +41,9 @@ START = {
     "pcie_exchange_s": 2e-5,
     "burst_share": 0.4,
 }
-# how hard a set is held: the base to START; engines, chips and the two together to changing nothing
-HOLD = (0.05, 0.25, 1.0, 4.0)
+# how hard a set is held: one of programs to START; its engines, its chips and the two together to
+# changing nothing
+HOLD = {calibration.SERVER: (0.05, 0.25, 1.0, 4.0), calibration.LOOP: (0.02, 0.15, 0.25, 0.7)}
 STIFF = {"expert_compute": 10.0, "attention_compute": 10.0}  # held harder: few rows tell them apart
 MOST_ALIKE = 6  # rows of one source, model, card and metric weigh as much as this many
 # The weight of a row by the doubt about it; 1 where there is none that touches its value.
@@ -94,7 +95,7 @@ class Sample(NamedTuple):
     def kinds(self):
         """What its interval may be shared with, from the most alike to the widest."""
         sparse = bool(self.deployment.model.experts)
-        return calibration.kinds(self.regime, self.quantity, sparse)
+        return calibration.kinds(self.path[0], self.regime, self.quantity, sparse)
 
 
 def samples(path):
@@ -169,15 +170,15 @@ class Sets(NamedTuple):
 
     Attributes
     ----------
-    base : dict
-        Efficiencies by name.
+    fits : dict
+        Efficiencies of servers and of loops.
     shifts : dict
         Factors on them by key, as `calibration.shifted` applies them.
     rows : dict
         Rows that were fitted by key.
     """
 
-    base: dict
+    fits: dict
     shifts: dict
     rows: dict
 
@@ -279,7 +280,7 @@ class _Problem:
         self.member = sparse.csr_matrix((numpy.ones(paths.size), (line, paths.ravel())), shape)
         self.lines = numpy.repeat(line, len(START))
         self.columns = (paths[:, :, None] * len(START) + numpy.arange(len(START))).ravel()
-        level = {key: HOLD[n] for row in rows for n, key in enumerate(row.path)}
+        level = {key: HOLD[row.path[0]][n] for row in rows for n, key in enumerate(row.path)}
         stiff = [STIFF.get(name, 1.0) for name in START]
         self.hold = numpy.sqrt(numpy.outer([level[key] for key in self.keys], stiff)).ravel()
         self.start = numpy.array([_free(name, value) for name, value in START.items()])
@@ -358,20 +359,21 @@ def solve(rows, start=None):
 
 def _moved(sets, key, name):
     """How far a set moved a name from where the fit started."""
-    if key == calibration.BASE:
-        return _free(name, sets.base[name]) - _free(name, START[name])
+    if key in sets.fits:
+        return _free(name, sets.fits[key][name]) - _free(name, START[name])
     return math.log(sets.shifts.get(key, {}).get(name, 1.0))
 
 
 def _sets(problem, moved):
-    base, shifts = {}, {}
+    fits, shifts = {}, {}
     for key, by in zip(problem.keys, moved, strict=True):
-        if key == calibration.BASE:
-            base = dict(zip(START, map(float, _values(problem.start + by)), strict=True))
+        if key in HOLD:
+            values = map(float, _values(problem.start + by))
+            fits[key] = dict(zip(START, values, strict=True))
         else:
             shifts[key] = {name: math.exp(b) for name, b in zip(START, by, strict=True)}
     count = [int(n) for n in problem.member.sum(axis=0).A1]
-    return Sets(base, shifts, dict(zip(problem.keys, count, strict=True)))
+    return Sets(fits, shifts, dict(zip(problem.keys, count, strict=True)))
 
 
 def efficiency(sets, path):
@@ -389,7 +391,7 @@ def efficiency(sets, path):
     Efficiency
         The efficiencies.
     """
-    return calibration.composed(sets.base, sets.shifts, path)
+    return calibration.composed(sets.fits, sets.shifts, path)
 
 
 def errors(rows, sets):
@@ -461,7 +463,8 @@ def folds(rows, by):
 def _fold(task):
     rows, by, names, start = task
     inside = [r for r in rows if label(r, by) not in names]
-    outside = [r for r in rows if label(r, by) in names]
+    programs = {r.path[0] for r in inside}
+    outside = [r for r in rows if label(r, by) in names and r.path[0] in programs]
     return list(zip([r.id for r in outside], errors(outside, solve(inside, start)), strict=True))
 
 
@@ -584,7 +587,8 @@ def write(path, sets, widths, source):
         f'rows = "{source}"',
         'method = "robust least squares on log errors; intervals by leaving groups out"',
     ]
-    lines += ["", "[base]", *(f"{name} = {value:.4g}" for name, value in sets.base.items())]
+    for key, values in sets.fits.items():
+        lines += ["", f'[fits."{key}"]'] + [f"{n} = {v:.4g}" for n, v in values.items()]
     for title, tables in (("shifts", _moving(sets)), ("intervals", widths)):
         lines += ["", f"[{title}]"]
         for key, values in tables.items():
@@ -605,7 +609,7 @@ def shipped():
         The sets in force.
     """
     table = calibration.table()
-    return Sets(table["base"], table["shifts"], table["rows"])
+    return Sets(table["fits"], table["shifts"], table["rows"])
 
 
 def keep_predictions(path, missed, out):
@@ -661,12 +665,13 @@ def calibrate(path, out, say=print):
     Raises
     ------
     BadInput
-        When no row can be predicted.
+        When no row of a kind of program can be predicted: the file would lack it.
     """
     rows = samples(path)
     say(f"{len(rows):,} rows of {path} can be predicted")
-    if not rows:
-        raise BadInput("file", f"file {shown(str(path))} has no row that can be predicted.")
+    lacking = set(HOLD) - {row.path[0] for row in rows}
+    if lacking:
+        raise BadInput("file", f"file has no rows of {' and none of '.join(sorted(lacking))}.")
     sets = solve(rows)
     say(f"fitted {len(sets.rows)} sets; leaving groups out")
     missed = left_out(rows, sets)

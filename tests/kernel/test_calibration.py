@@ -6,110 +6,87 @@ from collections import Counter
 from functools import lru_cache
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from llmcap_kernel import bandwidth, calibration, capacity, catalog, design, fit, validate
-from llmcap_kernel.spec import BadInput, Efficiency
+from llmcap_kernel import bandwidth, calibration, capacity, catalog, design, fit, serving, validate
+from llmcap_kernel.calibration import Estimate, estimates
+from llmcap_kernel.serving import Served, load_work
+from llmcap_kernel.spec import SERVERS, Efficiency, Workload
 
 from .measured import ROWS
-from .strategies import deployments
 
 A, B, C = design.worked_spec()
-LOAD = {"input_tokens": 7000, "output_tokens": 1000, "concurrency": 16}
-FASTER_IS_MORE = calibration.PER_SECOND
-
-
-@settings(max_examples=60)
-@given(
-    deployments(),
-    st.sampled_from(calibration.METRICS),
-    st.sampled_from(["vllm", "sglang", "trtllm", "llama.cpp", "transformers", "nobody"]),
-    st.integers(1, 20_000),
-    st.integers(1, 2000),
-    st.integers(1, 256),
-)
-def test_an_estimate_never_beats_the_ceiling(d, metric, family, tokens_in, out, users):
-    e = calibration.estimate(
-        d,
-        metric=metric,
-        family=family,
-        input_tokens=tokens_in,
-        output_tokens=out,
-        concurrency=users,
-    )
-    assert 0 < e.low < e.value < e.high and math.isfinite(e.high)
-    cut = calibration.within_ceiling(e, metric)
-    assert e.low <= cut.low <= cut.value == e.value <= cut.high <= e.high
-    if metric in FASTER_IS_MORE:
-        assert cut.high <= e.ceiling * (1 + 1e-9)
-    else:
-        assert cut.low >= e.ceiling * (1 - 1e-9)
-    assert e.reason
+LOAD = Workload(7000, 1000, 16)
 
 
 def test_an_engine_nobody_measured_falls_back_and_widens():
-    known, unknown = (
-        calibration.estimate(B, metric="itl_ms", family=f, **{**LOAD, "concurrency": 1})
-        for f in ("vllm", "an-engine-of-next-year")
-    )
+    known = estimates(B, LOAD, family="vllm").itl_s
+    unknown = estimates(B, LOAD, family="an-engine-of-next-year").itl_s
     assert unknown.high / unknown.low > known.high / known.low
-    assert "no offline measurement of engine an-engine-of-next-year" in unknown.reason
+    assert "no measurement of engine an-engine-of-next-year" in unknown.reason
     assert "left out" in known.reason
 
 
-def test_a_server_is_slower_than_a_loop_at_the_same_load():
-    gap = {
-        served: calibration.predict(B, metric="itl_ms", served=served, **LOAD)
-        for served in (True, False)
-    }
-    assert gap[True] > gap[False]
-    step = bandwidth.decode_step(B, context_tokens=7500, concurrency=16)
-    assert gap[False] == pytest.approx(step.total_s * 1e3)
-
-
-def test_what_cannot_be_predicted_is_refused_by_name():
-    with pytest.raises(BadInput, match="metric 'happiness' is not predicted"):
-        calibration.predict(B, metric="happiness", served=True, **LOAD)
-    with pytest.raises(BadInput, match="does not start"):
-        calibration.predict(
-            A, metric="output_tok_s_total", served=True, **{**LOAD, "concurrency": None}
-        )
+def test_an_interval_ends_at_the_ceiling_only_where_all_is_stated():
+    e = estimates(B, LOAD)
+    gap, free = e.of("itl_s"), e.of("itl_s", bounded=False)
+    assert gap.value == free.value and gap.low == max(free.low, free.ceiling)
+    rate, free = e.of("output_tok_s"), e.of("output_tok_s", bounded=False)
+    assert rate.high == min(free.high, free.ceiling)
 
 
 def test_who_finds_no_room_in_the_cache_waits():
-    load = {"metric": "ttft_ms", "input_tokens": 8000, "output_tokens": 500, "served": True}
-    room = capacity.max_concurrent(B, 8250)
-    full, twice, thrice = (calibration.predict(B, **load, concurrency=n * room) for n in (1, 2, 3))
+    room = capacity.max_concurrent(B, 8000)
+    full, twice, thrice = (estimates(B, Workload(7000, 1000, n * room)).served for n in (1, 2, 3))
     # each further roomful waits for one that is there already
-    assert twice > 3 * full and thrice - twice == pytest.approx(twice - full)
-    gaps = {
-        calibration.predict(B, **{**load, "metric": "itl_ms"}, concurrency=n * room)
-        for n in (1, 2, 3)
-    }
-    assert len(gaps) == 1
+    assert twice.ttft_mean_s == pytest.approx(full.ttft_mean_s + full.e2e_s)
+    assert thrice.ttft_mean_s == pytest.approx(full.ttft_mean_s + 2 * full.e2e_s)
+    assert full.itl_s == twice.itl_s == thrice.itl_s
+    assert full.output_tok_s == twice.output_tok_s == thrice.output_tok_s
 
 
 def test_a_rate_of_reading_counts_no_token_that_was_in_the_cache():
-    load = {**LOAD, "metric": "prefill_tok_s", "concurrency": 1, "served": False}
-    cached, new = 6000, 1000
-    rate = calibration.predict(B, **{**load, "input_tokens": cached + new}, cached_tokens=cached)
-    step = bandwidth.prefill(B, input_tokens=cached + new, cached_tokens=cached)
-    assert rate == pytest.approx(new / step.total_s)
-    assert rate < calibration.predict(B, **{**load, "input_tokens": new})
+    shared = serving.serve(B, Workload(7000, 1000, 1, 6000))
+    alone = bandwidth.prefill(B, input_tokens=7000, cached_tokens=6000)
+    assert shared.prefill_tok_s == pytest.approx(1000 / alone.total_s)
 
 
-def test_copies_add_their_rates():
-    load = {**LOAD, "concurrency": None, "served": True}
-    one, four = (
-        calibration.predict(B, metric="output_tok_s_total", copies=n, **load) for n in (1, 4)
-    )
-    assert four == pytest.approx(4 * one)
-    each = {
-        round(calibration.predict(B, metric="output_tok_s_per_gpu", copies=n, **load), 6)
-        for n in (1, 4)
-    }
-    assert each == {round(one / B.num_gpus, 6)}
+def test_an_engine_is_a_server_or_a_loop_however_many_users_it_has():
+    for family in (*SERVERS, "llama.cpp", "vllm loop", "transformers"):
+        program = calibration.keys(family, "hopper")[0]
+        assert program == (calibration.SERVER if family in SERVERS else calibration.LOOP)
+
+
+def row_of(**cells):
+    line = validate.results.Line("x", {"model": "llama-3.1-8b", "gpu": "h100-sxm"} | cells)
+    row = validate.measurement(line)
+    meant = validate.spellings.meaning(row.spelled)
+    load = row.load._replace(regime=validate.regime_of(row.load))
+    return validate.asked(meant, load)
+
+
+def test_a_row_of_a_server_has_other_users_prompts_in_its_gap_and_one_of_a_loop_has_not():
+    cells = {"value": "9", "concurrency": "8", "input_tokens": "500", "output_tokens": "100"}
+    server = row_of(engine="vllm", metric="itl_ms", **cells)
+    loop = row_of(engine="llama.cpp", metric="itl_ms", **cells)
+    assert (server.family, server.quantity) == ("vllm", "itl_s")
+    assert (loop.family, loop.quantity) == ("llama.cpp", "itl_decode_s")
+    library = row_of(engine="vllm", metric="e2e_latency_s", **cells)
+    assert (library.family, library.quantity) == ("vllm loop", "batch_e2e_s")
+
+
+def test_rates_of_copies_add_up_and_nothing_else_does():
+    cells = {"value": "9", "concurrency": "8", "engine": "vllm", "copies": "4"}
+    assert row_of(metric="output_tok_s_total", **cells).scale == 4
+    assert row_of(metric="output_tok_s_per_gpu", **cells).scale == 1
+    assert row_of(metric="itl_ms", **cells).scale == 1000
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "doubted"),
+    [(15, 30, False), (19.5, 30, True), (15, 20.5, True), (6, 40, True), (20, 20, False)],
+)
+def test_an_interval_that_says_nothing_is_named(low, high, doubted):
+    assert bool(Estimate(20, low, high, 10, "").doubt) == doubted
 
 
 @pytest.mark.parametrize("by", ["model", "card", "source", "engine"])
@@ -125,13 +102,11 @@ def test_every_group_is_left_out_once_and_the_largest_alone(by):
 
 def test_every_fitted_set_is_physical():
     sets = fit.shipped()
-    for mode in sets.fits:
-        for key in sets.rows:
-            if key.startswith(mode):
-                engine, _, chips = key.removeprefix(mode).strip().partition("on ")
-                path = calibration.keys(mode == "served", engine.strip(), chips)
-                made = fit.efficiency(sets, path)
-                assert 0.05 < made.bandwidth < 1 and made.layer_s < 1e-3
+    paths = {row.path for row in fit.samples(ROWS)}
+    assert {path[0] for path in paths} == set(sets.fits)
+    for path in paths:
+        made = fit.efficiency(sets, path)
+        assert 0.03 < made.bandwidth < 1 and made.layer_s < 1e-3
     for row in calibration.table()["intervals"].values():
         assert 0 < row["low"] < 1 < row["high"] and row["rows"] >= 1 and row["unknown"] > 1
 
@@ -141,11 +116,8 @@ def judged():
     """Every row with its error and whether its interval holds it."""
     out = []
     for row in fit.samples(ROWS):
-        e = calibration.estimate(
-            row.deployment,
-            family=row.family,
-            **{k: v for k, v in row.load.items() if k != "served"},
-        )
+        found = estimates(row.deployment, LOAD, family=row.family, work=row.work)
+        e = found.of(row.quantity, row.regime, bounded=False)
         out.append((row, abs(e.value / row.value - 1), e.low <= row.value <= e.high))
     return out
 
@@ -165,7 +137,7 @@ def test_the_fit_keeps_what_it_reached(regime, metric, median):
     errors = [
         error
         for row, error, _ in judged()
-        if row.regime == regime and metric in (None, row.load["metric"])
+        if row.regime == regime and metric in (None, row.metric)
     ]
     assert len(errors) > 80 and statistics.median(errors) <= median
 
@@ -177,23 +149,22 @@ def test_intervals_hold_about_four_of_five():
 
 
 def test_a_fit_finds_the_efficiencies_that_made_its_rows():
-    true = Efficiency(bandwidth=0.7, kv_bandwidth=0.5, compute=0.5, layer_s=6e-5, step_s=5e-4)
+    true = Efficiency(
+        bandwidth=0.7, kv_bandwidth=0.5, compute=0.5, layer_s=6e-5, step_s=5e-4, prefill_share=0.9
+    )
     d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", weights="fp8")
     rows = []
     for n, (tokens, users) in enumerate((t, u) for t in (100, 2000, 16_000) for u in (1, 8, 64)):
         for metric in ("itl_ms", "e2e_latency_s"):
-            load = {
-                "metric": metric,
-                "input_tokens": tokens,
-                "output_tokens": 200,
-                "concurrency": users,
-                "served": False,
-                "regime": "batched_decode",
-            }
-            value = calibration.predict(d, **load, efficiency=true)
-            asked = calibration.demand(d, **load)
-            row = fit.Sample(f"{metric}{n}", "made", "batched_decode", d, "x", load, value, asked)
-            rows.append(row)
+            quantity = calibration.METRICS[metric].loop
+            work = load_work(d, Workload(tokens, 200, users), server=False)
+            value = getattr(Served(work, true), quantity)
+            rows.append(
+                fit.Sample(
+                    f"{metric}{n}", "made", "batched_decode", metric, d, "x", quantity, value,
+                    work, 1.0,
+                )
+            )  # fmt: skip
     wrong = [abs(e) for e in fit.errors(rows, fit.solve(rows))]
     assert max(wrong) < 0.1 and statistics.median(wrong) < 0.03
 
@@ -202,15 +173,14 @@ def test_rows_stacked_are_timed_as_one_by_one():
     rows = fit.samples(ROWS)[::97]
     sets = fit.shipped()
     for row, error in zip(rows, fit.errors(rows, sets), strict=True):
-        alone = calibration.predict(
-            row.deployment, **row.load, efficiency=fit.efficiency(sets, row.path)
-        )
+        alone = getattr(Served(row.work, fit.efficiency(sets, row.path)), row.quantity)
         assert error == pytest.approx(math.log(row.value / alone), abs=1e-9)
 
 
 def test_the_kept_predictions_are_those_of_the_shipped_numbers():
     """`benchmarks/predicted.csv` is written with the table; one without the other is a lie."""
-    kept = {row.id: row for row in validate.read_predictions(ROWS, ROWS.with_name("predicted.csv"))}
+    path = ROWS.with_name("predicted.csv")
+    kept = {row.id: row for row in validate.read_predictions(ROWS, path)}
     now = [row for row in validate.run(ROWS).compared if row.id in kept]
     assert len(now) == len(kept) > 5000
     for row in now[::13]:

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from llmcap_kernel import calibration, serving
-from llmcap_kernel.serving import serve
-from llmcap_kernel.spec import CEILING
+from llmcap_kernel import calibration, capacity, catalog, design, serving
+from llmcap_kernel.serving import closed_loop_wait_s, serve
+from llmcap_kernel.spec import CEILING, BadInput, Efficiency, Workload
 
 from .draws import draws
 
@@ -90,3 +90,62 @@ def test_a_better_card_never_hurts(seed):
             assert at_most(then.e2e_s, now.e2e_s), what
             if load.concurrency <= room[0]:
                 assert at_most(then.itl_decode_s, now.itl_decode_s), what
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_twice_the_cards_cost_users_only_with_a_reason_given(seed):
+    for deployment, load, _ in draws(seed, EACH):
+        try:
+            doubled = replace(deployment, tp=2 * deployment.tp)
+        except BadInput:
+            continue
+        if serving.most_running(doubled, load) < serving.most_running(deployment, load):
+            about = {note.about for note in design.warnings(doubled, load)}
+            assert about & {"cache", "network"}, (deployment.title, deployment.engine.name, load)
+
+
+def test_one_user_is_a_load_of_one():
+    """From one user to two nothing switches: the second adds its sequence and its prompt."""
+    b = design.worked_spec()[1]
+    one, two = (both(b, Workload(7000, 1000, n))[1] for n in (1, 2))
+    assert one.itl_s == one.itl_decode_s and one.ttft_mean_s == pytest.approx(one.ttft_idle_s)
+    assert one.itl_s < two.itl_s < 1.1 * one.itl_s
+    assert 1.5 < two.output_tok_s / one.output_tok_s <= 2
+
+
+def test_users_taking_turns_share_the_time_of_prefill_and_decode():
+    """Where decoding waits for all prefill, a round is one prompt of each user and the answer:
+    C x O / (C x prefill + O x step), arXiv 2403.02310, section 3."""
+    prompt_s, step_s, users, answer = 0.5, 0.010, 16, 1000
+    queue_s = closed_loop_wait_s(
+        prompt_s=prompt_s,
+        others_s=(users - 1) * prompt_s,
+        away_s=answer * step_s,
+        prefill_share=1.0,
+    )
+    waits_s = users * prompt_s - queue_s
+    round_s = queue_s + answer * step_s + waits_s
+    assert users * answer / round_s == pytest.approx(16_000 / (16 * 0.5 + 1000 * 0.010))
+
+
+def test_a_decode_step_stands_at_the_mean_context_unless_another_is_asked_for():
+    b = design.worked_spec()[1]
+    mean, last = (
+        serve(b, Workload(7000, 1000, 16), context_tokens=n).decode.kv_bytes for n in (None, 8000)
+    )
+    assert mean / last == pytest.approx(7500 / 8000)
+
+
+def test_work_does_not_depend_on_efficiencies_and_is_counted_once():
+    b = design.worked_spec()[1]
+    load = Workload(6999, 1000, 16)
+    assert serving.load_work(b, load) is serving.load_work(b, load)
+    slow = Efficiency(bandwidth=0.5)
+    assert serve(b, load).work is serve(b, load, slow).work
+
+
+def test_what_does_not_start_is_worked_out_for_one_user():
+    a = design.worked_spec()[0]
+    assert capacity.max_concurrent(a, 8000) == 0
+    assert serve(a, Workload(7000, 1000, 16)).users == 1
+    assert catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm").engine.is_server
