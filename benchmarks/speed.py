@@ -140,14 +140,12 @@ def four_numbers(deployment, context, output, users, share, usd_h):
     )
     served = maximum(minimum(users, most), 1)
     tokens = context - output
-    prompts = maximum(deployment.engine.max_batched_tokens / tokens, 1.0)
     work = serving.LoadWork(
         decode=bandwidth.decode_work(
             deployment, context_tokens=tokens + output / 2, concurrency=served
         ),
         prompt=bandwidth.prefill_work(deployment, input_tokens=tokens),
-        chunk=bandwidth.prefill_work(deployment, input_tokens=tokens, prompts=prompts),
-        chunk_prompts=prompts,
+        batch=None,
         users=served,
         turns=users / served,
         input_tokens=tokens,

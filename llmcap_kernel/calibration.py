@@ -54,7 +54,7 @@ class Metric(NamedTuple):
 
 METRICS = {
     "itl_ms": Metric("itl_s", "itl_decode_s", 1e3, True),
-    "ttft_ms": Metric("ttft_mean_s", "ttft_burst_s", 1e3, True),
+    "ttft_ms": Metric("ttft_mean_s", "batch_ttft_s", 1e3, True),
     "e2e_latency_s": Metric("e2e_s", "batch_e2e_s", 1.0, True),
     "decode_tok_s_per_user": Metric("decode_tok_s_user", "decode_tok_s_user"),
     "prefill_tok_s": Metric("prefill_tok_s", "prefill_tok_s"),

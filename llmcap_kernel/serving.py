@@ -69,11 +69,11 @@ class LoadWork(NamedTuple):
 
     Attributes
     ----------
-    decode, prompt, chunk : Work
-        One decode step, the prefill of one prompt, and of as many prompts as fill
-        one of the engine's chunks.
-    chunk_prompts : float or array
-        How many prompts these are.
+    decode, prompt : Work
+        One decode step, and the prefill of one prompt.
+    batch : Work or None
+        The prefill of all users' prompts at once, as a library's loop runs it; None
+        of a server, to whom prompts come one by one.
     users : float or array
         Requests being worked on.
     turns : float or array
@@ -89,8 +89,7 @@ class LoadWork(NamedTuple):
 
     decode: bandwidth.Work
     prompt: bandwidth.Work
-    chunk: bandwidth.Work
-    chunk_prompts: Any
+    batch: bandwidth.Work | None
     users: Any
     turns: Any
     input_tokens: Any
@@ -169,12 +168,10 @@ def load_work(deployment, workload, *, server=None, context_tokens=None) -> Load
     cached = floor(load.shared_prefix_tokens / block) * block * load.hit_share
     server = d.engine.is_server if server is None else server
     context = load.mean_context_tokens if context_tokens is None else context_tokens
-    prompt, chunk, prompts = _prompt_work(d, load.input_tokens, cached)
     return LoadWork(
         bandwidth.decode_work(d, context_tokens=context, concurrency=users),
-        prompt,
-        chunk,
-        prompts,
+        _prompt_work(d, load.input_tokens, cached),
+        None if server else _prompt_work(d, load.input_tokens, cached, users),
         users,
         load.concurrency / users,
         load.input_tokens,
@@ -185,19 +182,11 @@ def load_work(deployment, workload, *, server=None, context_tokens=None) -> Load
     )
 
 
-@lru_cache(maxsize=4096)
-def _prompt_work(deployment, input_tokens, cached_tokens):
-    """One prompt, and as many as fill a chunk: the same for any number of users."""
-    prompt = bandwidth.prefill_work(
-        deployment, input_tokens=input_tokens, cached_tokens=cached_tokens
-    )
-    prompts = deployment.engine.max_batched_tokens / max(input_tokens - cached_tokens, 1)
-    if prompts <= 1:
-        return prompt, prompt, 1.0
-    chunk = bandwidth.prefill_work(
+@lru_cache(maxsize=16_384)
+def _prompt_work(deployment, input_tokens, cached_tokens, prompts=1):
+    return bandwidth.prefill_work(
         deployment, input_tokens=input_tokens, cached_tokens=cached_tokens, prompts=prompts
     )
-    return prompt, chunk, prompts
 
 
 @dataclass(frozen=True)
@@ -234,11 +223,10 @@ class Served(Explained):
         """Prefill of one prompt, with its parts in seconds."""
         return self._timed(self.work.prompt, "prefill")
 
-    @cached_property
-    def prompts_s(self):
-        """Prefill of all other users' prompts, each at its share of a full chunk [s]."""
-        chunk = self._timed(self.work.chunk, "prefill")
-        return (self.work.users - 1) * chunk.share_s / self.work.chunk_prompts
+    @property
+    def others_s(self):
+        """Prefill of all other users' prompts, which come one by one [s]."""
+        return (self.work.users - 1) * self.prompt.share_s
 
     @property
     def users(self):
@@ -267,21 +255,18 @@ class Served(Explained):
         """Mean wait for the prefill of a prompt that has room, the prefill included [s]."""
         return closed_loop_wait_s(
             prompt_s=self.prompt.share_s,
-            others_s=self.prompts_s,
+            others_s=self.others_s,
             away_s=self.work.output_tokens * self.decode.itl_s + self.client_s,
             prefill_share=self.efficiency.prefill_share,
             burst_share=self.efficiency.burst_share,
         )
 
     @property
-    def others_s(self):
-        """Prefill of other users' prompts that falls into the decoding of an answer [s]."""
-        return self.prompt.share_s + self.prompts_s - self.queue_s
-
-    @property
     def itl_s(self):
         """Mean gap between two tokens of a user, others' prompts in it [s]."""
-        waits_s = self.efficiency.prefill_share * self.others_s
+        # prompts computed while a user waits for the first token do not delay the later ones
+        meanwhile_s = self.prompt.share_s + self.others_s - self.queue_s
+        waits_s = self.efficiency.prefill_share * meanwhile_s
         return self.decode.itl_s + waits_s / self.work.output_tokens
 
     @property
@@ -307,7 +292,7 @@ class Served(Explained):
     @property
     def ttft_burst_s(self):
         """First token of the last user when all ask at the same moment [s]."""
-        return self.room_wait_s + self.ttft_idle_s + self.prompts_s
+        return self.room_wait_s + self.ttft_idle_s + self.others_s
 
     @property
     def e2e_s(self):
@@ -315,10 +300,14 @@ class Served(Explained):
         return self.room_wait_s + self.round_s
 
     @property
+    def batch_ttft_s(self):
+        """First tokens of a batch that starts together, as a library's loop runs it [s]."""
+        return self._timed(self.work.batch, "prefill").total_s
+
+    @property
     def batch_e2e_s(self):
         """Time of a batch that starts together, as a library's loop runs it [s]."""
-        round_s = self.ttft_idle_s + self.prompts_s
-        round_s = round_s + self.work.output_tokens * self.decode.itl_s
+        round_s = self.batch_ttft_s + self.work.output_tokens * self.decode.itl_s
         return self.work.turns * round_s
 
     @property
@@ -375,9 +364,8 @@ class Served(Explained):
     def lines(self):
         e, users, out = self.efficiency, f"{self.users:,}", f"{self.work.output_tokens:,}"
         s = {name: quantity(getattr(self, name), "s") for name in (
-            "itl_decode_s", "itl_s", "queue_s", "client_s", "round_s", "ttft_mean_s", "others_s",
+            "itl_decode_s", "itl_s", "queue_s", "client_s", "round_s", "ttft_mean_s",
             "room_wait_s")}  # fmt: skip
-        prompts = quantity(self.prompts_s, "s")
         own = quantity(self.prompt.share_s, "s")
         turns = f"{self.work.turns - 1:.3g} x {s['round_s']}"
         waits = Line("room_wait", "users waiting for each served x round", turns, s["room_wait_s"])
@@ -388,13 +376,13 @@ class Served(Explained):
             Line(
                 "queue",
                 "closed-loop wait of users who ask again as soon as they are answered",
-                f"{own} for one's own prompt, {prompts} for the others', back after {out} tokens",
+                f"{users} users, {own} each, back after {out} tokens",
                 s["queue_s"],
             ),
             Line(
                 "itl",
-                "step + prefill_share x (all prompts - queue) / output_tokens",
-                f"{s['itl_decode_s']} + {e.prefill_share:.2f} x ({own} + {prompts} - "
+                "step + prefill_share x (users x prefill - queue) / output_tokens",
+                f"{s['itl_decode_s']} + {e.prefill_share:.2f} x ({users} x {own} - "
                 f"{s['queue_s']}) / {out}",
                 s["itl_s"],
             ),

@@ -116,9 +116,14 @@ def _parts(card, state):
     }
     if not card.starts:
         return shared | {"headline": [users], "tables": [memory_table(card.ledger)]}
-    money = _Money(card, state)
+    money, trail = _Money(card, state), _trail(card)
     return shared | {
-        "headline": [_speed(card), users, _first_token(card), money.number()],
+        "headline": [
+            _speed(card, trail),
+            users,
+            _first_token(card, trail),
+            money.number(trail),
+        ],
         "tables": [_numbers(card, money), _more_or_fewer(card, crowds), memory_table(card.ledger)],
         "sentences": [
             *money.sentences(),
@@ -200,30 +205,36 @@ def _warned(modes):
     return [{"level": "warning", "field": "", "text": text} for text in texts]
 
 
-def _trail(card, quantity_name, unit, *names):
-    """Write how a ceiling came about, and what took the estimate from there."""
-    estimate = getattr(card.estimates, quantity_name)
+def _trail(card):
+    """Write how ceilings came about, and what took the estimates from there.
+
+    Gives back a function: the lines named, and the interval of one estimate.
+    """
     ceiling = {line.name: line for line in card.ceiling_lines()}
     fitted = {line.name: line for line in card.estimate_lines()}
-    steps = ("decode step", "prefill", *names)
-    rows = (
-        "CEILING: what the spec sheet allows",
-        *(ceiling[step] for step in steps if step in ceiling),
-        "",
-        "ESTIMATE: the same law with efficiencies fitted to measurements",
-        *(fitted[step] for step in ("efficiencies", *steps)),
-        "",
-        f"INTERVAL: {design.expected(estimate, unit)}, four times in five",
-        _why(estimate),
-    )
-    return "\n".join(map(str, rows))
+
+    def written(estimate, unit, *names):
+        steps = ("decode step", "prefill", *names)
+        rows = (
+            "CEILING: what the spec sheet allows",
+            *(ceiling[step] for step in steps),
+            "",
+            "ESTIMATE: the same law with efficiencies fitted to measurements",
+            *(fitted[step] for step in ("efficiencies", *steps)),
+            "",
+            f"INTERVAL: {design.expected(estimate, unit)}, four times in five",
+            _why(estimate),
+        )
+        return "\n".join(map(str, rows))
+
+    return written
 
 
 def _why(estimate):
     return textwrap.fill(f"Why this wide: {estimate.reason}.", LINE)
 
 
-def _speed(card):
+def _speed(card, trail):
     rate, gap = card.estimates.tok_s_user, card.estimates.itl_s
     text = quantity(gap.value, "s")
     turned = Line("tok/s per user", "1 / itl", f"1 / {text}", quantity(rate.value, "tok/s"))
@@ -233,7 +244,7 @@ def _speed(card):
         "value": digits(rate.value),
         "unit": "tok/s",
         "note": f"{text} between tokens, other users' prompts in it",
-        "explain": f"{_trail(card, 'itl_s', 's', 'queue', 'itl')}\n\n{turned}",
+        "explain": f"{trail(gap, 's', 'queue', 'itl')}\n\n{turned}",
     } | c.span(rate, bound)
 
 
@@ -256,7 +267,7 @@ def _users(card, most, crowds):
     } | c.span(most)
 
 
-def _first_token(card):
+def _first_token(card, trail):
     estimate = card.estimates.ttft_s
     value, unit = quantity(estimate.value, "s").split()
     scale = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
@@ -265,7 +276,7 @@ def _first_token(card):
         "value": value,
         "unit": unit,
         "note": "the mean, when users ask again as soon as they are answered",
-        "explain": _trail(card, "ttft_s", "s", "queue", "ttft"),
+        "explain": trail(estimate, "s", "queue", "ttft"),
     } | c.span(estimate, card.slo.ttft_s, scale)
 
 
@@ -280,7 +291,7 @@ class _Money:
         self.api = design.api_usd_mtok(card.workload, usd_mtok_input=prompt, usd_mtok_output=answer)
         self.asked = f"${answer:,.2f} for answers and ${prompt:,.2f} for prompts"
 
-    def number(self):
+    def number(self, trail):
         """The headline: cards busy always, and part of the time in the note."""
         if not self.busy:
             note = f"{c.card_title(self.card.deployment.gpu)} has no rent here: enter one"
@@ -299,7 +310,7 @@ class _Money:
         )
         even = self.break_even()
         lines = [
-            _trail(self.card, "output_tok_s", "tok/s", "queue", "itl", "ttft", "output_rate"),
+            trail(self.card.estimates.output_tok_s, "tok/s", "queue", "itl", "ttft", "output_rate"),
             f"{self.card.price_line()}\n{at_duty}",
             *([even.explain()] if even else []),
         ]

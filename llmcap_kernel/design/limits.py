@@ -11,6 +11,12 @@ from ..spec import Slo
 
 MET, LIKELY, MISSED, IMPOSSIBLE = VERDICTS = ("met", "likely", "missed", "impossible")
 WORDS = {MET: "met", LIKELY: "likely met", MISSED: "missed", IMPOSSIBLE: "impossible"}
+SENTENCES = {
+    "latency": "{} between tokens, {} allowed",
+    "prefill": "first token after {} on average, {} allowed",
+    "budget": "{} of {}",
+    "cost": "{} output, {} allowed",
+}
 ROOM_SHARE = calibration.CAPACITY_SHARE["max_concurrency_at_max_model_len"]
 
 
@@ -28,15 +34,21 @@ class Limit(Explained):
         What can be expected, in the same unit.
     unit : str
         Unit of both, as `explain.quantity` knows it.
-    sentence : str
-        The comparison in words.
     """
 
     name: str
     bound: float
     estimate: Estimate
     unit: str
-    sentence: str
+
+    @property
+    def sentence(self):
+        """The comparison in words."""
+        if self.name == "capacity":
+            return _room_words(self.estimate.value, self.bound)
+        return SENTENCES[self.name].format(
+            expected(self.estimate, self.unit), quantity(self.bound, self.unit)
+        )
 
     @property
     def verdict(self):
@@ -178,12 +190,10 @@ def limits(ledger, estimates, slo: Slo) -> tuple[Limit, ...]:
     >>> card(a, WORKED_WORKLOAD, WORKED_SLO).limits[0].verdict
     'impossible'
     """
-    users, wanted = ledger.max_concurrent, ledger.concurrency
-    rows = [Limit("capacity", wanted, room(ledger), "users", _room_words(users, wanted))]
+    rows = [Limit("capacity", ledger.concurrency, room(ledger), "users")]
     rent = ledger.deployment.usd_h_all
     if slo.usd_h is not None and rent:
-        text = f"{quantity(rent, 'USD/h')} of {quantity(slo.usd_h, 'USD/h')}"
-        rows.append(Limit("budget", slo.usd_h, _exact(rent), "USD/h", text))
+        rows.append(Limit("budget", slo.usd_h, _exact(rent), "USD/h"))
     if estimates is not None:
         rows += _estimated(estimates, slo)
     return tuple(sorted(rows, key=lambda limit: limit.headroom))
@@ -191,15 +201,13 @@ def limits(ledger, estimates, slo: Slo) -> tuple[Limit, ...]:
 
 def _estimated(estimates, slo):
     asked = (
-        ("latency", slo.itl_s, estimates.itl_s, "s", "{} between tokens, {} allowed"),
-        ("prefill", slo.ttft_s, estimates.ttft_s, "s",
-         "first token after {} on average, {} allowed"),
-        ("cost", slo.usd_mtok, estimates.usd_mtok, "USD/Mtok", "{} output, {} allowed"),
-    )  # fmt: skip
-    for name, bound, estimate, unit, text in asked:
+        ("latency", slo.itl_s, estimates.itl_s, "s"),
+        ("prefill", slo.ttft_s, estimates.ttft_s, "s"),
+        ("cost", slo.usd_mtok, estimates.usd_mtok, "USD/Mtok"),
+    )
+    for name, bound, estimate, unit in asked:
         if bound is not None and estimate is not None:
-            words = text.format(expected(estimate, unit), quantity(bound, unit))
-            yield Limit(name, bound, estimate, unit, words)
+            yield Limit(name, bound, estimate, unit)
 
 
 def _exact(value):

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel import bandwidth, catalog, design, law
-from llmcap_kernel.spec import CEILING, BadInput, Efficiency, Lora, Speculation, Workload
+from llmcap_kernel.spec import CEILING, BadInput, Lora, Speculation
 
-from .strategies import deployments, efficiencies, nonsense, workloads
+from .strategies import deployments, nonsense, workloads
 
 A, B, C = design.worked_spec()
 
@@ -49,22 +49,6 @@ def test_an_moe_step_reads_the_experts_it_touches():
     assert got.expert_s == pytest.approx(weights.expert_read_bytes * share / 4.8e12)
 
 
-@given(deployments(), workloads)
-def test_no_estimate_beats_the_ceiling(d, load):
-    real = Efficiency(0.8, 0.5, 0.5, 0.6, 5e-5, 1e-3, 2e-5)
-    ceiling, estimate = (bandwidth.serve(d, load, efficiency=e) for e in (CEILING, real))
-    assert estimate.itl_decode_s > ceiling.itl_decode_s
-    assert estimate.itl_served_s > ceiling.itl_served_s
-    assert estimate.ttft_idle_s > ceiling.ttft_idle_s
-    assert estimate.output_tok_s < ceiling.output_tok_s
-
-
-@given(deployments(), workloads, efficiencies)
-def test_every_share_and_latency_only_slows_down(d, load, efficiency):
-    ceiling, estimate = (bandwidth.serve(d, load, efficiency=e) for e in (CEILING, efficiency))
-    assert estimate.itl_served_s >= ceiling.itl_served_s * (1 - 1e-12)
-
-
 @given(deployments(), workloads, st.floats(1.01, 10))
 def test_more_bandwidth_is_never_slower(d, load, times):
     slow = step(d, load.context_tokens, load.concurrency)
@@ -94,19 +78,6 @@ def test_a_cached_prefix_never_slows_prefill(d, tokens, percent):
     full = bandwidth.prefill(d, input_tokens=tokens).total_s
     cached = bandwidth.prefill(d, input_tokens=tokens, cached_tokens=tokens * percent // 100)
     assert cached.total_s <= full * (1 + 1e-9)
-
-
-@given(workloads)
-def test_served_latency_is_decode_alone_for_one_user(load):
-    one = bandwidth.serve(B, load, concurrency=1)
-    assert one.itl_served_s == pytest.approx(one.itl_decode_s)
-    assert one.ttft_burst_s == one.ttft_idle_s
-
-
-@given(deployments(), workloads)
-def test_throughput_lies_below_decode_alone(d, load):
-    s = bandwidth.serve(d, load)
-    assert s.output_tok_s < load.concurrency / s.itl_decode_s
 
 
 def test_collectives():
@@ -161,8 +132,6 @@ def test_the_explanation_adds_up():
     text = step(B).explain()
     assert "decode step = dense weights + attention + communication" in text
     assert "3.35 TB/s" in text
-    serving = bandwidth.serve(B, Workload(7000, 1000, 16))
-    assert "itl_served" in serving.explain() and "(16 x" in serving.explain()
 
 
 def speculating(d, **kwargs):
@@ -216,41 +185,6 @@ def test_adapters_are_read_once_for_each_in_the_batch():
     assert 0 < one.adapter_s < many.adapter_s
     assert many.adapter_s == pytest.approx(16 * one.adapter_s, rel=0.05)  # 16 users at most
     assert "adapters" in many.explain()
-
-
-@given(st.integers(1, 500), st.floats(1e-3, 10), st.floats(1e-3, 1000))
-def test_closed_loop_wait_lies_between_its_limits(users, service, away):
-    wait = bandwidth.closed_loop_wait_s(users=users, service_s=service, away_s=away)
-    assert wait >= max(service, users * service - away) * (1 - 1e-6)
-    assert wait <= users * service * (1 + 1e-6)
-
-
-def exact_wait(users, service, away):
-    """Mean-value analysis, user by user (Reiser and Lavenberg 1980)."""
-    queue = 0.0
-    for n in range(1, users + 1):
-        wait = service * (1 + queue)
-        queue = n * wait / (wait + away)
-    return wait
-
-
-@given(st.integers(1, 200), st.floats(0.01, 1), st.floats(0.1, 100))
-def test_closed_loop_wait_is_near_the_exact_analysis(users, service, away):
-    close = bandwidth.closed_loop_wait_s(users=users, service_s=service, away_s=away)
-    assert close == pytest.approx(exact_wait(users, service, away), rel=0.25)
-
-
-def test_three_first_tokens_in_order():
-    s = bandwidth.serve(B, Workload(7000, 1000, 16))
-    assert s.ttft_idle_s < s.ttft_mean_s < s.ttft_burst_s
-
-
-def test_a_chunk_delays_everyone_and_spares_reading_the_weights_twice():
-    s = bandwidth.serve(B, Workload(7000, 1000, 16))
-    assert s.itl_decode_s < s.itl_chunk_s < s.itl_decode_s + s.ttft_idle_s
-    assert s.chunk.work.prefill_tokens == 7000
-    long = bandwidth.serve(B, Workload(50_000, 1000, 16))
-    assert long.chunk.work.prefill_tokens == B.engine.max_batched_tokens - 16
 
 
 @given(st.integers(1, 10), st.floats(1e3, 1e9))

@@ -135,9 +135,7 @@ def judged():
 def test_the_fit_keeps_what_it_reached(regime, metric, median):
     """Drift is a failure: these are the medians on the rows the fit has seen."""
     errors = [
-        error
-        for row, error, _ in judged()
-        if row.regime == regime and metric in (None, row.metric)
+        error for row, error, _ in judged() if row.regime == regime and metric in (None, row.metric)
     ]
     assert len(errors) > 80 and statistics.median(errors) <= median
 

@@ -4,13 +4,23 @@ from dataclasses import fields, replace
 
 import pytest
 
-from llmcap_kernel import bandwidth, capacity, catalog, design, law, toolbox
+from llmcap_kernel import bandwidth, capacity, catalog, design, law, serving, toolbox
 from llmcap_kernel.refuse import BadInput
-from llmcap_kernel.spec import Efficiency, Workload
+from llmcap_kernel.spec import CEILING, Efficiency, Workload
 
 A, B, C = design.worked_spec()
 LOAD = design.WORKED_WORKLOAD
 SHARED = replace(LOAD, shared_prefix_tokens=6000)
+IN_TURN = Efficiency(prefill_share=1.0)  # the spec sheet, and decoding waits for every prefill
+
+
+def room(deployment, load):
+    return capacity.max_concurrent(
+        deployment,
+        load.context_tokens,
+        shared_prefix_tokens=load.shared_prefix_tokens,
+        hit_share=load.hit_share,
+    )
 
 
 def changed(before, after):
@@ -76,7 +86,7 @@ def test_the_memory_fraction_moves_the_pool_alone():
     assert high.weights_bytes == low.weights_bytes
     before, after = (toolbox.reading(d, LOAD) for d in (B, toolbox.set_memory_fraction(B, 0.98)))
     assert after.max_concurrent > before.max_concurrent
-    assert after[2:] == before[2:] and after.tok_s_user == before.tok_s_user
+    assert after._replace(max_concurrent=0) == before._replace(max_concurrent=0)
 
 
 def test_kv_quantisation_halves_the_cache_and_leaves_the_weights():
@@ -106,10 +116,11 @@ def test_splitting_users_leaves_the_cache_of_each_and_copies_attention():
 
 
 def test_a_prefix_cache_leaves_the_decode_step():
-    before, after = (toolbox.reading(B, load) for load in (LOAD, SHARED))
-    assert after.tok_s_user == before.tok_s_user
+    """A seventh of the prompt is left to compute; where prompts delay decoding, it gains."""
+    before, after = (toolbox.reading(B, load, efficiency=IN_TURN) for load in (LOAD, SHARED))
+    assert after.decode_tok_s_user == before.decode_tok_s_user
     assert after.ttft_s < 0.2 * before.ttft_s
-    assert after.itl_s < before.itl_s and after.tok_s_card > before.tok_s_card
+    assert after.itl_s < before.itl_s and after.output_tok_s_card > before.output_tok_s_card
 
 
 def test_a_shared_prefix_is_kept_once():
@@ -117,7 +128,7 @@ def test_a_shared_prefix_is_kept_once():
     prefix = capacity.prefix_bytes(B, 6000)
     assert prefix == 6000 * 163_840 / 2
     own = books.kv_bytes_per_sequence - prefix
-    fits = toolbox.max_concurrent(B, SHARED)
+    fits = room(B, SHARED)
     assert prefix + fits * own <= books.kv_pool_bytes < prefix + (fits + 1) * own
 
 
@@ -127,20 +138,20 @@ def test_only_whole_pages_are_shared():
 
 
 def test_without_a_shared_prefix_nothing_is_shared():
-    assert toolbox.max_concurrent(B, LOAD) == capacity.max_concurrent(B, 8000)
+    assert room(B, LOAD) == capacity.max_concurrent(B, 8000)
 
 
 def test_requests_that_miss_the_cache_keep_their_own_copy():
     always, half, never = (
-        toolbox.max_concurrent(B, replace(SHARED, hit_share=share)) for share in (1.0, 0.5, 0.0)
+        room(B, replace(SHARED, hit_share=share)) for share in (1.0, 0.5, 0.0)
     )
     assert always > half > never
-    assert 0 <= toolbox.max_concurrent(B, LOAD) - never <= 2  # the one shared copy, unused
+    assert 0 <= room(B, LOAD) - never <= 2  # the one shared copy, unused
 
 
 def test_a_shared_prefix_starts_no_engine_that_does_not_start():
     assert not capacity.ledger(A, context_tokens=8000).starts
-    assert toolbox.max_concurrent(A, SHARED) == 0
+    assert room(A, SHARED) == 0
 
 
 def test_a_shared_prefix_is_kept_on_every_card_that_splits_users():
@@ -148,7 +159,7 @@ def test_a_shared_prefix_is_kept_on_every_card_that_splits_users():
     books = capacity.ledger(split, context_tokens=8000)
     prefix = capacity.prefix_bytes(split, 6000)
     own = books.kv_bytes_per_sequence - prefix
-    assert toolbox.max_concurrent(split, SHARED) == 8 * int((books.kv_pool_bytes - prefix) / own)
+    assert room(split, SHARED) == 8 * int((books.kv_pool_bytes - prefix) / own)
 
 
 @pytest.mark.parametrize("constraint", toolbox.CONSTRAINTS)
@@ -180,7 +191,7 @@ def relieved(constraint, before, after):
         "capacity": ("max_concurrent", 1),
         "latency": ("itl_s", -1),
         "prefill": ("ttft_s", -1),
-        "budget": ("tok_s_card", 1),
+        "budget": ("output_tok_s_card", 1),
     }[constraint]
     return sign * (getattr(after, key) - getattr(before, key)) > 0
 
@@ -220,9 +231,15 @@ def test_every_lever_is_tried_but_the_engine():
 
 
 def test_an_engines_speed_is_measured_and_not_in_the_law():
-    """The law knows an engine's memory habits only: the lever moves no latency here."""
-    seen = toolbox.effect("old", B, LOAD, deployment_after=toolbox.change_engine(B, "vllm-0.11"))
-    assert seen.after.itl_s == seen.before.itl_s
+    """The spec sheet knows an engine's memory habits only; its speed is fitted."""
+    other = toolbox.change_engine(B, "sglang")
+    assert other.engine.family != B.engine.family
+    at_the_ceiling, fitted = (
+        toolbox.effect("other", B, LOAD, deployment_after=other, efficiency=e)
+        for e in (CEILING, None)
+    )
+    assert at_the_ceiling.after.itl_s == at_the_ceiling.before.itl_s
+    assert fitted.after.itl_s != fitted.before.itl_s
 
 
 def test_several_levers_start_from_the_same_place():
@@ -237,19 +254,32 @@ def test_several_levers_start_from_the_same_place():
 
 
 def test_effects_of_an_estimate_differ_from_those_of_the_ceiling():
-    slow = Efficiency(compute=0.4)
+    slow = Efficiency(compute=0.4, prefill_share=1.0)
     gain = [
-        toolbox.effect("p", B, LOAD, workload_after=SHARED, efficiency=eff)
-        for eff in (Efficiency(), slow)
+        toolbox.effect("p", B, LOAD, workload_after=SHARED, efficiency=e) for e in (CEILING, slow)
     ]
-    factors = [e.after.tok_s_card / e.before.tok_s_card for e in gain]
+    factors = [e.after.output_tok_s_card / e.before.output_tok_s_card for e in gain]
     assert factors[1] > factors[0] > 1
 
 
+def test_a_reading_is_the_estimate_unless_an_efficiency_is_given():
+    """Each side has its own engine's and card's: a card's numbers, read twice."""
+    other = toolbox.change_engine(toolbox.change_gpu(B, "a100-sxm-80gb"), "sglang")
+    (seen,) = toolbox.effects(B, LOAD, {"other": other})
+    for read, deployment in ((seen.before, B), (seen.after, other)):
+        card = design.card(deployment, LOAD)
+        assert read.max_concurrent == card.max_concurrent
+        assert read.itl_s == card.estimates.itl_s.value
+        assert read.ttft_s == card.estimates.ttft_s.value
+        rate = card.estimates.output_tok_s.value
+        assert read.output_tok_s_card == pytest.approx(rate / deployment.num_gpus)
+        assert read.usd_mtok == pytest.approx(card.usd_mtok.value)
+    ceiling = toolbox.reading(B, LOAD, efficiency=CEILING)
+    assert ceiling.itl_s == design.card(B, LOAD).estimates.itl_s.ceiling < seen.before.itl_s
+
+
 def test_what_does_not_start_has_no_latency_and_no_price():
-    seen = toolbox.reading(A, LOAD)
-    assert seen.max_concurrent == 0 and seen.tok_s_user == 0 and seen.tok_s_card == 0
-    assert (seen.itl_s, seen.ttft_s, seen.usd_mtok) == (None, None, None)
+    assert toolbox.reading(A, LOAD) == (0, None, None, None, None, None)
     raised = toolbox.set_memory_fraction(A, 0.98)
     moved = toolbox.effect("0.98", A, LOAD, deployment_after=raised)
     assert "from none" in moved.explain()
@@ -264,7 +294,11 @@ def test_a_card_without_rent_has_no_price():
 
 
 def test_the_price_of_a_token_is_rent_over_rate():
-    assert toolbox.usd_per_mtok(usd_h=3.6, tok_s=1000) == pytest.approx(1.0)
+    """A thousand tokens a second are 3.6 million an hour."""
+    assert serving.usd_per_mtok(usd_h=3.6, tok_s=1000) == pytest.approx(1.0)
+    read = toolbox.reading(B, LOAD)
+    million_s = 1e6 / (read.output_tok_s_card * B.num_gpus)
+    assert read.usd_mtok == pytest.approx(B.num_gpus * B.gpu_usd_h * million_s / 3600)
 
 
 @pytest.mark.parametrize(

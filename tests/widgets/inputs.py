@@ -21,8 +21,9 @@ def values(field):
         return st.none() | st.sampled_from(CONFIGS)
     if field.kind == "number":
         number = st.floats(field.low, field.high, allow_nan=False)
-        return number | st.none() if field.default is None else number
-    return st.integers(int(field.low), int(field.high))
+    else:
+        number = st.integers(int(field.low), int(field.high))
+    return number | st.none() if field.optional or field.default is None else number
 
 
 def states(form):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from llmcap_kernel import catalog, design
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.spec import Slo
+from tests.widgets.inputs import states
 from widgets import calculate, vram
 from widgets.figures import memory_bars, memory_table
 from widgets.page import summary
@@ -27,20 +28,6 @@ def shown(**changed):
     return calculate.view(FORM.defaults() | changed)
 
 
-def value_of(field):
-    if field.kind == "name":
-        return st.sampled_from(sorted(field.names()))
-    if field.kind == "yes":
-        return st.booleans()
-    if field.kind == "config":
-        return st.none()
-    if field.kind == "number":
-        low = max(field.low, 0.01) if field.name == "fraction" else field.low
-        return st.just(field.default) | st.floats(low, field.high)
-    return st.just(field.default) | st.integers(int(field.low), int(field.high))
-
-
-ANY = st.fixed_dictionaries({field.name: value_of(field) for field in FORM.fields})
 # Inputs that mostly go together, so that there are numbers to look at.
 LIKELY = st.fixed_dictionaries(
     {
@@ -50,7 +37,7 @@ LIKELY = st.fixed_dictionaries(
         "engine": st.sampled_from(catalog.engines()),
         "in": st.integers(1, 100_000),
         "out": st.integers(1, 4000),
-        "users": st.integers(1, 500),
+        "users": st.none() | st.integers(1, 500),
         "prefix": st.integers(0, 100),
         "itl": st.just(0) | st.floats(1, 500),
         "ttft": st.just(0) | st.floats(0.1, 100),
@@ -74,7 +61,7 @@ def sound(view):
 
 
 @settings(max_examples=80)
-@given(ANY)
+@given(states(FORM))
 def test_any_state_is_answered(state):
     sound(calculate.view(state))
 
@@ -98,10 +85,14 @@ def test_the_numbers_are_the_kernels(changed):
         design.WORKED_WORKLOAD,
         input_tokens=state["in"],
         output_tokens=state["out"],
-        concurrency=state["users"],
+        concurrency=state["users"] or 1,
         shared_prefix_tokens=state["prefix"],
     )
-    slo = Slo(itl_s=state["itl"] / 1e3 or None, ttft_s=state["ttft"] or None)
+    slo = Slo(
+        itl_s=state["itl"] / 1e3 or None,
+        ttft_s=state["ttft"] or None,
+        usd_h=state["budget"] or None,
+    )
     d = catalog.deployment(
         model=state["model"],
         gpu=state["gpu"],
@@ -111,81 +102,136 @@ def test_the_numbers_are_the_kernels(changed):
         engine=state["engine"],
         memory_fraction=state["fraction"],
     )
-    card = design.card(d, load, slo)
-    head = view["headline"]
-    assert head[SPEED]["value"] == digits(card.estimated_tok_s_user.value)
-    assert head[USERS]["value"] == f"{design.estimated_users(d, load, slo).value:,}"
-    wait = quantity(card.estimate("ttft_ms").value / 1e3, "s")
-    assert f"{head[FIRST]['value']} {head[FIRST]['unit']}" == wait
-    price = card.estimated_usd_mtok
+    most = design.users_within(d, load, slo)
+    if state["users"] is None:
+        load = replace(load, concurrency=max(most.value, 1))
+    e, head = design.card(d, load, slo).expected, view["headline"]
+    assert head[SPEED]["value"] == digits(e.tok_s_user.value)
+    assert head[SPEED]["note"].startswith(f"{quantity(e.itl_s.value, 's')} between tokens")
+    assert head[USERS]["value"] == f"{most.value:,}"
+    assert f"{head[FIRST]['value']} {head[FIRST]['unit']}" == quantity(e.ttft_s.value, "s")
+    price = e.usd_mtok
     assert head[PRICE]["value"] == (f"${price.value:,.2f}" if price else "no price")
 
 
 def kept(gap, itl_s):
     """The words on a gap and its limit, from the numbers."""
-    if gap.value > 1e3 * itl_s:
-        return "By estimate it misses the gap between tokens."
-    if gap.high > 1e3 * itl_s:
-        return "By estimate it keeps every limit; the gap between tokens may still miss."
-    return "It keeps every limit."
+    if gap.value > itl_s:
+        return "It misses the gap between tokens."
+    if gap.high > itl_s:
+        return "It likely meets every limit; the gap between tokens may still miss."
+    return "It meets every limit."
 
 
 def test_the_default_is_the_worked_spec():
-    gap, itl_s = CARD.estimate("itl_ms"), design.WORKED_SLO.itl_s
-    most = design.estimated_users(B, design.WORKED_WORKLOAD, design.WORKED_SLO)
+    e, itl_s = CARD.expected, design.WORKED_SLO.itl_s
+    most = design.users_within(B, design.WORKED_WORKLOAD, design.WORKED_SLO)
     assert summary(shown()) == "\n".join(
         (
             "Calculate",
-            f"It fits: room for {CARD.max_concurrent} sequences, 16 wanted. {kept(gap, itl_s)} "
-            f"Latency binds: {quantity(gap.value / 1e3, 's')} "
-            f"between tokens ({quantity(gap.low / 1e3, 's')} to {quantity(gap.high / 1e3, 's')}) "
-            f"of {quantity(itl_s, 's')} allowed.",
-            f"Speed of one user: {digits(1e3 / gap.value)} tok/s",
+            f"It fits: room for {CARD.max_concurrent} users, 16 wanted. {kept(e.itl_s, itl_s)} "
+            f"{CARD.binding[0].upper()}{CARD.binding[1:]}.",
+            f"Speed of one user: {digits(e.tok_s_user.value)} tok/s",
             f"Max concurrent users: {most.value} users",
-            f"Time to first token: {quantity(CARD.estimate('ttft_ms').value / 1e3, 's')}",
-            f"$/M output: ${CARD.estimated_usd_mtok.value:,.2f}",
+            f"Time to first token: {quantity(e.ttft_s.value, 's')}",
+            f"$/M output: ${e.usd_mtok.value:,.2f}",
         )
     )
 
 
-@pytest.mark.parametrize(("end", "level"), [("low", "bad"), ("value", "warn"), ("high", "good")])
-def test_a_limit_just_beyond_an_end_of_the_interval_is_missed_unsure_or_kept(end, level):
-    gap = CARD.estimate("itl_ms")
-    itl = 1.001 * getattr(gap, end)
-    status = shown(itl=itl)["status"]
-    assert status["level"] == level and f" {kept(gap, itl / 1e3)} " in status["text"]
+@pytest.mark.parametrize(
+    ("end", "verdict", "level"),
+    [
+        ("ceiling", "missed", "bad"),
+        ("low", "missed", "bad"),
+        ("value", "likely met", "warn"),
+        ("high", "met", "good"),
+    ],
+)
+def test_a_limit_just_beyond_an_end_of_the_interval_is_missed_likely_or_met(end, verdict, level):
+    gap = CARD.expected.itl_s
+    itl_s = 1.001 * getattr(gap, end)
+    status = shown(itl=1e3 * itl_s, budget=0)["status"]
+    assert status["level"] == level and f" {kept(gap, itl_s)} " in status["text"]
+    assert f" Latency, {verdict}" in status["text"]
+
+
+def test_a_limit_below_the_ceiling_is_impossible():
+    status = shown(itl=1e3 * 0.999 * CARD.expected.itl_s.ceiling)["status"]
+    assert status["level"] == "bad" and " Latency, impossible: " in status["text"]
+
+
+def test_users_left_empty_are_the_most_that_meet_the_limits():
+    most = design.users_within(B, design.WORKED_WORKLOAD, design.WORKED_SLO).value
+    view = shown(users=None)
+    assert view["headline"] == shown(users=most)["headline"]
+    assert view["status"] == shown(users=most)["status"]
+    assert view["headline"][USERS]["value"] == f"{most:,}"
+    told = f"No number of users was given: {most:,} are the most that meet the limits."
+    assert told in [m["text"] for m in view["messages"]]
+    assert told not in [m["text"] for m in shown(users=most)["messages"]]
+    box = next(one for one in view["controls"] if one["name"] == "users")
+    assert (box["value"], box["entry"]) == (None, f"{most:,}")
+
+
+def test_users_left_empty_without_a_limit_are_those_who_have_room():
+    (message,) = (
+        m["text"]
+        for m in shown(users=None, itl=0, ttft=0)["messages"]
+        if m["text"].startswith("No number of users")
+    )
+    assert f"{CARD.max_concurrent:,} are the most that have room." in message
+
+
+def test_one_user_more_than_the_most_misses_a_limit():
+    most = design.users_within(B, design.WORKED_WORKLOAD, design.WORKED_SLO).value
+    assert most < CARD.max_concurrent
+    assert shown(users=most)["status"]["level"] != "bad"
+    assert (
+        kept(CARD.at(most + 1).expected.itl_s, design.WORKED_SLO.itl_s)
+        in (shown(users=most + 1)["status"]["text"])
+    )
+    assert shown(users=most + 1)["status"]["level"] == "bad"
 
 
 def test_every_number_shows_its_arithmetic_up_to_the_reason_for_its_width():
     for item in shown()["headline"]:
         text = item["explain"]
-        assert "Why this wide: served vllm on hopper" in text
+        assert "Why this wide: vllm on hopper: " in text
         if item["label"] == "Max concurrent users":
             assert "max_concurrent = floor(" in text and "at 16 users\n" in text
+            assert text.index("MEMORY") < text.index("LIMITS") < text.index("Why this wide")
         else:
             assert text.index("CEILING") < text.index("ESTIMATE") < text.index("INTERVAL")
             assert "efficiencies = fitted to measurements" in text
 
 
-def test_decode_alone_and_served_are_apart():
+def test_a_gap_while_nobody_prefills_is_shorter_than_the_mean_gap():
     rows = {row[0]: row[1:] for row in shown()["tables"][0]["rows"]}
-    alone, served = (rows[f"Gap between tokens, {how}"] for how in ("nobody prefilling", "served"))
-    assert float(alone[0].split()[0]) < float(served[0].split()[0])
-    assert float(alone[1].split()[0]) < float(served[1].split()[0])
-    assert alone[2] == "-" and " to " in served[2]
+    alone, mean = rows["Gap between tokens, nobody prefilling"], rows["Gap between tokens"]
+    e = CARD.expected
+    assert e.served.itl_decode_s < e.itl_s.value
+    assert alone[1] == quantity(e.served.itl_decode_s, "s") and alone[2] == "-"
+    assert mean[1] == quantity(e.itl_s.value, "s") and " to " in mean[2]
 
 
 @pytest.mark.parametrize(
     ("changed", "level", "words"),
     [
-        ({"itl": 1000, "users": 2}, "good", "It keeps every limit."),
+        ({"itl": 1000, "users": 2}, "good", "It meets every limit."),
         ({"tp": 1}, "bad", "Does not start at memory fraction 0.9"),
-        ({"users": 100}, "bad", "It does not fit: room for 51 of 100 sequences. By estimate"),
+        (
+            {"users": 100},
+            "bad",
+            f"It does not fit: room for {CARD.max_concurrent} of 100 users.",
+        ),
+        ({"users": 100}, "bad", "It misses the gap between tokens."),
+        ({"users": 100, "itl": 0}, "bad", "Capacity, impossible: room for "),
         ({"budget": 5}, "bad", "It misses the budget."),
-        ({"itl": 10}, "bad", "it misses the gap between tokens."),
-        ({"ttft": 0.01}, "bad", "it misses the first token."),
-        ({"ttft": 0.01, "itl": 9, "budget": 5}, "bad", "the budget, the first token and the gap"),
-        ({"itl": 0, "budget": 0}, "good", "It keeps every limit. Capacity binds."),
+        ({"itl": 1}, "bad", "It misses the gap between tokens."),
+        ({"ttft": 0.01}, "bad", "It misses the first token."),
+        ({"ttft": 0.01, "itl": 9, "budget": 5}, "bad", "the first token, the gap between tokens"),
+        ({"itl": 0, "budget": 0}, "good", "No limit set; the cache runs out first, at "),
     ],
 )
 def test_the_status_answers(changed, level, words):
@@ -201,16 +247,16 @@ def test_what_does_not_start_says_what_would():
 
 
 def test_a_duty_cycle_raises_the_price_and_an_api_breaks_even():
-    price = CARD.estimated_usd_mtok.value
+    price = CARD.expected.usd_mtok.value
     assert f"50% of the hours ${2 * price:,.2f}" in shown()["headline"][PRICE]["note"]
     assert f"10% of the hours ${10 * price:,.2f}" in shown(duty=10)["headline"][PRICE]["note"]
     assert "enter its prices" in shown()["sentences"][0]
     asked = 2 * price
     even = shown(api=asked)
-    low, high = (getattr(CARD.estimated_usd_mtok, end) / asked for end in ("low", "high"))
+    low, high = (getattr(CARD.expected.usd_mtok, end) / asked for end in ("low", "high"))
     assert f"busy 50% of the hours ({low:.0%} to {high:.0%})" in even["sentences"][0]
     # An API between the estimate and the interval's end may always be the cheaper one.
-    close = shown(api=(price + CARD.estimated_usd_mtok.high) / 2)["sentences"][0]
+    close = shown(api=(price + CARD.expected.usd_mtok.high) / 2)["sentences"][0]
     assert "to never)" in close
     assert "break-even duty" in even["headline"][PRICE]["explain"]
     assert "these cards are cheaper" in shown(api=asked, duty=60)["sentences"][0]
@@ -226,7 +272,7 @@ def test_a_card_without_a_rent_has_no_price_and_says_how_to_get_one():
     assert any("enter the card rent" in m["text"] for m in view["messages"])
     assert not any("$/M" in row[0] for row in view["tables"][0]["rows"])
     assert (
-        shown(usd=7.98)["headline"][PRICE]["value"] == f"${2 * CARD.estimated_usd_mtok.value:,.2f}"
+        shown(usd=7.98)["headline"][PRICE]["value"] == f"${2 * CARD.expected.usd_mtok.value:,.2f}"
     )
 
 
@@ -241,10 +287,15 @@ def test_where_predictions_are_weak_a_message_says_what_to_do():
     )
 
 
-def test_numbers_of_those_who_fit_are_called_so():
-    (message,) = shown(users=100)["messages"]
-    assert message["text"].startswith("Speed, first token and price are those of the 51 ")
-    assert shown(users=100)["tables"][0]["caption"] == "All numbers at 51 users"
+def test_users_without_room_wait_in_the_first_token():
+    room = CARD.max_concurrent
+    view = shown(users=100)
+    assert view["messages"][0]["text"].startswith(f"{room} of the 100 users are served at once; ")
+    assert view["tables"][0]["caption"] == "All numbers at 100 users"
+    waited, all_served = CARD.at(100).expected, CARD.at(room).expected
+    assert waited.itl_s == all_served.itl_s and waited.ttft_s.value > 10 * all_served.ttft_s.value
+    assert view["headline"][SPEED]["value"] == shown(users=room)["headline"][SPEED]["value"]
+    assert view["headline"][FIRST]["value"] != shown(users=room)["headline"][FIRST]["value"]
 
 
 def test_more_sequences_than_the_engine_runs_are_told():
@@ -271,14 +322,14 @@ def test_the_memory_is_drawn_as_vram_draws_it():
     other = vram.view(vram.FORM.defaults() | state)
     assert shown()["figure"] == other["figure"]
     assert (
-        memory_table(CARD.books) in shown()["tables"]
-        and memory_table(CARD.books) in other["tables"]
+        memory_table(CARD.ledger) in shown()["tables"]
+        and memory_table(CARD.ledger) in other["tables"]
     )
 
 
 def test_a_shared_prefix_is_drawn_once():
     load = replace(design.WORKED_WORKLOAD, shared_prefix_tokens=6000)
-    books = design.card(B, load).books
+    books = design.card(B, load).ledger
     rows = {row[0]: float(row[1]) for row in memory_table(books)["rows"]}
     assert rows["KV in use"] == pytest.approx(books.kv_used_bytes / 2**30, abs=0.01)
     assert sum(rows.values()) == pytest.approx(books.visible_bytes / 2**30, abs=0.05)
@@ -287,7 +338,7 @@ def test_a_shared_prefix_is_drawn_once():
 
 def test_where_users_wait_outside_the_cache_is_full_but_for_less_than_one():
     load = replace(design.WORKED_WORKLOAD, shared_prefix_tokens=6000, concurrency=9000)
-    books = design.card(B, load).books
+    books = design.card(B, load).ledger
     rows = {row[0]: float(row[1].replace(",", "")) for row in memory_table(books)["rows"]}
     assert rows["KV free"] * 2**30 < books.kv_bytes_per_sequence
     assert rows["KV without room"] > rows["KV in use"]
@@ -297,6 +348,27 @@ def test_a_pasted_config_is_calculated_like_its_model_of_the_catalogue():
     text = (CONFIGS / "Qwen__Qwen3-32B.json").read_text(encoding="utf-8")
     state, messages = FORM.check({"config": text})
     assert messages == []
-    pasted, named = calculate.view(state), shown(model="qwen3-32b")
+    named, messages = FORM.check({"model": "qwen3-32b"})
+    assert messages == [] and state["weights"] == named["weights"]
+    pasted, named = calculate.view(state), calculate.view(named)
     for one, other in zip(pasted["headline"], named["headline"], strict=True):
         assert (one["value"], one["span"]) == (other["value"], other["span"])
+
+
+@pytest.mark.parametrize("model", ["gpt-oss-120b", "deepseek-v3", "qwen3-32b"])
+def test_weights_follow_the_model_unless_they_are_given(model):
+    base, own = FORM.defaults(), catalog.model(model).native_format
+    state, messages = FORM.check(base | {"model": model}, base)
+    assert (state["weights"], messages) == (own, [])
+    given, _ = FORM.check(base | {"model": model, "weights": "int8"}, base)
+    assert given["weights"] == "int8"
+    later, _ = FORM.check(given | {"users": 3}, given)
+    assert later["weights"] == "int8"
+
+
+def test_a_format_that_is_not_the_checkpoint_s_own_is_told():
+    told = "gpt-oss-120b is released in mxfp4; counted here are fp8."
+    texts = [m["text"] for m in shown(model="gpt-oss-120b", weights="fp8")["messages"]]
+    assert told in texts
+    own, _ = FORM.check({"model": "gpt-oss-120b"})
+    assert not any("is released in" in m["text"] for m in calculate.view(own)["messages"])

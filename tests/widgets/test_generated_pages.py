@@ -39,7 +39,8 @@ def test_notation_has_the_names_the_chapters_use():
     units = {entry.name: entry.unit for entry in notation.entries()}
     assert units["kv_pool_bytes"] == "bytes"
     assert units["bandwidth_bytes_s"] == "bytes/s"
-    assert units["itl_served_s"] == "s"
+    assert units["itl_s"] == units["ttft_mean_s"] == "s"
+    assert units["output_tok_s"] == units["tok_s_user"] == "tok/s"
     assert units["context_tokens"] == "tokens"
     assert units["usd_h"] == "USD/h"
 

@@ -236,9 +236,17 @@ def test_every_source_stands_with_its_rows_and_the_weight_of_one():
     of = Counter(r.source for r in page.measured_rows() if r.predicted)
     assert {name: row[1] for name, row in rows.items()} == {n: f"{k:,}" for n, k in of.items()}
     lighter = {name: row[-2] for name, row in rows.items() if row[-2] != "1"}
-    assert set(lighter) == {source for source, _ in fit.DOUBTED}
-    assert lighter["ix_tokpos"] == f"{fit.DOUBTED['ix_tokpos', '']:g}"
-    assert lighter["argonne"] == f"1; {fit.DOUBTED['argonne', 'llama.cpp']:g} with llama.cpp"
+    weights = {}
+    for row in page.measured_rows():
+        if row.predicted:
+            weights.setdefault(row.source, set()).add(fit.weight(row.doubts))
+    assert lighter == {
+        source: " or ".join(f"{weight:g}" for weight in sorted(found))
+        for source, found in weights.items()
+        if found != {1.0}
+    }
+    assert lighter["ix_tokpos"] == f"{fit.DOUBTED['token-position']:g}"
+    assert lighter["argonne"] == f"{fit.DOUBTED['prompt-at-decode-rate']:g} or 1"
 
 
 def test_a_mark_is_larger_the_more_rows_it_stands_for():
@@ -262,7 +270,7 @@ def test_kept_predictions_are_joined_and_none_is_computed(tmp_path, monkeypatch)
     def no(*_, **__):
         raise AssertionError("a prediction was computed")
 
-    monkeypatch.setattr(validate.calibration, "estimate", no)
+    monkeypatch.setattr(validate.calibration, "estimates", no)
     made = validate.read_predictions(page.MEASURED, path)
     assert [(r.id, r.metric, r.measured, r.failure_modes) for r in made] == [
         (r.id, r.metric, r.measured, r.failure_modes) for r in rows

@@ -198,7 +198,8 @@ def test_the_scorecard_is_the_worked_spec():
     for i, one in enumerate(card.cards):
         cells = {row[0]: row[i + 1] for row in view["tables"][0]["rows"]}
         assert cells["Binding constraint"] == one.binding
-        assert cells["Max concurrent"] == f"{one.books.max_concurrent:,}"
+        assert cells["Max concurrent users"] == f"{one.max_concurrent:,}"
+        assert {name: cells[name] for name, _ in one.rows()} == dict(one.rows())
 
 
 @pytest.mark.parametrize("columns", [2, 3, 4])

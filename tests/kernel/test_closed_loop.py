@@ -1,0 +1,210 @@
+"""Users who ask again as soon as they are answered: how long they wait, and what they get."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmcap_kernel import bandwidth, capacity, design
+from llmcap_kernel.serving import closed_loop_wait_s, serve
+from llmcap_kernel.spec import CEILING, Efficiency, Workload
+
+from .strategies import deployments, efficiencies, workloads
+
+A, B, C = design.worked_spec()
+LOAD = Workload(7000, 1000, 16)
+IN_TURN = Efficiency(prefill_share=1.0)  # the spec sheet, and decoding waits for every prefill
+SLOWER = Efficiency(0.8, 0.5, 0.5, 0.6, 5e-5, 1e-3, 2e-5)
+
+prompts = st.floats(1e-3, 10)
+aways = st.floats(1e-3, 1000)
+shares = st.floats(0, 1)
+
+
+def wait(users, prompt_s, away_s, **kwargs):
+    others_s = (users - 1) * prompt_s
+    return closed_loop_wait_s(prompt_s=prompt_s, others_s=others_s, away_s=away_s, **kwargs)
+
+
+# the wait
+
+
+@given(st.integers(1, 500), prompts, aways, shares, shares)
+def test_a_wait_lies_between_one_prompt_and_all_of_them(users, prompt_s, away_s, share, burst):
+    got = wait(users, prompt_s, away_s, prefill_share=share, burst_share=burst)
+    assert prompt_s * (1 - 1e-9) <= got <= users * prompt_s * (1 + 1e-9)
+
+
+@given(st.integers(1, 500), prompts, aways)
+def test_a_saturated_queue_is_waited_for_all_but_the_time_away(users, prompt_s, away_s):
+    """The queue serves a prompt at a time: no round is shorter than all prompts together."""
+    got = wait(users, prompt_s, away_s, prefill_share=0.0)
+    assert got >= (users * prompt_s - away_s) * (1 - 1e-6)
+
+
+def exact_wait(users, prompt_s, away_s):
+    """Mean-value analysis, user by user (Reiser and Lavenberg 1980)."""
+    queue = 0.0
+    for n in range(1, users + 1):
+        waited = prompt_s * (1 + queue)
+        queue = n * waited / (waited + away_s)
+    return waited
+
+
+@given(st.integers(1, 200), st.floats(0.01, 1), st.floats(0.1, 100))
+def test_a_wait_is_near_the_exact_analysis(users, prompt_s, away_s):
+    close = wait(users, prompt_s, away_s, prefill_share=0.0)
+    assert close == pytest.approx(exact_wait(users, prompt_s, away_s), rel=0.25)
+
+
+def test_two_waits_by_hand():
+    """16 prompts of half a second, ten seconds away.
+
+    Where decoding waits for every prefill a round is 10 + 8 s, and of it W is spent in
+    the queue: W = 0.5 + 7.5 W / 18, which is 6/7. Where it waits for none a round is
+    10 + W: W = 0.5 + 7.5 W / (10 + W), so that (W + 1)^2 = 6.
+    """
+    assert wait(16, 0.5, 10.0, prefill_share=1.0) == pytest.approx(6 / 7)
+    assert wait(16, 0.5, 10.0, prefill_share=0.0) == pytest.approx(6**0.5 - 1)
+
+
+@given(st.integers(2, 300), prompts, aways, shares)
+def test_a_newcomer_finds_the_others_as_often_as_they_queue(users, prompt_s, away_s, share):
+    """The wait solves its own definition, found here by halving an interval."""
+    others_s = (users - 1) * prompt_s
+
+    def lacks(waited):
+        decoding_s = away_s + share * (prompt_s + others_s - waited)
+        return prompt_s + others_s * waited / (waited + decoding_s) - waited
+
+    low, high = 0.0, prompt_s + others_s
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if lacks(middle) > 0 else (low, middle)
+    got = wait(users, prompt_s, away_s, prefill_share=share)
+    assert got == pytest.approx(low, rel=1e-5)
+
+
+@given(st.integers(1, 300), prompts)
+def test_those_who_ask_at_once_wait_for_half_of_the_others(users, prompt_s):
+    """Places 1 to n in a queue that is empty otherwise: (n + 1) / 2 prompts on average."""
+    got = wait(users, prompt_s, 1e9 * users * prompt_s, burst_share=1.0)
+    assert got == pytest.approx(prompt_s * sum(range(1, users + 1)) / users, rel=1e-6)
+
+
+@given(st.integers(2, 300), prompts, aways, shares, shares)
+def test_bursts_never_shorten_a_wait(users, prompt_s, away_s, share, burst):
+    spread, bursts = (
+        wait(users, prompt_s, away_s, prefill_share=share, burst_share=b) for b in (0.0, burst)
+    )
+    assert bursts >= spread
+
+
+# what users get
+
+
+@given(deployments(), workloads)
+def test_no_slower_deployment_beats_the_ceiling(d, load):
+    ceiling, estimate = (serve(d, load, e) for e in (CEILING, SLOWER))
+    assert estimate.itl_decode_s > ceiling.itl_decode_s
+    assert estimate.itl_s > ceiling.itl_s
+    assert estimate.ttft_idle_s > ceiling.ttft_idle_s
+    assert estimate.output_tok_s < ceiling.output_tok_s
+
+
+@given(deployments(), workloads, efficiencies, shares)
+def test_every_share_and_latency_only_slows_down(d, load, efficiency, share):
+    real = replace(efficiency, prefill_share=share)
+    ceiling, estimate = (serve(d, load, e) for e in (CEILING, real))
+    assert estimate.itl_s >= ceiling.itl_s * (1 - 1e-12)
+    assert estimate.ttft_idle_s >= ceiling.ttft_idle_s * (1 - 1e-12)
+
+
+@given(workloads)
+def test_one_user_waits_for_nobody(load):
+    one = serve(B, replace(load, concurrency=1), IN_TURN)
+    assert one.itl_s == pytest.approx(one.itl_decode_s)
+    assert one.ttft_mean_s == pytest.approx(one.ttft_idle_s)
+    assert one.ttft_burst_s == pytest.approx(one.ttft_idle_s)
+
+
+@given(deployments(), workloads, shares)
+def test_throughput_lies_below_decode_alone(d, load, share):
+    s = serve(d, load, Efficiency(prefill_share=share))
+    assert s.output_tok_s < s.users / s.itl_decode_s
+
+
+@given(deployments(), workloads, efficiencies, shares)
+def test_users_in_the_system_are_rate_times_time(d, load, efficiency, share):
+    """Little's law: answers a second, times the seconds each takes, are the users."""
+    s = serve(d, load, replace(efficiency, prefill_share=share, first_token_s=0.05))
+    answers_s = s.output_tok_s / load.output_tokens
+    assert answers_s * s.e2e_s == pytest.approx(load.concurrency)
+    assert s.e2e_s == pytest.approx(s.ttft_mean_s + load.output_tokens * s.itl_s)
+
+
+@given(deployments(), workloads, shares)
+def test_a_prompt_falls_into_the_queue_or_into_the_answer(d, load, share):
+    """In a round each user prefills once: what was not waited for comes while decoding."""
+    s = serve(d, load, Efficiency(compute=0.5, prefill_share=share))
+    in_answer_s = (s.itl_s - s.itl_decode_s) * load.output_tokens
+    all_s = s.users * s.prompt.share_s
+    assert in_answer_s == pytest.approx(share * (all_s - s.queue_s), rel=1e-6, abs=1e-9 * all_s)
+
+
+def test_at_the_ceiling_prefill_hides_behind_decoding():
+    s = serve(B, LOAD)
+    assert s.efficiency.prefill_share == 0.0
+    assert s.itl_s == s.itl_decode_s
+    assert serve(B, LOAD, IN_TURN).itl_s > s.itl_s
+
+
+def test_three_first_tokens_in_order():
+    for efficiency in (CEILING, IN_TURN, replace(SLOWER, prefill_share=0.7, first_token_s=0.1)):
+        s = serve(B, LOAD, efficiency)
+        assert s.ttft_idle_s < s.ttft_mean_s < s.ttft_burst_s
+
+
+def test_the_last_of_a_burst_waits_for_all_prompts():
+    """Prompts of a whole chunk share nothing: the third waits three times as long."""
+    chunk = B.engine.max_batched_tokens
+    s = serve(B, Workload(chunk, 100, 3))
+    assert s.ttft_burst_s == pytest.approx(3 * s.ttft_idle_s)
+
+
+def test_who_finds_no_room_waits_for_a_whole_round():
+    room = capacity.max_concurrent(B, LOAD.context_tokens)
+    once, twice, thrice = (
+        serve(B, replace(LOAD, concurrency=n * room), IN_TURN) for n in (1, 2, 3)
+    )
+    assert once.room_wait_s == 0 and twice.room_wait_s == pytest.approx(once.e2e_s)
+    assert thrice.ttft_mean_s - twice.ttft_mean_s == pytest.approx(once.e2e_s)
+    assert thrice.itl_s == twice.itl_s == once.itl_s
+    assert thrice.output_tok_s == pytest.approx(once.output_tok_s)
+
+
+def test_a_chunk_delays_everyone_and_spares_reading_the_weights_twice():
+    s = serve(B, LOAD)
+    assert s.itl_decode_s < s.itl_chunk_s < s.itl_decode_s + s.ttft_idle_s
+    for prompt in (7000, 50_000):
+        load = replace(LOAD, input_tokens=prompt)
+        long = serve(B, load)
+        mixed = bandwidth.mixed_step(
+            B,
+            context_tokens=load.mean_context_tokens,
+            concurrency=long.users,
+            prefill_tokens=prompt,
+        )
+        # what the engine's batch leaves beside one token of each user
+        chunk = min(prompt, B.engine.max_batched_tokens - long.users)
+        assert mixed.work.prefill_tokens == chunk
+        assert long.itl_chunk_s == pytest.approx(mixed.total_s)
+
+
+def test_the_explanation_names_every_wait():
+    crowd = replace(LOAD, concurrency=2 * capacity.max_concurrent(B, LOAD.context_tokens))
+    alone, waiting = (serve(B, load, IN_TURN).explain() for load in (LOAD, crowd))
+    assert "queue = closed-loop wait" in alone and "ttft = queue + client\n" in alone
+    assert "output_rate = users x output_tokens" in alone and "room_wait" not in alone
+    assert "ttft = queue + client + room_wait" in waiting
