@@ -166,11 +166,24 @@ def test_three_first_tokens_in_order():
         assert s.ttft_idle_s < s.ttft_mean_s < s.ttft_burst_s
 
 
-def test_the_last_of_a_burst_waits_for_all_prompts():
-    """Prompts of a whole chunk share nothing: the third waits three times as long."""
-    chunk = B.engine.max_batched_tokens
-    s = serve(B, Workload(chunk, 100, 3))
-    assert s.ttft_burst_s == pytest.approx(3 * s.ttft_idle_s)
+@given(st.integers(1, 30), st.integers(1, 20_000))
+def test_the_last_of_a_burst_waits_for_all_prompts(users, prompt):
+    """Prompts come one by one: at the ceiling the fifth first token takes five prompts."""
+    load = Workload(prompt, 100, users)
+    s = serve(B, load)
+    assert s.users == users
+    one_s = bandwidth.prefill(B, input_tokens=prompt).total_s
+    assert s.ttft_burst_s == pytest.approx(users * one_s)
+
+
+def test_a_loop_computes_its_prompts_together_and_a_server_one_by_one():
+    """Weights are read once for 16 prompts of 100 tokens, which fit one chunk."""
+    load = Workload(100, 50, 16)
+    loop = replace(B, engine=replace(B.engine, family="transformers"))
+    together, one_by_one = serve(loop, load).batch_ttft_s, serve(B, load).ttft_burst_s
+    assert together < one_by_one / 2
+    alone = replace(load, concurrency=1)
+    assert serve(loop, alone).batch_ttft_s == pytest.approx(serve(B, alone).ttft_burst_s)
 
 
 def test_who_finds_no_room_waits_for_a_whole_round():

@@ -1,0 +1,476 @@
+"""One question has one answer, wherever it is asked: in Python, on the command line, on a page.
+
+Each state is a deployment, a load and limits. What a person reads of it on every surface is
+compared with what the kernel says, as text, to the digit that is shown.
+"""
+
+import json
+import random
+import re
+
+import pytest
+
+from llmcap_kernel import catalog, design, sweep
+from llmcap_kernel.__main__ import main
+from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.refuse import BadInput
+from tests.widgets.inputs import CONFIGS
+from tests.widgets.test_state import HOSTILE
+from widgets import calculate, cliff, compare, controls, scorecard, vram
+from widgets.columns import LETTERS
+from widgets.question import KEPT, SHOWS
+
+STATES = 200
+FORM = calculate.FORM
+# A quantity of a card: its row, its unit, its key in JSON, and that key's scale.
+ESTIMATED = {
+    "gap": ("Gap between tokens", "itl_s", "s", "itl_ms", 1e-3),
+    "rate": ("Speed of one user", "tok_s_user", "tok/s", "tok_s_per_user", 1),
+    "ttft": ("First token, mean", "ttft_s", "s", "ttft_ms", 1e-3),
+    "total": ("Output of all users", "output_tok_s", "tok/s", "output_tok_s_total", 1),
+    "price": ("$/M output", "usd_mtok", "USD/Mtok", "usd_per_mtok_output", 1),
+}
+LIMIT_OF = {"gap": "latency", "ttft": "prefill", "fit": "capacity"}
+LOAD = ("in", "out", "users", "prefix", "itl", "ttft", "budget")
+DEPLOYMENT = [
+    field.name.removeprefix("a.") for field in scorecard.FORM.fields if field.name.startswith("a.")
+]
+DOES_NOT_START = {name: "-" for name in ESTIMATED}
+
+
+# The states
+
+
+def _preset_states():
+    """Every deployment that a calculator starts from, as a state of Calculate."""
+    for module in (calculate, scorecard, compare, vram, cliff):
+        for preset in module.PRESETS:
+            state, messages = module.FORM.check(preset["values"])
+            assert messages == []
+            load = {name: state[name] for name in LOAD if name in state}
+            if "ctx" in state:
+                load |= {"in": state["ctx"] - state["ctx"] // 8, "out": state["ctx"] // 8}
+            if "columns" not in state:
+                own = {name: state[name] for name in DEPLOYMENT if name in state}
+                yield FORM.defaults() | load | own
+                continue
+            for letter in LETTERS[: state["columns"]]:
+                own = {name: state[f"{letter}.{name}"] for name in DEPLOYMENT}
+                yield FORM.defaults() | load | own
+
+
+def _hostile_states():
+    """What is left of addresses that spell nonsense, and both ends of every number."""
+    for query in HOSTILE:
+        yield FORM.parse(query)[0]
+    for field in FORM.fields:
+        if field.kind in ("tokens", "whole", "number") and field.name not in ("api", "api_in"):
+            ends = [field.high, field.low or (0.002 if field.name == "itl" else field.low)]
+            for end in ends:
+                end = float(end) if field.kind == "number" else int(end)
+                yield FORM.defaults() | {field.name: end}
+    for config in CONFIGS:
+        for users in (None, 64):
+            yield FORM.defaults() | {"config": config, "weights": "bf16", "users": users}
+    yield FORM.defaults() | {"users": None}
+    yield FORM.defaults() | {"users": None, "itl": 0.001}
+    yield FORM.defaults() | {"users": None, "tp": 1}
+    yield FORM.defaults() | {"tp": 5}
+    yield FORM.defaults() | {"prefix": 7001}
+    yield FORM.defaults() | {"prefix": 7000, "users": 100_000, "in": 7000}
+
+
+def _random_states():
+    """Any model on any card, in formats and loads that people run, and in others."""
+    draw = random.Random(20251)
+    models, gpus = catalog.models(), catalog.gpus()
+    while True:
+        model = draw.choice(models)
+        known = controls.known_model(model)
+        kind = draw.choice((*catalog.formats(), known.native_format, known.native_format, "fp8"))
+        prompt = round(10 ** draw.uniform(0, 5.2))
+        yield FORM.defaults() | {
+            "model": model,
+            "gpu": draw.choice((*gpus, "h100-sxm", "h200-sxm", "b200-sxm")),
+            "tp": draw.choice((1, 2, 4, 8, 8, 16)),
+            "pp": draw.choice((1, 1, 1, 2)),
+            "ep": draw.random() < 0.2,
+            "weights": kind,
+            "kv": draw.choice((*catalog.formats(kv=True), "bf16", "fp8")),
+            "engine": draw.choice(catalog.engines()),
+            "fraction": round(draw.uniform(0.8, 0.98), 2),
+            "dp": draw.random() < 0.1,
+            "in": prompt,
+            "out": round(10 ** draw.uniform(0, 4)),
+            "users": draw.choice((None, 1, 4, round(10 ** draw.uniform(0, 3)))),
+            "prefix": draw.choice((0, 0, prompt // 2, prompt)),
+            "itl": draw.choice((0, round(10 ** draw.uniform(0.5, 2.5), 1), 50.0)),
+            "ttft": draw.choice((0, round(10 ** draw.uniform(-1, 2), 2))),
+            "budget": draw.choice((0, 30.0, 500.0)),
+            "usd": draw.choice((None, None, 0.0, round(draw.uniform(0.2, 9), 2))),
+        }
+
+
+def _states():
+    found = {}
+    for source, states in (
+        ("preset", _preset_states()),
+        ("hostile", _hostile_states()),
+        ("random", _random_states()),
+    ):
+        for state in states:
+            if len(found) == STATES:
+                break
+            found.setdefault(tuple(state.values()), (f"{source}-{len(found)}", state))
+    return [pytest.param(state, id=name) for name, state in found.values()]
+
+
+# What the kernel says
+
+
+def _interval(low, high, doubt, unit):
+    if doubt or low == high:
+        return doubt
+    return f"{quantity(low, unit)} to {quantity(high, unit)}"
+
+
+def _estimated(name, value, low, high, ceiling, doubt, unit):
+    return {
+        name: quantity(value, unit),
+        f"{name}, interval": _interval(low, high, doubt, unit),
+        f"{name}, ceiling": quantity(ceiling, unit),
+    }
+
+
+def of_python(state):
+    """The card, and what is read of it; or why there is none."""
+    try:
+        load, slo = controls.load(state), controls.limits(state)
+        deployment = controls.deployment(state)
+    except BadInput as problem:
+        return None, {"refused": str(problem).removeprefix(problem.field)}
+    if state["users"] is None:
+        load = design.most_users_load(deployment, load, slo)
+    card = design.card(deployment, load, slo)
+    said = dict(DOES_NOT_START)
+    for name, (_, attribute, unit, *_) in ESTIMATED.items():
+        e = getattr(card.estimates, attribute) if card.starts else None
+        if e:
+            said |= _estimated(name, e.value, e.low, e.high, e.ceiling, e.doubt, unit)
+            said[f"{name}, one unit"] = _one_unit(name, e.value)
+    return card, said | {
+        "room": f"{card.max_concurrent:,}",
+        "within": f"{design.users_within(deployment, load, slo).value:,}",
+        "users": f"{load.concurrency:,}",
+        "binding": card.binding,
+        "verdicts": {limit.name: limit.verdict for limit in card.limits},
+        "sentences": {limit.name: limit.sentence for limit in card.limits},
+    }
+
+
+def _one_unit(name, value):
+    """A value as Compare writes it, in one unit from end to end of an axis."""
+    if name == "price":
+        return f"${value:,.2f}"
+    return f"{digits(value * SHOWS[name].scale)} {SHOWS[name].unit}"
+
+
+# What a person reads
+
+
+def _row(name, text):
+    """A row of a card: value, interval in brackets, ceiling."""
+    if text == "-":
+        return {name: "-"}
+    value, interval, ceiling = re.fullmatch(r"(.*?)(?: \((.*)\))?; ceiling (.*)", text).groups()
+    return {name: value, f"{name}, interval": interval or "", f"{name}, ceiling": ceiling}
+
+
+def _rows(cells):
+    """The rows of a card, from label to text."""
+    said = {"room": cells["Max concurrent users"], "binding": cells["Binding constraint"]}
+    for name, (label, *_) in ESTIMATED.items():
+        said |= _row(name, cells[label])
+    return said
+
+
+def _ask(capsys, *words):
+    code = main(list(words))
+    told = capsys.readouterr()
+    if code == 2:
+        return None, told.err.removeprefix("llmcap: ").strip()
+    assert code == 0 and told.err == ""
+    return told.out, ""
+
+
+def _load_options(state, users):
+    options = ["--input", str(state["in"]), "--output", str(state["out"])]
+    options += ["--users", str(users)] if users else []
+    options += ["--shared-prefix", str(state["prefix"])] if state["prefix"] else []
+    named = (("--itl-ms", "itl"), ("--ttft-ms", "ttft"), ("--budget-usd-h", "budget"))
+    for option, name in named:
+        if state[name]:
+            options += [option, repr(state[name] * (1e3 if name == "ttft" else 1))]
+    return options
+
+
+def _deployment_parts(state):
+    names = ("gpu", "tp", "pp", "weights", "kv", "engine")
+    parts = {name: str(state[name]) for name in names}
+    parts["memory_fraction"] = repr(state["fraction"])
+    if state["ep"]:
+        parts["ep"] = str(state["tp"])
+    if state["usd"] is not None:
+        parts["usd_h"] = repr(state["usd"])
+    return parts
+
+
+def of_predict(state, capsys, folder):
+    """The command for one deployment, as text and as JSON."""
+    words = ["predict", *_load_options(state, state["users"])]
+    if state["config"]:
+        path = folder / "config.json"
+        path.write_text(state["config"], encoding="utf-8")
+        words += ["--config", str(path)]
+    else:
+        words += ["--model", state["model"]]
+    for name, value in _deployment_parts(state).items():
+        words += [f"--{name.replace('_', '-')}", value]
+    words += ["--dp-attention"] if state["dp"] else []
+    text, refusal = _ask(capsys, *words)
+    packed, refusal_too = _ask(capsys, *words, "--json")
+    assert refusal == refusal_too
+    if refusal:
+        return {"predict": {"refused": refusal}}
+    labels = [label for label, *_ in ESTIMATED.values()]
+    labels += ["Max concurrent users", "Binding constraint"]
+    cells = {
+        label: next(line[22:] for line in text.splitlines() if line.startswith(f"{label:22}"))
+        for label in labels
+    }
+    users = re.search(r"^[\d,]+ tokens in \+ [\d,]+ out, ([\d,]+) user", text, re.M)[1]
+    said = _rows(cells) | {"users": users}
+    if state["users"] is None:
+        limited = state["itl"] or state["ttft"]
+        words = "the most that meet the limits" if limited else "the most that have room"
+        assert f"({words}). " in text
+    return {"predict": said, "predict --json": _of_json(json.loads(packed))}
+
+
+def _of_json(data):
+    said = dict(DOES_NOT_START)
+    for name, (_, _, unit, key, scale) in ESTIMATED.items():
+        e = (data["estimate"] or {}).get(key)
+        if e:
+            numbers = (e[end] * scale for end in ("value", "low", "high", "ceiling"))
+            said |= _estimated(name, *numbers, e["doubt"], unit)
+    return said | {
+        "room": f"{data['max_concurrent']:,}",
+        "within": f"{data['users_within_limits']['value']:,}",
+        "users": f"{data['concurrency']:,}",
+        "binding": data["binding_constraint"],
+        "verdicts": {limit["name"]: limit["verdict"] for limit in data["limits"]},
+        "sentences": {limit["name"]: limit["sentence"] for limit in data["limits"]},
+    }
+
+
+def of_scorecard_command(state, users, capsys):
+    """The command for several deployments, with the worked spec's B beside the one asked about."""
+    if state["config"] or not (state["itl"] and state["budget"]):
+        return {}  # a column names a model, and a limit that is left out is the worked spec's
+    parts = {"model": state["model"]} | _deployment_parts(state)
+    parts |= {"dp_attention": "true"} if state["dp"] else {}
+    column = "A: " + " ".join(f"{key}={value}" for key, value in parts.items())
+    beside = "B: model=llama-3.1-70b gpu=h100-sxm tp=2 weights=fp8 kv=fp8 memory_fraction=0.9"
+    words = ["scorecard", "--column", column, "--column", beside, *_load_options(state, users)]
+    text, refusal = _ask(capsys, *words)
+    packed, refusal_too = _ask(capsys, *words, "--json")
+    assert refusal == refusal_too
+    if refusal:
+        return {"scorecard command": {"refused": refusal}}
+    lines = [re.split(r" {2,}", line) for line in text.splitlines()]
+    cells = {line[0]: line[1] for line in lines if len(line) == 3 and line[0]}
+    told = json.loads(packed)
+    said = {"room": cells["Max concurrent users"]}
+    said |= {name: cells[label] for name, (label, *_) in ESTIMATED.items() if label in cells}
+    binds = "".join(text.partition("What binds")[2].split())
+    _bare = "".join(told["cards"][0]["binding_constraint"].split())
+    assert binds.startswith(f"A:{_bare}")
+    assert "".join(told["verdict"].split()) in binds
+    return {
+        "scorecard command": said,
+        "scorecard --json": _of_json(told["cards"][0]) | {"verdict": told["verdict"]},
+    }
+
+
+def _refusal(view):
+    """What a calculator refuses, without the name of the input."""
+    error = next((m for m in view["messages"] if m["level"] == "error"), None)
+    return error and {"refused": error["text"]}
+
+
+def of_calculate(state):
+    """Calculate: headline, status and the table of all numbers."""
+    view = calculate.view(state)
+    refused = _refusal(view)
+    if refused:
+        return {"Calculate": refused}
+    head = {item["label"]: item for item in view["headline"]}
+    most, status = head["Max concurrent users"], view["status"]["text"]
+    said = {"within": most["value"], "room": re.search(r"([\d,]+) have room", most["note"])[1]}
+    said["users"] = re.search(r"have room, ([\d,]+) wanted", most["note"])[1]
+    if len(head) == 1:
+        return {"Calculate": said | DOES_NOT_START}
+    rate, first, price = (
+        head[label] for label in ("Speed of one user", "Time to first token", "$/M output")
+    )
+    said |= {
+        "rate": f"{rate['value']} {rate['unit']}",
+        "gap": rate["note"].partition(" between")[0],
+        "ttft": f"{first['value']} {first['unit']}",
+        "price": "-" if price["value"] == "no price" else f"{price['value']}/M",
+        "status": status,
+    }
+    numbers = view["tables"][0]
+    rows = {row[0].removesuffix(", always busy"): row[1:] for row in numbers["rows"]}
+    of_table = {"users": re.search(r"at ([\d,]+) users", numbers["caption"])[1], "price": "-"}
+    for name, (label, *_) in ESTIMATED.items():
+        if label in rows:
+            ceiling, value, interval = rows[label]
+            of_table |= {name: value, f"{name}, ceiling": ceiling, f"{name}, interval": interval}
+    crowds = view["tables"][1]
+    (at,) = crowds["highlight"]
+    _, rate, first, price, _ = crowds["rows"][at]
+    of_crowds = {"rate": rate, "price": price}
+    if crowds["rows"][at][0] == said["users"]:  # the others wait, which is in the first token
+        of_crowds["ttft"] = first
+    return {
+        "Calculate": said,
+        "Calculate, all numbers": of_table,
+        "Calculate, more or fewer": of_crowds,
+    }
+
+
+def _columns_state(form, state, users):
+    shared = {name: state[name] for name in LOAD} | {"users": users, "columns": 2}
+    own = {f"a.{name}": state[name] for name in DEPLOYMENT}
+    return form.defaults() | shared | own
+
+
+def of_scorecard(state, users):
+    """Scorecard: the column of the deployment, and the verdict over it and the worked spec's B."""
+    view = scorecard.view(_columns_state(scorecard.FORM, state, users))
+    refused = _refusal(view)
+    if refused:
+        return {"Scorecard": refused}
+    table, head = view["tables"][0], view["headline"][0]
+    at = table["columns"].index("A")
+    said = _rows({row[0]: row[at] for row in table["rows"]})
+    price = f"{head['value']}/M" if head["unit"] else "-"
+    return {
+        "Scorecard": said | {"verdict": view["status"]["text"]},
+        "Scorecard, headline": {"price": price, "note": head["note"]},
+    }
+
+
+def of_compare(state, users, card):
+    """Compare: the headline of each quantity, and the row of the table at the same users."""
+    found = {}
+    for show in SHOWS:
+        asked = {"show": show, "sweep": "users", "from": users, "to": users + 1}
+        view = compare.view(_columns_state(compare.FORM, state, users) | asked)
+        refused = _refusal(view)
+        if refused:
+            return {"Compare": refused}
+        head, table = view["headline"][0], view["tables"][0]
+        value = f"{head['value']} {head['unit']}".strip()
+        cell = next(
+            row[table["columns"].index("A")] for row in table["rows"] if row[0] == f"{users:,}"
+        )
+        if value in KEPT.values():
+            assert cell == value and value == _kept(card, show), (show, cell, value)
+            continue
+        assert _kept(card, show) is None
+        name = f"{show}, one unit" if show in ESTIMATED else "room"
+        if show == "price":
+            value = value.partition(" ")[0]
+        if show == "fit":
+            value, cell = head["value"], cell.replace(" user ", " users ")
+        found[f"Compare, {show}"] = {name: value}
+        assert re.match(rf"{re.escape(value)}\b", cell), (show, cell, value)
+        if show in LIMIT_OF:
+            verdicts = {limit.name: limit for limit in card.limits}
+            limit = verdicts.get(LIMIT_OF[show])
+            missed = limit is not None and not limit.holds
+            assert head["note"].startswith("misses ") is missed, (show, head["note"])
+    return found
+
+
+def _kept(card, show):
+    """Why Compare has no number; None where it has one."""
+    obstacle = sweep.obstacle(card.deployment, card.workload)
+    if obstacle and (show != "fit" or obstacle != "room"):
+        return KEPT[obstacle]
+    return KEPT[""] if show == "price" and card.usd_mtok is None else None
+
+
+def of_vram(state, users):
+    """VRAM: the users that have room, which knows no shared prefix."""
+    own = {name: state[name] for name in DEPLOYMENT if name != "usd"}
+    context = state["in"] + state["out"]
+    if state["prefix"] or context > controls.MOST_TOKENS:
+        return {}
+    view = vram.view(vram.FORM.defaults() | own | {"ctx": context, "users": users})
+    return {"VRAM": _refusal(view) or {"room": view["headline"][0]["value"]}}
+
+
+@pytest.mark.parametrize("state", _states())
+def test_a_state_has_one_answer_on_every_surface(state, capsys, tmp_path):
+    assert FORM.check(state) == (state, [])
+    card, truth = of_python(state)
+    users = card.workload.concurrency if card else state["users"] or 1
+    answers = of_predict(state, capsys, tmp_path) | of_calculate(state)
+    answers |= of_scorecard(state, users) | of_scorecard_command(state, users, capsys)
+    answers |= of_compare(state, users, card) | of_vram(state, users)
+    if card is None:
+        for surface, said in answers.items():
+            assert said["refused"].endswith(truth["refused"]), (surface, said)
+        return
+    truth |= _in_words(card)
+    differ = [
+        (surface, name, text, truth[name])
+        for surface, said in answers.items()
+        for name, text in said.items()
+        if name != "status" and text != truth[name]
+    ]
+    assert not differ, "\n".join(
+        f"{surface}: {name} is {text!r}, Python says {true!r}"
+        for surface, name, text, true in differ
+    )
+    if card.starts:
+        _status_tells(answers["Calculate"]["status"], card)
+
+
+def _in_words(card):
+    """The verdict over the card and the worked spec's B, and the note under its price."""
+    columns = {"A": card.deployment, "B": design.worked_spec()[1]}
+    verdict = design.scorecard(columns, card.workload, card.slo).verdict
+    limit = card.limits[0]
+    return {"verdict": verdict, "note": f"{limit.name} {limit.words}: {limit.sentence}"}
+
+
+def _status_tells(status, card):
+    """Calculate's status names what is missed, else what is only likely met, and what binds."""
+    assert status.endswith(f" {card.binding[0].upper()}{card.binding[1:]}.")
+    assert status.startswith("It fits: " if card.fits else "It does not fit: ")
+    missed = re.search(r"It misses (.*?)\. ", status)
+    likely = re.search(r"It likely meets every limit; (.*?) may still miss\. ", status)
+    verdicts = {
+        calculate.WORDS[limit.name]: limit for limit in card.limits if limit.name != "capacity"
+    }
+    named = re.split(r", | and ", missed[1] if missed else "")
+    assert set(filter(None, named)) == {w for w, limit in verdicts.items() if not limit.holds}
+    if not missed:
+        named = re.split(r", | and ", likely[1] if likely else "")
+        doubtful = {w for w, limit in verdicts.items() if limit.verdict == "likely"}
+        assert set(filter(None, named)) == doubtful
