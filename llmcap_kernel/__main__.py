@@ -487,6 +487,7 @@ def _model_row(name):
         "params": model.params,
         "active_params": model.active_params,
         "max_context_tokens": model.max_context_tokens,
+        "weights": model.native_format,
     }
 
 
@@ -510,7 +511,7 @@ SHOWN = {
     "models": lambda row: (
         f"{quantity(row['params'], 'params'):>7}"
         f"{quantity(row['active_params'], 'params'):>9} active"
-        f"{row['max_context_tokens']:>13,} tokens"
+        f"{row['max_context_tokens']:>13,} tokens  {row['weights']}"
     ),
     "gpus": lambda row: (
         f"{quantity(row['memory_visible_bytes'], 'GiB'):>9}"

@@ -326,9 +326,8 @@ def weight_format(text: str, model_text: str, native: str) -> Found:
         return Found(next(hits, entry["name"]))
     found = _look_up(plain, _table("weights"), "formats")
     if found.name == "native":
-        words = catalog.table("spellings")["weights_in_model_name"].items()
-        named = next((f for word, f in words if word in model_plain), "")
-        return Found(named) if named else found._replace(name=native)
+        named = catalog.checkpoint_format(model_text, native)
+        return Found(named) if named != native else found._replace(name=native)
     return found if found.name in catalog.formats() else UNKNOWN
 
 

@@ -39,10 +39,11 @@ MODELS = """
 ## Models
 
 Parameters are counted from each model's `config.json`, not copied from its name. *Active* are those
-behind one token's output. *Window* is the context the model was configured for.
+behind one token's output. *Window* is the context the model was configured for. *Own format* is
+what its checkpoint is stored in, and what is taken where none is given.
 
-| model | parameters | active | window | released | source |
-|---|---|---|---|---|---|
+| model | parameters | active | window | own format | released | source |
+|---|---|---|---|---|---|---|
 """
 ENGINES = """
 ## Engines
@@ -79,6 +80,7 @@ def _models():
             quantity(model.params, "params"),
             quantity(model.active_params, "params"),
             f"{model.max_context_tokens:,}",
+            model.native_format,
             record.get("date", "-"),
             _link("config.json", record["source"]),
         )

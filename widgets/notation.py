@@ -8,11 +8,14 @@ import importlib
 import inspect
 import re
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 # The modules in the order in which the chapters need them.
-MODULES = ("spec", "law", "bandwidth", "capacity", "toolbox", "design", "explain")
+MODULES = (
+    "spec", "law", "bandwidth", "capacity", "serving", "calibration", "toolbox", "design", "explain"
+)  # fmt: skip
 UNITS = {
     "bytes": "Bytes",
     "bytes/s": "Bandwidth",
@@ -162,7 +165,8 @@ def _properties(thing, module):
     found = []
     for name, member in vars(thing).items():
         text = inspect.getdoc(member) if not name.startswith("_") else ""
-        if isinstance(member, property) and text and UNIT_IN_NAME.search(name):
+        computed = isinstance(member, property | cached_property)
+        if computed and text and UNIT_IN_NAME.search(name):
             found.append(Entry(name, _meaning(text), _unit(text), module))
     return found
 

@@ -5,6 +5,7 @@ The tables are TOML files in this folder; models are `config.json` files in
 suggests the nearest one.
 """
 
+import re
 import tomllib
 from dataclasses import replace
 from functools import cache
@@ -409,11 +410,14 @@ def deployment(
         return here[kind](value) if isinstance(value, str) else value
 
     served = record("model", model)
+    own = served.native_format
+    if isinstance(model, str):
+        own = checkpoint_format(model, own)
     return Deployment(
         model=served,
         gpu=record("gpu", gpu),
         engine=record("engine", engine),
-        weights=_named_format("weights", weights or served.native_format, kv=False),
+        weights=_named_format("weights", weights or own, kv=False),
         kv=_named_format("kv", kv, kv=True),
         tp=tp,
         pp=pp,
@@ -425,6 +429,33 @@ def deployment(
         lora=lora,
         offload_share=offload_share,
     )
+
+
+def checkpoint_format(name: str, native: str) -> str:
+    """Say which format the checkpoint has that a name means.
+
+    Parameters
+    ----------
+    name : str
+        A model's name or a checkpoint's repository, which often ends in its format.
+    native : str
+        The format the model is released in.
+
+    Returns
+    -------
+    str
+        The format in the name, else the model's own.
+
+    Examples
+    --------
+    >>> checkpoint_format("Qwen/Qwen3-235B-A22B-FP8", "bf16"), checkpoint_format("qwen3-8b", "bf16")
+    ('fp8', 'bf16')
+    """
+    plain = re.sub(r"[\s_-]+", "-", name.strip().lower())
+    words = table("spellings")["weights_in_model_name"].items()
+    named = next((found for word, found in words if word in plain), native)
+    # "FP8" in a name says no more than the model's own, finer format does
+    return native if native.startswith(f"{named}-") else named
 
 
 def _named_format(field: str, value: str | Format, kv: bool) -> Format:

@@ -6,6 +6,7 @@ from .. import catalog
 from ..explain import Explained, Line, quantity, wrapped
 from ..spec import BadInput, Slo, Workload
 from .cards import card
+from .limits import IMPOSSIBLE
 
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -52,7 +53,9 @@ class Scorecard(Explained):
             if c is best:
                 continue
             if not c.meets_all:
-                others.append(f"{c.label} misses {c.binding.replace(', missed', '')}")
+                limit = c.limits[0]
+                how = "cannot meet" if limit.verdict == IMPOSSIBLE else "misses"
+                others.append(f"{c.label} {how} {limit.name}: {limit.sentence}")
             elif c.usd_mtok is not None and best.usd_mtok is not None:
                 times = c.usd_mtok.value / best.usd_mtok.value
                 others.append(f"{c.label} meets the limits at {times:.2f}x the price per token")

@@ -10,6 +10,7 @@ import pytest
 from llmcap_kernel import catalog, design
 from llmcap_kernel.__main__ import as_dict, main, read_column, read_number
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
+from llmcap_kernel.explain import quantity
 from llmcap_kernel.spec import BadInput, Slo, Workload
 
 ROWS = catalog.FOLDER.parents[1] / "benchmarks" / "measured.csv"
@@ -57,15 +58,20 @@ def test_json_holds_the_kernels_numbers(run):
     assert told["cards"] == json.loads(json.dumps([as_dict(c) for c in made.cards]))
     for column, card in zip(told["cards"], made.cards, strict=True):
         assert column["binding_constraint"] == card.binding
-        assert column["ceiling"]["usd_per_mtok_output"] == card.usd_mtok
+        price = card.usd_mtok
+        assert column["ceiling"]["usd_per_mtok_output"] == (price and pytest.approx(price.ceiling))
         assert column["max_concurrent"] == card.max_concurrent
-        assert [x["headroom"] for x in column["limits"]] == [x.headroom for x in card.limits]
+        for told_limit, limit in zip(column["limits"], card.limits, strict=True):
+            for key in ("name", "verdict", "required", "available", "headroom", "sentence"):
+                assert told_limit[key] == getattr(limit, key)
 
 
 def test_what_does_not_start_has_no_speed(run):
     a = strict(run("scorecard", "--json")[1])["cards"][0]
     assert a["starts"] is False and a["fits"] is False
-    assert set(a["ceiling"].values()) == {None}
+    assert set(a["ceiling"].values()) == {None} and a["estimate"] is None
+    (capacity,) = [x for x in a["limits"] if x["name"] == "capacity"]
+    assert (capacity["required"], capacity["available"]) == (16, 0)
 
 
 def test_columns_and_load_are_taken(run):
@@ -121,6 +127,90 @@ def test_predict_agrees_with_a_card(run):
     assert strict(out) == json.loads(json.dumps(as_dict(made)))
 
 
+WORKED_B = (
+    "predict", "--model", "llama-3.1-70b", "--gpu", "h100-sxm", "--tp", "2",
+    "--weights", "fp8", "--kv", "fp8", "--input", "7k", "--output", "1k",
+)  # fmt: skip
+
+
+def test_users_is_another_word_for_concurrency(run):
+    assert run(*WORKED_B, "--users", "16") == run(*WORKED_B, "--concurrency", "16")
+    assert strict(run(*WORKED_B, "--users", "16", "--json")[1])["concurrency"] == 16
+
+
+@pytest.mark.parametrize("limits", [(), ("--itl-ms", "40"), ("--ttft-ms", "1000")])
+def test_predict_without_users_is_predict_for_the_most_that_meet_the_limits(run, limits):
+    told = strict(run(*WORKED_B, *limits, "--json")[1])
+    most = told["concurrency"]
+    assert strict(run(*WORKED_B, *limits, "--users", str(most), "--json")[1]) == told
+    assert most == told["users_within_limits"]["value"]
+    assert all(x["verdict"] in ("met", "likely") for x in told["limits"])
+    more = strict(run(*WORKED_B, *limits, "--users", str(most + 1), "--json")[1])
+    assert more["limits"][0]["verdict"] in ("missed", "impossible")
+    said = "the most that meet the limits" if limits else "the most that have room"
+    assert f"{most} users ({said})" in run(*WORKED_B, *limits)[1]
+    assert said not in run(*WORKED_B, *limits, "--users", str(most))[1]
+
+
+def test_the_keys_of_the_json_hold_what_their_names_say(run):
+    told = strict(run(*WORKED_B, "--users", "16", "--itl-ms", "50", "--json")[1])
+    d = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8")
+    found = design.card(d, WORKED_WORKLOAD).estimates
+    for key, estimate, scale in (
+        ("itl_ms", found.itl_s, 1e3),
+        ("ttft_ms", found.ttft_s, 1e3),
+        ("tok_s_per_user", found.tok_s_user, 1),
+        ("output_tok_s_total", found.output_tok_s, 1),
+        ("usd_per_mtok_output", found.usd_mtok, 1),
+    ):
+        row = told["estimate"][key]
+        for end in ("value", "low", "high", "ceiling"):
+            assert row[end] == pytest.approx(scale * getattr(estimate, end))
+        assert row["reason"] == estimate.reason and row["doubt"] == estimate.doubt
+    gap = told["estimate"]["itl_ms"]
+    latency = next(x for x in told["limits"] if x["name"] == "latency")
+    # 50 ms a token are 20 tokens a second
+    assert latency["required"] == pytest.approx(20)
+    assert latency["available"] == pytest.approx(1000 / gap["value"])
+    assert latency["headroom"] == pytest.approx(50 / gap["value"])
+
+
+CHECKPOINTS = {  # as each model's authors publish it
+    "gpt-oss-120b": ("mxfp4", "MXFP4"),
+    "deepseek-v3": ("fp8-block", "FP8"),
+    "llama-3.1-8b": ("bf16", "BF16"),
+}
+
+
+@pytest.mark.parametrize("model", CHECKPOINTS)
+def test_weights_are_in_the_checkpoints_own_format_by_default(run, model):
+    cards = ("--gpu", "h200-sxm", "--tp", "8") if model == "deepseek-v3" else ("--gpu", "h100-sxm")
+    name, title = CHECKPOINTS[model]
+    asked = ("predict", "--model", model, *cards)
+    told, text = strict(run(*asked, "--json")[1]), run(*asked)[1]
+    assert told["weights"] == name and told["starts"] and told["estimate"]
+    assert f"Weights are in the checkpoint's own format, {title}" in text
+    stated = run(*asked, "--weights", name)
+    assert strict(run(*asked, "--weights", name, "--json")[1]) == told
+    assert "checkpoint's own format" not in stated[1]
+
+
+def test_a_model_of_117_billion_weights_in_4_bits_starts_on_one_card(run):
+    """In 16 bits they are 234 GB, and one H100 has 80."""
+    asked = ("predict", "--model", "gpt-oss-120b", "--gpu", "h100-sxm", "--json")
+    wide = strict(run(*asked, "--weights", "bf16")[1])
+    assert strict(run(*asked)[1])["starts"] and not wide["starts"]
+
+
+def test_what_binds_without_limits_is_what_runs_out_first(run):
+    told = strict(run(*WORKED_B, "--users", "16", "--json")[1])
+    room = f"the cache runs out first, at {told['max_concurrent']} users"
+    assert told["binding_constraint"] == f"no limit set; {room}"
+    assert room in run(*WORKED_B, "--users", "16")[1]
+    crowd = strict(run(*WORKED_B, "--users", "500", "--json")[1])
+    assert f"room for {told['max_concurrent']} of 500 users" in crowd["binding_constraint"]
+
+
 def test_context_is_prompt_and_answer_together(run):
     base = ("predict", "--model", "llama-3.1-8b", "--gpu", "h100-sxm", "--json")
     asked = [
@@ -138,7 +228,7 @@ def test_a_config_file_of_ones_own_gives_the_catalogues_numbers(run):
         strict(run("predict", *which, *common)[1])
         for which in (("--config", str(path)), ("--model", "llama-3.1-70b"))
     )
-    assert mine["ceiling"] == theirs["ceiling"]
+    assert mine["ceiling"] == theirs["ceiling"] and mine["estimate"] == theirs["estimate"]
     assert mine["memory_bytes_per_gpu"] == theirs["memory_bytes_per_gpu"]
 
 
@@ -185,18 +275,43 @@ def test_list_names_what_there_is(run, kind):
 
 
 @pytest.mark.parametrize("command", ["predict", "scorecard"])
-def test_an_estimate_is_printed_with_its_interval_and_its_reason(run, command):
+def test_an_estimate_is_told_with_its_interval_its_ceiling_and_its_reason(run, command):
     argv = (*PREDICT, "--tp", "4") if command == "predict" else ("scorecard",)
-    text, told = run(*argv)[1], strict(run(*argv, "--json")[1])
+    told = strict(run(*argv, "--json")[1])
     column = told if command == "predict" else told["cards"][1]
     gap, rate = (column["estimate"][metric] for metric in ("itl_ms", "output_tok_s_total"))
-    assert gap["ceiling"] <= gap["low"] <= gap["value"] <= gap["high"]
-    assert rate["low"] <= rate["value"] <= rate["high"] <= rate["ceiling"]
-    ends = f"({gap['low']:.1f} to {gap['high']:.1f})"
-    assert f"{gap['value']:.1f} ms between tokens {ends}" in text
-    assert "to the first token (" in text and "output tok/s in all (" in text
-    assert {line.strip() for line in text.splitlines()} >= {gap["reason"], rate["reason"]}
-    assert "Speeds are ceilings" in text
+    assert gap["ceiling"] <= gap["low"] < gap["value"] < gap["high"]
+    assert rate["low"] < rate["value"] < rate["high"] <= rate["ceiling"]
+    assert gap["reason"] and rate["reason"]
+
+
+def test_each_line_of_an_answer_has_its_interval_or_its_doubt_and_its_ceiling(run):
+    argv = (*PREDICT, "--tp", "4", "--users", "16")
+    text, told = run(*argv)[1], strict(run(*argv, "--json")[1])
+    for row, key, unit, scale in (
+        ("Gap between tokens", "itl_ms", "s", 1e-3),
+        ("Speed of one user", "tok_s_per_user", "tok/s", 1),
+        ("First token, mean", "ttft_ms", "s", 1e-3),
+        ("Output of all users", "output_tok_s_total", "tok/s", 1),
+        ("$/M output", "usd_per_mtok_output", "USD/Mtok", 1),
+    ):
+        e = told["estimate"][key]
+        ends = [quantity(e[end] * scale, unit) for end in ("value", "low", "high", "ceiling")]
+        beside = e["doubt"] or f"{ends[1]} to {ends[2]}"
+        line = next(line for line in text.splitlines() if line.startswith(row))
+        assert line.split(maxsplit=len(row.split()))[-1] == (
+            f"{ends[0]} ({beside}); ceiling {ends[3]}"
+        )
+    assert f"intervals: {told['estimate']['itl_ms']['reason']}" in text
+    assert "four measurements of five" in text
+
+
+def test_the_table_of_a_scorecard_holds_the_estimates(run):
+    text, told = run("scorecard")[1], strict(run("scorecard", "--json")[1])
+    line = next(line for line in text.splitlines() if line.startswith("Gap between tokens"))
+    gaps = [c["estimate"] and c["estimate"]["itl_ms"]["value"] for c in told["cards"]]
+    cells = ["-" if gap is None else quantity(gap / 1e3, "s") for gap in gaps]
+    assert line.split(maxsplit=3)[-1].split() == " ".join(cells).split()
 
 
 def test_json_takes_the_arithmetic_along(run):
