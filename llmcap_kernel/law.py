@@ -752,7 +752,9 @@ def prefill_attention_flops(model, tokens, cached_tokens=0):
         if a.kind == "linear":
             total = total + a.layers * a.state_flops * tokens
             continue
-        cap = {"window": a.window_tokens, "sparse": a.topk_tokens}.get(a.kind, 0)
+        # the best entries are as many wherever an entry stands for several tokens
+        best = a.topk_tokens * a.stride_tokens
+        cap = {"window": a.window_tokens, "sparse": best}.get(a.kind, 0)
         pairs = _causal_pairs(tokens, cached_tokens, cap)
         qk, v = a.head_dim or a.latent_dim + a.rope_dim, a.v_head_dim or a.head_dim or a.latent_dim
         work = attention_flops(heads=a.heads, qk_dim=qk, v_dim=v, tokens_read=pairs)

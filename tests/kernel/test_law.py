@@ -188,6 +188,8 @@ STRIDED_BEST_TWO = one_layer("sparse", topk_tokens=2, stride_tokens=4)
         # four tokens share an entry, so the n-th token attends to n / 4 entries
         (STRIDED, 8, 0, (1 + 2 + 3 + 4 + 5 + 6 + 7 + 8) / 4),
         (STRIDED, 4, 8, (9 + 10 + 11 + 12) / 4),
+        # and a sparse layer chooses among the entries: two of them stand for eight tokens
+        (STRIDED_BEST_TWO, 10, 0, (1 + 2 + 3 + 4 + 5 + 6 + 7 + 8) / 4 + 2 + 2),
     ],
 )
 def test_prefill_attention_pair_by_pair(served, tokens, cached, pairs):
