@@ -706,6 +706,8 @@ def attention_flops_per_token(model, context_tokens):
             continue
         if a.latent_dim:
             qk_dim, v_dim = a.latent_dim + a.rope_dim, a.latent_dim
+            if a.head_dim and not a.v_head_dim:
+                v_dim = qk_dim  # keys serve as values, whole
         else:
             qk_dim, v_dim = a.head_dim, a.v_head_dim or a.head_dim
         read = tokens_read(a, context_tokens)

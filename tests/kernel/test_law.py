@@ -162,6 +162,20 @@ def test_a_latent_is_unfolded_into_heads_in_prefill():
     assert law.prefill_attention_flops(deepseek, 1000, 500) == by_hand * behind / pairs
 
 
+def test_a_key_that_serves_as_value_does_so_whole():
+    """DeepSeek-V4-Pro: 128 heads attend to vectors of 512 and weigh all 512 of them.
+
+    Its own model.py turns the last 64 of what `sparse_attn` gives back by the
+    inverse rotation (arXiv 2606.19348, section 2.3.3), so no part is left out.
+    """
+    near, *_ = (a for a in catalog.model("deepseek-v4-pro").attention if a.kind == "window")
+    served = plain.model(attention=(near,))
+    by_hand = near.layers * 2 * 128 * (512 + 512) * 128  # at most 128 tokens back
+    assert law.attention_flops_per_token(served, 1000) == by_hand
+    ramp = 128 * 129 / 2 + (1000 - 128) * 128
+    assert law.prefill_attention_flops(served, 1000) == by_hand / 128 * ramp
+
+
 def one_layer(kind, **facts):
     """A model of one layer: 2 heads, keys of 3, values of 5: 2 x 2 x 8 = 32 FLOP a pair."""
     facts = {"heads": 2, "kv_heads": 2, "head_dim": 3, "v_head_dim": 5, **facts}
