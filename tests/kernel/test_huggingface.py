@@ -227,6 +227,14 @@ def test_lightning_attention_decays_adds_and_reads():
     assert linear_of("minimax-m1").state_flops == 5 * 64 * 128 * 128
 
 
+def test_lightning_attention_keeps_its_state_in_16_bit():
+    """vLLM, MambaStateDtypeCalculator.linear_attention_state_dtype: the model's own dtype.
+
+    Version 0.11 refuses another: "fp32 state for minimax is not yet supported".
+    """
+    assert linear_of("minimax-m1").state_bytes == 2 * 64 * 128 * 128
+
+
 def test_mamba2_state():
     m = model("nemotron-3-nano-30b-a3b")
     (linear,) = [a for a in m.attention if a.kind == "linear"]
