@@ -714,7 +714,8 @@ def attention_flops_per_token(model, context_tokens):
         work = attention_flops(heads=a.heads, qk_dim=qk_dim, v_dim=v_dim, tokens_read=read)
         total = total + a.layers * work
         if a.index_dim:
-            total = total + a.layers * 2 * a.index_dim * tokens_stored(a, context_tokens)
+            index_work = 2 * a.index_heads * a.index_dim * tokens_stored(a, context_tokens)
+            total = total + a.layers * index_work
     return total
 
 
@@ -763,7 +764,7 @@ def prefill_attention_flops(model, tokens, cached_tokens=0):
         total = total + a.layers * work / a.stride_tokens
         if a.index_dim:
             index_pairs = _causal_pairs(tokens, cached_tokens, 0) / a.stride_tokens
-            total = total + a.layers * 2 * a.index_dim * index_pairs
+            total = total + a.layers * 2 * a.index_heads * a.index_dim * index_pairs
     return total
 
 

@@ -227,7 +227,30 @@ def test_decode_attention_entry_by_entry(served, context, entries):
     assert law.kv_read_bytes_per_sequence(served, plain.BYTE, context) == per_entry * entries
 
 
-INDEXED = one_layer("sparse", topk_tokens=3, index_dim=6, index_bytes=1.5)
+INDEXED = one_layer("sparse", topk_tokens=3, index_dim=6, index_bytes=1.5, index_heads=7)
+
+
+def test_every_head_of_an_indexer_scores_every_token():
+    """I = sum over the heads of w ReLU(q k): arXiv 2512.02556, section 2.1, equation 1."""
+    assert law.attention_flops_per_token(INDEXED, 100) == 32 * 3 + 2 * 7 * 6 * 100
+    best = 1 + 2 + 3 + 3 + 3
+    assert law.prefill_attention_flops(INDEXED, 5) == 32 * best + 2 * 7 * 6 * (1 + 2 + 3 + 4 + 5)
+    four = one_layer("sparse", topk_tokens=3, index_dim=6, index_heads=7, stride_tokens=4)
+    assert law.attention_flops_per_token(four, 100) == 32 * 3 + 2 * 7 * 6 * 25
+    pairs = 36 / 4  # eight tokens, four to an entry; none has three entries yet
+    assert law.prefill_attention_flops(four, 8) == 32 * pairs + 2 * 7 * 6 * pairs
+
+
+def test_deepseek_v4_needs_the_share_of_v3_2_that_its_report_says():
+    """arXiv 2606.19348, abstract: a million tokens in, 27 % of the FLOP of a token.
+
+    Nearly all of V3.2's are its indexer's, whose cost a token does not fall with top-k.
+    """
+    flops = [
+        2 * model.matmul_params + law.attention_flops_per_token(model, 1_000_000)
+        for model in map(catalog.model, ("deepseek-v4-pro", "deepseek-v3.2"))
+    ]
+    assert flops[0] / flops[1] == pytest.approx(0.27, abs=0.01)
 
 
 def test_an_index_is_read_whole_and_copied_on_every_card():
