@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmcap_kernel import catalog, law
-from llmcap_kernel.spec import Attention
+from llmcap_kernel.spec import Attention, Format, Tensor
 
 from . import plain
 from .strategies import MODELS, deployments
@@ -319,3 +319,92 @@ def test_routing_is_weighed_by_both_counts():
     assert law.routing_load(experts=1024, experts_per_token=8) == 2.0  # twice the root
     assert law.routing_load(experts=256, experts_per_token=4) == 0.5
     assert law.routing_load(experts=64, experts_per_token=16) == 1.0
+
+
+# Tables of a million elements, ten layers of three million, and what only some passes read.
+EVERYTHING = (
+    Tensor("embed", "embedding", 1_000_000, active=0.0),
+    Tensor("lm_head", "head", 1_200_000),
+    Tensor("q", "attention", 400_000, copies=10),
+    Tensor("k", "attention", 200_000, copies=10, split="kv"),
+    Tensor("down", "attention", 100_000, copies=10, split="none"),
+    Tensor("up", "mlp", 2_000_000, copies=10),
+    Tensor("norm", "norm", 1000, copies=10, split="none"),
+    Tensor("kept", "mlp", 300_000, copies=10, kept=True),
+    Tensor("eye", "vision", 5_000_000),
+    Tensor("mtp", "mtp", 7_000_000),
+)
+HALF = Format("half", "half a byte for matrices", 4, covers=("attention", "mlp"), kv=True)
+LAYER = 400_000 / 2 + 200_000 / 2 + 100_000 / 2 + 2_000_000 / 2 + 1000 * 2 + 300_000 * 2
+
+
+def test_each_tensor_is_stored_and_read_where_its_role_says():
+    """Half a byte where the format covers a role, 2 bytes elsewhere and where it was kept."""
+    got = law.weight_bytes(plain.model(tensors=EVERYTHING, table_bytes=5000), HALF)
+    ends = 2 * (1_000_000 + 1_200_000)
+    assert got.stored_bytes == 10 * LAYER + ends + 2 * 5_000_000 + 5000
+    assert got.dense_read_bytes == 10 * LAYER + 2 * 1_200_000  # a table is looked up
+    assert got.expert_read_bytes == 0
+    tied = plain.model(tensors=(EVERYTHING[0], *EVERYTHING[2:]), tied_embeddings=True)
+    assert law.weight_bytes(tied, HALF).dense_read_bytes == 10 * LAYER + 2 * 1_000_000
+    # nothing is 16 bit where the weights are in 32, tables least of all
+    whole = law.weight_bytes(
+        plain.model(tensors=EVERYTHING, table_bytes=5000), catalog.format("fp32")
+    )
+    elements = 10 * (400_000 + 200_000 + 100_000 + 2_000_000 + 1000 + 300_000)
+    assert whole.stored_bytes == 4 * (elements + 2_200_000 + 5_000_000) + 2 * 5000
+
+
+def test_a_split_and_a_stage_by_hand():
+    """Sixteen cards and four stages: queries in 16, keys in 8, latents whole, 3 of 10 layers."""
+    served = plain.model(tensors=EVERYTHING)
+    got = law.weight_bytes(served, HALF, tp=16, pp=4)
+    layer = 400_000 / 2 / 16 + 200_000 / 2 / 8 + 100_000 / 2 + 2_000_000 / 2 / 16
+    layer += 1000 * 2 + 300_000 * 2 / 16
+    # the first stage has the table, the last the head: the fuller one of them is counted
+    eyes = 3 / 10 * 2 * 5_000_000 / 16
+    assert got.stored_bytes == pytest.approx(3 * layer + 2 * 1_200_000 / 16 + eyes)
+    assert "embedding" not in got.by_role
+    assert got.dense_read_bytes == pytest.approx(10 * layer + 2 * 1_200_000 / 16)
+
+
+def test_experts_are_padded_on_one_side_alone_and_on_both_when_split():
+    """gpt-oss: 2 880 is padded to 3 072 in vLLM's logs, rows m07898, m07899 and m07786."""
+    matrix = Tensor("up", "expert", 2880 * 2880, copies=320, active=1 / 8, split="expert")
+    served = plain.model(
+        hidden_size=2880, tensors=(matrix,), experts=32, experts_per_token=4, moe_layers=10
+    )
+    padded = Format("pads", "pads to 256", 8, covers=("expert",), pad_to=256)
+    alone = law.weight_bytes(served, padded).stored_bytes
+    assert alone == pytest.approx(320 * 2880 * 3072)
+    # 2 880 / 2 = 1 440 columns a card, padded to 1 536, and the other side to 3 072
+    two = law.weight_bytes(served, padded, tp=2)
+    assert two.stored_bytes == pytest.approx(320 * 3072 * 1536)
+    assert two.expert_read_bytes == two.stored_bytes and two.dense_read_bytes == 0
+
+
+def test_an_adapter_has_two_thin_matrices_beside_each_linear_layer():
+    """r (in + out) each, arXiv 2106.09685 section 4, for a model 1 000 wide."""
+    served = plain.model(
+        tensors=(
+            Tensor("q", "attention", 1000 * 3000, copies=10),
+            Tensor("norm", "attention", 1000, copies=10),  # a vector has no sides
+            Tensor("gate", "attention", 4000, copies=10),  # nor has so thin a matrix
+            Tensor("up", "mlp", 1000 * 5000, copies=10),
+            Tensor("shared", "shared_expert", 1000 * 2000, copies=4),
+            Tensor("experts", "expert", 1000 * 500, copies=80, active=0.25, split="expert"),
+            Tensor("head", "head", 1000 * 1000),
+        ),
+        experts=8,
+        experts_per_token=2,
+        moe_layers=10,
+    )
+    assert law.lora_params(served, 16) == 16 * (10 * 4000 + 10 * 6000 + 4 * 3000)
+
+
+def test_the_roofline_and_its_ridge_in_round_numbers():
+    both = {"flop_s": 10.0, "bandwidth_bytes_s": 2.0}
+    assert law.ridge_point(**both) == 5
+    assert law.arithmetic_intensity(flops=12.0, bytes_moved=3.0) == 4
+    assert law.roofline_s(flops=100.0, bytes_moved=4.0, **both) == 10  # beyond the ridge
+    assert law.roofline_s(flops=10.0, bytes_moved=4.0, **both) == 2  # short of it
