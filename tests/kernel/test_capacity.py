@@ -249,10 +249,10 @@ def test_a_plain_card_line_by_line():
         block_tokens=16,
     )
     books = capacity.ledger(plain.deployment(tp=2, engine=habits), context_tokens=1001)
-    assert books.budget_bytes == pytest.approx(80e9)
+    assert books.budget_bytes == 80e9
     assert (books.weights_bytes, books.runtime_bytes) == (5e9, 0.6e9)
-    assert books.overhead_bytes == pytest.approx(2e9)
-    assert books.kv_pool_bytes == pytest.approx(73e9)
+    assert books.overhead_bytes == 2e9
+    assert books.kv_pool_bytes == 73e9
     sequence = 1008 * 800  # 63 pages; 10 layers x 4 heads x 20 a token on each card
     assert (books.kv_bytes_per_token, books.kv_bytes_per_sequence) == (800, sequence)
     assert books.max_concurrent == 73e9 // sequence
@@ -305,3 +305,71 @@ def test_a_card_hands_on_what_the_driver_leaves_or_the_share_of_a_shared_memory(
     discrete = capacity.usable_bytes(plain.card(unified_memory=False))
     # 81 559 MiB by nvidia-smi are 79.19 GiB to CUDA: the same share of any card
     assert discrete == pytest.approx(100e9 * 79.19 / (81_559 / 1024))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("context_tokens", 100.5),
+        ("concurrency", 2.5),
+        ("concurrency", 0),
+        ("shared_prefix_tokens", 10.5),
+        ("shared_prefix_tokens", -1),
+        ("shared_prefix_tokens", 1000),  # a token of its own is what makes a request
+        ("hit_share", 1.01),
+        ("hit_share", -0.01),
+    ],
+)
+def test_counts_of_the_books_are_whole_and_in_range(field, value):
+    asked = {"context_tokens": 1000, "concurrency": 1, field: value}
+    with pytest.raises(BadInput, match=field):
+        capacity.ledger(plain.deployment(), **asked)
+    with pytest.raises(BadInput, match="context_tokens"):
+        capacity.max_concurrent(plain.deployment(), 100.5)
+
+
+def test_the_ends_of_each_range_are_allowed():
+    edge = {"context_tokens": 1000, "concurrency": 1, "shared_prefix_tokens": 999, "hit_share": 0}
+    books = capacity.ledger(plain.deployment(), **edge)
+    # nobody finds the prefix: it is there once and in each sequence as well
+    assert (books.prefix_bytes, books.kv_bytes_per_sequence) == (999 * 1600, 1000 * 1600)
+    assert capacity.ledger(plain.deployment(), context_tokens=1).starts
+
+
+def test_room_is_what_the_cache_holds_or_the_engine_allows():
+    """80 GB of cache, 1.6 MB a sequence of 1 000 tokens: 50 000, of which 1 024 run."""
+    ample = plain.deployment()
+    assert capacity.max_concurrent(ample, 1000) == 50_000
+    assert capacity.room(ample, 1000) == 1024
+    assert capacity.room(ample, 1_000_000) == 50
+    # two cards with sequences of their own: (90 - 5) GB each
+    own = plain.deployment(tp=2, dp_attention=True)
+    assert capacity.max_concurrent(own, 1_000_000) == 2 * 53
+    assert (capacity.room(own, 1_000_000), capacity.room(own, 1000)) == (106, 2048)
+    ((_, users, smooth),) = capacity.cliff(own, (1_000_000,))
+    assert users == 106 and smooth == pytest.approx(2 * 85e9 / 1.6e9)
+
+
+def test_an_engine_that_divides_what_is_left_gets_none_of_nothing():
+    """TensorRT-LLM takes its fraction after the weights; a debt is kept whole."""
+    left = plain.deployment(engine=plain.engine(fraction_of="free", memory_fraction=0.5))
+    books = capacity.ledger(left, context_tokens=1000)
+    assert (books.budget_bytes, books.kv_pool_bytes) == (100e9, 45e9)
+    short = replace(left, gpu=plain.card(memory_visible_bytes=4e9))
+    books = capacity.ledger(short, context_tokens=1000)
+    assert (books.kv_pool_bytes, books.kv_pool_tokens, books.max_concurrent) == (-6e9, 0, 0)
+    assert not books.starts
+
+
+def test_terms_and_verdict_name_what_is_largest():
+    """10 GB of weights, 12 GB of activations, 1.6 GB of cache for a thousand users."""
+    d = plain.deployment(engine=plain.engine(activation_bytes_fixed=12e9))
+    books = capacity.ledger(d, context_tokens=1000, concurrency=1000)
+    assert books.terms[:3] == (
+        ("activations", 12e9),
+        ("weights", 10e9),
+        ("KV cache asked for", 1.6e9),
+    )
+    assert books.needed_bytes == 10e9 + 12e9 + 1.6e9 and books.fits
+    assert not replace(books, concurrency=books.max_concurrent + 1).fits
+    assert replace(books, concurrency=books.max_concurrent).fits
