@@ -295,6 +295,7 @@ def test_drafts_layers_for_guessing_and_adapters_by_hand():
     own = plain.model(tensors=(Tensor("mlp", "mlp", 1_000_000_000, copies=10), layer))
     guessing = plain.deployment(own, tp=4, speculation=Speculation(1, 0.8))
     assert capacity.extra_bytes(guessing) == 3_000_000 / 4
+    assert capacity.kv_sequence_bytes(guessing, 100) == 100 * 400  # no second model, no cache
     # ten matrices of 1 000 x 1 000 000: r (in + out) each, arXiv 2106.09685 section 4
     adapted = replace(two, lora=Lora(rank=8, adapters=3))
     assert capacity.extra_bytes(adapted) == 3 * 8 * 10 * (1000 + 1_000_000) * 2 / 4
