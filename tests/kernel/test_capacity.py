@@ -258,6 +258,9 @@ def test_a_plain_card_line_by_line():
     assert books.max_concurrent == 73e9 // sequence
     # the pool counts tokens of sequences, whose last page is not full
     assert books.kv_pool_tokens == 73e9 * 1001 // sequence
+    outside = replace(habits, graphs_in_fraction=False)
+    beside = capacity.ledger(plain.deployment(tp=2, engine=outside), context_tokens=1001)
+    assert (beside.overhead_bytes, beside.kv_pool_bytes) == (1.6e9, 73.4e9)
     one = capacity.ledger(plain.deployment(engine=habits), context_tokens=1001)
     assert one.runtime_bytes == 0.3e9 and one.weights_bytes == 10e9
     # each of two cards has sequences of its own, twice as large
