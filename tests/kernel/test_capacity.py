@@ -365,6 +365,16 @@ def test_an_engine_that_divides_what_is_left_gets_none_of_nothing():
     assert not books.starts
 
 
+def test_an_engine_starts_with_room_for_one():
+    """100 000 tokens of 1 600 bytes: 0.16 GB beside 10 GB of weights."""
+    for memory, starts in ((10.16e9, True), (10.15e9, False)):
+        d = plain.deployment(
+            gpu=plain.card(memory_visible_bytes=memory), engine=plain.engine(memory_fraction=1.0)
+        )
+        books = capacity.ledger(d, context_tokens=100_000)
+        assert books.max_concurrent == starts and books.starts is starts
+
+
 def test_terms_and_verdict_name_what_is_largest():
     """10 GB of weights, 12 GB of activations, 1.6 GB of cache for a thousand users."""
     d = plain.deployment(engine=plain.engine(activation_bytes_fixed=12e9))

@@ -293,6 +293,16 @@ def test_a_state_is_read_and_written_and_no_format_shrinks_it():
     assert law.prefill_attention_flops(hybrid, 50) == 2 * 2 * 6 * (50 * 51 / 2) + 50 * 3 * 70
 
 
+def test_neither_windows_nor_states_have_a_prefix_to_share():
+    """Both have moved on when the next sequence comes: only layers that keep all share."""
+    assert law.kv_shared_bytes(WINDOW, plain.BYTE, 100) == 0
+    for kept in (one_layer("full"), BEST_THREE):
+        assert law.kv_shared_bytes(kept, plain.BYTE, 100) == 100 * 2 * (3 + 5)
+    assert law.kv_shared_bytes(STRIDED, plain.BYTE, 100) == 100 / 4 * (7 + 1)
+    state = Attention("linear", layers=1, state_bytes=10)
+    assert (law.kv_elements(state), law.tokens_stored(state, 100)) == (0, 0)
+
+
 def test_a_stage_keeps_whole_layers():
     """Ten layers in four stages: the fullest keeps three, vLLM's get_pp_indices."""
     assert law.kv_bytes_per_sequence(plain.model(), plain.BYTE, 1, pp=4) == 3 * 8 * (10 + 10)
