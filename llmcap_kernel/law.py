@@ -747,13 +747,16 @@ def attention_flops_per_token(model: Model, context_tokens: Number) -> Number:
             continue
         if a.latent_dim:
             qk_dim, v_dim = a.latent_dim + a.rope_dim, a.latent_dim
+            if a.head_dim and not a.v_head_dim:
+                v_dim = qk_dim  # keys serve as values, whole
         else:
             qk_dim, v_dim = a.head_dim, a.v_head_dim or a.head_dim
         read = tokens_read(a, context_tokens)
         work = attention_flops(heads=a.heads, qk_dim=qk_dim, v_dim=v_dim, tokens_read=read)
         total = total + a.layers * work
         if a.index_dim:
-            total = total + a.layers * 2 * a.index_dim * tokens_stored(a, context_tokens)
+            index_work = 2 * a.index_heads * a.index_dim * tokens_stored(a, context_tokens)
+            total = total + a.layers * index_work
     return total
 
 
@@ -793,14 +796,16 @@ def prefill_attention_flops(model: Model, tokens: Number, cached_tokens: Number 
         if a.kind == "linear":
             total = total + a.layers * a.state_flops * tokens
             continue
-        cap = {"window": a.window_tokens, "sparse": a.topk_tokens}.get(a.kind, 0)
+        # the best entries are as many wherever an entry stands for several tokens
+        best = a.topk_tokens * a.stride_tokens
+        cap = {"window": a.window_tokens, "sparse": best}.get(a.kind, 0)
         pairs = _causal_pairs(tokens, cached_tokens, cap)
         qk, v = a.head_dim or a.latent_dim + a.rope_dim, a.v_head_dim or a.head_dim or a.latent_dim
         work = attention_flops(heads=a.heads, qk_dim=qk, v_dim=v, tokens_read=pairs)
         total = total + a.layers * work / a.stride_tokens
         if a.index_dim:
             index_pairs = _causal_pairs(tokens, cached_tokens, 0) / a.stride_tokens
-            total = total + a.layers * 2 * a.index_dim * index_pairs
+            total = total + a.layers * 2 * a.index_heads * a.index_dim * index_pairs
     return total
 
 

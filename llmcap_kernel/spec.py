@@ -135,6 +135,8 @@ class Attention:
     index_dim : int
         Extra elements per token that the indexer of a "sparse" layer stores, and
         reads for every token [elements].
+    index_heads : int
+        Heads of the indexer, each of which scores every stored token.
     stride_tokens : int
         Tokens per cache entry where the cache is compressed along the sequence;
         1 for no compression [tokens].
@@ -171,11 +173,12 @@ class Attention:
     state_bytes: int = 0
     state_flops: int = 0
     index_bytes: float = 1.0
+    index_heads: int = 1
 
     def __post_init__(self) -> None:
         one_of("attention kind", self.kind, ATTENTION_KINDS)
         number("layers", self.layers, 1, 10_000, whole=True)
-        for name in ("heads", "kv_heads"):
+        for name in ("heads", "kv_heads", "index_heads"):
             number(name, getattr(self, name), 0, 65_536, whole=True)
         for name in ("head_dim", "v_head_dim", "latent_dim", "rope_dim", "index_dim"):
             number(name, getattr(self, name), 0, 1_000_000, "elements", whole=True)

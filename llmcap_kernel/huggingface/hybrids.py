@@ -352,7 +352,8 @@ def minimax(c: Fields) -> Draft:
         vector("self_attn.norm", wide),
     )
     cells = wide * head
-    linear = Part(rows, (linear_state(cells, 4, 0, 2, 5 * cells),))
+    # vLLM keeps it in the model's own 16 bit: linear_attention_state_dtype
+    linear = Part(rows, (linear_state(cells, 2, 0, 2, 5 * cells),))
     full = gqa(c)
     sparse = moe(
         c,

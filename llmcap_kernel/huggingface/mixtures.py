@@ -204,6 +204,7 @@ def minimax_m3(c: Fields) -> Draft:
             head_dim=head,
             topk_tokens=blocks * block,
             index_dim=width,
+            index_heads=index_heads,
             index_bytes=2.0,
         )
         mixer = Part(full.tensors + extra, (cache,))
@@ -647,6 +648,7 @@ def deepseek_v4(c: Fields) -> Draft:
                 "sparse",
                 topk_tokens=c.whole("index_topk", limit="tokens"),
                 index_dim=width,
+                index_heads=count,
                 index_bytes=(width + 4) / width,
                 **shared,
             )

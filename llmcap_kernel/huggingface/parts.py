@@ -237,7 +237,7 @@ def mla(c: Fields, *, indexer: str | None = None, bias: bool = False) -> Part:
             vector("self_attn.indexer.k_norm", 2 * width),
         ]
     # The index cache is FP8 with one four-byte scale for each key of 128.
-    sparse = {"topk_tokens": topk, "index_dim": width if own else 0}
+    sparse = {"topk_tokens": topk, "index_dim": width if own else 0, "index_heads": index_heads}
     return Part(
         tuple(rows),
         (Attention(kind="sparse", index_bytes=(width + 4) / width, **sparse, **cache),),

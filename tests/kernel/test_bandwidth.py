@@ -7,8 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel import bandwidth, catalog, design, law
-from llmcap_kernel.spec import CEILING, BadInput, Lora, Speculation
+from llmcap_kernel.spec import (
+    CEILING,
+    Attention,
+    BadInput,
+    Efficiency,
+    Lora,
+    Speculation,
+)
 
+from . import plain
 from .strategies import deployments, nonsense, workloads
 
 A, B, C = design.worked_spec()
@@ -195,3 +203,281 @@ def test_an_all_reduce_takes_the_better_way_for_its_size(log_cards, size):
     one_shot = (cards - 1) * size / 450e9 + 5e-6
     two_shot = 2 * (cards - 1) / cards * size / 450e9 + 1e-5
     assert got == pytest.approx(min(one_shot, two_shot))
+
+
+# --- counts made by hand ----------------------------------------------------
+
+
+@pytest.mark.parametrize(("pp", "share"), [(1, 1.0), (2, 1 / 2), (4, 1 / 4)])
+def test_a_decode_step_keeps_one_of_the_stages_busy(pp, share):
+    """Each of `pp` micro-batches is in one stage at a time, for 1 / pp of its pass."""
+    d = plain.deployment(pp=pp)
+    got = bandwidth.decode_step(d, context_tokens=100, concurrency=8)
+    assert got.work.share == share
+    assert got.share_s == pytest.approx(got.total_s * share)
+
+
+def test_the_first_stage_of_a_pipeline_is_free_after_its_part_of_every_chunk():
+    """Three chunks of 1 000 tokens through four stages, 20 ms a chunk over all of them.
+
+    10 layers of a thousand million weights: 2e10 FLOP a token, 2e13 a chunk,
+    20 ms at 1 PFLOP/s, 5 ms a stage. The last chunk leaves the last stage after
+    3 + 4 - 1 = 6 turns of 5 ms; each stage has worked for 3 of them.
+    """
+    d = plain.deployment(pp=4)
+    got = bandwidth.prefill(d, input_tokens=3000)
+    assert got.dense_s == pytest.approx(6 * 0.005)
+    assert got.dense_s * got.work.share == pytest.approx(3 * 0.005)
+    assert got.work.steps == pytest.approx(6 / 4) and got.work.tokens == 3000
+    # attention: 10 layers, 8 heads, keys and values of 10, and no more of it in a pipeline
+    pairs = 3000 * 3001 / 2
+    assert got.attention_s == pytest.approx(10 * 2 * 8 * 20 * pairs / 1e15 * (6 / 4) / 3)
+    # both work alike for one card, where nothing waits
+    alone = bandwidth.prefill(plain.deployment(), input_tokens=3000)
+    assert alone.dense_s == pytest.approx(0.060) and alone.work.share == 1
+
+
+def counted(d, tokens=64, times=1.0):
+    return {x.kind: x for x in bandwidth.exchanges(d, tokens, times)}
+
+
+def test_each_card_of_a_stage_hands_on_its_slice():
+    """vLLM's send_tensor_dict sends one slice a card of `all_gather_group`, the tp group."""
+    for tp, pp in ((1, 2), (2, 3), (4, 2)):
+        handed = counted(plain.deployment(tp=tp, pp=pp))["stage hand-on"]
+        assert handed.count == pp - 1
+        assert handed.message_bytes == 64 * 1000 * 2 / tp
+        assert handed.wire_s == pytest.approx(64 * 1000 * 2 / tp / 1e11)
+    # twelve cards do not fit into a node of eight: the slower network between them
+    apart = counted(plain.deployment(tp=4, pp=3))["stage hand-on"]
+    assert apart.wire_s == pytest.approx(64 * 1000 * 2 / 4 / 1e10)
+
+
+def test_a_hand_on_pays_its_wire_and_its_latency_once():
+    work = bandwidth.decode_work(plain.deployment(tp=2, pp=2), context_tokens=100, concurrency=8)
+    slow = Efficiency(link_bandwidth=0.5, all_reduce_s=1e-5)
+    handed = work.exchanges[2].each_s(slow, work.latency_s(slow))
+    assert handed == pytest.approx(4 * 1000 * 2 / 2 / 1e11 / 0.5 + 1e-5)  # four of eight users
+
+
+def test_tensor_parallelism_sums_twice_a_layer_and_shared_attention_once():
+    """Shoeybi et al., arXiv 1909.08053, section 3: after attention and after the MLP."""
+    summed = counted(plain.deployment(tp=4), times=3.0)["all-reduce"]
+    assert (summed.count, summed.message_bytes, summed.cards) == (3 * 2 * 10, 64 * 1000 * 2, 4)
+    alone = counted(plain.deployment(tp=4, dp_attention=True))["all-reduce"]
+    assert (alone.count, alone.message_bytes) == (10, 64 * 1000 * 2)
+    assert not any(x.count for x in bandwidth.exchanges(plain.deployment(), 64))
+
+
+def test_spread_experts_get_a_copy_of_a_token_for_each_that_answers():
+    """Four cards: each has 64 / 4 tokens, sends each to 2 experts and gets it back.
+
+    The dispatch and combine of GShard, arXiv 2006.16668: two exchanges a
+    layer with experts, none in the four layers that have none.
+    """
+    served = replace(plain.experts(layers=6), layers=10)
+    d = plain.deployment(served, tp=4, ep=4, dp_attention=True)
+    sent = counted(d, times=3.0)["all-to-all"]
+    assert (sent.count, sent.cards) == (3 * 2 * 6, 4)
+    assert sent.message_bytes == 64 / 4 * 2 * 1000 * 2
+    assert sent.each_s(CEILING, 0.0) == pytest.approx(3 / 4 * 64 / 4 * 2 * 2000 / 1e11)
+    assert counted(d)["all-reduce"].count == 10 - 6  # dense layers gather and scatter
+    # half as many groups, twice the tokens each
+    half = counted(replace(d, ep=2))["all-to-all"]
+    assert (half.message_bytes, half.cards) == (64 / 2 * 2 * 1000 * 2, 2)
+
+
+def test_two_shots_pay_from_the_message_on_that_is_worth_a_latency():
+    """One shot sends n - 1 messages, two send 2 (n - 1) / n and wait once more.
+
+    They are even at m = latency x bandwidth x n / ((n - 1) (n - 2)): vLLM and
+    TensorRT-LLM switch kernels for the same reason. Eight cards, 10 us, 450 GB/s:
+    4.5 MB x 8 / 42 = 857 143 bytes.
+    """
+    kwargs = {"cards": 8, "link_bandwidth_bytes_s": 450e9, "latency_s": 1e-5}
+    even = 4.5e6 * 8 / 42
+    below = bandwidth.all_reduce_s(message_bytes=even / 2, **kwargs)
+    assert below == pytest.approx(7 * even / 2 / 450e9 + 1e-5)
+    above = bandwidth.all_reduce_s(message_bytes=even * 2, **kwargs)
+    assert above == pytest.approx(2 * 7 / 8 * even * 2 / 450e9 + 2e-5)
+    # with two cards one shot moves no more than two, so it always pays
+    two = bandwidth.all_reduce_s(
+        message_bytes=1e9, cards=2, link_bandwidth_bytes_s=1e9, latency_s=0.1
+    )
+    assert two == pytest.approx(1.1)
+
+
+def test_an_all_to_all_pays_one_latency_and_a_lone_card_none():
+    kwargs = {"message_bytes": 1e9, "link_bandwidth_bytes_s": 1e9, "latency_s": 0.1}
+    assert bandwidth.all_to_all_s(cards=4, **kwargs) == pytest.approx(0.75 + 0.1)
+    assert bandwidth.all_to_all_s(cards=1, **kwargs) == 0
+
+
+def test_streamed_weights_hide_behind_the_work_on_those_that_are_here():
+    """10 GB of weights: 10 ms from memory; half of them 50 ms from the host at 0.1 TB/s.
+
+    While the layers work for 10 ms the stream runs on, so 40 ms are waited for.
+    """
+    half = plain.deployment(offload_share=0.5)
+    got = bandwidth.decode_step(half, context_tokens=1)
+    assert got.dense_s == pytest.approx(0.010)
+    assert got.host_s == pytest.approx(0.050 - 0.010)
+    few = replace(half, offload_share=0.05)  # 5 ms, all of it behind the work
+    assert bandwidth.decode_step(few, context_tokens=1).host_s == 0
+    # a prefill of 1 000 tokens computes for 20 ms meanwhile, or for 40 in two chunks
+    assert bandwidth.prefill(half, input_tokens=1000).host_s == pytest.approx(0.050 - 0.020)
+    both = bandwidth.prefill(half, input_tokens=2000)
+    assert both.host_s == pytest.approx(2 * (0.050 - 0.020))
+
+
+def test_streamed_experts_hide_behind_the_experts_too():
+    """8 experts a layer, 2 answer one token: 10 GB dense, 8 x 0.25 x 1 GB of experts.
+
+    12 GB are read in 12 ms; half of what is read, 6 GB, takes 60 ms from the host.
+    """
+    d = plain.deployment(plain.experts(), offload_share=0.5)
+    got = bandwidth.decode_step(d, context_tokens=1)
+    assert (got.dense_s, got.expert_s) == (pytest.approx(0.010), pytest.approx(0.002))
+    assert got.host_s == pytest.approx(0.060 - 0.010 - 0.002)
+
+
+def test_a_step_reads_the_experts_its_batch_touches_and_computes_those_it_visits():
+    """DeepSeek-V3 in FP8 on eight H200, 16 tokens: 102 of 256 experts in 58 layers.
+
+    An expert is three matrices of 7 168 x 2 048 (arXiv 2412.19437, section 4.2),
+    a byte each, an eighth on each card.
+    """
+    touched = 256 * (1 - (248 / 256) ** 16)
+    one = 3 * 7168 * 2048
+    got = bandwidth.decode_work(C, context_tokens=1000, concurrency=16)
+    assert got.expert_read_s == pytest.approx(58 * touched * one / 8 / 4.8e12)
+    assert got.expert_math_s == pytest.approx(2 * 16 * 8 * 58 * one / 8 / 1978.9e12)
+    assert got.routed_layers == 58  # 256 of which 8 answer is what others are weighed against
+
+
+def test_a_plain_step_part_by_part():
+    """Two cards, 8 users of 100 tokens: every term counted alone."""
+    d = plain.deployment(tp=2)
+    got = bandwidth.decode_work(d, context_tokens=100, concurrency=8)
+    assert got.dense_read_s == pytest.approx(10e9 / 2 / 1e12)
+    assert got.dense_math_s == pytest.approx(2 * 10e9 * 8 / 2 / 1e15)
+    assert got.kv_bytes == 8 * 100 * 10 * 8 * 20 / 2
+    assert got.kv_read_s == pytest.approx(got.kv_bytes / 1e12)
+    assert got.kv_math_s == pytest.approx(8 * 10 * 2 * 8 * 20 * 100 / 2 / 1e15)
+    assert got.flops == pytest.approx((2 * 10e9 * 8 + 8 * 10 * 2 * 8 * 20 * 100) / 2)
+    assert (got.layers, got.steps, got.scheduled, got.tokens) == (10, 1, 8, 8)
+    assert (got.routed_layers, got.expert_read_s, got.host_read_s) == (0, 0, 0)
+
+
+def test_shared_attention_waits_for_the_card_with_the_most_sequences():
+    """Nine users on four cards: one card has three, and all of each one's cache."""
+    d = plain.deployment(tp=4, dp_attention=True)
+    got = bandwidth.decode_work(d, context_tokens=100, concurrency=9)
+    assert got.kv_bytes == 3 * 100 * 10 * 8 * 20
+    assert got.kv_math_s == pytest.approx(3 * 10 * 2 * 8 * 20 * 100 / 1e15)
+    assert got.scheduled == 3 and got.tokens == 9
+
+
+def test_every_inefficiency_slows_its_own_part():
+    """Round numbers through `Work.parts`: each share and latency in one place only."""
+    work = bandwidth.Work(
+        dense_math_s=1.0,
+        dense_read_s=3.0,
+        expert_math_s=5.0,
+        expert_read_s=2.0,
+        kv_math_s=1.0,
+        kv_read_s=4.0,
+        prompt_math_s=7.0,
+        adapter_math_s=2.0,
+        adapter_read_s=6.0,
+        host_read_s=40.0,
+        layers=10,
+        routed_layers=4,
+        steps=2,
+        scheduled=3,
+        without_link=1.0,
+    )
+    e = Efficiency(
+        bandwidth=0.5,
+        kv_bandwidth=0.8,
+        compute=0.25,
+        expert_bandwidth=0.5,
+        expert_compute=0.5,
+        attention_compute=0.5,
+        weight_only_compute=0.5,
+        layer_s=0.1,
+        moe_layer_s=0.2,
+        step_s=0.3,
+        sequence_s=0.4,
+        all_reduce_s=0.01,
+        pcie_exchange_s=0.02,
+    )
+    assert work.parts(e) == {
+        "dense_s": pytest.approx(3 / 0.5),
+        "expert_s": pytest.approx(5 / (0.25 * 0.5)),
+        "attention_s": pytest.approx(4 / 0.8 + 7 / (0.25 * 0.5)),
+        "communication_s": 0,
+        "fixed_s": pytest.approx(10 * 0.1 + 4 * 0.2 + 2 * 0.3 + 3 * 0.4),
+        "draft_s": 0.0,
+        "adapter_s": pytest.approx(6 / 0.5),
+        "host_s": 0.0,  # 40 s of streaming behind 6 s and 40 s of work
+    }
+    unpacked = replace(work, unpacked=1.0, host_read_s=100.0).parts(e)
+    assert unpacked["dense_s"] == pytest.approx(1 / (0.25 * 0.5))
+    assert unpacked["expert_s"] == pytest.approx(5 / (0.25 * 0.5 * 0.5))
+    assert unpacked["host_s"] == pytest.approx(100 - 8 - 80)
+    assert work.latency_s(e) == pytest.approx(0.03)
+    assert replace(work, without_link=0.0).latency_s(e) == pytest.approx(0.01)
+    drafting = replace(work, draft=bandwidth.Work(1.0, 3.0), guesses=4).parts(e)
+    assert drafting["draft_s"] == pytest.approx(4 * 3 / 0.5)
+
+
+def test_only_the_last_token_of_a_prompt_meets_the_head():
+    """Llama 3.1 8B: 6.98e9 of its weights work on every token of a prompt, arXiv 2407.21783."""
+    hidden, inner, layers = 4096, 14_336, 32
+    on_all = layers * (2 * hidden * hidden + 2 * hidden * 1024 + 3 * hidden * inner)
+    d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    got = bandwidth.prefill_work(d, input_tokens=4000)
+    assert got.dense_math_s == pytest.approx(2 * on_all * 4000 / 989.4e12)
+    decode = bandwidth.decode_work(d, context_tokens=100, concurrency=4)
+    assert decode.dense_math_s == pytest.approx(2 * (on_all + 128_256 * hidden) * 4 / 989.4e12)
+
+
+def test_a_mixed_step_reads_once_for_both():
+    """8 users beside a prompt of 5 000: the engine's 1 000 tokens leave 992 of it."""
+    got = bandwidth.mixed_step(
+        plain.deployment(), context_tokens=100, concurrency=8, prefill_tokens=5000
+    ).work
+    assert got.prefill_tokens == 992 and got.tokens == 1000 and got.scheduled == 8
+    assert got.dense_read_s == pytest.approx(10e9 / 1e12)
+    assert got.dense_math_s == pytest.approx(2 * 10e9 * 1000 / 1e15)
+    assert got.kv_bytes == 8 * 100 * 10 * 8 * 20
+    pairs = 992 * 993 / 2
+    assert got.prompt_math_s == pytest.approx(10 * 2 * 8 * 20 * pairs / 1e15)
+    both = bandwidth.mixed_step(
+        plain.deployment(tp=2), context_tokens=100, concurrency=8, prefill_tokens=200
+    ).work
+    assert both.prefill_tokens == 200 and both.tokens == 208
+    assert both.prompt_math_s == pytest.approx(10 * 2 * 8 * 20 * 200 * 201 / 2 / 2 / 1e15)
+
+
+SIX_HEADS = plain.model(attention=(Attention("full", layers=10, heads=6, kv_heads=6, head_dim=10),))
+
+
+@pytest.mark.parametrize(
+    ("draft", "tp"), [(plain.model(), 4), (SIX_HEADS, 1)], ids=["eight heads", "six heads"]
+)
+def test_a_draft_is_split_where_its_heads_divide_and_else_copied(draft, tp):
+    big = plain.deployment(
+        plain.experts(), tp=4, pp=2, ep=4, dp_attention=True, lora=Lora(8), offload_share=0.5
+    )
+    got = bandwidth.draft_deployment(speculating(big, tokens=3, accept=0.5, draft=draft))
+    assert (got.model, got.tp, got.pp, got.ep) == (draft, tp, 1, 1)
+    assert (got.dp_attention, got.lora, got.offload_share) == (False, None, 0.0)
+    # a card reads a quarter of the draft's 10 GB, or all of them, for each of three guesses
+    guessing = speculating(plain.deployment(tp=4), tokens=3, accept=0.5, draft=draft)
+    step_of = bandwidth.decode_work(guessing, context_tokens=1, concurrency=1)
+    assert step_of.draft.dense_read_s == pytest.approx(10e9 / tp / 1e12)
+    assert (step_of.guesses, step_of.tokens) == (3, 4)  # three guesses and one more are checked
+    assert step_of.kv_math_s == pytest.approx(4 * 10 * 2 * 8 * 20 / 4 / 1e15)
+    assert step_of.tokens_per_step == pytest.approx(1 + 0.5 + 0.25 + 0.125)

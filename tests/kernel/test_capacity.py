@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel import capacity, catalog, design
-from llmcap_kernel.spec import BadInput, Lora, Speculation
+from llmcap_kernel.spec import Attention, BadInput, Lora, Speculation, Tensor
 
+from . import plain
 from .measured import deployment, start_ups
 from .strategies import deployments, nonsense
 
@@ -200,3 +201,189 @@ def test_offloaded_weights_leave_the_card():
     half = capacity.ledger(replace(A, offload_share=0.5), context_tokens=8000)
     assert half.weights_bytes == capacity.ledger(A, context_tokens=8000).weights_bytes / 2
     assert half.starts
+
+
+# --- counts made by hand ----------------------------------------------------
+
+
+@pytest.mark.parametrize(("pp", "layers"), [(1, 10), (2, 5), (3, 4), (4, 3)])
+def test_a_stage_captures_graphs_of_its_own_layers(pp, layers):
+    """A graph is captured by each worker, and the fullest stage has the layers rounded up."""
+    habits = plain.engine(graph_bytes=7e6, graph_bytes_per_layer=1e6)
+    books = capacity.ledger(plain.deployment(pp=pp, engine=habits), context_tokens=100)
+    assert books.graph_bytes == 7e6 + layers * 1e6
+
+
+def test_the_cache_of_shared_attention_is_counted_in_whole_sequences():
+    """17 users on eight cards: one card has three, each of 100 x 10 x 8 x (10 + 10) bytes."""
+    d = plain.deployment(tp=8, dp_attention=True)
+    books = capacity.ledger(d, context_tokens=100, concurrency=17)
+    assert books.kv_bytes_per_sequence == 160_000
+    assert books.kv_used_bytes == 3 * 160_000
+    # without it every card has an eighth of all 17
+    split = capacity.ledger(plain.deployment(tp=8), context_tokens=100, concurrency=17)
+    assert split.kv_used_bytes == 17 * 160_000 / 8
+
+
+def test_the_workspace_of_experts_is_for_models_that_have_some():
+    """1 000 words at 3 bytes, 1 000 wide at 5, 11 in any case, and 700 for experts."""
+    habits = plain.engine(
+        activation_bytes_per_vocab=3,
+        activation_bytes_per_hidden=5,
+        activation_bytes_fixed=11,
+        activation_bytes_moe=700,
+    )
+    assert capacity.activation_bytes(plain.model(), habits) == 3000 + 5000 + 11
+    assert capacity.activation_bytes(plain.experts(), habits) == 3000 + 5000 + 11 + 700
+
+
+def test_a_plain_card_line_by_line():
+    """100 GB at 0.8, two cards: 5 GB of weights, 2 GB of the engine's own, 73 GB of cache."""
+    habits = plain.engine(
+        memory_fraction=0.8,
+        activation_bytes_fixed=1e9,
+        runtime_bytes=0.3e9,
+        runtime_tp_bytes=0.6e9,
+        graph_bytes=0.4e9,
+        graphs_in_fraction=True,
+        block_tokens=16,
+    )
+    books = capacity.ledger(plain.deployment(tp=2, engine=habits), context_tokens=1001)
+    assert books.budget_bytes == 80e9
+    assert (books.weights_bytes, books.runtime_bytes) == (5e9, 0.6e9)
+    assert books.overhead_bytes == 2e9
+    assert books.kv_pool_bytes == 73e9
+    sequence = 1008 * 800  # 63 pages; 10 layers x 4 heads x 20 a token on each card
+    assert (books.kv_bytes_per_token, books.kv_bytes_per_sequence) == (800, sequence)
+    assert books.max_concurrent == 73e9 // sequence
+    # the pool counts tokens of sequences, whose last page is not full
+    assert books.kv_pool_tokens == 73e9 * 1001 // sequence
+    outside = replace(habits, graphs_in_fraction=False)
+    beside = capacity.ledger(plain.deployment(tp=2, engine=outside), context_tokens=1001)
+    assert (beside.overhead_bytes, beside.kv_pool_bytes) == (1.6e9, 73.4e9)
+    one = capacity.ledger(plain.deployment(engine=habits), context_tokens=1001)
+    assert one.runtime_bytes == 0.3e9 and one.weights_bytes == 10e9
+    # each of two cards has sequences of its own, twice as large
+    own = capacity.ledger(
+        plain.deployment(tp=2, dp_attention=True, engine=habits), context_tokens=1001
+    )
+    assert own.kv_bytes_per_sequence == 2 * sequence
+    assert own.max_concurrent == 2 * (73e9 // (2 * sequence))
+    assert own.kv_pool_tokens == 2 * (73e9 * 1001 // (2 * sequence))
+
+
+def test_a_shared_prefix_and_the_share_that_finds_it_by_hand():
+    """Pages of 16: 1 000 tokens of prefix are 62 whole pages, 992 tokens of 1 600 bytes."""
+    d = plain.deployment(engine=plain.engine(block_tokens=16, memory_fraction=0.5))
+    books = capacity.ledger(
+        d, context_tokens=1600, concurrency=10, shared_prefix_tokens=1000, hit_share=0.25
+    )
+    prefix, whole = 992 * 1600, 1600 * 1600
+    assert (books.prefix_bytes, books.shared_bytes) == (prefix, prefix / 4)
+    assert books.kv_bytes_per_sequence == whole - prefix / 4
+    assert books.kv_used_bytes == prefix + 10 * (whole - prefix / 4)
+    assert books.max_concurrent == (40e9 - prefix) // (whole - prefix / 4)
+
+
+def test_drafts_layers_for_guessing_and_adapters_by_hand():
+    """A draft whose heads do not divide is whole on each card; adapters are split in 16 bits."""
+    six = plain.model(attention=(Attention("full", layers=10, heads=6, kv_heads=6, head_dim=10),))
+    two = plain.deployment(tp=4)
+    for draft, size, token in ((plain.model(), 2.5e9, 400), (six, 10e9, 1200)):
+        d = replace(two, speculation=Speculation(4, 0.8, draft))
+        assert capacity.extra_bytes(d) == size
+        # the target's 10 layers x 2 heads x 20 a token, and the draft's own cache
+        assert capacity.kv_sequence_bytes(d, 100) == 100 * (400 + token)
+    layer = Tensor("mtp", "mtp", 3_000_000)
+    own = plain.model(tensors=(Tensor("mlp", "mlp", 1_000_000_000, copies=10), layer))
+    guessing = plain.deployment(own, tp=4, speculation=Speculation(1, 0.8))
+    assert capacity.extra_bytes(guessing) == 3_000_000 / 4
+    assert capacity.kv_sequence_bytes(guessing, 100) == 100 * 400  # no second model, no cache
+    # ten matrices of 1 000 x 1 000 000: r (in + out) each, arXiv 2106.09685 section 4
+    adapted = replace(two, lora=Lora(rank=8, adapters=3))
+    assert capacity.extra_bytes(adapted) == 3 * 8 * 10 * (1000 + 1_000_000) * 2 / 4
+
+
+def test_a_card_hands_on_what_the_driver_leaves_or_the_share_of_a_shared_memory():
+    assert capacity.usable_bytes(plain.card(memory_usable_share=0.75)) == 75e9
+    discrete = capacity.usable_bytes(plain.card(unified_memory=False))
+    # 81 559 MiB by nvidia-smi are 79.19 GiB to CUDA: the same share of any card
+    assert discrete == pytest.approx(100e9 * 79.19 / (81_559 / 1024))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("context_tokens", 100.5),
+        ("concurrency", 2.5),
+        ("concurrency", 0),
+        ("shared_prefix_tokens", 10.5),
+        ("shared_prefix_tokens", -1),
+        ("shared_prefix_tokens", 1000),  # a token of its own is what makes a request
+        ("hit_share", 1.01),
+        ("hit_share", -0.01),
+    ],
+)
+def test_counts_of_the_books_are_whole_and_in_range(field, value):
+    asked = {"context_tokens": 1000, "concurrency": 1, field: value}
+    with pytest.raises(BadInput, match=field):
+        capacity.ledger(plain.deployment(), **asked)
+    with pytest.raises(BadInput, match="context_tokens"):
+        capacity.max_concurrent(plain.deployment(), 100.5)
+
+
+def test_the_ends_of_each_range_are_allowed():
+    edge = {"context_tokens": 1000, "concurrency": 1, "shared_prefix_tokens": 999, "hit_share": 0}
+    books = capacity.ledger(plain.deployment(), **edge)
+    # nobody finds the prefix: it is there once and in each sequence as well
+    assert (books.prefix_bytes, books.kv_bytes_per_sequence) == (999 * 1600, 1000 * 1600)
+    assert capacity.ledger(plain.deployment(), context_tokens=1).starts
+
+
+def test_room_is_what_the_cache_holds_or_the_engine_allows():
+    """80 GB of cache, 1.6 MB a sequence of 1 000 tokens: 50 000, of which 1 024 run."""
+    ample = plain.deployment()
+    assert capacity.max_concurrent(ample, 1000) == 50_000
+    assert capacity.room(ample, 1000) == 1024
+    assert capacity.room(ample, 1_000_000) == 50
+    # two cards with sequences of their own: (90 - 5) GB each
+    own = plain.deployment(tp=2, dp_attention=True)
+    assert capacity.max_concurrent(own, 1_000_000) == 2 * 53
+    assert (capacity.room(own, 1_000_000), capacity.room(own, 1000)) == (106, 2048)
+    ((_, users, smooth),) = capacity.cliff(own, (1_000_000,))
+    assert users == 106 and smooth == pytest.approx(2 * 85e9 / 1.6e9)
+
+
+def test_an_engine_that_divides_what_is_left_gets_none_of_nothing():
+    """TensorRT-LLM takes its fraction after the weights; a debt is kept whole."""
+    left = plain.deployment(engine=plain.engine(fraction_of="free", memory_fraction=0.5))
+    books = capacity.ledger(left, context_tokens=1000)
+    assert (books.budget_bytes, books.kv_pool_bytes) == (100e9, 45e9)
+    short = replace(left, gpu=plain.card(memory_visible_bytes=4e9))
+    books = capacity.ledger(short, context_tokens=1000)
+    assert (books.kv_pool_bytes, books.kv_pool_tokens, books.max_concurrent) == (-6e9, 0, 0)
+    assert not books.starts
+
+
+def test_an_engine_starts_with_room_for_one():
+    """100 000 tokens of 1 600 bytes: 0.16 GB beside 10 GB of weights."""
+    for memory, starts in ((10.16e9, True), (10.15e9, False)):
+        d = plain.deployment(
+            gpu=plain.card(memory_visible_bytes=memory), engine=plain.engine(memory_fraction=1.0)
+        )
+        books = capacity.ledger(d, context_tokens=100_000)
+        assert books.max_concurrent == starts and books.starts is starts
+
+
+def test_terms_and_verdict_name_what_is_largest():
+    """10 GB of weights, 12 GB of activations, 1.6 GB of cache for a thousand users."""
+    d = plain.deployment(engine=plain.engine(activation_bytes_fixed=12e9))
+    books = capacity.ledger(d, context_tokens=1000, concurrency=1000)
+    assert books.terms[:3] == (
+        ("activations", 12e9),
+        ("weights", 10e9),
+        ("KV cache asked for", 1.6e9),
+    )
+    assert books.needed_bytes == 10e9 + 12e9 + 1.6e9 and books.fits
+    assert not replace(books, concurrency=books.max_concurrent + 1).fits
+    assert replace(books, concurrency=books.max_concurrent).fits

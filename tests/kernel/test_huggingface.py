@@ -194,6 +194,47 @@ def test_delta_net_state():
     assert linear.state_bytes == 2 * 32 * 128 * 128 + 2 * 3 * 8192
 
 
+def linear_of(name):
+    (linear,) = [a for a in model(name).attention if a.kind == "linear"]
+    return linear
+
+
+def test_a_state_in_fp32_takes_four_bytes_where_the_config_asks_for_it():
+    """Qwen3.5 says `mamba_ssm_dtype: float32`; the convolution stays in 16 bit.
+
+    vLLM: MambaStateDtypeCalculator.gated_delta_net_state_dtype gives both.
+    """
+    channels = 2 * 16 * 128 + 64 * 128  # 16 key heads for q and for k, 64 value heads
+    held = 4 * 64 * 128 * 128 + 2 * 3 * channels
+    assert linear_of("qwen3.5-397b-a17b").state_bytes == held
+
+
+def test_the_gated_delta_rule_takes_seven_flop_a_cell():
+    """Section 3.1 of arXiv 2412.06464: S = a S (I - b k k^T) + b v k^T, then o = S q.
+
+    A cell of a head's state, one of d_k x d_v, meets one multiplication with the
+    decay a, a multiply-add in S k, one in the update by b (v - S k) k^T, and one
+    in S q: 1 + 2 + 2 + 2. Each of the channels of q, k and v passes a convolution
+    of 4, a multiply-add a tap.
+    """
+    for name, v_heads in (("qwen3-next-80b-a3b", 32), ("qwen3.5-397b-a17b", 64)):
+        cells, channels = v_heads * 128 * 128, 2 * 16 * 128 + v_heads * 128
+        assert linear_of(name).state_flops == (1 + 2 + 2 + 2) * cells + 2 * 4 * channels
+
+
+def test_lightning_attention_decays_adds_and_reads():
+    """MiniMax-M1: S = a S + k v^T, o = q S, arXiv 2401.04658: 1 + 2 + 2 a cell, 64 heads."""
+    assert linear_of("minimax-m1").state_flops == 5 * 64 * 128 * 128
+
+
+def test_lightning_attention_keeps_its_state_in_16_bit():
+    """vLLM, MambaStateDtypeCalculator.linear_attention_state_dtype: the model's own dtype.
+
+    Version 0.11 refuses another: "fp32 state for minimax is not yet supported".
+    """
+    assert linear_of("minimax-m1").state_bytes == 2 * 64 * 128 * 128
+
+
 def test_mamba2_state():
     m = model("nemotron-3-nano-30b-a3b")
     (linear,) = [a for a in m.attention if a.kind == "linear"]

@@ -142,9 +142,7 @@ def test_without_a_shared_prefix_nothing_is_shared():
 
 
 def test_requests_that_miss_the_cache_keep_their_own_copy():
-    always, half, never = (
-        room(B, replace(SHARED, hit_share=share)) for share in (1.0, 0.5, 0.0)
-    )
+    always, half, never = (room(B, replace(SHARED, hit_share=share)) for share in (1.0, 0.5, 0.0))
     assert always > half > never
     assert 0 <= room(B, LOAD) - never <= 2  # the one shared copy, unused
 
