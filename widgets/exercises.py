@@ -346,14 +346,14 @@ def _int4_gain(part):
     return part(fp8) / part(int4)
 
 
-def _prefix_gain(users, mfu):
+def _prefix_gain(users, mfu, turns=1.0):
     load = toolbox.change_batch(design.WORKED_WORKLOAD, users)
     seen = toolbox.effect(
         "prefix",
         design.worked_spec()[1],
         load,
         workload_after=toolbox.cache_prefix(load, 6000),
-        efficiency=Efficiency(compute=mfu, prefill_share=1.0),
+        efficiency=Efficiency(compute=mfu, prefill_share=turns),
     )
     return seen.after.output_tok_s_card / seen.before.output_tok_s_card
 
@@ -386,13 +386,17 @@ EXERCISES["4.1"] = Exercise(
 EXERCISES["4.2"] = Exercise(
     expected=lambda: _prefix_gain(32, 0.5),
     unit="times",
-    hint="Run the effect of cache_prefix on 32 users with Efficiency(compute=0.5), and divide.",
+    hint="Run the effect of cache_prefix on 32 users with "
+    "Efficiency(compute=0.5, prefill_share=1.0), and divide.",
     mistakes={
         "That is what happens to prefill alone. An answer also costs 1,000 decode steps.": (
             lambda: 7.0
         ),
-        "That is the gain at the ceiling. At half the MFU prefill is dearer.": (
+        "At half the MFU prefill is dearer, and taking turns, decoding waits for all of it.": (
             lambda: _prefix_gain(32, 1.0)
+        ),
+        "That hides prefill behind decoding. Here the two take turns: prefill_share is 1.": (
+            lambda: _prefix_gain(32, 0.5, turns=0.0)
         ),
         "That is the gain at 16 users.": lambda: _prefix_gain(16, 0.5),
     },

@@ -47,7 +47,11 @@ def card(**facts):
 
 
 def engine(**habits):
-    return Engine("plain-1", "Plain", **{"block_tokens": 1, "max_batched_tokens": 1000, **habits})
+    return Engine(
+        "plain-1",
+        "Plain",
+        **{"family": "vllm", "block_tokens": 1, "max_batched_tokens": 1000, **habits},
+    )
 
 
 def deployment(served=None, **topology):

@@ -369,13 +369,15 @@ def test_a_plain_step_part_by_part():
     assert (got.routed_layers, got.expert_read_s, got.host_read_s) == (0, 0, 0)
 
 
-def test_shared_attention_waits_for_the_card_with_the_most_sequences():
-    """Nine users on four cards: one card has three, and all of each one's cache."""
+def test_data_parallel_attention_shares_the_sequences_out_and_a_card_has_one_at_least():
+    """Nine users on four cards come and go: over many steps a card has nine quarters of them, with
+    all of each one's cache. Two users leave two cards idle, and the others have one each."""
     d = plain.deployment(tp=4, dp_attention=True)
-    got = bandwidth.decode_work(d, context_tokens=100, concurrency=9)
-    assert got.kv_bytes == 3 * 100 * 10 * 8 * 20
-    assert got.kv_math_s == pytest.approx(3 * 10 * 2 * 8 * 20 * 100 / 1e15)
-    assert got.scheduled == 3 and got.tokens == 9
+    for users, on_card in ((9, 9 / 4), (2, 1)):
+        got = bandwidth.decode_work(d, context_tokens=100, concurrency=users)
+        assert got.kv_bytes == on_card * 100 * 10 * 8 * 20
+        assert got.kv_math_s == pytest.approx(on_card * 10 * 2 * 8 * 20 * 100 / 1e15)
+        assert got.scheduled == on_card and got.tokens == users
 
 
 def test_every_inefficiency_slows_its_own_part():

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel import capacity, catalog, design
-from llmcap_kernel.spec import Attention, BadInput, Lora, Speculation, Tensor
+from llmcap_kernel.serving import most_running
+from llmcap_kernel.spec import Attention, BadInput, Lora, Speculation, Tensor, Workload
 
 from . import plain
 from .measured import deployment, start_ups
@@ -344,12 +345,13 @@ def test_room_is_what_the_cache_holds_or_the_engine_allows():
     """80 GB of cache, 1.6 MB a sequence of 1 000 tokens: 50 000, of which 1 024 run."""
     ample = plain.deployment()
     assert capacity.max_concurrent(ample, 1000) == 50_000
-    assert capacity.room(ample, 1000) == 1024
-    assert capacity.room(ample, 1_000_000) == 50
+    assert most_running(ample, Workload(999, 1, 1)) == 1024
+    assert most_running(ample, Workload(999_999, 1, 1)) == 50
     # two cards with sequences of their own: (90 - 5) GB each
     own = plain.deployment(tp=2, dp_attention=True)
     assert capacity.max_concurrent(own, 1_000_000) == 2 * 53
-    assert (capacity.room(own, 1_000_000), capacity.room(own, 1000)) == (106, 2048)
+    assert most_running(own, Workload(999_999, 1, 1)) == 106
+    assert most_running(own, Workload(999, 1, 1)) == 2048
     ((_, users, smooth),) = capacity.cliff(own, (1_000_000,))
     assert users == 106 and smooth == pytest.approx(2 * 85e9 / 1.6e9)
 
