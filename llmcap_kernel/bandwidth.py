@@ -3,42 +3,45 @@
 A step is a sum of parts that run one after another, layer by layer: the dense
 weights, the routed experts, attention over the cache, the collectives between
 cards, and fixed costs. Each part takes the longer of its reading and its
-computing. With `CEILING` the spec sheet is reached; with fitted efficiencies
-the same law is an estimate.
+computing. With `CEILING` the same law gives what the spec sheet allows, and with
+fitted efficiencies an estimate.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from . import law
 from .explain import Explained, Line, quantity
-from .numeric import maximum, minimum, where
-from .spec import CEILING, BadInput, Deployment, Efficiency, number
+from .numeric import Number, maximum, minimum, where
+from .spec import CEILING, BadInput, Deployment, Efficiency, Format, Gpu, number
 
 ACTIVATION_BYTES = 2  # collectives carry 16-bit activations
 
 
-def all_reduce_s(*, message_bytes, cards, link_bandwidth_bytes_s, latency_s=0.0):
-    """Time one all-reduce, by the better of two ways for its size.
+def all_reduce_s(
+    *, message_bytes: Number, cards: Number, link_bandwidth_bytes_s: Number, latency_s: Number = 0.0
+) -> Number:
+    """Time one all-reduce by the faster of two algorithms for its size.
 
-    Small messages go in one shot: each card reads everyone else's copy, one
-    latency and `n-1` messages. Large ones are scattered and gathered: two
-    latencies, but only `2 (n-1)/n` messages.
+    In one shot each card reads the copies of all others: one latency and `n-1`
+    messages. In two shots the sum is scattered and gathered: two latencies, but
+    only `2 (n-1)/n` messages. The first is faster for small messages.
 
     Parameters
     ----------
     message_bytes : float or array
-        What each card holds and all shall sum [bytes].
+        Vector each card holds, to be summed over the cards [bytes].
     cards : float or array
         Cards that take part.
     link_bandwidth_bytes_s : float or array
-        One way, per card [bytes/s].
+        One-way link bandwidth per card [bytes/s].
     latency_s : float or array
         Fixed cost of one exchange [s].
 
     Returns
     -------
     float or array
-        The shorter time; 0 for a single card [s].
+        Shorter of the two times; 0 for a single card [s].
 
     References
     ----------
@@ -56,17 +59,19 @@ def all_reduce_s(*, message_bytes, cards, link_bandwidth_bytes_s, latency_s=0.0)
     return where(cards > 1, minimum(one_shot, two_shot), 0.0)
 
 
-def all_to_all_s(*, message_bytes, cards, link_bandwidth_bytes_s, latency_s=0.0):
+def all_to_all_s(
+    *, message_bytes: Number, cards: Number, link_bandwidth_bytes_s: Number, latency_s: Number = 0.0
+) -> Number:
     """Time one all-to-all, as expert parallelism sends tokens to experts.
 
     Parameters
     ----------
     message_bytes : float or array
-        What each card sends in all, its own share included [bytes].
+        Data of each card for all cards, its own share included [bytes].
     cards : float or array
         Cards that take part.
     link_bandwidth_bytes_s : float or array
-        One way, per card [bytes/s].
+        One-way link bandwidth per card [bytes/s].
     latency_s : float or array
         Fixed cost of the collective [s].
 
@@ -88,8 +93,8 @@ def all_to_all_s(*, message_bytes, cards, link_bandwidth_bytes_s, latency_s=0.0)
     return where(cards > 1, moved / link_bandwidth_bytes_s + latency_s, 0.0)
 
 
-def compute_dtype(gpu, number_format):
-    """Find the dtype a card computes a format in, and how fast.
+def compute_dtype(gpu: Gpu, number_format: Format) -> tuple[str, float]:
+    """Find the dtype a card computes a format in, and its rate.
 
     Parameters
     ----------
@@ -101,12 +106,12 @@ def compute_dtype(gpu, number_format):
     Returns
     -------
     tuple of (str, float)
-        The dtype and its dense rate [FLOP/s].
+        Dtype, and its dense rate [FLOP/s].
 
     Raises
     ------
     BadInput
-        When the card has none of them.
+        When the card supports none of them.
 
     Examples
     --------
@@ -125,8 +130,8 @@ def compute_dtype(gpu, number_format):
     )
 
 
-def link_bandwidth_bytes_s(deployment):
-    """Say how fast the deployment's cards talk, one way.
+def link_bandwidth_bytes_s(deployment: Deployment) -> float:
+    """Find the one-way bandwidth between the cards of a tensor-parallel group.
 
     Parameters
     ----------
@@ -136,7 +141,7 @@ def link_bandwidth_bytes_s(deployment):
     Returns
     -------
     float
-        The link inside a node, or the network once `tp` leaves it [bytes/s].
+        Bandwidth of the link inside a node, or of the network where `tp` spans nodes [bytes/s].
     """
     gpu = deployment.gpu
     if deployment.tp > gpu.max_per_node:
@@ -153,46 +158,60 @@ class Exchange:
     kind : str
         "all-reduce", "all-to-all" or "stage hand-on".
     count : float or array
-        How many the pass runs.
+        Number in the pass.
     message_bytes : float or array
-        What each card sends in one [bytes].
+        Data each card sends in one [bytes].
     wire_s : float or array
-        One collective's message at the link's full rate [s].
+        Time of one message at the full rate of the link [s].
     cards : float or array
         Cards that take part.
     """
 
     kind: str
-    count: float = 0.0
-    message_bytes: float = 0.0
-    wire_s: float = 0.0
-    cards: float = 1.0
+    count: Number = 0.0
+    message_bytes: Number = 0.0
+    wire_s: Number = 0.0
+    cards: Number = 1.0
 
-    def each_s(self, efficiency, latency_s):
-        """Time one of them [s]."""
-        how = {
+    def each_s(self, efficiency: Efficiency, latency_s: Number) -> Number:
+        """Time one of them.
+
+        Parameters
+        ----------
+        efficiency : Efficiency
+            Shares and latencies in force.
+        latency_s : float or array
+            Fixed cost of one exchange [s].
+
+        Returns
+        -------
+        float or array
+            Message and latency [s].
+        """
+        # the message is given as its time at the full rate, so the bandwidth as a share of it
+        arguments = {
             "message_bytes": self.wire_s,
             "link_bandwidth_bytes_s": efficiency.link_bandwidth,
             "latency_s": latency_s,
         }
         if self.kind == "all-reduce":
-            return all_reduce_s(cards=self.cards, **how)
+            return all_reduce_s(cards=self.cards, **arguments)
         if self.kind == "all-to-all":
-            return all_to_all_s(cards=self.cards, **how)
+            return all_to_all_s(cards=self.cards, **arguments)
         return self.wire_s / efficiency.link_bandwidth + latency_s
 
 
-ALONE = tuple(Exchange(kind) for kind in ("all-reduce", "all-to-all", "stage hand-on"))
+NO_EXCHANGES = tuple(Exchange(kind) for kind in ("all-reduce", "all-to-all", "stage hand-on"))
 
 
-def exchanges(deployment, tokens, times=1.0):
+def exchanges(deployment: Deployment, tokens: Number, times: Number = 1.0) -> tuple[Exchange, ...]:
     """List the collectives of one pass over all layers.
 
-    Tensor parallelism sums activations twice a layer: after attention and
-    after the MLP, whether the experts of a layer are split or spread.
+    Tensor parallelism sums activations twice per layer: after attention and
+    after the MLP, whether experts are split over the cards or distributed whole.
     Data-parallel attention needs only the second, as a gather and a scatter;
-    where experts are spread too, tokens are sent to them and back instead.
-    Pipeline stages hand activations on.
+    with expert parallelism, tokens are sent to the experts and back instead.
+    Each pipeline stage sends its activations to the next.
 
     Parameters
     ----------
@@ -201,12 +220,12 @@ def exchanges(deployment, tokens, times=1.0):
     tokens : float or array
         Tokens in the pass [tokens].
     times : float or array
-        How often the pass runs.
+        Number of such passes.
 
     Returns
     -------
     tuple of Exchange
-        All-reduce, all-to-all and hand-on; what does not happen counts 0.
+        All-reduce, all-to-all and stage hand-on, with a count of 0 where there is none.
 
     References
     ----------
@@ -237,8 +256,15 @@ def exchanges(deployment, tokens, times=1.0):
     )
 
 
-def _exchange(kind, count, times, message_bytes, link_bandwidth_bytes_s, cards):
-    if not count:  # a lone card may list no link
+def _exchange(
+    kind: str,
+    count: int,
+    times: Number,
+    message_bytes: Number,
+    link_bandwidth_bytes_s: float,
+    cards: int,
+) -> Exchange:
+    if not count:  # the catalogue lists no link for some cards, so there is nothing to divide by
         return Exchange(kind)
     wire_s = message_bytes / link_bandwidth_bytes_s
     return Exchange(kind, count * times, message_bytes, wire_s, cards)
@@ -246,87 +272,98 @@ def _exchange(kind, count, times, message_bytes, link_bandwidth_bytes_s, cards):
 
 @dataclass(frozen=True)
 class Work:
-    """What a pass asks of each card, every part as its time at the full rate.
+    """Work of a pass on each card, every part as its time at the full rate.
 
-    No efficiency is in it: the same work is timed for the ceiling and for the
-    estimate, and the works of many passes, stacked into arrays, are timed at
-    once.
+    It does not depend on efficiencies: the same work is timed for the ceiling and
+    for the estimate, and the works of many passes, stacked into arrays, are timed
+    at once.
 
     Attributes
     ----------
     dense_math_s, dense_read_s : float or array
         Multiplying with and reading the dense weights [s].
     expert_math_s, expert_read_s : float or array
-        Multiplying with and reading the routed experts that are touched [s].
+        Multiplying with and reading the routed experts that tokens are sent to [s].
     kv_math_s, kv_read_s : float or array
         Attention of decoding: its arithmetic, and reading the cache [s].
     prompt_math_s : float or array
-        Attention of a prompt's tokens to each other [s].
+        Attention among the tokens of a prompt [s].
     adapter_math_s, adapter_read_s : float or array
         Multiplying with and reading low-rank adapters [s].
     host_read_s : float or array
-        Bringing weights kept in the host's memory [s].
+        Streaming weights from host memory [s].
     exchanges : tuple of Exchange
         Collectives between cards.
     layers, steps, scheduled : float or array
-        How often the fixed time of each is spent.
+        Layers, steps and sequences, each of which takes a fixed time.
     routed_layers : float or array
-        The same for layers with experts, each weighed by its routing.
+        Layers with experts, weighted by `law.routing_load`.
     unpacked : float or array
-        1 where weights are unpacked before they are multiplied.
+        1 where weights are unpacked before they are multiplied, 0 elsewhere.
     without_link : float or array
-        1 where the cards have no link of their own.
+        1 where the cards have no direct link, 0 where they do.
     draft : Work or None
-        One guess of a draft model.
+        One forward pass of a draft model.
     guesses : float
-        How many of them precede a step.
+        Number of draft passes before a step.
     weight_bytes, kv_bytes : float or array
-        What one card reads in the pass [bytes].
+        Weights and cache that one card reads in the pass [bytes].
     flops : float or array
-        What one card computes in the pass [FLOP].
+        Arithmetic of one card in the pass [FLOP].
     tokens : float or array
         Tokens in the pass [tokens].
     tokens_per_step : float or array
-        Tokens a sequence gains by it, above 1 with speculation [tokens].
+        Tokens a sequence gains per pass, above 1 with speculation [tokens].
     prefill_tokens : float or array
-        Prompt tokens that ride along [tokens].
+        Prompt tokens computed in the same pass [tokens].
     share : float or array
-        Part of its time for which it keeps the cards from others: below 1
-        where the stages of a pipeline stay full.
+        Share of its time for which it occupies the cards: below 1 where other
+        passes fill the stages of a pipeline meanwhile.
     """
 
-    dense_math_s: float
-    dense_read_s: float
-    expert_math_s: float = 0.0
-    expert_read_s: float = 0.0
-    kv_math_s: float = 0.0
-    kv_read_s: float = 0.0
-    prompt_math_s: float = 0.0
-    adapter_math_s: float = 0.0
-    adapter_read_s: float = 0.0
-    host_read_s: float = 0.0
-    exchanges: tuple = ()
-    layers: float = 0.0
-    routed_layers: float = 0.0
-    steps: float = 0.0
-    scheduled: float = 0.0
-    unpacked: float = 0.0
-    without_link: float = 0.0
+    dense_math_s: Number
+    dense_read_s: Number
+    expert_math_s: Number = 0.0
+    expert_read_s: Number = 0.0
+    kv_math_s: Number = 0.0
+    kv_read_s: Number = 0.0
+    prompt_math_s: Number = 0.0
+    adapter_math_s: Number = 0.0
+    adapter_read_s: Number = 0.0
+    host_read_s: Number = 0.0
+    exchanges: tuple[Exchange, ...] = ()
+    layers: Number = 0.0
+    routed_layers: Number = 0.0
+    steps: Number = 0.0
+    scheduled: Number = 0.0
+    unpacked: Number = 0.0
+    without_link: Number = 0.0
     draft: "Work | None" = None
-    guesses: float = 0.0
-    weight_bytes: float = 0.0
-    kv_bytes: float = 0.0
-    flops: float = 0.0
-    tokens: float = 0.0
-    tokens_per_step: float = 1.0
-    prefill_tokens: float = 0.0
-    share: float = 1.0
+    guesses: Number = 0.0
+    weight_bytes: Number = 0.0
+    kv_bytes: Number = 0.0
+    flops: Number = 0.0
+    tokens: Number = 0.0
+    tokens_per_step: Number = 1.0
+    prefill_tokens: Number = 0.0
+    share: Number = 1.0
 
-    def latency_s(self, efficiency):
-        """Fixed cost of one exchange [s]."""
+    def latency_s(self, efficiency: Efficiency) -> Number:
+        """Compute the fixed cost of one exchange.
+
+        Parameters
+        ----------
+        efficiency : Efficiency
+            Shares and latencies in force.
+
+        Returns
+        -------
+        float or array
+            Latency, with the additional one where there is no direct link [s].
+        """
         return efficiency.all_reduce_s + self.without_link * efficiency.pcie_exchange_s
 
-    def parts(self, efficiency):
+    def parts(self, efficiency: Efficiency) -> dict[str, Number]:
         """Time every part.
 
         Parameters
@@ -337,7 +374,7 @@ class Work:
         Returns
         -------
         dict
-            The parts of a `Step` by name [s].
+            Time of each part, by its name in `Step` [s].
         """
         e = efficiency
         math = e.compute * where(self.unpacked > 0, e.weight_only_compute, 1.0)
@@ -359,7 +396,7 @@ class Work:
             "adapter_s": maximum(
                 self.adapter_math_s / e.compute, self.adapter_read_s / e.bandwidth
             ),
-            # the stream of weights hides behind the work on those that are here
+            # weights are streamed while the card works on those it holds
             "host_s": maximum(self.host_read_s - dense_s - expert_s, 0.0),
         }
 
@@ -371,11 +408,11 @@ class Step(Explained):
     Attributes
     ----------
     work : Work
-        What the pass asks of each card [s].
+        Work of the pass on each card.
     efficiency : Efficiency
-        What it was timed with.
-    deployment : Deployment
-        What it runs on; None of a stack of passes.
+        Shares and latencies it was timed with.
+    deployment : Deployment or None
+        Deployment it runs on; None for a stack of passes.
     what : str
         "decode step", "prefill" or "mixed step".
     dense_s, expert_s, attention_s : float or array
@@ -383,85 +420,138 @@ class Step(Explained):
     communication_s : float or array
         Collectives between cards [s].
     fixed_s : float or array
-        Launches and host time [s].
+        Kernel launches and host time [s].
     draft_s : float or array
-        Guessing tokens ahead [s].
+        Drafting tokens for speculation [s].
     adapter_s : float or array
         Reading and applying low-rank adapters [s].
     host_s : float or array
-        Waiting for weights kept in the host's memory [s].
+        Waiting for weights from host memory [s].
     """
 
     work: Work
     efficiency: Efficiency
-    deployment: Deployment
+    deployment: Deployment | None
     what: str
-    dense_s: float
-    expert_s: float
-    attention_s: float
-    communication_s: float
-    fixed_s: float
-    draft_s: float
-    adapter_s: float
-    host_s: float
+    dense_s: Number
+    expert_s: Number
+    attention_s: Number
+    communication_s: Number
+    fixed_s: Number
+    draft_s: Number
+    adapter_s: Number
+    host_s: Number
 
     @classmethod
-    def of(cls, work, efficiency, deployment=None, what="decode step"):
-        """Time a work [s]."""
+    def of(
+        cls,
+        work: Work,
+        efficiency: Efficiency,
+        deployment: Deployment | None = None,
+        what: str = "decode step",
+    ) -> "Step":
+        """Time the work of a pass.
+
+        Parameters
+        ----------
+        work : Work
+            Work of the pass on each card.
+        efficiency : Efficiency
+            Shares and latencies in force.
+        deployment : Deployment, optional
+            Deployment it runs on; None for a stack of passes.
+        what : str
+            "decode step", "prefill" or "mixed step".
+
+        Returns
+        -------
+        Step
+            Work and efficiencies with the time of every part.
+        """
         return cls(work, efficiency, deployment, what, **work.parts(efficiency))
 
     @property
-    def total_s(self):
+    def total_s(self) -> Number:
         """All parts, one after another [s]."""
         parts = self.dense_s + self.expert_s + self.attention_s + self.communication_s
         return parts + self.fixed_s + self.draft_s + self.adapter_s + self.host_s
 
     @property
-    def share_s(self):
-        """Time the pass keeps the cards from others when a pipeline's stages stay full [s]."""
+    def share_s(self) -> Number:
+        """Time the pass occupies the cards, while others fill a pipeline's other stages [s]."""
         return self.total_s * self.work.share
 
     @property
-    def itl_s(self):
+    def itl_s(self) -> Number:
         """Time from one token of a user to the next when nothing else runs [s]."""
         return self.total_s / self.work.tokens_per_step
 
     @property
-    def tok_s_user(self):
+    def tok_s_user(self) -> Number:
         """Tokens one user sees in a second when nothing else runs [tok/s]."""
         return self.work.tokens_per_step / self.total_s
 
     @property
-    def weight_bytes(self):
+    def weight_bytes(self) -> Number:
         """Weights that one card reads in the pass [bytes]."""
         return self.work.weight_bytes
 
     @property
-    def kv_bytes(self):
+    def kv_bytes(self) -> Number:
         """Cache that one card reads in the pass [bytes]."""
         return self.work.kv_bytes
 
     @property
-    def flops(self):
-        """What one card computes in the pass [FLOP]."""
+    def flops(self) -> Number:
+        """Arithmetic of one card in the pass [FLOP]."""
         return self.work.flops
 
-    def lines(self):
-        gpu, eff = self.deployment.gpu, self.efficiency
-        dtype, rate = compute_dtype(gpu, self.deployment.weights)
-        bandwidth = gpu.bandwidth_bytes_s
-        parts = [("dense weights", self.dense_s), ("experts", self.expert_s)]
-        parts += [("attention", self.attention_s), ("communication", self.communication_s)]
-        parts += [("draft", self.draft_s), ("adapters", self.adapter_s)]
-        parts += [("waiting for the host", self.host_s), ("fixed", self.fixed_s)]
-        parts = [(n, s) for n, s in parts if s]
+    def lines(self) -> tuple[Line, ...]:
+        """List reading, computing, collectives and the sum of the parts.
+
+        Returns
+        -------
+        tuple of Line
+            The steps of the derivation.
+        """
+        if self.deployment is None:
+            raise BadInput("deployment", "deployment is missing: a stack of passes has no lines.")
+        parts = self._named_parts()
+        return (
+            *self._roofline_lines(self.deployment),
+            *self._exchange_lines(),
+            Line(
+                self.what,
+                " + ".join(name for name, _ in parts),
+                " + ".join(quantity(s, "s") for _, s in parts),
+                quantity(self.total_s, "s"),
+            ),
+            *self._speculation_lines(self.deployment),
+        )
+
+    def _named_parts(self) -> list[tuple[str, float]]:
+        """Parts that take time, in words."""
+        parts = (
+            ("dense weights", self.dense_s),
+            ("experts", self.expert_s),
+            ("attention", self.attention_s),
+            ("communication", self.communication_s),
+            ("draft", self.draft_s),
+            ("adapters", self.adapter_s),
+            ("waiting for the host", self.host_s),
+            ("fixed", self.fixed_s),
+        )
+        return [(name, part_s) for name, part_s in parts if part_s]
+
+    def _roofline_lines(self, deployment: Deployment) -> tuple[Line, ...]:
+        """All reading and all computing of one card, at its peak rates."""
+        e, bandwidth = self.efficiency, deployment.gpu.bandwidth_bytes_s
+        dtype, rate = compute_dtype(deployment.gpu, deployment.weights)
         read = f"weights {quantity(self.weight_bytes, 'bytes')}"
         if self.kv_bytes:
             read += f" + KV {quantity(self.kv_bytes, 'bytes')}"
-        share = "" if eff == CEILING else f" x {eff.bandwidth:.2f} and {eff.kv_bandwidth:.2f}"
+        share = "" if e == CEILING else f" x {e.bandwidth:.2f} and {e.kv_bandwidth:.2f}"
         both = self.weight_bytes + self.kv_bytes
-        latency_s = self.work.latency_s(eff)
-        sent = [(x, x.each_s(eff, latency_s)) for x in self.work.exchanges if x.count]
         return (
             Line(
                 "read",
@@ -475,27 +565,23 @@ class Step(Explained):
                 f"{quantity(self.flops, 'FLOP')} / {quantity(rate, 'FLOP/s')} ({dtype}) a card",
                 quantity(self.flops / rate, "s"),
             ),
-            *(
-                Line(
-                    x.kind,
-                    "count x time of one",
-                    f"{x.count:,g} of {quantity(x.message_bytes, 'bytes')}, "
-                    f"{quantity(each_s, 's')} each",
-                    quantity(x.count * each_s, "s"),
-                )
-                for x, each_s in sent
-            ),
-            Line(
-                self.what,
-                " + ".join(name for name, _ in parts),
-                " + ".join(quantity(s, "s") for _, s in parts),
-                quantity(self.total_s, "s"),
-            ),
-            *self._speculation_lines(),
         )
 
-    def _speculation_lines(self):
-        guess = self.deployment.speculation
+    def _exchange_lines(self) -> list[Line]:
+        latency_s = self.work.latency_s(self.efficiency)
+        lines = []
+        for exchange in self.work.exchanges:
+            if not exchange.count:
+                continue
+            each_s = exchange.each_s(self.efficiency, latency_s)
+            message = quantity(exchange.message_bytes, "bytes")
+            numbers = f"{exchange.count:,g} of {message}, {quantity(each_s, 's')} each"
+            value = quantity(exchange.count * each_s, "s")
+            lines.append(Line(exchange.kind, "count x time of one", numbers, value))
+        return lines
+
+    def _speculation_lines(self, deployment: Deployment) -> tuple[Line, ...]:
+        guess = deployment.speculation
         if guess is None or self.what != "decode step":
             return ()
         k, accept = guess.tokens, guess.accept
@@ -517,17 +603,20 @@ class Step(Explained):
 
 
 def _pass_work(
-    deployment,
-    tokens,
+    deployment: Deployment,
+    tokens: Number,
     *,
-    sequences,
-    head=True,
-    times=1.0,
-    passes=1.0,
-    attention_flops=0.0,
-    **attention,
-):
-    """Put a pass of `tokens` together: `passes` of them, of which `times` follow one another."""
+    sequences: Number,
+    head: bool = True,
+    times: Number = 1.0,
+    passes: Number = 1.0,
+    attention_flops: Number = 0.0,
+    **attention: Any,
+) -> Work:
+    """Sum up `passes` passes of `tokens`, of which `times` run one after another.
+
+    `attention` holds the fields of `Work` that depend on the kind of pass.
+    """
     d, model = deployment, deployment.model
     weights = law.weights_of(d)
     dtype, rate = compute_dtype(d.gpu, d.weights)
@@ -553,12 +642,12 @@ def _pass_work(
         adapter_math_s=adapter_flops / kv_rate * times,
         adapter_read_s=adapter_bytes / bandwidth * times,
         host_read_s=host * times,
-        exchanges=exchanges(d, tokens, times) if d.num_gpus > 1 else ALONE,
+        exchanges=exchanges(d, tokens, times) if d.num_gpus > 1 else NO_EXCHANGES,
         layers=model.layers * times,
         routed_layers=routed_layers * times,
         steps=times,
         unpacked=d.weights.element_bits <= 8 and dtype in ("bf16", "fp16", "fp16-acc16", "fp32"),
-        without_link=d.gpu.link.startswith("pcie"),
+        without_link=not d.gpu.direct_link,
         share=passes / times / d.pp,
         weight_bytes=weight_bytes * passes,
         flops=(dense_flops + expert_flops) * passes + attention_flops,
@@ -567,8 +656,8 @@ def _pass_work(
     )
 
 
-def _adapters(deployment, sequences, tokens):
-    """FLOP and bytes of the adapters: each in the batch is read, each token takes its own."""
+def _adapters(deployment: Deployment, sequences: Number, tokens: Number) -> tuple[Number, Number]:
+    """FLOP and bytes of adapters: every one in the batch is read, each token uses one."""
     d, lora = deployment, deployment.lora
     if lora is None:
         return 0.0, 0.0
@@ -577,10 +666,10 @@ def _adapters(deployment, sequences, tokens):
     return law.matmul_flops(params=params, tokens=tokens), read
 
 
-def _guess_work(deployment, context_tokens, concurrency):
-    """One guess of the draft model, or of the model's own layers for it."""
+def _guess_work(deployment: Deployment, context_tokens: Number, concurrency: Number) -> Work:
+    """Work of one pass of the draft model, or of the multi-token-prediction layers."""
     d, model = deployment, deployment.model
-    if d.speculation.draft is not None:
+    if d.speculation is not None and d.speculation.draft is not None:
         draft = draft_deployment(d)
         return decode_work(draft, context_tokens=context_tokens, concurrency=concurrency)
     params = model.mtp_params + model.head_params if model.mtp_params else 0
@@ -592,8 +681,8 @@ def _guess_work(deployment, context_tokens, concurrency):
     )
 
 
-def draft_deployment(deployment):
-    """Put the draft model of a speculating deployment on the same cards.
+def draft_deployment(deployment: Deployment) -> Deployment:
+    """Deploy the draft model of a deployment on the same cards.
 
     Parameters
     ----------
@@ -603,8 +692,13 @@ def draft_deployment(deployment):
     Returns
     -------
     Deployment
-        The draft, split as the target is where its heads allow it, else whole
-        on every card.
+        The draft model, split as the target is where its heads allow it, else
+        replicated on every card.
+
+    Raises
+    ------
+    BadInput
+        When the deployment has no draft model.
 
     Examples
     --------
@@ -616,7 +710,9 @@ def draft_deployment(deployment):
     >>> draft_deployment(big).tp
     2
     """
-    draft = deployment.speculation.draft
+    draft = deployment.speculation and deployment.speculation.draft
+    if not draft:
+        raise BadInput("draft", "draft is missing: the deployment names no draft model.")
     splits = draft.heads and draft.heads % deployment.tp == 0
     return replace(
         deployment,
@@ -631,20 +727,20 @@ def draft_deployment(deployment):
     )
 
 
-def tokens_per_step(*, accept, tokens):
-    """Expect how many tokens a speculative step yields.
+def tokens_per_step(*, accept: Number, tokens: Number) -> Number:
+    """Compute the expected tokens of a speculative step.
 
     Parameters
     ----------
     accept : float or array
-        Probability that a guess is accepted.
+        Probability that a drafted token is accepted.
     tokens : float or array
-        Tokens guessed ahead [tokens].
+        Tokens drafted per step [tokens].
 
     Returns
     -------
     float or array
-        `(1 - accept^(k+1)) / (1 - accept)`, the checked token included [tokens].
+        `(1 - accept^(k+1)) / (1 - accept)`, the target's own token included [tokens].
 
     References
     ----------
@@ -658,8 +754,14 @@ def tokens_per_step(*, accept, tokens):
     return (1 - accept ** (tokens + 1)) / (1 - accept)
 
 
-def decode_step(deployment, *, context_tokens, concurrency=1, efficiency=CEILING):
-    """Time one decode step: every sequence gets one token.
+def decode_step(
+    deployment: Deployment,
+    *,
+    context_tokens: Number,
+    concurrency: Number = 1,
+    efficiency: Efficiency = CEILING,
+) -> Step:
+    """Time one decode step, in which every sequence gets one token.
 
     Parameters
     ----------
@@ -668,15 +770,15 @@ def decode_step(deployment, *, context_tokens, concurrency=1, efficiency=CEILING
     context_tokens : float or array
         Tokens each sequence holds [tokens].
     concurrency : float or array
-        Sequences in flight; a pipeline cuts them into `pp` micro-batches that
-        fill its stages, so one pass carries `concurrency / pp`.
+        Sequences in flight; a pipeline divides them into `pp` micro-batches that
+        fill its stages, so one pass has `concurrency / pp`.
     efficiency : Efficiency
         Shares and latencies in force; the ceiling when left out.
 
     Returns
     -------
     Step
-        The step's parts [s].
+        The step with the time of every part.
 
     References
     ----------
@@ -696,8 +798,8 @@ def decode_step(deployment, *, context_tokens, concurrency=1, efficiency=CEILING
     return Step.of(work, efficiency, deployment)
 
 
-def decode_work(deployment, *, context_tokens, concurrency=1):
-    """Count what one decode step asks of each card.
+def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: Number = 1) -> Work:
+    """Compute the work of one decode step on each card.
 
     Parameters
     ----------
@@ -711,7 +813,7 @@ def decode_work(deployment, *, context_tokens, concurrency=1):
     Returns
     -------
     Work
-        Every part at the full rate [s].
+        Every part at the full rate.
 
     Examples
     --------
@@ -750,7 +852,13 @@ def decode_work(deployment, *, context_tokens, concurrency=1):
     )
 
 
-def prefill(deployment, *, input_tokens, cached_tokens=0, efficiency=CEILING):
+def prefill(
+    deployment: Deployment,
+    *,
+    input_tokens: Number,
+    cached_tokens: Number = 0,
+    efficiency: Efficiency = CEILING,
+) -> Step:
     """Time the prefill of one prompt on an idle deployment.
 
     The prompt is computed in chunks of the engine's `max_batched_tokens`; each
@@ -763,14 +871,14 @@ def prefill(deployment, *, input_tokens, cached_tokens=0, efficiency=CEILING):
     input_tokens : float or array
         Tokens of the prompt [tokens].
     cached_tokens : float or array
-        Leading tokens a prefix cache holds already [tokens].
+        Leading tokens that a prefix cache already holds [tokens].
     efficiency : Efficiency
         Shares and latencies in force; the ceiling when left out.
 
     Returns
     -------
     Step
-        The parts of all chunks together [s].
+        All chunks together, with the time of every part.
 
     References
     ----------
@@ -787,8 +895,10 @@ def prefill(deployment, *, input_tokens, cached_tokens=0, efficiency=CEILING):
     return Step.of(work, efficiency, deployment, "prefill")
 
 
-def prefill_work(deployment, *, input_tokens, cached_tokens=0, prompts=1):
-    """Count what the prefill of one prompt, or of several at once, asks of each card.
+def prefill_work(
+    deployment: Deployment, *, input_tokens: Number, cached_tokens: Number = 0, prompts: Number = 1
+) -> Work:
+    """Compute the work of prefilling one prompt, or several at once, on each card.
 
     Parameters
     ----------
@@ -797,14 +907,14 @@ def prefill_work(deployment, *, input_tokens, cached_tokens=0, prompts=1):
     input_tokens : float or array
         Tokens of the prompt [tokens].
     cached_tokens : float or array
-        Leading tokens a prefix cache holds already [tokens].
+        Leading tokens that a prefix cache already holds [tokens].
     prompts : float or array
         Prompts of that length that share the chunks.
 
     Returns
     -------
     Work
-        Every part of all chunks at the full rate [s].
+        Every part of all chunks at the full rate.
 
     Examples
     --------
@@ -844,19 +954,26 @@ def prefill_work(deployment, *, input_tokens, cached_tokens=0, prompts=1):
     )
 
 
-def _positive(**fields):
-    """Refuse scalars that are no count; arrays are the caller's to check."""
+def _positive(**fields: Number) -> None:
+    """Reject scalars below 1; arrays are not checked."""
     for name, value in fields.items():
         if not hasattr(value, "__array__"):
             number(name, value, 1, 1e9)
 
 
-def mixed_step(deployment, *, context_tokens, concurrency, prefill_tokens, efficiency=CEILING):
-    """Time a step that decodes for everyone and prefills a chunk of one prompt.
+def mixed_step(
+    deployment: Deployment,
+    *,
+    context_tokens: Number,
+    concurrency: Number,
+    prefill_tokens: Number,
+    efficiency: Efficiency = CEILING,
+) -> Step:
+    """Time a step that decodes all sequences and prefills a chunk of one prompt.
 
-    Chunked prefill lets a prompt share steps with the users already decoding:
-    they read the weights together, and everyone waits for the chunk's work.
-    The chunk is what the engine's `max_batched_tokens` leaves beside the users.
+    With chunked prefill a prompt shares steps with the sequences being decoded: the
+    weights are read once for both, and all sequences wait for the chunk. The chunk
+    is what the engine's `max_batched_tokens` leaves beside the decoded tokens.
 
     Parameters
     ----------
@@ -874,7 +991,7 @@ def mixed_step(deployment, *, context_tokens, concurrency, prefill_tokens, effic
     Returns
     -------
     Step
-        The step's parts, for prompt tokens that start their sequence [s].
+        The step with the time of every part, for a chunk that starts its prompt.
 
     References
     ----------

@@ -1,24 +1,24 @@
-"""Efficiencies, fitted; intervals, earned.
+"""Estimates: fitted efficiencies, and intervals from measurements left out of the fit.
 
-The law is the same as at the ceiling. What is added are a dozen physical shares
-and latencies, fitted to published measurements and kept in
+The law is the same as at the ceiling. Added are a dozen physical shares and
+latencies, fitted to published measurements and stored in
 `catalog/calibration.toml`: one set for programs that serve many users, and one for
 those that run a loop of their own. An engine is one or the other, however many users
-it has. Beside each set stands what an engine, a chip family, and the two together
-change, as factors. An engine or a chip family that was never measured changes
-nothing, and widens the interval.
+it has. Factors adjust each set for an engine, a chip family, and the two together. An
+engine or a chip family without measurements has no factors, and a wider interval.
 
-The interval of an estimate is where four of five measurements fell when the
-model, card or source they came from had been left out of the fit.
+The interval of an estimate contains four of five measurements whose model, card or
+source had been left out of the fit.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from .serving import Served, load_work, usd_per_mtok
-from .spec import CEILING, SERVERS, Deployment, Efficiency
+from .serving import LoadWork, Served, load_work, usd_per_mtok
+from .spec import CEILING, SERVERS, Deployment, Efficiency, Workload
 
 FILE = Path(__file__).parent / "catalog" / "calibration.toml"
 SERVER, LOOP = "servers", "loops"
@@ -29,19 +29,19 @@ CAPACITY_SHARE = {
     "kv_cache_tokens": 0.03,
     "max_concurrency_at_max_model_len": 0.03,
 }
-CLOSE_TO_AN_END = 0.05  # of the value: an interval that ends so near says nothing on that side
-WIDE = 6.0  # high over low beyond which an interval says nothing
+CLOSE_TO_AN_END = 0.05  # of the value: a bound so near the estimate is no bound on that side
+WIDE = 6.0  # high over low beyond which an interval is too wide to use
 
 
 class Metric(NamedTuple):
-    """What a benchmark reports, as a quantity of `Served`.
+    """A metric of benchmarks, as a quantity of `Served`.
 
     Attributes
     ----------
     server, loop : str
         The quantity where a server was measured, and where a library's loop was.
     scale : float
-        From the quantity's SI unit to the metric's own.
+        Factor from the quantity's SI unit to the metric's own.
     less : bool
         Whether less of it is better.
     """
@@ -68,12 +68,12 @@ CEILING_OF = {"ttft_mean_s": "ttft_idle_s"}
 
 @dataclass(frozen=True)
 class Estimate:
-    """A prediction with the interval it earned.
+    """A prediction with its interval and its ceiling.
 
     Attributes
     ----------
     value, low, high : float
-        The estimate, and the bounds that held four measurements of five.
+        The estimate, and the bounds that contain four measurements of five.
     ceiling : float
         What the spec sheet allows, in the same unit.
     reason : str
@@ -87,8 +87,8 @@ class Estimate:
     reason: str
 
     @property
-    def doubt(self):
-        """Why the interval is none to rely on; "" where it is one."""
+    def doubt(self) -> str:
+        """Why the interval cannot be relied on; "" where it can."""
         if self.low == self.high:
             return ""
         if self.low <= 0 or self.high / self.low > WIDE:
@@ -97,18 +97,18 @@ class Estimate:
             return "not known on one side, where the interval ends at the estimate"
         return ""
 
-    def scaled(self, scale):
-        """Give the same estimate in another unit.
+    def scaled(self, scale: float) -> "Estimate":
+        """Convert the estimate to another unit.
 
         Parameters
         ----------
         scale : float
-            The new unit's numbers for one of the old.
+            New units per old unit.
 
         Returns
         -------
         Estimate
-            Value, interval and ceiling times the scale.
+            Value, interval and ceiling, each times the scale.
 
         Examples
         --------
@@ -118,18 +118,18 @@ class Estimate:
         ends = {name: getattr(self, name) * scale for name in ("value", "low", "high", "ceiling")}
         return replace(self, **ends)
 
-    def inverse(self, numerator=1.0):
-        """Give the estimate of what falls as this one rises.
+    def inverse(self, numerator: float = 1.0) -> "Estimate":
+        """Estimate the reciprocal, times a numerator.
 
         Parameters
         ----------
         numerator : float
-            What is divided by the value and by the ends.
+            Number that is divided by the value, by the bounds and by the ceiling.
 
         Returns
         -------
         Estimate
-            The ends of the interval change places.
+            The reciprocals, with the bounds of the interval exchanged.
 
         Examples
         --------
@@ -143,14 +143,14 @@ class Estimate:
 
 
 @cache
-def table():
+def table() -> dict[str, Any]:
     """Read the fitted numbers.
 
     Returns
     -------
     dict
         "fits" (a set for servers and one for loops), "shifts" (factors by key),
-        "rows" (how many were measured by key), "intervals" by kind, and "provenance".
+        "rows" (number of measurements by key), "intervals" by kind, and "provenance".
 
     Examples
     --------
@@ -162,24 +162,24 @@ def table():
     return tomllib.loads(FILE.read_text(encoding="utf-8"))
 
 
-def reload():
-    """Read the file anew the next time: it was written."""
+def reload() -> None:
+    """Clear the cache, so that the file is read again after it was written."""
     table.cache_clear()
     _composed.cache_clear()
 
 
-def keys(family, chips):
-    """Name the sets that make an efficiency, from the widest to the most specific.
+def keys(family: str, chips: str) -> tuple[str, ...]:
+    """List the keys of the sets that determine an efficiency, most general first.
 
     Parameters
     ----------
     family, chips : str
-        The engine's family and the card's.
+        Family of the engine, and of the card.
 
     Returns
     -------
     tuple of str
-        Servers or loops, and what the engine, the chips and the two together change.
+        Servers or loops, then the engine, the chips, and the two together.
 
     Examples
     --------
@@ -190,18 +190,18 @@ def keys(family, chips):
     return (program, family, f"{program} on {chips}", f"{family} on {chips}")
 
 
-def measured_keys(family, chips):
-    """Name those of `keys` that have measurements behind them.
+def measured_keys(family: str, chips: str) -> tuple[str, ...]:
+    """List those of `keys` that have measurements.
 
     Parameters
     ----------
     family, chips : str
-        The engine's family and the card's.
+        Family of the engine, and of the card.
 
     Returns
     -------
     tuple of str
-        From the widest to the most specific.
+        Keys, most general first.
 
     Examples
     --------
@@ -211,20 +211,20 @@ def measured_keys(family, chips):
     return tuple(key for key in keys(family, chips) if key in table()["rows"])
 
 
-def efficiency_for(deployment, family=None):
-    """Put the efficiencies of an engine on a card together.
+def efficiency_for(deployment: Deployment, family: str | None = None) -> Efficiency:
+    """Compute the efficiency of an engine on a card from its sets.
 
     Parameters
     ----------
     deployment : Deployment
-        The deployment; its card's family counts.
+        The deployment, of which the family of the card is used.
     family : str, optional
-        The engine's family; the deployment's own when left out.
+        Family of the engine; that of the deployment if omitted.
 
     Returns
     -------
     Efficiency
-        The efficiencies that measurements gave.
+        Efficiencies fitted to measurements.
 
     Examples
     --------
@@ -237,19 +237,23 @@ def efficiency_for(deployment, family=None):
 
 
 @cache
-def _composed(path):
+def _composed(path: tuple[str, ...]) -> Efficiency:
     return composed(table()["fits"], table()["shifts"], path)
 
 
-def composed(fits, shifts, path):
-    """Put the efficiencies of a path of sets together; sets that lack change nothing.
+def composed(
+    fits: Mapping[str, Mapping[str, float]],
+    shifts: Mapping[str, Mapping[str, float]],
+    path: tuple[str, ...],
+) -> Efficiency:
+    """Apply the factors of several sets to the efficiencies of the first.
 
     Parameters
     ----------
     fits, shifts : dict
         Efficiencies of servers and of loops, and factors on them by key.
     path : tuple of str
-        As `keys` names them.
+        Keys as `keys` lists them; those without factors change nothing.
 
     Returns
     -------
@@ -269,7 +273,7 @@ def composed(fits, shifts, path):
     return Efficiency(**values)
 
 
-def shifted(name, value, factor):
+def shifted(name: str, value: float, factor: float) -> float:
     """Apply a factor to an efficiency: to a time itself, to the odds of a share.
 
     Parameters
@@ -277,12 +281,12 @@ def shifted(name, value, factor):
     name : str
         A field of `Efficiency`.
     value, factor : float
-        What it was, and how many times it becomes.
+        The efficiency, and the factor on it or on its odds.
 
     Returns
     -------
     float
-        A share stays between 0 and 1.
+        The new efficiency; a share stays between 0 and 1.
 
     Examples
     --------
@@ -294,15 +298,15 @@ def shifted(name, value, factor):
     return value * factor / (1 - value + value * factor)
 
 
-def kinds(program, regime, quantity, sparse):
-    """Name the kinds of measurement an interval may be shared with.
+def kinds(program: str, regime: str, quantity: str, sparse: bool) -> tuple[str, ...]:
+    """List the kinds of measurement an interval may come from.
 
     Parameters
     ----------
     program : str
         "servers" or "loops".
     regime : str
-        How it is measured; "" where that is not known.
+        Regime it is measured in; "" where that is not known.
     quantity : str
         A quantity of `Served`.
     sparse : bool
@@ -311,7 +315,7 @@ def kinds(program, regime, quantity, sparse):
     Returns
     -------
     tuple of str
-        From the most alike to the widest.
+        Kinds, most specific first.
 
     Examples
     --------
@@ -323,8 +327,10 @@ def kinds(program, regime, quantity, sparse):
     return (*(f"{stem}{more}" for stem in stems for more in (f".{model}", "")), program)
 
 
-def _interval(deployment, family, quantity, regime):
-    """Factors around an estimate, and the words for their width."""
+def _interval(
+    deployment: Deployment, family: str, quantity: str, regime: str
+) -> tuple[float, float, str]:
+    """Factors of the bounds on an estimate, and the reason for their width."""
     intervals, chips = table()["intervals"], deployment.gpu.family
     names = kinds(keys(family, chips)[0], regime, quantity, bool(deployment.model.experts))
     row = intervals[next(name for name in names if name in intervals)]
@@ -353,7 +359,7 @@ class Estimates:
     served, ceiling : Served
         The same load, timed with the fitted efficiencies and at the ceiling.
     family : str
-        The engine's family.
+        Family of the engine.
     """
 
     deployment: Deployment
@@ -361,7 +367,7 @@ class Estimates:
     ceiling: Served
     family: str
 
-    def of(self, quantity, regime="", *, bounded=True):
+    def of(self, quantity: str, regime: str = "", *, bounded: bool = True) -> Estimate:
         """Estimate one quantity with its interval.
 
         Parameters
@@ -369,16 +375,16 @@ class Estimates:
         quantity : str
             A quantity of `Served`.
         regime : str
-            How it is measured, where that is known.
+            Regime it is measured in, where that is known.
         bounded : bool
-            Whether the interval ends at the ceiling. A measurement whose source
-            leaves its format or its cards open can lie beyond the ceiling of what
-            was taken for them; one of a deployment that is stated cannot.
+            Whether the interval ends at the ceiling. A measurement whose source does
+            not state its format or its cards can lie beyond the ceiling of those
+            assumed; one of a deployment that is stated in full cannot.
 
         Returns
         -------
         Estimate
-            In the quantity's own unit.
+            Value, interval and ceiling in the quantity's own unit.
         """
         value = getattr(self.served, quantity)
         ceiling = getattr(self.ceiling, CEILING_OF.get(quantity, quantity))
@@ -391,36 +397,40 @@ class Estimates:
         return Estimate(value, low, high, ceiling, reason)
 
     @cached_property
-    def itl_s(self):
-        """Mean gap between two tokens of a user, others' prompts in it [s]."""
+    def itl_s(self) -> Estimate:
+        """Mean gap between two tokens of a user, including others' prefill [s]."""
         return self.of("itl_s")
 
     @property
-    def tok_s_user(self):
-        """Tokens a user gets in a second, others' prompts in between [tok/s]."""
+    def tok_s_user(self) -> Estimate:
+        """Tokens of one user per second, including others' prefill [tok/s]."""
         return self.itl_s.inverse()
 
     @cached_property
-    def ttft_s(self):
-        """Mean wait for a first token; its ceiling is the prompt alone [s]."""
+    def ttft_s(self) -> Estimate:
+        """Mean time to the first token; its ceiling is the prefill of the prompt alone [s]."""
         return self.of("ttft_mean_s")
 
     @cached_property
-    def output_tok_s(self):
+    def output_tok_s(self) -> Estimate:
         """Output tokens of all users [tok/s]."""
         return self.of("output_tok_s")
 
     @cached_property
-    def usd_mtok(self):
+    def usd_mtok(self) -> Estimate | None:
         """Price of a million output tokens; None where no rent is known [USD/Mtok]."""
-        usd_h = self.deployment.usd_h_all
-        if not usd_h:
-            return None
-        return self.output_tok_s.inverse(usd_per_mtok(usd_h=usd_h, tok_s=1.0))
+        price = usd_per_mtok(usd_h=self.deployment.usd_h_all, tok_s=1.0)
+        return None if price is None else self.output_tok_s.inverse(price)
 
 
-def estimates(deployment, workload, *, family=None, work=None) -> Estimates:
-    """Say what can be expected of a deployment under a load.
+def estimates(
+    deployment: Deployment,
+    workload: Workload,
+    *,
+    family: str | None = None,
+    work: LoadWork | None = None,
+) -> Estimates:
+    """Estimate latency, throughput and price of a deployment under a load.
 
     Parameters
     ----------
@@ -429,9 +439,9 @@ def estimates(deployment, workload, *, family=None, work=None) -> Estimates:
     workload : Workload
         Prompt, answer, users and shared prefix.
     family : str, optional
-        The engine's family; the deployment's own when left out.
+        Family of the engine; that of the deployment if omitted.
     work : LoadWork, optional
-        What the load asks of the cards, where it is known already.
+        Work of the load on the cards, where it is already known.
 
     Returns
     -------

@@ -1,24 +1,25 @@
 """Stage 3, capacity: the memory ledger, and how many users it leaves room for.
 
-An engine takes a fraction of the memory the driver reports, puts weights,
-activations and communication buffers in it, and gives what is left to the
-paged KV cache. Users are whole sequences in that cache.
+An engine takes a fraction of the memory the driver reports, allocates weights,
+activations and communication buffers in it, and uses the rest for the paged KV
+cache. Users are counted as whole sequences in that cache.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from . import bandwidth, law
 from .explain import Explained, Line, digits, quantity
-from .numeric import ceil, floor, maximum
-from .spec import BadInput, Deployment, number
+from .numeric import Number, ceil, floor, maximum
+from .spec import BadInput, Deployment, Engine, Gpu, Model, Workload, number
 
-# An H100 is reported as 81 559 MiB and hands CUDA 79.19 GiB (vLLM start-up logs, the
-# llmd rows of benchmarks/measured.csv): the driver keeps this share of a discrete card.
+# An H100 is reported as 81 559 MiB and leaves 79.19 GiB to CUDA (vLLM start-up logs, the
+# llmd rows of benchmarks/measured.csv): the driver reserves this share of a discrete card.
 DRIVER_SHARE = 1 - 79.19 * 1024 / 81_559
 
 
-def paged_tokens(*, context_tokens, block_tokens):
+def paged_tokens(*, context_tokens: Number, block_tokens: Number) -> Number:
     """Round a sequence up to whole cache pages.
 
     Parameters
@@ -31,7 +32,7 @@ def paged_tokens(*, context_tokens, block_tokens):
     Returns
     -------
     float or array
-        Tokens the cache sets aside [tokens].
+        Tokens the cache allocates [tokens].
 
     References
     ----------
@@ -45,7 +46,7 @@ def paged_tokens(*, context_tokens, block_tokens):
     return ceil(context_tokens / block_tokens) * block_tokens
 
 
-def max_sequences(*, kv_pool_bytes, kv_bytes_per_sequence):
+def max_sequences(*, kv_pool_bytes: Number, kv_bytes_per_sequence: Number) -> Number:
     """Count the whole sequences a cache holds.
 
     Parameters
@@ -53,7 +54,7 @@ def max_sequences(*, kv_pool_bytes, kv_bytes_per_sequence):
     kv_pool_bytes : float or array
         Memory left for the cache on a card [bytes].
     kv_bytes_per_sequence : float or array
-        What one sequence takes on that card [bytes].
+        Cache of one sequence on that card [bytes].
 
     Returns
     -------
@@ -68,12 +69,12 @@ def max_sequences(*, kv_pool_bytes, kv_bytes_per_sequence):
     return floor(maximum(kv_pool_bytes, 0) / kv_bytes_per_sequence)
 
 
-def activation_bytes(model, engine):
-    """Estimate the activation peak an engine sets aside when it starts.
+def activation_bytes(model: Model, engine: Engine) -> float:
+    """Estimate the activation peak an engine reserves when it starts.
 
-    The engine runs its largest batch once and keeps what that took. Sampling
+    The engine runs its largest batch once and reserves what that took. Sampling
     a full batch over the vocabulary is the largest term; the residual stream
-    and, for MoE, the expert workspace add to it. The coefficients belong to
+    and, for MoE, the expert workspace add to it. The coefficients are those of
     the engine's version.
 
     Parameters
@@ -100,8 +101,8 @@ def activation_bytes(model, engine):
     return total + (engine.activation_bytes_moe if model.experts else 0.0)
 
 
-def usable_bytes(gpu):
-    """Say how much of a card an engine can ask for.
+def usable_bytes(gpu: Gpu) -> float:
+    """Compute the memory of a card that an engine can allocate.
 
     Parameters
     ----------
@@ -112,7 +113,7 @@ def usable_bytes(gpu):
     -------
     float
         The memory the driver reports, less its own reserve on a discrete card,
-        or the usable share where the host owns the memory too [bytes].
+        or the usable share where the memory is shared with the host [bytes].
 
     Examples
     --------
@@ -126,34 +127,40 @@ def usable_bytes(gpu):
 
 @dataclass(frozen=True)
 class Ledger(Explained):
-    """Where the memory of the fullest card goes.
+    """Memory of the card that holds the most, term by term.
 
     Attributes
     ----------
+    deployment : Deployment
+        The deployment.
     visible_bytes : float
-        What the driver reports and hands on, times the share a model may have [bytes].
+        Memory an engine can allocate, as `usable_bytes` gives it [bytes].
     budget_bytes : float
-        What the engine allows itself [bytes].
+        Part of it the engine uses [bytes].
     weights_bytes, activation_bytes, runtime_bytes, graph_bytes : float
         Weights, activation peak, communication and runtime buffers, CUDA
         graphs [bytes].
     extra_bytes : float
         A draft model, multi-token-prediction layers in use, and adapters [bytes].
     prefix_bytes : float
-        Cache of a prefix that all sequences share, held once [bytes].
+        Cache of a prefix that all sequences share, stored once [bytes].
     hit_share : float
-        Share of the sequences that find it.
+        Share of the sequences that find it in the cache.
+    by_role : mapping of str to float
+        Weights by role of their tensors [bytes].
     kv_pool_bytes : float
-        What is left for the cache; negative when nothing is [bytes].
+        Memory left for the cache; negative when the other terms exceed the budget [bytes].
     kv_bytes_per_token, kv_bytes_per_sequence : float
-        Cache of one more token at this length, and of a sequence in whole
-        pages [bytes].
+        Cache of one more token at this length, and of a sequence in whole pages
+        without the shared prefix [bytes].
     kv_pool_tokens : int
         Tokens the cache holds over all sequences of this length [tokens].
     max_concurrent : int
         Sequences of this length the deployment holds.
-    context_tokens, concurrency : int
-        What was asked for.
+    context_tokens : int
+        Length of a sequence [tokens].
+    concurrency : int
+        Sequences wanted at once.
     """
 
     deployment: Deployment
@@ -170,52 +177,52 @@ class Ledger(Explained):
     max_concurrent: int
     context_tokens: int
     concurrency: int
-    by_role: dict = field(default_factory=dict)
+    by_role: Mapping[str, float] = field(default_factory=dict)
     extra_bytes: float = 0.0
     prefix_bytes: float = 0.0
     hit_share: float = 1.0
 
     @property
-    def shared_bytes(self):
-        """What a sequence need not keep itself, on average [bytes]."""
+    def shared_bytes(self) -> float:
+        """Part of a sequence's cache that is shared, on average [bytes]."""
         return self.prefix_bytes * self.hit_share
 
     @property
-    def overhead_bytes(self):
+    def overhead_bytes(self) -> float:
         """Everything in the budget that is neither weights nor cache [bytes]."""
         inside = self.graph_bytes if self.deployment.engine.graphs_in_fraction else 0.0
         return self.activation_bytes + self.runtime_bytes + self.extra_bytes + inside
 
     @property
-    def kv_used_bytes(self):
-        """Cache of the sequences asked for, on the fullest card [bytes]."""
+    def kv_used_bytes(self) -> float:
+        """Cache of the sequences wanted, on the card that holds the most [bytes]."""
         d = self.deployment
         sequences = -(-self.concurrency // d.tp) if d.dp_attention else self.concurrency
         return self.prefix_bytes + sequences * self.kv_bytes_per_sequence
 
     @property
-    def ceiling_concurrent(self):
+    def ceiling_concurrent(self) -> int:
         """Sequences there would be room for if all memory but the weights were cache."""
         room_bytes = self.visible_bytes - self.weights_bytes - self.prefix_bytes
         return _sequences(self.deployment, room_bytes, self.kv_bytes_per_sequence)
 
     @property
-    def needed_bytes(self):
-        """Budget that would hold weights, overhead and the sequences asked for [bytes]."""
+    def needed_bytes(self) -> float:
+        """Budget that would hold weights, overhead and the sequences wanted [bytes]."""
         return self.weights_bytes + self.overhead_bytes + self.kv_used_bytes
 
     @property
-    def starts(self):
+    def starts(self) -> bool:
         """Whether the engine starts: room for at least one such sequence."""
         return self.max_concurrent >= 1
 
     @property
-    def fits(self):
-        """Whether all the sequences asked for have room."""
+    def fits(self) -> bool:
+        """Whether all the sequences wanted have room."""
         return self.max_concurrent >= self.concurrency
 
     @property
-    def terms(self):
+    def terms(self) -> tuple[tuple[str, float], ...]:
         """Name and bytes of each term, largest first [bytes]."""
         terms = [("weights", self.weights_bytes), ("activations", self.activation_bytes)]
         terms += [("runtime and communication buffers", self.runtime_bytes)]
@@ -225,8 +232,8 @@ class Ledger(Explained):
         return tuple(sorted(terms, key=lambda term: -term[1]))
 
     @property
-    def verdict(self):
-        """One sentence: fits or not, what was needed, what there was, the largest term."""
+    def verdict(self) -> str:
+        """One sentence: whether it fits, the memory needed and available, the largest term."""
         fraction = self.deployment.fraction
         if not self.starts:
             least = self.weights_bytes + self.overhead_bytes
@@ -249,7 +256,7 @@ class Ledger(Explained):
             f"{self.context_tokens:,} tokens."
         )
 
-    def _sequence_line(self):
+    def _sequence_line(self) -> Line:
         per_token = f"{digits(self.kv_bytes_per_token, 6)} B"
         formula = "kv_per_token x context, in whole pages"
         numbers = f"{per_token} x {self.context_tokens:,}"
@@ -265,46 +272,60 @@ class Ledger(Explained):
             "kv_per_sequence", formula, numbers, quantity(self.kv_bytes_per_sequence, "GiB")
         )
 
-    def lines(self):
-        d, gib = self.deployment, lambda b: quantity(b, "GiB")
-        inside = d.engine.graphs_in_fraction
-        parts = [self.weights_bytes, self.activation_bytes, self.runtime_bytes]
+    def lines(self) -> tuple[Line, ...]:
+        """List the budget, the cache in it and the sequences that fit.
+
+        Returns
+        -------
+        tuple of Line
+            The steps of the derivation.
+        """
+        d, of_total = self.deployment, self.deployment.engine.fraction_of == "total"
+        names, sizes = self._terms_in_budget()
+        budget = Line(
+            "budget",
+            "visible x memory_fraction" if of_total else "visible; the fraction is of what is left",
+            f"{_gib(self.visible_bytes)} x {d.fraction:g}",
+            _gib(self.budget_bytes),
+        )
+        pool = Line(
+            "kv_pool",
+            names if of_total else f"({names}) x memory_fraction",
+            " - ".join(_gib(size) for size in (self.budget_bytes, *sizes)),
+            _gib(self.kv_pool_bytes),
+        )
+        return (budget, pool, self._sequence_line(), self._concurrency_line())
+
+    def _terms_in_budget(self) -> tuple[str, list[float]]:
+        """What is subtracted from the budget: in words, and the size of each term."""
         names = "budget - weights - activations - runtime"
-        if inside:
-            parts, names = [*parts, self.graph_bytes], names + " - graphs"
+        sizes = [self.weights_bytes, self.activation_bytes, self.runtime_bytes]
+        if self.deployment.engine.graphs_in_fraction:
+            names, sizes = names + " - graphs", [*sizes, self.graph_bytes]
         if self.extra_bytes:
-            parts, names = [*parts, self.extra_bytes], names + " - draft and adapters"
-        pool, pool_name = gib(self.kv_pool_bytes), "kv_pool"
+            names, sizes = names + " - draft and adapters", [*sizes, self.extra_bytes]
+        return names, sizes
+
+    def _concurrency_line(self) -> Line:
+        d = self.deployment
+        pool, name = _gib(self.kv_pool_bytes), "kv_pool"
         if self.prefix_bytes:
-            pool, pool_name = f"({pool} - {gib(self.prefix_bytes)})", "(kv_pool - shared prefix)"
-        return (
-            Line(
-                "budget",
-                "visible x memory_fraction"
-                if d.engine.fraction_of == "total"
-                else "visible; the fraction is of what is left",
-                f"{gib(self.visible_bytes)} x {d.fraction:g}",
-                gib(self.budget_bytes),
-            ),
-            Line(
-                "kv_pool",
-                names if d.engine.fraction_of == "total" else f"({names}) x memory_fraction",
-                " - ".join([gib(self.budget_bytes), *map(gib, parts)]),
-                gib(self.kv_pool_bytes),
-            ),
-            self._sequence_line(),
-            Line(
-                "max_concurrent",
-                f"floor({pool_name} / kv_per_sequence)" + (" x cards" if d.dp_attention else ""),
-                f"floor({pool} / {gib(self.kv_bytes_per_sequence)})"
-                + (f" x {d.tp}" if d.dp_attention else ""),
-                f"{self.max_concurrent:,}",
-            ),
+            pool, name = f"({pool} - {_gib(self.prefix_bytes)})", "(kv_pool - shared prefix)"
+        return Line(
+            "max_concurrent",
+            f"floor({name} / kv_per_sequence)" + (" x cards" if d.dp_attention else ""),
+            f"floor({pool} / {_gib(self.kv_bytes_per_sequence)})"
+            + (f" x {d.tp}" if d.dp_attention else ""),
+            f"{self.max_concurrent:,}",
         )
 
 
-def extra_bytes(deployment):
-    """Add up what speculation and adapters store on a card.
+def _gib(size: float) -> str:
+    return quantity(size, "GiB")
+
+
+def extra_bytes(deployment: Deployment) -> float:
+    """Add up the memory of speculation and adapters on a card.
 
     Parameters
     ----------
@@ -334,8 +355,15 @@ def extra_bytes(deployment):
     return total
 
 
-def ledger(deployment, *, context_tokens, concurrency=1, shared_prefix_tokens=0, hit_share=1.0):
-    """Keep the books of the fullest card.
+def ledger(
+    deployment: Deployment,
+    *,
+    context_tokens: int,
+    concurrency: int = 1,
+    shared_prefix_tokens: int = 0,
+    hit_share: float = 1.0,
+) -> Ledger:
+    """Compute the memory ledger of the card that holds the most.
 
     Parameters
     ----------
@@ -346,15 +374,15 @@ def ledger(deployment, *, context_tokens, concurrency=1, shared_prefix_tokens=0,
     concurrency : int
         Sequences wanted at once.
     shared_prefix_tokens : int
-        Leading tokens all sequences share: a prefix cache holds their whole
+        Leading tokens all sequences share: a prefix cache stores their whole
         pages once [tokens].
     hit_share : float
-        Share of the sequences that find them; the others keep a copy.
+        Share of the sequences that find them in the cache; the others store a copy.
 
     Returns
     -------
     Ledger
-        Every term, and how many sequences fit [bytes].
+        Every term, and the number of sequences that fit.
 
     Raises
     ------
@@ -380,20 +408,10 @@ def ledger(deployment, *, context_tokens, concurrency=1, shared_prefix_tokens=0,
     most = context_tokens - 1
     number("shared_prefix_tokens", shared_prefix_tokens, 0, most, "tokens", whole=True)
     number("hit_share", hit_share, 0, 1)
-    d, engine = deployment, deployment.engine
-    weights = law.weights_of(d)
-    terms = {
-        "weights_bytes": weights.stored_bytes * (1 - d.offload_share),
-        "activation_bytes": activation_bytes(d.model, engine),
-        "runtime_bytes": engine.runtime_tp_bytes if d.tp > 1 else engine.runtime_bytes,
-        "extra_bytes": extra_bytes(d),
-        "graph_bytes": engine.graph_bytes
-        + engine.graph_bytes_per_layer * -(-d.model.layers // d.pp),
-    }
-    visible = usable_bytes(d.gpu)
+    d, terms, visible = deployment, _terms(deployment), usable_bytes(deployment.gpu)
     taken = sum(terms.values())
-    taken -= 0.0 if engine.graphs_in_fraction else terms["graph_bytes"]
-    budget, pool = _pool(engine, visible, taken, d.fraction)
+    taken -= 0.0 if d.engine.graphs_in_fraction else terms["graph_bytes"]
+    budget, pool = _pool(d.engine, visible, taken, d.fraction)
     prefix = prefix_bytes(d, shared_prefix_tokens)
     whole = kv_sequence_bytes(d, context_tokens)
     sequence = whole - prefix * hit_share
@@ -408,15 +426,28 @@ def ledger(deployment, *, context_tokens, concurrency=1, shared_prefix_tokens=0,
         max_concurrent=_sequences(d, pool - prefix, sequence),
         context_tokens=context_tokens,
         concurrency=concurrency,
-        by_role=weights.by_role,
+        by_role=law.weights_of(d).by_role,
         prefix_bytes=prefix,
         hit_share=hit_share,
         **terms,
     )
 
 
-def _pool(engine, visible, taken, fraction):
-    """What the engine allows itself, and what of it is left for the cache."""
+def _terms(deployment: Deployment) -> dict[str, float]:
+    """Fields of a ledger for everything in memory but the cache."""
+    d, engine = deployment, deployment.engine
+    layers = -(-d.model.layers // d.pp)
+    return {
+        "weights_bytes": law.weights_of(d).stored_bytes * (1 - d.offload_share),
+        "activation_bytes": activation_bytes(d.model, engine),
+        "runtime_bytes": engine.runtime_tp_bytes if d.tp > 1 else engine.runtime_bytes,
+        "extra_bytes": extra_bytes(d),
+        "graph_bytes": engine.graph_bytes + engine.graph_bytes_per_layer * layers,
+    }
+
+
+def _pool(engine: Engine, visible: float, taken: float, fraction: float) -> tuple[float, float]:
+    """Budget of the engine, and the part of it that is left for the cache."""
     if engine.fraction_of == "total":
         budget = visible * fraction
         return budget, budget - taken
@@ -424,8 +455,8 @@ def _pool(engine, visible, taken, fraction):
     return visible, left * fraction if left > 0 else left
 
 
-def _kv_bytes(deployment, context_tokens):
-    """Cache of one sequence, a draft model's included."""
+def _kv_bytes(deployment: Deployment, context_tokens: Number) -> Number:
+    """Cache of one sequence, including that of a draft model."""
     d = deployment
     total = law.kv_bytes_per_sequence(
         d.model, d.kv, context_tokens, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention
@@ -435,20 +466,20 @@ def _kv_bytes(deployment, context_tokens):
     return total
 
 
-def prefix_bytes(deployment, shared_prefix_tokens):
-    """Give the cache of a prefix that all sequences share, on the fullest card.
+def prefix_bytes(deployment: Deployment, shared_prefix_tokens: Number) -> float:
+    """Compute the cache of a prefix that all sequences share, on the card that holds the most.
 
     Parameters
     ----------
     deployment : Deployment
         The deployment.
     shared_prefix_tokens : int
-        Tokens shared; only whole pages of them can be [tokens].
+        Tokens of the prefix, of which whole pages are shared [tokens].
 
     Returns
     -------
     float
-        Kept once on a card, however many sequences use it [bytes].
+        Cache stored once on a card for all sequences that use it [bytes].
 
     Examples
     --------
@@ -464,20 +495,20 @@ def prefix_bytes(deployment, shared_prefix_tokens):
     return law.kv_shared_bytes(d.model, d.kv, pages, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention)
 
 
-def workload_ledger(deployment, workload):
-    """Keep the books for a load: its users, their context and what they share.
+def workload_ledger(deployment: Deployment, workload: Workload) -> Ledger:
+    """Compute the memory ledger of a load: its users, their context and shared prefix.
 
     Parameters
     ----------
     deployment : Deployment
         The deployment.
     workload : Workload
-        What the users do.
+        Prompt, answer, users and shared prefix.
 
     Returns
     -------
     Ledger
-        Every term, and how many users fit [bytes].
+        Every term, and the number of users that fit.
 
     Examples
     --------
@@ -498,8 +529,8 @@ def workload_ledger(deployment, workload):
     )
 
 
-def kv_sequence_bytes(deployment, context_tokens):
-    """Give the paged cache of one sequence on the fullest card.
+def kv_sequence_bytes(deployment: Deployment, context_tokens: Number) -> Number:
+    """Compute the paged cache of one sequence on the card that holds the most.
 
     Parameters
     ----------
@@ -525,13 +556,19 @@ def kv_sequence_bytes(deployment, context_tokens):
     return _kv_bytes(d, paged)
 
 
-def max_concurrent(deployment, context_tokens, *, shared_prefix_tokens=0, hit_share=1.0):
-    """Count the users a deployment holds: whole sequences of a length in its cache.
+def max_concurrent(
+    deployment: Deployment,
+    context_tokens: int,
+    *,
+    shared_prefix_tokens: int = 0,
+    hit_share: float = 1.0,
+) -> int:
+    """Count the whole sequences of a length that fit in the cache of a deployment.
 
-    A paged cache points every sequence at the same pages for the tokens they
-    share, so the pool holds one prefix and, for each user, what comes after it.
-    Windows and states move on with each sequence and are not shared, and the
-    requests that miss the cache keep a copy of their own.
+    In a paged cache all sequences use the same pages for the tokens they share, so
+    the pool holds one prefix and the rest of each sequence. Windows and states
+    change with each sequence and are not shared, and requests that miss the cache
+    store a copy of their own.
 
     Parameters
     ----------
@@ -569,22 +606,22 @@ def max_concurrent(deployment, context_tokens, *, shared_prefix_tokens=0, hit_sh
     return _sequences(deployment, _pool_bytes(deployment) - prefix, whole - prefix * hit_share)
 
 
-def _sequences(deployment, pool_bytes, sequence_bytes):
+def _sequences(deployment: Deployment, pool_bytes: float, sequence_bytes: float) -> int:
     """Whole sequences in the caches of all replicas of attention."""
     each = max_sequences(kv_pool_bytes=pool_bytes, kv_bytes_per_sequence=sequence_bytes)
     return each * deployment.attention_replicas
 
 
 @lru_cache(maxsize=4096)
-def _pool_bytes(deployment):
-    """What the books leave for the cache; it depends on no length."""
+def _pool_bytes(deployment: Deployment) -> float:
+    """Memory left for the cache, whatever the length of the sequences."""
     return ledger(deployment, context_tokens=1).kv_pool_bytes
 
 
-def cliff(deployment, contexts):
+def cliff(deployment: Deployment, contexts: Iterable[int]) -> tuple[tuple[int, int, float], ...]:
     """Count the sequences that fit at each of several lengths.
 
-    The curve is a hyperbola, `pool / (kv_per_token x context)`, cut down to
+    The curve is a hyperbola, `pool / (kv_per_token x context)`, rounded down to
     whole sequences.
 
     Parameters
@@ -592,12 +629,12 @@ def cliff(deployment, contexts):
     deployment : Deployment
         The deployment.
     contexts : iterable of int
-        Lengths to try [tokens].
+        Lengths of a sequence [tokens].
 
     Returns
     -------
     tuple of (int, int, float)
-        Length, whole sequences, and the uncut hyperbola.
+        Length [tokens], whole sequences, and the hyperbola before rounding.
 
     Raises
     ------
@@ -618,8 +655,8 @@ def cliff(deployment, contexts):
         raise BadInput("contexts", "contexts is empty: it takes at least one length in tokens.")
     rows = []
     for context_tokens in contexts:
-        books = ledger(deployment, context_tokens=context_tokens)
-        smooth = max(books.kv_pool_bytes, 0) / books.kv_bytes_per_sequence
+        memory = ledger(deployment, context_tokens=context_tokens)
+        smooth = max(memory.kv_pool_bytes, 0) / memory.kv_bytes_per_sequence
         smooth *= deployment.attention_replicas
-        rows.append((context_tokens, books.max_concurrent, smooth))
+        rows.append((context_tokens, memory.max_concurrent, smooth))
     return tuple(rows)

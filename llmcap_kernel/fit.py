@@ -1,26 +1,30 @@
 """Fitting the efficiencies of `calibration` to measured rows: the `llmcap calibrate` command.
 
-Every prediction is the kernel's own: what a row asks of its cards is counted once, rows are
-stacked into arrays, and the law times them all at once. The fit is robust (a few wrong labels
-do not move it) and partly pooled: each mode has a set of its own, and an engine, a chip family
-and the two together may shift it, each held to changing nothing. Intervals come from predictions
+Every prediction is the kernel's own: the work of each row is computed once, rows are stacked
+into arrays, and the law times them all at once. The fit is robust (a few wrong labels do not
+change it) and partly pooled: servers and loops have a set each, with factors for an engine, a
+chip family and the two together that are regularised towards 1. Intervals come from predictions
 of rows whose model, card or source had been left out.
 """
 
 import csv
 import math
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import calibration, results, validate
 from .failures import doubts
 from .refuse import BadInput
 from .serving import LoadWork, Served, load_work
-from .spec import Deployment
+from .spec import Deployment, Efficiency
+
+if TYPE_CHECKING:
+    from numpy import ndarray
 
 START = {
     "bandwidth": 0.85,
@@ -41,38 +45,41 @@ START = {
     "pcie_exchange_s": 2e-5,
     "burst_share": 0.4,
 }
-# how hard a set is held: one of programs to START; its engines, its chips and the two together to
-# changing nothing
+# strength of regularisation: of servers or loops towards START, and of the factors for an engine,
+# a chip family and the two together towards 1
 HOLD = {calibration.SERVER: (0.05, 0.25, 1.0, 4.0), calibration.LOOP: (0.02, 0.15, 0.25, 0.7)}
-STIFF = {"expert_compute": 10.0, "attention_compute": 10.0}  # held harder: few rows tell them apart
+STIFF = {
+    "expert_compute": 10.0,
+    "attention_compute": 10.0,
+}  # regularised more: few rows tell them apart
 MOST_ALIKE = 6  # rows of one source, model, card and metric weigh as much as this many
-# The weight of a row by the doubt about it; 1 where there is none that touches its value.
+# The weight of a row by the doubt about it; 1 for all doubts that do not affect its value.
 DOUBTED = {"token-position": 0.1, "prompt-at-decode-rate": 0.1}
-TAILS = (0.6, 0.3, 0.15)  # relative error beyond which a row pulls less, narrowed in turn
+TAILS = (0.6, 0.3, 0.15)  # relative error beyond which a row counts less, reduced in turn
 FOLDS = 16
 LOW, HIGH = 0.1, 0.9
-FEWEST = 30  # rows that an interval of their own takes
+FEWEST = 30  # rows needed for an interval of their own
 
 
 class Sample(NamedTuple):
-    """A measured row, ready to be predicted again and again.
+    """A measured row with its work, so that it can be predicted many times.
 
     Attributes
     ----------
     id, source, regime, metric : str
-        Which row it is.
+        Identifier, source, regime and metric of the row.
     deployment : Deployment
-        What was measured.
+        The deployment measured.
     family : str
-        The engine's family.
+        Family of the engine.
     quantity : str
-        The quantity of `serving.Served` that it is.
+        The quantity of `serving.Served` that was measured.
     value : float
-        What was measured, in the quantity's SI unit.
+        The measurement, in the quantity's SI unit.
     work : LoadWork
-        What it asks of the cards.
+        Work of the load on the cards.
     trust : float
-        1, or less where its source leaves a doubt.
+        Weight: 1, or less where there is a doubt about the row.
     """
 
     id: str
@@ -87,29 +94,29 @@ class Sample(NamedTuple):
     trust: float
 
     @property
-    def path(self):
-        """The sets it belongs to, from the widest to the most specific."""
+    def path(self) -> tuple[str, ...]:
+        """Keys of the sets it belongs to, most general first."""
         return calibration.keys(self.family, self.deployment.gpu.family)
 
     @property
-    def kinds(self):
-        """What its interval may be shared with, from the most alike to the widest."""
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of measurement its interval may come from, most specific first."""
         sparse = bool(self.deployment.model.experts)
         return calibration.kinds(self.path[0], self.regime, self.quantity, sparse)
 
 
-def samples(path):
+def samples(path: str | Path) -> list[Sample]:
     """Read the rows a fit can use.
 
     Parameters
     ----------
     path : str or Path
-        A file in the columns of `benchmarks/measured.csv`.
+        A file with the columns of `benchmarks/measured.csv`.
 
     Returns
     -------
     list of Sample
-        The rows that map to a deployment; memory rows are the ledger's.
+        The rows that name a deployment and measure speed, not memory.
     """
     out = []
     for line in results.read(path):
@@ -122,7 +129,8 @@ def samples(path):
     return out
 
 
-def _sample(line):
+def _sample(line: results.Line) -> Sample | None:
+    """A row with its work; None where it does not measure the speed of a known deployment."""
     row = validate.measurement(line)
     meant = validate.spellings.meaning(row.spelled)
     if meant.deployment is None or row.load.metric not in calibration.METRICS or row.value <= 0:
@@ -144,18 +152,18 @@ def _sample(line):
     )
 
 
-def weight(doubts):
-    """Say how much a row counts.
+def weight(doubts: Iterable[str]) -> float:
+    """Compute the weight of a row in the fit.
 
     Parameters
     ----------
     doubts : iterable of str
-        The doubts about it.
+        The doubts about the row.
 
     Returns
     -------
     float
-        1, or less where a doubt touches its value.
+        Weight: 1, or less where a doubt affects the value of the row.
 
     Examples
     --------
@@ -166,25 +174,25 @@ def weight(doubts):
 
 
 class Sets(NamedTuple):
-    """What a fit found, as `catalog/calibration.toml` keeps it.
+    """Result of a fit, as it is stored in `catalog/calibration.toml`.
 
     Attributes
     ----------
     fits : dict
-        Efficiencies of servers and of loops.
+        Efficiencies of servers and of loops, by key and name.
     shifts : dict
-        Factors on them by key, as `calibration.shifted` applies them.
+        Factors on them by key and name, as `calibration.shifted` applies them.
     rows : dict
-        Rows that were fitted by key.
+        Number of fitted rows by key.
     """
 
-    fits: dict
-    shifts: dict
-    rows: dict
+    fits: dict[str, dict[str, float]]
+    shifts: dict[str, dict[str, float]]
+    rows: dict[str, int]
 
 
-def _stack(items):
-    """Turn a list of like records of numbers into one record of arrays."""
+def _stack(items: Sequence[Any]) -> Any:
+    """Turn records of numbers of the same type into one record of arrays."""
     import numpy
 
     first: Any = items[0]
@@ -200,7 +208,7 @@ def _stack(items):
 
 
 class Stack:
-    """Rows as arrays: all of one quantity are predicted in one pass of the law.
+    """Rows as arrays, so that all of one quantity are predicted at once.
 
     Parameters
     ----------
@@ -208,11 +216,11 @@ class Stack:
         Measured rows.
     """
 
-    def __init__(self, rows):
+    def __init__(self, rows: list[Sample]) -> None:
         import numpy
 
         self.rows = rows
-        groups: dict = {}
+        groups: dict[tuple[str, bool], list[int]] = {}
         for i, row in enumerate(rows):
             groups.setdefault((row.quantity, row.work.decode.draft is None), []).append(i)
         self.groups = [
@@ -223,8 +231,19 @@ class Stack:
         slower = [calibration.METRICS[row.metric].less for row in rows]
         self.sign = numpy.where(slower, 1.0, -1.0)
 
-    def errors(self, values):
-        """Log of predicted over measured, by efficiencies of rows x START."""
+    def errors(self, values: "ndarray") -> "ndarray":
+        """Compute the log of predicted over measured.
+
+        Parameters
+        ----------
+        values : array
+            Efficiencies, with a row for each sample and a column for each name in `START`.
+
+        Returns
+        -------
+        array
+            Error of each row.
+        """
         import numpy
 
         out = numpy.empty(len(self.rows))
@@ -235,13 +254,13 @@ class Stack:
         return numpy.log(out) - self.measured
 
 
-def _free(name, value):
-    """An efficiency where factors add: the log of a time, the log odds of a share."""
+def _free(name: str, value: float) -> float:
+    """Transform an efficiency so that factors add: log of a time, log odds of a share."""
     return math.log(value) if name.endswith("_s") else math.log(value / (1 - value))
 
 
-def _values(free):
-    """Efficiencies of rows x START from where factors add."""
+def _values(free: "ndarray") -> "ndarray":
+    """Invert `_free` for rows x START."""
     import numpy
 
     times = numpy.array([name.endswith("_s") for name in START])
@@ -249,25 +268,23 @@ def _values(free):
     return numpy.where(times, numpy.exp(free), 1 / (1 + numpy.exp(-free)))
 
 
-def _weights(rows):
-    """Rows that are alike share a weight, so that no source outvotes the others."""
+def _weights(rows: list[Sample]) -> "ndarray":
+    """Weights of rows, where many of one source, model, card and metric share a limited weight."""
     import numpy
 
     names = [
         (r.source, r.deployment.model.name, r.deployment.gpu.name, r.metric, r.deployment.num_gpus)
         for r in rows
     ]  # fmt: skip
-    count: dict = {}
-    for name in names:
-        count[name] = count.get(name, 0) + 1
+    count = Counter(names)
     alike = numpy.array([min(1.0, MOST_ALIKE / count[name]) for name in names])
     return alike * numpy.array([row.trust for row in rows])
 
 
 class _Problem:
-    """Least squares over all sets at once: residuals of rows, then of what holds each set."""
+    """Least squares over all sets: residuals of the rows, then of the regularisation."""
 
-    def __init__(self, rows):
+    def __init__(self, rows: list[Sample]) -> None:
         import numpy
         from scipy import sparse
 
@@ -286,21 +303,24 @@ class _Problem:
         self.start = numpy.array([_free(name, value) for name, value in START.items()])
         self.weight = numpy.sqrt(_weights(rows))
 
-    def free(self, x):
-        """Where factors add, row by row."""
+    def free(self, x: "ndarray") -> "ndarray":
+        """Transformed efficiencies of rows x START from the shifts of all sets."""
         return self.start + self.member @ x.reshape(len(self.keys), len(START))
 
-    def errors(self, free):
+    def errors(self, free: "ndarray") -> "ndarray":
+        """Log error of each row, positive where it was predicted slower than measured."""
         return self.stack.errors(_values(free)) * self.stack.sign
 
-    def residuals(self, x, tail):
+    def residuals(self, x: "ndarray", tail: float) -> "ndarray":
+        """Weighted errors, reduced beyond `tail`, and shifts times their regularisation."""
         import numpy
 
         e = self.errors(self.free(x))
-        pulled = numpy.sign(e) * tail * numpy.sqrt(2 * numpy.log1p((e / tail) ** 2 / 2))
-        return numpy.concatenate([self.weight * pulled, self.hold * x])
+        reduced = numpy.sign(e) * tail * numpy.sqrt(2 * numpy.log1p((e / tail) ** 2 / 2))
+        return numpy.concatenate([self.weight * reduced, self.hold * x])
 
-    def slopes(self, x, tail):
+    def slopes(self, x: "ndarray", tail: float) -> Any:
+        """Sparse Jacobian of `residuals`, by finite differences."""
         import numpy
         from scipy import sparse
 
@@ -312,16 +332,16 @@ class _Problem:
             moved[:, j] += step
             each[:, j] = (self.errors(moved) - e) / step
         square = (e / tail) ** 2 / 2
-        # the slope of the pulled residual: 1 where the error is small
-        pull = numpy.sqrt(square / numpy.maximum(numpy.log1p(square), 1e-300)) / (1 + square)
-        each *= (self.weight * numpy.where(square < 1e-9, 1.0, pull))[:, None]
+        # the slope of the reduced error: 1 where the error is small
+        slope = numpy.sqrt(square / numpy.maximum(numpy.log1p(square), 1e-300)) / (1 + square)
+        each *= (self.weight * numpy.where(square < 1e-9, 1.0, slope))[:, None]
         spread = each[self.lines[:: len(START)]].ravel()
         shape = (len(e), len(x))
         top = sparse.csr_matrix((spread, (self.lines, self.columns)), shape=shape)
         return sparse.vstack([top, sparse.diags(self.hold)]).tocsr()
 
 
-def solve(rows, start=None):
+def solve(rows: list[Sample], start: Sets | None = None) -> Sets:
     """Fit all sets at once.
 
     Parameters
@@ -329,12 +349,12 @@ def solve(rows, start=None):
     rows : list of Sample
         Measured rows.
     start : Sets, optional
-        Where to start, which saves time when rows are left out.
+        Starting point, which saves time when rows are left out; `START` if omitted.
 
     Returns
     -------
     Sets
-        What was found.
+        The fitted sets.
     """
     import numpy
     from scipy.optimize import least_squares
@@ -342,7 +362,7 @@ def solve(rows, start=None):
     problem = _Problem(rows)
     x = numpy.zeros(len(problem.keys) * len(START))
     if start:
-        x = numpy.array([_moved(start, key, name) for key in problem.keys for name in START])
+        x = numpy.array([_shift(start, key, name) for key in problem.keys for name in START])
     for tail in TAILS[1:] if start else TAILS:
         found = least_squares(
             problem.residuals,
@@ -357,15 +377,17 @@ def solve(rows, start=None):
     return _sets(problem, x.reshape(len(problem.keys), len(START)))
 
 
-def _moved(sets, key, name):
-    """How far a set moved a name from where the fit started."""
+def _shift(sets: Sets, key: str, name: str) -> float:
+    """Difference of a transformed efficiency of one set to its value in START."""
     if key in sets.fits:
         return _free(name, sets.fits[key][name]) - _free(name, START[name])
     return math.log(sets.shifts.get(key, {}).get(name, 1.0))
 
 
-def _sets(problem, moved):
-    fits, shifts = {}, {}
+def _sets(problem: _Problem, moved: "ndarray") -> Sets:
+    """Sets from the solution, a row for each key."""
+    fits: dict[str, dict[str, float]] = {}
+    shifts: dict[str, dict[str, float]] = {}
     for key, by in zip(problem.keys, moved, strict=True):
         if key in HOLD:
             values = map(float, _values(problem.start + by))
@@ -376,15 +398,15 @@ def _sets(problem, moved):
     return Sets(fits, shifts, dict(zip(problem.keys, count, strict=True)))
 
 
-def efficiency(sets, path):
-    """Put together the efficiencies of a row's path; sets it lacks change nothing.
+def efficiency(sets: Sets, path: tuple[str, ...]) -> Efficiency:
+    """Compute the efficiency of a row from its sets.
 
     Parameters
     ----------
     sets : Sets
-        What a fit found.
+        Fitted sets.
     path : tuple of str
-        As `calibration.keys` names them.
+        Keys as `calibration.keys` lists them; those without factors change nothing.
 
     Returns
     -------
@@ -394,73 +416,74 @@ def efficiency(sets, path):
     return calibration.composed(sets.fits, sets.shifts, path)
 
 
-def errors(rows, sets):
-    """Predict rows with fitted sets.
+def errors(rows: list[Sample], sets: Sets) -> list[float]:
+    """Compute the errors of predictions with fitted sets.
 
     Parameters
     ----------
     rows : list of Sample
         Measured rows.
     sets : Sets
-        What a fit found.
+        Fitted sets.
 
     Returns
     -------
     list of float
-        Log of measured over predicted, in the metric's own unit.
+        Log of measured over predicted of each row, in the metric's own unit.
     """
     import numpy
 
-    made = {path: efficiency(sets, path) for path in {row.path for row in rows}}
-    values = numpy.array([[getattr(made[row.path], n) for n in START] for row in rows])
+    fitted = {path: efficiency(sets, path) for path in {row.path for row in rows}}
+    values = numpy.array([[getattr(fitted[row.path], n) for n in START] for row in rows])
     return [-float(e) for e in Stack(rows).errors(values)]
 
 
-def label(row, by):
-    """Name the group of a row that is left out together.
+def label(row: Sample, by: str) -> str:
+    """Name the group of rows that a row is left out with.
 
     Parameters
     ----------
     row : Sample
         A measured row.
     by : str
-        "model" (close relatives together), "card", "source" or "engine".
+        "model" (with its close relatives), "card", "source" or "engine".
 
     Returns
     -------
     str
-        The group.
+        Name of the group.
     """
     if by == "model":
         return row.deployment.model.name.split("-r1")[0].split("-v3")[0]
     return {"card": row.deployment.gpu.name, "source": row.source, "engine": row.family}[by]
 
 
-def folds(rows, by):
-    """Deal the groups of a label out, so that large ones are left out alone.
+def folds(rows: list[Sample], by: str) -> list[set[str]]:
+    """Distribute groups over folds of similar size, so that large ones are left out alone.
 
     Parameters
     ----------
     rows : list of Sample
         Measured rows.
     by : str
-        As `label` takes it.
+        Kind of group, as in `label`.
 
     Returns
     -------
     list of set
-        Names of the groups that each fold leaves out, `FOLDS` at most.
+        Groups that each fold leaves out; at most `FOLDS` of them.
     """
     count = Counter(label(row, by) for row in rows)
-    dealt: list = [[0, set()] for _ in range(FOLDS)]
+    sizes, names = [0] * FOLDS, [set[str]() for _ in range(FOLDS)]
     for name, n in sorted(count.items(), key=lambda pair: (-pair[1], pair[0])):
-        least = min(dealt, key=lambda fold: fold[0])
-        least[0] += n
-        least[1].add(name)
-    return [names for n, names in dealt if n]
+        smallest = sizes.index(min(sizes))
+        sizes[smallest] += n
+        names[smallest].add(name)
+    return [group for n, group in zip(sizes, names, strict=True) if n]
 
 
-def _fold(task):
+def _fold(task: tuple[list[Sample], str, set[str], Sets]) -> list[tuple[str, float]]:
+    """Errors of the rows that one fold leaves out, by their id."""
     rows, by, names, start = task
     inside = [r for r in rows if label(r, by) not in names]
     programs = {r.path[0] for r in inside}
@@ -468,19 +491,24 @@ def _fold(task):
     return list(zip([r.id for r in outside], errors(outside, solve(inside, start)), strict=True))
 
 
-def left_out(rows, sets, labels=("model", "card", "source"), workers=2):
-    """Predict each row from fits that never saw its group.
+def left_out(
+    rows: list[Sample],
+    sets: Sets,
+    labels: tuple[str, ...] = ("model", "card", "source"),
+    workers: int = 2,
+) -> dict[str, dict[str, float]]:
+    """Predict each row from fits without its group.
 
     Parameters
     ----------
     rows : list of Sample
         Measured rows.
     sets : Sets
-        The fit to everything, where the others start.
+        The fit to all rows, from which the others start.
     labels : tuple of str
-        What is left out in turn: "model", "card", "source", "engine".
+        Kinds of group to leave out in turn: "model", "card", "source", "engine".
     workers : int
-        Processes.
+        Number of processes.
 
     Returns
     -------
@@ -489,45 +517,39 @@ def left_out(rows, sets, labels=("model", "card", "source"), workers=2):
     """
     tasks = [(rows, by, names, sets) for by in labels for names in folds(rows, by)]
     with ProcessPoolExecutor(workers) as pool:
-        made = list(pool.map(_fold, tasks))
-    out: dict = {by: {} for by in labels}
-    for (_, by, _, _), pairs in zip(tasks, made, strict=True):
+        found = list(pool.map(_fold, tasks))
+    out: dict[str, dict[str, float]] = {by: {} for by in labels}
+    for (_, by, _, _), pairs in zip(tasks, found, strict=True):
         out[by].update(pairs)
     return out
 
 
-def intervals(rows, missed):
-    """Find the factors that hold four of five left-out rows, kind by kind.
+def intervals(
+    rows: list[Sample], missed: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, float]]:
+    """Find the factors that contain four of five left-out rows, kind by kind.
 
     Parameters
     ----------
     rows : list of Sample
         Measured rows.
-    missed : dict
-        What `left_out` gave.
+    missed : mapping
+        Errors of left-out rows, as `left_out` returns them.
 
     Returns
     -------
     dict
-        low, high, rows and unknown (the further widening where even the engine
-        was never measured) by kind.
+        low, high, rows and unknown (the further widening for an engine without
+        measurements) by kind.
     """
-    by_id = {row.id: row for row in rows}
-    groups: dict = {}
-    for by, pairs in missed.items():
-        for name, error in pairs.items():
-            # a doubted row may be right: an interval leans on it more than the fit does
-            pair = (error, math.sqrt(by_id[name].trust))
-            for key in by_id[name].kinds:
-                groups.setdefault(key, {}).setdefault(by, []).append(pair)
     out = {}
-    for key, labelled in sorted(groups.items()):
-        count = max(map(len, labelled.values()))
-        if count < FEWEST and "." in key:
+    for kind, by_label in sorted(_errors_by_kind(rows, missed).items()):
+        count = max(map(len, by_label.values()))
+        if count < FEWEST and "." in kind:
             continue
-        low, high = _ends([pair for some in labelled.values() for pair in some])
-        strange = _ends(labelled.get("source", next(iter(labelled.values()))))
-        out[key] = {
+        low, high = _ends([pair for some in by_label.values() for pair in some])
+        strange = _ends(by_label.get("source", next(iter(by_label.values()))))
+        out[kind] = {
             "low": math.exp(min(low, -0.02)),
             "high": math.exp(max(high, 0.02)),
             "rows": count,
@@ -536,48 +558,65 @@ def intervals(rows, missed):
     return out
 
 
-def _ends(pairs):
-    """Where the middle four fifths of weighted errors begin and end."""
+def _errors_by_kind(
+    rows: list[Sample], missed: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """Errors and weights of left-out rows, by kind and by what was left out."""
+    by_id = {row.id: row for row in rows}
+    groups: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for by, pairs in missed.items():
+        for name, error in pairs.items():
+            # a doubted row may be right: it counts more for an interval than for the fit
+            pair = (error, math.sqrt(by_id[name].trust))
+            for kind in by_id[name].kinds:
+                groups.setdefault(kind, {}).setdefault(by, []).append(pair)
+    return groups
+
+
+def _ends(pairs: list[tuple[float, float]]) -> tuple[float, float]:
+    """First and last of the middle four fifths of weighted errors."""
     pairs = sorted(pairs)
     whole, passed = sum(weight for _, weight in pairs), 0.0
-    ends: list = []
+    ends: list[float] = []
     for error, weight in pairs:
         passed += weight
         if passed >= (LOW, HIGH)[len(ends)] * whole:
             ends.append(error)
         if len(ends) == 2:
-            return tuple(ends)
+            return ends[0], ends[1]
     return ends[0], pairs[-1][0]
 
 
-def _moving(sets):
-    """The shifts worth writing."""
-    kept = {}
+def _large_shifts(sets: Sets) -> dict[str, dict[str, float]]:
+    """Factors that differ from 1 by 1% or more."""
+    shifts = {}
     for key, values in sets.shifts.items():
-        moved = {n: v for n, v in values.items() if abs(v - 1) >= 0.01}
-        if moved:
-            kept[key] = moved
-    return kept
+        large = {n: v for n, v in values.items() if abs(v - 1) >= 0.01}
+        if large:
+            shifts[key] = large
+    return shifts
 
 
-def write(path, sets, widths, source):
+def write(
+    path: str | Path, sets: Sets, widths: Mapping[str, Mapping[str, float]], source: str
+) -> Path:
     """Write the fitted numbers as the file that `calibration` reads.
 
     Parameters
     ----------
     path : str or Path
-        Where to.
+        The file to write.
     sets : Sets
-        What `solve` found.
-    widths : dict
-        What `intervals` gave.
+        Fitted sets.
+    widths : mapping
+        Intervals, as `intervals` returns them.
     source : str
-        Which rows they come from.
+        Name of the file of measured rows.
 
     Returns
     -------
     Path
-        The file.
+        The file written.
     """
     lines = [
         "# Written by `llmcap calibrate`; the meaning of each number is in spec.Efficiency.",
@@ -589,9 +628,11 @@ def write(path, sets, widths, source):
     ]
     for key, values in sets.fits.items():
         lines += ["", f'[fits."{key}"]'] + [f"{n} = {v:.4g}" for n, v in values.items()]
-    for title, tables in (("shifts", _moving(sets)), ("intervals", widths)):
+    tables: dict[str, Mapping[str, Mapping[str, float]]]
+    tables = {"shifts": _large_shifts(sets), "intervals": widths}
+    for title, rows in tables.items():
         lines += ["", f"[{title}]"]
-        for key, values in tables.items():
+        for key, values in rows.items():
             inside = ", ".join(f"{n} = {v:.3g}" for n, v in values.items())
             lines.append(f'"{key}" = {{ {inside} }}')
     lines += ["", "[rows]"] + [f'"{key}" = {n}' for key, n in sets.rows.items()]
@@ -600,8 +641,8 @@ def write(path, sets, widths, source):
     return path
 
 
-def shipped():
-    """Give the sets that `calibration` reads.
+def shipped() -> Sets:
+    """Read the sets that are in force in `calibration`.
 
     Returns
     -------
@@ -612,60 +653,64 @@ def shipped():
     return Sets(table["fits"], table["shifts"], table["rows"])
 
 
-def keep_predictions(path, missed, out):
-    """Write what is predicted of every measured row, for whoever wants to look at all of them.
+def keep_predictions(
+    path: str | Path, missed: Mapping[str, Mapping[str, float]], out: str | Path
+) -> Path:
+    """Write the predictions of all measured rows to a file.
 
     Parameters
     ----------
     path : str or Path
-        Rows in the columns of `benchmarks/measured.csv`.
-    missed : dict
-        What `left_out` gave.
+        Rows with the columns of `benchmarks/measured.csv`.
+    missed : mapping
+        Errors of left-out rows, as `left_out` returns them.
     out : str or Path
-        The CSV to write; columns as `validate.kept` reads them.
+        The CSV to write, with the columns that `validate.read_predictions` reads.
 
     Returns
     -------
     Path
-        The file.
+        The file written.
     """
     out = Path(out)
     with out.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["id", "predicted", "low", "high", "ceiling", *validate.LEFT_OUT])
         for row in validate.run(path).compared:
-            # memory is the ledger's: no fit is in it
-            apart = [
+            # memory is predicted without a fit, so no fit leaves it out
+            unseen = [
                 row.measured / math.exp(by[row.id]) if row.id in by else row.predicted
                 for by in missed.values()
             ]
-            numbers = (row.predicted, row.low, row.high, row.ceiling, *apart)
+            numbers = (row.predicted, row.low, row.high, row.ceiling, *unseen)
             table.writerow([row.id, *("" if n is None else f"{n:.4g}" for n in numbers)])
     return out
 
 
-def calibrate(path, out, say=print):
-    """Fit to a file of measured rows and write what was found.
+def calibrate(
+    path: str | Path, out: str | Path, say: Callable[[str], object] = print
+) -> tuple[Sets, dict[str, dict[str, float]]]:
+    """Fit the efficiencies to a file of measured rows and write the result.
 
     Parameters
     ----------
     path : str or Path
-        Rows in the columns of `benchmarks/measured.csv`.
+        Rows with the columns of `benchmarks/measured.csv`.
     out : str or Path
-        The data file to write; beside the rows, `predicted.csv` follows it when it
-        is the one that `calibration` reads.
+        The data file to write. When it is the one that `calibration` reads,
+        `predicted.csv` is written too, beside the rows.
     say : callable
-        Takes each line of progress.
+        Called with each line of progress.
 
     Returns
     -------
     tuple of (Sets, dict)
-        The fitted sets, and the left-out errors they were judged by.
+        The fitted sets, and the errors of left-out rows.
 
     Raises
     ------
     BadInput
-        When no row of a kind of program can be predicted: the file would lack it.
+        When no row of servers, or none of loops, can be predicted.
     """
     rows = samples(path)
     say(f"{len(rows):,} rows of {path} can be predicted")

@@ -1,28 +1,36 @@
-"""What users see of a deployment under a load: chapters 2 and 3 put together.
+"""Latency, throughput and price of a deployment under a load: chapters 2 and 3 combined.
 
-`serve` is the one path from a deployment and a load to its numbers. Handed
-`CEILING` it says what the spec sheet allows, handed fitted efficiencies what can
-be expected; nothing else differs. One user is a load of one, and users who find
-no room in the cache wait for those who have it.
+`serve` is the only path from a deployment and a load to its numbers. With
+`CEILING` it computes what the spec sheet allows, with fitted efficiencies what can
+be expected; nothing else differs. A single user is a load of one, and users for
+whom the cache has no room wait for the others.
 """
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from . import bandwidth, capacity
 from .explain import Explained, Line, quantity
-from .numeric import floor, maximum
+from .numeric import Number, floor, maximum
 from .spec import CEILING, BadInput, Deployment, Efficiency, Workload
 
 
-def closed_loop_wait_s(*, prompt_s, others_s, away_s, prefill_share=1.0, burst_share=0.0):
-    """Expect the wait for a prompt's prefill, that prefill included.
+def closed_loop_wait_s(
+    *,
+    prompt_s: Number,
+    others_s: Number,
+    away_s: Number,
+    prefill_share: Number = 1.0,
+    burst_share: Number = 0.0,
+) -> Number:
+    """Compute the mean wait for the prefill of a prompt, including that prefill.
 
     Each user's prompt queues for the cards, its answer is decoded, and the user
-    asks again at once. A newcomer finds each other user's prompt ahead of it as
-    often as a user is in the queue at all: Schweitzer's closure of mean-value
-    analysis, which leaves a quadratic in the time of a whole round.
+    sends the next prompt at once. An arriving prompt finds each other user in the
+    queue with the probability that a user is there at any time: Schweitzer's
+    approximation in mean-value analysis, which leads to a quadratic equation in the
+    time of a whole round.
 
     Parameters
     ----------
@@ -31,18 +39,18 @@ def closed_loop_wait_s(*, prompt_s, others_s, away_s, prefill_share=1.0, burst_s
     others_s : float or array
         Prefill of the prompts of all other users [s].
     away_s : float or array
-        Decoding of an answer while nobody prefills, and what else passes outside
+        Decoding of an answer while nobody prefills, and all other time outside
         the queue [s].
     prefill_share : float or array
         Share of the others' prefill that decoding waits for.
     burst_share : float or array
-        Share of the users who ask at the same moment; half of the others are
-        then served before one, on average.
+        Share of the users who send prompts at the same moment; on average half of
+        the others are then served first.
 
     Returns
     -------
     float or array
-        `prompt_s` for a single user; at saturation all but the time away [s].
+        Wait: `prompt_s` for a single user, and at saturation all time but `away_s` [s].
 
     References
     ----------
@@ -65,42 +73,42 @@ def closed_loop_wait_s(*, prompt_s, others_s, away_s, prefill_share=1.0, burst_s
 
 
 class LoadWork(NamedTuple):
-    """What a load asks of a deployment's cards, before any efficiency.
+    """Work of a load on the cards of a deployment, before any efficiency.
 
     Attributes
     ----------
     decode, prompt : Work
         One decode step, and the prefill of one prompt.
     batch : Work or None
-        The prefill of all users' prompts at once, as a library's loop runs it; None
-        of a server, to whom prompts come one by one.
+        Prefill of all users' prompts at once, as a library's loop runs it; None for
+        a server, which receives prompts one by one.
     users : float or array
-        Requests being worked on.
+        Requests in progress.
     turns : float or array
-        Requests in flight for each being worked on; above 1 the others wait.
+        Requests in flight per request in progress; above 1 the others wait.
     input_tokens, prefill_tokens, output_tokens : float or array
         Tokens of a prompt, those of them that are computed, and tokens of an
         answer [tokens].
     cards : float or array
         Cards of the deployment.
     server : float or array
-        1 where a server hands the tokens to clients, 0 in a library's loop.
+        1 where a server sends the tokens to clients, 0 in a library's loop.
     """
 
     decode: bandwidth.Work
     prompt: bandwidth.Work
     batch: bandwidth.Work | None
-    users: Any
-    turns: Any
-    input_tokens: Any
-    prefill_tokens: Any
-    output_tokens: Any
-    cards: Any
-    server: Any
+    users: Number
+    turns: Number
+    input_tokens: Number
+    prefill_tokens: Number
+    output_tokens: Number
+    cards: Number
+    server: Number
 
 
-def most_running(deployment, workload) -> int:
-    """Count the requests that a deployment works on at once.
+def most_running(deployment: Deployment, workload: Workload) -> int:
+    """Count the requests that a deployment processes at once.
 
     Parameters
     ----------
@@ -112,8 +120,8 @@ def most_running(deployment, workload) -> int:
     Returns
     -------
     int
-        What the cache holds or, of a server, the number of sequences it runs at
-        once where that is less; 0 where the engine does not start.
+        Sequences that fit in the cache or, for a server, its limit on concurrent
+        sequences where that is less; 0 where the engine does not start.
 
     Examples
     --------
@@ -133,8 +141,14 @@ def most_running(deployment, workload) -> int:
 
 
 @lru_cache(maxsize=16_384)
-def load_work(deployment, workload, *, server=None, context_tokens=None) -> LoadWork:
-    """Count what a load asks of a deployment's cards.
+def load_work(
+    deployment: Deployment,
+    workload: Workload,
+    *,
+    server: bool | None = None,
+    context_tokens: float | None = None,
+) -> LoadWork:
+    """Compute the work of a load on the cards of a deployment.
 
     Parameters
     ----------
@@ -143,16 +157,16 @@ def load_work(deployment, workload, *, server=None, context_tokens=None) -> Load
     workload : Workload
         Prompt, answer, users and shared prefix.
     server : bool, optional
-        Whether a server hands the tokens to clients; as the engine is measured
-        when left out.
+        Whether a server sends the tokens to clients; if omitted, as the engine is
+        measured.
     context_tokens : float, optional
-        What a sequence holds in a decode step; the prompt and half of the answer,
-        a request's mean, when left out [tokens].
+        Tokens of a sequence in a decode step; if omitted, the mean over a request:
+        its prompt and half of its answer [tokens].
 
     Returns
     -------
     LoadWork
-        It can be timed with any efficiencies.
+        Work that can be timed with any efficiencies.
 
     Examples
     --------
@@ -162,7 +176,7 @@ def load_work(deployment, workload, *, server=None, context_tokens=None) -> Load
     16
     """
     d, load = deployment, workload
-    # where the engine does not start, the numbers are those it would have with room for one
+    # where the engine does not start, the numbers are those with room for one sequence
     users = min(load.concurrency, max(most_running(d, load), 1))
     block = d.engine.block_tokens
     cached = floor(load.shared_prefix_tokens / block) * block * load.hit_share
@@ -183,7 +197,9 @@ def load_work(deployment, workload, *, server=None, context_tokens=None) -> Load
 
 
 @lru_cache(maxsize=16_384)
-def _prompt_work(deployment, input_tokens, cached_tokens, prompts=1):
+def _prompt_work(
+    deployment: Deployment, input_tokens: int, cached_tokens: float, prompts: int = 1
+) -> bandwidth.Work:
     return bandwidth.prefill_work(
         deployment, input_tokens=input_tokens, cached_tokens=cached_tokens, prompts=prompts
     )
@@ -191,16 +207,16 @@ def _prompt_work(deployment, input_tokens, cached_tokens, prompts=1):
 
 @dataclass(frozen=True)
 class Served(Explained):
-    """What users see of a deployment under a load, timed with one set of efficiencies.
+    """Latency, throughput and price of a deployment under a load.
 
     Attributes
     ----------
     work : LoadWork
-        What the load asks of the cards.
+        Work of the load on the cards.
     efficiency : Efficiency
-        What it is timed with.
+        Shares and latencies it is timed with.
     deployment : Deployment, optional
-        What it runs on; None for a stack of loads.
+        Deployment it runs on; None for a stack of loads.
     workload : Workload, optional
         The load; None for a stack of loads.
     """
@@ -210,49 +226,49 @@ class Served(Explained):
     deployment: Deployment | None = None
     workload: Workload | None = None
 
-    def _timed(self, work, what):
+    def _timed(self, work: bandwidth.Work, what: str) -> bandwidth.Step:
         return bandwidth.Step.of(work, self.efficiency, self.deployment, what)
 
     @cached_property
-    def decode(self):
-        """One decode step of all users being worked on, with its parts in seconds."""
+    def decode(self) -> bandwidth.Step:
+        """One decode step of all requests in progress."""
         return self._timed(self.work.decode, "decode step")
 
     @cached_property
-    def prompt(self):
-        """Prefill of one prompt, with its parts in seconds."""
+    def prompt(self) -> bandwidth.Step:
+        """Prefill of one prompt."""
         return self._timed(self.work.prompt, "prefill")
 
     @property
-    def others_s(self):
-        """Prefill of all other users' prompts, which come one by one [s]."""
+    def others_s(self) -> Number:
+        """Prefill of the prompts of all other users, one by one [s]."""
         return (self.work.users - 1) * self.prompt.share_s
 
     @property
-    def users(self):
-        """Requests being worked on; the others wait for room."""
+    def users(self) -> Number:
+        """Requests in progress; the others wait for room."""
         return self.work.users
 
     @property
-    def itl_decode_s(self):
+    def itl_decode_s(self) -> Number:
         """Gap between two tokens of a user while nobody prefills [s]."""
         return self.decode.itl_s
 
     @property
-    def decode_tok_s_user(self):
-        """Tokens a user gets in a second while nobody prefills [tok/s]."""
+    def decode_tok_s_user(self) -> Number:
+        """Tokens of one user per second while nobody prefills [tok/s]."""
         return self.decode.tok_s_user
 
     @property
-    def client_s(self):
+    def client_s(self) -> Number:
         """Time a request spends outside the queue for its prefill and its decoding [s]."""
         first_s = self.work.server * self.efficiency.first_token_s
         # the cards are free for others while a prompt passes a pipeline's later stages
         return first_s + self.prompt.total_s - self.prompt.share_s
 
     @cached_property
-    def queue_s(self):
-        """Mean wait for the prefill of a prompt that has room, the prefill included [s]."""
+    def queue_s(self) -> Number:
+        """Mean wait for the prefill of a prompt that has room, including that prefill [s]."""
         return closed_loop_wait_s(
             prompt_s=self.prompt.share_s,
             others_s=self.others_s,
@@ -262,95 +278,97 @@ class Served(Explained):
         )
 
     @property
-    def itl_s(self):
-        """Mean gap between two tokens of a user, others' prompts in it [s]."""
+    def itl_s(self) -> Number:
+        """Mean gap between two tokens of a user, including others' prefill [s]."""
         # prompts computed while a user waits for the first token do not delay the later ones
         meanwhile_s = self.prompt.share_s + self.others_s - self.queue_s
         waits_s = self.efficiency.prefill_share * meanwhile_s
         return self.decode.itl_s + waits_s / self.work.output_tokens
 
     @property
-    def round_s(self):
-        """Time from asking to the last token of a request that has room [s]."""
+    def round_s(self) -> Number:
+        """Time from the request to its last token where it has room at once [s]."""
         return self.queue_s + self.client_s + self.work.output_tokens * self.itl_s
 
     @property
-    def room_wait_s(self):
+    def room_wait_s(self) -> Number:
         """Mean wait for room in the cache; 0 where all users have it [s]."""
         return (self.work.turns - 1) * self.round_s
 
     @property
-    def ttft_idle_s(self):
-        """First token of a request that finds the deployment idle [s]."""
+    def ttft_idle_s(self) -> Number:
+        """Time to the first token on an idle deployment [s]."""
         return self.prompt.total_s + self.work.server * self.efficiency.first_token_s
 
     @property
-    def ttft_mean_s(self):
-        """Mean wait for a first token of users who ask again as soon as they are answered [s]."""
+    def ttft_mean_s(self) -> Number:
+        """Mean time to the first token where each answer is followed by the next request [s]."""
         return self.room_wait_s + self.queue_s + self.client_s
 
     @property
-    def ttft_burst_s(self):
-        """First token of the last user when all ask at the same moment [s]."""
+    def ttft_burst_s(self) -> Number:
+        """Time to the first token of the last user when all ask at the same moment [s]."""
         return self.room_wait_s + self.ttft_idle_s + self.others_s
 
     @property
-    def e2e_s(self):
-        """Mean time from asking to the last token [s]."""
+    def e2e_s(self) -> Number:
+        """Mean time from the request to its last token [s]."""
         return self.room_wait_s + self.round_s
 
     @property
-    def batch_ttft_s(self):
-        """First tokens of a batch that starts together, as a library's loop runs it [s]."""
+    def batch_ttft_s(self) -> Number:
+        """Time to the first tokens of a batch that starts together, in a library's loop [s]."""
+        if self.work.batch is None:
+            raise BadInput("server", "server is true: prompts come one by one, not as a batch.")
         return self._timed(self.work.batch, "prefill").total_s
 
     @property
-    def batch_e2e_s(self):
-        """Time of a batch that starts together, as a library's loop runs it [s]."""
+    def batch_e2e_s(self) -> Number:
+        """Time of a batch that starts together, in a library's loop [s]."""
         round_s = self.batch_ttft_s + self.work.output_tokens * self.decode.itl_s
         return self.work.turns * round_s
 
     @property
-    def output_tok_s(self):
+    def output_tok_s(self) -> Number:
         """Output tokens of all users [tok/s]."""
         return self.work.users * self.work.output_tokens / self.round_s
 
     @property
-    def output_tok_s_card(self):
-        """Output tokens of all users, a card [tok/s]."""
+    def output_tok_s_card(self) -> Number:
+        """Output tokens of all users, per card [tok/s]."""
         return self.output_tok_s / self.work.cards
 
     @property
-    def total_tok_s(self):
+    def total_tok_s(self) -> Number:
         """Prompt and output tokens of all users [tok/s]."""
         both = self.work.input_tokens + self.work.output_tokens
         return self.output_tok_s * both / self.work.output_tokens
 
     @property
-    def batch_output_tok_s(self):
+    def batch_output_tok_s(self) -> Number:
         """Output tokens of a batch that starts together [tok/s]."""
         tokens = self.work.users * self.work.turns * self.work.output_tokens
         return tokens / self.batch_e2e_s
 
     @property
-    def tok_s_user(self):
-        """Tokens a user gets in a second, others' prompts in between [tok/s]."""
+    def tok_s_user(self) -> Number:
+        """Tokens of one user per second, including others' prefill [tok/s]."""
         return 1 / self.itl_s
 
     @property
-    def prefill_tok_s(self):
-        """Prompt tokens computed in a second, one prompt at a time [tok/s]."""
+    def prefill_tok_s(self) -> Number:
+        """Prompt tokens computed per second, one prompt at a time [tok/s]."""
         return self.work.prefill_tokens / self.prompt.total_s
 
     @property
-    def usd_mtok(self):
+    def usd_mtok(self) -> Number | None:
         """Price of a million output tokens; None where no rent is known [USD/Mtok]."""
         rent = self.deployment.usd_h_all if self.deployment else 0.0
         return usd_per_mtok(usd_h=rent, tok_s=self.output_tok_s)
 
     @property
-    def itl_chunk_s(self):
-        """Gap in which a chunk of another user's prompt rides along: the longest [s]."""
+    def itl_chunk_s(self) -> Number:
+        """Longest gap: a step that also prefills a chunk of another user's prompt [s]."""
         if self.deployment is None or self.workload is None:
             raise BadInput("deployment", "deployment is missing: a stack of loads has no chunk.")
         return bandwidth.mixed_step(
@@ -361,56 +379,80 @@ class Served(Explained):
             efficiency=self.efficiency,
         ).total_s
 
-    def lines(self):
-        e, users, out = self.efficiency, f"{self.users:,}", f"{self.work.output_tokens:,}"
-        s = {name: quantity(getattr(self, name), "s") for name in (
-            "itl_decode_s", "itl_s", "queue_s", "client_s", "round_s", "ttft_mean_s",
-            "room_wait_s")}  # fmt: skip
-        own = quantity(self.prompt.share_s, "s")
-        turns = f"{self.work.turns - 1:.3g} x {s['round_s']}"
-        waits = Line("room_wait", "users waiting for each served x round", turns, s["room_wait_s"])
-        wait = (waits,) if self.work.turns > 1 else ()
+    def lines(self) -> tuple[Line, ...]:
+        """List the decode step, the prefill, the waits and the output rate.
+
+        Returns
+        -------
+        tuple of Line
+            The steps of the derivation.
+        """
         return (
             *self.decode.lines(),
             self.prompt.lines()[-1],
-            Line(
-                "queue",
-                "closed-loop wait of users who ask again as soon as they are answered",
-                f"{users} users, {own} each, back after {out} tokens",
-                s["queue_s"],
-            ),
-            Line(
-                "itl",
-                "step + prefill_share x (users x prefill - queue) / output_tokens",
-                f"{s['itl_decode_s']} + {e.prefill_share:.2f} x ({users} x {own} - "
-                f"{s['queue_s']}) / {out}",
-                s["itl_s"],
-            ),
-            *wait,
-            Line(
-                "ttft",
-                "queue + client" + (" + room_wait" if wait else ""),
-                f"{s['queue_s']} + {s['client_s']}" + (f" + {s['room_wait_s']}" if wait else ""),
-                s["ttft_mean_s"],
-            ),
-            Line(
-                "output_rate",
-                "users x output_tokens / (queue + client + output_tokens x itl)",
-                f"{users} x {out} / ({s['queue_s']} + {s['client_s']} + {out} x {s['itl_s']})",
-                quantity(self.output_tok_s, "tok/s"),
-            ),
+            self._queue_line(),
+            self._itl_line(),
+            *self._ttft_lines(),
+            self._output_line(),
+        )
+
+    def _seconds(self, *names: str) -> tuple[str, ...]:
+        """Properties that are times, formatted."""
+        return tuple(quantity(getattr(self, name), "s") for name in names)
+
+    def _queue_line(self) -> Line:
+        own = quantity(self.prompt.share_s, "s")
+        return Line(
+            "queue",
+            "closed-loop wait of users who ask again as soon as they are answered",
+            f"{self.users:,} users, {own} each, back after {self.work.output_tokens:,} tokens",
+            quantity(self.queue_s, "s"),
+        )
+
+    def _itl_line(self) -> Line:
+        step, queue, itl = self._seconds("itl_decode_s", "queue_s", "itl_s")
+        own = quantity(self.prompt.share_s, "s")
+        return Line(
+            "itl",
+            "step + prefill_share x (users x prefill - queue) / output_tokens",
+            f"{step} + {self.efficiency.prefill_share:.2f} x ({self.users:,} x {own} - "
+            f"{queue}) / {self.work.output_tokens:,}",
+            itl,
+        )
+
+    def _ttft_lines(self) -> tuple[Line, ...]:
+        """Time to the first token, after the wait for room where there is one."""
+        queue, client, whole, room, ttft = self._seconds(
+            "queue_s", "client_s", "round_s", "room_wait_s", "ttft_mean_s"
+        )
+        if not self.work.turns > 1:
+            return (Line("ttft", "queue + client", f"{queue} + {client}", ttft),)
+        turns = f"{self.work.turns - 1:.3g} x {whole}"
+        return (
+            Line("room_wait", "users waiting for each served x round", turns, room),
+            Line("ttft", "queue + client + room_wait", f"{queue} + {client} + {room}", ttft),
+        )
+
+    def _output_line(self) -> Line:
+        queue, client, itl = self._seconds("queue_s", "client_s", "itl_s")
+        users, out = f"{self.users:,}", f"{self.work.output_tokens:,}"
+        return Line(
+            "output_rate",
+            "users x output_tokens / (queue + client + output_tokens x itl)",
+            f"{users} x {out} / ({queue} + {client} + {out} x {itl})",
+            quantity(self.output_tok_s, "tok/s"),
         )
 
 
-def usd_per_mtok(*, usd_h, tok_s):
-    """Price a million tokens.
+def usd_per_mtok(*, usd_h: Number, tok_s: Number) -> Number | None:
+    """Compute the price of a million tokens.
 
     Parameters
     ----------
     usd_h : float or array
-        Rent of the cards that make them [USD/h].
+        Rent of the cards [USD/h].
     tok_s : float or array
-        Tokens they give in a second [tok/s].
+        Tokens they generate [tok/s].
 
     Returns
     -------
@@ -425,8 +467,14 @@ def usd_per_mtok(*, usd_h, tok_s):
     return usd_h / 3600 / tok_s * 1e6 if usd_h else None
 
 
-def serve(deployment, workload, efficiency=CEILING, *, context_tokens=None) -> Served:
-    """Say what users see of a deployment under a load.
+def serve(
+    deployment: Deployment,
+    workload: Workload,
+    efficiency: Efficiency = CEILING,
+    *,
+    context_tokens: float | None = None,
+) -> Served:
+    """Compute latency, throughput and price of a deployment under a load.
 
     Parameters
     ----------
@@ -437,14 +485,14 @@ def serve(deployment, workload, efficiency=CEILING, *, context_tokens=None) -> S
     efficiency : Efficiency
         Shares and latencies in force; the ceiling when left out.
     context_tokens : float, optional
-        What a sequence holds in a decode step; the prompt and half of the answer,
-        a request's mean, when left out. The whole context gives the slowest step
+        Tokens of a sequence in a decode step; if omitted, the mean over a request:
+        its prompt and half of its answer. The whole context gives the slowest step
         of an answer [tokens].
 
     Returns
     -------
     Served
-        Gap, first token, rates and price.
+        Gap between tokens, time to the first token, rates and price.
 
     Examples
     --------

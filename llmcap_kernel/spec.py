@@ -455,6 +455,11 @@ class Gpu:
             number(f"flop_s[{shown(dtype)}]", rate, 1e9, 1e18, "FLOP/s")
         object.__setattr__(self, "flop_s", MappingProxyType(dict(self.flop_s)))
 
+    @property
+    def direct_link(self) -> bool:
+        """Whether cards are joined by a link of their own, not only through PCIe."""
+        return self.link != "none" and not self.link.startswith("pcie")
+
     def __hash__(self) -> int:
         return hash(self.name)
 

@@ -1,33 +1,33 @@
-"""Stage 4, the toolbox: levers, what each one moves, and which to pull first.
+"""Stage 4, the toolbox: levers, the effect of each, and which to try first.
 
-A lever takes a deployment (or a workload) and gives a changed one. Nothing
-else in the law changes, so a lever's effect is the law run twice.
+A lever takes a deployment (or a workload) and returns a changed one. The law stays
+the same, so the effect of a lever is the difference of two predictions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import calibration, capacity, catalog
 from .explain import Explained, Line, digits, quantity
 from .serving import serve
-from .spec import BadInput, Deployment, Speculation, Workload, one_of
+from .spec import BadInput, Deployment, Efficiency, Model, Speculation, Workload, one_of
 
 
-def set_memory_fraction(deployment, memory_fraction):
-    """Let the engine take another share of the card.
+def set_memory_fraction(deployment: Deployment, memory_fraction: float) -> Deployment:
+    """Change the share of the card's memory that the engine uses.
 
     Parameters
     ----------
     deployment : Deployment
-        Before.
+        Before the change.
     memory_fraction : float
-        Share of the card.
+        Share of the memory.
 
     Returns
     -------
     Deployment
-        After.
+        After the change.
 
     Examples
     --------
@@ -37,20 +37,20 @@ def set_memory_fraction(deployment, memory_fraction):
     return replace(deployment, memory_fraction=memory_fraction)
 
 
-def cache_prefix(workload, shared_prefix_tokens):
-    """Let a prefix cache keep the prompt's leading tokens.
+def cache_prefix(workload: Workload, shared_prefix_tokens: int) -> Workload:
+    """Store the leading tokens of prompts in a prefix cache.
 
     Parameters
     ----------
     workload : Workload
-        Before.
+        Before the change.
     shared_prefix_tokens : int
         Tokens all requests share [tokens].
 
     Returns
     -------
     Workload
-        After.
+        After the change.
 
     Examples
     --------
@@ -60,20 +60,20 @@ def cache_prefix(workload, shared_prefix_tokens):
     return replace(workload, shared_prefix_tokens=shared_prefix_tokens)
 
 
-def change_batch(workload, concurrency):
-    """Let more or fewer users in at once.
+def change_batch(workload: Workload, concurrency: int) -> Workload:
+    """Change the number of concurrent requests.
 
     Parameters
     ----------
     workload : Workload
-        Before.
+        Before the change.
     concurrency : int
         Requests in flight.
 
     Returns
     -------
     Workload
-        After.
+        After the change.
 
     Examples
     --------
@@ -83,20 +83,20 @@ def change_batch(workload, concurrency):
     return replace(workload, concurrency=concurrency)
 
 
-def shorten_context(workload, input_tokens):
-    """Send shorter prompts; what all requests share stays at their head.
+def shorten_context(workload: Workload, input_tokens: int) -> Workload:
+    """Shorten the prompts, whose shared prefix stays at their beginning.
 
     Parameters
     ----------
     workload : Workload
-        Before.
+        Before the change.
     input_tokens : int
-        Prompt of one request [tokens].
+        Prompt length of a request [tokens].
 
     Returns
     -------
     Workload
-        After.
+        After the change.
 
     Examples
     --------
@@ -107,18 +107,18 @@ def shorten_context(workload, input_tokens):
     return replace(workload, input_tokens=input_tokens, shared_prefix_tokens=shared)
 
 
-def split_sequences(deployment):
-    """Run attention data-parallel: split users, not heads, over the cards.
+def split_sequences(deployment: Deployment) -> Deployment:
+    """Make attention data-parallel: split users, not heads, over the cards.
 
     Parameters
     ----------
     deployment : Deployment
-        Before, with `tp` of 2 or more.
+        Before the change, with `tp` of 2 or more.
 
     Returns
     -------
     Deployment
-        After.
+        After the change.
 
     Examples
     --------
@@ -129,25 +129,25 @@ def split_sequences(deployment):
     return replace(deployment, dp_attention=True)
 
 
-def quantise_weights(deployment, weights):
+def quantise_weights(deployment: Deployment, weights: str) -> Deployment:
     """Store the weights in another format.
 
     Parameters
     ----------
     deployment : Deployment
-        Before.
+        Before the change.
     weights : str
         Format of the weights.
 
     Returns
     -------
     Deployment
-        After.
+        After the change.
 
     Raises
     ------
     BadInput
-        When the format is unknown, or none for weights.
+        When the format is unknown, or not one for weights.
 
     Examples
     --------
@@ -161,20 +161,20 @@ def quantise_weights(deployment, weights):
     return replace(deployment, weights=stored)
 
 
-def quantise_kv(deployment, kv):
-    """Keep keys and values in another format.
+def quantise_kv(deployment: Deployment, kv: str) -> Deployment:
+    """Store keys and values in another format.
 
     Parameters
     ----------
     deployment : Deployment
-        Before.
+        Before the change.
     kv : str
         Format of the cache.
 
     Returns
     -------
     Deployment
-        After.
+        After the change.
 
     Examples
     --------
@@ -185,25 +185,27 @@ def quantise_kv(deployment, kv):
     return replace(deployment, kv=catalog.format(kv))
 
 
-def speculate(deployment, *, tokens, accept, draft=None):
-    """Guess tokens ahead and check them in one pass.
+def speculate(
+    deployment: Deployment, *, tokens: int, accept: float, draft: str | Model | None = None
+) -> Deployment:
+    """Draft tokens and verify them in one pass.
 
     Parameters
     ----------
     deployment : Deployment
-        Before.
+        Before the change.
     tokens : int
-        Tokens guessed ahead of each check [tokens].
+        Tokens drafted per verification pass [tokens].
     accept : float
-        Probability that a guess is accepted, to be measured on your prompts.
+        Probability that a drafted token is accepted, to be measured on your prompts.
     draft : str or Model, optional
-        The model that guesses; the model's own prediction layers, or an n-gram
-        table, when left out.
+        The draft model; if omitted, the model's own multi-token-prediction layers or
+        an n-gram table.
 
     Returns
     -------
     Deployment
-        After.
+        After the change.
 
     Examples
     --------
@@ -215,20 +217,20 @@ def speculate(deployment, *, tokens, accept, draft=None):
     return replace(deployment, speculation=Speculation(tokens, accept, model))
 
 
-def change_engine(deployment, engine):
-    """Serve with another engine, or another version of it, at its own default memory fraction.
+def change_engine(deployment: Deployment, engine: str) -> Deployment:
+    """Serve with another engine, or another version of it, at its default memory fraction.
 
     Parameters
     ----------
     deployment : Deployment
-        Before.
+        Before the change.
     engine : str
         Name of the engine.
 
     Returns
     -------
     Deployment
-        After.
+        After the change.
 
     Examples
     --------
@@ -239,20 +241,20 @@ def change_engine(deployment, engine):
     return replace(deployment, engine=catalog.engine(engine), memory_fraction=None)
 
 
-def split_tensors(deployment, tp):
+def split_tensors(deployment: Deployment, tp: int) -> Deployment:
     """Split every layer over more cards.
 
     Parameters
     ----------
     deployment : Deployment
-        Before.
+        Before the change.
     tp : int
-        Cards.
+        Number of cards.
 
     Returns
     -------
     Deployment
-        After.
+        After the change.
 
     Examples
     --------
@@ -262,20 +264,20 @@ def split_tensors(deployment, tp):
     return replace(deployment, tp=tp)
 
 
-def change_gpu(deployment, gpu):
+def change_gpu(deployment: Deployment, gpu: str) -> Deployment:
     """Move to another card.
 
     Parameters
     ----------
     deployment : Deployment
-        Before.
+        Before the change.
     gpu : str
         Name of the card.
 
     Returns
     -------
     Deployment
-        After, at that card's reference rent.
+        After the change, at the reference price of that card.
 
     Examples
     --------
@@ -285,20 +287,20 @@ def change_gpu(deployment, gpu):
     return replace(deployment, gpu=catalog.gpu(gpu), usd_h=None)
 
 
-def change_model(deployment, model):
+def change_model(deployment: Deployment, model: str | Model) -> Deployment:
     """Serve another model on the same cards, in the same formats.
 
     Parameters
     ----------
     deployment : Deployment
-        Before.
+        Before the change.
     model : str or Model
         Name of the model, or a record of your own.
 
     Returns
     -------
     Deployment
-        After.
+        After the change.
 
     Examples
     --------
@@ -311,24 +313,26 @@ def change_model(deployment, model):
 
 @dataclass(frozen=True)
 class Lever:
-    """A tool, and what it is for.
+    """A change to a deployment or a load, and its purpose.
 
     Attributes
     ----------
     name : str
-        What it is called.
+        Name of the lever.
     relieves : tuple of str
         Constraints it relieves: "capacity", "latency", "prefill", "budget".
     costs : str
-        What is paid for it.
+        What it costs.
     pull : callable, optional
-        The function that pulls it.
+        The function that applies it to a deployment or a load.
     """
 
     name: str
-    relieves: tuple
+    relieves: tuple[str, ...]
     costs: str
-    pull: Callable | None = field(default=None, repr=False, compare=False)
+    pull: Callable[..., Deployment] | Callable[..., Workload] | None = field(
+        default=None, repr=False, compare=False
+    )
 
 
 CONSTRAINTS = ("capacity", "latency", "prefill", "budget")
@@ -394,11 +398,11 @@ LEVERS = (
 )
 
 
-def levers_for(constraint):
+def levers_for(constraint: str) -> tuple[Lever, ...]:
     """List the levers for a binding constraint, cheapest first.
 
-    The order is by what is paid: first settings, then formats, then another
-    engine, then rent, then what the product can do.
+    Settings come first, then formats, then another engine, then more rent, then
+    limits on the product.
 
     Parameters
     ----------
@@ -425,7 +429,7 @@ def levers_for(constraint):
 
 
 class Reading(NamedTuple):
-    """What the law says of a deployment under a load, constraint by constraint.
+    """Prediction for a deployment under a load, constraint by constraint.
 
     Speed and price are None where the engine does not start.
 
@@ -434,15 +438,15 @@ class Reading(NamedTuple):
     max_concurrent : int
         Users that have room.
     itl_s : float, optional
-        Mean gap between tokens, others' prompts in it [s].
+        Mean gap between tokens, including others' prefill [s].
     ttft_s : float, optional
-        Mean wait for a first token [s].
+        Mean time to the first token [s].
     output_tok_s_card : float, optional
-        Output of all users, for each card [tok/s].
+        Output tokens of all users, per card [tok/s].
     usd_mtok : float, optional
-        Price of a million output tokens, None where no rent is known [USD/Mtok].
+        Price of a million output tokens; None where no rent is known [USD/Mtok].
     decode_tok_s_user : float, optional
-        Rate of a user while nobody prefills [tok/s].
+        Tokens of one user per second while nobody prefills [tok/s].
     """
 
     max_concurrent: int
@@ -453,18 +457,20 @@ class Reading(NamedTuple):
     decode_tok_s_user: float | None = None
 
 
-def reading(deployment, workload, *, efficiency=None) -> Reading:
-    """Read the four constraints of a deployment under a load.
+def reading(
+    deployment: Deployment, workload: Workload, *, efficiency: Efficiency | None = None
+) -> Reading:
+    """Predict the four constraints of a deployment under a load.
 
     Parameters
     ----------
     deployment : Deployment
         The deployment.
     workload : Workload
-        What the users do.
+        Prompt, answer, users and shared prefix.
     efficiency : Efficiency, optional
-        Shares and latencies in force; those fitted to measurements when left out,
-        and `CEILING` for what the spec sheet allows.
+        Shares and latencies in force; if omitted, those fitted to measurements.
+        `CEILING` gives what the spec sheet allows.
 
     Returns
     -------
@@ -494,21 +500,28 @@ def reading(deployment, workload, *, efficiency=None) -> Reading:
 
 @dataclass(frozen=True)
 class Effect(Explained):
-    """One lever, pulled: the law before and after.
+    """Effect of one lever: the predictions before and after it.
 
     Attributes
     ----------
     name : str
-        The lever.
+        Name of the lever.
     before, after : Reading
-        What the law says.
+        Predictions without and with it.
     """
 
     name: str
     before: Reading
     after: Reading
 
-    def lines(self):
+    def lines(self) -> tuple[Line, ...]:
+        """List every quantity after the lever and before it.
+
+        Returns
+        -------
+        tuple of Line
+            The steps of the derivation.
+        """
         was, now = self.before, self.after
         out = []
         for label, unit, read in COLUMNS:
@@ -520,7 +533,7 @@ class Effect(Explained):
         return tuple(out)
 
 
-COLUMNS = (
+COLUMNS: tuple[tuple[str, str, Callable[[Reading], float | None]], ...] = (
     ("users that fit", "", lambda r: r.max_concurrent),
     ("gap between tokens", "s", lambda r: r.itl_s),
     ("first token", "s", lambda r: r.ttft_s),
@@ -529,37 +542,43 @@ COLUMNS = (
 )
 
 
-def _times(was, now):
+def _times(was: float | None, now: float | None) -> str:
     if not was or now is None:
         return "from none" if now else "none"
     return f"{now / was:.2f}x"
 
 
 def effect(
-    name, deployment, workload, *, deployment_after=None, workload_after=None, efficiency=None
-):
-    """Measure a lever by running the law twice.
+    name: str,
+    deployment: Deployment,
+    workload: Workload,
+    *,
+    deployment_after: Deployment | None = None,
+    workload_after: Workload | None = None,
+    efficiency: Efficiency | None = None,
+) -> Effect:
+    """Compute the effect of a lever from predictions without and with it.
 
     Parameters
     ----------
     name : str
-        What to call it.
+        Name of the lever.
     deployment : Deployment
-        Before.
+        Before the change.
     workload : Workload
-        Before.
+        Before the change.
     deployment_after : Deployment, optional
-        After, where the lever changes the deployment.
+        After the change, where the lever changes the deployment.
     workload_after : Workload, optional
-        After, where it changes the load.
+        After the change, where it changes the load.
     efficiency : Efficiency, optional
-        Shares and latencies in force, before and after; those fitted to
-        measurements, to each side its own, when left out.
+        Shares and latencies in force, before and after; if omitted, those fitted to
+        measurements, which depend on the deployment.
 
     Returns
     -------
     Effect
-        The numbers before and after.
+        Predictions before and after.
 
     Raises
     ------
@@ -583,24 +602,30 @@ def effect(
     )
 
 
-def effects(deployment, workload, changes, *, efficiency=None):
-    """Measure several levers, each pulled alone from the same start.
+def effects(
+    deployment: Deployment,
+    workload: Workload,
+    changes: Mapping[str, Deployment | Workload],
+    *,
+    efficiency: Efficiency | None = None,
+) -> tuple[Effect, ...]:
+    """Compute the effects of several levers, each applied alone.
 
     Parameters
     ----------
     deployment : Deployment
-        Before.
+        Before the change.
     workload : Workload
-        Before.
+        Before the change.
     changes : mapping of str to Deployment or Workload
-        A name, and what the lever made of the one or of the other.
+        Name of each lever, and the deployment or the load after it.
     efficiency : Efficiency, optional
-        Shares and latencies in force; those fitted to measurements when left out.
+        Shares and latencies in force; those fitted to measurements if omitted.
 
     Returns
     -------
     tuple of Effect
-        In the order of `changes`.
+        Effects in the order of `changes`.
 
     Raises
     ------
@@ -617,30 +642,31 @@ def effects(deployment, workload, changes, *, efficiency=None):
     out = []
     for name, after in changes.items():
         if isinstance(after, Deployment):
-            made = effect(name, deployment, workload, deployment_after=after, efficiency=efficiency)
+            changed: dict[str, Any] = {"deployment_after": after}
         elif isinstance(after, Workload):
-            made = effect(name, deployment, workload, workload_after=after, efficiency=efficiency)
+            changed = {"workload_after": after}
         else:
             raise BadInput(
                 "changes", f"{name} is {after!r:.60}: it takes a Deployment or a Workload."
             )
-        out.append(made)
+        out.append(effect(name, deployment, workload, efficiency=efficiency, **changed))
     return tuple(out)
 
 
-def summary(effects):
-    """Write several effects as one table, narrow enough for a phone.
+def summary(effects: Iterable[Effect]) -> str:
+    """Format several effects as one table, narrow enough for a phone.
 
     Parameters
     ----------
     effects : iterable of Effect
-        What was tried; where all start alike, the start is the first row.
+        The effects; where all have the same predictions before, these are the first
+        row.
 
     Returns
     -------
     str
-        A line for each: users that fit, gap between tokens, first token, and
-        dollars a million output tokens; `Effect.explain` has the factors.
+        One line each: users that fit, gap between tokens, time to the first token,
+        and dollars per million output tokens. `Effect.explain` has the factors.
 
     Examples
     --------
@@ -663,8 +689,7 @@ def summary(effects):
     return "\n".join(lines)
 
 
-def _cells(read):
-    read = Reading(*read)
-    times = ("-" if s is None else quantity(s, "s") for s in (read.itl_s, read.ttft_s))
+def _cells(read: Reading) -> tuple[str, str, str, str]:
+    gap, first = ("-" if s is None else quantity(s, "s") for s in (read.itl_s, read.ttft_s))
     price = "-" if read.usd_mtok is None else f"{read.usd_mtok:,.2f}"
-    return digits(read.max_concurrent), *times, price
+    return digits(read.max_concurrent), gap, first, price

@@ -11,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.widgets.inputs import CONFIGS
+from widgets import versions
 from widgets.host import CALCULATORS, FRONT, Calculator
 from widgets.page import static_html
 
@@ -207,11 +208,11 @@ def test_undo_reset_and_the_address(site):
     here.live("cliff", "users=4")
     here.choose("gpu", "h200 sxm")
     here.answered(1)
-    here.page.wait_for_url("**/apps/cliff?v=2&gpu=h200-sxm&users=4&k=*")
+    here.page.wait_for_url(f"**/apps/cliff?v={versions.FORM}&gpu=h200-sxm&users=4&k=*")
     here.page.click("[data-act=undo]")
-    here.page.wait_for_url("**/apps/cliff?v=2&users=4&k=*")
+    here.page.wait_for_url(f"**/apps/cliff?v={versions.FORM}&users=4&k=*")
     here.page.click("[data-act=reset]")
-    here.page.wait_for_url("**/apps/cliff?v=2&k=*")
+    here.page.wait_for_url(f"**/apps/cliff?v={versions.FORM}&k=*")
     assert here.page.input_value("input[type=text][name=users]") == "16"
 
 

@@ -111,3 +111,12 @@ def test_a_model_counts_its_parameters_by_role():
 def test_deployment_titles_say_what_runs():
     assert B.title == "llama-3.1-70b fp8 / 2x h100-sxm TP-2 / fp8 KV"
     assert isinstance(B, Deployment) and B.num_gpus == 2
+
+
+@pytest.mark.parametrize(
+    ("gpu", "direct"),
+    [("h100-sxm", True), ("gb10", True), ("h100-pcie", False), ("rtx-4090", False)],
+)
+def test_a_direct_link_is_one_beyond_pcie(gpu, direct):
+    assert catalog.gpu(gpu).direct_link is direct
+    assert replace(catalog.gpu(gpu), link="none").direct_link is False

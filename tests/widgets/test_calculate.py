@@ -372,3 +372,8 @@ def test_a_format_that_is_not_the_checkpoint_s_own_is_told():
     assert told in texts
     own, _ = FORM.check({"model": "gpt-oss-120b"})
     assert not any("is released in" in m["text"] for m in calculate.view(own)["messages"])
+
+
+def test_a_message_does_not_name_the_only_deployment_there_is():
+    texts = [m["text"] for m in shown(usd=0)["messages"]]
+    assert any(text.startswith("The catalogue has no rent for") for text in texts), texts

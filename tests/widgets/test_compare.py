@@ -162,6 +162,15 @@ def test_the_headline_is_the_scorecard_s_estimate():
             assert item["value"] == "does not start"
 
 
+@pytest.mark.parametrize("show", ["gap", "rate", "ttft", "price", "total"])
+def test_an_interval_that_none_may_rely_on_has_no_bar(show):
+    cards = design.scorecard(design.worked_spec(), design.WORKED_WORKLOAD).cards
+    for item, card in zip(shown(show=show)["headline"], cards, strict=True):
+        if card.starts:
+            made = getattr(card.expected, SHOWS[show].quantity)
+            assert ("span" in item) is not bool(made.doubt), (item["label"], made)
+
+
 def test_a_range_is_kept_or_a_wrong_one_named():
     view = shown(**{"from": 4, "to": 12})
     xs = curves(view)["C"]["x"]

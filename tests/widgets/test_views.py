@@ -167,6 +167,13 @@ def test_a_load_and_its_limits_go_along_a_link_and_0_is_no_limit(name):
     assert "USD/h" not in text and "budget" not in CALCULATORS[name].view(there)["status"]["text"]
 
 
+def test_users_left_empty_go_along_a_link_without_an_error():
+    state = calculate.FORM.defaults() | {"users": None}
+    for link in with_company(calculate, state, calculate.view(state))["links"]:
+        there, messages = CALCULATORS[link["name"]].FORM.parse(link["query"])
+        assert messages == [] and there["users"], link["name"]
+
+
 def test_where_the_engine_s_own_choice_is_another_the_input_says_so():
     said = {one["name"]: one["help"] for one in shown(vram)["controls"]}
     assert "vLLM 0.33 takes 0.92" in said["fraction"] and "16 bits" in said["kv"]
