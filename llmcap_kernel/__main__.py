@@ -176,14 +176,14 @@ def _load(args):
     prefix = read_number("shared_prefix", prefix, int)
     workload = Workload(tokens_in, out, users, prefix)
 
-    def limit(name, text, scale, default):
+    def limit(name: str, text: str | None, per: float, default: float | None) -> float | None:
         if text is None:
             return default
-        return number(name, read_number(name, text), 1e-3, 1e7) * scale
+        return number(name, read_number(name, text), 1e-3, 1e8) / per
 
     return workload, Slo(
-        itl_s=limit("itl_ms", args.itl_ms, 1e-3, slo.itl_s),
-        ttft_s=limit("ttft_ms", args.ttft_ms, 1e-3, slo.ttft_s),
+        itl_s=limit("itl_ms", args.itl_ms, 1e3, slo.itl_s),
+        ttft_s=limit("ttft_ms", args.ttft_ms, 1e3, slo.ttft_s),
         usd_h=limit("budget_usd_h", args.budget_usd_h, 1, slo.usd_h),
     )
 

@@ -626,14 +626,16 @@ def write(
         f'rows = "{source}"',
         'method = "robust least squares on log errors; intervals by leaving groups out"',
     ]
-    for key, values in sets.fits.items():
-        lines += ["", f'[fits."{key}"]'] + [f"{n} = {v:.4g}" for n, v in values.items()]
+    for key, fit in sets.fits.items():
+        lines += ["", f'[fits."{key}"]'] + [f"{n} = {v:.4g}" for n, v in fit.items()]
     tables: dict[str, Mapping[str, Mapping[str, float]]]
     tables = {"shifts": _large_shifts(sets), "intervals": widths}
     for title, rows in tables.items():
         lines += ["", f"[{title}]"]
         for key, values in rows.items():
-            inside = ", ".join(f"{n} = {v:.3g}" for n, v in values.items())
+            inside = ", ".join(
+                f"{n} = {v}" if n == "rows" else f"{n} = {v:.3g}" for n, v in values.items()
+            )
             lines.append(f'"{key}" = {{ {inside} }}')
     lines += ["", "[rows]"] + [f'"{key}" = {n}' for key, n in sets.rows.items()]
     path = Path(path)

@@ -38,6 +38,7 @@ FIRST = (
 PAIRED = ("out", "prefix", "itl", "ttft", "usd", "budget", "api", "api_in")
 # The limits beside memory, as a newcomer would say them.
 SEVERITY = ("good", "warn", "bad")
+MOST_REQUESTS = 10_000_000  # a load has no more
 WORDS = {
     "latency": "the gap between tokens",
     "prefill": "the first token",
@@ -106,7 +107,7 @@ def _rent(state):
 
 def _parts(card, state):
     most = design.users_within(card.deployment, card.workload, card.slo)
-    crowds = {n: card.at(n) for n in {1, card.users, most.value, card.max_concurrent} if n}
+    crowds = {n: card.at(n) for n in _numbers_of_users(card, most)}
     users = _users(card, most, crowds)
     modes = _weak_spots(card)
     shared = {
@@ -131,6 +132,12 @@ def _parts(card, state):
             *(f"{mode.title}. {mode.wrong}" for mode in modes),
         ],
     }
+
+
+def _numbers_of_users(card, most):
+    """One user, those served, those within the limits and those who have room."""
+    numbers = {1, card.users, most.value, card.max_concurrent}
+    return {n for n in numbers if 0 < n <= MOST_REQUESTS}
 
 
 def _status(card):

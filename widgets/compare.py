@@ -146,7 +146,8 @@ def _headline(question, card):
     missed = question.misses(made.value, card.workload)
     value = question.said(made.value).partition(" ")[0]
     note = f"misses {question.said(limit)}" if missed else ""
-    return item | {"value": value, "unit": question.show.unit, "note": note, "span": span}
+    item |= {"value": value, "unit": question.show.unit, "note": note}
+    return item if made.doubt and question.has_ceiling else item | {"span": span}
 
 
 def _over_budget(question, cards):

@@ -698,7 +698,7 @@ def card_notes(card):
     list of dict
         Messages.
     """
-    lead = f"{card.label}: " if card.label else ""
+    lead = f"{card.label}: " if card.label != card.deployment.title else ""
     name = card.deployment.gpu.name
     rent = f"The catalogue has no rent for {name}: enter the card rent for prices."
     texts = [rent if note.about == "rent" else note.text for note in card.warnings]

@@ -244,7 +244,13 @@ def links(form, state):
         names = {field.name.removeprefix(FIRST): field.name for field in other.FORM.fields}
         if other.FORM is form or not {"model", "gpu"} <= names.keys() & here.keys():
             continue
-        values = {names[key]: value for key, value in here.items() if key in names}
+        # what is left to the kernel here may have to be a number there
+        optional = {field.name for field in other.FORM.fields if field.read_empty}
+        values = {
+            names[key]: value
+            for key, value in here.items()
+            if key in names and (value is not None or names[key] in optional)
+        }
         query = other.FORM.query(other.FORM.defaults() | values)
         found.append({"name": name, "title": other.TITLE, "query": query})
     return found

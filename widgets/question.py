@@ -132,7 +132,7 @@ class Question:
 
     def interval(self, made):
         """Write an estimate and its interval."""
-        if made.doubt:
+        if made.doubt and self.has_ceiling:
             return f"{self.said(made.value)} ({made.doubt})"
         low, high = self.number(made.low), self.number(made.high)
         return f"{self.said(made.value)} ({low} to {high})"
@@ -184,7 +184,7 @@ class Question:
 
     def budget(self):
         """Write the budget."""
-        return quantity(self.slo.usd_h, "USD/h")
+        return "" if self.slo.usd_h is None else quantity(self.slo.usd_h, "USD/h")
 
     def words(self):
         """Say how to read the numbers, and what not to read into them."""

@@ -93,6 +93,11 @@ class Field:
         """The name beside the input, which a refusal begins with."""
         return f"{self.group.upper()}: {self.label}" if self.group else self.label
 
+    @property
+    def read_empty(self):
+        """Whether it may be left empty."""
+        return self.optional or self.default is None
+
     def read(self, raw):
         """Turn what a stranger wrote into a value of this input.
 
@@ -111,7 +116,7 @@ class Field:
         BadInput
             When it is none.
         """
-        if (self.optional or self.default is None) and raw in (None, ""):
+        if self.read_empty and raw in (None, ""):
             return None
         if self.kind == "name":
             return self._name(raw)

@@ -1,8 +1,8 @@
-"""Stage 5, design: from an SLO and a budget to what to run, and why.
+"""Stage 5, design: from an SLO and a budget to a deployment, and the reasons for it.
 
-Each limit is held against what can be expected, and the one with the least
-headroom binds. A scorecard puts two to four deployments side by side; a search
-walks many and keeps a line on why each was passed over.
+Each limit is compared with what can be expected, and the one with the least
+headroom binds. A scorecard compares two to four deployments; a search tries many
+and records why each of the others was rejected.
 """
 
 from .cards import MAX_FRACTION, Card, card, least_fraction

@@ -1,10 +1,11 @@
-"""The card of one deployment: what it holds, how fast it is expected to be, and what binds it."""
+"""The card of one deployment: its capacity, its expected speed, and what limits it."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from .. import calibration, capacity
-from ..calibration import Estimates
+from ..calibration import Estimate, Estimates
 from ..explain import Explained, Line, quantity
 from ..spec import BadInput, Deployment, Slo, Workload
 from .limits import Limit, Note, expected, limits, warnings
@@ -14,23 +15,22 @@ MAX_FRACTION = 0.98  # the driver needs the rest of a card
 
 @dataclass(frozen=True)
 class Card(Explained):
-    """One column of a scorecard: everything the law says of one deployment.
+    """One column of a scorecard: all predictions for one deployment.
 
     Attributes
     ----------
     label : str
-        Its letter or name.
+        Heading of the column.
     deployment : Deployment
-        What is run.
+        The deployment.
     workload : Workload
-        What the users do.
+        Prompt, answer, users and shared prefix.
     slo : Slo
-        What must hold.
+        Limits to meet.
     ledger : Ledger
-        Where the memory goes [bytes].
+        Memory of a card, term by term.
     estimates : Estimates or None
-        What can be expected under the load, with the ceilings beside; None where
-        the engine does not start.
+        Estimates and ceilings under the load; None where the engine does not start.
     """
 
     label: str
@@ -42,12 +42,12 @@ class Card(Explained):
 
     @cached_property
     def limits(self) -> tuple[Limit, ...]:
-        """What is asked beside what can be expected, least headroom first."""
+        """Every limit with its estimate, least headroom first."""
         return limits(self.ledger, self.estimates, self.slo)
 
     @cached_property
     def warnings(self) -> tuple[Note, ...]:
-        """What to know before trusting it."""
+        """What to know before relying on the predictions."""
         return warnings(self.deployment, self.workload)
 
     @property
@@ -67,12 +67,12 @@ class Card(Explained):
 
     @property
     def users(self) -> int:
-        """Users served at once; those beyond the room wait for it."""
+        """Users served at once; the others wait for room."""
         return self.estimates.served.users if self.estimates else 0
 
     @property
     def max_concurrent(self) -> int:
-        """Users that have room, a shared prefix kept once."""
+        """Users that have room."""
         return self.ledger.max_concurrent
 
     @property
@@ -81,12 +81,12 @@ class Card(Explained):
         return self.deployment.usd_h_all
 
     @property
-    def usd_mtok(self):
+    def usd_mtok(self) -> Estimate | None:
         """Expected price of a million output tokens; None when unknown [USD/Mtok]."""
         return self.estimates.usd_mtok if self.estimates else None
 
-    def at(self, concurrency) -> "Card":
-        """Give the same deployment under another number of users.
+    def at(self, concurrency: int) -> "Card":
+        """Predict the same deployment for another number of users.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class Card(Explained):
         Returns
         -------
         Card
-            Its card.
+            The card for that number.
         """
         if concurrency == self.workload.concurrency:
             return self
@@ -105,7 +105,7 @@ class Card(Explained):
 
     @property
     def binding(self) -> str:
-        """The binding constraint in one line, or what runs out first where nothing was asked."""
+        """The binding constraint in one line, or what runs out first where no limit is set."""
         limit = self.limits[0]
         if self.slo == Slo() and limit.holds:
             return f"no limit set; the cache runs out first, at {self.max_concurrent:,} users"
@@ -113,12 +113,12 @@ class Card(Explained):
         return f"{limit.name}, {how}: {limit.sentence}"
 
     def rows(self) -> tuple[tuple[str, str], ...]:
-        """Give the scorecard's rows.
+        """List the rows of the scorecard.
 
         Returns
         -------
         tuple of (str, str)
-            Label and text: what can be expected, its interval, and the ceiling.
+            Label and text: estimate, interval and ceiling.
         """
         return (
             ("Fits", self.fits_text),
@@ -132,14 +132,14 @@ class Card(Explained):
             ("Binding constraint", self.binding),
         )
 
-    def _row(self, name, unit):
+    def _row(self, name: str, unit: str) -> str:
         estimate = getattr(self.estimates, name) if self.estimates else None
         if estimate is None:
             return "-"
         return f"{expected(estimate, unit)}; ceiling {quantity(estimate.ceiling, unit)}"
 
     def brief(self) -> tuple[tuple[str, str], ...]:
-        """Give the rows of a narrow table, where a cell is a few characters.
+        """List the rows of a narrow table, where a cell is a few characters.
 
         Returns
         -------
@@ -158,7 +158,7 @@ class Card(Explained):
             ("$/M output", self._brief("usd_mtok", "USD/Mtok")),
         )
 
-    def _brief(self, name, unit):
+    def _brief(self, name: str, unit: str) -> str:
         estimate = getattr(self.estimates, name) if self.estimates else None
         return "-" if estimate is None else quantity(estimate.value, unit)
 
@@ -174,7 +174,14 @@ class Card(Explained):
             return "does not start at any memory fraction"
         return f"does not start at {self.deployment.fraction:g}; would at {least:.2f}"
 
-    def lines(self):
+    def lines(self) -> tuple[Line, ...]:
+        """List memory, ceiling, estimates, rent, price and limits.
+
+        Returns
+        -------
+        tuple of Line
+            The steps of the derivation.
+        """
         rent = Line(
             "rent",
             "cards x usd_h",
@@ -194,18 +201,18 @@ class Card(Explained):
 
     @property
     def expected(self) -> Estimates:
-        """The estimates of an engine that starts."""
+        """The estimates; `BadInput` where the engine does not start."""
         if self.estimates is None:
             raise BadInput("gpu", self.ledger.verdict)
         return self.estimates
 
     def price_line(self) -> Line:
-        """Give the arithmetic of the price.
+        """Derive the price.
 
         Returns
         -------
         Line
-            Rent over output rate.
+            Rent divided by output rate.
         """
         rate = quantity(self.expected.output_tok_s.value, "tok/s")
         price = self.usd_mtok
@@ -217,12 +224,12 @@ class Card(Explained):
         )
 
     def ceiling_lines(self) -> tuple[Line, ...]:
-        """Give the arithmetic of what the spec sheet allows.
+        """Derive what the spec sheet allows.
 
         Returns
         -------
         tuple of Line
-            The same law at full efficiency; a first token at its soonest.
+            The same law at full efficiency, with the first token on an idle deployment.
         """
         best = self.expected.ceiling
         head = Line("ceiling", "what the spec sheet allows: every efficiency 1", "", "")
@@ -231,12 +238,12 @@ class Card(Explained):
         return (head, *rest, first)
 
     def estimate_lines(self) -> tuple[Line, ...]:
-        """Give the arithmetic of what can be expected.
+        """Derive the estimates.
 
         Returns
         -------
         tuple of Line
-            The efficiencies, the numbers they give, and the interval of each.
+            The efficiencies, the estimates, and the interval of each.
         """
         intervals = []
         for name, unit in (("itl_s", "s"), ("ttft_s", "s"), ("output_tok_s", "tok/s")):
@@ -245,7 +252,7 @@ class Card(Explained):
             intervals.append(Line(f"{name} interval", estimate.reason, "", text))
         return (self._efficiency_line(), *self.expected.served.lines(), *intervals)
 
-    def _efficiency_line(self):
+    def _efficiency_line(self) -> Line:
         e, d = self.expected.served.efficiency, self.deployment
         many, experts = d.num_gpus > 1, d.model.experts
         shares = (
@@ -270,7 +277,7 @@ class Card(Explained):
         return Line("efficiencies", key, ", ".join(words), ", ".join(fixed))
 
 
-def least_fraction(deployment, context_tokens):
+def least_fraction(deployment: Deployment, context_tokens: int) -> float | None:
     """Find the smallest memory fraction at which the engine starts.
 
     Parameters
@@ -278,12 +285,12 @@ def least_fraction(deployment, context_tokens):
     deployment : Deployment
         The deployment.
     context_tokens : int
-        Tokens one sequence must have room for [tokens].
+        Length of a sequence that must have room [tokens].
 
     Returns
     -------
     float or None
-        The fraction, rounded up to a hundredth; None when 0.98 is not enough,
+        The fraction, rounded up to a hundredth; None when it would exceed 0.98,
         since the driver needs the rest.
 
     Examples
@@ -295,7 +302,7 @@ def least_fraction(deployment, context_tokens):
     """
     low, high = 5, round(MAX_FRACTION * 100)
 
-    def holds(percent):
+    def holds(percent: int) -> bool:
         trial = replace(deployment, memory_fraction=percent / 100)
         return capacity.max_concurrent(trial, context_tokens) >= 1
 
@@ -307,17 +314,19 @@ def least_fraction(deployment, context_tokens):
     return low / 100
 
 
-def card(deployment, workload, slo=None, *, label="") -> Card:
-    """Make one column of a scorecard.
+def card(
+    deployment: Deployment, workload: Workload, slo: Slo | None = None, *, label: str = ""
+) -> Card:
+    """Predict one deployment, as a column of a scorecard.
 
     Parameters
     ----------
     deployment : Deployment
         The deployment.
     workload : Workload
-        What the users do.
+        Prompt, answer, users and shared prefix.
     slo : Slo, optional
-        What must hold; nothing but the users when left out.
+        Limits to meet; if omitted, only room for all users.
     label : str
         Heading of the column.
 
@@ -336,3 +345,26 @@ def card(deployment, workload, slo=None, *, label="") -> Card:
     ledger = capacity.workload_ledger(deployment, workload)
     estimates = calibration.estimates(deployment, workload) if ledger.starts else None
     return Card(label or deployment.title, deployment, workload, slo or Slo(), ledger, estimates)
+
+
+def price(card: Card) -> float:
+    """Order cards by their expected price, with unknown prices last.
+
+    Parameters
+    ----------
+    card : Card
+        The card.
+
+    Returns
+    -------
+    float
+        Price of a million output tokens; infinite when unknown [USD/Mtok].
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_WORKLOAD, worked_spec
+    >>> a, b, c = (card(d, WORKED_WORKLOAD) for d in worked_spec())
+    >>> price(b) < price(c) < price(a)
+    True
+    """
+    return card.usd_mtok.value if card.usd_mtok else math.inf

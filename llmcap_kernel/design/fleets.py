@@ -1,32 +1,32 @@
-"""The bill: as many copies as it takes, and when renting beats paying by the token."""
+"""Cost: the copies that all users need, and when renting is cheaper than paying per token."""
 
 from dataclasses import dataclass, replace
 
 from .. import calibration
 from ..explain import Explained, Line, digits, quantity
 from ..serving import usd_per_mtok
-from ..spec import Deployment, number
+from ..spec import Deployment, Slo, Workload, number
 from .users import users_within
 
-HOURS_MONTH = 730  # a year of 8 760 hours in twelve parts
+HOURS_MONTH = 730  # a twelfth of the 8 760 hours of a year
 
 
-def api_usd_mtok(workload, *, usd_mtok_input, usd_mtok_output):
-    """Price what an API asks for a request, a million output tokens at a time.
+def api_usd_mtok(workload: Workload, *, usd_mtok_input: float, usd_mtok_output: float) -> float:
+    """Compute the price of an API per million output tokens, prompts included.
 
-    An API bills prompt and answer apart; rented cards make both for one rent.
+    An API bills prompt and answer separately; the rent of cards covers both.
 
     Parameters
     ----------
     workload : Workload
         Prompt and answer.
     usd_mtok_input, usd_mtok_output : float
-        What the API asks for a million tokens of prompt and of answer [USD/Mtok].
+        Price of a million prompt tokens and of a million answer tokens [USD/Mtok].
 
     Returns
     -------
     float
-        Prompt and answer together, for a million output tokens [USD/Mtok].
+        Prompts and answers together, per million output tokens [USD/Mtok].
 
     Examples
     --------
@@ -40,17 +40,16 @@ def api_usd_mtok(workload, *, usd_mtok_input, usd_mtok_output):
 
 @dataclass(frozen=True)
 class BreakEven(Explained):
-    """How busy rented cards must be to cost what an API does.
+    """Duty cycle at which rented cards cost the same as an API.
 
     Attributes
     ----------
     usd_h : float
         Rent of the deployment [USD/h].
     output_tok_s : float
-        Output of all users while it is busy [tok/s].
+        Output tokens of all users while it is busy [tok/s].
     api_usd_mtok : float
-        What an API asks for a million output tokens, their prompts with
-        them [USD/Mtok].
+        Price of the API per million output tokens, prompts included [USD/Mtok].
     """
 
     usd_h: float
@@ -58,23 +57,34 @@ class BreakEven(Explained):
     api_usd_mtok: float
 
     @property
-    def duty(self):
-        """Share of the hours in which the cards must be busy; above 1 it is never enough."""
-        return usd_per_mtok(usd_h=self.usd_h, tok_s=self.output_tok_s) / self.api_usd_mtok
+    def own_usd_mtok(self) -> float:
+        """Price of a million output tokens on cards that are always busy [USD/Mtok]."""
+        return usd_per_mtok(usd_h=self.usd_h, tok_s=self.output_tok_s) or 0.0
 
     @property
-    def tokens_month(self):
-        """Output tokens a month whose API bill is the rent [tokens]."""
+    def duty(self) -> float:
+        """Share of the hours in which the cards must be busy; above 1 the API is cheaper."""
+        return self.own_usd_mtok / self.api_usd_mtok
+
+    @property
+    def tokens_month(self) -> float:
+        """Output tokens per month for which the API costs as much as the rent [tokens]."""
         return self.usd_h * HOURS_MONTH / self.api_usd_mtok * 1e6
 
-    def lines(self):
-        own = usd_per_mtok(usd_h=self.usd_h, tok_s=self.output_tok_s)
+    def lines(self) -> tuple[Line, ...]:
+        """List duty cycle and monthly volume.
+
+        Returns
+        -------
+        tuple of Line
+            The steps of the derivation.
+        """
         api = quantity(self.api_usd_mtok, "USD/Mtok")
         return (
             Line(
                 "break-even duty",
                 "own price, always busy / API price",
-                f"{quantity(own, 'USD/Mtok')} / {api}",
+                f"{quantity(self.own_usd_mtok, 'USD/Mtok')} / {api}",
                 f"{self.duty:.0%}",
             ),
             Line(
@@ -86,18 +96,17 @@ class BreakEven(Explained):
         )
 
 
-def break_even(*, usd_h, output_tok_s, api_usd_mtok):
-    """Find how busy rented cards must be to cost what an API does.
+def break_even(*, usd_h: float, output_tok_s: float, api_usd_mtok: float) -> BreakEven:
+    """Find the duty cycle at which rented cards cost the same as an API.
 
     Parameters
     ----------
     usd_h : float
         Rent of the deployment [USD/h].
     output_tok_s : float
-        Output of all users while it is busy [tok/s].
+        Output tokens of all users while it is busy [tok/s].
     api_usd_mtok : float
-        What an API asks for a million output tokens, their prompts with
-        them [USD/Mtok].
+        Price of the API per million output tokens, prompts included [USD/Mtok].
 
     Returns
     -------
@@ -107,7 +116,7 @@ def break_even(*, usd_h, output_tok_s, api_usd_mtok):
     Raises
     ------
     BadInput
-        When the rent, the rate or the API's price is not above 0.
+        When the rent, the rate or the price of the API is not above 0.
 
     Examples
     --------
@@ -122,7 +131,7 @@ def break_even(*, usd_h, output_tok_s, api_usd_mtok):
 
 @dataclass(frozen=True)
 class Fleet(Explained):
-    """As many copies of a deployment as its users need.
+    """The copies of a deployment that a number of users needs.
 
     Attributes
     ----------
@@ -131,11 +140,11 @@ class Fleet(Explained):
     users : int
         Users of all copies together.
     users_per_copy : int
-        Most users one copy takes within the limits.
+        Most users of one copy within the limits.
     copies : int
-        Copies rented; 0 when one copy cannot take one user.
+        Copies rented; 0 when one copy cannot serve a single user within the limits.
     output_tok_s : float
-        Output of all copies [tok/s].
+        Output tokens of all copies [tok/s].
     """
 
     deployment: Deployment
@@ -145,18 +154,25 @@ class Fleet(Explained):
     output_tok_s: float
 
     @property
-    def usd_h(self):
+    def usd_h(self) -> float:
         """Rent of all copies [USD/h]."""
         return self.copies * self.deployment.usd_h_all
 
     @property
-    def usd_mtok(self):
+    def usd_mtok(self) -> float | None:
         """Price of a million output tokens; None when unknown [USD/Mtok]."""
         if not self.copies:
             return None
         return usd_per_mtok(usd_h=self.usd_h, tok_s=self.output_tok_s)
 
-    def lines(self):
+    def lines(self) -> tuple[Line, ...]:
+        """List copies, rent and price.
+
+        Returns
+        -------
+        tuple of Line
+            The steps of the derivation.
+        """
         copies = Line(
             "copies",
             "ceil(users / users_per_copy)",
@@ -182,21 +198,23 @@ class Fleet(Explained):
         return (copies, rent, price)
 
 
-def fleet(deployment, workload, slo=None, *, users=None):
-    """Rent enough copies of a deployment for a number of users.
+def fleet(
+    deployment: Deployment, workload: Workload, slo: Slo | None = None, *, users: int | None = None
+) -> Fleet:
+    """Count the copies of a deployment that a number of users needs.
 
-    Users are shared out evenly; each copy is kept within the limits, by estimate.
+    Users are divided evenly, so that the estimates of each copy meet the limits.
 
     Parameters
     ----------
     deployment : Deployment
         One copy.
     workload : Workload
-        What the users do.
+        Prompt, answer, users and shared prefix.
     slo : Slo, optional
-        The latencies that must hold.
+        Latencies to meet.
     users : int, optional
-        Users in all; the workload's concurrency when left out.
+        Users of all copies; the concurrency of the workload if omitted.
 
     Returns
     -------
@@ -220,7 +238,7 @@ def fleet(deployment, workload, slo=None, *, users=None):
     if not each:
         return Fleet(deployment, users, 0, 0, 0.0)
     copies = -(-users // each)
-    low, more = divmod(users, copies)  # `more` copies take one user beyond `low`
+    low, more = divmod(users, copies)  # `more` copies have one user above `low`
     rate = sum(
         count * _output_tok_s(deployment, replace(workload, concurrency=share))
         for share, count in ((low, copies - more), (low + 1, more))
@@ -229,5 +247,5 @@ def fleet(deployment, workload, slo=None, *, users=None):
     return Fleet(deployment, users, each, copies, rate)
 
 
-def _output_tok_s(deployment, workload):
+def _output_tok_s(deployment: Deployment, workload: Workload) -> float:
     return calibration.estimates(deployment, workload).output_tok_s.value

@@ -1,13 +1,14 @@
-"""Limits of a deployment: what is asked, what can be expected, and what to be warned of."""
+"""Limits of a deployment: what is required, what can be expected, and warnings."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from .. import bandwidth, calibration
-from ..calibration import Estimate
+from ..calibration import Estimate, Estimates
 from ..capacity import Ledger
 from ..explain import Explained, Line, quantity
-from ..spec import Slo
+from ..spec import Deployment, Slo, Workload
 
 MET, LIKELY, MISSED, IMPOSSIBLE = VERDICTS = ("met", "likely", "missed", "impossible")
 WORDS = {MET: "met", LIKELY: "likely met", MISSED: "missed", IMPOSSIBLE: "impossible"}
@@ -22,18 +23,18 @@ ROOM_SHARE = calibration.CAPACITY_SHARE["max_concurrency_at_max_model_len"]
 
 @dataclass(frozen=True)
 class Limit(Explained):
-    """One constraint: what is asked, what can be expected, and how sure that is.
+    """One constraint: what is required, and the estimate with its interval.
 
     Attributes
     ----------
     name : str
         "capacity", "latency", "prefill", "budget" or "cost".
     bound : float
-        The least number of users, or the most of everything else, that is asked.
+        Smallest number of users allowed, or the largest value of everything else.
     estimate : Estimate
         What can be expected, in the same unit.
     unit : str
-        Unit of both, as `explain.quantity` knows it.
+        Unit of both, as `explain.quantity` accepts it.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Limit(Explained):
     unit: str
 
     @property
-    def sentence(self):
+    def sentence(self) -> str:
         """The comparison in words."""
         if self.name == "capacity":
             return _room_words(self.estimate.value, self.bound)
@@ -51,12 +52,12 @@ class Limit(Explained):
         )
 
     @property
-    def verdict(self):
-        """How it stands, one of `VERDICTS`.
+    def verdict(self) -> str:
+        """One of `VERDICTS`.
 
         "met" when the unfavourable end of the interval meets it, "likely" when the
-        middle does, "missed" when it does not, and "impossible" when even the
-        ceiling misses it. A rent has no ceiling: over the budget it is missed.
+        estimate does, "missed" when it does not, and "impossible" when even the
+        ceiling misses it. A rent has no ceiling: above the budget it is missed.
         """
         e = self.estimate
         if self._headroom(e.low if self.name == "capacity" else e.high) >= 1:
@@ -67,43 +68,50 @@ class Limit(Explained):
         return MISSED if possible else IMPOSSIBLE
 
     @property
-    def holds(self):
+    def holds(self) -> bool:
         """Whether it is met, or likely met."""
         return self.verdict in (MET, LIKELY)
 
     @property
-    def words(self):
-        """The verdict as a person says it."""
+    def words(self) -> str:
+        """The verdict in words."""
         return WORDS[self.verdict]
 
-    def _headroom(self, value):
+    def _headroom(self, value: float) -> float:
         if self.name == "capacity":
             return value / self.bound
         return self.bound / value if value else float("inf")
 
     @property
-    def headroom(self):
-        """How many times over it is met by the estimate; below 1 it is missed."""
+    def headroom(self) -> float:
+        """Factor by which the estimate meets it; below 1 it is missed."""
         return self._headroom(self.estimate.value)
 
     @property
-    def required(self):
-        """What is required; a time is given as its rate, so that more is always better."""
+    def required(self) -> float:
+        """What is required; a time is converted to a rate, so that more is always better."""
         return self._sides()[0]
 
     @property
-    def available(self):
-        """What there is by estimate, in the unit of `required`."""
+    def available(self) -> float:
+        """The estimate, in the unit of `required`."""
         return self._sides()[1]
 
-    def _sides(self):
+    def _sides(self) -> tuple[float, float]:
         if self.unit == "s":
             return 1 / self.bound, 1 / self.estimate.value
         if self.name == "capacity":
             return self.bound, self.estimate.value
         return self.estimate.value, self.bound
 
-    def lines(self):
+    def lines(self) -> tuple[Line, ...]:
+        """List the headroom.
+
+        Returns
+        -------
+        tuple of Line
+            The step of the derivation.
+        """
         unit = {"latency": "tok/s", "prefill": "1/s"}.get(self.name, self.unit)
         return (
             Line(
@@ -115,15 +123,15 @@ class Limit(Explained):
         )
 
 
-def expected(estimate, unit):
-    """Write an estimate with its interval, or with what is not known of it.
+def expected(estimate: Estimate, unit: str) -> str:
+    """Format an estimate with its interval, or with the reason why there is none.
 
     Parameters
     ----------
     estimate : Estimate
         The estimate.
     unit : str
-        Its unit, as `explain.quantity` knows it.
+        Its unit, as `explain.quantity` accepts it.
 
     Returns
     -------
@@ -149,13 +157,13 @@ def room(ledger: Ledger) -> Estimate:
     Parameters
     ----------
     ledger : Ledger
-        The ledger of a load.
+        Memory of a card under the load.
 
     Returns
     -------
     Estimate
-        The ledger's count, as closely as measured engines follow it; its ceiling is
-        a cache in all the memory that the weights leave.
+        The ledger's count, with the interval of measured engines; the ceiling is a
+        cache in all memory but the weights.
     """
     most, ceiling = ledger.max_concurrent, ledger.ceiling_concurrent
     high = min(int(most * (1 + ROOM_SHARE)), max(ceiling, most))
@@ -163,20 +171,20 @@ def room(ledger: Ledger) -> Estimate:
     return Estimate(most, int(most * (1 - ROOM_SHARE)), high, ceiling, reason)
 
 
-def limits(ledger, estimates, slo: Slo) -> tuple[Limit, ...]:
-    """Compare every limit that was asked for with what can be expected.
+def limits(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> tuple[Limit, ...]:
+    """Compare every limit that is set with what can be expected.
 
     Speed and cost are compared where the engine starts.
 
     Parameters
     ----------
     ledger : Ledger
-        The ledger of the load.
+        Memory of a card under the load.
     estimates : Estimates or None
-        What can be expected of it; None where the engine does not start.
+        Estimates under the load; None where the engine does not start.
     slo : Slo
-        What must hold; only its limits that are set are compared, and the users
-        always are.
+        Limits to meet. Those that are set are compared, and room for the users
+        always is.
 
     Returns
     -------
@@ -199,7 +207,7 @@ def limits(ledger, estimates, slo: Slo) -> tuple[Limit, ...]:
     return tuple(sorted(rows, key=lambda limit: limit.headroom))
 
 
-def _estimated(estimates, slo):
+def _estimated(estimates: Estimates, slo: Slo) -> Iterator[Limit]:
     asked = (
         ("latency", slo.itl_s, estimates.itl_s, "s"),
         ("prefill", slo.ttft_s, estimates.ttft_s, "s"),
@@ -210,19 +218,19 @@ def _estimated(estimates, slo):
             yield Limit(name, bound, estimate, unit)
 
 
-def _exact(value):
+def _exact(value: float) -> Estimate:
     return Estimate(value, value, value, value, "known")
 
 
-def _room_words(users, wanted):
-    """Compare the users who have room with those wanted, in words."""
+def _room_words(users: float, wanted: float) -> str:
+    """Compare the users that have room with those wanted, in words."""
     if users <= wanted:
         return f"room for {users:,} of {wanted:,} users"
     return f"room for {users:,} user{'s' if users > 1 else ''}, {wanted:,} wanted"
 
 
 class Note(NamedTuple):
-    """Something to know before trusting a number.
+    """Something to know before relying on a number.
 
     Attributes
     ----------
@@ -236,20 +244,20 @@ class Note(NamedTuple):
     text: str
 
 
-def warnings(deployment, workload) -> tuple[Note, ...]:
-    """Name what a reader should know before trusting the numbers.
+def warnings(deployment: Deployment, workload: Workload) -> tuple[Note, ...]:
+    """List what to know before relying on the numbers.
 
     Parameters
     ----------
     deployment : Deployment
         The deployment.
     workload : Workload
-        What the users do.
+        Prompt, answer, users and shared prefix.
 
     Returns
     -------
     tuple of Note
-        Empty when there is nothing to say.
+        Notes; empty when there is nothing to say.
 
     Examples
     --------
@@ -259,46 +267,67 @@ def warnings(deployment, workload) -> tuple[Note, ...]:
     >>> warnings(d, Workload(100_000, 1000))[0].text[:46]
     'The context of 101,000 tokens is beyond the 8,'
     """
-    d, model, out = deployment, deployment.model, []
-    latent = any(a.latent_dim for a in model.attention)
+    return (
+        *_context_notes(deployment, workload),
+        *_cache_notes(deployment),
+        *_format_notes(deployment),
+        *_hardware_notes(deployment),
+        *(Note("model", text) for text in deployment.model.notes),
+    )
+
+
+def _context_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]:
+    model = deployment.model
     if workload.context_tokens > model.max_context_tokens:
         text = (
             f"The context of {workload.context_tokens:,} tokens is beyond the "
             f"{model.max_context_tokens:,} that {model.name} was configured for."
         )
-        out.append(Note("context", text))
+        yield Note("context", text)
+
+
+def _cache_notes(deployment: Deployment) -> Iterator[Note]:
+    d, model = deployment, deployment.model
+    latent = any(a.latent_dim for a in model.attention)
     if model.kv_heads and d.tp > model.kv_heads and not d.dp_attention and not latent:
         text = (
             f"tp is {d.tp} and {model.name} has {model.kv_heads} KV heads: the cache is "
             f"split {model.kv_heads} ways and copied on the rest."
         )
-        out.append(Note("cache", text))
+        yield Note("cache", text)
     if d.tp > 1 and not d.dp_attention and latent:
         text = (
             f"{model.name} keeps one latent for all heads: each of the {d.tp} cards holds the "
             "whole cache. Data-parallel attention would split it by user."
         )
-        out.append(Note("cache", text))
-    dtype, _ = bandwidth.compute_dtype(d.gpu, d.weights)
-    if d.weights.compute and dtype != d.weights.compute[0]:
+        yield Note("cache", text)
+
+
+def _format_notes(deployment: Deployment) -> Iterator[Note]:
+    d, model, weights = deployment, deployment.model, deployment.weights
+    dtype, _ = bandwidth.compute_dtype(d.gpu, weights)
+    if weights.compute and dtype != weights.compute[0]:
         text = (
-            f"{d.gpu.title} has no {d.weights.compute[0]} units: {d.weights.name} weights keep "
+            f"{d.gpu.title} has no {weights.compute[0]} units: {weights.name} weights keep "
             f"their bytes and compute in {dtype}."
         )
-        out.append(Note("compute", text))
-    if d.weights.covers and not any(t.role in d.weights.covers for t in model.tensors):
+        yield Note("compute", text)
+    if weights.covers and not any(t.role in weights.covers for t in model.tensors):
         text = (
-            f"{d.weights.name} converts {', '.join(d.weights.covers)} weights only and "
+            f"{weights.name} converts {', '.join(weights.covers)} weights only and "
             f"{model.name} has none: all of them stay in 16 bits."
         )
-        out.append(Note("format", text))
-    if d.tp > d.gpu.max_per_node:
+        yield Note("format", text)
+
+
+def _hardware_notes(deployment: Deployment) -> Iterator[Note]:
+    d, gpu = deployment, deployment.gpu
+    if d.tp > gpu.max_per_node:
         text = (
-            f"tp is {d.tp} and a node joins {d.gpu.max_per_node} {d.gpu.name}: collectives "
+            f"tp is {d.tp} and a node joins {gpu.max_per_node} {gpu.name}: collectives "
             f"cross the network at {quantity(bandwidth.link_bandwidth_bytes_s(d), 'bytes/s')}."
         )
-        out.append(Note("network", text))
+        yield Note("network", text)
     if not d.gpu_usd_h:
-        text = f"The catalogue has no rent for {d.gpu.name}: give usd_h for prices."
-        out.append(Note("rent", text))
-    return (*out, *(Note("model", text) for text in model.notes))
+        text = f"The catalogue has no rent for {gpu.name}: give usd_h for prices."
+        yield Note("rent", text)

@@ -1,18 +1,20 @@
 """Two to four cards side by side, and the worked spec of the book."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .. import catalog
 from ..explain import Explained, Line, quantity, wrapped
-from ..spec import BadInput, Slo, Workload
-from .cards import card
+from ..spec import BadInput, Deployment, Slo, Workload
+from .cards import Card, card, price
 from .limits import IMPOSSIBLE
 
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def _aligned(rows):
-    """Line up a table's cells: the first column to the left, the others to the right."""
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Align the cells of a table: the first column left, the others right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join([f"{name:{widths[0]}}", *map(str.rjust, cells, widths[1:])]).rstrip()
@@ -30,52 +32,37 @@ class Scorecard(Explained):
         The columns.
     """
 
-    cards: tuple
+    cards: tuple[Card, ...]
 
     @property
-    def winner(self):
-        """The column that meets every limit at the least expected price; None if none does."""
+    def winner(self) -> Card | None:
+        """The column that meets every limit at the lowest expected price; None if none does."""
         good = [c for c in self.cards if c.meets_all]
-        priced = [c for c in good if c.usd_mtok is not None]
-        if priced:
-            return min(priced, key=lambda c: c.usd_mtok.value)
-        return good[0] if good else None
+        return min(good, key=price, default=None)
 
     @property
-    def verdict(self):
+    def verdict(self) -> str:
         """Which column to run and why not the others, in words."""
         best = self.winner
         if best is None:
             reasons = "; ".join(f"{c.label}: {c.binding}" for c in self.cards)
             return f"None meets every limit. {reasons}."
-        others = []
-        for c in self.cards:
-            if c is best:
-                continue
-            if not c.meets_all:
-                limit = c.limits[0]
-                how = "cannot meet" if limit.verdict == IMPOSSIBLE else "misses"
-                others.append(f"{c.label} {how} {limit.name}: {limit.sentence}")
-            elif c.usd_mtok is not None and best.usd_mtok is not None:
-                times = c.usd_mtok.value / best.usd_mtok.value
-                others.append(f"{c.label} meets the limits at {times:.2f}x the price per token")
-            else:
-                others.append(f"{c.label} meets the limits too")
-        price = quantity(best.usd_mtok.value, "USD/Mtok") if best.usd_mtok else "unpriced"
+        others = [_beside(c, best) for c in self.cards if c is not best]
+        output = quantity(best.usd_mtok.value, "USD/Mtok") if best.usd_mtok else "unpriced"
         least = best.limits[0]
         room = f"{least.name} {least.words} with {least.headroom:.2f}x headroom"
-        return ". ".join([f"Run {best.label}, at {price} output, {room}", *others]) + "."
+        return ". ".join([f"Run {best.label}, at {output} output, {room}", *others]) + "."
 
-    def text(self):
-        """Write the scorecard as a table for a terminal or a narrow page.
+    def text(self) -> str:
+        """Format the scorecard as a table for a terminal or a narrow page.
 
         Returns
         -------
         str
-            Columns, rows, what binds each, verdict and warnings.
+            Columns, rows, binding constraints, verdict and warnings.
         """
         out = [f"{c.label} = {c.deployment.title}" for c in self.cards if c.label]
-        table = [("", *(c.label for c in self.cards))]
+        table: list[tuple[str, ...]] = [("", *(c.label for c in self.cards))]
         for cells in zip(*(c.brief() for c in self.cards), strict=True):
             table.append((cells[0][0], *(text for _, text in cells)))
         out += ["", *_aligned(table), "", "What binds"]
@@ -89,7 +76,14 @@ class Scorecard(Explained):
                 out += ["", *wrapped(note.text, f"note, {c.label}: ")]
         return "\n".join(out)
 
-    def lines(self):
+    def lines(self) -> tuple[Line, ...]:
+        """List the derivations of all columns.
+
+        Returns
+        -------
+        tuple of Line
+            The steps, each column under its label.
+        """
         out = []
         for c in self.cards:
             out.append(Line(c.label, c.deployment.title, "", c.fits_text))
@@ -97,17 +91,33 @@ class Scorecard(Explained):
         return tuple(out)
 
 
-def scorecard(columns, workload, slo=None) -> Scorecard:
-    """Put deployments side by side.
+def _beside(card: Card, best: Card) -> str:
+    """Compare a column with the best one, in words."""
+    if not card.meets_all:
+        limit = card.limits[0]
+        how = "cannot meet" if limit.verdict == IMPOSSIBLE else "misses"
+        return f"{card.label} {how} {limit.name}: {limit.sentence}"
+    if card.usd_mtok is not None and best.usd_mtok is not None:
+        times = card.usd_mtok.value / best.usd_mtok.value
+        return f"{card.label} meets the limits at {times:.2f}x the price per token"
+    return f"{card.label} meets the limits too"
+
+
+def scorecard(
+    columns: Mapping[str, Deployment] | Iterable[Deployment],
+    workload: Workload,
+    slo: Slo | None = None,
+) -> Scorecard:
+    """Predict several deployments for the same users.
 
     Parameters
     ----------
     columns : mapping of str to Deployment, or iterable of Deployment
-        One or more, with their headings; A, B, C ... when left out.
+        One or more deployments, with their headings; A, B, C ... if omitted.
     workload : Workload
-        What the users do, the same for all.
+        Prompt, answer, users and shared prefix, the same for all.
     slo : Slo, optional
-        What must hold.
+        Limits to meet.
 
     Returns
     -------
@@ -124,25 +134,27 @@ def scorecard(columns, workload, slo=None) -> Scorecard:
     >>> scorecard(worked_spec(), WORKED_WORKLOAD, WORKED_SLO).winner.label
     'B'
     """
-    if not hasattr(columns, "items"):
-        columns = tuple(columns)
-        if len(columns) > len(LABELS):
-            raise BadInput("columns", f"columns are {len(columns)}: it takes 1 to {len(LABELS)}.")
-        columns = dict(zip(LABELS, columns, strict=False))
-    if not columns:
+    named = columns if isinstance(columns, Mapping) else _lettered(tuple(columns))
+    if not named:
         raise BadInput("columns", "columns is empty: it takes at least one deployment.")
-    return Scorecard(tuple(card(d, workload, slo, label=n) for n, d in columns.items()))
+    return Scorecard(tuple(card(d, workload, slo, label=n) for n, d in named.items()))
+
+
+def _lettered(columns: tuple[Deployment, ...]) -> dict[str, Deployment]:
+    if len(columns) > len(LABELS):
+        raise BadInput("columns", f"columns are {len(columns)}: it takes 1 to {len(LABELS)}.")
+    return dict(zip(LABELS, columns, strict=False))
 
 
 WORKED_WORKLOAD = Workload(input_tokens=7000, output_tokens=1000, concurrency=16)
 WORKED_SLO = Slo(itl_s=0.050, usd_h=30.0)
 
 
-def worked_spec():
-    """Give the three deployments of the worked spec, a coding agent.
+def worked_spec() -> tuple[Deployment, ...]:
+    """Build the three deployments of the worked spec, a coding agent.
 
-    The engine is the newest vLLM, held to the memory fraction of 0.90 that was
-    its default until version 0.20 raised it to 0.92.
+    The engine is the newest vLLM, at the memory fraction of 0.90 that was its
+    default until version 0.20 raised it to 0.92.
 
     Returns
     -------
@@ -155,8 +167,8 @@ def worked_spec():
     >>> [d.num_gpus for d in worked_spec()]
     [1, 2, 8]
     """
-    same = {"weights": "fp8", "kv": "fp8", "memory_fraction": 0.90}
-    llama = {"model": "llama-3.1-70b", "gpu": "h100-sxm", **same}
+    same: dict[str, Any] = {"weights": "fp8", "kv": "fp8", "memory_fraction": 0.90}
+    llama: dict[str, Any] = {"model": "llama-3.1-70b", "gpu": "h100-sxm", **same}
     return (
         catalog.deployment(**llama),
         catalog.deployment(**llama, tp=2),

@@ -1,17 +1,18 @@
-"""What to run, and why not the next one."""
+"""Search: the deployments that meet every limit, and why the others do not."""
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .. import catalog
 from ..explain import quantity, wrapped
-from ..spec import BadInput
-from .cards import Card, card
+from ..spec import BadInput, Deployment, Model, Slo, Workload
+from .cards import Card, card, price
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a search found: the deployments that hold, and why the rest do not.
+    """Result of a search: the deployments that meet every limit, and the others.
 
     Attributes
     ----------
@@ -21,38 +22,38 @@ class Search:
         The others, nearest miss first.
     """
 
-    found: tuple
-    passed_over: tuple
+    found: tuple[Card, ...]
+    passed_over: tuple[Card, ...]
 
     @property
-    def by_hardware(self):
+    def by_hardware(self) -> tuple[Card, ...]:
         """The best card for each kind and number of GPUs, in the order of the search."""
-        kept: dict[tuple, Card] = {}
+        best: dict[tuple[str, int], Card] = {}
         for c in (*self.found, *self.passed_over):
-            kept.setdefault((c.deployment.gpu.name, c.deployment.num_gpus), c)
-        return tuple(kept.values())
+            best.setdefault((c.deployment.gpu.name, c.deployment.num_gpus), c)
+        return tuple(best.values())
 
-    def text(self, rows=5):
-        """Write the answer, the next best, and the nearest misses, hardware by hardware.
+    def text(self, rows: int = 5) -> str:
+        """Format the best deployments and the nearest misses, by hardware.
 
         Parameters
         ----------
         rows : int
-            How many of each to print.
+            Number of each to print.
 
         Returns
         -------
         str
-            Two lines for each kind and number of GPUs: its best formats, and
-            what binds there.
+            Two lines for each kind and number of GPUs: the best formats, and the
+            binding constraint.
         """
         good = [c for c in self.by_hardware if c.meets_all]
         bad = [c for c in self.by_hardware if not c.meets_all]
         out = ["meets every limit, cheapest per token first:"] if good else []
         for c in good[:rows]:
-            price = quantity(c.usd_mtok.value, "USD/Mtok") if c.usd_mtok else "unpriced"
+            output = quantity(c.usd_mtok.value, "USD/Mtok") if c.usd_mtok else "unpriced"
             out += [
-                f"  {_short_title(c.deployment)}: {price}",
+                f"  {_short_title(c.deployment)}: {output}",
                 *wrapped(c.binding, " " * 6, " " * 6),
             ]
         out.append("why not:" if good else "nothing meets every limit, nearest miss first:")
@@ -61,46 +62,46 @@ class Search:
         return "\n".join(out if bad or not good else out[:-1])
 
 
-def _short_title(deployment):
-    """Leave the model out, which a search has only one of."""
+def _short_title(deployment: Deployment) -> str:
+    """Title without the model, which is the same for the whole search."""
     cards = deployment.title.split(" / ")[1]
     return f"{cards}, {deployment.weights.name} weights, {deployment.kv.name} KV"
 
 
 def search(
-    model,
-    workload,
-    slo,
+    model: str | Model,
+    workload: Workload,
+    slo: Slo,
     *,
-    gpus,
-    weights=("bf16", "fp8"),
-    kv=("bf16", "fp8"),
-    tps=(1, 2, 4, 8),
-    dp_attention=(False,),
-):
-    """Walk the deployments of a model and keep those that meet every limit.
+    gpus: Iterable[str],
+    weights: Iterable[str] = ("bf16", "fp8"),
+    kv: Iterable[str] = ("bf16", "fp8"),
+    tps: Iterable[int] = (1, 2, 4, 8),
+    dp_attention: Iterable[bool] = (False,),
+) -> Search:
+    """Find the deployments of a model that meet every limit.
 
     Parameters
     ----------
     model : str or Model
         The model.
     workload : Workload
-        What the users do.
+        Prompt, answer, users and shared prefix.
     slo : Slo
-        What must hold.
+        Limits to meet.
     gpus : iterable of str
         Cards to try.
     weights, kv : iterable of str
         Formats to try.
     tps : iterable of int
-        Card counts to try.
+        Numbers of cards to try.
     dp_attention : iterable of bool
-        Whether attention is split by head, by user, or each in turn.
+        Whether attention is data-parallel; both values try each in turn.
 
     Returns
     -------
     Search
-        What holds, cheapest first, and why the rest does not.
+        Deployments that meet every limit, cheapest first, and the others.
 
     Examples
     --------
@@ -120,21 +121,15 @@ def search(
             )
         except BadInput as problem:
             if problem.field in ("tp", "dp_attention"):
-                continue  # a topology this card or model cannot have is no candidate
+                continue  # this card or model does not allow the topology
             raise
         column = card(trial, workload, slo)
         (found if column.meets_all else passed).append(column)
-    found.sort(key=lambda c: (_price(c), c.deployment.num_gpus))
-    passed.sort(
-        key=lambda c: (-c.limits[0].headroom, c.ledger.needed_bytes / c.ledger.budget_bytes)
-    )
+    found.sort(key=lambda c: (price(c), c.deployment.num_gpus))
+    passed.sort(key=_nearness)
     return Search(tuple(found), tuple(passed))
 
 
-def _nearness(column):
-    """The nearest miss first, and of equal ones the one that lacks least memory."""
+def _nearness(column: Card) -> tuple[float, float]:
+    """Sort key: nearest miss first, then the one that lacks the least memory."""
     return -column.limits[0].headroom, column.ledger.needed_bytes / column.ledger.budget_bytes
-
-
-def _price(column):
-    return column.usd_mtok.value if column.usd_mtok else float("inf")

@@ -1,18 +1,20 @@
-"""How many users one deployment serves within its limits."""
+"""Number of users that one deployment serves within limits."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from .. import serving
 from ..calibration import Estimate
-from ..spec import Slo, Workload
+from ..spec import Deployment, Slo, Workload
 from .cards import card
+from .limits import Limit
 
 
-def users_within(deployment, workload, slo=None) -> Estimate:
+def users_within(deployment: Deployment, workload: Workload, slo: Slo | None = None) -> Estimate:
     """Count the users that one deployment serves at once before a limit is missed.
 
-    Memory caps them, and the number of sequences the engine runs at once; without a
-    limit nothing else does.
+    Their number is limited by memory, by the engine's limit on concurrent sequences,
+    and by the latencies that are set.
 
     Parameters
     ----------
@@ -21,14 +23,14 @@ def users_within(deployment, workload, slo=None) -> Estimate:
     workload : Workload
         Prompt and answer of each user; its concurrency is not used.
     slo : Slo, optional
-        What must hold; its budget does not depend on the users.
+        Limits to meet; the rent does not depend on the users.
 
     Returns
     -------
     Estimate
-        Users up to whom the estimates hold every limit, `low` and `high` up to whom
-        the unfavourable and the favourable ends of their intervals do, and the
-        ceiling, up to whom the spec sheet allows it.
+        Most users for whom the estimates meet every limit. `low` and `high` are the
+        most for whom the unfavourable and the favourable ends of the intervals do, and
+        the ceiling the most that the spec sheet allows.
 
     Examples
     --------
@@ -44,10 +46,10 @@ def users_within(deployment, workload, slo=None) -> Estimate:
     if not blank.starts:
         return Estimate(0, 0, 0, 0, "memory: the engine does not start")
     top = serving.most_running(deployment, workload)
-    compared: dict = {}
+    compared: dict[int, list[Limit]] = {}
 
-    def used(users, end):
-        """The largest share of a limit that is used, by one end of its interval."""
+    def used(users: int, end: str) -> float:
+        """Largest share of a limit that is used, at one end of its interval."""
         if not users:
             return 0.0
         if users not in compared:
@@ -62,11 +64,12 @@ def users_within(deployment, workload, slo=None) -> Estimate:
     many = _last(lambda n: used(n, "low"), value, top)
     ceiling = _last(lambda n: used(n, "ceiling"), many, top)
     used(max(value, 1), "value")
-    return Estimate(value, few, many, ceiling, compared[max(value, 1)][0].estimate.reason)
+    reason = compared[max(value, 1)][0].estimate.reason
+    return Estimate(value, few, many, ceiling, reason)
 
 
-def most_users_load(deployment, workload, slo=None) -> Workload:
-    """Give the load people ask about when they name no number of users.
+def most_users_load(deployment: Deployment, workload: Workload, slo: Slo | None = None) -> Workload:
+    """Choose a load where no number of users is given: the most within the limits.
 
     Parameters
     ----------
@@ -75,13 +78,13 @@ def most_users_load(deployment, workload, slo=None) -> Workload:
     workload : Workload
         Prompt and answer of each user; its concurrency is not used.
     slo : Slo, optional
-        What must hold.
+        Limits to meet.
 
     Returns
     -------
     Workload
-        The same with the most users that meet the limits, or have room where none is
-        set; one where none does.
+        The load with the most users for whom the limits are met, or who have room
+        where none is set; with one user where there are none.
 
     Examples
     --------
@@ -91,14 +94,14 @@ def most_users_load(deployment, workload, slo=None) -> Workload:
     True
     """
     users = users_within(deployment, workload, slo).value
-    return replace(workload, concurrency=max(users, 1))
+    return replace(workload, concurrency=max(int(users), 1))
 
 
-def _last(used, low, high):
-    """Find the last whole number at which `used`, which grows, is 1 at most; `low` is one.
+def _last(used: Callable[[int], float], low: int, high: int) -> int:
+    """Find the last whole number at which `used`, which increases, is at most 1.
 
-    Guesses lie on the line between the ends; the end that stays counts half
-    from guess to guess, so that a bent curve is closed in from both sides.
+    `used` is at most 1 at `low`. This is the Illinois variant of regula falsi: the
+    value at the end that stays is halved, so that both ends move.
     """
     if low >= high or used(high) <= 1:
         return high
