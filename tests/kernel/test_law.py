@@ -400,6 +400,7 @@ def test_an_adapter_has_two_thin_matrices_beside_each_linear_layer():
             Tensor("q", "attention", 1000 * 3000, copies=10),
             Tensor("norm", "attention", 1000, copies=10),  # a vector has no sides
             Tensor("gate", "attention", 4000, copies=10),  # nor has so thin a matrix
+            Tensor("five", "attention", 1000 * 5, copies=10),
             Tensor("up", "mlp", 1000 * 5000, copies=10),
             Tensor("shared", "shared_expert", 1000 * 2000, copies=4),
             Tensor("experts", "expert", 1000 * 500, copies=80, active=0.25, split="expert"),
@@ -409,7 +410,7 @@ def test_an_adapter_has_two_thin_matrices_beside_each_linear_layer():
         experts_per_token=2,
         moe_layers=10,
     )
-    assert law.lora_params(served, 16) == 16 * (10 * 4000 + 10 * 6000 + 4 * 3000)
+    assert law.lora_params(served, 16) == 16 * (10 * 4000 + 10 * 1005 + 10 * 6000 + 4 * 3000)
 
 
 def test_the_roofline_and_its_ridge_in_round_numbers():
