@@ -5,20 +5,24 @@ import difflib
 import json
 import os
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, NoReturn
 
 from . import catalog, design, huggingface, validate
-from .explain import digits, quantity
+from .calibration import Estimate
+from .design import Card
+from .explain import Explained, digits, quantity
 from .refuse import BadInput, number, shown
-from .spec import MAX_TOKENS, Lora, Slo, Speculation, Workload
+from .spec import MAX_TOKENS, Deployment, Lora, Model, Slo, Speculation, Workload
 
 NUMBER_FIELDS = {"tp": int, "pp": int, "ep": int, "memory_fraction": float, "usd_h": float}
 RATES = (
     "Estimates, with the range that held four measurements of five; ceilings are what the spec "
     "sheet allows."
 )
-# What `estimate` holds in JSON: its key, the quantity, and the scale to the key's unit.
+# What `estimate` has in JSON: its key, the quantity, and the scale to the key's unit.
 ESTIMATED = {
     "itl_ms": ("itl_s", 1e3),
     "ttft_ms": ("ttft_s", 1e3),
@@ -26,15 +30,16 @@ ESTIMATED = {
     "output_tok_s_total": ("output_tok_s", 1),
     "usd_per_mtok_output": ("usd_mtok", 1),
 }
+LIMIT_FIELDS = ("name", "verdict", "required", "available", "headroom", "sentence")
 TEXT_FIELDS = ("model", "gpu", "engine", "weights", "kv")
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         raise BadInput("command line", f"{message} (see {self.prog} --help)")
 
-    def parse_known_args(self, args=None, namespace=None):
-        """Refuse what is left over, with the nearest option that this command has."""
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Reject arguments that are left over, and suggest the nearest option."""
         found, rest = super().parse_known_args(args, namespace)
         if not rest:
             return found, rest
@@ -45,15 +50,15 @@ class _Parser(argparse.ArgumentParser):
         raise BadInput("command line", f"{shown(rest[0])} is not known here. {hint}")
 
 
-def read_number(field, text, kind=float):
+def read_number(field: str, text: object, kind: type = float) -> Any:
     """Read a number as people type it: 8000, 8k, 128K, 0.9.
 
     Parameters
     ----------
     field : str
-        The input's name, for the refusal.
+        Name of the input, for the error message.
     text : str
-        What was typed; k stands for 1 000 and M for 1 000 000.
+        Text as typed; k stands for 1 000 and M for 1 000 000.
     kind : type
         `int` or `float`.
 
@@ -65,7 +70,7 @@ def read_number(field, text, kind=float):
     Raises
     ------
     BadInput
-        When it is none.
+        When the text is not such a number.
 
     Examples
     --------
@@ -86,19 +91,19 @@ def read_number(field, text, kind=float):
     return kind(value)
 
 
-def read_column(text):
+def read_column(text: str) -> tuple[str, Deployment]:
     """Read one deployment of a scorecard from `key=value` pairs.
 
     Parameters
     ----------
     text : str
         Such as "B: model=llama-3.1-70b gpu=h100-sxm tp=2 weights=fp8 kv=fp8";
-        pairs may be parted by spaces, commas or ampersands.
+        pairs may be separated by spaces, commas or ampersands.
 
     Returns
     -------
     tuple of (str, Deployment)
-        Its heading ("" when there is none) and the deployment.
+        Heading ("" when there is none) and deployment.
 
     Raises
     ------
@@ -114,7 +119,7 @@ def read_column(text):
     label, colon, rest = text.partition(":")
     if not colon or "=" in label:
         label, rest = "", text
-    fields = {}
+    fields: dict[str, Any] = {}
     known = (*TEXT_FIELDS, *NUMBER_FIELDS, "dp_attention")
     for pair in rest.replace(",", " ").replace("&", " ").split():
         key, equals, value = pair.partition("=")
@@ -135,7 +140,9 @@ def read_column(text):
     return label.strip(), catalog.deployment(**fields)
 
 
-def _add_load(parser, workload, slo, *, most_users=False):
+def _add_load(
+    parser: argparse.ArgumentParser, workload: Workload, slo: Slo, *, most_users: bool = False
+) -> None:
     add = parser.add_argument
     add("--input", metavar="TOKENS", help=f"prompt tokens (default {workload.input_tokens:,})")
     add("--output", metavar="TOKENS", help=f"answer tokens (default {workload.output_tokens:,})")
@@ -151,30 +158,14 @@ def _add_load(parser, workload, slo, *, most_users=False):
     parser.set_defaults(base_workload=workload, base_slo=slo)
 
 
-def _load(args):
-    base, slo = args.base_workload, args.base_slo
-    tokens_in = base.input_tokens if args.input is None else read_number("input", args.input, int)
-    out = base.output_tokens if args.output is None else read_number("output", args.output, int)
-    context = getattr(args, "context", None)
-    if context is not None:
-        context = number("context", read_number("context", context, int), 2, MAX_TOKENS, "tokens")
-        if args.input is None:
-            out = out if args.output is not None else max(context // 8, 1)
-            tokens_in = context - out
-        elif args.output is None:
-            out = context - tokens_in
-        elif tokens_in + out != context:
-            raise BadInput(
-                "context",
-                f"context is {context:,} and input and output make {tokens_in + out:,}: "
-                "give two of the three.",
-            )
-    users = base.concurrency
+def _load(args: argparse.Namespace) -> tuple[Workload, Slo]:
+    tokens_in, out = _lengths(args)
+    users = args.base_workload.concurrency
     if args.concurrency is not None:
         users = read_number("concurrency", args.concurrency, int)
-    prefix = 0 if args.shared_prefix is None else args.shared_prefix
-    prefix = read_number("shared_prefix", prefix, int)
+    prefix = read_number("shared_prefix", _given(args.shared_prefix, 0), int)
     workload = Workload(tokens_in, out, users, prefix)
+    slo = args.base_slo
 
     def limit(name: str, text: str | None, per: float, default: float | None) -> float | None:
         if text is None:
@@ -188,7 +179,30 @@ def _load(args):
     )
 
 
-def as_dict(card):
+def _lengths(args: argparse.Namespace) -> tuple[int, int]:
+    """Tokens of prompt and answer; a context determines the one that is not given."""
+    base = args.base_workload
+    tokens_in = read_number("input", _given(args.input, base.input_tokens), int)
+    out = read_number("output", _given(args.output, base.output_tokens), int)
+    text = getattr(args, "context", None)
+    if text is None:
+        return tokens_in, out
+    context = int(number("context", read_number("context", text, int), 2, MAX_TOKENS, "tokens"))
+    if args.input is None:
+        out = out if args.output is not None else max(context // 8, 1)
+        return context - out, out
+    if args.output is None:
+        return tokens_in, context - tokens_in
+    if tokens_in + out != context:
+        raise BadInput(
+            "context",
+            f"context is {context:,} and input and output make {tokens_in + out:,}: "
+            "give two of the three.",
+        )
+    return tokens_in, out
+
+
+def as_dict(card: Card) -> dict[str, Any]:
     """Turn one column of a scorecard into plain data.
 
     Parameters
@@ -199,7 +213,7 @@ def as_dict(card):
     Returns
     -------
     dict
-        JSON-able, units in the keys.
+        Values that JSON can store, with units in the keys.
 
     Examples
     --------
@@ -230,36 +244,32 @@ def as_dict(card):
         "ceiling": _ceilings(card),
         "estimate": _estimates(card),
         "usd_h": card.usd_h,
-        "memory_bytes_per_gpu": {
-            "visible": ledger.visible_bytes,
-            "budget": ledger.budget_bytes,
-            "weights": ledger.weights_bytes,
-            "activations": ledger.activation_bytes,
-            "runtime": ledger.runtime_bytes,
-            "graphs": ledger.graph_bytes,
-            "kv_pool": ledger.kv_pool_bytes,
-            "kv_per_sequence": ledger.kv_bytes_per_sequence,
-        },
+        "memory_bytes_per_gpu": _memory(card),
         "kv_pool_tokens": ledger.kv_pool_tokens,
         "binding_constraint": card.binding,
-        "limits": [
-            {
-                "name": limit.name,
-                "verdict": limit.verdict,
-                "required": limit.required,
-                "available": limit.available,
-                "headroom": limit.headroom,
-                "sentence": limit.sentence,
-            }
-            for limit in card.limits
-        ],
+        "limits": [{name: getattr(limit, name) for name in LIMIT_FIELDS} for limit in card.limits],
         "warnings": [note.text for note in card.warnings],
     }
 
 
-def _ceilings(card):
+def _memory(card: Card) -> dict[str, float]:
+    """Memory of a card by term, in bytes."""
+    ledger = card.ledger
+    return {
+        "visible": ledger.visible_bytes,
+        "budget": ledger.budget_bytes,
+        "weights": ledger.weights_bytes,
+        "activations": ledger.activation_bytes,
+        "runtime": ledger.runtime_bytes,
+        "graphs": ledger.graph_bytes,
+        "kv_pool": ledger.kv_pool_bytes,
+        "kv_per_sequence": ledger.kv_bytes_per_sequence,
+    }
+
+
+def _ceilings(card: Card) -> dict[str, float | None]:
     """What the spec sheet allows, by quantity; None where the engine does not start."""
-    best = card.estimates and card.estimates.ceiling
+    best = card.estimates.ceiling if card.estimates else None
     quantities = {
         "decode_tok_s_per_user": "decode_tok_s_user",
         "itl_decode_s": "itl_decode_s",
@@ -269,11 +279,11 @@ def _ceilings(card):
         "output_tok_s": "output_tok_s",
         "usd_per_mtok_output": "usd_mtok",
     }
-    return {key: best and getattr(best, name) for key, name in quantities.items()}
+    return {key: getattr(best, name) if best else None for key, name in quantities.items()}
 
 
-def _estimates(card):
-    """Value, interval, ceiling and reason of what can be expected; None without a start."""
+def _estimates(card: Card) -> dict[str, dict[str, Any]] | None:
+    """Value, interval, ceiling and reason by quantity; None where the engine does not start."""
     if not card.estimates:
         return None
     found = {
@@ -282,12 +292,12 @@ def _estimates(card):
     return {key: _numbers(e.scaled(scale)) for key, (e, scale) in found.items() if e is not None}
 
 
-def _numbers(estimate):
+def _numbers(estimate: Estimate) -> dict[str, Any]:
     return asdict(estimate) | {"doubt": estimate.doubt}
 
 
-def _columns(texts):
-    """Read the columns; those without a heading take the letters that are left."""
+def _columns(texts: Sequence[str]) -> dict[str, Deployment]:
+    """Read the columns; those without a heading get the letters that are left."""
     named = [read_column(text) for text in texts]
     taken = [label for label, _ in named if label]
     letters = [letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if letter not in taken]
@@ -300,32 +310,32 @@ def _columns(texts):
     return {label or next(free): d for label, d in named}
 
 
-def _arithmetic(args, made):
-    return {"explain": made.explain()} if args.explain else {}
+def _derivation(args: argparse.Namespace, result: Explained) -> dict[str, str]:
+    return {"explain": result.explain()} if args.explain else {}
 
 
-def _scorecard(args):
+def _scorecard(args: argparse.Namespace) -> str:
     workload, slo = _load(args)
     columns = _columns(args.column) if args.column else design.worked_spec()
-    made = design.scorecard(columns, workload, slo)
+    result = design.scorecard(columns, workload, slo)
     if args.json:
-        winner = made.winner.label if made.winner else None
-        cards = [as_dict(c) for c in made.cards]
-        told = {"cards": cards, "winner": winner, "verdict": made.verdict}
-        return json.dumps(told | _arithmetic(args, made), indent=1)
-    out = f"{_load_words(workload)}. {RATES}\n\n{made.text()}"
-    return f"{out}\n\n{made.explain()}" if args.explain else out
+        winner = result.winner.label if result.winner else None
+        cards = [as_dict(c) for c in result.cards]
+        answer = {"cards": cards, "winner": winner, "verdict": result.verdict}
+        return json.dumps(answer | _derivation(args, result), indent=1)
+    out = f"{_load_words(workload)}. {RATES}\n\n{result.text()}"
+    return f"{out}\n\n{result.explain()}" if args.explain else out
 
 
-def _load_words(workload, chosen=""):
+def _load_words(workload: Workload, chosen: str = "") -> str:
     users = f"{workload.concurrency:,} user{'s' if workload.concurrency > 1 else ''}"
     tokens = f"{workload.input_tokens:,} tokens in + {workload.output_tokens:,} out"
     return f"{tokens}, {users}{chosen}"
 
 
-def _terms(args):
-    """The terms that are off unless they are asked for."""
-    terms: dict[str, object] = {}
+def _terms(args: argparse.Namespace) -> dict[str, Any]:
+    """Speculation, adapters and offloading, where options ask for them."""
+    terms: dict[str, Any] = {}
     guesses = args.draft_tokens is not None or args.draft is not None
     if guesses:
         terms["speculation"] = Speculation(
@@ -347,37 +357,20 @@ def _terms(args):
     return terms
 
 
-def _draft(name):
+def _draft(name: str) -> Model:
     try:
         return catalog.model(name)
     except BadInput as problem:
         raise BadInput("draft", f"draft {str(problem).removeprefix('model ')}") from None
 
 
-def _given(text, default):
+def _given(text: Any, default: Any) -> Any:
     return default if text is None else text
 
 
-def _predict(args):
+def _predict(args: argparse.Namespace) -> str:
     workload, slo = _load(args)
-    if (args.model is None) == (args.config is None):
-        how = "missing" if args.model is None else "given twice"
-        raise BadInput("model", f"model is {how}: give --model NAME or --config FILE.")
-    model = huggingface.load(args.config) if args.model is None else args.model
-    chosen = {} if args.engine is None else {"engine": args.engine}
-    for name, kind in NUMBER_FIELDS.items():
-        text = getattr(args, name)
-        if text is not None:
-            chosen[name] = read_number(name, text, kind)
-    deployment = catalog.deployment(
-        model=model,
-        gpu=args.gpu,
-        weights=args.weights,
-        kv=args.kv,
-        dp_attention=args.dp_attention,
-        **chosen,
-        **_terms(args),
-    )
+    deployment = _deployment(args)
     most = ""
     if args.concurrency is None:
         workload = design.most_users_load(deployment, workload, slo)
@@ -385,7 +378,7 @@ def _predict(args):
         most = " (the most that meet the limits)" if limited else " (the most that have room)"
     column = design.card(deployment, workload, slo)
     if args.json:
-        return json.dumps(as_dict(column) | _arithmetic(args, column), indent=1)
+        return json.dumps(as_dict(column) | _derivation(args, column), indent=1)
     rows = "\n".join(f"{name:22}{text}" for name, text in column.rows())
     texts = [note.text for note in column.warnings]
     if args.weights is None:
@@ -398,8 +391,29 @@ def _predict(args):
     return f"{out}\n\n{column.explain()}" if args.explain else out
 
 
-# options of `validate`, the column each fills, and how it is read
-FILLS = {
+def _deployment(args: argparse.Namespace) -> Deployment:
+    if (args.model is None) == (args.config is None):
+        how = "missing" if args.model is None else "given twice"
+        raise BadInput("model", f"model is {how}: give --model NAME or --config FILE.")
+    model = huggingface.load(args.config) if args.model is None else args.model
+    chosen = {} if args.engine is None else {"engine": args.engine}
+    for name, kind in NUMBER_FIELDS.items():
+        text = getattr(args, name)
+        if text is not None:
+            chosen[name] = read_number(name, text, kind)
+    return catalog.deployment(
+        model=model,
+        gpu=args.gpu,
+        weights=args.weights,
+        kv=args.kv,
+        dp_attention=args.dp_attention,
+        **chosen,
+        **_terms(args),
+    )
+
+
+# options of `validate`: the column each fills, its type and its help
+FILLS: dict[str, tuple[str, type | None, str | None]] = {
     "model": ("model", None, "a model of the catalogue"),
     "gpu": ("gpu", None, "a card of the catalogue"),
     "engine": ("engine", None, "what served it"),
@@ -418,17 +432,17 @@ FILLS = {
 }
 
 
-def _validate(args):
+def _validate(args: argparse.Namespace) -> str:
     given = {}
     for name, (column, kind, _) in FILLS.items():
         text = getattr(args, name)
         given[column] = read_number(name, text, kind) if kind and text is not None else text
     fill = validate.fill_of(**given)
-    made = validate.run(args.file, fill, validate.bar(sys.stderr))
-    return made.json() if args.json else made.text()
+    report = validate.run(args.file, fill, validate.bar(sys.stderr))
+    return report.json() if args.json else report.text()
 
 
-def _calibrate(args):
+def _calibrate(args: argparse.Namespace) -> str:
     from . import calibration, fit  # needs scipy, which nothing else here does
 
     out = Path(args.out or calibration.FILE)
@@ -446,8 +460,8 @@ def _calibrate(args):
     return f"{len(sets.rows)} sets of efficiencies in {out}"
 
 
-def _check_rows(path):
-    """Refuse a file that is no table of measurements, or whose rows are nobody's."""
+def _check_rows(path: str) -> None:
+    """Reject a file that is no table of measurements, or lacks their sources."""
     lines = validate.results.read(path)
     wanted = ("id", "source_id")
     lacking = [name for name in wanted if not any(line.fields.get(name) for line in lines)]
@@ -459,29 +473,29 @@ def _check_rows(path):
         )
 
 
-def _list(args):
+def _list(args: argparse.Namespace) -> str:
     if args.kind is None:
-        held = {kind: _held(kind) for kind in catalog.KINDS}
+        by_kind = {kind: _names(kind) for kind in catalog.KINDS}
         if args.json:
-            return json.dumps(held, indent=1)
+            return json.dumps(by_kind, indent=1)
         return "\n".join(
-            f"{kind:8}{len(names):>5}   llmcap list {kind}" for kind, names in held.items()
+            f"{kind:8}{len(names):>5}   llmcap list {kind}" for kind, names in by_kind.items()
         )
     kind = catalog.one_of("kind", args.kind, catalog.KINDS)
-    rows = {name: LISTED[kind](name) for name in _held(kind)}
+    rows = {name: LISTED[kind](name) for name in _names(kind)}
     if args.json:
         return json.dumps([{"name": name} | row for name, row in rows.items()], indent=1)
     width = max(map(len, rows)) + 2
     return "\n".join(f"{name:{width}}{SHOWN[kind](row)}" for name, row in rows.items())
 
 
-def _held(kind):
+def _names(kind: str) -> list[str]:
     if kind == "formats":
         return list(dict.fromkeys((*catalog.formats(), *catalog.formats(kv=True))))
     return list(getattr(catalog, kind)())
 
 
-def _model_row(name):
+def _model_row(name: str) -> dict[str, Any]:
     model = catalog.model(name)
     return {
         "params": model.params,
@@ -491,7 +505,7 @@ def _model_row(name):
     }
 
 
-def _gpu_row(name):
+def _gpu_row(name: str) -> dict[str, Any]:
     gpu = catalog.gpu(name)
     return {
         "memory_visible_bytes": gpu.memory_visible_bytes,
@@ -500,14 +514,14 @@ def _gpu_row(name):
     }
 
 
-# what `list` tells of each record, and how a person reads it
-LISTED = {
+# what `list` reports of each record, as data and as text
+LISTED: dict[str, Callable[[str], dict[str, Any]]] = {
     "models": _model_row,
     "gpus": _gpu_row,
     "formats": lambda name: {"bits": catalog.format(name).bytes_per_element * 8},
     "engines": lambda name: {"title": catalog.engine(name).title},
 }
-SHOWN = {
+SHOWN: dict[str, Callable[[dict[str, Any]], str]] = {
     "models": lambda row: (
         f"{quantity(row['params'], 'params'):>7}"
         f"{quantity(row['active_params'], 'params'):>9} active"
@@ -523,71 +537,92 @@ SHOWN = {
 }
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="llmcap", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
-    card = commands.add_parser("scorecard", help="deployments side by side (the worked spec)")
-    card.add_argument(
+    _scorecard_options(commands.add_parser("scorecard", help=SCORECARD_HELP))
+    _predict_options(commands.add_parser("predict", help="one deployment"))
+    _validate_options(commands.add_parser("validate", help=VALIDATE_HELP))
+    _calibrate_options(commands.add_parser("calibrate", help=CALIBRATE_HELP))
+    _list_options(commands.add_parser("list", help="what the catalogue holds"))
+    return parser
+
+
+SCORECARD_HELP = "deployments side by side (the worked spec)"
+VALIDATE_HELP = "a benchmark's rows, predicted beside measured"
+CALIBRATE_HELP = "fit the efficiencies to measured rows"
+
+
+def _scorecard_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--column",
         action="append",
         metavar="SPEC",
         help='"B: model=llama-3.1-70b gpu=h100-sxm tp=2 weights=fp8 kv=fp8"; repeat it',
     )
-    _add_load(card, design.WORKED_WORKLOAD, design.WORKED_SLO)
-    card.set_defaults(run=_scorecard)
-    one = commands.add_parser("predict", help="one deployment")
-    one.add_argument("--model", metavar="NAME", help="a model of the catalogue")
-    one.add_argument("--config", metavar="FILE", help="or a config.json of your own")
-    one.add_argument("--gpu", metavar="NAME", required=True, help="a card of the catalogue")
-    one.add_argument("--weights", metavar="FORMAT", help="default: the checkpoint's own format")
-    one.add_argument("--kv", metavar="FORMAT", default="bf16", help="default: bf16")
-    one.add_argument("--engine", metavar="NAME")
+    _add_load(parser, design.WORKED_WORKLOAD, design.WORKED_SLO)
+    parser.set_defaults(run=_scorecard)
+
+
+def _predict_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--model", metavar="NAME", help="a model of the catalogue")
+    add("--config", metavar="FILE", help="or a config.json of your own")
+    add("--gpu", metavar="NAME", required=True, help="a card of the catalogue")
+    add("--weights", metavar="FORMAT", help="default: the checkpoint's own format")
+    add("--kv", metavar="FORMAT", default="bf16", help="default: bf16")
+    add("--engine", metavar="NAME")
     for name in ("tp", "pp", "ep"):
-        one.add_argument(f"--{name}", metavar="CARDS")
-    one.add_argument("--dp-attention", action="store_true")
-    one.add_argument("--memory-fraction", metavar="SHARE")
-    one.add_argument("--draft-tokens", metavar="K", help="guess K tokens ahead of each check")
-    one.add_argument("--draft", metavar="NAME", help="the model that guesses")
-    one.add_argument("--accept", metavar="SHARE", help="of guesses (default 0.7)")
-    one.add_argument("--lora-rank", metavar="R", help="serve low-rank adapters of this rank")
-    one.add_argument("--lora-adapters", metavar="N", help="how many of them (default 1)")
-    one.add_argument("--offload-share", metavar="SHARE", help="of the weights in host memory")
-    one.add_argument("--usd-h", metavar="USD", help="rent of one card for an hour")
-    one.add_argument("--context", metavar="TOKENS", help="prompt and answer together")
-    _add_load(one, Workload(1000, 1000, 1), Slo(), most_users=True)
-    one.set_defaults(run=_predict)
-    beside = commands.add_parser("validate", help="a benchmark's rows, predicted beside measured")
-    beside.add_argument("file", metavar="FILE", help=f"{validate.results.KNOWN}")
-    beside.add_argument("--json", action="store_true", help="print JSON")
+        add(f"--{name}", metavar="CARDS")
+    add("--dp-attention", action="store_true")
+    add("--memory-fraction", metavar="SHARE")
+    add("--draft-tokens", metavar="K", help="guess K tokens ahead of each check")
+    add("--draft", metavar="NAME", help="the model that guesses")
+    add("--accept", metavar="SHARE", help="of guesses (default 0.7)")
+    add("--lora-rank", metavar="R", help="serve low-rank adapters of this rank")
+    add("--lora-adapters", metavar="N", help="how many of them (default 1)")
+    add("--offload-share", metavar="SHARE", help="of the weights in host memory")
+    add("--usd-h", metavar="USD", help="rent of one card for an hour")
+    add("--context", metavar="TOKENS", help="prompt and answer together")
+    _add_load(parser, Workload(1000, 1000, 1), Slo(), most_users=True)
+    parser.set_defaults(run=_predict)
+
+
+def _validate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help=f"{validate.results.KNOWN}")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     for name, (_, kind, about) in FILLS.items():
-        told = f"{about or name.replace('_', ' ')}, where the file does not say"
+        text = f"{about or name.replace('_', ' ')}, where the file does not say"
         option = f"--{name.replace('_', '-')}"
-        beside.add_argument(option, metavar="N" if kind else "NAME", help=told)
-    beside.set_defaults(run=_validate)
-    learn = commands.add_parser("calibrate", help="fit the efficiencies to measured rows")
-    learn.add_argument("rows", metavar="FILE", help="rows in the columns of measured.csv")
-    learn.add_argument("--out", metavar="FILE", help="where to write (the package's own table)")
-    learn.add_argument("--json", action="store_true", help="print JSON")
-    learn.set_defaults(run=_calibrate)
-    show = commands.add_parser("list", help="what the catalogue holds")
-    show.add_argument("kind", nargs="?", help=f"{', '.join(catalog.KINDS)}; all when left out")
-    show.add_argument("--json", action="store_true", help="print JSON")
-    show.set_defaults(run=_list)
-    return parser
+        parser.add_argument(option, metavar="N" if kind else "NAME", help=text)
+    parser.set_defaults(run=_validate)
 
 
-def until_closed(run):
-    """Run a command whose reader may leave early, as `head` does.
+def _calibrate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("rows", metavar="FILE", help="rows in the columns of measured.csv")
+    parser.add_argument("--out", metavar="FILE", help="where to write (the package's own table)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_calibrate)
+
+
+def _list_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", nargs="?", help=f"{', '.join(catalog.KINDS)}; all when left out")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_list)
+
+
+def until_closed(run: Callable[[], int]) -> int:
+    """Run a command whose output may be closed early, as by `head`.
 
     Parameters
     ----------
     run : callable
-        Prints, and gives the exit status.
+        Prints, and returns the exit status.
 
     Returns
     -------
     int
-        The status; 0 when the reader left, 1 when the output cannot be written.
+        The status; 0 when the output was closed, 1 when it cannot be written.
 
     Examples
     --------
@@ -600,7 +635,7 @@ def until_closed(run):
         finally:  # also when --help leaves
             print(end="", flush=True)
     except OSError as problem:
-        # what is still buffered has nowhere to go: the interpreter must not try again
+        # the interpreter must not try again to write what is still buffered
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(problem, BrokenPipeError):
             return 0
@@ -608,24 +643,24 @@ def until_closed(run):
         return 1
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Parameters
     ----------
     argv : list of str, optional
-        Arguments; the process's own when left out.
+        Arguments; those of the process if omitted.
 
     Returns
     -------
     int
-        0 when it answered, 1 when the answer cannot be written, 2 when the input
-        was refused, 130 when interrupted.
+        0 on success, 1 when the output cannot be written, 2 when the input is
+        invalid, 130 when interrupted.
     """
     return until_closed(lambda: _answer(argv))
 
 
-def _answer(argv):
+def _answer(argv: Sequence[str] | None) -> int:
     try:
         args = _parser().parse_args(argv)
         print(args.run(args))

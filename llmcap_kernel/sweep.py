@@ -1,17 +1,19 @@
-"""Sweeps: one quantity along one variable, and where the answer changes on the way.
+"""Sweeps: one quantity along one variable, and where an answer changes on the way.
 
-The variables of a load are counted in whole users and whole tokens. So the
-place where one deployment overtakes another, misses a limit or runs out of room
-is a whole number, and bisection finds it exactly: the answer is one thing just
-below it and another at it.
+The variables of a load are whole numbers of users and of tokens. So one deployment
+overtakes another, misses a limit or runs out of room at a whole number, which
+bisection finds exactly.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 from . import calibration, capacity, design
+from .calibration import Estimate
 from .refuse import BadInput, number, one_of
-from .spec import MAX_TOKENS
+from .spec import MAX_TOKENS, Deployment, Workload
 
 VARIABLES = (
     "concurrency",
@@ -24,16 +26,16 @@ VARIABLES = (
 
 @dataclass(frozen=True)
 class Quantity:
-    """Something to compare deployments by.
+    """A quantity to compare deployments by.
 
     Parameters
     ----------
     unit : str
-        Its unit, as `explain.quantity` knows it.
+        Its unit, as `explain.quantity` accepts it.
     less : bool
         Whether less of it is better.
     estimated : bool
-        Whether it is an estimate; the ledger counts the others.
+        Whether it is an estimate; the others are counts from the ledger.
 
     Examples
     --------
@@ -56,23 +58,23 @@ QUANTITIES = {
 }
 
 
-def load_at(workload, variable, value):
-    """Give a load with one of its variables moved.
+def load_at(workload: Workload, variable: str, value: int) -> Workload:
+    """Change one variable of a load.
 
     Parameters
     ----------
     workload : Workload
-        The load it starts from.
+        The load before the change.
     variable : str
-        One of `VARIABLES`. A context moves prompt and answer together, in
-        their proportion; a prompt too short for the shared prefix cuts it.
+        One of `VARIABLES`. A context changes prompt and answer in proportion; the
+        shared prefix is cut to the length of the prompt.
     value : int
-        What the variable becomes.
+        New value of the variable.
 
     Returns
     -------
     Workload
-        The load.
+        The load after the change.
 
     Raises
     ------
@@ -99,8 +101,8 @@ def load_at(workload, variable, value):
     return replace(workload, input_tokens=prompt, output_tokens=answer, shared_prefix_tokens=shared)
 
 
-def obstacle(deployment, workload):
-    """Name what keeps a deployment from serving a load.
+def obstacle(deployment: Deployment, workload: Workload) -> str:
+    """Name the reason why a deployment cannot serve a load.
 
     Parameters
     ----------
@@ -112,8 +114,8 @@ def obstacle(deployment, workload):
     Returns
     -------
     str
-        "window" where the context is longer than the model takes, "start" where
-        not one user has room, "room" where not all have, "" where all do.
+        "window" where the context is longer than that of the model, "start" where
+        no user has room, "room" where not all have, "" where all do.
 
     Examples
     --------
@@ -124,13 +126,13 @@ def obstacle(deployment, workload):
     """
     if workload.context_tokens > deployment.model.max_context_tokens:
         return "window"
-    books = capacity.workload_ledger(deployment, workload)
-    if books.fits:
+    ledger = capacity.workload_ledger(deployment, workload)
+    if ledger.fits:
         return ""
-    return "room" if books.starts else "start"
+    return "room" if ledger.starts else "start"
 
 
-def measure(deployment, workload, quantity):
+def measure(deployment: Deployment, workload: Workload, quantity: str) -> Estimate | None:
     """Estimate one quantity of one deployment under one load.
 
     Parameters
@@ -145,9 +147,9 @@ def measure(deployment, workload, quantity):
     Returns
     -------
     Estimate or None
-        Value, interval and ceiling in the quantity's unit. None where not all
-        users have room, or where a price is asked of cards without a rent. The
-        users that have room are counted for any number wanted.
+        Value, interval and ceiling in the quantity's unit. None where not all users
+        have room (unless the quantity is the number that have), and for the price of
+        cards whose rent is not known.
 
     Raises
     ------
@@ -165,37 +167,37 @@ def measure(deployment, workload, quantity):
     True
     """
     one_of("quantity", quantity, QUANTITIES)
-    in_the_way = obstacle(deployment, workload)
+    reason = obstacle(deployment, workload)
     if not QUANTITIES[quantity].estimated:
-        if in_the_way in ("window", "start"):
+        if reason in ("window", "start"):
             return None
         return design.room(capacity.workload_ledger(deployment, workload))
-    if in_the_way:
+    if reason:
         return None
     return getattr(calibration.estimates(deployment, workload), quantity)
 
 
-def whole_stops(low, high, count, *, even=False):
-    """Spread whole numbers over a range.
+def whole_stops(low: int, high: int, count: int, *, even: bool = False) -> tuple[int, ...]:
+    """Choose whole numbers in a range.
 
     Parameters
     ----------
     low, high : int
         First and last of them.
     count : int
-        How many at most; those that round to the same are one.
+        Most numbers to return; those that round to the same number count once.
     even : bool
-        Spread by equal steps; by equal ratios when left out.
+        Whether the steps are equal; otherwise the ratios are.
 
     Returns
     -------
     tuple of int
-        In order, both ends included.
+        Increasing numbers, including both ends.
 
     Raises
     ------
     BadInput
-        When the range is empty, or starts below 1 and is spread by ratios.
+        When the range is empty, or starts below 1 and the ratios are equal.
 
     Examples
     --------
@@ -230,18 +232,18 @@ class Turn:
     after: object
 
 
-def turns(answer, stops):
+def turns(answer: Callable[[int], Any], stops: Iterable[int]) -> tuple[Turn, ...]:
     """Find where an answer changes along a variable.
 
-    Between two stops with different answers the change is found by bisection.
-    What changes and changes back between two neighbouring stops is not seen.
+    Between two stops with different answers the change is found by bisection. A
+    change that is reversed between two neighbouring stops is not found.
 
     Parameters
     ----------
     answer : callable
-        From a whole number to anything that can be compared.
+        Function of a whole number, with results that can be compared.
     stops : iterable of int
-        Where to look, in order.
+        Increasing numbers to evaluate it at.
 
     Returns
     -------
@@ -253,7 +255,7 @@ def turns(answer, stops):
     >>> turns(lambda users: users > 37, (1, 10, 100))
     (Turn(at=38, before=False, after=True),)
     """
-    found = []
+    found: list[Turn] = []
     for low, high in pairwise(stops):
         before, last = answer(low), answer(high)
         while before != last:
@@ -264,8 +266,8 @@ def turns(answer, stops):
     return tuple(found)
 
 
-def _first_other(answer, low, high):
-    """Bisect: the answer at `low` differs from the one at `high`."""
+def _first_other(answer: Callable[[int], Any], low: int, high: int) -> int:
+    """First number with another answer than `low`, whose answer differs from that of `high`."""
     first = answer(low)
     while high - low > 1:
         middle = (low + high) // 2
@@ -273,21 +275,25 @@ def _first_other(answer, low, high):
     return high
 
 
-def crossings(first, second, stops):
-    """Find where two curves change places.
+def crossings(
+    first: Callable[[int], float | None],
+    second: Callable[[int], float | None],
+    stops: Iterable[int],
+) -> tuple[Turn, ...]:
+    """Find where two curves cross.
 
     Parameters
     ----------
     first, second : callable
-        From a whole number to the curve's value, or None where it has none.
+        Function of a whole number; None where the curve has no value.
     stops : iterable of int
-        Where to look, in order.
+        Increasing numbers to evaluate them at.
 
     Returns
     -------
     tuple of Turn
-        From which number on the order is the other one: 1 where `first` is the
-        larger, -1 where `second` is. Curves that only touch do not cross.
+        The numbers at which the order changes: it is 1 where `first` is larger and
+        -1 where `second` is. Curves that only touch do not cross.
 
     Examples
     --------
@@ -295,16 +301,17 @@ def crossings(first, second, stops):
     (Turn(at=11, before=-1, after=1),)
     """
 
-    def order(x):
+    def order(x: int) -> int | None:
         a, b = first(x), second(x)
         return None if a is None or b is None else (a > b) - (a < b)
 
-    found, last = [], None
-    start, *_ = stops = tuple(stops)
-    for turn in (Turn(start, None, order(start)), *turns(order, stops)):
+    stops = tuple(stops)
+    found: list[Turn] = []
+    last = None
+    for turn in (Turn(stops[0], None, order(stops[0])), *turns(order, stops)):
         if turn.after and last and turn.after != last:
             found.append(Turn(turn.at, last, turn.after))
-        # an equal stretch keeps the order before it; a gap forgets it
+        # where the curves are equal the order before it counts; after a gap it does not
         last = last if turn.after == 0 else turn.after
     return tuple(found)
 

@@ -27,26 +27,6 @@ UNITS = {
     "usd_mtok": "USD/Mtok",
 }
 
-# Modules whose docstrings are rid of "[-]", which once marked a value without a unit.
-PLAIN = [
-    "llmcap_kernel",
-    "llmcap_kernel.catalog",
-    "llmcap_kernel.explain",
-    "llmcap_kernel.law",
-    "llmcap_kernel.numeric",
-    "llmcap_kernel.refuse",
-    "llmcap_kernel.spec",
-    *(m for m in MODULES if m.startswith("llmcap_kernel.huggingface")),
-]
-
-# What lacks a unit today. The marks are strict: whoever adds the unit deletes the entry.
-TO_DO = {
-    "llmcap_kernel.bandwidth.Serving": "output_tokens: [tokens]",
-    "llmcap_kernel.calibration.Demand": "input_tokens, output_tokens: [tokens]",
-    "llmcap_kernel.capacity.Ledger": "context_tokens: [tokens]",
-    "llmcap_kernel.design.cards.Observed": "output_tokens: [tokens]",
-}
-
 
 def docstring(thing):
     return inspect.cleandoc(thing.__doc__ or "")
@@ -155,22 +135,12 @@ def test_docstring_matches_signature(name):
         assert "Returns" in text or name.endswith("check")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(n, marks=pytest.mark.xfail(strict=True, reason=TO_DO[n])) if n in TO_DO else n
-        for n in (*THINGS, *PROPERTIES, *METHODS)
-    ],
-)
+@pytest.mark.parametrize("name", [*THINGS, *PROPERTIES, *METHODS])
 def test_a_name_that_carries_a_unit_is_documented_with_it(name):
     assert not complaints(name, (THINGS | PROPERTIES | METHODS)[name])
 
 
-def test_what_is_to_do_exists():
-    assert not TO_DO.keys() - (THINGS | PROPERTIES | METHODS).keys()
-
-
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", ["llmcap_kernel", *MODULES])
 def test_no_docstring_marks_the_absence_of_a_unit(name):
     tree = ast.parse(Path(importlib.import_module(name).__file__).read_text(encoding="utf-8"))
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
