@@ -179,7 +179,7 @@ class Exchange:
         Parameters
         ----------
         efficiency : Efficiency
-            Shares and latencies in force.
+            Shares and latencies.
         latency_s : float or array
             Fixed cost of one exchange [s].
 
@@ -354,7 +354,7 @@ class Work:
         Parameters
         ----------
         efficiency : Efficiency
-            Shares and latencies in force.
+            Shares and latencies.
 
         Returns
         -------
@@ -369,7 +369,7 @@ class Work:
         Parameters
         ----------
         efficiency : Efficiency
-            Shares and latencies in force.
+            Shares and latencies.
 
         Returns
         -------
@@ -457,7 +457,7 @@ class Step(Explained):
         work : Work
             Work of the pass on each card.
         efficiency : Efficiency
-            Shares and latencies in force.
+            Shares and latencies.
         deployment : Deployment, optional
             Deployment it runs on; None for a stack of passes.
         what : str
@@ -623,13 +623,7 @@ def _pass_work(
     bandwidth = d.gpu.bandwidth_bytes_s
     dense_params = model.dense_matmul_params - (0 if head else model.head_params)
     dense_flops = law.matmul_flops(params=dense_params, tokens=tokens) / d.tp
-    touched = expert_flops = routed_layers = 0.0
-    if model.experts:
-        routing = {"experts": model.experts, "experts_per_token": model.experts_per_token}
-        touched = law.experts_touched(**routing, tokens=tokens)
-        routed_layers = model.moe_layers * law.routing_load(**routing)
-        expert_flops = law.matmul_flops(params=model.expert_matmul_params, tokens=tokens) / d.tp
-    expert_bytes = weights.expert_read_bytes * touched / (model.experts or 1)
+    expert_flops, expert_bytes, routed_layers = _experts(d, tokens)
     weight_bytes = weights.dense_read_bytes + expert_bytes
     adapter_flops, adapter_bytes = _adapters(d, sequences, tokens)
     _, kv_rate = compute_dtype(d.gpu, d.kv)
@@ -654,6 +648,18 @@ def _pass_work(
         tokens=tokens * passes,
         **attention,
     )
+
+
+def _experts(deployment: Deployment, tokens: Number) -> tuple[Number, Number, Number]:
+    """FLOP and bytes of the routed experts, and their layers weighted by the routing."""
+    d, model = deployment, deployment.model
+    if not model.experts:
+        return 0.0, 0.0, 0.0
+    routing = {"experts": model.experts, "experts_per_token": model.experts_per_token}
+    touched = law.experts_touched(**routing, tokens=tokens)
+    expert_bytes = law.weights_of(d).expert_read_bytes * touched / model.experts
+    flops = law.matmul_flops(params=model.expert_matmul_params, tokens=tokens) / d.tp
+    return flops, expert_bytes, model.moe_layers * law.routing_load(**routing)
 
 
 def _adapters(deployment: Deployment, sequences: Number, tokens: Number) -> tuple[Number, Number]:
@@ -773,7 +779,7 @@ def decode_step(
         Sequences in flight; a pipeline divides them into `pp` micro-batches that
         fill its stages, so one pass has `concurrency / pp`.
     efficiency : Efficiency
-        Shares and latencies in force; the ceiling when left out.
+        Shares and latencies; the ceiling if omitted.
 
     Returns
     -------
@@ -873,7 +879,7 @@ def prefill(
     cached_tokens : float or array
         Leading tokens that a prefix cache already holds [tokens].
     efficiency : Efficiency
-        Shares and latencies in force; the ceiling when left out.
+        Shares and latencies; the ceiling if omitted.
 
     Returns
     -------
@@ -986,7 +992,7 @@ def mixed_step(
     prefill_tokens : float or array
         Prompt tokens waiting [tokens].
     efficiency : Efficiency
-        Shares and latencies in force; the ceiling when left out.
+        Shares and latencies; the ceiling if omitted.
 
     Returns
     -------

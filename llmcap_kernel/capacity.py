@@ -261,10 +261,10 @@ class Ledger(Explained):
         formula = "kv_per_token x context, in whole pages"
         numbers = f"{per_token} x {self.context_tokens:,}"
         whole = self.kv_bytes_per_sequence + self.shared_bytes
-        beside = whole - self.kv_bytes_per_token * self.context_tokens
-        if beside > 0.02 * whole:  # windows that are full and states no longer grow
+        fixed = whole - self.kv_bytes_per_token * self.context_tokens
+        if fixed > 0.02 * whole:  # windows that are full and states no longer grow
             formula += " + full windows and states"
-            numbers += f" + {quantity(beside, 'GiB')}"
+            numbers += f" + {quantity(fixed, 'GiB')}"
         if self.shared_bytes:
             formula += " - shared prefix"
             numbers += f" - {quantity(self.shared_bytes, 'GiB')}"

@@ -39,7 +39,7 @@ def closed_loop_wait_s(
     others_s : float or array
         Prefill of the prompts of all other users [s].
     away_s : float or array
-        Decoding of an answer while nobody prefills, and all other time outside
+        Decoding of an answer while no prompt is prefilled, and all other time outside
         the queue [s].
     prefill_share : float or array
         Share of the others' prefill that decoding waits for.
@@ -251,12 +251,12 @@ class Served(Explained):
 
     @property
     def itl_decode_s(self) -> Number:
-        """Gap between two tokens of a user while nobody prefills [s]."""
+        """Gap between two tokens of a user while no prompt is prefilled [s]."""
         return self.decode.itl_s
 
     @property
     def decode_tok_s_user(self) -> Number:
-        """Tokens of one user per second while nobody prefills [tok/s]."""
+        """Tokens of one user per second while no prompt is prefilled [tok/s]."""
         return self.decode.tok_s_user
 
     @property
@@ -483,7 +483,7 @@ def serve(
     workload : Workload
         Prompt, answer, users and shared prefix.
     efficiency : Efficiency
-        Shares and latencies in force; the ceiling when left out.
+        Shares and latencies; the ceiling if omitted.
     context_tokens : float, optional
         Tokens of a sequence in a decode step; if omitted, the mean over a request:
         its prompt and half of its answer. The whole context gives the slowest step

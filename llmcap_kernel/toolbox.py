@@ -446,7 +446,7 @@ class Reading(NamedTuple):
     usd_mtok : float, optional
         Price of a million output tokens; None where no rent is known [USD/Mtok].
     decode_tok_s_user : float, optional
-        Tokens of one user per second while nobody prefills [tok/s].
+        Tokens of one user per second while no prompt is prefilled [tok/s].
     """
 
     max_concurrent: int
@@ -469,7 +469,7 @@ def reading(
     workload : Workload
         Prompt, answer, users and shared prefix.
     efficiency : Efficiency, optional
-        Shares and latencies in force; if omitted, those fitted to measurements.
+        Shares and latencies; if omitted, those fitted to measurements.
         `CEILING` gives what the spec sheet allows.
 
     Returns
@@ -572,7 +572,7 @@ def effect(
     workload_after : Workload, optional
         After the change, where it changes the load.
     efficiency : Efficiency, optional
-        Shares and latencies in force, before and after; if omitted, those fitted to
+        Shares and latencies, before and after; if omitted, those fitted to
         measurements, which depend on the deployment.
 
     Returns
@@ -620,7 +620,7 @@ def effects(
     changes : mapping of str to Deployment or Workload
         Name of each lever, and the deployment or the load after it.
     efficiency : Efficiency, optional
-        Shares and latencies in force; those fitted to measurements if omitted.
+        Shares and latencies; those fitted to measurements if omitted.
 
     Returns
     -------

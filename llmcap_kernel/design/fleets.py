@@ -230,8 +230,9 @@ def fleet(
     --------
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
     >>> a, b, c = worked_spec()
-    >>> fleet(b, WORKED_WORKLOAD, WORKED_SLO, users=200).copies
-    4
+    >>> many = fleet(b, WORKED_WORKLOAD, WORKED_SLO, users=200)
+    >>> (many.copies - 1) * many.users_per_copy < 200 <= many.copies * many.users_per_copy
+    True
     """
     users = number("users", workload.concurrency if users is None else users, 1, 1e7, whole=True)
     each = int(users_within(deployment, workload, slo).value)
