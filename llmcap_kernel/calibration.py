@@ -327,15 +327,26 @@ def kinds(program: str, regime: str, quantity: str, sparse: bool) -> tuple[str, 
     return (*(f"{stem}{more}" for stem in stems for more in (f".{model}", "")), program)
 
 
+def _alike(program: str, regime: str, quantity: str, sparse: bool) -> dict[str, float]:
+    """Interval of the measurements most like a quantity of a kind of program."""
+    if program == LOOP:  # a library's loop is measured as a batch that starts together
+        quantity = next((m.loop for m in METRICS.values() if m.server == quantity), quantity)
+    intervals: dict[str, dict[str, float]] = table()["intervals"]
+    names = kinds(program, regime, quantity, sparse)
+    return intervals[next(name for name in names if name in intervals)]
+
+
 def _interval(
     deployment: Deployment, family: str, quantity: str, regime: str
 ) -> tuple[float, float, str]:
     """Factors of the bounds on an estimate, and the reason for their width."""
-    intervals, chips = table()["intervals"], deployment.gpu.family
-    names = kinds(keys(family, chips)[0], regime, quantity, bool(deployment.model.experts))
-    row = intervals[next(name for name in names if name in intervals)]
+    chips, sparse = deployment.gpu.family, bool(deployment.model.experts)
     known = measured_keys(family, chips)
-    engine, card, both = keys(family, chips)[1:]
+    program, engine, card, both = keys(family, chips)
+    # what kind of program an engine is that nobody measured is not known either
+    programs = (program,) if engine in known else (SERVER, LOOP)
+    rows = (_alike(name, regime, quantity, sparse) for name in programs)
+    row = max(rows, key=lambda row: row["high"] / row["low"])
     measured = f"{row['rows']:,} measurements like it, each predicted with its own group left out"
     if both in known:
         return row["low"], row["high"], f"{both}: {table()['rows'][both]:,} rows; {measured}"

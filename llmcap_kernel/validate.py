@@ -638,7 +638,7 @@ def asked(meant: spellings.Meant, load: Load) -> Asked:
     BadInput
         When as many users as memory allows are none.
     """
-    deployment: Any = meant.deployment
+    deployment = _deployment(meant)
     metric = calibration.METRICS[load.metric]
     server = meant.family in SERVERS and load.metric not in LOOP_METRICS
     server = server and load.regime not in LOOP_REGIMES
@@ -663,7 +663,7 @@ def _most(deployment: Deployment, workload: Workload) -> int:
 
 
 def _timed(meant: spellings.Meant, load: Load) -> Predicted:
-    row, d = asked(meant, load), meant.deployment
+    row, d = asked(meant, load), _deployment(meant)
     work = load_work(d, row.workload, server=row.server)
     estimates = calibration.estimates(d, row.workload, family=row.family, work=work)
     e = estimates.of(row.quantity, load.regime, bounded=False).scaled(row.scale)

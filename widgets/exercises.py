@@ -355,7 +355,8 @@ def _prefix_gain(users, mfu, turns=1.0):
         workload_after=toolbox.cache_prefix(load, 6000),
         efficiency=Efficiency(compute=mfu, prefill_share=turns),
     )
-    return seen.after.output_tok_s_card / seen.before.output_tok_s_card
+    after, before = seen.after.output_tok_s_card, seen.before.output_tok_s_card
+    return (after or 0.0) / (before or 1.0)
 
 
 def _fewest_users(usd_mtok, shared=0):

@@ -226,7 +226,7 @@ def _room_words(users: float, wanted: float) -> str:
     """Compare the users that have room with those wanted, in words."""
     if users <= wanted:
         return f"room for {users:,} of {wanted:,} users"
-    return f"room for {users:,} user{'s' if users > 1 else ''}, {wanted:,} wanted"
+    return f"room for {users:,} users, {wanted:,} wanted"
 
 
 class Note(NamedTuple):

@@ -52,6 +52,8 @@ def test_the_estimate_never_beats_the_ceiling_and_lies_in_its_interval(seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_longer_prompt_never_helps(seed):
+    """But for the queue of users whose longer decoding keeps them away from it: their mean first
+    token may come sooner, and then the whole answer still does not."""
     for deployment, load, dice in draws(seed, EACH):
         more = replace(load, input_tokens=load.input_tokens + dice.choice((1, 16, 1000)))
         room = [serving.most_running(deployment, x) for x in (load, more)]
@@ -62,7 +64,8 @@ def test_a_longer_prompt_never_helps(seed):
         for short, long in zip(both(deployment, load), both(deployment, more), strict=True):
             assert at_most(short.itl_s, long.itl_s), what
             assert at_most(short.ttft_idle_s, long.ttft_idle_s), what
-            assert at_most(short.ttft_mean_s, long.ttft_mean_s), what
+            assert at_most(short.ttft_burst_s, long.ttft_burst_s), what
+            assert at_most(short.e2e_s, long.e2e_s), what
             assert at_most(long.output_tok_s, short.output_tok_s), what
 
 
