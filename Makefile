@@ -17,7 +17,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 .PHONY: serve test setup book notebooks lint bench lock clean help
 
 serve: $(READY) ## read the book and use the apps at http://127.0.0.1:8866/ (PORT=9000 takes another port)
-	@exec $(BIN)/python -m widgets.serve $(if $(PORT),--port $(PORT))
+	@exec $(BIN)/python -m widgets.server $(if $(PORT),--port $(PORT))
 
 test: $(READY) ## run every test: unit, notebooks, browser
 	$(BIN)/python -m pytest -q -rs --no-fold-skipped -n $(WORKERS) --dist worksteal
@@ -40,10 +40,10 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 book: $(READY) ## build the book into _build/html, if anything that goes into it changed
-	@$(BIN)/python -m widgets.build
+	@$(BIN)/python -m widgets.pages.build
 
 notebooks: $(READY) ## run the chapters again and keep their text outputs
-	@$(BIN)/python -m widgets.notebooks
+	@$(BIN)/python -m widgets.pages.notebooks
 
 lint: $(READY) ## style and types
 	$(BIN)/ruff check .

@@ -13,8 +13,9 @@ import statistics
 import sys
 from pathlib import Path
 
-from llmcap_kernel import calibration, fit, validate
+from llmcap_kernel import calibration
 from llmcap_kernel.__main__ import until_closed
+from llmcap_kernel.evidence import compare, fit
 from llmcap_kernel.spec import Workload
 
 ROWS = Path(__file__).with_name("measured.csv")
@@ -52,7 +53,7 @@ def line(name, errors, inside):
     wanted = WANTED.get(name)
     aim = f"{wanted[1]:>9.2f} {wanted[2]:>6.2f}" if wanted else ""
     held = f"{statistics.mean(inside):8.0%}" if inside else ""
-    p80 = validate.quantile(wrong, 0.8)
+    p80 = compare.quantile(wrong, 0.8)
     return f"{name:34}{len(wrong):>6}{statistics.median(wrong):>8.3f}{p80:>8.3f}{held}{aim}"
 
 

@@ -3,7 +3,7 @@
 `python benchmarks/label.py [FILE]` reads `benchmarks/measured.csv` and writes it back. All that
 is known of one source alone stands here, so that `llmcap_kernel` reads columns and knows none:
 
-- `doubt`: why the row itself may be wrong, by the names of `llmcap_kernel.failures.DOUBTS`
+- `doubt`: why the row itself may be wrong, names of `evidence.weak_spots.DOUBTS`
 - `assumed`: what the source leaves open and a rule below filled in, as `name=value`
 - `stated`: what the source's cell held before a rule wrote it, as `name=value`, so that nothing
   is lost; empty behind the sign where the source left the cell empty
@@ -20,7 +20,8 @@ import csv
 import re
 from pathlib import Path
 
-from llmcap_kernel import catalog, results, spellings, validate
+from llmcap_kernel import catalog
+from llmcap_kernel.evidence import compare, names, results
 from llmcap_kernel.refuse import BadInput
 
 MEASURED = Path(__file__).with_name("measured.csv")
@@ -137,7 +138,7 @@ def split_counted_twice(row: Row) -> None:
     tp, ep = _count(row["tp"]), _count(row["ep"])
     if ep < 2 or tp != ep * ep:
         return
-    card = spellings.card(row["gpu"]).name
+    card = names.card(row["gpu"]).name
     if card and tp > catalog.gpu(card).max_per_node:
         _add(row, "doubt", "split-counted-twice")
         assume(row, "tp", ep)
@@ -153,7 +154,7 @@ def unstated_setup(row: Row) -> None:
         return
     _add(row, "doubt", "mlperf-setup")
     try:
-        meant = spellings.meaning(validate.measurement(results.Line(row["id"], row)).spelled)
+        meant = names.meaning(compare.measurement(results.Line(row["id"], row)).spelled)
     except BadInput:
         return
     if meant.deployment is None:

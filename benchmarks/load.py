@@ -221,7 +221,7 @@ def read_in_a_browser(site, name, seconds, seed, seen):
 def own_server(readers):
     """A server with seats enough, on a port of its own."""
     port = 8899
-    command = [sys.executable, "-m", "widgets.serve", "--port", str(port)]
+    command = [sys.executable, "-m", "widgets.server", "--port", str(port)]
     seats = str(readers + 5)
     command += ["--seats", seats, "--seats-each", seats, "--ready", "4"]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)

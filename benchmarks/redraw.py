@@ -111,7 +111,7 @@ def served():
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "widgets.serve", "--port", str(port)]
+    command = [sys.executable, "-m", "widgets.server", "--port", str(port)]
     server = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
     try:
         for line in server.stdout:

@@ -23,8 +23,9 @@ from time import perf_counter
 
 import numpy as np
 
-from llmcap_kernel import bandwidth, calibration, capacity, catalog, design, serving, validate
+from llmcap_kernel import bandwidth, calibration, capacity, catalog, design, serving
 from llmcap_kernel.__main__ import until_closed
+from llmcap_kernel.evidence import compare
 from llmcap_kernel.numeric import maximum, minimum
 from llmcap_kernel.spec import Workload
 
@@ -206,7 +207,7 @@ def file_of_rows(folder, rows=100_000):
     head = "model,gpu,engine,tp,weight_dtype,concurrency,input_tokens,output_tokens,metric,value"
     path.write_text("\n".join((head, *lines)) + "\n", encoding="utf-8")
     start = perf_counter()
-    compared = len(validate.run(path).compared)
+    compared = len(compare.run(path).compared)
     return {"s": perf_counter() - start, "rows": compared}
 
 

@@ -10,9 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import catalog, design, huggingface, validate
+from . import catalog, design, huggingface
 from .calibration import Estimate
 from .design import Card
+from .evidence import compare
 from .explain import Explained, digits, quantity
 from .refuse import BadInput, number, shown
 from .spec import MAX_TOKENS, Deployment, Lora, Model, Slo, Speculation, Workload
@@ -437,13 +438,14 @@ def _validate(args: argparse.Namespace) -> str:
     for name, (column, kind, _) in FILLS.items():
         text = getattr(args, name)
         given[column] = read_number(name, text, kind) if kind and text is not None else text
-    fill = validate.fill_of(**given)
-    report = validate.run(args.file, fill, validate.bar(sys.stderr))
+    fill = compare.fill_of(**given)
+    report = compare.run(args.file, fill, compare.bar(sys.stderr))
     return report.json() if args.json else report.text()
 
 
 def _calibrate(args: argparse.Namespace) -> str:
-    from . import calibration, fit  # needs scipy, which nothing else here does
+    from . import calibration
+    from .evidence import fit  # needs scipy, which nothing else here does
 
     out = Path(args.out or calibration.FILE)
     _check_rows(args.rows)
@@ -462,7 +464,7 @@ def _calibrate(args: argparse.Namespace) -> str:
 
 def _check_rows(path: str) -> None:
     """Reject a file that is no table of measurements, or lacks their sources."""
-    lines = validate.results.read(path)
+    lines = compare.results.read(path)
     wanted = ("id", "source_id")
     lacking = [name for name in wanted if not any(line.fields.get(name) for line in lines)]
     if lacking:
@@ -589,7 +591,7 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _validate_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help=f"{validate.results.KNOWN}")
+    parser.add_argument("file", metavar="FILE", help=f"{compare.results.KNOWN}")
     parser.add_argument("--json", action="store_true", help="print JSON")
     for name, (_, kind, about) in FILLS.items():
         text = f"{about or name.replace('_', ' ')}, where the file does not say"

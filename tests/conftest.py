@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import settings
 
-from widgets import build
+from widgets.pages import build
 
 # CI asks the same questions every time, so that a red build is the change's own; a run by hand
 # asks new ones. No example is timed: the machine may be busy.
@@ -64,7 +64,7 @@ def browser():
 
 
 @contextmanager
-def start_server(*options: str, program: tuple[str, ...] = ("-m", "widgets.serve")):
+def start_server(*options: str, program: tuple[str, ...] = ("-m", "widgets.server")):
     """The server in a process of its own, as `make serve` starts it: its address and itself."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from widgets import build
+from widgets.pages import build
 
 PROJECT = tomllib.loads((build.ROOT / "pyproject.toml").read_text())
 LOCK = (build.ROOT / "requirements.lock").read_text()

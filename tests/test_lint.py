@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from widgets import build
+from widgets.pages import build
 
 COMMANDS = ("ruff check .", "ruff format --check .", "mypy")
 

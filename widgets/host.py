@@ -14,9 +14,9 @@ import traitlets
 
 from llmcap_kernel.refuse import BadInput
 
-from . import calculate, cliff, compare, scorecard, validate, vram
+from .calculators import calculate, cliff, compare, scorecard, validate, vram
+from .form.upload import Upload
 from .page import static_html, summary
-from .upload import Upload
 
 CALCULATORS = {
     module.FORM.name: module for module in (calculate, vram, cliff, scorecard, compare, validate)

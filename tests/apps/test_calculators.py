@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.widgets.inputs import CONFIGS
-from widgets import versions
+from widgets.form import versions
 from widgets.host import CALCULATORS, FRONT, Calculator
 from widgets.page import static_html
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from tests.apps.test_calculators import Site
-from widgets.compare import FORM, PRESETS
-from widgets.question import VARIABLES
+from widgets.calculators.compare import FORM, PRESETS
+from widgets.calculators.question import VARIABLES
 
 pytestmark = pytest.mark.browser
 HOVER = ".lc-plot .hoverlayer"

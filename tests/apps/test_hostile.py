@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from benchmarks.load import Reader
 from widgets.host import CALCULATORS, Calculator, safe_view
-from widgets.kernels import SAYS, Refused, admit
+from widgets.server.kernels import SAYS, Refused, admit
 
 QUERIES, VIEWS, STATES, MESSAGES, REQUESTS, SPOKEN = 6000, 25, 30, 3500, 250, 250
 FAULT = "a fault of ours"

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from benchmarks.load import Reader
-from widgets import build
+from widgets.pages import build
 
 UNDER = "/tools/llmcap"
 NGINX = """

@@ -17,8 +17,9 @@ from websockets.sync.client import connect
 
 from benchmarks.load import PROTOCOL, Reader
 from llmcap_kernel.refuse import BadInput
-from widgets import build, kernels, settings
-from widgets.serve import app_names
+from widgets.pages import build
+from widgets.server import kernels, settings
+from widgets.server.serve import app_names
 
 PATIENCE_S = 120  # a machine of two cores may be busy; no answer's time is tested
 
@@ -382,7 +383,7 @@ def test_a_taken_port_is_said_in_a_line(site, server):
     import sys
 
     port = str(urlsplit(site).port)
-    command = [sys.executable, "-m", "widgets.serve", "--port", port]
+    command = [sys.executable, "-m", "widgets.server", "--port", port]
     done = subprocess.run(command, cwd=build.ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr

@@ -2,7 +2,7 @@
 
 import pytest
 
-from widgets import validate
+from widgets.calculators import validate
 
 from . import test_calculators
 

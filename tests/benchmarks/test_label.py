@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from benchmarks import label
-from llmcap_kernel import failures
+from llmcap_kernel.evidence import weak_spots
 
 with label.MEASURED.open(encoding="utf-8", newline="") as file:
     ROWS = {row["id"]: row for row in csv.DictReader(file)}
@@ -76,7 +76,7 @@ def test_a_file_without_the_columns_gets_them(tmp_path):
 
 
 def test_every_doubt_is_known_and_has_its_rows():
-    counts = Counter(name for row in ROWS.values() for name in failures.doubts(row))
+    counts = Counter(name for row in ROWS.values() for name in weak_spots.doubts(row))
     assert counts == {
         **{"token-position": 507, "split-counted-twice": 134, "mlperf-setup": 102},
         **{"prompt-at-decode-rate": 72, "odd-lengths": 66},

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from widgets import build
+from widgets.pages import build
 
 CHAPTERS = sorted((build.ROOT / "book").glob("*.ipynb"))
 APPS = sorted((build.ROOT / "book" / "apps").glob("*.ipynb"))

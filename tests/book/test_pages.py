@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from widgets import build
+from widgets.pages import build
 
 pytestmark = pytest.mark.browser
 

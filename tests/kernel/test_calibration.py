@@ -7,8 +7,9 @@ from functools import lru_cache
 
 import pytest
 
-from llmcap_kernel import bandwidth, calibration, capacity, catalog, design, fit, serving, validate
+from llmcap_kernel import bandwidth, calibration, capacity, catalog, design, serving
 from llmcap_kernel.calibration import Estimate, estimates
+from llmcap_kernel.evidence import compare, fit
 from llmcap_kernel.serving import Served, load_work
 from llmcap_kernel.spec import SERVERS, Efficiency, Workload
 
@@ -57,11 +58,11 @@ def test_an_engine_is_a_server_or_a_loop_however_many_users_it_has():
 
 
 def row_of(**cells):
-    line = validate.results.Line("x", {"model": "llama-3.1-8b", "gpu": "h100-sxm"} | cells)
-    row = validate.measurement(line)
-    meant = validate.spellings.meaning(row.spelled)
-    load = row.load._replace(regime=validate.regime_of(row.load))
-    return validate.asked(meant, load)
+    line = compare.results.Line("x", {"model": "llama-3.1-8b", "gpu": "h100-sxm"} | cells)
+    row = compare.measurement(line)
+    meant = compare.names.meaning(row.spelled)
+    load = row.load._replace(regime=compare.regime_of(row.load))
+    return compare.asked(meant, load)
 
 
 def test_a_row_of_a_server_has_other_users_prompts_in_its_gap_and_one_of_a_loop_has_not():
@@ -178,8 +179,8 @@ def test_rows_stacked_are_timed_as_one_by_one():
 def test_the_kept_predictions_are_those_of_the_shipped_numbers():
     """`benchmarks/predicted.csv` is written with the table; one without the other is a lie."""
     path = ROWS.with_name("predicted.csv")
-    kept = {row.id: row for row in validate.read_predictions(ROWS, path)}
-    now = [row for row in validate.run(ROWS).compared if row.id in kept]
+    kept = {row.id: row for row in compare.read_predictions(ROWS, path)}
+    now = [row for row in compare.run(ROWS).compared if row.id in kept]
     assert len(now) == len(kept) > 5000
     for row in now[::13]:
         assert kept[row.id].predicted == pytest.approx(row.predicted, rel=1e-3)

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from llmcap_kernel import catalog, failures, validate
+from llmcap_kernel import catalog
+from llmcap_kernel.evidence import compare, weak_spots
 
 from .measured import ROWS, rows
 
@@ -14,7 +15,7 @@ QUIET = (1000, 100, 16, "batched_decode")
 def fires(load, family="vllm", metric="", assumed=(), **change):
     names = {"model": "llama-3.1-8b", "gpu": "h100-sxm", **change}
     d = catalog.deployment(**names)
-    return failures.failure_modes(d, family, *load, metric=metric, assumed=assumed)
+    return weak_spots.failure_modes(d, family, *load, metric=metric, assumed=assumed)
 
 
 @pytest.mark.parametrize(
@@ -70,8 +71,8 @@ def test_the_worked_spec_has_no_failure_mode():
 
 
 def test_every_mode_is_told_in_full():
-    assert len(set(failures.FAILURE_MODES)) == len(failures.MODES)
-    for mode in failures.MODES:
+    assert len(set(weak_spots.FAILURE_MODES)) == len(weak_spots.MODES)
+    for mode in weak_spots.MODES:
         for text in (mode.wrong, mode.advice):
             assert text.endswith(".") and len(text) < 220
 
@@ -99,7 +100,7 @@ def test_evidence_is_counted_with_its_sign_and_its_like():
         row("d", 10.0, 9.0),
         row("e", 10.0, 0.0),  # nothing to compare
     ]
-    (e,) = failures.evidence(some, ("gb10",))
+    (e,) = weak_spots.evidence(some, ("gb10",))
     assert (e.rows, e.ratio, e.error) == (3, 2.0, 0.5)
     assert e.alike == pytest.approx(0.1) and e.inside == pytest.approx(2 / 3)
     assert e.worst[0] == "c" and not e.is_small
@@ -110,7 +111,7 @@ def test_evidence_is_counted_with_its_sign_and_its_like():
 def test_a_mode_no_worse_than_its_like_is_small():
     some = [row(f"a{i}", 10.0, 8.0, modes=("gb10",)) for i in range(3)]
     some += [row(f"b{i}", 10.0, 8.2) for i in range(3)]
-    (e,) = failures.evidence(some, ("gb10",))
+    (e,) = weak_spots.evidence(some, ("gb10",))
     assert e.is_small and e.sources == (("s", 3, 1.25),)
 
 
@@ -128,17 +129,17 @@ def test_a_mode_no_worse_than_its_like_is_small():
     ],
 )
 def test_doubts_are_the_known_names_of_a_column(cell, wanted):
-    assert failures.doubts({"id": "m1", "doubt": cell}) == wanted
-    assert failures.doubts({"id": "m1"}) == ()
+    assert weak_spots.doubts({"id": "m1", "doubt": cell}) == wanted
+    assert weak_spots.doubts({"id": "m1"}) == ()
 
 
 def test_a_mode_without_rows_says_so():
-    (e,) = failures.evidence([row("d", 10.0, 9.0)], ("gb10",))
+    (e,) = weak_spots.evidence([row("d", 10.0, 9.0)], ("gb10",))
     assert (e.rows, e.error, e.is_small) == (0, None, False)
 
 
 def test_every_mode_and_every_doubt_is_shown_by_measured_rows():
-    made = validate.run(ROWS).compared
-    assert all(e.rows for e in failures.evidence(made))
-    seen = {name for r in rows() for name in failures.doubts(r)}
-    assert seen == {doubt.name for doubt in failures.DOUBTS}
+    made = compare.run(ROWS).compared
+    assert all(e.rows for e in weak_spots.evidence(made))
+    seen = {name for r in rows() for name in weak_spots.doubts(r)}
+    assert seen == {doubt.name for doubt in weak_spots.DOUBTS}

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel import calibration, capacity, catalog, results, spellings, validate
+from llmcap_kernel import calibration, capacity, catalog
 from llmcap_kernel.__main__ import main
+from llmcap_kernel.evidence import compare, names, results
 from llmcap_kernel.refuse import BadInput
 
 from .measured import ROWS, deployment, rows, start_ups
@@ -51,9 +52,9 @@ def estimate(deployment, *, metric, **load):
 def stand_in():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(calibration, "estimate", estimate)
-        validate.predicted.cache_clear()
+        compare.predicted.cache_clear()
         yield
-    validate.predicted.cache_clear()
+    compare.predicted.cache_clear()
 
 
 def as_csv(*lines, header=tuple(GOOD)):
@@ -88,7 +89,7 @@ def strict(text):
 def understood(text, tmp_path, fill=None):
     path = tmp_path / "file"
     path.write_text(text, encoding="utf-8")
-    return [validate.measurement(line, fill) for line in results.read(path)]
+    return [compare.measurement(line, fill) for line in results.read(path)]
 
 
 # spellings
@@ -96,7 +97,7 @@ def understood(text, tmp_path, fill=None):
 
 @pytest.mark.parametrize("spelled", sorted({r["gpu"] for r in rows()}))
 def test_every_card_of_the_measured_rows_is_known_or_not_in_the_catalogue(spelled):
-    assert bool(spellings.card(spelled).name) == (spelled not in NOT_IN_CATALOGUE)
+    assert bool(names.card(spelled).name) == (spelled not in NOT_IN_CATALOGUE)
 
 
 @pytest.mark.parametrize(
@@ -118,11 +119,11 @@ def test_every_card_of_the_measured_rows_is_known_or_not_in_the_catalogue(spelle
     ],
 )
 def test_cards_as_their_drivers_and_people_write_them(spelled, name):
-    assert spellings.card(spelled).name == name
+    assert names.card(spelled).name == name
 
 
 def test_what_a_source_left_open_is_said():
-    meant = spellings.meaning(spellings.Spelled("LLaMA-3-8B", "A100 (variant not stated)"))
+    meant = names.meaning(names.Spelled("LLaMA-3-8B", "A100 (variant not stated)"))
     assert meant.deployment.gpu.name == "a100-sxm-80gb"
     assert any("SXM" in text for text in meant.assumed)
     assert any("KV" in text for text in meant.taken)
@@ -145,7 +146,7 @@ def test_what_a_source_left_open_is_said():
     ],
 )
 def test_formats_behind_what_sources_call_them(weights, model, native, wanted):
-    assert spellings.weight_format(weights, model, native).name == wanted
+    assert names.weight_format(weights, model, native).name == wanted
 
 
 @pytest.mark.parametrize(
@@ -161,7 +162,7 @@ def test_formats_behind_what_sources_call_them(weights, model, native, wanted):
     ],
 )
 def test_models_as_repositories_and_files_write_them(spelled, wanted):
-    assert spellings.model_name(spelled) == wanted
+    assert names.model_name(spelled) == wanted
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_models_as_repositories_and_files_write_them(spelled, wanted):
     ],
 )
 def test_topology_of_a_row(given, wanted):
-    meant = spellings.meaning(spellings.Spelled("DeepSeek-R1", "H200 SXM", "trtllm", **given))
+    meant = names.meaning(names.Spelled("DeepSeek-R1", "H200 SXM", "trtllm", **given))
     d = meant.deployment
     assert (d.tp, d.pp, d.ep, d.dp_attention) == wanted
     said = any("data-parallel" in text for text in meant.assumed)
@@ -185,7 +186,7 @@ def test_topology_of_a_row(given, wanted):
 
 
 def test_heads_that_do_not_divide_mean_data_parallel_attention():
-    meant = spellings.meaning(spellings.Spelled("qwen2.5-14b", "H100 SXM", tp=16))
+    meant = names.meaning(names.Spelled("qwen2.5-14b", "H100 SXM", tp=16))
     assert meant.deployment.dp_attention and catalog.model("qwen2.5-14b").heads % 16
 
 
@@ -203,11 +204,11 @@ def test_heads_that_do_not_divide_mean_data_parallel_attention():
     ],
 )
 def test_what_a_record_that_states_neither_split_nor_format_was_made_with(given, wanted):
-    spelled = spellings.Spelled("llama2-70b-99", engine="TensorRT-LLM", greatest=True, **given)
-    made = spellings.meaning(spelled)
+    spelled = names.Spelled("llama2-70b-99", engine="TensorRT-LLM", greatest=True, **given)
+    made = names.meaning(spelled)
     assert (made.deployment.weights.name, made.deployment.tp, made.copies) == wanted
     assert made.assumed or given == {"gpu": "H100 SXM", "tp": 8, "weights": "fp8"}
-    plain = spellings.meaning(spelled._replace(greatest=False))
+    plain = names.meaning(spelled._replace(greatest=False))
     assert plain.copies == 1 and plain.deployment.weights.name == "fp16"
 
 
@@ -216,13 +217,13 @@ def test_a_concurrency_that_is_stated_is_no_record():
     cells |= {"metric": "output_tok_s_total", "value": "20000"}
     for users, most in (("", True), ("64", False)):
         line = results.Line("row 1", {**cells, "concurrency": users})
-        assert validate.measurement(line).spelled.greatest is most
+        assert compare.measurement(line).spelled.greatest is most
 
 
 def test_tokens_in_the_cache_are_read_from_their_column():
     cells = {"model": "gpt-oss-20b", "gpu": "GB10", "engine": "llama.cpp", "input_tokens": "18432"}
     cells |= {"metric": "prefill_tok_s", "value": "2470", "cached_tokens": "16384"}
-    made = validate.measurement(results.Line("row 1", cells))
+    made = compare.measurement(results.Line("row 1", cells))
     assert (made.load.input_tokens, made.load.cached_tokens) == (18432, 16384)
 
 
@@ -230,8 +231,8 @@ def test_copies_are_read_from_their_column():
     cells = {"model": "Llama-2-70B", "gpu": "H100 SXM", "engine": "vllm", "num_gpus": "8"}
     cells |= {"metric": "output_tok_s_total", "value": "20000", "copies": "2"}
     for split, tp in (({}, 4), ({"tp": "2"}, 2)):
-        spelled = validate.measurement(results.Line("row 1", cells | split)).spelled
-        meant = spellings.meaning(spelled)
+        spelled = compare.measurement(results.Line("row 1", cells | split)).spelled
+        meant = names.meaning(spelled)
         assert (meant.copies, meant.deployment.tp) == (2, tp)
 
 
@@ -250,21 +251,21 @@ def test_notes_are_for_people():
     cells = GOOD | {"model": "DeepSeek-R1", "gpu": "H200 SXM", "tp": "1", "dp_attention": "8"}
     notes = "concurrency=64; gmu 0.5; kvfp8; pp2048 at context depth 16384"
     lines = (results.Line("a", cells), results.Line("a", cells | {"notes": notes}))
-    assert validate.measurement(lines[0]) == validate.measurement(lines[1])
+    assert compare.measurement(lines[0]) == compare.measurement(lines[1])
 
 
 def test_engines_by_version():
     wanted = {"0.11.0 (image in doc)": "vllm-0.11", "0.19.0": "vllm-0.19", "": "vllm-0.33"}
     wanted |= {"0.6.3": "vllm-0.11", "nightly-dev": "vllm-0.33", "0.13.1": "vllm-0.11"}
-    assert {v: spellings.engine_record("vllm", v) for v in wanted} == wanted
-    assert spellings.engine_record("mlc", "1.0") == "vllm-0.33"
+    assert {v: names.engine_record("vllm", v) for v in wanted} == wanted
+    assert names.engine_record("mlc", "1.0") == "vllm-0.33"
 
 
 # the measured rows
 
 
 def test_the_measured_rows_are_read_whole():
-    made = validate.run(ROWS)
+    made = compare.run(ROWS)
     assert len(made.rows) == len(rows())
     reasons = made.summary["skipped_reasons"]
     assert made.summary["skipped"] < 20
@@ -272,7 +273,7 @@ def test_the_measured_rows_are_read_whole():
 
 
 def test_memory_rows_are_the_ledger():
-    made = {r.id: r for r in validate.run(ROWS).rows if r.regime == "capacity"}
+    made = {r.id: r for r in compare.run(ROWS).rows if r.regime == "capacity"}
     pools = {r["id"] for r in rows() if r["metric"] == "kv_cache_gib_available_per_gpu"}
     for run in start_ups():
         row = run["row"]
@@ -286,13 +287,13 @@ def test_memory_rows_are_the_ledger():
 def test_a_regime_left_out_is_found():
     same = compared = 0
     for line in results.read(ROWS):
-        if line.fields["metric"] not in validate.METRICS:
+        if line.fields["metric"] not in compare.METRICS:
             continue
-        made = validate.measurement(line)
-        meant = spellings.meaning(made.spelled)
+        made = compare.measurement(line)
+        meant = names.meaning(made.spelled)
         if meant.deployment is not None:
             silent = made.load._replace(regime="")
-            found = validate.regime_of(silent, bool(meant.deployment.model.experts))
+            found = compare.regime_of(silent, bool(meant.deployment.model.experts))
             same, compared = same + (found == made.load.regime), compared + 1
     assert same > 0.9 * compared > 4000
 
@@ -368,7 +369,7 @@ def test_a_protocol_is_no_engine(tmp_path):
     assert understood(text, tmp_path)[0].spelled.engine == "vLLM"
     assert understood(text, tmp_path, {"engine": "trtllm"})[0].spelled.engine == "trtllm"
     text = json.dumps(SERVE | {"backend": "tensorrt-llm"})
-    assert spellings.family(understood(text, tmp_path)[0].spelled.engine) == "trtllm"
+    assert names.family(understood(text, tmp_path)[0].spelled.engine) == "trtllm"
 
 
 def test_requests_in_flight_follow_from_rate_and_latency(tmp_path):
@@ -387,7 +388,7 @@ def test_sglang_bench_serving_says_its_server(tmp_path):
     text = json.dumps(one) + "\n" + json.dumps(one | {"max_concurrency": 64}) + "\n"
     made = understood(text, tmp_path, {"gpu": "H100 SXM"})
     assert [m.load.concurrency for m in made] == [16] * 3 + [64] * 3
-    d = spellings.meaning(made[0].spelled).deployment
+    d = names.meaning(made[0].spelled).deployment
     assert (d.tp, d.weights.name, d.kv.name, d.engine.name) == (2, "fp8", "fp8", "sglang-0.5")
 
 
@@ -405,7 +406,7 @@ def test_llama_bench_json(tmp_path):
     read, write = understood(json.dumps(tests), tmp_path)
     assert (read.load.metric, read.value, read.load.input_tokens) == ("prefill_tok_s", 7100.0, 512)
     assert (write.load.metric, write.load.input_tokens) == ("decode_tok_s_per_user", 4096)
-    d = spellings.meaning(read.spelled).deployment
+    d = names.meaning(read.spelled).deployment
     assert (d.model.name, d.gpu.name, d.pp, d.tp) == ("qwen2.5-7b", "rtx-4090", 2, 1)
     assert (d.weights.name, d.kv.name) == ("gguf-q4-k-m", "gguf-q8-0")
 
@@ -421,7 +422,7 @@ def test_llama_bench_as_csv_and_jsonl(tmp_path):
 
 def test_llama_bench_markdown(tmp_path):
     made = understood(TABLE, tmp_path)
-    meant = [spellings.meaning(m.spelled).deployment for m in made]
+    meant = [names.meaning(m.spelled).deployment for m in made]
     assert [d.model.name for d in meant] == [
         "qwen2.5-7b",
         "gpt-oss-20b",
@@ -440,7 +441,7 @@ def test_llama_bench_markdown(tmp_path):
 
 def test_a_type_that_fits_two_models_is_told_by_its_size(tmp_path):
     table = TABLE.replace("  6.74 B", "  7.24 B")
-    d = spellings.meaning(understood(table, tmp_path)[2].spelled).deployment
+    d = names.meaning(understood(table, tmp_path)[2].spelled).deployment
     assert d.model.name == "mistral-7b"
 
 
@@ -503,13 +504,13 @@ def test_guidellm(tmp_path):
     path.write_text(json.dumps(GUIDE))
     *lines, without = results.read(path)
     assert without.problem == "a benchmark without metrics"
-    first, itl, rate = (validate.measurement(line) for line in lines)
+    first, itl, rate = (compare.measurement(line) for line in lines)
     assert (first.load.metric, first.value) == ("ttft_ms", 170.1)
     assert (itl.load.metric, itl.value) == ("itl_ms", 13.2)
     # a rate is the whole run's: its mean
     assert (rate.load.metric, rate.value) == ("output_tok_s_total", 1062.2)
     assert first.load[2:5] == (1000, 100, 16)
-    assert spellings.model_name(first.spelled.model) == "llama-3.1-8b"
+    assert names.model_name(first.spelled.model) == "llama-3.1-8b"
 
 
 def test_vllm_bench_throughput_needs_one_length(tmp_path, told):
@@ -531,7 +532,7 @@ def test_a_prompt_behind_a_filled_cache_is_slower_and_counts_its_own_tokens(tmp_
         for depth in (0, 256, 16_384):
             (made,) = understood(json.dumps(BENCH | {"n_depth": depth}), tmp_path)
             assert (made.load.input_tokens, made.load.cached_tokens) == (512 + depth, depth)
-            rates.append(validate.predicted.__wrapped__(made.spelled, made.load).value)
+            rates.append(compare.predicted.__wrapped__(made.spelled, made.load).value)
     near, a_little, deep = rates
     assert near > a_little > deep > near / 10
     assert a_little > 0.9 * near
@@ -589,15 +590,15 @@ def test_text_shows_the_worst_rows_first(tmp_path, capsys):
 
 
 def test_quantile():
-    assert validate.quantile([3.0], 0.8) == 3.0
-    assert validate.quantile([1, 2, 3, 4, 5], 0.5) == 3
+    assert compare.quantile([3.0], 0.8) == 3.0
+    assert compare.quantile([1, 2, 3, 4, 5], 0.5) == 3
 
 
 def test_progress_is_drawn_on_a_terminal_alone():
-    assert validate.bar(io.StringIO()) is None
+    assert compare.bar(io.StringIO()) is None
     screen = io.StringIO()
     screen.isatty = lambda: True
-    draw = validate.bar(screen)
+    draw = compare.bar(screen)
     for done in range(1, 5001):
         draw(done, 5000)
     assert "2,500 of 5,000 rows" in screen.getvalue()
@@ -705,7 +706,7 @@ def test_an_interrupt_is_one_line(tmp_path, capsys, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(validate, "run", stop)
+    monkeypatch.setattr(compare, "run", stop)
     assert main(["validate", str(tmp_path)]) == 130
     assert capsys.readouterr().err.strip() == "llmcap: interrupted"
 
@@ -754,7 +755,7 @@ def survives(content, path):
     """Any bytes are answered: a report in strict JSON, or one refusal."""
     path.write_bytes(content)
     try:
-        made = validate.run(path)
+        made = compare.run(path)
     except BadInput as problem:
         assert "\n" not in str(problem)
         return None
@@ -815,5 +816,5 @@ def test_a_hundred_thousand_rows(tmp_path):
     )
     path = tmp_path / "many.csv"
     path.write_text(as_csv(*lines))
-    made = validate.run(path, progress=validate.bar(sys.stderr))
+    made = compare.run(path, progress=compare.bar(sys.stderr))
     assert len(made.compared) == 100_000

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from llmcap_kernel.catalog import FOLDER
-from widgets import pasted
+from widgets.form import pasted
 
 CONFIGS = tuple(
     pasted.read((FOLDER / "configs" / f"{name}.json").read_text("utf-8"))

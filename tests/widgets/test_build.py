@@ -2,7 +2,7 @@
 
 import threading
 
-from widgets import build
+from widgets.pages import build
 
 
 def test_a_second_build_waits_for_the_first():

@@ -13,7 +13,7 @@ from llmcap_kernel import catalog, design
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.spec import Slo
 from tests.widgets.inputs import states
-from widgets import calculate, vram
+from widgets.calculators import calculate, vram
 from widgets.figures import memory_bars, memory_table
 from widgets.page import summary
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel import design, sweep
-from widgets import compare
-from widgets.compare import FORM, PRESETS
-from widgets.question import SHOWS, VARIABLES
+from widgets.calculators import compare
+from widgets.calculators.compare import FORM, PRESETS
+from widgets.calculators.question import SHOWS, VARIABLES
 
 ALONG = [name for name, variable in VARIABLES.items() if variable.load]
 CHOICES = [name for name, variable in VARIABLES.items() if not variable.load]

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from llmcap_kernel import catalog
-from widgets import build, catalogue_page, notation
+from widgets.pages import build, catalogue_page, notation
 
 PAGES = {"notation": notation, "catalogue": catalogue_page}
 

@@ -16,9 +16,10 @@ from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.refuse import BadInput
 from tests.widgets.inputs import CONFIGS
 from tests.widgets.test_state import HOSTILE
-from widgets import calculate, cliff, compare, controls, scorecard, vram
-from widgets.columns import LETTERS
-from widgets.question import KEPT, SHOWS
+from widgets.calculators import calculate, cliff, compare, scorecard, vram
+from widgets.calculators.columns import LETTERS
+from widgets.calculators.question import KEPT, SHOWS
+from widgets.form import controls
 
 STATES = 200
 FORM = calculate.FORM

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from llmcap_kernel import capacity, catalog, huggingface
 from llmcap_kernel.refuse import BadInput
-from widgets import controls, pasted, vram
+from widgets.calculators import vram
+from widgets.form import controls, pasted
 
 FOLDER = catalog.FOLDER / "configs"
 CONFIGS = sorted(FOLDER.glob("*.json"))

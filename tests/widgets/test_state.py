@@ -5,9 +5,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.widgets.inputs import states
-from widgets import versions, vram
+from widgets.calculators import vram
+from widgets.form import versions
+from widgets.form.state import MAX_MESSAGES, MAX_QUERY, Field, Form
 from widgets.host import CALCULATORS
-from widgets.state import MAX_MESSAGES, MAX_QUERY, Field, Form
 
 FORMS = [module.FORM for module in CALCULATORS.values()]
 FORM = vram.FORM

@@ -9,10 +9,10 @@ from collections import Counter
 
 import pytest
 
-from llmcap_kernel import failures, fit, validate
+from llmcap_kernel.evidence import compare, fit, weak_spots
 from llmcap_kernel.refuse import BadInput
-from widgets import upload
-from widgets import validate as page
+from widgets.calculators import validate as page
+from widgets.form import upload
 from widgets.host import Calculator
 from widgets.page import static_html
 
@@ -42,10 +42,10 @@ def kept(tmp_path, rows, **left_out):
     """Predictions as `llmcap calibrate` writes them."""
     path = tmp_path / "predicted.csv"
     names = ("predicted", "low", "high", "ceiling")
-    lines = [",".join(("id", *names, *validate.LEFT_OUT))]
+    lines = [",".join(("id", *names, *compare.LEFT_OUT))]
     for row in rows:
         values = [getattr(row, name) for name in names]
-        values += [left_out.get(name.removeprefix("left_out_")) for name in validate.LEFT_OUT]
+        values += [left_out.get(name.removeprefix("left_out_")) for name in compare.LEFT_OUT]
         lines.append(",".join([row.id, *("" if v is None else repr(v) for v in values)]))
     path.write_text("\n".join(lines))
     return path
@@ -129,8 +129,8 @@ def test_a_view_is_light_enough_to_be_drawn_at_once():
 
 def test_the_rows_that_are_kept_are_those_of_the_measurements():
     held = json.loads(page.UNDERSTOOD.read_text())
-    assert held["of"] == page._stamp(), "run `python -m widgets.validate`"
-    assert tuple(page._unpacked(held)) == validate.understood(page.MEASURED)
+    assert held["of"] == page._stamp(), "run `python -m widgets.calculators.validate`"
+    assert tuple(page._unpacked(held)) == compare.understood(page.MEASURED)
 
 
 def test_rows_kept_of_other_measurements_are_not_used(tmp_path, monkeypatch):
@@ -202,7 +202,7 @@ def test_the_farthest_rows_come_first_and_are_named():
         row = by_id[first]
         off.append(abs(math.log(row.predicted / row.measured)))
         for mode in row.failure_modes:
-            assert failures.mode(mode).title in why
+            assert weak_spots.mode(mode).title in why
     assert off == sorted(off, reverse=True)
     assert len({what for _, what, *_ in rows}) == len(rows) == page.FARTHEST_ROWS
     assert off[0] == max(
@@ -214,8 +214,8 @@ def test_the_farthest_rows_come_first_and_are_named():
 
 def test_every_failure_mode_stands_in_the_table_with_its_rows():
     modes = table(shown(), "Failure modes")["rows"]
-    found = failures.evidence(page.measured_rows())
-    assert [row[0] for row in modes] == [mode.title for mode in failures.MODES]
+    found = weak_spots.evidence(page.measured_rows())
+    assert [row[0] for row in modes] == [mode.title for mode in weak_spots.MODES]
     assert [row[1] for row in modes] == [f"{e.rows:,}" for e in found]
     assert [row[-1] == "small" for row in modes] == [e.is_small for e in found]
     told = table(shown(), "What goes wrong")["rows"]
@@ -223,10 +223,10 @@ def test_every_failure_mode_stands_in_the_table_with_its_rows():
 
 
 def test_a_number_counted_twice_is_a_doubt_with_its_rows():
-    doubt = next(d for d in failures.DOUBTS if d.name == "split-counted-twice")
+    doubt = next(d for d in weak_spots.DOUBTS if d.name == "split-counted-twice")
     (row,) = [r for r in table(shown(), "Rows that may")["rows"] if r[0] == doubt.title]
     with page.MEASURED.open(encoding="utf-8", newline="") as file:
-        lines = [r for r in csv.DictReader(file) if doubt.name in failures.doubts(r)]
+        lines = [r for r in csv.DictReader(file) if doubt.name in weak_spots.doubts(r)]
     assert row[2] == str(len(lines)) and len(lines) > 100
     assert all(r["tp"] == r["ep"] and f"tp={int(r['ep']) ** 2};" in r["stated"] for r in lines)
 
@@ -270,8 +270,8 @@ def test_kept_predictions_are_joined_and_none_is_computed(tmp_path, monkeypatch)
     def no(*_, **__):
         raise AssertionError("a prediction was computed")
 
-    monkeypatch.setattr(validate.calibration, "estimates", no)
-    made = validate.read_predictions(page.MEASURED, path)
+    monkeypatch.setattr(compare.calibration, "estimates", no)
+    made = compare.read_predictions(page.MEASURED, path)
     assert [(r.id, r.metric, r.measured, r.failure_modes) for r in made] == [
         (r.id, r.metric, r.measured, r.failure_modes) for r in rows
     ]
@@ -292,7 +292,7 @@ def test_a_broken_file_of_predictions_is_one_sentence(tmp_path):
     path = tmp_path / "predicted.csv"
     path.write_text("id,predicted\nm1,many\n")
     with pytest.raises(BadInput, match="cannot be read"):
-        validate.join_predictions((), path)
+        compare.join_predictions((), path)
 
 
 # a file of the reader's own

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from widgets import versions
+from widgets.form import versions
 from widgets.host import CALCULATORS
 
 LINKS = [

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 
 from llmcap_kernel import capacity, catalog, design
 from tests.widgets.inputs import CONFIGS, states
-from widgets import calculate, cliff, compare, controls, scorecard, vram
+from widgets.calculators import calculate, cliff, compare, scorecard, vram
+from widgets.form import controls
 from widgets.host import CALCULATORS, safe_view, with_company
 
 MODULES = list(CALCULATORS.values())

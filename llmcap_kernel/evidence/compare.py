@@ -17,13 +17,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from . import calibration, capacity, results, spellings
-from .explain import digits
-from .failures import LONG_CONTEXT_TOKENS, MOE_SMALL_BATCH, doubts, failure_modes, mode
-from .refuse import BadInput, number, shown
+from .. import calibration, capacity
+from ..explain import digits
+from ..refuse import BadInput, number, shown
+from ..serving import load_work, most_running
+from ..spec import MAX_TOKENS, SERVERS, Deployment, Workload
+from . import names, results
 from .results import Fields, Line
-from .serving import load_work, most_running
-from .spec import MAX_TOKENS, SERVERS, Deployment, Workload
+from .weak_spots import LONG_CONTEXT_TOKENS, MOE_SMALL_BATCH, doubts, failure_modes, mode
 
 GIB = 2**30
 TEXT_ROWS = 40
@@ -127,7 +128,7 @@ class Measurement(NamedTuple):
 
     id: str
     value: float
-    spelled: spellings.Spelled
+    spelled: names.Spelled
     load: Load
 
 
@@ -251,20 +252,17 @@ def fill_of(**options: Any) -> dict[str, Any]:
     {'gpu': 'H100 SXM', 'tp': 2}
     """
     given = {name: value for name, value in options.items() if not _blank(value)}
-    catalog, unknown = spellings.catalog, set(given) - set(FILLABLE)
+    catalog, unknown = names.catalog, set(given) - set(FILLABLE)
     if unknown:
         raise BadInput("option", f"option {shown(min(unknown))} fills no column.")
     # an unknown name is refused at once, with the nearest one, and not row by row
-    if "model" in given and not spellings.model_name(given["model"]):
+    if "model" in given and not names.model_name(given["model"]):
         catalog.model(given["model"])
-    if "gpu" in given and not spellings.card(given["gpu"]).name:
+    if "gpu" in given and not names.card(given["gpu"]).name:
         catalog.gpu(given["gpu"])
-    if (
-        "weight_dtype" in given
-        and not spellings.weight_format(given["weight_dtype"], "", "bf16").name
-    ):
+    if "weight_dtype" in given and not names.weight_format(given["weight_dtype"], "", "bf16").name:
         catalog.one_of("weights", given["weight_dtype"], catalog.formats())
-    if "kv_dtype" in given and not spellings.kv_format(given["kv_dtype"], "bf16").name:
+    if "kv_dtype" in given and not names.kv_format(given["kv_dtype"], "bf16").name:
         catalog.one_of("kv", given["kv_dtype"], catalog.formats(kv=True))
     return given
 
@@ -384,7 +382,7 @@ def _is_served_name(fields: Fields) -> bool:
     """Whether a client's model name is an alias that its server was given."""
     name = fields.get("model")
     return bool(fields.get("from_client")) and not (
-        isinstance(name, str) and spellings.model_name(name[: results.MAX_CELL])
+        isinstance(name, str) and names.model_name(name[: results.MAX_CELL])
     )
 
 
@@ -405,7 +403,7 @@ def _left_open(fields: Fields) -> tuple[str, ...]:
     return tuple(printable(item.strip(), 80) for item in items if item.strip())[:LEFT_OPEN]
 
 
-def _spelled_of(fields: Fields) -> spellings.Spelled:
+def _spelled_of(fields: Fields) -> names.Spelled:
     """The deployment in the row's spelling; rows of one deployment share the work."""
     cells = tuple((c, fields[c]) for c in SPELLED if fields.get(c) not in (None, ""))
     try:
@@ -417,10 +415,10 @@ def _spelled_of(fields: Fields) -> spellings.Spelled:
 
 
 @lru_cache(maxsize=16_384)
-def _spelled(cells: tuple[tuple[str, Any], ...]) -> spellings.Spelled:
+def _spelled(cells: tuple[tuple[str, Any], ...]) -> names.Spelled:
     fields = dict(cells)
     split: dict = {name: _count(fields, name, 0, 4096) or 0 for name in CARDS}
-    return spellings.Spelled(
+    return names.Spelled(
         model=_model(fields),
         gpu=_text(fields, "gpu"),
         engine=_text(fields, "engine"),
@@ -435,14 +433,14 @@ def _spelled(cells: tuple[tuple[str, Any], ...]) -> spellings.Spelled:
 def _model(fields: Fields) -> str:
     """The model's spelling; llama-bench may state only a type and a size."""
     text, kind = _text(fields, "model"), _text(fields, "model_type")
-    name = spellings.model_name(text)
+    name = names.model_name(text)
     params = _number(fields, "model_n_params", 1, 1e15) if kind else None
     if params and (not name or text == kind):  # the type's "llama 7B" may be a Mistral
-        text = spellings.model_of_size(kind, params) or text
-        name = spellings.model_name(text)
+        text = names.model_of_size(kind, params) or text
+        name = names.model_name(text)
     on_card = fields.get("layers_on_card")
     if name and not _blank(on_card):
-        layers = spellings.catalog.model(name).layers
+        layers = names.catalog.model(name).layers
         loaded = _count(fields, "layers_on_card", -1, 1e6)
         if loaded is not None and 0 <= loaded < layers:
             raise BadInput("ngl", f"only {loaded} of {layers} layers are on the card")
@@ -534,7 +532,7 @@ def memory_value(deployment: Deployment, metric: str, context_tokens: int) -> fl
 
 
 @lru_cache(maxsize=65_536)
-def predicted(spelled: spellings.Spelled, load: Load) -> Predicted:
+def predicted(spelled: names.Spelled, load: Load) -> Predicted:
     """Predict one row, or say why not.
 
     Parameters
@@ -549,7 +547,7 @@ def predicted(spelled: spellings.Spelled, load: Load) -> Predicted:
     Predicted
         Value, interval, ceiling and known weaknesses.
     """
-    meant = spellings.meaning(spelled)
+    meant = names.meaning(spelled)
     if meant.deployment is None:
         return Predicted(reason=meant.reason)
     load, known = _known(meant, load)
@@ -563,13 +561,13 @@ def predicted(spelled: spellings.Spelled, load: Load) -> Predicted:
     return made._replace(**known)
 
 
-def _deployment(meant: spellings.Meant) -> Deployment:
+def _deployment(meant: names.Meant) -> Deployment:
     if meant.deployment is None:
         raise BadInput("row", meant.reason)
     return meant.deployment
 
 
-def _known(meant: spellings.Meant, load: Load) -> tuple[Load, dict[str, Any]]:
+def _known(meant: names.Meant, load: Load) -> tuple[Load, dict[str, Any]]:
     """The load with its regime, and the fields of `Predicted` that need no prediction."""
     d = _deployment(meant)
     load = load._replace(regime=regime_of(load, bool(d.model.experts)))
@@ -586,7 +584,7 @@ def _known(meant: spellings.Meant, load: Load) -> tuple[Load, dict[str, Any]]:
     }
 
 
-def _memory(meant: spellings.Meant, load: Load) -> Predicted:
+def _memory(meant: names.Meant, load: Load) -> Predicted:
     d = _deployment(meant)
     longest = d.model.max_context_tokens
     value = memory_value(d, load.metric, load.context_tokens or longest)
@@ -618,7 +616,7 @@ class Asked(NamedTuple):
     scale: float
 
 
-def asked(meant: spellings.Meant, load: Load) -> Asked:
+def asked(meant: names.Meant, load: Load) -> Asked:
     """Say which quantity of which load a row of a benchmark is.
 
     Parameters
@@ -662,7 +660,7 @@ def _most(deployment: Deployment, workload: Workload) -> int:
     return users
 
 
-def _timed(meant: spellings.Meant, load: Load) -> Predicted:
+def _timed(meant: names.Meant, load: Load) -> Predicted:
     row, d = asked(meant, load), _deployment(meant)
     work = load_work(d, row.workload, server=row.server)
     estimates = calibration.estimates(d, row.workload, family=row.family, work=work)
@@ -1074,7 +1072,7 @@ def understood(path: str | Path) -> tuple[Row, ...]:
 
 def _understood(line: Line) -> Row:
     parsed = measurement(line)
-    load, known = _known(spellings.meaning(parsed.spelled), parsed.load)
+    load, known = _known(names.meaning(parsed.spelled), parsed.load)
     return Row(
         line.where,
         load.metric,

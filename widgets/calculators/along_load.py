@@ -7,8 +7,8 @@ from itertools import combinations
 from llmcap_kernel import serving, sweep
 from llmcap_kernel.explain import digits
 
-from .controls import MOST_TOKENS, MOST_USERS
-from .curves import curves_with_bands
+from ..figures.curves import curves_with_bands
+from ..form.controls import MOST_TOKENS, MOST_USERS
 from .question import KEPT, level, table, times_ahead
 
 SAMPLES = 24  # points of a curve, besides the rows of its table

@@ -1,6 +1,6 @@
 """The notation page: every name with a unit, read from the kernel's own docstrings.
 
-`python -m widgets.notation` writes `book/notation.md`. The page holds nothing
+`python -m widgets.pages.notation` writes `book/notation.md`. The page holds nothing
 that a docstring does not say, so the two cannot drift apart.
 """
 
@@ -264,4 +264,4 @@ def write_page(path, made):
 
 
 if __name__ == "__main__":
-    write(Path(__file__).resolve().parent.parent / "book" / "notation.md")
+    write(Path(__file__).resolve().parents[2] / "book" / "notation.md")

@@ -1,6 +1,6 @@
 """The catalogue page: every model, card and price the kernel knows, with source and date.
 
-`python -m widgets.catalogue_page` writes `book/catalogue.md` from the tables in
+`python -m widgets.pages.catalogue_page` writes `book/catalogue.md` from the tables in
 `llmcap_kernel/catalog`. No figure is typed here.
 """
 
@@ -177,4 +177,4 @@ def write(path):
 
 
 if __name__ == "__main__":
-    write(Path(__file__).resolve().parent.parent / "book" / "catalogue.md")
+    write(Path(__file__).resolve().parents[2] / "book" / "catalogue.md")

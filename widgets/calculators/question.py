@@ -11,7 +11,7 @@ from llmcap_kernel.design.limits import ROOM_SHARE
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.spec import Slo, Workload
 
-from .curves import Point
+from ..figures.curves import Point
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 The page computes no prediction of the published rows: `llmcap calibrate` wrote them beside the
 measurements, with what fits predict that never saw the row's model, card or source. Reading what
-was measured on what takes half a second, so `python -m widgets.validate` keeps that.
+was measured on what takes half a second, so `python -m widgets.calculators.validate` keeps that.
 """
 
 import json
@@ -17,17 +17,18 @@ from types import SimpleNamespace
 from typing import NamedTuple
 from zlib import crc32
 
-from llmcap_kernel import catalog, failures, fit, results, validate
+from llmcap_kernel import catalog
+from llmcap_kernel.evidence import compare, fit, results, weak_spots
 from llmcap_kernel.explain import digits
 
-from . import controls as c
-from .curves import log_axis
-from .figures import QUIET, RULE, TEXT, figure, mark
-from .state import Field, Form
+from ..figures import QUIET, RULE, TEXT, figure, mark
+from ..figures.curves import log_axis
+from ..form import controls as c
+from ..form.state import Field, Form
 
 TITLE = "Validate"
 LEAD = "How far are the predictions from published measurements, where do they fail, and how near are they to yours?"  # noqa: E501
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 MEASURED, PREDICTED = BENCHMARKS / "measured.csv", BENCHMARKS / "predicted.csv"
 UNDERSTOOD = BENCHMARKS / "understood.json"
 ANY, NONE, AS_FILE = "any", "none", "file"
@@ -96,8 +97,8 @@ def measured_rows():
     if not PREDICTED.exists():
         return ()
     held = json.loads(UNDERSTOOD.read_text("utf-8")) if UNDERSTOOD.exists() else {}
-    rows = _unpacked(held) if held.get("of") == _stamp() else validate.understood(MEASURED)
-    return validate.join_predictions(rows, PREDICTED)
+    rows = _unpacked(held) if held.get("of") == _stamp() else compare.understood(MEASURED)
+    return compare.join_predictions(rows, PREDICTED)
 
 
 def _stamp():
@@ -112,7 +113,7 @@ def _unpacked(held):
     tuples = [[tuple(x) if isinstance(x, list) else x for x in one] for one in held["common"]]
     common = [dict(zip(COMMON, one, strict=True)) for one in tuples]
     return [
-        validate.Row(id=name, measured=measured, **common[which])
+        compare.Row(id=name, measured=measured, **common[which])
         for which, name, measured in held["rows"]
     ]
 
@@ -127,7 +128,7 @@ def keep_understood():
     """
     common: dict = {}
     rows = []
-    for row in validate.understood(MEASURED):
+    for row in compare.understood(MEASURED):
         which = common.setdefault(tuple(getattr(row, name) for name in COMMON), len(common))
         rows.append([which, row.id, row.measured])
     lines = [",\n".join(map(json.dumps, some)) for some in (common, rows)]
@@ -155,8 +156,8 @@ FORM = Form(
     (
         Field("metric", "name", "speed", "Measured", names=lambda: tuple(GROUPS)),
         Field("against", "name", "source", "Prediction", names=lambda: tuple(AGAINST)),
-        _filter("mode", "Failure mode", lambda: (ANY, NONE, *failures.FAILURE_MODES)),
-        _filter("regime", "Regime", lambda: (ANY, *validate.REGIMES)),
+        _filter("mode", "Failure mode", lambda: (ANY, NONE, *weak_spots.FAILURE_MODES)),
+        _filter("regime", "Regime", lambda: (ANY, *compare.REGIMES)),
         _filter("engine", "Engine", lambda: (ANY, *_names("engine"))),
         _filter("gpu", "Card", lambda: (ANY, *_names("gpu")), find=catalog.gpu),
         _filter("model", "Model", lambda: (ANY, *_names("model")), find=catalog.model),
@@ -228,7 +229,7 @@ class Point(NamedTuple):
         The row's interval, moved to that prediction; None for a ceiling.
     """
 
-    row: validate.Row
+    row: compare.Row
     measured: float
     predicted: float
     low: float | None
@@ -242,7 +243,7 @@ class Point(NamedTuple):
     @property
     def ratio(self):
         """Predicted over measured, speed over speed."""
-        return failures.speed_ratio(self.row.metric, self.predicted, self.measured)
+        return weak_spots.speed_ratio(self.row.metric, self.predicted, self.measured)
 
     @property
     def inside(self):
@@ -371,8 +372,8 @@ def _controls(state, own):
     every = _left_in((ANY,) * len(FILTERS))
     metrics = [(n, f"{g.title} ({len(every[n]):,} rows)", "") for n, g in GROUPS.items()]
     modes = [(ANY, "any or none", ""), (NONE, "none fires", "")]
-    modes += [(one.name, one.title, "") for one in failures.MODES]
-    regimes = [(ANY, "any", ""), *((r, r.replace("_", " "), "") for r in validate.REGIMES)]
+    modes += [(one.name, one.title, "") for one in weak_spots.MODES]
+    regimes = [(ANY, "any", ""), *((r, r.replace("_", " "), "") for r in compare.REGIMES)]
     out = [
         c.select(fields["metric"], state, metrics),
         c.select(fields["against"], state, [(n, text, "") for n, text in AGAINST.items()]),
@@ -435,7 +436,7 @@ def _median(some):
 
 
 def _p80(some):
-    return validate.quantile([p.error for p in some], 0.8) if some else None
+    return compare.quantile([p.error for p in some], 0.8) if some else None
 
 
 def _inside(some):
@@ -711,8 +712,8 @@ UNITS = {
 
 
 def _why(row):
-    doubted = {one.name: one.title for one in failures.DOUBTS}
-    titles = [failures.mode(name).title for name in row.failure_modes]
+    doubted = {one.name: one.title for one in weak_spots.DOUBTS}
+    titles = [weak_spots.mode(name).title for name in row.failure_modes]
     titles += [f"row in doubt: {doubted[name]}" for name in row.doubts]
     return "; ".join(titles) or "no rule fires"
 
@@ -740,17 +741,17 @@ def _evidence_tables():
     rows = measured_rows()
     if not rows:
         return ()
-    modes = failures.evidence(rows)
-    of_source = failures.evidence(rows, tuple(_names("source")), lambda row: (row.source,))
-    doubted = tuple(one.name for one in failures.DOUBTS)
-    doubts = failures.evidence(rows, doubted, lambda row: row.doubts)
+    modes = weak_spots.evidence(rows)
+    of_source = weak_spots.evidence(rows, tuple(_names("source")), lambda row: (row.source,))
+    doubted = tuple(one.name for one in weak_spots.DOUBTS)
+    doubts = weak_spots.evidence(rows, doubted, lambda row: row.doubts)
     return (
         {
             "caption": "Failure modes: rules that fire before anything is measured",
             "columns": ["Failure mode", *EVIDENCE_COLUMNS, "Verdict"],
             "rows": [
                 [one.title, *_numbers(e), _verdict(e)]
-                for one, e in zip(failures.MODES, modes, strict=True)
+                for one, e in zip(weak_spots.MODES, modes, strict=True)
             ],
             "levels": [
                 [*[None] * len(EVIDENCE_COLUMNS), "good" if e.is_small else "warn"] for e in modes
@@ -762,7 +763,7 @@ def _evidence_tables():
             "columns": ["Failure mode", "What goes wrong", "Rows that show it", "What to do"],
             "rows": [
                 [one.title, one.wrong, SMALL * e.is_small + shown_by(e), one.advice]
-                for one, e in zip(failures.MODES, modes, strict=True)
+                for one, e in zip(weak_spots.MODES, modes, strict=True)
             ],
             "highlight": [],
             "stack": True,
@@ -772,7 +773,7 @@ def _evidence_tables():
             "columns": ["Which", "The doubt", "Rows", "Half within", "Their like", "Middle one"],
             "rows": [
                 [one.title, one.why, *_counted(e, e.alike)]
-                for one, e in zip(failures.DOUBTS, doubts, strict=True)
+                for one, e in zip(weak_spots.DOUBTS, doubts, strict=True)
             ],
             "highlight": [],
             "stack": True,
@@ -846,9 +847,9 @@ def shown_by(evidence):
 
     Examples
     --------
-    >>> shown_by(failures.Evidence("a", 4, sources=(("prem", 4, 2.0),), worst=("m1",)))
+    >>> shown_by(weak_spots.Evidence("a", 4, sources=(("prem", 4, 2.0),), worst=("m1",)))
     'prem, 4 rows: 2 times too hopeful. Farthest: m1.'
-    >>> shown_by(failures.Evidence("a", 0))
+    >>> shown_by(weak_spots.Evidence("a", 0))
     'No row can be compared.'
     """
     if not evidence.rows:
@@ -916,7 +917,7 @@ class Own:
     """
 
     def __init__(self, name, lines, progress=None):
-        self.name = validate.printable(name, 60)
+        self.name = compare.printable(name, 60)
         self.lines = lines
         self._progress = progress
         self._told = lru_cache(maxsize=4)(self._rows)
@@ -937,7 +938,7 @@ class Own:
         return self._told(fill)
 
     def _rows(self, fill):
-        return validate.report(self.lines, dict(fill), self._progress).rows
+        return compare.report(self.lines, dict(fill), self._progress).rows
 
 
 def _fills(state):

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .refuse import BadInput, shown
+from ..refuse import BadInput, shown
 
 MAX_FILE_BYTES = 1_000_000_000
 MAX_CELL = 400  # characters of a cell that is looked up or converted

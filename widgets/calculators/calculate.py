@@ -2,14 +2,15 @@
 
 import textwrap
 
-from llmcap_kernel import catalog, design, failures
+from llmcap_kernel import catalog, design
+from llmcap_kernel.evidence import weak_spots
 from llmcap_kernel.explain import Line, digits, quantity
 from llmcap_kernel.spec import Slo
 
-from . import controls as c
-from . import presets as p
-from .figures import memory_bars, memory_table
-from .state import Field, Form
+from ..figures import memory_bars, memory_table
+from ..form import controls as c
+from ..form import presets as p
+from ..form.state import Field, Form
 
 TITLE = "Calculate"
 LEAD = (
@@ -201,8 +202,8 @@ def _weak_spots(card):
     tokens = (load.input_tokens, load.output_tokens, max(card.users, 1))
     found: dict = {}
     for metric in ("itl_ms", "ttft_ms", "output_tok_s_total"):
-        names = failures.failure_modes(d, d.engine.family, *tokens, "", metric=metric)
-        found |= {name: failures.mode(name) for name in names}
+        names = weak_spots.failure_modes(d, d.engine.family, *tokens, "", metric=metric)
+        found |= {name: weak_spots.mode(name) for name in names}
     return found.values()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from llmcap_kernel.refuse import BadInput, number, one_of, shown
 
-FILE = Path(__file__).parents[1] / "serve.toml"
+FILE = Path(__file__).parents[2] / "serve.toml"
 # A site as a browser names it. What embeds us goes into a header, so nothing else may be in it.
 ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?")
 BASE = re.compile(r"/([\w.~-]+/)*")

@@ -4,10 +4,10 @@ import math
 
 from llmcap_kernel import capacity, design
 
-from . import controls as c
-from . import presets as p
-from .figures import curve_over_bars
-from .state import Field, Form
+from ..figures import curve_over_bars
+from ..form import controls as c
+from ..form import presets as p
+from ..form.state import Field, Form
 
 TITLE = "The context cliff"
 LEAD = "How many users fit at each context length, and is it a cliff at all?"

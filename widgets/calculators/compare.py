@@ -3,11 +3,11 @@
 from llmcap_kernel import design, sweep
 from llmcap_kernel.explain import quantity
 
+from ..form import controls as c
+from ..form import presets as p
+from ..form.state import Field, Form
 from . import along_choices, along_load, columns
-from . import controls as c
-from . import presets as p
 from .question import KEPT, SHOWS, VARIABLES, Question
-from .state import Field, Form
 
 TITLE = "Compare"
 LEAD = "Move one thing, keep the rest: which deployment is ahead, and from where on?"

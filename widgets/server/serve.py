@@ -1,4 +1,4 @@
-"""The book and its apps from one process on one port: ``python -m widgets.serve``.
+"""The book and its apps from one process on one port: ``python -m widgets.server``.
 
 ============  ==================================================================
 ``/``         the book, as built in ``_build/html``
@@ -35,7 +35,8 @@ from voila.app import Voila
 from voila.tornado.handler import TornadoVoilaHandler
 
 from llmcap_kernel.refuse import BadInput
-from widgets import build, kernels, settings
+from widgets.pages import build
+from widgets.server import kernels, settings
 
 APPS = build.ROOT / "book" / "apps"
 FIRST_PAGE = "book/intro.html"
@@ -391,7 +392,7 @@ def say(line: str) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Build the book if need be, then serve it and the apps until Ctrl-C."""
     parser = argparse.ArgumentParser(
-        prog="python -m widgets.serve",
+        prog="python -m widgets.server",
         description=main.__doc__,
         epilog="What no flag says is read from serve.toml, where each setting is explained.",
     )

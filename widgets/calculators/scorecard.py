@@ -3,11 +3,11 @@
 from llmcap_kernel import design
 from llmcap_kernel.explain import quantity
 
+from ..figures import FARTHEST, limits_used
+from ..form import controls as c
+from ..form import presets as p
+from ..form.state import Form
 from . import columns
-from . import controls as c
-from . import presets as p
-from .figures import FARTHEST, limits_used
-from .state import Form
 
 TITLE = "Scorecard"
 LEAD = "Which of these deployments meets every limit, what does it cost, and what binds the others?"

@@ -2,8 +2,8 @@
 
 from llmcap_kernel import design, toolbox
 
-from . import controls as c
-from .state import Field
+from ..form import controls as c
+from ..form.state import Field
 
 LETTERS = ("a", "b", "c", "d")
 # The worked spec, and the other card that would hold it.

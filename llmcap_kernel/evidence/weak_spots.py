@@ -13,11 +13,11 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import capacity
-from .spec import Deployment
+from .. import capacity
+from ..spec import Deployment
 
 if TYPE_CHECKING:
-    from .validate import Row
+    from .compare import Row
 
 MOE_SMALL_BATCH = 8  # requests in flight up to which few experts are shared
 LONG_CONTEXT_TOKENS = 32_000

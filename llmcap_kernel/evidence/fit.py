@@ -17,11 +17,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import calibration, results, validate
-from .failures import doubts
-from .refuse import BadInput
-from .serving import LoadWork, Served, load_work
-from .spec import Deployment, Efficiency
+from .. import calibration
+from ..refuse import BadInput
+from ..serving import LoadWork, Served, load_work
+from ..spec import Deployment, Efficiency
+from . import compare, results
+from .weak_spots import doubts
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -131,13 +132,13 @@ def samples(path: str | Path) -> list[Sample]:
 
 def _sample(line: results.Line) -> Sample | None:
     """A row with its work; None where it does not measure the speed of a known deployment."""
-    row = validate.measurement(line)
-    meant = validate.spellings.meaning(row.spelled)
+    row = compare.measurement(line)
+    meant = compare.names.meaning(row.spelled)
     if meant.deployment is None or row.load.metric not in calibration.METRICS or row.value <= 0:
         return None
     d = meant.deployment
-    load = row.load._replace(regime=validate.regime_of(row.load, bool(d.model.experts)))
-    asked = validate.asked(meant, load)
+    load = row.load._replace(regime=compare.regime_of(row.load, bool(d.model.experts)))
+    asked = compare.asked(meant, load)
     return Sample(
         row.id,
         line.fields.get("source_id", ""),
@@ -677,8 +678,8 @@ def keep_predictions(
     out = Path(out)
     with out.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["id", "predicted", "low", "high", "ceiling", *validate.LEFT_OUT])
-        for row in validate.run(path).compared:
+        table.writerow(["id", "predicted", "low", "high", "ceiling", *compare.LEFT_OUT])
+        for row in compare.run(path).compared:
             # memory is predicted without a fit, so no fit leaves it out
             unseen = [
                 row.measured / math.exp(by[row.id]) if row.id in by else row.predicted

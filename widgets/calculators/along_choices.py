@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from llmcap_kernel import catalog, sweep
 from llmcap_kernel.explain import digits
 
-from . import controls as c
-from .curves import points_with_whiskers
+from ..figures.curves import points_with_whiskers
+from ..form import controls as c
 from .question import KEPT, level, table, times_ahead
 
 ROWS = 14  # choices, at most, in a figure and its table

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from widgets import build
+from widgets.pages import build
 
 KEPT_METADATA = ("kernelspec", "language_info", "title", "mystnb")
 KEPT_IN_CELLS = ("tags", "mystnb", "jupyter")

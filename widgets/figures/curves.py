@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .figures import BAD, GROUND, QUIET, axis, figure, mark, note
+from . import BAD, GROUND, QUIET, axis, figure, mark, note
 
 LOOKS = {
     "A": (1, "solid", "circle"),

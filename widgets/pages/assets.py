@@ -8,7 +8,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-FRONT = Path(__file__).parent / "front"
+FRONT = Path(__file__).parents[1] / "front"
 
 
 def _installed(package: str, path: str) -> Path:

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from llmcap_kernel import capacity, catalog, design, toolbox
 
-from . import controls as c
-from . import presets as p
-from .figures import memory_bars, memory_table, usable_bytes
-from .state import Field, Form
+from ..figures import memory_bars, memory_table, usable_bytes
+from ..form import controls as c
+from ..form import presets as p
+from ..form.state import Field, Form
 
 TITLE = "VRAM and concurrency"
 LEAD = "Does this deployment hold all its users at once, and if not, which term is in the way?"

@@ -9,9 +9,9 @@ import re
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from . import catalog
-from .refuse import BadInput, shown
-from .spec import Deployment, Gpu, Model
+from .. import catalog
+from ..refuse import BadInput, shown
+from ..spec import Deployment, Gpu, Model
 
 GIB = 2**30
 SIZE_TOLERANCE = 0.02  # llama-bench rounds parameters to three figures

@@ -1,0 +1,1 @@
+"""What was measured: how people spell it, the files it comes in, and how far off we are."""

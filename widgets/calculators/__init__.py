@@ -1,0 +1,1 @@
+"""The calculators, a module each: `view(state)` from inputs to a plain dict."""

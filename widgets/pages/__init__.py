@@ -1,0 +1,1 @@
+"""The book's builder, and the pages it writes from the kernel."""

@@ -1,0 +1,1 @@
+"""The book and its apps from one process: `python -m widgets.server`."""
