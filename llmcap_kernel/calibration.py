@@ -22,6 +22,9 @@ from .spec import CEILING, SERVERS, Deployment, Efficiency, Workload
 
 FILE = Path(__file__).parent / "catalog" / "calibration.toml"
 SERVER, LOOP = "servers", "loops"
+# What is measured in a library's loop, whatever engine it is.
+LOOP_METRICS = ("e2e_latency_s", "prefill_tok_s", "decode_tok_s_per_user")
+LOOP_REGIMES = ("batch1_decode", "batch1_mixed", "prefill")
 CAPACITY_SHARE = {
     "weights_gib_per_gpu": 0.01,
     "non_kv_gib_per_gpu": 0.05,
@@ -166,6 +169,30 @@ def reload() -> None:
     """Clear the cache, so that the file is read again after it was written."""
     table.cache_clear()
     _composed.cache_clear()
+
+
+def in_a_loop(family: str, metric: str, regime: str) -> bool:
+    """Say whether a benchmark measured a library's own loop, and not a server.
+
+    Parameters
+    ----------
+    family : str
+        The engine's family.
+    metric, regime : str
+        What is measured, and in which regime.
+
+    Returns
+    -------
+    bool
+        True for an engine that only runs loops, and for what is measured in one
+        whatever engine it is.
+
+    Examples
+    --------
+    >>> in_a_loop("vllm", "itl_ms", "batched_decode"), in_a_loop("vllm", "itl_ms", "prefill")
+    (False, True)
+    """
+    return family not in SERVERS or metric in LOOP_METRICS or regime in LOOP_REGIMES
 
 
 def keys(family: str, chips: str) -> tuple[str, ...]:

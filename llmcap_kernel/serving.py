@@ -145,7 +145,7 @@ def load_work(
     deployment: Deployment,
     workload: Workload,
     *,
-    server: bool | None = None,
+    batch: bool = False,
     context_tokens: float | None = None,
 ) -> LoadWork:
     """Compute the work of a load on the cards of a deployment.
@@ -156,9 +156,9 @@ def load_work(
         The deployment.
     workload : Workload
         Prompt, answer, users and shared prefix.
-    server : bool, optional
-        Whether a server sends the tokens to clients; if omitted, as the engine is
-        measured.
+    batch : bool
+        Whether all users start together and none waits for room, as a benchmark runs
+        a library's own loop.
     context_tokens : float, optional
         Tokens of a sequence in a decode step; if omitted, the mean over a request:
         its prompt and half of its answer [tokens].
@@ -177,22 +177,21 @@ def load_work(
     """
     d, load = deployment, workload
     # where the engine does not start, the numbers are those with room for one sequence
-    users = min(load.concurrency, max(most_running(d, load), 1))
+    users = load.concurrency if batch else min(load.concurrency, max(most_running(d, load), 1))
     block = d.engine.block_tokens
     cached = floor(load.shared_prefix_tokens / block) * block * load.hit_share
-    server = d.engine.is_server if server is None else server
     context = load.mean_context_tokens if context_tokens is None else context_tokens
     return LoadWork(
         bandwidth.decode_work(d, context_tokens=context, concurrency=users),
         _prompt_work(d, load.input_tokens, cached),
-        None if server else _prompt_work(d, load.input_tokens, cached, users),
+        _prompt_work(d, load.input_tokens, cached, users) if batch else None,
         users,
         load.concurrency / users,
         load.input_tokens,
         max(load.input_tokens - cached, 1),
         load.output_tokens,
         d.num_gpus,
-        1.0 if server else 0.0,
+        1.0 if d.engine.is_server and not batch else 0.0,
     )
 
 
@@ -258,6 +257,11 @@ class Served(Explained):
     def decode_tok_s_user(self) -> Number:
         """Tokens of one user per second while no prompt is prefilled [tok/s]."""
         return self.decode.tok_s_user
+
+    @property
+    def decode_tok_s(self) -> Number:
+        """Rate of all users while nobody prefills [tok/s]."""
+        return self.work.users * self.decode.tok_s_user
 
     @property
     def client_s(self) -> Number:

@@ -5,6 +5,7 @@ overtakes another, misses a limit or runs out of room at a whole number, which
 bisection finds exactly.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -268,11 +269,8 @@ def turns(answer: Callable[[int], Any], stops: Iterable[int]) -> tuple[Turn, ...
 
 def _first_other(answer: Callable[[int], Any], low: int, high: int) -> int:
     """First number with another answer than `low`, whose answer differs from that of `high`."""
-    first = answer(low)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if answer(middle) == first else (low, middle)
-    return high
+    first, between = answer(low), range(low + 1, high)
+    return low + 1 + bisect_left(between, True, key=lambda x: answer(x) != first)
 
 
 def crossings(

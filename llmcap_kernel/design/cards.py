@@ -1,6 +1,7 @@
 """The card of one deployment: its capacity, its expected speed, and what limits it."""
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -306,18 +307,14 @@ def least_fraction(deployment: Deployment, context_tokens: int) -> float | None:
     >>> 0.90 < least_fraction(a, 8000) <= 0.98
     True
     """
-    low, high = 5, round(MAX_FRACTION * 100)
 
-    def holds(percent: int) -> bool:
+    def starts(percent: int) -> bool:
         trial = replace(deployment, memory_fraction=percent / 100)
         return capacity.max_concurrent(trial, context_tokens) >= 1
 
-    if not holds(high):
-        return None
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle + 1, high)
-    return low / 100
+    percents = range(5, round(MAX_FRACTION * 100) + 1)
+    at = bisect_left(percents, True, key=starts)
+    return percents[at] / 100 if at < len(percents) else None
 
 
 def card(

@@ -31,11 +31,10 @@ TEXT_ROWS = 40
 REASON_CHARS = 240
 MAX_VALUE = 1e15
 DEFAULT_TOKENS = 128  # a source that names no lengths ran a short benchmark
-# What is measured in a library's loop, whatever engine it is.
-LOOP_METRICS = ("e2e_latency_s", "prefill_tok_s", "decode_tok_s_per_user")
+# Where a loop's output is timed apart from its prompts.
+DECODE_REGIMES = ("batch1_decode", "batched_decode", "moe_small_batch")
 # Rates that deployments side by side add up to.
 ADDED_UP = ("output_tok_s_total", "total_tok_s")
-LOOP_REGIMES = ("batch1_decode", "batch1_mixed", "prefill")
 Progress = Callable[[int, int], None]  # takes the rows done and the rows in total
 
 TIMED = (
@@ -601,8 +600,8 @@ class Asked(NamedTuple):
         The load.
     family : str
         The program: an engine's family, or the loop of a library that serves too.
-    server : bool
-        Whether a server was measured.
+    loop : bool
+        Whether a library's own loop was measured, and not a server.
     quantity : str
         Of `serving.Served`.
     scale : float
@@ -611,7 +610,7 @@ class Asked(NamedTuple):
 
     workload: Workload
     family: str
-    server: bool
+    loop: bool
     quantity: str
     scale: float
 
@@ -638,18 +637,18 @@ def asked(meant: names.Meant, load: Load) -> Asked:
     """
     deployment = _deployment(meant)
     metric = calibration.METRICS[load.metric]
-    server = meant.family in SERVERS and load.metric not in LOOP_METRICS
-    server = server and load.regime not in LOOP_REGIMES
-    at_once = load.metric == "ttft_ms" and load.regime == "prefill"
-    quantity = metric.server if server and not at_once else metric.loop
+    loop = calibration.in_a_loop(meant.family, load.metric, load.regime)
     prompt = DEFAULT_TOKENS if load.input_tokens is None else max(load.input_tokens, 1)
     answer = DEFAULT_TOKENS if load.output_tokens is None else max(load.output_tokens, 1)
     workload = Workload(prompt, answer, 1, min(load.cached_tokens, prompt - 1))
     users = load.concurrency or _most(deployment, workload)
     scale = metric.scale * (meant.copies if load.metric in ADDED_UP else 1)
     # a library's own loop is another program than the server that is built on it
-    family = f"{meant.family} loop" if meant.family in SERVERS and not server else meant.family
-    return Asked(replace(workload, concurrency=users), family, server, quantity, scale)
+    family = f"{meant.family} loop" if loop and meant.family in SERVERS else meant.family
+    quantity = metric.loop if loop else metric.server
+    if quantity == "batch_output_tok_s" and load.regime in DECODE_REGIMES:
+        quantity = "decode_tok_s"
+    return Asked(replace(workload, concurrency=users), family, loop, quantity, scale)
 
 
 def _most(deployment: Deployment, workload: Workload) -> int:
@@ -662,7 +661,7 @@ def _most(deployment: Deployment, workload: Workload) -> int:
 
 def _timed(meant: names.Meant, load: Load) -> Predicted:
     row, d = asked(meant, load), _deployment(meant)
-    work = load_work(d, row.workload, server=row.server)
+    work = load_work(d, row.workload, batch=row.loop)
     estimates = calibration.estimates(d, row.workload, family=row.family, work=work)
     e = estimates.of(row.quantity, load.regime, bounded=False).scaled(row.scale)
     return _finite(e.value, e.low, e.high, e.ceiling, e.reason)

@@ -148,7 +148,7 @@ def _sample(line: results.Line) -> Sample | None:
         asked.family,
         asked.quantity,
         row.value / asked.scale,
-        load_work(d, asked.workload, server=asked.server),
+        load_work(d, asked.workload, batch=asked.loop),
         weight(doubts(line.fields)),
     )
 

@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .. import capacity
+from .. import calibration, capacity
 from ..spec import Deployment
 
 if TYPE_CHECKING:
@@ -132,7 +132,8 @@ def _first_token_under_load(case: Case) -> bool:
 
 def _cache_full(case: Case) -> bool:
     tokens = (case.input_tokens or 0) + (case.output_tokens or 0)
-    if not case.concurrency or case.concurrency == 1 or case.regime == "capacity":
+    loop = calibration.in_a_loop(case.family, case.metric, case.regime)
+    if not case.concurrency or loop or case.regime == "capacity":
         return False
     return 0 < capacity.max_concurrent(case.deployment, max(tokens, 1)) < case.concurrency
 

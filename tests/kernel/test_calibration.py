@@ -156,7 +156,7 @@ def test_a_fit_finds_the_efficiencies_that_made_its_rows():
     for n, (tokens, users) in enumerate((t, u) for t in (100, 2000, 16_000) for u in (1, 8, 64)):
         for metric in ("itl_ms", "e2e_latency_s"):
             quantity = calibration.METRICS[metric].loop
-            work = load_work(d, Workload(tokens, 200, users), server=False)
+            work = load_work(d, Workload(tokens, 200, users), batch=True)
             value = getattr(Served(work, true), quantity)
             rows.append(
                 fit.Sample(

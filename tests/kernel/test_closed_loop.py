@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmcap_kernel import bandwidth, capacity, design
-from llmcap_kernel.serving import closed_loop_wait_s, serve
+from llmcap_kernel.serving import Served, closed_loop_wait_s, load_work, serve
 from llmcap_kernel.spec import CEILING, Efficiency, Workload
 
 from .strategies import deployments, efficiencies, workloads
@@ -190,11 +190,14 @@ def test_the_last_of_a_burst_waits_for_all_prompts(users, prompt):
 def test_a_loop_computes_its_prompts_together_and_a_server_one_by_one():
     """Weights are read once for 16 prompts of 100 tokens, which fit one chunk."""
     load = Workload(100, 50, 16)
-    loop = replace(B, engine=replace(B.engine, family="transformers"))
-    together, one_by_one = serve(loop, load).batch_ttft_s, serve(B, load).ttft_burst_s
+
+    def loop(workload):
+        return Served(load_work(B, workload, batch=True), CEILING, B, workload)
+
+    together, one_by_one = loop(load).batch_ttft_s, serve(B, load).ttft_burst_s
     assert together < one_by_one / 2
     alone = replace(load, concurrency=1)
-    assert serve(loop, alone).batch_ttft_s == pytest.approx(serve(B, alone).ttft_burst_s)
+    assert loop(alone).batch_ttft_s == pytest.approx(serve(B, alone).ttft_burst_s)
 
 
 def test_who_finds_no_room_waits_for_a_whole_round():

@@ -34,7 +34,7 @@ def fires(load, family="vllm", metric="", assumed=(), **change):
         ({}, (1000, 100, 16, "prefill_serving"), ("first-token-under-load",)),
         ({}, (1000, 100, 1, "prefill_serving"), ()),
         ({}, (20_000, 1000, 64, "batched_decode"), ("cache-full",)),
-        ({"family": "mlc"}, (20_000, 1000, 64, "batched_decode"), ("cache-full",)),
+        ({"family": "mlc"}, (20_000, 1000, 64, "batched_decode"), ()),
         ({}, (20_000, 1000, 1, "batched_decode"), ()),
         ({"gpu": "apple-m2-max"}, (1000, 100, 1, "batch1_decode"), ("apple-silicon",)),
         ({"gpu": "gb10"}, (1000, 100, 1, "batch1_decode"), ("gb10",)),

@@ -38,20 +38,22 @@ GOOD = {
 }
 
 
-REAL = calibration.estimate
+REAL = calibration.estimates
 
 
-def estimate(deployment, *, metric, **load):
-    """A stand-in for the fitted model: twice what each of these tests measures."""
+def estimates(deployment, workload, *, family, work):
+    """A stand-in for the fitted model: a gap of 20 ms, twice what each of these tests measures."""
+    ends = (0.020, 0.005, 0.030, 0.004)
     if deployment.model.name == "gpt2-1.5b":
-        return SimpleNamespace(value=float("nan"), low=1.0, high=2.0, ceiling=1.0, reason="")
-    return SimpleNamespace(value=20.0, low=5.0, high=30.0, ceiling=4.0, reason="a stand-in")
+        ends = (float("nan"), 0.001, 0.002, 0.001)
+    e = calibration.Estimate(*ends, "a stand-in")
+    return SimpleNamespace(of=lambda quantity, regime, bounded: e)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def stand_in():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibration, "estimate", estimate)
+        patch.setattr(calibration, "estimates", estimates)
         compare.predicted.cache_clear()
         yield
     compare.predicted.cache_clear()
@@ -528,7 +530,7 @@ def test_vllm_bench_throughput_needs_one_length(tmp_path, told):
 def test_a_prompt_behind_a_filled_cache_is_slower_and_counts_its_own_tokens(tmp_path):
     rates = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibration, "estimate", REAL)
+        patch.setattr(calibration, "estimates", REAL)
         for depth in (0, 256, 16_384):
             (made,) = understood(json.dumps(BENCH | {"n_depth": depth}), tmp_path)
             assert (made.load.input_tokens, made.load.cached_tokens) == (512 + depth, depth)

@@ -1,6 +1,7 @@
 """The context cliff: how many users fit at each length, and the curve they are cut from."""
 
 import math
+from bisect import bisect_left
 
 from llmcap_kernel import capacity, design
 
@@ -90,12 +91,10 @@ def longest_context(deployment, users):
     int
         The length, at most the model's window; 0 when they fit at none [tokens].
     """
-    low, high = 0, deployment.model.max_context_tokens
-    while low < high:
-        middle = (low + high + 1) // 2
-        fits = capacity.max_concurrent(deployment, middle) >= users
-        low, high = (middle, high) if fits else (low, middle - 1)
-    return low
+    lengths = range(1, deployment.model.max_context_tokens + 1)
+    return bisect_left(
+        lengths, True, key=lambda length: capacity.max_concurrent(deployment, length) < users
+    )
 
 
 def _headline(d, bars, longest, users):
