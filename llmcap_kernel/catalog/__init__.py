@@ -410,14 +410,14 @@ def deployment(
         return here[kind](value) if isinstance(value, str) else value
 
     served = record("model", model)
-    own = served.native_format
+    own = served.native_format if isinstance(served, Model) else "bf16"
     if isinstance(model, str):
         own = checkpoint_format(model, own)
     return Deployment(
         model=served,
         gpu=record("gpu", gpu),
         engine=record("engine", engine),
-        weights=_named_format("weights", weights or own, kv=False),
+        weights=_named_format("weights", own if weights is None else weights, kv=False),
         kv=_named_format("kv", kv, kv=True),
         tp=tp,
         pp=pp,

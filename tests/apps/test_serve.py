@@ -354,7 +354,7 @@ def test_an_app_that_fails_tells_no_secrets(server, fetch, tmp_path):
     notebook["cells"][0]["source"] = "raise ValueError('a secret of the server')"
     (tmp_path / "broken.ipynb").write_text(json.dumps(notebook))
     program = (
-        "import sys, pathlib, widgets.serve as s;"
+        "import sys, pathlib, widgets.server.serve as s;"
         f"s.APPS = pathlib.Path({str(tmp_path)!r}); sys.exit(s.main())"
     )
     for ready in "01":
