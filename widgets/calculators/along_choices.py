@@ -9,7 +9,7 @@ from llmcap_kernel.explain import digits
 
 from ..figures.curves import points_with_whiskers
 from ..form import controls as c
-from .question import KEPT, level, table, times_ahead
+from .question import KEPT, table, times_ahead
 
 ROWS = 14  # choices, at most, in a figure and its table
 
@@ -250,8 +250,7 @@ def _table(question, choices, labels, readings):
     rows = []
     for value, name in choices:
         row = [readings[label, value] for label in labels]
-        missed = [question.misses(r.made.value, question.load) if r.made else None for r in row]
         cells = [question.reading(r.made, r.why) for r in row]
-        rows.append((name, cells, [level(one) for one in missed]))
+        rows.append((name, cells, [question.level(r.made, question.load) for r in row]))
     high = [i for i, (value, _) in enumerate(choices) if value in own]
     return table(question, question.variable.label, labels, rows, high)

@@ -9,7 +9,7 @@ from llmcap_kernel.explain import digits
 
 from ..figures.curves import curves_with_bands
 from ..form.controls import MOST_TOKENS, MOST_USERS
-from .question import KEPT, level, table, times_ahead
+from .question import KEPT, table, times_ahead
 
 SAMPLES = 24  # points of a curve, besides the rows of its table
 STAIRS = 8  # users: below, a count is drawn step by step
@@ -42,11 +42,12 @@ class Curve:
 
     def sure(self, x):
         """Whether the worse end of the interval keeps the limit at x; None without one."""
-        made = self.at(x)
-        if made is None:
-            return None
-        worse = made.high if self.question.what.less else made.low
-        return not self.question.misses(worse, self._load(x))
+        level = self.level(x)
+        return None if level is None else level == "good"
+
+    def level(self, x):
+        """How the cell at x is coloured."""
+        return self.question.level(self.at(x), self._load(x))
 
 
 def parts(question):
@@ -268,7 +269,7 @@ def _sure(question, curve, stops):
     found = [turn for turn in sweep.turns(curve.sure, stops) if turn.before and turn.after is False]
     if not found:
         return ""
-    return f"; its whole interval keeps it up to {found[0].at - 1:,} {question.variable.word}"
+    return f"; met, and not only likely, up to {found[0].at - 1:,} {question.variable.word}"
 
 
 def _ends(question, ends, stops, curves):
@@ -343,7 +344,7 @@ def _table(question, curves, rows, now):
         (
             f"{x:,}",
             [question.reading(curve.at(x), KEPT[curve.kept(x)]) for curve in curves],
-            [level(curve.misses(x)) for curve in curves],
+            [curve.level(x) for curve in curves],
         )
         for x in rows
     ]

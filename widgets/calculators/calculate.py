@@ -37,10 +37,11 @@ FIRST = (
     *("pp", "kv", "engine", "fraction"),
 )
 PAIRED = ("out", "prefix", "itl", "ttft", "usd", "budget", "api", "api_in")
-# The limits beside memory, as a newcomer would say them.
+# The limits, as a newcomer would say them.
 SEVERITY = ("good", "warn", "bad")
 MOST_REQUESTS = 10_000_000  # a load has no more
 WORDS = {
+    "capacity": "the room for users",
     "latency": "the gap between tokens",
     "prefill": "the first token",
     "budget": "the budget",
@@ -147,8 +148,9 @@ def _status(card):
         return {"level": "bad", "text": f"{card.ledger.verdict} {_way_in(card)}".strip()}
     fits = "It fits" if card.fits else "It does not fit"
     room = next(limit for limit in card.limits if limit.name == "capacity").sentence
-    missed = [WORDS[x.name] for x in card.limits if not x.holds and x.name in WORDS]
-    likely = [WORDS[x.name] for x in card.limits if x.verdict == "likely" and x.name in WORDS]
+    # whether all users have room was just said
+    missed = [WORDS[x.name] for x in card.limits if not x.holds and x.name != "capacity"]
+    likely = [WORDS[x.name] for x in card.limits if x.verdict == "likely"]
     if missed:
         verdict = f" It misses {_listed(missed)}."
     elif likely:
@@ -238,6 +240,11 @@ def _trail(card):
     return written
 
 
+def _noted(text, estimate):
+    """A note under a number, with what is not known of it where that is so."""
+    return f"{text}; {estimate.doubt}" if estimate.doubt else text
+
+
 def _why(estimate):
     return textwrap.fill(f"Why this wide: {estimate.reason}.", LINE)
 
@@ -251,7 +258,7 @@ def _speed(card, trail):
         "label": "Speed of one user",
         "value": digits(rate.value),
         "unit": "tok/s",
-        "note": f"{text} between tokens, other users' prompts in it",
+        "note": _noted(f"{text} between tokens, other users' prompts in it", rate),
         "explain": f"{trail(gap, 's', 'queue', 'itl')}\n\n{turned}",
     } | c.span(rate, bound)
 
@@ -283,7 +290,7 @@ def _first_token(card, trail):
         "label": "Time to first token",
         "value": value,
         "unit": unit,
-        "note": "the mean, when users ask again as soon as they are answered",
+        "note": _noted("the mean, when users ask again as soon as they are answered", estimate),
         "explain": trail(estimate, "s", "queue", "ttft"),
     } | c.span(estimate, card.slo.ttft_s, scale)
 
@@ -326,7 +333,10 @@ class _Money:
             "label": "$/M output",
             "value": f"${self.busy.value:,.2f}",
             "unit": "",
-            "note": f"cards always busy; busy {self.duty:.0%} of the hours ${self.part.value:,.2f}",
+            "note": _noted(
+                f"cards always busy; busy {self.duty:.0%} of the hours ${self.part.value:,.2f}",
+                self.busy,
+            ),
             "explain": "\n\n".join(lines),
         } | c.span(self.busy)
 

@@ -115,6 +115,15 @@ class Question:
             return False
         return value > limit if self.what.less else value < limit
 
+    def level(self, made, load):
+        """How a cell is coloured: met, likely met or missed; None where nothing is asked."""
+        if made is None or self.limit(load) is None:
+            return None
+        if self.misses(made.value, load):
+            return "bad"
+        worse = made.high if self.what.less else made.low
+        return "warn" if self.misses(worse, load) else "good"
+
     def number(self, value):
         """Write a value without its unit."""
         if self.what.unit == "users":
@@ -263,19 +272,3 @@ def table(question, first, labels, rows, high):
         "highlight": high,
         "stack": True,
     }
-
-
-def level(missed):
-    """Colour a cell: None where no limit is held against it.
-
-    Parameters
-    ----------
-    missed : bool or None
-        Whether its limit is missed.
-
-    Returns
-    -------
-    str or None
-        "good", "bad" or None.
-    """
-    return None if missed is None else "bad" if missed else "good"
