@@ -299,11 +299,6 @@ class Model:
         return sum(t.params for t in self.tensors if t.role == "mtp")
 
     @cached_property
-    def vision_params(self) -> int:
-        """Parameters of the vision tower and its projector."""
-        return sum(t.params for t in self.tensors if t.role == "vision")
-
-    @cached_property
     def active_params(self) -> int:
         """Active parameters per token, by the convention of model names.
 

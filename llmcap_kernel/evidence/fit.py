@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .. import calibration
 from ..refuse import BadInput
 from ..serving import LoadWork, Served, load_work
-from ..spec import Deployment, Efficiency
+from ..spec import Deployment
 from . import compare, results
 from .weak_spots import doubts
 
@@ -399,24 +399,6 @@ def _sets(problem: _Problem, moved: "ndarray") -> Sets:
     return Sets(fits, shifts, dict(zip(problem.keys, count, strict=True)))
 
 
-def efficiency(sets: Sets, path: tuple[str, ...]) -> Efficiency:
-    """Compute the efficiency of a row from its sets.
-
-    Parameters
-    ----------
-    sets : Sets
-        Fitted sets.
-    path : tuple of str
-        Keys as `calibration.keys` lists them; those without factors change nothing.
-
-    Returns
-    -------
-    Efficiency
-        The efficiencies.
-    """
-    return calibration.composed(sets.fits, sets.shifts, path)
-
-
 def errors(rows: list[Sample], sets: Sets) -> list[float]:
     """Compute the errors of predictions with fitted sets.
 
@@ -434,7 +416,8 @@ def errors(rows: list[Sample], sets: Sets) -> list[float]:
     """
     import numpy
 
-    fitted = {path: efficiency(sets, path) for path in {row.path for row in rows}}
+    paths = {row.path for row in rows}
+    fitted = {path: calibration.composed(sets.fits, sets.shifts, path) for path in paths}
     values = numpy.array([[getattr(fitted[row.path], n) for n in START] for row in rows])
     return [-float(e) for e in Stack(rows).errors(values)]
 

@@ -15,7 +15,6 @@ from ..spec import Deployment, Gpu, Model
 
 GIB = 2**30
 SIZE_TOLERANCE = 0.02  # llama-bench rounds parameters to three figures
-PART_OR_DATE = re.compile(r"\d{4,5}|v\d(\.\d)?|iq\d|of")
 MEMORY_TOLERANCE = 0.15  # a "24GB" card reports 22.5 GiB; a 16 GB one is another card
 
 

@@ -106,7 +106,7 @@ def test_every_fitted_set_is_physical():
     paths = {row.path for row in fit.samples(ROWS)}
     assert {path[0] for path in paths} == set(sets.fits)
     for path in paths:
-        made = fit.efficiency(sets, path)
+        made = calibration.composed(sets.fits, sets.shifts, path)
         assert 0.03 < made.bandwidth < 1 and made.layer_s < 1e-3
     for row in calibration.table()["intervals"].values():
         assert 0 < row["low"] < 1 < row["high"] and row["rows"] >= 1 and row["unknown"] > 1
@@ -172,7 +172,9 @@ def test_rows_stacked_are_timed_as_one_by_one():
     rows = fit.samples(ROWS)[::97]
     sets = fit.shipped()
     for row, error in zip(rows, fit.errors(rows, sets), strict=True):
-        alone = getattr(Served(row.work, fit.efficiency(sets, row.path)), row.quantity)
+        alone = getattr(
+            Served(row.work, calibration.composed(sets.fits, sets.shifts, row.path)), row.quantity
+        )
         assert error == pytest.approx(math.log(row.value / alone), abs=1e-9)
 
 
