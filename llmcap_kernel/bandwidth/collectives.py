@@ -1,0 +1,223 @@
+"""What cards send each other in a pass, and how long it takes."""
+
+from dataclasses import dataclass
+
+from ..numeric import Number, minimum, where
+from ..spec import Deployment, Efficiency
+
+ACTIVATION_BYTES = 2  # collectives carry 16-bit activations
+
+
+def all_reduce_s(
+    *, message_bytes: Number, cards: Number, link_bandwidth_bytes_s: Number, latency_s: Number = 0.0
+) -> Number:
+    """Time one all-reduce by the faster of two algorithms for its size.
+
+    In one shot each card reads the copies of all others: one latency and `n-1`
+    messages. In two shots the sum is scattered and gathered: two latencies, but
+    only `2 (n-1)/n` messages. The first is faster for small messages.
+
+    Parameters
+    ----------
+    message_bytes : float or array
+        Vector each card holds, to be summed over the cards [bytes].
+    cards : float or array
+        Cards that take part.
+    link_bandwidth_bytes_s : float or array
+        One-way link bandwidth per card [bytes/s].
+    latency_s : float or array
+        Fixed cost of one exchange [s].
+
+    Returns
+    -------
+    float or array
+        Shorter of the two times; 0 for a single card [s].
+
+    References
+    ----------
+    Patarasuk and Yuan 2009, doi 10.1016/j.jpdc.2008.09.002, for the large
+    message; the one-shot and two-shot kernels of TensorRT-LLM and vLLM.
+
+    Examples
+    --------
+    >>> all_reduce_s(message_bytes=9e8, cards=8, link_bandwidth_bytes_s=450e9)
+    0.0035
+    """
+    one_way = message_bytes / link_bandwidth_bytes_s
+    one_shot = (cards - 1) * one_way + latency_s
+    two_shot = 2 * (cards - 1) / cards * one_way + 2 * latency_s
+    return where(cards > 1, minimum(one_shot, two_shot), 0.0)
+
+
+def all_to_all_s(
+    *, message_bytes: Number, cards: Number, link_bandwidth_bytes_s: Number, latency_s: Number = 0.0
+) -> Number:
+    """Time one all-to-all, as expert parallelism sends tokens to experts.
+
+    Parameters
+    ----------
+    message_bytes : float or array
+        Data of each card for all cards, its own share included [bytes].
+    cards : float or array
+        Cards that take part.
+    link_bandwidth_bytes_s : float or array
+        One-way link bandwidth per card [bytes/s].
+    latency_s : float or array
+        Fixed cost of the collective [s].
+
+    Returns
+    -------
+    float or array
+        `(n-1)/n message / bandwidth + latency`; 0 for a single card [s].
+
+    References
+    ----------
+    Rajbhandari et al. 2022, arXiv 2201.05596, section 5.
+
+    Examples
+    --------
+    >>> all_to_all_s(message_bytes=9e8, cards=2, link_bandwidth_bytes_s=450e9)
+    0.001
+    """
+    moved = (cards - 1) / cards * message_bytes
+    return where(cards > 1, moved / link_bandwidth_bytes_s + latency_s, 0.0)
+
+
+def link_bandwidth_bytes_s(deployment: Deployment) -> float:
+    """Find the one-way bandwidth between the cards of a tensor-parallel group.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    float
+        Bandwidth of the link inside a node, or of the network where `tp` spans nodes [bytes/s].
+    """
+    gpu = deployment.gpu
+    if deployment.tp > gpu.max_per_node:
+        return min(gpu.link_bandwidth_bytes_s, gpu.node_link_bandwidth_bytes_s)
+    return gpu.link_bandwidth_bytes_s
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One kind of collective in a pass.
+
+    Attributes
+    ----------
+    kind : str
+        "all-reduce", "all-to-all" or "stage hand-on".
+    count : float or array
+        Number in the pass.
+    message_bytes : float or array
+        Data each card sends in one [bytes].
+    wire_s : float or array
+        Time of one message at the full rate of the link [s].
+    cards : float or array
+        Cards that take part.
+    """
+
+    kind: str
+    count: Number = 0.0
+    message_bytes: Number = 0.0
+    wire_s: Number = 0.0
+    cards: Number = 1.0
+
+    def each_s(self, efficiency: Efficiency, latency_s: Number) -> Number:
+        """Time one of them.
+
+        Parameters
+        ----------
+        efficiency : Efficiency
+            Shares and latencies.
+        latency_s : float or array
+            Fixed cost of one exchange [s].
+
+        Returns
+        -------
+        float or array
+            Message and latency [s].
+        """
+        # the message is given as its time at the full rate, so the bandwidth as a share of it
+        arguments = {
+            "message_bytes": self.wire_s,
+            "link_bandwidth_bytes_s": efficiency.link_bandwidth,
+            "latency_s": latency_s,
+        }
+        if self.kind == "all-reduce":
+            return all_reduce_s(cards=self.cards, **arguments)
+        if self.kind == "all-to-all":
+            return all_to_all_s(cards=self.cards, **arguments)
+        return self.wire_s / efficiency.link_bandwidth + latency_s
+
+
+NO_EXCHANGES = tuple(Exchange(kind) for kind in ("all-reduce", "all-to-all", "stage hand-on"))
+
+
+def exchanges(deployment: Deployment, tokens: Number, times: Number = 1.0) -> tuple[Exchange, ...]:
+    """List the collectives of one pass over all layers.
+
+    Tensor parallelism sums activations twice per layer: after attention and
+    after the MLP, whether experts are split over the cards or distributed whole.
+    Data-parallel attention needs only the second, as a gather and a scatter;
+    with expert parallelism, tokens are sent to the experts and back instead.
+    Each pipeline stage sends its activations to the next.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    tokens : float or array
+        Tokens in the pass [tokens].
+    times : float or array
+        Number of such passes.
+
+    Returns
+    -------
+    tuple of Exchange
+        All-reduce, all-to-all and stage hand-on, with a count of 0 where there is none.
+
+    References
+    ----------
+    Shoeybi et al. 2019, arXiv 1909.08053, section 3.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> two = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
+    >>> [(e.kind, e.count) for e in exchanges(two, 16) if e.count]
+    [('all-reduce', 160.0)]
+    """
+    d, model = deployment, deployment.model
+    message = tokens * model.hidden_size * ACTIVATION_BYTES
+    # with tensor-parallel attention every card has all tokens: its experts' share is summed
+    spread = model.moe_layers if d.ep > 1 and d.dp_attention else 0
+    reduces = ((1 if d.dp_attention else 2) * model.layers - spread) if d.tp > 1 else 0
+    link = link_bandwidth_bytes_s(d)
+    across = d.gpu.link_bandwidth_bytes_s
+    if d.num_gpus > d.gpu.max_per_node:
+        across = min(across, d.gpu.node_link_bandwidth_bytes_s)
+    sent = message / d.ep * model.experts_per_token
+    passed = message / d.tp
+    return (
+        _exchange("all-reduce", reduces, times, message, link, d.tp),
+        _exchange("all-to-all", 2 * spread, times, sent, link, d.ep),
+        _exchange("stage hand-on", d.pp - 1, times, passed, across, 2),
+    )
+
+
+def _exchange(
+    kind: str,
+    count: int,
+    times: Number,
+    message_bytes: Number,
+    link_bandwidth_bytes_s: float,
+    cards: int,
+) -> Exchange:
+    if not count:  # the catalogue lists no link for some cards, so there is nothing to divide by
+        return Exchange(kind)
+    wire_s = message_bytes / link_bandwidth_bytes_s
+    return Exchange(kind, count * times, message_bytes, wire_s, cards)

@@ -1,0 +1,352 @@
+"""A pass timed part by part: the decode step, prefill, and both in one."""
+
+from dataclasses import dataclass
+
+from ..explain import Explained, Line, quantity
+from ..numeric import Number
+from ..spec import CEILING, BadInput, Deployment, Efficiency
+from .work import Work, compute_dtype, decode_work, mixed_work, prefill_work
+
+
+@dataclass(frozen=True)
+class Step(Explained):
+    """One pass through the model, timed part by part.
+
+    Attributes
+    ----------
+    work : Work
+        Work of the pass on each card.
+    efficiency : Efficiency
+        Shares and latencies it was timed with.
+    deployment : Deployment or None
+        Deployment it runs on; None for a stack of passes.
+    what : str
+        "decode step", "prefill" or "mixed step".
+    dense_s, expert_s, attention_s : float or array
+        Dense weights, routed experts, and attention over the cache [s].
+    communication_s : float or array
+        Collectives between cards [s].
+    fixed_s : float or array
+        Kernel launches and host time [s].
+    draft_s : float or array
+        Drafting tokens for speculation [s].
+    adapter_s : float or array
+        Reading and applying low-rank adapters [s].
+    host_s : float or array
+        Waiting for weights from host memory [s].
+    """
+
+    work: Work
+    efficiency: Efficiency
+    deployment: Deployment | None
+    what: str
+    dense_s: Number
+    expert_s: Number
+    attention_s: Number
+    communication_s: Number
+    fixed_s: Number
+    draft_s: Number
+    adapter_s: Number
+    host_s: Number
+
+    @classmethod
+    def of(
+        cls,
+        work: Work,
+        efficiency: Efficiency,
+        deployment: Deployment | None = None,
+        what: str = "decode step",
+    ) -> "Step":
+        """Time the work of a pass.
+
+        Parameters
+        ----------
+        work : Work
+            Work of the pass on each card.
+        efficiency : Efficiency
+            Shares and latencies.
+        deployment : Deployment, optional
+            Deployment it runs on; None for a stack of passes.
+        what : str
+            "decode step", "prefill" or "mixed step".
+
+        Returns
+        -------
+        Step
+            Work and efficiencies with the time of every part.
+        """
+        return cls(work, efficiency, deployment, what, **work.parts(efficiency))
+
+    @property
+    def total_s(self) -> Number:
+        """All parts, one after another [s]."""
+        parts = self.dense_s + self.expert_s + self.attention_s + self.communication_s
+        return parts + self.fixed_s + self.draft_s + self.adapter_s + self.host_s
+
+    @property
+    def share_s(self) -> Number:
+        """Time the pass occupies the cards, while others fill a pipeline's other stages [s]."""
+        return self.total_s * self.work.share
+
+    @property
+    def itl_s(self) -> Number:
+        """Time from one token of a user to the next when nothing else runs [s]."""
+        return self.total_s / self.work.tokens_per_step
+
+    @property
+    def tok_s_user(self) -> Number:
+        """Tokens one user sees in a second when nothing else runs [tok/s]."""
+        return self.work.tokens_per_step / self.total_s
+
+    @property
+    def weight_bytes(self) -> Number:
+        """Weights that one card reads in the pass [bytes]."""
+        return self.work.weight_bytes
+
+    @property
+    def kv_bytes(self) -> Number:
+        """Cache that one card reads in the pass [bytes]."""
+        return self.work.kv_bytes
+
+    @property
+    def flops(self) -> Number:
+        """Arithmetic of one card in the pass [FLOP]."""
+        return self.work.flops
+
+    def lines(self) -> tuple[Line, ...]:
+        """List reading, computing, collectives and the sum of the parts.
+
+        Returns
+        -------
+        tuple of Line
+            The steps of the derivation.
+        """
+        if self.deployment is None:
+            raise BadInput("deployment", "deployment is missing: a stack of passes has no lines.")
+        parts = self._named_parts()
+        return (
+            *self._roofline_lines(self.deployment),
+            *self._exchange_lines(),
+            Line(
+                self.what,
+                " + ".join(name for name, _ in parts),
+                " + ".join(quantity(s, "s") for _, s in parts),
+                quantity(self.total_s, "s"),
+            ),
+            *self._speculation_lines(self.deployment),
+        )
+
+    def _named_parts(self) -> list[tuple[str, float]]:
+        """Parts that take time, in words."""
+        parts = (
+            ("dense weights", self.dense_s),
+            ("experts", self.expert_s),
+            ("attention", self.attention_s),
+            ("communication", self.communication_s),
+            ("draft", self.draft_s),
+            ("adapters", self.adapter_s),
+            ("waiting for the host", self.host_s),
+            ("fixed", self.fixed_s),
+        )
+        return [(name, part_s) for name, part_s in parts if part_s]
+
+    def _roofline_lines(self, deployment: Deployment) -> tuple[Line, ...]:
+        """All reading and all computing of one card, at its peak rates."""
+        e, bandwidth = self.efficiency, deployment.gpu.bandwidth_bytes_s
+        dtype, rate = compute_dtype(deployment.gpu, deployment.weights)
+        read = f"weights {quantity(self.weight_bytes, 'bytes')}"
+        if self.kv_bytes:
+            read += f" + KV {quantity(self.kv_bytes, 'bytes')}"
+        share = "" if e == CEILING else f" x {e.bandwidth:.2f} and {e.kv_bandwidth:.2f}"
+        both = self.weight_bytes + self.kv_bytes
+        return (
+            Line(
+                "read",
+                "(weight_bytes + kv_bytes) / bandwidth",
+                f"({read}) / {quantity(bandwidth, 'bytes/s')}{share} a card",
+                quantity(both / bandwidth, "s") + (" at full bandwidth" if share else ""),
+            ),
+            Line(
+                "compute",
+                "flops / flop_s",
+                f"{quantity(self.flops, 'FLOP')} / {quantity(rate, 'FLOP/s')} ({dtype}) a card",
+                quantity(self.flops / rate, "s"),
+            ),
+        )
+
+    def _exchange_lines(self) -> list[Line]:
+        latency_s = self.work.latency_s(self.efficiency)
+        lines = []
+        for exchange in self.work.exchanges:
+            if not exchange.count:
+                continue
+            each_s = exchange.each_s(self.efficiency, latency_s)
+            message = quantity(exchange.message_bytes, "bytes")
+            numbers = f"{exchange.count:,g} of {message}, {quantity(each_s, 's')} each"
+            value = quantity(exchange.count * each_s, "s")
+            lines.append(Line(exchange.kind, "count x time of one", numbers, value))
+        return lines
+
+    def _speculation_lines(self, deployment: Deployment) -> tuple[Line, ...]:
+        guess = deployment.speculation
+        if guess is None or self.what != "decode step":
+            return ()
+        k, accept = guess.tokens, guess.accept
+        return (
+            Line(
+                "tokens_per_step",
+                "(1 - accept^(k+1)) / (1 - accept)",
+                f"(1 - {accept:g}^{k + 1}) / (1 - {accept:g})",
+                f"{self.work.tokens_per_step:.2f}",
+                "arXiv 2211.17192",
+            ),
+            Line(
+                "itl",
+                "decode step / tokens_per_step",
+                f"{quantity(self.total_s, 's')} / {self.work.tokens_per_step:.2f}",
+                quantity(self.itl_s, "s"),
+            ),
+        )
+
+
+def decode_step(
+    deployment: Deployment,
+    *,
+    context_tokens: Number,
+    concurrency: Number = 1,
+    efficiency: Efficiency = CEILING,
+) -> Step:
+    """Time one decode step, in which every sequence gets one token.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    context_tokens : float or array
+        Tokens each sequence holds [tokens].
+    concurrency : float or array
+        Sequences in flight; a pipeline divides them into `pp` micro-batches that
+        fill its stages, so one pass has `concurrency / pp`.
+    efficiency : Efficiency
+        Shares and latencies; the ceiling if omitted.
+
+    Returns
+    -------
+    Step
+        The step with the time of every part.
+
+    References
+    ----------
+    Pope et al. 2022, arXiv 2211.05102, section 2; Agrawal et al. 2024, arXiv
+    2403.02310, for what shares the step.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> b = catalog.deployment(
+    ...     model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8"
+    ... )
+    >>> print(f"{decode_step(b, context_tokens=8000, concurrency=16).total_s * 1e3:.1f} ms")
+    13.8 ms
+    """
+    work = decode_work(deployment, context_tokens=context_tokens, concurrency=concurrency)
+    return Step.of(work, efficiency, deployment)
+
+
+def prefill(
+    deployment: Deployment,
+    *,
+    input_tokens: Number,
+    cached_tokens: Number = 0,
+    efficiency: Efficiency = CEILING,
+) -> Step:
+    """Time the prefill of one prompt on an idle deployment.
+
+    The prompt is computed in chunks of the engine's `max_batched_tokens`; each
+    chunk reads the weights once, so long prompts are bound by compute.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    input_tokens : float or array
+        Tokens of the prompt [tokens].
+    cached_tokens : float or array
+        Leading tokens that a prefix cache already holds [tokens].
+    efficiency : Efficiency
+        Shares and latencies; the ceiling if omitted.
+
+    Returns
+    -------
+    Step
+        All chunks together, with the time of every part.
+
+    References
+    ----------
+    Agrawal et al. 2024, arXiv 2403.02310, for chunks.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> a = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", weights="fp8")
+    >>> print(f"{prefill(a, input_tokens=6000).total_s:.2f} s")
+    0.46 s
+    """
+    work = prefill_work(deployment, input_tokens=input_tokens, cached_tokens=cached_tokens)
+    return Step.of(work, efficiency, deployment, "prefill")
+
+
+def mixed_step(
+    deployment: Deployment,
+    *,
+    context_tokens: Number,
+    concurrency: Number,
+    prefill_tokens: Number,
+    efficiency: Efficiency = CEILING,
+) -> Step:
+    """Time a step that decodes all sequences and prefills a chunk of one prompt.
+
+    With chunked prefill a prompt shares steps with the sequences being decoded: the
+    weights are read once for both, and all sequences wait for the chunk. The chunk
+    is what the engine's `max_batched_tokens` leaves beside the decoded tokens.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    context_tokens : float or array
+        Tokens each decoding sequence holds [tokens].
+    concurrency : float or array
+        Sequences decoding.
+    prefill_tokens : float or array
+        Prompt tokens waiting [tokens].
+    efficiency : Efficiency
+        Shares and latencies; the ceiling if omitted.
+
+    Returns
+    -------
+    Step
+        The step with the time of every part, for a chunk that starts its prompt.
+
+    References
+    ----------
+    Agrawal et al. 2024, arXiv 2403.02310, section 4.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> b = catalog.deployment(
+    ...     model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8"
+    ... )
+    >>> both = mixed_step(b, context_tokens=8000, concurrency=16, prefill_tokens=7000)
+    >>> alone = decode_step(b, context_tokens=8000, concurrency=16)
+    >>> both.total_s > 10 * alone.total_s
+    True
+    """
+    work = mixed_work(
+        deployment,
+        context_tokens=context_tokens,
+        concurrency=concurrency,
+        prefill_tokens=prefill_tokens,
+    )
+    return Step.of(work, efficiency, deployment, "mixed step")

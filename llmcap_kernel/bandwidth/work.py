@@ -1,0 +1,501 @@
+"""Work of a pass: bytes, FLOP and messages as times at full rate, before any efficiency."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .. import law
+from ..numeric import Number, maximum, minimum, where
+from ..spec import BadInput, Deployment, Efficiency, Format, Gpu, number
+from .collectives import ACTIVATION_BYTES, NO_EXCHANGES, Exchange, exchanges
+
+
+def compute_dtype(gpu: Gpu, number_format: Format) -> tuple[str, float]:
+    """Find the dtype a card computes a format in, and its rate.
+
+    Parameters
+    ----------
+    gpu : Gpu
+        The card.
+    number_format : Format
+        The stored format; its `compute` list is tried in order.
+
+    Returns
+    -------
+    tuple of (str, float)
+        Dtype, and its dense rate [FLOP/s].
+
+    Raises
+    ------
+    BadInput
+        When the card supports none of them.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> compute_dtype(catalog.gpu("a100-sxm-80gb"), catalog.format("fp8"))[0]
+    'bf16'
+    """
+    for dtype in (*number_format.compute, "bf16", "fp16", "fp32"):
+        rate = gpu.flop_s.get(dtype)
+        if rate:
+            return dtype, rate
+    raise BadInput(
+        "gpu",
+        f"{gpu.title} lists no rate for {number_format.name} or a wider dtype: "
+        f"it has {', '.join(gpu.flop_s)}.",
+    )
+
+
+@dataclass(frozen=True)
+class Work:
+    """Work of a pass on each card, every part as its time at the full rate.
+
+    It does not depend on efficiencies: the same work is timed for the ceiling and
+    for the estimate, and the works of many passes, stacked into arrays, are timed
+    at once.
+
+    Attributes
+    ----------
+    dense_math_s, dense_read_s : float or array
+        Multiplying with and reading the dense weights [s].
+    expert_math_s, expert_read_s : float or array
+        Multiplying with and reading the routed experts that tokens are sent to [s].
+    kv_math_s, kv_read_s : float or array
+        Attention of decoding: its arithmetic, and reading the cache [s].
+    prompt_math_s : float or array
+        Attention among the tokens of a prompt [s].
+    adapter_math_s, adapter_read_s : float or array
+        Multiplying with and reading low-rank adapters [s].
+    host_read_s : float or array
+        Streaming weights from host memory [s].
+    exchanges : tuple of Exchange
+        Collectives between cards.
+    layers, steps, scheduled : float or array
+        Layers, steps and sequences, each of which takes a fixed time.
+    routed_layers : float or array
+        Layers with experts, weighted by `law.routing_load`.
+    unpacked : float or array
+        1 where weights are unpacked before they are multiplied, 0 elsewhere.
+    without_link : float or array
+        1 where the cards have no direct link, 0 where they do.
+    draft : Work or None
+        One forward pass of a draft model.
+    guesses : float
+        Number of draft passes before a step.
+    weight_bytes, kv_bytes : float or array
+        Weights and cache that one card reads in the pass [bytes].
+    flops : float or array
+        Arithmetic of one card in the pass [FLOP].
+    tokens : float or array
+        Tokens in the pass [tokens].
+    tokens_per_step : float or array
+        Tokens a sequence gains per pass, above 1 with speculation [tokens].
+    prefill_tokens : float or array
+        Prompt tokens computed in the same pass [tokens].
+    share : float or array
+        Share of its time for which it occupies the cards: below 1 where other
+        passes fill the stages of a pipeline meanwhile.
+    """
+
+    dense_math_s: Number
+    dense_read_s: Number
+    expert_math_s: Number = 0.0
+    expert_read_s: Number = 0.0
+    kv_math_s: Number = 0.0
+    kv_read_s: Number = 0.0
+    prompt_math_s: Number = 0.0
+    adapter_math_s: Number = 0.0
+    adapter_read_s: Number = 0.0
+    host_read_s: Number = 0.0
+    exchanges: tuple[Exchange, ...] = ()
+    layers: Number = 0.0
+    routed_layers: Number = 0.0
+    steps: Number = 0.0
+    scheduled: Number = 0.0
+    unpacked: Number = 0.0
+    without_link: Number = 0.0
+    draft: "Work | None" = None
+    guesses: Number = 0.0
+    weight_bytes: Number = 0.0
+    kv_bytes: Number = 0.0
+    flops: Number = 0.0
+    tokens: Number = 0.0
+    tokens_per_step: Number = 1.0
+    prefill_tokens: Number = 0.0
+    share: Number = 1.0
+
+    def latency_s(self, efficiency: Efficiency) -> Number:
+        """Compute the fixed cost of one exchange.
+
+        Parameters
+        ----------
+        efficiency : Efficiency
+            Shares and latencies.
+
+        Returns
+        -------
+        float or array
+            Latency, with the additional one where there is no direct link [s].
+        """
+        return efficiency.all_reduce_s + self.without_link * efficiency.pcie_exchange_s
+
+    def parts(self, efficiency: Efficiency) -> dict[str, Number]:
+        """Time every part.
+
+        Parameters
+        ----------
+        efficiency : Efficiency
+            Shares and latencies.
+
+        Returns
+        -------
+        dict
+            Time of each part, by its name in `Step` [s].
+        """
+        e = efficiency
+        math = e.compute * where(self.unpacked > 0, e.weight_only_compute, 1.0)
+        dense_s = maximum(self.dense_math_s / math, self.dense_read_s / e.bandwidth)
+        expert_read_s = self.expert_read_s / (e.bandwidth * e.expert_bandwidth)
+        expert_s = maximum(self.expert_math_s / (math * e.expert_compute), expert_read_s)
+        latency_s = self.latency_s(e)
+        return {
+            "dense_s": dense_s,
+            "expert_s": expert_s,
+            "attention_s": maximum(self.kv_math_s / e.compute, self.kv_read_s / e.kv_bandwidth)
+            + self.prompt_math_s / (e.compute * e.attention_compute),
+            "communication_s": sum(x.count * x.each_s(e, latency_s) for x in self.exchanges),
+            "fixed_s": self.layers * e.layer_s
+            + self.routed_layers * e.moe_layer_s
+            + self.steps * e.step_s
+            + self.scheduled * e.sequence_s,
+            "draft_s": self.guesses * sum(self.draft.parts(e).values()) if self.draft else 0.0,
+            "adapter_s": maximum(
+                self.adapter_math_s / e.compute, self.adapter_read_s / e.bandwidth
+            ),
+            # weights are streamed while the card works on those it holds
+            "host_s": maximum(self.host_read_s - dense_s - expert_s, 0.0),
+        }
+
+
+def _pass_work(
+    deployment: Deployment,
+    tokens: Number,
+    *,
+    sequences: Number,
+    head: bool = True,
+    times: Number = 1.0,
+    passes: Number = 1.0,
+    attention_flops: Number = 0.0,
+    **attention: Any,
+) -> Work:
+    """Sum up `passes` passes of `tokens`, of which `times` run one after another.
+
+    `attention` holds the fields of `Work` that depend on the kind of pass.
+    """
+    d, model = deployment, deployment.model
+    weights = law.weights_of(d)
+    dtype, rate = compute_dtype(d.gpu, d.weights)
+    bandwidth = d.gpu.bandwidth_bytes_s
+    dense_params = model.dense_matmul_params - (0 if head else model.head_params)
+    dense_flops = law.matmul_flops(params=dense_params, tokens=tokens) / d.tp
+    expert_flops, expert_bytes, routed_layers = _experts(d, tokens)
+    weight_bytes = weights.dense_read_bytes + expert_bytes
+    adapter_flops, adapter_bytes = _adapters(d, sequences, tokens)
+    _, kv_rate = compute_dtype(d.gpu, d.kv)
+    host = d.offload_share and weight_bytes * d.offload_share / d.gpu.host_bandwidth_bytes_s
+    return Work(
+        dense_math_s=dense_flops / rate * times,
+        dense_read_s=weights.dense_read_bytes / bandwidth * times,
+        expert_math_s=expert_flops / rate * times,
+        expert_read_s=expert_bytes / bandwidth * times,
+        adapter_math_s=adapter_flops / kv_rate * times,
+        adapter_read_s=adapter_bytes / bandwidth * times,
+        host_read_s=host * times,
+        exchanges=exchanges(d, tokens, times) if d.num_gpus > 1 else NO_EXCHANGES,
+        layers=model.layers * times,
+        routed_layers=routed_layers * times,
+        steps=times,
+        unpacked=d.weights.element_bits <= 8 and dtype in ("bf16", "fp16", "fp16-acc16", "fp32"),
+        without_link=not d.gpu.direct_link,
+        share=passes / times / d.pp,
+        weight_bytes=weight_bytes * passes,
+        flops=(dense_flops + expert_flops) * passes + attention_flops,
+        tokens=tokens * passes,
+        **attention,
+    )
+
+
+def _experts(deployment: Deployment, tokens: Number) -> tuple[Number, Number, Number]:
+    """FLOP and bytes of the routed experts, and their layers weighted by the routing."""
+    d, model = deployment, deployment.model
+    if not model.experts:
+        return 0.0, 0.0, 0.0
+    routing = {"experts": model.experts, "experts_per_token": model.experts_per_token}
+    touched = law.experts_touched(**routing, tokens=tokens)
+    expert_bytes = law.weights_of(d).expert_read_bytes * touched / model.experts
+    flops = law.matmul_flops(params=model.expert_matmul_params, tokens=tokens) / d.tp
+    return flops, expert_bytes, model.moe_layers * law.routing_load(**routing)
+
+
+def _adapters(deployment: Deployment, sequences: Number, tokens: Number) -> tuple[Number, Number]:
+    """FLOP and bytes of adapters: every one in the batch is read, each token uses one."""
+    d, lora = deployment, deployment.lora
+    if lora is None:
+        return 0.0, 0.0
+    params = law.lora_params(d.model, lora.rank) / d.tp
+    read = minimum(lora.adapters, sequences) * params * ACTIVATION_BYTES
+    return law.matmul_flops(params=params, tokens=tokens), read
+
+
+def _guess_work(deployment: Deployment, context_tokens: Number, concurrency: Number) -> Work:
+    """Work of one pass of the draft model, or of the multi-token-prediction layers."""
+    d, model = deployment, deployment.model
+    if d.speculation is not None and d.speculation.draft is not None:
+        draft = draft_deployment(d)
+        return decode_work(draft, context_tokens=context_tokens, concurrency=concurrency)
+    params = model.mtp_params + model.head_params if model.mtp_params else 0
+    _, rate = compute_dtype(d.gpu, d.weights)
+    read_bytes = params * d.weights.bytes_per_element / d.tp
+    return Work(
+        dense_math_s=law.matmul_flops(params=params, tokens=concurrency) / d.tp / rate,
+        dense_read_s=read_bytes / d.gpu.bandwidth_bytes_s,
+    )
+
+
+def draft_deployment(deployment: Deployment) -> Deployment:
+    """Deploy the draft model of a deployment on the same cards.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        A deployment whose speculation names a draft model.
+
+    Returns
+    -------
+    Deployment
+        The draft model, split as the target is where its heads allow it, else
+        replicated on every card.
+
+    Raises
+    ------
+    BadInput
+        When the deployment has no draft model.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from llmcap_kernel import catalog
+    >>> from llmcap_kernel.spec import Speculation
+    >>> big = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
+    >>> big = replace(big, speculation=Speculation(4, 0.8, catalog.model("llama-3.1-8b")))
+    >>> draft_deployment(big).tp
+    2
+    """
+    draft = deployment.speculation and deployment.speculation.draft
+    if not draft:
+        raise BadInput("draft", "draft is missing: the deployment names no draft model.")
+    splits = draft.heads and draft.heads % deployment.tp == 0
+    return replace(
+        deployment,
+        model=draft,
+        tp=deployment.tp if splits else 1,
+        pp=1,
+        ep=1,
+        dp_attention=False,
+        speculation=None,
+        lora=None,
+        offload_share=0.0,
+    )
+
+
+def tokens_per_step(*, accept: Number, tokens: Number) -> Number:
+    """Compute the expected tokens of a speculative step.
+
+    Parameters
+    ----------
+    accept : float or array
+        Probability that a drafted token is accepted.
+    tokens : float or array
+        Tokens drafted per step [tokens].
+
+    Returns
+    -------
+    float or array
+        `(1 - accept^(k+1)) / (1 - accept)`, the target's own token included [tokens].
+
+    References
+    ----------
+    Leviathan et al. 2022, arXiv 2211.17192, equation 1.
+
+    Examples
+    --------
+    >>> round(tokens_per_step(accept=0.8, tokens=4), 2)
+    3.36
+    """
+    return (1 - accept ** (tokens + 1)) / (1 - accept)
+
+
+def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: Number = 1) -> Work:
+    """Compute the work of one decode step on each card.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    context_tokens : float or array
+        Tokens each sequence holds [tokens].
+    concurrency : float or array
+        Sequences in flight, as `decode_step` takes them.
+
+    Returns
+    -------
+    Work
+        Every part at the full rate.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> a = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", weights="fp8")
+    >>> round(decode_work(a, context_tokens=8000).dense_read_s * 1e3)
+    21
+    """
+    _positive(context_tokens=context_tokens, concurrency=concurrency)
+    d, model = deployment, deployment.model
+    sequences = maximum(concurrency / d.pp, 1.0)
+    guess = d.speculation
+    checked = 1 + guess.tokens if guess else 1
+    # requests come and go, so over many steps a replica has its share of them, and one at least
+    on_card = maximum(sequences / d.tp, 1.0) if d.dp_attention else sequences
+    kv_bytes = on_card * law.kv_read_bytes_per_sequence(
+        model, d.kv, context_tokens, tp=d.tp, dp_attention=d.dp_attention
+    )
+    spread = 1 if d.dp_attention else d.tp
+    attention_flops = law.attention_flops_per_token(model, context_tokens) / spread
+    attention_flops = attention_flops * on_card * checked
+    _, rate = compute_dtype(d.gpu, d.kv)
+    return _pass_work(
+        d,
+        sequences * checked,
+        sequences=sequences,
+        attention_flops=attention_flops,
+        kv_math_s=attention_flops / rate,
+        kv_read_s=kv_bytes / d.gpu.bandwidth_bytes_s,
+        kv_bytes=kv_bytes,
+        # replicas of attention schedule and sample each their own
+        scheduled=on_card if d.dp_attention else concurrency,
+        draft=_guess_work(d, context_tokens, concurrency) if guess else None,
+        guesses=guess.tokens if guess else 0.0,
+        tokens_per_step=tokens_per_step(accept=guess.accept, tokens=guess.tokens) if guess else 1.0,
+    )
+
+
+def prefill_work(
+    deployment: Deployment, *, input_tokens: Number, cached_tokens: Number = 0, prompts: Number = 1
+) -> Work:
+    """Compute the work of prefilling one prompt, or several at once, on each card.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    input_tokens : float or array
+        Tokens of the prompt [tokens].
+    cached_tokens : float or array
+        Leading tokens that a prefix cache already holds [tokens].
+    prompts : float or array
+        Prompts of that length that share the chunks.
+
+    Returns
+    -------
+    Work
+        Every part of all chunks at the full rate.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> a = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", weights="fp8")
+    >>> prefill_work(a, input_tokens=2 * a.engine.max_batched_tokens).steps
+    2.0
+    """
+    _positive(input_tokens=input_tokens)
+    d, model = deployment, deployment.model
+    tokens = maximum(input_tokens - cached_tokens, 1)
+    chunk = minimum(tokens * prompts, d.engine.max_batched_tokens)
+    chunks = tokens * prompts / chunk  # the last one is a part of a chunk
+    # chunks follow each other through the stages: the first fills them, then all work
+    turns = (chunks + d.pp - 1) / d.pp
+    # attention is quadratic in each prompt, not in the batch of them
+    attention_flops = law.prefill_attention_flops(model, tokens, cached_tokens) * prompts / d.tp
+    _, rate = compute_dtype(d.gpu, d.kv)
+    guess = d.speculation
+    draft = guess and guess.draft and draft_deployment(d)
+    return _pass_work(
+        d,
+        chunk,
+        sequences=prompts,
+        head=False,  # it works on the last token of a prompt only, the layers on all
+        times=turns,
+        passes=chunks,
+        attention_flops=attention_flops,
+        prompt_math_s=attention_flops / rate * turns / chunks,
+        # the draft model reads the prompt too
+        draft=prefill_work(
+            draft, input_tokens=input_tokens, cached_tokens=cached_tokens, prompts=prompts
+        )
+        if draft
+        else None,
+        guesses=1.0 if draft else 0.0,
+    )
+
+
+def _positive(**fields: Number) -> None:
+    """Reject scalars below 1; arrays are not checked."""
+    for name, value in fields.items():
+        if not hasattr(value, "__array__"):
+            number(name, value, 1, 1e9)
+
+
+def mixed_work(
+    deployment: Deployment,
+    *,
+    context_tokens: Number,
+    concurrency: Number,
+    prefill_tokens: Number,
+) -> Work:
+    """Compute the work of a step that decodes all sequences and prefills a chunk.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    context_tokens : float or array
+        Tokens each decoding sequence holds [tokens].
+    concurrency : float or array
+        Sequences decoding.
+    prefill_tokens : float or array
+        Prompt tokens waiting [tokens].
+
+    Returns
+    -------
+    Work
+        Every part at full rate.
+    """
+    d = deployment
+    plain = replace(d, speculation=None) if d.speculation else d
+    base = decode_work(plain, context_tokens=context_tokens, concurrency=concurrency)
+    room = maximum(d.engine.max_batched_tokens - base.tokens, 1)
+    chunk = minimum(prefill_tokens, room)
+    chunk_flops = law.prefill_attention_flops(d.model, chunk) / d.tp
+    _, rate = compute_dtype(d.gpu, d.kv)
+    return _pass_work(
+        plain,
+        base.tokens + chunk,
+        sequences=base.tokens,
+        attention_flops=chunk_flops,
+        kv_math_s=base.kv_math_s,
+        kv_read_s=base.kv_read_s,
+        kv_bytes=base.kv_bytes,
+        prompt_math_s=chunk_flops / rate,
+        scheduled=base.scheduled,
+        prefill_tokens=chunk,
+    )
