@@ -1063,24 +1063,3 @@ class Slo:
             value = getattr(self, name)
             if value is not None:
                 number(name, value, low, high, unit)
-
-
-__all__ = [
-    "ATTENTION_KINDS",
-    "CEILING",
-    "ROLES",
-    "SPLITS",
-    "Attention",
-    "BadInput",
-    "Deployment",
-    "Efficiency",
-    "Engine",
-    "Format",
-    "Gpu",
-    "Lora",
-    "Model",
-    "Slo",
-    "Speculation",
-    "Tensor",
-    "Workload",
-]

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import calibration, capacity, design
 from .calibration import Estimate
-from .refuse import BadInput, number, one_of
+from .refuse import number, one_of
 from .spec import MAX_TOKENS, Deployment, Workload
 
 VARIABLES = (
@@ -312,18 +312,3 @@ def crossings(
         # where the curves are equal the order before it counts; after a gap it does not
         last = last if turn.after == 0 else turn.after
     return tuple(found)
-
-
-__all__ = [
-    "QUANTITIES",
-    "VARIABLES",
-    "BadInput",
-    "Quantity",
-    "Turn",
-    "crossings",
-    "load_at",
-    "measure",
-    "obstacle",
-    "turns",
-    "whole_stops",
-]

@@ -16,12 +16,7 @@ from .collectives import (
     exchanges,
     link_bandwidth_bytes_s,
 )
-from .step import (
-    Step,
-    decode_step,
-    mixed_step,
-    prefill,
-)
+from .step import Step, decode_step, mixed_step, prefill
 from .work import (
     Work,
     compute_dtype,
@@ -31,24 +26,3 @@ from .work import (
     prefill_work,
     tokens_per_step,
 )
-
-__all__ = [
-    "ACTIVATION_BYTES",
-    "NO_EXCHANGES",
-    "Exchange",
-    "Step",
-    "Work",
-    "all_reduce_s",
-    "all_to_all_s",
-    "compute_dtype",
-    "decode_step",
-    "decode_work",
-    "draft_deployment",
-    "exchanges",
-    "link_bandwidth_bytes_s",
-    "mixed_step",
-    "mixed_work",
-    "prefill",
-    "prefill_work",
-    "tokens_per_step",
-]

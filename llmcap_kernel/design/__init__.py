@@ -8,41 +8,6 @@ and records why each of the others was rejected.
 from .cards import MAX_FRACTION, Card, card, least_fraction
 from .fleets import HOURS_MONTH, BreakEven, Fleet, api_usd_mtok, break_even, fleet
 from .limits import VERDICTS, Limit, Note, expected, limits, room, warnings
-from .scorecards import (
-    WORKED_SLO,
-    WORKED_WORKLOAD,
-    Scorecard,
-    scorecard,
-    worked_spec,
-)
+from .scorecards import WORKED_SLO, WORKED_WORKLOAD, Scorecard, scorecard, worked_spec
 from .search import Search, search
 from .users import most_users_load, users_within
-
-__all__ = [
-    "HOURS_MONTH",
-    "MAX_FRACTION",
-    "VERDICTS",
-    "WORKED_SLO",
-    "WORKED_WORKLOAD",
-    "BreakEven",
-    "Card",
-    "Fleet",
-    "Limit",
-    "Note",
-    "Scorecard",
-    "Search",
-    "api_usd_mtok",
-    "break_even",
-    "card",
-    "expected",
-    "fleet",
-    "least_fraction",
-    "limits",
-    "most_users_load",
-    "room",
-    "scorecard",
-    "search",
-    "users_within",
-    "warnings",
-    "worked_spec",
-]
