@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOKS = $(wildcard book/*.ipynb)
-# Tests at once; each of the processes has a server and a browser of its own.
-WORKERS ?= 2
+# Tests at once, one more than two cores: each waits for its own server and browser.
+WORKERS ?= 3
 
 # The first Python on the machine that is new enough and can make a virtual environment.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
