@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from .. import serving
+from .. import calibration, serving
 from ..calibration import Estimate
 from ..spec import Deployment, Slo, Workload
 from .cards import card
-from .limits import Limit
+from .limits import Limit, limits
 
 
 def users_within(deployment: Deployment, workload: Workload, slo: Slo | None = None) -> Estimate:
@@ -54,7 +54,9 @@ def users_within(deployment: Deployment, workload: Workload, slo: Slo | None = N
             return 0.0
         if users not in compared:
             named = ("latency", "prefill")
-            compared[users] = [x for x in blank.at(users).limits if x.name in named]
+            load = replace(workload, concurrency=users)
+            found = limits(blank.ledger, calibration.estimates(deployment, load), blank.slo)
+            compared[users] = [x for x in found if x.name in named]
         return max((getattr(x.estimate, end) / x.bound for x in compared[users]), default=0.0)
 
     value = _last(lambda n: used(n, "value"), 0, top)

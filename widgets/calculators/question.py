@@ -7,11 +7,12 @@ be looked at is one of the kernel's quantities.
 from dataclasses import dataclass
 
 from llmcap_kernel import sweep
-from llmcap_kernel.design.limits import ROOM_SHARE
+from llmcap_kernel.design.limits import ROOM_SHARE, Limit
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.spec import Slo, Workload
 
 from ..figures.curves import Point
+from ..form.controls import LEVELS
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ SHOWS = {
     "total": Show("output_tok_s", "Output of all users", "most output",
                   "output tokens a second, all users", "tok/s"),
 }  # fmt: skip
+# What is looked at, as the kernel calls the limit on it.
+LIMITS = {"gap": "latency", "ttft": "prefill", "fit": "capacity"}
 KEPT = {
     "window": "beyond its window",
     "start": "does not start",
@@ -117,12 +120,11 @@ class Question:
 
     def level(self, made, load):
         """How a cell is coloured: met, likely met or missed; None where nothing is asked."""
-        if made is None or self.limit(load) is None:
+        bound = self.limit(load)
+        if made is None or bound is None:
             return None
-        if self.misses(made.value, load):
-            return "bad"
-        worse = made.high if self.what.less else made.low
-        return "warn" if self.misses(worse, load) else "good"
+        name = LIMITS[self.state["show"]]
+        return LEVELS[Limit(name, bound, made, self.what.unit).verdict]
 
     def number(self, value):
         """Write a value without its unit."""
