@@ -431,6 +431,27 @@ def deployment(
     )
 
 
+def key(text: str) -> str:
+    """Normalise a name for a look-up in the tables.
+
+    Parameters
+    ----------
+    text : str
+        A name in any spelling.
+
+    Returns
+    -------
+    str
+        Lower case, with "-" for runs of blanks, "_" and "-".
+
+    Examples
+    --------
+    >>> key(" H100  80GB_HBM3 ")
+    'h100-80gb-hbm3'
+    """
+    return re.sub(r"[\s_-]+", "-", text.strip().lower()).strip("-")
+
+
 def checkpoint_format(name: str, native: str) -> str:
     """Say which format the checkpoint has that a name means.
 
@@ -451,7 +472,7 @@ def checkpoint_format(name: str, native: str) -> str:
     >>> checkpoint_format("Qwen/Qwen3-235B-A22B-FP8", "bf16"), checkpoint_format("qwen3-8b", "bf16")
     ('fp8', 'bf16')
     """
-    plain = re.sub(r"[\s_-]+", "-", name.strip().lower())
+    plain = key(name)
     words = table("spellings")["weights_in_model_name"].items()
     named = next((found for word, found in words if word in plain), native)
     # "FP8" in a name says no more than the model's own, finer format does

@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from .. import catalog
+from ..catalog import key
 from ..refuse import BadInput, shown
 from ..spec import Deployment, Gpu, Model
 
@@ -102,27 +103,6 @@ class Meant(NamedTuple):
     taken: tuple[str, ...] = ()
     reason: str = ""
     copies: int = 1
-
-
-def key(text: str) -> str:
-    """Normalise a name for a look-up in the tables.
-
-    Parameters
-    ----------
-    text : str
-        A name in any spelling.
-
-    Returns
-    -------
-    str
-        Lower case, with "-" for runs of blanks, "_" and "-".
-
-    Examples
-    --------
-    >>> key(" H100  80GB_HBM3 ")
-    'h100-80gb-hbm3'
-    """
-    return re.sub(r"[\s_-]+", "-", text.strip().lower()).strip("-")
 
 
 @cache
