@@ -57,8 +57,10 @@ class Reader:
         address = f"{self.site}/apps/{name}?{query}"
         with urllib.request.urlopen(address, timeout=60) as answer:
             self.html = answer.read().decode()
-        config = re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', self.html, re.S)[1]
-        self.kernel = json.loads(config)["kernelId"]
+        config = re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', self.html, re.S)
+        if not config:
+            raise RuntimeError(f"{address} came without a kernel: {self.html[-300:]}")
+        self.kernel = json.loads(config[1])["kernelId"]
         self.model = re.search(r'"model_id": "(\w+)"', self.html)[1]
         self.channels = (
             f"{self.site.replace('http', 'ws', 1)}/api/kernels/{self.kernel}/channels"

@@ -14,6 +14,7 @@ import struct
 import subprocess
 from collections.abc import Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from traitlets import Int
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 START_SECONDS = 60
+START_TRIES = 3
 TELL_SECONDS = 5  # for a kernel that is warm this takes milliseconds
 # A burst of readers is served first; then the kernels they took are replaced.
 REFILL_SECONDS = 1
@@ -55,8 +57,16 @@ MAX_TEXT = 100  # characters of an identifier
 BURST, PER_SECOND, BYTES_PER_UNIT = 200, 100, 100_000
 
 
+@dataclass
+class Arrival:
+    """A reader whose page is being made, and his kernel once it has started."""
+
+    address: str = ""
+    kernel_id: str = ""
+
+
 # Whose page is being made: Voila starts its kernel and passes no request along.
-READER = ContextVar("READER", default="")
+ARRIVAL = ContextVar("ARRIVAL", default=Arrival())  # noqa: B039 - replaced, never changed
 
 
 class Kernels(AsyncMappingKernelManager):
@@ -67,7 +77,7 @@ class Kernels(AsyncMappingKernelManager):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.waiting: list[asyncio.Task] = []
-        self.arriving: list[str] = []  # addresses of readers whose kernel is not counted yet
+        self.arriving: list[Arrival] = []  # readers whose kernel is not counted yet
         self.taken: dict[str, str] = {}  # kernels, and the addresses of their readers
 
     def warm(self) -> int:
@@ -78,18 +88,19 @@ class Kernels(AsyncMappingKernelManager):
         """The address of each reader: those with a kernel, and those who have just come."""
         running = set(self.list_kernel_ids())
         self.taken = {one: address for one, address in self.taken.items() if one in running}
-        return [*self.taken.values(), *self.arriving]
+        return [*self.taken.values(), *(one.address for one in self.arriving)]
 
     @contextlib.contextmanager
-    def arrival(self, address: str) -> Iterator[None]:
+    def arrival(self, address: str) -> Iterator[Arrival]:
         """Count a reader before his kernel is: who come together do not all find the last seat."""
-        self.arriving.append(address)
-        before = READER.set(address)
+        one = Arrival(address)
+        self.arriving.append(one)
+        before = ARRIVAL.set(one)
         try:
-            yield
+            yield one
         finally:
-            READER.reset(before)
-            self.arriving.remove(address)
+            ARRIVAL.reset(before)
+            self.arriving.remove(one)
 
     def has_reader(self, kernel_id: str) -> bool:
         """Whether a kernel runs and belongs to a reader."""
@@ -107,13 +118,21 @@ class Kernels(AsyncMappingKernelManager):
             self.waiting.append(asyncio.create_task(self._start_warm()))
 
     async def start_kernel(self, **kwargs):  # type: ignore[override]
-        """Give a reader a kernel that knows the query of his page."""
-        kernel_id = await self._from_waiting(kwargs["env"]["QUERY_STRING"])
-        if kernel_id is None:
-            kernel_id = await self._start(**kwargs)
-        self.taken[kernel_id] = READER.get()
-        asyncio.get_running_loop().call_later(REFILL_SECONDS, self.fill)
-        return kernel_id
+        """Give a reader a kernel that knows the query of his page.
+
+        One may die as it starts, say when another program takes a port that was found for it, so
+        another is tried.
+        """
+        one, query = ARRIVAL.get(), kwargs["env"]["QUERY_STRING"]
+        for _ in range(START_TRIES):
+            if not self.waiting:
+                self.waiting.append(asyncio.create_task(self._start_warm()))
+            if kernel_id := await self._from_waiting(query):
+                one.kernel_id = kernel_id
+                self.taken[kernel_id] = one.address
+                asyncio.get_running_loop().call_later(REFILL_SECONDS, self.fill)
+                return kernel_id
+        raise RuntimeError(f"{START_TRIES} kernels in a row could not start")
 
     async def _from_waiting(self, query: str) -> str | None:
         while self.waiting:

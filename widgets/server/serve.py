@@ -228,7 +228,7 @@ class AppHandler(Page, TornadoVoilaHandler):
         if seated.count(reader) >= self.settings["seats_each"]:
             return self._enough_for_one()
         parts = self.get_generator(path=f"{name}.ipynb")
-        with self.kernel_manager.arrival(reader):
+        with self.kernel_manager.arrival(reader) as one:
             first = await anext(parts)
         allowed = policy(self.settings["embed"], script_src=APP_SCRIPTS)
         self.set_header("Content-Security-Policy", allowed)
@@ -240,6 +240,7 @@ class AppHandler(Page, TornadoVoilaHandler):
                     self.write(part)
                     await self.flush()
         except TimeoutError:
+            await self.kernel_manager.leave(one.kernel_id)
             self.finish('<p role="alert">The calculator could not start. Please reload.</p>')
 
     def _all_taken(self) -> None:
