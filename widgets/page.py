@@ -1,45 +1,112 @@
-"""A view as plain HTML: the numbers of a calculator in a page that has no kernel.
+"""A view as HTML: the page before any script, node for node what the front end draws.
 
-Nothing here moves that cannot: inputs stand as text, not as sliders, and every
-number is in the page before any script runs. A script may draw the chart from
-the figure that is written into the page, and point the link at the live app.
+The front end (``front/calculator.js``) takes these nodes over where they stand, so nothing moves
+when a calculator comes alive; a test holds the two writers to each other. Without a script every
+number is right, and no input can be moved.
 """
 
 import json
+import zlib
 from html import escape
 
+VOID = {"input"}
+APPS = "../apps/"  # from a chapter
 
-def static_html(view):
+
+def h(tag, attributes=(), *children):
+    """Write an element.
+
+    Parameters
+    ----------
+    tag : str
+        Its name.
+    attributes : dict
+        An attribute is left out when it is None or False, and has no value when it is True.
+    *children : str or list or None
+        HTML that is in order already; see `words` for text.
+
+    Returns
+    -------
+    str
+        HTML.
+
+    Examples
+    --------
+    >>> h("p", {"class": "a", "hidden": False}, words("1 < 2"))
+    '<p class="a">1 &lt; 2</p>'
+    """
+    said = "".join(
+        f" {name}" if value is True else f' {name}="{escape(str(value))}"'
+        for name, value in dict(attributes).items()
+        if value is not None and value is not False
+    )
+    if tag in VOID:
+        return f"<{tag}{said}>"
+    return f"<{tag}{said}>{''.join(_flat(children))}</{tag}>"
+
+
+def words(text):
+    """Write text that may hold anything.
+
+    Parameters
+    ----------
+    text : str
+        As it is to be read.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    return escape(str(text), quote=False)
+
+
+def _flat(children):
+    for child in children:
+        if isinstance(child, list):
+            yield from _flat(child)
+        elif child is not None:
+            yield child
+
+
+def static_html(view, inputs=(), *, apps=APPS, level=None):
     """Write a view as HTML.
 
     Parameters
     ----------
     view : dict
-        What a calculator's view function gave.
+        What a calculator's view function gave, with its lists in it.
+    inputs : sequence of str
+        The inputs that stand open where a text is about these; the others are folded. Empty: all.
+    apps : str
+        Where the calculators' own pages are, seen from this one.
+    level : int, optional
+        Of the heading: 1 where the calculator is the page.
 
     Returns
     -------
     str
         One section; the same view gives the same text.
     """
-    parts = (
-        f'<section class="lc lc-static" data-name="{view["name"]}" '
-        f'aria-label="{escape(view["title"])}">',
-        _head(view),
-        _inputs(view),
-        '<div class="lc-results">',
-        _status(view),
-        _messages(view),
-        _headline(view),
-        _figure(view),
-        _sentences(view),
-        *map(_table, view["tables"]),
-        _arithmetic(view),
-        _link(view),
-        _links(view),
-        "</div></section>",
+    # Two calculators of a page may share a name, and labels point at inputs by their id.
+    prefix = f"lc{zlib.crc32((view['name'] + view['query']).encode()):08x}"
+    level = level or (3 if inputs else 2)
+    body = _compact(view, prefix, inputs, apps) if inputs else _whole(view, prefix, apps)
+    header = h("header", {}, _head(view, bool(inputs), level))
+    wide = " lc-wide" if view.get("groups") and not inputs else ""
+    return h(
+        "section",
+        {
+            "class": f"lc{' lc-compact' if inputs else ''}{wide}",
+            "data-name": view["name"],
+            "aria-label": view["title"],
+            "data-prefix": prefix,
+            "data-query": view["query"],
+            "data-inputs": " ".join(inputs) or None,
+        },
+        header,
+        h("div", {"class": "lc-body"}, body),
     )
-    return "\n".join(part for part in parts if part)
 
 
 def summary(view):
@@ -61,136 +128,382 @@ def summary(view):
     return "\n".join(lines)
 
 
-def _head(view):
-    title, lead = escape(view["title"]), escape(view["lead"])
-    return (
-        f'<header><p class="lc-title"><strong>{title}</strong></p>'
-        f'<p class="lc-lead">{lead}</p></header>'
+# ---- the two forms of a calculator ------------------------------------------------------------
+
+
+def _whole(view, prefix, apps):
+    answer = h("div", {"class": "lc-answer"}, _status(view), _headline(view), _messages(view))
+    ask = h("div", {"class": "lc-ask"}, answer, _controls(view, prefix))
+    parts = [_figure(view), *_details(view), _links(view, apps)]
+    return [ask, h("div", {"class": "lc-results"}, parts)]
+
+
+def _compact(view, prefix, inputs, apps):
+    answer = h("div", {"class": "lc-answer"}, _status(view), _headline(view), _messages(view))
+    ask = h("div", {"class": "lc-ask"}, answer, _controls(view, prefix, inputs))
+    more = h(
+        "details", {"class": "lc-more"}, h("summary", {}, "Numbers and arithmetic"), _details(view)
+    )
+    parts = [_figure(view), more, _own_page(view, apps)]
+    return [ask, h("div", {"class": "lc-results"}, parts)]
+
+
+def _details(view):
+    said = [h("p", {}, words(text)) for text in view["sentences"]]
+    sentences = h("div", {"class": "lc-sentences"}, said)
+    return [sentences, *map(_table, view["tables"]), _arithmetic(view)]
+
+
+def _head(view, compact, level):
+    title = h(f"h{level}", {"class": "lc-title"}, words(view["title"]))
+    lead = None if compact else h("p", {"class": "lc-lead"}, words(view["lead"]))
+    reset = _button("Reset", {"data-act": "reset"})
+    steps = [_button(text, _off(text.lower())) for text in ("Undo", "Redo")]
+    actions = [*steps, reset, _share(bool(view["figure"]))]
+    return [title, lead, h("div", {"class": "lc-actions"}, actions), _start(view, compact)]
+
+
+def _off(act):
+    return {"data-act": act, "aria-disabled": "true"}
+
+
+def _button(text, attributes):
+    quiet = {"data-lm-suppress-shortcuts": "true"}
+    return h("button", {"type": "button"} | attributes | quiet, words(text))
+
+
+def _share(has_figure):
+    acts = {"copy": "Copy link", "markdown": "Copy as Markdown", "csv": "Tables as CSV"}
+    acts |= {"png": "Chart as PNG", "svg": "Chart as SVG"} if has_figure else {}
+    menu = [_button(text, {"data-act": act}) for act, text in acts.items()]
+    label = {"class": "lc-menu", "role": "group", "aria-label": "Share"}
+    done = h("span", {"class": "lc-done", "role": "status", "data-keep": ""})
+    folded = h("details", {}, _summary("Share"), h("div", label, menu))
+    return h("div", {"class": "lc-share"}, done, folded)
+
+
+def _summary(text):
+    return h("summary", {"data-lm-suppress-shortcuts": "true"}, words(text))
+
+
+def _start(view, compact):
+    chosen = [] if compact else view.get("presets", [])
+    presets = [
+        _button(
+            one["label"],
+            {
+                "data-act": "preset",
+                "data-query": one["query"],
+                "title": one["note"],
+                "aria-pressed": "true" if one["query"] == view["query"] else "false",
+            },
+        )
+        for one in chosen
+    ]
+    hint = view.get("hint") and not compact and h("p", {"class": "lc-hint"}, words(view["hint"]))
+    if not presets and not hint:
+        return None
+    label = {"class": "lc-presets", "role": "group", "aria-label": "Start from"}
+    first = h("span", {"aria-hidden": "true"}, "Start from:")
+    row = h("div", label, first, presets) if presets else None
+    return h("div", {"class": "lc-start"}, row, hint or None)
+
+
+def _own_page(view, apps):
+    attributes = {"data-name": view["name"], "href": f"{apps}{view['name']}?{view['query']}"}
+    return h("p", {"class": "lc-open"}, h("a", attributes, "Open on a page of its own"))
+
+
+# ---- inputs -----------------------------------------------------------------------------------
+
+
+def _controls(view, prefix, open_inputs=()):
+    def boxes(chosen):
+        return [_control(view, one, prefix) for one in chosen]
+
+    if open_inputs:
+        chosen = [one for one in view["controls"] if one["name"] in open_inputs]
+        rest = [one for one in view["controls"] if one["name"] not in open_inputs]
+        folded = h("div", {"class": "lc-inputs"}, boxes(rest))
+        parts = [
+            h("div", {"class": "lc-inputs"}, boxes(chosen)),
+            h("details", {"class": "lc-more"}, _summary("All inputs"), folded),
+        ]
+    else:
+        shared = [one for one in view["controls"] if not one["group"]]
+        groups = [_group(view, group, boxes) for group in view.get("groups", [])]
+        grouped = h("div", {"class": "lc-groups"}, groups) if groups else None
+        parts = [h("div", {"class": "lc-inputs"}, boxes(shared)), grouped]
+    label = {"class": "lc-controls", "role": "group", "aria-label": "Inputs"}
+    return h("div", label, parts)
+
+
+def _group(view, group, boxes):
+    chosen = [one for one in view["controls"] if one["group"] == group["name"]]
+    head = h("p", {}, h("b", {}, words(group["label"])), " ", words(group["title"]))
+    folded = h("details", {}, _summary(f"Change {group['label']}"), boxes(chosen))
+    label = {"class": "lc-group", "aria-label": f"Deployment {group['label']}"}
+    return h("fieldset", label, head, folded)
+
+
+def _control(view, control, prefix):
+    name, kind = control["name"], control["kind"]
+    faults = {m["field"] for m in view["messages"] if m["level"] == "error"}
+    common = {"id": f"{prefix}-{name}", "aria-invalid": "true" if name in faults else None}
+    if control["help"]:
+        common |= {"aria-describedby": f"{prefix}-{name}-help"}
+    box = BOXES.get(kind, _entry)(control, common)
+    size = " lc-half" if control.get("half") else " lc-twice" if control.get("twice") else ""
+    attributes = {"class": f"lc-control lc-kind-{kind}{size}"}
+    help_ = {"class": "lc-help", "id": f"{prefix}-{name}-help"}
+    text = h("p", help_, words(control["help"])) if control["help"] else None
+    label = h("label", {"for": common["id"]}, words(control["label"]))
+    if kind == "text":
+        unfold = _summary(f"Paste a {control['label']}")
+        return h("details", attributes, unfold, label, box, text)
+    return h("div", attributes, label, box, text)
+
+
+def _input(control, common, tag="input", content=(), **more):
+    attributes = common | {"name": control["name"], "data-lm-suppress-shortcuts": "true"} | more
+    return h(tag, attributes, *content)
+
+
+def _select(control, common):
+    groups = {}
+    for one in control["options"]:
+        chosen = one["value"] == control["value"]
+        item = h("option", {"value": _said(one["value"]), "selected": chosen}, words(one["label"]))
+        groups.setdefault(one["group"], []).append(item)
+    items = [
+        h("optgroup", {"label": name}, options) if name else options
+        for name, options in groups.items()
+    ]
+    common = common | {"aria-invalid": None}
+    return _input(control, common, "select", items, **{"data-value": _said(control["value"])})
+
+
+def _said(value):
+    """Spell a value as the front end's language does."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return f"{value:g}" if isinstance(value, float) else value
+
+
+def _search(control, common):
+    listed = f"{common['id']}-list"
+    box = _input(
+        control,
+        common,
+        type="text",
+        role="combobox",
+        autocomplete="off",
+        autocapitalize="none",
+        spellcheck="false",
+        value=control["text"],
+        **{
+            "aria-autocomplete": "list",
+            "aria-expanded": "false",
+            "aria-controls": listed,
+            "data-value": control["text"],
+        },
+    )
+    options = {"id": listed, "role": "listbox", "aria-label": control["label"]}
+    return h(
+        "div", {"class": "lc-search"}, box, h("ul", options | {"hidden": True, "data-keep": ""})
     )
 
 
-def _inputs(view):
-    # Where there are several deployments the table names them, so only shared inputs are listed.
-    rows = [
-        f"<div><dt>{escape(control['label'])}</dt><dd>{escape(control['text'])}</dd></div>"
-        for control in view["controls"]
-        if not control["group"]
-    ]
-    return f'<dl class="lc-given">{"".join(rows)}</dl>'
+def _paste(control, common):
+    area = _input(
+        control,
+        common,
+        "textarea",
+        [words(control["value"] or "")],
+        rows=6,
+        spellcheck="false",
+        autocomplete="off",
+        placeholder="{ ... }",
+        **{"data-value": control["value"] or ""},
+    )
+    aim = {"data-for": common["id"]}
+    remove = {"data-act": "remove"} | aim | {"disabled": not control["value"]}
+    buttons = [_button("Use it", {"data-act": "use"} | aim), _button("Remove", remove)]
+    return h("div", {}, area, h("div", {"class": "lc-buttons"}, buttons))
+
+
+def _slider(control, common):
+    most = len(control["stops"]) - 1
+    filled = 100 * control["at"] / most if most else 0
+    range_ = _input(
+        control,
+        common | {"aria-invalid": None},
+        type="range",
+        min=0,
+        max=most,
+        step=1,
+        value=control["at"],
+        style=f"--lc-filled: {filled:g}%;",
+        **{"data-value": control["at"], "aria-valuetext": control["text"]},
+    )
+    beside = {"id": f"{common['id']}-exact", "aria-invalid": common["aria-invalid"]}
+    named = {"aria-label": f"{control['label']}, exact value"}
+    return h("div", {"class": "lc-slider"}, range_, _entry(control, beside | named))
+
+
+def _entry(control, common):
+    entry = _input(
+        control,
+        common,
+        type="text",
+        inputmode="decimal",
+        autocomplete="off",
+        spellcheck="false",
+        value=control["entry"],
+        **{"data-value": control["entry"]},
+    )
+    unit = h("span", {"class": "lc-unit"}, words(control["unit"])) if control["unit"] else None
+    return h("span", {"class": "lc-entry"}, entry, unit)
+
+
+def _toggle(control, common):
+    common = common | {"aria-invalid": None, "data-value": _said(control["value"])}
+    return _input(control, common, type="checkbox", checked=bool(control["value"]))
+
+
+def _file(control, common):
+    box = _input(control, common | {"aria-invalid": None}, type="file", accept=control["accept"])
+    name = h("span", {"class": "lc-file-name"}, words(control["text"]))
+    remove = _button("Remove", {"data-act": "nofile", "hidden": not control["loaded"]})
+    said = h("p", {"class": "lc-file-said", "role": "status", "data-keep": ""})
+    return h("div", {"class": "lc-file"}, box, name, remove, said)
+
+
+BOXES = {
+    "select": _select,
+    "search": _search,
+    "text": _paste,
+    "slider": _slider,
+    "toggle": _toggle,
+    "file": _file,
+}
+
+
+# ---- the answer -------------------------------------------------------------------------------
 
 
 def _messages(view):
-    items = "".join(
-        f'<li class="lc-{m["level"]}">{escape(m["text"])}</li>' for m in view["messages"]
-    )
-    return f'<ul class="lc-messages">{items}</ul>' if items else ""
+    items = [h("li", {"class": f"lc-{m['level']}"}, words(m["text"])) for m in view["messages"]]
+    label = {"class": "lc-messages", "aria-live": "polite", "hidden": not items}
+    return h("ul", label, items)
 
 
 def _status(view):
     status = view["status"]
-    return f'<p class="lc-status lc-{status["level"]}">{escape(status["text"])}</p>'
+    label = {"class": f"lc-status lc-{status['level']}", "role": "status", "aria-live": "polite"}
+    return h("p", label, words(status["text"]))
 
 
 def _headline(view):
     cards = []
     for item in view["headline"]:
-        unit = f" <span>{escape(item['unit'])}</span>" if item["unit"] else ""
-        note = f'<dd class="lc-note">{escape(item["note"])}</dd>' if item["note"] else ""
-        cards.append(
-            f'<div class="lc-number"><dt>{escape(item["label"])}</dt>'
-            f"<dd><strong>{escape(item['value'])}</strong>{unit}</dd>{_span(item)}{note}</div>"
-        )
-    return f'<dl class="lc-headline">{"".join(cards)}</dl>' if cards else ""
+        unit = h("span", {}, words(f" {item['unit']}")) if item["unit"] else None
+        value = h("dd", {}, h("strong", {}, words(item["value"])), unit)
+        note = h("dd", {"class": "lc-note"}, words(item["note"])) if item["note"] else None
+        label = h("dt", {}, words(item["label"]))
+        cards.append(h("div", {"class": "lc-number"}, label, value, _span(item), note))
+    return h("dl", {"class": "lc-headline"}, cards)
 
 
 def _span(item):
     if not item.get("span"):
-        return ""
+        return None
     at = dict(item["span"]["at"])
     low, high = at.pop("low"), at.pop("high")
-    band = f'<i class="lc-band" style="left:{low}%;width:{high - low}%"></i>'
-    marks = "".join(f'<i class="lc-{name}" style="left:{x}%"></i>' for name, x in at.items())
-    text = escape(item["span"]["text"])
-    bar = f'<span class="lc-bar" aria-hidden="true">{band}{marks}</span>'
-    return f'<dd class="lc-span">{bar}<span>{text}</span></dd>'
+    band = h("i", {"class": "lc-band", "style": f"left:{low}%;width:{high - low}%"})
+    marks = [h("i", {"class": f"lc-{name}", "style": f"left:{x}%"}) for name, x in at.items()]
+    bar = h("span", {"class": "lc-bar", "aria-hidden": "true"}, band, marks)
+    return h("dd", {"class": "lc-span"}, bar, h("span", {}, words(item["span"]["text"])))
 
 
 def _figure(view):
     figure = view["figure"]
+    label = {"class": "lc-figure", "role": "img", "data-keep": ""}
     if not figure:
-        return ""
+        return h("div", label | {"hidden": True}, h("div", {"class": "lc-plot"}))
     # A closing tag inside the text would end the script element early.
     text = json.dumps(figure, separators=(",", ":")).replace("<", "\\u003c")
-    alt = escape(figure["alt"])
-    return (
-        f'<div class="lc-figure" data-llmcap-figure role="img" aria-label="{alt}">'
-        f'<script type="application/json">{text}</script><div class="lc-plot"></div></div>'
+    # The place of the chart, so that nothing moves when it is drawn.
+    plot = {"class": "lc-plot", "style": f"min-height:{figure['layout']['height']}px"}
+    return h(
+        "div",
+        label | {"aria-label": figure["alt"]},
+        h("script", {"type": "application/json"}, text),
+        h("div", plot),
     )
-
-
-def _sentences(view):
-    said = "".join(f"<p>{escape(text)}</p>" for text in view["sentences"])
-    return f'<div class="lc-sentences">{said}</div>' if said else ""
 
 
 def _table(table):
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table["columns"])
-    rows = "".join(_row(table, i) for i in range(len(table["rows"])))
-    stack = " lc-stack" if table.get("stack") else ""
-    caption = escape(table["caption"])
-    return (
-        f'<div class="lc-table{stack}" tabindex="0" role="region" aria-label="{caption}"><table>'
-        f"<caption>{caption}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+    head = h("tr", {}, [h("th", {"scope": "col"}, words(name)) for name in table["columns"]])
+    rows = [_row(table, i) for i in range(len(table["rows"]))]
+    label = {
+        "class": f"lc-table{' lc-stack' if table.get('stack') else ''}",
+        "tabindex": 0,
+        "role": "region",
+        "aria-label": table["caption"],
+    }
+    caption = h("caption", {}, words(table["caption"]))
+    body = [caption, h("thead", {}, head), h("tbody", {}, rows)]
+    return h("div", label, h("table", {}, body))
 
 
 def _row(table, i):
     first, *rest = table["rows"][i]
     swatches, levels = table.get("swatches"), table.get("levels")
-    mark = f'<i class="lc-swatch" style="background:var({swatches[i]})"></i>' if swatches else ""
+    mark = swatches[i] if swatches else None
+    swatch = h("i", {"class": "lc-swatch", "style": f"background:var({mark})"}) if mark else None
     cells = []
     for j, text in enumerate(rest):
         level = levels[i][j] if levels else None
-        kind = f' class="lc-{level}"' if level else ""
-        label = escape(table["columns"][j + 1])
-        cells.append(f'<td{kind} data-label="{label}">{escape(text)}</td>')
-    high = ' class="lc-high"' if i in table["highlight"] else ""
-    return f'<tr{high}><th scope="row">{mark}{escape(first)}</th>{"".join(cells)}</tr>'
+        label = {"data-label": table["columns"][j + 1], "class": level and f"lc-{level}"}
+        cells.append(h("td", {k: v or None for k, v in label.items()}, words(text)))
+    high = {"class": "lc-high" if i in table["highlight"] else None}
+    return h("tr", high, h("th", {"scope": "row"}, swatch, words(first)), cells)
 
 
 def _arithmetic(view):
+    shown = [item for item in view["headline"] if item["explain"]]
+    if not shown:
+        return None
     parts = [
-        f'<p>{escape(item["label"])}</p><pre tabindex="0" role="region" '
-        f'aria-label="{escape(item["label"])}">{escape(item["explain"])}</pre>'
-        for item in view["headline"]
-        if item["explain"]
+        (
+            h("p", {}, words(item["label"])),
+            h(
+                "pre",
+                {"tabindex": 0, "role": "region", "aria-label": item["label"]},
+                words(item["explain"]),
+            ),
+        )
+        for item in shown
     ]
-    if not parts:
-        return ""
-    summary_ = "<summary>Show the arithmetic</summary>"
-    return f'<details class="lc-explain">{summary_}{"".join(parts)}</details>'
+    unfold = _summary("Show the arithmetic")
+    return h("details", {"class": "lc-explain"}, unfold, [each for pair in parts for each in pair])
 
 
-def _links(view):
-    items = "".join(
-        f"<li><a {_live(link['name'], link['query'])}>{escape(link['title'])}</a></li>"
+def _links(view, apps):
+    items = [
+        h(
+            "li",
+            {},
+            h(
+                "a",
+                {"data-name": link["name"], "href": f"{apps}{link['name']}?{link['query']}"},
+                words(link["title"]),
+            ),
+        )
         for link in view.get("links", ())
-    )
-    lead = "<p>The same deployment in:</p>"
-    label = "The same deployment elsewhere"
-    return (
-        f'<nav class="lc-links" aria-label="{label}">{lead}<ul>{items}</ul></nav>' if items else ""
-    )
-
-
-def _live(name, query):
-    target = escape(f"{name}?{query}")
-    return f'href="../apps/{target}" data-llmcap-live="{target}"'
-
-
-def _link(view):
-    return (
-        f'<p class="lc-live"><a {_live(view["name"], view["query"])}>'
-        "Open it live</a>, where every input can be moved.</p>"
-    )
+    ]
+    if not items:
+        return None
+    label = {"class": "lc-links", "aria-label": "The same deployment elsewhere"}
+    return h("nav", label, h("p", {}, "The same deployment in:"), h("ul", {}, items))

@@ -2,8 +2,10 @@
 // models: every number, word and colour name arrives in the view the kernel wrote.
 //
 // An anywidget front-end module. The model's traits: `view`, and `lists`, the
-// long lists it names (kernel to page); `site`, where the apps are served; `state` (page to
-// kernel: inputs, and a sequence number that the next view echoes).
+// long lists it names (kernel to page); `inputs`, those that stand open where a text is about them;
+// `site`, where the apps are served; `state` (page to kernel: inputs, and a sequence number that the
+// next view echoes). A page may hold the first view as HTML (`page.py` writes the same nodes): then
+// these are taken over where they stand.
 
 const ANSWER_WITHIN_MS = 8000;
 
@@ -16,12 +18,12 @@ function h(tag, attributes = {}, ...children) {
       node.setAttribute(name, value === true ? "" : value);
     }
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  node.append(...children.flat(2).filter((child) => child !== null && child !== undefined));
   return node;
 }
 
 // Attributes that the page sets and no view knows: what is unfolded, and how far a track is filled.
-const OWN = ["open", "style", "data-print", "data-late"];
+const OWN = ["open", "style", "data-print", "data-late", "data-seq", "data-stands", "data-live"];
 
 // Make `old` look like `fresh` and keep every node that can stay: focus, an open
 // <details> and a drawn chart survive a redraw.
@@ -156,22 +158,29 @@ function controlBox(view, control, prefix) {
   return h("details", { class: kind }, summary, label, box, help);
 }
 
-function controlsBox(view, prefix) {
-  const boxes = (name) =>
-    view.controls
-      .filter((control) => (control.group || "") === name)
-      .map((control) => controlBox(view, control, prefix));
-  const main = h("div", { class: "lc-inputs" }, boxes(""));
+function controlsBox(view, prefix, inputs) {
+  const boxes = (chosen) =>
+    view.controls.filter(chosen).map((control) => controlBox(view, control, prefix));
+  const attributes = { class: "lc-controls", role: "group", "aria-label": "Inputs" };
+  if (inputs.length) {
+    const isOpen = (control) => inputs.includes(control.name);
+    const rest = boxes((control) => !isOpen(control));
+    return h("div", attributes, h("div", { class: "lc-inputs" }, boxes(isOpen)),
+      h("details", { class: "lc-more" }, h("summary", {}, "All inputs"),
+        h("div", { class: "lc-inputs" }, rest)));
+  }
+  const of = (name) => boxes((control) => (control.group || "") === name);
+  const main = h("div", { class: "lc-inputs" }, of(""));
   const groups = (view.groups || []).map((group) =>
     h(
       "fieldset",
       { class: "lc-group", "aria-label": `Deployment ${group.label}` },
       h("p", {}, h("b", {}, group.label), " ", group.title),
-      h("details", {}, h("summary", {}, `Change ${group.label}`), boxes(group.name)),
+      h("details", {}, h("summary", {}, `Change ${group.label}`), of(group.name)),
     ),
   );
   const grouped = groups.length ? h("div", { class: "lc-groups" }, groups) : null;
-  return h("div", { class: "lc-controls", role: "group", "aria-label": "Inputs" }, main, grouped);
+  return h("div", attributes, main, grouped);
 }
 
 function messagesBox(view) {
@@ -204,11 +213,11 @@ function spanBox(span) {
     h("span", { class: "lc-bar", "aria-hidden": "true" }, band, parts), h("span", {}, span.text));
 }
 
-function presetsBox(view) {
-  const presets = (view.presets || []).map((preset) =>
+function presetsBox(view, compact) {
+  const presets = (compact ? [] : view.presets || []).map((preset) =>
     h("button", { type: "button", "data-act": "preset", "data-query": preset.query,
       title: preset.note, "aria-pressed": String(preset.query === view.query) }, preset.label));
-  const hint = view.hint ? h("p", { class: "lc-hint" }, view.hint) : null;
+  const hint = view.hint && !compact ? h("p", { class: "lc-hint" }, view.hint) : null;
   if (!presets.length && !hint) return null;
   const row = h("div", { class: "lc-presets", role: "group", "aria-label": "Start from" },
     h("span", { "aria-hidden": "true" }, "Start from:"), presets);
@@ -253,23 +262,36 @@ function cellAttributes(table, i, j) {
   return { "data-label": table.columns[j + 1], class: level ? `lc-${level}` : undefined };
 }
 
+function ownPageBox(view, apps) {
+  return h("p", { class: "lc-open" }, h("a",
+    { "data-name": view.name, href: `${apps}${view.name}?${view.query}` },
+    "Open on a page of its own"));
+}
+
 // An app's page may already carry the title as its heading; a page has one h1.
-function titleBox(view) {
+function titleBox(view, compact) {
   const headings = [...document.querySelectorAll("h1:not(.lc-title)")];
   const said = headings.some((node) => node.textContent.trim() === view.title);
-  const level = headings.length ? "h2" : "h1";
+  const level = compact ? "h3" : headings.length ? "h2" : "h1";
   return said ? h("span", { hidden: true }) : h(level, { class: "lc-title" }, view.title);
 }
 
+function detailsOf(view) {
+  const sentences = view.sentences.map((text) => h("p", {}, text));
+  return [h("div", { class: "lc-sentences" }, sentences), view.tables.map(tableBox),
+    explainBox(view)];
+}
+
 function tree(view, prefix, can) {
+  const compact = can.inputs.length > 0;
   // Not `disabled`: a button that is pressed for the last time keeps the focus.
   const button = (act, text, off) =>
     h("button", { type: "button", "data-act": act, "aria-disabled": off && "true" }, text);
   const actions = h("div", { class: "lc-actions" },
     button("undo", "Undo", !can.undo), button("redo", "Redo", !can.redo), button("reset", "Reset"),
     shareMenu(Boolean(view.figure)));
-  const head = h("header", {}, titleBox(view), h("p", { class: "lc-lead" }, view.lead), actions,
-    presetsBox(view));
+  const head = h("header", {}, titleBox(view, compact),
+    compact ? null : h("p", { class: "lc-lead" }, view.lead), actions, presetsBox(view, compact));
   const figure = h("div", { class: "lc-figure", role: "img", "data-keep": "",
     "aria-label": view.figure ? view.figure.alt : undefined, hidden: !view.figure },
     h("div", { class: "lc-plot" }));
@@ -277,13 +299,17 @@ function tree(view, prefix, can) {
     "aria-live": "polite" }, view.status.text);
   // The answer comes before the inputs: on a phone it is what is seen first.
   const answer = h("div", { class: "lc-answer" }, status, headlineBox(view), messagesBox(view));
-  const results = h("div", { class: "lc-results" }, figure,
-    h("div", { class: "lc-sentences" }, view.sentences.map((text) => h("p", {}, text))),
-    view.tables.map(tableBox), explainBox(view), linksBox(view, can.apps));
-  const ask = h("div", { class: "lc-ask" }, answer, controlsBox(view, prefix));
-  const wide = view.groups ? " lc-wide" : "";
+  const rest = compact
+    ? [h("details", { class: "lc-more" }, h("summary", {}, "Numbers and arithmetic"),
+        detailsOf(view)), ownPageBox(view, can.apps)]
+    : [detailsOf(view), linksBox(view, can.apps)];
+  const results = h("div", { class: "lc-results" }, figure, rest.flat());
+  const ask = h("div", { class: "lc-ask" }, answer, controlsBox(view, prefix, can.inputs));
+  const wide = view.groups && !compact ? " lc-wide" : "";
   const body = h("div", { class: "lc-body" }, ask, results);
-  const names = { class: `lc${wide}`, "data-name": view.name, "aria-label": view.title };
+  const names = { class: `lc${compact ? " lc-compact" : ""}${wide}`, "data-name": view.name,
+    "aria-label": view.title, "data-prefix": prefix, "data-query": view.query,
+    "data-inputs": can.inputs.join(" ") || undefined };
   const section = h("section", names, head, body);
   // Without this JupyterLab takes arrows and letters from what has the focus.
   for (const node of section.querySelectorAll("input, select, textarea, button, summary")) {
@@ -658,15 +684,16 @@ function follow(box, again) {
   };
 }
 
-// For a page without a kernel: draw every figure that is written into it as JSON.
-export function drawFigures(root, plotlyUrl) {
-  const load = () => runScript(plotlyUrl);
-  for (const box of root.querySelectorAll("[data-llmcap-figure]")) {
-    const figure = JSON.parse(box.querySelector("script").textContent);
-    const again = () => drawFigure(box.querySelector(".lc-plot"), figure, load);
-    follow(box, again);
-    again();
-  }
+// For a page whose Python is not there yet: draw the figure that is written into a calculator's
+// HTML. Gives back what stops it from being drawn again.
+export function drawStanding(root) {
+  const box = root.querySelector(".lc-figure");
+  const written = box.querySelector("script");
+  if (!written) return () => {};
+  const figure = JSON.parse(written.textContent);
+  const again = () => drawFigure(box.querySelector(".lc-plot"), figure);
+  again();
+  return follow(box, again);
 }
 
 // ---- the live calculator --------------------------------------------------------------
@@ -677,15 +704,17 @@ let calculators = 0;
 const isApp = /\/(apps|voila\/render)\//.test(location.pathname);
 
 function render({ model, el }) {
-  const prefix = `lc${(calculators += 1)}`;
+  const standing = el.querySelector(":scope > section.lc");
+  const prefix = standing?.dataset.prefix || `lc${(calculators += 1)}`;
   const client = `${prefix}-${Date.now().toString(36)}`;
   const past = []; // queries: each is a whole state
   const future = [];
   let view = received();
-  let root = null;
+  let root = standing;
   let sent = 0; // sequence number of the last state sent
   let drawn = 0; // and of the last answer drawn
   let waiting = null; // the newest state not yet sent
+  let asked = null; // the newest state sent
   let inFlight = false;
   let busyInput = null;
   let moving = null; // the slider being dragged: one drag is one step of Undo
@@ -701,7 +730,7 @@ function render({ model, el }) {
     return { ...next, controls: next.controls.map(full) };
   }
 
-  // Where the apps are: beside this one, else where the kernel says they are served.
+  // Where the apps are: beside this one, else where the page or the kernel says they are.
   const [above, inApps] = location.href.split("/apps/", 2);
   const apps = `${inApps === undefined ? model.get("site") || "" : above}/apps/`;
   const link = () => (isApp ? `${location.origin}${location.pathname}` : apps + view.name);
@@ -714,15 +743,17 @@ function render({ model, el }) {
     if (inFlight) return;
     inFlight = true;
     sent += 1;
-    model.set("state", { ...waiting, seq: sent, client });
-    model.save_changes();
+    asked = waiting;
     waiting = null;
+    model.set("state", { ...asked, seq: sent, client });
+    model.save_changes();
     late = setTimeout(() => root.setAttribute("data-late", ""), ANSWER_WITHIN_MS);
   }
 
   function change(name, value) {
     const cleared = (control(name).clears || []).map((other) => [other, null]);
-    const base = waiting?.values || values();
+    // What was asked and is not yet answered stands: two inputs may change at once.
+    const base = (waiting || (inFlight && asked))?.values || values();
     send({ values: { ...base, ...Object.fromEntries(cleared), [name]: value } });
   }
 
@@ -745,7 +776,8 @@ function render({ model, el }) {
 
   async function draw() {
     const seq = drawn;
-    const fresh = tree(view, prefix, { undo: past.length, redo: future.length, apps });
+    const inputs = model.get("inputs") || [];
+    const fresh = tree(view, prefix, { undo: past.length, redo: future.length, apps, inputs });
     if (root) patch(root, fresh);
     else el.replaceChildren((root = fresh));
     showValues(root, inFlight || waiting || busyInput?.type === "text" ? busyInput : null);

@@ -1,27 +1,137 @@
-// For pages without a kernel: draws the charts that are written into the page, points each
-// calculator's links at the live apps of the same site, and adds the menu that shares.
-import { closeMenus, drawFigures, shareActs, shareMenu } from "./calculator.js";
+// The pages of the book: each calculator that stands in one comes alive beside it, in the reader's
+// browser. Until then it shows what was built, and what a reader touches meanwhile is kept.
+import calculator, { closeMenus, drawStanding, shareActs } from "./calculator.js";
+import { openModel, python, stageText } from "./python.js";
+import { LIVE } from "llmcap-live";
 
+const NEAR = { rootMargin: "400px" };
 const beside = (path) => new URL(path, import.meta.url).href;
+const SITE = new URL("..", import.meta.url).href.replace(/\/$/, "");
 
-for (const link of document.querySelectorAll("a[data-llmcap-live]")) {
-  link.href = beside(`../../apps/${link.dataset.llmcapLive}`);
+if (!document.querySelector('meta[name="llmcap-plotly"]')) {
+  const meta = document.createElement("meta");
+  Object.assign(meta, { name: "llmcap-plotly", content: beside(LIVE.plotly) });
+  document.head.append(meta);
 }
-drawFigures(document, beside("../plotly.min.js"));
 
-for (const root of document.querySelectorAll(".lc-static")) {
-  const pairs = [...root.querySelectorAll(".lc-given > div")];
-  const from = () => ({
-    inputs: pairs.map((pair) => [...pair.children].map((node) => node.textContent)),
-    link: root.querySelector(".lc-live a").href,
-  });
-  const acts = shareActs(() => root, root.dataset.name, from);
-  const menu = shareMenu(Boolean(root.querySelector("[data-llmcap-figure]")));
-  menu.classList.add("lc-actions");
-  root.querySelector("header").append(menu);
-  root.addEventListener("click", (event) => {
-    closeMenus(root, event);
-    acts[event.target.closest("[data-act]")?.dataset.act]?.();
-  });
-  root.addEventListener("keydown", (event) => closeMenus(root, event));
+// Call `then` once, when a node comes near what the reader sees.
+function whenNear(node, then) {
+  const watch = new IntersectionObserver((seen) => {
+    if (!seen.some((one) => one.isIntersecting)) return;
+    watch.disconnect();
+    then();
+  }, NEAR);
+  watch.observe(node);
 }
+
+// On a line that counts its bytes, Python waits until somebody touches an input.
+const sparing = () => navigator.connection?.saveData === true;
+
+class Standing {
+  constructor(root) {
+    this.root = root;
+    this.name = root.dataset.name;
+    this.query = this.ownQuery();
+    this.touched = new Map();
+    this.live = null;
+    this.unfollow = () => {};
+    for (const kind of ["input", "change", "click", "keydown"]) {
+      root.addEventListener(kind, this, true);
+    }
+    whenNear(root, () => {
+      if (!this.live) this.unfollow = drawStanding(root);
+      // The address of a calculator's own page asks for more than was built.
+      if (!sparing() || this.query !== root.dataset.query) this.start();
+    });
+  }
+
+  // A calculator's own page has its inputs in its address.
+  ownQuery() {
+    const isOwn = location.pathname.split("/apps/")[1]?.startsWith(this.name);
+    return isOwn && location.search.length > 1
+      ? location.search.slice(1)
+      : this.root.dataset.query;
+  }
+
+  handleEvent(event) {
+    const node = event.target.closest("input, select, textarea, [data-act]");
+    closeMenus(this.root, event);
+    const act = this.acts()[node?.dataset.act];
+    if (act) return event.type === "click" && act(node);
+    if (!node || (event.type === "keydown" && !["Enter", "ArrowDown"].includes(event.key))) return;
+    if (event.type === "click" && !node.dataset.act && node.type !== "text") return;
+    this.touched.set(node, { type: event.type, value: node.value, key: event.key });
+    this.start();
+  }
+
+  // What leaves the page needs no Python.
+  acts() {
+    const label = (input) => this.root.querySelector(`label[for="${input.id}"]`)?.textContent;
+    const inputs = [...this.root.querySelectorAll(".lc-control [data-value]")]
+      .filter((input) => label(input))
+      .map((input) => [label(input), input.getAttribute("aria-valuetext") || input.value]);
+    const link = `${SITE}/apps/${this.name}?${this.query}`;
+    return shareActs(() => this.root, this.name, () => ({ inputs, link }));
+  }
+
+  start() {
+    if (this.live) return;
+    this.live = this.open().catch((problem) => {
+      this.live = null;
+      this.say(stageText({ stage: "failed", text: problem.message }));
+    });
+  }
+
+  say(text) {
+    const box = this.root.querySelector(".lc-done");
+    if (box) box.textContent = text;
+  }
+
+  async open() {
+    const unhear = python.onStage((stage) => this.say(stageText(stage)));
+    try {
+      const { name, query } = this;
+      const inputs = (this.root.dataset.inputs || "").split(" ").filter(Boolean);
+      const model = await openModel("calculator", { name, query, inputs }, { site: SITE });
+      this.say("");
+      this.takeOver(model);
+    } finally {
+      unhear();
+    }
+  }
+
+  takeOver(model) {
+    for (const kind of ["input", "change", "click", "keydown"]) {
+      this.root.removeEventListener(kind, this, true);
+    }
+    this.unfollow();
+    calculator.render({ model, el: this.root.parentNode });
+    this.root.setAttribute("data-live", "");
+    for (const [node, { type, value, key }] of this.touched) replay(node, type, value, key);
+  }
+}
+
+// Do again what was done before anybody listened: the nodes are the same.
+function replay(node, type, value, key) {
+  if (!node.isConnected) return;
+  if (type === "click") return node.click();
+  if (node.type === "file") return node.dispatchEvent(new Event("change", { bubbles: true }));
+  node.value = value;
+  if (type === "keydown") {
+    return node.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+  }
+  node.dispatchEvent(new Event("input", { bubbles: true }));
+  if (node.role !== "combobox" && node.type !== "range") {
+    node.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+}
+
+export function enliven(within) {
+  for (const root of within.querySelectorAll("section.lc[data-query]:not([data-stands])")) {
+    root.setAttribute("data-stands", "");
+    new Standing(root);
+  }
+}
+
+enliven(document);
+document.addEventListener("llmcap:output", (event) => enliven(event.detail));

@@ -8,6 +8,8 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+from widgets.pages import bundle
+
 FRONT = Path(__file__).parents[1] / "front"
 
 
@@ -20,19 +22,29 @@ def _installed(package: str, path: str) -> Path:
 
 
 def vendor_files() -> dict[str, Path]:
-    """Every file of the ``vendor/`` folder and where it comes from.
+    """Files of the ``vendor/`` folder under names that stay, and where they come from.
 
     Returns
     -------
     dict of str to pathlib.Path
         Name under ``vendor/`` to the file to copy.
     """
-    front = {f"front/{p.relative_to(FRONT).as_posix()}": p for p in FRONT.rglob("*.*")}
-    return front | {
+    return {
+        # The apps' pages name these two.
+        "front/calculator.css": FRONT / "calculator.css",
+        "plotly.min.js": bundle.NPM / "plotly.js-basic-dist-min" / "plotly-basic.min.js",
         # The SVG build carries its glyphs, so it is one file and asks for no fonts.
         "mathjax.js": _installed("mathjax", "static/mathjax/es5/tex-svg.js"),
-        "plotly.min.js": _installed("plotly", "package_data/plotly.min.js"),
     }
+
+
+def _bundle(app) -> None:
+    """Write what pages load before the first page names it."""
+    if app.builder.format != "html":
+        return
+    names = bundle.Bundle(Path(app.outdir) / "vendor").names
+    app.add_js_file(f"../vendor/{names['page.js']}", type="module")
+    app.add_css_file(f"../vendor/{names['calculator.css']}")
 
 
 def _copy_vendor_files(app, error) -> None:
@@ -57,6 +69,7 @@ def _mend_bibliography(app, pagename, templatename, context, doctree) -> None:
 
 def setup(app) -> dict:
     """Register with Sphinx."""
+    app.connect("builder-inited", _bundle)
     app.connect("html-page-context", _add_icon)
     app.connect("html-page-context", _mend_bibliography)
     app.connect("build-finished", _copy_vendor_files)

@@ -24,7 +24,15 @@ SITE = BUILD / "html"
 LOG = BUILD / "build.log"
 KEY = BUILD / "key"
 
-INPUTS = ("_config.yml", "_toc.yml", "requirements.lock", "book", "llmcap_kernel", "widgets")
+INPUTS = (
+    "_config.yml",
+    "_toc.yml",
+    "requirements.lock",
+    "package-lock.json",
+    "book",
+    "llmcap_kernel",
+    "widgets",
+)
 DATA = ("benchmarks/*.csv", "benchmarks/*.json")
 COLOURS = re.compile(r"\x1b\[[\d;]*m")
 LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}

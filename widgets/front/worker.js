@@ -1,0 +1,139 @@
+// Python in the reader's browser: one Pyodide a page, in a module worker, with the kernel and the
+// calculators in it. It takes calls and gives answers; it draws nothing.
+//
+// From the page: `{ start }` with the addresses once, then calls `{ id, name, args, buffers }`.
+// To the page: `{ stage, done, total }` while it starts, `{ id, part }` for what comes before an
+// answer, `{ id, ok }` or `{ id, problem }`.
+
+const SNAPSHOTS = "llmcap-python-";
+
+let files = {};
+let done = 0;
+let ready = null;
+let data = null;
+
+const mayKeep = () => files.snapshots && Boolean(self.caches);
+
+const tell = (stage) => self.postMessage({ stage, done, total: files.total });
+
+// The body of a file, counted as it arrives. A host may or may not have unpacked a `.gz` itself, so
+// its first bytes decide.
+async function body(name) {
+  const answer = await fetch(files[name].url);
+  if (!answer.ok) throw new Error(`${files[name].url}: ${answer.status}`);
+  const reader = answer.body.getReader();
+  const pieces = [];
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    pieces.push(piece.value);
+    done += piece.value.length;
+    tell(done < files.total ? "download" : "start");
+  }
+  const whole = new Blob(pieces);
+  const [a, b] = new Uint8Array(await whole.slice(0, 2).arrayBuffer());
+  const packed = a === 0x1f && b === 0x8b;
+  return packed ? whole.stream().pipeThrough(new DecompressionStream("gzip")) : whole.stream();
+}
+
+// Pyodide fetches its own files; it gets them from here, counted and unpacked.
+function serveOwnFiles() {
+  const own = { "pyodide.asm.wasm": "wasm", "python_stdlib.zip": "stdlib" };
+  const types = { wasm: "application/wasm", stdlib: "application/zip" };
+  const coming = { wasm: body("wasm"), stdlib: body("stdlib") }; // both at once, and early
+  for (const promise of Object.values(coming)) promise.catch(() => {});
+  const fetchOthers = self.fetch.bind(self);
+  self.fetch = async (target, options) => {
+    const name = own[String(target.url || target).split("/").pop()];
+    if (!name) return fetchOthers(target, options);
+    const stream = coming[name] || body(name);
+    delete coming[name];
+    return new Response(await stream, { headers: { "Content-Type": types[name] } });
+  };
+}
+
+async function snapshot() {
+  if (!mayKeep()) return null;
+  const kept = await caches.match(files.snapshot).catch(() => null);
+  return kept && new Uint8Array(await kept.arrayBuffer());
+}
+
+// The memory of a Python that has imported everything, kept in this browser for the next visit.
+// Nothing of the reader's is in it yet.
+async function keep(memory) {
+  for (const name of await caches.keys()) {
+    if (name.startsWith(SNAPSHOTS) && name !== files.snapshotCache) await caches.delete(name);
+  }
+  const cache = await caches.open(files.snapshotCache);
+  await cache.put(files.snapshot, new Response(memory));
+}
+
+async function unpack(pyodide, name) {
+  const archive = await new Response(await body(name)).arrayBuffer();
+  pyodide.unpackArchive(archive, "zip", { extractDir: files.home });
+}
+
+async function load(memory) {
+  const { loadPyodide } = await import(files.pyodide.url);
+  const indexURL = files.pyodide.url.replace(/[^/]*$/, "");
+  const options = {
+    indexURL,
+    lockFileContents: files.lock,
+    env: { HOME: files.home, PYTHONPATH: files.home },
+  };
+  if (!memory) return loadPyodide({ ...options, _makeSnapshot: mayKeep() });
+  const { default: make } = await import(`${indexURL}pyodide.asm.mjs`);
+  const createPyodideModule = async (settings) => {
+    const module = await make(settings);
+    // A memory that had grown does not fit into a new one.
+    if (module.HEAP8.length < memory.length) module.growMemory(memory.length);
+    return module;
+  };
+  return loadPyodide({ ...options, createPyodideModule, _loadSnapshot: memory });
+}
+
+async function start() {
+  serveOwnFiles();
+  const packages = new Response(await body("packages")).arrayBuffer();
+  let memory = await snapshot();
+  let pyodide;
+  try {
+    pyodide = await load(memory);
+  } catch (problem) {
+    if (!memory) throw problem;
+    // What was kept does not fit this browser any more: start as on a first visit.
+    await caches.delete(files.snapshotCache);
+    memory = null;
+    pyodide = await load(null);
+  }
+  pyodide.unpackArchive(await packages, "zip", { extractDir: files.home });
+  if (!memory) {
+    pyodide.runPython("import widgets.live.page as page; page.warm()");
+    if (mayKeep()) keep(pyodide.makeMemorySnapshot()).catch(() => {});
+  }
+  const page = pyodide.runPython("import widgets.live.page as page; page.Page()");
+  return { pyodide, page };
+}
+
+async function call({ id, name, args, buffers = [] }) {
+  const { pyodide, page } = await ready;
+  if (name === "run" || args.name === "validate") {
+    data = data || unpack(pyodide, "data"); // the measured rows, for those who look at them
+    await data;
+  }
+  const given = pyodide.toPy(buffers.map((buffer) => new Uint8Array(buffer)));
+  const say = (part) => self.postMessage({ id, part: JSON.parse(part) });
+  const answer = JSON.parse(page.call(name, JSON.stringify(args), given, say));
+  given.destroy();
+  self.postMessage({ id, ...answer });
+}
+
+self.onmessage = ({ data: asked }) => {
+  if (asked.start) {
+    files = asked.start;
+    ready = start();
+    ready.then(() => tell("ready"), (problem) => {
+      self.postMessage({ stage: "failed", text: String(problem.message || problem) });
+    });
+  } else {
+    call(asked).catch((problem) => self.postMessage({ id: asked.id, problem: String(problem) }));
+  }
+};

