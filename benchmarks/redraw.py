@@ -27,7 +27,8 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from widgets.host import CALCULATORS, Calculator  # noqa: E402
+from widgets.host import Calculator  # noqa: E402
+from widgets.session import CALCULATORS  # noqa: E402
 
 TARGET_MS = 100
 DRAG_MOVES = 90

@@ -141,9 +141,7 @@ def _whole(view, prefix, apps):
 def _compact(view, prefix, inputs, apps):
     answer = h("div", {"class": "lc-answer"}, _status(view), _headline(view), _messages(view))
     ask = h("div", {"class": "lc-ask"}, answer, _controls(view, prefix, inputs))
-    more = h(
-        "details", {"class": "lc-more"}, h("summary", {}, "Numbers and arithmetic"), _details(view)
-    )
+    more = h("details", {"class": "lc-more"}, _summary("Numbers and arithmetic"), _details(view))
     parts = [_figure(view), more, _own_page(view, apps)]
     return [ask, h("div", {"class": "lc-results"}, parts)]
 

@@ -131,13 +131,24 @@ class Calculator:
         self.lists, self.view = lists, view | (echo or {})
         return changed | {"view": self.view}
 
-    def _repr_mimebundle_(self, **kwargs):
-        whole = self.view | {"controls": [self._whole(one) for one in self.view["controls"]]}
-        return {"text/plain": summary(whole), "text/html": static_html(whole, self.inputs)}
+    def whole(self):
+        """The view with its long lists in it.
 
-    def _whole(self, control):
-        long = {k: v["list"] for k, v in control.items() if isinstance(v, dict) and "list" in v}
-        return control | {key: self.lists[name] for key, name in long.items()}
+        Returns
+        -------
+        dict
+            As the calculator's `view` made it.
+        """
+
+        def part(control):
+            long = {k: v["list"] for k, v in control.items() if isinstance(v, dict) and "list" in v}
+            return control | {key: self.lists[name] for key, name in long.items()}
+
+        return self.view | {"controls": [part(control) for control in self.view["controls"]]}
+
+    def _repr_mimebundle_(self, **kwargs):
+        view = self.whole()
+        return {"text/plain": summary(view), "text/html": static_html(view, self.inputs)}
 
 
 def _every_so_often(say):

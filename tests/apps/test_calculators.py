@@ -11,9 +11,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.widgets.inputs import CONFIGS
+from widgets import session
 from widgets.form import versions
-from widgets.host import CALCULATORS, FRONT, Calculator
+from widgets.host import FRONT, Calculator
 from widgets.page import static_html
+from widgets.session import CALCULATORS
 
 pytestmark = pytest.mark.browser
 SITE = "http://calculator.test"
@@ -81,9 +83,9 @@ class Site:
         self.faults.append(f"asked for {route.request.url}")
         return route.abort()
 
-    def live(self, name, query="", meta=True):
+    def live(self, name, query="", meta=True, inputs=(), standing=""):
         """Open a calculator whose kernel is a widget in this process."""
-        calculator = Calculator(name, query)
+        calculator = Calculator(name, query, inputs)
 
         def answer(state):
             calculator.state = state
@@ -93,7 +95,7 @@ class Site:
         head = '<meta name="llmcap-plotly" content="/plotly.min.js">' if meta else ""
         first = f'<script id="first" type="application/json">{_json(calculator)}</script>'
         path = f"/apps/{name}"
-        self.pages[path] = html(f'{first}<div id="here"></div>', SHIM, head)
+        self.pages[path] = html(f'{first}<div id="here">{standing}</div>', SHIM, head)
         self.page.goto(f"{SITE}{path}{'?' if query else ''}{query}")
         self.page.wait_for_selector(".lc[data-seq]" if meta else ".lc")
         return calculator
@@ -111,7 +113,7 @@ class Site:
 
 
 def _traits(calculator):
-    return {name: getattr(calculator, name) for name in ("view", "lists", "site")}
+    return {name: getattr(calculator, name) for name in ("view", "lists", "inputs", "site")}
 
 
 def _json(calculator):
@@ -529,43 +531,47 @@ def test_the_chart_follows_the_theme(site):
     assert min(numbers[:3]) > 200
 
 
-@pytest.mark.parametrize("name", CALCULATORS)
-def test_a_page_without_a_kernel_draws_its_chart(site, name):
-    here = site()
-    view = Calculator(name).view
-    script = 'import { drawFigures } from "/front/calculator.js";'
-    script += 'drawFigures(document, "/plotly.min.js");'
-    here.pages["/chapter"] = html(static_html(view), script)
-    here.page.goto(f"{SITE}/chapter")
-    here.page.wait_for_selector(".lc-plot .main-svg")
-    assert here.page.locator("input, select, button").count() == 0
+# What a reader sees of the nodes: their names, attributes and text. A script may set a value,
+# and keeps what it drew; the order of attributes says nothing.
+NODES = """(root) => {
+  const own = ["value", "selected", "checked", "style", "data-seq", "data-stands"];
+  const told = (node, depth) => {
+    if (node.nodeType === Node.TEXT_NODE) return [`${depth} ${node.data}`];
+    const has = [...node.attributes].filter((a) => !own.includes(a.name));
+    const said = has.map((a) => `${a.name}=${a.value}`).sort().join(" ");
+    const inside = node.matches(".lc-figure") ? [] : [...node.childNodes];
+    return [`${depth} ${node.nodeName} ${said}`, ...inside.flatMap((one) => told(one, depth + 1))];
+  };
+  return told(root, 0);
+}"""
+SHOWN = [(name, ()) for name in CALCULATORS] + [
+    ("vram", ("users", "ctx")),
+    ("scorecard", ("users",)),
+]
+
+
+@pytest.mark.parametrize(("name", "inputs"), SHOWN)
+def test_the_first_view_is_taken_over_node_for_node_and_nothing_moves(site, name, inputs):
+    here = site(viewport={"width": 1000, "height": 900})
+    static = session.Calculator(name, inputs=inputs)._repr_mimebundle_()["text/html"]
+    # Here the calculator is the page, as on its own.
+    static = static.replace("<h2", "<h1").replace("</h2", "</h1").replace("../apps/", "/apps/")
+    here.pages["/built"] = html(f'<div id="here">{static}</div>', "")
+    here.page.goto(f"{SITE}/built")
+    built = here.page.locator("section.lc")
+    before, size = built.evaluate(NODES), built.bounding_box()
+    here.live(name, inputs=inputs, standing=static, meta=False)
+    live = here.page.locator("section.lc")
+    here.page.wait_for_selector("section.lc .lc-plot")
+    link = f"{SITE}/apps/"
+    assert [node.replace(link, "/apps/") for node in live.evaluate(NODES)] == before
+    assert live.bounding_box() == size
 
 
 def test_the_numbers_need_no_script(site):
     here = site(java_script_enabled=False)
-    view = Calculator("vram").view
+    view = session.Calculator("vram").whole()
     here.pages["/chapter"] = html(static_html(view), "")
     here.page.goto(f"{SITE}/chapter")
     assert view["headline"][0]["value"] in here.page.inner_text(".lc-headline")
     assert not here.page.locator(".lc-figure").is_visible()
-
-
-@pytest.mark.parametrize("name", CALCULATORS)
-def test_the_menu_serves_a_page_without_a_kernel(site, name):
-    here = site()
-    view = Calculator(name).view
-    text = static_html(view)
-    here.pages["/book/chapter"] = html(text, 'import "/vendor/front/page.js";')
-    here.page.goto(f"{SITE}/book/chapter")
-    here.page.wait_for_selector(".lc-plot .main-svg")
-    made = here.page.evaluate(
-        """async () => {
-        const { markdown } = await import("/vendor/front/calculator.js");
-        return markdown(document.querySelector(".lc"), [], "x"); }"""
-    )
-    assert all(item["value"] in made for item in view["headline"])
-    here.page.click(".lc-share summary")
-    with here.page.expect_download():
-        here.page.click("[data-act=png]")
-    link = here.page.get_attribute(".lc-live a", "href")
-    assert link == f"{SITE}/apps/{name}?{view['query']}"

@@ -10,8 +10,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from benchmarks.load import Reader
-from widgets.host import CALCULATORS, Calculator, safe_view
+from widgets.host import Calculator
 from widgets.server.kernels import SAYS, Refused, admit
+from widgets.session import CALCULATORS, safe_view
 
 QUERIES, VIEWS, STATES, MESSAGES, REQUESTS, SPOKEN = 6000, 25, 30, 3500, 250, 250
 FAULT = "a fault of ours"

@@ -9,8 +9,8 @@ from threading import Thread
 import nbformat
 import pytest
 
-from widgets.host import CALCULATORS
 from widgets.pages import build
+from widgets.session import CALCULATORS
 
 BOOK = build.ROOT / "book"
 LINK = re.compile(r'<a href="\.\./apps/([^"]*)">')

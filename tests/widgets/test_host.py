@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from widgets.host import CALCULATORS, Calculator, app
+from widgets import session
+from widgets.host import Calculator, app
 from widgets.page import static_html
+from widgets.session import CALCULATORS
 
 APPS = Path(__file__).parents[2] / "book" / "apps"
 
@@ -74,7 +76,7 @@ def test_one_cell_has_a_live_a_static_and_a_plain_form(name):
     first, second = Calculator(name), Calculator(name)
     data, _ = first._repr_mimebundle_()
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == first.model_id
-    assert data["text/html"] == static_html(first.view)
+    assert data["text/html"] == static_html(session.Calculator(name).whole())
     again, _ = second._repr_mimebundle_()
     for kind in ("text/plain", "text/html"):
         assert data[kind] == again[kind]

@@ -1,4 +1,4 @@
-"""The first view as HTML: true numbers, nothing that pretends to move, no other host."""
+"""The first view as HTML: true numbers, inputs with labels, no other host."""
 
 import json
 import re
@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from widgets.host import CALCULATORS, FRONT, Calculator
+from widgets.host import FRONT
 from widgets.page import static_html, summary
+from widgets.session import CALCULATORS, Calculator
 
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 
@@ -36,7 +37,7 @@ class Tree(HTMLParser):
 
 @pytest.mark.parametrize("name", CALCULATORS)
 def test_every_number_stands_in_the_page(name):
-    view = Calculator(name).view
+    view = Calculator(name).whole()
     words = " ".join(Tree(static_html(view)).words)
     for item in view["headline"]:
         assert item["value"] in words
@@ -46,16 +47,31 @@ def test_every_number_stands_in_the_page(name):
 
 
 @pytest.mark.parametrize("name", CALCULATORS)
-def test_nothing_pretends_to_move_and_nothing_is_foreign(name):
-    text = static_html(Calculator(name).view)
-    tags = {tag for tag, _ in Tree(text).seen}
-    assert not tags & {"input", "select", "button", "form", "img", "iframe"}
-    assert "//" not in re.sub(r"<pre>.*?</pre>", "", text, flags=re.S)
+def test_every_input_has_a_label_and_nothing_is_foreign(name):
+    text = static_html(Calculator(name).whole())
+    seen = Tree(text).seen
+    ids = [attrs["id"] for _, attrs in seen if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    labels = {attrs["for"] for tag, attrs in seen if tag == "label"}
+    for tag, attrs in seen:
+        if tag in ("input", "select", "textarea"):
+            assert attrs["id"] in labels or attrs.get("aria-label")
+    assert not {tag for tag, _ in seen} & {"form", "img", "iframe"}
+    assert "//" not in re.sub(r"<pre.*?</pre>", "", text, flags=re.S)
+
+
+def test_a_text_about_an_input_shows_that_input_and_folds_the_others():
+    text = Calculator("vram", inputs=("users",))._repr_mimebundle_()["text/html"]
+    before, _, after = text.partition("All inputs")
+    assert 'name="users"' in before and 'name="users"' not in after
+    assert 'name="model"' in after and 'name="model"' not in before
+    with pytest.raises(ValueError, match=r"usrs.*users"):
+        Calculator("vram", inputs=("usrs",))
 
 
 @pytest.mark.parametrize("name", CALCULATORS)
 def test_the_chart_is_in_the_page_and_no_text_can_end_it(name):
-    view = Calculator(name).view
+    view = Calculator(name).whole()
     view["figure"] = view["figure"] | {"alt": 'a </script> & "quote"'}
     text = static_html(view)
     written = re.search(r'<script type="application/json">(.*?)</script>', text, re.S).group(1)
@@ -63,14 +79,14 @@ def test_the_chart_is_in_the_page_and_no_text_can_end_it(name):
 
 
 def test_what_a_stranger_wrote_is_escaped():
-    view = Calculator("vram", "model=%3Cimg+src=x+onerror=alert(1)%3E").view
+    view = Calculator("vram", "model=%3Cimg+src=x+onerror=alert(1)%3E").whole()
     assert "<img" not in static_html(view)
     assert "&lt;img" in static_html(view)
 
 
 @pytest.mark.parametrize("name", CALCULATORS)
 def test_the_plain_text_is_short_and_has_the_numbers(name):
-    view = Calculator(name).view
+    view = Calculator(name).whole()
     text = summary(view)
     assert len(text.splitlines()) <= 8
     assert all(item["value"] in text for item in view["headline"])

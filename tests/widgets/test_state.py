@@ -8,7 +8,7 @@ from tests.widgets.inputs import states
 from widgets.calculators import vram
 from widgets.form import versions
 from widgets.form.state import MAX_MESSAGES, MAX_QUERY, Field, Form
-from widgets.host import CALCULATORS
+from widgets.session import CALCULATORS
 
 FORMS = [module.FORM for module in CALCULATORS.values()]
 FORM = vram.FORM

@@ -392,7 +392,7 @@ def test_names_in_a_file_are_no_markup():
     send(calculator, GOOD.replace("mine,", "<img src=x>,").encode(), "<b>.csv")
     mine = next(t for t in calculator.view["figure"]["data"] if t["name"].startswith("your file"))
     assert "<img" not in "".join(mine["text"])
-    assert "<img" not in static_html(calculator.view)
+    assert "<img" not in static_html(calculator._session.whole())
 
 
 def test_a_long_file_tells_how_far_it_is():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from widgets.form import versions
-from widgets.host import CALCULATORS
+from widgets.session import CALCULATORS
 
 LINKS = [
     line.split("\t")

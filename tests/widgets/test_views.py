@@ -10,7 +10,7 @@ from llmcap_kernel import capacity, catalog, design
 from tests.widgets.inputs import CONFIGS, states
 from widgets.calculators import calculate, cliff, compare, scorecard, vram
 from widgets.form import controls
-from widgets.host import CALCULATORS, safe_view, with_company
+from widgets.session import CALCULATORS, safe_view, with_company
 
 MODULES = list(CALCULATORS.values())
 PARTS = {

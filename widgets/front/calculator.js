@@ -146,7 +146,8 @@ function controlBox(view, control, prefix) {
   else if (control.kind === "file") box = fileBox(control, id);
   else if (control.kind === "slider") box = sliderBox(control, id, invalid);
   else if (control.kind === "toggle") {
-    box = h("input", { id, type: "checkbox", name: control.name, "data-value": control.value });
+    box = h("input", { id, type: "checkbox", name: control.name,
+      "data-value": String(control.value) });
   } else box = entryBox(control, id, invalid, false);
   const input = box.matches("input, select") ? box : box.querySelector("input, textarea");
   if (help) input.setAttribute("aria-describedby", help.id);
@@ -175,7 +176,7 @@ function controlsBox(view, prefix, inputs) {
     h(
       "fieldset",
       { class: "lc-group", "aria-label": `Deployment ${group.label}` },
-      h("p", {}, h("b", {}, group.label), " ", group.title),
+      h("p", {}, h("b", {}, group.label), ` ${group.title}`),
       h("details", {}, h("summary", {}, `Change ${group.label}`), of(group.name)),
     ),
   );

