@@ -697,6 +697,20 @@ export function drawStanding(root) {
   return follow(box, again);
 }
 
+// A calculator that was opened from a text shows the way back to it, in the head of its page.
+export function wayBack(site) {
+  const from = /[#&]from=([^&]+)/.exec(location.hash);
+  const link = document.querySelector(".lt-back");
+  const target = from && decodeURIComponent(from[1]);
+  // An address says anything: only a page of the book is led to.
+  if (!link || !target || !/^[\w-]+\.html(#[\w-]+)?$/.test(target)) return;
+  const page = target.split("#")[0];
+  const named = document.querySelector(`.lt-top nav a[href$="/book/${page}"]`);
+  link.href = `${site}/book/${target}`;
+  link.textContent = `Back to ${named ? named.textContent : "the book"}`;
+  link.hidden = false;
+}
+
 // ---- the live calculator --------------------------------------------------------------
 
 let calculators = 0;
@@ -939,6 +953,7 @@ function render({ model, el }) {
   el.addEventListener("paste", pasted);
   model.on("change:view", answered);
   draw();
+  if (isApp) wayBack(above);
   const unfollow = follow(root.querySelector(".lc-figure"), chart);
   const unhear = hearFile(model, el);
   return () => {

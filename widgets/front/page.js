@@ -1,6 +1,6 @@
 // The pages of the book: each calculator that stands in one comes alive beside it, in the reader's
 // browser. Until then it shows what was built, and what a reader touches meanwhile is kept.
-import calculator, { closeMenus, drawStanding, shareActs } from "./calculator.js";
+import calculator, { closeMenus, drawStanding, shareActs, wayBack } from "./calculator.js";
 import { openModel, python, stageText } from "./python.js";
 import { LIVE } from "llmcap-live";
 
@@ -135,3 +135,35 @@ export function enliven(within) {
 
 enliven(document);
 document.addEventListener("llmcap:output", (event) => enliven(event.detail));
+
+// ---- the next visit: quick, and without a network ---------------------------------------------
+
+async function keepForNextTime() {
+  await navigator.serviceWorker.register(`${SITE}/sw.js`);
+  const { active } = await navigator.serviceWorker.ready;
+  const seen = () => performance.getEntriesByType("resource").map((one) => one.name);
+  active.postMessage({ seen: [location.href.split("#")[0], ...seen()] });
+  python.onStage(({ stage }) => {
+    const own = [...LIVE.files, LIVE.worker, LIVE.plotly].map(beside);
+    if (stage === "ready") active.postMessage({ seen: [...own, ...seen()] });
+  });
+}
+
+// Not everywhere: a page from the disk or from an insecure host has none.
+if (navigator.serviceWorker) {
+  addEventListener("load", () => keepForNextTime().catch(() => {}));
+}
+
+// ---- the way back ------------------------------------------------------------------------------
+
+// A calculator opened from a text knows where that was; the address of its inputs stays as it is.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.('a[href*="/apps/"]');
+  const here = location.pathname.split("/book/")[1];
+  if (!link || !here) return;
+  const near = link.closest("section[id]")?.id;
+  const from = encodeURIComponent(near ? `${here}#${near}` : here);
+  link.href = `${link.href.split("#")[0]}#from=${from}`;
+}, true);
+
+wayBack(SITE);

