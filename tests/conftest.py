@@ -8,6 +8,9 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
@@ -95,6 +98,25 @@ def site() -> Iterator[str]:
         yield address
 
 
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="session")
+def static_site(tmp_path_factory) -> Iterator[str]:
+    """The built book under a path of a plain file server, the one that Python brings."""
+    build.ensure(lambda line: None)
+    folder = tmp_path_factory.mktemp("static")
+    (folder / "some").mkdir()
+    (folder / "some" / "path").symlink_to(build.SITE)
+    handler = partial(_Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as plain:
+        Thread(target=plain.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{plain.server_port}/some/path"
+        plain.shutdown()
+
+
 @pytest.fixture(scope="session")
 def server(site):
     """`start_server`, for a test that needs a server of its own; the book is built by then."""
@@ -126,7 +148,7 @@ def visit(browser, site, faults):
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(60_000)  # two cores also run the kernels
-        _watch(page, site, faults)
+        watch(page, site, faults)
         page.goto(path, wait_until="load")
         return page
 
@@ -143,7 +165,7 @@ def page(visit):
     return visit("/healthz")
 
 
-def _watch(page, site: str, faults: list[str]) -> None:
+def watch(page, site: str, faults: list[str]) -> None:
     home = urlsplit(site).netloc
 
     def on_request(request):

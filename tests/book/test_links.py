@@ -1,10 +1,7 @@
 """The links from the text to the calculators: each opens, at inputs that go together."""
 
 import re
-from functools import partial
 from html import unescape
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import nbformat
 import pytest
@@ -65,31 +62,5 @@ def test_the_question_of_the_front_page_is_answered_by_its_first_figure():
 def test_the_first_question_is_one_click_from_the_answer(visit):
     page = visit("/")
     page.wait_for_url("**/book/intro.html")
-    assert page.locator("[data-llmcap-offline]").is_hidden()
     page.get_by_role("link", name="How many users at 32K").click()
     page.get_by_text("Max concurrent at 32,000 tokens").first.wait_for()
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("name", ["intro", "2-bandwidth"])
-def test_without_the_server_the_links_say_so(browser, site, name):
-    """`site` has built the book; here it is served as plain files."""
-    handler = partial(Quiet, directory=str(build.ROOT / "_build" / "html"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as plain:
-        Thread(target=plain.serve_forever, daemon=True).start()
-        page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{plain.server_port}/book/{name}.html", wait_until="load")
-        before = page.url
-        link = page.locator('main a[href*="/apps/"][aria-disabled]').first
-        link.wait_for(state="attached")
-        link.dispatch_event("click")
-        page.get_by_text("(needs the book's server: make serve)").wait_for()
-        assert page.url == before
-        assert page.locator("[data-llmcap-offline]:visible").count() == (name == "intro")
-        page.close()
-        plain.shutdown()

@@ -51,7 +51,6 @@ function heard({ data }) {
 }
 
 function reason(problem) {
-  if (typeof WebAssembly !== "object") return "This browser has no WebAssembly.";
   return navigator.onLine === false
     ? "The network is away."
     : `Python did not start in this browser (${problem}).`;
@@ -69,6 +68,7 @@ function start() {
   tell({ stage: "download", done: 0, total: LIVE.total });
   late = setTimeout(() => failed("Python did not start within a minute."), START_WITHIN_MS);
   try {
+    if (typeof WebAssembly !== "object") throw new Error("it has no WebAssembly");
     worker = new Worker(beside(LIVE.worker), { type: "module" });
   } catch (problem) {
     failed(reason(problem.message));

@@ -1,0 +1,301 @@
+"""The static book comes alive in the browser: no server of ours, no network but this machine.
+
+Its files lie under a path of ``python -m http.server``. What the page says is held against the same
+calculator in this process, to the digit.
+"""
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.conftest import watch
+from widgets.pages import build
+from widgets.session import CALCULATORS, Calculator
+
+pytestmark = pytest.mark.browser
+LIVE = "section.lc[data-live]"
+START_MS = 90_000  # other tests share the machine
+
+
+class Reader:
+    """One window on the static book, cut off from every other host."""
+
+    def __init__(self, context, address):
+        self.context, self.address, self.faults = context, address, []
+        self.page = context.new_page()
+        self.page.set_default_timeout(START_MS)
+        watch(self.page, address, self.faults)
+
+    def open(self, path, name=""):
+        """Open a page and bring a calculator near: give it once it is alive."""
+        self.page.goto(f"{self.address}/{path}")
+        root = self.page.locator(f'section.lc[data-name="{name}"]' if name else "section.lc").first
+        root.scroll_into_view_if_needed()
+        self.page.wait_for_selector(LIVE, state="attached")
+        return root
+
+    def settled(self):
+        """Wait until nothing is asked that is not answered, and the address says it."""
+        self.page.wait_for_timeout(400)
+        self.page.wait_for_function("!document.querySelector('.lc[data-late]')")
+
+
+@pytest.fixture(scope="module")
+def context(browser):
+    """One reader's browser: what it has kept serves the next page, as at a second visit."""
+    made = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def reader(context, static_site):
+    made = Reader(context, static_site)
+    yield made
+    made.page.close()
+    assert not made.faults, "\n".join(made.faults)
+
+
+def shown(root):
+    """What a reader sees of an answer: verdict, numbers, tables."""
+    return root.evaluate(
+        """(root) => {
+          const text = (node) => node.textContent.replace(/\\s+/g, " ").trim();
+          const all = (selector) => [...root.querySelectorAll(selector)].map(text);
+          return { status: all(".lc-status"), numbers: all(".lc-headline dd:not(.lc-span)"),
+            cells: all("td"), query: root.dataset.query };
+        }"""
+    )
+
+
+def computed(name, query):
+    """The same of the calculator in this process."""
+    view = Calculator(name, query).whole()
+    numbers = []
+    for item in view["headline"]:
+        numbers.append(f"{item['value']} {item['unit']}".strip())
+        numbers += [item["note"]] if item["note"] else []
+    cells = [cell for table in view["tables"] for row in table["rows"] for cell in row[1:]]
+
+    def plain(texts):
+        return [" ".join(text.split()) for text in texts]
+
+    return {"status": plain([view["status"]["text"]]), "numbers": plain(numbers),
+            "cells": plain(cells), "query": view["query"]}  # fmt: skip
+
+
+def another(control):
+    """A value of an input that is not the present one, as a person would give it."""
+    if control["kind"] in ("select", "search"):
+        others = [one for one in control["options"] if one["value"] != control["value"]]
+        if not others:
+            return None
+        chosen = others[len(others) // 2]
+        return chosen["label"] if control["kind"] == "search" else str(chosen["value"])
+    if control["kind"] == "slider":
+        at = len(control["stops"]) // 3
+        return control["stop_entries"][at if at != control["at"] else at + 1]
+    return {"toggle": "the other", "number": "2"}.get(control["kind"])
+
+
+def change(page, root, control, value):
+    """Change an input as a person does."""
+    box = root.locator(f'[name="{control["name"]}"]').first
+    unfold = "(root) => root.querySelectorAll('.lc-controls details').forEach((d) => d.open = true)"
+    root.evaluate(unfold)
+    if control["kind"] == "select":
+        box.select_option(value)
+    elif control["kind"] == "toggle":
+        box.click()
+    elif control["kind"] == "search":
+        box.click()
+        box.fill(value)
+        box.press("Enter")
+    else:
+        entry = root.locator(f'input[type="text"][name="{control["name"]}"]')
+        entry.fill(value)
+        entry.press("Enter")
+        entry.blur()
+
+
+@pytest.mark.parametrize("name", CALCULATORS)
+def test_every_input_gives_what_python_gives_here(reader, name):
+    root = reader.open(f"apps/{name}/")
+    assert shown(root) == computed(name, shown(root)["query"])
+    for each in Calculator(name).whole()["controls"]:
+        before = shown(root)["query"]
+        here = {one["name"]: one for one in Calculator(name, before).whole()["controls"]}
+        control = here.get(each["name"], {"kind": "gone"})
+        if (value := another(control)) is None:
+            continue
+        change(reader.page, root, control, value)
+        reader.page.wait_for_function(
+            "([before]) => document.querySelector('section.lc').dataset.query !== before"
+            " || document.querySelector('.lc-messages li')",
+            arg=[before],
+        )
+        reader.settled()
+        seen = shown(root)
+        assert seen == computed(name, seen["query"]), control["name"]
+        reader.page.wait_for_url(f"**/apps/{name}/?*")
+    assert reader.page.locator(".lc-plot .main-svg, .lc-figure[hidden]").count()
+
+
+def test_an_address_with_inputs_opens_on_them(reader):
+    root = reader.open("apps/vram?users=4&tp=2")
+    seen = shown(root)
+    assert seen == computed("vram", "users=4&tp=2")
+    assert root.locator('input[type="text"][name="users"]').input_value() == "4"
+
+
+def test_a_nonsense_address_is_answered_with_a_sentence(reader):
+    root = reader.open("apps/vram?gpu=h100x&users=-3")
+    assert "h100" in root.locator(".lc-messages").inner_text().lower()
+
+
+def chapters():
+    return sorted(p.stem for p in (build.ROOT / "book").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_a_calculator_in_a_text_is_alive_and_nothing_moves(reader, chapter):
+    page = reader.page
+    page.add_init_script(
+        "window.moved = []; new PerformanceObserver((list) => {"
+        "for (const one of list.getEntries()) window.moved.push(one.value); })"
+        ".observe({ type: 'layout-shift', buffered: true });"
+    )
+    root = reader.open(f"book/{chapter}.html")
+    name = root.get_attribute("data-name")
+    assert shown(root) == computed(name, shown(root)["query"])
+    page.wait_for_selector(".lc-plot .main-svg")
+    reader.settled()
+    assert sum(page.evaluate("window.moved")) < 0.02
+    slider = root.locator("input[type=range]").first
+    if slider.count():
+        before = shown(root)["query"]
+        slider.focus()
+        slider.press("ArrowRight")
+        page.wait_for_function(
+            "([node, before]) => node.dataset.query !== before",
+            arg=[root.element_handle(), before],
+        )
+        assert shown(root) == computed(name, shown(root)["query"])
+
+
+def test_what_is_touched_before_python_is_there_is_kept(browser, static_site):
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    reader = Reader(context, static_site)
+    page = reader.page
+    page.goto(f"{static_site}/apps/vram/")
+    root = page.locator("section.lc")
+    slider = root.locator('input[type="range"]').first
+    slider.focus()
+    slider.press("Home")
+    assert not page.locator(LIVE).count(), "it was alive before the test could touch it"
+    assert "Python" in root.locator(".lc-done").inner_text()
+    page.wait_for_selector(LIVE)
+    page.wait_for_function(
+        "document.querySelector('section.lc').dataset.query.includes('users=1&')"
+    )
+    assert shown(root) == computed("vram", shown(root)["query"])
+    context.close()
+    assert not reader.faults
+
+
+def test_a_second_visit_needs_no_network(context, reader):
+    reader.open("apps/cliff/")
+    page = reader.page
+    page.wait_for_function("navigator.serviceWorker.controller !== null")
+    kept = "caches.keys().then((names) => names.some((name) => name.startsWith('llmcap-python')))"
+    page.wait_for_function(kept)
+    page.goto(f"{reader.address}/book/intro.html")
+    page.wait_for_timeout(2000)  # what the page had loaded is being kept
+    context.set_offline(True)
+    try:
+        root = reader.open("apps/cliff")
+        assert shown(root) == computed("cliff", "")
+        page.goto(f"{reader.address}/book/intro.html")
+        assert page.locator("h1").first.is_visible()
+    finally:
+        context.set_offline(False)
+    reader.faults[:] = [one for one in reader.faults if not one.startswith("failed: ")]
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("delete window.WebAssembly;", "WebAssembly"),
+        ("window.Worker = class { constructor() { throw new Error('refused'); } };", "refused"),
+    ],
+)
+def test_where_python_cannot_start_the_numbers_stay_and_a_sentence_says_so(
+    browser, static_site, script, said
+):
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script(script)
+    page.goto(f"{static_site}/apps/vram/")
+    page.wait_for_function(
+        f"document.querySelector('.lc-done').textContent.includes({said!r})", timeout=START_MS
+    )
+    assert "as built" in page.inner_text(".lc-done")
+    assert shown(page.locator("section.lc")) == computed("vram", "")
+    context.close()
+
+
+def test_where_the_network_fails_the_numbers_stay_and_another_touch_tries_again(
+    browser, static_site
+):
+    context = browser.new_context(service_workers="block")
+    page = context.new_page()
+    page.route("**/*.wasm.gz", lambda route: route.abort())
+    page.goto(f"{static_site}/apps/vram/")
+    page.wait_for_function(
+        "document.querySelector('.lc-done').textContent.includes('as built')", timeout=START_MS
+    )
+    page.unroute("**/*.wasm.gz")
+    slider = page.locator("input[type=range]").first
+    slider.focus()
+    slider.press("ArrowRight")
+    page.wait_for_selector(LIVE, timeout=START_MS)
+    context.close()
+
+
+def test_a_calculator_opened_from_a_text_has_its_inputs_and_the_way_back(reader):
+    page = reader.page
+    root = reader.open("book/3-capacity.html", "vram")
+    slider = root.locator("input[type=range]").first
+    slider.focus()
+    slider.press("End")
+    reader.settled()
+    query = shown(root)["query"]
+    root.get_by_role("link", name="Open on a page of its own").click()
+    page.wait_for_url("**/apps/vram/*")
+    page.wait_for_selector(LIVE)
+    assert shown(page.locator("section.lc"))["query"] == query
+    page.get_by_role("link", name=re.compile("Back to 3")).click()
+    page.wait_for_url("**/book/3-capacity.html#*")
+
+
+def test_the_way_back_leads_to_pages_of_the_book_alone(reader):
+    reader.open("apps/vram#from=https%3A%2F%2Fevil.example")
+    assert reader.page.locator(".lt-back").is_hidden()
+
+
+def test_a_file_is_scored_in_the_browser_and_never_leaves_it(reader, tmp_path):
+    rows = build.ROOT / "benchmarks" / "measured.csv"
+    lines = rows.read_text("utf-8").splitlines()
+    mine = tmp_path / "mine.csv"
+    mine.write_text("\n".join(lines[:40]), encoding="utf-8")
+    sent = []
+    reader.page.on("request", lambda request: sent.append(request) if request.post_data else None)
+    root = reader.open("apps/validate/")
+    root.locator('input[type="file"]').set_input_files(mine)
+    reader.page.wait_for_function("document.body.textContent.includes('mine.csv')")
+    reader.page.wait_for_function(
+        "[...document.querySelectorAll('caption')].some((c) => /your/i.test(c.textContent))"
+    )
+    assert not sent
+    assert not urlsplit(reader.page.url).query.count("mine")
