@@ -74,8 +74,9 @@ EXERCISES = {
             "Which tokens have to be computed at all?",
             "2 x parameters x new tokens, divided by cards x peak FLOP/s x MFU.",
             lambda: (
-                f"2 FLOP x {quantity(_one().model.matmul_params, 'params')} parameters x 1,000 tokens, "
-                f"over two cards of {quantity(_one().gpu.flop_s['fp8'], 'FLOP/s')} at a half."
+                f"2 FLOP x {quantity(_one().model.matmul_params, 'params')} parameters "
+                "x 1,000 tokens, over two cards of "
+                f"{quantity(_one().gpu.flop_s['fp8'], 'FLOP/s')} at a half."
             ),
         ),
         mistakes={

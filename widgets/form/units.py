@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from llmcap_kernel.refuse import BadInput, number
+from llmcap_kernel.refuse import BadInput, number, shown
 
 MAX_TEXT = 60
 _MINUS = str.maketrans({"\u2212": "-", "\u00d7": "x", "\u00b5": "u", "\u03bc": "u", "_": ""})
@@ -140,14 +140,13 @@ def read(text, unit):
 def _split(plain, text, unit):
     """Part the number from what follows it."""
     found = _NUMBER.match(plain)
-    digits = found["digits"] if found else ""
-    if not any(c.isdigit() for c in digits) or len(text) > MAX_TEXT:
-        said = f"{text.strip()[:MAX_TEXT]!r} is no number: type one" if text.strip() else "Type one"
+    if not found or not any(map(str.isdigit, found["digits"])) or len(text) > MAX_TEXT:
+        said = f"{shown(text.strip())} is no number: type one" if text.strip() else "Type a number"
         raise BadInput("answer", f"{said}, in {unit} or with its own unit.")
     rest = plain[found.end() :]
     if re.match(r"[,.]?\d|,", rest):
         raise BadInput("answer", f"{text.strip()!r} reads two ways: write decimals with a point.")
-    value = float(re.sub("[ ,]", "", digits)) * 10.0 ** min(int(found["power"] or 0), 300)
+    value = float(re.sub("[ ,]", "", found["digits"])) * 10.0 ** min(int(found["power"] or 0), 300)
     return number("answer", value, -1e30, 1e30, unit), rest
 
 
