@@ -6,11 +6,10 @@ front end takes this very HTML over, so nothing moves when it starts.
 
 from html import escape
 
-from llmcap_kernel.explain import quantity
 from llmcap_kernel.refuse import BadInput, one_of
 
 from .exercises import EXERCISES, judge
-from .figures.beside import bars, beside, times_off
+from .figures.beside import bars, beside, times_off, worded
 from .form import units
 from .guesses import GUESSES
 
@@ -136,7 +135,7 @@ class GuessSession:
         if self._guess.options:
             return f"{'Yes' if guess == right else 'No'}: {right}."
         off = times_off(guess, right)
-        return f"{off.capitalize()}: it is {quantity(right, self._guess.unit)}."
+        return f"{off.capitalize()}: it is {worded(right, self._guess.unit)}."
 
     def _shown(self, guess=None):
         """The answer as HTML, with a guess beside it where there is one."""
@@ -146,8 +145,9 @@ class GuessSession:
             drawn = bars([_row(item, right, guess) for item in asked.drawn().items()], asked.unit)
         elif guess is not None and not asked.options:
             drawn = beside(guess, right, asked.unit)
-        value = right if asked.options else quantity(right, asked.unit)
-        return f"{drawn}<p><strong>{escape(value)}.</strong> {escape(asked.says)}</p>"
+        value = right if asked.options else worded(right, asked.unit)
+        answer = f"<strong>{escape(value)}.</strong> " if guess is None else ""  # else the verdict
+        return f"{drawn}<p>{answer}{escape(asked.says)}</p>"
 
     def _html(self):
         asked = self._guess

@@ -15,6 +15,29 @@ ROW = 42  # pixels of a label and its bar
 TICKS = 5
 
 
+def worded(value, unit):
+    """Write a value as the book does: quantities with their prefix, a percent sign without space.
+
+    Parameters
+    ----------
+    value : float
+        The value.
+    unit : str
+        Its unit, as `explain.quantity` knows it, or "%".
+
+    Returns
+    -------
+    str
+        Number and unit.
+
+    Examples
+    --------
+    >>> worded(0.377, "%"), worded(0.4, "s")
+    ('0.377%', '400 ms')
+    """
+    return f"{digits(value)}%" if unit == "%" else quantity(value, unit)
+
+
 def times_off(guess, right):
     """Say how far a guess is from the answer.
 
@@ -38,7 +61,7 @@ def times_off(guess, right):
     way = "too high" if guess > right else "too low"
     if guess <= 0 or right <= 0:
         return way
-    return f"{digits(max(guess / right, right / guess))} times {way}"
+    return f"{digits(max(guess / right, right / guess), 2)} times {way}"
 
 
 def beside(guess, right, unit):
@@ -81,7 +104,7 @@ def bars(rows, unit):
     for i, (label, value, name) in enumerate(rows):
         top, width = i * ROW, 100 * max(value, 0) / longest
         parts.append(
-            f'<text x="0" y="{top + 14}">{escape(label)}: {quantity(value, unit)}</text>'
+            f'<text x="0" y="{top + 14}">{escape(label)}: {worded(value, unit)}</text>'
             f'<rect class="lc-{name}" x="0" y="{top + 20}" width="{width:.2f}%" height="14"/>'
             f'<line x1="0.5" x2="0.5" y1="{top + 17}" y2="{top + 37}"/>'
         )
@@ -116,7 +139,7 @@ def marks(rows, unit):
         parts.append(
             f'<line x1="{x:.2f}%" x2="{x:.2f}%" y1="41" y2="49"/>'
             f'<text class="lc-tick" x="{x:.2f}%" y="66" text-anchor="{_anchor(x)}">'
-            f"{quantity(10.0**power, unit)}</text>"
+            f"{worded(10.0**power, unit)}</text>"
         )
     for (label, value, name), log, y in zip(rows, logs, (32, 84), strict=True):
         x = place(log)
@@ -128,7 +151,7 @@ def marks(rows, unit):
         )
         parts.append(
             f'{shape}<text x="{x:.2f}%" y="{y}" text-anchor="{_anchor(x)}">'
-            f"{escape(label)}: {quantity(value, unit)}</text>"
+            f"{escape(label)}: {worded(value, unit)}</text>"
         )
     return _svg(rows, unit, "on a logarithmic axis", 92, parts)
 
@@ -138,7 +161,7 @@ def _anchor(x):
 
 
 def _svg(rows, unit, how, height, parts):
-    said = ", ".join(f"{label.lower()} {quantity(value, unit)}" for label, value, _ in rows)
+    said = ", ".join(f"{label.lower()} {worded(value, unit)}" for label, value, _ in rows)
     return (
         f'<svg class="lc-beside" role="img" aria-label="{escape(said)}, {how}" '
         f'width="100%" height="{height}">{"".join(parts)}</svg>'

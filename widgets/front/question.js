@@ -23,13 +23,13 @@ function progress() {
   }
 }
 
-function keep(all) {
+function keep(all, cleared = "") {
   try {
     localStorage.setItem(KEY, JSON.stringify(all));
   } catch {
     globalThis.llmcapProgress = all;
   }
-  dispatchEvent(new Event(CHANGED));
+  dispatchEvent(new CustomEvent(CHANGED, { detail: { cleared } }));
 }
 
 const chapterOf = (name) => name.split(".")[0];
@@ -43,7 +43,7 @@ function entriesOf(chapter, kind = "") {
 
 function clear(chapter) {
   const gone = new Set(entriesOf(chapter));
-  keep(Object.fromEntries(Object.entries(progress()).filter(([key]) => !gone.has(key))));
+  keep(Object.fromEntries(Object.entries(progress()).filter(([key]) => !gone.has(key))), chapter);
 }
 
 // ---- the line at the head of the exercises ---------------------------------------------
@@ -109,6 +109,7 @@ function render({ model, el }) {
   const timers = [];
   let sent = 0;
   let text = ""; // what was sent last
+  let known; // what the browser keeps of this question, as last seen
 
   const typed = () => new FormData(form).get("answer") ?? "";
 
@@ -143,27 +144,36 @@ function render({ model, el }) {
       shown.innerHTML = said.html;
       answer.open = true;
     }
-    if (["right", "shown", "kept"].includes(said.kind)) keep({ ...progress(), [mine]: text });
+    if (["right", "shown", "kept"].includes(said.kind)) {
+      known = text;
+      keep({ ...progress(), [mine]: text });
+    }
   }
 
   // What was answered on an earlier visit, or at the head of the chapter, or cleared since.
-  function follow() {
+  function follow(event) {
     const before = progress()[mine];
-    const here = root.dataset.state;
-    if (before === undefined) {
-      if (here === undefined || !["right", "shown", "kept", "before"].includes(here)) return;
-      form.reset();
-      say(untouched.verdict);
-      button.textContent = untouched.label;
-      if (answer) Object.assign(answer, { open: false });
-      if (shown) shown.innerHTML = untouched.shown;
-    } else if (!["right", "shown", "kept"].includes(here)) {
-      fill(String(before));
-      if (kind === "exercise") say("Solved before.", "before");
-      else if (root.dataset.until) say(`Your guess, kept until ${root.dataset.until}.`, "before");
-      else say("Your guess. See how far off it is.", "before");
-      if (kind === "guess" && answer) button.textContent = "Compare";
-    }
+    const isCleared = event?.detail?.cleared === chapterOf(name);
+    if (before === known && !isCleared) return;
+    known = before;
+    if (before === undefined) forget();
+    else if ([undefined, "before"].includes(root.dataset.state)) recall(String(before));
+  }
+
+  function forget() {
+    form.reset();
+    say(untouched.verdict);
+    button.textContent = untouched.label;
+    if (answer) answer.open = false;
+    if (shown) shown.innerHTML = untouched.shown;
+  }
+
+  function recall(value) {
+    fill(value);
+    if (kind === "exercise") say("Solved before.", "before");
+    else if (root.dataset.until) say(`Your guess, kept until ${root.dataset.until}.`, "before");
+    else say("Your guess. See how far off it is.", "before");
+    if (answer) button.textContent = "Compare";
   }
 
   function fill(value) {
