@@ -50,7 +50,8 @@ def html(scripted=True):
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Questions</title>'
         '<meta name="viewport" content="width=device-width">'
         '<link rel="stylesheet" href="calculator.css"><link rel="stylesheet" href="question.css">'
-        "<style>:root { color-scheme: light dark }</style>"
+        "<style>:root { color-scheme: light dark }"
+        "body { background: light-dark(#fff, #121212) }</style>"
         f"</head><body><main><h1>Questions</h1>{''.join(parts[:3])}<h2>Exercises</h2>{line}"
         f"{''.join(parts[3:])}</main>{script}</body></html>"
     )
