@@ -47,7 +47,7 @@ class ExerciseSession:
         """Judge an answer of the page: `{"answer": {"text": "8.39 GB", "seq": 1}}`."""
         text, seq = _asked(changed)
         verdict = judge(self._exercise, text)
-        said = verdict.text[:1].upper() + verdict.text[1:]
+        said = _sentence(verdict.text)
         if verdict.kind == "wrong":
             said += " A hint may help."
         return {"verdict": {"kind": verdict.kind, "text": said, "seq": seq}}
@@ -71,7 +71,9 @@ class ExerciseSession:
                 f"Exercise {self.name}",
                 _entry(unit),
                 "Check",
-                f"In {escape(unit)}, or write another unit.",
+                _sentence(
+                    _wanted(unit) + ("" if unit in units.KINDS else ", or write another unit")
+                ),
             ),
             f'<div class="lc-hints">{"".join(hints)}</div>',
         )
@@ -121,7 +123,7 @@ class GuessSession:
             said = "Choose one first." if self._guess.options else str(problem)
             return {"verdict": {"kind": "unread", "text": said, "seq": seq}}
         if self._until:
-            said = f"Kept. {self._until.capitalize()} draws it beside the answer."
+            said = "Kept. " + _sentence(f"{self._until} draws it beside the answer")
             return {"verdict": {"kind": "kept", "text": said, "seq": seq}}
         verdict = {"kind": "shown", "text": self._said(guess), "seq": seq}
         return {"verdict": verdict | {"html": self._shown(guess)}}
@@ -135,7 +137,7 @@ class GuessSession:
         if self._guess.options:
             return f"{'Yes' if guess == right else 'No'}: {right}."
         off = times_off(guess, right)
-        return f"{off.capitalize()}: it is {worded(right, self._guess.unit)}."
+        return _sentence(f"{off}: it is {worded(right, self._guess.unit)}")
 
     def _shown(self, guess=None):
         """The answer as HTML, with a guess beside it where there is one."""
@@ -154,9 +156,9 @@ class GuessSession:
         if asked.options:
             wanted, hint = _choices(asked.options), "Commit to one."
         else:
-            wanted, hint = _entry(asked.unit), f"Commit to a number, in {escape(asked.unit)}."
+            wanted, hint = _entry(asked.unit), f"Commit to {_wanted(asked.unit)}."
         if self._until:
-            hint = f"{hint} {escape(self._until.capitalize())} has the answer."
+            hint += " " + _sentence(f"{escape(self._until)} has the answer")
             answer = ""
         else:
             answer = (
@@ -206,6 +208,18 @@ def _form(label, wanted, button, hint):
         f'<button type="submit">{button}</button></fieldset>'
         f'<p class="lc-verdict" role="status">{hint}</p></form>'
     )
+
+
+def _sentence(text):
+    """Begin and end words as a sentence does."""
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def _wanted(unit):
+    """What to type, for the line below the input."""
+    if unit == "times":
+        return "a factor"
+    return f"a number {'of' if unit in units.KINDS else 'in'} {escape(unit)}"
 
 
 def _entry(unit):
