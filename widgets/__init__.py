@@ -1,16 +1,19 @@
 """The calculators: pure views, the widgets around them, and the pages they stand in.
 
-``from widgets import Calculator`` gives the Jupyter widget where there is a kernel, and in the
+What a chapter's cells show comes from here: a Jupyter widget where there is a kernel, and in the
 reader's browser the session that the page's worker holds.
 """
 
 import sys
 from importlib import import_module
 
+# On demand: the worker in a browser has no ipywidgets, and whoever wants a view needs none.
+_HOSTS = {"Calculator": "host", "exercise": "question_host", "guess": "question_host"}
+_SESSIONS = {"Calculator": "session", "exercise": "questions", "guess": "questions"}
+
 
 def __getattr__(name):
-    # On demand: the worker in a browser has no ipywidgets, and the math needs neither.
-    if name != "Calculator":
+    homes = _SESSIONS if sys.platform == "emscripten" else _HOSTS
+    if name not in homes:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    carrier = "session" if sys.platform == "emscripten" else "host"
-    return getattr(import_module(f"{__name__}.{carrier}"), name)
+    return getattr(import_module(f"{__name__}.{homes[name]}"), name)

@@ -40,7 +40,7 @@ class Calculator(anywidget.AnyWidget):
     state = traitlets.Any().tag(sync=True)
     view = traitlets.Dict().tag(sync=True)
     lists = traitlets.Dict().tag(sync=True)
-    inputs = traitlets.List().tag(sync=True)
+    inputs: traitlets.List = traitlets.List().tag(sync=True)
     site = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, name, query="", inputs=()):

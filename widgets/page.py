@@ -141,8 +141,12 @@ def _whole(view, prefix, apps):
 def _compact(view, prefix, inputs, apps):
     answer = h("div", {"class": "lc-answer"}, _status(view), _headline(view), _messages(view))
     ask = h("div", {"class": "lc-ask"}, answer, _controls(view, prefix, inputs))
-    more = h("details", {"class": "lc-more"}, _summary("Numbers and arithmetic"), _details(view))
-    parts = [_figure(view), more, _own_page(view, apps)]
+    # Where deployments are compared, the table that does it is the answer.
+    first, rest = view["tables"][:1], view["tables"][1:]
+    said = {**view, "tables": rest} if view.get("groups") else view
+    shown = [_table(table) for table in first if view.get("groups")]
+    more = h("details", {"class": "lc-more"}, _summary("Numbers and arithmetic"), _details(said))
+    parts = [_figure(view), *shown, more, _own_page(view, apps)]
     return [ask, h("div", {"class": "lc-results"}, parts)]
 
 
@@ -219,18 +223,16 @@ def _controls(view, prefix, open_inputs=()):
     def boxes(chosen):
         return [_control(view, one, prefix) for one in chosen]
 
+    shared = [one for one in view["controls"] if not one["group"]]
+    groups = [_group(view, group, boxes) for group in view.get("groups", [])]
+    grouped = h("div", {"class": "lc-groups"}, groups) if groups else None
     if open_inputs:
-        chosen = [one for one in view["controls"] if one["name"] in open_inputs]
-        rest = [one for one in view["controls"] if one["name"] not in open_inputs]
+        chosen = [one for one in shared if one["name"] in open_inputs]
+        rest = [one for one in shared if one["name"] not in open_inputs]
         folded = h("div", {"class": "lc-inputs"}, boxes(rest))
-        parts = [
-            h("div", {"class": "lc-inputs"}, boxes(chosen)),
-            h("details", {"class": "lc-more"}, _summary("All inputs"), folded),
-        ]
+        more = h("details", {"class": "lc-more"}, _summary("All inputs"), folded, grouped)
+        parts = [h("div", {"class": "lc-inputs"}, boxes(chosen)), more]
     else:
-        shared = [one for one in view["controls"] if not one["group"]]
-        groups = [_group(view, group, boxes) for group in view.get("groups", [])]
-        grouped = h("div", {"class": "lc-groups"}, groups) if groups else None
         parts = [h("div", {"class": "lc-inputs"}, boxes(shared)), grouped]
     label = {"class": "lc-controls", "role": "group", "aria-label": "Inputs"}
     return h("div", label, parts)
@@ -268,7 +270,7 @@ def _input(control, common, tag="input", content=(), **more):
 
 
 def _select(control, common):
-    groups = {}
+    groups: dict[str, list[str]] = {}
     for one in control["options"]:
         chosen = one["value"] == control["value"]
         item = h("option", {"value": _said(one["value"]), "selected": chosen}, words(one["label"]))

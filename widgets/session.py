@@ -7,7 +7,9 @@ that changed. `host.py` is the session in a notebook, `live/page.py` in the read
 import json
 import logging
 import zlib
+from collections.abc import Callable
 from functools import cache
+from typing import Any, Protocol
 
 from llmcap_kernel.refuse import BadInput, one_of
 
@@ -21,6 +23,26 @@ CALCULATORS = {
 FIRST = "a."  # what the inputs of the first of several deployments begin with
 LONG = 12  # items; longer lists travel apart from the views
 LOG = logging.getLogger(__name__)
+
+
+Traits = dict[str, Any]
+
+
+class Session(Protocol):
+    """One calculator, exercise or guess in a page, whatever carries its messages."""
+
+    kind: str  # "calculator", "exercise" or "guess"
+
+    def traits(self) -> Traits:
+        """Give what the page needs to draw at first."""
+
+    def set(self, changed: Traits) -> Traits:
+        """Take the traits that the page set, and give those that change in answer."""
+
+    def message(
+        self, content: Traits, buffers: list[bytes], say: Callable[[Traits], None]
+    ) -> Traits:
+        """Take a message of the page's own; `say` answers it. Give the traits that change."""
 
 
 class Calculator:

@@ -18,7 +18,7 @@ function h(tag, attributes = {}, ...children) {
       node.setAttribute(name, value === true ? "" : value);
     }
   }
-  node.append(...children.flat(2).filter((child) => child !== null && child !== undefined));
+  node.append(...children.flat(3).filter((child) => child !== null && child !== undefined));
   return node;
 }
 
@@ -163,15 +163,7 @@ function controlsBox(view, prefix, inputs) {
   const boxes = (chosen) =>
     view.controls.filter(chosen).map((control) => controlBox(view, control, prefix));
   const attributes = { class: "lc-controls", role: "group", "aria-label": "Inputs" };
-  if (inputs.length) {
-    const isOpen = (control) => inputs.includes(control.name);
-    const rest = boxes((control) => !isOpen(control));
-    return h("div", attributes, h("div", { class: "lc-inputs" }, boxes(isOpen)),
-      h("details", { class: "lc-more" }, h("summary", {}, "All inputs"),
-        h("div", { class: "lc-inputs" }, rest)));
-  }
   const of = (name) => boxes((control) => (control.group || "") === name);
-  const main = h("div", { class: "lc-inputs" }, of(""));
   const groups = (view.groups || []).map((group) =>
     h(
       "fieldset",
@@ -181,7 +173,14 @@ function controlsBox(view, prefix, inputs) {
     ),
   );
   const grouped = groups.length ? h("div", { class: "lc-groups" }, groups) : null;
-  return h("div", attributes, main, grouped);
+  if (!inputs.length) {
+    return h("div", attributes, h("div", { class: "lc-inputs" }, of("")), grouped);
+  }
+  const isOpen = (control) => !control.group && inputs.includes(control.name);
+  const rest = boxes((control) => !control.group && !isOpen(control));
+  return h("div", attributes, h("div", { class: "lc-inputs" }, boxes(isOpen)),
+    h("details", { class: "lc-more" }, h("summary", {}, "All inputs"),
+      h("div", { class: "lc-inputs" }, rest), grouped));
 }
 
 function messagesBox(view) {
@@ -277,10 +276,9 @@ function titleBox(view, compact) {
   return said ? h("span", { hidden: true }) : h(level, { class: "lc-title" }, view.title);
 }
 
-function detailsOf(view) {
+function detailsOf(view, tables = view.tables) {
   const sentences = view.sentences.map((text) => h("p", {}, text));
-  return [h("div", { class: "lc-sentences" }, sentences), view.tables.map(tableBox),
-    explainBox(view)];
+  return [h("div", { class: "lc-sentences" }, sentences), tables.map(tableBox), explainBox(view)];
 }
 
 function tree(view, prefix, can) {
@@ -300,9 +298,11 @@ function tree(view, prefix, can) {
     "aria-live": "polite" }, view.status.text);
   // The answer comes before the inputs: on a phone it is what is seen first.
   const answer = h("div", { class: "lc-answer" }, status, headlineBox(view), messagesBox(view));
+  // Where deployments are compared, the table that does it is the answer.
+  const shown = compact && view.groups ? view.tables.slice(0, 1) : [];
   const rest = compact
-    ? [h("details", { class: "lc-more" }, h("summary", {}, "Numbers and arithmetic"),
-        detailsOf(view)), ownPageBox(view, can.apps)]
+    ? [shown.map(tableBox), h("details", { class: "lc-more" }, h("summary", {}, "Numbers and arithmetic"),
+        detailsOf(view, view.tables.slice(shown.length))), ownPageBox(view, can.apps)]
     : [detailsOf(view), linksBox(view, can.apps)];
   const results = h("div", { class: "lc-results" }, figure, rest.flat());
   const ask = h("div", { class: "lc-ask" }, answer, controlsBox(view, prefix, can.inputs));

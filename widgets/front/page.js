@@ -1,7 +1,8 @@
 // The pages of the book: each calculator that stands in one comes alive beside it, in the reader's
 // browser. Until then it shows what was built, and what a reader touches meanwhile is kept.
 import calculator, { closeMenus, drawStanding, shareActs, wayBack } from "./calculator.js";
-import { openModel, python, stageText } from "./python.js";
+import { WorkerModel, python, stageText } from "./python.js";
+import question from "./question.js";
 import { LIVE } from "llmcap-live";
 
 const NEAR = { rootMargin: "400px" };
@@ -92,7 +93,8 @@ class Standing {
     try {
       const { name, query } = this;
       const inputs = (this.root.dataset.inputs || "").split(" ").filter(Boolean);
-      const model = await openModel("calculator", { name, query, inputs }, { site: SITE });
+      const args = { name, query, inputs };
+      const model = await new WorkerModel("calculator", args, { site: SITE }).open();
       this.say("");
       this.takeOver(model);
     } finally {
@@ -130,6 +132,13 @@ export function enliven(within) {
   for (const root of within.querySelectorAll("section.lc[data-query]:not([data-stands])")) {
     root.setAttribute("data-stands", "");
     new Standing(root);
+  }
+  // A question needs Python only when it is answered.
+  for (const root of within.querySelectorAll(".lc-question:not([data-stands])")) {
+    root.setAttribute("data-stands", "");
+    const { kind, name, until } = root.dataset;
+    const model = new WorkerModel(kind, until ? { name, until } : { name });
+    question.render({ model, el: root });
   }
 }
 

@@ -121,18 +121,23 @@ export function stageText({ stage, done, total, text }) {
 
 let keys = 0;
 
-export async function openModel(kind, args, more = {}) {
-  keys += 1;
-  const key = `${kind}-${keys}`;
-  const open = (again) => python.call("open", { key, kind, ...args, ...again });
-  const traits = { ...more, ...(await open()) };
-  return new WorkerModel(key, traits, open);
-}
-
-class WorkerModel {
-  constructor(key, traits, open) {
-    Object.assign(this, { key, traits, open, changed: {}, generation: python.generation });
+export class WorkerModel {
+  constructor(kind, args, traits = {}) {
+    keys += 1;
+    Object.assign(this, { key: `${kind}-${keys}`, kind, args, traits, changed: {}, generation: 0 });
     this.hearers = new Map();
+  }
+
+  // Once for each Python: one that was stopped is followed by one that has not heard of us.
+  async open() {
+    await python.start();
+    if (this.generation === python.generation) return this;
+    this.generation = python.generation;
+    const now = this.traits.view ? { query: this.traits.view.query } : {};
+    const args = { key: this.key, kind: this.kind, ...this.args, ...now };
+    const traits = await python.call("open", args);
+    if (!this.traits.view) Object.assign(this.traits, traits);
+    return this;
   }
 
   get(name) {
@@ -161,14 +166,8 @@ class WorkerModel {
     for (const name of Object.keys(changed)) this.tell(`change:${name}`);
   }
 
-  // A Python that was stopped is followed by one that has not heard of us.
   async ask(name, args, buffers) {
-    await python.start();
-    if (this.generation !== python.generation) {
-      this.generation = python.generation;
-      const query = this.traits.view?.query;
-      await this.open(query ? { query } : {});
-    }
+    await this.open();
     const onPart = (part) => this.tell("msg:custom", part, []);
     this.take((await python.call(name, { key: this.key, ...args }, { buffers, onPart })) || {});
   }

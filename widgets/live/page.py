@@ -1,12 +1,16 @@
 """One page's Python: calculators by their key, and the calls that the page makes."""
 
 import json
+from collections.abc import Callable
 
 from llmcap_kernel.refuse import BadInput
 
-from ..session import Calculator
+from ..questions import ExerciseSession, GuessSession
+from ..session import Calculator, Session
 
-KINDS = {"calculator": Calculator}
+KINDS: dict[str, Callable[..., Session]] = {
+    one.kind: one for one in (Calculator, ExerciseSession, GuessSession)
+}
 
 
 def warm():

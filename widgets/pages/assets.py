@@ -45,7 +45,7 @@ def _bundle(app) -> None:
         return
     names = bundle.Bundle(Path(app.outdir) / "vendor").names
     app.add_js_file(f"../vendor/{names['page.js']}", type="module")
-    for style in ("calculator.css", "top.css"):
+    for style in bundle.STYLES:
         app.add_css_file(f"../vendor/{names[style]}")
 
 

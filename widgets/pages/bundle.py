@@ -26,9 +26,11 @@ HOME = "/home/llmcap"  # where a page's Python finds the packages
 # What a page's Python needs of ours: no server, no builder, no front end.
 PACKAGES = {
     "llmcap_kernel": ("**/*.py", "catalog/**/*.toml", "catalog/**/*.json"),
-    "widgets": ("*.py", "calculators/*.py", "figures/*.py", "form/*.py", "live/*.py"),
+    "widgets": ("*.py", "*/*.py"),
 }
+LEFT_OUT = ("__pycache__", "server", "pages")
 DATA = ("measured.csv", "predicted.csv", "sources.csv", "understood.json")
+STYLES = ("calculator.css", "question.css", "top.css")
 SPLIT = ("--splitting", "--format=esm")
 # Chromium, Firefox and Safari of 2023, which have all that Pyodide asks for.
 TARGET = "--target=es2022"
@@ -100,7 +102,7 @@ def wheel_files() -> dict[str, bytes]:
         for package, patterns in PACKAGES.items()
         for pattern in patterns
         for path in (ROOT / package).glob(pattern)
-        if "__pycache__" not in path.parts
+        if not set(LEFT_OUT).intersection(path.parts)
     }
 
 
@@ -148,7 +150,7 @@ class Bundle:
     def _pages(self, live: dict) -> None:
         """Bundle the pages' own scripts and styles."""
         names = ("--entry-names=[name]-[hash]", "--chunk-names=[name]-[hash]")
-        entries = [str(FRONT / name) for name in ("page.js", "calculator.css", "top.css")]
+        entries = [str(FRONT / name) for name in ("page.js", *STYLES)]
         with self._said(f"export const LIVE = {json.dumps(live)};") as alias:
             outputs = esbuild(*entries, *SPLIT, *names, f"--outdir={self.folder}", alias)
         for path, output in outputs.items():
