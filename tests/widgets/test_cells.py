@@ -178,7 +178,6 @@ def test_output_has_an_end():
             "line 2: return x.nope\n               ^^^^^^\n"
             "AttributeError: 'int' object has no attribute 'nope'",
         ),
-        ("number = 1\nnumer", "Did you mean: 'number'?"),
         ("print(", "line 1: print(\n             ^\nSyntaxError: '(' was never closed"),
         ("x = 1\nreturn 3", "line 2: return 3\n"),
         ("raise ValueError('two\\nlines')", "ValueError: two"),

@@ -57,7 +57,7 @@ class Cells:
         name = f"<cell {next(self._numbers)}>"
         output = Output(say)
         # mtime None: linecache then never looks for such a file
-        linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
+        linecache.cache[name] = (len(code), None, f"{code}\n".splitlines(keepends=True), name)
         self.namespace["display"] = output.display
         with redirect_stdout(output.stream("stdout")), redirect_stderr(output.stream("stderr")):
             try:
