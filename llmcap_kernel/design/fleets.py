@@ -1,6 +1,7 @@
 """Cost: the copies that all users need, and when renting is cheaper than paying per token."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from .. import calibration
 from ..explain import Explained, Line, digits, quantity
@@ -9,6 +10,8 @@ from ..spec import Deployment, Slo, Workload, number
 from .users import users_within
 
 HOURS_MONTH = 730  # a twelfth of the 8 760 hours of a year
+# However many users there are, one copy serves the same number: a search asks thousands of times.
+_users_within = lru_cache(maxsize=64)(users_within)
 
 
 def api_usd_mtok(workload: Workload, *, usd_mtok_input: float, usd_mtok_output: float) -> float:
@@ -235,7 +238,7 @@ def fleet(
     True
     """
     users = number("users", workload.concurrency if users is None else users, 1, 1e7, whole=True)
-    each = int(users_within(deployment, workload, slo).value)
+    each = int(_users_within(deployment, workload, slo).value)
     if not each:
         return Fleet(deployment, users, 0, 0, 0.0)
     copies = -(-users // each)

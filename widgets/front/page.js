@@ -3,6 +3,7 @@
 import calculator, { closeMenus, drawStanding, shareActs, wayBack } from "./calculator.js";
 import { WorkerModel, python, stageText } from "./python.js";
 import question from "./question.js";
+import "./cells.js"; // before a printed calculator changes: it compares with what is printed
 import { LIVE } from "llmcap-live";
 
 const NEAR = { rootMargin: "400px" };

@@ -7,6 +7,7 @@ from llmcap_kernel.refuse import BadInput
 
 from ..questions import ExerciseSession, GuessSession
 from ..session import Calculator, Session
+from .cells import Cells
 
 KINDS: dict[str, Callable[..., Session]] = {
     one.kind: one for one in (Calculator, ExerciseSession, GuessSession)
@@ -24,6 +25,7 @@ class Page:
 
     def __init__(self):
         self._sessions = {}
+        self._cells = Cells()
 
     def call(self, name, arguments, buffers, say):
         """Do what the page asks.
@@ -31,7 +33,7 @@ class Page:
         Parameters
         ----------
         name : str
-            "open", "set", "message" or "close".
+            "open", "set", "message", "close" or "run".
         arguments : str
             Its arguments by name, as JSON.
         buffers : list of bytes
@@ -68,3 +70,7 @@ class Page:
     def _close(self, key, buffers, say):
         """Forget a session, say of an output that was replaced."""
         self._sessions.pop(key, None)
+
+    def _run(self, code, buffers, say):
+        """Run a code cell after those before it."""
+        return self._cells.run(code, say)

@@ -10,6 +10,7 @@ import nbformat
 from nbclient import NotebookClient
 
 from widgets.pages import build
+from widgets.pages.streams import joined
 
 KEPT_METADATA = ("kernelspec", "language_info", "title", "mystnb")
 KEPT_IN_CELLS = ("tags", "mystnb", "jupyter")
@@ -36,25 +37,13 @@ def refresh(path: Path) -> None:
     for cell in book.cells:
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in KEPT_IN_CELLS}
         if cell.cell_type == "code":
-            cell.outputs = _joined(cell.outputs)
+            cell.outputs = joined(cell.outputs)
         for output in cell.get("outputs", []):
             output.pop("metadata", None)
             if "data" in output:
                 output["metadata"] = {}
                 output["data"] = {k: v for k, v in output["data"].items() if k == "text/plain"}
     nbformat.write(book, path)
-
-
-def _joined(outputs: list) -> list:
-    """Printed text that reached us in pieces, as one."""
-    out: list = []
-    for output in outputs:
-        last = out[-1] if out else None
-        if last and output.output_type == last.output_type == "stream":
-            last.text += output.text
-        else:
-            out.append(output)
-    return out
 
 
 def main(names: list[str]) -> int:
