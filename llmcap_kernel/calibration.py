@@ -11,11 +11,11 @@ The interval of an estimate contains four of five measurements whose model, card
 source had been left out of the fit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from .serving import LoadWork, Served, load_work, usd_per_mtok
 from .spec import CEILING, SERVERS, Deployment, Efficiency, Workload
@@ -165,10 +165,37 @@ def table() -> dict[str, Any]:
     return tomllib.loads(FILE.read_text(encoding="utf-8"))
 
 
+T = TypeVar("T")
+_FOLLOWING: list[Callable[[], None]] = [table.cache_clear]
+
+
+def kept(function: Callable[..., T]) -> Callable[..., T]:
+    """Keep the last results of a function of the fit, until the fit is read again.
+
+    Parameters
+    ----------
+    function : callable
+        Of hashable arguments.
+
+    Returns
+    -------
+    callable
+        The same, that computes each result once.
+
+    Examples
+    --------
+    >>> kept(len)("abc")
+    3
+    """
+    cached = lru_cache(maxsize=256)(function)
+    _FOLLOWING.append(cached.cache_clear)
+    return cached
+
+
 def reload() -> None:
-    """Clear the cache, so that the file is read again after it was written."""
-    table.cache_clear()
-    _composed.cache_clear()
+    """Clear the caches, so that the file is read again after it was written."""
+    for clear in _FOLLOWING:
+        clear()
 
 
 def in_a_loop(family: str, metric: str, regime: str) -> bool:
@@ -263,7 +290,7 @@ def efficiency_for(deployment: Deployment, family: str | None = None) -> Efficie
     return _composed(measured_keys(family or deployment.engine.family, deployment.gpu.family))
 
 
-@cache
+@kept
 def _composed(path: tuple[str, ...]) -> Efficiency:
     return composed(table()["fits"], table()["shifts"], path)
 

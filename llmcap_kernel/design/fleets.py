@@ -1,7 +1,6 @@
 """Cost: the copies that all users need, and when renting is cheaper than paying per token."""
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from .. import calibration
 from ..explain import Explained, Line, digits, quantity
@@ -11,7 +10,7 @@ from .users import users_within
 
 HOURS_MONTH = 730  # a twelfth of the 8 760 hours of a year
 # However many users there are, one copy serves the same number: a search asks thousands of times.
-_users_within = lru_cache(maxsize=64)(users_within)
+_users_within = calibration.kept(users_within)
 
 
 def api_usd_mtok(workload: Workload, *, usd_mtok_input: float, usd_mtok_output: float) -> float:
