@@ -35,7 +35,7 @@ DRAG_MOVES = 90
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu"]
 # In the page: what one move is, and when it is drawn.
 SCRIPT = """
-const root = () => document.querySelector(".lc:not(.lc-static)"); // no data-seq while it is drawn
+const root = () => document.querySelector(".lc"); // no data-seq while it is drawn
 const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const range = () => document.querySelector(".lc input[type=range]");
