@@ -1,22 +1,14 @@
-"""The scripts a built page loads: copied from installed wheels, so no page asks another host.
+"""The scripts a built page loads: copied from installed packages, so no page asks another host.
 
 Also a Sphinx extension (``_config.yml`` names it) that puts them beside the built pages, under
 ``vendor/``. They stay out of ``_static/``: Jupyter Book adds every script there to every page.
 """
 
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 
 FRONT = Path(__file__).parents[1] / "front"
-
-
-def _installed(package: str, path: str) -> Path:
-    """A file of an installed package, found without importing the package."""
-    spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(f"{package} is not installed: the book needs llmcap[book]")
-    return Path(spec.submodule_search_locations[0]) / path
+NODE_MODULES = Path(__file__).parents[2] / "node_modules"
 
 
 def vendor_files() -> dict[str, Path]:
@@ -29,9 +21,7 @@ def vendor_files() -> dict[str, Path]:
     """
     front = {f"front/{p.relative_to(FRONT).as_posix()}": p for p in FRONT.rglob("*.*")}
     return front | {
-        # The SVG build carries its glyphs, so it is one file and asks for no fonts.
-        "mathjax.js": _installed("mathjax", "static/mathjax/es5/tex-svg.js"),
-        "plotly.min.js": _installed("plotly", "package_data/plotly.min.js"),
+        "plotly.min.js": NODE_MODULES / "plotly.js-basic-dist-min" / "plotly-basic.min.js",
     }
 
 

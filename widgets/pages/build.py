@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from widgets.pages import catalogue_page, notation
+from widgets.pages import catalogue_page, light, notation, pack
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "_build"
@@ -96,6 +96,9 @@ def _build(say) -> None:
         for line in faults:
             say(f"  {line}")
         raise SystemExit(f"llmcap: no book; the whole build log is {LOG.relative_to(ROOT)}")
+    say("  making the pages light")
+    light.write(SITE)
+    pack.write(SITE)
     KEY.write_text(wanted)
     say(f"built in {time.monotonic() - began:.0f} s")
 
