@@ -121,10 +121,12 @@ def _figure(view):
         return ""
     # A closing tag inside the text would end the script element early.
     text = json.dumps(figure, separators=(",", ":")).replace("<", "\\u003c")
-    alt = escape(figure["alt"])
+    alt, height = escape(figure["alt"]), figure["layout"]["height"]
     return (
         f'<div class="lc-figure" data-llmcap-figure role="img" aria-label="{alt}">'
-        f'<script type="application/json">{text}</script><div class="lc-plot"></div></div>'
+        # The room it will take: nothing moves when the chart is drawn.
+        f'<script type="application/json">{text}</script>'
+        f'<div class="lc-plot" style="min-height:{height}px"></div></div>'
     )
 
 

@@ -14,10 +14,6 @@ ENTRY = re.compile(r'"?([\w-]+)"?:\[(\d+),(\d+),\[[^\]]*\],"(\w+)","([^"]+)"\]')
 DRAWN = re.compile(r'<(i|span) class="([^"]*\bfa-[^"]*)"([^>]*)></\1>')
 STYLES_OF_FONT = {"fa-solid", "fa-regular", "fa-brands", "fa-lg", "fa-fw", "fa-sm", "fa-xs"}
 ADMONITION = re.compile(r'--pst-icon-admonition-(\w+):"\\(\w+)"')
-CSS = """
-svg.svg-icon { width: 1em; height: 1em; fill: currentColor; vertical-align: -.125em; overflow: visible; }
-.admonition > .admonition-title::after { content: "" !important; width: 1rem; height: 1lh; background: currentColor; mask: center / contain no-repeat; }
-"""
 
 
 class Icons:
@@ -30,7 +26,6 @@ class Icons:
     """
 
     def __init__(self, static: Path):
-        self._codes = {}
         self._shapes = {}
         # The same name stands in several styles; solid is the last.
         for name, width, height, code, path in ENTRY.findall((static / SCRIPT).read_text("utf-8")):
@@ -85,16 +80,16 @@ class Icons:
         return self.svg(name.removeprefix("fa-"), kept + re.sub(r' title="[^"]*"', "", found[3]))
 
     def css(self) -> str:
-        """Write the style of the icons, and those of the admonitions.
+        """Write the icons of the admonitions, which no element of a page stands for.
 
         Returns
         -------
         str
-            CSS that overrules the theme's, which takes them from a font.
+            CSS; ``book.css`` says where and how large.
         """
         rules = [
             f".admonition{'' if kind == 'default' else '.' + kind} > .admonition-title::after "
             f'{{ mask-image: url("data:image/svg+xml,{quote(self.svg(code))}"); }}'
             for kind, code in ADMONITION.findall(self._theme)
         ]
-        return CSS + "\n".join(rules)
+        return "\n".join(rules)

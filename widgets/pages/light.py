@@ -104,10 +104,8 @@ class Page:
                 f'<link rel="stylesheet" href="{at}{sheet}">',
             ]
             if 'class="katex"' in self.text:
-                head += [
-                    f'<link rel="preload" as="font" type="font/woff2" crossorigin href="{at}{font}">'
-                    for font in fonts
-                ]
+                early = '<link rel="preload" as="font" type="font/woff2" crossorigin href="'
+                head += [f'{early}{at}{font}">' for font in fonts]
             head.append(f'<script defer src="{at}{scripts["site"]}"></script>')
             if self.path.name == "search.html":
                 index = f"{self.root}{INDEX}?v={digest((static.parent / INDEX).read_bytes())}"

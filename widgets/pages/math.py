@@ -49,6 +49,7 @@ class Setter:
                 nodejs.command("math.cjs"), text=True, encoding="utf-8", stdin=pipe, stdout=pipe
             )
         process = self._process
+        assert process.stdin and process.stdout
         process.stdin.write(json.dumps({"tex": tex, "display": display}) + "\n")
         process.stdin.flush()
         line = process.stdout.readline()
