@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 SCRIPT = "scripts/fontawesome.js"
 THEME_STYLES = "styles/pydata-sphinx-theme.css"
-ENTRY = re.compile(r'"?([\w-]+)"?:\[(\d+),(\d+),\[[^\]]*\],"(\w+)","([^"]+)"\]')
+ENTRY = re.compile(r'"?([\w-]+)"?:\[(\d+),(\d+),\[([^\]]*)\],"\w+","([^"]+)"\]')
 DRAWN = re.compile(r'<(i|span) class="([^"]*\bfa-[^"]*)"([^>]*)></\1>')
-STYLES_OF_FONT = {"fa-solid", "fa-regular", "fa-brands", "fa-lg", "fa-fw", "fa-sm", "fa-xs"}
-ADMONITION = re.compile(r'--pst-icon-admonition-(\w+):"\\(\w+)"')
+FONTS = {"fa", "fas", "fa-solid"}  # classes that ask for the font, which the theme moves about
+ADMONITION = re.compile(r"--pst-icon-admonition-(\w+):var\(--pst-icon-([\w-]+)\)")
 
 
 class Icons:
@@ -28,8 +28,10 @@ class Icons:
     def __init__(self, static: Path):
         self._shapes = {}
         # The same name stands in several styles; solid is the last.
-        for name, width, height, code, path in ENTRY.findall((static / SCRIPT).read_text("utf-8")):
-            self._shapes[name] = self._shapes[code] = (width, height, path)
+        script = (static / SCRIPT).read_text("utf-8")
+        for name, width, height, others, path in ENTRY.findall(script):
+            for known in (name, *re.findall(r'"([\w-]+)"', others)):
+                self._shapes[known] = (width, height, path)
         self._theme = (static / THEME_STYLES).read_text("utf-8")
 
     def svg(self, name: str, attributes: str = "") -> str:
@@ -38,7 +40,7 @@ class Icons:
         Parameters
         ----------
         name : str
-            Its name or its code in Font Awesome, such as "list".
+            Its name in Font Awesome, old or new, such as "list".
         attributes : str
             Further attributes of the element.
 
@@ -74,8 +76,8 @@ class Icons:
         return DRAWN.sub(self._drawn, html)
 
     def _drawn(self, found: re.Match) -> str:
-        classes = found[2].split()
-        name = next(c for c in classes if c.startswith("fa-") and c not in STYLES_OF_FONT)
+        classes = [c for c in found[2].split() if c not in FONTS]
+        name = next(c for c in classes if c.startswith("fa-") and c != "fa-lg")
         kept = f' class="svg-icon {" ".join(classes)}" aria-hidden="true"'
         return self.svg(name.removeprefix("fa-"), kept + re.sub(r' title="[^"]*"', "", found[3]))
 
@@ -89,7 +91,7 @@ class Icons:
         """
         rules = [
             f".admonition{'' if kind == 'default' else '.' + kind} > .admonition-title::after "
-            f'{{ mask-image: url("data:image/svg+xml,{quote(self.svg(code))}"); }}'
-            for kind, code in ADMONITION.findall(self._theme)
+            f'{{ mask-image: url("data:image/svg+xml,{quote(self.svg(icon))}"); }}'
+            for kind, icon in ADMONITION.findall(self._theme)
         ]
         return "\n".join(rules)

@@ -70,6 +70,7 @@ class Page:
     def strip(self, static: Path, drawn: icons.Icons) -> None:
         """Take out what the theme put in, and leave what the page says."""
         text = STYLE.sub("", PRELOAD.sub("", self.text))
+        text = text.replace(' data-theme="auto"', ' data-theme="light"')  # where no script runs
         text = SCRIPT.sub(lambda found: self._kept(found, static), text)
         first = VIEWPORT.search(text)
         if first:

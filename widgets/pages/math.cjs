@@ -5,8 +5,10 @@ const katex = require("katex");
 // Screen readers get MathML, eyes get HTML: browsers without a mathematical font draw MathML badly.
 function set({ tex, display }) {
   try {
-    const html = katex.renderToString(tex, { displayMode: display, output: "htmlAndMathml", strict: "error" });
-    return { html };
+    const options = { displayMode: display, output: "htmlAndMathml", strict: "error" };
+    const html = katex.renderToString(tex, options);
+    // The TeX that KaTeX keeps beside the MathML would be found by a search for words.
+    return { html: html.replace(/<annotation[^]*?<\/annotation>/g, "") };
   } catch (problem) {
     return { problem: problem.message };
   }

@@ -38,7 +38,7 @@
 
   // What scrolls must be in reach of the keyboard.
   function reach() {
-    for (const box of document.querySelectorAll("div.math")) {
+    for (const box of document.querySelectorAll(".katex-display")) {
       if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
     }

@@ -4,12 +4,14 @@ import mimetypes
 import os
 import re
 
+from jupyter_server.base.handlers import FileFindHandler
 from tornado.web import GZipContentEncoding, StaticFileHandler
 
 PACKED = {"br": ".br", "gzip": ".gz"}  # the smaller one first
 # A name or a query that changes with the content: such an answer never grows old.
 HASHED_NAME = re.compile(r"[.-]([0-9a-f]{8,64}|[0-9A-Z]{8})\.\w+$")
 HASHED_QUERY = re.compile(r"(^|&)(v|digest)=[0-9a-f]{8,64}(&|$)")
+FOR_EVER = "public, max-age=31536000, immutable"
 REFUSED = re.compile(r";q=0(\.0*)?$")
 
 
@@ -50,6 +52,42 @@ class Gzip(GZipContentEncoding):
         return done
 
 
+def lasts(path: str, query: str) -> bool:
+    """Tell whether an address changes with what it gives.
+
+    Parameters
+    ----------
+    path : str
+        The path of the address.
+    query : str
+        Its query.
+
+    Returns
+    -------
+    bool
+        Whether a browser may keep the answer and never ask again.
+
+    Examples
+    --------
+    >>> lasts("_static/book-ZYVFSO5P.css", ""), lasts("searchindex.js", "v=9eb32ce0")
+    (True, True)
+    >>> lasts("book/intro.html", "v=9eb32ce0"), lasts("vendor/plotly.min.js", "")
+    (False, False)
+    """
+    named = HASHED_NAME.search(path) or HASHED_QUERY.search(query)
+    return bool(named) and not path.endswith((".html", "/"))
+
+
+class FoundFiles(FileFindHandler):
+    """Files of JupyterLab's extensions."""
+
+    def set_headers(self) -> None:
+        """Jupyter has every one of them asked for again, though most are named by a hash."""
+        super().set_headers()
+        if lasts(self.request.path, self.request.query):
+            self.set_header("Cache-Control", FOR_EVER)
+
+
 class PackedFiles(StaticFileHandler):
     """Files of a folder in which ``x.br`` and ``x.gz`` may lie beside ``x``."""
 
@@ -86,12 +124,9 @@ class PackedFiles(StaticFileHandler):
         """Say how it is packed, and how long it holds."""
         if self.encoding:
             self.set_header("Content-Encoding", self.encoding)
-        lasts = HASHED_NAME.search(path) or HASHED_QUERY.search(self.request.query)
-        if lasts and not self.plain.endswith(".html"):
-            self.set_header("Cache-Control", "public, max-age=31536000, immutable")
-        else:
-            # A rebuilt page must show at the next visit; the entity tag still spares the transfer.
-            self.set_header("Cache-Control", "no-cache")
+        # A rebuilt page must show at the next visit; the entity tag still spares the transfer.
+        kept = FOR_EVER if lasts(path, self.request.query) else "no-cache"
+        self.set_header("Cache-Control", kept)
 
 
 def _is_fresh(packed: str, plain: str) -> bool:

@@ -25,7 +25,6 @@ import socket
 import sys
 from pathlib import Path
 
-from jupyter_server.base.handlers import FileFindHandler
 from tornado.web import HTTPError, OutputTransform, RequestHandler
 from traitlets.config import Config
 from voila.app import Voila
@@ -239,7 +238,7 @@ class Site(Voila):
             # A new version of an extension has files of new names, so a browser may keep these.
             (
                 rf"/voila/labextensions/((?:{extensions})/.*)",
-                FileFindHandler,
+                files.FoundFiles,
                 {"path": self.labextensions_path},
             ),
             (KERNEL, kernels.KernelHandler),
