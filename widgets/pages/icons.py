@@ -12,7 +12,7 @@ SCRIPT = "scripts/fontawesome.js"
 THEME_STYLES = "styles/pydata-sphinx-theme.css"
 ENTRY = re.compile(r'"?([\w-]+)"?:\[(\d+),(\d+),\[([^\]]*)\],"\w+","([^"]+)"\]')
 DRAWN = re.compile(r'<(i|span) class="([^"]*\bfa-[^"]*)"([^>]*)></\1>')
-FONTS = {"fa", "fas", "fa-solid"}  # classes that ask for the font, which the theme moves about
+FONTS = {"fa", "fas", "fa-solid"}  # classes that ask for the font
 ADMONITION = re.compile(r"--pst-icon-admonition-(\w+):var\(--pst-icon-([\w-]+)\)")
 
 
@@ -78,6 +78,7 @@ class Icons:
     def _drawn(self, found: re.Match) -> str:
         classes = [c for c in found[2].split() if c not in FONTS]
         name = next(c for c in classes if c.startswith("fa-") and c != "fa-lg")
+        classes.remove(name)
         kept = f' class="svg-icon {" ".join(classes)}" aria-hidden="true"'
         return self.svg(name.removeprefix("fa-"), kept + re.sub(r' title="[^"]*"', "", found[3]))
 
