@@ -24,7 +24,8 @@ SITE = BUILD / "html"
 LOG = BUILD / "build.log"
 KEY = BUILD / "key"
 
-INPUTS = ("_config.yml", "_toc.yml", "requirements.lock", "book", "llmcap_kernel", "widgets")
+PACKAGES = ("requirements.lock", "package-lock.json")
+INPUTS = ("_config.yml", "_toc.yml", *PACKAGES, "book", "llmcap_kernel", "widgets")
 DATA = ("benchmarks/*.csv", "benchmarks/*.json")
 COLOURS = re.compile(r"\x1b\[[\d;]*m")
 LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}
@@ -97,8 +98,11 @@ def _build(say) -> None:
             say(f"  {line}")
         raise SystemExit(f"llmcap: no book; the whole build log is {LOG.relative_to(ROOT)}")
     say("  making the pages light")
-    light.write(SITE)
-    pack.write(SITE)
+    try:
+        light.write(SITE)
+        pack.write(SITE)
+    except (ValueError, RuntimeError) as problem:
+        raise SystemExit(f"llmcap: no book; {problem}") from None
     KEY.write_text(wanted)
     say(f"built in {time.monotonic() - began:.0f} s")
 
