@@ -35,7 +35,9 @@ FIRST = (
     "d.mode=m=m||'auto';d.theme=m!='auto'?m:"
     "matchMedia('(prefers-color-scheme: dark)').matches?'dark':'light'}"
 )
-OWN_STYLES = {"book.css", "pygments.css", "calculator.css"}  # what they style may come later
+# Of the style sheets in `_static`, those kept whole, as are all in `vendor`: what they style may
+# come into a page later.
+WHOLE = {"book.css", "pygments.css"}
 
 SCRIPT = re.compile(r"[ \t]*<script\b([^>]*)>(.*?)</script>\n?", re.S)
 STYLE = re.compile(r'[ \t]*<link\b(?=[^>]*rel="stylesheet")[^>]*href="([^"]*)"[^>]*>\n?')
@@ -86,7 +88,7 @@ class Page:
         attributes = found[1]
         source = re.search(r'\bsrc="([^"]*)"', attributes)
         kind = re.search(r'\btype="([^"]*)"', attributes)
-        if kind and kind[1] == "application/json":
+        if kind and kind[1] in ("application/json", "importmap"):
             return found[0]
         if kind and kind[1] == "module":
             return found[0].replace("_static/../", "")
@@ -163,7 +165,11 @@ def _bundle(site: Path, pages: list[Page], drawn: icons.Icons):
     static = site / "_static"
     linked = dict.fromkeys(sheet for page in pages for sheet in page.sheets)
     sheets = [
-        {"path": str(path), "text": path.read_text("utf-8"), "purge": path.name not in OWN_STYLES}
+        {
+            "path": str(path),
+            "text": path.read_text("utf-8"),
+            "purge": static in path.parents and path.name not in WHOLE,
+        }
         for path in linked
     ]
     own = next(i for i, one in enumerate(sheets) if Path(str(one["path"])).name == "book.css")
