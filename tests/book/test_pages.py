@@ -55,8 +55,3 @@ def test_the_address_of_the_site_is_the_book(visit):
 def test_search_finds_a_page(visit):
     page = visit("/search.html?q=roofline")
     page.wait_for_selector("#search-results li a")
-
-
-def test_equations_are_set_without_another_host(visit):
-    page = visit("/book/1-law.html")
-    page.wait_for_selector("mjx-container svg")

@@ -1,12 +1,12 @@
 // The pages of the book: each calculator that stands in one comes alive beside it, in the reader's
 // browser. Until then it shows what was built, and what a reader touches meanwhile is kept.
 import calculator, { closeMenus, drawStanding, shareActs, wayBack } from "./calculator.js";
+import { whenNear } from "./lazy.js";
 import { WorkerModel, python, stageText } from "./python.js";
 import question from "./question.js";
 import "./cells.js"; // before a printed calculator changes: it compares with what is printed
 import { LIVE } from "llmcap-live";
 
-const NEAR = { rootMargin: "400px" };
 const beside = (path) => new URL(path, import.meta.url).href;
 const SITE = new URL("..", import.meta.url).href.replace(/\/$/, "");
 
@@ -14,16 +14,6 @@ if (!document.querySelector('meta[name="llmcap-plotly"]')) {
   const meta = document.createElement("meta");
   Object.assign(meta, { name: "llmcap-plotly", content: beside(LIVE.plotly) });
   document.head.append(meta);
-}
-
-// Call `then` once, when a node comes near what the reader sees.
-function whenNear(node, then) {
-  const watch = new IntersectionObserver((seen) => {
-    if (!seen.some((one) => one.isIntersecting)) return;
-    watch.disconnect();
-    then();
-  }, NEAR);
-  watch.observe(node);
 }
 
 // On a line that counts its bytes, Python waits until somebody touches an input.

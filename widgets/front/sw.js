@@ -10,7 +10,7 @@ const VENDOR = `${SCOPE}vendor/`;
 
 const isHashed = (url) =>
   CURRENT.some((name) => url.pathname === new URL(VENDOR + name).pathname)
-  || (url.href.startsWith(`${SCOPE}_static/`) && /[?&](v|digest)=\w+/.test(url.search));
+  || (url.href.startsWith(`${SCOPE}_static/`) && /-([A-Z0-9]{8}|[0-9a-f]{8,})\./.test(url.pathname));
 
 // A calculator's page is one file whatever its inputs are.
 const asFile = (url) => (url.pathname.includes("/apps/") ? url.origin + url.pathname : url.href);

@@ -1,24 +1,15 @@
-"""The scripts a built page loads: copied from installed wheels, so no page asks another host.
+"""The scripts a built page loads: copied from installed packages, so no page asks another host.
 
 Also a Sphinx extension (``_config.yml`` names it) that puts them beside the built pages, under
 ``vendor/``. They stay out of ``_static/``: Jupyter Book adds every script there to every page.
 """
 
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 
 from widgets.pages import apps, bundle
 
 FRONT = Path(__file__).parents[1] / "front"
-
-
-def _installed(package: str, path: str) -> Path:
-    """A file of an installed package, found without importing the package."""
-    spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(f"{package} is not installed: the book needs llmcap[book]")
-    return Path(spec.submodule_search_locations[0]) / path
 
 
 def vendor_files() -> dict[str, Path]:
@@ -34,8 +25,6 @@ def vendor_files() -> dict[str, Path]:
         "front/calculator.css": FRONT / "calculator.css",
         "front/top.css": FRONT / "top.css",
         "plotly.min.js": bundle.NPM / "plotly.js-basic-dist-min" / "plotly-basic.min.js",
-        # The SVG build carries its glyphs, so it is one file and asks for no fonts.
-        "mathjax.js": _installed("mathjax", "static/mathjax/es5/tex-svg.js"),
     }
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from widgets.pages import catalogue_page, notation
+from widgets.pages import catalogue_page, light, notation, pack
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "_build"
@@ -24,15 +24,8 @@ SITE = BUILD / "html"
 LOG = BUILD / "build.log"
 KEY = BUILD / "key"
 
-INPUTS = (
-    "_config.yml",
-    "_toc.yml",
-    "requirements.lock",
-    "package-lock.json",
-    "book",
-    "llmcap_kernel",
-    "widgets",
-)
+PACKAGES = ("requirements.lock", "package-lock.json")
+INPUTS = ("_config.yml", "_toc.yml", *PACKAGES, "book", "llmcap_kernel", "widgets")
 DATA = ("benchmarks/*.csv", "benchmarks/*.json")
 COLOURS = re.compile(r"\x1b\[[\d;]*m")
 LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}
@@ -104,6 +97,12 @@ def _build(say) -> None:
         for line in faults:
             say(f"  {line}")
         raise SystemExit(f"llmcap: no book; the whole build log is {LOG.relative_to(ROOT)}")
+    say("  making the pages light")
+    try:
+        light.write(SITE)
+        pack.write(SITE)
+    except (ValueError, RuntimeError) as problem:
+        raise SystemExit(f"llmcap: no book; {problem}") from None
     KEY.write_text(wanted)
     say(f"built in {time.monotonic() - began:.0f} s")
 

@@ -14,9 +14,7 @@ All of it may lie under a path of a reverse proxy, which may keep that path or s
 
 import argparse
 import asyncio
-import base64
 import functools
-import hashlib
 import logging
 import math
 import re
@@ -24,19 +22,17 @@ import shutil
 import signal
 import socket
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
-from jupyter_server.base.handlers import FileFindHandler
-from tornado.web import HTTPError, OutputTransform, RequestHandler, StaticFileHandler
+from tornado.web import HTTPError, OutputTransform, RequestHandler
 from traitlets.config import Config
 from voila.app import Voila
 from voila.tornado.handler import TornadoVoilaHandler
 
 from llmcap_kernel.refuse import BadInput
-from widgets.pages import build
+from widgets.pages import build, policy
 from widgets.pages.apps import TEMPLATES, site_map
-from widgets.server import kernels, settings
+from widgets.server import files, kernels, settings
 
 APPS = build.ROOT / "book" / "apps"
 FIRST_PAGE = "book/intro.html"
@@ -58,27 +54,16 @@ def app_names() -> list[str]:
     return sorted(p.stem for p in APPS.glob("*.ipynb"))
 
 
-# What a page may load and from where: this server alone. Styles are written into pages by
-# MathJax, Plotly and JupyterLab, so these may stand inline; a script may not, see `BookHandler`.
-POLICY = {
-    "default-src": "'self'",
-    "script-src": "'self'",
-    "style-src": "'self' 'unsafe-inline'",
-    "img-src": "'self' data: blob:",  # icons of the style sheets; a chart saved as a picture
-    "font-src": "'self' data:",
-    "object-src": "'none'",
-    "base-uri": "'self'",
-    "form-action": "'self'",
-}
 # anywidget imports a widget's script from a blob that it makes of the text the kernel sent.
 APP_SCRIPTS = "'self' blob:"
 
 
-def policy(embed=(), **changes: str) -> str:
-    """Say where a page loads from, and who may show it in a frame."""
-    named = {name.replace("_", "-"): value for name, value in changes.items()}
-    ancestors = {"frame-ancestors": " ".join(("'self'", *embed))}
-    return "; ".join(f"{name} {value}" for name, value in (POLICY | ancestors | named).items())
+def allowed(embed=(), page: str | None = None, **changes: str) -> str:
+    """Say where a page loads from, as the page itself does, and who may show it in a frame."""
+    ancestors = " ".join(("'self'", *embed))
+    if page:
+        return f"{page}; frame-ancestors {ancestors}"
+    return policy.text(frame_ancestors=ancestors, **changes)
 
 
 class SafetyHeaders(OutputTransform):
@@ -93,45 +78,15 @@ class SafetyHeaders(OutputTransform):
         headers["X-Content-Type-Options"] = "nosniff"
         # Jupyter's own policy names frames alone.
         if not headers.get("Content-Security-Policy", "").startswith("default-src"):
-            headers["Content-Security-Policy"] = policy(self._embed)
+            headers["Content-Security-Policy"] = allowed(self._embed)
         return status_code, headers, chunk
 
 
-class InlineScripts(HTMLParser):
-    """The scripts that stand in a page itself, and those in its attributes."""
-
-    def __init__(self, html: str):
-        super().__init__(convert_charrefs=True)
-        self.scripts: list[str] = []
-        self._inside = False
-        self.feed(html)
-
-    def handle_starttag(self, tag, attributes):
-        """Note `onclick` and its like, and where a script begins."""
-        self._inside = tag == "script" and "src" not in dict(attributes)
-        self.scripts += [text for name, text in attributes if name.startswith("on") and text]
-
-    def handle_data(self, data):
-        """Note the text of a script."""
-        if self._inside:
-            self.scripts.append(data)
-
-    def handle_endtag(self, tag):
-        """Note where it ends."""
-        self._inside = False
-
-
 @functools.lru_cache(maxsize=256)
-def script_sources(path: str, modified: float) -> str:
-    """The scripts a page of the book may run: files of this server, and those it was built with."""
-    pages = [Path(path)]
-    if path.endswith("/search.html"):  # it parses the pages it finds, with what they have inline
-        pages += (build.SITE / "book").glob("*.html")
-    scripts = [text for page in pages for text in InlineScripts(page.read_text("utf-8")).scripts]
-    digests = {base64.b64encode(hashlib.sha256(text.encode()).digest()) for text in scripts}
-    return " ".join(
-        ["'self'", "'unsafe-hashes'", *sorted(f"'sha256-{d.decode()}'" for d in digests)]
-    )
+def page_policy(path: str, modified: float) -> str | None:
+    """The policy that a page of the book states."""
+    with open(path, encoding="utf-8") as page:
+        return policy.stated(page.read(4096))
 
 
 class Page(RequestHandler):
@@ -152,17 +107,15 @@ class Page(RequestHandler):
         self.finish(page.render(title=title, text=text, base=base, **site_map()))
 
 
-class BookHandler(Page, StaticFileHandler):
+class BookHandler(Page, files.PackedFiles):
     """The built book."""
 
     def set_extra_headers(self, path: str) -> None:
-        """A page may run the scripts it was built with: the theme's own, known by their digest."""
-        # A rebuilt page must show at the next visit; the entity tag still spares the transfer.
-        self.set_header("Cache-Control", "no-cache")
-        if self.absolute_path and self.absolute_path.endswith(".html"):
-            scripts = script_sources(self.absolute_path, Path(self.absolute_path).stat().st_mtime)
-            allowed = policy(self.settings["embed"], script_src=scripts)
-            self.set_header("Content-Security-Policy", allowed)
+        """Say again what a page says it may load, and who may frame it."""
+        super().set_extra_headers(path)
+        if self.plain.endswith(".html"):
+            said = page_policy(self.plain, Path(self.plain).stat().st_mtime)
+            self.set_header("Content-Security-Policy", allowed(self.settings["embed"], said))
 
 
 class ShortcutHandler(RequestHandler):
@@ -224,8 +177,8 @@ class AppHandler(Page, TornadoVoilaHandler):
         parts = self.get_generator(path=f"{name}.ipynb")
         with self.kernel_manager.arrival(reader) as one:
             first = await anext(parts)
-        allowed = policy(self.settings["embed"], script_src=APP_SCRIPTS)
-        self.set_header("Content-Security-Policy", allowed)
+        rules = allowed(self.settings["embed"], script_src=APP_SCRIPTS)
+        self.set_header("Content-Security-Policy", rules)
         self.write(first)
         try:
             # When a kernel dies under it, Voila would send signs of life for ever.
@@ -279,7 +232,7 @@ class Site(Voila):
             # A new version of an extension has files of new names, so a browser may keep these.
             (
                 rf"/voila/labextensions/((?:{extensions})/.*)",
-                FileFindHandler,
+                files.FoundFiles,
                 {"path": self.labextensions_path},
             ),
             (KERNEL, kernels.KernelHandler),
@@ -297,7 +250,7 @@ class Site(Voila):
     def listen(self) -> None:
         """Listen on the one port; Voila's own tries others, and blocks."""
         headers = functools.partial(SafetyHeaders, embed=self.app.settings["embed"])
-        self.app.transforms.append(headers)  # type: ignore[arg-type]
+        self.app.transforms += [headers, files.Gzip]  # type: ignore[list-item]
         self.server = self.app.listen(
             self.port,
             self.ip,

