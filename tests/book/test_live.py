@@ -30,7 +30,8 @@ class Reader:
     def open(self, path, name=""):
         """Open a page and bring a calculator near: give it once it is alive."""
         self.page.goto(f"{self.address}/{path}")
-        root = self.page.locator(f'section.lc[data-name="{name}"]' if name else "section.lc").first
+        chosen = f'[data-name="{name}"]' if name else ""
+        root = self.page.locator(f"section.lc[data-query]{chosen}").first
         root.scroll_into_view_if_needed()
         self.page.wait_for_selector(LIVE, state="attached")
         return root
@@ -38,7 +39,7 @@ class Reader:
     def settled(self):
         """Wait until nothing is asked that is not answered, and the address says it."""
         self.page.wait_for_timeout(400)
-        self.page.wait_for_function("!document.querySelector('.lc[data-late]')")
+        self.page.wait_for_function("() => !document.querySelector('.lc[data-late]')")
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +173,7 @@ def test_a_calculator_in_a_text_is_alive_and_nothing_moves(reader, chapter):
     page.wait_for_selector(".lc-plot .main-svg")
     reader.settled()
     assert sum(page.evaluate("window.moved")) < 0.02
-    slider = root.locator("input[type=range]").first
+    slider = root.locator("input[type=range]:visible").first
     if slider.count():
         before = shown(root)["query"]
         slider.focus()
@@ -197,7 +198,7 @@ def test_what_is_touched_before_python_is_there_is_kept(browser, static_site):
     assert "Python" in root.locator(".lc-done").inner_text()
     page.wait_for_selector(LIVE)
     page.wait_for_function(
-        "document.querySelector('section.lc').dataset.query.includes('users=1&')"
+        "() => document.querySelector('section.lc').dataset.query.includes('users=1&')"
     )
     assert shown(root) == computed("vram", shown(root)["query"])
     context.close()
@@ -207,8 +208,8 @@ def test_what_is_touched_before_python_is_there_is_kept(browser, static_site):
 def test_a_second_visit_needs_no_network(context, reader):
     reader.open("apps/cliff/")
     page = reader.page
-    page.wait_for_function("navigator.serviceWorker.controller !== null")
-    kept = "caches.keys().then((names) => names.some((name) => name.startsWith('llmcap-python')))"
+    page.wait_for_function("() => navigator.serviceWorker.controller !== null")
+    kept = "() => caches.keys().then((all) => all.some((one) => one.startsWith('llmcap-python')))"
     page.wait_for_function(kept)
     page.goto(f"{reader.address}/book/intro.html")
     page.wait_for_timeout(2000)  # what the page had loaded is being kept
@@ -217,7 +218,7 @@ def test_a_second_visit_needs_no_network(context, reader):
         root = reader.open("apps/cliff")
         assert shown(root) == computed("cliff", "")
         page.goto(f"{reader.address}/book/intro.html")
-        assert page.locator("h1").first.is_visible()
+        assert page.locator("article h1").first.is_visible()
     finally:
         context.set_offline(False)
     reader.faults[:] = [one for one in reader.faults if not one.startswith("failed: ")]
@@ -238,7 +239,7 @@ def test_where_python_cannot_start_the_numbers_stay_and_a_sentence_says_so(
     page.add_init_script(script)
     page.goto(f"{static_site}/apps/vram/")
     page.wait_for_function(
-        f"document.querySelector('.lc-done').textContent.includes({said!r})", timeout=START_MS
+        f"() => document.querySelector('.lc-done').textContent.includes({said!r})", timeout=START_MS
     )
     assert "as built" in page.inner_text(".lc-done")
     assert shown(page.locator("section.lc")) == computed("vram", "")
@@ -253,7 +254,8 @@ def test_where_the_network_fails_the_numbers_stay_and_another_touch_tries_again(
     page.route("**/*.wasm.gz", lambda route: route.abort())
     page.goto(f"{static_site}/apps/vram/")
     page.wait_for_function(
-        "document.querySelector('.lc-done').textContent.includes('as built')", timeout=START_MS
+        "() => document.querySelector('.lc-done').textContent.includes('as built')",
+        timeout=START_MS,
     )
     page.unroute("**/*.wasm.gz")
     slider = page.locator("input[type=range]").first
@@ -293,9 +295,9 @@ def test_a_file_is_scored_in_the_browser_and_never_leaves_it(reader, tmp_path):
     reader.page.on("request", lambda request: sent.append(request) if request.post_data else None)
     root = reader.open("apps/validate/")
     root.locator('input[type="file"]').set_input_files(mine)
-    reader.page.wait_for_function("document.body.textContent.includes('mine.csv')")
+    reader.page.wait_for_function("() => document.body.textContent.includes('mine.csv')")
     reader.page.wait_for_function(
-        "[...document.querySelectorAll('caption')].some((c) => /your/i.test(c.textContent))"
+        "() => [...document.querySelectorAll('caption')].some((c) => /your/i.test(c.textContent))"
     )
     assert not sent
     assert not urlsplit(reader.page.url).query.count("mine")
