@@ -14,8 +14,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 
-# Without these JupyterLab asks other hosts whether there is news of it, and a newer one.
-LAB = --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+# Without this JupyterLab asks another host whether there is a newer one.
+LAB = --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
 .PHONY: serve lab test setup book notebooks lint bench lock clean help
 
