@@ -304,7 +304,6 @@ def test_jupyterlab_runs_the_cells_and_nothing_lies_on_a_number(browser, lab):
         arg=before,
     )
     assert page.evaluate(FAULTS) == []
-    keep(page, "light")
 
     choose(page, "Settings", "Theme", "JupyterLab Dark")
     page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
@@ -313,11 +312,6 @@ def test_jupyterlab_runs_the_cells_and_nothing_lies_on_a_number(browser, lab):
     )
     assert brightness(page) < 60
     assert page.evaluate(FAULTS) == []
-    keep(page, "dark")
     hosts = {re.match(r"\w+://[^/]*", url)[0] for url in asked if url.startswith(("http", "ws"))}
     assert hosts <= {lab, lab.replace("http", "ws")}
     page.close()
-
-
-def keep(page, scheme):
-    page.screenshot(path=f"/tmp/shot-test-{scheme}.png")
