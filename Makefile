@@ -14,10 +14,17 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 
-.PHONY: serve test setup book notebooks lint bench lock clean help
+# Without this JupyterLab asks another host whether there is a newer one.
+LAB = --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+
+.PHONY: serve lab test setup book notebooks lint bench lock clean help
 
 serve: $(READY) ## read the book and use the apps at http://127.0.0.1:8866/ (PORT=9000 takes another port)
 	@exec $(BIN)/python -m widgets.server $(if $(PORT),--port $(PORT))
+
+lab: $(READY) ## run the cells yourself: chapter 1 in JupyterLab (PORT=9000 takes another port)
+	@exec $(BIN)/python -m jupyterlab $(LAB) $(if $(PORT),--port $(PORT)) \
+		--ServerApp.root_dir=book book/1-law.ipynb
 
 test: $(READY) ## run every test: unit, notebooks, browser
 	$(BIN)/python -m pytest -q -rs --no-fold-skipped -n $(WORKERS) --dist worksteal

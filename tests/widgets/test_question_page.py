@@ -3,8 +3,8 @@
 import pytest
 
 from tests.book.test_pages import overflow, serious_faults
+from widgets.live.page import KINDS
 from widgets.question_host import FRONT
-from widgets.questions import SESSIONS
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +39,7 @@ SITE = "http://questions.test"
 
 
 def session(kind, name, until):
-    return SESSIONS[kind](name, until) if until else SESSIONS[kind](name)
+    return KINDS[kind](name, until) if until else KINDS[kind](name)
 
 
 def html(scripted=True):

@@ -660,7 +660,8 @@ async function drawFigure(box, figure, ask) {
 function follow(box, again) {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const themes = new MutationObserver(again);
-  const options = { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light"] };
+  const names = ["data-theme", "data-jp-theme-light", "data-jp-theme-name", "data-vscode-theme-kind"];
+  const options = { attributes: true, attributeFilter: names };
   for (const node of [document.documentElement, document.body]) themes.observe(node, options);
   let width = box.clientWidth;
   const sizes = new ResizeObserver(() => {
