@@ -9,17 +9,20 @@ pytestmark = pytest.mark.browser
 CHAPTERS = ("1-law", "2-bandwidth", "3-capacity", "4-toolbox", "5-design", "validate")
 STARTS_MS = 120_000  # Python starts in each page, on two cores that other tests share
 
+CELLS = "article div.cell:has(.cell_input)"  # a question shows no code
+
 
 class Chapter:
     """A page of the book and its cells, counted from 0."""
 
     def __init__(self, page):
         self.page = page
-        self.cells = page.locator("article div.cell")
+        self.cells = page.locator(CELLS)
         self.cells.nth(0).locator(".llmcap-bar").wait_for(state="attached")
 
     def button(self, at, name):
-        return self.cells.nth(at).get_by_role("button", name=name, exact=True)
+        bar = self.cells.nth(at).locator(".llmcap-bar")
+        return bar.get_by_role("button", name=name, exact=True)
 
     def code(self, at):
         return self.cells.nth(at).locator(".cell_input .highlight pre").first.text_content()
@@ -34,8 +37,8 @@ class Chapter:
     def wait(self, at):
         """Until the cell has run: what its bar says."""
         self.page.wait_for_function(
-            "at => !document.querySelectorAll('article div.cell')[at].matches('[data-running]')",
-            arg=at,
+            "([at, cells]) => !document.querySelectorAll(cells)[at].matches('[data-running]')",
+            arg=[at, CELLS],
             timeout=STARTS_MS,
         )
         return self.cells.nth(at).locator(".llmcap-status").inner_text()
@@ -180,7 +183,7 @@ def test_nothing_moves_when_the_editor_opens(chapter, width):
     assert book.cells.nth(1).bounding_box()["height"] == pytest.approx(height, abs=1)
 
 
-def test_a_calculator_in_an_output_is_announced_and_no_script_runs(chapter):
+def test_a_calculator_in_an_output_is_announced_and_no_script_runs(chapter, faults):
     book = chapter()
     book.page.evaluate(
         "document.addEventListener('llmcap:output', (e) => { window.got = e.detail.innerHTML })"
@@ -198,6 +201,8 @@ def test_a_calculator_in_an_output_is_announced_and_no_script_runs(chapter):
     assert "<b>b</b>" in got
     assert "ran=1" not in got
     assert book.page.evaluate("window.ran === undefined")
+    # What is read in order to be cleaned is named by the browser as what it would not have run.
+    faults[:] = [one for one in faults if "inline event handler" not in one]
 
 
 def test_the_bars_are_accessible_and_stay_out_of_print(chapter):

@@ -714,14 +714,15 @@ export function wayBack(site) {
 
 // ---- the live calculator --------------------------------------------------------------
 
-let calculators = 0;
+// In a notebook each widget has a copy of this module, so the count is the page's.
+const nextPrefix = () => `lc${(window.llmcapCount = (window.llmcapCount || 0) + 1)}`;
 
 // The address bar belongs to the app's own page; in a notebook it is left alone.
 const isApp = /\/(apps|voila\/render)\//.test(location.pathname);
 
 function render({ model, el }) {
   const standing = el.querySelector(":scope > section.lc");
-  const prefix = standing?.dataset.prefix || `lc${(calculators += 1)}`;
+  const prefix = standing?.dataset.prefix || nextPrefix();
   const client = `${prefix}-${Date.now().toString(36)}`;
   const past = []; // queries: each is a whole state
   const future = [];

@@ -39,7 +39,9 @@ function said(root) {
   if (!root) return "";
   return [...root.querySelectorAll(".output")].map((output) => {
     const calculator = output.querySelector("section.lc");
-    if (calculator?.dataset.query === undefined) return output.textContent.trimEnd();
+    // The text alone: the theme puts a button that copies beside it.
+    const text = output.querySelector("pre") || output;
+    if (calculator?.dataset.query === undefined) return text.textContent.trimEnd();
     return `${calculator.dataset.name}?${calculator.dataset.query}`;
   }).join("\n");
 }
