@@ -190,9 +190,7 @@ def test_the_book_and_an_app_under_the_path(proxy, browser):
     page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
     page.on("response", lambda got: faults.append(got.url) if got.status >= 400 else None)
     page.goto(f"{proxy.address}/book/3-capacity.html")
-    live = page.locator("a[data-llmcap-live]").first
-    live.evaluate("node => node.removeAttribute('target')")
-    live.click()
+    page.locator('article a[href*="apps/"]:visible').first.click()
     page.wait_for_url(f"{proxy.address}/apps/*")
     page.wait_for_selector("main .lc[data-seq] .lc-plot .main-svg")
     slider = page.locator("main .lc input[type=range]").first

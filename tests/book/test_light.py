@@ -35,7 +35,7 @@ def read_to_the_end(page) -> None:
     for _ in range(0, height, 600):
         page.mouse.wheel(0, 600)
         page.wait_for_timeout(30)
-    for figure in page.locator(".lc-static [data-llmcap-figure]").all():
+    for figure in page.locator(".lc-figure:not([hidden])").all():
         figure.scroll_into_view_if_needed()
         figure.locator(".main-svg").first.wait_for()
     page.wait_for_load_state("networkidle")
@@ -178,7 +178,7 @@ def test_the_code_of_a_cell_is_copied(visit):
 
 def test_paper_shows_numbers_and_no_buttons(visit):
     page = visit("/book/3-capacity.html")
-    page.locator(".lc-static [data-llmcap-figure]").first.scroll_into_view_if_needed()
+    page.locator(".lc-figure").first.scroll_into_view_if_needed()
     page.wait_for_selector(".lc-plot .main-svg")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
