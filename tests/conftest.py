@@ -144,6 +144,7 @@ def visit(browser, site, faults):
             viewport={"width": width, "height": 800},
             color_scheme=scheme,
             java_script_enabled=javascript,
+            service_workers="block",  # what is kept for a next visit is tests/book/test_live.py's
         )
         contexts.append(context)
         page = context.new_page()
@@ -177,6 +178,11 @@ def watch(page, site: str, faults: list[str]) -> None:
         if response.status >= 400:
             faults.append(f"{response.status}: {response.url}")
 
+    def on_failure(request):
+        # A page that is left stops what it still loads.
+        if request.failure != "net::ERR_ABORTED":
+            faults.append(f"failed: {request.url}")
+
     def on_console(message):
         # A failed load is told by the response, with its address.
         if message.type == "error" and "Failed to load resource" not in message.text:
@@ -185,7 +191,7 @@ def watch(page, site: str, faults: list[str]) -> None:
     page.on("request", on_request)
     page.on("websocket", on_request)
     page.on("response", on_response)
-    page.on("requestfailed", lambda request: faults.append(f"failed: {request.url}"))
+    page.on("requestfailed", on_failure)
     page.on("console", on_console)
     page.on("pageerror", lambda error: faults.append(f"page error: {error}"))
 

@@ -193,7 +193,7 @@ def test_the_book_and_an_app_under_the_path(proxy, browser):
     page.locator('article a[href*="apps/"]:visible').first.click()
     page.wait_for_url(f"{proxy.address}/apps/*")
     page.wait_for_selector("main .lc[data-seq] .lc-plot .main-svg")
-    slider = page.locator("main .lc input[type=range]").first
+    slider = page.locator("main .lc[data-seq] input[type=range]").first
     slider.focus()
     page.keyboard.press("ArrowLeft")
     page.wait_for_selector('main .lc[data-seq="1"]')

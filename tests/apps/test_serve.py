@@ -121,7 +121,7 @@ def test_an_app_without_a_browser(site, fetch, name):
 @pytest.mark.parametrize("name", app_names())
 def test_an_app_in_a_browser(visit, name, scheme):
     page = visit(f"/apps/{name}", scheme=scheme)
-    page.wait_for_selector("main .lc input, main .lc select")
+    page.wait_for_selector("main .lc[data-seq]")
     assert not page.locator("#status").is_visible()
     assert page.locator("html").get_attribute("lang") == "en"
     ink, paper = page.evaluate(

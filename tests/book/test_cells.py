@@ -3,6 +3,7 @@
 import pytest
 
 from tests.book.test_pages import serious_faults
+from tests.conftest import watch
 
 pytestmark = pytest.mark.browser
 
@@ -57,12 +58,33 @@ class Chapter:
         return next(found)
 
 
-@pytest.fixture
-def chapter(visit):
-    def chapter(name="1-law", **options):
-        return Chapter(visit(f"/book/{name}.html", **options))
+@pytest.fixture(scope="module")
+def context(browser, site):
+    """One reader's browser: the second page has the first one's Python."""
+    made = browser.new_context(base_url=site, service_workers="block")
+    yield made
+    made.close()
 
-    return chapter
+
+@pytest.fixture
+def chapter(context, site, faults):
+    pages = []
+
+    def chapter(name="1-law", width=1280):
+        page = context.new_page()
+        pages.append(page)
+        page.set_default_timeout(STARTS_MS)
+        page.set_viewport_size({"width": width, "height": 800})
+        watch(page, site, faults)
+        page.goto(f"/book/{name}.html")
+        return Chapter(page)
+
+    yield chapter
+    seen = list(faults)
+    for page in pages:
+        page.evaluate("localStorage.clear()")
+        page.close()
+    assert not seen, "\n".join(seen)
 
 
 @pytest.mark.slow
@@ -151,6 +173,22 @@ def test_an_endless_loop_is_stopped_and_python_starts_afresh(chapter):
     assert book.fresh(1)[0].startswith("tick\ntick\n")
     book.button(1, "Reset").click()
     assert book.run(2) == "Same as printed"
+
+
+def test_a_calculator_moved_while_a_loop_runs_is_answered_after_the_stop(chapter):
+    book = chapter()
+    root = book.page.locator("section.lc[data-query]").first
+    root.scroll_into_view_if_needed()
+    book.page.wait_for_selector("section.lc[data-live]")
+    book.edit(1, "while True:\n    pass")
+    book.button(1, "Run").click()
+    book.cells.nth(1).locator("[data-running]").or_(book.button(1, "Stop")).first.wait_for()
+    weights = root.locator("select[name=weights]")
+    weights.select_option("fp8")
+    book.page.wait_for_timeout(500)
+    book.button(1, "Stop").click()
+    book.page.wait_for_function("(node) => !node.dataset.query.includes('weights=bf16')",
+                                arg=root.element_handle())  # fmt: skip
 
 
 def test_the_keyboard_alone_edits_runs_and_leaves(chapter):

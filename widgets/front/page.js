@@ -52,7 +52,8 @@ class Standing {
     if (act) return event.type === "click" && act(node);
     if (!node || (event.type === "keydown" && !["Enter", "ArrowDown"].includes(event.key))) return;
     if (event.type === "click" && !node.dataset.act && node.type !== "text") return;
-    this.touched.set(node, { type: event.type, value: node.value, key: event.key });
+    this.touched.set(node, { type: event.type, value: node.value,
+      checked: node.checked, key: event.key });
     this.start();
   }
 
@@ -100,16 +101,17 @@ class Standing {
     this.unfollow();
     calculator.render({ model, el: this.root.parentNode });
     this.root.setAttribute("data-live", "");
-    for (const [node, { type, value, key }] of this.touched) replay(node, type, value, key);
+    for (const [node, touch] of this.touched) replay(node, touch);
   }
 }
 
 // Do again what was done before anybody listened: the nodes are the same.
-function replay(node, type, value, key) {
+function replay(node, { type, value, checked, key }) {
   if (!node.isConnected) return;
   if (type === "click") return node.click();
   if (node.type === "file") return node.dispatchEvent(new Event("change", { bubbles: true }));
-  node.value = value;
+  if (node.type === "checkbox") node.checked = checked;
+  else node.value = value;
   if (type === "keydown") {
     return node.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
   }

@@ -92,6 +92,7 @@ async function call(name, args = {}, { buffers = [], onPart } = {}) {
 
 function stop(why = "stopped") {
   if (!starting) return;
+  python.stopped = python.generation;
   fail(why);
   starting = null;
   tell({ stage: "stopped", text: why });
@@ -101,6 +102,7 @@ export const python = {
   start,
   call,
   stop,
+  stopped: 0, // the generation that a reader stopped last
   generation: 0, // counts starts: what an earlier Python knew is gone
   onStage(hear) {
     hearers.add(hear);
@@ -175,10 +177,21 @@ export class WorkerModel {
   save_changes() {
     const { changed } = this;
     this.changed = {};
-    this.ask("set", { changed }).catch((problem) => this.tell("failed", problem));
+    this.askOnce("set", { changed });
   }
 
   send(content, _callbacks, buffers = []) {
-    this.ask("message", { content }, buffers).catch((problem) => this.tell("failed", problem));
+    this.askOnce("message", { content }, buffers);
+  }
+
+  // What a reader asked while a cell's loop was stopped is asked of the next Python.
+  async askOnce(name, args, buffers) {
+    const { generation } = python;
+    try {
+      await this.ask(name, args, buffers);
+    } catch (problem) {
+      const again = python.stopped === generation && this.ask(name, args, buffers);
+      if (again) await again.catch(() => {});
+    }
   }
 }
