@@ -198,7 +198,7 @@ def test_the_book_and_an_app_under_the_path(proxy, browser):
     page.keyboard.press("ArrowLeft")
     page.wait_for_selector('main .lc[data-seq="1"]')
     page.wait_for_url(f"{proxy.address}/apps/*v=*")
-    page.evaluate("document.querySelector('[data-act=copy]').click()")
+    page.evaluate("document.querySelector('.lc[data-seq] [data-act=copy]').click()")
     page.wait_for_function("navigator.clipboard.readText().then((text) => text.length > 0)")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied.startswith(f"{proxy.address}/apps/")
