@@ -16,22 +16,25 @@ const mayKeep = () => files.snapshots && Boolean(self.caches);
 
 const tell = (stage) => self.postMessage({ stage, done, total: files.total });
 
-// The body of a file, counted as it arrives. A host may or may not have unpacked a `.gz` itself, so
-// its first bytes decide.
+// The body of a file, counted and unpacked as it arrives, so that it is compiled meanwhile. A host
+// may or may not have unpacked a `.gz` itself, so its first bytes decide.
 async function body(name) {
   const answer = await fetch(files[name].url);
   if (!answer.ok) throw new Error(`${files[name].url}: ${answer.status}`);
   const reader = answer.body.getReader();
-  const pieces = [];
-  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-    pieces.push(piece.value);
-    done += piece.value.length;
-    tell(done < files.total ? "download" : "start");
-  }
-  const whole = new Blob(pieces);
-  const [a, b] = new Uint8Array(await whole.slice(0, 2).arrayBuffer());
-  const packed = a === 0x1f && b === 0x8b;
-  return packed ? whole.stream().pipeThrough(new DecompressionStream("gzip")) : whole.stream();
+  let piece = await reader.read();
+  const [a, b] = piece.value || [];
+  const stream = new ReadableStream({
+    async pull(controller) {
+      if (piece.done) return controller.close();
+      done += piece.value.length;
+      tell(done < files.total ? "download" : "start");
+      controller.enqueue(piece.value);
+      piece = await reader.read();
+      return undefined;
+    },
+  });
+  return a === 0x1f && b === 0x8b ? stream.pipeThrough(new DecompressionStream("gzip")) : stream;
 }
 
 // Pyodide fetches its own files; it gets them from here, counted and unpacked.
