@@ -169,7 +169,7 @@ T = TypeVar("T")
 _FOLLOWING: list[Callable[[], None]] = [table.cache_clear]
 
 
-def kept(function: Callable[..., T]) -> Callable[..., T]:
+def cache_until_reload(function: Callable[..., T]) -> Callable[..., T]:
     """Keep the last results of a function of the fit, until the fit is read again.
 
     Parameters
@@ -184,7 +184,7 @@ def kept(function: Callable[..., T]) -> Callable[..., T]:
 
     Examples
     --------
-    >>> kept(len)("abc")
+    >>> cache_until_reload(len)("abc")
     3
     """
     cached = lru_cache(maxsize=256)(function)
@@ -290,7 +290,7 @@ def efficiency_for(deployment: Deployment, family: str | None = None) -> Efficie
     return _composed(measured_keys(family or deployment.engine.family, deployment.gpu.family))
 
 
-@kept
+@cache_until_reload
 def _composed(path: tuple[str, ...]) -> Efficiency:
     return composed(table()["fits"], table()["shifts"], path)
 

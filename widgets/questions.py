@@ -4,6 +4,7 @@ The HTML is complete without a script: the input stands there, hints and answers
 front end takes this very HTML over, so nothing moves when it starts.
 """
 
+from abc import ABC, abstractmethod
 from html import escape
 
 from llmcap_kernel.refuse import BadInput, one_of
@@ -14,7 +15,36 @@ from .form import units
 from .guesses import GUESSES
 
 
-class ExerciseSession:
+class _Question(ABC):
+    """What an exercise and a guess share: their HTML, and no message of their own."""
+
+    kind: str
+
+    @property
+    @abstractmethod
+    def text(self):
+        """The question's text form, the same at every run."""
+
+    @abstractmethod
+    def set(self, changed):
+        """Take an answer of the page, `{"answer": {"text": "8.39 GB", "seq": 1}}`."""
+
+    @abstractmethod
+    def _html(self): ...
+
+    def traits(self):
+        """Give what the page needs to draw at first."""
+        return {"html": self._html(), "answer": None, "verdict": {}}
+
+    def message(self, content, buffers, say):
+        """Take a message; a question has none."""
+        return {}
+
+    def _repr_mimebundle_(self, **kwargs):
+        return {"text/plain": self.text, "text/html": self._html()}
+
+
+class ExerciseSession(_Question):
     """One exercise in a page.
 
     Parameters
@@ -39,10 +69,6 @@ class ExerciseSession:
         """The question's text form, the same at every run."""
         return f"Exercise {self.name}: answer in {self._exercise.unit}"
 
-    def traits(self):
-        """Give what the page needs to draw at first."""
-        return {"html": self._html(), "answer": None, "verdict": {}}
-
     def set(self, changed):
         """Judge an answer of the page: `{"answer": {"text": "8.39 GB", "seq": 1}}`."""
         text, seq = _asked(changed)
@@ -52,20 +78,13 @@ class ExerciseSession:
             said += " A hint may help."
         return {"verdict": {"kind": verdict.kind, "text": said, "seq": seq}}
 
-    def message(self, content, buffers, say):
-        """Take a message; an exercise has none."""
-        return {}
-
-    def _repr_mimebundle_(self, **kwargs):
-        return {"text/plain": self.text, "text/html": self._html()}
-
     def _html(self):
         unit = self._exercise.unit
         first, of = _place(self.name, EXERCISES)
         hints = [
             f"<details><summary>{'Next hint' if i else 'Hint'}</summary>"
             f"<p>{escape(hint)}</p></details>"
-            for i, hint in enumerate(self._exercise.told)
+            for i, hint in enumerate(self._exercise.hint_texts)
         ]
         return _section(
             self,
@@ -82,7 +101,7 @@ class ExerciseSession:
         )
 
 
-class GuessSession:
+class GuessSession(_Question):
     """One prediction in a page.
 
     Parameters
@@ -111,10 +130,6 @@ class GuessSession:
         wanted = " / ".join(self._guess.options) or f"in {self._guess.unit}"
         return f"Guess {self.name}: {self._guess.asked}\n({wanted})"
 
-    def traits(self):
-        """Give what the page needs to draw at first."""
-        return {"html": self._html(), "answer": None, "verdict": {}}
-
     def set(self, changed):
         """Draw a guess of the page beside the answer, or keep it for the beat that does."""
         text, seq = _asked(changed)
@@ -130,13 +145,6 @@ class GuessSession:
             return {"verdict": {"kind": "kept", "text": said, "seq": seq}}
         verdict = {"kind": "shown", "text": self._said(guess), "seq": seq}
         return {"verdict": verdict | {"html": self._shown(guess)}}
-
-    def message(self, content, buffers, say):
-        """Take a message; a guess has none."""
-        return {}
-
-    def _repr_mimebundle_(self, **kwargs):
-        return {"text/plain": self.text, "text/html": self._html()}
 
     def _said(self, guess):
         right = self._guess.expected()

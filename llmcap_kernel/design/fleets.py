@@ -10,7 +10,7 @@ from .users import users_within
 
 HOURS_MONTH = 730  # a twelfth of the 8 760 hours of a year
 # However many users there are, one copy serves the same number: a search asks thousands of times.
-_users_within = calibration.kept(users_within)
+_users_within = calibration.cache_until_reload(users_within)
 
 
 def api_usd_mtok(workload: Workload, *, usd_mtok_input: float, usd_mtok_output: float) -> float:

@@ -66,7 +66,7 @@ def test_another_quantity_or_no_number_gets_one_sentence(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_three_hints_go_from_a_nudge_to_the_numbers(name):
-    told = EXERCISES[name].told
+    told = EXERCISES[name].hint_texts
     assert len(told) == len(set(told)) == 3
     assert all(hint.endswith((".", "?")) for hint in told)
     html = ExerciseSession(name).traits()["html"]

@@ -30,5 +30,5 @@ def check(name, answer):
     """
     exercise = EXERCISES[one_of("exercise", name, EXERCISES)]
     verdict = judge(exercise, answer)
-    hint = f" {exercise.told[0]}" if verdict.kind == "wrong" else ""
+    hint = f" {exercise.hint_texts[0]}" if verdict.kind == "wrong" else ""
     print(fill(f"Exercise {name}: {verdict.text}{hint}", LINE))

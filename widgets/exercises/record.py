@@ -35,7 +35,7 @@ class Exercise:
     mistakes: Mapping = field(default_factory=dict)
 
     @property
-    def told(self):
+    def hint_texts(self):
         """The hints as text, in the order in which they unfold."""
         return tuple(hint if isinstance(hint, str) else hint() for hint in self.hints)
 

@@ -22,17 +22,22 @@ def _int4_gain(part):
     return part(_fp8_step()) / part(_step(int4))
 
 
-def _prefix_gain(users, mfu, turns=1.0):
+def prefix_gain(users, efficiency=None):
+    """Output of B with the shared prompt cached over the output without."""
     load = toolbox.change_batch(design.WORKED_WORKLOAD, users)
     seen = toolbox.effect(
         "prefix",
         design.worked_spec()[1],
         load,
         workload_after=toolbox.cache_prefix(load, 6000),
-        efficiency=Efficiency(compute=mfu, prefill_share=turns),
+        efficiency=efficiency,
     )
     after, before = seen.after.output_tok_s_card, seen.before.output_tok_s_card
     return (after or 0.0) / (before or 1.0)
+
+
+def _prefix_gain(users, mfu, turns=1.0):
+    return prefix_gain(users, Efficiency(compute=mfu, prefill_share=turns))
 
 
 def _fewest_users(usd_mtok, shared=0):

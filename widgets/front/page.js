@@ -19,6 +19,8 @@ if (!document.querySelector('meta[name="llmcap-plotly"]')) {
 // On a line that counts its bytes, Python waits until somebody touches an input.
 const sparing = () => navigator.connection?.saveData === true;
 
+const TOUCHES = ["input", "change", "click", "keydown"];
+
 class Standing {
   constructor(root) {
     this.root = root;
@@ -27,9 +29,8 @@ class Standing {
     this.touched = new Map();
     this.live = null;
     this.unfollow = () => {};
-    for (const kind of ["input", "change", "click", "keydown"]) {
-      root.addEventListener(kind, this, true);
-    }
+    this.acts = this.ownActs();
+    for (const kind of TOUCHES) root.addEventListener(kind, this, true);
     whenNear(root, () => {
       if (!this.live) this.unfollow = drawStanding(root);
       // The address of a calculator's own page asks for more than was built.
@@ -48,7 +49,7 @@ class Standing {
   handleEvent(event) {
     const node = event.target.closest("input, select, textarea, [data-act]");
     closeMenus(this.root, event);
-    const act = this.acts()[node?.dataset.act];
+    const act = this.acts[node?.dataset.act];
     if (act) return event.type === "click" && act(node);
     if (!node || (event.type === "keydown" && !["Enter", "ArrowDown"].includes(event.key))) return;
     if (event.type === "click" && !node.dataset.act && node.type !== "text") return;
@@ -58,13 +59,13 @@ class Standing {
   }
 
   // What leaves the page needs no Python.
-  acts() {
+  ownActs() {
     const label = (input) => this.root.querySelector(`label[for="${input.id}"]`)?.textContent;
-    const inputs = [...this.root.querySelectorAll(".lc-control [data-value]")]
+    const inputs = () => [...this.root.querySelectorAll(".lc-control [data-value]")]
       .filter((input) => label(input))
       .map((input) => [label(input), input.getAttribute("aria-valuetext") || input.value]);
     const link = `${SITE}/apps/${this.name}?${this.query}`;
-    return shareActs(() => this.root, this.name, () => ({ inputs, link }));
+    return shareActs(() => this.root, this.name, () => ({ inputs: inputs(), link }));
   }
 
   start() {
@@ -95,9 +96,7 @@ class Standing {
   }
 
   takeOver(model) {
-    for (const kind of ["input", "change", "click", "keydown"]) {
-      this.root.removeEventListener(kind, this, true);
-    }
+    for (const kind of TOUCHES) this.root.removeEventListener(kind, this, true);
     this.unfollow();
     calculator.render({ model, el: this.root.parentNode });
     this.root.setAttribute("data-live", "");

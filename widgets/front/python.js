@@ -177,15 +177,15 @@ export class WorkerModel {
   save_changes() {
     const { changed } = this;
     this.changed = {};
-    this.askOnce("set", { changed });
+    this.askAgainIfStopped("set", { changed });
   }
 
   send(content, _callbacks, buffers = []) {
-    this.askOnce("message", { content }, buffers);
+    this.askAgainIfStopped("message", { content }, buffers);
   }
 
   // What a reader asked while a cell's loop was stopped is asked of the next Python.
-  async askOnce(name, args, buffers) {
+  async askAgainIfStopped(name, args, buffers) {
     const { generation } = python;
     try {
       await this.ask(name, args, buffers);

@@ -69,9 +69,10 @@ async function keep(memory) {
   await cache.put(files.snapshot, new Response(memory));
 }
 
-async function unpack(pyodide, name) {
-  const archive = await new Response(await body(name)).arrayBuffer();
-  pyodide.unpackArchive(archive, "zip", { extractDir: files.home });
+const archive = async (name) => new Response(await body(name)).arrayBuffer();
+
+async function unpack(pyodide, coming) {
+  pyodide.unpackArchive(await coming, "zip", { extractDir: files.home });
 }
 
 async function load(memory) {
@@ -95,7 +96,8 @@ async function load(memory) {
 
 async function start() {
   serveOwnFiles();
-  const packages = new Response(await body("packages")).arrayBuffer();
+  const packages = archive("packages"); // comes while Pyodide loads
+  packages.catch(() => {});
   let memory = await snapshot();
   let pyodide;
   try {
@@ -107,7 +109,7 @@ async function start() {
     memory = null;
     pyodide = await load(null);
   }
-  pyodide.unpackArchive(await packages, "zip", { extractDir: files.home });
+  await unpack(pyodide, packages);
   if (!memory) {
     pyodide.runPython("import widgets.live.page as page; page.warm()");
     if (mayKeep()) keep(pyodide.makeMemorySnapshot()).catch(() => {});
@@ -119,7 +121,7 @@ async function start() {
 async function call({ id, name, args, buffers = [] }) {
   const { pyodide, page } = await ready;
   if (name === "run" || args.name === "validate") {
-    data = data || unpack(pyodide, "data"); // the measured rows, for those who look at them
+    data = data || unpack(pyodide, archive("data")); // the measured rows, for those who look at them
     await data;
   }
   const given = pyodide.toPy(buffers.map((buffer) => new Uint8Array(buffer)));

@@ -63,7 +63,7 @@ class Cells:
             try:
                 answer = {"bundle": self._value(code, name), "error": None}
             except BaseException as error:  # sys.exit() ends the cell, not the worker
-                answer = {"bundle": None, "error": told(error, name)}
+                answer = {"bundle": None, "error": describe_error(error, name)}
         output.flush()
         return answer
 
@@ -256,7 +256,7 @@ def _no_input(prompt=""):
     raise RuntimeError("input() does not work in a page: write the value into the cell")
 
 
-def told(error, name):
+def describe_error(error, name):
     """Tell an error as Python does, in at most three lines.
 
     Parameters

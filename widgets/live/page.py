@@ -33,7 +33,7 @@ class Page:
         Parameters
         ----------
         name : str
-            "open", "set", "message", "close" or "run".
+            "open", "set", "message" or "run".
         arguments : str
             Its arguments by name, as JSON.
         buffers : list of bytes
@@ -66,10 +66,6 @@ class Page:
     def _message(self, key, content, buffers, say):
         """Take a message that is no trait: the traits that changed."""
         return self._sessions[key].message(content, buffers, say)
-
-    def _close(self, key, buffers, say):
-        """Forget a session, say of an output that was replaced."""
-        self._sessions.pop(key, None)
 
     def _run(self, code, buffers, say):
         """Run a code cell after those before it."""

