@@ -4,6 +4,7 @@ import functools
 import http.server
 import re
 import threading
+import zipfile
 
 import pytest
 
@@ -256,3 +257,14 @@ def test_no_page_has_a_script_in_an_attribute_or_names_a_font_of_icons(site):
     styles = "".join(path.read_text("utf-8") for path in build.SITE.rglob("*.css"))
     assert not re.search(r"@font-face\{[^}]*Awesome", styles)
     assert not [p.name for p in build.SITE.rglob("*") if re.search("mathjax|fontawesome", p.name)]
+
+
+def test_what_a_page_imports_at_its_start_comes_compiled(site):
+    (packages,) = (build.SITE / "vendor").glob("llmcap-*.zip")
+    (library,) = (build.SITE / "vendor").glob("python_stdlib-*.zip")
+    ours, theirs = (set(zipfile.ZipFile(one).namelist()) for one in (packages, library))
+    assert {"tomllib/_parser.pyc", "html/entities.pyc"} <= theirs
+    assert "tomllib/_parser.py" not in theirs, "a module comes once"
+    assert "argparse.py" in theirs, "what few cells import comes as it was"
+    law = [name for name in ours if re.fullmatch(r"llmcap_kernel/(.*/)?law\..*", name)]
+    assert len(law) == 2, "the source stays, for messages quote it"
