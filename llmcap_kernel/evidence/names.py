@@ -214,7 +214,7 @@ def model_name(text: str) -> str:
     >>> model_name("models/Qwen2.5-7B-Instruct-Q4_K_M.gguf")
     'qwen2.5-7b'
     """
-    known, whole = _known("models"), key(text)
+    known, whole = catalog.table("spellings")["models"] | _known("models"), key(text)
     last = key(re.split(r"[/\\]", text.strip())[-1].removesuffix(".gguf"))
     noise = set(catalog.table("spellings")["model_noise"]["words"])
     for attempt in (whole, last, last.removeprefix("meta-")):

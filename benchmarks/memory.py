@@ -1,0 +1,237 @@
+"""How right the memory ledger is, on the start-up logs of real engines.
+
+    python benchmarks/memory.py [--engine vllm] [--by engine|card|source|model] [--rows] [FILE]
+
+Every row of `memory.csv` becomes the deployment it was started as, and its ledger is put beside
+what the engine printed. The targets are held to the logs that state enough: model, card,
+memory fraction and, of vLLM, the version, and nothing that the ledger does not know of (the column
+`doubt`). Limits that a log leaves out, such as `max_num_seqs`, are the engine's defaults.
+"""
+
+import argparse
+import statistics
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmcap_kernel.__main__ import until_closed
+from llmcap_kernel.capacity import Ledger
+from llmcap_kernel.evidence import compare, startup
+from llmcap_kernel.evidence.startup import GIB, StartUp, Term
+from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Deployment
+
+ROWS = Path(__file__).with_name("memory.csv")
+WORST = 15
+# what we aim for: the median of the errors, and their 80th percentile
+WANTED = {"weights": (0.01, 0.03), "room": (0.015, 0.04), "dense": (0.01, 0.01)}
+WANTED["hybrid"] = (0.03, 0.03)
+TITLES = {
+    "weights": "weights",
+    "room": "room for the cache, of the card",
+    "dense": "users in a GiB of it, dense",
+    "hybrid": "users in a GiB of it, windows",
+}
+KINDS = {
+    "engine": lambda log: log.startup.family,
+    "card": lambda log: log.deployment.gpu.name,
+    "source": lambda log: log.startup.source,
+    "model": lambda log: log.deployment.model.name,
+}
+
+
+@dataclass(frozen=True)
+class Log:
+    """A start-up, the deployment it means, its ledger, and both side by side."""
+
+    startup: StartUp
+    deployment: Deployment
+    books: Ledger
+    terms: dict[str, Term]
+
+    @property
+    def lacking(self):
+        """What keeps it from counting toward the targets; "" for nothing."""
+        s = self.startup
+        # neither moves what llama.cpp takes, and of the others one version is known
+        wanted = {} if s.family in startup.SIZED_BY_CONTEXT else {"fraction": s.memory_fraction}
+        if s.family == "vllm":
+            wanted["version"] = s.version
+        missing = [f"no {name}" for name, value in wanted.items() if not value]
+        return ", ".join([*s.doubts, *missing])
+
+    @property
+    def hybrid(self):
+        """Whether layers keep windows, states or compressed entries."""
+        return any(
+            a.kind in ("window", "linear") or a.stride_tokens > 1
+            for a in self.deployment.model.attention
+        )
+
+    @property
+    def errors(self):
+        """Errors by the name of the measure; those that the log allows."""
+        out, terms = {}, self.terms
+        if "weights" in terms:
+            out["weights"] = abs(terms["weights"].error)
+        sized = self.startup.family in startup.SIZED_BY_CONTEXT
+        if "KV cache" in terms and not sized:
+            out["room"] = abs(terms["KV cache"].share_of_card)
+        density = self.density
+        if density:
+            out["hybrid" if self.hybrid else "dense"] = abs(density[1] / density[0] - 1)
+        return out
+
+    @property
+    def density(self):
+        """Users in a GiB of cache, as logged and as computed; None where it is not logged."""
+        s, books = self.startup, self.books
+        cache = self.terms.get("KV cache")
+        if cache is None or cache.logged <= 0:
+            return None
+        if s.family in startup.SIZED_BY_CONTEXT:
+            users = s.max_num_seqs or 1
+        elif s.max_concurrency and s.max_model_len:
+            users = s.max_concurrency
+        elif s.kv_tokens:
+            users = s.kv_tokens / startup.context_tokens(s, self.deployment)
+        else:
+            return None
+        replicas = self.deployment.attention_replicas
+        return users / cache.logged * GIB, replicas / books.kv_bytes_per_sequence * GIB
+
+    @property
+    def starts(self):
+        """Whether the ledger says that it starts: of what takes what is left, whether any is."""
+        if self.startup.family in ("sglang", "trtllm"):
+            return self.books.kv_pool_bytes > 0
+        return self.books.starts
+
+    @property
+    def inside(self):
+        """Whether the interval of the room holds the logged one; None without either."""
+        span = getattr(self.books, "kv_pool_interval_bytes", None)
+        if span is None or "room" not in self.errors:
+            return None
+        return span[0] <= self.terms["KV cache"].logged <= span[1]
+
+
+def read(path):
+    """The logs that have a deployment, and why the others have none."""
+    logs, reasons = [], {}
+    for one in startup.read(path):
+        try:
+            d = startup.deployment(one)
+            books = startup.ledger(one, d)
+        except BadInput as problem:
+            reasons.setdefault(str(problem).rstrip("."), []).append(one.id)
+            continue
+        logs.append(Log(one, d, books, {t.name: t for t in startup.beside(one, d, books)}))
+    return logs, reasons
+
+
+def spread(values):
+    """How many, their median and their 80th percentile, as text."""
+    if not values:
+        return f"{0:>5}{'-':>9}{'-':>9}"
+    p80 = compare.quantile(values, 0.8)
+    return f"{len(values):>5}{statistics.median(values):>9.2%}{p80:>9.2%}"
+
+
+def table(logs):
+    """The lines of the table of targets."""
+    yield f"{'':34}{'n':>5}{'median':>9}{'p80':>9}{'aim':>15}"
+    for name, (middle, high) in WANTED.items():
+        values = [log.errors[name] for log in logs if name in log.errors]
+        aim = f"{middle:.1%} {high:.0%}"
+        yield f"{TITLES[name]:34}{spread(values)}{aim:>15}"
+    known = [log for log in logs if log.startup.starts is not None]
+    right = [log.starts == log.startup.starts for log in known]
+    denied = [log.startup.id for log in known if log.startup.starts and not log.starts]
+    share = f"{statistics.mean(right):.1%}" if right else "-"
+    yield f"{'starts or not':34}{len(known):>5}{share:>9}{'':9}{'95%':>15}"
+    names = f": {' '.join(denied)}" if denied else ""
+    yield f"  said not to start, and ran: {len(denied)}{names}"
+    yield coverage(logs)
+
+
+def coverage(logs):
+    """How often the interval of the room holds, averaged over the sources."""
+    held = {}
+    for log in logs:
+        if log.inside is not None:
+            held.setdefault(log.startup.source, []).append(log.inside)
+    if not held:
+        return f"{'80% interval of the room':34}  no interval yet"
+    mean = statistics.mean(statistics.mean(some) for some in held.values())
+    n = sum(map(len, held.values()))
+    return f"{'80% interval of the room':34}{n:>5}{mean:>9.0%}{'':9}{'76% to 88%':>15}"
+
+
+def groups(logs, by):
+    """A line for each engine, card, source or model."""
+    yield f"{'by ' + by:24}" + "".join(f"{name:>23}" for name in WANTED)
+    yield f"{'':24}" + f"{'n':>5}{'median':>9}{'p80':>9}" * len(WANTED)
+    parts = {}
+    for log in logs:
+        parts.setdefault(KINDS[by](log), []).append(log)
+    for name in sorted(parts):
+        cells = (spread([log.errors[m] for log in parts[name] if m in log.errors]) for m in WANTED)
+        yield f"{name[:23]:24}" + "".join(cells)
+
+
+def detail(log):
+    """A log in one line: every term as logged and as computed."""
+    parts = []
+    for term in log.terms.values():
+        scale, digits = (GIB, 2) if term.unit == "bytes" else (1, 0)
+        if term.unit == "sequences":
+            digits = 2
+        logged, computed = term.logged / scale, term.computed / scale
+        parts.append(f"{term.name} {logged:,.{digits}f} -> {computed:,.{digits}f}")
+    if log.startup.starts is not None and log.starts != log.startup.starts:
+        parts.append("does not start -> starts" if log.starts else "starts -> does not start")
+    s, d = log.startup, log.deployment
+    head = f"{s.id:8}{d.engine.name}, {d.title}, {d.fraction:g}"
+    head += f", {startup.context_tokens(s, d):,} tokens"
+    head += f" [{log.lacking}]" if log.lacking else ""
+    return f"{head}\n        {'; '.join(parts)}"
+
+
+def badness(log):
+    """How far off a log is, in what we aim for."""
+    return max((e / WANTED[name][1] for name, e in log.errors.items()), default=0.0)
+
+
+def main(argv=None):
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", nargs="?", type=Path, default=ROWS)
+    parser.add_argument("--engine", help="only this family: vllm, sglang, trtllm, llama.cpp")
+    parser.add_argument("--by", choices=KINDS, action="append", help="default: engine and card")
+    parser.add_argument("--rows", action="store_true", help="every log, not the worst alone")
+    args = parser.parse_args(argv)
+    logs, reasons = read(args.file)
+    if args.engine:
+        logs = [log for log in logs if log.startup.family == args.engine]
+    counted = [log for log in logs if not log.lacking]
+    left = sum(map(len, reasons.values()))
+    print(f"{len(logs)} logs with a ledger, {len(counted)} count; {left} without one\n")
+    print("\n".join(table(counted)), end="\n\n")
+    for by in args.by or ("engine", "card"):
+        print("\n".join(groups(counted, by)), end="\n\n")
+    worst = sorted(counted, key=badness, reverse=True)[:WORST]
+    print("all logs" if args.rows else f"the {len(worst)} worst: logged -> computed, GiB a card")
+    print("\n".join(detail(log) for log in (logs if args.rows else worst)), end="\n\n")
+    print("logs that do not count")
+    for log in logs:
+        if log.lacking and not args.rows:
+            print(f"  {log.startup.id:8}{log.lacking}")
+    print("\nwithout a ledger")
+    for reason, ids in sorted(reasons.items(), key=lambda item: -len(item[1])):
+        print(f"{len(ids):>4}  {reason}: {' '.join(ids)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(until_closed(main))
