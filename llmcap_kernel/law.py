@@ -596,6 +596,42 @@ def kv_read_bytes_per_sequence(
     return _cache_bytes(model, kv, context_tokens, tokens_read, 2, tp, 1, dp_attention)
 
 
+def kv_layer_bytes(
+    attention: Attention, kv: Format, *, tp: int = 1, dp_attention: bool = False
+) -> float:
+    """Give what one layer stores of a token on a card, or the size of its state.
+
+    Parameters
+    ----------
+    attention : Attention
+        Kind of attention.
+    kv : Format
+        Storage format of keys and values.
+    tp : int
+        Tensor-parallel degree.
+    dp_attention : bool
+        Whether attention is data-parallel: cards split the sequences, not the heads.
+
+    Returns
+    -------
+    float
+        Keys, values and the indexer's entry of a token; of a "linear" layer its state [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> (one,) = catalog.model("llama-3.1-70b").attention
+    >>> kv_layer_bytes(one, catalog.format("fp8"), tp=2)
+    1024.0
+    """
+    shards = _kv_shards(attention, tp, dp_attention)
+    if attention.kind == "linear":
+        return attention.state_bytes / shards
+    # the indexer scores every stored token, and its cache is replicated on every card
+    entry = kv_elements(attention) * kv.bytes_per_element / shards
+    return entry + attention.index_dim * attention.index_bytes
+
+
 def _cache_bytes(
     model: Model,
     kv: Format,

@@ -127,7 +127,7 @@ def most_running(deployment: Deployment, workload: Workload) -> int:
     --------
     >>> from llmcap_kernel import catalog
     >>> b = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
-    >>> most_running(b, Workload(90, 10)) == b.engine.max_seqs
+    >>> most_running(b, Workload(90, 10)) == b.seqs_limit
     True
     """
     held = capacity.max_concurrent(
@@ -136,7 +136,7 @@ def most_running(deployment: Deployment, workload: Workload) -> int:
         shared_prefix_tokens=workload.shared_prefix_tokens,
         hit_share=workload.hit_share,
     )
-    most = deployment.engine.max_seqs * deployment.attention_replicas
+    most = deployment.seqs_limit * deployment.attention_replicas
     return min(held, most) if deployment.engine.is_server else held
 
 
@@ -178,7 +178,7 @@ def load_work(
     d, load = deployment, workload
     # where the engine does not start, the numbers are those with room for one sequence
     users = load.concurrency if batch else min(load.concurrency, max(most_running(d, load), 1))
-    block = d.engine.block_tokens
+    block = d.block_tokens
     cached = floor(load.shared_prefix_tokens / block) * block * load.hit_share
     context = load.mean_context_tokens if context_tokens is None else context_tokens
     return LoadWork(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from .refuse import BadInput, number, one_of, shown, yes_or_no
 
@@ -36,6 +36,7 @@ SERVERS = ("vllm", "sglang", "trtllm")
 PLACES = ("server", "desk")
 MAX_TOKENS = 100_000_000
 MAX_GPUS = 4096
+MOST_BATCHED = 10_000_000  # tokens or sequences of one step
 
 
 def _text(owner: str, **fields: object) -> None:
@@ -535,6 +536,28 @@ class Format:
         return (self.element_bits + scale) / 8
 
 
+class BatchLimits(NamedTuple):
+    """What an engine batches unless it is told otherwise, on cards below a size.
+
+    Attributes
+    ----------
+    below_bytes : float
+        Memory of the first card that is too large for them [bytes].
+    batched_tokens : int
+        Most tokens of a step, prefill and decode together [tokens].
+    seqs : int
+        Most sequences at once.
+    graph_seqs, graph_seqs_tp4 : int
+        Largest batch that is captured in a CUDA graph, and from four cards on.
+    """
+
+    below_bytes: float = float("inf")
+    batched_tokens: int = 8192
+    seqs: int = 1024
+    graph_seqs: int = 512
+    graph_seqs_tp4: int = 512
+
+
 @dataclass(frozen=True)
 class Engine:
     """A serving engine: its defaults, and the memory it uses beside weights and KV cache.
@@ -547,35 +570,37 @@ class Engine:
         Display name.
     family : str
         Name without the version; efficiencies are fitted per family.
+    release : tuple of int
+        Its version as numbers, (0, 19): rules that changed ask for it.
     memory_fraction : float
-        Default share of the card's memory the engine uses.
+        Default share of the card's memory the engine uses; 0 where the engine sets it
+        from the card.
     fraction_of : str
         What that is a share of. "total": the visible memory. "free": the memory left
         by weights and activations, for the KV cache alone.
     block_tokens : int
         Tokens per block of the KV cache [tokens].
-    max_batched_tokens : int
-        Most tokens one step processes, prefill and decode together [tokens].
-    max_seqs : int
-        Default limit on concurrent sequences.
+    limits : tuple of BatchLimits
+        Its limits on a batch, from the smallest cards to the largest.
+    small_cards : tuple of str
+        Cards that get the first limits whatever their memory: parts of their names.
     graphs_in_fraction : bool
         Whether the memory fraction includes CUDA graphs.
-    activation_bytes_per_vocab : float
-        Peak memory of sampling, per vocabulary entry [bytes].
-    activation_bytes_per_hidden : float
-        Peak memory of a forward pass, per element of the residual stream [bytes].
-    activation_bytes_fixed : float
-        Part of the peak that is the same for all models [bytes].
-    activation_bytes_moe : float
-        Workspace of the expert kernels [bytes].
+    profiled : bool
+        Whether the engine measures its largest batch when it starts and takes that
+        peak out of the memory fraction.
+    sampling_bytes_per_logit : float
+        Peak memory of sampling, per sequence and vocabulary entry [bytes].
+    activation_bytes : float
+        Part of the activation peak that is the same for all models [bytes].
     runtime_bytes : float
         Memory outside the framework's allocator on a single card [bytes].
     runtime_tp_bytes : float
-        The same when cards communicate [bytes].
+        The same when cards communicate through a switch that reduces in the network [bytes].
     graph_bytes : float
         Memory of CUDA graphs, fixed part [bytes].
     graph_bytes_per_layer : float
-        Memory of CUDA graphs per layer on the card [bytes].
+        Memory of CUDA graphs per layer on the card, for graphs up to 512 sequences [bytes].
 
     Raises
     ------
@@ -586,16 +611,16 @@ class Engine:
     name: str
     title: str
     family: str
+    release: tuple[int, ...] = ()
     memory_fraction: float = 0.9
     fraction_of: str = "total"
     block_tokens: int = 16
-    max_batched_tokens: int = 8192
-    max_seqs: int = 1024
+    limits: tuple[BatchLimits, ...] = (BatchLimits(),)
+    small_cards: tuple[str, ...] = ()
     graphs_in_fraction: bool = False
-    activation_bytes_per_vocab: float = 0.0
-    activation_bytes_per_hidden: float = 0.0
-    activation_bytes_fixed: float = 0.0
-    activation_bytes_moe: float = 0.0
+    profiled: bool = True
+    sampling_bytes_per_logit: float = 0.0
+    activation_bytes: float = 0.0
     runtime_bytes: float = 0.0
     runtime_tp_bytes: float = 0.0
     graph_bytes: float = 0.0
@@ -606,19 +631,40 @@ class Engine:
         """Whether it is measured as a server with clients; the others as a library's loop."""
         return self.family in SERVERS
 
+    def limits_on(self, gpu: Gpu) -> BatchLimits:
+        """Its limits on a batch on a card, unless it is told otherwise.
+
+        Parameters
+        ----------
+        gpu : Gpu
+            The card.
+
+        Returns
+        -------
+        BatchLimits
+            The first that the card is not too large for.
+        """
+        if any(part in gpu.name for part in self.small_cards):
+            return self.limits[0]
+        below = (one for one in self.limits if gpu.memory_visible_bytes < one.below_bytes)
+        return next(below, self.limits[-1])
+
     def __post_init__(self) -> None:
         _text("Engine", name=self.name, title=self.title, family=self.family)
-        number("memory_fraction", self.memory_fraction, 0.05, 1)
+        if self.memory_fraction:
+            number("memory_fraction", self.memory_fraction, 0.05, 1)
         one_of("fraction_of", self.fraction_of, ("total", "free"))
         number("block_tokens", self.block_tokens, 1, 4096, "tokens", whole=True)
-        number("max_batched_tokens", self.max_batched_tokens, 1, 10_000_000, "tokens", whole=True)
-        number("max_seqs", self.max_seqs, 1, 10_000_000, whole=True)
+        if not self.limits:
+            raise BadInput("limits", "limits is empty: it takes at least one BatchLimits.")
+        for limit in self.limits:
+            number("batched_tokens", limit.batched_tokens, 1, MOST_BATCHED, "tokens", whole=True)
+            number("seqs", limit.seqs, 1, MOST_BATCHED, whole=True)
         yes_or_no("graphs_in_fraction", self.graphs_in_fraction)
+        yes_or_no("profiled", self.profiled)
         for name in (
-            "activation_bytes_per_vocab",
-            "activation_bytes_per_hidden",
-            "activation_bytes_fixed",
-            "activation_bytes_moe",
+            "sampling_bytes_per_logit",
+            "activation_bytes",
             "runtime_bytes",
             "runtime_tp_bytes",
             "graph_bytes",
@@ -840,6 +886,18 @@ class Deployment:
     offload_share : float
         Share of the weights kept in host memory and streamed to the card for each
         pass.
+    max_num_seqs : int, optional
+        Most sequences at once; the engine's default on the card if omitted.
+    max_num_batched_tokens : int, optional
+        Most tokens of a step, or a chunk of a prompt; the engine's default on the card
+        if omitted [tokens].
+    max_model_len : int, optional
+        Longest sequence the engine must have room for to start; that of the load if
+        omitted [tokens].
+    eager : bool
+        Whether CUDA graphs are turned off.
+    block_size : int, optional
+        Tokens per block of the KV cache; the engine's default if omitted [tokens].
 
     Raises
     ------
@@ -861,6 +919,11 @@ class Deployment:
     speculation: Speculation | None = None
     lora: Lora | None = None
     offload_share: float = 0.0
+    max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
+    max_model_len: int | None = None
+    eager: bool = False
+    block_size: int | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (
@@ -884,6 +947,7 @@ class Deployment:
         if self.usd_h is not None:
             number("usd_h", self.usd_h, 0, 1e5, "USD/h")
         number("offload_share", self.offload_share, 0, 1)
+        self._check_limits()
         for name, term in (("speculation", Speculation), ("lora", Lora)):
             value = getattr(self, name)
             if value is not None and not isinstance(value, term):
@@ -891,6 +955,22 @@ class Deployment:
         if not self.kv.kv:
             raise BadInput("kv", f"kv is {self.kv.name!r}: no engine keeps its cache in it.")
         self._check_topology()
+
+    def _check_limits(self) -> None:
+        yes_or_no("eager", self.eager)
+        for name, most, unit in (
+            ("max_num_seqs", MOST_BATCHED, ""),
+            ("max_num_batched_tokens", MOST_BATCHED, "tokens"),
+            ("max_model_len", MAX_TOKENS, "tokens"),
+            ("block_size", 4096, "tokens"),
+        ):
+            value = getattr(self, name)
+            if value is not None:
+                number(name, value, 1, most, unit, whole=True)
+        if self.max_num_seqs and self.max_num_batched_tokens:
+            least, unit = self.max_num_seqs, "tokens (at least max_num_seqs)"
+            tokens = self.max_num_batched_tokens
+            number("max_num_batched_tokens", tokens, least, MOST_BATCHED, unit, whole=True)
 
     def _check_topology(self) -> None:
         heads, model = self.model.heads, self.model
@@ -930,9 +1010,55 @@ class Deployment:
         return self.tp if self.dp_attention else 1
 
     @property
+    def attention_shards(self) -> int:
+        """Cards that split the heads of one sequence's attention."""
+        return 1 if self.dp_attention else self.tp
+
+    @property
+    def batch_limit_tokens(self) -> int:
+        """Most tokens of a step in effect [tokens]."""
+        return self.max_num_batched_tokens or self.engine.limits_on(self.gpu).batched_tokens
+
+    @property
+    def seqs_limit(self) -> int:
+        """Most sequences at once in effect; as many as a step has tokens, unless told more."""
+        default = self.engine.limits_on(self.gpu).seqs
+        return self.max_num_seqs or min(default, self.batch_limit_tokens)
+
+    @property
+    def block_tokens(self) -> int:
+        """Tokens per block of the KV cache in effect [tokens]."""
+        return self.block_size or self.engine.block_tokens
+
+    @property
     def fraction(self) -> float:
         """Memory fraction in effect."""
-        return self.engine.memory_fraction if self.memory_fraction is None else self.memory_fraction
+        if self.memory_fraction is not None:
+            return self.memory_fraction
+        default = self.engine.memory_fraction or self._sglang_fraction()
+        return min(default, self.gpu.memory_usable_share)
+
+    @property
+    def graph_seqs_limit(self) -> int:
+        """Largest batch that is captured in a CUDA graph; 0 without them."""
+        limits = self.engine.limits_on(self.gpu)
+        most = limits.graph_seqs_tp4 if self.tp >= 4 else limits.graph_seqs
+        # vLLM: config/vllm.py, _set_cudagraph_sizes; twice, for steps that also prefill
+        return 0 if self.eager else min(most, 2 * self.seqs_limit, self.batch_limit_tokens)
+
+    def _sglang_fraction(self) -> float:
+        """Share for weights and cache that SGLang sets itself: it keeps a chunk's room free.
+
+        srt/server_args.py of 0.5.9, `_handle_gpu_memory_settings`, in MiB.
+        """
+        total = self.gpu.memory_visible_bytes / 2**20
+        limits = self.engine.limits_on(self.gpu)
+        graphs = limits.graph_seqs_tp4 if self.tp >= 4 else limits.graph_seqs
+        chunk = max(self.batch_limit_tokens, 2048)
+        reserved = 512 + 1.5 * chunk + 2 * graphs + 128 * self.num_gpus
+        if total > 60 * 1024:
+            reserved = max(reserved, 10 * 1024)
+        return round(max(1 - reserved / total, 0.05), 3)
 
     @property
     def gpu_usd_h(self) -> float:

@@ -414,13 +414,13 @@ def prefill_work(
     --------
     >>> from llmcap_kernel import catalog
     >>> a = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", weights="fp8")
-    >>> prefill_work(a, input_tokens=2 * a.engine.max_batched_tokens).steps
+    >>> prefill_work(a, input_tokens=2 * a.batch_limit_tokens).steps
     2.0
     """
     _positive(input_tokens=input_tokens)
     d, model = deployment, deployment.model
     tokens = maximum(input_tokens - cached_tokens, 1)
-    chunk = minimum(tokens * prompts, d.engine.max_batched_tokens)
+    chunk = minimum(tokens * prompts, d.batch_limit_tokens)
     chunks = tokens * prompts / chunk  # the last one is a part of a chunk
     # chunks follow each other through the stages: the first fills them, then all work
     turns = (chunks + d.pp - 1) / d.pp
@@ -483,7 +483,7 @@ def mixed_work(
     d = deployment
     plain = replace(d, speculation=None) if d.speculation else d
     base = decode_work(plain, context_tokens=context_tokens, concurrency=concurrency)
-    room = maximum(d.engine.max_batched_tokens - base.tokens, 1)
+    room = maximum(d.batch_limit_tokens - base.tokens, 1)
     chunk = minimum(prefill_tokens, room)
     chunk_flops = law.prefill_attention_flops(d.model, chunk) / d.tp
     _, rate = compute_dtype(d.gpu, d.kv)

@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import huggingface
 from ..refuse import BadInput, one_of
-from ..spec import Deployment, Engine, Format, Gpu, Lora, Model, Speculation
+from ..spec import BatchLimits, Deployment, Engine, Format, Gpu, Lora, Model, Speculation
 
 FOLDER = Path(__file__).parent
 DEFAULT_ENGINE = "vllm"
@@ -305,10 +305,27 @@ def engine(name: str = DEFAULT_ENGINE) -> Engine:
     16
     """
     name = _name("engines", "engine", name)
-    fields = _plain(table("engines")["engines"][name])
-    fields.pop("aliases", None)
-    title = f"{fields.pop('name')} {fields.pop('version')}".strip()
-    return Engine(name=name, title=title, **fields)
+    fields = _plain(_engine_record(name))
+    version = fields.pop("version")
+    fields["title"] = f"{fields.pop('name')} {version}"
+    fields["release"] = tuple(map(int, re.findall(r"\d+", version)))
+    fields["limits"] = tuple(_batch_limits(one) for one in fields["limits"])
+    fields["small_cards"] = tuple(fields.get("small_cards", ()))
+    return Engine(name=name, **fields)
+
+
+def _engine_record(name: str) -> dict[str, Any]:
+    """What the catalogue says of an engine, and of the one that it is like."""
+    record = dict(table("engines")["engines"][name])
+    record.pop("aliases", None)
+    like = record.pop("like", None)
+    return (_engine_record(like) if like else {}) | record
+
+
+def _batch_limits(given: dict[str, Any]) -> BatchLimits:
+    below = given.get("below_gib")
+    rest = {k: v for k, v in given.items() if k != "below_gib"}
+    return BatchLimits(**rest) if below is None else BatchLimits(below * 2**30, **rest)
 
 
 def provenance(kind: str, name: str, field: str) -> dict[str, Any]:
@@ -339,7 +356,8 @@ def provenance(kind: str, name: str, field: str) -> dict[str, Any]:
     3350000000000.0
     """
     kind = one_of("kind", kind, ("gpus", "engines"))
-    entry = table(kind)[kind][_name(kind, kind.rstrip("s"), name)]
+    name = _name(kind, kind.rstrip("s"), name)
+    entry = _engine_record(name) if kind == "engines" else table(kind)[kind][name]
     for part in field.split("."):
         entry = entry.get(part) if isinstance(entry, dict) else None
     if not isinstance(entry, dict) or "source" not in entry:
@@ -363,6 +381,11 @@ def deployment(
     speculation: Speculation | None = None,
     lora: Lora | None = None,
     offload_share: float = 0.0,
+    max_num_seqs: int | None = None,
+    max_num_batched_tokens: int | None = None,
+    max_model_len: int | None = None,
+    eager: bool = False,
+    block_size: int | None = None,
 ) -> Deployment:
     """Build a deployment from names in the catalogue.
 
@@ -388,6 +411,10 @@ def deployment(
         Adapters served with the model; none if omitted.
     offload_share : float
         Share of the weights kept in host memory.
+    max_num_seqs, max_num_batched_tokens, max_model_len, block_size : int, optional
+        The engine's limits; its defaults if omitted.
+    eager : bool
+        Whether CUDA graphs are turned off.
 
     Returns
     -------
@@ -428,6 +455,11 @@ def deployment(
         speculation=speculation,
         lora=lora,
         offload_share=offload_share,
+        max_num_seqs=max_num_seqs,
+        max_num_batched_tokens=max_num_batched_tokens,
+        max_model_len=max_model_len,
+        eager=eager,
+        block_size=block_size,
     )
 
 

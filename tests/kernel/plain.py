@@ -1,6 +1,15 @@
 """A model, a card and an engine in round numbers, so that a test can count by hand."""
 
-from llmcap_kernel.spec import Attention, Deployment, Engine, Format, Gpu, Model, Tensor
+from llmcap_kernel.spec import (
+    Attention,
+    BatchLimits,
+    Deployment,
+    Engine,
+    Format,
+    Gpu,
+    Model,
+    Tensor,
+)
 
 EVERY_ROLE = ("embedding", "head", "attention", "mlp", "router", "expert", "shared_expert")
 BYTE = Format("byte", "one byte each", 8, covers=EVERY_ROLE, compute=("bf16",), kv=True)
@@ -46,12 +55,11 @@ def card(**facts):
     return Gpu("plain", "Plain", "nvidia", "plain", "sxm", **facts)
 
 
-def engine(**habits):
-    return Engine(
-        "plain-1",
-        "Plain",
-        **{"family": "vllm", "block_tokens": 1, "max_batched_tokens": 1000, **habits},
-    )
+def engine(*, batched_tokens=1000, seqs=1024, **habits):
+    """A thousand tokens a step on every card, blocks of one token, and no memory of its own."""
+    habits = {"family": "vllm", "block_tokens": 1, "profiled": False, **habits}
+    limits = (BatchLimits(batched_tokens=batched_tokens, seqs=seqs),)
+    return Engine("plain-1", "Plain", limits=limits, **habits)
 
 
 def deployment(served=None, **topology):

@@ -226,23 +226,35 @@ def test_the_cache_of_shared_attention_is_counted_in_whole_sequences():
     assert split.kv_used_bytes == 17 * 160_000 / 8
 
 
-def test_the_workspace_of_experts_is_for_models_that_have_some():
-    """1 000 words at 3 bytes, 1 000 wide at 5, 11 in any case, and 700 for experts."""
+def test_the_peak_of_a_start_by_hand():
+    """64 sequences over 1 000 words at 38 bytes, beside 2 064 rows of 1 000 in 16 bits; or 2 000
+    rows of a layer a million wide: what is larger, 11 in any case, and the experts' two buffers."""
     habits = plain.engine(
-        activation_bytes_per_vocab=3,
-        activation_bytes_per_hidden=5,
-        activation_bytes_fixed=11,
-        activation_bytes_moe=700,
+        batched_tokens=2000, profiled=True, sampling_bytes_per_logit=38, activation_bytes=11
     )
-    assert capacity.activation_bytes(plain.model(), habits) == 3000 + 5000 + 11
-    assert capacity.activation_bytes(plain.experts(), habits) == 3000 + 5000 + 11 + 700
+    narrow = plain.model(tensors=(Tensor("norm", "norm", 1000),))
+    few = plain.deployment(narrow, engine=habits, max_num_seqs=64)
+    sampling = 64 * 1000 * 38 + 2064 * 1000 * 2
+    assert capacity.sampling_bytes(few) == sampling
+    assert capacity.activation_bytes(few) == 11 + max(sampling, 2000 * 4 * 1000 * 2)
+    many = plain.deployment(narrow, engine=habits, max_num_seqs=2000)
+    assert capacity.activation_bytes(many) == 11 + 2000 * 1000 * 38 + 4000 * 1000 * 2
+    assert capacity.activation_bytes(few) < capacity.activation_bytes(many)
+    wide = plain.deployment(plain.model(), engine=habits, tp=2)
+    inside = 2 * 1_000_000 / 2  # in and out of the activation, on half of the cards
+    assert capacity.forward_bytes(wide) == 2000 * (4 * 1000 + inside) * 2
+    # 2 of 8 experts, each 100 000 wide without a gate: 4 000 rows in two buffers
+    assert capacity.expert_bytes(plain.deployment(plain.experts(), engine=habits)) == (
+        4000 * (100_000 + 100_000) * 2
+    )
+    assert capacity.expert_bytes(wide) == 0
+    assert capacity.activation_bytes(plain.deployment()) == 0, "an engine that measures nothing"
 
 
 def test_a_plain_card_line_by_line():
-    """100 GB at 0.8, two cards: 5 GB of weights, 2 GB of the engine's own, 73 GB of cache."""
+    """100 GB at 0.8, two cards: 5 GB of weights, 1 GB of the engine's own, 74 GB of cache."""
     habits = plain.engine(
         memory_fraction=0.8,
-        activation_bytes_fixed=1e9,
         runtime_bytes=0.3e9,
         runtime_tp_bytes=0.6e9,
         graph_bytes=0.4e9,
@@ -252,16 +264,16 @@ def test_a_plain_card_line_by_line():
     books = capacity.ledger(plain.deployment(tp=2, engine=habits), context_tokens=1001)
     assert books.budget_bytes == 80e9
     assert (books.weights_bytes, books.runtime_bytes) == (5e9, 0.6e9)
-    assert books.overhead_bytes == 2e9
-    assert books.kv_pool_bytes == 73e9
+    assert books.overhead_bytes == 1e9
+    assert books.kv_pool_bytes == 74e9
     sequence = 1008 * 800  # 63 pages; 10 layers x 4 heads x 20 a token on each card
     assert (books.kv_bytes_per_token, books.kv_bytes_per_sequence) == (800, sequence)
-    assert books.max_concurrent == 73e9 // sequence
+    assert books.max_concurrent == 74e9 // sequence
     # the pool counts tokens of sequences, whose last page is not full
-    assert books.kv_pool_tokens == 73e9 * 1001 // sequence
+    assert books.kv_pool_tokens == 74e9 * 1001 // sequence
     outside = replace(habits, graphs_in_fraction=False)
     beside = capacity.ledger(plain.deployment(tp=2, engine=outside), context_tokens=1001)
-    assert (beside.overhead_bytes, beside.kv_pool_bytes) == (1.6e9, 73.4e9)
+    assert (beside.overhead_bytes, beside.kv_pool_bytes) == (0.6e9, 74.4e9)
     one = capacity.ledger(plain.deployment(engine=habits), context_tokens=1001)
     assert one.runtime_bytes == 0.3e9 and one.weights_bytes == 10e9
     # each of two cards has sequences of its own, twice as large
@@ -269,8 +281,8 @@ def test_a_plain_card_line_by_line():
         plain.deployment(tp=2, dp_attention=True, engine=habits), context_tokens=1001
     )
     assert own.kv_bytes_per_sequence == 2 * sequence
-    assert own.max_concurrent == 2 * (73e9 // (2 * sequence))
-    assert own.kv_pool_tokens == 2 * (73e9 * 1001 // (2 * sequence))
+    assert own.max_concurrent == 2 * (74e9 // (2 * sequence))
+    assert own.kv_pool_tokens == 2 * (74e9 * 1001 // (2 * sequence))
 
 
 def test_a_shared_prefix_and_the_share_that_finds_it_by_hand():
@@ -305,11 +317,18 @@ def test_drafts_layers_for_guessing_and_adapters_by_hand():
     assert capacity.extra_bytes(adapted) == 3 * 8 * 10 * (1000 + 1_000_000) * 2 / 4
 
 
-def test_a_card_hands_on_what_the_driver_leaves_or_the_share_of_a_shared_memory():
-    assert capacity.usable_bytes(plain.card(memory_usable_share=0.75)) == 75e9
+def test_a_card_hands_on_what_the_driver_leaves():
     discrete = capacity.usable_bytes(plain.card(unified_memory=False))
-    # 81 559 MiB by nvidia-smi are 79.19 GiB to CUDA: the same share of any card
-    assert discrete == pytest.approx(100e9 * 79.19 / (81_559 / 1024))
+    # 81 559 MiB by nvidia-smi are 79.19 GiB to CUDA: as much is kept of any card
+    assert discrete == pytest.approx(100e9 - (81_559 / 1024 - 79.19) * 2**30)
+
+
+def test_a_share_of_a_shared_memory_is_what_an_engine_takes_unless_it_is_told():
+    """GB10 ran at 0.95 of all its 121.7 GiB: a fraction that is given replaces the share."""
+    shared = plain.deployment(gpu=plain.card(memory_usable_share=0.75))
+    assert capacity.ledger(shared, context_tokens=100).budget_bytes == 75e9
+    told = replace(shared, memory_fraction=0.95)
+    assert capacity.ledger(told, context_tokens=100).budget_bytes == 95e9
 
 
 @pytest.mark.parametrize(
@@ -379,7 +398,9 @@ def test_an_engine_starts_with_room_for_one():
 
 def test_terms_and_verdict_name_what_is_largest():
     """10 GB of weights, 12 GB of activations, 1.6 GB of cache for a thousand users."""
-    d = plain.deployment(engine=plain.engine(activation_bytes_fixed=12e9))
+    habits = plain.engine(profiled=True, activation_bytes=12e9, batched_tokens=1, seqs=1)
+    narrow = plain.model(tensors=(Tensor("mlp", "norm", 1_000_000_000, copies=10),))
+    d = plain.deployment(narrow, engine=habits)
     books = capacity.ledger(d, context_tokens=1000, concurrency=1000)
     assert books.terms[:3] == (
         ("activations", 12e9),

@@ -224,7 +224,7 @@ def test_a_chunk_delays_everyone_and_spares_reading_the_weights_twice():
             prefill_tokens=prompt,
         )
         # what the engine's batch leaves beside one token of each user
-        chunk = min(prompt, B.engine.max_batched_tokens - long.users)
+        chunk = min(prompt, B.batch_limit_tokens - long.users)
         assert mixed.work.prefill_tokens == chunk
         assert long.itl_chunk_s == pytest.approx(mixed.total_s)
 

@@ -455,7 +455,7 @@ def test_the_load_people_ask_about_has_the_most_users_within_the_limits():
 
 
 def test_an_engine_runs_no_more_sequences_at_once_than_it_was_started_for():
-    few = replace(B, engine=replace(B.engine, max_seqs=10))
+    few = replace(B, max_num_seqs=10)
     within = design.users_within(few, WORKED_WORKLOAD)
     assert within.value == within.ceiling == 10 < design.card(few, WORKED_WORKLOAD).max_concurrent
 

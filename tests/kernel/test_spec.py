@@ -29,9 +29,15 @@ RECORDS = [
     (Tensor("mlp.up_proj", "mlp", 100), ()),
     (B.model, ("source", "notes", "native_format", "tied_embeddings", "memo")),
     (B.gpu, ("form", "link", "unified_memory", "vendor")),
-    (B.engine, ()),
+    (B.engine, ("release", "limits", "small_cards", "profiled")),
     (B.weights, ("covers", "compute", "kv")),
-    (B, ("memory_fraction", "usd_h", "speculation", "lora")),
+    (
+        B,
+        (
+            *("memory_fraction", "usd_h", "speculation", "lora", "max_num_seqs"),
+            *("max_num_batched_tokens", "max_model_len", "block_size"),
+        ),
+    ),
 ]
 
 

@@ -189,8 +189,7 @@ def _notes(card, state):
         )
     if card.starts and card.users < min(load.concurrency, card.max_concurrent):
         texts.append(
-            f"{d.engine.title} runs {d.engine.max_seqs:,} sequences at once unless it is told "
-            "otherwise."
+            f"{d.engine.title} runs {d.seqs_limit:,} sequences at once unless it is told otherwise."
         )
     own = d.model.native_format
     if d.weights.name != own:

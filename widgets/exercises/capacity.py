@@ -21,7 +21,7 @@ def _longest(deployment, users):
     """Whole pages a user may fill when that many share the pool."""
     books = capacity.ledger(deployment, context_tokens=8000)
     tokens = books.kv_pool_bytes / users / books.kv_bytes_per_token
-    page = deployment.engine.block_tokens
+    page = deployment.block_tokens
     return int(tokens // page) * page
 
 
@@ -46,7 +46,7 @@ def _pool_by_token(deployment):
     books = capacity.ledger(deployment, context_tokens=8000)
     return (
         f"{quantity(books.kv_pool_bytes, 'GiB')} / 16 users / {books.kv_bytes_per_token:,.0f} "
-        f"bytes a token, cut down to whole pages of {deployment.engine.block_tokens} tokens."
+        f"bytes a token, cut down to whole pages of {deployment.block_tokens} tokens."
     )
 
 

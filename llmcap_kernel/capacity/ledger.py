@@ -1,4 +1,4 @@
-"""Stage 3, capacity: the memory ledger, and how many users it leaves room for.
+"""The memory ledger of a card, and how many users it leaves room for.
 
 An engine takes a fraction of the memory the driver reports, allocates weights,
 activations and communication buffers in it, and uses the rest for the paged KV
@@ -9,120 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from . import bandwidth, law
-from .explain import Explained, Line, digits, quantity
-from .numeric import Number, ceil, floor, maximum
-from .spec import BadInput, Deployment, Engine, Gpu, Model, Workload, number
-
-# An H100 is reported as 81 559 MiB and leaves 79.19 GiB to CUDA (vLLM start-up logs, the
-# llmd rows of benchmarks/measured.csv): the driver reserves this share of a discrete card.
-DRIVER_SHARE = 1 - 79.19 * 1024 / 81_559
-
-
-def paged_tokens(*, context_tokens: Number, block_tokens: Number) -> Number:
-    """Round a sequence up to whole cache pages.
-
-    Parameters
-    ----------
-    context_tokens : float or array
-        Tokens of the sequence [tokens].
-    block_tokens : float or array
-        Tokens in a page [tokens].
-
-    Returns
-    -------
-    float or array
-        Tokens the cache allocates [tokens].
-
-    References
-    ----------
-    Kwon et al. 2023, arXiv 2309.06180, section 4.
-
-    Examples
-    --------
-    >>> paged_tokens(context_tokens=8001, block_tokens=16)
-    8016
-    """
-    return ceil(context_tokens / block_tokens) * block_tokens
-
-
-def max_sequences(*, kv_pool_bytes: Number, kv_bytes_per_sequence: Number) -> Number:
-    """Count the whole sequences a cache holds.
-
-    Parameters
-    ----------
-    kv_pool_bytes : float or array
-        Memory left for the cache on a card [bytes].
-    kv_bytes_per_sequence : float or array
-        Cache of one sequence on that card [bytes].
-
-    Returns
-    -------
-    int or array
-        `floor(pool / sequence)`, never below 0.
-
-    Examples
-    --------
-    >>> max_sequences(kv_pool_bytes=5.05e9, kv_bytes_per_sequence=1.31072e9)
-    3
-    """
-    return floor(maximum(kv_pool_bytes, 0) / kv_bytes_per_sequence)
-
-
-def activation_bytes(model: Model, engine: Engine) -> float:
-    """Estimate the activation peak an engine reserves when it starts.
-
-    The engine runs its largest batch once and reserves what that took. Sampling
-    a full batch over the vocabulary is the largest term; the residual stream
-    and, for MoE, the expert workspace add to it. The coefficients are those of
-    the engine's version.
-
-    Parameters
-    ----------
-    model : Model
-        The model.
-    engine : Engine
-        The engine with its coefficients.
-
-    Returns
-    -------
-    float
-        Activation peak of a card [bytes].
-
-    Examples
-    --------
-    >>> from llmcap_kernel import catalog
-    >>> peak = activation_bytes(catalog.model("llama-3.1-70b"), catalog.engine("vllm-0.19"))
-    >>> 1.8 < peak / 2**30 < 2.2
-    True
-    """
-    total = engine.activation_bytes_fixed + engine.activation_bytes_per_vocab * model.vocab_size
-    total += engine.activation_bytes_per_hidden * model.hidden_size
-    return total + (engine.activation_bytes_moe if model.experts else 0.0)
-
-
-def usable_bytes(gpu: Gpu) -> float:
-    """Compute the memory of a card that an engine can allocate.
-
-    Parameters
-    ----------
-    gpu : Gpu
-        The card.
-
-    Returns
-    -------
-    float
-        The memory the driver reports, less its own reserve on a discrete card,
-        or the usable share where the memory is shared with the host [bytes].
-
-    Examples
-    --------
-    >>> from llmcap_kernel import catalog
-    >>> round(usable_bytes(catalog.gpu("h100-sxm")) / 2**30, 2)
-    79.19
-    """
-    reserve = 0.0 if gpu.unified_memory else DRIVER_SHARE
-    return gpu.memory_visible_bytes * (1 - reserve) * gpu.memory_usable_share
+from .. import bandwidth, law
+from ..explain import Explained, Line, digits, quantity
+from ..numeric import floor
+from ..spec import BadInput, Deployment, Engine, Workload, number
+from . import overhead
+from .cache import is_grouped, kv_sequence_bytes, layout, max_sequences, prefix_bytes
 
 
 @dataclass(frozen=True)
@@ -408,7 +300,7 @@ def ledger(
     most = context_tokens - 1
     number("shared_prefix_tokens", shared_prefix_tokens, 0, most, "tokens", whole=True)
     number("hit_share", hit_share, 0, 1)
-    d, terms, visible = deployment, _terms(deployment), usable_bytes(deployment.gpu)
+    d, terms, visible = deployment, _terms(deployment), overhead.usable_bytes(deployment.gpu)
     taken = sum(terms.values())
     taken -= 0.0 if d.engine.graphs_in_fraction else terms["graph_bytes"]
     budget, pool = _pool(d.engine, visible, taken, d.fraction)
@@ -420,9 +312,9 @@ def ledger(
         visible_bytes=visible,
         budget_bytes=budget,
         kv_pool_bytes=pool,
-        kv_bytes_per_token=_kv_bytes(d, context_tokens + 1) - _kv_bytes(d, context_tokens),
+        kv_bytes_per_token=_token_bytes(d, context_tokens),
         kv_bytes_per_sequence=sequence,
-        kv_pool_tokens=floor(max(pool, 0) / whole * context_tokens) * d.attention_replicas,
+        kv_pool_tokens=_pool_tokens(d, pool, context_tokens) * d.attention_replicas,
         max_concurrent=_sequences(d, pool - prefix, sequence),
         context_tokens=context_tokens,
         concurrency=concurrency,
@@ -435,15 +327,36 @@ def ledger(
 
 def _terms(deployment: Deployment) -> dict[str, float]:
     """Fields of a ledger for everything in memory but the cache."""
-    d, engine = deployment, deployment.engine
-    layers = -(-d.model.layers // d.pp)
+    d = deployment
     return {
         "weights_bytes": law.weights_of(d).stored_bytes * (1 - d.offload_share),
-        "activation_bytes": activation_bytes(d.model, engine),
-        "runtime_bytes": engine.runtime_tp_bytes if d.tp > 1 else engine.runtime_bytes,
+        "activation_bytes": overhead.activation_bytes(d),
+        "runtime_bytes": overhead.runtime_bytes(d),
         "extra_bytes": extra_bytes(d),
-        "graph_bytes": engine.graph_bytes + engine.graph_bytes_per_layer * layers,
+        "graph_bytes": overhead.graph_bytes(d),
     }
+
+
+def _token_bytes(deployment: Deployment, context_tokens: int) -> float:
+    """Cache of one more token at this length, with that of a draft model."""
+    d, total = deployment, 0.0
+    if d.speculation and d.speculation.draft is not None:
+        total = _token_bytes(bandwidth.draft_deployment(d), context_tokens)
+    split = {"tp": d.tp, "pp": d.pp, "dp_attention": d.dp_attention}
+    lengths = (context_tokens, context_tokens + 1)
+    short, long = (law.kv_bytes_per_sequence(d.model, d.kv, n, **split) for n in lengths)
+    return total + long - short
+
+
+def _pool_tokens(deployment: Deployment, pool_bytes: float, context_tokens: int) -> int:
+    """Tokens that an engine says its cache holds."""
+    d, pool = deployment, max(pool_bytes, 0)
+    length = d.max_model_len or context_tokens
+    if is_grouped(d) and d.engine.release < (0, 21):
+        cut = layout(d)
+        shortest = min(kind.block_tokens for kind in cut.kinds)
+        return floor(pool / cut.block_bytes) // cut.groups * shortest
+    return floor(pool / kv_sequence_bytes(d, length) * length)
 
 
 def _pool(engine: Engine, visible: float, taken: float, fraction: float) -> tuple[float, float]:
@@ -453,46 +366,6 @@ def _pool(engine: Engine, visible: float, taken: float, fraction: float) -> tupl
         return budget, budget - taken
     left = visible - taken
     return visible, left * fraction if left > 0 else left
-
-
-def _kv_bytes(deployment: Deployment, context_tokens: Number) -> Number:
-    """Cache of one sequence, including that of a draft model."""
-    d = deployment
-    total = law.kv_bytes_per_sequence(
-        d.model, d.kv, context_tokens, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention
-    )
-    if d.speculation and d.speculation.draft is not None:
-        total = total + _kv_bytes(bandwidth.draft_deployment(d), context_tokens)
-    return total
-
-
-def prefix_bytes(deployment: Deployment, shared_prefix_tokens: Number) -> float:
-    """Compute the cache of a prefix that all sequences share, on the card that holds the most.
-
-    Parameters
-    ----------
-    deployment : Deployment
-        The deployment.
-    shared_prefix_tokens : int
-        Tokens of the prefix, of which whole pages are shared [tokens].
-
-    Returns
-    -------
-    float
-        Cache stored once on a card for all sequences that use it [bytes].
-
-    Examples
-    --------
-    >>> from llmcap_kernel import catalog
-    >>> a = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", weights="fp8", kv="fp8")
-    >>> prefix_bytes(a, 6000) / 1e9
-    0.98304
-    """
-    d = deployment
-    pages = floor(shared_prefix_tokens / d.engine.block_tokens) * d.engine.block_tokens
-    if not pages:
-        return 0.0
-    return law.kv_shared_bytes(d.model, d.kv, pages, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention)
 
 
 def workload_ledger(deployment: Deployment, workload: Workload) -> Ledger:
@@ -527,33 +400,6 @@ def workload_ledger(deployment: Deployment, workload: Workload) -> Ledger:
         shared_prefix_tokens=workload.shared_prefix_tokens,
         hit_share=workload.hit_share,
     )
-
-
-def kv_sequence_bytes(deployment: Deployment, context_tokens: Number) -> Number:
-    """Compute the paged cache of one sequence on the card that holds the most.
-
-    Parameters
-    ----------
-    deployment : Deployment
-        The deployment.
-    context_tokens : float or array
-        Tokens of the sequence [tokens].
-
-    Returns
-    -------
-    float or array
-        Whole pages and states [bytes].
-
-    Examples
-    --------
-    >>> from llmcap_kernel import catalog
-    >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, kv="fp8")
-    >>> kv_sequence_bytes(b, 8000) / 1e9
-    0.65536
-    """
-    d = deployment
-    paged = paged_tokens(context_tokens=context_tokens, block_tokens=d.engine.block_tokens)
-    return _kv_bytes(d, paged)
 
 
 def max_concurrent(

@@ -1,0 +1,318 @@
+"""The cache as engines lay it out: blocks, groups of layers, and what a sequence reserves.
+
+A model whose layers all keep every token has one kind of block. Where layers differ, vLLM
+gives all kinds blocks of one size in bytes, so that they draw from one pool: layers go into
+groups of equal length, a window's layers reserve their window and a batch in flight, and a
+recurrent state takes a whole block (v1/core/kv_cache_utils.py, v1/kv_cache_interface.py).
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .. import bandwidth, law
+from ..numeric import Number, ceil, floor, maximum, minimum
+from ..spec import Attention, Deployment
+
+ALIGNMENT_TOKENS = 16  # blocks of attention beside states grow in these steps
+ALL_KEPT = ("full", "mla", "sparse")
+
+
+def paged_tokens(*, context_tokens: Number, block_tokens: Number) -> Number:
+    """Round a sequence up to whole cache pages.
+
+    Parameters
+    ----------
+    context_tokens : float or array
+        Tokens of the sequence [tokens].
+    block_tokens : float or array
+        Tokens in a page [tokens].
+
+    Returns
+    -------
+    float or array
+        Tokens the cache allocates [tokens].
+
+    References
+    ----------
+    Kwon et al. 2023, arXiv 2309.06180, section 4.
+
+    Examples
+    --------
+    >>> paged_tokens(context_tokens=8001, block_tokens=16)
+    8016
+    """
+    return ceil(context_tokens / block_tokens) * block_tokens
+
+
+def max_sequences(*, kv_pool_bytes: Number, kv_bytes_per_sequence: Number) -> Number:
+    """Count the whole sequences a cache holds.
+
+    Parameters
+    ----------
+    kv_pool_bytes : float or array
+        Memory left for the cache on a card [bytes].
+    kv_bytes_per_sequence : float or array
+        Cache of one sequence on that card [bytes].
+
+    Returns
+    -------
+    int or array
+        `floor(pool / sequence)`, never below 0.
+
+    Examples
+    --------
+    >>> max_sequences(kv_pool_bytes=5.05e9, kv_bytes_per_sequence=1.31072e9)
+    3
+    """
+    return floor(maximum(kv_pool_bytes, 0) / kv_bytes_per_sequence)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Layers of a card that keep their cache alike.
+
+    Attributes
+    ----------
+    name : str
+        "all" keeps every token, "window" the last ones, "state" a state of fixed size.
+    layers : int
+        How many there are on the card that holds the most.
+    bytes : float
+        Of a token and layer, or of a state and layer [bytes].
+    window_tokens : int
+        Tokens that a "window" keeps [tokens].
+    groups : int
+        Groups of layers that they fill.
+    block_tokens : int
+        Tokens of one of its blocks [tokens].
+    """
+
+    name: str
+    layers: int
+    bytes: float
+    window_tokens: int = 0
+    groups: int = 1
+    block_tokens: int = 16
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the cache of a card is cut.
+
+    Attributes
+    ----------
+    kinds : tuple of Kind
+        Its kinds of layers.
+    block_bytes : float
+        A block of all layers of a group [bytes].
+    in_flight_tokens : int
+        Tokens of a batch, which a window reserves beside itself [tokens].
+    state_blocks : int
+        Blocks that a sequence takes for its states.
+    """
+
+    kinds: tuple[Kind, ...]
+    block_bytes: float
+    in_flight_tokens: int = 0
+    state_blocks: int = 1
+
+    @property
+    def groups(self) -> int:
+        """Groups of layers that draw from the pool."""
+        return sum(kind.groups for kind in self.kinds)
+
+    def blocks(self, context_tokens: Number) -> Number:
+        """Blocks that a sequence takes.
+
+        Parameters
+        ----------
+        context_tokens : float or array
+            Its length [tokens].
+
+        Returns
+        -------
+        float or array
+            Blocks of all groups.
+        """
+        total: Number = 0
+        for kind in self.kinds:
+            total = total + kind.groups * self._blocks(kind, context_tokens)
+        return total
+
+    def _blocks(self, kind: Kind, context_tokens: Number) -> Number:
+        if kind.name == "state":
+            return self.state_blocks
+        if kind.name == "all":
+            return ceil(context_tokens / kind.block_tokens)
+        reserved = minimum(kind.window_tokens - 1 + self.in_flight_tokens, context_tokens)
+        return ceil(reserved / kind.block_tokens) + 1
+
+
+@lru_cache(maxsize=4096)
+def layout(deployment: Deployment) -> Layout:
+    """Lay out the cache of a card.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    Layout
+        In groups for vLLM; of other engines every layer by itself.
+
+    References
+    ----------
+    vLLM, v1/core/kv_cache_utils.py, `get_kv_cache_groups`.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> d = catalog.deployment(model="gemma-3-27b", gpu="h100-sxm", engine="vllm-0.19")
+    >>> [(kind.name, kind.layers, kind.groups) for kind in layout(d).kinds]
+    [('window', 52, 6), ('all', 10, 1)]
+    """
+    kinds = _kinds(deployment)
+    if len({kind.name for kind in kinds}) == 1:
+        return Layout(kinds[:1], sum(k.layers * k.bytes for k in kinds) * kinds[0].block_tokens)
+    return _grouped(deployment, _paged_alike(kinds))
+
+
+def is_grouped(deployment: Deployment) -> bool:
+    """Tell whether an engine keeps layers of several kinds in blocks of one size.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    bool
+        For vLLM and a model whose layers keep their cache in more than one way; not for
+        caches that are compressed along the sequence, which have a layout of their own.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> is_grouped(catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm"))
+    False
+    """
+    attention = deployment.model.attention
+    several = len({_name(a) for a in attention}) > 1
+    plain = all(a.stride_tokens == 1 for a in attention)
+    return deployment.engine.family == "vllm" and several and plain
+
+
+def _name(attention: Attention) -> str:
+    return {"window": "window", "linear": "state"}.get(attention.kind, "all")
+
+
+def _kinds(d: Deployment) -> tuple[Kind, ...]:
+    """The kinds of layers of the fullest card, with what a token or a state of each takes."""
+    out = []
+    for a in d.model.attention:
+        one = law.kv_layer_bytes(a, d.kv, tp=d.tp, dp_attention=d.dp_attention)
+        layers = -(-a.layers // d.pp)
+        out.append(Kind(_name(a), layers, one, a.window_tokens, 1, d.block_tokens))
+    return tuple(out)
+
+
+def _paged_alike(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+    """Blocks of one size in bytes: the smaller hold more tokens, and a state fills one."""
+    state = max((k.bytes for k in kinds if k.name == "state"), default=0.0)
+    token = max(k.bytes for k in kinds if k.name != "state")
+    page = token * max(k.block_tokens for k in kinds)
+    if state > page:
+        page = token * paged_tokens(context_tokens=state / token, block_tokens=ALIGNMENT_TOKENS)
+    return tuple(
+        Kind(k.name, k.layers, k.bytes, k.window_tokens, 1, max(round(page / k.bytes), 1))
+        for k in kinds
+    )
+
+
+def _grouped(d: Deployment, kinds: tuple[Kind, ...]) -> Layout:
+    """Groups as long as the rarest kind, or as the commonest where that pads little."""
+    fewest, most = min(k.layers for k in kinds), max(k.layers for k in kinds)
+    release = d.engine.release
+    padding = 1.5 if release >= (0, 18) else 1.25 if release >= (0, 12) else 1.0
+    length = most if most < padding * fewest else fewest
+    page = max(k.bytes * (k.block_tokens if k.name != "state" else 1) for k in kinds)
+    batches = 2 if release >= (0, 26) else 1  # one is prepared while one runs
+    return Layout(
+        tuple(
+            Kind(k.name, k.layers, k.bytes, k.window_tokens, -(-k.layers // length), k.block_tokens)
+            for k in kinds
+        ),
+        length * page,
+        batches * d.batch_limit_tokens,
+        # from 0.26 the prefix cache of hybrids is on: a state at a block's end, and one at work
+        2 if release >= (0, 26) else 1,
+    )
+
+
+def kv_sequence_bytes(deployment: Deployment, context_tokens: Number) -> Number:
+    """Compute the cache that one sequence takes on the card that holds the most.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    context_tokens : float or array
+        Tokens of the sequence [tokens].
+
+    Returns
+    -------
+    float or array
+        Whole pages and states, with those of a draft model; where layers differ, as the
+        engine reserves them [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, kv="fp8")
+    >>> kv_sequence_bytes(b, 8000) / 1e9
+    0.65536
+    """
+    d = deployment
+    if is_grouped(d):
+        cut = layout(d)
+        total = cut.blocks(context_tokens) * cut.block_bytes
+    else:
+        paged = paged_tokens(context_tokens=context_tokens, block_tokens=d.block_tokens)
+        total = law.kv_bytes_per_sequence(
+            d.model, d.kv, paged, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention
+        )
+    if d.speculation and d.speculation.draft is not None:
+        total = total + kv_sequence_bytes(bandwidth.draft_deployment(d), context_tokens)
+    return total
+
+
+def prefix_bytes(deployment: Deployment, shared_prefix_tokens: Number) -> float:
+    """Compute the cache of a prefix that all sequences share, on the card that holds the most.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    shared_prefix_tokens : int
+        Tokens of the prefix, of which whole pages are shared [tokens].
+
+    Returns
+    -------
+    float
+        Cache stored once on a card for all sequences that use it [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> a = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", weights="fp8", kv="fp8")
+    >>> prefix_bytes(a, 6000) / 1e9
+    0.98304
+    """
+    d = deployment
+    pages = floor(shared_prefix_tokens / d.block_tokens) * d.block_tokens
+    if not pages:
+        return 0.0
+    return law.kv_shared_bytes(d.model, d.kv, pages, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention)

@@ -1,0 +1,256 @@
+"""What a card's memory holds beside weights and cache: the driver's, the engine's, its graphs.
+
+vLLM measures this when it starts: it runs its largest batch once and takes the peak out of
+its share of the card (v1/worker/gpu_worker.py, determine_available_memory). The terms below
+are that batch, tensor by tensor, so they follow the limits that the engine is started with.
+"""
+
+from ..bandwidth import ACTIVATION_BYTES
+from ..spec import Deployment, Gpu, Model
+
+# What the driver of an NVIDIA card keeps: an H100 is reported as 81 559 MiB and leaves 79.19 GiB
+# to CUDA (the llmd rows of benchmarks/measured.csv); cards of 24 GB keep about as much.
+DRIVER_BYTES = 81_559 * 2**20 - 79.19 * 2**30
+# Links whose switch reduces in the network, for which NCCL allocates large buffers.
+REDUCING_LINKS = ("nvlink4", "nvlink5")
+MOST_GRAPH_SEQS = 512  # of the graphs that Engine.graph_bytes was measured with
+MLA_ROWS = 65_536  # most rows that MLA's prefill expands in the profile
+
+
+def usable_bytes(gpu: Gpu) -> float:
+    """Compute the memory of a card that an engine can see.
+
+    Parameters
+    ----------
+    gpu : Gpu
+        The card.
+
+    Returns
+    -------
+    float
+        The memory the driver reports, less what an NVIDIA driver keeps of a card of its
+        own; all of a memory that is shared with the host [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> round(usable_bytes(catalog.gpu("h100-sxm")) / 2**30, 2)
+    79.19
+    """
+    keeps = gpu.vendor == "nvidia" and not gpu.unified_memory
+    return gpu.memory_visible_bytes - (DRIVER_BYTES if keeps else 0.0)
+
+
+def sampling_bytes(deployment: Deployment) -> float:
+    """Compute the peak of sampling a full batch over the vocabulary.
+
+    Tensor parallelism does not divide it: every card gathers all logits.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    float
+        `seqs x vocabulary` logits in all their copies, beside the states of the batch's
+        tokens [bytes].
+
+    References
+    ----------
+    vLLM, v1/worker/gpu_model_runner.py, `_dummy_sampler_run`.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> few = catalog.deployment(model="llama-3.1-8b", gpu="rtx-3090", max_num_seqs=64)
+    >>> sampling_bytes(few) / 2**30 < 0.2
+    True
+    """
+    d, model = deployment, deployment.model
+    logits = d.seqs_limit * model.vocab_size * d.engine.sampling_bytes_per_logit
+    rows = d.batch_limit_tokens + d.seqs_limit
+    return logits + rows * model.hidden_size * ACTIVATION_BYTES
+
+
+def forward_bytes(deployment: Deployment) -> float:
+    """Compute the peak of one layer's pass over the largest batch.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    float
+        The residual stream, the widest dense layer's intermediate states, its output and,
+        for latent attention, the expanded keys and values [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> 0.6 < forward_bytes(d) / 2**30 < 0.9
+    True
+    """
+    d, model = deployment, deployment.model
+    wide, gated = _width(model, ("mlp", "shared_expert"))
+    inside = wide * (3 if gated else 2) / d.tp
+    dense = d.batch_limit_tokens * (4 * model.hidden_size + inside) * ACTIVATION_BYTES
+    return dense + _latent_bytes(d)
+
+
+def _latent_bytes(d: Deployment) -> float:
+    """Keys and values that latent attention expands in the profile (vLLM, mla_attention.py)."""
+    latent = next((a for a in d.model.attention if a.kind == "mla" and a.stride_tokens == 1), None)
+    if latent is None:
+        return 0.0
+    length = d.max_model_len or d.model.max_context_tokens
+    rows = min(max(8 * length, 4 * d.seqs_limit * d.block_tokens), MLA_ROWS)
+    rows = max(rows, d.seqs_limit * d.block_tokens)
+    width = latent.head_dim - latent.rope_dim + latent.v_head_dim
+    return rows * latent.heads / d.attention_shards * width * ACTIVATION_BYTES
+
+
+def _width(model: Model, roles: tuple[str, ...]) -> tuple[float, bool]:
+    """The widest intermediate state of layers of some roles, and whether a gate doubles it."""
+    found = [t for t in model.tensors if t.role in roles and t.elements > model.hidden_size]
+    if not found:
+        return 0.0, False
+    wide = max(t.elements for t in found) / model.hidden_size
+    return wide, any("gate" in t.name for t in found)
+
+
+def expert_bytes(deployment: Deployment) -> float:
+    """Compute the workspace of the expert kernels for the largest batch.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    float
+        Two buffers of a row for each token and expert: what goes in or comes out of the
+        first product, and of the second; 0 without experts [bytes].
+
+    References
+    ----------
+    vLLM, model_executor/layers/fused_moe/fused_moe.py, `workspace_shapes`.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> d = catalog.deployment(model="qwen3-30b-a3b", gpu="h100-sxm")
+    >>> expert_bytes(d) / 2**30
+    0.5
+    """
+    d, model = deployment, deployment.model
+    if not model.experts:
+        return 0.0
+    wide, gated = _width(model, ("expert",))
+    wide = wide * (2 if gated else 1) * d.ep / d.tp
+    rows = d.batch_limit_tokens * model.experts_per_token
+    inner = wide / 2 if gated else wide
+    if d.weights.name.startswith("mxfp4"):  # its kernels keep what lies between the products
+        return rows * inner * ACTIVATION_BYTES
+    return rows * (max(inner, model.hidden_size) + max(wide, model.hidden_size)) * ACTIVATION_BYTES
+
+
+def activation_bytes(deployment: Deployment) -> float:
+    """Compute the activation peak that an engine takes out of its share of the card.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    float
+        The larger of a pass over the largest batch and of sampling it, with the workspace
+        of the experts and the output of a vision tower; on each card [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> d = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", engine="vllm-0.19", tp=2)
+    >>> round(activation_bytes(d) / 2**30, 1)  # the log says 1.96
+    2.0
+    """
+    d = deployment
+    if not d.engine.profiled:
+        return 0.0
+    total = d.engine.activation_bytes + expert_bytes(d)
+    if any(t.role == "vision" for t in d.model.tensors):
+        total += d.batch_limit_tokens * d.model.hidden_size * ACTIVATION_BYTES
+    return total + max(sampling_bytes(d), forward_bytes(d))
+
+
+def runtime_bytes(deployment: Deployment) -> float:
+    """Give the memory that lies outside the framework's allocator.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    float
+        Kernels that are loaded late and buffers of communication; these are large only
+        where the link's switch reduces, as on H100 with NVLink [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="rtx-3090")
+    >>> two = catalog.deployment(model="llama-3.1-8b", gpu="rtx-3090", tp=2)
+    >>> runtime_bytes(one) == runtime_bytes(two)
+    True
+    """
+    d = deployment
+    reduces = d.tp > 1 and d.gpu.link in REDUCING_LINKS
+    return d.engine.runtime_tp_bytes if reduces else d.engine.runtime_bytes
+
+
+def graph_bytes(deployment: Deployment) -> float:
+    """Compute the memory of the CUDA graphs that an engine captures.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    float
+        Graphs of the engine's list of batch sizes, for steps with and without prefill;
+        0 where it runs without them [bytes].
+
+    References
+    ----------
+    vLLM, config/vllm.py, `_set_cudagraph_sizes`: 1, 2, 4, each 8 below 256, each 16 above.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", eager=True)
+    >>> graph_bytes(d)
+    0.0
+    """
+    d = deployment
+    most = d.graph_seqs_limit
+    if not most:
+        return 0.0
+    layers = -(-d.model.layers // d.pp)
+    share = (_graphs(most) + _graphs(min(most, d.seqs_limit))) / (2 * _graphs(MOST_GRAPH_SEQS))
+    return (d.engine.graph_bytes + d.engine.graph_bytes_per_layer * layers) * share
+
+
+def _graphs(most: int) -> int:
+    """How many batch sizes are captured up to the largest."""
+    return min(most, 3) + min(most, 248) // 8 + max(0, (most - 240) // 16)
