@@ -11,7 +11,6 @@ import csv
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -499,6 +498,9 @@ def left_out(
     dict
         For each label, log of measured over predicted by row id.
     """
+    # Not above: Validate imports this module in a page, where no process can start.
+    from concurrent.futures import ProcessPoolExecutor
+
     tasks = [(rows, by, names, sets) for by in labels for names in folds(rows, by)]
     with ProcessPoolExecutor(workers) as pool:
         found = list(pool.map(_fold, tasks))

@@ -4,10 +4,12 @@ import functools
 import http.server
 import re
 import threading
+import zipfile
 
 import pytest
 
 from tests.book.test_pages import overflow, pages
+from tests.conftest import settle
 from widgets.pages import build
 
 pytestmark = pytest.mark.browser
@@ -38,7 +40,7 @@ def read_to_the_end(page) -> None:
     for figure in page.locator(".lc-figure:not([hidden])").all():
         figure.scroll_into_view_if_needed()
         figure.locator(".main-svg").first.wait_for()
-    page.wait_for_load_state("networkidle")
+    settle(page)
 
 
 @pytest.mark.parametrize("path", pages())
@@ -68,7 +70,7 @@ def test_the_first_paint_waits_for_one_style_sheet_and_no_script(visit):
 
 def test_the_next_page_finds_in_the_cache_what_the_first_one_loaded(visit):
     page = visit(CHAPTER)
-    page.wait_for_load_state("networkidle")
+    settle(page)
     page.goto("/book/3-capacity.html")
     read_to_the_end(page)
     sizes = page.evaluate(
@@ -255,3 +257,14 @@ def test_no_page_has_a_script_in_an_attribute_or_names_a_font_of_icons(site):
     styles = "".join(path.read_text("utf-8") for path in build.SITE.rglob("*.css"))
     assert not re.search(r"@font-face\{[^}]*Awesome", styles)
     assert not [p.name for p in build.SITE.rglob("*") if re.search("mathjax|fontawesome", p.name)]
+
+
+def test_what_a_page_imports_at_its_start_comes_compiled(site):
+    (packages,) = (build.SITE / "vendor").glob("llmcap-*.zip")
+    (library,) = (build.SITE / "vendor").glob("python_stdlib-*.zip")
+    ours, theirs = (set(zipfile.ZipFile(one).namelist()) for one in (packages, library))
+    assert {"tomllib/_parser.pyc", "html/entities.pyc"} <= theirs
+    assert "tomllib/_parser.py" not in theirs, "a module comes once"
+    assert "argparse.py" in theirs, "what few cells import comes as it was"
+    law = [name for name in ours if re.fullmatch(r"llmcap_kernel/(.*/)?law\..*", name)]
+    assert len(law) == 2, "the source stays, for messages quote it"
