@@ -64,7 +64,8 @@ SAID = re.compile(
 )
 REFUSED = re.compile(
     r"No available memory for the cache blocks|larger than the available KV cache memory|"
-    r"larger than the maximum number of tokens that can be|less than desired GPU memory|"
+    r"larger than the maximum number of tokens that can be|"
+    r"exceeds available Mamba cache blocks|less than desired GPU memory|"
     r"Not enough memory\. Please try|(?:CUDA|HIP|XPU|failed:) out of memory|OutOfMemoryError|"
     r"ErrorOutOfDeviceMemory|failed to load model|(?:failed|unable) to allocate \S{1,30} buffer"
 )
@@ -346,7 +347,9 @@ def _hub(name: str) -> str:
 
 def _vllm(log: _Log) -> dict[str, Any]:
     blocks, block = _vllm_blocks(log)
-    length = _whole(_last(log.numbers(rf"Maximum concurrency for {M} tokens per request")))
+    lengths = log.numbers(
+        rf"Maximum concurrency for {M} tokens per request", rf"Using max model len {M}"
+    )
     tp, pp = log.count("tensor_parallel_size", "tp"), log.count("pipeline_parallel_size", "pp")
     tokens = _whole(_most(log.numbers(rf"KV cache size: {M} tokens")))
     return {
@@ -361,7 +364,7 @@ def _vllm(log: _Log) -> dict[str, Any]:
         "ep": (tp or 1) if _truth(log.argument("enable_expert_parallel")) else 0,
         "dp": log.count("data_parallel_size", "dp") or 0,
         "memory_fraction": _fraction(log),
-        "max_model_len": log.count("max_seq_len", "max_model_len") or length,
+        "max_model_len": log.count("max_seq_len", "max_model_len") or _whole(_last(lengths)),
         "max_num_seqs": log.count("max_num_seqs"),
         "max_num_batched_tokens": log.count("max_num_batched_tokens")
         or _whole(_last(log.numbers(rf"max_num_batched_tokens={M}"))),
@@ -559,7 +562,10 @@ def _trtllm(log: _Log) -> dict[str, Any]:
     inside = log.numbers(rf"weights \(inside torch\) {PROFILED}")
     engine = log.numbers(rf"Loaded engine size: {N} MiB")
     share = log.number("free_gpu_memory_fraction", "kv_cache_free_gpu_memory_fraction")
-    pool = log.numbers(rf"Allocated {N} GiB for max tokens in paged KV cache")
+    pool = log.numbers(
+        rf"Allocated {N} GiB for max tokens in paged KV cache",
+        rf"Estimated max memory in KV cache : {N} GiB",
+    )
     return {
         "version": next(iter(log.words(r"TensorRT[- ]LLM version: ([\w.+-]{1,60})")), ""),
         "model": _hub(log.argument("model", "model_path")),
@@ -577,7 +583,9 @@ def _trtllm(log: _Log) -> dict[str, Any]:
         "max_num_batched_tokens": _trt_limit(log, "max_num_tokens", "maxNumTokens"),
         "block_tokens": _whole(_last(log.numbers(rf"[Tt]okens per block: {M}"))),
         "starts": _started(log),
-        "gpu_memory_bytes": _most(log.numbers(rf"paged kv cache: total: {N} GiB"), GIB),
+        "gpu_memory_bytes": _most(
+            log.numbers(rf"paged kv cache: total: {N} GiB", rf"device total memory {N} GiB"), GIB
+        ),
         "weights_bytes": _most(inside, GIB) or _most(engine, MIB),
         "kv_bytes": _last(pool, GIB),  # a run that profiles allocates a small one before
         "kv_tokens": _whole(_last(log.numbers(rf"max tokens in paged KV cache \({M}\)"))),
