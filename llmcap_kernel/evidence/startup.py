@@ -34,6 +34,7 @@ DOUBTS = {
     "format-label": "its size contradicts the format it names",
     "host-weights": "a part of the weights is in host memory",
     "one-stage": "it is one stage of a pipeline, and not the fullest",
+    "states-unprinted": "the states of its recurrent layers are not printed",
     "two-logs": "it holds more than one start",
 }
 PRINTED = (
