@@ -11,15 +11,12 @@ memory fraction and, of vLLM, the version, and nothing that the ledger does not 
 import argparse
 import statistics
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from llmcap_kernel.__main__ import until_closed
-from llmcap_kernel.capacity import Ledger
 from llmcap_kernel.evidence import compare, startup
-from llmcap_kernel.evidence.startup import GIB, StartUp, Term
+from llmcap_kernel.evidence.startup import GIB
 from llmcap_kernel.refuse import BadInput
-from llmcap_kernel.spec import Deployment
 
 ROWS = Path(__file__).with_name("memory.csv")
 WORST = 15
@@ -40,14 +37,12 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True)
 class Log:
-    """A start-up, the deployment it means, its ledger, and both side by side."""
+    """A start-up beside its ledger, and how far off each is."""
 
-    startup: StartUp
-    deployment: Deployment
-    books: Ledger
-    terms: dict[str, Term]
+    def __init__(self, one):
+        self.startup, self.deployment, self.books = one.startup, one.deployment, one.books
+        self.terms, self.starts = {t.name: t for t in one.terms}, one.starts
 
     @property
     def lacking(self):
@@ -101,13 +96,6 @@ class Log:
         return users / cache.logged * GIB, replicas / books.kv_bytes_per_sequence * GIB
 
     @property
-    def starts(self):
-        """Whether the ledger says that it starts: of what takes what is left, whether any is."""
-        if self.startup.family in ("sglang", "trtllm"):
-            return self.books.kv_pool_bytes > 0
-        return self.books.starts
-
-    @property
     def inside(self):
         """Whether the interval of the room holds the logged one; None without either."""
         span = getattr(self.books, "kv_pool_interval_bytes", None)
@@ -121,12 +109,9 @@ def read(path):
     logs, reasons = [], {}
     for one in startup.read(path):
         try:
-            d = startup.deployment(one)
-            books = startup.ledger(one, d)
+            logs.append(Log(startup.beside(one)))
         except BadInput as problem:
             reasons.setdefault(str(problem).rstrip("."), []).append(one.id)
-            continue
-        logs.append(Log(one, d, books, {t.name: t for t in startup.beside(one, d, books)}))
     return logs, reasons
 
 

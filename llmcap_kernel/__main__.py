@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from . import catalog, design, huggingface
 from .calibration import Estimate
 from .design import Card
-from .evidence import compare
+from .evidence import compare, logs, startup
 from .explain import Explained, digits, quantity
 from .refuse import BadInput, number, shown
 from .spec import MAX_TOKENS, Deployment, Lora, Model, Slo, Speculation, Workload
@@ -439,8 +439,23 @@ def _validate(args: argparse.Namespace) -> str:
         text = getattr(args, name)
         given[column] = read_number(name, text, kind) if kind and text is not None else text
     fill = compare.fill_of(**given)
+    text = compare.results.text(args.file)
+    if logs.recognises(text):
+        return _start_up(args, logs.read(text, args.file, **_of_start_up(fill)))
     report = compare.run(args.file, fill, compare.bar(sys.stderr))
     return report.json() if args.json else report.text()
+
+
+def _of_start_up(fill: dict[str, Any]) -> dict[str, Any]:
+    """The same options by the names that a start-up has for them."""
+    named = {"engine_version": "version", "weight_dtype": "weights", "kv_dtype": "kv"}
+    named |= {"dp_attention": "dp"}
+    return {named.get(column, column): value for column, value in fill.items()}
+
+
+def _start_up(args: argparse.Namespace, one: startup.StartUp) -> str:
+    both = startup.beside(one)
+    return json.dumps(both.as_dict(), indent=1, allow_nan=False) if args.json else both.text()
 
 
 def _calibrate(args: argparse.Namespace) -> str:
@@ -551,7 +566,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 SCORECARD_HELP = "deployments side by side (the worked spec)"
-VALIDATE_HELP = "a benchmark's rows, predicted beside measured"
+VALIDATE_HELP = "a benchmark's rows, predicted beside measured; a start-up log beside the ledger"
 CALIBRATE_HELP = "fit the efficiencies to measured rows"
 
 
@@ -591,7 +606,7 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _validate_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help=f"{compare.results.KNOWN}")
+    parser.add_argument("file", metavar="FILE", help=f"{compare.results.KNOWN}; {logs.KNOWN}")
     parser.add_argument("--json", action="store_true", help="print JSON")
     for name, (_, kind, about) in FILLS.items():
         text = f"{about or name.replace('_', ' ')}, where the file does not say"

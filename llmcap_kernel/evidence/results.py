@@ -72,6 +72,27 @@ def read(path: str | Path) -> list[Line]:
     return parse(_bytes(path), str(path))
 
 
+def text(path: str | Path) -> str:
+    """Read a file as text.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    str
+        Its content, whatever its encoding; what cannot be decoded is replaced.
+
+    Raises
+    ------
+    BadInput
+        When there is no such file, or it is empty or binary.
+    """
+    return _decoded(_bytes(path), shown(str(path)))
+
+
 def parse(raw: bytes, name: str) -> list[Line]:
     """Read the measurements of a file that is in memory.
 

@@ -5,7 +5,7 @@ A start-up comes from a row in the columns of `benchmarks/memory.csv`, or from t
 """
 
 import csv
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,22 @@ ACCEPT = 0.7  # how many guesses are right moves no memory
 # Engines whose cache is as large as the context they are given, not what the card has left.
 SIZED_BY_CONTEXT = ("llama.cpp",)
 LIMITS = ("max_model_len", "max_num_seqs", "max_num_batched_tokens", "block_tokens")
+# Why a start-up says less of the ledger than others; names of the column `doubt`.
+DOUBTS = {
+    "activation-peak": "its activation peak is unlike that of all others",
+    "adapters": "adapters are loaded beside the model",
+    "cache-pinned": "the size of the cache was set by hand",
+    "connector": "a connector holds a part of the cache elsewhere",
+    "context-parallel": "the tokens of one sequence are spread over the cards",
+    "engine-v0": "vLLM's first engine counts its memory another way",
+    "experimental-branch": "it is an experimental branch",
+    "fork": "it is a fork for other chips",
+    "format-label": "its size contradicts the format it names",
+    "host-weights": "a part of the weights is in host memory",
+    "one-stage": "it is one stage of a pipeline, and not the fullest",
+    "states-unprinted": "the states of its recurrent layers are not printed",
+    "two-logs": "it holds more than one start",
+}
 PRINTED = (
     *("weights_bytes", "host_weights_bytes", "kv_bytes", "state_bytes", "kv_tokens"),
     *("max_concurrency", "graph_bytes", "graph_estimate_bytes", "activation_bytes"),
@@ -149,6 +165,36 @@ class Term(NamedTuple):
         """The difference as a share of the card's memory; None of what is no memory."""
         return (self.computed - self.logged) / self.card_bytes if self.unit == "bytes" else None
 
+    def cells(self) -> tuple[str, str, str, str]:
+        """Write the term for people.
+
+        Returns
+        -------
+        tuple of str
+            Logged, computed, their difference, and its share of the card or of what was logged.
+
+        Examples
+        --------
+        >>> Term("weights", "bytes", 2**30, 3 * 2**29, 8 * 2**30).cells()
+        ('1.00 GiB', '1.50 GiB', '+0.50 GiB', '+6.2%')
+        """
+        change = self.computed - self.logged
+        if self.unit == "bytes":
+            off = f"{self.share_of_card:+.1%}"
+            return (_gib(self.logged), _gib(self.computed), f"{change / GIB:+.2f} GiB", off)
+        off = "" if self.error is None else f"{self.error:+.1%} of it"
+        places = 0 if self.unit == "tokens" else 2
+        return (
+            f"{self.logged:,.{places}f}",
+            f"{self.computed:,.{places}f}",
+            f"{change:+,.{places}f}",
+            off,
+        )
+
+
+def _gib(size: float) -> str:
+    return f"{size / GIB:,.2f} GiB"
+
 
 # rows
 
@@ -269,18 +315,38 @@ def deployment(startup: StartUp) -> Deployment:
     >>> deployment(StartUp(engine="vLLM", model="Qwen3-8B", gpu="RTX 4090")).title
     'qwen3-8b bf16 / 1x rtx-4090 / bf16 KV'
     """
-    s = startup
+    meant = _meant(startup)
+    settings: dict[str, Any] = {name: getattr(startup, name) for name in LIMITS}
+    settings |= {"eager": bool(startup.eager), "speculation": _speculation(startup.speculation)}
+    taken = {f.name for f in fields(Deployment)}
+    return replace(meant, **{k: v for k, v in settings.items() if k in taken})
+
+
+def _meant(s: StartUp) -> Deployment:
+    """What the names mean, without the engine's limits."""
     if ";" in s.gpu:
-        raise BadInput("gpu", f"gpu is {shown(s.gpu)}: the ledger is of cards of one kind")
+        raise BadInput("gpu", f"gpu is {shown(s.gpu)}: the ledger is of cards of one kind.")
     _all_on_cards(s)
     if s.family in SIZED_BY_CONTEXT and not s.weights:
-        raise BadInput("weights", "weights is not stated (give --weights)")
-    spelled = names.Spelled(
+        raise BadInput("weights", "weights is not stated (give --weights).")
+    meant = names.meaning(_spelled(s))
+    if meant.deployment is None:
+        raise BadInput("deployment", f"{meant.reason}.")
+    return meant.deployment
+
+
+def _spelled(s: StartUp) -> names.Spelled:
+    weights, known = s.weights, names.model_name(s.model)
+    if known:
+        native = catalog.model(known).native_format
+        # engines print "fp8" of a checkpoint in a finer format of that kind
+        weights = native if native.startswith(f"{catalog.key(weights)}-") else weights
+    return names.Spelled(
         model=s.model,
         gpu=s.gpu,
         engine=s.engine,
         version=s.version,
-        weights=s.weights,
+        weights=weights,
         kv=s.kv,
         num_gpus=s.num_gpus,
         tp=s.tp,
@@ -289,26 +355,21 @@ def deployment(startup: StartUp) -> Deployment:
         dp_attention=s.dp,
         memory_fraction=s.memory_fraction or 0.0,
     )
-    meant = names.meaning(spelled)
-    if meant.deployment is None:
-        raise BadInput("deployment", meant.reason)
-    settings: dict[str, Any] = {name: getattr(s, name) for name in LIMITS}
-    settings |= {"eager": bool(s.eager), "speculation": _speculation(s.speculation)}
-    taken = {f.name for f in fields(Deployment)}
-    return replace(meant.deployment, **{k: v for k, v in settings.items() if k in taken})
 
 
 def _all_on_cards(s: StartUp) -> None:
     """Refuse a start that keeps more than the embedding table in host memory."""
     here, _, whole = s.layers_on_cards.partition("/")
     if here != whole:
-        raise BadInput("layers", f"{here} of {whole} layers are on the cards, the rest on the host")
+        raise BadInput(
+            "layers", f"{here} of {whole} layers are on the cards, the rest on the host."
+        )
     name, host = names.model_name(s.model), s.host_weights_bytes or 0.0
     if not name or not host:
         return
     model = catalog.model(name)
     if host > 1.1 * model.vocab_size * model.hidden_size * 2:  # at most 16 bits an element
-        raise BadInput("weights", f"{quantity(host, 'GiB')} of the weights are in host memory")
+        raise BadInput("weights", f"{quantity(host, 'GiB')} of the weights are in host memory.")
 
 
 def _speculation(text: str) -> Speculation | None:
@@ -317,7 +378,9 @@ def _speculation(text: str) -> Speculation | None:
     if not method:
         return None
     if not method.endswith("mtp"):
-        raise BadInput("speculation", f"speculation is {shown(text)}: its draft model is not known")
+        raise BadInput(
+            "speculation", f"speculation is {shown(text)}: its draft model is not known."
+        )
     return Speculation(int(count) if count.isdecimal() else 1, ACCEPT)
 
 
@@ -374,36 +437,148 @@ def ledger(startup: StartUp, deployment: Deployment) -> Ledger:
     )
 
 
-def beside(startup: StartUp, deployment: Deployment, books: Ledger) -> tuple[Term, ...]:
-    """Put the ledger beside what was logged, term by term.
+@dataclass(frozen=True)
+class Beside:
+    """A start-up and the ledger of what it means, side by side.
 
-    Parameters
+    Attributes
     ----------
     startup : StartUp
         What was logged.
     deployment : Deployment
         The deployment it means.
     books : Ledger
-        Its ledger, as `ledger` gives it.
+        Its ledger.
+    terms : tuple of Term
+        The terms that were logged.
+    """
+
+    startup: StartUp
+    deployment: Deployment
+    books: Ledger
+    terms: tuple[Term, ...]
+
+    @property
+    def starts(self) -> bool:
+        """Whether the ledger says that it starts."""
+        # SGLang and TensorRT-LLM start with a cache shorter than their longest sequence
+        if self.startup.family in ("sglang", "trtllm"):
+            return self.books.kv_pool_bytes > 0
+        return self.books.starts
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is taken for granted, and why the log may say less than others."""
+        s = self.startup
+        left = [name for name in LIMITS[:3] if getattr(s, name) is None]
+        left += [] if s.memory_fraction or s.family in SIZED_BY_CONTEXT else ["memory_fraction"]
+        left += [] if s.version or s.family != "vllm" else ["version"]
+        notes = [f"{', '.join(left)} not in the log: defaults are taken"] if left else []
+        meant = names.meaning(_spelled(s))
+        doubts = (DOUBTS.get(name, name) for name in s.doubts)
+        return (*notes, *meant.assumed, *meant.taken, *doubts)
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: whether it started, and whether the ledger says so."""
+        said = {True: "It started", False: "It did not start", None: "Whether it started is not in"}
+        logged = said[self.startup.starts] + ("" if self.startup.starts is not None else " the log")
+        if self.startup.starts == self.starts:
+            return f"{logged}, and the ledger says so."
+        return f"{logged}; the ledger says that it {'starts' if self.starts else 'does not start'}."
+
+    def as_dict(self) -> dict[str, Any]:
+        """Turn it into plain data.
+
+        Returns
+        -------
+        dict
+            Values that JSON can store: memory in bytes, shares of the card.
+        """
+        terms = [
+            {
+                "name": t.name,
+                "unit": t.unit,
+                "logged": t.logged,
+                "computed": t.computed,
+                "difference": t.computed - t.logged,
+                "share_of_card": t.share_of_card,
+            }
+            for t in self.terms
+        ]
+        return {
+            "start_up": {
+                k: v for k, v in asdict(self.startup).items() if v not in ("", 0, None, ())
+            },
+            "deployment": self.deployment.title,
+            "engine": self.deployment.engine.name,
+            "memory_fraction": self.deployment.fraction,
+            "context_tokens": self.books.context_tokens,
+            "starts": {"logged": self.startup.starts, "computed": self.starts},
+            "terms": terms,
+            "verdict": self.verdict,
+            "notes": list(self.notes),
+        }
+
+    def text(self) -> str:
+        """Write it for a terminal.
+
+        Returns
+        -------
+        str
+            A line a term, the verdict and the notes.
+        """
+        d, s = self.deployment, self.startup
+        version = f"{s.engine} {s.version}".strip()
+        same = d.engine.title.split()[-1] == ".".join(s.version.split(".")[:2])
+        ledger_of = "" if same else f" (the ledger of {d.engine.title})"
+        head = f"{d.title}\n{version}{ledger_of}, memory fraction {d.fraction:g}, "
+        head += f"{self.books.context_tokens:,} tokens"
+        rows = [("", "logged", "computed", "difference", "of the card")]
+        rows += [(t.name, *t.cells()) for t in self.terms]
+        widths = [max(len(row[i]) for row in rows) + 3 for i in range(len(rows[0]))]
+        table = [
+            "".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+        ]
+        notes = [f"note: {text}" for text in self.notes]
+        return "\n".join([head, "", *(line.rstrip() for line in table), "", self.verdict, *notes])
+
+
+def beside(startup: StartUp) -> Beside:
+    """Put the ledger beside a start-up, term by term.
+
+    Parameters
+    ----------
+    startup : StartUp
+        What was logged.
 
     Returns
     -------
-    tuple of Term
-        The terms that were logged.
+    Beside
+        Both, and the terms that were logged.
+
+    Raises
+    ------
+    BadInput
+        When it means no deployment that the ledger has.
 
     Examples
     --------
     >>> one = StartUp(engine="vLLM", model="Qwen3-8B", gpu="RTX 4090", weights_bytes=15.27 * 2**30)
-    >>> d = deployment(one)
-    >>> [(t.name, abs(t.error) < 0.01) for t in beside(one, d, ledger(one, d))]
+    >>> [(t.name, abs(t.error) < 0.01) for t in beside(one).terms]
     [('weights', True)]
     """
-    s = startup
+    d = deployment(startup)
+    books = ledger(startup, d)
+    return Beside(startup, d, books, _terms(startup, books))
+
+
+def _terms(s: StartUp, books: Ledger) -> tuple[Term, ...]:
     sized = s.family in SIZED_BY_CONTEXT
     cache = books.kv_used_bytes if sized else books.kv_pool_bytes
     logged_cache = None if s.kv_bytes is None else s.kv_bytes + (s.state_bytes or 0)
     graphs = s.graph_bytes
-    if deployment.engine.graphs_in_fraction and s.graph_estimate_bytes is not None:
+    if books.deployment.engine.graphs_in_fraction and s.graph_estimate_bytes is not None:
         graphs = s.graph_estimate_bytes
     found = (
         ("weights", "bytes", s.weights_bytes, books.weights_bytes + books.extra_bytes),

@@ -709,7 +709,9 @@ def test_an_interrupt_is_one_line(tmp_path, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(compare, "run", stop)
-    assert main(["validate", str(tmp_path)]) == 130
+    path = tmp_path / "results.csv"
+    path.write_text("metric,value\nitl_ms,9.5\n", encoding="utf-8")
+    assert main(["validate", str(path)]) == 130
     assert capsys.readouterr().err.strip() == "llmcap: interrupted"
 
 
