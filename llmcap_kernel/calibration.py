@@ -25,13 +25,6 @@ SERVER, LOOP = "servers", "loops"
 # What is measured in a library's loop, whatever engine it is.
 LOOP_METRICS = ("e2e_latency_s", "prefill_tok_s", "decode_tok_s_per_user")
 LOOP_REGIMES = ("batch1_decode", "batch1_mixed", "prefill")
-CAPACITY_SHARE = {
-    "weights_gib_per_gpu": 0.01,
-    "non_kv_gib_per_gpu": 0.05,
-    "kv_cache_gib_available_per_gpu": 0.03,
-    "kv_cache_tokens": 0.03,
-    "max_concurrency_at_max_model_len": 0.03,
-}
 CLOSE_TO_AN_END = 0.05  # of the value: a bound so near the estimate is no bound on that side
 WIDE = 6.0  # high over low beyond which an interval is too wide to use
 

@@ -595,6 +595,8 @@ class Engine:
         Part of the activation peak that is the same for all models [bytes].
     runtime_bytes : float
         Memory outside the framework's allocator on a single card [bytes].
+    runtime_amd_bytes : float
+        What it is more on AMD's cards [bytes].
     runtime_tp_bytes : float
         The same when cards communicate through a switch that reduces in the network [bytes].
     graph_bytes : float
@@ -622,6 +624,7 @@ class Engine:
     sampling_bytes_per_logit: float = 0.0
     activation_bytes: float = 0.0
     runtime_bytes: float = 0.0
+    runtime_amd_bytes: float = 0.0
     runtime_tp_bytes: float = 0.0
     graph_bytes: float = 0.0
     graph_bytes_per_layer: float = 0.0
@@ -651,7 +654,7 @@ class Engine:
 
     def __post_init__(self) -> None:
         _text("Engine", name=self.name, title=self.title, family=self.family)
-        if self.memory_fraction:
+        if self.memory_fraction != 0:
             number("memory_fraction", self.memory_fraction, 0.05, 1)
         one_of("fraction_of", self.fraction_of, ("total", "free"))
         number("block_tokens", self.block_tokens, 1, 4096, "tokens", whole=True)
@@ -666,6 +669,7 @@ class Engine:
             "sampling_bytes_per_logit",
             "activation_bytes",
             "runtime_bytes",
+            "runtime_amd_bytes",
             "runtime_tp_bytes",
             "graph_bytes",
             "graph_bytes_per_layer",

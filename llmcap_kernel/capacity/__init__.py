@@ -10,7 +10,19 @@ from .cache import (
     paged_tokens,
     prefix_bytes,
 )
-from .ledger import Ledger, cliff, extra_bytes, ledger, max_concurrent, workload_ledger
+from .ledger import (
+    DOUBTFUL,
+    LIKELY,
+    NO,
+    YES,
+    Ledger,
+    cliff,
+    extra_bytes,
+    ledger,
+    max_concurrent,
+    room_doubt_bytes,
+    workload_ledger,
+)
 from .overhead import (
     activation_bytes,
     expert_bytes,
@@ -20,11 +32,18 @@ from .overhead import (
     sampling_bytes,
     usable_bytes,
 )
+from .start import Printed, Remedy, printed, remedies
 
 __all__ = [
+    "DOUBTFUL",
+    "LIKELY",
+    "NO",
+    "YES",
     "Kind",
     "Layout",
     "Ledger",
+    "Printed",
+    "Remedy",
     "activation_bytes",
     "cliff",
     "expert_bytes",
@@ -39,6 +58,9 @@ __all__ = [
     "max_sequences",
     "paged_tokens",
     "prefix_bytes",
+    "printed",
+    "remedies",
+    "room_doubt_bytes",
     "runtime_bytes",
     "sampling_bytes",
     "usable_bytes",

@@ -9,12 +9,44 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from .. import bandwidth, law
+from .. import bandwidth, catalog, law
 from ..explain import Explained, Line, digits, quantity
 from ..numeric import floor
 from ..spec import BadInput, Deployment, Engine, Workload, number
 from . import overhead
 from .cache import is_grouped, kv_sequence_bytes, layout, max_sequences, prefix_bytes
+
+STARTS = YES, LIKELY, DOUBTFUL, NO = ("yes", "likely", "doubtful", "no")
+
+
+def room_doubt_bytes(deployment: Deployment, weights_bytes: float) -> float:
+    """Give how far off the room for the cache may be.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    weights_bytes : float
+        Weights on a card [bytes].
+
+    Returns
+    -------
+    float
+        Half of the interval that holds 80% of start-ups, averaged over sources of logs
+        that were left out; wider for engines and cards that no log is of [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> known, unknown = (catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", engine=name)
+    ...     for name in ("vllm", "trtllm"))
+    >>> room_doubt_bytes(known, 16e9) < room_doubt_bytes(unknown, 16e9)
+    True
+    """
+    d, table = deployment, catalog.table("memory")["room"]
+    known = d.engine.family == "vllm" and not d.gpu.unified_memory
+    one = table.get(d.gpu.vendor if known else "other", table["other"])
+    return float(one["bytes"] + one["of_weights"] * weights_bytes)
 
 
 @dataclass(frozen=True)
@@ -38,6 +70,10 @@ class Ledger(Explained):
         Cache of a prefix that all sequences share, stored once [bytes].
     hit_share : float
         Share of the sequences that find it in the cache.
+    longest_bytes : float
+        Cache of one sequence as long as the engine must have room for to start [bytes].
+    state_blocks : int
+        Blocks of the cache where recurrent states take one each; 0 without states.
     by_role : mapping of str to float
         Weights by role of their tensors [bytes].
     kv_pool_bytes : float
@@ -73,6 +109,8 @@ class Ledger(Explained):
     extra_bytes: float = 0.0
     prefix_bytes: float = 0.0
     hit_share: float = 1.0
+    longest_bytes: float = 0.0
+    state_blocks: int = 0
 
     @property
     def shared_bytes(self) -> float:
@@ -104,9 +142,46 @@ class Ledger(Explained):
         return self.weights_bytes + self.overhead_bytes + self.kv_used_bytes
 
     @property
+    def kv_pool_interval_bytes(self) -> tuple[float, float]:
+        """Room for the cache as left-out start-up logs show it, 80% of the time [bytes]."""
+        doubt = room_doubt_bytes(self.deployment, self.weights_bytes)
+        return self.kv_pool_bytes - doubt, self.kv_pool_bytes + doubt
+
+    @property
+    def concurrent_interval(self) -> tuple[int, int]:
+        """Sequences that have room at either end of that interval."""
+        low, high = (
+            _sequences(self.deployment, room - self.prefix_bytes, self.kv_bytes_per_sequence)
+            for room in self.kv_pool_interval_bytes
+        )
+        return low, high
+
+    @property
+    def least_room_bytes(self) -> float:
+        """Room for the cache without which the engine does not start [bytes]."""
+        return self.prefix_bytes + max(self.kv_bytes_per_sequence, self.longest_bytes)
+
+    @property
+    def start(self) -> str:
+        """One of `STARTS`: whether the engine starts, with the interval of the room in mind."""
+        if self.refused:
+            return NO
+        low, high = self.kv_pool_interval_bytes
+        if self.starts:
+            return YES if low >= self.least_room_bytes else LIKELY
+        return DOUBTFUL if high >= self.least_room_bytes else NO
+
+    @property
+    def refused(self) -> bool:
+        """Whether more sequences are asked for than the cache has blocks for their states."""
+        d = self.deployment
+        asked = d.max_num_seqs or 0
+        return bool(self.state_blocks) and not d.eager and asked > self.state_blocks
+
+    @property
     def starts(self) -> bool:
-        """Whether the engine starts: room for at least one such sequence."""
-        return self.max_concurrent >= 1
+        """Whether the engine is expected to start: room for one sequence of the longest."""
+        return self.kv_pool_bytes >= self.least_room_bytes and not self.refused
 
     @property
     def fits(self) -> bool:
@@ -127,24 +202,37 @@ class Ledger(Explained):
     def verdict(self) -> str:
         """One sentence: whether it fits, the memory needed and available, the largest term."""
         fraction = self.deployment.fraction
-        if not self.starts:
-            least = self.weights_bytes + self.overhead_bytes
-            least += self.prefix_bytes + self.kv_bytes_per_sequence
-            name, size = self.terms[0]
+        if self.refused:
             return (
-                f"Does not start at memory fraction {fraction:g}: one sequence of "
-                f"{self.context_tokens:,} tokens needs {quantity(least, 'GiB')} a card, the "
+                f"Does not start: max_num_seqs is {self.deployment.max_num_seqs:,}, and the cache "
+                f"has {self.state_blocks:,} blocks for their states."
+            )
+        doubt = _gib(room_doubt_bytes(self.deployment, self.weights_bytes))
+        if not self.starts:
+            least = self.weights_bytes + self.overhead_bytes + self.least_room_bytes
+            length = max(self.context_tokens, self.deployment.max_model_len or 0)
+            name, size = self.terms[0]
+            opening = "Does not start"
+            if self.start == DOUBTFUL:
+                opening = f"Doubtful, for such ledgers are right to {doubt}: does not start"
+            return (
+                f"{opening} at memory fraction {fraction:g}: one sequence of "
+                f"{length:,} tokens needs {quantity(least, 'GiB')} a card, the "
                 f"engine has {quantity(self.budget_bytes, 'GiB')}; the largest term is {name} "
                 f"with {quantity(size, 'GiB')}."
             )
+        starts = (
+            "Starts" if self.start == YES else f"Likely starts (such ledgers are right to {doubt})"
+        )
         if not self.fits:
             return (
-                f"Starts, but holds {self.max_concurrent} of {self.concurrency} sequences: all "
+                f"{starts}, but holds {self.max_concurrent} of {self.concurrency} sequences: all "
                 f"need {quantity(self.needed_bytes, 'GiB')} a card, the engine has "
                 f"{quantity(self.budget_bytes, 'GiB')}."
             )
+        fits = "Fits" if self.start == YES else "Likely fits"
         return (
-            f"Fits: {self.concurrency} of at most {self.max_concurrent:,} sequences of "
+            f"{fits}: {self.concurrency} of at most {self.max_concurrent:,} sequences of "
             f"{self.context_tokens:,} tokens."
         )
 
@@ -321,6 +409,8 @@ def ledger(
         by_role=law.weights_of(d).by_role,
         prefix_bytes=prefix,
         hit_share=hit_share,
+        longest_bytes=kv_sequence_bytes(d, d.max_model_len) if d.max_model_len else 0.0,
+        state_blocks=_state_blocks(d, pool),
         **terms,
     )
 
@@ -342,9 +432,10 @@ def _token_bytes(deployment: Deployment, context_tokens: int) -> float:
     d, total = deployment, 0.0
     if d.speculation and d.speculation.draft is not None:
         total = _token_bytes(bandwidth.draft_deployment(d), context_tokens)
-    split = {"tp": d.tp, "pp": d.pp, "dp_attention": d.dp_attention}
-    lengths = (context_tokens, context_tokens + 1)
-    short, long = (law.kv_bytes_per_sequence(d.model, d.kv, n, **split) for n in lengths)
+    short, long = (
+        law.kv_bytes_per_sequence(d.model, d.kv, n, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention)
+        for n in (context_tokens, context_tokens + 1)
+    )
     return total + long - short
 
 
@@ -357,6 +448,17 @@ def _pool_tokens(deployment: Deployment, pool_bytes: float, context_tokens: int)
         shortest = min(kind.block_tokens for kind in cut.kinds)
         return floor(pool / cut.block_bytes) // cut.groups * shortest
     return floor(pool / kv_sequence_bytes(d, length) * length)
+
+
+def _state_blocks(deployment: Deployment, pool_bytes: float) -> int:
+    """Blocks of a cache in which each sequence's states take one; 0 where none are kept."""
+    d = deployment
+    if not is_grouped(d) or d.engine.release < (0, 20):
+        return 0  # earlier ones capture fewer graphs instead of refusing
+    cut = layout(d)
+    if all(kind.name != "state" for kind in cut.kinds):
+        return 0
+    return max(floor(max(pool_bytes, 0) / cut.block_bytes), 1)
 
 
 def _pool(engine: Engine, visible: float, taken: float, fraction: float) -> tuple[float, float]:

@@ -98,7 +98,7 @@ def forward_bytes(deployment: Deployment) -> float:
     d, model = deployment, deployment.model
     wide, gated = _width(model, ("mlp", "shared_expert"))
     inside = wide * (3 if gated else 2) / d.tp
-    dense = d.batch_limit_tokens * (4 * model.hidden_size + inside) * ACTIVATION_BYTES
+    dense = d.batch_limit_tokens * (2 * model.hidden_size + inside) * ACTIVATION_BYTES
     return dense + _latent_bytes(d)
 
 
@@ -214,7 +214,8 @@ def runtime_bytes(deployment: Deployment) -> float:
     """
     d = deployment
     reduces = d.tp > 1 and d.gpu.link in REDUCING_LINKS
-    return d.engine.runtime_tp_bytes if reduces else d.engine.runtime_bytes
+    amd = d.engine.runtime_amd_bytes if d.gpu.vendor == "amd" else 0.0
+    return (d.engine.runtime_tp_bytes if reduces else d.engine.runtime_bytes) + amd
 
 
 def graph_bytes(deployment: Deployment) -> float:

@@ -411,8 +411,10 @@ def deployment(
         Adapters served with the model; none if omitted.
     offload_share : float
         Share of the weights kept in host memory.
-    max_num_seqs, max_num_batched_tokens, max_model_len, block_size : int, optional
-        The engine's limits; its defaults if omitted.
+    max_num_seqs : int, optional
+        Most sequences at once; the engine's default if omitted.
+    max_num_batched_tokens, max_model_len, block_size : int, optional
+        The engine's other limits; its defaults if omitted [tokens].
     eager : bool
         Whether CUDA graphs are turned off.
 

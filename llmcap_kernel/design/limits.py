@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .. import bandwidth, calibration
+from .. import bandwidth
 from ..calibration import Estimate, Estimates
 from ..capacity import Ledger
 from ..explain import Explained, Line, quantity
@@ -18,7 +18,6 @@ SENTENCES = {
     "budget": "{} of {}",
     "cost": "{} output, {} allowed",
 }
-ROOM_SHARE = calibration.CAPACITY_SHARE["max_concurrency_at_max_model_len"]
 
 
 @dataclass(frozen=True)
@@ -166,9 +165,11 @@ def room(ledger: Ledger) -> Estimate:
         cache in all memory but the weights.
     """
     most, ceiling = ledger.max_concurrent, ledger.ceiling_concurrent
-    high = min(int(most * (1 + ROOM_SHARE)), max(ceiling, most))
-    reason = f"the ledger, which measured engines follow within {ROOM_SHARE:.0%}"
-    return Estimate(most, int(most * (1 - ROOM_SHARE)), high, ceiling, reason)
+    low, high = ledger.concurrent_interval
+    room_low, room_high = ledger.kv_pool_interval_bytes
+    off = quantity((room_high - room_low) / 2, "GiB")
+    reason = f"the ledger, which 80% of start-ups follow within {off} a card"
+    return Estimate(most, low, min(high, max(ceiling, most)), ceiling, reason)
 
 
 def limits(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> tuple[Limit, ...]:

@@ -26,6 +26,7 @@ from . import names, results
 from .results import Fields, Line
 from .weak_spots import LONG_CONTEXT_TOKENS, MOE_SMALL_BATCH, doubts, failure_modes, mode
 
+WEIGHTS_OFF = 0.01  # 80% of the weights that start-ups print lie within this share
 GIB = 2**30
 TEXT_ROWS = 40
 REASON_CHARS = 240
@@ -586,9 +587,16 @@ def _known(meant: names.Meant, load: Load) -> tuple[Load, dict[str, Any]]:
 def _memory(meant: names.Meant, load: Load) -> Predicted:
     d = _deployment(meant)
     longest = d.model.max_context_tokens
-    value = memory_value(d, load.metric, load.context_tokens or longest)
-    half = value * calibration.CAPACITY_SHARE.get(load.metric, 0.05)
-    return _finite(value, value - half, value + half, None, "")
+    context = load.context_tokens or longest
+    value = memory_value(d, load.metric, context)
+    books = capacity.ledger(d, context_tokens=context)
+    if load.metric == "weights_gib_per_gpu":
+        half = WEIGHTS_OFF * value
+    else:
+        doubt = capacity.room_doubt_bytes(d, books.weights_bytes)
+        unit = GIB if load.metric.endswith("gib_per_gpu") or "gib_available" in load.metric else 0
+        half = doubt / unit if unit else value * doubt / max(books.kv_pool_bytes, doubt)
+    return _finite(value, max(value - half, 0), value + half, None, "")
 
 
 class Asked(NamedTuple):

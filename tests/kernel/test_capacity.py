@@ -236,13 +236,13 @@ def test_the_peak_of_a_start_by_hand():
     few = plain.deployment(narrow, engine=habits, max_num_seqs=64)
     sampling = 64 * 1000 * 38 + 2064 * 1000 * 2
     assert capacity.sampling_bytes(few) == sampling
-    assert capacity.activation_bytes(few) == 11 + max(sampling, 2000 * 4 * 1000 * 2)
+    assert capacity.activation_bytes(few) == 11 + max(sampling, 2000 * 2 * 1000 * 2)
     many = plain.deployment(narrow, engine=habits, max_num_seqs=2000)
     assert capacity.activation_bytes(many) == 11 + 2000 * 1000 * 38 + 4000 * 1000 * 2
     assert capacity.activation_bytes(few) < capacity.activation_bytes(many)
     wide = plain.deployment(plain.model(), engine=habits, tp=2)
     inside = 2 * 1_000_000 / 2  # in and out of the activation, on half of the cards
-    assert capacity.forward_bytes(wide) == 2000 * (4 * 1000 + inside) * 2
+    assert capacity.forward_bytes(wide) == 2000 * (2 * 1000 + inside) * 2
     # 2 of 8 experts, each 100 000 wide without a gate: 4 000 rows in two buffers
     assert capacity.expert_bytes(plain.deployment(plain.experts(), engine=habits)) == (
         4000 * (100_000 + 100_000) * 2
@@ -361,16 +361,18 @@ def test_the_ends_of_each_range_are_allowed():
 
 
 def test_room_is_what_the_cache_holds_or_the_engine_allows():
-    """80 GB of cache, 1.6 MB a sequence of 1 000 tokens: 50 000, of which 1 024 run."""
+    """80 GB of cache, 1.6 MB a sequence of 1 000 tokens: 50 000, of which 1 000 run: one for each
+    token of a step, unless the engine is told more."""
     ample = plain.deployment()
     assert capacity.max_concurrent(ample, 1000) == 50_000
-    assert most_running(ample, Workload(999, 1, 1)) == 1024
+    assert most_running(ample, Workload(999, 1, 1)) == 1000
+    assert most_running(replace(ample, max_num_seqs=10), Workload(999, 1, 1)) == 10
     assert most_running(ample, Workload(999_999, 1, 1)) == 50
     # two cards with sequences of their own: (90 - 5) GB each
     own = plain.deployment(tp=2, dp_attention=True)
     assert capacity.max_concurrent(own, 1_000_000) == 2 * 53
     assert most_running(own, Workload(999_999, 1, 1)) == 106
-    assert most_running(own, Workload(999, 1, 1)) == 2048
+    assert most_running(own, Workload(999, 1, 1)) == 2000
     ((_, users, smooth),) = capacity.cliff(own, (1_000_000,))
     assert users == 106 and smooth == pytest.approx(2 * 85e9 / 1.6e9)
 
@@ -397,13 +399,11 @@ def test_an_engine_starts_with_room_for_one():
 
 
 def test_terms_and_verdict_name_what_is_largest():
-    """10 GB of weights, 12 GB of activations, 1.6 GB of cache for a thousand users."""
-    habits = plain.engine(profiled=True, activation_bytes=12e9, batched_tokens=1, seqs=1)
-    narrow = plain.model(tensors=(Tensor("mlp", "norm", 1_000_000_000, copies=10),))
-    d = plain.deployment(narrow, engine=habits)
+    """10 GB of weights, 12 GB beside them, 1.6 GB of cache for a thousand users."""
+    d = plain.deployment(engine=plain.engine(runtime_bytes=12e9))
     books = capacity.ledger(d, context_tokens=1000, concurrency=1000)
     assert books.terms[:3] == (
-        ("activations", 12e9),
+        ("runtime and communication buffers", 12e9),
         ("weights", 10e9),
         ("KV cache asked for", 1.6e9),
     )

@@ -1,13 +1,12 @@
 """Sweeps: estimates along a variable, and the whole numbers where an answer changes."""
 
-import math
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmcap_kernel import calibration, capacity, catalog, design, sweep
+from llmcap_kernel import capacity, catalog, design, sweep
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Workload
 
@@ -86,10 +85,9 @@ def test_users_that_fit_are_counted_whatever_is_wanted():
     most = capacity.workload_ledger(B, LOAD).max_concurrent
     made = sweep.measure(B, replace(LOAD, concurrency=10 * most), "max_concurrent")
     assert made.value == most
-    share = calibration.CAPACITY_SHARE["max_concurrency_at_max_model_len"]
-    # whole users, and never fewer in doubt than the share leaves
-    assert made.low == math.floor(most * (1 - share))
-    assert made.high == math.floor(most * (1 + share)) <= made.ceiling
+    # whole users in the room that left-out start-ups leave and in what they add
+    assert (made.low, made.high) == capacity.workload_ledger(B, LOAD).concurrent_interval
+    assert made.low < most < made.high <= made.ceiling
 
 
 @given(load=loads, context=st.integers(2, 200_000))

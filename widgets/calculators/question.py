@@ -7,7 +7,7 @@ be looked at is one of the kernel's quantities.
 from dataclasses import dataclass
 
 from llmcap_kernel import sweep
-from llmcap_kernel.design.limits import ROOM_SHARE, Limit
+from llmcap_kernel.design.limits import Limit
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.spec import Slo, Workload
 
@@ -201,8 +201,8 @@ class Question:
         """Say how to read the numbers, and what not to read into them."""
         if not self.has_ceiling:
             return (
-                "Users that fit are counted from the memory ledger, which measured engines follow "
-                f"within {ROOM_SHARE:.0%}."
+                "Users that fit are counted from the memory ledger. The bars hold 80% of the "
+                "start-ups of sources that it was not made with."
             )
         bar, mark = "Whiskers", "Open marks"
         if self.variable.load:

@@ -1,0 +1,266 @@
+"""Whether an engine starts, which setting would make it start, and the lines it will print."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .. import catalog
+from ..explain import quantity
+from ..spec import Deployment
+from . import overhead
+from .ledger import Ledger, ledger
+
+GIB = 2**30
+# The engines' own names for a setting; where one has none, the setting cannot be changed there.
+FLAGS = {
+    "vllm": {
+        "memory_fraction": "--gpu-memory-utilization",
+        "max_num_seqs": "--max-num-seqs",
+        "max_num_batched_tokens": "--max-num-batched-tokens",
+        "max_model_len": "--max-model-len",
+        "eager": "--enforce-eager",
+        "kv": "--kv-cache-dtype",
+        "tp": "--tensor-parallel-size",
+    },
+    "sglang": {
+        "memory_fraction": "--mem-fraction-static",
+        "max_model_len": "--context-length",
+        "kv": "--kv-cache-dtype",
+        "tp": "--tp-size",
+    },
+    "trtllm": {
+        "memory_fraction": "--kv_cache_free_gpu_memory_fraction",
+        "max_num_seqs": "--max_batch_size",
+        "max_num_batched_tokens": "--max_num_tokens",
+        "max_model_len": "--max_seq_len",
+        "tp": "--tp_size",
+    },
+    "llama.cpp": {"max_model_len": "--ctx-size", "kv": "--cache-type-k"},
+}
+COSTS = {
+    "memory_fraction": "costs nothing while nothing else runs on the card",
+    "max_num_seqs": "fewer users at once",
+    "max_num_batched_tokens": "long prompts take more steps",
+    "eager": "slower steps for few users",
+    "kv": "check the answers' quality",
+    "max_model_len": "longer requests are refused",
+    "tp": "twice the rent",
+}
+HIGHEST_PERCENT = 97  # what is left is for the driver, NCCL and what the profile does not see
+FEWEST_SEQS = 8
+LEAST_BATCH_TOKENS = 512
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A setting that makes an engine start, or that makes the most room of those that do not.
+
+    Attributes
+    ----------
+    setting : str
+        Field of a deployment, or "max_model_len".
+    value : float, int, bool or str
+        What to set it to.
+    flag : str
+        The same as the engine's own argument.
+    cost : str
+        What it costs, in words.
+    books : Ledger
+        The ledger with it.
+    """
+
+    setting: str
+    value: float | int | bool | str
+    flag: str
+    cost: str
+    books: Ledger
+
+    @property
+    def text(self) -> str:
+        """One sentence: the argument, what becomes of it, and what it costs."""
+        room = quantity(max(self.books.kv_pool_bytes, 0), "GiB")
+        then = "it starts" if self.books.starts else "not enough alone"
+        return f"{self.flag}: {then}, with {room} for the cache; {self.cost}."
+
+
+def remedies(deployment: Deployment, context_tokens: int) -> tuple[Remedy, ...]:
+    """Find the settings that would make an engine start, cheapest first.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        One that does not start.
+    context_tokens : int
+        Tokens that a sequence may reach [tokens].
+
+    Returns
+    -------
+    tuple of Remedy
+        Each alone makes it start, with the least change that does. None where it starts
+        as it is, or where no setting is enough.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> tight = catalog.deployment(model="llama-3.1-8b", gpu="rtx-4090", memory_fraction=0.7)
+    >>> [one.flag for one in remedies(tight, 8000)][:1]
+    ['--gpu-memory-utilization 0.75']
+    """
+    if ledger(deployment, context_tokens=context_tokens).starts:
+        return ()
+    flags = FLAGS.get(deployment.engine.family, {})
+    out = []
+    for setting, tries in _tries(deployment, context_tokens):
+        if setting not in flags:
+            continue
+        for value, changed, length in tries:
+            books = ledger(changed, context_tokens=length)
+            if books.starts:
+                flag = f"{flags[setting]} {value}" if value is not True else flags[setting]
+                out.append(Remedy(setting, value, flag, COSTS[setting], books))
+                break
+    return tuple(out)
+
+
+Tries = Iterator[tuple[float | int | bool | str, Deployment, int]]
+
+
+def _tries(d: Deployment, context_tokens: int) -> Iterator[tuple[str, Tries]]:
+    """Each setting with values to try, the least change first."""
+
+    def changed(setting: str, values: Iterable[Any]) -> Tries:
+        return ((v, replace(d, **{setting: v}), context_tokens) for v in values)
+
+    shares = [n / 100 for n in range(round(d.fraction * 100) + 1, HIGHEST_PERCENT + 1)]
+    yield "memory_fraction", changed("memory_fraction", shares)
+    yield "max_num_seqs", changed("max_num_seqs", _halves(d.seqs_limit, FEWEST_SEQS))
+    least = max(LEAST_BATCH_TOKENS, d.max_num_seqs or 0)
+    yield (
+        "max_num_batched_tokens",
+        changed("max_num_batched_tokens", _halves(d.batch_limit_tokens, least)),
+    )
+    if d.engine.graphs_in_fraction and overhead.graph_bytes(d):
+        yield "eager", iter([(True, replace(d, eager=True), context_tokens)])
+    if d.kv.bytes_per_element > 1.1:
+        yield "kv", iter([("fp8", _with_fp8_cache(d), context_tokens)])
+    longest = max(d.max_model_len or 0, context_tokens)
+    shorter = replace(d, max_model_len=None)
+    yield "max_model_len", ((n, shorter, n) for n in _lengths(longest))
+    twice = 2 * d.tp
+    linked = d.gpu.link_bandwidth_bytes_s and twice * d.pp <= d.gpu.max_per_node
+    if linked and d.model.heads % twice == 0:
+        yield "tp", iter([(twice, replace(d, tp=twice), context_tokens)])
+
+
+def _with_fp8_cache(d: Deployment) -> Deployment:
+    return replace(d, kv=catalog.format("q8_0" if d.engine.family == "llama.cpp" else "fp8"))
+
+
+def _halves(start: int, least: int) -> Iterator[int]:
+    while start // 2 >= least:
+        start //= 2
+        yield start
+
+
+def _lengths(context_tokens: int) -> Iterator[int]:
+    """Shorter sequences, in steps of a fourteenth, in whole pages."""
+    length = float(context_tokens)
+    while (length := length * 0.93) >= 512:
+        yield int(length) // 16 * 16
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A line of an engine's log, and how far off it may be.
+
+    Attributes
+    ----------
+    text : str
+        The part of the line that holds the number, as the engine writes it.
+    within : str
+        How far off 80% of such lines are.
+    """
+
+    text: str
+    within: str
+
+
+def printed(books: Ledger) -> tuple[Printed, ...]:
+    """Write the lines that an engine will print of its memory when it starts.
+
+    Parameters
+    ----------
+    books : Ledger
+        The ledger of the deployment, at the length it is started with.
+
+    Returns
+    -------
+    tuple of Printed
+        In the engine's own words, so that anybody can look for them.
+
+    References
+    ----------
+    vLLM, v1/core/kv_cache_utils.py and v1/worker/gpu_worker.py; SGLang,
+    srt/mem_cache/memory_pool.py; llama.cpp, src/llama-kv-cache.cpp.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", engine="vllm-0.19",
+    ...     memory_fraction=0.95)
+    >>> printed(ledger(d, context_tokens=8192))[0].text
+    'Model loading took 14.99 GiB'
+    """
+    lines: Callable[[Ledger], Iterator[tuple[str, str]]]
+    lines = {"vllm": _vllm, "sglang": _sglang, "trtllm": _trtllm}.get(
+        books.deployment.engine.family, _llamacpp
+    )
+    return tuple(Printed(text, within) for text, within in lines(books))
+
+
+def _vllm(books: Ledger) -> Iterator[tuple[str, str]]:
+    d = books.deployment
+    length = d.max_model_len or books.context_tokens
+    room, within = books.kv_pool_bytes, _within(books)
+    yield f"Model loading took {books.weights_bytes / GIB:.2f} GiB", "1%"
+    yield f"Available KV cache memory: {room / GIB:.2f} GiB", within
+    if room <= 0:
+        yield "No available memory for the cache blocks", ""
+        return
+    if not books.starts:
+        needed = books.kv_bytes_per_sequence / GIB
+        yield (
+            f"To serve at least one request with the models's max seq len ({length}), "
+            f"({needed:.2f} GiB KV cache is needed",
+            "1%",
+        )
+        return
+    yield f"GPU KV cache size: {books.kv_pool_tokens // d.attention_replicas:,} tokens", within
+    times = room / books.kv_bytes_per_sequence
+    yield f"Maximum concurrency for {length:,} tokens per request: {times:.2f}x", within
+    if books.graph_bytes:
+        yield f"Graph capturing finished, took {books.graph_bytes / GIB:.2f} GiB", "a third"
+
+
+def _sglang(books: Ledger) -> Iterator[tuple[str, str]]:
+    yield f"Load weight end, mem usage={books.weights_bytes / GIB:.2f} GB", "1%"
+    tokens = books.kv_pool_tokens // books.deployment.attention_replicas
+    yield f"KV Cache is allocated. #tokens: {tokens}", _within(books)
+    yield f"max_total_num_tokens={tokens}", _within(books)
+
+
+def _trtllm(books: Ledger) -> Iterator[tuple[str, str]]:
+    room = max(books.kv_pool_bytes, 0) / GIB
+    text = f"Allocated {room:.2f} GiB for max tokens in paged KV cache ({books.kv_pool_tokens})."
+    yield text, _within(books)
+
+
+def _llamacpp(books: Ledger) -> Iterator[tuple[str, str]]:
+    yield f"model buffer size = {books.weights_bytes / 2**20:.2f} MiB", "3%"
+    cache = books.concurrency * books.kv_bytes_per_sequence / 2**20
+    yield f"llama_kv_cache: size = {cache:.2f} MiB", "1%"
+
+
+def _within(books: Ledger) -> str:
+    low, high = books.kv_pool_interval_bytes
+    return f"{(high - low) / 2 / GIB:.1f} GiB"
