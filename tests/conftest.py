@@ -166,6 +166,28 @@ def page(visit):
     return visit("/healthz")
 
 
+# A page's own entries: what a service worker or a page's Python asks for is none of them.
+SETTLED = """() => {
+  const finished = performance.getEntriesByType("resource").length;
+  if (window.llmcapFinished !== finished) {
+    window.llmcapFinished = finished;
+    window.llmcapSince = performance.now();
+  }
+  const inWindow = [...document.querySelectorAll(".lc-figure:not([hidden])")].filter((figure) => {
+    const { top, bottom } = figure.getBoundingClientRect();
+    return bottom > 0 && top < innerHeight;
+  });
+  return document.readyState === "complete" && document.fonts.status === "loaded"
+    && inWindow.every((figure) => figure.querySelector(".main-svg"))
+    && performance.now() - window.llmcapSince > 500;
+}"""
+
+
+def settle(page) -> None:
+    """Wait for fonts, the figures in the window, and half a second without a finished request."""
+    page.wait_for_function(SETTLED, polling=50)
+
+
 def watch(page, site: str, faults: list[str]) -> None:
     home = urlsplit(site).netloc
 

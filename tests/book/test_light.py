@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from tests.book.test_pages import overflow, pages
+from tests.conftest import settle
 from widgets.pages import build
 
 pytestmark = pytest.mark.browser
@@ -38,7 +39,7 @@ def read_to_the_end(page) -> None:
     for figure in page.locator(".lc-figure:not([hidden])").all():
         figure.scroll_into_view_if_needed()
         figure.locator(".main-svg").first.wait_for()
-    page.wait_for_load_state("networkidle")
+    settle(page)
 
 
 @pytest.mark.parametrize("path", pages())
@@ -68,7 +69,7 @@ def test_the_first_paint_waits_for_one_style_sheet_and_no_script(visit):
 
 def test_the_next_page_finds_in_the_cache_what_the_first_one_loaded(visit):
     page = visit(CHAPTER)
-    page.wait_for_load_state("networkidle")
+    settle(page)
     page.goto("/book/3-capacity.html")
     read_to_the_end(page)
     sizes = page.evaluate(

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from tests.conftest import settle
 from widgets.pages import build
 
 pytestmark = pytest.mark.browser
@@ -36,7 +37,7 @@ def serious_faults(page) -> str:
 @pytest.mark.parametrize("path", pages())
 def test_a_page_loads_cleanly_fits_and_is_accessible(visit, path, scheme):
     page = visit(path, scheme=scheme)
-    page.wait_for_load_state("networkidle")
+    settle(page)
     assert page.locator("article h1").first.is_visible()
     assert page.locator("html").get_attribute("data-theme") == scheme
     assert overflow(page) <= 0
