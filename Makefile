@@ -5,7 +5,6 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-NOTEBOOKS = $(wildcard book/*.ipynb)
 # Tests at once, one more than two cores: each waits for its own server and browser.
 WORKERS ?= 3
 
@@ -28,7 +27,6 @@ lab: $(READY) ## run the cells yourself: chapter 1 in JupyterLab (PORT=9000 take
 
 test: $(READY) ## run every test: unit, notebooks, browser
 	$(BIN)/python -m pytest -q -rs --no-fold-skipped -n $(WORKERS) --dist worksteal
-	$(if $(NOTEBOOKS),$(BIN)/python -m pytest -q --nbval --nbval-current-env -p tests.nbval_text $(NOTEBOOKS))
 
 setup: $(READY) ## make .venv and install into it, nothing else
 

@@ -1,15 +1,14 @@
 """The calculators' front end in a browser, with the widget itself as its kernel."""
 
 import csv
-import itertools
 import json
 import re
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
+from tests import axe
 from tests.widgets.inputs import CONFIGS
 from widgets import session
 from widgets.form import versions
@@ -134,21 +133,47 @@ def site(browser):
     assert [fault for one in sites for fault in one.faults] == []
 
 
-@pytest.mark.parametrize("name", CALCULATORS)
-def test_draws_its_first_view_with_a_chart_and_no_fault(site, name):
-    here = site()
-    calculator = here.live(name)
-    shown = here.page.inner_text("main")
-    for item in calculator.view["headline"]:
+# The clipboard takes secure pages alone, so the one of these pages is their own.
+CLIPBOARD = """Object.defineProperty(navigator, "clipboard",
+{ value: { writeText: async (text) => { window.clip = text; } } })"""
+
+FOLDED = "[...document.querySelectorAll('details')].map((one) => one.open)"
+
+
+@pytest.fixture(scope="module", params=CALCULATORS)
+def opened(browser, request):
+    """Each calculator's first view in a page that several tests look at, and none changes."""
+    here = Site(browser)
+    here.page.add_init_script(CLIPBOARD)
+    here.view = here.live(request.param).view
+    here.page.evaluate(f"window.folded = {FOLDED}")
+    yield here
+    here.context.close()
+    assert here.faults == []
+
+
+@pytest.fixture
+def first(opened):
+    """The same; its window, paper, theme and folds are given back as they were."""
+    yield opened
+    page = opened.page
+    page.emulate_media(media="screen")
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.evaluate("delete document.documentElement.dataset.theme")
+    page.evaluate("document.querySelectorAll('details').forEach((d, i) => d.open = folded[i])")
+
+
+def test_draws_its_first_view_with_a_chart_and_no_fault(first):
+    shown = first.page.inner_text("main")
+    for item in first.view["headline"]:
         assert item["value"] in shown
-    assert calculator.view["status"]["text"] in shown
-    assert here.page.locator(".lc-plot .main-svg").count()
+    assert first.view["status"]["text"] in shown
+    assert first.page.locator(".lc-plot .main-svg").count()
+    assert first.faults == []
 
 
-@pytest.mark.parametrize("name", CALCULATORS)
-def test_every_input_has_a_name(site, name):
-    here = site()
-    here.live(name)
+def test_every_input_has_a_name(first):
+    here = first
     unnamed = here.page.evaluate(
         """() => [...document.querySelectorAll("input, select, textarea, button")].filter((node) =>
         !(node.labels?.length || node.getAttribute("aria-label") || node.textContent.trim()))
@@ -283,25 +308,26 @@ def test_a_long_list_is_chosen_from_with_the_mouse(site):
     assert here.page.input_value("input[role=combobox][name=gpu]").startswith("H200 SXM")
 
 
-@pytest.mark.parametrize(
-    ("words", "name"),
-    [
-        ("h200", "h200-sxm"),
-        ("h100", "h100-sxm"),
-        ("a100", "a100-sxm-80gb"),
-        ("b200", "b200-sxm"),
-        ("l4", "l4"),
-        ("a10", "a10"),
-        ("m4", "apple-m4"),
-        ("4090", "rtx-4090"),
-    ],
-)
-def test_a_short_name_finds_the_card_that_is_meant_first(site, words, name):
+SHORT = {
+    "h200": "h200-sxm",
+    "h100": "h100-sxm",
+    "a100": "a100-sxm-80gb",
+    "b200": "b200-sxm",
+    "l4": "l4",
+    "a10": "a10",
+    "m4": "apple-m4",
+    "4090": "rtx-4090",
+}
+
+
+def test_a_short_name_finds_the_card_that_is_meant_first(site):
     here = site()
     here.live("vram", "gpu=t4")
-    here.choose("gpu", words)
-    here.answered(1)
-    assert here.page.evaluate("window.asked[0].values.gpu") == name
+    for seq, words in enumerate(SHORT, 1):
+        here.choose("gpu", words)
+        here.answered(seq)
+    found = here.page.evaluate("window.asked.map((one) => one.values.gpu)")
+    assert found == list(SHORT.values())
 
 
 def test_a_config_is_pasted_refused_kept_and_taken_away(site):
@@ -354,25 +380,28 @@ def test_the_menu_opens_and_closes_with_the_keyboard(site):
 AXE_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 
 
-def axe(page, **rules):
-    """What axe finds in a page; "preload" would have it fetch style sheets itself."""
+def broken(page, **rules):
+    """What axe finds in a page but for its contrast."""
     only = {"type": "tag", "values": AXE_TAGS}
-    options = {"preload": False, "runOnly": only, "rules": rules, "resultTypes": ["violations"]}
-    found = Axe().run(page, options=options).response
-    return [f"{v['id']}: {n['html']}" for v in found["violations"] for n in v["nodes"]]
+    return nodes(axe.structure(page, runOnly=only, rules=rules))
 
 
-@pytest.mark.parametrize("name", CALCULATORS)
-def test_axe_finds_nothing(site, name):
-    here = site()
-    here.live(name)
-    unfold = "document.querySelectorAll('.lc-body details').forEach((one) => { one.open = true })"
-    here.page.evaluate(unfold)
-    for scheme, width in itertools.product(("light", "dark"), (1280, 390)):
-        here.page.set_viewport_size({"width": width, "height": 900})
-        here.page.evaluate(f"document.documentElement.dataset.theme = '{scheme}'")
-        here.page.wait_for_timeout(200)  # colours fade from one theme to the other
-        assert axe(here.page) == [], f"{scheme} at {width}"
+def nodes(found):
+    return [f"{v['id']}: {n['html']}" for v in found for n in v["nodes"]]
+
+
+def test_axe_finds_nothing(first):
+    page = first.page
+    page.evaluate(
+        "for (const one of document.querySelectorAll('.lc-body details')) one.open = true"
+    )
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            page.evaluate(f"document.documentElement.dataset.theme = '{scheme}'")
+            page.wait_for_timeout(200)  # colours fade from one theme to the other
+            assert nodes(axe.contrast(page)) == [], f"{scheme} at {width}"
+        assert broken(page) == [], f"at {width}"  # no theme moves a node
 
 
 def test_axe_finds_nothing_in_what_pops_up(site):
@@ -381,7 +410,8 @@ def test_axe_finds_nothing_in_what_pops_up(site):
     here.page.click(".lc-share summary")
     here.page.locator("input[role=combobox]").first.press("ArrowDown")
     # What lies under an open list is not there to be hit.
-    assert axe(here.page, **{"target-size": {"enabled": False}}) == []
+    assert broken(here.page, **{"target-size": {"enabled": False}}) == []
+    assert nodes(axe.contrast(here.page)) == []
 
 
 def test_a_printed_page_has_its_inputs_as_text_and_no_buttons(site):
@@ -397,10 +427,8 @@ def test_a_printed_page_has_its_inputs_as_text_and_no_buttons(site):
     assert max(int(n) for n in re.findall(r"\d+", ink)[:3]) < 100
 
 
-@pytest.mark.parametrize("name", CALCULATORS)
-def test_paper_has_one_column_and_no_input_lies_on_another(site, name):
-    here = site()
-    here.live(name)
+def test_paper_has_one_column_and_no_input_lies_on_another(first):
+    here = first
     here.page.emulate_media(media="print")
     for width in (700, 1000):  # upright and lying, on either side of a narrow screen
         here.page.set_viewport_size({"width": width, "height": 1000})
@@ -421,56 +449,42 @@ def test_a_chart_keeps_its_colours_where_the_reader_s_system_sets_all_others(sit
     assert max(int(n) for n in re.findall(r"\d+", fill)[:3]) < 100
 
 
-@pytest.fixture
-def shared(site):
-    """A calculator with its menu, and what the clipboard holds after a choice of it."""
-
-    def copied(name, query, act):
-        # The clipboard takes secure pages alone, so the one of this page is its own.
-        here = site()
-        here.page.add_init_script(
-            "Object.defineProperty(navigator, 'clipboard',"
-            "{ value: { writeText: async (text) => { window.clip = text; } } })"
-        )
-        calculator = here.live(name, query)
-        here.page.click(".lc-share summary")
-        here.page.click(f"[data-act={act}]")
-        here.page.wait_for_selector("text=Copied")
-        return calculator.view, here.page.evaluate("window.clip")
-
-    return copied
+def copied(here, act):
+    """What the clipboard holds after a choice of the menu."""
+    here.page.evaluate("window.clip = null")
+    here.page.click(".lc-share summary")
+    here.page.click(f"[data-act={act}]")
+    here.page.wait_for_function("window.clip !== null")
+    here.page.wait_for_selector("text=Copied")
+    return here.page.evaluate("window.clip")
 
 
-@pytest.mark.parametrize("name", CALCULATORS)
-def test_the_copied_link_is_absolute_and_gives_this_state(shared, name):
-    view, link = shared(name, "", "copy")
-    assert link == f"{SITE}/apps/{name}?{view['query']}"
+def test_the_copied_link_is_absolute_and_gives_this_state(first):
+    view = first.view
+    assert copied(first, "copy") == f"{SITE}/apps/{view['name']}?{view['query']}"
 
 
-@pytest.mark.parametrize("name", CALCULATORS)
-def test_markdown_has_every_number_and_the_link(shared, name):
-    view, text = shared(name, "", "markdown")
+def test_markdown_has_every_number_and_the_link(first):
+    view, text = first.view, copied(first, "markdown")
     assert text.startswith(f"### {view['title']}\n") and view["status"]["text"] in text
     for item in view["headline"]:
         assert f"| {item['label']} | {item['value']}" in text
         assert not item.get("span") or item["span"]["text"] in text
     for table in view["tables"]:
         assert f"**{table['caption']}**" in text
-    assert text.rstrip().endswith(f"<{SITE}/apps/{name}?{view['query']}>")
+    assert text.rstrip().endswith(f"<{SITE}/apps/{view['name']}?{view['query']}>")
     grids = [part.splitlines() for part in text.split("\n\n") if part.startswith("|")]
     assert len(grids) == 1 + len(view["tables"])
     for rows in grids:
         assert len({row.replace("\\|", "").count("|") for row in rows}) == 1
 
 
-@pytest.mark.parametrize("name", CALCULATORS)
-def test_tables_are_saved_as_csv(site, name):
-    here = site()
-    view = here.live(name).view
+def test_tables_are_saved_as_csv(first):
+    here, view = first, first.view
     here.page.click(".lc-share summary")
     with here.page.expect_download() as saved:
         here.page.click("[data-act=csv]")
-    assert saved.value.suggested_filename == f"llmcap-{name}.csv"
+    assert saved.value.suggested_filename == f"llmcap-{view['name']}.csv"
     rows = list(csv.reader(Path(saved.value.path()).read_text("utf-8").splitlines()))
     for table in view["tables"]:
         at = rows.index([table["caption"]])
@@ -513,11 +527,10 @@ def test_the_chart_is_asked_of_the_kernel_where_the_page_has_none(site):
     assert here.page.evaluate("window.sent[0]") == {"need": "plotly"}
 
 
-@pytest.mark.parametrize("name", CALCULATORS)
-def test_nothing_overflows_a_phone(site, name):
-    here = site(viewport={"width": 390, "height": 844})
-    here.live(name)
-    assert here.page.evaluate("document.documentElement.scrollWidth") <= 390
+def test_nothing_overflows_a_phone(first):
+    first.page.set_viewport_size({"width": 390, "height": 844})
+    first.page.wait_for_function("document.querySelector('.lc-plot .main-svg').clientWidth < 390")
+    assert first.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_the_chart_follows_the_theme(site):

@@ -1,7 +1,10 @@
-"""Committed notebooks hold text outputs and clean metadata; nbval compares the text itself."""
+"""Committed notebooks hold text outputs and clean metadata, and print the same when run again."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -24,6 +27,16 @@ def outputs(path):
 
 def name(path):
     return path.stem
+
+
+@pytest.mark.slow
+def test_the_chapters_run_again_print_what_is_committed():
+    """In a process of their own: a chapter's cells share a kernel, and are not to be shared out."""
+    nbval = ["--nbval", "--nbval-current-env", "-p", "tests.nbval_text", "-p", "no:xdist"]
+    env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+    command = [sys.executable, "-m", "pytest", "-q", *nbval, *CHAPTERS]
+    done = subprocess.run(command, cwd=build.ROOT, env=env, text=True, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=name)
