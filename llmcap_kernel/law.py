@@ -9,8 +9,9 @@ are functions that read the numbers from a `Model` or a `Deployment`.
 from collections.abc import Callable
 from typing import NamedTuple
 
+from . import gguf
 from .numeric import Number, maximum, minimum, where
-from .spec import Attention, Deployment, Format, Model, Tensor
+from .spec import Attention, Deployment, Format, Gpu, Model, Tensor
 
 
 def matmul_flops(*, params: Number, tokens: Number) -> Number:
@@ -289,12 +290,15 @@ class Weights(NamedTuple):
         Read when a batch touches every routed expert, summed over stages [bytes].
     by_role : dict
         Stored bytes per tensor role [bytes].
+    host_bytes : float
+        Kept in host memory instead: the embedding of llama.cpp [bytes].
     """
 
     stored_bytes: float
     dense_read_bytes: float
     expert_read_bytes: float
     by_role: dict[str, float]
+    host_bytes: float = 0.0
 
 
 def _shards(tensor: Tensor, tp: int, kv_heads: int, dp_attention: bool) -> int:
@@ -311,22 +315,56 @@ def _base_bytes(weights: Format) -> float:
     return 4.0 if weights.name == "fp32" else 2.0
 
 
-def _padding(tensor: Tensor, weights: Format, model: Model, tp: int) -> float:
-    """Factor by which kernels that pad an expert's matrix enlarge it.
+# Multiples of an expert's inner side on a card and of its hidden side, to which vLLM's MXFP4
+# kernels pad: layers/quantization/mxfp4.py of 0.11, Marlin's for most of NVIDIA's cards. Triton's
+# on a Hopper leave the inner side of a whole expert alone, as start-up logs show.
+MXFP4_SIDES = {"blackwell": (256, 256), "amd": (256, 256)}
+MARLIN_SIDES, TRITON_SIDES = (128, 256), (64, 256)
+PADS_ROWS = ("vllm", "sglang")
+ROWS_PADDED = 64  # DEFAULT_VOCAB_PADDING_SIZE, layers/vocab_parallel_embedding.py
 
-    gpt-oss pads one side (2 880 to 3 072) in vLLM's start-up logs of a single card, and both
-    once it is split.
-    """
-    to = weights.pad_to
-    if not to or tensor.role != "expert":
+
+def _sides(weights: Format, gpu: Gpu | None, tp: int) -> tuple[int, int]:
+    if weights.name != "mxfp4" or gpu is None:
+        return 1, 1
+    if gpu.family == "hopper" and tp == 1:
+        return TRITON_SIDES
+    return MXFP4_SIDES.get(gpu.family) or MXFP4_SIDES.get(gpu.vendor.lower()) or MARLIN_SIDES
+
+
+def _padding(tensor: Tensor, model: Model, sides: tuple[int, int], tp: int, engine: str) -> float:
+    """Factor by which an engine's padding enlarges a tensor."""
+    if tensor.role in ("embedding", "head") and engine in PADS_ROWS:
+        return -(-model.vocab_size // ROWS_PADDED) * ROWS_PADDED / model.vocab_size
+    if tensor.role != "expert":
         return 1.0
-    hidden, inner = model.hidden_size, tensor.elements / model.hidden_size / tp
-    growth = -(-inner // to) * to / inner
-    return growth * (-(-hidden // to) * to / hidden) if tp > 1 else growth
+    (inner_to, hidden_to), hidden = sides, model.hidden_size
+    inner = tensor.elements / hidden / tp
+    return -(-inner // inner_to) * inner_to / inner * -(-hidden // hidden_to) * hidden_to / hidden
+
+
+def _element_bytes(model: Model, weights: Format) -> tuple[float, ...]:
+    """Size of an element of each tensor [bytes]."""
+    if weights.gguf:
+        return gguf.element_bytes(model, weights.gguf)
+    base, per = _base_bytes(weights), weights.bytes_per_element
+    sizes = []
+    for t in model.tensors:
+        least = t.kept_bits / 8
+        covered = t.role in weights.covers or 0 < least < base
+        sizes.append(max(per, least) if covered else base)
+    return tuple(sizes)
 
 
 def weight_bytes(
-    model: Model, weights: Format, *, tp: int = 1, pp: int = 1, dp_attention: bool = False
+    model: Model,
+    weights: Format,
+    *,
+    tp: int = 1,
+    pp: int = 1,
+    dp_attention: bool = False,
+    engine: str = "vllm",
+    gpu: Gpu | None = None,
 ) -> Weights:
     """Add up a model's weights on one card, tensor by tensor.
 
@@ -334,6 +372,9 @@ def weight_bytes(
     FP8 checkpoint keeps its embeddings and its head in BF16. Key and value
     projections are replicated when there are more cards than KV heads; norms,
     routers and latent down-projections are replicated on every card.
+
+    llama.cpp looks tokens up in host memory, has a table that is also the head once more on
+    the card, and keeps vision towers and rotary angles out of it.
 
     Parameters
     ----------
@@ -345,6 +386,10 @@ def weight_bytes(
         Tensor-parallel and pipeline-parallel degree.
     dp_attention : bool
         Whether attention is data-parallel, so every card holds all its weights.
+    engine : str
+        The engine's family.
+    gpu : Gpu, optional
+        The card, whose kernels may pad; without one, nothing is padded for them.
 
     Returns
     -------
@@ -358,19 +403,19 @@ def weight_bytes(
     >>> round(w.stored_bytes / 2**30, 1)
     67.7
     """
-    key = (weights.name, tp, pp, dp_attention)
+    sides = _sides(weights, gpu, tp)
+    key = (weights.name, tp, pp, dp_attention, engine, sides)
     if key in model.memo:
         return model.memo[key]
-    base, per = _base_bytes(weights), weights.bytes_per_element
+    on_host = engine == "llama.cpp"
     stage = -(-model.layers // pp) / model.layers
     by_role: dict[str, float] = {}
     dense, expert, ends = 0.0, 0.0, {"embedding": 0.0, "head": 0.0}
-    for t in model.tensors:
-        element = per if t.role in weights.covers and not t.kept else base
-        element *= _padding(t, weights, model, tp)
+    for t, element in zip(model.tensors, _element_bytes(model, weights), strict=True):
+        if t.role == "mtp" or (on_host and t.role == "vision"):
+            continue  # engines load the first only when they speculate
+        element *= _padding(t, model, sides, tp, engine)
         on_card = t.params * element / _shards(t, tp, model.kv_heads, dp_attention)
-        if t.role == "mtp":
-            continue  # engines load them only when they speculate
         if t.role in ends:
             ends[t.role] += on_card
         else:
@@ -381,16 +426,22 @@ def weight_bytes(
             dense += on_card
     if model.tied_embeddings:
         dense += ends["embedding"]
-    if model.table_bytes:
-        by_role["tables"] = model.table_bytes * base / 2
-    if pp == 1:
-        by_role.update({role: b for role, b in ends.items() if b})
-    else:
-        role = max(ends, key=lambda end: ends[end])
-        by_role[role] = ends[role]
-    result = Weights(sum(by_role.values()), dense, expert, by_role)
+    if model.table_bytes and not on_host:
+        by_role["tables"] = model.table_bytes * _base_bytes(weights) / 2
+    host = ends["embedding"] if on_host else 0.0
+    if on_host:
+        ends = {"head": ends["embedding"] if model.tied_embeddings else ends["head"]}
+    by_role.update(_ends(ends, pp))
+    result = Weights(sum(by_role.values()), dense, expert, by_role, host)
     model.memo[key] = result
     return result
+
+
+def _ends(ends: dict[str, float], pp: int) -> dict[str, float]:
+    """The embedding and the head, of several stages the larger."""
+    if pp > 1:
+        ends = dict([max(ends.items(), key=lambda end: end[1])])
+    return {role: size for role, size in ends.items() if size}
 
 
 def weights_of(deployment: Deployment) -> Weights:
@@ -414,7 +465,15 @@ def weights_of(deployment: Deployment) -> Weights:
     33.9
     """
     d = deployment
-    return weight_bytes(d.model, d.weights, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention)
+    return weight_bytes(
+        d.model,
+        d.weights,
+        tp=d.tp,
+        pp=d.pp,
+        dp_attention=d.dp_attention,
+        engine=d.engine.family,
+        gpu=d.gpu,
+    )
 
 
 def kv_elements(attention: Attention) -> int:

@@ -66,8 +66,15 @@ class Tensor:
         How tensor parallelism divides it: "tp" over all cards, "kv" over at
         most `kv_heads` of them, "expert" over the cards that share experts,
         "none" not at all, so that every card has a copy.
-    kept : bool
-        Whether the checkpoint excludes this tensor from quantisation.
+    kept_bits : float
+        Bits of an element in a checkpoint that excludes this tensor from its format, or
+        converts it less than others; 0 for one that the format converts [bits].
+    width : int
+        Length of a row, which is what the matrix takes in; 0 for a vector, or where it is
+        not known [elements].
+    layers : tuple of int
+        Indices of the layers that have it; empty for one outside the layers, or where they
+        are not known.
 
     Raises
     ------
@@ -86,7 +93,9 @@ class Tensor:
     copies: int = 1
     active: float = 1.0
     split: str = "tp"
-    kept: bool = False
+    kept_bits: float = 0.0
+    width: int = 0
+    layers: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _text("Tensor", name=self.name)
@@ -95,7 +104,12 @@ class Tensor:
         number("elements", self.elements, 1, 1e13, whole=True)
         number("copies", self.copies, 1, 1e7, whole=True)
         number("active", self.active, 0, 1)
-        yes_or_no("kept", self.kept)
+        number("kept_bits", self.kept_bits, 0, 64, "bits")
+        number("width", self.width, 0, 1e13, "elements", whole=True)
+        if not isinstance(self.layers, tuple) or not all(type(i) is int for i in self.layers):
+            raise BadInput(
+                "layers", f"layers is {shown(self.layers)}: it takes a tuple of whole numbers."
+            )
 
     @property
     def params(self) -> int:
@@ -491,11 +505,9 @@ class Format:
         Compute dtypes in order of preference; the first that the card supports is used.
     kv : bool
         Whether engines support it for the KV cache.
-    pad_to : int
-        Multiple to which kernels of this format pad the sides of an expert's
-        matrices; 0 for no padding [elements].
-    gguf : bool
-        Whether it is one of llama.cpp's own, as its GGUF files have them.
+    gguf : str
+        Name of llama.cpp's own file type, which mixes block types by tensor (`gguf.py`);
+        "" for other formats.
 
     Raises
     ------
@@ -516,16 +528,15 @@ class Format:
     covers: tuple[str, ...] = ()
     compute: tuple[str, ...] = ("bf16",)
     kv: bool = False
-    pad_to: int = 0
-    gguf: bool = False
+    gguf: str = ""
 
     def __post_init__(self) -> None:
         _text("Format", name=self.name, title=self.title)
         number("element_bits", self.element_bits, 1, 64, "bits")
         number("scale_bits", self.scale_bits, 0, 1024, "bits")
         number("group", self.group, 0, 1_000_000, whole=True)
-        number("pad_to", self.pad_to, 0, 65_536, "elements", whole=True)
-        yes_or_no("gguf", self.gguf)
+        if not isinstance(self.gguf, str):
+            raise BadInput("gguf", f"gguf is {shown(self.gguf)}: it takes the name of a file type.")
         for role in self.covers:
             one_of("covers", role, ROLES)
 

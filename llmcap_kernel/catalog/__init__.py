@@ -271,7 +271,7 @@ def format(name: str) -> Format:
     name = _name("formats", "format", name)
     fields = _plain(table("formats")["formats"][name])
     keep = (
-        *("title", "element_bits", "scale_bits", "group", "covers", "compute", "kv", "pad_to"),
+        *("title", "element_bits", "scale_bits", "group", "covers", "compute", "kv"),
         "gguf",
     )
     fields = {k: fields[k] for k in keep if k in fields}

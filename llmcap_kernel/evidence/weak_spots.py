@@ -64,7 +64,7 @@ class Case(NamedTuple):
     @property
     def is_llama_cpp(self) -> bool:
         """Whether the weights are GGUF or the engine is llama.cpp."""
-        return self.deployment.weights.gguf or self.family == "llama.cpp"
+        return bool(self.deployment.weights.gguf) or self.family == "llama.cpp"
 
     def attends(self, *kinds: str) -> bool:
         """Check whether the model has attention of some kind.

@@ -165,20 +165,22 @@ def assemble(
     experts = per_token = moe_layers = 0
     for part, where in grouped(mixers) + grouped(ffns) + grouped(layer_norms):
         n = len(where)
-        pieces += [(replace(t, copies=t.copies * n), where) for t in part.tensors]
+        pieces += [
+            (replace(t, copies=t.copies * n, layers=tuple(where)), where) for t in part.tensors
+        ]
         caches += [(cache, n * cache.layers) for cache in part.attention]
         if part.experts:
             moe_layers += n
             experts = max(experts, part.experts)
             per_token = max(per_token, part.experts_per_token)
     tied = c.flag(tied_key, tied)
-    outside = [Tensor("embed_tokens", "embedding", vocab * hidden, active=0.0)]
+    outside = [Tensor("embed_tokens", "embedding", vocab * hidden, active=0.0, width=hidden)]
     if positions:
         outside.append(Tensor("embed_positions", "norm", positions * hidden, split="none"))
     if final_norm:
         outside += norms(hidden, 1, norm_bias, "norm").tensors
     if head and not tied:
-        outside.append(Tensor("lm_head", "head", vocab * hidden))
+        outside.append(Tensor("lm_head", "head", vocab * hidden, width=hidden))
     if head_bias:
         outside.append(Tensor("lm_head.bias", "norm", vocab))
     pieces += [(t, None) for t in (*outside, *extra, *mtp, *vision)]

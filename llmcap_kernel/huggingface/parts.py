@@ -46,8 +46,8 @@ NOTHING = Part()
 
 
 def matrix(name: str, role: str, rows: int, columns: int, split: str = "tp", **more: Any) -> Tensor:
-    """Describe a weight matrix."""
-    return Tensor(name, role, rows * columns, split=split, **more)
+    """Describe a weight matrix, `rows` of what it takes in by `columns` of what it gives."""
+    return Tensor(name, role, rows * columns, split=split, width=rows, **more)
 
 
 def vector(name: str, elements: int, split: str = "none", **more: Any) -> Tensor:
@@ -404,7 +404,8 @@ def delta_net(c: Fields) -> Part:
     keys, values = k_heads * k_head, v_heads * v_head
     channels = 2 * keys + values
     rows = (
-        matrix("linear_attn.in_proj_qkvz", "attention", hidden, channels + values),
+        matrix("linear_attn.in_proj_qkv", "attention", hidden, channels),
+        matrix("linear_attn.in_proj_z", "attention", hidden, values),
         matrix("linear_attn.in_proj_ba", "attention", hidden, 2 * v_heads),
         matrix("linear_attn.out_proj", "attention", values, hidden),
         vector("linear_attn.conv1d", channels * kernel, "tp"),

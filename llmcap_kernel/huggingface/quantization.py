@@ -262,7 +262,7 @@ def mark(c: Fields, pieces: list[Piece]) -> tuple[Tensor, ...]:
     Returns
     -------
     tuple of Tensor
-        The tensors, with `kept` set.
+        The tensors, with `kept_bits` set.
     """
     quant = quantization(c)
     if quant is None:
@@ -283,5 +283,5 @@ def mark(c: Fields, pieces: list[Piece]) -> tuple[Tensor, ...]:
             kept = True
         if method == "mxfp4" and tensor.role != "expert":
             kept = True
-        marked.append(replace(tensor, kept=True) if kept else tensor)
+        marked.append(replace(tensor, kept_bits=16.0) if kept else tensor)
     return tuple(marked)

@@ -15,7 +15,8 @@ def test_every_model_loads_and_weighs_what_it_should(name):
     model = catalog.model(name)
     assert isinstance(model, Model) and model.source.startswith("http")
     assert 0 < model.active_params <= model.params
-    weights = law.weight_bytes(model, catalog.format("bf16"))
+    # of TensorRT-LLM, which does not pad the rows of the vocabulary
+    weights = law.weight_bytes(model, catalog.format("bf16"), engine="trtllm")
     assert weights.stored_bytes == pytest.approx(2 * model.params + model.table_bytes, rel=1e-9)
     assert law.kv_bytes_per_sequence(model, catalog.format("bf16"), 1000) > 0
 
@@ -82,7 +83,7 @@ def test_prices_reach_the_card():
 
 def test_formats_of_llama_cpp_are_marked():
     for name in catalog.formats() + catalog.formats(kv=True):
-        assert catalog.format(name).gguf == name.startswith("gguf-")
+        assert bool(catalog.format(name).gguf) == name.startswith("gguf-")
 
 
 def test_doubted_rates_are_those_that_no_data_sheet_prints():

@@ -291,7 +291,7 @@ def test_weights_meet_vllm(row):
     m = model(row["model"])
     total = m.table_bytes * 8
     for t in m.tensors:
-        covered = t.role in entry["covers"] and not t.kept
+        covered = t.role in entry["covers"] and not t.kept_bits
         total += 0 if t.role == "mtp" else t.params * (bits if covered else 16)
     assert total / 8 / GIB == pytest.approx(float(row["value"]), rel=0.01)
 
@@ -333,7 +333,7 @@ def test_native_format(stem, expected):
 def test_what_a_checkpoint_leaves_alone(stem, kept, converted):
     large = {}
     for t in load(CATALOG / "configs" / f"{stem}.json").tensors:
-        large.setdefault(t.role, [0, 0])[t.kept] += t.params
+        large.setdefault(t.role, [0, 0])[t.kept_bits > 0] += t.params
     for role in kept:
         assert large[role][1] > large[role][0], role
     for role in converted:
@@ -344,10 +344,10 @@ def test_a_list_by_layer_is_read_by_layer():
     data = json.loads((CATALOG / "configs" / "Qwen__Qwen3-32B.json").read_text())
     names = [f"model.layers.{i}.mlp.down_proj" for i in range(60)]
     data["quantization_config"] = {"quant_method": "awq", "modules_to_not_convert": names}
-    kept = {t.name for t in load(data).tensors if t.kept}
+    kept = {t.name for t in load(data).tensors if t.kept_bits}
     assert kept == {"mlp.down_proj"}
     data["quantization_config"]["modules_to_not_convert"] = names[:4]
-    assert not any(t.kept for t in load(data).tensors)
+    assert not any(t.kept_bits for t in load(data).tensors)
 
 
 # --- formats --------------------------------------------------------------

@@ -340,34 +340,42 @@ EVERYTHING = (
     Tensor("down", "attention", 100_000, copies=10, split="none"),
     Tensor("up", "mlp", 2_000_000, copies=10),
     Tensor("norm", "norm", 1000, copies=10, split="none"),
-    Tensor("kept", "mlp", 300_000, copies=10, kept=True),
+    Tensor("kept", "mlp", 300_000, copies=10, kept_bits=16),
     Tensor("eye", "vision", 5_000_000),
     Tensor("mtp", "mtp", 7_000_000),
 )
+WITHOUT_HEAD = (EVERYTHING[0], *EVERYTHING[2:])
 HALF = Format("half", "half a byte for matrices", 4, covers=("attention", "mlp"), kv=True)
 LAYER = 400_000 / 2 + 200_000 / 2 + 100_000 / 2 + 2_000_000 / 2 + 1000 * 2 + 300_000 * 2
 
 
 def test_each_tensor_is_stored_and_read_where_its_role_says():
     """Half a byte where the format covers a role, 2 bytes elsewhere and where it was kept."""
-    got = law.weight_bytes(plain.model(tensors=EVERYTHING, table_bytes=5000), HALF)
+    got = law.weight_bytes(plain.model(vocab_size=1024, tensors=EVERYTHING, table_bytes=5000), HALF)
     ends = 2 * (1_000_000 + 1_200_000)
     assert got.stored_bytes == 10 * LAYER + ends + 2 * 5_000_000 + 5000
     assert got.dense_read_bytes == 10 * LAYER + 2 * 1_200_000  # a table is looked up
     assert got.expert_read_bytes == 0
-    tied = plain.model(tensors=(EVERYTHING[0], *EVERYTHING[2:]), tied_embeddings=True)
+    tied = plain.model(vocab_size=1024, tensors=WITHOUT_HEAD, tied_embeddings=True)
     assert law.weight_bytes(tied, HALF).dense_read_bytes == 10 * LAYER + 2 * 1_000_000
     # nothing is 16 bit where the weights are in 32, tables least of all
     whole = law.weight_bytes(
-        plain.model(tensors=EVERYTHING, table_bytes=5000), catalog.format("fp32")
+        plain.model(vocab_size=1024, tensors=EVERYTHING, table_bytes=5000), catalog.format("fp32")
     )
     elements = 10 * (400_000 + 200_000 + 100_000 + 2_000_000 + 1000 + 300_000)
     assert whole.stored_bytes == 4 * (elements + 2_200_000 + 5_000_000) + 2 * 5000
 
 
+def test_rows_of_the_vocabulary_are_padded_to_64():
+    """vLLM, vocab_parallel_embedding.py, DEFAULT_VOCAB_PADDING_SIZE: 1 000 rows become 1 024."""
+    ends = plain.model(vocab_size=1000, tensors=EVERYTHING[:2])
+    assert law.weight_bytes(ends, HALF).stored_bytes == pytest.approx(1.024 * 2 * 2_200_000)
+    assert law.weight_bytes(ends, HALF, engine="trtllm").stored_bytes == 2 * 2_200_000
+
+
 def test_a_split_and_a_stage_by_hand():
     """Sixteen cards and four stages: queries in 16, keys in 8, latents whole, 3 of 10 layers."""
-    served = plain.model(tensors=EVERYTHING)
+    served = plain.model(vocab_size=1024, tensors=EVERYTHING)
     got = law.weight_bytes(served, HALF, tp=16, pp=4)
     layer = 400_000 / 2 / 16 + 200_000 / 2 / 8 + 100_000 / 2 + 2_000_000 / 2 / 16
     layer += 1000 * 2 + 300_000 * 2 / 16
@@ -378,19 +386,33 @@ def test_a_split_and_a_stage_by_hand():
     assert got.dense_read_bytes == pytest.approx(10 * layer + 2 * 1_200_000 / 16)
 
 
-def test_experts_are_padded_on_one_side_alone_and_on_both_when_split():
-    """gpt-oss: 2 880 is padded to 3 072 in vLLM's logs, rows m07898, m07899 and m07786."""
-    matrix = Tensor("up", "expert", 2880 * 2880, copies=320, active=1 / 8, split="expert")
-    served = plain.model(
-        hidden_size=2880, tensors=(matrix,), experts=32, experts_per_token=4, moe_layers=10
-    )
-    padded = Format("pads", "pads to 256", 8, covers=("expert",), pad_to=256)
-    alone = law.weight_bytes(served, padded).stored_bytes
-    assert alone == pytest.approx(320 * 2880 * 3072)
-    # 2 880 / 2 = 1 440 columns a card, padded to 1 536, and the other side to 3 072
-    two = law.weight_bytes(served, padded, tp=2)
-    assert two.stored_bytes == pytest.approx(320 * 3072 * 1536)
-    assert two.expert_read_bytes == two.stored_bytes and two.dense_read_bytes == 0
+# gpt-oss's experts, 2 880 on both sides: vLLM 0.11 and 0.13, GiB a card by start-up logs, rows
+# m07899, m07898, k00139, k00003, K11 of benchmarks/memory.csv; ROCm counts what else it takes in loading.
+PADDED = [
+    ("gpt-oss-120b", "h100-sxm", 1, 64.38, 0.005),
+    ("gpt-oss-20b", "h100-sxm", 1, 13.47, 0.005),
+    ("gpt-oss-20b", "h100-sxm", 2, 7.01, 0.01),
+    ("gpt-oss-120b", "a100-sxm-80gb", 4, 17.2217, 0.005),
+    ("gpt-oss-20b", "radeon-ai-pro-r9700", 1, 14.31, 0.015),
+]
+
+
+@pytest.mark.parametrize("name, gpu, tp, logged, within", PADDED)
+def test_kernels_of_mxfp4_pad_experts_as_their_cards_need(name, gpu, tp, logged, within):
+    d = catalog.deployment(model=name, gpu=gpu, tp=tp, engine="vllm-0.11")
+    assert law.weights_of(d).stored_bytes / 2**30 == pytest.approx(logged, rel=within)
+
+
+def test_llama_cpp_keeps_the_table_on_the_host_and_its_copy_on_the_card():
+    """Its embedding's device is always the CPU, src/llama-model.cpp: dev_input."""
+    both = plain.model(vocab_size=1024, tensors=EVERYTHING, table_bytes=5000)
+    got = law.weight_bytes(both, HALF, engine="llama.cpp")
+    assert got.stored_bytes == 10 * LAYER + 2 * 1_200_000  # no eyes, no angles
+    assert got.host_bytes == 2 * 1_000_000
+    tied = plain.model(vocab_size=1024, tensors=WITHOUT_HEAD, tied_embeddings=True)
+    got = law.weight_bytes(tied, HALF, engine="llama.cpp")
+    assert got.stored_bytes == 10 * LAYER + 2 * 1_000_000
+    assert got.host_bytes == 2 * 1_000_000
 
 
 def test_an_adapter_has_two_thin_matrices_beside_each_linear_layer():

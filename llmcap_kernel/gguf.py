@@ -1,0 +1,248 @@
+"""The block type of every tensor in a GGUF file, as llama.cpp's quantiser chooses it.
+
+A file type such as Q4_K_M is a mixture: `llama-quantize` gives more bits to some kinds of tensor,
+in some layers, and another type where a row does not fill whole blocks. So bits per weight follow
+the shape of the model. Files named UD or XL have choices of their own on top, which are not here.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from .refuse import one_of
+from .spec import Model, Tensor
+
+# Elements and bytes of a block, ggml/src/ggml-common.h.
+BLOCKS = {
+    **{"F32": (1, 4), "F16": (1, 2)},
+    **{"Q4_0": (32, 18), "Q5_0": (32, 22), "Q5_1": (32, 24), "Q8_0": (32, 34)},
+    **{"IQ4_NL": (32, 18), "MXFP4": (32, 17)},
+    **{"Q2_K": (256, 84), "Q3_K": (256, 110), "Q4_K": (256, 144), "Q5_K": (256, 176)},
+    **{"Q6_K": (256, 210), "IQ2_XS": (256, 74), "IQ3_S": (256, 110), "IQ4_XS": (256, 136)},
+}
+# What a type of 256 gives way to where a row is no multiple of it.
+NARROWER = {
+    **dict.fromkeys(("IQ2_XS", "IQ3_S", "IQ4_XS"), "IQ4_NL"),
+    **dict.fromkeys(("Q2_K", "Q3_K"), "Q4_0"),
+    **{"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"},
+}
+
+
+class Place(NamedTuple):
+    """Where a tensor stands: its place among its like, how many they are, and its model."""
+
+    at: int
+    of: int
+    model: Model
+
+
+def _more(place: Place) -> bool:
+    eighth = place.of // 8
+    return place.at < eighth or place.at >= 7 * place.of // 8 or (place.at - eighth) % 3 == 2
+
+
+def _grouped(place: Place) -> bool:
+    return place.model.kv_heads > 0 and place.model.heads // place.model.kv_heads >= 4
+
+
+WHEN: dict[str, Callable[[Place], bool]] = {
+    "always": lambda place: True,
+    "more": _more,
+    "first two": lambda place: place.at < 2,
+    "first four": lambda place: place.at < 4,
+    "first eighth": lambda place: place.at < place.of // 8,
+    "first sixteenth": lambda place: place.at < place.of // 16,
+    "grouped": _grouped,
+    "grouped or experts": lambda place: _grouped(place) or place.model.experts >= 4,
+}
+
+# By file type and class of tensor: the types, each with when it is chosen, the first that holds.
+# "rest" is every class without a line; "output" is the head, or the embedding that is also one.
+Choices = tuple[tuple[str, str], ...]
+RECIPES: dict[str, dict[str, Choices]] = {
+    "F16": {"rest": (("F16", "always"),), "output": (("F16", "always"),)},
+    "Q8_0": {"rest": (("Q8_0", "always"),), "output": (("Q8_0", "always"),)},
+    "Q4_0": {"rest": (("Q4_0", "always"),)},
+    "Q2_K": {
+        "rest": (("Q2_K", "always"),),
+        "v": (("Q4_K", "grouped"), ("Q3_K", "always")),
+        "down": (("Q3_K", "always"),),
+        "o": (("Q3_K", "always"),),
+    },
+    "Q3_K_S": {"rest": (("Q3_K", "always"),)},
+    "Q3_K_M": {
+        "rest": (("Q3_K", "always"),),
+        "v": (("Q5_K", "first two"), ("Q4_K", "always")),
+        "down": (("Q5_K", "first sixteenth"), ("Q4_K", "always")),
+        "o": (("Q4_K", "always"),),
+    },
+    "Q3_K_L": {
+        "rest": (("Q3_K", "always"),),
+        **dict.fromkeys(("v", "down", "o"), (("Q5_K", "always"),)),
+    },
+    "Q4_K_S": {
+        "rest": (("Q4_K", "always"),),
+        "v": (("Q5_K", "first four"),),
+        "down": (("Q5_K", "first eighth"),),
+    },
+    "Q4_K_M": {
+        "rest": (("Q4_K", "always"),),
+        **dict.fromkeys(("v", "down"), (("Q6_K", "more"),)),
+    },
+    "Q5_K_S": {"rest": (("Q5_K", "always"),)},
+    "Q5_K_M": {
+        "rest": (("Q5_K", "always"),),
+        **dict.fromkeys(("v", "down"), (("Q6_K", "more"),)),
+    },
+    "Q6_K": {"rest": (("Q6_K", "always"),)},
+    "IQ4_XS": {
+        "rest": (("IQ4_XS", "always"),),
+        "v": (("Q5_K", "grouped"),),
+        "down": (("Q5_K", "first eighth"),),
+    },
+    "IQ3_M": {
+        "rest": (("IQ3_S", "always"),),
+        "v": (("Q4_K", "always"),),
+        "down": (("Q4_K", "first eighth"),),
+        "o": (("Q4_K", "always"),),
+    },
+    "IQ2_XS": {
+        "rest": (("IQ2_XS", "always"),),
+        "output": (("Q5_K", "always"),),
+        "embedding": (("Q2_K", "always"),),
+        "v": (("Q4_K", "grouped or experts"), ("Q2_K", "always")),
+        "down": (("Q2_K", "first eighth"),),
+    },
+    # As shipped: gpt-oss is converted, not quantised, and keeps all but its experts in 16 bits.
+    "MXFP4": {
+        "rest": (("F16", "always"),),
+        "output": (("F16", "always"),),
+        "expert": (("MXFP4", "always"),),
+    },
+    # Unsloth's files by the sizes that llama.cpp printed of three mixtures, rows k00293, k00294 and
+    # k00305 of benchmarks/memory.csv: within 2%. Their choices are published nowhere.
+    "UD-Q4_K_M": {
+        "rest": (("Q8_0", "always"),),
+        "expert": (("Q4_K", "always"),),
+        "down": (("Q6_K", "more"), ("Q4_K", "always")),
+    },
+    "UD-Q4_K_XL": {
+        "rest": (("Q8_0", "always"),),
+        "embedding": (("Q4_K", "always"),),
+        "expert": (("Q4_K", "always"),),
+    },
+}
+DENSE = {"UD-Q4_K_M": "Q4_K_M", "UD-Q4_K_XL": "Q4_K_M"}  # what stands for these in a dense model
+# Families whose queries, keys and values are one tensor in the file, of the class of values.
+FUSED = ("bloom", "chatglm", "dbrx", "falcon", "gpt2", "gpt_neox", "mpt", "phi3")
+# Classes that have a line above, by the end of a tensor's name.
+CLASSES = {f"{name}_proj": name for name in ("q", "k", "v", "o", "down")} | {"in_proj_qkv": "v"}
+# Mixtures of eight experts, Mixtral's kind, spend more on the small matrices of attention.
+EIGHT = ("Q2_K", "Q3_K_S", "Q3_K_M", "Q4_K_S", "Q4_K_M", "IQ2_XS", "IQ3_M", "IQ4_XS")
+
+
+def element_bytes(model: Model, file_type: str) -> tuple[float, ...]:
+    """Find the mean size of an element of each tensor of a model in a GGUF file.
+
+    Vectors and routers stay in 32 bits, and norms, biases and short convolutions are vectors.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    file_type : str
+        One of `RECIPES`, such as "Q4_K_M".
+
+    Returns
+    -------
+    tuple of float
+        One for each of the model's tensors, over its layers [bytes].
+
+    Raises
+    ------
+    BadInput
+        When the file type is unknown.
+
+    References
+    ----------
+    ggml-org/llama.cpp, src/llama-quant.cpp, llama_tensor_get_type_impl and tensor_type_fallback.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> llama = catalog.model("llama-3.1-8b")
+    >>> sizes = element_bytes(llama, "Q4_K_M")
+    >>> stored = sum(t.params * size for t, size in zip(llama.tensors, sizes))
+    >>> round(8 * stored / llama.params, 3)
+    4.894
+    """
+    file_type = one_of("gguf", file_type, tuple(RECIPES))
+    kinds = [_class(t, model) for t in model.tensors]
+    pairs = list(zip(model.tensors, kinds, strict=True))
+    values = sorted({layer for t, kind in pairs if kind == "v" for layer in _layers(t)})
+    return tuple(_mean(t, kind, file_type, values, model) for t, kind in pairs)
+
+
+def _layers(tensor: Tensor) -> tuple[int, ...]:
+    """Layers of a tensor; as many as it has copies where they are not known."""
+    return tensor.layers or tuple(range(tensor.copies))
+
+
+def _class(tensor: Tensor, model: Model) -> str:
+    """The class of a tensor in the quantiser's table; "" for one that stays in 32 bits."""
+    if tensor.name == "embed_tokens_per_layer":
+        return "output" if model.tied_embeddings else "embedding"
+    if tensor.role in ("norm", "router"):
+        return ""
+    if tensor.role == "head" or (tensor.role == "embedding" and model.tied_embeddings):
+        return "output"
+    kind = CLASSES.get(tensor.name.rpartition(".")[2], tensor.role)
+    return "v" if model.family in FUSED and kind in ("q", "k") else kind
+
+
+def _mean(tensor: Tensor, kind: str, file_type: str, values: list[int], model: Model) -> float:
+    if not kind:
+        return 4.0
+    layers, total = _layers(tensor), 0.0
+    for order, layer in enumerate(layers):
+        if kind == "v":
+            place = Place(values.index(layer), len(values), model)
+        else:  # feed-forwards of a mixture go by the number of the layer, of others by their order
+            place = Place(layer if model.experts else order, model.layers, model)
+        elements, size = BLOCKS[_type(tensor, kind, file_type, place)]
+        total += size / elements
+    return total / len(layers)
+
+
+def _type(tensor: Tensor, kind: str, file_type: str, place: Place) -> str:
+    """The block type of one tensor."""
+    if not place.model.experts:
+        file_type = DENSE.get(file_type, file_type)
+    recipe = RECIPES[file_type]
+    ((default, _),) = recipe["rest"]
+    choices = recipe.get(kind) or recipe.get(tensor.role, ())
+    if place.model.family == "mixtral" and tensor.role == "expert":
+        choices = ()  # files of before experts were one tensor: no down projection was known
+    if kind == "output" and not choices:
+        return "Q6_K" if tensor.width % BLOCKS[default][0] == 0 else "Q8_0"
+    chosen = next((name for name, when in choices if WHEN[when](place)), default)
+    chosen = _raised(chosen, kind, file_type, place.model)
+    for _ in range(2):  # a row that fills no block of 256 may fill none of 32 either
+        if tensor.width % BLOCKS[chosen][0]:
+            chosen = NARROWER.get(chosen, "F16")
+    return chosen
+
+
+def _raised(chosen: str, kind: str, file_type: str, model: Model) -> str:
+    """What models of 80 layers and mixtures of eight experts are given beyond the table."""
+    if file_type in ("F16", "MXFP4"):
+        return chosen
+    low = file_type.startswith("IQ2")
+    if kind == "v" and not low and model.layers == 80 and model.heads != model.kv_heads:
+        chosen = "Q5_K" if chosen in ("Q3_K", "Q4_K") else chosen
+    if model.experts != 8:
+        return chosen
+    if kind == "o" and file_type in EIGHT:
+        return "Q5_K"
+    if kind == "k" or (kind == "v" and not low):
+        return "Q4_K" if low else "Q8_0"
+    return chosen
