@@ -445,7 +445,7 @@ def _pool_tokens(deployment: Deployment, pool_bytes: float, context_tokens: int)
     length = d.max_model_len or context_tokens
     if is_grouped(d) and d.engine.release < (0, 21):
         cut = layout(d)
-        shortest = min(kind.block_tokens for kind in cut.kinds)
+        shortest = min(kind.block_tokens for kind in cut.kinds if kind.name != "state")
         return floor(pool / cut.block_bytes) // cut.groups * shortest
     return floor(pool / kv_sequence_bytes(d, length) * length)
 

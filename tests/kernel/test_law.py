@@ -387,7 +387,7 @@ def test_a_split_and_a_stage_by_hand():
 
 
 # gpt-oss's experts, 2 880 on both sides: vLLM 0.11 and 0.13, GiB a card by start-up logs, rows
-# m07899, m07898, k00139, k00003, K11 of benchmarks/memory.csv; ROCm counts what else it takes in loading.
+# m07899, m07898, k00139, k00003, K11 of benchmarks/memory.csv; ROCm counts more as weights.
 PADDED = [
     ("gpt-oss-120b", "h100-sxm", 1, 64.38, 0.005),
     ("gpt-oss-20b", "h100-sxm", 1, 13.47, 0.005),

@@ -1,0 +1,272 @@
+"""What an engine's start depends on, what would make it start, and the lines it prints.
+
+The numbers are those of start-up logs, rows of benchmarks/memory.csv by their id.
+"""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmcap_kernel import capacity, catalog, law
+from llmcap_kernel.capacity import DOUBTFUL, LIKELY, NO, YES
+from llmcap_kernel.spec import BadInput, Tensor
+
+from . import plain
+from .strategies import deployments
+
+GIB = 2**30
+R9700 = "radeon-ai-pro-r9700"
+
+
+def started(model, gpu, engine, **settings):
+    return catalog.deployment(model=model, gpu=gpu, engine=engine, **settings)
+
+
+# ---- the room, on every card ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "model", "gpu", "version", "settings", "room_gib", "within"),
+    [
+        ("K29", "llama-3.1-8b", "rtx-3090", "0.12", {"memory_fraction": 0.95}, 6.95, 0.15),
+        ("K33", "llama-3.1-8b", "rtx-4090", "0.12", {"memory_fraction": 0.95}, 6.93, 0.15),
+        ("K37", "llama-3.1-8b", "rtx-5090", "0.12", {"memory_fraction": 0.95}, 14.31, 0.15),
+        ("K41", "llama-3.1-8b", "a100-sxm-40gb", "0.12", {"memory_fraction": 0.95}, 21.99, 0.2),
+        ("K45", "llama-3.1-8b", "rtx-5000-ada", "0.12", {"memory_fraction": 0.95}, 14.46, 0.2),
+        ("K09", "llama-3.1-8b", R9700, "0.13", {"memory_fraction": 0.98}, 15.33, 0.3),
+    ],
+)  # fmt: skip
+def test_the_room_follows_the_limits_that_the_engine_is_given(
+    row, model, gpu, version, settings, room_gib, within
+):
+    limits = {"max_num_seqs": 64, "max_num_batched_tokens": 2048, "max_model_len": 31_800}
+    d = started(model, gpu, f"vllm-{version}", **limits, **settings)
+    books = capacity.ledger(d, context_tokens=31_800)
+    assert books.kv_pool_bytes / GIB == pytest.approx(room_gib, abs=within), row
+    assert books.starts
+
+
+def test_sampling_is_what_a_version_and_a_batch_make_it():
+    """Logs m07902, k00132 and k00110: 5.56, 2.23 and 2.21 GiB at 1,024 sequences."""
+    for model, version, peak in (
+        ("qwen3-0.6b", "0.11", 5.56),
+        ("qwen3-14b", "0.17", 2.23),
+        ("qwen2.5-7b", "0.19", 2.21),
+    ):
+        d = started(model, "h100-sxm", f"vllm-{version}")
+        assert capacity.activation_bytes(d) / GIB == pytest.approx(peak, abs=0.05), version
+    few = started("qwen2.5-7b", "h100-sxm", "vllm-0.19", max_num_seqs=64)
+    assert capacity.sampling_bytes(few) < capacity.forward_bytes(few)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "tokens", "seqs"),
+    [
+        ("h100-sxm", 8192, 1024),
+        ("b200-sxm", 16_384, 1024),
+        ("a100-sxm-80gb", 2048, 256),  # by its name
+        ("gb10", 2048, 256),
+        ("rtx-3090", 2048, 256),
+        ("mi300x", 16_384, 1024),
+    ],
+)
+def test_defaults_of_a_batch_follow_the_card(gpu, tokens, seqs):
+    """vLLM 0.33, engine/arg_utils.py."""
+    d = catalog.deployment(model="llama-3.1-8b", gpu=gpu, engine="vllm-0.33")
+    assert (d.batch_limit_tokens, d.seqs_limit) == (tokens, seqs)
+
+
+def test_the_largest_tier_came_with_0_28():
+    old = catalog.deployment(model="llama-3.1-8b", gpu="b200-sxm", engine="vllm-0.19")
+    assert old.batch_limit_tokens == 8192
+
+
+@pytest.mark.parametrize(("gpu", "share"), [("h100-sxm", 0.835), ("h200-sxm", 0.907)])
+def test_sglang_sets_its_share_from_the_card(gpu, share):
+    """0.5.9: 1 - 13 440 / MiB of an H100, by hand."""
+    d = catalog.deployment(model="llama-3.1-8b", gpu=gpu, engine="sglang")
+    assert d.fraction == share
+
+
+# ---- windows and states ---------------------------------------------------------
+
+
+def test_a_window_reserves_itself_and_a_batch_and_a_block():
+    """vLLM's own test of `get_max_concurrency_for_kv_cache_config`: 129 blocks."""
+    window = capacity.Kind("window", 32, 4096.0, window_tokens=1024)
+    assert capacity.Layout((window,), 1.0, in_flight_tokens=1024).blocks(16_384) == 129
+
+
+@pytest.mark.parametrize(
+    ("row", "model", "tp", "weights", "length", "room_gib", "times", "tokens"),
+    [
+        ("k00134", "gemma-3-27b", 1, "bf16", 8192, 19.53, 4.46, 36_560),
+        ("m07641", "gemma-3-4b", 1, "bf16", 8192, 62.51, 57.05, 468_144),
+        ("m07626", "gemma-2-9b", 1, "bf16", 8192, 54.12, 20.60, 168_880),
+        ("k00139", "gpt-oss-20b", 2, "mxfp4", 8192, 59.32, 316.07, 2_591_776),
+    ],
+)
+def test_users_of_a_model_with_windows(row, model, tp, weights, length, room_gib, times, tokens):
+    d = started(model, "h100-sxm", "vllm-0.19", tp=tp, weights=weights, max_model_len=length)
+    assert room_gib * GIB / capacity.kv_sequence_bytes(d, length) == pytest.approx(times, rel=3e-3)
+    cut = capacity.layout(d)
+    blocks = room_gib * GIB // cut.block_bytes
+    assert blocks // cut.groups * 16 == pytest.approx(tokens, rel=3e-3), row
+
+
+def test_a_state_takes_a_block_as_large_as_attentions():
+    """Log k00320: Qwen3.5-35B-A3B in 28.34 GiB holds 201 sequences of 4 096, 370 656 tokens."""
+    d = started("qwen3.5-35b-a3b", "h100-sxm", "vllm-0.19", max_model_len=4096)
+    assert 28.34 * GIB / capacity.kv_sequence_bytes(d, 4096) == pytest.approx(201, rel=0.01)
+    cut = capacity.layout(d)
+    assert {kind.name: kind.groups for kind in cut.kinds} == {"state": 3, "all": 1}
+    (attention,) = (kind for kind in cut.kinds if kind.name == "all")
+    blocks = 28.34 * GIB // cut.block_bytes
+    assert blocks // cut.groups * attention.block_tokens == pytest.approx(370_656, rel=0.01)
+
+
+def test_more_sequences_than_blocks_for_their_states_is_a_refusal():
+    """vLLM from 0.20: max_num_seqs exceeds the available Mamba cache blocks."""
+    asked = {"tp": 2, "memory_fraction": 0.6, "max_num_seqs": 1024}
+    d = started("qwen3.5-35b-a3b", "h100-sxm", "vllm-0.20", **asked)
+    books = capacity.ledger(d, context_tokens=8000)
+    few = replace(d, max_num_seqs=16)
+    if books.state_blocks >= 1024:
+        d = replace(d, max_num_seqs=books.state_blocks + 1)
+        books = capacity.ledger(d, context_tokens=8000)
+    assert books.refused and not books.starts and books.start == NO
+    assert f"{books.state_blocks:,} blocks" in books.verdict
+    assert capacity.ledger(few, context_tokens=8000).starts
+    assert capacity.ledger(replace(d, eager=True), context_tokens=8000).starts
+    assert "max_num_seqs" in {one.setting for one in capacity.remedies(d, 8000)}
+
+
+# ---- properties -----------------------------------------------------------------
+
+
+@settings(max_examples=60)
+@given(deployment=deployments(), more=st.sampled_from((1.5, 2, 4)))
+def test_larger_limits_never_give_more_room(deployment, more):
+    def room(d, length=8000):
+        return capacity.ledger(d, context_tokens=length).kv_pool_bytes
+
+    told = replace(
+        deployment,
+        max_num_seqs=deployment.seqs_limit,
+        max_num_batched_tokens=deployment.batch_limit_tokens,
+    )
+    base = room(told)
+    batched = replace(told, max_num_batched_tokens=int(told.batch_limit_tokens * more))
+    assert room(batched) <= base
+    assert room(replace(batched, max_num_seqs=int(told.seqs_limit * more))) <= base
+    assert room(replace(told, eager=True)) >= base
+    heavy = replace(told.engine, runtime_bytes=told.engine.runtime_bytes + 1e9)
+    heavy = replace(heavy, runtime_tp_bytes=heavy.runtime_tp_bytes + 1e9)
+    assert room(replace(told, engine=heavy)) < base
+    longer = [capacity.max_concurrent(told, int(8000 * x)) for x in (1, more)]
+    assert longer[0] >= longer[1]
+
+
+@settings(max_examples=60)
+@given(deployment=deployments(tps=(1, 2, 4)))
+def test_more_cards_never_hold_more_weights_each(deployment):
+    alike = replace(deployment, dp_attention=False)
+    one, two = (law.weights_of(replace(alike, tp=alike.tp * n)).stored_bytes for n in (1, 2))
+    assert two <= one
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("max_num_seqs", 0), ("max_num_batched_tokens", 1.5), ("block_size", -1), ("eager", "no")],
+)
+def test_a_limit_out_of_range_is_refused_by_name(field, value):
+    with pytest.raises(BadInput, match=field):
+        replace(plain.deployment(), **{field: value})
+    with pytest.raises(BadInput, match="at least max_num_seqs"):
+        replace(plain.deployment(), max_num_seqs=64, max_num_batched_tokens=32)
+
+
+# ---- yes, likely, doubtful, no --------------------------------------------------
+
+
+def test_near_the_edge_a_start_is_likely_or_doubtful():
+    """100 GB of weights and 1.6 kB a token; the interval is that of cards nobody measured."""
+    served = plain.model(tensors=(Tensor("mlp", "mlp", 10_000_000_000, copies=10),))
+    d = plain.deployment(served, engine=plain.engine(memory_fraction=1.0))
+    off = capacity.room_doubt_bytes(d, 100e9)
+    for spare, start in ((1.5 * off, YES), (0.5 * off, LIKELY), (-0.5 * off, DOUBTFUL)):
+        card = plain.card(memory_visible_bytes=100e9 + 1.6e6 + spare)
+        books = capacity.ledger(replace(d, gpu=card), context_tokens=1000)
+        assert books.start == start
+        assert books.starts is (start in (YES, LIKELY))
+        low, high = books.concurrent_interval
+        assert low <= books.max_concurrent <= high
+    none = replace(d, gpu=plain.card(memory_visible_bytes=100e9 - 1.5 * off))
+    assert capacity.ledger(none, context_tokens=1000).start == NO
+
+
+def test_an_engine_needs_room_for_the_longest_sequence_it_allows():
+    d = plain.deployment(gpu=plain.card(memory_visible_bytes=12e9), max_model_len=1_000_000)
+    d = replace(d, engine=plain.engine(memory_fraction=1.0))
+    # 2 GB are left, and a million tokens take 1.6
+    assert capacity.ledger(d, context_tokens=1000).starts
+    assert not capacity.ledger(replace(d, max_model_len=1_500_000), context_tokens=1000).starts
+
+
+# ---- what would make it start ---------------------------------------------------
+
+
+def test_each_remedy_alone_makes_it_start_with_the_least_change():
+    d = started("llama-3.1-8b", "rtx-4090", "vllm", memory_fraction=0.72)
+    found = {one.setting: one for one in capacity.remedies(d, 16_000)}
+    assert next(iter(found)) == "memory_fraction", "what costs nothing comes first"
+    share = found["memory_fraction"].value
+    for percent, starts in ((share, True), (share - 0.01, False)):
+        changed = replace(d, memory_fraction=round(percent, 2))
+        assert capacity.ledger(changed, context_tokens=16_000).starts is starts
+    assert found["tp"].flag == "--tensor-parallel-size 2"
+    for one in found.values():
+        assert one.books.starts and "it starts" in one.text
+    assert capacity.remedies(replace(d, memory_fraction=share), 16_000) == ()
+
+
+def test_where_nothing_helps_nothing_is_offered():
+    d = started("deepseek-v3", "rtx-4090", "vllm")
+    assert capacity.remedies(d, 1000) == ()
+
+
+# ---- the lines ------------------------------------------------------------------
+
+
+def test_vllm_will_print_what_log_k00109_says():
+    d = started("llama-3.1-8b", "h100-sxm", "vllm-0.19", memory_fraction=0.95, max_model_len=8192)
+    lines = [one.text for one in capacity.printed(capacity.ledger(d, context_tokens=8192))]
+    assert lines[0] == "Model loading took 14.99 GiB"  # as logged
+    said = float(lines[1].removeprefix("Available KV cache memory: ").removesuffix(" GiB"))
+    assert said == pytest.approx(58.11, abs=0.1)
+    tokens = int(lines[2].split()[4].replace(",", ""))
+    assert tokens == pytest.approx(said * GIB / 131_072, abs=200)
+    assert lines[3].startswith("Maximum concurrency for 8,192 tokens per request: 58.")
+
+
+def test_an_engine_without_room_says_so_in_its_own_words():
+    d = started("llama-3.1-8b", "rtx-4090", "vllm-0.19", memory_fraction=0.75)
+    long = capacity.ledger(d, context_tokens=100_000)
+    assert any("To serve at least one request" in one.text for one in capacity.printed(long))
+    none = capacity.ledger(replace(d, memory_fraction=0.5), context_tokens=1000)
+    assert capacity.printed(none)[-1].text == "No available memory for the cache blocks"
+
+
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [
+        ("sglang", "max_total_num_tokens="),
+        ("trtllm", "for max tokens in paged KV cache ("),
+        ("llama.cpp", "llama_kv_cache: size = "),
+    ],
+)
+def test_other_engines_print_their_own_lines(engine, words):
+    books = capacity.ledger(started("llama-3.1-8b", "h100-sxm", engine), context_tokens=8192)
+    assert any(words in one.text for one in capacity.printed(books))
