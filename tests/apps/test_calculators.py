@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,12 @@ from widgets import session
 from widgets.form import versions
 from widgets.host import FRONT, Calculator
 from widgets.page import static_html
+from widgets.pages.bundle import NPM
 from widgets.session import CALCULATORS
 
 pytestmark = pytest.mark.browser
 SITE = "http://calculator.test"
-PLOTLY = Path(str(files("plotly"))) / "package_data" / "plotly.min.js"
+PLOTLY = NPM / "plotly.js-basic-dist-min" / "plotly-basic.min.js"  # the one that our pages load
 # The model of anywidget's front-end specification, with the kernel a function call away.
 SHIM = """
 import calculator from "/front/calculator.js";

@@ -141,9 +141,8 @@ def differences(page, before):
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_first_views_look_in_a_notebook_as_they_do_alone(site, name, scheme):  # noqa: F811
+def test_first_views_look_in_a_notebook_as_they_do_alone(site, name):  # noqa: F811
     shown = [session.Calculator("vram"), session.Calculator("scorecard", inputs=["users"])]
     shown += [ExerciseSession("3.1"), GuessSession("1.5")]
     body = "".join(one._repr_mimebundle_()["text/html"] for one in shown)
@@ -153,11 +152,12 @@ def test_first_views_look_in_a_notebook_as_they_do_alone(site, name, scheme):  #
     )
     here.pages["/notebook"] = f'<!doctype html>{links}<div id="here">{body}</div>'
     here.page.goto("http://calculator.test/notebook")
-    before = alone(here.page, scheme)
-    themed(here.page, name, scheme)
+    before = {scheme: alone(here.page, scheme) for scheme in ("light", "dark")}
     dressed(here.page, name)
-    assert differences(here.page, before) == []
-    assert here.page.evaluate(FAULTS) == []
+    for scheme, look in before.items():
+        themed(here.page, name, scheme)
+        assert differences(here.page, look) == [], scheme
+        assert here.page.evaluate(FAULTS) == [], scheme
 
 
 @pytest.mark.parametrize("name", ["Notebook 7, live", "VS Code, live"])
@@ -182,28 +182,32 @@ def brightness(page):
     return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
 
 
-@pytest.mark.parametrize(
-    ("data", "ground"),
-    [
-        ({"vscodeThemeKind": "vscode-high-contrast"}, "rgb(0, 0, 0)"),
-        ({"vscodeThemeKind": "vscode-high-contrast-light"}, "rgb(255, 255, 255)"),
-        (
-            {"jpThemeLight": "false", "jpThemeName": "JupyterLab Dark High Contrast"},
-            "rgb(0, 0, 0)",
-        ),
-    ],
-)
-def test_a_theme_of_high_contrast_has_black_and_white_alone(site, data, ground):  # noqa: F811
+BLACK, WHITE = "rgb(0, 0, 0)", "rgb(255, 255, 255)"
+HIGH_CONTRAST = [
+    ({"vscodeThemeKind": "vscode-high-contrast"}, BLACK, WHITE),
+    ({"vscodeThemeKind": "vscode-high-contrast-light"}, WHITE, BLACK),
+    ({"jpThemeLight": "false", "jpThemeName": "JupyterLab Dark High Contrast"}, BLACK, WHITE),
+]
+
+
+def test_a_theme_of_high_contrast_has_black_and_white_alone(site):  # noqa: F811
     here = site()
     here.live("vram")
-    here.page.evaluate("(data) => Object.assign(document.body.dataset, data)", data)
-    colours = here.page.evaluate(
-        """() => [".lc", ".lc-note", ".lc-lead"].map((name) => {
-        const style = getComputedStyle(document.querySelector(name));
-        return name === ".lc" ? style.backgroundColor : style.color; })"""
-    )
-    ink = "rgb(255, 255, 255)" if ground == "rgb(0, 0, 0)" else "rgb(0, 0, 0)"
-    assert colours == [ground, ink, ink]
+    for data, ground, ink in HIGH_CONTRAST:
+        here.page.evaluate(
+            """(data) => {
+            const said = document.body.dataset;
+            for (const name of Object.keys(said)) delete said[name];
+            Object.assign(said, data); }""",
+            data,
+        )
+        here.page.wait_for_timeout(200)  # colours fade from one theme to the other
+        colours = here.page.evaluate(
+            """() => [".lc", ".lc-note", ".lc-lead"].map((name) => {
+            const style = getComputedStyle(document.querySelector(name));
+            return name === ".lc" ? style.backgroundColor : style.color; })"""
+        )
+        assert colours == [ground, ink, ink], data
 
 
 # ---- JupyterLab itself ------------------------------------------------------------------

@@ -117,18 +117,21 @@ def test_an_app_without_a_browser(site, fetch, name):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", app_names())
-def test_an_app_in_a_browser(visit, name, scheme):
-    page = visit(f"/apps/{name}", scheme=scheme)
+def test_an_app_in_a_browser(visit, name):
+    page = visit(f"/apps/{name}", scheme="dark")
     page.wait_for_selector("main .lc[data-seq]")
     assert not page.locator("#status").is_visible()
     assert page.locator("html").get_attribute("lang") == "en"
-    ink, paper = page.evaluate(
-        "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
-    )
-    brightness = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (ink, paper)]
-    assert (brightness[0] > brightness[1]) == (scheme == "dark")
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(200)  # colours fade from one theme to the other
+        colours = page.evaluate(
+            """() => { const { color, backgroundColor } = getComputedStyle(document.body);
+            return [color, backgroundColor]; }"""
+        )
+        ink, paper = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in colours]
+        assert (ink > paper) == (scheme == "dark")
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 800})
         page.wait_for_timeout(300)
@@ -188,36 +191,36 @@ def test_nothing_else_is_served(site, path):
     assert "[project]" not in text
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "execute_request",
-        "complete_request",
-        "inspect_request",
-        "history_request",
-        "is_complete_request",
-        "interrupt_request",
-        "shutdown_request",
-        "debug_request",
-        "create_subshell_request",
-        "input_reply",
-    ],
+COMMANDS = (
+    "execute_request",
+    "complete_request",
+    "inspect_request",
+    "history_request",
+    "is_complete_request",
+    "interrupt_request",
+    "shutdown_request",
+    "debug_request",
+    "create_subshell_request",
+    "input_reply",
 )
-def test_a_page_runs_no_code_of_its_visitor(reader, kind):
+
+
+def test_a_page_runs_no_code_of_its_visitor(reader):
     page = reader()
     page.attach()
-    content = {"code": "print('in' + 'truder')", "silent": False, "cursor_pos": 3}
-    content |= {"value": "x", "restart": False, "command": "initialize", "arguments": {}}
-    for channel in ("shell", "control", "stdin"):
-        page.say(kind, content, channel)
-    page.say("kernel_info_request", {})
-    heard = []
-    while "kernel_info_reply" not in heard:
-        said, content = page.hear(20)
-        heard.append(said)
-        assert "intruder" not in str(content)
-    assert not set(heard) - {"status", "kernel_info_reply"}
-    assert page.move({"users": 5})["query"], "the kernel works on"
+    told = {"code": "print('in' + 'truder')", "silent": False, "cursor_pos": 3}
+    told |= {"value": "x", "restart": False, "command": "initialize", "arguments": {}}
+    for users, kind in enumerate(COMMANDS, 5):
+        for channel in ("shell", "control", "stdin"):
+            page.say(kind, told, channel)
+        page.say("kernel_info_request", {})
+        heard = []
+        while "kernel_info_reply" not in heard:
+            said, content = page.hear(20)
+            heard.append(said)
+            assert "intruder" not in str(content), kind
+        assert not set(heard) - {"status", "kernel_info_reply"}, kind
+        assert f"users={users}" in page.move({"users": users})["query"], f"{kind} stopped it"
 
 
 def test_a_page_makes_no_widgets_of_its_own(reader):
@@ -270,14 +273,14 @@ def test_a_flood_waits_and_loses_nothing(reader):
     assert time.monotonic() - began > 0.5, "300 at once are over the rate"
 
 
-@pytest.mark.parametrize("method", ["POST", "DELETE", "PUT", "PATCH"])
-def test_a_kernel_is_only_looked_at(site, reader, method):
+def test_a_kernel_is_only_looked_at(site, reader):
     page = reader()
-    for path in ("", "/restart", "/interrupt"):
-        status, text = raw(site, f"/api/kernels/{page.kernel}{path}", method)
-        assert status in (403, 404, 405), text
-    assert raw(site, "/api/kernels", method)[0] in (403, 404, 405)
-    assert raw(site, f"/apps/{app_names()[0]}", method)[0] in (403, 405)
+    for method in ("POST", "DELETE", "PUT", "PATCH"):
+        for path in ("", "/restart", "/interrupt"):
+            status, text = raw(site, f"/api/kernels/{page.kernel}{path}", method)
+            assert status in (403, 404, 405), f"{method} {path}: {text}"
+        assert raw(site, "/api/kernels", method)[0] in (403, 404, 405), method
+        assert raw(site, f"/apps/{app_names()[0]}", method)[0] in (403, 405), method
     status, text = raw(site, f"/api/kernels/{page.kernel}")
     assert (status, json.loads(text)["id"]) == (200, page.kernel)
 
