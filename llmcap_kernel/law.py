@@ -321,6 +321,9 @@ def _base_bytes(weights: Format) -> float:
 MXFP4_SIDES = {"blackwell": (256, 256), "amd": (256, 256)}
 MARLIN_SIDES, TRITON_SIDES = (128, 256), (64, 256)
 PADS_ROWS = ("vllm", "sglang")
+# Up-projections of a latent that is quantised are kept in 16 bits as well, to be multiplied into
+# queries and outputs: mla_attention.py, process_weights_after_loading; SGLang's w_kc and w_vc.
+ABSORBED = "self_attn.kv_b_proj"
 ROWS_PADDED = 64  # DEFAULT_VOCAB_PADDING_SIZE, layers/vocab_parallel_embedding.py
 
 
@@ -348,10 +351,11 @@ def _element_bytes(model: Model, weights: Format) -> tuple[float, ...]:
     if weights.gguf:
         return gguf.element_bytes(model, weights.gguf)
     base, per = _base_bytes(weights), weights.bytes_per_element
+    covers = (weights.covers_mixture if model.experts else ()) or weights.covers
     sizes = []
     for t in model.tensors:
-        least = t.kept_bits / 8
-        covered = t.role in weights.covers or 0 < least < base
+        least = t.least_bits / 8
+        covered = t.role in covers or 0 < least < base
         sizes.append(max(per, least) if covered else base)
     return tuple(sizes)
 
@@ -414,6 +418,9 @@ def weight_bytes(
     for t, element in zip(model.tensors, _element_bytes(model, weights), strict=True):
         if t.role == "mtp" or (on_host and t.role == "vision"):
             continue  # engines load the first only when they speculate
+        if t.name == ABSORBED and element < 2 and engine in PADS_ROWS:
+            copies = t.params * 2 / _shards(t, tp, model.kv_heads, dp_attention)
+            by_role["absorbed"] = by_role.get("absorbed", 0.0) + copies * stage
         element *= _padding(t, model, sides, tp, engine)
         on_card = t.params * element / _shards(t, tp, model.kv_heads, dp_attention)
         if t.role in ends:

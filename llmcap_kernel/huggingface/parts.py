@@ -233,7 +233,14 @@ def mla(c: Fields, *, indexer: str | None = None, bias: bool = False) -> Part:
                 "self_attn.indexer.wq_b", "attention", q_rank or hidden, index_heads * width, "none"
             ),
             matrix("self_attn.indexer.wk", "attention", hidden, width, "none"),
-            matrix("self_attn.indexer.weights_proj", "attention", hidden, index_heads, "none"),
+            matrix(
+                "self_attn.indexer.weights_proj",
+                "attention",
+                hidden,
+                index_heads,
+                "none",
+                least_bits=16.0,  # never converted: vLLM, deepseek_v2.py, class Indexer
+            ),
             vector("self_attn.indexer.k_norm", 2 * width),
         ]
     # The index cache is FP8 with one four-byte scale for each key of 128.

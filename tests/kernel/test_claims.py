@@ -164,9 +164,10 @@ def test_claim_19_c_costs_twice_b_at_the_specs_load():
 def test_claim_20_topology_decides_c_by_eight_times():
     split = replace(C, dp_attention=True)
     tensor, data = (capacity.max_concurrent(d, 8000) for d in (C, split))
-    # eight times the latent's room, less the attention weights that each card now holds
-    assert (tensor, data) == (pytest.approx(155, abs=5), pytest.approx(976, abs=30))
-    assert 6 < data / tensor < 8
+    # eight times the latent's room, less the attention weights that each card now holds, among
+    # them 1.9 GiB of up-projections in 16 bits: vLLM 0.19, mla_attention.py
+    assert (tensor, data) == (pytest.approx(155, abs=5), pytest.approx(912, abs=30))
+    assert 5.5 < data / tensor < 8
 
 
 def test_claim_21_deepseek_does_not_fit_eight_h100():

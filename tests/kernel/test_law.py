@@ -340,7 +340,7 @@ EVERYTHING = (
     Tensor("down", "attention", 100_000, copies=10, split="none"),
     Tensor("up", "mlp", 2_000_000, copies=10),
     Tensor("norm", "norm", 1000, copies=10, split="none"),
-    Tensor("kept", "mlp", 300_000, copies=10, kept_bits=16),
+    Tensor("kept", "mlp", 300_000, copies=10, least_bits=16),
     Tensor("eye", "vision", 5_000_000),
     Tensor("mtp", "mtp", 7_000_000),
 )
@@ -386,8 +386,8 @@ def test_a_split_and_a_stage_by_hand():
     assert got.dense_read_bytes == pytest.approx(10 * layer + 2 * 1_200_000 / 16)
 
 
-# gpt-oss's experts, 2 880 on both sides: vLLM 0.11 and 0.13, GiB a card by start-up logs, rows
-# m07899, m07898, k00139, k00003, K11 of benchmarks/memory.csv; ROCm counts what else it takes in loading.
+# gpt-oss's experts, 2 880 on both sides: vLLM, GiB a card by start-up logs, rows m07899, m07898,
+# k00139, k00003, K11 of benchmarks/memory.csv; ROCm counts what else it takes in loading.
 PADDED = [
     ("gpt-oss-120b", "h100-sxm", 1, 64.38, 0.005),
     ("gpt-oss-20b", "h100-sxm", 1, 13.47, 0.005),
@@ -400,6 +400,32 @@ PADDED = [
 @pytest.mark.parametrize("name, gpu, tp, logged, within", PADDED)
 def test_kernels_of_mxfp4_pad_experts_as_their_cards_need(name, gpu, tp, logged, within):
     d = catalog.deployment(model=name, gpu=gpu, tp=tp, engine="vllm-0.11")
+    assert law.weights_of(d).stored_bytes / 2**30 == pytest.approx(logged, rel=within)
+
+
+def test_up_projections_of_a_quantised_latent_are_kept_twice():
+    """vLLM, mla_attention.py: W_UK_T and W_UV in 16 bits, 61 x 128 x (128 + 128) x 512 of V3."""
+    v3 = catalog.model("deepseek-v3")
+    books = law.weight_bytes(v3, catalog.format("fp8-block"), tp=8)
+    assert books.by_role["absorbed"] == 2 * 61 * 128 * 256 * 512 / 8
+    assert "absorbed" not in law.weight_bytes(v3, catalog.format("bf16"), tp=8).by_role
+    # row L42 of benchmarks/memory.csv: eight H200, GiB a card
+    d = catalog.deployment(model="deepseek-v3", gpu="h200-sxm", tp=8, weights="fp8-block")
+    assert law.weights_of(d).stored_bytes / 2**30 == pytest.approx(79.74, rel=0.003)
+
+
+# GiB a card as logged: rows k00150 and K53 of benchmarks/memory.csv.
+MIXED = [
+    ("deepseek-v4-flash", "h100-sxm", 8, "mxfp4", 19.79, 0.01),
+    ("nemotron-3-super-120b-a12b", "gb10", 1, "nvfp4", 75.03, 0.02),
+]
+
+
+@pytest.mark.parametrize("name, gpu, tp, weights, logged, within", MIXED)
+def test_checkpoints_that_convert_experts_more_than_the_rest(
+    name, gpu, tp, weights, logged, within
+):
+    d = catalog.deployment(model=name, gpu=gpu, tp=tp, weights=weights)
     assert law.weights_of(d).stored_bytes / 2**30 == pytest.approx(logged, rel=within)
 
 

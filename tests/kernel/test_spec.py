@@ -30,7 +30,7 @@ RECORDS = [
     (B.model, ("source", "notes", "native_format", "tied_embeddings", "memo")),
     (B.gpu, ("form", "link", "unified_memory", "vendor")),
     (B.engine, ()),
-    (B.weights, ("covers", "compute", "kv")),
+    (B.weights, ("covers", "covers_mixture", "compute", "kv")),
     (B, ("memory_fraction", "usd_h", "speculation", "lora")),
 ]
 
