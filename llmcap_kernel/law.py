@@ -513,6 +513,85 @@ def kv_elements(attention: Attention) -> int:
     )
 
 
+def kv_record_bytes(attention: Attention, kv: Format, *, engine: str = "vllm") -> float:
+    """Size an entry of one layer's cache as an engine stores it, without an indexer's.
+
+    vLLM and SGLang pack latents of sparse attention: elements in FP8 with a 32-bit scale for
+    each 128, the rotary key in 16 bits. So are DeepSeek V4's vectors, which serve as keys and
+    values, with an eight-bit scale for each 64, whatever cache is asked for.
+
+    Parameters
+    ----------
+    attention : Attention
+        Attention kind.
+    kv : Format
+        Storage format of keys and values.
+    engine : str
+        The engine's family.
+
+    Returns
+    -------
+    float
+        Over all KV heads; an indexer stores `index_dim * index_bytes` beside it [bytes].
+
+    References
+    ----------
+    vLLM 0.33, mla_attention.py and deepseek_v4/attention.py (state_content_bytes); SGLang 0.5.23,
+    deepseek_v4_memory_pool.py.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> fp8 = catalog.format("fp8")
+    >>> [kv_record_bytes(catalog.model(m).attention[0], fp8) for m in ("deepseek-v3", "glm-5.2")]
+    [576.0, 656.0]
+    """
+    a = attention
+    if engine in PADS_ROWS and a.latent_dim:
+        packed = a.latent_dim + 2 * a.rope_dim
+        if a.head_dim and not a.v_head_dim:
+            return packed + -(-a.latent_dim // 64 // 8) * 8.0
+        if a.kind == "sparse" and kv.bytes_per_element == 1:
+            return packed + 4.0 * a.latent_dim / 128
+    return kv_elements(a) * kv.bytes_per_element
+
+
+def state_bytes(attention: Attention, *, engine: str = "vllm") -> float:
+    """Size the recurrent state of one layer and sequence as an engine keeps it.
+
+    Parameters
+    ----------
+    attention : Attention
+        A "linear" attention kind.
+    engine : str
+        The engine's family.
+
+    Returns
+    -------
+    float
+        llama.cpp keeps it in 32 bits, SGLang all but what the short convolution looks back on;
+        vLLM as the config says, else in the model's own 16 [bytes].
+
+    References
+    ----------
+    llama.cpp, llama-memory-recurrent.cpp; SGLang 0.5.9, configs/mamba_utils.py; vLLM 0.19,
+    mamba_utils.py.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> linear = [a for a in catalog.model("qwen3-next-80b-a3b").attention if a.kind == "linear"]
+    >>> [state_bytes(linear[0], engine=e) for e in ("vllm", "sglang", "llama.cpp")]
+    [1097728, 2146304, 2195456]
+    """
+    a = attention
+    if engine == "llama.cpp" and a.state_elements + a.conv_elements:
+        return 4 * (a.state_elements + a.conv_elements)
+    if engine == "sglang" and a.state_elements:
+        return 4 * a.state_elements + 2 * a.conv_elements
+    return a.state_bytes
+
+
 def tokens_stored(attention: Attention, context_tokens: Number) -> Number:
     """Count the cache entries a layer stores for a sequence.
 
@@ -583,6 +662,7 @@ def kv_bytes_per_sequence(
     tp: int = 1,
     pp: int = 1,
     dp_attention: bool = False,
+    engine: str = "vllm",
 ) -> Number:
     """Add up the cache of one sequence on one card.
 
@@ -603,6 +683,8 @@ def kv_bytes_per_sequence(
         Tensor-parallel and pipeline-parallel degree.
     dp_attention : bool
         Whether attention is data-parallel: cards split the sequences, not the heads.
+    engine : str
+        The engine's family.
 
     Returns
     -------
@@ -621,7 +703,7 @@ def kv_bytes_per_sequence(
     >>> kv_bytes_per_sequence(llama, fp8, 1)
     163840.0
     """
-    return _cache_bytes(model, kv, context_tokens, tokens_stored, 1, tp, pp, dp_attention)
+    return _cache_bytes(model, kv, context_tokens, tokens_stored, 1, tp, pp, dp_attention, engine)
 
 
 def kv_read_bytes_per_sequence(
@@ -631,6 +713,7 @@ def kv_read_bytes_per_sequence(
     *,
     tp: int = 1,
     dp_attention: bool = False,
+    engine: str = "vllm",
 ) -> Number:
     """Add up the cache bytes of one sequence that a decode step reads on one card.
 
@@ -646,6 +729,8 @@ def kv_read_bytes_per_sequence(
         Tensor-parallel degree.
     dp_attention : bool
         Whether attention is data-parallel: cards split the sequences, not the heads.
+    engine : str
+        The engine's family.
 
     Returns
     -------
@@ -659,7 +744,7 @@ def kv_read_bytes_per_sequence(
     >>> kv_read_bytes_per_sequence(llama, fp8, 8000) / 1e9
     1.31072
     """
-    return _cache_bytes(model, kv, context_tokens, tokens_read, 2, tp, 1, dp_attention)
+    return _cache_bytes(model, kv, context_tokens, tokens_read, 2, tp, 1, dp_attention, engine)
 
 
 def _cache_bytes(
@@ -671,15 +756,16 @@ def _cache_bytes(
     tp: int,
     pp: int,
     dp_attention: bool,
+    engine: str,
 ) -> Number:
     total: Number = 0.0
     for a in model.attention:
         shards = _kv_shards(a, tp, dp_attention)
         layers = -(-a.layers // pp)
         if a.kind == "linear":
-            total = total + layers * a.state_bytes * state_passes / shards
+            total = total + layers * state_bytes(a, engine=engine) * state_passes / shards
             continue
-        per_entry = kv_elements(a) * kv.bytes_per_element / shards
+        per_entry = kv_record_bytes(a, kv, engine=engine) / shards
         total = total + layers * per_entry * entries(a, context_tokens)
         if a.index_dim:
             # the indexer scores every stored token, and its cache is replicated on every card
@@ -696,6 +782,7 @@ def kv_shared_bytes(
     tp: int = 1,
     pp: int = 1,
     dp_attention: bool = False,
+    engine: str = "vllm",
 ) -> Number:
     """Add up the cache that sequences with a common prefix share.
 
@@ -714,6 +801,8 @@ def kv_shared_bytes(
         Tensor-parallel and pipeline-parallel degree.
     dp_attention : bool
         Whether attention is data-parallel: cards split the sequences, not the heads.
+    engine : str
+        The engine's family.
 
     Returns
     -------
@@ -737,7 +826,7 @@ def kv_shared_bytes(
         keeps_all = attention.kind in ("full", "mla", "sparse")
         return tokens_stored(attention, context_tokens) if keeps_all else 0 * context_tokens
 
-    return _cache_bytes(model, kv, prefix_tokens, whole, 0, tp, pp, dp_attention)
+    return _cache_bytes(model, kv, prefix_tokens, whole, 0, tp, pp, dp_attention, engine)
 
 
 def lora_params(model: Model, rank: Number) -> Number:

@@ -156,7 +156,10 @@ class Attention:
         Tokens per cache entry where the cache is compressed along the sequence;
         1 for no compression [tokens].
     state_bytes : int
-        State of a "linear" layer per sequence, independent of its length [bytes].
+        State of a "linear" layer per sequence as vLLM keeps it, independent of its length [bytes].
+    state_elements, conv_elements : int
+        What it consists of: the recurrent state, and the inputs that a short convolution
+        looks back on [elements].
     state_flops : int
         FLOP a "linear" layer spends on its state per token [FLOP].
     index_bytes : float
@@ -189,6 +192,8 @@ class Attention:
     state_flops: int = 0
     index_bytes: float = 1.0
     index_heads: int = 1
+    state_elements: int = 0
+    conv_elements: int = 0
 
     def __post_init__(self) -> None:
         one_of("attention kind", self.kind, ATTENTION_KINDS)
@@ -201,6 +206,8 @@ class Attention:
             number(name, getattr(self, name), 0, MAX_TOKENS, "tokens", whole=True)
         number("stride_tokens", self.stride_tokens, 1, MAX_TOKENS, "tokens", whole=True)
         number("state_bytes", self.state_bytes, 0, 1e12, "bytes")
+        for name in ("state_elements", "conv_elements"):
+            number(name, getattr(self, name), 0, 1e12, "elements", whole=True)
         number("state_flops", self.state_flops, 0, 1e15, "FLOP")
         number("index_bytes", self.index_bytes, 0, 16, "bytes")
         needs = {

@@ -380,6 +380,8 @@ def linear_state(state: int, state_bytes: int, conv: int, conv_bytes: int, flops
         kind="linear",
         layers=1,
         state_bytes=state * state_bytes + conv * conv_bytes,
+        state_elements=state,
+        conv_elements=conv,
         state_flops=flops,
     )
 

@@ -467,3 +467,60 @@ def test_the_roofline_and_its_ridge_in_round_numbers():
     assert law.arithmetic_intensity(flops=12.0, bytes_moved=3.0) == 4
     assert law.roofline_s(flops=100.0, bytes_moved=4.0, **both) == 10  # beyond the ridge
     assert law.roofline_s(flops=10.0, bytes_moved=4.0, **both) == 2  # short of it
+
+
+# Bytes an entry of one layer: vLLM 0.33, mla_attention.py and deepseek_v4/attention.py, and
+# deepseek_v2.py for the indexer; SGLang 0.5.23, deepseek_v4_memory_pool.py.
+RECORDS = [
+    ("deepseek-v3", "bf16", "vllm", {1152}),
+    ("deepseek-v3", "fp8", "vllm", {576}),
+    ("glm-5.2", "bf16", "vllm", {1152}),
+    ("glm-5.2", "fp8", "vllm", {656}),
+    ("glm-5.2", "fp8", "trtllm", {576}),
+    ("deepseek-v4-flash", "fp8", "sglang", {584}),
+    ("deepseek-v4-flash", "bf16", "vllm", {584}),
+    ("llama-3.1-8b", "fp8", "vllm", {2 * 8 * 128}),
+]
+
+
+@pytest.mark.parametrize("name, kv, engine, stored", RECORDS)
+def test_entries_of_a_cache_as_stored(name, kv, engine, stored):
+    kinds = catalog.model(name).attention
+    assert {law.kv_record_bytes(a, catalog.format(kv), engine=engine) for a in kinds} == stored
+
+
+def test_indexers_store_keys_of_128_with_a_scale():
+    for name in ("glm-5.2", "deepseek-v4-flash"):
+        own = [a for a in catalog.model(name).attention if a.index_dim]
+        assert {a.index_dim * a.index_bytes for a in own} == {132}
+
+
+def test_a_token_of_deepseek_v4_in_the_mean():
+    """vLLM 0.33, deepseek_v41/common/ops/cache_utils.py:50, case P220 of the peers."""
+    flash, fp8 = catalog.model("deepseek-v4-flash"), catalog.format("fp8")
+    assert law.kv_bytes_per_sequence(flash, fp8, 32_768) / 32_768 == 3948.34375
+
+
+# GiB over all layers and one sequence: llama.cpp's logs, rows k00293 and k00294 of
+# benchmarks/memory.csv; vLLM's and SGLang's by their sources: 32 heads of 128 x 128, 36 layers.
+CELLS, CONV = 36 * 32 * 128 * 128, 36 * 3 * (2 * 16 * 128 + 32 * 128)
+STATES = [
+    ("qwen3-next-80b-a3b", "llama.cpp", 0.0736),
+    ("qwen3.5-35b-a3b", "llama.cpp", 0.0613),
+    ("qwen3-next-80b-a3b", "vllm", (2 * CELLS + 2 * CONV) / 2**30),
+    ("qwen3-next-80b-a3b", "sglang", (4 * CELLS + 2 * CONV) / 2**30),
+]
+
+
+@pytest.mark.parametrize("name, engine, gib", STATES)
+def test_recurrent_states_as_engines_keep_them(name, engine, gib):
+    linear = [a for a in catalog.model(name).attention if a.kind == "linear"]
+    kept = sum(a.layers * law.state_bytes(a, engine=engine) for a in linear)
+    assert kept / 2**30 == pytest.approx(gib, abs=5e-5)
+
+
+def test_a_state_without_parts_is_what_it_says():
+    plain_state = Attention("linear", layers=1, state_bytes=1000)
+    assert {law.state_bytes(plain_state, engine=e) for e in ("vllm", "sglang", "llama.cpp")} == {
+        1000
+    }
