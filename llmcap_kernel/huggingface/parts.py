@@ -412,11 +412,14 @@ def delta_net(c: Fields) -> Part:
     kernel = c.whole("linear_conv_kernel_dim", default=4, limit="head")
     keys, values = k_heads * k_head, v_heads * v_head
     channels = 2 * keys + values
+    # Checkpoints of four bits leave these in 8 (nvidia/Qwen3.6-27B-NVFP4) or 16, of eight the small
+    # one in 16; the count takes the fewest.
+    eight: dict[str, Any] = {"least_bits": 8.0}
     rows = (
-        matrix("linear_attn.in_proj_qkv", "attention", hidden, channels),
-        matrix("linear_attn.in_proj_z", "attention", hidden, values),
-        matrix("linear_attn.in_proj_ba", "attention", hidden, 2 * v_heads),
-        matrix("linear_attn.out_proj", "attention", values, hidden),
+        matrix("linear_attn.in_proj_qkv", "attention", hidden, channels, **eight),
+        matrix("linear_attn.in_proj_z", "attention", hidden, values, **eight),
+        matrix("linear_attn.in_proj_ba", "attention", hidden, 2 * v_heads, least_bits=16.0),
+        matrix("linear_attn.out_proj", "attention", values, hidden, **eight),
         vector("linear_attn.conv1d", channels * kernel, "tp"),
         vector("linear_attn.A_log_dt_bias", 2 * v_heads, "tp"),
         vector("linear_attn.norm", v_head),
