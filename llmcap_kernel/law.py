@@ -320,29 +320,31 @@ def _base_bytes(weights: Format) -> float:
 # on a Hopper leave the inner side of a whole expert alone, as start-up logs show.
 MXFP4_SIDES = {"blackwell": (256, 256), "amd": (256, 256)}
 MARLIN_SIDES, TRITON_SIDES = (128, 256), (64, 256)
-PADS_ROWS = ("vllm", "sglang")
+TORCH = ("vllm", "sglang")  # engines that hold weights and caches as vLLM does
 # Up-projections of a latent that is quantised are kept in 16 bits as well, to be multiplied into
 # queries and outputs: mla_attention.py, process_weights_after_loading; SGLang's w_kc and w_vc.
 ABSORBED = "self_attn.kv_b_proj"
 ROWS_PADDED = 64  # DEFAULT_VOCAB_PADDING_SIZE, layers/vocab_parallel_embedding.py
 
 
-def _sides(weights: Format, gpu: Gpu | None, tp: int) -> tuple[int, int]:
+def _sides(weights: Format, gpu: Gpu | None, split: int) -> tuple[int, int]:
     if weights.name != "mxfp4" or gpu is None:
         return 1, 1
-    if gpu.family == "hopper" and tp == 1:
+    if gpu.family == "hopper" and split == 1:
         return TRITON_SIDES
     return MXFP4_SIDES.get(gpu.family) or MXFP4_SIDES.get(gpu.vendor.lower()) or MARLIN_SIDES
 
 
-def _padding(tensor: Tensor, model: Model, sides: tuple[int, int], tp: int, engine: str) -> float:
-    """Factor by which an engine's padding enlarges a tensor."""
-    if tensor.role in ("embedding", "head") and engine in PADS_ROWS:
+def _padding(
+    tensor: Tensor, model: Model, sides: tuple[int, int], split: int, engine: str
+) -> float:
+    """Factor by which an engine's padding enlarges a tensor, an expert's after a split."""
+    if tensor.role in ("embedding", "head") and engine in TORCH:
         return -(-model.vocab_size // ROWS_PADDED) * ROWS_PADDED / model.vocab_size
     if tensor.role != "expert":
         return 1.0
     (inner_to, hidden_to), hidden = sides, model.hidden_size
-    inner = tensor.elements / hidden / tp
+    inner = tensor.elements / hidden / split
     return -(-inner // inner_to) * inner_to / inner * -(-hidden // hidden_to) * hidden_to / hidden
 
 
@@ -366,6 +368,7 @@ def weight_bytes(
     *,
     tp: int = 1,
     pp: int = 1,
+    ep: int = 1,
     dp_attention: bool = False,
     engine: str = "vllm",
     gpu: Gpu | None = None,
@@ -386,8 +389,9 @@ def weight_bytes(
         The model.
     weights : Format
         Storage format of the weights.
-    tp, pp : int
-        Tensor-parallel and pipeline-parallel degree.
+    tp, pp, ep : int
+        Tensor-parallel, pipeline-parallel and expert-parallel degree; experts are split over
+        all `tp` cards either way, whole ones over `ep` of them.
     dp_attention : bool
         Whether attention is data-parallel, so every card holds all its weights.
     engine : str
@@ -407,21 +411,21 @@ def weight_bytes(
     >>> round(w.stored_bytes / 2**30, 1)
     67.7
     """
-    sides = _sides(weights, gpu, tp)
-    key = (weights.name, tp, pp, dp_attention, engine, sides)
+    split, on_host = max(tp // ep, 1), engine == "llama.cpp"
+    sides = _sides(weights, None if on_host else gpu, split)
+    key = (weights.name, tp, pp, ep, dp_attention, engine, sides)
     if key in model.memo:
         return model.memo[key]
-    on_host = engine == "llama.cpp"
     stage = -(-model.layers // pp) / model.layers
     by_role: dict[str, float] = {}
     dense, expert, ends = 0.0, 0.0, {"embedding": 0.0, "head": 0.0}
     for t, element in zip(model.tensors, _element_bytes(model, weights), strict=True):
         if t.role == "mtp" or (on_host and t.role == "vision"):
             continue  # engines load the first only when they speculate
-        if t.name == ABSORBED and element < 2 and engine in PADS_ROWS:
+        if t.name == ABSORBED and element < 2 and engine in TORCH:
             copies = t.params * 2 / _shards(t, tp, model.kv_heads, dp_attention)
             by_role["absorbed"] = by_role.get("absorbed", 0.0) + copies * stage
-        element *= _padding(t, model, sides, tp, engine)
+        element *= _padding(t, model, sides, split, engine)
         on_card = t.params * element / _shards(t, tp, model.kv_heads, dp_attention)
         if t.role in ends:
             ends[t.role] += on_card
@@ -477,6 +481,7 @@ def weights_of(deployment: Deployment) -> Weights:
         d.weights,
         tp=d.tp,
         pp=d.pp,
+        ep=d.ep,
         dp_attention=d.dp_attention,
         engine=d.engine.family,
         gpu=d.gpu,
@@ -547,7 +552,7 @@ def kv_record_bytes(attention: Attention, kv: Format, *, engine: str = "vllm") -
     [576.0, 656.0]
     """
     a = attention
-    if engine in PADS_ROWS and a.latent_dim:
+    if engine in TORCH and a.latent_dim:
         packed = a.latent_dim + 2 * a.rope_dim
         if a.head_dim and not a.v_head_dim:
             return packed + -(-a.latent_dim // 64 // 8) * 8.0

@@ -37,6 +37,7 @@ SIZES = [
     ("llama-3.1-70b", "gguf-q4-k-m", 43.1e9, True, 0.015),
     ("llama-3.1-405b", "gguf-q4-k-m", 249.1e9, True, 0.025),
     ("mixtral-8x7b", "gguf-q4-k-m", 24.62 * GIB, True, 0.005),
+    ("tinyllama-1.1b", "gguf-q4-k-m", 636.2 * 2**20, True, 0.001),  # case A18
     ("gemma-3-27b", "gguf-q4-k-m", 15.41 * GIB, False, 0.001),
     ("gemma-3-4b", "gguf-q4-k-m", 2.31 * GIB, False, 0.002),
     ("gpt-oss-120b", "gguf-mxfp4", 61223 * 2**20, False, 0.0001),

@@ -403,6 +403,14 @@ def test_kernels_of_mxfp4_pad_experts_as_their_cards_need(name, gpu, tp, logged,
     assert law.weights_of(d).stored_bytes / 2**30 == pytest.approx(logged, rel=within)
 
 
+def test_whole_experts_are_padded_as_on_one_card():
+    """Experts over eight cards by number, not by width: 2 880 to 2 944 each, where 360 is 384."""
+    oss, gpu = catalog.model("gpt-oss-20b"), catalog.gpu("a100-sxm-80gb")
+    mxfp4 = catalog.format("mxfp4")
+    each = [law.weight_bytes(oss, mxfp4, tp=8, ep=ep, gpu=gpu).by_role["expert"] for ep in (8, 1)]
+    assert each[0] / each[1] == pytest.approx(2944 / 2880 / (384 / 360))
+
+
 def test_up_projections_of_a_quantised_latent_are_kept_twice():
     """vLLM, mla_attention.py: W_UK_T and W_UV in 16 bits, 61 x 128 x (128 + 128) x 512 of V3."""
     v3 = catalog.model("deepseek-v3")
