@@ -14,14 +14,18 @@ from .spec import Model, Tensor
 # Elements and bytes of a block, ggml/src/ggml-common.h.
 BLOCKS = {
     **{"F32": (1, 4), "F16": (1, 2)},
-    **{"Q4_0": (32, 18), "Q5_0": (32, 22), "Q5_1": (32, 24), "Q8_0": (32, 34)},
+    **{"Q4_0": (32, 18), "Q4_1": (32, 20), "Q5_0": (32, 22), "Q5_1": (32, 24), "Q8_0": (32, 34)},
     **{"IQ4_NL": (32, 18), "MXFP4": (32, 17)},
     **{"Q2_K": (256, 84), "Q3_K": (256, 110), "Q4_K": (256, 144), "Q5_K": (256, 176)},
-    **{"Q6_K": (256, 210), "IQ2_XS": (256, 74), "IQ3_S": (256, 110), "IQ4_XS": (256, 136)},
+    **{"Q6_K": (256, 210), "IQ1_S": (256, 50), "IQ1_M": (256, 56), "IQ2_XXS": (256, 66)},
+    **{"IQ2_XS": (256, 74), "IQ2_S": (256, 82), "IQ3_XXS": (256, 98), "IQ3_S": (256, 110)},
+    **{"IQ4_XS": (256, 136)},
 }
 # What a type of 256 gives way to where a row is no multiple of it.
 NARROWER = {
-    **dict.fromkeys(("IQ2_XS", "IQ3_S", "IQ4_XS"), "IQ4_NL"),
+    **dict.fromkeys(
+        (name for name in BLOCKS if name.startswith("IQ") and name != "IQ4_NL"), "IQ4_NL"
+    ),
     **dict.fromkeys(("Q2_K", "Q3_K"), "Q4_0"),
     **{"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"},
 }
@@ -49,6 +53,7 @@ WHEN: dict[str, Callable[[Place], bool]] = {
     "more": _more,
     "first two": lambda place: place.at < 2,
     "first four": lambda place: place.at < 4,
+    "all but the eighths": lambda place: place.of // 8 <= place.at < 7 * place.of // 8,
     "first eighth": lambda place: place.at < place.of // 8,
     "first sixteenth": lambda place: place.at < place.of // 16,
     "grouped": _grouped,
@@ -58,86 +63,110 @@ WHEN: dict[str, Callable[[Place], bool]] = {
 # By file type and class of tensor: the types, each with when it is chosen, the first that holds.
 # "rest" is every class without a line; "output" is the head, or the embedding that is also one.
 Choices = tuple[tuple[str, str], ...]
+
+
+def _always(name: str) -> Choices:
+    return ((name, "always"),)
+
+
+def _tiny(default: str, better: str, output: str, embedding: str) -> dict[str, Choices]:
+    """The recipe of the types around two bits and below."""
+    return {
+        "rest": _always(default),
+        "output": _always(output),
+        "embedding": _always(embedding),
+        "v": (("Q4_K", "grouped or experts"), (better, "always")),
+        "down": ((better, "first eighth"),),
+    }
+
+
+_THREE_BITS: dict[str, Choices] = {"rest": _always("IQ3_S"), "v": (("Q4_K", "grouped"),)}
+_FOUR_BITS: dict[str, Choices] = {"v": (("Q5_K", "grouped"),), "down": (("Q5_K", "first eighth"),)}
 RECIPES: dict[str, dict[str, Choices]] = {
-    "F16": {"rest": (("F16", "always"),), "output": (("F16", "always"),)},
-    "Q8_0": {"rest": (("Q8_0", "always"),), "output": (("Q8_0", "always"),)},
-    "Q4_0": {"rest": (("Q4_0", "always"),)},
+    **{name: {"rest": _always(name), "output": _always(name)} for name in ("F16", "Q8_0")},
+    **{name: {"rest": _always(name)} for name in ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q6_K")},
     "Q2_K": {
-        "rest": (("Q2_K", "always"),),
+        "rest": _always("Q2_K"),
         "v": (("Q4_K", "grouped"), ("Q3_K", "always")),
-        "down": (("Q3_K", "always"),),
-        "o": (("Q3_K", "always"),),
+        **dict.fromkeys(("down", "o"), _always("Q3_K")),
     },
-    "Q3_K_S": {"rest": (("Q3_K", "always"),)},
+    "Q2_K_S": {
+        "rest": _always("Q2_K"),
+        "v": (("Q4_K", "grouped"),),
+        "down": (("Q4_K", "first eighth"),),
+    },
+    "Q3_K_S": {"rest": _always("Q3_K")},
     "Q3_K_M": {
-        "rest": (("Q3_K", "always"),),
+        "rest": _always("Q3_K"),
         "v": (("Q5_K", "first two"), ("Q4_K", "always")),
         "down": (("Q5_K", "first sixteenth"), ("Q4_K", "always")),
-        "o": (("Q4_K", "always"),),
+        "o": _always("Q4_K"),
     },
-    "Q3_K_L": {
-        "rest": (("Q3_K", "always"),),
-        **dict.fromkeys(("v", "down", "o"), (("Q5_K", "always"),)),
-    },
+    "Q3_K_L": {"rest": _always("Q3_K"), **dict.fromkeys(("v", "down", "o"), _always("Q5_K"))},
     "Q4_K_S": {
-        "rest": (("Q4_K", "always"),),
+        "rest": _always("Q4_K"),
         "v": (("Q5_K", "first four"),),
         "down": (("Q5_K", "first eighth"),),
     },
-    "Q4_K_M": {
-        "rest": (("Q4_K", "always"),),
-        **dict.fromkeys(("v", "down"), (("Q6_K", "more"),)),
-    },
-    "Q5_K_S": {"rest": (("Q5_K", "always"),)},
-    "Q5_K_M": {
-        "rest": (("Q5_K", "always"),),
-        **dict.fromkeys(("v", "down"), (("Q6_K", "more"),)),
-    },
-    "Q6_K": {"rest": (("Q6_K", "always"),)},
-    "IQ4_XS": {
-        "rest": (("IQ4_XS", "always"),),
-        "v": (("Q5_K", "grouped"),),
-        "down": (("Q5_K", "first eighth"),),
-    },
+    "Q4_K_M": {"rest": _always("Q4_K"), **dict.fromkeys(("v", "down"), (("Q6_K", "more"),))},
+    "Q5_K_S": {"rest": _always("Q5_K")},
+    "Q5_K_M": {"rest": _always("Q5_K"), **dict.fromkeys(("v", "down"), (("Q6_K", "more"),))},
+    "IQ4_NL": {"rest": _always("IQ4_NL"), **_FOUR_BITS},
+    "IQ4_XS": {"rest": _always("IQ4_XS"), **_FOUR_BITS},
     "IQ3_M": {
-        "rest": (("IQ3_S", "always"),),
-        "v": (("Q4_K", "always"),),
+        "rest": _always("IQ3_S"),
+        **dict.fromkeys(("v", "o"), _always("Q4_K")),
         "down": (("Q4_K", "first eighth"),),
-        "o": (("Q4_K", "always"),),
     },
-    "IQ2_XS": {
-        "rest": (("IQ2_XS", "always"),),
-        "output": (("Q5_K", "always"),),
-        "embedding": (("Q2_K", "always"),),
-        "v": (("Q4_K", "grouped or experts"), ("Q2_K", "always")),
-        "down": (("Q2_K", "first eighth"),),
+    "IQ3_S": _THREE_BITS,
+    "IQ3_XS": {
+        **_THREE_BITS,
+        **dict.fromkeys(("q", "k"), _always("IQ3_XXS")),
+        **dict.fromkeys(("gate", "up"), (("IQ3_XXS", "all but the eighths"),)),
+    },
+    "IQ3_XXS": {
+        "rest": _always("IQ3_XXS"),
+        "output": _always("Q5_K"),
+        "embedding": _always("IQ3_S"),
+        "v": (("Q4_K", "grouped"),),
+        **dict.fromkeys(("q", "k"), _always("IQ2_S")),
+        "o": _always("IQ3_S"),
+    },
+    **{
+        name: {**_tiny(default, "IQ3_S", "Q5_K", "IQ3_S"), "o": _always("IQ3_S")}
+        for name, default in (("IQ2_M", "IQ2_S"), ("IQ2_S", "IQ2_XS"))
+    },
+    **{name: _tiny(name, "Q2_K", "Q5_K", "Q2_K") for name in ("IQ2_XS", "IQ2_XXS")},
+    **{
+        name: {**_tiny(name, "Q2_K", "Q5_K", "Q2_K"), "o": _always("IQ2_XXS")}
+        for name in ("IQ1_S", "IQ1_M")
     },
     # As shipped: gpt-oss is converted, not quantised, and keeps all but its experts in 16 bits.
     "MXFP4": {
-        "rest": (("F16", "always"),),
-        "output": (("F16", "always"),),
-        "expert": (("MXFP4", "always"),),
+        **dict.fromkeys(("rest", "output"), _always("F16")),
+        "expert": _always("MXFP4"),
     },
     # Unsloth's files by the sizes that llama.cpp printed of three mixtures, rows k00293, k00294 and
     # k00305 of benchmarks/memory.csv: within 2%. Their choices are published nowhere.
     "UD-Q4_K_M": {
-        "rest": (("Q8_0", "always"),),
-        "expert": (("Q4_K", "always"),),
+        "rest": _always("Q8_0"),
+        "expert": _always("Q4_K"),
         "down": (("Q6_K", "more"), ("Q4_K", "always")),
     },
     "UD-Q4_K_XL": {
-        "rest": (("Q8_0", "always"),),
-        "embedding": (("Q4_K", "always"),),
-        "expert": (("Q4_K", "always"),),
+        "rest": _always("Q8_0"),
+        **dict.fromkeys(("embedding", "expert"), _always("Q4_K")),
     },
 }
 DENSE = {"UD-Q4_K_M": "Q4_K_M", "UD-Q4_K_XL": "Q4_K_M"}  # what stands for these in a dense model
 # Families whose queries, keys and values are one tensor in the file, of the class of values.
 FUSED = ("bloom", "chatglm", "dbrx", "falcon", "gpt2", "gpt_neox", "mpt", "phi3")
 # Classes that have a line above, by the end of a tensor's name.
-CLASSES = {f"{name}_proj": name for name in ("q", "k", "v", "o", "down")} | {"in_proj_qkv": "v"}
+CLASSES = {f"{name}_proj": name for name in ("q", "k", "v", "o", "down", "gate", "up")} | {
+    "in_proj_qkv": "v"
+}
 # Mixtures of eight experts, Mixtral's kind, spend more on the small matrices of attention.
-EIGHT = ("Q2_K", "Q3_K_S", "Q3_K_M", "Q4_K_S", "Q4_K_M", "IQ2_XS", "IQ3_M", "IQ4_XS")
+EIGHT = ("Q2_K", "Q3_K_S", "Q3_K_M", "Q4_K_S", "Q4_K_M")
 
 
 def element_bytes(model: Model, file_type: str) -> tuple[float, ...]:
@@ -236,12 +265,12 @@ def _raised(chosen: str, kind: str, file_type: str, model: Model) -> str:
     """What models of 80 layers and mixtures of eight experts are given beyond the table."""
     if file_type in ("F16", "MXFP4"):
         return chosen
-    low = file_type.startswith("IQ2")
+    low = file_type.startswith(("IQ1", "IQ2"))
     if kind == "v" and not low and model.layers == 80 and model.heads != model.kv_heads:
         chosen = "Q5_K" if chosen in ("Q3_K", "Q4_K") else chosen
     if model.experts != 8:
         return chosen
-    if kind == "o" and file_type in EIGHT:
+    if kind == "o" and (file_type in EIGHT or file_type.startswith("IQ")):
         return "Q5_K"
     if kind == "k" or (kind == "v" and not low):
         return "Q4_K" if low else "Q8_0"

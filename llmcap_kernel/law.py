@@ -320,26 +320,31 @@ def _base_bytes(weights: Format) -> float:
 # on a Hopper leave the inner side of a whole expert alone, as start-up logs show.
 MXFP4_SIDES = {"blackwell": (256, 256), "amd": (256, 256)}
 MARLIN_SIDES, TRITON_SIDES = (128, 256), (64, 256)
-PADS_ROWS = ("vllm", "sglang")
+TORCH = ("vllm", "sglang")  # engines that hold weights and caches as vLLM does
+# Up-projections of a latent that is quantised are kept in 16 bits as well, to be multiplied into
+# queries and outputs: mla_attention.py, process_weights_after_loading; SGLang's w_kc and w_vc.
+ABSORBED = "self_attn.kv_b_proj"
 ROWS_PADDED = 64  # DEFAULT_VOCAB_PADDING_SIZE, layers/vocab_parallel_embedding.py
 
 
-def _sides(weights: Format, gpu: Gpu | None, tp: int) -> tuple[int, int]:
+def _sides(weights: Format, gpu: Gpu | None, split: int) -> tuple[int, int]:
     if weights.name != "mxfp4" or gpu is None:
         return 1, 1
-    if gpu.family == "hopper" and tp == 1:
+    if gpu.family == "hopper" and split == 1:
         return TRITON_SIDES
     return MXFP4_SIDES.get(gpu.family) or MXFP4_SIDES.get(gpu.vendor.lower()) or MARLIN_SIDES
 
 
-def _padding(tensor: Tensor, model: Model, sides: tuple[int, int], tp: int, engine: str) -> float:
-    """Factor by which an engine's padding enlarges a tensor."""
-    if tensor.role in ("embedding", "head") and engine in PADS_ROWS:
+def _padding(
+    tensor: Tensor, model: Model, sides: tuple[int, int], split: int, engine: str
+) -> float:
+    """Factor by which an engine's padding enlarges a tensor, an expert's after a split."""
+    if tensor.role in ("embedding", "head") and engine in TORCH:
         return -(-model.vocab_size // ROWS_PADDED) * ROWS_PADDED / model.vocab_size
     if tensor.role != "expert":
         return 1.0
     (inner_to, hidden_to), hidden = sides, model.hidden_size
-    inner = tensor.elements / hidden / tp
+    inner = tensor.elements / hidden / split
     return -(-inner // inner_to) * inner_to / inner * -(-hidden // hidden_to) * hidden_to / hidden
 
 
@@ -348,10 +353,11 @@ def _element_bytes(model: Model, weights: Format) -> tuple[float, ...]:
     if weights.gguf:
         return gguf.element_bytes(model, weights.gguf)
     base, per = _base_bytes(weights), weights.bytes_per_element
+    covers = (weights.covers_mixture if model.experts else ()) or weights.covers
     sizes = []
     for t in model.tensors:
-        least = t.kept_bits / 8
-        covered = t.role in weights.covers or 0 < least < base
+        least = t.least_bits / 8
+        covered = t.role in covers or 0 < least < base
         sizes.append(max(per, least) if covered else base)
     return tuple(sizes)
 
@@ -362,6 +368,7 @@ def weight_bytes(
     *,
     tp: int = 1,
     pp: int = 1,
+    ep: int = 1,
     dp_attention: bool = False,
     engine: str = "vllm",
     gpu: Gpu | None = None,
@@ -382,8 +389,9 @@ def weight_bytes(
         The model.
     weights : Format
         Storage format of the weights.
-    tp, pp : int
-        Tensor-parallel and pipeline-parallel degree.
+    tp, pp, ep : int
+        Tensor-parallel, pipeline-parallel and expert-parallel degree; experts are split over
+        all `tp` cards either way, whole ones over `ep` of them.
     dp_attention : bool
         Whether attention is data-parallel, so every card holds all its weights.
     engine : str
@@ -403,18 +411,21 @@ def weight_bytes(
     >>> round(w.stored_bytes / 2**30, 1)
     67.7
     """
-    sides = _sides(weights, gpu, tp)
-    key = (weights.name, tp, pp, dp_attention, engine, sides)
+    split, on_host = max(tp // ep, 1), engine == "llama.cpp"
+    sides = _sides(weights, None if on_host else gpu, split)
+    key = (weights.name, tp, pp, ep, dp_attention, engine, sides)
     if key in model.memo:
         return model.memo[key]
-    on_host = engine == "llama.cpp"
     stage = -(-model.layers // pp) / model.layers
     by_role: dict[str, float] = {}
     dense, expert, ends = 0.0, 0.0, {"embedding": 0.0, "head": 0.0}
     for t, element in zip(model.tensors, _element_bytes(model, weights), strict=True):
         if t.role == "mtp" or (on_host and t.role == "vision"):
             continue  # engines load the first only when they speculate
-        element *= _padding(t, model, sides, tp, engine)
+        if t.name == ABSORBED and element < 2 and engine in TORCH:
+            copies = t.params * 2 / _shards(t, tp, model.kv_heads, dp_attention)
+            by_role["absorbed"] = by_role.get("absorbed", 0.0) + copies * stage
+        element *= _padding(t, model, sides, split, engine)
         on_card = t.params * element / _shards(t, tp, model.kv_heads, dp_attention)
         if t.role in ends:
             ends[t.role] += on_card
@@ -470,6 +481,7 @@ def weights_of(deployment: Deployment) -> Weights:
         d.weights,
         tp=d.tp,
         pp=d.pp,
+        ep=d.ep,
         dp_attention=d.dp_attention,
         engine=d.engine.family,
         gpu=d.gpu,
@@ -504,6 +516,85 @@ def kv_elements(attention: Attention) -> int:
         head_dim=attention.head_dim,
         v_head_dim=attention.v_head_dim or None,
     )
+
+
+def kv_record_bytes(attention: Attention, kv: Format, *, engine: str = "vllm") -> float:
+    """Size an entry of one layer's cache as an engine stores it, without an indexer's.
+
+    vLLM and SGLang pack latents of sparse attention: elements in FP8 with a 32-bit scale for
+    each 128, the rotary key in 16 bits. So are DeepSeek V4's vectors, which serve as keys and
+    values, with an eight-bit scale for each 64, whatever cache is asked for.
+
+    Parameters
+    ----------
+    attention : Attention
+        Attention kind.
+    kv : Format
+        Storage format of keys and values.
+    engine : str
+        The engine's family.
+
+    Returns
+    -------
+    float
+        Over all KV heads; an indexer stores `index_dim * index_bytes` beside it [bytes].
+
+    References
+    ----------
+    vLLM 0.33, mla_attention.py and deepseek_v4/attention.py (state_content_bytes); SGLang 0.5.23,
+    deepseek_v4_memory_pool.py.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> fp8 = catalog.format("fp8")
+    >>> [kv_record_bytes(catalog.model(m).attention[0], fp8) for m in ("deepseek-v3", "glm-5.2")]
+    [576.0, 656.0]
+    """
+    a = attention
+    if engine in TORCH and a.latent_dim:
+        packed = a.latent_dim + 2 * a.rope_dim
+        if a.head_dim and not a.v_head_dim:
+            return packed + -(-a.latent_dim // 64 // 8) * 8.0
+        if a.kind == "sparse" and kv.bytes_per_element == 1:
+            return packed + 4.0 * a.latent_dim / 128
+    return kv_elements(a) * kv.bytes_per_element
+
+
+def state_bytes(attention: Attention, *, engine: str = "vllm") -> float:
+    """Size the recurrent state of one layer and sequence as an engine keeps it.
+
+    Parameters
+    ----------
+    attention : Attention
+        A "linear" attention kind.
+    engine : str
+        The engine's family.
+
+    Returns
+    -------
+    float
+        llama.cpp keeps it in 32 bits, SGLang all but what the short convolution looks back on;
+        vLLM as the config says, else in the model's own 16 [bytes].
+
+    References
+    ----------
+    llama.cpp, llama-memory-recurrent.cpp; SGLang 0.5.9, configs/mamba_utils.py; vLLM 0.19,
+    mamba_utils.py.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> linear = [a for a in catalog.model("qwen3-next-80b-a3b").attention if a.kind == "linear"]
+    >>> [state_bytes(linear[0], engine=e) for e in ("vllm", "sglang", "llama.cpp")]
+    [1097728, 2146304, 2195456]
+    """
+    a = attention
+    if engine == "llama.cpp" and a.state_elements + a.conv_elements:
+        return 4 * (a.state_elements + a.conv_elements)
+    if engine == "sglang" and a.state_elements:
+        return 4 * a.state_elements + 2 * a.conv_elements
+    return a.state_bytes
 
 
 def tokens_stored(attention: Attention, context_tokens: Number) -> Number:
@@ -576,6 +667,7 @@ def kv_bytes_per_sequence(
     tp: int = 1,
     pp: int = 1,
     dp_attention: bool = False,
+    engine: str = "vllm",
 ) -> Number:
     """Add up the cache of one sequence on one card.
 
@@ -596,6 +688,8 @@ def kv_bytes_per_sequence(
         Tensor-parallel and pipeline-parallel degree.
     dp_attention : bool
         Whether attention is data-parallel: cards split the sequences, not the heads.
+    engine : str
+        The engine's family.
 
     Returns
     -------
@@ -614,7 +708,7 @@ def kv_bytes_per_sequence(
     >>> kv_bytes_per_sequence(llama, fp8, 1)
     163840.0
     """
-    return _cache_bytes(model, kv, context_tokens, tokens_stored, 1, tp, pp, dp_attention)
+    return _cache_bytes(model, kv, context_tokens, tokens_stored, 1, tp, pp, dp_attention, engine)
 
 
 def kv_read_bytes_per_sequence(
@@ -624,6 +718,7 @@ def kv_read_bytes_per_sequence(
     *,
     tp: int = 1,
     dp_attention: bool = False,
+    engine: str = "vllm",
 ) -> Number:
     """Add up the cache bytes of one sequence that a decode step reads on one card.
 
@@ -639,6 +734,8 @@ def kv_read_bytes_per_sequence(
         Tensor-parallel degree.
     dp_attention : bool
         Whether attention is data-parallel: cards split the sequences, not the heads.
+    engine : str
+        The engine's family.
 
     Returns
     -------
@@ -652,7 +749,7 @@ def kv_read_bytes_per_sequence(
     >>> kv_read_bytes_per_sequence(llama, fp8, 8000) / 1e9
     1.31072
     """
-    return _cache_bytes(model, kv, context_tokens, tokens_read, 2, tp, 1, dp_attention)
+    return _cache_bytes(model, kv, context_tokens, tokens_read, 2, tp, 1, dp_attention, engine)
 
 
 def kv_layer_bytes(
@@ -700,15 +797,16 @@ def _cache_bytes(
     tp: int,
     pp: int,
     dp_attention: bool,
+    engine: str,
 ) -> Number:
     total: Number = 0.0
     for a in model.attention:
         shards = _kv_shards(a, tp, dp_attention)
         layers = -(-a.layers // pp)
         if a.kind == "linear":
-            total = total + layers * a.state_bytes * state_passes / shards
+            total = total + layers * state_bytes(a, engine=engine) * state_passes / shards
             continue
-        per_entry = kv_elements(a) * kv.bytes_per_element / shards
+        per_entry = kv_record_bytes(a, kv, engine=engine) / shards
         total = total + layers * per_entry * entries(a, context_tokens)
         if a.index_dim:
             # the indexer scores every stored token, and its cache is replicated on every card
@@ -725,6 +823,7 @@ def kv_shared_bytes(
     tp: int = 1,
     pp: int = 1,
     dp_attention: bool = False,
+    engine: str = "vllm",
 ) -> Number:
     """Add up the cache that sequences with a common prefix share.
 
@@ -743,6 +842,8 @@ def kv_shared_bytes(
         Tensor-parallel and pipeline-parallel degree.
     dp_attention : bool
         Whether attention is data-parallel: cards split the sequences, not the heads.
+    engine : str
+        The engine's family.
 
     Returns
     -------
@@ -766,7 +867,7 @@ def kv_shared_bytes(
         keeps_all = attention.kind in ("full", "mla", "sparse")
         return tokens_stored(attention, context_tokens) if keeps_all else 0 * context_tokens
 
-    return _cache_bytes(model, kv, prefix_tokens, whole, 0, tp, pp, dp_attention)
+    return _cache_bytes(model, kv, prefix_tokens, whole, 0, tp, pp, dp_attention, engine)
 
 
 def lora_params(model: Model, rank: Number) -> Number:

@@ -66,9 +66,10 @@ class Tensor:
         How tensor parallelism divides it: "tp" over all cards, "kv" over at
         most `kv_heads` of them, "expert" over the cards that share experts,
         "none" not at all, so that every card has a copy.
-    kept_bits : float
-        Bits of an element in a checkpoint that excludes this tensor from its format, or
-        converts it less than others; 0 for one that the format converts [bits].
+    least_bits : float
+        Fewest bits that the checkpoint gives an element: 16 of a tensor that it does not
+        convert, 8 of one that it converts less than others, 4.25 of one in MXFP4 beside the
+        experts; 0 where the format alone decides [bits].
     width : int
         Length of a row, which is what the matrix takes in; 0 for a vector, or where it is
         not known [elements].
@@ -93,7 +94,7 @@ class Tensor:
     copies: int = 1
     active: float = 1.0
     split: str = "tp"
-    kept_bits: float = 0.0
+    least_bits: float = 0.0
     width: int = 0
     layers: tuple[int, ...] = ()
 
@@ -104,7 +105,7 @@ class Tensor:
         number("elements", self.elements, 1, 1e13, whole=True)
         number("copies", self.copies, 1, 1e7, whole=True)
         number("active", self.active, 0, 1)
-        number("kept_bits", self.kept_bits, 0, 64, "bits")
+        number("least_bits", self.least_bits, 0, 64, "bits")
         number("width", self.width, 0, 1e13, "elements", whole=True)
         if not isinstance(self.layers, tuple) or not all(type(i) is int for i in self.layers):
             raise BadInput(
@@ -156,7 +157,10 @@ class Attention:
         Tokens per cache entry where the cache is compressed along the sequence;
         1 for no compression [tokens].
     state_bytes : int
-        State of a "linear" layer per sequence, independent of its length [bytes].
+        State of a "linear" layer per sequence as vLLM keeps it, independent of its length [bytes].
+    state_elements, conv_elements : int
+        What it consists of: the recurrent state, and the inputs that a short convolution
+        looks back on [elements].
     state_flops : int
         FLOP a "linear" layer spends on its state per token [FLOP].
     index_bytes : float
@@ -189,6 +193,8 @@ class Attention:
     state_flops: int = 0
     index_bytes: float = 1.0
     index_heads: int = 1
+    state_elements: int = 0
+    conv_elements: int = 0
 
     def __post_init__(self) -> None:
         one_of("attention kind", self.kind, ATTENTION_KINDS)
@@ -201,6 +207,8 @@ class Attention:
             number(name, getattr(self, name), 0, MAX_TOKENS, "tokens", whole=True)
         number("stride_tokens", self.stride_tokens, 1, MAX_TOKENS, "tokens", whole=True)
         number("state_bytes", self.state_bytes, 0, 1e12, "bytes")
+        for name in ("state_elements", "conv_elements"):
+            number(name, getattr(self, name), 0, 1e12, "elements", whole=True)
         number("state_flops", self.state_flops, 0, 1e15, "FLOP")
         number("index_bytes", self.index_bytes, 0, 16, "bytes")
         needs = {
@@ -501,6 +509,8 @@ class Format:
         Elements that share a scale; 0 when scales are negligible.
     covers : tuple of str
         Tensor roles the format is applied to; other tensors stay in 16 bit.
+    covers_mixture : tuple of str
+        The same in a mixture of experts; empty where it is the same.
     compute : tuple of str
         Compute dtypes in order of preference; the first that the card supports is used.
     kv : bool
@@ -526,6 +536,7 @@ class Format:
     scale_bits: float = 0.0
     group: int = 0
     covers: tuple[str, ...] = ()
+    covers_mixture: tuple[str, ...] = ()
     compute: tuple[str, ...] = ("bf16",)
     kv: bool = False
     gguf: str = ""
@@ -537,8 +548,9 @@ class Format:
         number("group", self.group, 0, 1_000_000, whole=True)
         if not isinstance(self.gguf, str):
             raise BadInput("gguf", f"gguf is {shown(self.gguf)}: it takes the name of a file type.")
-        for role in self.covers:
-            one_of("covers", role, ROLES)
+        for name in ("covers", "covers_mixture"):
+            for role in getattr(self, name):
+                one_of(name, role, ROLES)
 
     @cached_property
     def bytes_per_element(self) -> float:

@@ -43,10 +43,36 @@ def room_doubt_bytes(deployment: Deployment, weights_bytes: float) -> float:
     >>> room_doubt_bytes(known, 16e9) < room_doubt_bytes(unknown, 16e9)
     True
     """
-    d, table = deployment, catalog.table("memory")["room"]
-    known = d.engine.family == "vllm" and not d.gpu.unified_memory
-    one = table.get(d.gpu.vendor if known else "other", table["other"])
-    return float(one["bytes"] + one["of_weights"] * weights_bytes)
+    one = catalog.table("memory")["room"][kind_of_card(deployment)]
+    card_bytes = overhead.usable_bytes(deployment.gpu)
+    return float(one["of_card"] * card_bytes + one["of_weights"] * weights_bytes)
+
+
+def kind_of_card(deployment: Deployment) -> str:
+    """Name the kind of start-ups that tell how far off the room is.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    str
+        "unified" where card and host share the memory, a vendor for vLLM on its cards, and
+        "other" for what few logs are of.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> kind_of_card(catalog.deployment(model="llama-3.1-8b", gpu="mi300x"))
+    'amd'
+    """
+    gpu = deployment.gpu
+    if gpu.unified_memory:
+        return "unified"
+    known = deployment.engine.family == "vllm" and gpu.vendor in ("nvidia", "amd")
+    return gpu.vendor if known else "other"
 
 
 @dataclass(frozen=True)

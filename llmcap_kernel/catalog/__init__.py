@@ -272,10 +272,10 @@ def format(name: str) -> Format:
     fields = _plain(table("formats")["formats"][name])
     keep = (
         *("title", "element_bits", "scale_bits", "group", "covers", "compute", "kv"),
-        "gguf",
+        *("gguf", "covers_mixture"),
     )
     fields = {k: fields[k] for k in keep if k in fields}
-    for listed in ("covers", "compute"):
+    for listed in ("covers", "covers_mixture", "compute"):
         fields[listed] = tuple(fields.get(listed, ()))
     return Format(name=name, **fields)
 

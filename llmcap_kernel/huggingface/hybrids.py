@@ -99,7 +99,7 @@ def nemotron_h(c: Fields) -> Draft:
             kernel=c.whole("conv_kernel", default=4, limit="head"),
             conv_bias=c.flag("use_conv_bias", True),
             bias=c.flag("mamba_proj_bias"),
-            dtype=state_bytes(c, "mamba_ssm_cache_dtype"),
+            dtype=state_bytes(c, "mamba_ssm_cache_dtype", default=4),  # vLLM takes float32
         ),
         "attention": lambda: gqa(
             c, prefix="mixer", qkv_bias=c.flag("attention_bias"), o_bias=c.flag("attention_bias")
@@ -305,7 +305,7 @@ def lfm2(c: Fields) -> Draft:
     ]
     if bias:
         rows.append(vector("conv.bias", 4 * hidden))
-    state = linear_state(0, 2, hidden * taps, 2, 2 * hidden * taps)
+    state = linear_state(0, 2, hidden * (taps - 1), 2, 2 * hidden * taps)
     conv = Part(tuple(rows), (state,))
     full = gqa(c, qk_norm="head")
     mixers = [full if k == "full" else conv for k in kinds]

@@ -575,6 +575,9 @@ def arctic(c: Fields) -> Draft:
     return assemble(c, gqa(c), ffns)
 
 
+PLAIN = {"least_bits": 16.0}  # vLLM, models/deepseek_v4: linears without a quant_config
+
+
 @family("deepseek_v4", "deepseek_ref")
 def deepseek_v4(c: Fields) -> Draft:
     """Count DeepSeek V4: one key-value vector per token, compressed along the sequence.
@@ -617,7 +620,7 @@ def deepseek_v4(c: Fields) -> Draft:
     def compressor(ratio: int, width: int, twice: bool, name: str) -> tuple[Tensor, ...]:
         columns = width * (2 if twice else 1)
         return (
-            matrix(f"attn.{name}.wkv_wgate", "attention", hidden, 2 * columns, "none"),
+            matrix(f"attn.{name}.wkv_wgate", "attention", hidden, 2 * columns, "none", **PLAIN),
             vector(f"attn.{name}.ape_norm", ratio * columns + width),
         )
 
@@ -642,7 +645,7 @@ def deepseek_v4(c: Fields) -> Draft:
             extra += compressor(ratio, width, True, "indexer.compressor")
             extra += (
                 matrix("attn.indexer.wq_b", "attention", rank, count * width, "none"),
-                matrix("attn.indexer.weights_proj", "attention", hidden, count, "none"),
+                matrix("attn.indexer.weights_proj", "attention", hidden, count, "none", **PLAIN),
             )
             far = Attention(
                 "sparse",

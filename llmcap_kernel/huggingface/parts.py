@@ -233,7 +233,14 @@ def mla(c: Fields, *, indexer: str | None = None, bias: bool = False) -> Part:
                 "self_attn.indexer.wq_b", "attention", q_rank or hidden, index_heads * width, "none"
             ),
             matrix("self_attn.indexer.wk", "attention", hidden, width, "none"),
-            matrix("self_attn.indexer.weights_proj", "attention", hidden, index_heads, "none"),
+            matrix(
+                "self_attn.indexer.weights_proj",
+                "attention",
+                hidden,
+                index_heads,
+                "none",
+                least_bits=16.0,  # never converted: vLLM, deepseek_v2.py, class Indexer
+            ),
             vector("self_attn.indexer.k_norm", 2 * width),
         ]
     # The index cache is FP8 with one four-byte scale for each key of 128.
@@ -373,6 +380,8 @@ def linear_state(state: int, state_bytes: int, conv: int, conv_bytes: int, flops
         kind="linear",
         layers=1,
         state_bytes=state * state_bytes + conv * conv_bytes,
+        state_elements=state,
+        conv_elements=conv,
         state_flops=flops,
     )
 
@@ -403,11 +412,14 @@ def delta_net(c: Fields) -> Part:
     kernel = c.whole("linear_conv_kernel_dim", default=4, limit="head")
     keys, values = k_heads * k_head, v_heads * v_head
     channels = 2 * keys + values
+    # Checkpoints of four bits leave these in 8 (nvidia/Qwen3.6-27B-NVFP4) or 16, of eight the small
+    # one in 16; the count takes the fewest.
+    eight: dict[str, Any] = {"least_bits": 8.0}
     rows = (
-        matrix("linear_attn.in_proj_qkv", "attention", hidden, channels),
-        matrix("linear_attn.in_proj_z", "attention", hidden, values),
-        matrix("linear_attn.in_proj_ba", "attention", hidden, 2 * v_heads),
-        matrix("linear_attn.out_proj", "attention", values, hidden),
+        matrix("linear_attn.in_proj_qkv", "attention", hidden, channels, **eight),
+        matrix("linear_attn.in_proj_z", "attention", hidden, values, **eight),
+        matrix("linear_attn.in_proj_ba", "attention", hidden, 2 * v_heads, least_bits=16.0),
+        matrix("linear_attn.out_proj", "attention", values, hidden, **eight),
         vector("linear_attn.conv1d", channels * kernel, "tp"),
         vector("linear_attn.A_log_dt_bias", 2 * v_heads, "tp"),
         vector("linear_attn.norm", v_head),

@@ -17,6 +17,7 @@ _WHOLE_LAYER = re.compile(r"^\.?\*?$")
 # Some published copies of a config truncate lists to their first entries: a module
 # that such a list names for one layer is taken as excluded in all layers.
 STUMP = 3
+MXFP4_BITS, NVFP4_BITS = 4.25, 4.5
 
 
 def _number(c: Fields, name: str, default: float | None = None) -> float | None:
@@ -49,6 +50,8 @@ def _compressed(quant: Fields) -> str:
     if weights.get("type") == "float":
         if bits == 4:
             return "mxfp4" if group == 32 else "nvfp4"
+        if group == 32:
+            return "mxfp8"
         return "fp8-block" if weights.get("strategy") == "block" else "fp8"
     if bits == 8:
         return "int8" if activations else "int8-weight-only"
@@ -83,13 +86,15 @@ def native_format(c: Fields) -> str:
     moe_algo = quant.text("moe_quant_algo").upper()
     if "NVFP4" in (algo, moe_algo):
         return "nvfp4"
+    if _fp4_experts(c, quant):
+        return "mxfp4"
     if algo == "MIXED_PRECISION" and not _weights(quant)[0]:
         # NVIDIA's mixed checkpoints: experts in NVFP4, the small rest in eight bits.
         return "nvfp4"
     if method == "modelopt" or algo:
         found = {
             "FP8": "fp8",
-            "MXFP8": "fp8",
+            "MXFP8": "mxfp8",
             "W4A16_AWQ": "int4-awq",
             "W4A8_AWQ": "int4-awq",
             "FP8_PB_WO": "fp8-block",
@@ -102,8 +107,9 @@ def native_format(c: Fields) -> str:
         "fp8": "fp8-block" if quant.has("weight_block_size") else "fp8",
         "fbgemm_fp8": "fp8",
         "mxfp4": "mxfp4",
+        "mxfp8": "mxfp8",
         "nvfp4": "nvfp4",
-        "awq": "int4-awq",
+        "awq": "int4-gptq-g32" if _number(quant, "group_size") == 32 else "int4-awq",
         "gptq": "int8-weight-only"
         if bits == 8
         else "int4-gptq-g32"
@@ -118,9 +124,20 @@ def native_format(c: Fields) -> str:
         raise BadInput(
             "quantization_config",
             f"quantization_config.quant_method is {shown(method or algo)}: it takes fp8, mxfp4, "
-            "nvfp4, awq, gptq, modelopt, bitsandbytes or compressed-tensors.",
+            "mxfp8, nvfp4, awq, gptq, modelopt, bitsandbytes or compressed-tensors.",
         )
     return found
+
+
+def _fp4_experts(c: Fields, quant: Fields) -> bool:
+    """Whether experts are in MXFP4 beside weights in FP8, as vLLM takes of DeepSeek V4 by default.
+
+    vLLM 0.33, models/deepseek_v4/quant_config.py.
+    """
+    if quant.text("quant_method").lower() != "fp8" or quant.has("moe_quant_algo"):
+        return False
+    said = c.text("expert_dtype") or quant.text("expert_dtype")
+    return (said or {"deepseek_v4": "fp4"}.get(c.text("model_type"))) == "fp4"
 
 
 def plain_format(c: Fields) -> str:
@@ -147,7 +164,7 @@ def quantization(c: Fields) -> Fields | None:
     return None
 
 
-LISTS = ("ignore", "modules_to_not_convert", "exclude_modules", "ignored_layers")
+LISTS = ("ignore", "modules_to_not_convert", "exclude_modules", "ignored_layers", "exclude")
 
 
 def _listed(quant: Fields) -> int:
@@ -165,21 +182,56 @@ def _patterns(quant: Fields) -> dict[str, set[int] | None]:
                 raise BadInput(
                     quant.path(name), f"{quant.path(name)} has {shown(item)}: it takes names."
                 )
-            if len(item) > 200:
-                continue
-            layer = _LAYER.search(item) if not item.startswith("re:") else None
-            if layer is None:
-                found[item] = None
-                continue
-            rest = item[layer.end() :]
-            if not _WHOLE_LAYER.match(rest) and rest != ".*":
-                rest = rest.lstrip(".")
-                if len(items) <= STUMP:
-                    found[rest] = None
-                elif (layers := found.setdefault(rest, set())) is not None:
-                    layers.add(int(layer[1]))
-            elif len(items) > STUMP and (layers := found.setdefault("*", set())) is not None:
+        _gather(found, items)
+    return dict(list(found.items())[:MAX_PATTERNS])
+
+
+def _gather(found: dict[str, set[int] | None], items: list[str]) -> None:
+    """Add the modules of one list."""
+    for item in items:
+        if len(item) > 200:
+            continue
+        layer = _LAYER.search(item) if not item.startswith("re:") else None
+        if layer is None or _of_tower(item):
+            found[item] = None
+            continue
+        rest = item[layer.end() :]
+        if not _WHOLE_LAYER.match(rest) and rest != ".*":
+            rest = rest.lstrip(".")
+            if len(items) <= STUMP:
+                found[rest] = None
+            elif (layers := found.setdefault(rest, set())) is not None:
                 layers.add(int(layer[1]))
+        elif len(items) > STUMP and (layers := found.setdefault("*", set())) is not None:
+            layers.add(int(layer[1]))
+
+
+def _of_tower(pattern: str) -> bool:
+    return any(word in pattern for word in ("vision", "visual", "multi_modal_projector"))
+
+
+EIGHT_BITS = ("FP8", "MXFP8", "FP8_PB_WO", "W8A16", "INT8")
+
+
+def _eight_bits(quant: Fields) -> dict[str, set[int] | None]:
+    """Collect modules that a checkpoint of four bits names for eight."""
+    named: list[str] = []
+    layers = quant.data.get("quantized_layers")
+    if isinstance(layers, dict):
+        for name, how in list(layers.items())[:MAX_ENTRIES]:
+            if isinstance(how, dict) and how.get("quant_algo") in EIGHT_BITS:
+                named.append(name)
+    groups = quant.data.get("config_groups")
+    for group in list(groups.values())[:8] if isinstance(groups, dict) else ():
+        weights = group.get("weights") if isinstance(group, dict) else None
+        if isinstance(weights, dict) and weights.get("num_bits") == 8:
+            targets = group.get("targets")
+            named += [t for t in targets if "." in str(t)] if isinstance(targets, list) else []
+    found: dict[str, set[int] | None] = {}
+    named = [name for name in named if isinstance(name, str)][:MAX_ENTRIES]
+    if len({layer[1] for layer in map(_LAYER.search, named) if layer}) == 1:
+        named = [_LAYER.sub("", name) for name in named]  # cut within the first layer
+    _gather(found, named)
     return dict(list(found.items())[:MAX_PATTERNS])
 
 
@@ -215,6 +267,8 @@ def _glob(pattern: str, name: str) -> bool:
 # Other names a module goes by in lists of modules.
 ALIASES = (
     ("lm_head", "head"),
+    ("linear_attn.in_proj_qkv", "linear_attn.in_proj_qkvz"),
+    ("linear_attn.in_proj_z", "linear_attn.in_proj_qkvz"),
     ("linear_attn", "linear_attention"),
     ("self_attn", "attn"),
     ("self_attn", "attention"),
@@ -233,24 +287,62 @@ def _spellings(name: str) -> list[str]:
     return names
 
 
-def _unquantized(
-    tensor: Tensor, where: list[int] | None, patterns: dict[str, set[int] | None]
+def _listed_in(
+    patterns: dict[str, set[int] | None], tensor: Tensor, where: list[int] | None
 ) -> bool:
-    if tensor.role == "vision" and any("vision" in p or "visual" in p for p in patterns):
-        return True
+    """Whether most layers of a tensor match a list of modules."""
+    if tensor.role == "vision":
+        return any(_of_tower(p) for p in patterns)
     if tensor.role == "mtp" and any(p.startswith(("mtp", "*mtp")) for p in patterns):
         return True
     names = _spellings(tensor.name)
     for pattern, layers in patterns.items():
-        if not any(_matches(pattern, name) for name in names):
+        if _of_tower(pattern) or not any(_matches(pattern, name) for name in names):
             continue
         if layers is None or where is None or 2 * len(layers.intersection(where)) >= len(where):
             return True
     return False
 
 
+CONVERTED = ("attention", "mlp", "expert", "shared_expert", "mtp")
+
+
+def _least_bits(c: Fields, quant: Fields, pieces: list[Piece]) -> list[float]:
+    """Fewest bits of each tensor, 0 where the format alone decides."""
+    patterns, eight = _patterns(quant), _eight_bits(quant)
+    method = quant.text("quant_method").lower()
+    # NVIDIA's four-bit checkpoints of latent-attention models and of mixtures of
+    # experts convert feed-forwards only, and say so layer by layer in lists that
+    # may have been cut.
+    four_bits = quant.data.get("quant_algo") is not None and _weights(quant)[0].get("num_bits") == 4
+    latent = any(t.name.startswith("self_attn.kv_b") for t, _ in pieces)
+    sparse = any(t.role == "expert" for t, _ in pieces)
+    keep_attention = four_bits and (latent or (sparse and 0 < _listed(quant) <= STUMP))
+    # what such a checkpoint leaves out is as it was: in FP8 where that is the method
+    plain = 8.0 if method == "fp8" and quant.has("moe_quant_algo") else 16.0
+    beside = {"mxfp4": 16.0}.get(method, 0.0)
+    if _fp4_experts(c, quant):
+        beside = 8.0
+    if (method, native_format(c)) == ("quark", "mxfp4"):
+        beside = MXFP4_BITS
+    if native_format(c) == "nvfp4":
+        beside = NVFP4_BITS  # said by a list that leaves others out
+    found = []
+    for tensor, where in pieces:
+        least = tensor.least_bits
+        converted = tensor.role in CONVERTED
+        if _listed_in(patterns, tensor, where) or (keep_attention and tensor.role == "attention"):
+            least = max(least, plain if converted else 16.0)
+        elif _listed_in(eight, tensor, where):
+            least = max(least, 8.0)
+        elif tensor.role != "expert" and (converted or method == "mxfp4"):
+            least = max(least, beside)
+        found.append(least)
+    return found
+
+
 def mark(c: Fields, pieces: list[Piece]) -> tuple[Tensor, ...]:
-    """Mark the tensors that a checkpoint excludes from quantisation.
+    """Mark the tensors that a checkpoint excludes from its format, or converts less.
 
     Parameters
     ----------
@@ -262,26 +354,10 @@ def mark(c: Fields, pieces: list[Piece]) -> tuple[Tensor, ...]:
     Returns
     -------
     tuple of Tensor
-        The tensors, with `kept_bits` set.
+        The tensors, with `least_bits` set.
     """
     quant = quantization(c)
     if quant is None:
         return tuple(t for t, _ in pieces)
-    patterns = _patterns(quant)
-    method = quant.text("quant_method").lower()
-    # NVIDIA's four-bit checkpoints of latent-attention models and of mixtures of
-    # experts convert feed-forwards only, and say so layer by layer in lists that
-    # may have been cut.
-    four_bits = quant.data.get("quant_algo") is not None and _weights(quant)[0].get("num_bits") == 4
-    latent = any(t.name.startswith("self_attn.kv_b") for t, _ in pieces)
-    sparse = any(t.role == "expert" for t, _ in pieces)
-    keep_attention = four_bits and (latent or (sparse and 0 < _listed(quant) <= STUMP))
-    marked = []
-    for tensor, where in pieces:
-        kept = _unquantized(tensor, where, patterns)
-        if keep_attention and tensor.role == "attention":
-            kept = True
-        if method == "mxfp4" and tensor.role != "expert":
-            kept = True
-        marked.append(replace(tensor, kept_bits=16.0) if kept else tensor)
-    return tuple(marked)
+    bits = _least_bits(c, quant, pieces)
+    return tuple(replace(t, least_bits=least) for (t, _), least in zip(pieces, bits, strict=True))

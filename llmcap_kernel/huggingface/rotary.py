@@ -10,6 +10,9 @@ from ..spec import Attention
 from .assemble import Draft
 
 ENTRY_BYTES = 2
+# DeepSeek's kind of scaling keeps 32 bits where FlashInfer applies it: vLLM 0.19,
+# rotary_embedding/deepseek_scaling_rope.py; of V4 wherever it runs.
+YARN_ENTRY_BYTES = 4
 NAMES = ("rope_theta", "rope_scaling", "rope_parameters")
 
 
@@ -39,7 +42,11 @@ def table_bytes(data: dict[str, Any], draft: Draft) -> int:
         text.get("rope_local_base_freq") is not None
     ):  # windowed layers have a base frequency of their own
         rows += draft.context
-    return round(min(rows * width * ENTRY_BYTES, 1e12))
+    if text.get("compress_rope_theta") is not None:  # so have DeepSeek V4's compressed layers
+        rows += draft.context
+    latent = any(a.latent_dim for a in draft.attention)
+    entry = YARN_ENTRY_BYTES if latent and _scaling(text).get("kind") == "yarn" else ENTRY_BYTES
+    return round(min(rows * width * entry, 1e12))
 
 
 def _rotated(attention: Attention, text: dict[str, Any]) -> int:
@@ -53,13 +60,20 @@ def _rotated(attention: Attention, text: dict[str, Any]) -> int:
     return attention.head_dim
 
 
-def _linear_factor(text: dict[str, Any]) -> float:
-    """Factor on the table's length: linear scaling extends it, other kinds change its angles."""
+def _scaling(text: dict[str, Any]) -> dict[str, Any]:
+    """The scaling of a config, with its kind; empty without one."""
     scaling = text.get("rope_scaling") or text.get("rope_parameters")
     if not isinstance(scaling, dict):
-        return 1
-    kind = scaling.get("rope_type") or scaling.get("type")
+        return {}
+    return {**scaling, "kind": scaling.get("rope_type") or scaling.get("type")}
+
+
+def _linear_factor(text: dict[str, Any]) -> float:
+    """Factor on the table's length: linear scaling extends it, other kinds change its angles."""
+    scaling = _scaling(text)
     factor = scaling.get("factor")
-    if kind != "linear" or not isinstance(factor, (int, float)) or isinstance(factor, bool):
+    if scaling.get("kind") != "linear":
+        return 1
+    if not isinstance(factor, (int, float)) or isinstance(factor, bool):
         return 1
     return factor if 1 <= factor <= 1024 else 1

@@ -54,17 +54,38 @@ def test_only_logs_that_state_enough_count(cells, lacking):
 
 
 def test_what_ran_and_is_denied_is_named():
-    denied = log(gpu="RTX 3080 Ti", kv_gib="1")
+    denied = log(gpu="RTX 3060", kv_gib="1")
     text = "\n".join(memory.table([log(kv_gib="1"), denied]))
-    assert "50.0%" in text and "said not to start, and ran: 1: a" in text
+    assert "50.0%" in text and "without a doubt, and ran: 1: a" in text
 
 
-def test_the_interval_counts_by_source():
-    some = [log(kv_gib="1", source_id=name) for name in ("one", "one", "two")]
-    for one, low in zip(some, (0, 0, 2 * GIB), strict=True):
-        one.books = type("Books", (), {"kv_pool_interval_bytes": (low, 9e12)})()
-    assert "50%" in memory.coverage(some)
-    assert "no interval yet" in memory.coverage([log()])
+def off_by(gib, **cells):
+    """A log whose room is that much more than the ledger's."""
+    return log(kv_gib=str(log(**cells).books.kv_pool_bytes / GIB + gib), **cells)
+
+
+def test_a_source_is_judged_with_the_interval_of_the_others():
+    """Two logs that are off by little, one by much: the little is held, the much is not."""
+    some = [off_by(0.5, source_id="one"), off_by(0.6, source_id="one"), off_by(3, source_id="two")]
+    first, *each = memory.coverage(some)
+    assert "50%" in first
+    assert [line.split()[-1] for line in each] == ["100%", "0%"]
+
+
+def test_every_source_counts_alike_in_the_interval():
+    many = [off_by(0.5, source_id="many") for _ in range(50)]
+    few = [off_by(3, source_id="few")]
+    visible = few[0].books.visible_bytes / GIB
+    weights = memory.OF_WEIGHTS * few[0].books.weights_bytes / GIB
+    share = memory.doubts(many + few)["nvidia"]
+    assert share == pytest.approx((3 - weights) / visible)
+    assert memory.doubts(many + few)["other"] == 2 * share
+
+
+def test_a_kind_of_card_that_few_logs_are_of_gets_twice_what_they_show():
+    two = [off_by(1, source_id=name) for name in ("one", "two")]
+    three = [*two, off_by(1, source_id="three")]
+    assert memory.doubts(two)["nvidia"] == pytest.approx(2 * memory.doubts(three)["nvidia"])
 
 
 def test_the_command_prints_every_part(capsys):

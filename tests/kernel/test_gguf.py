@@ -10,8 +10,10 @@ from . import plain
 GIB = 2**30
 # Bits a weight of Llama 3.1 8B, llama.cpp's tools/quantize/README.md.
 README = {
-    **{"IQ2_XS": 2.5882, "IQ3_M": 3.7628, "IQ4_XS": 4.4597},
-    **{"Q2_K": 3.1593, "Q3_K_S": 3.6429, "Q3_K_M": 3.9960, "Q3_K_L": 4.2979},
+    **{"IQ1_S": 2.0042, "IQ1_M": 2.1460, "IQ2_XXS": 2.3824, "IQ2_XS": 2.5882, "IQ2_S": 2.7403},
+    **{"IQ2_M": 2.9294, "IQ3_XXS": 3.2548, "IQ3_XS": 3.4977, "IQ3_S": 3.6606, "IQ3_M": 3.7628},
+    **{"IQ4_XS": 4.4597, "IQ4_NL": 4.6818, "Q2_K_S": 2.9697, "Q2_K": 3.1593},
+    **{"Q3_K_S": 3.6429, "Q3_K_M": 3.9960, "Q3_K_L": 4.2979},
     **{"Q4_K_S": 4.6672, "Q4_K_M": 4.8944, "Q5_K_S": 5.5704, "Q5_K_M": 5.7036},
     **{"Q6_K": 6.5633, "Q8_0": 8.5008, "F16": 16.0005},
 }
@@ -35,6 +37,7 @@ SIZES = [
     ("llama-3.1-70b", "gguf-q4-k-m", 43.1e9, True, 0.015),
     ("llama-3.1-405b", "gguf-q4-k-m", 249.1e9, True, 0.025),
     ("mixtral-8x7b", "gguf-q4-k-m", 24.62 * GIB, True, 0.005),
+    ("tinyllama-1.1b", "gguf-q4-k-m", 636.2 * 2**20, True, 0.001),  # case A18
     ("gemma-3-27b", "gguf-q4-k-m", 15.41 * GIB, False, 0.001),
     ("gemma-3-4b", "gguf-q4-k-m", 2.31 * GIB, False, 0.002),
     ("gpt-oss-120b", "gguf-mxfp4", 61223 * 2**20, False, 0.0001),
@@ -84,3 +87,8 @@ def test_a_mixture_gives_bits_by_layer_number_and_vectors_stay_whole():
     model = plain.model(tensors=rows, experts=4, experts_per_token=1, moe_layers=7)
     sizes = gguf.element_bytes(model, "Q4_K_M")
     assert sizes == pytest.approx(((4 * 210 + 3 * 144) / 7 / 256, 4.0, 4.0))
+
+
+def test_the_catalogue_has_every_file_type():
+    kept = [catalog.format(name).gguf for name in catalog.formats()]
+    assert {name for name in kept if name} == set(gguf.RECIPES)

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import llmcap_kernel
+from llmcap_kernel import catalog, law
 from llmcap_kernel.huggingface import load
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Format, Model
@@ -291,7 +292,7 @@ def test_weights_meet_vllm(row):
     m = model(row["model"])
     total = m.table_bytes * 8
     for t in m.tensors:
-        covered = t.role in entry["covers"] and not t.kept_bits
+        covered = t.role in entry["covers"] and not t.least_bits
         total += 0 if t.role == "mtp" else t.params * (bits if covered else 16)
     assert total / 8 / GIB == pytest.approx(float(row["value"]), rel=0.01)
 
@@ -316,6 +317,89 @@ def test_native_format(stem, expected):
     assert load(CATALOG / "configs" / f"{stem}.json").native_format == expected
 
 
+def config(stem, **changes):
+    return {**json.loads((CATALOG / "configs" / f"{stem}.json").read_text()), **changes}
+
+
+def bits_of(data):
+    """Fewest bits by a tensor's name."""
+    return {t.name: t.least_bits for t in load(data).tensors}
+
+
+def test_deepseek_v4_has_experts_in_four_bits_and_the_rest_in_eight():
+    """vLLM 0.33, models/deepseek_v4: quant_config.py, and linears without one in attention.py."""
+    for said in ({}, {"expert_dtype": None}):  # vLLM takes FP4 where nothing is said
+        data = config("deepseek-ai__DeepSeek-V4-Pro", **said)
+        assert load(data).native_format == "mxfp4"
+        bits = bits_of(data)
+        assert bits["attn.wq_b"] == bits["mlp.shared_experts.up_proj"] == 8
+        assert bits["attn.compressor.wkv_wgate"] == bits["attn.indexer.weights_proj"] == 16
+        assert bits["mlp.experts.up_proj"] == 0
+    data = config("deepseek-ai__DeepSeek-V4-Pro", expert_dtype="fp8")
+    assert load(data).native_format == "fp8-block"
+
+
+# Sizes of the checkpoints in GiB, with the layers that predict several tokens, issue 12.
+V4_SIZES = [("deepseek-ai__DeepSeek-V4-Pro", 805), ("deepseek-ai__DeepSeek-V4-Flash-0731", 155)]
+
+
+@pytest.mark.parametrize("stem, gib", V4_SIZES)
+def test_sizes_of_deepseek_v4(stem, gib):
+    m = load(CATALOG / "configs" / f"{stem}.json")
+    stored = law.weight_bytes(m, catalog.format(m.native_format)).stored_bytes - m.table_bytes
+    drafts = len(config(stem)["compress_ratios"]) - m.layers
+    assert (stored + drafts * m.mtp_params * 17 / 32) / GIB == pytest.approx(gib, rel=0.01)
+
+
+def test_meta_keeps_attention_and_two_layers_of_its_405b():
+    """Case C5 of the start-up logs: GiB a card of eight. Its KV heads were stored twice, 16."""
+    kept = [f"model.layers.{i}.self_attn.{n}_proj" for i in range(126) for n in "qkvo"]
+    kept += [f"model.layers.{i}.mlp.{n}_proj" for i in (0, 125) for n in ("gate", "up", "down")]
+    quant = {"quant_method": "fbgemm_fp8", "modules_to_not_convert": ["lm_head", *kept]}
+    data = config("meta-llama__Meta-Llama-3.1-70B", num_hidden_layers=126, hidden_size=16384)
+    data |= {"intermediate_size": 53248, "num_attention_heads": 128, "num_key_value_heads": 16}
+    books = law.weight_bytes(
+        load({**data, "quantization_config": quant}), catalog.format("fp8"), tp=8
+    )
+    assert books.stored_bytes / GIB == pytest.approx(57.75, rel=0.02)
+
+
+FP8 = {"weights": {"num_bits": 8, "type": "float", "strategy": "channel"}}
+
+
+def test_what_the_vision_tower_keeps_says_nothing_of_the_text_model():
+    tower = ["vision_model.model.layers.0.self_attn.q_proj"]
+    quant = {"quant_method": "compressed-tensors", "config_groups": {"g": FP8}, "ignore": tower}
+    data = config("meta-llama__Llama-4-Scout-17B-16E-Instruct", quantization_config=quant)
+    bits = bits_of(data)
+    assert load(data).native_format == "fp8"
+    assert bits["self_attn.q_proj"] == 0 and bits["visual.attn.qkv"] == 16
+
+
+def test_modules_named_for_eight_bits_beside_four():
+    """Qwen3.6-27B-NVFP4: groups with targets; MiniMax-M3-NVFP4: quantized_layers."""
+    bits = bits_of(config("nvidia__Qwen3.6-27B-NVFP4"))
+    assert bits["linear_attn.in_proj_qkv"] == bits["linear_attn.out_proj"] == 8
+    assert bits["mlp.up_proj"] == 4.5
+    bits = bits_of(config("nvidia__MiniMax-M3-NVFP4"))
+    assert bits["self_attn.q_proj"] == 8 and bits["mlp.experts.up_proj"] == 0
+
+
+def test_mxfp8_and_quark():
+    data = config("Qwen__Qwen3-32B", quantization_config={"quant_method": "mxfp8"})
+    assert load(data).native_format == "mxfp8"
+    quant = {
+        "quant_method": "quark",
+        "exclude": ["lm_head"],
+        "global_quant_config": {"dtype": "fp4"},
+    }
+    data = config("Qwen__Qwen3-32B", quantization_config=quant)
+    assert load(data).native_format == "mxfp4"
+    bits = bits_of(data)
+    assert bits["self_attn.q_proj"] == bits["mlp.up_proj"] == 4.25  # all of a dense model
+    assert bits["lm_head"] == 16 and bits["embed_tokens"] == 0
+
+
 @pytest.mark.parametrize(
     "stem, kept, converted",
     [
@@ -333,7 +417,7 @@ def test_native_format(stem, expected):
 def test_what_a_checkpoint_leaves_alone(stem, kept, converted):
     large = {}
     for t in load(CATALOG / "configs" / f"{stem}.json").tensors:
-        large.setdefault(t.role, [0, 0])[t.kept_bits > 0] += t.params
+        large.setdefault(t.role, [0, 0])[t.least_bits >= 8] += t.params
     for role in kept:
         assert large[role][1] > large[role][0], role
     for role in converted:
@@ -344,10 +428,10 @@ def test_a_list_by_layer_is_read_by_layer():
     data = json.loads((CATALOG / "configs" / "Qwen__Qwen3-32B.json").read_text())
     names = [f"model.layers.{i}.mlp.down_proj" for i in range(60)]
     data["quantization_config"] = {"quant_method": "awq", "modules_to_not_convert": names}
-    kept = {t.name for t in load(data).tensors if t.kept_bits}
+    kept = {t.name for t in load(data).tensors if t.least_bits}
     assert kept == {"mlp.down_proj"}
     data["quantization_config"]["modules_to_not_convert"] = names[:4]
-    assert not any(t.kept_bits for t in load(data).tensors)
+    assert not any(t.least_bits for t in load(data).tensors)
 
 
 # --- formats --------------------------------------------------------------

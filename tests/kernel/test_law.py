@@ -340,7 +340,7 @@ EVERYTHING = (
     Tensor("down", "attention", 100_000, copies=10, split="none"),
     Tensor("up", "mlp", 2_000_000, copies=10),
     Tensor("norm", "norm", 1000, copies=10, split="none"),
-    Tensor("kept", "mlp", 300_000, copies=10, kept_bits=16),
+    Tensor("kept", "mlp", 300_000, copies=10, least_bits=16),
     Tensor("eye", "vision", 5_000_000),
     Tensor("mtp", "mtp", 7_000_000),
 )
@@ -386,8 +386,8 @@ def test_a_split_and_a_stage_by_hand():
     assert got.dense_read_bytes == pytest.approx(10 * layer + 2 * 1_200_000 / 16)
 
 
-# gpt-oss's experts, 2 880 on both sides: vLLM 0.11 and 0.13, GiB a card by start-up logs, rows
-# m07899, m07898, k00139, k00003, K11 of benchmarks/memory.csv; ROCm counts more as weights.
+# gpt-oss's experts, 2 880 on both sides: vLLM, GiB a card by start-up logs, rows m07899, m07898,
+# k00139, k00003, K11 of benchmarks/memory.csv; ROCm counts what else it takes in loading.
 PADDED = [
     ("gpt-oss-120b", "h100-sxm", 1, 64.38, 0.005),
     ("gpt-oss-20b", "h100-sxm", 1, 13.47, 0.005),
@@ -400,6 +400,40 @@ PADDED = [
 @pytest.mark.parametrize("name, gpu, tp, logged, within", PADDED)
 def test_kernels_of_mxfp4_pad_experts_as_their_cards_need(name, gpu, tp, logged, within):
     d = catalog.deployment(model=name, gpu=gpu, tp=tp, engine="vllm-0.11")
+    assert law.weights_of(d).stored_bytes / 2**30 == pytest.approx(logged, rel=within)
+
+
+def test_whole_experts_are_padded_as_on_one_card():
+    """Experts over eight cards by number, not by width: 2 880 to 2 944 each, where 360 is 384."""
+    oss, gpu = catalog.model("gpt-oss-20b"), catalog.gpu("a100-sxm-80gb")
+    mxfp4 = catalog.format("mxfp4")
+    each = [law.weight_bytes(oss, mxfp4, tp=8, ep=ep, gpu=gpu).by_role["expert"] for ep in (8, 1)]
+    assert each[0] / each[1] == pytest.approx(2944 / 2880 / (384 / 360))
+
+
+def test_up_projections_of_a_quantised_latent_are_kept_twice():
+    """vLLM, mla_attention.py: W_UK_T and W_UV in 16 bits, 61 x 128 x (128 + 128) x 512 of V3."""
+    v3 = catalog.model("deepseek-v3")
+    books = law.weight_bytes(v3, catalog.format("fp8-block"), tp=8)
+    assert books.by_role["absorbed"] == 2 * 61 * 128 * 256 * 512 / 8
+    assert "absorbed" not in law.weight_bytes(v3, catalog.format("bf16"), tp=8).by_role
+    # row L42 of benchmarks/memory.csv: eight H200, GiB a card
+    d = catalog.deployment(model="deepseek-v3", gpu="h200-sxm", tp=8, weights="fp8-block")
+    assert law.weights_of(d).stored_bytes / 2**30 == pytest.approx(79.74, rel=0.003)
+
+
+# GiB a card as logged: rows k00150 and K53 of benchmarks/memory.csv.
+MIXED = [
+    ("deepseek-v4-flash", "h100-sxm", 8, "mxfp4", 19.79, 0.01),
+    ("nemotron-3-super-120b-a12b", "gb10", 1, "nvfp4", 75.03, 0.02),
+]
+
+
+@pytest.mark.parametrize("name, gpu, tp, weights, logged, within", MIXED)
+def test_checkpoints_that_convert_experts_more_than_the_rest(
+    name, gpu, tp, weights, logged, within
+):
+    d = catalog.deployment(model=name, gpu=gpu, tp=tp, weights=weights)
     assert law.weights_of(d).stored_bytes / 2**30 == pytest.approx(logged, rel=within)
 
 
@@ -441,3 +475,60 @@ def test_the_roofline_and_its_ridge_in_round_numbers():
     assert law.arithmetic_intensity(flops=12.0, bytes_moved=3.0) == 4
     assert law.roofline_s(flops=100.0, bytes_moved=4.0, **both) == 10  # beyond the ridge
     assert law.roofline_s(flops=10.0, bytes_moved=4.0, **both) == 2  # short of it
+
+
+# Bytes an entry of one layer: vLLM 0.33, mla_attention.py and deepseek_v4/attention.py, and
+# deepseek_v2.py for the indexer; SGLang 0.5.23, deepseek_v4_memory_pool.py.
+RECORDS = [
+    ("deepseek-v3", "bf16", "vllm", {1152}),
+    ("deepseek-v3", "fp8", "vllm", {576}),
+    ("glm-5.2", "bf16", "vllm", {1152}),
+    ("glm-5.2", "fp8", "vllm", {656}),
+    ("glm-5.2", "fp8", "trtllm", {576}),
+    ("deepseek-v4-flash", "fp8", "sglang", {584}),
+    ("deepseek-v4-flash", "bf16", "vllm", {584}),
+    ("llama-3.1-8b", "fp8", "vllm", {2 * 8 * 128}),
+]
+
+
+@pytest.mark.parametrize("name, kv, engine, stored", RECORDS)
+def test_entries_of_a_cache_as_stored(name, kv, engine, stored):
+    kinds = catalog.model(name).attention
+    assert {law.kv_record_bytes(a, catalog.format(kv), engine=engine) for a in kinds} == stored
+
+
+def test_indexers_store_keys_of_128_with_a_scale():
+    for name in ("glm-5.2", "deepseek-v4-flash"):
+        own = [a for a in catalog.model(name).attention if a.index_dim]
+        assert {a.index_dim * a.index_bytes for a in own} == {132}
+
+
+def test_a_token_of_deepseek_v4_in_the_mean():
+    """vLLM 0.33, deepseek_v41/common/ops/cache_utils.py:50, case P220 of the peers."""
+    flash, fp8 = catalog.model("deepseek-v4-flash"), catalog.format("fp8")
+    assert law.kv_bytes_per_sequence(flash, fp8, 32_768) / 32_768 == 3948.34375
+
+
+# GiB over all layers and one sequence: llama.cpp's logs, rows k00293 and k00294 of
+# benchmarks/memory.csv; vLLM's and SGLang's by their sources: 32 heads of 128 x 128, 36 layers.
+CELLS, CONV = 36 * 32 * 128 * 128, 36 * 3 * (2 * 16 * 128 + 32 * 128)
+STATES = [
+    ("qwen3-next-80b-a3b", "llama.cpp", 0.0736),
+    ("qwen3.5-35b-a3b", "llama.cpp", 0.0613),
+    ("qwen3-next-80b-a3b", "vllm", (2 * CELLS + 2 * CONV) / 2**30),
+    ("qwen3-next-80b-a3b", "sglang", (4 * CELLS + 2 * CONV) / 2**30),
+]
+
+
+@pytest.mark.parametrize("name, engine, gib", STATES)
+def test_recurrent_states_as_engines_keep_them(name, engine, gib):
+    linear = [a for a in catalog.model(name).attention if a.kind == "linear"]
+    kept = sum(a.layers * law.state_bytes(a, engine=engine) for a in linear)
+    assert kept / 2**30 == pytest.approx(gib, abs=5e-5)
+
+
+def test_a_state_without_parts_is_what_it_says():
+    plain_state = Attention("linear", layers=1, state_bytes=1000)
+    assert {law.state_bytes(plain_state, engine=e) for e in ("vllm", "sglang", "llama.cpp")} == {
+        1000
+    }
