@@ -753,7 +753,12 @@ def kv_read_bytes_per_sequence(
 
 
 def kv_layer_bytes(
-    attention: Attention, kv: Format, *, tp: int = 1, dp_attention: bool = False
+    attention: Attention,
+    kv: Format,
+    *,
+    tp: int = 1,
+    dp_attention: bool = False,
+    engine: str = "vllm",
 ) -> float:
     """Give what one layer stores of a token on a card, or the size of its state.
 
@@ -767,6 +772,8 @@ def kv_layer_bytes(
         Tensor-parallel degree.
     dp_attention : bool
         Whether attention is data-parallel: cards split the sequences, not the heads.
+    engine : str
+        The engine's family.
 
     Returns
     -------
@@ -782,9 +789,9 @@ def kv_layer_bytes(
     """
     shards = _kv_shards(attention, tp, dp_attention)
     if attention.kind == "linear":
-        return attention.state_bytes / shards
+        return state_bytes(attention, engine=engine) / shards
     # the indexer scores every stored token, and its cache is replicated on every card
-    entry = kv_elements(attention) * kv.bytes_per_element / shards
+    entry = kv_record_bytes(attention, kv, engine=engine) / shards
     return entry + attention.index_dim * attention.index_bytes
 
 

@@ -367,7 +367,12 @@ def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: 
     # requests come and go, so over many steps a replica has its share of them, and one at least
     on_card = maximum(sequences / d.tp, 1.0) if d.dp_attention else sequences
     kv_bytes = on_card * law.kv_read_bytes_per_sequence(
-        model, d.kv, context_tokens, tp=d.tp, dp_attention=d.dp_attention
+        model,
+        d.kv,
+        context_tokens,
+        tp=d.tp,
+        dp_attention=d.dp_attention,
+        engine=d.engine.family,
     )
     spread = 1 if d.dp_attention else d.tp
     attention_flops = law.attention_flops_per_token(model, context_tokens) / spread

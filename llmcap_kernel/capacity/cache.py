@@ -14,7 +14,8 @@ from ..numeric import Number, ceil, floor, maximum, minimum
 from ..spec import Attention, Deployment
 
 ALIGNMENT_TOKENS = 16  # blocks of attention beside states grow in these steps
-ALL_KEPT = ("full", "mla", "sparse")
+OVERLAPPING_STRIDE = 4  # compressed from twice as many tokens, so that neighbours overlap
+SUM_BYTES = 4
 
 
 def paged_tokens(*, context_tokens: Number, block_tokens: Number) -> Number:
@@ -205,6 +206,53 @@ def is_grouped(deployment: Deployment) -> bool:
     return deployment.engine.family == "vllm" and several and plain
 
 
+def is_compressed(deployment: Deployment) -> bool:
+    """Tell whether an engine keeps a cache that is compressed along the sequence.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    bool
+        For vLLM and a model such as DeepSeek V4.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> is_compressed(catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm"))
+    False
+    """
+    strides = (a.stride_tokens for a in deployment.model.attention)
+    return deployment.engine.family == "vllm" and max(strides, default=1) > 1
+
+
+def _in_flight_bytes(d: Deployment, context_tokens: Number) -> Number:
+    """What windows and compressors reserve for a batch beside what they keep.
+
+    A compressor keeps 32-bit sums of the tokens that it has not compressed yet, and reserves
+    them for every token of a batch, in blocks of 4 or 8 tokens (deepseek_v4/compressor.py).
+    """
+    flying = minimum(_batches(d) * d.batch_limit_tokens, context_tokens)
+    total: Number = 0.0
+    for a in d.model.attention:
+        layers = -(-a.layers // d.pp)
+        if a.kind == "window":
+            total = total + layers * flying * law.kv_record_bytes(a, d.kv)
+        elif a.stride_tokens > 1:
+            overlap = 2 if a.stride_tokens <= OVERLAPPING_STRIDE else 1
+            sums = 2 * overlap * (a.head_dim + a.index_dim) * SUM_BYTES
+            total = total + layers * flying * sums
+    return total
+
+
+def _batches(d: Deployment) -> int:
+    """Batches that a window reserves: from 0.26 on one is prepared while one runs."""
+    return 2 if d.engine.release >= (0, 26) else 1
+
+
 def _name(attention: Attention) -> str:
     return {"window": "window", "linear": "state"}.get(attention.kind, "all")
 
@@ -213,7 +261,9 @@ def _kinds(d: Deployment) -> tuple[Kind, ...]:
     """The kinds of layers of the fullest card, with what a token or a state of each takes."""
     out = []
     for a in d.model.attention:
-        one = law.kv_layer_bytes(a, d.kv, tp=d.tp, dp_attention=d.dp_attention)
+        one = law.kv_layer_bytes(
+            a, d.kv, tp=d.tp, dp_attention=d.dp_attention, engine=d.engine.family
+        )
         layers = -(-a.layers // d.pp)
         out.append(Kind(_name(a), layers, one, a.window_tokens, 1, d.block_tokens))
     return tuple(out)
@@ -239,14 +289,13 @@ def _grouped(d: Deployment, kinds: tuple[Kind, ...]) -> Layout:
     padding = 1.5 if release >= (0, 18) else 1.25 if release >= (0, 12) else 1.0
     length = most if most < padding * fewest else fewest
     page = max(k.bytes * (k.block_tokens if k.name != "state" else 1) for k in kinds)
-    batches = 2 if release >= (0, 26) else 1  # one is prepared while one runs
     return Layout(
         tuple(
             Kind(k.name, k.layers, k.bytes, k.window_tokens, -(-k.layers // length), k.block_tokens)
             for k in kinds
         ),
         length * page,
-        batches * d.batch_limit_tokens,
+        _batches(d) * d.batch_limit_tokens,
         # from 0.26 the prefix cache of hybrids is on: a state at a block's end, and one at work
         2 if release >= (0, 26) else 1,
     )
@@ -282,8 +331,16 @@ def kv_sequence_bytes(deployment: Deployment, context_tokens: Number) -> Number:
     else:
         paged = paged_tokens(context_tokens=context_tokens, block_tokens=d.block_tokens)
         total = law.kv_bytes_per_sequence(
-            d.model, d.kv, paged, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention
+            d.model,
+            d.kv,
+            paged,
+            tp=d.tp,
+            pp=d.pp,
+            dp_attention=d.dp_attention,
+            engine=d.engine.family,
         )
+        if is_compressed(d):
+            total = total + _in_flight_bytes(d, context_tokens)
     if d.speculation and d.speculation.draft is not None:
         total = total + kv_sequence_bytes(bandwidth.draft_deployment(d), context_tokens)
     return total
@@ -315,4 +372,12 @@ def prefix_bytes(deployment: Deployment, shared_prefix_tokens: Number) -> float:
     pages = floor(shared_prefix_tokens / d.block_tokens) * d.block_tokens
     if not pages:
         return 0.0
-    return law.kv_shared_bytes(d.model, d.kv, pages, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention)
+    return law.kv_shared_bytes(
+        d.model,
+        d.kv,
+        pages,
+        tp=d.tp,
+        pp=d.pp,
+        dp_attention=d.dp_attention,
+        engine=d.engine.family,
+    )

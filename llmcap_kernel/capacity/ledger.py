@@ -459,7 +459,15 @@ def _token_bytes(deployment: Deployment, context_tokens: int) -> float:
     if d.speculation and d.speculation.draft is not None:
         total = _token_bytes(bandwidth.draft_deployment(d), context_tokens)
     short, long = (
-        law.kv_bytes_per_sequence(d.model, d.kv, n, tp=d.tp, pp=d.pp, dp_attention=d.dp_attention)
+        law.kv_bytes_per_sequence(
+            d.model,
+            d.kv,
+            n,
+            tp=d.tp,
+            pp=d.pp,
+            dp_attention=d.dp_attention,
+            engine=d.engine.family,
+        )
         for n in (context_tokens, context_tokens + 1)
     )
     return total + long - short

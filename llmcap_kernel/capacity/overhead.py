@@ -9,8 +9,9 @@ from ..bandwidth import ACTIVATION_BYTES
 from ..spec import Deployment, Gpu, Model
 
 # What the driver of an NVIDIA card keeps: an H100 is reported as 81 559 MiB and leaves 79.19 GiB
-# to CUDA (the llmd rows of benchmarks/measured.csv); cards of 24 GB keep about as much.
+# to CUDA (the llmd rows of benchmarks/measured.csv); cards of 24 GB keep as much, larger ones more.
 DRIVER_BYTES = 81_559 * 2**20 - 79.19 * 2**30
+DRIVER_SHARE = DRIVER_BYTES / (81_559 * 2**20)
 # Links whose switch reduces in the network, for which NCCL allocates large buffers.
 REDUCING_LINKS = ("nvlink4", "nvlink5")
 MOST_GRAPH_SEQS = 512  # of the graphs that Engine.graph_bytes was measured with
@@ -37,8 +38,10 @@ def usable_bytes(gpu: Gpu) -> float:
     >>> round(usable_bytes(catalog.gpu("h100-sxm")) / 2**30, 2)
     79.19
     """
-    keeps = gpu.vendor == "nvidia" and not gpu.unified_memory
-    return gpu.memory_visible_bytes - (DRIVER_BYTES if keeps else 0.0)
+    if gpu.vendor != "nvidia" or gpu.unified_memory:
+        return gpu.memory_visible_bytes
+    kept_bytes = max(DRIVER_BYTES, DRIVER_SHARE * gpu.memory_visible_bytes)
+    return gpu.memory_visible_bytes - kept_bytes
 
 
 def sampling_bytes(deployment: Deployment) -> float:

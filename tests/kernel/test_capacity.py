@@ -318,9 +318,10 @@ def test_drafts_layers_for_guessing_and_adapters_by_hand():
 
 
 def test_a_card_hands_on_what_the_driver_leaves():
-    discrete = capacity.usable_bytes(plain.card(unified_memory=False))
-    # 81 559 MiB by nvidia-smi are 79.19 GiB to CUDA: as much is kept of any card
-    assert discrete == pytest.approx(100e9 - (81_559 / 1024 - 79.19) * 2**30)
+    kept = (81_559 / 1024 - 79.19) * 2**30  # of an H100, by nvidia-smi and by CUDA
+    for visible, share in ((24e9, kept), (2 * 81_559 * 2**20, 2 * kept)):
+        card = plain.card(unified_memory=False, memory_visible_bytes=visible)
+        assert capacity.usable_bytes(card) == pytest.approx(visible - share)
 
 
 def test_a_share_of_a_shared_memory_is_what_an_engine_takes_unless_it_is_told():

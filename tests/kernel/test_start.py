@@ -127,6 +127,32 @@ def test_a_state_takes_a_block_as_large_as_attentions():
     assert blocks // cut.groups * attention.block_tokens == pytest.approx(370_656, rel=0.01)
 
 
+def test_compressed_caches_reserve_sums_for_a_batch():
+    """Log k00150: DeepSeek-V4-Flash in 47.43 GiB, 1 728 531 tokens at sequences of 262 144."""
+    d = started("deepseek-v4-flash", "h100-sxm", "vllm-0.33", tp=8, max_model_len=262_144)
+    times = 47.43 * GIB / capacity.kv_sequence_bytes(d, 262_144)
+    assert times * 262_144 == pytest.approx(1_728_531, rel=0.3)  # pages are padded to each other
+    settled = law.kv_bytes_per_sequence(d.model, d.kv, 262_144, tp=8)
+    assert capacity.kv_sequence_bytes(d, 262_144) > 5 * settled
+
+
+@pytest.mark.parametrize(
+    ("model", "weights", "gpu", "tp", "share", "length", "held"),
+    [
+        ("qwen3-32b", "fp8-block", "h100-sxm", 2, 0.8, 5096, 75),
+        ("qwen3-32b", "fp8-block", "h100-sxm", 4, 0.8, 9192, 93),
+        ("qwen3-32b", "fp8-block", "gb300", 1, 0.9, 7144, 123),
+        ("llama-3.1-8b", "bf16", "h100-sxm", 1, 0.8, 7144, 56),
+        ("llama-3.1-8b", "bf16", "h100-sxm", 4, 0.8, 9192, 201),
+        ("llama-3.1-8b", "bf16", "gb300", 4, 0.9, 9192, 856),
+    ],
+)
+def test_sequences_that_tensorrt_llm_held(model, weights, gpu, tp, share, length, held):
+    """Measured, with that tolerance: aiconfigurator, integration/test_trtllm_kv_cache_capacity.py."""
+    d = started(model, gpu, "trtllm", tp=tp, weights=weights, memory_fraction=share)
+    assert capacity.max_concurrent(d, length) == pytest.approx(held, rel=0.05)
+
+
 def test_more_sequences_than_blocks_for_their_states_is_a_refusal():
     """vLLM from 0.20: max_num_seqs exceeds the available Mamba cache blocks."""
     asked = {"tp": 2, "memory_fraction": 0.6, "max_num_seqs": 1024}
