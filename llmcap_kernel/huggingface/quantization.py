@@ -297,7 +297,7 @@ def _listed_in(
         return True
     names = _spellings(tensor.name)
     for pattern, layers in patterns.items():
-        if _of_tower(pattern) or not any(_matches(pattern, name) for name in names):
+        if not any(_matches(pattern, name) for name in names):
             continue
         if layers is None or where is None or 2 * len(layers.intersection(where)) >= len(where):
             return True
