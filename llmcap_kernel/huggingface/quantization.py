@@ -328,7 +328,7 @@ def _beside_experts(c: Fields, quant: Fields) -> float:
     if native == "nvfp4":
         return NVFP4_BITS  # a list that leaves others out says so
     if native == "mxfp4":
-        return MXFP4_BITS if method == "quark" else 16.0
+        return 16.0 if method == "mxfp4" else MXFP4_BITS
     return 0.0
 
 
