@@ -297,7 +297,7 @@ def _listed_in(
         return True
     names = _spellings(tensor.name)
     for pattern, layers in patterns.items():
-        if _of_tower(pattern) or not any(_matches(pattern, name) for name in names):
+        if not any(_matches(pattern, name) for name in names):
             continue
         if layers is None or where is None or 2 * len(layers.intersection(where)) >= len(where):
             return True
@@ -307,37 +307,47 @@ def _listed_in(
 CONVERTED = ("attention", "mlp", "expert", "shared_expert", "mtp")
 
 
+def _keeps_attention(quant: Fields, pieces: list[Piece]) -> bool:
+    """Whether attention is left out without a full list that says so.
+
+    NVIDIA's four-bit checkpoints of latent-attention models and of mixtures of experts convert
+    feed-forwards only, and name the others layer by layer in lists that may have been cut.
+    """
+    if quant.data.get("quant_algo") is None or _weights(quant)[0].get("num_bits") != 4:
+        return False
+    latent = any(t.name.startswith("self_attn.kv_b") for t, _ in pieces)
+    sparse = any(t.role == "expert" for t, _ in pieces)
+    return latent or (sparse and 0 < _listed(quant) <= STUMP)
+
+
+def _beside_experts(c: Fields, quant: Fields) -> float:
+    """Fewest bits of what is neither listed nor an expert."""
+    method, native = quant.text("quant_method").lower(), native_format(c)
+    if _fp4_experts(c, quant):
+        return 8.0
+    if native == "nvfp4":
+        return NVFP4_BITS  # a list that leaves others out says so
+    if native == "mxfp4":
+        return 16.0 if method == "mxfp4" else MXFP4_BITS
+    return 0.0
+
+
 def _least_bits(c: Fields, quant: Fields, pieces: list[Piece]) -> list[float]:
     """Fewest bits of each tensor, 0 where the format alone decides."""
     patterns, eight = _patterns(quant), _eight_bits(quant)
-    method = quant.text("quant_method").lower()
-    # NVIDIA's four-bit checkpoints of latent-attention models and of mixtures of
-    # experts convert feed-forwards only, and say so layer by layer in lists that
-    # may have been cut.
-    four_bits = quant.data.get("quant_algo") is not None and _weights(quant)[0].get("num_bits") == 4
-    latent = any(t.name.startswith("self_attn.kv_b") for t, _ in pieces)
-    sparse = any(t.role == "expert" for t, _ in pieces)
-    keep_attention = four_bits and (latent or (sparse and 0 < _listed(quant) <= STUMP))
-    # what such a checkpoint leaves out is as it was: in FP8 where that is the method
-    plain = 8.0 if method == "fp8" and quant.has("moe_quant_algo") else 16.0
-    beside = {"mxfp4": 16.0}.get(method, 0.0)
-    if _fp4_experts(c, quant):
-        beside = 8.0
-    if (method, native_format(c)) == ("quark", "mxfp4"):
-        beside = MXFP4_BITS
-    if native_format(c) == "nvfp4":
-        beside = NVFP4_BITS  # said by a list that leaves others out
+    keeps_attention, beside = _keeps_attention(quant, pieces), _beside_experts(c, quant)
+    # what four bits leave out is as it was: in FP8 where that is the method
+    plain = 8.0 if quant.text("quant_method").lower() == "fp8" and beside == NVFP4_BITS else 16.0
     found = []
     for tensor, where in pieces:
-        least = tensor.least_bits
-        converted = tensor.role in CONVERTED
-        if _listed_in(patterns, tensor, where) or (keep_attention and tensor.role == "attention"):
-            least = max(least, plain if converted else 16.0)
+        least, converted = 0.0, tensor.role in CONVERTED
+        if _listed_in(patterns, tensor, where) or (keeps_attention and tensor.role == "attention"):
+            least = plain if converted else 16.0
         elif _listed_in(eight, tensor, where):
-            least = max(least, 8.0)
-        elif tensor.role != "expert" and (converted or method == "mxfp4"):
-            least = max(least, beside)
-        found.append(least)
+            least = 8.0
+        elif tensor.role != "expert" and (converted or beside == 16.0):
+            least = beside
+        found.append(max(least, tensor.least_bits))
     return found
 
 

@@ -130,7 +130,7 @@ def deepseek_moe(c: Fields, **more: Any) -> Part:
     return moe(
         c,
         c.whole("n_routed_experts", "num_experts", "num_local_experts", limit="experts"),
-        c.whole("num_experts_per_tok", "moe_top_k"),
+        c.whole("num_experts_per_tok", "num_experts_per_token", "moe_top_k"),
         size,
         **more,
     )

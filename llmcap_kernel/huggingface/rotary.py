@@ -34,7 +34,7 @@ def table_bytes(data: dict[str, Any], draft: Draft) -> int:
     """
     text = data.get("text_config")
     text = text if isinstance(text, dict) else data
-    if not any(text.get(name) is not None for name in NAMES):
+    if not any(text.get(name) is not None for name in NAMES) or text.get("mla_use_nope") is True:
         return 0
     width = max((_rotated(a, text) for a in draft.attention), default=0)
     rows = draft.context * _linear_factor(text)

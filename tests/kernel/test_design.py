@@ -584,7 +584,7 @@ def test_search_refuses_an_unknown_name_with_the_nearest(changed, named):
 
 
 def test_a_format_that_converts_nothing_says_so():
-    dense = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", weights="mxfp4")
+    dense = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", weights="gguf-mxfp4")
     moe = catalog.deployment(model="gpt-oss-120b", gpu="h100-sxm", weights="mxfp4")
     said = "stay in 16 bits"
     told, silent = (design.warnings(d, WORKED_WORKLOAD) for d in (dense, moe))

@@ -236,6 +236,39 @@ def test_lightning_attention_keeps_its_state_in_16_bit():
     assert linear_of("minimax-m1").state_bytes == 2 * 64 * 128 * 128
 
 
+# moonshotai/Kimi-Linear-48B-A3B-Instruct, what matters of its config.json.
+KIMI_LINEAR = {
+    **{"model_type": "kimi_linear", "hidden_size": 2304, "num_hidden_layers": 27},
+    **{"intermediate_size": 9216, "moe_intermediate_size": 1024, "first_k_dense_replace": 1},
+    **{"num_experts": 256, "num_experts_per_token": 8, "num_shared_experts": 1},
+    **{"num_attention_heads": 32, "kv_lora_rank": 512, "q_lora_rank": None, "v_head_dim": 128},
+    **{"qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "rope_theta": 10000, "mla_use_nope": True},
+    **{"vocab_size": 163840, "model_max_length": 1_048_576},
+    "linear_attn_config": {
+        **{"full_attn_layers": [4, 8, 12, 16, 20, 24, 27], "num_heads": 32, "head_dim": 128},
+        "short_conv_kernel_size": 4,
+    },
+}
+
+
+def test_kimi_linear_keeps_its_state_in_32_bits_and_has_no_angles():
+    """vLLM 0.19, mamba_utils.py, kda_state_dtype: float32; its convolutions in 16 bits."""
+    m = load(KIMI_LINEAR)
+    assert m.params == pytest.approx(49_133_074_464, rel=0.001)  # as transformers counts it
+    (linear,) = [a for a in m.attention if a.kind == "linear"]
+    assert linear.layers == 20
+    assert linear.state_bytes == 4 * 32 * 128 * 128 + 2 * 3 * 3 * 32 * 128
+    assert m.table_bytes == 0
+
+
+def test_nemotron_h_keeps_its_state_in_32_bits_unless_told():
+    """vLLM 0.33, models/config.py, DEFAULT_MAMBA_SSM_CACHE_DTYPE."""
+    data = config("nvidia__NVIDIA-Nemotron-3-Nano-30B-A3B-BF16")
+    del data["mamba_ssm_cache_dtype"]
+    (linear,) = [a for a in load(data).attention if a.kind == "linear"]
+    assert linear.state_bytes == 4 * 64 * 64 * 128 + 2 * 3 * (64 * 64 + 2 * 8 * 128)
+
+
 def test_mamba2_state():
     m = model("nemotron-3-nano-30b-a3b")
     (linear,) = [a for a in m.attention if a.kind == "linear"]

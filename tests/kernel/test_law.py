@@ -532,3 +532,17 @@ def test_a_state_without_parts_is_what_it_says():
     assert {law.state_bytes(plain_state, engine=e) for e in ("vllm", "sglang", "llama.cpp")} == {
         1000
     }
+
+
+def test_what_a_format_covers_of_a_mixture_is_its_own():
+    """NVIDIA's NVFP4 and gpt-oss's MXFP4 are of experts, those of dense models of every matrix."""
+    dense = (Tensor("q", "attention", 1_000_000, copies=10), Tensor("up", "mlp", 1_000_000))
+    experts = Tensor("e", "expert", 1_000_000, copies=8, active=0.25, split="expert")
+    facts = {"experts": 8, "experts_per_token": 2, "moe_layers": 10}
+    for name, bits, mlp in (("mxfp4", 4.25, 16), ("nvfp4", 4.5, 4.5)):
+        weights = catalog.format(name)
+        got = law.weight_bytes(plain.model(tensors=dense), weights)
+        assert got.stored_bytes == pytest.approx(11_000_000 * bits / 8)
+        got = law.weight_bytes(plain.model(tensors=(*dense, experts), **facts), weights)
+        own = {"attention": 10 * 16, "mlp": mlp, "expert": 8 * bits}
+        assert got.by_role == {k: pytest.approx(1e6 * v / 8) for k, v in own.items()}
