@@ -184,7 +184,7 @@ def test_paper_shows_numbers_and_no_buttons(visit):
     page.wait_for_selector(".lc-plot .main-svg")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
-    assert not [one for one in page.locator("button, summary").all() if one.is_visible()]
+    assert not page.locator("button:visible, summary:visible").count()
     assert not page.locator(".bd-sidebar-primary, .bd-sidebar-secondary").first.is_visible()
     for box in page.locator("details.hide .cell_output, details.lc-explain pre").all():
         assert box.is_visible()

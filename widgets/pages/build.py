@@ -28,7 +28,8 @@ PACKAGES = ("requirements.lock", "package-lock.json")
 INPUTS = ("_config.yml", "_toc.yml", *PACKAGES, "book", "llmcap_kernel", "widgets")
 DATA = ("benchmarks/*.csv", "benchmarks/*.json")
 COLOURS = re.compile(r"\x1b\[[\d;]*m")
-LEFT_OUT = {"__pycache__", ".ipynb_checkpoints"}
+# What tools leave beside the chapters, `make lint` among them: no reason to build again.
+LEFT_OUT = {"__pycache__", ".ipynb_checkpoints", ".ruff_cache"}
 
 
 def inputs() -> list[Path]:
