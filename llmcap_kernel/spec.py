@@ -526,7 +526,7 @@ class Format:
 
     Examples
     --------
-    >>> Format("nvfp4", "NVFP4", 4, 8, 16, ("mlp",), ("fp4", "bf16")).bytes_per_element
+    >>> Format("nvfp4", "NVFP4", 4, 8, 16, ("mlp",), compute=("fp4", "bf16")).bytes_per_element
     0.5625
     """
 

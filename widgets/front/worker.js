@@ -11,6 +11,11 @@ let files = {};
 let done = 0;
 let ready = null;
 let data = null;
+let lose = null;
+const lost = new Promise((_, reject) => {
+  lose = reject; // Pyodide itself waits for ever for a file that does not come
+});
+lost.catch(() => {});
 
 const mayKeep = () => files.snapshots && Boolean(self.caches);
 
@@ -49,6 +54,7 @@ function serveOwnFiles() {
     if (!name) return fetchOthers(target, options);
     const stream = coming[name] || body(name);
     delete coming[name];
+    stream.catch(lose);
     return new Response(await stream, { headers: { "Content-Type": types[name] } });
   };
 }
@@ -101,13 +107,13 @@ async function start() {
   let memory = await snapshot();
   let pyodide;
   try {
-    pyodide = await load(memory);
+    pyodide = await Promise.race([load(memory), lost]);
   } catch (problem) {
     if (!memory) throw problem;
     // What was kept does not fit this browser any more: start as on a first visit.
     await caches.delete(files.snapshotCache);
     memory = null;
-    pyodide = await load(null);
+    pyodide = await Promise.race([load(null), lost]);
   }
   await unpack(pyodide, packages);
   if (!memory) {
