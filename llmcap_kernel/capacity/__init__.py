@@ -32,10 +32,12 @@ from .overhead import (
     sampling_bytes,
     usable_bytes,
 )
-from .start import Printed, Remedy, printed, remedies
+from .start import FLAGS, Printed, Remedy, printed, remedies
+from .terms import term_lines
 
 __all__ = [
     "DOUBTFUL",
+    "FLAGS",
     "LIKELY",
     "NO",
     "YES",
@@ -63,6 +65,7 @@ __all__ = [
     "room_doubt_bytes",
     "runtime_bytes",
     "sampling_bytes",
+    "term_lines",
     "usable_bytes",
     "workload_ledger",
 ]

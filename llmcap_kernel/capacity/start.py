@@ -178,7 +178,7 @@ class Printed:
     text : str
         The part of the line that holds the number, as the engine writes it.
     within : str
-        How far off 80% of such lines are.
+        How far off 80% of such lines are, in the line's own unit.
     """
 
     text: str
@@ -235,18 +235,20 @@ def _vllm(books: Ledger) -> Iterator[tuple[str, str]]:
             "1%",
         )
         return
-    yield f"GPU KV cache size: {books.kv_pool_tokens // d.attention_replicas:,} tokens", within
-    times = room / books.kv_bytes_per_sequence
-    yield f"Maximum concurrency for {length:,} tokens per request: {times:.2f}x", within
+    tokens, times = _tokens(books), room / books.kv_bytes_per_sequence
+    off = _share_off(books)
+    yield f"GPU KV cache size: {tokens:,} tokens", f"{tokens * off:,.0f} tokens"
+    text = f"Maximum concurrency for {length:,} tokens per request: {times:.2f}x"
+    yield text, f"{times * off:.2f}x"
     if books.graph_bytes:
         yield f"Graph capturing finished, took {books.graph_bytes / GIB:.2f} GiB", "a third"
 
 
 def _sglang(books: Ledger) -> Iterator[tuple[str, str]]:
     yield f"Load weight end, mem usage={books.weights_bytes / GIB:.2f} GB", "1%"
-    tokens = books.kv_pool_tokens // books.deployment.attention_replicas
-    yield f"KV Cache is allocated. #tokens: {tokens}", _within(books)
-    yield f"max_total_num_tokens={tokens}", _within(books)
+    tokens, within = _tokens(books), f"{_tokens(books) * _share_off(books):,.0f} tokens"
+    yield f"KV Cache is allocated. #tokens: {tokens}", within
+    yield f"max_total_num_tokens={tokens}", within
 
 
 def _trtllm(books: Ledger) -> Iterator[tuple[str, str]]:
@@ -261,6 +263,20 @@ def _llamacpp(books: Ledger) -> Iterator[tuple[str, str]]:
     yield f"llama_kv_cache: size = {cache:.2f} MiB", "1%"
 
 
-def _within(books: Ledger) -> str:
+def _tokens(books: Ledger) -> int:
+    """Tokens of the cache that one replica prints."""
+    return books.kv_pool_tokens // books.deployment.attention_replicas
+
+
+def _off(books: Ledger) -> float:
     low, high = books.kv_pool_interval_bytes
-    return f"{(high - low) / 2 / GIB:.1f} GiB"
+    return (high - low) / 2
+
+
+def _within(books: Ledger) -> str:
+    return f"{_off(books) / GIB:.1f} GiB"
+
+
+def _share_off(books: Ledger) -> float:
+    """The same as a share of the room, which what is counted in it is off by."""
+    return min(_off(books) / books.kv_pool_bytes, 1.0) if books.kv_pool_bytes > 0 else 0.0

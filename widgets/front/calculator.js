@@ -127,6 +127,7 @@ function entryBox(control, id, invalid, beside) {
     autocomplete: "off",
     spellcheck: "false",
     name: control.name,
+    placeholder: control.placeholder,
     "data-value": control.entry,
     "aria-label": beside ? `${control.label}, exact value` : undefined,
     "aria-invalid": invalid ? "true" : undefined,
@@ -163,24 +164,55 @@ function controlsBox(view, prefix, inputs) {
   const boxes = (chosen) =>
     view.controls.filter(chosen).map((control) => controlBox(view, control, prefix));
   const attributes = { class: "lc-controls", role: "group", "aria-label": "Inputs" };
-  const of = (name) => boxes((control) => (control.group || "") === name);
+  const of = (name) => boxes((control) => !control.fold && (control.group || "") === name);
+  const foldOf = (chosen) => foldBox(view.controls.filter((one) => one.fold && chosen(one)),
+    (control) => controlBox(view, control, prefix));
   const groups = (view.groups || []).map((group) =>
     h(
       "fieldset",
       { class: "lc-group", "aria-label": `Deployment ${group.label}` },
       h("p", {}, h("b", {}, group.label), ` ${group.title}`),
-      h("details", {}, h("summary", {}, `Change ${group.label}`), of(group.name)),
+      h("details", {}, h("summary", {}, `Change ${group.label}`), h("div", {}, of(group.name)),
+        foldOf((control) => control.group === group.name)),
     ),
   );
   const grouped = groups.length ? h("div", { class: "lc-groups" }, groups) : null;
   if (!inputs.length) {
-    return h("div", attributes, h("div", { class: "lc-inputs" }, of("")), grouped);
+    return h("div", attributes, h("div", { class: "lc-inputs" }, of("")),
+      foldOf((control) => !control.group), grouped);
   }
   const isOpen = (control) => !control.group && inputs.includes(control.name);
-  const rest = boxes((control) => !control.group && !isOpen(control));
+  const rest = boxes((control) => !control.group && !control.fold && !isOpen(control));
   return h("div", attributes, h("div", { class: "lc-inputs" }, boxes(isOpen)),
     h("details", { class: "lc-more" }, h("summary", {}, "All inputs"),
-      h("div", { class: "lc-inputs" }, rest), grouped));
+      h("div", { class: "lc-inputs" }, rest),
+      foldOf((control) => !control.group && !isOpen(control)), grouped));
+}
+
+// Inputs that few people need, under one line that names them.
+function foldBox(folded, box) {
+  if (!folded.length) return null;
+  return h("details", { class: "lc-more lc-fold" }, h("summary", {}, folded[0].fold),
+    h("div", { class: "lc-inputs" }, folded.map(box)));
+}
+
+// What would make it start, each a button that does it.
+function remediesBox(view) {
+  const { text: said, items } = view.remedies || { text: "", items: [] };
+  const list = items.map((one) => h("li", {},
+    h("button", { type: "button", "data-act": "preset", "data-query": one.query }, one.label),
+    h("span", {}, one.note)));
+  return h("div", { class: "lc-remedies", role: "group", "aria-label": "What would make it start",
+    hidden: !said }, h("p", {}, said), h("ul", {}, list));
+}
+
+// The lines an engine will print, to look for in its log.
+function linesBox(view) {
+  if (!view.lines) return null;
+  const { title, text: said } = view.lines;
+  return h("div", { class: "lc-lines" }, h("p", {}, title),
+    h("pre", { tabindex: "0", role: "region", "aria-label": title }, said),
+    h("button", { type: "button", "data-act": "lines" }, "Copy the lines"));
 }
 
 function messagesBox(view) {
@@ -278,7 +310,8 @@ function titleBox(view, compact) {
 
 function detailsOf(view, tables = view.tables) {
   const sentences = view.sentences.map((text) => h("p", {}, text));
-  return [h("div", { class: "lc-sentences" }, sentences), tables.map(tableBox), explainBox(view)];
+  return [h("div", { class: "lc-sentences" }, sentences), linesBox(view), tables.map(tableBox),
+    explainBox(view)];
 }
 
 function tree(view, prefix, can) {
@@ -297,7 +330,8 @@ function tree(view, prefix, can) {
   const status = h("p", { class: `lc-status lc-${view.status.level}`, role: "status",
     "aria-live": "polite" }, view.status.text);
   // The answer comes before the inputs: on a phone it is what is seen first.
-  const answer = h("div", { class: "lc-answer" }, status, headlineBox(view), messagesBox(view));
+  const answer = h("div", { class: "lc-answer" }, status, remediesBox(view), headlineBox(view),
+    messagesBox(view));
   // Where deployments are compared, the table that does it is the answer.
   const shown = compact && view.groups ? view.tables.slice(0, 1) : [];
   const rest = compact
@@ -409,6 +443,16 @@ export function shareActs(root, name, from) {
       download(`llmcap-${name}.csv`, url);
       setTimeout(() => URL.revokeObjectURL(url), 10000);
       said("Saved");
+    },
+    lines: async (button) => {
+      const done = await copied(button.parentNode.querySelector("pre").textContent);
+      const words = button.textContent;
+      button.textContent = done ? "Copied" : "The browser refused";
+      root().querySelector(".lc-done").textContent = button.textContent;
+      setTimeout(() => {
+        button.textContent = words;
+        root().querySelector(".lc-done").textContent = "";
+      }, 4000);
     },
     png: () => drawn("png"),
     svg: () => drawn("svg"),
