@@ -8,7 +8,7 @@ from .. import catalog
 from ..explain import quantity
 from ..spec import Deployment
 from . import overhead
-from .ledger import Ledger, ledger
+from .ledger import START_WORDS, Ledger, ledger
 
 GIB = 2**30
 # The engines' own names for a setting; where one has none, the setting cannot be changed there.
@@ -53,7 +53,7 @@ LEAST_BATCH_TOKENS = 512
 
 @dataclass(frozen=True)
 class Remedy:
-    """A setting that makes an engine start, or that makes the most room of those that do not.
+    """A setting that makes an engine start.
 
     Attributes
     ----------
@@ -79,8 +79,9 @@ class Remedy:
     def text(self) -> str:
         """One sentence: the argument, what becomes of it, and what it costs."""
         room = quantity(max(self.books.kv_pool_bytes, 0), "GiB")
-        then = "it starts" if self.books.starts else "not enough alone"
-        return f"{self.flag}: {then}, with {room} for the cache; {self.cost}."
+        return (
+            f"{self.flag}: {START_WORDS[self.books.start]}, with {room} for the cache; {self.cost}."
+        )
 
 
 def remedies(deployment: Deployment, context_tokens: int) -> tuple[Remedy, ...]:
@@ -221,6 +222,7 @@ def printed(books: Ledger) -> tuple[Printed, ...]:
 def _vllm(books: Ledger) -> Iterator[tuple[str, str]]:
     d = books.deployment
     length = d.max_model_len or books.context_tokens
+    sequence = books.longest_bytes or books.kv_bytes_per_sequence
     room, within = books.kv_pool_bytes, _within(books)
     yield f"Model loading took {books.weights_bytes / GIB:.2f} GiB", "1%"
     yield f"Available KV cache memory: {room / GIB:.2f} GiB", within
@@ -228,14 +230,13 @@ def _vllm(books: Ledger) -> Iterator[tuple[str, str]]:
         yield "No available memory for the cache blocks", ""
         return
     if not books.starts:
-        needed = books.kv_bytes_per_sequence / GIB
         yield (
             f"To serve at least one request with the models's max seq len ({length}), "
-            f"({needed:.2f} GiB KV cache is needed",
+            f"({sequence / GIB:.2f} GiB KV cache is needed",
             "1%",
         )
         return
-    tokens, times = _tokens(books), room / books.kv_bytes_per_sequence
+    tokens, times = _tokens(books), room / sequence
     off = _share_off(books)
     yield f"GPU KV cache size: {tokens:,} tokens", f"{tokens * off:,.0f} tokens"
     text = f"Maximum concurrency for {length:,} tokens per request: {times:.2f}x"

@@ -742,7 +742,6 @@ START_LEVELS = {
     capacity.DOUBTFUL: "warn",
     capacity.NO: "bad",
 }
-STARTS = {capacity.YES: "starts", capacity.LIKELY: "likely starts"}
 # The input that a remedy moves; the longest request is said by those of `_shorter`.
 MOVED = {
     "memory_fraction": "fraction",
@@ -779,7 +778,7 @@ def remedies(form, state, books):
         {
             "label": one.flag,
             "query": form.query(state | values),
-            "note": f"{STARTS[one.books.start]}, with {gib(one.books.kv_pool_bytes)} GiB for the "
+            "note": f"{capacity.START_WORDS[one.books.start]}, with {gib(one.books.kv_pool_bytes)} GiB for the "
             f"cache; {one.cost}",
         }
         for one, values in moved
