@@ -393,7 +393,12 @@ def _file(control, common):
     name = h("span", {"class": "lc-file-name"}, words(control["text"]))
     remove = _button("Remove", {"data-act": "nofile", "hidden": not control["loaded"]})
     said = h("p", {"class": "lc-file-said", "role": "status", "data-keep": ""})
-    return h("div", {"class": "lc-file"}, box, name, remove, said)
+    aim = f"{common['id']}-text"
+    area = {"id": aim, "rows": 6, "spellcheck": "false", "autocomplete": "off"}
+    area |= {"aria-label": "A result or a log as text", "data-lm-suppress-shortcuts": "true"}
+    use = h("div", {"class": "lc-buttons"}, _button("Use it", {"data-act": "usetext"}))
+    paste = h("details", {}, _summary("Or paste its text"), h("textarea", area), use)
+    return h("div", {"class": "lc-file"}, box, name, remove, said, paste)
 
 
 BOXES = {

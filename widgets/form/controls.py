@@ -47,7 +47,10 @@ TOKEN_STOPS = tuple(
 )
 USER_STOPS = (*range(1, 17), *(round(2**power * step) for power in range(4, 12)
                                for step in (1.25, 1.5, 1.75, 2)))  # fmt: skip
-PASTE = "Any Hugging Face config.json; it takes the place of the model above."
+PASTE = (
+    "Any Hugging Face config.json, which takes the place of the model above; or an engine's "
+    "start-up log, which fills the inputs."
+)
 NO_LIMIT = "At most; 0 for no limit."
 HALF = {"half": True}  # two such inputs share a line
 TWICE = {"twice": True}  # it takes the room of two where many share a line
@@ -269,7 +272,8 @@ def deployment_controls(form, state, prefix=""):
     model = chosen_model(state, prefix)
     out = [
         _model_control(fields, state, model),
-        text(fields["config"], state, shown=model.name if at["config"] else "none"),
+        text(fields["config"], state, shown=model.name if at["config"] else "none")
+        | {"label": "config.json or start-up log"},
         search(fields["gpu"], state, _gpu_options()),
         select(fields["tp"], state, _card_counts(model, gpu, at["tp"])) | HALF,
         *_splits(fields, state, model, gpu),
@@ -778,8 +782,7 @@ def remedies(form, state, books):
         {
             "label": one.flag,
             "query": form.query(state | values),
-            "note": f"{capacity.START_WORDS[one.books.start]}, with {gib(one.books.kv_pool_bytes)} GiB for the "
-            f"cache; {one.cost}",
+            "note": one.text.removeprefix(f"{one.flag}: ").removesuffix("."),
         }
         for one, values in moved
         if values

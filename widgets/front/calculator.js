@@ -23,7 +23,8 @@ function h(tag, attributes = {}, ...children) {
 }
 
 // Attributes that the page sets and no view knows: what is unfolded, and how far a track is filled.
-const OWN = ["open", "style", "data-print", "data-late", "data-seq", "data-stands", "data-live"];
+const OWN = ["open", "style", "data-print", "data-late", "data-seq", "data-stands", "data-live",
+  "data-drop"];
 
 // Make `old` look like `fresh` and keep every node that can stay: focus, an open
 // <details> and a drawn chart survive a redraw.
@@ -585,14 +586,42 @@ function fileBox(control, id) {
   const remove = h("button", { type: "button", "data-act": "nofile", hidden: !control.loaded },
     "Remove");
   const said = h("p", { class: "lc-file-said", role: "status", "data-keep": "" });
-  return h("div", { class: "lc-file" }, input, name, remove, said);
+  const area = h("textarea", { id: `${id}-text`, rows: 6, spellcheck: "false", autocomplete: "off",
+    "aria-label": "A result or a log as text" });
+  const use = h("div", { class: "lc-buttons" },
+    h("button", { type: "button", "data-act": "usetext" }, "Use it"));
+  const paste = h("details", {}, h("summary", {}, "Or paste its text"), area, use);
+  return h("div", { class: "lc-file" }, input, name, remove, said, paste);
 }
 
-async function sendFile(model, input) {
+// A file that is dropped on a calculator is as good as chosen; elsewhere the browser opens it.
+export function dropped(root, event) {
+  const input = root.querySelector("input[type=file]");
+  if (!input || !event.dataTransfer?.types.includes("Files")) return;
+  event.preventDefault();
+  root.toggleAttribute("data-drop", event.type === "dragover");
+  if (event.type !== "drop") return;
+  input.files = event.dataTransfer.files;
+  input.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+export const DROPS = ["dragover", "dragleave", "drop"];
+
+function sendChosen(model, input) {
   const [file] = input.files;
   const said = input.parentNode.querySelector(".lc-file-said");
   input.value = ""; // so that the same file, changed, can be chosen again
-  if (!file) return;
+  if (file) sendFile(model, file, said);
+}
+
+function sendPasted(model, area) {
+  const said = area.closest(".lc-file").querySelector(".lc-file-said");
+  const text = area.value;
+  area.value = "";
+  if (text.trim()) sendFile(model, new File([text], "pasted text"), said);
+}
+
+async function sendFile(model, file, said) {
   if (file.size > MOST_FILE_BYTES) {
     said.textContent = `${file.name} has more than ${MOST_FILE_BYTES / 1e6} MB.`;
     return;
@@ -928,13 +957,15 @@ function render({ model, el }) {
   }
 
   function pasted(event) {
-    if (event.target.nodeName === "TEXTAREA") setTimeout(() => acts.use(event.target));
+    if (event.target.nodeName !== "TEXTAREA") return;
+    const act = event.target.closest(".lc-file") ? "usetext" : "use";
+    setTimeout(() => acts[act](event.target));
   }
 
   function changed(event) {
     const node = event.target;
     if (node.role === "combobox" || node.nodeName === "TEXTAREA") return;
-    if (node.type === "file") return sendFile(model, node);
+    if (node.type === "file") return sendChosen(model, node);
     busyInput = null;
     if (node.type === "range") {
       moving = null;
@@ -952,6 +983,10 @@ function render({ model, el }) {
 
   const acts = {
     nofile: () => model.send({ file: null }),
+    usetext: (node) => {
+      busyInput = null;
+      sendPasted(model, node.closest("details").querySelector("textarea"));
+    },
     undo: () => step(past, future),
     redo: () => step(future, past),
     reset: () => {
@@ -997,6 +1032,8 @@ function render({ model, el }) {
   el.addEventListener("mousedown", grabbed);
   el.addEventListener("focusout", left);
   el.addEventListener("paste", pasted);
+  const drop = (event) => dropped(root, event);
+  for (const kind of DROPS) el.addEventListener(kind, drop);
   model.on("change:view", answered);
   draw();
   if (isApp) wayBack(above);
