@@ -10,15 +10,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import catalog, design, huggingface
+from . import capacity, catalog, design, huggingface
 from .calibration import Estimate
 from .design import Card
 from .evidence import compare, logs, startup
-from .explain import Explained, digits, quantity
+from .explain import Explained, Line, digits, quantity
 from .refuse import BadInput, number, shown
 from .spec import MAX_TOKENS, Deployment, Lora, Model, Slo, Speculation, Workload
 
-NUMBER_FIELDS = {"tp": int, "pp": int, "ep": int, "memory_fraction": float, "usd_h": float}
+NUMBER_FIELDS = {
+    **{"tp": int, "pp": int, "ep": int, "memory_fraction": float, "usd_h": float},
+    # the engine's own limits
+    **{"max_num_seqs": int, "max_num_batched_tokens": int, "max_model_len": int},
+    "block_size": int,
+}
+SWITCHES = ("dp_attention", "eager")
 RATES = (
     "Estimates, with the range that held four measurements of five; ceilings are what the spec "
     "sheet allows."
@@ -121,7 +127,7 @@ def read_column(text: str) -> tuple[str, Deployment]:
     if not colon or "=" in label:
         label, rest = "", text
     fields: dict[str, Any] = {}
-    known = (*TEXT_FIELDS, *NUMBER_FIELDS, "dp_attention")
+    known = (*TEXT_FIELDS, *NUMBER_FIELDS, *SWITCHES)
     for pair in rest.replace(",", " ").replace("&", " ").split():
         key, equals, value = pair.partition("=")
         if not equals:
@@ -131,7 +137,7 @@ def read_column(text: str) -> tuple[str, Deployment]:
             raise BadInput(key, f"column {shown(text)} gives {key} twice.")
         if key in NUMBER_FIELDS:
             fields[key] = read_number(key, value, NUMBER_FIELDS[key])
-        elif key == "dp_attention":
+        elif key in SWITCHES:
             fields[key] = catalog.one_of(key, value, ("true", "false")) == "true"
         else:
             fields[key] = value
@@ -233,6 +239,7 @@ def as_dict(card: Card) -> dict[str, Any]:
         "weights": d.weights.name,
         "kv": d.kv.name,
         "starts": card.starts,
+        "start": ledger.start,
         "fits": card.fits,
         "verdict": ledger.verdict,
         "memory_fraction": d.fraction,
@@ -246,10 +253,26 @@ def as_dict(card: Card) -> dict[str, Any]:
         "estimate": _estimates(card),
         "usd_h": card.usd_h,
         "memory_bytes_per_gpu": _memory(card),
+        "kv_pool_interval_bytes": list(ledger.kv_pool_interval_bytes),
+        "max_concurrent_interval": list(ledger.concurrent_interval),
+        "terms": [asdict(line) for line in capacity.term_lines(ledger)],
+        "remedies": [_remedy(one) for one in _remedies(card)],
+        "engine_lines": [asdict(line) for line in capacity.printed(ledger)],
         "kv_pool_tokens": ledger.kv_pool_tokens,
         "binding_constraint": card.binding,
         "limits": [{name: getattr(limit, name) for name in LIMIT_FIELDS} for limit in card.limits],
         "warnings": [note.text for note in card.warnings],
+    }
+
+
+def _remedies(card: Card) -> tuple[capacity.Remedy, ...]:
+    return capacity.remedies(card.deployment, card.workload.context_tokens)
+
+
+def _remedy(one: capacity.Remedy) -> dict[str, Any]:
+    return {
+        **{name: getattr(one, name) for name in ("setting", "value", "flag", "cost")},
+        **{"start": one.books.start, "kv_pool_bytes": one.books.kv_pool_bytes},
     }
 
 
@@ -384,12 +407,50 @@ def _predict(args: argparse.Namespace) -> str:
     texts = [note.text for note in column.warnings]
     if args.weights is None:
         texts.insert(0, f"Weights are in the checkpoint's own format, {deployment.weights.title}.")
+    texts += _nearest_engine(args.engine, deployment)
     notes = "".join(f"\nnote: {text}" for text in texts)
     head = f"{deployment.title}\n{_load_words(workload, most)}. {RATES}"
-    out = f"{head}\n{column.ledger.verdict}\n\n{rows}{notes}"
+    out = f"{head}\n{column.ledger.verdict}\n\n{rows}\n\n{_memory_text(column)}{notes}"
     if column.estimates:
         out += f"\nintervals: {column.estimates.itl_s.reason}"
     return f"{out}\n\n{column.explain()}" if args.explain else out
+
+
+def _nearest_engine(asked: str | None, deployment: Deployment) -> list[str]:
+    """Say where a version that is asked for is counted as another."""
+    taken = deployment.engine
+    if not asked or not any(map(str.isdigit, asked)) or catalog.key(asked) == taken.name:
+        return []
+    return [f"{asked} is counted as {taken.title}, the nearest whose ledger is known."]
+
+
+def _memory_text(card: Card) -> str:
+    """The ledger, what would make it start, and the lines the engine will print."""
+    ledger = card.ledger
+    low, high = (quantity(end, "GiB") for end in ledger.kv_pool_interval_bytes)
+    room = f"{quantity(ledger.kv_pool_bytes, 'GiB')} ({low} to {high}, four times in five)"
+    parts = [
+        f"Memory of a card: {capacity.START_WORDS[ledger.start]}",
+        *map(_term_row, capacity.term_lines(ledger)),
+        f"  {'room for cache':14} {room}",
+    ]
+    if not ledger.starts:
+        found = [f"  {one.text}" for one in _remedies(card)]
+        parts += ["", "What would make it start", *(found or ["  no single setting"])]
+    printed = capacity.printed(ledger)
+    width = max(len(line.text) for line in printed)
+    lines = (
+        f"  {line.text:{width}}  {line.within and f'within {line.within}'}" for line in printed
+    )
+    title = f"What {card.deployment.engine.title} will print, four times in five"
+    return "\n".join([*parts, "", title, *map(str.rstrip, lines)])
+
+
+def _term_row(line: Line) -> str:
+    head = f"  {line.name:14}{line.value:>10}  {line.formula}"
+    if line.numbers in ("", line.value):
+        return head
+    return f"{head}\n{'= ':>28}{line.numbers}"
 
 
 def _deployment(args: argparse.Namespace) -> Deployment:
@@ -408,6 +469,7 @@ def _deployment(args: argparse.Namespace) -> Deployment:
         weights=args.weights,
         kv=args.kv,
         dp_attention=args.dp_attention,
+        eager=args.eager,
         **chosen,
         **_terms(args),
     )
@@ -593,6 +655,11 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
         add(f"--{name}", metavar="CARDS")
     add("--dp-attention", action="store_true")
     add("--memory-fraction", metavar="SHARE")
+    add("--max-num-seqs", metavar="N", help="most sequences at once (default: the engine's own)")
+    add("--max-num-batched-tokens", metavar="TOKENS", help="most tokens of a step")
+    add("--max-model-len", metavar="TOKENS", help="longest request (default: the load's)")
+    add("--eager", action="store_true", help="without CUDA graphs")
+    add("--block-size", metavar="TOKENS", help="tokens of a block of the cache")
     add("--draft-tokens", metavar="K", help="guess K tokens ahead of each check")
     add("--draft", metavar="NAME", help="the model that guesses")
     add("--accept", metavar="SHARE", help="of guesses (default 0.7)")

@@ -994,9 +994,9 @@ class Deployment:
             value = getattr(self, name)
             if value is not None:
                 number(name, value, 1, most, unit, whole=True)
-        if self.max_num_seqs and self.max_num_batched_tokens:
-            least, unit = self.max_num_seqs, "tokens (at least max_num_seqs)"
-            tokens = self.max_num_batched_tokens
+        least, tokens = self.max_num_seqs, self.max_num_batched_tokens
+        if least and tokens and self.engine.family == "vllm":  # others start with fewer
+            unit = "tokens (at least max_num_seqs)"
             number("max_num_batched_tokens", tokens, least, MOST_BATCHED, unit, whole=True)
 
     def _check_topology(self) -> None:

@@ -132,15 +132,13 @@ def summary(view):
 
 
 def _whole(view, prefix, apps):
-    answer = h("div", {"class": "lc-answer"}, _status(view), _headline(view), _messages(view))
-    ask = h("div", {"class": "lc-ask"}, answer, _controls(view, prefix))
+    ask = h("div", {"class": "lc-ask"}, _answer(view), _controls(view, prefix))
     parts = [_figure(view), *_details(view), _links(view, apps)]
     return [ask, h("div", {"class": "lc-results"}, parts)]
 
 
 def _compact(view, prefix, inputs, apps):
-    answer = h("div", {"class": "lc-answer"}, _status(view), _headline(view), _messages(view))
-    ask = h("div", {"class": "lc-ask"}, answer, _controls(view, prefix, inputs))
+    ask = h("div", {"class": "lc-ask"}, _answer(view), _controls(view, prefix, inputs))
     # Where deployments are compared, the table that does it is the answer.
     first, rest = view["tables"][:1], view["tables"][1:]
     said = {**view, "tables": rest} if view.get("groups") else view
@@ -150,10 +148,15 @@ def _compact(view, prefix, inputs, apps):
     return [ask, h("div", {"class": "lc-results"}, parts)]
 
 
+def _answer(view):
+    parts = [_status(view), _remedies(view), _headline(view), _messages(view)]
+    return h("div", {"class": "lc-answer"}, parts)
+
+
 def _details(view):
     said = [h("p", {}, words(text)) for text in view["sentences"]]
     sentences = h("div", {"class": "lc-sentences"}, said)
-    return [sentences, *map(_table, view["tables"]), _arithmetic(view)]
+    return [sentences, _lines(view), *map(_table, view["tables"]), _arithmetic(view)]
 
 
 def _head(view, compact, level):
@@ -224,24 +227,37 @@ def _controls(view, prefix, open_inputs=()):
         return [_control(view, one, prefix) for one in chosen]
 
     shared = [one for one in view["controls"] if not one["group"]]
+    plain = [one for one in shared if not one.get("fold")]
     groups = [_group(view, group, boxes) for group in view.get("groups", [])]
     grouped = h("div", {"class": "lc-groups"}, groups) if groups else None
     if open_inputs:
         chosen = [one for one in shared if one["name"] in open_inputs]
-        rest = [one for one in shared if one["name"] not in open_inputs]
-        folded = h("div", {"class": "lc-inputs"}, boxes(rest))
-        more = h("details", {"class": "lc-more"}, _summary("All inputs"), folded, grouped)
+        rest = [one for one in plain if one["name"] not in open_inputs]
+        folded = [one for one in shared if one["name"] not in open_inputs]
+        inside = [h("div", {"class": "lc-inputs"}, boxes(rest)), _fold(folded, boxes), grouped]
+        more = h("details", {"class": "lc-more"}, _summary("All inputs"), inside)
         parts = [h("div", {"class": "lc-inputs"}, boxes(chosen)), more]
     else:
-        parts = [h("div", {"class": "lc-inputs"}, boxes(shared)), grouped]
+        parts = [h("div", {"class": "lc-inputs"}, boxes(plain)), _fold(shared, boxes), grouped]
     label = {"class": "lc-controls", "role": "group", "aria-label": "Inputs"}
     return h("div", label, parts)
+
+
+def _fold(controls, boxes):
+    """Inputs that few people need, under one line that names them."""
+    folded = [one for one in controls if one.get("fold")]
+    if not folded:
+        return None
+    inside = h("div", {"class": "lc-inputs"}, boxes(folded))
+    return h("details", {"class": "lc-more lc-fold"}, _summary(folded[0]["fold"]), inside)
 
 
 def _group(view, group, boxes):
     chosen = [one for one in view["controls"] if one["group"] == group["name"]]
     head = h("p", {}, h("b", {}, words(group["label"])), " ", words(group["title"]))
-    folded = h("details", {}, _summary(f"Change {group['label']}"), boxes(chosen))
+    plain = h("div", {}, boxes(one for one in chosen if not one.get("fold")))
+    change = _summary(f"Change {group['label']}")
+    folded = h("details", {}, change, plain, _fold(chosen, boxes))
     label = {"class": "lc-group", "aria-label": f"Deployment {group['label']}"}
     return h("fieldset", label, head, folded)
 
@@ -360,6 +376,7 @@ def _entry(control, common):
         autocomplete="off",
         spellcheck="false",
         value=control["entry"],
+        placeholder=control.get("placeholder"),
         **{"data-value": control["entry"]},
     )
     unit = h("span", {"class": "lc-unit"}, words(control["unit"])) if control["unit"] else None
@@ -376,7 +393,12 @@ def _file(control, common):
     name = h("span", {"class": "lc-file-name"}, words(control["text"]))
     remove = _button("Remove", {"data-act": "nofile", "hidden": not control["loaded"]})
     said = h("p", {"class": "lc-file-said", "role": "status", "data-keep": ""})
-    return h("div", {"class": "lc-file"}, box, name, remove, said)
+    aim = f"{common['id']}-text"
+    area = {"id": aim, "rows": 6, "spellcheck": "false", "autocomplete": "off"}
+    area |= {"aria-label": "A result or a log as text", "data-lm-suppress-shortcuts": "true"}
+    use = h("div", {"class": "lc-buttons"}, _button("Use it", {"data-act": "usetext"}))
+    paste = h("details", {}, _summary("Or paste its text"), h("textarea", area), use)
+    return h("div", {"class": "lc-file"}, box, name, remove, said, paste)
 
 
 BOXES = {
@@ -402,6 +424,34 @@ def _status(view):
     status = view["status"]
     label = {"class": f"lc-status lc-{status['level']}", "role": "status", "aria-live": "polite"}
     return h("p", label, words(status["text"]))
+
+
+def _remedies(view):
+    """What would make it start, each a button that does it."""
+    found = view.get("remedies") or {"text": "", "items": []}
+    items = [
+        h(
+            "li",
+            {},
+            _button(one["label"], {"data-act": "preset", "data-query": one["query"]}),
+            h("span", {}, words(one["note"])),
+        )
+        for one in found["items"]
+    ]
+    named = {"class": "lc-remedies", "role": "group", "aria-label": "What would make it start"}
+    said = h("p", {}, words(found["text"]))
+    return h("div", named | {"hidden": not found["text"]}, said, h("ul", {}, items))
+
+
+def _lines(view):
+    """The lines an engine will print, to look for in its log."""
+    found = view.get("lines")
+    if not found:
+        return None
+    text = {"tabindex": 0, "role": "region", "aria-label": found["title"]}
+    copy = _button("Copy the lines", {"data-act": "lines"})
+    title, said = h("p", {}, words(found["title"])), h("pre", text, words(found["text"]))
+    return h("div", {"class": "lc-lines"}, title, said, copy)
 
 
 def _headline(view):

@@ -14,6 +14,7 @@ from .ledger import (
     DOUBTFUL,
     LIKELY,
     NO,
+    START_WORDS,
     YES,
     Ledger,
     cliff,
@@ -33,12 +34,15 @@ from .overhead import (
     sampling_bytes,
     usable_bytes,
 )
-from .start import Printed, Remedy, printed, remedies
+from .start import FLAGS, Printed, Remedy, printed, remedies
+from .terms import term_lines
 
 __all__ = [
     "DOUBTFUL",
+    "FLAGS",
     "LIKELY",
     "NO",
+    "START_WORDS",
     "YES",
     "Kind",
     "Layout",
@@ -65,6 +69,7 @@ __all__ = [
     "room_doubt_bytes",
     "runtime_bytes",
     "sampling_bytes",
+    "term_lines",
     "usable_bytes",
     "workload_ledger",
 ]

@@ -17,6 +17,12 @@ from . import overhead
 from .cache import is_grouped, kv_sequence_bytes, layout, max_sequences, prefix_bytes
 
 STARTS = YES, LIKELY, DOUBTFUL, NO = ("yes", "likely", "doubtful", "no")
+START_WORDS = {
+    YES: "it starts",
+    LIKELY: "it likely starts",
+    DOUBTFUL: "it is doubtful whether it starts",
+    NO: "it does not start",
+}
 
 
 def room_doubt_bytes(deployment: Deployment, weights_bytes: float) -> float:

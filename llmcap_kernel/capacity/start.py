@@ -8,7 +8,7 @@ from .. import catalog
 from ..explain import quantity
 from ..spec import Deployment
 from . import overhead
-from .ledger import Ledger, ledger
+from .ledger import START_WORDS, Ledger, ledger
 
 GIB = 2**30
 # The engines' own names for a setting; where one has none, the setting cannot be changed there.
@@ -53,7 +53,7 @@ LEAST_BATCH_TOKENS = 512
 
 @dataclass(frozen=True)
 class Remedy:
-    """A setting that makes an engine start, or that makes the most room of those that do not.
+    """A setting that makes an engine start.
 
     Attributes
     ----------
@@ -79,8 +79,9 @@ class Remedy:
     def text(self) -> str:
         """One sentence: the argument, what becomes of it, and what it costs."""
         room = quantity(max(self.books.kv_pool_bytes, 0), "GiB")
-        then = "it starts" if self.books.starts else "not enough alone"
-        return f"{self.flag}: {then}, with {room} for the cache; {self.cost}."
+        return (
+            f"{self.flag}: {START_WORDS[self.books.start]}, with {room} for the cache; {self.cost}."
+        )
 
 
 def remedies(deployment: Deployment, context_tokens: int) -> tuple[Remedy, ...]:
@@ -178,7 +179,7 @@ class Printed:
     text : str
         The part of the line that holds the number, as the engine writes it.
     within : str
-        How far off 80% of such lines are.
+        How far off 80% of such lines are, in the line's own unit.
     """
 
     text: str
@@ -221,6 +222,7 @@ def printed(books: Ledger) -> tuple[Printed, ...]:
 def _vllm(books: Ledger) -> Iterator[tuple[str, str]]:
     d = books.deployment
     length = d.max_model_len or books.context_tokens
+    sequence = books.longest_bytes or books.kv_bytes_per_sequence
     room, within = books.kv_pool_bytes, _within(books)
     yield f"Model loading took {books.weights_bytes / GIB:.2f} GiB", "1%"
     yield f"Available KV cache memory: {room / GIB:.2f} GiB", within
@@ -228,25 +230,26 @@ def _vllm(books: Ledger) -> Iterator[tuple[str, str]]:
         yield "No available memory for the cache blocks", ""
         return
     if not books.starts:
-        needed = books.kv_bytes_per_sequence / GIB
         yield (
             f"To serve at least one request with the models's max seq len ({length}), "
-            f"({needed:.2f} GiB KV cache is needed",
+            f"({sequence / GIB:.2f} GiB KV cache is needed",
             "1%",
         )
         return
-    yield f"GPU KV cache size: {books.kv_pool_tokens // d.attention_replicas:,} tokens", within
-    times = room / books.kv_bytes_per_sequence
-    yield f"Maximum concurrency for {length:,} tokens per request: {times:.2f}x", within
+    tokens, times = _tokens(books), room / sequence
+    off = _share_off(books)
+    yield f"GPU KV cache size: {tokens:,} tokens", f"{tokens * off:,.0f} tokens"
+    text = f"Maximum concurrency for {length:,} tokens per request: {times:.2f}x"
+    yield text, f"{times * off:.2f}x"
     if books.graph_bytes:
         yield f"Graph capturing finished, took {books.graph_bytes / GIB:.2f} GiB", "a third"
 
 
 def _sglang(books: Ledger) -> Iterator[tuple[str, str]]:
     yield f"Load weight end, mem usage={books.weights_bytes / GIB:.2f} GB", "1%"
-    tokens = books.kv_pool_tokens // books.deployment.attention_replicas
-    yield f"KV Cache is allocated. #tokens: {tokens}", _within(books)
-    yield f"max_total_num_tokens={tokens}", _within(books)
+    tokens, within = _tokens(books), f"{_tokens(books) * _share_off(books):,.0f} tokens"
+    yield f"KV Cache is allocated. #tokens: {tokens}", within
+    yield f"max_total_num_tokens={tokens}", within
 
 
 def _trtllm(books: Ledger) -> Iterator[tuple[str, str]]:
@@ -261,6 +264,20 @@ def _llamacpp(books: Ledger) -> Iterator[tuple[str, str]]:
     yield f"llama_kv_cache: size = {cache:.2f} MiB", "1%"
 
 
-def _within(books: Ledger) -> str:
+def _tokens(books: Ledger) -> int:
+    """Tokens of the cache that one replica prints."""
+    return books.kv_pool_tokens // books.deployment.attention_replicas
+
+
+def _off(books: Ledger) -> float:
     low, high = books.kv_pool_interval_bytes
-    return f"{(high - low) / 2 / GIB:.1f} GiB"
+    return (high - low) / 2
+
+
+def _within(books: Ledger) -> str:
+    return f"{_off(books) / GIB:.1f} GiB"
+
+
+def _share_off(books: Ledger) -> float:
+    """The same as a share of the room, which what is counted in it is off by."""
+    return min(_off(books) / books.kv_pool_bytes, 1.0) if books.kv_pool_bytes > 0 else 0.0

@@ -285,6 +285,10 @@ def _context_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]
             f"{model.max_context_tokens:,} that {model.name} was configured for."
         )
         yield Note("context", text)
+    longest = deployment.max_model_len
+    if longest and workload.context_tokens > longest:
+        text = f"The engine refuses requests of more than max_model_len, {longest:,} tokens: "
+        yield Note("context", f"{text}these have {workload.context_tokens:,}.")
 
 
 def _cache_notes(deployment: Deployment) -> Iterator[Note]:

@@ -90,7 +90,7 @@ def text(path: str | Path) -> str:
     BadInput
         When there is no such file, or it is empty or binary.
     """
-    return _decoded(_bytes(path), shown(str(path)))
+    return decoded(_bytes(path), str(path))
 
 
 def parse(raw: bytes, name: str) -> list[Line]:
@@ -118,7 +118,7 @@ def parse(raw: bytes, name: str) -> list[Line]:
     >>> [line.fields["value"] for line in parse(b"metric,value\\nitl_ms,9.5", "mine.csv")]
     ['9.5']
     """
-    return _lines(_decoded(raw, shown(name)), shown(name))
+    return _lines(decoded(raw, name), shown(name))
 
 
 def _lines(text: str, name: str) -> list[Line]:
@@ -147,7 +147,32 @@ def _bytes(path: str | Path) -> bytes:
         raise BadInput("file", f"file {name} cannot be read: {problem.strerror}.") from None
 
 
-def _decoded(raw: bytes, name: str) -> str:
+def decoded(raw: bytes, name: str) -> str:
+    """Turn the bytes of a file into text.
+
+    Parameters
+    ----------
+    raw : bytes
+        The content of the file.
+    name : str
+        Its name, for error messages.
+
+    Returns
+    -------
+    str
+        The text, whatever its encoding; what cannot be decoded is replaced.
+
+    Raises
+    ------
+    BadInput
+        When it is empty or binary.
+
+    Examples
+    --------
+    >>> decoded("metric".encode("utf-16"), "mine.csv")
+    'metric'
+    """
+    name = shown(name)
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = raw.decode("utf-16", errors="replace")
     else:

@@ -5,6 +5,7 @@ A start-up comes from a row in the columns of `benchmarks/memory.csv`, or from t
 """
 
 import csv
+import re
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -180,8 +181,9 @@ class Term(NamedTuple):
         """
         change = self.computed - self.logged
         if self.unit == "bytes":
-            off = f"{self.share_of_card:+.1%}"
-            return (_gib(self.logged), _gib(self.computed), f"{change / GIB:+.2f} GiB", off)
+            off = f"{round(self.share_of_card or 0.0, 3) + 0.0:+.1%}"
+            less = round(change / GIB, 2) + 0.0  # no -0.00
+            return (_gib(self.logged), _gib(self.computed), f"{less:+.2f} GiB", off)
         off = "" if self.error is None else f"{self.error:+.1%} of it"
         places = 0 if self.unit == "tokens" else 2
         return (
@@ -289,6 +291,27 @@ def _cell(given: dict[str, str], name: str) -> float | None:
 
 
 # the ledger beside
+
+
+def reason(problem: BadInput) -> str:
+    """Say to a person at a page why a start-up has no ledger.
+
+    Parameters
+    ----------
+    problem : BadInput
+        What was refused.
+
+    Returns
+    -------
+    str
+        The same sentence, without the options of the command line.
+
+    Examples
+    --------
+    >>> reason(BadInput("gpu", "gpu is not stated (give --gpu)."))
+    'gpu is not stated.'
+    """
+    return re.sub(r" \((?:give --[\w-]+|llmcap list \w+)\)", "", str(problem))
 
 
 def deployment(startup: StartUp) -> Deployment:

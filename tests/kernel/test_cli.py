@@ -138,6 +138,79 @@ def test_users_is_another_word_for_concurrency(run):
     assert strict(run(*WORKED_B, "--users", "16", "--json")[1])["concurrency"] == 16
 
 
+# the log of row K29: 14.99 GiB of weights, 6.95 GiB of cache, 56,880 tokens, 1.79x
+K29 = (
+    *("predict", "--model", "llama-3.1-8b", "--gpu", "rtx-3090", "--engine", "vllm-0.12"),
+    *("--memory-fraction", "0.95", "--max-model-len", "31800", "--max-num-seqs", "64"),
+)
+
+
+def test_predict_prints_the_lines_that_the_engine_printed(run):
+    status, out, _ = run(*K29)
+    said = {line["text"]: line["within"] for line in strict(run(*K29, "--json")[1])["engine_lines"]}
+    assert status == 0 and all(text in out for text in said)
+    assert "Model loading took 14.99 GiB" in said
+    room = next(re.search(r"memory: ([\d.]+) GiB", text) for text in said if "Available" in text)
+    assert float(room[1]) == pytest.approx(6.95, abs=0.9)
+    times = next(text for text in said if text.startswith("Maximum concurrency for 31,800 tokens"))
+    assert float(times.split()[-1].rstrip("x")) == pytest.approx(1.79, abs=0.23)
+    assert "vllm-0.12 is counted as vLLM 0.16" in out
+
+
+def test_predict_has_each_term_with_its_formula_and_the_interval_of_the_room(run):
+    told, out = strict(run(*K29, "--json")[1]), run(*K29)[1]
+    low, high = told["kv_pool_interval_bytes"]
+    assert low < told["memory_bytes_per_gpu"]["kv_pool"] < high
+    assert told["start"] == "yes" and "Memory of a card: it starts" in out
+    for term in told["terms"]:
+        assert term["formula"] in out and term["numbers"] in out
+    assert "64 x 128,256 x" in out  # sampling follows --max-num-seqs
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "setting"),
+    [
+        ("--max-num-seqs", "32", "max_num_seqs"),
+        ("--memory-fraction", "0.92", "memory_fraction"),
+        ("--eager", None, "eager"),
+    ],
+)
+def test_what_would_make_it_start_does(run, option, value, setting):
+    tight = ("predict", "--model", "llama-3.1-70b", "--gpu", "h100-sxm", "--weights", "fp8",
+             "--kv", "fp8", "--context", "8000")  # fmt: skip
+    no = (*tight, "--memory-fraction", "0.9")
+    told = strict(run(*no, "--json")[1])
+    one = next(each for each in told["remedies"] if each["setting"] == setting)
+    assert not told["starts"] and one["flag"] in run(*no)[1]
+    assert value is None or str(one["value"]) == value
+    asked = tight if option == "--memory-fraction" else no
+    then = strict(run(*asked, option, *filter(None, [value]), "--json")[1])
+    assert then["starts"] and then["remedies"] == []
+    assert then["memory_bytes_per_gpu"]["kv_pool"] == pytest.approx(one["kv_pool_bytes"])
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("--max-num-seqs", "0"), "max_num_seqs is 0: it takes a whole number from 1"),
+        (("--max-model-len", "many"), "max_model_len is 'many': it takes a whole number"),
+        (("--block-size", "5000"), "block_size is 5000: it takes a whole number from 1 to 4,096"),
+        (
+            ("--max-num-seqs", "512", "--max-num-batched-tokens", "100"),
+            "max_num_batched_tokens is 100: it takes a whole number from 512",
+        ),
+    ],
+)
+def test_a_limit_that_is_none_is_refused_in_a_sentence(run, given, words):
+    status, out, err = run("predict", "--model", "llama-3.1-8b", "--gpu", "rtx-3090", *given)
+    assert (status, out) == (2, "") and words in err and err.count("\n") == 1
+
+
+def test_a_request_longer_than_the_engine_takes_is_noted(run):
+    out = run(*K29, "--context", "40000")[1]
+    assert "refuses requests of more than max_model_len, 31,800 tokens" in out
+
+
 @pytest.mark.parametrize("limits", [(), ("--itl-ms", "40"), ("--ttft-ms", "1000")])
 def test_predict_without_users_is_predict_for_the_most_that_meet_the_limits(run, limits):
     told = strict(run(*WORKED_B, *limits, "--json")[1])

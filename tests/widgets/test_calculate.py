@@ -241,7 +241,10 @@ def test_the_status_answers(changed, level, words):
 
 def test_what_does_not_start_says_what_would():
     view = shown(tp=1)
-    assert "It would at a memory fraction of 0.9" in view["status"]["text"]
+    first = view["remedies"]["items"][0]
+    assert first["label"].startswith("--gpu-memory-utilization 0.9")
+    there, _ = calculate.FORM.parse(first["query"])
+    assert calculate.view(there)["status"]["text"].startswith("It does not fit: room for ")
     assert [item["value"] for item in view["headline"]] == ["0"]
     assert view["figure"] and view["tables"]
 

@@ -7,7 +7,7 @@ from llmcap_kernel.evidence import weak_spots
 from llmcap_kernel.explain import Line, digits, quantity
 from llmcap_kernel.spec import Slo
 
-from ..figures import memory_bars, memory_table
+from ..figures import memory_bars, memory_table, term_table
 from ..form import controls as c
 from ..form import presets as p
 from ..form.state import Field, Form
@@ -112,13 +112,16 @@ def _parts(card, state):
     crowds = {n: card.at(n) for n in _numbers_of_users(card, most)}
     users = _users(card, most, crowds)
     modes = _weak_spots(card)
+    memory = [memory_table(card.ledger), term_table(card.ledger)]
     shared = {
         "status": _status(card),
         "figure": memory_bars(card.ledger),
         "messages": [*_warned(modes), *_notes(card, state)],
+        "remedies": c.remedies(FORM, state, card.ledger),
+        "lines": c.engine_lines(card.ledger),
     }
     if not card.starts:
-        return shared | {"headline": [users], "tables": [memory_table(card.ledger)]}
+        return shared | {"headline": [users], "tables": memory}
     money, trail = _Money(card, state), _trail(card)
     return shared | {
         "headline": [
@@ -127,7 +130,7 @@ def _parts(card, state):
             _first_token(card, trail),
             money.number(trail),
         ],
-        "tables": [_numbers(card, money), _more_or_fewer(card, crowds), memory_table(card.ledger)],
+        "tables": [_numbers(card, money), _more_or_fewer(card, crowds), *memory],
         "sentences": [
             *money.sentences(),
             NO_INTERVAL,
@@ -145,7 +148,7 @@ def _numbers_of_users(card, most):
 def _status(card):
     """Does it fit, does it meet the limits, what binds: one answer."""
     if not card.starts:
-        return {"level": "bad", "text": f"{card.ledger.verdict} {_way_in(card)}".strip()}
+        return {"level": c.START_LEVELS[card.ledger.start], "text": card.ledger.verdict}
     fits = "It fits" if card.fits else "It does not fit"
     room = next(limit for limit in card.limits if limit.name == "capacity").sentence
     # whether all users have room was just said
@@ -168,11 +171,6 @@ def _binding(card):
 
 def _listed(words):
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
-
-
-def _way_in(card):
-    least = design.least_fraction(card.deployment, card.workload.context_tokens)
-    return f"It would at a memory fraction of {least:.2f}." if least else ""
 
 
 def _notes(card, state):

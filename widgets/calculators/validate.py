@@ -18,13 +18,14 @@ from typing import NamedTuple
 from zlib import crc32
 
 from llmcap_kernel import catalog
-from llmcap_kernel.evidence import compare, fit, results, weak_spots
+from llmcap_kernel.evidence import compare, fit, logs, results, weak_spots
 from llmcap_kernel.explain import digits
 
 from ..figures import QUIET, RULE, TEXT, figure, mark
 from ..figures.curves import log_axis
 from ..form import controls as c
 from ..form.state import Field, Form
+from . import start_up
 
 TITLE = "Validate"
 LEAD = "How far are the predictions from published measurements, where do they fail, and how near are they to yours?"  # noqa: E501
@@ -166,8 +167,8 @@ FORM = Form(
             "file",
             "yes",
             True,
-            "Your own results",
-            help="A client's result file or a CSV. It is read by this page's kernel and kept nowhere.",  # noqa: E501
+            "Your own results or log",
+            help="A client's result file, a CSV, or an engine's start-up log: choose it, drop it here or paste it. It is read by this page's Python and kept nowhere.",  # noqa: E501
         ),
         _fill("model", "name", "Model", names=lambda: (AS_FILE, *catalog.models())),
         _fill("gpu", "name", "Card", names=lambda: (AS_FILE, *catalog.gpus())),
@@ -177,13 +178,18 @@ FORM = Form(
         _fill("in", "tokens", "Prompt", low=1, high=c.MOST_TOKENS, unit="tokens"),
         _fill("out", "tokens", "Answer", low=1, high=c.MOST_TOKENS, unit="tokens"),
         _fill("users", "whole", "Users at once", low=1, high=c.MOST_USERS),
+        _fill("kv", "name", "KV cache", names=lambda: (AS_FILE, *catalog.formats(kv=True))),
+        _fill("fraction", "number", "Memory fraction", low=0.05, high=1),
+        _fill("maxlen", "tokens", "Longest request", low=1, high=c.MOST_TOKENS),
+        _fill("seqs", "whole", "Sequences at once", low=1, high=c.MOST_USERS),
+        _fill("batched", "tokens", "Tokens a step", low=1, high=c.MOST_TOKENS),
     ),
 )
 COLUMN_OF = {
     **{"model": "model", "gpu": "gpu", "tp": "tp", "weights": "weight_dtype", "engine": "engine"},
     **{"in": "input_tokens", "out": "output_tokens", "users": "concurrency"},
 }
-ACCEPT = ".csv,.json,.jsonl,.md,.txt"
+ACCEPT = ".csv,.json,.jsonl,.md,.txt,.log,.out"
 PRESETS = (
     {
         "label": "A model never seen",
@@ -329,7 +335,7 @@ def view(state, own=None):
     ----------
     state : dict
         A complete state of `FORM`.
-    own : Own, optional
+    own : Own or start_up.Log, optional
         A file of the reader's own.
 
     Returns
@@ -338,6 +344,8 @@ def view(state, own=None):
         The view.
     """
     own = own if state["file"] else None
+    if isinstance(own, start_up.Log):
+        return _of_a_log(state, own)
     controls = _controls(state, own)
     filters = tuple(state[f"only.{name}"] for name in FILTERS)
     mine = own.rows(_fills(state)) if own else ()
@@ -367,6 +375,14 @@ def view(state, own=None):
     )
 
 
+def _of_a_log(state, own):
+    """A start-up log beside the ledger; the published rows come back when it is taken away."""
+    fields = {field.name: field for field in FORM.fields}
+    controls = [_file_control(fields["file"], own), *_fill_controls(fields, state, own)]
+    given = _fills(state, start_up.FIELD_OF)
+    return c.frame(FORM, state, TITLE, LEAD, controls, **own.parts(given))
+
+
 def _controls(state, own):
     fields = {field.name: field for field in FORM.fields}
     every = _left_in((ANY,) * len(FILTERS))
@@ -385,7 +401,7 @@ def _controls(state, own):
         ),
         _file_control(fields["file"], own),
     ]
-    return out + (_fill_controls(fields, state) if own else [])
+    return out + (_fill_controls(fields, state, own) if own else [])
 
 
 @cache
@@ -398,8 +414,7 @@ def _listed(attribute):
 
 
 def _file_control(field, own):
-    many = len(own.lines) if own else 0
-    said = f"{own.name}, {many:,} row{'s' if many > 1 else ''}" if own else "none"
+    said = f"{own.name}, {own.said}" if own else "none"
     return {
         **{"name": field.name, "label": field.label, "kind": "file", "value": True},
         **{"group": "", "unit": "", "help": field.help, "min": 0, "max": 1},
@@ -407,24 +422,32 @@ def _file_control(field, own):
     }
 
 
-def _fill_controls(fields, state):
-    """Inputs for what a client's file leaves out: few of them name the card."""
+def _fill_controls(fields, state, own):
+    """Inputs for what a file leaves out: few of them name the card."""
+    is_log = isinstance(own, start_up.Log)
+    said = start_up.placeholders(own) if is_log else {}
     silent = (AS_FILE, "as the file says", "")
     names = {
         "model": c.search,
         "gpu": c.search,
         "weights": c.select,
         "engine": c.select,
+        "kv": c.select,
     }
     out = []
-    for name in COLUMN_OF:
+    for name in start_up.FIELD_OF if is_log else COLUMN_OF:
         field = fields[f"file.{name}"]
         if name in names:
             listed = [(n, n, "") for n in field.names() if n != AS_FILE]
             out.append(names[name](field, state, [silent, *listed]))
         else:
-            out.append(c.entry(field, state))
-    return [one | {"label": f"File: {one['label'].lower()}"} for one in out]
+            box = c.entry(field, state)
+            out.append(box | ({"placeholder": said[name]} if is_log else {}))
+    return [one | {"label": f"File: {_lower_first(one['label'])}"} for one in out]
+
+
+def _lower_first(label):
+    return label if label[:2].isupper() else label[0].lower() + label[1:]
 
 
 def _percent(share):
@@ -922,6 +945,12 @@ class Own:
         self._progress = progress
         self._told = lru_cache(maxsize=4)(self._rows)
 
+    @property
+    def said(self):
+        """How much it is, in words."""
+        many = len(self.lines)
+        return f"{many:,} row{'s' if many > 1 else ''}"
+
     def rows(self, fill):
         """Set the file's rows beside their predictions.
 
@@ -941,8 +970,8 @@ class Own:
         return compare.report(self.lines, dict(fill), self._progress).rows
 
 
-def _fills(state):
-    given = ((column, state[f"file.{name}"]) for name, column in COLUMN_OF.items())
+def _fills(state, names=None):
+    given = ((column, state[f"file.{name}"]) for name, column in (names or COLUMN_OF).items())
     return tuple((column, value) for column, value in given if value not in (None, AS_FILE))
 
 
@@ -968,8 +997,15 @@ def with_file(name="", raw=b"", progress=None):
     BadInput
         When the file is of no kind that is read here.
     """
-    own = Own(name, results.parse(raw, name), progress) if name else None
+    own = _own(name, raw, progress) if name else None
     return SimpleNamespace(**globals() | {"view": partial(view, own=own)})
+
+
+def _own(name, raw, progress):
+    text = results.decoded(raw, name)
+    if logs.recognises(text):
+        return start_up.Log(name, text)
+    return Own(name, results.parse(raw, name), progress)
 
 
 def _messages(own, mine, drawn):

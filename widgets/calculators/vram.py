@@ -4,13 +4,13 @@ from dataclasses import replace
 
 from llmcap_kernel import capacity, catalog, design, toolbox
 
-from ..figures import memory_bars, memory_table, usable_bytes
+from ..figures import memory_bars, memory_table, term_table, usable_bytes
 from ..form import controls as c
 from ..form import presets as p
 from ..form.state import Field, Form
 
 TITLE = "VRAM and concurrency"
-LEAD = "Does this deployment hold all its users at once, and if not, which term is in the way?"
+LEAD = "Does it start, does it hold all its users, and if not, which term is in the way?"
 FORM = Form(
     "vram",
     (
@@ -28,6 +28,7 @@ PRESETS = p.told(
     p.ON_FOUR_CARDS | {"users": 4, "ctx": 128_000},
     p.SMALL_ON_ONE | {"users": 256, "ctx": 1500},
 )
+GIB = 2**30
 BIGGER = 1.3  # a card is worth naming as a way out when it has this many times the memory
 
 
@@ -59,9 +60,11 @@ def view(state):
         headline=_headline(books),
         status=_status(books),
         figure=memory_bars(books),
-        tables=[memory_table(books), _ways_out(books)],
+        tables=[memory_table(books), _ways_out(books), term_table(books)],
         sentences=_sentences(books),
         messages=c.notes(d, state["ctx"]),
+        remedies=c.remedies(FORM, state, books),
+        lines=c.engine_lines(books),
     )
 
 
@@ -76,7 +79,8 @@ def _controls(state):
 
 
 def _status(books):
-    level = "good" if books.fits else "warn" if books.starts else "bad"
+    level = c.START_LEVELS[books.start]
+    level = "warn" if level == "good" and not books.fits else level
     text = books.verdict
     if books.starts and not books.fits:
         name, size = books.terms[0]
@@ -101,13 +105,14 @@ def _headline(books):
             "unit": "users",
             "note": f"{books.concurrency:,} wanted",
             "explain": c.arithmetic(books, "max_concurrent"),
-        },
+        }
+        | _between(books.max_concurrent, books.concurrent_interval, books.concurrency, "wanted"),
         {
             "label": "Total needed on a card",
             "value": c.gib(books.needed_bytes),
             "unit": "GiB",
             "note": f"the engine may use {c.gib(usable)} of {c.gib(books.visible_bytes)}",
-            "explain": total,
+            "explain": "\n".join([total, "", *map(str, capacity.term_lines(books))]),
         },
         {
             "label": "Room for KV cache",
@@ -115,7 +120,12 @@ def _headline(books):
             "unit": "GiB",
             "note": _shortfall(books),
             "explain": budget,
-        },
+        }
+        | _between(
+            *(books.kv_pool_bytes / GIB, [end / GIB for end in books.kv_pool_interval_bytes]),
+            books.least_room_bytes / GIB,
+            "to start",
+        ),
         {
             "label": "One user takes",
             "value": c.gib(books.kv_bytes_per_sequence),
@@ -124,6 +134,13 @@ def _headline(books):
             "explain": sequence,
         },
     ]
+
+
+def _between(value, interval, least, bound):
+    """The bar under a number: its interval four times in five, and what is needed at least."""
+    low, high = (max(end, 0) for end in interval)
+    ends = {"low": low, "value": max(value, 0), "high": high, "limit": least}
+    return {"span": ends | {"bound": bound}}
 
 
 def _shortfall(books):

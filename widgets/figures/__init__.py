@@ -8,6 +8,7 @@ label too, and a table with the same numbers stands beside every figure.
 
 import math
 
+from llmcap_kernel import capacity
 from llmcap_kernel.explain import digits
 
 GIB = 2**30
@@ -146,7 +147,7 @@ def figure(data, alt, *, height, **layout):
     return {"data": data, "layout": base | layout, "alt": alt}
 
 
-def stacked_bars(rows, limit, limit_text, alt):
+def stacked_bars(rows, limit, limit_text, alt, whisker=None):
     """Draw what a card has above what is asked of it, term by term.
 
     Parameters
@@ -159,6 +160,9 @@ def stacked_bars(rows, limit, limit_text, alt):
         What stands at that line.
     alt : str
         What the figure shows.
+    whisker : tuple, optional
+        How far off the end of a part may be: (label of its bar, where it ends, by how much
+        either way) [GiB].
 
     Returns
     -------
@@ -183,6 +187,7 @@ def stacked_bars(rows, limit, limit_text, alt):
                     "hovertemplate": f"{name}: {gib:,.2f} GiB<extra></extra>",
                 }
             )
+    data += _whisker(*whisker) if whisker else []
     line = {"color": TEXT, "width": 2, "dash": "dot"}
     ends = {"y0": 0, "y1": 1, "yref": "paper", "x0": limit, "x1": limit}
     right = limit > 0.5 * max(sum(part[1] for part in parts) for _, parts in rows)
@@ -198,6 +203,26 @@ def stacked_bars(rows, limit, limit_text, alt):
         xaxis=axis("GiB on one card", rangemode="tozero"),
         yaxis=axis(autorange="reversed", showgrid=False, ticks="", tickfont={"size": 13}),
     )
+
+
+def _whisker(label, end, off):
+    """A part's end with its interval, four times in five, on a ground that parts it from bars."""
+    said = f"weights and overhead end at {end:,.2f} GiB, {off:,.2f} more or less"
+    reach = {"type": "data", "symmetric": False, "array": [off], "arrayminus": [min(off, end)]}
+    looks = ((GROUND, 6, 11, 9), (TEXT, 2, 9, 5))
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "weights and overhead end here",
+            "x": [end],
+            "y": [label],
+            "marker": {"color": colour, "size": size},
+            "error_x": reach | {"color": colour, "thickness": thickness, "width": width},
+            "hovertemplate": f"{said}<extra></extra>",
+        }
+        for colour, thickness, width, size in looks
+    ]
 
 
 def curve_over_bars(bars, curve, wanted, alt):
@@ -404,12 +429,47 @@ def memory_bars(books):
         (label, [part for part in parts if part[1] > 0])
         for label, parts in (("There is", card), ("Asked for", asked))
     ]
+    end, (low, high) = usable - books.kv_pool_bytes, books.kv_pool_interval_bytes
+    whisker = ("There is" if books.kv_pool_bytes >= 0 else "Asked for", end / GIB)
     alt = (
         f"Two stacked bars in GiB. One card has {digits(books.visible_bytes / GIB)}, of which "
         f"the engine may use {digits(usable / GIB)}; {digits(books.needed_bytes / GIB)} are asked "
-        "for. The table below has every term."
+        f"for. The room for the cache is {digits(max(low, 0) / GIB)} to "
+        f"{digits(max(high, 0) / GIB)}, four times in five: the whisker where weights and overhead "
+        "end. The table below has every term."
     )
-    return stacked_bars(rows, usable / GIB, f"engine's share {digits(usable / GIB)} GiB", alt)
+    return stacked_bars(
+        rows,
+        usable / GIB,
+        f"engine's share {digits(usable / GIB)} GiB",
+        alt,
+        (*whisker, (high - low) / 2 / GIB),
+    )
+
+
+def term_table(books):
+    """List how each term of the bars that is no cache comes about.
+
+    Parameters
+    ----------
+    books : Ledger
+        Where a card's memory goes [bytes].
+
+    Returns
+    -------
+    dict
+        Table of a view.
+    """
+    return {
+        "caption": "How each term comes about",
+        "columns": ["Term", "Formula", "With the numbers", "Size"],
+        "rows": [
+            [line.name, line.formula, line.numbers or "-", line.value.replace(" ", "\u00a0")]
+            for line in capacity.term_lines(books)
+        ],
+        "highlight": [],
+        "stack": True,
+    }
 
 
 def memory_table(books):

@@ -3,7 +3,7 @@
 from collections import Counter
 from functools import cache
 
-from llmcap_kernel import catalog, design
+from llmcap_kernel import capacity, catalog, design
 from llmcap_kernel.explain import digits
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Slo, Workload
@@ -24,7 +24,20 @@ SHORT = {
     "dp_attention": "dp",
     "usd_h": "usd",
     "shared_prefix_tokens": "prefix",
+    "max_num_seqs": "seqs",
+    "max_num_batched_tokens": "batched",
+    "max_model_len": "maxlen",
+    "block_size": "block",
 }
+# The engine's own limits; empty leaves each to the engine.
+LIMITS = {
+    "seqs": "max_num_seqs",
+    "batched": "max_num_batched_tokens",
+    "maxlen": "max_model_len",
+    "block": "block_size",
+    "eager": "eager",
+}
+LIMITS_FOLD = "The engine's own limits"
 STAGES = (1, 2, 4, 8)
 TOKEN_STOPS = tuple(
     round(step * 1000 * 2**power)
@@ -34,7 +47,10 @@ TOKEN_STOPS = tuple(
 )
 USER_STOPS = (*range(1, 17), *(round(2**power * step) for power in range(4, 12)
                                for step in (1.25, 1.5, 1.75, 2)))  # fmt: skip
-PASTE = "Any Hugging Face config.json; it takes the place of the model above."
+PASTE = (
+    "Any Hugging Face config.json, which takes the place of the model above; or an engine's "
+    "start-up log, which fills the inputs."
+)
 NO_LIMIT = "At most; 0 for no limit."
 HALF = {"half": True}  # two such inputs share a line
 TWICE = {"twice": True}  # it takes the room of two where many share a line
@@ -58,19 +74,23 @@ def deployment_fields(start, *, prefix="", group="", fraction=None):
     Returns
     -------
     tuple of Field
-        model, config, gpu, tp, pp, ep, weights, kv, engine, fraction, dp, and usd
-        for a group.
+        model, config, gpu, tp, pp, ep, weights, kv, engine, fraction, dp, those of
+        `LIMITS`, and usd for a group.
     """
     named = ("model", "gpu", "weights", "kv", "engine")
-    at = {name: getattr(start, name).name for name in named} | {
-        "config": None,
-        "tp": start.tp,
-        "pp": start.pp,
-        "ep": start.ep > 1,
-        "fraction": fraction or start.memory_fraction,
-        "dp": start.dp_attention,
-        "usd": start.usd_h,
-    }
+    at = (
+        {name: getattr(start, name).name for name in named}
+        | {
+            "config": None,
+            "tp": start.tp,
+            "pp": start.pp,
+            "ep": start.ep > 1,
+            "fraction": fraction or start.memory_fraction,
+            "dp": start.dp_attention,
+            "usd": start.usd_h,
+        }
+        | {name: getattr(start, attribute) for name, attribute in LIMITS.items()}
+    )
 
     def field(name, kind, label, low=0, high=0, **more):
         return Field(prefix + name, kind, at[name], label, low, high, group=group, **more)
@@ -89,6 +109,11 @@ def deployment_fields(start, *, prefix="", group="", fraction=None):
         field("engine", "name", "Engine", names=catalog.engines, find=catalog.engine),
         field("fraction", "number", "Memory fraction", 0.05, 1),
         field("dp", "yes", "Split attention by user"),
+        field("seqs", "whole", "Sequences at once", 1, MOST_USERS),
+        field("batched", "tokens", "Tokens a step", 1, MOST_TOKENS, unit="tokens"),
+        field("maxlen", "tokens", "Tokens a request", 1, MOST_TOKENS, unit="tokens"),
+        field("block", "whole", "Tokens a block", 1, 4096, unit="tokens"),
+        field("eager", "yes", "No CUDA graphs"),
     )  # fmt: skip
     rent = field("usd", "number", "Card rent", 0, 1000, unit="USD/h")
     return (*fields, rent) if group else fields
@@ -217,6 +242,7 @@ def deployment(state, prefix=""):
         memory_fraction=state[prefix + "fraction"],
         dp_attention=state[prefix + "dp"],
         usd_h=state.get(prefix + "usd"),
+        **{attribute: state[prefix + name] for name, attribute in LIMITS.items()},
     )
 
 
@@ -246,7 +272,8 @@ def deployment_controls(form, state, prefix=""):
     model = chosen_model(state, prefix)
     out = [
         _model_control(fields, state, model),
-        text(fields["config"], state, shown=model.name if at["config"] else "none"),
+        text(fields["config"], state, shown=model.name if at["config"] else "none")
+        | {"label": "config.json or start-up log"},
         search(fields["gpu"], state, _gpu_options()),
         select(fields["tp"], state, _card_counts(model, gpu, at["tp"])) | HALF,
         *_splits(fields, state, model, gpu),
@@ -260,6 +287,33 @@ def deployment_controls(form, state, prefix=""):
         out.append(entry(fields["usd"], state, shown=rent))
     if at["tp"] > 1 or at["dp"]:
         out.append(toggle(fields["dp"], state))
+    return out + _limit_controls(fields, state, gpu, engine)
+
+
+def _limit_controls(fields, state, gpu, engine):
+    """The engine's own limits, folded; an empty one shows what the engine takes on this card."""
+    own = engine.limits_on(gpu)
+    batched = state[fields["batched"].name] or own.batched_tokens
+    defaults = {
+        "seqs": plain(min(own.seqs, batched)),
+        "batched": plain(own.batched_tokens),
+        "maxlen": "the load's",
+        "block": plain(engine.block_tokens),
+    }
+    flags = capacity.FLAGS.get(engine.family, {})
+    given = sum(bool(state[fields[name].name]) for name in LIMITS)
+    fold = f"{LIMITS_FOLD}, {given} set" if given else LIMITS_FOLD
+    out = []
+    for name, attribute in LIMITS.items():
+        field, flag = fields[name], flags.get(attribute, "")
+        if name == "eager":
+            control = toggle(field, state)
+        else:
+            # the label has the unit, and the box is narrow
+            control = entry(field, state) | {"placeholder": defaults[name], "unit": ""} | HALF
+            if state[field.name] is None:
+                control["text"] = f"{defaults[name]}, by default"
+        out.append(control | {"help": flag, "fold": fold})
     return out
 
 
@@ -685,6 +739,95 @@ def span(estimate, limit=None, scale=1.0):
     return {"span": ends | ({"limit": limit * scale} if limit else {})}
 
 
+# How the verdict on a start is coloured; the words tell the two in the middle apart.
+START_LEVELS = {
+    capacity.YES: "good",
+    capacity.LIKELY: "warn",
+    capacity.DOUBTFUL: "warn",
+    capacity.NO: "bad",
+}
+# The input that a remedy moves; the longest request is said by those of `_shorter`.
+MOVED = {
+    "memory_fraction": "fraction",
+    "max_num_seqs": "seqs",
+    "max_num_batched_tokens": "batched",
+    "eager": "eager",
+    "kv": "kv",
+    "tp": "tp",
+}
+
+
+def remedies(form, state, books):
+    """Name the settings that would make an engine start, each with the state that has it.
+
+    Parameters
+    ----------
+    form : Form
+        The calculator's inputs.
+    state : dict
+        A complete state.
+    books : Ledger
+        Its ledger.
+
+    Returns
+    -------
+    dict
+        text and items; nothing where the engine starts.
+    """
+    if books.starts:
+        return {"text": "", "items": []}
+    found = capacity.remedies(books.deployment, books.context_tokens)
+    moved = ((one, _moved(one, state)) for one in found)
+    items = [
+        {
+            "label": one.flag,
+            "query": form.query(state | values),
+            "note": one.text.removeprefix(f"{one.flag}: ").removesuffix("."),
+        }
+        for one, values in moved
+        if values
+    ]
+    text = "One of these makes it start, the cheapest first:"
+    if not items:
+        text = "No single setting makes it start: it takes a smaller format, or another card."
+    return {"text": text, "items": items}
+
+
+def _moved(remedy, state):
+    """The inputs that a remedy changes; none where these inputs cannot say it."""
+    if remedy.setting in MOVED:
+        return {MOVED[remedy.setting]: remedy.value}
+    if "ctx" in state:
+        return {"maxlen": None, "ctx": remedy.value}
+    shorter = remedy.value - state["out"]
+    if shorter <= state["prefix"]:
+        return {}
+    return {"maxlen": None, "in": shorter}
+
+
+def engine_lines(books):
+    """Write the lines that the engine will print, each with how far off it may be.
+
+    Parameters
+    ----------
+    books : Ledger
+        The ledger.
+
+    Returns
+    -------
+    dict
+        title and text.
+    """
+    printed = capacity.printed(books)
+    width = max(len(line.text) for line in printed)
+    rows = [
+        f"{line.text:{width}}  within {line.within}" if line.within else line.text
+        for line in printed
+    ]
+    title = f"What {books.deployment.engine.title} will print when it starts, four times in five"
+    return {"title": title, "text": "\n".join(rows)}
+
+
 def card_notes(card):
     """Say what a reader should know before trusting a card's numbers.
 
@@ -719,7 +862,7 @@ def frame(form, state, title, lead, controls, **parts):
     controls : list of dict
         Its controls.
     **parts : object
-        headline, status, tables, sentences, messages, figure, groups.
+        headline, status, tables, sentences, messages, figure, groups, remedies, lines.
 
     Returns
     -------
@@ -744,12 +887,13 @@ def _placed(item):
     span = item.get("span")
     if not span:
         return item
+    bound = span.pop("bound", "limit")
     known = {name: value for name, value in span.items() if value is not None}
     longest = max(known.values())
     at = {name: round(100 * value / longest, 2) if longest else 0 for name, value in known.items()}
     said = f"{digits(known['low'], 3)} to {digits(known['high'], 3)}"
     said += f", ceiling {digits(known['ceiling'], 3)}" if "ceiling" in known else ""
-    said += f", limit {digits(known['limit'], 3)}" if "limit" in known else ""
+    said += f", {bound} {digits(known['limit'], 3)}" if "limit" in known else ""
     return item | {"span": span | {"at": at, "text": said}}
 
 
@@ -789,6 +933,7 @@ __all__ = [
     "deployment",
     "deployment_controls",
     "deployment_fields",
+    "engine_lines",
     "entry",
     "frame",
     "gib",
@@ -800,6 +945,7 @@ __all__ = [
     "notes",
     "plain",
     "refusal",
+    "remedies",
     "search",
     "select",
     "slider",

@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote_plus
 
 from llmcap_kernel.refuse import BadInput, number, one_of, shown
 
-from . import pasted, versions
+from . import from_log, pasted, versions
 
 MAX_QUERY = 40_000  # four deployments, each of a pasted model, are some thousands
 MAX_NAME = 80
@@ -245,7 +245,7 @@ class Form:
         if not isinstance(values, Mapping):
             text = f"A state is {shown(values)}: it takes a mapping from input to value."
             return state, [_message("error", "", text)]
-        messages = []
+        values, filled, messages = self._from_logs(values, state)
         fields = {field.name: field for field in self.fields}
         for name, raw in values.items():
             try:
@@ -259,8 +259,29 @@ class Form:
                 kept = _kept(field, state[field.name])
                 said = field.title + str(problem).removeprefix(field.name)
                 messages.append(_message("error", field.name, f"{said}{kept}"))
-        given = values if base is None else {}  # a page sends all inputs with the one that changed
+        # a page sends all inputs with the one that changed
+        given = values if base is None else filled
         return self._followed(state, base or self.defaults(), given), _capped(messages)
+
+    def _from_logs(self, values, state):
+        """Put what a pasted start-up log says in the place of the log."""
+        values, messages = dict(values), []
+        filled: State = {}
+        for field in self.fields:
+            text = values.get(field.name)
+            if field.kind != "config" or not from_log.is_log(text):
+                continue
+            del values[field.name]
+            try:
+                prefix = field.name.removesuffix("config")
+                found, said = from_log.inputs(text, state, prefix)
+            except BadInput as problem:
+                words = field.title + str(problem).removeprefix("config")
+                messages.append(_message("error", field.name, words))
+                continue
+            filled |= found
+            messages += [_message("info", field.name, from_log.sentence(text)) for text in said]
+        return values | filled, filled, messages
 
     def _followed(self, state, before, given):
         """Let what follows an input that has changed follow it."""

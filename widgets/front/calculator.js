@@ -23,7 +23,8 @@ function h(tag, attributes = {}, ...children) {
 }
 
 // Attributes that the page sets and no view knows: what is unfolded, and how far a track is filled.
-const OWN = ["open", "style", "data-print", "data-late", "data-seq", "data-stands", "data-live"];
+const OWN = ["open", "style", "data-print", "data-late", "data-seq", "data-stands", "data-live",
+  "data-drop"];
 
 // Make `old` look like `fresh` and keep every node that can stay: focus, an open
 // <details> and a drawn chart survive a redraw.
@@ -127,6 +128,7 @@ function entryBox(control, id, invalid, beside) {
     autocomplete: "off",
     spellcheck: "false",
     name: control.name,
+    placeholder: control.placeholder,
     "data-value": control.entry,
     "aria-label": beside ? `${control.label}, exact value` : undefined,
     "aria-invalid": invalid ? "true" : undefined,
@@ -163,24 +165,55 @@ function controlsBox(view, prefix, inputs) {
   const boxes = (chosen) =>
     view.controls.filter(chosen).map((control) => controlBox(view, control, prefix));
   const attributes = { class: "lc-controls", role: "group", "aria-label": "Inputs" };
-  const of = (name) => boxes((control) => (control.group || "") === name);
+  const of = (name) => boxes((control) => !control.fold && (control.group || "") === name);
+  const foldOf = (chosen) => foldBox(view.controls.filter((one) => one.fold && chosen(one)),
+    (control) => controlBox(view, control, prefix));
   const groups = (view.groups || []).map((group) =>
     h(
       "fieldset",
       { class: "lc-group", "aria-label": `Deployment ${group.label}` },
       h("p", {}, h("b", {}, group.label), ` ${group.title}`),
-      h("details", {}, h("summary", {}, `Change ${group.label}`), of(group.name)),
+      h("details", {}, h("summary", {}, `Change ${group.label}`), h("div", {}, of(group.name)),
+        foldOf((control) => control.group === group.name)),
     ),
   );
   const grouped = groups.length ? h("div", { class: "lc-groups" }, groups) : null;
   if (!inputs.length) {
-    return h("div", attributes, h("div", { class: "lc-inputs" }, of("")), grouped);
+    return h("div", attributes, h("div", { class: "lc-inputs" }, of("")),
+      foldOf((control) => !control.group), grouped);
   }
   const isOpen = (control) => !control.group && inputs.includes(control.name);
-  const rest = boxes((control) => !control.group && !isOpen(control));
+  const rest = boxes((control) => !control.group && !control.fold && !isOpen(control));
   return h("div", attributes, h("div", { class: "lc-inputs" }, boxes(isOpen)),
     h("details", { class: "lc-more" }, h("summary", {}, "All inputs"),
-      h("div", { class: "lc-inputs" }, rest), grouped));
+      h("div", { class: "lc-inputs" }, rest),
+      foldOf((control) => !control.group && !isOpen(control)), grouped));
+}
+
+// Inputs that few people need, under one line that names them.
+function foldBox(folded, box) {
+  if (!folded.length) return null;
+  return h("details", { class: "lc-more lc-fold" }, h("summary", {}, folded[0].fold),
+    h("div", { class: "lc-inputs" }, folded.map(box)));
+}
+
+// What would make it start, each a button that does it.
+function remediesBox(view) {
+  const { text: said, items } = view.remedies || { text: "", items: [] };
+  const list = items.map((one) => h("li", {},
+    h("button", { type: "button", "data-act": "preset", "data-query": one.query }, one.label),
+    h("span", {}, one.note)));
+  return h("div", { class: "lc-remedies", role: "group", "aria-label": "What would make it start",
+    hidden: !said }, h("p", {}, said), h("ul", {}, list));
+}
+
+// The lines an engine will print, to look for in its log.
+function linesBox(view) {
+  if (!view.lines) return null;
+  const { title, text: said } = view.lines;
+  return h("div", { class: "lc-lines" }, h("p", {}, title),
+    h("pre", { tabindex: "0", role: "region", "aria-label": title }, said),
+    h("button", { type: "button", "data-act": "lines" }, "Copy the lines"));
 }
 
 function messagesBox(view) {
@@ -278,7 +311,8 @@ function titleBox(view, compact) {
 
 function detailsOf(view, tables = view.tables) {
   const sentences = view.sentences.map((text) => h("p", {}, text));
-  return [h("div", { class: "lc-sentences" }, sentences), tables.map(tableBox), explainBox(view)];
+  return [h("div", { class: "lc-sentences" }, sentences), linesBox(view), tables.map(tableBox),
+    explainBox(view)];
 }
 
 function tree(view, prefix, can) {
@@ -297,7 +331,8 @@ function tree(view, prefix, can) {
   const status = h("p", { class: `lc-status lc-${view.status.level}`, role: "status",
     "aria-live": "polite" }, view.status.text);
   // The answer comes before the inputs: on a phone it is what is seen first.
-  const answer = h("div", { class: "lc-answer" }, status, headlineBox(view), messagesBox(view));
+  const answer = h("div", { class: "lc-answer" }, status, remediesBox(view), headlineBox(view),
+    messagesBox(view));
   // Where deployments are compared, the table that does it is the answer.
   const shown = compact && view.groups ? view.tables.slice(0, 1) : [];
   const rest = compact
@@ -409,6 +444,16 @@ export function shareActs(root, name, from) {
       download(`llmcap-${name}.csv`, url);
       setTimeout(() => URL.revokeObjectURL(url), 10000);
       said("Saved");
+    },
+    lines: async (button) => {
+      const done = await copied(button.parentNode.querySelector("pre").textContent);
+      const words = button.textContent;
+      button.textContent = done ? "Copied" : "The browser refused";
+      root().querySelector(".lc-done").textContent = button.textContent;
+      setTimeout(() => {
+        button.textContent = words;
+        root().querySelector(".lc-done").textContent = "";
+      }, 4000);
     },
     png: () => drawn("png"),
     svg: () => drawn("svg"),
@@ -541,14 +586,42 @@ function fileBox(control, id) {
   const remove = h("button", { type: "button", "data-act": "nofile", hidden: !control.loaded },
     "Remove");
   const said = h("p", { class: "lc-file-said", role: "status", "data-keep": "" });
-  return h("div", { class: "lc-file" }, input, name, remove, said);
+  const area = h("textarea", { id: `${id}-text`, rows: 6, spellcheck: "false", autocomplete: "off",
+    "aria-label": "A result or a log as text" });
+  const use = h("div", { class: "lc-buttons" },
+    h("button", { type: "button", "data-act": "usetext" }, "Use it"));
+  const paste = h("details", {}, h("summary", {}, "Or paste its text"), area, use);
+  return h("div", { class: "lc-file" }, input, name, remove, said, paste);
 }
 
-async function sendFile(model, input) {
+// A file that is dropped on a calculator is as good as chosen; elsewhere the browser opens it.
+export function dropped(root, event) {
+  const input = root.querySelector("input[type=file]");
+  if (!input || !event.dataTransfer?.types.includes("Files")) return;
+  event.preventDefault();
+  root.toggleAttribute("data-drop", event.type === "dragover");
+  if (event.type !== "drop") return;
+  input.files = event.dataTransfer.files;
+  input.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+export const DROPS = ["dragover", "dragleave", "drop"];
+
+function sendChosen(model, input) {
   const [file] = input.files;
   const said = input.parentNode.querySelector(".lc-file-said");
   input.value = ""; // so that the same file, changed, can be chosen again
-  if (!file) return;
+  if (file) sendFile(model, file, said);
+}
+
+function sendPasted(model, area) {
+  const said = area.closest(".lc-file").querySelector(".lc-file-said");
+  const text = area.value;
+  area.value = "";
+  if (text.trim()) sendFile(model, new File([text], "pasted text"), said);
+}
+
+async function sendFile(model, file, said) {
   if (file.size > MOST_FILE_BYTES) {
     said.textContent = `${file.name} has more than ${MOST_FILE_BYTES / 1e6} MB.`;
     return;
@@ -884,13 +957,15 @@ function render({ model, el }) {
   }
 
   function pasted(event) {
-    if (event.target.nodeName === "TEXTAREA") setTimeout(() => acts.use(event.target));
+    if (event.target.nodeName !== "TEXTAREA") return;
+    const act = event.target.closest(".lc-file") ? "usetext" : "use";
+    setTimeout(() => acts[act](event.target));
   }
 
   function changed(event) {
     const node = event.target;
     if (node.role === "combobox" || node.nodeName === "TEXTAREA") return;
-    if (node.type === "file") return sendFile(model, node);
+    if (node.type === "file") return sendChosen(model, node);
     busyInput = null;
     if (node.type === "range") {
       moving = null;
@@ -908,6 +983,10 @@ function render({ model, el }) {
 
   const acts = {
     nofile: () => model.send({ file: null }),
+    usetext: (node) => {
+      busyInput = null;
+      sendPasted(model, node.closest("details").querySelector("textarea"));
+    },
     undo: () => step(past, future),
     redo: () => step(future, past),
     reset: () => {
@@ -953,6 +1032,8 @@ function render({ model, el }) {
   el.addEventListener("mousedown", grabbed);
   el.addEventListener("focusout", left);
   el.addEventListener("paste", pasted);
+  const drop = (event) => dropped(root, event);
+  for (const kind of DROPS) el.addEventListener(kind, drop);
   model.on("change:view", answered);
   draw();
   if (isApp) wayBack(above);

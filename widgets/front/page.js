@@ -1,6 +1,6 @@
 // The pages of the book: each calculator that stands in one comes alive beside it, in the reader's
 // browser. Until then it shows what was built, and what a reader touches meanwhile is kept.
-import calculator, { closeMenus, drawStanding, shareActs, wayBack } from "./calculator.js";
+import calculator, { closeMenus, drawStanding, DROPS, dropped, shareActs, wayBack } from "./calculator.js";
 import { whenNear } from "./lazy.js";
 import { WorkerModel, python, stageText } from "./python.js";
 import question from "./question.js";
@@ -19,7 +19,7 @@ if (!document.querySelector('meta[name="llmcap-plotly"]')) {
 // On a line that counts its bytes, Python waits until somebody touches an input.
 const sparing = () => navigator.connection?.saveData === true;
 
-const TOUCHES = ["input", "change", "click", "keydown"];
+const TOUCHES = ["input", "change", "click", "keydown", "paste", ...DROPS];
 
 class Standing {
   constructor(root) {
@@ -48,12 +48,15 @@ class Standing {
 
   handleEvent(event) {
     const node = event.target.closest("input, select, textarea, [data-act]");
+    if (DROPS.includes(event.type)) return dropped(this.root, event);
     closeMenus(this.root, event);
     const act = this.acts[node?.dataset.act];
     if (act) return event.type === "click" && act(node);
     if (!node || (event.type === "keydown" && !["Enter", "ArrowDown"].includes(event.key))) return;
     if (event.type === "click" && !node.dataset.act && node.type !== "text") return;
-    this.touched.set(node, { type: event.type, value: node.value,
+    // What is pasted is an input too, and says less when it is one.
+    const pasted = event.type === "input" && this.touched.get(node)?.type === "paste";
+    this.touched.set(node, { type: pasted ? "paste" : event.type, value: node.value,
       checked: node.checked, key: event.key });
     this.start();
   }
@@ -111,6 +114,7 @@ function replay(node, { type, value, checked, key }) {
   if (node.type === "file") return node.dispatchEvent(new Event("change", { bubbles: true }));
   if (node.type === "checkbox") node.checked = checked;
   else node.value = value;
+  if (type === "paste") return node.dispatchEvent(new Event("paste", { bubbles: true }));
   if (type === "keydown") {
     return node.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
   }
