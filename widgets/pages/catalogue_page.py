@@ -48,8 +48,8 @@ what its checkpoint is stored in, and what is taken where none is given.
 ENGINES = """
 ## Engines
 
-What an engine takes beside weights and cache. *Fraction* is its default share of the card; *its own*
-is worked out from the card when it starts.
+What an engine takes beside weights and cache. *Fraction* is its default share of the card, and
+*its own* one that it works out from the card when it starts.
 
 | engine | fraction | of | page | sources |
 |---|---|---|---|---|
