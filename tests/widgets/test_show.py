@@ -38,7 +38,7 @@ def test_bars_are_to_scale_and_have_a_text_form():
 
 
 def test_a_table_is_text_and_html():
-    shown = show.table(("card", "GiB"), [("<l4>", 22.03), ("h200", "140")], "Memory")
+    shown = show.table(("card", "GiB"), [("<l4>", 22.03), ("h200", 140)], "Memory")
     assert repr(shown).splitlines() == ["Memory", "card  GiB", "<l4>   22", "h200  140"]
     table = ElementTree.fromstring(shown._repr_html_())
     assert [node.text for node in table.iter("td")] == ["22", "140"]
@@ -57,7 +57,8 @@ def test_a_bar_for_each_group_of_layers():
     gemma = catalog.deployment(model="gemma-3-27b", gpu="h100-sxm", engine="vllm-0.19")
     found = widths(show.cache_groups(gemma, 32_000))
     assert len(found) == 7
-    assert "window layers 51 to 52 and 8 empty: 577 blocks" in list(found)[5]  # 1,023 + 8,192 tokens, one more
+    # 1,023 + 8,192 tokens in blocks of 16, and one block more
+    assert "window layers 51 to 52 and 8 empty: 577 blocks" in list(found)[5]
     assert list(found.values())[6] == [100]
     hybrid = catalog.deployment(model="qwen3.5-27b", gpu="h100-sxm")
     assert len(widths(show.cache_groups(hybrid, 32_000))) == 4

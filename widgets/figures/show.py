@@ -49,7 +49,7 @@ class Shown:
         return self._html
 
 
-def table(columns, rows, caption):
+def table(columns, rows, caption, decimals=None):
     """Show a table.
 
     Parameters
@@ -60,6 +60,8 @@ def table(columns, rows, caption):
         Text, or numbers that are written as the book writes them; the first names the row.
     caption : str
         What the table holds, with its unit.
+    decimals : int, optional
+        Of numbers that are not whole; as many as the book writes elsewhere if omitted.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def table(columns, rows, caption):
     h100-sxm  79.2
     l4          22
     """
-    cells = [[one if isinstance(one, str) else digits(one) for one in row] for row in rows]
+    cells = [[_written(one, decimals) for one in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
     lines = [caption, *(_line(row, widths) for row in (columns, *cells))]
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
@@ -201,6 +203,12 @@ def _reserved(cut, kind, context_tokens):
         return {{"all": "every token"}.get(kind.name, kind.name): blocks}
     window = min(-(-kind.window_tokens // kind.block_tokens), blocks)
     return {"window": window, "in flight": blocks - window}
+
+
+def _written(one, decimals):
+    if isinstance(one, float):
+        return digits(one) if decimals is None else f"{one:,.{decimals}f}"
+    return one if isinstance(one, str) else f"{one:,}"
 
 
 def _line(row, widths):
