@@ -278,8 +278,8 @@ MODES = (
     Mode(
         "window-cache",
         "Cache of models with sliding windows",
-        "The ledger gives a windowed layer its window alone. Engines often allot every layer "
-        "the same blocks, and their log then counts fewer tokens.",
+        "Of vLLM the ledger counts what a sequence reserves: the window, a batch in flight and "
+        "a block. Of other engines it counts the window alone.",
         "Trust the GiB; take the tokens from the engine's start-up log.",
         _window_cache,
     ),

@@ -158,7 +158,7 @@ def test_check_prints_in_a_cell(capsys):
         "heads count?",
     ]
     with pytest.raises(BadInput, match=r"3\.1"):
-        check("3.9", 1)
+        check("3.11", 1)
 
 
 def test_a_cell_has_a_live_a_static_and_a_plain_form():

@@ -50,6 +50,13 @@ def _pool_by_token(deployment):
     )
 
 
+def _sampling_gb(**change):
+    """Peak of sampling Llama-3.1-8B on RTX 3090 cards [GB]."""
+    asked = {"engine": "vllm-0.16", "tp": 2, "max_num_seqs": 512} | change
+    pair = catalog.deployment(model="llama-3.1-8b", gpu="rtx-3090", **asked)
+    return capacity.sampling_bytes(pair) / 1e9
+
+
 EXERCISES = {
     "3.1": Exercise(
         expected=lambda: _kv_gb("qwen3-32b", "bf16", 32_000),
@@ -112,6 +119,25 @@ EXERCISES = {
                     / _kv_gb("llama-3.1-70b", "fp8", 1)
                     / 1e9
                 )
+            ),
+        },
+    ),
+    "3.4": Exercise(
+        expected=_sampling_gb,
+        unit="GB",
+        hints=(
+            "Beat 4 has the formula. Which of the two batch limits is in it?",
+            "max_num_seqs x vocabulary x bytes a logit; the table of beat 4 has the bytes of 0.16.",
+            "512 x 128,256 x 38 bytes.",
+        ),
+        mistakes={
+            "That is divided by two. Every card gathers all logits, so tensor parallelism does "
+            "not help.": lambda: _sampling_gb() / 2,
+            "That takes the bytes a logit from 0.17 on, which no longer sorts.": (
+                lambda: _sampling_gb(engine="vllm-0.17")
+            ),
+            "That takes the tokens of a step. Only the last token of each sequence is sampled.": (
+                lambda: _sampling_gb(max_num_seqs=2048)
             ),
         },
     ),

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from llmcap_kernel import capacity, design
+from llmcap_kernel import capacity, catalog, design
 
 from .record import Guess
 
@@ -14,6 +14,13 @@ def room_of_two():
         for n, d in zip((1, 2), design.worked_spec(), strict=False)
     )
     return two / one
+
+
+def window_reserve():
+    """Tokens that a window's layer of Gemma 3 27B reserves in a sequence of 32,000 on one H100."""
+    cut = capacity.layout(catalog.deployment(model="gemma-3-27b", gpu="h100-sxm"))
+    windows = replace(cut, kinds=tuple(kind for kind in cut.kinds if kind.name == "window"))
+    return windows.blocks(32_000) / windows.groups * windows.kinds[0].block_tokens
 
 
 GUESSES = {
@@ -28,5 +35,12 @@ GUESSES = {
         room_of_two,
         "At 0.98, where A has any room: the first card pays for the weights, the second for users.",
         unit="times",
+    ),
+    "3.3": Guess(
+        "Tokens of cache that a layer with a window of 1,024 tokens reserves",
+        window_reserve,
+        "The window, a batch that is in flight and one that is prepared: what they write is kept "
+        "until the window has moved past it.",
+        unit="tokens",
     ),
 }

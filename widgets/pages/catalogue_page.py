@@ -48,7 +48,8 @@ what its checkpoint is stored in, and what is taken where none is given.
 ENGINES = """
 ## Engines
 
-What an engine takes beside weights and cache. *Fraction* is its default share of the card.
+What an engine takes beside weights and cache. *Fraction* is its default share of the card, and
+*its own* one that it works out from the card when it starts.
 
 | engine | fraction | of | page | sources |
 |---|---|---|---|---|
@@ -122,16 +123,23 @@ def _via(ledger):
 
 
 def _engines():
-    for name, record in sorted(catalog.table("engines")["engines"].items()):
+    records = catalog.table("engines")["engines"]
+    for name, record in sorted(records.items()):
         engine = catalog.engine(name)
         share = {"total": "the card", "free": "what is left"}[engine.fraction_of]
         yield _row(
             name,
-            digits(engine.memory_fraction),
+            digits(engine.memory_fraction) if engine.memory_fraction else "its own",
             share,
             f"{engine.block_tokens} token{'s' if engine.block_tokens > 1 else ''}",
-            _sources("engines", record),
+            _sources("engines", _with_like(record, records)),
         )
+
+
+def _with_like(record, records):
+    """Add to an engine's record what it takes from the one that it is like."""
+    like = records.get(record.get("like"))
+    return (_with_like(like, records) if like else {}) | record
 
 
 def _sources(kind, record):
