@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.kernel.test_startup import K00139, K29
 from widgets.calculators import validate
 
 from . import test_calculators
@@ -95,3 +96,46 @@ def test_a_table_that_says_the_same_is_left_alone(here):
     move(here, "room")
     assert here.page.inner_text(last) == "left alone"
     assert "Room for users" in here.page.inner_text(".lc-table tr.lc-high")
+
+
+def test_a_log_is_pasted_and_completed_beside_the_file(here):
+    here.page.click("summary:has-text('Or paste its text')")
+    here.page.fill(".lc-file textarea", K29)
+    here.page.click("[data-act=usetext]")
+    here.page.wait_for_selector("text=does not name the card")
+    here.choose("file.gpu", "rtx 3090")
+    here.page.wait_for_selector("text=Term by term")
+    assert "It started, and the ledger says so." in here.page.inner_text(".lc-status")
+    assert here.page.input_value(".lc-file textarea") == ""
+    here.page.click("[data-act=nofile]")
+    here.page.wait_for_selector("text=Source by source")
+
+
+def test_what_is_pasted_with_the_keyboard_is_used_at_once(here):
+    here.page.click("summary:has-text('Or paste its text')")
+    here.page.evaluate(
+        """(text) => {
+          const area = document.querySelector(".lc-file textarea");
+          area.value = text;
+          area.dispatchEvent(new ClipboardEvent("paste", { bubbles: true }));
+        }""",
+        K00139,
+    )
+    here.page.wait_for_selector("text=Term by term")
+    here.page.wait_for_function(
+        "document.querySelector('.lc-plot').data?.some((t) => t.y[0] === 'Logged')"
+    )
+
+
+def test_a_log_that_is_dropped_is_as_good_as_chosen(here):
+    drop = """(text) => {
+      const data = new DataTransfer();
+      data.items.add(new File([text], "vllm.log"));
+      const event = (kind) => new DragEvent(kind, { dataTransfer: data, bubbles: true,
+        cancelable: true });
+      const root = document.querySelector("section.lc");
+      const taken = [!root.dispatchEvent(event("dragover")), root.matches("[data-drop]")];
+      return [...taken, !root.dispatchEvent(event("drop")), !root.matches("[data-drop]")];
+    }"""
+    assert here.page.evaluate(drop, K00139) == [True] * 4
+    here.page.wait_for_selector("text=vllm.log, a start-up log of vLLM 0.19.0")

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.conftest import watch
+from tests.kernel.test_startup import K00139, K29
 from widgets.pages import build
 from widgets.session import CALCULATORS, Calculator
 
@@ -296,3 +297,28 @@ def test_a_file_is_scored_in_the_browser_and_never_leaves_it(reader, tmp_path):
     )
     assert not sent
     assert not urlsplit(reader.page.url).query.count("mine")
+
+
+def test_a_start_up_log_is_read_in_the_browser_and_never_leaves_it(reader):
+    sent = []
+    reader.page.on("request", lambda request: sent.append(request) if request.post_data else None)
+    root = reader.open("apps/validate/")
+    root.locator("summary", has_text="Or paste its text").click()
+    root.locator(".lc-file textarea").fill(K00139)
+    root.locator("[data-act=usetext]").click()
+    reader.page.wait_for_function(
+        "() => [...document.querySelectorAll('caption')].some((c) => /^Term by/.test(c.textContent))"
+    )
+    assert "It started, and the ledger says so." in root.locator(".lc-status").inner_text()
+    assert not sent
+
+
+def test_a_start_up_log_fills_the_inputs_of_calculate_in_the_browser(reader):
+    root = reader.open("apps/calculate/?gpu=rtx-3090&tp=1")
+    root.locator(".lc-kind-text summary").click()
+    root.locator(".lc-kind-text textarea").fill(K29)
+    root.locator("[data-act=use]").click()
+    reader.page.wait_for_function(
+        "() => document.querySelector('input[name=maxlen]').value === '31,800'"
+    )
+    assert "KV cache 6.95 GiB and" in root.locator(".lc-messages").inner_text()

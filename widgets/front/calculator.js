@@ -204,7 +204,7 @@ function remediesBox(view) {
     h("button", { type: "button", "data-act": "preset", "data-query": one.query }, one.label),
     h("span", {}, one.note)));
   return h("div", { class: "lc-remedies", role: "group", "aria-label": "What would make it start",
-    hidden: !said }, h("p", {}, said), h("ul", {}, list));
+    hidden: !said }, h("p", {}, said || null), h("ul", {}, list));
 }
 
 // The lines an engine will print, to look for in its log.

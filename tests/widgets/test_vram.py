@@ -1,0 +1,185 @@
+"""The VRAM calculator: the engine's limits, the interval of the room, and what makes it start."""
+
+import pytest
+
+from llmcap_kernel import capacity, catalog
+from widgets.calculators import calculate, vram
+from widgets.form import controls
+from widgets.page import static_html
+from widgets.session import CALCULATORS, Calculator, with_company
+
+SMALL = {"model": "llama-3.1-8b", "gpu": "rtx-3090", "weights": "bf16", "kv": "bf16"}
+DEPLOYED = ("vram", "cliff", "calculate")
+SEVERAL = ("compare", "scorecard")
+
+
+def shown(**changed):
+    return vram.view(vram.FORM.defaults() | changed)
+
+
+def limits(view):
+    return {one["name"]: one for one in view["controls"] if one.get("fold")}
+
+
+@pytest.mark.parametrize(
+    ("gpu", "seqs", "batched"), [("rtx-3090", "256", "2,048"), ("h100-sxm", "1,024", "8,192")]
+)
+def test_an_empty_limit_shows_what_the_engine_takes_on_this_card(gpu, seqs, batched):
+    boxes = limits(shown(gpu=gpu))
+    assert boxes["seqs"]["placeholder"] == seqs and boxes["seqs"]["entry"] == ""
+    assert boxes["batched"]["placeholder"] == batched
+    assert boxes["seqs"]["text"] == f"{seqs}, by default"
+    assert boxes["seqs"]["help"] == "--max-num-seqs"
+
+
+@pytest.mark.parametrize("name", DEPLOYED)
+def test_a_limit_goes_into_the_deployment_and_along_a_link(name):
+    form = CALCULATORS[name].FORM
+    query = "seqs=64&batched=2k&maxlen=32k&block=32&eager=1"
+    state, messages = form.parse(query)
+    d = controls.deployment(state)
+    assert messages == []
+    assert (d.max_num_seqs, d.max_num_batched_tokens, d.max_model_len) == (64, 2000, 32_000)
+    assert (d.block_size, d.eager) == (32, True)
+    assert form.parse(form.query(state)) == (state, [])
+    for link in with_company(CALCULATORS[name], state, CALCULATORS[name].view(state))["links"]:
+        there, said = CALCULATORS[link["name"]].FORM.parse(link["query"])
+        prefix = "a." if link["name"] in SEVERAL else ""
+        assert said == [] and there[f"{prefix}seqs"] == 64 and there[f"{prefix}eager"] is True
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_each_of_several_deployments_has_limits_of_its_own(name):
+    state, messages = CALCULATORS[name].FORM.parse("b.seqs=64&a.eager=1")
+    a, b = (controls.deployment(state, prefix) for prefix in ("a.", "b."))
+    assert messages == []
+    assert (a.max_num_seqs, b.max_num_seqs, a.eager, b.eager) == (None, 64, True, False)
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "words"),
+    [
+        ("seqs=0", "seqs", "Sequences at once is 0: it takes a whole number from 1"),
+        ("batched=many", "batched", "Tokens a step is 'many': it takes"),
+        ("seqs=512&batched=100", "batched", "Tokens a step is 100: it takes a whole number from"),
+        ("block=5000", "block", "Tokens a block is 5000: it takes a whole number from 1 to 4,096"),
+    ],
+)
+def test_a_limit_that_is_none_is_refused_beside_its_input(query, field, words):
+    view = Calculator("vram", query).view
+    (message,) = [m for m in view["messages"] if m["level"] == "error"]
+    assert message["field"] == field and message["text"].startswith(words)
+
+
+def test_an_address_without_limits_means_what_it_meant():
+    d = controls.deployment(vram.FORM.parse("v=3&gpu=rtx-3090&tp=2")[0])
+    known = (d.max_num_seqs, d.max_num_batched_tokens, d.max_model_len, d.block_size, d.eager)
+    assert known == (None, None, None, None, False)
+
+
+def test_the_fold_says_how_many_limits_are_set_and_holds_no_other_input():
+    assert {one["fold"] for one in limits(shown()).values()} == {controls.LIMITS_FOLD}
+    some = limits(shown(seqs=64, eager=True))
+    assert {one["fold"] for one in some.values()} == {f"{controls.LIMITS_FOLD}, 2 set"}
+    assert set(some) == set(controls.LIMITS)
+
+
+def test_a_text_about_a_limit_shows_it_outside_the_fold():
+    text = static_html(Calculator("vram", inputs=("seqs",)).whole(), ("seqs",))
+    before, _, after = text.partition("All inputs")
+    assert 'name="seqs"' in before and 'name="seqs"' not in after
+    assert 'name="eager"' in after.partition("lc-fold")[2]
+
+
+@pytest.mark.parametrize(
+    ("fraction", "start", "level"),
+    [
+        (0.95, "yes", "good"),
+        (0.73, "likely", "warn"),
+        (0.70, "doubtful", "warn"),
+        (0.6, "no", "bad"),
+    ],
+)
+def test_the_verdict_on_the_start_is_coloured_by_its_level(fraction, start, level):
+    state = SMALL | {"fraction": fraction, "ctx": 2000, "users": 1}
+    books = capacity.ledger(controls.deployment(vram.FORM.defaults() | state), context_tokens=2000)
+    view = shown(**state)
+    assert books.start == start
+    assert view["status"]["level"] == level and view["status"]["text"].startswith(books.verdict)
+    known = calculate.view(calculate.FORM.parse(f"fraction={fraction}&in=1000&out=1000&users=1&"
+        "itl=0&budget=0&tp=1&model=llama-3.1-8b&gpu=rtx-3090&weights=bf16&kv=bf16")[0])  # fmt: skip
+    if start in ("doubtful", "no"):
+        assert known["status"] == {"level": level, "text": books.verdict}
+
+
+def test_every_button_makes_it_start_with_the_room_it_says():
+    found = shown()["remedies"]
+    assert len(found["items"]) >= 3 and "cheapest first" in found["text"]
+    for one in found["items"]:
+        state, messages = vram.FORM.parse(one["query"])
+        books = capacity.ledger(controls.deployment(state), context_tokens=state["ctx"])
+        assert messages == [] and books.starts
+        assert controls.gib(books.kv_pool_bytes) in one["note"], one
+
+
+def test_a_remedy_that_shortens_the_request_moves_the_inputs_of_each_calculator():
+    tight = SMALL | {"fraction": 0.75, "maxlen": 100_000, "tp": 1}
+    for module, more in (
+        (vram, {"users": 1}),
+        (calculate, {"users": 1, "in": 90_000, "out": 2000}),
+    ):
+        view = module.view(module.FORM.defaults() | tight | more)
+        one = next(x for x in view["remedies"]["items"] if "--max-model-len" in x["label"])
+        state, _ = module.FORM.parse(one["query"])
+        length = state["ctx"] if module is vram else state["in"] + state["out"]
+        assert state["maxlen"] is None and f"--max-model-len {length}" == one["label"]
+        assert not module.view(state)["remedies"]["text"]
+
+
+def test_what_no_setting_mends_is_said_without_a_button():
+    found = shown(model="llama-3.1-405b", gpu="l4", weights="bf16", tp=1)["remedies"]
+    assert found["items"] == [] and found["text"].startswith("No single setting")
+    assert shown(tp=2)["remedies"] == {"text": "", "items": []}
+
+
+def test_the_room_has_its_interval_under_the_number_and_on_the_bar():
+    view = shown(tp=2)
+    books = capacity.ledger(
+        controls.deployment(vram.FORM.defaults() | {"tp": 2}), context_tokens=8000, concurrency=16
+    )
+    low, high = (end / 2**30 for end in books.kv_pool_interval_bytes)
+    room = next(item for item in view["headline"] if item["label"] == "Room for KV cache")
+    assert (room["span"]["low"], room["span"]["high"]) == (low, high)
+    whisker = [t for t in view["figure"]["data"] if "error_x" in t][-1]
+    fixed = (books.weights_bytes + books.overhead_bytes) / 2**30
+    assert whisker["x"] == [pytest.approx(fixed)] and whisker["y"] == ["There is"]
+    assert whisker["error_x"]["array"] == [pytest.approx((high - low) / 2)]
+    drawn = [t for t in view["figure"]["data"] if t.get("y") == ["There is"] and t["type"] == "bar"]
+    before = sum(t["x"][0] for t in drawn if "KV" not in t["name"] and "Outside" not in t["name"])
+    assert before == pytest.approx(fixed)
+
+
+def test_each_term_stands_with_its_formula_and_the_numbers_in_force():
+    view = shown(**SMALL, seqs=64, batched=1024, users=1)
+    (table,) = [t for t in view["tables"] if t["caption"] == "How each term comes about"]
+    rows = {row[0]: row[1:] for row in table["rows"]}
+    vocabulary = catalog.model("llama-3.1-8b").vocab_size
+    assert f"64 x {vocabulary:,} x" in rows["sampling"][1]
+    assert rows["one pass"][1].startswith("1,024 x ") and "max(sampling" in rows["activations"][0]
+    eager = shown(**SMALL, eager=True)["tables"][2]["rows"]
+    assert {row[0]: row[1] for row in eager}["graphs"] == "off: eager"
+
+
+def test_the_engine_s_lines_stand_with_their_tolerance():
+    view = shown(**SMALL, fraction=0.95, seqs=64, maxlen=31_800, engine="vllm-0.16", users=1)
+    d = controls.deployment(vram.FORM.parse(view["query"])[0])
+    printed = capacity.printed(capacity.ledger(d, context_tokens=8000))
+    text = view["lines"]["text"].splitlines()
+    assert [line.split("  within ")[0].rstrip() for line in text] == [one.text for one in printed]
+    assert "Maximum concurrency for 31,800 tokens per request: 1.78x" in view["lines"]["text"]
+    assert all("within" in line for line in text)
+
+
+def test_a_request_beyond_the_engine_s_longest_is_noted():
+    texts = [m["text"] for m in shown(**SMALL, maxlen=4000, users=1)["messages"]]
+    assert any("refuses requests of more than max_model_len, 4,000" in text for text in texts)
