@@ -76,6 +76,12 @@ def test_a_guess_for_later_holds_no_answer(name):
     }
 
 
+def test_a_window_reserves_itself_and_two_batches():
+    """1,023 + 2 x 8,192 tokens fill 1,088 blocks of 16; and one block more."""
+    assert GUESSES["3.3"].expected() == 1089 * 16
+    assert asked("3.3", "1,024 tokens")["text"] == "17 times too low: it is 17,424 tokens."
+
+
 def test_another_unit_is_converted_and_another_quantity_refused():
     assert asked("2.1", "0.2544 s")["text"].startswith("As good as exact")
     assert asked("2.1", "3 users")["kind"] == "unread"
