@@ -106,7 +106,7 @@ def _headline(books):
             "note": f"{books.concurrency:,} wanted",
             "explain": c.arithmetic(books, "max_concurrent"),
         }
-        | _between(books.max_concurrent, books.concurrent_interval, books.concurrency, "wanted"),
+        | _between(books.max_concurrent, books.concurrent_interval, books.concurrency),
         {
             "label": "Total needed on a card",
             "value": c.gib(books.needed_bytes),
@@ -136,7 +136,7 @@ def _headline(books):
     ]
 
 
-def _between(value, interval, least, bound):
+def _between(value, interval, least, bound=""):
     """The bar under a number: its interval four times in five, and what is needed at least."""
     low, high = (max(end, 0) for end in interval)
     ends = {"low": low, "value": max(value, 0), "high": high, "limit": least}

@@ -893,7 +893,7 @@ def _placed(item):
     at = {name: round(100 * value / longest, 2) if longest else 0 for name, value in known.items()}
     said = f"{digits(known['low'], 3)} to {digits(known['high'], 3)}"
     said += f", ceiling {digits(known['ceiling'], 3)}" if "ceiling" in known else ""
-    said += f", {bound} {digits(known['limit'], 3)}" if "limit" in known else ""
+    said += f", {bound} {digits(known['limit'], 3)}" if bound and "limit" in known else ""
     return item | {"span": span | {"at": at, "text": said}}
 
 
