@@ -614,6 +614,8 @@ class Engine:
         peak out of the memory fraction.
     sampling_bytes_per_logit : float
         Peak memory of sampling, per sequence and vocabulary entry [bytes].
+    counted_bytes_per_logit : float
+        What is kept of each sequence and vocabulary entry to penalise repetition [bytes].
     activation_bytes : float
         Part of the activation peak that is the same for all models [bytes].
     runtime_bytes : float
@@ -645,6 +647,7 @@ class Engine:
     graphs_in_fraction: bool = False
     profiled: bool = True
     sampling_bytes_per_logit: float = 0.0
+    counted_bytes_per_logit: float = 0.0
     activation_bytes: float = 0.0
     runtime_bytes: float = 0.0
     runtime_amd_bytes: float = 0.0
@@ -690,6 +693,7 @@ class Engine:
         yes_or_no("profiled", self.profiled)
         for name in (
             "sampling_bytes_per_logit",
+            "counted_bytes_per_logit",
             "activation_bytes",
             "runtime_bytes",
             "runtime_amd_bytes",

@@ -174,8 +174,9 @@ def activation_bytes(deployment: Deployment) -> float:
     Returns
     -------
     float
-        The larger of a pass over the largest batch and of sampling it, with the workspace
-        of the experts and the output of a vision tower; on each card [bytes].
+        The larger of a pass over the largest batch and of sampling it, with the counts that
+        sampling keeps, the workspace of the experts and the output of a vision tower; on each
+        card [bytes].
 
     Examples
     --------
@@ -187,7 +188,8 @@ def activation_bytes(deployment: Deployment) -> float:
     d = deployment
     if not d.engine.profiled:
         return 0.0
-    total = d.engine.activation_bytes + expert_bytes(d)
+    counted = d.seqs_limit * d.model.vocab_size * d.engine.counted_bytes_per_logit
+    total = d.engine.activation_bytes + counted + expert_bytes(d)
     if any(t.role == "vision" for t in d.model.tensors):
         total += d.batch_limit_tokens * d.model.hidden_size * ACTIVATION_BYTES
     return total + max(sampling_bytes(d), forward_bytes(d))

@@ -65,7 +65,9 @@ def _weights(books: Ledger) -> Line:
 def _activations(books: Ledger) -> list[Line]:
     d = books.deployment
     sampled, passed = overhead.sampling_bytes(d), overhead.forward_bytes(d)
-    parts = [("always", d.engine.activation_bytes), ("experts", overhead.expert_bytes(d))]
+    counted = d.seqs_limit * d.model.vocab_size * d.engine.counted_bytes_per_logit
+    parts = [("always", d.engine.activation_bytes), ("counts of said tokens", counted)]
+    parts += [("experts", overhead.expert_bytes(d))]
     parts += [("vision", books.activation_bytes - max(sampled, passed) - sum(s for _, s in parts))]
     parts = [(name, size) for name, size in parts if size > 2**20]
     names, sizes = zip(*parts, strict=True) if parts else ((), ())

@@ -287,12 +287,14 @@ def engine(name: str = DEFAULT_ENGINE) -> Engine:
     Parameters
     ----------
     name : str
-        Name or alias; the name of an engine without a version means its newest.
+        Name or alias; the name of an engine without a version means its newest. A version
+        that the catalogue lacks is answered by the newest that is not newer.
 
     Returns
     -------
     Engine
-        The engine, with its memory settings and overheads.
+        The engine, with its memory settings and overheads; its title says where it stands in
+        for another version.
 
     Raises
     ------
@@ -304,14 +306,65 @@ def engine(name: str = DEFAULT_ENGINE) -> Engine:
     >>> engine("vllm-0.19").block_tokens
     16
     """
-    name = _name("engines", "engine", name)
+    asked, name = name, _engine_name(name)
     fields = _plain(_engine_record(name))
     version = fields.pop("version")
     fields["title"] = f"{fields.pop('name')} {version}"
+    if isinstance(asked, str) and key(asked) not in {*_aliases("engines"), name}:
+        same = re.match(re.escape(name) + r"\b", key(asked))  # a patch release of it
+        fields["title"] += "" if same else f", in place of {asked}"
     fields["release"] = tuple(map(int, re.findall(r"\d+", version)))
     fields["limits"] = tuple(_batch_limits(one) for one in fields["limits"])
     fields["small_cards"] = tuple(fields.get("small_cards", ()))
     return Engine(name=name, **fields)
+
+
+def nearest_version(family: str, release: tuple[int, ...]) -> str | None:
+    """Find the record that describes a version of an engine.
+
+    Parameters
+    ----------
+    family : str
+        Name without the version.
+    release : tuple of int
+        Its version as numbers.
+
+    Returns
+    -------
+    str or None
+        The newest record or alias of one that is not newer, or else the oldest; None for an
+        engine without versions here.
+
+    Examples
+    --------
+    >>> nearest_version("vllm", (0, 19, 1)), nearest_version("vllm", (0, 14))
+    ('vllm-0.19', 'vllm-0.16')
+    """
+    names = {n: n for n in table("engines")["engines"]} | _aliases("engines")
+    known = {}
+    for spelled, record in names.items():
+        match = re.fullmatch(re.escape(family) + r"-(\d+(?:\.\d+)+)", spelled)
+        if match:
+            known[tuple(map(int, match.group(1).split(".")))] = record
+    older = [version for version in known if version <= release]
+    return known[max(older) if older else min(known)] if known else None
+
+
+def _engine_name(name: object) -> str:
+    try:
+        return _name("engines", "engine", name)
+    except BadInput:
+        match = (
+            re.fullmatch(r"(.+?)[-=]+v?(\d+(?:\.\d+)+).*", key(name))
+            if isinstance(name, str)
+            else None
+        )
+        nearest = match and nearest_version(
+            match.group(1), tuple(map(int, match.group(2).split(".")))
+        )
+        if not nearest:
+            raise
+        return nearest
 
 
 def _engine_record(name: str) -> dict[str, Any]:

@@ -386,14 +386,8 @@ def engine_record(engine_family: str, version: str) -> str:
     numbers = re.match(r"v?(\d{1,3})\.(\d{1,3})", version.strip())
     if engine_family != "vllm" or not numbers:
         return _known("engines")[name]
-    wanted = (int(numbers.group(1)), int(numbers.group(2)))
-    recorded = {}
-    for spelled, record in _known("engines").items():
-        match = re.fullmatch(r"vllm-(\d+)\.(\d+)", spelled)
-        if match:
-            recorded[(int(match.group(1)), int(match.group(2)))] = record
-    older = [v for v in recorded if v <= wanted]
-    return recorded[max(older) if older else min(recorded)]
+    release = (int(numbers.group(1)), int(numbers.group(2)))
+    return catalog.nearest_version(engine_family, release) or _known("engines")[name]
 
 
 def _split(spelled: Spelled, model: Model, cards: int) -> tuple[dict[str, Any], Found]:

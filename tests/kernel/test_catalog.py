@@ -96,3 +96,18 @@ def test_an_engine_has_no_field_that_nobody_reads():
     apart = {"name", "version", "aliases", "like"}  # its title, and how it is looked up
     for name, record in catalog.table("engines")["engines"].items():
         assert set(record) - apart <= set(vars(catalog.engine(name)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "record", "title"),
+    [
+        ("vllm-0.19", "vllm-0.19", "vLLM 0.19"),
+        ("vllm-0.19.1", "vllm-0.19", "vLLM 0.19"),
+        ("vLLM 0.40.2", "vllm-0.33", "vLLM 0.33, in place of vLLM 0.40.2"),
+        ("vllm-0.5", "vllm-0.11", "vLLM 0.11, in place of vllm-0.5"),
+        ("sglang-0.6.1", "sglang-0.5", "SGLang 0.5, in place of sglang-0.6.1"),
+    ],
+)
+def test_an_unknown_version_takes_the_nearest_and_says_so(asked, record, title):
+    engine = catalog.engine(asked)
+    assert (engine.name, engine.title) == (record, title)
