@@ -276,7 +276,15 @@ def _users(card, most, crowds):
         "unit": "users",
         "note": f"within your limits; {room}, {wanted}" if limited else f"{room}, {wanted}",
         "explain": "\n\n".join(parts),
-    } | c.span(most)
+    } | (c.span(most) or _room_span(ledger, most))
+
+
+def _room_span(ledger, most):
+    """Where memory alone bounds the users, what the room for them is off by."""
+    low, high = ledger.concurrent_interval
+    if most.value != ledger.max_concurrent or not low <= most.value <= high or low == high:
+        return {}
+    return {"span": {"low": low, "value": most.value, "high": high}}
 
 
 def _first_token(card, trail):

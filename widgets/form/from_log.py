@@ -37,7 +37,7 @@ def is_log(text):
     >>> is_log("INFO Available KV cache memory: 6.95 GiB"), is_log('{"model_type": "llama"}')
     (True, False)
     """
-    return isinstance(text, str) and logs.recognises(text)
+    return isinstance(text, str) and logs.recognises(text[:MOST_CHARS])
 
 
 def inputs(text, state, prefix=""):
