@@ -282,9 +282,11 @@ def _users(card, most, crowds):
 def _room_span(ledger, most):
     """Where memory alone bounds the users, what the room for them is off by."""
     low, high = ledger.concurrent_interval
+    ceiling = ledger.ceiling_concurrent
+    high = min(high, ceiling)
     if most.value != ledger.max_concurrent or not low <= most.value <= high or low == high:
         return {}
-    return {"span": {"low": low, "value": most.value, "high": high}}
+    return {"span": {"low": low, "value": most.value, "high": high, "ceiling": ceiling}}
 
 
 def _first_token(card, trail):
