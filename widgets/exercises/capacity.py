@@ -50,10 +50,11 @@ def _pool_by_token(deployment):
     )
 
 
-def _sampling_gb(**change):
-    """Peak of sampling Llama-3.1-8B on RTX 3090 cards [GB]."""
-    asked = {"engine": "vllm-0.16", "tp": 2, "max_num_seqs": 512} | change
-    pair = catalog.deployment(model="llama-3.1-8b", gpu="rtx-3090", **asked)
+def _sampling_gb(engine="vllm-0.16", max_num_seqs=512):
+    """Peak of sampling Llama-3.1-8B on each of two RTX 3090 [GB]."""
+    pair = catalog.deployment(
+        model="llama-3.1-8b", gpu="rtx-3090", tp=2, engine=engine, max_num_seqs=max_num_seqs
+    )
     return capacity.sampling_bytes(pair) / 1e9
 
 
