@@ -421,7 +421,8 @@ def _nearest_engine(asked: str | None, deployment: Deployment) -> list[str]:
     taken = deployment.engine
     if not asked or not any(map(str.isdigit, asked)) or catalog.key(asked) == taken.name:
         return []
-    return [f"{asked} is counted as {taken.title}, the nearest whose ledger is known."]
+    title = taken.title.partition(",")[0]
+    return [f"{asked} is counted as {title}, the nearest whose ledger is known."]
 
 
 def _memory_text(card: Card) -> str:

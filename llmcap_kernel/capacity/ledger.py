@@ -16,6 +16,7 @@ from ..spec import BadInput, Deployment, Engine, Workload, number
 from . import overhead
 from .cache import is_grouped, kv_sequence_bytes, layout, max_sequences, prefix_bytes
 
+SHORTER_CACHE = ("sglang", "trtllm")  # they start with a cache shorter than their longest request
 STARTS = YES, LIKELY, DOUBTFUL, NO = ("yes", "likely", "doubtful", "no")
 START_WORDS = {
     YES: "it starts",
@@ -184,6 +185,8 @@ class Ledger(Explained):
         """Sequences that have room at either end of that interval."""
         low, high = (
             _sequences(self.deployment, room - self.prefix_bytes, self.kv_bytes_per_sequence)
+            if room >= self.least_room_bytes and not self.refused
+            else 0
             for room in self.kv_pool_interval_bytes
         )
         return low, high
@@ -191,7 +194,7 @@ class Ledger(Explained):
     @property
     def least_room_bytes(self) -> float:
         """Room for the cache without which the engine does not start [bytes]."""
-        return self.prefix_bytes + max(self.kv_bytes_per_sequence, self.longest_bytes)
+        return max(self.prefix_bytes + self.kv_bytes_per_sequence, self.longest_bytes)
 
     @property
     def start(self) -> str:
@@ -206,9 +209,7 @@ class Ledger(Explained):
     @property
     def refused(self) -> bool:
         """Whether more sequences are asked for than the cache has blocks for their states."""
-        d = self.deployment
-        asked = d.max_num_seqs or 0
-        return bool(self.state_blocks) and not d.eager and asked > self.state_blocks
+        return _refused(self.deployment, self.state_blocks)
 
     @property
     def starts(self) -> bool:
@@ -242,7 +243,8 @@ class Ledger(Explained):
         doubt = _gib(room_doubt_bytes(self.deployment, self.weights_bytes))
         if not self.starts:
             least = self.weights_bytes + self.overhead_bytes + self.least_room_bytes
-            length = max(self.context_tokens, self.deployment.max_model_len or 0)
+            longest = self.deployment.max_model_len if self.longest_bytes else 0
+            length = max(self.context_tokens, longest or 0)
             name, size = self.terms[0]
             opening = "Does not start"
             if self.start == DOUBTFUL:
@@ -427,6 +429,7 @@ def ledger(
     prefix = prefix_bytes(d, shared_prefix_tokens)
     whole = kv_sequence_bytes(d, context_tokens)
     sequence = whole - prefix * hit_share
+    starts = _starts(d, pool, prefix + sequence)
     return Ledger(
         deployment=d,
         visible_bytes=visible,
@@ -435,13 +438,13 @@ def ledger(
         kv_bytes_per_token=_token_bytes(d, context_tokens),
         kv_bytes_per_sequence=sequence,
         kv_pool_tokens=_pool_tokens(d, pool, context_tokens) * d.attention_replicas,
-        max_concurrent=_sequences(d, pool - prefix, sequence),
+        max_concurrent=_sequences(d, pool - prefix, sequence) if starts else 0,
         context_tokens=context_tokens,
         concurrency=concurrency,
         by_role=law.weights_of(d).by_role,
         prefix_bytes=prefix,
         hit_share=hit_share,
-        longest_bytes=kv_sequence_bytes(d, d.max_model_len) if d.max_model_len else 0.0,
+        longest_bytes=_longest_bytes(d),
         state_blocks=_state_blocks(d, pool),
         **terms,
     )
@@ -488,6 +491,26 @@ def _pool_tokens(deployment: Deployment, pool_bytes: float, context_tokens: int)
         shortest = min(kind.block_tokens for kind in cut.kinds if kind.name != "state")
         return floor(pool / cut.block_bytes) // cut.groups * shortest
     return floor(pool / kv_sequence_bytes(d, length) * length)
+
+
+def _starts(deployment: Deployment, pool_bytes: float, sequence_bytes: float) -> bool:
+    """Whether the engine starts: as `Ledger.starts`, for what is asked thousands of times."""
+    d = deployment
+    least = max(sequence_bytes, _longest_bytes(d))
+    return pool_bytes >= least and not _refused(d, _state_blocks(d, pool_bytes))
+
+
+def _longest_bytes(deployment: Deployment) -> float:
+    """Cache of the longest request, where the engine must have room for one to start."""
+    d = deployment
+    if not d.max_model_len or d.engine.family in SHORTER_CACHE:
+        return 0.0
+    return float(kv_sequence_bytes(d, d.max_model_len))
+
+
+def _refused(deployment: Deployment, state_blocks: int) -> bool:
+    asked = deployment.max_num_seqs or 0
+    return bool(state_blocks) and not deployment.eager and asked > state_blocks
 
 
 def _state_blocks(deployment: Deployment, pool_bytes: float) -> int:
@@ -591,7 +614,10 @@ def max_concurrent(
     number("context_tokens", context_tokens, 1, 1e8, "tokens", whole=True)
     whole = kv_sequence_bytes(deployment, context_tokens)
     prefix = prefix_bytes(deployment, shared_prefix_tokens)
-    return _sequences(deployment, _pool_bytes(deployment) - prefix, whole - prefix * hit_share)
+    pool, sequence = _pool_bytes(deployment), whole - prefix * hit_share
+    if not _starts(deployment, pool, prefix + sequence):
+        return 0
+    return _sequences(deployment, pool - prefix, sequence)
 
 
 def _sequences(deployment: Deployment, pool_bytes: float, sequence_bytes: float) -> int:

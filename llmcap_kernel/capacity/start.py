@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from .. import catalog
@@ -84,6 +85,7 @@ class Remedy:
         )
 
 
+@lru_cache(maxsize=256)
 def remedies(deployment: Deployment, context_tokens: int) -> tuple[Remedy, ...]:
     """Find the settings that would make an engine start, cheapest first.
 

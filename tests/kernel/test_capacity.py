@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel import capacity, catalog, design
+from llmcap_kernel.explain import quantity
 from llmcap_kernel.serving import most_running
 from llmcap_kernel.spec import Attention, BadInput, Lora, Speculation, Tensor, Workload
 
@@ -411,3 +412,32 @@ def test_terms_and_verdict_name_what_is_largest():
     assert books.needed_bytes == 10e9 + 12e9 + 1.6e9 and books.fits
     assert not replace(books, concurrency=books.max_concurrent + 1).fits
     assert replace(books, concurrency=books.max_concurrent).fits
+
+
+def test_what_does_not_start_holds_nobody_whatever_their_length():
+    """vLLM checks the longest request it may be sent; SGLang starts with a shorter cache."""
+    tight = {"model": "llama-3.1-8b", "gpu": "rtx-3090", "max_model_len": 100_000}
+    for engine, holds in (("vllm", False), ("sglang", True)):
+        d = catalog.deployment(engine=engine, **tight)
+        books = capacity.ledger(d, context_tokens=2000)
+        assert books.kv_pool_bytes < capacity.kv_sequence_bytes(d, 100_000)
+        assert books.starts == books.fits == holds
+        assert (books.max_concurrent > 0) == holds
+        assert capacity.max_concurrent(d, 2000) == books.max_concurrent
+
+
+def test_each_term_is_the_value_of_its_line():
+    d = catalog.deployment(model="qwen3-30b-a3b", gpu="mi300x", tp=2, max_num_seqs=64)
+    books = capacity.ledger(d, context_tokens=2000)
+    values = {line.name: line.value for line in capacity.term_lines(books)}
+    for name, size in (
+        ("weights", books.weights_bytes),
+        ("activations", books.activation_bytes),
+        ("runtime", books.runtime_bytes),
+        ("graphs", books.graph_bytes),
+        ("experts", capacity.expert_bytes(d)),
+    ):
+        assert values[name] == quantity(size, "GiB")
+    sums = {line.name: line.numbers for line in capacity.term_lines(books)}
+    parts = [float(part.removesuffix(" GiB")) for part in sums["weights"].split(" + ")]
+    assert sum(parts) == pytest.approx(books.weights_bytes / 2**30, rel=5e-3)

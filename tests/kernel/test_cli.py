@@ -167,26 +167,25 @@ def test_predict_has_each_term_with_its_formula_and_the_interval_of_the_room(run
     assert "64 x 128,256 x" in out  # sampling follows --max-num-seqs
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "setting"),
-    [
-        ("--max-num-seqs", "32", "max_num_seqs"),
-        ("--memory-fraction", "0.92", "memory_fraction"),
-        ("--eager", None, "eager"),
-    ],
-)
-def test_what_would_make_it_start_does(run, option, value, setting):
+def test_what_would_make_it_start_does(run):
     tight = ("predict", "--model", "llama-3.1-70b", "--gpu", "h100-sxm", "--weights", "fp8",
              "--kv", "fp8", "--context", "8000")  # fmt: skip
     no = (*tight, "--memory-fraction", "0.9")
-    told = strict(run(*no, "--json")[1])
-    one = next(each for each in told["remedies"] if each["setting"] == setting)
-    assert not told["starts"] and one["flag"] in run(*no)[1]
-    assert value is None or str(one["value"]) == value
-    asked = tight if option == "--memory-fraction" else no
-    then = strict(run(*asked, option, *filter(None, [value]), "--json")[1])
-    assert then["starts"] and then["remedies"] == []
-    assert then["memory_bytes_per_gpu"]["kv_pool"] == pytest.approx(one["kv_pool_bytes"])
+    told, out = strict(run(*no, "--json")[1]), run(*no)[1]
+    assert not told["starts"] and len(told["remedies"]) > 2
+    for one in told["remedies"]:
+        assert one["flag"] in out
+        option = f"--{one['setting'].replace('_', '-')}"
+        asked = tight if option == "--memory-fraction" else no
+        then = strict(run(*asked, option, str(one["value"]), "--json")[1])
+        assert then["starts"] and then["remedies"] == [] and then["start"] == one["start"]
+        assert then["memory_bytes_per_gpu"]["kv_pool"] == pytest.approx(one["kv_pool_bytes"])
+
+
+def test_eager_takes_the_graphs_away(run):
+    lazy, eager = (strict(run(*K29, *add, "--json")[1]) for add in ((), ("--eager",)))
+    assert lazy["memory_bytes_per_gpu"]["graphs"] > eager["memory_bytes_per_gpu"]["graphs"] == 0
+    assert "off: eager" in run(*K29, "--eager")[1]
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,10 @@ def _random_states():
             "ttft": draw.choice((0, round(10 ** draw.uniform(-1, 2), 2))),
             "budget": draw.choice((0, 30.0, 500.0)),
             "usd": draw.choice((None, None, 0.0, round(draw.uniform(0.2, 9), 2))),
+            "seqs": draw.choice((None, None, 32, 256)),
+            "batched": draw.choice((None, None, 2048, 16_384)),
+            "maxlen": draw.choice((None, None, None, prompt + 20_000)),
+            "eager": draw.random() < 0.2,
         }
 
 
@@ -220,6 +224,8 @@ def _deployment_parts(state):
     names = ("gpu", "tp", "pp", "weights", "kv", "engine")
     parts = {name: str(state[name]) for name in names}
     parts["memory_fraction"] = repr(state["fraction"])
+    limits = {attribute: state[name] for name, attribute in controls.LIMITS.items()}
+    parts |= {name: str(value) for name, value in limits.items() if value and name != "eager"}
     if state["ep"]:
         parts["ep"] = str(state["tp"])
     if state["usd"] is not None:
@@ -239,6 +245,7 @@ def of_predict(state, capsys, folder):
     for name, value in _deployment_parts(state).items():
         words += [f"--{name.replace('_', '-')}", value]
     words += ["--dp-attention"] if state["dp"] else []
+    words += ["--eager"] if state["eager"] else []
     text, refusal = _ask(capsys, *words)
     packed, refusal_too = _ask(capsys, *words, "--json")
     assert refusal == refusal_too
@@ -281,7 +288,8 @@ def of_scorecard_command(state, users, capsys):
     if state["config"] or not (state["itl"] and state["budget"]):
         return {}  # a column names a model, and a limit that is left out is the worked spec's
     parts = {"model": state["model"]} | _deployment_parts(state)
-    parts |= {"dp_attention": "true"} if state["dp"] else {}
+    switches = {"dp_attention": state["dp"], "eager": state["eager"]}
+    parts |= {name: "true" for name, on in switches.items() if on}
     column = "A: " + " ".join(f"{key}={value}" for key, value in parts.items())
     beside = "B: model=llama-3.1-70b gpu=h100-sxm tp=2 weights=fp8 kv=fp8 memory_fraction=0.9"
     words = ["scorecard", "--column", column, "--column", beside, *_load_options(state, users)]
