@@ -50,12 +50,12 @@ def _pool_by_token(deployment):
     )
 
 
-def _sampling_gb(**change):
-    """Peak of sampling Llama-3.1-8B on RTX 3090 cards [GB]."""
+def _sampling_gb(engine="vllm-0.16", max_num_seqs=512):
+    """Peak of sampling Llama-3.1-8B on each of two RTX 3090 [GB]."""
     pair = catalog.deployment(
-        model="llama-3.1-8b", gpu="rtx-3090", engine="vllm-0.16", tp=2, max_num_seqs=512
+        model="llama-3.1-8b", gpu="rtx-3090", tp=2, engine=engine, max_num_seqs=max_num_seqs
     )
-    return capacity.sampling_bytes(replace(pair, **change)) / 1e9
+    return capacity.sampling_bytes(pair) / 1e9
 
 
 EXERCISES = {
@@ -135,7 +135,7 @@ EXERCISES = {
             "That is divided by two. Every card gathers all logits, so tensor parallelism does "
             "not help.": lambda: _sampling_gb() / 2,
             "That takes the bytes a logit from 0.17 on, which no longer sorts.": (
-                lambda: _sampling_gb(engine=catalog.engine("vllm-0.17"))
+                lambda: _sampling_gb(engine="vllm-0.17")
             ),
             "That takes the tokens of a step. Only the last token of each sequence is sampled.": (
                 lambda: _sampling_gb(max_num_seqs=2048)
