@@ -258,16 +258,28 @@ class Ledger(Explained):
         starts = (
             "Starts" if self.start == YES else f"Likely starts (such ledgers are right to {doubt})"
         )
+        told = self.must_be_told
         if not self.fits:
             return (
                 f"{starts}, but holds {self.max_concurrent} of {self.concurrency} sequences: all "
                 f"need {quantity(self.needed_bytes, 'GiB')} a card, the engine has "
-                f"{quantity(self.budget_bytes, 'GiB')}."
+                f"{quantity(self.budget_bytes, 'GiB')}.{told}"
             )
         fits = "Fits" if self.start == YES else "Likely fits"
         return (
             f"{fits}: {self.concurrency} of at most {self.max_concurrent:,} sequences of "
-            f"{self.context_tokens:,} tokens."
+            f"{self.context_tokens:,} tokens.{told}"
+        )
+
+    @property
+    def must_be_told(self) -> str:
+        """What an engine must be told to start, since it refuses its own default; or nothing."""
+        d = self.deployment
+        if not self.state_blocks or d.eager or d.max_num_seqs or d.seqs_limit <= self.state_blocks:
+            return ""
+        return (
+            f" Start it with max_num_seqs of {self.state_blocks:,} at most: it refuses its default "
+            f"of {d.seqs_limit:,}, more than the cache has blocks for states."
         )
 
     def _sequence_line(self) -> Line:

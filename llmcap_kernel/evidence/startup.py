@@ -342,7 +342,9 @@ def deployment(startup: StartUp) -> Deployment:
     settings: dict[str, Any] = {name: getattr(startup, name) for name in LIMITS}
     settings |= {"eager": bool(startup.eager), "speculation": _speculation(startup.speculation)}
     taken = {f.name for f in fields(Deployment)}
-    return replace(meant, **{k: v for k, v in settings.items() if k in taken})
+    told = replace(meant, **{k: v for k, v in settings.items() if k in taken})
+    # a log without the argument had the default, which an engine may refuse
+    return told if told.engine.family != "vllm" else replace(told, max_num_seqs=told.seqs_limit)
 
 
 def _meant(s: StartUp) -> Deployment:

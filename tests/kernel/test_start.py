@@ -176,6 +176,17 @@ def test_more_sequences_than_blocks_for_their_states_is_a_refusal():
     assert "max_num_seqs" in {one.setting for one in capacity.remedies(d, 8000)}
 
 
+def test_a_default_that_the_engine_would_refuse_is_said():
+    """Qwen3.5-27B on one H100: 1,024 sequences by default, and fewer blocks for their states."""
+    d = started("qwen3.5-27b", "h100-sxm", "vllm-0.33")
+    books = capacity.ledger(d, context_tokens=8000)
+    assert books.state_blocks < 1024 and books.starts
+    assert f"max_num_seqs of {books.state_blocks:,} at most" in books.verdict
+    told = capacity.ledger(replace(d, max_num_seqs=64), context_tokens=8000)
+    assert "at most: it refuses" not in told.verdict
+    assert capacity.ledger(replace(d, max_num_seqs=1024), context_tokens=8000).refused
+
+
 # ---- properties -----------------------------------------------------------------
 
 
