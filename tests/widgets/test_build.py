@@ -14,7 +14,7 @@ def test_a_second_build_waits_for_the_first():
         with build.alone(said.append):
             done.append(True)
 
-    with build.alone(said.append):
+    with build.alone(lambda line: None):  # another test may be building the book just now
         thread = threading.Thread(target=second)
         thread.start()
         thread.join(0.5)
