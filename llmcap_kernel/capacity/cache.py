@@ -6,7 +6,7 @@ groups of equal length, a window's layers reserve their window and a batch in fl
 recurrent state takes a whole block (v1/core/kv_cache_utils.py, v1/kv_cache_interface.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from .. import bandwidth, law
@@ -276,10 +276,7 @@ def _paged_alike(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
     page = token * max(k.block_tokens for k in kinds)
     if state > page:
         page = token * paged_tokens(context_tokens=state / token, block_tokens=ALIGNMENT_TOKENS)
-    return tuple(
-        Kind(k.name, k.layers, k.bytes, k.window_tokens, 1, max(round(page / k.bytes), 1))
-        for k in kinds
-    )
+    return tuple(replace(k, block_tokens=max(round(page / k.bytes), 1)) for k in kinds)
 
 
 def _grouped(d: Deployment, kinds: tuple[Kind, ...]) -> Layout:
@@ -290,10 +287,7 @@ def _grouped(d: Deployment, kinds: tuple[Kind, ...]) -> Layout:
     length = most if most < padding * fewest else fewest
     page = max(k.bytes * (k.block_tokens if k.name != "state" else 1) for k in kinds)
     return Layout(
-        tuple(
-            Kind(k.name, k.layers, k.bytes, k.window_tokens, -(-k.layers // length), k.block_tokens)
-            for k in kinds
-        ),
+        tuple(replace(k, groups=-(-k.layers // length)) for k in kinds),
         length * page,
         _batches(d) * d.batch_limit_tokens,
         # from 0.26 the prefix cache of hybrids is on: a state at a block's end, and one at work
@@ -330,20 +324,46 @@ def kv_sequence_bytes(deployment: Deployment, context_tokens: Number) -> Number:
         total = cut.blocks(context_tokens) * cut.block_bytes
     else:
         paged = paged_tokens(context_tokens=context_tokens, block_tokens=d.block_tokens)
-        total = law.kv_bytes_per_sequence(
-            d.model,
-            d.kv,
-            paged,
-            tp=d.tp,
-            pp=d.pp,
-            dp_attention=d.dp_attention,
-            engine=d.engine.family,
-        )
+        total = kept_bytes(d, paged)
         if is_compressed(d):
             total = total + _in_flight_bytes(d, context_tokens)
     if d.speculation and d.speculation.draft is not None:
         total = total + kv_sequence_bytes(bandwidth.draft_deployment(d), context_tokens)
     return total
+
+
+def kept_bytes(deployment: Deployment, context_tokens: Number) -> Number:
+    """Compute what the layers of the fullest card keep of one sequence, token by token.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    context_tokens : float or array
+        Tokens of the sequence [tokens].
+
+    Returns
+    -------
+    float or array
+        Without pages, reserves or a draft model [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, kv="fp8")
+    >>> kept_bytes(b, 1)
+    81920.0
+    """
+    d = deployment
+    return law.kv_bytes_per_sequence(
+        d.model,
+        d.kv,
+        context_tokens,
+        tp=d.tp,
+        pp=d.pp,
+        dp_attention=d.dp_attention,
+        engine=d.engine.family,
+    )
 
 
 def prefix_bytes(deployment: Deployment, shared_prefix_tokens: Number) -> float:

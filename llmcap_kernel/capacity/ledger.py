@@ -14,7 +14,14 @@ from ..explain import Explained, Line, digits, quantity
 from ..numeric import floor
 from ..spec import BadInput, Deployment, Engine, Workload, number
 from . import overhead
-from .cache import is_grouped, kv_sequence_bytes, layout, max_sequences, prefix_bytes
+from .cache import (
+    is_grouped,
+    kept_bytes,
+    kv_sequence_bytes,
+    layout,
+    max_sequences,
+    prefix_bytes,
+)
 
 SHORTER_CACHE = ("sglang", "trtllm")  # they start with a cache shorter than their longest request
 STARTS = YES, LIKELY, DOUBTFUL, NO = ("yes", "likely", "doubtful", "no")
@@ -177,8 +184,12 @@ class Ledger(Explained):
     @property
     def kv_pool_interval_bytes(self) -> tuple[float, float]:
         """Room for the cache as left-out start-up logs show it, 80% of the time [bytes]."""
-        doubt = room_doubt_bytes(self.deployment, self.weights_bytes)
-        return self.kv_pool_bytes - doubt, self.kv_pool_bytes + doubt
+        return self.kv_pool_bytes - self.doubt_bytes, self.kv_pool_bytes + self.doubt_bytes
+
+    @property
+    def doubt_bytes(self) -> float:
+        """Half of that interval [bytes]."""
+        return room_doubt_bytes(self.deployment, self.weights_bytes)
 
     @property
     def concurrent_interval(self) -> tuple[int, int]:
@@ -214,7 +225,9 @@ class Ledger(Explained):
     @property
     def starts(self) -> bool:
         """Whether the engine is expected to start: room for one sequence of the longest."""
-        return self.kv_pool_bytes >= self.least_room_bytes and not self.refused
+        return _starts(
+            self.deployment, self.kv_pool_bytes, self.least_room_bytes, self.state_blocks
+        )
 
     @property
     def fits(self) -> bool:
@@ -240,7 +253,7 @@ class Ledger(Explained):
                 f"Does not start: max_num_seqs is {self.deployment.max_num_seqs:,}, and the cache "
                 f"has {self.state_blocks:,} blocks for their states."
             )
-        doubt = _gib(room_doubt_bytes(self.deployment, self.weights_bytes))
+        doubt = _gib(self.doubt_bytes)
         if not self.starts:
             least = self.weights_bytes + self.overhead_bytes + self.least_room_bytes
             longest = self.deployment.max_model_len if self.longest_bytes else 0
@@ -441,7 +454,8 @@ def ledger(
     prefix = prefix_bytes(d, shared_prefix_tokens)
     whole = kv_sequence_bytes(d, context_tokens)
     sequence = whole - prefix * hit_share
-    starts = _starts(d, pool, prefix + sequence)
+    longest, blocks = _longest_bytes(d), _state_blocks(d, pool)
+    starts = _starts(d, pool, max(prefix + sequence, longest), blocks)
     return Ledger(
         deployment=d,
         visible_bytes=visible,
@@ -456,8 +470,8 @@ def ledger(
         by_role=law.weights_of(d).by_role,
         prefix_bytes=prefix,
         hit_share=hit_share,
-        longest_bytes=_longest_bytes(d),
-        state_blocks=_state_blocks(d, pool),
+        longest_bytes=longest,
+        state_blocks=blocks,
         **terms,
     )
 
@@ -479,19 +493,7 @@ def _token_bytes(deployment: Deployment, context_tokens: int) -> float:
     d, total = deployment, 0.0
     if d.speculation and d.speculation.draft is not None:
         total = _token_bytes(bandwidth.draft_deployment(d), context_tokens)
-    short, long = (
-        law.kv_bytes_per_sequence(
-            d.model,
-            d.kv,
-            n,
-            tp=d.tp,
-            pp=d.pp,
-            dp_attention=d.dp_attention,
-            engine=d.engine.family,
-        )
-        for n in (context_tokens, context_tokens + 1)
-    )
-    return total + long - short
+    return total + kept_bytes(d, context_tokens + 1) - kept_bytes(d, context_tokens)
 
 
 def _pool_tokens(deployment: Deployment, pool_bytes: float, context_tokens: int) -> int:
@@ -505,11 +507,11 @@ def _pool_tokens(deployment: Deployment, pool_bytes: float, context_tokens: int)
     return floor(pool / kv_sequence_bytes(d, length) * length)
 
 
-def _starts(deployment: Deployment, pool_bytes: float, sequence_bytes: float) -> bool:
-    """Whether the engine starts: as `Ledger.starts`, for what is asked thousands of times."""
-    d = deployment
-    least = max(sequence_bytes, _longest_bytes(d))
-    return pool_bytes >= least and not _refused(d, _state_blocks(d, pool_bytes))
+def _starts(
+    deployment: Deployment, pool_bytes: float, least_bytes: float, state_blocks: int
+) -> bool:
+    """Whether the engine is expected to start with that room."""
+    return pool_bytes >= least_bytes and not _refused(deployment, state_blocks)
 
 
 def _longest_bytes(deployment: Deployment) -> float:
@@ -627,7 +629,8 @@ def max_concurrent(
     whole = kv_sequence_bytes(deployment, context_tokens)
     prefix = prefix_bytes(deployment, shared_prefix_tokens)
     pool, sequence = _pool_bytes(deployment), whole - prefix * hit_share
-    if not _starts(deployment, pool, prefix + sequence):
+    least = max(prefix + sequence, _longest_bytes(deployment))
+    if not _starts(deployment, pool, least, _state_blocks(deployment, pool)):
         return 0
     return _sequences(deployment, pool - prefix, sequence)
 

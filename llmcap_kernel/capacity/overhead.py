@@ -188,11 +188,40 @@ def activation_bytes(deployment: Deployment) -> float:
     d = deployment
     if not d.engine.profiled:
         return 0.0
-    counted = d.seqs_limit * d.model.vocab_size * d.engine.counted_bytes_per_logit
-    total = d.engine.activation_bytes + counted + expert_bytes(d)
-    if any(t.role == "vision" for t in d.model.tensors):
-        total += d.batch_limit_tokens * d.model.hidden_size * ACTIVATION_BYTES
-    return total + max(sampling_bytes(d), forward_bytes(d))
+    return sum(activation_parts(d).values()) + max(sampling_bytes(d), forward_bytes(d))
+
+
+def activation_parts(deployment: Deployment) -> dict[str, float]:
+    """List what an engine keeps beside the larger of a pass and of sampling.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    dict of str to float
+        What is the same for all models, the counts that sampling keeps, the workspace of
+        the experts and the output of a vision tower, each by its name [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> d = catalog.deployment(model="qwen3-30b-a3b", gpu="h100-sxm")
+    >>> activation_parts(d)["experts"] / 2**30
+    0.5
+    """
+    d, model = deployment, deployment.model
+    sees = any(t.role == "vision" for t in model.tensors)
+    return {
+        "always": d.engine.activation_bytes,
+        "counts of said tokens": (
+            d.seqs_limit * model.vocab_size * d.engine.counted_bytes_per_logit
+        ),
+        "experts": expert_bytes(d),
+        "vision": d.batch_limit_tokens * model.hidden_size * ACTIVATION_BYTES if sees else 0.0,
+    }
 
 
 def runtime_bytes(deployment: Deployment) -> float:
@@ -217,10 +246,37 @@ def runtime_bytes(deployment: Deployment) -> float:
     >>> runtime_bytes(one) == runtime_bytes(two)
     True
     """
+    return sum(runtime_parts(deployment).values())
+
+
+def runtime_parts(deployment: Deployment) -> dict[str, float]:
+    """List what lies outside the framework's allocator.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    dict of str to float
+        Kernels with the buffers of the link, and what AMD's cards take more, each by its
+        name [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> len(runtime_parts(catalog.deployment(model="llama-3.1-8b", gpu="mi300x")))
+    2
+    """
     d = deployment
-    reduces = d.tp > 1 and d.gpu.link in REDUCING_LINKS
-    amd = d.engine.runtime_amd_bytes if d.gpu.vendor == "amd" else 0.0
-    return (d.engine.runtime_tp_bytes if reduces else d.engine.runtime_bytes) + amd
+    if d.tp > 1 and d.gpu.link in REDUCING_LINKS:
+        parts = {"kernels and buffers of a link that reduces": d.engine.runtime_tp_bytes}
+    else:
+        parts = {"kernels and buffers, the same for all models": d.engine.runtime_bytes}
+    if d.gpu.vendor == "amd":
+        parts["AMD's"] = d.engine.runtime_amd_bytes
+    return parts
 
 
 def graph_bytes(deployment: Deployment) -> float:

@@ -271,15 +271,10 @@ def _tokens(books: Ledger) -> int:
     return books.kv_pool_tokens // books.deployment.attention_replicas
 
 
-def _off(books: Ledger) -> float:
-    low, high = books.kv_pool_interval_bytes
-    return (high - low) / 2
-
-
 def _within(books: Ledger) -> str:
-    return f"{_off(books) / GIB:.1f} GiB"
+    return f"{books.doubt_bytes / GIB:.1f} GiB"
 
 
 def _share_off(books: Ledger) -> float:
-    """The same as a share of the room, which what is counted in it is off by."""
-    return min(_off(books) / books.kv_pool_bytes, 1.0) if books.kv_pool_bytes > 0 else 0.0
+    """The doubt as a share of the room, which what is counted in it is off by."""
+    return min(books.doubt_bytes / books.kv_pool_bytes, 1.0) if books.kv_pool_bytes > 0 else 0.0

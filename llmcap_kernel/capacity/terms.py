@@ -65,17 +65,12 @@ def _weights(books: Ledger) -> Line:
 def _activations(books: Ledger) -> list[Line]:
     d = books.deployment
     sampled, passed = overhead.sampling_bytes(d), overhead.forward_bytes(d)
-    counted = d.seqs_limit * d.model.vocab_size * d.engine.counted_bytes_per_logit
-    parts = [("always", d.engine.activation_bytes), ("counts of said tokens", counted)]
-    parts += [("experts", overhead.expert_bytes(d))]
-    parts += [("vision", books.activation_bytes - max(sampled, passed) - sum(s for _, s in parts))]
-    parts = [(name, size) for name, size in parts if size > 2**20]
-    names, sizes = zip(*parts, strict=True) if parts else ((), ())
+    parts = {name: size for name, size in overhead.activation_parts(d).items() if size > 2**20}
     top = f"max({_gib(sampled)}, {_gib(passed)})"
     whole = Line(
         "activations",
-        " + ".join((*names, "max(sampling, one pass)")),
-        " + ".join((*map(_gib, sizes), top)),
+        " + ".join((*parts, "max(sampling, one pass)")),
+        " + ".join((*map(_gib, parts.values()), top)),
         _gib(books.activation_bytes),
     )
     return [whole, _sampling(books), *_passes(books, passed)]
@@ -121,13 +116,7 @@ def _runtime(books: Ledger) -> Line:
     d = books.deployment
     if not books.runtime_bytes:
         return Line("runtime", f"not counted for {d.engine.title}", "", _gib(0.0))
-    if d.tp > 1 and d.gpu.link in overhead.REDUCING_LINKS:
-        parts = [("kernels and buffers of a link that reduces", d.engine.runtime_tp_bytes)]
-    else:
-        parts = [("kernels and buffers, the same for all models", d.engine.runtime_bytes)]
-    if d.gpu.vendor == "amd":
-        parts.append(("AMD's", d.engine.runtime_amd_bytes))
-    return _sum("runtime", parts, books.runtime_bytes)
+    return _sum("runtime", overhead.runtime_parts(d).items(), books.runtime_bytes)
 
 
 def _graphs(books: Ledger) -> Line:

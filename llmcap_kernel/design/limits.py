@@ -166,8 +166,7 @@ def room(ledger: Ledger) -> Estimate:
     """
     most, ceiling = ledger.max_concurrent, ledger.ceiling_concurrent
     low, high = ledger.concurrent_interval
-    room_low, room_high = ledger.kv_pool_interval_bytes
-    off = quantity((room_high - room_low) / 2, "GiB")
+    off = quantity(ledger.doubt_bytes, "GiB")
     reason = f"the ledger, which 80% of start-ups follow within {off} a card"
     return Estimate(most, low, min(high, max(ceiling, most)), ceiling, reason)
 

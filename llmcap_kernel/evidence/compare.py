@@ -593,9 +593,9 @@ def _memory(meant: names.Meant, load: Load) -> Predicted:
     if load.metric == "weights_gib_per_gpu":
         half = WEIGHTS_OFF * value
     else:
-        doubt = capacity.room_doubt_bytes(d, books.weights_bytes)
-        unit = GIB if load.metric.endswith("gib_per_gpu") or "gib_available" in load.metric else 0
-        half = doubt / unit if unit else value * doubt / max(books.kv_pool_bytes, doubt)
+        doubt, in_gib = books.doubt_bytes, load.metric.endswith("_per_gpu")
+        # what is counted in the room is off by the same share as the room
+        half = doubt / GIB if in_gib else value * doubt / max(books.kv_pool_bytes, doubt)
     return _finite(value, max(value - half, 0), value + half, None, "")
 
 

@@ -6,7 +6,7 @@ A start-up comes from a row in the columns of `benchmarks/memory.csv`, or from t
 
 import csv
 import re
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -339,12 +339,19 @@ def deployment(startup: StartUp) -> Deployment:
     'qwen3-8b bf16 / 1x rtx-4090 / bf16 KV'
     """
     meant = _meant(startup)
-    settings: dict[str, Any] = {name: getattr(startup, name) for name in LIMITS}
-    settings |= {"eager": bool(startup.eager), "speculation": _speculation(startup.speculation)}
-    taken = {f.name for f in fields(Deployment)}
-    told = replace(meant, **{k: v for k, v in settings.items() if k in taken})
+    # not the block: a hybrid's log has the one that the engine padded
+    started = replace(
+        meant,
+        max_model_len=startup.max_model_len,
+        max_num_seqs=startup.max_num_seqs,
+        max_num_batched_tokens=startup.max_num_batched_tokens,
+        eager=bool(startup.eager),
+        speculation=_speculation(startup.speculation),
+    )
+    if started.engine.family != "vllm":
+        return started
     # a log without the argument had the default, which an engine may refuse
-    return told if told.engine.family != "vllm" else replace(told, max_num_seqs=told.seqs_limit)
+    return replace(started, max_num_seqs=started.seqs_limit)
 
 
 def _meant(s: StartUp) -> Deployment:

@@ -2,7 +2,6 @@
 
 from functools import lru_cache
 
-from llmcap_kernel import capacity
 from llmcap_kernel.evidence import compare, logs, startup
 from llmcap_kernel.explain import digits
 
@@ -131,7 +130,7 @@ def _status(both):
 
 def _near(both, term):
     """Whether a term is within what four ledgers of five are off by."""
-    doubt = capacity.room_doubt_bytes(both.deployment, both.books.weights_bytes)
+    doubt = both.books.doubt_bytes
     if term.unit == "bytes":
         return abs(term.computed - term.logged) <= doubt
     # counts follow the room

@@ -443,7 +443,7 @@ def memory_bars(books):
         usable / GIB,
         f"engine's share {digits(usable / GIB)} GiB",
         alt,
-        (*whisker, (high - low) / 2 / GIB),
+        (*whisker, books.doubt_bytes / GIB),
     )
 
 
