@@ -21,7 +21,8 @@ import re
 from pathlib import Path
 
 from llmcap_kernel import catalog
-from llmcap_kernel.evidence import compare, names, results
+from llmcap_kernel.catalog import names
+from llmcap_kernel.evidence import compare, results, stated
 from llmcap_kernel.refuse import BadInput
 
 MEASURED = Path(__file__).with_name("measured.csv")
@@ -149,12 +150,12 @@ def split_counted_twice(row: Row) -> None:
 def unstated_setup(row: Row) -> None:
     """Fill in the split and the format that an MLPerf result does not state."""
     # A result is the most that its cards give, so it was made with the smallest format they
-    # compute in and as few cards a copy as hold it: what `spellings.meaning` takes for a maximum.
+    # compute in and as few cards a copy as hold it: what `stated.meaning` takes for a maximum.
     if row["source_id"] != "mlperf41":
         return
     _add(row, "doubt", "mlperf-setup")
     try:
-        meant = names.meaning(compare.measurement(results.Line(row["id"], row)).spelled)
+        meant = stated.meaning(compare.measurement(results.Line(row["id"], row)).spelled)
     except BadInput:
         return
     if meant.deployment is None:

@@ -6,54 +6,23 @@ suggests the nearest one.
 """
 
 import re
-import tomllib
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from .. import huggingface
 from ..refuse import BadInput, one_of
 from ..spec import BatchLimits, Deployment, Engine, Format, Gpu, Lora, Model, Speculation
+from .names.engines import nearest_version
+from .names.formats import checkpoint_format
+from .tables import FOLDER, key, known, table
 
-FOLDER = Path(__file__).parent
 DEFAULT_ENGINE = "vllm"
 KINDS = ("models", "gpus", "formats", "engines")
 
 
-@cache
-def table(kind: str) -> dict[str, Any]:
-    """Read a table of the catalogue as parsed TOML.
-
-    Parameters
-    ----------
-    kind : str
-        "models", "gpus", "formats", "engines" or "prices".
-
-    Returns
-    -------
-    dict
-        The parsed file, including its sources.
-
-    Examples
-    --------
-    >>> "h100-sxm" in table("gpus")["gpus"]
-    True
-    """
-    return tomllib.loads((FOLDER / f"{kind}.toml").read_text(encoding="utf-8"))
-
-
-@cache
-def _aliases(kind: str) -> dict[str, str]:
-    return {
-        alias.lower().replace("_", "-").replace(" ", "-"): name
-        for name, record in table(kind)[kind].items()
-        for alias in record.get("aliases", ())
-    }
-
-
 def _name(kind: str, field: str, name: object) -> str:
-    return one_of(field, name, table(kind)[kind], _aliases(kind))
+    return one_of(field, name, table(kind)[kind], known(kind))
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:
@@ -310,44 +279,13 @@ def engine(name: str = DEFAULT_ENGINE) -> Engine:
     fields = _plain(_engine_record(name))
     version = fields.pop("version")
     fields["title"] = f"{fields.pop('name')} {version}"
-    if isinstance(asked, str) and key(asked) not in {*_aliases("engines"), name}:
+    if isinstance(asked, str) and key(asked) not in {*known("engines"), name}:
         same = re.match(re.escape(name) + r"\b", key(asked))  # a patch release of it
         fields["title"] += "" if same else f", in place of {asked}"
     fields["release"] = tuple(map(int, re.findall(r"\d+", version)))
     fields["limits"] = tuple(_batch_limits(one) for one in fields["limits"])
     fields["small_cards"] = tuple(fields.get("small_cards", ()))
     return Engine(name=name, **fields)
-
-
-def nearest_version(family: str, release: tuple[int, ...]) -> str | None:
-    """Find the record that describes a version of an engine.
-
-    Parameters
-    ----------
-    family : str
-        Name without the version.
-    release : tuple of int
-        Its version as numbers.
-
-    Returns
-    -------
-    str or None
-        The newest record or alias of one that is not newer, or else the oldest; None for an
-        engine without versions here.
-
-    Examples
-    --------
-    >>> nearest_version("vllm", (0, 19, 1)), nearest_version("vllm", (0, 14))
-    ('vllm-0.19', 'vllm-0.16')
-    """
-    names = {n: n for n in table("engines")["engines"]} | _aliases("engines")
-    known = {}
-    for spelled, record in names.items():
-        match = re.fullmatch(re.escape(family) + r"-(\d+(?:\.\d+)+)", spelled)
-        if match:
-            known[tuple(map(int, match.group(1).split(".")))] = record
-    older = [version for version in known if version <= release]
-    return known[max(older) if older else min(known)] if known else None
 
 
 def _engine_name(name: object) -> str:
@@ -518,55 +456,7 @@ def deployment(
     )
 
 
-def key(text: str) -> str:
-    """Normalise a name for a look-up in the tables.
-
-    Parameters
-    ----------
-    text : str
-        A name in any spelling.
-
-    Returns
-    -------
-    str
-        Lower case, with "-" for runs of blanks, "_" and "-".
-
-    Examples
-    --------
-    >>> key(" H100  80GB_HBM3 ")
-    'h100-80gb-hbm3'
-    """
-    return re.sub(r"[\s_-]+", "-", text.strip().lower()).strip("-")
-
-
-def checkpoint_format(name: str, native: str) -> str:
-    """Say which format the checkpoint has that a name means.
-
-    Parameters
-    ----------
-    name : str
-        A model's name or a checkpoint's repository, which often ends in its format.
-    native : str
-        The format the model is released in.
-
-    Returns
-    -------
-    str
-        The format in the name, else the model's own.
-
-    Examples
-    --------
-    >>> checkpoint_format("Qwen/Qwen3-235B-A22B-FP8", "bf16"), checkpoint_format("qwen3-8b", "bf16")
-    ('fp8', 'bf16')
-    """
-    plain = key(name)
-    words = table("spellings")["weights_in_model_name"].items()
-    named = next((found for word, found in words if word in plain), native)
-    # "FP8" in a name says no more than the model's own, finer format does
-    return native if native.startswith(f"{named}-") else named
-
-
 def _named_format(field: str, value: str | Format, kv: bool) -> Format:
     if not isinstance(value, str):
         return value
-    return format(one_of(field, value, formats(kv=kv), _aliases("formats")))
+    return format(one_of(field, value, formats(kv=kv), known("formats")))

@@ -17,12 +17,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from .. import calibration, capacity
+from .. import calibration, capacity, catalog
+from ..catalog import names
 from ..explain import digits
-from ..refuse import BadInput, number, shown
+from ..refuse import BadInput, number, one_of, shown
 from ..serving import load_work, most_running
 from ..spec import MAX_TOKENS, SERVERS, Deployment, Workload
-from . import names, results
+from . import results, stated
 from .results import Fields, Line
 from .weak_spots import LONG_CONTEXT_TOKENS, MOE_SMALL_BATCH, doubts, failure_modes, mode
 
@@ -128,7 +129,7 @@ class Measurement(NamedTuple):
 
     id: str
     value: float
-    spelled: names.Spelled
+    spelled: stated.Spelled
     load: Load
 
 
@@ -252,7 +253,7 @@ def fill_of(**options: Any) -> dict[str, Any]:
     {'gpu': 'H100 SXM', 'tp': 2}
     """
     given = {name: value for name, value in options.items() if not _blank(value)}
-    catalog, unknown = names.catalog, set(given) - set(FILLABLE)
+    unknown = set(given) - set(FILLABLE)
     if unknown:
         raise BadInput("option", f"option {shown(min(unknown))} fills no column.")
     # an unknown name is refused at once, with the nearest one, and not row by row
@@ -261,9 +262,9 @@ def fill_of(**options: Any) -> dict[str, Any]:
     if "gpu" in given and not names.card(given["gpu"]).name:
         catalog.gpu(given["gpu"])
     if "weight_dtype" in given and not names.weight_format(given["weight_dtype"], "", "bf16").name:
-        catalog.one_of("weights", given["weight_dtype"], catalog.formats())
+        one_of("weights", given["weight_dtype"], catalog.formats())
     if "kv_dtype" in given and not names.kv_format(given["kv_dtype"], "bf16").name:
-        catalog.one_of("kv", given["kv_dtype"], catalog.formats(kv=True))
+        one_of("kv", given["kv_dtype"], catalog.formats(kv=True))
     return given
 
 
@@ -403,7 +404,7 @@ def _left_open(fields: Fields) -> tuple[str, ...]:
     return tuple(printable(item.strip(), 80) for item in items if item.strip())[:LEFT_OPEN]
 
 
-def _spelled_of(fields: Fields) -> names.Spelled:
+def _spelled_of(fields: Fields) -> stated.Spelled:
     """The deployment in the row's spelling; rows of one deployment share the work."""
     cells = tuple((c, fields[c]) for c in SPELLED if fields.get(c) not in (None, ""))
     try:
@@ -415,10 +416,10 @@ def _spelled_of(fields: Fields) -> names.Spelled:
 
 
 @lru_cache(maxsize=16_384)
-def _spelled(cells: tuple[tuple[str, Any], ...]) -> names.Spelled:
+def _spelled(cells: tuple[tuple[str, Any], ...]) -> stated.Spelled:
     fields = dict(cells)
     split: dict = {name: _count(fields, name, 0, 4096) or 0 for name in CARDS}
-    return names.Spelled(
+    return stated.Spelled(
         model=_model(fields),
         gpu=_text(fields, "gpu"),
         engine=_text(fields, "engine"),
@@ -436,11 +437,11 @@ def _model(fields: Fields) -> str:
     name = names.model_name(text)
     params = _number(fields, "model_n_params", 1, 1e15) if kind else None
     if params and (not name or text == kind):  # the type's "llama 7B" may be a Mistral
-        text = names.model_of_size(kind, params) or text
+        text = stated.model_of_size(kind, params) or text
         name = names.model_name(text)
     on_card = fields.get("layers_on_card")
     if name and not _blank(on_card):
-        layers = names.catalog.model(name).layers
+        layers = catalog.model(name).layers
         loaded = _count(fields, "layers_on_card", -1, 1e6)
         if loaded is not None and 0 <= loaded < layers:
             raise BadInput("ngl", f"only {loaded} of {layers} layers are on the card")
@@ -532,7 +533,7 @@ def memory_value(deployment: Deployment, metric: str, context_tokens: int) -> fl
 
 
 @lru_cache(maxsize=65_536)
-def predicted(spelled: names.Spelled, load: Load) -> Predicted:
+def predicted(spelled: stated.Spelled, load: Load) -> Predicted:
     """Predict one row, or say why not.
 
     Parameters
@@ -547,7 +548,7 @@ def predicted(spelled: names.Spelled, load: Load) -> Predicted:
     Predicted
         Value, interval, ceiling and known weaknesses.
     """
-    meant = names.meaning(spelled)
+    meant = stated.meaning(spelled)
     if meant.deployment is None:
         return Predicted(reason=meant.reason)
     load, known = _known(meant, load)
@@ -561,13 +562,13 @@ def predicted(spelled: names.Spelled, load: Load) -> Predicted:
     return made._replace(**known)
 
 
-def _deployment(meant: names.Meant) -> Deployment:
+def _deployment(meant: stated.Meant) -> Deployment:
     if meant.deployment is None:
         raise BadInput("row", meant.reason)
     return meant.deployment
 
 
-def _known(meant: names.Meant, load: Load) -> tuple[Load, dict[str, Any]]:
+def _known(meant: stated.Meant, load: Load) -> tuple[Load, dict[str, Any]]:
     """The load with its regime, and the fields of `Predicted` that need no prediction."""
     d = _deployment(meant)
     load = load._replace(regime=regime_of(load, bool(d.model.experts)))
@@ -584,7 +585,7 @@ def _known(meant: names.Meant, load: Load) -> tuple[Load, dict[str, Any]]:
     }
 
 
-def _memory(meant: names.Meant, load: Load) -> Predicted:
+def _memory(meant: stated.Meant, load: Load) -> Predicted:
     d = _deployment(meant)
     longest = d.model.max_context_tokens
     context = load.context_tokens or longest
@@ -623,7 +624,7 @@ class Asked(NamedTuple):
     scale: float
 
 
-def asked(meant: names.Meant, load: Load) -> Asked:
+def asked(meant: stated.Meant, load: Load) -> Asked:
     """Say which quantity of which load a row of a benchmark is.
 
     Parameters
@@ -667,7 +668,7 @@ def _most(deployment: Deployment, workload: Workload) -> int:
     return users
 
 
-def _timed(meant: names.Meant, load: Load) -> Predicted:
+def _timed(meant: stated.Meant, load: Load) -> Predicted:
     row, d = asked(meant, load), _deployment(meant)
     work = load_work(d, row.workload, batch=row.loop)
     estimates = calibration.estimates(d, row.workload, family=row.family, work=work)
@@ -1079,7 +1080,7 @@ def understood(path: str | Path) -> tuple[Row, ...]:
 
 def _understood(line: Line) -> Row:
     parsed = measurement(line)
-    load, known = _known(names.meaning(parsed.spelled), parsed.load)
+    load, known = _known(stated.meaning(parsed.spelled), parsed.load)
     return Row(
         line.where,
         load.metric,

@@ -132,7 +132,7 @@ def samples(path: str | Path) -> list[Sample]:
 def _sample(line: results.Line) -> Sample | None:
     """A row with its work; None where it does not measure the speed of a known deployment."""
     row = compare.measurement(line)
-    meant = compare.names.meaning(row.spelled)
+    meant = compare.stated.meaning(row.spelled)
     if meant.deployment is None or row.load.metric not in calibration.METRICS or row.value <= 0:
         return None
     d = meant.deployment

@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
+from ..catalog import names
 from ..refuse import BadInput, shown
-from . import names
+from . import stated
 from .startup import GIB, StartUp
 
 MIB = 2**20
@@ -705,7 +706,7 @@ def _llama_sized(log: _Log) -> str:
     if not arch or not size:
         return ""
     scale = {"M": 1e6, "B": 1e9, "T": 1e12}[size.group(2)]
-    return names.model_of_size(arch[0], float(size.group(1)) * scale)
+    return stated.model_of_size(arch[0], float(size.group(1)) * scale)
 
 
 def _llama_file_type(log: _Log) -> str:

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 from .. import capacity, catalog
 from ..capacity import Ledger
+from ..catalog import names
 from ..explain import quantity
 from ..refuse import BadInput, shown
 from ..spec import Deployment, Speculation
-from . import names
+from . import stated
 
 GIB = 2**30
 ACCEPT = 0.7  # how many guesses are right moves no memory
@@ -361,19 +362,19 @@ def _meant(s: StartUp) -> Deployment:
     _all_on_cards(s)
     if s.family in SIZED_BY_CONTEXT and not s.weights:
         raise BadInput("weights", "weights is not stated (give --weights).")
-    meant = names.meaning(_spelled(s))
+    meant = stated.meaning(_spelled(s))
     if meant.deployment is None:
         raise BadInput("deployment", f"{meant.reason}.")
     return meant.deployment
 
 
-def _spelled(s: StartUp) -> names.Spelled:
+def _spelled(s: StartUp) -> stated.Spelled:
     weights, known = s.weights, names.model_name(s.model)
     if known:
         native = catalog.model(known).native_format
         # engines print "fp8" of a checkpoint in a finer format of that kind
         weights = native if native.startswith(f"{catalog.key(weights)}-") else weights
-    return names.Spelled(
+    return stated.Spelled(
         model=s.model,
         gpu=s.gpu,
         engine=s.engine,
@@ -506,7 +507,7 @@ class Beside:
         left += [] if s.memory_fraction or s.family in SIZED_BY_CONTEXT else ["memory_fraction"]
         left += [] if s.version or s.family != "vllm" else ["version"]
         notes = [f"{', '.join(left)} not in the log: defaults are taken"] if left else []
-        meant = names.meaning(_spelled(s))
+        meant = stated.meaning(_spelled(s))
         doubts = (DOUBTS.get(name, name) for name in s.doubts)
         return (*notes, *meant.assumed, *meant.taken, *doubts)
 

@@ -60,7 +60,7 @@ def test_an_engine_is_a_server_or_a_loop_however_many_users_it_has():
 def row_of(**cells):
     line = compare.results.Line("x", {"model": "llama-3.1-8b", "gpu": "h100-sxm"} | cells)
     row = compare.measurement(line)
-    meant = compare.names.meaning(row.spelled)
+    meant = compare.stated.meaning(row.spelled)
     load = row.load._replace(regime=compare.regime_of(row.load))
     return compare.asked(meant, load)
 

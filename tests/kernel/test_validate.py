@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from llmcap_kernel import calibration, capacity, catalog
 from llmcap_kernel.__main__ import main
-from llmcap_kernel.evidence import compare, names, results
+from llmcap_kernel.catalog import names
+from llmcap_kernel.evidence import compare, results, stated
 from llmcap_kernel.refuse import BadInput
 
 from .measured import ROWS, deployment, rows, start_ups
@@ -125,7 +126,7 @@ def test_cards_as_their_drivers_and_people_write_them(spelled, name):
 
 
 def test_what_a_source_left_open_is_said():
-    meant = names.meaning(names.Spelled("LLaMA-3-8B", "A100 (variant not stated)"))
+    meant = stated.meaning(stated.Spelled("LLaMA-3-8B", "A100 (variant not stated)"))
     assert meant.deployment.gpu.name == "a100-sxm-80gb"
     assert any("SXM" in text for text in meant.assumed)
     assert any("KV" in text for text in meant.taken)
@@ -180,7 +181,7 @@ def test_models_as_repositories_and_files_write_them(spelled, wanted):
     ],
 )
 def test_topology_of_a_row(given, wanted):
-    meant = names.meaning(names.Spelled("DeepSeek-R1", "H200 SXM", "trtllm", **given))
+    meant = stated.meaning(stated.Spelled("DeepSeek-R1", "H200 SXM", "trtllm", **given))
     d = meant.deployment
     assert (d.tp, d.pp, d.ep, d.dp_attention) == wanted
     said = any("data-parallel" in text for text in meant.assumed)
@@ -188,7 +189,7 @@ def test_topology_of_a_row(given, wanted):
 
 
 def test_heads_that_do_not_divide_mean_data_parallel_attention():
-    meant = names.meaning(names.Spelled("qwen2.5-14b", "H100 SXM", tp=16))
+    meant = stated.meaning(stated.Spelled("qwen2.5-14b", "H100 SXM", tp=16))
     assert meant.deployment.dp_attention and catalog.model("qwen2.5-14b").heads % 16
 
 
@@ -206,11 +207,11 @@ def test_heads_that_do_not_divide_mean_data_parallel_attention():
     ],
 )
 def test_what_a_record_that_states_neither_split_nor_format_was_made_with(given, wanted):
-    spelled = names.Spelled("llama2-70b-99", engine="TensorRT-LLM", greatest=True, **given)
-    made = names.meaning(spelled)
+    spelled = stated.Spelled("llama2-70b-99", engine="TensorRT-LLM", greatest=True, **given)
+    made = stated.meaning(spelled)
     assert (made.deployment.weights.name, made.deployment.tp, made.copies) == wanted
     assert made.assumed or given == {"gpu": "H100 SXM", "tp": 8, "weights": "fp8"}
-    plain = names.meaning(spelled._replace(greatest=False))
+    plain = stated.meaning(spelled._replace(greatest=False))
     assert plain.copies == 1 and plain.deployment.weights.name == "fp16"
 
 
@@ -234,7 +235,7 @@ def test_copies_are_read_from_their_column():
     cells |= {"metric": "output_tok_s_total", "value": "20000", "copies": "2"}
     for split, tp in (({}, 4), ({"tp": "2"}, 2)):
         spelled = compare.measurement(results.Line("row 1", cells | split)).spelled
-        meant = names.meaning(spelled)
+        meant = stated.meaning(spelled)
         assert (meant.copies, meant.deployment.tp) == (2, tp)
 
 
@@ -292,7 +293,7 @@ def test_a_regime_left_out_is_found():
         if line.fields["metric"] not in compare.METRICS:
             continue
         made = compare.measurement(line)
-        meant = names.meaning(made.spelled)
+        meant = stated.meaning(made.spelled)
         if meant.deployment is not None:
             silent = made.load._replace(regime="")
             found = compare.regime_of(silent, bool(meant.deployment.model.experts))
@@ -390,7 +391,7 @@ def test_sglang_bench_serving_says_its_server(tmp_path):
     text = json.dumps(one) + "\n" + json.dumps(one | {"max_concurrency": 64}) + "\n"
     made = understood(text, tmp_path, {"gpu": "H100 SXM"})
     assert [m.load.concurrency for m in made] == [16] * 3 + [64] * 3
-    d = names.meaning(made[0].spelled).deployment
+    d = stated.meaning(made[0].spelled).deployment
     assert (d.tp, d.weights.name, d.kv.name, d.engine.name) == (2, "fp8", "fp8", "sglang-0.5")
 
 
@@ -408,7 +409,7 @@ def test_llama_bench_json(tmp_path):
     read, write = understood(json.dumps(tests), tmp_path)
     assert (read.load.metric, read.value, read.load.input_tokens) == ("prefill_tok_s", 7100.0, 512)
     assert (write.load.metric, write.load.input_tokens) == ("decode_tok_s_per_user", 4096)
-    d = names.meaning(read.spelled).deployment
+    d = stated.meaning(read.spelled).deployment
     assert (d.model.name, d.gpu.name, d.pp, d.tp) == ("qwen2.5-7b", "rtx-4090", 2, 1)
     assert (d.weights.name, d.kv.name) == ("gguf-q4-k-m", "gguf-q8-0")
 
@@ -424,7 +425,7 @@ def test_llama_bench_as_csv_and_jsonl(tmp_path):
 
 def test_llama_bench_markdown(tmp_path):
     made = understood(TABLE, tmp_path)
-    meant = [names.meaning(m.spelled).deployment for m in made]
+    meant = [stated.meaning(m.spelled).deployment for m in made]
     assert [d.model.name for d in meant] == [
         "qwen2.5-7b",
         "gpt-oss-20b",
@@ -443,7 +444,7 @@ def test_llama_bench_markdown(tmp_path):
 
 def test_a_type_that_fits_two_models_is_told_by_its_size(tmp_path):
     table = TABLE.replace("  6.74 B", "  7.24 B")
-    d = names.meaning(understood(table, tmp_path)[2].spelled).deployment
+    d = stated.meaning(understood(table, tmp_path)[2].spelled).deployment
     assert d.model.name == "mistral-7b"
 
 

@@ -1,0 +1,76 @@
+"""The catalogue's files as they are parsed, and how a name is compared with them."""
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+
+
+@cache
+def table(kind: str) -> dict[str, Any]:
+    """Read a table of the catalogue as parsed TOML.
+
+    Parameters
+    ----------
+    kind : str
+        "models", "gpus", "formats", "engines" or "prices".
+
+    Returns
+    -------
+    dict
+        The parsed file, including its sources.
+
+    Examples
+    --------
+    >>> "h100-sxm" in table("gpus")["gpus"]
+    True
+    """
+    return tomllib.loads((FOLDER / f"{kind}.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def known(kind: str) -> dict[str, str]:
+    """List every name and alias of a kind of record.
+
+    Parameters
+    ----------
+    kind : str
+        "models", "gpus", "formats" or "engines".
+
+    Returns
+    -------
+    dict
+        The name that each stands for, by its spelling as `key` writes it.
+
+    Examples
+    --------
+    >>> known("models")["meta-llama/llama-3.1-8b"]
+    'llama-3.1-8b'
+    """
+    records = table(kind)[kind]
+    aliases = {key(a): n for n, r in records.items() for a in r.get("aliases", ())}
+    return aliases | {key(n): n for n in records}
+
+
+def key(text: str) -> str:
+    """Normalise a name for a look-up in the tables.
+
+    Parameters
+    ----------
+    text : str
+        A name in any spelling.
+
+    Returns
+    -------
+    str
+        Lower case, with "-" for runs of blanks, "_" and "-".
+
+    Examples
+    --------
+    >>> key(" H100  80GB_HBM3 ")
+    'h100-80gb-hbm3'
+    """
+    return re.sub(r"[\s_-]+", "-", text.strip().lower()).strip("-")

@@ -1,0 +1,235 @@
+"""The deployment that a row means, whose names are spelled as its source has them.
+
+Sources write "H100-80GB HBM3", "GGUF Q4_K_M" and "RedHatAI/...-quantized.w8a8"; the tables of
+`catalog/spellings.toml` map each to a name of the catalogue, with the assumption made where a
+source leaves something open. An unknown name is reported, never guessed.
+"""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from .. import catalog
+from ..catalog import names
+from ..catalog.names import Found
+from ..refuse import BadInput, shown
+from ..spec import Deployment, Gpu, Model
+
+SIZE_TOLERANCE = 0.02  # llama-bench rounds parameters to three figures
+
+
+class Spelled(NamedTuple):
+    """The parts of a deployment as a row spells them; "" and 0 where they are not stated.
+
+    Attributes
+    ----------
+    model, gpu, engine, version, weights, kv : str
+        Names in the source's spelling.
+    num_gpus, tp, pp, ep : int
+        Cards, and how they split the work.
+    dp_attention : int
+        Size of data-parallel attention; 0 and 1 mean none.
+    memory_fraction : float
+        The engine's memory setting.
+    greatest : bool
+        Whether the row is a maximum over all concurrencies.
+    copies : int
+        Deployments side by side on those cards.
+    left_open : tuple of str
+        What the row's own column `assumed` says was filled in.
+    """
+
+    model: str
+    gpu: str
+    engine: str = ""
+    version: str = ""
+    weights: str = ""
+    kv: str = ""
+    num_gpus: int = 0
+    tp: int = 0
+    pp: int = 0
+    ep: int = 0
+    dp_attention: int = 0
+    memory_fraction: float = 0.0
+    greatest: bool = False
+    copies: int = 0
+    left_open: tuple[str, ...] = ()
+
+
+class Meant(NamedTuple):
+    """The deployment that a row's spellings mean.
+
+    Attributes
+    ----------
+    deployment : Deployment or None
+        The deployment; None when there is none.
+    family : str
+        The engine's family.
+    assumed : tuple of str
+        The assumptions that affect a prediction.
+    taken : tuple of str
+        The assumptions that have little effect.
+    reason : str
+        Why there is no deployment; "" when there is.
+    copies : int
+        Deployments side by side on the row's cards.
+    """
+
+    deployment: Deployment | None
+    family: str
+    assumed: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
+    reason: str = ""
+    copies: int = 1
+
+
+@lru_cache(maxsize=1024)
+def model_of_size(kind: str, params: float) -> str:
+    """Find the model that llama.cpp names by architecture and size alone.
+
+    Parameters
+    ----------
+    kind : str
+        The type, such as "llama 8B Q4_K - Medium".
+    params : float
+        Number of parameters.
+
+    Returns
+    -------
+    str
+        The model of that line nearest in size, within 2%; "" when there is none.
+
+    Examples
+    --------
+    >>> model_of_size("llama 8B Q4_K - Medium", 8.03e9)
+    'llama-3.1-8b'
+    """
+    words = kind.lower().split()
+    line = words[0].replace("-", "").removesuffix("moe") if words else ""
+    lines = ("llama", "mistral", "mixtral") if line == "llama" else (line,)
+    near = {}
+    for name in reversed(catalog.models() if line else ()):  # of equals the later generation
+        if name.replace("-", "").startswith(lines):
+            near[name] = abs(params / catalog.model(name).params - 1)
+    best = min(near, key=lambda name: (round(near[name], 4), name.count("-")), default="")
+    return best if best and near[best] < SIZE_TOLERANCE else ""
+
+
+def _split(spelled: Spelled, model: Model, cards: int) -> tuple[dict[str, Any], Found]:
+    """Derive tp, pp, ep and data-parallel attention from what a row states."""
+    pp = spelled.pp or 1
+    tp = spelled.tp or max(cards // pp, 1)
+    ep, dp, note = spelled.ep or 1, spelled.dp_attention > 1, ""
+    if dp and tp == 1:
+        # one card a replica of attention: the layer is spread over those that share experts
+        tp = ep if ep > 1 else spelled.dp_attention
+        note = f"tp 1 beside data-parallel attention: {tp} cards taken"
+    if not model.experts or tp % ep or ep > model.experts:
+        ep = 1
+    if model.heads and model.heads % tp:
+        dp = True  # heads that do not divide leave no other way, nor do experts
+        ep = tp if model.experts >= tp else ep
+    shape = {"tp": tp, "pp": pp, "ep": ep, "dp_attention": dp and tp > 1}
+    return shape, Found("", note)
+
+
+SMALLEST = (("fp4", "nvfp4"), ("fp8", "fp8"))  # what a card computes in, and a format for it
+
+
+def _smallest(weights: Found, gpu: Gpu) -> Found:
+    """The format behind a maximum that names none: the smallest the card computes in."""
+    name = next((f for dtype, f in SMALLEST if dtype in gpu.flop_s), weights.name)
+    width = {n: catalog.format(n).bytes_per_element for n in (name, weights.name)}
+    if not weights.assumed or width[name] >= width[weights.name]:
+        return weights
+    return Found(name, f"weights not stated for the most a card gives: {name} taken")
+
+
+def _fewest(model: Model, weights: str, gpu: Gpu, cards: int) -> int:
+    """Cards a copy behind a maximum that names no split: half of their memory holds it."""
+    weight_bytes = model.params * catalog.format(weights).bytes_per_element
+    for tp in range(1, cards):
+        whole = not cards % tp and not model.heads % tp
+        if whole and weight_bytes / tp <= gpu.memory_visible_bytes / 2:
+            return tp
+    return cards
+
+
+@lru_cache(maxsize=16_384)
+def meaning(spelled: Spelled) -> Meant:
+    """Build the deployment that a row's spellings mean.
+
+    A maximum that states neither split nor format is taken to be made with the smallest format
+    that the card computes in and with as few cards a copy as hold the weights in half of their
+    memory.
+
+    Parameters
+    ----------
+    spelled : Spelled
+        The parts as the row spells them.
+
+    Returns
+    -------
+    Meant
+        The deployment and the assumptions, or the reason why there is none.
+
+    Examples
+    --------
+    >>> meant = meaning(Spelled("LLaMA-3-8B", "H100 (variant not stated)", "vLLM"))
+    >>> meant.deployment.gpu.name, meant.assumed[0]
+    ('h100-sxm', 'H100, variant not stated: SXM taken')
+    >>> meaning(Spelled("LLaMA-3-8B", "abacus")).reason
+    "gpu 'abacus' is not in the catalogue (llmcap list gpus)"
+    """
+    engine_family = names.family(spelled.engine)
+    try:
+        return _meaning(spelled, engine_family)
+    except BadInput as problem:
+        return Meant(None, engine_family, reason=str(problem).rstrip("."))
+
+
+def _meaning(spelled: Spelled, engine_family: str) -> Meant:
+    name, gpu = names.model_name(spelled.model), names.card(spelled.gpu)
+    _must(name, "model", spelled.model, "models")
+    _must(gpu.name, "gpu", spelled.gpu, "gpus")
+    model = catalog.model(name)
+    weights = names.weight_format(spelled.weights, spelled.model, model.native_format)
+    _must(weights.name, "weights", spelled.weights, "formats")
+    chip, copies = catalog.gpu(gpu.name), spelled.copies or 1
+    cards = spelled.num_gpus or names.count_of(spelled.gpu)[0] or 1
+    left_open = spelled.left_open
+    if spelled.greatest:
+        weights = _smallest(weights, chip)
+    stated = (spelled.tp, spelled.pp, spelled.ep, spelled.dp_attention, spelled.copies)
+    if spelled.greatest and not any(stated):
+        spelled = spelled._replace(tp=_fewest(model, weights.name, chip, cards))
+        copies = cards // spelled.tp
+        if copies > 1:
+            text = f"split of {cards} cards not stated: {copies} copies of {spelled.tp} taken"
+            left_open += (text,)
+    kv = names.kv_format(spelled.kv, weights.name)
+    _must(kv.name, "kv", spelled.kv, "formats")
+    shape, split = _split(spelled, model, max(cards // copies, 1))
+    deployment = catalog.deployment(
+        model=name,
+        gpu=gpu.name,
+        engine=names.engine_record(engine_family, spelled.version),
+        weights=weights.name,
+        kv=kv.name,
+        memory_fraction=spelled.memory_fraction or None,
+        **shape,
+    )
+    assumptions = [f for f in (gpu, weights, kv, split) if f.assumed]
+    return Meant(
+        deployment,
+        engine_family,
+        tuple(f.assumed for f in assumptions if not f.minor) + left_open,
+        tuple(f.assumed for f in assumptions if f.minor),
+        copies=copies,
+    )
+
+
+def _must(found: str, field: str, text: str, kind: str) -> None:
+    if not found and not text.strip():
+        raise BadInput(field, f"{field} is not stated (give --{field})")
+    if not found:
+        raise BadInput(field, f"{field} {shown(text)} is not in the catalogue (llmcap list {kind})")
