@@ -413,7 +413,7 @@ def built(startup: StartUp, model: Model) -> Deployment:
     _one_kind(startup)
     s, tp = startup, startup.tp or 1
     weights = names.weight_format(s.weights, s.model, model.native_format).name
-    parts = {
+    parts: dict[str, Any] = {
         "gpu": names.card(s.gpu).name,
         "weights": weights,
         "kv": names.kv_format(s.kv, weights).name,

@@ -108,7 +108,7 @@ class Launch:
     speculation, draft : str
         How tokens are guessed, and the model that guesses.
     draft_tokens : int
-        Tokens guessed ahead.
+        Tokens guessed ahead [tokens].
     lora_rank, lora_adapters : int
         Rank and number of adapters.
     offload_gib : float or None
@@ -173,8 +173,13 @@ class Launch:
     @property
     def understood(self) -> str:
         """What it launches, in one line."""
-        parts = [f"{label} {_plain(getattr(self, name))}" for name, label in SAID.items()
-                 if getattr(self, name) not in ("", 0, None, 1, False, True)]  # fmt: skip
+        told = {name: getattr(self, name) for name in SAID}
+        usual = {"tp": 1, "pp": 1, "dp": 1, "copies": 1}
+        parts = [
+            SAID[name].format(_plain(value))
+            for name, value in told.items()
+            if value not in ("", 0, None) and value != usual.get(name)
+        ]
         parts += [text for name, text in SWITCHED.items() if getattr(self, name) is True]
         parts += ["no prefix cache"] if self.prefix_caching is False else []
         named = f"{TITLES[self.engine]} {self.version}".strip()
@@ -205,34 +210,36 @@ class Launch:
 
 
 SAID = {
-    "model": "model",
-    "weights": "weights",
-    "dtype": "dtype",
-    "kv": "KV",
-    "tp": "TP",
-    "pp": "PP",
-    "ep": "EP",
-    "dp": "DP",
-    "memory_fraction": "memory fraction",
-    "max_model_len": "max_model_len",
-    "max_num_seqs": "max_num_seqs",
-    "max_num_batched_tokens": "max_num_batched_tokens",
-    "block_size": "block of",
-    "speculation": "speculation",
-    "draft": "draft",
-    "draft_tokens": "draft tokens",
-    "lora_rank": "LoRA rank",
-    "lora_adapters": "adapters",
-    "offload_gib": "GiB on the host",
-    "num_gpus": "cards seen",
-    "gpu": "card",
-    "copies": "copies",
+    "model": "model {}",
+    "weights": "weights {}",
+    "dtype": "dtype {}",
+    "kv": "KV {}",
+    "tp": "TP {}",
+    "pp": "PP {}",
+    "ep": "EP {}",
+    "dp": "DP {}",
+    "memory_fraction": "memory fraction {}",
+    "max_model_len": "{} tokens a sequence",
+    "max_num_seqs": "{} sequences",
+    "max_num_batched_tokens": "{} tokens a step",
+    "block_size": "blocks of {}",
+    "speculation": "speculation {}",
+    "draft": "draft {}",
+    "draft_tokens": "{} tokens ahead",
+    "lora_rank": "LoRA rank {}",
+    "lora_adapters": "{} adapters",
+    "offload_gib": "{} GiB a card on the host",
+    "num_gpus": "{} cards seen",
+    "gpu": "card {}",
+    "copies": "{} copies",
 }
 SWITCHED = {"eager": "no CUDA graphs", "dp_attention": "data-parallel attention"}
 
 
 def _plain(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return f"{value:,}" if type(value) is int else str(value)
 
 
 def _few(texts: list[str]) -> str:
@@ -269,8 +276,15 @@ def recognises(text: str) -> bool:
 
 
 def _commands(text: str) -> list[Command]:
-    found = manifest.find(text) if manifest.recognises(text) else []
-    return found or words.find(text)
+    """Of a manifest, or else of a shell."""
+    try:
+        found = manifest.find(text) if manifest.recognises(text) else []
+        return found or words.find(text)
+    except BadInput:
+        found = words.find(text)
+        if not found:
+            raise
+        return found
 
 
 def read(given: str | Sequence[str]) -> Launch:
@@ -348,7 +362,7 @@ def _values(
     values: dict[str, Any] = {}
     read_ones: dict[str, Read] = {}
     left: dict[str, tuple[Left, bool]] = {}
-    set_ones = [options.Given(name, of["env"][name], env[name]) for name in of["env"] if name in env]
+    set_ones = [options.Given(var, of["env"][var], env[var]) for var in of["env"] if var in env]
     for one in [*set_ones, *given]:  # an option goes before a variable
         if one.name in of["known"]:
             counts, reason = options.why(of["known"][one.name])
@@ -491,16 +505,19 @@ def meant(
     launch = replace(launch, model=model) if isinstance(model, str) else launch
     record = record or _record(launch.model)
     started, copies, notes = _started(launch, record)
+    taken: tuple[str, ...] = ()
     if isinstance(model, Model):
-        found, taken = startup.built(started, model), ()
+        found = startup.built(started, model)
     else:
         found, taken = startup.meant(started)
+        # a command that names no format has the checkpoint's
+        taken = tuple(text for text in taken if not text.startswith("weight format not stated"))
     guesses, said = _speculation(launch, found.model)
     terms: dict[str, Any] = {
         name: getattr(launch, name)
         for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", "block_size")
     }
-    terms |= {"eager": bool(launch.eager), "speculation": guesses}
+    terms |= {"eager": bool(launch.eager), "speculation": guesses} | _as_told(started, found)
     if launch.lora_rank:
         terms["lora"] = Lora(launch.lora_rank, launch.lora_adapters or 1)
     terms |= {k: v for k, v in given.items() if k not in own}
@@ -511,6 +528,16 @@ def meant(
     if share and "offload_share" not in given:
         found = replace(found, offload_share=share)
     return found, copies, (*launch.notes, *notes, *taken, *said, *on_host)
+
+
+def _as_told(started: StartUp, d: Deployment) -> dict[str, Any]:
+    """The split that the command asks for, where a row of a benchmark would be read kindly."""
+    told: dict[str, Any] = {}
+    if d.dp_attention and started.dp < 2:
+        told["dp_attention"] = False
+    if d.model.experts and started.ep > 1 and d.ep != started.ep:
+        told["ep"] = started.ep
+    return told
 
 
 def _record(text: str) -> Model | None:
@@ -530,7 +557,7 @@ def _started(launch: Launch, model: Model | None) -> tuple[StartUp, int, list[st
             model=launch.model,
             gpu=launch.gpu,
             weights=launch.weights or _computed_in(launch, model),
-            kv=launch.kv,
+            kv=launch.kv or "auto",
             num_gpus=shape["tp"] * shape["pp"],
             memory_fraction=launch.memory_fraction,
             **shape,
@@ -550,9 +577,9 @@ def _computed_in(launch: Launch, model: Model | None) -> str:
     return launch.dtype if own.bytes_per_element >= 2 else ""
 
 
-def _shape(launch: Launch, model: Model | None) -> tuple[dict[str, int], int, list[str]]:
+def _shape(launch: Launch, model: Model | None) -> tuple[dict[str, Any], int, list[str]]:
     """Cards of one copy and how they split it; of vLLM experts are spread over the replicas too."""
-    shape = {"tp": launch.tp, "pp": launch.pp, "ep": launch.ep, "dp": 0}
+    shape: dict[str, Any] = {"tp": launch.tp, "pp": launch.pp, "ep": launch.ep, "dp": 0}
     together = launch.engine == "vllm" and model is not None and model.experts > 0
     if launch.dp < 2:
         return shape, 1, []

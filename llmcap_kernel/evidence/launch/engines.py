@@ -205,7 +205,7 @@ def _llamacpp(given: Values, out: Values) -> list[str]:
         out["max_model_len"] = max(context // slots, 1)
     elif context:
         out |= {"max_model_len": context, "max_num_seqs": 1}
-        notes.append(f"the slots share a context of {context:,} tokens: counted as one slot's")
+        notes.append(f"one sequence may fill the context of {context:,} tokens: one slot taken")
     keys, values = given.get("kv_keys", ""), given.get("kv_values", "")
     if keys or values:
         out["kv"] = keys if keys == values else f"{keys or 'f16'}/{values or 'f16'}"

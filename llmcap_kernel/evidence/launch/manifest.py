@@ -18,7 +18,11 @@ KEYS = re.compile(
 )
 KEY = re.compile(r"""("[^"\n]*"|'[^'\n]*'|[^\s\[{"'#&*!|>%@`-][^\n]*?|-[^\s:][^\n]*?):(?:\s+|$)""")
 CARDS = ("nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/xe", "gpu.intel.com/i915")
-PRODUCTS = ("nvidia.com/gpu.product", "cloud.google.com/gke-accelerator", "amd.com/gpu.product-name")
+PRODUCTS = (
+    *("nvidia.com/gpu.product", "cloud.google.com/gke-accelerator"),
+    "amd.com/gpu.product-name",
+)
+RUNS = ("entrypoint", "command", "args")
 MOST_LINES = 5_000
 
 Lines = list[tuple[int, str]]
@@ -157,7 +161,7 @@ def _block(lines: Lines, least: int) -> Any:
 
 
 def _list(lines: Lines, indent: int) -> list[Any]:
-    out = []
+    out: list[Any] = []
     while True:
         _skip(lines)
         if not lines or lines[-1][0] != indent or not re.match(r"-(?:\s|$)", lines[-1][1]):
@@ -222,7 +226,7 @@ def _open(text: str) -> bool:
 
 def _value(text: str) -> Any:
     """A value on one line: quoted, a list, a mapping, or plain."""
-    if text[0] in "[{":
+    if text.startswith(("[", "{")):
         return _flow(text)[0]
     quoted = re.match(r"""("(?:\\.|[^"\\])*"|'(?:''|[^'])*')\s*(?:#.*)?$""", text, re.S)
     if quoted:
@@ -233,9 +237,7 @@ def _value(text: str) -> Any:
     return re.sub(r"\s#.*$", "", text).strip()
 
 
-NAME = re.compile(
-    r"""\s*(?:("[^"]*"|'[^']*')\s*:\s*|([^,:{}\[\]"']+):(?:\s+|(?=["'\[{])|$))"""
-)
+NAME = re.compile(r"""\s*(?:("[^"]*"|'[^']*')\s*:\s*|([^,:{}\[\]"']+):(?:\s+|(?=["'\[{])|$))""")
 INSIDE = re.compile(r"""\s*("(?:\\.|[^"\\])*"|'(?:''|[^'])*'|[^,\[\]{}]+)""", re.S)
 
 
@@ -272,9 +274,8 @@ def _next(text: str, at: int) -> int:
 def _containers(value: Any) -> Iterator[dict[str, Any]]:
     """Every mapping that says what a container runs."""
     if isinstance(value, dict):
-        if any(isinstance(value.get(k), (str, list)) for k in ("command", "args", "entrypoint")) or (
-            isinstance(value.get("image"), str) and "name" in value
-        ):
+        runs = any(isinstance(value.get(key), (str, list)) for key in RUNS)
+        if runs or isinstance(value.get("image"), str):
             yield value
         for inner in value.values():
             yield from _containers(inner)
@@ -285,7 +286,7 @@ def _containers(value: Any) -> Iterator[dict[str, Any]]:
 
 def _launched(container: dict[str, Any]) -> list[Command]:
     image = container.get("image", "")
-    said = [_words(container.get(key)) for key in ("entrypoint", "command", "args")]
+    said = [_words(container.get(key)) for key in RUNS]
     env = _variables(container.get("env")) | _variables(container.get("environment"))
     name = image if isinstance(image, str) else str(_first(image, "repository"))
     run = [re.sub(r"\$\((\w+)\)", r"${\1}", word) for part in said for word in part]

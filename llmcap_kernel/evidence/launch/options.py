@@ -225,7 +225,8 @@ def _nested(path: str, text: str) -> dict[str, Any]:
 
 def _values(words: tuple[str, ...], at: int, engine: str, name: str) -> tuple[list[str], int]:
     """The values that follow an option, and where the next word stands."""
-    of, taken = table(engine), []
+    of = table(engine)
+    taken: list[str] = []
     most = len(words) if name in of["several"] else 1
     while at < len(words) and len(taken) < most and not LIKE_OPTION.match(words[at]):
         if name in of["switches"] and words[at].lower() not in ("true", "false"):

@@ -363,13 +363,21 @@ def contained(
                 num_gpus=inner.num_gpus or num_gpus,
             )
         ]
-    if not engine and image:
-        return []
     own = tuple(_filled(word, env) for word in words)
     own = own[1:] if own[:1] == ("serve",) else own
-    if engine == "trtllm" or (not engine and not any(w.startswith("-") for w in own)):
-        return []  # the image of TensorRT-LLM has no program of its own
+    if image and not (engine and _handed_over(engine, own)):
+        return []
+    if not image and not any(word.startswith("-") for word in own):
+        return []
     return [Command(own, engine, version, env, _visible(env) or num_gpus)]
+
+
+def _handed_over(engine: str, words: tuple[str, ...]) -> bool:
+    """Whether these are for an image's own program: options, or a model in front of them."""
+    if engine == "trtllm":
+        return False  # its image has no program of its own
+    model = engine == "vllm" and re.match(r"[\w.-]+/[\w.-]+$", words[0] if words else "")
+    return not words or words[0].startswith("-") or bool(model)
 
 
 def _tagged(image: str) -> str:
