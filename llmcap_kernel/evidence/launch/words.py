@@ -15,6 +15,7 @@ GOES_ON = re.compile(r"(?:\\|(?<=\s)\^|(?<=\s)`)[ \t]*(?:#[^\n]*)?\n(?:[ \t]*[>$
 OPTION_NEXT = re.compile(r"\n(?=[ \t]*--?[A-Za-z])")
 PIECE = re.compile(r"""'([^']*)'|"((?:\\.|[^"\\])*)"|(\\[^\n]?)|([^\s'"\\;&|<>]+)""", re.S)
 REDIRECT = re.compile(r"[<>]+&?[ \t]*[^\s;|]*")
+OPTION = re.compile(r"--?[A-Za-z]")
 ASSIGNED = re.compile(r"(?:\$env:)?([A-Za-z_]\w{0,80})=(.*)", re.S | re.I)
 VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}]*))?\})")
 VISIBLE = (
@@ -211,7 +212,7 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
         elif head in SHELLS and deep < 3:
             script = _script(filled[at + 1 :])
             out += _launches(split(script), own, deep + 1) if script else []
-        elif filled and filled[0].startswith("-") and len(commands) == 1:
+        elif filled and OPTION.match(filled[0]) and len(commands) == 1:
             out.append(Command(tuple(filled), "", "", own, _visible(own)))
     return out
 
