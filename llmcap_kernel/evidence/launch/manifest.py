@@ -119,7 +119,7 @@ def documents(text: str) -> list[Any]:
             return [_texts(json.loads(text))]
         except (ValueError, RecursionError):
             pass
-    parts = re.split(r"^---.*$", text.expandtabs(8).replace("\r", ""), flags=re.M)
+    parts = re.split(r"^---.*$", words.straight(text).expandtabs(8), flags=re.M)
     try:
         return [_document(part) for part in parts if part.strip()]
     except RecursionError:

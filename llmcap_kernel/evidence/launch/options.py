@@ -209,7 +209,8 @@ def _named(engine: str, flag: str) -> tuple[str, bool, str]:
         return name, on, ""
     head, _, inner = flag.partition(".")
     name, on = named(engine, head)
-    return name, on, inner if name else ""
+    kind = table(engine)["read"].get(name, {}).get("kind", "json")
+    return (name, on, inner) if name and kind in ("json", "level") else ("", True, "")
 
 
 def _nested(path: str, text: str) -> dict[str, Any]:

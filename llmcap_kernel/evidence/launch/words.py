@@ -79,6 +79,27 @@ class Command(NamedTuple):
     copies: int = 1
 
 
+def straight(text: str) -> str:
+    """Write quotes, blanks and ends of lines as a shell has them.
+
+    Parameters
+    ----------
+    text : str
+        As a word processor or a chat may have changed it.
+
+    Returns
+    -------
+    str
+        The same in plain marks.
+
+    Examples
+    --------
+    >>> straight("\u201ca\u201d\\r\\n")
+    '"a"\\n'
+    """
+    return text.replace("\r\n", "\n").translate(PLAIN)
+
+
 def split(text: str) -> list[list[str]]:
     """Split a text into commands and these into words, as a shell does.
 
@@ -107,7 +128,7 @@ def split(text: str) -> list[list[str]]:
             "command",
             f"command has {len(text):,} characters: it takes at most {MAX_CHARS:,}.",
         )
-    plain = DASH.sub("--", text.translate(PLAIN))
+    plain = DASH.sub("--", straight(text))
     plain = OPTION_NEXT.sub(" ", GOES_ON.sub(" ", plain))
     out: list[list[str]] = [[]]
     word: str | None = None
