@@ -11,8 +11,8 @@ from typing import NamedTuple
 from .refuse import one_of
 from .spec import Model, Tensor
 
-# Elements and bytes of a block, ggml/src/ggml-common.h; the last three lines are ik_llama.cpp's own,
-# in its file of that name. Types that end in R4 there are the same bytes in another order.
+# Elements and bytes of a block, ggml/src/ggml-common.h; the last five lines are ik_llama.cpp's own,
+# in its file of that name. Most types that end in R4 there are the same bytes in another order.
 BLOCKS = {
     **{"F32": (1, 4), "F16": (1, 2)},
     **{"Q4_0": (32, 18), "Q4_1": (32, 20), "Q5_0": (32, 22), "Q5_1": (32, 24), "Q8_0": (32, 34)},
@@ -150,7 +150,7 @@ RECIPES: dict[str, dict[str, Choices]] = {
         name: {**_tiny(name, "Q2_K", "Q5_K", "Q2_K"), "o": _always("IQ2_XXS")}
         for name in ("IQ1_S", "IQ1_M")
     },
-    # ik_llama.cpp, src/llama-quantize.cpp: its makers mostly choose tensor by tensor on top of these.
+    # ik_llama.cpp, src/llama-quantize.cpp; makers of files mostly choose tensor by tensor on top.
     **{
         name: {"rest": _always(name), "output": _always("Q5_K"), "v": ((better, "paired"),)}
         for better, names in (

@@ -262,10 +262,10 @@ def fill_of(**options: Any) -> dict[str, Any]:
         catalog.model(given["model"])
     if "gpu" in given and not names.card(given["gpu"]).name:
         catalog.gpu(given["gpu"])
-    if "weight_dtype" in given and not names.weight_format(given["weight_dtype"], "", "bf16").name:
-        one_of("weights", given["weight_dtype"], catalog.formats())
-    if "kv_dtype" in given and not names.kv_format(given["kv_dtype"], "bf16").name:
-        one_of("kv", given["kv_dtype"], catalog.formats(kv=True))
+    for column, kind in (("weight_dtype", "weights"), ("kv_dtype", "kv")):
+        text, kv = str(given.get(column, "auto")), kind == "kv"
+        if catalog.key(text) != "auto" and not names.read_format(text, kv=kv).name:
+            one_of(kind, text, catalog.formats(kv=kv))
     return given
 
 

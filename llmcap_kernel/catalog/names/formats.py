@@ -23,7 +23,6 @@ WIDE = {"bf16": 16, "fp16": 16, "fp32": 32}
 _OPEN = re.compile(r"not (?:stated|said|given)|assumed|unknown")  # what brackets say of a format
 NEAR = 0.75  # of a cache's name: closer, and a word is a slip, not a remark on something else
 NO_BITS = 0.0
-Reader = dict[str, Any]
 
 
 def weight_format(text: str, model_text: str, native: str, engine: str = "") -> Found:
@@ -64,11 +63,28 @@ def weight_format(text: str, model_text: str, native: str, engine: str = "") -> 
     found = _weights(text, words, in_name, engine)
     if found.name and not found.assumed and any(_OPEN.search(r) for r in words.remarks):
         found = found._replace(assumed=f"weight format not stated: {found.name} taken")
-    return _as_shipped(found, words, native, engine)
+    return _beside_name(_as_shipped(found, words, native, engine), words, in_name)
+
+
+def _beside_name(found: Found, words: Reading, in_name: Reading) -> Found:
+    """Say where a model's name has another format than the column beside it."""
+    named = _checkpoint(in_name, "", "")
+    if not found.name or not named.name or named.name in (found.name, *WIDE):
+        return found
+    if "ud" in in_name.says and words.one("gguf")[:2] == in_name.one("gguf")[:2] != "":
+        # llama.cpp prints "Q4_K - Medium" of Unsloth's mixes of it
+        return named
+    if found.assumed or _bits(found.name) == _bits(named.name):
+        return found
+    return found._replace(assumed=f"the name says {named.name}: {found.name} taken", minor=True)
+
+
+def _bits(name: str) -> float:
+    return float((_record(name) or {}).get("element_bits", 0))
 
 
 def _unstated(in_name: Reading, native: str, engine: str) -> Found:
-    named = checkpoint_of(in_name, native, engine)
+    named = _checkpoint(in_name, native, engine)
     if named.name != native:
         return named
     return Found(native, "weight format not stated: the checkpoint's own taken")
@@ -185,10 +201,10 @@ def checkpoint_format(name: str, native: str) -> str:
     >>> checkpoint_format("Qwen/Qwen3-235B-A22B-FP8", "bf16"), checkpoint_format("qwen3-8b", "bf16")
     ('fp8', 'bf16')
     """
-    return checkpoint_of(_words_of_name(name), native, "").name
+    return _checkpoint(_words_of_name(name), native, "").name
 
 
-def checkpoint_of(in_name: Reading, native: str, engine: str) -> Found:
+def _checkpoint(in_name: Reading, native: str, engine: str) -> Found:
     """Find the format that the words of a model's name say, else the model's own."""
     stated = in_name.says.keys() & {"kind", "bits", "gguf", "mx", "v"}
     usual = in_name.one("method") in ("gptq", "awq", "autoround")
@@ -274,6 +290,8 @@ def _resolved(words: Reading, engine: str) -> Found:
         if not (whole and agree and theirs):
             return UNKNOWN
         return _gguf("ud" in says, file_type, repacked="repacked" in says)
+    if 0 in bits:
+        return UNKNOWN
     if says.get("act") and 4 in bits and len(kinds) > 1:
         kinds -= {"fp8", "mxfp8"}  # the activations'
     if "mixed" in says and len(bits) > 0:
@@ -311,8 +329,7 @@ def _float(kind: str, width: float, words: Reading) -> Found:
         stated = WIDE[kind]
         return Found(kind) if width in (NO_BITS, stated) else UNKNOWN
     record = table("formats")["formats"].get(kind)
-    stated = 1.58 if kind == "ternary" else record["element_bits"] if record else 0
-    if record is None or (width and width not in (stated, record["element_bits"])):
+    if record is None or width not in (NO_BITS, record["element_bits"]):
         return UNKNOWN
     computed = record["compute"][0]
     narrower = {"16": "a16", "fp8": "afp8", "8": "afp8"}.get(act, "")
@@ -383,7 +400,7 @@ def _integer(bits: str, group: str, zero: str, scales: str, method: str) -> Foun
     if scales == "channel" and not group:
         return Found(f"int{bits}-channel")
     usual = not group or group == "128"
-    if bits == "4" and usual and zero != "no":
+    if bits == "4" and usual and zero != "no" and (stored or zero or not group):
         return Found("int4-awq" if method == "awq" else "int4-gptq")
     if bits == "8" and usual and zero != "yes":
         return Found("int8-weight-only")
@@ -474,6 +491,8 @@ def _cache(text: str, engine: str) -> Found:
 
 def _cache_of(words: Reading, engine: str) -> Found:
     says, bits = words.says, words.one("bits")
+    if says.keys() & {"act", "v"} or set(says.get("method", ())) - {"gguf"}:
+        return UNKNOWN  # words of weights
     if "gguf" in says:
         return _gguf_cache(words.one("gguf"), engine)
     kind = words.one("kind") or (f"mxfp{words.one('mx')}" if "mx" in says else "")

@@ -11,8 +11,26 @@ from ..tables import key, table
 # letters are nearly those of a number format.
 MOST_BITS = 32
 NEAR = 0.6
-LETTERS = ("int", "uint", "fp", "f", "bf", "nf", "q", "iq", "tq", "kv", "bit", "bits", "bpw", "w")
-LETTERS += ("a", "wa", "g", "float", "bfloat", "nvfp", "mxfp", "exl", "mlx", "turbo", "qk", "iqk")
+LETTERS = (
+    *(
+        "int",
+        "uint",
+        "fp",
+        "f",
+        "bf",
+        "nf",
+        "q",
+        "iq",
+        "tq",
+        "qk",
+        "iqk",
+        "kv",
+        "bit",
+        "bits",
+        "bpw",
+    ),
+    *("w", "a", "wa", "g", "float", "bfloat", "nvfp", "mxfp", "exl", "mlx", "turbo"),
+)
 _END = r"(?=$|[-/+,;:=()\[\]\"'&|]|\.(?!\d))"
 _BETWEEN = re.compile(r"[-/+,;:=()\[\]\"'&|.]+")
 _WORD = re.compile(r"(?:[^-/+,;:=()\[\]\"'&|.]|\.(?=\d))+")
