@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel import catalog
@@ -144,6 +144,7 @@ def stated(name):
     return int(float(catalog.format(name).element_bits))
 
 
+@settings(max_examples=500)
 @given(mutations())
 @example(({"of": "weights", "engine": "", "name": "gguf-q4-k-m", "assumed": ""}, "q4_K m"))
 @example(({"of": "kv", "engine": "", "name": "gguf-q8-0", "assumed": ""}, "q80"))
@@ -152,3 +153,23 @@ def test_a_mutation_gives_the_same_bits_or_says_so(mutated):
     got = found(row, text)
     if got.name and not got.assumed:
         assert stated(got.name) == stated(row["name"])
+
+
+def slips(text):
+    """Every text with one letter left out, doubled or exchanged with the next."""
+    for at, letter in enumerate(text):
+        if letter.isalpha():
+            yield text[:at] + text[at + 1 :]
+            yield text[:at] + letter + text[at:]
+        if text[at : at + 2].isalpha():
+            yield text[:at] + text[at : at + 2][::-1] + text[at + 2 :]
+
+
+def test_no_slip_of_one_letter_changes_bits_in_silence():
+    silent = []
+    for row in TABLE:
+        for text in slips(row["spelled"]) if row["name"] else ():
+            got = found(row, text) if text.strip() else names.UNKNOWN
+            if got.name and not got.assumed and stated(got.name) != stated(row["name"]):
+                silent.append((row["spelled"], text, got.name))
+    assert not silent
