@@ -4,8 +4,11 @@ A model whose layers all keep every token has one kind of block. Where layers di
 gives all kinds blocks of one size in bytes, so that they draw from one pool: layers go into
 groups of equal length, a window's layers reserve their window and a batch in flight, and a
 recurrent state takes a whole block (v1/core/kv_cache_utils.py, v1/kv_cache_interface.py).
+DeepSeek V4's layers keep pages of several sizes; they share blocks as large as all pages of
+the layers that keep every token.
 """
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -14,8 +17,12 @@ from ..numeric import Number, ceil, floor, maximum, minimum
 from ..spec import Attention, Deployment
 
 ALIGNMENT_TOKENS = 16  # blocks of attention beside states grow in these steps
+# DeepSeek V4 in vLLM (models/deepseek_v4/attention.py, compressor.py; mla/sparse_swa.py)
+COMPRESSED_BLOCK_TOKENS = 256
+WINDOW_BLOCK_TOKENS = 64
 OVERLAPPING_STRIDE = 4  # compressed from twice as many tokens, so that neighbours overlap
-SUM_BYTES = 4
+SUM_BYTES = 4  # of the tokens that are not compressed yet
+PAGE_STEP_BYTES = 576  # pages are rounded up to it
 
 
 def paged_tokens(*, context_tokens: Number, block_tokens: Number) -> Number:
@@ -174,6 +181,8 @@ def layout(deployment: Deployment) -> Layout:
     >>> [(kind.name, kind.layers, kind.groups) for kind in layout(d).kinds]
     [('window', 52, 6), ('all', 10, 1)]
     """
+    if is_compressed(deployment):
+        return _compressed(deployment)
     kinds = _kinds(deployment)
     if len({kind.name for kind in kinds}) == 1:
         return Layout(kinds[:1], sum(k.layers * k.bytes for k in kinds) * kinds[0].block_tokens)
@@ -191,8 +200,7 @@ def is_grouped(deployment: Deployment) -> bool:
     Returns
     -------
     bool
-        For vLLM and a model whose layers keep their cache in more than one way; not for
-        caches that are compressed along the sequence, which have a layout of their own.
+        For vLLM and a model whose layers keep their cache in more than one way.
 
     Examples
     --------
@@ -202,8 +210,7 @@ def is_grouped(deployment: Deployment) -> bool:
     """
     attention = deployment.model.attention
     several = len({_name(a) for a in attention}) > 1
-    plain = all(a.stride_tokens == 1 for a in attention)
-    return deployment.engine.family == "vllm" and several and plain
+    return deployment.engine.family == "vllm" and several
 
 
 def is_compressed(deployment: Deployment) -> bool:
@@ -229,23 +236,55 @@ def is_compressed(deployment: Deployment) -> bool:
     return deployment.engine.family == "vllm" and max(strides, default=1) > 1
 
 
-def _in_flight_bytes(d: Deployment, context_tokens: Number) -> Number:
-    """What windows and compressors reserve for a batch beside what they keep.
+def _compressed(d: Deployment) -> Layout:
+    """Blocks of a cache that is compressed along the sequence.
 
-    A compressor keeps 32-bit sums of the tokens that it has not compressed yet, and reserves
-    them for every token of a batch, in blocks of 4 or 8 tokens (deepseek_v4/compressor.py).
+    All pages of the layers that keep every token make up a block. Windows, and the sums of a
+    compressor, which are windows too, are cut into groups that fit in it.
     """
-    flying = minimum(_batches(d) * d.batch_limit_tokens, context_tokens)
-    total: Number = 0.0
+    block_bytes, sizes, least, windows = 0.0, set[float](), 1, list[Kind]()
     for a in d.model.attention:
-        layers = -(-a.layers // d.pp)
+        layers, record = -(-a.layers // d.pp), law.kv_record_bytes(a, d.kv)
         if a.kind == "window":
-            total = total + layers * flying * law.kv_record_bytes(a, d.kv)
-        elif a.stride_tokens > 1:
-            overlap = 2 if a.stride_tokens <= OVERLAPPING_STRIDE else 1
-            sums = 2 * overlap * (a.head_dim + a.index_dim) * SUM_BYTES
-            total = total + layers * flying * sums
-    return total
+            page = _page(WINDOW_BLOCK_TOKENS * record)
+            windows.append(_windows(layers, page, WINDOW_BLOCK_TOKENS, a.window_tokens))
+            continue
+        entries = COMPRESSED_BLOCK_TOKENS // a.stride_tokens
+        pages = [_page(entries * one) for one in (record, a.index_dim * a.index_bytes) if one]
+        sizes.update(pages)
+        block_bytes += layers * sum(pages)
+        least = max(least, layers) if len(pages) > 1 else least  # such a pair is not parted
+        windows.append(_sums(a, layers))
+    length = _length([kind.layers for kind in windows], least)
+    if d.engine.release < (0, 24):  # a page of each size for each layer of a group
+        block_bytes = length * sum(sizes)
+    kinds = [replace(kind, groups=-(-kind.layers // length)) for kind in windows]
+    widest = (-(-k.layers // k.groups) * k.bytes * k.block_tokens for k in kinds)
+    block_bytes = max(block_bytes, *widest)
+    every = Kind("all", 1, block_bytes / COMPRESSED_BLOCK_TOKENS, 0, 1, COMPRESSED_BLOCK_TOKENS)
+    return Layout((every, *kinds), block_bytes, _batches(d) * d.batch_limit_tokens)
+
+
+def _page(size: float) -> float:
+    return math.ceil(size / PAGE_STEP_BYTES) * PAGE_STEP_BYTES
+
+
+def _windows(layers: int, page_bytes: float, block_tokens: int, window_tokens: int) -> Kind:
+    return Kind("window", layers, page_bytes / block_tokens, window_tokens, 1, block_tokens)
+
+
+def _sums(a: Attention, layers: int) -> Kind:
+    """The sums of a compressor and of its indexer's, kept for the tokens they still reach."""
+    overlap, block_tokens = (2, 4) if a.stride_tokens <= OVERLAPPING_STRIDE else (1, 8)
+    widths = (2 * overlap * width for width in (a.head_dim, a.index_dim) if width)
+    page = sum(_page(block_tokens * width * SUM_BYTES) for width in widths)
+    return _windows(layers, page, block_tokens, overlap * a.stride_tokens)
+
+
+def _length(layers: list[int], least: int) -> int:
+    """Layers of a group that leave the fewest places empty (vLLM, `_approximate_gcd`)."""
+    lengths = range(least, max(*layers, least) + 1)
+    return min(lengths, key=lambda length: (sum(-n % length for n in layers), -length))
 
 
 def _batches(d: Deployment) -> int:
@@ -325,8 +364,6 @@ def kv_sequence_bytes(deployment: Deployment, context_tokens: Number) -> Number:
     else:
         paged = paged_tokens(context_tokens=context_tokens, block_tokens=d.block_tokens)
         total = kept_bytes(d, paged)
-        if is_compressed(d):
-            total = total + _in_flight_bytes(d, context_tokens)
     if d.speculation and d.speculation.draft is not None:
         total = total + kv_sequence_bytes(bandwidth.draft_deployment(d), context_tokens)
     return total

@@ -134,13 +134,42 @@ def test_a_state_takes_a_block_as_large_as_attentions():
     assert blocks // cut.groups * attention.block_tokens == pytest.approx(370_656, rel=0.01)
 
 
-def test_compressed_caches_reserve_sums_for_a_batch():
-    """Log k00150: DeepSeek-V4-Flash in 47.43 GiB, 1 728 531 tokens at sequences of 262 144."""
-    d = started("deepseek-v4-flash", "h100-sxm", "vllm-0.33", tp=8, max_model_len=262_144)
+def test_compressed_caches_share_blocks_as_large_as_what_every_token_keeps():
+    """Log k00150: DeepSeek-V4-Flash in 47.43 GiB, 1 728 531 tokens at sequences of 262 144.
+
+    By hand from vLLM 0.31, v1/core/kv_cache_utils.py (_get_packed_kv_cache_groups) and
+    models/deepseek_v4: 256 tokens are 64 entries or 2 of 584 bytes, an indexer's 64 of 132, all
+    rounded up to 576; 22 layers to a group leave the fewest places empty of 43, 21 and 20.
+    """
+    limits = {"max_model_len": 262_144, "max_num_batched_tokens": 8192}
+    d = started("deepseek-v4-flash", "h100-sxm", "vllm-0.33", tp=8, **limits)
+    cut = capacity.layout(d)
+    assert cut.block_bytes == 21 * (65 + 15) * 576 + 20 * 3 * 576
+    assert [kind.groups for kind in cut.kinds] == [1, 2, 1, 1]
+    # two batches in flight: windows of 128, of 8 and of 128 tokens in blocks of 64, 4 and 8
+    assert cut.blocks(262_144) == 1024 + 2 * (258 + 1) + (4098 + 1) + (2064 + 1)
     times = 47.43 * GIB / capacity.kv_sequence_bytes(d, 262_144)
-    assert times * 262_144 == pytest.approx(1_728_531, rel=0.3)  # pages are padded to each other
-    settled = law.kv_bytes_per_sequence(d.model, d.kv, 262_144, tp=8)
-    assert capacity.kv_sequence_bytes(d, 262_144) > 5 * settled
+    assert times * 262_144 == pytest.approx(1_728_531, rel=1e-3)
+    # 0.20 to 0.23 give each of a group's layers a page of every size
+    early = replace(d, engine=catalog.engine("vllm-0.20"))
+    assert capacity.layout(early).block_bytes == 22 * (65 + 15 + 3) * 576
+
+
+def test_the_peak_of_an_indexer_by_hand():
+    """vLLM 0.31, deepseek_v4/attention.py: 8 192 tokens while an indexer scores."""
+    limits = {"max_model_len": 262_144, "max_num_batched_tokens": 8192, "max_num_seqs": 64}
+    d = started("deepseek-v4-flash", "h100-sxm", "vllm-0.33", tp=8, ep=8, **limits)
+    streams = (4 + 1) * 4096 * 2
+    padded = 2 * 64 * 512 * 2  # queries and output, 8 heads padded to 64
+    projected = 2 * (1024 + 512) * 2
+    sums, queries = 4 * (512 + 128) * 4, 64 * 128
+    width = streams + padded + projected + sums + queries
+    assert capacity.forward_bytes(d) == 8192 * width + 512 * 2**20
+    assert capacity.gathered_bytes(d) == 40 * 262_144 // 4 * 132
+    short = replace(d, max_model_len=8192)  # prefill unpacks more than an indexer gathers
+    assert capacity.gathered_bytes(short) == 4 * (2048 + 128 + 8192) * 512 * 2
+    before = started("deepseek-v3.2", "h200-sxm", "vllm-0.11", tp=8)
+    assert capacity.gathered_bytes(before) == 0
 
 
 @pytest.mark.parametrize(
