@@ -3,6 +3,7 @@
 from .cache import (
     Kind,
     Layout,
+    guessing_model,
     is_grouped,
     kv_sequence_bytes,
     layout,
@@ -57,6 +58,7 @@ __all__ = [
     "forward_bytes",
     "gathered_bytes",
     "graph_bytes",
+    "guessing_model",
     "is_grouped",
     "kind_of_card",
     "kv_sequence_bytes",

@@ -14,13 +14,16 @@ from functools import lru_cache
 
 from .. import bandwidth, law
 from ..numeric import Number, ceil, floor, maximum, minimum
-from ..spec import Attention, Deployment
+from ..spec import Attention, Deployment, Model
 
 ALIGNMENT_TOKENS = 16  # blocks of attention beside states grow in these steps
+CONV_TOKENS = 3  # that a state's short convolution looks back on
+CONV_BYTES = 2
 # DeepSeek V4 in vLLM (models/deepseek_v4/attention.py, compressor.py; mla/sparse_swa.py)
 COMPRESSED_BLOCK_TOKENS = 256
 WINDOW_BLOCK_TOKENS = 64
 OVERLAPPING_STRIDE = 4  # compressed from twice as many tokens, so that neighbours overlap
+SIZED_WITH_DRAFT = ("vllm", "trtllm")  # SGLang's draft has a pool outside the share
 SUM_BYTES = 4  # of the tokens that are not compressed yet
 PAGE_STEP_BYTES = 576  # pages are rounded up to it
 
@@ -189,6 +192,45 @@ def layout(deployment: Deployment) -> Layout:
     return _grouped(deployment, _paged_alike(kinds))
 
 
+def guessing_model(deployment: Deployment) -> Model:
+    """Give a model with the caches of its layers for multi-token prediction, where they draft.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    Model
+        With one more layer of its last kind of attention for each of them, of DeepSeek V4 of
+        its windows; as it is where nothing drafts, or another model does.
+
+    References
+    ----------
+    vLLM, v1/worker/gpu_model_runner.py, `get_kv_cache_spec`: they register like any layer.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> from llmcap_kernel.spec import Speculation
+    >>> d = catalog.deployment(model="deepseek-v3", gpu="h200-sxm", tp=8,
+    ...     speculation=Speculation(1, 0.8))
+    >>> guessing_model(d).attention[0].layers
+    62
+    """
+    d, model = deployment, deployment.model
+    layers = sum(t.copies for t in model.tensors if t.name == "mtp.eh_proj")
+    own = d.speculation is not None and d.speculation.draft is None
+    if not (layers and own and d.engine.family in SIZED_WITH_DRAFT):
+        return model
+    kinds = list(model.attention)
+    drafts = next((a for a in kinds if is_compressed(d) and a.kind == "window"), kinds[-1])
+    at = kinds.index(drafts)
+    kinds[at] = replace(drafts, layers=drafts.layers + layers)
+    return replace(model, attention=tuple(kinds))
+
+
 def is_grouped(deployment: Deployment) -> bool:
     """Tell whether an engine keeps layers of several kinds in blocks of one size.
 
@@ -243,7 +285,7 @@ def _compressed(d: Deployment) -> Layout:
     compressor, which are windows too, are cut into groups that fit in it.
     """
     block_bytes, sizes, least, windows = 0.0, set[float](), 1, list[Kind]()
-    for a in d.model.attention:
+    for a in guessing_model(d).attention:
         layers, record = -(-a.layers // d.pp), law.kv_record_bytes(a, d.kv)
         if a.kind == "window":
             page = _page(WINDOW_BLOCK_TOKENS * record)
@@ -299,10 +341,13 @@ def _name(attention: Attention) -> str:
 def _kinds(d: Deployment) -> tuple[Kind, ...]:
     """The kinds of layers of the fullest card, with what a token or a state of each takes."""
     out = []
-    for a in d.model.attention:
+    for a in guessing_model(d).attention:
         one = law.kv_layer_bytes(
             a, d.kv, tp=d.tp, dp_attention=d.dp_attention, engine=d.engine.family
         )
+        if a.kind == "linear":  # a draft's tokens stay in sight until they are verified
+            steps = _drafted(d) / CONV_TOKENS
+            one *= 1 + steps * CONV_BYTES * a.conv_elements / max(a.state_bytes, 1)
         layers = -(-a.layers // d.pp)
         out.append(Kind(_name(a), layers, one, a.window_tokens, 1, d.block_tokens))
     return tuple(out)
@@ -329,9 +374,14 @@ def _grouped(d: Deployment, kinds: tuple[Kind, ...]) -> Layout:
         tuple(replace(k, groups=-(-k.layers // length)) for k in kinds),
         length * page,
         _batches(d) * d.batch_limit_tokens,
-        # from 0.26 the prefix cache of hybrids is on: a state at a block's end, and one at work
-        2 if release >= (0, 26) else 1,
+        # from 0.26 the prefix cache of hybrids is on: a state at a block's end, and one at work;
+        # and one for each token of a draft, to go back to
+        (2 if release >= (0, 26) else 1) + _drafted(d),
     )
+
+
+def _drafted(d: Deployment) -> int:
+    return d.speculation.tokens if d.speculation else 0
 
 
 def kv_sequence_bytes(deployment: Deployment, context_tokens: Number) -> Number:
@@ -393,7 +443,7 @@ def kept_bytes(deployment: Deployment, context_tokens: Number) -> Number:
     """
     d = deployment
     return law.kv_bytes_per_sequence(
-        d.model,
+        guessing_model(d),
         d.kv,
         context_tokens,
         tp=d.tp,
@@ -430,7 +480,7 @@ def prefix_bytes(deployment: Deployment, shared_prefix_tokens: Number) -> float:
     if not pages:
         return 0.0
     return law.kv_shared_bytes(
-        d.model,
+        guessing_model(d),
         d.kv,
         pages,
         tp=d.tp,

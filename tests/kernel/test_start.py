@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from llmcap_kernel import capacity, catalog, law
 from llmcap_kernel.capacity import DOUBTFUL, LIKELY, NO, YES
-from llmcap_kernel.spec import BadInput, Tensor
+from llmcap_kernel.spec import BadInput, Speculation, Tensor
 
 from . import plain
 from .strategies import deployments
@@ -132,6 +132,33 @@ def test_a_state_takes_a_block_as_large_as_attentions():
     (attention,) = (kind for kind in cut.kinds if kind.name == "all")
     blocks = 28.34 * GIB // cut.block_bytes
     assert blocks // cut.groups * attention.block_tokens == pytest.approx(370_656, rel=0.01)
+
+
+def test_tokens_of_a_draft_take_states_and_layers_of_their_own():
+    """Log K53: Nemotron 3 Super in 36.25 GiB holds 1 399 712 tokens, 27.81 of 131 072.
+
+    By hand from vLLM 0.20, mamba_utils.py and kv_cache_utils.py: three drafted tokens lengthen a
+    convolution over 10 240 channels, attention's block grows to the state, in steps of 16 tokens,
+    40 states and 9 layers of attention make six groups, and a sequence keeps four states of each.
+    """
+    drafting = {"weights": "nvfp4", "kv": "fp8", "speculation": Speculation(3, 0.8)}
+    name = "nemotron-3-super-120b-a12b"
+    d = started(name, "gb10", "vllm-0.20", max_model_len=131_072, **drafting)
+    cut = capacity.layout(d)
+    state = 128 * 64 * 128 * 4 + (3 + 3) * 10_240 * 2
+    assert {kind.name: (kind.layers, kind.groups) for kind in cut.kinds} == {
+        "state": (40, 5),
+        "all": (9, 1),
+    }
+    assert max(kind.bytes for kind in cut.kinds) == state and cut.block_bytes == 9 * 8432 * 512
+    blocks = 36.25 * GIB // cut.block_bytes
+    assert blocks // cut.groups * 8432 == 1_399_712
+    assert cut.blocks(131_072) == 16 + 5 * (1 + 3)
+    assert round(blocks / cut.blocks(131_072), 2) == 27.81
+    latent = started("deepseek-v3", "h200-sxm", "vllm-0.20", tp=8, speculation=Speculation(1, 0.8))
+    assert capacity.kv_sequence_bytes(latent, 16_000) == 16_000 * 62 * 1152
+    elsewhere = replace(latent, engine=catalog.engine("sglang"))
+    assert capacity.kv_sequence_bytes(elsewhere, 16_000) == 16_000 * 61 * 1152
 
 
 def test_compressed_caches_share_blocks_as_large_as_what_every_token_keeps():
