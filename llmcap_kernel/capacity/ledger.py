@@ -467,7 +467,7 @@ def ledger(
         max_concurrent=_sequences(d, pool - prefix, sequence) if starts else 0,
         context_tokens=context_tokens,
         concurrency=concurrency,
-        by_role=law.weights_of(d).by_role,
+        by_role=_weights(d),
         prefix_bytes=prefix,
         hit_share=hit_share,
         longest_bytes=longest,
@@ -480,12 +480,24 @@ def _terms(deployment: Deployment) -> dict[str, float]:
     """Fields of a ledger for everything in memory but the cache."""
     d = deployment
     return {
-        "weights_bytes": law.weights_of(d).stored_bytes * (1 - d.offload_share),
+        "weights_bytes": sum(_weights(d).values()) * (1 - d.offload_share),
         "activation_bytes": overhead.activation_bytes(d),
         "runtime_bytes": overhead.runtime_bytes(d),
         "extra_bytes": extra_bytes(d),
         "graph_bytes": overhead.graph_bytes(d),
     }
+
+
+def _weights(d: Deployment) -> Mapping[str, float]:
+    """Weights by role, with what an allocator adds where the engine measures free memory.
+
+    SGLang, model_runner.py; vLLM, platforms/rocm.py, get_current_memory_usage, until 0.21.
+    """
+    by_role, engine = law.weights_of(d).by_role, d.engine
+    early = engine.family == "vllm" and d.gpu.vendor == "amd" and engine.release < (0, 22)
+    if engine.family != "sglang" and not early:
+        return by_role
+    return by_role | {"rounding": law.rounding_bytes(d)}
 
 
 def _token_bytes(deployment: Deployment, context_tokens: int) -> float:

@@ -7,6 +7,7 @@ are that batch, tensor by tensor, so they follow the limits that the engine is s
 
 import math
 
+from .. import law
 from ..bandwidth import ACTIVATION_BYTES
 from ..spec import Attention, Deployment, Gpu, Model
 from .cache import OVERLAPPING_STRIDE, SUM_BYTES
@@ -318,9 +319,9 @@ def runtime_bytes(deployment: Deployment) -> float:
     Examples
     --------
     >>> from llmcap_kernel import catalog
-    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="rtx-3090")
-    >>> two = catalog.deployment(model="llama-3.1-8b", gpu="rtx-3090", tp=2)
-    >>> runtime_bytes(one) == runtime_bytes(two)
+    >>> plain = {"model": "llama-3.1-8b", "gpu": "rtx-3090", "engine": "vllm-0.19"}
+    >>> runtime_bytes(catalog.deployment(**plain)) == runtime_bytes(
+    ...     catalog.deployment(**plain, tp=2))
     True
     """
     return sum(runtime_parts(deployment).values())
@@ -337,14 +338,15 @@ def runtime_parts(deployment: Deployment) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Kernels with the buffers of the link, and what AMD's cards take more, each by its
-        name [bytes].
+        Kernels with the buffers of the link, what AMD's cards take more, and for vLLM from
+        0.29, which measures free memory, what weights are rounded up by, each by its name
+        [bytes].
 
     Examples
     --------
     >>> from llmcap_kernel import catalog
     >>> len(runtime_parts(catalog.deployment(model="llama-3.1-8b", gpu="mi300x")))
-    2
+    3
     """
     d = deployment
     if d.tp > 1 and d.gpu.link in REDUCING_LINKS:
@@ -353,6 +355,8 @@ def runtime_parts(deployment: Deployment) -> dict[str, float]:
         parts = {"kernels and buffers, the same for all models": d.engine.runtime_bytes}
     if d.gpu.vendor == "amd":
         parts["AMD's"] = d.engine.runtime_amd_bytes
+    if d.engine.family == "vllm" and d.engine.release >= (0, 29):
+        parts["weights rounded up"] = law.rounding_bytes(d)
     return parts
 
 

@@ -182,6 +182,45 @@ def test_compressed_caches_share_blocks_as_large_as_what_every_token_keeps():
     assert capacity.layout(early).block_bytes == 22 * (65 + 15 + 3) * 576
 
 
+@pytest.mark.parametrize(
+    ("row", "model", "gpu", "engine", "settings", "logged_gib"),
+    [
+        ("K01", "qwen3-14b", "radeon-ai-pro-r9700", "vllm-0.16", {"weights": "fp8"}, 15.42),
+        (
+            "K05",
+            "gemma-3-27b",
+            "radeon-ai-pro-r9700",
+            "vllm-0.16",
+            {"weights": "fp8", "tp": 2},
+            14.28,
+        ),
+        ("K09", "llama-3.1-8b", "radeon-ai-pro-r9700", "vllm-0.16", {}, 15.06),
+        ("L4", "qwq-32b", "a10g", "sglang", {"tp": 4}, 15.54),
+    ],
+)
+def test_weights_as_engines_see_them_that_measure_free_memory(
+    row, model, gpu, engine, settings, logged_gib
+):
+    """What is left is the same for all of them: 0.05 to 0.09 GiB of kernels."""
+    d = started(model, gpu, engine, **settings)
+    books = capacity.ledger(d, context_tokens=4096)
+    assert 0.04 < logged_gib - books.weights_bytes / GIB < 0.1
+    allocated = law.weights_of(d).stored_bytes
+    assert books.weights_bytes == allocated + law.rounding_bytes(d)
+    other = replace(d, engine=catalog.engine("vllm-0.25"))
+    assert capacity.ledger(other, context_tokens=4096).weights_bytes == allocated
+
+
+def test_the_allocator_rounds_up_each_tensor_of_10_mib_by_hand():
+    """Gemma 3 27B in FP8 on two cards: 2 x 21 504 x 5 376 elements are 110.25 MiB of 112, 55.125
+    of 56 come down, 64 x 128 x 5 376 are 21 MiB of 22 and 32 x 128 x 5 376 are 10.5 of 12, in
+    62 layers; the table's 262 208 rows are 1 344.3 MiB of 1 346."""
+    d = started("gemma-3-27b", "radeon-ai-pro-r9700", "vllm-0.16", weights="fp8", tp=2)
+    text = 62 * (1.75 + 0.875 + 1 + 1.5) * 2**20
+    table = -(262_208 * 5376 * 2 // 2) % 2**21
+    assert law.rounding_bytes(d) == pytest.approx(text + table, rel=0.02)
+
+
 def test_the_peak_of_an_indexer_by_hand():
     """vLLM 0.31, deepseek_v4/attention.py: 8 192 tokens while an indexer scores."""
     limits = {"max_model_len": 262_144, "max_num_batched_tokens": 8192, "max_num_seqs": 64}
