@@ -157,6 +157,13 @@ def test_tokens_of_a_draft_take_states_and_layers_of_their_own():
     assert round(blocks / cut.blocks(131_072), 2) == 27.81
     latent = started("deepseek-v3", "h200-sxm", "vllm-0.20", tp=8, speculation=Speculation(1, 0.8))
     assert capacity.kv_sequence_bytes(latent, 16_000) == 16_000 * 62 * 1152
+    near, *far = (
+        kind.layers
+        for kind in capacity.guessing_model(
+            started("deepseek-v4-flash", "h200-sxm", "vllm", tp=8, speculation=Speculation(1, 0.8))
+        ).attention
+    )
+    assert (near, far) == (44, [21, 20]), "its draft layer keeps a window alone"
     elsewhere = replace(latent, engine=catalog.engine("sglang"))
     assert capacity.kv_sequence_bytes(elsewhere, 16_000) == 16_000 * 61 * 1152
 
