@@ -17,6 +17,7 @@ from ..spec import Deployment, Gpu, Model
 GIB = 2**30
 SIZE_TOLERANCE = 0.02  # llama-bench rounds parameters to three figures
 MEMORY_TOLERANCE = 0.15  # a "24GB" card reports 22.5 GiB; a 16 GB one is another card
+VERSIONED = ("vllm", "trtllm")  # engines that the catalogue has several versions of
 
 
 class Found(NamedTuple):
@@ -374,8 +375,8 @@ def engine_record(engine_family: str, version: str) -> str:
     Returns
     -------
     str
-        A name of the catalogue: for vLLM the newest recorded version that is not
-        newer, or else the oldest.
+        A name of the catalogue: for vLLM and TensorRT-LLM the newest recorded version that
+        is not newer, or else the oldest.
 
     Examples
     --------
@@ -384,7 +385,7 @@ def engine_record(engine_family: str, version: str) -> str:
     """
     name = catalog.table("spellings")["records"].get(engine_family, "vllm")
     numbers = re.match(r"v?(\d{1,3})\.(\d{1,3})", version.strip())
-    if engine_family != "vllm" or not numbers:
+    if engine_family not in VERSIONED or not numbers:
         return _known("engines")[name]
     release = (int(numbers.group(1)), int(numbers.group(2)))
     return catalog.nearest_version(engine_family, release) or _known("engines")[name]

@@ -262,6 +262,17 @@ def test_sequences_that_tensorrt_llm_held(model, weights, gpu, tp, share, length
     assert capacity.max_concurrent(d, length) == pytest.approx(held, rel=0.05)
 
 
+def test_tensorrt_engines_keep_three_copies_of_all_logits():
+    """Log k00178, TensorRT-LLM 0.19: 2 048 sequences of 128 256 words in 32 bits, thrice."""
+    asked = {"weights": "fp8", "kv": "fp8", "max_num_seqs": 2048, "max_num_batched_tokens": 1024}
+    now = started("llama-3.1-8b", "rtx-5090", "trtllm", **asked)
+    before = replace(now, engine=catalog.engine("trtllm-0.19"))
+    more = capacity.activation_bytes(before) - capacity.activation_bytes(now)
+    assert more == 3 * 4 * 2048 * 128_256
+    room = capacity.ledger(before, context_tokens=2048).kv_pool_bytes
+    assert room == pytest.approx(16.05 * GIB, rel=0.06)
+
+
 def test_more_sequences_than_blocks_for_their_states_is_a_refusal():
     """vLLM from 0.20: max_num_seqs exceeds the available Mamba cache blocks."""
     asked = {"tp": 2, "memory_fraction": 0.6, "max_num_seqs": 1024}
