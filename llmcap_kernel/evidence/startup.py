@@ -36,6 +36,7 @@ DOUBTS = {
     "format-label": "its size contradicts the format it names",
     "host-weights": "a part of the weights is in host memory",
     "one-stage": "it is one stage of a pipeline, and not the fullest",
+    "settings-inferred": "what it was started with is not in the log, but follows from its numbers",
     "states-unprinted": "the states of its recurrent layers are not printed",
     "two-logs": "it holds more than one start",
 }

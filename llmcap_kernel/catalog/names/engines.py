@@ -9,6 +9,8 @@ from ..tables import key, known, table
 # What setuptools-scm writes of a checkout without tags: no release at all.
 _NO_RELEASE = re.compile(r"0\.(?:0|1)(?:\.0)?\.dev\d")
 
+VERSIONED = ("vllm", "trtllm")  # engines that the catalogue has several versions of
+
 
 class Program(NamedTuple):
     """What a text calls an engine.
@@ -151,8 +153,8 @@ def engine_record(engine: str, version: str) -> str:
     Returns
     -------
     str
-        A name of the catalogue: for vLLM the newest recorded version that is not
-        newer, or else the oldest.
+        A name of the catalogue: for vLLM and TensorRT-LLM the newest recorded version that
+        is not newer, or else the oldest.
 
     Examples
     --------
@@ -161,9 +163,9 @@ def engine_record(engine: str, version: str) -> str:
     """
     found, numbers = program(engine), release(version)
     name = known("engines")[found.record]
-    if found.family != "vllm" or not numbers:
+    if found.family not in VERSIONED or not numbers:
         return name
-    return nearest_version("vllm", numbers[:2]) or name
+    return nearest_version(found.family, numbers[:2]) or name
 
 
 def nearest_version(family: str, release: tuple[int, ...]) -> str | None:
