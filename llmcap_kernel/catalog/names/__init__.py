@@ -9,6 +9,7 @@ from .engines import engine_record, family, nearest_version
 from .formats import checkpoint_format, kv_format, weight_format
 from .found import UNKNOWN, Found
 from .models import model_name
+from .spelled import split
 
 __all__ = [
     "UNKNOWN",
@@ -21,5 +22,6 @@ __all__ = [
     "kv_format",
     "model_name",
     "nearest_version",
+    "split",
     "weight_format",
 ]
