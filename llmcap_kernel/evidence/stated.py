@@ -1,8 +1,8 @@
 """The deployment that a row means, whose names are spelled as its source has them.
 
-Sources write "H100-80GB HBM3", "GGUF Q4_K_M" and "RedHatAI/...-quantized.w8a8"; the tables of
-`catalog/spellings.toml` map each to a name of the catalogue, with the assumption made where a
-source leaves something open. An unknown name is reported, never guessed.
+Sources write "H100-80GB HBM3", "GGUF Q4_K_M" and "RedHatAI/...-quantized.w8a8"; `catalog.names`
+finds the record that each means, with the assumption made where a source leaves something open.
+An unknown name is reported, never guessed.
 """
 
 from functools import lru_cache
@@ -188,10 +188,15 @@ def meaning(spelled: Spelled) -> Meant:
 
 
 def _meaning(spelled: Spelled, engine_family: str) -> Meant:
-    name, gpu = names.model_name(spelled.model), names.card(spelled.gpu)
+    found, gpu = names.read_model(spelled.model), names.card(spelled.gpu)
+    if found.choices:
+        catalog.model(spelled.model)  # says which ones it could be
+    name = found.name
     _must(name, "model", spelled.model, "models")
     _must(gpu.name, "gpu", spelled.gpu, "gpus")
     model = catalog.model(name)
+    if model.assumed_shape and not found.assumed:
+        found = found._replace(assumed=model.source)
     weights = names.weight_format(spelled.weights, spelled.model, model.native_format)
     _must(weights.name, "weights", spelled.weights, "formats")
     chip, copies = catalog.gpu(gpu.name), spelled.copies or 1
@@ -218,7 +223,7 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
         memory_fraction=spelled.memory_fraction or None,
         **shape,
     )
-    assumptions = [f for f in (gpu, weights, kv, split) if f.assumed]
+    assumptions = [f for f in (found, gpu, weights, kv, split) if f.assumed]
     return Meant(
         deployment,
         engine_family,

@@ -9,6 +9,7 @@ from .engines import engine_record, family, nearest_version
 from .formats import checkpoint_format, kv_format, weight_format
 from .found import UNKNOWN, Found
 from .models import model_name
+from .models import read as read_model
 from .spelled import split
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "kv_format",
     "model_name",
     "nearest_version",
+    "read_model",
     "split",
     "weight_format",
 ]

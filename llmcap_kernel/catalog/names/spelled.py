@@ -1,10 +1,14 @@
 """The parts of a model's name as repositories, files and people write it.
 
 A repository or a file is a path, a model, and often the format of its weights; `split` takes these
-apart.
+apart. What is left has a family, a version, sizes and a release, which `parts` reads.
 """
 
 import re
+from functools import cache
+from typing import NamedTuple
+
+from ..tables import table
 
 # A word that means a format of weights wherever it stands in a name.
 _HEAD = r"""
@@ -100,3 +104,176 @@ def split(text: str) -> tuple[str, str]:
 def _shortest(run: re.Match[str]) -> str:
     """One separator where a format was cut out of a name."""
     return " " if " " in run.group() else "-"
+
+
+class Parts(NamedTuple):
+    """What a model's name says, each part apart; 0 and () where it says nothing.
+
+    Attributes
+    ----------
+    units : tuple of (str, str)
+        The words that tell models apart, each with the version after it, or "".
+    total, active : float
+        Parameters, and those a token uses, in billions.
+    effective : float
+        Size without tables that stay in slower memory, as in "E4B", in billions.
+    experts : tuple of float
+        Experts, and the size of one in billions, as in "8x7B"; experts alone, as in "16E".
+    released : tuple of str
+        Dates and numbers of a release, as in "2507".
+    context : tuple of str
+        Context in the name, as in "128k".
+    sparse : bool
+        Whether a word says that it is a mixture of experts.
+    """
+
+    units: tuple[tuple[str, str], ...] = ()
+    total: float = 0.0
+    active: float = 0.0
+    effective: float = 0.0
+    experts: tuple[float, ...] = ()
+    released: tuple[str, ...] = ()
+    context: tuple[str, ...] = ()
+    sparse: bool = False
+
+    @property
+    def sized(self) -> bool:
+        """Whether the name says how large the model is."""
+        return bool(self.total or self.active or self.effective or self.experts)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words without their versions."""
+        return tuple(word for word, _ in self.units)
+
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_SIZES = {
+    "total": re.compile(rf"({_NUMBER})([bmt])"),
+    "active": re.compile(rf"a({_NUMBER})([bm])"),
+    "effective": re.compile(rf"e({_NUMBER})([bm])"),
+    "mix": re.compile(rf"(\d+)x({_NUMBER})b?"),
+    "experts": re.compile(r"(\d+)e"),
+    "split": re.compile(r"(\d+)b(\d)"),  # BLOOM's 7b1
+}
+_IN_BILLIONS = {"m": 1e-3, "b": 1.0, "t": 1e3}
+_GLUED = re.compile(r"([a-z]+)(\d+(?:\.\d+)*)([a-z]*)")
+_GLUED_SIZE = re.compile(rf"([a-z]+?)({_NUMBER}b)")
+
+
+@cache
+def parts(text: str) -> Parts:
+    """Read what a model's name says.
+
+    Parameters
+    ----------
+    text : str
+        A name without the format of its weights, as `split` gives it.
+
+    Returns
+    -------
+    Parts
+        Its words with their versions, its sizes and its release.
+
+    Examples
+    --------
+    >>> parts("Qwen3-Coder-30B-A3B-Instruct")[:3]
+    ((('qwen', '3'), ('coder', '')), 30.0, 3.0)
+    >>> parts("llama3_1-405b").units, parts("Mistral-7B-Instruct-v0.3").units
+    ((('llama', '3.1'),), (('mistral', '0.3'),))
+    """
+    found = _Reading()
+    for token in _tokens(text):
+        found.take(token)
+    return found.parts()
+
+
+def _tokens(text: str) -> list[str]:
+    plain = re.sub(r"\([^)]*\)?", " ", text.lower())
+    plain = re.sub(r"(?<=[a-z]\d)_(?=\d\b)", ".", plain)  # llama3_1 of MLPerf
+    return [t for t in re.split(r"[-_\s:/+,]+|(?<!\d)\.|\.(?!\d)", plain) if t]
+
+
+class _Reading:
+    """The parts of a name while its tokens are read from left to right."""
+
+    def __init__(self) -> None:
+        words = table("models")["words"]
+        self.silent = {*words["variants"], *words["publishers"]}
+        self.units: list[list[str]] = []
+        self.sizes: dict[str, list[float]] = {}
+        self.released: list[str] = []
+        self.context: list[str] = []
+        self.sparse = False
+
+    def take(self, token: str) -> None:
+        if re.fullmatch(r"\d+k|[12]m", token):
+            self.context.append(token)
+        elif not self._size(token):
+            self._word(token)
+
+    def _size(self, token: str) -> bool:
+        for kind, pattern in _SIZES.items():
+            match = pattern.fullmatch(token)
+            if match:
+                unit = match.group(2) if kind in ("total", "active", "effective") else "b"
+                values = [float(match.group(1)) * _IN_BILLIONS[unit]]
+                if kind == "split":
+                    kind, values = "total", [float(".".join(match.groups()))]
+                if kind == "mix":
+                    values.append(float(match.group(2)))
+                self.sizes.setdefault(kind, []).extend(values)
+                return True
+        return False
+
+    def _word(self, token: str) -> None:
+        if re.fullmatch(r"\d{4,8}", token):
+            self.released.append(token)
+        elif re.fullmatch(r"v?\d+(\.\d+)*", token):
+            self._version(token.removeprefix("v"))
+        elif token == "moe":
+            self.sparse = True
+        elif token not in self.silent:
+            self._letters(token)
+
+    def _letters(self, token: str) -> None:
+        glued, sized = _GLUED.fullmatch(token), _GLUED_SIZE.fullmatch(token)
+        if sized and self._size(sized.group(2)):
+            self._word(sized.group(1))
+        elif glued:
+            word, version, rest = glued.groups()
+            self._word(word)
+            self._version(version)
+            if rest:
+                self._word(rest)
+        elif token.isascii() and re.fullmatch(r"[a-z.]+", token):
+            self.units.append([token, ""])
+        else:
+            self.units.extend([word, ""] for word in re.findall(r"[^\W\d]+", token))
+
+    def _version(self, version: str) -> None:
+        if version in ("99", "99.9"):
+            return  # the share of the reference's accuracy that MLPerf asks for
+        if self.units and not self.units[-1][1]:
+            self.units[-1][1] = version
+        else:
+            self.units.append(["", version])
+
+    def parts(self) -> Parts:
+        totals = sorted(self.sizes.get("total", []))
+        active = self.sizes.get("active", [0.0])[0]
+        experts = tuple(self.sizes.get("mix", self.sizes.get("experts", ())))
+        if len(totals) == 1 and experts and "mix" not in self.sizes:
+            active, totals = totals[0], []  # 17B-16E: the size is that of a token
+        elif len(totals) > 1 and not active:
+            active = totals[0]  # 1B-7B
+        return Parts(
+            units=tuple((word, version) for word, version in self.units),
+            total=totals[-1] if totals else 0.0,
+            active=active,
+            effective=self.sizes.get("effective", [0.0])[0],
+            experts=experts,
+            released=tuple(self.released),
+            context=tuple(self.context),
+            sparse=self.sparse,
+        )
