@@ -114,7 +114,7 @@ def typical(name: str, total: float, active: float = 0.0, source: str = "") -> M
 
 
 def _plain(layers: int, hidden: int, total: float, sparse: bool) -> Config:
-    heads = hidden // HEAD_DIM * (2 if sparse else 1)
+    heads = max(_multiple(hidden / HEAD_DIM * (2 if sparse else 1), KV_HEADS), KV_HEADS // 2)
     config = {
         "model_type": "qwen3_moe" if sparse else "llama",
         "hidden_size": hidden,

@@ -9,7 +9,7 @@ import difflib
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import NamedTuple
 
@@ -136,8 +136,7 @@ def _one_of(asked: Parts, hits: Iterable[_Spelling]) -> Found | None:
     tests = (
         lambda s: asked.sized or not s.parts.sized,
         lambda s: s.parts.released == asked.released,
-        lambda s: s.parts.context == asked.context,
-        lambda s: not s.parts.released,
+        lambda s: not asked.context or s.parts.context == asked.context,
     )
     for test in tests:
         hits = [s for s in hits if test(s)] or hits
@@ -159,7 +158,12 @@ def _itself(asked: Parts, base: str) -> Found | None:
     same = (s for s in _spellings() if _units(s.parts) == own and _agree(asked, s))
     if not (asked.sized or any(version for _, version in asked.units)):
         same = (s for s in same if not s.parts.sized)  # "gemma" is a family, "DBRX" a model
-    return _one_of(asked, same) if own else None
+    found = _one_of(asked, same) if own else None
+    other = parts(found.name).context if found else ()
+    if not found or not other or not asked.context or other == asked.context:
+        return found
+    what = f"{found.name} taken, whose context is not {asked.context[0]}"
+    return found._replace(assumed=what, minor=True)
 
 
 def _fine_tune(asked: Parts, base: str) -> Found | None:
@@ -191,10 +195,13 @@ def _heads() -> dict[str, None]:
     return dict.fromkeys(s.parts.words[0] for s in _spellings() if s.parts.words)
 
 
-def _slip(word: str, of: Iterable[str]) -> bool:
+def _slip(word: str, of: Collection[str]) -> bool:
     """Whether a word looks like a slip of a known one."""
-    near = difflib.get_close_matches(word, of, cutoff=A_TYPO) if len(word) > 2 else ()
-    return any(one[0] == word[0] and one != word for one in near)
+    if len(word) < 3 or word in of:
+        return False
+    near = difflib.get_close_matches(word, of, cutoff=A_TYPO)
+    swapped = (one for one in of if sorted(one) == sorted(word))
+    return any(one[0] == word[0] for one in (*near, *swapped))
 
 
 def _version_open(asked: Parts, base: str) -> Found | None:
@@ -228,15 +235,12 @@ def _sibling(asked: Parts, base: str) -> Found | None:
     if not total or not heads or _slips(asked):
         return None
     family = [s for s in _spellings() if s.parts.words[:1] and s.parts.words[0] in heads]
-    family = [s for s in family if _billions(s.name, "params") and not s.parts.effective]
+    family = [s for s in family if _total(s) and not s.parts.effective]
     sparse = bool(asked.active or asked.experts or asked.sparse)
     best = min(family, key=lambda s: _distance(asked, s, sparse), default=None)
-    if best is None:
-        return None
-    name, size = _canonical(asked, base), _billions(best.name, "params")
-    same = (total == best.parts.total or _near(total, size, SAME_SIZE)) and (
-        not asked.active or _near(asked.active, _billions(best.name, "active"), SAME_ACTIVE)
-    )
+    if best is None or (_is_sparse(best) != sparse and not _units(asked) <= _units(best.parts)):
+        return None  # a mixture says little of a dense model
+    name, same = _canonical(asked, base), _agree(asked, best)
     what = "taken" if same else f"scaled to {base_size(asked)}"
     return Found(name, f"no config of {name} here: {best.name} {what}", base=best.name)
 
@@ -251,15 +255,22 @@ def _distance(asked: Parts, s: _Spelling, sparse: bool) -> tuple[float, ...]:
         for word, version in s.parts.units
         if word in versions
     )
-    is_sparse = bool(_billions(s.name, "active"))
     return (
         -len(words & others),
         len(others - words),
-        is_sparse != sparse,
+        _is_sparse(s) != sparse,
         -len(own & units),
         apart,
-        abs(math.log(_billions(s.name, "params") / asked.total)),
+        abs(math.log(_total(s) / asked.total)),
     )
+
+
+def _total(s: _Spelling) -> float:
+    return _billions(s.name, "params") or s.parts.total
+
+
+def _is_sparse(s: _Spelling) -> bool:
+    return bool(_billions(s.name, "active") or s.parts.active)
 
 
 def _number(version: str) -> float:
@@ -269,7 +280,7 @@ def _number(version: str) -> float:
 
 def _slips(asked: Parts) -> bool:
     apart = {*_heads(), *table("models")["words"]["kinds"]}
-    return any(word not in apart and _slip(word, apart) for word in asked.words)
+    return any(_slip(word, apart) for word in asked.words)
 
 
 def _size_alone(asked: Parts, base: str) -> Found | None:
