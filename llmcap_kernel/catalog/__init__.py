@@ -147,9 +147,11 @@ def model(name: str) -> Model:
     """
     found = _found_model(name)
     if found.name not in table("models")["models"]:
-        return _shaped(found)
-    loaded = _recorded(found.name)
-    return replace(loaded, notes=(*loaded.notes, found.assumed)) if found.assumed else loaded
+        loaded = _shaped(found)
+    else:
+        loaded = _recorded(found.name)
+    said = loaded.source if loaded.assumed_shape else found.assumed
+    return replace(loaded, notes=(*loaded.notes, said)) if said else loaded
 
 
 def _found_model(name: object) -> Found:

@@ -136,8 +136,9 @@ def scaled(
 ) -> Model:
     """Scale a model's config to another size, as its publisher might have.
 
-    Layers and width grow as in `typical`. Width of heads, heads that keep keys and values,
-    vocabulary, pattern of layers, experts of a token and vision tower stay.
+    Layers and width grow as in `typical`. Width of heads, vocabulary, pattern of layers, experts
+    of a token and vision tower stay, and so do the heads that keep keys and values where each
+    serves more than two queries.
 
     Parameters
     ----------
@@ -198,8 +199,8 @@ def _stretch(text: Config, deeper: float, wider: float) -> None:
     text["num_attention_heads"] = max(_multiple(heads * width / hidden, kv or 1), kv or 1)
     if heads * head_dim == hidden:
         text["num_attention_heads"] = width // head_dim
-    if kv == heads:
-        text["num_key_value_heads"] = text["num_attention_heads"]
+    if kv and heads <= 2 * kv:  # few queries a key, as in Gemma or without groups
+        text["num_key_value_heads"] = max(text["num_attention_heads"] * kv // heads, 1)
     keys = text.get("linear_num_key_heads")
     if keys:
         values = text["linear_num_value_heads"] * width / hidden
@@ -222,7 +223,7 @@ def _period(text: Config) -> int:
             return max(text[key], 1)
     for kinds in (v for v in text.values() if isinstance(v, list)):
         for n in range(2, 9):
-            if len(set(map(str, kinds))) > 1 and kinds[: 2 * n] == kinds[:n] * 2:
+            if len(set(map(str, kinds))) > 1 and kinds == (kinds[:n] * len(kinds))[: len(kinds)]:
                 return n
     return 1
 
