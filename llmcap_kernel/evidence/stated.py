@@ -5,6 +5,7 @@ finds the record that each means, with the assumption made where a source leaves
 An unknown name is reported, never guessed.
 """
 
+import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -108,7 +109,7 @@ def model_of_size(kind: str, params: float) -> str:
     lines = ("llama", "mistral", "mixtral") if line == "llama" else (line,)
     near = {}
     for name in reversed(catalog.models() if line else ()):  # of equals the later generation
-        if name.replace("-", "").startswith(lines):
+        if re.sub("[-.]", "", name).startswith(lines):
             near[name] = abs(params / catalog.model(name).params - 1)
     best = min(near, key=lambda name: (round(near[name], 4), name.count("-")), default="")
     return best if best and near[best] < SIZE_TOLERANCE else ""
