@@ -169,7 +169,7 @@ def scaled(
     >>> config, like = catalog.config("qwen3-8b"), catalog.model("qwen3-8b")
     >>> model = scaled(config, like, "qwen3-6b", 6e9)
     >>> model.layers, model.hidden_size, model.attention[0].kv_heads
-    (33, 3584, 8)
+    (33, 4096, 8)
     """
     growth = SPARSE if active else DENSE
     ratio = active / like.active_params if active else total / like.params
