@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, overload
 
 
@@ -45,6 +45,31 @@ def shown(value: object) -> str:
     except Exception:  # the repr of an arbitrary object may raise anything
         text = f"a {type(value).__name__}"
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def either(choices: Sequence[str], most: int = 8) -> str:
+    """List what an unclear name could mean.
+
+    Parameters
+    ----------
+    choices : sequence of str
+        The names, nearest first.
+    most : int
+        How many are listed.
+
+    Returns
+    -------
+    str
+        The names in a sentence, and how many more there are.
+
+    Examples
+    --------
+    >>> either(("gemma-3-4b", "gemma-3-12b")), either("abcd", most=2)
+    ('gemma-3-4b or gemma-3-12b', 'a, b or 2 more')
+    """
+    rest = len(choices) - most
+    listed = [*choices[:most], f"{rest} more"] if rest > 0 else list(choices)
+    return " or ".join((", ".join(listed[:-1]), listed[-1])) if len(listed) > 1 else listed[0]
 
 
 @overload

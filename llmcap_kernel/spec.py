@@ -34,6 +34,7 @@ COMPUTE = (
 )
 SERVERS = ("vllm", "sglang", "trtllm")
 PLACES = ("server", "desk")
+NO_CONFIG = "no config"  # how the source of a model begins whose layers are not known
 MAX_TOKENS = 100_000_000
 MAX_GPUS = 4096
 MOST_BATCHED = 10_000_000  # tokens or sequences of one step
@@ -260,7 +261,8 @@ class Model:
         Tables an engine computes once and replicates on every card: rotary angles
         for each position of the context, in 16 bits [bytes].
     source : str
-        Where the config is published.
+        Where the config is published; where there is none, what was taken for it, after
+        `NO_CONFIG`.
     notes : tuple of str
         Assumptions and caveats.
 
@@ -310,6 +312,11 @@ class Model:
     def memo(self) -> dict[Any, Any]:
         """Cache of sums computed for this model, by their arguments."""
         return {}
+
+    @property
+    def assumed_shape(self) -> bool:
+        """Whether the shape of the layers is not the model's own but one taken for its size."""
+        return self.source.startswith(NO_CONFIG)
 
     @cached_property
     def params(self) -> int:

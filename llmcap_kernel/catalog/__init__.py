@@ -5,20 +5,35 @@ The tables are TOML files in this folder; models are `config.json` files in
 suggests the nearest one.
 """
 
+import json
 import re
 from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
 
 from .. import huggingface
-from ..refuse import BadInput, one_of
-from ..spec import BatchLimits, Deployment, Engine, Format, Gpu, Lora, Model, Speculation
+from ..refuse import BadInput, either, one_of, shown
+from ..spec import (
+    NO_CONFIG,
+    BatchLimits,
+    Deployment,
+    Engine,
+    Format,
+    Gpu,
+    Lora,
+    Model,
+    Speculation,
+)
+from . import typical
 from .names.engines import nearest_version, program, release
 from .names.formats import built, checkpoint_format, offered, read_format
-from .names.found import Found
+from .names.found import UNKNOWN, Found
+from .names.models import read as read_model
+from .names.spelled import parts
 from .tables import FOLDER, key, known, table
 
 DEFAULT_ENGINE = "vllm"
+MAX_NAME = 500  # longer names are no names
 KINDS = ("models", "gpus", "formats", "engines")
 MAX_SPELLED = 120  # characters of a name that is worth reading
 
@@ -110,12 +125,88 @@ def model(name: str) -> Model:
     Parameters
     ----------
     name : str
-        Name or alias in the catalogue.
+        Name or alias in the catalogue, a repository, a file, or a size such as "dense 12B". The
+        format in a name, and a fine-tune's own name, do not change which model it is. A size
+        of a known family that has no config here takes the shape of the nearest, scaled.
 
     Returns
     -------
     Model
-        The model, with its tensors counted from its `config.json`.
+        The model, with its tensors counted from its `config.json`. Where that is not known,
+        `source` says what was taken, and `assumed_shape` is true.
+
+    Raises
+    ------
+    BadInput
+        When the name is unknown, or could be several models: the message has the choices.
+
+    Examples
+    --------
+    >>> round(model("llama-3.1-70b").params / 1e9, 2)
+    70.55
+    >>> model("dense 12B").source
+    'no config: a typical dense model of 12B taken'
+    """
+    found = _found_model(name)
+    if found.name not in table("models")["models"]:
+        loaded = _shaped(found)
+    else:
+        loaded = _recorded(found.name)
+    said = loaded.source if loaded.assumed_shape else found.assumed
+    return replace(loaded, notes=(*loaded.notes, said)) if said else loaded
+
+
+def _found_model(name: object) -> Found:
+    found = read_model(name) if isinstance(name, str) and len(name) <= MAX_NAME else UNKNOWN
+    if found.choices:
+        raise BadInput("model", f"model {shown(name)} could be {either(found.choices)}.")
+    return found if found.name else found._replace(name=_name("models", "model", name))
+
+
+@cache
+def _recorded(name: str) -> Model:
+    """The model of a record, counted from its config."""
+    record = table("models")["models"][name]
+    loaded = huggingface.load(FOLDER / "configs" / record["config"], name)
+    native, source = record.get("native", loaded.native_format), record["source"]
+    if "assumed" in record:
+        source = f"{NO_CONFIG} of {name} here: {record['assumed']}"
+    return replace(loaded, source=source, native_format=native)
+
+
+@cache
+def _shaped(found: Found) -> Model:
+    """A model of a size that has no config: a sibling scaled, or a typical shape."""
+    asked = parts(found.name)
+    total, active = asked.total * 1e9, asked.active * 1e9
+    source = (
+        found.assumed if found.assumed.startswith(NO_CONFIG) else f"{NO_CONFIG}: {found.assumed}"
+    )
+    if found.base in table("models")["models"]:
+        like = model(found.base)
+        if found.assumed.endswith(" taken"):
+            return replace(like, name=found.name, source=source)
+        if like.experts and not active:
+            active = total * like.active_params / like.params
+        try:
+            return typical.scaled(config(found.base), like, found.name, total, active, source)
+        except BadInput:  # a shape of its own, such as a state-space model's
+            source += ", which its shape does not allow: a typical one taken"
+    return typical.typical(found.name, total, active, source)
+
+
+def config(name: str) -> dict[str, Any]:
+    """Read the `config.json` that a model of the catalogue is counted from.
+
+    Parameters
+    ----------
+    name : str
+        Name or alias of a model with a config.
+
+    Returns
+    -------
+    dict
+        The parsed file.
 
     Raises
     ------
@@ -124,13 +215,12 @@ def model(name: str) -> Model:
 
     Examples
     --------
-    >>> round(model("llama-3.1-70b").params / 1e9, 2)
-    70.55
+    >>> config("qwen3-8b")["num_hidden_layers"]
+    36
     """
-    name = _name("models", "model", name)
-    record = table("models")["models"][name]
-    loaded = huggingface.load(FOLDER / "configs" / record["config"], name)
-    return replace(loaded, source=record["source"])
+    record = table("models")["models"][_name("models", "model", name)]
+    path = FOLDER / "configs" / record["config"]
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 @cache

@@ -5,6 +5,7 @@ maps each to a name of the catalogue, with the assumption made where a source le
 open. An unknown name is reported, never guessed.
 """
 
+import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -108,7 +109,7 @@ def model_of_size(kind: str, params: float) -> str:
     lines = ("llama", "mistral", "mixtral") if line == "llama" else (line,)
     near = {}
     for name in reversed(catalog.models() if line else ()):  # of equals the later generation
-        if name.replace("-", "").startswith(lines):
+        if re.sub("[-.]", "", name).startswith(lines):
             near[name] = abs(params / catalog.model(name).params - 1)
     best = min(near, key=lambda name: (round(near[name], 4), name.count("-")), default="")
     return best if best and near[best] < SIZE_TOLERANCE else ""
@@ -188,10 +189,15 @@ def meaning(spelled: Spelled) -> Meant:
 
 
 def _meaning(spelled: Spelled, engine_family: str) -> Meant:
-    name, gpu = names.model_name(spelled.model), names.card(spelled.gpu)
+    found, gpu = names.read_model(spelled.model), names.card(spelled.gpu)
+    if found.choices:
+        catalog.model(spelled.model)  # says which ones it could be
+    name = found.name
     _must(name, "model", spelled.model, "models")
     _must(gpu.name, "gpu", spelled.gpu, "gpus")
     model = catalog.model(name)
+    if model.assumed_shape and not found.assumed:
+        found = found._replace(assumed=model.source)
     own = model.native_format
     weights = names.weight_format(spelled.weights, spelled.model, own, spelled.engine)
     _must(weights.name, "weights", spelled.weights, "formats")
@@ -219,7 +225,7 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
         memory_fraction=spelled.memory_fraction or None,
         **shape,
     )
-    assumptions = [f for f in (gpu, weights, kv, split, _timed(spelled.engine)) if f.assumed]
+    assumptions = [f for f in (found, gpu, weights, kv, split, _timed(spelled.engine)) if f.assumed]
     return Meant(
         deployment,
         engine_family,

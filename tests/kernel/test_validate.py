@@ -156,7 +156,7 @@ def test_formats_behind_what_sources_call_them(weights, model, native, wanted):
     ("spelled", "wanted"),
     [
         ("meta-llama/Meta-Llama-3.1-8B-Instruct", "llama-3.1-8b"),
-        ("unsloth/Qwen3-30B-A3B-Instruct-2507-GGUF", "qwen3-30b-a3b"),
+        ("unsloth/Qwen3-30B-A3B-Instruct-2507-GGUF", "qwen3-30b-a3b-2507"),
         ("gpt-oss-120b-mxfp4-00001-of-00003.gguf", "gpt-oss-120b"),
         ("Llama3.1-8B", "llama-3.1-8b"),
         ("gpt-4o", ""),

@@ -58,7 +58,10 @@ def test_one_of_several_deployments_takes_a_log_of_its_own():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (K00149, "config.json holds a start-up log of no use: model 'Qwen/Qwen3.5-9B' is not in"),
+        (
+            K00149.replace("Qwen/Qwen3.5-9B", "acme/wombat"),
+            "config.json holds a start-up log of no use: model 'acme/wombat' is not in",
+        ),
         ("Available KV cache memory: 6.95 GiB", "of no use: model is not stated."),
         (K29 + "x" * from_log.MOST_CHARS, "characters, and at most 2,000,000 are read"),
     ],

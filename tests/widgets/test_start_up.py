@@ -77,7 +77,7 @@ def test_trtllm_starts_with_fewer_tokens_a_step_than_sequences():
 
 
 def test_a_log_of_a_model_that_is_not_known_says_so_without_the_command_line():
-    text = K29.replace("Llama-3.1-8B-Instruct", "Abacus-9B")
+    text = K29.replace("Llama-3.1-8B-Instruct", "Abacus")
     said = shown(text, **{"file.gpu": "rtx-3090"})["status"]
     assert said["level"] == "warn" and "is not in the catalogue" in said["text"]
     assert "llmcap" not in said["text"]

@@ -96,7 +96,7 @@ def deployment_fields(start, *, prefix="", group="", fraction=None):
         return Field(prefix + name, kind, at[name], label, low, high, group=group, **more)
 
     fields = (
-        field("model", "name", "Model", names=catalog.models, find=catalog.model),
+        field("model", "name", "Model", names=catalog.models, find=catalog.model, beyond=True),
         field("config", "config", "config.json", help=PASTE),
         field("gpu", "name", "GPU", names=catalog.gpus, find=catalog.gpu),
         field("tp", "whole", "Cards", 1, MOST_CARDS),

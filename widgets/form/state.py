@@ -53,6 +53,9 @@ class Field:
         catalogue is read late.
     find : callable, optional
         Looks a record up by any of its spellings, for names written another way.
+    beyond : bool
+        Whether what `find` knows is taken though `names` does not list it, as a model of a size
+        that the catalogue has no config of.
     unit : str
         Unit of a number.
     group : str
@@ -81,6 +84,7 @@ class Field:
     high: float = 0
     names: Callable[[], Iterable[str]] | None = None
     find: Callable[[str], Any] | None = None
+    beyond: bool = False
     unit: str = ""
     group: str = ""
     help: str = ""
@@ -159,18 +163,23 @@ class Field:
         try:
             return one_of(self.name, raw, names)
         except BadInput:
-            known = self.find and isinstance(raw, str) and len(raw) <= MAX_NAME
-            other = _other_spelling(self.find, raw) if known else None
-            if other in names:
+            if not (self.find and isinstance(raw, str) and len(raw) <= MAX_NAME):
+                raise
+            other, problem = _other_spelling(self.find, raw)
+            if other and (self.beyond or other in names):
                 return other
+            if problem and self.beyond:  # says what an unclear name could mean
+                said = self.name + problem.removeprefix("model")
+                raise BadInput(self.name, said) from None
             raise
 
 
 def _other_spelling(find, raw):
+    """The name that another spelling stands for, or why there is none."""
     try:
-        return find(raw).name
-    except BadInput:
-        return None
+        return find(raw).name, ""
+    except BadInput as problem:
+        return None, str(problem)
 
 
 def _as_number(text, multiples):

@@ -38,7 +38,8 @@ calculator starts from. *Via* names the public record from which a page's price 
 MODELS = """
 ## Models
 
-Parameters are counted from each model's `config.json`, not copied from its name. *Active* are those
+Parameters are counted from each model's `config.json`, not copied from its name; where that is not
+public, from what the source says of its layers. *Active* are those
 behind one token's output. *Window* is the context the model was configured for. *Own format* is
 what its checkpoint is stored in, and what is taken where none is given.
 
@@ -83,7 +84,9 @@ def _models():
             f"{model.max_context_tokens:,}",
             model.native_format,
             record.get("date", "-"),
-            _link("config.json", record["source"]),
+            _link(
+                "config.json" if "config.json" in record["source"] else "source", record["source"]
+            ),
         )
 
 

@@ -9,6 +9,8 @@ from .engines import Program, engine_record, family, nearest_version, program, r
 from .formats import checkpoint_format, kv_format, read_format, weight_format
 from .found import UNKNOWN, Found
 from .models import model_name
+from .models import read as read_model
+from .spelled import split
 
 __all__ = [
     "UNKNOWN",
@@ -24,7 +26,9 @@ __all__ = [
     "nearest_version",
     "program",
     "read_format",
+    "read_model",
     "release",
+    "split",
     "timed_as",
     "weight_format",
 ]

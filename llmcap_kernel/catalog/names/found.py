@@ -17,11 +17,20 @@ class Found(NamedTuple):
         What the source leaves open and what was assumed; "" for nothing.
     minor : bool
         Whether the assumption has little effect on a prediction.
+    format : str
+        The format of the weights that a model's name had in it, as it was spelled.
+    choices : tuple of str
+        The names that an unclear one could mean.
+    base : str
+        The model whose shape is scaled to a size that has no config here; "typical" for none.
     """
 
     name: str
     assumed: str = ""
     minor: bool = False
+    format: str = ""
+    choices: tuple[str, ...] = ()
+    base: str = ""
 
 
 UNKNOWN = Found("")

@@ -1,9 +1,27 @@
-"""Models as repositories, files and people name them."""
+"""Models as repositories, files and people name them.
 
+A name is read (`spelled.parts`), not looked up: a copy in another format and a fine-tune are their
+base model, while another size, version or family word is another model. What a name leaves open is
+asked, with the choices; what was taken for it is said.
+"""
+
+import difflib
+import math
 import re
+from collections import Counter
+from collections.abc import Collection, Iterable
 from functools import cache
+from typing import NamedTuple
 
 from ..tables import key, known, table
+from .found import UNKNOWN, Found
+from .spelled import Parts, last_part, parts, split
+
+SAME_SIZE = 0.03  # 31B of llama.cpp is 30B of a name: 31.6 billion
+SAME_ACTIVE = 0.08  # with the head or without it
+A_TYPO = 0.85  # likeness from which a word is a slip of another
+SURELY_SPARSE_B = 150.0  # billions from which a size alone does not say what kind of model it is
+GENERIC = {"dense"}
 
 
 def model_name(text: str) -> str:
@@ -17,7 +35,7 @@ def model_name(text: str) -> str:
     Returns
     -------
     str
-        Its name in the catalogue; "" when it is unknown.
+        Its name in the catalogue; "" when it is unknown or could be several.
 
     Examples
     --------
@@ -26,28 +44,286 @@ def model_name(text: str) -> str:
     >>> model_name("models/Qwen2.5-7B-Instruct-Q4_K_M.gguf")
     'qwen2.5-7b'
     """
-    names, whole = table("spellings")["models"] | known("models"), key(text)
-    last = key(re.split(r"[/\\]", text.strip())[-1].removesuffix(".gguf"))
-    noise = set(table("spellings")["model_noise"]["words"])
-    for attempt in (whole, last, last.removeprefix("meta-")):
-        words = attempt.split("-")
-        while words:
-            name = names.get("-".join(words)) or _run_together().get("".join(words))
-            if name:
-                return name
-            if words[-1] not in noise and not re.fullmatch(
-                r"\d{4,5}|v\d(\.\d)?|iq\d|of", words[-1]
-            ):
-                break  # the word may tell two models apart
-            words.pop()
-    return ""
+    return read(text).name
 
 
 @cache
-def _run_together() -> dict[str, str]:
-    """Map model names without dashes to the names; "" where two become the same."""
-    seen: dict[str, str] = {}
-    for spelled, name in known("models").items():
-        short = spelled.replace("-", "")
-        seen[short] = name if seen.get(short, name) == name else ""
-    return seen
+def read(text: str) -> Found:
+    """Read a model's name.
+
+    Parameters
+    ----------
+    text : str
+        A name, a repository, a file, or a size such as "dense 12B".
+
+    Returns
+    -------
+    Found
+        The model, the assumption behind it, the format in the name, and the choices where it
+        could be several; an empty name when it is unknown.
+
+    Examples
+    --------
+    >>> read("QuantTrio-Qwen3.6-27B-AWQ")[:4]
+    ('qwen3.6-27b', '', False, 'AWQ')
+    >>> read("shisa-v2-llama3.1-8b.i1-Q4_K_M").assumed
+    'shisa-v2-llama3.1-8b taken for a fine-tune of llama-3.1-8b'
+    >>> read("Qwen3-Next").name, read("Gemma 3").choices
+    ('qwen3-next-80b-a3b', ('gemma-3-1b', 'gemma-3-4b', 'gemma-3-12b', 'gemma-3-27b'))
+    """
+    names, (base, form) = known("models"), split(text)
+    for exact in (text, last_part(text), base):
+        if key(exact) in names:
+            return Found(names[key(exact)], format=form)
+    if re.search(r"\bor\b", base):  # names more than one
+        return UNKNOWN._replace(format=form)
+    asked = parts(base)
+    for step in (_itself, _fine_tune, _version_open, _sibling, _size_alone):
+        found = step(asked, base)
+        if found:
+            return found._replace(format=form)
+    return UNKNOWN._replace(format=form)
+
+
+class _Spelling(NamedTuple):
+    """A name or an alias of a record, read."""
+
+    parts: Parts
+    name: str
+
+
+@cache
+def _spellings() -> tuple[_Spelling, ...]:
+    records = table("models")["models"].items()
+    return tuple(
+        _Spelling(parts(base), name)
+        for name, record in records
+        for base in dict.fromkeys(split(s)[0] for s in (name, *record.get("aliases", ())))
+    )
+
+
+def _units(asked: Parts) -> Counter[tuple[str, str]]:
+    """Words with versions; llama.cpp writes 35 for 3.5."""
+    return Counter((word, version.replace(".", "")) for word, version in asked.units)
+
+
+def _billions(name: str, field: str) -> float:
+    entry = table("models")["models"][name].get(f"published_{field}")
+    return entry["value"] / 1e9 if entry else 0.0
+
+
+def _near(one: float, other: float, share: float) -> bool:
+    return bool(other) and abs(one / other - 1) <= share
+
+
+def _agree(asked: Parts, spelling: _Spelling) -> bool:
+    """Whether every size that is asked for is that of a record."""
+    own, name = spelling.parts, spelling.name
+    if asked.effective or own.effective:
+        return not asked.sized or asked.effective == own.effective
+    total = asked.total in (0.0, own.total) or _near(
+        asked.total, _billions(name, "params"), SAME_SIZE
+    )
+    active = asked.active in (0.0, own.active) or _near(
+        asked.active, _billions(name, "active"), SAME_ACTIVE
+    )
+    return total and active and (not asked.experts or asked.experts == own.experts)
+
+
+def _one_of(asked: Parts, hits: Iterable[_Spelling]) -> Found | None:
+    """The record that spellings mean: of the same release and context, or of none."""
+    hits = list(hits)
+    tests = (
+        lambda s: asked.sized or not s.parts.sized,
+        lambda s: s.parts.released == asked.released,
+        lambda s: not asked.context or s.parts.context == asked.context,
+    )
+    for test in tests:
+        hits = [s for s in hits if test(s)] or hits
+    found = sorted({s.name for s in hits}, key=lambda name: _order(asked, name))
+    if len(found) == 1:
+        return Found(found[0])
+    return Found("", choices=tuple(found)) if found else None
+
+
+def _order(asked: Parts, name: str) -> tuple[bool, str, float, str]:
+    """Choices of the asked family before others, then by line and size."""
+    line = re.split(r"-\d+(?:\.\d+)?b", name)[0]
+    return not name.startswith(asked.words[:1]), line, _billions(name, "params"), name
+
+
+def _itself(asked: Parts, base: str) -> Found | None:
+    """The record of these very words, versions and sizes."""
+    own = _units(asked)
+    same = (s for s in _spellings() if _units(s.parts) == own and _agree(asked, s))
+    if not (asked.sized or any(version for _, version in asked.units)):
+        same = (s for s in same if not s.parts.sized)  # "gemma" is a family, "DBRX" a model
+    found = _one_of(asked, same) if own else None
+    other = parts(found.name).context if found else ()
+    if not found or not other or not asked.context or other == asked.context:
+        return found
+    what = f"{found.name} taken, whose context is not {asked.context[0]}"
+    return found._replace(assumed=what, minor=True)
+
+
+def _fine_tune(asked: Parts, base: str) -> Found | None:
+    """The base that a longer name has inside, unless a word beside it makes another model."""
+    own, hits = _units(asked), []
+    for s in _spellings():
+        units, known_size = _units(s.parts), asked.sized or not s.parts.sized
+        inside = units and units < own and known_size and _agree(asked, s)
+        if inside and not _another(asked, s.parts):
+            hits.append((units.total(), s))
+    most = max((n for n, _ in hits), default=0)
+    found = _one_of(asked, (s for n, s in hits if n == most))
+    if not found or not found.name:
+        return found
+    return found._replace(assumed=f"{base} taken for a fine-tune of {found.name}")
+
+
+def _another(asked: Parts, base: Parts) -> bool:
+    """Whether a word after a base's first one tells of another model."""
+    first = asked.words.index(base.words[0])
+    left = Counter(asked.words[first:]) - Counter(base.words)
+    apart = {*table("models")["words"]["kinds"], *_heads()}
+    return any(word in apart or _slip(word, apart) for word in left)
+
+
+@cache
+def _heads() -> dict[str, None]:
+    """The first word of every record: its family."""
+    return dict.fromkeys(s.parts.words[0] for s in _spellings() if s.parts.words)
+
+
+def _slip(word: str, of: Collection[str]) -> bool:
+    """Whether a word looks like a slip of a known one."""
+    if len(word) < 3 or word in of:
+        return False
+    near = difflib.get_close_matches(word, of, cutoff=A_TYPO)
+    swapped = (one for one in of if sorted(one) == sorted(word))
+    return any(one[0] == word[0] for one in (*near, *swapped))
+
+
+def _version_open(asked: Parts, base: str) -> Found | None:
+    """The records that a name without a version, or without a word, could mean."""
+    hits = []
+    for s in _spellings():
+        rest = list(s.parts.units)
+        if all(_taken(unit, rest) for unit in asked.units) and _agree(asked, s):
+            hits.append((len(rest), s))
+    if not asked.units or not hits:
+        return None
+    fewest = min(n for n, _ in hits) if asked.sized else math.inf
+    found = _one_of(asked._replace(total=1.0), (s for n, s in hits if n <= fewest))
+    if not found or not found.name:
+        return found
+    return found._replace(assumed=f"{base} does not say which: {found.name} taken")
+
+
+def _taken(unit: tuple[str, str], rest: list[tuple[str, str]]) -> bool:
+    """Take a word off a list, if it stands there with the version that is asked, or with any."""
+    word, version = unit
+    one = next((u for u in rest if u[0] == word and version in ("", u[1])), None)
+    if one:
+        rest.remove(one)
+    return one is not None
+
+
+def _sibling(asked: Parts, base: str) -> Found | None:
+    """The record of the same family whose shape is scaled to the size in a name."""
+    total, heads = asked.total, [word for word in asked.words if word in _heads()]
+    if not total or not heads or _slips(asked):
+        return None
+    family = [s for s in _spellings() if s.parts.words[:1] and s.parts.words[0] in heads]
+    family = [s for s in family if _total(s) and not s.parts.effective]
+    sparse = bool(asked.active or asked.experts or asked.sparse)
+    best = min(family, key=lambda s: _distance(asked, s, sparse), default=None)
+    if best is None or (_is_sparse(best) != sparse and not _units(asked) <= _units(best.parts)):
+        return None  # a mixture says little of a dense model
+    name, same = _canonical(asked, base), _agree(asked, best)
+    what = "taken" if same else f"scaled to {base_size(asked)}"
+    return Found(name, f"no config of {name} here: {best.name} {what}", base=best.name)
+
+
+def _distance(asked: Parts, s: _Spelling, sparse: bool) -> tuple[float, ...]:
+    """How far a record is from a name: in words, kind, version and size."""
+    own, units = set(asked.units), set(s.parts.units)
+    words, others = set(asked.words), set(s.parts.words)
+    versions = {word: version for word, version in asked.units if word in others}
+    apart = sum(
+        abs(_number(version) - _number(versions[word]))
+        for word, version in s.parts.units
+        if word in versions
+    )
+    return (
+        -len(words & others),
+        len(others - words),
+        _is_sparse(s) != sparse,
+        -len(own & units),
+        apart,
+        abs(math.log(_total(s) / asked.total)),
+    )
+
+
+def _total(s: _Spelling) -> float:
+    return _billions(s.name, "params") or s.parts.total
+
+
+def _is_sparse(s: _Spelling) -> bool:
+    return bool(_billions(s.name, "active") or s.parts.active)
+
+
+def _number(version: str) -> float:
+    major, _, minor = version.partition(".")
+    return float(f"{major or 0}.{minor.replace('.', '') or 0}")
+
+
+def _slips(asked: Parts) -> bool:
+    apart = {*_heads(), *table("models")["words"]["kinds"]}
+    return any(_slip(word, apart) for word in asked.words)
+
+
+def _size_alone(asked: Parts, base: str) -> Found | None:
+    """A model of typical shape, where a name says its size and its family is not known."""
+    if not asked.total or _slips(asked) or asked.effective or asked.experts:
+        return None
+    kind = "mixture of experts" if asked.active else "dense model"
+    size, words = base_size(asked), [word for word in asked.words if word not in GENERIC]
+    plainly = asked.active or "dense" in asked.words
+    if not plainly and (asked.sparse or asked.total >= SURELY_SPARSE_B):
+        return Found("", choices=(f"dense-{size.lower()}", f"moe-{size.lower()}-a<active>b"))
+    what = f"a typical {kind} of {size} taken"
+    if not words:
+        return Found(f"{'moe' if asked.active else 'dense'}-{size.lower()}", what, base="typical")
+    name = _canonical(asked, base)
+    return Found(name, f"{name} is no model of the catalogue: {what}", base="typical")
+
+
+def _canonical(asked: Parts, base: str) -> str:
+    """A name's own words as the catalogue would spell them; reads the same as the name."""
+    plain = key(re.sub(r"\([^)]*\)?|\s*\+.*", " ", re.sub("[/:]", "-", base)))
+    words = table("models")["words"]
+    silent = {*words["variants"], *words["publishers"]}
+    return "-".join(word for word in plain.split("-") if word not in silent)[:80]
+
+
+def base_size(asked: Parts) -> str:
+    """Write the sizes of a name as people do.
+
+    Parameters
+    ----------
+    asked : Parts
+        A name that was read.
+
+    Returns
+    -------
+    str
+        Such as "12B" or "30B-A3B".
+
+    Examples
+    --------
+    >>> base_size(parts("Qwen3-30B-A3B"))
+    '30B-A3B'
+    """
+    total = f"{asked.total:g}B"
+    return f"{total}-A{asked.active:g}B" if asked.active else total
