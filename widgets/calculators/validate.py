@@ -24,6 +24,7 @@ from llmcap_kernel.explain import digits
 from ..figures import QUIET, RULE, TEXT, figure, mark
 from ..figures.curves import log_axis
 from ..form import controls as c
+from ..form import from_name
 from ..form.state import Field, Form
 from . import start_up
 
@@ -160,8 +161,8 @@ FORM = Form(
         _filter("mode", "Failure mode", lambda: (ANY, NONE, *weak_spots.FAILURE_MODES)),
         _filter("regime", "Regime", lambda: (ANY, *compare.REGIMES)),
         _filter("engine", "Engine", lambda: (ANY, *_names("engine"))),
-        _filter("gpu", "Card", lambda: (ANY, *_names("gpu")), find=catalog.gpu),
-        _filter("model", "Model", lambda: (ANY, *_names("model")), find=catalog.model),
+        _filter("gpu", "Card", lambda: (ANY, *_names("gpu")), reads=from_name.card),
+        _filter("model", "Model", lambda: (ANY, *_names("model")), reads=from_name.model),
         _filter("source", "Source", lambda: (ANY, *_names("source"))),
         Field(
             "file",

@@ -8,7 +8,7 @@ from llmcap_kernel.explain import digits
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Slo, Workload
 
-from . import pasted
+from . import from_name, pasted
 from .state import Field
 
 MOST_CARDS = 64
@@ -96,17 +96,22 @@ def deployment_fields(start, *, prefix="", group="", fraction=None):
         return Field(prefix + name, kind, at[name], label, low, high, group=group, **more)
 
     fields = (
-        field("model", "name", "Model", names=catalog.models, find=catalog.model, beyond=True),
+        field("model", "name", "Model", names=catalog.models,
+              reads=from_name.model, beyond=True),
         field("config", "config", "config.json", help=PASTE),
-        field("gpu", "name", "GPU", names=catalog.gpus, find=catalog.gpu),
+        field("gpu", "name", "GPU", names=catalog.gpus, reads=from_name.card,
+              beyond=True),
         field("tp", "whole", "Cards", 1, MOST_CARDS),
         field("pp", "whole", "Stages", 1, MOST_CARDS),
         field("ep", "yes", "Experts whole, spread over the cards"),
-        field("weights", "name", "Weights", names=catalog.formats, find=catalog.format,
+        field("weights", "name", "Weights", names=catalog.formats,
+              reads=from_name.weights, beyond=True,
               follows=(prefix + "model", prefix + "config"),
               own=lambda state: _own_format(state, prefix)),
-        field("kv", "name", "KV cache", names=_kv_formats, find=catalog.format),
-        field("engine", "name", "Engine", names=catalog.engines, find=catalog.engine),
+        field("kv", "name", "KV cache", names=_kv_formats, reads=from_name.kv,
+              beyond=True),
+        field("engine", "name", "Engine", names=catalog.engines,
+              reads=from_name.engine, beyond=True),
         field("fraction", "number", "Memory fraction", 0.05, 1),
         field("dp", "yes", "Split attention by user"),
         field("seqs", "whole", "Sequences at once", 1, MOST_USERS),
@@ -502,6 +507,8 @@ def select(field, state, options):
         The control.
     """
     value = state[field.name]
+    if value is not None and value not in {v for v, *_ in options}:
+        options = [*options, (value, str(value), "")]  # one that was read beyond the list
     listed = [{"value": v, "label": label, "group": group} for v, label, group in options]
     labels = {v: label for v, label, _ in options}
     return _control("select", field, value, options=listed, text=labels.get(value, str(value)))

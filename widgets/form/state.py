@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote_plus
 
 from llmcap_kernel.refuse import BadInput, number, one_of, shown
 
-from . import from_launch, from_log, pasted, versions
+from . import from_launch, from_log, from_name, pasted, versions
 
 MAX_QUERY = 40_000  # four deployments, each of a pasted model, are some thousands
 MAX_NAME = 80
@@ -51,11 +51,11 @@ class Field:
     names : callable, optional
         Gives the names that a "name" input takes; called when needed, so that the
         catalogue is read late.
-    find : callable, optional
-        Looks a record up by any of its spellings, for names written another way.
+    reads : callable, optional
+        Reads a name that is written another way, as `from_name` does.
     beyond : bool
-        Whether what `find` knows is taken though `names` does not list it, as a model of a size
-        that the catalogue has no config of.
+        Whether what it reads is taken though `names` does not list it, as a model of a size
+        that has no config, or a format of other bits.
     unit : str
         Unit of a number.
     group : str
@@ -83,7 +83,7 @@ class Field:
     low: float = 0
     high: float = 0
     names: Callable[[], Iterable[str]] | None = None
-    find: Callable[[str], Any] | None = None
+    reads: Callable[[str], from_name.Understood] | None = None
     beyond: bool = False
     unit: str = ""
     group: str = ""
@@ -163,23 +163,40 @@ class Field:
         try:
             return one_of(self.name, raw, names)
         except BadInput:
-            if not (self.find and isinstance(raw, str) and len(raw) <= MAX_NAME):
-                raise
-            other, problem = _other_spelling(self.find, raw)
-            if other and (self.beyond or other in names):
-                return other
-            if problem and self.beyond:  # says what an unclear name could mean
-                said = self.name + problem.removeprefix("model")
-                raise BadInput(self.name, said) from None
+            read = self.understood(raw)
+            if read and (self.beyond or read.name in names):
+                return read.name
             raise
 
+    def understood(self, raw):
+        """Read a name that is not spelled as it is listed.
 
-def _other_spelling(find, raw):
-    """The name that another spelling stands for, or why there is none."""
-    try:
-        return find(raw).name, ""
-    except BadInput as problem:
-        return None, str(problem)
+        Parameters
+        ----------
+        raw : object
+            Text from an address, or a value from a browser.
+
+        Returns
+        -------
+        Understood or None
+            What it means; None where it is listed, or no name that is worth reading.
+
+        Raises
+        ------
+        BadInput
+            When it is unknown, or could be several.
+        """
+        if not self.reads or not isinstance(raw, str) or len(raw) > MAX_NAME:
+            return None
+        if raw in (self.names() if self.names else ()):
+            return None
+        try:
+            return self.reads(raw)
+        except BadInput as problem:
+            if not self.beyond:
+                return None
+            said = str(problem).removeprefix(problem.field)
+            raise BadInput(self.name, self.name + said) from None
 
 
 def _as_number(text, multiples):
@@ -255,6 +272,8 @@ class Form:
             text = f"A state is {shown(values)}: it takes a mapping from input to value."
             return state, [_message("error", "", text)]
         values, filled, messages = self._from_texts(values, state)
+        values, named, said = self._from_names(values, base)
+        filled, messages = filled | named, messages + said
         fields = {field.name: field for field in self.fields}
         for name, raw in values.items():
             try:
@@ -291,6 +310,31 @@ class Form:
                 continue
             filled |= found
             messages += [_message("info", field.name, from_log.sentence(text)) for text in said]
+        return values | filled, filled, messages
+
+    def _from_names(self, values, base):
+        """Put the names that are meant in the place of those written, with what else they say.
+
+        What is stated beside a name goes before what the name says. A page sends all its inputs
+        with the one that changed, so there only another value than before is stated.
+        """
+        values, filled, messages = dict(values), {}, []
+        for field in self.fields:
+            try:
+                read = field.understood(values.get(field.name))
+            except BadInput:
+                continue  # the field refuses it, and says why
+            if not read or read.name == values[field.name]:
+                continue
+            values[field.name] = read.name
+            prefix = field.name.removesuffix(read.field)
+            more = {prefix + name: value for name, value in read.more.items()}
+            filled |= {
+                name: value
+                for name, value in more.items()
+                if name not in values or (base is not None and values[name] == base.get(name))
+            }
+            messages.append(_message("info", field.name, read.said))
         return values | filled, filled, messages
 
     def _followed(self, state, before, given):
