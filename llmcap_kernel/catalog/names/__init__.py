@@ -4,7 +4,7 @@
 said beside the match (`Found`); an unknown name is reported, never guessed.
 """
 
-from .cards import card, count_of
+from .cards import card, cards, count_of, memory_of, nearest
 from .engines import engine_record, family, nearest_version
 from .formats import checkpoint_format, kv_format, weight_format
 from .found import UNKNOWN, Found
@@ -14,12 +14,15 @@ __all__ = [
     "UNKNOWN",
     "Found",
     "card",
+    "cards",
     "checkpoint_format",
     "count_of",
     "engine_record",
     "family",
     "kv_format",
+    "memory_of",
     "model_name",
+    "nearest",
     "nearest_version",
     "weight_format",
 ]

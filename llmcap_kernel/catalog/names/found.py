@@ -17,11 +17,17 @@ class Found(NamedTuple):
         What the source leaves open and what was assumed; "" for nothing.
     minor : bool
         Whether the assumption has little effect on a prediction.
+    choices : tuple of str
+        The names that the spelling leaves open, where it is too little to take one.
+    count : int
+        How many of them the spelling states; 0 where it states none.
     """
 
     name: str
     assumed: str = ""
     minor: bool = False
+    choices: tuple[str, ...] = ()
+    count: int = 0  # type: ignore[assignment]  # hides the tuple's own, which nothing needs
 
 
 UNKNOWN = Found("")
@@ -34,7 +40,7 @@ def spellings(kind: str) -> dict[str, Any]:
     Parameters
     ----------
     kind : str
-        "gpus", "weights" or "kv".
+        "weights" or "kv".
 
     Returns
     -------
@@ -60,7 +66,7 @@ def look_up(text: str, own: dict[str, Any], kind: str) -> Found:
     own : dict
         Spellings that go before the catalogue's names.
     kind : str
-        Kind of record, such as "gpus".
+        Kind of record, such as "formats".
 
     Returns
     -------
