@@ -468,6 +468,8 @@ class Gpu:
         one_of("place", self.place, PLACES)
         yes_or_no("rates_doubted", self.rates_doubted)
         number("usd_h", self.usd_h, 0, 1e5, "USD/h")
+        if not isinstance(self.parts, tuple) or not all(isinstance(p, Gpu) for p in self.parts):
+            raise BadInput("parts", f"parts is {shown(self.parts)}: it takes a tuple of Gpu.")
         if not isinstance(self.flop_s, Mapping) or not self.flop_s:
             raise BadInput(
                 "flop_s", f"flop_s is {shown(self.flop_s)}: it takes FLOP/s by dtype, one at least."

@@ -320,8 +320,10 @@ def _check(fields: dict[str, Any]) -> None:
     for name in set(TEXTS) & set(fields):
         if not isinstance(fields[name], str) or not fields[name].strip():
             raise BadInput(name, f"{name} is {shown(fields[name])}: it takes a name.")
-    for name in {*BYTES, *RATES, *OTHERS} & set(fields):
-        number(name, fields[name], 0, 1e18, UNITS.get(name, ""))
+    for name in set(BYTES) & set(fields):
+        number(name, fields[name], 1e8, 1e14, "bytes")
+    for name in {*RATES, *OTHERS} & set(fields):
+        number(name, fields[name], 0, 1e15, UNITS.get(name, ""))
     for name in set(SWITCHES) & set(fields):
         yes_or_no(name, fields[name])
     if "place" in fields:
@@ -329,7 +331,7 @@ def _check(fields: dict[str, Any]) -> None:
     if not isinstance(fields["flop_s"], dict):
         took = "it takes a table of dense FLOP/s by dtype, such as bf16 = 165e12"
         raise BadInput("flop_s", f"flop_s is {shown(fields['flop_s'])}: {took}.")
-    if not re.fullmatch(r"[\w.+-]+", fields["name"]):
+    if not re.fullmatch(r"[\w.-]+", fields["name"]):
         took = "it takes letters, digits, '.' and '-'"
         raise BadInput("name", f"name is {shown(fields['name'])}: {took}.")
 
