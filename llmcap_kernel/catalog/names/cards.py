@@ -19,7 +19,7 @@ MOST_CHOICES = 8
 FORMS = {"sxm": "SXM", "pcie": "PCIe", "oam": "OAM", "superchip": "superchip"}
 # between two kinds of card; not in parentheses, nor the plus of "Ryzen AI Max+ 395"
 SEVERAL = re.compile(
-    r"\s*(?:;|\s\+\s|(?<!max)(?<=\w)\+(?=\w)|,(?=\s*\d+\s*[x×]\s*\w))\s*(?![^(]*\))", re.I
+    r"\s*(?:[;\n]|\s\+\s|(?<!max)(?<=\w)\+(?=\w)|,(?=\s*\d+\s*[x×]\s*\w))\s*(?![^(]*\))", re.I
 )
 # "8x H100", "gpu_8x_h100", "8 H100"; "H100 x8", "MI355X (x87)"
 COUNT_BEFORE = re.compile(
@@ -27,15 +27,27 @@ COUNT_BEFORE = re.compile(
     r"([1-9]\d?)\s+(?!gi?b\b|cards?\b)(?=[a-z]))(.+)",
     re.S | re.I,
 )
-COUNT_AFTER = re.compile(r"(.+?[^\s(])(?<!pcie)\s*[\s(][x×*]\s*(\d{1,4})\)?\s*", re.S | re.I)
+COUNT_AFTER = re.compile(
+    r"(.+?[^\s(])(?:(?<!pcie)(?:\s*[\s(]|(?<=\d))[x×*]\s*|:)([1-9]\d{0,3})\)?\s*", re.S | re.I
+)
+COUNT_WORDS = {"single": 1, "dual": 2, "two": 2, "triple": 3, "three": 3, "quad": 4, "four": 4}
+# "GPU 0: NAME (UUID: ...)", "Device 0: NAME, compute capability 8.6, VMM: yes", "CUDA0 (NAME)"
+LISTED = re.compile(
+    r"\s*(?:(?:gpu|device)\s*\d+|(?:cuda|rocm|vulkan|sycl)\d+)\s*[:(]\s*(.+?)\)?"
+    r"(?:\s*\(uuid:.*|,\s*compute capability.*)?\s*",
+    re.S | re.I,
+)
 MEMORY = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)[\s-]*(mi?b|g(?:i?b)?)(?![\w.])")
-CORES = re.compile(r"(?<!\d)([1-9]\d*)[\s-](?:core(?:\s+gpu)?|gpu(?:\s+cores?)?)\b")
+CORES = re.compile(r"(?<!\w)([1-9]\d*)[\s-](?:core(?:\s+gpu)?|gpu(?:\s+cores?)?)\b")
+PROCESSOR = re.compile(r"\d+[\s-]core\s+cpu\b")
 WATTS = re.compile(r"(?<![\w.])(\d{2,4})\s?w(?![\w/])")
 SLICE = re.compile(r"\bmig\b|\b\d+g\.\d+gb")  # part of a card
 # letters and numbers that people write as one word
 GLUED = (
-    (re.compile(r"\b(rtx|gtx|rx|arc)(?=\w?\d)"), r"\1 "),
-    (re.compile(r"(?<=\d)(ti|super|xtx|xt|gre)\b"), r" \1"),
+    (re.compile(r"\b(rtx|gtx|rx|arc|ascend)(?=\w?\d)"), r"\1 "),
+    (re.compile(r"(?<=\d)(ti)(super)\b"), r" \1 \2"),
+    (re.compile(r"(?<=\d)(ti|super|xtx|xt|gre|ada)\b"), r" \1"),
+    (re.compile(r"\b([2-5]0[5-9]0)s\b"), r"\1"),
     (re.compile(r"(?<=\d{4})d\b"), " d"),
     (re.compile(r"\b([abhv]\d{3})(?=sxm|pcie|nvl)"), r"\1 "),
     (re.compile(r"\bmax[\s-]q\b"), "maxq"),
@@ -106,7 +118,8 @@ def card(text: str) -> Found:
     """
     found = cards(text)
     if len({one.name for one in found}) < 2:
-        return found[0]._replace(count=sum(one.count for one in found))
+        count = found[0].count if len(found) == 1 else sum(max(one.count, 1) for one in found)
+        return found[0]._replace(count=count)
     for one in found:
         if not one.name:
             return one
@@ -165,6 +178,9 @@ def count_of(text: str) -> tuple[int, str]:
     machine = _machine(text)
     if machine:
         return machine.count, machine.name
+    word, _, rest = text.strip().partition(" ")
+    if rest and word.lower() in COUNT_WORDS:
+        return COUNT_WORDS[word.lower()], rest
     before = COUNT_BEFORE.fullmatch(text)
     if before:
         return int(before.group(1) or before.group(2)), before.group(3)
@@ -246,11 +262,13 @@ def _machines() -> dict[str, Found]:
 
 
 def _machine(text: str) -> Found | None:
-    return _machines().get(key(text).removeprefix("standard-"))
+    return _machines().get(key(text).removeprefix("standard-").removeprefix("ml."))
 
 
 def _one(text: str) -> Found:
     """Find a card that stands alone."""
+    listed = LISTED.fullmatch(text)
+    text = listed.group(1) if listed else text
     machine = _machine(text)
     if machine:
         return machine
@@ -303,30 +321,37 @@ def _read(text: str) -> Found:
 def _stated(plain: str) -> _Stated:
     """Take a name in lower case apart."""
     for machine in table("gpus")["words"]["machines"]:
-        plain = re.sub(rf"\b{machine}\b", " ", plain)
+        plain = re.sub(rf"\b{machine}\b(?:\s+1[3-6](?:[\s-]?inch)?\b)?", " ", plain)
     plain = re.sub(r"[®™©]", " ", plain)
     for pattern, written in GLUED:
         plain = pattern.sub(written, plain)
     plain = plain.replace("_", " ")
+    plain = PROCESSOR.sub(" ", plain)
     numbers = {}
     for name, pattern in (("memory", MEMORY), ("watts", WATTS)):
         numbers[name] = match = pattern.search(plain)
         plain = plain.replace(match.group(), " ", 1) if match else plain
+    again, memory = MEMORY.search(plain), numbers["memory"]
+    if again and memory and 0.9 <= _gb(again) / max(_gb(memory), 1e-3) <= 1.01:
+        plain = plain.replace(again.group(), " ", 1)  # the label, and what a tool measured of it
     cores = CORES.search(plain)
     plain = plain.replace(cores.group(), " ", 1) if cores else plain
     every = frozenset(re.findall(r"[^\s,;:/|+-]+", plain))
     own = table("gpus")["words"]["vendors"]
     vendors = frozenset(vendor for vendor, words in own.items() if every & set(words))
-    memory, watts = numbers["memory"], numbers["watts"]
-    scale = 1 / 1024 if memory and memory.group(2).startswith("m") else 1
+    watts = numbers["watts"]
     return _Stated(
         every,
         every - _noise(),
         vendors,
-        max(float(memory.group(1)) * scale, 1e-3) if memory else 0,  # "0 GB" is stated too
+        max(_gb(memory), 1e-3) if memory else 0,  # "0 GB" is stated too
         int(cores.group(1)) if cores else 0,
         int(watts.group(1)) if watts else 0,
     )
+
+
+def _gb(memory: re.Match[str]) -> float:
+    return float(memory.group(1)) / (1024 if memory.group(2).startswith("m") else 1)
 
 
 @cache
