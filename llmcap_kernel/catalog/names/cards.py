@@ -283,7 +283,7 @@ def _one(text: str) -> Found:
 
 def _pci(text: str) -> Found | None:
     """Read a line of `lspci`, which has the card's name in brackets; None where it is none."""
-    named = re.findall(r"\[([^\]]*)\]", text)
+    named = re.findall(r"\[(?![0-9a-f]{4}(?::[0-9a-f]{4})?\])([^\]]*)\]", text)  # no numbers of PCI
     if not named or not re.search(r"(?i)controller|corporation|advanced micro|accelerator", text):
         return None
     # one number for a chip sold under several names: "Radeon RX 7900 XT/7900 XTX/7900M"
