@@ -190,8 +190,10 @@ def test_a_deployment_on_unequal_cards_is_a_pipeline():
     )
     assert (d.tp, d.pp, d.num_gpus) == (1, 2, 2)
     assert d.title.startswith("llama-3.1-70b gguf-q4-k-m / rtx-5090+rtx-4090 PP-2")
-    usable = capacity.usable_bytes(d.gpu) * 2
-    assert usable == sum(capacity.usable_bytes(catalog.gpu(n)) for n in ("rtx-5090", "rtx-4090"))
+    # each card less its own overhead: AMD's driver keeps none of what it reports
+    mixed = catalog.gpu("RTX 4090 + RX 7900 XTX")
+    both = sum(map(capacity.usable_bytes, mixed.parts))
+    assert capacity.usable_bytes(mixed) * 2 == both < 2 * mixed.memory_visible_bytes
     work = bandwidth.decode_work(d, context_tokens=1000)
     read_s = work.weight_bytes / d.gpu.bandwidth_bytes_s
     assert work.dense_read_s == pytest.approx(read_s, rel=0.05)
