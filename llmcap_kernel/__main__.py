@@ -341,6 +341,7 @@ def _derivation(args: argparse.Namespace, result: Explained) -> dict[str, str]:
 
 def _scorecard(args: argparse.Namespace) -> str:
     workload, slo = _load(args)
+    _own_cards(args)
     columns = _columns(args.column) if args.column else design.worked_spec()
     result = design.scorecard(columns, workload, slo)
     if args.json:
@@ -467,7 +468,9 @@ def _launched(
         raise BadInput("model", "model is given twice: give --model NAME or --config FILE.")
     one = launch.read(_command(args.launch))
     model = args.model if args.config is None else huggingface.load(args.config)
-    deployment, copies, notes = launch.meant(one, gpu=args.gpu or "", model=model, **_chosen(args))
+    deployment, copies, notes = launch.meant(
+        one, gpu=args.gpu or _own_cards(args) or "", model=model, **_chosen(args)
+    )
     taken = [f"{text[0].upper()}{text[1:]}." for text in notes]
     if copies > 1:
         taken.append(f"The command starts {copies} copies: the numbers are of one.")
@@ -491,18 +494,36 @@ def _chosen(args: argparse.Namespace) -> dict[str, Any]:
     return chosen | _terms(args)
 
 
+def _own_cards(args: argparse.Namespace) -> str | None:
+    """Let the cards of --gpu-file be found by name; the name of the last."""
+    name = None
+    for path in args.gpu_file or ():
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeError) as problem:
+            raise BadInput(
+                "gpu_file", f"gpu file {shown(path)} cannot be read: {problem}."
+            ) from None
+        card = catalog.read_gpu(text)
+        catalog.add_gpu(card)
+        name = card.name
+    return name
+
+
 def _deployment(args: argparse.Namespace) -> Deployment:
+    own = _own_cards(args)
+    card = args.gpu or own
+    if card is None:
+        raise BadInput("gpu", "gpu is missing: give --gpu NAME or --gpu-file FILE.")
     if (args.model is None) == (args.config is None):
         how = "missing" if args.model is None else "given twice"
         raise BadInput("model", f"model is {how}: give --model NAME or --config FILE.")
-    if args.gpu is None:
-        raise BadInput("gpu", "gpu is missing: give --gpu NAME.")
     model = huggingface.load(args.config) if args.model is None else args.model
     chosen = {name: value for name, value in _chosen(args).items() if value is not None}
     for name in ("weights", "kv"):
         if name in chosen:
             chosen[name] = _format(name, chosen[name], args.model or "")
-    return catalog.deployment(model=model, gpu=args.gpu, **chosen)
+    return catalog.deployment(model=model, gpu=card, **chosen)
 
 
 def _format(field: str, text: str, model: str) -> str:
@@ -535,10 +556,12 @@ FILLS: dict[str, tuple[str, type | None, str | None]] = {
 
 
 def _validate(args: argparse.Namespace) -> str:
-    given = {}
+    given: dict[str, Any] = {}
     for name, (column, kind, _) in FILLS.items():
         text = getattr(args, name)
         given[column] = read_number(name, text, kind) if kind and text is not None else text
+    own = _own_cards(args)
+    given["gpu"] = given["gpu"] or own
     fill = compare.fill_of(**given)
     text = compare.results.text(args.file)
     if logs.recognises(text):
@@ -678,6 +701,7 @@ def _scorecard_options(parser: argparse.ArgumentParser) -> None:
         metavar="SPEC",
         help='"B: model=llama-3.1-70b gpu=h100-sxm tp=2 weights=fp8 kv=fp8"; repeat it',
     )
+    _add_gpu_file(parser)
     _add_load(parser, design.WORKED_WORKLOAD, design.WORKED_SLO)
     parser.set_defaults(run=_scorecard)
 
@@ -725,7 +749,8 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", metavar="NAME", help="a model of the catalogue")
     add("--config", metavar="FILE", help="or a config.json of your own")
-    add("--gpu", metavar="NAME", help="a card of the catalogue")
+    add("--gpu", metavar="NAME", help="a card of the catalogue, as tools or clouds print it")
+    _add_gpu_file(parser)
     for name, (value, about) in DEPLOYED.items():
         spelled = [f"--{name.replace('_', '-')}", *ENGINES_OWN.get(name, ())]
         how: dict[str, Any] = {"metavar": value} if value else {"action": "store_true"}
@@ -743,9 +768,15 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_predict)
 
 
+def _add_gpu_file(parser: argparse.ArgumentParser) -> None:
+    about = "a card of your own: TOML or JSON with the fields of the catalogue's records"
+    parser.add_argument("--gpu-file", metavar="FILE", action="append", help=about)
+
+
 def _validate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help=f"{compare.results.KNOWN}; {logs.KNOWN}")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    _add_gpu_file(parser)
     for name, (_, kind, about) in FILLS.items():
         text = f"{about or name.replace('_', ' ')}, where the file does not say"
         option = f"--{name.replace('_', '-')}"

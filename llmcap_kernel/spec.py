@@ -429,6 +429,9 @@ class Gpu:
         Whether its FLOP/s are a guess that users do not reach.
     usd_h : float
         Reference price for renting one card; 0 if unknown [USD/h].
+    parts : tuple of Gpu
+        The unequal cards of which this record is the mean; empty for one card. A deployment on
+        them has a pipeline stage on each.
 
     Raises
     ------
@@ -456,6 +459,7 @@ class Gpu:
     unified_memory: bool = False
     rates_doubted: bool = False
     usd_h: float = 0.0
+    parts: tuple["Gpu", ...] = ()
 
     def __post_init__(self) -> None:
         _text("Gpu", name=self.name, title=self.title, vendor=self.vendor, family=self.family)
@@ -471,6 +475,8 @@ class Gpu:
         one_of("place", self.place, PLACES)
         yes_or_no("rates_doubted", self.rates_doubted)
         number("usd_h", self.usd_h, 0, 1e5, "USD/h")
+        if not isinstance(self.parts, tuple) or not all(isinstance(p, Gpu) for p in self.parts):
+            raise BadInput("parts", f"parts is {shown(self.parts)}: it takes a tuple of Gpu.")
         if not isinstance(self.flop_s, Mapping) or not self.flop_s:
             raise BadInput(
                 "flop_s", f"flop_s is {shown(self.flop_s)}: it takes FLOP/s by dtype, one at least."
@@ -1016,7 +1022,19 @@ class Deployment:
             number("max_num_batched_tokens", tokens, least, MOST_BATCHED, unit, whole=True)
 
     def _check_topology(self) -> None:
-        heads, model = self.model.heads, self.model
+        heads, model, parts = self.model.heads, self.model, self.gpu.parts
+        if parts and self.tp > 1:
+            raise BadInput(
+                "tp",
+                f"tp is {self.tp}: {self.gpu.name} is unequal cards, which split a model by "
+                "layers: it takes 1.",
+            )
+        if parts and self.pp != len(parts):
+            raise BadInput(
+                "pp",
+                f"pp is {self.pp}: {self.gpu.name} is {len(parts)} cards, a stage of layers on "
+                f"each: it takes {len(parts)}.",
+            )
         if heads and not self.dp_attention and heads % self.tp:
             good = [n for n in range(1, heads + 1) if heads % n == 0 and n <= 64]
             raise BadInput(
@@ -1116,7 +1134,8 @@ class Deployment:
     @property
     def title(self) -> str:
         """One-line description, as used for column headings."""
-        text = f"{self.model.name} {self.weights.name} / {self.num_gpus}x {self.gpu.name}"
+        cards = self.gpu.name if self.gpu.parts else f"{self.num_gpus}x {self.gpu.name}"
+        text = f"{self.model.name} {self.weights.name} / {cards}"
         if self.num_gpus > 1:
             parts = [f"TP-{self.tp}"] if self.tp > 1 else []
             parts += [f"PP-{self.pp}"] if self.pp > 1 else []

@@ -50,6 +50,8 @@ def usable_bytes(gpu: Gpu) -> float:
     >>> round(usable_bytes(catalog.gpu("h100-sxm")) / 2**30, 2)
     79.19
     """
+    if gpu.parts:  # the mean of unequal cards: each has a driver of its own
+        return sum(usable_bytes(card) for card in gpu.parts) / len(gpu.parts)
     if gpu.vendor != "nvidia" or gpu.unified_memory:
         return gpu.memory_visible_bytes
     kept_bytes = max(DRIVER_BYTES, DRIVER_SHARE * gpu.memory_visible_bytes)

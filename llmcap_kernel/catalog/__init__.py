@@ -24,13 +24,13 @@ from ..spec import (
     Model,
     Speculation,
 )
-from . import typical
+from . import cards, names, typical
 from .names.engines import nearest_version, program, release
 from .names.formats import built, checkpoint_format, offered, read_format
 from .names.found import UNKNOWN, Found
 from .names.models import read as read_model
 from .names.spelled import parts
-from .tables import FOLDER, key, known, table
+from .tables import FOLDER, OWN_CARDS, key, known, table
 
 DEFAULT_ENGINE = "vllm"
 MAX_NAME = 500  # longer names are no names
@@ -40,11 +40,6 @@ MAX_SPELLED = 120  # characters of a name that is worth reading
 
 def _name(kind: str, field: str, name: object) -> str:
     return one_of(field, name, table(kind)[kind], known(kind))
-
-
-def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    """Drop the provenance from a record: `{value = ..., source = ...}` becomes the value."""
-    return {k: v["value"] if isinstance(v, dict) and "value" in v else v for k, v in record.items()}
 
 
 def models() -> tuple[str, ...]:
@@ -223,14 +218,15 @@ def config(name: str) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-@cache
 def gpu(name: str) -> Gpu:
     """Look up a card.
 
     Parameters
     ----------
     name : str
-        Name or alias in the catalogue.
+        Name or alias in the catalogue, a card as tools, shops and clouds print it
+        (`names.card`), a chip with a memory ("apple-m3-max-64gb"), or unequal cards in one box
+        ("rtx-5090+rtx-4090", `cards.together`).
 
     Returns
     -------
@@ -240,45 +236,120 @@ def gpu(name: str) -> Gpu:
     Raises
     ------
     BadInput
-        When the name is unknown.
+        When the name is unknown, or leaves several cards open.
 
     Examples
     --------
     >>> gpu("h100-sxm").memory_visible_bytes / 2**20
     81559.0
+    >>> gpu("NVIDIA H100 80GB HBM3").name
+    'h100-sxm'
     """
-    name = _name("gpus", "gpu", name)
-    record = dict(table("gpus")["gpus"][name])
-    record.pop("aliases", None)
-    rates = _plain(record.pop("flop_s"))
-    fields = _plain(record)
-    title = fields.pop("name")
-    fields.setdefault("host_bandwidth_bytes_s", _host_bandwidth_bytes_s(fields))
+    if isinstance(name, str) and key(name) in OWN_CARDS:
+        return OWN_CARDS[key(name)]
+    return _gpu(_card_name(name))
+
+
+@cache
+def _gpu(name: str) -> Gpu:
+    if "+" in name:
+        parts = (one for found in names.cards(name) for one in [found.name] * max(found.count, 1))
+        return cards.together(name, tuple(gpu(part) for part in parts))
     price = reference_price(name)
-    return Gpu(
-        name=name, title=title, flop_s=rates, usd_h=price["usd_h"] if price else 0.0, **fields
-    )
+    return cards.of_record(name, cards.record(name), price["usd_h"] if price else 0.0)
 
 
-# One-way bandwidth of PCIe x16, by the generation each chip family supports, from the
-# PCI-SIG base specifications.
-PCIE_BYTES_S = {"volta": 15.75e9, "turing": 15.75e9, "hopper": 63e9, "blackwell": 63e9}
-PCIE_BYTES_S |= {
-    "blackwell-graphics": 63e9,
-    "cdna3": 63e9,
-    "cdna4": 63e9,
-    "gaudi3": 63e9,
-    "rdna4": 63e9,
-}
+def _card_name(name: object) -> str:
+    """The catalogue's name of a card as people write it, or a refusal that says what to choose."""
+    if not isinstance(name, str):
+        return _name("gpus", "gpu", name)
+    if key(name) in known("gpus"):
+        return known("gpus")[key(name)]
+    found = names.card(name)
+    if found.name:
+        return found.name
+    if found.choices:
+        choices = f"{', '.join(found.choices[:-1])} or {found.choices[-1]}"
+        raise BadInput("gpu", f"gpu {shown(name)} leaves the card open: it takes {choices}.")
+    memory = names.memory_of(name)
+    if memory:
+        raise BadInput("gpu", f"gpu {shown(name)} is not known: {memory}.")
+    near = names.nearest(name)
+    if not near:
+        return _name("gpus", "gpu", name)
+    raise BadInput("gpu", f"gpu {shown(name)} is not known. Did you mean {' or '.join(near)}?")
 
 
-def _host_bandwidth_bytes_s(fields: dict[str, Any]) -> float:
-    """Bandwidth to host memory: shared memory, a superchip's link, or PCIe [bytes/s]."""
-    if fields["unified_memory"] or fields["form"] == "soc":
-        return fields["bandwidth_bytes_s"]
-    if fields["form"] == "superchip":
-        return 450e9  # NVLink-C2C, 900 GB/s both ways
-    return PCIE_BYTES_S.get(fields["family"], 31.5e9)
+def read_gpu(text: str) -> Gpu:
+    """Read a card of one's own from a file in TOML or JSON; `cards.read_gpu` has an example.
+
+    Parameters
+    ----------
+    text : str
+        The file's content: the fields of a `Gpu`, in SI units.
+
+    Returns
+    -------
+    Gpu
+        The card.
+
+    Raises
+    ------
+    BadInput
+        When it is no such file, a field is missing, unknown or out of range.
+
+    Examples
+    --------
+    >>> read_gpu(gpu_file("l4")).name
+    'l4'
+    """
+    return cards.read_gpu(text)
+
+
+def gpu_file(name: str) -> str:
+    """Write a card as a file to start one's own from.
+
+    Parameters
+    ----------
+    name : str
+        The card, as `gpu` takes it.
+
+    Returns
+    -------
+    str
+        TOML that `read_gpu` reads.
+
+    Raises
+    ------
+    BadInput
+        When the name is unknown, or is of several cards.
+
+    Examples
+    --------
+    >>> print(gpu_file("l4").splitlines()[0])
+    name = "l4"
+    """
+    card = gpu(name)
+    if card.parts:
+        raise BadInput("gpu", f"gpu {shown(name)} is {len(card.parts)} cards: a file takes one.")
+    return cards.as_file(card)
+
+
+def add_gpu(gpu: Gpu) -> None:
+    """Let a card of one's own be found by its name, as long as this process runs.
+
+    Parameters
+    ----------
+    gpu : Gpu
+        The card, as `read_gpu` has it.
+
+    Examples
+    --------
+    >>> add_gpu(read_gpu(gpu_file("l4").replace('"l4"', '"my-l4"', 1)))
+    >>> deployment(model="llama-3.1-8b", gpu="my-l4").gpu.power_w
+    72
+    """
+    cards.add(gpu)
 
 
 def reference_price(name: str) -> dict[str, Any] | None:
@@ -349,7 +420,7 @@ def _read(name: object, *, kv: bool) -> Found | None:
 def _made(found: Found) -> Format:
     """The format of a name, its title with what was assumed."""
     record = table("formats")["formats"].get(found.name) or built(found.name) or {}
-    fields = _plain(record)
+    fields = cards.plain(record)
     keep = (
         *("title", "element_bits", "scale_bits", "group", "covers", "compute", "kv"),
         *("gguf", "covers_mixture"),
@@ -389,7 +460,7 @@ def engine(name: str = DEFAULT_ENGINE) -> Engine:
     16
     """
     asked, name = name, _engine_name(name)
-    fields = _plain(_engine_record(name))
+    fields = cards.plain(_engine_record(name))
     version = fields.pop("version")
     fields["title"] = f"{fields.pop('name')} {version}"
     if isinstance(asked, str) and key(asked) not in {*known("engines"), name}:
@@ -456,8 +527,11 @@ def provenance(kind: str, name: str, field: str) -> dict[str, Any]:
     3350000000000.0
     """
     kind = one_of("kind", kind, ("gpus", "engines"))
-    name = _name(kind, kind.rstrip("s"), name)
-    entry = _engine_record(name) if kind == "engines" else table(kind)[kind][name]
+    entry: Any = (
+        _engine_record(_name(kind, "engine", name))
+        if kind == "engines"
+        else cards.record(_card_name(name))
+    )
     for part in field.split("."):
         entry = entry.get(part) if isinstance(entry, dict) else None
     if not isinstance(entry, dict) or "source" not in entry:
@@ -539,12 +613,15 @@ def deployment(
         return here[kind](value) if isinstance(value, str) else value
 
     served = record("model", model)
+    card = record("gpu", gpu)
+    if isinstance(card, Gpu) and card.parts and pp == 1:
+        pp = len(card.parts)  # unequal cards: a stage of layers on each
     own = served.native_format if isinstance(served, Model) else "bf16"
     if isinstance(model, str):
         own = checkpoint_format(model, own)
     return Deployment(
         model=served,
-        gpu=record("gpu", gpu),
+        gpu=card,
         engine=record("engine", engine),
         weights=_named_format("weights", own if weights in (None, "auto") else weights, kv=False),
         kv=_named_format("kv", kv, kv=True),

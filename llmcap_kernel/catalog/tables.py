@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
+# Cards of the reader's own, by name; `catalog.add_gpu` puts them there.
+OWN_CARDS: dict[str, Any] = {}
 
 
 @cache
@@ -16,7 +18,7 @@ def table(kind: str) -> dict[str, Any]:
     Parameters
     ----------
     kind : str
-        "models", "gpus", "formats", "engines" or "prices".
+        "models", "gpus", "formats", "engines", "prices", "clouds" or another file.
 
     Returns
     -------

@@ -133,6 +133,14 @@ def _split(spelled: Spelled, model: Model, cards: int) -> tuple[dict[str, Any], 
     return shape, Found("", note)
 
 
+def _chips(spelled: Spelled, gpu: Gpu) -> tuple[Spelled, Found]:
+    """Count in chips what Neuron counts in cores, of which a chip has several."""
+    chips = spelled.num_gpus // (spelled.pp or 1)
+    if gpu.vendor != "aws" or not 0 < chips < spelled.tp:
+        return spelled, Found("")
+    return spelled._replace(tp=chips), Found("", f"tp {spelled.tp} counts cores: {chips} chips")
+
+
 SMALLEST = (("fp4", "nvfp4"), ("fp8", "fp8"))  # what a card computes in, and a format for it
 
 
@@ -177,7 +185,7 @@ def meaning(spelled: Spelled) -> Meant:
     --------
     >>> meant = meaning(Spelled("LLaMA-3-8B", "H100 (variant not stated)", "vLLM"))
     >>> meant.deployment.gpu.name, meant.assumed[0]
-    ('h100-sxm', 'H100, variant not stated: SXM taken')
+    ('h100-sxm', 'H100, variant not stated: SXM 80 GB taken')
     >>> meaning(Spelled("LLaMA-3-8B", "abacus")).reason
     "gpu 'abacus' is not in the catalogue (llmcap list gpus)"
     """
@@ -194,6 +202,9 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
         catalog.model(spelled.model)  # says which ones it could be
     name = found.name
     _must(name, "model", spelled.model, "models")
+    if gpu.choices:
+        choices = " or ".join(gpu.choices)
+        raise BadInput("gpu", f"gpu {shown(spelled.gpu)} leaves the card open: {choices}")
     _must(gpu.name, "gpu", spelled.gpu, "gpus")
     model = catalog.model(name)
     if model.assumed_shape and not found.assumed:
@@ -202,7 +213,7 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
     weights = names.weight_format(spelled.weights, spelled.model, own, spelled.engine)
     _must(weights.name, "weights", spelled.weights, "formats")
     chip, copies = catalog.gpu(gpu.name), spelled.copies or 1
-    cards = spelled.num_gpus or names.count_of(spelled.gpu)[0] or 1
+    cards = spelled.num_gpus or gpu.count or 1
     left_open = spelled.left_open
     if spelled.greatest:
         weights = _smallest(weights, chip)
@@ -215,7 +226,10 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
             left_open += (text,)
     kv = names.kv_format(spelled.kv, weights.name, spelled.engine)
     _must(kv.name, "kv", spelled.kv, "formats")
+    spelled, cores = _chips(spelled, chip)
     shape, split = _split(spelled, model, max(cards // copies, 1))
+    if chip.parts:  # unequal cards: a stage of layers on each
+        shape, split = {"pp": len(chip.parts)}, Found("")
     deployment = catalog.deployment(
         model=name,
         gpu=gpu.name,
@@ -225,7 +239,8 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
         memory_fraction=spelled.memory_fraction or None,
         **shape,
     )
-    assumptions = [f for f in (found, gpu, weights, kv, split, _timed(spelled.engine)) if f.assumed]
+    assumptions = [found, gpu, weights, kv, cores, split, _timed(spelled.engine)]
+    assumptions = [one for one in assumptions if one.assumed]
     return Meant(
         deployment,
         engine_family,

@@ -10,12 +10,16 @@ import pytest
 CATALOG = Path(__file__).parents[2] / "llmcap_kernel" / "catalog"
 KINDS = {"datasheet", "measured", "derived", "convention"}
 FAMILIES = {
-    *("volta", "turing", "ampere", "ampere-graphics", "ada", "hopper"),
-    *("blackwell", "blackwell-graphics", "apple"),
-    *("cdna2", "cdna3", "cdna4", "rdna3", "rdna3.5", "rdna4", "gaudi3", "x86"),
+    *("maxwell", "pascal", "volta", "turing", "ampere", "ampere-graphics", "ada", "hopper"),
+    *("blackwell", "blackwell-graphics", "orin", "thor", "apple"),
+    *("gcn", "cdna1", "cdna2", "cdna3", "cdna4", "cdna5", "rdna2", "rdna3", "rdna3.5", "rdna4"),
+    *("xe-hpg", "battlemage", "gaudi2", "gaudi3", "x86", "ascend"),
+    *("inferentia2", "trainium1", "trainium2", "tpu-v5e", "tpu-v5p", "tpu-v6e", "tpu-v7x"),
 }
+VENDORS = {"nvidia", "amd", "intel", "apple", "google", "aws", "huawei"}
 FORMS = {"sxm", "pcie", "oam", "superchip", "desktop", "laptop", "soc", "server"}
 LINKS = {
+    "nvlink1",
     "nvlink2",
     "nvlink3",
     "nvlink4",
@@ -23,9 +27,14 @@ LINKS = {
     "nvlink-c2c",
     "xgmi",
     "pcie3x16",
+    "pcie4x8",
     "pcie4x16",
+    "pcie5x8",
     "pcie5x16",
     "ethernet",
+    "neuronlink",
+    "ici",
+    "hccs",
     "none",
 }
 DTYPES = {"fp32", "fp16", "fp16-acc16", "bf16", "fp8", "int8", "int4", "fp4"}
@@ -98,7 +107,7 @@ def fields(record):
     for name, value in record.items():
         if isinstance(value, dict) and "value" in value:
             yield name, value
-        elif isinstance(value, dict):
+        elif isinstance(value, dict) and name != "match":  # how people write it, no figure
             yield from ((f"{name}.{key}", field) for key, field in value.items())
 
 
@@ -171,7 +180,7 @@ def test_gpu_ids_are_sorted_and_written_one_way():
 
 def test_the_gpus_the_book_needs_are_there():
     assert set(GPUS["gpus"]) >= REQUIRED_GPUS
-    assert len(GPU_ITEMS) >= 52
+    assert len(GPU_ITEMS) >= 170
 
 
 def test_no_gpu_alias_is_ambiguous():
@@ -181,6 +190,20 @@ def test_no_gpu_alias_is_ambiguous():
             assert re.fullmatch(r"[a-z0-9.]+(-[a-z0-9.]+)*", alias), f"{name}: {alias}"
             assert alias not in taken, f"{name}: {alias} is taken"
             taken.add(alias)
+
+
+def test_a_records_own_name_means_it():
+    for name, record in GPU_ITEMS:
+        own = set(record.get("match", {})) <= {"words", "may", "gb", "shared", "usual", "minor"}
+        assert own, f"{name}: a rule of another kind"
+        assert all(size > 0 for size in record.get("sizes_gb", ())), name
+        if "sizes_gb" in record:
+            assert value(record, "memory_sold_bytes") / 1e9 in record["sizes_gb"], name
+
+
+def test_few_figures_stand_on_documents_that_nobody_opened():
+    unread = [name for name, one in GPUS["sources"].items() if "not opened" in one["check"]]
+    assert len(unread) <= 21
 
 
 def test_gpu_titles_are_unique():
@@ -195,47 +218,50 @@ def test_gpu_titles_are_unique():
 class TestGpu:
     def test_has_every_field(self, name, record):
         assert set(record) >= GPU_FIELDS
-        assert record["vendor"] in {"nvidia", "amd", "intel", "apple"}
+        assert record["vendor"] in VENDORS
         assert record["family"] in FAMILIES
         assert record["form"] in FORMS
         assert record["link"] in LINKS
         assert record["place"] in {"server", "desk"}
         assert isinstance(record["unified_memory"], bool)
-        assert 1 <= record["max_per_node"] <= 72
+        assert 1 <= record["max_per_node"] <= 256
         assert set(record["flop_s"]) <= DTYPES
-        assert {"fp32", "fp16"} & set(record["flop_s"])
+        assert {"bf16", "fp16"} & set(record["flop_s"])
 
     def test_memory(self, name, record):
         sold, visible = value(record, "memory_sold_bytes"), value(record, "memory_visible_bytes")
         assert isinstance(sold, int) and isinstance(visible, int)
-        assert 8e9 <= sold <= 2e12
+        assert 4e9 <= sold <= 2e12
         assert 0.85 * sold <= visible <= 1.1 * sold
         share = value(record, "memory_usable_share")
         assert 0.3 <= share <= 1
         assert record["unified_memory"] == (share < 1)
 
     def test_balance_of_compute_and_bandwidth(self, name, record):
-        assert 50e9 <= value(record, "bandwidth_bytes_s") <= 10e12
+        assert 50e9 <= value(record, "bandwidth_bytes_s") <= 25e12
         assert 1 <= half_precision(record) / value(record, "bandwidth_bytes_s") <= 1000
 
     def test_narrower_dtypes_are_not_slower(self, name, record):
         rates = {dtype: field["value"] for dtype, field in record["flop_s"].items()}
         ladder = [rates[dtype] for dtype in ("bf16", "fp8", "fp4") if dtype in rates]
         assert ladder == sorted(ladder)
-        assert rates["fp32"] <= half_precision(record)
-        if {"fp16", "bf16"} <= set(rates) and record["family"] != "gaudi3":
+        assert rates.get("fp32", 0) <= half_precision(record)
+        # Gaudi 3's matrix engine and the MI100's have two rates of 16 bits
+        if {"fp16", "bf16"} <= set(rates) and record["family"] not in {"gaudi3", "cdna1"}:
             assert rates["fp16"] == rates["bf16"]
         if "int4" in rates:
             assert rates["int4"] >= rates["int8"]
 
     def test_dtypes_fit_the_family(self, name, record):
         rates, family = set(record["flop_s"]), record["family"]
-        if family in {"volta", "turing"}:
+        if family in {"maxwell", "pascal", "volta", "turing", "gcn", "rdna2"}:
             assert "bf16" not in rates
-        older = {"volta", "turing", "ampere", "ampere-graphics", "cdna2", "rdna3", "rdna3.5"}
+        older = {"maxwell", "pascal", "volta", "turing", "ampere", "ampere-graphics", "orin"}
+        older |= {"gcn", "cdna1", "cdna2", "rdna2", "rdna3", "rdna3.5", "xe-hpg", "battlemage"}
         if family in older:
             assert "fp8" not in rates
-        assert ("fp4" in rates) == (family in {"blackwell", "blackwell-graphics", "cdna4"})
+        narrow = {"blackwell", "blackwell-graphics", "thor", "cdna4", "cdna5"}
+        assert ("fp4" in rates) == (family in narrow)
 
     def test_link(self, name, record):
         speed = value(record, "link_bandwidth_bytes_s")
@@ -243,25 +269,32 @@ class TestGpu:
         if record["link"] == "none":
             assert record["max_per_node"] == 1
         expected = {
+            "nvlink1": 80e9,
             "nvlink2": 150e9,
-            "nvlink3": 300e9,
             "nvlink5": 900e9,
             "pcie3x16": 15.75e9,
+            "pcie4x8": 15.75e9,
             "pcie4x16": 31.5e9,
+            "pcie5x8": 31.5e9,
             "pcie5x16": 63e9,
         }
+        if name.startswith("a100-sxm"):
+            expected["nvlink3"] = 300e9  # which export rules cut in the A800
         assert speed == expected.get(record["link"], speed)
 
     def test_place(self, name, record):
         """A desk has no sockets of data centres, and a server no chip of a personal computer."""
         by_form = dict.fromkeys(("sxm", "oam", "superchip", "server"), "server")
         by_form |= dict.fromkeys(("soc", "desktop", "laptop"), "desk")
-        graphics = re.search(r"GeForce|RTX|Radeon", record["name"])
+        graphics = re.search(r"GeForce|RTX|Radeon|Arc", record["name"])
+        graphics = graphics and "Server Edition" not in record["name"]
         on_slot = "desk" if graphics else "server"
         assert record["place"] == by_form.get(record["form"], on_slot)
 
     def test_power(self, name, record):
-        assert 30 <= value(record, "power_w") <= 1500
+        power = value(record, "power_w")
+        unsaid = record["power_w"].get("note") == "not published"
+        assert power == 0 if unsaid else 30 <= power <= 1500
 
 
 def test_figures_that_are_easily_mistaken():

@@ -318,7 +318,8 @@ class Form:
         What is stated beside a name goes before what the name says. A page sends all its inputs
         with the one that changed, so there only another value than before is stated.
         """
-        values, filled, messages = dict(values), {}, []
+        values, messages = dict(values), []
+        filled: State = {}
         for field in self.fields:
             try:
                 read = field.understood(values.get(field.name))

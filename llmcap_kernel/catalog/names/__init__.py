@@ -4,7 +4,7 @@
 said beside the match (`Found`); an unknown name is reported, never guessed.
 """
 
-from .cards import card, count_of
+from .cards import card, cards, count_of, memory_of, nearest
 from .engines import Program, engine_record, family, nearest_version, program, release, timed_as
 from .formats import checkpoint_format, kv_format, read_format, weight_format
 from .found import UNKNOWN, Found
@@ -17,12 +17,15 @@ __all__ = [
     "Found",
     "Program",
     "card",
+    "cards",
     "checkpoint_format",
     "count_of",
     "engine_record",
     "family",
     "kv_format",
+    "memory_of",
     "model_name",
+    "nearest",
     "nearest_version",
     "program",
     "read_format",

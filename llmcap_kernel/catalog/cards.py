@@ -1,0 +1,380 @@
+"""Cards that are no record of the catalogue: another memory, unequal cards in one box, a file.
+
+A chip whose memory is the whole machine's is one record, and a size of it is made from that.
+Unequal cards that split a model by layers are one record that stands for their mean. A card that
+the catalogue lacks is read from a file with the fields of its records.
+"""
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from ..refuse import BadInput, number, one_of, shown, yes_or_no
+from ..spec import COMPUTE, PLACES, Gpu
+from .tables import OWN_CARDS, known, table
+
+GIB = 2**30
+# Apple's systems let a graphics chip have less of a small memory: what the catalogue's own records
+# of up to 36 GB and of larger ones have.
+APPLE_SHARE = {
+    True: ("apple-m3-pro", "as the records of up to 36 GB"),
+    False: ("apple-m3-max", "as the records above 36 GB"),
+}
+# One-way bandwidth of PCIe x16, by the generation each chip family supports, from the
+# PCI-SIG base specifications.
+PCIE_BYTES_S = {
+    **{"maxwell": 15.75e9, "pascal": 15.75e9, "volta": 15.75e9, "turing": 15.75e9},
+    **{"hopper": 63e9, "blackwell": 63e9, "blackwell-graphics": 63e9},
+    **{"cdna3": 63e9, "cdna4": 63e9, "cdna5": 63e9, "gaudi3": 63e9, "rdna4": 63e9},
+}
+# A file's fields: what it takes, and its unit.
+TEXTS = ("name", "title", "vendor", "family", "form", "link")
+BYTES = ("memory_visible_bytes", "memory_sold_bytes")
+RATES = (
+    *("bandwidth_bytes_s", "link_bandwidth_bytes_s", "node_link_bandwidth_bytes_s"),
+    "host_bandwidth_bytes_s",
+)
+OTHERS = ("power_w", "memory_usable_share", "max_per_node", "usd_h")
+SWITCHES = ("unified_memory", "rates_doubted")
+FIELDS = (*TEXTS, "place", *BYTES, *RATES, *OTHERS, *SWITCHES, "flop_s")
+REQUIRED = ("name", "memory_visible_bytes", "bandwidth_bytes_s", "flop_s")
+UNITS = dict.fromkeys(BYTES, "bytes") | dict.fromkeys(RATES, "bytes/s")
+
+
+def record(name: str) -> dict[str, Any]:
+    """Look up a card's raw record, also of a chip with another memory than its own.
+
+    Parameters
+    ----------
+    name : str
+        A name of the catalogue, or one with a memory: "apple-m3-max-64gb".
+
+    Returns
+    -------
+    dict
+        The record, each figure with its source; empty when there is none.
+
+    Examples
+    --------
+    >>> record("apple-m3-max-64gb")["memory_visible_bytes"]["value"] // 2**30
+    64
+    >>> record("apple-m3-max-65gb")
+    {}
+    """
+    records = table("gpus")["gpus"]
+    name = known("gpus").get(name, name)
+    if name in records:
+        return dict(records[name])
+    sized = re.fullmatch(r"(.+)-(\d+)gb", name)
+    base = records.get(sized.group(1), {}) if sized else {}
+    gb = int(sized.group(2)) if sized else 0
+    return _sized(base, gb) if gb in base.get("sizes_gb", ()) else {}
+
+
+def _sized(base: dict[str, Any], gb: int) -> dict[str, Any]:
+    """Give a chip another memory; its speed stays."""
+    source = base["memory_sold_bytes"]["source"]
+    share = base["memory_usable_share"]
+    if base["vendor"] == "apple":
+        like, note = APPLE_SHARE[gb <= 36]
+        share = table("gpus")["gpus"][like]["memory_usable_share"] | {"note": note}
+    title = re.sub(r" \d+GB$", "", base["name"])
+    figure = {"source": source, "kind": "derived", "note": f"the chip with {gb} GiB"}
+    return base | {
+        "name": f"{title}, {gb} GB",
+        "memory_sold_bytes": figure | {"value": gb * 10**9},
+        "memory_visible_bytes": figure | {"value": gb * GIB},
+        "memory_usable_share": share,
+    }
+
+
+def plain(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop the provenance from a record: `{value = ..., source = ...}` becomes the value.
+
+    Parameters
+    ----------
+    record : dict
+        A record of the catalogue.
+
+    Returns
+    -------
+    dict
+        Its values.
+
+    Examples
+    --------
+    >>> plain({"power_w": {"value": 700, "source": "nvidia-h100"}})
+    {'power_w': 700}
+    """
+    return {k: v["value"] if isinstance(v, dict) and "value" in v else v for k, v in record.items()}
+
+
+def of_record(name: str, raw: Mapping[str, Any], usd_h: float) -> Gpu:
+    """Make a card of a raw record.
+
+    Parameters
+    ----------
+    name : str
+        The card's name.
+    raw : dict
+        Its record, as `record` has it.
+    usd_h : float
+        Rent; 0 if unknown [USD/h].
+
+    Returns
+    -------
+    Gpu
+        The card.
+
+    Examples
+    --------
+    >>> of_record("l4", record("l4"), 0.0).power_w
+    72
+    """
+    fields = {k: v for k, v in raw.items() if k not in ("aliases", "match", "sizes_gb", "flop_s")}
+    fields = plain(fields)
+    title = fields.pop("name")
+    fields.setdefault("host_bandwidth_bytes_s", _host_bandwidth_bytes_s(fields))
+    return Gpu(name=name, title=title, flop_s=plain(raw["flop_s"]), usd_h=usd_h, **fields)
+
+
+def _host_bandwidth_bytes_s(fields: Mapping[str, Any]) -> float:
+    """Bandwidth to host memory: shared memory, a superchip's link, or PCIe [bytes/s]."""
+    if fields["unified_memory"] or fields["form"] == "soc":
+        return fields["bandwidth_bytes_s"]
+    if fields["form"] == "superchip":
+        return 450e9  # NVLink-C2C, 900 GB/s both ways
+    if fields["link"].startswith("pcie"):
+        return fields["link_bandwidth_bytes_s"]
+    return PCIE_BYTES_S.get(fields["family"], 31.5e9)
+
+
+def together(name: str, parts: tuple[Gpu, ...]) -> Gpu:
+    """Make one record of unequal cards that split a model by layers.
+
+    llama.cpp and ExLlama give each card layers by its memory, and every token passes all of
+    them. Such a box is a pipeline of as many stages as cards; the record is the mean of its
+    stages, so that the sums over stages are right:
+
+    - memory of a stage: `sum(m_i) / n`, and the whole is the sum;
+    - layers of card i: `s_i = m_i / sum(m)`;
+    - bandwidth: `1 / sum(s_i / b_i)`, so reading all weights takes the sum over cards of what
+      each has divided by its bandwidth; FLOP/s likewise, for the dtypes that all have.
+
+    With several users at once a pipeline may keep its cards busy side by side; the slowest stage
+    then decides, and this mean is above it.
+
+    Parameters
+    ----------
+    name : str
+        Name of the box, the cards' names joined by "+".
+    parts : tuple of Gpu
+        Its cards, one entry each.
+
+    Returns
+    -------
+    Gpu
+        The mean of its stages, with the cards as `parts`.
+
+    Raises
+    ------
+    BadInput
+        When the cards have no compute dtype in common.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> both = catalog.gpu("rtx-5090+rtx-4090")
+    >>> len(both.parts), round(both.bandwidth_bytes_s / 1e9)
+    (2, 1343)
+    """
+    many = len(parts)
+    memory = [card.memory_visible_bytes * card.memory_usable_share for card in parts]
+    shares = [one / sum(memory) for one in memory]
+
+    def in_turn(rates: list[float]) -> float:
+        return 1 / sum(share / rate for share, rate in zip(shares, rates, strict=True))
+
+    def same(field: str) -> Any:
+        values = {getattr(card, field) for card in parts}
+        return values.pop() if len(values) == 1 else "mixed"
+
+    def mean(field: str) -> float:
+        return float(sum(getattr(card, field) for card in parts) / many)
+
+    dtypes = [d for d in COMPUTE if all(d in card.flop_s for card in parts)]
+    if not dtypes:
+        raise BadInput("gpu", f"gpu is {shown(name)}: its cards compute in no dtype in common.")
+    slowest = min(parts, key=lambda card: card.link_bandwidth_bytes_s)
+    priced = all(card.usd_h for card in parts)
+    return Gpu(
+        name=name,
+        title=" + ".join(card.title for card in parts),
+        vendor=same("vendor"),
+        family=same("family"),
+        form=same("form"),
+        place="desk" if any(card.place == "desk" for card in parts) else "server",
+        memory_sold_bytes=mean("memory_sold_bytes"),
+        memory_visible_bytes=mean("memory_visible_bytes"),
+        memory_usable_share=sum(memory) / sum(card.memory_visible_bytes for card in parts),
+        bandwidth_bytes_s=in_turn([card.bandwidth_bytes_s for card in parts]),
+        flop_s={d: in_turn([card.flop_s[d] for card in parts]) for d in dtypes},
+        link=slowest.link,
+        link_bandwidth_bytes_s=slowest.link_bandwidth_bytes_s,
+        max_per_node=many,
+        node_link_bandwidth_bytes_s=min(card.node_link_bandwidth_bytes_s for card in parts),
+        host_bandwidth_bytes_s=min(card.host_bandwidth_bytes_s for card in parts),
+        power_w=mean("power_w"),
+        unified_memory=any(card.unified_memory for card in parts),
+        rates_doubted=any(card.rates_doubted for card in parts),
+        usd_h=mean("usd_h") if priced else 0.0,
+        parts=parts,
+    )
+
+
+def read_gpu(text: str) -> Gpu:
+    """Read a card from a file in TOML or JSON.
+
+    A file has the fields of a `Gpu`, which are those of the catalogue: plain values in SI units,
+    bytes and not GiB, dense FLOP/s and not those with sparsity, a link counted one way. Needed are
+    `name`, `memory_visible_bytes`, `bandwidth_bytes_s` and `flop_s`; `title` is the name, and
+    `memory_sold_bytes` the visible memory, unless given. `gpu_file` prints a card of the catalogue
+    as such a file, to start from.
+
+    Parameters
+    ----------
+    text : str
+        The file's content.
+
+    Returns
+    -------
+    Gpu
+        The card.
+
+    Raises
+    ------
+    BadInput
+        When it is no such file, a field is missing, unknown or out of range.
+
+    Examples
+    --------
+    >>> card = read_gpu('''
+    ... name = "my-card"
+    ... title = "My Card 48GB"
+    ... vendor = "nvidia"                  # whose driver keeps some of the memory
+    ... family = "ada"                     # whose measurements are taken; those of no other word
+    ... form = "pcie"
+    ... place = "desk"                     # or "server"
+    ... memory_visible_bytes = 51_527_024_640   # what nvidia-smi prints, in bytes
+    ... bandwidth_bytes_s = 960e9
+    ... link = "pcie4x16"                  # to other cards; "none" where there is none
+    ... link_bandwidth_bytes_s = 31.5e9    # one way
+    ... power_w = 300
+    ... usd_h = 0.79
+    ...
+    ... [flop_s]                           # dense
+    ... fp16 = 364e12
+    ... bf16 = 364e12
+    ... fp8 = 728e12
+    ... ''')
+    >>> card.name, card.flop_s["fp8"] / card.flop_s["bf16"]
+    ('my-card', 2.0)
+    """
+    fields = plain(_parsed(text))
+    for name in fields:
+        if name not in FIELDS:
+            near = difflib.get_close_matches(str(name)[:80], FIELDS, n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]}?" if near else f"It takes {', '.join(FIELDS)}."
+            raise BadInput(str(name), f"{shown(name)} is no field of a card. {hint}")
+    for name in REQUIRED:
+        if name not in fields:
+            needs = f" [{UNITS[name]}]" if name in UNITS else ""
+            raise BadInput(name, f"{name} is missing: a card needs {name}{needs}.")
+    _check(fields)
+    fields["flop_s"] = plain(fields["flop_s"])
+    defaults = {
+        **{"title": fields["name"], "vendor": "other", "family": "other", "form": "pcie"},
+        **{"memory_sold_bytes": fields["memory_visible_bytes"]},
+    }
+    return Gpu(**defaults | fields)
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    kind, parse = ("JSON", json.loads) if text.lstrip()[:1] == "{" else ("TOML", tomllib.loads)
+    try:
+        found = parse(text)
+    except (ValueError, RecursionError) as problem:
+        raise BadInput("gpu file", f"the card's file is no {kind}: {str(problem)[:120]}.") from None
+    inner = found.get("gpus", found) if isinstance(found, dict) else found
+    if isinstance(inner, dict) and len(inner) == 1 and isinstance(next(iter(inner.values())), dict):
+        ((name, one),) = inner.items()  # a record as the catalogue has it: [gpus.NAME]
+        return {"title": one.get("name", name)} | one | {"name": name}
+    return dict(inner) if isinstance(inner, dict) else {}
+
+
+def _check(fields: dict[str, Any]) -> None:
+    """Refuse a field of the wrong kind; `Gpu` itself refuses what is out of range."""
+    for name in set(TEXTS) & set(fields):
+        if not isinstance(fields[name], str) or not fields[name].strip():
+            raise BadInput(name, f"{name} is {shown(fields[name])}: it takes a name.")
+    for name in set(BYTES) & set(fields):
+        number(name, fields[name], 1e8, 1e14, "bytes")
+    for name in {*RATES, *OTHERS} & set(fields):
+        number(name, fields[name], 0, 1e15, UNITS.get(name, ""))
+    for name in set(SWITCHES) & set(fields):
+        yes_or_no(name, fields[name])
+    if "place" in fields:
+        one_of("place", fields["place"], PLACES)
+    if not isinstance(fields["flop_s"], dict):
+        took = "it takes a table of dense FLOP/s by dtype, such as bf16 = 165e12"
+        raise BadInput("flop_s", f"flop_s is {shown(fields['flop_s'])}: {took}.")
+    if not re.fullmatch(r"[\w.-]+", fields["name"]):
+        took = "it takes letters, digits, '.' and '-'"
+        raise BadInput("name", f"name is {shown(fields['name'])}: {took}.")
+
+
+def as_file(gpu: Gpu) -> str:
+    """Write a card as a file that `read_gpu` reads.
+
+    Parameters
+    ----------
+    gpu : Gpu
+        The card.
+
+    Returns
+    -------
+    str
+        TOML.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> read_gpu(as_file(catalog.gpu("l4"))) == catalog.gpu("l4")
+    True
+    """
+    values = ((name, getattr(gpu, name)) for name in FIELDS if name != "flop_s")
+    lines = [f"{name} = {_toml(value)}{_unit(name)}" for name, value in values]
+    lines += ["", "[flop_s]  # dense"]
+    return "\n".join([*lines, *(f"{d} = {rate!r}" for d, rate in gpu.flop_s.items())]) + "\n"
+
+
+def _toml(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (str, bool)) else repr(value)
+
+
+def _unit(name: str) -> str:
+    return f"  # {UNITS[name]}" if name in UNITS else ""
+
+
+def add(gpu: Gpu) -> None:
+    """Let a card of the reader's own be found by its name, in this process.
+
+    Parameters
+    ----------
+    gpu : Gpu
+        The card, as `read_gpu` has it.
+    """
+    OWN_CARDS[gpu.name.lower()] = gpu
