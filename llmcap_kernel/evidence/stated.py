@@ -22,7 +22,9 @@ class Spelled(NamedTuple):
 
     Attributes
     ----------
-    model, gpu, engine, version, weights, kv : str
+    model, gpu : str or record
+        Names in the source's spelling, or records of a reader's own.
+    engine, version, weights, kv : str
         Names in the source's spelling.
     num_gpus, tp, pp, ep : int
         Cards, and how they split the work.
@@ -36,10 +38,12 @@ class Spelled(NamedTuple):
         Deployments side by side on those cards.
     left_open : tuple of str
         What the row's own column `assumed` says was filled in.
+    max_num_seqs, max_num_batched_tokens : int
+        The engine's limits on a step.
     """
 
-    model: str
-    gpu: str
+    model: str | Model
+    gpu: str | Gpu
     engine: str = ""
     version: str = ""
     weights: str = ""
@@ -53,6 +57,8 @@ class Spelled(NamedTuple):
     greatest: bool = False
     copies: int = 0
     left_open: tuple[str, ...] = ()
+    max_num_seqs: int = 0
+    max_num_batched_tokens: int = 0
 
 
 class Meant(NamedTuple):
@@ -188,14 +194,12 @@ def meaning(spelled: Spelled) -> Meant:
 
 
 def _meaning(spelled: Spelled, engine_family: str) -> Meant:
-    name, gpu = names.model_name(spelled.model), names.card(spelled.gpu)
-    _must(name, "model", spelled.model, "models")
-    _must(gpu.name, "gpu", spelled.gpu, "gpus")
-    model = catalog.model(name)
-    weights = names.weight_format(spelled.weights, spelled.model, model.native_format)
+    model, called = _model(spelled.model)
+    chip, gpu, several = _card(spelled.gpu)
+    weights = names.weight_format(spelled.weights, called, model.native_format)
     _must(weights.name, "weights", spelled.weights, "formats")
-    chip, copies = catalog.gpu(gpu.name), spelled.copies or 1
-    cards = spelled.num_gpus or names.count_of(spelled.gpu)[0] or 1
+    copies = spelled.copies or 1
+    cards = spelled.num_gpus or several or 1
     left_open = spelled.left_open
     if spelled.greatest:
         weights = _smallest(weights, chip)
@@ -210,12 +214,14 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
     _must(kv.name, "kv", spelled.kv, "formats")
     shape, split = _split(spelled, model, max(cards // copies, 1))
     deployment = catalog.deployment(
-        model=name,
-        gpu=gpu.name,
+        model=model,
+        gpu=chip,
         engine=names.engine_record(engine_family, spelled.version),
         weights=weights.name,
         kv=kv.name,
         memory_fraction=spelled.memory_fraction or None,
+        max_num_seqs=spelled.max_num_seqs or None,
+        max_num_batched_tokens=spelled.max_num_batched_tokens or None,
         **shape,
     )
     assumptions = [f for f in (gpu, weights, kv, split) if f.assumed]
@@ -226,6 +232,24 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
         tuple(f.assumed for f in assumptions if f.minor),
         copies=copies,
     )
+
+
+def _model(said: str | Model) -> tuple[Model, str]:
+    """The model, and the name that may tell its format."""
+    if isinstance(said, Model):
+        return said, ""
+    name = names.model_name(said)
+    _must(name, "model", said, "models")
+    return catalog.model(name), said
+
+
+def _card(said: str | Gpu) -> tuple[Gpu, Found, int]:
+    """The card, what was assumed of it, and how many the name counts."""
+    if isinstance(said, Gpu):
+        return said, Found(said.name), 0
+    found = names.card(said)
+    _must(found.name, "gpu", said, "gpus")
+    return catalog.gpu(found.name), found, names.count_of(said)[0]
 
 
 def _must(found: str, field: str, text: str, kind: str) -> None:
