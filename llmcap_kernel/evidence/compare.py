@@ -420,7 +420,7 @@ def _is_plain_name_of(option: Any, spelled: Any) -> bool:
 
 
 def _check_place(fields: Fields) -> None:
-    """What a CPU computed is predicted on a CPU of the catalogue, and on no card; or the reverse."""
+    """Refuse to predict on a card what a CPU computed, and on a CPU what a card did."""
     on_cpu = fields.get("on_cpu")
     if not isinstance(on_cpu, bool):
         return
