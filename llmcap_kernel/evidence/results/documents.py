@@ -97,10 +97,15 @@ def _by_line(text: str, strict: bool) -> Iterator[Document]:
                 data, past = _spanning(text, start, line)
                 lost += not past
         if not isinstance(data, Problem):
-            if isinstance(data, (dict, list)) or strict:
+            if strict or _holds_tables(data):
                 yield from each(data, where)
         elif plain not in ("[", "]", "{", "}") and (strict or plain.startswith('{"')):
             yield where, data
+
+
+def _holds_tables(data: Any) -> bool:
+    """Whether it is more than a bracket of a log, such as its time."""
+    return isinstance(data, dict) or (isinstance(data, list) and isinstance((data or [0])[0], dict))
 
 
 def _spanning(text: str, start: int, line: str) -> tuple[Any, int]:

@@ -42,6 +42,7 @@ PRINTED_RATE = re.compile(
     re.M,
 )
 PRINTED_LATENCY = re.compile(r"^Avg latency: ([\d.]{1,25}) seconds", re.M)
+PRINTED_MIDDLE = re.compile(r"^50% percentile latency: ([\d.]{1,25}) seconds", re.M)
 ARGUMENTS = re.compile(
     r"\b(model|input_len|output_len|batch_size|tensor_parallel_size|pipeline_parallel_size|"
     r"quantization|kv_cache_dtype|gpu_memory_utilization|max_model_len)="
@@ -138,7 +139,10 @@ def _printed(text: str) -> Iterator[Document]:
             below = labelled(every[number_ : number_ + 4])
             yield f"line {number_}", said | _rate_printed(rate, below)
         elif latency:
-            yield f"line {number_}", said | {"avg_latency": latency.group(1)}
+            middle = PRINTED_MIDDLE.search("\n".join(every[number_ : number_ + 8]))
+            percentiles = {"50": middle.group(1)} if middle else {}
+            times = {"avg_latency": latency.group(1), "percentiles": percentiles}
+            yield f"line {number_}", said | times
 
 
 def _rate_printed(rate: re.Match[str], below: dict[str, str]) -> Fields:
