@@ -40,8 +40,8 @@ KNOWN = (
 )
 # In this order: SGLang's results have the names of vLLM's, and some more.
 CLIENTS = (
-    *(llama_bench, batched_bench, genai_perf, sglang, vllm),
-    *(guidellm, llmperf, inference_perf, trtllm, measured),
+    *(measured, llama_bench, batched_bench, genai_perf, sglang, vllm),
+    *(guidellm, llmperf, inference_perf, trtllm),
 )
 READERS: tuple[Reader, ...] = tuple(one for client in CLIENTS for one in client.READERS)
 
