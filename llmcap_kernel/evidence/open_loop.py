@@ -20,7 +20,7 @@ FOUR_IN_FIVE = 1.28  # standard deviations that hold four arrivals in five
 
 
 @lru_cache(maxsize=4096)
-def users(deployment: Deployment, workload: Workload, family: str, rate_s: float, most: int) -> int:
+def users(deployment: Deployment, workload: Workload, family: str, request_rate: float, most: int) -> int:
     """Compute the requests in flight of an open loop.
 
     Parameters
@@ -31,7 +31,7 @@ def users(deployment: Deployment, workload: Workload, family: str, rate_s: float
         Prompt and answer; its concurrency is not used.
     family : str
         Family of the engine.
-    rate_s : float
+    request_rate : float
         Requests sent each second [requests/s].
     most : int
         The most that can be in flight.
@@ -57,7 +57,7 @@ def users(deployment: Deployment, workload: Workload, family: str, rate_s: float
         made = calibration.estimates(deployment, load, family=family, work=work)
         return made.of("output_tok_s", "", bounded=False).value / workload.output_tokens
 
-    return bisect_left(range(1, most + 1), rate_s, key=answered_s) + 1
+    return bisect_left(range(1, most + 1), request_rate, key=answered_s) + 1
 
 
 def rate(

@@ -38,8 +38,10 @@ class Spelled(NamedTuple):
         Deployments side by side on those cards.
     left_open : tuple of str
         What the row's own column `assumed` says was filled in.
-    max_num_seqs, max_num_batched_tokens : int
-        The engine's limits on a step.
+    max_num_seqs : int
+        The engine's limit on sequences at once.
+    max_num_batched_tokens : int
+        Its limit on a step [tokens].
     """
 
     model: str | Model

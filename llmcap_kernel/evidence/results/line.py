@@ -288,12 +288,12 @@ def rate_of(value: Any) -> float | str:
     return rate if rate and rate < 1e9 else ""
 
 
-def in_flight(rate_s: Any, latency_s: Any) -> int | str:
+def in_flight(request_rate: Any, latency_s: Any) -> int | str:
     """Count the requests in flight of a run that states neither a limit nor a rate.
 
     Parameters
     ----------
-    rate_s : object
+    request_rate : object
         Requests answered each second [requests/s].
     latency_s : object
         Mean time of a request [s].
@@ -308,7 +308,7 @@ def in_flight(rate_s: Any, latency_s: Any) -> int | str:
     >>> in_flight(1.5, 6.4062)
     10
     """
-    rate, latency = number(rate_s), number(latency_s)
+    rate, latency = number(request_rate), number(latency_s)
     return whole(rate * latency) if rate and latency else ""
 
 
