@@ -842,7 +842,10 @@ def _row(line: Line, given: Mapping[str, Any] | None) -> tuple[Row, tuple[str, .
         reason = printable(str(problem), REASON_CHARS).rstrip(".")
         return Row(name, known, None, _measured(line), skipped=reason), ()
     answer = predicted(parsed.spelled, parsed.load)
-    reason = answer.reason if answer.value is None else _impossible(parsed, answer.ceiling)
+    source = printable(str(line.fields.get("source_id") or ""), 80)
+    reason = answer.reason
+    if answer.value is not None:  # a published row stays: the page of evidence shows what is odd
+        reason = "" if source else _impossible(parsed, answer.ceiling)
     skipped = printable(reason, REASON_CHARS).rstrip(".") or None
     if skipped:
         answer = answer._replace(value=None, low=None, high=None)
@@ -861,7 +864,7 @@ def _row(line: Line, given: Mapping[str, Any] | None) -> tuple[Row, tuple[str, .
         model=answer.model,
         gpu=answer.gpu,
         engine=answer.engine,
-        source=printable(str(line.fields.get("source_id") or ""), 80),
+        source=source,
         doubts=doubts(line.fields),
     )
     return out, answer.assumed

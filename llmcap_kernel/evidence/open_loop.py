@@ -20,7 +20,9 @@ FOUR_IN_FIVE = 1.28  # standard deviations that hold four arrivals in five
 
 
 @lru_cache(maxsize=4096)
-def users(deployment: Deployment, workload: Workload, family: str, request_rate: float, most: int) -> int:
+def users(
+    deployment: Deployment, workload: Workload, family: str, request_rate: float, most: int
+) -> int:
     """Compute the requests in flight of an open loop.
 
     Parameters

@@ -286,9 +286,7 @@ def test_the_measured_rows_are_read_whole():
     assert len(made.rows) == len(rows())
     reasons = made.summary["skipped_reasons"]
     assert made.summary["skipped"] < 20
-    # three first tokens of one source are 5 to 9 times better than their cards' spec sheets
-    told = ("tok_s_at_ubatch", "catalogue", "impossible: ttft_ms")
-    assert all(any(word in text for word in told) for text in reasons)
+    assert all("tok_s_at_ubatch" in text or "catalogue" in text for text in reasons)
 
 
 def test_memory_rows_are_the_ledger():
