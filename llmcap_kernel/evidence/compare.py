@@ -370,7 +370,8 @@ def measurement(line: Line, given: Mapping[str, Any] | None = None) -> Measureme
     spelled = _spelled_of(fields)
     users = _count(fields, "concurrency", 0, 1e7, "requests") or None
     rate = _number(fields, "request_rate", 1e-6, 1e9, "requests/s")
-    if users is None and rate is None and metric in GREATEST:
+    record = users is None and rate is None and metric in GREATEST
+    if record and not fields.get("from_client"):
         spelled = spelled._replace(greatest=True)
     prompt, answer = _lengths(fields)
     load = Load(

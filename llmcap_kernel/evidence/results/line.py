@@ -25,8 +25,10 @@ class Line(NamedTuple):
     where : str
         Its id in the file, or its position.
     fields : dict
-        Values by the column names of `benchmarks/measured.csv`, and by a few more that only
-        clients write: `request_rate` and `requests` of an open loop, `on_cpu`, `needs`.
+        Values by the column names of `benchmarks/measured.csv`, and by a few more of clients:
+        `request_rate` and `requests` of an open loop; `client_of`, the engine where none is
+        stated, and `any_server` where that is a guess; `on_cpu`; `needs`, columns without which
+        the row means nothing.
     problem : str
         Why it could not be read; "" when it could.
     """

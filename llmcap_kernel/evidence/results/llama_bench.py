@@ -253,7 +253,7 @@ def _of_row(row: Fields, cards: str, build: str) -> Fields | Problem:
 
 
 def _is_sql(text: str) -> bool:
-    return any("avg_ts" in match.group(1) for match in INSERT.finditer(text[:100_000]))
+    return any("avg_ts" in match.group(1) for match in INSERT.finditer(text[:2_000_000]))
 
 
 def _inserted(text: str) -> Iterator[Document]:

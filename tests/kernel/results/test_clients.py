@@ -158,6 +158,12 @@ def test_vllm_bench_throughput_as_it_is_printed():
     )
 
 
+def test_a_run_is_no_record():
+    """A client's run has the checkpoint's own format, not the smallest that the card computes."""
+    (made,), _ = measurements("vllm_throughput.txt", **MODEL)
+    assert stated.meaning(made.spelled).deployment.weights.name == "bf16"
+
+
 @pytest.mark.parametrize("ending", ["json", "jsonl", "csv", "sql", "md"])
 def test_llama_bench_in_a_log(ending):
     made, bad = measurements(f"llama_bench.{ending}")
