@@ -51,7 +51,7 @@ MARKS = {
     ),
 }
 # What begins or holds this is a benchmark's result, whatever log stands beside it.
-RESULTS = re.compile(r"\s*(?:\{|\[\s*\{|[^\n]{0,400}\bmetric\b[^\n]{0,400}\bvalue\b)")
+RESULTS = re.compile(r"\s*+(?:\{|\[\s*\{|[^\n]{0,400}\bmetric\b[^\n]{0,400}\bvalue\b)")
 BENCH = re.compile(
     r"^[ \t]*\|[^\n]{0,2000}\bt/s[ \t]*\|| Serving Benchmark Result =|= PERFORMANCE OVERVIEW|"
     r"\bThroughput: [\d.]{1,20} requests/s|^Avg latency: [\d.]{1,25} seconds|"

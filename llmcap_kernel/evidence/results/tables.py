@@ -250,7 +250,6 @@ def begins_with(text: str) -> str:
     Examples
     --------
     >>> begins_with("\\n hello\\nworld")
-    "' hello'"
+    "'hello'"
     """
-    first = next((line for line in text[:100_000].split("\n") if line.strip()), "")
-    return shown(first)
+    return shown(text.lstrip()[:1000].partition("\n")[0])

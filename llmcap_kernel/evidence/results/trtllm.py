@@ -23,7 +23,7 @@ from .line import (
 from .tables import labelled, lines_of
 
 MISSING = "system_output_throughput_tok_s, avg_ttft_ms and avg_tpot_ms"
-TITLE = re.compile(r"^[#>\s]{0,40}= PERFORMANCE OVERVIEW\s*$", re.M)
+TITLE = re.compile(r"^[#> \t]{0,40}= PERFORMANCE OVERVIEW[ \t]*$", re.M)
 BEGIN = re.compile(r"^[#>\s]{0,40}= (?:ENGINE DETAILS|PYTORCH BACKEND|\S{1,20} BACKEND)\s*$")
 MACHINE = re.compile(r"^[#>\s]{0,40}= MACHINE DETAILS\s*$")
 NOT_STATED = ("", "none", "n/a", "null")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel.evidence import compare, results
+from llmcap_kernel.evidence import compare, logs, results
 from llmcap_kernel.evidence.results import documents
 from llmcap_kernel.refuse import BadInput
 
@@ -61,14 +61,16 @@ def test_a_log_of_json_lines_is_read_for_its_results():
         ("," * 20_000_000, "20,000,001 columns"),
         ("metric,value\n" + "," * 20_000_000, None),
         ("\n" * 2_000_000 + "metric,value\n", "lines"),
+        (" " * 10_000_000 + "x", "begins with 'x'"),
         ("[" + "0," * 11_000_000 + "0]", "values"),
         ("[" + "[]," * 3_000_000 + "0]", "tables"),
         ("| model | test | t/s |\n" + "|a" * 10_000_000, None),
     ],
-    ids=["header", "row", "lines", "values", "tables", "markdown"],
+    ids=["header", "row", "lines", "blank", "values", "tables", "markdown"],
 )
 def test_an_absurd_size_is_one_sentence_and_takes_no_memory(text, told):
     raw = text.encode()
+    logs.recognises(text)  # is asked first, and takes no longer
     tracemalloc.start()
     try:
         if told is None:
