@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 
 from . import capacity, catalog, design, huggingface
 from .calibration import Estimate
+from .catalog import names
 from .design import Card
-from .evidence import compare, logs, startup
+from .evidence import compare, launch, logs, startup
 from .explain import Explained, Line, digits, quantity
 from .refuse import BadInput, number, shown
 from .spec import MAX_TOKENS, Deployment, Lora, Model, Slo, Speculation, Workload
@@ -394,7 +395,7 @@ def _given(text: Any, default: Any) -> Any:
 
 def _predict(args: argparse.Namespace) -> str:
     workload, slo = _load(args)
-    deployment = _deployment(args)
+    launched, deployment, taken = _launched(args)
     most = ""
     if args.concurrency is None:
         workload = design.most_users_load(deployment, workload, slo)
@@ -402,14 +403,16 @@ def _predict(args: argparse.Namespace) -> str:
         most = " (the most that meet the limits)" if limited else " (the most that have room)"
     column = design.card(deployment, workload, slo)
     if args.json:
-        return json.dumps(as_dict(column) | _derivation(args, column), indent=1)
+        said = {"launch": launched.as_dict(), "taken": taken} if launched else {}
+        return json.dumps(as_dict(column) | said | _derivation(args, column), indent=1)
     rows = "\n".join(f"{name:22}{text}" for name, text in column.rows())
-    texts = [note.text for note in column.warnings]
-    if args.weights is None:
+    texts = [*taken, *(note.text for note in column.warnings)]
+    if args.weights is None and not (launched and launched.weights):
         texts.insert(0, f"Weights are in the checkpoint's own format, {deployment.weights.title}.")
     texts += _nearest_engine(args.engine, deployment)
     notes = "".join(f"\nnote: {text}" for text in texts)
-    head = f"{deployment.title}\n{_load_words(workload, most)}. {RATES}"
+    head = f"{launched.said}\n" if launched else ""
+    head += f"{deployment.title}\n{_load_words(workload, most)}. {RATES}"
     out = f"{head}\n{column.ledger.verdict}\n\n{rows}\n\n{_memory_text(column)}{notes}"
     if column.estimates:
         out += f"\nintervals: {column.estimates.itl_s.reason}"
@@ -454,26 +457,61 @@ def _term_row(line: Line) -> str:
     return f"{head}\n{'= ':>28}{line.numbers}"
 
 
+def _launched(
+    args: argparse.Namespace,
+) -> tuple[launch.Launch | None, Deployment, list[str]]:
+    """The deployment of the options, and of the command behind `--` where there is one."""
+    if args.launch is None:
+        return None, _deployment(args), []
+    if args.model is not None and args.config is not None:
+        raise BadInput("model", "model is given twice: give --model NAME or --config FILE.")
+    one = launch.read(_command(args.launch))
+    model = args.model if args.config is None else huggingface.load(args.config)
+    deployment, copies, notes = launch.meant(one, gpu=args.gpu or "", model=model, **_chosen(args))
+    taken = [f"{text[0].upper()}{text[1:]}." for text in notes]
+    if copies > 1:
+        taken.append(f"The command starts {copies} copies: the numbers are of one.")
+    return one, deployment, taken
+
+
+def _command(words: list[str]) -> str | list[str]:
+    """The words of a command, or the text of the one file that is named."""
+    if len(words) == 1 and Path(words[0]).is_file():
+        return compare.results.text(words[0])
+    return words
+
+
+def _chosen(args: argparse.Namespace) -> dict[str, Any]:
+    """What the options say; None of those that are left out."""
+    chosen: dict[str, Any] = {"weights": args.weights, "kv": args.kv, "engine": args.engine}
+    for name, kind in NUMBER_FIELDS.items():
+        text = getattr(args, name)
+        chosen[name] = None if text is None else read_number(name, text, kind)
+    chosen |= {name: True if getattr(args, name) else None for name in SWITCHES}
+    return chosen | _terms(args)
+
+
 def _deployment(args: argparse.Namespace) -> Deployment:
     if (args.model is None) == (args.config is None):
         how = "missing" if args.model is None else "given twice"
         raise BadInput("model", f"model is {how}: give --model NAME or --config FILE.")
+    if args.gpu is None:
+        raise BadInput("gpu", "gpu is missing: give --gpu NAME.")
     model = huggingface.load(args.config) if args.model is None else args.model
-    chosen = {} if args.engine is None else {"engine": args.engine}
-    for name, kind in NUMBER_FIELDS.items():
-        text = getattr(args, name)
-        if text is not None:
-            chosen[name] = read_number(name, text, kind)
-    return catalog.deployment(
-        model=model,
-        gpu=args.gpu,
-        weights=args.weights,
-        kv=args.kv,
-        dp_attention=args.dp_attention,
-        eager=args.eager,
-        **chosen,
-        **_terms(args),
-    )
+    chosen = {name: value for name, value in _chosen(args).items() if value is not None}
+    for name in ("weights", "kv"):
+        if name in chosen:
+            chosen[name] = _format(name, chosen[name], args.model or "")
+    return catalog.deployment(model=model, gpu=args.gpu, **chosen)
+
+
+def _format(field: str, text: str, model: str) -> str:
+    """The catalogue's name of a format as engines spell it; the text where there is none."""
+    if field == "kv":
+        return names.kv_format(text, "").name or text
+    known = names.model_name(model)
+    native = catalog.model(known).native_format if known else "bf16"
+    return names.weight_format(text, model, native).name or text
 
 
 # options of `validate`: the column each fills, its type and its help
@@ -648,23 +686,54 @@ def _scorecard_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_scorecard)
 
 
+LAUNCH_HELP = (
+    "Behind -- stands the command that launches the engine, or the file of a manifest: llmcap "
+    "predict --gpu rtx-4090 -- vllm serve Qwen/Qwen3-8B --max-model-len 32k. Options before it "
+    "go first."
+)
+# options that make a deployment: what each takes, and its help
+DEPLOYED: dict[str, tuple[str | None, str | None]] = {
+    "weights": ("FORMAT", "default: the checkpoint's own format"),
+    "kv": ("FORMAT", "default: bf16"),
+    "engine": ("NAME", None),
+    **dict.fromkeys(("tp", "pp", "ep"), ("CARDS", None)),
+    "dp_attention": (None, None),
+    "memory_fraction": ("SHARE", None),
+    "max_num_seqs": ("N", "most sequences at once (default: the engine's own)"),
+    "max_num_batched_tokens": ("TOKENS", "most tokens of a step"),
+    "max_model_len": ("TOKENS", "longest request (default: the load's)"),
+    "eager": (None, "without CUDA graphs"),
+    "block_size": ("TOKENS", "tokens of a block of the cache"),
+}
+# the same as engines spell them
+ENGINES_OWN = {
+    "weights": ("--quantization", "-q"),
+    "kv": ("--kv-cache-dtype",),
+    "tp": ("--tensor-parallel-size", "--tp-size", "-tp"),
+    "pp": ("--pipeline-parallel-size", "--pp-size", "-pp"),
+    "ep": ("--expert-parallel-size", "--ep-size"),
+    "dp_attention": ("--enable-dp-attention",),
+    "memory_fraction": (
+        *("--gpu-memory-utilization", "--mem-fraction-static"),
+        "--kv-cache-free-gpu-memory-fraction",
+    ),
+    "max_num_seqs": ("--max-running-requests", "--max-batch-size"),
+    "max_num_batched_tokens": ("--chunked-prefill-size", "--max-num-tokens"),
+    "max_model_len": ("--context-length", "--max-seq-len"),
+    "eager": ("--enforce-eager", "--disable-cuda-graph"),
+    "block_size": ("--page-size",),
+}
+
+
 def _predict_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", metavar="NAME", help="a model of the catalogue")
     add("--config", metavar="FILE", help="or a config.json of your own")
-    add("--gpu", metavar="NAME", required=True, help="a card of the catalogue")
-    add("--weights", metavar="FORMAT", help="default: the checkpoint's own format")
-    add("--kv", metavar="FORMAT", default="bf16", help="default: bf16")
-    add("--engine", metavar="NAME")
-    for name in ("tp", "pp", "ep"):
-        add(f"--{name}", metavar="CARDS")
-    add("--dp-attention", action="store_true")
-    add("--memory-fraction", metavar="SHARE")
-    add("--max-num-seqs", metavar="N", help="most sequences at once (default: the engine's own)")
-    add("--max-num-batched-tokens", metavar="TOKENS", help="most tokens of a step")
-    add("--max-model-len", metavar="TOKENS", help="longest request (default: the load's)")
-    add("--eager", action="store_true", help="without CUDA graphs")
-    add("--block-size", metavar="TOKENS", help="tokens of a block of the cache")
+    add("--gpu", metavar="NAME", help="a card of the catalogue")
+    for name, (value, about) in DEPLOYED.items():
+        spelled = [f"--{name.replace('_', '-')}", *ENGINES_OWN.get(name, ())]
+        how: dict[str, Any] = {"metavar": value} if value else {"action": "store_true"}
+        add(*spelled, dest=name, help=about, **how)
     add("--draft-tokens", metavar="K", help="guess K tokens ahead of each check")
     add("--draft", metavar="NAME", help="the model that guesses")
     add("--accept", metavar="SHARE", help="of guesses (default 0.7)")
@@ -674,6 +743,7 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
     add("--usd-h", metavar="USD", help="rent of one card for an hour")
     add("--context", metavar="TOKENS", help="prompt and answer together")
     _add_load(parser, Workload(1000, 1000, 1), Slo(), most_users=True)
+    parser.epilog = LAUNCH_HELP
     parser.set_defaults(run=_predict)
 
 
@@ -750,9 +820,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return until_closed(lambda: _answer(argv))
 
 
+def _cut(words: list[str]) -> tuple[list[str], list[str] | None]:
+    """The words before `--`, and the command behind it."""
+    if "--" not in words:
+        return words, None
+    at = words.index("--")
+    return words[:at], words[at + 1 :]
+
+
 def _answer(argv: Sequence[str] | None) -> int:
     try:
-        args = _parser().parse_args(argv)
+        words, command = _cut(list(sys.argv[1:] if argv is None else argv))
+        args = _parser().parse_args(words)
+        args.launch = command
+        if command is not None and args.run is not _predict:
+            raise BadInput("command line", "a command behind -- is read by predict alone.")
         print(args.run(args))
     except BadInput as problem:
         print(f"llmcap: {problem}", file=sys.stderr)

@@ -17,6 +17,7 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from .catalog.names import timed_as
 from .serving import LoadWork, Served, load_work, usd_per_mtok
 from .spec import CEILING, SERVERS, Deployment, Efficiency, Workload
 
@@ -212,7 +213,8 @@ def in_a_loop(family: str, metric: str, regime: str) -> bool:
     >>> in_a_loop("vllm", "itl_ms", "batched_decode"), in_a_loop("vllm", "itl_ms", "prefill")
     (False, True)
     """
-    return family not in SERVERS or metric in LOOP_METRICS or regime in LOOP_REGIMES
+    serves = timed_as(family) in SERVERS
+    return not serves or metric in LOOP_METRICS or regime in LOOP_REGIMES
 
 
 def keys(family: str, chips: str) -> tuple[str, ...]:
@@ -233,12 +235,12 @@ def keys(family: str, chips: str) -> tuple[str, ...]:
     >>> keys("vllm", "hopper")
     ('servers', 'vllm', 'servers on hopper', 'vllm on hopper')
     """
-    program = SERVER if family in SERVERS else LOOP
+    program = SERVER if timed_as(family) in SERVERS else LOOP
     return (program, family, f"{program} on {chips}", f"{family} on {chips}")
 
 
 def measured_keys(family: str, chips: str) -> tuple[str, ...]:
-    """List those of `keys` that have measurements.
+    """List those of `keys` that have measurements, of a family without any its stand-in's.
 
     Parameters
     ----------
@@ -255,7 +257,9 @@ def measured_keys(family: str, chips: str) -> tuple[str, ...]:
     >>> measured_keys("no such engine", "hopper")
     ('loops', 'loops on hopper')
     """
-    return tuple(key for key in keys(family, chips) if key in table()["rows"])
+    rows = table()["rows"]
+    stand_in = family if family in rows else timed_as(family)
+    return tuple(key for key in keys(stand_in, chips) if key in rows)
 
 
 def efficiency_for(deployment: Deployment, family: str | None = None) -> Efficiency:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from .refuse import one_of
 from .spec import Model, Tensor
 
-# Elements and bytes of a block, ggml/src/ggml-common.h.
+# Elements and bytes of a block, ggml/src/ggml-common.h; the last five lines are ik_llama.cpp's own,
+# in its file of that name. Most types that end in R4 there are the same bytes in another order.
 BLOCKS = {
     **{"F32": (1, 4), "F16": (1, 2)},
     **{"Q4_0": (32, 18), "Q4_1": (32, 20), "Q5_0": (32, 22), "Q5_1": (32, 24), "Q8_0": (32, 34)},
@@ -19,15 +20,21 @@ BLOCKS = {
     **{"Q2_K": (256, 84), "Q3_K": (256, 110), "Q4_K": (256, 144), "Q5_K": (256, 176)},
     **{"Q6_K": (256, 210), "IQ1_S": (256, 50), "IQ1_M": (256, 56), "IQ2_XXS": (256, 66)},
     **{"IQ2_XS": (256, 74), "IQ2_S": (256, 82), "IQ3_XXS": (256, 98), "IQ3_S": (256, 110)},
-    **{"IQ4_XS": (256, 136)},
+    **{"IQ4_XS": (256, 136), "TQ1_0": (256, 54), "TQ2_0": (256, 66)},
+    **{"IQ2_KS": (256, 70), "IQ2_K": (256, 76), "IQ2_KL": (256, 86), "IQ3_KS": (256, 102)},
+    **{"IQ3_K": (256, 110), "IQ4_KSS": (256, 128), "IQ4_KS": (256, 136), "IQ4_K": (256, 144)},
+    **{"IQ5_KS": (256, 168), "IQ5_K": (256, 176), "IQ6_K": (256, 212), "Q6_0": (32, 26)},
+    **{"IQ1_KT": (256, 56), "IQ2_KT": (256, 68), "IQ3_KT": (256, 100), "IQ4_KT": (256, 128)},
+    **{"IQ1_S_R4": (32, 6)},
 }
 # What a type of 256 gives way to where a row is no multiple of it.
 NARROWER = {
     **dict.fromkeys(
         (name for name in BLOCKS if name.startswith("IQ") and name != "IQ4_NL"), "IQ4_NL"
     ),
-    **dict.fromkeys(("Q2_K", "Q3_K"), "Q4_0"),
+    **dict.fromkeys(("Q2_K", "Q3_K", "TQ1_0", "TQ2_0"), "Q4_0"),
     **{"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"},
+    **{"IQ4_K": "Q5_0", "IQ5_KS": "Q5_0", "IQ5_K": "Q6_0", "IQ6_K": "Q8_0"},
 }
 
 
@@ -57,6 +64,7 @@ WHEN: dict[str, Callable[[Place], bool]] = {
     "first eighth": lambda place: place.at < place.of // 8,
     "first sixteenth": lambda place: place.at < place.of // 16,
     "grouped": _grouped,
+    "paired": lambda place: 0 < 2 * place.model.kv_heads <= place.model.heads,
     "grouped or experts": lambda place: _grouped(place) or place.model.experts >= 4,
 }
 
@@ -84,7 +92,8 @@ _THREE_BITS: dict[str, Choices] = {"rest": _always("IQ3_S"), "v": (("Q4_K", "gro
 _FOUR_BITS: dict[str, Choices] = {"v": (("Q5_K", "grouped"),), "down": (("Q5_K", "first eighth"),)}
 RECIPES: dict[str, dict[str, Choices]] = {
     **{name: {"rest": _always(name), "output": _always(name)} for name in ("F16", "Q8_0")},
-    **{name: {"rest": _always(name)} for name in ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q6_K")},
+    **{name: {"rest": _always(name)} for name in ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q6_0", "Q6_K")},
+    **{name: {"rest": _always(name), "embedding": _always("Q4_K")} for name in ("TQ1_0", "TQ2_0")},
     "Q2_K": {
         "rest": _always("Q2_K"),
         "v": (("Q4_K", "grouped"), ("Q3_K", "always")),
@@ -141,6 +150,21 @@ RECIPES: dict[str, dict[str, Choices]] = {
         name: {**_tiny(name, "Q2_K", "Q5_K", "Q2_K"), "o": _always("IQ2_XXS")}
         for name in ("IQ1_S", "IQ1_M")
     },
+    # ik_llama.cpp, src/llama-quantize.cpp; makers of files mostly choose tensor by tensor on top.
+    **{
+        name: {"rest": _always(name), "output": _always("Q5_K"), "v": ((better, "paired"),)}
+        for better, names in (
+            ("IQ4_K", ("IQ2_K", "IQ3_K", "IQ1_KT", "IQ2_KT", "IQ3_KT", "IQ2_KS", "IQ1_S_R4")),
+            ("IQ4_KS", ("IQ2_KL", "IQ3_KS")),
+        )
+        for name in names
+    },
+    **{
+        name: {"rest": _always(name), "v": (("IQ5_K", "paired"),)}
+        for name in ("IQ4_K", "IQ4_KS", "IQ4_KSS", "IQ4_KT")
+    },
+    **{name: {"rest": _always(name)} for name in ("IQ5_K", "IQ5_KS")},
+    "IQ6_K": {"rest": _always("IQ6_K"), "output": _always("IQ6_K")},
     # As shipped: gpt-oss is converted, not quantised, and keeps all but its experts in 16 bits.
     "MXFP4": {
         **dict.fromkeys(("rest", "output"), _always("F16")),

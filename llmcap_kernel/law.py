@@ -7,7 +7,8 @@ are functions that read the numbers from a `Model` or a `Deployment`.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from . import gguf
 from .numeric import Number, maximum, minimum, where
@@ -324,6 +325,11 @@ TORCH = ("vllm", "sglang")  # engines that hold weights and caches as vLLM does
 # Up-projections of a latent that is quantised are kept in 16 bits as well, to be multiplied into
 # queries and outputs: mla_attention.py, process_weights_after_loading; SGLang's w_kc and w_vc.
 ABSORBED = "self_attn.kv_b_proj"
+# PyTorch's allocator asks the driver for whole multiples of 2 MiB, from 10 MiB on for each tensor
+# alone (c10/cuda/CUDACachingAllocator.cpp, get_allocation_size); engines fuse these projections.
+ALLOCATED_STEP_BYTES, ALLOCATED_ALONE_BYTES = 2 * 2**20, 10 * 2**20
+FUSED = {"q_proj": "qkv", "k_proj": "qkv", "v_proj": "qkv", "gate_proj": "gate_up"}
+FUSED |= {"up_proj": "gate_up"}
 ROWS_PADDED = 64  # DEFAULT_VOCAB_PADDING_SIZE, layers/vocab_parallel_embedding.py
 
 
@@ -485,6 +491,54 @@ def weights_of(deployment: Deployment) -> Weights:
         dp_attention=d.dp_attention,
         engine=d.engine.family,
         gpu=d.gpu,
+    )
+
+
+@lru_cache(maxsize=4096)
+def rounding_bytes(deployment: Deployment) -> float:
+    """Compute by how much PyTorch's allocator rounds up the weights on a card.
+
+    It is seen by engines that measure the free memory, and not what is allocated.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    float
+        Over all tensors that have a block of memory to themselves [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = catalog.deployment(model="qwen3-14b", gpu="radeon-ai-pro-r9700", weights="fp8")
+    >>> rounding_bytes(one) / 2**20  # 1 MiB each for 40 of qkv, o and down; 0.5 for both ends
+    120.5
+    """
+    d, model, weights = deployment, deployment.model, deployment.weights
+    if d.engine.family not in TORCH or weights.gguf:
+        return 0.0
+    split = max(d.tp // d.ep, 1)
+    sides = _sides(weights, d.gpu, split)
+    scales = 1 - weights.element_bits / 8 / weights.bytes_per_element
+    fused: dict[tuple[Any, ...], float] = {}
+    for t, element in zip(model.tensors, _element_bytes(model, weights), strict=True):
+        if t.role == "mtp":
+            continue
+        element *= _padding(t, model, sides, split, d.engine.family)
+        on_card = t.params * element / _shards(t, d.tp, model.kv_heads, d.dp_attention)
+        prefix, _, last = t.name.rpartition(".")
+        times = len(t.layers) or t.copies
+        apart = scales if element < _base_bytes(weights) else 0.0  # a tensor of their own
+        for name, share in (("elements", 1 - apart), ("scales", apart)):
+            key = (prefix, FUSED.get(last, last), t.layers, times, name)
+            fused[key] = fused.get(key, 0.0) + on_card * share / times
+    return sum(
+        key[3] / d.pp * (-round(size) % ALLOCATED_STEP_BYTES)
+        for key, size in fused.items()
+        if size >= ALLOCATED_ALONE_BYTES
     )
 
 

@@ -614,6 +614,9 @@ class Engine:
         peak out of the memory fraction.
     sampling_bytes_per_logit : float
         Peak memory of sampling, per sequence and vocabulary entry [bytes].
+    least_bytes_per_logit : float
+        The same in the builds that take the least, where a version's builds differ; 0 where
+        they do not [bytes].
     counted_bytes_per_logit : float
         What is kept of each sequence and vocabulary entry to penalise repetition [bytes].
     activation_bytes : float
@@ -647,6 +650,7 @@ class Engine:
     graphs_in_fraction: bool = False
     profiled: bool = True
     sampling_bytes_per_logit: float = 0.0
+    least_bytes_per_logit: float = 0.0
     counted_bytes_per_logit: float = 0.0
     activation_bytes: float = 0.0
     runtime_bytes: float = 0.0
@@ -693,6 +697,7 @@ class Engine:
         yes_or_no("profiled", self.profiled)
         for name in (
             "sampling_bytes_per_logit",
+            "least_bytes_per_logit",
             "counted_bytes_per_logit",
             "activation_bytes",
             "runtime_bytes",

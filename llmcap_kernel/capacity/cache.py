@@ -4,18 +4,28 @@ A model whose layers all keep every token has one kind of block. Where layers di
 gives all kinds blocks of one size in bytes, so that they draw from one pool: layers go into
 groups of equal length, a window's layers reserve their window and a batch in flight, and a
 recurrent state takes a whole block (v1/core/kv_cache_utils.py, v1/kv_cache_interface.py).
+DeepSeek V4's layers keep pages of several sizes; they share blocks as large as all pages of
+the layers that keep every token.
 """
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from .. import bandwidth, law
 from ..numeric import Number, ceil, floor, maximum, minimum
-from ..spec import Attention, Deployment
+from ..spec import Attention, Deployment, Model
 
 ALIGNMENT_TOKENS = 16  # blocks of attention beside states grow in these steps
+CONV_TOKENS = 3  # that a state's short convolution looks back on
+CONV_BYTES = 2
+# DeepSeek V4 in vLLM (models/deepseek_v4/attention.py, compressor.py; mla/sparse_swa.py)
+COMPRESSED_BLOCK_TOKENS = 256
+WINDOW_BLOCK_TOKENS = 64
 OVERLAPPING_STRIDE = 4  # compressed from twice as many tokens, so that neighbours overlap
-SUM_BYTES = 4
+SIZED_WITH_DRAFT = ("vllm", "trtllm")  # SGLang's draft has a pool outside the share
+SUM_BYTES = 4  # of the tokens that are not compressed yet
+PAGE_STEP_BYTES = 576  # pages are rounded up to it
 
 
 def paged_tokens(*, context_tokens: Number, block_tokens: Number) -> Number:
@@ -174,10 +184,51 @@ def layout(deployment: Deployment) -> Layout:
     >>> [(kind.name, kind.layers, kind.groups) for kind in layout(d).kinds]
     [('window', 52, 6), ('all', 10, 1)]
     """
+    if is_compressed(deployment):
+        return _compressed(deployment)
     kinds = _kinds(deployment)
     if len({kind.name for kind in kinds}) == 1:
         return Layout(kinds[:1], sum(k.layers * k.bytes for k in kinds) * kinds[0].block_tokens)
     return _grouped(deployment, _paged_alike(kinds))
+
+
+def guessing_model(deployment: Deployment) -> Model:
+    """Give a model with the caches of its layers for multi-token prediction, where they draft.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    Model
+        With one more layer of its last kind of attention for each of them, of DeepSeek V4 of
+        its windows; as it is where nothing drafts, or another model does.
+
+    References
+    ----------
+    vLLM, v1/worker/gpu_model_runner.py, `get_kv_cache_spec`: they register like any layer.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> from llmcap_kernel.spec import Speculation
+    >>> d = catalog.deployment(model="deepseek-v3", gpu="h200-sxm", tp=8,
+    ...     speculation=Speculation(1, 0.8))
+    >>> guessing_model(d).attention[0].layers
+    62
+    """
+    d, model = deployment, deployment.model
+    layers = sum(t.copies for t in model.tensors if t.name == "mtp.eh_proj")
+    own = d.speculation is not None and d.speculation.draft is None
+    if not (layers and own and d.engine.family in SIZED_WITH_DRAFT):
+        return model
+    kinds = list(model.attention)
+    drafts = next((a for a in kinds if is_compressed(d) and a.kind == "window"), kinds[-1])
+    at = kinds.index(drafts)
+    kinds[at] = replace(drafts, layers=drafts.layers + layers)
+    return replace(model, attention=tuple(kinds))
 
 
 def is_grouped(deployment: Deployment) -> bool:
@@ -191,8 +242,7 @@ def is_grouped(deployment: Deployment) -> bool:
     Returns
     -------
     bool
-        For vLLM and a model whose layers keep their cache in more than one way; not for
-        caches that are compressed along the sequence, which have a layout of their own.
+        For vLLM and a model whose layers keep their cache in more than one way.
 
     Examples
     --------
@@ -202,8 +252,7 @@ def is_grouped(deployment: Deployment) -> bool:
     """
     attention = deployment.model.attention
     several = len({_name(a) for a in attention}) > 1
-    plain = all(a.stride_tokens == 1 for a in attention)
-    return deployment.engine.family == "vllm" and several and plain
+    return deployment.engine.family == "vllm" and several
 
 
 def is_compressed(deployment: Deployment) -> bool:
@@ -229,23 +278,55 @@ def is_compressed(deployment: Deployment) -> bool:
     return deployment.engine.family == "vllm" and max(strides, default=1) > 1
 
 
-def _in_flight_bytes(d: Deployment, context_tokens: Number) -> Number:
-    """What windows and compressors reserve for a batch beside what they keep.
+def _compressed(d: Deployment) -> Layout:
+    """Blocks of a cache that is compressed along the sequence.
 
-    A compressor keeps 32-bit sums of the tokens that it has not compressed yet, and reserves
-    them for every token of a batch, in blocks of 4 or 8 tokens (deepseek_v4/compressor.py).
+    All pages of the layers that keep every token make up a block. Windows, and the sums of a
+    compressor, which are windows too, are cut into groups that fit in it.
     """
-    flying = minimum(_batches(d) * d.batch_limit_tokens, context_tokens)
-    total: Number = 0.0
-    for a in d.model.attention:
-        layers = -(-a.layers // d.pp)
+    block_bytes, sizes, least, windows = 0.0, set[float](), 1, list[Kind]()
+    for a in guessing_model(d).attention:
+        layers, record = -(-a.layers // d.pp), law.kv_record_bytes(a, d.kv)
         if a.kind == "window":
-            total = total + layers * flying * law.kv_record_bytes(a, d.kv)
-        elif a.stride_tokens > 1:
-            overlap = 2 if a.stride_tokens <= OVERLAPPING_STRIDE else 1
-            sums = 2 * overlap * (a.head_dim + a.index_dim) * SUM_BYTES
-            total = total + layers * flying * sums
-    return total
+            page = _page(WINDOW_BLOCK_TOKENS * record)
+            windows.append(_windows(layers, page, WINDOW_BLOCK_TOKENS, a.window_tokens))
+            continue
+        entries = COMPRESSED_BLOCK_TOKENS // a.stride_tokens
+        pages = [_page(entries * one) for one in (record, a.index_dim * a.index_bytes) if one]
+        sizes.update(pages)
+        block_bytes += layers * sum(pages)
+        least = max(least, layers) if len(pages) > 1 else least  # such a pair is not parted
+        windows.append(_sums(a, layers))
+    length = _length([kind.layers for kind in windows], least)
+    if d.engine.release < (0, 24):  # a page of each size for each layer of a group
+        block_bytes = length * sum(sizes)
+    kinds = [replace(kind, groups=-(-kind.layers // length)) for kind in windows]
+    widest = (-(-k.layers // k.groups) * k.bytes * k.block_tokens for k in kinds)
+    block_bytes = max(block_bytes, *widest)
+    every = Kind("all", 1, block_bytes / COMPRESSED_BLOCK_TOKENS, 0, 1, COMPRESSED_BLOCK_TOKENS)
+    return Layout((every, *kinds), block_bytes, _batches(d) * d.batch_limit_tokens)
+
+
+def _page(size: float) -> float:
+    return math.ceil(size / PAGE_STEP_BYTES) * PAGE_STEP_BYTES
+
+
+def _windows(layers: int, page_bytes: float, block_tokens: int, window_tokens: int) -> Kind:
+    return Kind("window", layers, page_bytes / block_tokens, window_tokens, 1, block_tokens)
+
+
+def _sums(a: Attention, layers: int) -> Kind:
+    """The sums of a compressor and of its indexer's, kept for the tokens they still reach."""
+    overlap, block_tokens = (2, 4) if a.stride_tokens <= OVERLAPPING_STRIDE else (1, 8)
+    widths = (2 * overlap * width for width in (a.head_dim, a.index_dim) if width)
+    page = sum(_page(block_tokens * width * SUM_BYTES) for width in widths)
+    return _windows(layers, page, block_tokens, overlap * a.stride_tokens)
+
+
+def _length(layers: list[int], least: int) -> int:
+    """Layers of a group that leave the fewest places empty (vLLM, `_approximate_gcd`)."""
+    lengths = range(least, max(*layers, least) + 1)
+    return min(lengths, key=lambda length: (sum(-n % length for n in layers), -length))
 
 
 def _batches(d: Deployment) -> int:
@@ -260,10 +341,13 @@ def _name(attention: Attention) -> str:
 def _kinds(d: Deployment) -> tuple[Kind, ...]:
     """The kinds of layers of the fullest card, with what a token or a state of each takes."""
     out = []
-    for a in d.model.attention:
+    for a in guessing_model(d).attention:
         one = law.kv_layer_bytes(
             a, d.kv, tp=d.tp, dp_attention=d.dp_attention, engine=d.engine.family
         )
+        if a.kind == "linear":  # a draft's tokens stay in sight until they are verified
+            steps = _drafted(d) / CONV_TOKENS
+            one *= 1 + steps * CONV_BYTES * a.conv_elements / max(a.state_bytes, 1)
         layers = -(-a.layers // d.pp)
         out.append(Kind(_name(a), layers, one, a.window_tokens, 1, d.block_tokens))
     return tuple(out)
@@ -290,9 +374,14 @@ def _grouped(d: Deployment, kinds: tuple[Kind, ...]) -> Layout:
         tuple(replace(k, groups=-(-k.layers // length)) for k in kinds),
         length * page,
         _batches(d) * d.batch_limit_tokens,
-        # from 0.26 the prefix cache of hybrids is on: a state at a block's end, and one at work
-        2 if release >= (0, 26) else 1,
+        # from 0.26 the prefix cache of hybrids is on: a state at a block's end, and one at work;
+        # and one for each token of a draft, to go back to
+        (2 if release >= (0, 26) else 1) + _drafted(d),
     )
+
+
+def _drafted(d: Deployment) -> int:
+    return d.speculation.tokens if d.speculation else 0
 
 
 def kv_sequence_bytes(deployment: Deployment, context_tokens: Number) -> Number:
@@ -325,8 +414,6 @@ def kv_sequence_bytes(deployment: Deployment, context_tokens: Number) -> Number:
     else:
         paged = paged_tokens(context_tokens=context_tokens, block_tokens=d.block_tokens)
         total = kept_bytes(d, paged)
-        if is_compressed(d):
-            total = total + _in_flight_bytes(d, context_tokens)
     if d.speculation and d.speculation.draft is not None:
         total = total + kv_sequence_bytes(bandwidth.draft_deployment(d), context_tokens)
     return total
@@ -356,7 +443,7 @@ def kept_bytes(deployment: Deployment, context_tokens: Number) -> Number:
     """
     d = deployment
     return law.kv_bytes_per_sequence(
-        d.model,
+        guessing_model(d),
         d.kv,
         context_tokens,
         tp=d.tp,
@@ -393,7 +480,7 @@ def prefix_bytes(deployment: Deployment, shared_prefix_tokens: Number) -> float:
     if not pages:
         return 0.0
     return law.kv_shared_bytes(
-        d.model,
+        guessing_model(d),
         d.kv,
         pages,
         tp=d.tp,

@@ -6,7 +6,7 @@ cache. Users are counted as whole sequences in that cache.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from .. import bandwidth, catalog, law
@@ -184,12 +184,24 @@ class Ledger(Explained):
     @property
     def kv_pool_interval_bytes(self) -> tuple[float, float]:
         """Room for the cache as left-out start-up logs show it, 80% of the time [bytes]."""
-        return self.kv_pool_bytes - self.doubt_bytes, self.kv_pool_bytes + self.doubt_bytes
+        room, doubt = self.kv_pool_bytes, self.doubt_bytes
+        return room - doubt, room + self.spared_bytes + doubt
 
     @property
     def doubt_bytes(self) -> float:
-        """Half of that interval [bytes]."""
+        """How far the room may be off to either side [bytes]."""
         return room_doubt_bytes(self.deployment, self.weights_bytes)
+
+    @property
+    def spared_bytes(self) -> float:
+        """What the room gains in the builds of the engine that sample with the least [bytes]."""
+        engine = self.deployment.engine
+        per_logit = engine.least_bytes_per_logit
+        if not engine.profiled or per_logit in (0, engine.sampling_bytes_per_logit):
+            return 0.0
+        least = replace(engine, sampling_bytes_per_logit=per_logit)
+        sampled = overhead.activation_bytes(replace(self.deployment, engine=least))
+        return max(self.activation_bytes - sampled, 0.0)
 
     @property
     def concurrent_interval(self) -> tuple[int, int]:
@@ -467,7 +479,7 @@ def ledger(
         max_concurrent=_sequences(d, pool - prefix, sequence) if starts else 0,
         context_tokens=context_tokens,
         concurrency=concurrency,
-        by_role=law.weights_of(d).by_role,
+        by_role=_weights(d),
         prefix_bytes=prefix,
         hit_share=hit_share,
         longest_bytes=longest,
@@ -480,12 +492,24 @@ def _terms(deployment: Deployment) -> dict[str, float]:
     """Fields of a ledger for everything in memory but the cache."""
     d = deployment
     return {
-        "weights_bytes": law.weights_of(d).stored_bytes * (1 - d.offload_share),
+        "weights_bytes": sum(_weights(d).values()) * (1 - d.offload_share),
         "activation_bytes": overhead.activation_bytes(d),
         "runtime_bytes": overhead.runtime_bytes(d),
         "extra_bytes": extra_bytes(d),
         "graph_bytes": overhead.graph_bytes(d),
     }
+
+
+def _weights(d: Deployment) -> Mapping[str, float]:
+    """Weights by role, with what an allocator adds where the engine measures free memory.
+
+    SGLang, model_runner.py; vLLM, platforms/rocm.py, get_current_memory_usage, until 0.21.
+    """
+    by_role, engine = law.weights_of(d).by_role, d.engine
+    early = engine.family == "vllm" and d.gpu.vendor == "amd" and engine.release < (0, 22)
+    if engine.family != "sglang" and not early:
+        return by_role
+    return by_role | {"rounding": law.rounding_bytes(d)}
 
 
 def _token_bytes(deployment: Deployment, context_tokens: int) -> float:

@@ -5,8 +5,12 @@ its share of the card (v1/worker/gpu_worker.py, determine_available_memory). The
 are that batch, tensor by tensor, so they follow the limits that the engine is started with.
 """
 
+import math
+
+from .. import law
 from ..bandwidth import ACTIVATION_BYTES
-from ..spec import Deployment, Gpu, Model
+from ..spec import Attention, Deployment, Gpu, Model
+from .cache import OVERLAPPING_STRIDE, SUM_BYTES
 
 # What the driver of an NVIDIA card keeps: an H100 is reported as 81 559 MiB and leaves 79.19 GiB
 # to CUDA (the llmd rows of benchmarks/measured.csv); cards of 24 GB keep as much, larger ones more.
@@ -16,6 +20,14 @@ DRIVER_SHARE = DRIVER_BYTES / (81_559 * 2**20)
 REDUCING_LINKS = ("nvlink4", "nvlink5")
 MOST_GRAPH_SEQS = 512  # of the graphs that Engine.graph_bytes was measured with
 MLA_ROWS = 65_536  # most rows that MLA's prefill expands in the profile
+# An indexer in vLLM gathers 40 contexts' entries (mla/indexer.py, get_max_prefill_buffer_size) and
+# scores them in 512 MiB (envs.py, VLLM_SPARSE_INDEXER_MAX_LOGITS_MB).
+GATHERED_CONTEXTS = 40
+SCORES_BYTES = 512 * 2**20
+# DeepSeek V4 (deepseek_v4/nvidia/flashmla.py): queries are padded to 64 heads or 128, and four
+# prompts' caches are unpacked at once.
+PADDED_HEADS = 64
+UNPACKED_PROMPTS = 4
 
 
 def usable_bytes(gpu: Gpu) -> float:
@@ -89,7 +101,8 @@ def forward_bytes(deployment: Deployment) -> float:
     -------
     float
         The residual stream, the widest dense layer's intermediate states, its output and,
-        for latent attention, the expanded keys and values [bytes].
+        for latent attention, the expanded keys and values; where an indexer picks what to
+        attend to, its scores, and in DeepSeek V4 all that lies beside them [bytes].
 
     Examples
     --------
@@ -102,7 +115,70 @@ def forward_bytes(deployment: Deployment) -> float:
     wide, gated = _width(model, ("mlp", "shared_expert"))
     inside = wide * (3 if gated else 2) / d.tp
     dense = d.batch_limit_tokens * (2 * model.hidden_size + inside) * ACTIVATION_BYTES
-    return dense + _latent_bytes(d)
+    picks = _indexed(d)
+    if picks is None:
+        return dense + _latent_bytes(d)
+    if picks.stride_tokens > 1:
+        dense = max(dense, d.batch_limit_tokens * _compressed_width(d, picks))
+    return dense + (SCORES_BYTES if d.engine.release >= (0, 19) else 0)
+
+
+def _indexed(d: Deployment) -> Attention | None:
+    """Sparse attention over latents, whose indexer vLLM profiles."""
+    if d.engine.family != "vllm":
+        return None
+    return next((a for a in d.model.attention if a.kind == "sparse" and a.latent_dim), None)
+
+
+def _compressed_width(d: Deployment, a: Attention) -> float:
+    """Bytes that a token has in DeepSeek V4 while its indexer scores (deepseek_v4/attention.py)."""
+    model = d.model
+    heads = -(-a.heads // d.attention_shards // PADDED_HEADS) * PADDED_HEADS
+    queries_and_output = 2 * heads * a.head_dim
+    stored = {t.name: t.elements / model.hidden_size for t in model.tensors}
+    projected = 2 * (stored["attn.wq_a"] + a.head_dim)  # with a copy for their norms
+    overlap = 2 if a.stride_tokens <= OVERLAPPING_STRIDE else 1
+    sums = 2 * overlap * (a.head_dim + a.index_dim) * SUM_BYTES
+    streams = math.isqrt(int(stored["hc_head"])) + 1  # and the layer's own input
+    states = streams * model.hidden_size + queries_and_output + projected
+    return states * ACTIVATION_BYTES + sums + a.index_heads * a.index_dim
+
+
+def gathered_bytes(deployment: Deployment) -> float:
+    """Compute what an indexer gathers of the cache for the longest prompts.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    float
+        Entries of the indexer, or of DeepSeek V4 the vectors that prefill unpacks where they
+        take more; 0 without an indexer, and before vLLM 0.13 [bytes].
+
+    References
+    ----------
+    vLLM, model_executor/layers/sparse_attn_indexer.py; deepseek_v4/nvidia/flashmla.py.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> d = catalog.deployment(model="deepseek-v3.2", gpu="h200-sxm", tp=8)
+    >>> gathered_bytes(d) / 1e6  # as its comment says: 825 MiB
+    865.0752
+    """
+    d, a = deployment, _indexed(deployment)
+    if a is None or d.engine.release < (0, 13):
+        return 0.0
+    length = d.max_model_len or d.model.max_context_tokens
+    entries = GATHERED_CONTEXTS * length // a.stride_tokens * a.index_dim * a.index_bytes
+    if a.stride_tokens == 1:
+        return entries
+    window = max(one.window_tokens for one in d.model.attention)
+    rows = -(-length // a.stride_tokens) + window + d.batch_limit_tokens
+    return max(entries, UNPACKED_PROMPTS * rows * a.head_dim * ACTIVATION_BYTES)
 
 
 def _latent_bytes(d: Deployment) -> float:
@@ -203,7 +279,8 @@ def activation_parts(deployment: Deployment) -> dict[str, float]:
     -------
     dict of str to float
         What is the same for all models, the counts that sampling keeps, the workspace of
-        the experts and the output of a vision tower, each by its name [bytes].
+        the experts, what an indexer gathers beyond it, for both share one buffer
+        (v1/worker/workspace.py), and the output of a vision tower, each by its name [bytes].
 
     Examples
     --------
@@ -213,13 +290,14 @@ def activation_parts(deployment: Deployment) -> dict[str, float]:
     0.5
     """
     d, model = deployment, deployment.model
-    sees = any(t.role == "vision" for t in model.tensors)
+    sees, experts = any(t.role == "vision" for t in model.tensors), expert_bytes(d)
     return {
         "always": d.engine.activation_bytes,
         "counts of said tokens": (
             d.seqs_limit * model.vocab_size * d.engine.counted_bytes_per_logit
         ),
-        "experts": expert_bytes(d),
+        "experts": experts,
+        "gathered cache": max(gathered_bytes(d) - experts, 0.0),
         "vision": d.batch_limit_tokens * model.hidden_size * ACTIVATION_BYTES if sees else 0.0,
     }
 
@@ -241,9 +319,9 @@ def runtime_bytes(deployment: Deployment) -> float:
     Examples
     --------
     >>> from llmcap_kernel import catalog
-    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="rtx-3090")
-    >>> two = catalog.deployment(model="llama-3.1-8b", gpu="rtx-3090", tp=2)
-    >>> runtime_bytes(one) == runtime_bytes(two)
+    >>> plain = {"model": "llama-3.1-8b", "gpu": "rtx-3090", "engine": "vllm-0.19"}
+    >>> runtime_bytes(catalog.deployment(**plain)) == runtime_bytes(
+    ...     catalog.deployment(**plain, tp=2))
     True
     """
     return sum(runtime_parts(deployment).values())
@@ -260,14 +338,15 @@ def runtime_parts(deployment: Deployment) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Kernels with the buffers of the link, and what AMD's cards take more, each by its
-        name [bytes].
+        Kernels with the buffers of the link, what AMD's cards take more, and for vLLM from
+        0.29, which measures free memory, what weights are rounded up by, each by its name
+        [bytes].
 
     Examples
     --------
     >>> from llmcap_kernel import catalog
     >>> len(runtime_parts(catalog.deployment(model="llama-3.1-8b", gpu="mi300x")))
-    2
+    3
     """
     d = deployment
     if d.tp > 1 and d.gpu.link in REDUCING_LINKS:
@@ -276,6 +355,8 @@ def runtime_parts(deployment: Deployment) -> dict[str, float]:
         parts = {"kernels and buffers, the same for all models": d.engine.runtime_bytes}
     if d.gpu.vendor == "amd":
         parts["AMD's"] = d.engine.runtime_amd_bytes
+    if d.engine.family == "vllm" and d.engine.release >= (0, 29):
+        parts["weights rounded up"] = law.rounding_bytes(d)
     return parts
 
 

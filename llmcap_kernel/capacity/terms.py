@@ -16,6 +16,7 @@ ROLES = {
     "embedding": "embedding table",
     "head": "output head",
     "vision": "vision tower",
+    "rounding": "rounded up to 2 MiB",
 }
 MOST_ROLES = 4
 

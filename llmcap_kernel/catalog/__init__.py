@@ -7,18 +7,20 @@ suggests the nearest one.
 
 import re
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from .. import huggingface
 from ..refuse import BadInput, one_of
 from ..spec import BatchLimits, Deployment, Engine, Format, Gpu, Lora, Model, Speculation
-from .names.engines import nearest_version
-from .names.formats import checkpoint_format
+from .names.engines import nearest_version, program, release
+from .names.formats import built, checkpoint_format, offered, read_format
+from .names.found import Found
 from .tables import FOLDER, key, known, table
 
 DEFAULT_ENGINE = "vllm"
 KINDS = ("models", "gpus", "formats", "engines")
+MAX_SPELLED = 120  # characters of a name that is worth reading
 
 
 def _name(kind: str, field: str, name: object) -> str:
@@ -63,7 +65,7 @@ def gpus() -> tuple[str, ...]:
 
 
 def formats(kv: bool = False) -> tuple[str, ...]:
-    """List the names of number formats.
+    """List the names of number formats; `format` makes others of any bits and group.
 
     Parameters
     ----------
@@ -81,7 +83,8 @@ def formats(kv: bool = False) -> tuple[str, ...]:
     (True, True)
     """
     rows = table("formats")["formats"].items()
-    return tuple(sorted(n for n, r in rows if (r.get("kv", False) if kv else r.get("covers"))))
+    named = (n for n, r in rows if (r.get("kv", False) if kv else r.get("covers")))
+    return tuple(sorted((*named, *offered(kv))))
 
 
 def engines() -> tuple[str, ...]:
@@ -213,19 +216,19 @@ def reference_price(name: str) -> dict[str, Any] | None:
     return None
 
 
-@cache
+@lru_cache(maxsize=4096)
 def format(name: str) -> Format:
     """Look up a number format.
 
     Parameters
     ----------
     name : str
-        Name or alias in the catalogue.
+        Name in the catalogue, or any spelling that states a method, bits and group.
 
     Returns
     -------
     Format
-        The format.
+        The format; its title says what a spelling left open.
 
     Raises
     ------
@@ -236,9 +239,27 @@ def format(name: str) -> Format:
     --------
     >>> format("fp8").bytes_per_element
     1.0
+    >>> format("EXL3 5.5bpw").name, format("UD-Q6_K_XL").title
+    ('exl3-5.5bpw', "GGUF Q6_K (Unsloth's dynamic mix Q6_K_XL taken as Q6_K)")
     """
-    name = _name("formats", "format", name)
-    fields = _plain(table("formats")["formats"][name])
+    exact = known("formats").get(key(name)) if isinstance(name, str) else None
+    found = Found(exact) if exact else _read(name, kv=False) or _read(name, kv=True)
+    if not found:
+        return format(_name("formats", "format", name))
+    return _made(found)
+
+
+def _read(name: object, *, kv: bool) -> Found | None:
+    """What a spelling of a sane length means; None for nothing."""
+    short = isinstance(name, str) and len(name) <= MAX_SPELLED
+    found = read_format(name, kv=kv) if isinstance(name, str) and short else None
+    return found if found and found.name else None
+
+
+def _made(found: Found) -> Format:
+    """The format of a name, its title with what was assumed."""
+    record = table("formats")["formats"].get(found.name) or built(found.name) or {}
+    fields = _plain(record)
     keep = (
         *("title", "element_bits", "scale_bits", "group", "covers", "compute", "kv"),
         *("gguf", "covers_mixture"),
@@ -246,7 +267,9 @@ def format(name: str) -> Format:
     fields = {k: fields[k] for k in keep if k in fields}
     for listed in ("covers", "covers_mixture", "compute"):
         fields[listed] = tuple(fields.get(listed, ()))
-    return Format(name=name, **fields)
+    if found.assumed and not found.minor:
+        fields["title"] += f" ({found.assumed})"
+    return Format(name=found.name, **fields)
 
 
 @cache
@@ -292,17 +315,13 @@ def _engine_name(name: object) -> str:
     try:
         return _name("engines", "engine", name)
     except BadInput:
-        match = (
-            re.fullmatch(r"(.+?)[-=]+v?(\d+(?:\.\d+)+).*", key(name))
-            if isinstance(name, str)
-            else None
-        )
-        nearest = match and nearest_version(
-            match.group(1), tuple(map(int, match.group(2).split(".")))
-        )
-        if not nearest:
+        meant = program(name) if isinstance(name, str) and len(name) <= MAX_SPELLED else None
+        if not meant or meant.name == "other":
             raise
-        return nearest
+    version = re.search(r"(?:^|[-= (])v?(\d+(?:\.\d+)+.*)", key(str(name)))
+    numbers = release(version.group(1)) if version else ()
+    stands_for = known("engines")[meant.record]
+    return (numbers and nearest_version(meant.record, numbers)) or stands_for
 
 
 def _engine_record(name: str) -> dict[str, Any]:
@@ -437,7 +456,7 @@ def deployment(
         model=served,
         gpu=record("gpu", gpu),
         engine=record("engine", engine),
-        weights=_named_format("weights", own if weights is None else weights, kv=False),
+        weights=_named_format("weights", own if weights in (None, "auto") else weights, kv=False),
         kv=_named_format("kv", kv, kv=True),
         tp=tp,
         pp=pp,
@@ -459,4 +478,7 @@ def deployment(
 def _named_format(field: str, value: str | Format, kv: bool) -> Format:
     if not isinstance(value, str):
         return value
+    found = Found(value) if value in formats(kv) else _read(value, kv=kv)
+    if found:
+        return _made(found)
     return format(one_of(field, value, formats(kv=kv), known("formats")))

@@ -83,6 +83,7 @@ OPTIONS = {
 # Rates that a source may give as a maximum, at a concurrency that it does not state.
 GREATEST = ("output_tok_s_total", "output_tok_s_per_gpu", "total_tok_s")
 LEFT_OPEN = 8  # items of the column `assumed` that are reported for one row
+YES, NO = ("yes", "true", "y", "on"), ("no", "false", "n", "off")
 CARDS = ("num_gpus", "tp", "pp", "ep", "dp_attention", "copies")
 # The columns that describe the deployment.
 SPELLED = (
@@ -284,10 +285,10 @@ def options_of(config: str | Path | None = None, **options: Any) -> dict[str, An
         catalog.model(model)
     if isinstance(gpu, str) and not names.card(gpu).name:
         catalog.gpu(gpu)
-    if "weight_dtype" in given and not names.weight_format(given["weight_dtype"], "", "bf16").name:
-        one_of("weights", given["weight_dtype"], catalog.formats())
-    if "kv_dtype" in given and not names.kv_format(given["kv_dtype"], "bf16").name:
-        one_of("kv", given["kv_dtype"], catalog.formats(kv=True))
+    for column, kind in (("weight_dtype", "weights"), ("kv_dtype", "kv")):
+        text, kv = str(given.get(column, "auto")), kind == "kv"
+        if catalog.key(text) != "auto" and not names.read_format(text, kv=kv).name:
+            one_of(kind, text, catalog.formats(kv=kv))
     return given
 
 
@@ -490,8 +491,8 @@ def _spelled_of(fields: Fields) -> stated.Spelled:
 @lru_cache(maxsize=16_384)
 def _spelled(cells: tuple[tuple[str, Any], ...]) -> stated.Spelled:
     fields = dict(cells)
-    split: dict = {name: _count(fields, name, 0, 4096) or 0 for name in CARDS}
     gpu, steps = fields.get("gpu"), ("max_num_seqs", "max_num_batched_tokens")
+    split = _cards(fields)
     split |= {name: _count(fields, name, 1, 1e7) or 0 for name in steps}
     return stated.Spelled(
         model=_model(fields),
@@ -503,6 +504,18 @@ def _spelled(cells: tuple[tuple[str, Any], ...]) -> stated.Spelled:
         memory_fraction=_number(fields, "memory_fraction", 0.05, 1) or 0.0,
         **split,
     )
+
+
+def _cards(fields: Fields) -> dict[str, Any]:
+    """Cards and how they split the work; "yes" to a way of splitting means all cards of tp."""
+    said = {n: str(fields.get(n)).strip().lower() for n in ("ep", "dp_attention")}
+    plain = {n: 0 if said.get(n) in NO else v for n, v in fields.items() if said.get(n) not in YES}
+    split = {name: _count(plain, name, 0, 4096) or 0 for name in CARDS}
+    cards = split["num_gpus"]
+    if isinstance(fields.get("gpu"), str):
+        cards = cards or names.count_of(_text(fields, "gpu"))[0]
+    whole = split["tp"] or max(cards // (split["pp"] or 1), 1)
+    return split | {name: whole for name, answer in said.items() if answer in YES}
 
 
 def _model(fields: Fields) -> str | Model:

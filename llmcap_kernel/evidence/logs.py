@@ -7,7 +7,6 @@ Their GB are GiB where the source divides by 2**30. Of several workers the fulle
 """
 
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -15,12 +14,12 @@ from typing import Any
 
 from ..catalog import names
 from ..refuse import BadInput, shown
-from . import stated
+from . import launch, stated
+from .launch import options
 from .startup import GIB, StartUp
 
 MIB = 2**20
 MAX_CHARS = 50_000_000
-MAX_OPTIONS = 400  # words of a command line
 LONGEST_LINE = 30_000
 KNOWN = (
     "the log of vLLM, SGLang, TensorRT-LLM or llama.cpp, from the command or the first line to "
@@ -86,10 +85,6 @@ ARGUMENTS = re.compile(
 )
 NEXT_LINE = re.compile(
     r"\n[^\n]{0,80}?\b(?:INFO|DEBUG|WARNING|ERROR|CRITICAL)\b|\n[^\n]{0,40}?\[?20\d\d[-/]\d\d|\n\["
-)
-COMMANDS = re.compile(
-    r"(?:vllm serve|vllm\.entrypoints\.\S{1,80}|sglang\.launch_server|sglang serve|trtllm-serve|"
-    r"llama-(?:server|cli|bench|sweep-bench|perplexity)(?:\.exe)?)(?=\s)"
 )
 
 
@@ -236,7 +231,7 @@ def _log(part: str, whole: str) -> _Log:
     # what was resolved goes before what was asked for
     spoken = sorted(ARGUMENTS.finditer(part), key=lambda m: "with config" not in m.group())
     said = "\n".join(_until_next_line(part, m.end()) for m in spoken)
-    return _Log(part, said, _command(part) or _command(whole))
+    return _Log(part, said, launch.arguments(part) or launch.arguments(whole))
 
 
 def _until_next_line(text: str, begin: int) -> str:
@@ -253,43 +248,12 @@ def _setting(said: str, name: str) -> str:
     return next(filter(None, found.groups()), "") if found else ""
 
 
-def _command(text: str) -> dict[str, str]:
-    """Options of the last command line in a text; the model that follows `serve` is "model"."""
-    begins = list(COMMANDS.finditer(text))
-    if not begins:
-        return {}
-    begin = begins[-1]
-    rest = re.sub(r"[\\`^][ \t]{0,9}\n[>$ \t]{0,40}", " ", text[begin.end() : begin.end() + 20_000])
-    line = rest.partition("\n")[0]
-    try:
-        parts = shlex.split(line, comments=True)
-    except ValueError:  # a quote that is not closed
-        parts = line.split()
-    return _options(parts[:MAX_OPTIONS], "serve" in begin.group())
-
-
-def _options(parts: list[str], serves: bool) -> dict[str, str]:
-    out: dict[str, str] = {}
-    if serves and parts and not parts[0].startswith("-"):
-        out["model"] = parts[0]
-    for at, word in enumerate(parts):
-        if not re.match(r"--?[A-Za-z]", word):
-            continue
-        name, equals, value = word.lstrip("-").partition("=")
-        after = parts[at + 1] if at + 1 < len(parts) else ""
-        if not equals:
-            value = "True" if re.match(r"--?[A-Za-z]", after) else after or "True"
-        out[name.replace("_", "-")] = value
-    return out
-
-
 def _human(text: str) -> float | None:
-    """A number as vLLM takes it: 32k is 32,000 and 32K is 32,768."""
-    match = re.fullmatch(r"(-?\d{1,15}(?:\.\d{1,9})?)([kKmMgG]?)", text.strip())
-    if not match:
-        return None
-    power = "kmg".find(match.group(2).lower()) + 1 if match.group(2) else 0
-    return float(match.group(1)) * (1024 if match.group(2).isupper() else 1000) ** power
+    """A number as engines take it; None where it is none."""
+    try:
+        return float(options.whole("", text, -options.MOST))
+    except BadInput:
+        return float(text) if re.fullmatch(r"-?\d{1,15}\.\d{1,9}", text.strip()) else None
 
 
 def _most(values: Iterable[float], scale: float = 1.0) -> float | None:
@@ -700,7 +664,7 @@ def _llama_model(log: _Log) -> str:
     found = log.words(r"general\.name\s+(?:str )?= +([^\n]{1,120})")
     found += log.words(r"\(version GGUF[^\n]{0,60}?from ([^\n]{1,300}?\.gguf)")
     found += log.words(r"from ([^\s']{1,300}\.gguf)")
-    found += [log.command[k] for k in ("m", "model") if k in log.command]
+    found += [log.command[k] for k in ("model", "hf-repo") if k in log.command]
     known = next((name for name in found if names.model_name(name)), "")
     return known or _llama_sized(log) or next(iter(found), "")
 
@@ -725,7 +689,7 @@ def _llama_kv(log: _Log) -> str:
     if latent:
         return latent[0]
     if not keys or not values:
-        return log.command.get("ctk", "")
+        return log.command.get("cache-type-k", "")
     return keys[0] if keys[0] == values[0] else f"{keys[0]}/{values[0]}"
 
 

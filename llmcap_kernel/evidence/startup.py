@@ -15,7 +15,7 @@ from ..capacity import Ledger
 from ..catalog import names
 from ..explain import quantity
 from ..refuse import BadInput, shown
-from ..spec import Deployment, Speculation
+from ..spec import Deployment, Model, Speculation
 from . import stated
 
 GIB = 2**30
@@ -36,6 +36,7 @@ DOUBTS = {
     "format-label": "its size contradicts the format it names",
     "host-weights": "a part of the weights is in host memory",
     "one-stage": "it is one stage of a pipeline, and not the fullest",
+    "settings-inferred": "what it was started with is not in the log, but follows from its numbers",
     "states-unprinted": "the states of its recurrent layers are not printed",
     "two-logs": "it holds more than one start",
 }
@@ -339,10 +340,10 @@ def deployment(startup: StartUp) -> Deployment:
     >>> deployment(StartUp(engine="vLLM", model="Qwen3-8B", gpu="RTX 4090")).title
     'qwen3-8b bf16 / 1x rtx-4090 / bf16 KV'
     """
-    meant = _meant(startup)
+    found, _ = meant(startup)
     # not the block: a hybrid's log has the one that the engine padded
     started = replace(
-        meant,
+        found,
         max_model_len=startup.max_model_len,
         max_num_seqs=startup.max_num_seqs,
         max_num_batched_tokens=startup.max_num_batched_tokens,
@@ -355,17 +356,94 @@ def deployment(startup: StartUp) -> Deployment:
     return replace(started, max_num_seqs=started.seqs_limit)
 
 
-def _meant(s: StartUp) -> Deployment:
-    """What the names mean, without the engine's limits."""
+def meant(startup: StartUp) -> tuple[Deployment, tuple[str, ...]]:
+    """Find what the names of a start-up mean, without the engine's limits.
+
+    Parameters
+    ----------
+    startup : StartUp
+        What was started.
+
+    Returns
+    -------
+    tuple of (Deployment, tuple of str)
+        In the catalogue's names, and what was assumed.
+
+    Raises
+    ------
+    BadInput
+        When a name is unknown, or the ledger has no such start.
+
+    Examples
+    --------
+    >>> meant(StartUp(engine="vLLM", model="Qwen3-8B", gpu="RTX 4090"))[0].title
+    'qwen3-8b bf16 / 1x rtx-4090 / bf16 KV'
+    """
+    _one_kind(startup)
+    found = stated.meaning(_spelled(startup))
+    if found.deployment is None:
+        raise BadInput("deployment", f"{found.reason}.")
+    return found.deployment, (*found.assumed, *found.taken)
+
+
+def built(startup: StartUp, model: Model) -> Deployment:
+    """Build the deployment of a start-up whose model the catalogue has not.
+
+    Parameters
+    ----------
+    startup : StartUp
+        What was started.
+    model : Model
+        Its model.
+
+    Returns
+    -------
+    Deployment
+        In the catalogue's names, but for the model.
+
+    Raises
+    ------
+    BadInput
+        When a name is unknown or the parts do not go together.
+
+    Examples
+    --------
+    >>> one = StartUp(engine="vLLM", model="mine", gpu="RTX 4090", tp=2)
+    >>> built(one, catalog.model("qwen3-8b")).num_gpus
+    2
+    """
+    _one_kind(startup)
+    s, tp = startup, startup.tp or 1
+    weights = names.weight_format(s.weights, s.model, model.native_format).name
+    parts: dict[str, Any] = {
+        "gpu": names.card(s.gpu).name,
+        "weights": weights,
+        "kv": names.kv_format(s.kv, weights).name,
+    }
+    for field, found in parts.items():
+        if not found:
+            text = getattr(s, field)
+            said = f"{shown(text)} is not in the catalogue" if text else "is not stated"
+            raise BadInput(field, f"{field} {said} (give --{field}).")
+    return catalog.deployment(
+        model=model,
+        engine=names.engine_record(s.family, s.version),
+        tp=max(tp, s.dp) if tp == 1 else tp,
+        pp=s.pp or 1,
+        ep=s.ep or 1,
+        dp_attention=s.dp > 1,
+        memory_fraction=s.memory_fraction or None,
+        **parts,
+    )
+
+
+def _one_kind(s: StartUp) -> None:
+    """Refuse cards of several kinds, layers in host memory, and weights of no format."""
     if ";" in s.gpu:
         raise BadInput("gpu", f"gpu is {shown(s.gpu)}: the ledger is of cards of one kind.")
     _all_on_cards(s)
     if s.family in SIZED_BY_CONTEXT and not s.weights:
         raise BadInput("weights", "weights is not stated (give --weights).")
-    meant = stated.meaning(_spelled(s))
-    if meant.deployment is None:
-        raise BadInput("deployment", f"{meant.reason}.")
-    return meant.deployment
 
 
 def _spelled(s: StartUp) -> stated.Spelled:
@@ -507,9 +585,8 @@ class Beside:
         left += [] if s.memory_fraction or s.family in SIZED_BY_CONTEXT else ["memory_fraction"]
         left += [] if s.version or s.family != "vllm" else ["version"]
         notes = [f"{', '.join(left)} not in the log: defaults are taken"] if left else []
-        meant = stated.meaning(_spelled(s))
         doubts = (DOUBTS.get(name, name) for name in s.doubts)
-        return (*notes, *meant.assumed, *meant.taken, *doubts)
+        return (*notes, *meant(s)[1], *doubts)
 
     @property
     def verdict(self) -> str:

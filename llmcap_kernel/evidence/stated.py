@@ -1,14 +1,14 @@
 """The deployment that a row means, whose names are spelled as its source has them.
 
-Sources write "H100-80GB HBM3", "GGUF Q4_K_M" and "RedHatAI/...-quantized.w8a8"; the tables of
-`catalog/spellings.toml` map each to a name of the catalogue, with the assumption made where a
-source leaves something open. An unknown name is reported, never guessed.
+Sources write "H100-80GB HBM3", "GGUF Q4_K_M" and "RedHatAI/...-quantized.w8a8"; `catalog.names`
+maps each to a name of the catalogue, with the assumption made where a source leaves something
+open. An unknown name is reported, never guessed.
 """
 
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from .. import catalog
+from .. import calibration, catalog
 from ..catalog import names
 from ..catalog.names import Found
 from ..refuse import BadInput, shown
@@ -198,7 +198,7 @@ def meaning(spelled: Spelled) -> Meant:
 def _meaning(spelled: Spelled, engine_family: str) -> Meant:
     model, called = _model(spelled.model)
     chip, gpu, several = _card(spelled.gpu)
-    weights = names.weight_format(spelled.weights, called, model.native_format)
+    weights = names.weight_format(spelled.weights, called, model.native_format, spelled.engine)
     _must(weights.name, "weights", spelled.weights, "formats")
     copies = spelled.copies or 1
     cards = spelled.num_gpus or several or 1
@@ -212,13 +212,13 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
         if copies > 1:
             text = f"split of {cards} cards not stated: {copies} copies of {spelled.tp} taken"
             left_open += (text,)
-    kv = names.kv_format(spelled.kv, weights.name)
+    kv = names.kv_format(spelled.kv, weights.name, spelled.engine)
     _must(kv.name, "kv", spelled.kv, "formats")
     shape, split = _split(spelled, model, max(cards // copies, 1))
     deployment = catalog.deployment(
         model=model,
         gpu=chip,
-        engine=names.engine_record(engine_family, spelled.version),
+        engine=names.engine_record(spelled.engine, spelled.version),
         weights=weights.name,
         kv=kv.name,
         memory_fraction=spelled.memory_fraction or None,
@@ -226,7 +226,7 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
         max_num_batched_tokens=spelled.max_num_batched_tokens or None,
         **shape,
     )
-    assumptions = [f for f in (gpu, weights, kv, split) if f.assumed]
+    assumptions = [f for f in (gpu, weights, kv, split, _timed(spelled.engine)) if f.assumed]
     return Meant(
         deployment,
         engine_family,
@@ -252,6 +252,16 @@ def _card(said: str | Gpu) -> tuple[Gpu, Found, int]:
     found = names.card(said)
     _must(found.name, "gpu", said, "gpus")
     return catalog.gpu(found.name), found, names.count_of(said)[0]
+
+
+def _timed(engine: str) -> Found:
+    """Whose efficiencies stand in for those of an engine without measurements."""
+    own = names.family(engine)
+    stands_in = names.timed_as(own)
+    if stands_in == own or own in calibration.table()["rows"]:
+        return names.UNKNOWN
+    others = "the programs without a family" if stands_in == "other" else stands_in
+    return Found("", f"no measurements of {shown(engine)}: timed as {others}", True)
 
 
 def _must(found: str, field: str, text: str, kind: str) -> None:

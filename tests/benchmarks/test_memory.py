@@ -65,9 +65,9 @@ def off_by(gib, **cells):
 
 
 def test_a_source_is_judged_with_the_interval_of_the_others():
-    """Two logs that are off by little, one by much: the little is held, the much is not."""
-    some = [off_by(0.5, source_id="one"), off_by(0.6, source_id="one"), off_by(3, source_id="two")]
-    first, *each = memory.coverage(some)
+    """Some logs are off by little, some by much: the little is held, the much is not."""
+    little = [off_by(gib, source_id="one") for gib in (0.5, 0.6, 0.6)]
+    first, *each = memory.coverage([*little, *(off_by(3, source_id="two") for _ in range(3))])
     assert "50%" in first
     assert [line.split()[-1] for line in each] == ["100%", "0%"]
 
@@ -82,10 +82,15 @@ def test_every_source_counts_alike_in_the_interval():
     assert memory.doubts(many + few)["other"] == 2 * share
 
 
-def test_a_kind_of_card_that_few_logs_are_of_gets_twice_what_they_show():
-    two = [off_by(1, source_id=name) for name in ("one", "two")]
-    three = [*two, off_by(1, source_id="three")]
-    assert memory.doubts(two)["nvidia"] == pytest.approx(2 * memory.doubts(three)["nvidia"])
+def test_a_kind_of_card_that_few_logs_are_of_has_the_interval_of_the_rest():
+    """Whatever the few show: twice the widest of the kinds that more logs are of."""
+    many = [off_by(1, source_id=name) for name in ("one", "two", "three")]
+    few = [off_by(9, gpu="MI300X", source_id=name) for name in ("one", "two")]
+    off = memory.doubts(many + few)
+    assert off["amd"] == off["unified"] == off["other"] == 2 * off["nvidia"]
+    three = [*few, off_by(9, gpu="MI300X", source_id="three")]
+    off = memory.doubts(many + three)
+    assert off["amd"] > off["nvidia"] and off["other"] == 2 * off["amd"]
 
 
 def test_the_command_prints_every_part(capsys):

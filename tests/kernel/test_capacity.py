@@ -252,6 +252,20 @@ def test_the_peak_of_a_start_by_hand():
     assert capacity.activation_bytes(plain.deployment()) == 0, "an engine that measures nothing"
 
 
+def test_a_version_whose_builds_sample_differently_leaves_the_room_open_upwards():
+    """vLLM up to 0.11 sorts with PyTorch or samples with FlashInfer, as it is installed."""
+    qwen = {"model": "qwen2-7b", "gpu": "a100-sxm-80gb", "max_num_seqs": 256}
+    old, new = (
+        capacity.ledger(catalog.deployment(engine=f"vllm-{version}", **qwen), context_tokens=4096)
+        for version in ("0.11", "0.16")
+    )
+    logits = 256 * 152_064  # vocabulary of its config.json
+    assert old.spared_bytes == pytest.approx(logits * (38 - 14))
+    low, high = old.kv_pool_interval_bytes
+    assert high - old.kv_pool_bytes == pytest.approx(old.kv_pool_bytes - low + logits * 24)
+    assert new.spared_bytes == 0
+
+
 def test_a_plain_card_line_by_line():
     """100 GB at 0.8, two cards: 5 GB of weights, 1 GB of the engine's own, 74 GB of cache."""
     habits = plain.engine(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from llmcap_kernel import capacity, catalog, law
 from llmcap_kernel.capacity import DOUBTFUL, LIKELY, NO, YES
-from llmcap_kernel.spec import BadInput, Tensor
+from llmcap_kernel.spec import BadInput, Speculation, Tensor
 
 from . import plain
 from .strategies import deployments
@@ -134,13 +134,115 @@ def test_a_state_takes_a_block_as_large_as_attentions():
     assert blocks // cut.groups * attention.block_tokens == pytest.approx(370_656, rel=0.01)
 
 
-def test_compressed_caches_reserve_sums_for_a_batch():
-    """Log k00150: DeepSeek-V4-Flash in 47.43 GiB, 1 728 531 tokens at sequences of 262 144."""
-    d = started("deepseek-v4-flash", "h100-sxm", "vllm-0.33", tp=8, max_model_len=262_144)
+def test_tokens_of_a_draft_take_states_and_layers_of_their_own():
+    """Log K53: Nemotron 3 Super in 36.25 GiB holds 1 399 712 tokens, 27.81 of 131 072.
+
+    By hand from vLLM 0.20, mamba_utils.py and kv_cache_utils.py: three drafted tokens lengthen a
+    convolution over 10 240 channels, attention's block grows to the state, in steps of 16 tokens,
+    40 states and 9 layers of attention make six groups, and a sequence keeps four states of each.
+    """
+    drafting = {"weights": "nvfp4", "kv": "fp8", "speculation": Speculation(3, 0.8)}
+    name = "nemotron-3-super-120b-a12b"
+    d = started(name, "gb10", "vllm-0.20", max_model_len=131_072, **drafting)
+    cut = capacity.layout(d)
+    state = 128 * 64 * 128 * 4 + (3 + 3) * 10_240 * 2
+    assert {kind.name: (kind.layers, kind.groups) for kind in cut.kinds} == {
+        "state": (40, 5),
+        "all": (9, 1),
+    }
+    assert max(kind.bytes for kind in cut.kinds) == state and cut.block_bytes == 9 * 8432 * 512
+    blocks = 36.25 * GIB // cut.block_bytes
+    assert blocks // cut.groups * 8432 == 1_399_712
+    assert cut.blocks(131_072) == 16 + 5 * (1 + 3)
+    assert round(blocks / cut.blocks(131_072), 2) == 27.81
+    latent = started("deepseek-v3", "h200-sxm", "vllm-0.20", tp=8, speculation=Speculation(1, 0.8))
+    assert capacity.kv_sequence_bytes(latent, 16_000) == 16_000 * 62 * 1152
+    near, *far = (
+        kind.layers
+        for kind in capacity.guessing_model(
+            started("deepseek-v4-flash", "h200-sxm", "vllm", tp=8, speculation=Speculation(1, 0.8))
+        ).attention
+    )
+    assert (near, far) == (44, [21, 20]), "its draft layer keeps a window alone"
+    elsewhere = replace(latent, engine=catalog.engine("sglang"))
+    assert capacity.kv_sequence_bytes(elsewhere, 16_000) == 16_000 * 61 * 1152
+
+
+def test_compressed_caches_share_blocks_as_large_as_what_every_token_keeps():
+    """Log k00150: DeepSeek-V4-Flash in 47.43 GiB, 1 728 531 tokens at sequences of 262 144.
+
+    By hand from vLLM 0.31, v1/core/kv_cache_utils.py (_get_packed_kv_cache_groups) and
+    models/deepseek_v4: 256 tokens are 64 entries or 2 of 584 bytes, an indexer's 64 of 132, all
+    rounded up to 576; 22 layers to a group leave the fewest places empty of 43, 21 and 20.
+    """
+    limits = {"max_model_len": 262_144, "max_num_batched_tokens": 8192}
+    d = started("deepseek-v4-flash", "h100-sxm", "vllm-0.33", tp=8, **limits)
+    cut = capacity.layout(d)
+    assert cut.block_bytes == 21 * (65 + 15) * 576 + 20 * 3 * 576
+    assert [kind.groups for kind in cut.kinds] == [1, 2, 1, 1]
+    # two batches in flight: windows of 128, of 8 and of 128 tokens in blocks of 64, 4 and 8
+    assert cut.blocks(262_144) == 1024 + 2 * (258 + 1) + (4098 + 1) + (2064 + 1)
     times = 47.43 * GIB / capacity.kv_sequence_bytes(d, 262_144)
-    assert times * 262_144 == pytest.approx(1_728_531, rel=0.3)  # pages are padded to each other
-    settled = law.kv_bytes_per_sequence(d.model, d.kv, 262_144, tp=8)
-    assert capacity.kv_sequence_bytes(d, 262_144) > 5 * settled
+    assert times * 262_144 == pytest.approx(1_728_531, rel=1e-3)
+    # 0.20 to 0.23 give each of a group's layers a page of every size
+    early = replace(d, engine=catalog.engine("vllm-0.20"))
+    assert capacity.layout(early).block_bytes == 22 * (65 + 15 + 3) * 576
+
+
+@pytest.mark.parametrize(
+    ("row", "model", "gpu", "engine", "settings", "logged_gib"),
+    [
+        ("K01", "qwen3-14b", "radeon-ai-pro-r9700", "vllm-0.16", {"weights": "fp8"}, 15.42),
+        (
+            "K05",
+            "gemma-3-27b",
+            "radeon-ai-pro-r9700",
+            "vllm-0.16",
+            {"weights": "fp8", "tp": 2},
+            14.28,
+        ),
+        ("K09", "llama-3.1-8b", "radeon-ai-pro-r9700", "vllm-0.16", {}, 15.06),
+        ("L4", "qwq-32b", "a10g", "sglang", {"tp": 4}, 15.54),
+    ],
+)
+def test_weights_as_engines_see_them_that_measure_free_memory(
+    row, model, gpu, engine, settings, logged_gib
+):
+    """What is left is the same for all of them: 0.05 to 0.09 GiB of kernels."""
+    d = started(model, gpu, engine, **settings)
+    books = capacity.ledger(d, context_tokens=4096)
+    assert 0.04 < logged_gib - books.weights_bytes / GIB < 0.1
+    allocated = law.weights_of(d).stored_bytes
+    assert books.weights_bytes == allocated + law.rounding_bytes(d)
+    other = replace(d, engine=catalog.engine("vllm-0.25"))
+    assert capacity.ledger(other, context_tokens=4096).weights_bytes == allocated
+
+
+def test_the_allocator_rounds_up_each_tensor_of_10_mib_by_hand():
+    """Gemma 3 27B in FP8 on two cards: 2 x 21 504 x 5 376 elements are 110.25 MiB of 112, 55.125
+    of 56 come down, 64 x 128 x 5 376 are 21 MiB of 22 and 32 x 128 x 5 376 are 10.5 of 12, in
+    62 layers; the table's 262 208 rows are 1 344.3 MiB of 1 346."""
+    d = started("gemma-3-27b", "radeon-ai-pro-r9700", "vllm-0.16", weights="fp8", tp=2)
+    text = 62 * (1.75 + 0.875 + 1 + 1.5) * 2**20
+    table = -(262_208 * 5376 * 2 // 2) % 2**21
+    assert law.rounding_bytes(d) == pytest.approx(text + table, rel=0.02)
+
+
+def test_the_peak_of_an_indexer_by_hand():
+    """vLLM 0.31, deepseek_v4/attention.py: 8 192 tokens while an indexer scores."""
+    limits = {"max_model_len": 262_144, "max_num_batched_tokens": 8192, "max_num_seqs": 64}
+    d = started("deepseek-v4-flash", "h100-sxm", "vllm-0.33", tp=8, ep=8, **limits)
+    streams = (4 + 1) * 4096 * 2
+    padded = 2 * 64 * 512 * 2  # queries and output, 8 heads padded to 64
+    projected = 2 * (1024 + 512) * 2
+    sums, queries = 4 * (512 + 128) * 4, 64 * 128
+    width = streams + padded + projected + sums + queries
+    assert capacity.forward_bytes(d) == 8192 * width + 512 * 2**20
+    assert capacity.gathered_bytes(d) == 40 * 262_144 // 4 * 132
+    short = replace(d, max_model_len=8192)  # prefill unpacks more than an indexer gathers
+    assert capacity.gathered_bytes(short) == 4 * (2048 + 128 + 8192) * 512 * 2
+    before = started("deepseek-v3.2", "h200-sxm", "vllm-0.11", tp=8)
+    assert capacity.gathered_bytes(before) == 0
 
 
 @pytest.mark.parametrize(
@@ -158,6 +260,17 @@ def test_sequences_that_tensorrt_llm_held(model, weights, gpu, tp, share, length
     """aiconfigurator@095f58a measured them, and allows 5%: test_trtllm_kv_cache_capacity.py."""
     d = started(model, gpu, "trtllm", tp=tp, weights=weights, memory_fraction=share)
     assert capacity.max_concurrent(d, length) == pytest.approx(held, rel=0.05)
+
+
+def test_tensorrt_engines_keep_three_copies_of_all_logits():
+    """Log k00178, TensorRT-LLM 0.19: 2 048 sequences of 128 256 words in 32 bits, thrice."""
+    asked = {"weights": "fp8", "kv": "fp8", "max_num_seqs": 2048, "max_num_batched_tokens": 1024}
+    now = started("llama-3.1-8b", "rtx-5090", "trtllm", **asked)
+    before = replace(now, engine=catalog.engine("trtllm-0.19"))
+    more = capacity.activation_bytes(before) - capacity.activation_bytes(now)
+    assert more == 3 * 4 * 2048 * 128_256
+    room = capacity.ledger(before, context_tokens=2048).kv_pool_bytes
+    assert room == pytest.approx(16.05 * GIB, rel=0.06)
 
 
 def test_more_sequences_than_blocks_for_their_states_is_a_refusal():

@@ -48,8 +48,8 @@ TOKEN_STOPS = tuple(
 USER_STOPS = (*range(1, 17), *(round(2**power * step) for power in range(4, 12)
                                for step in (1.25, 1.5, 1.75, 2)))  # fmt: skip
 PASTE = (
-    "Any Hugging Face config.json, which takes the place of the model above; or an engine's "
-    "start-up log, which fills the inputs."
+    "Any Hugging Face config.json, which takes the place of the model above; or the command that "
+    "launches an engine, or its start-up log, which fill the inputs."
 )
 NO_LIMIT = "At most; 0 for no limit."
 HALF = {"half": True}  # two such inputs share a line
@@ -273,7 +273,7 @@ def deployment_controls(form, state, prefix=""):
     out = [
         _model_control(fields, state, model),
         text(fields["config"], state, shown=model.name if at["config"] else "none")
-        | {"label": "config.json or start-up log"},
+        | {"label": "config.json, launch command or start-up log"},
         search(fields["gpu"], state, _gpu_options()),
         select(fields["tp"], state, _card_counts(model, gpu, at["tp"])) | HALF,
         *_splits(fields, state, model, gpu),

@@ -72,12 +72,34 @@ def inputs(text, state, prefix=""):
     except BadInput as problem:
         said = startup.reason(problem)
         raise BadInput("config", f"config holds a start-up log of no use: {said}") from None
-    d = both.deployment
+    return of_deployment(both.deployment, prefix), [_compared(both), *kept, *both.notes]
+
+
+def of_deployment(d, prefix=""):
+    """Write a deployment as the inputs that make it.
+
+    Parameters
+    ----------
+    d : Deployment
+        The deployment.
+    prefix : str
+        What the names of the inputs begin with.
+
+    Returns
+    -------
+    dict
+        Values by input.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> of_deployment(catalog.deployment(model="qwen3-8b", gpu="l4", tp=2))["tp"]
+    2
+    """
     values: dict[str, Any] = {name: getattr(d, name).name for name in NAMED}
     values |= {name: getattr(d, attribute) for name, attribute in (SPLIT | LIMITS).items()}
     values |= {"config": None, "ep": d.ep > 1, "fraction": round(d.fraction, 4)}
-    notes = [_compared(both), *kept, *both.notes]
-    return {prefix + name: value for name, value in values.items()}, notes
+    return {prefix + name: value for name, value in values.items()}
 
 
 def _completed(one, state, prefix):

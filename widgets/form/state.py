@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote_plus
 
 from llmcap_kernel.refuse import BadInput, number, one_of, shown
 
-from . import from_log, pasted, versions
+from . import from_launch, from_log, pasted, versions
 
 MAX_QUERY = 40_000  # four deployments, each of a pasted model, are some thousands
 MAX_NAME = 80
@@ -245,7 +245,7 @@ class Form:
         if not isinstance(values, Mapping):
             text = f"A state is {shown(values)}: it takes a mapping from input to value."
             return state, [_message("error", "", text)]
-        values, filled, messages = self._from_logs(values, state)
+        values, filled, messages = self._from_texts(values, state)
         fields = {field.name: field for field in self.fields}
         for name, raw in values.items():
             try:
@@ -263,18 +263,19 @@ class Form:
         given = values if base is None else filled
         return self._followed(state, base or self.defaults(), given), _capped(messages)
 
-    def _from_logs(self, values, state):
-        """Put what a pasted start-up log says in the place of the log."""
+    def _from_texts(self, values, state):
+        """Put what a pasted start-up log or launch command says in its place."""
         values, messages = dict(values), []
         filled: State = {}
         for field in self.fields:
             text = values.get(field.name)
-            if field.kind != "config" or not from_log.is_log(text):
+            reader = _reader(text) if field.kind == "config" else None
+            if not reader:
                 continue
             del values[field.name]
             try:
                 prefix = field.name.removesuffix("config")
-                found, said = from_log.inputs(text, state, prefix)
+                found, said = reader(text, state, prefix)
             except BadInput as problem:
                 words = field.title + str(problem).removeprefix("config")
                 messages.append(_message("error", field.name, words))
@@ -389,6 +390,13 @@ def spelled(value):
     if isinstance(value, float) and value == int(value):
         return str(int(value))
     return "its default" if value is None else str(value)
+
+
+def _reader(text):
+    """Who reads a pasted text that is no config.json; None where it is one, or its code."""
+    if from_log.is_log(text):  # with the command above it, perhaps
+        return from_log.inputs
+    return from_launch.inputs if from_launch.is_launch(text) else None
 
 
 def _kept(field, value):

@@ -2,11 +2,73 @@
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 from ..tables import key, known, table
 
+# What setuptools-scm writes of a checkout without tags: no release at all.
+_NO_RELEASE = re.compile(r"0\.(?:0|1)(?:\.0)?\.dev\d")
+
+VERSIONED = ("vllm", "trtllm")  # engines that the catalogue has several versions of
+
+
+class Program(NamedTuple):
+    """What a text calls an engine.
+
+    Attributes
+    ----------
+    name : str
+        Name among the catalogue's programs; "other" for none of them.
+    family : str
+        Whose efficiencies are fitted.
+    timed_as : str
+        Family whose efficiencies stand in where nothing was measured of its own; "" for none.
+    record : str
+        The engine of the catalogue that stands for its memory.
+    packs : str
+        Method of its weights where only bits are stated; "" where there is none.
+    """
+
+    name: str
+    family: str
+    timed_as: str = ""
+    record: str = "vllm"
+    packs: str = ""
+
 
 @lru_cache(maxsize=1024)
+def program(text: str) -> Program:
+    """Find the program that a text names.
+
+    Parameters
+    ----------
+    text : str
+        As the source spells it, with forks, back ends and versions.
+
+    Returns
+    -------
+    Program
+        The program by the longest of its words that the text has.
+
+    Examples
+    --------
+    >>> program("SGLang (MLX backend, patched)").name, program("vLLM (V0 engine)").name
+    ('mlx', 'vllm')
+    """
+    plain = key(text)
+    found = [
+        (len(word), name)
+        for name, record in table("engines")["programs"].items()
+        for word in (name, *record.get("words", ()))
+        if word in plain
+    ]
+    if not found:
+        return Program("other", "other")
+    name = max(found)[1]
+    record = table("engines")["programs"][name]
+    return Program(name, **{f: v for f, v in record.items() if f != "words"})
+
+
 def family(engine: str) -> str:
     """Find the family that an engine belongs to.
 
@@ -18,46 +80,92 @@ def family(engine: str) -> str:
     Returns
     -------
     str
-        One of vllm, sglang, trtllm, llama.cpp, transformers, exllama, gpt-fast, mlc,
-        lmdeploy, vllm-static, pytorch-kernels and other.
+        One of the families of the catalogue's programs, or "other".
 
     Examples
     --------
     >>> family("NVIDIA NIM (TensorRT-LLM profile not stated)"), family("Ollama / llama.cpp")
     ('trtllm', 'llama.cpp')
     """
-    plain = key(engine)
-    words = table("spellings")["engines"].items()
-    return next((f for word, f in words if word in plain), "other")
+    return program(engine).family
 
 
-def engine_record(engine_family: str, version: str) -> str:
-    """Find the catalogue's record that describes the memory use of an engine's version.
+@lru_cache(maxsize=1024)
+def timed_as(engine_family: str) -> str:
+    """Find the family whose efficiencies a family without measurements takes.
 
     Parameters
     ----------
     engine_family : str
-        Its family; vLLM's record stands in for one that the catalogue lacks.
+        A family of `family`, or the loop of one that serves, "vllm loop".
+
+    Returns
+    -------
+    str
+        Another family, or the same one.
+
+    Examples
+    --------
+    >>> timed_as("mlx"), timed_as("vllm")
+    ('llama.cpp', 'vllm')
+    """
+    own, loop, _ = engine_family.partition(" loop")
+    programs = table("engines")["programs"].values()
+    stands_in = (p["timed_as"] for p in programs if p["family"] == own and "timed_as" in p)
+    return next(stands_in, own) + loop
+
+
+def release(version: str) -> tuple[int, ...]:
+    """Read the numbers of a version.
+
+    Parameters
+    ----------
+    version : str
+        As a source or a log spells it, such as "v0.20.1rc1.dev16+g7a1eb8ac2".
+
+    Returns
+    -------
+    tuple of int
+        Major, minor and, where it is stated, patch; empty where no release is named.
+
+    Examples
+    --------
+    >>> release("v0.20.1rc1.dev16+g7a1eb8ac2"), release("b9010-d05fe1d7d"), release("0.1.dev19754")
+    ((0, 20, 1), (), ())
+    """
+    text = version.strip()
+    found = re.match(r"v?(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?", text)
+    if not found or _NO_RELEASE.match(text):
+        return ()
+    return tuple(int(n) for n in found.groups() if n)
+
+
+def engine_record(engine: str, version: str) -> str:
+    """Find the catalogue's record that describes the memory use of an engine's version.
+
+    Parameters
+    ----------
+    engine : str
+        As the source spells it; vLLM's record stands in for one that the catalogue lacks.
     version : str
         As the source spells it; the newest when it is not stated.
 
     Returns
     -------
     str
-        A name of the catalogue: for vLLM the newest recorded version that is not
-        newer, or else the oldest.
+        A name of the catalogue: for vLLM and TensorRT-LLM the newest recorded version that
+        is not newer, or else the oldest.
 
     Examples
     --------
     >>> engine_record("vllm", "0.11.0 (image in doc)"), engine_record("vllm", "0.18.0")
     ('vllm-0.11', 'vllm-0.19')
     """
-    name = table("spellings")["records"].get(engine_family, "vllm")
-    numbers = re.match(r"v?(\d{1,3})\.(\d{1,3})", version.strip())
-    if engine_family != "vllm" or not numbers:
-        return known("engines")[name]
-    release = (int(numbers.group(1)), int(numbers.group(2)))
-    return nearest_version(engine_family, release) or known("engines")[name]
+    found, numbers = program(engine), release(version)
+    name = known("engines")[found.record]
+    if found.family not in VERSIONED or not numbers:
+        return name
+    return nearest_version(found.family, numbers[:2]) or name
 
 
 def nearest_version(family: str, release: tuple[int, ...]) -> str | None:

@@ -1,10 +1,31 @@
-"""Formats of weights and caches as people and engines name them."""
+"""Formats of weights and caches as people, files and engines name them.
 
-from ..tables import key, table
-from .found import UNKNOWN, Found, look_up, spellings
+A spelling's words are read (`reading.py`) and put together to a name: of a record of the catalogue,
+or of a format that a method makes of any number of bits, such as exl3-5.5bpw. A name is itself a
+spelling that means itself.
+"""
+
+import difflib
+import re
+from functools import cache, lru_cache
+from typing import Any
+
+from ..tables import key, known, table
+from .engines import program
+from .found import UNKNOWN, Found
+from .reading import Reading, read_words
+
+GROUPS = ("16", "32", "64", "128", "256", "512", "1024")
+# Bits of a method whose words state none.
+USUAL = {"gptq": "4", "awq": "4", "autoround": "4", "aqlm": "2", "hqq": "4", "mlx": "4", "bnb": "4"}
+FLOATS = ("fp8", "fp6", "nvfp4", "mxfp4", "mxfp6", "mxfp8", "experts-int8", "ternary")
+WIDE = {"bf16": 16, "fp16": 16, "fp32": 32}
+_OPEN = re.compile(r"not (?:stated|said|given)|assumed|unknown")  # what brackets say of a format
+NEAR = 0.75  # of a cache's name: closer, and a word is a slip, not a remark on something else
+NO_BITS = 0.0
 
 
-def weight_format(text: str, model_text: str, native: str) -> Found:
+def weight_format(text: str, model_text: str, native: str, engine: str = "") -> Found:
     """Find the format of a row's weights.
 
     Parameters
@@ -15,6 +36,8 @@ def weight_format(text: str, model_text: str, native: str) -> Found:
         The model as the source spells it: a checkpoint's name often includes the format.
     native : str
         The format the model ships in.
+    engine : str
+        The engine as the source spells it: "4bit" is another format of MLX than of vLLM.
 
     Returns
     -------
@@ -27,22 +50,102 @@ def weight_format(text: str, model_text: str, native: str) -> Found:
     'fp8'
     >>> weight_format("compressed-tensors", "x-quantized.w8a8", "bf16").name
     'int8'
+    >>> weight_format("4bit", "Qwen3-32B", "bf16", "mlx-lm").name
+    'mlx-4bit'
     """
-    plain, model_plain = key(text) or "(none)", key(model_text)
-    plain = "(checkpoint" if plain.startswith("(checkpoint") else plain
-    entry = spellings("weights").get(plain)
-    if isinstance(entry, dict) and "models" in entry:
-        hits = (f for word, f in entry["models"].items() if word in model_plain)
-        return Found(next(hits, entry["name"]))
-    found = look_up(plain, spellings("weights"), "formats")
-    if found.name == "native":
-        named = checkpoint_format(model_text, native)
-        return Found(named) if named != native else found._replace(name=native)
-    return found if table("formats")["formats"].get(found.name, {}).get("covers") else UNKNOWN
+    plain, in_name = key(text), _words_of_name(model_text)
+    if not plain or plain == "auto" or plain.startswith(("(checkpoint", "checkpoint")):
+        return _unstated(in_name, native, engine)
+    own = _said_of_model(plain, key(model_text))
+    if own:
+        return Found(own)
+    words = read_words(text)
+    found = _weights(text, words, in_name, engine)
+    if found.name and not found.assumed and any(_OPEN.search(r) for r in words.remarks):
+        found = found._replace(assumed=f"weight format not stated: {found.name} taken")
+    return _beside_name(_as_shipped(found, words, native, engine), words, in_name)
 
 
-def kv_format(text: str, weights: str) -> Found:
+def _beside_name(found: Found, words: Reading, in_name: Reading) -> Found:
+    """Say where a model's name has another format than the column beside it."""
+    named = _checkpoint(in_name, "", "")
+    if not found.name or not named.name or named.name in (found.name, *WIDE):
+        return found
+    if "ud" in in_name.says and words.one("gguf")[:2] == in_name.one("gguf")[:2] != "":
+        # llama.cpp prints "Q4_K - Medium" of Unsloth's mixes of it
+        return named
+    if found.assumed or _bits(found.name) == _bits(named.name):
+        return found
+    return found._replace(assumed=f"the name says {named.name}: {found.name} taken", minor=True)
+
+
+def _bits(name: str) -> float:
+    return float((_record(name) or {}).get("element_bits", 0))
+
+
+def _unstated(in_name: Reading, native: str, engine: str) -> Found:
+    named = _checkpoint(in_name, native, engine)
+    if named.name != native:
+        return named
+    return Found(native, "weight format not stated: the checkpoint's own taken")
+
+
+def _said_of_model(plain: str, model: str) -> str:
+    """What a word means of some models alone: "fp8" of one whose experts ship in four bits."""
+    hits = [
+        (len(word), name)
+        for name, record in table("formats")["formats"].items()
+        for word in record.get("said", {}).get(plain, ())
+        if word in model
+    ]
+    return max(hits, default=(0, ""))[1]
+
+
+def _as_shipped(found: Found, words: Reading, native: str, engine: str) -> Found:
+    """Refine a format by the one that the model ships in."""
+    if found.name == "nvfp4" and words.one("kind") == "fp4" and native == "mxfp4":
+        return found._replace(name=native)
+    shipped = any("checkpoint" in remark for remark in words.remarks)
+    if shipped and native.startswith(f"{found.name}-"):
+        return found._replace(name=native)
+    on_llama = program(engine).family == "llama.cpp"
+    if native == "mxfp4" and on_llama and found.name in ("gguf-f16", "fp16", "bf16"):
+        return Found("gguf-mxfp4", "experts shipped in MXFP4 stay in it in a file of 16 bits")
+    if found.name == "mxfp4" and on_llama:
+        return found._replace(name="gguf-mxfp4")
+    return found
+
+
+def read_format(text: str, *, kv: bool = False) -> Found:
+    """Find the format that a spelling means.
+
+    Parameters
+    ----------
+    text : str
+        A format as a person writes it, or the name of one.
+    kv : bool
+        True for a format of the KV cache, false for one of weights.
+
+    Returns
+    -------
+    Found
+        Its name; an empty one when it is unknown.
+
+    Examples
+    --------
+    >>> read_format("EXL3 5.5 bpw").name, read_format("GPTQ-Int4, group 64").name
+    ('exl3-5.5bpw', 'int4-g64-asym')
+    >>> read_format("q8_0/f16", kv=True).name
+    'k-gguf-q8-0-v-fp16'
+    """
+    return _cache(text, "") if kv else _weights(text, read_words(text), Reading({}), "")
+
+
+def kv_format(text: str, weights: str, engine: str = "") -> Found:
     """Find the format of a row's KV cache.
+
+    Words that name no number format are remarks on something else, such as speculation: the
+    format is not stated then, and the remark is kept.
 
     Parameters
     ----------
@@ -50,6 +153,8 @@ def kv_format(text: str, weights: str) -> Found:
         The source's name for it; "" when it is not stated.
     weights : str
         The format of the weights: an automatic cache is 32-bit beside 32-bit weights.
+    engine : str
+        The engine as the source spells it: "q8" is another format of ExLlama than of llama.cpp.
 
     Returns
     -------
@@ -60,11 +165,20 @@ def kv_format(text: str, weights: str) -> Found:
     --------
     >>> kv_format("fp8_e5m2", "bf16").name, kv_format("auto", "fp32").name
     ('fp8', 'fp32')
+    >>> kv_format("think", "bf16").assumed
+    "kv 'think' is not a cache format: 16 bits taken"
     """
-    found = look_up(key(text) or "(none)", spellings("kv"), "formats")
-    if found.name == "auto":
-        return found._replace(name="fp32" if weights == "fp32" else "bf16")
-    return found if table("formats")["formats"].get(found.name, {}).get("kv") else UNKNOWN
+    plain, wide = key(text), "fp32" if weights == "fp32" else "bf16"
+    if not plain:
+        return Found(wide, "KV format not stated: 16 bits taken", True)
+    words = read_words(text)
+    if plain == "auto" or (not words.says and words.unread == ("auto",)):
+        told = [_cache(remark, engine) for remark in words.remarks]
+        return next((f for f in told if f.name), Found(wide))
+    found = _cache(text, engine)
+    if found.name or not _is_remark(words):
+        return found
+    return Found(wide, f"kv {text.strip()!r} is not a cache format: 16 bits taken")
 
 
 def checkpoint_format(name: str, native: str) -> str:
@@ -87,8 +201,431 @@ def checkpoint_format(name: str, native: str) -> str:
     >>> checkpoint_format("Qwen/Qwen3-235B-A22B-FP8", "bf16"), checkpoint_format("qwen3-8b", "bf16")
     ('fp8', 'bf16')
     """
-    plain = key(name)
-    words = table("spellings")["weights_in_model_name"].items()
-    named = next((found for word, found in words if word in plain), native)
-    # "FP8" in a name says no more than the model's own, finer format does
-    return native if native.startswith(f"{named}-") else named
+    return _checkpoint(_words_of_name(name), native, "").name
+
+
+def _checkpoint(in_name: Reading, native: str, engine: str) -> Found:
+    """Find the format that the words of a model's name say, else the model's own."""
+    stated = in_name.says.keys() & {"kind", "bits", "gguf", "mx", "v"}
+    usual = in_name.one("method") in ("gptq", "awq", "autoround")
+    found = _resolved(in_name, engine) if stated or usual else UNKNOWN
+    if not found.name or native.startswith(f"{found.name}-"):
+        # "FP8" in a name says no more than the model's own, finer format does
+        return Found(native)
+    if found.name == "nvfp4" and in_name.one("kind") == "fp4" and native == "mxfp4":
+        return Found(native)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _words_of_name(text: str) -> Reading:
+    """The words of a model's name that say something of its format."""
+    words = read_words(re.sub(r"[()]", " ", text))
+    says = {f: v for f, v in words.says.items() if f not in ("cache", "mixed")}
+    kinds = tuple(k for k in says.get("kind", ()) if k not in ("ternary",))
+    if len(set(kinds)) > 1:  # a name may keep the format that it was made from
+        kinds = tuple(k for k in kinds if k not in WIDE)[:1]
+    return Reading({f: v for f, v in {**says, "kind": kinds}.items() if v})
+
+
+def _is_remark(words: Reading) -> bool:
+    """Whether a text is about something else than a number format, and no slip of one's name."""
+    if words.says or words.doubtful:
+        return False
+    rules, records = (table("formats")[part].items() for part in ("methods", "formats"))
+    known_names = [name for name, record in (*rules, *records) if record.get("kv")]
+    return not any(difflib.get_close_matches(w, known_names, 1, NEAR) for w in words.unread)
+
+
+def _weights(text: str, words: Reading, in_name: Reading, engine: str) -> Found:
+    """Find a format of weights, with what a model's name adds where the text leaves it open."""
+    name = known("formats").get(key(text), "")
+    if name and words.says.get("method") is None:
+        return Found(name) if table("formats")["formats"][name].get("covers") else UNKNOWN
+    widths = "mixed" in words.says and all(re.fullmatch("[1-8]", w) for w in words.doubtful)
+    if not words.says or (words.doubtful and not widths) or "cache" in words.says:
+        return UNKNOWN
+    full = _completed(words, in_name)
+    found = _resolved(full, engine)
+    record = table("formats")["formats"].get(found.name)
+    if not found.name or (record and not record.get("covers")):
+        return UNKNOWN
+    return found if widths else _passed_over(found, words, "the format")
+
+
+def _passed_over(found: Found, words: Reading, beside: str) -> Found:
+    """Keep the words that say nothing as a remark."""
+    if not words.unread or not found.name:
+        return found
+    said = f"{' '.join(words.unread)!r} beside {beside} is passed over"
+    return found._replace(assumed="; ".join(filter(None, (found.assumed, said))))
+
+
+def _completed(words: Reading, in_name: Reading) -> Reading:
+    """The words of the text, and those of the model's name on what it leaves open."""
+    says = dict(words.says)
+    stated = says.keys() & {"kind", "bits", "gguf", "mx"}
+    for field in ("kind", "bits", "gguf", "mx", "ud", "act") if not stated else ():
+        if field in in_name.says:
+            says[field] = in_name.says[field]
+    only_bits = not says.keys() & {"kind", "method", "gguf", "mx", "v"}
+    if only_bits and in_name.one("bits") in ("", words.one("bits")) and "method" in in_name.says:
+        says["method"] = in_name.says["method"]
+    if says.get("method") == ("gptq",) and in_name.one("group") and "group" not in says:
+        says["group"] = in_name.says["group"]
+    return words._replace(says=says)
+
+
+def _resolved(words: Reading, engine: str) -> Found:
+    """Put the words of a format of weights together."""
+    says = words.says
+    kinds = set(says.get("kind", ())) | {f"mxfp{b}" for b in says.get("mx", ())}
+    bits = {float(b.replace("-", ".")) for b in says.get("bits", ())}
+    if "gguf" in says:
+        whole = len(set(says["gguf"])) == 1 and not kinds
+        file_type = says["gguf"][0]
+        digit = int(file_type[file_type.index("q") + 1])
+        agree = all(digit <= b < digit + 1.5 for b in bits)
+        theirs = set(says.get("method", ())) <= {"gguf", "autoround"}
+        if not (whole and agree and theirs):
+            return UNKNOWN
+        return _gguf("ud" in says, file_type, repacked="repacked" in says)
+    if 0 in bits:
+        return UNKNOWN
+    if says.get("act") and 4 in bits and len(kinds) > 1:
+        kinds -= {"fp8", "mxfp8"}  # the activations'
+    if "mixed" in says and len(bits) > 0:
+        return _mixed(words, bits)
+    if len(kinds) > 1 and kinds <= {"bf16", "fp16"}:
+        kinds = {"bf16"}
+    kind = kinds.pop() if len(kinds) == 1 else ""
+    if kinds or len(bits) > 1:
+        return UNKNOWN
+    width = bits.pop() if bits else NO_BITS
+    if kind and kind != "int":
+        return _float(kind, width, words)
+    return _whole(width, words, engine)
+
+
+def _mixed(words: Reading, bits: set[float]) -> Found:
+    """A mix of widths whose shares are not stated: the middle one."""
+    widths = sorted(bits | {float(w) for w in words.unread if re.fullmatch(r"[1-8]", w)})
+    middle = widths[(len(widths) - 1) // 2]
+    found = _integer(f"{middle:g}", "", "", "", "gptq")
+    told = ", ".join(f"{w:g}" for w in widths)
+    return found._replace(assumed=f"a mix of {told} bits, shares not stated: {middle:g} taken")
+
+
+def _float(kind: str, width: float, words: Reading) -> Found:
+    """A format whose word states its bits."""
+    act, method = words.one("act"), words.one("method")
+    kind = {"fp4": "nf4" if method == "bnb" else "nvfp4"}.get(kind, kind)
+    if kind == "fp8" and (words.one("scales") == "block"):
+        kind = "fp8-block"
+    elif kind == "fp8" and words.one("group") == "32":
+        kind = "mxfp8"
+    kind = {"fp16": "gguf-f16", "mxfp4": "gguf-mxfp4"}.get(kind, kind) if method == "gguf" else kind
+    if kind in WIDE:
+        stated = WIDE[kind]
+        return Found(kind) if width in (NO_BITS, stated) else UNKNOWN
+    record = table("formats")["formats"].get(kind)
+    if record is None or width not in (NO_BITS, record["element_bits"]):
+        return UNKNOWN
+    computed = record["compute"][0]
+    narrower = {"16": "a16", "fp8": "afp8", "8": "afp8"}.get(act, "")
+    same = {"a16": "bf16", "afp8": "fp8"}.get(narrower) == computed
+    return Found(kind if not narrower or same else f"{kind}-{narrower}")
+
+
+def _whole(width: float, words: Reading, engine: str) -> Found:
+    """Weights of a number of bits, by a method that may be stated."""
+    method, said, minor = words.one("method"), "", False
+    stated = f"{width:g}" if width else ""
+    if version := words.one("v"):
+        return _averaged(f"exl{version}", stated)
+    own = program(engine).packs
+    if not method and own and "act" not in words.says:
+        method = own
+        said = f"{stated or 4}-bit weights by a scheme not stated: {own.upper()}'s own taken"
+        minor = True
+    if not stated and method in USUAL:
+        stated = USUAL[method]
+        said = "" if method in ("gptq", "awq", "autoround") else f"bits of {method} not stated"
+        said = f"{said}: {stated} taken" if said else ""
+    if method == "gguf":
+        return _gguf_of_bits(stated)
+    if method in ("modelopt", "quark", "torchao", "compressed-tensors") and not stated:
+        return Found("fp8", f"bits of {method} not stated: FP8 taken")
+    if not stated:
+        return UNKNOWN
+    if method in ("mlx", "hqq"):
+        return Found(_of_method(method, stated, words.one("group")), said, minor)
+    if method == "bnb":
+        return Found({"4": "nf4", "8": "int8"}.get(stated, ""), said)
+    if stated in ("16", "32") and not method:
+        return Found({"16": "bf16", "32": "fp32"}[stated])
+    return _scheme(stated, words, method, Found("", said, minor))
+
+
+def _scheme(bits: str, words: Reading, method: str, told: Found) -> Found:
+    act, group = words.one("act"), words.one("group") or words.one("g")
+    if "group" in words.says and not group:
+        return UNKNOWN
+    int_word = "int" in words.says.get("kind", ())
+    plain = not (method or act or group or words.says.keys() & {"zero", "scales"})
+    if act == "4":
+        return Found("nvfp4", "four bits both ways by a scheme not stated: NVFP4 taken")
+    if bits == "8" and (act == "8" or (int_word and plain)):
+        return told._replace(name="int8")
+    if bits == "8" and plain:
+        return Found("int8-weight-only", "8 bits by a scheme not stated: weights alone taken")
+    if not act and plain and bits == "4":
+        # the two are as large, and their kernels as fast
+        name, how = ("int4-awq", "AWQ") if int_word else ("int4-gptq", "GPTQ")
+        text = f"4 bits by a scheme not stated: {how} taken"
+        return Found(name, text, int_word)
+    found = _integer(bits, group, words.one("zero"), words.one("scales"), method)
+    if not method and not group and bits not in ("4", "8"):
+        found = found._replace(assumed=f"{bits} bits by a scheme not stated: groups of 128 taken")
+    suffix = {"fp8": "-afp8", "8": "-a8"}.get(act, "") if bits != "8" else ""
+    name = f"{found.name}{suffix}" if found.name else ""
+    return found._replace(name=name, assumed=found.assumed or told.assumed)
+
+
+def _integer(bits: str, group: str, zero: str, scales: str, method: str) -> Found:
+    """Whole-number weights by group: GPTQ and AWQ keep zero points unless told otherwise."""
+    if bits not in ("1", "2", "3", "4", "5", "6", "7", "8") or (group and group not in GROUPS):
+        return UNKNOWN
+    stored = method in ("gptq", "awq", "autoround", "aqlm")
+    if scales == "channel" and not group:
+        return Found(f"int{bits}-channel")
+    usual = not group or group == "128"
+    if bits == "4" and usual and zero != "no" and (stored or zero or not group):
+        return Found("int4-awq" if method == "awq" else "int4-gptq")
+    if bits == "8" and usual and zero != "yes":
+        return Found("int8-weight-only")
+    if bits == "4" and group == "32" and zero != "yes":
+        return Found("int4-gptq-g32")
+    asym = zero == "yes" or (not zero and stored)
+    return Found(f"int{bits}-g{group or 128}{'-asym' if asym else ''}")
+
+
+def _averaged(method: str, bits: str) -> Found:
+    if not bits:
+        return Found(f"{method}-4bpw", f"bits of {method.upper()} not stated: 4 taken")
+    return Found(_of_method(method, bits, "")) if 1 <= float(bits) <= 8 else UNKNOWN
+
+
+def _of_method(method: str, bits: str, group: str) -> str:
+    """Name a format of a method; "" for bits or a group that it does not have."""
+    rule = table("formats")["methods"][method]
+    usual = str(rule.get("group", ""))
+    whole = method in ("mlx", "hqq", "kv")
+    if not 1 <= float(bits) <= 8 or (whole and "." in bits) or (group and group not in GROUPS):
+        return ""
+    return f"{method}-{bits}{rule['unit']}" + (f"-g{group}" if group and group != usual else "")
+
+
+SIZES = {"small": "s", "medium": "m", "large": "l"}
+# Names that llama-quantize and llama.cpp's logs have for other file types.
+TYPES = {"q2-k-m": "q2-k", "q3-k": "q3-k-m", "q4-k": "q4-k-m", "q5-k": "q5-k-m"}
+# Users' mixes with a larger head and embedding, and what lies nearest.
+LARGER = {"q2-k-l": "q2-k", "q4-k-l": "q4-k-m", "q5-k-l": "q5-k-m", "q6-k-l": "q6-k"}
+
+
+def _gguf(ud: bool, spelled: str, *, repacked: bool = False) -> Found:
+    """Find a file type of llama.cpp, its forks or its users."""
+    known_types = known("formats")
+    plain = "-".join(SIZES.get(part, part) for part in spelled.split("-"))
+    plain = re.sub(r"^(q\d-k)([sml])$", r"\1-\2", plain)
+    if repacked and f"gguf-{plain}-r4" in known_types:
+        return Found(f"gguf-{plain}-r4")
+    if repacked:  # "Q4_K_R4" is "Q4_K_S repacked"
+        plain = re.sub(r"^(q[2-5]-k)$", r"\1-s", plain)
+    ud = ud or bool(re.fullmatch(r"q\d-k-xl", plain))
+    if ud and f"gguf-ud-{plain}" in known_types:
+        return Found(f"gguf-ud-{plain}")
+    shown = plain.upper().replace("-", "_")
+    stand_in = key(table("formats")["unsloth"].get(shown, "") if ud else "")
+    name = stand_in or TYPES.get(plain, plain)
+    loose = f"GGUF {shown}" if name != TYPES.get(plain, plain) else ""
+    if f"gguf-{name}" not in known_types:
+        name = LARGER.get(plain, f"i{plain}")
+        loose = f"GGUF {shown}"
+    if f"gguf-{name}" not in known_types:
+        short = re.fullmatch(r"q([1-8])", plain)
+        return _gguf_of_bits(short.group(1)) if short else UNKNOWN
+    loose = f"Unsloth's dynamic mix {shown}" if ud else loose
+    taken = name.upper().replace("-", "_")
+    return Found(f"gguf-{name}", f"{loose} taken as {taken}" if loose else "")
+
+
+def _gguf_of_bits(bits: str) -> Found:
+    """The most common file type of a number of bits."""
+    usual = {"2": "q2-k", "3": "q3-k-m", "4": "q4-k-m", "5": "q5-k-m", "6": "q6-k", "8": "q8-0"}
+    if bits == "16":
+        return Found("gguf-f16")
+    name = usual.get(bits or "4", "")
+    taken = name.upper().replace("-", "_")
+    stated = f"GGUF of {bits} bits, type" if bits else "GGUF, type"
+    return Found(f"gguf-{name}", f"{stated} not stated: {taken} taken") if name else UNKNOWN
+
+
+def _cache(text: str, engine: str) -> Found:
+    """Find a format of the KV cache."""
+    plain = key(text)
+    pair = re.fullmatch(r"k-(.+)-v-(.+)", plain) or re.fullmatch(r"([^/]+)/([^/]+)", plain)
+    if pair:
+        keys, values = _cache(pair.group(1), engine), _cache(pair.group(2), engine)
+        if not keys.name or not values.name:
+            return UNKNOWN
+        return keys if keys == values else Found(f"k-{keys.name}-v-{values.name}")
+    record = table("formats")["formats"].get(known("formats").get(plain, ""))
+    if record and record.get("kv"):
+        return Found(known("formats")[plain])
+    words = read_words(text)
+    if not words.says or words.doubtful:
+        return UNKNOWN
+    return _passed_over(_cache_of(words, engine), words, "the cache's format")
+
+
+def _cache_of(words: Reading, engine: str) -> Found:
+    says, bits = words.says, words.one("bits")
+    if says.keys() & {"act", "v"} or set(says.get("method", ())) - {"gguf"}:
+        return UNKNOWN  # words of weights
+    if "gguf" in says:
+        return _gguf_cache(words.one("gguf"), engine)
+    kind = words.one("kind") or (f"mxfp{words.one('mx')}" if "mx" in says else "")
+    if "turboquant" in says.get("cache", ()):
+        # its paper finds no loss at 3.5
+        told = "" if bits else "bits of TurboQuant not stated: 3.5 taken"
+        return Found(_of_method("turboquant", bits or "3.5", ""), told)
+    if len(set(says.get("kind", ()))) > 1 or len(set(says.get("bits", ()))) > 1:
+        return UNKNOWN
+    if kind == "int":
+        kind = {"8": "int8", "4": "int4-kv"}.get(bits, "")
+        if not kind and bits:
+            return Found(_of_method("kv", bits, words.one("group")))
+    elif kind in ("fp4", "nvfp4"):
+        kind = "nvfp4-kv"
+    if kind:
+        return Found(kind) if table("formats")["formats"].get(kind, {}).get("kv") else UNKNOWN
+    if bits in ("16", "32"):
+        return Found({"16": "bf16", "32": "fp32"}[bits])
+    return Found(_of_method("kv", bits, words.one("group"))) if bits else UNKNOWN
+
+
+def _gguf_cache(spelled: str, engine: str) -> Found:
+    name = f"gguf-{spelled}"
+    if table("formats")["formats"].get(name, {}).get("kv"):
+        return Found(name)
+    short = re.fullmatch(r"q([2-8])", spelled)
+    if not short:
+        return UNKNOWN
+    bits = short.group(1)
+    if program(engine).family != "exllama" and bits in ("4", "5", "8"):
+        return Found(f"gguf-q{bits}-0", f"cache {spelled.upper()} taken as Q{bits}_0", True)
+    return Found(_of_method("kv", bits, ""))
+
+
+_BUILT = re.compile(
+    r"(?P<method>[a-z]+\d?)-(?P<bits>\d+(?:\.\d+)?)(?:bit|bpw)(?:-g(?P<group>\d+))?"
+    r"|(?P<int>int)(?P<whole>\d)-(?:g(?P<by>\d+)(?P<asym>-asym)?|channel)"
+)
+COMPUTE = {"-a16": ("bf16", "fp16"), "-afp8": ("fp8", "bf16", "fp16"), "-a8": ("int8", "bf16")}
+
+
+@cache
+def offered(kv: bool) -> tuple[str, ...]:
+    """List the formats of `methods` that a form offers.
+
+    Parameters
+    ----------
+    kv : bool
+        True for formats of the KV cache, false for formats of weights.
+
+    Returns
+    -------
+    tuple of str
+        Names.
+
+    Examples
+    --------
+    >>> offered(kv=True)
+    ('turboquant-3.5bit',)
+    """
+    rules = table("formats")["methods"].items()
+    return tuple(
+        f"{method}-{bits:g}{rule['unit']}"
+        for method, rule in rules
+        if bool(rule.get("kv")) == kv
+        for bits in rule["offered"]
+    )
+
+
+def built(name: str) -> dict[str, Any] | None:
+    """Give the fields of a format that has no record of its own.
+
+    Parameters
+    ----------
+    name : str
+        A name as `read_format` gives it.
+
+    Returns
+    -------
+    dict or None
+        Fields of `spec.Format`; None for another name.
+
+    Examples
+    --------
+    >>> built("int4-g64-asym")["scale_bits"], built("exl3-5.5bpw")["element_bits"]
+    (20, 5.5)
+    """
+    for suffix, compute in COMPUTE.items():
+        bare = name.removesuffix(suffix)
+        if bare != name:
+            fields = _record(bare)
+            title = f"{fields['title']}, activations in {suffix[2:].upper()}" if fields else ""
+            return fields and {**fields, "title": title, "compute": compute, "kv": False}
+    pair = re.fullmatch(r"k-(.+)-v-(.+)", name)
+    if pair:
+        return _pair(*pair.groups())
+    match = _BUILT.fullmatch(name)
+    rule = table("formats")["methods"].get((match["method"] or match["int"]) if match else "")
+    if not match or not rule:
+        return None
+    bits = float(match["bits"] or match["whole"])
+    group = int(match["group"] or match["by"] or rule.get("group", 0))
+    scale = rule.get("scale_bits", 0) + (bits if match["asym"] else 0)
+    channel = name.endswith("-channel")
+    title = rule["title"].format(bits=f"{bits:g}", group=group)
+    return {
+        "title": f"INT{bits:g}, a scale a channel" if channel else title,
+        "element_bits": bits,
+        "scale_bits": 0 if channel else scale,
+        "group": 0 if channel or not scale else group,
+        **{field: rule[field] for field in ("covers", "compute", "kv", "source") if field in rule},
+    }
+
+
+def _record(name: str) -> dict[str, Any] | None:
+    return table("formats")["formats"].get(name) or built(name)
+
+
+def _pair(keys: str, values: str) -> dict[str, Any] | None:
+    """Keys in one format and values in another: an element is their mean."""
+    halves = [_record(keys), _record(values)]
+    if not all(half and half.get("kv") for half in halves):
+        return None
+    sizes = [
+        half["element_bits"] + half.get("scale_bits", 0) / half.get("group", 1)
+        for half in halves
+        if half
+    ]
+    title = " keys, ".join(half["title"] for half in halves if half)
+    return {
+        "title": f"{title} values",
+        "element_bits": sum(sizes) / 2,
+        "compute": ("bf16", "fp16"),
+        "kv": True,
+    }

@@ -34,7 +34,7 @@ def spellings(kind: str) -> dict[str, Any]:
     Parameters
     ----------
     kind : str
-        "gpus", "weights" or "kv".
+        "gpus".
 
     Returns
     -------
@@ -43,8 +43,8 @@ def spellings(kind: str) -> dict[str, Any]:
 
     Examples
     --------
-    >>> spellings("weights")["f16"].name
-    'fp16'
+    >>> spellings("gpus")["h100-80gb-hbm3"].name
+    'h100-sxm'
     """
     rows = table("spellings")[kind].items()
     return {name: Found(v) if isinstance(v, str) else v for name, v in rows}
@@ -69,8 +69,8 @@ def look_up(text: str, own: dict[str, Any], kind: str) -> Found:
 
     Examples
     --------
-    >>> look_up("bfloat16", spellings("kv"), "formats").name
-    'bf16'
+    >>> look_up("h100-80gb-hbm3", spellings("gpus"), "gpus").name
+    'h100-sxm'
     """
     entry = own.get(text)
     if isinstance(entry, dict):

@@ -1,0 +1,652 @@
+"""The command that launches an engine, read as a deployment.
+
+It comes from a shell, from `docker run`, or from a manifest of Kubernetes or Compose, of vLLM,
+SGLang, TensorRT-LLM or llama.cpp. Every option of it is read, or known to change nothing, or named
+as unknown: `catalog/flags.toml` lists them.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, NamedTuple
+
+from ... import capacity, catalog
+from ...catalog import names
+from ...refuse import BadInput
+from ...spec import Deployment, Lora, Model, Speculation
+from .. import startup
+from ..startup import ACCEPT, GIB, StartUp
+from . import engines, manifest, options, words
+from .words import Command
+
+TITLES = {"vllm": "vLLM", "sglang": "SGLang", "trtllm": "TensorRT-LLM", "llama.cpp": "llama.cpp"}
+KNOWN = (
+    "vllm serve, python -m vllm.entrypoints.openai.api_server, sglang serve, python -m "
+    "sglang.launch_server, trtllm-serve, llama-server, docker run of their images, or a manifest"
+)
+# Where the last command of a log begins.
+PROGRAM = re.compile(
+    r"(?:vllm serve|vllm\.entrypoints\.\S{1,80}|sglang\.launch_server|sglang serve|trtllm-serve|"
+    r"llama-(?:server|cli|bench|sweep-bench|perplexity)(?:\.exe)?)(?=\s)"
+)
+LONGEST = 20_000  # characters of a command within a log
+DRAFTED = {"vllm": 1, "sglang": 3, "llama.cpp": 3, "trtllm": 1}  # tokens, where none are said
+HEADS = ("eagle", "medusa", "mlp", "dflash", "dspark", "hydra")
+SHOWN = 8  # options that a line names
+
+
+class Read(NamedTuple):
+    """An option that counts.
+
+    Attributes
+    ----------
+    flag : str
+        As it was written.
+    value : str
+        Its value, "" for a switch.
+    became : str
+        What it became.
+    """
+
+    flag: str
+    value: str
+    became: str
+
+
+class Left(NamedTuple):
+    """An option that changes nothing.
+
+    Attributes
+    ----------
+    flag : str
+        As it was written.
+    why : str
+        Half a sentence.
+    """
+
+    flag: str
+    why: str
+
+
+class Unknown(NamedTuple):
+    """An option that the engine has not.
+
+    Attributes
+    ----------
+    flag : str
+        As it was written.
+    nearest : str
+        The nearest that it has; "" where none is near.
+    """
+
+    flag: str
+    nearest: str
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What a command launches; "", 0 and None where it does not say.
+
+    Attributes
+    ----------
+    engine, version : str
+        The engine's family, and its version.
+    model, weights, dtype, kv : str
+        Names as the command spells them: the model, the format of its weights where it is named,
+        the type it computes in, the format of the cache.
+    tp, pp, ep, dp : int
+        Cards that split a layer, stages, cards that share experts, replicas.
+    dp_attention : bool
+        Whether the replicas are of attention alone.
+    memory_fraction : float or None
+        The engine's memory setting.
+    max_model_len, max_num_seqs, max_num_batched_tokens, block_size : int or None
+        The engine's limits [tokens], and its sequences at once.
+    eager : bool or None
+        Whether CUDA graphs are turned off.
+    prefix_caching : bool or None
+        Whether the starts of prompts are kept.
+    speculation, draft : str
+        How tokens are guessed, and the model that guesses.
+    draft_tokens : int
+        Tokens guessed ahead [tokens].
+    lora_rank, lora_adapters : int
+        Rank and number of adapters.
+    offload_gib : float or None
+        Weights of a card that are kept in the host's memory [GiB].
+    host_experts : int
+        Of llama.cpp, layers whose experts are in the host's memory; -1 for all.
+    layers_on_cards : int or None
+        Of llama.cpp, the layers that are on the cards.
+    num_gpus : int
+        Cards that it may see.
+    gpu : str
+        Their name, where a manifest selects it.
+    copies : int
+        Replicas of all that, as a manifest asks for.
+    read : tuple of Read
+        Options that count.
+    no_effect : tuple of Left
+        Options that nothing predicted rests on.
+    not_counted : tuple of Left
+        Options that may matter, and for which the law has no term.
+    unknown : tuple of Unknown
+        Options that the engine has not.
+    notes : tuple of str
+        What was taken where the command leaves something open.
+    """
+
+    engine: str
+    version: str = ""
+    model: str = ""
+    weights: str = ""
+    dtype: str = ""
+    kv: str = ""
+    tp: int = 1
+    pp: int = 1
+    ep: int = 0
+    dp: int = 1
+    dp_attention: bool = False
+    memory_fraction: float | None = None
+    max_model_len: int | None = None
+    max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
+    block_size: int | None = None
+    eager: bool | None = None
+    prefix_caching: bool | None = None
+    speculation: str = ""
+    draft: str = ""
+    draft_tokens: int = 0
+    lora_rank: int = 0
+    lora_adapters: int = 0
+    offload_gib: float | None = None
+    host_experts: int = 0
+    layers_on_cards: int | None = None
+    num_gpus: int = 0
+    gpu: str = ""
+    copies: int = 1
+    read: tuple[Read, ...] = ()
+    no_effect: tuple[Left, ...] = ()
+    not_counted: tuple[Left, ...] = ()
+    unknown: tuple[Unknown, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def understood(self) -> str:
+        """What it launches, in one line."""
+        told = {name: getattr(self, name) for name in SAID}
+        usual = {"tp": 1, "pp": 1, "dp": 1, "copies": 1}
+        parts = [
+            SAID[name].format(_plain(value))
+            for name, value in told.items()
+            if value not in ("", 0, None) and value != usual.get(name)
+        ]
+        parts += [text for name, text in SWITCHED.items() if getattr(self, name) is True]
+        parts += ["no prefix cache"] if self.prefix_caching is False else []
+        named = f"{TITLES[self.engine]} {self.version}".strip()
+        return ", ".join([named, *parts])
+
+    @property
+    def said(self) -> str:
+        """All of it in one line: what was read, what changes nothing, what is unknown."""
+        left = (("no effect on the prediction", self.no_effect), ("not counted", self.not_counted))
+        parts = [f"read: {self.understood}"]
+        parts += [f"{head}: {_few([one.flag for one in which])}" for head, which in left if which]
+        if self.unknown:
+            named = [f"{flag} (nearest {near})" if near else flag for flag, near in self.unknown]
+            parts.append(f"unknown to {TITLES[self.engine]}: {_few(named)}")
+        return "; ".join(parts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Turn it into plain data.
+
+        Returns
+        -------
+        dict
+            Values that JSON can store; what is not said is left out.
+        """
+        lists = ("read", "no_effect", "not_counted", "unknown")
+        found = {k: v for k, v in asdict(self).items() if v not in ("", 0, None, (), False)}
+        return found | {name: [one._asdict() for one in getattr(self, name)] for name in lists}
+
+
+SAID = {
+    "model": "model {}",
+    "weights": "weights {}",
+    "dtype": "dtype {}",
+    "kv": "KV {}",
+    "tp": "TP {}",
+    "pp": "PP {}",
+    "ep": "EP {}",
+    "dp": "DP {}",
+    "memory_fraction": "memory fraction {}",
+    "max_model_len": "{} tokens a sequence",
+    "max_num_seqs": "{} sequences",
+    "max_num_batched_tokens": "{} tokens a step",
+    "block_size": "blocks of {}",
+    "speculation": "speculation {}",
+    "draft": "draft {}",
+    "draft_tokens": "{} tokens ahead",
+    "lora_rank": "LoRA rank {}",
+    "lora_adapters": "{} adapters",
+    "offload_gib": "{} GiB a card on the host",
+    "num_gpus": "{} cards seen",
+    "gpu": "card {}",
+    "copies": "{} copies",
+}
+SWITCHED = {"eager": "no CUDA graphs", "dp_attention": "data-parallel attention"}
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return f"{value:,}" if type(value) is int else str(value)
+
+
+def _few(texts: list[str]) -> str:
+    more = len(texts) - SHOWN
+    return ", ".join(texts[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def recognises(text: str) -> bool:
+    """Say whether a text launches an engine.
+
+    Parameters
+    ----------
+    text : str
+        Whatever was pasted.
+
+    Returns
+    -------
+    bool
+        Whether it is a command or a manifest that does.
+
+    Examples
+    --------
+    >>> recognises("docker run --gpus all vllm/vllm-openai --model Qwen/Qwen3-8B")
+    True
+    >>> recognises('{"model_type": "llama"}'), recognises("Qwen/Qwen3-8B")
+    (False, False)
+    """
+    if len(text) > words.MAX_CHARS or text.lstrip().startswith("{"):
+        return False
+    try:
+        return bool(_commands(text))
+    except BadInput:
+        return bool(PROGRAM.search(text))
+
+
+def _commands(text: str) -> list[Command]:
+    """Of a manifest, or else of a shell."""
+    try:
+        found = manifest.find(text) if manifest.recognises(text) else []
+        return found or words.find(text)
+    except BadInput:
+        found = words.find(text)
+        if not found:
+            raise
+        return found
+
+
+def read(given: str | Sequence[str]) -> Launch:
+    """Read the command that launches an engine.
+
+    Parameters
+    ----------
+    given : str or list of str
+        The command or the manifest as a text, or its words.
+
+    Returns
+    -------
+    Launch
+        What it says.
+
+    Raises
+    ------
+    BadInput
+        When it launches none, or several, or a value cannot be read.
+
+    Examples
+    --------
+    >>> one = read("vllm serve Qwen/Qwen3-32B-AWQ -tp 4 --max-model-len 32k --port 80 --frob 1")
+    >>> one.model, one.tp, one.max_model_len, one.unknown
+    ('Qwen/Qwen3-32B-AWQ', 4, 32000, (Unknown(flag='--frob', nearest=''),))
+    >>> one.no_effect[0].why
+    'where the server listens and how its processes find each other'
+    """
+    if isinstance(given, str) or len(given) == 1:
+        text = given if isinstance(given, str) else given[0]
+        found = _commands(text)
+    else:
+        found = words.of_words(list(given))
+    if not found:
+        raise BadInput("command", f"command launches no engine known here: it takes {KNOWN}.")
+    if len({one.words for one in found}) > 1:
+        raise BadInput("command", f"command launches {len(found)} engines: give one of them.")
+    return _launch(found[0])
+
+
+def _launch(command: Command) -> Launch:
+    engine, notes = command.engine, []
+    if not engine:
+        engine = max(options.ENGINES, key=lambda name: options.known(command.words, name))
+        notes.append(f"the engine is not named: {TITLES[engine]} taken, whose options these are")
+    parsed = options.parse(command.words, engine)
+    values, read_ones, left = _values(engine, command.env, parsed.given)
+    found, said, loose = engines.settle(engine, values, parsed.bare)
+    cards, split = found.pop("cards", 0), found.pop("split", "")
+    cards = cards or command.num_gpus
+    if split:
+        found |= {"tp": max(cards, 1)} if split in ("row", "tensor") else {"pp": max(cards, 1)}
+    known = {f.name for f in fields(Launch)}
+    beyond = [one for one, counts in left if counts]
+    launch = Launch(
+        engine=engine,
+        version=command.version,
+        num_gpus=cards,
+        gpu=command.gpu,
+        copies=command.copies,
+        read=tuple(read_ones),
+        no_effect=tuple(one for one, counts in left if not counts),
+        not_counted=tuple(beyond),
+        unknown=tuple(Unknown(*one) for one in [*parsed.unknown, *((w, "") for w in loose)]),
+        **{name: value for name, value in found.items() if name in known},
+    )
+    return replace(launch, notes=(*notes, *said, *_cards_note(launch, bool(split))))
+
+
+def _values(
+    engine: str, env: dict[str, str], given: list[options.Given]
+) -> tuple[dict[str, Any], list[Read], list[tuple[Left, bool]]]:
+    """Values by field, and the options that gave them or change nothing."""
+    of = options.table(engine)
+    values: dict[str, Any] = {}
+    read_ones: dict[str, Read] = {}
+    left: dict[str, tuple[Left, bool]] = {}
+    set_ones = [options.Given(var, of["env"][var], env[var]) for var in of["env"] if var in env]
+    for one in [*set_ones, *given]:  # an option goes before a variable
+        if one.name in of["known"]:
+            counts, reason = options.why(of["known"][one.name])
+            left[one.name] = (Left(one.flag, reason), counts)
+            continue
+        field, found = of["read"][one.name]["field"], engines.value(engine, one)
+        if isinstance(found, dict) and isinstance(values.get(field), dict):
+            found = values[field] | found
+        values[field] = found
+        became = "left to the engine" if found in (None, "") else f"{field} {_plain(found)}"
+        read_ones[one.name] = Read(one.flag, one.value or "", became)
+    return values, list(read_ones.values()), list(left.values())
+
+
+def _cards_note(launch: Launch, split: bool) -> list[str]:
+    """Where the cards seen are not those used."""
+    used = launch.tp * launch.pp * (1 if launch.dp_attention else launch.dp)
+    seen = launch.num_gpus
+    if split and not seen:
+        return ["the cards are not said: 1 taken, and llama.cpp takes all it sees"]
+    if not seen or used == seen:
+        return []
+    if used < seen:
+        return [f"{seen} cards are seen and {used} used, as the command splits the model"]
+    return [f"the command splits the model over {used} cards, and {seen} are seen"]
+
+
+def arguments(text: str) -> dict[str, str]:
+    """Read the options of the last command in a log, by their names in the table.
+
+    Parameters
+    ----------
+    text : str
+        The log.
+
+    Returns
+    -------
+    dict of str to str
+        Values; "True" and "False" of switches; "model" for the word behind `serve`.
+
+    Examples
+    --------
+    >>> arguments("$ vllm serve Qwen/Qwen3-8B -tp 2 --no-enable-prefix-caching\\nINFO starts")
+    {'model': 'Qwen/Qwen3-8B', 'tensor-parallel-size': '2', 'enable-prefix-caching': 'False'}
+    """
+    begins = list(PROGRAM.finditer(text))
+    if not begins:
+        return {}
+    begin = begins[-1]
+    engine = next(e for e in ("vllm", "sglang", "trtllm", "llama") if e in begin.group())
+    engine = "llama.cpp" if engine == "llama" else engine
+    rest = text[begin.end() : begin.end() + LONGEST]
+    try:
+        found = words.split(rest.lstrip(" \t"))
+    except BadInput:  # a quote that is not closed
+        found = [rest.partition("\n")[0].replace("'", "").replace('"', "").split()]
+    parsed = options.parse(tuple(found[0] if found else ()), engine)
+    out = {"model": parsed.bare[0]} if parsed.bare and engine in ("vllm", "trtllm") else {}
+    for one in parsed.given:
+        out[one.name] = one.value if one.value is not None else str(one.on)
+    return out
+
+
+# what it means
+
+
+def deployment(
+    launch: Launch, *, gpu: str = "", model: str | Model | None = None, **overrides: Any
+) -> Deployment:
+    """Build the deployment that a command launches.
+
+    Parameters
+    ----------
+    launch : Launch
+        What the command says.
+    gpu : str
+        The card, which few commands name.
+    model : str or Model, optional
+        Another model, or the record of one that the catalogue has not.
+    **overrides : object
+        Fields of a launch or of a deployment that go before the command's.
+
+    Returns
+    -------
+    Deployment
+        One copy, in the catalogue's names.
+
+    Raises
+    ------
+    BadInput
+        When a name is unknown or the parts do not go together.
+
+    Examples
+    --------
+    >>> one = read("vllm serve Qwen/Qwen3-32B-AWQ --quantization awq_marlin -tp 2")
+    >>> deployment(one, gpu="RTX 4090", max_num_seqs=64).title
+    'qwen3-32b int4-awq / 2x rtx-4090 TP-2 / bf16 KV'
+    """
+    return meant(launch, gpu=gpu, model=model, **overrides)[0]
+
+
+def meant(
+    launch: Launch, *, gpu: str = "", model: str | Model | None = None, **overrides: Any
+) -> tuple[Deployment, int, tuple[str, ...]]:
+    """Build the deployment, count its copies, and say what was taken.
+
+    Parameters
+    ----------
+    launch : Launch
+        What the command says.
+    gpu : str
+        The card.
+    model : str or Model, optional
+        Another model.
+    **overrides : object
+        Fields that go before the command's.
+
+    Returns
+    -------
+    tuple of (Deployment, int, tuple of str)
+        One copy, how many there are, and the assumptions.
+
+    Raises
+    ------
+    BadInput
+        When it means no deployment.
+
+    Examples
+    --------
+    >>> one = read("vllm serve Qwen/Qwen3-8B -dp 2")
+    >>> d, copies, notes = meant(one, gpu="rtx-4090")
+    >>> d.num_gpus, copies
+    (1, 2)
+    """
+    own = {f.name for f in fields(Launch)}
+    given = {name: value for name, value in overrides.items() if value is not None}
+    launch = replace(launch, **{k: v for k, v in given.items() if k in own and k != "engine"})
+    launch = replace(launch, gpu=gpu or launch.gpu)
+    record = model if isinstance(model, Model) else None
+    launch = replace(launch, model=model) if isinstance(model, str) else launch
+    record = record or _record(launch.model)
+    started, copies, notes = _started(launch, record)
+    taken: tuple[str, ...] = ()
+    if isinstance(model, Model):
+        found = startup.built(started, model)
+    else:
+        found, taken = startup.meant(started)
+        # a command that names no format has the checkpoint's
+        taken = tuple(text for text in taken if not text.startswith("weight format not stated"))
+    guesses, said = _speculation(launch, found.model)
+    terms: dict[str, Any] = {
+        name: getattr(launch, name)
+        for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", "block_size")
+    }
+    terms |= {"eager": bool(launch.eager), "speculation": guesses} | _as_told(started, found)
+    if launch.lora_rank:
+        terms["lora"] = Lora(launch.lora_rank, launch.lora_adapters or 1)
+    terms |= {k: v for k, v in given.items() if k not in own}
+    if "engine" in given:
+        terms["engine"] = catalog.engine(given["engine"])
+    found = replace(found, **terms)
+    share, on_host = _host_share(launch, found)
+    if share and "offload_share" not in given:
+        found = replace(found, offload_share=share)
+    return found, copies, (*launch.notes, *notes, *taken, *said, *on_host)
+
+
+def _as_told(started: StartUp, d: Deployment) -> dict[str, Any]:
+    """The split that the command asks for, where a row of a benchmark would be read kindly."""
+    told: dict[str, Any] = {}
+    if d.dp_attention and started.dp < 2:
+        told["dp_attention"] = False
+    if d.model.experts and started.ep > 1 and d.ep != started.ep:
+        told["ep"] = started.ep
+    return told
+
+
+def _record(text: str) -> Model | None:
+    name = names.model_name(text)
+    return catalog.model(name) if name else None
+
+
+def _started(launch: Launch, model: Model | None) -> tuple[StartUp, int, list[str]]:
+    """The same as a start-up, the copies, and what was taken."""
+    shape, copies, notes = _shape(launch, model)
+    if not launch.model and model is None:
+        raise BadInput("model", "model is not stated (give --model).")
+    return (
+        StartUp(
+            engine=TITLES[launch.engine],
+            version=launch.version,
+            model=launch.model,
+            gpu=launch.gpu,
+            weights=launch.weights or _computed_in(launch, model),
+            kv=launch.kv or "auto",
+            num_gpus=shape["tp"] * shape["pp"],
+            memory_fraction=launch.memory_fraction,
+            **shape,
+        ),
+        copies * launch.copies,
+        notes,
+    )
+
+
+def _computed_in(launch: Launch, model: Model | None) -> str:
+    """The type of `--dtype`, which says nothing of weights that are kept in fewer bits."""
+    if launch.dtype in ("", "auto"):
+        return ""
+    if model is None:
+        return launch.dtype
+    own = catalog.format(catalog.checkpoint_format(launch.model, model.native_format))
+    return launch.dtype if own.bytes_per_element >= 2 else ""
+
+
+def _shape(launch: Launch, model: Model | None) -> tuple[dict[str, Any], int, list[str]]:
+    """Cards of one copy and how they split it; of vLLM experts are spread over the replicas too."""
+    shape: dict[str, Any] = {"tp": launch.tp, "pp": launch.pp, "ep": launch.ep, "dp": 0}
+    together = launch.engine == "vllm" and model is not None and model.experts > 0
+    if launch.dp < 2:
+        return shape, 1, []
+    if not launch.dp_attention and not together:
+        return shape | {"ep": min(launch.ep, launch.tp)}, launch.dp, []
+    tp = launch.tp * launch.dp if together else launch.tp
+    shape |= {"tp": tp, "dp": launch.dp}
+    if tp == launch.dp:
+        return shape, 1, []
+    note = f"attention is split over {tp // launch.dp} cards: counted as whole on each card"
+    return shape, 1, [note]
+
+
+def _speculation(launch: Launch, model: Model) -> tuple[Speculation | None, list[str]]:
+    """What guesses, where the catalogue has it."""
+    method, draft = launch.speculation.lower(), launch.draft
+    if method in ("", "none") and not draft:
+        return None, []
+    tokens = launch.draft_tokens or DRAFTED[launch.engine]
+    taken = f"of guessed tokens {ACCEPT:g} are taken to be accepted"
+    mtp = method.endswith(("mtp", "nextn")) or (method == "eagle" and not draft)
+    if mtp and model.mtp_params:
+        return Speculation(tokens, ACCEPT), [taken]
+    if any(word in method for word in ("gram", "suffix", "lookup")) and not model.mtp_params:
+        return Speculation(tokens, ACCEPT), [taken]
+    name = "" if mtp or any(word in method for word in HEADS) else names.model_name(draft)
+    if name:
+        return Speculation(tokens, ACCEPT, catalog.model(name)), [taken]
+    what = f"{launch.speculation or 'a draft'} {draft}".strip()
+    return None, [f"speculation by {what} is left out: what drafts is not in the catalogue"]
+
+
+def _host_share(launch: Launch, d: Deployment) -> tuple[float, list[str]]:
+    """The share of the weights that the host keeps, as streamed to the card for each pass."""
+    if launch.offload_gib:
+        books = capacity.ledger(d, context_tokens=1)
+        share = min(launch.offload_gib * GIB / books.weights_bytes, 1.0)
+        return share, [f"{launch.offload_gib:g} GiB a card on the host: {share:.0%} of the weights"]
+    moved = _host_layers(launch, d.model) + _host_experts(launch, d.model)
+    share = min(moved / d.model.params, 1.0)
+    if not share:
+        return 0.0, []
+    said = "counted as streamed to the card, while llama.cpp computes them on the processor"
+    return share, [f"{share:.0%} of the weights are on the host: {said}"]
+
+
+def _host_layers(launch: Launch, model: Model) -> float:
+    """Parameters of the layers that llama.cpp leaves on the host, which are the first ones."""
+    if launch.layers_on_cards is None or launch.layers_on_cards >= model.layers:
+        return 0.0
+    roles = ("embedding", "head", "mtp", "vision")
+    inside = sum(t.params for t in model.tensors if t.role not in roles)
+    return inside * (1 - launch.layers_on_cards / model.layers)
+
+
+def _host_experts(launch: Launch, model: Model) -> float:
+    """Parameters of the experts of the first layers, which llama.cpp is told to leave there."""
+    if not launch.host_experts or launch.layers_on_cards == 0:
+        return 0.0
+    most = model.layers if launch.host_experts < 0 else launch.host_experts
+    moved = 0.0
+    for t in model.tensors:
+        if t.role == "expert":
+            among = t.layers or range(model.layers)
+            moved += t.params * sum(index < most for index in among) / len(among)
+    return moved
+
+
+__all__ = ["Launch", "arguments", "deployment", "meant", "read", "recognises"]

@@ -1,0 +1,257 @@
+"""What the options of each engine make of a deployment."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ...refuse import BadInput, shown
+from . import options
+from .options import Given
+
+Values = dict[str, Any]
+# Which field of a launch says the same as an engine's own one.
+DIRECT = (
+    *("model", "weights", "dtype", "kv", "tp", "pp", "ep", "dp", "memory_fraction"),
+    *("max_model_len", "max_num_seqs", "max_num_batched_tokens", "eager", "block_size"),
+    *("prefix_caching", "draft", "draft_tokens", "offload_gib"),
+)
+QUANT = re.compile(
+    r"(?<![A-Za-z0-9])((?:UD-)?(?:I?Q\d+(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_MOE)?|BF16|F16|F32))"
+    r"(?![A-Za-z0-9])",
+    re.I,
+)
+DEFAULT_QUANT = "Q4_K_M"  # what llama.cpp takes from a repository
+
+
+def value(engine: str, given: Given) -> Any:
+    """Read an option's value.
+
+    Parameters
+    ----------
+    engine : str
+        The engine's family.
+    given : Given
+        An option that counts.
+
+    Returns
+    -------
+    object
+        Text, number, yes or no, or a mapping; None where it leaves the choice to the engine.
+
+    Raises
+    ------
+    BadInput
+        When it takes something else.
+
+    Examples
+    --------
+    >>> value("vllm", Given("--max-model-len", "max-model-len", "32k"))
+    32000
+    """
+    kind = options.table(engine)["read"][given.name]["kind"]
+    if kind == "switch":
+        return options.truth(given.flag, given)
+    if kind == "many":
+        return given.value or ""
+    text = (given.value or "").strip()
+    if not text:
+        raise BadInput(given.flag, f"{given.flag} has no value: it takes {TAKES[kind]}.")
+    if "$" in text and kind != "json":
+        said = "write its value, a variable of your shell is not known here"
+        raise BadInput(given.flag, f"{given.flag} is {shown(text)}: {said}.")
+    return KINDS[kind](given.flag, text)
+
+
+def _length(flag: str, text: str) -> int | None:
+    """A length, or what leaves it to the engine."""
+    return None if text.lower() in ("auto", "-1", "0") else options.whole(flag, text)
+
+
+def _chunk(flag: str, text: str) -> int | None:
+    return None if text == "-1" else options.whole(flag, text)
+
+
+def _text(flag: str, text: str) -> str:
+    return "" if text.lower() in options.NOTHING else text
+
+
+def _level(flag: str, text: str) -> dict[str, Any]:
+    """vLLM's compilation settings, or their level alone."""
+    return {"mode": int(text)} if text.isdecimal() else options.mapping(flag, text)
+
+
+def _slots(flag: str, text: str) -> int | None:
+    return None if text in ("-1", "auto") else options.whole(flag, text)
+
+
+KINDS: dict[str, Callable[[str, str], Any]] = {
+    "text": _text,
+    "whole": options.whole,
+    "whole0": lambda flag, text: options.whole(flag, text, 0),
+    "length": _length,
+    "chunk": _chunk,
+    "slots": _slots,
+    "number": options.share,
+    "json": options.mapping,
+    "level": _level,
+}
+TAKES = {
+    "text": "a text",
+    **dict.fromkeys(("whole", "whole0", "length", "chunk", "slots"), "a whole number"),
+    "number": "a number",
+    "json": "a JSON object",
+    "level": "a JSON object",
+}
+
+
+def settle(engine: str, given: Values, bare: list[str]) -> tuple[Values, list[str], list[str]]:
+    """Turn an engine's own settings into the fields of a launch.
+
+    Parameters
+    ----------
+    engine : str
+        The engine's family.
+    given : dict
+        Values by the table's field.
+    bare : list of str
+        Words that are no option's; the first may be the model.
+
+    Returns
+    -------
+    tuple of (dict, list of str, list of str)
+        Fields of a launch, what to say of them, and the words that mean nothing.
+
+    Raises
+    ------
+    BadInput
+        When two of them say different things.
+
+    Examples
+    --------
+    >>> settle("vllm", {"tp": 4, "expert_parallel": True}, ["Qwen/Qwen3-30B-A3B"])[0]["ep"]
+    4
+    """
+    out = {name: given[name] for name in DIRECT if given.get(name) is not None}
+    rest = list(bare)
+    if rest and engine in ("vllm", "trtllm") and "model" not in out:
+        out["model"] = rest.pop(0)
+    notes = SETTLE[engine](given, out)
+    if "$" in out.get("model", ""):
+        said = "write its name, a variable of your shell is not known here"
+        raise BadInput("model", f"model is {shown(out['model'])}: {said}.")
+    return out, notes, rest
+
+
+def _vllm(given: Values, out: Values) -> list[str]:
+    if given.get("expert_parallel"):
+        out["ep"] = out.get("tp", 1) * out.get("dp", 1)
+    drafts = given.get("speculation", {})
+    for name, key in (("speculation", "method"), ("draft", "model")):
+        said = drafts.get(key) or (given.get("spec_method") if key == "method" else None)
+        out[name] = str(said or out.get(name, ""))
+    tokens = drafts.get("num_speculative_tokens")
+    if tokens is not None:
+        out["draft_tokens"] = options.whole("num_speculative_tokens", str(tokens))
+    if out["draft"].strip("[]") == "ngram":
+        out |= {"speculation": "ngram", "draft": ""}
+    if given.get("optimization", "") in ("0", "O0") or _without_graphs(given.get("compilation")):
+        out["eager"] = True
+    return _lora(given, out, adapters=1)
+
+
+def _without_graphs(settings: Values | None) -> bool:
+    if not settings:
+        return False
+    mode = str(settings.get("cudagraph_mode", "")).upper()
+    level = settings.get("mode", settings.get("level"))
+    return mode in ("NONE", "0") or (not mode and level in (0, "NONE"))
+
+
+def _lora(given: Values, out: Values, adapters: int) -> list[str]:
+    """Adapters, where they are turned on: vLLM's own default is one of rank 16."""
+    on = given.get("lora") or given.get("lora_paths") is not None
+    if not on:
+        return []
+    out["lora_rank"] = given.get("lora_rank") or 16
+    out["lora_adapters"] = given.get("lora_adapters") or adapters
+    return [] if given.get("lora_rank") else ["the rank of the adapters is not said: 16 taken"]
+
+
+def _sglang(given: Values, out: Values) -> list[str]:
+    notes = _lora(given, out, adapters=8)
+    if given.get("expert_parallel"):
+        out["ep"] = out.get("tp", 1)
+    if given.get("no_prefix_caching") is not None:
+        out["prefix_caching"] = not given["no_prefix_caching"]
+    replicas = given.get("attn_dp") or (out.get("dp", 1) if given.get("dp_attention") else 1)
+    if replicas > 1:
+        out |= {"dp": replicas, "dp_attention": True}
+    out["speculation"] = given.get("spec_method", "")
+    if "max_num_batched_tokens" in given and given["max_num_batched_tokens"] is None:
+        notes.append("prompts are not cut into chunks: the engine's own chunk is counted")
+    return notes
+
+
+def _trtllm(given: Values, out: Values) -> list[str]:
+    return []
+
+
+def _llamacpp(given: Values, out: Values) -> list[str]:
+    notes = _llama_file(given, out)
+    slots, context = given.get("slots"), given.get("context") or None
+    if slots:
+        out["max_num_seqs"] = slots
+    if context and slots and not given.get("unified"):
+        out["max_model_len"] = max(context // slots, 1)
+    elif context:
+        out |= {"max_model_len": context, "max_num_seqs": 1}
+        notes.append(f"one sequence may fill the context of {context:,} tokens: one slot taken")
+    keys, values = given.get("kv_keys", ""), given.get("kv_values", "")
+    if keys or values:
+        out["kv"] = keys if keys == values else f"{keys or 'f16'}/{values or 'f16'}"
+    out["speculation"] = given.get("spec_method", "") or ("draft" if out.get("draft") else "")
+    if given.get("all_cpu_experts") or given.get("cpu_experts"):
+        out["host_experts"] = -1 if given.get("all_cpu_experts") else given["cpu_experts"]
+    layers = given.get("layers", "")
+    if layers and layers not in ("auto", "all", "-1"):
+        out["layers_on_cards"] = options.whole("--gpu-layers", layers, 0)
+    return notes + _llama_cards(given, out)
+
+
+def _llama_file(given: Values, out: Values) -> list[str]:
+    """The model and its format: of a repository's tag, or of a file's name."""
+    repo, _, tag = given.get("repo", "").partition(":")
+    file = given.get("file", "")
+    if not repo and not file:
+        return []
+    out["model"] = repo or file
+    found = QUANT.findall(re.split(r"[/\\]", file)[-1]) if file else []
+    out["weights"] = found[-1] if found else tag
+    if repo and not file and not tag:
+        out["weights"] = DEFAULT_QUANT
+        return [f"the file of {repo} is not said: {DEFAULT_QUANT} taken, as llama.cpp does"]
+    return []
+
+
+def _llama_cards(given: Values, out: Values) -> list[str]:
+    """Cards, and how the layers or their rows are shared out over them."""
+    shares = [one for one in re.split(r"[,/;]", given.get("shares", "")) if one.strip()]
+    used = [one for one in shares if one.strip().strip("0.") != ""]
+    devices = [one for one in given.get("devices", "").split(",") if one.strip()]
+    split = given.get("split", "") or "layer"
+    if split not in ("none", "layer", "row", "tensor"):
+        takes = "it takes none, layer, row or tensor"
+        raise BadInput("--split-mode", f"--split-mode is {shown(split)}: {takes}.")
+    out["cards"] = 1 if split == "none" else len(used) or len(devices)
+    out["split"] = split
+    if len({one.strip() for one in used}) > 1:
+        return [f"the cards are filled {','.join(shares)}: counted as filled evenly"]
+    return []
+
+
+SETTLE: dict[str, Callable[[Values, Values], list[str]]] = {
+    "vllm": _vllm,
+    "sglang": _sglang,
+    "trtllm": _trtllm,
+    "llama.cpp": _llamacpp,
+}

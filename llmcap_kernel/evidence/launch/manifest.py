@@ -1,0 +1,340 @@
+"""Manifests of Kubernetes and of Docker Compose: the containers in them that launch an engine.
+
+The part of YAML that such files use is read here: nested mappings and lists, quoted, folded and
+flow values. Every scalar stays a text.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ...refuse import BadInput
+from . import words
+from .words import Command
+
+KEYS = re.compile(
+    r"^[ \t]*(?:- )?(?:image|command|args|entrypoint|containers|services|apiVersion):", re.M
+)
+KEY = re.compile(r"""("[^"\n]*"|'[^'\n]*'|[^\s\[{"'#&*!|>%@`-][^\n]*?|-[^\s:][^\n]*?):(?:\s+|$)""")
+CARDS = ("nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/xe", "gpu.intel.com/i915")
+PRODUCTS = (
+    *("nvidia.com/gpu.product", "cloud.google.com/gke-accelerator"),
+    "amd.com/gpu.product-name",
+)
+RUNS = ("entrypoint", "command", "args")
+MOST_LINES = 5_000
+
+Lines = list[tuple[int, str]]
+
+
+def recognises(text: str) -> bool:
+    """Say whether a text is such a manifest, or the arguments of one.
+
+    Parameters
+    ----------
+    text : str
+        What was pasted.
+
+    Returns
+    -------
+    bool
+        Whether it is YAML or a list.
+
+    Examples
+    --------
+    >>> recognises("args:\\n  - --model"), recognises("- --model"), recognises("vllm serve x")
+    (True, True, False)
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    listed = bool(lines) and all(line.startswith(("- ", "#")) for line in lines)
+    return listed or bool(KEYS.search(text)) or text.lstrip().startswith('["')
+
+
+def find(text: str) -> list[Command]:
+    """Find the engines that a manifest launches.
+
+    Parameters
+    ----------
+    text : str
+        The manifest, or a part of it.
+
+    Returns
+    -------
+    list of Command
+        One for each container that launches an engine.
+
+    Raises
+    ------
+    BadInput
+        When its lines are no YAML.
+
+    Examples
+    --------
+    >>> found = find('''image: vllm/vllm-openai:v0.12.0
+    ... args: ["--model", "Qwen/Qwen3-8B"]
+    ... resources: {limits: {nvidia.com/gpu: "2"}}''')
+    >>> found[0].engine, found[0].words, found[0].num_gpus
+    ('vllm', ('--model', 'Qwen/Qwen3-8B'), 2)
+    """
+    out = []
+    for document in documents(text):
+        if isinstance(document, list) and all(isinstance(one, str) for one in document):
+            document = {"args": document}
+        products = (_first(document, name) for name in PRODUCTS)
+        gpu = next(filter(None, products), "")
+        copies = _first(document, "replicas")
+        for container in _containers(document):
+            found = _launched(container)
+            replicas = int(copies) if copies.isdecimal() and 0 < int(copies) < 10_000 else 1
+            out += [one._replace(gpu=gpu, copies=replicas) for one in found]
+    return out
+
+
+def documents(text: str) -> list[Any]:
+    """Read the documents of a YAML text.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+
+    Returns
+    -------
+    list
+        Mappings, lists and texts.
+
+    Raises
+    ------
+    BadInput
+        When a line fits nowhere.
+
+    Examples
+    --------
+    >>> documents("a:\\n- b: 1\\n  c: [x, 'y z']\\n- d")
+    [{'a': [{'b': '1', 'c': ['x', 'y z']}, 'd']}]
+    """
+    if text.lstrip().startswith(("{", "[")):
+        try:
+            return [_texts(json.loads(text))]
+        except (ValueError, RecursionError):
+            pass
+    parts = re.split(r"^---.*$", words.straight(text).expandtabs(8), flags=re.M)
+    try:
+        return [_document(part) for part in parts if part.strip()]
+    except RecursionError:
+        raise BadInput("command", "command nests too deeply to be read as YAML.") from None
+
+
+def _texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _texts(v) for k, v in value.items()}
+    return [_texts(v) for v in value] if isinstance(value, list) else str(value)
+
+
+def _document(text: str) -> Any:
+    lines = [(len(line) - len(line.lstrip()), line.strip()) for line in text.split("\n")]
+    if len(lines) > MOST_LINES:
+        raise BadInput("command", f"command has {len(lines):,} lines: it takes {MOST_LINES:,}.")
+    lines.reverse()  # the next line is the last
+    value = _block(lines, 0)
+    _skip(lines)
+    if lines:
+        raise BadInput("command", f"command is no YAML at {lines[-1][1][:40]!r}.")
+    return value
+
+
+def _skip(lines: Lines) -> None:
+    while lines and (not lines[-1][1] or lines[-1][1].startswith("#")):
+        lines.pop()
+
+
+def _block(lines: Lines, least: int) -> Any:
+    """What stands at the next line's indent: a list, a mapping or a text."""
+    _skip(lines)
+    if not lines or lines[-1][0] < least:
+        return ""
+    indent, text = lines[-1]
+    if text == "-" or text.startswith("- "):
+        return _list(lines, indent)
+    return _mapping(lines, indent) if KEY.match(text) else _scalar(lines, lines.pop()[1], indent)
+
+
+def _list(lines: Lines, indent: int) -> list[Any]:
+    out: list[Any] = []
+    while True:
+        _skip(lines)
+        if not lines or lines[-1][0] != indent or not re.match(r"-(?:\s|$)", lines[-1][1]):
+            return out
+        text = lines.pop()[1][1:]
+        inner = text.lstrip()
+        if not inner or inner.startswith("#"):
+            out.append(_block(lines, indent + 1))
+        elif KEY.match(inner) or re.match(r"-(?:\s|$)", inner):
+            lines.append((indent + 1 + len(text) - len(inner), inner))
+            out.append(_block(lines, indent + 1))
+        else:
+            out.append(_scalar(lines, inner, indent + 1))
+
+
+def _mapping(lines: Lines, indent: int) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    while True:
+        _skip(lines)
+        found = KEY.match(lines[-1][1]) if lines and lines[-1][0] == indent else None
+        if not found:
+            return out
+        rest = lines.pop()[1][found.end() :].strip()
+        rest = re.sub(r"^[&!]\S+\s*", "", rest)
+        name = found.group(1).strip("\"'")
+        if rest and not rest.startswith("#"):
+            out[name] = _scalar(lines, rest, indent + 1)
+            continue
+        _skip(lines)
+        listed = lines and lines[-1][0] == indent and re.match(r"-(?:\s|$)", lines[-1][1])
+        out[name] = _block(lines, indent if listed else indent + 1)
+
+
+def _scalar(lines: Lines, text: str, least: int) -> Any:
+    """A value that begins here and may go on below."""
+    if re.fullmatch(r"[|>][+-]?\d?\s*(?:#.*)?", text):
+        joint, kept = ("\n" if text[0] == "|" else " "), []
+        while lines and (not lines[-1][1] or lines[-1][0] >= least):
+            kept.append(lines.pop()[1])
+        return joint.join(kept).strip()
+    quote = text[0] if text[0] in "\"'" else ""
+    while lines and (lines[-1][0] >= least or _open(text)) and not _closed(text, quote):
+        if not lines[-1][1].startswith("#"):
+            text += " " + lines[-1][1]
+        lines.pop()
+    return _value(text)
+
+
+def _closed(text: str, quote: str) -> bool:
+    if quote:
+        return bool(re.match(rf"{quote}(?:\\.|[^{quote}\\])*{quote}\s*(?:#.*)?$", text))
+    return text[0] in "[{" and not _open(text)
+
+
+def _open(text: str) -> bool:
+    """Whether a flow value has brackets left to close."""
+    if text[0] not in "[{":
+        return False
+    bare = re.sub(r""""(?:\\.|[^"\\])*"|'[^']*'""", "", text)
+    return sum(map(bare.count, "[{")) > sum(map(bare.count, "]}"))
+
+
+def _value(text: str) -> Any:
+    """A value on one line: quoted, a list, a mapping, or plain."""
+    if text.startswith(("[", "{")):
+        return _flow(text)[0]
+    quoted = re.match(r"""("(?:\\.|[^"\\])*"|'(?:''|[^'])*')\s*(?:#.*)?$""", text, re.S)
+    if quoted:
+        inner = quoted.group(1)
+        if inner[0] == "'":
+            return inner[1:-1].replace("''", "'")
+        return re.sub(r'\\(["\\/])', r"\1", inner[1:-1])
+    return re.sub(r"\s#.*$", "", text).strip()
+
+
+NAME = re.compile(r"""\s*(?:("[^"]*"|'[^']*')\s*:\s*|([^,:{}\[\]"']+):(?:\s+|(?=["'\[{])|$))""")
+INSIDE = re.compile(r"""\s*("(?:\\.|[^"\\])*"|'(?:''|[^'])*'|[^,\[\]{}]+)""", re.S)
+
+
+def _flow(text: str, at: int = 0) -> tuple[Any, int]:
+    """[a, "b c"], {a: 1} or a text within, and where it ends; what is not closed ends with all."""
+    if text[at] == "[":
+        items: list[Any] = []
+        while (at := _next(text, at + 1)) < len(text) and text[at] != "]":
+            item, at = _flow(text, at)
+            items.append(item)
+            at -= 1
+        return items, at + 1
+    if text[at] == "{":
+        found: dict[str, Any] = {}
+        while (at := _next(text, at + 1)) < len(text) and text[at] != "}":
+            name = NAME.match(text, at)
+            if not name or name.end() >= len(text):
+                continue
+            value, at = _flow(text, name.end())
+            found[(name.group(1) or name.group(2)).strip().strip("\"'")] = value
+            at -= 1
+        return found, at + 1
+    scalar = INSIDE.match(text, at)
+    return (_value(scalar.group(1).strip()), scalar.end()) if scalar else ("", at + 1)
+
+
+def _next(text: str, at: int) -> int:
+    """Where the next thing of a flow value stands."""
+    while at < len(text) and text[at] in " ,\n\t":
+        at += 1
+    return at
+
+
+def _containers(value: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping that says what a container runs."""
+    if isinstance(value, dict):
+        runs = any(isinstance(value.get(key), (str, list)) for key in RUNS)
+        if runs or isinstance(value.get("image"), str):
+            yield value
+        for inner in value.values():
+            yield from _containers(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _containers(inner)
+
+
+def _launched(container: dict[str, Any]) -> list[Command]:
+    image = container.get("image", "")
+    said = [_words(container.get(key)) for key in RUNS]
+    env = _variables(container.get("env")) | _variables(container.get("environment"))
+    name = image if isinstance(image, str) else str(_first(image, "repository"))
+    run = [re.sub(r"\$\((\w+)\)", r"${\1}", word) for part in said for word in part]
+    more = env.get("VLLM_ADDITIONAL_ARGS", "")
+    run += words.split(more)[0] if more.strip() else []
+    return words.contained(name, run, env, _cards(container))
+
+
+def _words(value: Any) -> list[str]:
+    if isinstance(value, str):
+        lines = words.split(value)
+        return lines[0] if len(lines) == 1 else ["sh", "-c", value] if lines else []
+    return [str(one) for one in value] if isinstance(value, list) else []
+
+
+def _variables(value: Any) -> dict[str, str]:
+    if isinstance(value, dict):
+        return {name: str(text) for name, text in value.items()}
+    out: dict[str, str] = {}
+    for one in value if isinstance(value, list) else ():
+        if isinstance(one, dict) and isinstance(one.get("value"), str):
+            out[str(one.get("name", ""))] = one["value"]
+        elif isinstance(one, str):
+            name, _, text = one.partition("=")
+            out[name] = text
+    return out
+
+
+def _cards(container: dict[str, Any]) -> int:
+    """Cards that it is given: of Kubernetes' limits, of Compose's devices."""
+    said = [_first(container, name) for name in CARDS]
+    devices = _first(container, "device_ids", list)
+    said += [str(len(devices))] if devices else []
+    reserved = _first(container, "devices", list) or []
+    said += [str(one.get("count", "")) for one in reserved if isinstance(one, dict)]
+    gpus = container.get("gpus")
+    said += [gpus] if isinstance(gpus, str) else []
+    return next((int(one) for one in said if one.isdecimal() and int(one) < 10_000), 0)
+
+
+def _first(value: Any, name: str, kind: type = str) -> Any:
+    """The first value of this name, however deep."""
+    if isinstance(value, dict):
+        if isinstance(value.get(name), kind):
+            return value[name]
+        inner = (_first(one, name, kind) for one in value.values())
+        return next(filter(None, inner), kind())
+    if isinstance(value, list):
+        inner = (_first(one, name, kind) for one in value)
+        return next(filter(None, inner), kind())
+    return kind()

@@ -1,0 +1,410 @@
+"""Texts to words: a shell's command, with its variables, its prefixes and its container."""
+
+import re
+from typing import NamedTuple
+
+from ...refuse import BadInput, shown
+
+MAX_CHARS = 200_000
+MOST_WORDS = 2_000
+# How word processors and chats spell a shell's marks.
+PLAIN = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "\u00a0": " ", "\r": "\n"})
+DASH = re.compile(r"(?<!\S)[–—](?=\w)")
+# A line goes on after \ of a shell, ^ of Windows, ` of PowerShell, or where the next is an option.
+GOES_ON = re.compile(r"(?:\\|(?<=\s)\^|(?<=\s)`)[ \t]*(?:#[^\n]*)?\n(?:[ \t]*[>$#][ \t]+)?")
+OPTION_NEXT = re.compile(r"\n(?=[ \t]*--?[A-Za-z])")
+PIECE = re.compile(r"""'([^']*)'|"((?:\\.|[^"\\])*)"|(\\[^\n]?)|([^\s'"\\;&|<>]+)""", re.S)
+REDIRECT = re.compile(r"[<>]+&?[ \t]*[^\s;|]*")
+OPTION = re.compile(r"--?[A-Za-z]")
+ASSIGNED = re.compile(r"(?:\$env:)?([A-Za-z_]\w{0,80})=(.*)", re.S | re.I)
+VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}]*))?\})")
+VISIBLE = (
+    *("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"),
+    *("ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK"),
+)
+SHELLS = ("bash", "sh", "zsh", "dash")
+RUNNERS = ("docker", "podman", "nerdctl")
+# Options of `docker run` that take no value.
+BARE = (
+    *("detach", "rm", "interactive", "tty", "init", "privileged", "read-only", "publish-all"),
+    *("no-healthcheck", "oom-kill-disable", "quiet", "sig-proxy", "help", "replace", "tls-verify"),
+)
+BARE_LETTERS = set("ditPq")
+# What an image is called, and the engine inside.
+IMAGES = {
+    "sglang": "sglang",
+    "tensorrt-llm": "trtllm",
+    "tensorrtllm": "trtllm",
+    "trtllm": "trtllm",
+    "llama.cpp": "llama.cpp",
+    "llama-cpp": "llama.cpp",
+    "llamacpp": "llama.cpp",
+    "vllm": "vllm",
+    "llm-d-cuda": "vllm",
+}
+LLAMA = (
+    *("llama-server", "llama-cli", "llama-bench", "llama-sweep-bench", "llama-perplexity"),
+    *("llama-batched-bench", "llama-run", "llama-simple"),
+)
+MODULES = {"vllm.entrypoints": "vllm", "sglang.launch_server": "sglang"}
+
+
+class Command(NamedTuple):
+    """What launches an engine.
+
+    Attributes
+    ----------
+    words : tuple of str
+        What follows the program.
+    engine : str
+        The engine's family; "" where the options alone are given.
+    version : str
+        From the tag of its image; "" when it is not said.
+    env : dict of str to str
+        Variables set for it.
+    num_gpus : int
+        Cards that it may see; 0 when it is not said.
+    gpu : str
+        Their name, where a manifest selects it.
+    copies : int
+        Replicas that a manifest asks for.
+    """
+
+    words: tuple[str, ...]
+    engine: str = ""
+    version: str = ""
+    env: dict[str, str] = {}  # noqa: RUF012 - a tuple's default is never written
+    num_gpus: int = 0
+    gpu: str = ""
+    copies: int = 1
+
+
+def straight(text: str) -> str:
+    """Write quotes, blanks and ends of lines as a shell has them.
+
+    Parameters
+    ----------
+    text : str
+        As a word processor or a chat may have changed it.
+
+    Returns
+    -------
+    str
+        The same in plain marks.
+
+    Examples
+    --------
+    >>> straight("\u201ca\u201d\\r\\n")
+    '"a"\\n'
+    """
+    return text.replace("\r\n", "\n").translate(PLAIN)
+
+
+def split(text: str) -> list[list[str]]:
+    """Split a text into commands and these into words, as a shell does.
+
+    Parameters
+    ----------
+    text : str
+        As it was typed or pasted.
+
+    Returns
+    -------
+    list of list of str
+        The words of each command; comments and redirections are gone.
+
+    Raises
+    ------
+    BadInput
+        When a quote is not closed, or it is too long.
+
+    Examples
+    --------
+    >>> split("export A=1; vllm serve x \\\\\\n  --a '{\\"b\\": 1}' > log 2>&1")
+    [['export', 'A=1'], ['vllm', 'serve', 'x', '--a', '{"b": 1}']]
+    """
+    if len(text) > MAX_CHARS:
+        raise BadInput(
+            "command",
+            f"command has {len(text):,} characters: it takes at most {MAX_CHARS:,}.",
+        )
+    plain = DASH.sub("--", straight(text))
+    plain = OPTION_NEXT.sub(" ", GOES_ON.sub(" ", plain))
+    out: list[list[str]] = [[]]
+    word: str | None = None
+    at = 0
+    while at < len(plain):
+        mark = plain[at]
+        if not mark.isspace() and mark not in ";&|<>" and not (mark == "#" and word is None):
+            piece, at = _piece(plain, at)
+            word = (word or "") + piece
+            continue
+        if word is not None and not (mark in "<>" and word.isdigit()):
+            out[-1].append(word)
+        word = None
+        if mark == "#":
+            at = (plain.find("\n", at) + 1 or len(plain) + 1) - 1
+            continue
+        redirect = REDIRECT.match(plain, at)
+        at = redirect.end() if redirect else at + 1
+        if mark in "\n;&|" and out[-1]:
+            out.append([])
+    if word is not None:
+        out[-1].append(word)
+    return [words for words in out if words]
+
+
+def _piece(text: str, at: int) -> tuple[str, int]:
+    """A part of a word from here on, without its quotes, and where it ends."""
+    found = PIECE.match(text, at)
+    if not found:
+        raise BadInput("command", f"command has a quote that is not closed: {shown(text[at:])}.")
+    single, double, escaped, bare = found.groups()
+    if double is not None:
+        return re.sub(r"\\([\"\\$`])", r"\1", double), found.end()
+    if escaped is not None:  # no shell escapes a letter, and a path of Windows has them
+        keeps = len(escaped) < 2 or escaped[1].isalnum()
+        return escaped if keeps else escaped[1], found.end()
+    return single if single is not None else bare, found.end()
+
+
+def find(text: str) -> list[Command]:
+    """Find the commands of a text that launch an engine.
+
+    Parameters
+    ----------
+    text : str
+        One or several commands, as typed.
+
+    Returns
+    -------
+    list of Command
+        Each with the variables set before it.
+
+    Raises
+    ------
+    BadInput
+        When the text is no sequence of commands.
+
+    Examples
+    --------
+    >>> (one,) = find("CUDA_VISIBLE_DEVICES=0,1 vllm serve Qwen/Qwen3-8B -tp 2")
+    >>> one.engine, one.words, one.num_gpus
+    ('vllm', ('Qwen/Qwen3-8B', '-tp', '2'), 2)
+    """
+    return _launches(split(text), {}, 0)
+
+
+def of_words(words: list[str]) -> list[Command]:
+    """Find what launches an engine in the words of one command.
+
+    Parameters
+    ----------
+    words : list of str
+        As a shell hands them over.
+
+    Returns
+    -------
+    list of Command
+        One, or none.
+
+    Examples
+    --------
+    >>> of_words(["python", "-m", "sglang.launch_server", "--model-path", "x"])[0].engine
+    'sglang'
+    """
+    return _launches([words], {}, 0)
+
+
+def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list[Command]:
+    env, out = dict(env), []
+    for words in commands:
+        filled = [_filled(word, env) for word in words[:MOST_WORDS]]
+        at, engine = _program(filled)
+        given = dict(_assigned(filled[:at]))
+        env |= given if at == len(filled) or filled[0] in ("export", "set") else {}
+        own = env | given
+        head = _base(filled[at]) if at < len(filled) else ""
+        if engine:
+            seen = _visible(own)
+            out.append(Command(tuple(filled[_behind(filled, at) :]), engine, "", own, seen))
+        elif head in RUNNERS:
+            out += _container(filled[at + 1 :], own, deep)
+        elif head in SHELLS and deep < 3:
+            script = _script(filled[at + 1 :])
+            out += _launches(split(script), own, deep + 1) if script else []
+        elif filled and OPTION.match(filled[0]) and len(commands) == 1:
+            out.append(Command(tuple(filled), "", "", own, _visible(own)))
+    return out
+
+
+def _filled(word: str, env: dict[str, str]) -> str:
+    """The word with the variables that the text sets, or gives a default for."""
+
+    def value(found: re.Match[str]) -> str:
+        name = found.group(1) or found.group(2)
+        return env.get(name, found.group(0) if found.group(3) is None else found.group(3))
+
+    return VARIABLE.sub(value, word)
+
+
+def _assigned(words: list[str]) -> list[tuple[str, str]]:
+    found = (ASSIGNED.fullmatch(word) for word in words)
+    return [(one.group(1), one.group(2)) for one in found if one]
+
+
+def _base(word: str) -> str:
+    """The name of a program, without where it lies."""
+    return re.split(r"[/\\]", word)[-1].removesuffix(".exe")
+
+
+def _program(words: list[str]) -> tuple[int, str]:
+    """Where the program stands, and the engine that it is; "" for a container or a shell."""
+    for at, word in enumerate(words):
+        base, after = _base(word), words[at + 1] if at + 1 < len(words) else ""
+        if base in ("vllm", "sglang") and after == "serve":
+            return at, base
+        if word == "-m":
+            module = next((e for m, e in MODULES.items() if after.startswith(m)), "")
+            if module:
+                return at, module
+        if base == "trtllm-serve":
+            return at, "trtllm"
+        old = base in ("server", "main") and any(w.endswith(".gguf") for w in words)
+        if base in LLAMA or (old and at == 0):
+            return at, "llama.cpp"
+        if base in RUNNERS and after in ("run", "container"):
+            return at, ""
+        if base in SHELLS and at + 1 < len(words):
+            return at, ""
+    return len(words), ""
+
+
+def _behind(words: list[str], at: int) -> int:
+    """Where the options begin, behind a program of one or two words."""
+    two = words[at] == "-m" or words[at + 1 : at + 2] == ["serve"]
+    return at + (2 if two else 1)
+
+
+def _script(words: list[str]) -> str:
+    """What a shell is told to run."""
+    for at, word in enumerate(words):
+        if re.fullmatch(r"-[a-z]*c", word) and at + 1 < len(words):
+            return words[at + 1]
+    return ""
+
+
+def _visible(env: dict[str, str]) -> int:
+    """How many cards the variables show; 0 when they do not say."""
+    for name in VISIBLE:
+        shown_cards = [one for one in env.get(name, "").split(",") if one.strip()]
+        if shown_cards and shown_cards[0].strip() not in ("all", "void", "none", "-1"):
+            return len(shown_cards)
+    return 0
+
+
+def _container(words: list[str], env: dict[str, str], deep: int) -> list[Command]:
+    """The engine that `docker run` starts."""
+    words = [w for w in words[:1] if w not in ("run", "container")] + words[1:]
+    given, cards, entry, at = dict(env), 0, "", 0
+    while at < len(words) and words[at].startswith("-"):
+        name, value, at = _docker_option(words, at)
+        if name in ("e", "env"):
+            given |= dict(_assigned([value]))
+        elif name == "gpus":
+            cards = _gpus(value)
+        elif name == "entrypoint":
+            entry = value
+    if at >= len(words):
+        return []
+    inside = ([entry] if entry else []) + words[at + 1 :]
+    return contained(words[at], inside, given, cards, deep)
+
+
+def _docker_option(words: list[str], at: int) -> tuple[str, str, int]:
+    """An option of `docker run`, its value, and where the next begins."""
+    word = words[at]
+    name, equals, value = word.lstrip("-").partition("=")
+    if not word.startswith("--") and len(name) > 1:
+        if set(name) <= BARE_LETTERS:
+            return name, "", at + 1
+        return name[0], word[2:], at + 1
+    if equals or name in BARE or name in BARE_LETTERS:
+        return name, value, at + 1
+    return name, words[at + 1] if at + 1 < len(words) else "", at + 2
+
+
+def _gpus(value: str) -> int:
+    """Cards of `--gpus`: 2, all, device=0,1; 0 for all."""
+    plain = value.strip("\"'")
+    listed = re.search(r"device=([^\"]+)", plain)
+    if listed:
+        return len([one for one in listed.group(1).split(",") if one])
+    count = re.fullmatch(r"(?:count=)?(\d{1,4})", plain)
+    return int(count.group(1)) if count else 0
+
+
+def contained(
+    image: str, words: list[str], env: dict[str, str], num_gpus: int = 0, deep: int = 0
+) -> list[Command]:
+    """Find what a container launches.
+
+    Parameters
+    ----------
+    image : str
+        Its image, with its tag.
+    words : list of str
+        What it runs: a command, or what its own program is handed.
+    env : dict of str to str
+        Variables set in it.
+    num_gpus : int
+        Cards it may see; 0 when it is not said.
+    deep : int
+        How many shells stand around it.
+
+    Returns
+    -------
+    list of Command
+        One, or none when it is no engine's.
+
+    Examples
+    --------
+    >>> one = contained("vllm/vllm-openai:v0.12.0", ["--model", "Qwen/Qwen3-8B"], {})[0]
+    >>> one.engine, one.version, one.words
+    ('vllm', '0.12.0', ('--model', 'Qwen/Qwen3-8B'))
+    """
+    name = image.lower()
+    engine = next((e for word, e in IMAGES.items() if word in name), "")
+    version = _tagged(name)
+    found = _launches([words], env, deep)
+    if found and found[0].engine:
+        inner = found[0]
+        return [
+            inner._replace(
+                version=version if inner.engine == engine else "",
+                num_gpus=inner.num_gpus or num_gpus,
+            )
+        ]
+    own = tuple(_filled(word, env) for word in words)
+    own = own[1:] if own[:1] == ("serve",) else own
+    if image and not (engine and _handed_over(engine, own)):
+        return []
+    if not image and not any(word.startswith("-") for word in own):
+        return []
+    return [Command(own, engine, version, env, _visible(env) or num_gpus)]
+
+
+def _handed_over(engine: str, words: tuple[str, ...]) -> bool:
+    """Whether these are for an image's own program: options, or a model in front of them."""
+    if engine == "trtllm":
+        return False  # its image has no program of its own
+    model = engine == "vllm" and re.match(r"[\w.-]+/[\w.-]+$", words[0] if words else "")
+    return not words or words[0].startswith("-") or bool(model)
+
+
+def _tagged(image: str) -> str:
+    """The version that an image's tag names."""
+    tag = re.sub(r"@.*", "", image).rpartition("/")[2].partition(":")[2]
+    found = re.search(r"(?<![\d.])v?(\d+\.\d+(?:\.\d+)?(?:[.-]?(?:rc|post|a|b)\d+)?)", tag)
+    build = re.search(r"(?<![a-z0-9])b\d{3,6}(?![a-z0-9])", tag)
+    return build.group() if build else found.group(1) if found else ""

@@ -1,0 +1,57 @@
+"""Engines, their forks and versions as people write them, by a table to read."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from llmcap_kernel import calibration, catalog
+from llmcap_kernel.catalog import names
+from llmcap_kernel.evidence import compare, results, stated
+
+with (Path(__file__).parent / "engines.csv").open(encoding="utf-8", newline="") as file:
+    TABLE = tuple(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("row", [r for r in TABLE if r["of"] == "engine"], ids=str)
+def test_every_engine_of_the_table(row):
+    found = names.program(row["spelled"])
+    assert (found.family, found.timed_as) == (row["family"], row["stands_in"])
+    assert names.engine_record(row["spelled"], "") == row["record"]
+
+
+@pytest.mark.parametrize("row", [r for r in TABLE if r["of"] == "version"], ids=str)
+def test_every_version_of_the_table(row):
+    assert ".".join(map(str, names.release(row["spelled"]))) == row["family"]
+
+
+def test_a_family_without_measurements_has_a_stand_in_that_has_some():
+    rows = calibration.table()["rows"]
+    for row in TABLE:
+        if row["of"] == "engine":
+            assert row["family"] in rows or names.timed_as(row["family"]) in rows
+
+
+def test_a_stand_in_lends_its_efficiency_and_a_wider_interval():
+    mac = catalog.deployment(model="qwen3-8b", gpu="apple-m2-max", weights="mlx-4bit")
+    own, lent = (calibration.efficiency_for(mac, family) for family in ("llama.cpp", "mlx"))
+    assert own == lent
+    assert calibration.in_a_loop("tgi", "itl_ms", "") == calibration.in_a_loop("vllm", "itl_ms", "")
+    spelled = stated.Spelled("qwen3-8b", "apple-m2-max", "mlx-lm", weights="4bit")
+    meant = stated.meaning(spelled)
+    assert meant.family == "mlx" and any("timed as llama.cpp" in text for text in meant.taken)
+
+
+@pytest.mark.parametrize(
+    ("cells", "wanted"),
+    [
+        ({"tp": "8", "ep": "yes"}, {"ep": 8, "dp_attention": 0}),
+        ({"tp": "8", "dp_attention": "true"}, {"ep": 0, "dp_attention": 8}),
+        ({"num_gpus": "8", "pp": "2", "ep": "Yes"}, {"ep": 4, "dp_attention": 0}),
+        ({"tp": "8", "ep": "no", "dp_attention": "8"}, {"ep": 0, "dp_attention": 8}),
+    ],
+)
+def test_yes_means_all_cards_of_tensor_parallelism(cells, wanted):
+    plain = {"model": "DeepSeek-R1", "gpu": "H200 SXM", "metric": "itl_ms", "value": "9"}
+    spelled = compare.measurement(results.Line("a", plain | cells)).spelled
+    assert {name: getattr(spelled, name) for name in wanted} == wanted

@@ -1,0 +1,516 @@
+"""Launch commands: what the engines' own documents say that each means, and never another model."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from llmcap_kernel import catalog
+from llmcap_kernel.__main__ import main
+from llmcap_kernel.catalog import names
+from llmcap_kernel.evidence import launch
+from llmcap_kernel.evidence.launch import manifest, options, words
+from llmcap_kernel.refuse import BadInput
+
+MUTATED = int(os.environ.get("LLMCAP_MUTATED", "400"))  # 10,000 take some minutes
+FLAGS = (Path(__file__).parent / "vllm_0.33.0_flags.txt").read_text().split()
+
+# A command, and what it says: every value by hand, from the engine's documentation.
+GOLDEN = {
+    # docs.vllm.ai/en/stable/cli/serve
+    "vllm": (
+        "vllm serve Qwen/Qwen3-32B-AWQ --quantization awq_marlin --kv-cache-dtype fp8_e5m2 "
+        "--gpu-memory-utilization 0.92 -tp 4 -pp 2 --max-num-seqs 64",
+        {"engine": "vllm", "model": "Qwen/Qwen3-32B-AWQ", "weights": "awq_marlin", "tp": 4,
+         "kv": "fp8_e5m2", "memory_fraction": 0.92, "pp": 2, "max_num_seqs": 64},
+        "qwen3-32b int4-awq / 8x rtx-4090 TP-4 PP-2 / fp8 KV",
+    ),
+    "vllm module": (
+        "python3 -m vllm.entrypoints.openai.api_server \\\n"
+        "  --model=meta-llama/Llama-3.1-8B-Instruct "
+        "  --tensor_parallel_size 2 \\\n  --max_model_len=32k --max-num-batched-tokens 1K \\\n"
+        "  --no-enable-prefix-caching --enforce-eager --block-size 32 --dtype half",
+        {"model": "meta-llama/Llama-3.1-8B-Instruct", "tp": 2, "max_model_len": 32_000,
+         "max_num_batched_tokens": 1024, "prefix_caching": False, "eager": True,
+         "block_size": 32, "dtype": "half"},
+        "llama-3.1-8b fp16 / 2x rtx-4090 TP-2 / bf16 KV",
+    ),
+    "vllm speculation": (
+        "vllm serve Qwen/Qwen3-8B --speculative-config "
+        "'{\"model\": \"Qwen/Qwen3-0.6B\", \"num_speculative_tokens\": 5}' "
+        "--enable-lora --max-loras 4 --max-lora-rank 32",
+        {"draft": "Qwen/Qwen3-0.6B", "draft_tokens": 5, "lora_rank": 32, "lora_adapters": 4},
+        "qwen3-8b bf16 / 1x rtx-4090 / bf16 KV",
+    ),
+    "vllm environment": (
+        "export MODEL=Qwen/Qwen3-8B\n"
+        "CUDA_VISIBLE_DEVICES=0,1 VLLM_LOGGING_LEVEL=DEBUG nohup vllm serve $MODEL "
+        "--tensor-parallel-size ${TP:-2} > vllm.log 2>&1 &",
+        {"model": "Qwen/Qwen3-8B", "tp": 2, "num_gpus": 2},
+        "qwen3-8b bf16 / 2x rtx-4090 TP-2 / bf16 KV",
+    ),
+    "vllm level 0": (
+        "vllm serve Qwen/Qwen3-8B -O0 --max-model-len auto",
+        {"eager": True, "max_model_len": None},
+        "qwen3-8b bf16 / 1x rtx-4090 / bf16 KV",
+    ),
+    # docs.sglang.ai/advanced_features/server_arguments
+    "sglang": (
+        "python -m sglang.launch_server --model-path deepseek-ai/DeepSeek-V3 --tp 8 --dp 8 "
+        "--enable-dp-attention --ep-size 8 --mem-fraction-static 0.85 --trust-remote-code",
+        {"engine": "sglang", "tp": 8, "dp": 8, "dp_attention": True, "ep": 8,
+         "memory_fraction": 0.85},
+        "deepseek-v3 fp8-block / 8x h200-sxm TP-8 EP-8 DP attention / bf16 KV",
+    ),
+    "sglang serve": (
+        "sglang serve --model-path Qwen/Qwen3-8B --tp-size 2 --context-length 16384 "
+        "--max-running-requests 32 --chunked-prefill-size 4096 --disable-radix-cache "
+        "--disable-cuda-graph --kv-cache-dtype fp8_e4m3 --page-size 64",
+        {"max_model_len": 16_384, "max_num_seqs": 32, "max_num_batched_tokens": 4096,
+         "prefix_caching": False, "eager": True, "kv": "fp8_e4m3", "block_size": 64},
+        "qwen3-8b bf16 / 2x rtx-4090 TP-2 / fp8 KV",
+    ),
+    # nvidia.github.io/TensorRT-LLM/commands/trtllm-serve
+    "trtllm": (
+        "trtllm-serve meta-llama/Llama-3.1-70B-Instruct --tp_size 4 --pp_size 2 "
+        "--max_batch_size 128 --max_num_tokens 8192 --max_seq_len 4096 "
+        "--kv_cache_free_gpu_memory_fraction 0.9 --host 0.0.0.0",
+        {"engine": "trtllm", "tp": 4, "pp": 2, "max_num_seqs": 128, "max_model_len": 4096,
+         "max_num_batched_tokens": 8192, "memory_fraction": 0.9},
+        "llama-3.1-70b bf16 / 8x h100-sxm TP-4 PP-2 / bf16 KV",
+    ),
+    # llama.cpp, tools/server/README.md
+    "llama-server": (
+        "./build/bin/llama-server -hf bartowski/Qwen2.5-7B-Instruct-GGUF:Q4_K_M -c 32768 -np 4 "
+        "-ngl 99 -fa on -ctk q8_0 -ctv q8_0 --jinja",
+        {"engine": "llama.cpp", "model": "bartowski/Qwen2.5-7B-Instruct-GGUF",
+         "weights": "Q4_K_M", "kv": "q8_0", "max_model_len": 8192, "max_num_seqs": 4},
+        "qwen2.5-7b gguf-q4-k-m / 1x rtx-4090 / gguf-q8-0 KV",
+    ),
+    "llama-server file": (
+        r"llama-server.exe -m C:\models\Meta-Llama-3.1-8B-Instruct-Q6_K.gguf -c 8192 -sm row "
+        "-ts 1,1 -ub 256",
+        {"weights": "Q6_K", "max_model_len": 8192, "max_num_seqs": 1, "tp": 2,
+         "max_num_batched_tokens": 256},
+        "llama-3.1-8b gguf-q6-k / 2x rtx-4090 TP-2 / bf16 KV",
+    ),
+    # docs.vllm.ai/en/stable/deployment/docker
+    "docker": (
+        "docker run --runtime nvidia --gpus '\"device=0,1\"' -v ~/.cache:/root/.cache "
+        "--env \"HF_TOKEN=x\" -p 8000:8000 --ipc=host vllm/vllm-openai:v0.12.0 "
+        "--model Qwen/Qwen3-8B --tensor-parallel-size 2",
+        {"engine": "vllm", "version": "0.12.0", "model": "Qwen/Qwen3-8B", "num_gpus": 2},
+        "qwen3-8b bf16 / 2x rtx-4090 TP-2 / bf16 KV",
+    ),
+    "docker sglang": (
+        "docker run -it --rm --gpus all lmsysorg/sglang:v0.5.9-cu129 python3 -m "
+        "sglang.launch_server --model-path Qwen/Qwen3-8B --host 0.0.0.0",
+        {"engine": "sglang", "version": "0.5.9", "model": "Qwen/Qwen3-8B", "num_gpus": 0},
+        "qwen3-8b bf16 / 1x rtx-4090 / bf16 KV",
+    ),
+    # docs.vllm.ai/en/stable/deployment/k8s
+    "kubernetes": (
+        """
+apiVersion: apps/v1
+kind: Deployment
+spec:
+  replicas: 3
+  template:
+    spec:
+      nodeSelector:
+        nvidia.com/gpu.product: NVIDIA-H100-80GB-HBM3   # a comment
+      containers:
+      - name: vllm
+        image: "vllm/vllm-openai:v0.19.1"
+        command: ["/bin/sh", "-c"]
+        args: [
+          "vllm serve Qwen/Qwen3-32B --tensor-parallel-size 2 --max-model-len 32768"
+        ]
+        env:
+        - name: HF_TOKEN
+          valueFrom: {secretKeyRef: {name: hf, key: token}}
+        resources:
+          limits:
+            cpu: "10"
+            nvidia.com/gpu: "2"
+      - {name: exporter, image: nvidia/dcgm-exporter}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: vllm}
+""",
+        {"version": "0.19.1", "model": "Qwen/Qwen3-32B", "tp": 2, "max_model_len": 32_768,
+         "num_gpus": 2, "gpu": "NVIDIA-H100-80GB-HBM3", "copies": 3},
+        "qwen3-32b bf16 / 2x h100-sxm TP-2 / bf16 KV",
+    ),
+    "compose": (
+        """
+services:
+  vllm:
+    image: vllm/vllm-openai:latest
+    command: >
+      --model Qwen/Qwen3-8B
+      --gpu-memory-utilization 0.9
+    deploy:
+      resources:
+        reservations:
+          devices:
+            - driver: nvidia
+              count: 1
+              capabilities: [gpu]
+""",
+        {"engine": "vllm", "version": "", "memory_fraction": 0.9, "num_gpus": 1},
+        "qwen3-8b bf16 / 1x rtx-4090 / bf16 KV",
+    ),
+    # llama.cpp, tools/server/README.md
+    "compose of variables": (
+        """
+services:
+  llamacpp-server:
+    image: ghcr.io/ggml-org/llama.cpp:server-cuda-b6100
+    environment:
+      LLAMA_ARG_MODEL: /models/Qwen3-8B-Q8_0.gguf
+      LLAMA_ARG_CTX_SIZE: 4096
+      LLAMA_ARG_N_PARALLEL: 2
+      LLAMA_ARG_PORT: 8080
+""",
+        {"engine": "llama.cpp", "version": "b6100", "weights": "Q8_0", "max_model_len": 2048,
+         "max_num_seqs": 2},
+        "qwen3-8b gguf-q8-0 / 1x rtx-4090 / bf16 KV",
+    ),
+    "arguments alone": (
+        '- --model-path\n- Qwen/Qwen3-8B\n- "--tp=2"',
+        {"engine": "sglang", "model": "Qwen/Qwen3-8B", "tp": 2},
+        "qwen3-8b bf16 / 2x rtx-4090 TP-2 / bf16 KV",
+    ),
+}  # fmt: skip
+CARDS = {"sglang": "h200-sxm", "trtllm": "h100-sxm", "kubernetes": ""}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_a_command_says_what_the_engine_s_documents_say(name):
+    text, said, title = GOLDEN[name]
+    one = launch.read(text)
+    assert {field: getattr(one, field) for field in said} == said
+    assert not one.unknown
+    assert launch.deployment(one, gpu=CARDS.get(name, "rtx-4090")).title == title
+
+
+def test_limits_and_terms_reach_the_deployment():
+    d = launch.deployment(launch.read(GOLDEN["vllm module"][0]), gpu="l4")
+    assert (d.max_model_len, d.max_num_batched_tokens, d.block_size) == (32_000, 1024, 32)
+    assert d.eager and d.engine.name == "vllm-0.33"
+    d = launch.deployment(launch.read(GOLDEN["vllm speculation"][0]), gpu="l4")
+    assert (d.lora.rank, d.lora.adapters, d.speculation.tokens) == (32, 4, 5)
+    assert d.speculation.draft.name == "qwen3-0.6b"
+
+
+def test_the_image_s_tag_is_the_engine_s_version():
+    text = "docker run vllm/vllm-openai:v{} Qwen/Qwen3-8B"
+    for tag, record in (("0.19.1", "vllm-0.19"), ("0.28.0", "vllm-0.28")):
+        assert launch.deployment(launch.read(text.format(tag)), gpu="l4").engine.name == record
+
+
+def test_line_ends_of_windows_and_quotes_of_a_chat_are_read():
+    text = (
+        "vllm serve Qwen/Qwen3-8B \\\r\n  \u2014tensor-parallel-size \u201c2\u201d ^\r\n --port 1"
+    )
+    assert launch.read(text).tp == 2
+
+
+# options
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_every_option_of_vllm_is_known(flag):
+    assert options.named("vllm", flag)[0]
+
+
+@pytest.mark.parametrize("engine", options.ENGINES)
+def test_an_option_stands_once_and_its_alias_leads_to_one(engine):
+    raw = catalog.table("flags")[engine]
+    names = [*raw["read"], *(name for kind in raw["known"].values() for name in kind)]
+    assert len(names) == len(set(names))
+    assert set(raw["aliases"].values()) | set(raw.get("off", {}).values()) <= set(names)
+    assert not set(raw["aliases"]) & set(names)
+    assert set(raw["known"]) <= {
+        k for of in catalog.table("flags")["categories"].values() for k in of
+    }
+    assert {one for key in ("switches", "maybe", "several") for one in raw.get(key, ())} <= set(
+        names
+    )
+
+
+def test_what_changes_nothing_says_why_and_the_unknown_has_its_nearest():
+    one = launch.read(
+        "vllm serve Qwen/Qwen3-8B --port 80 --served-model-name a b --hf-overrides {} --tp-sise 2"
+    )
+    assert [left.flag for left in one.no_effect] == ["--port", "--served-model-name"]
+    assert one.no_effect[1].why == "what clients call the model"
+    assert [left.flag for left in one.not_counted] == ["--hf-overrides"]
+    assert [flag for flag, _ in one.unknown] == ["--tp-sise"]
+    assert one.tp == 1 and "no effect on the prediction: --port, --served-model-name" in one.said
+    assert one.read == ()
+    (typo,) = launch.read("vllm serve Qwen/Qwen3-8B --max-model-lenn 3").unknown
+    assert typo == ("--max-model-lenn", "--max-model-len")
+
+
+def test_a_file_is_named_as_not_read():
+    (left,) = launch.read("vllm serve Qwen/Qwen3-8B --config run.yaml").not_counted
+    assert left == ("--config", "a file is not read here: write its options into the command")
+
+
+@pytest.mark.parametrize(
+    ("typed", "tokens"),
+    [("32k", 32_000), ("32K", 32_768), ("1Ki", 1024), ("1M", 1_048_576), ("1m", 10**6),
+     ("25.6k", 25_600), ("40,960", 40_960)],
+)  # fmt: skip
+def test_whole_numbers_as_vllm_takes_them(typed, tokens):
+    assert launch.read(f"vllm serve x/y --max-model-len {typed}").max_model_len == tokens
+
+
+@pytest.mark.parametrize(
+    ("typed", "eager"),
+    [("--enforce-eager", True), ("--enforce-eager=true", True), ("--enforce-eager False", False),
+     ("--no-enforce-eager", False), ("--no-enforce-eager=false", True), ("", None)],
+)  # fmt: skip
+def test_switches(typed, eager):
+    assert launch.read(f"vllm serve x/y {typed}").eager is eager
+
+
+@pytest.mark.parametrize(
+    ("text", "words_of_it"),
+    [
+        ("vllm serve x/y -tp two", "-tp is 'two': it takes a whole number from 1."),
+        ("vllm serve x/y -tp", "-tp has no value: it takes a whole number."),
+        ("vllm serve x/y --max-num-seqs --port 3", "--max-num-seqs has no value"),
+        ("vllm serve x/y --gpu-memory-utilization 90%", "is '90%': it takes a number."),
+        ("vllm serve x/y --enforce-eager=maybe", "is 'maybe': it takes true or false."),
+        ("vllm serve x/y --speculative-config mtp", "is 'mtp': it takes a JSON object."),
+        ("vllm serve $MODEL", "model is '$MODEL': write its name"),
+        ("vllm serve x/y -tp $TP", "-tp is '$TP': write its value"),
+        ("vllm serve 'x/y --port 3", "a quote that is not closed"),
+        ("vllm serve a/b\nvllm serve c/d", "launches 2 engines: give one of them"),
+        ("vllm bench serve --model a/b", "launches no engine known here: it takes vllm serve"),
+        ("llama-server -m x.gguf -sm all", "--split-mode is 'all': it takes none, layer"),
+        ("ls", "launches no engine known here"),
+        ("", "launches no engine known here"),
+    ],
+)
+def test_what_cannot_be_read_is_one_sentence(text, words_of_it):
+    with pytest.raises(BadInput) as caught:
+        launch.read(text)
+    assert words_of_it in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_part_of_a_name_is_taken_where_it_is_one_option_s_alone():
+    one = launch.read("vllm serve x/y --gpu-memory 0.8 --max-num 4")
+    assert one.memory_fraction == 0.8 and one.unknown[0].flag == "--max-num"
+
+
+# what it means
+
+
+def test_replicas_are_copies_and_of_a_mixture_they_share_its_experts():
+    dense, copies, _ = launch.meant(launch.read("vllm serve Qwen/Qwen3-8B -dp 4"), gpu="l4")
+    assert (dense.num_gpus, dense.dp_attention, copies) == (1, False, 4)
+    text = "vllm serve Qwen/Qwen3-30B-A3B -dp 8 --enable-expert-parallel"
+    mixture, copies, _ = launch.meant(launch.read(text), gpu="h100-sxm")
+    assert (mixture.tp, mixture.ep, mixture.dp_attention, copies) == (8, 8, True, 1)
+
+
+def test_a_split_that_the_engine_refuses_is_refused():
+    with pytest.raises(BadInput, match="must divide the 32 attention heads"):
+        launch.deployment(launch.read("vllm serve Qwen/Qwen3-8B -tp 5"), gpu="l4")
+
+
+def test_the_type_of_the_computation_says_nothing_of_a_quantized_checkpoint():
+    one = launch.read("vllm serve Qwen/Qwen3-32B-AWQ --dtype half")
+    assert launch.deployment(one, gpu="l4").weights.name == "int4-awq"
+
+
+def test_weights_on_the_host_are_a_share():
+    # 10 GiB of 8.19e9 parameters of 2 bytes, 15.26 GiB
+    one = launch.read("vllm serve Qwen/Qwen3-8B --cpu-offload-gb 10")
+    assert launch.deployment(one, gpu="l4").offload_share == pytest.approx(10 / 15.26, rel=1e-2)
+    # half of the 36 layers of gpt-oss-120b, whose experts are 114.7 of 116.8e9 parameters
+    half = launch.read("llama-server -m gpt-oss-120b-MXFP4.gguf -ncmoe 18")
+    assert launch.deployment(half, gpu="l4").offload_share == pytest.approx(0.491, abs=2e-3)
+    all_of_them = launch.read("llama-server -m Qwen3-8B-Q8_0.gguf -ngl 0")
+    assert 0.8 < launch.deployment(all_of_them, gpu="l4").offload_share < 0.9
+
+
+def test_what_drafts_and_is_not_known_is_left_out_and_said():
+    text = "vllm serve Qwen/Qwen3-8B --spec-method eagle3 --spec-model a/eagle --spec-tokens 3"
+    d, _, notes = launch.meant(launch.read(text), gpu="l4")
+    assert d.speculation is None
+    assert "speculation by eagle3 a/eagle is left out" in " ".join(notes)
+
+
+def test_what_is_given_beside_goes_before_the_command():
+    one = launch.read("vllm serve nobody/Private-8B -tp 2 --max-num-seqs 9 --dtype half")
+    d = launch.deployment(one, gpu="l4", model="qwen3-8b", tp=1, weights="fp8", engine="vllm-0.19")
+    assert (d.title, d.max_num_seqs) == ("qwen3-8b fp8 / 1x l4 / bf16 KV", 9)
+    assert d.engine.name == "vllm-0.19"
+    own = launch.deployment(one, gpu="l4", model=catalog.model("qwen3-8b"))
+    assert own.title == "qwen3-8b fp16 / 2x l4 TP-2 / bf16 KV"
+    with pytest.raises(BadInput, match="model 'nobody/Private-8B' is not in the catalogue"):
+        launch.deployment(one, gpu="l4")
+
+
+# the command line
+
+PREDICT = ["predict", "--gpu", "rtx-4090"]
+
+
+def run(capsys, *argv):
+    status = main([*PREDICT, *argv])
+    out, error = capsys.readouterr()
+    return status, out or error
+
+
+def test_predict_reads_the_command_behind_two_dashes(capsys):
+    status, out = run(capsys, "--", *GOLDEN["vllm"][0].split(), "--port", "80", "--foo", "1")
+    first, title = out.split("\n")[:2]
+    assert status == 0 and title == GOLDEN["vllm"][2]
+    assert first.startswith("read: vLLM, model Qwen/Qwen3-32B-AWQ, weights awq_marlin")
+    assert "TP 4" in first and "no effect on the prediction: --port" in first
+    assert first.endswith("unknown to vLLM: --foo")
+    status, out = run(capsys, "--tp", "2", "--json", "--", "vllm serve Qwen/Qwen3-8B -tp 1")
+    found = json.loads(out)
+    assert found["deployment"] == "qwen3-8b bf16 / 2x rtx-4090 TP-2 / bf16 KV"
+    assert found["launch"]["read"] == [{"flag": "-tp", "value": "1", "became": "tp 1"}]
+
+
+def test_predict_reads_the_file_of_a_manifest(capsys, tmp_path):
+    file = tmp_path / "deploy.yaml"
+    file.write_text(GOLDEN["kubernetes"][0])
+    status, out = run(capsys, "--", str(file))
+    assert status == 0 and "qwen3-32b bf16 / 2x rtx-4090 TP-2" in out
+    assert "The command starts 3 copies: the numbers are of one." in out
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        ("-tp", "2", "--gpu-memory-utilization", "0.8", "--kv-cache-dtype", "fp8_e5m2"),
+        ("--tp-size", "2", "--mem-fraction-static", "0.8", "--kv-cache-dtype", "fp8_e4m3"),
+    ],
+)
+def test_predict_takes_the_engines_own_names(capsys, own):
+    usual = run(
+        capsys, "--model", "qwen3-8b", "--tp", "2", "--memory-fraction", "0.8", "--kv", "fp8"
+    )
+    assert run(capsys, "--model", "qwen3-8b", *own) == usual and usual[0] == 0
+
+
+def test_a_quantization_as_engines_name_it(capsys):
+    _, out = run(capsys, "--model", "qwen3-8b", "--quantization", "awq_marlin")
+    assert out.startswith("qwen3-8b int4-awq")
+
+
+def test_only_predict_takes_a_command(capsys):
+    assert main(["list", "gpus", "--", "vllm", "serve", "x"]) == 2
+    assert "read by predict alone" in capsys.readouterr().err
+
+
+def test_the_shell_s_own_words_arrive():
+    command = [sys.executable, "-m", "llmcap_kernel", *PREDICT, "--", "CUDA_VISIBLE_DEVICES=0"]
+    command += ["vllm", "serve", "Qwen/Qwen3-8B", "--speculative-config", '{"method": "ngram"}']
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "speculation ngram" in done.stdout
+
+
+# whatever is pasted
+
+SCRAPS = st.sampled_from(
+    [*" \n\t'\"\\$&|;<>#={}[]:,-_/.*!@%^`~()", "--", " -- ", "\\\n", "${X}", "é", "\x00", "--tp",
+     " -tp ", "0", "-1", "999999999999999999999", "nan", "1e400", "k", "Ki", "auto", "null", "- ",
+     "vllm serve ", "docker run ", "bash -c '", "args:\n", "---\n", "|\n", "\u2014", "\u201c"]
+)  # fmt: skip
+
+
+@st.composite
+def mutated(draw):
+    text = draw(st.sampled_from([text for text, *_ in GOLDEN.values()]))
+    for _ in range(draw(st.integers(1, 6))):
+        at = draw(st.integers(0, len(text)))
+        end = draw(st.integers(at, min(at + draw(st.sampled_from([0, 1, 3, 12, 60])), len(text))))
+        text = text[:at] + draw(SCRAPS | st.just(text[at:end] * 2)) + text[end:]
+    return text
+
+
+def _bare(text):
+    """Without quotes, escapes and blanks."""
+    return re.sub(r"[\s'\"\\]", "", text)
+
+
+def of_one_model(text):
+    """A launch of a model that the text names, or one sentence."""
+    try:
+        one = launch.read(text)
+        assert "$" in text or _bare(one.model) in _bare(words.straight(text))
+        d, copies, notes = launch.meant(one, gpu=one.gpu or "rtx-4090")
+        assert copies >= 1 and all("\n" not in note for note in notes)
+        assert d.model.name == names.model_name(one.model)
+        assert one.said and json.dumps(one.as_dict())
+    except BadInput as problem:
+        assert str(problem).endswith(".") and "\n" not in str(problem)
+
+
+QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+
+
+@given(mutated())
+@settings(max_examples=MUTATED, **QUIET)
+def test_a_mutated_command_is_a_launch_or_one_sentence(text):
+    of_one_model(text)
+    launch.recognises(text)
+
+
+@given(st.text(max_size=400) | st.lists(SCRAPS, max_size=60).map("".join))
+@settings(max_examples=300, **QUIET)
+def test_any_text_is_read_or_refused(text):
+    of_one_model(text)
+    assert launch.arguments(f"vllm serve {text}") is not None
+    assert isinstance(launch.recognises(text), bool)
+
+
+# YAML
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (
+            "a: 1\nb:\n - x\n - y: 2\n   z: 'it''s'",
+            {"a": "1", "b": ["x", {"y": "2", "z": "it's"}]},
+        ),
+        ("a:\n- b\n- - c\n  - d\ne: f", {"a": ["b", ["c", "d"]], "e": "f"}),
+        ("a: |\n  one\n  two\nb: >-\n  one\n  two", {"a": "one\ntwo", "b": "one two"}),
+        ('a: ["x, y", {b: 1, "c": [2]}]\nd: {}', {"a": ["x, y", {"b": "1", "c": ["2"]}], "d": {}}),
+        ("a: &base\n  b: http://c:80/d # e\nf: g#h", {"a": {"b": "http://c:80/d"}, "f": "g#h"}),
+        ("- --model=a:b\n- '{\"c\": 1}'", ["--model=a:b", '{"c": 1}']),
+    ],
+)  # fmt: skip
+def test_the_part_of_yaml_that_manifests_use(text, value):
+    assert manifest.documents(text) == [value]
+
+
+def test_a_manifest_is_read_as_a_yaml_library_reads_it():
+    yaml = pytest.importorskip("yaml")
+
+    def texts(value):
+        if isinstance(value, dict):
+            return {k: texts(v) for k, v in value.items()}
+        return [texts(v) for v in value] if isinstance(value, list) else str(value).strip()
+
+    for name in ("kubernetes", "compose", "compose of variables", "arguments alone"):
+        text = GOLDEN[name][0]
+        assert manifest.documents(text) == [texts(one) for one in yaml.safe_load_all(text)]

@@ -1,0 +1,66 @@
+"""A launch command pasted where a config.json goes: what it sets, and what it does not."""
+
+from llmcap_kernel.evidence import launch, startup
+from llmcap_kernel.refuse import BadInput
+
+from .from_log import of_deployment
+
+# Terms of a deployment that these inputs cannot say.
+TERMS = {"speculation": "speculation", "lora": "adapters", "offload_share": "weights on the host"}
+
+
+def is_launch(text):
+    """Say whether a pasted text launches an engine.
+
+    Parameters
+    ----------
+    text : object
+        What was pasted.
+
+    Returns
+    -------
+    bool
+        Whether it is a command or a manifest.
+
+    Examples
+    --------
+    >>> is_launch("vllm serve Qwen/Qwen3-8B -tp 2"), is_launch('{"model_type": "llama"}')
+    (True, False)
+    """
+    return isinstance(text, str) and launch.recognises(text)
+
+
+def inputs(text, state, prefix=""):
+    """Read the inputs of a deployment from a launch command.
+
+    Parameters
+    ----------
+    text : str
+        The command or the manifest.
+    state : dict
+        A complete state: the card stays as it is here where the command names none.
+    prefix : str
+        What the names of the deployment's inputs begin with.
+
+    Returns
+    -------
+    tuple of dict and list of str
+        Values by input, and what to say of them, what was understood first.
+
+    Raises
+    ------
+    BadInput
+        When the command means no deployment.
+    """
+    try:
+        one = launch.read(text)
+        gpu = one.gpu or state[prefix + "gpu"]
+        d, copies, notes = launch.meant(one, gpu=gpu)
+    except BadInput as problem:
+        said = startup.reason(problem)
+        raise BadInput("config", f"config holds a launch command of no use: {said}") from None
+    kept = [] if one.gpu else [f"The command does not name the card: {d.gpu.name} is taken"]
+    kept += [f"The command starts {copies} copies: the numbers are of one"] if copies > 1 else []
+    kept += [f"Not among these inputs: {what}" for name, what in TERMS.items() if getattr(d, name)]
+    first = f"The inputs are those of the launch command; {one.said}"
+    return of_deployment(d, prefix), [first, *kept, *notes]
