@@ -562,19 +562,23 @@ def _validate(args: argparse.Namespace) -> str:
         given[column] = read_number(name, text, kind) if kind and text is not None else text
     own = _own_cards(args)
     given["gpu"] = given["gpu"] or own
-    fill = compare.fill_of(**given)
+    options = compare.options_of(config=args.config, **given)
     text = compare.results.text(args.file)
     if logs.recognises(text):
-        return _start_up(args, logs.read(text, args.file, **_of_start_up(fill)))
-    report = compare.run(args.file, fill, compare.bar(sys.stderr))
+        if args.config is not None:
+            raise BadInput("config", "config is for results: a start-up log takes --model NAME.")
+        return _start_up(args, logs.read(text, args.file, **_of_start_up(options)))
+    report = compare.run(args.file, options, compare.bar(sys.stderr))
+    if report.refusal:
+        raise BadInput("file", f"file {shown(args.file)}: {report.refusal}.")
     return report.json() if args.json else report.text()
 
 
-def _of_start_up(fill: dict[str, Any]) -> dict[str, Any]:
+def _of_start_up(options: dict[str, Any]) -> dict[str, Any]:
     """The same options by the names that a start-up has for them."""
     named = {"engine_version": "version", "weight_dtype": "weights", "kv_dtype": "kv"}
     named |= {"dp_attention": "dp"}
-    return {named.get(column, column): value for column, value in fill.items()}
+    return {named.get(column, column): value for column, value in options.items()}
 
 
 def _start_up(args: argparse.Namespace, one: startup.StartUp) -> str:
@@ -777,8 +781,9 @@ def _validate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help=f"{compare.results.KNOWN}; {logs.KNOWN}")
     parser.add_argument("--json", action="store_true", help="print JSON")
     _add_gpu_file(parser)
+    parser.add_argument("--config", metavar="FILE", help="a config.json, the model of all rows")
     for name, (_, kind, about) in FILLS.items():
-        text = f"{about or name.replace('_', ' ')}, where the file does not say"
+        text = f"{about or name.replace('_', ' ')}, whatever the file says"
         option = f"--{name.replace('_', '-')}"
         parser.add_argument(option, metavar="N" if kind else "NAME", help=text)
     parser.set_defaults(run=_validate)

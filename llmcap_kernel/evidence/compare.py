@@ -17,13 +17,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from .. import calibration, capacity, catalog
+from .. import calibration, capacity, catalog, huggingface
 from ..catalog import names
 from ..explain import digits
 from ..refuse import BadInput, number, one_of, shown
 from ..serving import load_work, most_running
-from ..spec import MAX_TOKENS, SERVERS, Deployment, Workload
-from . import results, stated
+from ..spec import MAX_TOKENS, SERVERS, Deployment, Gpu, Model, Workload
+from . import open_loop, results, stated
 from .results import Fields, Line
 from .weak_spots import LONG_CONTEXT_TOKENS, MOE_SMALL_BATCH, doubts, failure_modes, mode
 
@@ -31,7 +31,10 @@ WEIGHTS_OFF = 0.01  # 80% of the weights that start-ups print lie within this sh
 GIB = 2**30
 TEXT_ROWS = 40
 REASON_CHARS = 240
+REASONS = 3  # told of a file that has no row to compare
 MAX_VALUE = 1e15
+BEYOND = 3.0  # times the ceiling: no wrong label makes a measurement so fast
+HOSTS = ("x86",)  # families of the catalogue's CPUs
 DEFAULT_TOKENS = 128  # a source that names no lengths ran a short benchmark
 # Where a loop's output is timed apart from its prompts.
 DECODE_REGIMES = ("batch1_decode", "batched_decode", "moe_small_batch")
@@ -69,12 +72,14 @@ REGIMES = (
     "serving_slo",
     "capacity",
 )
-# The columns that the command line may fill where a file does not state them.
-FILLABLE = (
-    *("model", "gpu", "engine", "engine_version", "tp", "pp", "ep", "dp_attention"),
-    *("weight_dtype", "kv_dtype", "memory_fraction", "max_model_len"),
-    *("input_tokens", "output_tokens", "concurrency"),
-)
+# The columns that an option replaces, whatever a file states; the name of each option.
+OPTIONS = {
+    **{"model": "model", "gpu": "gpu", "engine": "engine", "engine_version": "engine-version"},
+    **{"tp": "tp", "pp": "pp", "ep": "ep", "dp_attention": "dp-attention"},
+    **{"weight_dtype": "weights", "kv_dtype": "kv", "memory_fraction": "memory-fraction"},
+    **{"max_model_len": "context", "input_tokens": "input", "output_tokens": "output"},
+    "concurrency": "concurrency",
+}
 # Rates that a source may give as a maximum, at a concurrency that it does not state.
 GREATEST = ("output_tok_s_total", "output_tok_s_per_gpu", "total_tok_s")
 LEFT_OPEN = 8  # items of the column `assumed` that are reported for one row
@@ -84,6 +89,7 @@ CARDS = ("num_gpus", "tp", "pp", "ep", "dp_attention", "copies")
 SPELLED = (
     *("model", "model_type", "model_n_params", "layers_on_card", "gpu", "engine"),
     *("engine_version", "weight_dtype", "kv_dtype", "memory_fraction", *CARDS),
+    *("max_num_seqs", "max_num_batched_tokens"),
 )
 
 
@@ -102,6 +108,13 @@ class Load(NamedTuple):
         The longest sequence that the engine was started for [tokens].
     cached_tokens : int
         Leading tokens of a prompt that are in the cache already [tokens].
+    request_rate : float or None
+        Requests sent each second whether others are answered or not; None for users who wait
+        for their answer [requests/s].
+    requests : int or None
+        Requests of such a run; None where they are not stated.
+    limit : int or None
+        Requests that such a run lets in flight at most; None for no limit.
     """
 
     metric: str
@@ -111,6 +124,9 @@ class Load(NamedTuple):
     concurrency: int | None
     context_tokens: int | None
     cached_tokens: int = 0
+    request_rate: float | None = None
+    requests: int | None = None
+    limit: int | None = None
 
 
 class Measurement(NamedTuple):
@@ -230,38 +246,45 @@ class Row(NamedTuple):
 # reading a row
 
 
-def fill_of(**options: Any) -> dict[str, Any]:
-    """Check the options that fill columns which a file does not state.
+def options_of(config: str | Path | None = None, **options: Any) -> dict[str, Any]:
+    """Check the options that replace what a file states.
 
     Parameters
     ----------
-    **options : str or float
-        Values by the names in `FILLABLE`; None and "" are left out.
+    config : str or Path, optional
+        A config.json, the model of all rows.
+    **options : str or float or record
+        Values by the names in `OPTIONS`; None and "" are left out.
 
     Returns
     -------
     dict
-        The options that have a value.
+        The options that have a value, by column.
 
     Raises
     ------
     BadInput
-        When a name is not in the catalogue.
+        When a name is not in the catalogue, or the config cannot be read.
 
     Examples
     --------
-    >>> fill_of(gpu="H100 SXM", tp=2, model=None)
+    >>> options_of(gpu="H100 SXM", tp=2, model=None)
     {'gpu': 'H100 SXM', 'tp': 2}
     """
     given = {name: value for name, value in options.items() if not _blank(value)}
-    unknown = set(given) - set(FILLABLE)
+    unknown = set(given) - set(OPTIONS)
     if unknown:
-        raise BadInput("option", f"option {shown(min(unknown))} fills no column.")
+        raise BadInput("option", f"option {shown(min(unknown))} replaces no column.")
+    if config is not None and not _blank(config):
+        if "model" in given:
+            raise BadInput("model", "model is given twice: give --model NAME or --config FILE.")
+        given["model"] = huggingface.load(config)
+    model, gpu = given.get("model"), given.get("gpu")
     # an unknown name is refused at once, with the nearest one, and not row by row
-    if "model" in given and not names.model_name(given["model"]):
-        catalog.model(given["model"])
-    if "gpu" in given and not names.card(given["gpu"]).name:
-        catalog.gpu(given["gpu"])
+    if isinstance(model, str) and not names.model_name(model):
+        catalog.model(model)
+    if isinstance(gpu, str) and not names.card(gpu).name:
+        catalog.gpu(gpu)
     for column, kind in (("weight_dtype", "weights"), ("kv_dtype", "kv")):
         text, kv = str(given.get(column, "auto")), kind == "kv"
         if catalog.key(text) != "auto" and not names.read_format(text, kv=kv).name:
@@ -309,15 +332,15 @@ def _count(fields: Fields, name: str, low: float, high: float, unit: str = "") -
     return None if value is None else round(value)
 
 
-def measurement(line: Line, fill: Mapping[str, Any] | None = None) -> Measurement:
+def measurement(line: Line, given: Mapping[str, Any] | None = None) -> Measurement:
     """Parse one line of a benchmark.
 
     Parameters
     ----------
     line : Line
         A line that `results.read` returns.
-    fill : mapping, optional
-        Values for columns that the line does not state, by the names in `FILLABLE`.
+    given : mapping, optional
+        Values that replace those of the line, as `options_of` returns them.
 
     Returns
     -------
@@ -338,19 +361,18 @@ def measurement(line: Line, fill: Mapping[str, Any] | None = None) -> Measuremen
     """
     if line.problem:
         raise BadInput("row", line.problem)
-    fields = dict(line.fields)
-    for name, value in (fill or {}).items():
-        if _blank(fields.get(name)) or (name == "model" and _is_served_name(fields)):
-            fields[name] = value
-    if _blank(fields.get("engine")):
-        fields["engine"] = fields.get("client_of", "")
+    fields = _replaced(line.fields, given or {})
     metric = _text(fields, "metric").strip()
     if metric not in METRICS:
         raise BadInput("metric", f"metric {shown(metric)} is not one that is predicted")
     value = _value(fields, metric)
+    _check_place(fields)
+    _check_stated(fields)
     spelled = _spelled_of(fields)
     users = _count(fields, "concurrency", 0, 1e7, "requests") or None
-    if users is None and metric in GREATEST:
+    rate = _number(fields, "request_rate", 1e-6, 1e9, "requests/s")
+    record = users is None and rate is None and metric in GREATEST
+    if record and not fields.get("from_client"):
         spelled = spelled._replace(greatest=True)
     prompt, answer = _lengths(fields)
     load = Load(
@@ -361,8 +383,66 @@ def measurement(line: Line, fill: Mapping[str, Any] | None = None) -> Measuremen
         concurrency=users,
         context_tokens=_count(fields, "max_model_len", 1, MAX_TOKENS, "tokens"),
         cached_tokens=_count(fields, "cached_tokens", 0, MAX_TOKENS, "tokens") or 0,
+        request_rate=rate,
+        requests=_count(fields, "requests", 1, 1e9, "requests"),
     )
     return Measurement(line.where, value, spelled, load)
+
+
+def _replaced(stated_fields: Fields, given: Mapping[str, Any]) -> Fields:
+    """The fields of a row, with those that an option replaces."""
+    fields = dict(stated_fields)
+    if _is_plain_name_of(given.get("model"), fields.get("model")):
+        given = {name: value for name, value in given.items() if name != "model"}
+    if "concurrency" in given:
+        fields["request_rate"] = ""
+    if "engine" in given and names.family(str(fields.get("engine"))) != names.family(
+        str(given["engine"])
+    ):
+        fields["engine_version"] = ""
+    if given.keys() & {"tp", "pp", "ep", "dp_attention"}:
+        fields["num_gpus"] = ""  # how many there are follows from how they split the work
+    if "tp" in given and fields.get("from_client"):
+        fields["pp"] = ""
+    fields |= given
+    if _blank(fields.get("engine")):
+        fields["engine"] = fields.get("client_of", "")
+        if fields.get("any_server"):
+            taken = f"engine not stated: {fields['engine']} taken"
+            fields["assumed"] = "; ".join(filter(None, (fields.get("assumed"), taken)))
+    return fields
+
+
+def _is_plain_name_of(option: Any, spelled: Any) -> bool:
+    """Whether an option names the model that a row names too: its spelling may tell the format."""
+    if not isinstance(option, str) or not isinstance(spelled, str):
+        return False
+    known = names.model_name(option)
+    return known == option and names.model_name(spelled[: results.MAX_CELL]) == known
+
+
+def _check_place(fields: Fields) -> None:
+    """Refuse to predict on a card what a CPU computed, and on a CPU what a card did."""
+    on_cpu = fields.get("on_cpu")
+    if not isinstance(on_cpu, bool):
+        return
+    said = fields.get("gpu")
+    if isinstance(said, str):
+        name = names.card(said[: results.MAX_CELL]).name
+        said = catalog.gpu(name) if name else None
+    is_host = isinstance(said, Gpu) and said.family in HOSTS
+    if on_cpu and not is_host:
+        problem = "backend is CPU: no card computed this (give --gpu with a CPU of the catalogue)"
+        raise BadInput("backend", problem)
+    if is_host and not on_cpu:
+        raise BadInput("backend", "backend is a card's: no CPU computed this")
+
+
+def _check_stated(fields: Fields) -> None:
+    needs = fields.get("needs")
+    for name in needs if isinstance(needs, tuple) else ():
+        if _blank(fields.get(name)):
+            raise BadInput(name, f"{name} is not stated (give --{OPTIONS[name]})")
 
 
 def _lengths(fields: Fields) -> tuple[int | None, int | None]:
@@ -378,14 +458,6 @@ def _lengths(fields: Fields) -> tuple[int | None, int | None]:
     elif both and answer is None and prompt is not None:
         answer = max(both - prompt, 1)
     return 1 if prompt == 0 else prompt, answer  # generation from an empty context reads one
-
-
-def _is_served_name(fields: Fields) -> bool:
-    """Whether a client's model name is an alias that its server was given."""
-    name = fields.get("model")
-    return bool(fields.get("from_client")) and not (
-        isinstance(name, str) and names.model_name(name[: results.MAX_CELL])
-    )
 
 
 def _value(fields: Fields, metric: str) -> float:
@@ -419,10 +491,12 @@ def _spelled_of(fields: Fields) -> stated.Spelled:
 @lru_cache(maxsize=16_384)
 def _spelled(cells: tuple[tuple[str, Any], ...]) -> stated.Spelled:
     fields = dict(cells)
+    gpu, steps = fields.get("gpu"), ("max_num_seqs", "max_num_batched_tokens")
     split = _cards(fields)
+    split |= {name: _count(fields, name, 1, 1e7) or 0 for name in steps}
     return stated.Spelled(
         model=_model(fields),
-        gpu=_text(fields, "gpu"),
+        gpu=gpu if isinstance(gpu, Gpu) else _text(fields, "gpu"),
         engine=_text(fields, "engine"),
         version=_text(fields, "engine_version"),
         weights=_text(fields, "weight_dtype"),
@@ -437,26 +511,37 @@ def _cards(fields: Fields) -> dict[str, Any]:
     said = {n: str(fields.get(n)).strip().lower() for n in ("ep", "dp_attention")}
     plain = {n: 0 if said.get(n) in NO else v for n, v in fields.items() if said.get(n) not in YES}
     split = {name: _count(plain, name, 0, 4096) or 0 for name in CARDS}
-    cards = split["num_gpus"] or names.count_of(_text(fields, "gpu"))[0]
+    cards = split["num_gpus"]
+    if isinstance(fields.get("gpu"), str):
+        cards = cards or names.count_of(_text(fields, "gpu"))[0]
     whole = split["tp"] or max(cards // (split["pp"] or 1), 1)
     return split | {name: whole for name, answer in said.items() if answer in YES}
 
 
-def _model(fields: Fields) -> str:
+def _model(fields: Fields) -> str | Model:
     """The model's spelling; llama-bench may state only a type and a size."""
+    said = fields.get("model")
+    if isinstance(said, Model):
+        _check_layers(fields, said)
+        return said
     text, kind = _text(fields, "model"), _text(fields, "model_type")
     name = names.model_name(text)
     params = _number(fields, "model_n_params", 1, 1e15) if kind else None
     if params and (not name or text == kind):  # the type's "llama 7B" may be a Mistral
         text = stated.model_of_size(kind, params) or text
         name = names.model_name(text)
-    on_card = fields.get("layers_on_card")
-    if name and not _blank(on_card):
-        layers = catalog.model(name).layers
-        loaded = _count(fields, "layers_on_card", -1, 1e6)
-        if loaded is not None and 0 <= loaded < layers:
-            raise BadInput("ngl", f"only {loaded} of {layers} layers are on the card")
+    if name:
+        _check_layers(fields, catalog.model(name))
     return text
+
+
+def _check_layers(fields: Fields, model: Model) -> None:
+    """Reject a row of a model that is on the card only in part."""
+    if _blank(fields.get("layers_on_card")):
+        return
+    loaded = _count(fields, "layers_on_card", -1, 1e6)
+    if loaded is not None and 0 <= loaded < model.layers:
+        raise BadInput("ngl", f"only {loaded} of {model.layers} layers are on the card")
 
 
 def regime_of(load: Load, moe: bool = False) -> str:
@@ -562,6 +647,10 @@ def predicted(spelled: stated.Spelled, load: Load) -> Predicted:
     meant = stated.meaning(spelled)
     if meant.deployment is None:
         return Predicted(reason=meant.reason)
+    try:
+        load = _settled(meant, load)
+    except BadInput as problem:
+        return Predicted(reason=str(problem))
     load, known = _known(meant, load)
     try:
         made = _memory(meant, load) if load.metric in MEMORY else _timed(meant, load)
@@ -681,10 +770,46 @@ def _most(deployment: Deployment, workload: Workload) -> int:
 
 def _timed(meant: stated.Meant, load: Load) -> Predicted:
     row, d = asked(meant, load), _deployment(meant)
+    open_rate = load.request_rate if load.metric in RATES else None
+    if open_rate:  # what the deployment serves at most, whatever it was asked for
+        row = row._replace(workload=replace(row.workload, concurrency=_at_most(meant, load)))
     work = load_work(d, row.workload, batch=row.loop)
     estimates = calibration.estimates(d, row.workload, family=row.family, work=work)
     e = estimates.of(row.quantity, load.regime, bounded=False).scaled(row.scale)
+    if open_rate:
+        asked_for = open_rate * RATES[load.metric](row.workload, d.num_gpus)
+        e = open_loop.rate(e, asked_for, load.concurrency or 1, load.requests)
     return _finite(e.value, e.low, e.high, e.ceiling, e.reason)
+
+
+# Tokens of a request that a rate counts, for each request a second.
+RATES: dict[str, Callable[[Workload, int], float]] = {
+    "output_tok_s_total": lambda load, cards: load.output_tokens,
+    "output_tok_s_per_gpu": lambda load, cards: load.output_tokens / cards,
+    "total_tok_s": lambda load, cards: load.context_tokens,
+}
+
+
+def _at_most(meant: stated.Meant, load: Load) -> int:
+    """The most requests in flight of an open loop: the client's limit, or all it sends."""
+    limit = min(filter(None, (load.limit, load.requests)), default=0)
+    workload = asked(meant, load._replace(concurrency=1)).workload
+    return limit or _most(_deployment(meant), workload)
+
+
+def _settled(meant: stated.Meant, load: Load) -> Load:
+    """The load of an open loop with the requests in flight that its rate leads to."""
+    rate = load.request_rate
+    if rate is None or load.metric in MEMORY:
+        return load
+    load = load._replace(limit=load.concurrency, concurrency=1)
+    row, most = asked(meant, load), _at_most(meant, load)
+    each = rate / meant.copies
+    users = open_loop.users(_deployment(meant), row.workload, meant.family, each, most)
+    if users > most and not load.limit and not load.requests and load.metric not in RATES:
+        problem = f"request_rate is {rate:g}: more than the deployment serves, so"
+        raise BadInput("request_rate", f"{problem} that its queue grows as long as the run lasts")
+    return load._replace(concurrency=min(users, most))
 
 
 def _finite(value: Any, low: Any, high: Any, ceiling: Any, reason: str) -> Predicted:
@@ -702,38 +827,42 @@ def _plain_number(value: Any) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def row(line: Line, fill: Mapping[str, Any] | None = None) -> Row:
+def row(line: Line, given: Mapping[str, Any] | None = None) -> Row:
     """Compare one line of a benchmark with its prediction.
 
     Parameters
     ----------
     line : Line
         A line that `results.read` returns.
-    fill : mapping, optional
-        Values for columns that the line does not state.
+    given : mapping, optional
+        Values that replace those of the line.
 
     Returns
     -------
     Row
         The measurement and its prediction, or the reason why it was skipped.
     """
-    return _row(line, fill)[0]
+    return _row(line, given)[0]
 
 
-def _row(line: Line, fill: Mapping[str, Any] | None) -> tuple[Row, tuple[str, ...]]:
+def _row(line: Line, given: Mapping[str, Any] | None) -> tuple[Row, tuple[str, ...]]:
     """The row, and the assumptions of its prediction."""
     name = printable(line.where, 80)
     try:
-        parsed = measurement(line, fill)
+        parsed = measurement(line, given)
     except BadInput as problem:
         metric = line.fields.get("metric")
         known = metric if isinstance(metric, str) and metric in METRICS else None
         reason = printable(str(problem), REASON_CHARS).rstrip(".")
         return Row(name, known, None, _measured(line), skipped=reason), ()
     answer = predicted(parsed.spelled, parsed.load)
-    skipped = None
-    if answer.value is None:
-        skipped = printable(answer.reason, REASON_CHARS).rstrip(".")
+    source = printable(str(line.fields.get("source_id") or ""), 80)
+    reason = answer.reason
+    if answer.value is not None:  # a published row stays: the page of evidence shows what is odd
+        reason = "" if source else _impossible(parsed, answer.ceiling)
+    skipped = printable(reason, REASON_CHARS).rstrip(".") or None
+    if skipped:
+        answer = answer._replace(value=None, low=None, high=None)
     out = Row(
         id=name,
         metric=parsed.load.metric,
@@ -749,10 +878,23 @@ def _row(line: Line, fill: Mapping[str, Any] | None) -> tuple[Row, tuple[str, ..
         model=answer.model,
         gpu=answer.gpu,
         engine=answer.engine,
-        source=printable(str(line.fields.get("source_id") or ""), 80),
+        source=source,
         doubts=doubts(line.fields),
     )
     return out, answer.assumed
+
+
+def _impossible(parsed: Measurement, ceiling: float | None) -> str:
+    """Why no such deployment can have measured this; "" where one can."""
+    metric = calibration.METRICS.get(parsed.load.metric)
+    if metric is None or not ceiling:
+        return ""
+    times = ceiling / parsed.value if metric.less else parsed.value / ceiling
+    if times <= BEYOND:
+        return ""
+    said = f"impossible: {parsed.load.metric} is {digits(parsed.value)}"
+    more = ", unless its prompts were cached" if parsed.load.metric == "ttft_ms" else ""
+    return f"{said}, {digits(times, 2)} times better than the spec sheet allows{more}"
 
 
 def _measured(line: Line) -> float | None:
@@ -838,6 +980,17 @@ class Report:
         """The rows that have a prediction."""
         # Any, for rows: in these no number is None, which the type of a row cannot say
         return tuple(r for r in self.rows if r.skipped is None)
+
+    @property
+    def refusal(self) -> str:
+        """Why no row could be compared, the commonest reasons first; "" where one could."""
+        if self.compared:
+            return ""
+        reasons = Counter(r.skipped for r in self.rows if r.skipped is not None)
+        told = "; ".join(text for text, _ in reasons.most_common(REASONS))
+        many = len(self.rows)
+        none = f"none of its {many:,} rows can" if many > 1 else "its only row cannot"
+        return f"{none} be compared: {told}"
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -968,7 +1121,7 @@ def _errors(rows: Iterable[Row]) -> dict[str, float | None]:
 
 def report(
     lines: list[Line],
-    fill: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Compare the lines of a benchmark with their predictions.
@@ -977,8 +1130,8 @@ def report(
     ----------
     lines : list of Line
         The lines that `results.read` returns.
-    fill : mapping, optional
-        Values for columns that a line does not state.
+    given : mapping, optional
+        Values that replace those of the lines.
     progress : callable, optional
         Called with the rows done and the rows in total.
 
@@ -990,7 +1143,7 @@ def report(
     rows: list[Row] = []
     assumptions: Counter[str] = Counter()
     for done, line in enumerate(lines, 1):
-        one, assumed = _row(line, fill)
+        one, assumed = _row(line, given)
         rows.append(one)
         assumptions.update(assumed)
         if progress is not None:
@@ -1030,7 +1183,7 @@ def bar(stream: TextIO, width: int = 30) -> Progress | None:
 
 def run(
     path: str | Path,
-    fill: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Compare a benchmark file with its predictions.
@@ -1039,8 +1192,8 @@ def run(
     ----------
     path : str or Path
         The file, in any of the formats that `results.read` knows.
-    fill : mapping, optional
-        Values for columns that the file does not state.
+    given : mapping, optional
+        Values that replace those of the file.
     progress : callable, optional
         Called with the rows done and the rows in total.
 
@@ -1054,7 +1207,7 @@ def run(
     BadInput
         When the file cannot be read.
     """
-    return report(results.read(path), fill, progress)
+    return report(results.read(path), given, progress)
 
 
 # predictions from a file

@@ -50,8 +50,13 @@ MARKS = {
     ),
 }
 # What begins or holds this is a benchmark's result, whatever log stands beside it.
-RESULTS = re.compile(r"\s*(?:\{|\[\s*\{|[^\n]{0,400}\bmetric\b[^\n]{0,400}\bvalue\b)")
-BENCH = re.compile(r"^[ \t]*\|[^\n]{0,2000}\bt/s[ \t]*\|", re.M)
+RESULTS = re.compile(r"\s*+(?:\{|\[\s*\{|[^\n]{0,400}\bmetric\b[^\n]{0,400}\bvalue\b)")
+BENCH = re.compile(
+    r"^[ \t]*\|[^\n]{0,2000}\bt/s[ \t]*\|| Serving Benchmark Result =|= PERFORMANCE OVERVIEW|"
+    r"\bThroughput: [\d.]{1,20} requests/s|^Avg latency: [\d.]{1,25} seconds|"
+    r'^[ \t]*\{"(?:build_commit|n_kv_max)":|^[ \t]*INSERT INTO \w{1,40} \(build_commit',
+    re.M,
+)
 # Where another start begins, and what one has to have said before.
 STARTS = re.compile(
     r"vLLM (?:API )?server version|non-default args:|with config: model=|"

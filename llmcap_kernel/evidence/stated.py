@@ -23,7 +23,9 @@ class Spelled(NamedTuple):
 
     Attributes
     ----------
-    model, gpu, engine, version, weights, kv : str
+    model, gpu : str or record
+        Names in the source's spelling, or records of a reader's own.
+    engine, version, weights, kv : str
         Names in the source's spelling.
     num_gpus, tp, pp, ep : int
         Cards, and how they split the work.
@@ -37,10 +39,14 @@ class Spelled(NamedTuple):
         Deployments side by side on those cards.
     left_open : tuple of str
         What the row's own column `assumed` says was filled in.
+    max_num_seqs : int
+        The engine's limit on sequences at once.
+    max_num_batched_tokens : int
+        Its limit on a step [tokens].
     """
 
-    model: str
-    gpu: str
+    model: str | Model
+    gpu: str | Gpu
     engine: str = ""
     version: str = ""
     weights: str = ""
@@ -54,6 +60,8 @@ class Spelled(NamedTuple):
     greatest: bool = False
     copies: int = 0
     left_open: tuple[str, ...] = ()
+    max_num_seqs: int = 0
+    max_num_batched_tokens: int = 0
 
 
 class Meant(NamedTuple):
@@ -197,22 +205,11 @@ def meaning(spelled: Spelled) -> Meant:
 
 
 def _meaning(spelled: Spelled, engine_family: str) -> Meant:
-    found, gpu = names.read_model(spelled.model), names.card(spelled.gpu)
-    if found.choices:
-        catalog.model(spelled.model)  # says which ones it could be
-    name = found.name
-    _must(name, "model", spelled.model, "models")
-    if gpu.choices:
-        choices = " or ".join(gpu.choices)
-        raise BadInput("gpu", f"gpu {shown(spelled.gpu)} leaves the card open: {choices}")
-    _must(gpu.name, "gpu", spelled.gpu, "gpus")
-    model = catalog.model(name)
-    if model.assumed_shape and not found.assumed:
-        found = found._replace(assumed=model.source)
-    own = model.native_format
-    weights = names.weight_format(spelled.weights, spelled.model, own, spelled.engine)
+    model, found, called = _model(spelled.model)
+    chip, gpu = _card(spelled.gpu)
+    weights = names.weight_format(spelled.weights, called, model.native_format, spelled.engine)
     _must(weights.name, "weights", spelled.weights, "formats")
-    chip, copies = catalog.gpu(gpu.name), spelled.copies or 1
+    copies = spelled.copies or 1
     cards = spelled.num_gpus or gpu.count or 1
     left_open = spelled.left_open
     if spelled.greatest:
@@ -231,12 +228,14 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
     if chip.parts:  # unequal cards: a stage of layers on each
         shape, split = {"pp": len(chip.parts)}, Found("")
     deployment = catalog.deployment(
-        model=name,
-        gpu=gpu.name,
+        model=model,
+        gpu=chip,
         engine=names.engine_record(spelled.engine, spelled.version),
         weights=weights.name,
         kv=kv.name,
         memory_fraction=spelled.memory_fraction or None,
+        max_num_seqs=spelled.max_num_seqs or None,
+        max_num_batched_tokens=spelled.max_num_batched_tokens or None,
         **shape,
     )
     assumptions = [found, gpu, weights, kv, cores, split, _timed(spelled.engine)]
@@ -248,6 +247,32 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
         tuple(f.assumed for f in assumptions if f.minor),
         copies=copies,
     )
+
+
+def _model(said: str | Model) -> tuple[Model, Found, str]:
+    """The model, what was assumed of it, and the name that may tell its format."""
+    if isinstance(said, Model):
+        return said, Found(said.name), ""
+    found = names.read_model(said)
+    if found.choices:
+        catalog.model(said)  # says which ones it could be
+    _must(found.name, "model", said, "models")
+    model = catalog.model(found.name)
+    if model.assumed_shape and not found.assumed:
+        found = found._replace(assumed=model.source)
+    return model, found, said
+
+
+def _card(said: str | Gpu) -> tuple[Gpu, Found]:
+    """The card, what was assumed of it, and how many the name counts."""
+    if isinstance(said, Gpu):
+        return said, Found(said.name)
+    found = names.card(said)
+    if found.choices:
+        choices = " or ".join(found.choices)
+        raise BadInput("gpu", f"gpu {shown(said)} leaves the card open: {choices}")
+    _must(found.name, "gpu", said, "gpus")
+    return catalog.gpu(found.name), found
 
 
 def _timed(engine: str) -> Found:

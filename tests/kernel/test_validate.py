@@ -40,11 +40,15 @@ REAL = calibration.estimates
 
 def estimates(deployment, workload, *, family, work):
     """A stand-in for the fitted model: a gap of 20 ms, twice what each of these tests measures."""
-    ends = (0.020, 0.005, 0.030, 0.004)
+    ends = (0.020, 0.005, 0.030)
     if deployment.model.name == "gpt2-1.5b":
-        ends = (float("nan"), 0.001, 0.002, 0.001)
-    e = calibration.Estimate(*ends, "a stand-in")
-    return SimpleNamespace(of=lambda quantity, regime, bounded: e)
+        ends = (float("nan"), 0.001, 0.002)
+
+    def of(quantity, regime, bounded):
+        ceiling = 1e9 if "tok_s" in quantity else 0.0004
+        return calibration.Estimate(*ends, ceiling, "a stand-in")
+
+    return SimpleNamespace(of=of)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,10 +89,20 @@ def strict(text):
     return json.loads(text, parse_constant=refuse)
 
 
-def understood(text, tmp_path, fill=None):
+def understood(text, tmp_path, given=None):
     path = tmp_path / "file"
     path.write_text(text, encoding="utf-8")
-    return [compare.measurement(line, fill) for line in results.read(path)]
+    return [compare.measurement(line, given) for line in results.read(path)]
+
+
+def compared(text, **options):
+    """The report of a text, whether a row of it can be compared or not."""
+    given = compare.options_of(**options)
+    return compare.report(results.parse(text.encode(), "results"), given)
+
+
+def reasons(text, **options):
+    return [row.skipped for row in compared(text, **options).rows]
 
 
 # spellings
@@ -371,12 +385,20 @@ def test_a_protocol_is_no_engine(tmp_path):
     assert names.family(understood(text, tmp_path)[0].spelled.engine) == "trtllm"
 
 
-def test_requests_in_flight_follow_from_rate_and_latency(tmp_path):
+def test_a_rate_is_an_open_loop_and_none_is_a_burst(tmp_path):
     open_loop = SERVE | {"request_rate": 8.3, "max_concurrency": None, "mean_e2el_ms": 2000.0}
     made = understood(json.dumps(open_loop), tmp_path)
-    assert {m.load.concurrency for m in made} == {17}
+    # what was measured says nothing of how many are in flight: the estimate does
+    assert {(m.load.concurrency, m.load.request_rate, m.load.requests) for m in made} == {
+        (None, 8.3, 200)
+    }
     burst = SERVE | {"max_concurrency": None}
-    assert {m.load.concurrency for m in understood(json.dumps(burst), tmp_path)} == {200}
+    made = understood(json.dumps(burst), tmp_path)
+    assert {(m.load.concurrency, m.load.request_rate) for m in made} == {(200, None)}
+    limited = SERVE | {"request_rate": 8.3}
+    assert {m.load.concurrency for m in understood(json.dumps(limited), tmp_path)} == {16}
+    (told, *_) = understood(json.dumps(open_loop), tmp_path, {"concurrency": 4})
+    assert (told.load.concurrency, told.load.request_rate) == (4, None)
 
 
 def test_sglang_bench_serving_says_its_server(tmp_path):
@@ -444,29 +466,106 @@ def test_a_type_that_fits_two_models_is_told_by_its_size(tmp_path):
     assert d.model.name == "mistral-7b"
 
 
-def test_what_llama_bench_did_on_the_host_is_not_predicted(told):
-    both = {"n_depth": 512, "n_gen": 128}
-    report, _ = told(json.dumps([BENCH | {"n_gpu_layers": 10}, BENCH | both]))
-    reasons = [row["skipped"] for row in report["rows"]]
-    assert reasons[0] == "only 10 of 28 layers are on the card"
-    assert "filled cache" in reasons[1]
+def test_what_llama_bench_did_on_the_host_is_not_predicted():
+    rows = [{"n_gpu_layers": 10}, {"n_depth": 512, "n_gen": 128}, {"n_cpu_moe": 20}]
+    rows += [{"no_kv_offload": True}, {"backends": "CPU"}, {"backends": "CUDA", "n_gpu_layers": 0}]
+    told = reasons(json.dumps([BENCH | row for row in rows]))
+    assert told[0] == "only 10 of 28 layers are on the card"
+    for text, words in zip(
+        told[1:],
+        ("filled cache", "n_cpu_moe is 20", "no_kv_offload is True", "backend is CPU", "CPU"),
+        strict=True,
+    ):
+        assert words in text
 
 
-def test_options_fill_what_a_file_leaves_out_and_nothing_else(told):
-    silent = {k: v for k, v in GOOD.items() if k not in ("gpu", "model")}
-    report, _ = told(as_csv(silent | {"gpu": "", "model": ""}), "--gpu", "l4", "--model", "phi-4")
-    assert report["rows"][0]["skipped"] is None
-    report, _ = told(as_csv(GOOD | {"gpu": "abacus"}), "--gpu", "l4")
-    assert "'abacus' is not in the catalogue" in report["rows"][0]["skipped"]
-    report, _ = told(as_csv(GOOD | {"gpu": ""}))
-    assert "gpu is not stated" in report["rows"][0]["skipped"]
+def test_options_replace_what_a_file_says():
+    silent = as_csv(GOOD | {"gpu": "", "model": ""})
+    assert reasons(silent, gpu="l4", model="phi-4") == [None]
+    assert "gpu is not stated" in reasons(silent, model="phi-4")[0]
+    stranger = as_csv(GOOD | {"gpu": "abacus", "model": "prod"})
+    assert "'prod' is not in the catalogue" in reasons(stranger)[0]
+    assert "'abacus' is not in the catalogue" in reasons(stranger, model="phi-4")[0]
+    assert reasons(stranger, model="phi-4", gpu="l4") == [None]
+    made = compared(as_csv(GOOD), gpu="l4", model="phi-4", engine="sglang").rows[0]
+    assert (made.gpu, made.model, made.engine) == ("l4", "phi-4", "sglang")
 
 
-def test_a_name_a_server_made_up_gives_way_to_the_option(told):
-    report, _ = told(json.dumps(SERVE | {"model_id": "prod"}), "--gpu", "l4", "--model", "phi-4")
-    assert [row["skipped"] for row in report["rows"]] == [None] * 3
-    report, _ = told(json.dumps(SERVE | {"model_id": "prod"}), "--gpu", "l4")
-    assert "'prod' is not in the catalogue" in report["rows"][0]["skipped"]
+@pytest.mark.parametrize(
+    ("column", "value", "read"),
+    [
+        ("weight_dtype", "fp8", lambda d, load: d.weights.name),
+        ("kv_dtype", "fp8", lambda d, load: d.kv.name),
+        ("tp", 2, lambda d, load: d.tp),
+        ("memory_fraction", 0.5, lambda d, load: d.memory_fraction),
+        ("input_tokens", 77, lambda d, load: load.input_tokens),
+        ("output_tokens", 78, lambda d, load: load.output_tokens),
+        ("concurrency", 79, lambda d, load: load.concurrency),
+        ("max_model_len", 9000, lambda d, load: load.context_tokens),
+    ],
+)
+def test_every_option_replaces_its_column(column, value, read):
+    said = GOOD | {"kv_dtype": "bf16", "tp": "1", "memory_fraction": "0.8", "max_model_len": "500"}
+    for option in ({}, {column: value}):
+        made = compare.measurement(results.Line("a", said), compare.options_of(**option))
+        deployment = stated.meaning(made.spelled).deployment
+        assert (read(deployment, made.load) == value) == bool(option)
+
+
+def test_cards_follow_from_the_split_that_an_option_gives():
+    two = json.dumps(BENCH)  # two cards, the layers split over them
+    for option, wanted in (({}, (1, 2)), ({"tp": 2}, (2, 1)), ({"pp": 1}, (1, 1))):
+        made = compare.measurement(results.parse(two.encode(), "x")[0], option)
+        d = stated.meaning(made.spelled).deployment
+        assert (d.tp, d.pp) == wanted
+
+
+def test_the_catalogues_name_of_a_files_model_keeps_the_files_format():
+    quantised = SERVE | {"model_id": "RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8"}
+    line = results.parse(json.dumps(quantised).encode(), "x")[0]
+    for name, wanted in (("llama-3.1-8b", "fp8"), ("phi-4", "bf16")):
+        made = compare.measurement(line, compare.options_of(model=name, gpu="l4"))
+        d = stated.meaning(made.spelled).deployment
+        assert (d.model.name, d.weights.name) == (name, wanted)
+
+
+def test_a_config_is_the_model_of_all_rows(told, tmp_path):
+    config = {"model_type": "llama", "hidden_size": 2048, "num_hidden_layers": 20}
+    config |= {"num_attention_heads": 16, "num_key_value_heads": 4, "intermediate_size": 8192}
+    config |= {"vocab_size": 32000, "max_position_embeddings": 8192}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    layered = BENCH | {"n_gpu_layers": 10}
+    report, _ = told(json.dumps([BENCH, layered]), "--config", str(path))
+    assert [row["skipped"] for row in report["rows"]] == [
+        None,
+        "only 10 of 20 layers are on the card",
+    ]
+    made = compare.run(tmp_path / "results", compare.options_of(config=path))
+    assert made.rows[0].model not in ("", "qwen2.5-7b")
+    report, complaint = told(json.dumps(BENCH), "--config", str(path), "--model", "phi-4")
+    assert report is None and "model is given twice" in complaint
+
+
+def test_a_file_without_a_row_to_compare_says_which_field_is_missing(told):
+    report, complaint = told(json.dumps(SERVE))
+    assert report is None and "gpu is not stated (give --gpu)" in complaint
+    assert complaint.count("\n") == 1 and "none of its 3 rows" in complaint
+    failed = SERVE | {"completed": 0, "failed": 8}
+    report, complaint = told(json.dumps(failed), "--gpu", "h100")
+    assert report is None and "completed is 0: no request came through, 8 failed" in complaint
+    report, _ = told(json.dumps([failed, SERVE]), "--gpu", "h100")
+    assert [row["skipped"] is None for row in report["rows"]] == [False, True, True, True]
+
+
+def test_what_no_spec_sheet_allows_is_no_error(told):
+    ceiling = 0.4  # ms, of the stand-in
+    values = [ceiling / factor for factor in (2.9, 3.1)]
+    report, _ = told(as_csv(*(GOOD | {"value": str(v)} for v in values)))
+    near, beyond = report["rows"]
+    assert near["skipped"] is None
+    assert beyond["skipped"].startswith("impossible: itl_ms is 0.129, 3.1 times better")
+    assert beyond["predicted"] is None and report["summary"]["predicted"] == 1
 
 
 GUIDE = {
@@ -512,11 +611,9 @@ def test_guidellm(tmp_path):
     assert names.model_name(first.spelled.model) == "llama-3.1-8b"
 
 
-def test_vllm_bench_throughput_needs_one_length(tmp_path, told):
+def test_vllm_bench_throughput_needs_one_length(tmp_path):
     text = json.dumps(THROUGHPUT)
-    given = ("--model", "llama-3.1-8b", "--gpu", "h100")
-    report, _ = told(text, *given)
-    assert "1,128 tokens a request" in report["rows"][0]["skipped"]
+    assert "1,128 tokens a request" in reasons(text, model="llama-3.1-8b", gpu="h100")[0]
     (made,) = understood(text, tmp_path, {"input_tokens": 1000})
     assert (made.load.metric, made.value) == ("total_tok_s", 56_400.0)
     assert made.load[2:5] == (1000, 128, None)
@@ -555,7 +652,7 @@ def test_json_has_the_promised_keys(told):
     assert all(list(row) == ROW_KEYS for row in report["rows"])
     first = report["rows"][0]
     assert (first["id"], first["measured"], first["predicted"]) == ("a", 9.5, 20.0)
-    assert (first["low"], first["high"], first["ceiling"]) == (5.0, 30.0, 4.0)
+    assert (first["low"], first["high"], first["ceiling"]) == (5.0, 30.0, 0.4)
     assert first["failure_modes"] == [] and first["skipped"] is None
     assert first["reason"] == "a stand-in"
     summary = report["summary"]
@@ -566,15 +663,15 @@ def test_json_has_the_promised_keys(told):
     assert summary["by_regime"]["batch1_decode"]["rows"] == 2
 
 
-def test_nothing_predicted_has_no_error(told):
-    report, _ = told(as_csv(GOOD | {"value": "x"}))
+def test_nothing_predicted_has_no_error():
+    report = compared(as_csv(GOOD | {"value": "x"})).as_dict()
     assert report["summary"]["median_abs_rel_error"] is None
     assert report["rows"][0]["measured"] is None
 
 
-def test_a_prediction_that_is_no_number_is_a_skipped_row(told):
-    report, _ = told(as_csv(GOOD | {"model": "gpt2-1.5b"}))
-    assert report["rows"][0]["skipped"] and report["rows"][0]["predicted"] is None
+def test_a_prediction_that_is_no_number_is_a_skipped_row():
+    (row,) = compared(as_csv(GOOD | {"model": "gpt2-1.5b"})).rows
+    assert row.skipped and row.predicted is None
 
 
 def test_text_shows_the_worst_rows_first(tmp_path, capsys):
@@ -718,16 +815,15 @@ def test_no_file(tmp_path, capsys):
         assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_json_that_is_no_result_is_a_row_with_a_reason(told):
+def test_json_that_is_no_result_is_a_row_with_a_reason():
     deep: list = []
     for _ in range(300):
         deep = [deep]
     strangers = [5, None, {}, {"avg_ts": {}}, [deep], {"metric": deep, "value": {}, "id": deep}]
     strangers.append(SERVE | {"completed": 0})
     strangers.append({"metric": "itl_ms", "value": 9, "notes": deep, "model": {"a": 1}, "gpu": 5})
-    report, _ = told(json.dumps(strangers))
-    assert len(report["rows"]) >= len(strangers)
-    assert all(row["skipped"] for row in report["rows"])
+    told = reasons(json.dumps(strangers))
+    assert len(told) >= len(strangers) and all(told)
 
 
 def test_a_wrong_line_of_jsonl_costs_itself(told):

@@ -335,6 +335,15 @@ def test_what_a_file_leaves_open_is_said_beside_it():
     assert not [t for t in calculator.view["tables"] if t["caption"].startswith("Rows of your")]
 
 
+def test_an_input_beside_a_file_replaces_what_the_file_says():
+    calculator = Calculator("validate")
+    send(calculator, json.dumps(SERVE | {"model_id": "prod"}).encode(), "serve.json")
+    assert "'prod' is not in the catalogue" in str(table(calculator.view, "Rows of your file"))
+    beside = {"file.model": "llama-3.1-8b", "file.gpu": "h100-sxm", "file.kv": "fp8"}
+    calculator.state = {"values": beside, "seq": 1}
+    assert len(table(calculator.view, "Your file")["rows"]) == 3
+
+
 def test_a_file_is_taken_away_again():
     calculator = Calculator("validate")
     before = calculator.view

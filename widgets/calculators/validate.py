@@ -148,7 +148,7 @@ def _filter(name, label, names, **more):
     return Field(f"only.{name}", "name", ANY, label, names=names, **more)
 
 
-def _fill(name, kind, label, **more):
+def _replace(name, kind, label, **more):
     start = AS_FILE if kind == "name" else None
     return Field(f"file.{name}", kind, start, label, **more)
 
@@ -171,26 +171,28 @@ FORM = Form(
             "Your own results or log",
             help="A client's result file, a CSV, or an engine's start-up log: choose it, drop it here or paste it. It is read by this page's Python and kept nowhere.",  # noqa: E501
         ),
-        _fill("model", "name", "Model", names=lambda: (AS_FILE, *catalog.models())),
-        _fill("gpu", "name", "Card", names=lambda: (AS_FILE, *catalog.gpus())),
-        _fill("tp", "whole", "Cards", low=1, high=c.MOST_CARDS),
-        _fill("weights", "name", "Weights", names=lambda: (AS_FILE, *catalog.formats())),
-        _fill("engine", "name", "Engine", names=lambda: (AS_FILE, *ENGINES)),
-        _fill("in", "tokens", "Prompt", low=1, high=c.MOST_TOKENS, unit="tokens"),
-        _fill("out", "tokens", "Answer", low=1, high=c.MOST_TOKENS, unit="tokens"),
-        _fill("users", "whole", "Users at once", low=1, high=c.MOST_USERS),
-        _fill("kv", "name", "KV cache", names=lambda: (AS_FILE, *catalog.formats(kv=True))),
-        _fill("fraction", "number", "Memory fraction", low=0.05, high=1),
-        _fill("maxlen", "tokens", "Longest request", low=1, high=c.MOST_TOKENS),
-        _fill("seqs", "whole", "Sequences at once", low=1, high=c.MOST_USERS),
-        _fill("batched", "tokens", "Tokens a step", low=1, high=c.MOST_TOKENS),
+        _replace("model", "name", "Model", names=lambda: (AS_FILE, *catalog.models())),
+        _replace("gpu", "name", "Card", names=lambda: (AS_FILE, *catalog.gpus())),
+        _replace("tp", "whole", "Cards", low=1, high=c.MOST_CARDS),
+        _replace("weights", "name", "Weights", names=lambda: (AS_FILE, *catalog.formats())),
+        _replace("engine", "name", "Engine", names=lambda: (AS_FILE, *ENGINES)),
+        _replace("in", "tokens", "Prompt", low=1, high=c.MOST_TOKENS, unit="tokens"),
+        _replace("out", "tokens", "Answer", low=1, high=c.MOST_TOKENS, unit="tokens"),
+        _replace("users", "whole", "Users at once", low=1, high=c.MOST_USERS),
+        _replace("kv", "name", "KV cache", names=lambda: (AS_FILE, *catalog.formats(kv=True))),
+        _replace("fraction", "number", "Memory fraction", low=0.05, high=1),
+        _replace("maxlen", "tokens", "Longest request", low=1, high=c.MOST_TOKENS),
+        _replace("seqs", "whole", "Sequences at once", low=1, high=c.MOST_USERS),
+        _replace("batched", "tokens", "Tokens a step", low=1, high=c.MOST_TOKENS),
     ),
 )
 COLUMN_OF = {
     **{"model": "model", "gpu": "gpu", "tp": "tp", "weights": "weight_dtype", "engine": "engine"},
     **{"in": "input_tokens", "out": "output_tokens", "users": "concurrency"},
+    **{"kv": "kv_dtype", "fraction": "memory_fraction", "maxlen": "max_model_len"},
+    **{"seqs": "max_num_seqs", "batched": "max_num_batched_tokens"},
 }
-ACCEPT = ".csv,.json,.jsonl,.md,.txt,.log,.out"
+ACCEPT = ".csv,.json,.jsonl,.md,.sql,.txt,.log,.out"
 PRESETS = (
     {
         "label": "A model never seen",
@@ -349,7 +351,7 @@ def view(state, own=None):
         return _of_a_log(state, own)
     controls = _controls(state, own)
     filters = tuple(state[f"only.{name}"] for name in FILTERS)
-    mine = own.rows(_fills(state)) if own else ()
+    mine = own.rows(_given(state)) if own else ()
     group = state["metric"]
     shown = _told(filters, group, state["against"])
     ours = "ceiling" if state["against"] == "ceiling" else "fitted"  # no fit ever saw these
@@ -379,8 +381,8 @@ def view(state, own=None):
 def _of_a_log(state, own):
     """A start-up log beside the ledger; the published rows come back when it is taken away."""
     fields = {field.name: field for field in FORM.fields}
-    controls = [_file_control(fields["file"], own), *_fill_controls(fields, state, own)]
-    given = _fills(state, start_up.FIELD_OF)
+    controls = [_file_control(fields["file"], own), *_replace_controls(fields, state, own)]
+    given = _given(state, start_up.FIELD_OF)
     return c.frame(FORM, state, TITLE, LEAD, controls, **own.parts(given))
 
 
@@ -402,7 +404,7 @@ def _controls(state, own):
         ),
         _file_control(fields["file"], own),
     ]
-    return out + (_fill_controls(fields, state, own) if own else [])
+    return out + (_replace_controls(fields, state, own) if own else [])
 
 
 @cache
@@ -423,8 +425,8 @@ def _file_control(field, own):
     }
 
 
-def _fill_controls(fields, state, own):
-    """Inputs for what a file leaves out: few of them name the card."""
+def _replace_controls(fields, state, own):
+    """Inputs that replace what a file says: few files name the card."""
     is_log = isinstance(own, start_up.Log)
     said = start_up.placeholders(own) if is_log else {}
     silent = (AS_FILE, "as the file says", "")
@@ -952,26 +954,26 @@ class Own:
         many = len(self.lines)
         return f"{many:,} row{'s' if many > 1 else ''}"
 
-    def rows(self, fill):
+    def rows(self, given):
         """Set the file's rows beside their predictions.
 
         Parameters
         ----------
-        fill : tuple of tuple
-            Columns and values for where the file is silent.
+        given : tuple of tuple
+            Columns and the values that replace the file's.
 
         Returns
         -------
         tuple of Row
             Those that were skipped included.
         """
-        return self._told(fill)
+        return self._told(given)
 
-    def _rows(self, fill):
-        return compare.report(self.lines, dict(fill), self._progress).rows
+    def _rows(self, given):
+        return compare.report(self.lines, dict(given), self._progress).rows
 
 
-def _fills(state, names=None):
+def _given(state, names=None):
     given = ((column, state[f"file.{name}"]) for name, column in (names or COLUMN_OF).items())
     return tuple((column, value) for column, value in given if value not in (None, AS_FILE))
 
@@ -1057,7 +1059,7 @@ def _own_tables(own, mine):
 
 def _plain(reason):
     """A refusal names options of the command line; here they are inputs beside the file."""
-    return re.sub(r"\(give --\w+\)", "(say it beside the file)", reason)
+    return re.sub(r"\(give --[\w-]+([^)]*)\)", r"(say it beside the file\1)", reason)
 
 
 def _own_row(p):

@@ -1,0 +1,104 @@
+"""Open loops: a client sends so many requests a second, whether others are answered or not.
+
+Until the deployment saturates, it answers what it is asked, and the requests in flight follow from
+how long it takes (Little's law, on the estimate). Beyond, it answers what it can and the others
+wait. The law of `serving` is that of a closed loop, in which users wait for their answers: as many
+users as ask for the rate together have the same number of requests in flight.
+"""
+
+from bisect import bisect_left
+from dataclasses import replace
+from functools import lru_cache
+from math import sqrt
+
+from .. import calibration
+from ..serving import load_work
+from ..spec import Deployment, Workload
+
+SHORT_RUN = 100  # requests, where a source does not say how many it sent
+FOUR_IN_FIVE = 1.28  # standard deviations that hold four arrivals in five
+
+
+@lru_cache(maxsize=4096)
+def users(
+    deployment: Deployment, workload: Workload, family: str, request_rate: float, most: int
+) -> int:
+    """Compute the requests in flight of an open loop.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    workload : Workload
+        Prompt and answer; its concurrency is not used.
+    family : str
+        Family of the engine.
+    request_rate : float
+        Requests sent each second [requests/s].
+    most : int
+        The most that can be in flight.
+
+    Returns
+    -------
+    int
+        The fewest users of a closed loop that ask for as much; one more than `most` where even
+        those do not.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> few, many = (users(one, Workload(1000, 100, 1), "vllm", r, 256) for r in (1.0, 8.0))
+    >>> 1 <= few < many < 256
+    True
+    """
+
+    def answered_s(concurrency: int) -> float:
+        load = replace(workload, concurrency=concurrency)
+        work = load_work(deployment, load)
+        made = calibration.estimates(deployment, load, family=family, work=work)
+        return made.of("output_tok_s", "", bounded=False).value / workload.output_tokens
+
+    return bisect_left(range(1, most + 1), request_rate, key=answered_s) + 1
+
+
+def rate(
+    most: calibration.Estimate, asked: float, in_flight: int, requests: int | None
+) -> calibration.Estimate:
+    """Estimate the output rate of an open loop.
+
+    Parameters
+    ----------
+    most : Estimate
+        What the deployment serves at most.
+    asked : float
+        Request rate times answer, in the same unit.
+    in_flight : int
+        Requests in flight.
+    requests : int or None
+        How many are sent.
+
+    Returns
+    -------
+    Estimate
+        The lesser of the two. What is asked varies with the arrivals, and the last answers
+        come when nothing is sent any more.
+
+    Examples
+    --------
+    >>> most = calibration.Estimate(5000.0, 4000.0, 6000.0, 9000.0, "")
+    >>> rate(most, 1000.0, 8, 400).value, rate(most, 8000.0, 400, 400).value
+    (1000.0, 5000.0)
+    """
+    sent = requests or SHORT_RUN
+    fewest, highest = asked / (1 + in_flight / sent), asked * (1 + FOUR_IN_FIVE / sqrt(sent))
+    reason = most.reason
+    if asked < most.value:
+        reason = "an open loop below saturation: requests a second times answer"
+    return calibration.Estimate(
+        min(most.value, asked),
+        min(most.low, fewest),
+        min(most.high, highest),
+        most.ceiling,
+        reason,
+    )

@@ -1,0 +1,217 @@
+"""Result files of benchmark clients, read as rows in the columns of `benchmarks/measured.csv`.
+
+A file is taken apart in two steps. Its form is how documents are written down: JSON, one a line,
+CSV, SQL, a table of markdown, a block on the screen; a log may stand around it. Each document is
+then read by the client whose names it has. Both are recognised by the content, not by the file's
+name. A client is one module with its readers, and its forms where it has forms of its own; adding
+one is a file and a line in `CLIENTS`. No file is trusted: what cannot be read becomes a row with a
+problem, and the other rows are still read.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ...refuse import BadInput, shown
+from . import (
+    batched_bench,
+    genai_perf,
+    guidellm,
+    inference_perf,
+    llama_bench,
+    llmperf,
+    measured,
+    serving,
+    sglang,
+    trtllm,
+    vllm,
+)
+from .documents import JSON, JSON_IN_A_LOG, each
+from .line import MAX_CELL, SECONDS, Fields, Line, Problem, Reader
+from .tables import begins_with, csv_form
+
+MAX_FILE_BYTES = 200_000_000
+MAX_ROWS = 200_000
+WRAPPERS = ("results", "runs", "data")  # what people put a client's results in
+KNOWN = (
+    "a CSV with the columns metric and value, or what a client wrote: vllm bench serve, sweep, "
+    "throughput or latency, SGLang bench_serving, trtllm-bench, AIPerf, GenAI-Perf, GuideLLM, "
+    "LLMPerf, inference-perf, llama-bench or llama-batched-bench"
+)
+# In this order: SGLang's results have the names of vLLM's, and some more.
+CLIENTS = (
+    *(measured, llama_bench, batched_bench, genai_perf, sglang, vllm),
+    *(guidellm, llmperf, inference_perf, trtllm),
+)
+READERS: tuple[Reader, ...] = tuple(one for client in CLIENTS for one in client.READERS)
+
+
+def _reader(data: Fields) -> Reader | None:
+    return next((reader for reader in READERS if reader.recognises(data)), None)
+
+
+# Blocks and tables first, which no JSON and no CSV holds at the start of a line.
+FORMS = (
+    *(serving.BLOCK, trtllm.PRINTED, llama_bench.TABLE, batched_bench.TABLE, batched_bench.LINES),
+    *(llama_bench.SQL, JSON, genai_perf.CSV, vllm.PRINTED),
+    *(csv_form(lambda header: _reader(header) is not None), JSON_IN_A_LOG),
+)
+
+
+def read(path: str | Path) -> list[Line]:
+    """Read the measurements of a file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    list of Line
+        One for each measurement, including those with a problem.
+
+    Raises
+    ------
+    BadInput
+        When there is no such file, it is empty or binary, its kind is unknown, or it is too big.
+    """
+    return parse(_bytes(path), str(path))
+
+
+def text(path: str | Path) -> str:
+    """Read a file as text.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    str
+        Its content, whatever its encoding; what cannot be decoded is replaced.
+
+    Raises
+    ------
+    BadInput
+        When there is no such file, or it is empty or binary.
+    """
+    return decoded(_bytes(path), str(path))
+
+
+def parse(raw: bytes, name: str) -> list[Line]:
+    """Read the measurements of a file that is in memory.
+
+    Parameters
+    ----------
+    raw : bytes
+        The content of the file.
+    name : str
+        Its name, for error messages.
+
+    Returns
+    -------
+    list of Line
+        One for each measurement, including those with a problem.
+
+    Raises
+    ------
+    BadInput
+        When it is empty or binary, its kind is unknown, or it has too many rows.
+
+    Examples
+    --------
+    >>> [line.fields["value"] for line in parse(b"metric,value\\nitl_ms,9.5", "mine.csv")]
+    ['9.5']
+    """
+    out = []
+    for line in _lines(decoded(raw, name)):
+        out.append(line)
+        if len(out) > MAX_ROWS:
+            raise BadInput("file", f"file {shown(name)} has over {MAX_ROWS:,} rows: split it.")
+    if not out:
+        raise BadInput("file", f"file {shown(name)} holds no measurement.")
+    return out
+
+
+def _lines(text: str) -> Iterator[Line]:
+    form = next((form for form in FORMS if form.recognises(text)), None)
+    if form is None:
+        raise BadInput("file", f"file begins with {begins_with(text)}: it takes {KNOWN}.")
+    for where, data in form.documents(text):
+        yield from _document(data, where)
+
+
+def _document(data: Any, where: str, wrapped: bool = False) -> Iterator[Line]:
+    if isinstance(data, Problem):
+        yield Line(where, {}, str(data))
+        return
+    if not isinstance(data, dict):
+        yield Line(where, {}, f"{shown(data)} is no result")
+        return
+    reader = _reader(data)
+    if reader is not None:
+        yield from reader.lines(data, where)
+        return
+    inside = next((data[name] for name in WRAPPERS if isinstance(data.get(name), list)), None)
+    if inside and not wrapped:
+        for place, one in each(inside, where):
+            yield from _document(one, place, wrapped=True)
+        return
+    names = shown(sorted(map(str, data))[:5])
+    yield Line(where, {}, f"a result of no kind that is read here: {names}")
+
+
+def _bytes(path: str | Path) -> bytes:
+    name = shown(str(path))
+    try:
+        if not Path(path).is_file():
+            raise BadInput("file", f"file {name} cannot be read: no such file.")
+        size = Path(path).stat().st_size
+        if size > MAX_FILE_BYTES:
+            most = MAX_FILE_BYTES // 10**6
+            raise BadInput("file", f"file {name} has {size:,} bytes: it takes up to {most} MB.")
+        return Path(path).read_bytes()
+    except OSError as problem:
+        raise BadInput("file", f"file {name} cannot be read: {problem.strerror}.") from None
+
+
+def decoded(raw: bytes, name: str) -> str:
+    """Turn the bytes of a file into text.
+
+    Parameters
+    ----------
+    raw : bytes
+        The content of the file.
+    name : str
+        Its name, for error messages.
+
+    Returns
+    -------
+    str
+        The text, whatever its encoding; what cannot be decoded is replaced.
+
+    Raises
+    ------
+    BadInput
+        When it is empty or binary.
+
+    Examples
+    --------
+    >>> decoded("metric".encode("utf-16"), "mine.csv")
+    'metric'
+    """
+    name = shown(name)
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        text = raw.decode("utf-16", errors="replace")
+    else:
+        text = raw.decode("utf-8-sig", errors="replace")
+    head = text[:4096]
+    first = head.lstrip().partition("\n")[0]
+    odd = head.count("\0") + head.count("\ufffd")
+    if "\0" in first or first.count("\ufffd") > len(first) / 5 or odd > len(head) / 2:
+        raise BadInput("file", f"file {name} is binary: it takes {KNOWN}.")
+    if not text.strip():
+        raise BadInput("file", f"file {name} is empty: it takes {KNOWN}.")
+    return text

@@ -1,0 +1,123 @@
+"""AIPerf's `profile_export_aiperf`, and GenAI-Perf's `profile_export_genai_perf` before it.
+
+Names: `aiperf/exporters/metrics_json_exporter.py` and `metrics_csv_exporter.py`;
+`genai_perf/export_data/json_exporter.py` and `csv_exporter.py`. The CSV has two tables, one with
+a column for each statistic and one of single values; it names neither the model nor the users.
+"""
+
+import csv
+import re
+from collections.abc import Iterator
+
+from .line import (
+    SECONDS,
+    Document,
+    Fields,
+    Form,
+    Line,
+    Reader,
+    dig,
+    in_flight,
+    metrics,
+    none_completed,
+    number,
+    rate_of,
+    table,
+    whole,
+)
+from .tables import lines_of
+
+LATENCIES = ("time_to_first_token", "request_latency", "inter_token_latency")
+MISSING = "time_to_first_token, inter_token_latency and output_token_throughput"
+HEADER = re.compile(r'^\ufeff?"?Metric"?,\s*"?(?:avg|Value)\b', re.M)
+NAMED = re.compile(r"(.{1,100}?)\s*(?:\(([^()]{0,40})\))?\s*$")
+
+
+def _recognises(data: Fields) -> bool:
+    if any(isinstance(data.get(name), dict) for name in LATENCIES):
+        return True
+    return isinstance(data.get("input_config"), dict) and "request_count" in data
+
+
+def _lines(data: Fields, where: str) -> list[Line]:
+    problem = _none(data)
+    if problem:
+        return [Line(where, {}, problem)]
+    config = table(data, "input_config") or data
+    answered = _statistic(data, "request_throughput", first="avg")
+    latency = _statistic(data, "request_latency", 1.0, "avg")
+    users, rate = whole(dig(config, ("concurrency",))), rate_of(dig(config, ("request_rate",)))
+    common = {
+        "from_client": True,
+        "model": dig(config, ("model_names", "model", "model_name", "models"))
+        or dig(table(config, "models"), ("name",)),
+        "engine": dig(config, ("backend", "service_backend")),
+        "any_server": True,
+        "client_of": "vLLM",
+        "input_tokens": whole(_statistic(data, "input_sequence_length")),
+        "output_tokens": whole(_statistic(data, "output_sequence_length")),
+        "concurrency": users if users or rate else in_flight(answered, latency),
+        "request_rate": rate,
+        "requests": whole(_statistic(data, "request_count", first="avg")) if rate else "",
+    }
+    values = {
+        "ttft_ms": _statistic(data, "time_to_first_token", 1e-3),
+        "itl_ms": _statistic(data, "inter_token_latency", 1e-3),
+        "output_tok_s_total": _statistic(data, "output_token_throughput", first="avg"),
+    }
+    return metrics(common, values, where, MISSING)
+
+
+def _none(data: Fields) -> str:
+    done, failed = (
+        table(data, name).get("avg") for name in ("request_count", "error_request_count")
+    )
+    return none_completed(done, failed, "request_count")
+
+
+def _statistic(
+    data: Fields, name: str, scale: float | None = None, first: str = "p50"
+) -> float | None:
+    """The median of a metric, or its mean, in units of `scale`."""
+    entry = table(data, name)
+    value = number(entry.get(first)) or number(entry.get("avg"))
+    if value is None or scale is None:
+        return value
+    unit = entry.get("unit", "ms")
+    seconds = SECONDS.get(unit.strip().lower()) if isinstance(unit, str) else None
+    return None if seconds is None else value * seconds / scale
+
+
+# CSV
+
+
+def _is_csv(text: str) -> bool:
+    return HEADER.search(text[:20_000]) is not None
+
+
+def _document(text: str) -> Iterator[Document]:
+    """Both tables as one document, in the names of the JSON."""
+    out: Fields = {}
+    header: list[str] = []
+    for line in lines_of(text.lstrip("\ufeff")):
+        cells = next(csv.reader([line[:20_000]]), [])
+        if len(cells) < 2:
+            header = []
+        elif HEADER.match(line):
+            header = [cell.strip() for cell in cells]
+        elif header and len(cells) == len(header):
+            name, unit = _name(cells[0])
+            entry = dict(zip(header[1:], cells[1:], strict=True))
+            out.setdefault(name, {"avg": entry.get("Value"), "unit": unit} | entry)
+    yield "file", out
+
+
+def _name(cell: str) -> tuple[str, str]:
+    """A metric's name in the JSON, and its unit."""
+    match = NAMED.fullmatch(cell.strip()[:200])
+    title, unit = match.groups() if match else (cell, None)
+    return title.strip().lower().replace(" ", "_"), unit or ""
+
+
+READERS = (Reader(_recognises, _lines),)
+CSV = Form(_is_csv, _document)

@@ -1,0 +1,70 @@
+"""inference-perf's `summary_lifecycle_metrics.json` and `stage_N_lifecycle_metrics.json`.
+
+Names: `inference_perf/reportgen/base.py`. Times are in seconds. A stage states the rate that was
+asked for, or its users; the summary of all stages states neither.
+"""
+
+from .line import (
+    Fields,
+    Line,
+    Reader,
+    in_flight,
+    metrics,
+    none_completed,
+    number,
+    rate_of,
+    table,
+    whole,
+)
+
+MISSING = "time_to_first_token, time_per_output_token and output_tokens_per_sec"
+
+
+def _recognises(data: Fields) -> bool:
+    return "load_summary" in data and "successes" in data
+
+
+def _lines(data: Fields, where: str) -> list[Line]:
+    load, done = table(data, "load_summary"), table(data, "successes")
+    failed = table(data, "failures").get("count")
+    problem = none_completed(done.get("count"), failed, "successes.count")
+    if problem:
+        return [Line(where, {}, problem)]
+    times, rates = table(done, "latency") or done, table(done, "throughput")
+    rate, users = rate_of(load.get("requested_rate")), whole(load.get("concurrency"))
+    latency = table(times, "request_latency").get("mean")
+    if users:
+        rate = ""  # the rate of a stage with users is how fast they are let in
+    common = {
+        "from_client": True,
+        "any_server": True,
+        "client_of": "vLLM",
+        "input_tokens": _length(done, "prompt_len", "prompt_tokens"),
+        "output_tokens": _length(done, "output_len", "output_tokens"),
+        "concurrency": users
+        if users or rate
+        else in_flight(rates.get("requests_per_sec"), latency),
+        "request_rate": rate,
+        "requests": whole(load.get("count")) if rate else "",
+    }
+    values = {
+        "ttft_ms": _milliseconds(times, "time_to_first_token"),
+        # between chunks of a stream is not between tokens: the time per output token counts
+        "itl_ms": _milliseconds(times, "time_per_output_token"),
+        "output_tok_s_total": number(rates.get("output_tokens_per_sec")),
+    }
+    return metrics(common, values, where, MISSING)
+
+
+def _length(done: Fields, *names: str) -> int | str:
+    found = (whole(table(done, name).get("mean")) for name in names)
+    return next((value for value in found if value), "")
+
+
+def _milliseconds(times: Fields, name: str) -> float | None:
+    entry = table(times, name)
+    seconds = number(entry.get("median")) or number(entry.get("mean"))
+    return seconds and seconds * 1e3
+
+
+READERS = (Reader(_recognises, _lines),)

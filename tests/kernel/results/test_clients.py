@@ -1,0 +1,282 @@
+"""Every client's files: what is read of each, and what is refused.
+
+The files hold round numbers under the names that the clients' sources write: a first token of
+300 ms, a gap of 20 ms, 400 tok/s, prompts of 1,000 tokens and answers of 200.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from llmcap_kernel.evidence import compare, logs, results, stated
+from llmcap_kernel.evidence.results import guidellm
+from llmcap_kernel.refuse import BadInput
+
+FILES = Path(__file__).parent / "files"
+EVERY = sorted(path.name for path in FILES.iterdir())
+SERVED = {"ttft_ms": 300.0, "itl_ms": 20.0, "output_tok_s_total": 400.0}
+MODEL = {"model": "qwen3-8b", "gpu": "h100"}
+
+
+def measurements(name, **options):
+    """What is read of a file: the measurements, and the problems of its other parts."""
+    good, bad = [], []
+    for line in results.read(FILES / name):
+        try:
+            good.append(compare.measurement(line, compare.options_of(**options)))
+        except BadInput as problem:
+            bad.append(str(problem))
+    return good, bad
+
+
+def loads(made):
+    return {(m.load.concurrency, m.load.request_rate, m.load.requests) for m in made}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_result_is_no_start_up_log(name):
+    assert not logs.recognises((FILES / name).read_text(encoding="utf-8"))
+
+
+USERS, RATE = (20, None, None), (None, 2.0, 100)
+
+
+@pytest.mark.parametrize(
+    ("name", "runs", "wanted"),
+    [
+        ("vllm_serve.json", 1, {USERS}),
+        ("vllm_serve.txt", 2, {USERS, RATE}),
+        ("vllm_sweep.json", 2, {USERS}),
+        ("vllm_sweep.csv", 2, {USERS}),
+        ("sglang_bench_serving.jsonl", 2, {(8, None, None), (16, None, None)}),
+        ("sglang_bench_serving.txt", 1, {(100, None, None)}),
+        ("aiperf.json", 1, {RATE}),
+        ("aiperf.csv", 1, {(10, None, None)}),  # 2 requests a second, 5 s each
+        ("genai_perf.json", 1, {USERS}),
+        ("llmperf_summary.json", 1, {USERS}),
+        ("inference_perf_summary.json", 1, {(10, None, None)}),
+        ("inference_perf_stage.json", 1, {RATE}),
+        ("inference_perf_stage_users.json", 1, {USERS}),
+        ("trtllm_bench.json", 1, {USERS}),
+        ("trtllm_bench.txt", 1, {USERS}),
+    ],
+)
+def test_a_server_under_load(name, runs, wanted):
+    made, bad = measurements(name, **MODEL)
+    assert not bad and len(made) == 3 * runs
+    assert {(m.load.metric, m.value) for m in made} == set(SERVED.items())
+    assert {m.load[2:4] for m in made} == {(1000, 200)}
+    assert loads(made) == wanted
+    families = {stated.meaning(m.spelled).family for m in made}
+    server = {"sg": "sglang", "tr": "trtllm"}.get(name[:2], "vllm")
+    assert families == {server}, "a client measures a server, and no library's loop"
+
+
+def test_the_commas_of_thousands_are_no_new_cells():
+    made, _ = measurements("genai_perf.csv", **MODEL)
+    assert [m.value for m in made] == [1300.0, 20.0, 400.0]
+    assert made[0].load[2:5] == (1000, 200, 10)
+
+
+def test_what_a_client_says_of_its_server():
+    for name in ("sglang_bench_serving.jsonl", "trtllm_bench.json", "trtllm_bench.txt"):
+        made, _ = measurements(name, gpu="h100")
+        d = stated.meaning(made[0].spelled).deployment
+        wanted = ("qwen3-8b", 2, "fp8")
+        assert (d.model.name, d.tp, d.weights.name) == wanted, name
+    assert d.kv.name == "fp8" and d.memory_fraction == 0.9
+    assert (d.max_num_seqs, d.max_num_batched_tokens) == (512, 2048)
+    made, _ = measurements("trtllm_bench.txt")  # the only one that names its card
+    assert stated.meaning(made[0].spelled).deployment.gpu.name == "h100-sxm"
+    made, _ = measurements("vllm_sweep.json", gpu="h100")
+    d = stated.meaning(made[0].spelled).deployment
+    assert (d.tp, d.max_num_seqs, d.memory_fraction) == (2, 4, 0.8)
+
+
+def test_the_arguments_above_a_block_name_the_model():
+    made, _ = measurements("vllm_serve.txt")
+    assert [m.spelled.model for m in made] == ["Qwen/Qwen3-8B"] * 3 + [""] * 3
+
+
+def test_guesses_ahead_are_said():
+    made, _ = measurements("sglang_bench_serving.txt", **MODEL)
+    assert made[0].spelled.left_open == ("tokens were guessed ahead: predicted without",)
+
+
+def test_guidellm_by_strategy():
+    made, bad = measurements("guidellm.json", gpu="h100")
+    assert bad == ["request_totals.successful is 0: no request came through, 100 failed"]
+    by_strategy = [made[at].load[4:9:3] for at in range(0, 12, 3)]
+    assert [m.load.concurrency for m in made[::3]] == [1, 20, None, 9], by_strategy
+    assert [m.load.request_rate for m in made[::3]] == [None, None, 2.0, None]
+    assert {(m.load.metric, m.value) for m in made} == set(SERVED.items())
+    assert {m.spelled.model for m in made} == {"Qwen/Qwen3-8B"}
+
+
+def test_guidellm_looks_for_the_model_once_and_not_for_every_benchmark():
+    class Counted(dict):
+        asked = 0
+
+        def get(self, *key):
+            Counted.asked += 1
+            return super().get(*key)
+
+    def asked(many):
+        Counted.asked = 0
+        one = {"metrics": {"time_to_first_token_ms": {"successful": {"median": 300.0}}}}
+        data = {"args": Counted(deep=Counted()), "benchmarks": [one] * many}
+        assert len(guidellm.READERS[0].lines(data, "file")) == many
+        return Counted.asked
+
+    assert asked(1000) == asked(10)
+
+
+def test_llmperf_counts_the_first_token_among_the_gaps_and_says_so():
+    lines = results.read(FILES / "llmperf_summary.json")
+    told = {line.fields["metric"]: line.fields.get("assumed") for line in lines}
+    assert "first token" in told["itl_ms"] and told["ttft_ms"] is None
+
+
+@pytest.mark.parametrize("name", ["vllm_latency.json", "vllm_latency.txt"])
+def test_vllm_bench_latency_is_one_batch(name):
+    lens = {} if name.endswith("txt") else {"input_tokens": 32, "output_tokens": 128}
+    batch = lens and {"concurrency": 8}
+    (made,), _ = measurements(name, **lens, **batch)
+    assert (made.load.metric, made.load[2:5]) == ("e2e_latency_s", (32, 128, 8))
+    assert made.value == (1.25 if name.endswith("txt") else 1.2)
+    made, bad = measurements(name, **lens)
+    assert not lens or bad == ["concurrency is not stated (give --concurrency)"]
+
+
+def test_vllm_bench_throughput_as_it_is_printed():
+    (made,), _ = measurements("vllm_throughput.txt", **MODEL)
+    assert (made.load.metric, made.value, made.load[2:5]) == (
+        "total_tok_s",
+        12_000.0,
+        (1000, 200, None),
+    )
+
+
+def test_a_run_is_no_record():
+    """A client's run has the checkpoint's own format, not the smallest that the card computes."""
+    (made,), _ = measurements("vllm_throughput.txt", **MODEL)
+    assert stated.meaning(made.spelled).deployment.weights.name == "bf16"
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl", "csv", "sql", "md"])
+def test_llama_bench_in_a_log(ending):
+    made, bad = measurements(f"llama_bench.{ending}")
+    assert [(m.load.metric, m.value) for m in made] == [
+        ("prefill_tok_s", 6000.0),
+        ("decode_tok_s_per_user", 130.0),
+    ]
+    d = stated.meaning(made[0].spelled).deployment
+    assert (d.model.name, d.gpu.name) == ("qwen3-8b", "rtx-4090")
+    assert d.weights.name == "gguf-q4-k-m"
+    assert bad == (
+        ["backend is CPU: no card computed this (give --gpu with a CPU of the catalogue)"]
+        if ending == "md"
+        else []
+    )
+
+
+def test_what_a_cpu_computed_is_predicted_on_a_cpu_alone():
+    made, bad = measurements("llama_bench.md", gpu="epyc-9755-2s")
+    assert [m.value for m in made] == [60.0]
+    assert bad == ["backend is a card's: no CPU computed this"] * 2
+    made, bad = measurements("llama_bench.md", gpu="rtx-4090")
+    assert [m.value for m in made] == [6000.0, 130.0] and len(bad) == 1
+
+
+BENCH = {"backends": "CUDA", "model_filename": "Qwen3-8B-Q4_K_M.gguf", "n_gpu_layers": 99}
+BENCH |= {"n_prompt": 512, "n_gen": 0, "avg_ts": 6000.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        ({"gpu_info": "L4, L4", "split_mode": "layer"}, ("L4", 1, 2)),
+        ({"gpu_info": "L4, L4", "split_mode": "row"}, ("L4", 2, 1)),
+        ({"gpu_info": "L4, L40S", "split_mode": "none"}, ("L4", 1, 1)),
+        ({"gpu_info": "L4, L40S", "split_mode": "none", "main_gpu": 1}, ("L40S", 1, 1)),
+        ({"gpu_info": "L4, L40S", "devices": "CUDA1"}, ("L40S", 1, 1)),
+        ({"gpu_info": "L4, L40S"}, ("L4 and L40S", None, None)),
+    ],
+)
+def test_which_cards_llama_bench_ran_on(change, wanted):
+    (line,) = results.parse(json.dumps(BENCH | change).encode(), "x")
+    spelled = compare.measurement(line).spelled
+    d = stated.meaning(spelled).deployment
+    assert (spelled.gpu, d and d.tp, d and d.pp) == wanted
+
+
+@pytest.mark.parametrize("ending", ["md", "jsonl"])
+def test_llama_batched_bench(ending):
+    made, bad = measurements(f"batched_bench.{ending}")
+    assert not bad
+    assert [(m.load.metric, m.value, m.load.concurrency) for m in made] == [
+        ("prefill_tok_s", 6000.0, 1),
+        ("decode_tok_s_per_user", 130.0, 1),
+        ("prefill_tok_s", 6000.0, 1),
+        ("decode_tok_s_per_user", 100.0, 8),  # 800 tok/s for eight
+    ]
+    d = stated.meaning(made[0].spelled).deployment
+    assert (d.model.name, d.gpu.name, d.weights.name) == ("qwen3-8b", "rtx-4090", "gguf-q4-k-m")
+
+
+# what cannot be true
+
+
+SERVE = json.loads((FILES / "vllm_serve.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"input_len": 4096}, "input_len is 4,096, and total_input_tokens / completed is 1,000"),
+        ({"random_input_len": 128}, "random_input_len is 128"),
+        ({"output_len": 50}, "output_len is 50, and total_output_tokens / completed is 200"),
+        ({"output_throughput": 4000.0}, "output_throughput is 4,000"),
+    ],
+)
+def test_a_file_that_contradicts_itself_is_impossible(change, told):
+    (line,) = results.parse(json.dumps(SERVE | change).encode(), "x")
+    assert line.problem.startswith("impossible: ") and told in line.problem
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"input_len": 1024},  # a template adds a few, a tokeniser drops some
+        {"output_len": 2048},  # answers may end before their limit
+        {"dataset_name": "sharegpt", "random_input_len": 4096},  # the client's unused default
+        {"random_input_len": 2000, "random_range_ratio": 0.0, "server_info": {}},
+    ],
+)
+def test_lengths_that_may_be_true_are_read(change):
+    assert len(results.parse(json.dumps(SERVE | change).encode(), "x")) == 3
+
+
+NONE_ANSWERED = {
+    "vllm_serve.json": ('"completed": 100', '"completed": 0'),
+    "vllm_serve.txt": ("Successful requests:                     100", "Successful requests: 0"),
+    "sglang_bench_serving.txt": (
+        "Successful requests:                     100",
+        "Successful requests: 0",
+    ),
+    "aiperf.csv": ("Request Count,100", "Request Count,0"),
+    "genai_perf.csv": ("(count),100.00", "(count),0.00"),
+    "llmperf_summary.json": ('_completed_requests": 100', '_completed_requests": 0'),
+    "inference_perf_summary.json": ('"successes": {"count": 100', '"successes": {"count": 0'),
+    "trtllm_bench.json": ('"num_requests": 100', '"num_requests": 0'),
+}
+
+
+@pytest.mark.parametrize("name", NONE_ANSWERED)
+def test_a_run_of_which_nothing_was_answered_says_so(name):
+    before, after = NONE_ANSWERED[name]
+    text = (FILES / name).read_text(encoding="utf-8")
+    assert before in text
+    lines = results.parse(text.replace(before, after).encode(), name)
+    assert lines and all("no request came through" in line.problem for line in lines)
