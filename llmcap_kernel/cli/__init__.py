@@ -168,6 +168,8 @@ def parser_of(command: str) -> "Parser":
     parser = Parser(prog=f"llmcap {command}", description=f"{about[0].upper()}{about[1:]}.")
     parser.set_defaults(run=module.run, command=command, how=None)
     module.options(parser)
+    words = [str(action.metavar) for action in parser._actions if not action.option_strings]
+    parser.usage = " ".join([parser.prog, *words, "[options]"])
     return parser
 
 

@@ -64,7 +64,7 @@ def as_dict(card: Card) -> dict[str, Any]:
         "max_concurrent": ledger.max_concurrent,
         "users_within_limits": _numbers(design.users_within(d, load, card.slo)),
         "ceiling": _ceilings(card),
-        "estimate": _estimates(card),
+        "estimate": estimates(card),
         "usd_h": card.usd_h,
         "memory_bytes_per_gpu": memory(card),
         "kv_pool_interval_bytes": list(ledger.kv_pool_interval_bytes),
@@ -143,8 +143,20 @@ def _ceilings(card: Card) -> dict[str, float | None]:
     return {key: getattr(best, name) if best else None for key, name in quantities.items()}
 
 
-def _estimates(card: Card) -> dict[str, dict[str, Any]] | None:
-    """Value, interval, ceiling and reason by quantity; None where the engine does not start."""
+def estimates(card: Card) -> dict[str, dict[str, Any]] | None:
+    """Turn the estimates of a card into plain data.
+
+    Parameters
+    ----------
+    card : Card
+        The card.
+
+    Returns
+    -------
+    dict or None
+        Value, interval, ceiling and reason by quantity; None where the engine does not
+        start.
+    """
     if not card.estimates:
         return None
     found = {

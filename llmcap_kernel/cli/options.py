@@ -118,7 +118,9 @@ def given(text: Any, default: Any) -> Any:
     return default if text is None else text
 
 
-def add_output(parser: argparse.ArgumentParser, *, explain: bool = False) -> None:
+def add_output(
+    parser: argparse.ArgumentParser, *, explain: bool = False, rows: int | None = None
+) -> None:
     """Add the options that say how an answer is printed.
 
     Parameters
@@ -127,10 +129,15 @@ def add_output(parser: argparse.ArgumentParser, *, explain: bool = False) -> Non
         Of a command.
     explain : bool
         Whether the answer has arithmetic to print.
+    rows : int, optional
+        Most rows of text, where a table may be long.
     """
     group = parser.add_argument_group("output", "text for people by default")
     if explain:
         group.add_argument("--explain", action="store_true", help="print the arithmetic as well")
+    if rows:
+        about = f"most rows of text, of each kind (default {rows})"
+        group.add_argument("--rows", metavar="N", default=str(rows), help=about)
     one = group.add_mutually_exclusive_group()
     one.add_argument(
         "--json", dest="how", action="store_const", const="json", help="print JSON, units in keys"
@@ -329,12 +336,12 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--kv",
         metavar="FORMAT",
         default="bf16",
-        help="format of the KV cache, --kv-cache-dtype (default bf16)",
+        help="format of the KV cache, vLLM's kv_cache_dtype (default bf16)",
     )
     add(
         "--draft-tokens",
         metavar="K",
-        help="speculate K tokens ahead (default: none, 4 with --draft)",
+        help="tokens guessed ahead (default none; 4 with a draft model)",
     )
     add("--draft", metavar="NAME", help="draft model (default: a head of the model's own)")
     add("--accept", metavar="SHARE", help="share of drafted tokens accepted, 0 to 1 (default 0.7)")
@@ -356,7 +363,7 @@ def add_cards(parser: argparse.ArgumentParser) -> None:
         Of a command.
     """
     add = parser.add_argument_group("cards").add_argument
-    add("--gpu", metavar="NAME", required=True, help="a card of the catalogue: see llmcap gpus")
+    add("--gpu", metavar="NAME", help="a card of the catalogue: see llmcap gpus")
     add("--tp", metavar="CARDS", help="cards that split each layer, tensor parallel (default 1)")
     add("--pp", metavar="CARDS", help="cards that split the layers, pipeline parallel (default 1)")
     add("--ep", metavar="CARDS", help="cards that split the experts, expert parallel (default 1)")
@@ -384,7 +391,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     add(
         "--memory-fraction",
         metavar="SHARE",
-        help="share of a card that it may use, as --gpu-memory-utilization (default: its own)",
+        help="share of a card that it may use, vLLM's gpu_memory_utilization (default: its own)",
     )
     add("--max-num-seqs", metavar="N", help="most sequences at once (default: its own)")
     add(
@@ -393,7 +400,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         help="most tokens of a step (default: its own)",
     )
     add("--max-model-len", metavar="TOKENS", help="longest request (default: the load's)")
-    add("--eager", action="store_true", help="without CUDA graphs, as --enforce-eager")
+    add("--eager", action="store_true", help="without CUDA graphs, vLLM's enforce_eager")
     add("--block-size", metavar="TOKENS", help="tokens of a block of the cache (default: its own)")
 
 
@@ -432,6 +439,8 @@ def read_deployment(args: argparse.Namespace) -> Deployment:
         When a name is unknown or a number out of range.
     """
     model = read_model(args)
+    if args.gpu is None:
+        raise BadInput("gpu", "gpu is missing: give --gpu NAME.")
     chosen = {} if args.engine is None else {"engine": args.engine}
     for name, kind in NUMBER_FIELDS.items():
         text = getattr(args, name)

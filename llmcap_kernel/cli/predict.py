@@ -30,7 +30,7 @@ ROWS = (
     ("Output of all users", "output_tok_s", "tok/s"),
 )
 HEADS = (Column("", left=True), Column("estimate"), Column("four of five", left=True))
-BAR = 16
+BAR, WIDE = 16, 100  # characters of a bar, on a screen as wide as this
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> Answer:
             _memory(column, screen),
             *_closing(column, notes, screen),
         ]
-        return "\n\n".join([*parts, column.explain()] if args.explain else parts)
+        return "\n\n".join([*parts, screen.fitted(column.explain())] if args.explain else parts)
 
     data |= cards.derivation(args, column)
     return Answer(data, (data,), _whole(column), text)
@@ -153,7 +153,8 @@ def _memory(column: Card, screen: Screen) -> str:
 
 
 def _term_rows(line: Line, share: float, screen: Screen) -> list[str]:
-    bar = f"{screen.bar(share, BAR):{BAR}}  " if screen.bars else ""
+    width = BAR if screen.width >= WIDE else BAR // 2
+    bar = f"{screen.bar(share, width):{width}}  " if screen.bars else ""
     head = f"  {line.name:14} {line.value:>10}  {bar}"
     rows = [screen.prose(line.formula, head, " " * len(head))]
     if line.numbers not in ("", line.value):

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> Answer:
 
     def text(screen: Screen) -> str:
         parts = _parts(result, screen)
-        return "\n\n".join([*parts, result.explain()] if args.explain else parts)
+        return "\n\n".join([*parts, screen.fitted(result.explain())] if args.explain else parts)
 
     return Answer(data | cards.derivation(args, result), rows, table_of(result), text)
 

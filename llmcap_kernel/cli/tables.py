@@ -95,6 +95,27 @@ class Screen:
         )
         return "\n".join(lines).replace("\xa0", " ")
 
+    def fitted(self, text: str) -> str:
+        """Wrap those lines of a text that are too long, each at its own indentation.
+
+        Parameters
+        ----------
+        text : str
+            Lines that are laid out.
+
+        Returns
+        -------
+        str
+            The same lines where they fit.
+        """
+        out = []
+        for line in text.splitlines():
+            indent = " " * min(len(line) - len(line.lstrip()), self.width // 2)
+            out.append(
+                self.prose(line.strip(), indent, indent + GAP) if len(line) > self.width else line
+            )
+        return "\n".join(out)
+
     def bar(self, share: float, width: int = 24) -> str:
         """Draw a share of a whole in eighths of a character.
 
@@ -197,6 +218,21 @@ class Table:
         heads = row(c.head for c in self.columns)
         rule = "|" + "|".join("---" if c.left else "---:" for c in self.columns) + "|"
         return "\n".join([heads, rule, *map(row, self.rows)])
+
+    def without(self, head: str) -> "Table":
+        """Leave out a column.
+
+        Parameters
+        ----------
+        head : str
+            Its heading.
+
+        Returns
+        -------
+        Table
+            The others.
+        """
+        return self._without([column.head for column in self.columns].index(head))
 
     def _widths(self) -> list[int]:
         cells = [[c.head for c in self.columns], *self.rows]

@@ -192,13 +192,6 @@ def test_the_cliff_is_a_hyperbola_cut_to_whole_users():
     assert falls == pytest.approx(grows, rel=0.05)
 
 
-def test_the_longest_context_is_the_last_that_fits():
-    d = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8")
-    longest = cliff.longest_context(d, 16)
-    assert capacity.max_concurrent(d, longest) >= 16
-    assert capacity.max_concurrent(d, longest + 16) < 16
-
-
 def test_the_scorecard_is_the_worked_spec():
     card = design.scorecard(design.worked_spec(), design.WORKED_WORKLOAD, design.WORKED_SLO)
     view = shown(scorecard)
