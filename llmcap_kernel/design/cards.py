@@ -252,13 +252,11 @@ class Card(Explained):
         tuple of Line
             The efficiencies, the estimates, and the interval of each.
         """
-        intervals: list[Line] = []
+        intervals = []
         for name, unit in (("itl_s", "s"), ("ttft_s", "s"), ("output_tok_s", "tok/s")):
             estimate = getattr(self.expected, name)
             text = f"{expected(estimate, unit)}, four times in five"
-            same = any(line.formula == estimate.reason for line in intervals)
-            said = "" if same else estimate.reason
-            intervals.append(Line(f"{name} interval", said, "", text))
+            intervals.append(Line(f"{name} interval", estimate.reason, "", text))
         return (self._efficiency_line(), *self.expected.served.lines(), *intervals)
 
     def _efficiency_line(self) -> Line:
