@@ -73,5 +73,11 @@ def _near(word: str, known: set[str], all_of_it: str) -> bool:
         return True
     if len(word) < SHORTEST:
         return False
-    swapped = any(sorted(word) == sorted(other) for other in known)
-    return swapped or bool(difflib.get_close_matches(word, known, 1, CUTOFF))
+    # v3.2 is no v3.1 misspelt: numbers are right or they are others
+    alike = [other for other in known if _digits(other) == _digits(word)]
+    swapped = any(sorted(word) == sorted(other) for other in alike)
+    return swapped or bool(difflib.get_close_matches(word, alike, 1, CUTOFF))
+
+
+def _digits(word: str) -> str:
+    return re.sub(r"\D", "", word)

@@ -147,7 +147,7 @@ def add_output(
         dest="how",
         action="store_const",
         const="csv",
-        help="print rows with the values of --json; dots part nested keys",
+        help="print rows of the same values; dots part nested keys",
     )
     one.add_argument(
         "--markdown", dest="how", action="store_const", const="markdown", help="print a table"

@@ -69,7 +69,7 @@ class Screen:
         return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.colour and text else text
 
     def prose(self, text: str, first: str = "", later: str | None = None) -> str:
-        """Wrap a text to the screen; a word that is longer, as an address is, stays whole.
+        """Wrap a text to the screen; an address stays whole.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class Screen:
             self.width,
             initial_indent=first,
             subsequent_indent=first if later is None else later,
-            break_long_words=False,
+            break_long_words="://" not in text,
             break_on_hyphens=False,
         )
         return "\n".join(lines).replace("\xa0", " ")
@@ -236,7 +236,7 @@ class Table:
 
     def _widths(self) -> list[int]:
         cells = [[c.head for c in self.columns], *self.rows]
-        return [max(map(len, column)) for column in zip(*cells, strict=True)]
+        return [max(1, *map(len, column)) for column in zip(*cells, strict=True)]
 
     def _without(self, at: int) -> "Table":
         cut = [(*row[:at], *row[at + 1 :]) for row in self.rows]
@@ -448,5 +448,5 @@ def prose_table(rows: Iterable[tuple[str, str]], screen: Screen, indent: str = "
     rows = [(f"{indent}{name} ", text) for name, text in rows]
     width = max((len(name) for name, _ in rows), default=0)
     if width > screen.width // 2:
-        return "\n".join(screen.prose(text, name, indent + GAP) for name, text in rows)
+        return "\n".join(screen.prose(name + text, "", indent + GAP) for name, text in rows)
     return "\n".join(screen.prose(text, f"{name:{width}}", " " * width) for name, text in rows)

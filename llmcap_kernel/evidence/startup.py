@@ -312,7 +312,7 @@ def reason(problem: BadInput) -> str:
     >>> reason(BadInput("gpu", "gpu is not stated (give --gpu)."))
     'gpu is not stated.'
     """
-    return re.sub(r" \((?:give --[\w-]+|llmcap list \w+)\)", "", str(problem))
+    return re.sub(r" \((?:give --[\w-]+|llmcap \w+)\)", "", str(problem))
 
 
 def deployment(startup: StartUp) -> Deployment:

@@ -11,7 +11,7 @@ import re
 import pytest
 
 from llmcap_kernel import catalog, design, sweep
-from llmcap_kernel.__main__ import main
+from llmcap_kernel.cli import main
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.refuse import BadInput
 from tests.widgets.inputs import CONFIGS

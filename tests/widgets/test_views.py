@@ -6,7 +6,7 @@ import re
 import pytest
 from hypothesis import given, settings
 
-from llmcap_kernel import capacity, catalog, design
+from llmcap_kernel import capacity, design
 from tests.widgets.inputs import CONFIGS, states
 from widgets.calculators import calculate, cliff, compare, scorecard, vram
 from widgets.form import controls
