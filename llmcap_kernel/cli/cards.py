@@ -91,6 +91,12 @@ def remedies(card: Card) -> tuple[capacity.Remedy, ...]:
     -------
     tuple of Remedy
         Cheapest first; none where it starts.
+
+    Examples
+    --------
+    >>> tight = design.card(design.worked_spec()[0], design.WORKED_WORKLOAD)
+    >>> remedies(tight)[0].flag
+    '--gpu-memory-utilization 0.93'
     """
     return capacity.remedies(card.deployment, card.workload.context_tokens)
 
@@ -114,6 +120,12 @@ def memory(card: Card) -> dict[str, float]:
     -------
     dict
         Terms of the ledger [bytes].
+
+    Examples
+    --------
+    >>> made = memory(design.card(design.worked_spec()[1], design.WORKED_WORKLOAD))
+    >>> made["weights"] < made["budget"] < made["visible"]
+    True
     """
     ledger = card.ledger
     return {
@@ -156,6 +168,12 @@ def estimates(card: Card) -> dict[str, dict[str, Any]] | None:
     dict or None
         Value, interval, ceiling and reason by quantity; None where the engine does not
         start.
+
+    Examples
+    --------
+    >>> b = design.card(design.worked_spec()[1], design.WORKED_WORKLOAD)
+    >>> estimates(b)["itl_ms"]["value"] == 1e3 * b.expected.itl_s.value
+    True
     """
     if not card.estimates:
         return None
@@ -201,6 +219,11 @@ def load_words(workload: Workload, chosen: str = "") -> str:
     -------
     str
         One phrase.
+
+    Examples
+    --------
+    >>> load_words(Workload(7000, 1000, 16))
+    '7,000 tokens in + 1,000 out, 16 users'
     """
     users = f"{workload.concurrency:,} user{'s' if workload.concurrency > 1 else ''}"
     tokens = f"{workload.input_tokens:,} tokens in + {workload.output_tokens:,} out"
@@ -222,6 +245,11 @@ def interval(estimate: Estimate | None, unit: str) -> tuple[str, str, str]:
     -------
     tuple of str
         Value, its interval or the doubt of it, and the ceiling; dashes for None.
+
+    Examples
+    --------
+    >>> interval(Estimate(0.020, 0.015, 0.030, 0.010, ""), "s")
+    ('20 ms', '15 ms to 30 ms', '10 ms')
     """
     if estimate is None:
         return "-", "-", "-"
@@ -243,6 +271,11 @@ def provenance(cards: Iterable[Card]) -> str:
     -------
     str
         One sentence; "" where nothing is estimated.
+
+    Examples
+    --------
+    >>> provenance([design.card(design.worked_spec()[1], design.WORKED_WORKLOAD)])
+    'Estimates, with the range that held four measurements of five (vllm on hopper: ...'
     """
     told = [(c.label, c.estimates.itl_s.reason) for c in cards if c.estimates]
     if not told:

@@ -114,6 +114,11 @@ def given(text: Any, default: Any) -> Any:
     -------
     object
         The first that is not None.
+
+    Examples
+    --------
+    >>> given(None, 1), given("0", 1)
+    (1, '0')
     """
     return default if text is None else text
 
@@ -252,6 +257,13 @@ def read_load(args: argparse.Namespace) -> Workload:
     ------
     BadInput
         When one of them is out of range.
+
+    Examples
+    --------
+    >>> parser = Parser()
+    >>> add_load(parser, Workload(1000, 1000, 1))
+    >>> read_load(parser.parse_args(["--input", "7k", "--users", "16"]))
+    Workload(input_tokens=7000, output_tokens=1000, concurrency=16, ...)
     """
     tokens_in, out = _lengths(args)
     users = args.base_workload.concurrency
@@ -278,6 +290,13 @@ def read_limits(args: argparse.Namespace) -> Slo:
     ------
     BadInput
         When one of them is out of range.
+
+    Examples
+    --------
+    >>> parser = Parser()
+    >>> add_limits(parser, Slo())
+    >>> read_limits(parser.parse_args(["--itl-ms", "50"])).itl_s
+    0.05
     """
     slo = args.base_slo
 
@@ -437,6 +456,15 @@ def read_deployment(args: argparse.Namespace) -> Deployment:
     ------
     BadInput
         When a name is unknown or a number out of range.
+
+    Examples
+    --------
+    >>> parser = Parser()
+    >>> for add in (add_model, add_cards, add_engine, add_price):
+    ...     add(parser)
+    >>> words = "--model llama-3.1-70b --gpu h100-sxm --tp 2 --weights fp8"
+    >>> read_deployment(parser.parse_args(words.split())).title
+    'llama-3.1-70b fp8 / 2x h100-sxm TP-2 / bf16 KV'
     """
     model = read_model(args)
     if args.gpu is None:
@@ -599,6 +627,12 @@ def read_columns(texts: list[str] | None, default: Callable[[], tuple[Deployment
     ------
     BadInput
         When a heading is given twice, or the letters run out.
+
+    Examples
+    --------
+    >>> spec = "model=llama-3.1-8b gpu=l4"
+    >>> list(read_columns([spec, f"A: {spec}", spec], tuple))
+    ['B', 'A', 'C']
     """
     if not texts:
         return dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", default(), strict=False))

@@ -6,7 +6,7 @@ from typing import Any
 from .. import catalog, design
 from ..design import Card
 from ..explain import quantity
-from ..refuse import number
+from ..refuse import BadInput, number, shown
 from ..spec import Model
 from . import cards
 from .options import (
@@ -96,6 +96,8 @@ def run(args: argparse.Namespace) -> Answer:
         dp_attention=(False, True) if args.dp_attention else (False,),
     )
     columns = found.by_hardware
+    if not columns:
+        raise BadInput("tp", f"tp is {shown(args.tp)}: none of the cards splits the model so.")
     records = tuple(map(_record, columns))
     good = [c for c in columns if c.meets_all]
     verdict = _verdict(good, len(columns))

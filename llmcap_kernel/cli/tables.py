@@ -82,6 +82,12 @@ class Screen:
         -------
         str
             Its lines.
+
+        Examples
+        --------
+        >>> print(Screen(24).prose("The weights are 33.9 GiB a card.", "  "))
+          The weights are
+          33.9 GiB a card.
         """
         # a number and its unit stay on one line
         whole = re.sub(r"(?<=\d) (?=[A-Za-z]{1,5}\b)", "\xa0", text)
@@ -191,6 +197,15 @@ class Table:
         -------
         str
             The table.
+
+        Examples
+        --------
+        >>> columns = Column("card", left=True), Column("memory"), Column("rent", rank=1)
+        >>> print(Table(columns, (("l4", "22.5 GiB", "$0.49/h"),)).text(Screen(20)))
+        card    memory
+        l4    22.5 GiB
+        Not shown at this
+        width: rent.
         """
         kept, dropped = self, []
         while _width(kept._widths()) > screen.width and any(c.rank for c in kept.columns):
@@ -210,6 +225,13 @@ class Table:
         -------
         str
             A pipe table with every column.
+
+        Examples
+        --------
+        >>> print(Table((Column("card", left=True), Column("rent")), (("l4", "$1"),)).markdown())
+        | card | rent |
+        |---|---:|
+        | l4 | $1 |
         """
 
         def row(cells: Iterable[str]) -> str:
@@ -358,6 +380,11 @@ def of_records(
     -------
     Table
         A cell for each key; "-" where the value is None.
+
+    Examples
+    --------
+    >>> of_records([{"n": 1000}, {"n": None}], {"n": (Column("users"), "{:,}".format)}).rows
+    (('1,000',), ('-',))
     """
     rows = tuple(
         tuple("-" if row[key] is None else show(row[key]) for key, (_, show) in columns.items())
@@ -444,6 +471,13 @@ def prose_table(rows: Iterable[tuple[str, str]], screen: Screen, indent: str = "
     -------
     str
         The lines.
+
+    Examples
+    --------
+    >>> print(prose_table([("A:", "it does not start"), ("B2:", "it fits")], Screen(16)))
+    A:  it does not
+        start
+    B2: it fits
     """
     rows = [(f"{indent}{name} ", text) for name, text in rows]
     width = max((len(name) for name, _ in rows), default=0)

@@ -67,6 +67,10 @@ BAD = {
     "a range that ends before it begins": (("compare", "--from", "8", "--to", "4"), "to is 4"),
     "no users": (("cliff", *PREDICT[1:], "--users", "0"), "users is 0"),
     "nearest card of a search": (("search", "--model", "qwen3-32b", "--gpu", "h100-sxn"), "h100"),
+    "a split that no card takes": (
+        ("search", "--model", "llama-3.1-8b", "--gpu", "l4", "--tp", "3"),
+        "none of the cards splits",
+    ),
     "a search for no model": (("search",), "--model"),
     "nearest shell": (("completion", "bsh"), "bash"),
     "no shell": (("completion",), "SHELL"),
