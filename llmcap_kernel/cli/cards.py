@@ -226,9 +226,9 @@ def load_words(workload: Workload, chosen: str = "") -> str:
     '7,000 tokens in + 1,000 out, 16 users'
     """
     users = f"{workload.concurrency:,} user{'s' if workload.concurrency > 1 else ''}"
-    tokens = f"{workload.input_tokens:,} tokens in + {workload.output_tokens:,} out"
     shared = workload.shared_prefix_tokens
-    return f"{tokens}{f' ({shared:,} of them shared)' if shared else ''}, {users}{chosen}"
+    prompt = f"{workload.input_tokens:,} tokens in{f' ({shared:,} shared)' if shared else ''}"
+    return f"{prompt} + {workload.output_tokens:,} out, {users}{chosen}"
 
 
 def interval(estimate: Estimate | None, unit: str) -> tuple[str, str, str]:
@@ -280,8 +280,8 @@ def provenance(cards: Iterable[Card]) -> str:
     told = [(c.label, c.estimates.itl_s.reason) for c in cards if c.estimates]
     if not told:
         return ""
-    same = len({reason for _, reason in told}) == 1
-    reasons = [told[0][1]] if same else [f"{label}: {reason}" for label, reason in told]
+    of = {reason: [name for name, its in told if its == reason] for _, reason in told}
+    reasons = [f"{', '.join(of[reason])}: {reason}" if len(of) > 1 else reason for reason in of]
     return (
         "Estimates, with the range that held four measurements of five "
         f"({'; '.join(reasons)}). Ceilings are what the spec sheet allows."

@@ -290,13 +290,13 @@ def _leads(q: Question, curves: Curves, stops: list[int]) -> list[dict[str, Any]
 
 
 def _crossings(q: Question, curves: Curves, stops: list[int]) -> list[dict[str, Any]]:
-    out = []
+    out: list[dict[str, Any]] = []
     for one, two in combinations(curves, 2):
         for turn in sweep.crossings(_value(curves[one]), _value(curves[two]), stops):
             first = (turn.after == 1) != q.what.less
             ahead, behind = (one, two) if first else (two, one)
             out.append({"at": turn.at, "overtakes": ahead, "overtaken": behind})
-    return out
+    return sorted(out, key=lambda one: one["at"])
 
 
 def _misses(q: Question, curves: Curves, stops: list[int]) -> list[dict[str, Any]]:
@@ -354,7 +354,8 @@ def _table(q: Question, curves: Curves, rows: list[int]) -> Table:
 def _text(q: Question, table: Table, found: dict[str, Any], screen: Screen) -> str:
     word = ALONG[q.along][1]
     titles = prose_table([(f"{label} =", d.title) for label, d in q.columns.items()], screen)
-    about = f"{SHOW[q.show][1].capitalize()}, along {word}; otherwise "
+    shown = SHOW[q.show][1]
+    about = f"{shown[0].upper()}{shown[1:]}, along {word}; otherwise "
     level = "good" if found["leads"] else "bad"
     led = (screen.paint(x, level) for x in screen.prose(_led(q, found["leads"])).splitlines())
     told = [screen.prose(text) for text in _told(q, found)]

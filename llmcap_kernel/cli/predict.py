@@ -95,14 +95,11 @@ def _answer(column: Card, most: str, screen: Screen) -> str:
         screen.prose(cards.load_words(column.workload, most) + "."),
         *(screen.paint(line, level) for line in screen.prose(column.ledger.verdict).splitlines()),
     ]
+    head.append(screen.prose(f"Binding constraint: {column.binding}."))
     if column.starts:
-        return "\n".join([*head, screen.prose(_binding(column)), "", _table(column).text(screen)])
+        return "\n".join([*head, "", _table(column).text(screen)])
     found = [screen.prose(one.text, "  ", "    ") for one in cards.remedies(column)]
     return "\n".join([*head, "", "What would make it start", *(found or ["  no single setting"])])
-
-
-def _binding(column: Card) -> str:
-    return f"Binding constraint: {column.binding}."
 
 
 def _table(column: Card) -> Table:

@@ -4,6 +4,8 @@ import pytest
 
 from llmcap_kernel import design, sweep
 from llmcap_kernel.cli.compare import ALONG, SHOW
+from llmcap_kernel.cli.options import read_column
+from llmcap_kernel.spec import Workload
 
 from .plain import COLUMN, strict, unwrapped
 
@@ -52,3 +54,21 @@ def test_the_text_says_who_leads_before_the_table(run):
 def test_a_range_is_kept(run):
     rows = strict(run("compare", *TWO, "--from", "3", "--to", "20", "--json")[1])["rows"]
     assert [row["users"] for row in rows] == [3, 4, 8, 16, 20]
+
+
+@pytest.mark.parametrize("show", ["gap", "rate"])
+def test_who_overtakes_is_ahead_from_there_on(run, show):
+    specs = ("T: model=gpt-oss-120b gpu=h100-sxm kv=fp8", "U: model=llama-3.1-8b gpu=h100-sxm")
+    asked = [word for spec in specs for word in ("--column", spec)]
+    asked += ["--input", "500", "--output", "100", "--show", show, "--json"]
+    crossings = strict(run("compare", *asked)[1])["crossings"]
+    columns = dict(read_column(spec) for spec in specs)
+    assert crossings
+    for one in crossings:
+        for users, is_ahead in ((one["at"] - 1, False), (one["at"], True)):
+            load = Workload(500, 100, users)
+            ahead, behind = (
+                sweep.measure(columns[one[who]], load, "tok_s_user").value
+                for who in ("overtakes", "overtaken")
+            )
+            assert (ahead > behind) == is_ahead
