@@ -130,7 +130,7 @@ def test_columns_leave_by_rank_and_are_named():
 def test_numbers_follow_below_before_they_are_broken():
     heads = (Column("name", left=True), *(Column(letter) for letter in "ABCDE"))
     numbers = [f"1,234,56{n}.89 tok/s" for n in range(5)]
-    out = Table(heads, (("the one", *numbers),)).text(Screen(45))
+    out = Table(heads, (("the one", *numbers),)).text(Screen(50))
     assert all(number in out for number in numbers) and out.count("the one") == 3
 
 
