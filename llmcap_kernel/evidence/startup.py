@@ -313,7 +313,7 @@ def reason(problem: BadInput) -> str:
     >>> reason(BadInput("gpu", "gpu is not stated (give --gpu)."))
     'gpu is not stated.'
     """
-    return re.sub(r" \((?:give --[\w-]+|llmcap list \w+)\)", "", str(problem))
+    return re.sub(r" \((?:give --[\w-]+|llmcap \w+)\)", "", str(problem))
 
 
 def deployment(startup: StartUp) -> Deployment:
@@ -629,29 +629,6 @@ class Beside:
             "verdict": self.verdict,
             "notes": list(self.notes),
         }
-
-    def text(self) -> str:
-        """Write it for a terminal.
-
-        Returns
-        -------
-        str
-            A line a term, the verdict and the notes.
-        """
-        d, s = self.deployment, self.startup
-        version = f"{s.engine} {s.version}".strip()
-        same = d.engine.title.split()[-1] == ".".join(s.version.split(".")[:2])
-        ledger_of = "" if same else f" (the ledger of {d.engine.title})"
-        head = f"{d.title}\n{version}{ledger_of}, memory fraction {d.fraction:g}, "
-        head += f"{self.books.context_tokens:,} tokens"
-        rows = [("", "logged", "computed", "difference", "of the card")]
-        rows += [(t.name, *t.cells()) for t in self.terms]
-        widths = [max(len(row[i]) for row in rows) + 3 for i in range(len(rows[0]))]
-        table = [
-            "".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-        ]
-        notes = [f"note: {text}" for text in self.notes]
-        return "\n".join([head, "", *(line.rstrip() for line in table), "", self.verdict, *notes])
 
 
 def beside(startup: StartUp) -> Beside:

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel import catalog
-from llmcap_kernel.__main__ import main
 from llmcap_kernel.catalog import names
+from llmcap_kernel.cli import main
 from llmcap_kernel.evidence import launch
 from llmcap_kernel.evidence.launch import manifest, options, words
 from llmcap_kernel.refuse import BadInput
