@@ -86,7 +86,7 @@ def _file(found: list[str]) -> Answer:
         raise BadInput("words", told)
     text = catalog.gpu_file(found[0])
     data = {"name": found[0], "toml": text}
-    return Answer(data, (data,), of_records([data], ()), lambda screen: text)
+    return Answer(data, (data,), of_records([data], {}), lambda screen: text)
 
 
 def _nothing(kind: str, words: list[str], names: dict[str, list[str]]) -> str:
