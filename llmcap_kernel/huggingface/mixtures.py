@@ -9,7 +9,6 @@ from .parts import (
     Part,
     gqa,
     matrix,
-    mla,
     mlp,
     moe,
     norms,
@@ -64,42 +63,6 @@ def deepseek(c: Fields) -> Draft:
     return assemble(c, gqa(c), first_dense(c, deepseek_moe(c), lambda: mlp(c)))
 
 
-@family(
-    "deepseek_v2",
-    "deepseek_v3",
-    "kimi_k2",
-    "deepseek_v32",
-    "glm_moe_dsa",
-    "deepseek_vl_v2",
-    "glm4_moe_lite",
-    "minicpm3",
-    "joyai_llm_flash",
-)
-def deepseek_v3(c: Fields) -> Draft:
-    layers = layer_count(c)
-    bias = c.flag("attention_bias")
-    if c.has("index_topk"):
-        kinds = c.per_layer(
-            "indexer_types", layers, {"full": "full", "shared": "shared"}, ["full"] * layers
-        )
-        pieces = {k: mla(c, indexer=k, bias=bias) for k in set(kinds)}
-        mixers: Part | list[Part] = [pieces[k] for k in kinds]
-    else:
-        mixers = mla(c, bias=bias) if c.has("kv_lora_rank") else gqa(c)
-    tied = c.family == "minicpm3"
-    if not c.has("n_routed_experts"):
-        return assemble(c, mixers, mlp(c), tied=tied)
-    correction = c.text("topk_method", "noaux_tc") == "noaux_tc" and c.family != "deepseek_v2"
-    sparse = deepseek_moe(c, correction=correction)
-    ffns = first_dense(c, sparse, lambda: mlp(c))
-    last = mixers[-1] if isinstance(mixers, list) else mixers
-    if c.has("index_topk"):
-        last = mla(c, indexer="full", bias=bias)
-    extra_layers = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
-    hidden = c.width("hidden_size")
-    return assemble(c, mixers, ffns, mtp=mtp_layer(hidden, last + sparse, extra_layers))
-
-
 @family("phimoe")
 def phimoe(c: Fields) -> Draft:
     bias = c.flag("attention_bias")
@@ -119,7 +82,7 @@ def dbrx(c: Fields) -> Draft:
     if attention is None or feed is None:
         name = "attn_config" if attention is None else "ffn_config"
         raise BadInput(name, f"{name} is missing: dbrx cannot be counted without it.")
-    hidden = c.width("d_model")
+    hidden = c.width("hidden_size")
     heads = c.whole("n_heads", limit="heads")
     kv = attention.whole("kv_n_heads", limit="heads")
     sparse = moe(
@@ -136,8 +99,8 @@ def dbrx(c: Fields) -> Draft:
 def grok(c: Fields) -> Draft:
     sparse = moe(
         c,
-        c.whole("num_experts", "num_local_experts", limit="experts"),
-        c.whole("num_experts_per_tok", "num_selected_experts", default=2),
+        c.whole("num_experts", limit="experts"),
+        c.whole("num_experts_per_tok", default=2),
         c.whole("intermediate_size", limit="ffn"),
     )
     return assemble(c, gqa(c), sparse, norm=4, tied=True)
@@ -154,7 +117,7 @@ def gpt_oss(c: Fields) -> Draft:
     sparse = moe(
         c,
         c.whole("num_local_experts", limit="experts"),
-        c.whole("num_experts_per_tok", "experts_per_token"),
+        c.whole("num_experts_per_tok"),
         c.whole("intermediate_size", limit="ffn"),
         router_bias=True,
         bias=True,
@@ -326,7 +289,7 @@ def mimo_v2(c: Fields) -> Draft:
     layers = layer_count(c)
     hidden, heads, kv, head = shape(c)
     value = c.whole("v_head_dim", default=head, limit="head")
-    window = c.whole("sliding_window", "sliding_window_size", limit="tokens")
+    window = c.whole("sliding_window", limit="tokens")
     bias = c.flag("attention_bias")
     local = (
         hidden,
@@ -367,7 +330,7 @@ def step(c: Fields) -> Draft:
     layers = layer_count(c)
     hidden = c.width("hidden_size")
     heads = c.whole("num_attention_heads", limit="heads")
-    kv = c.whole("num_key_value_heads", "num_attention_groups", limit="heads")
+    kv = c.whole("num_key_value_heads", limit="heads")
     head = c.whole("head_dim", limit="head")
     other = c.sub("attention_other_setting")
     local = heads
@@ -391,8 +354,8 @@ def step(c: Fields) -> Draft:
     kinds = kinds_of(c, default)
     sparse = moe(
         c,
-        c.whole("n_routed_experts", "num_experts", "moe_num_experts", limit="experts"),
-        c.whole("num_experts_per_tok", "moe_top_k"),
+        c.whole("num_experts", limit="experts"),
+        c.whole("num_experts_per_tok"),
         c.whole("moe_intermediate_size", limit="ffn"),
         shared=c.whole("share_expert_dim", default=0, low=0, limit="ffn"),
         correction=c.flag("use_moe_router_bias", True),
@@ -460,8 +423,8 @@ def ernie_moe(c: Fields) -> Draft:
     size = c.whole("moe_intermediate_size", limit="ffn")
     sparse = moe(
         c,
-        c.whole("moe_num_experts", "num_experts", limit="experts"),
-        c.whole("moe_k", "num_experts_per_tok"),
+        c.whole("num_experts", limit="experts"),
+        c.whole("num_experts_per_tok"),
         size,
         shared=size * c.whole("moe_num_shared_experts", default=0, low=0, limit="experts"),
         correction=True,
@@ -507,34 +470,6 @@ def hunyuan_moe(c: Fields) -> Draft:
     return assemble(c, mixers, ffns, tied=True)
 
 
-@family("longcat_flash")
-def longcat(c: Fields) -> Draft:
-    """Count LongCat Flash: two attentions, two dense MLPs and one MoE per layer.
-
-    Zero-computation experts are selected like others and cost nothing, so a token
-    uses fewer real experts than the router selects; the mean number is used.
-    """
-    layers = layer_count(c, "num_layers", "num_hidden_layers")
-    if not c.has("num_layers") and c.has("num_hidden_layers"):
-        layers = max(1, layers // 2)
-    hidden = c.width("hidden_size")
-    attention = mla(c)
-    dense = mlp(c, c.whole("ffn_hidden_size", "intermediate_size", limit="ffn"))
-    real = c.whole("n_routed_experts", limit="experts")
-    zero = c.whole("zero_expert_num", default=0, low=0, limit="experts")
-    picked = c.whole("moe_topk", "num_experts_per_tok")
-    visits = max(1, round(picked * real / (real + zero)))
-    size = c.whole("expert_ffn_hidden_size", "moe_intermediate_size", limit="ffn")
-    sparse = moe(c, real, visits, size)
-    sparse += Part(
-        (
-            matrix("mlp.router.zero", "router", hidden, zero or 1, "none"),
-            vector("mlp.router.e_score_correction_bias", real + zero),
-        )
-    )
-    return assemble(c, attention + attention, dense + dense + sparse, layers=layers, norm=4)
-
-
 @family("bailing_moe", "bailing_moe_v2", "bailing_moe_linear")
 def bailing(c: Fields) -> Draft:
     bias = c.flag("use_bias")
@@ -573,111 +508,3 @@ def arctic(c: Fields) -> Draft:
     both = sparse + residual + norms(hidden, 1)
     ffns = [both if (i + 1) % step == 0 else dense for i in range(layers)]
     return assemble(c, gqa(c), ffns)
-
-
-PLAIN = {"least_bits": 16.0}  # vLLM, models/deepseek_v4: linears without a quant_config
-
-
-@family("deepseek_v4", "deepseek_ref")
-def deepseek_v4(c: Fields) -> Draft:
-    """Count DeepSeek V4: one key-value vector per token, compressed along the sequence.
-
-    Every layer stores a window of `sliding_window` uncompressed vectors. A layer of
-    compression ratio r also stores one vector per r tokens; at ratio 4 an indexer
-    selects `index_topk` of them. Keys serve as values, so a vector is stored once.
-    """
-    layers = layer_count(c)
-    hidden = c.width("hidden_size")
-    heads = c.whole("num_attention_heads", limit="heads")
-    head = c.whole("head_dim", limit="head")
-    rank = c.width("q_lora_rank")
-    rope = c.whole("qk_rope_head_dim", default=64, limit="head")
-    groups = c.whole("o_groups", limit="heads")
-    out = c.width("o_lora_rank")
-    window = c.whole("sliding_window", default=128, limit="tokens")
-    streams = c.whole("hc_mult", default=4, limit="head")
-    rows = (
-        matrix("attn.wq_a", "attention", hidden, rank, "none"),
-        matrix("attn.wq_b", "attention", rank, heads * head),
-        matrix("attn.wkv", "attention", hidden, head, "none"),
-        matrix("attn.wo_a", "attention", heads * head, out),
-        matrix("attn.wo_b", "attention", groups * out, hidden),
-        vector("attn.norms", rank + head + heads),
-    )
-    mixing = (streams + 2) * streams
-    hyper = vector("hc", 2 * (mixing * streams * hidden + mixing + 3))
-    near = Attention(
-        "window",
-        layers=1,
-        heads=heads,
-        kv_heads=1,
-        head_dim=head,
-        window_tokens=window,
-        latent_dim=head - rope,
-        rope_dim=rope,
-    )
-
-    def compressor(ratio: int, width: int, twice: bool, name: str) -> tuple[Tensor, ...]:
-        columns = width * (2 if twice else 1)
-        return (
-            matrix(f"attn.{name}.wkv_wgate", "attention", hidden, 2 * columns, "none", **PLAIN),
-            vector(f"attn.{name}.ape_norm", ratio * columns + width),
-        )
-
-    def build(ratio: int) -> Part:
-        if ratio <= 1:
-            return Part((*rows, hyper), (near,))
-        extra = compressor(ratio, head, ratio == 4, "compressor")
-        shared = {
-            "layers": 1,
-            "heads": heads,
-            "kv_heads": 1,
-            "head_dim": head,
-            "latent_dim": head - rope,
-            "rope_dim": rope,
-            "stride_tokens": ratio,
-        }
-        if ratio != 4:
-            far = Attention("mla", **shared)
-        else:
-            width = c.whole("index_head_dim", limit="head")
-            count = c.whole("index_n_heads", limit="heads")
-            extra += compressor(ratio, width, True, "indexer.compressor")
-            extra += (
-                matrix("attn.indexer.wq_b", "attention", rank, count * width, "none"),
-                matrix("attn.indexer.weights_proj", "attention", hidden, count, "none", **PLAIN),
-            )
-            far = Attention(
-                "sparse",
-                topk_tokens=c.whole("index_topk", limit="tokens"),
-                index_dim=width,
-                index_heads=count,
-                index_bytes=(width + 4) / width,
-                **shared,
-            )
-        return Part(rows + extra + (hyper,), (near, far))
-
-    if c.has("compress_ratios"):
-        ratios = c.wholes("compress_ratios", limit="tokens")
-    else:
-        ratios = [128, 128] + [4 if i % 2 else 128 for i in range(max(layers - 2, 0))]
-    if len(ratios) < layers:
-        raise BadInput(
-            "compress_ratios",
-            f"compress_ratios has {len(ratios)} items: it takes one "
-            f"for each of the {layers} layers.",
-        )
-    built = {r: build(r) for r in set(ratios)}
-    hashed = c.whole("num_hash_layers", default=0, low=0, limit="layers")
-    plain, steered = deepseek_moe(c), deepseek_moe(c, correction=True)
-    ffns = [plain if i < hashed else steered for i in range(layers)]
-    copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
-    extra = (vector("hc_head", streams * streams * hidden + streams + 1),)
-    block = built[ratios[layers]] if len(ratios) > layers else built[ratios[-1]]
-    return assemble(
-        c,
-        [built[r] for r in ratios[:layers]],
-        ffns,
-        extra=extra,
-        mtp=mtp_layer(hidden, block + steered, copies),
-    )

@@ -64,10 +64,10 @@ def norms(width: int, count: int = 1, bias: bool = False, name: str = "layernorm
 
 def shape(c: Fields) -> tuple[int, int, int, int]:
     """Read hidden size, query heads, KV heads and head width from their usual fields."""
-    hidden = c.width("hidden_size", "n_embd", "d_model", "dim")
-    heads = c.whole("num_attention_heads", "n_head", "n_heads", "num_heads", limit="heads")
-    kv = c.whole("num_key_value_heads", "num_kv_heads", "n_head_kv", default=heads, limit="heads")
-    head = c.whole("head_dim", "attention_head_dim", default=None, limit="head")
+    hidden = c.width("hidden_size")
+    heads = c.whole("num_attention_heads", limit="heads")
+    kv = c.whole("num_key_value_heads", default=heads, limit="heads")
+    head = c.whole("head_dim", default=None, limit="head")
     if head is None:
         head = max(1, hidden // heads)
     if heads % kv:
@@ -263,7 +263,7 @@ def mlp(
     **more: Any,
 ) -> Part:
     """List a feed-forward block: gate (if any), up and down projections."""
-    hidden = hidden or c.width("hidden_size", "n_embd", "d_model", "dim")
+    hidden = hidden or c.width("hidden_size")
     size = size or c.whole("intermediate_size", limit="ffn")
     names = ["gate_proj", "up_proj"] if gated else ["up_proj"]
     rows = [matrix(f"{prefix}.{n}", role, hidden, size, **more) for n in names]
@@ -337,7 +337,7 @@ def moe(
             f"{c.path('num_experts_per_tok')} is {per_token}: it takes 1 to {experts}, the"
             " number of experts.",
         )
-    hidden = hidden or c.width("hidden_size", "d_model")
+    hidden = hidden or c.width("hidden_size")
     rows = [matrix(router or f"{prefix}.gate", "router", hidden, experts, "none")]
     for wanted, name in ((router_bias, "bias"), (correction, "e_score_correction_bias")):
         if wanted:

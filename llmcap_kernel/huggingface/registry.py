@@ -99,7 +99,7 @@ def qwen_moe(c: Fields, **more: Any) -> Part:
     """Build a mixture of experts from Qwen's field names; `more` goes to `parts.moe`."""
     return moe(
         c,
-        c.whole("num_experts", "num_local_experts", limit="experts"),
+        c.whole("num_experts", limit="experts"),
         c.whole("num_experts_per_tok"),
         c.whole("moe_intermediate_size", limit="ffn"),
         shared=c.whole("shared_expert_intermediate_size", default=0, low=0, limit="ffn"),
@@ -125,12 +125,12 @@ def first_dense(c: Fields, sparse: Part, dense: Callable[[], Part], default: int
 def deepseek_moe(c: Fields, **more: Any) -> Part:
     """Build a mixture of experts from DeepSeek's field names; `more` goes to `parts.moe`."""
     size = c.whole("moe_intermediate_size", limit="ffn")
-    shared = c.whole("n_shared_experts", "num_shared_experts", default=0, low=0, limit="experts")
+    shared = c.whole("num_shared_experts", default=0, low=0, limit="experts")
     more.setdefault("shared", shared * size)
     return moe(
         c,
-        c.whole("n_routed_experts", "num_experts", "num_local_experts", limit="experts"),
-        c.whole("num_experts_per_tok", "num_experts_per_token", "moe_top_k"),
+        c.whole("num_experts", limit="experts"),
+        c.whole("num_experts_per_tok"),
         size,
         **more,
     )
