@@ -1,7 +1,5 @@
 """Dense decoders: every token uses every weight."""
 
-from typing import Any
-
 from ..refuse import BadInput
 from .assemble import Draft, assemble, layer_count, max_context, mtp_layer
 from .config import Fields
@@ -16,7 +14,6 @@ from .parts import (
     shape,
 )
 from .registry import (
-    FAMILIES,
     alternating,
     deepseek_moe,
     every,
@@ -25,68 +22,6 @@ from .registry import (
     qwen_window,
     window_of,
 )
-
-
-@family(
-    "llama",
-    "aquila",
-    "yi",
-    "xverse",
-    "open_llama",
-    "smollm3",
-    "arcee",
-    "helium",
-    "minicpm",
-    "internlm",
-    "internlm3",
-    "granite",
-    "ernie4_5",
-    "seed_oss",
-    "cwm",
-    "code_llama",
-    "hunyuan_v1_dense",
-    "apertus",
-    "nanochat",
-    "youtu",
-    "iquestcoder",
-    "jais2",
-    "hyperclovax",
-    "granite_swa",
-    "ministral",
-    "ministral3",
-    "mistral",
-    "vaultgemma",
-    "baichuan",
-    "orion",
-    "minicpm4",
-)
-def llama(c: Fields) -> Draft:
-    """Count Llama and families that differ from it only in biases, norms or tied embeddings."""
-    if c.has("kv_lora_rank"):
-        return FAMILIES["deepseek_v3"](c)
-    biased = {"internlm": True, "seed_oss": True}.get(c.family, False)
-    qkv = c.flag("attention_bias", c.flag("qkv_bias", c.flag("bias", c.flag("use_bias", biased))))
-    out = c.flag("attention_out_bias", c.family != "seed_oss" and qkv)
-    traits: dict[str, Any] = {
-        "qkv_bias": qkv,
-        "o_bias": c.flag("bias", out) if c.family == "internlm3" else out,
-        "qk_norm": "head" if c.family in ("hunyuan_v1_dense", "apertus") else "",
-    }
-    feed = mlp(
-        c,
-        gated=c.family not in ("arcee", "apertus", "nanochat", "jais2"),
-        bias=c.flag("mlp_bias", c.flag("use_bias")),
-    )
-    window = c.has("sliding_window") and c.flag("use_sliding_window", True)
-    default = ["window" if window else "full"] * layer_count(c)
-    mixers = alternating(c, default, lambda w: gqa(c, window=w, **traits))
-    return assemble(
-        c,
-        mixers,
-        feed,
-        tied=c.family in ("smollm3", "granite", "minicpm", "ernie4_5"),
-        norm_bias=c.family == "orion",
-    )
 
 
 @family("qwen2", "qwen", "qwen2_vl_text", "qwen2_5_vl_text")

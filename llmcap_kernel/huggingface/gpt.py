@@ -158,6 +158,59 @@ def mpt(c: Fields) -> Draft:
     )
 
 
+def chatglm1(c: Fields) -> Draft:
+    """Count ChatGLM-6B, a GPT with rotary positions and a head of its own."""
+    return assemble(
+        c,
+        gqa(c, qkv_bias=True, o_bias=True),
+        mlp(c, gated=False, bias=c.flag("use_bias", True)),
+        norm_bias=True,
+    )
+
+
+@family("xglm", "biogpt", "openai-gpt", "ctrl")
+def gpt1(c: Fields) -> Draft:
+    """Count decoders of GPT's first kind; two of them have sines for positions."""
+    hidden = c.width("hidden_size")
+    size = c.whole("intermediate_size", default=4 * hidden, limit="ffn")
+    learned = {"biogpt": 2, "openai-gpt": 0}
+    return assemble(
+        c,
+        gqa(c, qkv_bias=True, o_bias=True),
+        mlp(c, size, gated=False, bias=True),
+        norm_bias=True,
+        tied=True,
+        positions=max_context(c) + learned[c.family] if c.family in learned else 0,
+        final_norm=c.family != "openai-gpt",
+        head_bias=c.family == "ctrl",
+    )
+
+
+@family("gpt_neox_japanese")
+def gpt_neox_japanese(c: Fields) -> Draft:
+    """Count GPT-NeoX Japanese, whose last layer alone has a bias after attention."""
+    hidden = c.width("hidden_size")
+    feed = mlp(c, c.whole("intermediate_multiple_size", default=4) * hidden, gated=False)
+    extra = (vector("attention.dense_bias", hidden),)
+    return assemble(c, gqa(c), feed, norm_bias=True, tied=True, extra=extra)
+
+
+@family("cpmant")
+def cpmant(c: Fields) -> Draft:
+    """Count CPM-Ant, whose positions are buckets of distance between segments."""
+    hidden, heads, _kv, _head = shape(c)
+    segments = c.whole("segment_types", default=32)
+    buckets = c.whole("position_bias_num_buckets", default=512) + segments**2
+    prompts = c.whole("prompt_types", default=32) * c.whole("prompt_length", default=32)
+    extra = (
+        vector("segment_embedding", segments * hidden),
+        vector("position_bias", buckets * heads),
+        vector("prompt_embedding", prompts * hidden),
+    )
+    distance = c.whole("position_bias_max_distance", default=2048, limit="tokens")
+    return assemble(c, gqa(c), mlp(c), tied=True, extra=extra, context=distance)
+
+
 @family("chatglm")
 def chatglm(c: Fields) -> Draft:
     if c.has("inner_hidden_size"):

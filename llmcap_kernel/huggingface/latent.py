@@ -1,19 +1,24 @@
 """Multi-head latent attention: one compressed vector per token, dense or selected."""
 
+from collections.abc import Callable
+
 from ..refuse import BadInput
 from ..spec import Attention, Tensor
 from .assemble import Draft, assemble, layer_count, mtp_layer
 from .config import Fields
 from .parts import (
+    NOTHING,
     Part,
     gqa,
     matrix,
     mla,
     mlp,
     moe,
+    norms,
     vector,
 )
 from .registry import (
+    by_layer,
     deepseek_moe,
     family,
     first_dense,
@@ -30,30 +35,150 @@ from .registry import (
     "glm4_moe_lite",
     "minicpm3",
     "joyai_llm_flash",
+    "mistral4",
+    "sarvam_mla",
+    "axk1",
 )
 def deepseek_v3(c: Fields) -> Draft:
-    layers = layer_count(c)
     bias = c.flag("attention_bias")
     if c.has("index_topk"):
-        kinds = c.per_layer(
-            "indexer_types", layers, {"full": "full", "shared": "shared"}, ["full"] * layers
-        )
-        pieces = {k: mla(c, indexer=k, bias=bias) for k in set(kinds)}
-        mixers: Part | list[Part] = [pieces[k] for k in kinds]
+        mixers: Part | list[Part] = by_indexer(c, lambda kind: mla(c, indexer=kind, bias=bias))
     else:
         mixers = mla(c, bias=bias) if c.has("kv_lora_rank") else gqa(c)
-    tied = c.family == "minicpm3"
-    if not c.has("n_routed_experts"):
-        return assemble(c, mixers, mlp(c), tied=tied)
-    correction = c.text("topk_method", "noaux_tc") == "noaux_tc" and c.family != "deepseek_v2"
-    sparse = deepseek_moe(c, correction=correction)
-    ffns = first_dense(c, sparse, lambda: mlp(c))
     last = mixers[-1] if isinstance(mixers, list) else mixers
     if c.has("index_topk"):
         last = mla(c, indexer="full", bias=bias)
-    extra_layers = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
+    return latent_model(c, mixers, last)
+
+
+def by_indexer(c: Fields, build: Callable[[str], Part]) -> list[Part]:
+    """Build layers with an indexer of their own, or the selection of the one before."""
+    layers = layer_count(c)
+    default = ["full"] * layers
+    kinds = c.per_layer("indexer_types", layers, {"full": "full", "shared": "shared"}, default)
+    pieces = {kind: build(kind) for kind in set(kinds)}
+    return [pieces[kind] for kind in kinds]
+
+
+def latent_model(
+    c: Fields, mixers: Part | list[Part], last: Part = NOTHING, extra: tuple[Tensor, ...] = ()
+) -> Draft:
+    """Count the feed-forwards of DeepSeek's field names, and the model around them.
+
+    `last` is the mixer of its multi-token-prediction layers, `extra` stands outside layers.
+    """
+    if not c.tells("num_experts"):
+        return assemble(c, mixers, mlp(c), tied=c.family == "minicpm3", extra=extra)
+    notes = ()
+    if c.family == "deepseek_v2" and not c.tells("num_experts_per_tok"):
+        c = c.under({"num_experts_per_tok": 6})
+        notes = ("num_experts_per_tok taken as 6, as in the published checkpoints",)
+    correction = c.text("topk_method", "noaux_tc") == "noaux_tc" and c.family != "deepseek_v2"
     hidden = c.width("hidden_size")
-    return assemble(c, mixers, ffns, mtp=mtp_layer(hidden, last + sparse, extra_layers))
+    sparse = deepseek_moe(c, correction=correction)
+    if c.family == "axk1":
+        sparse += norms(hidden, name="post_mlp_layernorm")
+    copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
+    return assemble(
+        c,
+        mixers,
+        first_dense(c, sparse, lambda: mlp(c)),
+        mtp=mtp_layer(hidden, last + sparse, copies),
+        extra=extra,
+        notes=notes,
+    )
+
+
+@family("axk2")
+def axk2(c: Fields) -> Draft:
+    """Count A.X K2: selected latent attention, an output gate beside the queries, gated norms."""
+    hidden = c.width("hidden_size")
+    rank = c.whole("gated_norm_rank", limit="width")
+    gates = matrix("layernorm.mlp", "attention", hidden, 2 * rank, "none", copies=2)
+    return latent_model(c, by_indexer(c, lambda kind: _axk2_layer(c, kind, gates)))
+
+
+def _axk2_layer(c: Fields, indexer: str, gates: Tensor) -> Part:
+    return mla(
+        c,
+        indexer=indexer,
+        bias=c.flag("attention_bias"),
+        gated_query=True,
+        extra=(gates,),
+    )
+
+
+@family("hy_v4", "hy_v4_vl_text")
+def hy_v4(c: Fields) -> Draft:
+    """Count Hunyuan 4: selected latent attention with gates and sinks, in several streams."""
+    hidden = c.width("hidden_size")
+    heads = c.whole("num_attention_heads", limit="heads")
+    value = c.whole("v_head_dim", limit="head")
+    streams = c.whole("hc_mult", default=4, limit="head")
+    extra = (
+        matrix("self_attn.gate_proj", "attention", hidden, heads * value),
+        vector("self_attn.sinks", heads, "tp"),
+        streams_of(hidden, streams, 2 * streams, 2),
+    )
+    mixers = by_indexer(
+        c, lambda kind: mla(c, indexer=kind, bias=c.flag("attention_bias"), extra=extra)
+    )
+    return latent_model(c, mixers, extra=(streams_head(hidden, streams),))
+
+
+def streams_of(hidden: int, streams: int, mixing: int, scales: int) -> Tensor:
+    """List what mixes the residual streams of a layer, before its mixer and its feed-forward."""
+    return vector("hc", 2 * (mixing * streams * hidden + mixing + scales))
+
+
+def streams_head(hidden: int, streams: int) -> Tensor:
+    """List what makes one stream of several before the head."""
+    return vector("hc_head", streams * streams * hidden + streams + 1)
+
+
+@family("dots3_note_text")
+def dots3_note(c: Fields) -> Draft:
+    """Count dots3: latent attention, selected in some layers and in a window in the others."""
+    layers = layer_count(c)
+    kinds = c.per_layer(
+        "layer_types", layers, {"indexed_attention": "full", "sliding_attention": "window"}
+    )
+    window = c.whole("sliding_window", limit="tokens")
+
+    def build(c: Fields, kind: str) -> Part:
+        hidden, heads = c.width("hidden_size"), c.whole("num_attention_heads", limit="heads")
+        extra = (
+            matrix("self_attn.g_proj", "attention", hidden, heads, "none"),
+            vector("self_attn.k_rope_only_layernorm", c.whole("qk_rope_head_dim", limit="head")),
+        )
+        if kind == "window":
+            return mla(c, window=window, extra=extra)
+        return mla(c, indexer="full", extra=extra)
+
+    return latent_model(c, by_layer(c, kinds, build))
+
+
+@family("mistral_large4_text")
+def mistral_large4(c: Fields) -> Draft:
+    """Count Mistral Large 4: selected latent attention, without positions in some layers."""
+    layers = layer_count(c)
+    if c.wholes("kv_source_layers", range(layers))[:layers] != list(range(layers)):
+        raise BadInput(
+            c.path("kv_source_layers"),
+            f"{c.path('kv_source_layers')} has layers that read the cache of another one, "
+            "which the importer cannot count.",
+        )
+    hidden = c.width("hidden_size")
+    heads = c.whole("num_attention_heads", limit="heads")
+    nope, rope = (c.whole(f"qk_{n}_head_dim", limit="head") for n in ("nope", "rope"))
+    index_heads = c.whole("index_n_heads", limit="heads")
+    rotated = c.per_layer("no_rope_layers", layers, {0: 0, 1: 1}, [1] * layers)
+    extra = (vector("self_attn.softmax_scaling", 2 * (heads + index_heads) + 2 * hidden),)
+    still = Fields({**c.data, "qk_nope_head_dim": nope + rope}, c.where, c.family)
+    pieces = {1: mla(c, indexer="full", extra=extra)}
+    if 0 in rotated:
+        pieces[0] = mla(still, indexer="full", rope=0, extra=extra)
+    return latent_model(c, [pieces[r] for r in rotated])
 
 
 @family("longcat_flash")
@@ -114,7 +239,7 @@ def deepseek_v4(c: Fields) -> Draft:
         vector("attn.norms", rank + head + heads),
     )
     mixing = (streams + 2) * streams
-    hyper = vector("hc", 2 * (mixing * streams * hidden + mixing + 3))
+    hyper = streams_of(hidden, streams, mixing, 3)
     near = Attention(
         "window",
         layers=1,
@@ -181,7 +306,7 @@ def deepseek_v4(c: Fields) -> Draft:
     plain, steered = deepseek_moe(c), deepseek_moe(c, correction=True)
     ffns = [plain if i < hashed else steered for i in range(layers)]
     copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
-    extra = (vector("hc_head", streams * streams * hidden + streams + 1),)
+    extra = (streams_head(hidden, streams),)
     block = built[ratios[layers]] if len(ratios) > layers else built[ratios[-1]]
     return assemble(
         c,

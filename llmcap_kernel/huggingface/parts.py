@@ -166,7 +166,16 @@ def gqa(
     return Part(tuple(rows), (cache,))
 
 
-def mla(c: Fields, *, indexer: str | None = None, bias: bool = False) -> Part:
+def mla(
+    c: Fields,
+    *,
+    indexer: str | None = None,
+    bias: bool = False,
+    window: int = 0,
+    rope: int | None = None,
+    gated_query: bool = False,
+    extra: Sequence[Tensor] = (),
+) -> Part:
     """List multi-head latent attention, dense or sparse with an indexer.
 
     Parameters
@@ -178,6 +187,15 @@ def mla(c: Fields, *, indexer: str | None = None, bias: bool = False) -> Part:
         selection of the previous layer, None for dense attention.
     bias : bool
         Whether the projections have a bias.
+    window : int
+        Length of the sliding window; 0 for full attention [tokens].
+    rope : int, optional
+        Width of the rotary part of a key; read from the config by default [elements].
+    gated_query : bool
+        Whether one projection, of the query's latent before and after its norm, gives
+        queries and an output gate.
+    extra : sequence of Tensor
+        Further weights of the layer.
 
     Returns
     -------
@@ -189,17 +207,11 @@ def mla(c: Fields, *, indexer: str | None = None, bias: bool = False) -> Part:
     q_rank = c.width("q_lora_rank", default=0)
     latent = c.width("kv_lora_rank")
     nope = c.whole("qk_nope_head_dim", limit="head")
-    rope = c.whole("qk_rope_head_dim", limit="head")
+    if rope is None:
+        rope = c.whole("qk_rope_head_dim", low=0, limit="head")
     value = c.whole("v_head_dim", limit="head")
+    rows = _mla_query(hidden, heads, q_rank, nope + rope, value if gated_query else 0)
     query = heads * (nope + rope)
-    if q_rank:
-        rows = [
-            matrix("self_attn.q_a_proj", "attention", hidden, q_rank, "none"),
-            matrix("self_attn.q_b_proj", "attention", q_rank, query),
-            vector("self_attn.q_a_layernorm", q_rank),
-        ]
-    else:
-        rows = [matrix("self_attn.q_proj", "attention", hidden, query)]
     rows += [
         matrix("self_attn.kv_a_proj_with_mqa", "attention", hidden, latent + rope, "none"),
         matrix("self_attn.kv_b_proj", "attention", latent, heads * (nope + value)),
@@ -212,6 +224,7 @@ def mla(c: Fields, *, indexer: str | None = None, bias: bool = False) -> Part:
             vector("self_attn.kv_a_proj_with_mqa.bias", latent + rope),
             vector("self_attn.o_proj.bias", hidden),
         ]
+    rows += extra
     cache = {
         "layers": 1,
         "heads": heads,
@@ -221,6 +234,8 @@ def mla(c: Fields, *, indexer: str | None = None, bias: bool = False) -> Part:
         "latent_dim": latent,
         "rope_dim": rope,
     }
+    if window:
+        return Part(tuple(rows), (Attention(kind="window", window_tokens=window, **cache),))
     if indexer is None:
         return Part(tuple(rows), (Attention(kind="mla", **cache),))
     index_heads = c.whole("index_n_heads", limit="heads")
@@ -249,6 +264,18 @@ def mla(c: Fields, *, indexer: str | None = None, bias: bool = False) -> Part:
         tuple(rows),
         (Attention(kind="sparse", index_bytes=(width + 4) / width, **sparse, **cache),),
     )
+
+
+def _mla_query(hidden: int, heads: int, rank: int, query: int, gate: int) -> list[Tensor]:
+    """List what makes the queries of latent attention, by heads of `query` and a gate of `gate`."""
+    if not rank:
+        return [matrix("self_attn.q_proj", "attention", hidden, heads * query)]
+    inputs = 2 * rank if gate else rank
+    return [
+        matrix("self_attn.q_a_proj", "attention", hidden, rank, "none"),
+        matrix("self_attn.q_b_proj", "attention", inputs, heads * (query + gate)),
+        vector("self_attn.q_a_layernorm", rank),
+    ]
 
 
 def mlp(

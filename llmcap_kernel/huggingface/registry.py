@@ -49,6 +49,9 @@ LAYER_KINDS = {
     "mamba": "mamba",
     "conv": "conv",
     "deepseek_sparse_attention": "full",
+    "indexed_attention": "full",
+    "hybrid": "full",
+    "hybrid_sliding": "window",
 }
 
 
@@ -74,6 +77,26 @@ def alternating(c: Fields, default: Sequence[str], build: Callable[[int], Part])
             f"{c.path('layer_types')} has {bad!r} layers, which {c.family} does not have.",
         )
     return [pieces[k] for k in kinds]
+
+
+def by_layer(c: Fields, kinds: Sequence[str], build: Callable[[Fields, str], Part]) -> list[Part]:
+    """Build each layer by its kind, with what `per_layer_config` says of it; equal ones once."""
+    own = c.data.get("per_layer_config")
+    own = own if isinstance(own, dict) else {}
+    changes = {
+        int(name): change
+        for name, change in own.items()
+        if name.isdecimal() and len(name) < 6 and isinstance(change, dict)
+    }
+    built: dict[str, Part] = {}
+    parts = []
+    for i, kind in enumerate(kinds):
+        change = changes.get(i, {})
+        key = f"{kind} {sorted(change.items(), key=str)}"
+        if key not in built:
+            built[key] = build(Fields({**c.data, **change}, c.where, c.family), kind)
+        parts.append(built[key])
+    return parts
 
 
 def qwen_window(c: Fields, build: Callable[[int], Part]) -> Part | list[Part]:
