@@ -8,6 +8,7 @@ from .parts import (
     mlp,
     norms,
     shape,
+    vector,
 )
 from .registry import (
     LAYER_KINDS,
@@ -208,7 +209,8 @@ def cpmant(c: Fields) -> Draft:
         vector("prompt_embedding", prompts * hidden),
     )
     distance = c.whole("position_bias_max_distance", default=2048, limit="tokens")
-    return assemble(c, gqa(c), mlp(c), tied=True, extra=extra, context=distance)
+    # The head is never tied: the table has rows for prompts, which the head has not.
+    return assemble(c, gqa(c), mlp(c), tied_key="", extra=extra, context=distance)
 
 
 @family("chatglm")

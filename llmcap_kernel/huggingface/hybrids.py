@@ -15,6 +15,7 @@ from .parts import (
     matrix,
     mlp,
     moe,
+    shape,
     state_bytes,
     vector,
 )
@@ -26,20 +27,27 @@ from .registry import (
     kinds_of,
     qwen_moe,
     qwen_sparse,
+    window_of,
 )
 
 
-@family("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text")
+@family("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "lara_mini")
 def qwen3_next(c: Fields) -> Draft:
     layers = layer_count(c)
     default = every(layers, c.whole("full_attention_interval", default=4), "full", "linear")
     kinds = kinds_of(c, default)
     bias = c.flag("attention_bias")
-    gate = c.flag("attn_output_gate", True)
-    full = gqa(c, qk_norm="head", gate=gate, qkv_bias=bias, o_bias=bias)
-    pieces = {"full": full, "linear": delta_net(c)}
+    gate = c.flag("attn_output_gate", c.family != "lara_mini")
+
+    def attention(window: int = 0) -> Part:
+        return gqa(c, qk_norm="head", gate=gate, qkv_bias=bias, o_bias=bias, window=window)
+
+    full = attention()
+    pieces = {"full": full, "linear": delta_net(c), "window": attention(window_of(c))}
     if c.has("num_experts"):
-        ffns: Part | list[Part] = qwen_sparse(c, qwen_moe(c, shared_gate=True), lambda: mlp(c))
+        ffns: Part | list[Part] = qwen_sparse(
+            c, qwen_moe(c, shared_gate=c.family != "lara_mini"), lambda: mlp(c)
+        )
     else:
         ffns = mlp(c)
     last = ffns[-1] if isinstance(ffns, list) else ffns
@@ -229,12 +237,38 @@ def jamba(c: Fields) -> Draft:
     return assemble(c, mixers, ffns)
 
 
-@family("lfm2", "lfm2_moe")
-def lfm2(c: Fields) -> Draft:
-    layers = layer_count(c)
+@family("olmo_hybrid")
+def olmo_hybrid(c: Fields) -> Draft:
+    """Count OLMo Hybrid: a gated delta-net, full attention in every fourth layer."""
+    kinds = kinds_of(c, every(layer_count(c), 4, "full", "linear"))
+    bias = c.flag("attention_bias")
+    full = gqa(c, qk_norm="full", qkv_bias=bias, o_bias=bias)
+    pieces = {"full": full, "linear": delta_net(c)}
+    return assemble(c, [pieces.get(k, full) for k in kinds], mlp(c))
+
+
+@family("lfm3")
+def lfm3(c: Fields) -> Draft:
+    """Count LFM3: short convolutions, gated attention between, with norms around both."""
+    hidden, heads, _kv, _head = shape(c)
+    bias = c.flag("attention_bias")
+    gate: tuple[Tensor, ...] = ()
+    if c.flag("use_attention_gate", True):
+        gate = (matrix("self_attn.g_proj", "attention", hidden, heads, "none"),)
+
+    def attention(window: int) -> Part:
+        return gqa(c, qk_norm="head", qkv_bias=bias, o_bias=bias, extra=gate, window=window)
+
+    pieces = {"full": attention(0), "window": attention(window_of(c)), "conv": short_conv(c)}
+    kinds = kinds_of(c, None)
+    mixers = [pieces.get(k, pieces["full"]) for k in kinds]
+    norm = 4 if c.flag("use_sandwich_norm", True) else 2
+    return assemble(c, mixers, mlp(c), norm=norm, tied=True)
+
+
+def short_conv(c: Fields) -> Part:
+    """List LFM's gated short convolution, which looks back on a few inputs alone."""
     hidden = c.width("hidden_size", "block_dim")
-    at = c.wholes("full_attn_idxs") if c.has("full_attn_idxs") else range(layers)
-    kinds = kinds_of(c, ["full" if i in at else "conv" for i in range(layers)])
     taps = c.whole("conv_L_cache", default=3, limit="head")
     bias = c.flag("conv_bias")
     rows = [
@@ -245,7 +279,15 @@ def lfm2(c: Fields) -> Draft:
     if bias:
         rows.append(vector("conv.bias", 4 * hidden))
     state = linear_state(0, 2, hidden * (taps - 1), 2, 2 * hidden * taps)
-    conv = Part(tuple(rows), (state,))
+    return Part(tuple(rows), (state,))
+
+
+@family("lfm2", "lfm2_moe")
+def lfm2(c: Fields) -> Draft:
+    layers = layer_count(c)
+    at = c.wholes("full_attn_idxs") if c.has("full_attn_idxs") else range(layers)
+    kinds = kinds_of(c, ["full" if i in at else "conv" for i in range(layers)])
+    conv = short_conv(c)
     full = gqa(c, qk_norm="head")
     mixers = [full if k == "full" else conv for k in kinds]
     size = c.whole("intermediate_size", "block_ff_dim", limit="ffn")

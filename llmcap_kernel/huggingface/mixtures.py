@@ -191,7 +191,7 @@ def minimax_m3(c: Fields) -> Draft:
     )
 
 
-@family("glm4_moe", "glm4v_moe_text")
+@family("glm4_moe", "glm4v_moe_text", "sarvam_moe")
 def glm4_moe(c: Fields) -> Draft:
     bias = c.flag("attention_bias")
     mixer = gqa(c, qkv_bias=bias, qk_norm="head" if c.flag("use_qk_norm") else "")

@@ -460,6 +460,45 @@ def delta_net(c: Fields) -> Part:
     return Part(rows, (cache,))
 
 
+def kimi_delta(
+    hidden: int,
+    heads: int,
+    head: int,
+    kernel: int,
+    low_rank: bool = True,
+    extra: Sequence[Tensor] = (),
+) -> Part:
+    """List Kimi's delta attention, whose decay and output gate are of low or of full rank."""
+    wide = heads * head
+    rows = [matrix("self_attn.qkv_proj", "attention", hidden, 3 * wide)]
+    if low_rank:
+        rows += [
+            matrix("self_attn.f_a_g_a_proj", "attention", hidden, 2 * head, "none"),
+            matrix("self_attn.f_b_g_b_proj", "attention", head, 2 * wide),
+        ]
+    else:
+        rows.append(matrix("self_attn.f_g_proj", "attention", hidden, 2 * wide))
+    rows += [
+        matrix("self_attn.b_proj", "attention", hidden, heads),
+        matrix("self_attn.o_proj", "attention", wide, hidden),
+        vector("self_attn.conv1d", 3 * wide * kernel, "tp"),
+        vector("self_attn.A_log_dt_bias_norm", heads + wide + head),
+        *extra,
+    ]
+    cells = wide * head
+    flops = 7 * cells + 6 * wide * kernel
+    return Part(tuple(rows), (linear_state(cells, 4, 3 * wide * (kernel - 1), 2, flops),))
+
+
+def repeated(part: Part, times: int) -> Part:
+    """Let a token pass a part several times, each with a cache of its own."""
+    return replace(
+        part,
+        tensors=tuple(replace(t, active=t.active * times) for t in part.tensors),
+        attention=tuple(replace(a, layers=a.layers * times) for a in part.attention),
+    )
+
+
 def mamba2(
     c: Fields,
     *,

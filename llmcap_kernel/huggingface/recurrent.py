@@ -1,11 +1,13 @@
 """Layers with a state of fixed size alone or mostly: Mamba, RWKV, xLSTM, delta attention."""
 
 from ..refuse import BadInput
-from .assemble import Draft, assemble, layer_count, max_context
+from .assemble import Draft, assemble, layer_count, max_context, mtp_layer
 from .config import Fields
+from .latent import latent_model, streams_of
 from .parts import (
     Part,
     gqa,
+    kimi_delta,
     linear_state,
     mamba1,
     mamba2,
@@ -13,11 +15,14 @@ from .parts import (
     mla,
     mlp,
     moe,
+    norms,
     shape,
+    state_bytes,
     vector,
 )
 from .registry import (
     deepseek_moe,
+    every,
     family,
     first_dense,
     kinds_of,
@@ -48,12 +53,13 @@ def mamba(c: Fields) -> Draft:
         norm=1,
         tied=True,
         context=max_context(c, NO_WINDOW),
-        notes=("its state has no window; the context limit is ours",),
+        notes=(UNLIMITED,),
     )
 
 
 # A state-space model has no limit on context; this keeps sweeps finite.
 NO_WINDOW = 1_048_576
+UNLIMITED = "its state has no window; the context limit is ours"
 
 
 @family("mamba2")
@@ -78,7 +84,7 @@ def mamba2_model(c: Fields) -> Draft:
         norm=1,
         tied=True,
         context=max_context(c, NO_WINDOW),
-        notes=("its state has no window; the context limit is ours",),
+        notes=(UNLIMITED,),
     )
 
 
@@ -114,34 +120,182 @@ def minimax(c: Fields) -> Draft:
 
 @family("kimi_linear")
 def kimi_linear(c: Fields) -> Draft:
-    """Count Kimi Linear: delta attention, latent attention in every fourth layer."""
-    config = c.sub("linear_attn_config")
-    if config is None:
-        raise BadInput(
-            "linear_attn_config",
-            "linear_attn_config is missing: kimi_linear cannot be counted without it.",
-        )
+    """Count Kimi Linear: delta attention, latent attention in some layers."""
     layers = layer_count(c)
     hidden = c.width("hidden_size")
-    heads = config.whole("num_heads", limit="heads")
-    head = config.whole("head_dim", limit="head")
-    kernel = config.whole("short_conv_kernel_size", default=4, limit="head")
-    wide = heads * head
-    rows = (
-        matrix("self_attn.qkv_proj", "attention", hidden, 3 * wide),
-        matrix("self_attn.f_a_g_a_proj", "attention", hidden, 2 * head, "none"),
-        matrix("self_attn.f_b_g_b_proj", "attention", head, 2 * wide),
-        matrix("self_attn.b_proj", "attention", hidden, heads),
-        matrix("self_attn.o_proj", "attention", wide, hidden),
-        vector("self_attn.conv1d", 3 * wide * kernel, "tp"),
-        vector("self_attn.A_log_dt_bias_norm", heads + wide + head),
-    )
-    cells = wide * head
-    linear = Part(
-        rows, (linear_state(cells, 4, 3 * wide * (kernel - 1), 2, 7 * cells + 6 * wide * kernel),)
-    )
-    full_at = set(config.wholes("full_attn_layers"))
-    full = mla(c)
-    mixers = [full if i + 1 in full_at else linear for i in range(layers)]
+    old = c.sub("linear_attn_config")
+    if old is not None:
+        sizes = (
+            old.whole("num_heads", limit="heads"),
+            old.whole("head_dim", limit="head"),
+            old.whole("short_conv_kernel_size", default=4, limit="head"),
+        )
+        full_at = set(old.wholes("full_attn_layers"))
+        kinds = ["full" if i + 1 in full_at else "linear" for i in range(layers)]
+    else:
+        sizes = delta_sizes(c)
+        kinds = kinds_of(c, None)
+    pieces = {"full": mla(c), "linear": kimi_delta(hidden, *sizes)}
+    mixers = [pieces.get(k, pieces["full"]) for k in kinds]
     sparse = deepseek_moe(c, correction=True)
     return assemble(c, mixers, first_dense(c, sparse, lambda: mlp(c), 1))
+
+
+def delta_sizes(c: Fields) -> tuple[int, int, int]:
+    """Read heads, head width and convolution width of Kimi's delta attention."""
+    return (
+        c.whole("linear_num_heads", limit="heads"),
+        c.whole("linear_head_dim", limit="head"),
+        c.whole("linear_conv_kernel_dim", "short_conv_kernel_size", default=4, limit="head"),
+    )
+
+
+@family("bailing_hybrid")
+def bailing_hybrid(c: Fields) -> Draft:
+    """Count Ling's hybrid: delta attention of full rank, gated latent attention between."""
+    hidden = c.width("hidden_size")
+    heads = c.whole("num_attention_heads", limit="heads")
+    gate = (matrix("self_attn.g_proj", "attention", hidden, heads, "none"),)
+    period = c.whole("layer_group_size", default=6, limit="layers")
+    kinds = kinds_of(c, every(layer_count(c), period, "full", "linear"))
+    pieces = {
+        "full": mla(c, extra=gate),
+        "linear": kimi_delta(hidden, *delta_sizes(c), low_rank=False),
+    }
+    mixers = [pieces.get(k, pieces["full"]) for k in kinds]
+    sparse = deepseek_moe(c, correction=True)
+    copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
+    return assemble(
+        c,
+        mixers,
+        first_dense(c, sparse, lambda: mlp(c)),
+        mtp=mtp_layer(hidden, pieces["full"] + sparse, copies),
+    )
+
+
+@family("glm5_next_text")
+def glm5_next(c: Fields) -> Draft:
+    """Count GLM-5 Next: delta attention, selected latent attention between, in four streams."""
+    hidden = c.width("hidden_size")
+    streams = c.whole("hc_mult", default=4, limit="head")
+    hyper = (streams_of(hidden, streams, (streams + 2) * streams, 3),)
+    kinds = kinds_of(c, every(layer_count(c), 4, "full", "linear"))
+    width = c.whole("index_head_dim", limit="head")
+    pool = c.whole("index_kpool", default=1, limit="head")
+    pooling = (
+        matrix("self_attn.indexer.compress_gate", "attention", hidden, width, "none"),
+        vector("self_attn.indexer.compress_ape", pool * width),
+    )
+    pieces = {
+        "full": mla(c, indexer="full", extra=(*pooling, *hyper)),
+        "linear": kimi_delta(hidden, *delta_sizes(c), extra=hyper),
+    }
+    draft = latent_model(c, [pieces.get(k, pieces["full"]) for k in kinds])
+    draft.notes = ("the indexer's keys are counted as they are before pooling",)
+    return draft
+
+
+@family("rwkv")
+def rwkv(c: Fields) -> Draft:
+    """Count RWKV-4, whose state is five vectors a layer."""
+    hidden = c.width("hidden_size")
+    wide = c.width("attention_hidden_size", default=hidden)
+    size = c.whole("intermediate_size", default=4 * hidden, limit="ffn")
+    rows = (
+        matrix("attention.key_value_receptance", "attention", hidden, 3 * wide),
+        matrix("attention.output", "attention", wide, hidden),
+        vector("attention.time", 2 * wide + 3 * hidden),
+    )
+    # The sums of the numerator and denominator and their maximum; the last inputs of both blocks.
+    state = linear_state(3 * wide, 4, 2 * hidden, 2, 12 * wide)
+    feed = Part(
+        (
+            matrix("feed_forward.key", "mlp", hidden, size),
+            matrix("feed_forward.value", "mlp", size, hidden),
+            matrix("feed_forward.receptance", "mlp", hidden, hidden),
+            vector("feed_forward.time_mix", 2 * hidden),
+        )
+    )
+    extra = norms(hidden, 1, True, "pre_ln").tensors
+    return assemble(c, Part(rows, (state,)), feed, norm_bias=True, extra=extra)
+
+
+@family("xlstm")
+def xlstm(c: Fields) -> Draft:
+    """Count xLSTM: a matrix for a memory, and gates by head."""
+    hidden = c.width("hidden_size")
+    heads = c.whole("num_attention_heads", limit="heads")
+    keys = share_of(c, "qk_dim_factor", 0.5, hidden)
+    values = share_of(c, "v_dim_factor", 1.0, hidden)
+    unit = c.whole("ffn_round_up_to_multiple_of", default=64)
+    size = -(-share_of(c, "ffn_proj_factor", 2.667, hidden) // unit) * unit
+    bias = c.flag("use_bias")
+    rows = [
+        matrix("mlstm_layer.qk", "attention", hidden, 2 * keys),
+        matrix("mlstm_layer.v_ogate", "attention", hidden, 2 * values),
+        matrix("mlstm_layer.if_gate", "attention", hidden, 2 * heads),
+        matrix("mlstm_layer.out_proj", "attention", values, hidden),
+        vector("mlstm_layer.multihead_norm", values + 2 * heads),
+    ]
+    if bias:
+        rows.append(vector("mlstm_layer.bias", 2 * keys + 2 * values + hidden))
+    cells = keys * values // heads
+    memory = cells + keys + heads
+    dtype = state_bytes(c, "inference_state_dtype", default=4)
+    state = linear_state(memory, dtype, 0, 2, 5 * cells)
+    return assemble(
+        c,
+        Part(tuple(rows), (state,)),
+        mlp(c, size, bias=bias),
+        final_norm=c.flag("add_out_norm", True),
+        context=max_context(c, NO_WINDOW),
+        notes=(UNLIMITED,),
+    )
+
+
+def share_of(c: Fields, name: str, default: float, width: int) -> int:
+    """Read a width given as a factor on another one [elements]."""
+    factor = c.real(name, default)
+    if not 0 < factor <= 64:
+        raise BadInput(
+            c.path(name), f"{c.path(name)} is {factor:g}: it takes a number above 0, at most 64."
+        )
+    return max(1, int(factor * width))
+
+
+@family("recurrent_gemma")
+def recurrent_gemma(c: Fields) -> Draft:
+    """Count RecurrentGemma: gated linear recurrences, a window in every third layer."""
+    layers = layer_count(c)
+    hidden = c.width("hidden_size")
+    heads = c.whole("num_attention_heads", limit="heads")
+    width = c.width("lru_width", default=hidden)
+    taps = c.whole("conv1d_width", default=4, limit="head")
+    rows = (
+        matrix("temporal_block.linear_xy", "attention", hidden, 2 * width),
+        matrix("temporal_block.linear_out", "attention", width, hidden),
+        matrix("temporal_block.rg_lru.gates", "attention", max(1, width // heads), 2 * width),
+        vector("temporal_block.bias", 2 * width + hidden + width * (taps + 1) + 3 * width, "tp"),
+    )
+    state = linear_state(width, 4, width * (taps - 1), 2, 8 * width + 2 * width * taps)
+    window = c.whole("sliding_window", default=2048, limit="tokens")
+    pieces = {
+        "recurrent": Part(rows, (state,)),
+        "attention": gqa(c, o_bias=True, qkv_bias=c.flag("attention_bias"), window=window),
+    }
+    pattern = c.items("block_types", ["recurrent", "recurrent", "attention"], most=100)
+    kinds = [pattern[i % len(pattern)] if pattern else "" for i in range(layers)]
+    if any(not isinstance(k, str) or k not in pieces for k in kinds):
+        raise BadInput(
+            c.path("block_types"),
+            f"{c.path('block_types')} takes a list of recurrent and attention.",
+        )
+    size = max(1, c.whole("intermediate_size", limit="ffn") // 2)
+    return assemble(
+        c,
+        [pieces[k] for k in kinds],
+        mlp(c, size, bias=True),
+        tied=True,
+        context=max_context(c, NO_WINDOW),
+        notes=(UNLIMITED,),
+    )

@@ -66,8 +66,8 @@ class Traits:
 
 
 LIKE_LLAMA = """
-    llama aquila yi xverse open_llama helium cwm code_llama youtu iquestcoder hyperclovax granite_swa
-    ministral ministral3 mistral vaultgemma baichuan minicpm4 emu3_text_model diffllama
+    llama aquila yi xverse open_llama helium cwm code_llama youtu iquestcoder hyperclovax
+    granite_swa ministral ministral3 mistral vaultgemma baichuan minicpm4 emu3_text_model diffllama
 """
 
 TABLE = {
