@@ -213,3 +213,29 @@ def mimo(c: Fields) -> Draft:
     return assemble(
         c, mixer, feed, mtp=mtp_layer(c.width("hidden_size"), gqa(c, qkv_bias=bias) + feed, copies)
     )
+
+
+@family("modernbert-decoder")
+def modernbert_decoder(c: Fields) -> Draft:
+    """Count ModernBERT's decoder: every third layer full, a transform before the head."""
+    hidden = c.width("hidden_size")
+    layers = layer_count(c)
+    period = c.whole("global_attn_every_n_layers", default=3, limit="layers")
+    default = ["window" if i % period else "full" for i in range(layers)]
+    bias = c.flag("attention_bias")
+    mixers = alternating(c, default, lambda w: gqa(c, qkv_bias=bias, o_bias=bias, window=w))
+    # The first layer reads the norm of the embedding.
+    first = [norms(hidden, 1), *[norms(hidden, 2)] * (layers - 1)]
+    extra = (
+        matrix("lm_head.dense", "mlp", hidden, hidden),
+        *norms(hidden, 2, name="embeddings.norm").tensors,
+    )
+    return assemble(
+        c,
+        mixers,
+        mlp(c, bias=c.flag("mlp_bias")),
+        layer_norms=first[:1] + first[1:2] * (layers - 1),
+        tied=True,
+        extra=extra,
+        head_bias=c.flag("decoder_bias", True),
+    )

@@ -7,7 +7,20 @@ class in Hugging Face transformers, or of the code published with the checkpoint
 import difflib
 
 from ..refuse import BadInput, shown
-from . import dense, gemma, gpt, hybrids, latent, mixtures, recurrent, towers, traits
+from . import (
+    dense,
+    gemma,
+    gpt,
+    hybrids,
+    inkling,
+    latent,
+    loops,
+    mixtures,
+    recurrent,
+    shared,
+    towers,
+    traits,
+)
 from .assemble import Draft, assemble, layer_count
 from .config import Fields
 from .parts import (
@@ -23,7 +36,7 @@ from .registry import (
 )
 
 # Importing these modules registers their builders.
-BUILDERS = (traits, dense, gpt, gemma, mixtures, latent, hybrids, recurrent)
+BUILDERS = (traits, dense, gpt, gemma, mixtures, latent, hybrids, recurrent, shared, loops, inkling)
 
 # Multimodal configs: the field that holds the config of the text model, and its
 # family when it has no model_type.

@@ -1,5 +1,7 @@
 """Mixture-of-experts models, and DeepSeek's multi-head latent attention."""
 
+import math
+
 from ..refuse import BadInput
 from ..spec import Attention, Tensor
 from .assemble import Draft, assemble, layer_count, mtp_layer
@@ -8,6 +10,7 @@ from .parts import (
     NOTHING,
     Part,
     gqa,
+    linear_state,
     matrix,
     mlp,
     moe,
@@ -237,6 +240,91 @@ def mellum(c: Fields) -> Draft:
     return assemble(c, mixers, qwen_moe(c))
 
 
+@family("jetmoe")
+def jetmoe(c: Fields) -> Draft:
+    """Count JetMoE, whose attention has experts for queries and outputs, and one cache."""
+    hidden, _heads, kv, head = shape(c)
+    count = c.whole("num_experts", limit="experts")
+    chosen = c.whole("num_experts_per_tok")
+    sparse = moe(c, count, chosen, c.whole("intermediate_size", limit="ffn"))
+    share = {"copies": count, "active": min(1.0, chosen / count)}
+    rows = (
+        matrix("self_attention.experts.input", "attention", hidden, kv * head, **share),
+        matrix("self_attention.experts.output", "attention", kv * head, hidden, **share),
+        matrix("self_attention.router", "router", hidden, count, "none"),
+        matrix("self_attention.kv_proj", "attention", hidden, 2 * kv * head, "kv"),
+        vector("bias", 2 * hidden),
+    )
+    cache = Attention("full", layers=1, heads=chosen * kv, kv_heads=kv, head_dim=head)
+    return assemble(c, Part(rows, (cache,)), sparse, tied=True)
+
+
+@family("doge")
+def doge(c: Fields) -> Draft:
+    """Count Doge: every token stored, some of them masked out by a gate of their values."""
+    hidden, _heads, kv, head = shape(c)
+    extra = (
+        matrix("self_attn.dt_proj", "attention", kv * head, kv, "none"),
+        vector("residual", 2 * hidden + kv),
+    )
+    feed = mlp(c)
+    if c.flag("is_moe"):
+        count = c.whole("num_experts", limit="small")
+        share = min(1.0, c.whole("num_experts_per_tok") / count)
+        feed += Part(
+            (
+                matrix("mlp.router_gate", "router", hidden, 2 * math.isqrt(count), "none"),
+                matrix("mlp.embed", "expert", hidden, 2, copies=count, active=share),
+            )
+        )
+    bias = c.flag("attention_bias")
+    mixer = gqa(c, qk_norm="head", qkv_bias=bias, o_bias=bias, extra=extra)
+    return assemble(c, mixer, feed)
+
+
+@family("zaya")
+def zaya(c: Fields) -> Draft:
+    """Count Zaya: keys and queries mixed by a short convolution, a router of three layers.
+
+    One of the router's outputs stands for no expert at all.
+    """
+    hidden, heads, kv, head = shape(c)
+    taps = c.whole("cca_time0", default=2, limit="head"), c.whole("cca_time1", default=2)
+    channels = (heads + kv) * head
+    count = c.whole("num_experts", limit="experts")
+    narrow = c.width("router_hidden_size", default=256)
+    extra = (
+        vector("qkv_proj.conv_depthwise", channels * (taps[0] + 1), "tp"),
+        vector("qkv_proj.conv_grouped", channels * (head * taps[1] + 1), "tp"),
+        vector("qk_norm.temp", kv),
+        vector("residual_scale", 8 * hidden),
+    )
+    state = linear_state(0, 2, channels * (sum(taps) - 2) + kv * head // 2, 2, 4 * channels * head)
+    window = window_of(c)
+    pieces = {
+        kind: gqa(c, extra=extra, window=window if kind == "window" else 0) + Part((), (state,))
+        for kind in ("full", "window")
+    }
+    sparse = moe(
+        c,
+        count,
+        c.whole("num_experts_per_tok"),
+        c.whole("moe_intermediate_size", limit="ffn"),
+        router="mlp.gate.unused",
+    )
+    router = Part(
+        (
+            matrix("mlp.gate.down_proj", "router", hidden, narrow, "none"),
+            matrix("mlp.gate.router_mlp", "router", narrow, 2 * narrow + count + 1, "none"),
+            vector("mlp.gate.vectors", 5 * narrow),
+        )
+    )
+    sparse = Part(sparse.tensors[1:], (), sparse.experts, sparse.experts_per_token) + router
+    kinds = kinds_of(c, ["full"] * layer_count(c))
+    mixers = [pieces.get(k, pieces["full"]) for k in kinds]
+    return assemble(c, mixers, sparse, tied=True, head_bias=c.flag("lm_head_bias"))
+
+
 @family("cohere2_moe")
 def cohere2_moe(c: Fields) -> Draft:
     layers = layer_count(c)
@@ -291,10 +379,12 @@ def mimo_v2(c: Fields) -> Draft:
     value = c.whole("v_head_dim", default=head, limit="head")
     window = c.whole("sliding_window", limit="tokens")
     bias = c.flag("attention_bias")
+    twice = 2 if c.family == "mimo_v2_flash" else 1
     local = (
         hidden,
         c.whole("swa_num_attention_heads", default=heads, limit="heads"),
-        c.whole("swa_num_key_value_heads", default=kv, limit="heads"),
+        # Where the field is missing, transformers doubles the heads of the full layers.
+        c.whole("swa_num_key_value_heads", default=twice * kv, limit="heads"),
         c.whole("swa_head_dim", default=head, limit="head"),
     )
     swa_value = c.whole("swa_v_head_dim", default=value, limit="head")

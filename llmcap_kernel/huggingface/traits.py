@@ -86,6 +86,8 @@ TABLE = {
     "orion": Traits(norm_bias=True),
     "bitnet": Traits(sub_norms=True),
     "aria_text": Traits(),
+    "muse_glimmer_text": Traits(gate="wide", norm=4, period=4),
+    "muse_spark_text": Traits(gate="wide", norm=3, extra=("residual_gate", "residual_gate")),
     "kolibri1": Traits(qk_norm="head", norm=4, period=5, correction=True),
     "flint": Traits(qk_norm="head", sinks=True, period=4),
     "beam": Traits(qk_norm="head", gate="wide", norm=4, period=6, correction=True),
@@ -167,6 +169,7 @@ def experts(c: Fields, correction: bool = False) -> Part:
         size,
         shared=shared,
         correction=correction,
+        latent=c.whole("moe_hidden_size", default=0, low=0, limit="width"),
     )
 
 
