@@ -24,7 +24,7 @@ from .registry import (
 )
 
 
-@family("qwen2", "qwen", "qwen2_vl_text", "qwen2_5_vl_text")
+@family("qwen2", "qwen", "qwen2_vl_text", "qwen2_5_vl_text", "qwen2_5_omni_text")
 def qwen2(c: Fields) -> Draft:
     if c.family == "qwen":
         _hidden, _heads, _kv, _head = shape(c)
@@ -81,13 +81,13 @@ def internlm2(c: Fields) -> Draft:
     return assemble(c, gqa(c, qkv_bias=bias, o_bias=bias), mlp(c))
 
 
-@family("cohere", "cohere2")
+@family("cohere", "cohere2", "cohere_compass_text")
 def cohere(c: Fields) -> Draft:
     bias = c.flag("attention_bias")
     norm = "heads" if c.flag("use_qk_norm") else ""
     layers = layer_count(c)
     default = ["full"] * layers
-    if c.family == "cohere2":
+    if c.family != "cohere":
         default = every(layers, c.whole("sliding_window_pattern", default=4), "full")
     mixers = alternating(
         c, default, lambda w: gqa(c, qkv_bias=bias, o_bias=bias, qk_norm=norm, window=w)
@@ -140,7 +140,7 @@ def exaone4(c: Fields) -> Draft:
     return assemble(c, mixers, first_dense(c, sparse, lambda: mlp(c)))
 
 
-@family("glm", "glm4", "glm4v_text")
+@family("glm", "glm4", "glm4v_text", "glm_ocr_text")
 def glm(c: Fields) -> Draft:
     bias = c.flag("attention_bias")
     return assemble(c, gqa(c, qkv_bias=bias), mlp(c), norm=2 if c.family == "glm" else 4)

@@ -42,7 +42,7 @@ def qwen2_moe(c: Fields) -> Draft:
     return assemble(c, qwen_window(c, lambda w: gqa(c, qkv_bias=bias, window=w)), ffns)
 
 
-@family("qwen3_moe", "qwen3_vl_moe_text")
+@family("qwen3_moe", "qwen3_vl_moe_text", "qwen3_omni_moe_text")
 def qwen3_moe(c: Fields) -> Draft:
     bias = c.flag("attention_bias")
     mixer = qwen_window(c, lambda w: gqa(c, qk_norm="head", qkv_bias=bias, o_bias=bias, window=w))
@@ -61,7 +61,7 @@ def mixtral(c: Fields) -> Draft:
     return assemble(c, gqa(c, window=window), sparse)
 
 
-@family("deepseek")
+@family("deepseek", "unlimited_ocr_text", "deepseek_ocr2_text")
 def deepseek(c: Fields) -> Draft:
     return assemble(c, gqa(c), first_dense(c, deepseek_moe(c), lambda: mlp(c)))
 

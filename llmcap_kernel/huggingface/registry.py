@@ -79,8 +79,8 @@ def alternating(c: Fields, default: Sequence[str], build: Callable[[int], Part])
     return [pieces[k] for k in kinds]
 
 
-def by_layer(c: Fields, kinds: Sequence[str], build: Callable[[Fields, str], Part]) -> list[Part]:
-    """Build each layer by its kind, with what `per_layer_config` says of it; equal ones once."""
+def layer_fields(c: Fields, layers: int) -> list[Fields]:
+    """Give each layer's fields: those of the config, with what `per_layer_config` changes."""
     own = c.data.get("per_layer_config")
     own = own if isinstance(own, dict) else {}
     changes = {
@@ -88,13 +88,23 @@ def by_layer(c: Fields, kinds: Sequence[str], build: Callable[[Fields, str], Par
         for name, change in own.items()
         if name.isdecimal() and len(name) < 6 and isinstance(change, dict)
     }
+    return [
+        Fields({**c.data, **changes[i]}, c.where, c.family) if i in changes else c
+        for i in range(layers)
+    ]
+
+
+def by_layer(c: Fields, kinds: Sequence[str], build: Callable[[Fields, str], Part]) -> list[Part]:
+    """Build each layer by its kind and its own fields; equal ones once."""
     built: dict[str, Part] = {}
     parts = []
-    for i, kind in enumerate(kinds):
-        change = changes.get(i, {})
-        key = f"{kind} {sorted(change.items(), key=str)}"
+    for own, kind in zip(layer_fields(c, len(kinds)), kinds, strict=True):
+        changed = (
+            "" if own is c else sorted((k, v) for k, v in own.data.items() if v != c.data.get(k))
+        )
+        key = f"{kind} {changed}"
         if key not in built:
-            built[key] = build(Fields({**c.data, **change}, c.where, c.family), kind)
+            built[key] = build(own, kind)
         parts.append(built[key])
     return parts
 

@@ -68,11 +68,18 @@ class Traits:
 LIKE_LLAMA = """
     llama aquila yi xverse open_llama helium cwm code_llama youtu iquestcoder hyperclovax
     granite_swa ministral ministral3 mistral vaultgemma baichuan minicpm4 emu3_text_model diffllama
+    granite4_vision_text
 """
 
 TABLE = {
     **dict.fromkeys(LIKE_LLAMA.split(), Traits()),
-    **dict.fromkeys(("smollm3", "granite", "minicpm", "ernie4_5"), Traits(tied=True)),
+    **dict.fromkeys(
+        ("smollm3", "granite", "minicpm", "ernie4_5", "paddleocr_vl_text", "granite_docling_text"),
+        Traits(tied=True),
+    ),
+    "cosmos3_edge_text": Traits(gated=False),
+    "molmo2_text": Traits(qk_norm="head"),
+    "voxtral_realtime_text": Traits(tied=True),
     "arcee": Traits(gated=False),
     "nanochat": Traits(gated=False),
     "jais2": Traits(gated=False),
