@@ -69,7 +69,7 @@ def latent_model(
     """
     if not c.tells("num_experts"):
         return assemble(c, mixers, mlp(c), tied=c.family == "minicpm3", extra=extra)
-    notes = ()
+    notes: tuple[str, ...] = ()
     if c.family == "deepseek_v2" and not c.tells("num_experts_per_tok"):
         c = c.under({"num_experts_per_tok": 6})
         notes = ("num_experts_per_tok taken as 6, as in the published checkpoints",)

@@ -1,6 +1,7 @@
 """Mixture-of-experts models, and DeepSeek's multi-head latent attention."""
 
 import math
+from typing import Any
 
 from ..refuse import BadInput
 from ..spec import Attention, Tensor
@@ -247,7 +248,7 @@ def jetmoe(c: Fields) -> Draft:
     count = c.whole("num_experts", limit="experts")
     chosen = c.whole("num_experts_per_tok")
     sparse = moe(c, count, chosen, c.whole("intermediate_size", limit="ffn"))
-    share = {"copies": count, "active": min(1.0, chosen / count)}
+    share: dict[str, Any] = {"copies": count, "active": min(1.0, chosen / count)}
     rows = (
         matrix("self_attention.experts.input", "attention", hidden, kv * head, **share),
         matrix("self_attention.experts.output", "attention", kv * head, hidden, **share),
@@ -506,19 +507,11 @@ def granitemoe(c: Fields) -> Draft:
     return assemble(c, mixers, sparse, tied=True)
 
 
-@family("ernie4_5_moe")
+@family("ernie4_5_moe", "ernie4_5_vl_moe_text")
 def ernie_moe(c: Fields) -> Draft:
     layers = layer_count(c)
     bias = c.flag("use_bias")
-    size = c.whole("moe_intermediate_size", limit="ffn")
-    sparse = moe(
-        c,
-        c.whole("num_experts", limit="experts"),
-        c.whole("num_experts_per_tok"),
-        size,
-        shared=size * c.whole("moe_num_shared_experts", default=0, low=0, limit="experts"),
-        correction=True,
-    )
+    sparse = _ernie_experts(c)
     first = c.whole("moe_layer_start_index", default=1, low=0, limit="layers")
     last = c.whole("moe_layer_end_index", default=layers - 1, low=-1, limit="layers")
     last = layers - 1 if last < 0 else last
@@ -530,6 +523,38 @@ def ernie_moe(c: Fields) -> Draft:
     if c.has("mlp_layer_types"):
         ffns = first_dense(c, sparse, lambda: dense)
     return assemble(c, gqa(c, qkv_bias=bias, o_bias=bias), ffns, tied=True)
+
+
+def _ernie_experts(c: Fields) -> Part:
+    """List Ernie's experts; of the model that sees, those for images beside those for text."""
+    sizes = _listed(c, "moe_intermediate_size", "ffn")
+    counts = _listed(c, "moe_num_experts" if c.has("moe_num_experts") else "num_experts", "experts")
+    part = moe(
+        c,
+        counts[0],
+        c.whole("num_experts_per_tok"),
+        sizes[0],
+        shared=sizes[0] * c.whole("num_shared_experts", default=0, low=0, limit="experts"),
+        correction=True,
+    )
+    if len(sizes) < 2:
+        return part
+    hidden, count = c.width("hidden_size"), counts[-1]
+    rows = (
+        matrix("mlp.vision_moe.experts", "vision", hidden, 3 * sizes[1], copies=count),
+        matrix("mlp.vision_moe.gate", "vision", hidden, count, "none"),
+        vector("mlp.vision_moe.correction", count),
+    )
+    return part + Part(rows)
+
+
+def _listed(c: Fields, name: str, limit: str) -> list[int]:
+    """Read a number, or one for text and one for images."""
+    if isinstance(c.data.get(name), list):
+        found = c.wholes(name, low=1, limit=limit)
+        if found:
+            return found
+    return [c.whole(name, limit=limit)]
 
 
 @family("hunyuan_v1_moe", "hunyuan")

@@ -24,6 +24,7 @@ from transformers.models.auto import modeling_auto
 
 OUT = Path(__file__).with_suffix(".jsonl")
 TIMEOUT_S = 120
+TABLES = ("CAUSAL_LM", "IMAGE_TEXT_TO_TEXT", "MULTIMODAL_LM")
 ENDINGS = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
 # Fields of every config that say nothing of its weights or caches.
 NOISE = {
@@ -44,7 +45,7 @@ def classes() -> list[tuple[str, str]]:
         if table.endswith("_MAPPING_NAMES"):
             for kind, names in getattr(modeling_auto, table).items():
                 for name in [names] if isinstance(names, str) else names:
-                    if name.endswith(ENDINGS):
+                    if name.endswith(ENDINGS) or any(t in table for t in TABLES):
                         found.add((kind, name))
     return sorted(found)
 

@@ -64,7 +64,7 @@ def _sound(hidden: int, mels: int) -> Part:
 
 def _picture(a: Fields, hidden: int, mels: int) -> Part:
     wide = a.width("downsample_hidden_size", default=480)
-    bands = -(-(-(-(-(-mels // 2)) // 2)) // 2)
+    bands = (mels + 7) // 8  # each convolution halves them
     rows = (
         matrix("audio.conv2d1", "vision", 9, wide),
         matrix("audio.conv2d", "vision", 9 * wide, wide, copies=2),
@@ -134,11 +134,71 @@ def dots3(a: Fields, c: Fields, text: int) -> Part:
 
 def inkling(a: Fields, c: Fields, text: int) -> Part:
     """Inkling: a table of audio tokens."""
-    rows = a.whole("vocab_size", default=20_480, limit="vocab")
+    rows = a.whole("mel_vocab_size", default=256, limit="vocab")
+    rows *= a.whole("n_mel_bins", default=80, limit="head")
     return table("audio.embed", rows, text) + norms(text)
 
 
+def gemma(a: Fields, c: Fields, text: int) -> Part:
+    """Gemma 3n's and 4's conformer: two feed-forwards around attention and a convolution."""
+    hidden = a.width("hidden_size", default=1536)
+    depth = a.whole("num_hidden_layers", "conf_num_hidden_layers", default=12, limit="layers")
+    taps = a.whole("conv_kernel_size", "conf_conv_kernel_size", default=5, limit="head")
+    heads = a.whole("num_attention_heads", "conf_num_attention_heads", default=8, limit="heads")
+    mels = a.whole("input_feat_size", default=128, limit="width")
+    name = (
+        "sscp_conv_channel_size" if a.has("sscp_conv_channel_size") else "subsampling_conv_channels"
+    )
+    first, second = (*a.wholes(name, [128, 32], low=1, limit="width"), 32, 32)[:2]
+    layer = Part(
+        (
+            matrix("audio.feed_forward", "vision", hidden, 16 * hidden),
+            matrix("audio.attn", "vision", hidden, 5 * hidden),
+            matrix("audio.conv", "vision", hidden, 3 * hidden),
+            vector("audio.conv.taps", hidden * taps + hidden // max(1, heads)),
+        )
+    ) + norms(hidden, 9, name="audio.norm")
+    part = times(layer, depth) + norms(first) + norms(second)
+    part += chain("audio.subsample", 9, first, bias=False)
+    part += chain("audio.subsample", 9 * first, second, bias=False)
+    part += chain("audio.input", max(1, mels // 4) * second, hidden, bias=False)
+    if a.text("model_type") == "gemma3n_audio":
+        rows = a.whole("vocab_size", default=128, limit="vocab")
+        part += table("audio.embedding", rows, hidden) + norms(hidden, 2)
+        return part + chain("audio.projector", hidden, text, bias=False)
+    out = a.width("output_proj_dims", default=1536)
+    part += chain("audio.output", hidden, out)
+    return part + chain("audio.projector", out, text, bias=False)
+
+
+def phi4(a: Fields, c: Fields, text: int) -> Part:
+    """Phi-4's conformer, and a projector for sound alone and one for sound beside images."""
+    hidden = a.width("hidden_size", default=1024)
+    depth = a.whole("num_blocks", default=24, limit="layers")
+    size = a.whole("intermediate_size", default=1536, limit="ffn")
+    taps = a.whole("kernel_size", default=3, limit="head")
+    heads = a.whole("num_attention_heads", default=16, limit="heads")
+    final = a.whole("nemo_final_size", default=10)
+    reach = a.whole("bias_max_distance", default=1000, limit="tokens")
+    layer = Part(
+        (
+            matrix("audio.feed_forward", "vision", hidden, 6 * size),
+            matrix("audio.attn", "vision", hidden, 4 * hidden),
+            matrix("audio.conv", "vision", hidden, 4 * hidden),
+            vector("audio.bias", 4 * size + 13 * hidden + hidden * (taps + 1)),
+        )
+    ) + norms(hidden, 5, True, "audio.norm")
+    part = times(layer, depth) + table("audio.relative", 2 * reach, heads)
+    part += times(Part((vector("audio.embed.taps", 10 * hidden),)), 3)
+    part += times(chain("audio.embed", hidden, hidden), 2)
+    part += chain("audio.embed.out", hidden * final, hidden)
+    return part + times(chain("audio.projector", hidden, text, text), 2)
+
+
 OTHERS = {
+    "gemma3n_audio": gemma,
+    "gemma4_audio": gemma,
+    "phi4_multimodal_audio": phi4,
     "muse_spark_audio": muse_spark,
     "dots3_note_audio_encoder": dots3,
     "inkling_audio": inkling,

@@ -97,7 +97,9 @@ def glm4v(v: Fields, c: Fields, hidden: int, text: int) -> Part:
 def qwen(v: Fields, c: Fields, hidden: int, text: int) -> Part:
     """Qwen's merger, and one more for each layer whose output the text model reads."""
     wide = merged(v, c, hidden)
-    out = text if c.family == "qwen2_vl" else v.width("out_hidden_size", default=text)
+    # Qwen2-VL's hidden_size is what its tower outputs, where embed_dim is its own width.
+    field = "hidden_size" if v.has("embed_dim") else "out_hidden_size"
+    out = v.width(field, default=text)
     plain = v.text("model_type", c.family).startswith(("qwen2_5", "exaone4_5"))
     part = chain("visual.merger", wide, wide, out) + norms(hidden, 1, not plain, "visual.ln_q")
     deep = chain("visual.deepstack", wide, wide, out) + norms(wide, 1, True)
@@ -227,7 +229,13 @@ def hybrid(v: Fields, c: Fields, hidden: int, text: int) -> Part:
     return deepseek_hybrid(c, hidden, text)
 
 
+def phi4(v: Fields, c: Fields, hidden: int, text: int) -> Part:
+    part = chain("visual.projector", hidden, text, text)
+    return part + Part((vector("visual.separators", 2 * hidden),))
+
+
 PROJECTORS = {
+    "phi4_multimodal": phi4,
     **dict.fromkeys(
         ("llava", "llava_next", "llava_next_video", "llava_onevision", "deepseek_vl"), llava
     ),

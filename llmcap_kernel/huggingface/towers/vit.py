@@ -66,6 +66,7 @@ MUSE = Vit(patch_bias=False, frames=2, positions="max_position_embeddings", arou
 ENCODERS = {
     "clip_vision_model": CLIP,
     "siglip_vision_model": Vit(pooled=True),
+    "phi4_multimodal_vision": Vit(pooled=True),
     "siglip2_vision_model": Vit(positions="num_patches", pooled=True),
     "cosmos3_edge_vision": Vit(positions="num_patches"),
     "lfm2_vl": Vit(positions="num_patches", pooled=True),

@@ -3,7 +3,7 @@
 import itertools
 import math
 
-from ...refuse import BadInput
+from ...refuse import BadInput, shown
 from ..registry import layer_fields
 from .pieces import Fields, Part, chain, gated, matrix, norms, sizes, table, times, vector
 from .sam import deepseek_ocr, got_ocr, unlimited_ocr
@@ -65,6 +65,7 @@ def llama4(v: Fields, c: Fields, text: int) -> Part:
     hidden, depth, size, patch, channels = sizes(v)
     out = v.width("vision_output_dim", default=4096)
     middle = v.width("projector_input_dim", default=4096)
+    width = v.width("projector_output_dim", default=4096)
     image = v.whole("image_size", limit="tokens")
     cells = min((image // max(1, patch)) ** 2, 1_000_000) + 1
     part = times(block(hidden, size), depth) + norms(hidden, 2, True)
@@ -74,7 +75,7 @@ def llama4(v: Fields, c: Fields, text: int) -> Part:
             matrix("visual.position", "vision", cells + 1, hidden),
         )
     )
-    part += chain("visual.adapter", size, middle, out, bias=False)
+    part += chain("visual.adapter", size, middle, width, bias=False)
     return part + Part((matrix("visual.projector", "vision", out, text),))
 
 
@@ -233,8 +234,31 @@ def _primes(number: int) -> list[int]:
     return found
 
 
+# Gemma 3n's encoder, of fixed shape: the parameters of timm 1.0.31's mobilenetv5_300m_enc.
+MOBILENETS = {"mobilenetv5_300m_enc": 294_126_912}
+
+
+def gemma3n(v: Fields, c: Fields, text: int) -> Part:
+    """Gemma 3n: a MobileNet, which its file names, and a projector."""
+    name = v.text("architecture", "mobilenetv5_300m_enc")
+    if name not in MOBILENETS:
+        raise BadInput(
+            v.path("architecture"),
+            f"{v.path('architecture')} is {shown(name)}: it takes {', '.join(MOBILENETS)}.",
+        )
+    hidden = v.width("hidden_size", default=2048)
+    rows = v.whole("vocab_size", default=128, limit="vocab")
+    part = Part((vector("visual.mobilenet", MOBILENETS[name]),)) + norms(hidden, 2)
+    return (
+        part
+        + table("visual.embedding", rows, hidden)
+        + chain("visual.projector", hidden, text, bias=False)
+    )
+
+
 # A tower and its projector, by family or by the model_type of the vision config.
 WHOLE = {
+    "gemma3n": gemma3n,
     "gemma4": gemma4,
     "kimi_k25": moonvit,
     "kimi_vl": moonvit,
