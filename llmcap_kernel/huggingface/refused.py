@@ -36,7 +36,7 @@ NAMES = {
         moss_transcribe_diarize musicgen musicgen_melody nemo_speechlm omniasr pocket_tts pop2piano
         speech_to_text speecht5 vibevoice vibevoice_asr voxtral_realtime wav2vec2 whisper bark vits
     """,
-    "picture": "chameleon janus glm_image",
+    "picture": "glm_image",
     "diffusion": "diffusion_gemma llada dream pi0",
     "draft": "gemma4_assistant gemma4_unified_assistant eagle eagle3 llama_eagle",
     "other": """

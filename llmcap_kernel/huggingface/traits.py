@@ -93,6 +93,7 @@ TABLE = {
     "orion": Traits(norm_bias=True),
     "bitnet": Traits(sub_norms=True),
     "aria_text": Traits(),
+    "chameleon_text": Traits(qk_norm="heads"),
     "muse_glimmer_text": Traits(gate="wide", norm=4, period=4),
     "muse_spark_text": Traits(gate="wide", norm=3, extra=("residual_gate", "residual_gate")),
     "kolibri1": Traits(qk_norm="head", norm=4, period=5, correction=True),

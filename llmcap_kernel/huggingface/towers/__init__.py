@@ -8,6 +8,7 @@ from .audio import audio
 from .pieces import Fields, Part, chain, times
 from .projectors import PROJECTORS
 from .vit import ENCODERS, SIGLIP, vit
+from .vqgan import pictures
 from .whole import ALONE, WHOLE
 
 GLM_WIDE = ("glm4v_vision", "glm4v_moe_vision")
@@ -42,7 +43,7 @@ def tower(c: Fields, text: int) -> tuple[tuple[Tensor, ...], tuple[str, ...]]:
             f"audio_config.model_type {shown(kind)} is not an audio tower the importer knows: "
             "the model cannot be counted.",
         )
-    part += heard
+    part += heard + pictures(c, text)
     # start-up logs show the layers of a tower split like the decoder's, MoonViT's MLP apart
     whole = c.family in ("kimi_k25", "kimi_vl")
     rows = tuple(
@@ -58,7 +59,7 @@ def _vision(c: Fields, text: int) -> tuple[Part, tuple[str, ...]]:
     if v is None and c.family in ("llama4", "fuyu"):
         # Some copies of Llama 4's config omit the tower that every checkpoint has; Fuyu has none.
         v = Fields({}, "vision_config", c.family)
-    if v is None:
+    if v is None or c.family == "apertus1p5":  # its pictures have a tokenizer
         return Part(), ()
     kind = v.text("model_type", c.family) or c.family
     if isinstance(v.data.get("width"), dict):
@@ -68,13 +69,16 @@ def _vision(c: Fields, text: int) -> tuple[Part, tuple[str, ...]]:
         return build(v, c, text), ()
     own = _aligned(v, c, kind)
     traits = ENCODERS.get(kind) or ENCODERS.get(c.family)
-    notes = () if traits or kind in ALONE else ("vision tower counted as a plain ViT",)
+    notes: tuple[str, ...] = ()
+    if traits is None and kind not in ALONE:
+        notes = ("vision tower counted as a plain ViT",)
     part = ALONE[kind](own, c, text) if kind in ALONE else vit(own, traits or SIGLIP)
     if c.family == "video_llava":
         part = times(part, 2)  # one for images, one for video
     hidden = own.width("hidden_size", "embed_dim", "vt_hidden_size")
     project = PROJECTORS.get(c.family)
     if project is None:
+        notes += ("projector counted as two matrices",)
         return part + chain("visual.projector", hidden, text, text), notes
     return part + project(v, c, hidden, text), notes
 

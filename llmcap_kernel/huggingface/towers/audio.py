@@ -195,7 +195,26 @@ def phi4(a: Fields, c: Fields, text: int) -> Part:
     return part + times(chain("audio.projector", hidden, text, text), 2)
 
 
+def wavtokenizer(a: Fields, c: Fields, text: int) -> Part:
+    """Apertus's tokenizer of sound: convolutions that widen, and two layers of an LSTM."""
+    width = a.width("num_filters", default=32)
+    taps = a.whole("kernel_size", default=7, limit="head")
+    inner = a.whole("residual_kernel_size", default=3, limit="head")
+    part = chain("audio.conv", taps, width)
+    for ratio in reversed(a.wholes("upsampling_ratios", [6, 5, 5, 4], low=1, limit="head")[:16]):
+        half = max(1, width // 2)
+        part += chain("audio.block", inner * width, half) + chain("audio.block", half, width)
+        part += chain("audio.shortcut", width, width)
+        part += chain("audio.conv", 2 * ratio * width, 2 * width)
+        width *= 2
+    depth = a.whole("num_lstm_layers", default=2, limit="layers")
+    part += times(Part((matrix("audio.lstm", "vision", width, 8 * width),)), depth)
+    last = a.whole("last_kernel_size", default=7, limit="head")
+    return part + chain("audio.conv", last * width, a.width("hidden_size", default=512))
+
+
 OTHERS = {
+    "wavtokenizer_encoder": wavtokenizer,
     "gemma3n_audio": gemma,
     "gemma4_audio": gemma,
     "phi4_multimodal_audio": phi4,

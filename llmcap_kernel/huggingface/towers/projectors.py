@@ -162,6 +162,12 @@ def hunyuan4(v: Fields, c: Fields, hidden: int, text: int) -> Part:
     return part + Part((vector("visual.image_newline", out),))
 
 
+def hunyuan(v: Fields, c: Fields, hidden: int, text: int) -> Part:
+    wide = merged(v, c, hidden)
+    part = chain("visual.merger", wide, 2 * hidden, 4 * hidden, text) + norms(hidden) + norms(text)
+    return part + Part((vector("visual.separators", 4 * hidden + 3 * text),))
+
+
 def inkling2(v: Fields, c: Fields, hidden: int, text: int) -> Part:
     middle = v.width("projection_hidden_dim", default=text)
     bias = v.flag("projector_bias")
@@ -234,7 +240,14 @@ def phi4(v: Fields, c: Fields, hidden: int, text: int) -> Part:
     return part + Part((vector("visual.separators", 2 * hidden),))
 
 
+def janus(v: Fields, c: Fields, hidden: int, text: int) -> Part:
+    out = v.width("projection_dim", default=text)
+    again = v.whole("depth", default=2, limit="layers")
+    return chain("visual.aligner", hidden, *[out] * again)
+
+
 PROJECTORS = {
+    "janus": janus,
     "phi4_multimodal": phi4,
     **dict.fromkeys(
         ("llava", "llava_next", "llava_next_video", "llava_onevision", "deepseek_vl"), llava
@@ -267,6 +280,7 @@ PROJECTORS = {
     **dict.fromkeys(("mistral3", "lighton_ocr", "mistral_large4"), mistral),
     "granite_docling": docling,
     "hy_v4_vl": hunyuan4,
+    "hunyuan_vl": hunyuan,
     "inkling2": inkling2,
     "inkling2_loop": inkling2,
     **dict.fromkeys(("minicpm_ocr", "minicpmv4_6", "minicpmv4_7"), minicpm),

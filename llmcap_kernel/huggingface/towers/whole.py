@@ -234,21 +234,32 @@ def _primes(number: int) -> list[int]:
     return found
 
 
-# Gemma 3n's encoder, of fixed shape: the parameters of timm 1.0.31's mobilenetv5_300m_enc.
-MOBILENETS = {"mobilenetv5_300m_enc": 294_126_912}
+# Encoders of fixed shape, by their name in timm: what timm 1.0.31 counts of them without a head.
+TIMM = {"mobilenetv5_300m_enc": 294_126_912, "fastvit_mci3": 122_875_584}
+
+
+def named(v: Fields, default: str) -> Part:
+    """List an encoder that a file gives by its name alone."""
+    name = v.text("architecture", default)
+    if name not in TIMM:
+        raise BadInput(
+            v.path("architecture"),
+            f"{v.path('architecture')} is {shown(name)}: it takes {' or '.join(TIMM)}.",
+        )
+    return Part((vector("visual.encoder", TIMM[name]),))
+
+
+def fast_vlm(v: Fields, c: Fields, text: int) -> Part:
+    """FastVLM: FastViT, and a projector of two matrices."""
+    hidden = v.width("hidden_size", default=3072)
+    return named(v, "fastvit_mci3") + chain("visual.projector", hidden, text, text)
 
 
 def gemma3n(v: Fields, c: Fields, text: int) -> Part:
     """Gemma 3n: a MobileNet, which its file names, and a projector."""
-    name = v.text("architecture", "mobilenetv5_300m_enc")
-    if name not in MOBILENETS:
-        raise BadInput(
-            v.path("architecture"),
-            f"{v.path('architecture')} is {shown(name)}: it takes {', '.join(MOBILENETS)}.",
-        )
     hidden = v.width("hidden_size", default=2048)
     rows = v.whole("vocab_size", default=128, limit="vocab")
-    part = Part((vector("visual.mobilenet", MOBILENETS[name]),)) + norms(hidden, 2)
+    part = named(v, "mobilenetv5_300m_enc") + norms(hidden, 2)
     return (
         part
         + table("visual.embedding", rows, hidden)
@@ -258,6 +269,7 @@ def gemma3n(v: Fields, c: Fields, text: int) -> Part:
 
 # A tower and its projector, by family or by the model_type of the vision config.
 WHOLE = {
+    "fast_vlm": fast_vlm,
     "gemma3n": gemma3n,
     "gemma4": gemma4,
     "kimi_k25": moonvit,

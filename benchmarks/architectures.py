@@ -1,14 +1,14 @@
-"""Write `golden_architectures.jsonl`: what Hugging Face transformers counts of its own classes.
+"""Write what Hugging Face transformers counts of its own classes.
 
 Every class of its auto mappings that generates text is built from its default config on
 PyTorch's meta device, where nothing is allocated, and its parameters are counted, tied
 ones once. transformers is not a dependency of the project; in an environment of its own:
 
-    pip install torch==2.13.0 torchvision==0.28.0 transformers==5.24.0 timm
-    python tests/kernel/golden_architectures.py
+    pip install torch==2.13.0 transformers==5.24.0
+    python benchmarks/architectures.py
 
-A line is one class: its model_type, its name, its parameters, and its config without the
-fields that say nothing of weights or caches. A class that cannot be built has no line; the
+A line of `tests/kernel/golden_architectures.jsonl` is one class: its model_type, its name, its
+parameters, and its config without the fields that say nothing of weights or caches. A class that cannot be built has no line; the
 script names it, and why.
 """
 
@@ -22,7 +22,7 @@ import transformers
 from transformers import modeling_utils  # noqa: F401 -- read once, before the processes part
 from transformers.models.auto import modeling_auto
 
-OUT = Path(__file__).with_suffix(".jsonl")
+OUT = Path(__file__).parents[1] / "tests" / "kernel" / "golden_architectures.jsonl"
 TIMEOUT_S = 120
 TABLES = ("CAUSAL_LM", "IMAGE_TEXT_TO_TEXT", "MULTIMODAL_LM")
 ENDINGS = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
@@ -51,7 +51,7 @@ def classes() -> list[tuple[str, str]]:
 
 
 def bare(value):
-    """Drop what says nothing: noise, nulls, and lists that only repeat one item are kept."""
+    """Drop what says nothing: noise, nulls, and names that begin with an underscore."""
     if isinstance(value, dict):
         return {
             k: bare(v)
