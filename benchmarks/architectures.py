@@ -8,8 +8,8 @@ ones once. transformers is not a dependency of the project; in an environment of
     python benchmarks/architectures.py
 
 A line of `tests/kernel/golden_architectures.jsonl` is one class: its model_type, its name, its
-parameters, and its config without the fields that say nothing of weights or caches. A class that cannot be built has no line; the
-script names it, and why.
+parameters, and its config without the fields that say nothing of weights or caches. A class that
+cannot be built has no line; the script names it, and why.
 """
 
 import json

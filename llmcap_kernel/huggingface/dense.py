@@ -239,3 +239,12 @@ def modernbert_decoder(c: Fields) -> Draft:
         extra=extra,
         head_bias=c.flag("decoder_bias", True),
     )
+
+
+@family("voxtral_realtime_text")
+def voxtral_realtime(c: Fields) -> Draft:
+    """Count Voxtral Realtime's text model, whose norms the delay of the sound steers."""
+    hidden = c.width("hidden_size")
+    steer = matrix("ada_rms_norm", "mlp", hidden, 2 * 32, "none")
+    mixers = alternating(c, ["window"] * layer_count(c), lambda w: gqa(c, window=w, extra=(steer,)))
+    return assemble(c, mixers, mlp(c), tied=True)

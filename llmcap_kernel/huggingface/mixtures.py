@@ -585,7 +585,7 @@ def hunyuan_moe(c: Fields) -> Draft:
     return assemble(c, mixers, ffns, tied=True)
 
 
-@family("bailing_moe", "bailing_moe_v2", "bailing_moe_linear")
+@family("bailing_moe", "bailing_moe_v2")
 def bailing(c: Fields) -> Draft:
     bias = c.flag("use_bias")
     qkv = c.flag("use_qkv_bias", bias)

@@ -44,6 +44,8 @@ WRAPPERS = {
     "glmga": "glm4v_text",
     "got_ocr2": "qwen2",
     "granite4_vision": "granite4_vision_text",
+    "granite_speech": "granite",
+    "granite_speech_plus": "granite",
     "granite_docling": "granite_docling_text",
     "hunyuan_vl": "hunyuan_vl_text",
     "hy_v4_vl": "hy_v4_vl_text",
@@ -102,6 +104,7 @@ WRAPPERS = {
     "video_llava": "llama",
     "vipllava": "llama",
     "voxtral": "llama",
+    "voxtral_realtime": "voxtral_realtime_text",
 }
 INNER = ("text_config", "llm_config", "language_config")
 # Classes that load the text model of a multimodal config alone.

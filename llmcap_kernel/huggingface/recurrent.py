@@ -150,17 +150,30 @@ def delta_sizes(c: Fields) -> tuple[int, int, int]:
     )
 
 
-@family("bailing_hybrid")
+def grouped_kinds(c: Fields, default: int) -> list[str]:
+    """List Ling's layers: the last of each group is full, and so are those after the last group."""
+    layers = layer_count(c)
+    size = c.whole("layer_group_size", default=default, limit="layers")
+    kinds = every(layers, size, "full", "linear")
+    whole = layers // size * size
+    return kinds[:whole] + ["full"] * (layers - whole)
+
+
+@family("bailing_hybrid", "bailing_moe_v3")
 def bailing_hybrid(c: Fields) -> Draft:
-    """Count Ling's hybrid: delta attention of full rank, gated latent attention between."""
+    """Count Ling 3: delta attention of full rank, gated latent attention between."""
     hidden = c.width("hidden_size")
     heads = c.whole("num_attention_heads", limit="heads")
     gate = (matrix("self_attn.g_proj", "attention", hidden, heads, "none"),)
-    period = c.whole("layer_group_size", default=6, limit="layers")
-    kinds = kinds_of(c, every(layer_count(c), period, "full", "linear"))
+    sizes = (
+        c.whole("linear_num_heads", default=heads, limit="heads"),
+        c.whole("linear_head_dim", "head_dim", limit="head"),
+        c.whole("linear_conv_kernel_dim", "short_conv_kernel_size", default=4, limit="head"),
+    )
+    kinds = kinds_of(c, grouped_kinds(c, 6))
     pieces = {
         "full": mla(c, extra=gate),
-        "linear": kimi_delta(hidden, *delta_sizes(c), low_rank=False),
+        "linear": kimi_delta(hidden, *sizes, low_rank=not c.flag("no_kda_lora", True)),
     }
     mixers = [pieces.get(k, pieces["full"]) for k in kinds]
     sparse = deepseek_moe(c, correction=True)
@@ -170,6 +183,38 @@ def bailing_hybrid(c: Fields) -> Draft:
         mixers,
         first_dense(c, sparse, lambda: mlp(c)),
         mtp=mtp_layer(hidden, pieces["full"] + sparse, copies),
+    )
+
+
+@family("bailing_moe_linear", "bailing_moe_v2_5")
+def bailing_linear(c: Fields) -> Draft:
+    """Count Ring's linear attention, softmax at the end of each group: vLLM, bailing_moe_linear."""
+    hidden, heads, _kv, head = shape(c)
+    bias = c.flag("use_bias")
+    qkv = c.flag("use_qkv_bias", bias)
+    norm = c.flag("use_qk_norm", True)
+    wide = heads * head
+    rows = [
+        matrix("attention.query_key_value", "attention", hidden, 3 * wide),
+        matrix("attention.g_proj", "attention", hidden, wide),
+        matrix("attention.dense", "attention", wide, hidden),
+        vector("attention.vectors", wide + (2 * head if norm else 0)),
+    ]
+    if qkv:
+        rows.append(vector("attention.query_key_value.bias", 3 * wide, "tp"))
+    cells = wide * head
+    linear = Part(tuple(rows), (linear_state(cells, 2, 0, 2, 5 * cells),))
+    full = gqa(c, qkv_bias=qkv, o_bias=bias, qk_norm="head" if norm else "")
+    if c.has("kv_lora_rank"):
+        full = mla(c)
+    kinds = grouped_kinds(c, 1)
+    size = c.whole("moe_shared_expert_intermediate_size", "moe_intermediate_size", limit="ffn")
+    shared = c.whole("num_shared_experts", default=0, low=0, limit="experts") * size
+    sparse = deepseek_moe(c, shared=shared, correction=True)
+    return assemble(
+        c,
+        [full if k == "full" else linear for k in kinds],
+        first_dense(c, sparse, lambda: mlp(c)),
     )
 
 

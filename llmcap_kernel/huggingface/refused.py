@@ -31,10 +31,10 @@ NAMES = {
         xmod deberta deberta-v2 distilbert modernbert albert mpnet nomic_bert funnel
     """,
     "sound": """
-        canary clvp cohere_asr csm dia fun_asr_nano gradium_phonon_tts granite_speech
-        granite_speech_plus higgs_audio_v2 kyutai_speech_to_text moonshine moonshine_streaming moshi
+        canary clvp cohere_asr csm dia fun_asr_nano gradium_phonon_tts
+        higgs_audio_v2 kyutai_speech_to_text moonshine moonshine_streaming moshi
         moss_transcribe_diarize musicgen musicgen_melody nemo_speechlm omniasr pocket_tts pop2piano
-        speech_to_text speecht5 vibevoice vibevoice_asr voxtral_realtime wav2vec2 whisper bark vits
+        speech_to_text speecht5 vibevoice vibevoice_asr wav2vec2 whisper bark vits
     """,
     "picture": "glm_image",
     "diffusion": "diffusion_gemma llada dream pi0",

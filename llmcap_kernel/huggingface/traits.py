@@ -79,7 +79,6 @@ TABLE = {
     ),
     "cosmos3_edge_text": Traits(gated=False),
     "molmo2_text": Traits(qk_norm="head"),
-    "voxtral_realtime_text": Traits(tied=True),
     "arcee": Traits(gated=False),
     "nanochat": Traits(gated=False),
     "jais2": Traits(gated=False),

@@ -77,6 +77,8 @@ def _picture(a: Fields, hidden: int, mels: int) -> Part:
 def audio(c: Fields, text: int) -> Part | None:
     """List a model's audio tower and projector; None for a kind that is not known."""
     a = c.sub("audio_config")
+    if c.family.startswith("granite_speech"):
+        return granite(c, text)
     if a is None:
         return Part()
     kind = a.text("model_type")
@@ -213,7 +215,64 @@ def wavtokenizer(a: Fields, c: Fields, text: int) -> Part:
     return part + chain("audio.conv", last * width, a.width("hidden_size", default=512))
 
 
+def granite(c: Fields, text: int) -> Part:
+    """Granite Speech: a conformer, and a Q-Former that reads it window by window."""
+    a, q = c.need("encoder_config"), c.need("projector_config")
+    hidden = a.width("hidden_dim", default=1024)
+    wide = a.whole("num_heads", default=8, limit="heads") * a.whole("dim_head", limit="head")
+    inner = hidden * a.whole("feedforward_mult", default=4, limit="head")
+    conv = hidden * a.whole("conv_expansion_factor", default=2, limit="head")
+    taps = a.whole("conv_kernel_size", default=15, limit="head")
+    reach = 2 * a.whole("max_pos_emb", default=512, limit="tokens") + 1
+    layer = times(chain("audio.feed_forward", hidden, inner, hidden), 2)
+    layer += chain("audio.qkv", hidden, 3 * wide, bias=False) + chain("audio.out", wide, hidden)
+    layer += chain("audio.conv.up", hidden, 2 * conv) + chain("audio.conv.down", conv, hidden)
+    layer += Part((vector("audio.conv.taps", conv * (taps + 2)),)) + norms(hidden, 5, True)
+    layer += table("audio.relative", reach, a.whole("dim_head", limit="head"))
+    classes = a.width("output_dim", default=42)
+    part = times(layer, a.whole("num_layers", default=10, limit="layers"))
+    part += chain("audio.input", a.width("input_dim", default=160), hidden)
+    part += chain("audio.classes", hidden, classes, hidden)
+    width = q.width("hidden_size", default=768)
+    queries = c.whole("window_size", default=15) // c.whole("downsample_rate", default=5)
+    part += table("audio.query", queries, width)
+    return part + qformer(q, width) + chain("audio.projector", width, text)
+
+
+def qformer(q: Fields, width: int) -> Part:
+    """List BLIP-2's Q-Former: queries that look at themselves, and every so often at a tower."""
+    depth = q.whole("num_hidden_layers", default=12, limit="layers")
+    step = q.whole("cross_attention_frequency", default=2, limit="head")
+    seen = q.width("encoder_hidden_size", default=1408)
+    size = q.whole("intermediate_size", default=4 * width, limit="ffn")
+    layer = times(chain("audio.qformer.attn", width, width), 4)
+    layer += chain("audio.qformer.mlp", width, size, width) + norms(width, 2, True)
+    cross = times(chain("audio.qformer.cross", width, width), 2) + norms(width, 1, True)
+    cross += times(chain("audio.qformer.cross", seen, width), 2)
+    return times(layer, depth) + times(cross, -(-depth // step)) + norms(width, 1, True)
+
+
+def voxtral_realtime(a: Fields, c: Fields, text: int) -> Part:
+    """Voxtral Realtime: gated layers in a window, frames joined before the projector."""
+    hidden = a.width("hidden_size")
+    heads = a.whole("num_attention_heads", limit="heads")
+    wide = heads * a.whole("head_dim", default=max(1, hidden // heads), limit="head")
+    size = a.whole("intermediate_size", limit="ffn")
+    layer = Part(
+        (
+            matrix("audio.attn", "vision", hidden, 4 * wide),
+            matrix("audio.mlp", "vision", hidden, 3 * size),
+            vector("audio.bias", 2 * wide + 2 * hidden),
+        )
+    ) + norms(hidden, 2, name="audio.norm")
+    part = times(layer, a.whole("num_hidden_layers", limit="layers")) + norms(hidden)
+    part += _sound(hidden, a.whole("num_mel_bins", default=128, limit="width"))
+    joined = hidden * c.whole("downsample_factor", default=4, limit="head")
+    return part + chain("audio.projector", joined, text, text, bias=False)
+
+
 OTHERS = {
+    "voxtral_realtime_encoder": voxtral_realtime,
     "wavtokenizer_encoder": wavtokenizer,
     "gemma3n_audio": gemma,
     "gemma4_audio": gemma,
