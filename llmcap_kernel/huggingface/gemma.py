@@ -15,6 +15,7 @@ from .parts import (
 )
 from .registry import (
     alternating,
+    by_layer,
     every,
     family,
     kinds_of,
@@ -62,7 +63,7 @@ def gemma3(c: Fields) -> Draft:
 def gemma4(c: Fields) -> Draft:
     """Count Gemma 4, whose global layers have wider heads and may use keys as values."""
     layers = layer_count(c)
-    hidden, heads, kv, head = shape(c)
+    hidden, heads, kv, _head = shape(c)
     wide = c.whole("global_head_dim", default=512, limit="head")
     same = c.flag("attention_k_eq_v")
     wide_kv = kv
@@ -79,25 +80,25 @@ def gemma4(c: Fields) -> Draft:
             matrix("per_layer_projection", "mlp", per_layer, hidden),
         )
 
-    def build(kind: str, cached: bool) -> Part:
-        sizes = (hidden, heads, kv, head) if kind == "window" else (hidden, heads, wide_kv, wide)
+    def build(own: Fields, kind: str) -> Part:
+        local, cached = kind.startswith("window"), not kind.endswith("shared")
+        # Files saved anew list the global layers' shape layer by layer.
+        sizes = shape(own) if local or own is not c else (hidden, heads, wide_kv, wide)
         return gqa(
             c,
             sizes=sizes,
             qk_norm="head",
-            window=window if kind == "window" else 0,
-            has_v=kind == "window" or not same,
+            window=window if local else 0,
+            has_v=local or not same,
             extra=side,
             cached=cached,
         )
 
-    pieces = {}
-    mixers = []
-    for i, kind in enumerate(kinds):
-        key = (kind if kind == "window" else "full", i < layers - shared)
-        if key not in pieces:
-            pieces[key] = build(*key)
-        mixers.append(pieces[key])
+    named = [
+        ("window" if kind == "window" else "full") + ("" if i < layers - shared else " shared")
+        for i, kind in enumerate(kinds)
+    ]
+    mixers = by_layer(c, named, build)
     norm = 4 + (1 if per_layer else 0)
     extra = per_layer_embedding(c, layers, hidden, per_layer) if per_layer else ()
     size = c.whole("intermediate_size", limit="ffn")

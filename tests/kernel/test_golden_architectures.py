@@ -19,9 +19,7 @@ ROWS = [
     for line in Path(__file__).with_name("golden_architectures.jsonl").read_text().splitlines()
 ]
 COUNTED = [row for row in ROWS if row["model_type"] not in REFUSED]
-TOWERS = ("vision_config", "audio_config", "vq_config", "thinker_config")
-# Refused though it decodes and writes text: one class of fourteen at most.
-MOST_REFUSED = 98
+MOST_REFUSED = 94
 
 
 def name_of(row):
@@ -50,8 +48,8 @@ def test_the_table_holds_what_transformers_has():
 @pytest.mark.parametrize("row", COUNTED, ids=name_of)
 def test_a_class_is_counted(row):
     m = load(row["config"])
-    share = 0.005 if any(name in row["config"] for name in TOWERS) else 0.001
-    assert m.params == pytest.approx(expected(row), rel=share)
+    # Biases that only steer a router are weights here and buffers there: some thousands.
+    assert m.params == pytest.approx(expected(row), rel=1e-4)
     assert m.active_params > 0 and m.attention
 
 
@@ -133,6 +131,38 @@ def test_zamba_passes_one_block_thirteen_times():
     m = only("zamba")
     shared = [t for t in m.tensors if t.name.startswith("shared_transformer")]
     assert {t.active for t in shared} == {13.0} and {t.copies for t in shared} == {1}
+
+
+def test_a_layer_of_its_own_shape_is_read_as_such():
+    """Gemma 4 as transformers saves it anew: the global layers' shape in per_layer_config."""
+    config = copy.deepcopy(next(r["config"] for r in ROWS if r["model_type"] == "gemma4"))
+    text = config["text_config"]
+    for change in text["per_layer_config"].values():
+        change |= {"head_dim": 128, "num_key_value_heads": 2}
+    (full,) = (a for a in load(config).attention if a.kind == "full")
+    assert (full.kv_heads, full.head_dim, full.layers) == (2, 128, len(text["per_layer_config"]))
+
+
+def test_ring_has_linear_layers_but_the_last_of_a_group():
+    """vLLM, bailing_moe_linear: `is_linear_layer`; layers after the last whole group are full."""
+    config = {
+        "model_type": "bailing_moe_linear",
+        "hidden_size": 2048,
+        "num_hidden_layers": 22,
+        "layer_group_size": 5,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 4,
+        "intermediate_size": 5120,
+        "moe_intermediate_size": 512,
+        "num_experts": 256,
+        "num_experts_per_tok": 8,
+        "num_shared_experts": 1,
+        "first_k_dense_replace": 1,
+        "vocab_size": 157184,
+        "max_position_embeddings": 131072,
+    }
+    kept = {a.kind: a.layers for a in load(config).attention}
+    assert kept == {"linear": 16, "full": 6}
 
 
 def test_a_field_is_read_by_its_other_names():
