@@ -64,7 +64,11 @@ def mixtral(c: Fields) -> Draft:
 
 @family("deepseek", "unlimited_ocr_text", "deepseek_ocr2_text")
 def deepseek(c: Fields) -> Draft:
-    return assemble(c, gqa(c), first_dense(c, deepseek_moe(c), lambda: mlp(c)))
+    """Count DeepSeek's first mixture, which OCR models kept."""
+    notes: tuple[str, ...] = ()
+    if c.family == "unlimited_ocr_text":
+        notes = ("keeps the prompt and a window of the answer; counted as keeping all of both",)
+    return assemble(c, gqa(c), first_dense(c, deepseek_moe(c), lambda: mlp(c)), notes=notes)
 
 
 @family("phimoe")

@@ -112,7 +112,7 @@ def decoder(c: Fields, traits: Traits) -> Draft:
         c,
         mixers,
         _feed_forwards(c, traits, hidden),
-        norm=traits.norm,
+        norm=4 if c.flag("use_post_norm") else traits.norm,
         norm_bias=traits.norm_bias,
         final_norm=traits.final_norm,
         tied=traits.tied,

@@ -171,6 +171,80 @@ def test_a_field_is_read_by_its_other_names():
     assert load(renamed).params == load(llama).params
 
 
+def with_towers(model_type, **towers):
+    config = next(r["config"] for r in ROWS if r["model_type"] == model_type)
+    towers["text_config"] = config.get("text_config", config)
+    return (
+        load({"model_type": model_type.removesuffix("_text"), **towers}).params
+        - only(model_type).params
+    )
+
+
+def test_towers_that_no_default_has():
+    """Gemma4AudioModel, Gemma4VisionModel and their embedders, built from their own defaults."""
+    sound = {"model_type": "gemma4_audio", "hidden_size": 1024, "num_hidden_layers": 12}
+    assert with_towers("gemma4", audio_config=sound) == 304_824_608 + 3_538_944
+    sight = {
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "num_hidden_layers": 16,
+        "num_attention_heads": 12,
+        "head_dim": 64,
+        "patch_size": 16,
+    }
+    assert with_towers("gemma4", vision_config=sight) == 167_364_608 + 1_769_472
+
+
+def test_gemma_3n_with_its_towers():
+    """Gemma3nAudioEncoder, both Gemma3nMultimodalEmbedder, and timm's encoder without a head."""
+    sound = {"model_type": "gemma3n_audio", "hidden_size": 1536, "conf_num_hidden_layers": 12}
+    assert with_towers("gemma3n_text", audio_config=sound) == 681_348_640 + 3_345_408
+    sight = {"architecture": "mobilenetv5_300m_enc", "hidden_size": 2048}
+    assert with_towers("gemma3n_text", vision_config=sight) == 294_126_912 + 4_460_544
+    with pytest.raises(BadInput, match="mobilenetv5_300m_enc"):
+        with_towers("gemma3n_text", vision_config={"architecture": "resnet50"})
+
+
+def test_deepseek_ocr_is_unlimited_ocr_under_other_names():
+    row = next(r for r in ROWS if r["model_type"] == "unlimited_ocr")
+    text = row["config"]["text_config"]
+    old = {k: v for k, v in text.items() if k not in ("mlp_layer_types", "model_type")}
+    towers = {
+        "clip-l-14-224": {
+            "width": 1024,
+            "layers": 24,
+            "heads": 16,
+            "image_size": 224,
+            "patch_size": 14,
+            "mlp_ratio": 4.0,
+        },
+        "sam_vit_b": {"width": 768, "layers": 12, "heads": 12},
+    }
+    config = {
+        "model_type": "deepseek_vl_v2",
+        "language_config": {**old, "first_k_dense_replace": 1},
+        "vision_config": {"width": towers},
+    }
+    assert load(config).params == row["params"]
+
+
+def test_the_first_chatglm():
+    """ChatGLM-6B, `modeling_chatglm.py`: four square matrices, a wide pair, biases, a head."""
+    wide, vocab, layers = 4096, 130_528, 28
+    config = {
+        "model_type": "chatglm",
+        "hidden_size": wide,
+        "inner_hidden_size": 4 * wide,
+        "num_layers": layers,
+        "num_attention_heads": 32,
+        "max_sequence_length": 2048,
+        "vocab_size": vocab,
+    }
+    layer = 12 * wide**2 + (3 + 1 + 4 + 1) * wide + 4 * wide
+    assert load(config).params == 2 * vocab * wide + layers * layer + 2 * wide
+    assert load(config).max_context_tokens == 2048
+
+
 def test_what_cannot_be_known_is_refused():
     large = next(r["config"] for r in ROWS if r["model_type"] == "mistral_large4")
     text = {**large["text_config"], "kv_source_layers": [0] * 72}

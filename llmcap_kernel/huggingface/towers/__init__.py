@@ -11,7 +11,16 @@ from .vit import ENCODERS, SIGLIP, vit
 from .vqgan import pictures
 from .whole import ALONE, WHOLE
 
+# Towers whose intermediate_size is that of the merger; layers are as wide as what it outputs.
 GLM_WIDE = ("glm4v_vision", "glm4v_moe_vision")
+# SigLIP's sizes that Gemma 3's files omit.
+GEMMA3 = {
+    "hidden_size": 1152,
+    "num_hidden_layers": 27,
+    "intermediate_size": 4304,
+    "patch_size": 14,
+    "image_size": 896,
+}
 
 
 def tower(c: Fields, text: int) -> tuple[tuple[Tensor, ...], tuple[str, ...]]:
@@ -91,20 +100,10 @@ def _aligned(v: Fields, c: Fields, kind: str) -> Fields:
     if c.family == "gemma3":
         return v.under(GEMMA3)
     if kind in GLM_WIDE and v.has("out_hidden_size"):
-        # Its intermediate_size is that of the merger; layers are as wide as what it outputs.
         return Fields({**v.data, "intermediate_size": v.data["out_hidden_size"]}, v.where, v.family)
     if kind == "qwen3_omni_moe_vision_encoder":
         return v.under({"num_position_embeddings": 2304})
     return v
 
 
-# SigLIP's sizes that Gemma 3's files omit.
-GEMMA3 = {
-    "hidden_size": 1152,
-    "num_hidden_layers": 27,
-    "intermediate_size": 4304,
-    "patch_size": 14,
-    "image_size": 896,
-}
-
-__all__ = ["Fields", "tower"]
+__all__ = ["tower"]

@@ -48,6 +48,7 @@ CLIP = Vit(patch_bias=False, positions="class", around=2)
 SIGLIP = Vit()
 QWEN = Vit(patch_bias=False, frames=2, positions="none", around=0)
 QWEN25 = Vit(gated=True, patch_bias=False, norm_bias=False, frames=2, positions="none", around=0)
+QWEN3 = Vit(frames=2, positions="num_position_embeddings", around=0)
 INTERN = Vit(positions="class", around=0, scales=2)
 PIXTRAL = Vit(
     gated=True,
@@ -89,12 +90,13 @@ ENCODERS = {
     "qwen2_5_vl_vision": QWEN25,
     "exaone4_5_vision": QWEN25,
     "qwen2_5_omni_vision_encoder": QWEN25,
-    **dict.fromkeys(
-        ("qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "qwen3_vl_vision"),
-        Vit(frames=2, positions="num_position_embeddings", around=0),
-    ),
-    "cohere_compass_vision": Vit(frames=2, positions="num_position_embeddings", around=0),
-    "qwen3_omni_moe_vision_encoder": Vit(frames=2, positions="num_position_embeddings", around=0),
+    "qwen3_vl": QWEN3,
+    "qwen3_vl_moe": QWEN3,
+    "qwen3_vl_vision": QWEN3,
+    "qwen3_5": QWEN3,
+    "qwen3_5_moe": QWEN3,
+    "qwen3_omni_moe_vision_encoder": QWEN3,
+    "cohere_compass_vision": QWEN3,
     "ernie4_5_vl_moe_vision": Vit(patch_bias=False, positions="none"),
     "glm4v_vision": GLM,
     "glm4v_moe_vision": GLM,
@@ -106,7 +108,6 @@ ENCODERS = {
     "step3p5_vision": Vit(patch_bias=False, positions="max_position_embeddings", scales=2),
     "muse_glimmer_vision": MUSE,
     "muse_spark_vision": MUSE,
-    "minimax_m3_vl_vision": Vit(patch_bias=False, frames=2, positions="none"),
     "ovis2_vision": Vit(
         gated=True, qkv_bias=False, out_bias=False, mlp_bias=False, norm_bias=False, around=2
     ),

@@ -22,9 +22,12 @@ def block(hidden: int, size: int, *, gate: bool = False, bias: bool = True) -> P
 
 
 def gemma4(v: Fields, c: Fields, text: int) -> Part:
-    """Gemma 4's tower: gated, four norms, two-dimensional positions."""
+    """Gemma 4's tower: gated, norms before and after and of heads, two-dimensional positions."""
     hidden, depth, size, patch, _channels = sizes(v)
-    part = times(block(hidden, size, gate=True, bias=False) + norms(hidden, 2), depth)
+    heads = v.whole("num_attention_heads", default=1, limit="heads")
+    head = v.whole("head_dim", default=max(1, hidden // heads), limit="head")
+    layer = block(hidden, size, gate=True, bias=False) + norms(hidden, 2) + norms(head, 2)
+    part = times(layer, depth)
     rows = v.whole("position_embedding_size", default=10_240, limit="tokens")
     return part + Part(
         (
