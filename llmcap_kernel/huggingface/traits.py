@@ -105,8 +105,8 @@ def decoder(c: Fields, traits: Traits) -> Draft:
     """Count a decoder of grouped-query attention, dense or with experts."""
     if c.has("kv_lora_rank"):
         return FAMILIES["deepseek_v3"](c)
-    layers = layer_count(c)
     hidden = c.width("hidden_size")
+    layers = layer_count(c)
     mixers = alternating(c, _default_kinds(c, traits, layers), lambda w: _mixer(c, traits, w))
     return assemble(
         c,
