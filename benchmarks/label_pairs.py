@@ -160,7 +160,8 @@ LEVERS = {
     **dict.fromkeys(("weight quantization", "weight format"), _weights),
     **dict.fromkeys(("kv cache dtype", "KV cache type"), _cache),
     **dict.fromkeys(
-        ("prefix caching", "prefix cache", "prefix caching (warm)", "prefix share 0 to 95%"), _prefix
+        ("prefix caching", "prefix cache", "prefix caching (warm)", "prefix share 0 to 95%"),
+        _prefix,
     ),
     "prefix caching + chunked prefill": _prefix,
     "chunked prefill": _chunked,
@@ -197,11 +198,12 @@ NAMES = {
         ("chunked prefill size", "chunk budget (p99)", "max_num_batched_tokens (chunk size)"),
         "chunk size",
     ),
-    "prefix caching + chunked prefill": "prefix cache and chunks",
+    "prefix caching + chunked prefill": "prefix and chunks",
     "host-memory KV tier (HiCache)": "cache in host memory",
     "power profile + iommu off": "power profile",
     "O3 bundle of five flags": "five flags",
     "tensor parallel": "tensor parallelism",
+    "decode context parallel": "context parallelism",
 }
 
 
@@ -240,7 +242,9 @@ def rig4x3090(row: Row) -> Side:
 
 def memoriant(row: Row) -> Side:
     """Read the DGX Spark: "llama-bench pp512 @ depth 4096"."""
-    kind, tokens, depth = re.fullmatch(r"llama-bench (pp|tg)(\d+) @ depth (\d+)", row["common"]).groups()
+    kind, tokens, depth = re.fullmatch(
+        r"llama-bench (pp|tg)(\d+) @ depth (\d+)", row["common"]
+    ).groups()
     write(row, "engine", "llama.cpp", "TurboQuant fork")
     if kind == "tg":
         return {"input_tokens": depth, "output_tokens": tokens, "concurrency": "1"}
@@ -434,7 +438,9 @@ def decode_rates(rows: list[Row]) -> None:
     """Take an output rate for one of decoding alone where the run says the two are the same."""
     runs: dict[tuple[str, ...], dict[str, Row]] = defaultdict(dict)
     for row in rows:
-        runs[tuple(row[n] for n in ("source", "common", "setting_a", "setting_b"))][row["metric"]] = row
+        runs[tuple(row[n] for n in ("source", "common", "setting_a", "setting_b"))][
+            row["metric"]
+        ] = row
     for by_metric in runs.values():
         rate, decode = (by_metric.get(n) for n in ("output_tok_s_total", "decode_tok_s_per_user"))
         if rate and decode and rate["value_a"] == decode["value_a"]:

@@ -11,7 +11,7 @@ power cap, is no lever that does nothing.
 import csv
 import statistics
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from ..spec import Speculation
 from . import compare, results, stated
 
 NOTICED = 0.05  # of the value: a smaller change is within what a run repeats to
+STILL = 0.001  # and a smaller one of a prediction is none
 MEANS = ("", "mean", "p50")  # of a latency's statistics, what the law gives
 OPEN = "?"
 BETWEEN = "; "
@@ -103,38 +104,44 @@ class Ratio(NamedTuple):
         return abs(self.pair.measured - 1) > NOTICED
 
     @property
+    def unmoved(self) -> bool:
+        """Whether no change is predicted where one is noticed."""
+        return self.predicted is not None and self.noticed and abs(self.predicted - 1) < STILL
+
+    @property
     def wrong_way(self) -> bool:
-        """Whether the prediction moves the other way, or not at all, where a change is noticed."""
-        if self.predicted is None or not self.noticed:
+        """Whether the prediction moves the other way where a change is noticed."""
+        if self.predicted is None or not self.noticed or self.unmoved:
             return False
-        return (self.predicted - 1) * (self.pair.measured - 1) <= 0
+        return (self.predicted - 1) * (self.pair.measured - 1) < 0
 
 
 class Summary(NamedTuple):
-    """How right the law is about a lever.
+    """How right the law is about some pairs.
 
     Attributes
     ----------
-    lever : str
-        The lever.
+    name : str
+        What they have in common, such as a lever.
     pairs, predicted : int
         How many there are, and how many have a prediction.
     median, p80 : float or None
         Of the relative errors of the ratio; None without a prediction.
-    noticed, wrong_way : int
+    noticed, wrong_way, unmoved : int
         Of the predicted: how many changed by more than `NOTICED`, and how many of these are
-        predicted to move the other way.
+        predicted to move the other way, or not at all.
     left : dict of str to int
         Of the others: how many, by why they are not predicted.
     """
 
-    lever: str
+    name: str
     pairs: int
     predicted: int
     median: float | None
     p80: float | None
     noticed: int
     wrong_way: int
+    unmoved: int
     left: dict[str, int]
 
 
@@ -180,8 +187,10 @@ def pair(cells: dict[str, str]) -> Pair:
         shared | _settings(cells.get(side, "")) | {"value": cells[f"value_{side}"]}
         for side in ("a", "b")
     )
-    said = (cells.get(name, "") for name in ("id", "lever", "source_id"))
-    return Pair(*said, (first, second), values[1] / values[0], cells.get("statistic", ""))
+    name, lever, source, statistic = (
+        cells.get(column, "") for column in ("id", "lever", "source_id", "statistic")
+    )
+    return Pair(name, lever, source, (first, second), values[1] / values[0], statistic)
 
 
 def _positive(cells: dict[str, str], name: str) -> float:
@@ -357,15 +366,15 @@ def ratios(path: str | Path) -> tuple[Ratio, ...]:
 # summing up
 
 
-def summary(lever: str, some: Iterable[Ratio]) -> Summary:
-    """Sum up how right the law is about one lever.
+def summary(name: str, some: Iterable[Ratio]) -> Summary:
+    """Sum up how right the law is about some pairs.
 
     Parameters
     ----------
-    lever : str
-        Its name.
+    name : str
+        What they have in common, such as a lever.
     some : iterable of Ratio
-        Its pairs.
+        The pairs.
 
     Returns
     -------
@@ -376,15 +385,38 @@ def summary(lever: str, some: Iterable[Ratio]) -> Summary:
     errors = [one.error for one in some if one.error is not None]
     noticed = [one for one in some if one.predicted is not None and one.noticed]
     return Summary(
-        lever=lever,
+        name=name,
         pairs=len(some),
         predicted=len(errors),
         median=statistics.median(errors) if errors else None,
         p80=compare.quantile(errors, 0.8) if errors else None,
         noticed=len(noticed),
         wrong_way=sum(one.wrong_way for one in noticed),
+        unmoved=sum(one.unmoved for one in noticed),
         left=dict(Counter(one.kind for one in some if one.kind).most_common()),
     )
+
+
+def by(some: Iterable[Ratio], group: Callable[[Pair], str]) -> tuple[Summary, ...]:
+    """Sum up groups of pairs, those with the most predictions first.
+
+    Parameters
+    ----------
+    some : iterable of Ratio
+        Pairs and their predictions.
+    group : callable
+        Takes a pair, and names its group.
+
+    Returns
+    -------
+    tuple of Summary
+        One a group.
+    """
+    groups: dict[str, list[Ratio]] = {}
+    for one in some:
+        groups.setdefault(group(one.pair), []).append(one)
+    made = [summary(name, rows) for name, rows in groups.items()]
+    return tuple(sorted(made, key=lambda s: (-s.predicted, -s.pairs, s.name)))
 
 
 def by_lever(some: Iterable[Ratio]) -> tuple[Summary, ...]:
@@ -400,8 +432,4 @@ def by_lever(some: Iterable[Ratio]) -> tuple[Summary, ...]:
     tuple of Summary
         One a lever.
     """
-    groups: dict[str, list[Ratio]] = {}
-    for one in some:
-        groups.setdefault(one.pair.lever, []).append(one)
-    made = [summary(lever, group) for lever, group in groups.items()]
-    return tuple(sorted(made, key=lambda s: (-s.predicted, -s.pairs, s.lever)))
+    return by(some, lambda one: one.lever)
