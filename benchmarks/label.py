@@ -17,6 +17,7 @@ columns are the script's: write a correction as a rule and not into the file.
 
 import argparse
 import csv
+import math
 import re
 from pathlib import Path
 
@@ -113,12 +114,99 @@ def memory_fraction(row: Row) -> None:
 
 def filled_cache(row: Row) -> None:
     """Count the context that a prompt was read behind."""
-    # llama.cpp's table of the DGX Spark times 2,048 tokens behind a cache that is filled already:
-    # the prompt is longer by it, and that part is not computed again.
+    # llama-bench times the last tokens of a prompt behind a cache that is filled already, and that
+    # part is not computed again. One table has the last tokens alone as the prompt, others all.
+    prompt = _count(row["input_tokens"])
     said = re.search(r"\bat context depth ([1-9]\d{0,6})\b", row["notes"])
-    if said and row["metric"] == "prefill_tok_s" and _count(row["input_tokens"]):
-        correct(row, "input_tokens", _count(row["input_tokens"]) + int(said.group(1)))
+    last = re.search(r"\b(\d{1,6}) tokens after (?:[1-9]\d* cached|the depth)", row["notes"])
+    if row["metric"] != "prefill_tok_s" or not prompt:
+        return
+    if said:
+        correct(row, "input_tokens", prompt + int(said.group(1)))
         correct(row, "cached_tokens", said.group(1))
+    elif last and prompt > int(last.group(1)):
+        correct(row, "cached_tokens", prompt - int(last.group(1)))
+
+
+def read_from_cache(row: Row) -> None:
+    """Count the prompt that was in the cache, or doubt where the source leaves the share open."""
+    # The 3090 rig prints the share of its second runs. Where a note says only that prompts
+    # repeat, by design or as a seed does, nobody knows how much was computed.
+    said = re.search(r"\bprefix hit rate ([01]\.\d{1,6})\b", row["notes"])
+    if said:
+        cached = math.floor(float(said.group(1)) * _count(row["input_tokens"]))
+        if cached:
+            correct(row, "cached_tokens", cached)
+        return
+    repeats = ("PREFIX CACHE HITS", "may hit prefixes", "prefix cache hits", "prompts repeat")
+    if row["regime"] == "prefix_cache" or any(words in row["notes"] for words in repeats):
+        _add(row, "doubt", "prefix-cache")
+
+
+# labels
+
+
+WAYS = ("ep", "dp_attention")
+# Editors' remarks in a cell of a format, and its value without them.
+REMARKED = re.compile(r"(auto|\S+(?: \S+)?) \([^()]*\)")
+# What stands where a cache's format should: how the run drafted, or what its prompts were.
+DRAFTED = re.compile(r"(?:mtp|spec|dflash)-\S+")
+NO_FORMAT = ("think", "cache32k")
+
+
+def cells(row: Row) -> None:
+    """Take editors' remarks out of cells, and words that are none of the cell's values."""
+    for name in WAYS:
+        if row[name] == "yes":  # over all cards of the row's split
+            correct(row, name, row["tp"])
+    for name in ("weight_dtype", "kv_dtype"):
+        remarked = REMARKED.fullmatch(row[name])
+        if remarked and row["source_id"] in REMARKS:
+            correct(row, name, remarked.group(1))
+    cache = row["kv_dtype"]
+    if DRAFTED.fullmatch(cache) or cache in NO_FORMAT:
+        correct(row, "kv_dtype", "")
+    correct(row, "kv_dtype", row["kv_dtype"].removesuffix("+reuse"))
+
+
+REMARKS = ("sglcook", "vllmrecipes", "rtx4090_qwen38", "rtx4000ada_ttft", "rig4x3090")
+
+
+def split_by_layers(row: Row) -> None:
+    """Give the cards to the pipeline where llama.cpp splits the layers among them."""
+    if "split_mode layer" in row["notes"] and _count(row["tp"]) > 1:
+        correct(row, "pp", row["tp"])
+        correct(row, "tp", 1)
+
+
+def side_by_side(row: Row) -> None:
+    """Count the copies that share a rig's users, and the users of one of them."""
+    # vLLM's "dp 2" is two copies as well, where no experts are spread over both
+    said = re.search(r"; (?:(\d) independent instances|dp (\d))\b", row["notes"])
+    if row["source_id"] != "rig4x3090" or not said or row["ep"]:
+        return
+    users = _count(row["concurrency"])
+    copies = min(int(said.group(1) or said.group(2)), users)  # the others wait
+    correct(row, "num_gpus", copies * _count(row["tp"]) * _count(row["pp"]))
+    correct(row, "concurrency", users // copies)
+    if copies > 1:
+        correct(row, "copies", copies)
+
+
+def after_first_token(row: Row) -> None:
+    """Name the rate of one user by what it is: the inverse of the gap, and no prompt inside."""
+    # 75.30 tok/s beside a gap of 13.28 ms and a first token after 570 ms.
+    if "campaign dflash-depth" in row["notes"] and row["metric"] == "output_tok_s_total":
+        correct(row, "metric", "decode_tok_s_per_user")
+        if row["regime"] == "batch1_mixed":
+            correct(row, "regime", "batch1_decode")
+
+
+def sent_at_once(row: Row) -> None:
+    """Take the requests of a burst as its users, where the source gives a wait."""
+    said = re.search(r"\b(\d{1,5}) prompts sent at once\b", row["notes"])
+    if said and not row["concurrency"]:
+        correct(row, "concurrency", said.group(1))
 
 
 # what is doubtful
@@ -151,7 +239,7 @@ def unstated_setup(row: Row) -> None:
     """Fill in the split and the format that an MLPerf result does not state."""
     # A result is the most that its cards give, so it was made with the smallest format they
     # compute in and as few cards a copy as hold it: what `stated.meaning` takes for a maximum.
-    if row["source_id"] != "mlperf41":
+    if row["source_id"] not in ("mlperf41", "mlperf50"):
         return
     _add(row, "doubt", "mlperf-setup")
     try:
@@ -181,6 +269,50 @@ def token_position(row: Row) -> None:
         _add(row, "doubt", "token-position")
 
 
+def speculation(row: Row) -> None:
+    """Doubt the rows of which a draft wrote tokens: the law is asked without one."""
+    said = row["regime"] == "speculative" or "SPECULATIVE" in row["notes"]
+    if said or DRAFTED.fullmatch(row["kv_dtype"]):
+        _add(row, "doubt", "speculation")
+
+
+def several_nodes(row: Row) -> None:
+    """Doubt the rows whose cards have a network between them, or a stage each."""
+    if re.search(r"\bon (?:\d+|different) nodes\b|\bover \d nodes\b|DISAGGREGATED", row["notes"]):
+        _add(row, "doubt", "several-nodes")
+
+
+def power_cap(row: Row) -> None:
+    """Doubt the rows of cards that were held below their own power."""
+    if re.search(r"\bpower limit \d+ W\b", row["notes"]):
+        _add(row, "doubt", "power-cap")
+
+
+def first_requests(row: Row) -> None:
+    """Doubt the mean of a few first tokens, one of which waits for kernels to be built."""
+    # Of ten prompts to an idle SGLang the mean is five times the computation, and up to hundreds.
+    said = re.search(r"\b(\d{1,5}) requests;", row["notes"])
+    if row["source_id"] != "sglcook" or row["metric"] != "ttft_ms":
+        return
+    if said and int(said.group(1)) <= 10:
+        _add(row, "doubt", "first-requests")
+
+
+# What an editor wrote beside rows whose cards, split, format or load the source leaves unclear.
+UNCLEAR = (
+    *("UNCLEAR", "dtype unclear", "do not fit", "TP not given", "card count not stated"),
+    *("open loop", "decode context parallel", "first of two unlabelled points"),
+)
+
+
+def unclear_label(row: Row) -> None:
+    """Doubt the rows that an editor marked, and those of which only the arrivals are known."""
+    rate = re.search(r"\brequest rate \d", row["notes"]) and not row["concurrency"]
+    spread = row["ep"] and re.search(r"; dp \d", row["notes"])
+    if rate or spread or any(words in row["notes"] for words in UNCLEAR):
+        _add(row, "doubt", "unclear-label")
+
+
 # Single rows: a fraction that its own numbers contradict, and a peak unlike all others.
 SINGLE = {"m07899": "fraction-label", "m07905": "activation-peak"}
 
@@ -199,6 +331,17 @@ RULES = (
     prompt_at_decode_rate,
     token_position,
     single,
+    speculation,
+    several_nodes,
+    power_cap,
+    first_requests,
+    unclear_label,
+    read_from_cache,
+    cells,
+    split_by_layers,
+    side_by_side,
+    after_first_token,
+    sent_at_once,
     whole_concurrency,
     memory_fraction,
     filled_cache,
@@ -206,6 +349,22 @@ RULES = (
 
 
 # a whole file
+
+
+def parts(said: str) -> list[str]:
+    """Split what `stated` or `assumed` holds.
+
+    Parameters
+    ----------
+    said : str
+        Parts of `name=value`; a value may hold what stands between two parts.
+
+    Returns
+    -------
+    list of str
+        The parts, none of an empty text.
+    """
+    return re.split(rf"{BETWEEN}(?=[a-z_]+=)", said) if said else []
 
 
 def original(row: Row) -> Row:
@@ -222,7 +381,7 @@ def original(row: Row) -> Row:
         The row as its source has it, the columns of labels empty.
     """
     out = dict.fromkeys(ADDED, "") | row
-    for said in filter(None, reversed(out["stated"].split(BETWEEN))):
+    for said in reversed(parts(out["stated"])):
         name, _, value = said.partition("=")
         out[name] = value
     return out | {"doubt": "", "assumed": "", "stated": ""}

@@ -53,8 +53,12 @@ STIFF = {
     "attention_compute": 10.0,
 }  # regularised more: few rows tell them apart
 MOST_ALIKE = 6  # rows of one source, model, card and metric weigh as much as this many
-# The weight of a row by the doubt about it; 1 for all doubts that do not affect its value.
-DOUBTED = {"token-position": 0.1, "prompt-at-decode-rate": 0.1}
+# The weight of a row by the doubt about it; 1 for all doubts that do not affect its value, and 0
+# where something else was measured than the law is asked: such a row is left out.
+DOUBTED = {
+    **{"token-position": 0.1, "prompt-at-decode-rate": 0.1, "unclear-label": 0.1},
+    **{"first-requests": 0.1, "prefix-cache": 0.1, "speculation": 0.0, "several-nodes": 0.0},
+}
 TAILS = (0.6, 0.3, 0.15)  # relative error beyond which a row counts less, reduced in turn
 FOLDS = 16
 LOW, HIGH = 0.1, 0.9
@@ -116,7 +120,7 @@ def samples(path: str | Path) -> list[Sample]:
     Returns
     -------
     list of Sample
-        The rows that name a deployment and measure speed, not memory.
+        The rows that name a deployment and measure its speed, not memory or something else.
     """
     out = []
     for line in results.read(path):
@@ -124,7 +128,7 @@ def samples(path: str | Path) -> list[Sample]:
             sample = _sample(line)
         except BadInput:
             continue
-        if sample is not None:
+        if sample is not None and sample.trust > 0:
             out.append(sample)
     return out
 
@@ -665,7 +669,7 @@ def keep_predictions(
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["id", "predicted", "low", "high", "ceiling", *compare.LEFT_OUT])
         for row in compare.run(path).compared:
-            # memory is predicted without a fit, so no fit leaves it out
+            # no fit saw a row that none leaves out: memory, and what the law is not asked
             unseen = [
                 row.measured / math.exp(by[row.id]) if row.id in by else row.predicted
                 for by in missed.values()

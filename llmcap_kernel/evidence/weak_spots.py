@@ -389,7 +389,7 @@ DOUBTS = (
     ),
     Doubt(
         "mlperf-setup",
-        "MLPerf Inference v4.1",
+        "MLPerf Inference v4.1 and v5.0",
         "The results state neither the split nor the formats nor the lengths. Taken was what a "
         "record is made with: the smallest format the card computes in, as few cards a copy as "
         "hold it in half of their memory, and short requests.",
@@ -417,6 +417,42 @@ DOUBTS = (
         "activation-peak",
         "Start-up log with a small activation peak",
         "Its activation peak is smaller than that of other start-ups of the same kind.",
+    ),
+    Doubt(
+        "speculation",
+        "A draft wrote tokens",
+        "Tokens were drafted and checked, several for each pass. The law is asked without a draft, "
+        "as few sources say how many drafted tokens were accepted.",
+    ),
+    Doubt(
+        "several-nodes",
+        "A network between the cards",
+        "Cards of one split stand in several nodes, or some only read prompts and others only "
+        "generate. The law is asked for one node that does both.",
+    ),
+    Doubt(
+        "prefix-cache",
+        "Repeated prompts, read from the cache",
+        "Prompts repeat, so part of them was in the cache. How much is not stated; the law is "
+        "asked as if all were computed.",
+    ),
+    Doubt(
+        "power-cap",
+        "Cards held below their own power",
+        "The source caps the power of its cards. Generation hardly feels it; prompts and large "
+        "batches are slower than on the card of the data sheet.",
+    ),
+    Doubt(
+        "first-requests",
+        "The mean of ten first tokens or fewer",
+        "Kernels are built and tuned as the first requests come, and of so few the mean holds "
+        "that wait.",
+    ),
+    Doubt(
+        "unclear-label",
+        "Cards, split, format or load unclear",
+        "Whoever wrote the row down marked one of these as unclear, or the source says how often "
+        "requests were sent and not how many were in flight.",
     ),
 )
 
