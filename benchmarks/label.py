@@ -235,6 +235,24 @@ def split_counted_twice(row: Row) -> None:
             assume(row, "num_gpus", ep)
 
 
+def unstated_engine(row: Row) -> None:
+    """Name the engine of an MLPerf system: NVIDIA's systems say TensorRT, AMD's ran vLLM."""
+    if row["source_id"] != "mlperf50" or row["engine"]:
+        return
+    if row["gpu"].startswith("AMD"):
+        assume(row, "engine", "vLLM")
+    elif "TensorRT" in row["notes"]:
+        correct(row, "engine", "TensorRT-LLM")
+    else:
+        assume(row, "engine", "TensorRT-LLM")
+
+
+def beams(row: Row) -> None:
+    """Doubt MLPerf's GPT-J, which searches with four beams: four sequences a request."""
+    if row["source_id"] == "mlperf50" and row["model"].startswith("gptj"):
+        _add(row, "doubt", "unclear-label")
+
+
 def unstated_setup(row: Row) -> None:
     """Fill in the split and the format that an MLPerf result does not state."""
     # A result is the most that its cards give, so it was made with the smallest format they
@@ -327,7 +345,9 @@ def single(row: Row) -> None:
 RULES = (
     odd_lengths,
     split_counted_twice,
+    unstated_engine,
     unstated_setup,
+    beams,
     prompt_at_decode_rate,
     token_position,
     single,
