@@ -224,12 +224,14 @@ class Stack:
         import numpy
 
         self.rows = rows
-        groups: dict[tuple[str, bool], list[int]] = {}
+        groups: dict[tuple[str, bool, bool], list[int]] = {}
         for i, row in enumerate(rows):
-            groups.setdefault((row.quantity, row.work.decode.draft is None), []).append(i)
+            # servers and loops share some quantities, and what one of them lacks does not stack
+            lacks = row.work.decode.draft is None, row.work.batch is None
+            groups.setdefault((row.quantity, *lacks), []).append(i)
         self.groups = [
             (quantity, ids, _stack([rows[i].work for i in ids]))
-            for (quantity, _), ids in groups.items()
+            for (quantity, *_), ids in groups.items()
         ]
         self.measured = numpy.log([row.value for row in rows])
         slower = [calibration.METRICS[row.metric].less for row in rows]
