@@ -75,7 +75,7 @@ def main(argv=None):
     if args.seen:
         pairs = list(zip(rows, fit.errors(rows, fit.shipped()), strict=True))
     else:
-        print(f"leaving groups out of {len(rows):,} rows: about a minute", file=sys.stderr)
+        print(f"leaving groups out of {len(rows):,} rows: some minutes", file=sys.stderr)
         missed = fit.left_out(rows, fit.solve(rows))
         by_id = {row.id: row for row in rows}
         pairs = [(by_id[n], e) for some in missed.values() for n, e in some.items()]

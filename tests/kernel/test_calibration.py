@@ -178,6 +178,25 @@ def test_rows_stacked_are_timed_as_one_by_one():
         assert error == pytest.approx(math.log(row.value / alone), abs=1e-9)
 
 
+def test_a_server_and_a_loop_of_one_quantity_are_timed_together():
+    """A loop reads all prompts at once and a server has no such batch."""
+    rows = [row for row in fit.samples(ROWS) if row.metric == "total_tok_s"]
+    loop = next(row for row in rows if row.work.batch is not None)
+    server = next(row for row in rows if row.work.batch is None)
+    sets = fit.shipped()
+    both = fit.errors([loop, server], sets)
+    assert both == pytest.approx(fit.errors([loop], sets) + fit.errors([server], sets))
+    assert both == pytest.approx(fit.errors([server, loop], sets)[::-1])
+
+
+def test_what_the_law_is_not_asked_is_in_no_fit():
+    lines = {line.where: line.fields for line in compare.results.read(ROWS)}
+    asked = {row.id for row in fit.samples(ROWS)}
+    other = {name for name, cells in lines.items() if "speculation" in cells["doubt"]}
+    assert len(other) > 300 and not other & asked
+    assert fit.weight(("power-cap", "speculation")) == 0 and fit.weight(("power-cap",)) == 1
+
+
 def test_the_kept_predictions_are_those_of_the_shipped_numbers():
     """`benchmarks/predicted.csv` is written with the table; one without the other is a lie."""
     path = ROWS.with_name("predicted.csv")
