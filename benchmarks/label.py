@@ -327,7 +327,9 @@ def unclear_label(row: Row) -> None:
     """Doubt the rows that an editor marked, and those of which only the arrivals are known."""
     rate = re.search(r"\brequest rate \d", row["notes"]) and not row["concurrency"]
     spread = row["ep"] and re.search(r"; dp \d", row["notes"])
-    if rate or spread or any(words in row["notes"] for words in UNCLEAR):
+    # The cookbook's launch commands stand in another section of a page than its numbers.
+    elsewhere = row["source_id"] == "sglcook"
+    if rate or spread or elsewhere or any(words in row["notes"] for words in UNCLEAR):
         _add(row, "doubt", "unclear-label")
 
 

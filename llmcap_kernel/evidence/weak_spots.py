@@ -450,9 +450,10 @@ DOUBTS = (
     ),
     Doubt(
         "unclear-label",
-        "Cards, split, format or load unclear",
-        "Whoever wrote the row down marked one of these as unclear, or the source says how often "
-        "requests were sent and not how many were in flight.",
+        "Cards, split, format, options or load unclear",
+        "Whoever wrote the row down marked one of these as unclear, the launch command stands "
+        "elsewhere, or the source says how often requests were sent and not how many were in "
+        "flight.",
     ),
 )
 
