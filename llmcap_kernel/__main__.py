@@ -14,7 +14,7 @@ from . import capacity, catalog, design, huggingface
 from .calibration import Estimate
 from .catalog import names
 from .design import Card
-from .evidence import compare, launch, logs, startup
+from .evidence import compare, kernels, launch, logs, startup
 from .explain import Explained, Line, digits, quantity
 from .refuse import BadInput, number, shown
 from .spec import MAX_TOKENS, Deployment, Lora, Model, Slo, Speculation, Workload
@@ -568,9 +568,20 @@ def _validate(args: argparse.Namespace) -> str:
         if args.config is not None:
             raise BadInput("config", "config is for results: a start-up log takes --model NAME.")
         return _start_up(args, logs.read(text, args.file, **_of_start_up(options)))
+    if kernels.recognises(text):
+        return _timings(args, text, options)
     report = compare.run(args.file, options, compare.bar(sys.stderr))
     if report.refusal:
         raise BadInput("file", f"file {shown(args.file)}: {report.refusal}.")
+    return report.json() if args.json else report.text()
+
+
+def _timings(args: argparse.Namespace, text: str, options: dict[str, Any]) -> str:
+    given = {name: options.pop(name, "") for name in ("gpu", "engine")}
+    if options:
+        name = min(options)
+        raise BadInput(name, f"{name} is for results: timings of kernels take --gpu and --engine.")
+    report = kernels.report(text, **given)
     return report.json() if args.json else report.text()
 
 
@@ -694,7 +705,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 SCORECARD_HELP = "deployments side by side (the worked spec)"
-VALIDATE_HELP = "a benchmark's rows, predicted beside measured; a start-up log beside the ledger"
+VALIDATE_HELP = (
+    "a benchmark's rows, predicted beside measured; a start-up log beside the ledger; timings of "
+    "kernels beside their formulas"
+)
 CALIBRATE_HELP = "fit the efficiencies to measured rows"
 
 
@@ -778,7 +792,9 @@ def _add_gpu_file(parser: argparse.ArgumentParser) -> None:
 
 
 def _validate_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help=f"{compare.results.KNOWN}; {logs.KNOWN}")
+    parser.add_argument(
+        "file", metavar="FILE", help=f"{compare.results.KNOWN}; {logs.KNOWN}; {kernels.KNOWN}"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     _add_gpu_file(parser)
     parser.add_argument("--config", metavar="FILE", help="a config.json, the model of all rows")
