@@ -5,7 +5,7 @@
 puts predicted beside measured.
 """
 
-from .constants import ceiling_s, constants, kernel_s, predicted_s
+from .constants import ceiling_s, constants_of, kernel_s, predicted_s
 from .rows import DOUBTS, Timing, read, read_folder, recognises
 from .scores import Report, report
 

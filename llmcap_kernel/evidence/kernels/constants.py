@@ -32,7 +32,7 @@ class Constants(NamedTuple):
     family: str
 
 
-def constants(kind: str, *, format: str, gpu: Gpu, engine: str = "") -> Constants:
+def constants_of(kind: str, *, format: str, gpu: Gpu, engine: str = "") -> Constants:
     """Look up the constants of a kernel.
 
     Parameters
@@ -58,7 +58,7 @@ def constants(kind: str, *, format: str, gpu: Gpu, engine: str = "") -> Constant
 
     Examples
     --------
-    >>> found = constants("product", format="bf16", gpu=catalog.gpu("h100-sxm"), engine="vllm")
+    >>> found = constants_of("product", format="bf16", gpu=catalog.gpu("h100-sxm"), engine="vllm")
     >>> found.family, 0.7 < found.values["bandwidth"] < 1
     ('hopper', True)
     """
@@ -108,7 +108,7 @@ def kernel_s(
     gpu : Gpu
         The card.
     format, engine : str
-        As `constants` takes them.
+        As `constants_of` takes them.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def kernel_s(
     >>> 1.4e-4 < kernel_s("product", shape, gpu=h100, format="bf16") < 3e-4
     True
     """
-    found = constants(kind, format=format, gpu=gpu, engine=engine)
+    found = constants_of(kind, format=format, gpu=gpu, engine=engine)
     known = KINDS[kind]
     missing = [column for column in known.columns if column != "op_name" and column not in shape]
     if missing:

@@ -311,9 +311,9 @@ def doubt(row: Timing, kernel: str) -> str:
     str
         A name of `DOUBTS`, or "". Rules are of card, engine and shape, never of the time.
     """
-    shape = row.shape
-    if row.kind == "product" and row.engine == "vllm" and row.format == "fp8-block":
-        return "host-bound"
+    if row.kind == "product":
+        host_bound = row.engine == "vllm" and row.format == "fp8-block"
+        return "host-bound" if host_bound else _cached(row)
     if row.kind not in ("decode_attention", "prefill_attention"):
         return ""
     # what the engine's own kernels do not cover: odd widths of a head, windows, a prompt of one
@@ -321,12 +321,37 @@ def doubt(row: Timing, kernel: str) -> str:
         return "fallback"
     if row.kind == "prefill_attention":
         return "fallback" if kernel.endswith("decode") else ""
-    heads = shape["num_heads"] / shape["num_key_value_heads"]
-    if row.engine == "trtllm" and heads > MANY_HEADS:
+    if row.engine == "trtllm" and heads_a_key(row.shape) > MANY_HEADS:
         return "heads"
+    return _cached(row)
+
+
+def heads_a_key(shape: dict[str, float]) -> float:
+    """Count the query heads that share a head of keys.
+
+    Parameters
+    ----------
+    shape : dict of str to float
+        With num_heads and num_key_value_heads.
+
+    Returns
+    -------
+    float
+        Their ratio.
+
+    Examples
+    --------
+    >>> heads_a_key({"num_heads": 32, "num_key_value_heads": 8})
+    4.0
+    """
+    return shape["num_heads"] / shape["num_key_value_heads"]
+
+
+def _cached(row: Timing) -> str:
+    """Whether a repeated kernel finds so much in the cache that it shows: not all, not a trifle."""
     cache = CACHE_BYTES.get(row.gpu.family, 0)
-    read = KINDS[row.kind].work(shape, row.gpu, row.format)["read_s"] * row.gpu.bandwidth_bytes_s
-    return "cached" if cache / 10 < read < 2 * cache else ""
+    read_s = KINDS[row.kind].work(row.shape, row.gpu, row.format)["read_s"]
+    return "cached" if cache / 20 < read_s * row.gpu.bandwidth_bytes_s < 2 * cache else ""
 
 
 def read_folder(folder: str | Path) -> Read:
