@@ -14,7 +14,7 @@ from llmcap_kernel.__main__ import main
 from llmcap_kernel.catalog.tables import table
 from llmcap_kernel.evidence import kernels
 from llmcap_kernel.evidence.kernels import constants, formulas
-from llmcap_kernel.evidence.kernels.kinds import BY_ENGINE, KINDS, RATES
+from llmcap_kernel.evidence.kernels.kinds import KINDS, RATES
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Gpu
 
@@ -261,7 +261,7 @@ def entries():
 def numbers(entry):
     """The constants of an entry, with the values by engine one by one."""
     for name, held in entry.items():
-        if name in BY_ENGINE:
+        if isinstance(held, dict):
             yield from ((name, triple) for triple in held.values())
         elif name not in ("rows", "cards", "left_out"):
             yield name, held
@@ -272,6 +272,8 @@ def test_constants_are_shares_and_times():
     for kind, name, family, entry in entries():
         where = (kind, name, family)
         assert set(KINDS[kind].start) - set(entry) <= {"quantise"}, where
+        apart = {n for n, held in entry.items() if isinstance(held, dict)}
+        assert apart == KINDS[kind].by_engine & set(entry), where
         for constant, (value, *spread) in numbers(entry):
             count += 1
             high = 1e-3 if constant.endswith("_s") else 500 if constant in RATES else 1.0

@@ -10,7 +10,7 @@ from ...bandwidth.work import compute_dtype
 from ...catalog.tables import table
 from ...refuse import BadInput, one_of, shown
 from ...spec import Gpu
-from .kinds import BY_ENGINE, KINDS, RATES
+from .kinds import KINDS, RATES
 from .rows import Timing
 
 ANY = "any"  # a family that was never timed
@@ -66,17 +66,15 @@ def constants_of(kind: str, *, format: str, gpu: Gpu, engine: str = "") -> Const
     near = format if format in timed else _nearest(format, timed, gpu)
     family = gpu.family if gpu.family in timed[near] else ANY
     entry = timed[near][family]
-    values = {
-        name: _of_engine(name, entry[name], engine) for name in KINDS[kind].start if name in entry
-    }
+    values = {n: _of_engine(entry[n], engine) for n in KINDS[kind].start if n in entry}
     return Constants(values, near, family)
 
 
-def _of_engine(name: str, triple: Any, engine: str) -> float:
+def _of_engine(held: Any, engine: str) -> float:
     """A constant, or of one by engine that of the engine or the middle of all."""
-    if name not in BY_ENGINE:
-        return float(triple[0])
-    known = {engine: values[0] for engine, values in triple.items()}
+    if isinstance(held, list):
+        return float(held[0])
+    known = {name: triple[0] for name, triple in held.items()}
     return float(known.get(engine, statistics.median(known.values())))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .constants import ANY
-from .kinds import BY_ENGINE, KINDS, RATES
+from .kinds import KINDS, RATES
 from .rows import Timing
 
 if TYPE_CHECKING:
@@ -143,12 +143,13 @@ def fit(stack: Stack) -> Fit:
     import numpy
     from scipy.optimize import least_squares
 
+    apart = stack.kind.by_engine
     engines, which = numpy.unique(stack.engines, return_inverse=True)
     slots = [
         (name, engine)
         for name in stack.kind.start
         if name != "quantise" or stack.work["quantise_s"].any()
-        for engine in (range(len(engines)) if name in BY_ENGINE else (None,))
+        for engine in (range(len(engines)) if name in apart else (None,))
     ]
     _, place, count = numpy.unique(stack.cards, return_inverse=True, return_counts=True)
     weight = numpy.sqrt(len(place) / (len(count) * count[place]))
@@ -157,7 +158,7 @@ def fit(stack: Stack) -> Fit:
         out: dict[str, Any] = {}
         for (name, _), value in zip(slots, free, strict=True):
             out.setdefault(name, []).append(_bound(name, value))
-        return {n: numpy.array(v)[which] if n in BY_ENGINE else v[0] for n, v in out.items()}
+        return {n: numpy.array(v)[which] if n in apart else v[0] for n, v in out.items()}
 
     def residuals(free: "ndarray") -> "ndarray":
         return weight * stack.time(given(free))
@@ -366,7 +367,7 @@ HEAD = """\
 # "any" is for families that were never timed: fitted to all cards, from least to greatest family.
 # bandwidth, compute and link are shares of the card's rates; kept and routed, the rates at which
 # vectors of experts are moved, and quantise, of activations, over the bandwidth; times are in
-# seconds. launch_s and quantise are by engine.
+# seconds. Some are by engine.
 # left_out is the median and the 80th percentile of errors where the card was left out of the fit
 # (of "any": its whole family).
 """

@@ -44,6 +44,8 @@ class Kind(NamedTuple):
         The formula.
     start : dict of str to float
         Constants of the formula, and where a fit of them begins: shares, and times ending in "_s".
+    by_engine : frozenset of str
+        Those that differ by engine.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Kind(NamedTuple):
     work: Callable[[Shape, Gpu, str], Work]
     time: Callable[..., Any]
     start: dict[str, float]
+    by_engine: frozenset[str]
 
 
 @lru_cache(maxsize=1024)
@@ -230,7 +233,13 @@ def _collective(shape: Shape, gpu: Gpu, name: str) -> Work:
 
 
 ATTENTION = ("num_heads", "num_key_value_heads", "head_dim")
-BY_ENGINE = ("launch_s", "quantise")  # constants that differ by engine
+# What differs by engine beside the launch: where a card that was left out shows that it does.
+BY_ENGINE = {
+    "product": ("quantise",),
+    "prefill_attention": ("compute",),
+    "mla_prefill": ("compute",),
+    "mla_decode": ("bandwidth",),
+}
 # Rates over the bandwidth: vectors may stay in a cache, and be moved faster.
 RATES = ("kept", "routed", "quantise")
 DECODE = {"bandwidth": 0.8, "block_s": 2e-8, "context_s": 2e-6, "launch_s": 8e-6}
@@ -276,8 +285,9 @@ def _kind(
     time: Callable[..., Any],
 ) -> Kind:
     of = {"": "link", "kv_cache_dtype": "kv"}.get(spelled, "weights")
-    optional = OPTIONAL.get(name, {})
-    return Kind(name, title, COLUMNS[name], optional, of, spelled, work, time, START[name])
+    by_engine = frozenset({"launch_s", *BY_ENGINE.get(name, ())})
+    columns, optional, start = COLUMNS[name], OPTIONAL.get(name, {}), START[name]
+    return Kind(name, title, columns, optional, of, spelled, work, time, start, by_engine)
 
 
 KV = "kv_cache_dtype"
