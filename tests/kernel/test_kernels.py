@@ -180,6 +180,36 @@ def test_a_roofline_round_at_the_ridge():
     assert quantised == 34
 
 
+def test_blocks_and_bytes_of_a_decode_step_overlap():
+    times = {"block_s": 0.4, "context_s": 7.0, "launch_s": 11.0}
+    # 3 and 10 x 0.4 make 5; half of 1 024 tokens take half of 7
+    got = formulas.decode_attention_s(read_s=1.5, blocks=10, context=512, bandwidth=0.5, **times)
+    assert got == 5 + 3.5 + 11
+
+
+def test_prompts_and_experts_add_up():
+    got = formulas.prefill_attention_s(
+        **{"math_s": 1.0, "move_s": 2.0, "blocks": 3, "span": 8192, "compute": 0.5},
+        **{"bandwidth": 0.25, "block_s": 5.0, "span_s": 7.0, "launch_s": 11.0},
+    )
+    assert got == 2 + 8 + 15 + 14 + 11
+    got = formulas.experts_s(
+        **{"read_s": 3.0, "math_s": 2.0, "kept_s": 1.0, "routed_s": 6.0, "launch_s": 11.0},
+        **{"bandwidth": 1.0, "compute": 0.5, "kept": 0.5, "routed": 2.0},
+    )
+    assert got == 5 + 2 + 3 + 11
+
+
+def test_a_collective_pays_for_each_other_card():
+    none = {"wire_s": 0.0, "link": 1.0}
+    # one shot of the two: 3 and 7 others at 2 each
+    assert formulas.summed_s(cards=8, hop_s=2.0, launch_s=3.0, **none) == 17
+    times = {"hop_s": 2.0, "ramp_s": 5.0, "launch_s": 3.0}
+    # half of what fills the pipeline takes half the ramp
+    got = formulas.collective_s(hops=14, message_bytes=2e6, **none, **times)
+    assert got == 28 + 2.5 + 3
+
+
 def test_formulas_take_arrays_as_they_take_numbers():
     numpy = pytest.importorskip("numpy")
     for name, kind in KINDS.items():
@@ -395,6 +425,13 @@ def test_routing_and_operations_have_names():
     assert next(iter(kernels.read(text).skipped)).startswith("op_name is 'gossip'")
 
 
+def test_cards_without_a_link_sum_over_pcie():
+    shape = SHAPES["all_reduce"]
+    for card, wanted in (("rtx-pro-6000-server", "pcie"), ("h100", "link")):
+        [row] = kernels.read(csv(card=card, **shape, latency_us=30)).timings
+        assert row.format == wanted
+
+
 def test_a_card_and_an_engine_given_hold_for_every_row():
     text = product(card="", engine="")
     [row] = kernels.read(text, "b200", "sglang").timings
@@ -452,11 +489,11 @@ def test_a_row_in_doubt_is_named_and_not_counted():
 # the fit, on times made from known constants
 
 
-def made(card, bandwidth, compute, launch_us, noise=0.0):
+def made(card, bandwidth, compute, launch_us, noise=0.0, rows=300):
     """Products whose times follow a roofline of our own."""
     draw, gpu = random.Random(7), catalog.gpu(card)
     lines = ["card,engine,gemm_dtype,m,n,k,latency_us"]
-    for _ in range(300):
+    for _ in range(rows):
         m, n, k = (2 ** draw.randint(*ends) for ends in ((0, 13), (9, 14), (9, 14)))
         read = 2 * (n * k + m * n + m * k) / gpu.bandwidth_bytes_s / bandwidth
         math_s = 2 * m * n * k / gpu.flop_s["bf16"] / compute
@@ -476,6 +513,14 @@ def test_a_fit_finds_the_constants_of_made_times_among_wrong_ones():
     assert "quantise.vllm" not in found  # nothing is quantised in BF16
     again = fitting.fit(fitting.Stack(made("h100-sxm", 0.8, 0.7, 4.0, noise=0.1))).flat()
     assert found == again
+
+
+def test_every_card_weighs_alike():
+    fitting = pytest.importorskip("llmcap_kernel.evidence.kernels.fitting")
+    pytest.importorskip("scipy")
+    parts = (("h100-sxm", 0.8, 600), ("h200-sxm", 0.6, 100), ("b200-sxm", 0.6, 100))
+    measured = [row for card, share, n in parts for row in made(card, share, 0.7, 4.0, rows=n)]
+    assert fitting.fit(fitting.Stack(measured)).values["bandwidth"] == pytest.approx(0.6, abs=0.05)
 
 
 def test_a_card_left_out_is_predicted_from_its_family():
