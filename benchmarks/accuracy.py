@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from llmcap_kernel import calibration
-from llmcap_kernel.__main__ import until_closed
+from llmcap_kernel.cli import until_closed
 from llmcap_kernel.evidence import compare, fit
 from llmcap_kernel.spec import Workload
 

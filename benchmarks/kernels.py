@@ -16,7 +16,7 @@ import math
 import sys
 from pathlib import Path
 
-from llmcap_kernel.__main__ import until_closed
+from llmcap_kernel.cli import until_closed
 from llmcap_kernel.evidence.kernels import DOUBTS, fitting, read_folder
 from llmcap_kernel.evidence.kernels.kinds import KINDS
 from llmcap_kernel.refuse import BadInput

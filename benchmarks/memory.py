@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 
 from llmcap_kernel import capacity
-from llmcap_kernel.__main__ import until_closed
+from llmcap_kernel.cli import until_closed
 from llmcap_kernel.evidence import compare, startup
 from llmcap_kernel.evidence.startup import GIB
 from llmcap_kernel.refuse import BadInput

@@ -24,7 +24,7 @@ from time import perf_counter
 import numpy as np
 
 from llmcap_kernel import bandwidth, calibration, capacity, catalog, design, serving
-from llmcap_kernel.__main__ import until_closed
+from llmcap_kernel.cli import until_closed
 from llmcap_kernel.evidence import compare
 from llmcap_kernel.numeric import maximum, minimum
 from llmcap_kernel.spec import Workload
@@ -35,6 +35,8 @@ COMMAND = shlex.split(
     "-m llmcap_kernel predict --model llama-3.1-70b --gpu h100-sxm --tp 2 --weights fp8 --kv fp8"
     " --context 8000 --concurrency 16 --json"
 )
+# Other commands that a person waits for.
+COMMANDS = ("--help", "scorecard", "gpus h200", "search --model llama-3.1-70b --users 32")
 COLD_S, SCALAR_S, SWEEP_PER_S, FILE_S = 0.3, 100e-6, 3e6, 20
 
 # Rows of a sweep taken at once: ten or so columns of 8 bytes each stay in a core's cache.
@@ -88,9 +90,9 @@ def ordinary(folder):
     return {**kept, "PYTHONPYCACHEPREFIX": folder}
 
 
-def cold_start(runs, env):
-    """Time the command as a whole process, `runs` times after one that fills the caches."""
-    command = [sys.executable, *COMMAND]
+def cold_start(runs, env, arguments=COMMAND):
+    """Time a command as a whole process, `runs` times after one that fills the caches."""
+    command = [sys.executable, *arguments]
     settings = {"check": True, "cwd": HERE.parent, "env": env, "stdout": subprocess.DEVNULL}
     subprocess.run(command, **settings)
     before, walls = resource.getrusage(resource.RUSAGE_CHILDREN), []
@@ -299,8 +301,10 @@ def claims_text(results):
     rows = [("target", "measured", "held to", "")]
     rows += [(*row[:3], "met" if row[3] else "MISSED") for row in claims(results)]
     cold, one, many = results["cold_start"], results["scalar"], results["sweep"]
+    others = (f"{name} {c['median_s']:.3f} s" for name, c in results["cold_starts"].items())
     return (
         f"{aligned(rows)}\n\n"
+        f"cold start of other commands: {', '.join(others)}\n"
         f"cold start: least {cold['least_s']:.3f} s, {cold['cpu_s']:.3f} s of CPU a run\n"
         f"one prediction from names: {one['names_s'] * 1e6:.0f} us\n"
         f"sweep: {many['rows']:,} rows, {len(SWEPT)} deployments, {many['rows_compared']} rows "
@@ -344,6 +348,10 @@ def main():
     with TemporaryDirectory() as folder:
         env = ordinary(folder)
         results["cold_start"] = cold_start(args.runs, env)
+        results["cold_starts"] = {
+            words: cold_start(args.runs, env, ["-m", "llmcap_kernel", *shlex.split(words)])
+            for words in COMMANDS
+        }
         results |= {"scalar": scalar(), "sweep": sweep(), "file": file_of_rows(folder)}
         print(claims_text(results), flush=True)
         if not args.no_peers:

@@ -5,6 +5,7 @@ activations and communication buffers in it, and uses the rest for the paged KV
 cache. Users are counted as whole sequences in that cache.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -713,3 +714,32 @@ def cliff(deployment: Deployment, contexts: Iterable[int]) -> tuple[tuple[int, i
         smooth *= deployment.attention_replicas
         rows.append((context_tokens, memory.max_concurrent, smooth))
     return tuple(rows)
+
+
+def longest_context(deployment: Deployment, users: int) -> int:
+    """Find the longest context at which a number of users fit.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    users : int
+        Sequences at once.
+
+    Returns
+    -------
+    int
+        The length, at most the model's window; 0 when they fit at none [tokens].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> b = catalog.deployment(
+    ...     model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8"
+    ... )
+    >>> longest = longest_context(b, 16)
+    >>> max_concurrent(b, longest) >= 16 > max_concurrent(b, longest + 1)
+    True
+    """
+    lengths = range(1, deployment.model.max_context_tokens + 1)
+    return bisect_left(lengths, True, key=lambda length: max_concurrent(deployment, length) < users)

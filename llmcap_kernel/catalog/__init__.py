@@ -7,6 +7,7 @@ suggests the nearest one.
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
@@ -537,6 +538,41 @@ def provenance(kind: str, name: str, field: str) -> dict[str, Any]:
     if not isinstance(entry, dict) or "source" not in entry:
         raise BadInput("field", f"{name} has no sourced figure {field!r}.")
     return {**entry, **table(kind)["sources"][entry["source"]]}
+
+
+def figures(kind: str, name: str) -> dict[str, dict[str, Any]]:
+    """List every figure of a record that has a source.
+
+    Parameters
+    ----------
+    kind : str
+        "gpus" or "engines".
+    name : str
+        Name of the record.
+
+    Returns
+    -------
+    dict
+        By field, nested fields joined by a dot: what `provenance` says of it.
+
+    Examples
+    --------
+    >>> figures("gpus", "h100-sxm")["flop_s.fp8"]["kind"]
+    'datasheet'
+    """
+    kind = one_of("kind", kind, ("gpus", "engines"))
+    name = _name(kind, kind.rstrip("s"), name)
+    record = _engine_record(name) if kind == "engines" else table(kind)[kind][name]
+    return {field: provenance(kind, name, field) for field in _sourced(record)}
+
+
+def _sourced(record: dict[str, Any], above: str = "") -> Iterator[str]:
+    for field, entry in record.items():
+        if isinstance(entry, dict):
+            if "source" in entry:
+                yield above + field
+            else:
+                yield from _sourced(entry, f"{above}{field}.")
 
 
 def deployment(

@@ -7,7 +7,6 @@ be read or mapped is skipped with a reason; the other rows are still compared.
 
 import contextlib
 import csv
-import json
 import math
 import statistics
 from collections import Counter
@@ -25,11 +24,10 @@ from ..serving import load_work, most_running
 from ..spec import MAX_TOKENS, SERVERS, Deployment, Gpu, Model, Workload
 from . import open_loop, results, stated
 from .results import Fields, Line
-from .weak_spots import LONG_CONTEXT_TOKENS, MOE_SMALL_BATCH, doubts, failure_modes, mode
+from .weak_spots import LONG_CONTEXT_TOKENS, MOE_SMALL_BATCH, doubts, failure_modes
 
 WEIGHTS_OFF = 0.01  # 80% of the weights that start-ups print lie within this share
 GIB = 2**30
-TEXT_ROWS = 40
 REASON_CHARS = 240
 REASONS = 3  # told of a file that has no row to compare
 MAX_VALUE = 1e15
@@ -644,7 +642,30 @@ def predicted(spelled: stated.Spelled, load: Load) -> Predicted:
     Predicted
         Value, interval, ceiling and known weaknesses.
     """
-    meant = stated.meaning(spelled)
+    return estimated(stated.meaning(spelled), load)
+
+
+def estimated(meant: stated.Meant, load: Load) -> Predicted:
+    """Predict a load on the deployment that a row means, or say why not.
+
+    Parameters
+    ----------
+    meant : Meant
+        The deployment, or the reason why there is none.
+    load : Load
+        What was measured and how.
+
+    Returns
+    -------
+    Predicted
+        Value, interval, ceiling and known weaknesses.
+
+    Examples
+    --------
+    >>> meant = stated.meaning(stated.Spelled("llama-3.1-8b", "l4", "vllm"))
+    >>> estimated(meant, Load("itl_ms", "", 1000, 100, 1, None)).regime
+    'batch1_decode'
+    """
     if meant.deployment is None:
         return Predicted(reason=meant.reason)
     try:
@@ -1028,82 +1049,6 @@ class Report:
             for r in self.rows
         ]
         return {"rows": rows, "summary": self.summary}
-
-    def json(self) -> str:
-        """Write the report as strict JSON, one row on each line.
-
-        Returns
-        -------
-        str
-            The content of `as_dict`.
-        """
-        data = self.as_dict()
-        rows = ",\n ".join(json.dumps(one, allow_nan=False) for one in data["rows"])
-        summary = json.dumps(data["summary"], indent=1, allow_nan=False)
-        return f'{{"rows": [\n {rows}\n],\n"summary": {summary}}}'
-
-    def text(self) -> str:
-        """Write the report for a terminal: the largest errors first, then the summary.
-
-        Returns
-        -------
-        str
-            An aligned table and the summary.
-        """
-        return "\n".join([*self._table(), *self._summary_lines()])
-
-    def _table(self) -> list[str]:
-        worst = sorted(self.compared, key=lambda r: -r.error)[:TEXT_ROWS]
-        if not worst:
-            return ["no row could be predicted"]
-        table = [("id", "metric", "measured", "predicted", "interval", "error", "failure modes")]
-        table += [
-            (
-                r.id[:40],
-                r.metric,
-                digits(r.measured),
-                digits(r.predicted),
-                f"{digits(r.low)} to {digits(r.high)}",
-                f"{r.error:.0%}",
-                ", ".join(r.failure_modes),
-            )
-            for r in worst
-        ]
-        widths = [max(len(cells[i]) for cells in table) for i in range(len(table[0]))]
-        lines = [
-            "  ".join(cell.ljust(w) for cell, w in zip(cells, widths, strict=True)).rstrip()
-            for cells in table
-        ]
-        more = len(self.compared) - len(worst)
-        return [*lines, f"and {more:,} rows that are closer"] if more else lines
-
-    def _summary_lines(self) -> list[str]:
-        summary = self.summary
-        out = ["", f"{summary['rows']:,} rows, {summary['predicted']:,} predicted"]
-        out[-1] += f", {summary['skipped']:,} skipped"
-        if summary["predicted"]:
-            out.append(
-                f"{'':18}{'rows':>8}{'median error':>14}{'80% below':>11}{'in interval':>13}"
-            )
-            groups = {"all": {**summary, "rows": summary["predicted"]}, **summary["by_regime"]}
-            for name, one in groups.items():
-                out.append(
-                    f"{name:18}{one['rows']:>8,}{one['median_abs_rel_error']:>14.1%}"
-                    f"{one['p80_abs_rel_error']:>11.1%}{one['inside_interval']:>13.1%}"
-                )
-        widths = Counter(r.reason for r in self.compared if r.reason)
-        for title, counts in (
-            ("interval", dict(widths.most_common(5))),
-            ("failure mode", self._modes()),
-            ("skipped", summary["skipped_reasons"]),
-            ("assumed", summary["assumptions"]),
-        ):
-            out += [f"{title} {count:,}x: {text}" for text, count in list(counts.items())[:10]]
-        return out
-
-    def _modes(self) -> dict[str, int]:
-        counts = Counter(m for r in self.compared for m in r.failure_modes)
-        return {f"{m}, {mode(m).title}": count for m, count in counts.most_common()}
 
 
 def _errors(rows: Iterable[Row]) -> dict[str, float | None]:

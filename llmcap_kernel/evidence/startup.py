@@ -15,7 +15,7 @@ from ..capacity import Ledger
 from ..catalog import names
 from ..explain import quantity
 from ..refuse import BadInput, shown
-from ..spec import Deployment, Model, Speculation
+from ..spec import Deployment, Gpu, Model, Speculation
 from . import stated
 
 GIB = 2**30
@@ -98,7 +98,7 @@ class StartUp:
     engine: str = ""
     version: str = ""
     model: str = ""
-    gpu: str = ""
+    gpu: str | Gpu = ""
     weights: str = ""
     kv: str = ""
     gpu_memory_bytes: float | None = None
@@ -313,7 +313,7 @@ def reason(problem: BadInput) -> str:
     >>> reason(BadInput("gpu", "gpu is not stated (give --gpu)."))
     'gpu is not stated.'
     """
-    return re.sub(r" \((?:give --[\w-]+|llmcap list \w+)\)", "", str(problem))
+    return re.sub(r" \((?:give --[\w-]+|llmcap \w+)\)", "", str(problem))
 
 
 def deployment(startup: StartUp) -> Deployment:
@@ -416,7 +416,7 @@ def built(startup: StartUp, model: Model) -> Deployment:
     s, tp = startup, startup.tp or 1
     weights = names.weight_format(s.weights, s.model, model.native_format).name
     parts: dict[str, Any] = {
-        "gpu": names.card(s.gpu).name,
+        "gpu": s.gpu if isinstance(s.gpu, Gpu) else names.card(s.gpu).name,
         "weights": weights,
         "kv": names.kv_format(s.kv, weights).name,
     }
@@ -439,7 +439,7 @@ def built(startup: StartUp, model: Model) -> Deployment:
 
 def _one_kind(s: StartUp) -> None:
     """Refuse cards of several kinds, layers in host memory, and weights of no format."""
-    if ";" in s.gpu:
+    if isinstance(s.gpu, str) and ";" in s.gpu:
         raise BadInput("gpu", f"gpu is {shown(s.gpu)}: the ledger is of cards of one kind.")
     _all_on_cards(s)
     if s.family in SIZED_BY_CONTEXT and not s.weights:
@@ -629,29 +629,6 @@ class Beside:
             "verdict": self.verdict,
             "notes": list(self.notes),
         }
-
-    def text(self) -> str:
-        """Write it for a terminal.
-
-        Returns
-        -------
-        str
-            A line a term, the verdict and the notes.
-        """
-        d, s = self.deployment, self.startup
-        version = f"{s.engine} {s.version}".strip()
-        same = d.engine.title.split()[-1] == ".".join(s.version.split(".")[:2])
-        ledger_of = "" if same else f" (the ledger of {d.engine.title})"
-        head = f"{d.title}\n{version}{ledger_of}, memory fraction {d.fraction:g}, "
-        head += f"{self.books.context_tokens:,} tokens"
-        rows = [("", "logged", "computed", "difference", "of the card")]
-        rows += [(t.name, *t.cells()) for t in self.terms]
-        widths = [max(len(row[i]) for row in rows) + 3 for i in range(len(rows[0]))]
-        table = [
-            "".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-        ]
-        notes = [f"note: {text}" for text in self.notes]
-        return "\n".join([head, "", *(line.rstrip() for line in table), "", self.verdict, *notes])
 
 
 def beside(startup: StartUp) -> Beside:

@@ -195,7 +195,7 @@ def meaning(spelled: Spelled) -> Meant:
     >>> meant.deployment.gpu.name, meant.assumed[0]
     ('h100-sxm', 'H100, variant not stated: SXM 80 GB taken')
     >>> meaning(Spelled("LLaMA-3-8B", "abacus")).reason
-    "gpu 'abacus' is not in the catalogue (llmcap list gpus)"
+    "gpu 'abacus' is not in the catalogue (llmcap gpus)"
     """
     engine_family = names.family(spelled.engine)
     try:
@@ -289,4 +289,4 @@ def _must(found: str, field: str, text: str, kind: str) -> None:
     if not found and not text.strip():
         raise BadInput(field, f"{field} is not stated (give --{field})")
     if not found:
-        raise BadInput(field, f"{field} {shown(text)} is not in the catalogue (llmcap list {kind})")
+        raise BadInput(field, f"{field} {shown(text)} is not in the catalogue (llmcap {kind})")

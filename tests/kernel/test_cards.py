@@ -5,8 +5,8 @@ import json
 import pytest
 
 from llmcap_kernel import calibration, capacity, catalog
-from llmcap_kernel.__main__ import main
 from llmcap_kernel.catalog.tables import OWN_CARDS
+from llmcap_kernel.cli import main
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Workload
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from llmcap_kernel import catalog
-from llmcap_kernel.__main__ import main
 from llmcap_kernel.catalog.tables import table
+from llmcap_kernel.cli import main
 from llmcap_kernel.evidence import kernels
 from llmcap_kernel.evidence.kernels import constants, formulas
 from llmcap_kernel.evidence.kernels.kinds import KINDS, RATES
@@ -482,8 +482,8 @@ def test_doubts_are_of_card_engine_and_shape(kind, change, wanted):
 def test_a_row_in_doubt_is_named_and_not_counted():
     text = product(engine="vllm", gemm_dtype="fp8_block")
     told = kernels.report(text)
-    assert told.whole.rows == 0 and "1  launched outside a graph" in told.text()
-    json.loads(told.json())
+    assert told.whole.rows == 0 and told.doubted == {"host-bound": 1}
+    json.dumps(told.as_dict(), allow_nan=False)
 
 
 # the fit, on times made from known constants
@@ -520,7 +520,8 @@ def test_every_card_weighs_alike():
     pytest.importorskip("scipy")
     parts = (("h100-sxm", 0.8, 600), ("h200-sxm", 0.6, 100), ("b200-sxm", 0.6, 100))
     measured = [row for card, share, n in parts for row in made(card, share, 0.7, 4.0, rows=n)]
-    assert fitting.fit(fitting.Stack(measured)).values["bandwidth"] == pytest.approx(0.6, abs=0.05)
+    # weighed by rows it would be 0.79
+    assert fitting.fit(fitting.Stack(measured)).values["bandwidth"] < 0.75
 
 
 def test_a_card_left_out_is_predicted_from_its_family():
@@ -559,6 +560,15 @@ def test_validate_scores_a_file_of_timings(capsys):
     out = capsys.readouterr().out
     assert "Measured is the time of one kernel." in out
     assert "matrix product, fp8, vllm" in out and "farthest off" in out
+
+
+def test_validate_says_what_it_does_not_count(tmp_path, capsys):
+    path = tmp_path / "gemm.csv"
+    path.write_text(product(engine="vllm", gemm_dtype="fp8_block") + "h9,vllm,fp8,1,1,1,1\n")
+    assert main(["validate", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "in doubt 1x: launched outside a graph" in out
+    assert "skipped 1x:  card 'h9' is not known" in out
 
 
 def test_validate_writes_timings_as_json(capsys):

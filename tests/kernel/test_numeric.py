@@ -56,7 +56,7 @@ def test_scalars_give_scalars():
     )
 
 
-SCORECARD = "from llmcap_kernel.__main__ import main; main(['scorecard', '--json', '--explain'])"
+SCORECARD = "from llmcap_kernel.cli import main; main(['scorecard', '--json', '--explain'])"
 
 
 def test_the_numbers_are_the_same_with_numpy_absent():

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel import calibration, capacity, catalog
-from llmcap_kernel.__main__ import main
 from llmcap_kernel.catalog import names
+from llmcap_kernel.cli import main
 from llmcap_kernel.evidence import compare, results, stated
 from llmcap_kernel.refuse import BadInput
 
@@ -77,7 +77,8 @@ def told(tmp_path, capsys):
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         status = main(["validate", str(path), "--json", *options])
         out, err = capsys.readouterr()
-        return (strict(out), err) if status == 0 else (None, err)
+        assert bool(out) == (status in (0, 1))  # 1: a report in which nothing is predicted
+        return (strict(out), err) if out else (None, err)
 
     return run
 
@@ -674,17 +675,6 @@ def test_a_prediction_that_is_no_number_is_a_skipped_row():
     assert row.skipped and row.predicted is None
 
 
-def test_text_shows_the_worst_rows_first(tmp_path, capsys):
-    path = tmp_path / "rows.csv"
-    path.write_text(as_csv(*(GOOD | {"id": f"r{i}", "value": str(i)} for i in range(1, 60))))
-    assert main(["validate", str(path)]) == 0
-    out = capsys.readouterr().out
-    lines = out.splitlines()
-    assert lines[1].startswith("r1 ") and "1900%" in lines[1]
-    assert "interval 59x: a stand-in" in out
-    assert "and 19 rows that are closer" in out and "59 rows, 59 predicted, 0 skipped" in out
-
-
 def test_quantile():
     assert compare.quantile([3.0], 0.8) == 3.0
     assert compare.quantile([1, 2, 3, 4, 5], 0.5) == 3
@@ -856,8 +846,7 @@ def survives(content, path):
     except BadInput as problem:
         assert "\n" not in str(problem)
         return None
-    assert strict(made.json()) == json.loads(json.dumps(made.as_dict()))
-    assert made.text().isprintable() or "\n" in made.text()
+    assert strict(json.dumps(made.as_dict()))
     for one in made.rows:
         assert (one.skipped is None) == (one.predicted is not None)
     return made

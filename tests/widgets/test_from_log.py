@@ -71,7 +71,7 @@ def test_a_log_that_means_no_deployment_is_one_sentence_and_changes_nothing(text
     view, state = pasted("calculate", text)
     (message,) = [m for m in view["messages"] if m["level"] == "error"]
     assert state == before and words in message["text"] and "\n" not in message["text"]
-    assert "llmcap list" not in message["text"]
+    assert "(llmcap" not in message["text"]
 
 
 @pytest.mark.parametrize("text", ["", None, 3, '{"model_type": "llama"}', "eNqrVkrLL8pNLFGyUlBKy"])

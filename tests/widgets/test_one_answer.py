@@ -5,13 +5,15 @@ compared with what the kernel says, as text, to the digit that is shown.
 """
 
 import json
+import os
 import random
 import re
+from unittest import mock
 
 import pytest
 
 from llmcap_kernel import catalog, design, sweep
-from llmcap_kernel.__main__ import main
+from llmcap_kernel.cli import main
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.refuse import BadInput
 from tests.widgets.inputs import CONFIGS
@@ -200,8 +202,29 @@ def _rows(cells):
     return said
 
 
+def _printed(text):
+    """What `llmcap predict` says: value, interval and ceiling of each row, and what binds."""
+    said = {"binding": re.search(r"^Binding constraint: (.*)\.$", text, re.M)[1]}
+    cells = {line[0]: line[1:] for line in _cells(text)}
+    if "Gap between tokens" not in cells:
+        assert "What would make it start" in text
+        return said | dict.fromkeys(ESTIMATED, "-")
+    said["room"] = cells["Max concurrent users"][0]
+    for name, (label, *_) in ESTIMATED.items():
+        value, *interval, ceiling = cells[label]
+        said |= {name: value}
+        if value != "-":
+            said |= {f"{name}, interval": "".join(interval), f"{name}, ceiling": ceiling}
+    return said
+
+
+def _cells(text):
+    return [re.split(r" {2,}", line) for line in text.splitlines()]
+
+
 def _ask(capsys, *words):
-    code = main(list(words))
+    with mock.patch.dict(os.environ, COLUMNS="1000"):  # no line is wrapped
+        code = main(list(words))
     told = capsys.readouterr()
     if code == 2:
         return None, told.err.removeprefix("llmcap: ").strip()
@@ -251,18 +274,14 @@ def of_predict(state, capsys, folder):
     assert refusal == refusal_too
     if refusal:
         return {"predict": {"refused": refusal}}
-    labels = [label for label, *_ in ESTIMATED.values()]
-    labels += ["Max concurrent users", "Binding constraint"]
-    cells = {
-        label: next(line[22:] for line in text.splitlines() if line.startswith(f"{label:22}"))
-        for label in labels
-    }
-    users = re.search(r"^[\d,]+ tokens in \+ [\d,]+ out, ([\d,]+) user", text, re.M)[1]
-    said = _rows(cells) | {"users": users}
+    users = re.search(
+        r"^[\d,]+ tokens in(?: \([\d,]+ shared\))? \+ [\d,]+ out, ([\d,]+) user", text, re.M
+    )[1]
+    said = _printed(text) | {"users": users}
     if state["users"] is None:
         limited = state["itl"] or state["ttft"]
         words = "the most that meet the limits" if limited else "the most that have room"
-        assert f"({words}). " in text
+        assert f"({words}).\n" in text
     return {"predict": said, "predict --json": _of_json(json.loads(packed))}
 
 
@@ -298,15 +317,13 @@ def of_scorecard_command(state, users, capsys):
     assert refusal == refusal_too
     if refusal:
         return {"scorecard command": {"refused": refusal}}
-    lines = [re.split(r" {2,}", line) for line in text.splitlines()]
-    cells = {line[0]: line[1] for line in lines if len(line) == 3 and line[0]}
+    cells = {line[0]: line[1] for line in _cells(text) if len(line) == 3 and line[0]}
     told = json.loads(packed)
     said = {"room": cells["Max concurrent users"]}
     said |= {name: cells[label] for name, (label, *_) in ESTIMATED.items() if label in cells}
-    binds = "".join(text.partition("What binds")[2].split())
-    _bare = "".join(told["cards"][0]["binding_constraint"].split())
-    assert binds.startswith(f"A:{_bare}")
-    assert "".join(told["verdict"].split()) in binds
+    binds = text.partition("What binds")[2].split("\n")[1]
+    assert binds.startswith(f"A: {told['cards'][0]['binding_constraint']}")
+    assert told["verdict"] in text
     return {
         "scorecard command": said,
         "scorecard --json": _of_json(told["cards"][0]) | {"verdict": told["verdict"]},

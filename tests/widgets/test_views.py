@@ -6,7 +6,7 @@ import re
 import pytest
 from hypothesis import given, settings
 
-from llmcap_kernel import capacity, catalog, design
+from llmcap_kernel import capacity, design
 from tests.widgets.inputs import CONFIGS, states
 from widgets.calculators import calculate, cliff, compare, scorecard, vram
 from widgets.form import controls
@@ -190,13 +190,6 @@ def test_the_cliff_is_a_hyperbola_cut_to_whole_users():
     grows = int(last[0].replace(",", "")) / int(first[0].replace(",", ""))
     falls = float(first[2].replace(",", "")) / float(last[2].replace(",", ""))
     assert falls == pytest.approx(grows, rel=0.05)
-
-
-def test_the_longest_context_is_the_last_that_fits():
-    d = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8")
-    longest = cliff.longest_context(d, 16)
-    assert capacity.max_concurrent(d, longest) >= 16
-    assert capacity.max_concurrent(d, longest + 16) < 16
 
 
 def test_the_scorecard_is_the_worked_spec():

@@ -1,7 +1,6 @@
 """The context cliff: how many users fit at each length, and the curve they are cut from."""
 
 import math
-from bisect import bisect_left
 
 from llmcap_kernel import capacity, design
 
@@ -52,7 +51,7 @@ def view(state):
         d = c.deployment(state)
         lengths = _lengths(d.model.max_context_tokens)
         bars = capacity.cliff(d, lengths)
-        longest = longest_context(d, state["users"])
+        longest = capacity.longest_context(d, state["users"])
     except c.BadInput as problem:
         return c.frame(FORM, state, TITLE, LEAD, controls, **c.refusal(problem, FORM))
     return c.frame(
@@ -74,27 +73,6 @@ def _lengths(window):
     """Double from the shortest length up to the model's window."""
     doublings = max(int(math.log2(max(window / SHORTEST, 1))), 1)
     return tuple(min(SHORTEST * 2**n, window) for n in range(doublings + 1))
-
-
-def longest_context(deployment, users):
-    """Find the longest context at which a number of users fit.
-
-    Parameters
-    ----------
-    deployment : Deployment
-        The deployment.
-    users : int
-        Sequences at once.
-
-    Returns
-    -------
-    int
-        The length, at most the model's window; 0 when they fit at none [tokens].
-    """
-    lengths = range(1, deployment.model.max_context_tokens + 1)
-    return bisect_left(
-        lengths, True, key=lambda length: capacity.max_concurrent(deployment, length) < users
-    )
 
 
 def _headline(d, bars, longest, users):

@@ -4,7 +4,13 @@ from typing import Any, NamedTuple
 
 from llmcap_kernel import catalog
 from llmcap_kernel.catalog import names
+from llmcap_kernel.catalog.tables import key, known
 from llmcap_kernel.refuse import shown
+
+from . import own_card
+
+KINDS = {"model": "models", "gpu": "gpus", "engine": "engines"}
+KINDS |= dict.fromkeys(("weights", "kv"), "formats")
 
 
 class Understood(NamedTuple):
@@ -19,7 +25,7 @@ class Understood(NamedTuple):
     more : dict
         Other inputs that the name sets, as a copy of a model its format.
     said : str
-        One sentence: what was understood, and what was assumed.
+        One sentence: what was understood, and what was assumed; "" for a mere alias.
     """
 
     field: str
@@ -83,6 +89,9 @@ def card(raw):
     >>> card("8x H100 SXM").more
     {'tp': 8}
     """
+    if own_card.is_own(raw):
+        own_card.card(raw)
+        return Understood("gpu", raw, {}, "")
     record = catalog.gpu(raw)
     found, count = names.card(raw), names.count_of(raw)[0]
     more = {"tp": count} if count else {}
@@ -172,6 +181,9 @@ def engine(raw):
 
 
 def _understood(field, raw, name, parts, assumed, more):
+    alias = known(KINDS[field]).get(key(raw)) == name
+    if alias and not (parts or assumed):
+        return Understood(field, name, more, "")
     said = f"{shown(raw)} is read as {', '.join((name, *parts))}"
     said += f": {assumed}" if assumed else ""
     return Understood(field, name, more, f"{said}.")

@@ -1,6 +1,5 @@
 """Kernel timings beside what the formulas predict: the answer of `llmcap validate`."""
 
-import json
 import math
 import statistics
 from collections import Counter
@@ -17,8 +16,6 @@ from .kinds import KINDS
 from .rows import DOUBTS, Timing, read
 
 WORST = 12
-REASONS = 8
-REASON_CHARS = 160
 HIDDEN = ("element_bytes", "operation", "power", "matrices")  # read from words, not from numbers
 
 
@@ -152,27 +149,6 @@ class Report:
         """How many rows are in doubt, by the doubt."""
         return Counter(one.row.doubt for one in self.rows if one.row.doubt)
 
-    def text(self) -> str:
-        """Write the report.
-
-        Returns
-        -------
-        str
-            Its lines.
-        """
-        lines = [self.sentence, "", _head(), *map(_line, (*self.groups, self.whole))]
-        if self.doubted:
-            lines += ["", "In doubt, and not counted:"]
-            lines += [f"{n:>7,}  {DOUBTS[name]}" for name, n in self.doubted.most_common()]
-        if self.worst:
-            lines += ["", f"The {len(self.worst)} farthest off:"]
-            lines += [f"  {one.line()}" for one in self.worst]
-        if self.skipped:
-            lines += ["", f"{self.skipped.total():,} rows were not compared:"]
-            common = self.skipped.most_common(REASONS)
-            lines += [f"{n:>7,}  {why[:REASON_CHARS]}" for why, n in common]
-        return "\n".join(lines)
-
     def as_dict(self) -> dict[str, Any]:
         """Write the report as plain values.
 
@@ -198,16 +174,6 @@ class Report:
                 for one in self.rows
             ],
         }
-
-    def json(self) -> str:
-        """Write the report as JSON.
-
-        Returns
-        -------
-        str
-            As `as_dict`.
-        """
-        return json.dumps(self.as_dict(), indent=1, allow_nan=False)
 
 
 def report(text: str, gpu: str | Gpu = "", engine: str = "") -> Report:
@@ -273,18 +239,6 @@ def score(name: tuple[str, ...], rows: Iterable[Scored]) -> Group:
     p80 = errors[math.ceil(0.8 * len(errors)) - 1]
     bias = statistics.median(one.ratio for one in rows)
     return Group(name, len(rows), statistics.median(errors), p80, bias)
-
-
-def _head() -> str:
-    return f"{'':44}{'rows':>8}{'median':>9}{'p80':>9}{'pred/meas':>11}"
-
-
-def _line(group: Group) -> str:
-    name = ", ".join(group.name)
-    if not group.rows:
-        return f"{name:44}{0:>8}{'-':>9}{'-':>9}{'-':>11}"
-    numbers = f"{group.rows:>8,}{group.median:>9.1%}{group.p80:>9.1%}{group.bias:>11.2f}"
-    return f"{name:44}{numbers}"
 
 
 def _plain(group: Group) -> dict[str, Any]:

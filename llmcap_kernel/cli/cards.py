@@ -1,0 +1,288 @@
+"""What predict, scorecard and search say of a card: as plain data, and in words."""
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from .. import capacity, design
+from ..calibration import Estimate
+from ..design import Card
+from ..explain import Explained, quantity
+from ..spec import Workload
+
+# What `estimate` has in JSON: its key, the quantity, and the scale to the key's unit.
+ESTIMATED = {
+    "itl_ms": ("itl_s", 1e3),
+    "ttft_ms": ("ttft_s", 1e3),
+    "tok_s_per_user": ("tok_s_user", 1),
+    "output_tok_s_total": ("output_tok_s", 1),
+    "usd_per_mtok_output": ("usd_mtok", 1),
+}
+LIMIT_FIELDS = ("name", "verdict", "required", "available", "headroom", "sentence")
+LEVELS = {"met": "good", "likely": "doubtful", "missed": "bad", "impossible": "bad"}
+
+
+def as_dict(card: Card) -> dict[str, Any]:
+    """Turn one column of a scorecard into plain data.
+
+    Parameters
+    ----------
+    card : Card
+        The column.
+
+    Returns
+    -------
+    dict
+        Values that JSON can store, with units in the keys.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import design
+    >>> column = design.card(design.worked_spec()[1], design.WORKED_WORKLOAD)
+    >>> as_dict(column)["fits"]
+    True
+    """
+    ledger, load, d = card.ledger, card.workload, card.deployment
+    return {
+        "label": card.label,
+        "deployment": d.title,
+        "engine": d.engine.name,
+        "model": d.model.name,
+        "gpu": d.gpu.name,
+        "weights": d.weights.name,
+        "kv": d.kv.name,
+        "starts": card.starts,
+        "start": ledger.start,
+        "fits": card.fits,
+        "verdict": ledger.verdict,
+        "memory_fraction": d.fraction,
+        "input_tokens": load.input_tokens,
+        "output_tokens": load.output_tokens,
+        "concurrency": load.concurrency,
+        "users": card.users,
+        "max_concurrent": ledger.max_concurrent,
+        "users_within_limits": _numbers(design.users_within(d, load, card.slo)),
+        "ceiling": _ceilings(card),
+        "estimate": estimates(card),
+        "usd_h": card.usd_h,
+        "memory_bytes_per_gpu": memory(card),
+        "kv_pool_interval_bytes": list(ledger.kv_pool_interval_bytes),
+        "max_concurrent_interval": list(ledger.concurrent_interval),
+        "terms": [asdict(line) for line in capacity.term_lines(ledger)],
+        "remedies": [_remedy(one) for one in remedies(card)],
+        "engine_lines": [asdict(line) for line in capacity.printed(ledger)],
+        "kv_pool_tokens": ledger.kv_pool_tokens,
+        "binding_constraint": card.binding,
+        "limits": [{name: getattr(limit, name) for name in LIMIT_FIELDS} for limit in card.limits],
+        "warnings": [note.text for note in card.warnings],
+    }
+
+
+def remedies(card: Card) -> tuple[capacity.Remedy, ...]:
+    """Find the settings that would make a card's engine start.
+
+    Parameters
+    ----------
+    card : Card
+        The card.
+
+    Returns
+    -------
+    tuple of Remedy
+        Cheapest first; none where it starts.
+
+    Examples
+    --------
+    >>> tight = design.card(design.worked_spec()[0], design.WORKED_WORKLOAD)
+    >>> remedies(tight)[0].flag
+    '--gpu-memory-utilization 0.93'
+    """
+    return capacity.remedies(card.deployment, card.workload.context_tokens)
+
+
+def _remedy(one: capacity.Remedy) -> dict[str, Any]:
+    return {
+        **{name: getattr(one, name) for name in ("setting", "value", "flag", "cost")},
+        **{"start": one.books.start, "kv_pool_bytes": one.books.kv_pool_bytes},
+    }
+
+
+def memory(card: Card) -> dict[str, float]:
+    """List the memory of a card by term.
+
+    Parameters
+    ----------
+    card : Card
+        The card.
+
+    Returns
+    -------
+    dict
+        Terms of the ledger [bytes].
+
+    Examples
+    --------
+    >>> made = memory(design.card(design.worked_spec()[1], design.WORKED_WORKLOAD))
+    >>> made["weights"] < made["budget"] < made["visible"]
+    True
+    """
+    ledger = card.ledger
+    return {
+        "visible": ledger.visible_bytes,
+        "budget": ledger.budget_bytes,
+        "weights": ledger.weights_bytes,
+        "activations": ledger.activation_bytes,
+        "runtime": ledger.runtime_bytes,
+        "graphs": ledger.graph_bytes,
+        "kv_pool": ledger.kv_pool_bytes,
+        "kv_per_sequence": ledger.kv_bytes_per_sequence,
+    }
+
+
+def _ceilings(card: Card) -> dict[str, float | None]:
+    """What the spec sheet allows, by quantity; None where the engine does not start."""
+    best = card.estimates.ceiling if card.estimates else None
+    quantities = {
+        "decode_tok_s_per_user": "decode_tok_s_user",
+        "itl_decode_s": "itl_decode_s",
+        "itl_served_s": "itl_s",
+        "ttft_idle_s": "ttft_idle_s",
+        "ttft_burst_s": "ttft_burst_s",
+        "output_tok_s": "output_tok_s",
+        "usd_per_mtok_output": "usd_mtok",
+    }
+    return {key: getattr(best, name) if best else None for key, name in quantities.items()}
+
+
+def estimates(card: Card) -> dict[str, dict[str, Any]] | None:
+    """Turn the estimates of a card into plain data.
+
+    Parameters
+    ----------
+    card : Card
+        The card.
+
+    Returns
+    -------
+    dict or None
+        Value, interval, ceiling and reason by quantity; None where the engine does not
+        start.
+
+    Examples
+    --------
+    >>> b = design.card(design.worked_spec()[1], design.WORKED_WORKLOAD)
+    >>> estimates(b)["itl_ms"]["value"] == 1e3 * b.expected.itl_s.value
+    True
+    """
+    if not card.estimates:
+        return None
+    found = {
+        key: (getattr(card.estimates, name), scale) for key, (name, scale) in ESTIMATED.items()
+    }
+    return {key: _numbers(e.scaled(scale)) for key, (e, scale) in found.items() if e is not None}
+
+
+def _numbers(estimate: Estimate) -> dict[str, Any]:
+    return asdict(estimate) | {"doubt": estimate.doubt}
+
+
+def derivation(args: argparse.Namespace, result: Explained) -> dict[str, str]:
+    """Give the arithmetic, where it is asked for.
+
+    Parameters
+    ----------
+    args : Namespace
+        With --explain.
+    result : Explained
+        What it is of.
+
+    Returns
+    -------
+    dict
+        "explain" and the text, or nothing.
+    """
+    return {"explain": result.explain()} if args.explain else {}
+
+
+def load_words(workload: Workload, chosen: str = "") -> str:
+    """Say what a load is.
+
+    Parameters
+    ----------
+    workload : Workload
+        Prompt, answer and users.
+    chosen : str
+        How the number of users came about.
+
+    Returns
+    -------
+    str
+        One phrase.
+
+    Examples
+    --------
+    >>> load_words(Workload(7000, 1000, 16))
+    '7,000 tokens in + 1,000 out, 16 users'
+    """
+    users = f"{workload.concurrency:,} user{'s' if workload.concurrency > 1 else ''}"
+    shared = workload.shared_prefix_tokens
+    prompt = f"{workload.input_tokens:,} tokens in{f' ({shared:,} shared)' if shared else ''}"
+    return f"{prompt} + {workload.output_tokens:,} out, {users}{chosen}"
+
+
+def interval(estimate: Estimate | None, unit: str) -> tuple[str, str, str]:
+    """Write an estimate.
+
+    Parameters
+    ----------
+    estimate : Estimate or None
+        The estimate.
+    unit : str
+        Its unit, as `explain.quantity` accepts it.
+
+    Returns
+    -------
+    tuple of str
+        Value, its interval or the doubt of it, and the ceiling; dashes for None.
+
+    Examples
+    --------
+    >>> interval(Estimate(0.020, 0.015, 0.030, 0.010, ""), "s")
+    ('20 ms', '15 ms to 30 ms', '10 ms')
+    """
+    if estimate is None:
+        return "-", "-", "-"
+    value, low, high, ceiling = (
+        quantity(getattr(estimate, name), unit) for name in ("value", "low", "high", "ceiling")
+    )
+    return value, estimate.doubt or ("" if low == high else f"{low} to {high}"), ceiling
+
+
+def provenance(cards: Iterable[Card]) -> str:
+    """Say once where the numbers of an answer come from.
+
+    Parameters
+    ----------
+    cards : iterable of Card
+        What is answered.
+
+    Returns
+    -------
+    str
+        One sentence; "" where nothing is estimated.
+
+    Examples
+    --------
+    >>> provenance([design.card(design.worked_spec()[1], design.WORKED_WORKLOAD)])
+    'Estimates, with the range that held four measurements of five (vllm on hopper: ...'
+    """
+    told = [(c.label, c.estimates.itl_s.reason) for c in cards if c.estimates]
+    if not told:
+        return ""
+    of = {reason: [name for name, its in told if its == reason] for _, reason in told}
+    reasons = [f"{', '.join(of[reason])}: {reason}" if len(of) > 1 else reason for reason in of]
+    return (
+        "Estimates, with the range that held four measurements of five "
+        f"({'; '.join(reasons)}). Ceilings are what the spec sheet allows."
+    )

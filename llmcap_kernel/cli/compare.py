@@ -1,0 +1,398 @@
+"""`llmcap compare`: one quantity along one number of the load, for a few deployments."""
+
+import argparse
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from itertools import combinations
+from typing import Any
+
+from .. import design, serving, sweep
+from ..calibration import Estimate
+from ..design.limits import expected
+from ..explain import quantity
+from ..refuse import BadInput, number, one_of
+from ..spec import MAX_TOKENS, Deployment, Slo, Workload
+from . import cards
+from .options import (
+    add_columns,
+    add_limits,
+    add_load,
+    add_output,
+    read_columns,
+    read_limits,
+    read_load,
+    read_number,
+)
+from .tables import Answer, Column, Screen, Table, prose_table
+
+FEWEST, MOST = 2, 4  # deployments
+MOST_USERS = 100_000
+SAMPLES = 24  # places asked for a turn, besides the rows
+# what moves: the load's field, and how its numbers are called
+ALONG = {
+    "users": ("concurrency", "users"),
+    "context": ("context_tokens", "tokens of context"),
+    "input": ("input_tokens", "tokens of prompt"),
+    "output": ("output_tokens", "tokens of answer"),
+    "prefix": ("shared_prefix_tokens", "tokens of shared prefix"),
+}
+# what is looked at: the quantity, how it is called, and what its leader has
+SHOW = {
+    "gap": ("itl_s", "gap between tokens", "the shortest gap"),
+    "rate": ("tok_s_user", "speed of one user", "the fastest answers"),
+    "ttft": ("ttft_s", "first token, mean", "the shortest wait"),
+    "fit": ("max_concurrent", "users that fit", "the most room"),
+    "price": ("usd_mtok", "$/M output tokens", "the lowest price"),
+    "total": ("output_tok_s", "output of all users", "the most output"),
+}
+KEPT = {
+    "window": "beyond its window",
+    "start": "does not start",
+    "room": "not all fit",
+    "": "no rent known",
+}
+ENDS = {
+    "window": "is beyond its model's window",
+    "start": "does not start",
+    "room": "does not hold all users",
+    "": "serves",
+}
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of this command.
+    """
+    add_columns(parser)
+    add = parser.add_argument_group("question").add_argument
+    add("--along", metavar="WHAT", default="users", help=f"{', '.join(ALONG)} (default users)")
+    add("--show", metavar="WHAT", default="gap", help=f"{', '.join(SHOW)} (default gap)")
+    add("--from", dest="low", metavar="N", help="where it begins (default: around the load)")
+    add("--to", dest="high", metavar="N", help="where it ends (default: around the load)")
+    add_load(parser, design.WORKED_WORKLOAD)
+    add_limits(parser, design.WORKED_SLO)
+    add_output(parser)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked.
+
+    Attributes
+    ----------
+    along, show : str
+        Keys of `ALONG` and `SHOW`.
+    workload : Workload
+        The load that is moved.
+    slo : Slo
+        Limits; the one on what is shown is reported.
+    columns : dict of str to Deployment
+        By heading.
+    """
+
+    along: str
+    show: str
+    workload: Workload
+    slo: Slo
+    columns: dict[str, Deployment]
+
+    @property
+    def what(self) -> sweep.Quantity:
+        """The kernel's quantity."""
+        return sweep.QUANTITIES[SHOW[self.show][0]]
+
+    @property
+    def bound(self) -> float | None:
+        """The limit on what is shown, in its unit; None where none is set."""
+        return {"gap": self.slo.itl_s, "ttft": self.slo.ttft_s}.get(self.show)
+
+    def load_at(self, x: int) -> Workload:
+        """Move the load.
+
+        Parameters
+        ----------
+        x : int
+            The number that moves.
+
+        Returns
+        -------
+        Workload
+            The load there.
+        """
+        return sweep.load_at(self.workload, ALONG[self.along][0], x)
+
+    def curve(self, label: str) -> Callable[[int], Estimate | None]:
+        """Estimate what is shown, for one deployment.
+
+        Parameters
+        ----------
+        label : str
+            Its heading.
+
+        Returns
+        -------
+        callable
+            The estimate by the number that moves; None where it cannot be served.
+        """
+        deployment, of = self.columns[label], SHOW[self.show][0]
+        return cache(lambda x: sweep.measure(deployment, self.load_at(x), of))
+
+    def kept(self, label: str, x: int) -> str:
+        """Say what is in the way of a deployment.
+
+        Parameters
+        ----------
+        label : str
+            Its heading.
+        x : int
+            The number that moves.
+
+        Returns
+        -------
+        str
+            As `sweep.obstacle` has it.
+        """
+        name = sweep.obstacle(self.columns[label], self.load_at(x))
+        return "" if name == "room" and not self.what.estimated else name
+
+
+def run(args: argparse.Namespace) -> Answer:
+    """Compare deployments along a load.
+
+    Parameters
+    ----------
+    args : Namespace
+        As read.
+
+    Returns
+    -------
+    Answer
+        Who leads where, where curves cross and end, and a row a stop.
+    """
+    columns = read_columns(args.column, design.worked_spec)
+    if not FEWEST <= len(columns) <= MOST:
+        told = f"columns are {len(columns)}: it takes {FEWEST} to {MOST} deployments."
+        raise BadInput("column", told)
+    along, show = one_of("along", args.along, ALONG), one_of("show", args.show, SHOW)
+    q = Question(along, show, read_load(args), read_limits(args), columns)
+    rows = _stops(q, *_range(q, args.low, args.high))
+    curves = {label: q.curve(label) for label in columns}
+    spread = sweep.whole_stops(rows[0], rows[-1], SAMPLES, even=rows[0] == 0)
+    stops = sorted({*rows, *spread})
+    found = {
+        "leads": _leads(q, curves, stops),
+        "crossings": _crossings(q, curves, stops),
+        "misses": _misses(q, curves, stops),
+        "ends": _ends(q, stops),
+    }
+    records = tuple(_record(q, curves, x) for x in rows)
+    head = {
+        **{"along": along, "show": show, "unit": q.what.unit},
+        "deployments": {label: d.title for label, d in columns.items()},
+    }
+    table = _table(q, curves, rows)
+    return Answer(
+        head | found | {"rows": records},
+        records,
+        table,
+        lambda screen: _text(q, table, found, screen),
+    )
+
+
+# the range and its stops
+
+
+def _range(q: Question, low: str | None, high: str | None) -> tuple[int, int]:
+    """Choose where it begins and ends, around the load unless it is given."""
+    least = {"prefix": 0, "context": 2}.get(q.along, 1)
+    most = {"users": MOST_USERS, "prefix": q.workload.input_tokens}.get(q.along, MAX_TOKENS)
+    usual = _usual(q)
+
+    def end(name: str, text: str | None, default: int) -> int:
+        value = default if text is None else read_number(name, text, int)
+        return number(name, value, least, most, ALONG[q.along][1], whole=True)
+
+    first = end("from", low, min(usual[0], most))
+    last = end("to", high, min(max(usual[1], first + 1), most))
+    if low is None and first >= last:
+        first = max(last // 2, least)
+    if first >= last:
+        raise BadInput("to", f"to is {last:,} and from is {first:,}: it takes more than from.")
+    return first, last
+
+
+def _usual(q: Question) -> tuple[int, int]:
+    load, columns = q.workload, q.columns.values()
+    window = max(d.model.max_context_tokens for d in columns)
+    if q.along == "users":
+        most = max(serving.most_running(d, load) for d in columns)
+        top = max(2 * load.concurrency, min(1.2 * most, 1024), 8)
+        return 1, 2 ** math.ceil(math.log2(top))
+    if q.along == "prefix":
+        return 0, load.input_tokens
+    if q.along == "context":
+        return min(1000, load.context_tokens), max(window, load.context_tokens)
+    if q.along == "input":
+        return min(100, load.input_tokens), max(window - load.output_tokens, load.input_tokens)
+    top = max(window - load.input_tokens, load.output_tokens)
+    return min(100, load.output_tokens), min(top, max(16 * load.output_tokens, 16_000))
+
+
+def _stops(q: Question, low: int, high: int) -> list[int]:
+    """The rows: powers of two of users, 1-2-5 of tokens, eighths where it begins at none."""
+    if low == 0:
+        inner = [round(high * part / 8) for part in range(9)]
+    elif q.along == "users":
+        inner = [2**n for n in range(18)]
+    else:
+        inner = [step * 10**n for n in range(8) for step in (1, 2, 5)]
+    now = getattr(q.workload, ALONG[q.along][0])
+    return sorted({low, high, *(x for x in (*inner, now) if low < x < high)})
+
+
+# what is found on the way
+
+Curves = dict[str, Callable[[int], Estimate | None]]
+
+
+def _value(curve: Callable[[int], Estimate | None]) -> Callable[[int], float | None]:
+    def value(x: int) -> float | None:
+        made = curve(x)
+        return None if made is None else made.value
+
+    return value
+
+
+def _leads(q: Question, curves: Curves, stops: list[int]) -> list[dict[str, Any]]:
+    """Who has the best value from where to where; nobody where none can serve."""
+
+    def leader(x: int) -> str | None:
+        known = {label: made.value for label, curve in curves.items() if (made := curve(x))}
+        if not known:
+            return None
+        best = (min if q.what.less else max)(known.values())
+        return " and ".join(label for label, value in known.items() if value == best)
+
+    turns = [(stops[0], leader(stops[0]))]
+    turns += [(turn.at, turn.after) for turn in sweep.turns(leader, stops)]  # type: ignore[misc]
+    ends = [at - 1 for at, _ in turns[1:]] + [stops[-1]]
+    return [
+        {"from": at, "to": end, "leader": who}
+        for (at, who), end in zip(turns, ends, strict=True)
+        if who is not None
+    ]
+
+
+def _crossings(q: Question, curves: Curves, stops: list[int]) -> list[dict[str, Any]]:
+    out: list[dict[str, Any]] = []
+    for one, two in combinations(curves, 2):
+        for turn in sweep.crossings(_value(curves[one]), _value(curves[two]), stops):
+            first = (turn.after == 1) != q.what.less
+            ahead, behind = (one, two) if first else (two, one)
+            out.append({"at": turn.at, "overtakes": ahead, "overtaken": behind})
+    return sorted(out, key=lambda one: one["at"])
+
+
+def _misses(q: Question, curves: Curves, stops: list[int]) -> list[dict[str, Any]]:
+    """Where each deployment begins to miss the limit, or to meet it."""
+    bound = q.bound
+    if bound is None:
+        return []
+
+    def misses(label: str) -> Callable[[int], bool | None]:
+        return lambda x: None if (made := curves[label](x)) is None else made.value > bound
+
+    return [
+        {"at": turn.at, "deployment": label, "misses": turn.after}
+        for label in curves
+        for turn in sweep.turns(misses(label), stops)
+        if None not in (turn.before, turn.after)
+    ]
+
+
+def _ends(q: Question, stops: list[int]) -> list[dict[str, Any]]:
+    """Where each deployment begins or ends to serve, and what is in the way."""
+    out = []
+    for label in q.columns:
+        first = q.kept(label, stops[0])
+        if first:
+            out.append({"at": stops[0], "deployment": label, "why": first, "first": True})
+        for turn in sweep.turns(partial(q.kept, label), stops):
+            told = {"at": turn.at, "deployment": label, "why": turn.after, "first": False}
+            out.append(told)
+    return out
+
+
+# how it is written
+
+
+def _record(q: Question, curves: Curves, x: int) -> dict[str, Any]:
+    made = {label: curve(x) for label, curve in curves.items()}
+    told = {label: e and asdict(e) | {"doubt": e.doubt} for label, e in made.items()}
+    return {q.along: x, "estimates": told}
+
+
+def _table(q: Question, curves: Curves, rows: list[int]) -> Table:
+    def cell(label: str, x: int) -> str:
+        made = curves[label](x)
+        if made is None:
+            return KEPT[q.kept(label, x)]
+        if not q.what.estimated:
+            return f"{made.value:,.0f} ({made.low:,.0f} to {made.high:,.0f})"
+        return expected(made, q.what.unit)
+
+    heads = (Column(q.along), *(Column(label, left=True) for label in curves))
+    return Table(heads, tuple((f"{x:,}", *(cell(label, x) for label in curves)) for x in rows))
+
+
+def _text(q: Question, table: Table, found: dict[str, Any], screen: Screen) -> str:
+    word = ALONG[q.along][1]
+    titles = prose_table([(f"{label} =", d.title) for label, d in q.columns.items()], screen)
+    shown = SHOW[q.show][1]
+    about = f"{shown[0].upper()}{shown[1:]}, along {word}; otherwise "
+    level = "good" if found["leads"] else "bad"
+    led = (screen.paint(x, level) for x in screen.prose(_led(q, found["leads"])).splitlines())
+    told = [screen.prose(text) for text in _told(q, found)]
+    columns = [design.card(d, q.workload, label=label) for label, d in q.columns.items()]
+    parts = [
+        screen.prose(f"{about}{cards.load_words(q.workload)}."),
+        "\n".join(led),
+        titles,
+        table.text(screen),
+        "\n".join(told),
+        screen.prose(cards.provenance(columns) if q.what.estimated else ""),
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def _led(q: Question, leads: list[dict[str, Any]]) -> str:
+    if not leads:
+        return "None has a number anywhere on this range."
+    word, what = ALONG[q.along][1], SHOW[q.show][2]
+    texts = [f"{one['leader']} from {one['from']:,} to {one['to']:,}" for one in leads]
+    verb = "have" if " and " in leads[0]["leader"] else "has"
+    head, _, rest = texts[0].partition(" from ")
+    return "; ".join([f"{head} {verb} {what} from {rest} {word}", *texts[1:]]) + "."
+
+
+def _told(q: Question, found: dict[str, Any]) -> list[str]:
+    """Crossings, limits and ends, a sentence each."""
+    word = ALONG[q.along][1]
+    out = [
+        f"{one['overtakes']} overtakes {one['overtaken']} at {one['at']:,} {word}."
+        for one in found["crossings"]
+    ]
+    for one in found["misses"]:
+        how = "misses" if one["misses"] else "meets"
+        asked = quantity(q.bound or 0.0, q.what.unit)
+        out.append(f"{one['deployment']} {how} {asked} from {one['at']:,} {word} on.")
+    for one in found["ends"]:
+        where = "" if one["first"] else f" from {one['at']:,} {word} on"
+        out.append(f"{one['deployment']} {ENDS[one['why']]}{where}.")
+    return out

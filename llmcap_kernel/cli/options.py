@@ -1,0 +1,769 @@
+"""Options that commands share, grouped by subject, and how their values are read."""
+
+import argparse
+import difflib
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .. import catalog, huggingface
+from ..catalog import names
+from ..refuse import BadInput, number, shown
+from ..spec import MAX_TOKENS, Deployment, Lora, Model, Slo, Speculation, Workload
+
+NUMBER_FIELDS = {
+    **{"tp": int, "pp": int, "ep": int, "memory_fraction": float, "usd_h": float},
+    # the engine's own limits
+    **{"max_num_seqs": int, "max_num_batched_tokens": int, "max_model_len": int},
+    "block_size": int,
+}
+SWITCHES = ("dp_attention", "eager")
+# how engines spell the same options
+ENGINES_OWN = {
+    "weights": ("--quantization", "-q"),
+    "kv": ("--kv-cache-dtype",),
+    "tp": ("--tensor-parallel-size", "--tp-size", "-tp"),
+    "pp": ("--pipeline-parallel-size", "--pp-size", "-pp"),
+    "ep": ("--expert-parallel-size", "--ep-size"),
+    "dp_attention": ("--enable-dp-attention",),
+    "memory_fraction": (
+        *("--gpu-memory-utilization", "--mem-fraction-static"),
+        "--kv-cache-free-gpu-memory-fraction",
+    ),
+    "max_num_seqs": ("--max-running-requests", "--max-batch-size"),
+    "max_num_batched_tokens": ("--chunked-prefill-size", "--max-num-tokens"),
+    "max_model_len": ("--context-length", "--max-seq-len"),
+    "eager": ("--enforce-eager", "--disable-cuda-graph"),
+    "block_size": ("--page-size",),
+}
+TEXT_FIELDS = ("model", "gpu", "engine", "weights", "kv")
+HOW = ("json", "csv", "markdown")
+
+
+class _Help(argparse.HelpFormatter):
+    """An option by its first spelling; the help behind it has the others."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if "; also --" not in (action.help or ""):
+            return super()._format_action_invocation(action)
+        first = action.option_strings[0]
+        takes = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
+        return f"{first}{takes}"
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_on_hyphens=False)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that complains in one sentence and names the nearest option."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(formatter_class=_Help, **how)
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse what was given.
+
+        Parameters
+        ----------
+        message : str
+            What is wrong.
+
+        Returns
+        -------
+        never
+            It raises.
+        """
+        raise BadInput("command line", f"{message} (see {self.prog} --help)")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Reject arguments that are left over, and suggest the nearest option.
+
+        Parameters
+        ----------
+        args, namespace : object
+            As argparse has them.
+
+        Returns
+        -------
+        tuple
+            What was read, and nothing left over.
+        """
+        found, rest = super().parse_known_args(args, namespace)
+        if not rest:
+            return found, rest
+        word = rest[0].partition("=")[0]
+        options = [text for action in self._actions for text in action.option_strings]
+        near = difflib.get_close_matches(word[:80].lower(), options, n=1) if word[:1] == "-" else []
+        hint = f"Did you mean {near[0]}?" if near else f"See {self.prog} --help."
+        raise BadInput("command line", f"{shown(rest[0])} is not known here. {hint}")
+
+
+def read_number(field: str, text: object, kind: type = float) -> Any:
+    """Read a number as people type it: 8000, 8k, 128K, 0.9.
+
+    Parameters
+    ----------
+    field : str
+        Name of the input, for the error message.
+    text : str
+        Text as typed; k stands for 1 000 and M for 1 000 000.
+    kind : type
+        `int` or `float`.
+
+    Returns
+    -------
+    int or float
+        The number.
+
+    Raises
+    ------
+    BadInput
+        When the text is not such a number.
+
+    Examples
+    --------
+    >>> read_number("context", "128k", int)
+    128000
+    """
+    plain = str(text).strip().lower().replace("_", "").replace(",", "")
+    scale = {"k": 1e3, "m": 1e6}.get(plain[-1:], 1)
+    try:
+        value = float(plain[:-1] if scale != 1 else plain) * scale
+        if value != value or value in (float("inf"), float("-inf")):
+            raise ValueError
+        if kind is int and value != int(value):
+            raise ValueError
+    except (ValueError, OverflowError):
+        wanted = "a whole number" if kind is int else "a number"
+        raise BadInput(field, f"{field} is {shown(text)}: it takes {wanted}.") from None
+    return kind(value)
+
+
+def given(text: Any, default: Any) -> Any:
+    """Take what was given, or the default where nothing was.
+
+    Parameters
+    ----------
+    text, default : object
+        Both.
+
+    Returns
+    -------
+    object
+        The first that is not None.
+
+    Examples
+    --------
+    >>> given(None, 1), given("0", 1)
+    (1, '0')
+    """
+    return default if text is None else text
+
+
+def add_output(
+    parser: argparse.ArgumentParser, *, explain: bool = False, rows: int | None = None
+) -> None:
+    """Add the options that say how an answer is printed.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of a command.
+    explain : bool
+        Whether the answer has arithmetic to print.
+    rows : int, optional
+        Most rows of text, where a table may be long.
+    """
+    group = parser.add_argument_group("output", "text for people by default")
+    if explain:
+        group.add_argument("--explain", action="store_true", help="print the arithmetic as well")
+    if rows:
+        about = f"most rows of text, of each kind (default {rows})"
+        group.add_argument("--rows", metavar="N", default=str(rows), help=about)
+    one = group.add_mutually_exclusive_group()
+    one.add_argument(
+        "--json", dest="how", action="store_const", const="json", help="print JSON, units in keys"
+    )
+    one.add_argument(
+        "--csv",
+        dest="how",
+        action="store_const",
+        const="csv",
+        help="print rows of the same values; dots part nested keys",
+    )
+    one.add_argument(
+        "--markdown", dest="how", action="store_const", const="markdown", help="print a table"
+    )
+
+
+def add_load(
+    parser: argparse.ArgumentParser, workload: Workload, *, users: str = "", context: bool = False
+) -> None:
+    """Add the options of a load.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of a command.
+    workload : Workload
+        The load where nothing is given.
+    users : str
+        What the number of users is where it is not given, in words.
+    context : bool
+        Whether prompt and answer may be given together.
+    """
+    add = parser.add_argument_group("load", "k is 1 000, M is 1 000 000").add_argument
+    add(
+        "--input",
+        metavar="TOKENS",
+        help=f"prompt tokens of a request (default {workload.input_tokens:,})",
+    )
+    add(
+        "--output",
+        metavar="TOKENS",
+        help=f"answer tokens of a request (default {workload.output_tokens:,})",
+    )
+    if context:
+        add(
+            "--context",
+            metavar="TOKENS",
+            help="prompt and answer together; alone, an eighth of it is the answer",
+        )
+    add(
+        "--users",
+        "--concurrency",
+        dest="concurrency",
+        metavar="N",
+        help=f"requests in flight (default {users or workload.concurrency})",
+    )
+    add(
+        "--shared-prefix",
+        metavar="TOKENS",
+        help="leading prompt tokens that a prefix cache holds for all (default 0)",
+    )
+    parser.set_defaults(base_workload=workload)
+
+
+def add_limits(parser: argparse.ArgumentParser, slo: Slo) -> None:
+    """Add the limits that an answer is held to.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of a command.
+    slo : Slo
+        Those that hold where nothing is given.
+    """
+    add = parser.add_argument_group("limits", "what is asked of a deployment").add_argument
+
+    def usual(value: float | None, per: float) -> str:
+        return "(default none)" if value is None else f"(default {value * per:g})"
+
+    add(
+        "--itl-ms",
+        metavar="MS",
+        help=f"longest mean gap between tokens, TPOT or ITL {usual(slo.itl_s, 1e3)}",
+    )
+    add(
+        "--ttft-ms",
+        metavar="MS",
+        help=f"longest mean wait for the first token, TTFT {usual(slo.ttft_s, 1e3)}",
+    )
+    add(
+        "--budget-usd-h",
+        metavar="USD",
+        help=f"largest rent of a deployment, USD an hour {usual(slo.usd_h, 1)}",
+    )
+    parser.set_defaults(base_slo=slo)
+
+
+def read_load(args: argparse.Namespace) -> Workload:
+    """Read the load.
+
+    Parameters
+    ----------
+    args : Namespace
+        With the options of `add_load`.
+
+    Returns
+    -------
+    Workload
+        Prompt, answer, users and shared prefix.
+
+    Raises
+    ------
+    BadInput
+        When one of them is out of range.
+
+    Examples
+    --------
+    >>> parser = Parser()
+    >>> add_load(parser, Workload(1000, 1000, 1))
+    >>> read_load(parser.parse_args(["--input", "7k", "--users", "16"]))
+    Workload(input_tokens=7000, output_tokens=1000, concurrency=16, ...)
+    """
+    tokens_in, out = _lengths(args)
+    users = args.base_workload.concurrency
+    if args.concurrency is not None:
+        users = read_number("concurrency", args.concurrency, int)
+    prefix = read_number("shared_prefix", given(args.shared_prefix, 0), int)
+    return Workload(tokens_in, out, users, prefix)
+
+
+def read_limits(args: argparse.Namespace) -> Slo:
+    """Read the limits.
+
+    Parameters
+    ----------
+    args : Namespace
+        With the options of `add_limits`.
+
+    Returns
+    -------
+    Slo
+        Those that are set.
+
+    Raises
+    ------
+    BadInput
+        When one of them is out of range.
+
+    Examples
+    --------
+    >>> parser = Parser()
+    >>> add_limits(parser, Slo())
+    >>> read_limits(parser.parse_args(["--itl-ms", "50"])).itl_s
+    0.05
+    """
+    slo = args.base_slo
+
+    def limit(name: str, text: str | None, per: float, default: float | None) -> float | None:
+        if text is None:
+            return default
+        return number(name, read_number(name, text), 1e-3, 1e8) / per
+
+    return Slo(
+        itl_s=limit("itl_ms", args.itl_ms, 1e3, slo.itl_s),
+        ttft_s=limit("ttft_ms", args.ttft_ms, 1e3, slo.ttft_s),
+        usd_h=limit("budget_usd_h", args.budget_usd_h, 1, slo.usd_h),
+    )
+
+
+def _lengths(args: argparse.Namespace) -> tuple[int, int]:
+    """Tokens of prompt and answer; a context determines the one that is not given."""
+    base = args.base_workload
+    tokens_in = read_number("input", given(args.input, base.input_tokens), int)
+    out = read_number("output", given(args.output, base.output_tokens), int)
+    text = getattr(args, "context", None)
+    if text is None:
+        return tokens_in, out
+    context = int(number("context", read_number("context", text, int), 2, MAX_TOKENS, "tokens"))
+    if args.input is None:
+        out = out if args.output is not None else max(context // 8, 1)
+        return context - out, out
+    if args.output is None:
+        return tokens_in, context - tokens_in
+    if tokens_in + out != context:
+        raise BadInput(
+            "context",
+            f"context is {context:,} and input and output make {tokens_in + out:,}: "
+            "give two of the three.",
+        )
+    return tokens_in, out
+
+
+def _adder(group: argparse._ArgumentGroup) -> Callable[..., Any]:
+    """A function that adds an option to a group, by all its spellings."""
+
+    def add(option: str, **how: Any) -> None:
+        name = option.removeprefix("--").replace("-", "_")
+        own = ENGINES_OWN.get(name, ())
+        if own:
+            how["help"] += f"; also {', '.join(own)}"
+        group.add_argument(option, *own, dest=name, **how)
+
+    return add
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name a model, and how it is stored.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of a command.
+    """
+    add = _adder(parser.add_argument_group("model"))
+    add("--model", metavar="NAME", help="a model of the catalogue: see llmcap models")
+    add("--config", metavar="FILE", help="or the config.json of your own")
+    add(
+        "--weights",
+        metavar="FORMAT",
+        help="format of the weights (default: the checkpoint's own): see llmcap formats",
+    )
+    add(
+        "--kv",
+        metavar="FORMAT",
+        help="format of the KV cache (default bf16)",
+    )
+    add(
+        "--draft-tokens",
+        metavar="K",
+        help="tokens guessed ahead (default none; 4 with a draft model)",
+    )
+    add("--draft", metavar="NAME", help="draft model (default: a head of the model's own)")
+    add("--accept", metavar="SHARE", help="share of drafted tokens accepted, 0 to 1 (default 0.7)")
+    add("--lora-rank", metavar="R", help="serve LoRA adapters of this rank (default: none)")
+    add("--lora-adapters", metavar="N", help="LoRA adapters at once (default 1)")
+    add(
+        "--offload-share",
+        metavar="SHARE",
+        help="share of the weights kept in host memory, 0 to 1 (default 0)",
+    )
+
+
+def add_cards(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name the cards, and how the model is split over them.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of a command.
+    """
+    group = parser.add_argument_group("cards")
+    add = _adder(group)
+    about = "a card, as tools and clouds print it; with its number too: see llmcap gpus"
+    add("--gpu", metavar="NAME", help=about)
+    add_gpu_file(group)
+    add("--tp", metavar="CARDS", help="cards that split each layer, tensor parallel (default 1)")
+    add("--pp", metavar="CARDS", help="cards that split the layers, pipeline parallel (default 1)")
+    add("--ep", metavar="CARDS", help="cards that split the experts, expert parallel (default 1)")
+    add(
+        "--dp-attention",
+        action="store_true",
+        help="data-parallel attention: each card keeps the cache of its own users",
+    )
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the engine.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of a command.
+    """
+    add = _adder(parser.add_argument_group("engine"))
+    add(
+        "--engine",
+        metavar="NAME",
+        help="engine, with its version or without (default vllm, the newest): see llmcap engines",
+    )
+    add(
+        "--memory-fraction",
+        metavar="SHARE",
+        help="share of a card that it may use (default: its own)",
+    )
+    add("--max-num-seqs", metavar="N", help="most sequences at once (default: its own)")
+    add(
+        "--max-num-batched-tokens",
+        metavar="TOKENS",
+        help="most tokens of a step (default: its own)",
+    )
+    add("--max-model-len", metavar="TOKENS", help="longest request (default: the load's)")
+    add("--eager", action="store_true", help="without CUDA graphs")
+    add("--block-size", metavar="TOKENS", help="tokens of a block of the cache (default: its own)")
+
+
+def add_gpu_file(parser: argparse._ActionsContainer) -> None:
+    """Add the option of a card that the catalogue lacks.
+
+    Parameters
+    ----------
+    parser : ArgumentParser or group
+        Of a command.
+    """
+    about = (
+        "a card of your own: TOML or JSON with the fields of llmcap gpus NAME --toml (default none)"
+    )
+    parser.add_argument("--gpu-file", metavar="FILE", action="append", help=about)
+
+
+def read_own_cards(args: argparse.Namespace) -> None:
+    """Let the cards of --gpu-file be found by name; without --gpu the last is taken.
+
+    Parameters
+    ----------
+    args : Namespace
+        Of a command.
+
+    Raises
+    ------
+    BadInput
+        When a file cannot be read, or is no card.
+    """
+    for path in getattr(args, "gpu_file", None) or ():
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeError) as problem:
+            said = f"gpu file {shown(path)} cannot be read: {problem}."
+            raise BadInput("gpu_file", said) from None
+        card = catalog.read_gpu(text)
+        catalog.add_gpu(card)
+        if getattr(args, "gpu", "") is None:
+            args.gpu = card.name
+
+
+def add_price(parser: argparse.ArgumentParser) -> None:
+    """Add the option of the rent.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of a command.
+    """
+    add = parser.add_argument_group("price").add_argument
+    add(
+        "--usd-h",
+        metavar="USD",
+        help="rent of one card, USD an hour (default: the catalogue's): see llmcap prices",
+    )
+
+
+def read_deployment(args: argparse.Namespace) -> Deployment:
+    """Read one deployment.
+
+    Parameters
+    ----------
+    args : Namespace
+        With the options of `add_model`, `add_cards`, `add_engine` and `add_price`.
+
+    Returns
+    -------
+    Deployment
+        The deployment.
+
+    Raises
+    ------
+    BadInput
+        When a name is unknown or a number out of range.
+
+    Examples
+    --------
+    >>> parser = Parser()
+    >>> for add in (add_model, add_cards, add_engine, add_price):
+    ...     add(parser)
+    >>> words = "--model llama-3.1-70b --gpu h100-sxm --tp 2 --weights fp8"
+    >>> read_deployment(parser.parse_args(words.split())).title
+    'llama-3.1-70b fp8 / 2x h100-sxm TP-2 / bf16 KV'
+    """
+    model = read_model(args)
+    if args.gpu is None:
+        raise BadInput("gpu", "gpu is missing: give --gpu NAME or --gpu-file FILE.")
+    chosen = {name: value for name, value in read_chosen(args).items() if value is not None}
+    for name in ("weights", "kv"):
+        if name in chosen:
+            chosen[name] = _format(name, chosen[name], args.model or "")
+    count = names.count_of(args.gpu)[0]
+    if count and "tp" not in chosen:
+        chosen["tp"] = count // chosen.get("pp", 1) or 1
+    return catalog.deployment(model=model, gpu=args.gpu, **chosen)
+
+
+def read_chosen(args: argparse.Namespace) -> dict[str, Any]:
+    """Read what the options say of a deployment, beside its model and its cards.
+
+    Parameters
+    ----------
+    args : Namespace
+        As `read_deployment` takes it.
+
+    Returns
+    -------
+    dict
+        By the names of `catalog.deployment`; None for what is left out.
+
+    Raises
+    ------
+    BadInput
+        When a number cannot be read.
+    """
+    chosen: dict[str, Any] = {"weights": args.weights, "kv": args.kv, "engine": args.engine}
+    for name, kind in NUMBER_FIELDS.items():
+        text = getattr(args, name)
+        chosen[name] = None if text is None else read_number(name, text, kind)
+    chosen |= {name: True if getattr(args, name) else None for name in SWITCHES}
+    return chosen | _terms(args)
+
+
+def _format(field: str, text: str, model: str) -> str:
+    """The catalogue's name of a format as engines spell it; the text where there is none."""
+    if field == "kv":
+        return names.kv_format(text, "").name or text
+    known = names.model_name(model)
+    native = catalog.model(known).native_format if known else "bf16"
+    return names.weight_format(text, model, native).name or text
+
+
+def read_model(args: argparse.Namespace) -> str | Model:
+    """Read which model is meant.
+
+    Parameters
+    ----------
+    args : Namespace
+        With --model and --config.
+
+    Returns
+    -------
+    str or Model
+        A name, or the model of a file.
+
+    Raises
+    ------
+    BadInput
+        When none is named, or two.
+    """
+    if (args.model is None) == (args.config is None):
+        how = "missing" if args.model is None else "given twice"
+        raise BadInput("model", f"model is {how}: give --model NAME or --config FILE.")
+    return huggingface.load(args.config) if args.model is None else args.model
+
+
+def _terms(args: argparse.Namespace) -> dict[str, Any]:
+    """Speculation, adapters and offloading, where options ask for them."""
+    terms: dict[str, Any] = {}
+    guesses = args.draft_tokens is not None or args.draft is not None
+    if guesses:
+        terms["speculation"] = Speculation(
+            tokens=read_number("draft_tokens", given(args.draft_tokens, 4), int),
+            accept=read_number("accept", given(args.accept, 0.7)),
+            draft=None if args.draft is None else _draft(args.draft),
+        )
+    elif args.accept is not None:
+        raise BadInput("accept", "accept says nothing without --draft or --draft-tokens.")
+    if args.lora_rank is not None:
+        terms["lora"] = Lora(
+            read_number("lora_rank", args.lora_rank, int),
+            read_number("lora_adapters", given(args.lora_adapters, 1), int),
+        )
+    elif args.lora_adapters is not None:
+        raise BadInput("lora_adapters", "lora_adapters says nothing without --lora-rank.")
+    if args.offload_share is not None:
+        terms["offload_share"] = read_number("offload_share", args.offload_share)
+    return terms
+
+
+def _draft(name: str) -> Model:
+    try:
+        return catalog.model(name)
+    except BadInput as problem:
+        raise BadInput("draft", f"draft {str(problem).removeprefix('model ')}") from None
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names a deployment beside others.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of a command.
+    """
+    known = ", ".join((*TEXT_FIELDS, *NUMBER_FIELDS, *SWITCHES))
+    parser.add_argument_group("deployments", f"keys of a column: {known}").add_argument(
+        "--column",
+        action="append",
+        metavar="SPEC",
+        help='"B: model=llama-3.1-70b gpu=h100-sxm tp=2 weights=fp8 kv=fp8"; repeat it '
+        "(default: the worked spec, three deployments for a coding agent)",
+    )
+    add_gpu_file(parser)
+
+
+def read_column(text: str) -> tuple[str, Deployment]:
+    """Read one deployment of a scorecard from `key=value` pairs.
+
+    Parameters
+    ----------
+    text : str
+        Such as "B: model=llama-3.1-70b gpu=h100-sxm tp=2 weights=fp8 kv=fp8";
+        pairs may be separated by spaces, commas or ampersands.
+
+    Returns
+    -------
+    tuple of (str, Deployment)
+        Heading ("" when there is none) and deployment.
+
+    Raises
+    ------
+    BadInput
+        When a key or a value is unknown.
+
+    Examples
+    --------
+    >>> label, d = read_column("B: model=llama-3.1-70b gpu=h100-sxm tp=2 weights=fp8")
+    >>> label, d.num_gpus
+    ('B', 2)
+    """
+    label, colon, rest = text.partition(":")
+    if not colon or "=" in label:
+        label, rest = "", text
+    fields: dict[str, Any] = {}
+    known = (*TEXT_FIELDS, *NUMBER_FIELDS, *SWITCHES)
+    for pair in rest.replace(",", " ").replace("&", " ").split():
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise BadInput("column", f"column part {shown(pair)} is not key=value.")
+        key = catalog.one_of("column key", key.replace("-", "_"), known)
+        if key in fields:
+            raise BadInput(key, f"column {shown(text)} gives {key} twice.")
+        if key in NUMBER_FIELDS:
+            fields[key] = read_number(key, value, NUMBER_FIELDS[key])
+        elif key in SWITCHES:
+            fields[key] = catalog.one_of(key, value, ("true", "false")) == "true"
+        else:
+            fields[key] = value
+    for key in ("model", "gpu"):
+        if key not in fields:
+            raise BadInput(key, f"column {shown(text)} has no {key}: it takes {key}=NAME.")
+    return label.strip(), catalog.deployment(**fields)
+
+
+def read_columns(texts: list[str] | None, default: Callable[[], tuple[Deployment, ...]]) -> Any:
+    """Read the columns; those without a heading get the letters that are left.
+
+    Parameters
+    ----------
+    texts : list of str or None
+        As given.
+    default : callable
+        Makes the deployments where none is given.
+
+    Returns
+    -------
+    dict of str to Deployment
+        By heading.
+
+    Raises
+    ------
+    BadInput
+        When a heading is given twice, or the letters run out.
+
+    Examples
+    --------
+    >>> spec = "model=llama-3.1-8b gpu=l4"
+    >>> list(read_columns([spec, f"A: {spec}", spec], tuple))
+    ['B', 'A', 'C']
+    """
+    if not texts:
+        return dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", default(), strict=False))
+    named = [read_column(text) for text in texts]
+    taken = [label for label, _ in named if label]
+    letters = [letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if letter not in taken]
+    if len(set(taken)) < len(taken):
+        twice = next(label for label in taken if taken.count(label) > 1)
+        raise BadInput("column", f"column heading {shown(twice)} is given twice.")
+    if len(named) - len(taken) > len(letters):
+        raise BadInput("column", f"{len(named)} columns are given: it takes at most 26.")
+    free = iter(letters)
+    return {label or next(free): d for label, d in named}

@@ -1,0 +1,257 @@
+"""`llmcap predict`: one deployment under one load."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import capacity, catalog, design, huggingface
+from ..catalog import names
+from ..design import Card
+from ..explain import Line, quantity
+from ..refuse import BadInput
+from ..spec import Deployment, Slo, Workload
+from . import cards
+from .options import (
+    add_cards,
+    add_engine,
+    add_limits,
+    add_load,
+    add_model,
+    add_output,
+    add_price,
+    read_chosen,
+    read_deployment,
+    read_limits,
+    read_load,
+)
+from .tables import Answer, Column, Screen, Table, prose_table
+
+if TYPE_CHECKING:
+    from ..evidence.launch import Launch
+
+# The three that decide first.
+ROWS = (
+    ("Gap between tokens", "itl_s", "s"),
+    ("First token, mean", "ttft_s", "s"),
+    ("$/M output", "usd_mtok", "USD/Mtok"),
+    ("Speed of one user", "tok_s_user", "tok/s"),
+    ("Output of all users", "output_tok_s", "tok/s"),
+)
+HEADS = (Column("", left=True), Column("estimate"), Column("four of five", left=True))
+LAUNCH = (
+    "Behind -- stands the command that launches the engine (vllm serve, sglang serve, "
+    "trtllm-serve, llama-server, docker run) or the file of a manifest; options before it go first."
+)
+BAR, WIDE = 16, 100  # characters of a bar, on a screen as wide as this
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of this command.
+    """
+    add_model(parser)
+    add_cards(parser)
+    add_engine(parser)
+    most = "as many as meet the limits, or have room where none is set"
+    add_load(parser, Workload(1000, 1000, 1), users=most, context=True)
+    add_limits(parser, Slo())
+    add_price(parser)
+    add_output(parser, explain=True)
+    parser.epilog = LAUNCH
+
+
+def run(args: argparse.Namespace) -> Answer:
+    """Predict a deployment.
+
+    Parameters
+    ----------
+    args : Namespace
+        As read.
+
+    Returns
+    -------
+    Answer
+        Verdict, numbers, memory and provenance.
+    """
+    workload, slo = read_load(args), read_limits(args)
+    launched, deployment, taken = _launched(args)
+    most = ""
+    if args.concurrency is None:
+        workload = design.most_users_load(deployment, workload, slo)
+        limited = (slo.itl_s, slo.ttft_s) != (None, None)
+        most = " (the most that meet the limits)" if limited else " (the most that have room)"
+    column = design.card(deployment, workload, slo)
+    data = cards.as_dict(column)
+    if launched:
+        data |= {"launch": launched.as_dict(), "taken": taken}
+    notes = [*taken, *_notes(args, column, bool(launched and launched.weights))]
+
+    def text(screen: Screen) -> str:
+        parts = [
+            *([screen.prose(launched.said)] if launched else []),
+            _answer(column, most, screen),
+            _memory(column, screen),
+            *_closing(column, notes, screen),
+        ]
+        return "\n\n".join([*parts, screen.fitted(column.explain())] if args.explain else parts)
+
+    data |= cards.derivation(args, column)
+    return Answer(data, (data,), _whole(column), text)
+
+
+def _launched(args: argparse.Namespace) -> tuple["Launch | None", Deployment, list[str]]:
+    """The deployment of the options, and of the command behind `--` where there is one."""
+    if args.launch is None:
+        return None, read_deployment(args), []
+    from ..evidence import launch
+
+    if args.model is not None and args.config is not None:
+        raise BadInput("model", "model is given twice: give --model NAME or --config FILE.")
+    one = launch.read(_command(args.launch))
+    model = args.model if args.config is None else huggingface.load(args.config)
+    chosen: dict[str, Any] = read_chosen(args)
+    deployment, copies, notes = launch.meant(one, gpu=args.gpu or "", model=model, **chosen)
+    taken = [f"{text[0].upper()}{text[1:]}." for text in notes]
+    if copies > 1:
+        taken.append(f"The command starts {copies} copies: the numbers are of one.")
+    return one, deployment, taken
+
+
+def _command(words: list[str]) -> str | list[str]:
+    """The words of a command, or the text of the one file that is named."""
+    if len(words) == 1 and Path(words[0]).is_file():
+        from ..evidence import results
+
+        return results.text(words[0])
+    return words
+
+
+def _answer(column: Card, most: str, screen: Screen) -> str:
+    """The verdict, and the numbers behind it."""
+    level = cards.LEVELS[column.limits[0].verdict]
+    head = [
+        screen.paint(screen.prose(column.deployment.title), "bold"),
+        screen.prose(cards.load_words(column.workload, most) + "."),
+        *(screen.paint(line, level) for line in screen.prose(column.ledger.verdict).splitlines()),
+    ]
+    head.append(screen.prose(f"Binding constraint: {column.binding}."))
+    if column.starts:
+        return "\n".join([*head, "", _table(column).text(screen)])
+    found = [screen.prose(one.text, "  ", "    ") for one in cards.remedies(column)]
+    return "\n".join([*head, "", "What would make it start", *(found or ["  no single setting"])])
+
+
+def _table(column: Card) -> Table:
+    rows = [
+        (name, *cards.interval(getattr(column.estimates, of, None), unit))
+        for name, of, unit in ROWS
+    ]
+    rent = quantity(column.usd_h, "USD/h") if column.usd_h else "unknown"
+    rows += [("Max concurrent users", *_room(column)), ("Rent", rent, "", "")]
+    return Table((*HEADS, Column("ceiling")), tuple(rows))
+
+
+def _room(column: Card) -> tuple[str, str, str]:
+    made = design.room(column.ledger)
+    span = "" if made.low == made.high else f"{made.low:,} to {made.high:,}"
+    return f"{column.max_concurrent:,}", span, ""
+
+
+def _whole(column: Card) -> Table:
+    """The table of a page, which has the verdict as well."""
+    table = _table(column)
+    words = (
+        ("Deployment", column.deployment.title),
+        ("Fits", column.fits_text),
+        ("Binding constraint", column.binding),
+    )
+    rows = ((name, text, "", "") for name, text in words)
+    return Table(table.columns, (*rows, *table.rows))
+
+
+def _memory(column: Card, screen: Screen) -> str:
+    """The ledger, and the lines the engine will print."""
+    ledger, sizes = column.ledger, cards.memory(column)
+    low, high = (quantity(end, "GiB") for end in ledger.kv_pool_interval_bytes)
+    room = Line(
+        "room for cache",
+        f"{low} to {high}, four times in five",
+        "",
+        quantity(ledger.kv_pool_bytes, "GiB"),
+    )
+    parts = [screen.paint(f"Memory of a card: {capacity.START_WORDS[ledger.start]}", "bold")]
+    for line in (*capacity.term_lines(ledger), room):
+        size = sizes.get("kv_pool" if line is room else line.name, 0.0)
+        parts += _term_rows(line, size / ledger.visible_bytes, screen)
+    printed = capacity.printed(ledger)
+    title = f"What {column.deployment.engine.title} will print, four times in five"
+    return "\n".join([*parts, "", screen.prose(title), *_printed(printed, screen)])
+
+
+def _term_rows(line: Line, share: float, screen: Screen) -> list[str]:
+    width = BAR if screen.width >= WIDE else BAR // 2
+    bar = f"{screen.bar(share, width):{width}}  " if screen.bars else ""
+    head = f"  {line.name:14} {line.value:>10}  {bar}"
+    rows = [screen.prose(line.formula, head, " " * len(head))]
+    if line.numbers not in ("", line.value):
+        rows.append(screen.prose(line.numbers, f"{'= ':>{len(head)}}", " " * len(head)))
+    return rows
+
+
+def _printed(lines: tuple[capacity.Printed, ...], screen: Screen) -> list[str]:
+    """The lines of the log; how far off each may be stands beside it where that fits."""
+    said = [(line.text, line.within and f"within {line.within}") for line in lines]
+    fits = [len(text) for text, off in said if len(text) + len(off) + 4 <= screen.width]
+    width = min(max(fits, default=0), screen.width - 4 - max(len(off) for _, off in said))
+    out = []
+    for text, off in said:
+        if len(text) <= width:
+            out.append(f"  {text:{width}}  {off}".rstrip())
+        else:
+            out += (
+                [screen.prose(text, "  ", "    "), f"    {off}"]
+                if off
+                else [screen.prose(text, "  ", "    ")]
+            )
+    return out
+
+
+def _notes(args: argparse.Namespace, column: Card, stated: bool) -> list[str]:
+    texts = [*_understood(args, column.deployment), *(note.text for note in column.warnings)]
+    if args.weights is None and not stated:
+        title = column.deployment.weights.title
+        texts.insert(0, f"Weights are in the checkpoint's own format, {title}.")
+    return texts + _nearest_engine(args.engine, column.deployment)
+
+
+def _understood(args: argparse.Namespace, deployment: Deployment) -> list[str]:
+    """What was taken for a name that says too little."""
+    texts = []
+    for asked, found in (
+        (args.model, names.read_model(args.model or "")),
+        (args.gpu, names.card(args.gpu or "")),
+    ):
+        known = deployment.model if asked is args.model else deployment.gpu
+        if asked and catalog.key(asked) != known.name:
+            assumed = f": {found.assumed}" if found.assumed else ""
+            texts.append(f"{asked} is read as {known.name}{assumed}.")
+    return texts
+
+
+def _nearest_engine(asked: str | None, deployment: Deployment) -> list[str]:
+    """Say where a version that is asked for is counted as another."""
+    taken = deployment.engine
+    if not asked or not any(map(str.isdigit, asked)) or catalog.key(asked) == taken.name:
+        return []
+    title = taken.title.partition(",")[0]
+    return [f"{asked} is counted as {title}, the nearest whose ledger is known."]
+
+
+def _closing(column: Card, notes: list[str], screen: Screen) -> list[str]:
+    """Notes, and once where the numbers come from."""
+    told = prose_table([("note:", text) for text in notes], screen)
+    return [part for part in (told, screen.prose(cards.provenance([column]))) if part]

@@ -1,0 +1,240 @@
+"""`llmcap validate`: measured rows, a start-up log or kernel timings, beside the prediction."""
+
+import argparse
+import sys
+from collections import Counter
+from typing import Any
+
+from ..evidence import compare, kernels, logs, startup
+from ..evidence.compare import Report
+from ..evidence.weak_spots import mode
+from ..explain import digits
+from ..refuse import BadInput
+from .options import add_gpu_file, add_output, read_number
+from .tables import Answer, Column, Screen, Table, prose_table
+
+WORST = 40  # rows of text, the largest errors first
+COUNTED = 10  # lines of each kind of remark
+
+# options: the column each fills, its type and its help
+FILLS: dict[str, tuple[str, type | None, str]] = {
+    "model": ("model", None, "model of the catalogue"),
+    "gpu": ("gpu", None, "card of the catalogue"),
+    "engine": ("engine", None, "what served it"),
+    "engine_version": ("engine_version", None, "version of the engine"),
+    "weights": ("weight_dtype", None, "format of the weights"),
+    "kv": ("kv_dtype", None, "format of the KV cache"),
+    "tp": ("tp", int, "cards that split each layer"),
+    "pp": ("pp", int, "cards that split the layers"),
+    "ep": ("ep", int, "cards that split the experts"),
+    "dp_attention": ("dp_attention", int, "replicas of data-parallel attention"),
+    "memory_fraction": ("memory_fraction", float, "share of a card that it may use"),
+    "context": ("max_model_len", int, "longest sequence it was started for, in tokens"),
+    "input": ("input_tokens", int, "prompt tokens of a request"),
+    "output": ("output_tokens", int, "answer tokens of a request"),
+    "concurrency": ("concurrency", int, "requests in flight"),
+}
+GROUPS = {
+    "model": ("model", "weights", "kv"),
+    "cards": ("gpu", "tp", "pp", "ep", "dp_attention"),
+    "engine": ("engine", "engine_version", "memory_fraction", "context"),
+    "load": ("input", "output", "concurrency"),
+}
+ROW_HEADS = (
+    Column("id", left=True),
+    Column("metric", left=True),
+    Column("measured"),
+    Column("predicted"),
+    Column("interval", 1),
+    Column("error"),
+    Column("failure modes", 2, left=True),
+)
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of this command.
+    """
+    about = f"{compare.results.KNOWN}; {logs.KNOWN}; {kernels.KNOWN}"
+    parser.add_argument("file", metavar="FILE", help=about)
+    for title, names in GROUPS.items():
+        group = parser.add_argument_group(title, "whatever the file says")
+        for name in names:
+            _, kind, about = FILLS[name]
+            flags = [f"--{name.replace('_', '-')}"]
+            if name == "concurrency":
+                flags.insert(0, "--users")
+            group.add_argument(*flags, dest=name, metavar="N" if kind else "NAME", help=about)
+        if title == "model":
+            about = "a config.json, the model of all rows"
+            group.add_argument("--config", metavar="FILE", help=about)
+        if title == "cards":
+            add_gpu_file(group)
+    add_output(parser)
+
+
+def run(args: argparse.Namespace) -> Answer:
+    """Put what a file says beside the prediction.
+
+    Parameters
+    ----------
+    args : Namespace
+        As read.
+
+    Returns
+    -------
+    Answer
+        Status 1 where no row of it can be predicted.
+    """
+    given: dict[str, Any] = {}
+    for name, (column, kind, _) in FILLS.items():
+        text = getattr(args, name)
+        given[column] = read_number(name, text, kind) if kind and text is not None else text
+    options = compare.options_of(config=args.config, **given)
+    text = compare.results.text(args.file)
+    if logs.recognises(text):
+        if args.config is not None:
+            raise BadInput("config", "config is for results: a start-up log takes --model NAME.")
+        return _start_up(startup.beside(logs.read(text, args.file, **_of_start_up(options))))
+    if kernels.recognises(text):
+        return _timings(text, options)
+    report = compare.run(args.file, options, compare.bar(sys.stderr))
+    return _rows(report)
+
+
+def _of_start_up(options: dict[str, Any]) -> dict[str, Any]:
+    """The same options by the names that a start-up has for them."""
+    named = {"engine_version": "version", "weight_dtype": "weights", "kv_dtype": "kv"}
+    named |= {"dp_attention": "dp"}
+    return {named.get(column, column): value for column, value in options.items()}
+
+
+# a start-up log
+
+
+def _start_up(both: startup.Beside) -> Answer:
+    data = both.as_dict()
+    heads = (Column("logged"), Column("computed"), Column("difference"), Column("of the card", 1))
+    rows = tuple((term.name, *term.cells()) for term in both.terms)
+    table = Table((Column("", left=True), *heads), rows)
+
+    def text(screen: Screen) -> str:
+        d, s = both.deployment, both.startup
+        version = f"{s.engine} {s.version}".strip()
+        same = d.engine.title.split()[-1] == ".".join(s.version.split(".")[:2])
+        ledger_of = "" if same else f" (the ledger of {d.engine.title})"
+        head = f"{version}{ledger_of}, memory fraction {d.fraction:g}, "
+        head += f"{both.books.context_tokens:,} tokens"
+        notes = prose_table([("note:", note) for note in both.notes], screen)
+        title = screen.paint(screen.prose(d.title), "bold")
+        parts = [f"{title}\n{screen.prose(head)}", screen.prose(both.verdict), table.text(screen)]
+        return "\n\n".join([*parts, notes] if notes else parts)
+
+    return Answer(data, tuple(data["terms"]), table, text)
+
+
+# timings of kernels
+
+
+def _timings(text: str, options: dict[str, Any]) -> Answer:
+    given = {name: options.pop(name, "") for name in ("gpu", "engine")}
+    if options:
+        name = min(options)
+        raise BadInput(name, f"{name} is for results: timings of kernels take --gpu and --engine.")
+    report = kernels.report(text, **given)
+    data = report.as_dict()
+    heads = (Column("rows"), Column("median error"), Column("80% below", 1))
+    groups = [*report.groups, report.whole] if report.sure else []
+    rows = (
+        (", ".join(g.name), f"{g.rows:,}", f"{g.median:.1%}", f"{g.p80:.1%}", f"{g.bias:.2f}")
+        for g in groups
+    )
+    table = Table((Column("", left=True), *heads, Column("ratio", 1)), tuple(rows))
+
+    def shown(screen: Screen) -> str:
+        doubts = [(f"in doubt {n:,}x:", kernels.DOUBTS[d]) for d, n in report.doubted.most_common()]
+        unread = [(f"skipped {n:,}x:", why) for why, n in report.skipped.most_common(COUNTED)]
+        worst = [("farthest off:", one.line()) for one in report.worst]
+        remarks = prose_table([*doubts, *unread, *worst], screen)
+        parts = [screen.prose(report.sentence), table.text(screen) if groups else "", remarks]
+        return "\n\n".join(filter(None, parts))
+
+    return Answer(data, tuple(data["rows"]), table, shown)
+
+
+# rows of measurements
+
+
+def _rows(report: Report) -> Answer:
+    data = report.as_dict()
+    worst = sorted(report.compared, key=lambda r: -r.error)
+    table = Table(ROW_HEADS, tuple(map(_cells, worst)))
+
+    def text(screen: Screen) -> str:
+        shown = Table(ROW_HEADS, table.rows[:WORST])
+        rows = [shown.text(screen)] if worst else []
+        more = len(worst) - WORST
+        rows += [f"and {more:,} rows that are closer"] if more > 0 else []
+        parts = [_summary(report, screen), "\n".join(rows), _remarks(report, screen)]
+        return "\n\n".join(filter(None, parts))
+
+    return Answer(data, tuple(data["rows"]), table, text, 0 if worst else 1)
+
+
+def _cells(row: Any) -> tuple[str, ...]:  # a row that is compared: no number is None
+    return (
+        row.id[:40],
+        row.metric,
+        digits(row.measured),
+        digits(row.predicted),
+        f"{digits(row.low)} to {digits(row.high)}",
+        f"{row.error:.0%}",
+        ", ".join(row.failure_modes),
+    )
+
+
+def _summary(report: Report, screen: Screen) -> str:
+    """How right the predictions are, over all rows and by regime."""
+    s = report.summary
+    counts = f"{s['rows']:,} rows, {s['predicted']:,} predicted, {s['skipped']:,} skipped"
+    if not s["predicted"]:
+        return screen.prose(f"{counts}: {report.refusal}.")
+    heads = (Column("rows"), Column("median error"), Column("80% below", 1), Column("in interval"))
+    groups = {"all": {**s, "rows": s["predicted"]}, **s["by_regime"]}
+    keys = ("median_abs_rel_error", "p80_abs_rel_error", "inside_interval")
+    rows = (
+        (name, f"{one['rows']:,}", *(f"{one[key]:.1%}" for key in keys))
+        for name, one in groups.items()
+    )
+    table = Table((Column("", left=True), *heads), tuple(rows))
+    return f"{screen.paint(counts, 'bold')}\n\n{table.text(screen)}"
+
+
+def _remarks(report: Report, screen: Screen) -> str:
+    """Failure modes and assumptions with their rows, and once what intervals stand on."""
+    s = report.summary
+    modes = Counter(m for r in report.compared for m in r.failure_modes)
+    told = (
+        ("failure mode", {f"{m}, {mode(m).title}": n for m, n in modes.most_common()}),
+        ("skipped", s["skipped_reasons"]),
+        ("assumed", s["assumptions"]),
+    )
+    lines = [
+        (f"{title} {count:,}x:", text)
+        for title, counts in told
+        for text, count in list(counts.items())[:COUNTED]
+    ]
+    return "\n\n".join(filter(None, [prose_table(lines, screen), _intervals(report, screen)]))
+
+
+def _intervals(report: Report, screen: Screen) -> str:
+    reasons = Counter(r.reason for r in report.compared if r.reason)
+    if not reasons:
+        return ""
+    (most, count), *others = reasons.most_common()
+    rest = f" Of the other rows --json has {len(others):,} more reasons." if others else ""
+    return screen.prose(f"Interval of {count:,} rows: {most}.{rest}")
