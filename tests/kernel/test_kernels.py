@@ -176,8 +176,8 @@ def test_a_roofline_round_at_the_ridge():
     given = {"depth": 8192, "bandwidth": 0.5, "compute": 0.25, "depth_s": 7.0, "launch_s": 11.0}
     # 3 / 0.5 = 6 and 2 / 0.25 = 8 make 10; beyond 4 096 the way through k is as long
     assert formulas.product_s(read_s=3.0, math_s=2.0, **given) == 28
-    quantised = formulas.product_s(read_s=3.0, math_s=2.0, quantise_s=3.0, quantise=0.5, **given)
-    assert quantised == 34
+    more = {"quantise_s": 3.0, "quantise": 0.5, "rows": 10, "row_s": 0.5}
+    assert formulas.product_s(read_s=3.0, math_s=2.0, **more, **given) == 39
 
 
 def test_blocks_and_bytes_of_a_decode_step_overlap():
@@ -301,7 +301,7 @@ def test_constants_are_shares_and_times():
     count = 0
     for kind, name, family, entry in entries():
         where = (kind, name, family)
-        assert set(KINDS[kind].start) - set(entry) <= {"quantise"}, where
+        assert set(KINDS[kind].start) - set(entry) <= {"quantise", "row_s"}, where
         apart = {n for n, held in entry.items() if isinstance(held, dict)}
         assert apart == KINDS[kind].by_engine & set(entry), where
         for constant, (value, *spread) in numbers(entry):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .constants import ANY
-from .kinds import KINDS, RATES
+from .kinds import KINDS, QUANTISING, RATES
 from .rows import Timing
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def fit(stack: Stack) -> Fit:
     slots = [
         (name, engine)
         for name in stack.kind.start
-        if name != "quantise" or stack.work["quantise_s"].any()
+        if name not in QUANTISING or stack.work["quantise_s"].any()
         for engine in (range(len(engines)) if name in apart else (None,))
     ]
     _, place, count = numpy.unique(stack.cards, return_inverse=True, return_counts=True)

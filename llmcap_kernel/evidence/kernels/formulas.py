@@ -55,6 +55,8 @@ def product_s(
     launch_s: Number,
     quantise_s: Number = 0.0,
     quantise: Number = 1.0,
+    rows: Number = 0.0,
+    row_s: Number = 0.0,
 ) -> Number:
     """Time a product of an m x k by a k x n matrix.
 
@@ -75,6 +77,8 @@ def product_s(
     quantise_s, quantise : float or array
         Where activations are quantised on the way: reading them in 16 bits and writing them, over
         the bandwidth [s], and the rate of that over the bandwidth.
+    rows, row_s : float or array
+        Rows that are quantised, each by a block of threads, and the time of one [s].
 
     Returns
     -------
@@ -94,7 +98,7 @@ def product_s(
     """
     within = depth_s * minimum(depth, DEPTH) / DEPTH
     work = root_of_squares(read_s / bandwidth, math_s / compute)
-    return work + quantise_s / quantise + within + launch_s
+    return work + quantise_s / quantise + row_s * rows + within + launch_s
 
 
 def decode_attention_s(

@@ -112,6 +112,7 @@ def _product(shape: Shape, gpu: Gpu, name: str) -> Work:
     return {
         "read_s": moved / gpu.bandwidth_bytes_s,
         "quantise_s": quantised / gpu.bandwidth_bytes_s,
+        "rows": m if quantised else 0.0,
         "math_s": law.matmul_flops(params=n * k, tokens=m) / rate,
         "depth": k,
     }
@@ -234,8 +235,9 @@ def _collective(shape: Shape, gpu: Gpu, name: str) -> Work:
 
 ATTENTION = ("num_heads", "num_key_value_heads", "head_dim")
 # What differs by engine beside the launch: where a card that was left out shows that it does.
+QUANTISING = ("quantise", "row_s")  # constants of formats that quantise activations
 BY_ENGINE = {
-    "product": ("quantise",),
+    "product": ("quantise", "row_s"),
     "prefill_attention": ("compute",),
     "mla_prefill": ("compute",),
     "mla_decode": ("bandwidth",),
@@ -256,6 +258,7 @@ START = {
         "depth_s": 2e-6,
         "launch_s": 4e-6,
         "quantise": 1.0,
+        "row_s": 1e-9,
     },
     "collective": {"link": 0.6, "hop_s": 8e-7, "ramp_s": 1e-5, "launch_s": 8e-6},
     "all_reduce": {"link": 0.6, "hop_s": 2e-7, "launch_s": 4e-6},
