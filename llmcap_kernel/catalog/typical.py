@@ -205,7 +205,8 @@ def scaled(
     text.pop("quantization_config", None)
     if where:
         config[where] = text
-    if not isinstance(text.get("hidden_size"), int) or _key(text, WIDTHS) is None:
+    stated = all(isinstance(text.get(k), int) for k in ("hidden_size", "num_hidden_layers"))
+    if not stated or _key(text, WIDTHS) is None:
         raise _no_shape(name, total, active)
     _stretch(text, ratio**growth.layers_power, ratio**growth.hidden_power)
     return _fitted(config, text, name, total, active, source)

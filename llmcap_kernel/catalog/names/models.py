@@ -17,7 +17,7 @@ from .. import typical
 from ..tables import key, known, table
 from .found import UNKNOWN, Found
 from .spelled import Parts, last_part, parts, split
-from .text import cleaned
+from .text import brief, cleaned
 
 SAME_SIZE = 0.03  # 31B of llama.cpp is 30B of a name: 31.6 billion
 SAME_ACTIVE = 0.08  # with the head or without it
@@ -76,13 +76,13 @@ def read(text: str) -> Found:
     >>> read("Phi-4-mini-instruct").assumed
     'phi-4-mini-3.8b is no model of the catalogue: a typical dense model of 3.8B taken'
     """
-    text = cleaned(text)
+    text = _ASIDE.sub(_one_more_word, cleaned(text))
     names, (base, form) = known("models"), split(text)
+    if _several(text) or _NOTHING.search(base):
+        return UNKNOWN._replace(format=form)
     for exact in (text, last_part(text), base):
         if key(exact) in names:
             return Found(names[key(exact)], format=form)
-    if re.search(r"\bor\b", base):  # names more than one
-        return UNKNOWN._replace(format=form)
     asked = parts(base)
     usual = _usual(asked, base, "latest" if re.search(r"(?i)\blatest$", base) else "alone")
     if usual:
@@ -92,6 +92,35 @@ def read(text: str) -> Found:
     return found._replace(format=form)
 
 
+_ASIDE = re.compile(r"\s[/|]\s(\S+)$")
+
+
+def _one_more_word(match: re.Match[str]) -> str:
+    """The format or the active size behind a stroke: "Qwen3-8B / BF16", "120B / A12B"."""
+    base = split(match.group(1))[0]
+    return match.group() if base and not parts(base).active else f" {match.group(1)}"
+
+
+_APART = re.compile(r"(?i)\s[/|]\s|\||[,;]\s|\b(?:or|vs|and)\b")
+
+
+def _several(text: str) -> bool:
+    """Whether a text names more than one model."""
+    if re.search(r"\bor\b", text):
+        return True
+    apart = [split(piece)[0] for piece in _APART.split(text)]
+    named = [base for base in apart if parts(base).total or key(base) in known("models")]
+    if len(named) > 1:
+        return True
+    strokes = [] if re.match(r"[/~.]|\w+:", text) else re.split(r"[/\\]", text)
+    sizes = [parts(split(piece)[0]).total for piece in strokes[-2:]]  # Llama-3.1-8B/Llama-3.1-70B
+    return all(sizes) and len(sizes) == 2 and not _near(sizes[0], sizes[1], SAME_SIZE)
+
+
+# "0B": no size of a model, and not the same as none.
+_NOTHING = re.compile(r"(?i)(?<![\d.])0+(?:\.0+)?[bmt]\b")
+
+
 def _usual(asked: Parts, base: str, said: str) -> Found | None:
     """The model that a family's name alone stands for, or with Ollama's tag "latest"."""
     if asked.sized or asked.released:
@@ -99,7 +128,7 @@ def _usual(asked: Parts, base: str, said: str) -> Found | None:
     units = _units(asked)
     for spelled, name in table("models")["usual"][said].items():
         if _units(parts(spelled)) == units:
-            return Found(name, f"{base} does not say which: {name} taken")
+            return Found(name, f"{brief(base)} does not say which: {name} taken")
     return None
 
 
@@ -137,6 +166,8 @@ def _near(one: float, other: float, share: float) -> bool:
 def _agree(asked: Parts, spelling: _Spelling) -> bool:
     """Whether every size that is asked for is that of a record."""
     own, name = spelling.parts, spelling.name
+    if asked.sparse and not (_is_sparse(spelling) or own.sparse):
+        return False
     if asked.effective or own.effective:
         return not asked.sized or asked.effective == own.effective
     total = asked.total in (0.0, own.total) or _near(
@@ -266,7 +297,7 @@ def _fine_tune(asked: Parts, base: str) -> Found | None:
     found = _one_of(asked, (s for n, s in hits if n == most))
     if not found or not found.name:
         return found
-    return found._replace(assumed=f"{base} taken for a fine-tune of {found.name}")
+    return found._replace(assumed=f"{brief(base)} taken for a fine-tune of {found.name}")
 
 
 def _another(asked: Parts, base: Parts) -> bool:
@@ -307,7 +338,7 @@ def _version_open(asked: Parts, base: str) -> Found | None:
         found = Found(max(_of_a_kind(asked, found.choices), key=_age))
     if not found or not found.name:
         return found
-    return found._replace(assumed=f"{base} does not say which: {found.name} taken")
+    return found._replace(assumed=f"{brief(base)} does not say which: {found.name} taken")
 
 
 def _as_large(choices: Collection[str]) -> bool:
@@ -353,6 +384,10 @@ def _sibling(asked: Parts, base: str) -> Found | None:
     best = min(family, key=lambda s: _distance(asked, s, sparse), default=None)
     if best is None or (_is_sparse(best) != sparse and not _units(asked) <= _units(best.parts)):
         return None  # a mixture says little of a dense model
+    if _is_sparse(best) < sparse or (
+        asked.total >= max(SURELY_SPARSE_B, 2 * _total(best)) and not _is_sparse(best)
+    ):
+        return None  # nor does a dense one of a mixture, or of what today would be one
     if _is_sparse(best) and not sparse and asked.total <= 2 * _active(best):
         return None  # nor of one that is hardly larger than what its token uses
     name, same = _canonical(asked, base), _agree(asked, best)
@@ -417,7 +452,7 @@ def _mix(asked: Parts, base: str) -> Found | None:
         return None
     same = next((s for s in _spellings() if s.parts.experts == asked.experts), None)
     if same:
-        return Found(same.name, f"{base} is no model of the catalogue: {same.name} taken")
+        return Found(same.name, f"{brief(base)} is no model of the catalogue: {same.name} taken")
     experts, size = asked.experts
     whole = asked._replace(total=_of_mix(size, experts), active=_of_mix(size, 2), experts=())
     name = _canonical(whole, base)
@@ -436,7 +471,7 @@ def _size_alone(asked: Parts, base: str) -> Found | None:
         return None
     twin = _same_number(asked)
     if twin:
-        return Found(twin, f"{base} is no model of the catalogue: {twin}, as large, taken")
+        return Found(twin, f"{brief(base)} is no model of the catalogue: {twin}, as large, taken")
     told = ""
     plainly = asked.active or "dense" in asked.words
     if not plainly and (asked.sparse or asked.total >= SURELY_SPARSE_B):
@@ -458,8 +493,7 @@ def _same_number(asked: Parts) -> str:
     near = [
         s.name
         for s in _spellings()
-        if asked.total in (s.parts.total, round(_billions(s.name, "params")))
-        and (not asked.active or _near(asked.active, _active(s), SAME_ACTIVE))
+        if s.parts.total == asked.total and asked.active in (0.0, s.parts.active)
     ]
     return min(near, key=lambda n: str(table("models")["models"][n].get("date", "9")), default="")
 
