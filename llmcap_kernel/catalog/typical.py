@@ -97,9 +97,9 @@ def typical(name: str, total: float, active: float = 0.0, source: str = "") -> M
     """Build a model of a size in the shape that is usual for it.
 
     Heads are 128 wide; 8 of them keep keys and values, 4 in a mixture of experts, which sends a
-    token to 8. With N the billions of parameters that a token uses, a dense model has 23.5 N^0.26 layers
-    of 1,460 N^0.42 elements, a mixture 22.4 N^0.31 of 1,470 N^0.40: the fit over the catalogue's
-    models since June 2024. The rest of the size is feed-forward.
+    token to 8. With N the billions of parameters that a token uses, a dense model has
+    23.5 N^0.26 layers of 1,460 N^0.42 elements, a mixture 22.4 N^0.31 of 1,470 N^0.40: the fit
+    over the catalogue's models since June 2024. The rest of the size is feed-forward.
 
     Parameters
     ----------

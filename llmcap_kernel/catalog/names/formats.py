@@ -76,7 +76,9 @@ def weight_format(text: str, model_text: str, native: str, engine: str = "") -> 
     words = read_words(text)
     found = _weights(text, words, in_name, engine)
     if beside and found.name and not found.assumed:
-        found = found._replace(assumed=f"{shown(beside)} beside the weights is passed over", minor=True)
+        found = found._replace(
+            assumed=f"{shown(beside)} beside the weights is passed over", minor=True
+        )
     if found.name and not found.assumed and any(_OPEN.search(r) for r in words.remarks):
         found = found._replace(assumed=f"weight format not stated: {found.name} taken")
     return _beside_name(_as_shipped(found, words, native, engine), words, in_name)

@@ -247,9 +247,16 @@ def _published() -> tuple[_Published, ...]:
     )
 
 
-def _size_known(asked: Parts, base: str) -> Found | None:
+def _of_a_release(asked: Parts, base: str) -> Found | None:
+    """A later release that differs in shape from the record of its name: Command R 08-2024."""
+    return _size_known(asked, base, [one for one in _published() if one.parts.released])
+
+
+def _size_known(
+    asked: Parts, base: str, among: Collection[_Published] | None = None
+) -> Found | None:
     """A model without a config whose size, or what it is built like, its publisher says."""
-    hits = [one for one in _published() if _means(asked, one)]
+    hits = [one for one in (_published() if among is None else among) if _means(asked, one)]
     best = max(hits, key=lambda one: (len(one.parts.units), len(one.parts.released)), default=None)
     if best is None:
         return None
@@ -538,5 +545,5 @@ def base_size(asked: Parts) -> str:
     return f"{total}-A{asked.active:g}B" if asked.active else total
 
 
-_KNOWN = (_itself, _run_together, _size_known, _version_open, _fine_tune)
+_KNOWN = (_of_a_release, _itself, _run_together, _size_known, _version_open, _fine_tune)
 _SHAPED = (_sibling, _mix, _size_alone)

@@ -202,7 +202,9 @@ def parts(text: str) -> Parts:
 
 
 _REMARK = re.compile(r"\([^)]*\)?|\s\+\s.*")  # brackets, and what runs beside the model
-_ACTIVE = re.compile(r"[(,\s]*\b(\d+(?:\.\d+)?)\s?b\s(?:params\s|parameters\s)?activ(?:e|ated)\b\)?")
+_ACTIVE = re.compile(
+    r"[(,\s]*\b(\d+(?:\.\d+)?)\s?b\s(?:params\s|parameters\s)?activ(?:e|ated)\b\)?"
+)
 _MONTH = re.compile(r"\b(0[1-9]|1[0-2])-(20\d\d)\b")
 _OF_SIZES = {"moe", "dense", "total", "params", "parameters", "b"}
 
@@ -212,7 +214,7 @@ def _tokens(text: str) -> list[str]:
     plain = re.sub(r"\b(\d+)bx(\d+)e\b", r"\1b-\2e", plain)  # 17Bx16E of llama.cpp
     plain = _MONTH.sub(r"\1\2", plain)
     same = table("models")["words"]["same"]
-    found = [t for t in re.split(r"[-_\s:/+,]+|(?<!\d)\.|\.(?!\d)", plain) if t]
+    found = [t for t in re.split(r"(?:[^\w.]|_)+|(?<!\d)\.|\.(?!\d)", plain) if t]
     return [word for token in found for word in same.get(token, token).split()]
 
 
@@ -286,7 +288,11 @@ class _Reading:
             self._version(marked.group(1))
             self.units.append([marked.group(2), ""])
         else:
-            self.units.extend([word, ""] for word in re.findall(r"[^\W\d]+", token))
+            for piece in re.findall(r"[^\W\d]+|\d+(?:\.\d+)*", token):
+                if piece[0].isdecimal():
+                    self._version(piece)
+                else:
+                    self.units.append([piece, ""])
 
     def _version(self, version: str) -> None:
         if version in ("99", "99.9"):
