@@ -542,10 +542,17 @@ def read_deployment(args: argparse.Namespace) -> Deployment:
     for name in ("weights", "kv"):
         if name in chosen:
             chosen[name] = _format(name, chosen[name], args.model or "")
-    count = names.count_of(args.gpu)[0]
-    if count and "tp" not in chosen:
-        chosen["tp"] = count // chosen.get("pp", 1) or 1
-    return catalog.deployment(model=model, gpu=args.gpu, **chosen)
+    named = names.card(args.gpu)
+    if not named.count or "tp" in chosen or "+" in named.name:
+        return catalog.deployment(model=model, gpu=args.gpu, **chosen)
+    tp = named.count // chosen.get("pp", 1) or 1
+    try:
+        return catalog.deployment(model=model, gpu=args.gpu, tp=tp, **chosen)
+    except BadInput as problem:
+        if problem.field != "tp":
+            raise
+        counted = f"gpu {shown(args.gpu)} counts {named.count} cards (give --tp for another split)"
+        raise BadInput("tp", f"{counted}: {problem}") from None
 
 
 def read_chosen(args: argparse.Namespace) -> dict[str, Any]:

@@ -511,7 +511,7 @@ def _cards(fields: Fields) -> dict[str, Any]:
     split = {name: _count(plain, name, 0, 4096) or 0 for name in CARDS}
     cards = split["num_gpus"]
     if isinstance(fields.get("gpu"), str):
-        cards = cards or names.count_of(_text(fields, "gpu"))[0]
+        cards = cards or names.card(_text(fields, "gpu")).count
     whole = split["tp"] or max(cards // (split["pp"] or 1), 1)
     return split | {name: whole for name, answer in said.items() if answer in YES}
 

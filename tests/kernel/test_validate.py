@@ -128,7 +128,7 @@ def test_every_card_of_the_measured_rows_is_known(spelled):
         ("Apple M1 7-Core GPU 8GB", "apple-m1-8gb"),
         ("RTX 3060 8GB", "rtx-3060-8gb"),  # another chip than the 12 GB one
         ("A100 64GB", ""),  # a custom part
-        ("GTX 1080", ""),
+        ("GTX 980", ""),
         ("", ""),
     ],
 )
