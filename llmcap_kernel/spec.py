@@ -62,7 +62,7 @@ class Tensor:
         Number of copies: layers, or layers x experts.
     active : float
         Share of the copies one token is multiplied with; 0 for a table that is
-        only looked up.
+        only looked up, above 1 for layers that a token passes several times.
     split : str
         How tensor parallelism divides it: "tp" over all cards, "kv" over at
         most `kv_heads` of them, "expert" over the cards that share experts,
@@ -105,7 +105,7 @@ class Tensor:
         one_of("split", self.split, SPLITS)
         number("elements", self.elements, 1, 1e13, whole=True)
         number("copies", self.copies, 1, 1e7, whole=True)
-        number("active", self.active, 0, 1)
+        number("active", self.active, 0, 1_000)
         number("least_bits", self.least_bits, 0, 64, "bits")
         number("width", self.width, 0, 1e13, "elements", whole=True)
         if not isinstance(self.layers, tuple) or not all(type(i) is int for i in self.layers):

@@ -357,8 +357,9 @@ def runtime_parts(deployment: Deployment) -> dict[str, float]:
         parts = {"kernels and buffers, the same for all models": d.engine.runtime_bytes}
     if d.gpu.vendor == "amd":
         parts["AMD's"] = d.engine.runtime_amd_bytes
-    if d.engine.family == "vllm" and d.engine.release >= (0, 29):
-        parts["weights rounded up"] = law.rounding_bytes(d)
+    rounded = d.engine.family == "vllm" and d.engine.release >= (0, 29) and law.rounding_bytes(d)
+    if rounded:
+        parts["weights rounded up"] = rounded
     return parts
 
 

@@ -41,7 +41,6 @@ commands:
 
 examples:
   llmcap predict --model gpt-oss-120b --gpu h100-sxm --users 8
-  llmcap predict --model qwen3-32b --gpu h200-sxm --tp 2 --context 32k --itl-ms 30
   llmcap predict --gpu rtx-4090 -- vllm serve Qwen/Qwen3-8B --max-model-len 32k
   llmcap search --model llama-3.1-70b --users 32 --itl-ms 50 --budget-usd-h 20
   llmcap validate results.json --gpu h100-sxm --tp 2

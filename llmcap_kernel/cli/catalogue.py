@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import catalog
+from ..catalog.names.formats import built
 from ..explain import digits, quantity
 from ..refuse import BadInput, shown
 from . import matching
@@ -100,7 +101,7 @@ def _nothing(kind: str, words: list[str], names: dict[str, list[str]]) -> str:
 
 def _titled(kind: str) -> dict[str, list[str]]:
     rows = catalog.table(kind)[kind]
-    names = {name: rows[name] for name in (*getattr(catalog, kind)(), *rows) if name in rows}
+    names = {name: rows.get(name, {}) for name in (*getattr(catalog, kind)(), *rows)}
     words = ("title", "name", "vendor", "family")
     return {
         name: [str(row[w]) for w in words if w in row] + list(row.get("aliases", ()))
@@ -139,7 +140,7 @@ def _model(name: str) -> Record:
         "active_params": model.active_params,
         "max_context_tokens": model.max_context_tokens,
         "weights": model.native_format,
-        "date": str(row["date"]),
+        "date": str(row["date"]) if "date" in row else None,
     }
 
 
@@ -396,14 +397,15 @@ def _of_model(name: str) -> list[Record]:
 
 
 def _of_format(name: str) -> list[Record]:
-    one, row = catalog.format(name), catalog.table("formats")["formats"][name]
+    one = catalog.format(name)
+    row = catalog.table("formats")["formats"].get(name) or built(name) or {}
     values = {
         "bits": one.bytes_per_element * 8,
         **{k: row[k] for k in ("element_bits", "scale_bits", "group", "covers") if k in row},
         **{k: row[k] for k in ("covers_mixture", "compute", "kv", "gguf") if k in row},
     }
     return [_figure(k, v, "", row["source"]) for k, v in values.items()] + [
-        _figure("note", row["note"], "", row["source"])
+        _figure("note", row.get("note", ""), "", row["source"])
     ]
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -40,8 +41,25 @@ TEXT_FIELDS = ("model", "gpu", "engine", "weights", "kv")
 HOW = ("json", "csv", "markdown")
 
 
+class _Help(argparse.HelpFormatter):
+    """An option by its first spelling; the help behind it has the others."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if "; also --" not in (action.help or ""):
+            return super()._format_action_invocation(action)
+        first = action.option_strings[0]
+        takes = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
+        return f"{first}{takes}"
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_on_hyphens=False)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that complains in one sentence and names the nearest option."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(formatter_class=_Help, **how)
 
     def error(self, message: str) -> NoReturn:
         """Refuse what was given.
@@ -355,13 +373,15 @@ def _lengths(args: argparse.Namespace) -> tuple[int, int]:
     return tokens_in, out
 
 
-def _adder(parser: argparse.ArgumentParser, title: str) -> Callable[..., Any]:
+def _adder(group: argparse._ArgumentGroup) -> Callable[..., Any]:
     """A function that adds an option to a group, by all its spellings."""
-    group = parser.add_argument_group(title)
 
     def add(option: str, **how: Any) -> None:
         name = option.removeprefix("--").replace("-", "_")
-        group.add_argument(option, *ENGINES_OWN.get(name, ()), dest=name, **how)
+        own = ENGINES_OWN.get(name, ())
+        if own:
+            how["help"] += f"; also {', '.join(own)}"
+        group.add_argument(option, *own, dest=name, **how)
 
     return add
 
@@ -374,7 +394,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser : ArgumentParser
         Of a command.
     """
-    add = _adder(parser, "model")
+    add = _adder(parser.add_argument_group("model"))
     add("--model", metavar="NAME", help="a model of the catalogue: see llmcap models")
     add("--config", metavar="FILE", help="or the config.json of your own")
     add(
@@ -411,10 +431,11 @@ def add_cards(parser: argparse.ArgumentParser) -> None:
     parser : ArgumentParser
         Of a command.
     """
-    add = _adder(parser, "cards")
+    group = parser.add_argument_group("cards")
+    add = _adder(group)
     about = "a card, as tools and clouds print it; with its number too: see llmcap gpus"
     add("--gpu", metavar="NAME", help=about)
-    add_gpu_file(parser)
+    add_gpu_file(group)
     add("--tp", metavar="CARDS", help="cards that split each layer, tensor parallel (default 1)")
     add("--pp", metavar="CARDS", help="cards that split the layers, pipeline parallel (default 1)")
     add("--ep", metavar="CARDS", help="cards that split the experts, expert parallel (default 1)")
@@ -433,7 +454,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     parser : ArgumentParser
         Of a command.
     """
-    add = _adder(parser, "engine")
+    add = _adder(parser.add_argument_group("engine"))
     add(
         "--engine",
         metavar="NAME",
@@ -463,7 +484,9 @@ def add_gpu_file(parser: argparse._ActionsContainer) -> None:
     parser : ArgumentParser or group
         Of a command.
     """
-    about = "a card of your own: TOML or JSON with the fields of llmcap gpus NAME --toml; repeat it"
+    about = (
+        "a card of your own: TOML or JSON with the fields of llmcap gpus NAME --toml (default none)"
+    )
     parser.add_argument("--gpu-file", metavar="FILE", action="append", help=about)
 
 

@@ -39,9 +39,8 @@ ROWS = (
 )
 HEADS = (Column("", left=True), Column("estimate"), Column("four of five", left=True))
 LAUNCH = (
-    "Behind -- stands the command that launches the engine, or the file of a manifest: llmcap "
-    "predict --gpu rtx-4090 -- vllm serve Qwen/Qwen3-8B --max-model-len 32k. Options before it "
-    "go first."
+    "Behind -- stands the command that launches the engine (vllm serve, sglang serve, "
+    "trtllm-serve, llama-server, docker run) or the file of a manifest; options before it go first."
 )
 BAR, WIDE = 16, 100  # characters of a bar, on a screen as wide as this
 

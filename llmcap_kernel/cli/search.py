@@ -58,13 +58,14 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="formats to try (default: the checkpoint's own, and fp8 where that is smaller)",
     )
     add("--kv", metavar="FORMATS", default="bf16,fp8", help="of the KV cache (default bf16,fp8)")
-    add = parser.add_argument_group("cards").add_argument
+    group = parser.add_argument_group("cards")
+    add = group.add_argument
     add(
         "--gpu",
         metavar="NAMES",
         help="cards to try (default: every card of data centres with a rent): see llmcap gpus",
     )
-    add_gpu_file(parser)
+    add_gpu_file(group)
     add("--tp", metavar="CARDS", help=f"numbers of cards to try (default {','.join(TPS)})")
     add("--dp-attention", action="store_true", help="try data-parallel attention as well")
     add_load(parser, design.WORKED_WORKLOAD, context=True)

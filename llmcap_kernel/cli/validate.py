@@ -9,7 +9,7 @@ from ..evidence import compare, logs, startup
 from ..evidence.compare import Report
 from ..evidence.weak_spots import mode
 from ..explain import digits
-from ..refuse import BadInput, shown
+from ..refuse import BadInput
 from .options import add_gpu_file, add_output, read_number
 from .tables import Answer, Column, Screen, Table, prose_table
 
@@ -100,8 +100,6 @@ def run(args: argparse.Namespace) -> Answer:
             raise BadInput("config", "config is for results: a start-up log takes --model NAME.")
         return _start_up(startup.beside(logs.read(text, args.file, **_of_start_up(options))))
     report = compare.run(args.file, options, compare.bar(sys.stderr))
-    if report.refusal:
-        raise BadInput("file", f"file {shown(args.file)}: {report.refusal}.")
     return _rows(report)
 
 
@@ -172,7 +170,7 @@ def _summary(report: Report, screen: Screen) -> str:
     s = report.summary
     counts = f"{s['rows']:,} rows, {s['predicted']:,} predicted, {s['skipped']:,} skipped"
     if not s["predicted"]:
-        return screen.prose(f"{counts}: no row could be predicted.")
+        return screen.prose(f"{counts}: {report.refusal}.")
     heads = (Column("rows"), Column("median error"), Column("80% below", 1), Column("in interval"))
     groups = {"all": {**s, "rows": s["predicted"]}, **s["by_regime"]}
     keys = ("median_abs_rel_error", "p80_abs_rel_error", "inside_interval")

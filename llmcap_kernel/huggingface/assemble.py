@@ -53,9 +53,7 @@ def _merged(caches: Iterable[tuple[Attention, int]]) -> tuple[Attention, ...]:
 
 def layer_count(c: Fields, *names: str) -> int:
     """Read the number of decoder layers."""
-    return c.whole(
-        *(names or ("num_hidden_layers", "n_layer", "n_layers", "num_layers")), limit="layers"
-    )
+    return c.whole(*names, "num_hidden_layers", limit="layers")
 
 
 def max_context(c: Fields, default: int | None = None) -> int:
@@ -63,18 +61,9 @@ def max_context(c: Fields, default: int | None = None) -> int:
 
     A sliding window does not limit it.
     """
-    names = (
-        "max_position_embeddings",
-        "n_positions",
-        "seq_length",
-        "max_seq_len",
-        "n_ctx",
-        "max_sequence_length",
-        "model_max_length",
-    )
     if default is None:
-        return c.whole(*names, limit="tokens")
-    return c.whole(*names, default=default, limit="tokens")
+        return c.whole("max_position_embeddings", limit="tokens")
+    return c.whole("max_position_embeddings", default=default, limit="tokens")
 
 
 def assemble(
@@ -148,7 +137,7 @@ def assemble(
         The assembled model.
     """
     layers = layers or layer_count(c)
-    hidden = hidden or c.width("hidden_size", "n_embd", "d_model", "dim")
+    hidden = hidden or c.width("hidden_size")
     vocab = vocab or c.whole("vocab_size", limit="vocab")
     mixers = mixers if isinstance(mixers, list) else [mixers] * layers
     ffns = ffns if isinstance(ffns, list) else [ffns] * layers

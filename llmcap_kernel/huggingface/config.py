@@ -24,6 +24,26 @@ LIMITS = {
     "tokens": 100_000_000,
     "small": 65_536,
 }
+# The same field by its other names, tried in this order where the first is missing.
+ALIASES = {
+    "hidden_size": ("n_embd", "d_model", "dim", "embedding_dim"),
+    "num_hidden_layers": ("n_layer", "n_layers", "num_layers", "num_blocks"),
+    "num_attention_heads": ("n_head", "n_heads", "num_heads", "attention_heads"),
+    "num_key_value_heads": ("num_kv_heads", "n_head_kv", "num_attention_groups"),
+    "head_dim": ("attention_head_dim", "dim_head", "kv_channels"),
+    "intermediate_size": ("n_inner", "ffn_dim", "dim_ff", "dff", "inner_hidden_size"),
+    "num_experts": ("num_local_experts", "n_routed_experts", "moe_num_experts"),
+    "num_experts_per_tok": (
+        *("num_experts_per_token", "moe_topk", "moe_top_k", "moe_k", "top_k_experts"),
+        *("experts_per_token", "num_selected_experts"),
+    ),
+    "num_shared_experts": ("n_shared_experts", "moe_num_shared_experts"),
+    "sliding_window": ("sliding_window_size", "attention_window_size"),
+    "max_position_embeddings": (
+        *("n_positions", "seq_length", "max_seq_len", "n_ctx", "max_sequence_length"),
+        *("model_max_length", "context_length"),
+    ),
+}
 _REQUIRED: Any = object()
 T = TypeVar("T")
 
@@ -59,18 +79,23 @@ class Fields:
         return f"{self.where}.{name}" if self.where else name
 
     def has(self, name: str) -> bool:
-        """Return whether the field is present and not null."""
+        """Return whether the field is present and not null, by this name."""
         return self.data.get(name) is not None
 
+    def tells(self, name: str) -> bool:
+        """Return whether the field is present and not null, by this name or another."""
+        return any(self.has(n) for n in (name, *ALIASES.get(name, ())))
+
     def _first(self, names: Sequence[str], default: Any) -> tuple[str | None, Any]:
-        for name in names:
+        others = (other for name in names for other in ALIASES.get(name, ()))
+        for name in (*names, *others):
             if self.data.get(name) is not None:
                 return name, self.data[name]
         if default is _REQUIRED:
-            others = f" (or {', '.join(names[1:])})" if len(names) > 1 else ""
+            also = f" (or {', '.join(names[1:])})" if len(names) > 1 else ""
             raise BadInput(
                 self.path(names[0]),
-                f"{self.path(names[0])}{others} is missing: {self.family} cannot be counted"
+                f"{self.path(names[0])}{also} is missing: {self.family} cannot be counted"
                 " without it.",
             )
         return None, default
@@ -88,7 +113,7 @@ class Fields:
         low: int = 1,
         limit: str = "small",
     ) -> int | None:
-        """Read a whole number from the first of `names` that is present."""
+        """Read a whole number from the first of `names`, or of their aliases, that is present."""
         name, value = self._first(names, default)
         if name is None:
             return value

@@ -2,7 +2,7 @@
 
 from ..refuse import BadInput, shown
 from ..spec import Tensor
-from .assemble import Draft, assemble, layer_count, max_context, mtp_layer
+from .assemble import Draft, assemble, layer_count, mtp_layer
 from .config import MAX_LAYERS, Fields
 from .parts import (
     NOTHING,
@@ -13,7 +13,6 @@ from .parts import (
     mamba1,
     mamba2,
     matrix,
-    mla,
     mlp,
     moe,
     shape,
@@ -25,25 +24,30 @@ from .registry import (
     deepseek_moe,
     every,
     family,
-    first_dense,
     kinds_of,
-    one_or_list,
     qwen_moe,
     qwen_sparse,
+    window_of,
 )
 
 
-@family("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text")
+@family("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "lara_mini")
 def qwen3_next(c: Fields) -> Draft:
     layers = layer_count(c)
     default = every(layers, c.whole("full_attention_interval", default=4), "full", "linear")
     kinds = kinds_of(c, default)
     bias = c.flag("attention_bias")
-    gate = c.flag("attn_output_gate", True)
-    full = gqa(c, qk_norm="head", gate=gate, qkv_bias=bias, o_bias=bias)
-    pieces = {"full": full, "linear": delta_net(c)}
+    gate = c.flag("attn_output_gate", c.family != "lara_mini")
+
+    def attention(window: int = 0) -> Part:
+        return gqa(c, qk_norm="head", gate=gate, qkv_bias=bias, o_bias=bias, window=window)
+
+    full = attention()
+    pieces = {"full": full, "linear": delta_net(c), "window": attention(window_of(c))}
     if c.has("num_experts"):
-        ffns: Part | list[Part] = qwen_sparse(c, qwen_moe(c, shared_gate=True), lambda: mlp(c))
+        ffns: Part | list[Part] = qwen_sparse(
+            c, qwen_moe(c, shared_gate=c.family != "lara_mini"), lambda: mlp(c)
+        )
     else:
         ffns = mlp(c)
     last = ffns[-1] if isinstance(ffns, list) else ffns
@@ -233,69 +237,38 @@ def jamba(c: Fields) -> Draft:
     return assemble(c, mixers, ffns)
 
 
-@family("mamba", "falcon_mamba")
-def mamba(c: Fields) -> Draft:
-    hidden = c.width("hidden_size", "d_model")
-    expand = c.whole("expand", default=2, limit="head")
-    inner = c.whole("intermediate_size", "d_inner", default=expand * hidden, limit="ffn")
-    rank = c.data.get("time_step_rank", "auto")
-    rank = -(-hidden // 16) if rank == "auto" else c.whole("time_step_rank", limit="width")
-    part = mamba1(
-        c,
-        hidden=hidden,
-        inner=inner,
-        state=c.whole("state_size", default=16, limit="head"),
-        kernel=c.whole("conv_kernel", default=4, limit="head"),
-        dt_rank=rank,
-        conv_bias=c.flag("use_conv_bias", True),
-        bias=c.flag("use_bias"),
-    )
-    return assemble(
-        c,
-        part,
-        norm=1,
-        tied=True,
-        context=max_context(c, NO_WINDOW),
-        notes=("its state has no window; the context limit is ours",),
-    )
+@family("olmo_hybrid")
+def olmo_hybrid(c: Fields) -> Draft:
+    """Count OLMo Hybrid: a gated delta-net, full attention in every fourth layer."""
+    kinds = kinds_of(c, every(layer_count(c), 4, "full", "linear"))
+    bias = c.flag("attention_bias")
+    full = gqa(c, qk_norm="full", qkv_bias=bias, o_bias=bias)
+    pieces = {"full": full, "linear": delta_net(c)}
+    return assemble(c, [pieces.get(k, full) for k in kinds], mlp(c))
 
 
-# A state-space model has no limit on context; this keeps sweeps finite.
-NO_WINDOW = 1_048_576
+@family("lfm3")
+def lfm3(c: Fields) -> Draft:
+    """Count LFM3: short convolutions, gated attention between, with norms around both."""
+    hidden, heads, _kv, _head = shape(c)
+    bias = c.flag("attention_bias")
+    gate: tuple[Tensor, ...] = ()
+    if c.flag("use_attention_gate", True):
+        gate = (matrix("self_attn.g_proj", "attention", hidden, heads, "none"),)
+
+    def attention(window: int) -> Part:
+        return gqa(c, qk_norm="head", qkv_bias=bias, o_bias=bias, extra=gate, window=window)
+
+    pieces = {"full": attention(0), "window": attention(window_of(c)), "conv": short_conv(c)}
+    kinds = kinds_of(c, None)
+    mixers = [pieces.get(k, pieces["full"]) for k in kinds]
+    norm = 4 if c.flag("use_sandwich_norm", True) else 2
+    return assemble(c, mixers, mlp(c), norm=norm, tied=True)
 
 
-@family("mamba2")
-def mamba2_model(c: Fields) -> Draft:
-    hidden = c.width("hidden_size", "d_model")
-    inner = c.whole("expand", default=2, limit="head") * hidden
-    head = c.whole("head_dim", "headdim", default=64, limit="head")
-    part = mamba2(
-        c,
-        heads=c.whole("num_heads", default=max(1, inner // head), limit="heads"),
-        head=head,
-        groups=c.whole("n_groups", "ngroups", default=8, limit="head"),
-        state=c.whole("state_size", "d_state", default=128, limit="head"),
-        kernel=c.whole("conv_kernel", "d_conv", default=4, limit="head"),
-        conv_bias=c.flag("use_conv_bias", True),
-        bias=c.flag("use_bias"),
-        hidden=hidden,
-    )
-    return assemble(
-        c,
-        part,
-        norm=1,
-        tied=True,
-        context=max_context(c, NO_WINDOW),
-        notes=("its state has no window; the context limit is ours",),
-    )
-
-
-@family("lfm2", "lfm2_moe")
-def lfm2(c: Fields) -> Draft:
-    layers = layer_count(c)
+def short_conv(c: Fields) -> Part:
+    """List LFM's gated short convolution, which looks back on a few inputs alone."""
     hidden = c.width("hidden_size", "block_dim")
-    at = c.wholes("full_attn_idxs") if c.has("full_attn_idxs") else range(layers)
-    kinds = kinds_of(c, ["full" if i in at else "conv" for i in range(layers)])
     taps = c.whole("conv_L_cache", default=3, limit="head")
     bias = c.flag("conv_bias")
     rows = [
@@ -306,7 +279,15 @@ def lfm2(c: Fields) -> Draft:
     if bias:
         rows.append(vector("conv.bias", 4 * hidden))
     state = linear_state(0, 2, hidden * (taps - 1), 2, 2 * hidden * taps)
-    conv = Part(tuple(rows), (state,))
+    return Part(tuple(rows), (state,))
+
+
+@family("lfm2", "lfm2_moe")
+def lfm2(c: Fields) -> Draft:
+    layers = layer_count(c)
+    at = c.wholes("full_attn_idxs") if c.has("full_attn_idxs") else range(layers)
+    kinds = kinds_of(c, ["full" if i in at else "conv" for i in range(layers)])
+    conv = short_conv(c)
     full = gqa(c, qk_norm="head")
     mixers = [full if k == "full" else conv for k in kinds]
     size = c.whole("intermediate_size", "block_ff_dim", limit="ffn")
@@ -333,68 +314,3 @@ def lfm2(c: Fields) -> Draft:
         unit = c.whole("block_multiple_of", default=256)
         size = -(-int(times * size) // unit) * unit
     return assemble(c, mixers, mlp(c, size), tied=c.flag("tie_embedding", True))
-
-
-@family("minimax", "minimax_m1", "minimax_text_01", "MiniMaxText01")
-def minimax(c: Fields) -> Draft:
-    """Count MiniMax Text-01 and M1: lightning attention, softmax in every eighth layer."""
-    layers = layer_count(c)
-    hidden, heads, _kv, head = shape(c)
-    if c.has("attn_type_list"):
-        kinds = c.per_layer("attn_type_list", layers, {0: "linear", 1: "full"})
-    else:
-        kinds = kinds_of(c, ["full" if i % 2 else "linear" for i in range(layers)])
-    wide = heads * head
-    rows = (
-        matrix("self_attn.qkv_proj", "attention", hidden, 3 * wide),
-        matrix("self_attn.output_gate", "attention", hidden, wide),
-        matrix("self_attn.out_proj", "attention", wide, hidden),
-        vector("self_attn.norm", wide),
-    )
-    cells = wide * head
-    # vLLM keeps it in the model's own 16 bit: linear_attention_state_dtype
-    linear = Part(rows, (linear_state(cells, 2, 0, 2, 5 * cells),))
-    full = gqa(c)
-    sparse = moe(
-        c,
-        c.whole("num_local_experts", limit="experts"),
-        c.whole("num_experts_per_tok"),
-        c.whole("intermediate_size", limit="ffn"),
-        shared=one_or_list(c, "shared_intermediate_size", 0, "ffn"),
-    )
-    return assemble(c, [full if k == "full" else linear for k in kinds], sparse)
-
-
-@family("kimi_linear")
-def kimi_linear(c: Fields) -> Draft:
-    """Count Kimi Linear: delta attention, latent attention in every fourth layer."""
-    config = c.sub("linear_attn_config")
-    if config is None:
-        raise BadInput(
-            "linear_attn_config",
-            "linear_attn_config is missing: kimi_linear cannot be counted without it.",
-        )
-    layers = layer_count(c)
-    hidden = c.width("hidden_size")
-    heads = config.whole("num_heads", limit="heads")
-    head = config.whole("head_dim", limit="head")
-    kernel = config.whole("short_conv_kernel_size", default=4, limit="head")
-    wide = heads * head
-    rows = (
-        matrix("self_attn.qkv_proj", "attention", hidden, 3 * wide),
-        matrix("self_attn.f_a_g_a_proj", "attention", hidden, 2 * head, "none"),
-        matrix("self_attn.f_b_g_b_proj", "attention", head, 2 * wide),
-        matrix("self_attn.b_proj", "attention", hidden, heads),
-        matrix("self_attn.o_proj", "attention", wide, hidden),
-        vector("self_attn.conv1d", 3 * wide * kernel, "tp"),
-        vector("self_attn.A_log_dt_bias_norm", heads + wide + head),
-    )
-    cells = wide * head
-    linear = Part(
-        rows, (linear_state(cells, 4, 3 * wide * (kernel - 1), 2, 7 * cells + 6 * wide * kernel),)
-    )
-    full_at = set(config.wholes("full_attn_layers"))
-    full = mla(c)
-    mixers = [full if i + 1 in full_at else linear for i in range(layers)]
-    sparse = deepseek_moe(c, correction=True)
-    return assemble(c, mixers, first_dense(c, sparse, lambda: mlp(c), 1))

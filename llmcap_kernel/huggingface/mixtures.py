@@ -1,5 +1,8 @@
 """Mixture-of-experts models, and DeepSeek's multi-head latent attention."""
 
+import math
+from typing import Any
+
 from ..refuse import BadInput
 from ..spec import Attention, Tensor
 from .assemble import Draft, assemble, layer_count, mtp_layer
@@ -8,8 +11,8 @@ from .parts import (
     NOTHING,
     Part,
     gqa,
+    linear_state,
     matrix,
-    mla,
     mlp,
     moe,
     norms,
@@ -40,7 +43,7 @@ def qwen2_moe(c: Fields) -> Draft:
     return assemble(c, qwen_window(c, lambda w: gqa(c, qkv_bias=bias, window=w)), ffns)
 
 
-@family("qwen3_moe", "qwen3_vl_moe_text")
+@family("qwen3_moe", "qwen3_vl_moe_text", "qwen3_omni_moe_text")
 def qwen3_moe(c: Fields) -> Draft:
     bias = c.flag("attention_bias")
     mixer = qwen_window(c, lambda w: gqa(c, qk_norm="head", qkv_bias=bias, o_bias=bias, window=w))
@@ -59,45 +62,13 @@ def mixtral(c: Fields) -> Draft:
     return assemble(c, gqa(c, window=window), sparse)
 
 
-@family("deepseek")
+@family("deepseek", "unlimited_ocr_text", "deepseek_ocr2_text")
 def deepseek(c: Fields) -> Draft:
-    return assemble(c, gqa(c), first_dense(c, deepseek_moe(c), lambda: mlp(c)))
-
-
-@family(
-    "deepseek_v2",
-    "deepseek_v3",
-    "kimi_k2",
-    "deepseek_v32",
-    "glm_moe_dsa",
-    "deepseek_vl_v2",
-    "glm4_moe_lite",
-    "minicpm3",
-    "joyai_llm_flash",
-)
-def deepseek_v3(c: Fields) -> Draft:
-    layers = layer_count(c)
-    bias = c.flag("attention_bias")
-    if c.has("index_topk"):
-        kinds = c.per_layer(
-            "indexer_types", layers, {"full": "full", "shared": "shared"}, ["full"] * layers
-        )
-        pieces = {k: mla(c, indexer=k, bias=bias) for k in set(kinds)}
-        mixers: Part | list[Part] = [pieces[k] for k in kinds]
-    else:
-        mixers = mla(c, bias=bias) if c.has("kv_lora_rank") else gqa(c)
-    tied = c.family == "minicpm3"
-    if not c.has("n_routed_experts"):
-        return assemble(c, mixers, mlp(c), tied=tied)
-    correction = c.text("topk_method", "noaux_tc") == "noaux_tc" and c.family != "deepseek_v2"
-    sparse = deepseek_moe(c, correction=correction)
-    ffns = first_dense(c, sparse, lambda: mlp(c))
-    last = mixers[-1] if isinstance(mixers, list) else mixers
-    if c.has("index_topk"):
-        last = mla(c, indexer="full", bias=bias)
-    extra_layers = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
-    hidden = c.width("hidden_size")
-    return assemble(c, mixers, ffns, mtp=mtp_layer(hidden, last + sparse, extra_layers))
+    """Count DeepSeek's first mixture, which OCR models kept."""
+    notes: tuple[str, ...] = ()
+    if c.family == "unlimited_ocr_text":
+        notes = ("keeps the prompt and a window of the answer; counted as keeping all of both",)
+    return assemble(c, gqa(c), first_dense(c, deepseek_moe(c), lambda: mlp(c)), notes=notes)
 
 
 @family("phimoe")
@@ -119,7 +90,7 @@ def dbrx(c: Fields) -> Draft:
     if attention is None or feed is None:
         name = "attn_config" if attention is None else "ffn_config"
         raise BadInput(name, f"{name} is missing: dbrx cannot be counted without it.")
-    hidden = c.width("d_model")
+    hidden = c.width("hidden_size")
     heads = c.whole("n_heads", limit="heads")
     kv = attention.whole("kv_n_heads", limit="heads")
     sparse = moe(
@@ -136,8 +107,8 @@ def dbrx(c: Fields) -> Draft:
 def grok(c: Fields) -> Draft:
     sparse = moe(
         c,
-        c.whole("num_experts", "num_local_experts", limit="experts"),
-        c.whole("num_experts_per_tok", "num_selected_experts", default=2),
+        c.whole("num_experts", limit="experts"),
+        c.whole("num_experts_per_tok", default=2),
         c.whole("intermediate_size", limit="ffn"),
     )
     return assemble(c, gqa(c), sparse, norm=4, tied=True)
@@ -154,7 +125,7 @@ def gpt_oss(c: Fields) -> Draft:
     sparse = moe(
         c,
         c.whole("num_local_experts", limit="experts"),
-        c.whole("num_experts_per_tok", "experts_per_token"),
+        c.whole("num_experts_per_tok"),
         c.whole("intermediate_size", limit="ffn"),
         router_bias=True,
         bias=True,
@@ -228,7 +199,7 @@ def minimax_m3(c: Fields) -> Draft:
     )
 
 
-@family("glm4_moe", "glm4v_moe_text")
+@family("glm4_moe", "glm4v_moe_text", "sarvam_moe")
 def glm4_moe(c: Fields) -> Draft:
     bias = c.flag("attention_bias")
     mixer = gqa(c, qkv_bias=bias, qk_norm="head" if c.flag("use_qk_norm") else "")
@@ -272,6 +243,91 @@ def mellum(c: Fields) -> Draft:
     default = every(layer_count(c), 4, "full")
     mixers = alternating(c, default, lambda w: gqa(c, qk_norm="head", window=w))
     return assemble(c, mixers, qwen_moe(c))
+
+
+@family("jetmoe")
+def jetmoe(c: Fields) -> Draft:
+    """Count JetMoE, whose attention has experts for queries and outputs, and one cache."""
+    hidden, _heads, kv, head = shape(c)
+    count = c.whole("num_experts", limit="experts")
+    chosen = c.whole("num_experts_per_tok")
+    sparse = moe(c, count, chosen, c.whole("intermediate_size", limit="ffn"))
+    share: dict[str, Any] = {"copies": count, "active": min(1.0, chosen / count)}
+    rows = (
+        matrix("self_attention.experts.input", "attention", hidden, kv * head, **share),
+        matrix("self_attention.experts.output", "attention", kv * head, hidden, **share),
+        matrix("self_attention.router", "router", hidden, count, "none"),
+        matrix("self_attention.kv_proj", "attention", hidden, 2 * kv * head, "kv"),
+        vector("bias", 2 * hidden),
+    )
+    cache = Attention("full", layers=1, heads=chosen * kv, kv_heads=kv, head_dim=head)
+    return assemble(c, Part(rows, (cache,)), sparse, tied=True)
+
+
+@family("doge")
+def doge(c: Fields) -> Draft:
+    """Count Doge: every token stored, some of them masked out by a gate of their values."""
+    hidden, _heads, kv, head = shape(c)
+    extra = (
+        matrix("self_attn.dt_proj", "attention", kv * head, kv, "none"),
+        vector("residual", 2 * hidden + kv),
+    )
+    feed = mlp(c)
+    if c.flag("is_moe"):
+        count = c.whole("num_experts", limit="small")
+        share = min(1.0, c.whole("num_experts_per_tok") / count)
+        feed += Part(
+            (
+                matrix("mlp.router_gate", "router", hidden, 2 * math.isqrt(count), "none"),
+                matrix("mlp.embed", "expert", hidden, 2, copies=count, active=share),
+            )
+        )
+    bias = c.flag("attention_bias")
+    mixer = gqa(c, qk_norm="head", qkv_bias=bias, o_bias=bias, extra=extra)
+    return assemble(c, mixer, feed)
+
+
+@family("zaya")
+def zaya(c: Fields) -> Draft:
+    """Count Zaya: keys and queries mixed by a short convolution, a router of three layers.
+
+    One of the router's outputs stands for no expert at all.
+    """
+    hidden, heads, kv, head = shape(c)
+    taps = c.whole("cca_time0", default=2, limit="head"), c.whole("cca_time1", default=2)
+    channels = (heads + kv) * head
+    count = c.whole("num_experts", limit="experts")
+    narrow = c.width("router_hidden_size", default=256)
+    extra = (
+        vector("qkv_proj.conv_depthwise", channels * (taps[0] + 1), "tp"),
+        vector("qkv_proj.conv_grouped", channels * (head * taps[1] + 1), "tp"),
+        vector("qk_norm.temp", kv),
+        vector("residual_scale", 8 * hidden),
+    )
+    state = linear_state(0, 2, channels * (sum(taps) - 2) + kv * head // 2, 2, 4 * channels * head)
+    window = window_of(c)
+    pieces = {
+        kind: gqa(c, extra=extra, window=window if kind == "window" else 0) + Part((), (state,))
+        for kind in ("full", "window")
+    }
+    sparse = moe(
+        c,
+        count,
+        c.whole("num_experts_per_tok"),
+        c.whole("moe_intermediate_size", limit="ffn"),
+        router="mlp.gate.unused",
+    )
+    router = Part(
+        (
+            matrix("mlp.gate.down_proj", "router", hidden, narrow, "none"),
+            matrix("mlp.gate.router_mlp", "router", narrow, 2 * narrow + count + 1, "none"),
+            vector("mlp.gate.vectors", 5 * narrow),
+        )
+    )
+    sparse = Part(sparse.tensors[1:], (), sparse.experts, sparse.experts_per_token) + router
+    kinds = kinds_of(c, ["full"] * layer_count(c))
+    mixers = [pieces.get(k, pieces["full"]) for k in kinds]
+    return assemble(c, mixers, sparse, tied=True, head_bias=c.flag("lm_head_bias"))
 
 
 @family("cohere2_moe")
@@ -326,12 +382,14 @@ def mimo_v2(c: Fields) -> Draft:
     layers = layer_count(c)
     hidden, heads, kv, head = shape(c)
     value = c.whole("v_head_dim", default=head, limit="head")
-    window = c.whole("sliding_window", "sliding_window_size", limit="tokens")
+    window = c.whole("sliding_window", limit="tokens")
     bias = c.flag("attention_bias")
+    twice = 2 if c.family == "mimo_v2_flash" else 1
     local = (
         hidden,
         c.whole("swa_num_attention_heads", default=heads, limit="heads"),
-        c.whole("swa_num_key_value_heads", default=kv, limit="heads"),
+        # Where the field is missing, transformers doubles the heads of the full layers.
+        c.whole("swa_num_key_value_heads", default=twice * kv, limit="heads"),
         c.whole("swa_head_dim", default=head, limit="head"),
     )
     swa_value = c.whole("swa_v_head_dim", default=value, limit="head")
@@ -367,7 +425,7 @@ def step(c: Fields) -> Draft:
     layers = layer_count(c)
     hidden = c.width("hidden_size")
     heads = c.whole("num_attention_heads", limit="heads")
-    kv = c.whole("num_key_value_heads", "num_attention_groups", limit="heads")
+    kv = c.whole("num_key_value_heads", limit="heads")
     head = c.whole("head_dim", limit="head")
     other = c.sub("attention_other_setting")
     local = heads
@@ -391,8 +449,8 @@ def step(c: Fields) -> Draft:
     kinds = kinds_of(c, default)
     sparse = moe(
         c,
-        c.whole("n_routed_experts", "num_experts", "moe_num_experts", limit="experts"),
-        c.whole("num_experts_per_tok", "moe_top_k"),
+        c.whole("num_experts", limit="experts"),
+        c.whole("num_experts_per_tok"),
         c.whole("moe_intermediate_size", limit="ffn"),
         shared=c.whole("share_expert_dim", default=0, low=0, limit="ffn"),
         correction=c.flag("use_moe_router_bias", True),
@@ -453,19 +511,11 @@ def granitemoe(c: Fields) -> Draft:
     return assemble(c, mixers, sparse, tied=True)
 
 
-@family("ernie4_5_moe")
+@family("ernie4_5_moe", "ernie4_5_vl_moe_text")
 def ernie_moe(c: Fields) -> Draft:
     layers = layer_count(c)
     bias = c.flag("use_bias")
-    size = c.whole("moe_intermediate_size", limit="ffn")
-    sparse = moe(
-        c,
-        c.whole("moe_num_experts", "num_experts", limit="experts"),
-        c.whole("moe_k", "num_experts_per_tok"),
-        size,
-        shared=size * c.whole("moe_num_shared_experts", default=0, low=0, limit="experts"),
-        correction=True,
-    )
+    sparse = _ernie_experts(c)
     first = c.whole("moe_layer_start_index", default=1, low=0, limit="layers")
     last = c.whole("moe_layer_end_index", default=layers - 1, low=-1, limit="layers")
     last = layers - 1 if last < 0 else last
@@ -477,6 +527,38 @@ def ernie_moe(c: Fields) -> Draft:
     if c.has("mlp_layer_types"):
         ffns = first_dense(c, sparse, lambda: dense)
     return assemble(c, gqa(c, qkv_bias=bias, o_bias=bias), ffns, tied=True)
+
+
+def _ernie_experts(c: Fields) -> Part:
+    """List Ernie's experts; of the model that sees, those for images beside those for text."""
+    sizes = _listed(c, "moe_intermediate_size", "ffn")
+    counts = _listed(c, "moe_num_experts" if c.has("moe_num_experts") else "num_experts", "experts")
+    part = moe(
+        c,
+        counts[0],
+        c.whole("num_experts_per_tok"),
+        sizes[0],
+        shared=sizes[0] * c.whole("num_shared_experts", default=0, low=0, limit="experts"),
+        correction=True,
+    )
+    if len(sizes) < 2:
+        return part
+    hidden, count = c.width("hidden_size"), counts[-1]
+    rows = (
+        matrix("mlp.vision_moe.experts", "vision", hidden, 3 * sizes[1], copies=count),
+        matrix("mlp.vision_moe.gate", "vision", hidden, count, "none"),
+        vector("mlp.vision_moe.correction", count),
+    )
+    return part + Part(rows)
+
+
+def _listed(c: Fields, name: str, limit: str) -> list[int]:
+    """Read a number, or one for text and one for images."""
+    if isinstance(c.data.get(name), list):
+        found = c.wholes(name, low=1, limit=limit)
+        if found:
+            return found
+    return [c.whole(name, limit=limit)]
 
 
 @family("hunyuan_v1_moe", "hunyuan")
@@ -507,35 +589,7 @@ def hunyuan_moe(c: Fields) -> Draft:
     return assemble(c, mixers, ffns, tied=True)
 
 
-@family("longcat_flash")
-def longcat(c: Fields) -> Draft:
-    """Count LongCat Flash: two attentions, two dense MLPs and one MoE per layer.
-
-    Zero-computation experts are selected like others and cost nothing, so a token
-    uses fewer real experts than the router selects; the mean number is used.
-    """
-    layers = layer_count(c, "num_layers", "num_hidden_layers")
-    if not c.has("num_layers") and c.has("num_hidden_layers"):
-        layers = max(1, layers // 2)
-    hidden = c.width("hidden_size")
-    attention = mla(c)
-    dense = mlp(c, c.whole("ffn_hidden_size", "intermediate_size", limit="ffn"))
-    real = c.whole("n_routed_experts", limit="experts")
-    zero = c.whole("zero_expert_num", default=0, low=0, limit="experts")
-    picked = c.whole("moe_topk", "num_experts_per_tok")
-    visits = max(1, round(picked * real / (real + zero)))
-    size = c.whole("expert_ffn_hidden_size", "moe_intermediate_size", limit="ffn")
-    sparse = moe(c, real, visits, size)
-    sparse += Part(
-        (
-            matrix("mlp.router.zero", "router", hidden, zero or 1, "none"),
-            vector("mlp.router.e_score_correction_bias", real + zero),
-        )
-    )
-    return assemble(c, attention + attention, dense + dense + sparse, layers=layers, norm=4)
-
-
-@family("bailing_moe", "bailing_moe_v2", "bailing_moe_linear")
+@family("bailing_moe", "bailing_moe_v2")
 def bailing(c: Fields) -> Draft:
     bias = c.flag("use_bias")
     qkv = c.flag("use_qkv_bias", bias)
@@ -573,111 +627,3 @@ def arctic(c: Fields) -> Draft:
     both = sparse + residual + norms(hidden, 1)
     ffns = [both if (i + 1) % step == 0 else dense for i in range(layers)]
     return assemble(c, gqa(c), ffns)
-
-
-PLAIN = {"least_bits": 16.0}  # vLLM, models/deepseek_v4: linears without a quant_config
-
-
-@family("deepseek_v4", "deepseek_ref")
-def deepseek_v4(c: Fields) -> Draft:
-    """Count DeepSeek V4: one key-value vector per token, compressed along the sequence.
-
-    Every layer stores a window of `sliding_window` uncompressed vectors. A layer of
-    compression ratio r also stores one vector per r tokens; at ratio 4 an indexer
-    selects `index_topk` of them. Keys serve as values, so a vector is stored once.
-    """
-    layers = layer_count(c)
-    hidden = c.width("hidden_size")
-    heads = c.whole("num_attention_heads", limit="heads")
-    head = c.whole("head_dim", limit="head")
-    rank = c.width("q_lora_rank")
-    rope = c.whole("qk_rope_head_dim", default=64, limit="head")
-    groups = c.whole("o_groups", limit="heads")
-    out = c.width("o_lora_rank")
-    window = c.whole("sliding_window", default=128, limit="tokens")
-    streams = c.whole("hc_mult", default=4, limit="head")
-    rows = (
-        matrix("attn.wq_a", "attention", hidden, rank, "none"),
-        matrix("attn.wq_b", "attention", rank, heads * head),
-        matrix("attn.wkv", "attention", hidden, head, "none"),
-        matrix("attn.wo_a", "attention", heads * head, out),
-        matrix("attn.wo_b", "attention", groups * out, hidden),
-        vector("attn.norms", rank + head + heads),
-    )
-    mixing = (streams + 2) * streams
-    hyper = vector("hc", 2 * (mixing * streams * hidden + mixing + 3))
-    near = Attention(
-        "window",
-        layers=1,
-        heads=heads,
-        kv_heads=1,
-        head_dim=head,
-        window_tokens=window,
-        latent_dim=head - rope,
-        rope_dim=rope,
-    )
-
-    def compressor(ratio: int, width: int, twice: bool, name: str) -> tuple[Tensor, ...]:
-        columns = width * (2 if twice else 1)
-        return (
-            matrix(f"attn.{name}.wkv_wgate", "attention", hidden, 2 * columns, "none", **PLAIN),
-            vector(f"attn.{name}.ape_norm", ratio * columns + width),
-        )
-
-    def build(ratio: int) -> Part:
-        if ratio <= 1:
-            return Part((*rows, hyper), (near,))
-        extra = compressor(ratio, head, ratio == 4, "compressor")
-        shared = {
-            "layers": 1,
-            "heads": heads,
-            "kv_heads": 1,
-            "head_dim": head,
-            "latent_dim": head - rope,
-            "rope_dim": rope,
-            "stride_tokens": ratio,
-        }
-        if ratio != 4:
-            far = Attention("mla", **shared)
-        else:
-            width = c.whole("index_head_dim", limit="head")
-            count = c.whole("index_n_heads", limit="heads")
-            extra += compressor(ratio, width, True, "indexer.compressor")
-            extra += (
-                matrix("attn.indexer.wq_b", "attention", rank, count * width, "none"),
-                matrix("attn.indexer.weights_proj", "attention", hidden, count, "none", **PLAIN),
-            )
-            far = Attention(
-                "sparse",
-                topk_tokens=c.whole("index_topk", limit="tokens"),
-                index_dim=width,
-                index_heads=count,
-                index_bytes=(width + 4) / width,
-                **shared,
-            )
-        return Part(rows + extra + (hyper,), (near, far))
-
-    if c.has("compress_ratios"):
-        ratios = c.wholes("compress_ratios", limit="tokens")
-    else:
-        ratios = [128, 128] + [4 if i % 2 else 128 for i in range(max(layers - 2, 0))]
-    if len(ratios) < layers:
-        raise BadInput(
-            "compress_ratios",
-            f"compress_ratios has {len(ratios)} items: it takes one "
-            f"for each of the {layers} layers.",
-        )
-    built = {r: build(r) for r in set(ratios)}
-    hashed = c.whole("num_hash_layers", default=0, low=0, limit="layers")
-    plain, steered = deepseek_moe(c), deepseek_moe(c, correction=True)
-    ffns = [plain if i < hashed else steered for i in range(layers)]
-    copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
-    extra = (vector("hc_head", streams * streams * hidden + streams + 1),)
-    block = built[ratios[layers]] if len(ratios) > layers else built[ratios[-1]]
-    return assemble(
-        c,
-        [built[r] for r in ratios[:layers]],
-        ffns,
-        extra=extra,
-        mtp=mtp_layer(hidden, block + steered, copies),
-    )

@@ -64,10 +64,10 @@ def norms(width: int, count: int = 1, bias: bool = False, name: str = "layernorm
 
 def shape(c: Fields) -> tuple[int, int, int, int]:
     """Read hidden size, query heads, KV heads and head width from their usual fields."""
-    hidden = c.width("hidden_size", "n_embd", "d_model", "dim")
-    heads = c.whole("num_attention_heads", "n_head", "n_heads", "num_heads", limit="heads")
-    kv = c.whole("num_key_value_heads", "num_kv_heads", "n_head_kv", default=heads, limit="heads")
-    head = c.whole("head_dim", "attention_head_dim", default=None, limit="head")
+    hidden = c.width("hidden_size")
+    heads = c.whole("num_attention_heads", limit="heads")
+    kv = c.whole("num_key_value_heads", default=heads, limit="heads")
+    head = c.whole("head_dim", default=None, limit="head")
     if head is None:
         head = max(1, hidden // heads)
     if heads % kv:
@@ -166,7 +166,16 @@ def gqa(
     return Part(tuple(rows), (cache,))
 
 
-def mla(c: Fields, *, indexer: str | None = None, bias: bool = False) -> Part:
+def mla(
+    c: Fields,
+    *,
+    indexer: str | None = None,
+    bias: bool = False,
+    window: int = 0,
+    rope: int | None = None,
+    gated_query: bool = False,
+    extra: Sequence[Tensor] = (),
+) -> Part:
     """List multi-head latent attention, dense or sparse with an indexer.
 
     Parameters
@@ -178,6 +187,15 @@ def mla(c: Fields, *, indexer: str | None = None, bias: bool = False) -> Part:
         selection of the previous layer, None for dense attention.
     bias : bool
         Whether the projections have a bias.
+    window : int
+        Length of the sliding window; 0 for full attention [tokens].
+    rope : int, optional
+        Width of the rotary part of a key; read from the config by default [elements].
+    gated_query : bool
+        Whether one projection, of the query's latent before and after its norm, gives
+        queries and an output gate.
+    extra : sequence of Tensor
+        Further weights of the layer.
 
     Returns
     -------
@@ -189,17 +207,11 @@ def mla(c: Fields, *, indexer: str | None = None, bias: bool = False) -> Part:
     q_rank = c.width("q_lora_rank", default=0)
     latent = c.width("kv_lora_rank")
     nope = c.whole("qk_nope_head_dim", limit="head")
-    rope = c.whole("qk_rope_head_dim", limit="head")
+    if rope is None:
+        rope = c.whole("qk_rope_head_dim", low=0, limit="head")
     value = c.whole("v_head_dim", limit="head")
+    rows = _mla_query(hidden, heads, q_rank, nope + rope, value if gated_query else 0)
     query = heads * (nope + rope)
-    if q_rank:
-        rows = [
-            matrix("self_attn.q_a_proj", "attention", hidden, q_rank, "none"),
-            matrix("self_attn.q_b_proj", "attention", q_rank, query),
-            vector("self_attn.q_a_layernorm", q_rank),
-        ]
-    else:
-        rows = [matrix("self_attn.q_proj", "attention", hidden, query)]
     rows += [
         matrix("self_attn.kv_a_proj_with_mqa", "attention", hidden, latent + rope, "none"),
         matrix("self_attn.kv_b_proj", "attention", latent, heads * (nope + value)),
@@ -212,6 +224,7 @@ def mla(c: Fields, *, indexer: str | None = None, bias: bool = False) -> Part:
             vector("self_attn.kv_a_proj_with_mqa.bias", latent + rope),
             vector("self_attn.o_proj.bias", hidden),
         ]
+    rows += extra
     cache = {
         "layers": 1,
         "heads": heads,
@@ -221,6 +234,8 @@ def mla(c: Fields, *, indexer: str | None = None, bias: bool = False) -> Part:
         "latent_dim": latent,
         "rope_dim": rope,
     }
+    if window:
+        return Part(tuple(rows), (Attention(kind="window", window_tokens=window, **cache),))
     if indexer is None:
         return Part(tuple(rows), (Attention(kind="mla", **cache),))
     index_heads = c.whole("index_n_heads", limit="heads")
@@ -251,6 +266,18 @@ def mla(c: Fields, *, indexer: str | None = None, bias: bool = False) -> Part:
     )
 
 
+def _mla_query(hidden: int, heads: int, rank: int, query: int, gate: int) -> list[Tensor]:
+    """List what makes the queries of latent attention, by heads of `query` and a gate of `gate`."""
+    if not rank:
+        return [matrix("self_attn.q_proj", "attention", hidden, heads * query)]
+    inputs = 2 * rank if gate else rank
+    return [
+        matrix("self_attn.q_a_proj", "attention", hidden, rank, "none"),
+        matrix("self_attn.q_b_proj", "attention", inputs, heads * (query + gate)),
+        vector("self_attn.q_a_layernorm", rank),
+    ]
+
+
 def mlp(
     c: Fields,
     size: int | None = None,
@@ -263,7 +290,7 @@ def mlp(
     **more: Any,
 ) -> Part:
     """List a feed-forward block: gate (if any), up and down projections."""
-    hidden = hidden or c.width("hidden_size", "n_embd", "d_model", "dim")
+    hidden = hidden or c.width("hidden_size")
     size = size or c.whole("intermediate_size", limit="ffn")
     names = ["gate_proj", "up_proj"] if gated else ["up_proj"]
     rows = [matrix(f"{prefix}.{n}", role, hidden, size, **more) for n in names]
@@ -337,7 +364,7 @@ def moe(
             f"{c.path('num_experts_per_tok')} is {per_token}: it takes 1 to {experts}, the"
             " number of experts.",
         )
-    hidden = hidden or c.width("hidden_size", "d_model")
+    hidden = hidden or c.width("hidden_size")
     rows = [matrix(router or f"{prefix}.gate", "router", hidden, experts, "none")]
     for wanted, name in ((router_bias, "bias"), (correction, "e_score_correction_bias")):
         if wanted:
@@ -431,6 +458,45 @@ def delta_net(c: Fields) -> Part:
         cells, state_bytes(c, "mamba_ssm_dtype"), channels * (kernel - 1), 2, flops
     )
     return Part(rows, (cache,))
+
+
+def kimi_delta(
+    hidden: int,
+    heads: int,
+    head: int,
+    kernel: int,
+    low_rank: bool = True,
+    extra: Sequence[Tensor] = (),
+) -> Part:
+    """List Kimi's delta attention, whose decay and output gate are of low or of full rank."""
+    wide = heads * head
+    rows = [matrix("self_attn.qkv_proj", "attention", hidden, 3 * wide)]
+    if low_rank:
+        rows += [
+            matrix("self_attn.f_a_g_a_proj", "attention", hidden, 2 * head, "none"),
+            matrix("self_attn.f_b_g_b_proj", "attention", head, 2 * wide),
+        ]
+    else:
+        rows.append(matrix("self_attn.f_g_proj", "attention", hidden, 2 * wide))
+    rows += [
+        matrix("self_attn.b_proj", "attention", hidden, heads),
+        matrix("self_attn.o_proj", "attention", wide, hidden),
+        vector("self_attn.conv1d", 3 * wide * kernel, "tp"),
+        vector("self_attn.A_log_dt_bias_norm", heads + wide + head),
+        *extra,
+    ]
+    cells = wide * head
+    flops = 7 * cells + 6 * wide * kernel
+    return Part(tuple(rows), (linear_state(cells, 4, 3 * wide * (kernel - 1), 2, flops),))
+
+
+def repeated(part: Part, times: int) -> Part:
+    """Let a token pass a part several times, each with a cache of its own."""
+    return replace(
+        part,
+        tensors=tuple(replace(t, active=t.active * times) for t in part.tensors),
+        attention=tuple(replace(a, layers=a.layers * times) for a in part.attention),
+    )
 
 
 def mamba2(

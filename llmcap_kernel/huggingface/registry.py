@@ -49,6 +49,9 @@ LAYER_KINDS = {
     "mamba": "mamba",
     "conv": "conv",
     "deepseek_sparse_attention": "full",
+    "indexed_attention": "full",
+    "hybrid": "full",
+    "hybrid_sliding": "window",
 }
 
 
@@ -76,6 +79,36 @@ def alternating(c: Fields, default: Sequence[str], build: Callable[[int], Part])
     return [pieces[k] for k in kinds]
 
 
+def layer_fields(c: Fields, layers: int) -> list[Fields]:
+    """Give each layer's fields: those of the config, with what `per_layer_config` changes."""
+    own = c.data.get("per_layer_config")
+    own = own if isinstance(own, dict) else {}
+    changes = {
+        int(name): change
+        for name, change in own.items()
+        if name.isdecimal() and len(name) < 6 and isinstance(change, dict)
+    }
+    return [
+        Fields({**c.data, **changes[i]}, c.where, c.family) if i in changes else c
+        for i in range(layers)
+    ]
+
+
+def by_layer(c: Fields, kinds: Sequence[str], build: Callable[[Fields, str], Part]) -> list[Part]:
+    """Build each layer by its kind and its own fields; equal ones once."""
+    built: dict[str, Part] = {}
+    parts = []
+    for own, kind in zip(layer_fields(c, len(kinds)), kinds, strict=True):
+        changed = (
+            "" if own is c else sorted((k, v) for k, v in own.data.items() if v != c.data.get(k))
+        )
+        key = f"{kind} {changed}"
+        if key not in built:
+            built[key] = build(own, kind)
+        parts.append(built[key])
+    return parts
+
+
 def qwen_window(c: Fields, build: Callable[[int], Part]) -> Part | list[Part]:
     """Build Qwen's attention, windowed from layer max_window_layers on if enabled."""
     layers = layer_count(c)
@@ -99,7 +132,7 @@ def qwen_moe(c: Fields, **more: Any) -> Part:
     """Build a mixture of experts from Qwen's field names; `more` goes to `parts.moe`."""
     return moe(
         c,
-        c.whole("num_experts", "num_local_experts", limit="experts"),
+        c.whole("num_experts", limit="experts"),
         c.whole("num_experts_per_tok"),
         c.whole("moe_intermediate_size", limit="ffn"),
         shared=c.whole("shared_expert_intermediate_size", default=0, low=0, limit="ffn"),
@@ -125,12 +158,12 @@ def first_dense(c: Fields, sparse: Part, dense: Callable[[], Part], default: int
 def deepseek_moe(c: Fields, **more: Any) -> Part:
     """Build a mixture of experts from DeepSeek's field names; `more` goes to `parts.moe`."""
     size = c.whole("moe_intermediate_size", limit="ffn")
-    shared = c.whole("n_shared_experts", "num_shared_experts", default=0, low=0, limit="experts")
+    shared = c.whole("num_shared_experts", default=0, low=0, limit="experts")
     more.setdefault("shared", shared * size)
     return moe(
         c,
-        c.whole("n_routed_experts", "num_experts", "num_local_experts", limit="experts"),
-        c.whole("num_experts_per_tok", "num_experts_per_token", "moe_top_k"),
+        c.whole("num_experts", limit="experts"),
+        c.whole("num_experts_per_tok"),
         size,
         **more,
     )

@@ -472,7 +472,9 @@ def test_a_list_by_layer_is_read_by_layer():
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_formats_build(name):
-    entry = {k: v for k, v in FORMATS[name].items() if k not in ("aliases", "source", "note")}
+    entry = {
+        k: v for k, v in FORMATS[name].items() if k not in ("aliases", "source", "note", "said")
+    }
     for key in ("covers", "compute"):
         entry[key] = tuple(entry[key])
     assert Format(name, **entry).bytes_per_element > 0

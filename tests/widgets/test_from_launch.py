@@ -70,7 +70,7 @@ def test_one_of_several_deployments_takes_a_command_of_its_own():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("vllm serve nobody/Unheard-9B", "model 'nobody/Unheard-9B' is not in the catalogue"),
+        ("vllm serve nobody/Unheard", "model 'nobody/Unheard' is not in the catalogue"),
         ("vllm serve", "of no use: model is not stated."),
         ("vllm serve Qwen/Qwen3-8B -tp two", "-tp is 'two': it takes a whole number from 1."),
         ("vllm serve Qwen/Qwen3-8B -tp 5", "tp is 5: it must divide the 32 attention heads"),

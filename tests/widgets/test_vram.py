@@ -162,9 +162,9 @@ def test_the_room_has_its_interval_under_the_number_and_on_the_bar():
 
 
 def test_users_that_memory_alone_bounds_have_the_interval_of_the_room():
-    state = calculate.FORM.defaults() | SMALL | {"tp": 1, "itl": 0, "in": 4000, "users": 1}
+    state = calculate.FORM.defaults() | SMALL | {"tp": 1, "itl": 0, "in": 400, "users": 1}
     users = next(x for x in calculate.view(state)["headline"] if x["unit"] == "users")
-    books = capacity.ledger(controls.deployment(state), context_tokens=5000)
+    books = capacity.ledger(controls.deployment(state), context_tokens=1400)
     low, high = books.concurrent_interval
     assert low < books.max_concurrent < high
     assert users["span"]["low"] == low and users["span"]["high"] == high

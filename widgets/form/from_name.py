@@ -4,7 +4,11 @@ from typing import Any, NamedTuple
 
 from llmcap_kernel import catalog
 from llmcap_kernel.catalog import names
+from llmcap_kernel.catalog.tables import key, known
 from llmcap_kernel.refuse import shown
+
+KINDS = {"model": "models", "gpu": "gpus", "engine": "engines"}
+KINDS |= dict.fromkeys(("weights", "kv"), "formats")
 
 
 class Understood(NamedTuple):
@@ -19,7 +23,7 @@ class Understood(NamedTuple):
     more : dict
         Other inputs that the name sets, as a copy of a model its format.
     said : str
-        One sentence: what was understood, and what was assumed.
+        One sentence: what was understood, and what was assumed; "" for a mere alias.
     """
 
     field: str
@@ -173,6 +177,9 @@ def engine(raw):
 
 
 def _understood(field, raw, name, parts, assumed, more):
+    alias = known(KINDS[field]).get(key(raw)) == name
+    if alias and not (parts or assumed):
+        return Understood(field, name, more, "")
     said = f"{shown(raw)} is read as {', '.join((name, *parts))}"
     said += f": {assumed}" if assumed else ""
     return Understood(field, name, more, f"{said}.")

@@ -335,7 +335,8 @@ class Form:
                 for name, value in more.items()
                 if name not in values or (base is not None and values[name] == base.get(name))
             }
-            messages.append(_message("info", field.name, read.said))
+            if read.said:
+                messages.append(_message("info", field.name, read.said))
         return values | filled, filled, messages
 
     def _followed(self, state, before, given):

@@ -50,7 +50,7 @@ BAD = {
     "empty engine": ((*PREDICT, "--engine", ""), "engine ''"),
     "acceptance without a draft": ((*PREDICT, "--accept", "0.5"), "--draft-tokens"),
     "adapters without a rank": ((*PREDICT, "--lora-adapters", "3"), "--lora-rank"),
-    "nearest draft": ((*PREDICT, "--draft", "qwen3-0.7b"), "draft 'qwen3-0.7b' is not known"),
+    "nearest draft": ((*PREDICT, "--draft", "qwne3-0.6b"), "draft 'qwne3-0.6b' is not known"),
     "key given twice": (("scorecard", "--column", f"{COLUMN} tp=4"), "gives tp twice"),
     "rows that are not there": (("calibrate", "/no/such"), "/no/such"),
     "nowhere to write a fit": (("calibrate", str(ROWS), "--out", "/no/such/x"), "/no/such/x"),

@@ -17,11 +17,11 @@ def told(run, tmp_path, *more):
 def test_the_summary_comes_first_then_the_worst_rows(run, tmp_path):
     out, data = told(run, tmp_path), strict(told(run, tmp_path, "--json"))
     lines = out.splitlines()
-    assert lines[0] == "59 rows, 59 predicted, 0 skipped"
+    assert lines[0] == "59 rows, 56 predicted, 3 skipped"  # no card is that fast: 1 to 3 ms
     ids = [line.split()[0] for line in lines if line.startswith("r") and line[1].isdigit()]
-    off = {r["id"]: abs(r["predicted"] / r["measured"] - 1) for r in data["rows"]}
+    off = {r["id"]: abs(r["predicted"] / r["measured"] - 1) for r in data["rows"] if r["predicted"]}
     assert ids == sorted(off, key=off.__getitem__, reverse=True)[:40]
-    assert "and 19 rows that are closer" in out
+    assert "and 16 rows that are closer" in out
 
 
 def test_where_intervals_come_from_is_said_once(run, tmp_path):

@@ -1,0 +1,346 @@
+"""Layers with a state of fixed size alone or mostly: Mamba, RWKV, xLSTM, delta attention."""
+
+from ..refuse import BadInput
+from .assemble import Draft, assemble, layer_count, max_context, mtp_layer
+from .config import Fields
+from .latent import latent_model, streams_of
+from .parts import (
+    Part,
+    gqa,
+    kimi_delta,
+    linear_state,
+    mamba1,
+    mamba2,
+    matrix,
+    mla,
+    mlp,
+    moe,
+    norms,
+    shape,
+    state_bytes,
+    vector,
+)
+from .registry import (
+    deepseek_moe,
+    every,
+    family,
+    first_dense,
+    kinds_of,
+    one_or_list,
+)
+
+
+@family("mamba", "falcon_mamba")
+def mamba(c: Fields) -> Draft:
+    hidden = c.width("hidden_size")
+    expand = c.whole("expand", default=2, limit="head")
+    inner = c.whole("intermediate_size", "d_inner", default=expand * hidden, limit="ffn")
+    rank = c.data.get("time_step_rank", "auto")
+    rank = -(-hidden // 16) if rank == "auto" else c.whole("time_step_rank", limit="width")
+    part = mamba1(
+        c,
+        hidden=hidden,
+        inner=inner,
+        state=c.whole("state_size", default=16, limit="head"),
+        kernel=c.whole("conv_kernel", default=4, limit="head"),
+        dt_rank=rank,
+        conv_bias=c.flag("use_conv_bias", True),
+        bias=c.flag("use_bias"),
+    )
+    return assemble(
+        c,
+        part,
+        norm=1,
+        tied=True,
+        context=max_context(c, NO_WINDOW),
+        notes=(UNLIMITED,),
+    )
+
+
+# A state-space model has no limit on context; this keeps sweeps finite.
+NO_WINDOW = 1_048_576
+UNLIMITED = "its state has no window; the context limit is ours"
+
+
+@family("mamba2")
+def mamba2_model(c: Fields) -> Draft:
+    hidden = c.width("hidden_size")
+    inner = c.whole("expand", default=2, limit="head") * hidden
+    head = c.whole("head_dim", "headdim", default=64, limit="head")
+    part = mamba2(
+        c,
+        heads=c.whole("num_heads", default=max(1, inner // head), limit="heads"),
+        head=head,
+        groups=c.whole("n_groups", "ngroups", default=8, limit="head"),
+        state=c.whole("state_size", "d_state", default=128, limit="head"),
+        kernel=c.whole("conv_kernel", "d_conv", default=4, limit="head"),
+        conv_bias=c.flag("use_conv_bias", True),
+        bias=c.flag("use_bias"),
+        hidden=hidden,
+    )
+    return assemble(
+        c,
+        part,
+        norm=1,
+        tied=True,
+        context=max_context(c, NO_WINDOW),
+        notes=(UNLIMITED,),
+    )
+
+
+@family("minimax", "minimax_m1", "minimax_text_01", "MiniMaxText01")
+def minimax(c: Fields) -> Draft:
+    """Count MiniMax Text-01 and M1: lightning attention, softmax in every eighth layer."""
+    layers = layer_count(c)
+    hidden, heads, _kv, head = shape(c)
+    if c.has("attn_type_list"):
+        kinds = c.per_layer("attn_type_list", layers, {0: "linear", 1: "full"})
+    else:
+        kinds = kinds_of(c, ["full" if i % 2 else "linear" for i in range(layers)])
+    wide = heads * head
+    rows = (
+        matrix("self_attn.qkv_proj", "attention", hidden, 3 * wide),
+        matrix("self_attn.output_gate", "attention", hidden, wide),
+        matrix("self_attn.out_proj", "attention", wide, hidden),
+        vector("self_attn.norm", wide),
+    )
+    cells = wide * head
+    # vLLM keeps it in the model's own 16 bit: linear_attention_state_dtype
+    linear = Part(rows, (linear_state(cells, 2, 0, 2, 5 * cells),))
+    full = gqa(c)
+    sparse = moe(
+        c,
+        c.whole("num_local_experts", limit="experts"),
+        c.whole("num_experts_per_tok"),
+        c.whole("intermediate_size", limit="ffn"),
+        shared=one_or_list(c, "shared_intermediate_size", 0, "ffn"),
+    )
+    return assemble(c, [full if k == "full" else linear for k in kinds], sparse)
+
+
+@family("kimi_linear")
+def kimi_linear(c: Fields) -> Draft:
+    """Count Kimi Linear: delta attention, latent attention in some layers."""
+    layers = layer_count(c)
+    hidden = c.width("hidden_size")
+    old = c.sub("linear_attn_config")
+    if old is not None:
+        sizes = (
+            old.whole("num_heads", limit="heads"),
+            old.whole("head_dim", limit="head"),
+            old.whole("short_conv_kernel_size", default=4, limit="head"),
+        )
+        full_at = set(old.wholes("full_attn_layers"))
+        kinds = ["full" if i + 1 in full_at else "linear" for i in range(layers)]
+    else:
+        sizes = delta_sizes(c)
+        kinds = kinds_of(c, None)
+    pieces = {"full": mla(c), "linear": kimi_delta(hidden, *sizes)}
+    mixers = [pieces.get(k, pieces["full"]) for k in kinds]
+    sparse = deepseek_moe(c, correction=True)
+    return assemble(c, mixers, first_dense(c, sparse, lambda: mlp(c), 1))
+
+
+def delta_sizes(c: Fields) -> tuple[int, int, int]:
+    """Read heads, head width and convolution width of Kimi's delta attention."""
+    return (
+        c.whole("linear_num_heads", limit="heads"),
+        c.whole("linear_head_dim", limit="head"),
+        c.whole("linear_conv_kernel_dim", "short_conv_kernel_size", default=4, limit="head"),
+    )
+
+
+def grouped_kinds(c: Fields, default: int) -> list[str]:
+    """List Ling's layers: the last of each group is full, and so are those after the last group."""
+    layers = layer_count(c)
+    size = c.whole("layer_group_size", default=default, limit="layers")
+    kinds = every(layers, size, "full", "linear")
+    whole = layers // size * size
+    return kinds[:whole] + ["full"] * (layers - whole)
+
+
+@family("bailing_hybrid", "bailing_moe_v3")
+def bailing_hybrid(c: Fields) -> Draft:
+    """Count Ling 3: delta attention of full rank, gated latent attention between."""
+    hidden = c.width("hidden_size")
+    heads = c.whole("num_attention_heads", limit="heads")
+    gate = (matrix("self_attn.g_proj", "attention", hidden, heads, "none"),)
+    sizes = (
+        c.whole("linear_num_heads", default=heads, limit="heads"),
+        c.whole("linear_head_dim", "head_dim", limit="head"),
+        c.whole("linear_conv_kernel_dim", "short_conv_kernel_size", default=4, limit="head"),
+    )
+    kinds = kinds_of(c, grouped_kinds(c, 6))
+    pieces = {
+        "full": mla(c, extra=gate),
+        "linear": kimi_delta(hidden, *sizes, low_rank=not c.flag("no_kda_lora", True)),
+    }
+    mixers = [pieces.get(k, pieces["full"]) for k in kinds]
+    sparse = deepseek_moe(c, correction=True)
+    copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
+    return assemble(
+        c,
+        mixers,
+        first_dense(c, sparse, lambda: mlp(c)),
+        mtp=mtp_layer(hidden, pieces["full"] + sparse, copies),
+    )
+
+
+@family("bailing_moe_linear", "bailing_moe_v2_5")
+def bailing_linear(c: Fields) -> Draft:
+    """Count Ring's linear attention, softmax at the end of each group: vLLM, bailing_moe_linear."""
+    hidden, heads, _kv, head = shape(c)
+    bias = c.flag("use_bias")
+    qkv = c.flag("use_qkv_bias", bias)
+    norm = c.flag("use_qk_norm", True)
+    wide = heads * head
+    rows = [
+        matrix("attention.query_key_value", "attention", hidden, 3 * wide),
+        matrix("attention.g_proj", "attention", hidden, wide),
+        matrix("attention.dense", "attention", wide, hidden),
+        vector("attention.vectors", wide + (2 * head if norm else 0)),
+    ]
+    if qkv:
+        rows.append(vector("attention.query_key_value.bias", 3 * wide, "tp"))
+    cells = wide * head
+    linear = Part(tuple(rows), (linear_state(cells, 2, 0, 2, 5 * cells),))
+    full = gqa(c, qkv_bias=qkv, o_bias=bias, qk_norm="head" if norm else "")
+    if c.has("kv_lora_rank"):
+        full = mla(c)
+    kinds = grouped_kinds(c, 1)
+    size = c.whole("moe_shared_expert_intermediate_size", "moe_intermediate_size", limit="ffn")
+    shared = c.whole("num_shared_experts", default=0, low=0, limit="experts") * size
+    sparse = deepseek_moe(c, shared=shared, correction=True)
+    return assemble(
+        c,
+        [full if k == "full" else linear for k in kinds],
+        first_dense(c, sparse, lambda: mlp(c)),
+    )
+
+
+@family("glm5_next_text")
+def glm5_next(c: Fields) -> Draft:
+    """Count GLM-5 Next: delta attention, selected latent attention between, in four streams."""
+    hidden = c.width("hidden_size")
+    streams = c.whole("hc_mult", default=4, limit="head")
+    hyper = (streams_of(hidden, streams, (streams + 2) * streams, 3),)
+    kinds = kinds_of(c, every(layer_count(c), 4, "full", "linear"))
+    width = c.whole("index_head_dim", limit="head")
+    pool = c.whole("index_kpool", default=1, limit="head")
+    pooling = (
+        matrix("self_attn.indexer.compress_gate", "attention", hidden, width, "none"),
+        vector("self_attn.indexer.compress_ape", pool * width),
+    )
+    pieces = {
+        "full": mla(c, indexer="full", extra=(*pooling, *hyper)),
+        "linear": kimi_delta(hidden, *delta_sizes(c), extra=hyper),
+    }
+    draft = latent_model(c, [pieces.get(k, pieces["full"]) for k in kinds])
+    draft.notes = ("the indexer's keys are counted as they are before pooling",)
+    return draft
+
+
+@family("rwkv")
+def rwkv(c: Fields) -> Draft:
+    """Count RWKV-4, whose state is five vectors a layer."""
+    hidden = c.width("hidden_size")
+    wide = c.width("attention_hidden_size", default=hidden)
+    size = c.whole("intermediate_size", default=4 * hidden, limit="ffn")
+    rows = (
+        matrix("attention.key_value_receptance", "attention", hidden, 3 * wide),
+        matrix("attention.output", "attention", wide, hidden),
+        vector("attention.time", 2 * wide + 3 * hidden),
+    )
+    # The sums of the numerator and denominator and their maximum; the last inputs of both blocks.
+    state = linear_state(3 * wide, 4, 2 * hidden, 2, 12 * wide)
+    feed = Part(
+        (
+            matrix("feed_forward.key", "mlp", hidden, size),
+            matrix("feed_forward.value", "mlp", size, hidden),
+            matrix("feed_forward.receptance", "mlp", hidden, hidden),
+            vector("feed_forward.time_mix", 2 * hidden),
+        )
+    )
+    extra = norms(hidden, 1, True, "pre_ln").tensors
+    return assemble(c, Part(rows, (state,)), feed, norm_bias=True, extra=extra)
+
+
+@family("xlstm")
+def xlstm(c: Fields) -> Draft:
+    """Count xLSTM: a matrix for a memory, and gates by head."""
+    hidden = c.width("hidden_size")
+    heads = c.whole("num_attention_heads", limit="heads")
+    keys = share_of(c, "qk_dim_factor", 0.5, hidden)
+    values = share_of(c, "v_dim_factor", 1.0, hidden)
+    unit = c.whole("ffn_round_up_to_multiple_of", default=64)
+    size = -(-share_of(c, "ffn_proj_factor", 2.667, hidden) // unit) * unit
+    bias = c.flag("use_bias")
+    rows = [
+        matrix("mlstm_layer.qk", "attention", hidden, 2 * keys),
+        matrix("mlstm_layer.v_ogate", "attention", hidden, 2 * values),
+        matrix("mlstm_layer.if_gate", "attention", hidden, 2 * heads),
+        matrix("mlstm_layer.out_proj", "attention", values, hidden),
+        vector("mlstm_layer.multihead_norm", values + 2 * heads),
+    ]
+    if bias:
+        rows.append(vector("mlstm_layer.bias", 2 * keys + 2 * values + hidden))
+    cells = keys * values // heads
+    memory = cells + keys + heads
+    dtype = state_bytes(c, "inference_state_dtype", default=4)
+    state = linear_state(memory, dtype, 0, 2, 5 * cells)
+    return assemble(
+        c,
+        Part(tuple(rows), (state,)),
+        mlp(c, size, bias=bias),
+        final_norm=c.flag("add_out_norm", True),
+        context=max_context(c, NO_WINDOW),
+        notes=(UNLIMITED,),
+    )
+
+
+def share_of(c: Fields, name: str, default: float, width: int) -> int:
+    """Read a width given as a factor on another one [elements]."""
+    factor = c.real(name, default)
+    if not 0 < factor <= 64:
+        raise BadInput(
+            c.path(name), f"{c.path(name)} is {factor:g}: it takes a number above 0, at most 64."
+        )
+    return max(1, int(factor * width))
+
+
+@family("recurrent_gemma")
+def recurrent_gemma(c: Fields) -> Draft:
+    """Count RecurrentGemma: gated linear recurrences, a window in every third layer."""
+    layers = layer_count(c)
+    hidden = c.width("hidden_size")
+    heads = c.whole("num_attention_heads", limit="heads")
+    width = c.width("lru_width", default=hidden)
+    taps = c.whole("conv1d_width", default=4, limit="head")
+    rows = (
+        matrix("temporal_block.linear_xy", "attention", hidden, 2 * width),
+        matrix("temporal_block.linear_out", "attention", width, hidden),
+        matrix("temporal_block.rg_lru.gates", "attention", max(1, width // heads), 2 * width),
+        vector("temporal_block.bias", 2 * width + hidden + width * (taps + 1) + 3 * width, "tp"),
+    )
+    state = linear_state(width, 4, width * (taps - 1), 2, 8 * width + 2 * width * taps)
+    window = c.whole("sliding_window", default=2048, limit="tokens")
+    pieces = {
+        "recurrent": Part(rows, (state,)),
+        "attention": gqa(c, o_bias=True, qkv_bias=c.flag("attention_bias"), window=window),
+    }
+    pattern = c.items("block_types", ["recurrent", "recurrent", "attention"], most=100)
+    kinds = [pattern[i % len(pattern)] if pattern else "" for i in range(layers)]
+    if any(not isinstance(k, str) or k not in pieces for k in kinds):
+        raise BadInput(
+            c.path("block_types"),
+            f"{c.path('block_types')} takes a list of recurrent and attention.",
+        )
+    size = max(1, c.whole("intermediate_size", limit="ffn") // 2)
+    return assemble(
+        c,
+        [pieces[k] for k in kinds],
+        mlp(c, size, bias=True),
+        tied=True,
+        context=max_context(c, NO_WINDOW),
+        notes=(UNLIMITED,),
+    )
