@@ -642,7 +642,30 @@ def predicted(spelled: stated.Spelled, load: Load) -> Predicted:
     Predicted
         Value, interval, ceiling and known weaknesses.
     """
-    meant = stated.meaning(spelled)
+    return estimated(stated.meaning(spelled), load)
+
+
+def estimated(meant: stated.Meant, load: Load) -> Predicted:
+    """Predict a load on the deployment that a row means, or say why not.
+
+    Parameters
+    ----------
+    meant : Meant
+        The deployment, or the reason why there is none.
+    load : Load
+        What was measured and how.
+
+    Returns
+    -------
+    Predicted
+        Value, interval, ceiling and known weaknesses.
+
+    Examples
+    --------
+    >>> meant = stated.meaning(stated.Spelled("llama-3.1-8b", "l4", "vllm"))
+    >>> estimated(meant, Load("itl_ms", "", 1000, 100, 1, None)).regime
+    'batch1_decode'
+    """
     if meant.deployment is None:
         return Predicted(reason=meant.reason)
     try:

@@ -15,7 +15,7 @@ from ..capacity import Ledger
 from ..catalog import names
 from ..explain import quantity
 from ..refuse import BadInput, shown
-from ..spec import Deployment, Model, Speculation
+from ..spec import Deployment, Gpu, Model, Speculation
 from . import stated
 
 GIB = 2**30
@@ -98,7 +98,7 @@ class StartUp:
     engine: str = ""
     version: str = ""
     model: str = ""
-    gpu: str = ""
+    gpu: str | Gpu = ""
     weights: str = ""
     kv: str = ""
     gpu_memory_bytes: float | None = None
@@ -416,7 +416,7 @@ def built(startup: StartUp, model: Model) -> Deployment:
     s, tp = startup, startup.tp or 1
     weights = names.weight_format(s.weights, s.model, model.native_format).name
     parts: dict[str, Any] = {
-        "gpu": names.card(s.gpu).name,
+        "gpu": s.gpu if isinstance(s.gpu, Gpu) else names.card(s.gpu).name,
         "weights": weights,
         "kv": names.kv_format(s.kv, weights).name,
     }
@@ -439,7 +439,7 @@ def built(startup: StartUp, model: Model) -> Deployment:
 
 def _one_kind(s: StartUp) -> None:
     """Refuse cards of several kinds, layers in host memory, and weights of no format."""
-    if ";" in s.gpu:
+    if isinstance(s.gpu, str) and ";" in s.gpu:
         raise BadInput("gpu", f"gpu is {shown(s.gpu)}: the ledger is of cards of one kind.")
     _all_on_cards(s)
     if s.family in SIZED_BY_CONTEXT and not s.weights:

@@ -9,6 +9,7 @@ from llmcap_kernel.spec import Slo
 
 from ..figures import memory_bars, memory_table, term_table
 from ..form import controls as c
+from ..form import own_card
 from ..form import presets as p
 from ..form.state import Field, Form
 
@@ -104,7 +105,7 @@ def _controls(state, users):
 
 
 def _rent(state):
-    return catalog.gpu(state["gpu"]).usd_h if state["usd"] is None else state["usd"]
+    return own_card.card(state["gpu"]).usd_h if state["usd"] is None else state["usd"]
 
 
 def _parts(card, state):

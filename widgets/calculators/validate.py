@@ -150,7 +150,7 @@ def _filter(name, label, names, **more):
 
 def _replace(name, kind, label, **more):
     start = AS_FILE if kind == "name" else None
-    return Field(f"file.{name}", kind, start, label, **more)
+    return Field(f"file.{name}", kind, start, label, beyond=kind == "name", **more)
 
 
 FORM = Form(
@@ -171,15 +171,35 @@ FORM = Form(
             "Your own results or log",
             help="A client's result file, a CSV, or an engine's start-up log: choose it, drop it here or paste it. It is read by this page's Python and kept nowhere.",  # noqa: E501
         ),
-        _replace("model", "name", "Model", names=lambda: (AS_FILE, *catalog.models())),
-        _replace("gpu", "name", "Card", names=lambda: (AS_FILE, *catalog.gpus())),
+        _replace(
+            "model",
+            "name",
+            "Model",
+            names=lambda: (AS_FILE, *catalog.models()),
+            reads=from_name.model,
+        ),
+        _replace(
+            "gpu", "name", "Card", names=lambda: (AS_FILE, *catalog.gpus()), reads=from_name.card
+        ),
         _replace("tp", "whole", "Cards", low=1, high=c.MOST_CARDS),
-        _replace("weights", "name", "Weights", names=lambda: (AS_FILE, *catalog.formats())),
+        _replace(
+            "weights",
+            "name",
+            "Weights",
+            names=lambda: (AS_FILE, *catalog.formats()),
+            reads=from_name.weights,
+        ),
         _replace("engine", "name", "Engine", names=lambda: (AS_FILE, *ENGINES)),
         _replace("in", "tokens", "Prompt", low=1, high=c.MOST_TOKENS, unit="tokens"),
         _replace("out", "tokens", "Answer", low=1, high=c.MOST_TOKENS, unit="tokens"),
         _replace("users", "whole", "Users at once", low=1, high=c.MOST_USERS),
-        _replace("kv", "name", "KV cache", names=lambda: (AS_FILE, *catalog.formats(kv=True))),
+        _replace(
+            "kv",
+            "name",
+            "KV cache",
+            names=lambda: (AS_FILE, *catalog.formats(kv=True)),
+            reads=from_name.kv,
+        ),
         _replace("fraction", "number", "Memory fraction", low=0.05, high=1),
         _replace("maxlen", "tokens", "Longest request", low=1, high=c.MOST_TOKENS),
         _replace("seqs", "whole", "Sequences at once", low=1, high=c.MOST_USERS),

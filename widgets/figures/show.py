@@ -184,6 +184,45 @@ def cache_groups(deployment, context_tokens):
     return bars(rows, f"blocks of {size}", f"One sequence of {context_tokens:,} tokens")
 
 
+def levers(summaries):
+    """Show how right the law is about levers, on pairs of runs that differ in one.
+
+    Parameters
+    ----------
+    summaries : iterable of evidence.levers.Summary
+        One a lever.
+
+    Returns
+    -------
+    Shown
+        The table.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.evidence.levers import Summary
+    >>> told = Summary("tp", 12, 9, 0.08, 0.2, 7, 1, 0, {})
+    >>> levers([told, Summary("watts", 5, 0, None, None, 0, 0, 0, {})])
+    Measured pairs, and the ratio predicted
+    lever  pairs  predicted  off by  wrong way
+    tp        12          9      8%     1 of 7
+    watts      5          0       -          -
+    """
+    rows = [
+        (
+            one.name,
+            one.pairs,
+            one.predicted,
+            f"{one.median:.0%}",
+            f"{one.wrong_way} of {one.noticed}",
+        )
+        if one.predicted
+        else (one.name, one.pairs, 0, "-", "-")
+        for one in summaries
+    ]
+    heads = ("lever", "pairs", "predicted", "off by", "wrong way")
+    return table(heads, rows, "Measured pairs, and the ratio predicted")
+
+
 def _shares(books):
     room = "room" if books.kv_pool_bytes >= books.least_room_bytes else "too little room"
     inside = books.deployment.engine.graphs_in_fraction

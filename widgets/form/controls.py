@@ -8,7 +8,7 @@ from llmcap_kernel.explain import digits
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Slo, Workload
 
-from . import from_name, pasted
+from . import from_name, own_card, pasted
 from .state import Field
 
 MOST_CARDS = 64
@@ -48,8 +48,9 @@ TOKEN_STOPS = tuple(
 USER_STOPS = (*range(1, 17), *(round(2**power * step) for power in range(4, 12)
                                for step in (1.25, 1.5, 1.75, 2)))  # fmt: skip
 PASTE = (
-    "Any Hugging Face config.json, which takes the place of the model above; or the command that "
-    "launches an engine, or its start-up log, which fill the inputs."
+    "Any Hugging Face config.json, which takes the place of the model above; the command that "
+    "launches an engine, or its start-up log, which fill the inputs; or a card of your own, as "
+    "llmcap gpus NAME --toml prints one."
 )
 NO_LIMIT = "At most; 0 for no limit."
 HALF = {"half": True}  # two such inputs share a line
@@ -238,10 +239,11 @@ def deployment(state, prefix=""):
     BadInput
         When the parts do not go together.
     """
-    names = ("gpu", "tp", "pp", "weights", "kv", "engine")
+    names = ("tp", "pp", "weights", "kv", "engine")
     config = state[prefix + "config"]
     return catalog.deployment(
         model=pasted.model(config) if config else state[prefix + "model"],
+        gpu=own_card.card(state[prefix + "gpu"]),
         **{name: state[prefix + name] for name in names},
         ep=state[prefix + "tp"] if state[prefix + "ep"] else 1,
         memory_fraction=state[prefix + "fraction"],
@@ -270,7 +272,7 @@ def deployment_controls(form, state, prefix=""):
     """
     fields = {f.name.removeprefix(prefix): f for f in form.fields if f.name.startswith(prefix)}
     at = {name: state[field.name] for name, field in fields.items()}
-    gpu, engine = catalog.gpu(at["gpu"]), catalog.engine(at["engine"])
+    gpu, engine = own_card.card(at["gpu"]), catalog.engine(at["engine"])
     formats = [(name, catalog.format(name).title, "") for name in catalog.formats()]
     kv_formats = [(name, catalog.format(name).title, "") for name in catalog.formats(kv=True)]
     engines = [(name, catalog.engine(name).title, "") for name in catalog.engines()]
@@ -278,8 +280,8 @@ def deployment_controls(form, state, prefix=""):
     out = [
         _model_control(fields, state, model),
         text(fields["config"], state, shown=model.name if at["config"] else "none")
-        | {"label": "config.json, launch command or start-up log"},
-        search(fields["gpu"], state, _gpu_options()),
+        | {"label": "config.json, launch command, start-up log or card file"},
+        search(fields["gpu"], state, (*_own_option(at["gpu"]), *_gpu_options())),
         select(fields["tp"], state, _card_counts(model, gpu, at["tp"])) | HALF,
         *_splits(fields, state, model, gpu),
         select(fields["weights"], state, formats) | HALF,
@@ -373,6 +375,11 @@ def _gpu_options():
     offers = Counter(row["gpu"] for row in catalog.table("prices")["price"])
     cards = [catalog.gpu(name) for name in sorted(catalog.gpus(), key=lambda n: -offers[n])]
     return tuple((card.name, card_title(card), _maker(card)) for card in cards)
+
+
+def _own_option(value):
+    """The card of the reader's own file, while it is the one."""
+    return ((value, f"{own_card.card(value).title}, your file", ""),) * own_card.is_own(value)
 
 
 def _maker(card):

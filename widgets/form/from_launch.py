@@ -3,6 +3,7 @@
 from llmcap_kernel.evidence import launch, startup
 from llmcap_kernel.refuse import BadInput
 
+from . import own_card
 from .from_log import of_deployment
 
 # Terms of a deployment that these inputs cannot say.
@@ -54,7 +55,7 @@ def inputs(text, state, prefix=""):
     """
     try:
         one = launch.read(text)
-        gpu = one.gpu or state[prefix + "gpu"]
+        gpu = one.gpu or own_card.card(state[prefix + "gpu"])
         d, copies, notes = launch.meant(one, gpu=gpu)
     except BadInput as problem:
         said = startup.reason(problem)
@@ -63,4 +64,5 @@ def inputs(text, state, prefix=""):
     kept += [f"The command starts {copies} copies: the numbers are of one"] if copies > 1 else []
     kept += [f"Not among these inputs: {what}" for name, what in TERMS.items() if getattr(d, name)]
     first = f"The inputs are those of the launch command; {one.said}"
-    return of_deployment(d, prefix), [first, *kept, *notes]
+    values = own_card.kept(of_deployment(d, prefix), state, prefix)
+    return values, [first, *kept, *notes]

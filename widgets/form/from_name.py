@@ -7,6 +7,8 @@ from llmcap_kernel.catalog import names
 from llmcap_kernel.catalog.tables import key, known
 from llmcap_kernel.refuse import shown
 
+from . import own_card
+
 KINDS = {"model": "models", "gpu": "gpus", "engine": "engines"}
 KINDS |= dict.fromkeys(("weights", "kv"), "formats")
 
@@ -87,6 +89,9 @@ def card(raw):
     >>> card("8x H100 SXM").more
     {'tp': 8}
     """
+    if own_card.is_own(raw):
+        own_card.card(raw)
+        return Understood("gpu", raw, {}, "")
     record = catalog.gpu(raw)
     found = names.card(raw)
     count = 0 if "+" in found.name else found.count

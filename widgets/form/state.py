@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote_plus
 
 from llmcap_kernel.refuse import BadInput, number, one_of, shown
 
-from . import from_launch, from_log, from_name, pasted, versions
+from . import from_launch, from_log, from_name, own_card, pasted, versions
 
 MAX_QUERY = 40_000  # four deployments, each of a pasted model, are some thousands
 MAX_NAME = 80
@@ -186,7 +186,9 @@ class Field:
         BadInput
             When it is unknown, or could be several.
         """
-        if not self.reads or not isinstance(raw, str) or len(raw) > MAX_NAME:
+        if not self.reads or not isinstance(raw, str):
+            return None
+        if len(raw) > (own_card.MAX_CODE if own_card.is_own(raw) else MAX_NAME):
             return None
         if raw in (self.names() if self.names else ()):
             return None
@@ -320,6 +322,7 @@ class Form:
         """
         values, messages = dict(values), []
         filled: State = {}
+        known = {field.name for field in self.fields}
         for field in self.fields:
             try:
                 read = field.understood(values.get(field.name))
@@ -333,7 +336,8 @@ class Form:
             filled |= {
                 name: value
                 for name, value in more.items()
-                if name not in values or (base is not None and values[name] == base.get(name))
+                if name in known
+                and (name not in values or (base is not None and values[name] == base.get(name)))
             }
             if read.said:
                 messages.append(_message("info", field.name, read.said))
@@ -449,6 +453,8 @@ def spelled(value):
 
 def _reader(text):
     """Who reads a pasted text that is no config.json; None where it is one, or its code."""
+    if own_card.is_card(text):
+        return own_card.inputs
     if from_log.is_log(text):  # with the command above it, perhaps
         return from_log.inputs
     return from_launch.inputs if from_launch.is_launch(text) else None
@@ -458,6 +464,8 @@ def _kept(field, value):
     """Say what stays where a value was refused; a pasted model would not be read out."""
     if field.kind == "config":
         return " The model stays as it was."
+    if own_card.is_own(value):
+        return " The card stays as it was."
     return f" Kept {spelled(value)}."
 
 

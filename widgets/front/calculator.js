@@ -537,6 +537,11 @@ function searchedList(input, options, choose) {
       return h("li", { id: `${list.id}-${i}`, role: "option", "aria-selected": "false",
         "data-option": option.value }, option.label, group);
     });
+    // What is in no list is the kernel's to judge: it knows other spellings and near ones.
+    if (!items.length && words.trim()) {
+      items.push(h("li", { id: `${list.id}-0`, role: "option", "aria-selected": "false",
+        "data-option": words }, `Read \u201c${words.trim()}\u201d as typed`));
+    }
     list.replaceChildren(...items);
     list.hidden = !items.length;
     input.setAttribute("aria-expanded", String(items.length > 0));
@@ -563,7 +568,6 @@ function searchedList(input, options, choose) {
     ArrowUp: () => (isOpen() ? mark(active - 1) : open("")),
     PageDown: () => isOpen() && mark(active + 8),
     PageUp: () => isOpen() && mark(active - 8),
-    // What is in no list is the kernel's to judge: it knows other spellings and near ones.
     Enter: () => take(isOpen() ? list.children[active].dataset.option : input.value),
     Escape: () => {
       close();

@@ -30,7 +30,10 @@ PACKAGES = {
     "widgets": ("*.py", "*/*.py"),
 }
 LEFT_OUT = ("__pycache__", "server", "pages")
-DATA = ("measured.csv", "memory.csv", "predicted.csv", "sources.csv", "understood.json")
+DATA = (
+    *("measured.csv", "memory.csv", "pairs.csv", "predicted.csv", "sources.csv"),
+    "understood.json",
+)
 STYLES = ("calculator.css", "question.css", "cells.css", "top.css")
 SPLIT = ("--splitting", "--format=esm")
 # Chromium, Firefox and Safari of 2023, which have all that Pyodide asks for.

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ... import capacity, catalog
 from ...catalog import names
 from ...refuse import BadInput
-from ...spec import Deployment, Lora, Model, Speculation
+from ...spec import Deployment, Gpu, Lora, Model, Speculation
 from .. import startup
 from ..startup import ACCEPT, GIB, StartUp
 from . import engines, manifest, options, words
@@ -164,7 +164,7 @@ class Launch:
     host_experts: int = 0
     layers_on_cards: int | None = None
     num_gpus: int = 0
-    gpu: str = ""
+    gpu: str | Gpu = ""
     copies: int = 1
     read: tuple[Read, ...] = ()
     no_effect: tuple[Left, ...] = ()
@@ -442,7 +442,7 @@ def arguments(text: str) -> dict[str, str]:
 
 
 def deployment(
-    launch: Launch, *, gpu: str = "", model: str | Model | None = None, **overrides: Any
+    launch: Launch, *, gpu: str | Gpu = "", model: str | Model | None = None, **overrides: Any
 ) -> Deployment:
     """Build the deployment that a command launches.
 
@@ -477,7 +477,7 @@ def deployment(
 
 
 def meant(
-    launch: Launch, *, gpu: str = "", model: str | Model | None = None, **overrides: Any
+    launch: Launch, *, gpu: str | Gpu = "", model: str | Model | None = None, **overrides: Any
 ) -> tuple[Deployment, int, tuple[str, ...]]:
     """Build the deployment, count its copies, and say what was taken.
 
