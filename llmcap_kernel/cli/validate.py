@@ -59,7 +59,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser : ArgumentParser
         Of this command.
     """
-    parser.add_argument("file", metavar="FILE", help=f"{compare.results.KNOWN}; {logs.KNOWN}")
+    parser.add_argument(
+        "file", metavar="FILE", help=f"{compare.results.KNOWN}; {logs.KNOWN}; - reads what is piped"
+    )
     for title, names in GROUPS.items():
         group = parser.add_argument_group(title, "whatever the file says")
         for name in names:

@@ -483,6 +483,15 @@ def _spelled_of(fields: Fields) -> stated.Spelled:
     except TypeError:  # a list or a table where a name should stand
         spelled = _spelled.__wrapped__(cells)
     left_open = _left_open(fields)
+    server = names.family(_text(fields, "client_of")) not in ("", "llama.cpp")
+    counted = any((spelled.num_gpus, spelled.tp, spelled.pp, spelled.ep, spelled.dp_attention))
+    if (
+        server
+        and not counted
+        and isinstance(spelled.gpu, str)
+        and not names.card(spelled.gpu).count
+    ):
+        spelled = spelled._replace(taken=("cards not stated: 1 taken (give --tp)",))
     return spelled._replace(left_open=left_open) if left_open else spelled
 
 
