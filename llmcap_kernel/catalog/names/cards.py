@@ -301,6 +301,9 @@ def _one(text: str) -> Found:
     inner = count_of(rest) if count else (0, rest)
     if inner[0] and rest.endswith(inner[1]):  # "2x8xH100", "a single RTX 4090"
         count, rest = count * inner[0], inner[1]
+    machine = _machine(rest) if count else None
+    if machine:
+        return machine._replace(count=count * machine.count)
     if rest.strip() in table("gpus")["gpus"] or key(rest) in OWN_CARDS:
         return Found(key(rest), count=count)
     found = _pci(rest) or _read(rest)
@@ -366,7 +369,7 @@ def _read(text: str) -> Found:
     clean = bool(matches)
     matches = matches or _refined(_matches(name), parsed)
     if not matches:
-        return _sharing(name) or _by_remark(plain, remarks) or _choices(name)
+        return _sharing(name, plain) or _by_remark(plain, remarks) or _choices(name)
     found = _taken(matches, " ".join(outside.split()), gb, cores, bool(name.gb))
     if loose and found.name:
         found = _with(found, f"{' '.join(sorted(loose))}: the whole {found.name} taken")
@@ -553,7 +556,7 @@ def _remarked(found: Found, remarks: list[str], clean: bool, watts: int) -> Foun
     return found
 
 
-def _sharing(name: _Stated) -> Found | None:
+def _sharing(name: _Stated, plain: str) -> Found | None:
     """Find the cards behind a name that several share, such as a chip's."""
     rules = [
         rule
@@ -563,7 +566,7 @@ def _sharing(name: _Stated) -> Found | None:
         and _has_memory(rule, name.gb)
     ]
     if len(rules) == 1:
-        shared = " ".join(sorted(name.words))
+        shared = " ".join(word for word in re.findall(r"[^\s-]+", plain) if word in name.words)
         return Found(rules[0].name, f"{shared} leaves the chip open: {rules[0].title} taken")
     return Found("", choices=tuple(sorted(rule.name for rule in rules))) if rules else None
 
