@@ -1038,6 +1038,7 @@ class Report:
             "by_regime": {n: {"rows": len(r), **_errors(r)} for n, r in sorted(by_regime.items())},
             "failure_modes": dict(Counter(m for r in done for m in r.failure_modes)),
             "skipped_reasons": dict(reasons.most_common(20)),
+            "refusal": self.refusal,
             "assumptions": dict(self.assumptions),
         }
 

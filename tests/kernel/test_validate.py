@@ -551,12 +551,11 @@ def test_a_config_is_the_model_of_all_rows(told, tmp_path):
 
 
 def test_a_file_without_a_row_to_compare_says_which_field_is_missing(told):
-    report, complaint = told(json.dumps(SERVE))
-    assert report is None and "gpu is not stated (give --gpu)" in complaint
-    assert complaint.count("\n") == 1 and "none of its 3 rows" in complaint
+    refused = told(json.dumps(SERVE))[0]["summary"]["refusal"]
+    assert refused == "none of its 3 rows can be compared: gpu is not stated (give --gpu)"
     failed = SERVE | {"completed": 0, "failed": 8}
-    report, complaint = told(json.dumps(failed), "--gpu", "h100")
-    assert report is None and "completed is 0: no request came through, 8 failed" in complaint
+    refused = told(json.dumps(failed), "--gpu", "h100")[0]["summary"]["refusal"]
+    assert "completed is 0: no request came through, 8 failed" in refused
     report, _ = told(json.dumps([failed, SERVE]), "--gpu", "h100")
     assert [row["skipped"] is None for row in report["rows"]] == [False, True, True, True]
 
