@@ -59,7 +59,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser : ArgumentParser
         Of this command.
     """
-    about = f"{compare.results.KNOWN}; {logs.KNOWN}; {kernels.KNOWN}"
+    about = f"{compare.results.KNOWN}; {logs.KNOWN}; {kernels.KNOWN}; - for a pipe"
     parser.add_argument("file", metavar="FILE", help=about)
     for title, names in GROUPS.items():
         group = parser.add_argument_group(title, "whatever the file says")
