@@ -575,7 +575,7 @@ def read_deployment(args: argparse.Namespace) -> Deployment:
     """
     model = read_model(args)
     if args.gpu is None:
-        raise BadInput("gpu", "gpu is missing: give --gpu NAME or --gpu-file FILE (see llmcap gpus).")
+        raise BadInput("gpu", "gpu is missing: give --gpu NAME or --gpu-file FILE (llmcap gpus).")
     chosen = {name: value for name, value in read_chosen(args).items() if value is not None}
     for name in ("weights", "kv"):
         if name in chosen:
