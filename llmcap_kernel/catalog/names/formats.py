@@ -653,7 +653,7 @@ def built(name: str) -> dict[str, Any] | None:
     Examples
     --------
     >>> built("int4-g64-asym")["scale_bits"], built("exl3-5.5bpw")["element_bits"]
-    (20, 5.5)
+    (20.0, 5.5)
     """
     for suffix, compute in COMPUTE.items():
         bare = name.removesuffix(suffix)
