@@ -1,10 +1,11 @@
 """How wrong the estimates are, measured on rows whose group was left out of the fit.
 
-    python benchmarks/accuracy.py [--seen] [--by model|card|engine|source]
+    python benchmarks/accuracy.py [--seen | --newer] [--by model|card|engine|source]
 
 Every row is predicted by fits that never saw its model, then its card, then its source; the table
 gives the errors of all three together. `--seen` prints the shipped numbers on the rows they were
-fitted to instead, which takes seconds. Memory rows are the ledger's and are held by the tests.
+fitted to instead, which takes seconds; `--newer` on the rows of `newer.csv`, of sources that no fit
+has seen. Memory rows are the ledger's and are held by the tests.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from llmcap_kernel.cli import until_closed
 from llmcap_kernel.evidence import compare, fit
 from llmcap_kernel.spec import Workload
 
-ROWS = Path(__file__).with_name("measured.csv")
+ROWS, NEWER = (Path(__file__).with_name(f"{name}.csv") for name in ("measured", "newer"))
 WANTED = {  # regime, metrics: what we aim for, median and 80th percentile
     "batch1_decode": (None, 0.12, 0.30),
     "served ITL": ("itl_ms", 0.12, 0.30),
@@ -69,10 +70,11 @@ def main(argv=None):
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seen", action="store_true", help="errors on the fitted rows, at once")
+    parser.add_argument("--newer", action="store_true", help="errors on rows that no fit has seen")
     parser.add_argument("--by", choices=("model", "card", "engine", "source"))
     args = parser.parse_args(argv)
-    rows = fit.samples(ROWS)
-    if args.seen:
+    rows = fit.samples(NEWER if args.newer else ROWS)
+    if args.seen or args.newer:
         pairs = list(zip(rows, fit.errors(rows, fit.shipped()), strict=True))
     else:
         print(f"leaving groups out of {len(rows):,} rows: some minutes", file=sys.stderr)

@@ -1,7 +1,8 @@
 """Label the measured rows: what is doubtful, what was filled in, what the notes say.
 
-`python benchmarks/label.py [FILE]` reads `benchmarks/measured.csv` and writes it back. All that
-is known of one source alone stands here, so that `llmcap_kernel` reads columns and knows none:
+`python benchmarks/label.py [FILE ...]` reads `benchmarks/measured.csv`, which the fit sees, and
+`newer.csv`, which it has not seen yet, and writes them back. All that is known of one source alone
+stands here, so that `llmcap_kernel` reads columns and knows none:
 
 - `doubt`: why the row itself may be wrong, names of `evidence.weak_spots.DOUBTS`
 - `assumed`: what the source leaves open and a rule below filled in, as `name=value`
@@ -26,7 +27,7 @@ from llmcap_kernel.catalog import names
 from llmcap_kernel.evidence import compare, results, stated
 from llmcap_kernel.refuse import BadInput
 
-MEASURED = Path(__file__).with_name("measured.csv")
+MEASURED, NEWER = (Path(__file__).with_name(f"{name}.csv") for name in ("measured", "newer"))
 # Columns that a file may lack, each behind the one that it follows.
 ADDED = {
     "copies": "dp_attention",
@@ -475,9 +476,9 @@ def label(path: Path) -> int:
 def main() -> None:
     """Label the file that is named, or the published rows."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("file", nargs="?", type=Path, default=MEASURED)
-    path = parser.parse_args().file
-    print(f"{label(path):,} rows of {path} changed")
+    parser.add_argument("files", nargs="*", type=Path, default=(MEASURED, NEWER))
+    for path in parser.parse_args().files:
+        print(f"{label(path):,} rows of {path} changed")
 
 
 if __name__ == "__main__":

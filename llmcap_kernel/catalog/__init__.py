@@ -156,7 +156,13 @@ def _found_model(name: object) -> Found:
     found = read_model(name) if isinstance(name, str) and len(name) <= MAX_NAME else UNKNOWN
     if found.choices:
         raise BadInput("model", f"model {shown(name)} could be {either(found.choices)}.")
-    return found if found.name else found._replace(name=_name("models", "model", name))
+    if found.name:
+        return found
+    try:
+        return found._replace(name=_name("models", "model", name))
+    except BadInput as unknown:
+        hint = str(unknown)
+        raise BadInput("model", f"{hint} Or give its size, as in 'dense 12B'.") from None
 
 
 @cache

@@ -14,6 +14,9 @@ from ..refuse import BadInput
 from ..spec import Model
 
 HEAD_DIM, KV_HEADS, TOP_K, VOCAB, CONTEXT = 128, 8, 8, 151_936, 131_072
+# Mixtures keep less: latents, windows and recurrent layers. Four heads are as much as the middle
+# one of the catalogue's mixtures keeps on a card.
+SPARSE_KV_HEADS = 4
 TIED_BELOW = 4.5e9  # smaller models share the embedding with the head
 SIZE_TOLERANCE = 0.02
 BILLION = 1e9
@@ -40,6 +43,7 @@ class Growth(NamedTuple):
 
 DENSE = Growth(23.5, 0.26, 1460, 0.42)
 SPARSE = Growth(22.4, 0.31, 1470, 0.40)
+ACTIVE, ACTIVE_POWER = 0.345, 0.71
 INNER = ("text_config", "llm_config", "language_config")
 WIDTHS = ("moe_intermediate_size", "intermediate_size")
 EXPERTS = ("num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts")
@@ -67,13 +71,35 @@ def size_name(total: float, active: float = 0.0) -> str:
     return f"{whole}-a{active / BILLION:.3g}b" if active else whole
 
 
+def usual_active(total: float) -> float:
+    """Estimate what a token uses of a mixture of experts that does not say.
+
+    Parameters
+    ----------
+    total : float
+        Parameters.
+
+    Returns
+    -------
+    float
+        Parameters that a token uses: 0.345 N^0.71 billion, the fit over the catalogue's mixtures
+        since 2025. Four in five of them lie within a factor of 1.5.
+
+    Examples
+    --------
+    >>> round(usual_active(400e9) / 1e9)
+    24
+    """
+    return ACTIVE * (total / BILLION) ** ACTIVE_POWER * BILLION
+
+
 def typical(name: str, total: float, active: float = 0.0, source: str = "") -> Model:
     """Build a model of a size in the shape that is usual for it.
 
-    Heads are 128 wide, 8 of them keep keys and values, and a mixture of experts sends a token to
-    8. With N the billions of parameters that a token uses, a dense model has 23.5 N^0.26 layers
-    of 1,460 N^0.42 elements, a mixture 22.4 N^0.31 of 1,470 N^0.40: the fit over the catalogue's
-    models since June 2024. The rest of the size is feed-forward.
+    Heads are 128 wide; 8 of them keep keys and values, 4 in a mixture of experts, which sends a
+    token to 8. With N the billions of parameters that a token uses, a dense model has
+    23.5 N^0.26 layers of 1,460 N^0.42 elements, a mixture 22.4 N^0.31 of 1,470 N^0.40: the fit
+    over the catalogue's models since June 2024. The rest of the size is feed-forward.
 
     Parameters
     ----------
@@ -120,7 +146,7 @@ def _plain(layers: int, hidden: int, total: float, sparse: bool) -> Config:
         "hidden_size": hidden,
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
-        "num_key_value_heads": math.gcd(heads, KV_HEADS),
+        "num_key_value_heads": math.gcd(heads, SPARSE_KV_HEADS if sparse else KV_HEADS),
         "head_dim": HEAD_DIM,
         "intermediate_size": 4 * hidden,
         "vocab_size": VOCAB,
@@ -179,7 +205,8 @@ def scaled(
     text.pop("quantization_config", None)
     if where:
         config[where] = text
-    if not isinstance(text.get("hidden_size"), int) or _key(text, WIDTHS) is None:
+    stated = all(isinstance(text.get(k), int) for k in ("hidden_size", "num_hidden_layers"))
+    if not stated or _key(text, WIDTHS) is None:
         raise _no_shape(name, total, active)
     _stretch(text, ratio**growth.layers_power, ratio**growth.hidden_power)
     return _fitted(config, text, name, total, active, source)

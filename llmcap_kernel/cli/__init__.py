@@ -21,7 +21,7 @@ COMMANDS = {
     "predict": ("predict", "one deployment: does it fit, how fast, at what price"),
     "scorecard": ("scorecard", "deployments side by side, and which one to run"),
     "search": ("search", "what to run for a load and limits, and why not the next one"),
-    "compare": ("compare", "two to four deployments along users or tokens: who leads, and where"),
+    "compare": ("compare", "two to four deployments along users or tokens: who leads where"),
     "cliff": ("cliff", "how many users are left as the context grows"),
     "validate": ("validate", "your benchmark, or a start-up log, beside the prediction"),
     "calibrate": ("calibrate", "fit the efficiencies to measured rows"),
@@ -48,7 +48,7 @@ examples:
 
 exit status:
   0    an answer, also where it is no: does not start, nothing meets the limits
-  1    no answer: no row of a file can be predicted, or the output cannot be written
+  1    no answer: no row of a file can be predicted, or nothing can be written
   2    bad input; one line says what is wrong and what is nearest
   130  interrupted
 

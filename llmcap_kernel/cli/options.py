@@ -94,9 +94,24 @@ class Parser(argparse.ArgumentParser):
             return found, rest
         word = rest[0].partition("=")[0]
         options = [text for action in self._actions for text in action.option_strings]
-        near = difflib.get_close_matches(word[:80].lower(), options, n=1) if word[:1] == "-" else []
+        near = _nearest_option(word, options)
+        takes = [str(action.metavar) for action in self._actions if not action.option_strings]
+        if takes and not near and word[:1] != "-":
+            many = f"it takes one {takes[0]}"
+            raise BadInput("command line", f"{shown(rest[0])} is one too many: {many}.")
         hint = f"Did you mean {near[0]}?" if near else f"See {self.prog} --help."
         raise BadInput("command line", f"{shown(rest[0])} is not known here. {hint}")
+
+
+def _nearest_option(word: str, options: list[str]) -> list[str]:
+    """The option that a word is most like, or the one that takes a name which stands alone."""
+    if word[:1] == "-":
+        bare = {text.lstrip("-"): text for text in options}
+        near = difflib.get_close_matches(word.lstrip("-")[:80].lower(), bare, n=1)
+        return [bare[name] for name in near]
+    if "--model" in options and names.model_name(word):
+        return [f"--model {word}"]
+    return [f"--gpu {word}"] if "--gpu" in options and names.card(word).name else []
 
 
 def read_number(field: str, text: object, kind: type = float) -> Any:
@@ -560,15 +575,22 @@ def read_deployment(args: argparse.Namespace) -> Deployment:
     """
     model = read_model(args)
     if args.gpu is None:
-        raise BadInput("gpu", "gpu is missing: give --gpu NAME or --gpu-file FILE.")
+        raise BadInput("gpu", "gpu is missing: give --gpu NAME or --gpu-file FILE (llmcap gpus).")
     chosen = {name: value for name, value in read_chosen(args).items() if value is not None}
     for name in ("weights", "kv"):
         if name in chosen:
             chosen[name] = _format(name, chosen[name], args.model or "")
-    count = names.count_of(args.gpu)[0]
-    if count and "tp" not in chosen:
-        chosen["tp"] = count // chosen.get("pp", 1) or 1
-    return catalog.deployment(model=model, gpu=args.gpu, **chosen)
+    named = names.card(args.gpu)
+    if not named.count or "tp" in chosen or "+" in named.name:
+        return catalog.deployment(model=model, gpu=args.gpu, **chosen)
+    tp = named.count // chosen.get("pp", 1) or 1
+    try:
+        return catalog.deployment(model=model, gpu=args.gpu, tp=tp, **chosen)
+    except BadInput as problem:
+        if problem.field != "tp":
+            raise
+        counted = f"gpu {shown(args.gpu)} counts {named.count} cards (give --tp for another split)"
+        raise BadInput("tp", f"{counted}: {problem}") from None
 
 
 def read_chosen(args: argparse.Namespace) -> dict[str, Any]:
@@ -600,7 +622,8 @@ def read_chosen(args: argparse.Namespace) -> dict[str, Any]:
 def _format(field: str, text: str, model: str) -> str:
     """The catalogue's name of a format as engines spell it; the text where there is none."""
     if field == "kv":
-        return names.kv_format(text, "").name or text
+        known = names.read_format(text, kv=True).name or catalog.key(text) == "auto"
+        return names.kv_format(text, "").name if known else text
     known = names.model_name(model)
     native = catalog.model(known).native_format if known else "bf16"
     return names.weight_format(text, model, native).name or text

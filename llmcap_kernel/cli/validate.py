@@ -1,11 +1,11 @@
-"""`llmcap validate`: a benchmark's rows, or a start-up log, beside the prediction."""
+"""`llmcap validate`: measured rows, a start-up log or kernel timings, beside the prediction."""
 
 import argparse
 import sys
 from collections import Counter
 from typing import Any
 
-from ..evidence import compare, logs, startup
+from ..evidence import compare, kernels, logs, startup
 from ..evidence.compare import Report
 from ..evidence.weak_spots import mode
 from ..explain import digits
@@ -59,7 +59,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser : ArgumentParser
         Of this command.
     """
-    parser.add_argument("file", metavar="FILE", help=f"{compare.results.KNOWN}; {logs.KNOWN}")
+    about = f"{compare.results.KNOWN}; {logs.KNOWN}; {kernels.KNOWN}; - for a pipe"
+    parser.add_argument("file", metavar="FILE", help=about)
     for title, names in GROUPS.items():
         group = parser.add_argument_group(title, "whatever the file says")
         for name in names:
@@ -99,6 +100,8 @@ def run(args: argparse.Namespace) -> Answer:
         if args.config is not None:
             raise BadInput("config", "config is for results: a start-up log takes --model NAME.")
         return _start_up(startup.beside(logs.read(text, args.file, **_of_start_up(options))))
+    if kernels.recognises(text):
+        return _timings(text, options)
     report = compare.run(args.file, options, compare.bar(sys.stderr))
     return _rows(report)
 
@@ -132,6 +135,35 @@ def _start_up(both: startup.Beside) -> Answer:
         return "\n\n".join([*parts, notes] if notes else parts)
 
     return Answer(data, tuple(data["terms"]), table, text)
+
+
+# timings of kernels
+
+
+def _timings(text: str, options: dict[str, Any]) -> Answer:
+    given = {name: options.pop(name, "") for name in ("gpu", "engine")}
+    if options:
+        name = min(options)
+        raise BadInput(name, f"{name} is for results: timings of kernels take --gpu and --engine.")
+    report = kernels.report(text, **given)
+    data = report.as_dict()
+    heads = (Column("rows"), Column("median error"), Column("80% below", 1))
+    groups = [*report.groups, report.whole] if report.sure else []
+    rows = (
+        (", ".join(g.name), f"{g.rows:,}", f"{g.median:.1%}", f"{g.p80:.1%}", f"{g.bias:.2f}")
+        for g in groups
+    )
+    table = Table((Column("", left=True), *heads, Column("ratio", 1)), tuple(rows))
+
+    def shown(screen: Screen) -> str:
+        doubts = [(f"in doubt {n:,}x:", kernels.DOUBTS[d]) for d, n in report.doubted.most_common()]
+        unread = [(f"skipped {n:,}x:", why) for why, n in report.skipped.most_common(COUNTED)]
+        worst = [("farthest off:", one.line()) for one in report.worst]
+        remarks = prose_table([*doubts, *unread, *worst], screen)
+        parts = [screen.prose(report.sentence), table.text(screen) if groups else "", remarks]
+        return "\n\n".join(filter(None, parts))
+
+    return Answer(data, tuple(data["rows"]), table, shown)
 
 
 # rows of measurements

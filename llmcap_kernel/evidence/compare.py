@@ -483,6 +483,15 @@ def _spelled_of(fields: Fields) -> stated.Spelled:
     except TypeError:  # a list or a table where a name should stand
         spelled = _spelled.__wrapped__(cells)
     left_open = _left_open(fields)
+    server = names.family(_text(fields, "client_of")) not in ("", "llama.cpp")
+    counted = any((spelled.num_gpus, spelled.tp, spelled.pp, spelled.ep, spelled.dp_attention))
+    if (
+        server
+        and not counted
+        and isinstance(spelled.gpu, str)
+        and not names.card(spelled.gpu).count
+    ):
+        spelled = spelled._replace(taken=("cards not stated: 1 taken (give --tp)",))
     return spelled._replace(left_open=left_open) if left_open else spelled
 
 
@@ -511,7 +520,7 @@ def _cards(fields: Fields) -> dict[str, Any]:
     split = {name: _count(plain, name, 0, 4096) or 0 for name in CARDS}
     cards = split["num_gpus"]
     if isinstance(fields.get("gpu"), str):
-        cards = cards or names.count_of(_text(fields, "gpu"))[0]
+        cards = cards or names.card(_text(fields, "gpu")).count
     whole = split["tp"] or max(cards // (split["pp"] or 1), 1)
     return split | {name: whole for name, answer in said.items() if answer in YES}
 
@@ -1029,6 +1038,7 @@ class Report:
             "by_regime": {n: {"rows": len(r), **_errors(r)} for n, r in sorted(by_regime.items())},
             "failure_modes": dict(Counter(m for r in done for m in r.failure_modes)),
             "skipped_reasons": dict(reasons.most_common(20)),
+            "refusal": self.refusal,
             "assumptions": dict(self.assumptions),
         }
 

@@ -39,6 +39,8 @@ class Spelled(NamedTuple):
         Deployments side by side on those cards.
     left_open : tuple of str
         What the row's own column `assumed` says was filled in.
+    taken : tuple of str
+        What was filled in beside it and matters less.
     max_num_seqs : int
         The engine's limit on sequences at once.
     max_num_batched_tokens : int
@@ -60,6 +62,7 @@ class Spelled(NamedTuple):
     greatest: bool = False
     copies: int = 0
     left_open: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
     max_num_seqs: int = 0
     max_num_batched_tokens: int = 0
 
@@ -205,6 +208,8 @@ def meaning(spelled: Spelled) -> Meant:
 
 
 def _meaning(spelled: Spelled, engine_family: str) -> Meant:
+    if _unsaid(spelled.model) and _unsaid(spelled.gpu):
+        raise BadInput("model", "model and gpu are not stated (give --model and --gpu)")
     model, found, called = _model(spelled.model)
     chip, gpu = _card(spelled.gpu)
     weights = names.weight_format(spelled.weights, called, model.native_format, spelled.engine)
@@ -244,7 +249,7 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
         deployment,
         engine_family,
         tuple(f.assumed for f in assumptions if not f.minor) + left_open,
-        tuple(f.assumed for f in assumptions if f.minor),
+        tuple(f.assumed for f in assumptions if f.minor) + spelled.taken,
         copies=copies,
     )
 
@@ -283,6 +288,10 @@ def _timed(engine: str) -> Found:
         return names.UNKNOWN
     others = "the programs without a family" if stands_in == "other" else stands_in
     return Found("", f"no measurements of {shown(engine)}: timed as {others}", True)
+
+
+def _unsaid(name: object) -> bool:
+    return isinstance(name, str) and not name.strip()
 
 
 def _must(found: str, field: str, text: str, kind: str) -> None:

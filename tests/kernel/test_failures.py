@@ -141,5 +141,6 @@ def test_a_mode_without_rows_says_so():
 def test_every_mode_and_every_doubt_is_shown_by_measured_rows():
     made = compare.run(ROWS).compared
     assert all(e.rows for e in weak_spots.evidence(made))
-    seen = {name for r in rows() for name in weak_spots.doubts(r)}
+    newer = (line.fields for line in compare.results.read(ROWS.with_name("newer.csv")))
+    seen = {name for r in (*rows(), *newer) for name in weak_spots.doubts(r)}
     assert seen == {doubt.name for doubt in weak_spots.DOUBTS}

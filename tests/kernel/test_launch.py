@@ -366,6 +366,277 @@ def test_what_is_given_beside_goes_before_the_command():
 
 # the command line
 
+FOUND = {  # as guides, units, charts and chats have them
+    "uv run": (
+        "uv run vllm serve Qwen/Qwen3-32B --tensor-parallel-size 2 --max-model-len 32768",
+        {"tp": 2, "max_model_len": 32768},
+    ),
+    "nohup": ("nohup vllm serve Qwen/Qwen3-8B -tp 2 > vllm.log 2>&1 &", {"tp": 2}),
+    "powershell": (
+        """docker run --gpus all `
+  -p 8000:8000 `
+  vllm/vllm-openai:latest `
+  --model Qwen/Qwen3-8B `
+  --max-model-len 16384""",
+        {"max_model_len": 16384},
+    ),
+    "powershell env": (
+        '$env:CUDA_VISIBLE_DEVICES="0"; .\\llama-server.exe -m .\\Qwen3-8B-Q6_K.gguf -ngl 99',
+        {"weights": "Q6_K"},
+    ),
+    "systemd": (
+        """[Unit]
+Description=vLLM
+After=network.target
+
+[Service]
+Environment="CUDA_VISIBLE_DEVICES=0,1"
+ExecStart=/opt/vllm/bin/vllm serve Qwen/Qwen3-32B-FP8 -tp 2 --gpu-memory-utilization 0.92
+Restart=always
+
+[Install]
+WantedBy=multi-user.target""",
+        {"tp": 2, "num_gpus": 2, "memory_fraction": 0.92},
+    ),
+    "systemd docker": (
+        """[Service]
+ExecStartPre=-/usr/bin/docker rm -f vllm
+ExecStart=/usr/bin/docker run --rm --gpus all vllm/vllm-openai:v0.11.0 --model Qwen/Qwen3-8B""",
+        {"engine": "vllm"},
+    ),
+    "kserve model": (
+        '''apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata:
+  name: huggingface-llama3
+spec:
+  predictor:
+    model:
+      modelFormat:
+        name: huggingface
+      args:
+        - --model_name=llama3
+        - --model_id=meta-llama/Meta-Llama-3-8B-Instruct
+        - --tensor-parallel-size=2
+      resources:
+        limits:
+          nvidia.com/gpu: "2"''',
+        {"tp": 2, "num_gpus": 2, "model": "meta-llama/Meta-Llama-3-8B-Instruct"},
+    ),
+    "kserve llmis": (
+        '''apiVersion: serving.kserve.io/v1alpha1
+kind: LLMInferenceService
+metadata:
+  name: qwen
+spec:
+  model:
+    uri: hf://Qwen/Qwen3-32B
+    name: Qwen/Qwen3-32B
+  replicas: 2
+  parallelism:
+    tensor: 2
+  template:
+    containers:
+      - name: main
+        image: vllm/vllm-openai:v0.11.0
+        env:
+          - name: VLLM_ADDITIONAL_ARGS
+            value: "--max-model-len 32768"
+        resources:
+          limits:
+            nvidia.com/gpu: "2"''',
+        {"model": "Qwen/Qwen3-32B", "max_model_len": 32768},
+    ),
+    "helm production-stack": (
+        """servingEngineSpec:
+  modelSpec:
+  - name: "llama3"
+    repository: "vllm/vllm-openai"
+    tag: "latest"
+    modelURL: "meta-llama/Llama-3.1-8B-Instruct"
+    replicaCount: 2
+    requestGPU: 1
+    vllmConfig:
+      maxModelLen: 32768
+      dtype: "bfloat16"
+      tensorParallelSize: 1
+      extraArgs: ["--gpu-memory-utilization", "0.8"]""",
+        {
+            "model": "meta-llama/Llama-3.1-8B-Instruct",
+            "max_model_len": 32768,
+            "memory_fraction": 0.8,
+            "copies": 2,
+        },
+    ),
+    "helm chart vllm": (
+        """image:
+  repository: vllm/vllm-openai
+  tag: v0.10.0
+extraArgs:
+  - --model=Qwen/Qwen3-8B
+  - --max-model-len=16384
+resources:
+  limits:
+    nvidia.com/gpu: 1""",
+        {"model": "Qwen/Qwen3-8B", "max_model_len": 16384},
+    ),
+    "ray serve llm": (
+        """applications:
+- args:
+    llm_configs:
+      - model_loading_config:
+          model_id: qwen-0.5b
+          model_source: Qwen/Qwen2.5-0.5B-Instruct
+        accelerator_type: A10G
+        engine_kwargs:
+          tensor_parallel_size: 2
+          max_model_len: 8192
+  import_path: ray.serve.llm:build_openai_app
+  name: llm_app
+  route_prefix: "/""",
+        {"tp": 2, "max_model_len": 8192, "model": "Qwen/Qwen2.5-0.5B-Instruct"},
+    ),
+    "trtllm cat yaml": (
+        """cat > extra.yml <<EOF
+enable_attention_dp: true
+kv_cache_config:
+  dtype: fp8
+EOF
+trtllm-serve serve nvidia/Llama-3.3-70B-Instruct-FP8 --tp_size 4 --config extra.yml""",
+        {"tp": 4, "model": "nvidia/Llama-3.3-70B-Instruct-FP8"},
+    ),
+    "trtllm mpirun": (
+        "mpirun -n 1 --allow-run-as-root trtllm-serve meta-llama/Llama-3.1-8B-Instruct --port 8000",
+        {"engine": "trtllm"},
+    ),
+    "llama preset": (
+        "llama-server --gpt-oss-20b-default",
+        {"engine": "llama.cpp", "model": "gpt-oss-20b"},
+    ),
+    "llama ctk!=ctv": (
+        "llama-server -m Qwen3-8B-Q4_K_M.gguf -ctk q8_0 -ctv f16 -fa on",
+        {"kv": "q8_0/f16"},
+    ),
+    "llama ctk only": ("llama-server -m Qwen3-8B-Q4_K_M.gguf -ctk q8_0", {"kv": "q8_0/f16"}),
+    "tmux": (
+        'tmux new -d -s vllm "vllm serve Qwen/Qwen3-8B --max-model-len 8192"',
+        {"max_model_len": 8192},
+    ),
+    "ssh": ('ssh gpu01 "vllm serve Qwen/Qwen3-8B -tp 2"', {"tp": 2}),
+    "markdown fence": (
+        """```bash
+vllm serve Qwen/Qwen3-8B \\
+  --tensor-parallel-size 2
+```""",
+        {"tp": 2},
+    ),
+    "jupyter !": ("!vllm serve Qwen/Qwen3-8B --max-model-len 4096", {"max_model_len": 4096}),
+    "modal": ('cmd = ["vllm", "serve", "Qwen/Qwen3-8B", "--tensor-parallel-size", "2"]', {"tp": 2}),
+    "skypilot": (
+        """resources:
+  accelerators: H100:8
+run: |
+  vllm serve Qwen/Qwen3-235B-A22B-FP8 --tensor-parallel-size 8 --enable-expert-parallel""",
+        {"tp": 8, "gpu": "H100:8"},
+    ),
+    "runai": (
+        "runai submit a --image vllm/vllm-openai:v0.9.0 -g 2 -- --model Qwen/Qwen3-32B -tp 2",
+        {"tp": 2},
+    ),
+    "kubectl run": (
+        "kubectl run vllm --image=vllm/vllm-openai:v0.9.0 -- --model Qwen/Qwen3-8B",
+        {"engine": "vllm"},
+    ),
+}
+OTHERS = {
+    "ollama": ("ollama run llama3.1:70b", "Ollama", "--model llama3.1:70b --engine llama.cpp"),
+    "ollama image": (
+        "docker run -d --gpus=all -p 11434:11434 ollama/ollama",
+        "Ollama",
+        "--model NAME --engine llama.cpp",
+    ),
+    "ollama served": ("OLLAMA_NUM_PARALLEL=4 ollama serve", "Ollama", "--model NAME"),
+    "lms": (
+        "lms load qwen/qwen3-8b --gpu max --context-length 32768",
+        "LM Studio",
+        "--model qwen/qwen3-8b",
+    ),
+    "mlx": (
+        "python -m mlx_lm.server --model mlx-community/Llama-3.2-3B-Instruct-4bit",
+        "MLX",
+        "--model mlx-community/Llama-3.2-3B-Instruct-4bit in",
+    ),
+    "tgi": (
+        "text-generation-launcher --model-id meta-llama/Llama-3.1-8B-Instruct --num-shard 2",
+        "TGI",
+        "--model meta-llama/Llama-3.1-8B-Instruct",
+    ),
+    "tgi image": (
+        "docker run ghcr.io/huggingface/text-generation-inference:3 --model-id HuggingFaceH4/x-7b",
+        "TGI",
+        "--model HuggingFaceH4/x-7b",
+    ),
+    "lmdeploy": (
+        "lmdeploy serve api_server Qwen/Qwen3-32B --tp 2",
+        "LMDeploy",
+        "--model Qwen/Qwen3-32B",
+    ),
+    "nim": (
+        "docker run --gpus all -e NGC_API_KEY nvcr.io/nim/meta/llama-3.1-8b-instruct:latest",
+        "NVIDIA NIM",
+        "--model meta/llama-3.1-8b-instruct",
+    ),
+    "mlc": (
+        "mlc_llm serve HF://mlc-ai/Llama-3-8B-Instruct-q4f16_1-MLC",
+        "MLC",
+        "--model mlc-ai/Llama-3-8B-Instruct-q4f16_1-MLC",
+    ),
+    "llama-cpp-python": (
+        "python -m llama_cpp.server --model llama-2-7b.Q4_K_M.gguf",
+        "llama-cpp-python",
+        "--model llama-2-7b.Q4_K_M.gguf",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_a_command_is_read_wherever_it_stands(name):
+    text, told = FOUND[name]
+    one = launch.read(text)
+    assert launch.recognises(text)
+    assert {field: getattr(one, field) for field in told} == told
+    assert not one.unknown
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_another_program_is_named_with_what_to_give_in_its_place(name):
+    text, program, told = OTHERS[name]
+    with pytest.raises(BadInput) as problem:
+        launch.read(text)
+    said = str(problem.value)
+    assert f"one of {program}," in said and f"give {told}" in said and "\n" not in said
+    assert "vLLM, SGLang, TensorRT-LLM and llama.cpp" in said and launch.recognises(text)
+
+
+def test_words_of_other_programs_within_another_text_are_no_command():
+    assert not launch.recognises("Qwen/Qwen3-8B") and not launch.recognises("my-ollama/run")
+    one = launch.read("vllm serve Qwen/Qwen3-8B --served-model-name ollama # lms load x")
+    assert one.model == "Qwen/Qwen3-8B"
+
+
+def test_n_grams_on_a_model_whose_layers_guess_are_said_to_be_left_out():
+    config = json.dumps({"method": "ngram", "num_speculative_tokens": 4})
+    words = ["vllm", "serve", "deepseek-ai/DeepSeek-V3", "-tp", "8", "--speculative-config", config]
+    found, _, notes = launch.meant(launch.read(words), gpu="h200-sxm")
+    assert found.speculation is None
+    assert any("ngram is left out: of deepseek-v3" in note for note in notes)
+
+
+def test_keys_and_values_may_have_formats_of_their_own():
+    one = launch.read("llama-server -m Qwen3-8B-Q4_K_M.gguf -ctk q8_0 -ctv q4_0")
+    assert launch.deployment(one, gpu="rtx-4090").kv.name == "k-gguf-q8-0-v-gguf-q4-0"
+
+
 PREDICT = ["predict", "--gpu", "rtx-4090"]
 
 

@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import os
 import statistics
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -128,7 +130,7 @@ def test_every_card_of_the_measured_rows_is_known(spelled):
         ("Apple M1 7-Core GPU 8GB", "apple-m1-8gb"),
         ("RTX 3060 8GB", "rtx-3060-8gb"),  # another chip than the 12 GB one
         ("A100 64GB", ""),  # a custom part
-        ("GTX 1080", ""),
+        ("GTX 980", ""),
         ("", ""),
     ],
 )
@@ -549,12 +551,11 @@ def test_a_config_is_the_model_of_all_rows(told, tmp_path):
 
 
 def test_a_file_without_a_row_to_compare_says_which_field_is_missing(told):
-    report, complaint = told(json.dumps(SERVE))
-    assert report is None and "gpu is not stated (give --gpu)" in complaint
-    assert complaint.count("\n") == 1 and "none of its 3 rows" in complaint
+    refused = told(json.dumps(SERVE))[0]["summary"]["refusal"]
+    assert refused == "none of its 3 rows can be compared: gpu is not stated (give --gpu)"
     failed = SERVE | {"completed": 0, "failed": 8}
-    report, complaint = told(json.dumps(failed), "--gpu", "h100")
-    assert report is None and "completed is 0: no request came through, 8 failed" in complaint
+    refused = told(json.dumps(failed), "--gpu", "h100")[0]["summary"]["refusal"]
+    assert "completed is 0: no request came through, 8 failed" in refused
     report, _ = told(json.dumps([failed, SERVE]), "--gpu", "h100")
     assert [row["skipped"] is None for row in report["rows"]] == [False, True, True, True]
 
@@ -904,3 +905,27 @@ def test_a_hundred_thousand_rows(tmp_path):
     path.write_text(as_csv(*lines))
     made = compare.run(path, progress=compare.bar(sys.stderr))
     assert len(made.compared) == 100_000
+
+
+def test_what_is_missing_is_said_at_once_and_so_is_the_number_of_cards(told):
+    report, _ = told(json.dumps({name: v for name, v in SERVE.items() if name != "model_id"}))
+    assert "model and gpu are not stated (give --model and --gpu)" in str(report)
+    report, _ = told(json.dumps(SERVE), "--gpu", "h100")
+    assert "cards not stated: 1 taken (give --tp)" in report["summary"]["assumptions"]
+    report, _ = told(json.dumps(SERVE), "--gpu", "4x H100")
+    assert not any("cards not stated" in text for text in report["summary"]["assumptions"])
+
+
+def test_a_folder_is_told_from_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(BadInput, match="is a folder: give one file of it"):
+        results.text(tmp_path)
+    with pytest.raises(BadInput, match="no such file"):
+        results.text(tmp_path / "none.json")
+
+
+def test_what_is_piped_is_read_though_it_can_be_read_once(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(json.dumps(SERVE),), daemon=True)
+    writer.start()
+    assert results.text(pipe) == results.text(pipe) == json.dumps(SERVE)

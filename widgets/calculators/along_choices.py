@@ -11,6 +11,7 @@ from ..figures.curves import points_with_whiskers
 from ..form import controls as c
 from .question import KEPT, table, times_ahead
 
+GGML = ("gguf", "ternary")  # what llama.cpp alone reads
 ROWS = 14  # choices, at most, in a figure and its table
 
 
@@ -101,7 +102,8 @@ def _choices(question, letters):
         return _models_near(question)
     formats = catalog.formats(kv=name == "kv")
     ggml = {d.engine.family == "llama.cpp" for d in question.columns.values()}
-    kinds = [n for n in formats if (n.startswith("gguf") in ggml and "exl2" not in n) or n in own]
+    kept = catalog.table("formats")["formats"]  # not those that a rule makes of other bits
+    kinds = [n for n in formats if n in own or (n in kept and n.startswith(GGML) in ggml)]
     kinds.sort(key=lambda n: -catalog.format(n).bytes_per_element)
     return [(n, catalog.format(n).title) for n in kinds]
 

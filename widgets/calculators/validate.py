@@ -18,7 +18,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from llmcap_kernel import catalog
-from llmcap_kernel.evidence import compare, fit, logs, results, weak_spots
+from llmcap_kernel.evidence import compare, fit, kernels, logs, results, weak_spots
 from llmcap_kernel.explain import digits
 
 from ..figures import QUIET, RULE, TEXT, figure, mark
@@ -26,7 +26,7 @@ from ..figures.curves import log_axis
 from ..form import controls as c
 from ..form import from_name
 from ..form.state import Field, Form
-from . import start_up
+from . import kernel_times, start_up
 
 TITLE = "Validate"
 LEAD = "How far are the predictions from published measurements, where do they fail, and how near are they to yours?"  # noqa: E501
@@ -169,7 +169,7 @@ FORM = Form(
             "yes",
             True,
             "Your own results or log",
-            help="A client's result file, a CSV, or an engine's start-up log: choose it, drop it here or paste it. It is read by this page's Python and kept nowhere.",  # noqa: E501
+            help="A client's result file, a CSV, timings of kernels, or an engine's start-up log: choose it, drop it here or paste it. It is read by this page's Python and kept nowhere.",  # noqa: E501
         ),
         _replace(
             "model",
@@ -358,7 +358,7 @@ def view(state, own=None):
     ----------
     state : dict
         A complete state of `FORM`.
-    own : Own or start_up.Log, optional
+    own : Own, start_up.Log or kernel_times.Timings, optional
         A file of the reader's own.
 
     Returns
@@ -367,8 +367,8 @@ def view(state, own=None):
         The view.
     """
     own = own if state["file"] else None
-    if isinstance(own, start_up.Log):
-        return _of_a_log(state, own)
+    if type(own) in PARTS:
+        return _of_its_own(state, own)
     controls = _controls(state, own)
     filters = tuple(state[f"only.{name}"] for name in FILTERS)
     mine = own.rows(_given(state)) if own else ()
@@ -398,11 +398,15 @@ def view(state, own=None):
     )
 
 
-def _of_a_log(state, own):
-    """A start-up log beside the ledger; the published rows come back when it is taken away."""
+# files with a view of their own; the published rows come back when one is taken away
+PARTS = {start_up.Log: start_up, kernel_times.Timings: kernel_times}
+
+
+def _of_its_own(state, own):
+    """A start-up log beside the ledger, or timings of kernels beside their formulas."""
     fields = {field.name: field for field in FORM.fields}
     controls = [_file_control(fields["file"], own), *_replace_controls(fields, state, own)]
-    given = _given(state, start_up.FIELD_OF)
+    given = _given(state, PARTS[type(own)].FIELD_OF)
     return c.frame(FORM, state, TITLE, LEAD, controls, **own.parts(given))
 
 
@@ -447,8 +451,8 @@ def _file_control(field, own):
 
 def _replace_controls(fields, state, own):
     """Inputs that replace what a file says: few files name the card."""
-    is_log = isinstance(own, start_up.Log)
-    said = start_up.placeholders(own) if is_log else {}
+    part = PARTS.get(type(own))
+    said = part.placeholders(own) if part else {}
     silent = (AS_FILE, "as the file says", "")
     names = {
         "model": c.search,
@@ -458,14 +462,14 @@ def _replace_controls(fields, state, own):
         "kv": c.select,
     }
     out = []
-    for name in start_up.FIELD_OF if is_log else COLUMN_OF:
+    for name in part.FIELD_OF if part else COLUMN_OF:
         field = fields[f"file.{name}"]
         if name in names:
             listed = [(n, n, "") for n in field.names() if n != AS_FILE]
             out.append(names[name](field, state, [silent, *listed]))
         else:
             box = c.entry(field, state)
-            out.append(box | ({"placeholder": said[name]} if is_log else {}))
+            out.append(box | ({"placeholder": said[name]} if part else {}))
     return [one | {"label": f"File: {_lower_first(one['label'])}"} for one in out]
 
 
@@ -1028,6 +1032,8 @@ def _own(name, raw, progress):
     text = results.decoded(raw, name)
     if logs.recognises(text):
         return start_up.Log(name, text)
+    if kernels.recognises(text):
+        return kernel_times.Timings(name, text)
     return Own(name, results.parse(raw, name), progress)
 
 

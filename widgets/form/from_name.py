@@ -93,7 +93,8 @@ def card(raw):
         own_card.card(raw)
         return Understood("gpu", raw, {}, "")
     record = catalog.gpu(raw)
-    found, count = names.card(raw), names.count_of(raw)[0]
+    found = names.card(raw)
+    count = 0 if "+" in found.name else found.count
     more = {"tp": count} if count else {}
     parts = [f"{count} cards" if count > 1 else "one card"] if count else []
     return _understood("gpu", raw, record.name, parts, found.assumed, more)

@@ -19,18 +19,29 @@ MOST_CHOICES = 8
 FORMS = {"sxm": "SXM", "pcie": "PCIe", "oam": "OAM", "superchip": "superchip"}
 # between two kinds of card; not in parentheses, nor the plus of "Ryzen AI Max+ 395"
 SEVERAL = re.compile(
-    r"\s*(?:[;\n]|\s\+\s|(?<!max)(?<=\w)\+(?=\w)|,(?=\s*\d+\s*[x×]\s*\w))\s*(?![^(]*\))", re.I
+    r"\s*(?:[;\n]|\s[+&]\s|(?<!max)(?<!nitro)(?<=\w)\+(?=\w)|,(?=\s*\d+\s*[x×]\s*\w))\s*(?![^(]*\))",
+    re.I,
 )
 # "8x H100", "gpu_8x_h100", "8 H100"; "H100 x8", "MI355X (x87)"
 COUNT_BEFORE = re.compile(
-    r"\s*(?:gpu[_-])?(?:([1-9]\d{0,3})\s*[x×*](?!tx?\b)[\s_-]*(?=\S)|"
-    r"([1-9]\d?)\s+(?!gi?b\b|cards?\b)(?=[a-z]))(.+)",
+    r"\s*(?:gpu[_-])?(?:([1-9]\d{0,3})\s*[x×*](?!tx?\b|\d{1,2}\b(?!\s*[x×*]))[\s_-]*(?=\S)|"
+    r"([1-9]\d?)\s+(?:nodes?\s+(?:of|with)\s+)?(?!gi?b\b|cards?\b)(?=\w*[a-z]))(.+)",
     re.S | re.I,
 )
 COUNT_AFTER = re.compile(
-    r"(.+?[^\s(])(?:(?<!pcie)(?:\s*[\s(]|(?<=\d))[x×*]\s*|:)([1-9]\d{0,3})\)?\s*", re.S | re.I
+    r"(.+?[^\s(])(?:(?<!pcie)(?<!evo)(?:\s*[\s(]|(?<=\d))[x×*]\s*|:)([1-9]\d{0,3})\)?\s*",
+    re.S | re.I,
 )
-COUNT_WORDS = {"single": 1, "dual": 2, "two": 2, "triple": 3, "three": 3, "quad": 4, "four": 4}
+COUNT_WORDS = {
+    **{"a": 1, "one": 1, "single": 1, "dual": 2, "two": 2, "triple": 3, "three": 3, "quad": 4},
+    **{"four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8},
+}
+# "TPU v5e-8", "v6e-16", "v5litepod-16" count chips, and "v5p-8" cores, two a chip
+SLICED = re.compile(r"\s*(?:tpu[\s-]?)?(v5e|v5litepod|v6e|v5p)-([1-9]\d{0,3})\s*", re.I)
+# people who hand it out, before the card: "AWS p5.48xlarge", "RunPod H100 NVL"
+LENT_BY = re.compile(
+    r"\s*(?:aws|gcp|gke|azure|oci|lambda|runpod|coreweave|vast(?:\.ai)?|kaggle)\s+(?=\S)", re.I
+)
 # "GPU 0: NAME (UUID: ...)", "Device 0: NAME, compute capability 8.6, VMM: yes", "CUDA0 (NAME)"
 LISTED = re.compile(
     r"\s*(?:(?:gpu|device)\s*\d+|(?:cuda|rocm|vulkan|sycl)\d+)\s*[:(]\s*(.+?)\)?"
@@ -38,7 +49,7 @@ LISTED = re.compile(
     re.S | re.I,
 )
 MEMORY = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)[\s-]*(mi?b|g(?:i?b)?)(?![\w.])")
-CORES = re.compile(r"(?<!\w)([1-9]\d*)[\s-](?:core(?:\s+gpu)?|gpu(?:\s+cores?)?)\b")
+CORES = re.compile(r"(?<!\w)([1-9]\d*)[\s-](?:core(?:\s+gpu)?|gpu(?:s|\s+cores?)?|chips)\b")
 PROCESSOR = re.compile(r"\d+[\s-]core\s+cpu\b")
 WATTS = re.compile(r"(?<![\w.])(\d{2,4})\s?w(?![\w/])")
 SLICE = re.compile(r"\bmig\b|\b\d+g\.\d+gb")  # part of a card
@@ -47,9 +58,13 @@ GLUED = (
     (re.compile(r"\b(rtx|gtx|rx|arc|ascend)(?=\w?\d)"), r"\1 "),
     (re.compile(r"(?<=\d)(ti)(super)\b"), r" \1 \2"),
     (re.compile(r"(?<=\d)(ti|super|xtx|xt|gre|ada)\b"), r" \1"),
-    (re.compile(r"\b([2-5]0[5-9]0)s\b"), r"\1"),
+    (re.compile(r"\b([2-5]0[5-9]0|(?:[abhv][1-3]00|gb[23]00|a6000|mi\d{3}x|spark))s\b"), r"\1"),
+    (re.compile(r"\b(a100)-?(40|80)\b(?!-?\s?gi?b?)"), r"\1 \2gb"),
+    (re.compile(r"(?<=\b[345]0[5-9]0)m\b"), " mobile"),
+    (re.compile(r"\b(trainium|inferentia)\s(?=\d\b)"), r"\1"),
     (re.compile(r"(?<=\d{4})d\b"), " d"),
     (re.compile(r"\b([abhv]\d{3})(?=sxm|pcie|nvl)"), r"\1 "),
+    (re.compile(r"\bh20(?=[\s-]*141\s?g)"), "h20 3e"),
     (re.compile(r"\bmax[\s-]q\b"), "maxq"),
     (re.compile(r"\bmax\s*\+"), "max "),
     (re.compile(r":(sramecc|xnack)[+-]"), " "),
@@ -68,6 +83,8 @@ class _Rule(NamedTuple):
     words: tuple[frozenset[str], ...]
     may: frozenset[str]
     shared: tuple[frozenset[str], ...]
+    machine: dict[str, int]  # cards of a machine that a word names: "dgx"
+    rack: dict[str, int]  # cards of a rack: "nvl72", where no number of cards is stated
     gb: int
     labels: frozenset[int]
     sizes: tuple[int, ...]
@@ -175,6 +192,7 @@ def count_of(text: str) -> tuple[int, str]:
     >>> count_of("g5.12xlarge")
     (4, 'a10g')
     """
+    text = LENT_BY.sub("", text, count=1)
     machine = _machine(text)
     if machine:
         return machine.count, machine.name
@@ -262,23 +280,61 @@ def _machines() -> dict[str, Found]:
 
 
 def _machine(text: str) -> Found | None:
-    return _machines().get(key(text).removeprefix("standard-").removeprefix("ml."))
+    found = _machines().get(key(text).removeprefix("standard-").removeprefix("ml."))
+    sliced = SLICED.fullmatch(text)
+    if found or not sliced:
+        return found
+    generation, count = sliced.group(1).lower().replace("litepod", "e"), int(sliced.group(2))
+    if generation != "v5p":
+        return Found(f"tpu-{generation}", count=count)
+    return None if count % 2 else Found("tpu-v5p", count=count // 2)
 
 
 def _one(text: str) -> Found:
     """Find a card that stands alone."""
     listed = LISTED.fullmatch(text)
-    text = listed.group(1) if listed else text
-    machine = _machine(text)
+    text = LENT_BY.sub("", listed.group(1) if listed else text, count=1)
+    machine = _machine(text) or _remarked_machine(text)
     if machine:
         return machine
     count, rest = count_of(text)
+    inner = count_of(rest) if count else (0, rest)
+    if inner[0] and rest.endswith(inner[1]):  # "2x8xH100", "a single RTX 4090"
+        count, rest = count * inner[0], inner[1]
+    machine = _machine(rest) if count else None
+    if machine:
+        return machine._replace(count=count * machine.count)
     if rest.strip() in table("gpus")["gpus"] or key(rest) in OWN_CARDS:
         return Found(key(rest), count=count)
     found = _pci(rest) or _read(rest)
     if not found.name and not found.choices:
         found = Found(known("gpus").get(key(rest), ""))
-    return found._replace(count=found.count or count)
+    return _counted(found, rest, count)
+
+
+def _counted(found: Found, text: str, count: int) -> Found:
+    """How many cards: as stated, or those of the machines or of the rack that the name says."""
+    rule = next((rule for rule in _rules() if rule.name == found.name), None)
+    words = _stated(re.sub(r"\([^()]*\)?", " ", text).lower()).words if rule else frozenset()
+    each = [many for word, many in rule.machine.items() if word in words] if rule else []
+    if each:
+        usual = found.count or min(each)
+        if not found.count and "hgx" in words:
+            found = _with(found, f"HGX, its cards not stated: {usual} taken", True)
+        return found._replace(count=max(count, 1) * usual)
+    racks = [many for word, many in rule.rack.items() if word in words] if rule else []
+    return found._replace(count=found.count or count or max(racks, default=0))
+
+
+def _remarked_machine(text: str) -> Found | None:
+    """Read a machine with its own card beside it: "g5.12xlarge (4x A10G)"."""
+    both = re.fullmatch(r"\s*(\S+)\s*\(([^()]+)\)\s*", text)
+    machine = _machine(both.group(1)) if both else None
+    if not both or not machine:
+        return None
+    said = _one(both.group(2))
+    same = machine.name in (said.name, *said.choices) or said.assumed.startswith(both.group(2)[:4])
+    return machine if same and said.count in (0, machine.count) else None
 
 
 def _pci(text: str) -> Found | None:
@@ -304,6 +360,8 @@ def _read(text: str) -> Found:
     name = _stated(plain)
     loose = name.words & (PARTITIONS | {"class"})
     name = name._replace(words=name.words - loose)
+    bridged = "nvlink" in name.words and not _matches(name)
+    name = name._replace(words=name.words - {"nvlink"}) if bridged else name
     whole = frozenset().union(name.words, *(one.words for one in parsed))
     gb = name.gb or next((one.gb for one in parsed if one.gb), 0)
     cores = name.cores or next((one.cores for one in parsed if one.cores), 0)
@@ -311,17 +369,19 @@ def _read(text: str) -> Found:
     clean = bool(matches)
     matches = matches or _refined(_matches(name), parsed)
     if not matches:
-        return _sharing(name) or _by_remark(plain, remarks) or _choices(name)
+        return _sharing(name, plain) or _by_remark(plain, remarks) or _choices(name)
     found = _taken(matches, " ".join(outside.split()), gb, cores, bool(name.gb))
     if loose and found.name:
         found = _with(found, f"{' '.join(sorted(loose))}: the whole {found.name} taken")
+    if bridged and found.name:
+        found = _with(found, f"NVLink: {found.name} as the catalogue links it")
     return _remarked(found, remarks, clean, name.watts) if found.name else found
 
 
 def _stated(plain: str) -> _Stated:
     """Take a name in lower case apart."""
     for machine in table("gpus")["words"]["machines"]:
-        plain = re.sub(rf"\b{machine}\b(?:\s+1[3-6](?:[\s-]?inch)?\b)?", " ", plain)
+        plain = re.sub(rf"\b{machine}\b(?:\s+1[3-6](?:[\s-]?inch\b|\s?[\"”″]|\b))?", " ", plain)
     plain = re.sub(r"[®™©]", " ", plain)
     for pattern, written in GLUED:
         plain = pattern.sub(written, plain)
@@ -379,8 +439,11 @@ def _rule(name: str, record: dict[str, Any]) -> _Rule:
         title=record["name"],
         vendor=record["vendor"],
         words=tuple(frozenset(one.split()) for one in words),
-        may=frozenset(may) | {word for one in shared if len(one) == 1 for word in one},
+        may=frozenset(may).union(given.get("machine", ()), given.get("rack", ()))
+        | {word for one in shared if len(one) == 1 for word in one},
         shared=shared,
+        machine=given.get("machine", {}),
+        rack=given.get("rack", {}),
         gb=gb,
         labels=frozenset((gb, *given.get("gb", ()), *record.get("sizes_gb", ()))),
         sizes=tuple(record.get("sizes_gb", ())),
@@ -401,7 +464,7 @@ def _matches(name: _Stated) -> list[_Rule]:
         for rule in _rules()
         if any(words <= name.words <= words | rule.may for words in rule.words)
         and name.vendors <= {rule.vendor}
-        and _has_memory(rule, name.gb)
+        and (_has_memory(rule, name.gb) or _whole_memory(rule, name))
     ]
     same = [rule for rule in fitting if rule.cores == name.cores]
     return same if name.cores and same else fitting
@@ -412,6 +475,13 @@ def _has_memory(rule: _Rule, gb: float) -> bool:
         return True
     # what a tool measured, which is no round number and less than all of it
     return gb != int(gb) and 0.9 <= gb * GIB / rule.memory_bytes <= 1.01
+
+
+def _whole_memory(rule: _Rule, name: _Stated) -> bool:
+    """Whether the memory is that of all cards of a machine: "DGX A100 640GB"."""
+    return any(
+        name.gb == rule.gb * many for word, many in rule.machine.items() if word in name.words
+    )
 
 
 def _refined(matches: list[_Rule], remarks: list[_Stated]) -> list[_Rule]:
@@ -486,7 +556,7 @@ def _remarked(found: Found, remarks: list[str], clean: bool, watts: int) -> Foun
     return found
 
 
-def _sharing(name: _Stated) -> Found | None:
+def _sharing(name: _Stated, plain: str) -> Found | None:
     """Find the cards behind a name that several share, such as a chip's."""
     rules = [
         rule
@@ -496,8 +566,8 @@ def _sharing(name: _Stated) -> Found | None:
         and _has_memory(rule, name.gb)
     ]
     if len(rules) == 1:
-        shared = " ".join(sorted(name.words))
-        return Found(rules[0].name, f"{shared} is a chip's name: {rules[0].title} taken")
+        shared = " ".join(word for word in re.findall(r"[^\s-]+", plain) if word in name.words)
+        return Found(rules[0].name, f"{shared} leaves the chip open: {rules[0].title} taken")
     return Found("", choices=tuple(sorted(rule.name for rule in rules))) if rules else None
 
 

@@ -5,9 +5,13 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..tables import key, known, table
+from .text import cleaned
 
 # What setuptools-scm writes of a checkout without tags: no release at all.
 _NO_RELEASE = re.compile(r"0\.(?:0|1)(?:\.0)?\.dev\d")
+
+# A version behind the name of its own program, and not of a product around it: "NIM 1.8".
+_IN_NAME = re.compile(r"(?:vllm(?:-openai)?|(?:tensorrt|trt)-?llm)[-:=]*v?(\d+(?:\.\d+)+)")
 
 VERSIONED = ("vllm", "trtllm")  # engines that the catalogue has several versions of
 
@@ -55,7 +59,7 @@ def program(text: str) -> Program:
     >>> program("SGLang (MLX backend, patched)").name, program("vLLM (V0 engine)").name
     ('mlx', 'vllm')
     """
-    plain = key(text)
+    plain = key(cleaned(text))
     found = [
         (len(word), name)
         for name, record in table("engines")["programs"].items()
@@ -148,7 +152,7 @@ def engine_record(engine: str, version: str) -> str:
     engine : str
         As the source spells it; vLLM's record stands in for one that the catalogue lacks.
     version : str
-        As the source spells it; the newest when it is not stated.
+        As the source spells it; that in the engine's name, or the newest, when it is not stated.
 
     Returns
     -------
@@ -160,8 +164,11 @@ def engine_record(engine: str, version: str) -> str:
     --------
     >>> engine_record("vllm", "0.11.0 (image in doc)"), engine_record("vllm", "0.18.0")
     ('vllm-0.11', 'vllm-0.19')
+    >>> engine_record("vllm-openai:v0.11.0", "")
+    'vllm-0.11'
     """
-    found, numbers = program(engine), release(version)
+    in_name = _IN_NAME.search(key(cleaned(engine)))
+    found, numbers = program(engine), release(version or (in_name.group(1) if in_name else ""))
     name = known("engines")[found.record]
     if found.family not in VERSIONED or not numbers:
         return name

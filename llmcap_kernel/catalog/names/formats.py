@@ -10,10 +10,12 @@ import re
 from functools import cache, lru_cache
 from typing import Any
 
+from ...refuse import shown
 from ..tables import key, known, table
 from .engines import program
 from .found import UNKNOWN, Found
 from .reading import Reading, read_words
+from .text import MOST, cleaned
 
 GROUPS = ("16", "32", "64", "128", "256", "512", "1024")
 # Bits of a method whose words state none.
@@ -21,6 +23,15 @@ USUAL = {"gptq": "4", "awq": "4", "autoround": "4", "aqlm": "2", "hqq": "4", "ml
 FLOATS = ("fp8", "fp6", "nvfp4", "mxfp4", "mxfp6", "mxfp8", "experts-int8", "ternary")
 WIDE = {"bf16": 16, "fp16": 16, "fp32": 32}
 _OPEN = re.compile(r"not (?:stated|said|given)|assumed|unknown")  # what brackets say of a format
+# Words that say that a checkpoint's own format is kept.
+_SHIPPED = re.compile(
+    r"\(?checkpoint.*|auto|native|default|original|none|no|n/?a|unquanti[sz]ed|as-(?:shipped|released)"
+    r"|(?:no|not|without)-quanti[sz](?:ation|ed)|full-precision|full|same|same-as-weights"
+)
+_AND_CACHE = re.compile(
+    r"(?i)(?P<weights>\S.*?)(?:\s*[+,;/&]\s*|\s(?:and|with|w/)\s|\s(?=kv\S))"
+    r"(?P<kv>\S{1,12}[\s-]kv(?:[\s-]?cache)?|kv[\s=:-]?\S{1,12}(?:\s\S{1,12})?)"
+)
 NEAR = 0.75  # of a cache's name: closer, and a word is a slip, not a remark on something else
 NO_BITS = 0.0
 
@@ -53,17 +64,30 @@ def weight_format(text: str, model_text: str, native: str, engine: str = "") -> 
     >>> weight_format("4bit", "Qwen3-32B", "bf16", "mlx-lm").name
     'mlx-4bit'
     """
+    if len(text) > MOST:
+        return UNKNOWN
+    text, beside = _without_cache(cleaned(text))
     plain, in_name = key(text), _words_of_name(model_text)
-    if not plain or plain == "auto" or plain.startswith(("(checkpoint", "checkpoint")):
+    if not plain or _SHIPPED.fullmatch(plain):
         return _unstated(in_name, native, engine)
     own = _said_of_model(plain, key(model_text))
     if own:
         return Found(own)
     words = read_words(text)
     found = _weights(text, words, in_name, engine)
+    if beside and found.name and not found.assumed:
+        found = found._replace(
+            assumed=f"{shown(beside)} beside the weights is passed over", minor=True
+        )
     if found.name and not found.assumed and any(_OPEN.search(r) for r in words.remarks):
         found = found._replace(assumed=f"weight format not stated: {found.name} taken")
     return _beside_name(_as_shipped(found, words, native, engine), words, in_name)
+
+
+def _without_cache(text: str) -> tuple[str, str]:
+    """A format of weights, and that of a cache which stands beside it: "NVFP4 + FP8 KV"."""
+    match = _AND_CACHE.fullmatch(text)
+    return (match["weights"], match["kv"]) if match else (text, "")
 
 
 def _beside_name(found: Found, words: Reading, in_name: Reading) -> Found:
@@ -168,6 +192,9 @@ def kv_format(text: str, weights: str, engine: str = "") -> Found:
     >>> kv_format("think", "bf16").assumed
     "kv 'think' is not a cache format: 16 bits taken"
     """
+    if len(text) > MOST:
+        return UNKNOWN
+    text = cleaned(text)
     plain, wide = key(text), "fp32" if weights == "fp32" else "bf16"
     if not plain:
         return Found(wide, "KV format not stated: 16 bits taken", True)
@@ -178,7 +205,7 @@ def kv_format(text: str, weights: str, engine: str = "") -> Found:
     found = _cache(text, engine)
     if found.name or not _is_remark(words):
         return found
-    return Found(wide, f"kv {text.strip()!r} is not a cache format: 16 bits taken")
+    return Found(wide, f"kv {shown(text)} is not a cache format: 16 bits taken")
 
 
 def checkpoint_format(name: str, native: str) -> str:
@@ -243,21 +270,41 @@ def _weights(text: str, words: Reading, in_name: Reading, engine: str) -> Found:
     if name and words.says.get("method") is None:
         return Found(name) if table("formats")["formats"][name].get("covers") else UNKNOWN
     widths = "mixed" in words.says and all(re.fullmatch("[1-8]", w) for w in words.doubtful)
-    if not words.says or (words.doubtful and not widths) or "cache" in words.says:
+    if (words.doubtful and not widths) or "cache" in words.says:
         return UNKNOWN
-    full = _completed(words, in_name)
+    if not words.says and not _with_remarks(words).says:
+        return UNKNOWN
+    full = _completed(_with_remarks(words), in_name)
     found = _resolved(full, engine)
+    if found.name and "sparse" in full.says:
+        found = found._replace(assumed="2:4 sparsity is not counted: all weights taken as stored")
     record = table("formats")["formats"].get(found.name)
     if not found.name or (record and not record.get("covers")):
         return UNKNOWN
     return found if widths else _passed_over(found, words, "the format")
 
 
+def _with_remarks(words: Reading) -> Reading:
+    """The words with what brackets add where they leave something open: "W4A16 (AWQ)"."""
+    says = dict(words.says)
+    for remark in map(read_words, words.remarks):
+        if remark.unread or "cache" in remark.says:
+            continue
+        more = dict(remark.says)
+        number = says.keys() & {"gguf", "mx"} or set(says.get("kind", ())) - {"int"}
+        for field in ("kind", "gguf", "mx", "bits") if number else ():
+            more.pop(field, None)
+        if says.get("bits") == ("4",) and says.get("act") and more.get("kind") == ("fp8",):
+            says["act"] = more.pop("kind")  # "W4A8 (FP8)"
+        says = {**more, **says}
+    return words._replace(says=says)
+
+
 def _passed_over(found: Found, words: Reading, beside: str) -> Found:
     """Keep the words that say nothing as a remark."""
     if not words.unread or not found.name:
         return found
-    said = f"{' '.join(words.unread)!r} beside {beside} is passed over"
+    said = f"{shown(' '.join(words.unread))} beside {beside} is passed over"
     return found._replace(assumed="; ".join(filter(None, (found.assumed, said))))
 
 
@@ -294,10 +341,15 @@ def _resolved(words: Reading, engine: str) -> Found:
         return UNKNOWN
     if says.get("act") and 4 in bits and len(kinds) > 1:
         kinds -= {"fp8", "mxfp8"}  # the activations'
-    if "mixed" in says and len(bits) > 0:
+    if "mixed" in says and bits and kinds <= {"int"}:
         return _mixed(words, bits)
     if len(kinds) > 1 and kinds <= {"bf16", "fp16"}:
         kinds = {"bf16"}
+    if "part" in says and kinds - WIDE.keys():  # "MXFP4 experts, BF16 attention"
+        kinds -= WIDE.keys()
+        if len(kinds) == 2 and "fp8" in kinds:
+            narrow = _resolved(words._replace(says={**says, "kind": (*(kinds - {"fp8"}),)}), engine)
+            return narrow._replace(assumed="FP8 of some layers is not counted")
     kind = kinds.pop() if len(kinds) == 1 else ""
     if kinds or len(bits) > 1:
         return UNKNOWN
@@ -473,8 +525,9 @@ def _gguf_of_bits(bits: str) -> Found:
 
 def _cache(text: str, engine: str) -> Found:
     """Find a format of the KV cache."""
-    plain = key(text)
+    plain = key(_KEYS_VALUES.sub(r"k-\1-v-\2", cleaned(text)))
     pair = re.fullmatch(r"k-(.+)-v-(.+)", plain) or re.fullmatch(r"([^/]+)/([^/]+)", plain)
+    pair = pair or _listed(plain, engine)
     if pair:
         keys, values = _cache(pair.group(1), engine), _cache(pair.group(2), engine)
         if not keys.name or not values.name:
@@ -483,10 +536,31 @@ def _cache(text: str, engine: str) -> Found:
     record = table("formats")["formats"].get(known("formats").get(plain, ""))
     if record and record.get("kv"):
         return Found(known("formats")[plain])
+    turbo = re.fullmatch(r"tq([2-8])", plain)
+    if turbo:
+        return Found(_of_method("turboquant", turbo.group(1), ""))
+    if program(engine).family == "exllama" and re.fullmatch("[2-8]", plain):
+        return Found(_of_method("kv", plain, ""))
     words = read_words(text)
     if not words.says or words.doubtful:
         return UNKNOWN
     return _passed_over(_cache_of(words, engine), words, "the cache's format")
+
+
+# llama.cpp's two options, as it and its forks spell them.
+_KEYS_VALUES = re.compile(
+    r"(?i)-{0,2}(?:ctk|cache-type-k)[ =]+([\w.]+)[ ,]+-{0,2}(?:ctv|cache-type-v)[ =]+([\w.]+)"
+)
+
+
+def _listed(plain: str, engine: str) -> re.Match[str] | None:
+    """Keys and values that a comma parts; ExLlama's are bare numbers of bits."""
+    bare = program(engine).family == "exllama"
+    pair = re.fullmatch(r"([^,:;]+)[,:;]-?([^,:;]+)", plain)
+    if bare and pair and all(re.fullmatch("[2-8]", one) for one in pair.groups()):
+        return re.fullmatch(r"(\d)(\d)", "".join(pair.groups()))
+    both = pair and all(_cache(one, engine).name for one in pair.groups())
+    return pair if both else None
 
 
 def _cache_of(words: Reading, engine: str) -> Found:
@@ -579,7 +653,7 @@ def built(name: str) -> dict[str, Any] | None:
     Examples
     --------
     >>> built("int4-g64-asym")["scale_bits"], built("exl3-5.5bpw")["element_bits"]
-    (20, 5.5)
+    (20.0, 5.5)
     """
     for suffix, compute in COMPUTE.items():
         bare = name.removesuffix(suffix)

@@ -6,6 +6,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from ..tables import key, table
+from .text import cleaned
 
 # A word that nothing explains may still state bits: where its number is small enough, and its
 # letters are nearly those of a number format.
@@ -91,6 +92,18 @@ def _vocabulary() -> tuple[tuple[re.Pattern[str], dict[str, str]], ...]:
     return tuple((re.compile(f"(?:{word}){_END}"), says) for word, says in words)
 
 
+_NUMERALS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
+# "Q4KM", "Q6K" and "Q8.0": the types of llama.cpp without their signs between.
+_GLUED_TYPE = re.compile(r"(?i)\b(i?q[1-8])(k)([sml])?\b|\b(q[1-8])\.([01])\b")
+
+
+def _spelled_out(text: str) -> str:
+    """The same format with the signs and digits that people leave out."""
+    for bits, word in enumerate(_NUMERALS, 1):
+        text = re.sub(rf"(?i)\b{word}(?=[- ]bits?\b)", str(bits), text)
+    return _GLUED_TYPE.sub(lambda m: "_".join(filter(None, m.groups())), text)
+
+
 @lru_cache(maxsize=4096)
 def read_words(text: str) -> Reading:
     """Read the words of a spelling.
@@ -112,7 +125,7 @@ def read_words(text: str) -> Reading:
     >>> read_words("qwen3moe 30B.A3B Q4_K - Medium").one("gguf")
     'q4-k-medium'
     """
-    text = _BENCH.sub("", text.replace("torch.", ""))
+    text = _spelled_out(_BENCH.sub("", cleaned(text).replace("torch.", "")))
     remarks = tuple(r.strip("() ") for r in _BRACKETS.findall(text))
     outside = key(_BRACKETS.sub(" ", text))
     if not re.search(r"\w", outside):

@@ -5,7 +5,7 @@ apart. What is left has a family, a version, sizes and a release, which `parts` 
 """
 
 import re
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..tables import table
@@ -18,6 +18,7 @@ _HEAD = r"""
     | mxfp[468](?:_moe)? | nvfp4(?:a16)? | fp(?:4|6|8|16|32) | bf16 | f16 | f32 | e[45]m[23]
     | w\d{1,2}a\d{1,2}(?:fp8)? | w4afp8 | int[248] | [2-8](?:\.\d+)?-?bits?
     | awq | gptq | exl[23] | hqq | aqlm | eetq | auto-?round | smoothquant | quark | bnb | qat | dwq
+    | q[03-8]b?f(?:16|32)(?:_[0-2]|_ft|_awq)?
     | \d(?:\.\d+)?bpw | mlx | gguf | ggml | modelopt | compressed-tensors | quantized | torchao
     | marlin | openvino | bitsandbytes
 """
@@ -26,6 +27,7 @@ _TAIL = r"""
     dynamic | static | block(?:wise)? | per-?(?:tensor|channel|token) | asym | sym | gs?\d{2,3}
     | \d{2,3}g | actorder | h\d | mul1 | v100 | ct | mobile | mixed | fast | moe | imatrix | i1
     | kv | (?:actorder_)?true | unquantized | weight-only | symmetric | \d{1,2}b-?w | full
+    | mlc
 """
 _SEP = r"[-_.\s]"
 _FORMAT = re.compile(
@@ -36,6 +38,11 @@ _PART = re.compile(r"-\d{5}-of-\d{5}", re.IGNORECASE)
 _ENDING = re.compile(r"\.(?:gguf|ggml|safetensors|bin|pth?|json)$", re.IGNORECASE)
 _CACHE = re.compile(r"(?:^|[/\\])models--([^/\\]+?)--([^/\\]+)")
 _HOST = re.compile(r"^(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/", re.IGNORECASE)
+
+# "Command R+", but not "70B+": a plus right behind a word that is no size.
+_PLUS = re.compile(r"(?i)(?<![\d.][bmt])(?<=[a-z])\+(?=$|[-_:(\s])")
+# What runs beside the model: a draft, speculation, settings.
+_BESIDE = re.compile(r"(?i)\s(?:w/|with\s|using\s).*$")
 
 
 def last_part(text: str) -> str:
@@ -58,7 +65,8 @@ def last_part(text: str) -> str:
     >>> last_part("models/Llama-3.3-70B-Instruct-Q4_K_M-00001-of-00002.gguf")
     'Llama-3.3-70B-Instruct-Q4_K_M'
     """
-    text = text.strip()
+    text = _PLUS.sub("-plus", text.strip())
+    text = _BESIDE.sub("", re.sub(r"(?i)(?<=\db)/(?=a\d)", "-", text))  # 120B/A12B
     cached = _CACHE.search(text)
     if cached:
         return cached.group(2)
@@ -156,12 +164,13 @@ _SIZES = {
     "experts": re.compile(r"(\d+)e"),
     "split": re.compile(r"(\d+)b(\d)"),  # BLOOM's 7b1
 }
+_A_SIZE = re.compile(rf"[ae]?{_NUMBER}[bt]|\d+x{_NUMBER}b?|\d+e")
 _IN_BILLIONS = {"m": 1e-3, "b": 1.0, "t": 1e3}
 _GLUED = re.compile(r"([a-z]+)(\d+(?:\.\d+)*)([a-z]*)")
 _GLUED_SIZE = re.compile(rf"([a-z]+?)({_NUMBER}b)")
 
 
-@cache
+@lru_cache(maxsize=8192)
 def parts(text: str) -> Parts:
     """Read what a model's name says.
 
@@ -182,16 +191,40 @@ def parts(text: str) -> Parts:
     >>> parts("llama3_1-405b").units, parts("Mistral-7B-Instruct-v0.3").units
     ((('llama', '3.1'),), (('mistral', '0.3'),))
     """
+    plain = _ACTIVE.sub(r" a\1b ", text.lower())
     found = _Reading()
-    for token in _tokens(text):
+    for token in _tokens(_REMARK.sub(" ", plain)):
         found.take(token)
+    if not found.sizes:
+        for token in _sizes_alone(plain):
+            found.take(token)
     return found.parts()
 
 
+_REMARK = re.compile(r"\([^)]*\)?|\s\+\s.*")  # brackets, and what runs beside the model
+_ACTIVE = re.compile(
+    r"[(,\s]*\b(\d+(?:\.\d+)?)\s?b\s(?:params\s|parameters\s)?activ(?:e|ated)\b\)?"
+)
+_MONTH = re.compile(r"\b(0[1-9]|1[0-2])-(20\d\d)\b")
+_OF_SIZES = {"moe", "dense", "total", "params", "parameters", "b"}
+
+
 def _tokens(text: str) -> list[str]:
-    plain = re.sub(r"\([^)]*\)?", " ", text.lower())
-    plain = re.sub(r"(?<=[a-z]\d)_(?=\d\b)", ".", plain)  # llama3_1 of MLPerf
-    return [t for t in re.split(r"[-_\s:/+,]+|(?<!\d)\.|\.(?!\d)", plain) if t]
+    plain = re.sub(r"(?<=\d)_(?=\d(?:[-_\s]|$))", ".", text)  # llama3_1 of MLPerf, 3_3 of NVIDIA
+    plain = re.sub(r"\b(\d+)bx(\d+)e\b", r"\1b-\2e", plain)  # 17Bx16E of llama.cpp
+    plain = _MONTH.sub(r"\1\2", plain)
+    same = table("models")["words"]["same"]
+    found = [t for t in re.split(r"(?:[^\w.]|_)+|(?<!\d)\.|\.(?!\d)", plain) if t]
+    return [word for token in found for word in same.get(token, token).split()]
+
+
+def _sizes_alone(text: str) -> list[str]:
+    """The sizes in brackets that hold nothing else, as in "GLM-5 (744B-A40B)"."""
+    for remark in re.findall(r"\(([^)]*)\)?", text):
+        tokens = [t for part in remark.split(",")[:1] for t in _tokens(part)]
+        if tokens and all(t in _OF_SIZES or _A_SIZE.fullmatch(t) for t in tokens):
+            return [t for t in tokens if t != "b"]
+    return []
 
 
 class _Reading:
@@ -205,6 +238,7 @@ class _Reading:
         self.released: list[str] = []
         self.context: list[str] = []
         self.sparse = False
+        self.trillions: set[float] = set()
 
     def take(self, token: str) -> None:
         if re.fullmatch(r"\d+k|[12]m", token):
@@ -218,6 +252,8 @@ class _Reading:
             if match:
                 unit = match.group(2) if kind in ("total", "active", "effective") else "b"
                 values = [float(match.group(1)) * _IN_BILLIONS[unit]]
+                if unit == "t":
+                    self.trillions.update(values)
                 if kind == "split":
                     kind, values = "total", [float(".".join(match.groups()))]
                 if kind == "mix":
@@ -248,19 +284,29 @@ class _Reading:
                 self._word(rest)
         elif token.isascii() and re.fullmatch(r"[a-z.]+", token):
             self.units.append([token, ""])
+        elif marked := re.fullmatch(r"(\d+(?:\.\d+)*)([a-z])", token):  # 4.5V, 3n
+            self._version(marked.group(1))
+            self.units.append([marked.group(2), ""])
         else:
-            self.units.extend([word, ""] for word in re.findall(r"[^\W\d]+", token))
+            for piece in re.findall(r"[^\W\d]+|\d+(?:\.\d+)*", token):
+                if piece[0].isdecimal():
+                    self._version(piece)
+                else:
+                    self.units.append([piece, ""])
 
     def _version(self, version: str) -> None:
         if version in ("99", "99.9"):
             return  # the share of the reference's accuracy that MLPerf asks for
+        version = version.removesuffix(".0")
         if self.units and not self.units[-1][1]:
             self.units[-1][1] = version
         else:
             self.units.append(["", version])
 
     def parts(self) -> Parts:
-        totals = sorted(self.sizes.get("total", []))
+        totals = sorted(set(self.sizes.get("total", [])))
+        if len(totals) > len(self.trillions):  # "1.1B ... 3T": tokens that it was trained on
+            totals = [size for size in totals if size not in self.trillions] or totals
         active = self.sizes.get("active", [0.0])[0]
         experts = tuple(self.sizes.get("mix", self.sizes.get("experts", ())))
         if len(totals) == 1 and experts and "mix" not in self.sizes:

@@ -32,6 +32,7 @@ PROGRAM = re.compile(
 LONGEST = 20_000  # characters of a command within a log
 DRAFTED = {"vllm": 1, "sglang": 3, "llama.cpp": 3, "trtllm": 1}  # tokens, where none are said
 HEADS = ("eagle", "medusa", "mlp", "dflash", "dspark", "hydra")
+WITHOUT_DRAFT = ("gram", "suffix", "lookup")
 SHOWN = 8  # options that a line names
 
 
@@ -271,7 +272,7 @@ def recognises(text: str) -> bool:
     if len(text) > words.MAX_CHARS or text.lstrip().startswith("{"):
         return False
     try:
-        return bool(_commands(text))
+        return bool(_commands(text) or words.other(text)[0])
     except BadInput:
         return bool(PROGRAM.search(text))
 
@@ -320,10 +321,20 @@ def read(given: str | Sequence[str]) -> Launch:
     else:
         found = words.of_words(list(given))
     if not found:
-        raise BadInput("command", f"command launches no engine known here: it takes {KNOWN}.")
+        raise BadInput("command", _not_read(given if isinstance(given, str) else " ".join(given)))
     if len({one.words for one in found}) > 1:
         raise BadInput("command", f"command launches {len(found)} engines: give one of them.")
     return _launch(found[0])
+
+
+def _not_read(text: str) -> str:
+    """Why a command is not read, and what to give in its place."""
+    name, model, engine = words.other(text)
+    if not name:
+        return f"command launches no engine known here: it takes {KNOWN}."
+    told = f"--model {model or 'NAME'}" + (f" --engine {engine}" if engine in TITLES else "")
+    those = "those of vLLM, SGLang, TensorRT-LLM and llama.cpp are"
+    return f"command is one of {name}, which are not read ({those}): give {told} in its place."
 
 
 def _launch(command: Command) -> Launch:
@@ -604,11 +615,14 @@ def _speculation(launch: Launch, model: Model) -> tuple[Speculation | None, list
     mtp = method.endswith(("mtp", "nextn")) or (method == "eagle" and not draft)
     if mtp and model.mtp_params:
         return Speculation(tokens, ACCEPT), [taken]
-    if any(word in method for word in ("gram", "suffix", "lookup")) and not model.mtp_params:
+    if any(word in method for word in WITHOUT_DRAFT) and not model.mtp_params:
         return Speculation(tokens, ACCEPT), [taken]
     name = "" if mtp or any(word in method for word in HEADS) else names.model_name(draft)
     if name:
         return Speculation(tokens, ACCEPT, catalog.model(name)), [taken]
+    if any(word in method for word in WITHOUT_DRAFT):
+        why = f"of {model.name}, which has layers that guess, those alone are counted"
+        return None, [f"speculation by {launch.speculation} is left out: {why}"]
     what = f"{launch.speculation or 'a draft'} {draft}".strip()
     return None, [f"speculation by {what} is left out: what drafts is not in the catalogue"]
 

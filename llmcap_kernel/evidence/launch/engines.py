@@ -218,10 +218,26 @@ def _llamacpp(given: Values, out: Values) -> list[str]:
     return notes + _llama_cards(given, out)
 
 
+PRESETS = {
+    "gpt-oss-20b-default": ("gpt-oss-20b", "MXFP4"),
+    "gpt-oss-120b-default": ("gpt-oss-120b", "MXFP4"),
+    "fim-qwen-1.5b-default": ("Qwen2.5-Coder-1.5B", "Q8_0"),
+    "fim-qwen-3b-default": ("Qwen2.5-Coder-3B", "Q8_0"),
+    "fim-qwen-7b-default": ("Qwen2.5-Coder-7B", "Q8_0"),
+    "fim-qwen-30b-default": ("Qwen3-Coder-30B-A3B-Instruct", "Q8_0"),
+    "vision-gemma-4b-default": ("gemma-3-4b-it", "Q4_0"),
+    "vision-gemma-12b-default": ("gemma-3-12b-it", "Q4_0"),
+}  # llama.cpp's options that name a model: common/arg.cpp
+
+
 def _llama_file(given: Values, out: Values) -> list[str]:
     """The model and its format: of a repository's tag, or of a file's name."""
     repo, _, tag = given.get("repo", "").partition(":")
     file = given.get("file", "")
+    preset = next((PRESETS[name] for name in PRESETS if given.get(name)), None)
+    if preset and not repo and not file:
+        out["model"], out["weights"] = preset
+        return []
     if not repo and not file:
         return []
     out["model"] = repo or file

@@ -14,15 +14,24 @@ from . import words
 from .words import Command
 
 KEYS = re.compile(
-    r"^[ \t]*(?:- )?(?:image|command|args|entrypoint|containers|services|apiVersion):", re.M
+    r"^[ \t]*(?:- )?(?:image|command|args|extraArgs|entrypoint|containers|services|apiVersion|"
+    r"modelSpec|llm_configs|resources):",
+    re.M,
 )
 KEY = re.compile(r"""("[^"\n]*"|'[^'\n]*'|[^\s\[{"'#&*!|>%@`-][^\n]*?|-[^\s:][^\n]*?):(?:\s+|$)""")
 CARDS = ("nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/xe", "gpu.intel.com/i915")
 PRODUCTS = (
     *("nvidia.com/gpu.product", "cloud.google.com/gke-accelerator"),
-    "amd.com/gpu.product-name",
+    *("amd.com/gpu.product-name", "accelerator_type", "accelerators"),
 )
-RUNS = ("entrypoint", "command", "args")
+RUNS = ("entrypoint", "command", "args", "extraArgs", "run")
+# Charts and Ray Serve state a model and the engine's settings by name: where the model stands, and
+# the settings.
+STATED = (
+    ("modelURL", "vllmConfig"),
+    ("model_source", "engine_kwargs"),
+    ("model_id", "engine_kwargs"),
+)
 MOST_LINES = 5_000
 
 Lines = list[tuple[int, str]]
@@ -83,11 +92,11 @@ def find(text: str) -> list[Command]:
             document = {"args": document}
         products = (_first(document, name) for name in PRODUCTS)
         gpu = next(filter(None, products), "")
-        copies = _first(document, "replicas")
-        for container in _containers(document):
-            found = _launched(container)
-            replicas = int(copies) if copies.isdecimal() and 0 < int(copies) < 10_000 else 1
-            out += [one._replace(gpu=gpu, copies=replicas) for one in found]
+        copies = _first(document, "replicas") or _first(document, "replicaCount")
+        replicas = int(copies) if copies.isdecimal() and 0 < int(copies) < 10_000 else 1
+        launched = [one for container in _containers(document) for one in _launched(container)]
+        for one in _stated(document) or launched:
+            out.append(_served(document, one)._replace(gpu=gpu, copies=replicas))
     return out
 
 
@@ -282,6 +291,43 @@ def _containers(value: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(value, list):
         for inner in value:
             yield from _containers(inner)
+
+
+def _stated(document: Any) -> list[Command]:
+    """The engine of a chart's or of Ray Serve's settings, which all are vLLM's."""
+    for name, settings in STATED:
+        model, own = _first(document, name), _first(document, settings, dict)
+        if model and (own or name == "modelURL"):
+            run = ["--model", model, *_options(own), *_words(own.get("extraArgs"))]
+            cards = _first(document, "requestGPU")
+            seen = int(cards) if cards.isdecimal() and int(cards) < 10_000 else 0
+            return [Command(tuple(run), "vllm", num_gpus=seen)]
+    return []
+
+
+def _options(settings: dict[str, Any]) -> list[str]:
+    """Settings as options: `maxModelLen: 4096` is `--max-model-len=4096`."""
+    out = []
+    for name, value in settings.items():
+        option = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower().replace("_", "-")
+        if isinstance(value, str) and name != "extraArgs" and value.lower() not in ("false", ""):
+            out.append(f"--{option}" + ("" if value.lower() == "true" else f"={value}"))
+    return out
+
+
+def _served(document: Any, command: Command) -> Command:
+    """A command with what KServe states beside it: the model's address, and how it is split."""
+    kind = document.get("kind", "") if isinstance(document, dict) else ""
+    run = list(command.words)
+    if kind == "InferenceService":  # the options of KServe's own server, which hands others on
+        run = [re.sub(r"^--model_id(?==|$)", "--model", w) for w in run]
+        run = [w for w in run if not w.startswith("--model_name=")]
+    uri = re.sub(r"^hf://", "", _first(document, "uri")) if kind == "LLMInferenceService" else ""
+    if uri and not any(re.match(r"--model(?:=|$)", word) for word in run):
+        split, ways = _first(document, "parallelism", dict), ("tensor", "pipeline", "data")
+        run += ["--model", uri]
+        run += [f"--{way}-parallel-size={split[way]}" for way in ways if split.get(way)]
+    return command._replace(words=tuple(run))
 
 
 def _launched(container: dict[str, Any]) -> list[Command]:

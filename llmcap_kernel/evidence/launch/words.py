@@ -1,5 +1,6 @@
 """Texts to words: a shell's command, with its variables, its prefixes and its container."""
 
+import itertools
 import re
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ from ...refuse import BadInput, shown
 
 MAX_CHARS = 200_000
 MOST_WORDS = 2_000
+MOST_OTHER = 4_000  # characters of a command of a program that is not read
 # How word processors and chats spell a shell's marks.
 PLAIN = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "\u00a0": " ", "\r": "\n"})
 DASH = re.compile(r"(?<!\S)[–—](?=\w)")
@@ -42,6 +44,41 @@ IMAGES = {
     "vllm": "vllm",
     "llm-d-cuda": "vllm",
 }
+# Other programs that serve models, whose commands are not read: the name, how a line begins with
+# them, and the engine that is timed as theirs.
+OTHERS = (
+    ("Ollama", r"ollama\s+(?:run|serve|pull|create)\b|ollama/ollama\b", "llama.cpp"),
+    ("LM Studio", r"lms\s+(?:load|server|chat|get)\b", "llama.cpp"),
+    ("llama-cpp-python", r"-m\s+llama_cpp\.server\b", "llama.cpp"),
+    ("llama-swap", r"llama-swap\b", "llama.cpp"),
+    ("KoboldCpp", r"koboldcpp\b", "llama.cpp"),
+    ("llamafile", r"\S+\.llamafile\b", "llama.cpp"),
+    ("MLX", r"mlx_(?:lm|vlm)\b", "mlx"),
+    ("TGI", r"text-generation-(?:launcher|inference)\b", "tgi"),
+    ("LMDeploy", r"lmdeploy\s+(?:serve|chat)\b", "lmdeploy"),
+    ("NVIDIA NIM", r"nvcr\.io/nim/", ""),
+    ("MLC", r"mlc_llm\s+(?:serve|chat)\b", ""),
+    ("Aphrodite", r"aphrodite\s+(?:run|serve)\b|aphrodite\.endpoints\b", ""),
+    ("KTransformers", r"ktransformers\b", ""),
+)
+AHEAD = r"(?:^|\n|;|&&|\|)[^\n;|#]{0,400}?(?<![\w.-])(?:%s)"  # within a command, in no other word
+OTHER_MODEL = re.compile(
+    r"--?model(?:[_-](?:id|name|path))?[=\s]+([\w./:-]+)|"
+    r"(?:ollama\s+(?:run|pull)|lms\s+(?:load|get)|aphrodite\s+run|api_server|lmdeploy\s+chat)\s+"
+    r"([\w./:][\w./:-]*)|nim/([\w.-]+/[\w.-]+)|serve\s+((?:HF://)?[\w.-]+/[\w./-]+)"
+)
+# Programs that are handed a command as one word, and those that start a container of an image.
+QUOTED = re.compile(r"\s(?:serve|-m)\s|llama-server\s|trtllm-serve\s")
+SUBMITS = ("kubectl", "runai")
+LISTED = re.compile(
+    r"""\[\s*(["'])(?:vllm|sglang|trtllm-serve|llama-server|python3?)\1\s*,[^\[\]]*\]"""
+)
+# A unit of systemd, and a notebook's line.
+UNIT = (
+    (re.compile(r"^Environment=", re.M), "export "),
+    (re.compile(r"^Exec(?:Start|StartPre|StartPost|Stop|Reload)=[-@:+!]*", re.M), ""),
+    (re.compile(r"^[ \t]*!(?=\w)", re.M), ""),
+)
 LLAMA = (
     *("llama-server", "llama-cli", "llama-bench", "llama-sweep-bench", "llama-perplexity"),
     *("llama-batched-bench", "llama-run", "llama-simple"),
@@ -129,6 +166,8 @@ def split(text: str) -> list[list[str]]:
             f"command has {len(text):,} characters: it takes at most {MAX_CHARS:,}.",
         )
     plain = DASH.sub("--", straight(text))
+    for pattern, written in UNIT:
+        plain = pattern.sub(written, plain)
     plain = OPTION_NEXT.sub(" ", GOES_ON.sub(" ", plain))
     out: list[list[str]] = [[]]
     word: str | None = None
@@ -192,7 +231,42 @@ def find(text: str) -> list[Command]:
     >>> one.engine, one.words, one.num_gpus
     ('vllm', ('Qwen/Qwen3-8B', '-tp', '2'), 2)
     """
-    return _launches(split(text), {}, 0)
+    found = _launches(split(text), {}, 0)
+    listed = LISTED.search(text) if not found else None
+    if listed:  # a list of a program: subprocess.Popen(["vllm", "serve", ...])
+        return of_words(
+            [word for _, word in re.findall(r"""(["'])(.*?)\1""", listed.group(), re.S)]
+        )
+    return found
+
+
+def other(text: str) -> tuple[str, str, str]:
+    """Find another program that serves models, whose commands are not read.
+
+    Parameters
+    ----------
+    text : str
+        What was pasted.
+
+    Returns
+    -------
+    tuple of (str, str, str)
+        Its name, the model that it is given and the engine that is timed as it; "" where none is.
+
+    Examples
+    --------
+    >>> other("ollama run llama3.1:70b")
+    ('Ollama', 'llama3.1:70b', 'llama.cpp')
+    """
+    if len(text) > MOST_OTHER:
+        return "", "", ""
+    for name, pattern, engine in OTHERS:
+        found = re.search(AHEAD % pattern, text)
+        if found:
+            said = OTHER_MODEL.search(text, found.start())
+            model = next(filter(None, said.groups()), "") if said else ""
+            return name, model.removeprefix("HF://"), engine
+    return "", "", ""
 
 
 def of_words(words: list[str]) -> list[Command]:
@@ -233,6 +307,15 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
         elif head in SHELLS and deep < 3:
             script = _script(filled[at + 1 :])
             out += _launches(split(script), own, deep + 1) if script else []
+        elif head in SUBMITS and "--" in filled:
+            image = [w for b, w in itertools.pairwise([*filled, ""]) if b == "--image"]
+            image += [w[8:] for w in filled if w.startswith("--image=")]
+            cards = [int(w) for b, w in itertools.pairwise(filled) if b == "-g" and w.isdecimal()]
+            inside = filled[filled.index("--") + 1 :]
+            out += contained(image[0] if image else "", inside, own, sum(cards[:1]), deep)
+        elif deep < 3 and any(QUOTED.search(word) for word in filled[1:]):
+            for word in filter(QUOTED.search, filled[1:]):  # tmux, ssh, su -c
+                out += _launches(split(word), own, deep + 1)
         elif filled and OPTION.match(filled[0]) and len(commands) == 1:
             out.append(Command(tuple(filled), "", "", own, _visible(own)))
     return out
@@ -275,7 +358,7 @@ def _program(words: list[str]) -> tuple[int, str]:
             return at, "llama.cpp"
         if base in RUNNERS and after in ("run", "container"):
             return at, ""
-        if base in SHELLS and at + 1 < len(words):
+        if (base in SHELLS and at + 1 < len(words)) or (base in SUBMITS and "--" in words):
             return at, ""
     return len(words), ""
 

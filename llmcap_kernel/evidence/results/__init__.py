@@ -8,7 +8,9 @@ one is a file and a line in `CLIENTS`. No file is trusted: what cannot be read b
 problem, and the other rows are still read.
 """
 
+import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -163,16 +165,32 @@ def _document(data: Any, where: str, wrapped: bool = False) -> Iterator[Line]:
     yield Line(where, {}, f"a result of no kind that is read here: {names}")
 
 
+@lru_cache(maxsize=1)
+def _piped(path: str) -> bytes:
+    """What another program hands over, which can be read once."""
+    if path == "-":
+        return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+    with open(path, "rb") as pipe:
+        return pipe.read(MAX_FILE_BYTES + 1)
+
+
 def _bytes(path: str | Path) -> bytes:
     name = shown(str(path))
     try:
-        if not Path(path).is_file():
+        if str(path) == "-" or Path(path).is_fifo():
+            raw, size = _piped(str(path)), 0
+        elif Path(path).is_dir():
+            raise BadInput("file", f"file {name} is a folder: give one file of it.")
+        elif not Path(path).is_file():
             raise BadInput("file", f"file {name} cannot be read: no such file.")
-        size = Path(path).stat().st_size
-        if size > MAX_FILE_BYTES:
+        else:
+            size = Path(path).stat().st_size
+            raw = Path(path).read_bytes() if size <= MAX_FILE_BYTES else b""
+        if max(size, len(raw)) > MAX_FILE_BYTES:
             most = MAX_FILE_BYTES // 10**6
-            raise BadInput("file", f"file {name} has {size:,} bytes: it takes up to {most} MB.")
-        return Path(path).read_bytes()
+            many = f"{size:,}" if size else "too many"
+            raise BadInput("file", f"file {name} has {many} bytes: it takes up to {most} MB.")
+        return raw
     except OSError as problem:
         raise BadInput("file", f"file {name} cannot be read: {problem.strerror}.") from None
 

@@ -29,7 +29,7 @@ def completed(script, *words):
         (("predict", "--model", "llama-3.1-8"), ["llama-3.1-8b"]),
         (("predict", "--gpu", "h200"), ["h200-nvl", "h200-sxm"]),
         (("cliff", "--eng"), ["--engine"]),
-        (("gpus", "rtx-5090"), ["rtx-5090"]),
+        (("gpus", "rtx-3090-ti"), ["rtx-3090-ti"]),
         (("compare", "--along", "c"), ["context"]),
         (("completion", ""), ["bash", "zsh", "fish"]),
         (("scorecard", "--tp"), []),

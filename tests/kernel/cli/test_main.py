@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from llmcap_kernel import catalog
-from llmcap_kernel.cli import COMMANDS, _help, parser_of
+from llmcap_kernel.cli import COMMANDS, _help, main, parser_of
 
 from .plain import COLUMN, PREDICT
 
@@ -202,3 +202,32 @@ def test_what_a_command_does_not_need_is_not_imported():
         unwanted = [name if name == "argparse" else kernel + name for name in names]
         told = code.format(argv=argv, names=", ".join(map(repr, unwanted)))
         subprocess.run([sys.executable, "-c", told], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("predict llama-3.1-8b h100", "Did you mean --model llama-3.1-8b?"),
+        ("predict --model llama-3.1-8b --gpu h100 h200", "Did you mean --gpu h200?"),
+        ("compare --model llama-3.1-8b", "See llmcap compare --help."),
+        ("gpus --rows 0", "See llmcap gpus --help."),
+        ("validate a.json b.json", "'b.json' is one too many: it takes one FILE."),
+        ("predict --model llama-3.1-8b --gpu h100 --kv banana", "kv 'banana' is not known"),
+        ("predict --model llama-3.1-8b --gpu 3xh100", "counts 3 cards (give --tp for another"),
+        ("predict --gpu l4 -- ollama run llama3.1:8b", "--model llama3.1:8b --engine llama.cpp"),
+    ],
+)
+def test_what_a_stranger_types_is_answered_with_what_to_type(capsys, typed, said):
+    assert main(typed.split()) == 2
+    complaint = capsys.readouterr().err
+    assert said in complaint and complaint.count("\n") == 1
+
+
+def test_a_box_of_unequal_cards_is_a_pipeline_of_as_many(capsys):
+    assert main(["predict", "--model", "llama-3.1-8b", "--gpu", "2x4090+1x3090"]) == 0
+    assert "2x-rtx-4090+rtx-3090 PP-3" in capsys.readouterr().out
+
+
+def test_help_fits_eighty_columns(capsys):
+    assert main(["--help"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80

@@ -122,7 +122,7 @@ def test_a_mutated_digit_never_gives_another_card_in_silence(spelled, random):
         *("NVIDIA H100-SXM-00GB", "3070 0GB", "2x 3090, 0x A4000"),
         *("H100 SXM4", "A100 SXM5", "H100 80GB HBM2", "RTX 4091", "RTX 5090 Ti", "RTX 4090 Super"),
         *("H200 80GB", "RTX 4090D 48GB", "L40S 24GB", "MI300", "MI300A", "B100", "Apple M6 Max"),
-        *("RTX 4080 Mobile", "RTX 4090 Max-Q", "A10G 48GB", "Apple M4 Ultra", "V100 SXM3 16GB"),
+        *("RTX A2000 Mobile", "RTX 4090 Max-Q", "A10G 48GB", "Apple M4 Ultra", "V100 SXM3 16GB"),
     ],
 )
 def test_what_is_nearly_a_card_is_none(spelled):

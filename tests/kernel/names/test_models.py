@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel import calibration, catalog
+from llmcap_kernel import calibration, catalog, law
 from llmcap_kernel.catalog import names, typical
 from llmcap_kernel.catalog.names.models import read
 from llmcap_kernel.catalog.names.spelled import parts, split
@@ -137,8 +137,7 @@ def test_a_word_that_makes_another_model_is_never_passed_over(word):
 # ---- shapes taken for a size ----
 
 
-def recent(sparse):
-    day = datetime.date(2024, 6, 1)
+def recent(sparse, day=datetime.date(2024, 6, 1)):
     seen = {}
     for name, record in RECORDS.items():
         model = catalog.model(name)
@@ -179,6 +178,35 @@ def test_a_typical_model_has_the_size_asked_and_the_shape_of_its_like(sparse):
         assert 0.6 < built.hidden_size / model.hidden_size < 1.8, model.name
         off.append(abs(math.log(built.layers / model.layers)))
     assert sorted(off)[len(off) // 2] < math.log(1.3)
+
+
+@pytest.mark.parametrize(("sparse", "within"), [(False, 1.4), (True, 1.6)])
+def test_the_cache_of_a_typical_model_lies_in_the_middle(sparse, within):
+    """Of 8 000 tokens on a card, against the models that were released from mid-2025 on."""
+    kv, ratios = catalog.format("bf16"), []
+    for model in recent(sparse, datetime.date(2025, 6, 1)):
+        built = typical.typical("x", model.params, model.active_params if sparse else 0)
+        tp = 1 if model.params < 60e9 else 4 if model.params < 200e9 else 8
+        own, taken = (law.kv_bytes_per_sequence(m, kv, 8000, tp=tp) for m in (model, built))
+        ratios.append(own / taken)
+    assert 1 / within < sorted(ratios)[len(ratios) // 2] < within
+
+
+def test_what_a_token_uses_is_usually_as_fitted():
+    off = [
+        abs(math.log(typical.usual_active(m.params) / m.active_params))
+        for m in recent(True, datetime.date(2025, 1, 1))
+    ]
+    assert sorted(off)[len(off) // 2] < math.log(1.35)
+    assert sorted(off)[int(0.8 * len(off))] < math.log(1.6)
+
+
+def test_every_published_size_has_a_source_and_a_shape():
+    for name, said in catalog.table("models")["sizes"].items():
+        assert said["source"].startswith("https://huggingface.co/"), name
+        assert catalog.model(name).assumed_shape, name
+    for usual in catalog.table("models")["usual"].values():
+        assert set(usual.values()) <= set(RECORDS)
 
 
 @pytest.mark.parametrize(

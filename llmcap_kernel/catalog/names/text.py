@@ -1,0 +1,66 @@
+"""A name as it was typed or copied, without what only a page or a keyboard put into it."""
+
+import re
+import unicodedata
+
+# Letters of a name that other scripts have too are left alone: a look-alike is no known name.
+_QUOTES = str.maketrans("", "", "\"'`\u00b4\u2018\u2019\u201c\u201d\u00ab\u00bb*\u2020\u2021")
+_SIGNS = str.maketrans({"\u00d7": "x", "\u2212": "-"})
+
+
+MOST = 500  # characters of the longest text that is read as a name
+
+
+def cleaned(text: str) -> str:
+    """Take out of a name what is no part of it: quotes, footnotes, other dashes, control signs.
+
+    Parameters
+    ----------
+    text : str
+        A name in any spelling.
+
+    Returns
+    -------
+    str
+        The name with plain hyphens and blanks; "" for one too long to be a name.
+
+    Examples
+    --------
+    >>> cleaned("\u201cQwen3\u20118B\u201d"), cleaned("\uff26\uff30\uff18*"), cleaned("x" * 501)
+    ('Qwen3-8B', 'FP8', '')
+    """
+    if len(text) > MOST:
+        return ""
+    plain = unicodedata.normalize("NFKC", text).translate(_SIGNS).translate(_QUOTES)
+    return re.sub(r"\s+", " ", "".join(map(_character, plain))).strip()
+
+
+def _character(one: str) -> str:
+    """A character, or what stands for it: a hyphen, a blank, nothing."""
+    kind = unicodedata.category(one)
+    if kind == "Pd":
+        return "-"
+    if kind == "Cf":  # marks of the direction of writing, joiners
+        return ""
+    return " " if kind[0] in "CZ" else one
+
+
+def brief(text: str) -> str:
+    """Shorten a name for a sentence about it.
+
+    Parameters
+    ----------
+    text : str
+        A name, as `cleaned` has it.
+
+    Returns
+    -------
+    str
+        At most 80 characters.
+
+    Examples
+    --------
+    >>> brief("Qwen3-8B"), len(brief("x" * 400))
+    ('Qwen3-8B', 80)
+    """
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,199 @@
+"""A reader's timings of kernels beside their formulas: a part of Validate."""
+
+import math
+from functools import lru_cache
+from html import escape
+
+from llmcap_kernel.evidence import compare, kernels
+from llmcap_kernel.evidence.kernels.kinds import KINDS
+from llmcap_kernel.explain import digits
+
+from ..figures import TEXT, figure, mark
+from ..figures.curves import log_axis
+from ..form import controls as c
+
+# What each field of Validate says of timings; the inputs beside the file.
+FIELD_OF = {"gpu": "gpu", "engine": "engine"}
+SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "x", "star", "pentagon")
+CELLS = 40  # places along an axis; of the rows on one place one is drawn
+REASONS = 12
+
+
+class Timings:
+    """A file of kernel timings: in this process alone, and gone with it.
+
+    Parameters
+    ----------
+    name : str
+        What the file is called.
+    text : str
+        What it holds.
+    """
+
+    said = "timings of kernels"
+
+    def __init__(self, name, text):
+        self.name = compare.printable(name, 60)
+        self._text = text
+        self.report = lru_cache(maxsize=4)(self._report)
+
+    def _report(self, given=()):
+        return kernels.report(self._text, **dict(given))
+
+    def parts(self, given):
+        """Put the formulas beside it.
+
+        Parameters
+        ----------
+        given : tuple of tuple
+            Card and engine of all rows, whatever the file says.
+
+        Returns
+        -------
+        dict
+            The parts of a view.
+        """
+        try:
+            told = self.report(given)
+        except c.BadInput as problem:
+            return {"status": {"level": "warn", "text": f"No row can be compared: {problem}"}}
+        return {
+            "status": _status(told),
+            "headline": _headline(told.whole),
+            "figure": _figure(told),
+            "tables": [_groups(told), *([_worst(told)] if told.worst else []), *_left(told)],
+            "sentences": [told.sentence],
+        }
+
+
+def placeholders(own):
+    """Say what stands in an empty field beside the file: nothing that it does not show itself.
+
+    Parameters
+    ----------
+    own : Timings
+        The file.
+
+    Returns
+    -------
+    dict
+        Text by the name of the field in the form.
+    """
+    return dict.fromkeys(FIELD_OF, "as the file says")
+
+
+def _status(told):
+    whole = told.whole
+    if not whole.rows:
+        return {"level": "warn", "text": "Every row is in doubt, so none is counted."}
+    text = f"Half of {whole.rows:,} kernels are within {whole.median:.1%} of their formula."
+    return {"level": "good" if whole.median <= 0.2 else "warn", "text": text}
+
+
+def _headline(whole):
+    if not whole.rows:
+        return []
+    numbers = (
+        ("Half of the kernels are within", f"{100 * whole.median:.1f}", "%"),
+        ("Four of five are within", f"{100 * whole.p80:.1f}", "%"),
+        ("Predicted over measured", f"{whole.bias:.2f}", ""),
+    )
+    return [
+        {"label": label, "value": value, "unit": unit, "note": "", "explain": ""}
+        for label, value, unit in numbers
+    ]
+
+
+def _figure(told):
+    """Predicted against measured, both logarithmic, a mark for each kind."""
+    if not told.sure:
+        return None
+    both = [1e6 * v for one in told.sure for v in (one.predicted_s, one.row.latency_s)]
+    low, high = min(both) / 1.5, max(both) * 1.5
+    parts: dict = {}
+    for one in told.sure:
+        parts.setdefault(one.row.kind, []).append(one)
+    line: dict = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "equal",
+        "x": [low, high],
+        "y": [low, high],
+    }
+    line |= {"line": {"color": TEXT, "width": 1.5, "dash": "dot"}, "hoverinfo": "skip"}
+    kinds = [kind for kind in KINDS if kind in parts]
+    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
+    return figure(
+        [
+            line,
+            *(_marks(KINDS[kind].title, i, parts[kind], low, high) for i, kind in enumerate(kinds)),
+        ],
+        f"{len(told.sure):,} kernels, measured on one axis and predicted on the other, both "
+        f"logarithmic. Half lie within {told.whole.median:.1%} of the line where both are equal.",
+        height=470,
+        margin={"l": 68, "r": 20, "t": 40, "b": 8},
+        showlegend=True,
+        legend=legend | {"font": {"size": 12, "color": TEXT}},
+        xaxis=log_axis("measured, µs", low, high),
+        yaxis=log_axis("predicted, µs", low, high),
+    )
+
+
+def _marks(title, number, some, low, high):
+    """A mark for the rows at one place: of them the farthest off."""
+    scale = CELLS / math.log(high / low)
+    places: dict = {}
+    for one in sorted(some, key=lambda one: abs(math.log(one.ratio))):
+        at = (1e6 * one.row.latency_s, 1e6 * one.predicted_s)
+        places[tuple(int(scale * math.log(v / low)) for v in at)] = (at, one)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": f"{title} ({len(some):,})",
+        "x": [float(f"{x:.4g}") for (x, _), _ in places.values()],
+        "y": [float(f"{y:.4g}") for (_, y), _ in places.values()],
+        "marker": {"color": mark(number % 8 + 1), "symbol": SYMBOLS[number % 8], "size": 7},
+        "text": [escape(one.line()) for _, one in places.values()],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
+def _groups(told):
+    whole = [told.whole] if told.whole.rows else []
+    return {
+        "caption": "How far off, by kernel, format and engine",
+        "columns": ["Kernel", "Rows", "Half within", "Four of five", "Predicted over measured"],
+        "rows": [
+            [", ".join(g.name), f"{g.rows:,}", f"{g.median:.1%}", f"{g.p80:.1%}", f"{g.bias:.2f}"]
+            for g in (*told.groups, *whole)
+        ],
+        "highlight": [len(told.groups)] if whole else [],
+    }
+
+
+def _worst(told):
+    return {
+        "caption": f"The {len(told.worst)} farthest off",
+        "columns": ["Line", "Kernel", "Measured", "Predicted"],
+        "rows": [
+            [
+                f"{one.row.line}",
+                one.line().partition(": ")[2].rpartition(": ")[0],
+                f"{digits(1e6 * one.row.latency_s)} µs",
+                f"{digits(1e6 * one.predicted_s)} µs",
+            ]
+            for one in told.worst
+        ],
+        "highlight": [],
+        "stack": True,
+    }
+
+
+def _left(told):
+    """Rows that are in doubt, and rows that could not be read."""
+    doubted = [[f"{n:,}", f"in doubt: {kernels.DOUBTS[d]}"] for d, n in told.doubted.most_common()]
+    unread = [[f"{n:,}", why] for why, n in told.skipped.most_common(REASONS)]
+    if not doubted + unread:
+        return []
+    table = {"caption": "Rows that are not counted", "columns": ["Rows", "Why"]}
+    return [table | {"rows": doubted + unread, "highlight": [], "stack": True}]
