@@ -106,7 +106,9 @@ def test_twice_the_cards_cost_users_only_with_a_reason_given(seed):
             doubled = replace(deployment, tp=2 * deployment.tp)
         except BadInput:
             continue
-        if serving.most_running(doubled, load) < serving.most_running(deployment, load):
+        most = serving.most_running(doubled, load)
+        # with room for none it does not start, and its verdict says why
+        if 0 < most < serving.most_running(deployment, load):
             about = {note.about for note in design.warnings(doubled, load)}
             assert about & {"cache", "network"}, (deployment.title, deployment.engine.name, load)
 

@@ -21,6 +21,8 @@ from .text import brief, cleaned
 
 SAME_SIZE = 0.03  # 31B of llama.cpp is 30B of a name: 31.6 billion
 SAME_ACTIVE = 0.08  # with the head or without it
+A_SLIP = 0.75  # the same where all else of the name is the same
+LONG_WORD = 3  # letters; shorter words are alike by chance
 A_TYPO = 0.85  # likeness from which a word is a slip of another
 SURELY_SPARSE_B = 150.0  # billions from which a size alone does not say what kind of model it is
 GENERIC = {"dense"}
@@ -476,6 +478,9 @@ def _size_alone(asked: Parts, base: str) -> Found | None:
     """A model of typical shape, where a name says its size and its family is not known."""
     if not asked.total or asked.effective or asked.experts:
         return None
+    meant = _misspelt(asked)
+    if meant:
+        return UNKNOWN._replace(choices=meant)
     twin = _same_number(asked)
     if twin:
         return Found(twin, f"{brief(base)} is no model of the catalogue: {twin}, as large, taken")
@@ -491,6 +496,27 @@ def _size_alone(asked: Parts, base: str) -> Found | None:
         return Found(f"{'moe' if asked.active else 'dense'}-{size.lower()}", what, base=TYPICAL)
     name = _canonical(asked, base)
     return Found(name, f"{name} is no model of the catalogue: {what}", base=TYPICAL)
+
+
+def _misspelt(asked: Parts) -> tuple[str, ...]:
+    """Records that differ from a name in a slip of one word, with the same versions and sizes."""
+    found = []
+    for s in _spellings():
+        own = s.parts
+        if (own.total, own.active, len(own.units)) != (asked.total, asked.active, len(asked.units)):
+            continue
+        off = [(a, b) for a, b in zip(asked.units, own.units, strict=True) if a != b]
+        if len(off) == 1 and _alike(*off[0]):
+            found.append(s.name)
+    return tuple(dict.fromkeys(found))
+
+
+def _alike(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether two words of one version are the same letters but for a slip."""
+    (word, version), (known, its) = one, other
+    letters = len(word) > LONG_WORD and abs(len(word) - len(known)) <= 1 and word[0] == known[0]
+    like = difflib.SequenceMatcher(None, word, known).ratio()
+    return version == its and letters and A_SLIP <= like < 1
 
 
 def _same_number(asked: Parts) -> str:
