@@ -36,12 +36,8 @@ def test_every_spelling_means_what_it_was_read_to_mean(row):
     assert (found.name, found.format, said(found)) == (row["name"], row["format"], row["assumed"])
 
 
-def test_the_table_holds_every_model_of_the_measured_rows():
-    rows = csv.DictReader(
-        (Path(__file__).parents[3] / "benchmarks" / "measured.csv").open(encoding="utf-8")
-    )
-    assert {row["model"] for row in rows} <= {row["spelling"] for row in TABLE}
-    assert len(TABLE) >= 550
+def test_the_table_is_as_long_as_it_was():
+    assert len(TABLE) >= 750
 
 
 @pytest.mark.parametrize("spelling", RESOLVED)
