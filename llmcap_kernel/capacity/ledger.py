@@ -489,6 +489,7 @@ def ledger(
     )
 
 
+@lru_cache(maxsize=4096)  # a curve along the context asks again at every point
 def _terms(deployment: Deployment) -> dict[str, float]:
     """Fields of a ledger for everything in memory but the cache."""
     d = deployment

@@ -685,8 +685,11 @@ def deployment(
 
 
 def _named_format(field: str, value: str | Format, kv: bool) -> Format:
-    if not isinstance(value, str):
-        return value
+    return _spelled_format(field, value, kv) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=4096)
+def _spelled_format(field: str, value: str, kv: bool) -> Format:
     found = Found(value) if value in formats(kv) else _read(value, kv=kv)
     if found:
         return _made(found)

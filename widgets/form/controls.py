@@ -273,9 +273,6 @@ def deployment_controls(form, state, prefix=""):
     fields = {f.name.removeprefix(prefix): f for f in form.fields if f.name.startswith(prefix)}
     at = {name: state[field.name] for name, field in fields.items()}
     gpu, engine = own_card.card(at["gpu"]), catalog.engine(at["engine"])
-    formats = [(name, catalog.format(name).title, "") for name in catalog.formats()]
-    kv_formats = [(name, catalog.format(name).title, "") for name in catalog.formats(kv=True)]
-    engines = [(name, catalog.engine(name).title, "") for name in catalog.engines()]
     model = chosen_model(state, prefix)
     out = [
         _model_control(fields, state, model),
@@ -284,9 +281,9 @@ def deployment_controls(form, state, prefix=""):
         search(fields["gpu"], state, (*_own_option(at["gpu"]), *_gpu_options())),
         select(fields["tp"], state, _card_counts(model, gpu, at["tp"])) | HALF,
         *_splits(fields, state, model, gpu),
-        select(fields["weights"], state, formats) | HALF,
-        _kv_control(fields["kv"], state, kv_formats),
-        select(fields["engine"], state, engines),
+        select(fields["weights"], state, _format_options()) | HALF,
+        _kv_control(fields["kv"], state),
+        select(fields["engine"], state, _engine_options()),
     ]
     out.append(_fraction_control(fields["fraction"], state, engine, boxed=bool(prefix)))
     if prefix:
@@ -333,8 +330,8 @@ def _model_control(fields, state, model):
     return control
 
 
-def _kv_control(field, state, formats):
-    control = select(field, state, formats) | HALF
+def _kv_control(field, state):
+    control = select(field, state, _format_options(kv=True)) | HALF
     if catalog.format(state[field.name]).bytes_per_element >= 2:
         return control
     return control | {"help": "Engines by themselves keep 16 bits, and so does the command line."}
@@ -367,6 +364,16 @@ def _splits(fields, state, model, gpu):
 def _model_options():
     rows = catalog.table("models")["models"]
     return tuple((name, rows[name].get("title", name), "") for name in catalog.models())
+
+
+@cache
+def _format_options(kv=False):
+    return tuple((name, catalog.format(name).title, "") for name in catalog.formats(kv=kv))
+
+
+@cache
+def _engine_options():
+    return tuple((name, catalog.engine(name).title, "") for name in catalog.engines())
 
 
 @cache
@@ -514,10 +521,10 @@ def select(field, state, options):
         The control.
     """
     value = state[field.name]
-    if value is not None and value not in {v for v, *_ in options}:
+    labels = {v: label for v, label, _ in options}
+    if value is not None and value not in labels:
         options = [*options, (value, str(value), "")]  # one that was read beyond the list
     listed = [{"value": v, "label": label, "group": group} for v, label, group in options]
-    labels = {v: label for v, label, _ in options}
     return _control("select", field, value, options=listed, text=labels.get(value, str(value)))
 
 
