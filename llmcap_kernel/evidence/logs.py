@@ -14,8 +14,7 @@ from typing import Any
 
 from ..catalog import names
 from ..refuse import BadInput, shown
-from . import launch, stated
-from .launch import options
+from . import stated
 from .startup import GIB, StartUp
 
 MIB = 2**20
@@ -228,6 +227,8 @@ def _split(text: str) -> list[str]:
 
 
 def _log(part: str, whole: str) -> _Log:
+    from . import launch  # a page opens without the readers of commands
+
     # what was resolved goes before what was asked for
     spoken = sorted(ARGUMENTS.finditer(part), key=lambda m: "with config" not in m.group())
     said = "\n".join(_until_next_line(part, m.end()) for m in spoken)
@@ -250,6 +251,8 @@ def _setting(said: str, name: str) -> str:
 
 def _human(text: str) -> float | None:
     """A number as engines take it; None where it is none."""
+    from .launch import options
+
     try:
         return float(options.whole("", text, -options.MOST))
     except BadInput:

@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote_plus
 
 from llmcap_kernel.refuse import BadInput, number, one_of, shown
 
-from . import from_launch, from_log, from_name, own_card, pasted, versions
+from . import from_log, from_name, own_card, pasted, versions
 
 MAX_QUERY = 40_000  # four deployments, each of a pasted model, are some thousands
 MAX_NAME = 80
@@ -453,6 +453,10 @@ def spelled(value):
 
 def _reader(text):
     """Who reads a pasted text that is no config.json; None where it is one, or its code."""
+    if not isinstance(text, str):
+        return None
+    from . import from_launch  # a page opens without the readers of commands
+
     if own_card.is_card(text):
         return own_card.inputs
     if from_log.is_log(text):  # with the command above it, perhaps
