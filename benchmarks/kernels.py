@@ -5,8 +5,9 @@
 FOLDER holds files of timings with the columns that NVIDIA's aiconfigurator writes. Every kind and
 format is predicted by three fits: to the card's own rows, to its chip family without the card (all
 other families, where it is alone), and to the other families. Rows in doubt are named and not
-counted. `--write` keeps the constants in `llmcap_kernel/catalog/kernels.toml`, and the products of
-one card that the roofline of chapter 1 draws in `kernels_drawn.csv`; it takes half a minute.
+counted. `--write` keeps the constants in `llmcap_kernel/catalog/kernels.toml`, what the law takes
+of them in `reach.toml`, and the products of one card that the roofline of chapter 1 draws in
+`kernels_drawn.csv`; it takes half a minute.
 """
 
 import argparse
@@ -16,8 +17,9 @@ import math
 import sys
 from pathlib import Path
 
+from llmcap_kernel import catalog
 from llmcap_kernel.cli import until_closed
-from llmcap_kernel.evidence.kernels import DOUBTS, fitting, read_folder
+from llmcap_kernel.evidence.kernels import DOUBTS, fitting, reach, read_folder
 from llmcap_kernel.evidence.kernels.kinds import KINDS
 from llmcap_kernel.refuse import BadInput
 
@@ -107,6 +109,8 @@ def main(argv=None):
     if args.write:
         lines = fitting.table(sure, lambda line: None)
         print(f"wrote {fitting.write(KEPT, lines, SOURCE, len(sure))}, {lines[0]}")
+        catalog.table.cache_clear()
+        print(f"wrote {reach.write()}")
         print(f"wrote {draw(sure)}")
     return 0
 

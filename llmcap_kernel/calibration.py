@@ -1,14 +1,14 @@
 """Estimates: fitted efficiencies, and intervals from measurements left out of the fit.
 
-The law is the same as at the ceiling. Added are a dozen physical shares and
-latencies, fitted to published measurements and stored in
-`catalog/calibration.toml`: one set for programs that serve many users, and one for
-those that run a loop of their own. An engine is one or the other, however many users
-it has. Factors adjust each set for an engine, a chip family, and the two together. An
-engine or a chip family without measurements has no factors, and a wider interval.
+The law is the same as at the ceiling. Added are shares and latencies in two layers. What a kernel
+reaches of its card's rates is measured on timed kernels, by format and chip family:
+`catalog/reach.toml`. What a whole program adds to that, some fifty numbers, is fitted to published
+benchmarks, `catalog/calibration.toml`: values for programs that serve many users and for those
+that run a loop of their own, and factors for some engines, vendors and chip families. An engine is
+one or the other, however many users it has.
 
-The interval of an estimate contains four of five measurements whose model, card or
-source had been left out of the fit.
+The interval of an estimate contains four of five measurements of a source that neither the fit nor
+the width has seen. An engine or a chip family that nobody measured widens it: `ignorance`.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,9 +17,11 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from . import catalog
+from .bandwidth import compute_dtype
 from .catalog.names import timed_as
 from .serving import LoadWork, Served, load_work, usd_per_mtok
-from .spec import CEILING, SERVERS, Deployment, Efficiency, Workload
+from .spec import CEILING, SERVERS, Deployment, Efficiency, Format, Gpu, Workload
 
 FILE = Path(__file__).parent / "catalog" / "calibration.toml"
 SERVER, LOOP = "servers", "loops"
@@ -146,13 +148,13 @@ def table() -> dict[str, Any]:
     Returns
     -------
     dict
-        "fits" (a set for servers and one for loops), "shifts" (factors by key),
-        "rows" (number of measurements by key), "intervals" by kind, and "provenance".
+        "sets" (values and factors by key), "rows" (number of measurements by key),
+        "intervals" by kind, "ignorance" by what is not known, and "provenance".
 
     Examples
     --------
-    >>> sorted(table()["fits"])
-    ['loops', 'servers']
+    >>> sorted(table())
+    ['ignorance', 'intervals', 'provenance', 'rows', 'sets']
     """
     import tomllib
 
@@ -217,49 +219,122 @@ def in_a_loop(family: str, metric: str, regime: str) -> bool:
     return not serves or metric in LOOP_METRICS or regime in LOOP_REGIMES
 
 
-def keys(family: str, chips: str) -> tuple[str, ...]:
+def keys(family: str, gpu: Gpu) -> tuple[str, ...]:
     """List the keys of the sets that determine an efficiency, most general first.
 
     Parameters
     ----------
-    family, chips : str
-        Family of the engine, and of the card.
+    family : str
+        Family of the engine.
+    gpu : Gpu
+        The card.
 
     Returns
     -------
     tuple of str
-        Servers or loops, then the engine, the chips, and the two together.
+        Servers or loops, then the engine, the card's vendor and its chips.
 
     Examples
     --------
-    >>> keys("vllm", "hopper")
-    ('servers', 'vllm', 'servers on hopper', 'vllm on hopper')
+    >>> keys("vllm", catalog.gpu("h100-sxm"))
+    ('servers', 'vllm', 'nvidia', 'hopper')
     """
     program = SERVER if timed_as(family) in SERVERS else LOOP
-    return (program, family, f"{program} on {chips}", f"{family} on {chips}")
+    return (program, _stand_in(family), *dict.fromkeys((gpu.vendor, gpu.family)))
 
 
-def measured_keys(family: str, chips: str) -> tuple[str, ...]:
-    """List those of `keys` that have measurements, of a family without any its stand-in's.
+def _stand_in(family: str) -> str:
+    """The family itself where it was measured, else the one it is timed as."""
+    return family if family in table()["rows"] else timed_as(family)
+
+
+# The format that decides what a kernel reaches: of the weights, of the cache, or the link.
+KERNELS = {
+    **dict.fromkeys(("bandwidth", "compute", "expert_bandwidth", "expert_compute"), "weights"),
+    **dict.fromkeys(("kv_bandwidth", "attention_compute"), "cache"),
+    **dict.fromkeys(("link_bandwidth", "all_reduce_s"), "link"),
+}
+ANY = "any"  # a family that was never timed
+MOST = 0.97  # of a rate: a fit may raise a share, and nothing lies beyond 1
+
+
+def nearest_format(name: str, timed: Mapping[str, Any], gpu: Gpu) -> str:
+    """Find the timed format that a card computes alike and that takes about as many bytes.
 
     Parameters
     ----------
-    family, chips : str
-        Family of the engine, and of the card.
+    name : str
+        A format of the catalogue.
+    timed : mapping
+        Names of the formats that were timed.
+    gpu : Gpu
+        The card.
 
     Returns
     -------
-    tuple of str
-        Keys, most general first.
+    str
+        One of `timed`.
 
     Examples
     --------
-    >>> measured_keys("no such engine", "hopper")
-    ('loops', 'loops on hopper')
+    >>> nearest_format("fp8", {"bf16": 0, "fp8": 0}, catalog.gpu("a100-sxm-80gb"))
+    'bf16'
     """
-    rows = table()["rows"]
-    stand_in = family if family in rows else timed_as(family)
-    return tuple(key for key in keys(stand_in, chips) if key in rows)
+    own = catalog.format(name)
+    computed = _wide(compute_dtype(gpu, own)[0])
+
+    def distance(other: str) -> tuple[bool, bool, float, str]:
+        that = catalog.format(other)
+        alike = _wide(next(iter(that.compute), "bf16")) == computed
+        far = abs(that.bytes_per_element - own.bytes_per_element)
+        return not alike, other != name, far, other
+
+    return min(timed, key=distance)
+
+
+def _wide(dtype: str) -> str:
+    """A dtype, with those of 16 bits and more taken as one."""
+    return "bf16" if dtype.startswith(("bf16", "fp16", "fp32")) else dtype
+
+
+@cache_until_reload
+def kernel_shares(gpu: Gpu, weights: Format, kv: Format) -> dict[str, float]:
+    """Look up what kernels reach on a card.
+
+    Parameters
+    ----------
+    gpu : Gpu
+        The card.
+    weights, kv : Format
+        Formats of the weights and of the cache.
+
+    Returns
+    -------
+    dict
+        Fields of `Efficiency`, those of `KERNELS`: of the card's family, or of all families
+        where it was never timed.
+
+    Examples
+    --------
+    >>> bf16 = catalog.format("bf16")
+    >>> 0.6 < kernel_shares(catalog.gpu("h100-sxm"), bf16, bf16)["compute"] < 0.9
+    True
+    """
+    formats = {"weights": weights.name, "cache": kv.name}
+    reach = catalog.table("reach")
+    found = {}
+    for name, of in KERNELS.items():
+        timed = reach[name]
+        if of == "link":
+            by_family = timed["link" if gpu.direct_link else "pcie"]
+        else:
+            by_family = timed[nearest_format(formats[of], timed, gpu)]
+        found[name] = by_family.get(gpu.family, by_family[ANY])[0]
+    # the law has the last two beside those of dense products
+    found["expert_bandwidth"] /= found["bandwidth"]
+    found["expert_compute"] /= found["compute"]
+    found["attention_compute"] /= found["compute"]
+    return {name: x if name.endswith("_s") else min(x, MOST) for name, x in found.items()}
 
 
 def efficiency_for(deployment: Deployment, family: str | None = None) -> Efficiency:
@@ -268,7 +343,7 @@ def efficiency_for(deployment: Deployment, family: str | None = None) -> Efficie
     Parameters
     ----------
     deployment : Deployment
-        The deployment, of which the family of the card is used.
+        The deployment, of which the card and the formats are used.
     family : str, optional
         Family of the engine; that of the deployment if omitted.
 
@@ -279,32 +354,36 @@ def efficiency_for(deployment: Deployment, family: str | None = None) -> Efficie
 
     Examples
     --------
-    >>> from llmcap_kernel import catalog
     >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
     >>> 0.5 < efficiency_for(b).bandwidth < 1
     True
     """
-    return _composed(measured_keys(family or deployment.engine.family, deployment.gpu.family))
+    d = deployment
+    return _efficiency(family or d.engine.family, d.gpu, d.weights, d.kv)
 
 
 @cache_until_reload
-def _composed(path: tuple[str, ...]) -> Efficiency:
-    return composed(table()["fits"], table()["shifts"], path)
+def _efficiency(family: str, gpu: Gpu, weights: Format, kv: Format) -> Efficiency:
+    sets = table()["sets"]
+    return composed(sets, keys(family, gpu), kernel_shares(gpu, weights, kv))
 
 
 def composed(
-    fits: Mapping[str, Mapping[str, float]],
-    shifts: Mapping[str, Mapping[str, float]],
+    sets: Mapping[str, Mapping[str, Any]],
     path: tuple[str, ...],
+    kernels: Mapping[str, float],
 ) -> Efficiency:
-    """Apply the factors of several sets to the efficiencies of the first.
+    """Apply the numbers of several sets to what kernels reach.
 
     Parameters
     ----------
-    fits, shifts : dict
-        Efficiencies of servers and of loops, and factors on them by key.
+    sets : dict
+        Numbers by key and name, each with its spread behind it. The first set that has a name
+        gives its value, unless kernels do; all others are factors, as `shifted` applies them.
     path : tuple of str
-        Keys as `keys` lists them; those without factors change nothing.
+        Keys as `keys` lists them; those without a set change nothing.
+    kernels : dict
+        What kernels reach.
 
     Returns
     -------
@@ -313,14 +392,14 @@ def composed(
 
     Examples
     --------
-    >>> fits = {"servers": {"step_s": 0.001}}
-    >>> composed(fits, {"vllm": {"step_s": 2}}, keys("vllm", "hopper")).step_s
+    >>> sets = {"servers": {"step_s": [0.001]}, "vllm": {"step_s": [2.0]}}
+    >>> composed(sets, ("servers", "vllm"), {"bandwidth": 0.8}).step_s
     0.002
     """
-    values = dict(fits[path[0]])
-    for key in path[1:]:
-        for name, factor in shifts.get(key, {}).items():
-            values[name] = shifted(name, values[name], factor)
+    values = dict(kernels)
+    for key in path:
+        for name, (number, *_) in sets.get(key, {}).items():
+            values[name] = shifted(name, values[name], number) if name in values else number
     return Efficiency(**values)
 
 
@@ -349,79 +428,99 @@ def shifted(name: str, value: float, factor: float) -> float:
     return value * factor / (1 - value + value * factor)
 
 
-def kinds(program: str, regime: str, quantity: str, sparse: bool) -> tuple[str, ...]:
-    """List the kinds of measurement an interval may come from.
+def kind(program: str, quantity: str) -> str:
+    """Name the kind of quantity that an interval holds for.
 
     Parameters
     ----------
     program : str
         "servers" or "loops".
-    regime : str
-        Regime it is measured in; "" where that is not known.
     quantity : str
         A quantity of `Served`.
-    sparse : bool
-        Whether the model has experts.
 
     Returns
     -------
-    tuple of str
-        Kinds, most specific first.
+    str
+        A key of `table()["intervals"]`: of the gap between tokens, of the first token, or of
+        whole answers, for a program.
 
     Examples
     --------
-    >>> kinds("servers", "", "itl_s", False)
-    ('servers.itl_s.dense', 'servers.itl_s', 'servers')
+    >>> kind("servers", "ttft_mean_s"), kind("loops", "decode_tok_s_user")
+    ('servers.first_token', 'loops.gap')
     """
-    model = "moe" if sparse else "dense"
-    stems = [f"{program}.{regime}.{quantity}"] * bool(regime) + [f"{program}.{quantity}"]
-    return (*(f"{stem}{more}" for stem in stems for more in (f".{model}", "")), program)
+    if "ttft" in quantity or "prefill" in quantity:
+        return f"{program}.first_token"
+    gap = "itl" in quantity or "decode" in quantity or quantity == "tok_s_user"
+    return f"{program}.gap" if gap else f"{program}.answer"
 
 
-def _alike(program: str, regime: str, quantity: str, sparse: bool) -> dict[str, float]:
-    """Interval of the measurements most like a quantity of a kind of program."""
-    if program == LOOP:  # a library's loop is measured as a batch that starts together
-        quantity = next((m.loop for m in METRICS.values() if m.server == quantity), quantity)
-    intervals: dict[str, dict[str, float]] = table()["intervals"]
-    names = kinds(program, regime, quantity, sparse)
-    return intervals[next(name for name in names if name in intervals)]
+# What may not be known, from little to much: an engine and chips that were measured, but never
+# together; one of them that was never measured; and neither.
+IGNORANCE = ("apart", "one", "neither")
+
+
+def ignorance(engine: bool, chips: bool, both: bool) -> str:
+    """Name what is not known.
+
+    Parameters
+    ----------
+    engine, chips, both : bool
+        Whether the engine was measured, the chips were, and the one on the other.
+
+    Returns
+    -------
+    str
+        A name of `IGNORANCE`, "" where all is known.
+
+    Examples
+    --------
+    >>> ignorance(True, True, True), ignorance(True, False, False)
+    ('', 'one')
+    """
+    if both:
+        return ""
+    return IGNORANCE[2 - engine - chips]
 
 
 # What a shape taken for a model's own moves a time by, in eight of ten models of the catalogue.
 ASSUMED_SHAPE = 1.25
 
 
-def _interval(
-    deployment: Deployment, family: str, quantity: str, regime: str
-) -> tuple[float, float, str]:
-    """Factors of the bounds on an estimate, and the reason for their width."""
-    low, high, why = _measured_interval(deployment, family, quantity, regime)
-    if not deployment.model.assumed_shape:
-        return low, high, why
-    why = f"{deployment.model.source}: interval widened; {why}"
-    return low / ASSUMED_SHAPE, high * ASSUMED_SHAPE, why
-
-
-def _measured_interval(
-    deployment: Deployment, family: str, quantity: str, regime: str
-) -> tuple[float, float, str]:
-    chips, sparse = deployment.gpu.family, bool(deployment.model.experts)
-    known = measured_keys(family, chips)
-    program, engine, card, both = keys(family, chips)
+def _interval(deployment: Deployment, family: str, quantity: str) -> tuple[float, float, str]:
+    """Factors on a time within which a measurement lies, and why they are that wide."""
+    known, rows = table(), table()["rows"]
+    gpu = deployment.gpu
+    program, engine, *_ = keys(family, gpu)
+    both = f"{engine} on {gpu.family}"
+    less = ignorance(engine in rows, gpu.family in rows, both in rows)
     # what kind of program an engine is that nobody measured is not known either
-    programs = (program,) if engine in known else (SERVER, LOOP)
-    rows = (_alike(name, regime, quantity, sparse) for name in programs)
-    row = max(rows, key=lambda row: row["high"] / row["low"])
-    measured = f"{row['rows']:,} measurements like it, each predicted with its own group left out"
-    if both in known:
-        return row["low"], row["high"], f"{both}: {table()['rows'][both]:,} rows; {measured}"
-    missing = [f"engine {family}"] * (engine not in known)
-    missing += [f"{chips} chips"] * (card not in known)
-    if not missing:
-        return row["low"], row["high"], f"{engine}, {chips}, never both together; {measured}"
-    wider = row["unknown"]
-    why = f"no measurement of {' nor '.join(missing)}: interval widened; {measured}"
-    return row["low"] / wider, row["high"] * wider, why
+    programs = (program,) if engine in rows else (SERVER, LOOP)
+    widths = [known["intervals"][kind(name, quantity)] for name in programs]
+    width = max(widths, key=lambda w: w["slower"] / w["faster"])
+    faster, slower = width["faster"], width["slower"]
+    why = [
+        f"{width['rows']:,} rows of {width['sources']} sources, each predicted without its source"
+    ]
+    if less:
+        wider = known["ignorance"][less]
+        faster, slower = faster / wider, slower * wider
+        why.insert(0, f"{_unmeasured(engine, gpu.family)}: interval {wider:.2g}x wider each way")
+    else:
+        why.insert(0, f"{both}: {rows[both]:,} rows")
+    if deployment.model.assumed_shape:
+        faster, slower = faster / ASSUMED_SHAPE, slower * ASSUMED_SHAPE
+        why.insert(0, f"{deployment.model.source}: interval {ASSUMED_SHAPE:g}x wider each way")
+    return faster, slower, "; ".join(why)
+
+
+def _unmeasured(engine: str, chips: str) -> str:
+    """Say what nobody measured."""
+    rows = table()["rows"]
+    missing = [f"engine {engine}"] * (engine not in rows) + [f"{chips} chips"] * (chips not in rows)
+    if missing:
+        return f"no measurement of {' nor '.join(missing)}"
+    return f"{engine} and {chips} chips were measured, never together"
 
 
 @dataclass(frozen=True)
@@ -443,15 +542,13 @@ class Estimates:
     ceiling: Served
     family: str
 
-    def of(self, quantity: str, regime: str = "", *, bounded: bool = True) -> Estimate:
+    def of(self, quantity: str, *, bounded: bool = True) -> Estimate:
         """Estimate one quantity with its interval.
 
         Parameters
         ----------
         quantity : str
             A quantity of `Served`.
-        regime : str
-            Regime it is measured in, where that is known.
         bounded : bool
             Whether the interval ends at the ceiling. A measurement whose source does
             not state its format or its cards can lie beyond the ceiling of those
@@ -464,8 +561,10 @@ class Estimates:
         """
         value = getattr(self.served, quantity)
         ceiling = getattr(self.ceiling, CEILING_OF.get(quantity, quantity))
-        low, high, reason = _interval(self.deployment, self.family, quantity, regime)
-        low, high = value * low, value * high
+        faster, slower, reason = _interval(self.deployment, self.family, quantity)
+        if "tok_s" in quantity:
+            faster, slower = 1 / slower, 1 / faster
+        low, high = value * faster, value * slower
         if bounded and ceiling <= value:
             low = max(low, ceiling)
         elif bounded:

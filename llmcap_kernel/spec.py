@@ -739,6 +739,7 @@ LATENCIES = (
     "moe_layer_s",
     "sequence_s",
     "first_token_s",
+    "prompt_token_s",
     "pcie_exchange_s",
 )
 
@@ -778,6 +779,8 @@ class Efficiency:
     first_token_s : float
         Fixed time of a server's request outside its prefill: client, network, tokens
         to text [s].
+    prompt_token_s : float
+        Host time of a token of a prompt: from text to numbers, and its place in the cache [s].
     expert_compute : float
         Factor on `compute` for routed experts, whose matrix products are many and
         small.
@@ -814,6 +817,7 @@ class Efficiency:
     sequence_s: float = 0.0
     prefill_share: float = 0.0
     first_token_s: float = 0.0
+    prompt_token_s: float = 0.0
     expert_compute: float = 1.0
     attention_compute: float = 1.0
     weight_only_compute: float = 1.0

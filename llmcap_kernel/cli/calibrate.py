@@ -20,7 +20,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser : ArgumentParser
         Of this command.
     """
-    parser.add_argument("rows", metavar="FILE", help="rows in the columns of measured.csv")
+    parser.add_argument(
+        "rows", metavar="FILE", nargs="+", help="rows in the columns of measured.csv"
+    )
     parser.add_argument(
         "--out", metavar="FILE", help="where to write (default: the package's own table)"
     )
@@ -48,7 +50,8 @@ def run(args: argparse.Namespace) -> Answer:
     from ..evidence import fit  # needs scipy, which nothing else here does
 
     out = Path(args.out or calibration.FILE)
-    _check_rows(args.rows)
+    for path in args.rows:
+        _check_rows(path)
     if out.is_dir() or not os.access(out.parent, os.W_OK):  # before minutes of work are lost
         raise BadInput("out", f"out {shown(str(out))} cannot be written.")
     try:
@@ -63,7 +66,7 @@ def run(args: argparse.Namespace) -> Answer:
         (Column("set", left=True), Column("rows")),
         tuple((name, f"{count:,}") for name, count in sets.rows.items()),
     )
-    told = f"{len(sets.rows)} sets of efficiencies in {out}"
+    told = f"{sum(map(len, sets.sets.values()))} numbers in {out}"
     return Answer(data, records, table, lambda screen: told)
 
 

@@ -279,8 +279,9 @@ class Card(Explained):
         )
         words = [f"{word} {getattr(e, name):.2f}" for word, name, on in shares if on]
         fixed = [f"{quantity(getattr(e, name), 's')} {word}" for word, name, on in times if on]
-        known = calibration.measured_keys(d.engine.family, d.gpu.family)
-        key = f"fitted to measurements: {', '.join(known)}"
+        sets = calibration.table()["sets"]
+        known = [key for key in calibration.keys(d.engine.family, d.gpu) if key in sets]
+        key = f"timed kernels, and measurements of {', '.join(known)}"
         return Line("efficiencies", key, ", ".join(words), ", ".join(fixed))
 
 

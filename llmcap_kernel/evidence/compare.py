@@ -805,7 +805,7 @@ def _timed(meant: stated.Meant, load: Load) -> Predicted:
         row = row._replace(workload=replace(row.workload, concurrency=_at_most(meant, load)))
     work = load_work(d, row.workload, batch=row.loop)
     estimates = calibration.estimates(d, row.workload, family=row.family, work=work)
-    e = estimates.of(row.quantity, load.regime, bounded=False).scaled(row.scale)
+    e = estimates.of(row.quantity, bounded=False).scaled(row.scale)
     if open_rate:
         asked_for = open_rate * RATES[load.metric](row.workload, d.num_gpus)
         e = open_loop.rate(e, asked_for, load.concurrency or 1, load.requests)

@@ -57,7 +57,7 @@ def users(
         load = replace(workload, concurrency=concurrency)
         work = load_work(deployment, load)
         made = calibration.estimates(deployment, load, family=family, work=work)
-        return made.of("output_tok_s", "", bounded=False).value / workload.output_tokens
+        return made.of("output_tok_s", bounded=False).value / workload.output_tokens
 
     return bisect_left(range(1, most + 1), request_rate, key=answered_s) + 1
 

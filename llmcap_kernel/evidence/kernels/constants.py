@@ -2,18 +2,15 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ... import catalog
-from ...bandwidth.work import compute_dtype
+from ...calibration import ANY, nearest_format
 from ...catalog.tables import table
 from ...refuse import BadInput, one_of, shown
 from ...spec import Gpu
 from .kinds import KINDS, RATES
 from .rows import Timing
-
-ANY = "any"  # a family that was never timed
 
 
 class Constants(NamedTuple):
@@ -78,18 +75,9 @@ def _of_engine(held: Any, engine: str) -> float:
     return float(known.get(engine, statistics.median(known.values())))
 
 
-def _nearest(name: str, timed: Iterable[str], gpu: Gpu) -> str:
+def _nearest(name: str, timed: Mapping[str, Any], gpu: Gpu) -> str:
     """The timed format that is computed alike and takes about as many bytes."""
-    if name in ("link", "pcie"):
-        return next(iter(timed))
-    own = catalog.format(name)
-
-    def distance(other: str) -> tuple[bool, float, str]:
-        that = catalog.format(other)
-        alike = compute_dtype(gpu, that)[1] == compute_dtype(gpu, own)[1]
-        return not alike, abs(that.bytes_per_element - own.bytes_per_element), other
-
-    return min(timed, key=distance)
+    return next(iter(timed)) if name in ("link", "pcie") else nearest_format(name, timed, gpu)
 
 
 def kernel_s(
