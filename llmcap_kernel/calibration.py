@@ -499,9 +499,7 @@ def _interval(deployment: Deployment, family: str, quantity: str) -> tuple[float
     widths = [known["intervals"][kind(name, quantity)] for name in programs]
     width = max(widths, key=lambda w: w["slower"] / w["faster"])
     faster, slower = width["faster"], width["slower"]
-    why = [
-        f"{width['rows']:,} rows of {width['sources']} sources, each predicted without its source"
-    ]
+    why = [f"width from {width['rows']:,} rows, each predicted without its source"]
     if less:
         wider = known["ignorance"][less]
         faster, slower = faster / wider, slower * wider

@@ -255,7 +255,7 @@ def test_the_answer_comes_first_and_its_provenance_last_and_once(run):
     )
     places = [unwrapped(out).index(text) for text in told_in_order]
     assert places == sorted(places)
-    assert out.count("measurements like it") == 1
+    assert out.count("predicted without its source") == 1
     assert "four measurements of five" in unwrapped(out)
 
 

@@ -33,13 +33,15 @@ def test_a_family_without_measurements_has_a_stand_in_that_has_some():
 
 
 def test_a_stand_in_lends_its_efficiency_and_a_wider_interval():
-    mac = catalog.deployment(model="qwen3-8b", gpu="apple-m2-max", weights="mlx-4bit")
-    own, lent = (calibration.efficiency_for(mac, family) for family in ("llama.cpp", "mlx"))
+    h100 = catalog.deployment(model="qwen3-8b", gpu="h100-sxm")
+    own, lent = (calibration.efficiency_for(h100, family) for family in ("vllm", "tgi"))
     assert own == lent
     assert calibration.in_a_loop("tgi", "itl_ms", "") == calibration.in_a_loop("vllm", "itl_ms", "")
+    meant = stated.meaning(stated.Spelled("qwen3-8b", "h100-sxm", "tgi"))
+    assert meant.family == "tgi" and any("timed as vllm" in text for text in meant.taken)
+    # MLX was timed itself
     spelled = stated.Spelled("qwen3-8b", "apple-m2-max", "mlx-lm", weights="4bit")
-    meant = stated.meaning(spelled)
-    assert meant.family == "mlx" and any("timed as llama.cpp" in text for text in meant.taken)
+    assert not any("timed as" in text for text in stated.meaning(spelled).taken)
 
 
 @pytest.mark.parametrize(
