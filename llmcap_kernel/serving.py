@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from . import bandwidth, capacity
 from .explain import Explained, Line, quantity
-from .numeric import Number, floor, maximum, minimum
+from .numeric import Number, floor, maximum
 from .spec import CEILING, BadInput, Deployment, Efficiency, Workload
 
 
@@ -77,9 +77,8 @@ class LoadWork(NamedTuple):
 
     Attributes
     ----------
-    decode, prompt, mixed : Work
-        One decode step, the prefill of one prompt, and a decode step that computes a chunk of
-        that prompt too.
+    decode, prompt : Work
+        One decode step, and the prefill of one prompt.
     batch : Work or None
         Prefill of all users' prompts at once, as a library's loop runs it; None for
         a server, which receives prompts one by one.
@@ -98,7 +97,6 @@ class LoadWork(NamedTuple):
 
     decode: bandwidth.Work
     prompt: bandwidth.Work
-    mixed: bandwidth.Work
     batch: bandwidth.Work | None
     users: Number
     turns: Number
@@ -183,17 +181,14 @@ def load_work(
     block = d.block_tokens
     cached = floor(load.shared_prefix_tokens / block) * block * load.hit_share
     context = load.mean_context_tokens if context_tokens is None else context_tokens
-    computed = max(load.input_tokens - cached, 1)
-    held = {"context_tokens": context, "concurrency": users}
     return LoadWork(
-        bandwidth.decode_work(d, **held),
+        bandwidth.decode_work(d, context_tokens=context, concurrency=users),
         _prompt_work(d, load.input_tokens, cached),
-        bandwidth.mixed_work(d, **held, prefill_tokens=computed, cached_tokens=cached),
         _prompt_work(d, load.input_tokens, cached, users) if batch else None,
         users,
         load.concurrency / users,
         load.input_tokens,
-        computed,
+        max(load.input_tokens - cached, 1),
         load.output_tokens,
         d.num_gpus,
         1.0 if d.engine.is_server and not batch else 0.0,
@@ -243,24 +238,6 @@ class Served(Explained):
         """Prefill of one prompt."""
         return self._timed(self.work.prompt, "prefill")
 
-    @cached_property
-    def mixed(self) -> bandwidth.Step:
-        """A decode step that computes a chunk of a prompt too."""
-        return self._timed(self.work.mixed, "mixed step")
-
-    @cached_property
-    def added_share(self) -> Number:
-        """Share of a prompt's prefill by which it makes the steps of decoding users longer."""
-        # weights are read once for both, and nothing is launched twice
-        chunks = self.work.prefill_tokens / self.work.mixed.prefill_tokens
-        added_s = chunks * (self.mixed.share_s - self.decode.share_s)
-        return minimum(maximum(added_s / self.prompt.share_s, 0.0), 1.0)
-
-    @property
-    def prefill_share(self) -> Number:
-        """Share of others' prefill that decoding waits for."""
-        return self.efficiency.prefill_share * self.added_share
-
     @property
     def others_s(self) -> Number:
         """Prefill of the prompts of all other users, one by one [s]."""
@@ -287,7 +264,7 @@ class Served(Explained):
         return self.work.users * self.decode.tok_s_user
 
     @property
-    def host_s(self) -> Number:
+    def request_s(self) -> Number:
         """Time of a request outside the cards, before its first token [s]."""
         e = self.efficiency
         read_s = self.work.input_tokens * e.prompt_token_s
@@ -297,7 +274,7 @@ class Served(Explained):
     def client_s(self) -> Number:
         """Time a request spends outside the queue for its prefill and its decoding [s]."""
         # the cards are free for others while a prompt passes a pipeline's later stages
-        return self.host_s + self.prompt.total_s - self.prompt.share_s
+        return self.request_s + self.prompt.total_s - self.prompt.share_s
 
     @cached_property
     def queue_s(self) -> Number:
@@ -306,7 +283,7 @@ class Served(Explained):
             prompt_s=self.prompt.share_s,
             others_s=self.others_s,
             away_s=self.work.output_tokens * self.decode.itl_s + self.client_s,
-            prefill_share=self.prefill_share,
+            prefill_share=self.efficiency.prefill_share,
             burst_share=self.efficiency.burst_share,
         )
 
@@ -315,7 +292,7 @@ class Served(Explained):
         """Mean gap between two tokens of a user, including others' prefill [s]."""
         # prompts computed while a user waits for the first token do not delay the later ones
         meanwhile_s = self.prompt.share_s + self.others_s - self.queue_s
-        waits_s = self.prefill_share * meanwhile_s
+        waits_s = self.efficiency.prefill_share * meanwhile_s
         return self.decode.itl_s + waits_s / self.work.output_tokens
 
     @property
@@ -331,7 +308,7 @@ class Served(Explained):
     @property
     def ttft_idle_s(self) -> Number:
         """Time to the first token on an idle deployment [s]."""
-        return self.prompt.total_s + self.host_s
+        return self.prompt.total_s + self.request_s
 
     @property
     def ttft_mean_s(self) -> Number:
@@ -403,7 +380,15 @@ class Served(Explained):
     @property
     def itl_chunk_s(self) -> Number:
         """Longest gap: a step that also prefills a chunk of another user's prompt [s]."""
-        return self.mixed.total_s
+        if self.deployment is None or self.workload is None:
+            raise BadInput("deployment", "deployment is missing: a stack of loads has no chunk.")
+        return bandwidth.mixed_step(
+            self.deployment,
+            context_tokens=self.workload.mean_context_tokens,
+            concurrency=self.users,
+            prefill_tokens=self.work.prefill_tokens,
+            efficiency=self.efficiency,
+        ).total_s
 
     def lines(self) -> tuple[Line, ...]:
         """List the decode step, the prefill, the waits and the output rate.
@@ -441,7 +426,7 @@ class Served(Explained):
         return Line(
             "itl",
             "step + prefill_share x (users x prefill - queue) / output_tokens",
-            f"{step} + {self.prefill_share:.2f} x ({self.users:,} x {own} - "
+            f"{step} + {self.efficiency.prefill_share:.2f} x ({self.users:,} x {own} - "
             f"{queue}) / {self.work.output_tokens:,}",
             itl,
         )

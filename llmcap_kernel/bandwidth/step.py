@@ -326,7 +326,7 @@ def mixed_step(
     Returns
     -------
     Step
-        The step with the time of every part, for the mean of the prompt's chunks.
+        The step with the time of every part, for a chunk that starts its prompt.
 
     References
     ----------

@@ -182,7 +182,7 @@ def _pass_work(
     tokens: Number,
     *,
     sequences: Number,
-    head_tokens: Number,
+    head: bool = True,
     times: Number = 1.0,
     passes: Number = 1.0,
     attention_flops: Number = 0.0,
@@ -190,17 +190,14 @@ def _pass_work(
 ) -> Work:
     """Sum up `passes` passes of `tokens`, of which `times` run one after another.
 
-    The head works on `head_tokens` of them, the layers on all. `attention` holds the fields of
-    `Work` that depend on the kind of pass.
+    `attention` holds the fields of `Work` that depend on the kind of pass.
     """
     d, model = deployment, deployment.model
     weights = law.weights_of(d)
     dtype, rate = compute_dtype(d.gpu, d.weights)
     bandwidth = d.gpu.bandwidth_bytes_s
-    layer_params = model.dense_matmul_params - model.head_params
-    dense_flops = law.matmul_flops(params=layer_params, tokens=tokens)
-    dense_flops = dense_flops + law.matmul_flops(params=model.head_params, tokens=head_tokens)
-    dense_flops = dense_flops / d.tp
+    dense_params = model.dense_matmul_params - (0 if head else model.head_params)
+    dense_flops = law.matmul_flops(params=dense_params, tokens=tokens) / d.tp
     expert_flops, expert_bytes, routed_layers = _experts(d, tokens)
     weight_bytes = weights.dense_read_bytes + expert_bytes
     adapter_flops, adapter_bytes = _adapters(d, sequences, tokens)
@@ -385,7 +382,6 @@ def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: 
         d,
         sequences * checked,
         sequences=sequences,
-        head_tokens=sequences * checked,
         attention_flops=attention_flops,
         kv_math_s=attention_flops / rate,
         kv_read_s=kv_bytes / d.gpu.bandwidth_bytes_s,
@@ -442,7 +438,7 @@ def prefill_work(
         d,
         chunk,
         sequences=prompts,
-        head_tokens=0,  # the last of a prompt, which is little beside its layers
+        head=False,  # it works on the last token of a prompt only, the layers on all
         times=turns,
         passes=chunks,
         attention_flops=attention_flops,
@@ -470,7 +466,6 @@ def mixed_work(
     context_tokens: Number,
     concurrency: Number,
     prefill_tokens: Number,
-    cached_tokens: Number = 0,
 ) -> Work:
     """Compute the work of a step that decodes all sequences and prefills a chunk.
 
@@ -479,39 +474,33 @@ def mixed_work(
     deployment : Deployment
         The deployment.
     context_tokens : float or array
-        Tokens each sequence holds [tokens].
+        Tokens each decoding sequence holds [tokens].
     concurrency : float or array
-        Sequences being decoded.
+        Sequences decoding.
     prefill_tokens : float or array
         Prompt tokens waiting [tokens].
-    cached_tokens : float or array
-        Leading tokens of the prompt that a prefix cache already holds [tokens].
 
     Returns
     -------
     Work
-        Every part at full rate, with the mean of the prompt's chunks.
+        Every part at full rate.
     """
     d = deployment
-    base = decode_work(d, context_tokens=context_tokens, concurrency=concurrency)
+    plain = replace(d, speculation=None) if d.speculation else d
+    base = decode_work(plain, context_tokens=context_tokens, concurrency=concurrency)
     room = maximum(d.batch_limit_tokens - base.tokens, 1)
     chunk = minimum(prefill_tokens, room)
-    share = chunk / prefill_tokens
-    prompt_flops = law.prefill_attention_flops(d.model, prefill_tokens, cached_tokens) / d.tp
+    chunk_flops = law.prefill_attention_flops(d.model, chunk) / d.tp
     _, rate = compute_dtype(d.gpu, d.kv)
     return _pass_work(
-        d,
+        plain,
         base.tokens + chunk,
         sequences=base.tokens,
-        head_tokens=base.tokens,
-        attention_flops=prompt_flops * share,
+        attention_flops=chunk_flops,
         kv_math_s=base.kv_math_s,
         kv_read_s=base.kv_read_s,
         kv_bytes=base.kv_bytes,
-        prompt_math_s=prompt_flops * share / rate,
+        prompt_math_s=chunk_flops / rate,
         scheduled=base.scheduled,
-        draft=base.draft,
-        guesses=base.guesses,
-        tokens_per_step=base.tokens_per_step,
         prefill_tokens=chunk,
     )

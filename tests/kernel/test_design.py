@@ -655,7 +655,7 @@ def test_the_estimate_and_the_ceiling_are_one_law_with_other_efficiencies(deploy
 @pytest.mark.parametrize("users", [1, 16])
 def test_the_lines_of_an_estimate_add_up(users):
     seen = design.card(B, replace(WORKED_WORKLOAD, concurrency=users)).estimates.served
-    share, out = seen.prefill_share, seen.work.output_tokens
+    share, out = seen.efficiency.prefill_share, seen.work.output_tokens
     others_s = users * seen.prompt.share_s - seen.queue_s
     assert seen.itl_s == pytest.approx(seen.decode.itl_s + share * others_s / out)
     assert seen.ttft_mean_s == pytest.approx(seen.queue_s + seen.client_s)

@@ -46,7 +46,7 @@ def estimates(deployment, workload, *, family, work):
     if deployment.model.name == "gpt2-1.5b":
         ends = (float("nan"), 0.001, 0.002)
 
-    def of(quantity, regime, bounded):
+    def of(quantity, bounded):
         ceiling = 1e9 if "tok_s" in quantity else 0.0004
         return calibration.Estimate(*ends, ceiling, "a stand-in")
 

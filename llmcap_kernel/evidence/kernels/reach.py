@@ -55,9 +55,9 @@ def reached(held: Any) -> list[float]:
 def lines() -> Iterator[str]:
     """List the lines of the table.
 
-    Yields
-    ------
-    str
+    Returns
+    -------
+    iterator of str
         A heading for each name and format, and a line for each chip family.
     """
     for name, (kind, constant) in TAKEN.items():
