@@ -332,7 +332,7 @@ def test_claim_31_an_fp8_cache_holds_twice_the_users_and_reads_a_third_faster():
     assert capacity.kv_sequence_bytes(wide, 8000) == 2 * capacity.kv_sequence_bytes(B, 8000)
     users = [capacity.max_concurrent(d, 8000) for d in (B, wide)]
     assert users[0] == pytest.approx(2 * users[1], abs=1)
-    # vLLM, heads of 128, 128 000 cached tokens and more: 1.49 on H100 and 1.13 on H200
+    # vLLM, heads of 128, about as much cached: medians of 1.50 on H100 and 1.20 on H200
     layer = {"batch_size": 16, "context": 8000, "num_heads": 32, "num_key_value_heads": 4}
     gains = []
     for gpu in (H100, H200):
@@ -343,7 +343,7 @@ def test_claim_31_an_fp8_cache_holds_twice_the_users_and_reads_a_third_faster():
             for fmt in ("bf16", "fp8")
         ]
         gains.append(times[0] / times[1])
-    assert statistics.geometric_mean(gains) == pytest.approx((1.49 * 1.13) ** 0.5, rel=0.1)
+    assert statistics.geometric_mean(gains) == pytest.approx((1.50 * 1.20) ** 0.5, rel=0.1)
 
 
 @pytest.mark.parametrize(
