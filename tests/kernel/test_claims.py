@@ -2,28 +2,51 @@
 
 Each asserts our own number and the verdict. The claims and their figures are
 in the book's fifth chapter; measured figures are rows of benchmarks/measured.csv.
+From 28 on they are about kernels. Their figures are medians of timings, from the tables of NVIDIA
+aiconfigurator-core 0.12.0 (Apache-2.0).
 """
 
+import statistics
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from llmcap_kernel import bandwidth, capacity, catalog, design, law
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, card, worked_spec
+from llmcap_kernel.evidence.kernels import kernel_s, predicted_s, read_folder
 from llmcap_kernel.serving import serve
 from llmcap_kernel.spec import CEILING, Efficiency, Workload
 
 LLAMA = catalog.model("llama-3.1-70b")
 H100, H200 = catalog.gpu("h100-sxm"), catalog.gpu("h200-sxm")
+A100, B200 = catalog.gpu("a100-sxm-80gb"), catalog.gpu("b200-sxm")
 BF16, FP8 = catalog.format("bf16"), catalog.format("fp8")
 A, B, C = worked_spec()
 GIB = 2**30
+ENGINES = ("vllm", "sglang", "trtllm")
+DRAWN = Path(__file__).parents[2] / "benchmarks" / "kernels_drawn.csv"
+# the products of one layer of Llama-3.1-70B, outputs and inputs: q, k and v; o; gate and up; down
+LAYER = ((10_240, 8192), (8192, 8192), (57_344, 8192), (8192, 28_672))
 
 
 def pool(deployment, fraction):
     return capacity.ledger(
         replace(deployment, memory_fraction=fraction), context_tokens=8000
     ).kv_pool_bytes
+
+
+def layer_s(gpu, fmt, rows, engine):
+    """Time of a layer's products."""
+    return sum(
+        kernel_s("product", {"m": rows, "n": n, "k": k}, gpu=gpu, format=fmt, engine=engine)
+        for n, k in LAYER
+    )
+
+
+def gain(gpu, fmt, rows, engine):
+    """How many times as fast as in BF16."""
+    return layer_s(gpu, "bf16", rows, engine) / layer_s(gpu, fmt, rows, engine)
 
 
 def test_claim_01_kv_of_16_users_at_8k_is_40_gib():
@@ -202,11 +225,19 @@ def test_claim_24_without_fp8_units_bytes_are_kept_and_flops_are_not():
     assert fills[0] == pytest.approx(fills[1])
 
 
+def test_claim_24_weights_alone_in_8_bits_speed_up_few_rows_and_no_prompt():
+    few, prompt = (gain(A100, "int8-weight-only", rows, "trtllm") for rows in (64, 4096))
+    # timed in both: 5 shapes of 64e6 weights and more by at most 64 rows, median 1.71; and 69
+    # products of 2 048 rows and more, 0.99
+    assert few == pytest.approx(1.71, rel=0.1)
+    assert prompt == pytest.approx(0.99, abs=0.05)
+    # where the units are used a prompt gains: 1.93, two products
+    assert gain(A100, "int8", 4096, "trtllm") == pytest.approx(1.93, rel=0.05)
+
+
 def test_claim_25_the_spec_sheet_law_alone_is_far_too_fast():
     """Row m00... of the served set: the ceiling is a fraction of what was measured."""
     import csv
-    import statistics
-    from pathlib import Path
 
     path = Path(__file__).parents[2] / "benchmarks" / "measured.csv"
     with path.open(encoding="utf-8", newline="") as file:
@@ -250,3 +281,87 @@ def test_claim_27_the_ceiling_is_never_beaten():
     assert estimate.itl_s > ceiling.itl_s
     assert estimate.ttft_mean_s > ceiling.ttft_idle_s
     assert estimate.output_tok_s < ceiling.output_tok_s
+
+
+def test_claim_28_fp8_makes_a_product_of_64_rows_half_as_fast_again():
+    """Products of large matrices by few rows, timed on an H100: weights read a second."""
+    rows = [r for r in read_folder(DRAWN).timings if r.shape["m"] <= 64]
+
+    def speedup(time, of):
+        rate = {
+            name: statistics.median(
+                r.shape["n"] * r.shape["k"] / time(r) for r in rows if r.format == name and of(r)
+            )
+            for name in ("bf16", "fp8")
+        }
+        return rate["fp8"] / rate["bf16"]
+
+    def large(r):
+        return r.shape["n"] * r.shape["k"] >= 16e6
+
+    # all H100's timings: 60 shapes that were timed in both formats, median 1.47
+    assert speedup(lambda r: r.latency_s, large) == pytest.approx(1.47, rel=0.05)
+    assert speedup(predicted_s, large) == pytest.approx(1.47, rel=0.07)
+    for engine in ENGINES:
+        assert 1.4 < gain(H100, "fp8", 64, engine) < 1.75  # 27 shapes above 64e6 weights: 1.73
+        # 50 shapes below 4e6 weights: 0.51
+        small = {"m": 64, "n": 1024, "k": 2048}
+        times = [
+            kernel_s("product", small, gpu=H100, format=fmt, engine=engine)
+            for fmt in ("bf16", "fp8")
+        ]
+        assert times[1] > 1.2 * times[0]
+
+
+def test_claim_30_fp4_reaches_under_half_of_its_peak_and_doubles_a_prompt():
+    # B200, products of 2 048 rows and more by 4 096 x 4 096 and more: medians
+    measured = {"vllm": 0.43, "sglang": 0.45, "trtllm": 0.39}
+    m, n, k = 4096, 8192, 8192
+    for engine, share in measured.items():
+        seconds = kernel_s(
+            "product", {"m": m, "n": n, "k": k}, gpu=B200, format="nvfp4", engine=engine
+        )
+        reached = 2 * m * n * k / B200.flop_s["fp4"] / seconds
+        assert reached == pytest.approx(share, rel=0.12) and reached < 0.5
+        # not four times: 14 shapes of 64e6 weights and more that were timed in both, median 2.25
+        assert gain(B200, "nvfp4", 4096, engine) == pytest.approx(2.25, rel=0.25)
+
+
+def test_claim_31_an_fp8_cache_holds_twice_the_users_and_reads_a_third_faster():
+    wide = replace(B, kv=BF16)
+    assert capacity.kv_sequence_bytes(wide, 8000) == 2 * capacity.kv_sequence_bytes(B, 8000)
+    users = [capacity.max_concurrent(d, 8000) for d in (B, wide)]
+    assert users[0] == pytest.approx(2 * users[1], abs=1)
+    # vLLM, heads of 128, about as much cached: medians of 1.50 on H100 and 1.20 on H200
+    layer = {"batch_size": 16, "context": 8000, "num_heads": 32, "num_key_value_heads": 4}
+    gains = []
+    for gpu in (H100, H200):
+        times = [
+            kernel_s(
+                "decode_attention", {**layer, "head_dim": 128}, gpu=gpu, format=fmt, engine="vllm"
+            )
+            for fmt in ("bf16", "fp8")
+        ]
+        gains.append(times[0] / times[1])
+    assert statistics.geometric_mean(gains) == pytest.approx((1.50 * 1.20) ** 0.5, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("engine", "start_us", "doubled"),
+    # an empty message, and the number of 16-bit elements, as a power of 2, before its time doubles
+    [("vllm", 4.3, 19), ("sglang", 2.4, 18), ("trtllm", 2.7, 18)],
+)
+def test_claim_32_an_all_reduce_is_latency_up_to_a_megabyte(engine, start_us, doubled):
+    """Two H100: the first byte costs microseconds, the bytes count from half a megabyte on."""
+
+    def us(elements, cards=2):
+        shape = {"num_gpus": cards, "message_size": elements}
+        return kernel_s("all_reduce", shape, gpu=H100, format="link", engine=engine) * 1e6
+
+    assert us(128) == pytest.approx(start_us, rel=0.1)
+    assert us(2**doubled) < 2 * us(128) < us(2 ** (doubled + 1))
+    # a decode step of 16 users at 70B is 131 072 elements: its bytes alone take 0.6 us
+    wire_us = 16 * 8192 * 2 / H100.link_bandwidth_bytes_s * 1e6
+    assert wire_us < us(128) / 4 and us(16 * 8192) < 1.5 * us(128)
+    # 134 MB: 467 to 472 us by all three, two thirds of the link
+    assert us(2**26) == pytest.approx(470, rel=0.1)
