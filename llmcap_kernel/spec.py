@@ -774,8 +774,8 @@ class Efficiency:
     sequence_s : float
         Fixed time per sequence in a step: sampling, detokenising [s].
     prefill_share : float
-        Share of other users' prefill that decoding waits for: 1 where the two take
-        turns on the cards, 0 where prefill hides wholly behind decoding.
+        Share of what other users' prompts add to its steps that decoding waits for: 1
+        where it waits for all, 0 where prefill hides wholly behind decoding.
     first_token_s : float
         Fixed time of a server's request outside its prefill: client, network, tokens
         to text [s].

@@ -268,7 +268,7 @@ class Card(Explained):
             ("compute", "compute", True),
             ("link", "link_bandwidth", many),
             ("expert bandwidth", "expert_bandwidth", experts),
-            ("prefill share", "prefill_share", True),
+            ("added prefill", "prefill_share", True),
         )
         times = (
             ("a layer", "layer_s", True),
