@@ -417,6 +417,7 @@ class Served(Explained):
             *self.decode.lines(),
             self.prompt.lines()[-1],
             self._queue_line(),
+            self._share_line(),
             self._itl_line(),
             *self._ttft_lines(),
             self._output_line(),
@@ -433,6 +434,14 @@ class Served(Explained):
             "closed-loop wait of users who ask again as soon as they are answered",
             f"{self.users:,} users, {own} each, back after {self.work.output_tokens:,} tokens",
             quantity(self.queue_s, "s"),
+        )
+
+    def _share_line(self) -> Line:
+        return Line(
+            "prefill_share",
+            "share waited for x share that a prompt adds to steps of decoding",
+            f"{self.efficiency.prefill_share:.2f} x {self.added_share:.2f}",
+            f"{self.prefill_share:.2f}",
         )
 
     def _itl_line(self) -> Line:

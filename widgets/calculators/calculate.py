@@ -227,7 +227,7 @@ def _trail(card):
             "CEILING: what the spec sheet allows",
             *(ceiling[step] for step in steps),
             "",
-            "ESTIMATE: the same law with efficiencies fitted to measurements",
+            "ESTIMATE: the same law with efficiencies of timed kernels and fitted programs",
             *(fitted[step] for step in ("efficiencies", *steps)),
             "",
             f"INTERVAL: {design.expected(estimate, unit)}, four times in five",
@@ -257,7 +257,7 @@ def _speed(card, trail):
         "value": digits(rate.value),
         "unit": "tok/s",
         "note": _noted(f"{text} between tokens, other users' prompts in it", rate),
-        "explain": f"{trail(gap, 's', 'queue', 'itl')}\n\n{turned}",
+        "explain": f"{trail(gap, 's', 'queue', 'prefill_share', 'itl')}\n\n{turned}",
     } | c.span(rate, bound)
 
 
@@ -333,7 +333,15 @@ class _Money:
         )
         even = self.break_even()
         lines = [
-            trail(self.card.estimates.output_tok_s, "tok/s", "queue", "itl", "ttft", "output_rate"),
+            trail(
+                self.card.estimates.output_tok_s,
+                "tok/s",
+                "queue",
+                "prefill_share",
+                "itl",
+                "ttft",
+                "output_rate",
+            ),
             f"{self.card.price_line()}\n{at_duty}",
             *([even.explain()] if even else []),
         ]
