@@ -268,7 +268,7 @@ class Card(Explained):
             ("compute", "compute", True),
             ("link", "link_bandwidth", many),
             ("expert bandwidth", "expert_bandwidth", experts),
-            ("waited for of added prefill", "prefill_share", True),
+            ("wait for added prefill", "prefill_share", True),
         )
         times = (
             ("a layer", "layer_s", True),
