@@ -270,8 +270,8 @@ MODES = (
     Mode(
         "trtllm-blackwell",
         "TensorRT-LLM on Blackwell",
-        "The engine fuses more of a layer there than on older cards. The fit has shares of its own "
-        "for the pair, and nearly all of their rows come from one source.",
+        "The engine fuses more of a layer there than on older cards. The fit has no number of its "
+        "own for the pair, and nearly all of their rows come from one source.",
         "Measure a few batches of a model that this source has not.",
         _trtllm_blackwell,
     ),

@@ -227,7 +227,7 @@ def _trail(card):
             "CEILING: what the spec sheet allows",
             *(ceiling[step] for step in steps),
             "",
-            "ESTIMATE: the same law with efficiencies fitted to measurements",
+            "ESTIMATE: the same law with efficiencies of timed kernels and fitted programs",
             *(fitted[step] for step in ("efficiencies", *steps)),
             "",
             f"INTERVAL: {design.expected(estimate, unit)}, four times in five",

@@ -102,7 +102,7 @@ EXERCISES = {
         unit="users",
         tolerance=0.001,
         hints=(
-            "Beat 8 prints the price at 16 and at 32 users. Where does 3.00 lie?",
+            "Beat 8 prints the price at 32 and at 48 users. Where does 3.00 lie?",
             "Raise the users one by one and read the price each time, until it is 3.00 or less.",
             "Run toolbox.reading(B, toolbox.change_batch(load, users)).usd_mtok from 25 users on.",
         ),
