@@ -203,7 +203,7 @@ def test_every_number_shows_its_arithmetic_up_to_the_reason_for_its_width():
             assert text.index("MEMORY") < text.index("LIMITS") < text.index("Why this wide")
         else:
             assert text.index("CEILING") < text.index("ESTIMATE") < text.index("INTERVAL")
-            assert "efficiencies = fitted to measurements" in text
+            assert "efficiencies = timed kernels, and measurements of" in text
 
 
 def test_a_gap_while_nobody_prefills_is_shorter_than_the_mean_gap():

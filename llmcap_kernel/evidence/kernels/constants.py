@@ -55,6 +55,7 @@ def constants_of(kind: str, *, format: str, gpu: Gpu, engine: str = "") -> Const
 
     Examples
     --------
+    >>> from llmcap_kernel import catalog
     >>> found = constants_of("product", format="bf16", gpu=catalog.gpu("h100-sxm"), engine="vllm")
     >>> found.family, 0.7 < found.values["bandwidth"] < 1
     ('hopper', True)
@@ -108,6 +109,7 @@ def kernel_s(
 
     Examples
     --------
+    >>> from llmcap_kernel import catalog
     >>> h100 = catalog.gpu("h100-sxm")
     >>> shape = {"m": 4096, "n": 4096, "k": 4096}
     >>> 1.4e-4 < kernel_s("product", shape, gpu=h100, format="bf16") < 3e-4

@@ -27,4 +27,4 @@ def test_the_summary_comes_first_then_the_worst_rows(run, tmp_path):
 def test_where_intervals_come_from_is_said_once(run, tmp_path):
     out = told(run, tmp_path)
     assert unwrapped(out).count("predicted without its source") == out.count("Interval of") == 1
-    assert unwrapped(out).endswith(("left out.", "reasons."))
+    assert unwrapped(out).endswith(("without its source.", "reasons."))
