@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from numpy import ndarray
 
 FOLDS = 12
-# Whoever asks is a new source, so each is left out alone, and what is left out to learn what
-# ignorance costs is too; of models and cards there are too many.
+# Whoever asks is a new source, so each is left out alone, as are the few engines, families of
+# chips and vendors; of models and cards there are too many.
 ALONE = ("source", "engine", "chips", "vendor")
 
 

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass, replace
+from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -203,7 +204,6 @@ class Problem:
         self.stack = Stack(rows)
         self.rows = rows
         self.base = _expected(rows)
-        self.untimed = _expected(rows, timed=False)
         self.weight = numpy.sqrt(_weights(rows))
         found = {key for row in rows for key in row.path}
         free = [(key, name) for key, names in FREE.items() if key in found for name in names]
@@ -212,6 +212,11 @@ class Problem:
         self.member = numpy.array([[key in row.path for key, _ in free] for row in rows], float)
         hold = [HOLD.get(key, HOLD_FACTOR) for key, _ in free]
         self.hold = numpy.sqrt(numpy.array(hold))
+
+    @cached_property
+    def untimed(self) -> "ndarray":
+        """As `base`, of cards of which no kernel was ever timed."""
+        return _expected(self.rows, timed=False)
 
     def free(self, x: "ndarray", *, timed: bool = True) -> "ndarray":
         """Transformed efficiencies of rows x NAMES from the numbers."""

@@ -20,7 +20,6 @@ HEAD = """\
 # value. In all other sets it is a factor on these. A factor multiplies a time, and the odds of a
 # share.
 """
-LEAVES = ("model", "card", "source")
 
 
 def _spread(sets: Sets, fits: Sequence[Sets]) -> Sets:
@@ -149,7 +148,7 @@ def calibrate(
     if lacking:
         raise BadInput("file", f"file has no rows of {' and none of '.join(sorted(lacking))}.")
     say(f"fitting {sum(map(len, FREE.values()))} numbers, and again without each group")
-    sets, found = left_out(rows, LEAVES)
+    sets, found = left_out(rows)
     missed = found.errors
     level, found_widths = earned(misses(rows, missed["source"]))
     say(f"widths hold {level:.1%} of what they have seen, so that they hold {SHARE:.0%} of more")
