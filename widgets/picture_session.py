@@ -104,7 +104,7 @@ class PictureSession:
             f'<section class="lc lc-picture" data-kind="picture" data-name="{self.name}" '
             f'data-values="{values}" aria-label="{escape(self._picture.title)}">\n'
             f'<p class="lc-picture-title">{escape(self._picture.title)}</p>\n{form}\n'
-            f'<div class="lc-figure">{parts["figure"]}</div>\n'
+            f'<div class="lc-drawn">{parts["figure"]}</div>\n'
             f'<p class="lc-said" role="status">{parts["said"]}</p>\n'
             "<details><summary>The numbers</summary>"
             f'<div class="lc-numbers">{parts["table"]}</div>'

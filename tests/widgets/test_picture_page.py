@@ -118,17 +118,17 @@ def said(page, words):
 def test_a_slider_moves_the_picture_its_words_and_its_numbers(show):
     page = show("step")
     slider = page.get_by_role("slider", name="Users")
-    before = page.locator(".lc-figure").inner_html()
+    before = page.locator(".lc-drawn").inner_html()
     slider.focus()
     for _ in range(4):
         page.keyboard.press("ArrowRight")
     page.wait_for_function("document.querySelector('caption').textContent.includes('16 users')")
-    assert page.locator(".lc-figure").inner_html() != before
+    assert page.locator(".lc-drawn").inner_html() != before
     assert slider.get_attribute("aria-valuetext") == "16 users"
     assert page.locator("output").first.inner_text() == "16 users"
     page.get_by_text("bf16").click()
     # 139 GB of weights, and 16 times 2.62 GB of cache
-    page.wait_for_function("document.querySelector('.lc-figure').textContent.includes('181 GB')")
+    page.wait_for_function("document.querySelector('.lc-drawn').textContent.includes('181 GB')")
 
 
 def test_a_point_is_pulled_where_the_pointer_goes(show):

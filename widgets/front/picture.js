@@ -13,7 +13,7 @@ function render({ model, el }) {
   if (!find()) el.innerHTML = model.get("html");
   const root = find();
   const form = root.querySelector("form");
-  const figure = root.querySelector(".lc-figure");
+  const figure = root.querySelector(".lc-drawn");
   const stop = new AbortController();
   const on = (node, kind, act, more = {}) =>
     node.addEventListener(kind, act, { signal: stop.signal, ...more });
@@ -122,7 +122,7 @@ const GAP = 26; // pixels for a line of words
 
 // All parts of the picture below each other in one SVG, under its title, in its colours of now.
 function whole(root) {
-  const parts = [...root.querySelectorAll(".lc-figure svg.lc-drawing")];
+  const parts = [...root.querySelectorAll(".lc-drawn svg.lc-drawing")];
   const width = Math.max(...parts.map((svg) => svg.clientWidth)) + 24;
   const style = getComputedStyle(root);
   const font = `font-family:${style.fontFamily.replaceAll('"', "'")}`;
