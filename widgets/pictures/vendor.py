@@ -28,9 +28,9 @@ def _peak(card):
     shares = calibration.efficiency_for(llama)
     reached = dense * shares.compute
     rows = [
-        Bar("on the slide: twice the dense rate, for matrices half zeros", [Part("", 2 * dense)]),
-        Bar("dense, what a language model can use", [Part("", dense, "weights")]),
-        Bar("reached by timed kernels, large products", [Part("", reached, "cache")]),
+        Bar("on the slide, with sparsity", [Part("", 2 * dense)]),
+        Bar("dense, as the card computes", [Part("", dense, "weights")]),
+        Bar("reached by timed kernels", [Part("", reached, "cache")]),
     ]
     sizes = [quantity(sum(p.size for p in row.parts), "FLOP/s") for row in rows]
     rows = [
