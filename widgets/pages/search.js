@@ -5,7 +5,8 @@ const BLOCKS = "p, li, dt, dd, td, h1, h2, h3";
 Search.makeSearchSummary = (html, keywords, anchor) => {
   const page = new DOMParser().parseFromString(html, "text/html");
   const main = page.querySelector('[role="main"]');
-  const within = (anchor && main?.querySelector(anchor)) || main;
+  const spot = anchor && main?.querySelector(anchor);
+  const within = (spot?.matches("dt") ? spot.nextElementSibling : spot) || main; // a glossary's entry
   for (const node of within?.querySelectorAll(NO_PROSE) ?? []) node.remove();
   const blocks = [...(within?.querySelectorAll(BLOCKS) ?? [])].filter((one) => !one.querySelector(BLOCKS));
   const sentences = blocks.flatMap((one) => one.textContent.trim().split(/(?<=[.?!])\s+/));
@@ -16,7 +17,7 @@ Search.makeSearchSummary = (html, keywords, anchor) => {
     (most, text) => (hits(text) > hits(most) || (hits(text) === hits(most) && most.length < 40 && text.length > most.length) ? text : most),
     "",
   );
-  const said = hits(best) ? best : page.querySelector('meta[name="description"]')?.content;
+  const said = hits(best) || within !== main ? best || within.textContent : page.querySelector('meta[name="description"]')?.content;
   if (!said) return null;
   const summary = document.createElement("p");
   summary.className = "context";

@@ -39,7 +39,7 @@ def _peak(card):
     ]
     said = (
         f"Of {sizes[0]} on a slide of the {card}, a server's prompts reach {sizes[2]}: a factor "
-        f"of {digits(2 * dense / reached, 2)}. Its decode steps wait for memory and reach none of it."
+        f"of {digits(2 * dense / reached, 2)}. Decode steps wait for memory and reach far less."
     )
     table = show.table(
         ("BF16 of " + card, "rate"),
@@ -67,8 +67,8 @@ def _batch(users):
         drag="users",
     )
     said = (
-        f"With {counted(users, 'users')} the deployment writes {now_all.value:,.0f} tokens a second "
-        f"and each user reads {now_one.value:,.0f}. A number without its batch says neither."
+        f"With {counted(users, 'users')} the cards write {now_all.value:,.0f} tokens a second and "
+        f"each user reads {now_one.value:,.0f}. A number without its batch says neither."
     )
     table = show.table(
         ("users", "all together", "one user"),
