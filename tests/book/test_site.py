@@ -1,4 +1,4 @@
-"""What the pages do beyond their text: search, anchors, tables, terms, and what they say when shared."""
+"""What pages do beyond their text: search, anchors, tables, terms, and being shared."""
 
 import re
 from urllib.parse import urljoin
