@@ -60,6 +60,7 @@ def _cache_format(weights):
 # ---- one card ---------------------------------------------------------------------------
 
 
+@cache
 def _reading_and_computing(users, context_tokens=8000):
     """Bytes and FLOP of a step of Llama-3.1-70B in FP8: of the weights, and of the caches."""
     model, fp8 = _llama(), catalog.format("fp8")
