@@ -93,10 +93,9 @@ def _card(users):
             width = 100 * seconds / longest * part / sum(parts)
             drawing.rect(at, top + 21, width, 22, ink, edge=ink if width < 1 else "")
             at += width
-    each = "its next token" if users == 1 else "their next token each"
     said = (
-        f"To write {counted(users, 'users')} {each}, the card spends {_ms(read_s)} on reading and "
-        f"{_ms(work_s)} on computing: reading takes {digits(read_s / work_s, 2)} times as long."
+        f"For the next token of {counted(users, 'users')} the card spends {_ms(read_s)} on reading "
+        f"and {_ms(work_s)} on computing: reading takes {digits(read_s / work_s, 2)} times as long."
     )
     table = show.table(
         ("", "read", "computed"),
@@ -125,7 +124,7 @@ def _draw_card(drawing, read, speed, rate):
     drawing.path(road, "other", fill=True, dim=0.5)
     drawing.text(55, 46, quantity(speed, "bytes/s"), anchor="middle", small=True)
     drawing.text(69, 13, "chip", bold=True, anchor="start")
-    drawing.rect(69, 22, 31, 86, "panel", edge="edge")
+    drawing.rect(69, 22, 30.8, 86, "panel", edge="edge")
     for y, words in ((58, f"{rate / 1e12:,.0f} trillion"), (78, "operations/s")):
         drawing.text(84.5, y, words, anchor="middle", small=True)
 
@@ -206,9 +205,9 @@ def _draw_model(drawing, tensors, model):
     drawing.cells([(at + i * width, 156, width, 40) for i in range(model.layers)], "weights")
     ink, dim, _ = ROLES["head"]
     drawing.rect(at + slices, 156, 100 - at - slices, 40, ink, dim=dim)
-    drawing.text(0, 214, "table", "quiet", small=True)
+    drawing.text(0, 214, "embedding table", "quiet", small=True)
     drawing.text(50, 214, f"{model.layers} such layers", small=True)
-    drawing.text(100, 214, "head", "quiet", small=True)
+    drawing.text(100, 214, "output head", "quiet", small=True)
 
 
 # ---- the parts of a step --------------------------------------------------------------
@@ -679,7 +678,7 @@ def _two_sums(deployment, users, context):
             Part(name, 1e3 * size, ink)
             for name, size, ink in zip(names, sizes, ("weights", "cache"), strict=True)
         ]
-        return Bar(f"{what}: {quantity(sum(sizes), 's')}", parts)
+        return Bar(f"{what}: {_ms(sum(sizes))}", parts)
 
     rows = [
         row("Bytes", read, ("weights touched", "caches")),
@@ -687,9 +686,9 @@ def _two_sums(deployment, users, context):
     ]
     longer = "bytes" if sum(read) > sum(work) else "FLOP"
     said = (
-        f"On each card the {longer} take longer: {quantity(max(sum(read), sum(work)), 's')} "
-        f"against {quantity(min(sum(read), sum(work)), 's')}. With the cards' own exchange the "
-        f"step takes {quantity(step.total_s, 's')}, at best."
+        f"On each card the {longer} take longer: {_ms(max(sum(read), sum(work)))} against "
+        f"{_ms(min(sum(read), sum(work)))}. With the cards' own exchange the step takes "
+        f"{_ms(step.total_s)}, at best."
     )
     table = show.table(
         ("", "in all", "time"),
@@ -777,7 +776,7 @@ PICTURES = {
         (
             Control("users", "Users", USERS, 1, "users"),
             Control("weights", "Weights", FORMATS, "fp8"),
-            Control("context_tokens", "Context of each", CONTEXTS, 8000, "tokens"),
+            Control("context_tokens", "Context", CONTEXTS, 8000, "tokens"),
         ),
     ),
     "roofline": Picture(
@@ -791,7 +790,7 @@ PICTURES = {
     "ridges": Picture(
         "What each card could do for each byte",
         _ridges,
-        (Control("weights", "Weights", FORMATS[:2], "bf16"),),
+        (Control("weights", "Weights", FORMATS[:2], "fp8"),),
     ),
     "batch": Picture(
         "One reading for all: the matrices of a step",
@@ -803,15 +802,15 @@ PICTURES = {
         _shared,
         (
             Control("users", "Users", USERS_LINED, 16, "users"),
-            Control("context", "Context of each", CONTEXTS, 8000, "tokens"),
+            Control("context", "Context", CONTEXTS, 8000, "tokens"),
         ),
     ),
     "busy": Picture(
         "A step on an H100: its time across, its arithmetic upward",
         _busy,
         (
-            Control("users", "Users in the step", USERS_FAR, 1, "users"),
-            Control("context", "Context of each", CONTEXTS, 8000, "tokens"),
+            Control("users", "Users", USERS_FAR, 1, "users"),
+            Control("context", "Context", CONTEXTS, 8000, "tokens"),
         ),
     ),
     **caches.PICTURES,
@@ -824,12 +823,12 @@ PICTURES = {
         ),
     ),
     "two-sums": Picture(
-        "The law in two sums",
+        "One step as two sums, to scale",
         _two_sums,
         (
             Control("deployment", "Deployment", tuple(CANDIDATES), "Llama-3.1-70B, 2x H100"),
             Control("users", "Users", USERS_FAR, 16, "users"),
-            Control("context", "Context of each", CONTEXTS, 8000, "tokens"),
+            Control("context", "Context", CONTEXTS, 8000, "tokens"),
         ),
     ),
     "belief": Picture("What matrix products reached on an H100", _belief),
