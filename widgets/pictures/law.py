@@ -466,7 +466,7 @@ def _busy(users, context):
     for share, y in ((1, top + 14), (0.5, (top + foot) / 2)):
         drawing.text(99.5, y, f"{share:.0%}", "quiet", small=True)
     if busy < 0.25:
-        drawing.text(50, top + 40, "what the chip could compute meanwhile", "quiet", halo=True)
+        drawing.text(98, top + 40, "what the chip could compute meanwhile", "quiet")
     drawing.text(0, foot + 17, "0", "quiet", small=True)
     drawing.text(100, foot + 17, f"time of the step: {_ms(total)}", "quiet", small=True)
     for i, (name, ink, seconds, share) in enumerate(blocks):
