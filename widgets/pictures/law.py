@@ -32,7 +32,8 @@ TIMED = Path(llmcap_kernel.__file__).parents[1] / "benchmarks" / "kernels_drawn.
 CONTEXTS = (500, 1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000)
 USERS_LINED = tuple(range(1, 65))
 USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-USERS_FINE = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+USERS_FEW = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+USERS_FINE = (*USERS_FEW, 96, 128, 192, 256)
 USERS_FAR = (*USERS_FINE, 300, 384, 512, 768, 1024)
 FORMATS = ("bf16", "fp8", "nvfp4")
 # What stands in a step of a decoder, in the order in which a token passes it: its colour, how
@@ -76,32 +77,32 @@ def _reading_and_computing(users, context_tokens=8000):
 
 
 def _card(users):
-    read, work = _reading_and_computing(users)
+    read, _ = _reading_and_computing(users)
+    most, _ = _reading_and_computing(USERS_FEW[-1])
     speed, rate = _h100().bandwidth_bytes_s, _h100().flop_s["fp8"]
-    read_s, work_s = sum(read) / speed, sum(work) / rate
-    drawing = Drawing(236)
+    drawing = Drawing(196)
     _draw_card(drawing, read, speed, rate)
-    longest = max(read_s, work_s)
-    rows = (
-        (f"Reading {quantity(sum(read), 'bytes')}: {_ms(read_s)}", read, read_s),
-        (f"Computing {quantity(sum(work), 'FLOP')}: {_ms(work_s)}", work, work_s),
-    )
-    for top, (label, parts, seconds) in zip((128, 184), rows, strict=True):
-        drawing.text(0, top + 13, label, bold=True)
-        at = 0.0
-        for part, ink in zip(parts, ("weights", "cache"), strict=True):
-            width = 100 * seconds / longest * part / sum(parts)
-            drawing.rect(at, top + 21, width, 22, ink, edge=ink if width < 1 else "")
-            at += width
+    taken = _ms(sum(read) / speed)
+    drawing.text(0, 141, f"Reading {quantity(sum(read), 'bytes')} takes {taken}", bold=True)
+    at = 0.0
+    for size, ink in zip(read, ("weights", "cache"), strict=True):
+        width = 100 * size / sum(most)
+        drawing.rect(at, 150, width, 30, ink)
+        at += width
+    one = read[1] / users
     said = (
-        f"For the next token of {counted(users, 'users')} the card spends {_ms(read_s)} on reading "
-        f"and {_ms(work_s)} on computing: reading takes {digits(read_s / work_s, 2)} times as long."
+        f"For the next token of {counted(users, 'users')} the chip reads the weights once, "
+        f"{quantity(read[0], 'bytes')}, and {quantity(one, 'bytes')} of cache for each user."
     )
+    rows = []
+    for n in (1, 4, 16, 64):
+        weights, caches = _reading_and_computing(n)[0]
+        rows.append((f"{n:,}", weights, caches, (weights + caches) / speed))
     table = show.table(
-        ("", "read", "computed"),
-        [("weights", read[0], work[0]), ("caches", read[1], work[1])],
-        f"One step of Llama-3.1-70B in FP8, {counted(users, 'users')} with 8,000 tokens",
-        units=("", "bytes", "FLOP"),
+        ("users", "weights", "caches", "time"),
+        rows,
+        "Read for one token of each user, Llama-3.1-70B in FP8 with 8,000 tokens, one H100",
+        units=("", "bytes", "bytes", "s"),
     )
     return Drawn(drawing, said, table)
 
@@ -229,11 +230,9 @@ def _step_parts(users, weights, context_tokens):
 def _step(users, weights, context_tokens):
     parts = _step_parts(users, weights, context_tokens)
     moved, work = (sum(part[i] for part in parts) for i in (1, 2))
-    rate = bandwidth.compute_dtype(_h100(), catalog.format(weights))[1]
-    seconds = moved / _h100().bandwidth_bytes_s, work / rate
 
-    def bar(what, which, unit, total, time):
-        label = f"{what}: {quantity(total, unit)}, {quantity(time, 's')} on an H100"
+    def bar(what, which, unit, total):
+        label = f"{what}: {quantity(total, unit)}"
         shown = [
             Part(
                 row[0][2],
@@ -247,8 +246,8 @@ def _step(users, weights, context_tokens):
         return Bar(label, shown)
 
     rows = [
-        bar("Read", 1, "bytes", moved, seconds[0]),
-        bar("Computed", 2, "FLOP", work, seconds[1]),
+        bar("Read", 1, "bytes", moved),
+        bar("Computed", 2, "FLOP", work),
     ]
     said = (
         f"{quantity(work, 'FLOP')} for {quantity(moved, 'bytes')}: {digits(work / moved)} "
@@ -756,9 +755,9 @@ def _belief():
 
 PICTURES = {
     "card": Picture(
-        "One token from one card: what it reads, and what it computes",
+        "What one H100 reads to write one token",
         _card,
-        (Control("users", "Users at once", USERS_FINE, 1, "users"),),
+        (Control("users", "Users at once", USERS_FEW, 1, "users"),),
     ),
     "matrices": Picture(
         "A model is a list of matrices",
