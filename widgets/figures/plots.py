@@ -316,6 +316,8 @@ class Part:
         Whether it is asked for and not there: drawn as an outline.
     said : str
         Its size as words; the number with the unit of the picture if empty.
+    dim : float
+        Opacity: kinds of one thing, such as matrices, are shades of its colour.
     """
 
     label: str
@@ -324,6 +326,7 @@ class Part:
     start: float | None = None
     missing: bool = False
     said: str = ""
+    dim: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -421,7 +424,7 @@ def _bar(drawing, row, lines, top, thick, across, unit):
     for part in row.parts:
         at = at if part.start is None else part.start
         left, right = across(at), across(at + part.size)
-        look = {"edge": part.ink, "dashed": True} if part.missing else {}
+        look = {"edge": part.ink, "dashed": True} if part.missing else {"dim": part.dim}
         fill = "" if part.missing else part.ink
         drawing.rect(left, y, right - left, thick, fill, hover=_named(part, unit), **look)
         at += part.size
@@ -446,7 +449,7 @@ def _list(drawing, parts, lines, y):
             spans.append((shift, phrase, next(inks)))
             shift += CHARACTER * (len(phrase) + 3)
         for at, phrase, part in spans:
-            drawing.swatch(at, y - 9, part.ink, hollow=part.missing)
+            drawing.swatch(at, y - 9, part.ink, hollow=part.missing, dim=part.dim)
             drawing.words(at + 14, y, phrase)
         y += LINE
 
