@@ -6,9 +6,9 @@ FOLDER holds files of timings with the columns that NVIDIA's aiconfigurator writ
 format is predicted by three fits: to the card's own rows, to its chip family without the card (all
 other families, where it is alone), and to the other families. Rows in doubt are named and not
 counted. `--write` keeps the constants in `llmcap_kernel/catalog/kernels.toml`, what the law takes
-of them in `reach.toml`, the products of one card that the roofline of chapter 1 draws in `kernels_drawn.csv`,
-and for chapter 2 products timed in two formats in `formats_drawn.csv` and all-reduces in
-`reduces_drawn.csv`; it takes half a minute.
+of them in `reach.toml`, and what the book draws of the timings: products of one card in
+`kernels_drawn.csv`, products in two formats in `formats_drawn.csv`, all-reduces in
+`reduces_drawn.csv`. It takes half a minute.
 """
 
 import argparse

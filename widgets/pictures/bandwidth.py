@@ -268,53 +268,55 @@ LOADS = {"1,024 in, 1,024 out": (1024, 1024), "8,192 in, 1,024 out": (8192, 1024
 
 @cache
 def _batch(load, tp):
-    """Gap of one user at the ceiling and by estimate [s], by users."""
+    """Users, those with room, and the gap at the ceiling and by estimate [s]."""
     d = _on(tp=tp, kv="bf16")
-    gaps = {n: calibration.estimates(d, Workload(*LOADS[load], n)).itl_s for n in USERS}
-    return {n: (gap.ceiling, gap.value) for n, gap in gaps.items()}
+    found = [calibration.estimates(d, Workload(*LOADS[load], n)) for n in USERS]
+    return [
+        (n, one.served.users, one.itl_s.ceiling, one.itl_s.value)
+        for n, one in zip(USERS, found, strict=True)
+    ]
 
 
 def _batching(users, load, cards):
     tp = int(cards.split()[0])
-    gaps = _batch(load, tp)
-    timed = bandwidth_served.sweep(tp, *LOADS[load])
-    curves = {
-        "One user sees": [(n, 1 / top, 1 / gap) for n, (top, gap) in gaps.items()],
-        "All together get": [(n, n / top, n / gap) for n, (top, gap) in gaps.items()],
-    }
-    together = {"One user sees": lambda n: 1, "All together get": lambda n: n}
+    rows, timed = _batch(load, tp), bandwidth_served.sweep(tp, *LOADS[load])
+    _, room, _, gap = next(row for row in rows if row[0] == users)
+    panels = {"One user sees": lambda n: 1, "All together get": lambda n: n}
     drawings = {
         title: chart(
             [
-                Line("ceiling", [(n, top) for n, top, _ in rows], "other", dash="2 4", where=8),
-                Line("estimate", [(n, got) for n, _, got in rows], "weights"),
-                *(
-                    Mark("", n, together[title](n) / gap, "other", hollow=True)
-                    for n, gap in timed.items()
+                Line(
+                    "ceiling",
+                    [(n, counts(held) / top) for n, held, top, _ in rows],
+                    "other",
+                    dash="2 4",
+                    where=8,
                 ),
-                Mark("", users, next(got for n, _, got in rows if n == users)),
+                Line("estimate", [(n, counts(held) / got) for n, held, _, got in rows]),
+                *(Mark("", n, counts(n) / got, "other", hollow=True) for n, got in timed.items()),
+                Mark("", users, counts(room) / gap),
             ],
-            Axis("users in the step", 1, USERS[-1], log=True, at={n: str(n) for n in USERS}),
+            Axis("users", 1, USERS[-1], log=True, at={n: str(n) for n in USERS}),
             Axis("tokens a second", 0),
             height=250,
             drag="users",
         )
-        for title, rows in curves.items()
+        for title, counts in panels.items()
     }
-    one, each = 1 / gaps[1][1], 1 / gaps[users][1]
+    alone = rows[0][3]
+    waits = f" Only {room} have room at a time, the others wait." if room < users else ""
     said = (
-        f"{counted(users, 'users')}: each sees {digits(each)} tokens a second, "
-        f"{each / one:.0%} of what a user alone sees, and all together get "
-        f"{digits(users * each / one, 2)} times as many. Rings were measured."
+        f"{counted(users, 'users')}: each sees {digits(1 / gap)} tokens a second, "
+        f"{alone / gap:.0%} of what a user alone sees, and all together get "
+        f"{digits(room * alone / gap, 2)} times as many.{waits} Rings were measured."
     )
-    rows = [
-        (n, 1 / top, 1 / gap, n / gap, 1 / timed[n] if n in timed else None)
-        for n, (top, gap) in gaps.items()
-    ]
     table = show.table(
-        ("users", "one, ceiling", "one, estimate", "all, estimate", "one, measured"),
-        [(f"{row[0]}", *row[1:]) for row in rows],
-        f"Llama-3.1-70B in FP8 on {cards} H100, {load}, tok/s",
+        ("users", "with room", "one, ceiling", "one, estimate", "all, estimate", "one, measured"),
+        [
+            (n, held, 1 / top, 1 / got, held / got, 1 / timed[n] if n in timed else None)
+            for n, held, top, got in rows
+        ],
+        f"Llama-3.1-70B in FP8 on {tp} H100s, {load}, tok/s",
     )
     return Drawn(drawings, said, table)
 
@@ -478,7 +480,7 @@ PICTURES = {
         "A decode step in three formats",
         _format_gain,
         (
-            Control("users", "Users", USERS, 1, "users"),
+            Control("users", "Users", (1, 2, 4, 8, 16, 32, 60), 1, "users"),
             Control("context", "Context of each", CONTEXTS, 8000, "tokens"),
         ),
     ),

@@ -69,7 +69,7 @@ def _cut(cards, which):
     table = show.table(
         ("cards", "weights", "caches", "sent", "all-reduces"),
         rows,
-        f"Llama-3.1-70B in FP8, each card in {which}",
+        f"What each card reads and sends in {which}",
         units=("", "bytes", "bytes", "bytes", ""),
         decimals=0,
     )
@@ -148,7 +148,7 @@ def _tp_step(card, which, law_name):
     eight = steps[8]
     said = (
         f"Eight cards make {which} {digits(first / eight.total_s, 2)} times as fast as one "
-        f"({law_name}); {eight.communication_s / eight.total_s:.0%} of what is left is talk."
+        f"({law_name}); the link takes {eight.communication_s / eight.total_s:.0%} of what is left."
     )
     table = show.table(
         ("cards", "matrices", "link", "whole", "link's share", "faster"),

@@ -22,6 +22,7 @@ from ..figures.plots import (
     Axis,
     Bar,
     Dots,
+    Drawable,
     Limit,
     Line,
     Mark,
@@ -100,7 +101,7 @@ def _prompt_time(tokens, cards):
     tp = int(cards.split()[0])
     some = (500, *range(2000, 16_001, 2000))
     inks = dict(zip(USED, ("other", "prompt", "prompt"), strict=True))
-    marks = [
+    marks: list[Drawable] = [
         Line(
             f"{used:.0%} of peak",
             [(n, _prompt_s(tp, n, used)) for n in some],
@@ -123,7 +124,7 @@ def _prompt_time(tokens, cards):
         drag="tokens",
         height=320,
     )
-    _, across = drawing.drag
+    across = Scale(0, 16_000, 1.5, 98.5)
     top = max(_prompt_s(tp, 16_000, min(USED)), half)
     down = Scale(0, top, drawing.height - PLOT_BOTTOM, PLOT_TOP)
     side, off = ("start", 2.5) if tokens < 10_000 else ("end", -2.5)
@@ -132,7 +133,8 @@ def _prompt_time(tokens, cards):
     if tp in FIRST:
         drawing.text(100, 13, "ring: measured", small=True)
     said = (
-        f"{tokens:,} tokens on {cards}: {quantity(_prompt_s(tp, tokens), 's')} at full FLOP/s, "
+        f"{tokens:,} tokens on {_h100s(cards)}: {quantity(_prompt_s(tp, tokens), 's')} "
+        f"at full FLOP/s, "
         f"{quantity(half, 's')} at half of it. 50 ms are enough for "
         f"{_read_in(tp, OFTEN_S):,.0f} tokens at best."
     )
@@ -140,10 +142,14 @@ def _prompt_time(tokens, cards):
     table = show.table(
         ("tokens", "100%", "60%", "40%"),
         rows,
-        f"Llama-3.1-70B in FP8 on {cards} H100, by the share of peak FLOP/s",
+        f"Llama-3.1-70B in FP8 on {_h100s(cards)}, by the share of peak FLOP/s",
         units=("", "s", "s", "s"),
     )
     return Drawn(drawing, said, table)
+
+
+def _h100s(cards):
+    return cards.replace("card", "H100")
 
 
 @cache
@@ -239,7 +245,7 @@ def _stops(tokens, schedule):
     table = show.table(
         ("in a step", "longest gap", "other gaps", "newcomer's first token"),
         rows,
-        f"Two H100s at the ceiling, {OTHERS} users, a prompt of {tokens:,} tokens",
+        f"Two H100s at full speed, {OTHERS} users, a prompt of {tokens:,} tokens",
         units=("", "s", "s", "s"),
     )
     return Drawn(drawing, said, table)
@@ -465,7 +471,7 @@ QUANTITIES = {
     "output of all": (("output_tok_s_total",), (10, 50_000)),
 }
 UNITS = {"gap between tokens": "ms", "first token": "ms", "output of all": "tok/s"}
-LEFT_OUT, AT_CEILING = "an estimate that never saw the source", "the ceiling"
+LEFT_OUT, AT_CEILING = "an estimate, the source unseen", "the ceiling"
 PANELS, MOST = 6, 150
 
 
@@ -477,7 +483,7 @@ def _by_engine(quantity_name):
         if r["metric"] in QUANTITIES[quantity_name][0] and r["family"] in NAMES:
             values = float(r["left_out_source"]), float(r["ceiling"]), r["measured"]
             if r["metric"] == "decode_tok_s_per_user":
-                values = tuple(1e3 / value for value in values)
+                values = (1e3 / values[0], 1e3 / values[1], 1e3 / values[2])
             found.setdefault(r["family"], []).append(values)
     order = sorted(found, key=lambda engine: -len(found[engine]))
     return {engine: found[engine] for engine in order[:PANELS]}
@@ -496,9 +502,9 @@ def _engines(quantity_name, against):
         rows.append((NAMES[engine], len(points), math.exp(off), below))
     middles = [row[2] for row in rows]
     said = (
-        f"Each dot is a published row, {against} across and the measurement upwards; on the line "
-        f"they agree. The median row is off by {digits(min(middles), 3)} to "
-        f"{digits(max(middles), 3)} times, by engine."
+        f"A dot is a published row: {against} across, the measurement upwards. On the line they "
+        f"agree. By engine, the median row is off by {digits(min(middles), 3)} to "
+        f"{digits(max(middles), 3)} times."
     )
     table = show.table(
         ("engine", "rows", "median off by", "below the line"),
