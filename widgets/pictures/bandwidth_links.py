@@ -210,7 +210,7 @@ def _all_reduce(tokens, cards):
     alone = _wire_us(message, n)
     said = (
         f"The sum over {n} cards of {counted(tokens, 'tokens')}, {quantity(message, 'bytes')}, "
-        f"takes {digits(took)} us, of which the link alone explains {digits(alone)}. A pass has "
+        f"takes {digits(took)} us, and the link alone {digits(alone)} us. A pass has "
         f"160 of them: {quantity(160e-6 * took, 's')}."
     )
     rows = []
