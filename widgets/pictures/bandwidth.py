@@ -392,8 +392,14 @@ def _straight():
     span = [n0 + (n2 - n0) * i / 24 for i in range(25)]
     drawing = chart(
         [
-            Line("ceiling", [(n0, 0), (n2, 1e6 * each * (n2 - n0))], "other", dash="2 4"),
-            Line("if it were quadratic", [(n, 1e6 * squared(n)) for n in span], "bad", dash="4 4"),
+            Line("ceiling", [(n, 1e6 * each * (n - n0)) for n in span], "other", "2 4", where=n1),
+            Line(
+                "if it were quadratic",
+                [(n, 1e6 * squared(n)) for n in span],
+                "bad",
+                "4 4",
+                where=span[19],
+            ),
             Line(
                 "a straight line", [(n, 1e6 * straight(n)) for n in span], "cache", where=span[13]
             ),
