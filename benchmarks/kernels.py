@@ -6,8 +6,9 @@ FOLDER holds files of timings with the columns that NVIDIA's aiconfigurator writ
 format is predicted by three fits: to the card's own rows, to its chip family without the card (all
 other families, where it is alone), and to the other families. Rows in doubt are named and not
 counted. `--write` keeps the constants in `llmcap_kernel/catalog/kernels.toml`, what the law takes
-of them in `reach.toml`, and the products of one card that the roofline of chapter 1 draws in
-`kernels_drawn.csv`; it takes half a minute.
+of them in `reach.toml`, and what the book draws of the timings: products of one card in
+`kernels_drawn.csv`, products in two formats in `formats_drawn.csv`, all-reduces in
+`reduces_drawn.csv`. It takes half a minute.
 """
 
 import argparse
@@ -32,6 +33,9 @@ DRAWN_HEAD = f"""\
 # {SOURCE}.
 # Written by `python benchmarks/kernels.py FOLDER --write`.
 """
+PAIRS = Path(__file__).with_name("formats_drawn.csv")
+PAIRED, PAIRED_ROWS = (("h100-sxm", "fp8"), ("b200-sxm", "fp8"), ("b200-sxm", "nvfp4")), 250
+REDUCES = Path(__file__).with_name("reduces_drawn.csv")
 # what we aim for with the card left out: the median of the errors, and their 80th percentile
 WANTED = {
     ("product", "bf16"): (0.10, 0.22),
@@ -86,6 +90,48 @@ def draw(rows):
     return DRAWN
 
 
+def head(what):
+    """The first lines of a file, which say what it holds."""
+    return f"# {what}: a part of\n# {SOURCE}.\n{DRAWN_HEAD.splitlines()[-1]}\n"
+
+
+def draw_pairs(rows):
+    """Keep products that one engine timed on one card in two formats, evenly spread over sizes."""
+    timed = {
+        (r.gpu.name, r.engine, r.format, *(r.shape[key] for key in "mnk")): r.latency_s
+        for r in rows
+        if r.kind == "product" and (r.gpu.name, "fp8") in PAIRED
+    }
+    with PAIRS.open("w", encoding="utf-8", newline="") as file:
+        file.write(head("One product by one engine in a small format and in BF16"))
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["card", "engine", "gemm_dtype", "m", "n", "k", "latency_us", "bf16_us"])
+        for card, name in PAIRED:
+            mine = [(*key[:2], *key[3:]) for key in timed if key[0] == card and key[2] == name]
+            mine = [key for key in mine if (*key[:2], "bf16", *key[2:]) in timed]
+            mine.sort(key=lambda key: (key[3] * key[4], key))
+            for i in range(min(PAIRED_ROWS, len(mine))):
+                key = mine[i * len(mine) // min(PAIRED_ROWS, len(mine))]
+                both = [timed[*key[:2], one, *key[2:]] for one in (name, "bf16")]
+                shape = [f"{v:.0f}" for v in key[2:]]
+                out.writerow([*key[:2], name, *shape, *(f"{s * 1e6:.3f}" for s in both)])
+    return PAIRS
+
+
+def draw_reduces(rows):
+    """Keep the all-reduces of one card by the engines' own kernels."""
+    mine = [r for r in rows if r.kind == "all_reduce" and r.gpu.name == DRAWN_CARD]
+    with REDUCES.open("w", encoding="utf-8", newline="") as file:
+        file.write(head("All-reduces of H100s over NVLink by the engines' own kernels"))
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["card", "engine", "num_gpus", "message_bytes", "latency_us"])
+        for r in sorted(mine, key=lambda r: (r.engine, *r.shape.values())):
+            sent = r.shape["message_size"] * r.shape["element_bytes"]
+            cards, latency = f"{r.shape['num_gpus']:.0f}", f"{r.latency_s * 1e6:.3f}"
+            out.writerow([DRAWN_CARD, r.engine, cards, f"{sent:.0f}", latency])
+    return REDUCES
+
+
 def main(argv=None):
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -111,7 +157,8 @@ def main(argv=None):
         print(f"wrote {fitting.write(KEPT, lines, SOURCE, len(sure))}, {lines[0]}")
         catalog.table.cache_clear()
         print(f"wrote {reach.write()}")
-        print(f"wrote {draw(sure)}")
+        for write in (draw, draw_pairs, draw_reduces):
+            print(f"wrote {write(sure)}")
     return 0
 
 

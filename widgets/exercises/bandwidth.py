@@ -1,6 +1,8 @@
 """Exercises of chapter 2."""
 
+from bisect import bisect_right
 from dataclasses import replace
+from functools import cache
 
 from llmcap_kernel import bandwidth, catalog, design, law
 from llmcap_kernel.explain import quantity
@@ -39,6 +41,50 @@ def _speed_of(cards):
 def _cards_for(tok_s):
     """Fewest of those cards that are that fast."""
     return next((tp for tp in (1, 2, 4, 8) if _speed_of(tp) >= tok_s), 0)
+
+
+def _reduced_bytes(*, cards=4, each_layer=2, passed=None):
+    """What a card sends in the all-reduces of a step with 16 users of Llama-3.1-70B."""
+    model = _one().model
+    passed = 2 * (cards - 1) / cards if passed is None else passed
+    message = 16 * model.hidden_size * bandwidth.ACTIVATION_BYTES
+    return passed * message * each_layer * model.layers
+
+
+def _all_of(users=32, cards=2):
+    """Ceiling of all users of the worked spec's cards together, at 4,000 tokens each."""
+    d = replace(_one(), tp=cards)
+    step = bandwidth.decode_step(d, context_tokens=4000, concurrency=users)
+    return users * step.tok_s_user
+
+
+def _even_context(users=16, share=1.0):
+    """Context at which the caches of all users take as many bytes as the weights."""
+    one = law.kv_bytes_per_sequence(_one().model, _one().kv, 1)
+    return law.weight_bytes(_one().model, _one().weights).dense_read_bytes / users / one / share
+
+
+def _gap_s(*, users=16, queue_s=1.2, waits=0.7, prompt_s=0.6, answer=400):
+    """A served gap by beat 9's formula, of a step of 20 ms."""
+    return 0.020 + waits * (users * prompt_s - queue_s) / answer
+
+
+def _step_s(budget, mfu=0.5, cards=2):
+    """A step of 16 answers that fills a budget of tokens with a prompt."""
+    d = replace(_one(), tp=cards, max_num_batched_tokens=budget)
+    return bandwidth.mixed_step(
+        d,
+        context_tokens=7500,
+        concurrency=16,
+        prefill_tokens=budget - 16,
+        efficiency=Efficiency(compute=mfu),
+    ).total_s
+
+
+@cache
+def _budget(seconds=0.05, **rates):
+    """The largest budget of tokens whose step stays within so long."""
+    return 16 + bisect_right(range(17, 4000), seconds, key=lambda n: _step_s(n, **rates))
 
 
 EXERCISES = {
@@ -103,7 +149,108 @@ EXERCISES = {
         ),
         mistakes={
             "The bandwidth of 5 cards would do, but 5 does not divide the 64 heads.": lambda: 5,
+            "16 cards are more than it takes. Try the next smaller number.": lambda: 16,
             "The ceiling of 4 cards stays just below 200 tokens a second.": lambda: 4,
+        },
+    ),
+    "2.4": Exercise(
+        expected=_reduced_bytes,
+        unit="bytes",
+        hints=(
+            "What is summed after each half of a layer, and over how many layers?",
+            "All-reduces x 2 (n - 1) / n x tokens x width x 2 bytes.",
+            "80 layers x 2, times 2 x 3 / 4, times 16 x 8,192 numbers of two bytes.",
+        ),
+        mistakes={
+            "Half is missing: a layer has two all-reduces, and a number takes two bytes.": (
+                lambda: _reduced_bytes(each_layer=1)
+            ),
+            "Sixteen users bring sixteen tokens into a step.": lambda: _reduced_bytes() / 16,
+            "On a ring of 4 cards each sends 2 x 3 / 4 of a message, not one message.": (
+                lambda: _reduced_bytes(passed=1.0)
+            ),
+        },
+    ),
+    "2.5": Exercise(
+        expected=_all_of,
+        unit="tok/s",
+        hints=(
+            "How long is one step with 32 users, and how many tokens come out of it?",
+            "Weights once and 32 caches, over two cards' bandwidth; then 32 tokens a step.",
+            lambda: (
+                f"{quantity(reads('llama-3.1-70b', 'fp8'), 'bytes')} of weights, 32 x 4,000 x "
+                f"{law.kv_bytes_per_sequence(_one().model, _one().kv, 1):,.0f} bytes of cache, "
+                "two cards of 3.35 TB/s, and 160 small all-reduces."
+            ),
+        ),
+        mistakes={
+            "A user alone has no other caches to wait for: 32 times its speed is too much.": (
+                lambda: 32 * _all_of(users=1)
+            ),
+            "That is what one of the 32 users sees. All of them get 32 tokens in a step.": (
+                lambda: _all_of() / 32
+            ),
+            "B has two cards, and each reads half.": lambda: _all_of(cards=1),
+        },
+    ),
+    "2.6": Exercise(
+        expected=_even_context,
+        unit="tokens",
+        hints=(
+            "Two things are read in a step. Which of them grows with the context?",
+            "Weights that are read / (users x cache bytes of one token).",
+            lambda: (
+                f"{quantity(reads('llama-3.1-70b', 'fp8'), 'bytes')} / (16 x 2 x 8 x 128 x 80 "
+                "layers x 1 byte)."
+            ),
+        ),
+        mistakes={
+            "That is for a single user. Sixteen users read sixteen caches.": (
+                lambda: _even_context(users=1)
+            ),
+            "The cache is in FP8: one byte a number, not two.": lambda: _even_context(share=2.0),
+            "A token leaves a key and a value: a factor of two is missing.": (
+                lambda: _even_context(share=0.5)
+            ),
+        },
+    ),
+    "2.7": Exercise(
+        expected=_gap_s,
+        unit="s",
+        hints=(
+            "While one answer of 400 tokens is written, how many prompts are read?",
+            "Step + share x (users x prefill - queue) / tokens of the answer.",
+            "20 ms + 0.7 x (16 x 0.6 s - 1.2 s) / 400.",
+        ),
+        mistakes={
+            "Prompts that are read while you queue delay none of your later tokens: take the "
+            "queue off.": lambda: _gap_s(queue_s=0.0),
+            "Decoding waits for 0.7 of the others' prefill, not for all of it.": (
+                lambda: _gap_s(waits=1.0)
+            ),
+            "That is the step alone, without other people's prompts.": lambda: 0.020,
+        },
+    ),
+    "2.8": Exercise(
+        expected=_budget,
+        unit="tokens",
+        tolerance=0.1,
+        hints=(
+            "Which part of the step grows with the chunk, and which is there without it?",
+            "Arithmetic of a token, 2 x parameters / (2 cards x half of the peak), and its share "
+            "of the all-reduces; beside them the caches are read.",
+            lambda: (
+                "Caches take about 3 ms. A token takes "
+                f"{quantity((_step_s(1000) - _step_s(500)) / 500, 's')}."
+            ),
+        ),
+        mistakes={
+            "That is at full peak. At 50 percent MFU a token takes twice as long.": (
+                lambda: _budget(mfu=1.0)
+            ),
+            "B has two cards, and they share the arithmetic.": lambda: _budget(cards=1),
+            "The default of 8,192 puts a whole prompt into a step, which then takes longer than "
+            "half a second.": lambda: 8192,
         },
     ),
 }

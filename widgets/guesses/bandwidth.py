@@ -1,6 +1,9 @@
 """Predictions of chapter 2."""
 
+import math
+
 from llmcap_kernel import bandwidth, calibration, catalog, design
+from llmcap_kernel.evidence.kernels import kernel_s
 from llmcap_kernel.serving import serve
 from llmcap_kernel.spec import Efficiency, Workload
 
@@ -51,6 +54,47 @@ def _is_one_constant():
     return "yes" if max(shares) < 1.1 * min(shares) else "no"
 
 
+LONGER, LITTLE, SLOWER = "twice as fast", "up to half again as fast", "slower than in BF16"
+
+
+def _product_s(number_format, gpu="h100-sxm"):
+    """Time of a product of 16 users with a matrix of 2,048 x 2,048, by timed kernels [s]."""
+    shape = {"m": 16, "n": 2048, "k": 2048}
+    return kernel_s("product", shape, gpu=catalog.gpu(gpu), format=number_format, engine="vllm")
+
+
+def _small_gain():
+    gain = _product_s("bf16") / _product_s("fp8")
+    return SLOWER if gain < 1 else LITTLE if gain < 1.6 else LONGER
+
+
+def _together():
+    """What 16 users of candidate B get together, over what one alone gets."""
+    b = _candidate(tp=2)
+    one, each = (
+        bandwidth.decode_step(b, context_tokens=1536, concurrency=n).tok_s_user for n in (1, 16)
+    )
+    return 16 * each / one
+
+
+SPANS = {"1 us": 1e-6, "10 us": 1e-5, "100 us": 1e-4, "1 ms": 1e-3}
+
+
+def _reduce_s():
+    """An all-reduce of 16 tokens over eight H100s: the link alone, and as timed [s]."""
+    h100, tokens = catalog.gpu("h100-sxm"), 16 * 8192
+    shape = {"num_gpus": 8, "message_size": tokens}
+    timed = kernel_s("all_reduce", shape, engine="vllm", gpu=h100, format="link")
+    message = tokens * bandwidth.ACTIVATION_BYTES
+    link = 2 * 7 / 8 * message / h100.link_bandwidth_bytes_s
+    return {"the link alone": link, "a timed kernel": timed}
+
+
+def _nearest_span():
+    took = _reduce_s()["a timed kernel"]
+    return min(SPANS, key=lambda span: abs(math.log(SPANS[span] / took)))
+
+
 GUESSES = {
     "2.1": Guess(
         "Time until candidate B has read 6,000 tokens, at its full FLOP/s",
@@ -99,5 +143,27 @@ GUESSES = {
         unit="%",
         options=("yes", "no"),
         drawn=_shares,
+    ),
+    "2.7": Guess(
+        "What 16 users get together, as a multiple of what one user gets alone",
+        _together,
+        "The weights are read once for all of them; each user adds its own cache and no more.",
+        unit="times",
+    ),
+    "2.8": Guess(
+        "One all-reduce of 16 users' tokens over eight H100s",
+        _nearest_span,
+        "The link needs a microsecond of it; the rest is starting, and waiting for each other.",
+        unit="s",
+        options=tuple(SPANS),
+        drawn=_reduce_s,
+    ),
+    "2.9": Guess(
+        "A product with a matrix of 4 million weights in FP8, beside the same in BF16",
+        _small_gain,
+        "It takes a few microseconds either way, and FP8 has to quantise the activations first.",
+        unit="s",
+        options=(LONGER, LITTLE, SLOWER),
+        drawn=lambda: {name.upper(): _product_s(name) for name in ("bf16", "fp8")},
     ),
 }

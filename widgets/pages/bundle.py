@@ -32,7 +32,7 @@ PACKAGES = {
 LEFT_OUT = ("__pycache__", "server", "pages")
 DATA = (
     *("measured.csv", "memory.csv", "pairs.csv", "predicted.csv", "sources.csv"),
-    "kernels_drawn.csv",
+    *("kernels_drawn.csv", "formats_drawn.csv", "reduces_drawn.csv"),
     "understood.json",
 )
 STYLES = ("calculator.css", "question.css", "picture.css", "cells.css", "top.css")
