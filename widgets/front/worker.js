@@ -126,7 +126,7 @@ async function start() {
 
 async function call({ id, name, args, buffers = [] }) {
   const { pyodide, page } = await ready;
-  if (name === "run" || args.name === "validate") {
+  if (name === "run" || args.name === "validate" || args.kind === "picture") {
     data = data || unpack(pyodide, archive("data")); // the measured rows, for those who look at them
     await data;
   }
