@@ -320,31 +320,27 @@ def _area(drawing, context, users, top):
 
 
 def _second(cards, fraction):
-    rows, lines, first = [], [], None
-    number = 1
-    while number <= cards:
-        books = ledger(candidate(fraction, number))
-        room = max(number * books.kv_pool_bytes, 0.0)
-        first = first or (room, books.max_concurrent)
+    numbers = [n for n in (1, 2, 4, 8) if n <= cards]
+    found = [ledger(candidate(fraction, n)) for n in numbers]
+    rooms = [max(n * one.kv_pool_bytes, 0.0) for n, one in zip(numbers, found, strict=True)]
+    rows, lines = [], []
+    for n, one, room in zip(numbers, found, rooms, strict=True):
+        named, users = counted(n, "cards"), one.max_concurrent
         parts = [
-            Part("weights", number * books.weights_bytes / GIB, "weights"),
-            Part("overhead", number * books.overhead_bytes / GIB, "activations"),
+            Part("weights", n * one.weights_bytes / GIB, "weights"),
+            Part("overhead", n * one.overhead_bytes / GIB, "activations"),
             Part("room for users", room / GIB, "cache"),
         ]
-        users = counted(books.max_concurrent, "users")
-        label = f"{counted(number, 'cards')}: {_gib(room)} of room, {users}"
-        rows.append(Bar(label, parts, names=number * 2 > cards))
-        times = room / first[0] if first[0] else 0.0
-        lines.append((counted(number, "cards"), room / GIB, f"{times:.1f}x", books.max_concurrent))
-        number *= 2
-    drawing = bars(rows, "GiB", thick=26)
-    more = lines[-1]
+        label = f"{named}: {_gib(room)} of room, {counted(users, 'users')}"
+        rows.append(Bar(label, parts, names=n == cards))
+        lines.append((named, room / GIB, f"{room / rooms[0]:.1f}x" if rooms[0] else "-", users))
     said = (
-        f"{more[0]} hold {counted(more[3], 'users')} of 8,000 tokens where one holds "
-        f"{first[1]}: the weights are stored once."
+        f"{lines[-1][0]} hold {counted(lines[-1][-1], 'users')} of 8,000 tokens where one holds "
+        f"{lines[0][-1]}: the weights are stored once."
     )
     columns = ("cards", "room", "factor", "users")
     caption = f"Llama-3.1-70B in FP8 at {fraction:g}, GiB of all cards"
+    drawing = bars(rows, "GiB", thick=26)
     return Drawn(drawing, said, show.table(columns, lines, caption))
 
 
@@ -508,7 +504,8 @@ GROWS = (1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000)
 
 def _layers_bytes(model, tokens):
     """Cache of one user by kind of layer [bytes]."""
-    bf16, out = catalog.format("bf16"), {}
+    bf16 = catalog.format("bf16")
+    out: dict[str, float] = {}
     for mixer in model.attention:
         one = replace(model, attention=(mixer,))
         size = law.kv_bytes_per_sequence(one, bf16, tokens)
