@@ -164,3 +164,12 @@ def test_a_window_is_the_short_piece():
     assert kept == pytest.approx([3.2] * 6 + [100], abs=0.01)
     assert flying[:6] == pytest.approx([1025 / 20] * 6, abs=0.01)
     assert "windows 51 to 52, 8 empty: 1,089 blocks" in words(drawing)
+
+
+def test_a_room_that_is_missing_is_an_outline():
+    """One user of 8,000 tokens takes 1.22 GiB, of a width of 8; at 0.90 A has none of it."""
+    drawing = draw("remedies").drawing
+    first = next(n for n in svg(drawing).iter("rect") if "dasharray" in n.get("style"))
+    one = 80 * 2 * 8 * 128 * 8000 / GIB
+    assert float(first.get("width").rstrip("%")) == pytest.approx(one / 8 * 100, rel=1e-2)
+    assert "as it is: no" in words(drawing)

@@ -565,6 +565,50 @@ def _edge_line(fraction, cards, context):
     return f"{fraction:.2f}", *(x / GIB for x in sizes), books.start, f"{low} to {high}"
 
 
+# ---- what would make it start ---------------------------------------------------------
+
+SHOWN_GIB = 8.0  # a room beyond that goes on to the right
+
+
+def _remedies(fraction, context):
+    d = candidate(fraction)
+    found = capacity.remedies(d, context)
+    settings = {"as it is": ledger(d, context)} | {one.flag: one.books for one in found}
+    rows, lines = [], []
+    for name, books in settings.items():
+        room, need = (max(x, 0.0) / GIB for x in (books.kv_pool_bytes, books.least_room_bytes))
+        low, high = (max(x, 0.0) / GIB for x in books.kv_pool_interval_bytes)
+        parts = [
+            Part("", min(room, need), "cache"),
+            Part("", max(need - room, 0.0), "bad", missing=True),
+            Part("", max(room - need, 0.0), "free"),
+        ]
+        beyond = low > SHOWN_GIB
+        words = f"{name}: {books.start}" + (f", {room:.0f} GiB" if beyond else "")
+        rows.append(Bar(words, parts, *((None, None) if beyond else (low, high)), names=False))
+        users = "{} to {}".format(*books.concurrent_interval)
+        lines.append((name, books.kv_pool_bytes / GIB, need, books.start, users))
+    drawing = bars(rows, "GiB", thick=18, longest=SHOWN_GIB)
+    key(
+        drawing,
+        (
+            ("cache", "room for the first user"),
+            ("bad", "what is missing of it"),
+            ("free", f"room for more; the width is {SHOWN_GIB:g} GiB"),
+        ),
+    )
+    is_up = settings["as it is"].starts
+    said = (
+        "A needs no help here."
+        if is_up
+        else f"{counted(len(found), 'settings')} would do, without the others. Whiskers are the interval: "
+        "where one reaches below the first user, A may still fail to start."
+    )
+    columns = ("setting", "room", "one user", "starts", "users")
+    caption = f"Candidate A at {fraction:g}, GiB, users of {context:,} tokens"
+    return Drawn(drawing, said, show.table(columns, lines, caption, decimals=2))
+
+
 PICTURES = {
     "card-sizes": Picture(
         "Three sizes of one card",
@@ -616,6 +660,14 @@ PICTURES = {
         (
             Control("fraction", "Memory fraction", FULL, 0.92),
             Control("cards", "H100", tuple(ON), "one card"),
+            Control("context", "Context of a user", CONTEXTS[:-1], 8000, "tokens"),
+        ),
+    ),
+    "remedies": Picture(
+        "What would make candidate A start",
+        _remedies,
+        (
+            Control("fraction", "Memory fraction", FRACTIONS[:6], 0.90),
             Control("context", "Context of a user", CONTEXTS[:-1], 8000, "tokens"),
         ),
     ),
