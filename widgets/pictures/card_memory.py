@@ -585,7 +585,8 @@ def _remedies(fraction, context):
         ]
         beyond = low > SHOWN_GIB
         words = f"{name}: {books.start}" + (f", {room:.0f} GiB" if beyond else "")
-        rows.append(Bar(words, parts, *((None, None) if beyond else (low, high)), names=False))
+        whisker = {} if beyond else {"low": low, "high": high}
+        rows.append(Bar(words, parts, names=False, **whisker))
         users = "{} to {}".format(*books.concurrent_interval)
         lines.append((name, books.kv_pool_bytes / GIB, need, books.start, users))
     drawing = bars(rows, "GiB", thick=18, longest=SHOWN_GIB)
@@ -601,8 +602,8 @@ def _remedies(fraction, context):
     said = (
         "A needs no help here."
         if is_up
-        else f"{counted(len(found), 'settings')} would do, without the others. Whiskers are the interval: "
-        "where one reaches below the first user, A may still fail to start."
+        else f"{counted(len(found), 'settings')} would do, without the others. Whiskers are the "
+        "interval: where one reaches below the first user, A may still fail to start."
     )
     columns = ("setting", "room", "one user", "starts", "users")
     caption = f"Candidate A at {fraction:g}, GiB, users of {context:,} tokens"
