@@ -260,6 +260,7 @@ def _blocks(cut, kind, context):
 ALONG = (1000, 1500, 2000, 3000, 4000, 6000, 8000, 12_000, 16_000, 24_000, 32_000)
 ON = {"one card": 1, "two cards": 2}
 AXES = ("plain axes", "logarithmic axes")
+HIGH = 320  # of the chart [px]
 
 
 @cache
@@ -279,25 +280,26 @@ def _cliff(context, cards, axes):
     stairs = steps([(x, float(n)) for x, n, _ in found if n or not log])
     low, top = (0.7, 2 * found[0][2]) if log else (0.0, 1.08 * found[0][2])
     marks: list[Drawable] = [
-        Line("before the cut", [(x, y) for x, _, y in found], "other", where=24_000, width=1.5),
-        Line("whole users", stairs, "cache", where=3000),
-        Mark(counted(whole, "users"), context, max(float(whole), low)),
+        Line("", [(x, y) for x, _, y in found], "other", width=1.5),
+        Line("", stairs, "cache"),
+        Mark(counted(whole, "users"), context, max(float(whole), low), below=context == ALONG[0]),
     ]
-    height = 320
     drawing = chart(
         marks,
         Axis("context of each user [tokens]", ALONG[0] if log else 0, ALONG[-1], log=log),
         Axis("users", low, top, log=log),
-        height=height,
+        height=HIGH,
         drag="context",
     )
     if whole and not log:
         _area(drawing, context, whole, top)
+    key(drawing, (("cache", "whole users"), ("other", "before the cut to whole users")))
     least = ledger(candidate(0.98, ON[cards]), context)
+    tokens = least.kv_pool_bytes / least.kv_bytes_per_token
     said = (
-        f"{whole} x {context:,} tokens: {counted(whole, 'users')}, and {smooth:.2f} before the "
-        f"cut. The pool of {_gib(ON[cards] * least.kv_pool_bytes)} holds "
-        f"{least.kv_pool_tokens:,} tokens, however they are shared out."
+        f"{counted(whole, 'users')} of {context:,} tokens, {smooth:.2f} before the cut. The pool of "
+        f"{_gib(ON[cards] * least.kv_pool_bytes)} holds {digits(tokens)} tokens, however they are "
+        "shared out."
     )
     rows = [
         (f"{x:,}", n, round(y, 2), digits(x * y))
@@ -310,10 +312,9 @@ def _cliff(context, cards, axes):
 def _area(drawing, context, users, top):
     """Shade context times users under the point: its size is the tokens that are held."""
     across = Scale(0, ALONG[-1], 0, 97)
-    down = Scale(0, top, drawing.height - PLOT_BOTTOM, PLOT_TOP)
+    down = Scale(0, top, HIGH - PLOT_BOTTOM, PLOT_TOP)
     y = down(users)
-    width = across(context)
-    drawing.rect(1.5, y, width, drawing.height - PLOT_BOTTOM - y, "cache", dim=0.14)
+    drawing.rect(1.5, y, across(context), HIGH - PLOT_BOTTOM - y, "cache", dim=0.14)
 
 
 # ---- a second card --------------------------------------------------------------------

@@ -535,7 +535,7 @@ def _edge(fraction, cards, context):
     room, need = books.kv_pool_bytes / GIB, [(FULL[0], one), (FULL[-1], one)]
     marks: list[Drawable] = [
         Line("", rooms, "cache", low=[low for low, _ in ends], high=[high for _, high in ends]),
-        Line("one user needs this much", need, "bad", "3 3", where=FULL[0], width=1.5),
+        Line("one user", need, "bad", "3 3", where=FULL[0], width=1.5),
         Mark(f"{fraction:g}: {books.start}", fraction, room, below=True),
     ]
     drawing = chart(
