@@ -297,8 +297,8 @@ def _cliff(context, cards, axes):
     least = ledger(candidate(0.98, ON[cards]), context)
     tokens = least.kv_pool_bytes / least.kv_bytes_per_token
     said = (
-        f"{counted(whole, 'users')} of {context:,} tokens, {smooth:.2f} before the cut. The pool of "
-        f"{_gib(ON[cards] * least.kv_pool_bytes)} holds {digits(tokens)} tokens, however they are "
+        f"{counted(whole, 'users')} of {context:,} tokens, {smooth:.2f} before the cut. The pool "
+        f"of {_gib(ON[cards] * least.kv_pool_bytes)} holds {digits(tokens)} tokens, however they are "
         "shared out."
     )
     rows = [
