@@ -298,8 +298,8 @@ def _cliff(context, cards, axes):
     tokens = least.kv_pool_bytes / least.kv_bytes_per_token
     said = (
         f"{counted(whole, 'users')} of {context:,} tokens, {smooth:.2f} before the cut. The pool "
-        f"of {_gib(ON[cards] * least.kv_pool_bytes)} holds {digits(tokens)} tokens, however they are "
-        "shared out."
+        f"of {_gib(ON[cards] * least.kv_pool_bytes)} holds {digits(tokens)} tokens, however they "
+        "are shared out."
     )
     rows = [
         (f"{x:,}", n, round(y, 2), digits(x * y))
