@@ -258,7 +258,7 @@ class Drawing:
         look = f"fill:{colour(ink)};font-size:12px"
         self.parts.append(f'<text x="{left:.0f}" y="{y:.1f}" style="{look}">{escape(words)}</text>')
 
-    def swatch(self, left, y, ink, *, hollow=False):
+    def swatch(self, left, y, ink, *, hollow=False, dim=1.0):
         """Draw a patch of a colour before the words that name it.
 
         Parameters
@@ -269,8 +269,11 @@ class Drawing:
             Its colour.
         hollow : bool
             Whether it is an outline.
+        dim : float
+            Opacity.
         """
         look = f"fill:{'none' if hollow else colour(ink)};stroke:{colour(ink)}"
+        look += f";fill-opacity:{dim:g}" if dim < 1 else ""
         self.parts.append(
             f'<rect x="{left + 0.5:.1f}" y="{y:.1f}" width="9" height="9" rx="2" style="{look}"/>'
         )
@@ -315,7 +318,7 @@ class Drawing:
         steps = "".join(f"M{10 * x:.0f} {y:.0f}h0" for x, y in points)
         self._stretched(steps, f"{_stroke(ink, size)};stroke-linecap:round", dim)
 
-    def cells(self, boxes, fill, edge="ground"):
+    def cells(self, boxes, fill, edge="ground", dim=1.0):
         """Draw many rectangles of one kind as one path.
 
         Parameters
@@ -326,13 +329,17 @@ class Drawing:
             Their colour.
         edge : str
             Colour of their borders.
+        dim : float
+            Opacity.
         """
         steps = "".join(
             f"M{10 * x:.1f} {y:.1f}h{10 * width:.1f}v{height:.1f}h{-10 * width:.1f}z"
             for x, y, width, height in boxes
         )
         if steps:
-            self._stretched(steps, f"fill:{colour(fill)};stroke:{colour(edge)};stroke-width:1.5", 1)
+            self._stretched(
+                steps, f"fill:{colour(fill)};stroke:{colour(edge)};stroke-width:1.5", dim
+            )
 
     def _stretched(self, steps, look, dim):
         """Add a path whose places across stretch with the page, and whose strokes do not."""

@@ -12,6 +12,7 @@ from .curves import short
 from .drawing import CHARACTER, Drawing, Scale, spread, ticks, wrapped
 
 LINE = 16  # pixels from a line of words to the next
+BUSY, EARLY = 60, 16  # a mark beyond the one takes the names of curves to the other [percent]
 PLOT_TOP, PLOT_BOTTOM = 26, 40  # what stands above and below a plot [px]
 Points = Sequence[tuple[float, float]]
 
@@ -177,7 +178,9 @@ def chart(
     for one in marks:
         _DRAWN[type(one)](drawing, one, across, down)
     _heights(drawing, y, down)
-    _names(drawing, [m for m in marks if isinstance(m, Line) and m.label], across, down)
+    named = [one for one in marks if isinstance(one, Line) and one.label]
+    labels = [one for one in marks if isinstance(one, Mark) and one.label]
+    _names(drawing, named, labels, across, down)
     return drawing
 
 
@@ -272,9 +275,14 @@ def _limit(drawing, one, across, down):
 _DRAWN = {Line: _line, Dots: _dots, Mark: _mark, Limit: _limit}
 
 
-def _names(drawing, lines, across, down):
-    """Write the name of each curve over it, those that end together apart."""
-    at = [one.points[-1] if one.where is None else _near(one.points, one.where) for one in lines]
+def _names(drawing, lines, marks, across, down):
+    """Write the name of each curve over it: at its end, or near its start where a mark is there."""
+    is_taken = any(across(mark.x) > BUSY for mark in marks)
+    away = [_near(one.points, across, EARLY) if is_taken else one.points[-1] for one in lines]
+    at = [
+        end if one.where is None else _near(one.points, across, across(one.where))
+        for one, end in zip(lines, away, strict=True)
+    ]
     heights = [down(y) - 7 for _, y in at]
     ends = [i for i, one in enumerate(lines) if one.where is None]
     apart = spread([heights[i] for i in ends], LINE - 2, PLOT_TOP + 4)
@@ -286,8 +294,8 @@ def _names(drawing, lines, across, down):
         drawing.text(across(x), top, one.label, one.ink, bold=True, small=True, halo=True)
 
 
-def _near(points, where):
-    return min(points, key=lambda point: abs(point[0] - where))
+def _near(points, across, place):
+    return min(points, key=lambda point: abs(across(point[0]) - place))
 
 
 @dataclass(frozen=True)
@@ -308,6 +316,8 @@ class Part:
         Whether it is asked for and not there: drawn as an outline.
     said : str
         Its size as words; the number with the unit of the picture if empty.
+    dim : float
+        Opacity: kinds of one thing, such as matrices, are shades of its colour.
     """
 
     label: str
@@ -316,6 +326,7 @@ class Part:
     start: float | None = None
     missing: bool = False
     said: str = ""
+    dim: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -413,7 +424,7 @@ def _bar(drawing, row, lines, top, thick, across, unit):
     for part in row.parts:
         at = at if part.start is None else part.start
         left, right = across(at), across(at + part.size)
-        look = {"edge": part.ink, "dashed": True} if part.missing else {}
+        look = {"edge": part.ink, "dashed": True} if part.missing else {"dim": part.dim}
         fill = "" if part.missing else part.ink
         drawing.rect(left, y, right - left, thick, fill, hover=_named(part, unit), **look)
         at += part.size
@@ -438,7 +449,7 @@ def _list(drawing, parts, lines, y):
             spans.append((shift, phrase, next(inks)))
             shift += CHARACTER * (len(phrase) + 3)
         for at, phrase, part in spans:
-            drawing.swatch(at, y - 9, part.ink, hollow=part.missing)
+            drawing.swatch(at, y - 9, part.ink, hollow=part.missing, dim=part.dim)
             drawing.words(at + 14, y, phrase)
         y += LINE
 

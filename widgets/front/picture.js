@@ -125,29 +125,36 @@ function whole(root) {
   const parts = [...root.querySelectorAll(".lc-drawn svg.lc-drawing")];
   const width = Math.max(...parts.map((svg) => svg.clientWidth)) + 24;
   const style = getComputedStyle(root);
-  const font = `font-family:${style.fontFamily.replaceAll('"', "'")}`;
-  let top = 12 + GAP;
-  const inside = parts.map((svg) => {
-    const copy = svg.cloneNode(true);
-    const caption = svg.parentNode.querySelector?.("figcaption")?.textContent ?? "";
-    const head = caption ? `<text x="12" y="${top + 14}" font-size="13" fill="${style.color}"></text>` : "";
-    const made = new DOMParser().parseFromString(`<svg xmlns="http://www.w3.org/2000/svg">${head}</svg>`, "image/svg+xml");
-    if (caption) made.querySelector("text").textContent = caption;
-    top += caption ? GAP : 0;
-    copy.setAttribute("x", 12);
-    copy.setAttribute("y", top);
-    copy.setAttribute("width", svg.clientWidth);
-    top += svg.clientHeight + 12;
-    const words = caption ? new XMLSerializer().serializeToString(made.querySelector("text")) : "";
-    return words + new XMLSerializer().serializeToString(copy);
-  });
+  const node = (tag, attributes, words = "") => {
+    const made = document.createElementNS(parts[0].namespaceURI, tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    made.textContent = words;
+    return made;
+  };
+  const words = (y, size, weight, text) =>
+    node("text", { x: 12, y, fill: style.color, "font-size": size, "font-weight": weight }, text);
+  const sheet = node("svg", { width, "font-family": style.fontFamily });
   const title = root.querySelector(".lc-picture-title").textContent;
-  const escaped = title.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  const text = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${top}" style="${font}">`
-    + `<rect width="100%" height="100%" fill="${style.backgroundColor}"/>`
-    + `<text x="12" y="24" font-size="15" font-weight="600" fill="${style.color}">${escaped}</text>`
-    + `${inside.join("")}</svg>`;
-  const plain = (all, name) => resolved(root, style.getPropertyValue(name)) || all;
+  sheet.append(
+    node("rect", { width: "100%", height: "100%", fill: style.backgroundColor }),
+    words(24, 15, 600, title),
+  );
+  let top = 12 + GAP;
+  for (const svg of parts) {
+    const caption = svg.parentNode.querySelector("figcaption")?.textContent;
+    if (caption) {
+      sheet.append(words(top + 14, 13, 600, caption));
+      top += GAP;
+    }
+    const copy = svg.cloneNode(true);
+    const place = { x: 12, y: top, width: svg.clientWidth };
+    for (const [name, value] of Object.entries(place)) copy.setAttribute(name, value);
+    sheet.append(copy);
+    top += svg.clientHeight + 12;
+  }
+  sheet.setAttribute("height", top);
+  const text = new XMLSerializer().serializeToString(sheet);
+  const plain = (_, name) => resolved(root, style.getPropertyValue(name));
   return { width, height: top, text: text.replace(/var\((--lc-[\w-]+),?[^)]*\)/g, plain) };
 }
 

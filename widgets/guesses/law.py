@@ -73,7 +73,7 @@ GUESSES = {
         unit="%",
     ),
     "1.2": Guess(
-        "Size of the FP8 checkpoint, as a share of the one in BF16",
+        "Size of the model in FP8, as a share of its size in BF16",
         _fp8_percent,
         "The embedding table and the head stay in 16 bits, so it stays above half.",
         unit="%",

@@ -1,6 +1,6 @@
 """The pictures of the book, computed by the kernel; a file a chapter."""
 
-from . import bandwidth, capacity, design, law, toolbox
+from . import bandwidth, capacity, design, law, toolbox, vendor
 
 PICTURES = {
     **law.PICTURES,
@@ -8,4 +8,5 @@ PICTURES = {
     **capacity.PICTURES,
     **toolbox.PICTURES,
     **design.PICTURES,
+    **vendor.PICTURES,
 }
