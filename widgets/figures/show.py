@@ -1,31 +1,8 @@
-"""Tables and pictures of a chapter's cell: HTML on a page, lines of text in a kept notebook.
+"""Tables and arithmetic of a chapter's cell: HTML on a page, lines of text in a kept notebook."""
 
-A bar's place and length are percentages and its text keeps its size, so nothing shrinks on a phone.
-Colours mean what they mean in the calculators' figures; a part's name and size stand beside it too.
-"""
-
-from dataclasses import replace
 from html import escape
 
-from llmcap_kernel import capacity
-from llmcap_kernel.explain import digits, quantity
-
-# Part of a bar -> mark of the style sheet, and its light colour where no style sheet is loaded.
-COLOURS = {
-    "weights": (1, "#1f5f99"),
-    "largest batch": (2, "#8a5fa8"),
-    "runtime": (3, "#8f6b00"),
-    "CUDA graphs": (8, "#b23a77"),
-    "room": (4, "#0e8577"),
-    "too little room": (7, "#c2570c"),
-    "window": (4, "#0e8577"),
-    "in flight": (7, "#c2570c"),
-    "every token": (1, "#1f5f99"),
-    "state": (2, "#8a5fa8"),
-}
-OTHER = (6, "#87919c")
-GIB = 2**30
-ROW = 42  # pixels of a label and its bar
+from llmcap_kernel.explain import Line, digits, quantity
 
 
 class Shown:
@@ -110,106 +87,24 @@ def arithmetic(*results):
 
     Parameters
     ----------
-    *results : Explained
-        What the law gave: a step, a ledger, a served load.
+    *results : Explained or Line
+        What the law gave: a step, a ledger, a served load, or single lines of one.
 
     Returns
     -------
     Shown
         A line a quantity: its formula, the numbers in it, its value.
-    """
-    text = "\n".join(one.explain() for one in results)
-    return Shown(text, _framed(f'<pre class="lc-sums">{escape(text)}</pre>'))
-
-
-def bars(rows, unit, caption):
-    """Show values as bars to scale, each the sum of its parts.
-
-    Parameters
-    ----------
-    rows : mapping of str to mapping
-        The parts of each bar by what stands above it: sizes by name, `COLOURS` has the names.
-    unit : str
-        Unit of the sizes.
-    caption : str
-        What the picture shows.
-
-    Returns
-    -------
-    Shown
-        The picture.
 
     Examples
     --------
-    >>> bars({"one card": {"weights": 15.0, "room": 7.5}}, "GiB", "Memory of a card")
-    Memory of a card, GiB
-    one card
-      weights 15, room 7.5
+    >>> arithmetic(Line("budget", "visible x fraction", "79.2 GiB x 0.9", "71.3 GiB"))
+    budget = visible x fraction
+           = 79.2 GiB x 0.9
+           = 71.3 GiB
     """
-    said = {label: _said(parts) for label, parts in rows.items()}
-    text = "\n".join([f"{caption}, {unit}", *(f"{label}\n  {s}" for label, s in said.items())])
-    longest = max(sum(parts.values()) for parts in rows.values()) or 1.0
-    drawn = "".join(
-        _bar(i, label, parts, unit, 100 / longest) for i, (label, parts) in enumerate(rows.items())
-    )
-    spoken = "; ".join(f"{label}: {s}" for label, s in said.items())
-    html = (
-        f"<p><strong>{escape(caption)}, {escape(unit)}</strong></p><p>{_key(rows)}</p>"
-        f'<svg class="lc-beside" role="img" aria-label="{escape(spoken)}" width="100%" '
-        f'height="{len(rows) * ROW}">{drawn}</svg>'
-    )
-    return Shown(text, _framed(html))
-
-
-def memory(books):
-    """Show where the engine's share of a card goes, for several settings to scale.
-
-    Parameters
-    ----------
-    books : mapping of str to Ledger
-        Ledgers of one card, by what is different in each.
-
-    Returns
-    -------
-    Shown
-        The picture, with the word for whether the engine starts.
-    """
-    rows = {}
-    for label, one in books.items():
-        room = quantity(max(one.kv_pool_bytes, 0.0), "GiB")
-        rows[f"{label}: room {room}, starts: {one.start}"] = _shares(one)
-    return bars(rows, "GiB", "The engine's share of a card")
-
-
-def cache_groups(deployment, context_tokens):
-    """Show the blocks that one sequence reserves in each group of layers.
-
-    Parameters
-    ----------
-    deployment : Deployment
-        One whose layers keep their cache in more than one way.
-    context_tokens : int
-        Length of the sequence [tokens].
-
-    Returns
-    -------
-    Shown
-        The picture, a bar a group.
-    """
-    cut = capacity.layout(deployment)
-    length = max(kind.layers for kind in cut.kinds if kind.groups == 1)
-    rows = {}
-    for kind in cut.kinds:
-        parts = _reserved(cut, kind, context_tokens)
-        total = digits(sum(parts.values()))
-        for first in range(0, kind.layers, length):
-            last = min(first + length, kind.layers)
-            empty = first + length - last
-            padded = f" and {empty} empty" if empty else ""
-            layers = {"all": "full"}.get(kind.name, kind.name)
-            rows[f"{layers} layers {first + 1} to {last}{padded}: {total} blocks"] = parts
-    size = quantity(cut.block_bytes, "bytes")
-    return bars(rows, f"blocks of {size}", f"One sequence of {context_tokens:,} tokens")
+    lines = (str(one) if isinstance(one, Line) else one.explain() for one in results)
+    text = "\n".join(lines)
+    return Shown(text, _framed(f'<pre class="lc-sums">{escape(text)}</pre>'))
 
 
 def levers(summaries):
@@ -251,27 +146,6 @@ def levers(summaries):
     return table(heads, rows, "Measured pairs, and the ratio predicted")
 
 
-def _shares(books):
-    room = "room" if books.kv_pool_bytes >= books.least_room_bytes else "too little room"
-    inside = books.deployment.engine.graphs_in_fraction
-    sizes = {
-        "weights": books.weights_bytes,
-        "largest batch": books.activation_bytes,
-        "runtime": books.runtime_bytes,
-        "CUDA graphs": books.graph_bytes if inside else 0.0,
-        room: max(books.kv_pool_bytes, 0.0),
-    }
-    return {name: size / GIB for name, size in sizes.items()}
-
-
-def _reserved(cut, kind, context_tokens):
-    blocks = replace(cut, kinds=(replace(kind, groups=1),)).blocks(context_tokens)
-    if kind.name != "window":
-        return {{"all": "every token"}.get(kind.name, kind.name): blocks}
-    window = min(-(-kind.window_tokens // kind.block_tokens), blocks)
-    return {"window": window, "in flight": blocks - window}
-
-
 def _written(one, unit, decimals):
     if isinstance(one, str):
         return one
@@ -294,37 +168,5 @@ def _line(row, widths):
     return "  ".join([first, *rest]).rstrip()
 
 
-def _said(parts):
-    return ", ".join(f"{name} {digits(size)}" for name, size in parts.items() if size)
-
-
 def _framed(html):
     return f'<section class="lc">{html}</section>'
-
-
-def _fill(name):
-    number, plain = COLOURS.get(name, OTHER)
-    return f"var(--lc-mark-{number}, {plain})"
-
-
-def _key(rows):
-    """Name every part beside its colour, in the order in which they are drawn."""
-    names = dict.fromkeys(name for parts in rows.values() for name, size in parts.items() if size)
-    look = "display:inline-block;width:.75rem;height:.75rem;border-radius:2px;background:"
-    return "\u2003".join(
-        f'<span style="white-space:nowrap"><i style="{look}{_fill(name)}"></i> '
-        f"{escape(name)}</span>"
-        for name in names
-    )
-
-
-def _bar(i, label, parts, unit, scale):
-    top, at, out = i * ROW, 0.0, []
-    for name, size in parts.items():
-        hover = f"<title>{escape(name)}: {digits(size)} {escape(unit)}</title>"
-        out.append(
-            f'<rect style="fill:{_fill(name)};stroke:var(--lc-ground, #fff)" x="{at * scale:.2f}%" '
-            f'y="{top + 20}" width="{size * scale:.2f}%" height="14">{hover}</rect>'
-        )
-        at += size
-    return f'<text x="0" y="{top + 14}">{escape(label)}</text>{"".join(out)}'

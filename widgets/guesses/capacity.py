@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from llmcap_kernel import capacity, catalog, design
+from llmcap_kernel import capacity, catalog, design, law
 
 from .record import Guess
 
@@ -23,6 +23,21 @@ def window_reserve():
     return windows.blocks(32_000) / windows.groups * windows.kinds[0].block_tokens
 
 
+def sampling_gb():
+    """What sampling takes of Llama-3.1-8B with 1,024 sequences under vLLM 0.16 [GB]."""
+    d = catalog.deployment(
+        model="llama-3.1-8b", gpu="rtx-3090", engine="vllm-0.16", max_num_seqs=1024
+    )
+    return capacity.sampling_bytes(d) / 1e9
+
+
+def token_on_eight(name):
+    """Cache of a token on each of eight cards, in FP8 [bytes]."""
+    return law.kv_bytes_per_sequence(catalog.model(name), catalog.format("fp8"), 1, tp=8)
+
+
+EIGHT = {"Llama-3.1-70B": "llama-3.1-70b", "DeepSeek-V3": "deepseek-v3"}
+
 GUESSES = {
     "3.1": Guess(
         "Users of 8,000 tokens that A holds at 0.90",
@@ -42,5 +57,32 @@ GUESSES = {
         "The window, a batch that is in flight and one that is prepared: what they write is kept "
         "until the window has moved past it.",
         unit="tokens",
+    ),
+    "3.4": Guess(
+        "Memory to pick the next token of 1,024 sequences at once",
+        sampling_gb,
+        "Each sequence has a score for each of 128,256 words, and 0.16 sorts them in copies.",
+        unit="GB",
+    ),
+    "3.5": Guess(
+        "The context doubles. How much of the users is left, before the cut to whole ones?",
+        lambda: "half",
+        "Users times context is the size of the cache, and the cache has not changed.",
+        unit="users",
+        options=("half", "a third", "a quarter"),
+        drawn=lambda: {
+            f"{x:,} tokens": smooth
+            for x, _, smooth in capacity.cliff(
+                replace(design.worked_spec()[0], memory_fraction=0.98), (4000, 8000)
+            )
+        },
+    ),
+    "3.6": Guess(
+        "Split over eight cards, whose token takes more cache on each?",
+        lambda: max(EIGHT, key=lambda label: token_on_eight(EIGHT[label])),
+        "Llama's eight heads are split over the cards. DeepSeek's one vector is copied to each.",
+        unit="bytes",
+        options=tuple(EIGHT),
+        drawn=lambda: {label: token_on_eight(name) for label, name in EIGHT.items()},
     ),
 }

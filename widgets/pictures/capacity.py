@@ -1,5 +1,5 @@
 """Pictures of chapter 3."""
 
-from .record import Picture
+from . import cache_users, card_memory
 
-PICTURES: dict[str, Picture] = {}
+PICTURES = {**card_memory.PICTURES, **cache_users.PICTURES}

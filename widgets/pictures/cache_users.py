@@ -1,0 +1,633 @@
+"""Pictures of chapter 3: users in the cache, how many there are and what each reserves."""
+
+import csv
+import math
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import llmcap_kernel
+from llmcap_kernel import capacity, catalog, design, law
+from llmcap_kernel.explain import digits, quantity
+
+from ..figures import show
+from ..figures.drawing import Drawing, Scale, steps
+from ..figures.plots import (
+    PLOT_BOTTOM,
+    PLOT_TOP,
+    Axis,
+    Bar,
+    Drawable,
+    Limit,
+    Line,
+    Mark,
+    Part,
+    bars,
+    chart,
+)
+from .card_memory import GIB, candidate, key, ledger
+from .record import Control, Drawn, Picture, counted
+
+MEASURED = Path(llmcap_kernel.__file__).parents[1] / "benchmarks" / "measured.csv"
+
+# ---- one token, one user --------------------------------------------------------------
+
+DENSE = {
+    "Llama-3.1-8B": "llama-3.1-8b",
+    "Qwen3-32B": "qwen3-32b",
+    "Llama-3.1-70B": "llama-3.1-70b",
+}
+WIDEST = 80  # layers, of the widest of them
+
+
+def _one_user(model, kv, context):
+    layers = catalog.model(DENSE[model]).attention[0]
+    fmt = catalog.format(kv)
+    token, user = (
+        law.kv_bytes_per_sequence(catalog.model(DENSE[model]), fmt, n) for n in (1, context)
+    )
+    drawing = Drawing(76 + 18 * layers.kv_heads)
+    _draw_token(drawing, layers)
+    top = drawing.height + 30
+    drawing.text(0, top - 8, f"{context:,} tokens of one user: {quantity(user, 'GiB')}", bold=True)
+    drawing.rect(0, top, 100, 20, "panel", edge="edge", dashed=True)
+    drawing.rect(0, top, 100 * user / (ALL_GIB * GIB), 20, "cache")
+    drawing.text(100, top + 36, f"the outline is {ALL_GIB} GiB", "quiet", small=True)
+    drawing.height = top + 42
+    said = (
+        f"2 x {layers.layers} layers x {layers.kv_heads} KV heads x {layers.head_dim} numbers x "
+        f"{digits(fmt.bytes_per_element)} B: a token of {model} leaves {quantity(token, 'bytes')}. "
+        f"The {layers.heads} query heads leave nothing."
+    )
+    rows = [_user_line(label, name, fmt, context) for label, name in DENSE.items()]
+    columns = ("model", "layers", "KV heads", "a token", "a user")
+    caption = f"Cache in {kv}, a user of {context:,} tokens"
+    return Drawn(drawing, said, show.table(columns, rows, caption))
+
+
+ALL_GIB = 20
+
+
+def _user_line(label, name, fmt, context):
+    model = catalog.model(name)
+    token, user = (law.kv_bytes_per_sequence(model, fmt, n) for n in (1, context))
+    one = model.attention[0]
+    return label, one.layers, one.kv_heads, quantity(token, "bytes"), quantity(user, "GiB")
+
+
+def _draw_token(drawing, layers):
+    """What one token leaves: a column a layer, a row a head, keys above values."""
+    width, row = 100 / WIDEST, 9
+    across = width * layers.layers
+    drawing.text(0, 13, "one token: a column for each layer", bold=True)
+    y = 34
+    for name, ink in (("keys", "cache"), ("values", "free")):
+        words = f"{name}: {layers.kv_heads} heads of {layers.head_dim} numbers"
+        drawing.text(0, y, words, "quiet", small=True)
+        tall = row * layers.kv_heads
+        drawing.cells([(i * width, y + 6, width, tall) for i in range(layers.layers)], ink)
+        for i in range(1, layers.kv_heads):
+            drawing.line(0, y + 6 + i * row, across, y + 6 + i * row, "ground")
+        y += tall + 26
+
+
+# ---- pages of a cache -----------------------------------------------------------------
+
+ROWS, ROW = 12, 19  # of the drawn memory, and how high each is [px]
+PREFIX = 6000  # tokens of the system prompt
+SHARING = {
+    "each alone": 0,
+    "prompt shared": PREFIX,
+    "windows": 0,
+}
+COMING = (1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 96, 128, 192, 256)
+
+
+@cache
+def _gemma(tokens=None):
+    d = catalog.deployment(model="gemma-3-27b", gpu="h100-sxm")
+    return replace(d, max_num_batched_tokens=tokens)
+
+
+def _pages(users, kind, context):
+    d = _gemma() if kind == "windows" else candidate(0.90, 2)
+    prefix = SHARING[kind]
+    books = capacity.ledger(d, context_tokens=context, shared_prefix_tokens=prefix)
+    inside = min(users, books.max_concurrent)
+    one = _reserved(d, context) if kind == "windows" else [("cache", books.kv_bytes_per_sequence)]
+    runs = [("prompt", books.prefix_bytes)] if prefix else []
+    drawing = Drawing(24 + ROWS * ROW)
+    free = 1 - (books.prefix_bytes + inside * sum(x for _, x in one)) / books.kv_pool_bytes
+    title = f"the cache: {_gib(books.kv_pool_bytes)} a card, {free:.0%} empty"
+    drawing.text(0, 14, title, bold=True)
+    drawing.rect(0, 24, 100, ROWS * ROW, "panel", edge="edge")
+    _fill(drawing, [*runs, *one * inside], books.kv_pool_bytes)
+    _waiting(drawing, users - inside, sum(x for _, x in one) / books.kv_pool_bytes)
+    pages = f"{math.ceil((context - prefix) / d.block_tokens):,} pages of {d.block_tokens} tokens"
+    key(drawing, _kinds_of(kind, pages))
+    said = (
+        f"{counted(inside, 'users')} of {context:,} tokens "
+        f"{'is' if inside == 1 else 'are'} inside; there is room for "
+        f"{counted(books.max_concurrent, 'users')}."
+    )
+    if prefix:
+        alone = capacity.max_concurrent(d, context)
+        said += f" Without sharing it is {alone:,}."
+    if kind == "windows":
+        kept = law.kv_bytes_per_sequence(d.model, d.kv, context)
+        more = sum(x for _, x in one) / kept
+        said += f" Each reserves {digits(more, 2)} times what its layers keep."
+    rows = [_page_line(context, name) for name in SHARING]
+    columns = ("cache", "tokens", "one user", "room for")
+    return Drawn(drawing, said, show.table(columns, rows, "Users at once, GiB a card"))
+
+
+def _gib(size):
+    return quantity(size, "GiB")
+
+
+def _page_line(context, kind):
+    d = _gemma() if kind == "windows" else candidate(0.90, 2)
+    books = capacity.ledger(d, context_tokens=context, shared_prefix_tokens=SHARING[kind])
+    return kind, f"{context:,}", _gib(books.kv_bytes_per_sequence), books.max_concurrent
+
+
+def _kinds_of(kind, pages):
+    if kind == "windows":
+        return (
+            ("cache", "what the layers of Gemma 3 27B keep of a user"),
+            ("activations", "reserved for batches in flight, and padding"),
+        )
+    named = [("cache", f"one user of Llama-3.1-70B: {pages}")]
+    return [*named, ("prompt", "the shared prompt, stored once")] if SHARING[kind] else named
+
+
+def _reserved(d, context):
+    """What a user keeps, and what is reserved beside it [bytes]."""
+    kept = law.kv_bytes_per_sequence(d.model, d.kv, context)
+    return [("cache", kept), ("activations", capacity.kv_sequence_bytes(d, context) - kept)]
+
+
+def _fill(drawing, runs, whole):
+    """Lay runs into the rows of a memory, one after the other, as text fills lines."""
+    boxes: dict[str, list[tuple[float, float, float, float]]] = {}
+    at = 0.0
+    for ink, size in runs:
+        end = at + size / whole * ROWS
+        while at < end - 1e-9:
+            row = math.floor(at + 1e-9)
+            stop = min(end, row + 1)
+            box = (100 * (at - row), 24 + row * ROW, 100 * (stop - at), ROW)
+            boxes.setdefault(ink, []).append(box)
+            at = stop
+    for ink, found in boxes.items():
+        drawing.cells(found, ink)
+
+
+def _waiting(drawing, users, share):
+    """Draw users that found no room as outlines of their size."""
+    if not users:
+        return
+    rows = share * ROWS
+    tall, width = ROW * max(rows, 1.0), 100 * min(rows, 1.0)
+    top = drawing.height + 28
+    drawing.text(
+        0, top - 6, f"{counted(users, 'users')} outside, each of this size", "bad", bold=True
+    )
+    for i in range(min(users, int(100 / width))):
+        drawing.rect(i * width, top, width, tall - 2, "", edge="bad", dashed=True)
+    drawing.height = top + tall + 4
+
+
+# ---- what one sequence reserves in each group of layers -------------------------------
+
+MIXED = {
+    "Gemma 3 27B": "gemma-3-27b",
+    "gpt-oss-120b": "gpt-oss-120b",
+    "Qwen3.5-27B": "qwen3.5-27b",
+}
+PLURAL = {"all": "full layers", "window": "windows", "state": "states"}
+LENGTHS = (2000, 8000, 16_000, 32_000, 64_000, 128_000)
+BATCHES = (2048, 4096, 8192, 16_384)
+
+
+@cache
+def _mixed(model, tokens):
+    d = catalog.deployment(model=MIXED[model], gpu="h100-sxm")
+    return replace(d, max_num_batched_tokens=tokens)
+
+
+def _groups(model, context, tokens):
+    d = _mixed(model, tokens)
+    cut = capacity.layout(d)
+    length = max(kind.layers for kind in cut.kinds if kind.groups == 1)
+    rows, lines = [], []
+    for kind in cut.kinds:
+        parts = _blocks(cut, kind, context)
+        blocks = sum(int(p.size) for p in parts)
+        lines.append((PLURAL[kind.name], kind.layers, kind.groups, f"{blocks:,}"))
+        for first in range(0, kind.layers, length):
+            last = min(first + length, kind.layers)
+            empty = first + length - last
+            padded = f", {empty} empty" if empty else ""
+            label = f"{PLURAL[kind.name]} {first + 1} to {last}{padded}: {blocks:,} blocks"
+            rows.append(Bar(label, parts, names=False))
+    drawing = bars(rows, "blocks", thick=12)
+    key(drawing, (("cache", "what is kept"), ("activations", "for batches in flight")))
+    kept = law.kv_bytes_per_sequence(d.model, d.kv, context)
+    taken = capacity.kv_sequence_bytes(d, context)
+    said = (
+        f"The layers keep {_gib(kept)} of {context:,} tokens, and the engine reserves "
+        f"{_gib(taken)}, {digits(taken / kept, 2)} times as much, in blocks of "
+        f"{quantity(cut.block_bytes, 'bytes')}."
+    )
+    columns = ("kind", "layers", "groups", "blocks of each")
+    caption = f"{model}, one sequence of {context:,} tokens"
+    return Drawn(drawing, said, show.table(columns, lines, caption))
+
+
+def _blocks(cut, kind, context):
+    """Blocks that a group of a kind takes: what is kept, and what batches in flight need."""
+    blocks = replace(cut, kinds=(replace(kind, groups=1),)).blocks(context)
+    kept = blocks
+    if kind.name == "window":
+        kept = min(math.ceil(kind.window_tokens / kind.block_tokens), blocks)
+    return [Part("kept", kept, "cache"), Part("in flight", blocks - kept, "activations")]
+
+
+# ---- the cliff ------------------------------------------------------------------------
+
+ALONG = (1000, 1500, 2000, 3000, 4000, 6000, 8000, 12_000, 16_000, 24_000, 32_000)
+ON = {"one card": 1, "two cards": 2}
+AXES = ("plain axes", "logarithmic axes")
+HIGH = 320  # of the chart [px]
+
+
+@cache
+def _curve(cards):
+    """Context, whole users and users before the cut, with the corners of the last steps."""
+    d, low, high = candidate(0.98, cards), ALONG[0], ALONG[-1]
+    at = {int(low * (high / low) ** (n / 90)) // 16 * 16 for n in range(91)} | {low, high}
+    for users in range(1, 13):
+        longest = capacity.longest_context(d, users) // 16 * 16
+        at |= {longest, longest + 16}
+    return capacity.cliff(d, sorted(x for x in at if low <= x <= high))
+
+
+def _cliff(context, cards, axes):
+    found, log = _curve(ON[cards]), axes == AXES[1]
+    ((_, whole, smooth),) = capacity.cliff(candidate(0.98, ON[cards]), (context,))
+    stairs = steps([(x, float(n)) for x, n, _ in found if n or not log])
+    low, top = (0.7, 2 * found[0][2]) if log else (0.0, 1.08 * found[0][2])
+    marks: list[Drawable] = [
+        Line("", [(x, y) for x, _, y in found], "other", width=1.5),
+        Line("", stairs, "cache"),
+        Mark(counted(whole, "users"), context, max(float(whole), low), below=context == ALONG[0]),
+    ]
+    drawing = chart(
+        marks,
+        Axis("context of each user [tokens]", ALONG[0] if log else 0, ALONG[-1], log=log),
+        Axis("users", low, top, log=log),
+        height=HIGH,
+        drag="context",
+    )
+    if whole and not log:
+        _area(drawing, context, whole, top)
+    key(drawing, (("cache", "whole users"), ("other", "before the cut to whole users")))
+    least = ledger(candidate(0.98, ON[cards]), context)
+    tokens = least.kv_pool_bytes / least.kv_bytes_per_token
+    said = (
+        f"{counted(whole, 'users')} of {context:,} tokens, {smooth:.2f} before the cut. The pool "
+        f"of {_gib(ON[cards] * least.kv_pool_bytes)} holds {digits(tokens)} tokens, however they "
+        "are shared out."
+    )
+    rows = [
+        (f"{x:,}", n, round(y, 2), digits(x * y))
+        for x, n, y in capacity.cliff(candidate(0.98, ON[cards]), ALONG[::2])
+    ]
+    columns = ("context", "users", "before the cut", "x context")
+    return Drawn(drawing, said, show.table(columns, rows, f"Llama-3.1-70B, {cards}, 0.98"))
+
+
+def _area(drawing, context, users, top):
+    """Shade context times users under the point: its size is the tokens that are held."""
+    across = Scale(0, ALONG[-1], 0, 97)
+    down = Scale(0, top, HIGH - PLOT_BOTTOM, PLOT_TOP)
+    y = down(users)
+    drawing.rect(1.5, y, across(context), HIGH - PLOT_BOTTOM - y, "cache", dim=0.14)
+
+
+# ---- a second card --------------------------------------------------------------------
+
+
+def _second(cards, fraction):
+    numbers = [n for n in (1, 2, 4, 8) if n <= cards]
+    found = [ledger(candidate(fraction, n)) for n in numbers]
+    rooms = [max(n * one.kv_pool_bytes, 0.0) for n, one in zip(numbers, found, strict=True)]
+    rows, lines = [], []
+    for n, one, room in zip(numbers, found, rooms, strict=True):
+        named, users = counted(n, "cards"), one.max_concurrent
+        parts = [
+            Part("weights", n * one.weights_bytes / GIB, "weights"),
+            Part("overhead", n * one.overhead_bytes / GIB, "activations"),
+            Part("room for users", room / GIB, "cache"),
+        ]
+        label = f"{named}: {_gib(room)} of room, {counted(users, 'users')}"
+        rows.append(Bar(label, parts, names=n == cards))
+        lines.append((named, room / GIB, f"{room / rooms[0]:.1f}x" if rooms[0] else "-", users))
+    said = (
+        f"{lines[-1][0]} hold {counted(lines[-1][-1], 'users')} of 8,000 tokens where one holds "
+        f"{lines[0][-1]}: the weights are stored once."
+    )
+    columns = ("cards", "room", "factor", "users")
+    caption = f"Llama-3.1-70B in FP8 at {fraction:g}, GiB of all cards"
+    drawing = bars(rows, "GiB", thick=26)
+    return Drawn(drawing, said, show.table(columns, lines, caption))
+
+
+# ---- the wall, measured ---------------------------------------------------------------
+
+# The first of three rows for each number of clients: first token, gap, output rate.
+LOADED = (7978, 7981, 7984, 7987, 7990, 7993)
+
+
+@cache
+def _inside():
+    """Clients, users inside, and the first token [s] of NVIDIA's load test."""
+    names = {f"m0{first + n}" for first in LOADED for n in range(3)}
+    with MEASURED.open(encoding="utf-8", newline="") as file:
+        rows = {row["id"]: row for row in csv.DictReader(file) if row["id"] in names}
+    out = []
+    for first in LOADED:
+        ttft, itl, rate = (rows[f"m0{first + n}"] for n in range(3))
+        users = float(rate["value"]) * float(itl["value"]) / 1e3
+        out.append((int(ttft["concurrency"]), users, float(ttft["value"]) / 1e3))
+    return out
+
+
+def _held(kv):
+    d = replace(
+        candidate(0.90, 2),
+        engine=catalog.engine("trtllm-1.0"),
+        kv=catalog.format(kv),
+        memory_fraction=None,
+    )
+    return ledger(d, 5500).max_concurrent
+
+
+def _wall():
+    found = _inside()
+    marks: list[Drawable] = [
+        Line("", [(0, 0), (150, 150)], "edge", dash="5 4", width=1.5),
+        Limit(f"ledger, FP8 cache: {_held('fp8')}", y=_held("fp8"), ink="cache"),
+        Limit(f"ledger, BF16 cache: {_held('bf16')}", y=_held("bf16"), ink="other"),
+        *(Mark("", x, y, "prompt", hollow=True) for x, y, _ in found),
+    ]
+    drawing = chart(marks, Axis("clients", 0, 260), Axis("users being answered", 0, 160))
+    drawing.text(54, PLOT_TOP + 22, "if all were inside", "quiet", small=True, anchor="end")
+    last = found[-1]
+    said = (
+        f"Rings are measured. However many of {last[0]} clients knock, {last[1]:.0f} are answered "
+        f"at once, and the others wait: the first token comes after {quantity(last[2], 's')}."
+    )
+    rows = [(f"{x}", y, quantity(t, "s")) for x, y, t in found]
+    columns = ("clients", "inside", "first token")
+    return Drawn(drawing, said, show.table(columns, rows, "Two H100, NVIDIA's load test"))
+
+
+# ---- how the cache is split -----------------------------------------------------------
+
+CUT = {
+    "Llama-3.1-70B": ("llama-3.1-70b", False),
+    "DeepSeek-V3": ("deepseek-v3", False),
+    "DeepSeek-V3, users split": ("deepseek-v3", True),
+}
+CARDS = (1, 2, 4, 8, 16)
+HEADS = 8
+TIMES = {1: "once", 2: "twice"}
+
+
+def _split(cards, model):
+    name, by_user = CUT[model]
+    fp8 = catalog.format("fp8")
+    each = law.kv_bytes_per_sequence(catalog.model(name), fp8, 1, tp=cards, dp_attention=by_user)
+    drawing = Drawing(196)
+    words = {
+        "Llama-3.1-70B": "a row for each of 8 KV heads",
+        "DeepSeek-V3": "one vector for all heads",
+        "DeepSeek-V3, users split": "each card has users of its own",
+    }
+    drawing.text(0, 13, f"{counted(cards, 'cards')}: {words[model]}", bold=True)
+    _draw_cards(drawing, cards, name, by_user)
+    copies = 1 if by_user else max(cards // HEADS, 1) if "llama" in name else cards
+    said = (
+        f"A token takes {quantity(each, 'bytes')} on each card that keeps it. Every part of it is "
+        f"stored {TIMES.get(copies) or f'{copies} times'}, so {counted(cards, 'cards')} keep "
+        f"{'as many' if cards == copies else f'{digits(cards / copies, 2)} times the'} tokens"
+        f"{' as one' if cards == copies else ' of one'}."
+    )
+    rows = []
+    for n in CARDS:
+        sizes = [
+            law.kv_bytes_per_sequence(catalog.model(m), fp8, 1, tp=n, dp_attention=u)
+            for m, u in CUT.values()
+        ]
+        rows.append((counted(n, "cards"), *(quantity(size, "bytes") for size in sizes)))
+    columns = ("cards", "Llama-3.1-70B", "DeepSeek-V3", "users split")
+    caption = "Cache of a token on a card that keeps it, FP8"
+    return Drawn(drawing, said, show.table(columns, rows, caption))
+
+
+def _draw_cards(drawing, cards, name, by_user):
+    width, top, row = 100 / cards, 24, 16
+    gap = min(width * 0.14, 3)
+    for card in range(cards):
+        left, wide = card * width + gap / 2, width - gap
+        drawing.rect(left, top, wide, HEADS * row + 4, "panel", edge="edge")
+        if "llama" not in name:
+            first = by_user or card == 0
+            drawing.rect(left, top + 2, wide, HEADS * row, "cache" if first else "other")
+            continue
+        held = max(HEADS // cards, 1)
+        start = card * held if cards <= HEADS else card * HEADS // cards
+        copied = cards > HEADS and card % (cards // HEADS) > 0
+        for head in range(start, start + held):
+            drawing.rect(left, top + 2 + head * row, wide, row, "other" if copied else "cache")
+    drawing.height = top + HEADS * row + 14
+    key(drawing, (("cache", "stored for the first time"), ("other", "a copy")))
+
+
+# ---- two ways to cut candidate C ------------------------------------------------------
+
+WAYS = {"split by tensor": False, "split by user": True}
+
+
+def _topology(context):
+    rows, lines = [], []
+    for name, by_user in WAYS.items():
+        d = replace(design.worked_spec()[2], dp_attention=by_user)
+        books = ledger(d, context)
+        over = books.overhead_bytes
+        parts = [
+            Part("weights", books.weights_bytes / GIB, "weights"),
+            Part("overhead", over / GIB, "activations"),
+            Part("room", max(books.kv_pool_bytes, 0.0) / GIB, "cache"),
+        ]
+        users = counted(books.max_concurrent, "users")
+        rows.append(Bar(f"{name}: {users}", parts))
+        sizes = (books.weights_bytes, over, books.kv_pool_bytes)
+        lines.append((name, *(x / GIB for x in sizes), books.max_concurrent))
+    one, other = (line[-1] for line in lines)
+    said = (
+        f"Split by user, each card has less room and the eight hold {digits(other / one, 2)} times "
+        f"the users of {context:,} tokens: no cache is stored eight times."
+    )
+    columns = ("attention", "weights", "overhead", "room", "users")
+    caption = "DeepSeek-V3 on eight H200, GiB on a card"
+    return Drawn(bars(rows, "GiB", thick=24), said, show.table(columns, lines, caption))
+
+
+# ---- who pays for the growth ----------------------------------------------------------
+
+PAID = {
+    "Llama-3.1-70B": "llama-3.1-70b",
+    "Gemma 3 27B": "gemma-3-27b",
+    "gpt-oss-120b": "gpt-oss-120b",
+    "Qwen3.5-397B": "qwen3.5-397b-a17b",
+}
+KIND = {
+    "full": ("layers that keep every token", "cache"),
+    "window": ("windows", "link"),
+    "linear": ("states", "activations"),
+}
+GROWS = (1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000)
+
+
+def _layers_bytes(model, tokens):
+    """Cache of one user by kind of layer [bytes]."""
+    bf16 = catalog.format("bf16")
+    out: dict[str, float] = {}
+    for mixer in model.attention:
+        one = replace(model, attention=(mixer,))
+        size = law.kv_bytes_per_sequence(one, bf16, tokens)
+        out[mixer.kind] = out.get(mixer.kind, 0.0) + size
+    return out
+
+
+def _growth(model, context):
+    one = catalog.model(PAID[model])
+    found = [_layers_bytes(one, n) for n in GROWS]
+    kinds = [kind for kind in ("linear", "window", "full") if kind in found[0]]
+    marks: list[Drawable] = []
+    low = [0.0] * len(GROWS)
+    for kind in kinds:
+        high = [a + sizes[kind] / 1e9 for a, sizes in zip(low, found, strict=True)]
+        points = list(zip(GROWS, high, strict=True))
+        marks.append(Line("", points, KIND[kind][1], low=low, high=high))
+        low = high
+    here = _layers_bytes(one, context)
+    whole = sum(here.values())
+    words = f"{context:,} tokens: {quantity(whole, 'bytes')}"
+    marks.append(Mark(words, context, whole / 1e9))
+    drawing = chart(
+        marks,
+        Axis("context [tokens]", 0, GROWS[-1]),
+        Axis("cache of one user [GB]", 0, 1.15 * low[-1]),
+        height=260,
+        drag="context",
+    )
+    counts = {kind: sum(a.layers for a in one.attention if a.kind == kind) for kind in kinds}
+    key(drawing, [(KIND[k][1], f"{counts[k]} {KIND[k][0]}") for k in kinds[::-1]])
+    more = law.kv_bytes_per_sequence(one, catalog.format("bf16"), context + 1) - whole
+    said = (
+        f"At {context:,} tokens the {counts['full']} layers that keep every token hold "
+        f"{here['full'] / whole:.0%} of the cache. One more token adds {quantity(more, 'bytes')}."
+    )
+    rows = [_growth_line(label, name) for label, name in PAID.items()]
+    columns = ("model", "layers", "at 8K", "at 128K", "next token")
+    return Drawn(drawing, said, show.table(columns, rows, "Cache of one user, BF16"))
+
+
+def _growth_line(label, name):
+    model, bf16 = catalog.model(name), catalog.format("bf16")
+    kinds = " + ".join(f"{a.layers} {a.kind}" for a in model.attention)
+    short, long, more = (
+        law.kv_bytes_per_sequence(model, bf16, n) for n in (8000, 128_000, 128_001)
+    )
+    return label, kinds, *(quantity(x, "bytes") for x in (short, long, more - long))
+
+
+PICTURES = {
+    "one-user": Picture(
+        "What one token leaves, and one user",
+        _one_user,
+        (
+            Control("model", "Model", tuple(DENSE), "Llama-3.1-70B"),
+            Control("kv", "Cache", ("bf16", "fp8"), "fp8"),
+            Control(
+                "context",
+                "Context",
+                (1000, 2000, 4000, 8000, 16_000, 32_000, 64_000),
+                8000,
+                "tokens",
+            ),
+        ),
+    ),
+    "pages": Picture(
+        "The cache fills as users come",
+        _pages,
+        (
+            Control("users", "Users that come", COMING, 16, "users"),
+            Control("kind", "Cache", tuple(SHARING), "each alone"),
+            Control("context", "Context of each", (7000, 8000, 16_000, 32_000), 8000, "tokens"),
+        ),
+    ),
+    "cliff": Picture(
+        "Users against context: a hyperbola, and a staircase on it",
+        _cliff,
+        (
+            Control("context", "Context of each", ALONG, 8000, "tokens"),
+            Control("cards", "H100", tuple(ON), "one card"),
+            Control("axes", "Axes", AXES, AXES[0]),
+        ),
+    ),
+    "second-card": Picture(
+        "What further cards add: weights stay as long as they were",
+        _second,
+        (
+            Control("cards", "Cards", (2, 4, 8), 2, "cards"),
+            Control("fraction", "Memory fraction", (0.92, 0.94, 0.96, 0.97, 0.98), 0.98),
+        ),
+    ),
+    "wall": Picture("How many users were really inside", _wall),
+    "cache-split": Picture(
+        "Who keeps which part of a token",
+        _split,
+        (
+            Control("cards", "Cards", CARDS, 8, "cards"),
+            Control("model", "Model", tuple(CUT), "Llama-3.1-70B"),
+        ),
+    ),
+    "topology": Picture(
+        "The same eight cards, cut in two ways",
+        _topology,
+        (Control("context", "Context of a user", (2000, 8000, 32_000, 128_000), 8000, "tokens"),),
+    ),
+    "growth-by-layer": Picture(
+        "Which layers pay for a longer context",
+        _growth,
+        (
+            Control("model", "Model", tuple(PAID), "Gemma 3 27B"),
+            Control("context", "Context", GROWS, 32_000, "tokens"),
+        ),
+    ),
+    "cache-groups": Picture(
+        "What one sequence reserves in each group of layers",
+        _groups,
+        (
+            Control("model", "Model", tuple(MIXED), "Gemma 3 27B"),
+            Control("context", "Context", LENGTHS, 32_000, "tokens"),
+            Control("tokens", "max_num_batched_tokens", BATCHES, 8192, "tokens"),
+        ),
+    ),
+}
