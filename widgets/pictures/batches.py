@@ -307,6 +307,76 @@ def _measured(what):
     return Drawn(drawing, said, show.table(("users", "ceiling", "test", "estimate"), rows, caption))
 
 
+# ---- drafted tokens --------------------------------------------------------------------
+
+STEPS = (1, 2, 4, 8, 16, 24, 32, 48)
+DRAFT = "llama-3.1-8b"
+
+
+@cache
+def drafted(users, tokens, accept, is_ceiling=False):
+    """Compute how many times as fast the decode step of candidate B gets with drafted tokens.
+
+    Parameters
+    ----------
+    users : int
+        In the step, with 8,000 tokens each.
+    tokens : int
+        Drafted for a pass [tokens].
+    accept : float
+        Chance that a drafted token is right.
+    is_ceiling : bool
+        Whether at full speed.
+
+    Returns
+    -------
+    float
+        Time for a token of a user without, over the time with.
+    """
+    with_draft = toolbox.speculate(_b(), tokens=tokens, accept=accept, draft=DRAFT)
+    e = CEILING if is_ceiling else calibration.efficiency_for(_b())
+    alone, guessed = (
+        bandwidth.decode_step(d, context_tokens=8000, concurrency=users, efficiency=e).itl_s
+        for d in (_b(), with_draft)
+    )
+    return alone / guessed
+
+
+def _speculation(users, tokens, accept):
+    given = tokens, int(accept.rstrip("%")) / 100
+    average = bandwidth.tokens_per_step(accept=given[1], tokens=tokens)
+    here = drafted(users, *given)
+    marks: list[Drawable] = [
+        Line(f"tokens a pass: {average:.2f}", [(1, average), (48, average)], "host", dash="3 3"),
+        Line("ceiling", [(n, drafted(n, *given, True)) for n in STEPS], "other", dash="5 4"),
+        Line("estimate", [(n, drafted(n, *given)) for n in STEPS], "weights"),
+        Line("", [(1, 1.0), (48, 1.0)], "edge", width=1.0),
+        Mark(f"{here:.2f}x", users, here, "prompt", below=True),
+    ]
+    drawing = chart(
+        marks,
+        Axis("users in the step", -4, STEPS[-1]),
+        Axis("times as fast as without a draft", 0, 4.5),
+        drag="users",
+    )
+    said = (
+        f"A pass that checks {counted(tokens, 'drafted tokens')} gives {average:.2f} tokens on "
+        f"average. With {counted(users, 'users')} a token comes {here:.2f} times as fast: the "
+        "draft takes its own time, and more tokens in the pass take more arithmetic and launches."
+    )
+    rows = [
+        (
+            f"{n}",
+            *(f"{drafted(n, tokens, p):.2f}x" for p in (0.5, 0.7, 0.9)),
+            f"{drafted(n, *given, True):.2f}x",
+        )
+        for n in (1, 4, 16, 48)
+    ]
+    caption = f"Candidate B, Llama-3.1-8B drafts {counted(tokens, 'tokens')}: decode step"
+    columns = ("users", "50% right", "70%", "90%", f"{accept}, ceiling")
+    return Drawn(drawing, said, show.table(columns, rows, caption))
+
+
 PICTURES = {
     "prefix-round": Picture(
         "A round of answers, with the prefix computed and with it cached",
@@ -329,7 +399,7 @@ PICTURES = {
             Control("candidate", "Candidate", tuple(ROOM), "A at 0.98"),
         ),
     ),
-    "batch": Picture(
+    "batch-price": Picture(
         "More users: a cheaper token, and a longer gap",
         _batch,
         (
@@ -341,5 +411,14 @@ PICTURES = {
         "The same shape, in a published load test",
         _measured,
         (Control("what", "Show", tuple(SEEN), "gap between tokens"),),
+    ),
+    "speculation": Picture(
+        "What drafted tokens give, by the number of users",
+        _speculation,
+        (
+            Control("users", "Users", STEPS, 16, "users"),
+            Control("tokens", "Drafted", (1, 2, 3, 4, 6), 3, "tokens"),
+            Control("accept", "Right", ("50%", "70%", "90%"), "70%"),
+        ),
     ),
 }

@@ -89,12 +89,12 @@ def _formats(users, cards):
         lines.append((label, *(quantity(max(s, 0.0), "s") for s in parts.values())))
     units = bandwidth.compute_dtype(catalog.gpu(gpu), catalog.format("fp8"))[0]
     said = (
-        f"FP8 makes the gap {digits(gaps[0] / gaps[1], 2)} times as short as BF16, not two; INT4 "
-        f"{digits(gaps[0] / gaps[2], 2)} times. FP8 weights are multiplied in {units.upper()} on "
-        "this card, INT4 ones in 16 bits, and others' prompts show it."
+        f"FP8 shortens the gap {digits(gaps[0] / gaps[1], 2)} times, INT4 "
+        f"{digits(gaps[0] / gaps[2], 2)} times. This card multiplies FP8 weights in "
+        f"{units.upper()} and INT4 weights in 16 bits: look at others' prompts."
     )
     table = show.table(
-        ("weights", "weights", "caches", "exchanges", "launches", "prompts"),
+        ("format", "weights", "caches", "exchanges", "launches", "prompts"),
         lines,
         f"Gap between tokens of Llama-3.1-70B on {cards}, {counted(users, 'users')}",
     )
@@ -573,7 +573,7 @@ PICTURES: dict[str, Picture] = {
             Control("cards", "Cards", tuple(CARDS), "2x H200"),
         ),
     ),
-    "format-gain": Picture(
+    "fp8-gain": Picture(
         "How much faster a decode step gets with FP8 weights",
         _format_gain,
         (
