@@ -67,10 +67,9 @@ def _gains_room():
 
 def _price_ratio():
     b, load = design.worked_spec()[1], design.WORKED_WORKLOAD
-    was, now = (
-        toolbox.reading(b, toolbox.change_batch(load, users)).usd_mtok for users in (16, 32)
-    )
-    return was / now
+    seen = [toolbox.reading(b, toolbox.change_batch(load, users)) for users in (16, 32)]
+    was, now = (r.output_tok_s_card or 1.0 for r in seen)
+    return now / was  # of the same rent
 
 
 def _drafted():
@@ -99,7 +98,7 @@ GUESSES = {
         unit="times",
     ),
     "4.3": Guess(
-        "Times as short: the gap with FP8 weights, beside BF16",
+        "How many times shorter is the gap with FP8 weights?",
         lambda: _gaps()["BF16"] / _gaps()["FP8"],
         "As estimated: only the reading of weights is halved, and the gap is made of more.",
         unit="times",
@@ -121,7 +120,7 @@ GUESSES = {
         drawn=_prices,
     ),
     "4.6": Guess(
-        "Times as fast: a decode step on eight cards, beside one",
+        "How many times as fast is a decode step on eight cards?",
         _eight_cards,
         "As estimated: launches are not divided, and exchanges are added.",
         unit="times",
@@ -134,13 +133,13 @@ GUESSES = {
         options=(*MODELS, "both", "neither"),
     ),
     "4.8": Guess(
-        "Times as cheap: a token with 32 users, beside 16",
+        "How many times as cheap is a token with 32 users as with 16?",
         _price_ratio,
         "As estimated: the rent is shared by twice the users, but each answer takes longer.",
         unit="times",
     ),
     "4.9": Guess(
-        "Times as fast: a decode step with three drafted tokens",
+        "How many times as fast is a decode step with three drafted tokens?",
         _drafted,
         "As estimated for 16 users: the draft and the wider pass take time of their own.",
         unit="times",

@@ -189,8 +189,13 @@ def _curve(shared=0):
 
 
 @cache
-def floor():
+def floor(shared=0):
     """Find the price that no batch of candidate B gets below, and where both times are equal.
+
+    Parameters
+    ----------
+    shared : int
+        Tokens of the prompt that are cached [tokens].
 
     Returns
     -------
@@ -198,7 +203,8 @@ def floor():
         The price of a user's own time [USD/Mtok]; users at which it is as long as what all
         share.
     """
-    fitted, load = calibration.efficiency_for(_b()), WORKED_WORKLOAD
+    fitted = calibration.efficiency_for(_b())
+    load = toolbox.cache_prefix(WORKED_WORKLOAD, shared)
     served = serve(_b(), load, fitted)
     waits = fitted.prefill_share * served.prompt.total_s
     own = served.decode.attention_s / load.concurrency + waits / load.output_tokens
@@ -210,8 +216,8 @@ def _batch(users, prefix):
     shared = SHARED if prefix == "cached" else 0
     by_users = {n: (gap, price) for n, gap, price in _curve(shared)}
     gap, price = by_users[users]
-    limit = 1e3 * WORKED_SLO.itl_s
-    least, even = floor()
+    limit = 1e3 * (WORKED_SLO.itl_s or 0.0)
+    least, even = floor(shared)
     other = _curve(SHARED - shared)
     label = {0: "nothing cached", SHARED: "prefix cached"}
     gaps: list[Drawable] = [
@@ -225,15 +231,14 @@ def _batch(users, prefix):
         Line("", [(n, p) for n, (_, p) in by_users.items()], "weights"),
         Mark(quantity(price, "USD/Mtok"), users, price, "prompt"),
     ]
-    if not shared:
-        lowest = f"floor {quantity(least, 'USD/Mtok')}"
-        level = [(n, least) for n in USERS]
-        prices.insert(0, Line(lowest, level, "host", dash="3 3", where=8))
+    lowest = f"floor {quantity(least, 'USD/Mtok')}"
+    level = [(n, least) for n in USERS]
+    prices.insert(0, Line(lowest, level, "host", dash="3 3", where=8))
     x = Axis("users", -4, USERS[-1])
     drawing = {
         "Gap between two tokens of a user": chart(gaps, x, Axis("ms", 0, 60), 240, "users"),
         "Price of a million output tokens": chart(
-            prices, x, Axis("dollars", 1, 50, log=True), 240, "users"
+            prices, x, Axis("dollars", 0.5, 50, log=True), 240, "users"
         ),
     }
     said = (

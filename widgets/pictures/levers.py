@@ -14,7 +14,7 @@ from llmcap_kernel.spec import CEILING, Deployment, Workload
 
 from ..figures import show
 from ..figures.drawing import Drawing, Scale, ticks
-from ..figures.plots import Axis, Dots, Line, chart
+from ..figures.plots import Axis, Dots, Drawable, Line, chart
 from .record import Control, Drawn, Picture, counted
 
 PAIRS = Path(llmcap_kernel.__file__).parents[1] / "benchmarks" / "pairs.csv"
@@ -169,7 +169,7 @@ def _settings(d, load):
     yield (
         (
             "prefix caching",
-            f"cache {shared:,} shared tokens",
+            f"{shared:,} shared tokens cached",
             None,
             toolbox.cache_prefix(load, shared),
         )
@@ -201,19 +201,19 @@ def _rent(d, model):
     """Levers of the cards and the model."""
     *_, draft, mixture = MODELS.get(model, (None, None))
     if d.tp == 1:
-        yield "data-parallel attention", "split users", None, None, "one card: nothing to split"
+        yield "data-parallel attention", "users split", None, None, "one card: nothing to split"
     elif d.dp_attention:
-        yield "data-parallel attention", "split users", None, None, "on already"
+        yield "data-parallel attention", "users split", None, None, "on already"
     else:
-        yield "data-parallel attention", "split users", toolbox.split_sequences(d)
+        yield "data-parallel attention", "users split", toolbox.split_sequences(d)
     own = any(t.role == "mtp" for t in d.model.tensors)
     if d.speculation:
-        yield "speculative decoding", "draft tokens", None, None, "on already"
+        yield "speculative decoding", "drafted tokens", None, None, "on already"
     elif draft or own:
         guessed = toolbox.speculate(d, tokens=3, accept=0.7, draft=draft)
-        yield "speculative decoding", "draft 3 tokens, 70% right", guessed
+        yield "speculative decoding", "3 drafted tokens, 70% right", guessed
     else:
-        yield "speculative decoding", "draft tokens", None, None, "no smaller sibling here"
+        yield "speculative decoding", "drafted tokens", None, None, "no smaller sibling here"
     if d.tp < d.gpu.max_per_node and d.tp < 8:
         more = toolbox.split_tensors(d, 2 * d.tp)
         yield "tensor parallelism", f"{2 * d.tp} cards", more
@@ -374,7 +374,8 @@ def _matrix(model, cards, users, context):
     state = "as it is" if was.max_concurrent else "does not start"
     key = f"{state}; below, ▲ better or ▼ worse"
     drawing.text(50, 57, key, "quiet", small=True, anchor="middle")
-    y, rows, best = 74.0, [], {}
+    y, rows = 74.0, []
+    best: dict[str, tuple[str, float]] = {}
     for one in made:
         name = f"{one.name}: {one.idle}" if one.idle else one.name
         ink = "quiet" if one.idle else "text"
@@ -408,7 +409,7 @@ def _matrix_said(model, cards, was, made, best, asked):
         ]
         one = " or ".join(start) if start else "none of them alone"
         return f"{model} does not start on {cards}. What makes it start: {one}."
-    told = [f"{name} for {what}, {digits(gain, 2)} times" for what, (name, gain) in best.items()]
+    told = [f"{name} for {what} ({digits(gain, 2)} times)" for what, (name, gain) in best.items()]
     return f"The strongest lever for each limit: {'; '.join(told)}."
 
 
@@ -599,7 +600,7 @@ def _tree_said(asked, done, pulled, model, cards):
         return f"{model} on {cards} meets all four limits: no lever is needed."
     missed = f"The first limit missed is {first.number.constraint}"
     if done:
-        return f"{missed}. Pull {', then '.join(pulled)}: then all four hold."
+        return f"{missed}. Enough is: {', then '.join(pulled)}."
     last = asked[-1].number.constraint
     got = f" after {', '.join(pulled)}" if pulled else ""
     return f"{missed}. No single lever is enough for {last}{got}: pull two, or change the limit."
@@ -639,9 +640,10 @@ def _pairs():
 
 def _scatter(points):
     low, high = SPAN
-    inside = [tuple(min(max(v, low), high) for v in point) for point in points]
+    edge = Scale(low, high, low, high)  # one beyond an end stands there
+    inside = [(edge(across), edge(up)) for across, up in points]
     at = {low: "0.2x", 0.5: "0.5x", 1.0: "1x", 2.0: "2x", high: "5x"}
-    marks = [
+    marks: list[Drawable] = [
         Line("", [(low, 1), (1, 1)], "bad", low=[1, 1], high=[high, high], width=0),
         Line("", [(1, 1), (high, 1)], "bad", low=[low, low], high=[1, 1], width=0),
         Line("", [(low, low), (high, high)], "edge", width=1.5),

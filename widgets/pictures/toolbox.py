@@ -186,15 +186,15 @@ def _belief():
         }
         for what, (gain, ink) in shown.items():
             rows.append(Bar(f"{users}, {what}: {gain:.2f}x", [Part("", gain, ink)], names=False))
-        lines.append((users, *(f"{gain:.2f}x" for gain, _ in shown.values())))
+        lines.append((users, *(f"{gain:.2f}" for gain, _ in shown.values())))
     run = measured_fp8()[0].pair.runs[0]
     said = (
-        f"{run['model']} on {run['gpu']} cards, FP8 weights against BF16. The belief is twice as "
-        f"fast; measured were {lines[0][3]} for {lines[0][0]} and {lines[-1][3]} for "
-        f"{lines[-1][0]}."
+        f"{run['model']} on {run['num_gpus']} cards {run['gpu']}, FP8 weights against BF16: the "
+        f"gap got {lines[0][3]} times shorter for {lines[0][0]}, and {lines[-1][3]} for "
+        f"{lines[-1][0]}. Predicted were {lines[0][2]} and {lines[-1][2]}."
     )
     table = show.table(
-        ("users", "believed", "predicted", "measured"), lines, "Gap between tokens, times as short"
+        ("users", "believed", "predicted", "measured"), lines, "How many times shorter the gap is"
     )
     return Drawn(bars(rows, "", thick=12), said, table)
 
@@ -421,9 +421,9 @@ def _ways(users):
         f"shortest gap. They rent at "
         f"{', '.join(quantity(d.num_gpus * d.gpu_usd_h, 'USD/h') for d in made.values())}."
     )
-    rows = [(label, *(n.written(r) for n in NUMBERS)) for label, r in seen.items()]
+    lines = [(label, *(n.written(r) for n in NUMBERS)) for label, r in seen.items()]
     columns = ("cards", *(n.head for n in NUMBERS))
-    return Drawn(drawings, said, show.table(columns, rows, "Ways out for candidate A"))
+    return Drawn(drawings, said, show.table(columns, lines, "Ways out for candidate A"))
 
 
 MORE = {
@@ -554,13 +554,13 @@ def _models(users):
         f"that is stored. The four panels put the five models in {len(orders)} different orders."
     )
     load = replace(WORKED_WORKLOAD, concurrency=users)
-    rows = [
+    lines = [
         (name, *(n.written(read(toolbox.change_model(c, name), load)) for n in NUMBERS))
         for name in NAMES
     ]
     columns = ("model", *(n.head for n in NUMBERS))
     caption = f"FP8 on eight H200, TP-8, {counted(users, 'users')}"
-    return Drawn(drawings, said, show.table(columns, rows, caption))
+    return Drawn(drawings, said, show.table(columns, lines, caption))
 
 
 PICTURES: dict[str, Picture] = {
