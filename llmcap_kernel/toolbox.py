@@ -4,12 +4,12 @@ A lever takes a deployment (or a workload) and returns a changed one. The law st
 the same, so the effect of a lever is the difference of two predictions.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from . import calibration, capacity, catalog
-from .explain import Explained, Line, digits, quantity
+from .explain import Explained, Line, quantity
 from .serving import serve
 from .spec import BadInput, Deployment, Efficiency, Model, Speculation, Workload, one_of
 
@@ -651,45 +651,3 @@ def effects(
             )
         out.append(effect(name, deployment, workload, efficiency=efficiency, **changed))
     return tuple(out)
-
-
-def summary(effects: Iterable[Effect]) -> str:
-    """Format several effects as one table, narrow enough for a phone.
-
-    Parameters
-    ----------
-    effects : iterable of Effect
-        The effects; where all have the same predictions before, these are the first
-        row.
-
-    Returns
-    -------
-    str
-        One line each: users that fit, gap between tokens, time to the first token,
-        and dollars per million output tokens. `Effect.explain` has the factors.
-
-    Examples
-    --------
-    >>> start = Reading(2, 0.1, 0.5)
-    >>> print(summary([Effect("faster link", start, start._replace(itl_s=0.05))]))
-    lever       users      gap   first    $/M
-    as it is        2   100 ms  500 ms      -
-    faster link     2    50 ms  500 ms      -
-    """
-    effects = tuple(effects)
-    rows = [("lever", "users", "gap", "first", "$/M")]
-    if effects and all(e.before == effects[0].before for e in effects):
-        rows.append(("as it is", *_cells(effects[0].before)))
-    rows += [(e.name, *_cells(e.after)) for e in effects]
-    wide = max(len(row[0]) for row in rows)
-    lines = (
-        f"{name:{wide}}{users:>6}{gap:>9}{first:>8}{price:>7}"
-        for name, users, gap, first, price in rows
-    )
-    return "\n".join(lines)
-
-
-def _cells(read: Reading) -> tuple[str, str, str, str]:
-    gap, first = ("-" if s is None else quantity(s, "s") for s in (read.itl_s, read.ttft_s))
-    price = "-" if read.usd_mtok is None else f"{read.usd_mtok:,.2f}"
-    return digits(read.max_concurrent), gap, first, price

@@ -146,6 +146,42 @@ def levers(summaries):
     return table(heads, rows, "Measured pairs, and the ratio predicted")
 
 
+def effects(seen):
+    """Show what levers do to the four numbers of a deployment.
+
+    Parameters
+    ----------
+    seen : iterable of toolbox.Effect
+        The effects; where all have the same predictions before, these are the first row.
+
+    Returns
+    -------
+    Shown
+        The table: users that fit, gap between tokens, wait for the first token, and the price
+        of a million output tokens.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.toolbox import Effect, Reading
+    >>> start = Reading(2, 0.1, 0.5)
+    >>> effects([Effect("faster link", start, start._replace(itl_s=0.05))])
+    What a lever does, as estimated
+    lever        users     gap  first token  price
+    as it is         2  100 ms       500 ms      -
+    faster link      2   50 ms       500 ms      -
+    """
+    seen = tuple(seen)
+    rows = [(one.name, one.after) for one in seen]
+    if seen and all(one.before == seen[0].before for one in seen):
+        rows.insert(0, ("as it is", seen[0].before))
+    return table(
+        ("lever", "users", "gap", "first token", "price"),
+        [(name, r.max_concurrent, r.itl_s, r.ttft_s, r.usd_mtok) for name, r in rows],
+        "What a lever does, as estimated",
+        units=("", "", "s", "s", "USD/Mtok"),
+    )
+
+
 def _written(one, unit, decimals):
     if isinstance(one, str):
         return one
