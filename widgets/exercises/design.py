@@ -43,12 +43,17 @@ def _b_limit(name, users):
     return next(limit for limit in found if limit.name == name)
 
 
-def _gap_at_ceiling(name="bf16", cards=2, users=16):
-    """The gap in which A100 cards read weights and caches of one format."""
+def _read_bytes(name, users=16):
+    """What a step reads, with weights and caches of one format."""
     model, number_format = catalog.model("llama-3.1-70b"), catalog.format(name)
-    read = law.weight_bytes(model, number_format).dense_read_bytes
     caches = users * law.kv_bytes_per_sequence(model, number_format, 8000)
-    return (read + caches) / (cards * catalog.gpu("a100-sxm-80gb").bandwidth_bytes_s)
+    return law.weight_bytes(model, number_format).dense_read_bytes + caches
+
+
+def _gap_at_ceiling(name="bf16", cards=2, users=16):
+    """The gap in which A100 cards read that."""
+    rate = cards * catalog.gpu("a100-sxm-80gb").bandwidth_bytes_s
+    return _read_bytes(name, users) / rate
 
 
 def _own_price():
@@ -111,7 +116,8 @@ EXERCISES = {
             "What does a step read besides the weights?",
             "(Weights + 16 caches) over the bandwidth of both cards.",
             lambda: (
-                "139 GB and 41.9 GB, from the cell of beat 2, over 2 x "
+                f"({quantity(_read_bytes('bf16', 0), 'bytes')} + "
+                f"{quantity(_read_bytes('bf16') - _read_bytes('bf16', 0), 'bytes')}) over 2 x "
                 f"{quantity(catalog.gpu('a100-sxm-80gb').bandwidth_bytes_s, 'bytes/s')}."
             ),
         ),

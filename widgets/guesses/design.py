@@ -49,7 +49,7 @@ def _engines_apart_percent():
         design.card(replace(base, engine=catalog.engine(name)), design.WORKED_WORKLOAD)
         for name in ENGINES
     ]
-    prices = [card.usd_mtok.value for card in cards]
+    prices = [card.usd_mtok.value for card in cards if card.usd_mtok]
     return 100 * (max(prices) / min(prices) - 1)
 
 

@@ -65,7 +65,7 @@ def _deployments():
 
 # ---- headroom: available over required -------------------------------------------------
 
-ROW = 44  # pixels of a limit: its words, its bar
+ROW = 40  # pixels of a limit: its words, its bar
 LEAST, MOST = 0.1, 10.0
 
 
@@ -81,17 +81,17 @@ def _headroom_bars(rows):
         y = at * ROW
         drawing.text(0, y + 14, name, bold=True)
         drawing.text(100, y + 14, words, "quiet", small=True, anchor="end")
-        drawing.rect(0, y + 21, 100, 14, "panel", edge="rule")
+        drawing.rect(0, y + 20, 100, 12, "panel", edge="rule")
         end = across(value)
         ink = "good" if value >= 1 else "bad"
-        drawing.rect(min(one, end), y + 21, abs(end - one), 14, ink, hover=f"{name}: {words}")
+        drawing.rect(min(one, end), y + 20, abs(end - one), 12, ink, hover=f"{name}: {words}")
         if low != high:
             left, right = across(low), across(high)
-            drawing.line(left, y + 28, right, y + 28, "ground", width=4)
-            drawing.line(left, y + 28, right, y + 28, "text", width=1.5)
+            drawing.line(left, y + 26, right, y + 26, "ground", width=4)
+            drawing.line(left, y + 26, right, y + 26, "text", width=1.5)
             for end in (left, right):
-                drawing.line(end, y + 23, end, y + 33, "text", width=1.5)
-        drawing.line(one, y + 18, one, y + 38, "text", width=2)
+                drawing.line(end, y + 21, end, y + 31, "text", width=1.5)
+        drawing.line(one, y + 17, one, y + 35, "text", width=2)
     drawing.line(0, foot, 100, foot, "edge")
     for value in (0.1, 0.3, 1.0, 3.0, 10.0):
         words = "just met" if value == 1 else f"{value:g}x"
@@ -156,6 +156,7 @@ def _binding(candidate, users, gap):
 
 CUT_CARDS = ("a100-sxm-80gb", "h100-sxm", "h200-sxm", "b200-sxm")
 COUNTS = (1, 2, 4, 8)
+CUTS_HIGH = 290  # pixels
 GB, TB_S = (50.0, 2500.0), (1.0, 100.0)  # ends of the axes
 
 
@@ -188,18 +189,18 @@ def _cuts(weights, users, gap):
         ],
         Axis("memory of all cards, GB", *GB, log=True),
         Axis("bandwidth of all cards, TB/s", *TB_S, log=True),
-        height=360,
+        height=CUTS_HIGH,
     )
     across = Scale(*GB, 1.5, 98.5, log=True)
-    down = Scale(*TB_S, 360 - PLOT_BOTTOM, PLOT_TOP, log=True)
+    down = Scale(*TB_S, CUTS_HIGH - PLOT_BOTTOM, PLOT_TOP, log=True)
     edge = across(hold / 1e9), down(read / 1e12)
-    drawing.line(edge[0], PLOT_TOP, edge[0], 360 - PLOT_BOTTOM, "cache", dash="3 3")
+    drawing.line(edge[0], PLOT_TOP, edge[0], CUTS_HIGH - PLOT_BOTTOM, "cache", dash="3 3")
     drawing.line(0, edge[1], 100, edge[1], "weights", dash="3 3")
     drawing.rect(edge[0], PLOT_TOP, 100 - edge[0], max(edge[1] - PLOT_TOP, 0), "good", dim=0.1)
     drawing.text(100, edge[1] + 15, f"read {quantity(read, 'bytes/s')}", "weights", small=True,
                  anchor="end", halo=True)  # fmt: skip
     side = "end" if edge[0] > 60 else "start"
-    drawing.text(edge[0] + (-1.5 if side == "end" else 1.5), 360 - PLOT_BOTTOM - 8,
+    drawing.text(edge[0] + (-1.5 if side == "end" else 1.5), CUTS_HIGH - PLOT_BOTTOM - 8,
                  f"hold {quantity(hold, 'bytes')}", "cache", small=True, anchor=side,
                  halo=True)  # fmt: skip
     rows, good = [], []
@@ -601,7 +602,7 @@ def _price_of_load(users, prefix):
     ticks_at = {0.5: "$0.50", 1.0: "$1", 3.0: "$3", 10.0: "$10", 30.0: "$30", 100.0: "$100"}
     x = Axis("users, all copies together", 1, MANY[-1], log=True)
     y = Axis("$ for a million output tokens", 0.5, 600, log=True, at=ticks_at)
-    drawing = chart(marks, x, y, height=330, drag="users")
+    drawing = chart(marks, x, y, height=270, drag="users")
     for i, (name, ink) in enumerate(names.items()):
         price, _, _, copies = here[name]
         label = f"{words[name]}: {quantity(price, 'USD/Mtok')}, {_copies(copies)}"
@@ -646,7 +647,7 @@ def _cheap_hour(users, prefix):
         marks,
         Axis("users", 1, 64),
         Axis("$ for a million output tokens", 0.8, 90, log=True, at=ticks_at),
-        height=300,
+        height=240,
         drag="users",
     )
     for i, (name, ink, (price, _, _, copies)) in enumerate((("A", "link", a), ("B", "weights", b))):
@@ -734,7 +735,7 @@ def _square(context):
         Axis("context, tokens", CONTEXTS[0], CONTEXTS[-1], log=True,
              at={2000: "2K", 8000: "8K", 32_000: "32K", 128_000: "128K"}),
         Axis("as a multiple of 2,000 tokens", 0.7, 6000, log=True),
-        height=300,
+        height=240,
         drag="context",
     )  # fmt: skip
     for i, (name, ink) in enumerate(reversed(names.items())):
@@ -790,7 +791,7 @@ def _served_runs():
         ],
         Axis("gap measured, ms", 4, 80, log=True),
         Axis("gap predicted, ms", 0.7, 80, log=True),
-        height=320,
+        height=250,
     )
     foot = drawing.height - PLOT_BOTTOM
     for y, words, ink in (
@@ -834,7 +835,7 @@ PREDICTIONS = {
     "spec sheet alone": lambda row: row.ceiling,
 }
 SHOWN = 90  # dots of a strip; of more, every so many
-STRIP = 66
+STRIP = 58
 
 
 @cache
@@ -874,18 +875,18 @@ def _modes(prediction):
         drawing.text(0, y + 15, label, bold=True)
         drawing.text(100, y + 15, f"half within {_off(hits):.0%}; others {_off(like):.0%}",
                      "quiet", small=True, anchor="end")  # fmt: skip
-        for at, crowd, ink in ((y + 30, hits, "prompt"), (y + 48, like, "other")):
+        for at, crowd, ink in ((y + 28, hits, "prompt"), (y + 44, like, "other")):
             ratios = [ratio for ratio, _ in crowd]
             some = ratios[:: max(len(ratios) // SHOWN, 1)]
             drawing.dots([(across(r), at + 3 * (j % 3 - 1)) for j, r in enumerate(some)], ink,
                          size=4, dim=0.5)  # fmt: skip
             middle = across(statistics.median(ratios))
-            drawing.line(middle, at - 9, middle, at + 9, ink, width=3)
+            drawing.line(middle, at - 8, middle, at + 8, ink, width=3)
         rows.append(
             (label, f"{len(hits):,}", f"{_off(hits):.0%}", f"{_off(like):.0%}",
              f"{statistics.median(ratio for ratio, _ in hits):.2f}")
         )  # fmt: skip
-        drawing.line(one, y + 21, one, y + 58, "text", dash="3 3")
+        drawing.line(one, y + 20, one, y + 52, "text", dash="3 3")
     drawing.line(0, foot, 100, foot, "edge")
     for value, words, anchor in (
         (0.1, "too slow", "start"),
@@ -895,8 +896,8 @@ def _modes(prediction):
         drawing.text(across(value), foot + 17, words, "quiet", small=True, anchor=anchor)
     worst = max(rows, key=lambda row: int(row[2].rstrip("%")))
     said = (
-        "Each dot is a measured row: above, in colour, those on which the mode fires; below, in "
-        f"grey, others of the same regimes. Farthest off: {worst[0]}, half within {worst[2]}."
+        "Each dot is a measurement: above, in colour, where the case applies; below, in grey, "
+        f"others of the same kind of test. Farthest off: {worst[0]}, half within {worst[2]}."
     )
     columns = ("mode", "rows", "half within", "their like", "middle")
     caption = f"Speed predicted over measured, {prediction}"
