@@ -2,13 +2,19 @@
 
 from dataclasses import replace
 
-from llmcap_kernel import calibration, capacity, design, serving
+from llmcap_kernel import calibration, capacity, catalog, design, law, serving
 from llmcap_kernel.explain import quantity
-from llmcap_kernel.spec import Slo
+from llmcap_kernel.spec import Slo, Workload
 
 from .record import Exercise
 
 _CACHED = replace(design.WORKED_WORKLOAD, shared_prefix_tokens=6000)
+_AGENTS = Workload(10_000, 1000, 16, 9000)
+API_USD_MTOK = {"usd_mtok_input": 0.50, "usd_mtok_output": 1.50}
+# The spec of the last exercise, and what is on offer for it.
+CHAT = Workload(3000, 500, 32, 2500)
+CHAT_SLO = Slo(itl_s=0.030, usd_h=10.0)
+CHAT_CARDS = ("a100-sxm-80gb", "h100-sxm", "h200-sxm")
 
 
 def _b(workload=design.WORKED_WORKLOAD):
@@ -30,8 +36,100 @@ def _pool_tokens(deployment):
     return books.kv_pool_bytes / books.kv_bytes_per_token
 
 
+def _b_limit(name, users):
+    """A limit of B, with so many users."""
+    load = replace(design.WORKED_WORKLOAD, concurrency=users)
+    found = design.card(design.worked_spec()[1], load, design.WORKED_SLO).limits
+    return next(limit for limit in found if limit.name == name)
+
+
+def _read_bytes(name, users=16):
+    """What a step reads, with weights and caches of one format."""
+    model, number_format = catalog.model("llama-3.1-70b"), catalog.format(name)
+    caches = users * law.kv_bytes_per_sequence(model, number_format, 8000)
+    return law.weight_bytes(model, number_format).dense_read_bytes + caches
+
+
+def _gap_at_ceiling(name="bf16", cards=2, users=16):
+    """The gap in which A100 cards read that."""
+    rate = cards * catalog.gpu("a100-sxm-80gb").bandwidth_bytes_s
+    return _read_bytes(name, users) / rate
+
+
+def _own_price():
+    return _b_price(_b().output_tok_s)
+
+
+def _api_price():
+    return design.api_usd_mtok(design.WORKED_WORKLOAD, **API_USD_MTOK)
+
+
+def chat_scorecard(workload=CHAT):
+    """Three offers for the support chat, side by side.
+
+    Parameters
+    ----------
+    workload : Workload
+        Its load.
+
+    Returns
+    -------
+    Scorecard
+        One card each of `CHAT_CARDS`, by its name.
+    """
+    offers = {
+        name: catalog.deployment(model="qwen3-32b", gpu=name, weights="fp8", kv="fp8")
+        for name in CHAT_CARDS
+    }
+    return design.scorecard(offers, workload, CHAT_SLO)
+
+
+def _chat_price(which, workload=CHAT):
+    return chat_scorecard(workload).cards[which].usd_mtok.value
+
+
 EXERCISES = {
     "5.1": Exercise(
+        expected=lambda: _b_limit("latency", 32).headroom,
+        unit="times",
+        hints=(
+            "Which two rates does headroom compare, and which of them is on top?",
+            "Available over required, with a gap turned into tokens a second: 50 ms over the gap.",
+            "Put 32 users into the first picture and read the gap under latency.",
+        ),
+        mistakes={
+            "That is required over available. Headroom has what there is on top.": (
+                lambda: 1 / _b_limit("latency", 32).headroom
+            ),
+            "That is the headroom of capacity; the question is about latency.": (
+                lambda: _b_limit("capacity", 32).headroom
+            ),
+            "That is the headroom at 16 users. More users lengthen the gap.": (
+                lambda: _b_limit("latency", 16).headroom
+            ),
+        },
+    ),
+    "5.2": Exercise(
+        expected=_gap_at_ceiling,
+        unit="s",
+        hints=(
+            "What does a step read besides the weights?",
+            "(Weights + 16 caches) over the bandwidth of both cards.",
+            lambda: (
+                f"({quantity(_read_bytes('bf16', 0), 'bytes')} + "
+                f"{quantity(_read_bytes('bf16') - _read_bytes('bf16', 0), 'bytes')}) over 2 x "
+                f"{quantity(catalog.gpu('a100-sxm-80gb').bandwidth_bytes_s, 'bytes/s')}."
+            ),
+        ),
+        mistakes={
+            "A step also reads the caches of all 16 users.": lambda: _gap_at_ceiling(users=0),
+            "Both cards read at the same time, each its half.": lambda: _gap_at_ceiling(cards=1),
+            "Those are the bytes of FP8. These cards hold 16-bit weights and caches.": (
+                lambda: _gap_at_ceiling("fp8")
+            ),
+        },
+    ),
+    "5.3": Exercise(
         expected=lambda: capacity.max_concurrent(design.worked_spec()[1], 16_000),
         unit="users",
         hints=(
@@ -54,15 +152,39 @@ EXERCISES = {
             ),
         },
     ),
-    "5.2": Exercise(
+    "5.4": Exercise(
+        expected=lambda: capacity.workload_ledger(design.worked_spec()[1], _AGENTS).max_concurrent,
+        unit="users",
+        tolerance=0.001,
+        hints=(
+            "What is in the pool once, and what once for each user?",
+            "Take the shared prefix out of the pool, then divide by the tokens of a user's own.",
+            lambda: (
+                f"({_pool_tokens(design.worked_spec()[1]):,.0f} - 9,000) tokens, over the "
+                "1,000 of a user's own prompt and the 1,000 of the answer."
+            ),
+        ),
+        mistakes={
+            "That is with a copy of the prefix for each user. The pages are kept once.": (
+                lambda: capacity.max_concurrent(design.worked_spec()[1], 11_000)
+            ),
+            "The one copy of the prefix takes room too: 9,000 tokens of the pool.": (
+                lambda: capacity.max_concurrent(design.worked_spec()[1], 2000)
+            ),
+            "An answer's tokens are kept as well: each user has 2,000 tokens of its own.": (
+                lambda: int((_pool_tokens(design.worked_spec()[1]) - 9000) / 1000)
+            ),
+        },
+    ),
+    "5.5": Exercise(
         expected=lambda: _b_price(_b(_CACHED).output_tok_s),
         unit="USD/Mtok",
         hints=(
             "The rent is the same. Which other number of the price does the cache change?",
-            "Rent of both cards / 3600 / output rate with the prefix cached x 1e6.",
+            "Rent of both cards / 3600 / output rate with the prefix kept x 1e6.",
             lambda: (
                 f"2 x {quantity(design.worked_spec()[1].gpu_usd_h, 'USD/h')}, and the rate from "
-                "design.card(B, cached, slo).estimates.served."
+                "the second picture of beat 6."
             ),
         ),
         mistakes={
@@ -75,7 +197,7 @@ EXERCISES = {
             ),
         },
     ),
-    "5.3": Exercise(
+    "5.6": Exercise(
         expected=lambda: _b_users(0.040),
         unit="users",
         tolerance=0.001,
@@ -90,6 +212,56 @@ EXERCISES = {
                 lambda: capacity.max_concurrent(design.worked_spec()[1], 8000)
             ),
             "That many meet 50 ms; the question asks for 40.": lambda: _b_users(0.050),
+            "So many meet 40 ms even at the far end of the interval; the estimate allows more.": (
+                lambda: (
+                    design.users_within(
+                        design.worked_spec()[1], design.WORKED_WORKLOAD, Slo(itl_s=0.040)
+                    ).low
+                )
+            ),
+        },
+    ),
+    "5.7": Exercise(
+        expected=lambda: _own_price() / _api_price(),
+        unit="times",
+        hints=(
+            "An API bills the prompt as well. How many prompt tokens come with an answer token?",
+            "Price of B over the API's price of a million output tokens with their prompts.",
+            lambda: (
+                f"{quantity(_own_price(), 'USD/Mtok')} from beat 7, over 1.50 + 7 x 0.50 dollars."
+            ),
+        ),
+        mistakes={
+            "The API also bills seven prompt tokens with each token of the answer.": (
+                lambda: _own_price() / API_USD_MTOK["usd_mtok_output"]
+            ),
+            "That is the API's price over yours. At which share of the hours are they equal?": (
+                lambda: _api_price() / _own_price()
+            ),
+            "B has two cards, and both are paid for.": lambda: _own_price() / _api_price() / 2,
+        },
+    ),
+    "5.8": Exercise(
+        expected=lambda: chat_scorecard().winner.usd_mtok.value,
+        unit="USD/Mtok",
+        hints=(
+            "Write five numbers down before you compute: prompt, shared part, answer, users, gap. "
+            "Which limit do you expect to bind? Then let a tool contradict you.",
+            "Open the scorecard and enter the load: prompt 3k, shared by all 2.5k, answer 500, "
+            "32 users; then the limits, 30 ms and 10 dollars. Under All inputs, Change A, give the "
+            "column its model, its card and FP8; the same for B and C. Read which one it runs.",
+            "One of the three misses the gap, so its price does not count. Of the other two the "
+            "cheaper by the hour is not the cheaper by the token: read $/M output.",
+        ),
+        mistakes={
+            "That is the A100: cheapest on paper, but its gap is longer than 30 ms.": (
+                lambda: _chat_price(0)
+            ),
+            "That is the H100. It meets the limits, and by the hour it is cheaper; another is "
+            "cheaper by the token.": lambda: _chat_price(1),
+            "The 2,500 shared tokens are kept once: enter them as shared by all.": (
+                lambda: _chat_price(2, replace(CHAT, shared_prefix_tokens=0))
+            ),
         },
     ),
 }

@@ -2,14 +2,22 @@
 
 from dataclasses import replace
 
-from llmcap_kernel import capacity, catalog, design, serving
-from llmcap_kernel.spec import Efficiency, Slo
+from llmcap_kernel import bandwidth, calibration, capacity, catalog, design
+from llmcap_kernel.spec import Slo
 
 from .capacity import room_of_two
 from .record import Guess
 
 SLO = Slo(itl_s=0.050, usd_h=30.0)
 NEEDED, ALLOWED = "needed on a card", "the engine has"
+ENGINES = ("vllm", "sglang", "trtllm")
+OFFERS = {
+    "1x A100": ("a100-sxm-80gb", 1),
+    "2x A100": ("a100-sxm-80gb", 2),
+    "1x H200": ("h200-sxm", 1),
+    "1x B200": ("b200-sxm", 1),
+    "2x H100": ("h100-sxm", 2),
+}
 
 
 def _on_h100():
@@ -19,14 +27,13 @@ def _on_h100():
     return {NEEDED: needed, ALLOWED: books.budget_bytes}
 
 
-def _prefix_gain(users, mfu):
-    """Output of B with the shared prompt cached over the output without, taking turns."""
+def _prefix_gain(users):
+    """Output of B with the shared prompt kept over the output without."""
     with_cache, without = (
-        serving.serve(
+        calibration.estimates(
             design.worked_spec()[1],
             replace(design.WORKED_WORKLOAD, concurrency=users, shared_prefix_tokens=kept),
-            Efficiency(compute=mfu, prefill_share=1.0),
-        ).output_tok_s
+        ).output_tok_s.value
         for kept in (6000, 0)
     )
     return with_cache / without
@@ -34,6 +41,33 @@ def _prefix_gain(users, mfu):
 
 def _price(deployment):
     return design.fleet(deployment, design.WORKED_WORKLOAD, SLO, users=16).usd_mtok
+
+
+def _engines_apart_percent():
+    base = replace(design.worked_spec()[1], memory_fraction=None)
+    cards = [
+        design.card(replace(base, engine=catalog.engine(name)), design.WORKED_WORKLOAD)
+        for name in ENGINES
+    ]
+    prices = [card.usd_mtok.value for card in cards if card.usd_mtok]
+    return 100 * (max(prices) / min(prices) - 1)
+
+
+def _offers():
+    """Price of each offer that meets every limit."""
+    found = {}
+    for label, (gpu, tp) in OFFERS.items():
+        d = catalog.deployment(model="llama-3.1-70b", gpu=gpu, tp=tp, weights="fp8", kv="fp8")
+        card = design.card(d, design.WORKED_WORKLOAD, SLO)
+        if card.meets_all and card.usd_mtok:
+            found[label] = card.usd_mtok.value
+    return found
+
+
+def _longer_step():
+    b = design.worked_spec()[1]
+    long, short = (bandwidth.decode_step(b, context_tokens=n).total_s for n in (64_000, 32_000))
+    return long / short
 
 
 GUESSES = {
@@ -52,10 +86,9 @@ GUESSES = {
         drawn=_on_h100,
     ),
     "5.3": Guess(
-        "Output of 16 users with the prefix cached, as a multiple",
-        lambda: _prefix_gain(16, 0.6),
-        "At an MFU of 60 percent: the cache can give back no more than the share of time that "
-        "prefill took.",
+        "Output of 16 users with the prefix kept, as a multiple of the output without",
+        lambda: _prefix_gain(16),
+        "By estimate: the cache can give back no more than the share of time that prefill took.",
         unit="times",
     ),
     "5.4": Guess(
@@ -71,6 +104,26 @@ GUESSES = {
             / _price(design.worked_spec()[1])
         ),
         "A holds a handful of users, so it takes copies, and each reads all the weights again.",
+        unit="times",
+    ),
+    "5.6": Guess(
+        "Price of a token: the dearest of vLLM, SGLang and TensorRT-LLM above the cheapest",
+        _engines_apart_percent,
+        "All three read the same bytes on the same cards, and that is most of the time.",
+        unit="%",
+    ),
+    "5.7": Guess(
+        "Which meets every limit at the least price per token?",
+        lambda: min(_offers(), key=_offers().get),
+        "Prices of those that meet every limit are drawn; the others do not.",
+        unit="USD/Mtok",
+        options=tuple(OFFERS),
+        drawn=_offers,
+    ),
+    "5.8": Guess(
+        "A decode step at 64,000 tokens, as a multiple of one at 32,000",
+        _longer_step,
+        "The new token looks at each cached token once, and the weights are read either way.",
         unit="times",
     ),
 }

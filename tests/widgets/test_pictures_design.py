@@ -1,0 +1,109 @@
+"""Pictures of chapter 5 hold what arithmetic by hand, a price list or a log says."""
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from widgets.picture_session import PictureSession
+
+
+def shown(name, **values):
+    return PictureSession(name, **values).drawn
+
+
+def rects(drawing):
+    nodes = ElementTree.fromstring(drawing.svg("said")).iter("rect")
+    return [float(n.get("width").rstrip("%")) for n in nodes if "%" in n.get("width")]
+
+
+def test_a_limit_met_ten_times_reaches_the_end_of_its_bar():
+    """$7.98 of $30.00 is 3.76 times; log10 of it is .575 of the half right of "just met"."""
+    drawn = shown("binding")
+    assert "3.76x" in repr(drawn.table)
+    budget = rects(drawn.drawing)[-1]
+    assert budget == pytest.approx(0.575 * 49, rel=0.01)
+
+
+def test_the_cuts_are_those_of_the_planning_document():
+    """16-bit: 327,680 B a token x 8,000 x 16 = 41.9 GB beside 141.1 GB of weights, and
+    (139.0 + 41.9) GB in 50 ms is 3.62 TB/s. One H100 reads 3.35, eight cost $31.92."""
+    drawn = shown("three-cuts")
+    svg = drawn.drawing.svg("said")
+    assert "hold 183 GB" in svg and "read 3.62 TB/s" in svg
+    assert re.search(r"^1x H100 +no +no +\$3\.99/h: yes", repr(drawn.table), re.M)
+    assert re.search(r"^8x H100 +yes +yes +\$31\.92/h: no", repr(drawn.table), re.M)
+    alone = repr(shown("three-cuts", users=1).table)
+    assert re.search(r"^1x H100 +no +yes", alone, re.M)  # (139.0 + 2.6) GB / 50 ms = 2.83 TB/s
+
+
+def test_experts_are_read_by_few_and_by_many():
+    """One token passes through 37 of 671 billion parameters, a large batch through all."""
+    few, many = (repr(shown("two-models", users=n).table) for n in (1, 256))
+    (few, many) = (re.search(r"DeepSeek-V3.*", text)[0].split("  ") for text in (few, many))
+    read = [
+        float(re.sub(r"[^\d.]", "", [c for c in cells if c.strip()][3])) for cells in (few, many)
+    ]
+    assert read[0] == pytest.approx(37, rel=0.05)
+    assert read[1] == pytest.approx(671, rel=0.02)
+
+
+def test_the_second_card_brings_no_second_copy_of_the_weights():
+    """67.7 GiB of FP8 weights, as the engine's log says, on one card and on two."""
+    weights = [row.split()[2] for row in repr(shown("second-card").table).splitlines()[2:]]
+    assert weights[:2] == ["67.7", "67.7"]
+
+
+def test_a_shared_prefix_is_kept_once():
+    """With 6,000 of 8,000 tokens shared each user adds a quarter: about four times as many."""
+    text = repr(shown("prefix-buys").table)
+    assert float(re.search(r"Users that fit.*?([\d.]+)x", text)[1]) == pytest.approx(4, rel=0.05)
+
+
+def test_a_prompt_has_the_square_and_a_step_has_not():
+    said = shown("square-myth", context=64_000).said
+    assert "32 times the context" in said
+    assert "attention is 1,024 times" in said and "attention 32 times" in said
+
+
+def test_a_price_is_rent_over_output():
+    """Whatever the fit says: $/M x tok/s x 3600 / 1e6 is the rent, $7.98 an hour for B."""
+    price = float(re.search(r"B, 1 copy: \$7\.98/h, \$([\d.]+)/M", svg("cheap-hour"))[1])
+    speed = float(re.search(r"own prompts: ([\d.,]+) tok/s", svg("prefix-buys"))[1])
+    assert price * speed * 3600 / 1e6 == pytest.approx(7.98, rel=0.01)
+
+
+def svg(name, **values):
+    drawn = shown(name, **values).drawing
+    several = drawn.values() if isinstance(drawn, dict) else [drawn]
+    return " ".join(one.svg("said") for one in several)
+
+
+def test_the_scorecard_agrees_with_the_calculator():
+    from widgets.calculators import scorecard
+
+    told = scorecard.view(scorecard.FORM.parse("")[0])["headline"]
+    prices = [re.search(r"\$[\d.]+", one["value"]) for one in told]
+    text = svg("candidates")
+    assert all(p[0] in text for p in prices if p)
+    assert shown("candidates").said.startswith("Run B. A cannot meet capacity: 0 of 16 users.")
+
+
+def test_the_measured_gap_is_the_sources():
+    """The source has 90 served runs of this model on two cards."""
+    drawn = shown("served-runs")
+    assert "Of 90 runs" in drawn.said
+    assert sum(int(n) for n in re.findall(r"(?:vllm|trtllm) +(\d+)", repr(drawn.table))) == 90
+
+
+def test_a_mode_is_no_farther_off_than_its_rows():
+    """The table counts what the page of evidence counts."""
+    from llmcap_kernel.evidence import weak_spots
+    from widgets.calculators.validate import measured_rows
+    from widgets.pictures.design import FIVE
+
+    lines = repr(shown("weak-modes").table).splitlines()[2:]
+    found = weak_spots.evidence(measured_rows(), tuple(FIVE))
+    for line, one in zip(lines, found, strict=True):
+        assert f"  {one.rows:,}  " in f" {re.sub(' +', '  ', line)}"
+        assert f"{one.error:.0%}" in line and f"{one.alike:.0%}" in line
