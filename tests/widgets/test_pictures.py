@@ -10,7 +10,7 @@ from llmcap_kernel.refuse import BadInput
 from widgets.figures.drawing import Drawing, Scale, colour, spread, ticks
 from widgets.figures.plots import Axis, Bar, Limit, Line, Mark, Part, bars, chart, grid
 from widgets.picture_session import PictureSession
-from widgets.pictures import PICTURES
+from widgets.pictures import CHAPTERS, PICTURES
 
 MOST = 24  # positions of a picture that are drawn; a picture with more has its corners drawn
 
@@ -52,6 +52,10 @@ def test_a_picture_is_sound_wherever_its_inputs_stand(name):
         assert "nan" not in session.text and "inf" not in session.text.split(), values
         assert len(repr(drawn.table).splitlines()) > 2
         assert all(len(line) <= 100 for line in repr(drawn.table).splitlines())
+
+
+def test_no_two_pictures_have_one_name():
+    assert len(PICTURES) == sum(len(chapter.PICTURES) for chapter in CHAPTERS)
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -50,7 +50,7 @@ def test_experts_are_read_by_few_and_by_many():
 
 def test_the_second_card_brings_no_second_copy_of_the_weights():
     """67.7 GiB of FP8 weights, as the engine's log says, on one card and on two."""
-    weights = [row.split()[2] for row in repr(shown("second-card").table).splitlines()[2:]]
+    weights = [row.split()[2] for row in repr(shown("weights-once").table).splitlines()[2:]]
     assert weights[:2] == ["67.7", "67.7"]
 
 

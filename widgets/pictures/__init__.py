@@ -2,11 +2,5 @@
 
 from . import bandwidth, capacity, design, law, toolbox, vendor
 
-PICTURES = {
-    **law.PICTURES,
-    **bandwidth.PICTURES,
-    **capacity.PICTURES,
-    **toolbox.PICTURES,
-    **design.PICTURES,
-    **vendor.PICTURES,
-}
+CHAPTERS = (law, bandwidth, capacity, toolbox, design, vendor)
+PICTURES = {name: one for chapter in CHAPTERS for name, one in chapter.PICTURES.items()}

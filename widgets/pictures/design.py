@@ -936,7 +936,7 @@ PICTURES = {
         _two_models,
         (Control("users", "Users in the step", MANY[:13], 16, "users"),),
     ),
-    "second-card": Picture(
+    "weights-once": Picture(
         "The first card pays for the weights, the second for the users",
         _second_card,
         (
