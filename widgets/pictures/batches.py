@@ -296,7 +296,7 @@ def _measured(what):
     best, real = line(CEILING), line(None)
     seen = [(row[0], row[1] if name == "itl_s" else row[2]) for row in _test()]
     marks: list[Drawable] = [
-        Line("ceiling", best, "other", dash="5 4"),
+        Line("ceiling", best, "other", dash="5 4", where=34),
         Line("estimate", real, "weights", where=40),
         *(Mark(digits(y), x, y, "prompt", hollow=True, below=name == "itl_s") for x, y in seen),
     ]
