@@ -78,7 +78,7 @@ def _models():
     for name, record in sorted(catalog.table("models")["models"].items()):
         model = catalog.model(name)
         yield _row(
-            _opened("model", name),
+            _opened("tp=1&amp;model", name),
             quantity(model.params, "params"),
             quantity(model.active_params, "params"),
             f"{model.max_context_tokens:,}",
@@ -95,7 +95,7 @@ def _cards():
         card = catalog.gpu(name)
         rates = (card.flop_s.get(dtype) for dtype in ("bf16", "fp8"))
         yield _row(
-            _opened("gpu", name),
+            _opened("model=llama-3.1-8b&amp;tp=1&amp;gpu", name),
             quantity(card.memory_visible_bytes, "GiB"),
             quantity(card.bandwidth_bytes_s, "bytes/s"),
             *(quantity(rate, "FLOP/s") if rate else "-" for rate in rates),
@@ -121,7 +121,7 @@ def _prices():
 
 
 def _opened(field, name):
-    """A name that opens in the calculator, with everything else at its start."""
+    """A name that opens in the calculator, in the place of one that is there at its start."""
     return f'<a href="../apps/calculate?{field}={name}">{name}</a>'
 
 
