@@ -215,7 +215,7 @@ EXERCISES = {
         unit="GB",
         hints=(
             "Beat 4 has the formula. Which of the two batch limits is in it?",
-            "max_num_seqs x vocabulary x bytes a logit; the table of beat 4 has the bytes of 0.16.",
+            "max_num_seqs x vocabulary x bytes a logit. The question in beat 4 has them for 0.16.",
             "512 x 128,256 x 38 bytes.",
         ),
         mistakes={
@@ -312,7 +312,7 @@ EXERCISES = {
         unit="cards",
         hints=(
             "How many tokens do all users hold together, and how many bytes is that?",
-            "pool = cards x (share - overhead) - weights. Then ask how 64 heads can be split.",
+            "pool = cards x (budget - overhead) - weights. Then ask how 64 heads can be split.",
             "640,000 tokens x 163,840 bytes are 97.7 GiB. A card adds about 65 GiB after its "
             "overhead, and the weights take 67.7 GiB once.",
         ),

@@ -203,7 +203,7 @@ EXERCISES = {
         tolerance=0.001,
         hints=(
             "Which gap does a limit hold: the step alone, or the one with others' prompts in it?",
-            "Raise the users until the expected gap passes 40 ms, and take one less.",
+            "Raise the users until the estimated gap passes 40 ms, and take one less.",
             "Run design.card(B, replace(spec, concurrency=users)).estimates.itl_s from 25 users "
             "on, or design.users_within.",
         ),
@@ -249,7 +249,10 @@ EXERCISES = {
             "Which limit do you expect to bind? Then let a tool contradict you.",
             "Open the scorecard and enter the load: prompt 3k, shared by all 2.5k, answer 500, "
             "32 users; then the limits, 30 ms and 10 dollars. Under All inputs, Change A, give the "
-            "column its model, its card and FP8; the same for B and C. Read which one it runs.",
+            "column its model, its card and FP8; the same for B and C. Read which one it runs. "
+            "In a terminal: llmcap scorecard --input 3000 --output 500 --shared-prefix 2500 "
+            "--users 32 --itl-ms 30 --budget-usd-h 10, and for each card a "
+            "--column 'A: model=qwen3-32b gpu=h100-sxm weights=fp8 kv=fp8'.",
             "One of the three misses the gap, so its price does not count. Of the other two the "
             "cheaper by the hour is not the cheaper by the token: read $/M output.",
         ),

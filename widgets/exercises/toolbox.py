@@ -124,8 +124,8 @@ EXERCISES = {
             "Take the decode step of 16 users before and after, all of its parts, and divide.",
             lambda: (
                 f"In FP8 the weights take {quantity(_fp8_step().dense_s, 's')} and the caches "
-                f"{quantity(_fp8_step().attention_s, 's')}. Beat 2 of chapter 1 has what INT4 "
-                "reads; the caches stay."
+                f"{quantity(_fp8_step().attention_s, 's')}. Beat 2 of chapter 1 has what FP8 and "
+                "INT4 read of the weights; the caches stay."
             ),
         ),
         mistakes={
@@ -145,8 +145,8 @@ EXERCISES = {
         hints=(
             "Look at the curves of beat 7. Between which two of them must the answer lie?",
             "The output rate of beat 7's formula, with and without the cached prompt, divided.",
-            "Run the effect of cache_prefix on 32 users with "
-            "Efficiency(compute=0.5, prefill_share=1.0), and divide.",
+            "Run toolbox.effect with toolbox.cache_prefix on 32 users, as beat 7 does, with "
+            "efficiency=Efficiency(compute=0.5, prefill_share=1.0).",
         ),
         mistakes={
             "That is what happens to prefill alone. An answer also costs 1,000 decode steps.": (

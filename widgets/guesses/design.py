@@ -115,7 +115,7 @@ GUESSES = {
     "5.7": Guess(
         "Which meets every limit at the least price per token?",
         lambda: min(_offers(), key=_offers().get),
-        "Prices of those that meet every limit are drawn; the others do not.",
+        "Drawn are the prices of those that meet every limit. The others miss one.",
         unit="USD/Mtok",
         options=tuple(OFFERS),
         drawn=_offers,

@@ -63,9 +63,9 @@ def _round(users, mfu):
     ]
     (was, steps), (now, _) = times
     said = (
-        f"Prefill takes {digits(was / now, 2)} times less, and a round of "
-        f"{counted(users, 'answers')} {digits(totals[0] / totals[1], 3)} times less, for "
-        f"{steps / totals[0]:.0%} of it were decode steps that no prefix cache shortens."
+        f"Prefill takes {digits(was / now, 2)} times less time, and a round of "
+        f"{counted(users, 'answers')} {digits(totals[0] / totals[1], 3)} times less: with nothing "
+        f"cached, {steps / totals[0]:.0%} of it are decode steps, which no prefix cache shortens."
     )
     table = show.table(
         ("part", "nothing cached", "prefix cached"),

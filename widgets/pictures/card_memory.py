@@ -68,7 +68,7 @@ def _sizes(card, fraction):
     rows[-1] = replace(rows[-1], parts=(*rows[-1].parts, lost))
     said = (
         f"The label of {card} says {quantity(label, 'bytes')}, which is {_gib(label)}. "
-        f"The engine may use {_gib(share)}: the card's real size times {fraction:g}."
+        f"The engine may use {_gib(share)}: what the driver hands over, times {fraction:g}."
     )
     lines = [_sizes_line(name, fraction) for name in SIZED]
     columns = ("card", "label", "reported", "handed over", f"x {fraction:g}")
@@ -273,7 +273,7 @@ def _batch(max_num_seqs, max_num_batched_tokens, engine):
             limit=(budget, "the share ends"),
         ),
     }
-    starts = "It starts" if books.starts else "It does not start"
+    starts = "The card starts" if books.starts else "The card does not start"
     said = (
         f"{larger.capitalize()} is the larger moment, {_gib(moments[larger][0])}. {starts}: "
         f"{_gib(room)} are left, and one request of {LONGEST:,} tokens takes {_gib(need)}."
@@ -351,8 +351,8 @@ def _releases(fraction):
     named += [("cache", "room for the cache"), ("bad", "the share ends")]
     key(drawing, named, together=True)
     said = (
-        f"After the weights {digits(left)} GiB are left of a share of {fraction:g}. What a release "
-        "takes of them decides whether a user fits."
+        f"At {fraction:g} the engine's share has {digits(left)} GiB beside the weights. What a "
+        "release takes of them decides whether a user fits."
     )
     columns = ("engine", "batch", "runtime", "graphs", "room", "users", "its default")
     caption = f"Candidate A at {fraction:g}, GiB"

@@ -316,7 +316,7 @@ def _lever(lever, users):
     moved = [f"{n.head} {_gain_words(g)}" for n, g, _ in gains]
     said = (
         f"{made.name[0].upper()}{made.name[1:]}, with {counted(users, 'users')}: "
-        f"{', '.join(moved)}. Outlines are the same lever at the ceiling."
+        f"{', '.join(moved)}. ▲ is better, ▼ is worse. Outlines are the same lever at the ceiling."
     )
     table = show.table(
         ("number", "before", "after", "gain", "ceiling"),
@@ -631,9 +631,9 @@ def _pairs():
         drawings[title] = _scatter(points)
     every = evidence.summary("all", _ratios())
     said = (
-        f"A dot is a pair of runs that differ in one lever: the ratio measured across, predicted "
-        f"upwards, and right on the line. Of {every.pairs:,} pairs {every.predicted} have a "
-        f"prediction, off by {every.median:.0%} in the middle."
+        "A dot is a pair of runs that differ in one lever: across the ratio measured, upwards the "
+        f"ratio predicted. On the line both agree. Of {every.pairs:,} pairs {every.predicted} have "
+        f"a prediction, and half of those are off by {every.median:.0%} or less."
     )
     return Drawn(drawings, said, show.levers(told.values()))
 

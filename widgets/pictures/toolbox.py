@@ -238,7 +238,7 @@ def _eight_bits(tokens):
     units, widened = list(seconds.values())[1:]
     said = (
         f"A step with {counted(tokens, 'tokens')}: multiplied in 8 bits the products of a layer "
-        f"take {digits(slow / units, 3)} times less, widened first {digits(slow / widened, 3)} "
+        f"are {digits(slow / units, 3)} times as fast, widened first {digits(slow / widened, 3)} "
         "times. An A100 has units for 8-bit integers and none for FP8."
     )
     lines = [
