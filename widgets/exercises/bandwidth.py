@@ -157,7 +157,7 @@ EXERCISES = {
         expected=_reduced_bytes,
         unit="bytes",
         hints=(
-            "What is summed after each half of a layer, and over how many layers?",
+            "How many all-reduces does a layer have, and how large is a message? Beat 6 says.",
             "All-reduces x 2 (n - 1) / n x tokens x width x 2 bytes.",
             "80 layers x 2, times 2 x 3 / 4, times 16 x 8,192 numbers of two bytes.",
         ),
@@ -184,7 +184,7 @@ EXERCISES = {
             ),
         ),
         mistakes={
-            "A user alone has no other caches to wait for: 32 times its speed is too much.": (
+            "A user alone reads no caches but its own: 32 times its speed is too much.": (
                 lambda: 32 * _all_of(users=1)
             ),
             "That is what one of the 32 users sees. All of them get 32 tokens in a step.": (
@@ -236,9 +236,9 @@ EXERCISES = {
         unit="tokens",
         tolerance=0.1,
         hints=(
-            "Which part of the step grows with the chunk, and which is there without it?",
-            "Arithmetic of a token, 2 x parameters / (2 cards x half of the peak), and its share "
-            "of the all-reduces; beside them the caches are read.",
+            "Which parts of a step grow with its tokens, and which one is there without a chunk?",
+            "50 ms less the reading of the caches, divided by what a token takes: 2 x parameters / "
+            "(2 cards x half of the peak), and its share of the all-reduces.",
             lambda: (
                 "Caches take about 3 ms. A token takes "
                 f"{quantity((_step_s(1000) - _step_s(500)) / 500, 's')}."

@@ -83,14 +83,14 @@ EXERCISES = {
         unit="bytes",
         hints=(
             "Only some of the heads leave keys and values behind. Beat 7 says which.",
-            "2 x KV heads x head width x layers x bytes per element.",
-            "2 x 8 x 128 x 64 elements, two bytes for each.",
+            "2 x KV heads x head width x layers x bytes of each number.",
+            "2 x 8 x 128 x 64 numbers, two bytes for each.",
         ),
         mistakes={
             "Only KV heads leave keys and values, and there are 8 of them, not 64.": (
                 lambda: 2 * 64 * 128 * 64 * 2
             ),
-            "A factor of two is missing: a key and a value, and two bytes for each element.": (
+            "A factor of two is missing: a key and a value, and two bytes for each number.": (
                 lambda: 8 * 128 * 64 * 2
             ),
             "That is one layer, and all 64 layers keep theirs.": lambda: 2 * 8 * 128 * 2,
@@ -118,7 +118,7 @@ EXERCISES = {
         expected=lambda: _ridge_users("h200-sxm", "bf16", 2),
         unit="users",
         hints=(
-            "At which intensity do reading and computing take equally long? Beat 4 says.",
+            "At which intensity do reading and computing take equally long? Beat 4 names it.",
             "The ridge point, divided by the intensity that one user brings.",
             "989 TFLOP/s over 4.8 TB/s, divided by 2 FLOP over 2 bytes.",
         ),
@@ -179,7 +179,7 @@ EXERCISES = {
         expected=lambda: reads("llama-3.1-70b", "fp8") / 32 / _cache("llama-3.1-70b", "fp8", 1),
         unit="tokens",
         hints=(
-            "Both grow, but only one with the users and their context.",
+            "The weights are read once. What do the caches grow with?",
             "Bytes of the weights, divided by the users and by the bytes that a token leaves.",
             lambda: (
                 f"{quantity(reads('llama-3.1-70b', 'fp8'), 'bytes')}, divided by 32 and by "
@@ -202,8 +202,8 @@ EXERCISES = {
         expected=lambda: _cards()[0],
         unit="cards",
         hints=(
-            "Two things must hold: the step is short enough, and everything has a place.",
-            "Bytes read over 50 ms x 3.35 TB/s, and bytes stored over 80 GB. The larger one binds.",
+            "Two things must hold: the step is short enough, and everything fits into the memory.",
+            "Bytes read over 50 ms x 3.35 TB/s, and bytes stored over 80 GB: the larger counts.",
             "Caches are 64 x 32,000 x 163,840 bytes. Add 70.6 GB to read, 72.7 GB to store.",
         ),
         mistakes={

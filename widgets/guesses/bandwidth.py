@@ -104,7 +104,7 @@ GUESSES = {
         unit="ms",
     ),
     "2.2": Guess(
-        "Which of these holds the FP8 model and still crawls?",
+        "Which of these holds the FP8 model and is still very slow?",
         lambda: min(_crawlers(), key=_crawlers().get),
         "It has memory for the model, and a small part of the others' bandwidth.",
         unit="tok/s",
@@ -112,7 +112,7 @@ GUESSES = {
         drawn=_crawlers,
     ),
     "2.3": Guess(
-        "Speed with FP8 weights and a BF16 cache over speed in BF16, for 60 users",
+        "Speed with FP8 weights over speed with BF16 weights, for 60 users, the cache in BF16",
         lambda: _mixed_gain(60),
         "With that many users the caches are most of what is read, and they did not shrink.",
         unit="times",
@@ -123,14 +123,14 @@ GUESSES = {
             _speed(_candidate(model="deepseek-v3", gpu="h200-sxm", tp=8), 1)
             / _speed(_candidate(model="deepseek-v3", gpu="h200-sxm", tp=8), 16)
         ),
-        "Sixteen users are served by different experts, so the step reads several times as much.",
+        "The tokens of 16 users visit different experts, so the step reads several times as much.",
         unit="times",
     ),
     "2.5": Guess(
         "Which of the two has the longer gap between tokens?",
         lambda: max(_gaps(), key=_gaps().get),
-        "The prompts of the other users are inside the gap; the law's two are drawn, at full "
-        "speed and taking turns.",
+        "The prompts of the other users are inside the gap. Drawn are the gaps that the law gives, "
+        "at full speed and with prompts and answers taking turns.",
         unit="s",
         options=(LONG_PROMPT, LONG_ANSWER),
         drawn=_gaps,
@@ -138,8 +138,8 @@ GUESSES = {
     "2.6": Guess(
         "Is there one constant that corrects every ceiling?",
         _is_one_constant,
-        "The share that arrives falls as a step gets shorter; drawn is what the estimate of one "
-        "user keeps of the ceiling, by cards.",
+        "The share that arrives falls as a step gets shorter. Drawn is one user of the 70B model: "
+        "the estimate as a share of the ceiling, by the number of cards.",
         unit="%",
         options=("yes", "no"),
         drawn=_shares,
@@ -161,7 +161,8 @@ GUESSES = {
     "2.9": Guess(
         "A product with a matrix of 4 million weights in FP8, beside the same in BF16",
         _small_gain,
-        "It takes a few microseconds either way, and FP8 has to quantise the activations first.",
+        "It takes a few microseconds either way, and FP8 first has to round the tokens' own "
+        "numbers to 8 bits.",
         unit="s",
         options=(LONGER, LITTLE, SLOWER),
         drawn=lambda: {name.upper(): _product_s(name) for name in ("bf16", "fp8")},

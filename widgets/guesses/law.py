@@ -67,7 +67,7 @@ def _hybrid_growth():
 
 GUESSES = {
     "1.1": Guess(
-        "Share of the card's arithmetic that is busy",
+        "Share of the card's arithmetic that is in use",
         _busy_percent,
         "The card spends its time waiting for memory.",
         unit="%",
@@ -81,13 +81,13 @@ GUESSES = {
     "1.3": Guess(
         "Time of a step with 64 users, as a multiple of a step with one",
         lambda: _matrices_s(64) / _matrices_s(1),
-        "Below the ridge every further user rides along in the same time.",
+        "Below the ridge every further user is served in the same time.",
         unit="times",
     ),
     "1.4": Guess(
         "Users until the H100 computes for longer than it reads",
         _until_compute_bound,
-        "Each user brings work, and brings bytes of its own in a fixed proportion.",
+        "Each user brings work and bytes of its own, in a proportion far below the ridge.",
         options=("16", "64", "300", "1,000", NEVER),
     ),
     "1.5": Guess(
@@ -101,7 +101,7 @@ GUESSES = {
     "1.6": Guess(
         "Growth of the Nemotron hybrid's cache from 8,000 to 128,000 tokens",
         _hybrid_growth,
-        "Only its full layers follow the context; the linear ones keep a state of fixed size.",
+        "Only its full layers follow the context; the others keep a state of fixed size.",
         unit="times",
     ),
     "1.7": Guess(

@@ -129,7 +129,8 @@ def _fit_and_fast(weights, cards):
         drawing.text(x, place[1] + 4, SHORT[one], ink, anchor=side, small=True, halo=True)
     said = (
         f"Right of the upright line the {weights.upper()} model fits (filled), above the other "
-        f"line it is fast enough. Both: {', '.join(does_both) or 'none of these cards'}."
+        f"line it writes 20 tokens a second or more. Both: "
+        f"{', '.join(does_both) or 'none of these cards'}."
     )
     rows = [
         (SHORT[one], room, speed, _yes(room > stored), _yes(speed >= FLOOR))
@@ -243,9 +244,9 @@ def _kernel_gain(what, rows):
     large = next(iter(reversed(middles)))[1]
     slower = sum(gain < 1 for _, gain in some) / len(some)
     said = (
-        f"{what}, products of {'a decode step' if rows == 'decode' else 'a prompt'}: promised "
-        f"{digits(promise)} times; the median large matrix reaches {large:.1f} times, and "
-        f"{slower:.0%} of all products are slower than in BF16."
+        f"{what}, products of {'a decode step' if rows == 'decode' else 'a prompt'}: the "
+        f"promise is {digits(promise)} times the speed of BF16. The median large matrix reaches "
+        f"{large:.1f} times, and {slower:.0%} of all products are slower than in BF16."
     )
     lines = [
         (f"{quantity(low, 'params')} to {quantity(high, 'params')}", len(gains),

@@ -601,8 +601,8 @@ def _formats(model):
         lines.append((title, bits, stored, f"{share:.0%}", read))
     said = (
         f"Half the bits are not half the file: FP8 stores {lines[1][3]} of BF16, NVFP4 "
-        f"{lines[2][3]}. The embedding table and the head stay in 16 bits, and small groups of "
-        "4-bit numbers share a scale."
+        f"{lines[2][3]}. In both, the embedding table and the head stay in 16 bits, and small "
+        "groups of 4-bit numbers share a scale."
     )
     columns = ("format", "bits", "stored", "of BF16", "read")
     return Drawn(bars(rows, "", thick=16), said, show.table(columns, lines, model))
@@ -730,7 +730,7 @@ def _belief():
     drawing = chart(
         [
             Dots(f"dots: {len(found)} large products timed", found, "prompt", size=6, dim=0.9),
-            Limit("belief: what the data sheet says", y=100.0, ink="quiet"),
+            Limit("belief: what the spec sheet says", y=100.0, ink="quiet"),
             Line("", law_says, "weights"),
         ],
         tokens,

@@ -38,8 +38,9 @@ def _peak(card):
         for row, size in zip(rows, sizes, strict=True)
     ]
     said = (
-        f"Of {sizes[0]} on a slide of the {card}, a server's prompts reach {sizes[2]}: a factor "
-        f"of {digits(2 * dense / reached, 2)}. Decode steps wait for memory and reach far less."
+        f"Of {sizes[0]} on a vendor's slide of the {card}, a server's prompts reach {sizes[2]}: "
+        f"a factor of {digits(2 * dense / reached, 2)}. Decode steps wait for memory and reach "
+        "far less."
     )
     table = show.table(
         ("BF16 of " + card, "rate"),
