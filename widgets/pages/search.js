@@ -5,7 +5,7 @@ const BLOCKS = "p, li, dt, dd, td, h1, h2, h3";
 Search.makeSearchSummary = (html, keywords, anchor) => {
   const page = new DOMParser().parseFromString(html, "text/html");
   const main = page.querySelector('[role="main"]');
-  const spot = anchor && main?.querySelector(anchor);
+  const spot = anchor ? main?.querySelector(anchor) : null;
   const within = (spot?.matches("dt") ? spot.nextElementSibling : spot) || main; // a glossary's entry
   for (const node of within?.querySelectorAll(NO_PROSE) ?? []) node.remove();
   const blocks = [...(within?.querySelectorAll(BLOCKS) ?? [])].filter((one) => !one.querySelector(BLOCKS));
