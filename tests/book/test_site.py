@@ -12,7 +12,7 @@ SENTENCES = {
     "MLA": ("Glossary", "latent"),
     "binding constraint": ("5. The design", "binding constraint"),
     "H200": ("4. The toolbox", "H200"),
-    "compare": ("Compare", "Move one thing"),
+    "compare": ("5. The design", "ompare"),
 }
 
 
@@ -26,6 +26,14 @@ def test_the_search_shows_sentences_and_no_code(visit, asked):
     for text in page.locator("#search-results .context").all_inner_texts():
         assert not re.search(r"\bimport \w|\w\(\w+=|print\(|catalog\.\w+\(", text), text
     assert not serious_faults(page)
+
+
+@pytest.mark.browser
+def test_the_search_finds_a_calculator_by_its_name(visit):
+    page = visit("/search.html?q=compare")
+    link = page.locator(".lt-found a")
+    assert link.inner_text() == "Compare"
+    assert link.get_attribute("href").endswith("apps/compare")
 
 
 @pytest.mark.browser

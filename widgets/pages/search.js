@@ -24,3 +24,19 @@ Search.makeSearchSummary = (html, keywords, anchor) => {
   summary.textContent = said.length > 300 ? `${said.slice(0, 300).replace(/\s+\S*$/, "")} ...` : said;
   return summary;
 };
+
+// The index knows the book's pages; a calculator is found by its name in the head of the page.
+addEventListener("DOMContentLoaded", () => {
+  const asked = new URLSearchParams(location.search).get("q")?.toLowerCase().match(/\w{3,}/g) ?? [];
+  const calculators = [...document.querySelectorAll('.lt-top nav a[href*="apps/"]')];
+  const found = calculators.filter((link) =>
+    asked.some((word) => link.textContent.toLowerCase().split(/\W+/).includes(word)));
+  if (!found.length) return;
+  const list = document.createElement("ul");
+  list.className = "search lt-found";
+  for (const link of found) {
+    const item = list.appendChild(document.createElement("li"));
+    item.append(link.cloneNode(true), " (calculator)");
+  }
+  document.querySelector("#search-results").before(list);
+});
