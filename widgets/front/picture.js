@@ -136,7 +136,7 @@ function whole(root) {
   const sheet = node("svg", { width, "font-family": style.fontFamily });
   const title = root.querySelector(".lc-picture-title").textContent;
   sheet.append(
-    node("rect", { width: "100%", height: "100%", fill: style.backgroundColor }),
+    node("rect", { width: "100%", height: "100%", fill: resolved(root, style.getPropertyValue("--lc-ground")) }),
     words(24, 15, 600, title),
   );
   let top = 12 + GAP;
