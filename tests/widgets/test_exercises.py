@@ -48,6 +48,7 @@ def test_the_right_value_is_right_in_every_unit_of_its_kind(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_slip_is_named(name):
     exercise = EXERCISES[name]
+    assert len(exercise.mistakes) >= 3
     for reason, slip in exercise.mistakes.items():
         verdict = judge(exercise, f"{slip():.8g}")
         assert (verdict.kind, verdict.text) == ("slip", f"not yet. {reason}")
@@ -62,6 +63,11 @@ def test_another_quantity_or_no_number_gets_one_sentence(name):
         assert f" in {exercise.unit}" in verdict.text
         assert verdict.text.count("\n") == 0
         assert len(verdict.text) < 160
+
+
+@pytest.mark.parametrize("chapter", "12345")
+def test_a_chapter_has_eight_exercises_or_more(chapter):
+    assert sum(name.startswith(f"{chapter}.") for name in NAMES) >= 8
 
 
 @pytest.mark.parametrize("name", NAMES)

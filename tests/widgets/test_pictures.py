@@ -54,6 +54,11 @@ def test_a_picture_is_sound_wherever_its_inputs_stand(name):
         assert all(len(line) <= 100 for line in repr(drawn.table).splitlines())
 
 
+@pytest.mark.parametrize("chapter", CHAPTERS[:5], ids=lambda one: one.__name__.split(".")[-1])
+def test_a_chapter_has_six_pictures_or_more(chapter):
+    assert len(chapter.PICTURES) >= 6
+
+
 def test_no_two_pictures_have_one_name():
     assert len(PICTURES) == sum(len(chapter.PICTURES) for chapter in CHAPTERS)
 
