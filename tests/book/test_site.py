@@ -53,7 +53,9 @@ def test_a_long_table_is_filtered_sorted_and_opens_a_calculator(visit):
     models.get_by_role("searchbox").fill("llama-3.1 8b")
     rows = models.locator("tbody tr:not([hidden])")
     assert rows.count() == 1
-    assert rows.locator("a").first.get_attribute("href") == "../apps/calculate?tp=1&model=llama-3.1-8b"
+    assert (
+        rows.locator("a").first.get_attribute("href") == "../apps/calculate?tp=1&model=llama-3.1-8b"
+    )
     models.get_by_role("searchbox").fill("llama-3.1")
     models.get_by_role("button", name="parameters").click()
     assert models.locator("[aria-sort]").get_attribute("aria-sort") == "ascending"
