@@ -261,7 +261,8 @@ def test_the_notebook_can_be_downloaded(chapter):
 
 def test_where_python_does_not_start_the_printed_output_stays(chapter):
     book = chapter()
-    book.page.evaluate("delete window.WebAssembly")
+    book.page.add_init_script("delete window.WebAssembly")
+    book.page.reload()
     printed = book.cells.nth(1).locator(".cell_output").inner_text()
     assert book.run(1).endswith("The numbers are as built.")
     assert book.cells.nth(1).locator(".cell_output").inner_text() == printed

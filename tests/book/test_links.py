@@ -13,6 +13,9 @@ BOOK = build.ROOT / "book"
 LINK = re.compile(r'<a href="\.\./apps/([^"]*)">')
 
 
+FEW = 12  # of the links of the catalogue, which are all written by one line, one in so many
+
+
 def texts():
     for path in sorted(BOOK.glob("*.md")):
         yield path.name, path.read_text(encoding="utf-8")
@@ -21,7 +24,11 @@ def texts():
         yield path.name, "\n".join(c.source for c in cells if c.cell_type == "markdown")
 
 
-LINKS = [(name, unescape(found)) for name, text in texts() for found in LINK.findall(text)]
+LINKS = [
+    (name, unescape(found))
+    for name, text in texts()
+    for found in LINK.findall(text)[:: FEW if name == "catalogue.md" else 1]
+]
 
 
 @pytest.mark.parametrize(("page", "address"), LINKS)

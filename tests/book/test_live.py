@@ -152,7 +152,8 @@ def test_a_nonsense_address_is_answered_with_a_sentence(reader):
 
 
 def chapters():
-    return sorted(p.stem for p in (build.ROOT / "book").glob("*.ipynb"))
+    notebooks = (build.ROOT / "book").glob("*.ipynb")
+    return sorted(p.stem for p in notebooks if '"Calculator(' in p.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("chapter", chapters())

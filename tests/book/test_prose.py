@@ -52,7 +52,9 @@ def faults(text):
             yield f"{found[0]!r}: say {instead}"
 
 
-@pytest.mark.parametrize(("where", "text"), texts(), ids=lambda one: one if len(one) < 40 else "")
+@pytest.mark.parametrize(
+    ("where", "text"), list(texts()), ids=lambda one: one if len(one) < 40 else ""
+)
 def test_the_prose_is_plain(where, text):
     assert not list(faults(text))
 
