@@ -118,3 +118,15 @@ def test_a_printed_chapter_is_complete(visit, site, tmp_path):
     for words in ("Three rates of one card", "Price of B", "Put one beside the law"):
         assert words in " ".join(text.split()), words
     assert "Save as" not in text
+
+
+@pytest.mark.browser
+def test_the_cheat_sheet_is_one_printed_page(visit, site, tmp_path):
+    from pypdf import PdfReader
+
+    page = visit("/healthz")
+    (tmp_path / "one.pdf").write_bytes(pdf.printed(page, f"{site}/book/cheat-sheet.html"))
+    (sheet,) = PdfReader(tmp_path / "one.pdf").pages
+    text = " ".join(sheet.extract_text().split())
+    for words in ("bytes of a decode step", "mi300x", "deepseek-v3", "Before you trust a number"):
+        assert words in text, words
