@@ -5,8 +5,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from widgets.benchmarks import measured
 from widgets.picture_session import PictureSession
-from widgets.pictures.bandwidth_served import measured, sweep
+from widgets.pictures.bandwidth_served import sweep
 
 
 def widths(name, **values):
@@ -16,7 +17,7 @@ def widths(name, **values):
     return [float(r.get("width")[:-1]) for r in found if r.get("width").endswith("%")]
 
 
-def said(name, **values):
+def sentence_of(name, **values):
     return PictureSession(name, **values).drawn.said
 
 
@@ -36,7 +37,7 @@ def test_a_second_holds_its_bandwidth_in_tokens():
     assert cache == pytest.approx(100 * read[1] / sum(read), abs=0.1)
     tokens = 3.35e12 / sum(read)
     assert left == pytest.approx(100 * (tokens % 1) / tokens, abs=0.1)
-    assert f"{tokens:.1f} tokens" in said("token-second")
+    assert f"{tokens:.1f} tokens" in sentence_of("token-second")
 
 
 def test_one_h100_is_fast_enough_in_16_bits_and_too_small():

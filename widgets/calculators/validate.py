@@ -12,7 +12,6 @@ import statistics
 from collections import Counter
 from functools import cache, lru_cache, partial
 from html import escape
-from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 from zlib import crc32
@@ -21,6 +20,7 @@ from llmcap_kernel import catalog
 from llmcap_kernel.evidence import compare, fit, kernels, logs, results, weak_spots
 from llmcap_kernel.explain import digits
 
+from ..benchmarks import BENCHMARKS
 from ..figures import QUIET, RULE, TEXT, figure, mark
 from ..figures.curves import log_axis
 from ..form import controls as c
@@ -30,7 +30,6 @@ from . import kernel_times, start_up
 
 TITLE = "Validate"
 LEAD = "How far are the predictions from published measurements, where do they fail, and how near are they to yours?"  # noqa: E501
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 MEASURED, PREDICTED = BENCHMARKS / "measured.csv", BENCHMARKS / "predicted.csv"
 UNDERSTOOD = BENCHMARKS / "understood.json"
 ANY, NONE, AS_FILE = "any", "none", "file"

@@ -146,13 +146,27 @@ class Limit:
 Drawable = Line | Dots | Mark | Limit
 
 
+@dataclass
+class Chart(Drawing):
+    """A drawing over two axes, for whoever draws more on it.
+
+    Parameters
+    ----------
+    across, down : Scale
+        Where the values of its axes stand.
+    """
+
+    across: Scale = field(kw_only=True)
+    down: Scale = field(kw_only=True)
+
+
 def chart(
     marks: Sequence[Drawable],
     x: Axis,
     y: Axis,
     height: float = 300,
     drag: str = "",
-) -> Drawing:
+) -> Chart:
     """Draw curves, points and limits over two axes.
 
     Parameters
@@ -168,12 +182,12 @@ def chart(
 
     Returns
     -------
-    Drawing
+    Chart
         The picture.
     """
     across = _scale(x, marks, 0, 1.5, 98.5)
     down = _scale(y, marks, 1, height - PLOT_BOTTOM, PLOT_TOP)
-    drawing = Drawing(height, (drag, across) if drag else None)
+    drawing = Chart(height, (drag, across) if drag else None, across=across, down=down)
     _frame(drawing, x, y, across, down)
     for one in marks:
         _DRAWN[type(one)](drawing, one, across, down)

@@ -1,18 +1,16 @@
 """Pictures of chapter 2: one user's speed, formats, batches and context."""
 
-import csv
 import statistics
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
-import llmcap_kernel
 from llmcap_kernel import bandwidth, calibration, catalog, law
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.spec import Workload
 
+from .. import benchmarks
 from ..figures import show
-from ..figures.drawing import Drawing, Scale
+from ..figures.drawing import Drawing
 from ..figures.plots import (
     PLOT_BOTTOM,
     PLOT_TOP,
@@ -28,8 +26,8 @@ from ..figures.plots import (
 )
 from . import bandwidth_links, bandwidth_served
 from .record import Control, Drawn, Picture, counted
+from .scenario import llama_on
 
-BENCHMARKS = Path(llmcap_kernel.__file__).parents[1] / "benchmarks"
 CARDS = ("gb10", "l40s", "h100-pcie", "a100-sxm-80gb", "h100-sxm", "h200-sxm", "mi300x", "b200-sxm")
 SHORT = {"a100-sxm-80gb": "A100", "h100-pcie": "H100 PCIe", "h100-sxm": "H100", "h200-sxm": "H200",
          "b200-sxm": "B200", "gb10": "GB10", "l40s": "L40S", "mi300x": "MI300X"}  # fmt: skip
@@ -38,17 +36,12 @@ CONTEXTS = (500, 2000, 8000, 16_000, 32_000, 64_000, 96_000, 128_000)
 FLOOR = 20  # tokens a second of the scenario's limit, 50 ms a token
 
 
-@cache
-def _on(gpu="h100-sxm", tp=1, weights="fp8", kv="fp8", model="llama-3.1-70b"):
-    return catalog.deployment(model=model, gpu=gpu, tp=tp, weights=weights, kv=kv)
-
-
 # ---- a second, cut into tokens --------------------------------------------------------
 
 
 def _second(card, weights, context):
     name = next(key for key, words in SHORT.items() if words == card)
-    d = _on(name, weights=weights, kv=weights)
+    d = llama_on(name, weights=weights, kv=weights)
     step = bandwidth.decode_step(d, context_tokens=context)
     read, rate = step.weight_bytes + step.kv_bytes, d.gpu.bandwidth_bytes_s
     drawing = Drawing(168)
@@ -75,7 +68,7 @@ def _second(card, weights, context):
         f"{many} tokens a second for one user."
     )
     rows = [
-        (SHORT[one], _on(one).gpu.bandwidth_bytes_s, read, _speed(one, weights, context))
+        (SHORT[one], llama_on(one).gpu.bandwidth_bytes_s, read, _speed(one, weights, context))
         for one in CARDS
     ]
     table = show.table(
@@ -88,7 +81,7 @@ def _second(card, weights, context):
 
 
 def _speed(gpu, weights, context=8000, tp=1):
-    d = _on(gpu, tp, weights, weights)
+    d = llama_on(gpu, tp, weights, weights)
     return bandwidth.decode_step(d, context_tokens=context).tok_s_user
 
 
@@ -99,18 +92,18 @@ SIDES = {"a100-sxm-80gb": "end", "h200-sxm": "end", "gb10": "end"}  # where a na
 
 def _fit_and_fast(weights, cards):
     tp = int(cards.split()[0])
-    stored = law.weight_bytes(_on().model, catalog.format(weights)).stored_bytes
+    stored = law.weight_bytes(llama_on().model, catalog.format(weights)).stored_bytes
     found = {
-        one: (tp * _on(one).gpu.memory_visible_bytes, _speed(one, weights, tp=tp)) for one in CARDS
+        one: (tp * llama_on(one).gpu.memory_visible_bytes, _speed(one, weights, tp=tp))
+        for one in CARDS
     }
-    across = Scale(35 * tp, 320 * tp, 1.5, 98.5, log=True)
     drawing = chart(
         [],
-        Axis("GB of memory", across.low, across.high, log=True),
+        Axis("GB of memory", 35 * tp, 320 * tp, log=True),
         Axis("tokens a second, one user", 1, 800, log=True),
         height=330,
     )
-    down = Scale(1, 800, drawing.height - PLOT_BOTTOM, PLOT_TOP, log=True)
+    across, down = drawing.across, drawing.down
     at = across(stored / 1e9)
     drawing.rect(at, PLOT_TOP, 100 - at, down(FLOOR) - PLOT_TOP, "good", dim=0.1)
     drawing.line(at, PLOT_TOP, at, drawing.height - PLOT_BOTTOM, "quiet", dash="3 3")
@@ -161,7 +154,7 @@ THREE = {
 def _format_gain(users, context):
     steps = {
         name: bandwidth.decode_step(
-            _on(tp=2, weights=w, kv=kv), context_tokens=context, concurrency=users
+            llama_on(tp=2, weights=w, kv=kv), context_tokens=context, concurrency=users
         )
         for name, (w, kv) in THREE.items()
     }
@@ -202,17 +195,16 @@ LARGE = (57_344, 8192)  # gate and up projection of Llama-3.1-70B
 @cache
 def _pairs():
     """Products timed in two formats: card, format, rows, weights, times as fast as in BF16."""
-    with (BENCHMARKS / "formats_drawn.csv").open(encoding="utf-8", newline="") as lines:
-        return [
-            (
-                row["card"],
-                row["gemm_dtype"],
-                int(row["m"]),
-                int(row["n"]) * int(row["k"]),
-                float(row["bf16_us"]) / float(row["latency_us"]),
-            )
-            for row in csv.DictReader(line for line in lines if not line.startswith("#"))
-        ]
+    return [
+        (
+            row["card"],
+            row["gemm_dtype"],
+            int(row["m"]),
+            int(row["n"]) * int(row["k"]),
+            float(row["bf16_us"]) / float(row["latency_us"]),
+        )
+        for row in benchmarks.rows("formats_drawn.csv")
+    ]
 
 
 def _kernel_gain(what, rows):
@@ -270,7 +262,7 @@ LOADS = {"1,024 in, 1,024 out": (1024, 1024), "8,192 in, 1,024 out": (8192, 1024
 @cache
 def _batch(load, tp):
     """Users, those with room, and the gap at the ceiling and by estimate [s]."""
-    d = _on(tp=tp, kv="bf16")
+    d = llama_on(tp=tp, kv="bf16")
     found = [calibration.estimates(d, Workload(*LOADS[load], n)) for n in USERS]
     return [
         (n, one.served.users, one.itl_s.ceiling, one.itl_s.value)
@@ -326,7 +318,7 @@ def _batching(users, load, cards):
 
 
 def _context(context, users):
-    b, most = _on(tp=2), CONTEXTS[-1]
+    b, most = llama_on(tp=2), CONTEXTS[-1]
     step = bandwidth.decode_step(b, context_tokens=context, concurrency=users)
 
     def caches_s(tokens):
@@ -375,13 +367,13 @@ RUNS = ("m00461", "m00462", "m00463")  # llama.cpp writes N tokens from nothing
 @cache
 def _runs():
     """Mean context, and the time of a token [s], of three runs that differ in length alone."""
-    rows = [bandwidth_served.measured()[name] for name in RUNS]
+    rows = [benchmarks.measured()[name] for name in RUNS]
     return [(int(r["output_tokens"]) / 2, 1 / float(r["value"])) for r in rows]
 
 
 def _straight():
     (n0, t0), (n1, t1), (n2, t2) = _runs()
-    d = _on("a100-sxm-80gb", model="llama-3-8b", weights="bf16", kv="bf16")
+    d = llama_on("a100-sxm-80gb", model="llama-3-8b", weights="bf16", kv="bf16")
     each = law.kv_bytes_per_sequence(d.model, d.kv, 1) / d.gpu.bandwidth_bytes_s
 
     def squared(n):
@@ -434,7 +426,7 @@ MIXTURES = {"DeepSeek-V3": "deepseek-v3", "gpt-oss-120b": "gpt-oss-120b",
 
 
 def _moe(model, context):
-    d = _on("h200-sxm", 8, model=MIXTURES[model])
+    d = llama_on("h200-sxm", 8, model=MIXTURES[model])
     some = (1, 4, 16, 64)
     steps = {n: bandwidth.decode_step(d, context_tokens=context, concurrency=n) for n in some}
     first, drawn, rows = steps[1].total_s, [], []

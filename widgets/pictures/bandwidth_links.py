@@ -1,30 +1,23 @@
 """Pictures of chapter 2: a matrix cut in slices, and what the cards say to each other."""
 
-import csv
+from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
-import llmcap_kernel
 from llmcap_kernel import bandwidth, calibration, catalog
 from llmcap_kernel.evidence.kernels import kernel_s
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.spec import CEILING
 
+from ..benchmarks import measured, rows
 from ..figures import show
 from ..figures.drawing import Drawing, Scale
 from ..figures.plots import Axis, Bar, Dots, Limit, Line, Mark, Part, bars, chart
-from .bandwidth_served import measured
 from .record import Control, Drawn, Picture, counted
+from .scenario import llama_on
 
-BENCHMARKS = Path(llmcap_kernel.__file__).parents[1] / "benchmarks"
 CUTS = ("1 card", "2 cards", "4 cards", "8 cards")
 DECODE, PROMPT = "a step of 16 users", "a prompt of 7K tokens"
 WIDTH = 8192  # of Llama-3.1-70B's residual stream
-
-
-@cache
-def _on(gpu, tp):
-    return catalog.deployment(model="llama-3.1-70b", gpu=gpu, tp=tp, weights="fp8", kv="fp8")
 
 
 def _pass(d, which, efficiency=CEILING):
@@ -45,13 +38,13 @@ def _crossing(step):
 
 def _cut(cards, which):
     tp = int(cards.split()[0])
-    step = _pass(_on("h100-sxm", tp), which)
+    step = _pass(llama_on("h100-sxm", tp), which)
     count, sent = _crossing(step)
     drawing = Drawing(330)
     _draw_slices(drawing, tp)
     _draw_sum(drawing, tp, count)
     read = step.weight_bytes + step.kv_bytes
-    whole = _pass(_on("h100-sxm", 1), which)
+    whole = _pass(llama_on("h100-sxm", 1), which)
     longest = max(whole.weight_bytes + whole.kv_bytes, sent)
     sends = f"each card sends {quantity(sent, 'bytes')}" if tp > 1 else "nothing to send"
     _to_scale(drawing, 254, f"each card reads {quantity(read, 'bytes')}", longest,
@@ -64,7 +57,7 @@ def _cut(cards, which):
     )
     rows = []
     for n in (1, 2, 4, 8):
-        one = _pass(_on("h100-sxm", n), which)
+        one = _pass(llama_on("h100-sxm", n), which)
         rows.append((f"{n}", one.weight_bytes, one.kv_bytes, *_crossing(one)[::-1]))
     table = show.table(
         ("cards", "weights", "caches", "sent", "all-reduces"),
@@ -125,7 +118,7 @@ LAWS = ("ceiling", "estimate")
 
 
 def _timed(gpu, tp, which, law_name):
-    d = _on(gpu, tp)
+    d = llama_on(gpu, tp)
     at = CEILING if law_name == "ceiling" else calibration.efficiency_for(d)
     return _pass(d, which, at)
 
@@ -169,10 +162,9 @@ BYTES = Scale(200, 6e8, log=True)
 def _reduces():
     """Timed all-reduces of H100s: bytes and microseconds by cards."""
     found: dict[int, list[tuple[float, float]]] = {2: [], 4: [], 8: []}
-    with (BENCHMARKS / "reduces_drawn.csv").open(encoding="utf-8", newline="") as lines:
-        for row in csv.DictReader(line for line in lines if not line.startswith("#")):
-            at = float(row["message_bytes"]), float(row["latency_us"])
-            found[int(row["num_gpus"])].append(at)
+    for row in rows("reduces_drawn.csv"):
+        at = float(row["message_bytes"]), float(row["latency_us"])
+        found[int(row["num_gpus"])].append(at)
     return found
 
 
@@ -206,7 +198,7 @@ def _all_reduce(tokens, cards):
         height=330,
     )
     one = WIDTH * bandwidth.ACTIVATION_BYTES
-    drawing.drag = "tokens", Scale(BYTES.low / one, BYTES.high / one, 1.5, 98.5, log=True)
+    drawing.drag = "tokens", replace(drawing.across, low=BYTES.low / one, high=BYTES.high / one)
     alone = _wire_us(message, n)
     said = (
         f"The sum over {n} cards of {counted(tokens, 'tokens')}, {quantity(message, 'bytes')}, "

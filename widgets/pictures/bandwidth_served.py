@@ -1,24 +1,20 @@
 """Pictures of chapter 2: prompts, the gap between tokens, and what was measured of both."""
 
-import csv
 import math
 import statistics
 from bisect import bisect_right
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
-import llmcap_kernel
-from llmcap_kernel import bandwidth, calibration, catalog
+from llmcap_kernel import bandwidth, calibration
 from llmcap_kernel.catalog.names import engines
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.spec import Efficiency, Workload
 
+from ..benchmarks import by_id, measured
 from ..figures import show
 from ..figures.drawing import Drawing, Scale, ticks
 from ..figures.plots import (
-    PLOT_BOTTOM,
-    PLOT_TOP,
     Axis,
     Bar,
     Dots,
@@ -31,33 +27,7 @@ from ..figures.plots import (
     chart,
 )
 from .record import Control, Drawn, Picture, counted
-
-BENCHMARKS = Path(llmcap_kernel.__file__).parents[1] / "benchmarks"
-
-
-@cache
-def _on(tp=2, kv="fp8", **more):
-    parts = {"model": "llama-3.1-70b", "gpu": "h100-sxm", "weights": "fp8"} | more
-    return catalog.deployment(tp=tp, kv=kv, **parts)
-
-
-@cache
-def measured():
-    """Read the published rows.
-
-    Returns
-    -------
-    dict of str to dict
-        The columns of each by its id.
-    """
-    return _by_id("measured.csv")
-
-
-def _by_id(name):
-    with (BENCHMARKS / name).open(encoding="utf-8", newline="") as lines:
-        rows = csv.reader(lines)
-        columns = next(rows)
-        return {row[0]: dict(zip(columns, row, strict=False)) for row in rows}
+from .scenario import llama_on
 
 
 @cache
@@ -92,7 +62,7 @@ OFTEN_S = 0.05  # what is often said of 6,000 tokens
 
 
 def _prompt_s(tp, tokens, used=1.0):
-    d = _on(tp)
+    d = llama_on(tp=tp)
     at = Efficiency(compute=used)
     return bandwidth.prefill(d, input_tokens=tokens, efficiency=at).total_s
 
@@ -124,9 +94,7 @@ def _prompt_time(tokens, cards):
         drag="tokens",
         height=320,
     )
-    across = Scale(0, 16_000, 1.5, 98.5)
-    top = max(_prompt_s(tp, 16_000, min(USED)), half)
-    down = Scale(0, top, drawing.height - PLOT_BOTTOM, PLOT_TOP)
+    across, down = drawing.across, drawing.down
     side, off = ("start", 2.5) if tokens < 10_000 else ("end", -2.5)
     words = f"{quantity(half, 's')} at half"
     drawing.text(across(tokens) + off, down(half) + 18, words, "prompt", anchor=side, halo=True)
@@ -167,14 +135,16 @@ WINDOW_S, ARRIVES_S, OTHERS = 0.5, 0.06, 16
 
 def _schedule(tokens, chunk):
     """What the cards run, step after step: start, seconds, share that is the prompt's."""
-    alone = bandwidth.decode_step(_on(), context_tokens=7500, concurrency=OTHERS).total_s
-    more = bandwidth.decode_step(_on(), context_tokens=7500, concurrency=OTHERS + 1).total_s
+    alone = bandwidth.decode_step(llama_on(tp=2), context_tokens=7500, concurrency=OTHERS).total_s
+    more = bandwidth.decode_step(
+        llama_on(tp=2), context_tokens=7500, concurrency=OTHERS + 1
+    ).total_s
     at, left, steps = 0.0, tokens, []
     while at < WINDOW_S:
         if at < ARRIVES_S:
             steps.append((at, alone, 0.0))
         elif left > 0 and not chunk:
-            steps.append((at, bandwidth.prefill(_on(), input_tokens=tokens).total_s, 1.0))
+            steps.append((at, bandwidth.prefill(llama_on(tp=2), input_tokens=tokens).total_s, 1.0))
             left = 0
         elif left > 0:
             size = min(chunk - OTHERS, left)
@@ -189,10 +159,10 @@ def _schedule(tokens, chunk):
 
 def _mixed_s(size, done):
     """A step of all answers with a chunk of a prompt of which some is read already."""
-    d = _on(max_num_batched_tokens=size + OTHERS)
+    d = llama_on(tp=2, max_num_batched_tokens=size + OTHERS)
     step = bandwidth.mixed_step(d, context_tokens=7500, concurrency=OTHERS, prefill_tokens=size)
     late, first = (
-        bandwidth.prefill(_on(), input_tokens=n + size, cached_tokens=n).attention_s
+        bandwidth.prefill(llama_on(tp=2), input_tokens=n + size, cached_tokens=n).attention_s
         for n in (done, 0)
     )
     return step.total_s + late - first
@@ -286,7 +256,9 @@ def _two_loads(users):
     drawn, rows = [], []
     for name, (prompt, answer) in SHAPES.items():
         timed = sweep(2, prompt, answer)[users]
-        served = calibration.estimates(_on(kv="bf16"), Workload(prompt, answer, users)).served
+        served = calibration.estimates(
+            llama_on(tp=2, kv="bf16"), Workload(prompt, answer, users)
+        ).served
         others = served.itl_s - served.itl_decode_s
         drawn.append(
             Bar(f"{name}: measured {quantity(timed, 's')}", [Part("", 1e3 * timed, "other")])
@@ -333,7 +305,7 @@ def _terms(served):
 
 
 def _waterfall(users, load):
-    d, asked = _on(kv="bf16"), Workload(*ASKED[load], users)
+    d, asked = llama_on(tp=2, kv="bf16"), Workload(*ASKED[load], users)
     both = calibration.estimates(d, asked)
     timed, gap = sweep(2, *ASKED[load])[users], both.itl_s
     least, real = _terms(both.ceiling), _terms(both.served)
@@ -396,7 +368,7 @@ NAMES = {"vllm": "vLLM", "sglang": "SGLang", "trtllm": "TensorRT-LLM", "llama.cp
 @cache
 def _rows():
     """Published rows with a prediction, and no doubt about the row itself."""
-    predicted = _by_id("predicted.csv")
+    predicted = by_id("predicted.csv")
     return [
         row | {"family": engines.family(row["engine"]), "measured": float(row["value"])} | told
         for name, row in measured().items()

@@ -1,24 +1,21 @@
 """Pictures of chapter 4 about a load: a cached prefix, and how many users share a step."""
 
-import csv
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
-import llmcap_kernel
 from llmcap_kernel import bandwidth, calibration, capacity, toolbox
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.serving import serve, usd_per_mtok
 from llmcap_kernel.spec import CEILING, Efficiency
 
+from ..benchmarks import measured
 from ..figures import show
 from ..figures.drawing import Drawing
 from ..figures.plots import Axis, Bar, Drawable, Line, Mark, Part, bars, chart
 from .levers import load_of, read
 from .record import Control, Drawn, Picture, counted
 
-MEASURED = Path(llmcap_kernel.__file__).parents[1] / "benchmarks" / "measured.csv"
 SHARED = 6000  # tokens of the system prompt
 USERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48)
 TURNS = {mfu: Efficiency(compute=mfu, prefill_share=1.0) for mfu in (0.4, 0.6)}
@@ -247,7 +244,7 @@ def _batch(users, prefix):
         f"about {even:.0f} users; beyond, price falls slowly and the gap still grows."
     )
     rows = [
-        (f"{n:,}", quantity(g / 1e3, "s"), quantity(p, "USD/Mtok"), _kv_share(n))
+        (f"{n:,}", quantity(g / 1e3, "s"), quantity(p, "USD/Mtok"), kv_share(_b(), n))
         for n, g, p in _curve(shared)
         if n in (1, 2, 4, 8, 16, 32, 48)
     ]
@@ -256,8 +253,24 @@ def _batch(users, prefix):
     return Drawn(drawing, said, table)
 
 
-def _kv_share(users):
-    step = bandwidth.decode_step(_b(), context_tokens=8000, concurrency=users)
+def kv_share(d, users, context=8000):
+    """Write what share of a decode step's reading is caches.
+
+    Parameters
+    ----------
+    d : Deployment
+        What runs.
+    users : int
+        In the step.
+    context : int
+        Of each [tokens].
+
+    Returns
+    -------
+    str
+        A whole percentage.
+    """
+    step = bandwidth.decode_step(d, context_tokens=context, concurrency=users)
     return f"{step.kv_bytes / (step.kv_bytes + step.weight_bytes):.0%}"
 
 
@@ -270,8 +283,7 @@ SEEN = {"gap between tokens": ("itl_s", 1e3, "ms"), "output": ("output_tok_s_car
 @cache
 def _test():
     """Users, gap [ms] and output [tok/s] of the test, on two cards."""
-    with MEASURED.open(encoding="utf-8", newline="") as file:
-        rows = {row["id"]: row for row in csv.DictReader(file)}
+    rows = measured()
     return [
         (
             int(rows[f"m0{n}"]["concurrency"]),

@@ -1,15 +1,13 @@
 """Pictures of chapter 3: users in the cache, how many there are and what each reserves."""
 
-import csv
 import math
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
-import llmcap_kernel
 from llmcap_kernel import capacity, catalog, design, law
 from llmcap_kernel.explain import digits, quantity
 
+from ..benchmarks import measured
 from ..figures import show
 from ..figures.drawing import Drawing, Scale, steps
 from ..figures.plots import (
@@ -25,10 +23,8 @@ from ..figures.plots import (
     bars,
     chart,
 )
-from .card_memory import GIB, candidate, key, ledger
+from .card_memory import GIB, candidate, gib, key, ledger
 from .record import Control, Drawn, Picture, counted
-
-MEASURED = Path(llmcap_kernel.__file__).parents[1] / "benchmarks" / "measured.csv"
 
 # ---- one token, one user --------------------------------------------------------------
 
@@ -118,7 +114,7 @@ def _pages(users, kind, context):
     runs = [("prompt", books.prefix_bytes)] if prefix else []
     drawing = Drawing(24 + ROWS * ROW)
     free = 1 - (books.prefix_bytes + inside * sum(x for _, x in one)) / books.kv_pool_bytes
-    title = f"the cache: {_gib(books.kv_pool_bytes)} a card, {free:.0%} empty"
+    title = f"the cache: {gib(books.kv_pool_bytes)} a card, {free:.0%} empty"
     drawing.text(0, 14, title, bold=True)
     drawing.rect(0, 24, 100, ROWS * ROW, "panel", edge="edge")
     _fill(drawing, [*runs, *one * inside], books.kv_pool_bytes)
@@ -142,14 +138,10 @@ def _pages(users, kind, context):
     return Drawn(drawing, said, show.table(columns, rows, "Users at once, GiB a card"))
 
 
-def _gib(size):
-    return quantity(size, "GiB")
-
-
 def _page_line(context, kind):
     d = _gemma() if kind == "windows" else candidate(0.90, 2)
     books = capacity.ledger(d, context_tokens=context, shared_prefix_tokens=SHARING[kind])
-    return kind, f"{context:,}", _gib(books.kv_bytes_per_sequence), books.max_concurrent
+    return kind, f"{context:,}", gib(books.kv_bytes_per_sequence), books.max_concurrent
 
 
 def _kinds_of(kind, pages):
@@ -237,8 +229,8 @@ def _groups(model, context, tokens):
     kept = law.kv_bytes_per_sequence(d.model, d.kv, context)
     taken = capacity.kv_sequence_bytes(d, context)
     said = (
-        f"The layers keep {_gib(kept)} of {context:,} tokens, and the engine reserves "
-        f"{_gib(taken)}, {digits(taken / kept, 2)} times as much, in blocks of "
+        f"The layers keep {gib(kept)} of {context:,} tokens, and the engine reserves "
+        f"{gib(taken)}, {digits(taken / kept, 2)} times as much, in blocks of "
         f"{quantity(cut.block_bytes, 'bytes')}."
     )
     columns = ("kind", "layers", "groups", "blocks of each")
@@ -298,7 +290,7 @@ def _cliff(context, cards, axes):
     tokens = least.kv_pool_bytes / least.kv_bytes_per_token
     said = (
         f"{counted(whole, 'users')} of {context:,} tokens, {smooth:.2f} before the cut. The pool "
-        f"of {_gib(ON[cards] * least.kv_pool_bytes)} holds {digits(tokens)} tokens, however they "
+        f"of {gib(ON[cards] * least.kv_pool_bytes)} holds {digits(tokens)} tokens, however they "
         "are shared out."
     )
     rows = [
@@ -332,7 +324,7 @@ def _second(cards, fraction):
             Part("overhead", n * one.overhead_bytes / GIB, "activations"),
             Part("room for users", room / GIB, "cache"),
         ]
-        label = f"{named}: {_gib(room)} of room, {counted(users, 'users')}"
+        label = f"{named}: {gib(room)} of room, {counted(users, 'users')}"
         rows.append(Bar(label, parts, names=n == cards))
         lines.append((named, room / GIB, f"{room / rooms[0]:.1f}x" if rooms[0] else "-", users))
     said = (
@@ -354,10 +346,7 @@ LOADED = (7978, 7981, 7984, 7987, 7990, 7993)
 @cache
 def _inside():
     """Clients, users inside, and the first token [s] of NVIDIA's load test."""
-    names = {f"m0{first + n}" for first in LOADED for n in range(3)}
-    with MEASURED.open(encoding="utf-8", newline="") as file:
-        rows = {row["id"]: row for row in csv.DictReader(file) if row["id"] in names}
-    out = []
+    rows, out = measured(), []
     for first in LOADED:
         ttft, itl, rate = (rows[f"m0{first + n}"] for n in range(3))
         users = float(rate["value"]) * float(itl["value"]) / 1e3

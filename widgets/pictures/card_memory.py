@@ -1,16 +1,14 @@
 """Pictures of chapter 3: where the memory of a card goes, and how sure that is."""
 
-import csv
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
-import llmcap_kernel
 from llmcap_kernel import capacity, catalog, design, law
 from llmcap_kernel.evidence import startup
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.refuse import BadInput
 
+from ..benchmarks import BENCHMARKS, by_id
 from ..figures import show
 from ..figures.drawing import CHARACTER, Drawing, Scale, wrapped
 from ..figures.plots import (
@@ -26,7 +24,6 @@ from ..figures.plots import (
 )
 from .record import Control, Drawn, Picture, counted
 
-BENCHMARKS = Path(llmcap_kernel.__file__).parents[1] / "benchmarks"
 GIB = 2**30
 FRACTIONS = (0.88, 0.89, 0.90, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98)
 CONTEXTS = (1000, 2000, 4000, 8000, 16_000, 32_000, 64_000)
@@ -34,7 +31,8 @@ SEQS = (16, 32, 64, 128, 256, 512, 1024)
 BATCHES = (512, 1024, 2048, 4096, 8192, 16_384)
 
 
-def _gib(size):
+def gib(size):
+    """Write a size in GiB."""
     return quantity(size, "GiB")
 
 
@@ -58,17 +56,17 @@ def _sizes(card, fraction):
     named = f"{quantity(gpu.memory_sold_bytes, 'bytes')} on the label"
     label = gpu.memory_sold_bytes
     found = (
-        (f"{named}: {_gib(label)}", label, "other"),
-        (f"the driver reports {_gib(gpu.memory_visible_bytes)}", gpu.memory_visible_bytes, "host"),
-        (f"it hands over {_gib(handed)}", handed, "host"),
-        (f"the engine takes {fraction:g} of that: {_gib(share)}", share, "cache"),
+        (f"{named}: {gib(label)}", label, "other"),
+        (f"the driver reports {gib(gpu.memory_visible_bytes)}", gpu.memory_visible_bytes, "host"),
+        (f"it hands over {gib(handed)}", handed, "host"),
+        (f"the engine takes {fraction:g} of that: {gib(share)}", share, "cache"),
     )
     rows = [Bar(words, [Part("", size / GIB, ink)], names=False) for words, size, ink in found]
     lost = Part("", (handed - share) / GIB, "edge", missing=True)
     rows[-1] = replace(rows[-1], parts=(*rows[-1].parts, lost))
     said = (
-        f"The label of {card} says {quantity(label, 'bytes')}, which is {_gib(label)}. "
-        f"The engine may use {_gib(share)}: what the driver hands over, times {fraction:g}."
+        f"The label of {card} says {quantity(label, 'bytes')}, which is {gib(label)}. "
+        f"The engine may use {gib(share)}: what the driver hands over, times {fraction:g}."
     )
     lines = [_sizes_line(name, fraction) for name in SIZED]
     columns = ("card", "label", "reported", "handed over", f"x {fraction:g}")
@@ -83,7 +81,7 @@ def _sizes_line(name, fraction):
     gpu = catalog.gpu(name)
     handed = capacity.usable_bytes(gpu)
     sizes = (gpu.memory_visible_bytes, handed, handed * fraction)
-    return name, quantity(gpu.memory_sold_bytes, "bytes"), *map(_gib, sizes)
+    return name, quantity(gpu.memory_sold_bytes, "bytes"), *map(gib, sizes)
 
 
 # ---- what a format leaves alone -------------------------------------------------------
@@ -164,10 +162,10 @@ def _card(fraction, context):
     taken, held = _taken(books), _held(books)
     over = sum(p.size for p in taken) * GIB - books.budget_bytes
     said = (
-        f"Weights and overhead take {_gib(over)} more than the engine's share, so no user fits."
+        f"Weights and overhead take {gib(over)} more than the engine's share, so no user fits."
         if over > 0
-        else f"{_gib(books.kv_pool_bytes)} are left: {counted(books.max_concurrent, 'users')} of "
-        f"{context:,} tokens, {_gib(books.kv_bytes_per_sequence)} each."
+        else f"{gib(books.kv_pool_bytes)} are left: {counted(books.max_concurrent, 'users')} of "
+        f"{context:,} tokens, {gib(books.kv_bytes_per_sequence)} each."
     )
     rows = [_card_line(one, context) for one in FRACTIONS]
     columns = ("fraction", "share", "weights", "overhead", "room", "users")
@@ -250,7 +248,7 @@ def _batch(max_num_seqs, max_num_batched_tokens, engine):
     larger = max(moments, key=lambda name: moments[name][0])
     shown = [
         Bar(
-            f"{name}, {words}: {_gib(size)}",
+            f"{name}, {words}: {gib(size)}",
             [Part("", size / GIB, "activations" if name == larger else "other")],
             names=False,
         )
@@ -275,8 +273,8 @@ def _batch(max_num_seqs, max_num_batched_tokens, engine):
     }
     starts = "The card starts" if books.starts else "The card does not start"
     said = (
-        f"{larger.capitalize()} is the larger moment, {_gib(moments[larger][0])}. {starts}: "
-        f"{_gib(room)} are left, and one request of {LONGEST:,} tokens takes {_gib(need)}."
+        f"{larger.capitalize()} is the larger moment, {gib(moments[larger][0])}. {starts}: "
+        f"{gib(room)} are left, and one request of {LONGEST:,} tokens takes {gib(need)}."
     )
     rows = [_batch_line(n, max_num_batched_tokens, engine) for n in SEQS]
     columns = ("max_num_seqs", "sampling", "layer", "room", "starts")
@@ -301,10 +299,8 @@ SAME = ("k00130", "k00131", "k00132", "k00133")
 @cache
 def _logs():
     """The start-ups that the pictures name, by row."""
-    wanted = {*SAME, *LOGS.values()}
-    with (BENCHMARKS / "memory.csv").open(encoding="utf-8", newline="") as file:
-        found = [startup.row(cells) for cells in csv.DictReader(file) if cells["id"] in wanted]
-    return {one.id: startup.beside(one) for one in found}
+    found = by_id("memory.csv")
+    return {name: startup.beside(startup.row(found[name])) for name in {*SAME, *LOGS.values()}}
 
 
 def _logged_releases():

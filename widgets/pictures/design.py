@@ -191,8 +191,7 @@ def _cuts(weights, users, gap):
         Axis("bandwidth of all cards, TB/s", *TB_S, log=True),
         height=CUTS_HIGH,
     )
-    across = Scale(*GB, 1.5, 98.5, log=True)
-    down = Scale(*TB_S, CUTS_HIGH - PLOT_BOTTOM, PLOT_TOP, log=True)
+    across, down = drawing.across, drawing.down
     edge = across(hold / 1e9), down(read / 1e12)
     drawing.line(edge[0], PLOT_TOP, edge[0], CUTS_HIGH - PLOT_BOTTOM, "cache", dash="3 3")
     drawing.line(0, edge[1], 100, edge[1], "weights", dash="3 3")

@@ -1,16 +1,15 @@
 """Pictures of chapter 1."""
 
-import csv
 import math
+from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
-import llmcap_kernel
 from llmcap_kernel import bandwidth, catalog, law
 from llmcap_kernel.explain import digits, quantity
 
+from .. import benchmarks
 from ..figures import show
-from ..figures.drawing import Drawing, Scale
+from ..figures.drawing import Drawing
 from ..figures.plots import (
     PLOT_BOTTOM,
     PLOT_TOP,
@@ -28,7 +27,7 @@ from ..figures.plots import (
 from . import caches
 from .record import Control, Drawn, Picture, counted
 
-TIMED = Path(llmcap_kernel.__file__).parents[1] / "benchmarks" / "kernels_drawn.csv"
+TIMED = "kernels_drawn.csv"  # products timed on an H100
 CONTEXTS = (500, 1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000)
 USERS_LINED = tuple(range(1, 65))
 USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -267,26 +266,24 @@ INTENSITY = Axis("FLOP for each byte read", 0.5, 20_000, log=True)
 RATE = Axis("FLOP a second", 1e10, 4e15, log=True)
 
 
-def _beside(drawing, words, ink, x_axis, y_axis, x, y):
+def _beside(drawing, words, ink, x, y):
     """Write words left of a rising line, at one of its points."""
-    across = Scale(x_axis.low, x_axis.high, 1.5, 98.5, log=True)
-    down = Scale(y_axis.low, y_axis.high, drawing.height - PLOT_BOTTOM, PLOT_TOP, log=True)
-    drawing.text(across(x) - 2, down(y), words, ink, anchor="end", bold=True, small=True)
+    place = drawing.across(x) - 2, drawing.down(y)
+    drawing.text(*place, words, ink, anchor="end", bold=True, small=True)
 
 
 @cache
 def _timed():
     """Intensity and FLOP/s of products timed on an H100, by format."""
     found: dict[str, list[tuple[float, float]]] = {"bf16": [], "fp8": []}
-    with TIMED.open(encoding="utf-8", newline="") as lines:
-        for row in csv.DictReader(line for line in lines if not line.startswith("#")):
-            m, n, k = (int(row[key]) for key in "mnk")
-            name = row["gemm_dtype"]
-            size = {"bf16": 2}.get(name, 1)
-            flops = 2.0 * m * n * k
-            moved = size * (m * k + n * k) + 2 * m * n
-            if name in found:
-                found[name].append((flops / moved, flops / float(row["latency_us"]) * 1e6))
+    for row in benchmarks.rows(TIMED):
+        m, n, k = (int(row[key]) for key in "mnk")
+        name = row["gemm_dtype"]
+        size = {"bf16": 2}.get(name, 1)
+        flops = 2.0 * m * n * k
+        moved = size * (m * k + n * k) + 2 * m * n
+        if name in found:
+            found[name].append((flops / moved, flops / float(row["latency_us"]) * 1e6))
     return found
 
 
@@ -315,9 +312,10 @@ def _roofline(users, weights):
         RATE,
         height=340,
     )
-    _beside(drawing, "limit: memory", "cache", INTENSITY, RATE, 20, 20 * gpu.bandwidth_bytes_s)
+    _beside(drawing, "limit: memory", "cache", 20, 20 * gpu.bandwidth_bytes_s)
     one = at / users  # pulling on the point moves the users along their intensity
-    drawing.drag = "users", Scale(0.5 / one, 20_000 / one, 1.5, 98.5, log=True)
+    ends = {"low": INTENSITY.low / one, "high": INTENSITY.high / one}
+    drawing.drag = "users", replace(drawing.across, **ends)
     side = "computing" if at > ridge else "reading"
     said = (
         f"{counted(users, 'users')} in a step: {digits(at)} FLOP for each byte of weights. The "
@@ -710,10 +708,8 @@ LARGE = 30e6  # parameters of a matrix that fills the card, and does not fit int
 def _measured_shares():
     """Tokens in a timed FP8 product of a large matrix, and the share of an H100's peak [%]."""
     rate = _h100().flop_s["fp8"]
-    with TIMED.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
     found = []
-    for row in rows:
+    for row in benchmarks.rows(TIMED):
         m, n, k = (int(row[key]) for key in "mnk")
         if row["gemm_dtype"] == "fp8" and n * k >= LARGE:
             found.append((m, 100 * 2 * m * n * k / (float(row["latency_us"]) * 1e-6) / rate))
@@ -736,7 +732,7 @@ def _belief():
         tokens,
         reached,
     )
-    _beside(drawing, "law: at best", "weights", tokens, reached, 20, 4000 / ridge)
+    _beside(drawing, "law: at best", "weights", 20, 4000 / ridge)
     few = [share for m, share in found if m == 1]
     many = max(found, key=lambda point: point[1])
     said = (

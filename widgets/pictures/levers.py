@@ -2,22 +2,21 @@
 
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
-import llmcap_kernel
 from llmcap_kernel import catalog, toolbox
 from llmcap_kernel.design import WORKED_WORKLOAD, worked_spec
 from llmcap_kernel.evidence import levers as evidence
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.spec import CEILING, Deployment, Workload
 
+from ..benchmarks import BENCHMARKS
 from ..figures import show
 from ..figures.drawing import Drawing, Scale, ticks
 from ..figures.plots import Axis, Dots, Drawable, Line, chart
 from .record import Control, Drawn, Picture, counted
 
-PAIRS = Path(llmcap_kernel.__file__).parents[1] / "benchmarks" / "pairs.csv"
+PAIRS = BENCHMARKS / "pairs.csv"
 OUTPUT_TOKENS = WORKED_WORKLOAD.output_tokens
 STILL = 0.05  # a smaller change is drawn as none
 USERS = (1, 2, 4, 8, 16, 32, 64, 128)

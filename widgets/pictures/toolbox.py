@@ -17,6 +17,7 @@ from ..figures.plots import Axis, Bar, Drawable, Limit, Line, Mark, Part, bars, 
 from . import batches, levers
 from .levers import NUMBERS, PAIRS, load_of, read
 from .record import Control, Drawn, Picture, counted
+from .scenario import llama_on
 
 USERS = (1, 2, 4, 8, 16, 24, 32)
 USERS_LINED = tuple(range(1, 65))
@@ -27,10 +28,6 @@ CARDS = {
     "4x H100": ("h100-sxm", 4),
     "4x A100 80GB": ("a100-sxm-80gb", 4),
 }
-
-
-def _llama(gpu, tp, weights, kv="bf16"):
-    return catalog.deployment(model="llama-3.1-70b", gpu=gpu, tp=tp, weights=weights, kv=kv)
 
 
 def _efficiency(deployment, is_ceiling):
@@ -76,7 +73,7 @@ def _formats(users, cards):
     gpu, tp = CARDS[cards]
     rows, lines, gaps = [], [], []
     for label, name in FORMATS.items():
-        d = _llama(gpu, tp, name)
+        d = llama_on(gpu, tp, name, "bf16")
         served = serve(d, load_of(users), calibration.efficiency_for(d))
         parts = gap_parts(served)
         gaps.append(served.itl_s)
@@ -113,7 +110,7 @@ def _step_gain(users, context, is_ceiling, wide="weights"):
             concurrency=users,
             efficiency=_efficiency(d, is_ceiling),
         ).total_s
-        for d in (_llama("h200-sxm", 2, w, kv) for w, kv in zip(made, kept, strict=True))
+        for d in (llama_on("h200-sxm", 2, w, kv) for w, kv in zip(made, kept, strict=True))
     )
     return slow / fast
 
@@ -258,7 +255,7 @@ def _eight_bits(tokens):
 
 def _cache_format(users, context):
     here = _step_gain(users, context, False, "cache")
-    wide, thin = (_llama("h200-sxm", 2, "fp8", kv) for kv in ("bf16", "fp8"))
+    wide, thin = (llama_on("h200-sxm", 2, "fp8", kv) for kv in ("bf16", "fp8"))
     room = [capacity.max_concurrent(d, context) for d in (wide, thin)]
     twice = room[1] / room[0]
     marks: list[Drawable] = [
@@ -276,7 +273,7 @@ def _cache_format(users, context):
     said = (
         f"At {context:,} tokens an FP8 cache has room for {room[1]:,} users where BF16 has "
         f"{room[0]:,}. The decode step of {counted(users, 'users')} gets {here:.2f} times as "
-        f"fast: caches are {_kv_share(thin, users, context)} of what it reads."
+        f"fast: caches are {batches.kv_share(thin, users, context)} of what it reads."
     )
     rows = [
         (
@@ -284,18 +281,13 @@ def _cache_format(users, context):
             f"{twice:.2f}x",
             f"{_step_gain(n, context, True, 'cache'):.2f}x",
             f"{_step_gain(n, context, False, 'cache'):.2f}x",
-            _kv_share(thin, n, context),
+            batches.kv_share(thin, n, context),
         )
         for n in (1, 16, 48, 64)
     ]
     columns = ("users", "room", "step, ceil.", "step, est.", "cache in reading")
     caption = f"An FP8 cache against BF16, FP8 weights on 2x H200, {context:,} tokens"
     return Drawn(drawing, said, show.table(columns, rows, caption))
-
-
-def _kv_share(d, users, context):
-    step = bandwidth.decode_step(d, context_tokens=context, concurrency=users)
-    return f"{step.kv_bytes / (step.kv_bytes + step.weight_bytes):.0%}"
 
 
 # ---- settings and engines -------------------------------------------------------------
@@ -436,7 +428,7 @@ MORE = {
 def _cards(users, card):
     rows, lines, totals = [], [], []
     for n in (1, 2, 4, 8):
-        d = _llama(MORE[card], n, "fp8", "fp8")
+        d = llama_on(MORE[card], n, "fp8", "fp8")
         step = bandwidth.decode_step(
             d, context_tokens=8000, concurrency=users, efficiency=_efficiency(d, False)
         )

@@ -1,0 +1,55 @@
+"""The files of what was measured, read for pictures and calculators: in a checkout or in a page."""
+
+import csv
+from functools import cache
+from itertools import dropwhile
+from pathlib import Path
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@cache
+def rows(name):
+    """Read a table; the comments at its head are left out.
+
+    Parameters
+    ----------
+    name : str
+        A file of `BENCHMARKS`.
+
+    Returns
+    -------
+    list of dict
+        The columns of each row, as text.
+    """
+    with (BENCHMARKS / name).open(encoding="utf-8", newline="") as lines:
+        columns, *found = csv.reader(dropwhile(lambda line: line.startswith("#"), lines))
+    return [dict(zip(columns, row, strict=False)) for row in found]
+
+
+@cache
+def by_id(name):
+    """Read a table whose rows have names.
+
+    Parameters
+    ----------
+    name : str
+        A file of `BENCHMARKS`.
+
+    Returns
+    -------
+    dict of str to dict
+        The columns of each row by its id.
+    """
+    return {row["id"]: row for row in rows(name)}
+
+
+def measured():
+    """Read the published rows.
+
+    Returns
+    -------
+    dict of str to dict
+        The columns of each by its id.
+    """
+    return by_id("measured.csv")
