@@ -1,43 +1,20 @@
 """The widget around a picture: one that moves in a notebook."""
 
-from pathlib import Path
-
-import anywidget
 import traitlets
 
+from .carried import FRONT, Carried, styles
 from .picture_session import PictureSession
 
-FRONT = Path(__file__).parent / "front"
 
-
-class MovingPicture(anywidget.AnyWidget):
-    """A picture of the book in a notebook.
-
-    Parameters
-    ----------
-    session : PictureSession
-        What draws it.
-    """
+class MovingPicture(Carried):
+    """A picture of the book in a notebook, of a `PictureSession`."""
 
     _esm = FRONT / "picture.js"
-    _css = "\n".join((FRONT / name).read_text() for name in ("calculator.css", "picture.css"))
-    html = traitlets.Unicode().tag(sync=True)
+    _css = styles("calculator.css", "picture.css")
+    heard = "asked"
     # Any: what a browser sends is checked by the session.
     asked = traitlets.Any().tag(sync=True)
     shown = traitlets.Dict().tag(sync=True)
-
-    def __init__(self, session):
-        self._session = session
-        super().__init__(**session.traits())
-        self.observe(self._take, names=["asked"])
-
-    def _take(self, change):
-        for name, value in self._session.set({"asked": change["new"]}).items():
-            setattr(self, name, value)
-
-    def _repr_mimebundle_(self, **kwargs):
-        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        return data | self._session._repr_mimebundle_(), metadata
 
 
 def picture(name, **values):

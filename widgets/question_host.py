@@ -1,43 +1,20 @@
 """The widget around a question: an exercise or a guess in a notebook."""
 
-from pathlib import Path
-
-import anywidget
 import traitlets
 
+from .carried import FRONT, Carried, styles
 from .questions import ExerciseSession, GuessSession
 
-FRONT = Path(__file__).parent / "front"
 
-
-class Question(anywidget.AnyWidget):
-    """An exercise or a guess in a notebook.
-
-    Parameters
-    ----------
-    session : ExerciseSession or GuessSession
-        What is asked, and who answers.
-    """
+class Question(Carried):
+    """An exercise or a guess in a notebook: of an `ExerciseSession` or a `GuessSession`."""
 
     _esm = FRONT / "question.js"
-    _css = "\n".join((FRONT / name).read_text() for name in ("calculator.css", "question.css"))
-    html = traitlets.Unicode().tag(sync=True)
+    _css = styles("calculator.css", "question.css")
+    heard = "answer"
     # Any: what a browser sends is checked by the session and answered with a sentence.
     answer = traitlets.Any().tag(sync=True)
     verdict = traitlets.Dict().tag(sync=True)
-
-    def __init__(self, session):
-        self._session = session
-        super().__init__(**session.traits())
-        self.observe(self._take, names=["answer"])
-
-    def _take(self, change):
-        for name, value in self._session.set({"answer": change["new"]}).items():
-            setattr(self, name, value)
-
-    def _repr_mimebundle_(self, **kwargs):
-        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        return data | self._session._repr_mimebundle_(), metadata
 
 
 def exercise(name):

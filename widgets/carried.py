@@ -1,0 +1,50 @@
+"""A session behind a Jupyter widget, where the page sets one trait and the session answers."""
+
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+FRONT = Path(__file__).parent / "front"
+
+
+def styles(*names):
+    """Join style sheets of the front end.
+
+    Parameters
+    ----------
+    *names : str
+        Files of the front end.
+
+    Returns
+    -------
+    str
+        CSS.
+    """
+    return "\n".join((FRONT / name).read_text() for name in names)
+
+
+class Carried(anywidget.AnyWidget):
+    """What carries a session of HTML; a kind of it names its front end and its other traits.
+
+    Parameters
+    ----------
+    session : Session
+        What is shown, and who answers.
+    """
+
+    html = traitlets.Unicode().tag(sync=True)
+    heard = ""  # the trait that the page sets
+
+    def __init__(self, session):
+        self._session = session
+        super().__init__(**session.traits())
+        self.observe(self._take, names=[self.heard])
+
+    def _take(self, change):
+        for name, value in self._session.set({self.heard: change["new"]}).items():
+            setattr(self, name, value)
+
+    def _repr_mimebundle_(self, **kwargs):
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        return data | self._session._repr_mimebundle_(), metadata
