@@ -11,14 +11,11 @@ load first: on a busy machine every figure is that machine's, not ours.
 
 import argparse
 import contextlib
-import functools
-import http.server
 import os
 import shutil
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -29,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import redraw  # noqa: E402
 from widgets.pages import build  # noqa: E402
+from widgets.pages.served import served  # noqa: E402
 
 CHAPTERS = ("1-law", "2-bandwidth", "3-capacity", "4-toolbox", "5-design")
 TARGETS = {
@@ -58,13 +56,6 @@ new PerformanceObserver((list) => {
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000"
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """A file server that prints nothing."""
-
-    def log_message(self, *args):
-        """Say nothing."""
-
-
 @contextlib.contextmanager
 def plain_files():
     """The built book under a path of a plain file server, with an empty Pyodide page beside it."""
@@ -72,14 +63,10 @@ def plain_files():
     with tempfile.TemporaryDirectory() as folder:
         os.symlink(build.SITE, Path(folder) / "book")
         os.symlink(ROOT / "node_modules" / "pyodide", Path(folder) / "pyodide")
-        handler = functools.partial(Quiet, directory=folder)
-        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-            address = f"http://127.0.0.1:{server.server_port}"
+        with served(folder) as address:
             page = EMPTY_PAGE.replace("PYODIDE", f"{address}/pyodide")
             (Path(folder) / "empty.html").write_text(page)
-            threading.Thread(target=server.serve_forever, daemon=True).start()
             yield address
-            server.shutdown()
 
 
 def seconds(page, address, ready):

@@ -8,15 +8,13 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import settings
 
 from widgets.pages import build
+from widgets.pages.served import served
 
 # CI asks the same questions every time, so that a red build is the change's own; a run by hand
 # asks new ones. No example is timed: the machine may be busy.
@@ -98,11 +96,6 @@ def site() -> Iterator[str]:
         yield address
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture(scope="session")
 def static_site(tmp_path_factory) -> Iterator[str]:
     """The built book under a path of a plain file server, the one that Python brings."""
@@ -110,11 +103,8 @@ def static_site(tmp_path_factory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("static")
     (folder / "some").mkdir()
     (folder / "some" / "path").symlink_to(build.SITE)
-    handler = partial(_Quiet, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as plain:
-        Thread(target=plain.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{plain.server_port}/some/path"
-        plain.shutdown()
+    with served(folder) as address:
+        yield f"{address}/some/path"
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,6 @@
 """What a page of the book weighs, waits for and may load; and what its icons and formulas are."""
 
-import functools
-import http.server
 import re
-import threading
 import zipfile
 
 import pytest
@@ -11,6 +8,7 @@ import pytest
 from tests.book.test_pages import overflow, pages
 from tests.conftest import settle
 from widgets.pages import build
+from widgets.pages import served as files
 
 pytestmark = pytest.mark.browser
 MOST_BYTES = 600_000  # of a page read to its end, as they travel
@@ -203,15 +201,8 @@ def folder(site, tmp_path_factory):
     (root / "docs").mkdir()
     (root / "docs" / "book").symlink_to(build.SITE)
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(root))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/docs/book"
-        server.shutdown()
+    with files.served(root) as address:
+        yield f"{address}/docs/book"
 
 
 def test_the_policy_of_the_pages_holds_from_any_server(browser, folder):

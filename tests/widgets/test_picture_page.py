@@ -117,7 +117,7 @@ def test_every_picture_is_readable_at_any_width_and_theme(show, width, scheme):
     assert serious_faults(page) == ""
 
 
-def said(page, words):
+def wait_for_words(page, words):
     page.wait_for_function(f"document.querySelector('.lc-said').textContent.includes({words!r})")
 
 
@@ -145,7 +145,7 @@ def test_a_point_is_pulled_where_the_pointer_goes(show):
     page.mouse.down()
     page.mouse.move(box["x"] + 0.985 * box["width"], box["y"] + 80, steps=4)
     page.mouse.up()
-    said(page, "64 users")
+    wait_for_words(page, "64 users")
     assert page.get_by_role("slider", name="Users").get_attribute("aria-valuetext") == "64 users"
 
 

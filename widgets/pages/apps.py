@@ -17,11 +17,16 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = Path(__file__).parent / "templates"
 
 
+def pages() -> list[str]:
+    """List the pages of the book in the order of its table of contents, such as "book/1-law"."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    return [toc["root"], *(one["file"] for part in toc["parts"] for one in part["chapters"])]
+
+
 @cache
 def site_map() -> dict[str, list[tuple[str, str]]]:
     """The pages that the head of every page leads to, each a name and a title."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
-    files = [each["file"] for part in toc["parts"] for each in part["chapters"]]
+    _, *files = pages()
     notebooks = [ROOT / f"{file}.ipynb" for file in files]
     return {
         "chapters": [(path.stem, _title(path)) for path in notebooks if path.exists()],

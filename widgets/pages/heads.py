@@ -199,7 +199,7 @@ def _furnish(app, pagename, templatename, context, doctree):
     title = unescape(TAG.sub("", context.get("title", "")))
     calculator = session.CALCULATORS.get(pagename.removeprefix("apps/").removesuffix("/index"))
     said = described(doctree) if doctree else calculator.LEAD if calculator else ""
-    page, root = f"{pagename}{app.builder.out_suffix}", context["pathto"]("", 1).rstrip("#")
+    page = f"{pagename}{app.builder.out_suffix}"
     root = "../" * pagename.count("/")
     context["metatags"] = context.get("metatags", "") + tags(
         title, said, page, root, app.config.site_address

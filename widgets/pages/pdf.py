@@ -6,62 +6,18 @@ paper, and charts are drawn before they are printed.
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
-from pathlib import Path
-from threading import Thread
 
-import yaml
 from playwright.sync_api import Page, PdfMargins, sync_playwright
 from pypdf import PdfWriter
 
-from widgets.pages import build
+from widgets.pages import apps, build
+from widgets.pages.served import served
 
 TARGET = build.BUILD / "llmcap.pdf"
 MARGINS: PdfMargins = {"top": "16mm", "bottom": "16mm", "left": "16mm", "right": "16mm"}
 SCREEN = 900  # px that are scrolled at a time
 DRAWN = "() => !document.querySelector('section.lc[data-query]:not([data-stands])')"
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        """Say nothing."""
-
-
-@contextmanager
-def served(site: Path) -> Iterator[str]:
-    """Serve a folder on this machine alone: the pages' scripts do not run from files.
-
-    Parameters
-    ----------
-    site : pathlib.Path
-        The built book.
-
-    Yields
-    ------
-    str
-        Its address.
-    """
-    handler = partial(_Quiet, directory=str(site))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-def names() -> list[str]:
-    """List the pages of the book in the order of its table of contents.
-
-    Returns
-    -------
-    list of str
-        Such as "book/1-law".
-    """
-    toc = yaml.safe_load((build.ROOT / "_toc.yml").read_text("utf-8"))
-    return [toc["root"], *(one["file"] for part in toc["parts"] for one in part["chapters"])]
 
 
 def printed(page: Page, address: str) -> bytes:
@@ -104,7 +60,7 @@ def write(say=print) -> None:
     with served(build.SITE) as site, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 900, "height": SCREEN})
-        for name in names():
+        for name in apps.pages():
             say(f"printing {name}")
             book.append(BytesIO(printed(page, f"{site}/{name}.html")), outline_item=page.title())
         browser.close()
