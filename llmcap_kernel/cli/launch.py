@@ -5,7 +5,7 @@ import argparse
 from .. import capacity, design
 from ..design import handover, manifests
 from ..refuse import number, one_of
-from ..spec import Slo, Workload
+from ..spec import Deployment, Slo, Workload
 from .options import (
     add_cards,
     add_engine,
@@ -61,9 +61,9 @@ def run(args: argparse.Namespace) -> Answer:
     if args.concurrency is None:
         load = design.most_users_load(d, load, Slo())
     how = {"model": args.checkpoint, "prefix_cache": not args.no_prefix_cache}
-    command = handover.launch(d, load, **how)
-    made = command.text
-    if form != "command":
+    if form == "command":
+        made = handover.launch(d, load, **how).text
+    else:
         made = manifests.manifest(d, load, form, copies=copies, **how).rstrip("\n")
     bench = handover.benchmark(d, load, model=args.checkpoint)
     printed = capacity.printed(capacity.ledger(d, context_tokens=load.context_tokens))
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> Answer:
     return Answer(data, (data,), Table(columns, rows), text)
 
 
-def _score(d: design.cards.Deployment, bench: handover.Command) -> str:
+def _score(d: Deployment, bench: handover.Command) -> str:
     return SCORE.format(
         file=bench.words[-1], gpu=d.gpu.name, tp=d.tp, weights=d.weights.name, kv=d.kv.name
     )
