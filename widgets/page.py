@@ -133,7 +133,7 @@ def summary(view):
 
 def _whole(view, prefix, apps):
     ask = h("div", {"class": "lc-ask"}, _answer(view), _controls(view, prefix))
-    parts = [_figure(view), *_details(view), _links(view, apps)]
+    parts = [*_details(view), _links(view, apps)]
     return [ask, h("div", {"class": "lc-results"}, parts)]
 
 
@@ -144,12 +144,12 @@ def _compact(view, prefix, inputs, apps):
     said = {**view, "tables": rest} if view.get("groups") else view
     shown = [_table(table) for table in first if view.get("groups")]
     more = h("details", {"class": "lc-more"}, _summary("Numbers and arithmetic"), _details(said))
-    parts = [_figure(view), *shown, more, _own_page(view, apps)]
+    parts = [*shown, more, _own_page(view, apps)]
     return [ask, h("div", {"class": "lc-results"}, parts)]
 
 
 def _answer(view):
-    parts = [_status(view), _remedies(view), _headline(view), _messages(view)]
+    parts = [_status(view), _headline(view), _figure(view), _remedies(view), _messages(view)]
     return h("div", {"class": "lc-answer"}, parts)
 
 
@@ -231,46 +231,60 @@ def _controls(view, prefix, open_inputs=()):
     def boxes(chosen):
         return [_control(view, one, prefix) for one in chosen]
 
+    def folds(chosen):
+        return _folds(view, chosen, boxes)
+
     shared = [one for one in view["controls"] if not one["group"]]
     plain = [one for one in shared if not one.get("fold")]
-    groups = [_group(view, group, boxes) for group in view.get("groups", [])]
+    groups = [_group(view, group, boxes, folds) for group in view.get("groups", [])]
     grouped = h("div", {"class": "lc-groups"}, groups) if groups else None
     if open_inputs:
         chosen = [one for one in shared if one["name"] in open_inputs]
         rest = [one for one in plain if one["name"] not in open_inputs]
         folded = [one for one in shared if one["name"] not in open_inputs]
-        inside = [h("div", {"class": "lc-inputs"}, boxes(rest)), _fold(folded, boxes), grouped]
+        inside = [h("div", {"class": "lc-inputs"}, boxes(rest)), *folds(folded), grouped]
         more = h("details", {"class": "lc-more"}, _summary("All inputs"), inside)
         parts = [h("div", {"class": "lc-inputs"}, boxes(chosen)), more]
     else:
-        parts = [h("div", {"class": "lc-inputs"}, boxes(plain)), _fold(shared, boxes), grouped]
+        parts = [h("div", {"class": "lc-inputs"}, boxes(plain)), *folds(shared), grouped]
     label = {"class": "lc-controls", "role": "group", "aria-label": "Inputs"}
     return h("div", label, parts)
 
 
-def _fold(controls, boxes):
-    """Inputs that few people need, under one line that names them."""
-    folded = [one for one in controls if one.get("fold")]
-    if not folded:
-        return None
+def _folds(view, controls, boxes):
+    """Inputs that fewer people change, under a line each subject that says what they stand at."""
+    subjects = dict.fromkeys(one["fold"] for one in controls if one.get("fold"))
+    return [
+        _fold(view, [one for one in controls if one.get("fold") == name], boxes)
+        for name in subjects
+    ]
+
+
+def _fold(view, folded, boxes):
     inside = h("div", {"class": "lc-inputs"}, boxes(folded))
-    return h("details", {"class": "lc-more lc-fold"}, _summary(folded[0]["fold"]), inside)
+    faulty = not _faults(view).isdisjoint(one["name"] for one in folded)
+    label = {"class": "lc-more lc-fold", "open": faulty}
+    return h("details", label, _summary(folded[0]["fold"]), inside)
 
 
-def _group(view, group, boxes):
+def _faults(view):
+    return {m["field"] for m in view["messages"] if m["level"] == "error"}
+
+
+def _group(view, group, boxes, folds):
     chosen = [one for one in view["controls"] if one["group"] == group["name"]]
     head = h("p", {}, h("b", {}, words(group["label"])), " ", words(group["title"]))
     plain = h("div", {}, boxes(one for one in chosen if not one.get("fold")))
     change = _summary(f"Change {group['label']}")
-    folded = h("details", {}, change, plain, _fold(chosen, boxes))
+    folded = h("details", {}, change, plain, *folds(chosen))
     label = {"class": "lc-group", "aria-label": f"Deployment {group['label']}"}
     return h("fieldset", label, head, folded)
 
 
 def _control(view, control, prefix):
     name, kind = control["name"], control["kind"]
-    faults = {m["field"] for m in view["messages"] if m["level"] == "error"}
-    common = {"id": f"{prefix}-{name}", "aria-invalid": "true" if name in faults else None}
+    faulty = name in _faults(view)
+    common = {"id": f"{prefix}-{name}", "aria-invalid": "true" if faulty else None}
     if control["help"]:
         common |= {"aria-describedby": f"{prefix}-{name}-help"}
     box = BOXES.get(kind, _entry)(control, common)

@@ -13,6 +13,7 @@ from widgets.calculators.compare import FORM, PRESETS
 from widgets.calculators.question import SHOWS, VARIABLES
 
 ALONG = [name for name, variable in VARIABLES.items() if variable.load]
+NAMES = ("1x H100", "2x H100", "8x H200")  # the worked spec's A, B and C
 CHOICES = [name for name, variable in VARIABLES.items() if not variable.load]
 
 
@@ -62,16 +63,18 @@ def test_the_default_says_who_is_ahead_and_where_each_ends():
     _, b, c = design.worked_spec()
     load = design.WORKED_WORKLOAD
     ends = [design.card(d, load).max_concurrent for d in (b, c)]
-    assert view["status"]["text"].startswith(f"C has the shortest gap up to {ends[1]:,} users, ")
+    assert view["status"]["text"].startswith(
+        f"8x H200 has the shortest gap up to {ends[1]:,} users, "
+    )
     assert "over the budget of $30.00/h" in view["status"]["text"]
     said = view["sentences"]
-    assert f"B ends at {ends[0]:,} users: beyond it, not all users fit." in said
-    assert f"C ends at {ends[1]:,} users: beyond it, not all users fit." in said
-    assert "A has no curve: the cache has no room for one user." in said
+    assert f"2x H100 ends at {ends[0]:,} users: beyond it, not all users fit." in said
+    assert f"8x H200 ends at {ends[1]:,} users: beyond it, not all users fit." in said
+    assert "1x H100 has no curve: the cache has no room for one user." in said
     itl_s = design.WORKED_SLO.itl_s
     last = next((n for n in range(2, ends[0] + 1) if gap(b, n).value > itl_s), None)
     kept = f"misses 50 ms from {last} users on" if last else "meets 50 ms wherever it fits"
-    assert any(t.startswith(f"B {kept}") for t in said)
+    assert any(t.startswith(f"2x H100 {kept}") for t in said)
 
 
 def gap(deployment, users):
@@ -81,11 +84,12 @@ def gap(deployment, users):
 
 @pytest.mark.parametrize(("letter", "users"), [("B", 20), ("B", 40), ("C", 50), ("C", 100)])
 def test_a_limit_s_sentence_is_exact(letter, users):
-    d = dict(zip("ABC", design.worked_spec(), strict=True))[letter]
+    at = "ABC".index(letter)
+    d, name = design.worked_spec()[at], NAMES[at]
     limit_s = round(gap(d, users).value, 4)  # a limit that is missed on the range
     limit = f"{1e3 * limit_s:.3g} ms"
     said = shown(itl=1e3 * limit_s)["sentences"]
-    text = next(text for text in said if text.startswith(f"{letter} misses {limit}"))
+    text = next(text for text in said if text.startswith(f"{name} misses {limit}"))
     at, *sure = (int(n) for n in re.findall(r"(\d+) users", text))
     assert gap(d, at - 1).value <= limit_s < gap(d, at).value
     if sure:
@@ -97,7 +101,7 @@ def test_a_limit_s_sentence_is_exact(letter, users):
 def test_a_crossing_s_sentence_is_exact():
     view = preset("Card shoot-out")
     text = next(text for text in view["sentences"] if "overtakes" in text)
-    ahead, behind, at = re.match(r"(\w) overtakes (\w) at (\d+) users", text).groups()
+    ahead, behind, at = re.match(r"(.+) overtakes (.+) at (\d+) users", text).groups()
     for users, first in ((int(at) - 1, behind), (int(at), ahead)):
         values = FORM.check(next(p["values"] for p in PRESETS if p["label"] == "Card shoot-out"))[0]
         row = shown(**values | {"from": users, "to": users + 1})["figure"]["data"]
@@ -107,25 +111,26 @@ def test_a_crossing_s_sentence_is_exact():
 
 def test_a_curve_ends_at_the_last_number_that_fits():
     view = shown()
-    for label, d in zip("BC", design.worked_spec()[1:], strict=True):
+    for label, d in zip(NAMES[1:], design.worked_spec()[1:], strict=True):
         most = design.card(d, design.WORKED_WORKLOAD).max_concurrent
         assert curves(view)[label]["x"][-1] == most
 
 
-def test_every_curve_has_dash_symbol_and_letter_besides_its_colour():
+def test_every_curve_has_dash_symbol_and_name_besides_its_colour():
     view = preset("Card shoot-out")
     drawn = curves(view)
     assert len({t["line"]["dash"] for t in drawn.values()}) == 4
     assert len({t["marker"]["symbol"] for t in drawn.values()}) == 4
-    letters = [t["text"] for t in view["figure"]["data"] if t.get("mode") == "text"]
-    assert sorted(re.sub(r"<.*?>| ", "", text) for text in letters[0]) == list("ABCD")
+    named = [t["text"] for t in view["figure"]["data"] if t.get("mode") == "text"]
+    assert sorted(re.sub(r"<.*?>", "", text).strip() for text in named[0]) == sorted(drawn)
+    assert all(re.match(r"\d+x \w", name) for name in drawn)
 
 
 def test_the_pointer_reads_value_interval_and_ceiling():
     for trace in curves(shown()).values():
         assert len(trace["customdata"]) == len(trace["x"])
         for text, y in zip(trace["customdata"], trace["y"], strict=True):
-            value, low, high, ceiling, *end = numbers(text)
+            value, low, high, ceiling, *end = numbers(text.partition(": ")[2])
             assert end in ([], [trace["x"][-1]])
             assert value == pytest.approx(y, rel=0.01)
             assert ceiling <= low <= value <= high
@@ -135,7 +140,7 @@ def test_table_and_figure_have_the_same_numbers():
     view = shown()
     drawn = curves(view)
     for row in view["tables"][0]["rows"]:
-        for letter, cell in zip("BC", row[2:], strict=True):
+        for letter, cell in zip(NAMES[1:], row[2:], strict=True):
             x = int(row[0].replace(",", ""))
             if x in drawn[letter]["x"]:
                 at = drawn[letter]["x"].index(x)
@@ -173,7 +178,7 @@ def test_an_interval_that_none_may_rely_on_has_no_bar(show):
 
 def test_a_range_is_kept_or_a_wrong_one_named():
     view = shown(**{"from": 4, "to": 12})
-    xs = curves(view)["C"]["x"]
+    xs = curves(view)[NAMES[2]]["x"]
     assert (xs[0], xs[-1]) == (4, 12)
     wrong = shown(**{"from": 12, "to": 4})
     assert "From 12 to 4 is no range" in wrong["messages"][0]["text"]
@@ -193,12 +198,13 @@ def test_a_longer_shared_prefix_never_makes_the_first_token_wait_longer():
 
 def test_an_eight_bit_cache_holds_about_twice_the_users():
     drawn = curves(preset("Does an FP8 cache pay?"))
-    for wide, small in zip(drawn["A"]["y"], drawn["B"]["y"], strict=True):
+    wide_cache, small_cache = drawn.values()
+    for wide, small in zip(wide_cache["y"], small_cache["y"], strict=True):
         assert 2 * wide <= small <= 2 * wide + 1
 
 
 def test_a_small_count_is_drawn_as_stairs():
-    trace = curves(preset("Does an FP8 cache pay?"))["A"]
+    trace, _ = curves(preset("Does an FP8 cache pay?")).values()
     steps = [
         (x, y, x2, y2)
         for x, y, x2, y2 in zip(
@@ -245,7 +251,7 @@ def test_a_count_of_cards_that_cannot_be_is_a_cell_not_a_fault():
 
 def test_one_column_that_cannot_be_leaves_the_others():
     view = shown(**{"b.tp": 5})
-    assert [item["label"][0] for item in view["headline"]] == ["A", "C"]
+    assert [item["label"].partition(":")[0] for item in view["headline"]] == [NAMES[0], NAMES[2]]
     assert view["messages"][0]["field"] == "b.tp"
 
 

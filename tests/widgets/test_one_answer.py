@@ -391,13 +391,19 @@ def of_scorecard(state, users):
     if refused:
         return {"Scorecard": refused}
     table, head = view["tables"][0], view["headline"][0]
-    at = table["columns"].index("A")
-    said = _rows({row[0]: row[at] for row in table["rows"]})
+    said = _rows({row[0]: row[1] for row in table["rows"]})
     price = f"{head['value']}/M" if head["unit"] else "-"
     return {
-        "Scorecard": said | {"verdict": view["status"]["text"]},
+        "Scorecard": said | {"verdict": _lettered(view["status"]["text"], table["columns"][1:])},
         "Scorecard, headline": {"price": price, "note": head["note"]},
     }
+
+
+def _lettered(text, names):
+    """A verdict with the command line's letters in place of what tells the columns apart."""
+    for letter, name in zip("AB", names, strict=False):
+        text = text.replace(name, letter)
+    return text
 
 
 def of_compare(state, users, card):
@@ -411,9 +417,7 @@ def of_compare(state, users, card):
             return {"Compare": refused}
         head, table = view["headline"][0], view["tables"][0]
         value = f"{head['value']} {head['unit']}".strip()
-        cell = next(
-            row[table["columns"].index("A")] for row in table["rows"] if row[0] == f"{users:,}"
-        )
+        cell = next(row[1] for row in table["rows"] if row[0] == f"{users:,}")
         if value in KEPT.values():
             assert cell == value and value == _kept(card, show), (show, cell, value)
             continue

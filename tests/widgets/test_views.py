@@ -147,7 +147,9 @@ def test_inputs_that_clash_are_named_beside_their_control():
     view = shown(vram, tp=5)
     assert view["status"]["level"] == "bad"
     assert view["messages"][0]["field"] == "tp"
-    assert view["messages"][0]["text"].startswith("Cards is 5: it must divide the 64 attention")
+    assert view["messages"][0]["text"].startswith(
+        "Cards (TP) is 5: it must divide the 64 attention"
+    )
 
 
 @pytest.mark.parametrize("module", [calculate, scorecard, compare])
@@ -193,7 +195,8 @@ def test_the_cliff_is_a_hyperbola_cut_to_whole_users():
 
 
 def test_the_scorecard_is_the_worked_spec():
-    card = design.scorecard(design.worked_spec(), design.WORKED_WORKLOAD, design.WORKED_SLO)
+    named = dict(zip(("1x H100", "2x H100", "8x H200"), design.worked_spec(), strict=True))
+    card = design.scorecard(named, design.WORKED_WORKLOAD, design.WORKED_SLO)
     view = shown(scorecard)
     assert view["status"]["text"] == card.verdict
     for i, one in enumerate(card.cards):
@@ -212,7 +215,7 @@ def test_the_scorecard_has_as_many_columns_as_asked(columns):
 
 def test_a_column_that_cannot_be_leaves_the_others():
     view = shown(scorecard, **{"a.tp": 5})
-    assert [item["label"][0] for item in view["headline"]] == ["B", "C"]
+    assert [item["label"].partition(":")[0] for item in view["headline"]] == ["2x H100", "8x H200"]
     assert view["messages"][0]["field"] == "a.tp"
 
 

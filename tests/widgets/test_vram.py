@@ -20,7 +20,8 @@ def shown(**changed):
 
 
 def limits(view):
-    return {one["name"]: one for one in view["controls"] if one.get("fold")}
+    folded = (one for one in view["controls"] if one.get("fold"))
+    return {one["name"]: one for one in folded if one["fold"].startswith(controls.LIMITS_FOLD)}
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,23 @@ def test_the_fold_says_how_many_limits_are_set_and_holds_no_other_input():
     some = limits(shown(seqs=64, eager=True))
     assert {one["fold"] for one in some.values()} == {f"{controls.LIMITS_FOLD}, 2 set"}
     assert set(some) == set(controls.LIMITS)
+
+
+def test_a_folded_subject_says_what_its_inputs_stand_at():
+    view = shown(fraction=0.85, tp=2, pp=2)
+    (said,) = {one["fold"] for one in view["controls"] if one["name"] in ("engine", "fraction")}
+    assert said.startswith("Engine and memory: vLLM") and said.endswith("0.85, 2, PP-2")
+
+
+def test_a_fault_opens_the_fold_that_holds_its_input():
+    view = shown() | {"messages": [{"level": "error", "field": "fraction", "text": "no"}]}
+    folds = re.findall(
+        r'<details class="lc-more lc-fold"( open)?>(.*?)</details>', static_html(view)
+    )
+    assert [bool(open_) for open_, _ in folds] == [
+        'name="fraction"' in inside for _, inside in folds
+    ]
+    assert any(open_ for open_, _ in folds)
 
 
 def test_a_text_about_a_limit_shows_it_outside_the_fold():

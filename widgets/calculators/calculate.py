@@ -35,9 +35,10 @@ FORM = Form(
 )  # fmt: skip
 # The order in which a newcomer asks: what, on what, for whom; the rest has a sensible start.
 FIRST = (
-    *("model", "config", "gpu", "tp", "weights", "in", "users", "out", "prefix", "itl", "ttft"),
-    *("pp", "kv", "engine", "fraction"),
+    *("model", "config", "gpu", "tp", "weights", "in", "users", "out", "prefix", "kv"),
+    *("itl", "ttft", "budget", "pp", "engine", "fraction"),
 )
+FOLDS = {"Limits": ("itl", "ttft", "budget"), "Prices": ("usd", "duty", "api", "api_in")}
 PAIRED = ("out", "prefix", "itl", "ttft", "usd", "budget", "api", "api_in")
 # The limits, as a newcomer would say them.
 SEVERITY = ("good", "warn", "bad")
@@ -102,7 +103,7 @@ def _controls(state, users):
         shown = _rent(state) if name == "usd" else state[name]
         made[name] = c.entry(fields[name], state, shown=shown) | c.HALF
     rest = [field.name for field in FORM.fields if field.name not in FIRST]
-    return [made[name] for name in (*FIRST, *rest) if name in made]
+    return c.fold([made[name] for name in (*FIRST, *rest) if name in made], FOLDS)
 
 
 def _rent(state):
@@ -310,7 +311,7 @@ def _first_token(card, trail):
         "label": "Time to first token",
         "value": value,
         "unit": unit,
-        "note": _noted("the mean, when users ask again as soon as they are answered", estimate),
+        "note": _noted("the mean under this load", estimate),
         "explain": trail(estimate, "s", "queue", "ttft"),
     } | c.span(estimate, card.slo.ttft_s, scale)
 

@@ -64,12 +64,13 @@ def shown(form, state):
     *boxes, columns = SHARED
     counts = [(n, str(n), "") for n in range(int(columns.low), int(columns.high) + 1)]
     out = [c.entry(field, state) for field in boxes] + [c.select(columns, state, counts)]
+    c.fold(out, {"Shared prefix": ("prefix",), "Limits": ("itl", "ttft", "budget")})
     for letter in _letters(state):
         out += c.deployment_controls(form, state, prefix=f"{letter}.")
     return out
 
 
-def deployments(form, state):
+def deployments(form, state, *, named=True):
     """Build the deployments that go together.
 
     Parameters
@@ -78,22 +79,73 @@ def deployments(form, state):
         The calculator's inputs.
     state : dict
         A complete state.
+    named : bool
+        Whether they are known by what tells them apart, and not by their letters, as where
+        a part of them is moved.
 
     Returns
     -------
     dict, list and dict
-        Deployments by label; the headings of all of them; and the parts of a view
-        that say which do not go together, empty where all do.
+        Deployments by the names that tell them apart; the headings of all of them; and the
+        parts of a view that say which do not go together, empty where all do.
     """
     built: dict = {}
     refused: dict = {}
     for letter in _letters(state):
         try:
-            built[letter.upper()] = c.deployment(state, prefix=f"{letter}.")
+            built[letter] = c.deployment(state, prefix=f"{letter}.")
         except c.BadInput as problem:
             parts = c.refusal(problem, form, prefix=f"{letter}.")
             refused = parts | {"messages": refused.get("messages", []) + parts["messages"]}
-    return built, [_heading(letter, built) for letter in _letters(state)], refused
+    headings = [_heading(letter, built) for letter in _letters(state)]
+    labels = names(built) if named else [letter.upper() for letter in built]
+    return dict(zip(labels, built.values(), strict=True)), headings, refused
+
+
+def names(built):
+    """Name deployments by what tells them apart, the shortest way that does.
+
+    Parameters
+    ----------
+    built : dict
+        Deployments by letter.
+
+    Returns
+    -------
+    list of str
+        A name for each, such as "2x MI300X".
+
+    Examples
+    --------
+    >>> names(dict(enumerate(WORKED)))
+    ['1x H100', '2x H100', '8x H200']
+    """
+    for way in WAYS:
+        found = [way(d) for d in built.values()]
+        if len(set(found)) == len(found):
+            return found
+    return [f"{name} ({letter.upper()})" for name, letter in zip(found, built, strict=True)]
+
+
+def _cards(d):
+    # The form and the size of a card are said only where two cards differ in nothing else.
+    words = [w for w in c.card_title(d.gpu).split() if not w.startswith(("SXM", "PCIe", "OAM"))]
+    return f"{d.num_gpus}x {' '.join(w for w in words if not w.endswith('GB'))}"
+
+
+def _layout(d):
+    split = f" TP-{d.tp}" + f" PP-{d.pp}" * (d.pp > 1) + " DP" * d.dp_attention
+    return f"{_cards(d)}{split}, {d.kv.title} KV"
+
+
+WAYS = (
+    _cards,
+    lambda d: f"{d.num_gpus}x {c.card_title(d.gpu)}",
+    lambda d: f"{_cards(d)}, {d.weights.title}",
+    lambda d: f"{_cards(d)}, {d.model.name}",
+    _layout,
+    lambda d: f"{_cards(d)}, {d.engine.title}",
+)
 
 
 def _letters(state):
@@ -101,13 +153,12 @@ def _letters(state):
 
 
 def _heading(letter, built):
-    label = letter.upper()
-    title = built[label].title if label in built else "these inputs do not go together"
-    return {"name": letter, "label": label, "title": title}
+    title = built[letter].title if letter in built else "these inputs do not go together"
+    return {"name": letter, "label": letter.upper(), "title": title}
 
 
 def title(card):
-    """Name a column: its letter, and its cards.
+    """Name a column: its cards, and what runs on them.
 
     Parameters
     ----------
@@ -119,5 +170,4 @@ def title(card):
     str
         The name.
     """
-    d = card.deployment
-    return f"{card.label}: {d.num_gpus} x {c.card_title(d.gpu)}"
+    return f"{card.label}: {card.deployment.model.name} {card.deployment.weights.name}"

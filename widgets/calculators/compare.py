@@ -97,7 +97,8 @@ def view(state):
         load, slo = c.load(state), c.limits(state)
     except c.BadInput as problem:
         return c.frame(FORM, state, TITLE, LEAD, controls, **c.refusal(problem, FORM))
-    deployments, groups, refused = columns.deployments(FORM, state)
+    along = VARIABLES[state["sweep"]].load
+    deployments, groups, refused = columns.deployments(FORM, state, named=bool(along))
     if not deployments:
         return c.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **refused)
     cards = {name: design.card(d, load, slo, label=name) for name, d in deployments.items()}
@@ -121,7 +122,8 @@ def _asked(state):
     ]
     if not VARIABLES[state["sweep"]].load:
         return boxes
-    return [*boxes, *(c.entry(end, state) | {"text": _end(state[end.name])} for end in ends)]
+    boxes += [c.entry(end, state) | {"text": _end(state[end.name])} for end in ends]
+    return c.fold(boxes, {"Range": ("from", "to")})
 
 
 def _end(value):

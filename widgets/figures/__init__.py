@@ -18,14 +18,7 @@ RULE = "var(--lc-rule)"
 GROUND = "var(--lc-ground)"
 BAD = "var(--lc-bad)"
 BAD_GROUND = "var(--lc-bad-ground)"
-# One look for each limit, whichever of them a deployment has.
-LIMIT_LOOKS = {
-    "capacity": (4, "circle"),
-    "latency": (1, "diamond"),
-    "prefill": (8, "triangle-up"),
-    "budget": (7, "square"),
-    "cost": (2, "cross"),
-}
+PALE = (5, 6)  # marks on which text has the colour of text
 FARTHEST = 10.0  # times a limit; what lies beyond is drawn here
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif'
 
@@ -186,6 +179,7 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
                     "marker": marker | ({"pattern": pattern} if hatched else {}),
                     "hovertemplate": f"{name}: {gib:,.2f} GiB<extra></extra>",
                 }
+                | ({} if hatched else _inside(f"{name} {digits(gib, 3)}", number))
             )
     data += _whisker(*whisker) if whisker else []
     line = {"color": TEXT, "width": 2, "dash": "dot"}
@@ -197,12 +191,25 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
         alt,
         height=210,
         barmode="stack",
+        uniformtext={"mode": "hide", "minsize": 11},
         margin={"l": 8, "r": 12, "t": 28, "b": 8},
         shapes=[{"type": "line", "line": line} | ends],
         annotations=[label | {"xanchor": "right" if right else "left"}],
         xaxis=axis("GiB on one card", rangemode="tozero"),
         yaxis=axis(autorange="reversed", showgrid=False, ticks="", tickfont={"size": 13}),
     )
+
+
+def _inside(text, number):
+    """Label a bar on the bar; `uniformtext` drops what does not fit."""
+    colour = TEXT if number in PALE else GROUND
+    return {
+        "text": [text],
+        "textposition": "inside",
+        "insidetextanchor": "start",
+        "textangle": 0,
+        "insidetextfont": {"size": 12, "color": colour},
+    }
 
 
 def _whisker(label, end, off):
@@ -319,45 +326,46 @@ def limits_used(rows, alt):
     dict
         The figure.
     """
-    names = list(dict.fromkeys(name for _, limits in rows for name, _ in limits))
-    data = []
-    for name in sorted(names, key=list(LIMIT_LOOKS).index):
-        number, symbol = LIMIT_LOOKS[name]
-        points = [(dict(limits).get(name), label) for label, limits in rows]
-        points = [(min(share, FARTHEST), label) for share, label in points if share]
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": name,
-                "x": [share for share, _ in points],
-                "y": [label for _, label in points],
-                "marker": {"color": mark(number), "symbol": symbol, "size": 14},
-                "hovertemplate": f"%{{y}}: %{{x:.0%}} of the {name} limit<extra></extra>",
-            }
-        )
+    bars = [(label, name, share) for label, limits in rows for name, share in limits]
+    low = min([share for *_, share in bars if share] + [0.1]) / 1.6
+    ends = [max(min(share, FARTHEST), low) for *_, share in bars]
+    missed = [share > 1 for *_, share in bars]
+    said = [f"{share:.0%}" if share < FARTHEST else "10x or more" for *_, share in bars]
+    data = {
+        "type": "bar",
+        "orientation": "h",
+        "x": ends,
+        "y": [[label for label, *_ in bars], [name for _, name, _ in bars]],
+        "marker": {"color": [BAD if beyond else mark(1) for beyond in missed]},
+        "text": said,
+        "textposition": "outside",
+        "textfont": {"color": TEXT},
+        "cliponaxis": False,
+        "hovertemplate": "%{y}: %{text} of the limit<extra></extra>",
+    }
     ticks = {0.01: "1%", 0.03: "3%", 0.1: "10%", 0.3: "30%", 1: "100%", 3: "300%", FARTHEST: "10x+"}
-    low = min([share for _, limits in rows for _, share in limits if share] + [0.1])
     beyond = {"type": "rect", "x0": 1, "x1": 2 * FARTHEST, "y0": 0, "y1": 1, "yref": "paper"}
     beyond |= {"fillcolor": BAD_GROUND, "line": {"width": 0}, "layer": "below"}
     edge = {"type": "line", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "yref": "paper"}
     edge |= {"line": {"color": BAD, "width": 2, "dash": "dot"}}
     return figure(
-        data,
+        [data],
         alt,
-        height=100 + 46 * len(rows),
-        margin={"l": 8, "r": 8, "t": 40, "b": 8},
-        showlegend=True,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        height=90 + 24 * len(bars),
+        margin={"l": 8, "r": 8, "t": 24, "b": 8},
         shapes=[beyond, edge],
+        annotations=[note("the limit", 0, 1, yref="paper", yanchor="bottom")],
+        bargap=0.25,
         xaxis=axis(
             "share of the limit used; over 100% is missed",
             type="log",
-            range=[math.log10(low / 1.6), math.log10(1.6 * FARTHEST)],
+            range=[math.log10(low), math.log10(1.6 * FARTHEST)],
             tickvals=list(ticks),
             ticktext=list(ticks.values()),
         ),
-        yaxis=axis(autorange="reversed", type="category", tickfont={"size": 14, "color": TEXT}),
+        yaxis=axis(
+            autorange="reversed", type="multicategory", tickfont={"size": 13, "color": TEXT}
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """Figures of a sweep: curves with their intervals, and points with whiskers.
 
-A deployment has one look in every figure: its letter stands beside the curve,
+A deployment has one look in every figure: its name stands beside the curve,
 and its colour, dash and symbol go together. Bands are intervals, thin dotted
 lines and open symbols are ceilings.
 """
@@ -11,14 +11,15 @@ from itertools import pairwise
 
 from . import BAD, GROUND, QUIET, axis, figure, mark, note
 
-LOOKS = {
-    "A": (1, "solid", "circle"),
-    "B": (7, "dash", "square"),
-    "C": (4, "dashdot", "diamond"),
-    "D": (8, "longdash", "triangle-up"),
-}
+LOOKS = (
+    (1, "solid", "circle"),
+    (7, "dash", "square"),
+    (4, "dashdot", "diamond"),
+    (8, "longdash", "triangle-up"),
+)
 LOG_BEYOND = 12  # times: values that lie further apart are drawn on a logarithmic axis
-LABEL_GAP = 0.06  # of the axis, between two letters at the ends of curves
+LABEL_GAP = 0.06  # of the axis, between two names at the ends of curves
+LETTER = 8  # px, a letter of a name
 HEIGHT = 400
 WIDEST = 1200  # px, about what a figure is given
 
@@ -130,7 +131,12 @@ def log_axis(title, low, high, **more):
     return axis(title, type="log", range=ends, tickvals=at, ticktext=list(map(short, at)), **more)
 
 
-def _band(label, curve):
+def _looks(curves):
+    """The look of each deployment, by its place among all of them."""
+    return dict(zip(curves, LOOKS, strict=False))
+
+
+def _band(look, curve):
     """Fill the interval between its low and its high end."""
     x = [p.x for p in curve]
     return {
@@ -139,29 +145,29 @@ def _band(label, curve):
         "x": x + x[::-1],
         "y": [p.high for p in curve] + [p.low for p in curve][::-1],
         "fill": "toself",
-        "fillcolor": mark(LOOKS[label][0]),
+        "fillcolor": mark(look[0]),
         "opacity": 0.13,
         "line": {"width": 0},
         "hoverinfo": "skip",
     }
 
 
-def _ceiling(label, curve):
+def _ceiling(look, curve):
     return {
         "type": "scatter",
         "mode": "lines",
         "x": [p.x for p in curve],
         "y": [p.ceiling for p in curve],
-        "line": {"color": mark(LOOKS[label][0]), "width": 1, "dash": "dot"},
+        "line": {"color": mark(look[0]), "width": 1, "dash": "dot"},
         "hoverinfo": "skip",
     }
 
 
-def _curve(label, curve, last):
+def _curve(label, look, curve, last):
     texts = [p.text for p in curve]
     if curve[-1].x < last:  # the pointer may find it from a little farther on
         texts[-1] += f", its end at {curve[-1].x:,}"
-    number, dash, symbol = LOOKS[label]
+    number, dash, symbol = look
     return {
         "type": "scatter",
         "mode": "lines+markers",
@@ -195,8 +201,8 @@ def _words(texts, xs, ys, colours, place="middle right"):
     }
 
 
-def _letters(curves, kind, low, high):
-    """Put each curve's letter at its end, pushed apart where two would touch."""
+def _names(curves, looks, kind, low, high):
+    """Put each curve's name at its end, pushed apart where two would touch."""
     place = math.log10 if kind == "log" else float
     back = (lambda y: 10**y) if kind == "log" else float
     bottom = place(low) if kind == "log" else low
@@ -209,7 +215,7 @@ def _letters(curves, kind, low, high):
         [f"<b> {name}</b>" for _, _, name in ends],
         [x for _, x, _ in ends],
         [back(y) for y in heights],
-        [mark(LOOKS[name][0]) for _, _, name in ends],
+        [mark(looks[name][0]) for _, _, name in ends],
     )
 
 
@@ -240,19 +246,20 @@ def curves_with_bands(curves, alt, *, x_title, x_word, x_log, y_title, now, limi
     dict
         The figure.
     """
+    looks = _looks(curves)
     curves = {label: curve for label, curve in curves.items() if curve}
     kind, low, high = _range(curves, limit)
     xs = [p.x for curve in curves.values() for p in curve]
     ends = [min(xs), max(xs)]
     limit = [(x, y) for x, y in limit if ends[0] <= x <= ends[1] and y <= high]
-    data = [_band(label, curve) for label, curve in curves.items()]
-    data += [_ceiling(n, curve) for n, curve in curves.items() if curve[0].ceiling is not None]
+    data = [_band(looks[n], curve) for n, curve in curves.items()]
+    data += [_ceiling(looks[n], c) for n, c in curves.items() if c[0].ceiling is not None]
     if ends[0] <= now <= ends[1]:
         data.append(_rule([now, now], [low or high * 1e-3, high], QUIET, 1))
     if limit:
         data.append(_rule([x for x, _ in limit], [y for _, y in limit], BAD, 2))
-    data += [_curve(label, curve, ends[1]) for label, curve in curves.items()]
-    data.append(_letters(curves, kind, low, high))
+    data += [_curve(n, looks[n], curve, ends[1]) for n, curve in curves.items()]
+    data.append(_names(curves, looks, kind, low, high))
     if limit:
         x, y = limit[0]
         data.append(_words([limit_text], [x], [y], [BAD], "top right"))
@@ -262,7 +269,7 @@ def curves_with_bands(curves, alt, *, x_title, x_word, x_log, y_title, now, limi
         data,
         alt,
         height=HEIGHT,
-        margin={"l": 8, "r": 26, "t": 14, "b": 8},
+        margin={"l": 8, "r": 12 + LETTER * max(map(len, curves)), "t": 14, "b": 8},
         hovermode="x unified",
         hoverdistance=_reach(xs, x_log),
         xaxis=_scaled(x_title, "log" if x_log else "linear", *reach, **hover),
@@ -322,13 +329,16 @@ def points_with_whiskers(names, curves, alt, *, x_title, limit, limit_text):
     dict
         The figure.
     """
+    looks = _looks(curves)
     curves = {label: curve for label, curve in curves.items() if curve}
     kind, low, high = _range(curves, [(0, limit)] if limit else [])
     apart = 0.62 / len(curves)  # a row has its name on top, and its marks below
-    data = []
+    data: list = []
+    marks: list = []
     for i, (label, curve) in enumerate(curves.items()):
         rows = [p.x + (i - (len(curves) - 1) / 2) * apart + 0.16 for p in curve]
-        data += _whiskers(label, curve, rows)
+        marks += [(row, label) for row in rows]
+        data += _whiskers(label, looks[label], curve, rows)
     last = len(names) - 0.5
     if limit and low < limit <= high:
         data.append(_rule([limit, limit], [-0.5, last], BAD, 2))
@@ -339,17 +349,20 @@ def points_with_whiskers(names, curves, alt, *, x_title, limit, limit_text):
         data,
         alt,
         height=110 + len(names) * (24 + 17 * len(curves)),
-        margin={"l": 8, "r": 16, "t": 44, "b": 8},
-        showlegend=len(curves) > 1,
-        legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0},
+        margin={"l": 8, "r": 16, "t": 24, "b": 8},
         annotations=heads,
         xaxis=_scaled(x_title, kind, low, high),
-        yaxis=axis(range=[last, -0.5], showticklabels=False, showgrid=False),
+        yaxis=axis(
+            range=[last, -0.5],
+            showgrid=False,
+            tickvals=[row for row, _ in marks],
+            ticktext=[label for _, label in marks],
+        ),
     )
 
 
-def _whiskers(label, curve, rows):
-    number, _, symbol = LOOKS[label]
+def _whiskers(label, look, curve, rows):
+    number, _, symbol = look
     colour = mark(number)
     yield {
         "type": "scatter",

@@ -38,6 +38,11 @@ LIMITS = {
     "eager": "eager",
 }
 LIMITS_FOLD = "The engine's own limits"
+# What engines of servers load, and so what most people mean; the rest stands below it.
+SERVED = (
+    *("bf16", "fp16", "fp8", "fp8-block", "int8", "mxfp8", "int4-awq", "int4-gptq"),
+    *("nvfp4", "mxfp4"),
+)
 STAGES = (1, 2, 4, 8)
 TOKEN_STOPS = tuple(
     round(step * 1000 * 2**power)
@@ -102,9 +107,9 @@ def deployment_fields(start, *, prefix="", group="", fraction=None):
         field("config", "config", "config.json", help=PASTE),
         field("gpu", "name", "GPU", names=catalog.gpus, reads=from_name.card,
               beyond=True),
-        field("tp", "whole", "Cards", 1, MOST_CARDS),
-        field("pp", "whole", "Stages", 1, MOST_CARDS),
-        field("ep", "yes", "Experts whole, spread over the cards"),
+        field("tp", "whole", "Cards (TP)", 1, MOST_CARDS),
+        field("pp", "whole", "Stages (PP)", 1, MOST_CARDS),
+        field("ep", "yes", "Expert parallel (EP)", help="Each card holds whole experts."),
         field("weights", "name", "Weights", names=catalog.formats,
               reads=from_name.weights, beyond=True,
               follows=(prefix + "model", prefix + "config"),
@@ -114,7 +119,7 @@ def deployment_fields(start, *, prefix="", group="", fraction=None):
         field("engine", "name", "Engine", names=catalog.engines,
               reads=from_name.engine, beyond=True),
         field("fraction", "number", "Memory fraction", 0.05, 1),
-        field("dp", "yes", "Split attention by user"),
+        field("dp", "yes", "DP attention", help="Each card holds the cache of its own users."),
         field("seqs", "whole", "Sequences at once", 1, MOST_USERS),
         field("batched", "tokens", "Tokens a step", 1, MOST_TOKENS, unit="tokens"),
         field("maxlen", "tokens", "Tokens a request", 1, MOST_TOKENS, unit="tokens"),
@@ -281,7 +286,8 @@ def deployment_controls(form, state, prefix=""):
         search(fields["gpu"], state, (*_own_option(at["gpu"]), *_gpu_options())),
         select(fields["tp"], state, _card_counts(model, gpu, at["tp"])) | HALF,
         *_splits(fields, state, model, gpu),
-        select(fields["weights"], state, _format_options()) | HALF,
+        select(fields["weights"], state, _format_options(model.native_format if model else ""))
+        | HALF,
         _kv_control(fields["kv"], state),
         select(fields["engine"], state, _engine_options()),
     ]
@@ -291,6 +297,8 @@ def deployment_controls(form, state, prefix=""):
         out.append(entry(fields["usd"], state, shown=rent))
     if at["tp"] > 1 or at["dp"]:
         out.append(toggle(fields["dp"], state))
+    if not prefix:  # those of a group are folded as they are
+        fold(out, {"Engine and memory": ("engine", "fraction", "pp", "ep", "dp")})
     return out + _limit_controls(fields, state, gpu, engine)
 
 
@@ -367,8 +375,21 @@ def _model_options():
 
 
 @cache
-def _format_options(kv=False):
-    return tuple((name, catalog.format(name).title, "") for name in catalog.formats(kv=kv))
+def _format_options(own="", kv=False):
+    """Formats as they are asked for: the checkpoint's own, those of servers, those of llama.cpp."""
+    groups: dict[str, list] = {
+        title: [] for title in ("As released", "vLLM, SGLang", "GGUF", "Others")
+    }
+    for name in sorted(catalog.formats(kv=kv), key=_by_use):
+        one = catalog.format(name)
+        served = "vLLM, SGLang" if name in SERVED else "GGUF" if one.gguf else "Others"
+        groups["As released" if name == own else served].append((name, one.title))
+    return tuple((*option, group) for group, options in groups.items() for option in options)
+
+
+def _by_use(name):
+    at = SERVED.index(name) if name in SERVED else len(SERVED)
+    return at, -catalog.format(name).element_bits
 
 
 @cache
@@ -945,6 +966,33 @@ def refusal(problem, form, prefix=""):
     }
 
 
+def fold(controls, subjects):
+    """Fold inputs that fewer people change under a line that says what they stand at.
+
+    Parameters
+    ----------
+    controls : list of dict
+        Controls of a calculator.
+    subjects : dict
+        Names of the inputs by subject, such as "Limits".
+
+    Returns
+    -------
+    list of dict
+        The controls, those of a subject with the line they stand under.
+    """
+    by_name = {one["name"]: one for one in controls}
+    for subject, names in subjects.items():
+        held = [by_name[name] for name in names if name in by_name]
+        said = ", ".join(one["text"] for one in held if one["text"] not in SILENT)
+        for one in held:
+            one["fold"] = f"{subject}: {said}" if said else subject
+    return controls
+
+
+SILENT = ("no", "none", "chosen", "0 tokens", "1")  # what an untouched input says
+
+
 __all__ = [
     "BadInput",
     "arithmetic",
@@ -956,6 +1004,7 @@ __all__ = [
     "deployment_fields",
     "engine_lines",
     "entry",
+    "fold",
     "frame",
     "gib",
     "known_model",

@@ -166,7 +166,7 @@ function controlsBox(view, prefix, inputs) {
     view.controls.filter(chosen).map((control) => controlBox(view, control, prefix));
   const attributes = { class: "lc-controls", role: "group", "aria-label": "Inputs" };
   const of = (name) => boxes((control) => !control.fold && (control.group || "") === name);
-  const foldOf = (chosen) => foldBox(view.controls.filter((one) => one.fold && chosen(one)),
+  const foldsOf = (chosen) => foldBoxes(view, view.controls.filter((one) => one.fold && chosen(one)),
     (control) => controlBox(view, control, prefix));
   const groups = (view.groups || []).map((group) =>
     h(
@@ -174,27 +174,32 @@ function controlsBox(view, prefix, inputs) {
       { class: "lc-group", "aria-label": `Deployment ${group.label}` },
       h("p", {}, h("b", {}, group.label), ` ${group.title}`),
       h("details", {}, h("summary", {}, `Change ${group.label}`), h("div", {}, of(group.name)),
-        foldOf((control) => control.group === group.name)),
+        foldsOf((control) => control.group === group.name)),
     ),
   );
   const grouped = groups.length ? h("div", { class: "lc-groups" }, groups) : null;
   if (!inputs.length) {
     return h("div", attributes, h("div", { class: "lc-inputs" }, of("")),
-      foldOf((control) => !control.group), grouped);
+      foldsOf((control) => !control.group), grouped);
   }
   const isOpen = (control) => !control.group && inputs.includes(control.name);
   const rest = boxes((control) => !control.group && !control.fold && !isOpen(control));
   return h("div", attributes, h("div", { class: "lc-inputs" }, boxes(isOpen)),
     h("details", { class: "lc-more" }, h("summary", {}, "All inputs"),
       h("div", { class: "lc-inputs" }, rest),
-      foldOf((control) => !control.group && !isOpen(control)), grouped));
+      foldsOf((control) => !control.group && !isOpen(control)), grouped));
 }
 
-// Inputs that few people need, under one line that names them.
-function foldBox(folded, box) {
-  if (!folded.length) return null;
-  return h("details", { class: "lc-more lc-fold" }, h("summary", {}, folded[0].fold),
-    h("div", { class: "lc-inputs" }, folded.map(box)));
+// Inputs that fewer people change, under a line each subject that says what they stand at.
+function foldBoxes(view, folded, box) {
+  const faults = view.messages.filter((m) => m.level === "error").map((m) => m.field);
+  const subjects = [...new Set(folded.map((one) => one.fold))];
+  return subjects.map((name) => {
+    const inside = folded.filter((one) => one.fold === name);
+    return h("details",
+      { class: "lc-more lc-fold", open: inside.some((one) => faults.includes(one.name)) },
+      h("summary", {}, name), h("div", { class: "lc-inputs" }, inside.map(box)));
+  });
 }
 
 // What would make it start, each a button that does it.
@@ -329,15 +334,15 @@ function tree(view, prefix, can) {
   const status = h("p", { class: `lc-status lc-${view.status.level}`, role: "status",
     "aria-live": "polite" }, view.status.text);
   // The answer comes before the inputs: on a phone it is what is seen first.
-  const answer = h("div", { class: "lc-answer" }, status, remediesBox(view), headlineBox(view),
-    messagesBox(view));
+  const answer = h("div", { class: "lc-answer" }, status, headlineBox(view), figure,
+    remediesBox(view), messagesBox(view));
   // Where deployments are compared, the table that does it is the answer.
   const shown = compact && view.groups ? view.tables.slice(0, 1) : [];
   const rest = compact
     ? [shown.map(tableBox), h("details", { class: "lc-more" }, h("summary", {}, "Numbers and arithmetic"),
         detailsOf(view, view.tables.slice(shown.length))), ownPageBox(view, can.apps)]
     : [detailsOf(view), linksBox(view, can.apps)];
-  const results = h("div", { class: "lc-results" }, figure, rest.flat());
+  const results = h("div", { class: "lc-results" }, rest.flat());
   const ask = h("div", { class: "lc-ask" }, answer, controlsBox(view, prefix, can.inputs));
   const wide = view.groups && !compact ? " lc-wide" : "";
   const body = h("div", { class: "lc-body" }, ask, results);
