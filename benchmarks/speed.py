@@ -36,7 +36,7 @@ COMMAND = shlex.split(
     " --context 8000 --concurrency 16 --json"
 )
 # Other commands that a person waits for.
-COMMANDS = ("--help", "scorecard", "gpus h200", "search --model llama-3.1-70b --users 32")
+COMMANDS = ("--help", "scorecard", "gpus h200", "design --model llama-3.1-70b --users 32")
 COLD_S, SCALAR_S, SWEEP_PER_S, FILE_S = 0.3, 100e-6, 3e6, 20
 
 # Rows of a sweep taken at once: ten or so columns of 8 bytes each stay in a core's cache.

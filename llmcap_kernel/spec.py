@@ -9,6 +9,7 @@ computed from them is in the other modules.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ COMPUTE = (
 )
 SERVERS = ("vllm", "sglang", "trtllm")
 PLACES = ("server", "desk")
+TAILED = ("itl", "tpot", "ttft", "e2e")
 NO_CONFIG = "no config"  # how the source of a model begins whose layers are not known
 MAX_TOKENS = 100_000_000
 MAX_GPUS = 4096
@@ -1215,6 +1217,46 @@ class Workload:
 
 
 @dataclass(frozen=True)
+class Tail:
+    """A limit on a percentile of a latency.
+
+    Parameters
+    ----------
+    quantity : str
+        One of `TAILED`: "itl" is every gap between two tokens, "tpot" the mean gap of
+        a request, "ttft" its time to the first token, "e2e" to the last.
+    percent : float
+        Percent of them that must be within the limit, above 0 and below 100.
+    bound_s : float
+        The limit [s].
+
+    Raises
+    ------
+    BadInput
+        When a field is out of range.
+
+    Examples
+    --------
+    >>> Tail("itl", 95, 0.050).name
+    'itl p95'
+    """
+
+    quantity: str
+    percent: float
+    bound_s: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quantity", one_of("tail", self.quantity, TAILED))
+        number("percent", self.percent, 0.001, 99.999)
+        number(self.name, self.bound_s, 1e-6, 86_400, "s")
+
+    @property
+    def name(self) -> str:
+        """Quantity and percentile, as people write them: "itl p95"."""
+        return f"{self.quantity} p{self.percent:g}"
+
+
+@dataclass(frozen=True)
 class Slo:
     """Service-level objectives; a limit of None is not checked.
 
@@ -1228,24 +1270,30 @@ class Slo:
         Highest rent of the whole deployment [USD/h].
     usd_mtok : float, optional
         Highest price per million output tokens [USD/Mtok].
+    tails : tuple of Tail
+        Limits on percentiles; those above are on means.
 
     Raises
     ------
     BadInput
-        When a limit is out of range.
+        When a limit is out of range, or two of them contradict each other.
 
     Examples
     --------
     >>> Slo(itl_s=0.05, usd_h=30.0).itl_s
     0.05
+    >>> Slo(tails=(Tail("itl", 95, 0.05),)).tails[0].name
+    'itl p95'
     """
 
     itl_s: float | None = None
     ttft_s: float | None = None
     usd_h: float | None = None
     usd_mtok: float | None = None
+    tails: tuple[Tail, ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_tails()
         for name, low, high, unit in (
             ("itl_s", 1e-6, 3600, "s"),
             ("ttft_s", 1e-6, 86_400, "s"),
@@ -1255,3 +1303,15 @@ class Slo:
             value = getattr(self, name)
             if value is not None:
                 number(name, value, low, high, unit)
+
+    def _check_tails(self) -> None:
+        """Refuse what is no `Tail`, and a rarer latency that must be shorter than a common one."""
+        if not isinstance(self.tails, tuple) or not all(isinstance(t, Tail) for t in self.tails):
+            raise BadInput("tails", f"tails is {shown(self.tails)}: it takes a tuple of Tail.")
+        ordered = sorted(self.tails, key=lambda t: (t.quantity, t.percent))
+        for common, rare in pairwise(ordered):
+            if common.name == rare.name:
+                raise BadInput(rare.name, f"{rare.name} is given twice: it takes one limit.")
+            if common.quantity == rare.quantity and rare.bound_s < common.bound_s:
+                told = f"{rare.name} is {rare.bound_s:g} s and {common.name} {common.bound_s:g} s"
+                raise BadInput(rare.name, f"{told}: a higher percentile takes no smaller limit.")

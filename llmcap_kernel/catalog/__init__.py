@@ -665,8 +665,8 @@ def deployment(
         model=served,
         gpu=card,
         engine=record("engine", engine),
-        weights=_named_format("weights", own if weights in (None, "auto") else weights, kv=False),
-        kv=_named_format("kv", kv, kv=True),
+        weights=named_format("weights", own if weights in (None, "auto") else weights, kv=False),
+        kv=named_format("kv", kv, kv=True),
         tp=tp,
         pp=pp,
         ep=ep,
@@ -684,7 +684,33 @@ def deployment(
     )
 
 
-def _named_format(field: str, value: str | Format, kv: bool) -> Format:
+def named_format(field: str, value: str | Format, kv: bool) -> Format:
+    """Look up a format of weights or of the cache.
+
+    Parameters
+    ----------
+    field : str
+        Name of the input, for the message.
+    value : str or Format
+        A name or a spelling; a record is given back.
+    kv : bool
+        True for a format of the KV cache, false for one of weights.
+
+    Returns
+    -------
+    Format
+        The format.
+
+    Raises
+    ------
+    BadInput
+        When the name is unknown.
+
+    Examples
+    --------
+    >>> named_format("kv", "fp8", kv=True).name
+    'fp8'
+    """
     return _spelled_format(field, value, kv) if isinstance(value, str) else value
 
 

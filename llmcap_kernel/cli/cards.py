@@ -1,4 +1,4 @@
-"""What predict, scorecard and search say of a card: as plain data, and in words."""
+"""What predict, scorecard and design say of a card: as plain data, and in words."""
 
 import argparse
 from collections.abc import Iterable

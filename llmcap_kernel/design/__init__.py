@@ -6,8 +6,13 @@ and records why each of the others was rejected.
 """
 
 from .cards import MAX_FRACTION, Card, card, least_fraction
+from .energy import BASIS as ENERGY_BASIS
+from .energy import Energy, energy
+from .engines import Evidence, by_engine, evidence
+from .exchanges import Change, Exchange, Relaxation, exchange_rates, relaxations
 from .fleets import HOURS_MONTH, BreakEven, Fleet, api_usd_mtok, break_even, fleet
 from .limits import VERDICTS, Limit, Note, expected, limits, room, warnings
 from .scorecards import WORKED_SLO, WORKED_WORKLOAD, Scorecard, scorecard, worked_spec
-from .search import Search, search
+from .search import Choice, Reason, Search, search
+from .space import Quality, Space, space
 from .users import most_users_load, users_within

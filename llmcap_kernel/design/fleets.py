@@ -13,10 +13,17 @@ HOURS_MONTH = 730  # a twelfth of the 8 760 hours of a year
 _users_within = calibration.cache_until_reload(users_within)
 
 
-def api_usd_mtok(workload: Workload, *, usd_mtok_input: float, usd_mtok_output: float) -> float:
+def api_usd_mtok(
+    workload: Workload,
+    *,
+    usd_mtok_input: float,
+    usd_mtok_output: float,
+    usd_mtok_cached: float | None = None,
+) -> float:
     """Compute the price of an API per million output tokens, prompts included.
 
-    An API bills prompt and answer separately; the rent of cards covers both.
+    An API bills prompt and answer separately, and a prefix that it still holds at a price of its
+    own; the rent of cards covers all.
 
     Parameters
     ----------
@@ -24,6 +31,9 @@ def api_usd_mtok(workload: Workload, *, usd_mtok_input: float, usd_mtok_output: 
         Prompt and answer.
     usd_mtok_input, usd_mtok_output : float
         Price of a million prompt tokens and of a million answer tokens [USD/Mtok].
+    usd_mtok_cached : float, optional
+        Price of a million prompt tokens that are in its cache: the shared prefix of the
+        requests that find it; that of others if omitted [USD/Mtok].
 
     Returns
     -------
@@ -35,9 +45,15 @@ def api_usd_mtok(workload: Workload, *, usd_mtok_input: float, usd_mtok_output: 
     >>> from llmcap_kernel.spec import Workload
     >>> api_usd_mtok(Workload(7000, 1000), usd_mtok_input=0.5, usd_mtok_output=1.5)
     5.0
+    >>> agent = Workload(7000, 1000, shared_prefix_tokens=6000)
+    >>> round(api_usd_mtok(
+    ...     agent, usd_mtok_input=0.5, usd_mtok_output=1.5, usd_mtok_cached=0.05), 2)
+    2.3
     """
-    per_output = workload.input_tokens / workload.output_tokens
-    return usd_mtok_output + usd_mtok_input * per_output
+    cached_price = usd_mtok_input if usd_mtok_cached is None else usd_mtok_cached
+    cached = workload.shared_prefix_tokens * workload.hit_share
+    prompt = (workload.input_tokens - cached) * usd_mtok_input + cached * cached_price
+    return usd_mtok_output + prompt / workload.output_tokens
 
 
 @dataclass(frozen=True)
@@ -52,11 +68,14 @@ class BreakEven(Explained):
         Output tokens of all users while it is busy [tok/s].
     api_usd_mtok : float
         Price of the API per million output tokens, prompts included [USD/Mtok].
+    busy : float
+        Share of the hours in which the cards are asked, as it is expected.
     """
 
     usd_h: float
     output_tok_s: float
     api_usd_mtok: float
+    busy: float = 1.0
 
     @property
     def own_usd_mtok(self) -> float:
@@ -67,6 +86,16 @@ class BreakEven(Explained):
     def duty(self) -> float:
         """Share of the hours in which the cards must be busy; above 1 the API is cheaper."""
         return self.own_usd_mtok / self.api_usd_mtok
+
+    @property
+    def busy_usd_mtok(self) -> float:
+        """Price of a million output tokens where the cards are busy as expected [USD/Mtok]."""
+        return self.own_usd_mtok / self.busy
+
+    @property
+    def renting_is_cheaper(self) -> bool:
+        """Whether the cards, busy as expected, cost less than the API."""
+        return self.busy_usd_mtok < self.api_usd_mtok
 
     @property
     def tokens_month(self) -> float:
@@ -98,7 +127,9 @@ class BreakEven(Explained):
         )
 
 
-def break_even(*, usd_h: float, output_tok_s: float, api_usd_mtok: float) -> BreakEven:
+def break_even(
+    *, usd_h: float, output_tok_s: float, api_usd_mtok: float, busy: float = 1.0
+) -> BreakEven:
     """Find the duty cycle at which rented cards cost the same as an API.
 
     Parameters
@@ -109,6 +140,8 @@ def break_even(*, usd_h: float, output_tok_s: float, api_usd_mtok: float) -> Bre
         Output tokens of all users while it is busy [tok/s].
     api_usd_mtok : float
         Price of the API per million output tokens, prompts included [USD/Mtok].
+    busy : float
+        Share of the hours in which the cards are asked.
 
     Returns
     -------
@@ -118,17 +151,20 @@ def break_even(*, usd_h: float, output_tok_s: float, api_usd_mtok: float) -> Bre
     Raises
     ------
     BadInput
-        When the rent, the rate or the price of the API is not above 0.
+        When the rent, the rate, the price of the API or the share of hours is not above 0.
 
     Examples
     --------
     >>> round(break_even(usd_h=7.98, output_tok_s=863, api_usd_mtok=5.0).duty, 2)
     0.51
+    >>> break_even(usd_h=7.98, output_tok_s=863, api_usd_mtok=5.0, busy=0.4).renting_is_cheaper
+    False
     """
     number("usd_h", usd_h, 1e-9, 1e9, "USD/h")
     number("output_tok_s", output_tok_s, 1e-9, 1e12, "tok/s")
     number("api_usd_mtok", api_usd_mtok, 1e-9, 1e9, "USD/Mtok")
-    return BreakEven(usd_h, output_tok_s, api_usd_mtok)
+    number("busy", busy, 1e-6, 1)
+    return BreakEven(usd_h, output_tok_s, api_usd_mtok, busy)
 
 
 @dataclass(frozen=True)

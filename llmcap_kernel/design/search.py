@@ -1,13 +1,286 @@
-"""Search: the deployments that meet every limit, and why the others do not."""
+"""Search: the deployments that meet every limit, and why the others do not.
 
-import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass
+Each candidate is judged by the limits of its card (`cards.card`), on the estimate; the vectorised
+pass of `arrays` asks the same of thousands at once. What is kept of a candidate is a row of
+numbers, and its card is made again when it is looked at.
+"""
 
-from .. import catalog
-from ..explain import quantity, wrapped
-from ..spec import BadInput, Deployment, Model, Slo, Workload
-from .cards import Card, card, price
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from itertools import chain
+from typing import Any, NamedTuple
+
+from ..explain import quantity
+from ..refuse import BadInput, number, one_of
+from ..spec import Deployment, Model, Slo, Workload
+from .cards import Card, card
+from .limits import MET, MISSED, Limit
+from .space import Block, Quality, Space, space
+
+RANKS = ("usd_h", "usd_mtok")
+MOST_COPIES = 10_000
+MOST_SURE = 500  # candidates whose intervals are looked at
+PART = 256  # candidates between two reports of progress
+Progress = Callable[[int, int], object]
+
+
+@dataclass(frozen=True)
+class Choice(Card):
+    """The card of one candidate of a search, and how many copies of it hold the load.
+
+    Attributes
+    ----------
+    copies : int
+        Copies; each has its share of the users, and `card`'s numbers are those of one copy.
+    number : int
+        Its place in the space.
+    """
+
+    copies: int = 1
+    number: int = 0
+
+    @property
+    def usd_h_all(self) -> float:
+        """Rent of all copies [USD/h]."""
+        return self.copies * self.usd_h
+
+    @property
+    def title(self) -> str:
+        """The deployment, and how many copies of it there are."""
+        title = self.deployment.title
+        return f"{self.copies:,} copies of {title}" if self.copies > 1 else title
+
+    @property
+    def short_title(self) -> str:
+        """The same without the model."""
+        d = self.deployment
+        cards = d.title.split(" / ")[1]
+        copies = f"{self.copies:,} x (" if self.copies > 1 else ""
+        engine = "" if d.engine.family == "vllm" else f", {d.engine.family}"
+        end = ")" if copies else ""
+        return f"{copies}{cards}, {d.weights.name} weights, {d.kv.name} KV{engine}{end}"
+
+
+class Row(NamedTuple):
+    """What a search keeps of a candidate.
+
+    Attributes
+    ----------
+    copies, users : int
+        Copies, and the users of one.
+    usd_h : float
+        Rent of all copies; infinite where unknown, as the others are [USD/h].
+    usd_mtok : float
+        Price of a million output tokens [USD/Mtok].
+    itl_s, ttft_s : float
+        Gap between tokens, and time to the first [s].
+    num_gpus : int
+        Cards of all copies.
+    lack : float
+        Memory that is needed over what the engine has.
+    headrooms : dict of str to float
+        Of every limit by its name; below 1 it is missed.
+    """
+
+    copies: int
+    users: int
+    usd_h: float
+    usd_mtok: float
+    itl_s: float
+    ttft_s: float
+    num_gpus: int
+    lack: float
+    headrooms: dict[str, float]
+
+    @property
+    def headroom(self) -> float:
+        """The least of all limits."""
+        return min(self.headrooms.values())
+
+    @property
+    def holds(self) -> bool:
+        """Whether every limit is met on the estimate."""
+        return self.headroom >= 1
+
+    def missed(self) -> tuple[str, ...]:
+        """Name the limits that it misses.
+
+        Returns
+        -------
+        tuple of str
+            Their names.
+        """
+        return tuple(name for name, x in self.headrooms.items() if not x >= 1)
+
+
+def row_of(choice: Choice) -> Row:
+    """Keep the numbers of a candidate.
+
+    Parameters
+    ----------
+    choice : Choice
+        Its card.
+
+    Returns
+    -------
+    Row
+        What ranks it.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
+    >>> row = row_of(judged(worked_spec()[1], Asked(WORKED_WORKLOAD, WORKED_SLO)))
+    >>> row.holds, row.missed()
+    (True, ())
+    """
+    made, ledger = choice.estimates, choice.ledger
+    price = choice.usd_mtok
+    return Row(
+        choice.copies,
+        choice.workload.concurrency,
+        choice.usd_h_all or math.inf,
+        price.value if price else math.inf,
+        made.itl_s.value if made else math.inf,
+        made.ttft_s.value if made else math.inf,
+        choice.copies * choice.deployment.num_gpus,
+        ledger.needed_bytes / ledger.budget_bytes,
+        {limit.name: limit.headroom for limit in choice.limits},
+    )
+
+
+class Asked(NamedTuple):
+    """What every candidate is asked.
+
+    Attributes
+    ----------
+    workload : Workload
+        Prompt, answer, shared prefix, and the users of all copies.
+    slo : Slo
+        Limits to meet; its rent is that of all copies.
+    most_copies : int
+        Most copies of a deployment.
+    rate : float or None
+        Requests that arrive each second, in place of users [requests/s].
+    """
+
+    workload: Workload
+    slo: Slo
+    most_copies: int = 1
+    rate: float | None = None
+
+
+def judged(deployment: Deployment, asked: Asked, number: int = 0) -> Choice:
+    """Judge one candidate, in the fewest copies that hold the load.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        One copy.
+    asked : Asked
+        The load and the limits.
+    number : int
+        Its place in the space.
+
+    Returns
+    -------
+    Choice
+        Its card; where no number of copies meets the limits, that of one copy.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
+    >>> many = Asked(WORKED_WORKLOAD, WORKED_SLO, most_copies=4)
+    >>> [judged(d, many).copies for d in worked_spec()[1:]]
+    [1, 1]
+    """
+
+    def at(copies: int, users: int) -> Choice:
+        slo = asked.slo
+        if slo.usd_h is not None and copies > 1:
+            slo = replace(slo, usd_h=slo.usd_h / copies)
+        one = card(deployment, replace(asked.workload, concurrency=users), slo)
+        kept = {f.name: getattr(one, f.name) for f in fields(Card)}
+        return Choice(**kept, copies=copies, number=number)
+
+    copies, users = _copies(at, asked)
+    return at(copies, users)
+
+
+def _copies(at: Callable[[int, int], Choice], asked: Asked) -> tuple[int, int]:
+    """Fewest copies that meet all limits but the rent, and the users of each."""
+    users = asked.workload.concurrency
+
+    def meets(share: int) -> bool:
+        return all(x.holds for x in at(1, share).limits if x.name != "budget")
+
+    if asked.rate is not None:
+        return _copies_for_rate(at, meets, asked.rate, asked.most_copies)
+    if asked.most_copies == 1 or meets(users) or not meets(1):
+        return 1, users
+    # the largest share that is met, by bisection: more users never make a latency shorter
+    low, high = 1, users
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if meets(middle) else (low, middle)
+    copies = -(-users // low)
+    return (copies, -(-users // copies)) if copies <= asked.most_copies else (1, users)
+
+
+def _copies_for_rate(
+    at: Callable[[int, int], Choice], meets: Callable[[int], bool], rate: float, most: int
+) -> tuple[int, int]:
+    """Copies that answer a rate of requests, and the requests in flight of each.
+
+    Users who ask again at once keep as many requests in flight as a rate does (Little's law).
+    """
+
+    def answered(users: int) -> float:
+        one = at(1, users)
+        return one.expected.output_tok_s.value / one.workload.output_tokens
+
+    if not meets(1):
+        return 1, 1
+    users = 1
+    while meets(2 * users) and answered(users) < rate:
+        users *= 2
+    low, high = users, 2 * users
+    while high - low > max(1, low // 16):  # within a sixteenth: estimates are no closer
+        middle = (low + high) // 2
+        low, high = (middle, high) if meets(middle) else (low, middle)
+    copies = max(1, math.ceil(rate / answered(low)))
+    if copies > most:
+        return most, high  # more are in flight than the limits allow
+    fewest, most_users = 0, low
+    while most_users - fewest > 1:
+        middle = (fewest + most_users) // 2
+        enough = answered(middle) >= rate / copies
+        fewest, most_users = (fewest, middle) if enough else (middle, most_users)
+    return copies, most_users
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a candidate is not the answer.
+
+    Attributes
+    ----------
+    choice : Choice
+        The candidate.
+    misses : tuple of Limit
+        Limits it misses, worst first; empty where it meets all of them.
+    dearer_usd_h : float or None
+        Rent above the winner's; None without a winner or a price [USD/h].
+    sentence : str
+        The same in words.
+    """
+
+    choice: Choice
+    misses: tuple[Limit, ...]
+    dearer_usd_h: float | None
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -16,120 +289,439 @@ class Search:
 
     Attributes
     ----------
-    found : tuple of Card
-        Those that meet every limit, cheapest per token first.
-    passed_over : tuple of Card
-        The others, nearest miss first.
+    space : Space
+        The candidates, numbered.
+    asked : Asked
+        The load and the limits.
+    rows : sequence of Row
+        Numbers of each candidate.
+    rank : str
+        One of `RANKS`: what is cheapest.
+    complete : bool
+        Whether all candidates were judged; those that were not are in neither list.
+    choices : mapping of str to object
+        What the space was made from, as `search` takes it.
     """
 
-    found: tuple[Card, ...]
-    passed_over: tuple[Card, ...]
+    space: Space
+    asked: Asked
+    rows: Sequence[Row]
+    rank: str = "usd_h"
+    complete: bool = True
+    choices: Mapping[str, Any] = field(default_factory=dict)
+    _made: dict[int, Choice] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def order(self) -> tuple[int, ...]:
+        """Numbers of the candidates that meet every limit, cheapest first."""
+        good = [i for i, row in enumerate(self.rows) if row.holds]
+        return tuple(sorted(good, key=lambda i: (*cost(self.rows[i], self.rank), i)))
+
+    @cached_property
+    def misses(self) -> tuple[int, ...]:
+        """Numbers of the others, nearest miss first, then what lacks the least memory."""
+        bad = [i for i, row in enumerate(self.rows) if not row.holds]
+        return tuple(sorted(bad, key=lambda i: (-self.rows[i].headroom, self.rows[i].lack, i)))
 
     @property
-    def by_hardware(self) -> tuple[Card, ...]:
-        """The best card for each kind and number of GPUs, in the order of the search."""
-        best: dict[tuple[str, int], Card] = {}
-        for c in (*self.found, *self.passed_over):
-            best.setdefault((c.deployment.gpu.name, c.deployment.num_gpus), c)
-        return tuple(best.values())
+    def found(self) -> "Choices":
+        """Those that meet every limit, cheapest first."""
+        return Choices(self, self.order)
 
-    def text(self, rows: int = 5) -> str:
-        """Format the best deployments and the nearest misses, by hardware.
+    @property
+    def passed_over(self) -> "Choices":
+        """The others, nearest miss first."""
+        return Choices(self, self.misses)
+
+    @property
+    def winner(self) -> Choice | None:
+        """The cheapest that meets every limit; None where none does."""
+        return self.choice(self.order[0]) if self.order else None
+
+    @cached_property
+    def surest(self) -> Choice | None:
+        """The cheapest that meets every limit at the unfavourable end of its interval, too."""
+        known = map(self.choice, self.order[:MOST_SURE])
+        return next((c for c in known if all(x.verdict == MET for x in c.limits)), None)
+
+    @cached_property
+    def front(self) -> tuple[Choice, ...]:
+        """Those that no other beats in everything: rent, price, gap, first token and headroom."""
+        points = [self.rows[i] for i in self.order]
+        return tuple(self.choice(self.order[at]) for at in undominated(points))
+
+    @property
+    def by_hardware(self) -> tuple[Choice, ...]:
+        """The best for each model, card and number of cards, in the order of the search."""
+        return tuple(self.choice(i) for i in self.first_of_each(chain(self.order, self.misses)))
+
+    @cached_property
+    def why_not(self) -> tuple[Reason, ...]:
+        """Neighbours of the winner: cheaper ones that miss a limit, then the next that meet all."""
+        if not self.order:
+            return tuple(map(self.reason, map(self.choice, _first(self.misses, self))))
+        best = self.rows[self.order[0]]
+        cheaper = (i for i in self.misses if cost(self.rows[i], self.rank) < cost(best, self.rank))
+        told = [*_first(cheaper, self), *_first(self.order, self, but=self.order[0])]
+        return tuple(map(self.reason, map(self.choice, told)))
+
+    def choice(self, number: int) -> Choice:
+        """Make the card of a candidate.
 
         Parameters
         ----------
-        rows : int
-            Number of each to print.
+        number : int
+            Its place in the space.
 
         Returns
         -------
-        str
-            Two lines for each kind and number of GPUs: the best formats, and the
-            binding constraint.
+        Choice
+            Its card.
         """
-        good = [c for c in self.by_hardware if c.meets_all]
-        bad = [c for c in self.by_hardware if not c.meets_all]
-        out = ["meets every limit, cheapest per token first:"] if good else []
-        for c in good[:rows]:
-            output = quantity(c.usd_mtok.value, "USD/Mtok") if c.usd_mtok else "unpriced"
-            out += [
-                f"  {_short_title(c.deployment)}: {output}",
-                *wrapped(c.binding, " " * 6, " " * 6),
-            ]
-        out.append("why not:" if good else "nothing meets every limit, nearest miss first:")
-        for c in bad[:rows]:
-            out += [f"  {_short_title(c.deployment)}", *wrapped(c.binding, " " * 6, " " * 6)]
-        return "\n".join(out if bad or not good else out[:-1])
+        if number not in self._made:
+            row = self.rows[number]
+            asked = self.asked._replace(most_copies=1, rate=None)
+            # how many copies hold the load is in the row: it is not looked for again
+            share = replace(asked.workload, concurrency=row.users)
+            slo = asked.slo
+            if slo.usd_h is not None:
+                slo = replace(slo, usd_h=slo.usd_h / row.copies)
+            one = judged(self.space[number], Asked(share, slo), number)
+            self._made[number] = replace(one, copies=row.copies)
+        return self._made[number]
+
+    def first_of_each(self, numbers: Iterable[int]) -> Iterator[int]:
+        """Keep the first candidate of each model, card and number of cards.
+
+        Parameters
+        ----------
+        numbers : iterable of int
+            Candidates.
+
+        Yields
+        ------
+        int
+            Candidates on hardware that was not there before.
+        """
+        seen = set()
+        for i in numbers:
+            key = (*self.space.hardware(i), self.rows[i].copies)
+            if key not in seen:
+                seen.add(key)
+                yield i
+
+    def reason(self, choice: Choice) -> Reason:
+        """Say why a candidate is not the answer, or why it is.
+
+        Parameters
+        ----------
+        choice : Choice
+            A candidate, as this search made it.
+
+        Returns
+        -------
+        Reason
+            Limits that it misses and by how much, or how much dearer it is.
+        """
+        misses = tuple(limit for limit in choice.limits if not limit.holds)
+        best = self.winner
+        known = best is not None and best.usd_h_all and choice.usd_h_all
+        dearer = choice.usd_h_all - best.usd_h_all if best is not None and known else None
+        if misses:
+            said = "; ".join(map(missed_by, misses))
+        elif best is None or choice.number == best.number:
+            said = f"the answer; {choice.binding}"
+        else:
+            said = _beside(choice, best)
+        return Reason(choice, misses, dearer, said)
 
 
-def _short_title(deployment: Deployment) -> str:
-    """Title without the model, which is the same for the whole search."""
-    cards = deployment.title.split(" / ")[1]
-    return f"{cards}, {deployment.weights.name} weights, {deployment.kv.name} KV"
+MOST_REASONS = 5  # of each kind that are told unasked
 
 
-def search(
-    model: str | Model,
-    workload: Workload,
-    slo: Slo,
-    *,
-    gpus: Iterable[str],
-    weights: Iterable[str] = ("bf16", "fp8"),
-    kv: Iterable[str] = ("bf16", "fp8"),
-    tps: Iterable[int] = (1, 2, 4, 8),
-    dp_attention: Iterable[bool] = (False,),
-) -> Search:
-    """Find the deployments of a model that meet every limit.
+def _first(numbers: Iterable[int], found: Search, but: int | None = None) -> Iterator[int]:
+    each = (i for i in found.first_of_each(numbers) if i != but)
+    return (i for i, _ in zip(each, range(MOST_REASONS), strict=False))
+
+
+@dataclass(frozen=True)
+class Choices(Sequence[Choice]):
+    """Candidates of a search, whose cards are made when they are looked at."""
+
+    search: Search
+    numbers: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, at):  # type: ignore[no-untyped-def]
+        if isinstance(at, slice):
+            return Choices(self.search, self.numbers[at])
+        return self.search.choice(self.numbers[at])
+
+
+def missed_by(limit: Limit) -> str:
+    """Say by how much a limit is missed.
 
     Parameters
     ----------
-    model : str or Model
-        The model.
+    limit : Limit
+        A limit that is not met.
+
+    Returns
+    -------
+    str
+        One phrase.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, card, worked_spec
+    >>> missed_by(card(worked_spec()[0], WORKED_WORKLOAD, WORKED_SLO).limits[0])
+    'capacity, impossible: room for 0 of 16 users'
+    """
+    over = ""
+    if limit.verdict == MISSED and limit.headroom and limit.name != "capacity":
+        over = f" by {1 / limit.headroom - 1:.0%}"
+    return f"{limit.name}, {limit.words}{over}: {limit.sentence}"
+
+
+def _beside(choice: Choice, best: Choice) -> str:
+    """Compare a candidate that meets every limit with the answer."""
+    if not (choice.usd_h_all and best.usd_h_all and choice.usd_mtok and best.usd_mtok):
+        return f"meets every limit too: {choice.binding}"
+    more = choice.usd_h_all - best.usd_h_all
+    by_token = quantity(choice.usd_mtok.value, "USD/Mtok")
+    rent = quantity(choice.usd_h_all, "USD/h")
+    if abs(more) < 0.005:
+        own = quantity(best.usd_mtok.value, "USD/Mtok")
+        return f"meets every limit at the same rent, {by_token} against {own}"
+    how = "more" if more > 0 else "less"
+    share = abs(more) / best.usd_h_all
+    return (
+        f"meets every limit at {rent}, {quantity(abs(more), 'USD/h')} or {share:.0%} {how}; "
+        f"{by_token} of output"
+    )
+
+
+def cost(row: Row, rank: str) -> tuple[float, float, float, float]:
+    """Order candidates by what they cost, with unknown prices last.
+
+    Parameters
+    ----------
+    row : Row
+        A candidate.
+    rank : str
+        One of `RANKS`.
+
+    Returns
+    -------
+    tuple of float
+        Rent and price, or the other way round; then cards and the gap.
+
+    Examples
+    --------
+    >>> row = Row(1, 16, 8.0, 1.2, 0.02, 1.0, 2, 0.5, {})
+    >>> cost(row, "usd_mtok")
+    (1.2, 8.0, 2, 0.02)
+    """
+    prices = (row.usd_mtok, row.usd_h) if rank == "usd_mtok" else (row.usd_h, row.usd_mtok)
+    return (*prices, row.num_gpus, row.itl_s)
+
+
+def undominated(rows: Sequence[Row]) -> list[int]:
+    """Find the Pareto front of rent, price, gap, first token and headroom.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Candidates.
+
+    Returns
+    -------
+    list of int
+        Places of those that no other equals or beats in everything, in order; of equals the
+        first.
+
+    Examples
+    --------
+    >>> fast = Row(1, 16, 8.0, 1.2, 0.02, 1.0, 2, 0.5, {"latency": 2.5})
+    >>> undominated([fast, fast._replace(itl_s=0.03), fast._replace(usd_h=6.0, itl_s=0.04)])
+    [0, 2]
+    """
+    points = [(r.usd_h, r.usd_mtok, r.itl_s, r.ttft_s, -r.headroom) for r in rows]
+    front: list[int] = []
+    # whatever beats a point comes before it in this order
+    for at in sorted(range(len(points)), key=lambda i: (points[i], i)):
+        p = points[at]
+        if not any(all(a <= b for a, b in zip(points[f], p, strict=True)) for f in front):
+            front.append(at)
+    return sorted(front)
+
+
+def search(
+    workload: Workload,
+    slo: Slo | None = None,
+    budget: float | None = None,
+    *,
+    models: Iterable[str | Model] = (),
+    quality: Quality | None = None,
+    rank: str = "usd_h",
+    most_copies: int | None = None,
+    rate: float | None = None,
+    prefix_cache: bool = True,
+    arrays: bool = False,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    **choices: Any,
+) -> Search:
+    """Find the deployments that meet every limit, cheapest first.
+
+    Parameters
+    ----------
     workload : Workload
         Prompt, answer, users and shared prefix.
-    slo : Slo
+    slo : Slo, optional
         Limits to meet.
-    gpus : iterable of str
-        Cards to try.
-    weights, kv : iterable of str
-        Formats to try.
-    tps : iterable of int
-        Numbers of cards to try.
-    dp_attention : iterable of bool
-        Whether attention is data-parallel; both values try each in turn.
+    budget : float, optional
+        Highest rent of all copies, in place of the one in `slo` [USD/h].
+    models : iterable of str or Model
+        Models to choose from.
+    quality : Quality, optional
+        The least that is asked of models and formats.
+    rank : str
+        "usd_h" puts the lowest rent first, "usd_mtok" the lowest price of a million tokens.
+    most_copies : int, optional
+        Most copies of a deployment that share the users; 1 if omitted, and with `rate` as many
+        as it takes.
+    rate : float, optional
+        Requests that arrive each second, in place of users [requests/s].
+    prefix_cache : bool
+        Whether prompts that begin alike share their cache.
+    arrays : bool
+        Whether candidates are judged by the thousand, with numpy; the answer is the same.
+    executor : Executor, optional
+        Any of `concurrent.futures`, or like it, that shares out the work.
+    progress : callable, optional
+        Called with the candidates judged and all of them; stops the search where it returns
+        False.
+    **choices : object
+        The space: `gpus`, `vendors`, `engines`, `weights`, `kv`, `tps`, `nodes`,
+        `expert_parallel`, `dp_attention`, `max_num_seqs` and `max_num_batched_tokens`, as
+        `space` takes them.
 
     Returns
     -------
     Search
         Deployments that meet every limit, cheapest first, and the others.
 
+    Raises
+    ------
+    BadInput
+        When a name is unknown, a number out of range, or nothing is left to choose from.
+
     Examples
     --------
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD
     >>> answer = search(
-    ...     "llama-3.1-70b", WORKED_WORKLOAD, WORKED_SLO, gpus=["h100-sxm", "h200-sxm"]
+    ...     WORKED_WORKLOAD,
+    ...     WORKED_SLO,
+    ...     models=["llama-3.1-70b"],
+    ...     gpus=["h100-sxm", "h200-sxm"],
     ... )
-    >>> answer.found[0].meets_all
+    >>> answer.winner.meets_all
     True
     """
-    found: list[Card] = []
-    passed: list[Card] = []
-    for gpu, tp, w, k, dp in itertools.product(gpus, tps, weights, kv, dp_attention):
-        try:
-            trial = catalog.deployment(
-                model=model, gpu=gpu, tp=tp, weights=w, kv=k, dp_attention=dp
-            )
-        except BadInput as problem:
-            if problem.field in ("tp", "dp_attention"):
-                continue  # this card or model does not allow the topology
-            raise
-        column = card(trial, workload, slo)
-        (found if column.meets_all else passed).append(column)
-    found.sort(key=lambda c: (price(c), c.deployment.num_gpus))
-    passed.sort(key=_nearness)
-    return Search(tuple(found), tuple(passed))
+    asked = _asked(workload, slo, budget, most_copies, rate, prefix_cache)
+    one_of("rank", rank, RANKS)
+    choices |= {"models": tuple(models), "quality": quality}
+    here = space(asked.workload, **choices)
+    rows: list[Row] = []
+    made: dict[int, Choice] = {}
+    complete = True
+    for part, cards in _judged_parts(here, asked, arrays, executor):
+        made |= {len(rows) + i: replace(c, number=len(rows) + i) for i, c in enumerate(cards)}
+        rows += part
+        if progress is not None and progress(len(rows), len(here)) is False:
+            complete = len(rows) == len(here)
+            break
+    found = Search(here, asked, rows, rank, complete, choices, made)
+    _check_rate(found)
+    return found
 
 
-def _nearness(column: Card) -> tuple[float, float]:
-    """Sort key: nearest miss first, then the one that lacks the least memory."""
-    return -column.limits[0].headroom, column.ledger.needed_bytes / column.ledger.budget_bytes
+def _asked(
+    workload: Workload,
+    slo: Slo | None,
+    budget: float | None,
+    most_copies: int | None,
+    rate: float | None,
+    prefix_cache: bool,
+) -> Asked:
+    slo = slo or Slo()
+    if budget is not None:
+        slo = replace(slo, usd_h=budget)
+    if rate is not None:
+        number("rate", rate, 1e-6, 1e6, "requests/s")
+    usual = 1 if rate is None else MOST_COPIES
+    copies = usual if most_copies is None else most_copies
+    number("copies", copies, 1, MOST_COPIES, whole=True)
+    if not prefix_cache:
+        workload = replace(workload, shared_prefix_tokens=0)
+    return Asked(workload, slo, copies, rate)
+
+
+def _check_rate(found: Search) -> None:
+    """Refuse a rate that so many copies cannot serve, where fewer requests meet the limits."""
+    rate, most = found.asked.rate, found.asked.most_copies
+    if rate is None or found.order or not found.complete:
+        return
+    beyond = [i for i in found.misses if found.rows[i].users > 1 and found.rows[i].copies == most]
+    if not beyond or any(row.missed() == ("budget",) for row in found.rows):
+        return
+    served = max(map(_answered, map(found.choice, beyond)))
+    copies = "one copy" if most == 1 else f"{most:,} copies"
+    raise BadInput(
+        "rate",
+        f"rate is {rate:g} requests/s: within the limits, {copies} of any of them "
+        f"{'answers' if most == 1 else 'answer'} fewer than {served:.3g}.",
+    )
+
+
+def _answered(choice: Choice) -> float:
+    """Requests that all copies answer each second."""
+    return choice.copies * choice.expected.output_tok_s.value / choice.workload.output_tokens
+
+
+Judged = tuple[list[Row], list[Choice]]
+
+
+def _judged_parts(
+    here: Space, asked: Asked, arrays: bool, executor: Executor | None
+) -> Iterator[Judged]:
+    """Rows of the candidates, part by part and in order; their cards where they are at hand."""
+    parts = list(_parts(here, PART))
+    jobs = ((blocks, asked) for blocks in parts)
+    if executor is None:
+        return (_scalar(blocks, asked) for blocks, asked in jobs)
+    return ((rows, []) for rows in executor.map(_rows, *zip(*jobs, strict=True)))
+
+
+def _parts(here: Space, size: int) -> Iterator[tuple[Block, ...]]:
+    """Blocks in groups of about so many candidates."""
+    group: list[Block] = []
+    for block in here.blocks:
+        group.append(block)
+        if sum(map(len, group)) >= size:
+            yield tuple(group)
+            group = []
+    if group:
+        yield tuple(group)
+
+
+def _scalar(blocks: tuple[Block, ...], asked: Asked) -> Judged:
+    made = [judged(d, asked) for block in blocks for d in block.deployments()]
+    return [row_of(choice) for choice in made], made
+
+
+def _rows(blocks: tuple[Block, ...], asked: Asked) -> list[Row]:
+    return _scalar(blocks, asked)[0]

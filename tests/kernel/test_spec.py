@@ -13,6 +13,7 @@ from llmcap_kernel.spec import (
     Deployment,
     Efficiency,
     Slo,
+    Tail,
     Tensor,
     Workload,
 )
@@ -24,6 +25,7 @@ ATTENTION = B.model.attention[0]
 RECORDS = [
     (Workload(1000, 100, 4), ()),
     (Slo(0.05, 1.0, 30.0, 5.0), ()),
+    (Tail("itl", 95, 0.05), ()),
     (Efficiency(), ()),
     (ATTENTION, ()),
     (Tensor("mlp.up_proj", "mlp", 100), ()),
@@ -126,3 +128,26 @@ def test_deployment_titles_say_what_runs():
 def test_a_direct_link_is_one_beyond_pcie(gpu, direct):
     assert catalog.gpu(gpu).direct_link is direct
     assert replace(catalog.gpu(gpu), link="none").direct_link is False
+
+
+@pytest.mark.parametrize(
+    ("tails", "told"),
+    [
+        ([Tail("itl", 95, 0.05)], "it takes a tuple of Tail"),
+        ((Tail("itl", 50, 0.05), Tail("itl", 99, 0.03)), "itl p99 is 0.03 s and itl p50 0.05 s"),
+        ((Tail("itl", 99, 0.05), Tail("itl", 99, 0.03)), "itl p99 is given twice"),
+    ],
+)
+def test_tails_that_contradict_each_other_are_refused_in_a_sentence(tails, told):
+    with pytest.raises(BadInput, match=told):
+        Slo(tails=tails)
+
+
+def test_tails_of_several_latencies_go_together():
+    tails = (Tail("ttft", 99, 5.0), Tail("itl", 99, 0.1), Tail("itl", 50, 0.05))
+    assert [t.name for t in Slo(tails=tails).tails] == ["ttft p99", "itl p99", "itl p50"]
+
+
+def test_a_tail_names_the_nearest_latency():
+    with pytest.raises(BadInput, match="Did you mean ttft"):
+        Tail("tttf", 99, 5.0)

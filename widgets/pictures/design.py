@@ -677,9 +677,10 @@ def _cheap_hour(users, prefix):
 def _why_not(users, gap):
     slo = Slo(itl_s=gap / 1e3, usd_h=SLO.usd_h)
     found = design.search(
-        "llama-3.1-70b",
         _load(users),
         slo,
+        models=("llama-3.1-70b",),
+        rank="usd_mtok",
         gpus=CARD_NAMES,
         weights=("fp8",),
         kv=("fp8",),

@@ -66,12 +66,12 @@ BAD = {
     "nearest variable": (("compare", "--along", "user"), "users"),
     "a range that ends before it begins": (("compare", "--from", "8", "--to", "4"), "to is 4"),
     "no users": (("cliff", *PREDICT[1:], "--users", "0"), "users is 0"),
-    "nearest card of a search": (("search", "--model", "qwen3-32b", "--gpu", "h100-sxn"), "h100"),
+    "nearest card of a design": (("design", "--model", "qwen3-32b", "--gpu", "h100-sxn"), "h100"),
     "a split that no card takes": (
-        ("search", "--model", "llama-3.1-8b", "--gpu", "l4", "--tp", "3"),
+        ("design", "--model", "llama-3.1-8b", "--gpu", "l4", "--tp", "3"),
         "none of the cards splits",
     ),
-    "a search for no model": (("search",), "--model"),
+    "a design of no model": (("design",), "--model"),
     "nearest shell": (("completion", "bsh"), "bash"),
     "no shell": (("completion",), "SHELL"),
     "an option misspelt where one is missing": (("predict", "--modle", "x"), "--model"),
@@ -164,7 +164,7 @@ def test_an_option_that_takes_a_value_says_what_it_is_without_one(command):
     ("status", "argv"),
     [
         (0, ("predict", "--model", "llama-3.1-70b", "--gpu", "l4")),  # does not start
-        (0, ("search", "--model", "llama-3.1-70b", "--gpu", "l4", "--tp", "1")),  # nothing meets
+        (0, ("design", "--model", "llama-3.1-70b", "--gpu", "l4", "--tp", "1")),  # nothing meets
         (2, ("predict", "--model", "llama-3.1-70b")),
     ],
 )

@@ -30,7 +30,7 @@ TABLES = {
         ("scorecard", *("--column", COLUMN) * 6, "--column", LONG),
         lambda data: data["cards"],
     ),
-    "search": (("search", *B[:2], "--gpu", "h100-sxm,l4"), lambda data: data["rows"]),
+    "design": (("design", *B[:2], "--gpu", "h100-sxm,l4"), lambda data: data["front"]),
     "compare": (("compare",), lambda data: data["rows"]),
     "compare, counted": (
         ("compare", "--along", "context", "--show", "fit", "--to", "200k"),
@@ -75,8 +75,9 @@ def asked(run, file):
 
 
 def is_address(line):
-    """Whether a line holds an address, which is never broken."""
-    return "https://" in line and len(line.split()) <= 2
+    """Whether a line holds an address or an option to copy, which are never broken."""
+    option = line.startswith("  --") or line.endswith(" \\")
+    return ("https://" in line and len(line.split()) <= 2) or option
 
 
 @pytest.mark.parametrize("name", TABLES)

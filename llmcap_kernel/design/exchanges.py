@@ -1,0 +1,444 @@
+"""What a little more would buy, and what would have to give where nothing meets every limit."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from .. import catalog
+from ..explain import quantity
+from ..refuse import BadInput
+from ..spec import Workload
+from .cards import Card, card
+from .search import Asked, Choice, Row, Search, cost, judged, search
+from .space import Block, Quality, bits
+from .users import users_within
+
+DOLLAR = 1.0
+GAP_S = 0.010
+MORE_TOKENS = 1000
+NEAREST = 400  # misses that are tried with another load
+STEPS = 32  # lengths that are tried
+# Formats below those that are tried, by what an engine is served in.
+NARROWER = {"llama.cpp": ("gguf-q3-k-m", "gguf-q2-k")}
+NARROWER_ELSEWHERE = ("fp8", "int4-awq")
+UNITS = {"budget": "USD/h", "cost": "USD/Mtok"}
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What a little more of something buys.
+
+    Attributes
+    ----------
+    what : str
+        "dollar", "gap", "context", "weights", "cache" or "model": what there is more of.
+    sentence : str
+        What it buys, in words.
+    choice : Choice or None
+        The candidate that it leads to; None where it leads to none.
+    usd_h : float or None
+        Rent above the answer's; None where it is the same deployment [USD/h].
+    """
+
+    what: str
+    sentence: str
+    choice: Choice | None = None
+    usd_h: float | None = None
+
+
+def exchange_rates(found: Search) -> tuple[Exchange, ...]:
+    """Say what one more dollar an hour, 10 ms, 1 000 tokens and a step of quality would buy.
+
+    Parameters
+    ----------
+    found : Search
+        A search with an answer.
+
+    Returns
+    -------
+    tuple of Exchange
+        One for each that the search can tell; empty without an answer.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD
+    >>> found = search(
+    ...     WORKED_WORKLOAD, WORKED_SLO, models=["llama-3.1-70b"], gpus=["h100-sxm"], tps=[2, 4]
+    ... )
+    >>> [one.what for one in exchange_rates(found)]
+    ['dollar', 'gap', 'context', 'weights', 'cache']
+    """
+    best = found.winner
+    if best is None:
+        return ()
+    told = (
+        _dollar(found, best),
+        _gap(found, best),
+        _context(best),
+        _step(found, best, "weights", "bits of a weight", lambda b: bits(b.weights)),
+        _step(found, best, "cache", "bits of the cache", lambda b: bits(b.kv)),
+        _step(found, best, "model", "parameters", lambda b: b.model.params),
+    )
+    return tuple(one for one in told if one is not None)
+
+
+def _more(row: Row, best: Row) -> float | None:
+    more = row.usd_h - best.usd_h
+    return more if math.isfinite(more) else None
+
+
+def _rent(more: float | None) -> str:
+    """Rent beside the answer's, in words."""
+    if more is None:
+        return "a rent that is not known"
+    if abs(more) < 0.005:
+        return "the same rent"
+    return f"{quantity(abs(more), 'USD/h')} {'more' if more > 0 else 'less'}"
+
+
+def _dollar(found: Search, best: Choice) -> Exchange | None:
+    """The least gap within one more dollar, or the next dearer one that is faster."""
+    own = found.rows[best.number]
+    if not math.isfinite(own.usd_h):
+        return None
+    faster = [i for i in found.order if found.rows[i].itl_s < own.itl_s]
+    within = [i for i in faster if found.rows[i].usd_h <= own.usd_h + DOLLAR]
+    if within:
+        at = min(within, key=lambda i: found.rows[i].itl_s)
+    elif faster:
+        at = min(faster, key=lambda i: (found.rows[i].usd_h, found.rows[i].itl_s))
+    else:
+        return Exchange("dollar", "No rent buys a shorter gap: the answer has the shortest.")
+    row, more = found.rows[at], _more(found.rows[at], own)
+    head = "One more dollar an hour buys" if within else "One more dollar an hour buys nothing; "
+    choice = found.choice(at)
+    buys = (
+        f"{quantity(row.itl_s, 's')} between tokens in place of {quantity(own.itl_s, 's')}: "
+        f"{choice.title}, at {_rent(more)}."
+    )
+    text = f"{head} {buys}" if within else f"{head}{_rent(more)} buys {buys}"
+    return Exchange("dollar", text, choice, more)
+
+
+def _is_gap(name: str) -> bool:
+    return name == "latency" or name.startswith(("itl", "tpot"))
+
+
+def _gap(found: Search, best: Choice) -> Exchange | None:
+    """The cheapest candidate where every limit on the gap is 10 ms longer."""
+    bounds = {x.name: x.bound for x in best.limits if _is_gap(x.name)}
+    if not bounds:
+        return None
+    own = found.rows[best.number]
+
+    def would(row: Row) -> bool:
+        longer = {n: (bounds[n] + GAP_S) / bounds[n] for n in bounds}
+        return all(x * longer.get(name, 1.0) >= 1 for name, x in row.headrooms.items())
+
+    good = [i for i, row in enumerate(found.rows) if row.usd_h < own.usd_h and would(row)]
+    allowed = quantity(max(bounds.values()) + GAP_S, "s")
+    head = f"10 ms more between tokens ({allowed} allowed)"
+    if good:
+        at = min(good, key=lambda i: (*cost(found.rows[i], found.rank), i))
+        less = _more(found.rows[at], own)
+        choice = found.choice(at)
+        return Exchange("gap", f"{head} saves money: {choice.title}, {_rent(less)}.", choice, less)
+    slo = best.slo
+    # limits on percentiles of the gap give way as well, where a specification has them
+    moved: dict[str, object] = {"itl_s": slo.itl_s and slo.itl_s + GAP_S}
+    if tails := getattr(slo, "tails", ()):
+        moved["tails"] = tuple(
+            replace(t, bound_s=t.bound_s + GAP_S) if _is_gap(t.name) else t for t in tails
+        )
+    longer = replace(slo, **moved)  # type: ignore[arg-type]
+    now, then = (users_within(best.deployment, best.workload, s).value for s in (slo, longer))
+    text = f"{head} lower no rent; the answer serves {then:,} users in place of {now:,}."
+    return Exchange("gap", text)
+
+
+def _context(best: Choice) -> Exchange:
+    """The answer with prompts 1 000 tokens longer."""
+    load = best.workload
+    longer = replace(load, input_tokens=load.input_tokens + MORE_TOKENS)
+    then = card(best.deployment, longer, best.slo)
+    head = f"1,000 more tokens of prompt leave room for {_room(then)} users"
+    gap = ""
+    if then.estimates and best.estimates:
+        now_s, then_s = (c.expected.itl_s.value for c in (best, then))
+        gap = f", and {quantity(then_s, 's')} between tokens in place of {quantity(now_s, 's')}"
+    ends = "" if then.meets_all else f"; the answer then misses {then.limits[0].name}"
+    return Exchange("context", f"{head} in place of {_room(best)}{gap}{ends}.")
+
+
+def _room(made: Card) -> str:
+    return f"{made.max_concurrent:,}"
+
+
+def _step(
+    found: Search, best: Choice, what: str, words: str, of: Callable[[Block], float]
+) -> Exchange | None:
+    """The cheapest with more of a quality and no less of the others."""
+    block = found.space.block(best.number)
+    all_of = (lambda b: bits(b.weights), lambda b: bits(b.kv), lambda b: float(b.model.params))
+
+    def better(i: int) -> bool:
+        other = found.space.block(i)
+        return of(other) > of(block) and all(q(other) >= q(block) for q in all_of)
+
+    if not any(of(other) > of(block) for other in found.space.blocks):
+        return None
+    good = next((i for i in found.order if better(i)), None)
+    if good is None:
+        return Exchange(what, f"More {words} meet the limits on none of the candidates.")
+    more = _more(found.rows[good], found.rows[best.number])
+    choice = found.choice(good)
+    value = f"{of(found.space.block(good)):,.4g}"
+    if what == "model":
+        value = f"{choice.deployment.model.params / 1e9:,.3g} billion"
+    return Exchange(what, f"{value} {words}: {choice.title}, at {_rent(more)}.", choice, more)
+
+
+class Change(NamedTuple):
+    """One requirement, less strict.
+
+    Attributes
+    ----------
+    what : str
+        Name of a limit, or "users", "context" or "format".
+    before, after : float
+        What is asked, and what would have to be: in the limit's unit, tokens, users or bits.
+    """
+
+    what: str
+    before: float
+    after: float
+
+    @property
+    def factor(self) -> float:
+        """How many times less strict."""
+        return max(self.before, self.after) / max(min(self.before, self.after), 1e-12)
+
+    @property
+    def words(self) -> str:
+        """The change in a few words."""
+        if self.what == "users":
+            return f"{self.after:,.0f} users in place of {self.before:,.0f}"
+        if self.what == "context":
+            return f"prompts of {self.after:,.0f} tokens in place of {self.before:,.0f}"
+        if self.what == "format":
+            return f"weights of {self.after:.3g} bits in place of {self.before:.3g}"
+        unit = UNITS.get(self.what, "s")
+        return (
+            f"{self.what} of {quantity(self.after, unit)} in place of {quantity(self.before, unit)}"
+        )
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """The smallest change of a requirement, or of two, with which something meets all.
+
+    Attributes
+    ----------
+    changes : tuple of Change
+        What has to give.
+    choice : Choice
+        The cheapest deployment that then meets every limit, judged as it was asked.
+    """
+
+    changes: tuple[Change, ...]
+    choice: Choice
+
+    @property
+    def factor(self) -> float:
+        """How many times less strict, all changes together."""
+        return math.prod(change.factor for change in self.changes)
+
+    @property
+    def sentence(self) -> str:
+        """The changes, and what they lead to."""
+        given = " and ".join(change.words for change in self.changes)
+        rent = self.choice.usd_h_all
+        price = f", {quantity(rent, 'USD/h')}" if rent else ""
+        return f"{given}: {self.choice.title}{price}"
+
+
+def relaxations(found: Search, most: int = 6) -> tuple[Relaxation, ...]:
+    """Find the smallest changes with which something would meet every limit.
+
+    Parameters
+    ----------
+    found : Search
+        A search without an answer.
+    most : int
+        Most that are told.
+
+    Returns
+    -------
+    tuple of Relaxation
+        Each requirement alone, then pairs, the least change first; empty where there is an
+        answer.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD
+    >>> none = search(
+    ...     WORKED_WORKLOAD, WORKED_SLO, models=["llama-3.1-70b"], gpus=["h100-sxm"], tps=[1]
+    ... )
+    >>> [one.changes[0].what for one in relaxations(none)]
+    ['format']
+    """
+    if found.order:
+        return ()
+    alone = [*_limits_alone(found, 1), *_users(found), *_shorter(found), *_narrower(found)]
+    enough = {one.changes[0].what: one.factor for one in alone}
+    pairs = [
+        pair
+        for pair in (_limits_alone(found, 2) if len(alone) < most else ())
+        if all(c.factor < enough.get(c.what, math.inf) for c in pair.changes)
+    ]
+    if not alone and not pairs:
+        pairs = list(_at_half(found))
+    ranked = [sorted(some, key=lambda r: (r.factor, r.choice.usd_h_all)) for some in (alone, pairs)]
+    return tuple((ranked[0] + ranked[1])[:most])
+
+
+def _bound(found: Search, name: str) -> float:
+    """What a limit asks, of all copies."""
+    slo = found.asked.slo
+    known = {"budget": slo.usd_h, "cost": slo.usd_mtok, "latency": slo.itl_s, "prefill": slo.ttft_s}
+    known |= {tail.name: tail.bound_s for tail in getattr(slo, "tails", ())}
+    return float(known[name] or 0.0)
+
+
+def _limits_alone(found: Search, together: int) -> Iterator[Relaxation]:
+    """Limits of which so many have to give: for each set of them, the least change."""
+    least: dict[tuple[str, ...], int] = {}
+
+    def over(i: int) -> tuple[float, ...]:
+        row = found.rows[i]
+        factor = math.prod(1 / row.headrooms[name] for name in row.missed())
+        return (round(factor, 9), *cost(row, found.rank))
+
+    for i, row in enumerate(found.rows):
+        names = tuple(sorted(row.missed()))
+        movable = "capacity" not in names and all(row.headrooms[n] > 0 for n in names)
+        if len(names) != together or not movable:
+            continue
+        if names not in least or over(i) < over(least[names]):
+            least[names] = i
+    for names, i in least.items():
+        changes = []
+        for name in names:
+            asked = _bound(found, name)
+            needed = asked / found.rows[i].headrooms[name]
+            after = math.ceil(100 * needed - 1e-6) / 100 if name in UNITS else _up(needed)
+            changes.append(Change(name, asked, after))
+        yield Relaxation(tuple(changes), found.choice(i))
+
+
+def _up(value: float) -> float:
+    """Round up to three figures, so that what is told is enough."""
+    step = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return math.ceil(value / step - 1e-9) * step
+
+
+def _users(found: Search) -> Iterator[Relaxation]:
+    users = found.asked.workload.concurrency
+    if found.asked.rate is None and users > 1:
+        counts = _descending(users, 1, 1)
+        yield from _other_load(found, "users", users, counts, _with_users)
+
+
+def _with_users(load: Workload, users: int) -> Workload:
+    return replace(load, concurrency=users)
+
+
+def _shorter(found: Search) -> Iterator[Relaxation]:
+    load = found.asked.workload
+    lengths = _descending(load.input_tokens, 1, 1000 if load.input_tokens > 2000 else 1)
+    yield from _other_load(found, "context", load.input_tokens, lengths, _with_prompt)
+
+
+def _with_prompt(load: Workload, tokens: int) -> Workload:
+    shared = min(load.shared_prefix_tokens, tokens)
+    return replace(load, input_tokens=tokens, shared_prefix_tokens=shared)
+
+
+def _descending(top: int, least: int, whole: int) -> list[int]:
+    """Some whole numbers below the top, in steps of a multiple, the largest first."""
+    step = max(-(-(top - least) // STEPS) // whole * whole, whole)
+    below = range((top - 1) // step * step, least - 1, -step)
+    return [n for n in below if n >= least] or [least]
+
+
+def _other_load(
+    found: Search,
+    what: str,
+    before: int,
+    values: Sequence[int],
+    load_at: Callable[[Workload, int], Workload],
+) -> Iterator[Relaxation]:
+    """The largest of some values at which something meets every limit, by bisection."""
+    fixed = {"budget"}
+    tried = [i for i in found.misses if not fixed & set(found.rows[i].missed())][:NEAREST]
+
+    def good(value: int) -> list[Choice]:
+        asked = found.asked._replace(workload=load_at(found.asked.workload, value))
+        made = (judged(found.space[i], asked, i) for i in tried)
+        return [one for one in made if one.meets_all]
+
+    if not tried or not (kept := good(values[-1])):
+        return
+    low, high, at = -1, len(values) - 1, values[-1]
+    while high - low > 1:
+        middle = (low + high) // 2
+        if some := good(values[middle]):
+            # whoever fails here fails at more
+            high, at, kept, tried = middle, values[middle], some, [one.number for one in some]
+        else:
+            low = middle
+    best = min(kept, key=lambda one: (one.usd_h_all or math.inf, one.number))
+    yield Relaxation((Change(what, before, at),), best)
+
+
+def _narrower(found: Search) -> Iterator[Relaxation]:
+    """The widest formats below those that were tried in which something meets every limit."""
+    least = min(bits(block.weights) for block in found.space.blocks)
+    families = {block.engine.family for block in found.space.blocks}
+    names = {n for f in families for n in NARROWER.get(f, NARROWER_ELSEWHERE)}
+    below = sorted((f for f in map(catalog.format, names) if bits(f) < least), key=bits)
+    given: Mapping[str, object] = found.choices
+    bar = given.get("quality")
+    eased = replace(bar, weight_bits=0.0) if isinstance(bar, Quality) else None
+    for narrow in reversed(below):
+        choices = {**given, "weights": (narrow.name,), "quality": eased}
+        try:
+            other = search(*found.asked[:2], most_copies=found.asked.most_copies,
+                           rate=found.asked.rate, rank=found.rank, **choices)  # type: ignore[arg-type]  # fmt: skip
+        except BadInput:
+            continue
+        if other.winner is not None:
+            yield Relaxation((Change("format", least, bits(narrow)),), other.winner)
+            return
+
+
+def _at_half(found: Search) -> Iterator[Relaxation]:
+    """One limit beside half the users, or half the prompt."""
+    load = found.asked.workload
+    halves = (
+        ("users", load.concurrency, _with_users),
+        ("context", load.input_tokens, _with_prompt),
+    )
+    for what, before, load_at in halves:
+        if before < 2 or (what == "users" and found.asked.rate is not None):
+            continue
+        half = before // 2
+        asked: Asked = found.asked._replace(workload=load_at(load, half))
+        other = search(*asked[:2], most_copies=asked.most_copies, rate=asked.rate,
+                       rank=found.rank, **found.choices)  # fmt: skip
+        if other.order:
+            yield Relaxation((Change(what, before, half),), other.found[0])
+            continue
+        for one in _limits_alone(other, 1):
+            yield replace(one, changes=(Change(what, before, half), *one.changes))

@@ -1,0 +1,547 @@
+"""The space of a search: every deployment that the catalogue allows, counted and numbered.
+
+A block holds what differs in cards and in the engine's limits alone, so that a search can time it
+at once.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, product
+from typing import NamedTuple
+
+from .. import catalog
+from ..refuse import BadInput, either, number, shown
+from ..spec import MAX_GPUS, Deployment, Engine, Format, Gpu, Model, Workload
+
+CARDS = (1, 2, 4, 8)
+# Vendors whose cards an engine runs on. Installation pages of vLLM (docs.vllm.ai), SGLang
+# (docs.sglang.io), TensorRT-LLM and llama.cpp, read in November 2026.
+RUNS_ON = {
+    "vllm": ("nvidia", "amd", "intel", "google", "aws", "huawei"),
+    "sglang": ("nvidia", "amd", "intel", "google", "huawei"),
+    "trtllm": ("nvidia",),
+    "llama.cpp": ("nvidia", "amd", "intel", "apple", "huawei"),
+}
+HOME = "llama.cpp"  # the engine of computers whose memory is shared with the host
+HOME_FORMATS = ("gguf-q8-0", "gguf-q4-k-m")
+HOME_CACHES = ("fp16", "gguf-q8-0")
+CACHES = ("bf16", "fp8")
+LATENT = "mla"
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The least that is asked of a model and of the formats it is kept in.
+
+    No score of a model is known here: its size is what can be asked for, or a list of models.
+
+    Parameters
+    ----------
+    weight_bits, kv_bits : float
+        Fewest bits of a weight and of an element of the cache, scales included [bits].
+    params : float
+        Fewest parameters of a model.
+
+    Raises
+    ------
+    BadInput
+        When a number is out of range.
+
+    Examples
+    --------
+    >>> Quality(weight_bits=8).weight_bits
+    8
+    """
+
+    weight_bits: float = 0.0
+    kv_bits: float = 0.0
+    params: float = 0.0
+
+    def __post_init__(self) -> None:
+        number("weight_bits", self.weight_bits, 0, 64, "bits")
+        number("kv_bits", self.kv_bits, 0, 64, "bits")
+        number("params", self.params, 0, 1e14)
+
+
+def bits(number_format: Format) -> float:
+    """Give the size of an element with its share of a scale: what stands for a format's quality.
+
+    Parameters
+    ----------
+    number_format : Format
+        A format of weights or of the cache.
+
+    Returns
+    -------
+    float
+        Its size [bits].
+
+    Examples
+    --------
+    >>> bits(catalog.format("fp8")), bits(catalog.format("nvfp4"))
+    (8.0, 4.5)
+    """
+    return 8 * number_format.bytes_per_element
+
+
+class Limits(NamedTuple):
+    """Limits that an engine is started with; its own where one is None.
+
+    Attributes
+    ----------
+    max_num_seqs : int or None
+        Most sequences at once.
+    max_num_batched_tokens : int or None
+        Most tokens of a step [tokens].
+    """
+
+    max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """Deployments that differ in cards and limits alone.
+
+    Attributes
+    ----------
+    model, engine, weights, kv, tp, pp, ep, dp_attention
+        As `Deployment` has them.
+    gpus : tuple of Gpu
+        Cards; the limits of one follow each other.
+    limits : tuple of Limits
+        Limits of the engine on each.
+    """
+
+    model: Model
+    engine: Engine
+    weights: Format
+    kv: Format
+    tp: int
+    pp: int
+    ep: int
+    dp_attention: bool
+    gpus: tuple[Gpu, ...]
+    limits: tuple[Limits, ...]
+
+    def __len__(self) -> int:
+        return len(self.gpus) * len(self.limits)
+
+    def __getitem__(self, at: int) -> Deployment:
+        card, limit = divmod(at, len(self.limits))
+        return self.on(self.gpus[card], self.limits[limit])
+
+    def deployments(self) -> Iterator[Deployment]:
+        """Build all of them, in order.
+
+        Yields
+        ------
+        Deployment
+            One after the other.
+        """
+        return map(self.__getitem__, range(len(self)))
+
+    def on(self, gpu: Gpu, limits: Limits) -> Deployment:
+        """Deploy on a card.
+
+        Parameters
+        ----------
+        gpu : Gpu
+            The card.
+        limits : Limits
+            Limits of the engine.
+
+        Returns
+        -------
+        Deployment
+            The deployment.
+        """
+        return Deployment(
+            self.model,
+            gpu,
+            self.engine,
+            self.weights,
+            self.kv,
+            self.tp,
+            self.pp,
+            self.ep,
+            self.dp_attention,
+            max_num_seqs=limits.max_num_seqs,
+            max_num_batched_tokens=limits.max_num_batched_tokens,
+        )
+
+
+@dataclass(frozen=True)
+class Space(Sequence[Deployment]):
+    """Deployments to choose from, numbered.
+
+    Attributes
+    ----------
+    blocks : tuple of Block
+        Its parts, in order.
+    """
+
+    blocks: tuple[Block, ...]
+    ends: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ends", tuple(accumulate(map(len, self.blocks))))
+
+    def __len__(self) -> int:
+        return self.ends[-1] if self.ends else 0
+
+    def __getitem__(self, at):  # type: ignore[no-untyped-def]
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(len(self)))]
+        at = range(len(self))[at]
+        block = bisect_right(self.ends, at)
+        return self.blocks[block][at - self.start(block)]
+
+    def hardware(self, at: int) -> tuple[str, str, int]:
+        """Name what a deployment runs on, without building it.
+
+        Parameters
+        ----------
+        at : int
+            Its number.
+
+        Returns
+        -------
+        tuple of (str, str, int)
+            Model, card and number of cards.
+        """
+        which = bisect_right(self.ends, at)
+        block = self.blocks[which]
+        gpu = block.gpus[(at - self.start(which)) // len(block.limits)]
+        return block.model.name, gpu.name, block.tp * block.pp
+
+    def block(self, at: int) -> Block:
+        """Find the block of a deployment.
+
+        Parameters
+        ----------
+        at : int
+            Its number.
+
+        Returns
+        -------
+        Block
+            Where its model and its formats stand.
+        """
+        return self.blocks[bisect_right(self.ends, at)]
+
+    def start(self, block: int) -> int:
+        """Number of the first deployment of a block.
+
+        Parameters
+        ----------
+        block : int
+            Which block.
+
+        Returns
+        -------
+        int
+            Its place in the space.
+        """
+        return self.ends[block - 1] if block else 0
+
+
+def needed_engine(gpu: Gpu) -> str:
+    """Name the engine that a card is served with where none is asked for.
+
+    Parameters
+    ----------
+    gpu : Gpu
+        The card.
+
+    Returns
+    -------
+    str
+        vLLM, or llama.cpp on Apple's chips and on others' that share the host's memory.
+
+    Examples
+    --------
+    >>> needed_engine(catalog.gpu("h100-sxm")), needed_engine(catalog.gpu("apple-m4-max"))
+    ('vllm', 'llama.cpp')
+    """
+    shared = gpu.unified_memory and gpu.vendor in ("apple", "amd", "intel")
+    return HOME if shared else catalog.DEFAULT_ENGINE
+
+
+def runs_on(engine: Engine, gpu: Gpu) -> bool:
+    """Say whether an engine runs on a card.
+
+    Parameters
+    ----------
+    engine : Engine
+        The engine.
+    gpu : Gpu
+        The card.
+
+    Returns
+    -------
+    bool
+        By the card's vendor.
+
+    Examples
+    --------
+    >>> runs_on(catalog.engine("trtllm"), catalog.gpu("mi300x"))
+    False
+    """
+    return gpu.vendor in RUNS_ON.get(engine.family, (gpu.vendor,))
+
+
+def space(
+    workload: Workload,
+    *,
+    models: Iterable[str | Model] = (),
+    quality: Quality | None = None,
+    gpus: Iterable[str | Gpu] = (),
+    vendors: Iterable[str] = (),
+    engines: Iterable[str | Engine] = (),
+    weights: Iterable[str] = (),
+    kv: Iterable[str] = (),
+    tps: Iterable[int] = CARDS,
+    nodes: int = 1,
+    expert_parallel: bool | None = None,
+    dp_attention: Iterable[bool] | None = None,
+    max_num_seqs: Iterable[int | None] = (None,),
+    max_num_batched_tokens: Iterable[int | None] = (None,),
+) -> Space:
+    """List every deployment that the catalogue allows.
+
+    Parameters
+    ----------
+    workload : Workload
+        The load: its context must lie within a model's window.
+    models : iterable of str or Model
+        Models to choose from; all of the catalogue that `quality` allows if empty.
+    quality : Quality, optional
+        The least that is asked of models and formats.
+    gpus : iterable of str or Gpu
+        Cards; all that have a price if empty.
+    vendors : iterable of str
+        Vendors of the cards; all if empty.
+    engines : iterable of str or Engine
+        Engines; vLLM, and llama.cpp where a card needs it, if empty.
+    weights, kv : iterable of str
+        Formats; if empty, those that an engine serves the checkpoint in: its own and FP8 where
+        that is smaller, GGUF's Q8_0 and Q4_K_M in llama.cpp, each with a cache of 16 and 8 bits.
+    tps : iterable of int
+        Cards that split each layer, within a node.
+    nodes : int
+        Most nodes; their stages of layers follow each other.
+    expert_parallel : bool, optional
+        Whether experts lie whole on cards; both are tried if omitted, and only that beside
+        data-parallel attention.
+    dp_attention : iterable of bool, optional
+        Whether attention is data-parallel; if omitted, both for models with one latent for all
+        heads and experts.
+    max_num_seqs, max_num_batched_tokens : iterable of int or None
+        Limits that the engine is started with; its own for None [tokens].
+
+    Returns
+    -------
+    Space
+        The deployments.
+
+    Raises
+    ------
+    BadInput
+        When a name is unknown, or nothing is left to choose from.
+
+    Examples
+    --------
+    >>> load = Workload(7000, 1000, 16)
+    >>> here = space(load, models=["llama-3.1-70b"], gpus=["h100-sxm", "l4"])
+    >>> len(here), here[0].title
+    (32, 'llama-3.1-70b bf16 / 1x h100-sxm / bf16 KV')
+    """
+    least = quality or Quality()
+    cards = _cards(tuple(gpus), tuple(vendors))
+    served = _models(tuple(models), least, workload)
+    number("nodes", nodes, 1, 64, whole=True)
+    split = sorted({number("tp", n, 1, MAX_GPUS, whole=True) for n in tps})
+    limits = tuple(map(Limits._make, product(max_num_seqs, max_num_batched_tokens)))
+    asked = _Asked(tuple(weights), tuple(kv), least, expert_parallel, dp_attention, limits)
+    blocks: list[Block] = []
+    for model, (engine, on) in product(served, _engines(tuple(engines), cards)):
+        for w, k in asked.formats(model, engine):
+            for tp, pp in product(split, _stages(on, nodes)):
+                fit = _within(on, tp, pp, nodes)
+                blocks += asked.blocks(model, engine, w, k, tp, pp, fit, workload) if fit else []
+    if not blocks:
+        many = ", ".join(map(str, split))
+        raise BadInput("tp", f"tp is {many}: none of the cards splits {_names(served)} so.")
+    return Space(tuple(blocks))
+
+
+class _Asked(NamedTuple):
+    """What is asked of formats, topology and limits."""
+
+    weights: tuple[str, ...]
+    kv: tuple[str, ...]
+    least: Quality
+    expert_parallel: bool | None
+    dp_attention: Iterable[bool] | None
+    limits: tuple[Limits, ...]
+
+    def formats(self, model: Model, engine: Engine) -> Iterator[tuple[Format, Format]]:
+        """Pairs of formats that are wide enough."""
+        home = engine.family == HOME
+        caches = self.kv or (HOME_CACHES if home else CACHES)
+        for w, k in product(self.weights or _served_in(model, home), caches):
+            pair = _format("weights", w, kv=False), _format("kv", k, kv=True)
+            if bits(pair[0]) >= self.least.weight_bits and bits(pair[1]) >= self.least.kv_bits:
+                yield pair
+
+    def blocks(
+        self,
+        model: Model,
+        engine: Engine,
+        weights: Format,
+        kv: Format,
+        tp: int,
+        pp: int,
+        gpus: tuple[Gpu, ...],
+        workload: Workload,
+    ) -> Iterator[Block]:
+        """Blocks of the layouts that a model, an engine and its hand-over allow."""
+        latent = any(a.kind == LATENT or a.latent_dim for a in model.attention)
+        both = (False, True) if latent and model.experts else (False,)
+        limits = _startable(self.limits, engine, workload)
+        for dp in both if self.dp_attention is None else self.dp_attention:
+            if dp and (tp == 1 or (engine.family == "vllm" and not model.experts)):
+                continue
+            for ep in _expert_parallel(self.expert_parallel, model, tp, dp):
+                block = Block(model, engine, weights, kv, tp, pp, ep, dp, gpus, limits)
+                try:
+                    block[0]
+                except BadInput as problem:
+                    if problem.field in ("tp", "pp", "ep", "dp_attention"):
+                        continue  # this model does not allow the layout
+                    raise
+                yield block
+
+
+def _expert_parallel(asked: bool | None, model: Model, tp: int, dp: bool) -> tuple[int, ...]:
+    if not model.experts or tp == 1 or asked is False:
+        return (1,)
+    return (tp,) if asked or dp else (1, tp)
+
+
+def _startable(
+    limits: tuple[Limits, ...], engine: Engine, workload: Workload
+) -> tuple[Limits, ...]:
+    """Limits that an engine starts with."""
+    if engine.family == HOME:  # it has four slots unless it is told how many requests come
+        seqs = workload.concurrency
+        limits = tuple(x._replace(max_num_seqs=x.max_num_seqs or seqs) for x in limits)
+    if engine.family != "vllm":
+        return limits
+    good = tuple(
+        x
+        for x in limits
+        if not (x.max_num_seqs and x.max_num_batched_tokens)
+        or x.max_num_batched_tokens >= x.max_num_seqs
+    )
+    if not good:
+        raise BadInput(
+            "max_num_batched_tokens",
+            "max_num_batched_tokens is below every max_num_seqs: vLLM takes at least as many.",
+        )
+    return good
+
+
+def _stages(gpus: tuple[Gpu, ...], nodes: int) -> list[int]:
+    """How many stages of layers there may be: one a node, or one on each of unequal cards."""
+    return sorted({*range(1, nodes + 1), *(len(gpu.parts) for gpu in gpus if gpu.parts)})
+
+
+def _within(gpus: tuple[Gpu, ...], tp: int, pp: int, nodes: int) -> tuple[Gpu, ...]:
+    """Cards of which a node holds a stage, and the nodes all of them."""
+
+    def holds(gpu: Gpu) -> bool:
+        if gpu.parts:  # unequal cards in one box, a stage of layers on each
+            return tp == 1 and pp == len(gpu.parts)
+        linked = tp * pp == 1 or gpu.link_bandwidth_bytes_s > 0
+        whole = pp == 1 or tp == gpu.max_per_node  # a second node only where the first is full
+        return linked and whole and tp <= gpu.max_per_node and pp <= nodes
+
+    return tuple(filter(holds, gpus))
+
+
+def _models(
+    asked: tuple[str | Model, ...], least: Quality, workload: Workload
+) -> tuple[Model, ...]:
+    named = asked or catalog.models()
+    found = [catalog.model(m) if isinstance(m, str) else m for m in named]
+    if not asked:
+        if not least.params:
+            raise BadInput("models", "models is empty: name some, or the fewest parameters.")
+        found = [m for m in found if not m.assumed_shape]
+    large = [m for m in found if m.params >= least.params]
+    if not large:
+        most = max(m.params for m in found)
+        raise BadInput(
+            "params", f"params is {least.params:,.0f}: the largest of them has {most:,}."
+        )
+    longest = max(m.max_context_tokens for m in large)
+    kept = tuple(m for m in large if m.max_context_tokens >= workload.context_tokens)
+    if not kept:
+        raise BadInput(
+            "context",
+            f"context is {workload.context_tokens:,} tokens: {_names(large)} takes "
+            f"{longest:,} at most.",
+        )
+    return kept
+
+
+def _names(models: Iterable[Model]) -> str:
+    return either([m.name for m in models], most=3)
+
+
+def _cards(asked: tuple[str | Gpu, ...], vendors: tuple[str, ...]) -> tuple[Gpu, ...]:
+    every = map(catalog.gpu, catalog.gpus())
+    known = [g for g in every if g.usd_h] if not asked else []
+    found = [catalog.gpu(g) if isinstance(g, str) else g for g in asked] or known
+    all_vendors = sorted({catalog.gpu(name).vendor for name in catalog.gpus()})
+    of = {catalog.one_of("vendor", v, all_vendors) for v in vendors}
+    kept = tuple(dict.fromkeys(g for g in found if not of or g.vendor in of))
+    if not kept:
+        raise BadInput("vendor", f"vendor is {either(sorted(of))}: none of the cards is of it.")
+    return kept
+
+
+def _engines(
+    asked: tuple[str | Engine, ...], gpus: tuple[Gpu, ...]
+) -> list[tuple[Engine, tuple[Gpu, ...]]]:
+    """Engines, each with the cards it runs on."""
+    if not asked:
+        on: dict[str, list[Gpu]] = {}
+        for gpu in gpus:
+            on.setdefault(needed_engine(gpu), []).append(gpu)
+        return [(catalog.engine(name), tuple(its)) for name, its in on.items()]
+    named = [catalog.engine(e) if isinstance(e, str) else e for e in asked]
+    pairs = [(e, tuple(g for g in gpus if runs_on(e, g))) for e in dict.fromkeys(named)]
+    kept = [(e, its) for e, its in pairs if its]
+    if not kept:
+        given = either([e.name for e in named])
+        raise BadInput("engine", f"engine is {given}: it runs on none of the cards.")
+    return kept
+
+
+def _served_in(model: Model, home: bool) -> tuple[str, ...]:
+    """The formats that engines serve a checkpoint in without being given another one."""
+    own = model.native_format
+    if home:
+        return (own,) if own.startswith("gguf") else HOME_FORMATS
+    wide = bits(catalog.format(own)) > bits(catalog.format("fp8"))
+    return (own, "fp8") if wide else (own,)
+
+
+def _format(field_name: str, name: str, *, kv: bool) -> Format:
+    if not isinstance(name, str):
+        raise BadInput(field_name, f"{field_name} is {shown(name)}: it takes names of formats.")
+    return catalog.named_format(field_name, name, kv)

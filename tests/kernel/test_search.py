@@ -1,0 +1,303 @@
+"""Search: what it finds, in which order, why not the others, and what would have to give."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from llmcap_kernel import catalog, design
+from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, Quality, worked_spec
+from llmcap_kernel.design.search import Row, undominated
+from llmcap_kernel.design.space import bits
+from llmcap_kernel.spec import BadInput, Slo, Workload
+
+GPUS = ["a100-sxm-80gb", "h100-sxm", "h200-sxm", "l40s"]
+B = worked_spec()[1]
+ONE_MODEL = {"models": ["llama-3.1-70b"]}
+
+
+def find(slo=WORKED_SLO, load=WORKED_WORKLOAD, **choices):
+    return design.search(load, slo, **{**ONE_MODEL, "gpus": GPUS, **choices})
+
+
+@pytest.fixture(scope="module")
+def answer():
+    return find()
+
+
+@pytest.fixture(scope="module")
+def hopeless():
+    return find(Slo(itl_s=0.016, usd_h=20.0))
+
+
+def test_it_finds_only_what_holds_lowest_rent_first(answer):
+    rents = [c.usd_h_all for c in answer.found]
+    assert rents and all(c.meets_all for c in answer.found)
+    assert rents == sorted(rents)
+    assert answer.winner.usd_h_all == min(rents)
+
+
+def test_ranked_by_the_token_the_cheapest_token_comes_first():
+    prices = [c.usd_mtok.value for c in find(rank="usd_mtok").found]
+    assert prices == sorted(prices)
+
+
+def test_it_keeps_a_reason_for_each_it_passed_over(answer):
+    rooms = [c.limits[0].headroom for c in answer.passed_over]
+    assert rooms == sorted(rooms, reverse=True)
+    for c in answer.passed_over:
+        least = c.limits[0]
+        assert not least.holds
+        assert c.binding == f"{least.name}, {least.words}: {least.sentence}" and least.sentence
+
+
+def test_it_loses_no_candidate(answer):
+    tried = {
+        (c.deployment.gpu.name, c.deployment.tp, c.deployment.weights.name, c.deployment.kv.name)
+        for c in (*answer.found, *answer.passed_over)
+    }
+    assert len(tried) == len(answer.found) + len(answer.passed_over) == len(answer.space)
+    linked = [n for n in GPUS if catalog.gpu(n).link_bandwidth_bytes_s]
+    assert len(tried) == 4 * (len(GPUS) + 3 * len(linked))
+
+
+def test_it_agrees_with_a_card_made_by_hand(answer):
+    for c in (*answer.found[:3], *answer.passed_over[:3]):
+        made = design.card(c.deployment, WORKED_WORKLOAD, WORKED_SLO)
+        assert made.limits == c.limits and made.usd_mtok == c.usd_mtok
+
+
+def test_the_front_is_beaten_by_none_and_everything_else_by_one(answer):
+    def point(c):
+        e = c.expected
+        return c.usd_h_all, c.usd_mtok.value, e.itl_s.value, e.ttft_s.value, -c.limits[0].headroom
+
+    def beats(a, b):
+        return all(x <= y for x, y in zip(point(a), point(b), strict=True))
+
+    front = answer.front
+    assert answer.winner in front
+    for c in answer.found:
+        if c in front:
+            assert not any(beats(other, c) for other in front if other is not c)
+        else:
+            assert any(beats(other, c) for other in front)
+
+
+def test_of_equal_candidates_the_front_keeps_the_first():
+    one = Row(1, 1, 8.0, 1.0, 0.02, 1.0, 1, 0.5, {"latency": 2.0})
+    assert undominated([one, one]) == [0]
+
+
+def test_the_surest_meets_every_limit_at_the_unfavourable_end(answer):
+    assert all(x.verdict == "met" for x in answer.surest.limits)
+    cheaper = [c for c in answer.found if c.usd_h_all < answer.surest.usd_h_all]
+    assert all(any(x.verdict != "met" for x in c.limits) for c in cheaper)
+
+
+# why not the next one
+
+
+def test_cheaper_ones_miss_a_limit_and_dearer_ones_say_how_much(answer):
+    best = answer.winner
+    for reason in answer.why_not:
+        if reason.misses:
+            assert reason.choice.usd_h_all < best.usd_h_all
+            assert all(x.name in reason.sentence for x in reason.misses)
+        else:
+            assert reason.dearer_usd_h == pytest.approx(reason.choice.usd_h_all - best.usd_h_all)
+
+
+def test_the_answer_has_a_reason_too(answer):
+    assert answer.reason(answer.winner).sentence.startswith("the answer; ")
+
+
+def test_a_miss_says_by_how_much():
+    found = find(Slo(itl_s=0.050), gpus=["rtx-pro-6000"], tps=[1], weights=["fp8"], kv=["fp8"])
+    (reason,) = found.why_not
+    gap = reason.choice.expected.itl_s.value
+    assert f"latency, missed by {gap / 0.050 - 1:.0%}" in reason.sentence
+
+
+# what more would buy
+
+
+def test_a_dollar_leads_to_the_fastest_within_it_or_to_the_next(answer):
+    dollar = design.exchange_rates(answer)[0]
+    best = answer.winner
+    assert dollar.choice.expected.itl_s.value < best.expected.itl_s.value
+    between = [
+        c
+        for c in answer.found
+        if c.expected.itl_s.value < best.expected.itl_s.value
+        and c.usd_h_all < dollar.choice.usd_h_all
+    ]
+    assert dollar.usd_h <= 1.0 or not between
+
+
+def test_ten_milliseconds_more_are_what_a_search_with_them_finds():
+    tight = find(Slo(itl_s=0.022))
+    gap = next(one for one in design.exchange_rates(tight) if one.what == "gap")
+    looser = find(Slo(itl_s=0.032)).winner
+    if looser.usd_h_all < tight.winner.usd_h_all:
+        assert gap.choice.title == looser.title
+    else:
+        assert gap.choice is None
+
+
+def test_a_step_of_quality_has_more_bits(answer):
+    told = {one.what: one for one in design.exchange_rates(answer)}
+    best = answer.winner.deployment
+    assert bits(told["weights"].choice.deployment.weights) > bits(best.weights)
+    assert bits(told["cache"].choice.deployment.kv) > bits(best.kv)
+
+
+# nothing fits
+
+
+def test_nothing_found_has_its_reasons(hopeless):
+    assert hopeless.winner is None and not hopeless.front
+    assert not design.exchange_rates(hopeless)
+    assert all(reason.misses for reason in hopeless.why_not)
+
+
+def test_each_relaxation_alone_is_enough(hopeless):
+    found = design.relaxations(hopeless)
+    assert {c.what for one in found for c in one.changes} >= {"latency", "users"}
+    for one in found:
+        slo, load = hopeless.asked.slo, hopeless.asked.workload
+        for change in one.changes:
+            if change.what == "users":
+                load = replace(load, concurrency=int(change.after))
+            elif change.what == "context":
+                load = replace(load, input_tokens=int(change.after))
+            elif change.what != "format":
+                name = {"latency": "itl_s", "budget": "usd_h", "prefill": "ttft_s"}[change.what]
+                slo = replace(slo, **{name: change.after})
+        assert design.card(one.choice.deployment, load, slo).meets_all, one.sentence
+
+
+def test_relaxations_come_the_least_first(hopeless):
+    alone = [one.factor for one in design.relaxations(hopeless) if len(one.changes) == 1]
+    assert alone == sorted(alone) and alone[0] > 1
+
+
+def test_the_least_gap_that_would_do_is_the_least_of_what_the_budget_buys(hopeless):
+    (gap,) = (
+        one
+        for one in design.relaxations(hopeless)
+        if [change.what for change in one.changes] == ["latency"]
+    )
+    affordable = find(Slo(usd_h=20.0)).found
+    least = min(c.expected.itl_s.value for c in affordable)
+    assert gap.changes[0].after == pytest.approx(least, rel=0.01)
+
+
+def test_fewer_bits_are_a_relaxation():
+    found = find(Slo(usd_h=4.0), gpus=["h100-sxm"], tps=[1])
+    (narrow,) = (
+        one for one in design.relaxations(found) if one.changes[0].what == "format"
+    )  # fmt: skip
+    assert narrow.choice.deployment.weights.name == "int4-awq" and narrow.choice.meets_all
+
+
+# the space
+
+
+def test_search_can_split_attention_by_user():
+    found = design.search(
+        replace(WORKED_WORKLOAD, concurrency=200),
+        Slo(usd_h=40.0),  # one cache on each card holds 155 of them, a share on each all
+        models=["deepseek-v3"],
+        gpus=["h200-sxm"],
+        weights=["fp8"],
+        kv=["fp8"],
+        tps=[8],
+        expert_parallel=False,
+    )
+    assert [c.deployment.dp_attention for c in found.found] == [True]
+
+
+def test_quality_bars_models_and_formats():
+    bar = Quality(weight_bits=9, kv_bits=9, params=60e9)
+    here = design.space(WORKED_WORKLOAD, quality=bar, gpus=["h200-sxm"], tps=[8])
+    assert all(b.model.params >= 60e9 and bits(b.weights) >= 9 <= bits(b.kv) for b in here.blocks)
+    assert not any(b.model.assumed_shape for b in here.blocks)
+
+
+def test_a_model_whose_window_is_too_short_is_no_candidate():
+    long = Workload(120_000, 1000)
+    here = design.space(long, models=["llama-3-70b", "llama-3.1-70b"])
+    assert {b.model.name for b in here.blocks} == {"llama-3.1-70b"}
+    with pytest.raises(BadInput, match="8,192 at most"):
+        design.space(long, models=["llama-3-70b"])
+
+
+def test_an_engine_is_tried_where_it_runs():
+    here = design.space(
+        WORKED_WORKLOAD, **ONE_MODEL, gpus=["mi300x", "h100-sxm"], engines=["trtllm", "vllm"]
+    )
+    on = {(b.engine.family, g.vendor) for b in here.blocks for g in b.gpus}
+    assert on == {("trtllm", "nvidia"), ("vllm", "nvidia"), ("vllm", "amd")}
+
+
+def test_a_laptop_gets_llama_cpp_and_its_formats():
+    here = design.space(WORKED_WORKLOAD, models=["llama-3.1-8b"], gpus=["apple-m4-max"])
+    assert {b.engine.family for b in here.blocks} == {"llama.cpp"}
+    assert {b.weights.name for b in here.blocks} == {"gguf-q8-0", "gguf-q4-k-m"}
+    assert here[0].seqs_limit == WORKED_WORKLOAD.concurrency
+
+
+def test_nodes_are_stages_of_layers():
+    here = design.space(WORKED_WORKLOAD, **ONE_MODEL, gpus=["h100-sxm"], nodes=2)
+    assert {(b.tp, b.pp) for b in here.blocks} == {(1, 1), (2, 1), (4, 1), (8, 1), (8, 2)}
+
+
+def test_a_deployment_has_the_number_it_is_found_by(answer):
+    here = answer.space
+    assert here[answer.winner.number] == answer.winner.deployment
+    assert here.hardware(0) == (here[0].model.name, here[0].gpu.name, here[0].num_gpus)
+    assert [d.title for d in here] == [here[i].title for i in range(len(here))]
+
+
+# copies and rates
+
+
+def test_copies_share_the_users():
+    load = replace(WORKED_WORKLOAD, concurrency=150)
+    slo = Slo(itl_s=0.050, usd_h=100.0)
+    kept = {"gpus": ["h100-sxm"], "weights": ["fp8"], "kv": ["fp8"], "tps": [2]}
+    (one,) = find(slo, load, **kept).passed_over
+    (many,) = find(slo, load, most_copies=16, **kept).found
+    assert not one.meets_all and many.meets_all and many.copies > 1
+    assert many.copies * many.workload.concurrency >= 150
+    fewer = replace(load, concurrency=-(-150 // (many.copies - 1)))
+    assert not design.card(many.deployment, fewer, Slo(itl_s=0.050)).meets_all
+    assert many.usd_h_all == many.copies * many.deployment.usd_h_all
+
+
+def test_a_rate_takes_as_many_copies_as_answer_it():
+    kept = {"gpus": ["h100-sxm"], "weights": ["fp8"], "kv": ["fp8"], "tps": [2]}
+    (one,) = find(Slo(itl_s=0.050), rate=4.0, **kept).found
+    served = one.copies * one.expected.output_tok_s.value / one.workload.output_tokens
+    assert one.meets_all and served >= 4.0
+    with pytest.raises(BadInput, match="one copy of any of them answers fewer than"):
+        find(Slo(itl_s=0.050), rate=400.0, most_copies=1, **kept)
+
+
+# however it is computed
+
+
+def test_it_is_the_same_on_an_executor(answer):
+    with ThreadPoolExecutor(2) as pool:
+        shared = find(executor=pool)
+    assert (shared.order, shared.misses) == (answer.order, answer.misses)
+    assert shared.winner == answer.winner and list(shared.rows) == list(answer.rows)
+
+
+def test_progress_is_told_and_may_stop_it():
+    told = []
+    whole = find(gpus=[], progress=lambda done, of: told.append((done, of)))
+    assert told[-1] == (len(whole.space),) * 2 and whole.complete and len(told) > 1
+    part = find(gpus=[], progress=lambda done, of: False)
+    assert not part.complete and len(part.rows) == told[0][0]
