@@ -1,0 +1,47 @@
+"""Tails: a load that arrives at a rate, served step by step."""
+
+from .arrivals import KINDS, Arrivals, Lengths, Request, of_trace, requests
+from .loop import Group, Run, Served, simulate
+from .steps import Room, Scaled, Steps, Times, room_of
+from .tails import (
+    PERCENTS,
+    QUANTITIES,
+    Band,
+    Simulated,
+    duration_s,
+    estimated,
+    goodput_rps,
+    offered_rps,
+    saturates_rps,
+    saturation,
+    weighted,
+)
+
+__all__ = [
+    "KINDS",
+    "PERCENTS",
+    "QUANTITIES",
+    "Arrivals",
+    "Band",
+    "Group",
+    "Lengths",
+    "Request",
+    "Room",
+    "Run",
+    "Scaled",
+    "Served",
+    "Simulated",
+    "Steps",
+    "Times",
+    "duration_s",
+    "estimated",
+    "goodput_rps",
+    "of_trace",
+    "offered_rps",
+    "requests",
+    "room_of",
+    "saturates_rps",
+    "saturation",
+    "simulate",
+    "weighted",
+]
