@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterable
 
-from .. import catalog
+from .. import catalog, simulation
 from ..refuse import one_of
 from . import COMMANDS, compare, parser_of
 from .options import Parser
@@ -20,9 +20,10 @@ VALUES: dict[str, Callable[[], Iterable[str]]] = {
     "engine": catalog.engines,
     "along": lambda: compare.ALONG,
     "show": lambda: compare.SHOW,
+    "arrivals": lambda: simulation.KINDS,
     "shell": lambda: SHELLS,
 }
-TAKES_FILES = ("config", "out", "file", "rows")
+TAKES_FILES = ("config", "out", "file", "rows", "trace")
 # what words after a command are
 WORDS: dict[str, Callable[[], Iterable[str]]] = {
     "models": catalog.models,

@@ -1,5 +1,51 @@
 """Requests that come and go: queues, percentiles, and a loop of steps.
 
-`queues` has what is exact; `percentiles` what follows from `serve` in closed form, with the
-intervals of its estimates.
+`queues` has what is exact; `percentiles` and `rates` what follows from `serve` in closed form, with
+the intervals of its estimates; `loop` serves requests step by step, for what has no closed form.
 """
+
+from .arrivals import KINDS, Arrivals, Lengths, Request, of_trace, requests
+from .loop import Group, Run, Served, simulate
+from .steps import Room, Scaled, Steps, Times, room_of
+from .tails import (
+    PERCENTS,
+    QUANTITIES,
+    Band,
+    Simulated,
+    duration_s,
+    estimated,
+    goodput_rps,
+    offered_rps,
+    saturates_rps,
+    saturation,
+    weighted,
+)
+
+__all__ = [
+    "KINDS",
+    "PERCENTS",
+    "QUANTITIES",
+    "Arrivals",
+    "Band",
+    "Group",
+    "Lengths",
+    "Request",
+    "Room",
+    "Run",
+    "Scaled",
+    "Served",
+    "Simulated",
+    "Steps",
+    "Times",
+    "duration_s",
+    "estimated",
+    "goodput_rps",
+    "of_trace",
+    "offered_rps",
+    "requests",
+    "room_of",
+    "saturates_rps",
+    "saturation",
+    "simulate",
+    "weighted",
+]

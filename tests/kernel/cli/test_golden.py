@@ -17,6 +17,7 @@ COMMANDS = {
     "does-not-start": "predict --model llama-3.1-70b --gpu h100-sxm --weights fp8 --context 8k",
     "scorecard": "scorecard",
     "launch": f"launch {B} --input 7k --output 1k --users 16",
+    "simulate": f"simulate {B} --rate 2 --requests 300 --spread 0.5 --ttft-ms 300 --itl-ms 50",
     "cliff": f"cliff {B} --users 16",
     "gpus": "gpus h200",
     "one-gpu": "gpus h200-sxm",

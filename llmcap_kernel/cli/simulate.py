@@ -1,0 +1,311 @@
+"""`llmcap simulate`: a load that arrives at a rate, served step by step."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from .. import simulation
+from ..explain import digits, quantity
+from ..refuse import BadInput, number, one_of, shown
+from ..simulation import Arrivals, Band, Lengths, Request, Simulated
+from ..spec import Deployment, Slo
+from .options import (
+    add_cards,
+    add_engine,
+    add_model,
+    add_output,
+    given,
+    read_deployment,
+    read_number,
+)
+from .tables import Answer, Column, Screen, Table
+
+INPUT, OUTPUT, REQUESTS = 1000, 500, 1000
+NAMES = {"ttft": "First token", "itl": "Each gap", "tpot": "Mean gap", "e2e": "Answer"}
+SHOWN = (50.0, 90.0, 95.0, 99.0)
+PATIENCE_S = 0.5  # before progress is shown
+BAR = 24
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of this command.
+    """
+    add_model(parser)
+    add_cards(parser)
+    add_engine(parser)
+    _add_arrivals(parser)
+    _add_lengths(parser)
+    _add_limits(parser)
+    add_output(parser)
+
+
+def _add_arrivals(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("arrivals", "k is 1 000").add_argument
+    add("--rate", metavar="RPS", help="requests a second (default: a trace's own)")
+    add(
+        "--arrivals",
+        metavar="KIND",
+        help="poisson, bursty, once (all at once) or users (each sends the next request when the "
+        "last is answered) (default poisson, users where their number is given)",
+    )
+    add(
+        "--burstiness",
+        metavar="CV",
+        help="standard deviation of bursty gaps over their mean (default 2)",
+    )
+    add(
+        "--users",
+        "--concurrency",
+        dest="concurrency",
+        metavar="N",
+        help="users of a closed loop (default none)",
+    )
+    add("--requests", metavar="N", help=f"how many are simulated (default {REQUESTS:,})")
+    add(
+        "--trace",
+        metavar="FILE",
+        help="arrivals and lengths from a file: Azure LLM, BurstGPT, Mooncake, or the log of "
+        "requests of vLLM or SGLang (default none)",
+    )
+    add("--seed", metavar="N", help="the same seed draws the same requests (default 0)")
+
+
+def _add_lengths(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("lengths", "k is 1 000").add_argument
+    add("--input", metavar="TOKENS", help=f"mean prompt, or what a turn adds (default {INPUT:,})")
+    add("--output", metavar="TOKENS", help=f"mean answer (default {OUTPUT:,})")
+    add(
+        "--spread",
+        metavar="SHARE",
+        help="standard deviation of lognormal lengths over their mean; 0: all equal (default 0)",
+    )
+    add("--shared-prefix", metavar="TOKENS", help="leading tokens that all share (default 0)")
+    add("--turns", metavar="N", help="requests of a session, each with all before it (default 1)")
+    add("--think-s", metavar="S", help="mean time before the next turn, or request (default 0)")
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("limits", "what a good request meets").add_argument
+    add("--itl-ms", metavar="MS", help="longest mean gap between its tokens (default none)")
+    add("--ttft-ms", metavar="MS", help="longest wait for its first token (default none)")
+
+
+def run(args: argparse.Namespace) -> Answer:
+    """Simulate a load.
+
+    Parameters
+    ----------
+    args : Namespace
+        As read.
+
+    Returns
+    -------
+    Answer
+        Percentiles, goodput, and the rate that the cards cannot exceed.
+
+    Raises
+    ------
+    BadInput
+        When a length, a rate or a count is out of range, or the rate beyond what the cards can.
+    """
+    slo = _limits(args)
+    d = read_deployment(args)
+    load = _load(args)
+    _refuse_beyond(args, d, load)
+    with _Progress() as progress:
+        found = simulation.estimated(d, load, progress=progress)
+    return Answer(
+        _data(d, load, found, slo), _records(found), _table(found), _text(d, load, found, slo)
+    )
+
+
+def _limits(args: argparse.Namespace) -> Slo:
+    def seconds(name: str) -> float | None:
+        text = getattr(args, name)
+        return None if text is None else number(name, read_number(name, text), 1e-3, 1e8) / 1e3
+
+    return Slo(itl_s=seconds("itl_ms"), ttft_s=seconds("ttft_ms"))
+
+
+def _load(args: argparse.Namespace) -> tuple[Request, ...]:
+    """The requests, drawn or read."""
+    rate = None if args.rate is None else read_number("rate", args.rate)
+    if args.trace is not None:
+        from ..evidence import traces
+
+        if args.arrivals is not None or args.concurrency is not None:
+            raise BadInput("trace", "trace has arrivals of its own: leave --arrivals and --users.")
+        most = None if args.requests is None else _whole(args, "requests", REQUESTS)
+        return simulation.of_trace(traces.read(args.trace, most), rate_rps=rate)
+    return simulation.requests(
+        count=_whole(args, "requests", REQUESTS),
+        arrivals=_arrivals(args, rate),
+        prompt=_lengths(args, "input", INPUT),
+        answer=_lengths(args, "output", OUTPUT),
+        turns=_whole(args, "turns", 1),
+        think_s=read_number("think_s", given(args.think_s, 0)),
+        shared_prefix_tokens=_whole(args, "shared_prefix", 0),
+        seed=_whole(args, "seed", 0),
+    )
+
+
+def _whole(args: argparse.Namespace, name: str, default: int) -> int:
+    return int(read_number(name, given(getattr(args, name), default), int))
+
+
+def _lengths(args: argparse.Namespace, name: str, default: int) -> Lengths:
+    mean = number(name, _whole(args, name, default), 1, 1e8, "tokens")
+    return Lengths(mean, read_number("spread", given(args.spread, 0)), "lognormal")
+
+
+def _arrivals(args: argparse.Namespace, rate: float | None) -> Arrivals:
+    kind = given(args.arrivals, "users" if args.concurrency is not None else "poisson")
+    kind = one_of("arrivals", kind, simulation.KINDS)
+    users = _whole(args, "concurrency", 1)
+    if kind in ("once", "users"):
+        if rate is not None:
+            raise BadInput("rate", f"rate is {shown(args.rate)}: arrivals {kind} take none.")
+        if kind == "users" and args.concurrency is None:
+            raise BadInput("users", "users is missing: arrivals users take --users N.")
+        return Arrivals(kind, users=users)
+    if rate is None:
+        raise BadInput("rate", "rate is missing: it takes requests a second, or give --trace FILE.")
+    return Arrivals(kind, rate, read_number("burstiness", given(args.burstiness, 2)))
+
+
+def _refuse_beyond(args: argparse.Namespace, d: Deployment, load: tuple[Request, ...]) -> None:
+    """A rate that cannot last has no percentiles: they grow with the length of the run."""
+    if args.rate is None or args.trace is not None:
+        return
+    most = simulation.saturation(d, load)
+    if float(read_number("rate", args.rate)) > most:
+        raise BadInput(
+            "rate",
+            f"rate is {shown(args.rate)}: the queue would grow without end, since {d.title} "
+            f"saturates at {digits(most, 3)} requests/s (saturates_rps).",
+        )
+
+
+class _Progress:
+    """A bar on the terminal for what takes seconds."""
+
+    def __init__(self) -> None:
+        self.begun_s, self.drawn = monotonic(), ""
+
+    def __enter__(self) -> Callable[[float], bool]:
+        return self.told
+
+    def __exit__(self, *problem: object) -> None:
+        if self.drawn:
+            print("\r" + " " * len(self.drawn) + "\r", end="", file=sys.stderr, flush=True)
+
+    def told(self, share: float) -> bool:
+        """Draw the share that is done, where anybody sees it."""
+        if sys.stderr.isatty() and monotonic() - self.begun_s > PATIENCE_S:
+            full = round(share * BAR)
+            drawn = f"simulating [{'#' * full}{'.' * (BAR - full)}] {share:4.0%}"
+            if drawn != self.drawn:
+                print("\r" + drawn, end="", file=sys.stderr, flush=True)
+                self.drawn = drawn
+        return True
+
+
+def _bands(found: Simulated) -> dict[str, dict[float, Band]]:
+    return {name: {percent: found.percentile(name, percent) for percent in SHOWN} for name in NAMES}
+
+
+def _interval(band: Band, scale: float = 1.0) -> dict[str, float]:
+    return {name: end * scale for name, end in band._asdict().items()}
+
+
+def _data(d: Deployment, load: tuple[Request, ...], found: Simulated, slo: Slo) -> dict[str, Any]:
+    answered, good = found.run.answered, found.goodput(slo)
+    return {
+        **{"deployment": d.title, "engine": d.engine.name, "requests": len(load)},
+        **{
+            f"{name}_ms": {f"p{at:g}": _interval(band, 1e3) for at, band in bands.items()}
+            for name, bands in _bands(found).items()
+        },
+        "goodput_rps": good.value,
+        "goodput_interval_rps": [good.low, good.high],
+        "saturates_rps": found.saturates.value,
+        "saturates_interval_rps": [found.saturates.low, found.saturates.high],
+        "offered_rps": simulation.offered_rps(load),
+        "duration_s": simulation.duration_s(found.run),
+        "output_tok_s": _rate(found, "output_tokens"),
+        "prompt_tokens": sum(one.input_tokens for one in answered),
+        "cached_tokens": sum(one.cached_tokens for one in answered),
+        "preemptions": sum(one.preempted for one in answered),
+        "interval": found.reason,
+    }
+
+
+def _rate(found: Simulated, of: str) -> float:
+    length_s = simulation.duration_s(found.run)
+    return sum(getattr(one, of) for one in found.run.answered) / length_s if length_s else 0.0
+
+
+def _records(found: Simulated) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {"quantity": name, "percent": at, **{f"{k}_ms": v for k, v in _interval(one, 1e3).items()}}
+        for name, bands in _bands(found).items()
+        for at, one in bands.items()
+    )
+
+
+def _table(found: Simulated) -> Table:
+    heads = tuple(Column(f"p{at:g}", 1 if at == 90 else 0, left=True) for at in SHOWN)
+    rows = tuple(
+        (NAMES[name], *(_cell(band) for band in bands.values()))
+        for name, bands in _bands(found).items()
+    )
+    return Table((Column("", left=True), *heads), rows)
+
+
+def _cell(band: Band) -> str:
+    """A time and its interval, in one unit."""
+    value = quantity(band.value, "s", 2)
+    unit = value.rpartition(" ")[2]
+    scale = {"ms": 1e3, "us": 1e6}.get(unit, 1.0)
+    return f"{value} ({digits(band.low * scale, 2)} to {digits(band.high * scale, 2)})"
+
+
+def _text(
+    d: Deployment, load: tuple[Request, ...], found: Simulated, slo: Slo
+) -> Callable[[Screen], str]:
+    answered, most, good = found.run.answered, found.saturates, found.goodput(slo)
+    limits = "within the limits" if slo != Slo() else "of all answers"
+    cached = sum(one.cached_tokens for one in answered)
+    share = cached / max(sum(one.input_tokens for one in answered), 1)
+    lost = sum(one.preempted for one in answered)
+    told = [
+        f"Goodput {digits(good.value, 3)} requests/s {limits} "
+        f"({digits(good.low, 3)} to {digits(good.high, 3)}).",
+        f"It saturates at {digits(most.value, 3)} requests/s "
+        f"({digits(most.low, 3)} to {digits(most.high, 3)}).",
+    ]
+    if cached:
+        told.append(f"The prefix cache held {share:.0%} of the prompts' tokens.")
+    if simulation.offered_rps(load) > most.value:
+        told.append("More comes than it can serve: what users wait for grows with the run.")
+    if lost:
+        told.append(f"{lost:,} times a sequence lost its cache and was computed anew.")
+    table = _table(found)
+
+    def text(screen: Screen) -> str:
+        head = screen.paint(screen.prose(d.title), "bold")
+        length = f"{len(answered):,} requests in {quantity(simulation.duration_s(found.run), 's')}"
+        lines = "\n".join(screen.prose(line) for line in told)
+        why = screen.prose(f"In brackets: four of five ({found.reason}).")
+        return "\n\n".join(
+            [f"{head}\n{screen.prose(length + '.')}", table.text(screen), lines, why]
+        )
+
+    return text

@@ -1,0 +1,104 @@
+"""Traces that clouds publish as CSV: Azure's LLM inference traces, and BurstGPT.
+
+Azure: `TIMESTAMP, ContextTokens, GeneratedTokens` (AzurePublicDataset, 2023 and 2024).
+BurstGPT: `Timestamp` in seconds, `Request tokens`, `Response tokens` and others (HPMLL/BurstGPT).
+Rows without prompt or answer are requests that failed, and are left out.
+"""
+
+import csv
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from ...refuse import BadInput
+from ...simulation import Request
+from .line import Line, moment, seconds, tokens
+
+
+class Columns(NamedTuple):
+    """What a table is known by, and how it is read.
+
+    Attributes
+    ----------
+    time, prompt, answer : str
+        Its columns, in small letters.
+    read_time : callable
+        Takes a line's number, the field and its text, gives seconds.
+    """
+
+    time: str
+    prompt: str
+    answer: str
+    read_time: Callable[[int, str, str], float]
+
+
+TABLES = (
+    Columns("timestamp", "contexttokens", "generatedtokens", moment),
+    Columns("timestamp", "request tokens", "response tokens", seconds),
+)
+
+
+def columns_of(header: str) -> Columns | None:
+    """Recognise a table by its header.
+
+    Parameters
+    ----------
+    header : str
+        Its first line.
+
+    Returns
+    -------
+    Columns or None
+        Which table it is; None for another.
+
+    Examples
+    --------
+    >>> columns_of("TIMESTAMP,ContextTokens,GeneratedTokens").answer
+    'generatedtokens'
+    """
+    names = _cells(header.lower())
+    return next((one for one in TABLES if {one.time, one.prompt, one.answer} <= {*names}), None)
+
+
+def requests(header: Line, rest: Iterator[Line]) -> Iterator[Request]:
+    """Read the rows of a table.
+
+    Parameters
+    ----------
+    header : Line
+        A header that `columns_of` knows.
+    rest : iterator of Line
+        The rows.
+
+    Returns
+    -------
+    iterator of Request
+        One a row, without a prefix.
+
+    Raises
+    ------
+    BadInput
+        When a row lacks a cell, or one is no number.
+    """
+    columns = columns_of(header)
+    assert columns is not None
+    names = _cells(header.lower())
+    at = [names.index(name) for name in (columns.time, columns.prompt, columns.answer)]
+    titles = [_cells(header)[i] for i in at]
+    for line in rest:
+        cells = _cells(line)
+        if len(cells) <= max(at):
+            many = f"{len(cells)} cell{'s' if len(cells) != 1 else ''}"
+            told = f"trace line {line.at:,} has {many} where the header has {len(names)}."
+            raise BadInput("trace", told)
+        time, prompt, answer = (cells[i] for i in at)
+        sent_s = columns.read_time(line.at, titles[0], time)
+        lengths = tokens(line.at, titles[1], prompt), tokens(line.at, titles[2], answer)
+        if all(lengths):
+            yield Request(sent_s, *lengths)
+
+
+def _cells(line: str) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader([line]), [])]
+    except csv.Error:
+        return line.split(",")

@@ -1,0 +1,299 @@
+"""Requests as they come: when, how long, and what of their prompts came before.
+
+Everything is drawn from `random.Random` with a seed. The gaps between arrivals have a stream
+of their own, so that another rate finds the same prompts.
+"""
+
+import math
+import random
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..refuse import BadInput, number, one_of, shown
+from ..spec import MAX_TOKENS
+
+KINDS = ("poisson", "bursty", "once", "users")
+SHAPES = ("fixed", "uniform", "lognormal")
+MOST_REQUESTS = 1_000_000
+MOST_TURNS = 1_000
+
+
+class Request(NamedTuple):
+    """One request of a load.
+
+    Attributes
+    ----------
+    arrival_s : float
+        When it is sent; where it follows another, how long after that one's last token [s].
+    input_tokens, output_tokens : int
+        Tokens of its prompt and of its answer [tokens].
+    prefix : tuple of (key, int)
+        Leading pieces of the prompt that others may have too, and their lengths [tokens].
+    keeps : key or None
+        Name under which the rest of the prompt and the answer stay in the prefix cache.
+    after : int
+        Index of the request that it follows; -1 for none.
+    """
+
+    arrival_s: float
+    input_tokens: int
+    output_tokens: int
+    prefix: tuple[tuple[Hashable, int], ...] = ()
+    keeps: Hashable = None
+    after: int = -1
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long prompts or answers are.
+
+    Parameters
+    ----------
+    mean : float
+        Their mean [tokens].
+    spread : float
+        Of "uniform", how far the ends are from the mean, as a share of it; of "lognormal",
+        the standard deviation as a share of the mean.
+    shape : str
+        One of `SHAPES`.
+
+    Raises
+    ------
+    BadInput
+        When a field is out of range.
+
+    Examples
+    --------
+    >>> Lengths(500).draw(random.Random(0))
+    500
+    >>> Lengths(500, 0.8, "lognormal").draw(random.Random(0))
+    757
+    """
+
+    mean: float
+    spread: float = 0.0
+    shape: str = "fixed"
+
+    def __post_init__(self) -> None:
+        one_of("shape", self.shape, SHAPES)
+        number("mean", self.mean, 1, MAX_TOKENS, "tokens")
+        number("spread", self.spread, 0, 1 if self.shape == "uniform" else 100)
+
+    def draw(self, rng: random.Random) -> int:
+        """Draw one length.
+
+        Parameters
+        ----------
+        rng : Random
+            Where chance comes from.
+
+        Returns
+        -------
+        int
+            A length of one token at least [tokens].
+        """
+        if self.shape == "fixed" or not self.spread:
+            drawn = self.mean
+        elif self.shape == "uniform":
+            drawn = self.mean * (1 + self.spread * (2 * rng.random() - 1))
+        else:
+            variance = math.log1p(self.spread**2)
+            drawn = self.mean * math.exp(rng.gauss(0.0, 1.0) * variance**0.5 - variance / 2)
+        return min(max(round(drawn), 1), MAX_TOKENS)
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """When requests come.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`: at random, in bursts, all at once, or each user sends the next request
+        when the last one is answered.
+    rate_rps : float
+        Mean rate of requests, of the first two [requests/s].
+    burstiness : float
+        Standard deviation of the gaps in a burst as a share of their mean: 1 is Poisson.
+    users : int
+        Users of "users".
+
+    Raises
+    ------
+    BadInput
+        When a field is out of range.
+
+    Examples
+    --------
+    >>> Arrivals("poisson", rate_rps=2.5).rate_rps
+    2.5
+    """
+
+    kind: str = "poisson"
+    rate_rps: float = 1.0
+    burstiness: float = 1.0
+    users: int = 1
+
+    def __post_init__(self) -> None:
+        one_of("arrivals", self.kind, KINDS)
+        number("rate", self.rate_rps, 1e-6, 1e6, "requests/s")
+        number("burstiness", self.burstiness, 0, 100)
+        number("users", self.users, 1, MOST_REQUESTS, "users", whole=True)
+
+    def gap_s(self, rng: random.Random, rate_rps: float) -> float:
+        """Draw the time to the next arrival.
+
+        Parameters
+        ----------
+        rng : Random
+            Where chance comes from.
+        rate_rps : float
+            Arrivals a second [1/s].
+
+        Returns
+        -------
+        float
+            Exponential, or gamma with the stated coefficient of variation; 0 where all come
+            at once [s].
+        """
+        if self.kind in ("once", "users"):
+            return 0.0
+        variance = self.burstiness**2 if self.kind == "bursty" else 1.0
+        if variance < 1e-6:
+            return 1 / rate_rps
+        return rng.gammavariate(1 / variance, variance / rate_rps)
+
+
+def requests(
+    *,
+    count: int,
+    arrivals: Arrivals,
+    prompt: Lengths,
+    answer: Lengths,
+    turns: int = 1,
+    think_s: float = 0.0,
+    shared_prefix_tokens: int = 0,
+    seed: int = 0,
+) -> tuple[Request, ...]:
+    """Draw the requests of a load.
+
+    Parameters
+    ----------
+    count : int
+        How many; of sessions, rounded up to whole ones.
+    arrivals : Arrivals
+        When they come. Sessions come at the rate divided by their turns.
+    prompt, answer : Lengths
+        Tokens that a turn adds, and tokens of its answer.
+    turns : int
+        Requests of a session. Each holds all that was said before, and its own.
+    think_s : float
+        Mean time between an answer and the next turn, exponential [s].
+    shared_prefix_tokens : int
+        Leading tokens that all prompts share; they count in the first prompt [tokens].
+    seed : int
+        The same seed gives the same requests.
+
+    Returns
+    -------
+    tuple of Request
+        By index; a turn follows its predecessor.
+
+    Raises
+    ------
+    BadInput
+        When a field is out of range.
+
+    Examples
+    --------
+    >>> load = requests(count=4, arrivals=Arrivals("poisson", 2.0), prompt=Lengths(100),
+    ...     answer=Lengths(10), turns=2)
+    >>> [(one.input_tokens, one.after) for one in load]
+    [(100, -1), (210, 0), (100, -1), (210, 2)]
+    """
+    number("requests", count, 1, MOST_REQUESTS, "requests", whole=True)
+    number("turns", turns, 1, MOST_TURNS, whole=True)
+    number("think_s", think_s, 0, 86_400, "s")
+    number("shared_prefix", shared_prefix_tokens, 0, MAX_TOKENS, "tokens", whole=True)
+    when, what = random.Random(f"{seed} gaps"), random.Random(f"{seed} lengths")
+    sessions, now_s = -(-count // turns), 0.0
+    out: list[Request] = []
+    ends: list[int] = []  # the last request of each session
+    for at in range(sessions):
+        now_s += arrivals.gap_s(when, arrivals.rate_rps / turns)
+        session = _session(at, len(out), turns, prompt, answer, shared_prefix_tokens, what)
+        first, *later = session
+        if arrivals.kind == "users" and at >= arrivals.users:
+            first = first._replace(arrival_s=_pause_s(when, think_s), after=ends[-arrivals.users])
+        else:
+            first = first._replace(arrival_s=now_s)
+        out += [first, *(one._replace(arrival_s=_pause_s(when, think_s)) for one in later)]
+        ends.append(len(out) - 1)
+    return tuple(out)
+
+
+def _pause_s(rng: random.Random, mean_s: float) -> float:
+    return rng.expovariate(1 / mean_s) if mean_s else 0.0
+
+
+def _session(
+    session: int,
+    start: int,
+    turns: int,
+    prompt: Lengths,
+    answer: Lengths,
+    shared: int,
+    rng: random.Random,
+) -> Iterator[Request]:
+    """The turns of one session, each after the one before."""
+    said: tuple[tuple[Hashable, int], ...] = ()
+    before = 0
+    for turn in range(turns):
+        new, out = prompt.draw(rng), answer.draw(rng)
+        if turn == 0 and shared:
+            before = min(shared, new)
+            said, new = ((("shared", before), before),), max(new - before, 0)
+        keeps = (session, turn) if turn + 1 < turns else None
+        total = before + new
+        yield Request(0.0, total, out, said, keeps, start + turn - 1 if turn else -1)
+        said, before = (*said, (keeps, new + out)), total + out
+
+
+def of_trace(rows: Iterable[Request], *, rate_rps: float | None = None) -> tuple[Request, ...]:
+    """Take the requests of a trace, from its first arrival on.
+
+    Parameters
+    ----------
+    rows : iterable of Request
+        As a reader of `evidence.traces` gives them.
+    rate_rps : float, optional
+        Mean rate to stretch or squeeze its arrivals to; its own if omitted [requests/s].
+
+    Returns
+    -------
+    tuple of Request
+        In the order of arrival.
+
+    Raises
+    ------
+    BadInput
+        When there is none, or all come at once and a rate is wanted.
+
+    Examples
+    --------
+    >>> [one.arrival_s for one in of_trace([Request(7.0, 9, 9), Request(5.0, 9, 9)])]
+    [0.0, 2.0]
+    """
+    found = sorted(rows, key=lambda one: one.arrival_s)
+    if not found:
+        raise BadInput("trace", "trace has no request.")
+    start_s = found[0].arrival_s
+    scale = 1.0
+    if rate_rps is not None:
+        number("rate", rate_rps, 1e-6, 1e6, "requests/s")
+        length_s = found[-1].arrival_s - start_s
+        if not length_s:
+            raise BadInput("rate", f"rate is {shown(rate_rps)}: the trace's requests come at once.")
+        scale = (len(found) - 1) / length_s / rate_rps
+    return tuple(one._replace(arrival_s=(one.arrival_s - start_s) * scale) for one in found)

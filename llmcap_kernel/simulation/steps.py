@@ -1,0 +1,446 @@
+"""How long an engine's steps take: `serve`'s own law, tabulated for a loop that only looks up.
+
+A step decodes some sequences and computes pieces of prompts. Alone, either takes what `serve`
+says. Together they share the cards: decoding waits for `prefill_share` of the prompts' time, and
+no step is shorter than the prompts' own. Prompts cost one by one, each its own passes, as in
+`serve`; a piece of a prompt costs its share of them.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+from .. import bandwidth, capacity, law
+from ..spec import BadInput, Deployment, Efficiency
+
+NEAR = 16  # sequences up to which every number is tabulated
+PER_DOUBLING = 8  # numbers of sequences tabulated beyond
+
+
+class Times(Protocol):
+    """What a loop asks about time."""
+
+    def decode_s(self, sequences: int, context_tokens: float) -> float:
+        """Time of a step that decodes.
+
+        Parameters
+        ----------
+        sequences : int
+            Sequences decoded.
+        context_tokens : float
+            Tokens that all of them hold together [tokens].
+
+        Returns
+        -------
+        float
+            One token each [s].
+        """
+
+    def prompt_s(self, start: int, stop: int, first: int, last: int) -> float:
+        """Time of a piece of a prompt.
+
+        Parameters
+        ----------
+        start, stop : int
+            Tokens of the piece.
+        first, last : int
+            Tokens of the prompt that are computed at all: not those found in a cache.
+
+        Returns
+        -------
+        float
+            What the piece adds to a step with nothing else [s].
+        """
+
+    def together_s(self, decode_s: float, prompts_s: float) -> float:
+        """Time of a step with both.
+
+        Parameters
+        ----------
+        decode_s, prompts_s : float
+            Times of either alone; 0 for none [s].
+
+        Returns
+        -------
+        float
+            The step [s].
+        """
+
+    def request_s(self, input_tokens: int) -> float:
+        """Time of a request outside the cards.
+
+        Parameters
+        ----------
+        input_tokens : int
+            Its prompt [tokens].
+
+        Returns
+        -------
+        float
+            From the client to the queue, and back [s].
+        """
+
+
+class Curve:
+    """A function of one number, tabulated where it is asked for.
+
+    Parameters
+    ----------
+    function : callable
+        Of a number above 0.
+    per_doubling : int
+        Knots between a number and its double; the function is linear between them.
+
+    Examples
+    --------
+    >>> Curve(lambda x: 3 * x + 1)(10.0)
+    31.0
+    """
+
+    def __init__(self, function: Callable[[float], float], per_doubling: int = 2) -> None:
+        self.function, self.per_doubling = function, per_doubling
+        self.cells: dict[int, tuple[float, float]] = {}
+
+    def __call__(self, x: float) -> float:
+        """Look up, and tabulate a cell at its first visit.
+
+        Parameters
+        ----------
+        x : float
+            Above 0.
+
+        Returns
+        -------
+        float
+            Interpolated.
+        """
+        at = math.floor(math.log2(x) * self.per_doubling)
+        cell = self.cells.get(at)
+        if cell is None:
+            cell = self.cells[at] = self._cell(at)
+        return cell[0] + cell[1] * x
+
+    def _cell(self, at: int) -> tuple[float, float]:
+        """Value at 0 and slope of the line through two knots."""
+        low, high = (max(2 ** (i / self.per_doubling), 1.0) for i in (at, at + 1))
+        first, last = self.function(low), self.function(high)
+        slope = (last - first) / (high - low)
+        return first - slope * low, slope
+
+
+class Steps:
+    """Times of the steps of a deployment.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    efficiency : Efficiency
+        Shares and latencies: fitted ones, or the ceiling.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import bandwidth, calibration, catalog
+    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> e = calibration.efficiency_for(d)
+    >>> own = bandwidth.decode_step(d, context_tokens=1250, concurrency=16, efficiency=e).itl_s
+    >>> abs(Steps(d, e).decode_s(16, 16 * 1250) / own - 1) < 1e-3
+    True
+    """
+
+    def __init__(self, deployment: Deployment, efficiency: Efficiency) -> None:
+        self.deployment, self.efficiency = deployment, efficiency
+        self.rows: dict[int, Curve] = {}
+        self.places: dict[int, tuple[Curve, Curve, float]] = {}
+        self.passes = Curve(self._passes_s, PER_DOUBLING)
+        self.attention = Curve(lambda tokens: self._attention_s(tokens) / tokens)
+
+    def decode_s(self, sequences: int, context_tokens: float) -> float:
+        """Time of a step that decodes; with speculation, of one token a sequence.
+
+        Parameters
+        ----------
+        sequences : int
+            Sequences decoded.
+        context_tokens : float
+            Tokens that all of them hold together [tokens].
+
+        Returns
+        -------
+        float
+            One token each [s].
+        """
+        place = self.places.get(sequences)
+        if place is None:
+            place = self.places[sequences] = self._place(sequences)
+        low, high, share = place
+        each = context_tokens / sequences
+        time_s = low(each)
+        return time_s + share * (high(each) - time_s) if share else time_s
+
+    def prompt_s(self, start: int, stop: int, first: int, last: int) -> float:
+        """Time of a piece of a prompt on the cards.
+
+        Parameters
+        ----------
+        start, stop : int
+            Tokens of the piece.
+        first, last : int
+            Tokens of the prompt that are computed at all: not those found in a cache.
+
+        Returns
+        -------
+        float
+            Its share of the passes, and its attention to all before it [s].
+        """
+        computed = last - first
+        passes_s = self._whole_passes_s(computed) * (stop - start) / computed
+        before_s = start * self.attention(start) if start else 0.0
+        return passes_s + stop * self.attention(stop) - before_s
+
+    def together_s(self, decode_s: float, prompts_s: float) -> float:
+        """Time of a step with both.
+
+        Parameters
+        ----------
+        decode_s, prompts_s : float
+            Times of either alone; 0 for none [s].
+
+        Returns
+        -------
+        float
+            Decoding waits for a share of the prompts; the step is at least as long as they [s].
+        """
+        return max(decode_s + self.efficiency.prefill_share * prompts_s, prompts_s)
+
+    def request_s(self, input_tokens: int) -> float:
+        """Time of a request outside the cards.
+
+        Parameters
+        ----------
+        input_tokens : int
+            Its prompt [tokens].
+
+        Returns
+        -------
+        float
+            Client, network and text of a server, and the later stages of a pipeline [s].
+        """
+        d, e = self.deployment, self.efficiency
+        own_s = e.first_token_s + input_tokens * e.prompt_token_s if d.engine.is_server else 0.0
+        if d.pp == 1:
+            return own_s
+        # the cards are free for others while a prompt passes the later stages
+        one_pass_s = self._whole_passes_s(min(input_tokens, d.batch_limit_tokens))
+        return own_s + one_pass_s * (d.pp - 1)
+
+    def scaled(self, factor: float) -> "Scaled":
+        """Make all steps faster or slower.
+
+        Parameters
+        ----------
+        factor : float
+            On every time.
+
+        Returns
+        -------
+        Scaled
+            The same table, read with the factor.
+        """
+        return Scaled(self, factor)
+
+    def _whole_passes_s(self, tokens: int) -> float:
+        """All passes over so many tokens: beyond one full pass they grow in proportion."""
+        most = self.deployment.batch_limit_tokens
+        return self.passes(min(tokens, most)) * max(tokens / most, 1.0)
+
+    def _place(self, sequences: int) -> tuple[Curve, Curve, float]:
+        """The tabulated numbers of sequences around this one, and where it stands between."""
+        if sequences <= NEAR:
+            row = self._row(sequences)
+            return row, row, 0.0
+        at = math.floor(math.log2(sequences / NEAR) * PER_DOUBLING)
+        low, high = (round(NEAR * 2 ** (i / PER_DOUBLING)) for i in (at, at + 1))
+        return self._row(low), self._row(high), (sequences - low) / (high - low)
+
+    def _row(self, sequences: int) -> Curve:
+        row = self.rows.get(sequences)
+        if row is None:
+            row = self.rows[sequences] = Curve(lambda each: self._step_s(sequences, each))
+        return row
+
+    def _step_s(self, sequences: int, context_tokens: float) -> float:
+        d, e = self.deployment, self.efficiency
+        step = bandwidth.decode_step(
+            d, context_tokens=context_tokens, concurrency=sequences, efficiency=e
+        )
+        return float(step.itl_s)
+
+    def _passes_s(self, tokens: float) -> float:
+        """One pass over so many tokens, without their attention to each other."""
+        step = bandwidth.prefill(self.deployment, input_tokens=tokens, efficiency=self.efficiency)
+        return float(step.share_s) - self._attention_s(tokens)
+
+    def _attention_s(self, tokens: float) -> float:
+        """Attention of a whole prompt, one token to all before it."""
+        flops = law.prefill_attention_flops(self.deployment.model, tokens)
+        return float(flops) * self._attention_rate_s
+
+    @cached_property
+    def _attention_rate_s(self) -> float:
+        d, e = self.deployment, self.efficiency
+        _, rate = bandwidth.compute_dtype(d.gpu, d.kv)
+        return 1 / (d.tp * d.pp * rate * e.compute * e.attention_compute)
+
+
+class Scaled:
+    """Times of steps, each times a factor.
+
+    Parameters
+    ----------
+    times : Times
+        The times.
+    factor : float
+        On each of them.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import calibration, catalog
+    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> steps = Steps(d, calibration.efficiency_for(d))
+    >>> steps.scaled(2.0).decode_s(8, 8000) / steps.decode_s(8, 8000)
+    2.0
+    """
+
+    def __init__(self, times: Times, factor: float) -> None:
+        self.times, self.factor = times, factor
+        self.together_s = times.together_s
+
+    def decode_s(self, sequences: int, context_tokens: float) -> float:
+        """Time of a step that decodes.
+
+        Parameters
+        ----------
+        sequences : int
+            Sequences decoded.
+        context_tokens : float
+            Tokens that all of them hold together [tokens].
+
+        Returns
+        -------
+        float
+            One token each [s].
+        """
+        return self.factor * self.times.decode_s(sequences, context_tokens)
+
+    def prompt_s(self, start: int, stop: int, first: int, last: int) -> float:
+        """Time of a piece of a prompt.
+
+        Parameters
+        ----------
+        start, stop, first, last : int
+            As of `Times`.
+
+        Returns
+        -------
+        float
+            What the piece adds [s].
+        """
+        return self.factor * self.times.prompt_s(start, stop, first, last)
+
+    def request_s(self, input_tokens: int) -> float:
+        """Time of a request outside the cards.
+
+        Parameters
+        ----------
+        input_tokens : int
+            Its prompt [tokens].
+
+        Returns
+        -------
+        float
+            From the client to the queue, and back [s].
+        """
+        return self.factor * self.times.request_s(input_tokens)
+
+
+@dataclass(frozen=True)
+class Room:
+    """The cache of a deployment, and what the engine batches.
+
+    Attributes
+    ----------
+    sequences : int
+        Most sequences at once.
+    batched_tokens : int
+        Most tokens of a step [tokens].
+    block_tokens : int
+        Tokens of a block of the cache [tokens].
+    bytes : int
+        Room for the cache, of all replicas of attention [bytes].
+    held_bytes : callable
+        Bytes that a sequence of so many blocks holds; a byte a block if omitted.
+    step_tokens : float
+        Tokens that a sequence takes of a step's when it is decoded: its own and its drafts,
+        shared out over replicas of attention [tokens].
+
+    Examples
+    --------
+    >>> Room(sequences=8, batched_tokens=2048, block_tokens=16, bytes=1000).held_bytes(3)
+    3
+    """
+
+    sequences: int
+    batched_tokens: int
+    block_tokens: int
+    bytes: int
+    held_bytes: Callable[[int], int] = int
+    step_tokens: float = 1.0
+
+
+def room_of(deployment: Deployment) -> Room:
+    """Read the ledger of a deployment as a loop needs it.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    Room
+        Its cache in blocks, and the engine's limits.
+
+    Raises
+    ------
+    BadInput
+        When the engine does not start.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> room_of(catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")).batched_tokens
+    8192
+    """
+    d = deployment
+    books = capacity.ledger(d, context_tokens=d.block_tokens)
+    if not books.starts:
+        raise BadInput("deployment", books.verdict)
+    kept: dict[int, int] = {}
+
+    def held_bytes(blocks: int) -> int:
+        if blocks not in kept:
+            tokens = blocks * d.block_tokens
+            kept[blocks] = math.ceil(capacity.kv_sequence_bytes(d, tokens)) if blocks else 0
+        return kept[blocks]
+
+    return Room(
+        sequences=d.seqs_limit * d.attention_replicas,
+        batched_tokens=d.batch_limit_tokens,
+        block_tokens=d.block_tokens,
+        bytes=math.floor(books.kv_pool_bytes) * d.attention_replicas,
+        held_bytes=held_bytes,
+        step_tokens=(1 + (d.speculation.tokens if d.speculation else 0)) / d.attention_replicas,
+    )

@@ -1,0 +1,426 @@
+"""What a simulation says of a load: percentiles with intervals, goodput, where it saturates."""
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from typing import NamedTuple
+
+from .. import calibration
+from ..refuse import BadInput, number, one_of
+from ..spec import Deployment, Slo, Workload
+from .arrivals import Request
+from .loop import Run, Served, simulate
+from .steps import Room, Steps, Times, room_of
+
+QUANTITIES = ("ttft", "itl", "tpot", "e2e")
+PERCENTS = (50.0, 90.0, 95.0, 99.0)
+
+
+class Band(NamedTuple):
+    """A number with the bounds that contain four measurements of five.
+
+    Attributes
+    ----------
+    value, low, high : float
+        The estimate and its bounds.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+def weighted(values: Iterable[tuple[float, int]], percents: Sequence[float]) -> tuple[float, ...]:
+    """Compute percentiles of values that occur several times.
+
+    Parameters
+    ----------
+    values : iterable of (float, int)
+        A value, and how often it occurs.
+    percents : sequence of float
+        From 0 to 100.
+
+    Returns
+    -------
+    tuple of float
+        The smallest value that so many percent of all do not exceed; 0 where there is none.
+
+    Examples
+    --------
+    >>> weighted([(0.02, 98), (0.5, 2)], (50, 99))
+    (0.02, 0.5)
+    """
+    ordered = sorted(values)
+    if not ordered:
+        return (0.0,) * len(percents)
+    ranks = list(accumulate(many for _, many in ordered))
+    places = (bisect_left(ranks, percent / 100 * ranks[-1]) for percent in percents)
+    return tuple(ordered[min(at, len(ordered) - 1)][0] for at in places)
+
+
+def values(run: Run, quantity: str) -> list[tuple[float, int]]:
+    """List what a run saw of a quantity.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    quantity : str
+        "ttft" and "e2e" of every request, "tpot" of every answer of two tokens or more, or
+        "itl", every gap between two tokens.
+
+    Returns
+    -------
+    list of (float, int)
+        A value, and how often it occurs [s].
+
+    Raises
+    ------
+    BadInput
+        When the quantity is not known.
+
+    Examples
+    --------
+    >>> values(Run((Served(0, 0, 0, 2, 3, 9, 5),), ()), "tpot")
+    [(0.25, 1)]
+    """
+    one_of("quantity", quantity, QUANTITIES)
+    if quantity == "itl":
+        return run.gaps
+    several = (one for one in run.answered if quantity != "tpot" or one.output_tokens > 1)
+    return [(getattr(one, f"{quantity}_s"), 1) for one in several]
+
+
+def duration_s(run: Run) -> float:
+    """Time from the first request to the last token.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    float
+        As a benchmark's client measures it; 0 where nothing was answered [s].
+
+    Examples
+    --------
+    >>> duration_s(Run((Served(1, 1, 1, 2, 3, 9, 5),), ()))
+    2
+    """
+    answered = run.answered
+    if not answered:
+        return 0.0
+    return max(one.last_s for one in answered) - min(one.sent_s for one in answered)
+
+
+def offered_rps(requests: Sequence[Request]) -> float:
+    """Compute the mean rate at which requests come by themselves.
+
+    Parameters
+    ----------
+    requests : sequence of Request
+        A load.
+
+    Returns
+    -------
+    float
+        Of all requests, turns included, over the time until the last that follows no other; 0
+        where users wait for an answer first, or all come at once [requests/s].
+
+    Examples
+    --------
+    >>> offered_rps([Request(0, 9, 9), Request(1, 9, 9), Request(4, 9, 9)])
+    0.5
+    """
+    own = [one.arrival_s for one in requests if one.after < 0]
+    length_s = max(own) - min(own)
+    return len(requests) * (1 - 1 / len(own)) / length_s if length_s else 0.0
+
+
+def goodput_rps(run: Run, slo: Slo) -> float:
+    """Rate of requests that meet every limit, each by itself.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    slo : Slo
+        Limits on the first token and on the mean gap of a request; without any, all are good.
+
+    Returns
+    -------
+    float
+        Good requests over `duration_s`, as vLLM's client counts them [requests/s].
+
+    Examples
+    --------
+    >>> run = Run((Served(0, 0, 0, 2, 3, 9, 5), Served(0, 0, 0, 1, 4, 9, 5)), ())
+    >>> goodput_rps(run, Slo()), goodput_rps(run, Slo(ttft_s=1.5))
+    (0.5, 0.25)
+    """
+    length_s = duration_s(run)
+    return sum(_good(one, slo) for one in run.answered) / length_s if length_s else 0.0
+
+
+def _good(one: Served, slo: Slo) -> bool:
+    return one.ttft_s <= (slo.ttft_s or math.inf) and one.tpot_s <= (slo.itl_s or math.inf)
+
+
+def saturates_rps(requests: Sequence[Request], times: Times, room: Room) -> float:
+    """Compute the rate that the cards cannot exceed, whatever waits.
+
+    Parameters
+    ----------
+    requests : sequence of Request
+        A load; only its lengths count.
+    times : Times
+        Times of steps.
+    room : Room
+        The cache, and the engine's limits.
+
+    Returns
+    -------
+    float
+        With the batch as large as room and limits allow, the answers that its steps complete
+        between the prompts of the next ones [requests/s].
+
+    Examples
+    --------
+    >>> class Plain:
+    ...     decode_s = lambda self, n, context: 0.010 + 0.0002 * n
+    ...     prompt_s = lambda self, start, stop, first, last: 0.0
+    ...     together_s = lambda self, decode_s, prompts_s: decode_s + prompts_s
+    ...     request_s = lambda self, tokens: 0.0
+    >>> room = Room(sequences=100, batched_tokens=2048, block_tokens=16, bytes=10**9)
+    >>> round(saturates_rps([Request(0, 10, 400)], Plain(), room), 2)
+    8.35
+    """
+    many = len(requests)
+    prompt, answer, cached = (
+        sum(per(one) for one in requests) / many
+        for per in (lambda r: r.input_tokens, lambda r: r.output_tokens, _cached)
+    )
+    block = room.block_tokens
+    context = prompt + answer / 2
+    whole = room.held_bytes(math.ceil((prompt + answer) / block))
+    alone = max(whole - room.held_bytes(int(cached / block)), 1)
+    most = min(room.sequences, max(room.bytes // alone, 1))
+    decode_s = times.decode_s(most, most * context)
+    last = max(round(prompt), 1)
+    first = min(round(cached), last - 1)
+    computed = last - first
+    pieces = math.ceil(computed / max(room.batched_tokens - most * room.step_tokens, 1))
+    prompts_s = times.prompt_s(first, last, first, last) / pieces
+    waits_s = (times.together_s(decode_s, prompts_s) - decode_s) * pieces
+    return 1 / (max(answer - 1, 0) * decode_s / most + max(waits_s, 0.0) or math.inf)
+
+
+def _cached(request: Request) -> int:
+    """Tokens of a prompt that earlier requests leave in a cache that keeps everything."""
+    return sum(length for key, length in request.prefix if key is not None)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A load on a deployment, simulated at the estimate and at either end of its interval.
+
+    Attributes
+    ----------
+    run, fast, slow : Run
+        With the times of steps as estimated, at the low end of their interval, at the high end.
+    factors : dict
+        By quantity: the ends of the interval of its mean, over its value.
+    saturates : Band
+        The rate that the cards cannot exceed [requests/s].
+    reason : str
+        Why the interval is as wide as it is.
+    """
+
+    run: Run
+    fast: Run
+    slow: Run
+    factors: dict[str, tuple[float, float]]
+    saturates: Band
+    reason: str
+
+    def percentile(self, quantity: str, percent: float) -> Band:
+        """Give a percentile.
+
+        Parameters
+        ----------
+        quantity : str
+            One of `QUANTITIES`.
+        percent : float
+            From 0 to 100.
+
+        Returns
+        -------
+        Band
+            With its interval: as far as faster or slower steps move it, queues included, and
+            no narrower than the interval of the mean [s].
+        """
+        number("percent", percent, 0, 100)
+        value, *ends = (found[percent] for found in self._percentiles(quantity, percent))
+        return _band(value, *ends, *(value * factor for factor in self.factors[quantity]))
+
+    def goodput(self, slo: Slo) -> Band:
+        """Give the rate of requests that meet every limit.
+
+        Parameters
+        ----------
+        slo : Slo
+            The limits.
+
+        Returns
+        -------
+        Band
+            With its interval [requests/s].
+        """
+        return _band(*(goodput_rps(run, slo) for run in (self.run, self.fast, self.slow)))
+
+    def _percentiles(self, quantity: str, percent: float) -> list[dict[float, float]]:
+        """Percentiles of the three runs; those that are usual are computed together."""
+        percents = PERCENTS if percent in PERCENTS else (percent,)
+        key = quantity, percents
+        if key not in self._found:
+            self._found[key] = [
+                dict(zip(percents, weighted(values(run, quantity), percents), strict=True))
+                for run in (self.run, self.fast, self.slow)
+            ]
+        return self._found[key]
+
+    @cached_property
+    def _found(self) -> dict[tuple[str, tuple[float, ...]], list[dict[float, float]]]:
+        return {}
+
+
+def _band(value: float, *ends: float) -> Band:
+    return Band(value, min(value, *ends), max(value, *ends))
+
+
+# The quantity of `Served` in `serving` that each is nearest to.
+MEANS = {"ttft": "ttft_mean_s", "itl": "itl_s", "tpot": "itl_s", "e2e": "e2e_s"}
+
+
+def estimated(
+    deployment: Deployment,
+    requests: Sequence[Request],
+    *,
+    progress: Callable[[float], bool | None] | None = None,
+) -> Simulated:
+    """Simulate a load on a deployment as it can be expected to run.
+
+    Two more runs take every step as fast, or as slow, as the interval of the mean gap between
+    tokens has it (`calibration.estimates`), and the queues follow.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    requests : sequence of Request
+        The load.
+    progress : callable, optional
+        Is told the share that is done, now and then; False stops it.
+
+    Returns
+    -------
+    Simulated
+        Percentiles and rates, with intervals.
+
+    Raises
+    ------
+    BadInput
+        When the engine does not start, or a request has no room.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> band = estimated(d, [Request(0.0, 1000, 100)]).percentile("ttft", 95)
+    >>> band.low < band.value < band.high
+    True
+    """
+    _within_the_window(deployment, requests)
+    room, steps = room_of(deployment), Steps(deployment, calibration.efficiency_for(deployment))
+    runs: list[Run] = []
+
+    def told(share: float) -> bool | None:
+        return progress((len(runs) + share) / 3) if progress else None
+
+    runs.append(simulate(requests, steps, room, told))
+    factors, reason = _factors(deployment, requests, runs[0])
+    ends = [steps.scaled(factor) for factor in factors["itl"]]
+    for end in ends:
+        stopped = runs[-1].stopped
+        runs.append(runs[0] if stopped else simulate(requests, end, room, told))
+    all_times: tuple[Times, ...] = (steps, *ends)
+    rates = _band(*(saturates_rps(requests, times, room) for times in all_times))
+    return Simulated(runs[0], runs[1], runs[2], factors, rates, reason)
+
+
+def _within_the_window(deployment: Deployment, requests: Sequence[Request]) -> None:
+    """Reject a request that is longer than the model takes."""
+    window = deployment.model.max_context_tokens
+    for at, one in enumerate(requests, 1):
+        whole = one.input_tokens + one.output_tokens
+        if whole > window:
+            raise BadInput(
+                "requests",
+                f"request {at:,} has {whole:,} tokens of prompt and answer: "
+                f"{deployment.model.name} takes {window:,}.",
+            )
+
+
+def saturation(deployment: Deployment, requests: Sequence[Request]) -> float:
+    """Compute the rate that the cards of a deployment cannot exceed, as `saturates_rps` does.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    requests : sequence of Request
+        A load; only its lengths count.
+
+    Returns
+    -------
+    float
+        At the estimate [requests/s].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> saturation(d, [Request(0, 1000, 500)]) > 10
+    True
+    """
+    _within_the_window(deployment, requests)
+    steps = Steps(deployment, calibration.efficiency_for(deployment))
+    return saturates_rps(requests, steps, room_of(deployment))
+
+
+def _factors(
+    deployment: Deployment, requests: Sequence[Request], run: Run
+) -> tuple[dict[str, tuple[float, float]], str]:
+    """Ends of the intervals of the means over their values, and why they are that wide."""
+    many = len(requests)
+    load = Workload(
+        max(round(sum(one.input_tokens for one in requests) / many), 1),
+        max(round(sum(one.output_tokens for one in requests) / many), 1),
+        max(round(_decoding(run)), 1),
+    )
+    found = calibration.estimates(deployment, load)
+    means = {quantity: found.of(name) for quantity, name in MEANS.items()}
+    factors = {name: (one.low / one.value, one.high / one.value) for name, one in means.items()}
+    return factors, means["itl"].reason
+
+
+def _decoding(run: Run) -> float:
+    """Sequences in the batch, on average over the time in which there is one."""
+    busy = [group for group in run.groups if group.decoding]
+    length_s = sum(group.steps * group.step_s for group in busy)
+    return sum(g.steps * g.step_s * g.decoding for g in busy) / length_s if busy else 1.0

@@ -1,0 +1,120 @@
+"""`llmcap simulate`: percentiles with intervals, and what it refuses."""
+
+import sys
+
+import pytest
+
+from llmcap_kernel import catalog, simulation
+from llmcap_kernel.cli import simulate as command
+from llmcap_kernel.simulation import Arrivals, Lengths, requests
+
+from .plain import strict, unwrapped
+
+B = [
+    "--model",
+    "llama-3.1-70b",
+    "--gpu",
+    "h100-sxm",
+    "--tp",
+    "2",
+    "--weights",
+    "fp8",
+    "--kv",
+    "fp8",
+]
+D = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8")
+FEW = ("--requests", "100")
+
+
+def test_json_has_the_simulations_percentiles(run):
+    told = strict(run("simulate", *B, "--rate", "2", *FEW, "--json")[1])
+    load = requests(
+        count=100, arrivals=Arrivals("poisson", 2), prompt=Lengths(1000), answer=Lengths(500)
+    )
+    found = simulation.estimated(D, load)
+    for name in ("ttft", "itl", "tpot", "e2e"):
+        assert {*told[f"{name}_ms"]} == {"p50", "p90", "p95", "p99"}
+        for percent, band in told[f"{name}_ms"].items():
+            value = found.percentile(name, float(percent[1:])).value
+            assert band["value"] == pytest.approx(value * 1e3)
+            assert band["low"] <= band["value"] <= band["high"]
+    assert 0 < told["goodput_rps"] < told["saturates_rps"]
+
+
+def test_a_limit_lowers_the_goodput(run):
+    free, held = (
+        strict(run("simulate", *B, "--rate", "2", *FEW, *limit, "--json")[1])["goodput_rps"]
+        for limit in ((), ("--ttft-ms", "150"))
+    )
+    assert 0 < held < free
+
+
+def test_a_trace_has_arrivals_and_lengths_of_its_own(run, tmp_path):
+    path = tmp_path / "trace.jsonl"
+    line = (
+        '{"timestamp": %d, "input_length": 2048, "output_length": 50, "hash_ids": [1, 2, 3, %d]}\n'
+    )
+    path.write_text("".join(line % (at * 1000, at) for at in range(10, 30)))
+    told = strict(run("simulate", *B, "--trace", str(path), "--json")[1])
+    assert (told["requests"], told["prompt_tokens"]) == (20, 20 * 2048)
+    assert told["cached_tokens"] == 19 * 3 * 512
+    assert told["offered_rps"] == pytest.approx(1.0)
+    faster = strict(run("simulate", *B, "--trace", str(path), "--rate", "4", "--json")[1])
+    assert faster["offered_rps"] == pytest.approx(4.0)
+
+
+def test_a_trace_that_asks_too_much_says_so(run, tmp_path):
+    path = tmp_path / "trace.csv"
+    rows = "".join(f"2026-01-01 10:00:00.{i:03},4000,100\n" for i in range(100))
+    path.write_text(f"TIMESTAMP,ContextTokens,GeneratedTokens\n{rows}")
+    assert "More comes than it can serve" in run("simulate", *B, "--trace", str(path))[1]
+
+
+def test_sessions_find_their_prefix(run):
+    out = run("simulate", *B, "--rate", "1", "--turns", "4", "--think-s", "5", *FEW)[1]
+    assert "The prefix cache held" in unwrapped(out)
+
+
+def test_users_ask_again(run):
+    told = strict(run("simulate", *B, "--users", "8", *FEW, "--json")[1])
+    assert told["offered_rps"] == 0 < told["goodput_rps"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--rate", "0"), "rate is 0.0: it takes a number from 1e-06"),
+        (("--rate", "-2"), "rate is -2.0: it takes a number from 1e-06"),
+        (("--rate", "many"), "rate is 'many': it takes a number."),
+        ((), "rate is missing: it takes requests a second, or give --trace FILE."),
+        (("--rate", "1", "--input", "-5"), "input is -5: it takes a number from 1 to"),
+        (("--rate", "1", "--output", "0"), "output is 0: it takes a number from 1 to"),
+        (("--rate", "1", "--requests", "0"), "requests is 0: it takes a whole number from 1"),
+        (("--rate", "1", "--spread", "-1"), "spread is -1.0: it takes a number from 0 to"),
+        (("--rate", "1", "--arrivals", "posson"), "Did you mean poisson?"),
+        (("--rate", "1", "--input", "200k"), "llama-3.1-70b takes 131,072."),
+        (("--rate", "1", "--users", "3"), "rate is '1': arrivals users take none."),
+        (("--arrivals", "users"), "users is missing: arrivals users take --users N."),
+        (("--trace", "none.csv"), "trace 'none.csv' cannot be read: No such file or directory."),
+        (("--trace", "none.csv", "--users", "2"), "trace has arrivals of its own"),
+    ],
+)
+def test_bad_input_costs_one_sentence(run, words, told):
+    status, out, err = run("simulate", *B, *words)
+    assert (status, out) == (2, "") and told in err and err.count("\n") == 1
+
+
+def test_a_rate_that_cannot_last_is_refused_with_the_one_that_can(run):
+    most = strict(run("simulate", *B, "--rate", "2", *FEW, "--json")[1])["saturates_rps"]
+    status, _, err = run("simulate", *B, "--rate", str(most * 1.01))
+    assert status == 2 and f"saturates at {most:.2f} requests/s (saturates_rps)" in err
+    assert run("simulate", *B, "--rate", str(most * 0.99), *FEW)[0] == 0
+
+
+def test_progress_is_drawn_on_a_terminal_alone(run, monkeypatch):
+    monkeypatch.setattr(command, "PATIENCE_S", 0.0)
+    words = ("simulate", *B, "--rate", "2", "--requests", "400")
+    assert run(*words)[2] == ""
+    monkeypatch.setattr(type(sys.stderr), "isatty", lambda self: True, raising=False)
+    drawn = run(*words)[2]
+    assert "simulating [" in drawn and drawn.endswith("\r")
