@@ -30,6 +30,7 @@ INKS = {
     "panel": ("panel", "#f5f7f9"),
     "good": ("good", "#176b3a"),
     "bad": ("bad", "#b3261e"),
+    "interval": ("interval", "#a8c7ea"),
 }
 CHARACTER = 7.0  # pixels of a character at 12 px, on the wide side
 PHONE = 330  # pixels of a picture on a phone

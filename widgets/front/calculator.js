@@ -787,6 +787,14 @@ export function wayBack(site) {
   link.hidden = false;
 }
 
+// A link may lead to the box where a config, a command or a log is pasted.
+export function openPaste(root) {
+  const box = location.hash === "#paste" && root?.querySelector(".lc-kind-text");
+  if (!box || box.open) return;
+  for (let one = box; one; one = one.parentElement.closest("details")) one.open = true;
+  box.querySelector("textarea").focus();
+}
+
 // ---- the live calculator --------------------------------------------------------------
 
 // In a notebook each widget has a copy of this module, so the count is the page's.
@@ -1039,6 +1047,7 @@ function render({ model, el }) {
   model.on("change:view", answered);
   draw();
   if (isApp) wayBack(above);
+  if (isApp) openPaste(root);
   const unfollow = follow(root.querySelector(".lc-figure"), chart);
   const unhear = hearFile(model, el);
   return () => {
