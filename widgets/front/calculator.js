@@ -895,6 +895,7 @@ function render({ model, el }) {
   function followAddress() {
     const untouched = !drawn && !location.search;
     if (!isApp || untouched) return;
+    document.title = `${view.named} - llmcap`;
     clearTimeout(addressTimer);
     addressTimer = setTimeout(() => history.replaceState(null, "", `?${view.query}`), 300);
   }
