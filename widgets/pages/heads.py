@@ -15,7 +15,7 @@ from widgets import named, session
 
 SITE = "llmcap"
 CARD = "_static/card.png"
-CARD_SAYS = "A decode step of Llama-3.1-70B as bars: what it reads beside what it computes"
+CARD_SAYS = "Llama 3.1 70B on two H100s: users, speed, first token and price, with intervals"
 ICON = "_static/favicon.svg"
 LONGEST = 180  # characters of a description
 TAG = re.compile(r"<[^>]*>")

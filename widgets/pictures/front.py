@@ -232,7 +232,8 @@ class Number:
     @property
     def mark(self):
         """What the spec sheet allows, in words."""
-        return f"spec sheet {self.written(self.ceiling)}"
+        least = quantity(self.ceiling, "s") if self.unit == "s" else self.written(self.ceiling)
+        return f"spec sheet {least}"
 
     @property
     def asked(self):
@@ -259,7 +260,7 @@ def _numbers(card):
     ]
     if card.usd_mtok:
         rent = f"{_rent(card.usd_h)}, cards always busy"
-        out.append(_told("A million tokens", card.usd_mtok, "", note=rent, money=True))
+        out.append(_told("A million output tokens", card.usd_mtok, "", note=rent, money=True))
     return out
 
 
