@@ -10,7 +10,7 @@ class MovingPicture(Carried):
     """A picture of the book in a notebook, of a `PictureSession`."""
 
     _esm = FRONT / "picture.js"
-    _css = styles("calculator.css", "picture.css")
+    _css = styles("calculator.css", "picture.css", "ask.css")
     heard = "asked"
     # Any: what a browser sends is checked by the session.
     asked = traitlets.Any().tag(sync=True)

@@ -91,6 +91,31 @@ class PictureSession:
         }
 
     def _html(self):
+        return self._sentence() if self._picture.asks else self._row()
+
+    def _sentence(self):
+        """A question in which each word that may change is an input, and its answer below."""
+        chosen = {one.name: _word(one, self._values[one.name]) for one in self._picture.controls}
+        parts = self._parts()
+        return (
+            f"{self._opening('lf-ask')}\n<form><fieldset disabled>"
+            f'<p class="lf-question">{escape(self._picture.asks).format(**chosen)}</p>'
+            '<span class="lc-wait" role="status"></span></fieldset></form>\n'
+            f'<p class="lc-said" role="status">{parts["said"]}</p>\n'
+            f'<div class="lc-drawn">{parts["figure"]}</div>\n'
+            "<details><summary>The numbers as a table</summary>"
+            f'<div class="lc-numbers">{parts["table"]}</div></details>\n</section>'
+        )
+
+    def _opening(self, more=""):
+        values = escape(json.dumps(self._values))
+        return (
+            f'<section class="{f"lc lc-picture {more}".strip()}" data-kind="picture" '
+            f'data-name="{self.name}" data-values="{values}" '
+            f'aria-label="{escape(self._picture.title)}">'
+        )
+
+    def _row(self):
         inputs = "".join(
             _input(self.name, one, self._values[one.name]) for one in self._picture.controls
         )
@@ -98,11 +123,9 @@ class PictureSession:
         if inputs:
             wait = '<span class="lc-wait" role="status"></span>'
             form = f"<form><fieldset disabled>{inputs}{wait}</fieldset></form>"
-        values = escape(json.dumps(self._values))
         parts = self._parts()
         return (
-            f'<section class="lc lc-picture" data-kind="picture" data-name="{self.name}" '
-            f'data-values="{values}" aria-label="{escape(self._picture.title)}">\n'
+            f"{self._opening()}\n"
             f'<p class="lc-picture-title">{escape(self._picture.title)}</p>\n{form}\n'
             f'<div class="lc-drawn">{parts["figure"]}</div>\n'
             f'<p class="lc-said" role="status">{parts["said"]}</p>\n'
@@ -121,6 +144,8 @@ picture = PictureSession
 
 
 def _figure(drawn):
+    if isinstance(drawn.drawing, str):
+        return drawn.drawing
     if not isinstance(drawn.drawing, dict):
         return drawn.drawing.svg(drawn.said)
     return "".join(
@@ -158,11 +183,24 @@ def _slider(name, control, value):
 
 
 def _list(control, value):
-    options = "".join(
-        f'<option value="{i}"{" selected" if option == value else ""}>{escape(option)}</option>'
-        for i, option in enumerate(control.options)
-    )
     return (
         f'<label class="lc-pull"><span>{escape(control.label)}</span>'
-        f'<select name="{control.name}">{options}</select></label>'
+        f'<select name="{control.name}">{_options(control, value)}</select></label>'
+    )
+
+
+def _word(control, value):
+    label = escape(control.label)
+    return f'<select name="{control.name}" aria-label="{label}">{_options(control, value)}</select>'
+
+
+def _options(control, value):
+    groups: dict[str, list[str]] = {}
+    for i, option in enumerate(control.options):
+        chosen = " selected" if option == value else ""
+        item = f'<option value="{i}"{chosen}>{escape(control.written(option))}</option>'
+        groups.setdefault(control.group(option) if control.group else "", []).append(item)
+    return "".join(
+        f'<optgroup label="{escape(name)}">{"".join(items)}</optgroup>' if name else "".join(items)
+        for name, items in groups.items()
     )

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from llmcap_kernel.refuse import BadInput, one_of
 
+from . import named
 from .calculators import calculate, cliff, compare, scorecard, validate, vram
 from .form.upload import Upload
 from .page import static_html, summary
@@ -240,7 +241,7 @@ def parted(view, lists):
 
 
 def with_company(calculator, state, view):
-    """Add what every view has and no calculator makes: presets, a hint, links to the others.
+    """Add what every view has and no calculator makes: presets, a hint, a name, links to others.
 
     Parameters
     ----------
@@ -259,7 +260,7 @@ def with_company(calculator, state, view):
     form = calculator.FORM
     hint = getattr(calculator, "HINT", "") if state == form.defaults() else ""
     company = {"presets": presets(form.name), "hint": hint, "links": links(form, state)}
-    return view | company
+    return view | company | {"named": named.name(view)}
 
 
 @cache

@@ -393,6 +393,13 @@ def test_a_taken_port_is_said_in_a_line(site, server):
     assert "Traceback" not in done.stderr
 
 
+def test_a_shared_address_is_named_by_its_answer(site, reader):
+    page = reader("calculate", "gpu=mi300x&tp=1").html
+    title = r"Llama 3.1 70B in FP8 on 1 x Instinct MI300X: \S+ tok/s"
+    assert re.search(rf"<title>{title} - llmcap</title>", page)
+    assert f'property="og:image" content="{site}/_static/card.png"' in page
+
+
 @pytest.mark.browser
 def test_leaving_a_page_ends_its_kernel(site, browser):
     """The farewell of a closed page is let in."""

@@ -6,6 +6,7 @@ import pytest
 
 from tests.book.test_pages import overflow, pages, serious_faults
 from widgets.pages import build, heads, pdf
+from widgets.session import Calculator
 
 SENTENCES = {
     # asked: a page that must be found, and words of the sentence shown beside it
@@ -97,6 +98,32 @@ def test_with_an_address_shared_links_are_whole():
     assert 'property="og:url" content="https://a.test/books/book/1-law.html"' in given
     assert 'property="og:image" content="https://a.test/books/_static/card.png"' in given
     assert '<link rel="canonical" href="https://a.test/books/book/1-law.html">' in given
+
+
+PLAIN = '<head><title>Calculate - llmcap</title>\n<link rel="icon" href="/x.svg">\n</head>'
+
+
+def test_a_shared_calculator_says_its_deployment_and_its_answer():
+    query = "gpu=mi300x&tp=1&weights=fp8"
+    page = heads.with_answer(PLAIN, "calculate", query, "https://a.test/")
+    speed = Calculator("calculate", query).view["headline"][0]["value"]
+    title = f"Llama 3.1 70B in FP8 on 1 x Instinct MI300X: {speed} tok/s"
+    assert f"<title>{title} - llmcap</title>" in page
+    assert f'property="og:title" content="{title}"' in page
+    said = re.search(r'property="og:description" content="([^"]+)"', page)
+    assert said and said[1].startswith("It ")
+    assert 'property="og:url" content="https://a.test/apps/calculate?' in page
+    assert page.count('rel="icon"') == 1
+
+
+def test_what_a_stranger_puts_into_an_address_stays_text():
+    page = heads.with_answer(PLAIN, "calculate", "gpu=%3Cscript%3E&model=%22%3E", "https://a.test/")
+    assert "<script" not in page and page.count("<title>") == 1
+
+
+@pytest.mark.parametrize(("name", "query"), [("calculate", ""), ("validate", "gpu=h100-sxm")])
+def test_a_page_without_a_deployment_says_what_it_is(name, query):
+    assert heads.with_answer(PLAIN, name, query, "https://a.test/") == PLAIN
 
 
 def test_the_first_use_of_a_term_has_its_definition(site):

@@ -64,6 +64,7 @@ def html(names, scripted, last=False):
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Pictures</title>'
         '<meta name="viewport" content="width=device-width">'
         '<link rel="stylesheet" href="calculator.css"><link rel="stylesheet" href="picture.css">'
+        '<link rel="stylesheet" href="ask.css">'
         "<style>:root { color-scheme: light dark } body { margin: 16px; "
         "background: light-dark(#fff, #14181d) }</style></head>"
         f"<body><main><h1>Pictures</h1>{sections}</main>{script}</body></html>"

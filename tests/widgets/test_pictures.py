@@ -21,7 +21,10 @@ def positions(picture):
     whole = list(itertools.islice(itertools.product(*options), MOST + 1))
     if len(whole) > MOST:
         ends = [dict.fromkeys((o.options[0], o.start, o.options[-1])) for o in picture.controls]
-        whole = list(itertools.product(*ends))
+        whole = list(itertools.islice(itertools.product(*ends), 2 * MOST + 1))
+    if len(whole) > 2 * MOST:  # each at its ends, the others at their start
+        starts = [o.start for o in picture.controls]
+        whole = [(*starts[:i], end, *starts[i + 1 :]) for i, of in enumerate(ends) for end in of]
     names = [one.name for one in picture.controls]
     return [dict(zip(names, values, strict=True)) for values in whole]
 

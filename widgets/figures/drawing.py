@@ -12,14 +12,14 @@ from itertools import pairwise
 
 # One colour a meaning, in every picture: the style sheet's mark, and its light form.
 MARKS = {
-    "weights": (1, "#1f5f99"),
-    "activations": (2, "#8a5fa8"),
+    "weights": (1, "#2f5d9b"),
+    "activations": (2, "#8a5fb0"),
     "host": (3, "#8f6b00"),
     "cache": (4, "#0e8577"),
     "free": (5, "#639f97"),
     "other": (6, "#87919c"),
-    "prompt": (7, "#c2570c"),
-    "link": (8, "#b23a77"),
+    "prompt": (7, "#c0562a"),
+    "link": (8, "#5a6b7b"),
 }
 INKS = {
     "text": ("text", "#17202b"),
@@ -30,6 +30,7 @@ INKS = {
     "panel": ("panel", "#f5f7f9"),
     "good": ("good", "#176b3a"),
     "bad": ("bad", "#b3261e"),
+    "interval": ("interval", "#a8c7ea"),
 }
 CHARACTER = 7.0  # pixels of a character at 12 px, on the wide side
 PHONE = 330  # pixels of a picture on a phone

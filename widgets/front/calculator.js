@@ -792,6 +792,14 @@ export function wayBack(site) {
   link.hidden = false;
 }
 
+// A link may lead to the box where a config, a command or a log is pasted.
+export function openPaste(root) {
+  const box = location.hash === "#paste" && root?.querySelector(".lc-kind-text");
+  if (!box || box.open) return;
+  for (let one = box; one; one = one.parentElement.closest("details")) one.open = true;
+  box.querySelector("textarea").focus();
+}
+
 // ---- the live calculator --------------------------------------------------------------
 
 // In a notebook each widget has a copy of this module, so the count is the page's.
@@ -892,6 +900,7 @@ function render({ model, el }) {
   function followAddress() {
     const untouched = !drawn && !location.search;
     if (!isApp || untouched) return;
+    document.title = `${view.named} - llmcap`;
     clearTimeout(addressTimer);
     addressTimer = setTimeout(() => history.replaceState(null, "", `?${view.query}`), 300);
   }
@@ -1044,6 +1053,7 @@ function render({ model, el }) {
   model.on("change:view", answered);
   draw();
   if (isApp) wayBack(above);
+  if (isApp) openPaste(root);
   const unfollow = follow(root.querySelector(".lc-figure"), chart);
   const unhear = hearFile(model, el);
   return () => {

@@ -1,6 +1,6 @@
 // The pages of the book: each calculator that stands in one comes alive beside it, in the reader's
 // browser. Until then it shows what was built, and what a reader touches meanwhile is kept.
-import calculator, { closeMenus, drawStanding, DROPS, dropped, shareActs, wayBack } from "./calculator.js";
+import calculator, { closeMenus, drawStanding, DROPS, dropped, openPaste, shareActs, wayBack } from "./calculator.js";
 import { whenNear } from "./lazy.js";
 import { WorkerModel, python, stageText } from "./python.js";
 import picture from "./picture.js";
@@ -132,7 +132,11 @@ function draw(root) {
   picture.render({ model, el: root });
   const wait = root.querySelector(".lc-wait");
   if (!wait) return;
-  whenNear(root, () => sparing() || model.open().catch(() => {}));
+  const open = () => model.open().catch(() => {});
+  // The question of the first page is met by all who come, and moved by some.
+  if (root.matches(".lf-ask")) {
+    for (const kind of ["pointerdown", "focusin"]) root.querySelector("form").addEventListener(kind, open, { once: true });
+  } else whenNear(root, () => sparing() || open());
   root.addEventListener("input", () => {
     const unhear = python.onStage((stage) => {
       wait.textContent = stageText(stage);
@@ -193,3 +197,4 @@ document.addEventListener("click", (event) => {
 }, true);
 
 wayBack(SITE);
+if (location.pathname.includes("/apps/")) openPaste(document);

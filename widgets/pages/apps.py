@@ -5,6 +5,7 @@ query: there a kernel answers, here the page's worker.
 """
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -15,28 +16,42 @@ from widgets.page import h, static_html, words
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = Path(__file__).parent / "templates"
+TITLE = re.compile(r"^# (.+)", re.M)
+
+
+def _contents() -> dict:
+    return yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
 
 
 def pages() -> list[str]:
     """List the pages of the book in the order of its table of contents, such as "book/1-law"."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    toc = _contents()
     return [toc["root"], *(one["file"] for part in toc["parts"] for one in part["chapters"])]
 
 
 @cache
-def site_map() -> dict[str, list[tuple[str, str]]]:
-    """The pages that the head of every page leads to, each a name and a title."""
-    _, *files = pages()
-    notebooks = [ROOT / f"{file}.ipynb" for file in files]
+def site_map() -> dict[str, list]:
+    """The pages that the head of every page leads to, each a name and a title, those of the book
+    by part."""
+    parts = [(part["caption"], [Path(one["file"]) for one in part["chapters"]])
+             for part in _contents()["parts"]]  # fmt: skip
     return {
-        "chapters": [(path.stem, _title(path)) for path in notebooks if path.exists()],
+        "parts": [
+            (caption, [(file.name, _title(file)) for file in files]) for caption, files in parts
+        ],
         "calculators": [(name, one.TITLE) for name, one in session.CALCULATORS.items()],
     }
 
 
-def _title(path: Path) -> str:
-    first = json.loads(path.read_text("utf-8"))["cells"][0]
-    return "".join(first["source"]).splitlines()[0].removeprefix("# ")
+def _title(file: Path) -> str:
+    written = ROOT / f"{file}.md"
+    if written.exists():
+        text = written.read_text("utf-8")
+    else:
+        text = "".join(
+            json.loads((ROOT / f"{file}.ipynb").read_text("utf-8"))["cells"][0]["source"]
+        )
+    return TITLE.findall(text)[0]
 
 
 def collect_pages(app):

@@ -24,6 +24,8 @@ def vendor_files() -> dict[str, Path]:
         # The server's pages of the apps name these.
         "front/calculator.css": FRONT / "calculator.css",
         "front/top.css": FRONT / "top.css",
+        "front/first.js": FRONT / "first.js",
+        "front/top.js": FRONT / "top.js",
         "plotly.min.js": bundle.NPM / "plotly.js-basic-dist-min" / "plotly-basic.min.js",
     }
 

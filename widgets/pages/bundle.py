@@ -35,7 +35,7 @@ DATA = (
     *("kernels_drawn.csv", "formats_drawn.csv", "reduces_drawn.csv"),
     "understood.json",
 )
-STYLES = ("calculator.css", "question.css", "picture.css", "cells.css", "top.css")
+STYLES = ("calculator.css", "question.css", "picture.css", "ask.css", "cells.css", "top.css")
 SPLIT = ("--splitting", "--format=esm")
 # Chromium, Firefox and Safari of 2023, which have all that Pyodide asks for.
 TARGET = "--target=es2022"

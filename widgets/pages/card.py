@@ -1,15 +1,15 @@
-"""The picture that a shared address shows: a step of chapter 1, drawn by the kernel.
+"""The picture that a shared address shows: the question of the first page, and its answer.
 
 `python -m widgets.pages.card` draws ``book/_static/card.png`` with the Chromium of the tests.
 """
 
 import os
 import shutil
+from html import escape
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from widgets.figures.drawing import Drawing
 from widgets.pictures import PICTURES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,10 +17,12 @@ CARD = ROOT / "book" / "_static" / "card.png"
 FRONT = ROOT / "widgets" / "front"
 WIDTH, HEIGHT = 1200, 630  # px, what those who show cards ask for
 LOOK = """
-body { box-sizing: border-box; margin: 0; padding: 18px 40px; width: 845px; zoom: 1.42; }
-h1 { margin: 0; font: 650 26px/1.2 system-ui, sans-serif; letter-spacing: -.01em; }
-.lead { margin: 2px 0 10px; color: var(--lc-quiet); font-size: 15px; }
-.lc.lc .lc-said { margin: 2px 0 0; min-height: 0; font-size: 17px; font-weight: 600; }
+body { box-sizing: border-box; margin: 0; padding: 36px 32px; width: 1043px; zoom: 1.15; }
+h1 { margin: 0 0 16px; font: 700 38px/1.15 system-ui, sans-serif; letter-spacing: -.02em; }
+.lc.lf-ask .lf-question { margin: 0; line-height: 1.5; }
+.lc.lf-ask.lf-ask.lf-ask { padding: 0; border: 0; }
+.lc.lf-ask .lf-foot { display: none; }
+.lc.lf-ask .lf-numbers { grid-template-columns: repeat(4, minmax(0, 1fr)); }
 """
 
 
@@ -32,15 +34,17 @@ def page():
     str
         A page of its size.
     """
-    drawn = PICTURES["step"].draw(**PICTURES["step"].start)
-    assert isinstance(drawn.drawing, Drawing)
-    style = (FRONT / "calculator.css").read_text() + (FRONT / "picture.css").read_text() + LOOK
+    asked = PICTURES["front"]
+    drawn = asked.draw(**asked.start)
+    values = {one.name: one.written(asked.start[one.name]) for one in asked.controls}
+    sheets = ("calculator.css", "picture.css", "ask.css")
+    style = "".join((FRONT / name).read_text() for name in sheets) + LOOK
     return (
-        f'<!doctype html><meta charset="utf-8"><style>{style}</style><body class="lc">'
-        "<h1>Predict an LLM deployment before renting a GPU</h1>"
-        f'<p class="lead">One token of {PICTURES["step"].title.partition(" of ")[2]}</p>'
-        f'<div class="lc-picture">{drawn.drawing.svg(drawn.said)}</div>'
-        f'<p class="lc-said">{drawn.said}</p></body>'
+        f'<!doctype html><meta charset="utf-8"><style>{style}</style><body>'
+        "<h1>Know what a GPU will serve before you rent it</h1>"
+        f'<section class="lc lc-picture lf-ask"><p class="lf-question">'
+        f"{escape(asked.asks.format(**values))}</p>"
+        f'<p class="lc-said">{escape(drawn.said)}</p>{drawn.drawing}</section></body>'
     )
 
 

@@ -11,14 +11,15 @@ from xml.sax.saxutils import escape as xml
 
 from docutils import nodes
 
-from widgets import session
+from widgets import named, session
 
 SITE = "llmcap"
 CARD = "_static/card.png"
-CARD_SAYS = "A decode step of Llama-3.1-70B as bars: what it reads beside what it computes"
+CARD_SAYS = "Llama 3.1 70B on two H100s: users, speed, first token and price, with intervals"
 ICON = "_static/favicon.svg"
 LONGEST = 180  # characters of a description
 TAG = re.compile(r"<[^>]*>")
+TITLE = re.compile(r'<title>.*?</title>(\s*<link rel="icon"[^>]*>)?', re.S)
 TERM = re.compile(
     r'<a class="reference internal" href="(?P<to>[^"]*glossary\.html#term-[^"]+)">(?P<in>.*?)</a>',
     re.S,
@@ -107,6 +108,36 @@ def tags(title, description, page, root, address):
         + [f'<meta property="{k}" content="{escape(v)}">\n' for k, v in shared.items() if v]
         + [f'<link rel="{kind}" href="{escape(to)}">\n' for kind, to in links]
     )
+
+
+def with_answer(page, name, query, address):
+    """Have a calculator's page say what was asked and what the answer is, for whoever shares it.
+
+    Parameters
+    ----------
+    page : str
+        Its HTML, with a title.
+    name : str
+        Of the calculator.
+    query : str
+        Its inputs as the address spells them; without any the page says what it is.
+    address : str
+        Where the site stands.
+
+    Returns
+    -------
+    str
+        The page, with another title and what previews read.
+    """
+    form = session.CALCULATORS[name].FORM
+    names = {field.name.removeprefix(session.FIRST) for field in form.fields}
+    if not query or not {"model", "tp"} <= names:
+        return page
+    view = session.Calculator(name, query).view
+    title = view["named"]
+    said = shortened(named.description(view))
+    told = tags(title, said, f"apps/{name}?{view['query']}", "", address)
+    return TITLE.sub(lambda _: f"<title>{escape(title)} - {SITE}</title>\n{told}", page, count=1)
 
 
 def site_map(pages, address):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from widgets.pages import icons, node, policy
 
 HERE = Path(__file__).parent
+FRONT = HERE.parent / "front"
 # Of the scripts in `_static`, those that every page runs, in this order.
 MERGED = (
     "documentation_options.js",
@@ -29,24 +30,15 @@ INDEX = "searchindex.js"
 # without the script that keeps several sets in step.
 LEFT_OUT = ("scripts/fontawesome.js", "scripts/bootstrap.js", "design-tabs.js")
 # The colours must be known before anything is painted, so this one stands in the page itself.
-FIRST = (
-    "{const d=document.documentElement.dataset;let m;try{m=localStorage.getItem('mode')}catch{}"
-    "d.mode=m=m||'auto';d.theme=m!='auto'?m:"
-    "matchMedia('(prefers-color-scheme: dark)').matches?'dark':'light'}"
-)
+FIRST = (FRONT / "first.js").read_text("utf-8").splitlines()[-1]
 # Of the style sheets in `_static`, those kept whole, as are all in `vendor`: what they style may
 # come into a page later.
-WHOLE = {"book.css", "pygments.css"}
+WHOLE = {"book.css", "front.css", "pygments.css"}
 
 SCRIPT = re.compile(r"[ \t]*<script\b([^>]*)>(.*?)</script>\n?", re.S)
 STYLE = re.compile(r'[ \t]*<link\b(?=[^>]*rel="stylesheet")[^>]*href="([^"]*)"[^>]*>\n?')
 PRELOAD = re.compile(r'[ \t]*<link rel="preload" as="script"[^>]*>\n?')
 VIEWPORT = re.compile(r'\s*<meta name="viewport"[^>]*>')
-ATTRIBUTES = (
-    (' onclick="window.print()"', ' data-page-act="print"'),
-    (' onclick="toggleFullScreen()"', ' data-page-act="fullscreen"'),
-    (' onclick="', None),  # no other: a policy that allows none would stop it without a word
-)
 
 
 class Page:
@@ -76,10 +68,8 @@ class Page:
         first = VIEWPORT.search(text)
         if first:
             text = text[: first.end()] + VIEWPORT.sub("", text[first.end() :])
-        for old, new in ATTRIBUTES:
-            if new is None and old in text:
-                raise ValueError(f"{self.path.name}: a script in an attribute would not run")
-            text = text.replace(old, new or "")
+        if ' onclick="' in text:  # a policy that allows none would stop it without a word
+            raise ValueError(f"{self.path.name}: a script in an attribute would not run")
         text = text.replace(" data-bs-title=", " title=")
         self.text = drawn.drawn(re.sub(r' data-bs-[\w-]+="[^"]*"', "", text))
 
@@ -174,7 +164,10 @@ def _bundle(site: Path, pages: list[Page], drawn: icons.Icons):
     own = next(i for i, one in enumerate(sheets) if Path(str(one["path"])).name == "book.css")
     icon_sheet = {"path": str(static / "icons.css"), "text": drawn.css(), "purge": True}
     sheets[own:own] = [{"path": "katex/dist/katex.css", "purge": True}, icon_sheet]
-    merged = [str(static / name) for name in MERGED] + [str(HERE / "site.js")]
+    merged = [str(static / name) for name in MERGED] + [
+        str(FRONT / "top.js"),
+        str(HERE / "site.js"),
+    ]
     search = [*(str(static / name) for name in SEARCH), str(HERE / "search.js")]
     front = [str(path) for path in (site / "vendor").rglob("*.js") if path.stat().st_size < 200_000]
     done = node.run(

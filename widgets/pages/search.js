@@ -27,7 +27,11 @@ Search.makeSearchSummary = (html, keywords, anchor) => {
 
 // The index knows the book's pages; a calculator is found by its name in the head of the page.
 addEventListener("DOMContentLoaded", () => {
-  const asked = new URLSearchParams(location.search).get("q")?.toLowerCase().match(/\w{3,}/g) ?? [];
+  const query = new URLSearchParams(location.search).get("q") ?? "";
+  const box = document.querySelector(".lt-top input");
+  box.value = query;
+  box.focus();
+  const asked = query.toLowerCase().match(/\w{3,}/g) ?? [];
   const calculators = [...document.querySelectorAll('.lt-top nav a[href*="apps/"]')];
   const found = calculators.filter((link) =>
     asked.some((word) => link.textContent.toLowerCase().split(/\W+/).includes(word)));

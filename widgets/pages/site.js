@@ -1,31 +1,5 @@
 // What the pages of the book do beyond the theme's own script.
 (() => {
-  const acts = {
-    print: () => print(),
-    fullscreen: () => toggleFullScreen(), // the theme's
-  };
-
-  document.addEventListener("click", (event) => {
-    acts[event.target.closest("[data-page-act]")?.dataset.pageAct]?.();
-    const menu = event.target.closest(".dropdown-toggle");
-    for (const button of document.querySelectorAll(".dropdown-toggle")) {
-      unfold(button, button === menu && !button.classList.contains("show"));
-    }
-  });
-
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    for (const button of document.querySelectorAll(".dropdown-toggle.show")) {
-      unfold(button, false);
-      button.focus();
-    }
-  });
-
-  function unfold(button, open) {
-    button.classList.toggle("show", open);
-    button.setAttribute("aria-expanded", String(open));
-  }
-
   // On paper nothing can be unfolded.
   let unfolded = [];
   addEventListener("beforeprint", () => {
@@ -45,8 +19,6 @@
   }
   addEventListener("load", reach);
   addEventListener("resize", reach);
-
-  document.querySelector(".bd-search-container input")?.focus();
 
   // ---- the mark beside a heading copies the address of its place -----------------------------
 

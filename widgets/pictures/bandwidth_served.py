@@ -290,8 +290,19 @@ ASKED = {"8,192 in, 1,024 out": (8192, 1024), "1,024 in, 1,024 out": (1024, 1024
          "1,024 in, 8,192 out": (1024, 8192)}  # fmt: skip
 
 
-def _terms(served):
-    """The parts of a mean gap [s]: name, ink, seconds."""
+def gap_terms(served):
+    """Part the mean gap between two tokens.
+
+    Parameters
+    ----------
+    served : Served
+        A load, served.
+
+    Returns
+    -------
+    tuple of tuple
+        Name, ink and seconds of each part.
+    """
     step, at = served.decode, served.efficiency
     launches = step.work.layers * at.layer_s
     return (
@@ -308,7 +319,7 @@ def _waterfall(users, load):
     d, asked = llama_on(tp=2, kv="bf16"), Workload(*ASKED[load], users)
     both = calibration.estimates(d, asked)
     timed, gap = sweep(2, *ASKED[load])[users], both.itl_s
-    least, real = _terms(both.ceiling), _terms(both.served)
+    least, real = gap_terms(both.ceiling), gap_terms(both.served)
     across = Scale(0, 1.02 * max(timed, gap.high), 0, 100)
     drawing = Drawing(36 * (len(real) + 3) + 4)
     _total(drawing, 0, f"ceiling {quantity(gap.ceiling, 's')}", least, across)
@@ -448,8 +459,20 @@ PANELS, MOST = 6, 150
 
 
 @cache
-def _by_engine(quantity_name):
-    """Predicted, ceiling and measured of each row, by engine, those with most rows first."""
+def by_engine(quantity_name):
+    """Collect the published rows of a quantity.
+
+    Parameters
+    ----------
+    quantity_name : str
+        One of `QUANTITIES`.
+
+    Returns
+    -------
+    dict
+        Predicted without its source, ceiling and measured of each row, by engine, those with most
+        rows first.
+    """
     found: dict[str, list[tuple[float, float, float]]] = {}
     for r in _rows():
         if r["metric"] in QUANTITIES[quantity_name][0] and r["family"] in NAMES:
@@ -464,7 +487,7 @@ def _by_engine(quantity_name):
 def _engines(quantity_name, against):
     (low, high), which = QUANTITIES[quantity_name][1], int(against == AT_CEILING)
     drawings, rows = {}, []
-    for engine, found in _by_engine(quantity_name).items():
+    for engine, found in by_engine(quantity_name).items():
         points = [(row[which], row[2]) for row in found]
         off = statistics.median(abs(math.log(y / x)) for x, y in points)
         below = sum(y < x for x, y in points) / len(points)

@@ -273,8 +273,14 @@ def _beside(drawing, words, ink, x, y):
 
 
 @cache
-def _timed():
-    """Intensity and FLOP/s of products timed on an H100, by format."""
+def timed():
+    """Collect intensity and FLOP/s of the products that were timed on an H100.
+
+    Returns
+    -------
+    dict
+        Pairs by format.
+    """
     found: dict[str, list[tuple[float, float]]] = {"bf16": [], "fp8": []}
     for row in benchmarks.rows(TIMED):
         m, n, k = (int(row[key]) for key in "mnk")
@@ -297,7 +303,7 @@ def _roofline(users, weights):
     reached = work / law.roofline_s(
         flops=work, bytes_moved=read, flop_s=rate, bandwidth_bytes_s=gpu.bandwidth_bytes_s
     )
-    dots = [p for p in _timed().get(weights, []) if p[0] >= 0.5]
+    dots = [p for p in timed().get(weights, []) if p[0] >= 0.5]
     roof = [(x, x * gpu.bandwidth_bytes_s) for x in (0.5, ridge)]
     marks: list[Drawable] = [
         Dots(f"dots: {len(dots)} products timed on an H100", dots, "other", dim=0.55),

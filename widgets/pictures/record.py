@@ -25,6 +25,8 @@ class Control:
         The one that a page begins with.
     unit : str
         Of the numbers.
+    group : callable, optional
+        Names the group that a word stands in, where the list is long.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Control:
     options: tuple
     start: object
     unit: str = ""
+    group: Callable[[str], str] | None = None
 
     @property
     def is_slider(self):
@@ -95,15 +98,16 @@ class Drawn:
 
     Parameters
     ----------
-    drawing : Drawing or mapping of str to Drawing
-        The picture; small multiples by what stands above each.
+    drawing : Drawing or mapping of str to Drawing or str
+        The picture; small multiples by what stands above each; HTML where it is more than a
+        drawing.
     said : str
         One or two sentences with its numbers.
     table : Shown
         The numbers that are drawn.
     """
 
-    drawing: Drawing | Mapping[str, Drawing]
+    drawing: Drawing | Mapping[str, Drawing] | str
     said: str
     table: Shown
 
@@ -120,11 +124,14 @@ class Picture:
         Takes the controls' values by name, gives a `Drawn`.
     controls : tuple of Control
         What moves it; empty for a picture that stands still.
+    asks : str
+        A sentence in which each control has its place, `{name}`; empty for a row of them.
     """
 
     title: str
     draw: Callable[..., Drawn]
     controls: tuple[Control, ...] = field(default=())
+    asks: str = ""
 
     @property
     def start(self):

@@ -30,7 +30,7 @@ from voila.app import Voila
 from voila.tornado.handler import TornadoVoilaHandler
 
 from llmcap_kernel.refuse import BadInput
-from widgets.pages import build, policy
+from widgets.pages import build, heads, policy
 from widgets.pages.apps import TEMPLATES, site_map
 from widgets.server import files, kernels, settings
 
@@ -179,7 +179,8 @@ class AppHandler(Page, TornadoVoilaHandler):
             first = await anext(parts)
         rules = allowed(self.settings["embed"], script_src=APP_SCRIPTS)
         self.set_header("Content-Security-Policy", rules)
-        self.write(first)
+        at = f"{self.request.protocol}://{self.request.host}{self.settings['base_url']}"
+        self.write(await asyncio.to_thread(heads.with_answer, first, name, self.request.query, at))
         try:
             # When a kernel dies under it, Voila would send signs of life for ever.
             async with asyncio.timeout(kernels.START_SECONDS):

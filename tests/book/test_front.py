@@ -1,0 +1,165 @@
+"""The first page, answered before it is read and live when touched; and the head of every page."""
+
+import re
+
+import pytest
+
+from tests.book.test_pages import overflow, pages, serious_faults
+from tests.conftest import watch
+from widgets.calculators import calculate
+from widgets.pages import build
+from widgets.pages.apps import site_map
+from widgets.picture_session import PictureSession
+
+pytestmark = pytest.mark.browser
+FRONT = "/book/intro.html"
+START_MS = 90_000  # other tests share the machine
+ASK = ".lf-ask"
+TEXTS = """(root) => [...root.querySelectorAll('.lc-said, .lf-value, .lf-marks, .lf-key li')]
+  .map((node) => node.textContent.replace(/\\s+/g, ' ').trim())"""
+
+
+def texts(values):
+    """What the page says of a question, by the session in this process."""
+    html = PictureSession("front", **values).traits()["html"]
+    found = re.findall(r'class="(?:lc-said|lf-value|lf-marks)"[^>]*>(.*?)</(?:p|dd)>', html)
+    found += re.findall(r"<li[^>]*>(.*?)</li>", html)
+    plain = [re.sub(r"<[^>]+>", "", one).replace("&#x27;", "'") for one in found]
+    return sorted(" ".join(one.split()) for one in plain)
+
+
+def shown(page):
+    return sorted(page.locator(ASK).evaluate(TEXTS))
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_first_page_is_accessible_and_fits(visit, width, scheme):
+    page = visit(FRONT, width=width, scheme=scheme)
+    assert overflow(page) <= 0
+    assert not serious_faults(page)
+
+
+def test_the_first_screen_holds_a_question_and_four_numbers_of_calculate(visit):
+    page = visit(FRONT, javascript=False)
+    answer = page.locator(f"{ASK} .lf-numbers")
+    box = answer.bounding_box()
+    assert box["y"] + box["height"] < 800, "below the first screen"
+    values = answer.locator("strong").all_inner_texts()
+    view = calculate.view(calculate.FORM.defaults())
+    assert sorted(values) == sorted(one["value"] for one in view["headline"])
+    assert shown(page) == texts({})
+    assert page.locator(f"{ASK} select").first.is_disabled()
+
+
+def test_nothing_heavy_is_loaded_until_a_word_is_touched_and_then_the_numbers_follow(
+    browser, static_site
+):
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, service_workers="block")
+    page, faults, asked = context.new_page(), [], []
+    page.set_default_timeout(START_MS)
+    watch(page, static_site, faults)
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(static_site + FRONT)
+    page.wait_for_timeout(1500)
+    assert not [url for url in asked if "pyodide" in url or "worker" in url or "plotly" in url]
+    page.get_by_label("Card", exact=True).select_option(label="H200 SXM 141GB")
+    page.get_by_label("Context of each").select_option(label="32K")
+    page.wait_for_function(
+        "document.querySelector('.lf-ask .lc-said').textContent.includes('at 32K')"
+    )
+    page.wait_for_function("!document.querySelector('.lf-ask [data-slow]')")
+    assert shown(page) == texts({"gpu": "H200 SXM 141GB", "context": "32K"})
+    page.get_by_role("link", name="Open in Calculate").click()
+    page.wait_for_url("**/apps/calculate/?**")
+    assert "gpu=h200-sxm" in page.url and "in=31000" in page.url
+    context.close()
+    assert not faults, "\n".join(faults)
+
+
+def test_a_chip_opens_the_box_to_paste_into(visit):
+    page = visit(FRONT)
+    page.get_by_role("link", name="Paste a config.json").click()
+    page.wait_for_url("**/apps/calculate**")
+    page.wait_for_function("document.activeElement.matches('.lc-kind-text textarea')")
+
+
+def test_the_chapters_lead_on_by_their_pictures_too(visit):
+    page = visit(FRONT)
+    cards = page.locator(".lf-path li")
+    assert cards.count() == 5
+    for card in cards.all():
+        assert card.locator("svg.lc-drawing [style]").count() > 1
+    page.locator(".lf-path svg").nth(2).click()
+    page.wait_for_url("**/book/3-capacity.html")
+
+
+# ---- the head of every page --------------------------------------------------------------------
+
+
+def head(page):
+    """The head with the way to the site's first folder taken out."""
+    html = page.locator("header.lt-top").inner_html().replace(' aria-current="page"', "")
+    return re.sub(r'((?:href|action)=")[^"]*?((?:book|apps)/|search\.html)', r"\1\2", html)
+
+
+def test_book_calculators_and_apps_have_one_head(browser, visit, static_site):
+    book = head(visit(FRONT))
+    assert head(visit("/book/2-bandwidth.html")) == book
+    assert head(visit("/search.html?q=cache")) == book
+    assert head(visit("/apps")) == book
+    app = visit("/apps/vram")
+    app.wait_for_selector("main .lc[data-seq]")
+    assert head(app) == book
+    context = browser.new_context(service_workers="block")
+    page = context.new_page()
+    page.goto(f"{static_site}/apps/vram/")
+    assert head(page) == book
+    context.close()
+
+
+@pytest.mark.parametrize("path", [FRONT, "/book/2-bandwidth.html", "/search.html?q=cache"])
+def test_there_is_one_search_box_one_theme_button_and_no_second_head(visit, path):
+    page = visit(path)
+    assert page.locator("input[name=q]").count() == 1
+    assert page.locator(".lt-theme, .theme-switch-button").count() == 1
+    assert page.locator("header:visible").count() - page.locator(".lc header:visible").count() == 1
+    assert not page.locator(".bd-sidebar-primary .navbar-brand, .article-header-buttons").count()
+
+
+def test_the_head_leads_to_every_page_and_every_tool():
+    listed = {f"/book/{name}.html" for _, part in site_map()["parts"] for name, _ in part}
+    assert listed | {FRONT} == set(pages())
+    text = (build.SITE / "book" / "1-law.html").read_text("utf-8")
+    for name, _ in site_map()["calculators"]:
+        assert f'href="../apps/{name}"' in text
+
+
+def test_an_app_of_the_server_follows_the_theme_that_was_chosen_in_the_book(visit):
+    page = visit(FRONT)
+    for _ in range(3):
+        if page.locator("html").get_attribute("data-theme") == "dark":
+            break
+        page.click(".lt-theme")
+    page.goto("/apps")
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(ground) == "rgb(20, 24, 29)"
+    page.click(".lt-theme")
+    assert page.locator("html").get_attribute("data-mode") == "auto"
+
+
+def test_a_phone_has_the_contents_of_a_page_and_a_search_that_unfolds(visit):
+    page = visit("/book/2-bandwidth.html", width=390)
+    page.get_by_role("button", name="Contents of this page").click()
+    link = page.locator("#pst-page-toc-nav a", has_text="One division").first
+    link.wait_for()
+    page.keyboard.press("Escape")
+    box = page.get_by_role("searchbox", name="Search the book")
+    assert box.bounding_box()["width"] < 60
+    box.focus()
+    assert box.bounding_box()["width"] > 300
+    page.keyboard.type("roofline")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#search-results li a")
+    assert page.get_by_role("searchbox").input_value() == "roofline"

@@ -1,0 +1,428 @@
+"""The question of the book's first page: a deployment in a sentence, and what it would do.
+
+It asks what Calculate asks, with fewer inputs, and gives what Calculate gives.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+from llmcap_kernel import catalog, design
+from llmcap_kernel.capacity import Ledger
+from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.refuse import BadInput
+
+from ..calculators import calculate
+from ..figures import GIB, show
+from ..figures.drawing import Drawing, Scale
+from ..form import controls as c
+from ..page import APPS, h, words
+from .record import Control, Drawn, Picture
+
+ASKS = "How fast is {model} in {weights} on {cards} × {gpu} for {users} with {context} of context?"
+OWN = "its own format"
+FORMATS = {OWN: None, "BF16": "bf16", "FP8": "fp8", "INT8": "int8", "INT4": "int4-awq",
+           "NVFP4": "nvfp4"}  # fmt: skip
+CONTEXTS = {"2K": 2000, "4K": 4000, "8K": 8000, "16K": 16_000, "32K": 32_000, "64K": 64_000,
+            "128K": 128_000}  # fmt: skip
+USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+ANSWER = 1000  # tokens; the rest of the context is the prompt
+# What stands first in the long lists.
+MODELS = ("llama-3.1-8b", "llama-3.1-70b", "llama-3.3-70b", "qwen3-8b", "qwen3-32b",
+          "qwen3-30b-a3b", "qwen3-235b-a22b", "gpt-oss-20b", "gpt-oss-120b", "gemma-3-27b",
+          "mistral-small-3.2-24b", "glm-4.5-air", "deepseek-v3", "kimi-k2")  # fmt: skip
+CARDS = ("h100-sxm", "h200-sxm", "b200-sxm", "a100-sxm-80gb", "l40s", "l4", "mi300x", "rtx-4090",
+         "rtx-5090")  # fmt: skip
+OFTEN = "Asked for most"
+RUNS_OUT = {
+    "capacity": "Room for users",
+    "latency": "The gap between tokens",
+    "prefill": "The first token",
+    "budget": "The budget",
+}
+
+
+@cache
+def _models():
+    """Name by title, those asked for most first."""
+    rows = catalog.table("models")["models"]
+    titles = {name: rows[name].get("title", name) for name in catalog.models()}
+    rest = sorted(set(titles) - set(MODELS), key=lambda name: titles[name].lower())
+    return {titles[name]: name for name in (*MODELS, *rest)}
+
+
+@cache
+def _gpus():
+    """Name by title, those asked for most first."""
+    cards = {name: catalog.gpu(name) for name in catalog.gpus()}
+    rest = sorted(set(cards) - set(CARDS), key=lambda name: (cards[name].vendor, name))
+    return {c.card_title(cards[name]): name for name in (*CARDS, *rest)}
+
+
+def _model_group(title):
+    name = _models()[title]
+    return OFTEN if name in MODELS else "All others"
+
+
+def _gpu_group(title):
+    card = catalog.gpu(_gpus()[title])
+    return OFTEN if card.name in CARDS else card.title.removesuffix(title).strip() or "Others"
+
+
+def inputs(model, weights, cards, gpu, users, context):
+    """Say as inputs of Calculate what the sentence asks.
+
+    Parameters
+    ----------
+    model, weights, gpu, context : str
+        As the sentence has them.
+    cards, users : int
+        How many.
+
+    Returns
+    -------
+    dict
+        A complete state of Calculate.
+    """
+    name = _models()[model]
+    own = c.known_model(name)
+    format_ = FORMATS[weights] or (own.native_format if own else "bf16")
+    return calculate.FORM.defaults() | {
+        "model": name,
+        "weights": format_,
+        # Who rounds weights to FP8 rounds the cache with them, as in the worked spec.
+        "kv": "fp8" if format_ == "fp8" else "bf16",
+        "gpu": _gpus()[gpu],
+        "tp": cards,
+        "users": users,
+        "in": CONTEXTS[context] - ANSWER,
+        "out": ANSWER,
+    }
+
+
+def card_of(state):
+    """Predict a state of Calculate.
+
+    Parameters
+    ----------
+    state : dict
+        From `inputs`.
+
+    Returns
+    -------
+    Card
+        All predictions, with limits and verdicts.
+
+    Raises
+    ------
+    BadInput
+        When the kernel refuses the deployment.
+    """
+    return design.card(c.deployment(state), c.load(state), c.limits(state))
+
+
+def _draw(**asked):
+    state = inputs(**asked)
+    href = f"{APPS}calculate?{calculate.FORM.query(state)}"
+    try:
+        card = card_of(state)
+    except BadInput as problem:
+        return _refused(str(problem), href)
+    level, said = _verdict(card, asked["context"])
+    numbers = _numbers(card) if card.starts else []
+    parts = [
+        h("dl", {"class": "lf-numbers"}, [_number(one) for one in numbers]) if numbers else None,
+        _memory(card.ledger),
+        _foot(card, state, href),
+    ]
+    table = show.table(
+        ("", "estimate", "four times in five", "spec sheet", "limit"),
+        [one.row() for one in numbers] or [("the engine does not start", "-", "-", "-", "-")],
+        f"{card.deployment.title}, {asked['users']:,} users",
+    )
+    return Drawn(h("div", {"class": "lf-answer", "data-level": level}, parts), said, table)
+
+
+def _refused(problem, href):
+    foot = h("p", {"class": "lf-foot"}, h("a", {"href": href}, "Open in Calculate"))
+    table = show.table(("", "answer"), [("this deployment", "none")], "Not possible as asked")
+    return Drawn(h("div", {"class": "lf-answer", "data-level": "bad"}, foot), problem, table)
+
+
+def _verdict(card, context):
+    """One sentence: does it start, are the limits met, and what runs out first."""
+    users, books = card.workload.concurrency, card.ledger
+    who = f"{users:,} user{'s' if users > 1 else ''} at {context}"
+    if not card.starts:
+        usable = books.weights_bytes + books.overhead_bytes + books.kv_pool_bytes
+        needed = usable - books.kv_pool_bytes + books.least_room_bytes
+        text = (
+            f"It does not start: one user at {context} needs {digits(needed / GIB, 3)} GiB of each "
+            f"card, and the engine may fill {digits(usable / GIB, 3)}."
+        )
+        return c.START_LEVELS[books.start], text
+    first = f"{RUNS_OUT[card.limits[0].name]} runs out first."
+    missed = [_missed(one, card) for one in card.limits if not one.holds]
+    if missed:
+        return "bad", f"{who}: {' and '.join(missed)}."
+    if any(one.verdict != "met" for one in card.limits):
+        return "warn", f"{who}: every limit is likely met. {first}"
+    return "good", f"{who}: every limit is met. {first}"
+
+
+def _missed(limit, card):
+    """What a limit asks, and what comes of it."""
+    value, bound = (quantity(x, limit.unit) for x in (limit.estimate.value, limit.bound))
+    if limit.name == "capacity":
+        return f"only {card.max_concurrent:,} have room"
+    if limit.name == "budget":
+        return f"{_rent(limit.estimate.value)} is over the budget of {_rent(limit.bound)}"
+    return f"{value} between tokens is over the limit of {bound}"
+
+
+def _rent(usd_h):
+    return f"${usd_h:,.2f}".removesuffix(".00") + " an hour"
+
+
+# ---- four numbers --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number with what stands beside it on one line.
+
+    Parameters
+    ----------
+    label, unit, note : str
+        What it is, in what, and one thing to know of it.
+    value : float
+        The estimate; `low` to `high` holds it four times in five.
+    low, high : float or None
+        The interval; None where none was earned.
+    ceiling : float
+        What the spec sheet allows.
+    limit : float or None
+        What is asked for.
+    money : bool
+        Whether a dollar stands before it.
+    """
+
+    label: str
+    value: float
+    unit: str
+    low: float | None
+    high: float | None
+    ceiling: float
+    limit: float | None = None
+    note: str = ""
+    money: bool = False
+
+    def written(self, value):
+        """Write a value as a reader sees it."""
+        if self.money:
+            return f"${value:,.2f}"
+        return f"{value:,.0f}" if self.unit == "users" else digits(value)
+
+    @property
+    def interval(self):
+        """The interval in words; empty where none was earned."""
+        if self.low is None:
+            return ""
+        return f"{self.written(self.low)} to {self.written(self.high)}"
+
+    @property
+    def mark(self):
+        """What the spec sheet allows, in words."""
+        least = quantity(self.ceiling, "s") if self.unit == "s" else self.written(self.ceiling)
+        return f"spec sheet {least}"
+
+    @property
+    def asked(self):
+        """What is asked for, in words; empty where nothing is."""
+        return f"you need {self.written(self.limit)}" if self.limit else ""
+
+    def row(self):
+        """The same as a row of a table."""
+        limit = self.written(self.limit) if self.limit else "-"
+        value = f"{self.written(self.value)} {self.unit}".strip()
+        return (self.label, value, self.interval or "-", self.written(self.ceiling), limit)
+
+
+def _numbers(card):
+    """Users, speed, first token and price of a deployment that starts."""
+    e, slo = card.estimates, card.slo
+    most = design.users_within(card.deployment, card.workload, slo)
+    bound = 1 / slo.itl_s if slo.itl_s else None
+    room = "" if most.ceiling == card.max_concurrent else f"memory holds {card.max_concurrent:,}"
+    out = [
+        _told("Users at once", most, "users", note=room),
+        _told("Speed of one user", e.tok_s_user, "tok/s", limit=bound),
+        _told("First token", e.ttft_s, "s", note="mean, other prompts in line"),
+    ]
+    if card.usd_mtok:
+        rent = f"{_rent(card.usd_h)}, cards always busy"
+        out.append(_told("A million output tokens", card.usd_mtok, "", note=rent, money=True))
+    return out
+
+
+def _told(label, estimate, unit, note="", limit=None, money=False):
+    known = not estimate.doubt and estimate.low != estimate.high
+    low, high = (estimate.low, estimate.high) if known else (None, None)
+    return Number(
+        label=label,
+        value=estimate.value,
+        unit=unit,
+        low=low,
+        high=high,
+        ceiling=estimate.ceiling,
+        limit=limit,
+        note=estimate.doubt or note,
+        money=money,
+    )
+
+
+def _number(one):
+    value = [h("strong", {}, words(one.written(one.value)))]
+    value.append(words(f" {one.unit}") if one.unit else "")
+    value.append(h("span", {}, words(one.interval)) if one.interval else "")
+    marks = [
+        h("span", {"class": "lf-need"}, words(one.asked)) if one.asked else None,
+        h("span", {"class": "lf-spec"}, words(one.mark)),
+        h("span", {}, words(one.note)) if one.note else None,
+    ]
+    return h(
+        "div",
+        {},
+        h("dt", {}, words(one.label)),
+        h("dd", {"class": "lf-value"}, value),
+        h("dd", {"class": "lf-line", "aria-hidden": "true"}, _line(one)),
+        h("dd", {"class": "lf-marks"}, marks),
+    )
+
+
+def _line(one):
+    """Interval, estimate, spec sheet and limit on one line from zero."""
+    known = (one.value, one.high, one.ceiling, one.limit)
+    across = Scale(0, 1.04 * max(filter(None, known)), 0, 100)
+    drawing = Drawing(20)
+    drawing.line(0, 10, 100, 10, "rule", width=2)
+    if one.low is not None:
+        drawing.rect(across(one.low), 6, across(one.high) - across(one.low), 8, "interval")
+    if one.limit:
+        drawing.line(across(one.limit), 1, across(one.limit), 19, "bad", width=2)
+    drawing.line(across(one.value), 1, across(one.value), 19, "text", width=3)
+    drawing.dot(across(one.ceiling), 10, "text", radius=4, hollow=True)
+    return drawing.svg(f"{one.label}: {one.interval}")
+
+
+# ---- one card's memory ---------------------------------------------------------------------
+
+
+def memory(books: Ledger) -> list[tuple[str, str, float]]:
+    """Say where one card's memory goes, and what is asked for beyond it.
+
+    Parameters
+    ----------
+    books : Ledger
+        The ledger of one card.
+
+    Returns
+    -------
+    list of tuple
+        Kind, words and bytes of each part, in the order of the bar.
+    """
+    pool = max(books.kv_pool_bytes, 0.0)
+    held = min(books.kv_used_bytes, pool)
+    engine = books.overhead_bytes - books.activation_bytes
+    taken = books.weights_bytes + books.overhead_bytes + pool
+    users, more = books.concurrency, books.max_concurrent - books.concurrency
+    cache = f"{users:,} user{'s' if users > 1 else ''}" if more >= 0 else "users who fit"
+    room = f"room for {more:,} more" if more > 0 else "too little for one more"
+    parts = [
+        ("weights", "weights", books.weights_bytes),
+        ("activations", "working memory", books.activation_bytes),
+        ("engine", "engine", engine),
+        ("cache", cache, held),
+        ("room", room, pool - held if more >= 0 else 0.0),
+        ("missing", "users without room", books.kv_used_bytes - held),
+        ("kept", "kept free", books.visible_bytes - taken),
+    ]
+    return [part for part in parts if part[2] > 0]
+
+
+def _memory(books):
+    parts = memory(books)
+    total = sum(size for _, _, size in parts)
+    bar = [
+        h(
+            "span",
+            {"class": f"lf-{kind}", "style": f"flex-basis:{100 * size / total:.2f}%"},
+            h("b", {}, words(_sized(kind, name, size))),
+        )
+        for kind, name, size in parts
+    ]
+    key = [
+        h("li", {"class": f"lf-{kind}"}, words(f"{name} {digits(size / GIB, 3)} GiB"))
+        for kind, name, size in parts
+    ]
+    beyond = total - books.visible_bytes
+    end = None
+    if beyond > 0.001 * total:
+        at = 100 * books.visible_bytes / total
+        end = h("i", {"class": "lf-end", "style": f"left:{at:.2f}%"})
+    return h(
+        "div",
+        {"class": "lf-memory"},
+        h("div", {"class": "lf-bar", "aria-hidden": "true"}, bar, end),
+        h("ul", {"class": "lf-key"}, key),
+    )
+
+
+def _sized(kind, name, size):
+    return name if kind in ("room", "kept", "missing") else f"{name} {digits(size / GIB, 3)}"
+
+
+def _foot(card, state, href):
+    d, slo = card.deployment, card.slo
+    rows = (
+        f"One card's {digits(card.ledger.visible_bytes / GIB, 3)} GiB, to scale",
+        f"limits: {quantity(slo.itl_s, 's')} between tokens and {_rent(slo.usd_h)}",
+        f"{d.engine.title}, answers of {state['out']:,} tokens, cache in {d.kv.title}",
+    )
+    return h(
+        "p",
+        {"class": "lf-foot"},
+        h("span", {}, words("; ".join(rows) + ".")),
+        h("a", {"href": href}, "Open in Calculate"),
+    )
+
+
+def _start():
+    """The worked spec, in the sentence's words."""
+    spec, load = design.worked_spec()[1], design.WORKED_WORKLOAD
+    titles = {name: title for title, name in (_models() | _gpus()).items()}
+    formats = {name: title for title, name in FORMATS.items()}
+    contexts = {tokens: title for title, tokens in CONTEXTS.items()}
+    return {
+        "model": titles[spec.model.name],
+        "weights": formats[spec.weights.name],
+        "cards": spec.tp,
+        "gpu": titles[spec.gpu.name],
+        "users": load.concurrency,
+        "context": contexts[load.input_tokens + load.output_tokens],
+    }
+
+
+def _picture():
+    start = _start()
+    controls = (
+        Control("model", "Model", tuple(_models()), start["model"], group=_model_group),
+        Control("weights", "Format of the weights", tuple(FORMATS), start["weights"]),
+        Control("cards", "Cards", (1, 2, 4, 8), start["cards"]),
+        Control("gpu", "Card", tuple(_gpus()), start["gpu"], group=_gpu_group),
+        Control("users", "Users at once", USERS, start["users"], "users"),
+        Control("context", "Context of each", tuple(CONTEXTS), start["context"]),
+    )  # fmt: skip
+    return Picture("A deployment before it is rented", _draw, controls, ASKS)
+
+
+PICTURES = {"front": _picture()}
