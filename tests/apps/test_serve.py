@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 from benchmarks.load import PROTOCOL, Reader
 from llmcap_kernel.refuse import BadInput
 from widgets.pages import build
-from widgets.server import kernels, settings
+from widgets.server import settings, visitors
 from widgets.server.serve import app_names
 
 PATIENCE_S = 120  # a machine of two cores may be busy; no answer's time is tested
@@ -347,9 +347,9 @@ def test_one_address_leaves_seats_for_others(server):
 def test_an_address_is_what_one_reader_has(told, counted):
     request = SimpleNamespace(remote_ip="127.0.0.1", headers={"X-Forwarded-For": told})
     handler = SimpleNamespace(request=request, settings={"behind_proxy": True})
-    assert kernels.address(handler) == counted
+    assert visitors.address(handler) == counted
     handler.settings["behind_proxy"] = False
-    assert kernels.address(handler) == "127.0.0.1"
+    assert visitors.address(handler) == "127.0.0.1"
 
 
 def test_an_app_that_fails_tells_no_secrets(server, fetch, tmp_path):
