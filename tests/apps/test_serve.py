@@ -407,6 +407,26 @@ def test_leaving_a_page_ends_its_kernel(site, browser):
     assert not refused
 
 
+@pytest.mark.browser
+def test_a_page_whose_kernel_is_gone_comes_back_with_its_inputs(server, browser):
+    with server("--seats", "3", "--ready", "1") as (address, process):
+        page = browser.new_page()
+        page.goto(f"{address}/apps/vram?users=3")
+        page.wait_for_selector("main .lc[data-seq]", timeout=PATIENCE_S * 1000)
+        for kernel in psutil.Process(process.pid).children():
+            kernel.kill()
+        box = page.locator("main .lc[data-seq] input[type=text][name=users]")
+        box.fill("7")
+        box.press("Enter")
+        page.wait_for_url(f"{address}/apps/vram?*users=7*", timeout=PATIENCE_S * 1000)
+        page.wait_for_selector("main .lc[data-seq]", timeout=PATIENCE_S * 1000)
+        assert box.input_value() == "7"
+        page.close()
+        process.terminate()
+        said, _ = process.communicate(timeout=60)
+    assert "Traceback" not in said
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -415,6 +435,9 @@ def test_leaving_a_page_ends_its_kernel(site, browser):
         ('port = "http"', "port is 'http'"),
         ('embed = ["https://a.example; script-src *"]', "embed is"),
         ('base = "/a b/"', "base is"),
+        ('hosts = ["https://a.example"]', "hosts is"),
+        ("connections = 0", "connections is 0"),
+        ("kernel_mib = 10", "kernel_mib is 10"),
         ("behind_proxy = 1", "true or false"),
         ("seats = ", "config"),
     ],
