@@ -9,6 +9,7 @@ a reader saw an error, lost his kernel or got no answer within ten seconds.
 
 import argparse
 import contextlib
+import http.client
 import json
 import os
 import random
@@ -50,13 +51,17 @@ class Reader:
         The app.
     query : str
         Inputs as the address spells them.
+    source : str, optional
+        The address to come from, such as "127.0.0.2".
     """
 
-    def __init__(self, site, name, query=""):
+    def __init__(self, site, name, query="", source=None):
         self.site, self.seq, self.session = site.rstrip("/"), 0, uuid.uuid4().hex
+        self.source = (source, 0) if source else None
         address = f"{self.site}/apps/{name}?{query}"
-        with urllib.request.urlopen(address, timeout=60) as answer:
-            self.html = answer.read().decode()
+        status, self.html = self.ask("GET", f"/apps/{name}?{query}")
+        if status != 200:
+            raise RuntimeError(f"{address} gave {status}: {self.html[-300:]}")
         config = re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', self.html, re.S)
         if not config:
             raise RuntimeError(f"{address} came without a kernel: {self.html[-300:]}")
@@ -66,16 +71,31 @@ class Reader:
             f"{self.site.replace('http', 'ws', 1)}/api/kernels/{self.kernel}/channels"
             f"?session_id={self.session}"
         )
-        self.socket = connect(
-            self.channels,
+        self.socket = self.connect()
+
+    def ask(self, method, path):
+        """Ask for a path of the site: the status, and the text."""
+        there = urlsplit(self.site)
+        connection = http.client.HTTPConnection(there.netloc, None, 60, self.source)
+        with contextlib.closing(connection):
+            connection.request(method, there.path + path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode(errors="replace")
+
+    def connect(self, session=None, **options):
+        """Open a websocket to the kernel, as this page or as another session."""
+        return connect(
+            re.sub("=.*", f"={session or self.session}", self.channels),
             legacy=True,
             subprotocols=[PROTOCOL],
             origin="://".join(urlsplit(self.site)[:2]),
             max_size=None,
             open_timeout=30,
+            source_address=self.source,
+            **options,
         )
 
-    def say(self, kind, content, channel="shell"):
+    def say(self, kind, content, channel="shell", buffers=(), socket=None):
         """Send a message to the kernel."""
         header = {
             "msg_id": uuid.uuid4().hex,
@@ -87,7 +107,7 @@ class Reader:
         }
         version = {"version": "1.0.0"} if kind == "comm_open" else {}  # of the control channel
         parts = [json.dumps(part).encode() for part in (header, {}, version, content)]
-        self.socket.send(serialize_msg_to_ws_v1(parts, channel))
+        (socket or self.socket).send(serialize_msg_to_ws_v1([*parts, *buffers], channel))
 
     def hear(self, seconds=PATIENCE_S):
         """Wait for the next message: its type and its content."""
@@ -143,9 +163,8 @@ class Reader:
     def leave(self):
         """Close the page, which ends its kernel."""
         self.socket.close()
-        farewell = f"{self.site}/voila/api/shutdown/{self.kernel}"
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(urllib.request.Request(farewell, method="POST"), timeout=30)
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            self.ask("POST", f"/voila/api/shutdown/{self.kernel}")
 
 
 @dataclass

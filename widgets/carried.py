@@ -5,6 +5,8 @@ from pathlib import Path
 import anywidget
 import traitlets
 
+from .form.characters import whole_text
+
 FRONT = Path(__file__).parent / "front"
 
 
@@ -42,7 +44,7 @@ class Carried(anywidget.AnyWidget):
         self.observe(self._take, names=[self.heard])
 
     def _take(self, change):
-        for name, value in self._session.set({self.heard: change["new"]}).items():
+        for name, value in self._session.set({self.heard: whole_text(change["new"])}).items():
             setattr(self, name, value)
 
     def _repr_mimebundle_(self, **kwargs):

@@ -15,6 +15,7 @@ from llmcap_kernel.refuse import BadInput, one_of
 
 from . import named
 from .calculators import calculate, cliff, compare, scorecard, validate, vram
+from .form.characters import whole_text
 from .form.upload import Upload
 from .page import static_html, summary
 
@@ -24,6 +25,11 @@ CALCULATORS = {
 FIRST = "a."  # what the inputs of the first of several deployments begin with
 LONG = 12  # items; longer lists travel apart from the views
 LOG = logging.getLogger(__name__)
+# What ends a calculation besides a fault: the memory a kernel may have, and a server's interrupt.
+ENDED: dict[type[BaseException], str] = {
+    MemoryError: "more memory than there is for one page",
+    KeyboardInterrupt: "longer than one change may take",
+}
 
 
 Traits = dict[str, Any]
@@ -71,7 +77,7 @@ class Calculator:
         if name not in CALCULATORS:
             raise ValueError(f"no calculator {name!r}: there are {', '.join(CALCULATORS)}")
         self._calculator, self._upload = CALCULATORS[name], Upload()
-        self._last, messages = self._calculator.FORM.parse(query)
+        self._last, messages = self._calculator.FORM.parse(whole_text(query))
         names = [field.name for field in self._calculator.FORM.fields]
         self.inputs = [one_of("input", each, names) for each in inputs]
         self.lists = {}
@@ -102,7 +108,7 @@ class Calculator:
         dict
             The traits that changed.
         """
-        asked = changed.get("state")
+        asked = whole_text(changed.get("state"))
         asked = asked if isinstance(asked, dict) else {}
         form = self._calculator.FORM
         values = asked.get("values", {})
@@ -111,7 +117,13 @@ class Calculator:
         else:
             # An empty mapping is a reset; else an input that cannot be read keeps its last value.
             self._last, messages = form.check(values, self._last if values else form.defaults())
-        return self._show(messages, {"seq": asked.get("seq", 0), "client": asked.get("client", "")})
+        echo = {"seq": asked.get("seq", 0), "client": asked.get("client", "")}
+        try:
+            return self._show(messages, echo)
+        except tuple(ENDED) as problem:
+            self._last = form.defaults()
+            text = f"These inputs took {ENDED[type(problem)]}. The calculator shows its start."
+            return self._show([{"level": "error", "field": "", "text": text}], echo)
 
     def message(self, content, buffers, say):
         """Take a part of a reader's file; None in its place takes the last one away.
@@ -134,16 +146,21 @@ class Calculator:
             return {}
         if not hasattr(self._calculator, "with_file"):
             return {}
+        before = self._calculator
         try:
             whole = self._upload.add(content["file"], buffers) if content["file"] else ()
             if whole is None:
                 return {}
             tell = _every_so_often(say)
-            self._calculator = self._calculator.with_file(*whole, progress=tell)
+            self._calculator = before.with_file(*whole, progress=tell)
+            changed = self._show()
         except BadInput as problem:
             say({"file": {"problem": str(problem)}})
             return {}
-        changed = self._show()
+        except tuple(ENDED) as problem:
+            self._calculator = before
+            say({"file": {"problem": f"file takes {ENDED[type(problem)]}: split it."}})
+            return {}
         say({"file": {"done": True}})
         return changed
 
@@ -201,8 +218,9 @@ def safe_view(calculator, state, messages=()):
         message, and the reason in the log.
     """
     try:
-        made = calculator.view(state)
-        json.dumps(made, allow_nan=False)
+        made = _sendable(calculator.view(state))
+    except MemoryError:
+        raise
     except Exception:
         LOG.exception("%s failed on %s", calculator.FORM.name, calculator.FORM.query(state))
         text = "The calculator failed on these inputs, a fault of ours. It shows its start."
@@ -210,6 +228,16 @@ def safe_view(calculator, state, messages=()):
         made = calculator.view(calculator.FORM.defaults())
     made = with_company(calculator, state, made)
     return made | {"messages": [*messages, *made["messages"]]}
+
+
+def _sendable(view):
+    """A view as a message can carry it: a model's own name may hold half a character."""
+    text = json.dumps(view, allow_nan=False, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return whole_text(view)
+    return view
 
 
 def parted(view, lists):

@@ -514,10 +514,43 @@ def test_a_formula_in_a_cell_stays_text_for_a_spreadsheet(site):
     made = here.page.evaluate(
         """async () => {
         const { csv } = await import("/front/calculator.js");
-        document.querySelector(".lc-results td").textContent = "=1+1";
+        const cells = ["=1+1", "-2+3+cmd|' /C calc'!A0", "-4.2", "+1,234", "@a", "-", "-1-1"];
+        const here = document.querySelectorAll(".lc-results td");
+        cells.forEach((text, at) => { here[at].textContent = text; });
         return csv(document.querySelector(".lc")); }"""
     )
-    assert "'=1+1" in made
+    cells = [cell for row in csv.reader(made.splitlines()) for cell in row]
+    for text in ("'=1+1", "'-2+3+cmd|' /C calc'!A0", "-4.2", "+1,234", "'@a", "'-", "'-1-1"):
+        assert text in cells
+
+
+def test_a_kernel_that_does_not_answer_is_said_aloud_until_it_does(site):
+    here = site()
+    here.live("vram")
+    here.page.evaluate("() => { window.held = new Promise((done) => { window.release = done; }); }")
+    here.page.focus("input[type=range][name=users]")
+    here.page.keyboard.press("ArrowRight")
+    here.page.wait_for_selector("[role=alert]:has-text('The kernel does not answer')")
+    here.page.evaluate("window.release()")
+    here.answered(1)
+    here.page.wait_for_selector("[role=alert]", state="detached")
+
+
+def test_what_was_asked_and_not_answered_becomes_an_address(site):
+    here = site()
+    here.live("vram", "users=4")
+    made = here.page.evaluate(
+        """async () => {
+        const { askedAddress } = await import("/front/calculator.js");
+        const view = JSON.parse(document.getElementById("first").textContent).view;
+        return [askedAddress(view, { values: { users: 9, gpu: "h200-sxm" } }),
+          askedAddress(view, { query: "ctx=9k" }), askedAddress(view, { values: {} }),
+          askedAddress(view, null)]; }"""
+    )
+    asked = Calculator("vram", made[0]).view
+    assert {c["name"]: c["value"] for c in asked["controls"]}["users"] == 9
+    assert "gpu=h200-sxm" in asked["query"] and not asked["messages"]
+    assert made[1:3] == ["ctx=9k", ""] and "users=4" in made[3]
 
 
 def test_the_chart_is_asked_of_the_kernel_where_the_page_has_none(site):

@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from benchmarks.load import Reader
 from widgets.host import Calculator
-from widgets.server.kernels import SAYS, Refused, admit
+from widgets.server.messages import SAYS, Refused, admit
 from widgets.session import CALCULATORS, safe_view
 
 QUERIES, VIEWS, STATES, MESSAGES, REQUESTS, SPOKEN = 6000, 25, 30, 3500, 250, 250

@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 from benchmarks.load import PROTOCOL, Reader
 from llmcap_kernel.refuse import BadInput
 from widgets.pages import build
-from widgets.server import kernels, settings
+from widgets.server import settings, visitors
 from widgets.server.serve import app_names
 
 PATIENCE_S = 120  # a machine of two cores may be busy; no answer's time is tested
@@ -347,9 +347,9 @@ def test_one_address_leaves_seats_for_others(server):
 def test_an_address_is_what_one_reader_has(told, counted):
     request = SimpleNamespace(remote_ip="127.0.0.1", headers={"X-Forwarded-For": told})
     handler = SimpleNamespace(request=request, settings={"behind_proxy": True})
-    assert kernels.address(handler) == counted
+    assert visitors.address(handler) == counted
     handler.settings["behind_proxy"] = False
-    assert kernels.address(handler) == "127.0.0.1"
+    assert visitors.address(handler) == "127.0.0.1"
 
 
 def test_an_app_that_fails_tells_no_secrets(server, fetch, tmp_path):
@@ -414,6 +414,26 @@ def test_leaving_a_page_ends_its_kernel(site, browser):
     assert not refused
 
 
+@pytest.mark.browser
+def test_a_page_whose_kernel_is_gone_comes_back_with_its_inputs(server, browser):
+    with server("--seats", "3", "--ready", "1") as (address, process):
+        page = browser.new_page()
+        page.goto(f"{address}/apps/vram?users=3")
+        page.wait_for_selector("main .lc[data-seq]", timeout=PATIENCE_S * 1000)
+        for kernel in psutil.Process(process.pid).children():
+            kernel.kill()
+        box = page.locator("main .lc[data-seq] input[type=text][name=users]")
+        box.fill("7")
+        box.press("Enter")
+        page.wait_for_url(f"{address}/apps/vram?*users=7*", timeout=PATIENCE_S * 1000)
+        page.wait_for_selector("main .lc[data-seq]", timeout=PATIENCE_S * 1000)
+        assert box.input_value() == "7"
+        page.close()
+        process.terminate()
+        said, _ = process.communicate(timeout=60)
+    assert "Traceback" not in said
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -422,6 +442,9 @@ def test_leaving_a_page_ends_its_kernel(site, browser):
         ('port = "http"', "port is 'http'"),
         ('embed = ["https://a.example; script-src *"]', "embed is"),
         ('base = "/a b/"', "base is"),
+        ('hosts = ["https://a.example"]', "hosts is"),
+        ("connections = 0", "connections is 0"),
+        ("kernel_mib = 10", "kernel_mib is 10"),
         ("behind_proxy = 1", "true or false"),
         ("seats = ", "config"),
     ],

@@ -74,6 +74,16 @@ def test_a_file_that_is_too_big_never_leaves_the_page(here, tmp_path):
     assert not [m for m in here.page.evaluate("window.sent") if "file" in m]
 
 
+def test_a_file_that_changes_while_it_is_read_is_told(here):
+    here.page.evaluate(
+        """() => { Blob.prototype.arrayBuffer = async () => {
+        throw new DOMException("it changed", "NotReadableError"); }; }"""
+    )
+    choose(here, GOOD)
+    here.page.wait_for_selector(".lc-file-said.lc-error:has-text('changed or went away')")
+    assert not here.page.locator("[aria-busy]").count()
+
+
 def move(site, *metrics):
     for seq, metric in enumerate(metrics, 1):
         site.page.select_option("select[name=metric]", metric)

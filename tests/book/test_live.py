@@ -40,7 +40,7 @@ class Reader:
     def settled(self):
         """Wait until nothing is asked that is not answered, and the address says it."""
         self.page.wait_for_timeout(400)
-        self.page.wait_for_function("() => !document.querySelector('.lc[data-late]')")
+        self.page.wait_for_function("() => !document.querySelector('.lc-late')")
 
 
 @pytest.fixture(scope="module")

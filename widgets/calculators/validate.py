@@ -35,6 +35,7 @@ UNDERSTOOD = BENCHMARKS / "understood.json"
 ANY, NONE, AS_FILE = "any", "none", "file"
 FARTHEST_ROWS = 8
 OWN_ROWS = 20
+OWN_MOST = 20_000  # rows of a reader's file; predicting one takes a millisecond
 CELLS = 40  # places along an axis, a mark or two wide; of the rows on one place one is drawn
 
 
@@ -1033,7 +1034,7 @@ def _own(name, raw, progress):
         return start_up.Log(name, text)
     if kernels.recognises(text):
         return kernel_times.Timings(name, text)
-    return Own(name, results.parse(raw, name), progress)
+    return Own(name, results.parse(raw, name, OWN_MOST), progress)
 
 
 def _messages(own, mine, drawn):

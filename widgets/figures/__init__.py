@@ -303,7 +303,7 @@ def curve_over_bars(bars, curve, wanted, alt):
 
 def _curve_label(curve, top):
     """Name the curve beside the first bar, where it is steep enough to leave room."""
-    x, users = next((x, users) for x, users in curve if x >= 0.45)
+    x, users = next(((x, users) for x, users in curve if x >= 0.45), curve[-1])
     if not 0.3 * top < users < 0.95 * top:
         return []
     font = {"size": 12, "color": mark(7)}

@@ -8,6 +8,7 @@
 // these are taken over where they stand.
 
 const ANSWER_WITHIN_MS = 8000;
+const LOOK_EVERY_MS = 3000; // whether the kernel is still there, while its answer is awaited
 
 // ---- small DOM helpers ----------------------------------------------------------------
 
@@ -23,7 +24,7 @@ function h(tag, attributes = {}, ...children) {
 }
 
 // Attributes that the page sets and no view knows: what is unfolded, and how far a track is filled.
-const OWN = ["open", "style", "data-print", "data-late", "data-seq", "data-stands", "data-live",
+const OWN = ["open", "style", "data-print", "data-seq", "data-stands", "data-live",
   "data-drop"];
 
 // Make `old` look like `fresh` and keep every node that can stay: focus, an open
@@ -403,7 +404,8 @@ export function markdown(root, inputs, link) {
 
 export function csv(root) {
   // A cell that a spreadsheet would run as a formula is made text.
-  const plain = (value) => (/^[=+@]|^-\D/.test(value) ? `'${value}` : value);
+  const number = /^[-+]?[\d.,]+(e[-+]?\d+)?%?$/i;
+  const plain = (value) => (/^[-=+@\t\r]/.test(value) && !number.test(value) ? `'${value}` : value);
   const cell = (value) => (/[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
   const line = (cells) => cells.map((value) => cell(plain(value))).join(",");
   const parts = tablesOf(root).map((t) => [line([t.caption]), ...t.rows.map(line)].join("\r\n"));
@@ -634,10 +636,18 @@ async function sendFile(model, file, said) {
     return;
   }
   const parts = Math.max(1, Math.ceil(file.size / PART_BYTES));
+  said.classList.remove("lc-error");
   said.textContent = `Reading ${file.name} ...`;
-  for (let part = 0; part < parts; part += 1) {
-    const bytes = await file.slice(part * PART_BYTES, (part + 1) * PART_BYTES).arrayBuffer();
-    model.send({ file: { name: file.name, part, parts } }, undefined, [bytes]);
+  said.setAttribute("aria-busy", "true");
+  try {
+    for (let part = 0; part < parts; part += 1) {
+      const bytes = await file.slice(part * PART_BYTES, (part + 1) * PART_BYTES).arrayBuffer();
+      model.send({ file: { name: file.name, part, parts } }, undefined, [bytes]);
+    }
+  } catch {
+    said.removeAttribute("aria-busy");
+    said.classList.add("lc-error");
+    said.textContent = `${file.name} changed or went away while it was read: choose it again.`;
   }
 }
 
@@ -649,10 +659,50 @@ function hearFile(model, el) {
     const count = (n) => n.toLocaleString("en");
     const rows = told.of ? `${count(told.rows)} of ${count(told.of)} rows predicted` : "";
     said.textContent = told.problem || rows;
+    said.toggleAttribute("aria-busy", false);
+    if (!told.problem && !told.done) said.setAttribute("aria-busy", "true");
     said.classList.toggle("lc-error", Boolean(told.problem));
   };
   model.on("msg:custom", heard);
   return () => model.off("msg:custom", heard);
+}
+
+// ---- a kernel that does not answer ----------------------------------------------------
+// On a page of the server the kernel may be gone: it took too much, or the page slept for long. The
+// page then opens anew by itself with what was asked last, and gets another.
+
+const BEGAN_ANEW = "llmcap:began-anew";
+const TOOK_TOO_MUCH = "The file took more memory or time than there is for one page: split it.";
+
+async function kernelIsGone() {
+  const config = document.getElementById("jupyter-config-data");
+  if (!config) return false;
+  const { baseUrl, kernelId } = JSON.parse(config.textContent);
+  const answer = await fetch(`${baseUrl}api/kernels/${kernelId}`).catch(() => null);
+  return answer?.status === 404;
+}
+
+// The address of a view with what was asked of it and not answered.
+export function askedAddress(view, asked) {
+  if (asked?.query !== undefined) return asked.query;
+  const changed = Object.entries(asked?.values || {});
+  if (asked && !changed.length) return ""; // a reset
+  const query = new URLSearchParams(view.query);
+  const before = Object.fromEntries(view.controls.map((one) => [one.name, one.value]));
+  for (const [name, value] of changed) {
+    if (value === before[name]) continue;
+    if (value === null) query.delete(name);
+    else query.set(name, value);
+  }
+  return query.toString();
+}
+
+// Words that a screen reader reads out, under the calculator; none takes them away.
+function say(el, words) {
+  let said = el.querySelector(":scope > .lc-late");
+  if (!said && words) el.append((said = h("p", { class: "lc-late", role: "alert" })));
+  if (!words) said?.remove();
+  else if (said.textContent !== words) said.textContent = words;
 }
 
 // ---- the chart ------------------------------------------------------------------------
@@ -852,7 +902,15 @@ function render({ model, el }) {
     waiting = null;
     model.set("state", { ...asked, seq: sent, client });
     model.save_changes();
-    late = setTimeout(() => root.setAttribute("data-late", ""), ANSWER_WITHIN_MS);
+    late = setTimeout(() => say(el, "The kernel does not answer."), ANSWER_WITHIN_MS);
+  }
+
+  async function lookForTheKernel(always) {
+    const reading = el.querySelector(".lc-file-said[aria-busy=true]");
+    if (!(inFlight || reading || always) || !(await kernelIsGone())) return;
+    if (reading) sessionStorage.setItem(BEGAN_ANEW, TOOK_TOO_MUCH);
+    const query = askedAddress(view, waiting || (inFlight ? asked : null));
+    location.replace(`${location.pathname}${query && "?"}${query}`);
   }
 
   function change(name, value) {
@@ -873,7 +931,7 @@ function render({ model, el }) {
       inFlight = drawn < sent;
     }
     clearTimeout(late);
-    root.removeAttribute("data-late");
+    say(el, "");
     view = next;
     draw();
     if (!inFlight && waiting) send(waiting);
@@ -1054,6 +1112,11 @@ function render({ model, el }) {
   draw();
   if (isApp) wayBack(above);
   if (isApp) openPaste(root);
+  const looking = isApp ? setInterval(lookForTheKernel, LOOK_EVERY_MS) : 0;
+  const seen = () => isApp && document.visibilityState === "visible" && lookForTheKernel(true);
+  document.addEventListener("visibilitychange", seen); // a page that slept
+  if (sessionStorage.getItem(BEGAN_ANEW)) say(el, sessionStorage.getItem(BEGAN_ANEW));
+  sessionStorage.removeItem(BEGAN_ANEW);
   const unfollow = follow(root.querySelector(".lc-figure"), chart);
   const unhear = hearFile(model, el);
   return () => {
@@ -1062,6 +1125,8 @@ function render({ model, el }) {
     unhear();
     clearTimeout(late);
     clearTimeout(addressTimer);
+    clearInterval(looking);
+    document.removeEventListener("visibilitychange", seen);
     window.Plotly?.purge(root.querySelector(".lc-plot"));
   };
 }

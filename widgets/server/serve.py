@@ -16,7 +16,6 @@ import argparse
 import asyncio
 import functools
 import logging
-import math
 import re
 import shutil
 import signal
@@ -24,6 +23,7 @@ import socket
 import sys
 from pathlib import Path
 
+from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, OutputTransform, RequestHandler
 from traitlets.config import Config
 from voila.app import Voila
@@ -32,10 +32,13 @@ from voila.tornado.handler import TornadoVoilaHandler
 from llmcap_kernel.refuse import BadInput
 from widgets.pages import build, heads, policy
 from widgets.pages.apps import TEMPLATES, site_map
-from widgets.server import files, kernels, settings
+from widgets.server import channels, connections, files, kernels, log, messages, settings, visitors
+from widgets.server.watch import Watch
 
 APPS = build.ROOT / "book" / "apps"
 FIRST_PAGE = "book/intro.html"
+TRY_AGAIN_SECONDS = 10  # for those who found no seat
+PING_SECONDS = 10  # a page that does not answer three of them has gone
 TEMPLATE = Path(__file__).parent / "voila_template"
 # Of Voila's own addresses, the scripts of its page. Left out: the file browser, the contents
 # service, raw files, and rendering by path. Kernels have handlers of our own.
@@ -133,6 +136,23 @@ class NowhereHandler(Page):
         raise HTTPError(404)
 
 
+class StrangeHostHandler(Page):
+    """A name that is not ours leads nowhere."""
+
+    def prepare(self) -> None:
+        text = "The server does not know this name: whoever runs it can add it to serve.toml."
+        self.message("Not here", text, 421)
+
+
+class RobotsHandler(RequestHandler):
+    """A crawler needs no calculator: each would start a process."""
+
+    def get(self) -> None:
+        base = self.settings["base_url"]
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(f"User-agent: *\nDisallow: {base}apps/\nDisallow: {base}voila/\n")
+
+
 class HomeHandler(RequestHandler):
     """The path of a reverse proxy with or without its last slash, where relative links differ."""
 
@@ -157,8 +177,8 @@ class HealthHandler(RequestHandler):
                 "status": "ok",
                 "sessions": len(running.seated()),
                 "seats": self.settings["seats"],
-                "warm": running.warm(),
-                "ready": running.warm() > 0 or running.ready == 0,
+                "warm": len(running.waiting),
+                "ready": bool(running.waiting) or running.ready == 0,
             }
         )
 
@@ -166,16 +186,31 @@ class HealthHandler(RequestHandler):
 class AppHandler(Page, TornadoVoilaHandler):
     """One app, with a kernel of its own for each reader, up to the number of seats."""
 
+    arrival = kernels.Reader()
+    making: asyncio.Task | None = None
+
     async def get(self, name: str) -> None:
         if name not in app_names():
             raise HTTPError(404)
-        reader, seated = kernels.address(self), self.kernel_manager.seated()
-        if len(seated) >= self.settings["seats"]:
-            return self._all_taken()
-        if seated.count(reader) >= self.settings["seats_each"]:
-            return self._enough_for_one()
+        if not visitors.opens_a_page(self):
+            raise HTTPError(403)
+        if not await self._has_room(visitors.address(self)):
+            return
+        self.making = asyncio.current_task()
+        try:
+            await self._make(name)
+        except (asyncio.CancelledError, StreamClosedError):
+            await self.kernel_manager.leave(self.arrival.kernel_id)  # nobody waits for it any more
+
+    def on_connection_close(self) -> None:
+        """Give up the place in the queue. A page that is being made is finished, then dropped."""
+        super().on_connection_close()
+        if self.making and not self.arrival.kernel_id:
+            self.making.cancel()
+
+    async def _make(self, name: str) -> None:
         parts = self.get_generator(path=f"{name}.ipynb")
-        with self.kernel_manager.arrival(reader) as one:
+        with self.kernel_manager.arrival(visitors.address(self)) as self.arrival:
             first = await anext(parts)
         rules = allowed(self.settings["embed"], script_src=APP_SCRIPTS)
         self.set_header("Content-Security-Policy", rules)
@@ -188,24 +223,32 @@ class AppHandler(Page, TornadoVoilaHandler):
                     self.write(part)
                     await self.flush()
         except TimeoutError:
-            await self.kernel_manager.leave(one.kernel_id)
+            await self.kernel_manager.leave(self.arrival.kernel_id)
             self.finish('<p role="alert">The calculator could not start. Please reload.</p>')
 
-    def _all_taken(self) -> None:
-        seats = self.settings["seats"]
-        text = f"Each open app has a process of its own, and all {seats} are taken."
-        self._turn_away("All seats are taken", text, 503)
-
-    def _enough_for_one(self) -> None:
-        most = self.settings["seats_each"]
-        apps = "1 app is" if most == 1 else f"{most} apps are"
-        text = f"{apps} open at your address, and one address may have no more."
-        self._turn_away("Your seats are taken", text, 429)
+    async def _has_room(self, reader: str) -> bool:
+        """Whether there is a seat; else the page says so. A page that never spoke makes room."""
+        most, each = self.settings["seats"], self.settings["seats_each"]
+        seated, watch = self.kernel_manager.seated, self.settings["watch"]
+        if seated().count(reader) >= each:
+            await watch.make_room(reader)
+        elif len(seated()) >= most:
+            await watch.make_room()
+        if len(seated()) >= most:
+            text = f"Each open app has a process of its own, and all {most} are taken."
+            self._turn_away("All seats are taken", text, 503)
+        elif seated().count(reader) >= each:
+            apps = "1 app is" if each == 1 else f"{each} apps are"
+            text = f"{apps} open at your address, and one address may have no more."
+            self._turn_away("Your seats are taken", text, 429)
+        else:
+            return True
+        return False
 
     def _turn_away(self, title: str, text: str, status: int) -> None:
-        minutes = math.ceil(self.settings["idle_seconds"] / 60)
-        text += f" A seat is free within {minutes} min of a page being closed."
-        self.set_header("Retry-After", "60")
+        self.set_header("Retry-After", str(TRY_AGAIN_SECONDS))
+        self.set_header("Refresh", str(TRY_AGAIN_SECONDS))
+        text += f" This page tries again every {TRY_AGAIN_SECONDS} s, and keeps your inputs."
         self.message(title, f"{text} The book works meanwhile.", status)
 
 
@@ -236,29 +279,38 @@ class Site(Voila):
                 files.FoundFiles,
                 {"path": self.labextensions_path},
             ),
-            (KERNEL, kernels.KernelHandler),
-            (rf"{KERNEL}/channels", kernels.ChannelsHandler),
-            (r"/voila/api/shutdown/([\w-]+)", kernels.GoodbyeHandler),
+            (KERNEL, channels.KernelHandler),
+            (rf"{KERNEL}/channels", channels.ChannelsHandler),
+            (r"/voila/api/shutdown/([\w-]+)", channels.GoodbyeHandler),
             (r"/healthz", HealthHandler),
+            (r"/robots\.txt", RobotsHandler),
             (r"/apps/?", AppListHandler),
             (r"/apps/([\w-]+)/?", AppHandler, app),
             (rf"/({names})/?", ShortcutHandler),
             (r"/(.*)", BookHandler, book),
         ]
         routes = [(f"(?:{under})?{route}", *rest) for route, *rest in ours]
-        return [(f"(?:{under})?/?", HomeHandler), *routes]
+        strange = visitors.StrangeHost(
+            self.tornado_settings["hosts"], self.tornado_settings["behind_proxy"]
+        )
+        return [(strange, StrangeHostHandler), (f"(?:{under})?/?", HomeHandler), *routes]
 
     def listen(self) -> None:
         """Listen on the one port; Voila's own tries others, and blocks."""
-        headers = functools.partial(SafetyHeaders, embed=self.app.settings["embed"])
+        told = self.app.settings
+        headers = functools.partial(SafetyHeaders, embed=told["embed"])
         self.app.transforms += [headers, files.Gzip]  # type: ignore[list-item]
-        self.server = self.app.listen(
-            self.port,
-            self.ip,
-            max_body_size=kernels.MAX_MESSAGE_BYTES,
-            xheaders=self.app.settings["behind_proxy"],
+        proxied = told["behind_proxy"]  # all come from the proxy's address then
+        each = 0 if proxied else told["connections_each"]
+        door = connections.Door(self.app, most=told["connections"], each=each, xheaders=proxied)
+        door.listen(self.port, self.ip)
+        self.server = told["door"] = door
+        running = self.kernel_manager
+        told["watch"] = Watch(
+            running, told["idle_seconds"], told["change_seconds"], told["kernel_mib"]
         )
-        self.kernel_manager.fill()
+        self.watching = asyncio.create_task(told["watch"].look())
+        running.fill()
 
     async def serve(self, say) -> None:
         """Answer requests until SIGINT or SIGTERM, then end every kernel."""
@@ -271,6 +323,7 @@ class Site(Voila):
         await stopped.wait()
         say("stopping")
         self.server.stop()
+        self.watching.cancel()
         await self.kernel_manager.stop()
         shutil.rmtree(self.connection_dir, ignore_errors=True)
 
@@ -296,21 +349,26 @@ def make_site(chosen: settings.Settings) -> Site:
                 "show_tracebacks": False,
                 "strip_sources": True,
             },
-            "Kernels": {"ready": chosen.ready},
+            "Kernels": {"ready": chosen.ready, "kernel_mib": chosen.kernel_mib},
             "MappingKernelManager": {
                 "allow_tracebacks": False,
-                "cull_idle_timeout": chosen.idle_seconds,
-                "cull_interval": max(1, min(30, chosen.idle_seconds // 2)),
-                "cull_connected": False,
+                "buffer_offline_messages": False,  # they would wait in memory for a page that left
+                "kernel_manager_class": "widgets.server.kernels.Kernel",
             },
-            # Any user of the machine can connect to the ports between this process and a kernel.
-            "KernelManager": {"transport_encryption": "auto"},
+            "KernelManager": {
+                # Any user of the machine can connect to the ports between us and a kernel.
+                "transport_encryption": "auto",
+                "autorestart": False,  # a kernel without its widgets is of no use to a page
+            },
+            # Dropping some would lose the word that a message is done; connections are bounded.
+            "ZMQChannelsWebsocketConnection": {"limit_rate": False},
         }
     )
     site = Site(
         base_url=chosen.base,
         config=config,
         config_file_paths=[],  # a reader's own Voila settings do not apply here
+        identity_provider_class=visitors.Anyone,
         ip=chosen.host,
         log_level=logging.ERROR,
         open_browser=False,
@@ -319,11 +377,17 @@ def make_site(chosen: settings.Settings) -> Site:
         server_url="/",
         tornado_settings={
             "behind_proxy": chosen.behind_proxy,
+            "change_seconds": chosen.change_seconds,
+            "connections": connections.room(chosen.connections, chosen.seats + chosen.ready),
+            "connections_each": chosen.connections_each,
             "embed": chosen.embed,
+            "hosts": (*chosen.hosts, chosen.host),
             "idle_seconds": chosen.idle_seconds,
+            "kernel_mib": chosen.kernel_mib,
             "seats": chosen.seats,
             "seats_each": chosen.seats_each,
-            "websocket_max_message_size": kernels.MAX_MESSAGE_BYTES,
+            "websocket_max_message_size": messages.MAX_MESSAGE_BYTES,
+            "ws_ping_interval": 1000 * PING_SECONDS,
             "xsrf_cookies": True,
         },
     )
@@ -331,6 +395,7 @@ def make_site(chosen: settings.Settings) -> Site:
     for name in ("tornado.access", "tornado.general"):
         logging.getLogger(name).setLevel(logging.ERROR)
     site.initialize([])
+    log.spare(site.log)
     return site
 
 

@@ -10,6 +10,7 @@ from llmcap_kernel.refuse import BadInput, number, one_of, shown
 FILE = Path(__file__).parents[2] / "serve.toml"
 # A site as a browser names it. What embeds us goes into a header, so nothing else may be in it.
 ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?")
+NAME = re.compile(r"[\w-]+(\.[\w-]+)*")
 BASE = re.compile(r"/([\w.~-]+/)*")
 
 
@@ -29,12 +30,22 @@ class Settings:
         Whether the X-Forwarded headers are believed.
     embed : tuple of str
         Other sites that may show our pages in a frame.
+    hosts : tuple of str
+        Names that lead here, besides addresses and localhost.
+    connections : int
+        Connections at the same time.
+    connections_each : int
+        Of these, how many may come from one address.
     seats : int
         Readers of apps at the same time.
     seats_each : int
         Of these, how many may come from one address.
     idle_seconds : int
         How long a kernel outlives its page [s].
+    change_seconds : int
+        How long a kernel may work on one change [s].
+    kernel_mib : int
+        Memory that a kernel may have [MiB].
     ready : int
         Kernels that wait for a reader.
 
@@ -53,10 +64,15 @@ class Settings:
     port: int = 8866
     base: str = "/"
     behind_proxy: bool = False
+    hosts: tuple = ()
     embed: tuple = ()
+    connections: int = 500
+    connections_each: int = 100
     seats: int = 20
     seats_each: int = 10
-    idle_seconds: int = 120
+    idle_seconds: int = 8
+    change_seconds: int = 30
+    kernel_mib: int = 900
     ready: int = 2
 
     def __post_init__(self):
@@ -64,7 +80,11 @@ class Settings:
             ("port", 1, 65_535),
             ("seats", 1, 10_000),
             ("seats_each", 1, 10_000),
+            ("connections", 10, 100_000),
+            ("connections_each", 1, 100_000),
             ("idle_seconds", 1, 86_400),
+            ("change_seconds", 1, 86_400),
+            ("kernel_mib", 200, 1_000_000),
             ("ready", 0, 1000),
         ):
             number(name, getattr(self, name), low, high, whole=True)
@@ -75,6 +95,7 @@ class Settings:
             raise BadInput("behind_proxy", f"behind_proxy is {got}: it takes true or false.")
         object.__setattr__(self, "base", _base(self.base))
         object.__setattr__(self, "embed", _sites(self.embed))
+        object.__setattr__(self, "hosts", _names(self.hosts))
 
 
 def _base(given):
@@ -89,6 +110,14 @@ def _sites(given):
         if not isinstance(site, str) or not ORIGIN.fullmatch(site):
             takes = "sites such as https://wiki.example.com"
             raise BadInput("embed", f"embed is {shown(site)}: it takes a list of {takes}.")
+    return tuple(given)
+
+
+def _names(given):
+    for name in given if isinstance(given, list | tuple) else [given]:
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            takes = "a list of names such as llmcap.example.com"
+            raise BadInput("hosts", f"hosts is {shown(name)}: it takes {takes}.")
     return tuple(given)
 
 

@@ -30,10 +30,11 @@ from . import (
 )
 from .documents import JSON, JSON_IN_A_LOG, each
 from .line import MAX_CELL, SECONDS, Fields, Line, Problem, Reader
-from .tables import begins_with, csv_form
+from .tables import begins_with, check_lines, csv_form
 
 MAX_FILE_BYTES = 200_000_000
 MAX_ROWS = 200_000
+MAX_CELLS = 2_000_000  # of all rows; one takes about 150 bytes
 WRAPPERS = ("results", "runs", "data")  # what people put a client's results in
 KNOWN = (
     "a CSV with the columns metric and value, or what a client wrote: vllm bench serve, sweep, "
@@ -102,7 +103,7 @@ def text(path: str | Path) -> str:
     return decoded(_bytes(path), str(path))
 
 
-def parse(raw: bytes, name: str) -> list[Line]:
+def parse(raw: bytes, name: str, most: int | None = None) -> list[Line]:
     """Read the measurements of a file that is in memory.
 
     Parameters
@@ -111,6 +112,8 @@ def parse(raw: bytes, name: str) -> list[Line]:
         The content of the file.
     name : str
         Its name, for error messages.
+    most : int, optional
+        Rows it may have; `MAX_ROWS` when left out.
 
     Returns
     -------
@@ -120,18 +123,20 @@ def parse(raw: bytes, name: str) -> list[Line]:
     Raises
     ------
     BadInput
-        When it is empty or binary, its kind is unknown, or it has too many rows.
+        When it is empty or binary, its kind is unknown, or it has too many lines, rows or cells.
 
     Examples
     --------
     >>> [line.fields["value"] for line in parse(b"metric,value\\nitl_ms,9.5", "mine.csv")]
     ['9.5']
     """
-    out = []
+    out, cells = [], 0
     for line in _lines(decoded(raw, name)):
         out.append(line)
-        if len(out) > MAX_ROWS:
-            raise BadInput("file", f"file {shown(name)} has over {MAX_ROWS:,} rows: split it.")
+        cells += len(line.fields)
+        for count, limit, of in ((len(out), most or MAX_ROWS, "rows"), (cells, MAX_CELLS, "cells")):
+            if count > limit:
+                raise BadInput("file", f"file {shown(name)} has over {limit:,} {of}: split it.")
     if not out:
         raise BadInput("file", f"file {shown(name)} holds no measurement.")
     return out
@@ -213,7 +218,7 @@ def decoded(raw: bytes, name: str) -> str:
     Raises
     ------
     BadInput
-        When it is empty or binary.
+        When it is empty or binary, or has too many lines.
 
     Examples
     --------
@@ -232,4 +237,5 @@ def decoded(raw: bytes, name: str) -> str:
         raise BadInput("file", f"file {name} is binary: it takes {KNOWN}.")
     if not text.strip():
         raise BadInput("file", f"file {name} is empty: it takes {KNOWN}.")
+    check_lines(text)  # before anybody looks at each of them
     return text

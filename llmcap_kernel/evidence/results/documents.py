@@ -9,8 +9,8 @@ from ...refuse import BadInput
 from .line import Document, Form, Problem
 from .tables import lines_of
 
-MAX_VALUES = 10_000_000  # parts of a JSON file, each of which takes memory of its own
-MAX_TABLES = 2_000_000
+MAX_VALUES = 5_000_000  # parts of a JSON file, each of which takes memory of its own: 40 bytes,
+MAX_TABLES = 500_000  # and a table 200
 MAX_LOST_SEARCHES = 20  # for the end of a document that is cut off
 NESTED_LISTS = 3
 AT_A_LINE = re.compile(r'^[ \t]{0,100}(?:\{[ \t]{0,100}(?:"|$)|\[[ \t]{0,100}(?:\{|$))', re.M)

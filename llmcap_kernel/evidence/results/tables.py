@@ -8,7 +8,7 @@ from ...refuse import BadInput, shown
 from .line import Document, Fields, Form, Problem
 
 MAX_COLUMNS = 200
-MAX_LINES = 1_000_000
+MAX_LINES = 500_000
 MAX_JOINED_LINES = 50  # lines a quoted cell may run over
 HEADER_WITHIN = 2000  # lines of a log above a table
 DELIMITERS = ",;\t"
@@ -37,12 +37,32 @@ def lines_of(text: str) -> list[str]:
     >>> lines_of("a\\r\\nb\\rc")
     ['a', 'b', 'c']
     """
+    check_lines(text)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    many = text.count("\n") + 1
+    return text.split("\n")
+
+
+def check_lines(text: str) -> None:
+    """Refuse a text of absurdly many lines before anything is done with each of them.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+
+    Raises
+    ------
+    BadInput
+        When it has more than `MAX_LINES`.
+
+    Examples
+    --------
+    >>> check_lines("a\\nb")
+    """
+    many = 1 + text.count("\n") + text.count("\r") - text.count("\r\n")
     if many > MAX_LINES:
         raise BadInput("file", f"file has {many:,} lines: it takes up to {MAX_LINES:,}.")
-    return text.split("\n")
 
 
 def csv_form(known: Callable[[Fields], bool]) -> Form:

@@ -3,6 +3,7 @@
 import json
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -88,11 +89,25 @@ def test_an_absurd_size_is_one_sentence_and_takes_no_memory(text, told):
 def test_rows_are_counted_while_they_are_read(monkeypatch):
     assert results.MAX_ROWS == 200_000
     monkeypatch.setattr(results, "MAX_ROWS", 1000)
+    monkeypatch.setattr(results, "MAX_CELLS", 5000)
     many = [{"metric": "itl_ms", "value": 9}] * 1001
     for text in ("\n".join(["metric,value", *["itl_ms,9"] * 1001]), json.dumps(many)):
         with pytest.raises(BadInput, match="over 1,000 rows: split it"):
             read(text)
     assert len(read(json.dumps(many[:1000]))) == 1000
+    with pytest.raises(BadInput, match="over 500 rows: split it"):
+        results.parse(json.dumps(many).encode(), "x", most=500)
+    wide = dict.fromkeys(map(str, range(100)), 1)
+    with pytest.raises(BadInput, match="over 5,000 cells: split it"):
+        read(json.dumps([one | wide for one in many[:100]]))
+
+
+def test_lines_are_counted_before_anybody_looks_at_them(monkeypatch):
+    looked = []
+    monkeypatch.setattr(results, "FORMS", [SimpleNamespace(recognises=looked.append)])
+    with pytest.raises(BadInput, match="9,900,001 lines: it takes up to"):
+        read(",\n" * 9_900_000)
+    assert not looked
 
 
 def test_a_search_for_the_end_of_a_document_is_given_up():
