@@ -446,7 +446,7 @@ def _status(view):
 
 
 def _remedies(view):
-    """What would make it start, each a button that does it."""
+    """What else there is to run, or would make it start, each a button that does it."""
     found = view.get("remedies") or {"text": "", "items": []}
     items = [
         h(
@@ -457,7 +457,8 @@ def _remedies(view):
         )
         for one in found["items"]
     ]
-    named = {"class": "lc-remedies", "role": "group", "aria-label": "What would make it start"}
+    label = found["text"] or "What would make it start"
+    named = {"class": "lc-remedies", "role": "group", "aria-label": label}
     said = h("p", {}, words(found["text"]))
     return h("div", named | {"hidden": not found["text"]}, said, h("ul", {}, items))
 

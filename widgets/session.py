@@ -14,13 +14,14 @@ from typing import Any, Protocol
 from llmcap_kernel.refuse import BadInput, one_of
 
 from . import named
-from .calculators import calculate, cliff, compare, scorecard, validate, vram
+from .calculators import calculate, cliff, compare, design, scorecard, validate, vram
 from .form.characters import whole_text
 from .form.upload import Upload
 from .page import static_html, summary
 
 CALCULATORS = {
-    module.FORM.name: module for module in (calculate, vram, cliff, scorecard, compare, validate)
+    module.FORM.name: module
+    for module in (calculate, design, vram, cliff, scorecard, compare, validate)
 }
 FIRST = "a."  # what the inputs of the first of several deployments begin with
 LONG = 12  # items; longer lists travel apart from the views
@@ -287,7 +288,11 @@ def with_company(calculator, state, view):
     """
     form = calculator.FORM
     hint = getattr(calculator, "HINT", "") if state == form.defaults() else ""
-    company = {"presets": presets(form.name), "hint": hint, "links": links(form, state)}
+    company = {
+        "presets": presets(form.name),
+        "hint": hint,
+        "links": view.get("links") or links(form, state),
+    }
     return view | company | {"named": named.name(view)}
 
 

@@ -36,13 +36,13 @@ FORM = Form(
 # The order in which a newcomer asks: what, on what, for whom; the rest has a sensible start.
 FIRST = (
     *("model", "config", "gpu", "tp", "weights", "in", "users", "out", "prefix", "kv"),
-    *("itl", "ttft", "budget", "pp", "engine", "fraction"),
+    *(*c.LIMITED, "pp", "engine", "fraction"),
 )
-FOLDS = {"Limits": ("itl", "ttft", "budget"), "Prices": ("usd", "duty", "api", "api_in")}
-PAIRED = ("out", "prefix", "itl", "ttft", "usd", "budget", "api", "api_in")
-# The limits, as a newcomer would say them.
+FOLDS = {"Limits": c.LIMITED, "Prices": ("usd", "duty", "api", "api_in")}
+PAIRED = ("out", "prefix", "usd", "api", "api_in")
 SEVERITY = ("good", "warn", "bad")
 MOST_REQUESTS = 10_000_000  # a load has no more
+# The limits, as a newcomer would say them.
 WORDS = {
     "capacity": "the room for users",
     "latency": "the gap between tokens",
@@ -92,7 +92,8 @@ def view(state):
 
 def _controls(state, users):
     fields = {field.name: field for field in FORM.fields}
-    made = {one["name"]: one for one in c.deployment_controls(FORM, state)}
+    both = (*c.deployment_controls(FORM, state), *c.limit_controls(fields, state))
+    made = {one["name"]: one for one in both}
     stops = c.token_stops(c.chosen_model(state), state["in"])
     made |= {
         "in": c.slider(fields["in"], state, stops),
@@ -155,8 +156,8 @@ def _status(card):
     fits = "It fits" if card.fits else "It does not fit"
     room = next(limit for limit in card.limits if limit.name == "capacity").sentence
     # whether all users have room was just said
-    missed = [WORDS[x.name] for x in card.limits if not x.holds and x.name != "capacity"]
-    likely = [WORDS[x.name] for x in card.limits if x.verdict == "likely"]
+    missed = [_named(x) for x in card.limits if not x.holds and x.name != "capacity"]
+    likely = [_named(x) for x in card.limits if x.verdict == "likely"]
     if missed:
         verdict = f" It misses {_listed(missed)}."
     elif likely:
@@ -167,9 +168,19 @@ def _status(card):
     return {"level": level, "text": f"{fits}: {room}.{verdict} {_binding(card)}"}
 
 
+def _named(limit):
+    """A limit as a newcomer would say it; a percentile has no plainer name than its own."""
+    return WORDS.get(limit.name, limit.name)
+
+
 def _binding(card):
     text = card.binding
     return text[0].upper() + text[1:] + "."
+
+
+def _limited(slo):
+    """Whether a latency is limited."""
+    return bool(slo.itl_s or slo.ttft_s or slo.tails)
 
 
 def _listed(words):
@@ -179,7 +190,7 @@ def _listed(words):
 def _notes(card, state):
     texts, load, d = [], card.workload, card.deployment
     if state["users"] is None and card.starts:
-        asked = "meet the limits" if card.slo.itl_s or card.slo.ttft_s else "have room"
+        asked = "meet the limits" if _limited(card.slo) else "have room"
         texts.append(
             f"No number of users was given: {load.concurrency:,} are the most that {asked}."
         )
@@ -275,7 +286,7 @@ def _texts(card):
 
 
 def _users(card, most, crowds):
-    ledger, limited = card.ledger, card.starts and (card.slo.itl_s or card.slo.ttft_s)
+    ledger, limited = card.ledger, card.starts and _limited(card.slo)
     room, wanted = f"{ledger.max_concurrent:,} have room", f"{card.workload.concurrency:,} wanted"
     parts = [f"MEMORY: a ledger\n{c.arithmetic(ledger)}"]
     if limited:

@@ -61,10 +61,12 @@ def shown(form, state):
     list of dict
         Controls.
     """
-    *boxes, columns = SHARED
+    fields = {field.name: field for field in SHARED}
+    columns = fields["columns"]
     counts = [(n, str(n), "") for n in range(int(columns.low), int(columns.high) + 1)]
-    out = [c.entry(field, state) for field in boxes] + [c.select(columns, state, counts)]
-    c.fold(out, {"Shared prefix": ("prefix",), "Limits": ("itl", "ttft", "budget")})
+    out = [c.entry(fields[name], state) for name in ("in", "out", "users", "prefix")]
+    out += [c.select(columns, state, counts), *c.limit_controls(fields, state)]
+    c.fold(out, {"Shared prefix": ("prefix",), "Limits": c.LIMITED})
     for letter in _letters(state):
         out += c.deployment_controls(form, state, prefix=f"{letter}.")
     return out
@@ -127,24 +129,39 @@ def names(built):
     return [f"{name} ({letter.upper()})" for name, letter in zip(found, built, strict=True)]
 
 
-def _cards(d):
+def short_cards(d):
+    """Name the cards of a deployment in a few letters.
+
+    Parameters
+    ----------
+    d : Deployment
+        The deployment.
+
+    Returns
+    -------
+    str
+        Such as "2x MI300X".
+    """
     # The form and the size of a card are said only where two cards differ in nothing else.
-    words = [w for w in c.card_title(d.gpu).split() if not w.startswith(("SXM", "PCIe", "OAM"))]
+    words = (w for w in c.card_title(d.gpu).split() if not w.startswith(SAID_BY_THE_REST))
     return f"{d.num_gpus}x {' '.join(w for w in words if not w.endswith('GB'))}"
+
+
+SAID_BY_THE_REST = ("SXM", "PCIe", "OAM", "Instinct")
 
 
 def _layout(d):
     split = f" TP-{d.tp}" + f" PP-{d.pp}" * (d.pp > 1) + " DP" * d.dp_attention
-    return f"{_cards(d)}{split}, {d.kv.title} KV"
+    return f"{short_cards(d)}{split}, {d.kv.title} KV"
 
 
 WAYS = (
-    _cards,
+    short_cards,
     lambda d: f"{d.num_gpus}x {c.card_title(d.gpu)}",
-    lambda d: f"{_cards(d)}, {d.weights.title}",
-    lambda d: f"{_cards(d)}, {d.model.name}",
+    lambda d: f"{short_cards(d)}, {d.weights.title}",
+    lambda d: f"{short_cards(d)}, {d.model.name}",
     _layout,
-    lambda d: f"{_cards(d)}, {d.engine.title}",
+    lambda d: f"{short_cards(d)}, {d.engine.title}",
 )
 
 

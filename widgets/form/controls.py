@@ -6,7 +6,7 @@ from functools import cache
 from llmcap_kernel import capacity, catalog, design
 from llmcap_kernel.explain import digits
 from llmcap_kernel.refuse import BadInput
-from llmcap_kernel.spec import Slo, Workload
+from llmcap_kernel.spec import Slo, Tail, Workload
 
 from . import from_name, own_card, pasted
 from .state import Field
@@ -173,14 +173,80 @@ def limit_fields(slo):
     Returns
     -------
     tuple of Field
-        itl, ttft and budget, each 0 where nothing is asked.
+        itl, ttft and budget, each 0 where nothing is asked; itlp and ttftp say which gap and which
+        first token are meant.
     """
-    gap_ms, wait_s, usd_h = 1e3 * (slo.itl_s or 0), slo.ttft_s or 0, slo.usd_h or 0
+    (gap_s, which_gap), (wait_s, which_wait) = asked(slo, "itl"), asked(slo, "ttft")
+
+    def which(name, default, label):
+        return Field(name, "name", default, label, names=lambda: WHICH)
+
     return (
-        Field("itl", "number", gap_ms, "Token gap", 0, 100_000, unit="ms", help=NO_LIMIT),
-        Field("ttft", "number", wait_s, "First token", 0, 86_400, unit="s", help=NO_LIMIT),
-        Field("budget", "number", usd_h, "Budget", 0, 1_000_000, unit="USD/h", help=NO_LIMIT),
-    )
+        Field("itl", "number", 1e3 * gap_s, "Token gap (ITL)", 0, 100_000, unit="ms",
+              help=NO_LIMIT),
+        which("itlp", which_gap, "Which gap"),
+        Field("ttft", "number", wait_s, "First token (TTFT)", 0, 86_400, unit="s", help=NO_LIMIT),
+        which("ttftp", which_wait, "Which first token"),
+        Field("budget", "number", slo.usd_h or 0, "Budget", 0, 1_000_000, unit="USD/h",
+              help=NO_LIMIT),
+    )  # fmt: skip
+
+
+LIMITED = ("itl", "itlp", "ttft", "ttftp", "budget")
+WHICH = (MEAN := "mean", "p50", "p90", "p95", "p99")
+WHICH_WORDS = {MEAN: "the mean"} | {name: f"{name[1:]} of 100" for name in WHICH[1:]}
+
+
+def asked(slo, quantity):
+    """Find what is asked of a latency: its mean, or a percentile.
+
+    Parameters
+    ----------
+    slo : Slo
+        Limits.
+    quantity : str
+        "itl" or "ttft".
+
+    Returns
+    -------
+    tuple of float and str
+        The limit, 0 where there is none [s], and one of `WHICH`.
+
+    Examples
+    --------
+    >>> asked(Slo(itl_s=0.05), "itl"), asked(Slo(tails=(Tail("itl", 95, 0.05),)), "itl")
+    ((0.05, 'mean'), (0.05, 'p95'))
+    """
+    mean_s = {"itl": slo.itl_s, "ttft": slo.ttft_s}[quantity]
+    for tail in slo.tails:
+        if tail.quantity == quantity and not mean_s:
+            return tail.bound_s, f"p{tail.percent:g}"
+    return mean_s or 0, MEAN
+
+
+def limit_controls(fields, state):
+    """Show the limits on latencies, each beside which of them is meant.
+
+    Parameters
+    ----------
+    fields : mapping of str to Field
+        The calculator's inputs by name.
+    state : dict
+        A complete state.
+
+    Returns
+    -------
+    list of dict
+        Controls of itl, itlp, ttft, ttftp and budget.
+    """
+    words = [(name, WHICH_WORDS[name], "") for name in WHICH]
+    out = []
+    for name in ("itl", "ttft"):
+        which = select(fields[name + "p"], state, words) | HALF
+        if not state[name] or state[name + "p"] == MEAN:
+            which["text"] = "none"  # nothing to say beside the limit
+        out += [entry(fields[name], state) | HALF, which]
+    return [*out, entry(fields["budget"], state) | HALF]
 
 
 def load(state):
@@ -217,11 +283,14 @@ def limits(state):
     Slo
         The limits; None where the state has 0.
     """
-    return Slo(
-        itl_s=state["itl"] / 1e3 or None,
-        ttft_s=state["ttft"] or None,
-        usd_h=state["budget"] or None,
+    bounds = {"itl": state["itl"] / 1e3, "ttft": state["ttft"]}
+    means = {f"{n}_s": x for n, x in bounds.items() if x and state[n + "p"] == MEAN}
+    tails = tuple(
+        Tail(n, float(state[n + "p"].removeprefix("p")), x)
+        for n, x in bounds.items()
+        if x and state[n + "p"] != MEAN
     )
+    return Slo(**means, usd_h=state["budget"] or None, tails=tails)
 
 
 def deployment(state, prefix=""):
@@ -289,7 +358,7 @@ def deployment_controls(form, state, prefix=""):
         select(fields["weights"], state, _format_options(model.native_format if model else ""))
         | HALF,
         _kv_control(fields["kv"], state),
-        select(fields["engine"], state, _engine_options()),
+        select(fields["engine"], state, engine_options()),
     ]
     out.append(_fraction_control(fields["fraction"], state, engine, boxed=bool(prefix)))
     if prefix:
@@ -332,7 +401,7 @@ def _limit_controls(fields, state, gpu, engine):
 def _model_control(fields, state, model):
     """The catalogue's models; choosing one takes a pasted one away."""
     config = fields["config"].name
-    control = search(fields["model"], state, _model_options()) | {"clears": [config]}
+    control = search(fields["model"], state, model_options()) | {"clears": [config]}
     if state[config]:
         control |= {"text": f"{model.name}, pasted"}
     return control
@@ -369,7 +438,7 @@ def _splits(fields, state, model, gpu):
 
 
 @cache
-def _model_options():
+def model_options():
     rows = catalog.table("models")["models"]
     return tuple((name, rows[name].get("title", name), "") for name in catalog.models())
 
@@ -393,7 +462,7 @@ def _by_use(name):
 
 
 @cache
-def _engine_options():
+def engine_options():
     return tuple((name, catalog.engine(name).title, "") for name in catalog.engines())
 
 
@@ -996,6 +1065,7 @@ SILENT = ("no", "none", "chosen", "0 tokens", "1")  # what an untouched input sa
 __all__ = [
     "BadInput",
     "arithmetic",
+    "asked",
     "card_notes",
     "card_title",
     "chosen_model",
@@ -1008,6 +1078,7 @@ __all__ = [
     "frame",
     "gib",
     "known_model",
+    "limit_controls",
     "limit_fields",
     "limits",
     "load",

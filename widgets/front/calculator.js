@@ -7,7 +7,8 @@
 // next view echoes). A page may hold the first view as HTML (`page.py` writes the same nodes): then
 // these are taken over where they stand.
 
-const ANSWER_WITHIN_MS = 8000;
+const ANSWER_WITHIN_MS = 20000; // a search in the page's own Python takes seconds
+const SOON_MS = 350; // an answer that takes longer shows that it is being worked on
 const LOOK_EVERY_MS = 3000; // whether the kernel is still there, while its answer is awaited
 
 // ---- small DOM helpers ----------------------------------------------------------------
@@ -25,7 +26,7 @@ function h(tag, attributes = {}, ...children) {
 
 // Attributes that the page sets and no view knows: what is unfolded, and how far a track is filled.
 const OWN = ["open", "style", "data-print", "data-seq", "data-stands", "data-live",
-  "data-drop"];
+  "data-drop", "data-busy"];
 
 // Make `old` look like `fresh` and keep every node that can stay: focus, an open
 // <details> and a drawn chart survive a redraw.
@@ -203,14 +204,14 @@ function foldBoxes(view, folded, box) {
   });
 }
 
-// What would make it start, each a button that does it.
+// What else there is to run, or would make it start, each a button that does it.
 function remediesBox(view) {
   const { text: said, items } = view.remedies || { text: "", items: [] };
   const list = items.map((one) => h("li", {},
     h("button", { type: "button", "data-act": "preset", "data-query": one.query }, one.label),
     h("span", {}, one.note)));
-  return h("div", { class: "lc-remedies", role: "group", "aria-label": "What would make it start",
-    hidden: !said }, h("p", {}, said || null), h("ul", {}, list));
+  return h("div", { class: "lc-remedies", role: "group",
+    "aria-label": said || "What would make it start", hidden: !said }, h("p", {}, said || null), h("ul", {}, list));
 }
 
 // The lines an engine will print, to look for in its log.
@@ -786,6 +787,16 @@ async function drawFigure(box, figure, ask) {
   return Plotly.react(box, data, layout, config);
 }
 
+// A mark of a trace that is called "pick" is a candidate: a click on it is a choice.
+function picks(box, choose) {
+  if (!box.on || box.llmcapPicks) return;
+  box.llmcapPicks = true;
+  box.on("plotly_click", ({ points }) => {
+    const mark = points.find((point) => point.data.meta === "pick");
+    if (mark) choose(mark.id);
+  });
+}
+
 // Call `again` when the theme or the width changes; gives back what stops it.
 function follow(box, again) {
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -874,6 +885,7 @@ function render({ model, el }) {
   let busyInput = null;
   let moving = null; // the slider being dragged: one drag is one step of Undo
   let late = 0;
+  let busy = 0;
   let search = null; // the searched list that has the focus
 
   // Long lists travel once, apart from the views that name them.
@@ -903,6 +915,7 @@ function render({ model, el }) {
     model.set("state", { ...asked, seq: sent, client });
     model.save_changes();
     late = setTimeout(() => say(el, "The kernel does not answer."), ANSWER_WITHIN_MS);
+    busy = setTimeout(() => root.setAttribute("data-busy", ""), SOON_MS);
   }
 
   async function lookForTheKernel(always) {
@@ -931,6 +944,10 @@ function render({ model, el }) {
       inFlight = drawn < sent;
     }
     clearTimeout(late);
+    if (!inFlight) {
+      clearTimeout(busy);
+      root.removeAttribute("data-busy");
+    }
     say(el, "");
     view = next;
     draw();
@@ -951,7 +968,12 @@ function render({ model, el }) {
 
   async function chart() {
     const box = root.querySelector(".lc-plot");
-    if (view.figure) await drawFigure(box, view.figure, () => askKernel(model));
+    if (!view.figure) return;
+    await drawFigure(box, view.figure, () => askKernel(model));
+    picks(box, (id) => {
+      remember();
+      change("pick", id);
+    });
   }
 
   let addressTimer = 0;
@@ -1124,6 +1146,7 @@ function render({ model, el }) {
     unfollow();
     unhear();
     clearTimeout(late);
+    clearTimeout(busy);
     clearTimeout(addressTimer);
     clearInterval(looking);
     document.removeEventListener("visibilitychange", seen);

@@ -1,0 +1,129 @@
+"""Design as a pure function: the answer of the search, its neighbours, and what is looked at."""
+
+import json
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmcap_kernel import design
+from llmcap_kernel.spec import Slo, Tail, Workload
+from widgets.calculators import calculate
+from widgets.calculators.design import ASKED, FORM, PRESETS, _search, view
+from widgets.form import controls as c
+
+SMALL = {"model": "llama-3.1-8b", "in": 1000, "out": 200, "users": 4, "vendor": "amd"}
+
+
+def shown(**changed):
+    return view(FORM.defaults() | SMALL | changed)
+
+
+def found(**changed):
+    state = FORM.defaults() | SMALL | changed
+    return _search(c.load(state), c.limits(state), *(state[name] for name in ASKED))
+
+
+def test_the_answer_is_the_search_s():
+    asked = Workload(7000, 1000, 16)
+    best = design.search(asked, Slo(itl_s=0.05, usd_h=30.0), models=["llama-3.1-70b"]).winner
+    made = view(FORM.defaults() | {"itl": 50, "itlp": "mean", "budget": 30})
+    assert made["status"]["text"].startswith(f"Run {best.short_title} at ${best.usd_h_all:.2f}/h:")
+    head = {item["label"]: item["value"] for item in made["headline"]}
+    assert head["Rent"] == f"${best.usd_h_all:.2f}"
+    assert head["$/M output"] == f"${best.usd_mtok.value:.2f}"
+    assert made["texts"][0]["text"] == design.handover.launch(best.deployment, asked).text
+
+
+def test_a_limit_on_a_percentile_is_judged_as_one():
+    state = FORM.defaults() | SMALL | {"itl": 30, "itlp": "p95"}
+    assert c.limits(state).tails == (Tail("itl", 95, 0.03),)
+    labels = [item["label"] for item in view(state)["headline"]]
+    assert "Token gap, p95" in labels
+
+
+def test_each_limit_takes_its_part_of_the_candidates():
+    for changed in ({"budget": 0}, {"budget": 2}, {"itl": 5}):
+        rows = next(
+            t["rows"]
+            for t in shown(**changed)["tables"]
+            if t["caption"].startswith("How the choice")
+        )
+        left = [int(row[1].replace(",", "")) for row in rows]
+        lost = [int(row[2].replace(",", "")) for row in rows[1:]]
+        assert [a - b for a, b in pairwise(left)] == lost
+        answer = found(**changed)
+        assert left[0] == len(answer.rows) and left[-1] == len(answer.order)
+
+
+def test_what_is_picked_is_looked_at_and_says_why_it_is_not_first():
+    answer = found()
+    other = answer.why_not[-1].choice
+    made = shown(pick=other.number)
+    assert made["status"]["text"].startswith(f"{other.short_title}: {answer.why_not[-1].sentence}.")
+    assert f"The answer: {answer.winner.short_title}" in made["status"]["text"]
+    best = made["remedies"]["items"][0]
+    assert best["label"] == answer.winner.short_title
+    assert FORM.parse(best["query"])[0]["pick"] == answer.winner.number
+
+
+def test_every_mark_of_the_figure_is_a_candidate_with_its_reason():
+    answer, made = found(), shown()
+    marks = [t for t in made["figure"]["data"] if t.get("meta") == "pick"]
+    numbers = [int(i) for t in marks for i in t["ids"]]
+    assert len(numbers) == len(set(numbers)) > 5
+    for trace in marks:
+        for number, x, text in zip(trace["ids"], trace["x"], trace["customdata"], strict=True):
+            choice = answer.choice(int(number))
+            assert x == choice.usd_h_all
+            assert answer.reason(choice).sentence == re.sub("<br>", " ", text.partition("<br>")[2])
+            assert choice.meets_all is (trace["name"] != "misses")
+
+
+def test_another_question_forgets_what_was_picked():
+    for one in shown(pick=3)["controls"]:
+        assert ("clears" in one) is (one["name"] != "pick")
+
+
+def test_nothing_fits_says_the_least_that_would_have_to_give():
+    made = shown(budget=0.01)
+    assert made["status"]["level"] == "bad"
+    assert made["status"]["text"].startswith("Nothing meets every limit. The least")
+    assert "budget of" in made["status"]["text"]
+    assert made["remedies"]["text"] == "The nearest misses:" and made["remedies"]["items"]
+
+
+def test_a_candidate_opens_in_calculate_with_the_same_numbers():
+    made = shown()
+    (link,) = (one for one in made["links"] if one["name"] == "calculate")
+    state, messages = calculate.FORM.parse(link["query"])
+    assert messages == []
+    there = {i["label"]: i["value"] for i in calculate.view(state)["headline"]}
+    here = {i["label"]: i["value"] for i in made["headline"]}
+    assert there["$/M output"] == here["$/M output"]
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda one: one["label"])
+def test_a_preset_has_an_answer(preset):
+    state, messages = FORM.check(preset["values"])
+    assert messages == []
+    assert view(state)["status"]["text"].startswith(("Run ", "Nothing meets every limit."))
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    prompt=st.integers(1, 200_000),
+    answer=st.integers(1, 20_000),
+    users=st.integers(1, 10_000),
+    gap=st.sampled_from([0, 0.01, 20, 500]),
+    which=st.sampled_from(c.WHICH),
+    budget=st.sampled_from([0, 0.5, 100]),
+    pick=st.none() | st.integers(0, 10_000_000),
+)
+def test_any_question_has_a_sound_answer(prompt, answer, users, gap, which, budget, pick):
+    asked = {"in": prompt, "out": answer, "users": users, "itl": gap, "itlp": which}
+    made = shown(**asked, ttft=gap, ttftp=which, budget=budget, pick=pick)
+    json.dumps(made, allow_nan=False)
+    assert made["status"]["text"]

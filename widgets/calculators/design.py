@@ -1,0 +1,416 @@
+"""Design: a load, limits and a budget in; what to run out, and why not the next one."""
+
+from functools import lru_cache
+from statistics import median
+
+from llmcap_kernel import catalog, design
+from llmcap_kernel.design import handover
+from llmcap_kernel.explain import quantity
+from llmcap_kernel.simulation.percentiles import percentile
+
+from ..figures.choices import Candidate, cost_and_gap
+from ..form import controls as c
+from ..form import from_name
+from ..form import presets as p
+from ..form.state import Field, Form
+from . import calculate, vram
+from .columns import short_cards
+
+TITLE = "Design"
+LEAD = "What should I run for this load, these limits and this budget, and why not the next one?"
+HINT = "Try it: set the budget to $2 an hour, or click another mark and read why it is not first."
+ANY = "any"
+VENDORS = {
+    ANY: "any vendor",
+    "nvidia": "NVIDIA",
+    "amd": "AMD",
+    "intel": "Intel",
+    "google": "Google",
+    "aws": "AWS",
+    "apple": "Apple",
+}
+BITS = (0, 4, 8, 16)
+RANKS = {"usd_h": "Rent", "usd_mtok": "$/M output"}
+PERCENTS = (50, 90, 95, 99)
+LATENCIES = {
+    "itl": "Gap between tokens (ITL)",
+    "ttft": "First token (TTFT)",
+    "e2e": "Whole answer",
+}
+MOST_DRAWN = 120  # candidates, the best and the nearest misses first
+
+
+def _vendors():
+    return VENDORS
+
+
+def _ranks():
+    return RANKS
+
+
+FORM = Form(
+    "design",
+    (
+        Field("model", "name", design.worked_spec()[0].model.name, "Model", names=catalog.models,
+              reads=from_name.model, beyond=True),
+        *c.load_fields(design.WORKED_WORKLOAD),
+        *c.limit_fields(design.WORKED_SLO),
+        Field("vendor", "name", ANY, "Cards of", names=_vendors),
+        Field("nodes", "whole", 1, "Nodes, at most", 1, 8),
+        Field("copies", "whole", 1, "Copies, at most", 1, 100,
+              help="Copies of a deployment that share the users."),
+        Field("engine", "name", ANY, "Engine", names=lambda: (ANY, *catalog.engines())),
+        Field("bits", "whole", 0, "Bits of a weight, at least", 0, 16),
+        Field("rank", "name", "usd_h", "Cheapest by", names=_ranks),
+        Field("pick", "whole", None, "Candidate looked at", 0, 10_000_000, optional=True,
+              help="A click on a mark sets it; empty for the answer."),
+    ),
+)  # fmt: skip
+PRESETS = p.told(
+    {},
+    {"model": "llama-3.1-8b", "vendor": "apple", "in": 2000, "out": 500, "users": 1, "itl": 100,
+     "budget": 0},
+    {"model": "qwen3-32b", "in": 1500, "out": 400, "prefix": 500, "users": 32, "ttft": 3},
+    {"in": 127_000, "out": 1000, "users": 4, "itl": 100, "ttft": 60, "budget": 40},
+    {"model": "llama-3.1-8b", "in": 1000, "out": 300, "users": 256, "itl": 0, "budget": 0,
+     "rank": "usd_mtok"},
+)  # fmt: skip
+
+
+def view(state):
+    """Search for what to run, and show one candidate of the search.
+
+    Parameters
+    ----------
+    state : dict
+        A complete state of `FORM`.
+
+    Returns
+    -------
+    dict
+        The view.
+    """
+    controls = _controls(state)
+    try:
+        load, slo = c.load(state), c.limits(state)
+        found = _search(load, slo, *(state[name] for name in ASKED))
+        parts = _parts(found, state)
+    except c.BadInput as problem:
+        parts = c.refusal(problem, FORM)
+    return c.frame(FORM, state, TITLE, LEAD, controls, **parts)
+
+
+ASKED = ("model", "vendor", "nodes", "copies", "engine", "bits", "rank")
+
+
+@lru_cache(maxsize=8)
+def _search(load, slo, model, vendor, nodes, copies, engine, bits, rank):
+    """One search for all its candidates: which of them is looked at changes nothing in it."""
+    return design.search(
+        load,
+        slo,
+        models=[model],
+        quality=design.Quality(weight_bits=bits),
+        vendors=() if vendor == ANY else (vendor,),
+        engines=() if engine == ANY else (engine,),
+        # an owner of a desk pays no rent: cards without a price are asked for by their vendor
+        gpus=() if vendor != "apple" else _of_vendor(vendor),
+        nodes=nodes,
+        most_copies=copies,
+        rank=rank,
+    )
+
+
+def _of_vendor(vendor):
+    return tuple(name for name in catalog.gpus() if catalog.gpu(name).vendor == vendor)
+
+
+def _controls(state):
+    fields = {field.name: field for field in FORM.fields}
+    made = [
+        c.search(fields["model"], state, c.model_options()),
+        c.slider(fields["in"], state, c.token_stops(c.known_model(state["model"]), state["in"])),
+        c.slider(fields["users"], state, c.USER_STOPS),
+        c.entry(fields["out"], state) | c.HALF,
+        c.entry(fields["prefix"], state) | c.HALF,
+        *c.limit_controls(fields, state),
+        c.select(fields["vendor"], state, [(v, word, "") for v, word in VENDORS.items()]) | c.HALF,
+        c.select(fields["engine"], state, [(ANY, "vLLM, or what runs", ""), *c.engine_options()])
+        | c.HALF,
+        c.select(fields["bits"], state, [(b, str(b) if b else "any", "") for b in BITS]) | c.HALF,
+        c.entry(fields["nodes"], state) | c.HALF,
+        c.entry(fields["copies"], state) | c.HALF,
+        c.select(fields["rank"], state, [(r, word, "") for r, word in RANKS.items()]) | c.HALF,
+        c.entry(fields["pick"], state) | {"text": "none"},
+    ]
+    subjects = {
+        "What may be chosen": ("vendor", "engine", "bits", "nodes", "copies", "rank", "pick"),
+    }
+    for one in made[:-1]:  # another question has other candidates
+        one["clears"] = ["pick"]
+    return c.fold(made, subjects)
+
+
+def _parts(found, state):
+    here = _looked_at(found, state["pick"])
+    why = _why_not(found, here, state)
+    shared = {
+        "status": _status(found, here),
+        "figure": _figure(found, here),
+        "remedies": why,
+        "messages": c.card_notes(here),
+        "texts": _texts(here),
+        "links": _links(here, state),
+    }
+    if not here.starts:
+        return shared | {"tables": [_shrinking(found), _front(found)]}
+    return shared | {
+        "headline": _headline(here),
+        "tables": [_percentiles(here), _shrinking(found), _front(found)],
+        "sentences": _sentences(found, here),
+    }
+
+
+def _looked_at(found, pick):
+    """The candidate that was picked; else the answer, or the nearest miss."""
+    if pick is not None and pick < len(found.rows):
+        return found.choice(pick)
+    return found.winner or found.passed_over[0]
+
+
+def _status(found, here):
+    best = found.winner
+    tried = f"{len(found.order):,} of {len(found.rows):,} candidates meet every limit."
+    if best is None:
+        eased = design.relaxations(found, most=1)
+        give = f" The least that would have to give: {eased[0].sentence}." if eased else ""
+        return {"level": "bad", "text": f"Nothing meets every limit.{give}"}
+    if here.number != best.number:
+        reason = found.reason(here).sentence
+        level = "warn" if here.meets_all else "bad"
+        return {"level": level, "text": f"{here.short_title}: {reason}. The answer: {_run(best)}."}
+    level = max((c.LEVELS[limit.verdict] for limit in best.limits), key=SEVERITY.index)
+    return {"level": level, "text": f"Run {_run(best)}: {best.binding}. {tried}"}
+
+
+SEVERITY = ("good", "warn", "bad")
+
+
+def _run(choice):
+    rent = f" at {quantity(choice.usd_h_all, 'USD/h')}" if choice.usd_h_all else ""
+    return f"{choice.short_title}{rent}"
+
+
+def _headline(here):
+    e, slo = here.estimates, here.slo
+    (gap_s, which_gap), (wait_s, which_wait) = c.asked(slo, "itl"), c.asked(slo, "ttft")
+    items = [
+        _rent(here),
+        _estimate("$/M output", e.usd_mtok, "USD/Mtok", here, "cards always busy"),
+        _estimate(f"Token gap, {which_gap}", _of(e, "itl", which_gap), "s", here,
+                  f"{quantity(e.tok_s_user.value, 'tok/s')} a user", gap_s),
+        _estimate(f"First token, {which_wait}", _of(e, "ttft", which_wait), "s", here,
+                  "under this load", wait_s),
+    ]  # fmt: skip
+    return [item for item in items if item]
+
+
+def _of(estimates, latency, which):
+    """The mean of a latency, or one of its percentiles."""
+    if which == c.MEAN:
+        return getattr(estimates, f"{latency}_s")
+    return percentile(estimates, latency, float(which.removeprefix("p")))
+
+
+def _rent(here):
+    title = f"{here.copies:,} x {short_cards(here.deployment)}"
+    rent = quantity(here.usd_h_all, "USD/h").removesuffix("/h") if here.usd_h_all else ""
+    return {
+        "label": "Rent",
+        "value": rent or "no rent known",
+        "unit": "/h" if rent else "",
+        "note": title if here.copies > 1 else short_cards(here.deployment),
+        "explain": here.explain(),
+    }
+
+
+def _estimate(label, made, unit, here, note, limit=None):
+    if made is None:
+        return None
+    text, scale = quantity(made.value, unit), 1.0
+    if unit == "s":
+        text, _, said = text.partition(" ")
+        scale = {"s": 1.0, "ms": 1e3, "us": 1e6}[said]
+    else:
+        text, said = text.removesuffix("/M"), ""
+    note = f"{note}; {made.doubt}" if made.doubt else note
+    item = {"label": label, "value": text, "unit": said, "note": note, "explain": ""}
+    return item | c.span(made, limit, scale)
+
+
+def _figure(found, here):
+    front = {choice.number for choice in found.front}
+    drawn = {choice.number: choice for choice in (*found.front, *found.by_hardware[:MOST_DRAWN])}
+    drawn[here.number] = here
+    which = c.asked(found.asked.slo, "itl")[1]
+    points: list = []
+    for number, choice in drawn.items():
+        if not (choice.usd_h_all and choice.starts):
+            continue
+        kind = "front" if number in front else "meets" if choice.meets_all else "misses"
+        gap = _of(choice.estimates, "itl", which).value
+        text = f"{choice.short_title}<br>{_broken(found.reason(choice).sentence)}"
+        points.append(
+            Candidate(
+                number, short_cards(choice.deployment), choice.usd_h_all, 1e3 * gap, kind, text
+            )
+        )
+    if not points:
+        return None
+    slo = found.asked.slo
+    typical = median(point.gap_ms for point in points)
+    alt = (
+        f"{len(points)} deployments by rent and gap between tokens, around {typical:.0f} ms. "
+        "Filled marks are those that nothing beats in everything; crosses miss a limit. "
+        f"Ringed: {_run(here)}. The tables below say the same."
+    )
+    gap_s, _ = c.asked(slo, "itl")
+    title = "gap between tokens, ms" if which == c.MEAN else f"{which} of gaps between tokens, ms"
+    return cost_and_gap(
+        points,
+        here.number,
+        alt,
+        gap_ms=1e3 * gap_s or None,
+        usd_h=slo.usd_h,
+        gap_title=title,
+    )
+
+
+LINE = 60  # characters of a line beside the pointer
+
+
+def _broken(text):
+    """A sentence in lines as long as the pointer's box takes."""
+    lines, line = [], ""
+    for word in text.split():
+        if len(line) + len(word) > LINE:
+            lines.append(line)
+            line = ""
+        line = f"{line} {word}".strip()
+    return "<br>".join([*lines, line])
+
+
+def _why_not(found, here, state):
+    """The neighbours of the answer, each a button that opens it."""
+    best = found.winner
+    reasons = list(found.why_not)
+    if best is not None and here.number != best.number:
+        reasons.insert(0, found.reason(best))
+    items = [
+        {
+            "label": reason.choice.short_title,
+            "query": FORM.query(state | {"pick": reason.choice.number}),
+            "note": reason.sentence,
+        }
+        for reason in reasons
+        if reason.choice.number != here.number
+    ]
+    return {"text": "Why not the next one?" if best else "The nearest misses:", "items": items}
+
+
+def _percentiles(here):
+    """Every latency from its middle to its tail, with the interval of the estimate."""
+    rows = []
+    for name, label in LATENCIES.items():
+        made = [percentile(here.estimates, name, percent) for percent in PERCENTS]
+        rows.append([label, *(design.expected(one, "s") for one in made)])
+    return {
+        "caption": f"Percentiles at {here.workload.concurrency:,} users",
+        "columns": ["Latency", *(f"p{percent}" for percent in PERCENTS)],
+        "rows": rows,
+        "highlight": [],
+        "stack": True,
+    }
+
+
+def _shrinking(found):
+    """How many candidates are left as one limit after the other is asked for."""
+    names = dict.fromkeys(name for row in found.rows for name in row.headrooms)
+    left, rows = list(found.rows), [["The catalogue", f"{len(found.rows):,}", ""]]
+    for name in sorted(names, key=lambda name: (name != "capacity", name == "budget")):
+        kept = [row for row in left if row.headrooms.get(name, 0) >= 1]
+        label = "hold the users" if name == "capacity" else f"keep the limit on {name}"
+        rows.append([label, f"{len(kept):,}", f"{len(left) - len(kept):,}"])
+        left = kept
+    return {
+        "caption": "How the choice shrinks, limit by limit",
+        "columns": ["Candidates that", "Left", "Lost"],
+        "rows": rows,
+        "highlight": [len(rows) - 1],
+    }
+
+
+def _front(found):
+    rows = [
+        [
+            choice.short_title,
+            quantity(choice.usd_h_all, "USD/h") if choice.usd_h_all else "-",
+            quantity(choice.usd_mtok.value, "USD/Mtok") if choice.usd_mtok else "-",
+            quantity(choice.estimates.itl_s.value, "s"),
+            quantity(choice.estimates.ttft_s.value, "s"),
+            f"{choice.limits[0].headroom:.2f}x",
+        ]
+        for choice in found.front
+    ]
+    return {
+        "caption": "Nothing beats these in rent, price, gap, first token and headroom",
+        "columns": ["Deployment", "Rent", "$/M", "Gap", "First token", "Headroom"],
+        "rows": rows or [["none", "-", "-", "-", "-", "-"]],
+        "highlight": [0] if rows else [],
+        "stack": True,
+    }
+
+
+def _sentences(found, here):
+    said = [f"{one.sentence}" for one in design.exchange_rates(found)] if found.winner else []
+    if not found.winner:
+        said += [f"{one.sentence}." for one in design.relaxations(found)]
+    sure = found.surest
+    if sure is not None and sure.number != found.order[0]:
+        said.append(f"The cheapest whose whole interval lies within the limits: {_run(sure)}.")
+    if here.deployment.gpu.power_w:
+        made = design.energy(here)
+        low, high = made.j_token_interval
+        said.append(
+            f"The cards draw about {quantity(here.copies * made.power_w / 1e3, 'kW')}, and an "
+            f"output token takes {quantity(made.j_token, 'J')} ({quantity(low, 'J')} to "
+            f"{quantity(high, 'J')}): {design.ENERGY_BASIS}."
+        )
+    return said
+
+
+def _texts(here):
+    d, load = here.deployment, here.workload
+    try:
+        start = {"title": "Start it so", "text": handover.launch(d, load).text}
+        measure = {"title": "Measure it so", "text": handover.benchmark(d, load).text}
+    except c.BadInput:  # a layout that the engine has no options for
+        return []
+    lines = [c.engine_lines(here.ledger)] if here.starts else []
+    return [start, *lines, measure]
+
+
+def _links(here, state):
+    """The candidate that is looked at, in the calculators that take one deployment."""
+    d, users = here.deployment, here.workload.concurrency
+    values = {name: getattr(d, name).name for name in ("model", "gpu", "weights", "kv", "engine")}
+    values |= {"tp": d.tp, "pp": d.pp, "ep": d.ep > 1, "dp": d.dp_attention, "users": users}
+    values |= {"fraction": d.fraction, "ctx": here.workload.context_tokens}
+    values |= {name: state[name] for name in ("in", "out", "prefix", *c.LIMITED)}
+    found = []
+    for other in (calculate, vram):
+        known = {field.name for field in other.FORM.fields}
+        own = {name: value for name, value in values.items() if name in known}
+        query = other.FORM.query(other.FORM.defaults() | own)
+        found.append({"name": other.FORM.name, "title": other.TITLE, "query": query})
+    return found
