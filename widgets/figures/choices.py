@@ -131,13 +131,14 @@ def _apart(candidates, here):
 
 
 def _limits(gap_ms, usd_h):
-    line = {"color": BAD, "width": 2, "dash": "dot"}
-    shapes, said = [], []
+    line: dict = {"color": BAD, "width": 2, "dash": "dot"}
+    shapes: list[dict] = []
+    said: list[dict] = []
     if gap_ms:
-        ends = {"x0": 0, "x1": 1, "xref": "paper", "y0": gap_ms, "y1": gap_ms}
+        ends: dict = {"x0": 0, "x1": 1, "xref": "paper", "y0": gap_ms, "y1": gap_ms}
         shapes.append({"type": "line", "line": line} | ends)
         font = {"size": 12, "color": BAD}
-        place = {"xref": "paper", "xanchor": "right", "yanchor": "bottom", "font": font}
+        place: dict = {"xref": "paper", "xanchor": "right", "yanchor": "bottom", "font": font}
         said.append(note(f"{gap_ms:g} ms allowed", 1, log10(gap_ms), **place))
     if usd_h:
         ends = {"y0": 0, "y1": 1, "yref": "paper", "x0": usd_h, "x1": usd_h}
