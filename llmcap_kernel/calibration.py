@@ -183,7 +183,7 @@ def cache_until_reload(function: Callable[..., T]) -> Callable[..., T]:
     >>> cache_until_reload(len)("abc")
     3
     """
-    cached = lru_cache(maxsize=256)(function)
+    cached = lru_cache(maxsize=4096)(function)
     _FOLLOWING.append(cached.cache_clear)
     return cached
 
@@ -359,11 +359,33 @@ def efficiency_for(deployment: Deployment, family: str | None = None) -> Efficie
     True
     """
     d = deployment
-    return _efficiency(family or d.engine.family, d.gpu, d.weights, d.kv)
+    return efficiency_of(family or d.engine.family, d.gpu, d.weights, d.kv)
 
 
 @cache_until_reload
-def _efficiency(family: str, gpu: Gpu, weights: Format, kv: Format) -> Efficiency:
+def efficiency_of(family: str, gpu: Gpu, weights: Format, kv: Format) -> Efficiency:
+    """Compute the efficiency of an engine on a card, as `efficiency_for` does.
+
+    Parameters
+    ----------
+    family : str
+        Family of the engine.
+    gpu : Gpu
+        The card.
+    weights, kv : Format
+        Formats of the weights and of the cache.
+
+    Returns
+    -------
+    Efficiency
+        Efficiencies fitted to measurements.
+
+    Examples
+    --------
+    >>> fp8 = catalog.format("fp8")
+    >>> 0.5 < efficiency_of("vllm", catalog.gpu("h100-sxm"), fp8, fp8).bandwidth < 1
+    True
+    """
     sets = table()["sets"]
     return composed(sets, keys(family, gpu), kernel_shares(gpu, weights, kv))
 

@@ -7,7 +7,6 @@ are functions that read the numbers from a `Model` or a `Deployment`.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from . import gguf
@@ -503,7 +502,6 @@ def weights_of(deployment: Deployment) -> Weights:
     )
 
 
-@lru_cache(maxsize=4096)
 def rounding_bytes(deployment: Deployment) -> float:
     """Compute by how much PyTorch's allocator rounds up the weights on a card.
 
@@ -531,6 +529,15 @@ def rounding_bytes(deployment: Deployment) -> float:
         return 0.0
     split = max(d.tp // d.ep, 1)
     sides = _sides(weights, d.gpu, split, d.engine.family, d.engine.release)
+    layout = (d.tp, d.pp, d.dp_attention, d.engine.family)
+    key = ("rounding", weights.name, *layout, split, sides)
+    if key not in model.memo:
+        model.memo[key] = _rounded(d, split, sides)
+    return model.memo[key]
+
+
+def _rounded(d: Deployment, split: int, sides: tuple[int, int]) -> float:
+    model, weights = d.model, d.weights
     scales = 1 - weights.element_bits / 8 / weights.bytes_per_element
     fused: dict[tuple[Any, ...], float] = {}
     for t, element in zip(model.tensors, _element_bytes(model, weights), strict=True):

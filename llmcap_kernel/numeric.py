@@ -1,4 +1,4 @@
-"""Five functions that take a float or a numpy array and return the same kind.
+"""Six functions that take a float or a numpy array and return the same kind.
 
 Formulas in the kernel are written once, with operators and these functions. With
 floats they never import numpy, so they run in microseconds and in a browser; with
@@ -138,3 +138,28 @@ def where(condition: Any, a: Number, b: Number) -> Number:
 
         return numpy.where(condition, a, b)
     return a if condition else b
+
+
+def log(a: Number) -> Number:
+    """Compute the natural logarithm.
+
+    Parameters
+    ----------
+    a : float or array
+        A number above 0.
+
+    Returns
+    -------
+    float or array
+        The logarithm.
+
+    Examples
+    --------
+    >>> log(1.0)
+    0.0
+    """
+    if hasattr(a, "__array__"):
+        import numpy
+
+        return numpy.log(a)
+    return math.log(a)

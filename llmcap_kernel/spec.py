@@ -33,6 +33,8 @@ COMPUTE = (
     *("fp64", "fp32", "tf32", "bf16", "fp16", "fp16-acc16"),
     *("fp8", "fp6", "int8", "fp4", "int4"),
 )
+WIDE = ("bf16", "fp16", "fp32")  # what every format can be computed in
+UNPACKED = (*WIDE, "fp16-acc16")
 SERVERS = ("vllm", "sglang", "trtllm")
 PLACES = ("server", "desk")
 TAILED = ("itl", "tpot", "ttft", "e2e")
@@ -492,6 +494,41 @@ class Gpu:
     def direct_link(self) -> bool:
         """Whether cards are joined by a link of their own, not only through PCIe."""
         return self.link != "none" and not self.link.startswith("pcie")
+
+    def computes(self, number_format: "Format") -> tuple[str, float] | None:
+        """Find the dtype the card computes a format in, and its rate.
+
+        Parameters
+        ----------
+        number_format : Format
+            The stored format; its `compute` list is tried in order, then wider dtypes.
+
+        Returns
+        -------
+        tuple of (str, float) or None
+            Dtype, and its dense rate; None where the card lists none of them [FLOP/s].
+        """
+        for dtype in (*number_format.compute, *WIDE):
+            rate = self.flop_s.get(dtype)
+            if rate:
+                return dtype, rate
+        return None
+
+    def unpacks(self, number_format: "Format") -> bool:
+        """Say whether weights are unpacked before the card multiplies them.
+
+        Parameters
+        ----------
+        number_format : Format
+            Their format.
+
+        Returns
+        -------
+        bool
+            True for weights of 8 bits or fewer that it computes in 16 or more.
+        """
+        found = self.computes(number_format)
+        return number_format.element_bits <= 8 and found is not None and found[0] in UNPACKED
 
     def __hash__(self) -> int:
         return hash(self.name)

@@ -98,7 +98,7 @@ def link_bandwidth_bytes_s(deployment: Deployment) -> float:
     """
     gpu = deployment.gpu
     if deployment.tp > gpu.max_per_node:
-        return min(gpu.link_bandwidth_bytes_s, gpu.node_link_bandwidth_bytes_s)
+        return minimum(gpu.link_bandwidth_bytes_s, gpu.node_link_bandwidth_bytes_s)
     return gpu.link_bandwidth_bytes_s
 
 
@@ -199,7 +199,7 @@ def exchanges(deployment: Deployment, tokens: Number, times: Number = 1.0) -> tu
     link = link_bandwidth_bytes_s(d)
     across = d.gpu.link_bandwidth_bytes_s
     if d.num_gpus > d.gpu.max_per_node:
-        across = min(across, d.gpu.node_link_bandwidth_bytes_s)
+        across = minimum(across, d.gpu.node_link_bandwidth_bytes_s)
     sent = message / d.ep * model.experts_per_token
     passed = message / d.tp
     return (

@@ -35,10 +35,9 @@ def compute_dtype(gpu: Gpu, number_format: Format) -> tuple[str, float]:
     >>> compute_dtype(catalog.gpu("a100-sxm-80gb"), catalog.format("fp8"))[0]
     'bf16'
     """
-    for dtype in (*number_format.compute, "bf16", "fp16", "fp32"):
-        rate = gpu.flop_s.get(dtype)
-        if rate:
-            return dtype, rate
+    found = gpu.computes(number_format)
+    if found is not None:
+        return found
     raise BadInput(
         "gpu",
         f"{gpu.title} lists no rate for {number_format.name} or a wider dtype: "
@@ -194,7 +193,7 @@ def _pass_work(
     """
     d, model = deployment, deployment.model
     weights = law.weights_of(d)
-    dtype, rate = compute_dtype(d.gpu, d.weights)
+    _, rate = compute_dtype(d.gpu, d.weights)
     bandwidth = d.gpu.bandwidth_bytes_s
     dense_params = model.dense_matmul_params - (0 if head else model.head_params)
     dense_flops = law.matmul_flops(params=dense_params, tokens=tokens) / d.tp
@@ -215,8 +214,8 @@ def _pass_work(
         layers=model.layers * times,
         routed_layers=routed_layers * times,
         steps=times,
-        unpacked=d.weights.element_bits <= 8 and dtype in ("bf16", "fp16", "fp16-acc16", "fp32"),
-        without_link=not d.gpu.direct_link,
+        unpacked=d.gpu.unpacks(d.weights),
+        without_link=1.0 - d.gpu.direct_link,
         share=passes / times / d.pp,
         weight_bytes=weight_bytes * passes,
         flops=(dense_flops + expert_flops) * passes + attention_flops,

@@ -503,6 +503,31 @@ def _terms(deployment: Deployment) -> dict[str, float]:
     }
 
 
+def fixed_bytes(deployment: Deployment) -> float:
+    """Add up what no limit of the engine changes: weights, runtime, a draft and adapters.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    float
+        On the card that holds the most [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> round(fixed_bytes(one) / 1e9)
+    16
+    """
+    d = deployment
+    weights = sum(_weights(d).values()) * (1 - d.offload_share)
+    return weights + overhead.runtime_bytes(d) + extra_bytes(d)
+
+
 def _weights(d: Deployment) -> Mapping[str, float]:
     """Weights by role, with what an allocator adds where the engine measures free memory.
 
@@ -556,13 +581,35 @@ def _refused(deployment: Deployment, state_blocks: int) -> bool:
 
 def _state_blocks(deployment: Deployment, pool_bytes: float) -> int:
     """Blocks of a cache in which each sequence's states take one; 0 where none are kept."""
+    block_bytes = state_block_bytes(deployment)
+    return max(floor(max(pool_bytes, 0) / block_bytes), 1) if block_bytes else 0
+
+
+def state_block_bytes(deployment: Deployment) -> float:
+    """Give the size of a block where the states of each sequence take one.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    float
+        The size; 0 without such states, or where an engine does not refuse more sequences
+        than it has blocks for them [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> state_block_bytes(catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm"))
+    0.0
+    """
     d = deployment
     if not is_grouped(d) or d.engine.release < (0, 20):
-        return 0  # earlier ones capture fewer graphs instead of refusing
+        return 0.0  # earlier ones capture fewer graphs instead of refusing
     cut = layout(d)
-    if all(kind.name != "state" for kind in cut.kinds):
-        return 0
-    return max(floor(max(pool_bytes, 0) / cut.block_bytes), 1)
+    return cut.block_bytes if any(kind.name == "state" for kind in cut.kinds) else 0.0
 
 
 def _pool(engine: Engine, visible: float, taken: float, fraction: float) -> tuple[float, float]:

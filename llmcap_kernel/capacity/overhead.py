@@ -9,6 +9,7 @@ import math
 
 from .. import law
 from ..bandwidth import ACTIVATION_BYTES
+from ..numeric import Number, maximum, minimum
 from ..spec import Attention, Deployment, Gpu, Model
 from .cache import OVERLAPPING_STRIDE, SUM_BYTES
 
@@ -121,7 +122,7 @@ def forward_bytes(deployment: Deployment) -> float:
     if picks is None:
         return dense + _latent_bytes(d)
     if picks.stride_tokens > 1:
-        dense = max(dense, d.batch_limit_tokens * _compressed_width(d, picks))
+        dense = maximum(dense, d.batch_limit_tokens * _compressed_width(d, picks))
     return dense + (SCORES_BYTES if d.engine.release >= (0, 19) else 0)
 
 
@@ -180,7 +181,7 @@ def gathered_bytes(deployment: Deployment) -> float:
         return entries
     window = max(one.window_tokens for one in d.model.attention)
     rows = -(-length // a.stride_tokens) + window + d.batch_limit_tokens
-    return max(entries, UNPACKED_PROMPTS * rows * a.head_dim * ACTIVATION_BYTES)
+    return maximum(entries, UNPACKED_PROMPTS * rows * a.head_dim * ACTIVATION_BYTES)
 
 
 def _latent_bytes(d: Deployment) -> float:
@@ -189,8 +190,8 @@ def _latent_bytes(d: Deployment) -> float:
     if latent is None:
         return 0.0
     length = d.max_model_len or d.model.max_context_tokens
-    rows = min(max(8 * length, 4 * d.seqs_limit * d.block_tokens), MLA_ROWS)
-    rows = max(rows, d.seqs_limit * d.block_tokens)
+    rows = minimum(maximum(8 * length, 4 * d.seqs_limit * d.block_tokens), MLA_ROWS)
+    rows = maximum(rows, d.seqs_limit * d.block_tokens)
     width = latent.head_dim - latent.rope_dim + latent.v_head_dim
     return rows * latent.heads / d.attention_shards * width * ACTIVATION_BYTES
 
@@ -266,7 +267,7 @@ def activation_bytes(deployment: Deployment) -> float:
     d = deployment
     if not d.engine.profiled:
         return 0.0
-    return sum(activation_parts(d).values()) + max(sampling_bytes(d), forward_bytes(d))
+    return sum(activation_parts(d).values()) + maximum(sampling_bytes(d), forward_bytes(d))
 
 
 def activation_parts(deployment: Deployment) -> dict[str, float]:
@@ -299,7 +300,7 @@ def activation_parts(deployment: Deployment) -> dict[str, float]:
             d.seqs_limit * model.vocab_size * d.engine.counted_bytes_per_logit
         ),
         "experts": experts,
-        "gathered cache": max(gathered_bytes(d) - experts, 0.0),
+        "gathered cache": maximum(gathered_bytes(d) - experts, 0.0),
         "vision": d.batch_limit_tokens * model.hidden_size * ACTIVATION_BYTES if sees else 0.0,
     }
 
@@ -389,14 +390,14 @@ def graph_bytes(deployment: Deployment) -> float:
     0.0
     """
     d = deployment
-    most = d.graph_seqs_limit
-    if not most:
+    if d.eager:
         return 0.0
+    most = d.graph_seqs_limit
     layers = -(-d.model.layers // d.pp)
-    share = (_graphs(most) + _graphs(min(most, d.seqs_limit))) / (2 * _graphs(MOST_GRAPH_SEQS))
+    share = (_graphs(most) + _graphs(minimum(most, d.seqs_limit))) / (2 * _graphs(MOST_GRAPH_SEQS))
     return (d.engine.graph_bytes + d.engine.graph_bytes_per_layer * layers) * share
 
 
-def _graphs(most: int) -> int:
+def _graphs(most: Number) -> Number:
     """How many batch sizes are captured up to the largest."""
-    return min(most, 3) + min(most, 248) // 8 + max(0, (most - 240) // 16)
+    return minimum(most, 3) + minimum(most, 248) // 8 + maximum(0, (most - 240) // 16)

@@ -1,6 +1,7 @@
 """`llmcap design`: what to run for a load and limits, why, and what a little more would buy."""
 
 import argparse
+import importlib.util
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
@@ -24,7 +25,6 @@ from .options import (
 from .tables import Answer, Column, Screen, Table, of_records
 
 MOST_ROWS = 10_000
-MANY = 20_000  # candidates from which numpy judges them, where it is installed
 
 
 def _cell(unit: str, scale: float = 1.0) -> Any:
@@ -32,6 +32,7 @@ def _cell(unit: str, scale: float = 1.0) -> Any:
 
 
 COLUMNS = {
+    "model": (Column("model", left=True), str),
     "copies": (Column("copies", 5), "{:,}".format),
     "cards": (Column("cards", left=True), str),
     "weights": (Column("weights", 2, left=True), str),
@@ -114,6 +115,8 @@ def run(args: argparse.Namespace) -> Answer:
     columns = dict(COLUMNS)
     if all(choice.copies == 1 for choice in shown):
         del columns["copies"]
+    if not _several(found):
+        del columns["model"]
     table = of_records(records, columns)
 
     def text(screen: Screen) -> str:
@@ -144,7 +147,12 @@ def _search(args: argparse.Namespace) -> Search:
     ):
         if (text := getattr(args, name)) is not None:
             choices[field] = read_number(name, text, kind)
-    return design.search(read_load(args), read_limits(args), **choices)
+    return design.search(read_load(args), read_limits(args), arrays=_many(choices), **choices)
+
+
+def _many(choices: dict[str, Any]) -> bool:
+    """Whether the whole catalogue is searched, and numpy is there to do it."""
+    return not choices["models"] and importlib.util.find_spec("numpy") is not None
 
 
 SEVERAL = ("max_num_seqs", "max_num_batched_tokens")
@@ -325,7 +333,7 @@ def _parts(
         head = "Nothing beats these in rent, price, gap, first token and headroom"
         yield f"{_head(head, screen)}\n{Table(table.columns, table.rows[:most]).text(screen)}"
         yield screen.prose(_sure(found, best))
-    yield _list_of("Why not", [_why(r) for r in found.why_not][: 2 * most], screen)
+    yield _list_of("Why not", [_why(r, _several(found)) for r in found.why_not][: 2 * most], screen)
     if data["relaxations"]:
         eased = [f"{one['sentence']}." for one in data["relaxations"]]
         yield _list_of("The least that would have to give", eased[:most], screen)
@@ -357,8 +365,14 @@ def _load_words(found: Search) -> str:
     return f"{words.rpartition(', ')[0]}, {asked.rate:g} requests/s"
 
 
-def _why(reason: design.Reason) -> str:
-    return f"{reason.choice.short_title}: {reason.sentence}."
+def _several(found: Search) -> bool:
+    """Whether there is more than one model to choose from."""
+    return len({block.model.name for block in found.space.blocks}) > 1
+
+
+def _why(reason: design.Reason, several: bool) -> str:
+    model = f"{reason.choice.deployment.model.name} on " if several else ""
+    return f"{model}{reason.choice.short_title}: {reason.sentence}."
 
 
 def _list_of(head: str, sentences: list[str], screen: Screen) -> str:

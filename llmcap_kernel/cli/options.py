@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import itertools
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, NoReturn
 from .. import catalog, huggingface
 from ..catalog import names
 from ..refuse import BadInput, number, shown
-from ..spec import MAX_TOKENS, Deployment, Lora, Model, Slo, Speculation, Workload
+from ..spec import MAX_TOKENS, Deployment, Lora, Model, Slo, Speculation, Tail, Workload
 
 NUMBER_FIELDS = {
     **{"tp": int, "pp": int, "ep": int, "memory_fraction": float, "usd_h": float},
@@ -37,6 +38,14 @@ ENGINES_OWN = {
     "eager": ("--enforce-eager", "--disable-cuda-graph"),
     "block_size": ("--page-size",),
 }
+# Limits on percentiles: --itl-p95-ms and its like; the help shows one of each latency.
+TAIL_WORDS = {
+    "itl": "longest gap between two tokens",
+    "tpot": "longest mean gap of a request, TPOT",
+    "ttft": "longest wait for the first token",
+    "e2e": "longest wait for the last token",
+}
+PERCENTS, UNITS = (95, 50, 90, 99), {"ms": 1e3, "s": 1.0}
 TEXT_FIELDS = ("model", "gpu", "engine", "weights", "kv")
 HOW = ("json", "csv", "markdown")
 
@@ -53,6 +62,14 @@ class _Help(argparse.HelpFormatter):
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(text, width, break_on_hyphens=False)
+
+
+class _Each(argparse.Action):
+    """Keeps the values of several spellings, each with its own."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
+        kept = getattr(namespace, self.dest) or []
+        setattr(namespace, self.dest, [*kept, (option, values)])
 
 
 class Parser(argparse.ArgumentParser):
@@ -285,6 +302,12 @@ def add_limits(parser: argparse.ArgumentParser, slo: Slo) -> None:
         metavar="MS",
         help=f"longest mean wait for the first token, TTFT {usual(slo.ttft_s, 1e3)}",
     )
+    for latency, what in TAIL_WORDS.items():
+        tails = [t for t in slo.tails if t.quantity == latency]
+        already = ", ".join(f"p{t.percent:g} {1e3 * t.bound_s:g} ms" for t in tails) or "none"
+        first, *others = (f"--{latency}-p{p}-{u}" for p, u in itertools.product(PERCENTS, UNITS))
+        about = f"{what}, for 95 in a hundred (default {already}); also {', '.join(others)}"
+        add(first, *others, dest=f"{latency}_tails", action=_Each, metavar="MS", help=about)
     add(
         "--budget-usd-h",
         metavar="USD",
@@ -350,6 +373,8 @@ def read_limits(args: argparse.Namespace) -> Slo:
     >>> add_limits(parser, Slo())
     >>> read_limits(parser.parse_args(["--itl-ms", "50"])).itl_s
     0.05
+    >>> read_limits(parser.parse_args(["--itl-p95-ms", "50", "--ttft-p99-s", "2"])).tails
+    (Tail(quantity='itl', percent=95, bound_s=0.05), Tail(quantity='ttft', percent=99, bound_s=2.0))
     """
     slo = args.base_slo
 
@@ -362,7 +387,21 @@ def read_limits(args: argparse.Namespace) -> Slo:
         itl_s=limit("itl_ms", args.itl_ms, 1e3, slo.itl_s),
         ttft_s=limit("ttft_ms", args.ttft_ms, 1e3, slo.ttft_s),
         usd_h=limit("budget_usd_h", args.budget_usd_h, 1, slo.usd_h),
+        tails=_tails(args, slo),
     )
+
+
+def _tails(args: argparse.Namespace, slo: Slo) -> tuple[Tail, ...]:
+    """Limits on percentiles: those that are given, and the usual ones that none replaces."""
+    found = []
+    for latency in TAIL_WORDS:
+        for option, text in getattr(args, f"{latency}_tails") or ():
+            name = option.lstrip("-").replace("-", "_")
+            _, percent, unit = name.split("_")
+            bound = number(name, read_number(name, text), 1e-3, 1e8, unit)
+            found.append(Tail(latency, int(percent[1:]), bound / UNITS[unit]))
+    replaced = {tail.name for tail in found}
+    return (*found, *(tail for tail in slo.tails if tail.name not in replaced))
 
 
 def _lengths(args: argparse.Namespace) -> tuple[int, int]:

@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> Answer:
     most = ""
     if args.concurrency is None:
         workload = design.most_users_load(deployment, workload, slo)
-        limited = (slo.itl_s, slo.ttft_s) != (None, None)
+        limited = bool(slo.tails) or (slo.itl_s, slo.ttft_s) != (None, None)
         most = " (the most that meet the limits)" if limited else " (the most that have room)"
     column = design.card(deployment, workload, slo)
     data = cards.as_dict(column)

@@ -8,6 +8,7 @@ from .. import bandwidth
 from ..calibration import Estimate, Estimates
 from ..capacity import Ledger
 from ..explain import Explained, Line, quantity
+from ..simulation.percentiles import percentile
 from ..spec import Deployment, Slo, Workload
 
 MET, LIKELY, MISSED, IMPOSSIBLE = VERDICTS = ("met", "likely", "missed", "impossible")
@@ -18,6 +19,13 @@ SENTENCES = {
     "budget": "{} of {}",
     "cost": "{} output, {} allowed",
 }
+# Of a percentile: what so many percent of them are within.
+TAIL_SENTENCES = {
+    "itl": "{}% of the gaps between tokens within {}, {} allowed",
+    "tpot": "{}% of the users' mean gaps within {}, {} allowed",
+    "ttft": "{}% of the first tokens within {}, {} allowed",
+    "e2e": "{}% of the answers within {}, {} allowed",
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class Limit(Explained):
     Attributes
     ----------
     name : str
-        "capacity", "latency", "prefill", "budget" or "cost".
+        "capacity", "latency", "prefill", "budget", "cost", or the name of a `Tail`: "itl p95".
     bound : float
         Smallest number of users allowed, or the largest value of everything else.
     estimate : Estimate
@@ -46,9 +54,11 @@ class Limit(Explained):
         """The comparison in words."""
         if self.name == "capacity":
             return _room_words(self.estimate.value, self.bound)
-        return SENTENCES[self.name].format(
-            expected(self.estimate, self.unit), quantity(self.bound, self.unit)
-        )
+        words = (expected(self.estimate, self.unit), quantity(self.bound, self.unit))
+        if self.name in SENTENCES:
+            return SENTENCES[self.name].format(*words)
+        latency, _, percent = self.name.partition(" p")
+        return TAIL_SENTENCES[latency].format(percent, *words)
 
     @property
     def verdict(self) -> str:
@@ -111,7 +121,8 @@ class Limit(Explained):
         tuple of Line
             The step of the derivation.
         """
-        unit = {"latency": "tok/s", "prefill": "1/s"}.get(self.name, self.unit)
+        gap = self.name == "latency" or self.name.startswith(("itl", "tpot"))
+        unit = self.unit if self.unit != "s" else "tok/s" if gap else "1/s"
         return (
             Line(
                 f"{self.name} headroom",
@@ -216,6 +227,9 @@ def _estimated(estimates: Estimates, slo: Slo) -> Iterator[Limit]:
     for name, bound, estimate, unit in asked:
         if bound is not None and estimate is not None:
             yield Limit(name, bound, estimate, unit)
+    for tail in slo.tails:
+        found = percentile(estimates, tail.quantity, tail.percent)
+        yield Limit(tail.name, tail.bound_s, found, "s")
 
 
 def _exact(value: float) -> Estimate:

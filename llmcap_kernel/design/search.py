@@ -11,9 +11,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ..explain import quantity
+from ..numeric import Number
 from ..refuse import BadInput, number, one_of
 from ..spec import Deployment, Model, Slo, Workload
 from .cards import Card, card
@@ -22,6 +23,7 @@ from .space import Block, Quality, Space, space
 
 RANKS = ("usd_h", "usd_mtok")
 MOST_COPIES = 10_000
+PART_OF_ARRAYS = 16_384
 MOST_SURE = 500  # candidates whose intervals are looked at
 PART = 256  # candidates between two reports of progress
 Progress = Callable[[int, int], object]
@@ -114,6 +116,73 @@ class Row(NamedTuple):
             Their names.
         """
         return tuple(name for name, x in self.headrooms.items() if not x >= 1)
+
+
+class Rows(Protocol):
+    """Rows of all candidates: a list of them, or `arrays.Columns`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, at: int, /) -> Row: ...
+
+    def __iter__(self) -> Iterator[Row]: ...
+
+    def order(self, rank: str) -> tuple[int, ...]:
+        """Number those that meet every limit, cheapest first."""
+
+    def misses(self) -> tuple[int, ...]:
+        """Number the others, nearest miss first."""
+
+    def front(self, order: tuple[int, ...]) -> list[int]:
+        """Number those of an order that no other beats in everything."""
+
+
+class RowList(list[Row]):
+    """Rows in a list."""
+
+    def order(self, rank: str) -> tuple[int, ...]:
+        """Number those that meet every limit, cheapest first.
+
+        Parameters
+        ----------
+        rank : str
+            One of `RANKS`.
+
+        Returns
+        -------
+        tuple of int
+            As `cost` orders them.
+        """
+        good = [i for i, row in enumerate(self) if row.holds]
+        return tuple(sorted(good, key=lambda i: (*cost(self[i], rank), i)))
+
+    def misses(self) -> tuple[int, ...]:
+        """Number the others, nearest miss first, then what lacks the least memory.
+
+        Returns
+        -------
+        tuple of int
+            Their numbers.
+        """
+        bad = [i for i, row in enumerate(self) if not row.holds]
+        return tuple(
+            sorted(bad, key=lambda i: (coarse(-self[i].headroom), coarse(self[i].lack), i))
+        )
+
+    def front(self, order: tuple[int, ...]) -> list[int]:
+        """Number those of an order that no other beats in everything.
+
+        Parameters
+        ----------
+        order : tuple of int
+            Candidates that meet every limit.
+
+        Returns
+        -------
+        list of int
+            Their front, in the same order.
+        """
+        return [order[at] for at in undominated([self[i] for i in order])]
 
 
 def row_of(choice: Choice) -> Row:
@@ -293,7 +362,7 @@ class Search:
         The candidates, numbered.
     asked : Asked
         The load and the limits.
-    rows : sequence of Row
+    rows : Rows
         Numbers of each candidate.
     rank : str
         One of `RANKS`: what is cheapest.
@@ -305,7 +374,7 @@ class Search:
 
     space: Space
     asked: Asked
-    rows: Sequence[Row]
+    rows: "Rows"
     rank: str = "usd_h"
     complete: bool = True
     choices: Mapping[str, Any] = field(default_factory=dict)
@@ -314,14 +383,12 @@ class Search:
     @cached_property
     def order(self) -> tuple[int, ...]:
         """Numbers of the candidates that meet every limit, cheapest first."""
-        good = [i for i, row in enumerate(self.rows) if row.holds]
-        return tuple(sorted(good, key=lambda i: (*cost(self.rows[i], self.rank), i)))
+        return self.rows.order(self.rank)
 
     @cached_property
     def misses(self) -> tuple[int, ...]:
         """Numbers of the others, nearest miss first, then what lacks the least memory."""
-        bad = [i for i, row in enumerate(self.rows) if not row.holds]
-        return tuple(sorted(bad, key=lambda i: (-self.rows[i].headroom, self.rows[i].lack, i)))
+        return self.rows.misses()
 
     @property
     def found(self) -> "Choices":
@@ -347,8 +414,7 @@ class Search:
     @cached_property
     def front(self) -> tuple[Choice, ...]:
         """Those that no other beats in everything: rent, price, gap, first token and headroom."""
-        points = [self.rows[i] for i in self.order]
-        return tuple(self.choice(self.order[at]) for at in undominated(points))
+        return tuple(map(self.choice, self.rows.front(self.order)))
 
     @property
     def by_hardware(self) -> tuple[Choice, ...]:
@@ -521,11 +587,44 @@ def cost(row: Row, rank: str) -> tuple[float, float, float, float]:
     Examples
     --------
     >>> row = Row(1, 16, 8.0, 1.2, 0.02, 1.0, 2, 0.5, {})
-    >>> cost(row, "usd_mtok")
-    (1.2, 8.0, 2, 0.02)
+    >>> [round(x, 6) for x in cost(row, "usd_mtok")]
+    [1.2, 8.0, 2, 0.02]
     """
     prices = (row.usd_mtok, row.usd_h) if rank == "usd_mtok" else (row.usd_h, row.usd_mtok)
-    return (*prices, row.num_gpus, row.itl_s)
+    first, second = map(coarse, prices)
+    return first, second, row.num_gpus, coarse(row.itl_s)
+
+
+DIGITS = 2.0**33  # ten digits: what the order of additions leaves
+
+
+def coarse(value: Number) -> Number:
+    """Round to ten digits, so that candidates rank alike however they are computed.
+
+    Parameters
+    ----------
+    value : float or array
+        Any.
+
+    Returns
+    -------
+    float or array
+        Rounded.
+
+    Examples
+    --------
+    >>> coarse(0.1 + 0.2) == coarse(0.3)
+    True
+    """
+    if hasattr(value, "__array__"):
+        import numpy
+
+        part, power = numpy.frexp(value)
+        return numpy.ldexp(numpy.round(part * DIGITS) / DIGITS, power)
+    if not math.isfinite(value):
+        return value
+    mantissa, exponent = math.frexp(value)
+    return math.ldexp(round(mantissa * DIGITS) / DIGITS, exponent)
 
 
 def undominated(rows: Sequence[Row]) -> list[int]:
@@ -548,7 +647,9 @@ def undominated(rows: Sequence[Row]) -> list[int]:
     >>> undominated([fast, fast._replace(itl_s=0.03), fast._replace(usd_h=6.0, itl_s=0.04)])
     [0, 2]
     """
-    points = [(r.usd_h, r.usd_mtok, r.itl_s, r.ttft_s, -r.headroom) for r in rows]
+    points = [
+        tuple(map(coarse, (r.usd_h, r.usd_mtok, r.itl_s, r.ttft_s, -r.headroom))) for r in rows
+    ]
     front: list[int] = []
     # whatever beats a point comes before it in this order
     for at in sorted(range(len(points)), key=lambda i: (points[i], i)):
@@ -635,16 +736,17 @@ def search(
     one_of("rank", rank, RANKS)
     choices |= {"models": tuple(models), "quality": quality}
     here = space(asked.workload, **choices)
-    rows: list[Row] = []
+    parts: list[Any] = []
     made: dict[int, Choice] = {}
-    complete = True
+    done = 0
     for part, cards in _judged_parts(here, asked, arrays, executor):
-        made |= {len(rows) + i: replace(c, number=len(rows) + i) for i, c in enumerate(cards)}
-        rows += part
-        if progress is not None and progress(len(rows), len(here)) is False:
-            complete = len(rows) == len(here)
+        made |= {done + i: replace(c, number=done + i) for i, c in enumerate(cards)}
+        parts.append(part)
+        done += len(part)
+        if progress is not None and progress(done, len(here)) is False:
             break
-    found = Search(here, asked, rows, rank, complete, choices, made)
+    rows = _joined(parts)
+    found = Search(here, asked, rows, rank, done == len(here), choices, made)
     _check_rate(found)
     return found
 
@@ -692,18 +794,28 @@ def _answered(choice: Choice) -> float:
     return choice.copies * choice.expected.output_tok_s.value / choice.workload.output_tokens
 
 
-Judged = tuple[list[Row], list[Choice]]
+Judged = tuple[Any, list[Choice]]
+
+
+def _joined(parts: list[Any]) -> Rows:
+    if isinstance(parts[0], RowList):
+        return RowList(chain.from_iterable(parts))
+    return parts[0].joined(parts)
 
 
 def _judged_parts(
     here: Space, asked: Asked, arrays: bool, executor: Executor | None
 ) -> Iterator[Judged]:
     """Rows of the candidates, part by part and in order; their cards where they are at hand."""
-    parts = list(_parts(here, PART))
-    jobs = ((blocks, asked) for blocks in parts)
-    if executor is None:
-        return (_scalar(blocks, asked) for blocks, asked in jobs)
-    return ((rows, []) for rows in executor.map(_rows, *zip(*jobs, strict=True)))
+    # copies are counted one candidate at a time
+    many = arrays and asked.rate is None and asked.most_copies == 1
+    parts = list(_parts(here, PART_OF_ARRAYS if many else PART))
+    judge = _arrays if many else _rows
+    if executor is not None:
+        return ((rows, []) for rows in executor.map(judge, parts, [asked] * len(parts)))
+    if many:
+        return ((judge(part, asked), []) for part in parts)
+    return (_scalar(part, asked) for part in parts)
 
 
 def _parts(here: Space, size: int) -> Iterator[tuple[Block, ...]]:
@@ -720,8 +832,14 @@ def _parts(here: Space, size: int) -> Iterator[tuple[Block, ...]]:
 
 def _scalar(blocks: tuple[Block, ...], asked: Asked) -> Judged:
     made = [judged(d, asked) for block in blocks for d in block.deployments()]
-    return [row_of(choice) for choice in made], made
+    return RowList(map(row_of, made)), made
 
 
-def _rows(blocks: tuple[Block, ...], asked: Asked) -> list[Row]:
+def _rows(blocks: tuple[Block, ...], asked: Asked) -> RowList:
     return _scalar(blocks, asked)[0]
+
+
+def _arrays(blocks: tuple[Block, ...], asked: Asked) -> Any:
+    from . import arrays  # numpy is needed for it alone
+
+    return arrays.rows(blocks, asked)

@@ -53,10 +53,9 @@ def users_within(deployment: Deployment, workload: Workload, slo: Slo | None = N
         if not users:
             return 0.0
         if users not in compared:
-            named = ("latency", "prefill")
             load = replace(workload, concurrency=users)
             found = limits(blank.ledger, calibration.estimates(deployment, load), blank.slo)
-            compared[users] = [x for x in found if x.name in named]
+            compared[users] = [x for x in found if x.unit == "s"]
         return max((getattr(x.estimate, end) / x.bound for x in compared[users]), default=0.0)
 
     value = _last(lambda n: used(n, "value"), 0, top)

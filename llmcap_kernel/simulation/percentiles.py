@@ -17,15 +17,23 @@ import math
 from statistics import NormalDist
 from typing import NamedTuple
 
+from .. import catalog
 from ..bandwidth import Step, decode_work, prefill_work
 from ..calibration import Estimate, Estimates
 from ..numeric import Number, floor, maximum, minimum, where
 from ..refuse import one_of
 from ..serving import Served
 from ..spec import TAILED, Deployment
-from .queues import check_percent
+from .queues import LOGISTIC, check_percent, poisson
 
 NORMAL = NormalDist()
+# Quantiles of the length of an answer, over its mean.
+ANSWERS = {
+    "alike": lambda rank: 1.0,
+    "uniform": lambda rank: 2 * rank,
+    "exponential": lambda rank: -math.log(1 - rank),
+}
+HALVINGS = 30  # of a share of the others, to a billionth
 # Engines that compute waiting prompts to their end before they decode on.
 PROMPTS_FIRST = ("sglang",)
 
@@ -39,10 +47,11 @@ class Spread(NamedTuple):
         Mean gap of decoding alone in the middle of an answer, and at its end [s].
     tokens_per_step : tuple of float
         Shares of the tokens that come in steps of 1, 2, ... tokens; (1,) without speculation.
-    chunks, last_chunks : float or array
-        Full chunks of others' prompts in the steps of an answer, and last ones.
-    chunk_s, last_chunk_s : float or array
-        What each adds to its step [s].
+    full, last : float or array
+        Share of the steps that carry a whole chunk of others' prompts, and the prompts, or
+        the ends of prompts, that each other step carries on average.
+    full_s, last_s : float or array
+        What each adds to its step; together the last ones add no more than a full one [s].
     prompt_s, others_s, queue_s : float or array
         Prefill of one prompt, of all others', and the mean wait for it [s].
     others : float or array
@@ -51,28 +60,37 @@ class Spread(NamedTuple):
         Share of the others' prefill that decoding waits for.
     burst_share : float or array
         Share of the users who ask at the same moment.
-    client_s, room_s : float or array
-        Time outside the queue before the first token, and the wait for room [s].
+    request_s, pass_s, room_s : float or array
+        Time outside the cards before the first token, that of a prompt in a pipeline's later
+        stages, and the wait for room [s].
     output_tokens : float or array
         Tokens of an answer [tokens].
+    step_spread, request_spread : float
+        Standard deviation of the logarithm of a step's time, and of the time outside the cards.
+    answers : str
+        Law of the lengths of answers, a key of `ANSWERS`.
     """
 
     step_s: Number
     last_step_s: Number
     tokens_per_step: tuple[float, ...]
-    chunks: Number
-    last_chunks: Number
-    chunk_s: Number
-    last_chunk_s: Number
+    full: Number
+    last: Number
+    full_s: Number
+    last_s: Number
     prompt_s: Number
     others_s: Number
     queue_s: Number
     others: Number
     delayed: Number
     burst_share: Number
-    client_s: Number
+    request_s: Number
+    pass_s: Number
     room_s: Number
     output_tokens: Number
+    step_spread: float = 0.0
+    request_spread: float = 0.0
+    answers: str = "alike"
 
     def gap_s(self, percent: float) -> Number:
         """Compute a percentile of all gaps between two tokens.
@@ -91,12 +109,11 @@ class Spread(NamedTuple):
         longer = 1 - rank
         # the context of a step grows over an answer, evenly
         step_s = self.step_s + (2 * rank - 1) * (self.last_step_s - self.step_s)
-        steps = self.output_tokens / self.mean_tokens
-        full, last = self.chunks / steps, self.last_chunks / steps
-        # where there are more last chunks than steps, they share a step, up to a full chunk
-        last_s = minimum(self.last_chunk_s * maximum(last, 1.0), self.chunk_s)
-        stall_s = where(longer < full, self.chunk_s, where(longer < full + last, last_s, 0.0))
-        return step_s * self._alone(longer) + stall_s / self.mean_tokens
+        carried = poisson(self.last, minimum(rank / maximum(1 - self.full, 1e-9), 1 - 1e-9))
+        last_s = where(carried > 0, minimum(carried * self.last_s, self.full_s), 0.0)
+        stall_s = where(longer < self.full, self.full_s, last_s)
+        step_s = step_s * self._alone(longer) + stall_s / self.mean_tokens
+        return step_s * math.e ** (self.step_spread * NORMAL.inv_cdf(rank))
 
     @property
     def mean_tokens(self) -> float:
@@ -129,14 +146,18 @@ class Spread(NamedTuple):
         ahead = minimum(maximum(ahead, 0.0), 1.0)
         # `serving.closed_loop_wait_s` adds to the share ahead what a burst lacks of a half
         burst = self.burst_share
-        usual = where(
-            ahead < 0.5, maximum(ahead - burst / 2, 0.0) / maximum(1 - burst, 1e-9), ahead
-        )
-        spread = (usual * (1 - usual) / maximum(self.others, 1)) ** 0.5
-        usual = minimum(maximum(usual + NORMAL.inv_cdf(rank) * spread, 0.0), 1.0)
-        middle = maximum(ahead, 0.5)
-        at_once = middle + (2 * rank - 1) * (1 - middle)
-        return self.prompt_s + self.others_s * ((1 - burst) * usual + burst * at_once)
+        usual = maximum(ahead - burst / 2, 0.0) / maximum(1 - burst, 1e-9)
+        usual = where(ahead < 0.5, usual, ahead)
+        spread = maximum(usual * (1 - usual) / maximum(self.others, 1), 1e-12) ** 0.5
+        least = 2 * maximum(ahead, 0.5) - 1  # of a burst: waits lie evenly from here to all
+        low, high = 0.0 * ahead, 0.0 * ahead + 1
+        for _ in range(HALVINGS):
+            share = (low + high) / 2
+            off = minimum(maximum((share - usual) / spread, -30.0), 30.0)
+            below = (1 - burst) / (1 + math.e ** (-LOGISTIC * off))
+            below = below + burst * minimum(maximum((share - least) / (1 - least), 0.0), 1.0)
+            low, high = where(below < rank, share, low), where(below < rank, high, share)
+        return self.prompt_s + self.others_s * high
 
     def first_s(self, percent: float) -> Number:
         """Compute a percentile of the time to the first token.
@@ -151,7 +172,27 @@ class Spread(NamedTuple):
         float or array
             The time [s].
         """
-        return self.room_s + self.client_s + self.wait_s(percent)
+        away_s, usual_s = self.away_s(percent), self.away_s(50)
+        wait_s, median_s = self.wait_s(percent), self.wait_s(50)
+        # two that vary apart: whichever is the rarer, the other is as usual
+        worse = maximum if percent >= 50 else minimum
+        return self.room_s + worse(wait_s + usual_s, median_s + away_s)
+
+    def away_s(self, percent: float) -> Number:
+        """Compute a percentile of the time before the first token outside the queue.
+
+        Parameters
+        ----------
+        percent : float
+            Percent of the requests with no longer one.
+
+        Returns
+        -------
+        float or array
+            The time, `request_s` on average: its logarithm is normal [s].
+        """
+        off = NORMAL.inv_cdf(percent / 100) - self.request_spread / 2
+        return self.pass_s + self.request_s * math.e ** (self.request_spread * off)
 
     def request_gap_s(self, percent: float) -> Number:
         """Compute a percentile of the mean gap of a request.
@@ -181,9 +222,13 @@ class Spread(NamedTuple):
         float or array
             The time [s].
         """
-        wait_s = self.wait_s(percent)
-        answer_s = self.output_tokens * self._gap_after_s(wait_s)
-        return self.room_s + self.client_s + wait_s + answer_s
+        wait_s, median_s = self.wait_s(percent), self.wait_s(50)
+        tokens = self.output_tokens * ANSWERS[self.answers](percent / 100)
+        usual = self.output_tokens * ANSWERS[self.answers](0.5)
+        late_s = wait_s + usual * self._gap_after_s(wait_s)
+        long_s = median_s + tokens * self._gap_after_s(median_s)
+        worse = maximum if percent >= 50 else minimum
+        return self.room_s + self.pass_s + self.request_s + worse(late_s, long_s)
 
     def _gap_after_s(self, wait_s: Number) -> Number:
         """Mean gap of a request that waited so long: the prompts it waited for are computed."""
@@ -274,33 +319,54 @@ def spread_of(served: Served, chunks: Chunks | None = None) -> Spread:
     >>> from llmcap_kernel.spec import Workload
     >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
     >>> alone = spread_of(serve(one, Workload(1000, 500)))
-    >>> round(alone.gap_s(50) / alone.step_s, 2), round(alone.gap_s(99) / alone.step_s, 2)
-    (1.0, 1.0)
+    >>> round(alone.gap_s(50) / alone.step_s, 2), alone.gap_s(99) / alone.step_s < 1.2
+    (1.0, True)
     """
     work, e = served.work, served.efficiency
     cut = chunks_of(served) if chunks is None else chunks
     prompt_s = served.prompt.share_s
-    # of those who ask at the same moment, on average half are before a user and delay no answer
-    met = (work.users - 1) * (1 - e.burst_share / 2)
+    others, burst = work.users - 1, e.burst_share
+    # decoding waits for a share of the prefill; of a burst, on average, for half of it
+    met = e.prefill_share * others * (1 - burst / 2)
+    shares = _tokens_per_step(served.deployment)
+    steps = work.output_tokens * sum(share / tokens for tokens, share in enumerate(shares, 1))
+    # short prompts that come at once fill whole chunks
+    filled = e.prefill_share * burst / 2 * others * cut.last_s / cut.full_s
+    short = (cut.full < 1) * (cut.full_s < math.inf)
+    full = where(short, filled, met * cut.full)
+    met = where(short, e.prefill_share * others * (1 - burst), met)
+    tail = catalog.table("tails")
+    if work.batch is not None:
+        return _batch(served, tail["step_spread"])
     return Spread(
         step_s=served.itl_decode_s,
         last_step_s=_last_step_s(served),
-        tokens_per_step=_tokens_per_step(served.deployment),
-        chunks=met * cut.full,
-        last_chunks=met * cut.last,
-        # a share of 0 of a chunk without end is none
-        chunk_s=e.prefill_share * cut.full_s if e.prefill_share else 0.0,
-        last_chunk_s=e.prefill_share * cut.last_s,
+        tokens_per_step=shares,
+        full=minimum(full / steps, 1.0),
+        last=met * cut.last / steps,
+        full_s=cut.full_s,
+        last_s=cut.last_s,
         prompt_s=prompt_s,
         others_s=served.others_s,
         queue_s=served.queue_s,
-        others=work.users - 1,
+        others=others,
         delayed=e.prefill_share,
-        burst_share=e.burst_share,
-        client_s=served.client_s,
+        burst_share=burst,
+        request_s=served.request_s,
+        pass_s=served.prompt.total_s - prompt_s,
         room_s=served.room_wait_s,
         output_tokens=work.output_tokens,
+        step_spread=tail["step_spread"],
+        request_spread=tail["request_spread"],
     )
+
+
+def _batch(served: Served, step_spread: float) -> Spread:
+    """A batch that starts together: its first tokens come at once, and no prompt comes later."""
+    first_s, step_s = served.batch_ttft_s, served.itl_decode_s
+    same = (first_s, 0.0, first_s, 0, 0.0, 0.0, 0.0, 0.0)
+    steps = (step_s, _last_step_s(served), (1.0,), 0.0, 0.0, 0.0, 0.0)
+    return Spread(*steps, *same, 0.0, served.work.output_tokens, step_spread)
 
 
 def _last_step_s(served: Served) -> Number:
@@ -356,7 +422,7 @@ def percentile(estimates: Estimates, quantity: str, percent: float) -> Estimate:
     >>> from llmcap_kernel.spec import Workload
     >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
     >>> made = calibration.estimates(b, Workload(7000, 1000, 16))
-    >>> half, most = (percentile(made, "itl", p) for p in (50, 99))
+    >>> half, most = (percentile(made, "itl", p) for p in (50, 99.5))
     >>> half.value < made.itl_s.value < most.value
     True
     """
@@ -434,7 +500,7 @@ def ceiling_s(ceiling: Served, quantity: str, percent: float) -> Number:
     True
     """
     if quantity == "itl":
-        return spread_of(ceiling).gap_s(percent)
+        return spread_of(ceiling)._replace(step_spread=0.0).gap_s(percent)
     # a prompt that waits for no other, and gaps that no prompt delays
     return {
         "tpot": ceiling.itl_decode_s,

@@ -7,8 +7,11 @@ is refused; in arrays it gives nan.
 import math
 from typing import NamedTuple
 
-from ..numeric import Number, where
+from ..numeric import Number, log, maximum, minimum, where
 from ..refuse import BadInput, number
+
+MANY = 30  # beyond so many on average their law is the normal one
+LOGISTIC = 1.702  # deviations of the logistic law that is nearest to the normal one
 
 
 def erlang_c(*, servers: int, offered: float) -> float:
@@ -294,6 +297,45 @@ class Batch(NamedTuple):
             When no batch keeps up with the rate.
         """
         return self.step_s + self.sequence_s * (1 + self.percentile(percent))
+
+
+def poisson(mean: Number, rank: float) -> Number:
+    """Compute a quantile of how many requests come, at random moments.
+
+    Parameters
+    ----------
+    mean : float or array
+        How many come on average.
+    rank : float or array
+        Share of the times with no more, 0 to 1.
+
+    Returns
+    -------
+    float or array
+        A whole number; of a mean above 30 the normal law's, which is not whole.
+
+    Examples
+    --------
+    >>> poisson(0.2, 0.5), poisson(0.2, 0.95), poisson(0.2, 0.99)
+    (0.0, 1.0, 2.0)
+    """
+    few = minimum(mean, MANY)
+    share, below, found = math.e ** (-few), 0.0, 0.0
+    array = hasattr(mean, "__array__") or hasattr(rank, "__array__")
+    for n in range(1, 3 * MANY):
+        below = below + share
+        if not array and below >= rank:
+            break
+        found = found + where(below < rank, 1.0, 0.0)
+        share = share * few / n
+    more = maximum(mean, MANY)
+    return where(mean < MANY, found, maximum(more + _deviations(rank) * more**0.5, found))
+
+
+def _deviations(rank: Number) -> Number:
+    """The normal law's quantile, within a fiftieth: the logistic law's with its spread."""
+    inside = minimum(maximum(rank, 1e-9), 1 - 1e-9)
+    return log(inside / (1 - inside)) / LOGISTIC
 
 
 def check_percent(percent: float) -> float:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from llmcap_kernel import calibration, capacity, catalog, design, serving
 from llmcap_kernel.calibration import Estimate
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
-from llmcap_kernel.spec import BadInput, Slo, Workload
+from llmcap_kernel.simulation.percentiles import percentile
+from llmcap_kernel.spec import BadInput, Slo, Tail, Workload
 
 A, B, C = worked_spec()
 A98 = replace(A, memory_fraction=0.98)
@@ -703,3 +704,43 @@ def test_break_even_explains_itself_and_refuses_what_is_free():
     assert "million output tokens a month" in even.explain()
     with pytest.raises(BadInput, match="api_usd_mtok is 0"):
         design.break_even(usd_h=7.98, output_tok_s=863, api_usd_mtok=0)
+
+
+# percentiles
+
+
+TAILS = Slo(tails=(Tail("itl", 95, 0.05), Tail("ttft", 99, 20.0)))
+
+
+def test_limits_on_percentiles_are_judged_on_the_percentile():
+    found = {x.name: x for x in limits_of(B, WORKED_WORKLOAD, TAILS)}
+    estimates = design.card(B, WORKED_WORKLOAD, TAILS).expected
+    for name, quantity, percent in (("itl p95", "itl", 95), ("ttft p99", "ttft", 99)):
+        assert found[name].estimate == percentile(estimates, quantity, percent)
+        assert found[name].headroom == found[name].bound / found[name].estimate.value
+    assert found["itl p95"].sentence.startswith("95% of the gaps between tokens within ")
+    assert found["itl p95"].sentence.endswith(", 50 ms allowed")
+    assert found["ttft p99"].sentence.startswith("99% of the first tokens within ")
+
+
+@pytest.mark.parametrize("quantity", ["itl", "tpot", "ttft", "e2e"])
+def test_verdicts_on_a_percentile_follow_its_interval(quantity):
+    e = percentile(design.card(B, WORKED_WORKLOAD).expected, quantity, 95)
+    bounds = {e.high * 1.01: "met", e.value * 1.01: "likely", e.value * 0.99: "missed"}
+    for bound_s, verdict in (bounds | {e.ceiling * 0.99: "impossible"}).items():
+        slo = Slo(tails=(Tail(quantity, 95, bound_s),))
+        limit = limit_of(B, WORKED_WORKLOAD, slo, f"{quantity} p95")
+        assert limit.verdict == verdict
+        assert f"{quantity} p95 headroom" in limit.explain()
+
+
+def test_users_within_a_percentile_are_the_last_that_keep_it():
+    slo = Slo(tails=(Tail("ttft", 95, 5.0),))
+    most = design.users_within(B, WORKED_WORKLOAD, slo)
+    assert 1 < most.value < 100 and most.low <= most.value <= most.high
+
+    def within(users):
+        load = replace(WORKED_WORKLOAD, concurrency=int(users))
+        return limit_of(B, load, slo, "ttft p95").holds
+
+    assert within(most.value) and not within(most.value + 1)

@@ -32,7 +32,8 @@ def completed(script, *words):
         (("gpus", "rtx-3090-ti"), ["rtx-3090-ti"]),
         (("compare", "--along", "c"), ["context"]),
         (("completion", ""), ["bash", "zsh", "fish"]),
-        (("scorecard", "--tp"), []),
+        (("scorecard", "--tpu"), []),
+        (("scorecard", "--tpot-p95-"), ["--tpot-p95-ms", "--tpot-p95-s"]),
     ],
 )
 def test_bash_offers_what_may_come_next(run, words, offered):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from llmcap_kernel.cli.options import read_column, read_number
-from llmcap_kernel.spec import BadInput
+from llmcap_kernel.cli.options import Parser, add_limits, read_column, read_limits, read_number
+from llmcap_kernel.spec import BadInput, Slo, Tail
 
 from .plain import COLUMN
 
@@ -36,3 +36,41 @@ def test_counts_as_people_type_them(text, value):
 def test_what_is_no_count_is_refused(text):
     with pytest.raises(BadInput, match=r"context is .*: it takes a whole number"):
         read_number("context", text, int)
+
+
+NOTHING = Slo()
+
+
+def limits(*words, usual=NOTHING):
+    parser = Parser()
+    add_limits(parser, usual)
+    return read_limits(parser.parse_args(list(words)))
+
+
+def test_limits_on_percentiles_come_in_both_units():
+    asked = limits("--itl-p95-ms", "50", "--ttft-p99-s", "2", "--e2e-p50-s", "30")
+    assert asked.tails == (Tail("itl", 95, 0.05), Tail("ttft", 99, 2.0), Tail("e2e", 50, 30.0))
+    assert limits("--tpot-p90-s", "0.05").tails == limits("--tpot-p90-ms", "50").tails
+
+
+def test_a_limit_on_a_percentile_replaces_the_usual_one_and_leaves_the_others():
+    usual = Slo(tails=(Tail("itl", 95, 0.05), Tail("ttft", 99, 2.0)))
+    assert limits("--itl-p95-ms", "40", usual=usual).tails == (
+        Tail("itl", 95, 0.04),
+        Tail("ttft", 99, 2.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--itl-p95-ms", "soon"), "itl_p95_ms is 'soon'"),
+        (("--itl-p95-ms", "0"), "itl_p95_ms is 0.0: it takes a number from 0.001"),
+        (("--itl-p95-ms", "50", "--itl-p50-ms", "60"), "a higher percentile takes no smaller"),
+        (("--itl-p95-ms", "50", "--itl-p95-s", "0.1"), "itl p95 is given twice"),
+        (("--itl-p94-ms", "50"), "Did you mean --itl-p99-ms"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused_in_a_sentence(words, told):
+    with pytest.raises(BadInput, match=told):
+        limits(*words)

@@ -1,0 +1,114 @@
+"""The vectorised pass: the same set and order as the scalar one, over the whole catalogue."""
+
+import os
+import random
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+from llmcap_kernel import catalog, design
+from llmcap_kernel.design import Quality
+from llmcap_kernel.spec import BadInput, Slo, Workload
+
+LOAD = Workload(7000, 1000, 16)
+SLO = Slo(itl_s=0.050, ttft_s=2.0, usd_h=30.0)
+CARDS = ["a100-sxm-80gb", "t4", "h100-sxm", "rtx-4090", "mi355x"]
+LIMITS = {"max_num_seqs": (None, 64, 600), "max_num_batched_tokens": (None, 2048, 16_384)}
+SPACES = {
+    "dense": {"models": ["llama-3.1-70b"], "gpus": CARDS, **LIMITS},
+    "a latent for all heads, and experts": {
+        "models": ["deepseek-v3"],
+        "gpus": ["h200-sxm", "mi300x", "b200-sxm"],
+    },
+    "experts whose weights are padded": {"models": ["gpt-oss-120b"], "gpus": CARDS[2:]},
+    "windows": {"models": ["gemma-3-27b"], "gpus": ["h100-sxm", "l40s", "mi300x"], **LIMITS},
+    "states": {"models": ["qwen3-next-80b-a3b"], "gpus": ["h100-sxm", "h200-sxm"], **LIMITS},
+    "several engines": {
+        "models": ["qwen3-32b"],
+        "gpus": ["h100-sxm", "l40s", "rtx-4090"],
+        "engines": ["vllm", "sglang", "trtllm", "llama.cpp"],
+    },
+    "nodes and unequal cards": {
+        "models": ["llama-3.1-8b"],
+        "gpus": ["apple-m4-max", "rtx-5090+rtx-4090", "h100-sxm"],
+        "nodes": 2,
+    },
+}
+DRAWS = int(os.environ.get("LLMCAP_SEARCHES", "150"))  # 10,000 take a quarter of an hour
+
+
+def close(a, b):
+    return a == b or abs(a - b) <= 1e-9 * abs(a)
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("load", [LOAD, Workload(20_000, 500, 200, 15_000, 0.9)])
+def test_the_set_the_order_and_the_numbers_are_those_of_cards(name, load):
+    one = design.search(load, SLO, **SPACES[name])
+    many = design.search(load, SLO, arrays=True, **SPACES[name])
+    assert (many.order, many.misses) == (one.order, one.misses)
+    assert many.front == one.front and many.why_not == one.why_not
+    for a, b in zip(one.rows, many.rows, strict=True):
+        assert all(close(x, y) for x, y in zip(a[:-1], b[:-1], strict=True))
+        assert a.headrooms.keys() == b.headrooms.keys()
+        assert all(close(a.headrooms[name], b.headrooms[name]) for name in a.headrooms)
+
+
+def test_it_is_the_same_in_several_processes():
+    asked = {"quality": Quality(params=600e9), "gpus": ["h200-sxm"]}
+    whole = design.search(LOAD, SLO, arrays=True, **asked)
+    with ProcessPoolExecutor(2) as pool:
+        for arrays in (True, False):
+            told = []
+            shared = design.search(
+                LOAD,
+                SLO,
+                arrays=arrays,
+                executor=pool,
+                progress=lambda *x, told=told: told.append(x),
+                **asked,
+            )
+            assert (shared.order, shared.misses) == (whole.order, whole.misses)
+            assert told[-1] == (len(whole.space), len(whole.space))
+
+
+MODELS = [name for name in catalog.models() if not catalog.model(name).assumed_shape]
+GPUS = [name for name in catalog.gpus() if catalog.gpu(name).usd_h]
+
+
+def _drawn(dice):
+    """A strict search over a few cards, where the draw leaves one."""
+    prompt = round(10 ** dice.uniform(1.5, 5))
+    shared = dice.choice((0, 0, dice.randrange(prompt)))
+    load = Workload(prompt, round(10 ** dice.uniform(1, 3.5)), dice.randint(1, 200), shared)
+    slo = Slo(
+        itl_s=dice.choice((None, 10 ** dice.uniform(-2.5, -1))),
+        ttft_s=dice.choice((None, 10 ** dice.uniform(-1, 1))),
+        usd_h=dice.choice((None, 10 ** dice.uniform(0, 2))),
+        usd_mtok=dice.choice((None, 10 ** dice.uniform(-1, 1))),
+    )
+    try:
+        return design.search(
+            load,
+            slo,
+            models=[dice.choice(MODELS)],
+            gpus=dice.sample(GPUS, 2),
+            engines=[dice.choice(("vllm", "vllm", "sglang", "trtllm", "llama.cpp"))],
+            tps=dice.sample((1, 2, 4, 8), 2),
+            max_num_seqs=(dice.choice((None, 32, 256)),),
+            arrays=True,
+        )
+    except BadInput:
+        return None  # this model's window is too short, or no card takes the split
+
+
+def test_nothing_is_found_that_its_own_card_rejects():
+    dice, checked = random.Random(16), 0
+    for _ in range(DRAWS):
+        if (found := _drawn(dice)) is None:
+            continue
+        for i, deployment in enumerate(found.space):
+            made = design.card(deployment, found.asked.workload, found.asked.slo)
+            assert made.meets_all == (i in found.order), deployment.title
+            checked += 1
+    assert checked > DRAWS
