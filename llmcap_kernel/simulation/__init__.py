@@ -1,7 +1,8 @@
 """Tails: a load that arrives at a rate, served step by step."""
 
-from .arrivals import KINDS, Arrivals, Lengths, Request, of_trace, requests
+from .arrivals import KINDS, Arrivals, Lengths, Load, Request, of_trace, requests
 from .loop import Group, Run, Served, simulate
+from .rates import along, most_rps
 from .steps import Room, Scaled, Steps, Times, room_of
 from .tails import (
     PERCENTS,
@@ -25,6 +26,7 @@ __all__ = [
     "Band",
     "Group",
     "Lengths",
+    "Load",
     "Request",
     "Room",
     "Run",
@@ -33,9 +35,11 @@ __all__ = [
     "Simulated",
     "Steps",
     "Times",
+    "along",
     "duration_s",
     "estimated",
     "goodput_rps",
+    "most_rps",
     "of_trace",
     "offered_rps",
     "requests",
