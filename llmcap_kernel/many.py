@@ -6,11 +6,13 @@ Any `concurrent.futures.Executor` will do: threads, processes, or a cluster's. D
 
 import json
 from collections.abc import Callable, Generator, Hashable, Iterable
-from concurrent.futures import Executor, as_completed
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .refuse import BadInput, shown
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 P = TypeVar("P", bound=Hashable)
 Results = Generator[tuple[P, Any], None, None]
@@ -20,7 +22,7 @@ def each(
     function: Callable[[P], Any],
     points: Iterable[P],
     *,
-    executor: Executor | None = None,
+    executor: "Executor | None" = None,
     kept: str | Path | None = None,
     progress: Callable[[float], bool | None] | None = None,
 ) -> dict[P, Any]:
@@ -76,8 +78,10 @@ def _here(function: Callable[[P], Any], points: Iterable[P]) -> "Results[P]":
         yield point, function(point)
 
 
-def _on(executor: Executor, function: Callable[[P], Any], points: Iterable[P]) -> "Results[P]":
+def _on(executor: "Executor", function: Callable[[P], Any], points: Iterable[P]) -> "Results[P]":
     """Results as they come; what has not begun is cancelled when nobody waits for it."""
+    from concurrent.futures import as_completed  # a page has no use for it
+
     futures = {executor.submit(function, point): point for point in points}
     try:
         for future in as_completed(futures):

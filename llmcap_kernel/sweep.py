@@ -7,16 +7,18 @@ bisection finds exactly.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import calibration, capacity, design, many
 from .calibration import Estimate
 from .refuse import number, one_of
 from .spec import MAX_TOKENS, Deployment, Workload
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 VARIABLES = (
     "concurrency",
@@ -187,7 +189,7 @@ def curve(
     stops: Iterable[int],
     quantity: str,
     *,
-    executor: Executor | None = None,
+    executor: "Executor | None" = None,
 ) -> tuple[Estimate | None, ...]:
     """Estimate a quantity at many values of a variable.
 

@@ -1,10 +1,9 @@
 """A load at several rates: its percentiles along the rate, and where a limit breaks."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import calibration, many
 from ..refuse import number
@@ -14,6 +13,9 @@ from .loop import simulate
 from .steps import Steps, room_of
 from .tails import PERCENTS, QUANTITIES, estimated, saturates_rps, values, weighted
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
 CLOSE = 0.02  # a rate is found to this share of itself
 
 
@@ -22,7 +24,7 @@ def along(
     load: Load,
     rates_rps: Iterable[float],
     *,
-    executor: Executor | None = None,
+    executor: "Executor | None" = None,
     kept: str | Path | None = None,
     progress: Callable[[float], bool | None] | None = None,
 ) -> dict[float, dict[str, Any]]:
