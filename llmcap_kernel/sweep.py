@@ -8,13 +8,17 @@ bisection finds exactly.
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import calibration, capacity, design
+from . import calibration, capacity, design, many
 from .calibration import Estimate
 from .refuse import number, one_of
 from .spec import MAX_TOKENS, Deployment, Workload
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 VARIABLES = (
     "concurrency",
@@ -176,6 +180,62 @@ def measure(deployment: Deployment, workload: Workload, quantity: str) -> Estima
     if reason:
         return None
     return getattr(calibration.estimates(deployment, workload), quantity)
+
+
+def curve(
+    deployment: Deployment,
+    workload: Workload,
+    variable: str,
+    stops: Iterable[int],
+    quantity: str,
+    *,
+    executor: "Executor | None" = None,
+) -> tuple[Estimate | None, ...]:
+    """Estimate a quantity at many values of a variable.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    workload : Workload
+        The load before the change.
+    variable : str
+        One of `VARIABLES`.
+    stops : iterable of int
+        Its values.
+    quantity : str
+        One of `QUANTITIES`.
+    executor : Executor, optional
+        Where it is computed; in this process if omitted.
+
+    Returns
+    -------
+    tuple of Estimate or None
+        As `measure` gives them, one a stop.
+
+    Raises
+    ------
+    BadInput
+        When a name is not known, or a value out of its range.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import design
+    >>> a, b, c = design.worked_spec()
+    >>> slow, fast = curve(b, design.WORKED_WORKLOAD, "concurrency", (16, 1), "itl_s")
+    >>> slow.value > fast.value
+    True
+    """
+    stops = tuple(stops)
+    function = partial(_at, deployment, workload, variable, quantity)
+    found = many.each(function, stops, executor=executor)
+    return tuple(found[stop] for stop in stops)
+
+
+def _at(
+    deployment: Deployment, workload: Workload, variable: str, quantity: str, value: int
+) -> Estimate | None:
+    return measure(deployment, load_at(workload, variable, value), quantity)
 
 
 def whole_stops(low: int, high: int, count: int, *, even: bool = False) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from .. import simulation
 from ..explain import digits, quantity
 from ..refuse import BadInput, number, one_of, shown
-from ..simulation import Arrivals, Band, Lengths, Request, Simulated
+from ..simulation import Arrivals, Band, Lengths, Load, Request, Simulated
 from ..spec import Deployment, Slo
 from .options import (
     add_cards,
@@ -23,6 +23,7 @@ from .options import (
 from .tables import Answer, Column, Screen, Table
 
 INPUT, OUTPUT, REQUESTS = 1000, 500, 1000
+SPREAD = 0.3  # users with answers of one length fall into step, which real ones do not
 NAMES = {"ttft": "First token", "itl": "Each gap", "tpot": "Mean gap", "e2e": "Answer"}
 SHOWN = (50.0, 90.0, 95.0, 99.0)
 PATIENCE_S = 0.5  # before progress is shown
@@ -84,7 +85,8 @@ def _add_lengths(parser: argparse.ArgumentParser) -> None:
     add(
         "--spread",
         metavar="SHARE",
-        help="standard deviation of lognormal lengths over their mean; 0: all equal (default 0)",
+        help="standard deviation of lognormal lengths over their mean; 0: all "
+        f"equal (default {SPREAD})",
     )
     add("--shared-prefix", metavar="TOKENS", help="leading tokens that all share (default 0)")
     add("--turns", metavar="N", help="requests of a session, each with all before it (default 1)")
@@ -144,7 +146,7 @@ def _load(args: argparse.Namespace) -> tuple[Request, ...]:
             raise BadInput("trace", "trace has arrivals of its own: leave --arrivals and --users.")
         most = None if args.requests is None else _whole(args, "requests", REQUESTS)
         return simulation.of_trace(traces.read(args.trace, most), rate_rps=rate)
-    return simulation.requests(
+    load = Load(
         count=_whole(args, "requests", REQUESTS),
         arrivals=_arrivals(args, rate),
         prompt=_lengths(args, "input", INPUT),
@@ -154,6 +156,7 @@ def _load(args: argparse.Namespace) -> tuple[Request, ...]:
         shared_prefix_tokens=_whole(args, "shared_prefix", 0),
         seed=_whole(args, "seed", 0),
     )
+    return simulation.requests(load)
 
 
 def _whole(args: argparse.Namespace, name: str, default: int) -> int:
@@ -162,7 +165,7 @@ def _whole(args: argparse.Namespace, name: str, default: int) -> int:
 
 def _lengths(args: argparse.Namespace, name: str, default: int) -> Lengths:
     mean = number(name, _whole(args, name, default), 1, 1e8, "tokens")
-    return Lengths(mean, read_number("spread", given(args.spread, 0)), "lognormal")
+    return Lengths(mean, read_number("spread", given(args.spread, SPREAD)), "lognormal")
 
 
 def _arrivals(args: argparse.Namespace, rate: float | None) -> Arrivals:

@@ -4,8 +4,9 @@
 the intervals of its estimates; `loop` serves requests step by step, for what has no closed form.
 """
 
-from .arrivals import KINDS, Arrivals, Lengths, Request, of_trace, requests
+from .arrivals import KINDS, Arrivals, Lengths, Load, Request, of_trace, requests
 from .loop import Group, Run, Served, simulate
+from .along import along, most_rps
 from .steps import Room, Scaled, Steps, Times, room_of
 from .tails import (
     PERCENTS,
@@ -29,6 +30,7 @@ __all__ = [
     "Band",
     "Group",
     "Lengths",
+    "Load",
     "Request",
     "Room",
     "Run",
@@ -37,9 +39,11 @@ __all__ = [
     "Simulated",
     "Steps",
     "Times",
+    "along",
     "duration_s",
     "estimated",
     "goodput_rps",
+    "most_rps",
     "of_trace",
     "offered_rps",
     "requests",

@@ -7,7 +7,7 @@ of their own, so that another rate finds the same prompts.
 import math
 import random
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ..refuse import BadInput, number, one_of, shown
@@ -165,27 +165,18 @@ class Arrivals:
         return rng.gammavariate(1 / variance, variance / rate_rps)
 
 
-def requests(
-    *,
-    count: int,
-    arrivals: Arrivals,
-    prompt: Lengths,
-    answer: Lengths,
-    turns: int = 1,
-    think_s: float = 0.0,
-    shared_prefix_tokens: int = 0,
-    seed: int = 0,
-) -> tuple[Request, ...]:
-    """Draw the requests of a load.
+@dataclass(frozen=True)
+class Load:
+    """Requests to be drawn.
 
     Parameters
     ----------
-    count : int
-        How many; of sessions, rounded up to whole ones.
-    arrivals : Arrivals
-        When they come. Sessions come at the rate divided by their turns.
     prompt, answer : Lengths
         Tokens that a turn adds, and tokens of its answer.
+    arrivals : Arrivals
+        When they come. Sessions come at the rate divided by their turns.
+    count : int
+        How many; of sessions, rounded up to whole ones.
     turns : int
         Requests of a session. Each holds all that was said before, and its own.
     think_s : float
@@ -193,12 +184,7 @@ def requests(
     shared_prefix_tokens : int
         Leading tokens that all prompts share; they count in the first prompt [tokens].
     seed : int
-        The same seed gives the same requests.
-
-    Returns
-    -------
-    tuple of Request
-        By index; a turn follows its predecessor.
+        The same seed draws the same requests.
 
     Raises
     ------
@@ -207,28 +193,74 @@ def requests(
 
     Examples
     --------
-    >>> load = requests(count=4, arrivals=Arrivals("poisson", 2.0), prompt=Lengths(100),
-    ...     answer=Lengths(10), turns=2)
-    >>> [(one.input_tokens, one.after) for one in load]
+    >>> Load(Lengths(1000), Lengths(500)).at(2.5).arrivals.rate_rps
+    2.5
+    """
+
+    prompt: Lengths
+    answer: Lengths
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    count: int = 1000
+    turns: int = 1
+    think_s: float = 0.0
+    shared_prefix_tokens: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        number("requests", self.count, 1, MOST_REQUESTS, "requests", whole=True)
+        number("turns", self.turns, 1, MOST_TURNS, whole=True)
+        number("think_s", self.think_s, 0, 86_400, "s")
+        prefix = self.shared_prefix_tokens
+        number("shared_prefix", prefix, 0, MAX_TOKENS, "tokens", whole=True)
+
+    def at(self, rate_rps: float) -> "Load":
+        """Take another rate; the prompts and answers stay the same.
+
+        Parameters
+        ----------
+        rate_rps : float
+            The rate [requests/s].
+
+        Returns
+        -------
+        Load
+            The load at it.
+        """
+        return replace(self, arrivals=replace(self.arrivals, rate_rps=rate_rps))
+
+
+def requests(load: Load) -> tuple[Request, ...]:
+    """Draw the requests of a load.
+
+    Parameters
+    ----------
+    load : Load
+        The load.
+
+    Returns
+    -------
+    tuple of Request
+        By index; a turn follows its predecessor.
+
+    Examples
+    --------
+    >>> load = Load(Lengths(100), Lengths(10), count=4, turns=2)
+    >>> [(one.input_tokens, one.after) for one in requests(load)]
     [(100, -1), (210, 0), (100, -1), (210, 2)]
     """
-    number("requests", count, 1, MOST_REQUESTS, "requests", whole=True)
-    number("turns", turns, 1, MOST_TURNS, whole=True)
-    number("think_s", think_s, 0, 86_400, "s")
-    number("shared_prefix", shared_prefix_tokens, 0, MAX_TOKENS, "tokens", whole=True)
-    when, what = random.Random(f"{seed} gaps"), random.Random(f"{seed} lengths")
-    sessions, now_s = -(-count // turns), 0.0
+    when, what = random.Random(f"{load.seed} gaps"), random.Random(f"{load.seed} lengths")
+    arrivals, now_s = load.arrivals, 0.0
     out: list[Request] = []
     ends: list[int] = []  # the last request of each session
-    for at in range(sessions):
-        now_s += arrivals.gap_s(when, arrivals.rate_rps / turns)
-        session = _session(at, len(out), turns, prompt, answer, shared_prefix_tokens, what)
-        first, *later = session
+    for at in range(-(-load.count // load.turns)):
+        now_s += arrivals.gap_s(when, arrivals.rate_rps / load.turns)
+        first, *later = _session(load, at, len(out), what)
         if arrivals.kind == "users" and at >= arrivals.users:
-            first = first._replace(arrival_s=_pause_s(when, think_s), after=ends[-arrivals.users])
+            pause_s = _pause_s(when, load.think_s)
+            first = first._replace(arrival_s=pause_s, after=ends[-arrivals.users])
         else:
             first = first._replace(arrival_s=now_s)
-        out += [first, *(one._replace(arrival_s=_pause_s(when, think_s)) for one in later)]
+        out += [first, *(one._replace(arrival_s=_pause_s(when, load.think_s)) for one in later)]
         ends.append(len(out) - 1)
     return tuple(out)
 
@@ -237,24 +269,16 @@ def _pause_s(rng: random.Random, mean_s: float) -> float:
     return rng.expovariate(1 / mean_s) if mean_s else 0.0
 
 
-def _session(
-    session: int,
-    start: int,
-    turns: int,
-    prompt: Lengths,
-    answer: Lengths,
-    shared: int,
-    rng: random.Random,
-) -> Iterator[Request]:
+def _session(load: Load, session: int, start: int, rng: random.Random) -> Iterator[Request]:
     """The turns of one session, each after the one before."""
     said: tuple[tuple[Hashable, int], ...] = ()
     before = 0
-    for turn in range(turns):
-        new, out = prompt.draw(rng), answer.draw(rng)
-        if turn == 0 and shared:
-            before = min(shared, new)
-            said, new = ((("shared", before), before),), max(new - before, 0)
-        keeps = (session, turn) if turn + 1 < turns else None
+    for turn in range(load.turns):
+        new, out = load.prompt.draw(rng), load.answer.draw(rng)
+        if turn == 0 and load.shared_prefix_tokens:
+            before = min(load.shared_prefix_tokens, new)
+            said, new = ((("shared", before), before),), new - before
+        keeps = (session, turn) if turn + 1 < load.turns else None
         total = before + new
         yield Request(0.0, total, out, said, keeps, start + turn - 1 if turn else -1)
         said, before = (*said, (keeps, new + out)), total + out

@@ -154,7 +154,7 @@ class Steps:
         self.deployment, self.efficiency = deployment, efficiency
         self.rows: dict[int, Curve] = {}
         self.places: dict[int, tuple[Curve, Curve, float]] = {}
-        self.passes = Curve(self._passes_s, PER_DOUBLING)
+        self.passes = Curve(self._passes_s, 2 * PER_DOUBLING)  # it bends where computing takes over
         self.attention = Curve(lambda tokens: self._attention_s(tokens) / tokens)
 
     def decode_s(self, sequences: int, context_tokens: float) -> float:
@@ -233,8 +233,8 @@ class Steps:
         if d.pp == 1:
             return own_s
         # the cards are free for others while a prompt passes the later stages
-        one_pass_s = self._whole_passes_s(min(input_tokens, d.batch_limit_tokens))
-        return own_s + one_pass_s * (d.pp - 1)
+        last = max(input_tokens - d.batch_limit_tokens, 0)
+        return own_s + self.prompt_s(last, input_tokens, 0, input_tokens) * (d.pp - 1)
 
     def scaled(self, factor: float) -> "Scaled":
         """Make all steps faster or slower.
@@ -381,7 +381,7 @@ class Room:
     bytes : int
         Room for the cache, of all replicas of attention [bytes].
     held_bytes : callable
-        Bytes that a sequence of so many blocks holds; a byte a block if omitted.
+        Of a number of blocks: what a sequence holds; a byte a block if omitted [bytes].
     step_tokens : float
         Tokens that a sequence takes of a step's when it is decoded: its own and its drafts,
         shared out over replicas of attention [tokens].

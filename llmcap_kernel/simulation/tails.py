@@ -210,14 +210,16 @@ def saturates_rps(requests: Sequence[Request], times: Times, room: Room) -> floa
     whole = room.held_bytes(math.ceil((prompt + answer) / block))
     alone = max(whole - room.held_bytes(int(cached / block)), 1)
     most = min(room.sequences, max(room.bytes // alone, 1))
-    decode_s = times.decode_s(most, most * context)
+    # a place is taken by a prompt for one step, and then by its answer
+    decoding = max(round(most * (1 - 1 / answer)), 1)
+    decode_s = times.decode_s(decoding, decoding * context)
     last = max(round(prompt), 1)
     first = min(round(cached), last - 1)
     computed = last - first
-    pieces = math.ceil(computed / max(room.batched_tokens - most * room.step_tokens, 1))
+    pieces = math.ceil(computed / max(room.batched_tokens - decoding * room.step_tokens, 1))
     prompts_s = times.prompt_s(first, last, first, last) / pieces
     waits_s = (times.together_s(decode_s, prompts_s) - decode_s) * pieces
-    return 1 / (max(answer - 1, 0) * decode_s / most + max(waits_s, 0.0) or math.inf)
+    return 1 / (max(answer - 1, 0) * decode_s / decoding + max(waits_s, 0.0) or math.inf)
 
 
 def _cached(request: Request) -> int:

@@ -6,8 +6,9 @@ import pytest
 
 from llmcap_kernel import catalog, simulation
 from llmcap_kernel.cli import simulate as command
-from llmcap_kernel.simulation import Arrivals, Lengths, requests
+from llmcap_kernel.simulation import Arrivals, Lengths
 
+from ..simulation.synthetic import drawn
 from .plain import strict, unwrapped
 
 B = [
@@ -28,8 +29,11 @@ FEW = ("--requests", "100")
 
 def test_json_has_the_simulations_percentiles(run):
     told = strict(run("simulate", *B, "--rate", "2", *FEW, "--json")[1])
-    load = requests(
-        count=100, arrivals=Arrivals("poisson", 2), prompt=Lengths(1000), answer=Lengths(500)
+    load = drawn(
+        count=100,
+        arrivals=Arrivals("poisson", 2),
+        prompt=Lengths(1000, 0.3, "lognormal"),
+        answer=Lengths(500, 0.3, "lognormal"),
     )
     found = simulation.estimated(D, load)
     for name in ("ttft", "itl", "tpot", "e2e"):
@@ -106,7 +110,7 @@ def test_bad_input_costs_one_sentence(run, words, told):
 
 def test_a_rate_that_cannot_last_is_refused_with_the_one_that_can(run):
     most = strict(run("simulate", *B, "--rate", "2", *FEW, "--json")[1])["saturates_rps"]
-    status, _, err = run("simulate", *B, "--rate", str(most * 1.01))
+    status, _, err = run("simulate", *B, "--rate", str(most * 1.01), *FEW)
     assert status == 2 and f"saturates at {most:.2f} requests/s (saturates_rps)" in err
     assert run("simulate", *B, "--rate", str(most * 0.99), *FEW)[0] == 0
 

@@ -3,7 +3,7 @@
 import math
 import random
 
-from llmcap_kernel.simulation import Request, Room
+from llmcap_kernel.simulation import Load, Request, Room, requests
 
 
 class Plain:
@@ -46,3 +46,8 @@ def poisson_load(count, rate_rps, prompt, answer, seed=0):
         now_s += gap
         out.append(Request(now_s, max(round(tokens_in), 1), max(round(tokens_out), 1)))
     return out
+
+
+def drawn(**load):
+    """The requests of a load."""
+    return requests(Load(**load))

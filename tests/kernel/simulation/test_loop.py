@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel.refuse import BadInput
-from llmcap_kernel.simulation import Arrivals, Lengths, Request, Room, requests, simulate
+from llmcap_kernel.simulation import Arrivals, Lengths, Request, Room, simulate
 from llmcap_kernel.simulation.loop import _Loop
 
-from .synthetic import Plain, poisson_load, room
+from .synthetic import Plain, drawn, poisson_load, room
 
 
 def one(value):
@@ -102,7 +102,7 @@ def test_a_prefix_that_was_computed_is_not_again():
 
 
 def test_a_turn_finds_what_was_said_before():
-    load = requests(
+    load = drawn(
         count=3, arrivals=Arrivals(), prompt=Lengths(100), answer=Lengths(60), turns=3, think_s=1
     )
     run = simulate(load, Plain(0.01), room())
@@ -126,7 +126,7 @@ def test_the_least_recently_used_piece_leaves_first():
 
 
 def test_users_ask_again_when_they_are_answered():
-    load = requests(
+    load = drawn(
         count=40, arrivals=Arrivals("users", users=4), prompt=Lengths(10), answer=Lengths(50)
     )
     run = simulate(load, Plain(0.01), room())
@@ -153,8 +153,8 @@ def test_a_request_longer_than_the_cache_is_refused():
 
 
 def test_the_same_requests_give_the_same_run():
-    load = poisson_load(500, 2, lognormal(300, 1), lognormal(100, 1))
-    runs = [simulate(load, Plain(0.01, 0.001, 0.0001), room(size=600)) for _ in range(2)]
+    load = poisson_load(500, 20, lognormal(300, 1), lognormal(100, 1))
+    runs = [simulate(load, Plain(0.01, 0.001, 0.0001), room(size=1200)) for _ in range(2)]
     assert runs[0] == runs[1] and any(r.preempted for r in runs[0].served)
 
 
@@ -178,7 +178,7 @@ KINDS = st.sampled_from(["poisson", "bursty", "once", "users"])
 def test_no_token_and_no_block_is_lost(
     kind, rate_rps, users, lengths, turns, shared, block, spare, sequences, batched, seed
 ):
-    load = requests(
+    load = drawn(
         count=40,
         arrivals=Arrivals(kind, rate_rps, 2.0, users),
         prompt=Lengths(lengths[0], 1, "lognormal"),
@@ -213,7 +213,7 @@ def test_more_load_waits_longer():
     def p95_s(rate_rps):
         means = []
         for seed in range(10):
-            load = requests(
+            load = drawn(
                 count=400,
                 arrivals=Arrivals("poisson", rate_rps),
                 prompt=Lengths(1000, 0.5, "lognormal"),
