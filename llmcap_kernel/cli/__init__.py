@@ -6,6 +6,7 @@ imported when that command is asked for.
 
 import difflib
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -96,6 +97,9 @@ def until_closed(run: Callable[[], int]) -> int:
     >>> until_closed(lambda: 2)
     2
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal has no letters for
+            stream.reconfigure(errors="backslashreplace")
     try:
         try:
             return run()

@@ -2,8 +2,12 @@
 
 import http.client
 import json
+import os
 import re
 import signal
+import socket
+import subprocess
+import sys
 import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
@@ -382,9 +386,6 @@ def test_ctrl_c_stops_it_and_every_kernel(server, wait_s):
 
 
 def test_a_taken_port_is_said_in_a_line(site, server):
-    import subprocess
-    import sys
-
     port = str(urlsplit(site).port)
     command = [sys.executable, "-m", "widgets.server", "--port", port]
     done = subprocess.run(command, cwd=build.ROOT, capture_output=True, text=True, timeout=60)
@@ -398,6 +399,29 @@ def test_a_shared_address_is_named_by_its_answer(site, reader):
     title = r"Llama 3.1 70B in FP8 on 1 x Instinct MI300X: \S+ tok/s"
     assert re.search(rf"<title>{title} - llmcap</title>", page)
     assert f'property="og:image" content="{site}/_static/card.png"' in page
+
+
+def test_it_listens_where_addresses_are_long(site):
+    """IPv6, in a terminal that has ASCII alone."""
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("no IPv6 on this machine")
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "widgets.server", "--host", "::1", "--port", str(port)]
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
+    with subprocess.Popen(
+        [*command, "--ready", "0"], cwd=build.ROOT, env=ascii_only, stdout=subprocess.PIPE
+    ) as process:
+        for line in process.stdout:
+            if f"http://[::1]:{port}/\n".encode() in line:
+                break
+        connection = http.client.HTTPConnection("::1", port, timeout=PATIENCE_S)
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().status == 200
+        process.terminate()
+        assert process.wait(60) == 0
 
 
 @pytest.mark.browser

@@ -7,7 +7,7 @@ Also a Sphinx extension (``_config.yml`` names it) that puts them beside the bui
 import shutil
 from pathlib import Path
 
-from widgets.pages import apps, bundle
+from widgets.pages import apps, bundle, licences
 
 FRONT = Path(__file__).parents[1] / "front"
 
@@ -47,6 +47,7 @@ def _copy_vendor_files(app, error) -> None:
         target = Path(app.outdir) / "vendor" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
+    licences.write(Path(app.outdir) / "vendor" / "licences.txt")
 
 
 def _mend_bibliography(app, pagename, templatename, context, doctree) -> None:

@@ -2,8 +2,12 @@
 
 The build is keyed on a hash of every file a page can depend on: Jupyter Book's own cache looks at
 the cells only, so a change in the kernel would leave the old numbers on the page.
+
+The new book is built beside the old one and takes its place when it is whole. A server that runs
+meanwhile has the files of the book it began with, `kept`.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -16,16 +20,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from widgets.pages import catalogue_page, light, notation, pack
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "_build"
 SITE = BUILD / "html"
+NEXT = BUILD / "next"  # Jupyter Book puts ``_build/html`` into it
+OLD = BUILD / "old"
 LOG = BUILD / "build.log"
 KEY = BUILD / "key"
 
 PACKAGES = ("requirements.lock", "package-lock.json")
-INPUTS = ("_config.yml", "_toc.yml", *PACKAGES, "book", "llmcap_kernel", "widgets")
+INPUTS = ("_config.yml", "_toc.yml", "serve.toml", *PACKAGES, "book", "llmcap_kernel", "widgets")
 DATA = ("benchmarks/*.csv", "benchmarks/*.json")
 COLOURS = re.compile(r"\x1b\[[\d;]*m")
 # What tools leave beside the chapters, `make lint` among them: no reason to build again.
@@ -76,21 +84,30 @@ def ensure(say=print) -> None:
     Raises
     ------
     SystemExit
-        When a page has a fault; what was wrong has been said by then.
+        When a page has a fault; what was wrong has been said by then. When there is no book and
+        none can be written here.
     """
-    with alone(say):
-        notation.write(ROOT / "book" / "notation.md")
-        catalogue_page.write(ROOT / "book" / "catalogue.md")
-        if is_fresh():
-            say("the book is up to date")
-        else:
-            _build(say)
+    try:
+        with alone(say):
+            notation.write(ROOT / "book" / "notation.md")
+            catalogue_page.write(ROOT / "book" / "catalogue.md")
+            if is_fresh():
+                say("the book is up to date")
+            else:
+                _build(say)
+    except OSError as problem:
+        if not isinstance(problem, PermissionError) and problem.errno != errno.EROFS:
+            raise
+        why = f"{problem.filename} cannot be written"
+        if not (SITE / "index.html").exists():
+            raise SystemExit(f"llmcap: no book; {why}") from None
+        say(f"the book is not up to date, and {why}: this is the one of before")
 
 
 def _build(say) -> None:
     began, wanted = time.monotonic(), key()
-    shutil.rmtree(BUILD, ignore_errors=True)
-    BUILD.mkdir()
+    BUILD.mkdir(exist_ok=True)
+    shutil.rmtree(NEXT, ignore_errors=True)
     say("building the book: each notebook is executed, once")
     faults = _run_jupyter_book(say)
     if faults is not None:
@@ -99,19 +116,54 @@ def _build(say) -> None:
             say(f"  {line}")
         raise SystemExit(f"llmcap: no book; the whole build log is {LOG.relative_to(ROOT)}")
     say("  making the pages light")
+    made = NEXT / "_build" / "html"
     try:
-        light.write(SITE)
-        pack.write(SITE)
+        light.write(made)
+        pack.write(made)
     except (ValueError, RuntimeError) as problem:
         raise SystemExit(f"llmcap: no book; {problem}") from None
+    _take_the_place_of(SITE, made)
     KEY.write_text(wanted)
     say(f"built in {time.monotonic() - began:.0f} s")
+
+
+def _take_the_place_of(site: Path, made: Path) -> None:
+    """Put a folder where another is; there is none for no longer than two renames take."""
+    shutil.rmtree(OLD, ignore_errors=True)
+    if site.exists():
+        site.rename(OLD)
+    made.rename(site)
+    for left in (OLD, NEXT):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def kept() -> Iterator[Path]:
+    """The book as it is now, however often it is built anew: its files under other names.
+
+    Yields
+    ------
+    Path
+        A folder of it; the book's own where there can be no other.
+    """
+    for left in BUILD.glob("served-*"):
+        if not psutil.pid_exists(int(left.name.rpartition("-")[2])):
+            shutil.rmtree(left, ignore_errors=True)
+    mine = BUILD / f"served-{os.getpid()}"
+    try:
+        shutil.copytree(SITE, mine, copy_function=os.link)
+    except (OSError, shutil.Error):  # no hard links here, or a folder that only others may change
+        shutil.rmtree(mine, ignore_errors=True)
+    try:
+        yield mine if mine.exists() else SITE
+    finally:
+        shutil.rmtree(mine, ignore_errors=True)
 
 
 def _run_jupyter_book(say) -> list[str] | None:
     """Run the build; None when it is clean, else the lines that say what is wrong."""
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    command += ["build", ".", "--all", "-n", "-W", "--keep-going"]
+    command += ["build", ".", "--all", "-n", "-W", "--keep-going", "--path-output", str(NEXT)]
     env = os.environ | {"PYTHONUNBUFFERED": "1"}
     child = subprocess.Popen(
         command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -148,6 +200,7 @@ def _faults(lines: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         ensure(lambda line: print(f"llmcap: {line}", flush=True))
     except KeyboardInterrupt:

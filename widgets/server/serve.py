@@ -267,7 +267,7 @@ class Site(Voila):
             "config": self.config,
             "voila_configuration": self.voila_configuration,
         }
-        book = {"path": str(build.SITE), "default_filename": "index.html"}
+        book = {"path": self.tornado_settings["book"], "default_filename": "index.html"}
         extensions = "|".join(map(re.escape, EXTENSIONS))
         under = re.escape(self.base_url.rstrip("/"))
         ours = [
@@ -318,8 +318,9 @@ class Site(Voila):
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         self.start()
-        say(f"the apps are at http://{self.ip}:{self.port}/apps; Ctrl-C stops")
-        say(f"read the book at http://{self.ip}:{self.port}/")
+        here = f"http://{f'[{self.ip}]' if ':' in self.ip else self.ip}:{self.port}"
+        say(f"the apps are at {here}/apps; Ctrl-C stops")
+        say(f"read the book at {here}/")
         await stopped.wait()
         say("stopping")
         self.server.stop()
@@ -328,13 +329,15 @@ class Site(Voila):
         shutil.rmtree(self.connection_dir, ignore_errors=True)
 
 
-def make_site(chosen: settings.Settings) -> Site:
+def make_site(chosen: settings.Settings, book: Path) -> Site:
     """The configured server.
 
     Parameters
     ----------
     chosen : settings.Settings
         How it listens and what it lets in.
+    book : pathlib.Path
+        The built book.
     """
     config = Config(
         {
@@ -377,6 +380,7 @@ def make_site(chosen: settings.Settings) -> Site:
         server_url="/",
         tornado_settings={
             "behind_proxy": chosen.behind_proxy,
+            "book": str(book),
             "change_seconds": chosen.change_seconds,
             "connections": connections.room(chosen.connections, chosen.seats + chosen.ready),
             "connections_each": chosen.connections_each,
@@ -422,11 +426,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--idle", type=int, dest="idle_seconds", metavar="SECONDS")
     parser.add_argument("--ready", type=int, help="kernels kept warm")
     args = vars(parser.parse_args(argv))
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         chosen = settings.read(args.pop("config"), **args)
         _claim(chosen.host, chosen.port)
         build.ensure(say)
-        asyncio.run(make_site(chosen).serve(say))
+        with build.kept() as book:
+            asyncio.run(make_site(chosen, book).serve(say))
     except BadInput as problem:
         raise SystemExit(f"llmcap: {problem}") from None
     except KeyboardInterrupt:
@@ -436,13 +442,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def _claim(host: str, port: int) -> None:
     """Stop before the long build if the port is taken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            reason = f"cannot listen on {host}:{port} ({error.strerror})"
-            raise SystemExit(f"llmcap: {reason}; try another: make serve PORT=8867") from None
+    try:
+        family, kind, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+    except OSError as error:
+        reason = f"cannot listen on {host}:{port} ({error.strerror})"
+        raise SystemExit(f"llmcap: {reason}; try another: make serve PORT=8867") from None
 
 
 if __name__ == "__main__":

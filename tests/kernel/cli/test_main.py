@@ -1,5 +1,6 @@
 """The command itself: its words, its exit status, and one line for whatever is wrong."""
 
+import os
 import re
 import subprocess
 import sys
@@ -26,6 +27,13 @@ def test_a_closed_pipe_is_no_traceback(argv):
         assert process.wait() == (2 if argv == ("validate",) else 0)
     assert "Traceback" not in said and "Exception" not in said
     assert said.count("\n") == (1 if argv == ("validate",) else 0)
+
+
+def test_a_name_that_the_terminal_has_no_letters_for_is_no_traceback():
+    code = "from llmcap_kernel import cli; cli.until_closed(lambda: print('caf\u00e9 \u2603'))"
+    env = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("caf\\xe9 \\u2603\n", "")
 
 
 # what is wrong gets one line
