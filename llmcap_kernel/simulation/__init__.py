@@ -4,9 +4,9 @@
 the intervals of its estimates; `loop` serves requests step by step, for what has no closed form.
 """
 
+from .along import along, most_rps
 from .arrivals import KINDS, Arrivals, Lengths, Load, Request, of_trace, requests
 from .loop import Group, Run, Served, simulate
-from .along import along, most_rps
 from .steps import Room, Scaled, Steps, Times, room_of
 from .tails import (
     PERCENTS,
