@@ -323,7 +323,9 @@ def _text(
         head = screen.paint(screen.prose(d.title), "bold")
         length = f"{len(answered):,} requests in {quantity(simulation.duration_s(found.run), 's')}"
         lines = "\n".join(screen.prose(line) for line in told)
-        why = screen.prose(f"In brackets: four of five ({found.reason}).")
+        why = screen.prose(
+            f"In brackets: as far as the interval of the means moves it ({found.reason})."
+        )
         return "\n\n".join(
             [f"{head}\n{screen.prose(length + '.')}", table.text(screen), lines, why]
         )
