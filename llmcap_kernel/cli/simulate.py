@@ -26,6 +26,11 @@ INPUT, OUTPUT, REQUESTS = 1000, 500, 1000
 SPREAD = 0.3  # users with answers of one length fall into step, which real ones do not
 NAMES = {"ttft": "First token", "itl": "Each gap", "tpot": "Mean gap", "e2e": "Answer"}
 SHOWN = (50.0, 90.0, 95.0, 99.0)
+# what says how requests are drawn, which a trace does not need
+OF_A_DRAW = (
+    *("arrivals", "burstiness", "concurrency", "seed"),
+    *("input", "output", "spread", "shared_prefix", "turns", "think_s"),
+)
 PATIENCE_S = 0.5  # before progress is shown
 BAR = 24
 
@@ -54,7 +59,7 @@ def _add_arrivals(parser: argparse.ArgumentParser) -> None:
         "--arrivals",
         metavar="KIND",
         help="poisson, bursty, once (all at once) or users (each sends the next request when the "
-        "last is answered) (default poisson, users where their number is given)",
+        "last is answered) (default poisson; users or bursty, where their number or CV is given)",
     )
     add(
         "--burstiness",
@@ -142,8 +147,7 @@ def _load(args: argparse.Namespace) -> tuple[Request, ...]:
     if args.trace is not None:
         from ..evidence import traces
 
-        if args.arrivals is not None or args.concurrency is not None:
-            raise BadInput("trace", "trace has arrivals of its own: leave --arrivals and --users.")
+        _check_trace(args)
         most = None if args.requests is None else _whole(args, "requests", REQUESTS)
         return simulation.of_trace(traces.read(args.trace, most), rate_rps=rate)
     load = Load(
@@ -159,6 +163,14 @@ def _load(args: argparse.Namespace) -> tuple[Request, ...]:
     return simulation.requests(load)
 
 
+def _check_trace(args: argparse.Namespace) -> None:
+    for name in OF_A_DRAW:
+        if getattr(args, name) is not None:
+            option = "users" if name == "concurrency" else name.replace("_", "-")
+            told = f"trace has arrivals and lengths of its own: leave out --{option}."
+            raise BadInput("trace", told)
+
+
 def _whole(args: argparse.Namespace, name: str, default: int) -> int:
     return int(read_number(name, given(getattr(args, name), default), int))
 
@@ -169,8 +181,13 @@ def _lengths(args: argparse.Namespace, name: str, default: int) -> Lengths:
 
 
 def _arrivals(args: argparse.Namespace, rate: float | None) -> Arrivals:
-    kind = given(args.arrivals, "users" if args.concurrency is not None else "poisson")
+    implied = "bursty" if args.burstiness is not None else "poisson"
+    kind = given(args.arrivals, "users" if args.concurrency is not None else implied)
     kind = one_of("arrivals", kind, simulation.KINDS)
+    if args.burstiness is not None and kind != "bursty":
+        raise BadInput(
+            "burstiness", f"burstiness is given: arrivals {kind} have none of their own."
+        )
     users = _whole(args, "concurrency", 1)
     if kind in ("once", "users"):
         if rate is not None:
@@ -306,7 +323,9 @@ def _text(
         head = screen.paint(screen.prose(d.title), "bold")
         length = f"{len(answered):,} requests in {quantity(simulation.duration_s(found.run), 's')}"
         lines = "\n".join(screen.prose(line) for line in told)
-        why = screen.prose(f"In brackets: four of five ({found.reason}).")
+        why = screen.prose(
+            f"In brackets: as far as the interval of the means moves it ({found.reason})."
+        )
         return "\n\n".join(
             [f"{head}\n{screen.prose(length + '.')}", table.text(screen), lines, why]
         )

@@ -20,7 +20,9 @@ PERCENTS = (50.0, 90.0, 95.0, 99.0)
 
 
 class Band(NamedTuple):
-    """A number with the bounds that contain four measurements of five.
+    """A number, and how far the intervals of the means move it.
+
+    Those hold four measured means of five; how many percentiles lie in a band is not known.
 
     Attributes
     ----------

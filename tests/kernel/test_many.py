@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from time import sleep
 
 import pytest
 
@@ -60,8 +61,19 @@ def test_it_is_told_how_far_it_is_and_stops():
 
     assert many.each(abs, [-1, -2, -3, -4], progress=progress) == {-1: 1, -2: 2}
     assert told == [0.25, 0.5]
+
+
+def test_what_nobody_waits_for_is_not_computed():
+    asked = []
+
+    def slow(point):
+        asked.append(point)
+        sleep(0.005)
+        return point
+
     with ThreadPoolExecutor(1) as executor:
-        assert len(many.each(abs, range(9), executor=executor, progress=lambda s: False)) == 1
+        done = many.each(slow, range(200), executor=executor, progress=lambda share: False)
+    assert done == {0: 0} and len(asked) < 20
 
 
 def test_a_file_that_is_another_costs_a_sentence(tmp_path):

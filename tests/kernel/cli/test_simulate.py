@@ -100,7 +100,9 @@ def test_users_ask_again(run):
         (("--rate", "1", "--users", "3"), "rate is '1': arrivals users take none."),
         (("--arrivals", "users"), "users is missing: arrivals users take --users N."),
         (("--trace", "none.csv"), "trace 'none.csv' cannot be read: No such file or directory."),
-        (("--trace", "none.csv", "--users", "2"), "trace has arrivals of its own"),
+        (("--trace", "a.csv", "--users", "2"), "trace has arrivals and lengths of its own: leave"),
+        (("--trace", "a.csv", "--input", "2k"), "leave out --input."),
+        (("--rate", "1", "--arrivals", "poisson", "--burstiness", "2"), "burstiness is given"),
     ],
 )
 def test_bad_input_costs_one_sentence(run, words, told):

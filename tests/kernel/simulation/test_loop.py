@@ -93,6 +93,14 @@ def test_the_last_comer_leaves_when_a_token_finds_no_block():
     assert second.last_s == pytest.approx(first.last_s + 0.051 + 28 * 0.010)
 
 
+def test_who_lost_the_cache_is_served_before_who_came_later():
+    tight = room(block_tokens=10, size=11)
+    load = [Request(0, 50, 30), Request(0, 50, 30), Request(0.01, 50, 5)]
+    first, second, third = simulate(load, Plain(0.01, 0.0, 0.001), tight).served
+    # the third would have had room at once
+    assert second.preempted == 1 and third.scheduled_s == pytest.approx(first.last_s)
+
+
 def test_a_prefix_that_was_computed_is_not_again():
     prefix = (("system", 64),)
     load = [Request(0, 100, 5, prefix), Request(1, 100, 5, prefix), Request(2, 100, 5)]
