@@ -145,15 +145,13 @@ def _gap(found: Search, best: Choice) -> Exchange | None:
         choice = found.choice(at)
         return Exchange("gap", f"{head} saves money: {choice.title}, {_rent(less)}.", choice, less)
     slo = best.slo
-    # limits on percentiles of the gap give way as well, where a specification has them
-    moved: dict[str, object] = {"itl_s": slo.itl_s and slo.itl_s + GAP_S}
-    if tails := getattr(slo, "tails", ()):
-        moved["tails"] = tuple(
-            replace(t, bound_s=t.bound_s + GAP_S) if _is_gap(t.name) else t for t in tails
-        )
-    longer = replace(slo, **moved)  # type: ignore[arg-type]
+    tails = (replace(t, bound_s=t.bound_s + GAP_S) if _is_gap(t.name) else t for t in slo.tails)
+    longer = replace(slo, itl_s=slo.itl_s and slo.itl_s + GAP_S, tails=tuple(tails))
     now, then = (users_within(best.deployment, best.workload, s).value for s in (slo, longer))
-    text = f"{head} lower no rent; the answer serves {then:,} users in place of {now:,}."
+    held = f"the answer serves {then:,} users in place of {now:,}"
+    if then == now:
+        held = f"and the answer serves no more than {now:,} users"
+    text = f"{head} lower no rent; {held}."
     return Exchange("gap", text)
 
 
@@ -307,7 +305,7 @@ def _bound(found: Search, name: str) -> float:
     """What a limit asks, of all copies."""
     slo = found.asked.slo
     known = {"budget": slo.usd_h, "cost": slo.usd_mtok, "latency": slo.itl_s, "prefill": slo.ttft_s}
-    known |= {tail.name: tail.bound_s for tail in getattr(slo, "tails", ())}
+    known |= {tail.name: tail.bound_s for tail in slo.tails}
     return float(known[name] or 0.0)
 
 

@@ -17,7 +17,10 @@ HUB = "https://huggingface.co/"
 PROMPTS_EACH = 10  # requests of a run for each user: the first and the last of them are few
 LEAST_PROMPTS, MOST_PROMPTS = 40, 2000
 FULL_WIDTH = ("bf16", "fp16", "fp32")
-GGUF_CACHE = {"q8-0": "q8_0", "q4-0": "q4_0", "bf16": "bf16", "fp16": "f16"}
+GGUF_CACHE = {"bf16": "bf16", "fp16": "f16", "fp32": "f32", "gguf-iq4-nl": "iq4_nl"}
+GGUF_CACHE |= {
+    f"gguf-q{bits}-{kind}": f"q{bits}_{kind}" for bits, kind in ("80", "40", "41", "50", "51")
+}
 PORTS = {"vllm": 8000, "sglang": 30000, "trtllm": 8000, "llama.cpp": 8080}
 TRT_FILE = "engine.yaml"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from llmcap_kernel import capacity, catalog, design
+from llmcap_kernel.catalog import names
 from llmcap_kernel.design import handover
 from llmcap_kernel.evidence import launch
 from llmcap_kernel.evidence.launch import options
@@ -158,3 +159,12 @@ def test_what_an_engine_cannot_be_told_is_refused_in_a_sentence():
     dense = replace(one("vllm-0.33"), dp_attention=True)
     with pytest.raises(BadInput, match="vLLM would hold a dense model whole on every card"):
         handover.launch(dense, LOAD)
+
+
+@pytest.mark.parametrize("kv", ["gguf-q8-0", "gguf-q4-0", "gguf-q5-1", "bf16"])
+def test_llama_cpp_is_told_the_format_of_its_cache(kv):
+    laptop = {"gpu": "apple-m4-max", "engine": "llama.cpp", "weights": "gguf-q4-k-m"}
+    d = catalog.deployment(model="llama-3.1-8b", kv=kv, **laptop)
+    words = handover.launch(d, Workload(4000, 500, 1)).words
+    assert words[words.index("-ctk") + 1] == words[words.index("-ctv") + 1]
+    assert names.read_format(words[words.index("-ctk") + 1], kv=True).name == kv

@@ -301,3 +301,51 @@ def test_progress_is_told_and_may_stop_it():
     assert told[-1] == (len(whole.space),) * 2 and whole.complete and len(told) > 1
     part = find(gpus=[], progress=lambda done, of: False)
     assert not part.complete and len(part.rows) == told[0][0]
+
+
+# beside the answer: energy, engines, an API
+
+
+def test_energy_lies_between_half_and_all_of_the_board_power(answer):
+    for c in answer.found[:5]:
+        made = design.energy(c)
+        low, high = made.j_token_interval
+        assert made.board_w == c.deployment.gpu.power_w * c.deployment.num_gpus
+        assert 0 <= made.computing <= 1 and low <= made.j_token <= high == 2 * low
+        assert made.j_token == pytest.approx(made.power_w / c.expected.output_tok_s.value)
+
+
+def test_prompts_compute_more_than_answers():
+    def computing(tokens_in, out):
+        return design.energy(design.card(B, Workload(tokens_in, out, 16))).computing
+
+    assert computing(50, 2000) < computing(7000, 1000) < computing(16_000, 10) <= 1
+
+
+def test_a_card_of_unknown_power_has_no_energy():
+    d = catalog.deployment(model="llama-3.1-8b", gpu="trainium2")
+    made = design.card(d, Workload(100, 100))
+    if made.starts:
+        with pytest.raises(BadInput, match="power_w"):
+            design.energy(made)
+
+
+def test_every_engine_has_its_best_candidate_and_its_evidence():
+    found = find(
+        engines=["vllm", "sglang"], load=replace(WORKED_WORKLOAD, shared_prefix_tokens=6000)
+    )
+    told = [design.evidence(c) for c in design.by_engine(found)]
+    assert {one.engine for one in told} == {"vllm-0.33", "sglang-0.5"}
+    assert all("rows" in one.speed and one.date > "2025" for one in told)
+    assert all(one.prefix.startswith("1,000 of 7,000") for one in told)
+
+
+def test_a_duty_cycle_makes_rented_tokens_dearer():
+    asked = {"usd_h": 7.98, "output_tok_s": 863, "api_usd_mtok": 5.0}
+    always, half = (design.break_even(**asked, busy=share) for share in (1.0, 0.5))
+    assert half.busy_usd_mtok == 2 * always.busy_usd_mtok and half.duty == always.duty
+    at = design.break_even(**asked, busy=always.duty)
+    assert at.busy_usd_mtok == pytest.approx(5.0)
+    for busy in (0, -1, 1.5):
+        with pytest.raises(BadInput, match="busy"):
+            design.break_even(**asked, busy=busy)

@@ -3,15 +3,26 @@
 import os
 import random
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from llmcap_kernel import catalog, design
 from llmcap_kernel.design import Quality
-from llmcap_kernel.spec import BadInput, Slo, Workload
+from llmcap_kernel.spec import BadInput, Slo, Tail, Workload
 
 LOAD = Workload(7000, 1000, 16)
 SLO = Slo(itl_s=0.050, ttft_s=2.0, usd_h=30.0)
+TAILS = tuple(
+    Tail(*one)
+    for one in (
+        ("itl", 50, 0.03),
+        ("itl", 95, 0.05),
+        ("tpot", 90, 0.06),
+        ("ttft", 99, 4),
+        ("e2e", 95, 60),
+    )
+)
 CARDS = ["a100-sxm-80gb", "t4", "h100-sxm", "rtx-4090", "mi355x"]
 LIMITS = {"max_num_seqs": (None, 64, 600), "max_num_batched_tokens": (None, 2048, 16_384)}
 SPACES = {
@@ -42,10 +53,15 @@ def close(a, b):
 
 
 @pytest.mark.parametrize("name", SPACES)
-@pytest.mark.parametrize("load", [LOAD, Workload(20_000, 500, 200, 15_000, 0.9)])
-def test_the_set_the_order_and_the_numbers_are_those_of_cards(name, load):
-    one = design.search(load, SLO, **SPACES[name])
-    many = design.search(load, SLO, arrays=True, **SPACES[name])
+@pytest.mark.parametrize(
+    ("load", "tails"),
+    [(LOAD, TAILS), (Workload(20_000, 500, 200, 15_000, 0.9), ())],
+    ids=["tails", "means"],
+)
+def test_the_set_the_order_and_the_numbers_are_those_of_cards(name, load, tails):
+    slo = replace(SLO, tails=tails)
+    one = design.search(load, slo, **SPACES[name])
+    many = design.search(load, slo, arrays=True, **SPACES[name])
     assert (many.order, many.misses) == (one.order, one.misses)
     assert many.front == one.front and many.why_not == one.why_not
     for a, b in zip(one.rows, many.rows, strict=True):
@@ -86,6 +102,7 @@ def _drawn(dice):
         ttft_s=dice.choice((None, 10 ** dice.uniform(-1, 1))),
         usd_h=dice.choice((None, 10 ** dice.uniform(0, 2))),
         usd_mtok=dice.choice((None, 10 ** dice.uniform(-1, 1))),
+        tails=dice.choice(((), (Tail("itl", 95, 10 ** dice.uniform(-2.5, -1)),))),
     )
     try:
         return design.search(

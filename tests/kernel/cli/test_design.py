@@ -82,6 +82,14 @@ def test_an_api_that_holds_prompts_is_cheaper(run):
     assert cached["usd_per_mtok_output_own"] == pytest.approx(2 * plain["usd_per_mtok_output_own"])
 
 
+def test_a_percentile_is_asked_in_place_of_the_mean(run):
+    told = strict(run(*LIMITED, "--itl-p95-ms", "50", "--json")[1])["winner"]
+    assert [x["name"] for x in told["limits"]].count("itl p95") == 1
+    assert "latency" not in [x["name"] for x in told["limits"]]
+    both = strict(run(*LIMITED, "--itl-p95-ms", "50", "--itl-ms", "40", "--json")[1])["winner"]
+    assert {"latency", "itl p95"} <= {x["name"] for x in both["limits"]}
+
+
 def test_a_rate_is_shared_by_copies(run):
     argv = (*LIMITED, "--weights", "fp8", "--kv", "fp8", "--tp", "2", "--rate", "4")
     told = strict(run(*argv, "--budget-usd-h", "300", "--json")[1])["winner"]
