@@ -304,6 +304,25 @@ def test_a_seat_goes_first_to_who_has_fewest():
     assert asyncio.run(hand_out()) == ["greedy", "greedy"]
 
 
+def test_who_leaves_the_queue_leaves_his_kernel_to_the_next():
+    async def come_and_go():
+        pool = kernels.Kernels(connection_dir="/nowhere")
+        pool.fill = lambda: None
+        with pool.arrival("hasty") as hasty:
+            waits = asyncio.create_task(pool.reserve(hasty))
+            await asyncio.sleep(0)
+            waits.cancel()
+            await asyncio.sleep(0)
+        assert not pool.queue and not pool.seated()
+        pool.waiting.append(("k", None))
+        with pool.arrival("hasty") as hasty:
+            await pool.reserve(hasty)
+            assert not pool.waiting
+        return pool.waiting
+
+    assert asyncio.run(come_and_go()) == [("k", None)]
+
+
 def test_a_page_that_never_spoke_makes_room(clock):
     running = Running(reader={"alone_since": ago(watch.SILENT_AT_LEAST_SECONDS + 1)})
     one = watch.Watch(running, 5, 30, 900)

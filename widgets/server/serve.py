@@ -211,6 +211,7 @@ class AppHandler(Page, TornadoVoilaHandler):
     async def _make(self, name: str) -> None:
         parts = self.get_generator(path=f"{name}.ipynb")
         with self.kernel_manager.arrival(visitors.address(self)) as self.arrival:
+            await self.kernel_manager.reserve(self.arrival)
             first = await anext(parts)
         rules = allowed(self.settings["embed"], script_src=APP_SCRIPTS)
         self.set_header("Content-Security-Policy", rules)
