@@ -154,6 +154,8 @@ def test_the_log_says_how_much_it_left_out(monkeypatch):
     for number in range(100):
         sparing.emit(logging.makeLogRecord({"msg": f"{number}"}))
     now = 61
+    for left in log.LEFT:
+        sparing.emit(logging.makeLogRecord({"msg": "left", "exc_info": (left, left(), None)}))
     sparing.emit(logging.makeLogRecord({"msg": "later"}))
     assert said == ["0", "1", "2", "97 more entries in that minute", "later"]
     assert log.printable("a\x1b[2J" + "x" * 9000).startswith("a\\x1b[2Jxxx")

@@ -25,7 +25,7 @@ from traitlets import Int
 
 START_SECONDS = 60
 START_TRIES = 3
-STARTS_AT_ONCE = max(2, os.cpu_count() or 1)  # more of them would come later, all of them
+STARTS_AT_ONCE = 2 * max(2, os.cpu_count() or 1)  # more of them would all come later
 TELL_SECONDS = 5  # for a kernel that is warm this takes milliseconds
 # A burst of readers is served first; then the kernels they took are replaced.
 REFILL_SECONDS = 1
