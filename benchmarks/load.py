@@ -37,7 +37,12 @@ ROOT = Path(__file__).parents[1]
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
 PATIENCE_S = 10
 ARRIVE_S = 60
+TRY_AGAIN_S = 10  # as the page does that says that all seats are taken
 THINK_S = (0.3, 2.0)  # between two movements of a reader
+
+
+class Full(RuntimeError):
+    """A page that says that all seats are taken, and when to try again."""
 
 
 class Reader:
@@ -60,6 +65,8 @@ class Reader:
         self.source = (source, 0) if source else None
         address = f"{self.site}/apps/{name}?{query}"
         status, self.html = self.ask("GET", f"/apps/{name}?{query}")
+        if status in (429, 503) and "tries again" in self.html:
+            raise Full(address)
         if status != 200:
             raise RuntimeError(f"{address} gave {status}: {self.html[-300:]}")
         config = re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', self.html, re.S)
@@ -174,6 +181,7 @@ class Seen:
     first_s: list = field(default_factory=list)
     answer_s: list = field(default_factory=list)
     chart_s: list = field(default_factory=list)
+    waited: list = field(default_factory=list)
     faults: list = field(default_factory=list)
 
 
@@ -187,11 +195,21 @@ def random_move(view, draw):
     return {}
 
 
+def _a_seat(site, name):
+    try:
+        return Reader(site, name)
+    except Full:
+        return None
+
+
 def read(site, name, seconds, seed, seen):
     """One reader of the protocol, from arrival to farewell."""
     draw, began = random.Random(seed), time.monotonic()
     try:
-        reader = Reader(site, name)
+        while (reader := _a_seat(site, name)) is None:
+            seen.waited.append(name)
+            time.sleep(TRY_AGAIN_S)
+            began = time.monotonic()  # as a page that tries again is asked for anew
         view = reader.attach()
         seen.first_s.append(time.monotonic() - began)
         while time.monotonic() - began < seconds:
@@ -239,12 +257,11 @@ def read_in_a_browser(site, name, seconds, seed, seen):
 
 
 @contextlib.contextmanager
-def own_server(readers):
-    """A server with seats enough, on a port of its own."""
+def own_server(seats):
+    """A server with so many seats, on a port of its own."""
     port = 8899
     command = [sys.executable, "-m", "widgets.server", "--port", str(port)]
-    seats = str(readers + 5)
-    command += ["--seats", seats, "--seats-each", seats, "--ready", "4"]
+    command += ["--seats", str(seats), "--seats-each", str(seats), "--ready", "4"]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     site = f"http://127.0.0.1:{port}"
     try:
@@ -309,11 +326,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--site", help="a running server (default: one of its own)")
     parser.add_argument("--readers", type=int, default=30)
+    parser.add_argument("--seats", type=int, help="of the server (default: enough for all)")
     parser.add_argument("--pages", type=int, default=3, help="of these in Chromium")
     parser.add_argument("--minutes", type=float, default=2, help="how long each stays")
     args = parser.parse_args()
     names = sorted(path.stem for path in (ROOT / "book" / "apps").glob("*.ipynb"))
-    server = contextlib.nullcontext(args.site) if args.site else own_server(args.readers)
+    server = (
+        contextlib.nullcontext(args.site)
+        if args.site
+        else own_server(args.seats or args.readers + 5)
+    )
     with server as site:
         before = os.getloadavg()[0]
         seen, sizes = load(site, args.readers, args.pages, 60 * args.minutes, names)
@@ -321,6 +343,8 @@ def main():
         f"{args.readers} readers within {ARRIVE_S} s, {args.minutes:g} min each, {len(names)} apps"
     )
     print(shares("page to numbers", seen.first_s))
+    if seen.waited:
+        print(f"told to wait: {len(seen.waited)} times; {len(seen.first_s)} readers got a seat")
     print(shares("input to answer", seen.answer_s))
     print(shares("input to redrawn page, Chromium", seen.chart_s))
     for kind, column in zip(("resident", "proportional"), zip(*sizes, strict=True), strict=False):

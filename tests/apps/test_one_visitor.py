@@ -154,6 +154,8 @@ def test_the_log_says_how_much_it_left_out(monkeypatch):
     for number in range(100):
         sparing.emit(logging.makeLogRecord({"msg": f"{number}"}))
     now = 61
+    for left in log.LEFT:
+        sparing.emit(logging.makeLogRecord({"msg": "left", "exc_info": (left, left(), None)}))
     sparing.emit(logging.makeLogRecord({"msg": "later"}))
     assert said == ["0", "1", "2", "97 more entries in that minute", "later"]
     assert log.printable("a\x1b[2J" + "x" * 9000).startswith("a\\x1b[2Jxxx")
@@ -302,6 +304,25 @@ def test_a_seat_goes_first_to_who_has_fewest():
         return [one.address for one in pool.queue]
 
     assert asyncio.run(hand_out()) == ["greedy", "greedy"]
+
+
+def test_who_leaves_the_queue_leaves_his_kernel_to_the_next():
+    async def come_and_go():
+        pool = kernels.Kernels(connection_dir="/nowhere")
+        pool.fill = lambda: None
+        with pool.arrival("hasty") as hasty:
+            waits = asyncio.create_task(pool.reserve(hasty))
+            await asyncio.sleep(0)
+            waits.cancel()
+            await asyncio.sleep(0)
+        assert not pool.queue and not pool.seated()
+        pool.waiting.append(("k", None))
+        with pool.arrival("hasty") as hasty:
+            await pool.reserve(hasty)
+            assert not pool.waiting
+        return pool.waiting
+
+    assert asyncio.run(come_and_go()) == [("k", None)]
 
 
 def test_a_page_that_never_spoke_makes_room(clock):

@@ -157,6 +157,20 @@ def test_a_visitor_is_counted_by_what_the_proxy_says_of_him(proxy):
         reader.leave()
 
 
+def test_the_name_is_the_proxy_s_choice_unless_some_are_named(server, tmp_path):
+    def asked(address, name):
+        connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=120)
+        connection.request("GET", "/healthz", headers={"X-Forwarded-Host": name})
+        return connection.getresponse().status
+
+    with server("--behind-proxy", "--ready", "0") as (site, _):
+        assert asked(site, "wiki.example.com") == 200
+    (tmp_path / "serve.toml").write_text('hosts = ["wiki.example.com"]\nbehind_proxy = true')
+    with server("--config", str(tmp_path / "serve.toml"), "--ready", "0") as (site, _):
+        assert asked(site, "wiki.example.com") == 200
+        assert asked(site, "evil.example") == 421
+
+
 def test_a_kernel_answers_through_the_proxy(proxy):
     reader = Reader(proxy.address, "vram", "users=3")
     reader.attach()

@@ -132,7 +132,8 @@ class ChannelsHandler(VoilaKernelWebsocketHandler):
 def _note(kind: str, content: dict) -> None:
     """Write down what went wrong in a kernel: nobody else hears of it."""
     text = content.get("text") or "\n".join(content.get("traceback") or ()) or str(content)
-    LOG.error("a kernel's %s: %s", kind, text.strip())
+    if "No such comm" not in text:  # what a page still said to a widget that was closed
+        LOG.error("a kernel's %s: %s", kind, text.strip())
 
 
 class KernelHandler(APIHandler):

@@ -25,7 +25,7 @@ from traitlets import Int
 
 START_SECONDS = 60
 START_TRIES = 3
-STARTS_AT_ONCE = max(2, os.cpu_count() or 1)  # more of them would come later, all of them
+STARTS_AT_ONCE = 2 * max(2, os.cpu_count() or 1)  # more of them would all come later
 TELL_SECONDS = 5  # for a kernel that is warm this takes milliseconds
 # A burst of readers is served first; then the kernels they took are replaced.
 REFILL_SECONDS = 1
@@ -53,6 +53,8 @@ class Reader:
         The websockets of his page.
     given : asyncio.Future
         The kernel he waits for.
+    reserved : tuple
+        The one he got, until Voila asks for it.
     tries : int
         Kernels that could not start while he was the next.
     """
@@ -63,6 +65,7 @@ class Reader:
     alone_since: float = field(default_factory=time.monotonic)
     sockets: set = field(default_factory=set)
     given: asyncio.Future | None = None
+    reserved: tuple[str, Any] | None = None
     tries: int = 0
 
 
@@ -115,6 +118,8 @@ class Kernels(AsyncMappingKernelManager):
         finally:
             ARRIVAL.reset(before)
             self.arriving.remove(one)
+            if one.reserved:  # he left before his page began
+                self._take_back(one.reserved)
             if one.kernel_id in self:
                 one.alone_since = time.monotonic()
                 self.taken[one.kernel_id] = one
@@ -142,8 +147,9 @@ class Kernels(AsyncMappingKernelManager):
         """Give a reader a kernel that knows the query of his page."""
         one, query = ARRIVAL.get(), kwargs["env"]["QUERY_STRING"]
         for _ in range(START_TRIES):
-            kernel_id, client = await self._next_for(one)
+            kernel_id, client = one.reserved or await self.reserve(one)
             told = await self._run(client, TOLD.format(query), TELL_SECONDS)
+            one.reserved = None
             client.stop_channels()
             if told:
                 one.kernel_id = kernel_id
@@ -151,20 +157,25 @@ class Kernels(AsyncMappingKernelManager):
             await self._end(kernel_id)  # it died while it waited
         raise RuntimeError(f"{START_TRIES} kernels in a row did not answer")
 
-    async def _next_for(self, one: Reader) -> tuple[str, Any]:
+    async def reserve(self, one: Reader) -> tuple[str, Any]:
+        """Wait for a kernel. Who leaves meanwhile has cost nothing."""
         one.given = asyncio.get_running_loop().create_future()
         self.queue.append(one)
         self._hand_out()
         try:
-            return await one.given
+            one.reserved = await one.given
+            return one.reserved
         except asyncio.CancelledError:
             if one.given.done() and not one.given.cancelled():  # he left as it was handed to him
-                self.waiting.append(one.given.result())
-                self._hand_out()
+                self._take_back(one.given.result())
             raise
         finally:
             if one in self.queue:
                 self.queue.remove(one)
+
+    def _take_back(self, kernel: tuple[str, Any]) -> None:
+        self.waiting.append(kernel)
+        self._hand_out()
 
     def _hand_out(self) -> None:
         """Give the kernels that wait to those who wait: first to who has fewest."""

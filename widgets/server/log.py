@@ -6,8 +6,14 @@ A visitor decides how often something goes wrong, and a disk that he fills stops
 import logging
 import time
 
+from nbclient.exceptions import DeadKernelError
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketClosedError
+
 LINES_A_MINUTE = 60
 LONGEST = 4000  # characters of one entry
+# Somebody hung up, or his kernel was ended while his page was made: `watch.py` says of the others.
+LEFT = (StreamClosedError, WebSocketClosedError, DeadKernelError)
 LOG = logging.getLogger("llmcap")
 
 
@@ -20,7 +26,9 @@ class Sparing(logging.Handler):
         self.minute, self.count = 0, 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write it, if it is not one too many."""
+        """Write it, if it is not one too many. That somebody left is no event."""
+        if record.exc_info and isinstance(record.exc_info[1], LEFT):
+            return
         minute = int(time.monotonic() // 60)
         if minute != self.minute:
             self._say_how_many_more()

@@ -21,6 +21,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 from tornado.iostream import StreamClosedError
@@ -211,6 +212,7 @@ class AppHandler(Page, TornadoVoilaHandler):
     async def _make(self, name: str) -> None:
         parts = self.get_generator(path=f"{name}.ipynb")
         with self.kernel_manager.arrival(visitors.address(self)) as self.arrival:
+            await self.kernel_manager.reserve(self.arrival)
             first = await anext(parts)
         rules = allowed(self.settings["embed"], script_src=APP_SCRIPTS)
         self.set_header("Content-Security-Policy", rules)
@@ -222,6 +224,7 @@ class AppHandler(Page, TornadoVoilaHandler):
                 async for part in parts:
                     self.write(part)
                     await self.flush()
+            self.arrival.alone_since = time.monotonic()
         except TimeoutError:
             await self.kernel_manager.leave(self.arrival.kernel_id)
             self.finish('<p role="alert">The calculator could not start. Please reload.</p>')
@@ -385,7 +388,8 @@ def make_site(chosen: settings.Settings, book: Path) -> Site:
             "connections": connections.room(chosen.connections, chosen.seats + chosen.ready),
             "connections_each": chosen.connections_each,
             "embed": chosen.embed,
-            "hosts": (*chosen.hosts, chosen.host),
+            # A proxy leads here by names of its own choice, unless some are named.
+            "hosts": chosen.hosts if chosen.behind_proxy else (*chosen.hosts, chosen.host),
             "idle_seconds": chosen.idle_seconds,
             "kernel_mib": chosen.kernel_mib,
             "seats": chosen.seats,

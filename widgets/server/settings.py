@@ -71,7 +71,7 @@ class Settings:
     seats: int = 20
     seats_each: int = 10
     idle_seconds: int = 8
-    change_seconds: int = 30
+    change_seconds: int = 60
     kernel_mib: int = 900
     ready: int = 2
 

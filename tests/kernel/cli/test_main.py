@@ -30,10 +30,10 @@ def test_a_closed_pipe_is_no_traceback(argv):
 
 
 def test_a_name_that_the_terminal_has_no_letters_for_is_no_traceback():
-    code = "from llmcap_kernel import cli; cli.until_closed(lambda: print('caf\u00e9 \u2603'))"
+    code = "from llmcap_kernel import cli; cli.until_closed(lambda: print('\u00e9t\u00e9 \u2603'))"
     env = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("caf\\xe9 \\u2603\n", "")
+    assert (done.stdout, done.stderr) == ("\\xe9t\\xe9 \\u2603\n", "")
 
 
 # what is wrong gets one line
