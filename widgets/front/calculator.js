@@ -858,7 +858,12 @@ export function openPaste(root) {
   const box = location.hash === "#paste" && root?.querySelector(".lc-kind-text");
   if (!box || box.open) return;
   for (let one = box; one; one = one.parentElement.closest("details")) one.open = true;
-  box.querySelector("textarea").focus();
+  // It may not be in the page yet: what has no size takes no focus.
+  new ResizeObserver(([{ contentRect }], watch) => {
+    if (!contentRect.height) return;
+    watch.disconnect();
+    box.querySelector("textarea").focus();
+  }).observe(box);
 }
 
 // ---- the live calculator --------------------------------------------------------------
