@@ -33,6 +33,7 @@ ANSWERS = {
     "uniform": lambda rank: 2 * rank,
     "exponential": lambda rank: -math.log(1 - rank),
 }
+DOUBTED = 2.0  # times the steps that carry prompts: how unsure their number is
 HALVINGS = 30  # of a share of the others, to a billionth
 # Engines that compute waiting prompts to their end before they decode on.
 PROMPTS_FIRST = ("sglang",)
@@ -114,6 +115,21 @@ class Spread(NamedTuple):
         stall_s = where(longer < self.full, self.full_s, last_s)
         step_s = step_s * self._alone(longer) + stall_s / self.mean_tokens
         return step_s * math.e ** (self.step_spread * NORMAL.inv_cdf(rank))
+
+    def doubted(self) -> "tuple[Spread, Spread, Spread]":
+        """List it with fewer steps that carry prompts, as it is, and with more.
+
+        Returns
+        -------
+        tuple of Spread
+            Half of them, all, and twice as many: at a percentile that lies between plain
+            steps and those with prompts, the interval reaches over both.
+        """
+        few, many = (
+            self._replace(full=minimum(self.full * times, 1.0), last=self.last * times)
+            for times in (1 / DOUBTED, DOUBTED)
+        )
+        return few, self, many
 
     @property
     def mean_tokens(self) -> float:
@@ -326,15 +342,16 @@ def spread_of(served: Served, chunks: Chunks | None = None) -> Spread:
     cut = chunks_of(served) if chunks is None else chunks
     prompt_s = served.prompt.share_s
     others, burst = work.users - 1, e.burst_share
-    # decoding waits for a share of the prefill; of a burst, on average, for half of it
-    met = e.prefill_share * others * (1 - burst / 2)
+    # at the ceiling prefill hides behind decoding; of a burst, half comes before a first token
+    beside = where(e.prefill_share > 0, 1.0, 0.0)
+    met = beside * others * (1 - burst / 2)
     shares = _tokens_per_step(served.deployment)
     steps = work.output_tokens * sum(share / tokens for tokens, share in enumerate(shares, 1))
     # short prompts that come at once fill whole chunks
-    filled = e.prefill_share * burst / 2 * others * cut.last_s / cut.full_s
+    filled = beside * burst / 2 * others * cut.last_s / cut.full_s
     short = (cut.full < 1) * (cut.full_s < math.inf)
     full = where(short, filled, met * cut.full)
-    met = where(short, e.prefill_share * others * (1 - burst), met)
+    met = where(short, beside * others * (1 - burst), met)
     tail = catalog.table("tails")
     if work.batch is not None:
         return _batch(served, tail["step_spread"])
@@ -428,12 +445,38 @@ def percentile(estimates: Estimates, quantity: str, percent: float) -> Estimate:
     """
     quantity = one_of("quantity", quantity, TAILED)
     check_percent(percent)
-    value = quantile_s(spread_of(estimates.served), quantity, percent)
+    spread = spread_of(estimates.served)
+    few, value, many = (quantile_s(x, quantity, percent) for x in spread.doubted())
     ceiling = ceiling_s(estimates.ceiling, quantity, percent)
     mean = estimates.of(MEANS[quantity], bounded=False)
     value = max(value, ceiling)
-    low, high = value * mean.low / mean.value, value * mean.high / mean.value
-    return Estimate(value, max(low, ceiling), high, ceiling, mean.reason)
+    faster, slower = catalog.table("tails")["widths"][kind(quantity, percent)]
+    low, high = few * mean.low / mean.value / faster, many * mean.high / mean.value * slower
+    low, high = min(max(low, ceiling), value), max(high, value)
+    return Estimate(value, low, high, ceiling, mean.reason)
+
+
+def kind(quantity: str, percent: float) -> str:
+    """Name the interval of a percentile.
+
+    Parameters
+    ----------
+    quantity : str
+        One of `spec.TAILED`.
+    percent : float
+        Percent of them that are no longer.
+
+    Returns
+    -------
+    str
+        A key of `widths` in `catalog/tails.toml`: how much wider than a mean's it is.
+
+    Examples
+    --------
+    >>> kind("itl", 50), kind("itl", 95)
+    ('itl p50', 'itl tail')
+    """
+    return f"{quantity} {'p50' if percent <= 75 else 'tail'}"
 
 
 def quantile_s(spread: Spread, quantity: str, percent: float) -> Number:

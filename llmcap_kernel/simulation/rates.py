@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
-from .. import calibration
+from .. import calibration, catalog
 from ..calibration import Estimate
 from ..refuse import BadInput, number, one_of
 from ..serving import Served, most_running
 from ..spec import TAILED, Deployment, Slo, Workload
-from .percentiles import MEANS, Spread, ceiling_s, quantile_s, spread_of
+from .percentiles import MEANS, Spread, ceiling_s, kind, quantile_s, spread_of
 from .queues import check_percent
 
 STATES = 24  # numbers of requests in flight at which the law is asked; between them it is straight
@@ -226,6 +226,9 @@ class AtRate:
         if end == "ceiling":
             return ceiling
         low, high, _ = self._factors[MEANS[quantity]]
+        if percent is not None:
+            faster, slower = catalog.table("tails")["widths"][kind(quantity, percent)]
+            low, high = low / faster, high * slower
         # where every time is so much longer, as many more come in the time of a step
         time = {"value": 1.0, "low": low, "high": high}[end]
         found = time * _Flight(self.states, self.rate_rps * time).latency_s(quantity, percent)
