@@ -139,7 +139,7 @@ def test_files_are_enough_for_the_connections(monkeypatch):
     monkeypatch.setattr(connections.resource, "setrlimit", lambda _, new: limits.append(new))
     assert connections.room(500, kernels=22) == 500
     assert limits[-1][0] >= 500 + 22 * 30
-    limits[:] = [(256, 900)]
+    limits[:] = [(256, 600)]
     assert 50 <= connections.room(500, kernels=10) < 500
     limits[:] = [(256, 256)]
     with pytest.raises(BadInput, match=r"allows 256\.$"):

@@ -21,7 +21,7 @@ UNREAD_SECONDS = 30  # for a client that takes nothing of what was sent to it
 MAX_UNSENT_BYTES = 4 << 20  # waiting for one client; a page with its widgets is 1 MB
 MAX_BODY_BYTES = 64 << 10  # no page posts more than its farewell
 FILES_OF_OUR_OWN = 100  # logs, sockets, the notebooks and files being sent
-FILES_OF_A_SEAT = 50  # its kernel's sockets, and those of the two websockets it may have
+FILES_OF_A_SEAT = 30  # its kernel and the two websockets it may have; half of that was measured
 FEWEST = 50
 
 

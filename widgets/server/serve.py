@@ -399,9 +399,9 @@ def make_site(chosen: settings.Settings, book: Path) -> Site:
             "xsrf_cookies": True,
         },
     )
-    # A mistyped address or a broken request is no event.
-    for name in ("tornado.access", "tornado.general"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    # A mistyped address, a broken request or a full house is no event; a fault is logged apart.
+    logging.getLogger("tornado.access").setLevel(logging.CRITICAL)
+    logging.getLogger("tornado.general").setLevel(logging.ERROR)
     site.initialize([])
     log.spare(site.log)
     return site
