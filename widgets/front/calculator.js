@@ -855,7 +855,7 @@ export function wayBack(site) {
 
 // A link may lead to the box where a config, a command or a log is pasted.
 export function openPaste(root) {
-  const box = location.hash === "#paste" && root?.querySelector(".lc-kind-text");
+  const box = /^#paste\b/.test(location.hash) && root?.querySelector(".lc-kind-text");
   if (!box || box.open) return;
   for (let one = box; one; one = one.parentElement.closest("details")) one.open = true;
   // It may not be in the page yet: what has no size takes no focus.

@@ -193,7 +193,9 @@ document.addEventListener("click", (event) => {
   if (!link || !here) return;
   const near = link.closest("section[id]")?.id;
   const from = encodeURIComponent(near ? `${here}#${near}` : here);
-  link.href = `${link.href.split("#")[0]}#from=${from}`;
+  const [address, own = ""] = link.href.split("#");
+  const kept = own.split("&").filter((one) => one && !one.startsWith("from="));
+  link.href = `${address}#${[...kept, `from=${from}`].join("&")}`;
 }, true);
 
 wayBack(SITE);
