@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from . import bandwidth, capacity
 from .explain import Explained, Line, quantity
-from .numeric import Number, floor, maximum
+from .numeric import Number, floor, maximum, minimum
 from .spec import CEILING, BadInput, Deployment, Efficiency, Workload
 
 
@@ -243,6 +243,30 @@ class Served(Explained):
         """Prefill of the prompts of all other users, one by one [s]."""
         return (self.work.users - 1) * self.prompt.share_s
 
+    @cached_property
+    def added_s(self) -> Number:
+        """What a prompt adds to the decode steps that compute it beside their own tokens [s].
+
+        In a round all users decode an answer, and each has its prompt computed once: where there
+        are more chunks of prompts than steps, a step takes several.
+        """
+        decode, prompt = self.work.decode, self.work.prompt
+        steps = self.work.output_tokens / decode.tokens_per_step
+        # a micro-batch of a pipeline meets its share of the chunks
+        a_step = self.work.users * prompt.steps * prompt.share / steps
+        chunks = maximum(a_step, 1.0)
+        both = self._timed(bandwidth.joined(decode, prompt, chunks), "mixed step")
+        chunk_s = (both.total_s - self.decode.total_s) / chunks
+        drafted_s = self.prompt.draft_s * prompt.share
+        return minimum(prompt.steps * prompt.share * chunk_s + drafted_s, self.prompt.share_s)
+
+    @property
+    def waited_s(self) -> Number:
+        """Time that decoding waits for one prompt of another user [s]."""
+        e = self.efficiency
+        spared_s = e.mixed_share * (self.prompt.share_s - self.added_s)
+        return e.prefill_share * (self.prompt.share_s - spared_s)
+
     @property
     def users(self) -> Number:
         """Requests in progress; the others wait for room."""
@@ -283,7 +307,7 @@ class Served(Explained):
             prompt_s=self.prompt.share_s,
             others_s=self.others_s,
             away_s=self.work.output_tokens * self.decode.itl_s + self.client_s,
-            prefill_share=self.efficiency.prefill_share,
+            prefill_share=self.waited_s / self.prompt.share_s,
             burst_share=self.efficiency.burst_share,
         )
 
@@ -292,7 +316,7 @@ class Served(Explained):
         """Mean gap between two tokens of a user, including others' prefill [s]."""
         # prompts computed while a user waits for the first token do not delay the later ones
         meanwhile_s = self.prompt.share_s + self.others_s - self.queue_s
-        waits_s = self.efficiency.prefill_share * meanwhile_s
+        waits_s = self.waited_s * meanwhile_s / self.prompt.share_s
         return self.decode.itl_s + waits_s / self.work.output_tokens
 
     @property

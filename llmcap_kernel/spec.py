@@ -790,6 +790,9 @@ class Efficiency:
         Factor on `compute` when weights are unpacked before they are multiplied.
     pcie_exchange_s : float
         Additional fixed time per exchange between cards without a direct link [s].
+    mixed_share : float
+        Share of other users' prompts that are computed in decode steps, beside the tokens
+        decoded there: 0 where prompts have steps of their own.
     burst_share : float
         Share of the users whose requests arrive at the same moment, as in a benchmark
         where all answers end together.
@@ -823,13 +826,14 @@ class Efficiency:
     weight_only_compute: float = 1.0
     pcie_exchange_s: float = 0.0
     burst_share: float = 0.0
+    mixed_share: float = 0.0
 
     def __post_init__(self) -> None:
         for name in SHARES:
             number(name, getattr(self, name), 1e-4, 1)
         for name in LATENCIES:
             number(name, getattr(self, name), 0, 10, "s")
-        for name in ("prefill_share", "burst_share"):
+        for name in ("prefill_share", "burst_share", "mixed_share"):
             number(name, getattr(self, name), 0, 1)
 
 

@@ -177,6 +177,55 @@ class Work:
         }
 
 
+def joined(decode: Work, prompts: Work, chunks: Number) -> Work:
+    """Compute the work of a step that decodes, and prefills chunks of prompts beside it.
+
+    Decoded tokens and chunks are multiplied with the same weights, which are read once, and
+    share launches, host time and the latency of every exchange.
+
+    Parameters
+    ----------
+    decode, prompts : Work
+        A decode step, and the prefill of a prompt.
+    chunks : float or array
+        Number of chunks in the step, each a mean one of `prompts`.
+
+    Returns
+    -------
+    Work
+        The step, but for the draft model's reading of the prompts.
+
+    References
+    ----------
+    Agrawal et al. 2024, arXiv 2403.02310, section 4.
+
+    Examples
+    --------
+    >>> both = joined(Work(2.0, 9.0, steps=1.0), Work(6.0, 18.0, steps=2.0), 1.0)
+    >>> both.dense_math_s, both.dense_read_s, both.steps
+    (5.0, 9.0, 1.0)
+    """
+    times = chunks / prompts.steps
+    beside = {
+        name: getattr(decode, name) + times * getattr(prompts, name)
+        for name in ("dense_math_s", "expert_math_s", "prompt_math_s", "adapter_math_s")
+    }
+    # one chunk reads the experts that its own tokens are sent to
+    read = {
+        name: maximum(getattr(decode, name), getattr(prompts, name) / prompts.steps)
+        for name in ("expert_read_s", "adapter_read_s", "host_read_s")
+    }
+    both = tuple(
+        replace(
+            own,
+            message_bytes=own.message_bytes + chunks * other.message_bytes,
+            wire_s=own.wire_s + chunks * other.wire_s,
+        )
+        for own, other in zip(decode.exchanges, prompts.exchanges, strict=True)
+    )
+    return replace(decode, exchanges=both, **beside, **read)
+
+
 def _pass_work(
     deployment: Deployment,
     tokens: Number,
