@@ -239,33 +239,37 @@ class Served(Explained):
         return self._timed(self.work.prompt, "prefill")
 
     @property
+    def own_s(self) -> Number:
+        """Time for which the prefill of one prompt occupies the cards [s]."""
+        return self.prompt.share_s
+
+    @property
     def others_s(self) -> Number:
         """Prefill of the prompts of all other users, one by one [s]."""
-        return (self.work.users - 1) * self.prompt.share_s
+        return (self.work.users - 1) * self.own_s
 
     @cached_property
     def added_s(self) -> Number:
         """What a prompt adds to the decode steps that compute it beside their own tokens [s].
 
-        In a round all users decode an answer, and each has its prompt computed once: where there
-        are more chunks of prompts than steps, a step takes several.
+        While all users decode an answer, each has a prompt computed: where these have more chunks
+        than an answer has steps, several share a step.
         """
         decode, prompt = self.work.decode, self.work.prompt
         steps = self.work.output_tokens / decode.tokens_per_step
-        # a micro-batch of a pipeline meets its share of the chunks
-        a_step = self.work.users * prompt.steps * prompt.share / steps
-        chunks = maximum(a_step, 1.0)
+        own_chunks = prompt.steps * prompt.share  # a micro-batch meets its part of a pipeline's
+        chunks = maximum(self.work.users * own_chunks / steps, 1.0)
         both = self._timed(bandwidth.joined(decode, prompt, chunks), "mixed step")
         chunk_s = (both.total_s - self.decode.total_s) / chunks
         drafted_s = self.prompt.draft_s * prompt.share
-        return minimum(prompt.steps * prompt.share * chunk_s + drafted_s, self.prompt.share_s)
+        return minimum(own_chunks * chunk_s + drafted_s, self.own_s)
 
     @property
     def waited_s(self) -> Number:
-        """Time that decoding waits for one prompt of another user [s]."""
+        """Time that decoding waits for the prompt of another user [s]."""
         e = self.efficiency
-        spared_s = e.mixed_share * (self.prompt.share_s - self.added_s)
-        return e.prefill_share * (self.prompt.share_s - spared_s)
+        apart_s = self.own_s - e.mixed_share * (self.own_s - self.added_s)
+        return e.prefill_share * apart_s
 
     @property
     def users(self) -> Number:
@@ -298,16 +302,16 @@ class Served(Explained):
     def client_s(self) -> Number:
         """Time a request spends outside the queue for its prefill and its decoding [s]."""
         # the cards are free for others while a prompt passes a pipeline's later stages
-        return self.request_s + self.prompt.total_s - self.prompt.share_s
+        return self.request_s + self.prompt.total_s - self.own_s
 
     @cached_property
     def queue_s(self) -> Number:
         """Mean wait for the prefill of a prompt that has room, including that prefill [s]."""
         return closed_loop_wait_s(
-            prompt_s=self.prompt.share_s,
+            prompt_s=self.own_s,
             others_s=self.others_s,
             away_s=self.work.output_tokens * self.decode.itl_s + self.client_s,
-            prefill_share=self.waited_s / self.prompt.share_s,
+            prefill_share=self.waited_s / self.own_s,
             burst_share=self.efficiency.burst_share,
         )
 
@@ -315,8 +319,8 @@ class Served(Explained):
     def itl_s(self) -> Number:
         """Mean gap between two tokens of a user, including others' prefill [s]."""
         # prompts computed while a user waits for the first token do not delay the later ones
-        meanwhile_s = self.prompt.share_s + self.others_s - self.queue_s
-        waits_s = self.waited_s * meanwhile_s / self.prompt.share_s
+        meanwhile_s = self.own_s + self.others_s - self.queue_s
+        waits_s = self.waited_s * meanwhile_s / self.own_s
         return self.decode.itl_s + waits_s / self.work.output_tokens
 
     @property
@@ -426,6 +430,7 @@ class Served(Explained):
             *self.decode.lines(),
             self.prompt.lines()[-1],
             self._queue_line(),
+            self._waited_line(),
             self._itl_line(),
             *self._ttft_lines(),
             self._output_line(),
@@ -436,7 +441,7 @@ class Served(Explained):
         return tuple(quantity(getattr(self, name), "s") for name in names)
 
     def _queue_line(self) -> Line:
-        own = quantity(self.prompt.share_s, "s")
+        own = quantity(self.own_s, "s")
         return Line(
             "queue",
             "closed-loop wait of users who ask again as soon as they are answered",
@@ -444,14 +449,27 @@ class Served(Explained):
             quantity(self.queue_s, "s"),
         )
 
+    def _waited_line(self) -> Line:
+        e = self.efficiency
+        added, own, waited = self._seconds("added_s", "own_s", "waited_s")
+        return Line(
+            "waited",
+            "prefill_share x (mixed_share x added + (1 - mixed_share) x prefill)",
+            f"{e.prefill_share:.2f} x ({e.mixed_share:.2f} x {added} + "
+            f"{1 - e.mixed_share:.2f} x {own})",
+            waited,
+            "arXiv 2403.02310, section 4",
+        )
+
     def _itl_line(self) -> Line:
-        step, queue, itl = self._seconds("itl_decode_s", "queue_s", "itl_s")
-        own = quantity(self.prompt.share_s, "s")
+        step, own, waited, queue, itl = self._seconds(
+            "itl_decode_s", "own_s", "waited_s", "queue_s", "itl_s"
+        )
+        users, out = f"{self.users:,}", f"{self.work.output_tokens:,}"
         return Line(
             "itl",
-            "step + prefill_share x (users x prefill - queue) / output_tokens",
-            f"{step} + {self.efficiency.prefill_share:.2f} x ({self.users:,} x {own} - "
-            f"{queue}) / {self.work.output_tokens:,}",
+            "step + waited x (users - queue / prefill) / output_tokens",
+            f"{step} + {waited} x ({users} - {queue} / {own}) / {out}",
             itl,
         )
 

@@ -368,6 +368,11 @@ class Model:
         return sum(t.params * t.active for t in self.tensors if t.role == "expert")
 
     @cached_property
+    def attention_matmul_params(self) -> float:
+        """Parameters of attention that every token is multiplied with."""
+        return sum(t.params * t.active for t in self.tensors if t.role == "attention")
+
+    @cached_property
     def matmul_params(self) -> float:
         """Parameters one generated token is multiplied with, experts included."""
         return self.dense_matmul_params + self.expert_matmul_params
@@ -490,6 +495,15 @@ class Gpu:
     def direct_link(self) -> bool:
         """Whether cards are joined by a link of their own, not only through PCIe."""
         return self.link != "none" and not self.link.startswith("pcie")
+
+    @property
+    def peer_access(self) -> bool:
+        """Whether cards reach each other's memory.
+
+        NVIDIA's drivers give GeForce cards none over PCIe: what one sends another is written to
+        the host's memory and read from there (github.com/tinygrad/open-gpu-kernel-modules).
+        """
+        return self.direct_link or "GeForce" not in self.title
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -793,6 +807,9 @@ class Efficiency:
     mixed_share : float
         Share of other users' prompts that are computed in decode steps, beside the tokens
         decoded there: 0 where prompts have steps of their own.
+    one_path_share : float
+        How far cards that reach each other over the host's memory alone share one path there: 0
+        where each pair has its own, 1 where all wait for one.
     burst_share : float
         Share of the users whose requests arrive at the same moment, as in a benchmark
         where all answers end together.
@@ -827,13 +844,14 @@ class Efficiency:
     pcie_exchange_s: float = 0.0
     burst_share: float = 0.0
     mixed_share: float = 0.0
+    one_path_share: float = 0.0
 
     def __post_init__(self) -> None:
         for name in SHARES:
             number(name, getattr(self, name), 1e-4, 1)
         for name in LATENCIES:
             number(name, getattr(self, name), 0, 10, "s")
-        for name in ("prefill_share", "burst_share", "mixed_share"):
+        for name in ("prefill_share", "burst_share", "mixed_share", "one_path_share"):
             number(name, getattr(self, name), 0, 1)
 
 

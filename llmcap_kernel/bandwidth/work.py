@@ -478,12 +478,14 @@ def prefill_work(
     chunks = tokens * prompts / chunk  # the last one is a part of a chunk
     # chunks follow each other through the stages: the first fills them, then all work
     turns = (chunks + d.pp - 1) / d.pp
+    # a replica of attention has whole prompts; otherwise each is split over the cards
+    on_card = maximum(prompts / d.tp, 1) if d.dp_attention else prompts / d.tp
     # attention is quadratic in each prompt, not in the batch of them
-    attention_flops = law.prefill_attention_flops(model, tokens, cached_tokens) * prompts / d.tp
+    attention_flops = law.prefill_attention_flops(model, tokens, cached_tokens) * on_card
     _, rate = compute_dtype(d.gpu, d.kv)
     guess = d.speculation
     draft = guess and guess.draft and draft_deployment(d)
-    return _pass_work(
+    work = _pass_work(
         d,
         chunk,
         sequences=prompts,
@@ -499,6 +501,28 @@ def prefill_work(
         if draft
         else None,
         guesses=1.0 if draft else 0.0,
+    )
+    return _on_a_replica(d, work, on_card / (prompts / d.tp)) if d.dp_attention else work
+
+
+def _on_a_replica(deployment: Deployment, work: Work, times: Number) -> Work:
+    """Prefill by one replica of attention, which has `times` its share of the prompts.
+
+    Its attention's weights are multiplied with all tokens of its prompts, while the other replicas
+    have other prompts: these parts occupy one card of `tp`.
+    """
+    d = deployment
+    _, rate = compute_dtype(d.gpu, d.weights)
+    params = d.model.attention_matmul_params
+    product_s = law.matmul_flops(params=params, tokens=work.tokens) / d.tp / rate
+    product_s = product_s / (work.share * d.pp)  # as all chunks take, one after another
+    own_s = work.prompt_math_s + times * product_s
+    dense_s = work.dense_math_s + (times - 1) * product_s
+    whole_s = dense_s + work.expert_math_s + work.prompt_math_s
+    return replace(
+        work,
+        dense_math_s=dense_s,
+        share=work.share * (1 - (1 - 1 / times) * own_s / whole_s),
     )
 
 

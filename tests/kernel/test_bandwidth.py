@@ -14,6 +14,7 @@ from llmcap_kernel.spec import (
     Efficiency,
     Lora,
     Speculation,
+    Tensor,
 )
 
 from . import plain
@@ -484,3 +485,41 @@ def test_a_draft_is_split_where_its_heads_divide_and_else_copied(draft, tp):
     assert (step_of.guesses, step_of.tokens) == (3, 4)  # three guesses and one more are checked
     assert step_of.kv_math_s == pytest.approx(4 * 10 * 2 * 8 * 20 / 4 / 1e15)
     assert step_of.tokens_per_step == pytest.approx(1 + 0.5 + 0.25 + 0.125)
+
+
+def test_a_step_with_a_chunk_reads_the_weights_and_waits_for_the_cards_once():
+    """Eight sequences and a chunk of 1 000: the weights once, the messages of both in each of 20
+    all-reduces, and no launch more than decoding alone."""
+    d = plain.deployment(tp=2)
+    decode = bandwidth.decode_work(d, context_tokens=100, concurrency=8)
+    prompt = bandwidth.prefill_work(d, input_tokens=3000)
+    both = bandwidth.joined(decode, prompt, 1.0)
+    assert both.dense_read_s == decode.dense_read_s
+    assert both.dense_math_s == pytest.approx(1008 * 1e10 / 1e15)
+    assert both.prompt_math_s == pytest.approx(prompt.prompt_math_s / 3)
+    summed, each = both.exchanges[0], decode.exchanges[0]
+    assert summed.count == each.count and summed.message_bytes == 1008 * 1000 * 2
+    assert summed.wire_s == pytest.approx(1008 * 1000 * 2 / 1e11)
+    assert (both.steps, both.layers, both.scheduled) == (1.0, 10.0, 8)
+
+
+def test_a_replica_of_attention_has_a_prompt_to_itself():
+    """Four cards: 6e9 weights of the MLP are split, 4e9 of attention are on every card.
+
+    A prompt of 1 000 tokens: 2 x (6e9 / 4 + 4e9) x 1000 FLOP on its card, 11 ms at 1 PFLOP/s,
+    and its attention, 4 x 8 x 10 FLOP for each of 500 500 pairs in 10 layers. Of this the three
+    other cards are free for other prompts while attention takes 8 ms.
+    """
+    tensors = (
+        Tensor("mlp", "mlp", 600_000_000, copies=10),
+        Tensor("qkvo", "attention", 400_000_000, copies=10),
+    )
+    d = plain.deployment(plain.model(tensors=tensors), tp=4, dp_attention=True)
+    got = bandwidth.prefill_work(d, input_tokens=1000)
+    pairs_s = 4 * 8 * 10 * 500_500 * 10 / 1e15
+    assert got.dense_math_s == pytest.approx(11e-3)
+    assert got.prompt_math_s == pytest.approx(pairs_s)
+    whole_s, own_s = 11e-3 + pairs_s, 8e-3 + pairs_s
+    assert got.share == pytest.approx((whole_s - own_s * 3 / 4) / whole_s)
+    split = bandwidth.prefill_work(replace(d, dp_attention=False), input_tokens=1000)
+    assert split.dense_math_s == pytest.approx(5e-3) and split.share == 1

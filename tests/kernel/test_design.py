@@ -656,9 +656,10 @@ def test_the_estimate_and_the_ceiling_are_one_law_with_other_efficiencies(deploy
 @pytest.mark.parametrize("users", [1, 16])
 def test_the_lines_of_an_estimate_add_up(users):
     seen = design.card(B, replace(WORKED_WORKLOAD, concurrency=users)).estimates.served
-    share, out = seen.efficiency.prefill_share, seen.work.output_tokens
-    others_s = users * seen.prompt.share_s - seen.queue_s
-    assert seen.itl_s == pytest.approx(seen.decode.itl_s + share * others_s / out)
+    out, meanwhile = seen.work.output_tokens, users - seen.queue_s / seen.own_s
+    assert seen.itl_s == pytest.approx(seen.decode.itl_s + seen.waited_s * meanwhile / out)
+    # the fitted numbers have all prompts in decode steps
+    assert seen.waited_s == pytest.approx(seen.efficiency.prefill_share * seen.added_s)
     assert seen.ttft_mean_s == pytest.approx(seen.queue_s + seen.client_s)
     rate = users * out / (seen.ttft_mean_s + out * seen.itl_s)
     assert seen.output_tok_s == pytest.approx(rate)
@@ -668,7 +669,7 @@ def test_a_card_explains_its_estimates_and_their_width():
     made = design.card(B, WORKED_WORKLOAD)
     text = made.explain()
     assert "efficiencies = timed kernels, and measurements of servers, hopper" in text
-    assert "itl = step + prefill_share x (" in text
+    assert "itl = step + waited x (" in text and "waited = prefill_share x (" in text
     assert f"itl_s interval = {made.estimates.itl_s.reason}" in text
     assert text.count("four times in five") == 3
     assert text.index("ceiling = what the spec sheet allows") < text.index("efficiencies = ")
