@@ -523,3 +523,19 @@ def test_a_replica_of_attention_has_a_prompt_to_itself():
     assert got.share == pytest.approx((whole_s - own_s * 3 / 4) / whole_s)
     split = bandwidth.prefill_work(replace(d, dp_attention=False), input_tokens=1000)
     assert split.dense_math_s == pytest.approx(5e-3) and split.share == 1
+
+
+@pytest.mark.parametrize(("title", "link", "behind"), [
+    ("NVIDIA GeForce Plain", "pcie4x16", 3.0),  # four pairs on one path
+    ("NVIDIA GeForce Plain", "nvlink4", 0.0),
+    ("Plain", "pcie4x16", 0.0),
+])  # fmt: skip
+def test_cards_that_meet_in_the_hosts_memory_alone_share_its_path(title, link, behind):
+    """Eight cards, 2 MB: two shots move 7 / 4 of it at 0.1 TB/s, 35 us, and four times as long
+    where four pairs send on one path."""
+    gpu = replace(plain.card(link=link), title=title)
+    d = plain.deployment(gpu=gpu, tp=8)
+    summed = bandwidth.exchanges(d, 1000)[0]
+    for share in (0.0, 0.5, 1.0):
+        each_s = summed.each_s(Efficiency(one_path_share=share), 0.0)
+        assert each_s == pytest.approx(7 / 4 * 2e6 / 1e11 * (1 + share * behind))
