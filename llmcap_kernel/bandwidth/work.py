@@ -210,9 +210,9 @@ def joined(decode: Work, prompts: Work, chunks: Number) -> Work:
         name: getattr(decode, name) + times * getattr(prompts, name)
         for name in ("dense_math_s", "expert_math_s", "prompt_math_s", "adapter_math_s")
     }
-    # one chunk reads the experts that its own tokens are sent to
+    # each chunk reads the experts that its own tokens are sent to
     read = {
-        name: maximum(getattr(decode, name), getattr(prompts, name) / prompts.steps)
+        name: maximum(getattr(decode, name), times * getattr(prompts, name))
         for name in ("expert_read_s", "adapter_read_s", "host_read_s")
     }
     both = tuple(
