@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 # Without this JupyterLab asks another host whether there is a newer one.
 LAB = --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
-.PHONY: serve lab test setup book notebooks lint bench lock clean help
+.PHONY: serve lab test setup book pdf notebooks lint bench lock clean help
 
 serve: $(READY) ## read the book and use the apps at http://127.0.0.1:8866/ (PORT=9000 takes another port)
 	@exec $(BIN)/python -m widgets.server $(if $(PORT),--port $(PORT))
@@ -50,13 +50,17 @@ $(READY): requirements.lock pyproject.toml package-lock.json
 book: $(READY) ## build the book into _build/html, if anything that goes into it changed
 	@$(BIN)/python -m widgets.pages.build
 
+pdf: $(READY) ## the whole book as _build/llmcap.pdf, printed by Chromium
+	@$(BIN)/python -m widgets.pages.pdf
+
 notebooks: $(READY) ## run the chapters again and keep their text outputs
 	@$(BIN)/python -m widgets.pages.notebooks
 
-lint: $(READY) ## style and types
+lint: $(READY) ## style, types and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 
 bench: $(READY) ## re-run what we claim about speed and accuracy
 	@for f in benchmarks/speed.py benchmarks/accuracy.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done

@@ -7,9 +7,10 @@ what the engine printed. The targets are held to the logs that state enough: mod
 memory fraction and, of vLLM, the version, and nothing that the ledger does not know of (the column
 `doubt`). Limits that a log leaves out, such as `max_num_seqs`, are the engine's defaults.
 
-Nothing of a ledger is fitted to these logs but how far off it is: the interval of the room. It is
-judged on each source with the others' interval, and `--write` keeps that of all sources in
-`llmcap_kernel/catalog/memory.toml`.
+Nothing of a ledger is fitted to these logs but how far off it is: the interval of the room. Its
+level is the least that holds 80% of what sources that it has not seen logged, each counting alike.
+A source is judged with a level and an interval that are the others' alone, and `--write` keeps
+those of all sources in `llmcap_kernel/catalog/memory.toml`.
 """
 
 import argparse
@@ -17,7 +18,10 @@ import collections
 import math
 import statistics
 import sys
+from bisect import bisect_left
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from llmcap_kernel import capacity
 from llmcap_kernel.cli import until_closed
@@ -28,17 +32,19 @@ from llmcap_kernel.refuse import BadInput
 ROWS = Path(__file__).with_name("memory.csv")
 KEPT = Path(__file__).parents[1] / "llmcap_kernel" / "catalog" / "memory.toml"
 WORST = 15
-CARDS = ("nvidia", "amd", "unified")
-# With six sources the next one is off by more than four of five of them: at this level of those at
-# hand the left-out ones are held about 80% of the time.
-LEVEL = 0.9
+SHARE = 0.8  # of the start-ups of a new source that the interval is to hold
+LEVELS = tuple(n / 100 for n in range(50, 101))
 FEW = 3  # logs of a kind of card; fewer say too little of what the next will show
+UNKNOWN = 2  # times NVIDIA's interval, for what few logs are of
 OF_WEIGHTS = 0.01  # what the weights are off by is a share of them
+STEP_BYTES, STEP_SHARE = 1e7, 1e-3  # to which what is kept is rounded up
 TOML = """\
-# How far off the room for the cache is: 80% of start-ups lie within `of_card` of the card's memory
-# and `of_weights` of the weights. Written by `benchmarks/memory.py --write`. "unified" is memory
-# that card and host share, "other" what few logs are of: twice the widest of the rest. So is a
-# kind of card that few logs are of.
+# How far off the room for the cache is: 80% of the start-ups of a source that was left out lie
+# within `bytes`, `of_card` of the card's memory and `of_weights` of the weights. What is off are
+# buffers, kernels and graphs, which a larger card does not enlarge; how much of a memory that is
+# shared with the host an engine is given depends on settings, so there a share comes on top: all
+# that the few logs show. "other" is what few logs are of: twice NVIDIA's.
+# Written by `benchmarks/memory.py --write`.
 """
 # what we aim for: the median of the errors, and their 80th percentile
 WANTED = {"weights": (0.01, 0.03), "room": (0.015, 0.04), "dense": (0.01, 0.01)}
@@ -123,11 +129,10 @@ class Log:
         more = self.terms["KV cache"].logged - self.terms["KV cache"].computed
         return max(-more, more - self.books.spared_bytes, 0.0)
 
-    @property
-    def off_share(self):
-        """The same as a share of the card, less what the weights may be off by."""
-        off = self.off_bytes - OF_WEIGHTS * self.books.weights_bytes
-        return max(off, 0) / self.books.visible_bytes
+    @cached_property
+    def beyond_bytes(self):
+        """The same less what the weights may be off by."""
+        return max(self.off_bytes - OF_WEIGHTS * self.books.weights_bytes, 0.0)
 
     @property
     def card(self):
@@ -176,52 +181,94 @@ def table(logs):
     yield from coverage(logs)
 
 
-def doubts(logs):
-    """How far off the room is by kind of card, as a share of it, 80% of the time.
+class Doubt(NamedTuple):
+    """How far off the room may be, beside what the weights may be off by."""
 
-    Every source counts alike, and what the weights may be off by is taken off.
-    """
-    rows = {
-        kind: [log for log in logs if log.off_bytes is not None and log.card == kind]
-        for kind in CARDS
+    bytes: float
+    of_card: float = 0.0
+
+    def holds(self, log):
+        """Whether a log's room lies within."""
+        return log.beyond_bytes <= self.bytes + self.of_card * log.books.visible_bytes
+
+
+def doubts(logs, level):
+    """How far off the room is by kind of card, at a level of the logs."""
+    rows = {kind: [log for log in logs if log.card == kind] for kind in ("nvidia", "amd")}
+    known = {kind: quantile(some, level) for kind, some in rows.items() if len(some) >= FEW}
+    other = UNKNOWN * known.get("nvidia", math.nan)
+    shared = [log for log in logs if log.card == "unified"]
+    beyond = [(log.beyond_bytes - other) / log.books.visible_bytes for log in shared]
+    return {
+        "nvidia": Doubt(known.get("nvidia", other)),
+        "amd": Doubt(known.get("amd", other)),
+        "unified": Doubt(other, max(beyond, default=0.0)),
+        "other": Doubt(other),
     }
-    known = {kind: quantile(some) for kind, some in rows.items() if len(some) >= FEW}
-    other = 2 * max((off for kind, off in known.items() if kind != "unified"), default=math.nan)
-    return dict.fromkeys((*CARDS, "other"), other) | known
 
 
-def quantile(logs):
-    """The quantile at `LEVEL` of a share of the card, every source of the same weight."""
+def quantile(logs, level):
+    """A quantile of how far off logs are [bytes]; between two of them, every source alike."""
     sizes = collections.Counter(log.startup.source for log in logs)
-    reached = 0.0
-    for off, source in sorted((log.off_share, log.startup.source) for log in logs):
-        reached += 1 / sizes[source]
-        if reached >= LEVEL * len(sizes):
-            return off
-    return math.nan
+    sources, passed, below = len(sizes), 0.0, None
+    for off, source in sorted((log.beyond_bytes, log.startup.source) for log in logs):
+        weight = 1 / sizes[source] / sources
+        middle, passed = passed + weight / 2, passed + weight
+        if middle >= level:
+            if below is None:
+                return off
+            share = (level - below[0]) / (middle - below[0])
+            return below[1] + share * (off - below[1])
+        below = middle, off
+    return below[1]
+
+
+def by_source(logs):
+    """The logs of each source, and those of all others."""
+    for source in sorted({log.startup.source for log in logs}):
+        mine = [log for log in logs if log.startup.source == source]
+        yield source, mine, [log for log in logs if log.startup.source != source]
+
+
+def held(logs, off):
+    """The share of logs that intervals hold."""
+    return statistics.mean(off[log.card].holds(log) for log in logs)
+
+
+def earned(logs):
+    """The least level at which the others' intervals hold `SHARE` of a source, on average."""
+
+    def enough(level):
+        shares = [held(mine, doubts(others, level)) for _, mine, others in by_source(logs)]
+        return bool(shares) and statistics.mean(shares) >= SHARE
+
+    return LEVELS[min(bisect_left(LEVELS, True, key=enough), len(LEVELS) - 1)]
 
 
 def coverage(logs):
     """How often the interval of the other sources holds the room of each source's logs."""
     logs = [log for log in logs if log.off_bytes is not None]
-    held = {}
-    for left in sorted({log.startup.source for log in logs}):
-        off = doubts([log for log in logs if log.startup.source != left])
-        of = [log for log in logs if log.startup.source == left]
-        held[left] = [log.off_share <= off[log.card] for log in of]
-    mean = statistics.mean(map(statistics.mean, held.values())) if held else math.nan
+    inside = {
+        source: (len(mine), held(mine, doubts(others, earned(others))))
+        for source, mine, others in by_source(logs)
+    }
+    mean = statistics.mean(share for _, share in inside.values()) if inside else math.nan
     title = "80% interval of the room, left out"
     yield f"{title:34}{len(logs):>5}{mean:>9.0%}{'':9}{'76% to 88%':>15}"
-    for source, inside in held.items():
-        yield f"  {source:32}{len(inside):>5}{statistics.mean(inside):>9.0%}"
+    for source, (count, share) in inside.items():
+        yield f"  {source:32}{count:>5}{share:>9.0%}"
 
 
 def write(logs):
     """Keep the intervals for the ledger."""
+    logs = [log for log in logs if log.off_bytes is not None]
     lines = [TOML]
-    for kind, share in doubts(logs).items():
-        rounded = math.ceil(share * 1000) / 1000
-        lines.append(f"[room.{kind}]\nof_card = {rounded}\nof_weights = {OF_WEIGHTS}\n")
+    for kind, off in doubts(logs, earned(logs)).items():
+        size = math.ceil(off.bytes / STEP_BYTES) * int(STEP_BYTES)
+        share = round(math.ceil(off.of_card / STEP_SHARE) * STEP_SHARE, 3)
+        lines.append(
+            f"[room.{kind}]\nbytes = {size:_}\nof_card = {share}\nof_weights = {OF_WEIGHTS}\n"
+        )
     KEPT.write_text("\n".join(lines), encoding="utf-8")
 
 
@@ -274,7 +321,7 @@ def main(argv=None):
         logs = [log for log in logs if log.startup.family == args.engine]
     counted = [log for log in logs if not log.lacking]
     if args.write:
-        write([log for log in counted if log.startup.family == "vllm"])
+        write(counted)
     left = sum(map(len, reasons.values()))
     print(f"{len(logs)} logs with a ledger, {len(counted)} count; {left} without one\n")
     print("\n".join(table(counted)), end="\n\n")

@@ -318,9 +318,11 @@ def _base_bytes(weights: Format) -> float:
 
 # Multiples of an expert's inner side on a card and of its hidden side, to which vLLM's MXFP4
 # kernels pad: layers/quantization/mxfp4.py of 0.11, Marlin's for most of NVIDIA's cards. Triton's
-# on a Hopper leave the inner side of a whole expert alone, as start-up logs show.
+# on a Hopper leave the inner side of a whole expert alone, as start-up logs show. They are a
+# package of their own that vLLM 0.10 does not ask for, and Marlin's stand in (has_triton_kernels).
 MXFP4_SIDES = {"blackwell": (256, 256), "amd": (256, 256)}
 MARLIN_SIDES, TRITON_SIDES = (128, 256), (64, 256)
+TRITON_SINCE = (0, 11)
 TORCH = ("vllm", "sglang")  # engines that hold weights and caches as vLLM does
 # Up-projections of a latent that is quantised are kept in 16 bits as well, to be multiplied into
 # queries and outputs: mla_attention.py, process_weights_after_loading; SGLang's w_kc and w_vc.
@@ -333,10 +335,13 @@ FUSED |= {"up_proj": "gate_up"}
 ROWS_PADDED = 64  # DEFAULT_VOCAB_PADDING_SIZE, layers/vocab_parallel_embedding.py
 
 
-def _sides(weights: Format, gpu: Gpu | None, split: int) -> tuple[int, int]:
+def _sides(
+    weights: Format, gpu: Gpu | None, split: int, engine: str, release: tuple[int, ...]
+) -> tuple[int, int]:
     if weights.name != "mxfp4" or gpu is None:
         return 1, 1
-    if gpu.family == "hopper" and split == 1:
+    early = engine == "vllm" and () < release < TRITON_SINCE
+    if gpu.family == "hopper" and split == 1 and not early:
         return TRITON_SIDES
     return MXFP4_SIDES.get(gpu.family) or MXFP4_SIDES.get(gpu.vendor.lower()) or MARLIN_SIDES
 
@@ -377,6 +382,7 @@ def weight_bytes(
     ep: int = 1,
     dp_attention: bool = False,
     engine: str = "vllm",
+    release: tuple[int, ...] = (),
     gpu: Gpu | None = None,
 ) -> Weights:
     """Add up a model's weights on one card, tensor by tensor.
@@ -402,6 +408,8 @@ def weight_bytes(
         Whether attention is data-parallel, so every card holds all its weights.
     engine : str
         The engine's family.
+    release : tuple of int
+        Its version; empty for the newest.
     gpu : Gpu, optional
         The card, whose kernels may pad; without one, nothing is padded for them.
 
@@ -418,7 +426,7 @@ def weight_bytes(
     67.7
     """
     split, on_host = max(tp // ep, 1), engine == "llama.cpp"
-    sides = _sides(weights, None if on_host else gpu, split)
+    sides = _sides(weights, None if on_host else gpu, split, engine, release)
     key = (weights.name, tp, pp, ep, dp_attention, engine, sides)
     if key in model.memo:
         return model.memo[key]
@@ -490,6 +498,7 @@ def weights_of(deployment: Deployment) -> Weights:
         ep=d.ep,
         dp_attention=d.dp_attention,
         engine=d.engine.family,
+        release=d.engine.release,
         gpu=d.gpu,
     )
 
@@ -521,7 +530,7 @@ def rounding_bytes(deployment: Deployment) -> float:
     if d.engine.family not in TORCH or weights.gguf:
         return 0.0
     split = max(d.tp // d.ep, 1)
-    sides = _sides(weights, d.gpu, split)
+    sides = _sides(weights, d.gpu, split, d.engine.family, d.engine.release)
     scales = 1 - weights.element_bits / 8 / weights.bytes_per_element
     fused: dict[tuple[Any, ...], float] = {}
     for t, element in zip(model.tensors, _element_bytes(model, weights), strict=True):

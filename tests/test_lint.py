@@ -1,19 +1,21 @@
-"""Style and types are clean: what `make lint` runs, held by `make test` as well."""
+"""Style, types and spelling are clean: what `make lint` runs, held by `make test` as well."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from widgets.pages import build
 
-COMMANDS = ("ruff check .", "ruff format --check .", "mypy")
+COMMANDS = ("ruff check .", "ruff format --check .", "mypy", "codespell")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_lint_is_clean(command):
+    program, *arguments = command.split()
     done = subprocess.run(
-        [sys.executable, "-m", *command.split()],
+        [Path(sys.executable).with_name(program), *arguments],
         cwd=build.ROOT,
         text=True,
         stdout=subprocess.PIPE,

@@ -8,8 +8,18 @@ import sys
 from importlib import import_module
 
 # On demand: the worker in a browser has no ipywidgets, and whoever wants a view needs none.
-_HOSTS = {"Calculator": "host", "exercise": "question_host", "guess": "question_host"}
-_SESSIONS = {"Calculator": "session", "exercise": "questions", "guess": "questions"}
+_HOSTS = {
+    "Calculator": "host",
+    "exercise": "question_host",
+    "guess": "question_host",
+    "picture": "picture_host",
+}
+_SESSIONS = {
+    "Calculator": "session",
+    "exercise": "questions",
+    "guess": "questions",
+    "picture": "picture_session",
+}
 
 
 def __getattr__(name):

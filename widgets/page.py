@@ -156,7 +156,12 @@ def _answer(view):
 def _details(view):
     said = [h("p", {}, words(text)) for text in view["sentences"]]
     sentences = h("div", {"class": "lc-sentences"}, said)
-    return [sentences, _lines(view), *map(_table, view["tables"]), _arithmetic(view)]
+    return [
+        sentences,
+        *map(_text, view.get("texts", ())),
+        *map(_table, view["tables"]),
+        _arithmetic(view),
+    ]
 
 
 def _head(view, compact, level):
@@ -443,13 +448,10 @@ def _remedies(view):
     return h("div", named | {"hidden": not found["text"]}, said, h("ul", {}, items))
 
 
-def _lines(view):
-    """The lines an engine will print, to look for in its log."""
-    found = view.get("lines")
-    if not found:
-        return None
+def _text(found):
+    """What is for another program: a command, or the lines an engine will print."""
     text = {"tabindex": 0, "role": "region", "aria-label": found["title"]}
-    copy = _button("Copy the lines", {"data-act": "lines"})
+    copy = _button("Copy", {"data-act": "lines"})
     title, said = h("p", {}, words(found["title"])), h("pre", text, words(found["text"]))
     return h("div", {"class": "lc-lines"}, title, said, copy)
 

@@ -60,7 +60,8 @@ def room_doubt_bytes(deployment: Deployment, weights_bytes: float) -> float:
     """
     one = catalog.table("memory")["room"][kind_of_card(deployment)]
     card_bytes = overhead.usable_bytes(deployment.gpu)
-    return float(one["of_card"] * card_bytes + one["of_weights"] * weights_bytes)
+    of_both = one["of_card"] * card_bytes + one["of_weights"] * weights_bytes
+    return float(one["bytes"] + of_both)
 
 
 def kind_of_card(deployment: Deployment) -> str:

@@ -23,6 +23,7 @@ COMMANDS = {
     "search": ("search", "what to run for a load and limits, and why not the next one"),
     "compare": ("compare", "two to four deployments along users or tokens: who leads where"),
     "cliff": ("cliff", "how many users are left as the context grows"),
+    "launch": ("launch", "the command that runs it, and the one that checks the prediction"),
     "validate": ("validate", "your benchmark, or a start-up log, beside the prediction"),
     "calibrate": ("calibrate", "fit the efficiencies to measured rows"),
     "models": ("catalogue", "models by name: parameters, context, format, date"),
@@ -43,6 +44,7 @@ examples:
   llmcap predict --model gpt-oss-120b --gpu h100-sxm --users 8
   llmcap predict --gpu rtx-4090 -- vllm serve Qwen/Qwen3-8B --max-model-len 32k
   llmcap search --model llama-3.1-70b --users 32 --itl-ms 50 --budget-usd-h 20
+  llmcap launch --model qwen3-32b --gpu h200-sxm --input 4000 --users 32
   llmcap validate results.json --gpu h100-sxm --tp 2
   llmcap gpus h200
 

@@ -613,7 +613,7 @@ def read_chosen(args: argparse.Namespace) -> dict[str, Any]:
     """
     chosen: dict[str, Any] = {"weights": args.weights, "kv": args.kv, "engine": args.engine}
     for name, kind in NUMBER_FIELDS.items():
-        text = getattr(args, name)
+        text = getattr(args, name, None)
         chosen[name] = None if text is None else read_number(name, text, kind)
     chosen |= {name: True if getattr(args, name) else None for name in SWITCHES}
     return chosen | _terms(args)

@@ -54,7 +54,7 @@ def test_the_lines_of_the_engine_are_copied_as_they_stand(open_at):
     here = open_at("vram", "tp=2")
     here.page.click("[data-act=lines]")
     here.page.wait_for_selector("[data-act=lines]:has-text('Copied')")
-    assert here.page.evaluate("window.clip") == here.calculator.view["lines"]["text"]
+    assert here.page.evaluate("window.clip") == here.calculator.view["texts"][-1]["text"]
     assert "Available KV cache memory: " in here.page.evaluate("window.clip")
 
 

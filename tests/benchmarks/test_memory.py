@@ -72,25 +72,48 @@ def test_a_source_is_judged_with_the_interval_of_the_others():
     assert [line.split()[-1] for line in each] == ["100%", "0%"]
 
 
-def test_every_source_counts_alike_in_the_interval():
-    many = [off_by(0.5, source_id="many") for _ in range(50)]
-    few = [off_by(3, source_id="few")]
-    visible = few[0].books.visible_bytes / GIB
-    weights = memory.OF_WEIGHTS * few[0].books.weights_bytes / GIB
-    share = memory.doubts(many + few)["nvidia"]
-    assert share == pytest.approx((3 - weights) / visible)
-    assert memory.doubts(many + few)["other"] == 2 * share
+def beyond(gib):
+    """What is left of that once the weights have their share [bytes]."""
+    return gib * GIB - memory.OF_WEIGHTS * log().books.weights_bytes
 
 
-def test_a_kind_of_card_that_few_logs_are_of_has_the_interval_of_the_rest():
-    """Whatever the few show: twice the widest of the kinds that more logs are of."""
+def test_a_quantile_lies_between_logs_and_every_source_counts_alike_in_it():
+    """Fifty logs of one source fill the lower half, the one of another the upper half."""
+    logs = [*(off_by(0.5, source_id="many") for _ in range(50)), off_by(3, source_id="few")]
+    at = [memory.quantile(logs, level) for level in (0.1, 0.45, 0.6225, 0.75, 1)]
+    low, high = beyond(0.5), beyond(3)
+    assert at == pytest.approx([low, low, (low + high) / 2, high, high])
+
+
+def test_what_few_logs_are_of_has_twice_the_interval_of_nvidia():
+    """Whatever the few show; three are enough to speak for themselves."""
     many = [off_by(1, source_id=name) for name in ("one", "two", "three")]
     few = [off_by(9, gpu="MI300X", source_id=name) for name in ("one", "two")]
-    off = memory.doubts(many + few)
-    assert off["amd"] == off["unified"] == off["other"] == 2 * off["nvidia"]
+    off = memory.doubts(many + few, 0.9)
+    assert off["nvidia"].bytes == pytest.approx(beyond(1))
+    assert off["amd"] == off["unified"] == off["other"] == (2 * off["nvidia"].bytes, 0)
     three = [*few, off_by(9, gpu="MI300X", source_id="three")]
-    off = memory.doubts(many + three)
-    assert off["amd"] > off["nvidia"] and off["other"] == 2 * off["amd"]
+    assert memory.doubts(many + three, 0.9)["amd"].bytes > 8 * off["nvidia"].bytes
+
+
+def test_of_a_shared_memory_all_that_its_logs_show_is_in_doubt():
+    many = [off_by(1, source_id=name) for name in ("one", "two", "three")]
+    shared = off_by(9, gpu="Ryzen AI Max+ 395", source_id="four")
+    off = memory.doubts([*many, shared], 0.9)
+    assert off["unified"].holds(shared) and not off["other"].holds(shared)
+    assert memory.doubts(many, 0.9)["unified"] == off["other"]
+
+
+def test_the_level_is_the_least_that_holds_four_of_five_sources_that_it_has_not_seen():
+    logs = [off_by(gib, source_id=f"of {gib}") for gib in (0.5, 0.6, 0.7, 0.8, 9)]
+
+    def outside(level):
+        split = memory.by_source(logs)
+        return sum(not memory.held(mine, memory.doubts(rest, level)) for _, mine, rest in split)
+
+    level = memory.earned(logs)
+    assert outside(level) == 1 < outside(level - 0.01)
+    assert memory.earned(logs[:2]) == memory.LEVELS[-1]  # too few to earn any
 
 
 def test_the_command_prints_every_part(capsys):

@@ -104,7 +104,7 @@ def test_an_engine_has_no_field_that_nobody_reads():
         ("vllm-0.19", "vllm-0.19", "vLLM 0.19"),
         ("vllm-0.19.1", "vllm-0.19", "vLLM 0.19"),
         ("vLLM 0.40.2", "vllm-0.33", "vLLM 0.33, in place of vLLM 0.40.2"),
-        ("vllm-0.5", "vllm-0.11", "vLLM 0.11, in place of vllm-0.5"),
+        ("vllm-0.5", "vllm-0.10", "vLLM 0.10, in place of vllm-0.5"),
         ("sglang-0.6.1", "sglang-0.5", "SGLang 0.5, in place of sglang-0.6.1"),
     ],
 )

@@ -387,19 +387,20 @@ def test_a_split_and_a_stage_by_hand():
 
 
 # gpt-oss's experts, 2 880 on both sides: vLLM, GiB a card by start-up logs, rows m07899, m07898,
-# k00139, k00003, K11 of benchmarks/memory.csv; ROCm counts what else it takes in loading.
+# k00139, A3, k00003, K11 of benchmarks/memory.csv; ROCm counts what else it takes in loading.
 PADDED = [
-    ("gpt-oss-120b", "h100-sxm", 1, 64.38, 0.005),
-    ("gpt-oss-20b", "h100-sxm", 1, 13.47, 0.005),
-    ("gpt-oss-20b", "h100-sxm", 2, 7.01, 0.01),
-    ("gpt-oss-120b", "a100-sxm-80gb", 4, 17.2217, 0.005),
-    ("gpt-oss-20b", "radeon-ai-pro-r9700", 1, 14.31, 0.015),
+    ("gpt-oss-120b", "h100-sxm", 1, "vllm-0.11", 64.38, 0.005),
+    ("gpt-oss-20b", "h100-sxm", 1, "vllm-0.11", 13.47, 0.005),
+    ("gpt-oss-20b", "h100-sxm", 2, "vllm-0.19", 7.01, 0.01),
+    ("gpt-oss-120b", "h100-sxm", 1, "vllm-0.10", 65.97, 0.005),
+    ("gpt-oss-120b", "a100-sxm-80gb", 4, "vllm-0.10", 17.2217, 0.005),
+    ("gpt-oss-20b", "radeon-ai-pro-r9700", 1, "vllm-0.16", 14.31, 0.015),
 ]
 
 
-@pytest.mark.parametrize("name, gpu, tp, logged, within", PADDED)
-def test_kernels_of_mxfp4_pad_experts_as_their_cards_need(name, gpu, tp, logged, within):
-    d = catalog.deployment(model=name, gpu=gpu, tp=tp, engine="vllm-0.11")
+@pytest.mark.parametrize("name, gpu, tp, engine, logged, within", PADDED)
+def test_kernels_of_mxfp4_pad_experts_as_their_cards_need(name, gpu, tp, engine, logged, within):
+    d = catalog.deployment(model=name, gpu=gpu, tp=tp, engine=engine)
     assert law.weights_of(d).stored_bytes / 2**30 == pytest.approx(logged, rel=within)
 
 

@@ -364,6 +364,15 @@ def test_near_the_edge_a_start_is_likely_or_doubtful():
     assert capacity.ledger(none, context_tokens=1000).start == NO
 
 
+def test_a_larger_card_is_not_more_in_doubt_but_a_larger_shared_memory_is():
+    def off(unified, size):
+        card = plain.card(memory_visible_bytes=size, unified_memory=unified)
+        return capacity.room_doubt_bytes(plain.deployment(gpu=card), 10e9)
+
+    assert off(False, 24e9) == off(False, 80e9) > 0.01 * 10e9
+    assert off(True, 128e9) > off(True, 24e9) > off(False, 24e9)
+
+
 def test_an_engine_needs_room_for_the_longest_sequence_it_allows():
     d = plain.deployment(gpu=plain.card(memory_visible_bytes=12e9), max_model_len=1_000_000)
     d = replace(d, engine=plain.engine(memory_fraction=1.0))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel import catalog, design
+from llmcap_kernel.evidence import launch
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.spec import Slo
 from tests.widgets.inputs import states
@@ -243,7 +244,7 @@ def test_what_does_not_start_says_what_would():
     view = shown(tp=1)
     first = view["remedies"]["items"][0]
     assert first["label"].startswith("--gpu-memory-utilization 0.9")
-    there, _ = calculate.FORM.parse(first["query"])
+    there, _ = FORM.parse(first["query"])
     assert calculate.view(there)["status"]["text"].startswith("It does not fit: room for ")
     assert [item["value"] for item in view["headline"]] == ["0"]
     assert view["figure"] and view["tables"]
@@ -380,3 +381,22 @@ def test_a_format_that_is_not_the_checkpoint_s_own_is_told():
 def test_a_message_does_not_name_the_only_deployment_there_is():
     texts = [m["text"] for m in shown(usd=0)["messages"]]
     assert any(text.startswith("The catalogue has no rent for") for text in texts), texts
+
+
+def test_the_command_that_starts_it_is_the_deployment_in_view():
+    """What a stranger reads in the command is what the page predicts."""
+    query = "model=llama-3.1-70b&gpu=h100-sxm&tp=2&weights=fp8&kv=fp8&in=7k&out=1k&users=16"
+    state = FORM.parse(query)[0]
+    start, lines, measure = calculate.view(state)["texts"]
+    found = launch.read(start["text"])
+    assert launch.deployment(found, gpu="h100-sxm").title == (
+        "llama-3.1-70b fp8 / 2x h100-sxm TP-2 / fp8 KV"
+    )
+    assert found.max_model_len == 8000 and "8,000 tokens per request" in lines["text"]
+    assert "--max-concurrency 16" in measure["text"]
+
+
+def test_a_layout_without_a_command_has_the_lines_alone():
+    query = "model=llama-3.1-70b&gpu=h100-sxm&tp=2&weights=fp8&dp=1"
+    texts = calculate.view(FORM.parse(query)[0])["texts"]
+    assert [one["title"].partition(" ")[0] for one in texts] == ["What"]

@@ -185,9 +185,9 @@ def test_the_engine_s_lines_stand_with_their_tolerance():
     view = shown(**SMALL, fraction=0.95, seqs=64, maxlen=31_800, engine="vllm-0.16", users=1)
     d = controls.deployment(vram.FORM.parse(view["query"])[0])
     printed = capacity.printed(capacity.ledger(d, context_tokens=8000))
-    text = view["lines"]["text"].splitlines()
+    text = view["texts"][0]["text"].splitlines()
     assert [line.split("  within ")[0].rstrip() for line in text] == [one.text for one in printed]
-    times = re.search(r"for 31,800 tokens per request: ([\d.]+)x", view["lines"]["text"])[1]
+    times = re.search(r"for 31,800 tokens per request: ([\d.]+)x", view["texts"][0]["text"])[1]
     assert float(times) == pytest.approx(1.79, abs=0.1)  # the log of row K29
     assert all("within" in line for line in text)
 

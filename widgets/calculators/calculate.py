@@ -3,6 +3,7 @@
 import textwrap
 
 from llmcap_kernel import catalog, design
+from llmcap_kernel.design import handover
 from llmcap_kernel.evidence import weak_spots
 from llmcap_kernel.explain import Line, digits, quantity
 from llmcap_kernel.spec import Slo
@@ -119,7 +120,7 @@ def _parts(card, state):
         "figure": memory_bars(card.ledger),
         "messages": [*_warned(modes), *_notes(card, state)],
         "remedies": c.remedies(FORM, state, card.ledger),
-        "lines": c.engine_lines(card.ledger),
+        "texts": _texts(card),
     }
     if not card.starts:
         return shared | {"headline": [users], "tables": memory}
@@ -259,6 +260,17 @@ def _speed(card, trail):
         "note": _noted(f"{text} between tokens, other users' prompts in it", rate),
         "explain": f"{trail(gap, 's', 'queue', 'itl')}\n\n{turned}",
     } | c.span(rate, bound)
+
+
+def _texts(card):
+    """How to start it, what it will print, and how to measure what is predicted here."""
+    d, load, lines = card.deployment, card.workload, c.engine_lines(card.ledger)
+    try:
+        start = {"title": "Start it so", "text": handover.launch(d, load).text}
+    except c.BadInput:  # a layout that the engine has no options for
+        return [lines]
+    measure = {"title": "Measure it so", "text": handover.benchmark(d, load).text}
+    return [start, lines, measure]
 
 
 def _users(card, most, crowds):

@@ -87,7 +87,7 @@ class Log:
             "tables": [_terms(both), _settings(both), term_table(both.books)],
             "sentences": [SENTENCE],
             "messages": [_message(text) for text in both.notes],
-            "lines": c.engine_lines(both.books),
+            "texts": [c.engine_lines(both.books)],
         }
 
 

@@ -64,7 +64,7 @@ def view(state):
         sentences=_sentences(books),
         messages=c.notes(d, state["ctx"]),
         remedies=c.remedies(FORM, state, books),
-        lines=c.engine_lines(books),
+        texts=[c.engine_lines(books)],
     )
 
 

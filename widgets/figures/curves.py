@@ -84,14 +84,14 @@ def short(value):
     Returns
     -------
     str
-        Thousands as k, millions as M.
+        Thousands as k, millions as M, and so on.
 
     Examples
     --------
-    >>> short(500), short(20_000), short(0.2)
-    ('500', '20k', '0.2')
+    >>> short(500), short(20_000), short(0.2), short(3e9)
+    ('500', '20k', '0.2', '3G')
     """
-    for scale, letter in ((1e6, "M"), (1e3, "k")):
+    for scale, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= scale:
             return f"{value / scale:,.6g}{letter}"
     return f"{value:,.6g}"

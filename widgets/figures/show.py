@@ -49,7 +49,7 @@ class Shown:
         return self._html
 
 
-def table(columns, rows, caption, decimals=None):
+def table(columns, rows, caption, units=(), decimals=None):
     """Show a table.
 
     Parameters
@@ -60,6 +60,9 @@ def table(columns, rows, caption, decimals=None):
         Text, or numbers that are written as the book writes them; the first names the row.
     caption : str
         What the table holds, with its unit.
+    units : sequence of str
+        Unit of each column as `explain.quantity` knows it, "%" for a share, "x" for a factor,
+        "" for numbers as they are; empty for all of those.
     decimals : int, optional
         Of numbers that are not whole; as many as the book writes elsewhere if omitted.
 
@@ -75,8 +78,16 @@ def table(columns, rows, caption, decimals=None):
     card       GiB
     h100-sxm  79.2
     l4          22
+    >>> table(("card", "speed"), [("h100-sxm", 3.35e12)], "Memory", units=("", "bytes/s"))
+    Memory
+    card          speed
+    h100-sxm  3.35 TB/s
     """
-    cells = [[_written(one, decimals) for one in row] for row in rows]
+    units = units or ("",) * len(columns)
+    cells = [
+        [_written(one, unit, decimals) for one, unit in zip(row, units, strict=True)]
+        for row in rows
+    ]
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
     lines = [caption, *(_line(row, widths) for row in (columns, *cells))]
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
@@ -92,6 +103,23 @@ def table(columns, rows, caption, decimals=None):
         f"<tbody>{body}</tbody></table></div>"
     )
     return Shown("\n".join(lines), _framed(html))
+
+
+def arithmetic(*results):
+    """Show the lines of arithmetic that made results.
+
+    Parameters
+    ----------
+    *results : Explained
+        What the law gave: a step, a ledger, a served load.
+
+    Returns
+    -------
+    Shown
+        A line a quantity: its formula, the numbers in it, its value.
+    """
+    text = "\n".join(one.explain() for one in results)
+    return Shown(text, _framed(f'<pre class="lc-sums">{escape(text)}</pre>'))
 
 
 def bars(rows, unit, caption):
@@ -244,10 +272,18 @@ def _reserved(cut, kind, context_tokens):
     return {"window": window, "in flight": blocks - window}
 
 
-def _written(one, decimals):
+def _written(one, unit, decimals):
+    if isinstance(one, str):
+        return one
+    if one is None:
+        return "-"
+    if unit == "%":
+        return f"{one:.{decimals or 0}%}"
+    if unit:
+        return f"{digits(one)}x" if unit == "x" else quantity(one, unit)
     if isinstance(one, float):
         return digits(one) if decimals is None else f"{one:,.{decimals}f}"
-    return one if isinstance(one, str) else f"{one:,}"
+    return f"{one:,}"
 
 
 def _line(row, widths):

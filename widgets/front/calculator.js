@@ -208,12 +208,10 @@ function remediesBox(view) {
 }
 
 // The lines an engine will print, to look for in its log.
-function linesBox(view) {
-  if (!view.lines) return null;
-  const { title, text: said } = view.lines;
+function textBox({ title, text: said }) {
   return h("div", { class: "lc-lines" }, h("p", {}, title),
     h("pre", { tabindex: "0", role: "region", "aria-label": title }, said),
-    h("button", { type: "button", "data-act": "lines" }, "Copy the lines"));
+    h("button", { type: "button", "data-act": "lines" }, "Copy"));
 }
 
 function messagesBox(view) {
@@ -311,7 +309,7 @@ function titleBox(view, compact) {
 
 function detailsOf(view, tables = view.tables) {
   const sentences = view.sentences.map((text) => h("p", {}, text));
-  return [h("div", { class: "lc-sentences" }, sentences), linesBox(view), tables.map(tableBox),
+  return [h("div", { class: "lc-sentences" }, sentences), (view.texts || []).map(textBox), tables.map(tableBox),
     explainBox(view)];
 }
 

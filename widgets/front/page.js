@@ -3,6 +3,7 @@
 import calculator, { closeMenus, drawStanding, DROPS, dropped, shareActs, wayBack } from "./calculator.js";
 import { whenNear } from "./lazy.js";
 import { WorkerModel, python, stageText } from "./python.js";
+import picture from "./picture.js";
 import question from "./question.js";
 import "./cells.js"; // before a printed calculator changes: it compares with what is printed
 import { LIVE } from "llmcap-live";
@@ -124,6 +125,22 @@ function replay(node, { type, value, checked, key }) {
   }
 }
 
+// A picture that moves has its Python ready when a reader comes near; one that stands needs none.
+function draw(root) {
+  const { name, values } = root.dataset;
+  const model = new WorkerModel("picture", { name, ...JSON.parse(values) });
+  picture.render({ model, el: root });
+  const wait = root.querySelector(".lc-wait");
+  if (!wait) return;
+  whenNear(root, () => sparing() || model.open().catch(() => {}));
+  root.addEventListener("input", () => {
+    const unhear = python.onStage((stage) => {
+      wait.textContent = stageText(stage);
+      if (["ready", "failed"].includes(stage.stage)) unhear();
+    });
+  }, { once: true });
+}
+
 export function enliven(within) {
   for (const root of within.querySelectorAll("section.lc[data-query]:not([data-stands])")) {
     root.setAttribute("data-stands", "");
@@ -135,6 +152,10 @@ export function enliven(within) {
     const { kind, name, until } = root.dataset;
     const model = new WorkerModel(kind, until ? { name, until } : { name });
     question.render({ model, el: root });
+  }
+  for (const root of within.querySelectorAll(".lc-picture:not([data-stands])")) {
+    root.setAttribute("data-stands", "");
+    draw(root);
   }
 }
 

@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 from llmcap_kernel.refuse import BadInput
 
+from ..picture_session import PictureSession
 from ..questions import ExerciseSession, GuessSession
 from ..session import Calculator, Session
 from .cells import Cells
 
 KINDS: dict[str, Callable[..., Session]] = {
-    one.kind: one for one in (Calculator, ExerciseSession, GuessSession)
+    one.kind: one for one in (Calculator, ExerciseSession, GuessSession, PictureSession)
 }
 
 

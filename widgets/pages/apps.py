@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import yaml
+from docutils import nodes
+from docutils.utils import new_document
 
 from widgets import session
 from widgets.page import h, static_html, words
@@ -39,12 +41,22 @@ def collect_pages(app):
     for name, calculator in session.CALCULATORS.items():
         view = session.Calculator(name).whole()
         body = static_html(view, apps="../../apps/", level=1)
-        yield _page(f"apps/{name}/index", calculator.TITLE, body)
+        page = f"apps/{name}/index"
+        app.builder.index_page(page, _searched(calculator), calculator.TITLE)
+        yield _page(page, calculator.TITLE, body)
     items = [
         h("li", {}, h("a", {"href": f"{name}/"}, words(one.TITLE)), words(f": {one.LEAD}"))
         for name, one in session.CALCULATORS.items()
     ]
     yield _page("apps/index", "Calculators", h("h1", {}, "Calculators") + h("ul", {}, items))
+
+
+def _searched(calculator) -> nodes.document:
+    """What the search knows of a calculator: its title, what it does, and its inputs."""
+    page = new_document("")
+    words = [calculator.TITLE, calculator.LEAD, *(f.label for f in calculator.FORM.fields)]
+    page += [nodes.paragraph("", text) for text in words]
+    return page
 
 
 def _page(name: str, title: str, body: str) -> tuple[str, dict, str]:

@@ -47,11 +47,6 @@ def _copy_vendor_files(app, error) -> None:
         shutil.copyfile(source, target)
 
 
-def _add_icon(app, pagename, templatename, context, doctree) -> None:
-    """An empty icon, as the apps have: without it every browser asks for one and is refused."""
-    context["metatags"] = context.get("metatags", "") + '<link rel="icon" href="data:,">\n'
-
-
 def _mend_bibliography(app, pagename, templatename, context, doctree) -> None:
     """A list may hold items only: docutils still writes a role that later rules took out."""
     if "doc-biblioentry" in context.get("body", ""):
@@ -63,7 +58,6 @@ def setup(app) -> dict:
     app.connect("builder-inited", _bundle)
     app.connect("html-collect-pages", apps.collect_pages)
     app.connect("html-page-context", apps.add_head)
-    app.connect("html-page-context", _add_icon)
     app.connect("html-page-context", _mend_bibliography)
     app.connect("build-finished", _copy_vendor_files)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

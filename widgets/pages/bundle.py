@@ -32,9 +32,10 @@ PACKAGES = {
 LEFT_OUT = ("__pycache__", "server", "pages")
 DATA = (
     *("measured.csv", "memory.csv", "pairs.csv", "predicted.csv", "sources.csv"),
+    "kernels_drawn.csv",
     "understood.json",
 )
-STYLES = ("calculator.css", "question.css", "cells.css", "top.css")
+STYLES = ("calculator.css", "question.css", "picture.css", "cells.css", "top.css")
 SPLIT = ("--splitting", "--format=esm")
 # Chromium, Firefox and Safari of 2023, which have all that Pyodide asks for.
 TARGET = "--target=es2022"

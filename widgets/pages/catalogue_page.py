@@ -14,8 +14,8 @@ from .notation import write_page
 HEAD = """# The catalogue
 
 This page is generated from the tables of `llmcap_kernel.catalog`. Each figure that a chapter or a
-calculator uses stands here with where it comes from and when. A price is a list price on the day
-given; it will have moved.
+calculator uses stands here with where it comes from and when. A name opens in the calculator. A
+price is a list price on the day given; it will have moved.
 """
 CARDS = """
 ## Cards
@@ -78,7 +78,7 @@ def _models():
     for name, record in sorted(catalog.table("models")["models"].items()):
         model = catalog.model(name)
         yield _row(
-            name,
+            _opened("model", name),
             quantity(model.params, "params"),
             quantity(model.active_params, "params"),
             f"{model.max_context_tokens:,}",
@@ -95,7 +95,7 @@ def _cards():
         card = catalog.gpu(name)
         rates = (card.flop_s.get(dtype) for dtype in ("bf16", "fp8"))
         yield _row(
-            name,
+            _opened("gpu", name),
             quantity(card.memory_visible_bytes, "GiB"),
             quantity(card.bandwidth_bytes_s, "bytes/s"),
             *(quantity(rate, "FLOP/s") if rate else "-" for rate in rates),
@@ -120,6 +120,11 @@ def _prices():
         )
 
 
+def _opened(field, name):
+    """A name that opens in the calculator, with everything else at its start."""
+    return f'<a href="../apps/calculate?{field}={name}">{name}</a>'
+
+
 def _via(ledger):
     """Name the record a price was read from, where it was not the provider's page."""
     return f" via {_link('ledger', ledger['url'])}" if ledger else ""
@@ -131,7 +136,7 @@ def _engines():
         engine = catalog.engine(name)
         share = {"total": "the card", "free": "what is left"}[engine.fraction_of]
         yield _row(
-            name,
+            _opened("engine", name),
             digits(engine.memory_fraction) if engine.memory_fraction else "its own",
             share,
             f"{engine.block_tokens} token{'s' if engine.block_tokens > 1 else ''}",

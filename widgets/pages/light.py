@@ -175,7 +175,7 @@ def _bundle(site: Path, pages: list[Page], drawn: icons.Icons):
     icon_sheet = {"path": str(static / "icons.css"), "text": drawn.css(), "purge": True}
     sheets[own:own] = [{"path": "katex/dist/katex.css", "purge": True}, icon_sheet]
     merged = [str(static / name) for name in MERGED] + [str(HERE / "site.js")]
-    search = [str(static / name) for name in SEARCH]
+    search = [*(str(static / name) for name in SEARCH), str(HERE / "search.js")]
     front = [str(path) for path in (site / "vendor").rglob("*.js") if path.stat().st_size < 200_000]
     done = node.run(
         "light.cjs",

@@ -246,6 +246,7 @@ def _value(text: str) -> Any:
     return re.sub(r"\s#.*$", "", text).strip()
 
 
+OPTIONS = "VLLM_ADDITIONAL_ARGS"  # a variable of KServe's: options of vLLM beside its own
 NAME = re.compile(r"""\s*(?:("[^"]*"|'[^']*')\s*:\s*|([^,:{}\[\]"']+):(?:\s+|(?=["'\[{])|$))""")
 INSIDE = re.compile(r"""\s*("(?:\\.|[^"\\])*"|'(?:''|[^'])*'|[^,\[\]{}]+)""", re.S)
 
@@ -284,7 +285,7 @@ def _containers(value: Any) -> Iterator[dict[str, Any]]:
     """Every mapping that says what a container runs."""
     if isinstance(value, dict):
         runs = any(isinstance(value.get(key), (str, list)) for key in RUNS)
-        if runs or isinstance(value.get("image"), str):
+        if runs or isinstance(value.get("image"), str) or OPTIONS in _variables(value.get("env")):
             yield value
         for inner in value.values():
             yield from _containers(inner)
@@ -327,6 +328,7 @@ def _served(document: Any, command: Command) -> Command:
         split, ways = _first(document, "parallelism", dict), ("tensor", "pipeline", "data")
         run += ["--model", uri]
         run += [f"--{way}-parallel-size={split[way]}" for way in ways if split.get(way)]
+        run += ["--enable-expert-parallel"] if split.get("expert") == "true" else []
     return command._replace(words=tuple(run))
 
 
@@ -336,7 +338,8 @@ def _launched(container: dict[str, Any]) -> list[Command]:
     env = _variables(container.get("env")) | _variables(container.get("environment"))
     name = image if isinstance(image, str) else str(_first(image, "repository"))
     run = [re.sub(r"\$\((\w+)\)", r"${\1}", word) for part in said for word in part]
-    more = env.get("VLLM_ADDITIONAL_ARGS", "")
+    more = env.get(OPTIONS, "")
+    name = name or ("vllm" if more else "")  # KServe fills the image in
     run += words.split(more)[0] if more.strip() else []
     return words.contained(name, run, env, _cards(container))
 

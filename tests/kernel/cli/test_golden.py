@@ -16,6 +16,7 @@ COMMANDS = {
     "predict": f"predict {B} --context 8k --users 16 --itl-ms 50",
     "does-not-start": "predict --model llama-3.1-70b --gpu h100-sxm --weights fp8 --context 8k",
     "scorecard": "scorecard",
+    "launch": f"launch {B} --input 7k --output 1k --users 16",
     "cliff": f"cliff {B} --users 16",
     "gpus": "gpus h200",
     "one-gpu": "gpus h200-sxm",

@@ -116,7 +116,7 @@ def test_a_bad_option_gets_one_line_and_status_2(run, name):
 def test_the_bare_command_prints_help_with_examples(run):
     status, out, err = run()
     assert (status, err) == (0, "") and out == run("--help")[1] == run("-h")[1]
-    assert out.count("\n  llmcap ") == 5
+    assert out.count("\n  llmcap ") == 6
     assert all(re.search(rf"^  {name} ", out, re.M) for name in COMMANDS)
     assert max(map(len, out.splitlines())) < 90
 

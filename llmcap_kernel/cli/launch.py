@@ -1,0 +1,94 @@
+"""`llmcap launch`: the command that runs a deployment, and the one that checks the prediction."""
+
+import argparse
+
+from .. import capacity, design
+from ..design import handover, manifests
+from ..refuse import number, one_of
+from ..spec import Slo, Workload
+from .options import (
+    add_cards,
+    add_engine,
+    add_load,
+    add_model,
+    add_output,
+    read_deployment,
+    read_load,
+    read_number,
+)
+from .tables import Answer, Column, Screen, Table
+
+FORMS = ("command", *manifests.KINDS)
+SCORE = "llmcap validate {file} --gpu {gpu} --tp {tp} --weights {weights} --kv {kv}"
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of this command.
+    """
+    add_model(parser)
+    add_cards(parser)
+    add_engine(parser)
+    add_load(parser, Workload(1000, 1000, 1), users="as many as have room")
+    add = parser.add_argument_group("hand-over").add_argument
+    add("--as", dest="form", metavar="FORM", help=f"one of {', '.join(FORMS)} (default command)")
+    add("--copies", metavar="N", help="replicas in a manifest (default 1)")
+    add("--checkpoint", metavar="NAME", default="", help="what to run; the catalogue's by default")
+    add("--no-prefix-cache", action="store_true", help="turn the prefix cache off")
+    add_output(parser)
+
+
+def run(args: argparse.Namespace) -> Answer:
+    """Write the commands.
+
+    Parameters
+    ----------
+    args : Namespace
+        As read.
+
+    Returns
+    -------
+    Answer
+        The launch, what its log will say, the benchmark, and how to score it.
+    """
+    form = one_of("as", args.form or "command", FORMS)
+    copies = number("copies", read_number("copies", args.copies or "1", int), 1, 10_000, whole=True)
+    d, load = read_deployment(args), read_load(args)
+    if args.concurrency is None:
+        load = design.most_users_load(d, load, Slo())
+    how = {"model": args.checkpoint, "prefix_cache": not args.no_prefix_cache}
+    command = handover.launch(d, load, **how)
+    made = command.text
+    if form != "command":
+        made = manifests.manifest(d, load, form, copies=copies, **how).rstrip("\n")
+    bench = handover.benchmark(d, load, model=args.checkpoint)
+    printed = capacity.printed(capacity.ledger(d, context_tokens=load.context_tokens))
+    score = _score(d, bench)
+    data = {
+        "launch": made,
+        "log": [{"line": one.text, "within": one.within} for one in printed],
+        "benchmark": bench.text,
+        "validate": score,
+    }
+
+    def text(screen: Screen) -> str:
+        if form != "command":
+            return made
+        lines = [f"#   {one.text}" + f"  within {one.within}" * bool(one.within) for one in printed]
+        expected = "\n".join(["# its log will say, four times in five:", *lines])
+        check = "\n".join(["# measure what was predicted", bench.text, "# and score it", score])
+        return "\n\n".join([made, expected, check])
+
+    rows = tuple((name, str(data[name])) for name in ("launch", "benchmark", "validate"))
+    columns = (Column("step", left=True), Column("command", left=True))
+    return Answer(data, (data,), Table(columns, rows), text)
+
+
+def _score(d: design.cards.Deployment, bench: handover.Command) -> str:
+    return SCORE.format(
+        file=bench.words[-1], gpu=d.gpu.name, tp=d.tp, weights=d.weights.name, kv=d.kv.name
+    )

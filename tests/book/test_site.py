@@ -1,0 +1,109 @@
+"""What pages do beyond their text: search, anchors, tables, terms, and being shared."""
+
+import re
+from urllib.parse import urljoin
+
+import pytest
+
+from tests.book.test_pages import overflow, pages, serious_faults
+from widgets.pages import build, heads, pdf
+
+SENTENCES = {
+    # asked: a page that must be found, and words of the sentence shown beside it
+    "MLA": ("Glossary", "latent"),
+    "binding constraint": ("5. The design", "binding constraint"),
+    "H200": ("4. The toolbox", "H200"),
+    "compare": ("Compare", "Move one thing"),
+}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("asked", SENTENCES)
+def test_the_search_shows_sentences_and_no_code(visit, asked):
+    title, words = SENTENCES[asked]
+    page = visit(f"/search.html?q={asked}")
+    results = page.locator("#search-results li", has=page.locator(".context"))
+    results.filter(has_text=title).filter(has_text=words).first.wait_for()
+    for text in page.locator("#search-results .context").all_inner_texts():
+        assert not re.search(r"\bimport \w|\w\(\w+=|print\(|catalog\.\w+\(", text), text
+    assert not serious_faults(page)
+
+
+@pytest.mark.browser
+def test_a_mark_beside_a_heading_copies_its_address(visit):
+    page = visit("/book/1-law.html")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate("document.querySelectorAll('h2 .headerlink')[1].click()")
+    page.get_by_text("Anchor copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.url and "#" in copied
+
+
+@pytest.mark.browser
+def test_a_long_table_is_filtered_sorted_and_opens_a_calculator(visit):
+    page = visit("/book/catalogue.html", width=390)
+    models = page.locator("#models")
+    models.get_by_role("searchbox").fill("llama-3.1 8b")
+    rows = models.locator("tbody tr:not([hidden])")
+    assert rows.count() == 1
+    assert rows.locator("a").first.get_attribute("href") == "../apps/calculate?model=llama-3.1-8b"
+    models.get_by_role("searchbox").fill("llama-3.1")
+    models.get_by_role("button", name="parameters").click()
+    assert models.locator("[aria-sort]").get_attribute("aria-sort") == "ascending"
+    sizes = [float(text.split()[0]) for text in rows.locator("td:nth-child(2)").all_inner_texts()]
+    assert sizes == sorted(sizes) and len(sizes) > 2
+    assert overflow(page) <= 0
+
+
+@pytest.mark.parametrize("path", pages())
+def test_a_page_says_what_it_is_when_it_is_shared(site, path):
+    text = (build.SITE / path.removeprefix("/")).read_text("utf-8")
+    said = dict(re.findall(r'<meta (?:name|property)="([\w:]+)" content="([^"]*)"', text))
+    assert len(said["description"]) > 30
+    assert said["og:description"] == said["description"]
+    assert said["og:title"] in text.partition("</title>")[0]
+    picture = build.SITE / "book" / urljoin("x/../", said["og:image"])
+    assert picture.resolve().read_bytes().startswith(b"\x89PNG")
+    assert (build.SITE / "_static" / "favicon.svg").exists()
+
+
+def test_descriptions_and_titles_are_each_page_s_own(site):
+    found = [
+        re.findall(r'name="description" content="([^"]*)"', (build.SITE / p[1:]).read_text("utf-8"))
+        for p in pages()
+    ]
+    assert len({one for each in found for one in each}) == len(pages())
+
+
+def test_programs_find_every_page(site):
+    text = (build.SITE / "llms.txt").read_text("utf-8")
+    listed = re.findall(r"\]\(([^)]+)\)", text)
+    assert {path[1:] for path in pages()} <= set(listed)
+    for path in listed:
+        assert (build.SITE / path).exists()
+
+
+def test_with_an_address_shared_links_are_whole():
+    given = heads.tags("T", "Said.", "book/1-law.html", "../", "https://a.test/books")
+    assert 'property="og:url" content="https://a.test/books/book/1-law.html"' in given
+    assert 'property="og:image" content="https://a.test/books/_static/card.png"' in given
+    assert '<link rel="canonical" href="https://a.test/books/book/1-law.html">' in given
+
+
+def test_the_first_use_of_a_term_has_its_definition(site):
+    text = (build.SITE / "book" / "1-law.html").read_text("utf-8")
+    terms = re.findall(r'<a title="([^"]+)" class="reference internal" href="[^"]*#term-KV', text)
+    assert len(terms) == 1 and "keys and values" in terms[0].lower()
+
+
+@pytest.mark.browser
+def test_a_printed_chapter_is_complete(visit, site, tmp_path):
+    """What unfolds is unfolded: solutions, numbers of pictures, hints; nothing to press is left."""
+    from pypdf import PdfReader
+
+    page = visit("/healthz")
+    (tmp_path / "one.pdf").write_bytes(pdf.printed(page, f"{site}/book/vendor-numbers.html"))
+    text = "\n".join(sheet.extract_text() for sheet in PdfReader(tmp_path / "one.pdf").pages)
+    for words in ("Three rates of one card", "Price of B", "Put one beside the law"):
+        assert words in " ".join(text.split()), words
+    assert "Save as" not in text

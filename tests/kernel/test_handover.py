@@ -1,0 +1,160 @@
+"""Hand-over: what a command says is what was predicted, in flags that the engine has."""
+
+import itertools
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from llmcap_kernel import capacity, catalog, design
+from llmcap_kernel.design import handover
+from llmcap_kernel.evidence import launch
+from llmcap_kernel.evidence.launch import options
+from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Lora, Speculation, Workload
+from tests.kernel.draws import draws
+
+FLAGS = set((Path(__file__).parent / "vllm_0.33.0_flags.txt").read_text().split())
+# Of `vllm bench serve`, docs.vllm.ai/en/v0.11.2/cli/bench/serve; of SGLang's client,
+# docs.sglang.io/docs/developer_guide/bench_serving.
+BENCH = {
+    "vllm": (
+        "--backend --base-url --model --dataset-name --random-input-len --random-prefix-len "
+        "--random-output-len --ignore-eos --max-concurrency --num-prompts --percentile-metrics "
+        "--save-result --result-filename"
+    ),
+    "sglang": (
+        "--backend --model --dataset-name --random-input-len --random-output-len "
+        "--random-range-ratio --num-prompts --max-concurrency --output-file --gsp-num-groups "
+        "--gsp-prompts-per-group --gsp-system-prompt-len --gsp-question-len --gsp-output-len"
+    ),
+}
+LOAD = Workload(7000, 1000, 16)
+SAME = ("tp", "pp", "ep", "dp_attention", "eager", "block_size", "lora")
+
+
+def one(engine, **more):
+    given = {"model": "llama-3.1-70b", "gpu": "h100-sxm", "tp": 2, "weights": "fp8", "kv": "fp8"}
+    return catalog.deployment(engine=engine, **(given | more))
+
+
+def again(d, load):
+    """The deployment that the command launches, as a stranger reads it."""
+    command = handover.launch(d, load)
+    found = launch.read(command.text)
+    assert not found.unknown, found.unknown
+    return found, launch.deployment(found, gpu=d.gpu, model=d.model, engine=d.engine.name)
+
+
+@pytest.mark.parametrize("engine", ["vllm-0.33", "sglang-0.5.9", "trtllm-1.0", "llama.cpp"])
+def test_a_command_starts_what_was_predicted(engine):
+    """The ledger of what is read back is the ledger that was shown."""
+    more = {"model": "llama-3.1-8b", "weights": "gguf-q4-k-m", "kv": "bf16", "tp": 1}
+    d = one(engine, **(more if engine == "llama.cpp" else {}))
+    d = replace(d, max_num_seqs=32) if engine == "llama.cpp" else d
+    _, read = again(d, LOAD)
+    if engine.startswith("trtllm"):  # its file of settings is not read
+        assert "dtype: fp8" in handover.launch(d, LOAD).files["engine.yaml"]
+        read = replace(read, kv=d.kv)
+    assert read.title == d.title
+    assert (read.seqs_limit, read.batch_limit_tokens) == (d.seqs_limit, d.batch_limit_tokens)
+    longest = replace(d, max_model_len=LOAD.context_tokens)
+    books, theirs = (capacity.ledger(x, context_tokens=8000) for x in (longest, read))
+    assert theirs.kv_pool_bytes == pytest.approx(books.kv_pool_bytes, rel=1e-3)
+
+
+def test_random_deployments_come_back_from_their_commands():
+    read_back = 0
+    for d, load, _ in draws(seed=3, count=600):
+        if d.engine.family not in ("vllm", "sglang") or d.speculation or d.offload_share:
+            continue
+        if d.engine.family == "vllm" and d.dp_attention and not d.model.experts:
+            continue  # refused, see below
+        found, read = again(d, load)
+        assert {n: getattr(read, n) for n in SAME} == {n: getattr(d, n) for n in SAME}, d
+        assert read.seqs_limit == d.seqs_limit and read.batch_limit_tokens == d.batch_limit_tokens
+        assert read.fraction == pytest.approx(d.fraction, abs=1e-4)
+        assert found.max_model_len == load.context_tokens
+        read_back += 1
+    assert read_back > 200
+
+
+def test_no_flag_is_unknown_to_vllm_0_33():
+    """281 names read from the source of the engine's version."""
+    seen = set()
+    for d, load, _ in draws(seed=4, count=400):
+        if d.engine.family == "vllm" and not (d.dp_attention and not d.model.experts):
+            seen |= {w for w in handover.launch(d, load).words if w.startswith("--")}
+    assert len(seen) >= 8
+    assert {flag.replace("--no-", "--") for flag in seen} <= FLAGS
+
+
+@pytest.mark.parametrize("engine", ["sglang-0.5.9", "trtllm-1.0", "llama.cpp"])
+def test_no_flag_is_unknown_to_the_other_engines(engine):
+    d = one(engine)
+    words = handover.launch(d, LOAD, prefix_cache=False).words
+    parsed = options.parse(list(words[2:]), d.engine.family)
+    assert not parsed.unknown
+
+
+@pytest.mark.parametrize("shared", [0, 6000])
+@pytest.mark.parametrize("engine", ["vllm-0.33", "sglang-0.5.9", "trtllm-1.0", "llama.cpp"])
+def test_the_benchmark_sends_the_load_that_was_predicted(engine, shared):
+    load = replace(LOAD, shared_prefix_tokens=shared)
+    words = handover.benchmark(one(engine), load).words
+    given = dict(itertools.pairwise(words))
+    known = BENCH["sglang" if engine.startswith("sglang") else "vllm"].split()
+    assert {w for w in words if w.startswith("--")} <= set(known)
+    prompt = sum(
+        int(given.get(flag, 0))
+        for flag in (
+            *("--random-input-len", "--random-prefix-len"),
+            *("--gsp-system-prompt-len", "--gsp-question-len"),
+        )
+    )
+    answer = given.get("--random-output-len") or given["--gsp-output-len"]
+    assert (prompt, int(answer), int(given["--max-concurrency"])) == (7000, 1000, 16)
+
+
+def test_attention_in_replicas_is_said_as_each_engine_says_it():
+    """vLLM's guide to DeepSeek: data parallel attention with expert parallel, --tp 1 each."""
+    c = replace(design.worked_spec()[2], dp_attention=True, ep=8)
+    text = handover.launch(c, LOAD).text
+    assert "--data-parallel-size 8" in text and "--tensor-parallel-size 1 " in text
+    assert "--enable-expert-parallel" in text
+    trt = replace(c, engine=catalog.engine("trtllm-1.0"))
+    made = handover.launch(trt, LOAD)
+    assert made.files["engine.yaml"].startswith("enable_attention_dp: true")
+    assert "--config engine.yaml" in made.text
+
+
+def test_a_checkpoint_that_nobody_named_is_asked_for():
+    awq = one("vllm-0.33", weights="int4-awq", kv="bf16")
+    command = handover.launch(awq, LOAD)
+    assert "--quantization" not in command.words  # a quantised checkpoint says so itself
+    assert "put a checkpoint of meta-llama/Llama-3.1-70B in" in command.text
+    mine = handover.launch(awq, LOAD, model="me/mine-awq")
+    assert "me/mine-awq" in mine.words and "put a checkpoint" not in mine.text
+
+
+def test_words_are_safe_in_a_shell():
+    command = handover.launch(one("vllm-0.33"), LOAD, model="a b; rm -rf $HOME")
+    words = shlex.split(command.text, comments=True)
+    assert words[2] == "a b; rm -rf $HOME"
+    lora = replace(one("vllm-0.33"), lora=Lora(16, 4))
+    assert "--max-lora-rank 16" in handover.launch(lora, LOAD).text
+
+
+def test_a_draft_model_is_one_json_word():
+    d = replace(one("vllm-0.33"), speculation=Speculation(3, 0.7, catalog.model("llama-3.1-8b")))
+    words = shlex.split(handover.launch(d, LOAD).text, comments=True)
+    said = json.loads(words[words.index("--speculative-config") + 1])
+    assert said == {"model": "meta-llama/Llama-3.1-8B", "num_speculative_tokens": 3}
+
+
+def test_what_an_engine_cannot_be_told_is_refused_in_a_sentence():
+    dense = replace(one("vllm-0.33"), dp_attention=True)
+    with pytest.raises(BadInput, match="vLLM would hold a dense model whole on every card"):
+        handover.launch(dense, LOAD)

@@ -1,0 +1,173 @@
+"""Pictures in a browser, with their sessions as the kernel: they move, are read, and are saved."""
+
+import pytest
+
+from tests.book.test_pages import overflow, serious_faults
+from widgets.picture_host import FRONT
+from widgets.picture_session import PictureSession
+from widgets.pictures import PICTURES
+
+pytestmark = pytest.mark.browser
+
+SITE = "http://pictures.test"
+HOST = """
+import picture from "./picture.js";
+for (const section of document.querySelectorAll(".lc-picture")) {
+  const traits = {};
+  const heard = new Set();
+  picture.render({ el: section, model: {
+    get: (trait) => traits[trait],
+    set: (trait, value) => { traits[trait] = value; },
+    on: (_, act) => heard.add(act),
+    off: (_, act) => heard.delete(act),
+    async save_changes() {
+      Object.assign(traits, await ask(section.dataset.name, traits.asked));
+      heard.forEach((act) => act());
+    },
+  } });
+}
+document.body.dataset.ready = "";
+"""
+# Words that leave their picture, or that run into each other by more than a stroke.
+CROWDED = """() => {
+  const faults = [];
+  for (const svg of document.querySelectorAll("svg.lc-drawing")) {
+    const box = svg.getBoundingClientRect();
+    const texts = [...svg.querySelectorAll("text")]
+      .map((text) => [text.textContent, text.getBoundingClientRect()]);
+    const of = svg.closest("[data-name]").dataset.name;
+    texts.forEach(([words, b], i) => {
+      if (b.left < box.left - 3 || b.right > box.right + 3) {
+        faults.push(`${of}: ${words} leaves it`);
+      }
+      for (const [other, c] of texts.slice(i + 1)) {
+        const wide = Math.min(b.right, c.right) - Math.max(b.left, c.left);
+        const high = Math.min(b.bottom, c.bottom) - Math.max(b.top, c.top);
+        if (wide > 4 && high > 7) faults.push(`${of}: ${words} on ${other}`);
+      }
+    });
+  }
+  return faults;
+}"""
+
+
+def placed(name, last):
+    """A picture at its start, or with every slider at its end."""
+    sliders = [one for one in PICTURES[name].controls if last and one.is_slider]
+    return PictureSession(name, **{one.name: one.options[-1] for one in sliders})
+
+
+def html(names, scripted, last=False):
+    script = f'<script type="module">{HOST}</script>' if scripted else ""
+    sections = "".join(placed(name, last).traits()["html"] for name in names)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Pictures</title>'
+        '<meta name="viewport" content="width=device-width">'
+        '<link rel="stylesheet" href="calculator.css"><link rel="stylesheet" href="picture.css">'
+        "<style>:root { color-scheme: light dark } body { margin: 16px; "
+        "background: light-dark(#fff, #14181d) }</style></head>"
+        f"<body><main><h1>Pictures</h1>{sections}</main>{script}</body></html>"
+    )
+
+
+@pytest.fixture
+def show(browser):
+    """A function that opens pictures in a page; what goes wrong in it fails the test."""
+    contexts, faults = [], []
+
+    def open_page(*names, width=1280, scheme="light", scripted=True, last=False):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            java_script_enabled=scripted,
+            accept_downloads=True,
+        )
+        contexts.append(context)
+        context.route(f"{SITE}/*", lambda route: answer(route, names, scripted, last))
+        sessions = {name: PictureSession(name) for name in names}
+        context.expose_function("ask", lambda name, asked: sessions[name].set({"asked": asked}))
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(f"{SITE}/", wait_until="load")
+        if scripted:
+            page.wait_for_selector("body[data-ready]", state="attached")
+        return page
+
+    def answer(route, names, scripted, last):
+        name = route.request.url.removeprefix(f"{SITE}/")
+        if (FRONT / name).is_file():
+            kind = "text/css" if name.endswith("css") else "text/javascript"
+            route.fulfill(body=(FRONT / name).read_text(), content_type=kind)
+        else:
+            route.fulfill(body=html(names, scripted, last), content_type="text/html")
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not faults, faults
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_picture_is_readable_at_any_width_and_theme(show, width, scheme):
+    page = show(*PICTURES, width=width, scheme=scheme, last=scheme == "dark")
+    assert overflow(page) <= 0
+    assert page.evaluate(CROWDED) == []
+    assert serious_faults(page) == ""
+
+
+def said(page, words):
+    page.wait_for_function(f"document.querySelector('.lc-said').textContent.includes({words!r})")
+
+
+def test_a_slider_moves_the_picture_its_words_and_its_numbers(show):
+    page = show("step")
+    slider = page.get_by_role("slider", name="Users")
+    before = page.locator(".lc-drawn").inner_html()
+    slider.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('caption').textContent.includes('16 users')")
+    assert page.locator(".lc-drawn").inner_html() != before
+    assert slider.get_attribute("aria-valuetext") == "16 users"
+    assert page.locator("output").first.inner_text() == "16 users"
+    page.get_by_text("bf16").click()
+    # 139 GB of weights, and 16 times 2.62 GB of cache
+    page.wait_for_function("document.querySelector('.lc-drawn').textContent.includes('181 GB')")
+
+
+def test_a_point_is_pulled_where_the_pointer_goes(show):
+    page = show("shared-reading")
+    svg = page.locator("svg[data-drag]")
+    box = svg.bounding_box()
+    page.mouse.move(box["x"] + 0.26 * box["width"], box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.985 * box["width"], box["y"] + 80, steps=4)
+    page.mouse.up()
+    said(page, "64 users")
+    assert page.get_by_role("slider", name="Users").get_attribute("aria-valuetext") == "64 users"
+
+
+@pytest.mark.parametrize("kind", ["SVG", "PNG"])
+def test_a_picture_is_saved_with_its_colours_in_it(show, kind, tmp_path):
+    page = show("experts", scheme="dark")
+    page.get_by_text("The numbers").click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=f"Save as {kind}").click()
+    waiting.value.save_as(tmp_path / "one")
+    data = (tmp_path / "one").read_bytes()
+    assert waiting.value.suggested_filename == f"experts.{kind.lower()}"
+    if kind == "PNG":
+        assert data.startswith(b"\x89PNG") and len(data) > 5000
+    else:
+        assert b"var(" not in data and PICTURES["experts"].title.encode() in data
+        assert b"rgb(93, 164, 224)" in data  # weights, in the dark theme
+
+
+def test_without_a_script_the_picture_and_its_numbers_stand(show):
+    page = show("roofline", scripted=False)
+    page.locator("svg.lc-drawing").wait_for()
+    assert page.get_by_role("slider").is_disabled()
+    page.get_by_text("The numbers").click()
+    assert page.get_by_role("table").is_visible()

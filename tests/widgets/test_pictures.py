@@ -1,0 +1,170 @@
+"""Every picture, wherever its inputs stand: well-formed, inside its frame, said and tabled."""
+
+import itertools
+import json
+from xml.etree import ElementTree
+
+import pytest
+
+from llmcap_kernel.refuse import BadInput
+from widgets.figures.drawing import Drawing, Scale, colour, spread, ticks
+from widgets.figures.plots import Axis, Bar, Limit, Line, Mark, Part, bars, chart, grid
+from widgets.picture_session import PictureSession
+from widgets.pictures import PICTURES
+
+MOST = 24  # positions of a picture that are drawn; a picture with more has its corners drawn
+
+
+def positions(picture):
+    """Where the inputs may stand: all of it, or each at its ends and start."""
+    options = [one.options for one in picture.controls]
+    whole = list(itertools.islice(itertools.product(*options), MOST + 1))
+    if len(whole) > MOST:
+        ends = [dict.fromkeys((o.options[0], o.start, o.options[-1])) for o in picture.controls]
+        whole = list(itertools.product(*ends))
+    names = [one.name for one in picture.controls]
+    return [dict(zip(names, values, strict=True)) for values in whole]
+
+
+def pixels(text):
+    return float(text.rstrip("%"))
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_sound_wherever_its_inputs_stand(name):
+    for values in positions(PICTURES[name]):
+        session = PictureSession(name, **values)
+        drawn = session.drawn
+        section = ElementTree.fromstring(f"<div>{session._parts()['figure']}</div>")
+        for svg in section.iter("svg"):
+            if svg.get("class") != "lc-drawing":
+                continue
+            height = float(svg.get("height"))
+            for node in svg.iter("rect"):
+                if "%" in node.get("width"):
+                    x, width = pixels(node.get("x")), pixels(node.get("width"))
+                    assert x >= -0.1 and x + width <= 100.1, (values, node.attrib)
+                    assert float(node.get("y")) + float(node.get("height")) <= height + 0.1
+            for node in svg.iter("text"):
+                assert node.text.strip(), values
+                assert 0 <= float(node.get("y")) <= height, (values, node.text)
+        assert drawn.said.endswith("."), values
+        assert "nan" not in session.text and "inf" not in session.text.split(), values
+        assert len(repr(drawn.table).splitlines()) > 2
+        assert all(len(line) <= 100 for line in repr(drawn.table).splitlines())
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_each_input_moves_its_picture(name):
+    picture = PICTURES[name]
+    start = PictureSession(name)
+    for control in picture.controls:
+        drawn = {
+            PictureSession(name, **{control.name: value})._parts()["figure"]
+            for value in control.options[:: max(len(control.options) // 4, 1)]
+        }
+        assert len(drawn) > 1, control.name
+    assert start.text == PictureSession(name).text
+    assert len(start._html()) < 40_000
+
+
+def test_a_page_moves_a_picture_by_places_and_is_not_believed():
+    session = PictureSession("step")
+    before = session.drawn.said
+    shown = session.set({"asked": {"at": {"users": 6}, "seq": 7}})["shown"]
+    assert shown["seq"] == 7
+    assert "64 users" in shown["table"] and shown["said"] != before
+    for bad in (
+        None,
+        3,
+        {"at": []},
+        {"at": {"users": 99, "weights": -1, "x": 1}},
+        {"at": {"users": "6"}},
+    ):
+        again = session.set({"asked": bad})["shown"]
+        assert again["said"] == shown["said"]
+    json.dumps(session.traits())
+
+
+def test_a_wrong_start_is_refused_in_a_sentence():
+    with pytest.raises(BadInput, match="step"):
+        PictureSession("stepp")
+    with pytest.raises(BadInput, match="users"):
+        PictureSession("step", user=3)
+    with pytest.raises(BadInput, match="users takes one of 1 user, 2 users"):
+        PictureSession("step", users=3)
+
+
+# ---- the grammar -------------------------------------------------------------------------
+
+
+def rects(drawing):
+    return [
+        (pixels(node.get("x")), pixels(node.get("width")))
+        for node in ElementTree.fromstring(drawing.svg("said")).iter("rect")
+        if "%" in node.get("width")
+    ]
+
+
+def test_bars_are_to_scale():
+    parts = [Part("weights", 30.0, "weights"), Part("cache", 10.0, "cache")]
+    drawing = bars([Bar("a", parts), Bar("b", [Part("late", 10.0, start=20.0)])], "GB")
+    assert rects(drawing) == [(0, 75), (75, 25), (50, 25)]
+    wider = bars([Bar("a", parts)], "GB", longest=80.0)
+    assert rects(wider) == [(0, 37.5), (37.5, 12.5)]
+
+
+def test_points_stand_where_the_scales_say():
+    """On a logarithmic axis from 1 to 100, 10 stands in the middle."""
+    drawing = chart(
+        [Mark("here", 10, 5)], Axis("x", 1, 100, log=True), Axis("y", 0, 10), height=166
+    )
+    svg = ElementTree.fromstring(drawing.svg("said"))
+    (dot,) = svg.iter("circle")
+    assert pixels(dot.get("cx")) == 50
+    assert float(dot.get("cy")) == (26 + 126) / 2
+
+
+def test_what_lies_beyond_an_axis_stands_at_its_end():
+    assert Scale(0, 10)(25) == 100
+    assert Scale(1, 10, log=True)(0.1) == 0
+
+
+def test_names_of_curves_do_not_touch():
+    lines = [Line(name, [(0, 1), (1, y)]) for name, y in (("a", 5), ("b", 5.01), ("c", 5.02))]
+    drawing = chart([*lines, Limit("limit", y=2)], Axis("x"), Axis("y"))
+    places = sorted(
+        float(node.get("y"))
+        for node in ElementTree.fromstring(drawing.svg("said")).iter("text")
+        if node.text in "abc"
+    )
+    assert min(b - a for a, b in itertools.pairwise(places)) >= 12
+
+
+@pytest.mark.parametrize("gap", [5, 14, 40])
+def test_spread_labels_are_a_gap_apart_and_in_order(gap):
+    wanted = [3, 80, 4, 5, 79, 200]
+    got = spread(wanted, gap)
+    order = sorted(range(6), key=wanted.__getitem__)
+    apart = [got[b] - got[a] for a, b in itertools.pairwise(order)]
+    assert min(apart) >= gap - 1e-9
+
+
+def test_ticks_are_round_and_few():
+    for low, high in ((0, 7), (0, 1234), (3, 4.2)):
+        found = ticks(low, high, False)
+        assert 2 <= len(found) <= 7
+        assert low <= found[0] and found[-1] <= high
+    assert ticks(0.5, 20_000, True) == [1, 10, 100, 1000, 10_000]
+
+
+def test_a_grid_counts_its_cells():
+    text = grid([("cache", 3), ("", 5)], 4).svg("said")
+    assert text.count("M") == 8
+    assert colour("cache") in text
+
+
+def test_many_things_are_one_path():
+    drawing = Drawing(10)
+    drawing.dots([(x, 5) for x in range(100)], "other")
+    assert drawing.svg("said").count("<path") == 1

@@ -1,0 +1,232 @@
+"""What a page says of itself to a browser's tab, a search engine, and whoever shares its address.
+
+Also a Sphinx extension (``_config.yml`` names it): its setting is ``site_address``, where the book
+will stand. Without one, addresses are relative and there is no map of the site.
+"""
+
+import re
+from html import escape, unescape
+from pathlib import Path
+from xml.sax.saxutils import escape as xml
+
+from docutils import nodes
+
+from widgets import session
+
+SITE = "llmcap"
+CARD = "_static/card.png"
+CARD_SAYS = "A decode step of Llama-3.1-70B as bars: what it reads beside what it computes"
+ICON = "_static/favicon.svg"
+LONGEST = 180  # characters of a description
+TAG = re.compile(r"<[^>]*>")
+TERM = re.compile(
+    r'<a class="reference internal" href="(?P<to>[^"]*glossary\.html#term-[^"]+)">(?P<in>.*?)</a>',
+    re.S,
+)
+SENTENCE = re.compile(r"(?<=[.?!])\s+")
+
+
+def described(doctree):
+    """Describe a page by its first sentences.
+
+    Parameters
+    ----------
+    doctree : docutils.nodes.document
+        The page.
+
+    Returns
+    -------
+    str
+        Whole sentences of its first paragraph, as many as a search engine shows.
+    """
+    first = next(iter(doctree.findall(nodes.paragraph)), None)
+    return shortened(first.astext()) if first is not None else ""
+
+
+def shortened(text):
+    """Keep whole sentences, as many as a description holds.
+
+    Parameters
+    ----------
+    text : str
+        Plain text.
+
+    Returns
+    -------
+    str
+        The same or its beginning; the first sentence is always whole.
+
+    Examples
+    --------
+    >>> shortened("One short sentence.  And a second.")
+    'One short sentence. And a second.'
+    """
+    kept = ""
+    for sentence in SENTENCE.split(" ".join(text.split())):
+        if kept and len(kept) + len(sentence) > LONGEST:
+            break
+        kept = f"{kept} {sentence}".strip()
+    return kept
+
+
+def tags(title, description, page, root, address):
+    """Write the tags of one page.
+
+    Parameters
+    ----------
+    title, description : str
+        What it is.
+    page : str
+        Its place in the site, such as "book/1-law.html".
+    root : str
+        The way from it to the site's first folder, such as "../".
+    address : str
+        Where the site will stand; "" where nobody knows.
+
+    Returns
+    -------
+    str
+        HTML for its head.
+    """
+    at = f"{address.rstrip('/')}/" if address else root
+    named = {"description": description, "twitter:card": "summary_large_image"}
+    shared = {
+        "og:site_name": SITE,
+        "og:type": "article",
+        "og:title": title,
+        "og:description": description,
+        "og:image": f"{at}{CARD}",
+        "og:image:alt": CARD_SAYS,
+    }
+    links = [("icon", f"{root}{ICON}")]
+    if address:
+        shared["og:url"] = f"{at}{page}"
+        links.append(("canonical", f"{at}{page}"))
+    return "".join(
+        [f'<meta name="{k}" content="{escape(v)}">\n' for k, v in named.items() if v]
+        + [f'<meta property="{k}" content="{escape(v)}">\n' for k, v in shared.items() if v]
+        + [f'<link rel="{kind}" href="{escape(to)}">\n' for kind, to in links]
+    )
+
+
+def site_map(pages, address):
+    """Write the map of the site.
+
+    Parameters
+    ----------
+    pages : iterable of str
+        Places of the pages.
+    address : str
+        Where the site stands.
+
+    Returns
+    -------
+    str
+        XML, as sitemaps.org has it.
+
+    Examples
+    --------
+    >>> "<loc>https://a.test/b.html</loc>" in site_map(["b.html"], "https://a.test/")
+    True
+    """
+    lines = "".join(f"<url><loc>{xml(address.rstrip('/'))}/{xml(p)}</loc></url>\n" for p in pages)
+    space = "http://www.sitemaps.org/schemas/sitemap/0.9"
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="{space}">\n{lines}</urlset>\n'
+
+
+def llms_text(lead, pages):
+    """Write the site's index for programs that read, as llmstxt.org has it.
+
+    Parameters
+    ----------
+    lead : str
+        What the site is.
+    pages : mapping of str to tuple of str
+        Title and description by place.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    lines = "".join(
+        f"- [{title}]({place}){f': {said}' if said else ''}\n"
+        for place, (title, said) in pages.items()
+    )
+    return f"# {SITE}\n\n> {lead}\n\n## Pages\n\n{lines}"
+
+
+def with_definitions(body, definitions):
+    """Give the first use of each term on a page its definition, for the pointer that rests on it.
+
+    Parameters
+    ----------
+    body : str
+        HTML of the page.
+    definitions : mapping of str to str
+        Definition by the term's anchor in the glossary.
+
+    Returns
+    -------
+    str
+        The same, with titles.
+    """
+    seen = set()
+
+    def titled(found):
+        anchor = found["to"].partition("#")[2]
+        if anchor in seen or anchor not in definitions:
+            return found[0]
+        seen.add(anchor)
+        title = escape(definitions[anchor])
+        return found[0].replace("<a ", f'<a title="{title}" ', 1)
+
+    return TERM.sub(titled, body)
+
+
+def _definitions(app):
+    """First sentences of the glossary's entries, by anchor."""
+    found: dict[str, str] = {}
+    for item in app.env.get_doctree("book/glossary").findall(nodes.definition_list_item):
+        said = shortened(item[-1].astext())
+        for term in item.findall(nodes.term):
+            found |= dict.fromkeys(term["ids"], said)
+    return found
+
+
+def _furnish(app, pagename, templatename, context, doctree):
+    """Add a page's tags, and the definitions of its terms."""
+    title = unescape(TAG.sub("", context.get("title", "")))
+    calculator = session.CALCULATORS.get(pagename.removeprefix("apps/").removesuffix("/index"))
+    said = described(doctree) if doctree else calculator.LEAD if calculator else ""
+    page, root = f"{pagename}{app.builder.out_suffix}", context["pathto"]("", 1).rstrip("#")
+    root = "../" * pagename.count("/")
+    context["metatags"] = context.get("metatags", "") + tags(
+        title, said, page, root, app.config.site_address
+    )
+    if title and pagename not in ("genindex", "search"):
+        app.env.llmcap_pages = getattr(app.env, "llmcap_pages", {}) | {page: (title, said)}
+    if doctree and pagename != "book/glossary":
+        if not hasattr(app, "llmcap_definitions"):
+            app.llmcap_definitions = _definitions(app)
+        context["body"] = with_definitions(context["body"], app.llmcap_definitions)
+
+
+def _index(app, error):
+    """Write what leads to the pages."""
+    if error or app.builder.format != "html":
+        return
+    out, address = Path(app.outdir), app.config.site_address
+    pages = dict(sorted(getattr(app.env, "llmcap_pages", {}).items()))
+    lead = pages.get("book/intro.html", ("", ""))[1]
+    (out / "llms.txt").write_text(llms_text(lead, pages), "utf-8")
+    if address:
+        (out / "sitemap.xml").write_text(site_map(pages, address), "utf-8")
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.add_config_value("site_address", "", "html", str)
+    app.connect("html-page-context", _furnish)
+    app.connect("build-finished", _index)
+    return {"parallel_read_safe": True, "parallel_write_safe": False}

@@ -1,0 +1,116 @@
+"""The book on paper: every page printed by Chromium, as one PDF.
+
+`python -m widgets.pages.pdf` writes ``_build/llmcap.pdf``. What unfolds on a page is unfolded on
+paper, and charts are drawn before they are printed.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+from threading import Thread
+
+import yaml
+from playwright.sync_api import Page, PdfMargins, sync_playwright
+from pypdf import PdfWriter
+
+from widgets.pages import build
+
+TARGET = build.BUILD / "llmcap.pdf"
+MARGINS: PdfMargins = {"top": "16mm", "bottom": "16mm", "left": "16mm", "right": "16mm"}
+SCREEN = 900  # px that are scrolled at a time
+DRAWN = "() => !document.querySelector('section.lc[data-query]:not([data-stands])')"
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+@contextmanager
+def served(site: Path) -> Iterator[str]:
+    """Serve a folder on this machine alone: the pages' scripts do not run from files.
+
+    Parameters
+    ----------
+    site : pathlib.Path
+        The built book.
+
+    Yields
+    ------
+    str
+        Its address.
+    """
+    handler = partial(_Quiet, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def names() -> list[str]:
+    """List the pages of the book in the order of its table of contents.
+
+    Returns
+    -------
+    list of str
+        Such as "book/1-law".
+    """
+    toc = yaml.safe_load((build.ROOT / "_toc.yml").read_text("utf-8"))
+    return [toc["root"], *(one["file"] for part in toc["parts"] for one in part["chapters"])]
+
+
+def printed(page: Page, address: str) -> bytes:
+    """Print one page, read to its end first so that everything in it is drawn.
+
+    Parameters
+    ----------
+    page : playwright.sync_api.Page
+        A browser's window.
+    address : str
+        What to print.
+
+    Returns
+    -------
+    bytes
+        A PDF.
+    """
+    page.emulate_media(media="screen", color_scheme="light")
+    page.goto(address, wait_until="load")
+    page.wait_for_function(DRAWN)
+    height = page.evaluate("document.documentElement.scrollHeight")
+    for top in range(0, height, SCREEN):
+        page.evaluate(f"scrollTo(0, {top})")
+        page.wait_for_timeout(60)
+    page.emulate_media(media="print", color_scheme="light")
+    return page.pdf(format="A4", margin=MARGINS, print_background=True)
+
+
+def write(say=print) -> None:
+    """Print the book.
+
+    Parameters
+    ----------
+    say : callable
+        Takes each line of progress.
+    """
+    build.ensure(say)
+    book = PdfWriter()
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    with served(build.SITE) as site, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 900, "height": SCREEN})
+        for name in names():
+            say(f"printing {name}")
+            book.append(BytesIO(printed(page, f"{site}/{name}.html")), outline_item=page.title())
+        browser.close()
+    book.write(TARGET)
+    say(f"{TARGET.relative_to(build.ROOT)}: {len(book.pages)} pages")
+
+
+if __name__ == "__main__":
+    write()

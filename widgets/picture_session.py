@@ -1,0 +1,168 @@
+"""A picture in a page: the HTML that shows it, and the session that draws it anew.
+
+The HTML is complete without a script, and the front end takes this very HTML over.
+"""
+
+import json
+from html import escape
+
+from llmcap_kernel.refuse import BadInput, one_of
+
+from .pictures import PICTURES
+
+MOST_BUTTONS = 6  # more choices than that are a list
+
+
+class PictureSession:
+    """One picture in a page.
+
+    Parameters
+    ----------
+    name : str
+        One of `PICTURES`.
+    **values : object
+        Where its inputs stand at first, by name; their own start if omitted.
+
+    Raises
+    ------
+    BadInput
+        When there is no such picture, input or value.
+    """
+
+    kind = "picture"
+
+    def __init__(self, name, **values):
+        self.name = one_of("picture", name, PICTURES)
+        self._picture = PICTURES[self.name]
+        self._values = self._picture.start | self._checked(values)
+        self._drawn = None
+
+    def _checked(self, values):
+        controls = {one.name: one for one in self._picture.controls}
+        for name, value in values.items():
+            control = controls[one_of("input", name, controls)]
+            if value not in control.options:
+                takes = ", ".join(map(control.written, control.options))
+                raise BadInput(name, f"{name} takes one of {takes}; got {value!r}.")
+        return values
+
+    @property
+    def drawn(self):
+        """The picture at the inputs' values."""
+        if self._drawn is None:
+            self._drawn = self._picture.draw(**self._values)
+        return self._drawn
+
+    @property
+    def text(self):
+        """The picture's text form, the same at every run."""
+        return f"{self._picture.title}\n{self.drawn.said}\n{self.drawn.table!r}"
+
+    def traits(self):
+        """Give what the page needs to draw at first."""
+        return {"html": self._html(), "asked": None, "shown": {}}
+
+    def set(self, changed):
+        """Draw at the values that the page asks for: `{"asked": {"at": {"users": 3}, "seq": 1}}`.
+
+        Values come as places in the inputs' lists. Any browser sends them, so what cannot be
+        read leaves an input where it was.
+        """
+        asked = changed.get("asked")
+        asked = asked if isinstance(asked, dict) else {}
+        at = asked.get("at")
+        at = at if isinstance(at, dict) else {}
+        for one in self._picture.controls:
+            place = at.get(one.name)
+            if isinstance(place, int) and 0 <= place < len(one.options):
+                self._values[one.name] = one.options[place]
+        self._drawn = None
+        return {"shown": self._parts() | {"seq": asked.get("seq", 0)}}
+
+    def message(self, content, buffers, say):
+        """Take a message; a picture has none."""
+        return {}
+
+    def _parts(self):
+        return {
+            "figure": _figure(self.drawn),
+            "said": escape(self.drawn.said),
+            "table": self.drawn.table._repr_html_(),
+        }
+
+    def _html(self):
+        inputs = "".join(
+            _input(self.name, one, self._values[one.name]) for one in self._picture.controls
+        )
+        form = ""
+        if inputs:
+            wait = '<span class="lc-wait" role="status"></span>'
+            form = f"<form><fieldset disabled>{inputs}{wait}</fieldset></form>"
+        values = escape(json.dumps(self._values))
+        parts = self._parts()
+        return (
+            f'<section class="lc lc-picture" data-kind="picture" data-name="{self.name}" '
+            f'data-values="{values}" aria-label="{escape(self._picture.title)}">\n'
+            f'<p class="lc-picture-title">{escape(self._picture.title)}</p>\n{form}\n'
+            f'<div class="lc-drawn">{parts["figure"]}</div>\n'
+            f'<p class="lc-said" role="status">{parts["said"]}</p>\n'
+            "<details><summary>The numbers</summary>"
+            f'<div class="lc-numbers">{parts["table"]}</div>'
+            '<p class="lc-save"><button type="button" data-save="svg">Save as SVG</button> '
+            '<button type="button" data-save="png">Save as PNG</button></p></details>\n</section>'
+        )
+
+    def _repr_mimebundle_(self, **kwargs):
+        return {"text/plain": self.text, "text/html": self._html()}
+
+
+# As a chapter's cell calls it where there are no widgets.
+picture = PictureSession
+
+
+def _figure(drawn):
+    if not isinstance(drawn.drawing, dict):
+        return drawn.drawing.svg(drawn.said)
+    return "".join(
+        f"<figure><figcaption>{escape(title)}</figcaption>{one.svg(title)}</figure>"
+        for title, one in drawn.drawing.items()
+    )
+
+
+def _input(name, control, value):
+    if control.is_slider:
+        return _slider(name, control, value)
+    if len(control.options) > MOST_BUTTONS:
+        return _list(control, value)
+    buttons = "".join(
+        f'<label class="lc-choice"><input type="radio" name="{control.name}" value="{i}"'
+        f"{' checked' if option == value else ''}>{escape(option)}</label>"
+        for i, option in enumerate(control.options)
+    )
+    return (
+        f'<div class="lc-pull" role="radiogroup" aria-label="{escape(control.label)}">'
+        f"<span>{escape(control.label)}</span>{buttons}</div>"
+    )
+
+
+def _slider(name, control, value):
+    at, last = control.options.index(value), len(control.options) - 1
+    words = [control.written(option) for option in control.options]
+    return (
+        f'<label class="lc-pull lc-slide"><span>{escape(control.label)}</span>'
+        f'<input type="range" name="{control.name}" min="0" max="{last}" value="{at}" '
+        f'data-words="{escape(json.dumps(words))}" '
+        f'data-options="{escape(json.dumps(control.options))}" '
+        f'aria-valuetext="{escape(words[at])}"><output>{escape(words[at])}</output></label>'
+    )
+
+
+def _list(control, value):
+    options = "".join(
+        f'<option value="{i}"{" selected" if option == value else ""}>{escape(option)}</option>'
+        for i, option in enumerate(control.options)
+    )
+    return (
+        f'<label class="lc-pull"><span>{escape(control.label)}</span>'
+        f'<select name="{control.name}">{options}</select></label>'
+    )

@@ -1,0 +1,5 @@
+"""Pictures of chapter 5."""
+
+from .record import Picture
+
+PICTURES: dict[str, Picture] = {}

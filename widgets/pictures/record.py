@@ -1,0 +1,132 @@
+"""What a picture is: inputs that move it, and a function of the kernel's numbers that draws it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from llmcap_kernel.explain import digits
+
+from ..figures.drawing import Drawing
+from ..figures.show import Shown
+
+
+@dataclass(frozen=True)
+class Control:
+    """An input of a picture, with all the values that it takes.
+
+    Parameters
+    ----------
+    name : str
+        As the drawing function calls it.
+    label : str
+        As a reader sees it.
+    options : tuple
+        Numbers in order, which make a slider, or words, which make buttons.
+    start : object
+        The one that a page begins with.
+    unit : str
+        Of the numbers.
+    """
+
+    name: str
+    label: str
+    options: tuple
+    start: object
+    unit: str = ""
+
+    @property
+    def is_slider(self):
+        """Whether it is drawn as a slider."""
+        return not isinstance(self.options[0], str)
+
+    def written(self, value):
+        """Write one of its values as a reader sees it.
+
+        Parameters
+        ----------
+        value : object
+            One of `options`.
+
+        Returns
+        -------
+        str
+            With its unit.
+
+        Examples
+        --------
+        >>> Control("users", "Users", (1, 16), 16, "users").written(16)
+        '16 users'
+        """
+        if isinstance(value, str):
+            return value
+        return counted(value, self.unit)
+
+
+def counted(number, unit):
+    """Write a number of things; the unit of one has no plural.
+
+    Parameters
+    ----------
+    number : float
+        How many.
+    unit : str
+        Of them, in the plural; empty for none.
+
+    Returns
+    -------
+    str
+        Both.
+
+    Examples
+    --------
+    >>> counted(1, "users"), counted(8000, "tokens"), counted(0.5, "")
+    ('1 user', '8,000 tokens', '0.5')
+    """
+    unit = unit.removesuffix("s") if number == 1 and len(unit) > 2 else unit
+    return (
+        f"{number:,} {unit}".rstrip()
+        if isinstance(number, int)
+        else f"{digits(number)} {unit}".rstrip()
+    )
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture with the sentence and the table that say the same.
+
+    Parameters
+    ----------
+    drawing : Drawing or mapping of str to Drawing
+        The picture; small multiples by what stands above each.
+    said : str
+        One or two sentences with its numbers.
+    table : Shown
+        The numbers that are drawn.
+    """
+
+    drawing: Drawing | Mapping[str, Drawing]
+    said: str
+    table: Shown
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the book.
+
+    Parameters
+    ----------
+    title : str
+        What it shows.
+    draw : callable
+        Takes the controls' values by name, gives a `Drawn`.
+    controls : tuple of Control
+        What moves it; empty for a picture that stands still.
+    """
+
+    title: str
+    draw: Callable[..., Drawn]
+    controls: tuple[Control, ...] = field(default=())
+
+    @property
+    def start(self):
+        """The values that a page begins with, by name."""
+        return {one.name: one.start for one in self.controls}
