@@ -446,8 +446,8 @@ def weight_bytes(
             by_role[t.role] = by_role.get(t.role, 0.0) + on_card * stage
         if t.role == "expert":
             expert += on_card
-        elif t.role not in ("embedding", "vision"):
-            dense += on_card
+        elif t.role not in ("embedding", "vision") and t.active:  # else a table to look up in
+            dense += on_card * max(t.active, 1.0)  # layers passed again are read again
     if model.tied_embeddings:
         dense += ends["embedding"]
     if model.table_bytes and not on_host:

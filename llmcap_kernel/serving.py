@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from . import bandwidth, capacity
 from .explain import Explained, Line, quantity
-from .numeric import Number, floor, maximum
+from .numeric import Number, floor, maximum, minimum
 from .spec import CEILING, BadInput, Deployment, Efficiency, Workload
 
 
@@ -239,9 +239,37 @@ class Served(Explained):
         return self._timed(self.work.prompt, "prefill")
 
     @property
+    def own_s(self) -> Number:
+        """Time for which the prefill of one prompt occupies the cards [s]."""
+        return self.prompt.share_s
+
+    @property
     def others_s(self) -> Number:
         """Prefill of the prompts of all other users, one by one [s]."""
-        return (self.work.users - 1) * self.prompt.share_s
+        return (self.work.users - 1) * self.own_s
+
+    @cached_property
+    def added_s(self) -> Number:
+        """What a prompt adds to the decode steps that compute it beside their own tokens [s].
+
+        While all users decode an answer, each has a prompt computed: where these have more chunks
+        than an answer has steps, several share a step.
+        """
+        decode, prompt = self.work.decode, self.work.prompt
+        steps = self.work.output_tokens / decode.tokens_per_step
+        own_chunks = prompt.steps * prompt.share  # a micro-batch meets its part of a pipeline's
+        chunks = maximum(self.work.users * own_chunks / steps, 1.0)
+        both = self._timed(bandwidth.joined(decode, prompt, chunks), "mixed step")
+        chunk_s = (both.total_s - self.decode.total_s) / chunks
+        drafted_s = self.prompt.draft_s * prompt.share
+        return minimum(own_chunks * chunk_s + drafted_s, self.own_s)
+
+    @property
+    def waited_s(self) -> Number:
+        """Time that decoding waits for the prompt of another user [s]."""
+        e = self.efficiency
+        apart_s = self.own_s - e.mixed_share * (self.own_s - self.added_s)
+        return e.prefill_share * apart_s
 
     @property
     def users(self) -> Number:
@@ -274,25 +302,46 @@ class Served(Explained):
     def client_s(self) -> Number:
         """Time a request spends outside the queue for its prefill and its decoding [s]."""
         # the cards are free for others while a prompt passes a pipeline's later stages
-        return self.request_s + self.prompt.total_s - self.prompt.share_s
+        return self.request_s + self.prompt.total_s - self.own_s
+
+    @property
+    def _away_s(self) -> Number:
+        """Decoding of an answer while no prompt is prefilled, and time outside the queue [s]."""
+        return self.work.output_tokens * self.decode.itl_s + self.client_s
+
+    @cached_property
+    def waited_queued_s(self) -> Number:
+        """Time that decoding waits for prompts while a user is in the queue with its own [s].
+
+        A queue of its own, of prompts as long as decoding waits for each: however short they are
+        beside their prefill, a user who decodes meets them at this rate.
+        """
+        waited_s = self.waited_s
+        return closed_loop_wait_s(
+            prompt_s=waited_s,
+            others_s=(self.work.users - 1) * waited_s,
+            away_s=self._away_s,
+            burst_share=self.efficiency.burst_share,
+        )
 
     @cached_property
     def queue_s(self) -> Number:
         """Mean wait for the prefill of a prompt that has room, including that prefill [s]."""
-        return closed_loop_wait_s(
-            prompt_s=self.prompt.share_s,
+        share = self.waited_s / self.own_s
+        wait_s = closed_loop_wait_s(
+            prompt_s=self.own_s,
             others_s=self.others_s,
-            away_s=self.work.output_tokens * self.decode.itl_s + self.client_s,
-            prefill_share=self.efficiency.prefill_share,
+            away_s=self._away_s,
+            prefill_share=share,
             burst_share=self.efficiency.burst_share,
         )
+        return (1 - share) * wait_s + self.waited_queued_s
 
     @property
     def itl_s(self) -> Number:
         """Mean gap between two tokens of a user, including others' prefill [s]."""
         # prompts computed while a user waits for the first token do not delay the later ones
-        meanwhile_s = self.prompt.share_s + self.others_s - self.queue_s
-        waits_s = self.efficiency.prefill_share * meanwhile_s
+        waits_s = self.work.users * self.waited_s - self.waited_queued_s
         return self.decode.itl_s + waits_s / self.work.output_tokens
 
     @property
@@ -402,6 +451,7 @@ class Served(Explained):
             *self.decode.lines(),
             self.prompt.lines()[-1],
             self._queue_line(),
+            self._waited_line(),
             self._itl_line(),
             *self._ttft_lines(),
             self._output_line(),
@@ -412,7 +462,7 @@ class Served(Explained):
         return tuple(quantity(getattr(self, name), "s") for name in names)
 
     def _queue_line(self) -> Line:
-        own = quantity(self.prompt.share_s, "s")
+        own = quantity(self.own_s, "s")
         return Line(
             "queue",
             "closed-loop wait of users who ask again as soon as they are answered",
@@ -420,14 +470,27 @@ class Served(Explained):
             quantity(self.queue_s, "s"),
         )
 
+    def _waited_line(self) -> Line:
+        e = self.efficiency
+        added, own, waited = self._seconds("added_s", "own_s", "waited_s")
+        return Line(
+            "waited",
+            "prefill_share x (mixed_share x added + (1 - mixed_share) x prefill)",
+            f"{e.prefill_share:.2f} x ({e.mixed_share:.2f} x {added} + "
+            f"{1 - e.mixed_share:.2f} x {own})",
+            waited,
+            "arXiv 2403.02310, section 4",
+        )
+
     def _itl_line(self) -> Line:
-        step, queue, itl = self._seconds("itl_decode_s", "queue_s", "itl_s")
-        own = quantity(self.prompt.share_s, "s")
+        step, waited, queued, itl = self._seconds(
+            "itl_decode_s", "waited_s", "waited_queued_s", "itl_s"
+        )
+        users, out = f"{self.users:,}", f"{self.work.output_tokens:,}"
         return Line(
             "itl",
-            "step + prefill_share x (users x prefill - queue) / output_tokens",
-            f"{step} + {self.efficiency.prefill_share:.2f} x ({self.users:,} x {own} - "
-            f"{queue}) / {self.work.output_tokens:,}",
+            "step + (users x waited - waited in the queue) / output_tokens",
+            f"{step} + ({users} x {waited} - {queued}) / {out}",
             itl,
         )
 

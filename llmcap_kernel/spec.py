@@ -530,6 +530,15 @@ class Gpu:
         found = self.computes(number_format)
         return number_format.element_bits <= 8 and found is not None and found[0] in UNPACKED
 
+    @property
+    def peer_access(self) -> bool:
+        """Whether cards reach each other's memory.
+
+        NVIDIA's drivers give GeForce cards none over PCIe: what one sends another is written to
+        the host's memory and read from there (github.com/tinygrad/open-gpu-kernel-modules).
+        """
+        return self.direct_link or "GeForce" not in self.title
+
     def __hash__(self) -> int:
         return hash(self.name)
 
@@ -771,6 +780,7 @@ SHARES = (
     "attention_compute",
     "weight_only_compute",
 )
+PARTS = ("prefill_share", "burst_share", "mixed_share", "one_path_share", "rounded_share")
 LATENCIES = (
     "layer_s",
     "step_s",
@@ -829,6 +839,15 @@ class Efficiency:
         Factor on `compute` when weights are unpacked before they are multiplied.
     pcie_exchange_s : float
         Additional fixed time per exchange between cards without a direct link [s].
+    mixed_share : float
+        Share of other users' prompts that are computed in decode steps, beside the tokens
+        decoded there: 0 where prompts have steps of their own.
+    one_path_share : float
+        How far cards that reach each other over the host's memory alone share one path there: 0
+        where each pair has its own, 1 where all wait for one.
+    rounded_share : float
+        How far the roofline is rounded at its ridge: a part takes the longer of reading and
+        computing at 0, the root of the sum of their squares at 1.
     burst_share : float
         Share of the users whose requests arrive at the same moment, as in a benchmark
         where all answers end together.
@@ -862,13 +881,16 @@ class Efficiency:
     weight_only_compute: float = 1.0
     pcie_exchange_s: float = 0.0
     burst_share: float = 0.0
+    mixed_share: float = 0.0
+    one_path_share: float = 0.0
+    rounded_share: float = 0.0
 
     def __post_init__(self) -> None:
         for name in SHARES:
             number(name, getattr(self, name), 1e-4, 1)
         for name in LATENCIES:
             number(name, getattr(self, name), 0, 10, "s")
-        for name in ("prefill_share", "burst_share"):
+        for name in PARTS:
             number(name, getattr(self, name), 0, 1)
 
 

@@ -22,6 +22,7 @@ from .work import (
     compute_dtype,
     decode_work,
     draft_deployment,
+    joined,
     mixed_work,
     prefill_work,
     tokens_per_step,

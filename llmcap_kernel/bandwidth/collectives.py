@@ -118,6 +118,9 @@ class Exchange:
         Time of one message at the full rate of the link [s].
     cards : float or array
         Cards that take part.
+    behind : float or array
+        Pairs of cards beside the first that send over the host's memory at the same time; 0
+        where cards reach each other's memory.
     """
 
     kind: str
@@ -125,6 +128,7 @@ class Exchange:
     message_bytes: Number = 0.0
     wire_s: Number = 0.0
     cards: Number = 1.0
+    behind: Number = 0.0
 
     def each_s(self, efficiency: Efficiency, latency_s: Number) -> Number:
         """Time one of them.
@@ -141,17 +145,18 @@ class Exchange:
         float or array
             Message and latency [s].
         """
+        path = efficiency.link_bandwidth / (1 + efficiency.one_path_share * self.behind)
         # the message is given as its time at the full rate, so the bandwidth as a share of it
         arguments = {
             "message_bytes": self.wire_s,
-            "link_bandwidth_bytes_s": efficiency.link_bandwidth,
+            "link_bandwidth_bytes_s": path,
             "latency_s": latency_s,
         }
         if self.kind == "all-reduce":
             return all_reduce_s(cards=self.cards, **arguments)
         if self.kind == "all-to-all":
             return all_to_all_s(cards=self.cards, **arguments)
-        return self.wire_s / efficiency.link_bandwidth + latency_s
+        return self.wire_s / path + latency_s
 
 
 NO_EXCHANGES = tuple(Exchange(kind) for kind in ("all-reduce", "all-to-all", "stage hand-on"))
@@ -202,10 +207,11 @@ def exchanges(deployment: Deployment, tokens: Number, times: Number = 1.0) -> tu
         across = minimum(across, d.gpu.node_link_bandwidth_bytes_s)
     sent = message / d.ep * model.experts_per_token
     passed = message / d.tp
+    apart = not d.gpu.peer_access
     return (
-        _exchange("all-reduce", reduces, times, message, link, d.tp),
-        _exchange("all-to-all", 2 * spread, times, sent, link, d.ep),
-        _exchange("stage hand-on", d.pp - 1, times, passed, across, 2),
+        _exchange("all-reduce", reduces, times, message, link, d.tp, apart),
+        _exchange("all-to-all", 2 * spread, times, sent, link, d.ep, apart),
+        _exchange("stage hand-on", d.pp - 1, times, passed, across, 2, apart),
     )
 
 
@@ -216,8 +222,10 @@ def _exchange(
     message_bytes: Number,
     link_bandwidth_bytes_s: float,
     cards: int,
+    apart: bool,
 ) -> Exchange:
     if not count:  # the catalogue lists no link for some cards, so there is nothing to divide by
         return Exchange(kind)
     wire_s = message_bytes / link_bandwidth_bytes_s
-    return Exchange(kind, count * times, message_bytes, wire_s, cards)
+    behind = max(cards / 2 - 1, 0) if apart else 0.0
+    return Exchange(kind, count * times, message_bytes, wire_s, cards, behind)

@@ -153,14 +153,17 @@ class Work:
         """
         e = efficiency
         math = e.compute * where(self.unpacked > 0, e.weight_only_compute, 1.0)
-        dense_s = maximum(self.dense_math_s / math, self.dense_read_s / e.bandwidth)
+        rounded = e.rounded_share
+        dense_s = overlapped_s(self.dense_math_s / math, self.dense_read_s / e.bandwidth, rounded)
         expert_read_s = self.expert_read_s / (e.bandwidth * e.expert_bandwidth)
-        expert_s = maximum(self.expert_math_s / (math * e.expert_compute), expert_read_s)
+        expert_math_s = self.expert_math_s / (math * e.expert_compute)
+        expert_s = overlapped_s(expert_math_s, expert_read_s, rounded)
+        kv_math_s, kv_read_s = self.kv_math_s / e.compute, self.kv_read_s / e.kv_bandwidth
         latency_s = self.latency_s(e)
         return {
             "dense_s": dense_s,
             "expert_s": expert_s,
-            "attention_s": maximum(self.kv_math_s / e.compute, self.kv_read_s / e.kv_bandwidth)
+            "attention_s": overlapped_s(kv_math_s, kv_read_s, rounded)
             + self.prompt_math_s / (e.compute * e.attention_compute),
             "communication_s": sum(x.count * x.each_s(e, latency_s) for x in self.exchanges),
             "fixed_s": self.layers * e.layer_s
@@ -174,6 +177,86 @@ class Work:
             # weights are streamed while the card works on those it holds
             "host_s": maximum(self.host_read_s - dense_s - expert_s, 0.0),
         }
+
+
+def overlapped_s(math_s: Number, read_s: Number, rounded_share: Number) -> Number:
+    """Time computing and reading that overlap.
+
+    Parameters
+    ----------
+    math_s, read_s : float or array
+        Computing and reading [s].
+    rounded_share : float or array
+        How far the roofline is rounded at its ridge: the time is the longer of the two at 0, and
+        the root of the sum of their squares at 1.
+
+    Returns
+    -------
+    float or array
+        Between the longer of the two and 1.41 times as long [s].
+
+    References
+    ----------
+    Williams, Waterman and Patterson 2009, doi 10.1145/1498765.1498785, whose measured rooflines
+    are round at the ridge.
+
+    Examples
+    --------
+    >>> overlapped_s(3.0, 4.0, 0.0), overlapped_s(3.0, 4.0, 1.0)
+    (4.0, 5.0)
+    """
+    longer_s = maximum(math_s, read_s)
+    root_s = (math_s * math_s + read_s * read_s) ** 0.5
+    return longer_s + rounded_share * (root_s - longer_s)
+
+
+def joined(decode: Work, prompts: Work, chunks: Number) -> Work:
+    """Compute the work of a step that decodes, and prefills chunks of prompts beside it.
+
+    Decoded tokens and chunks are multiplied with the same weights, which are read once, and
+    share launches, host time and the latency of every exchange.
+
+    Parameters
+    ----------
+    decode, prompts : Work
+        A decode step, and the prefill of a prompt.
+    chunks : float or array
+        Number of chunks in the step, each a mean one of `prompts`.
+
+    Returns
+    -------
+    Work
+        The step, but for the draft model's reading of the prompts.
+
+    References
+    ----------
+    Agrawal et al. 2024, arXiv 2403.02310, section 4.
+
+    Examples
+    --------
+    >>> both = joined(Work(2.0, 9.0, steps=1.0), Work(6.0, 18.0, steps=2.0), 1.0)
+    >>> both.dense_math_s, both.dense_read_s, both.steps
+    (5.0, 9.0, 1.0)
+    """
+    times = chunks / prompts.steps
+    beside = {
+        name: getattr(decode, name) + times * getattr(prompts, name)
+        for name in ("dense_math_s", "expert_math_s", "prompt_math_s", "adapter_math_s")
+    }
+    # each chunk reads the experts that its own tokens are sent to
+    read = {
+        name: maximum(getattr(decode, name), times * getattr(prompts, name))
+        for name in ("expert_read_s", "adapter_read_s", "host_read_s")
+    }
+    both = tuple(
+        replace(
+            own,
+            message_bytes=own.message_bytes + chunks * other.message_bytes,
+            wire_s=own.wire_s + chunks * other.wire_s,
+        )
+        for own, other in zip(decode.exchanges, prompts.exchanges, strict=True)
+    )
+    return replace(decode, exchanges=both, **beside, **read)
 
 
 def _pass_work(

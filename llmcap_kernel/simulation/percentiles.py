@@ -367,7 +367,7 @@ def spread_of(served: Served, chunks: Chunks | None = None) -> Spread:
         others_s=served.others_s,
         queue_s=served.queue_s,
         others=others,
-        delayed=e.prefill_share,
+        delayed=_delayed(served),
         burst_share=burst,
         request_s=served.request_s,
         pass_s=served.prompt.total_s - prompt_s,
@@ -376,6 +376,13 @@ def spread_of(served: Served, chunks: Chunks | None = None) -> Spread:
         step_spread=tail["step_spread"],
         request_spread=tail["request_spread"],
     )
+
+
+def _delayed(served: Served) -> Number:
+    """Share of the prompts computed meanwhile that decoding waits for, as the mean gap has it."""
+    waits_s = (served.itl_s - served.itl_decode_s) * served.work.output_tokens
+    meanwhile_s = served.prompt.share_s + served.others_s - served.queue_s
+    return where(served.others_s > 0, waits_s / maximum(meanwhile_s, 1e-12), 0.0)
 
 
 def _batch(served: Served, step_spread: float) -> Spread:

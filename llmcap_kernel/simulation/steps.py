@@ -1,8 +1,8 @@
 """How long an engine's steps take: `serve`'s own law, tabulated for a loop that only looks up.
 
 A step decodes some sequences and computes pieces of prompts. Alone, either takes what `serve`
-says. Together they share the cards: decoding waits for `prefill_share` of the prompts' time, and
-no step is shorter than the prompts' own. Prompts cost one by one, each its own passes, as in
+says. Together they share a reading of the weights: decoding waits for `prefill_share` of what the
+prompts add to it, and no step is shorter than the prompts' own. Prompts cost one by one, each its own passes, as in
 `serve`; a piece of a prompt costs its share of them.
 """
 
@@ -211,9 +211,11 @@ class Steps:
         Returns
         -------
         float
-            Decoding waits for a share of the prompts; the step is at least as long as they [s].
+            Decoding waits for a share of what the prompts add, since both share one reading of
+            the weights and its launches; the step is at least as long as the prompts [s].
         """
-        return max(decode_s + self.efficiency.prefill_share * prompts_s, prompts_s)
+        added_s = max(prompts_s - self.passes(1), 0.0) if decode_s else prompts_s
+        return max(decode_s + self.efficiency.prefill_share * added_s, prompts_s)
 
     def request_s(self, input_tokens: int) -> float:
         """Time of a request outside the cards.

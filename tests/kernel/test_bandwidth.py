@@ -484,3 +484,50 @@ def test_a_draft_is_split_where_its_heads_divide_and_else_copied(draft, tp):
     assert (step_of.guesses, step_of.tokens) == (3, 4)  # three guesses and one more are checked
     assert step_of.kv_math_s == pytest.approx(4 * 10 * 2 * 8 * 20 / 4 / 1e15)
     assert step_of.tokens_per_step == pytest.approx(1 + 0.5 + 0.25 + 0.125)
+
+
+def test_a_step_with_a_chunk_reads_the_weights_and_waits_for_the_cards_once():
+    """Eight sequences and a chunk of 1 000: the weights once, the messages of both in each of 20
+    all-reduces, and no launch more than decoding alone."""
+    d = plain.deployment(tp=2)
+    decode = bandwidth.decode_work(d, context_tokens=100, concurrency=8)
+    prompt = bandwidth.prefill_work(d, input_tokens=3000)
+    both = bandwidth.joined(decode, prompt, 1.0)
+    assert both.dense_read_s == decode.dense_read_s
+    assert both.dense_math_s == pytest.approx(1008 * 1e10 / 1e15)
+    assert both.prompt_math_s == pytest.approx(prompt.prompt_math_s / 3)
+    summed, each = both.exchanges[0], decode.exchanges[0]
+    assert summed.count == each.count and summed.message_bytes == 1008 * 1000 * 2
+    assert summed.wire_s == pytest.approx(1008 * 1000 * 2 / 1e11)
+    assert (both.steps, both.layers, both.scheduled) == (1.0, 10.0, 8)
+
+
+@pytest.mark.parametrize(("title", "link", "behind"), [
+    ("NVIDIA GeForce Plain", "pcie4x16", 3.0),  # four pairs on one path
+    ("NVIDIA GeForce Plain", "nvlink4", 0.0),
+    ("Plain", "pcie4x16", 0.0),
+])  # fmt: skip
+def test_cards_that_meet_in_the_hosts_memory_alone_share_its_path(title, link, behind):
+    """Eight cards, 2 MB: two shots move 7 / 4 of it at 0.1 TB/s, 35 us, and four times as long
+    where four pairs send on one path."""
+    gpu = replace(plain.card(link=link), title=title)
+    d = plain.deployment(gpu=gpu, tp=8)
+    summed = bandwidth.exchanges(d, 1000)[0]
+    for share in (0.0, 0.5, 1.0):
+        each_s = summed.each_s(Efficiency(one_path_share=share), 0.0)
+        assert each_s == pytest.approx(7 / 4 * 2e6 / 1e11 * (1 + share * behind))
+
+
+@given(st.floats(1e-9, 10), st.floats(1e-9, 10), st.floats(0, 1))
+def test_a_rounded_roofline_lies_between_the_longer_and_the_sum(math_s, read_s, share):
+    got = bandwidth.work.overlapped_s(math_s, read_s, share)
+    assert max(math_s, read_s) * (1 - 1e-12) <= got <= math_s + read_s
+    assert bandwidth.work.overlapped_s(math_s, read_s, 0.0) == max(math_s, read_s)
+
+
+def test_every_part_of_a_step_is_rounded_at_its_ridge():
+    """Where computing takes as long as reading, a part takes the root of two times as long."""
+    work = bandwidth.Work(1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+    sharp, round_ = (work.parts(Efficiency(rounded_share=share)) for share in (0.0, 1.0))
+    for part in ("dense_s", "expert_s", "attention_s"):
+        assert sharp[part] == 1.0 and round_[part] == pytest.approx(2**0.5)

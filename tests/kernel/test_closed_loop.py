@@ -10,6 +10,7 @@ from llmcap_kernel import bandwidth, capacity, design
 from llmcap_kernel.serving import Served, closed_loop_wait_s, load_work, serve
 from llmcap_kernel.spec import CEILING, Efficiency, Workload
 
+from . import plain
 from .strategies import deployments, efficiencies, workloads
 
 A, B, C = design.worked_spec()
@@ -149,8 +150,21 @@ def test_a_prompt_falls_into_the_queue_or_into_the_answer(d, load, share):
     """In a round each user prefills once: what was not waited for comes while decoding."""
     s = serve(d, load, Efficiency(compute=0.5, prefill_share=share))
     in_answer_s = (s.itl_s - s.itl_decode_s) * load.output_tokens
-    all_s = s.users * s.prompt.share_s
-    assert in_answer_s == pytest.approx(share * (all_s - s.queue_s), rel=1e-6, abs=1e-9 * all_s)
+    all_s = s.users * s.own_s
+    assert -1e-9 * all_s <= in_answer_s <= share * all_s * (1 + 1e-9)
+    away_s = load.output_tokens * s.itl_decode_s + s.client_s
+    wait_s = wait(s.users, s.own_s, away_s, prefill_share=share)
+    both_s = share * all_s + (1 - share) * wait_s
+    assert in_answer_s + s.queue_s == pytest.approx(both_s, rel=1e-6)
+
+
+def test_who_decodes_meets_prompts_though_all_others_queue():
+    """Prompts of 0.3 s and answers of ten tokens: most users are in the queue, and each step of
+    those who decode still computes one of their chunks."""
+    load = Workload(7000, 10, 16)
+    s = serve(B, load, replace(IN_TURN, mixed_share=1.0))
+    waits_s = (s.itl_s - s.itl_decode_s) * load.output_tokens
+    assert s.users * s.added_s - s.added_s > waits_s > s.users * s.added_s / 5
 
 
 def test_who_is_long_on_the_way_back_waits_less_in_the_queue():
@@ -235,3 +249,38 @@ def test_the_explanation_names_every_wait():
     assert "queue = closed-loop wait" in alone and "ttft = queue + client\n" in alone
     assert "output_rate = users x output_tokens" in alone and "room_wait" not in alone
     assert "ttft = queue + client + room_wait" in waiting
+
+
+MIXED = Efficiency(prefill_share=1.0, mixed_share=1.0)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "users", "answer", "added_ms"),
+    [
+        (100, 16, 100, 0.0),  # 2 ms of computing and 0.32 of decoding hide behind 10 ms of reading
+        (1000, 16, 100, 10.32),  # 20 + 0.32 beyond the 10 ms that decoding takes anyway
+        (100, 400, 100, 1.5),  # four a step: 4 x 2 + 8 beyond the same 10, shared by four
+        (3000, 16, 100, 30.96),  # three chunks of a thousand, each 10.32
+    ],
+)
+def test_a_prompt_in_decode_steps_adds_what_reading_the_weights_leaves(
+    prompt, users, answer, added_ms
+):
+    """1e10 weights of a byte, read in 10 ms at 1 TB/s; 0.02 ms a token at 1 PFLOP/s.
+
+    A step takes a thousand tokens of prompts, and the longer of reading and computing."""
+    s = serve(plain.deployment(), Workload(prompt, answer, users), MIXED)
+    assert s.own_s * 1e3 == pytest.approx(max(10, 0.02 * prompt), rel=1e-3)
+    assert s.added_s * 1e3 == pytest.approx(added_ms, rel=2e-3, abs=1e-3)
+    waits_s = s.users * s.added_s - s.waited_queued_s
+    assert (s.itl_s - s.itl_decode_s) * answer == pytest.approx(waits_s)
+
+
+@given(deployments(), workloads, efficiencies, shares)
+def test_sharing_a_step_never_costs_more_than_a_step_of_ones_own(d, load, efficiency, mixed):
+    apart, both = (
+        serve(d, load, replace(efficiency, prefill_share=0.9, mixed_share=m)) for m in (0.0, mixed)
+    )
+    assert 0 <= both.added_s <= both.own_s
+    assert both.output_tok_s >= apart.output_tok_s * (1 - 1e-9)
+    assert both.itl_s <= apart.itl_s * (1 + 1e-9)

@@ -366,6 +366,18 @@ def test_each_tensor_is_stored_and_read_where_its_role_says():
     assert whole.stored_bytes == 4 * (elements + 2_200_000 + 5_000_000) + 2 * 5000
 
 
+def test_a_table_of_every_layer_is_looked_up_and_a_layer_passed_thrice_is_read_thrice():
+    """Gemma's per-layer embeddings: 8 of 8.5 GB are held and not read. A loop passes 0.5 thrice."""
+    model = plain.model(
+        tensors=(
+            Tensor("embed_tokens_per_layer", "norm", 4_000_000_000, active=0.0),
+            Tensor("mlp", "mlp", 1_000_000_000, active=3.0),
+        )
+    )
+    got = law.weight_bytes(model, HALF)
+    assert got.stored_bytes == 8.5e9 and got.dense_read_bytes == 1.5e9
+
+
 def test_rows_of_the_vocabulary_are_padded_to_64():
     """vLLM, vocab_parallel_embedding.py, DEFAULT_VOCAB_PADDING_SIZE: 1 000 rows become 1 024."""
     ends = plain.model(vocab_size=1000, tensors=EVERYTHING[:2])

@@ -64,9 +64,9 @@ def _even_context(users=16, share=1.0):
     return law.weight_bytes(_one().model, _one().weights).dense_read_bytes / users / one / share
 
 
-def _gap_s(*, users=16, queue_s=1.2, waits=0.7, prompt_s=0.6, answer=400):
+def _gap_s(*, users=16, queue_s=0.84, wait_s=0.42, answer=400):
     """A served gap by beat 9's formula, of a step of 20 ms."""
-    return 0.020 + waits * (users * prompt_s - queue_s) / answer
+    return 0.020 + (users * wait_s - queue_s) / answer
 
 
 def _step_s(budget, mfu=0.5, cards=2):
@@ -219,15 +219,13 @@ EXERCISES = {
         unit="s",
         hints=(
             "While one answer of 400 tokens is written, how many prompts are read?",
-            "Step + share x (users x prefill - queue) / tokens of the answer.",
-            "20 ms + 0.7 x (16 x 0.6 s - 1.2 s) / 400.",
+            "Step + (users x wait - queue) / tokens of the answer.",
+            "20 ms + (16 x 0.42 s - 0.84 s) / 400.",
         ),
         mistakes={
             "Prompts that are read while you queue delay none of your later tokens: take the "
             "queue off.": lambda: _gap_s(queue_s=0.0),
-            "Decoding waits for 0.7 of the others' prefill, not for all of it.": (
-                lambda: _gap_s(waits=1.0)
-            ),
+            "All 400 tokens share the waits: divide by them.": lambda: _gap_s(answer=1),
             "That is the step alone, without other people's prompts.": lambda: 0.020,
         },
     ),

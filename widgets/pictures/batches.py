@@ -203,8 +203,7 @@ def floor(shared=0):
     fitted = calibration.efficiency_for(_b())
     load = toolbox.cache_prefix(WORKED_WORKLOAD, shared)
     served = serve(_b(), load, fitted)
-    waits = fitted.prefill_share * served.prompt.total_s
-    own = served.decode.attention_s / load.concurrency + waits / load.output_tokens
+    own = served.decode.attention_s / load.concurrency + served.waited_s / load.output_tokens
     price = usd_per_mtok(usd_h=_b().num_gpus * _b().gpu_usd_h, tok_s=1 / own)
     return price, (served.decode.total_s - served.decode.attention_s) / own
 

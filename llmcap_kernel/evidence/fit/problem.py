@@ -30,6 +30,10 @@ EXPECTED = {
     "weight_only_compute": 0.7,
     "pcie_exchange_s": 2e-5,
     "burst_share": 0.3,
+    # no number moves these
+    "mixed_share": 1.0,  # fitted, it predicts left-out throughput no better
+    "one_path_share": 1.0,
+    "rounded_share": 1.0,  # as timed kernels are
 }
 _OF_A_PASS = ("bandwidth", "compute", "kv_bandwidth", "link_bandwidth", "weight_only_compute")
 _OF_A_HOST = ("layer_s", "step_s", "sequence_s", "moe_layer_s")
@@ -41,6 +45,7 @@ FREE = {
         *("pcie_exchange_s", "prefill_share", "first_token_s", "burst_share", "prompt_token_s"),
     ),
     calibration.LOOP: (*_OF_A_PASS, *_OF_A_HOST, "prompt_token_s"),
+    "vllm": ("first_token_s", "burst_share"),
     "sglang": ("first_token_s", "burst_share"),
     "trtllm loop": ("compute", "link_bandwidth"),
     "vllm loop": ("sequence_s",),
@@ -147,7 +152,9 @@ class Stack:
 
 def _free(name: str, value: float) -> float:
     """Transform an efficiency so that factors add: log of a time, log odds of a share."""
-    return math.log(value) if name.endswith("_s") else math.log(value / (1 - value))
+    if name.endswith("_s"):
+        return math.log(value)
+    return math.log(value / (1 - value)) if value < 1 else math.inf
 
 
 def _values(free: "ndarray") -> "ndarray":
