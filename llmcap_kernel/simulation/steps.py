@@ -2,8 +2,8 @@
 
 A step decodes some sequences and computes pieces of prompts. Alone, either takes what `serve`
 says. Together they share a reading of the weights: decoding waits for `prefill_share` of what the
-prompts add to it, and no step is shorter than the prompts' own. Prompts cost one by one, each its own passes, as in
-`serve`; a piece of a prompt costs its share of them.
+prompts add to it, and no step is shorter than the prompts' own. Prompts cost one by one, each its
+own passes, as in `serve`; a piece of a prompt costs its share of them.
 """
 
 import math
