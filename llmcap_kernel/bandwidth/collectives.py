@@ -207,7 +207,7 @@ def exchanges(deployment: Deployment, tokens: Number, times: Number = 1.0) -> tu
         across = minimum(across, d.gpu.node_link_bandwidth_bytes_s)
     sent = message / d.ep * model.experts_per_token
     passed = message / d.tp
-    apart = not d.gpu.peer_access
+    apart = 1.0 - d.gpu.peer_access
     return (
         _exchange("all-reduce", reduces, times, message, link, d.tp, apart),
         _exchange("all-to-all", 2 * spread, times, sent, link, d.ep, apart),
@@ -222,10 +222,10 @@ def _exchange(
     message_bytes: Number,
     link_bandwidth_bytes_s: float,
     cards: int,
-    apart: bool,
+    apart: Number,
 ) -> Exchange:
     if not count:  # the catalogue lists no link for some cards, so there is nothing to divide by
         return Exchange(kind)
     wire_s = message_bytes / link_bandwidth_bytes_s
-    behind = max(cards / 2 - 1, 0) if apart else 0.0
+    behind = apart * max(cards / 2 - 1, 0.0)
     return Exchange(kind, count * times, message_bytes, wire_s, cards, behind)

@@ -85,6 +85,11 @@ class Cards(Gpu):
         """1 where the cards have a link of their own, 0 elsewhere."""
         return _field(self.gpus, "direct_link")[self.each]
 
+    @property
+    def peer_access(self) -> Array:
+        """1 where the cards reach each other's memory, 0 elsewhere."""
+        return _field(self.gpus, "peer_access")[self.each]
+
     def computes(self, number_format: Format) -> Any:
         """Find the rates at which the cards compute a format.
 
