@@ -384,6 +384,30 @@ def reference_price(name: str) -> dict[str, Any] | None:
     return None
 
 
+def passing_price(gpu: Gpu) -> dict[str, Any] | None:
+    """Look up the price behind a card's rent where nobody sells it on demand.
+
+    Parameters
+    ----------
+    gpu : Gpu
+        The card.
+
+    Returns
+    -------
+    dict or None
+        Price record, as `reference_price` has it; None for a rent on demand, for one of the
+        reader's own, and where there is none.
+
+    Examples
+    --------
+    >>> passing_price(gpu("mi355x"))["term"], passing_price(gpu("mi300x"))
+    ('spot', None)
+    """
+    price = reference_price(gpu.name)
+    kept = price is None or price["term"] == "on-demand" or price["usd_h"] != gpu.usd_h
+    return None if kept else price
+
+
 @lru_cache(maxsize=4096)
 def format(name: str) -> Format:
     """Look up a number format.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .. import bandwidth
+from .. import bandwidth, catalog
 from ..calibration import Estimate, Estimates
 from ..capacity import Ledger
 from ..explain import Explained, Line, quantity
@@ -26,6 +26,9 @@ TAIL_SENTENCES = {
     "ttft": "{}% of the first tokens within {}, {} allowed",
     "e2e": "{}% of the answers within {}, {} allowed",
 }
+
+# Why a price that is not on demand is no plan.
+PASSING = {"spot": "it may be taken away", "reserved-1y": "it binds for a year"}
 
 
 @dataclass(frozen=True)
@@ -348,4 +351,9 @@ def _hardware_notes(deployment: Deployment) -> Iterator[Note]:
         yield Note("network", text)
     if not d.gpu_usd_h:
         text = f"The catalogue has no rent for {gpu.name}: give usd_h for prices."
+        yield Note("rent", text)
+    price = catalog.passing_price(gpu) if d.usd_h is None else None
+    if price:
+        term, source = price["term"], f"{price['provider']}, {price['date']}"
+        text = f"The rent of {gpu.name} is a {term} price ({source}): {PASSING[term]}."
         yield Note("rent", text)

@@ -708,7 +708,7 @@ def search(
     **choices : object
         The space: `gpus`, `vendors`, `engines`, `weights`, `kv`, `tps`, `nodes`,
         `expert_parallel`, `dp_attention`, `max_num_seqs` and `max_num_batched_tokens`, as
-        `space` takes them.
+        `space` takes them. Without `gpus` a card on a spot price is left out; named, it is taken.
 
     Returns
     -------

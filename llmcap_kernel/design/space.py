@@ -320,7 +320,7 @@ def space(
     quality : Quality, optional
         The least that is asked of models and formats.
     gpus : iterable of str or Gpu
-        Cards; all that have a price if empty.
+        Cards, whatever their price; all that have one on demand if empty.
     vendors : iterable of str
         Vendors of the cards; all if empty.
     engines : iterable of str or Engine
@@ -504,7 +504,8 @@ def _names(models: Iterable[Model]) -> str:
 
 def _cards(asked: tuple[str | Gpu, ...], vendors: tuple[str, ...]) -> tuple[Gpu, ...]:
     every = map(catalog.gpu, catalog.gpus())
-    known = [g for g in every if g.usd_h] if not asked else []
+    # nobody signs a service on a rent that may be taken away
+    known = [g for g in every if g.usd_h and not catalog.passing_price(g)] if not asked else []
     found = [catalog.gpu(g) if isinstance(g, str) else g for g in asked] or known
     all_vendors = sorted({catalog.gpu(name).vendor for name in catalog.gpus()})
     of = {catalog.one_of("vendor", v, all_vendors) for v in vendors}

@@ -106,6 +106,17 @@ def test_budget_is_not_a_limit_without_a_rent():
     assert note.about == "rent" and "no rent" in note.text
 
 
+def test_a_rent_that_is_a_spot_price_is_told_unless_it_is_one_s_own():
+    here = catalog.deployment(model="llama-3.1-70b", gpu="mi355x", weights="fp8")
+    (note,) = design.warnings(here, WORKED_WORKLOAD)
+    assert note.about == "rent"
+    told = "The rent of mi355x is a spot price (Vultr, 2026-08-22): it may be taken away."
+    assert note.text == told
+    dearer = replace(here.gpu, usd_h=5.0)
+    for own in (replace(here, usd_h=2.59), replace(here, gpu=dearer), replace(B, usd_h=None)):
+        assert not design.warnings(own, WORKED_WORKLOAD)
+
+
 def test_a_limit_explains_itself_in_its_unit():
     latency = limit_of(B, WORKED_WORKLOAD, WORKED_SLO, "latency")
     assert "tok/s / 20 tok/s" in latency.explain()

@@ -248,6 +248,21 @@ def test_a_laptop_gets_llama_cpp_and_its_formats():
     assert here[0].seqs_limit == WORKED_WORKLOAD.concurrency
 
 
+def test_a_card_on_a_spot_price_is_taken_where_it_is_named():
+    spot = catalog.gpu("mi355x")
+    assert catalog.reference_price(spot.name)["term"] == "spot"
+
+    def cards(**asked):
+        space = design.space(WORKED_WORKLOAD, **ONE_MODEL, tps=[1], **asked)
+        return {space.hardware(at)[1] for at in range(len(space))}
+
+    by_default = cards()
+    assert spot.name not in by_default and "mi300x" in by_default
+    terms = [catalog.reference_price(name)["term"] for name in by_default]
+    assert set(terms) == {"on-demand"}
+    assert cards(gpus=[spot.name]) == cards(gpus=[spot]) == {spot.name}
+
+
 def test_nodes_are_stages_of_layers():
     here = design.space(WORKED_WORKLOAD, **ONE_MODEL, gpus=["h100-sxm"], nodes=2)
     assert {(b.tp, b.pp) for b in here.blocks} == {(1, 1), (2, 1), (4, 1), (8, 1), (8, 2)}

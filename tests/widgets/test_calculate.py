@@ -383,6 +383,14 @@ def test_a_message_does_not_name_the_only_deployment_there_is():
     assert any(text.startswith("The catalogue has no rent for") for text in texts), texts
 
 
+def test_a_rent_that_may_be_taken_away_is_told():
+    texts = [m["text"] for m in shown(gpu="mi355x")["messages"]]
+    assert any(text.startswith("The rent of mi355x is a spot price") for text in texts), texts
+    assert not any("no rent" in text for text in texts), texts
+    own = [m["text"] for m in shown(gpu="mi355x", usd=3)["messages"]]
+    assert not any("rent" in text for text in own), own
+
+
 def test_the_command_that_starts_it_is_the_deployment_in_view():
     """What a stranger reads in the command is what the page predicts."""
     query = "model=llama-3.1-70b&gpu=h100-sxm&tp=2&weights=fp8&kv=fp8&in=7k&out=1k&users=16"

@@ -818,7 +818,7 @@ def notes(deployment, context_tokens):
         Messages.
     """
     load = Workload(input_tokens=max(context_tokens - 1, 1), output_tokens=1)
-    # The calculators of memory show no price, so a missing rent is no news there.
+    # The calculators of memory show no price, so nothing about rents is news there.
     shown = [note for note in design.warnings(deployment, load) if note.about != "rent"]
     return [{"level": "info", "field": "", "text": note.text} for note in shown]
 
@@ -955,7 +955,8 @@ def card_notes(card):
     lead = f"{card.label}: " if card.label != card.deployment.title else ""
     name = card.deployment.gpu.name
     rent = f"The catalogue has no rent for {name}: enter the card rent for prices."
-    texts = [rent if note.about == "rent" else note.text for note in card.warnings]
+    lacks = not card.deployment.gpu_usd_h
+    texts = [rent if note.about == "rent" and lacks else note.text for note in card.warnings]
     return [{"level": "info", "field": "", "text": lead + text} for text in texts]
 
 
