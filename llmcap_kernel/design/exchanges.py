@@ -296,7 +296,7 @@ def relaxations(found: Search, most: int = 6) -> tuple[Relaxation, ...]:
         if all(c.factor < enough.get(c.what, math.inf) for c in pair.changes)
     ]
     if not alone and not pairs:
-        pairs = list(_at_half(found))
+        pairs = [*_narrower_and_a_limit(found), *_at_half(found)]
     ranked = [sorted(some, key=lambda r: (r.factor, r.choice.usd_h_all)) for some in (alone, pairs)]
     return tuple((ranked[0] + ranked[1])[:most])
 
@@ -402,6 +402,22 @@ def _other_load(
 
 def _narrower(found: Search) -> Iterator[Relaxation]:
     """The widest formats below those that were tried in which something meets every limit."""
+    for change, other in _in_narrower(found):
+        if other.winner is not None:
+            yield Relaxation((change,), other.winner)
+            return
+
+
+def _narrower_and_a_limit(found: Search) -> Iterator[Relaxation]:
+    """The widest formats in which one limit alone has to give beside them."""
+    for change, other in _in_narrower(found):
+        if some := list(_limits_alone(other, 1)):
+            yield from (replace(one, changes=(change, *one.changes)) for one in some)
+            return
+
+
+def _in_narrower(found: Search) -> Iterator[tuple[Change, Search]]:
+    """The same search in each narrower format, the widest first."""
     least = min(bits(block.weights) for block in found.space.blocks)
     families = {block.engine.family for block in found.space.blocks}
     names = {n for f in families for n in NARROWER.get(f, NARROWER_ELSEWHERE)}
@@ -416,9 +432,7 @@ def _narrower(found: Search) -> Iterator[Relaxation]:
                            rate=found.asked.rate, rank=found.rank, **choices)  # type: ignore[arg-type]  # fmt: skip
         except BadInput:
             continue
-        if other.winner is not None:
-            yield Relaxation((Change("format", least, bits(narrow)),), other.winner)
-            return
+        yield Change("format", least, bits(narrow)), other
 
 
 def _at_half(found: Search) -> Iterator[Relaxation]:

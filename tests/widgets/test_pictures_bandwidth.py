@@ -5,8 +5,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from llmcap_kernel.simulation.tails import values, weighted
 from widgets.benchmarks import measured
 from widgets.picture_session import PictureSession
+from widgets.pictures import minute
 from widgets.pictures.bandwidth_served import sweep
 
 
@@ -125,3 +127,24 @@ def test_users_without_room_wait():
 def test_nearly_no_measurement_is_below_the_ceiling():
     for row in table("by-engine", against="the ceiling"):
         assert float(row[3].rstrip("%")) <= 5, row[0]
+
+
+def test_a_percentile_jumps_when_the_share_of_long_steps_passes_its_own():
+    for rate in minute.RATES:
+        run = minute._run(rate)
+        gaps = sum(g.steps * g.decoding for g in run.groups)
+        long = sum(g.steps * g.decoding for g in run.groups if g.prompt_tokens)
+        p99_s = weighted(values(run, "itl"), (99,))[0]
+        plain_s = max(g.step_s for g in run.groups if g.decoding and not g.prompt_tokens)
+        assert (p99_s > plain_s) is (long / gaps > 0.01), rate
+
+
+def test_a_minute_draws_each_step_with_a_prompt_where_it_is():
+    run = minute._run(0.4)
+    shown = [
+        g
+        for g in run.groups
+        if g.prompt_tokens and 0 <= g.start_s - minute.FROM_S <= minute.MINUTE_S - g.step_s
+    ]
+    assert len(shown) > 5
+    assert len(shown) <= len(widths("minute", rate=0.4)) <= len(shown) + 2

@@ -24,7 +24,7 @@ from ..figures.plots import (
     bars,
     chart,
 )
-from . import bandwidth_links, bandwidth_served
+from . import bandwidth_links, bandwidth_served, minute
 from .record import Control, Drawn, Picture, counted
 from .scenario import llama_on
 
@@ -519,4 +519,5 @@ PICTURES = {
     ),
     **bandwidth_links.PICTURES,
     **bandwidth_served.PICTURES,
+    **minute.PICTURES,
 }
