@@ -80,6 +80,7 @@ def test_every_kind_of_input_moves_the_numbers(open_at):
     page.keyboard.press("ArrowRight")
     here.answered(2)
     assert "All numbers at 20 users" in page.inner_text(".lc-results")
+    page.click(".lc-fold summary:has-text('Prices')")
     for seq, (name, value) in enumerate((("usd", "1"), ("api", "3"), ("duty", "80")), 3):
         box = page.locator(f"input[type=text][name={name}]")
         box.fill(value)

@@ -35,15 +35,15 @@ def test_the_pointer_reads_all_curves_at_once(here):
     text = point_at(here.page, 0.4)
     users = int(re.search(r"(\d+) users", text).group(1))
     drawn = {t["name"]: t for t in calculator.view["figure"]["data"] if t.get("name")}
-    for letter in "BC":
-        at = drawn[letter]["x"].index(users)
-        assert drawn[letter]["customdata"][at] in text
+    for name in ("2x H100", "8x H200"):
+        at = drawn[name]["x"].index(users)
+        assert drawn[name]["customdata"][at] in text
 
 
 def test_where_a_curve_has_ended_the_pointer_reads_the_others(here):
     here.live("compare")
     text = point_at(here.page, 0.9)
-    assert "C:" in text and "B:" not in text
+    assert "8x H200:" in text and "2x H100:" not in text
 
 
 def test_inputs_drive_curves_sentences_and_address(here):
@@ -55,6 +55,7 @@ def test_inputs_drive_curves_sentences_and_address(here):
     page.select_option("select[name=sweep]", "ctx")
     here.answered(2)
     assert re.search(r"\d+ tokens of context", point_at(page, 0.2))
+    page.click(".lc-fold summary:has-text('Range')")
     box = page.locator("input[type=text][name=to]")
     box.fill("20k")
     box.press("Enter")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
@@ -27,6 +28,12 @@ from widgets.server import bounds, connections, kernels, log, visitors, watch
 from widgets.session import Calculator
 
 PATIENCE_S = 120
+
+
+def in_a_loop(work):
+    """Run a coroutine to its end; a browser of another test may hold this thread's loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +117,7 @@ def test_an_address_with_many_connections_loses_its_oldest():
         other, *mine = enters(port, "127.0.0.2"), *(enters(port) for _ in range(6))
         return [is_closed(one, 0.5) for one in [other, *mine]]
 
-    assert asyncio.run(doors(9, 4, work)) == [False, True, True, *[False] * 4]
+    assert in_a_loop(doors(9, 4, work)) == [False, True, True, *[False] * 4]
 
 
 def test_a_newcomer_finds_room_however_many_one_address_has():
@@ -119,7 +126,7 @@ def test_a_newcomer_finds_room_however_many_one_address_has():
         other = enters(port, "127.0.0.2")
         return is_closed(other, 0.5), [is_closed(one, 0.5) for one in mine].count(True)
 
-    assert asyncio.run(doors(5, 0, work)) == (False, 1)
+    assert in_a_loop(doors(5, 0, work)) == (False, 1)
 
 
 def test_a_silent_connection_is_closed(monkeypatch):
@@ -130,7 +137,7 @@ def test_a_silent_connection_is_closed(monkeypatch):
         slow.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
         return is_closed(enters(port)), is_closed(slow)
 
-    assert asyncio.run(doors(5, 5, work)) == (True, True)
+    assert in_a_loop(doors(5, 5, work)) == (True, True)
 
 
 def test_files_are_enough_for_the_connections(monkeypatch):
@@ -208,7 +215,7 @@ def looked_at(**kernel):
             if running:
                 await one._look_at(running.one)
 
-    asyncio.run(look())
+    in_a_loop(look())
     return bool(running), running.kernel.interrupted
 
 
@@ -303,7 +310,7 @@ def test_a_seat_goes_first_to_who_has_fewest():
         pool._hand_out()
         return [one.address for one in pool.queue]
 
-    assert asyncio.run(hand_out()) == ["greedy", "greedy"]
+    assert in_a_loop(hand_out()) == ["greedy", "greedy"]
 
 
 def test_who_leaves_the_queue_leaves_his_kernel_to_the_next():
@@ -322,18 +329,18 @@ def test_who_leaves_the_queue_leaves_his_kernel_to_the_next():
             assert not pool.waiting
         return pool.waiting
 
-    assert asyncio.run(come_and_go()) == [("k", None)]
+    assert in_a_loop(come_and_go()) == [("k", None)]
 
 
 def test_a_page_that_never_spoke_makes_room(clock):
     running = Running(reader={"alone_since": ago(watch.SILENT_AT_LEAST_SECONDS + 1)})
     one = watch.Watch(running, 5, 30, 900)
-    asyncio.run(one.make_room("198.51.100.1"))
+    in_a_loop(one.make_room("198.51.100.1"))
     assert running, "he took nobody else's seat"
-    asyncio.run(one.make_room())
+    in_a_loop(one.make_room())
     assert not running
     spoke = Running(reader={"spoke": True, "alone_since": ago(900)})
-    asyncio.run(watch.Watch(spoke, 5, 30, 900).make_room())
+    in_a_loop(watch.Watch(spoke, 5, 30, 900).make_room())
     assert spoke
 
 

@@ -177,7 +177,7 @@ def _parts(found, state):
 def _looked_at(found, pick):
     """The candidate that was picked; else the answer, or the nearest miss."""
     if pick is not None and pick < len(found.rows):
-        return found.choice(pick)
+        return found.choice(int(pick))
     return found.winner or found.passed_over[0]
 
 
@@ -256,16 +256,22 @@ def _figure(found, here):
     drawn = {choice.number: choice for choice in (*found.front, *found.by_hardware[:MOST_DRAWN])}
     drawn[here.number] = here
     which = c.asked(found.asked.slo, "itl")[1]
+    rented = any(choice.usd_h_all for choice in drawn.values())
     points: list = []
     for number, choice in drawn.items():
-        if not (choice.usd_h_all and choice.starts):
+        if not choice.starts or (rented and not choice.usd_h_all):
             continue
         kind = "front" if number in front else "meets" if choice.meets_all else "misses"
         gap = _of(choice.estimates, "itl", which).value
         text = f"{choice.short_title}<br>{_broken(found.reason(choice).sentence)}"
         points.append(
             Candidate(
-                number, short_cards(choice.deployment), choice.usd_h_all, 1e3 * gap, kind, text
+                number,
+                short_cards(choice.deployment),
+                choice.usd_h_all if rented else choice.copies * choice.deployment.num_gpus,
+                1e3 * gap,
+                kind,
+                text,
             )
         )
     if not points:
@@ -284,8 +290,9 @@ def _figure(found, here):
         here.number,
         alt,
         gap_ms=1e3 * gap_s or None,
-        usd_h=slo.usd_h,
+        usd_h=slo.usd_h if rented else None,
         gap_title=title,
+        cost_title="rent, USD an hour" if rented else "cards, whose rent is not known",
     )
 
 
@@ -339,7 +346,7 @@ def _percentiles(here):
 def _shrinking(found):
     """How many candidates are left as one limit after the other is asked for."""
     names = dict.fromkeys(name for row in found.rows for name in row.headrooms)
-    left, rows = list(found.rows), [["The catalogue", f"{len(found.rows):,}", ""]]
+    left, rows = list(found.rows), [["The catalogue", f"{len(found.rows):,}", "-"]]
     for name in sorted(names, key=lambda name: (name != "capacity", name == "budget")):
         kept = [row for row in left if row.headrooms.get(name, 0) >= 1]
         label = "hold the users" if name == "capacity" else f"keep the limit on {name}"

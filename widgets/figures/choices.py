@@ -20,8 +20,8 @@ class Candidate:
         Its place in the search.
     label : str
         What it is called beside its mark.
-    usd_h : float
-        Its rent [USD/h].
+    cost : float
+        Its rent [USD/h], or its cards where no rent is known.
     gap_ms : float
         Gap between tokens [ms].
     kind : str
@@ -32,7 +32,7 @@ class Candidate:
 
     number: int
     label: str
-    usd_h: float
+    cost: float
     gap_ms: float
     kind: str
     text: str
@@ -45,7 +45,7 @@ LOOKS = {
 }
 
 
-def cost_and_gap(candidates, picked, alt, *, gap_ms=None, usd_h=None, gap_title=""):
+def cost_and_gap(candidates, picked, alt, *, gap_ms=None, usd_h=None, gap_title="", cost_title=""):
     """Draw candidates by rent and gap; a click on one picks it.
 
     Parameters
@@ -58,8 +58,8 @@ def cost_and_gap(candidates, picked, alt, *, gap_ms=None, usd_h=None, gap_title=
         What the figure shows.
     gap_ms, usd_h : float, optional
         The limits, where they are set.
-    gap_title : str
-        What the gap is.
+    gap_title, cost_title : str
+        What the axes measure.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def cost_and_gap(candidates, picked, alt, *, gap_ms=None, usd_h=None, gap_title=
     if here:
         ring = {"symbol": "circle-open", "size": 20, "color": TEXT, "line": {"width": 2}}
         data.append(_scatter([here], ring) | {"hoverinfo": "skip"})
-    rents = [c.usd_h for c in candidates] + ([usd_h] if usd_h else [])
+    rents = [c.cost for c in candidates] + ([usd_h] if usd_h else [])
     gaps = [c.gap_ms for c in candidates] + ([gap_ms] if gap_ms else [])
     across = (min(rents, default=1) / 1.3, max(rents, default=1) * 1.6)
     up = (min(gaps, default=1) / 1.25, max(gaps, default=1) * 1.25)
@@ -86,7 +86,7 @@ def cost_and_gap(candidates, picked, alt, *, gap_ms=None, usd_h=None, gap_title=
         margin={"l": 8, "r": 12, "t": 20, "b": 8},
         shapes=shapes,
         annotations=[*labels, *said],
-        xaxis=log_axis("rent, USD an hour", *across),
+        xaxis=log_axis(cost_title, *across),
         yaxis=log_axis(gap_title, *up),
     )
 
@@ -95,7 +95,7 @@ def _scatter(candidates, marker):
     return {
         "type": "scatter",
         "mode": "markers",
-        "x": [c.usd_h for c in candidates],
+        "x": [c.cost for c in candidates],
         "y": [c.gap_ms for c in candidates],
         "marker": marker,
     }
@@ -116,14 +116,14 @@ def _name(candidate, picked=False):
     font = {"size": 13 if picked else 12, "color": TEXT if picked else QUIET}
     label = f"<b>{candidate.label}</b>" if picked else candidate.label
     place = {"xanchor": "left", "yanchor": "bottom", "xshift": 9, "yshift": 3, "bgcolor": GROUND}
-    return note(label, log10(candidate.usd_h), log10(candidate.gap_ms), font=font, **place)
+    return note(label, log10(candidate.cost), log10(candidate.gap_ms), font=font, **place)
 
 
 def _apart(candidates, here):
     """The few of the front whose names do not run into each other."""
     kept = [here] if here else []
     for one in candidates:
-        near = (abs(one.usd_h / k.usd_h - 1) < 0.5 and abs(one.gap_ms / k.gap_ms - 1) < 0.25
+        near = (abs(one.cost / k.cost - 1) < 0.5 and abs(one.gap_ms / k.gap_ms - 1) < 0.25
                 for k in kept)  # fmt: skip
         if len(kept) <= NAMED and not any(near):
             kept.append(one)

@@ -406,7 +406,8 @@ export function markdown(root, inputs, link) {
 export function csv(root) {
   // A cell that a spreadsheet would run as a formula is made text.
   const number = /^[-+]?[\d.,]+(e[-+]?\d+)?%?$/i;
-  const plain = (value) => (/^[-=+@\t\r]/.test(value) && !number.test(value) ? `'${value}` : value);
+  const safe = (value) => value === "-" || number.test(value);
+  const plain = (value) => (/^[-=+@\t\r]/.test(value) && !safe(value) ? `'${value}` : value);
   const cell = (value) => (/[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
   const line = (cells) => cells.map((value) => cell(plain(value))).join(",");
   const parts = tablesOf(root).map((t) => [line([t.caption]), ...t.rows.map(line)].join("\r\n"));

@@ -129,6 +129,8 @@ def with_answer(page, name, query, address):
     str
         The page, with another title and what previews read.
     """
+    if name not in session.CALCULATORS:
+        return page
     form = session.CALCULATORS[name].FORM
     names = {field.name.removeprefix(session.FIRST) for field in form.fields}
     if not query or not {"model", "tp"} <= names:

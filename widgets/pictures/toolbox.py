@@ -124,7 +124,7 @@ def _format_gain(users, context):
     best = _step_gain(users, context, True)
     marks: list[Drawable] = [
         Limit("the belief: twice", y=2.0, ink="quiet"),
-        Line("ceiling", _along(context, True), "other", dash="5 4", where=44),
+        Line("ceiling", _along(context, True), "other", dash="5 4", where=20),
         Line("estimate", _along(context, False), "weights", where=44),
         Mark(f"{here:.2f}x", users, here, "prompt", below=True),
     ]
