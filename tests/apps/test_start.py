@@ -60,7 +60,7 @@ def test_the_lines_of_the_engine_are_copied_as_they_stand(open_at):
 
 def test_a_limit_is_typed_in_its_fold_which_stays_open(open_at):
     here = open_at("vram", "gpu=rtx-3090&model=llama-3.1-8b")
-    fold = here.page.locator(".lc-fold")
+    fold = here.page.locator(".lc-fold", has_text="own limits")
     box = here.page.locator("input[name=seqs]")
     assert not box.is_visible()
     fold.locator("summary").click()

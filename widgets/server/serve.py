@@ -22,6 +22,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from tornado.iostream import StreamClosedError
@@ -216,24 +217,31 @@ class AppHandler(Page, TornadoVoilaHandler):
             first = await anext(parts)
         rules = allowed(self.settings["embed"], script_src=APP_SCRIPTS)
         self.set_header("Content-Security-Policy", rules)
-        self.write(await self._named(name, first))
         try:
             # When a kernel dies under it, Voila would send signs of life for ever.
             async with asyncio.timeout(kernels.START_SECONDS):
-                async for part in parts:
-                    self.write(await self._named(name, part))
+                async for part in self._named(name, first, parts):
+                    self.write(part)
                     await self.flush()
             self.arrival.alone_since = time.monotonic()
         except TimeoutError:
             await self.kernel_manager.leave(self.arrival.kernel_id)
             self.finish('<p role="alert">The calculator could not start. Please reload.</p>')
 
-    async def _named(self, name: str, part: str) -> str:
-        """The part of a page, its title saying what was asked and what the answer is."""
-        if "</title>" not in part:
-            return part
+    async def _named(self, name: str, head: str, parts: AsyncIterator[str]) -> AsyncIterator[str]:
+        """The parts of a page, its title saying what was asked and what the answer is."""
         at = f"{self.request.protocol}://{self.request.host}{self.settings['base_url']}"
-        return await asyncio.to_thread(heads.with_answer, part, name, self.request.query, at)
+        async for part in parts:
+            if head:  # a title comes in several parts
+                head += part
+                if "</title>" not in head:
+                    continue
+                query = self.request.query
+                part = await asyncio.to_thread(heads.with_answer, head, name, query, at)
+                head = ""
+            yield part
+        if head:
+            yield head
 
     async def _has_room(self, reader: str) -> bool:
         """Whether there is a seat; else the page says so. A page that never spoke makes room."""
