@@ -142,7 +142,6 @@ def test_icons_are_drawn_in_the_page(visit, path):
 # ---- what the theme's scripts are for ------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=False, reason="a known fault: Ctrl+K and Enter do not lead to results")
 def test_the_buttons_of_a_page_work(visit):
     page = visit(CHAPTER)
     root, menu = page.locator("html"), page.locator(".lt-top summary", has_text="Chapters")

@@ -156,7 +156,6 @@ def chapters():
     return sorted(p.stem for p in notebooks if '"Calculator(' in p.read_text("utf-8"))
 
 
-@pytest.mark.xfail(strict=False, reason="a known fault: something above it moves by 0.08 when live")
 @pytest.mark.parametrize("chapter", chapters())
 def test_a_calculator_in_a_text_is_alive_and_nothing_moves(reader, chapter):
     page = reader.page

@@ -1,5 +1,5 @@
-// The head of every page, in the book and above the apps: its menus close, and its button changes
-// the theme.
+// The head of every page, in the book and above the apps: its menus close, its button changes the
+// theme, and its search is a key away.
 (() => {
   const { dataset } = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -25,7 +25,17 @@
     if (target.closest(".lt-theme")) next();
     for (const menu of menus()) if (!menu.contains(target)) menu.open = false;
   });
-  document.addEventListener("keydown", ({ key }) => {
+  // The theme's own key opens a search of its own, which these pages do not have.
+  function search(event) {
+    event.preventDefault();
+    const box = document.querySelector(".lt-top input[name=q]");
+    box.focus();
+    box.select();
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
+    if (key.toLowerCase() === "k" && (ctrlKey || metaKey) && !altKey && !shiftKey) search(event);
     if (key !== "Escape") return;
     for (const menu of menus()) {
       menu.open = false;
