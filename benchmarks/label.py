@@ -20,6 +20,7 @@ import argparse
 import csv
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from llmcap_kernel import catalog
@@ -495,23 +496,62 @@ def label(path: Path) -> int:
     int
         Rows whose cells changed.
     """
+    return rewrite(path, lambda rows: [labelled(row) for row in rows], columns)
+
+
+def rewrite(
+    path: Path,
+    labelled_rows: Callable[[list[Row]], list[Row]],
+    columns_of: Callable[[list[str]], list[str]],
+) -> int:
+    """Replace the rows of a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    labelled_rows : callable
+        Gives the new rows for the old ones.
+    columns_of : callable
+        Gives the new column names for the old ones.
+
+    Returns
+    -------
+    int
+        Rows whose cells changed.
+    """
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         rows, header = list(reader), list(reader.fieldnames or ())
-    made = [labelled(row) for row in rows]
+    made = labelled_rows(rows)
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns(header))
+        writer = csv.DictWriter(file, columns_of(header))
         writer.writeheader()
         writer.writerows(made)
     return sum(old != new for old, new in zip(rows, made, strict=True))
 
 
-def main() -> None:
-    """Label the file that is named, or the published rows."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("files", nargs="*", type=Path, default=(MEASURED, NEWER))
+def command(doc: str | None, label_file: Callable[[Path], int], files: tuple[Path, ...]) -> None:
+    """Label the files that are named, or the published ones, and say how much changed.
+
+    Parameters
+    ----------
+    doc : str or None
+        Docstring of the script.
+    label_file : callable
+        Labels a file in place, and gives the rows that changed.
+    files : tuple of Path
+        The published ones.
+    """
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("files", nargs="*", type=Path, default=files)
     for path in parser.parse_args().files:
-        print(f"{label(path):,} rows of {path} changed")
+        print(f"{label_file(path):,} rows of {path} changed")
+
+
+def main() -> None:
+    """Label the files that are named, or the published rows."""
+    command(__doc__, label, (MEASURED, NEWER))
 
 
 if __name__ == "__main__":

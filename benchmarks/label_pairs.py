@@ -16,11 +16,14 @@ rules below write them into columns that `llmcap_kernel.evidence.levers` reads:
 A second run changes nothing. These columns are the script's: write a correction as a rule.
 """
 
-import argparse
-import csv
 import re
 from collections import defaultdict
 from pathlib import Path
+
+if __package__:
+    from benchmarks.label import command, rewrite
+else:
+    from label import command, rewrite
 
 PAIRS = Path(__file__).with_name("pairs.csv")
 # What a source says: these columns are never written but where `stated` keeps the old cell.
@@ -477,23 +480,18 @@ def label(path: Path) -> int:
     int
         Rows whose cells changed.
     """
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    return rewrite(path, _labelled_all, lambda header: list(COLUMNS))
+
+
+def _labelled_all(rows: list[Row]) -> list[Row]:
     made = [labelled(row) for row in rows]
     decode_rates(made)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(made)
-    return sum(old != new for old, new in zip(rows, made, strict=True))
+    return made
 
 
 def main() -> None:
-    """Label the file that is named, or the published pairs."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("file", nargs="?", type=Path, default=PAIRS)
-    path = parser.parse_args().file
-    print(f"{label(path):,} rows of {path} changed")
+    """Label the files that are named, or the published pairs."""
+    command(__doc__, label, (PAIRS,))
 
 
 if __name__ == "__main__":

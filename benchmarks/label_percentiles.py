@@ -16,8 +16,6 @@ back. The rules of `label.py` hold for it as well, with the columns that they wr
 A second run changes nothing. These columns are the script's: write a correction as a rule.
 """
 
-import argparse
-import csv
 import re
 from pathlib import Path
 
@@ -145,8 +143,24 @@ def labelled(row: Row) -> Row:
     out = original(row) | {"regime": ""}
     for rule in (*OWN, *RULES, lacks):
         rule(out)
-    columns = [n for n in out if n not in (*label.ADDED, *FOUND, "regime")]
-    return {name: out[name] for name in (*columns, *label.ADDED, *FOUND)}
+    return {name: out[name] for name in columns(list(out))}
+
+
+def columns(header: list[str]) -> list[str]:
+    """List the columns of a labelled file.
+
+    Parameters
+    ----------
+    header : list of str
+        Those of a row or of a file.
+
+    Returns
+    -------
+    list of str
+        The source's own, then those that the rules write.
+    """
+    own = [name for name in header if name not in (*label.ADDED, *FOUND, "regime")]
+    return [*own, *label.ADDED, *FOUND]
 
 
 def relabel(path: Path) -> int:
@@ -162,22 +176,12 @@ def relabel(path: Path) -> int:
     int
         Rows whose cells changed.
     """
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    made = [labelled(row) for row in rows]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(made[0]))
-        writer.writeheader()
-        writer.writerows(made)
-    return sum(old != new for old, new in zip(rows, made, strict=True))
+    return label.rewrite(path, lambda rows: [labelled(row) for row in rows], columns)
 
 
 def main() -> None:
-    """Label the file that is named, or the published rows."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("file", nargs="?", type=Path, default=FILE)
-    path = parser.parse_args().file
-    print(f"{relabel(path):,} rows of {path} changed")
+    """Label the files that are named, or the published rows."""
+    label.command(__doc__, relabel, (FILE,))
 
 
 if __name__ == "__main__":
