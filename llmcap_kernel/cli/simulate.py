@@ -220,13 +220,13 @@ class _Progress:
         self.begun_s, self.drawn = monotonic(), ""
 
     def __enter__(self) -> Callable[[float], bool]:
-        return self.told
+        return self.draw
 
     def __exit__(self, *problem: object) -> None:
         if self.drawn:
             print("\r" + " " * len(self.drawn) + "\r", end="", file=sys.stderr, flush=True)
 
-    def told(self, share: float) -> bool:
+    def draw(self, share: float) -> bool:
         """Draw the share that is done, where anybody sees it."""
         if sys.stderr.isatty() and monotonic() - self.begun_s > PATIENCE_S:
             full = round(share * BAR)

@@ -306,26 +306,26 @@ def _copies_for_rate(
     Users who ask again at once keep as many requests in flight as a rate does (Little's law).
     """
 
-    def answered(users: int) -> float:
+    def rate_of(users: int) -> float:
         one = at(1, users)
         return one.expected.output_tok_s.value / one.workload.output_tokens
 
     if not meets(1):
         return 1, 1
     users = 1
-    while meets(2 * users) and answered(users) < rate:
+    while meets(2 * users) and rate_of(users) < rate:
         users *= 2
     low, high = users, 2 * users
     while high - low > max(1, low // 16):  # within a sixteenth: estimates are no closer
         middle = (low + high) // 2
         low, high = (middle, high) if meets(middle) else (low, middle)
-    copies = max(1, math.ceil(rate / answered(low)))
+    copies = max(1, math.ceil(rate / rate_of(low)))
     if copies > most:
         return most, high  # more are in flight than the limits allow
     fewest, most_users = 0, low
     while most_users - fewest > 1:
         middle = (fewest + most_users) // 2
-        enough = answered(middle) >= rate / copies
+        enough = rate_of(middle) >= rate / copies
         fewest, most_users = (fewest, middle) if enough else (middle, most_users)
     return copies, most_users
 
@@ -780,7 +780,7 @@ def _check_rate(found: Search) -> None:
     beyond = [i for i in found.misses if found.rows[i].users > 1 and found.rows[i].copies == most]
     if not beyond or any(row.missed() == ("budget",) for row in found.rows):
         return
-    served = max(map(_answered, map(found.choice, beyond)))
+    served = max(map(_rate_rps, map(found.choice, beyond)))
     copies = "one copy" if most == 1 else f"{most:,} copies"
     raise BadInput(
         "rate",
@@ -789,7 +789,7 @@ def _check_rate(found: Search) -> None:
     )
 
 
-def _answered(choice: Choice) -> float:
+def _rate_rps(choice: Choice) -> float:
     """Requests that all copies answer each second."""
     return choice.copies * choice.expected.output_tok_s.value / choice.workload.output_tokens
 

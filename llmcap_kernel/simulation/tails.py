@@ -353,15 +353,15 @@ def estimated(
     room, steps = room_of(deployment), Steps(deployment, calibration.efficiency_for(deployment))
     runs: list[Run] = []
 
-    def told(share: float) -> bool | None:
+    def report(share: float) -> bool | None:
         return progress((len(runs) + share) / 3) if progress else None
 
-    runs.append(simulate(requests, steps, room, told))
+    runs.append(simulate(requests, steps, room, report))
     factors, reason = _factors(deployment, requests, runs[0])
     ends = [steps.scaled(factor) for factor in factors["itl"]]
     for end in ends:
         stopped = runs[-1].stopped
-        runs.append(runs[0] if stopped else simulate(requests, end, room, told))
+        runs.append(runs[0] if stopped else simulate(requests, end, room, report))
     all_times: tuple[Times, ...] = (steps, *ends)
     rates = _band(*(saturates_rps(requests, times, room) for times in all_times))
     return Simulated(runs[0], runs[1], runs[2], factors, rates, reason)

@@ -12,14 +12,6 @@ pytestmark = pytest.mark.browser
 HOVER = ".lc-plot .hoverlayer"
 
 
-@pytest.fixture
-def here(browser):
-    made = Site(browser, viewport={"width": 1280, "height": 900})
-    yield made
-    made.context.close()
-    assert made.faults == []
-
-
 def point_at(page, share):
     """Move the pointer over the figure, a share of its width from the left."""
     page.locator(".lc-plot").scroll_into_view_if_needed()

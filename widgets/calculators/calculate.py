@@ -3,7 +3,6 @@
 import textwrap
 
 from llmcap_kernel import catalog, design
-from llmcap_kernel.design import handover
 from llmcap_kernel.evidence import weak_spots
 from llmcap_kernel.explain import Line, digits, quantity
 from llmcap_kernel.spec import Slo
@@ -40,7 +39,6 @@ FIRST = (
 )
 FOLDS = {"Limits": c.LIMITED, "Prices": ("usd", "duty", "api", "api_in")}
 PAIRED = ("out", "prefix", "usd", "api", "api_in")
-SEVERITY = ("good", "warn", "bad")
 MOST_REQUESTS = 10_000_000  # a load has no more
 # The limits, as a newcomer would say them.
 WORDS = {
@@ -122,7 +120,7 @@ def _parts(card, state):
         "figure": memory_bars(card.ledger),
         "messages": [*_warned(modes), *_notes(card, state)],
         "remedies": c.remedies(FORM, state, card.ledger),
-        "texts": _texts(card),
+        "texts": c.commands(card),
     }
     if not card.starts:
         return shared | {"headline": [users], "tables": memory}
@@ -164,8 +162,7 @@ def _status(card):
         verdict = f" It likely meets every limit; {_listed(likely)} may still miss."
     else:
         verdict = " It meets every limit." if card.fits and card.slo != Slo() else ""
-    level = max((c.LEVELS[limit.verdict] for limit in card.limits), key=SEVERITY.index)
-    return {"level": level, "text": f"{fits}: {room}.{verdict} {_binding(card)}"}
+    return {"level": c.worst(card.limits), "text": f"{fits}: {room}.{verdict} {_binding(card)}"}
 
 
 def _named(limit):
@@ -274,17 +271,6 @@ def _speed(card, trail):
     } | c.span(rate, bound)
 
 
-def _texts(card):
-    """How to start it, what it will print, and how to measure what is predicted here."""
-    d, load, lines = card.deployment, card.workload, c.engine_lines(card.ledger)
-    try:
-        start = {"title": "Start it so", "text": handover.launch(d, load).text}
-    except c.BadInput:  # a layout that the engine has no options for
-        return [lines]
-    measure = {"title": "Measure it so", "text": handover.benchmark(d, load).text}
-    return [start, lines, measure]
-
-
 def _users(card, most, crowds):
     ledger, limited = card.ledger, card.starts and _limited(card.slo)
     room, wanted = f"{ledger.max_concurrent:,} have room", f"{card.workload.concurrency:,} wanted"
@@ -316,8 +302,7 @@ def _room_span(ledger, most):
 
 def _first_token(card, trail):
     estimate = card.estimates.ttft_s
-    value, unit = quantity(estimate.value, "s").split()
-    scale = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
+    value, unit, scale = c.timed(estimate)
     return {
         "label": "Time to first token",
         "value": value,

@@ -1,10 +1,11 @@
 """Design: a load, limits and a budget in; what to run out, and why not the next one."""
 
+from dataclasses import replace
 from functools import lru_cache
 from statistics import median
+from textwrap import wrap
 
 from llmcap_kernel import catalog, design
-from llmcap_kernel.design import handover
 from llmcap_kernel.explain import quantity
 from llmcap_kernel.simulation.percentiles import percentile
 from llmcap_kernel.spec import Slo, Tail
@@ -21,7 +22,7 @@ TITLE = "Design"
 LEAD = "What should I run for this load, these limits and this budget, and why not the next one?"
 HINT = "Try it: set the budget to $2 an hour, or click another mark and read why it is not first."
 ANY = "any"
-GAP_S = design.WORKED_SLO.itl_s or 0.05
+GAP_S, _ = c.asked(design.WORKED_SLO, "itl")
 VENDORS = {
     ANY: "any vendor",
     "nvidia": "NVIDIA",
@@ -42,14 +43,6 @@ LATENCIES = {
 MOST_DRAWN = 120  # candidates, the best and the nearest misses first
 
 
-def _vendors():
-    return VENDORS
-
-
-def _ranks():
-    return RANKS
-
-
 FORM = Form(
     "design",
     (
@@ -58,13 +51,13 @@ FORM = Form(
         *c.load_fields(design.WORKED_WORKLOAD),
         # the page of the spec asks for 95 of 100 gaps
         *c.limit_fields(Slo(tails=(Tail("itl", 95, GAP_S),), usd_h=design.WORKED_SLO.usd_h)),
-        Field("vendor", "name", ANY, "Cards of", names=_vendors),
+        Field("vendor", "name", ANY, "Cards of", names=lambda: VENDORS),
         Field("nodes", "whole", 1, "Nodes, at most", 1, 8),
         Field("copies", "whole", 1, "Copies, at most", 1, 100,
               help="Copies of a deployment that share the users."),
         Field("engine", "name", ANY, "Engine", names=lambda: (ANY, *catalog.engines())),
         Field("bits", "whole", 0, "Bits of a weight, at least", 0, 16),
-        Field("rank", "name", "usd_h", "Cheapest by", names=_ranks),
+        Field("rank", "name", "usd_h", "Cheapest by", names=lambda: RANKS),
         Field("pick", "whole", None, "Candidate looked at", 0, 10_000_000, optional=True,
               help="A click on a mark sets it; empty for the answer."),
     ),
@@ -96,19 +89,19 @@ def view(state):
     controls = _controls(state)
     try:
         load, slo = c.load(state), c.limits(state)
-        found = _search(load, slo, *(state[name] for name in ASKED))
-        parts = _parts(found, state)
+        asked = (state[name] for name in ASKED)
+        parts = _parts(_ranked(state["rank"], load, slo, *asked), state)
     except c.BadInput as problem:
         parts = c.refusal(problem, FORM)
     return c.frame(FORM, state, TITLE, LEAD, controls, **parts)
 
 
-ASKED = ("model", "vendor", "nodes", "copies", "engine", "bits", "rank")
+ASKED = ("model", "vendor", "nodes", "copies", "engine", "bits")
 
 
 @lru_cache(maxsize=8)
-def _search(load, slo, model, vendor, nodes, copies, engine, bits, rank):
-    """One search for all its candidates: which of them is looked at changes nothing in it."""
+def _search(load, slo, model, vendor, nodes, copies, engine, bits):
+    """One search, whatever is cheapest in it and whichever of its candidates is looked at."""
     return design.search(
         load,
         slo,
@@ -120,8 +113,12 @@ def _search(load, slo, model, vendor, nodes, copies, engine, bits, rank):
         gpus=() if vendor != "apple" else _of_vendor(vendor),
         nodes=nodes,
         most_copies=copies,
-        rank=rank,
     )
+
+
+@lru_cache(maxsize=8)
+def _ranked(rank, *asked):
+    return replace(_search(*asked), rank=rank)
 
 
 def _of_vendor(vendor):
@@ -156,13 +153,13 @@ def _controls(state):
 
 def _parts(found, state):
     here = _looked_at(found, state["pick"])
-    why = _why_not(found, here, state)
+    why, eased = _why_not(found, here, state), design.relaxations(found)
     shared = {
-        "status": _status(found, here),
+        "status": _status(found, here, eased),
         "figure": _figure(found, here),
         "remedies": why,
         "messages": c.card_notes(here),
-        "texts": _texts(here),
+        "texts": c.commands(here),
         "links": _links(here, state),
     }
     if not here.starts:
@@ -170,7 +167,7 @@ def _parts(found, state):
     return shared | {
         "headline": _headline(here),
         "tables": [_percentiles(here), _shrinking(found), _front(found)],
-        "sentences": _sentences(found, here),
+        "sentences": _sentences(found, here, eased),
     }
 
 
@@ -181,22 +178,17 @@ def _looked_at(found, pick):
     return found.winner or found.passed_over[0]
 
 
-def _status(found, here):
+def _status(found, here, eased):
     best = found.winner
     tried = f"{len(found.order):,} of {len(found.rows):,} candidates meet every limit."
     if best is None:
-        eased = design.relaxations(found, most=1)
         give = f" The least that would have to give: {eased[0].sentence}." if eased else ""
         return {"level": "bad", "text": f"Nothing meets every limit.{give}"}
     if here.number != best.number:
         reason = found.reason(here).sentence
         level = "warn" if here.meets_all else "bad"
         return {"level": level, "text": f"{here.short_title}: {reason}. The answer: {_run(best)}."}
-    level = max((c.LEVELS[limit.verdict] for limit in best.limits), key=SEVERITY.index)
-    return {"level": level, "text": f"Run {_run(best)}: {best.binding}. {tried}"}
-
-
-SEVERITY = ("good", "warn", "bad")
+    return {"level": c.worst(best.limits), "text": f"Run {_run(best)}: {best.binding}. {tried}"}
 
 
 def _run(choice):
@@ -240,12 +232,10 @@ def _rent(here):
 def _estimate(label, made, unit, here, note, limit=None):
     if made is None:
         return None
-    text, scale = quantity(made.value, unit), 1.0
     if unit == "s":
-        text, _, said = text.partition(" ")
-        scale = {"s": 1.0, "ms": 1e3, "us": 1e6}[said]
+        text, said, scale = c.timed(made)
     else:
-        text, said = text.removesuffix("/M"), ""
+        text, said, scale = quantity(made.value, unit).removesuffix("/M"), "", 1.0
     note = f"{note}; {made.doubt}" if made.doubt else note
     item = {"label": label, "value": text, "unit": said, "note": note, "explain": ""}
     return item | c.span(made, limit, scale)
@@ -263,7 +253,7 @@ def _figure(found, here):
             continue
         kind = "front" if number in front else "meets" if choice.meets_all else "misses"
         gap = _of(choice.estimates, "itl", which).value
-        text = f"{choice.short_title}<br>{_broken(found.reason(choice).sentence)}"
+        text = "<br>".join((choice.short_title, *wrap(found.reason(choice).sentence, LINE)))
         points.append(
             Candidate(
                 number,
@@ -297,17 +287,6 @@ def _figure(found, here):
 
 
 LINE = 60  # characters of a line beside the pointer
-
-
-def _broken(text):
-    """A sentence in lines as long as the pointer's box takes."""
-    lines, line = [], ""
-    for word in text.split():
-        if len(line) + len(word) > LINE:
-            lines.append(line)
-            line = ""
-        line = f"{line} {word}".strip()
-    return "<br>".join([*lines, line])
 
 
 def _why_not(found, here, state):
@@ -381,10 +360,9 @@ def _front(found):
     }
 
 
-def _sentences(found, here):
+def _sentences(found, here, eased):
     said = [f"{one.sentence}" for one in design.exchange_rates(found)] if found.winner else []
-    if not found.winner:
-        said += [f"{one.sentence}." for one in design.relaxations(found)]
+    said += [f"{one.sentence}." for one in eased]
     sure = found.surest
     if sure is not None and sure.number != found.order[0]:
         said.append(f"The cheapest whose whole interval lies within the limits: {_run(sure)}.")
@@ -397,17 +375,6 @@ def _sentences(found, here):
             f"{quantity(high, 'J')}): {design.ENERGY_BASIS}."
         )
     return said
-
-
-def _texts(here):
-    d, load = here.deployment, here.workload
-    try:
-        start = {"title": "Start it so", "text": handover.launch(d, load).text}
-        measure = {"title": "Measure it so", "text": handover.benchmark(d, load).text}
-    except c.BadInput:  # a layout that the engine has no options for
-        return []
-    lines = [c.engine_lines(here.ledger)] if here.starts else []
-    return [start, *lines, measure]
 
 
 def _links(here, state):

@@ -7,6 +7,7 @@ from . import BAD, GROUND, QUIET, TEXT, figure, mark, note
 from .curves import log_axis
 
 HEIGHT = 340
+PICK = "pick"  # the input that a click on a mark sets to its id
 NAMED = 4  # points of the front that are named beside the picked one
 
 
@@ -104,7 +105,7 @@ def _scatter(candidates, marker):
 def _marks(kind, candidates):
     return _scatter(candidates, LOOKS[kind]) | {
         "name": kind,
-        "meta": "pick",
+        "meta": PICK,
         "ids": [str(c.number) for c in candidates],
         "customdata": [c.text for c in candidates],
         "hovertemplate": "%{customdata}<extra></extra>",

@@ -4,7 +4,8 @@ from collections import Counter
 from functools import cache
 
 from llmcap_kernel import capacity, catalog, design
-from llmcap_kernel.explain import digits
+from llmcap_kernel.design import handover
+from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Slo, Tail, Workload
 
@@ -825,6 +826,23 @@ def notes(deployment, context_tokens):
 
 # How a verdict is coloured.
 LEVELS = {"met": "good", "likely": "warn", "missed": "bad", "impossible": "bad"}
+SEVERITY = ("good", "warn", "bad")
+
+
+def worst(limits):
+    """Colour several limits by the worst of their verdicts.
+
+    Parameters
+    ----------
+    limits : iterable of Limit
+        At least one.
+
+    Returns
+    -------
+    str
+        One of `SEVERITY`.
+    """
+    return max((LEVELS[limit.verdict] for limit in limits), key=SEVERITY.index)
 
 
 def span(estimate, limit=None, scale=1.0):
@@ -937,6 +955,51 @@ def engine_lines(books):
     ]
     title = f"What {books.deployment.engine.title} will print when it starts, four times in five"
     return {"title": title, "text": "\n".join(rows)}
+
+
+def commands(card):
+    """Write how to start a deployment, what it will print, and how to measure what is predicted.
+
+    Parameters
+    ----------
+    card : Card
+        One deployment under a load.
+
+    Returns
+    -------
+    list of dict
+        Each a title and a text; the lines alone for a layout that the engine has no options for.
+    """
+    d, load, lines = card.deployment, card.workload, engine_lines(card.ledger)
+    try:
+        start = {"title": "Start it so", "text": handover.launch(d, load).text}
+    except BadInput:
+        return [lines]
+    measure = {"title": "Measure it so", "text": handover.benchmark(d, load).text}
+    return [start, lines, measure]
+
+
+def timed(estimate):
+    """Part a time into its number and its unit, as a headline shows them.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        A time [s].
+
+    Returns
+    -------
+    tuple of str, str and float
+        The number, its unit, and the units in a second.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.calibration import Estimate
+    >>> timed(Estimate(0.020, 0.015, 0.030, 0.010, ""))
+    ('20', 'ms', 1000.0)
+    """
+    value, unit = quantity(estimate.value, "s").split()
+    return value, unit, {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
 
 
 def card_notes(card):
@@ -1070,6 +1133,7 @@ __all__ = [
     "card_notes",
     "card_title",
     "chosen_model",
+    "commands",
     "deployment",
     "deployment_controls",
     "deployment_fields",
@@ -1092,6 +1156,8 @@ __all__ = [
     "select",
     "slider",
     "text",
+    "timed",
     "toggle",
     "token_stops",
+    "worst",
 ]

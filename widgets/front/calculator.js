@@ -788,13 +788,13 @@ async function drawFigure(box, figure, ask) {
   return Plotly.react(box, data, layout, config);
 }
 
-// A mark of a trace that is called "pick" is a candidate: a click on it is a choice.
+// A trace whose `meta` names an input is a list of its values: a click on a mark is a choice.
 function picks(box, choose) {
   if (!box.on || box.llmcapPicks) return;
   box.llmcapPicks = true;
   box.on("plotly_click", ({ points }) => {
-    const mark = points.find((point) => point.data.meta === "pick");
-    if (mark) choose(mark.id);
+    const mark = points.find((point) => point.data.meta);
+    if (mark) choose(mark.data.meta, mark.id);
   });
 }
 
@@ -976,9 +976,9 @@ function render({ model, el }) {
     const box = root.querySelector(".lc-plot");
     if (!view.figure) return;
     await drawFigure(box, view.figure, () => askKernel(model));
-    picks(box, (id) => {
+    picks(box, (name, id) => {
       remember();
-      change("pick", id);
+      change(name, id);
     });
   }
 

@@ -24,7 +24,7 @@ percents = st.floats(1, 99.5)
 quantities = st.sampled_from(TAILED)
 
 
-def made(deployment=ONE, load=LOAD):
+def estimated(deployment=ONE, load=LOAD):
     return calibration.estimates(deployment, load)
 
 
@@ -48,7 +48,7 @@ def plain(served):
 @given(deployments(), workloads, quantities, percents, percents)
 def test_a_percentile_lies_in_its_interval_and_grows_with_its_percent(d, load, name, p, q):
     assume(starts(d, load))
-    here = made(d, load)
+    here = estimated(d, load)
     few, many = (percentile(here, name, x) for x in sorted((p, q)))
     for one in (few, many):
         assert one.ceiling * (1 - 1e-9) <= one.low <= one.value <= one.high
@@ -66,14 +66,14 @@ def test_more_users_or_longer_prompts_never_help(d, load, name, data):
         assume(most_running(d, more) >= load.concurrency)  # or fewer run, and the others wait
     assume(starts(d, more))
     p = data.draw(st.floats(50, 99.5))
-    here, there = (percentile(made(d, x), name, p).value for x in (load, more))
+    here, there = (percentile(estimated(d, x), name, p).value for x in (load, more))
     assert here <= there * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("quantity", TAILED)
 @pytest.mark.parametrize("load", [Workload(3000, 400, 32), Workload(200, 900, 4)], ids=str)
 def test_percentiles_add_up_to_the_mean(quantity, load):
-    here = made(load=load).served
+    here = estimated(load=load).served
     mean = getattr(here, percentiles.MEANS[quantity])
     # of gaps the steps are counted; of first tokens two waits are put together
     close = {"itl": 0.25, "ttft": 0.2}.get(quantity, 0.03)
@@ -186,4 +186,4 @@ def test_a_stack_of_loads_has_the_percentiles_of_each():
 )
 def test_what_is_no_percentile_is_refused_in_a_sentence(name, percent, told):
     with pytest.raises(BadInput, match=told):
-        percentile(made(), name, percent)
+        percentile(estimated(), name, percent)
