@@ -178,11 +178,15 @@ def test_a_kernel_takes_no_more_memory_than_it_may():
     assert done.stdout == "no\n"
 
 
+NOW = 10_000.0  # of a clock that begins when the machine does
+
+
 class Running(dict):
     """Kernels that a watch looks at."""
 
     def __init__(self, **kernel):
-        self.one = kernels.Reader("192.0.2.1", "k", **kernel.pop("reader", {}))
+        here = {"alone_since": NOW} | kernel.pop("reader", {})
+        self.one = kernels.Reader("192.0.2.1", "k", **here)
         given = {
             "busy_since": 0.0,
             "alive": True,
@@ -217,9 +221,6 @@ def looked_at(**kernel):
 
     in_a_loop(look())
     return bool(running), running.kernel.interrupted
-
-
-NOW = 10_000.0
 
 
 def ago(seconds):

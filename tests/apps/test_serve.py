@@ -310,7 +310,7 @@ def test_a_kernel_is_not_found_without_its_name(site, reader):
 @pytest.mark.slow
 def test_seats_are_counted_and_freed(server, fetch):
     app = f"/apps/{app_names()[0]}"
-    with server("--seats", "2", "--ready", "0", "--idle", "10") as (address, _):
+    with server("--seats", "2", "--ready", "0", "--idle", "2") as (address, _):
         with ThreadPoolExecutor(6) as readers:
             answers = list(readers.map(lambda _: fetch(address + app), range(6)))
         assert sorted(status for status, _ in answers) == [200, 200, 503, 503, 503, 503]

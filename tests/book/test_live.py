@@ -121,11 +121,18 @@ def change(page, root, control, value):
         entry.blur()
 
 
+def some_of(controls, name):
+    """What is tried: of columns side by side the first, of what is searched one of a kind."""
+    if name == "design":
+        return {control["kind"]: control for control in reversed(controls)}.values()
+    return [one for one in controls if not one["name"].startswith(("b.", "c.", "d."))]
+
+
 @pytest.mark.parametrize("name", CALCULATORS)
 def test_every_input_gives_what_python_gives_here(reader, name):
     root = reader.open(f"apps/{name}/")
     assert shown(root) == computed(name, shown(root)["query"])
-    for each in Calculator(name).whole()["controls"]:
+    for each in some_of(Calculator(name).whole()["controls"], name):
         here = {c["name"]: c for c in Calculator(name, shown(root)["query"]).whole()["controls"]}
         control = here.get(each["name"], {"kind": "gone"})
         if (value := another(control)) is None:

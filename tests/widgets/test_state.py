@@ -62,7 +62,7 @@ def test_a_hostile_address_gives_a_state_and_says_what_was_lost(form, query):
         assert messages
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -92,7 +92,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(JSON | st.dictionaries(st.sampled_from([f.name for f in FORM.fields]), JSON))
 def test_no_message_from_a_browser_raises(message):
     state, _ = FORM.check(message)

@@ -138,7 +138,7 @@ def with_answer(page, name, query, address):
     view = session.Calculator(name, query).view
     title = view["named"]
     said = shortened(named.description(view))
-    told = tags(title, said, f"apps/{name}?{view['query']}", "", address)
+    told = tags(title, said, f"apps/{name}?{view['query']}", "../", address)
     return TITLE.sub(lambda _: f"<title>{escape(title)} - {SITE}</title>\n{told}", page, count=1)
 
 
