@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from llmcap_kernel.cli import until_closed
-from llmcap_kernel.evidence import compare, fit
+from llmcap_kernel.evidence import compare, fit, own
 
 ROWS = [Path(__file__).with_name(f"{name}.csv") for name in ("measured", "newer")]
 ALL, UNDOUBTED = "all", ", undoubted"
@@ -94,6 +94,34 @@ def covered(rows, missed, widths):
         yield f"{by} left out, mean over {len(held)}: {statistics.mean(held):.1%} inside"
 
 
+def with_own(missed, widths):
+    """How intervals hold for a deployment once the others of its source and engine are known."""
+    groups = {}
+    for miss in missed:
+        if not miss.known and miss.row.kind in widths.intervals:
+            key = (miss.row.source, miss.row.family, miss.row.kind)
+            groups.setdefault(key, {}).setdefault(own.deployment_key(miss.row), []).append(miss)
+    held, width = {}, {}
+    for (source, _, kind), some in groups.items():
+        ends = [math.log(widths.intervals[kind][x]) for x in ("faster", "slower")]
+        for name, mine in some.items():
+            others = [statistics.mean(m.slower for m in x) for n, x in some.items() if n != name]
+            if not others:
+                continue
+            share, narrow = own.believed(widths.spreads[kind], len(others))
+            moved = share * statistics.mean(others)
+            for miss in mine:
+                inside = ends[0] * narrow <= miss.slower - moved <= ends[1] * narrow
+                held.setdefault(source, []).append(inside)
+                width.setdefault(source, []).append(narrow)
+    each = [statistics.mean(x) for x in held.values()]
+    alike = statistics.mean(map(statistics.mean, width.values()))
+    yield (
+        f"own rows of the other deployments known, mean over {len(held)} sources: "
+        f"{statistics.mean(each):.1%} inside, intervals {alike:.2f}x as wide (in the log)"
+    )
+
+
 def main(argv=None):
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -116,7 +144,8 @@ def main(argv=None):
     errors = [missed[by][miss.row.id] for by in shown for miss in fit.misses(rows, missed[by])]
     print("\n".join(table(misses, errors, widths, args.by)), end="\n\n")
     if not args.seen:
-        print("\n".join(covered(rows, missed, widths)), end="\n\n")
+        print("\n".join(covered(rows, missed, widths)))
+        print("\n".join(with_own(fit.misses(rows, missed["source"]), widths)), end="\n\n")
     print(f"sources that no choice has seen: {', '.join(fit.TEST)}")
     unseen = dict(zip([row.id for row in test], fit.errors(test, sets), strict=True))
     misses = [miss for miss in fit.misses([*rows, *test], unseen) if miss.row.id in unseen]

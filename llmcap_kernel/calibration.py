@@ -8,7 +8,8 @@ that run a loop of their own, and factors for some engines, vendors and chip fam
 one or the other, however many users it has.
 
 The interval of an estimate contains four of five measurements of a source that neither the fit nor
-the width has seen. An engine or a chip family that nobody measured widens it: `ignorance`.
+the width has seen. An engine or a chip family that nobody measured widens it: `ignorance`. Who has
+measured an engine of their own says so with `use`: the estimate of it moves, and is surer.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,8 +21,19 @@ from typing import Any, NamedTuple, TypeVar
 from . import catalog
 from .bandwidth import compute_dtype
 from .catalog.names import timed_as
+from .refuse import BadInput, number, shown
 from .serving import LoadWork, Served, load_work, usd_per_mtok
-from .spec import CEILING, SERVERS, Deployment, Efficiency, Format, Gpu, Workload
+from .spec import (
+    CEILING,
+    LATENCIES,
+    SERVERS,
+    SHARES,
+    Deployment,
+    Efficiency,
+    Format,
+    Gpu,
+    Workload,
+)
 
 FILE = Path(__file__).parent / "catalog" / "calibration.toml"
 SERVER, LOOP = "servers", "loops"
@@ -149,12 +161,13 @@ def table() -> dict[str, Any]:
     -------
     dict
         "sets" (values and factors by key), "rows" (number of measurements by key),
-        "intervals" by kind, "ignorance" by what is not known, and "provenance".
+        "intervals" by kind, "ignorance" by what is not known, "spreads" (how sources differ, and
+        how the rows of one do, by kind), and "provenance".
 
     Examples
     --------
     >>> sorted(table())
-    ['ignorance', 'intervals', 'provenance', 'rows', 'sets']
+    ['ignorance', 'intervals', 'provenance', 'rows', 'sets', 'spreads']
     """
     import tomllib
 
@@ -165,13 +178,15 @@ T = TypeVar("T")
 _FOLLOWING: list[Callable[[], None]] = [table.cache_clear]
 
 
-def cache_until_reload(function: Callable[..., T]) -> Callable[..., T]:
+def cache_until_reload(function: Callable[..., T], size: int = 4096) -> Callable[..., T]:
     """Keep the last results of a function of the fit, until the fit is read again.
 
     Parameters
     ----------
     function : callable
         Of hashable arguments.
+    size : int
+        Results that are kept.
 
     Returns
     -------
@@ -183,7 +198,7 @@ def cache_until_reload(function: Callable[..., T]) -> Callable[..., T]:
     >>> cache_until_reload(len)("abc")
     3
     """
-    cached = lru_cache(maxsize=4096)(function)
+    cached = lru_cache(maxsize=size)(function)
     _FOLLOWING.append(cached.cache_clear)
     return cached
 
@@ -192,6 +207,83 @@ def reload() -> None:
     """Clear the caches, so that the file is read again after it was written."""
     for clear in _FOLLOWING:
         clear()
+
+
+class Own(NamedTuple):
+    """What somebody's own measurements say of an engine.
+
+    Attributes
+    ----------
+    factor : float
+        By how much all its times are longer; the odds of all shares are smaller by as much.
+    rows, deployments : int
+        How many measurements say so, of how many deployments.
+    chips : tuple of str
+        Families of the cards that were measured.
+    intervals : dict of str to tuple of (float, float)
+        Factors on a time within which a measurement lies, by kind; kinds without one have the
+        width of strangers.
+    """
+
+    factor: float
+    rows: int
+    deployments: int
+    chips: tuple[str, ...]
+    intervals: Mapping[str, tuple[float, float]]
+
+
+_own: dict[str, Own] = {}
+
+
+def use(path: str | Path | None) -> None:
+    """Estimate with measurements of one's own, from now on.
+
+    Parameters
+    ----------
+    path : str or Path or None
+        A file that `llmcap calibrate --with` wrote; None for strangers' measurements alone.
+
+    Raises
+    ------
+    BadInput
+        When it cannot be read, or is another file.
+
+    Examples
+    --------
+    >>> use(None)
+    """
+    found = {} if path is None else _read_own(path)
+    if found != _own:
+        _own.clear()
+        _own.update(found)
+        reload()
+
+
+def _read_own(path: str | Path) -> dict[str, Own]:
+    import tomllib
+
+    try:
+        parsed = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:  # not TOML, or not text, among them
+        said = f"own {shown(str(path))} cannot be read: {problem}."
+        raise BadInput("own", said) from None
+    try:
+        return {name: _own_of(values) for name, values in parsed["engines"].items()}
+    except BadInput as problem:
+        raise BadInput("own", f"own {shown(str(path))}: {problem}") from None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        said = f"own {shown(str(path))} is no file that llmcap calibrate --with wrote."
+        raise BadInput("own", said) from None
+
+
+def _own_of(values: Mapping[str, Any]) -> Own:
+    intervals = {}
+    for name, (faster, slower) in values["intervals"].items():
+        low = number("faster", faster, 1e-2, 1e2)
+        intervals[name] = (float(low), float(number("slower", slower, low, 1e2)))
+    rows, deployments = (number(n, values[n], 1, 1e7, whole=True) for n in ("rows", "deployments"))
+    factor = float(number("factor", values["factor"], 0.01, 100))
+    return Own(factor, int(rows), int(deployments), tuple(map(str, values["chips"])), intervals)
 
 
 def in_a_loop(family: str, metric: str, regime: str) -> bool:
@@ -387,7 +479,8 @@ def efficiency_of(family: str, gpu: Gpu, weights: Format, kv: Format) -> Efficie
     True
     """
     sets = table()["sets"]
-    return composed(sets, keys(family, gpu), kernel_shares(gpu, weights, kv))
+    strangers = composed(sets, keys(family, gpu), kernel_shares(gpu, weights, kv))
+    return slowed(strangers, _own[family].factor) if family in _own else strangers
 
 
 def composed(
@@ -420,8 +513,8 @@ def composed(
     """
     values = dict(kernels)
     for key in path:
-        for name, (number, *_) in sets.get(key, {}).items():
-            values[name] = shifted(name, values[name], number) if name in values else number
+        for name, (fitted, *_) in sets.get(key, {}).items():
+            values[name] = shifted(name, values[name], fitted) if name in values else fitted
     return Efficiency(**values)
 
 
@@ -448,6 +541,32 @@ def shifted(name: str, value: float, factor: float) -> float:
     if name.endswith("_s"):
         return value * factor
     return value * factor / (1 - value + value * factor)
+
+
+def slowed(efficiency: Efficiency, factor: float) -> Efficiency:
+    """Make every time longer, and the odds of every share smaller.
+
+    Parameters
+    ----------
+    efficiency : Efficiency
+        The efficiencies.
+    factor : float
+        By how much.
+
+    Returns
+    -------
+    Efficiency
+        Others, which never lie beyond the ceiling.
+
+    Examples
+    --------
+    >>> slower = slowed(Efficiency(bandwidth=0.75, step_s=0.001), 3.0)
+    >>> slower.bandwidth, slower.step_s
+    (0.5, 0.003)
+    """
+    times = {name: shifted(name, getattr(efficiency, name), factor) for name in LATENCIES}
+    shares = {name: shifted(name, getattr(efficiency, name), 1 / factor) for name in SHARES}
+    return replace(efficiency, **times, **shares)
 
 
 def kind(program: str, quantity: str) -> str:
@@ -515,6 +634,11 @@ def _interval(deployment: Deployment, family: str, quantity: str) -> tuple[float
     gpu = deployment.gpu
     program, engine, *_ = keys(family, gpu)
     both = f"{engine} on {gpu.family}"
+    own = _own.get(family)
+    if own and gpu.family in own.chips and kind(program, quantity) in own.intervals:
+        faster, slower = own.intervals[kind(program, quantity)]
+        told = f"{own.rows:,} rows of your own, of {_counted(own.deployments, 'deployment')}"
+        return _assumed(deployment, faster, slower, [f"{family}: {told}"])
     less = ignorance(engine in rows, gpu.family in rows, both in rows)
     # what kind of program an engine is that nobody measured is not known either
     programs = (program,) if engine in rows else (SERVER, LOOP)
@@ -528,6 +652,17 @@ def _interval(deployment: Deployment, family: str, quantity: str) -> tuple[float
         why.insert(0, f"{_unmeasured(engine, gpu.family)}: interval {wider:.2g}x wider each way")
     else:
         why.insert(0, f"{both}: {rows[both]:,} rows")
+    return _assumed(deployment, faster, slower, why)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def _assumed(
+    deployment: Deployment, faster: float, slower: float, why: list[str]
+) -> tuple[float, float, str]:
+    """The same, wider where the shape of the model is taken for its own."""
     if deployment.model.assumed_shape:
         faster, slower = faster / ASSUMED_SHAPE, slower * ASSUMED_SHAPE
         why.insert(0, f"{deployment.model.source}: interval {ASSUMED_SHAPE:g}x wider each way")

@@ -27,7 +27,7 @@ COMMANDS = {
     "cliff": ("cliff", "how many users are left as the context grows"),
     "launch": ("launch", "the command that runs it, and the one that checks the prediction"),
     "validate": ("validate", "your benchmark, or a start-up log, beside the prediction"),
-    "calibrate": ("calibrate", "fit the efficiencies to measured rows"),
+    "calibrate": ("calibrate", "fit the efficiencies to measured rows, or learn from your own"),
     "models": ("catalogue", "models by name: parameters, context, format, date"),
     "gpus": ("catalogue", "cards by name: memory, bandwidth, FLOP/s, price"),
     "formats": ("catalogue", "number formats of weights and caches"),
@@ -144,6 +144,10 @@ def _run(argv: list[str]) -> int:
     if launched is not None and word != "predict":
         raise BadInput("command line", "a command behind -- is read by predict alone.")
     read_own_cards(args)
+    if hasattr(args, "own"):
+        from .. import calibration
+
+        calibration.use(args.own)
     answer = args.run(args)
     print(answer.printed(args.how, Screen.here()))
     return answer.status

@@ -1,15 +1,19 @@
-"""`llmcap calibrate`: fit the efficiencies to measured rows."""
+"""`llmcap calibrate`: fit the efficiencies to measured rows, or learn from your own."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from .. import calibration
 from ..evidence import results
 from ..refuse import BadInput, shown
+from .fills import add_fills, read_fills
 from .options import add_output
-from .tables import Answer, Column, Table
+from .tables import Answer, Column, Screen, Table
+
+OWN = "own.toml"  # what your own rows say, where no other place is named
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -21,11 +25,17 @@ def options(parser: argparse.ArgumentParser) -> None:
         Of this command.
     """
     parser.add_argument(
-        "rows", metavar="FILE", nargs="+", help="rows in the columns of measured.csv"
+        "rows", metavar="FILE", nargs="*", help="rows in the columns of measured.csv: fit anew"
     )
     parser.add_argument(
-        "--out", metavar="FILE", help="where to write (default: the package's own table)"
+        "--with", dest="with_own", metavar="FILE", help=f"your own instead: {results.KNOWN}"
     )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help=f"where to write (default: the package's own table; {OWN} for your own rows)",
+    )
+    add_fills(parser)
     add_output(parser)
 
 
@@ -47,13 +57,16 @@ def run(args: argparse.Namespace) -> Answer:
     BadInput
         When rows cannot be read, the file cannot be written, or scipy is absent.
     """
+    if args.with_own is not None:
+        return _with_own(args)
+    if not args.rows:
+        raise BadInput("rows", "rows are missing: give files of rows, or your own by --with FILE.")
     from ..evidence import fit  # needs scipy, which nothing else here does
 
     out = Path(args.out or calibration.FILE)
     for path in args.rows:
         _check_rows(path)
-    if out.is_dir() or not os.access(out.parent, os.W_OK):  # before minutes of work are lost
-        raise BadInput("out", f"out {shown(str(out))} cannot be written.")
+    _check_out(out)
     try:
         sets, _ = fit.calibrate(
             args.rows, out, lambda line: print(f"llmcap: {line}", file=sys.stderr)
@@ -68,6 +81,68 @@ def run(args: argparse.Namespace) -> Answer:
     )
     told = f"{sum(map(len, sets.sets.values()))} numbers in {out}"
     return Answer(data, records, table, lambda screen: told)
+
+
+def _check_out(out: Path) -> None:
+    """Reject a place where nothing can be written, before minutes of work are lost."""
+    if out.is_dir() or not os.access(out.parent, os.W_OK):
+        raise BadInput("out", f"out {shown(str(out))} cannot be written.")
+
+
+def _with_own(args: argparse.Namespace) -> Answer:
+    """Learn from rows of one's own, and write the file that `--own` reads."""
+    from ..evidence import own
+    from ..evidence.fit.rows import samples
+
+    if args.rows:
+        raise BadInput("rows", "rows are given twice: --with takes your own, and no others.")
+    out = Path(args.out or OWN)
+    _check_out(out)
+    found = own.fitted(samples(args.with_own, given=read_fills(args)))
+    own.write(out, found, Path(args.with_own).name)
+    records = tuple(_record(name, one) for name, one in found.items())
+    table = Table(HEADS, tuple(map(_cells, records)))
+
+    def text(screen: Screen) -> str:
+        use = f"Estimate with it: llmcap predict ... --own {out}"
+        return f"{table.text(screen)}\n\n{screen.prose(f'Wrote {out}.')}\n{use}"
+
+    return Answer({"file": str(out), "engines": list(records)}, records, table, text)
+
+
+HEADS = (
+    Column("engine", left=True),
+    Column("rows"),
+    Column("deployments", 1),
+    Column("times"),
+    *(Column(name, 2) for name in ("gap", "first token", "answer")),
+)
+
+
+def _record(family: str, one: calibration.Own) -> dict[str, Any]:
+    """What is said of an engine: its factor, and the width of each interval before and after."""
+    known = calibration.table()["intervals"]
+    kinds = {
+        kind: {
+            "high_over_low": high / low,
+            "of_strangers": known[kind]["slower"] / known[kind]["faster"],
+        }
+        for kind, (low, high) in one.intervals.items()
+    }
+    told = {"rows": one.rows, "deployments": one.deployments, "factor": one.factor}
+    return {"engine": family, **told, "intervals": kinds}
+
+
+def _cells(record: dict[str, Any]) -> tuple[str, ...]:
+    kinds = {kind.partition(".")[2]: both for kind, both in record["intervals"].items()}
+    widths = (
+        f"{kinds[name]['of_strangers']:.2f} to {kinds[name]['high_over_low']:.2f}"
+        if name in kinds
+        else "-"
+        for name in ("gap", "first_token", "answer")
+    )
+    first = (record["engine"], f"{record['rows']:,}", f"{record['deployments']:,}")
+    return (*first, f"{record['factor']:.2f}x", *widths)
 
 
 def _check_rows(path: str) -> None:

@@ -20,6 +20,7 @@ from .options import (
     add_limits,
     add_load,
     add_output,
+    add_own,
     read_columns,
     read_limits,
     read_load,
@@ -77,6 +78,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--to", dest="high", metavar="N", help="where it ends (default: around the load)")
     add_load(parser, design.WORKED_WORKLOAD)
     add_limits(parser, design.WORKED_SLO)
+    add_own(parser)
     add_output(parser)
 
 

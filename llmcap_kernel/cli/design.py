@@ -17,11 +17,13 @@ from .options import (
     add_limits,
     add_load,
     add_output,
+    add_own,
     read_limits,
     read_load,
     read_model,
     read_number,
 )
+from .progress import Bar
 from .tables import Answer, Column, Screen, Table, of_records
 
 MOST_ROWS = 10_000
@@ -87,6 +89,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rank", metavar="BY", help=f"what is cheapest, {' or '.join(RANKS)} (default rent)"
     )
+    add_own(parser)
     add_output(parser, rows=5)
 
 
@@ -147,7 +150,9 @@ def _search(args: argparse.Namespace) -> Search:
     ):
         if (text := getattr(args, name)) is not None:
             choices[field] = read_number(name, text, kind)
-    return design.search(read_load(args), _limits(args), arrays=_many(choices), **choices)
+    load, limits = read_load(args), _limits(args)
+    with Bar("searching") as bar:
+        return design.search(load, limits, arrays=_many(choices), progress=bar.count, **choices)
 
 
 def _limits(args: argparse.Namespace) -> Slo:

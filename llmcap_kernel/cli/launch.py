@@ -12,6 +12,7 @@ from .options import (
     add_load,
     add_model,
     add_output,
+    add_own,
     read_deployment,
     read_load,
     read_number,
@@ -39,6 +40,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--copies", metavar="N", help="replicas in a manifest (default 1)")
     add("--checkpoint", metavar="NAME", default="", help="what to run; the catalogue's by default")
     add("--no-prefix-cache", action="store_true", help="turn the prefix cache off")
+    add_own(parser)
     add_output(parser)
 
 

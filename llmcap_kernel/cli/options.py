@@ -544,6 +544,18 @@ def add_gpu_file(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--gpu-file", metavar="FILE", action="append", help=about)
 
 
+def add_own(parser: argparse.ArgumentParser) -> None:
+    """Add the option of one's own measurements.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of a command that estimates.
+    """
+    about = "what llmcap calibrate --with learnt from your own measurements (default none)"
+    parser.add_argument("--own", metavar="FILE", help=about)
+
+
 def read_own_cards(args: argparse.Namespace) -> None:
     """Let the cards of --gpu-file be found by name; without --gpu the last is taken.
 

@@ -18,6 +18,7 @@ from .options import (
     add_load,
     add_model,
     add_output,
+    add_own,
     add_price,
     read_chosen,
     read_deployment,
@@ -60,6 +61,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_load(parser, Workload(1000, 1000, 1), users=most, context=True)
     add_limits(parser, Slo())
     add_price(parser)
+    add_own(parser)
     add_output(parser, explain=True)
     parser.epilog = LAUNCH
 

@@ -9,6 +9,7 @@ from .options import (
     add_limits,
     add_load,
     add_output,
+    add_own,
     read_columns,
     read_limits,
     read_load,
@@ -27,6 +28,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_columns(parser)
     add_load(parser, design.WORKED_WORKLOAD)
     add_limits(parser, design.WORKED_SLO)
+    add_own(parser)
     add_output(parser, explain=True)
 
 

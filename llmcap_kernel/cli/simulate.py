@@ -1,9 +1,7 @@
 """`llmcap simulate`: a load that arrives at a rate, served step by step."""
 
 import argparse
-import sys
 from collections.abc import Callable
-from time import monotonic
 from typing import Any
 
 from .. import simulation
@@ -16,10 +14,12 @@ from .options import (
     add_engine,
     add_model,
     add_output,
+    add_own,
     given,
     read_deployment,
     read_number,
 )
+from .progress import Bar
 from .tables import Answer, Column, Screen, Table
 
 INPUT, OUTPUT, REQUESTS = 1000, 500, 1000
@@ -31,8 +31,6 @@ OF_A_DRAW = (
     *("arrivals", "burstiness", "concurrency", "seed"),
     *("input", "output", "spread", "shared_prefix", "turns", "think_s"),
 )
-PATIENCE_S = 0.5  # before progress is shown
-BAR = 24
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +47,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     _add_arrivals(parser)
     _add_lengths(parser)
     _add_limits(parser)
+    add_own(parser)
     add_output(parser)
 
 
@@ -126,8 +125,8 @@ def run(args: argparse.Namespace) -> Answer:
     d = read_deployment(args)
     load = _load(args)
     _refuse_beyond(args, d, load)
-    with _Progress() as progress:
-        found = simulation.estimated(d, load, progress=progress)
+    with Bar("simulating") as bar:
+        found = simulation.estimated(d, load, progress=bar.share)
     return Answer(
         _data(d, load, found, slo), _records(found), _table(found), _text(d, load, found, slo)
     )
@@ -211,30 +210,6 @@ def _refuse_beyond(args: argparse.Namespace, d: Deployment, load: tuple[Request,
             f"rate is {shown(args.rate)}: the queue would grow without end, since {d.title} "
             f"saturates at {digits(most, 3)} requests/s (saturates_rps).",
         )
-
-
-class _Progress:
-    """A bar on the terminal for what takes seconds."""
-
-    def __init__(self) -> None:
-        self.begun_s, self.drawn = monotonic(), ""
-
-    def __enter__(self) -> Callable[[float], bool]:
-        return self.draw
-
-    def __exit__(self, *problem: object) -> None:
-        if self.drawn:
-            print("\r" + " " * len(self.drawn) + "\r", end="", file=sys.stderr, flush=True)
-
-    def draw(self, share: float) -> bool:
-        """Draw the share that is done, where anybody sees it."""
-        if sys.stderr.isatty() and monotonic() - self.begun_s > PATIENCE_S:
-            full = round(share * BAR)
-            drawn = f"simulating [{'#' * full}{'.' * (BAR - full)}] {share:4.0%}"
-            if drawn != self.drawn:
-                print("\r" + drawn, end="", file=sys.stderr, flush=True)
-                self.drawn = drawn
-        return True
 
 
 def _bands(found: Simulated) -> dict[str, dict[float, Band]]:

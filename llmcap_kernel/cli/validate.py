@@ -1,7 +1,6 @@
 """`llmcap validate`: measured rows, a start-up log or kernel timings, beside the prediction."""
 
 import argparse
-import sys
 from collections import Counter
 from typing import Any
 
@@ -10,36 +9,14 @@ from ..evidence.compare import Report
 from ..evidence.weak_spots import mode
 from ..explain import digits
 from ..refuse import BadInput
-from .options import add_gpu_file, add_output, read_number
+from .fills import add_fills, read_fills
+from .options import add_output, add_own
+from .progress import Bar
 from .tables import Answer, Column, Screen, Table, prose_table
 
 WORST = 40  # rows of text, the largest errors first
 COUNTED = 10  # lines of each kind of remark
 
-# options: the column each fills, its type and its help
-FILLS: dict[str, tuple[str, type | None, str]] = {
-    "model": ("model", None, "model of the catalogue"),
-    "gpu": ("gpu", None, "card of the catalogue"),
-    "engine": ("engine", None, "what served it"),
-    "engine_version": ("engine_version", None, "version of the engine"),
-    "weights": ("weight_dtype", None, "format of the weights"),
-    "kv": ("kv_dtype", None, "format of the KV cache"),
-    "tp": ("tp", int, "cards that split each layer"),
-    "pp": ("pp", int, "cards that split the layers"),
-    "ep": ("ep", int, "cards that split the experts"),
-    "dp_attention": ("dp_attention", int, "replicas of data-parallel attention"),
-    "memory_fraction": ("memory_fraction", float, "share of a card that it may use"),
-    "context": ("max_model_len", int, "longest sequence it was started for, in tokens"),
-    "input": ("input_tokens", int, "prompt tokens of a request"),
-    "output": ("output_tokens", int, "answer tokens of a request"),
-    "concurrency": ("concurrency", int, "requests in flight"),
-}
-GROUPS = {
-    "model": ("model", "weights", "kv"),
-    "cards": ("gpu", "tp", "pp", "ep", "dp_attention"),
-    "engine": ("engine", "engine_version", "memory_fraction", "context"),
-    "load": ("input", "output", "concurrency"),
-}
 ROW_HEADS = (
     Column("id", left=True),
     Column("metric", left=True),
@@ -61,19 +38,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     """
     about = f"{compare.results.KNOWN}; {logs.KNOWN}; {kernels.KNOWN}; - for a pipe"
     parser.add_argument("file", metavar="FILE", help=about)
-    for title, names in GROUPS.items():
-        group = parser.add_argument_group(title, "whatever the file says")
-        for name in names:
-            _, kind, about = FILLS[name]
-            flags = [f"--{name.replace('_', '-')}"]
-            if name == "concurrency":
-                flags.insert(0, "--users")
-            group.add_argument(*flags, dest=name, metavar="N" if kind else "NAME", help=about)
-        if title == "model":
-            about = "a config.json, the model of all rows"
-            group.add_argument("--config", metavar="FILE", help=about)
-        if title == "cards":
-            add_gpu_file(group)
+    add_fills(parser)
+    add_own(parser)
     add_output(parser)
 
 
@@ -90,11 +56,7 @@ def run(args: argparse.Namespace) -> Answer:
     Answer
         Status 1 where no row of it can be predicted.
     """
-    given: dict[str, Any] = {}
-    for name, (column, kind, _) in FILLS.items():
-        text = getattr(args, name)
-        given[column] = read_number(name, text, kind) if kind and text is not None else text
-    options = compare.options_of(config=args.config, **given)
+    options = read_fills(args)
     text = compare.results.text(args.file)
     if logs.recognises(text):
         if args.config is not None:
@@ -102,7 +64,8 @@ def run(args: argparse.Namespace) -> Answer:
         return _start_up(startup.beside(logs.read(text, args.file, **_of_start_up(options))))
     if kernels.recognises(text):
         return _timings(text, options)
-    report = compare.run(args.file, options, compare.bar(sys.stderr))
+    with Bar("comparing") as bar:
+        report = compare.run(args.file, options, bar.count)
     return _rows(report)
 
 

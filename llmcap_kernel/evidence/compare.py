@@ -12,9 +12,9 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 from .. import calibration, capacity, catalog, huggingface
 from ..catalog import names
@@ -38,7 +38,7 @@ DEFAULT_TOKENS = 128  # a source that names no lengths ran a short benchmark
 DECODE_REGIMES = ("batch1_decode", "batched_decode", "moe_small_batch")
 # Rates that deployments side by side add up to.
 ADDED_UP = ("output_tok_s_total", "total_tok_s")
-Progress = Callable[[int, int], None]  # takes the rows done and the rows in total
+Progress = Callable[[int, int], object]  # takes the rows done and the rows in total
 
 TIMED = (
     "decode_tok_s_per_user",
@@ -635,7 +635,7 @@ def memory_value(deployment: Deployment, metric: str, context_tokens: int) -> fl
     }[metric]
 
 
-@lru_cache(maxsize=65_536)
+@partial(calibration.cache_until_reload, size=65_536)
 def predicted(spelled: stated.Spelled, load: Load) -> Predicted:
     """Predict one row, or say why not.
 
@@ -1104,36 +1104,6 @@ def report(
         if progress is not None:
             progress(done, len(lines))
     return Report(tuple(rows), dict(assumptions.most_common()))
-
-
-def bar(stream: TextIO, width: int = 30) -> Progress | None:
-    """Create a progress bar for a terminal.
-
-    Parameters
-    ----------
-    stream : file
-        Where to draw, such as the standard error.
-    width : int
-        Characters of the bar.
-
-    Returns
-    -------
-    callable or None
-        Takes the rows done and the rows in total; None when the stream is not a terminal.
-    """
-    if not stream.isatty():
-        return None
-
-    def draw(done: int, total: int) -> None:
-        step = max(total // 100, 1)
-        if total < 2000 or (done % step and done != total):
-            return
-        full = width * done // total
-        stream.write(f"\r[{'#' * full}{'.' * (width - full)}] {done:,} of {total:,} rows")
-        stream.write("\r\033[K" if done == total else "")
-        stream.flush()
-
-    return draw
 
 
 def run(

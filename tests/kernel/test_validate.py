@@ -5,7 +5,6 @@ import io
 import json
 import os
 import statistics
-import sys
 import threading
 from types import SimpleNamespace
 
@@ -681,17 +680,6 @@ def test_quantile():
     assert compare.quantile([1, 2, 3, 4, 5], 0.5) == 3
 
 
-def test_progress_is_drawn_on_a_terminal_alone():
-    assert compare.bar(io.StringIO()) is None
-    screen = io.StringIO()
-    screen.isatty = lambda: True
-    draw = compare.bar(screen)
-    for done in range(1, 5001):
-        draw(done, 5000)
-    assert "2,500 of 5,000 rows" in screen.getvalue()
-    assert screen.getvalue().count("\r") < 120
-
-
 # hostile rows and files
 
 
@@ -896,15 +884,15 @@ def test_any_json(tmp_path, made):
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_rows(tmp_path):
+def test_twenty_thousand_rows(tmp_path):
     lines = (
         GOOD | {"id": f"r{i}", "input_tokens": str(i % 9000 + 1), "value": str(i % 700 + 1)}
-        for i in range(100_000)
+        for i in range(20_000)
     )
     path = tmp_path / "many.csv"
     path.write_text(as_csv(*lines))
-    made = compare.run(path, progress=compare.bar(sys.stderr))
-    assert len(made.compared) == 100_000
+    made = compare.run(path)
+    assert len(made.compared) == 20_000
 
 
 def test_what_is_missing_is_said_at_once_and_so_is_the_number_of_cards(told):

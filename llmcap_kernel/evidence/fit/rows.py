@@ -1,8 +1,8 @@
 """The rows that a fit can use: measured, meant, and with their work on the cards."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ... import calibration
 from ...refuse import BadInput
@@ -74,13 +74,15 @@ class Sample(NamedTuple):
         return calibration.kind(self.path[0], self.quantity)
 
 
-def samples(*paths: str | Path) -> list[Sample]:
+def samples(*paths: str | Path, given: Mapping[str, Any] | None = None) -> list[Sample]:
     """Read the rows a fit can use.
 
     Parameters
     ----------
     *paths : str or Path
-        Files with the columns of `benchmarks/measured.csv`.
+        Files with the columns of `benchmarks/measured.csv`, or any that `results.read` knows.
+    given : mapping, optional
+        Values that replace those of the files, as `compare.options_of` has them.
 
     Returns
     -------
@@ -90,7 +92,7 @@ def samples(*paths: str | Path) -> list[Sample]:
     out = []
     for line in (line for path in paths for line in results.read(path)):
         try:
-            sample = _sample(line)
+            sample = _sample(line, given)
         except BadInput:
             continue
         if sample is not None and sample.trust > 0:
@@ -98,9 +100,9 @@ def samples(*paths: str | Path) -> list[Sample]:
     return out
 
 
-def _sample(line: results.Line) -> Sample | None:
+def _sample(line: results.Line, given: Mapping[str, Any] | None) -> Sample | None:
     """A row with its work; None where it does not measure the speed of a known deployment."""
-    row = compare.measurement(line)
+    row = compare.measurement(line, given)
     meant = compare.stated.meaning(row.spelled)
     if meant.deployment is None or row.load.metric not in calibration.METRICS or row.value <= 0:
         return None

@@ -76,6 +76,7 @@ def write(
     lines += ["", "[ignorance]"] + [
         f"{name} = {factor:.3g}" for name, factor in found.ignorance.items()
     ]
+    lines += ["", "[spreads]", *_lines(found.spreads)]
     lines += ["", "[rows]"] + [f'"{key}" = {n}' for key, n in sets.rows.items()]
     path = Path(path)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -6,6 +6,7 @@ somebody else. Where it was not, `ignorance` is the factor by which that source 
 """
 
 import math
+import statistics
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -128,10 +129,14 @@ class Widths(NamedTuple):
         and how many "rows" and "sources" told so.
     ignorance : dict
         Factor by which both are wider, by name of `calibration.IGNORANCE`.
+    spreads : dict
+        By kind: "between" and "within", how the logs of sources' misses differ from source to
+        source, and from row to row of one.
     """
 
     intervals: dict[str, dict[str, float]]
     ignorance: dict[str, float]
+    spreads: dict[str, dict[str, float]]
 
     def holds(self, miss: Miss) -> bool:
         """Say whether the interval of a row contains its measurement.
@@ -163,7 +168,7 @@ def shipped_widths() -> Widths:
         The widths in force.
     """
     table = calibration.table()
-    return Widths(table["intervals"], table["ignorance"])
+    return Widths(table["intervals"], table["ignorance"], table["spreads"])
 
 
 def widths(missed: Sequence[Miss], level: float) -> Widths:
@@ -195,7 +200,8 @@ def widths(missed: Sequence[Miss], level: float) -> Widths:
             "rows": len(some),
             "sources": len(groups),
         }
-    found = Widths(intervals, {})
+    spreads = {kind: _spread(_grouped((m, m.slower) for m in some)) for kind, some in kinds.items()}
+    found = Widths(intervals, {}, dict(sorted(spreads.items())))
     least = 1.0
     for name in calibration.IGNORANCE:  # who knows less is never surer
         some = [m for m in missed if m.known == name and m.row.kind in intervals]
@@ -203,6 +209,18 @@ def widths(missed: Sequence[Miss], level: float) -> Widths:
             least = max(least, _needed(some, found, level))
         found.ignorance[name] = least
     return found
+
+
+def _spread(groups: Groups) -> dict[str, float]:
+    """Standard deviations between sources and within one, of those with rows enough."""
+    large = [[x for x, _ in group] for group in groups.values() if len(group) >= FEW]
+    if len(large) < 2:
+        return {"between": math.inf, "within": 0.0}
+    within = statistics.mean(map(statistics.variance, large))
+    # what the rows of a source alone would make its mean differ by is no difference of sources
+    own = statistics.mean(statistics.variance(group) / len(group) for group in large)
+    between = max(statistics.variance(map(statistics.mean, large)) - own, 0.0)
+    return {"between": between**0.5, "within": within**0.5}
 
 
 def _needed(some: Sequence[Miss], known: Widths, level: float) -> float:

@@ -1,5 +1,7 @@
 """`llmcap calibrate`: rows that cannot be fitted get one line."""
 
+import json
+
 import pytest
 
 
@@ -20,3 +22,39 @@ def test_rows_that_cannot_be_fitted_get_one_line(run, tmp_path, text, said):
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert said in err
     assert not (tmp_path / "fit.toml").exists()
+
+
+RESULT = {
+    **{"backend": "vllm", "model_id": "meta-llama/Llama-3.1-8B-Instruct", "num_prompts": 200},
+    **{"max_concurrency": 16, "completed": 200, "request_rate": "inf"},
+    **{"total_input_tokens": 204_800, "total_output_tokens": 25_600},
+    **{"output_throughput": 700.0, "mean_ttft_ms": 260.0, "mean_tpot_ms": 19.0},
+}
+B = ("--model", "qwen3-8b", "--gpu", "h100-sxm", "--users", "16")
+
+
+def test_predict_run_compare_and_learn(run, tmp_path):
+    mine, out = tmp_path / "mine.json", tmp_path / "own.toml"
+    mine.write_text(json.dumps(RESULT))
+    words = ("--with", str(mine), "--gpu", "h100-sxm", "--tp", "1", "--out", str(out))
+    status, said, err = run("calibrate", *words)
+    assert (status, err) == (0, "")
+    assert "vllm" in said and f"--own {out}" in said
+    before, after = (
+        json.loads(run("predict", *B, "--json", *more)[1])["estimate"]["itl_ms"]
+        for more in ((), ("--own", str(out)))
+    )
+    assert after["high"] / after["low"] < before["high"] / before["low"]
+    assert "of your own" in after["reason"]
+    assert json.loads(run("predict", *B, "--json")[1])["estimate"]["itl_ms"] == before
+
+
+def test_own_rows_stand_alone(run, tmp_path):
+    mine = tmp_path / "mine.json"
+    mine.write_text(json.dumps(RESULT))
+    status, _, err = run("calibrate", "rows.csv", "--with", str(mine))
+    assert status == 2 and "given twice" in err
+    status, _, err = run("calibrate")
+    assert status == 2 and "--with FILE" in err
+    status, _, err = run("calibrate", "--with", str(mine), "--out", str(tmp_path / "own.toml"))
+    assert status == 2 and "llmcap validate says why" in err

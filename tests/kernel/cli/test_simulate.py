@@ -1,11 +1,8 @@
 """`llmcap simulate`: percentiles with intervals, and what it refuses."""
 
-import sys
-
 import pytest
 
 from llmcap_kernel import catalog, simulation
-from llmcap_kernel.cli import simulate as command
 from llmcap_kernel.simulation import Arrivals, Lengths
 
 from ..simulation.synthetic import drawn
@@ -115,12 +112,3 @@ def test_a_rate_that_cannot_last_is_refused_with_the_one_that_can(run):
     status, _, err = run("simulate", *B, "--rate", str(most * 1.01), *FEW)
     assert status == 2 and f"saturates at {most:.2f} requests/s (saturates_rps)" in err
     assert run("simulate", *B, "--rate", str(most * 0.99), *FEW)[0] == 0
-
-
-def test_progress_is_drawn_on_a_terminal_alone(run, monkeypatch):
-    monkeypatch.setattr(command, "PATIENCE_S", 0.0)
-    words = ("simulate", *B, "--rate", "2", "--requests", "400")
-    assert run(*words)[2] == ""
-    monkeypatch.setattr(type(sys.stderr), "isatty", lambda self: True, raising=False)
-    drawn = run(*words)[2]
-    assert "simulating [" in drawn and drawn.endswith("\r")

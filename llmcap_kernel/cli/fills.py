@@ -1,0 +1,80 @@
+"""Options that fill in what a file of measurements leaves unsaid."""
+
+import argparse
+from typing import Any
+
+from ..evidence import compare
+from .options import add_gpu_file, read_number
+
+# options: the column each fills, its type and its help
+FILLS: dict[str, tuple[str, type | None, str]] = {
+    "model": ("model", None, "model of the catalogue"),
+    "gpu": ("gpu", None, "card of the catalogue"),
+    "engine": ("engine", None, "what served it"),
+    "engine_version": ("engine_version", None, "version of the engine"),
+    "weights": ("weight_dtype", None, "format of the weights"),
+    "kv": ("kv_dtype", None, "format of the KV cache"),
+    "tp": ("tp", int, "cards that split each layer"),
+    "pp": ("pp", int, "cards that split the layers"),
+    "ep": ("ep", int, "cards that split the experts"),
+    "dp_attention": ("dp_attention", int, "replicas of data-parallel attention"),
+    "memory_fraction": ("memory_fraction", float, "share of a card that it may use"),
+    "context": ("max_model_len", int, "longest sequence it was started for, in tokens"),
+    "input": ("input_tokens", int, "prompt tokens of a request"),
+    "output": ("output_tokens", int, "answer tokens of a request"),
+    "concurrency": ("concurrency", int, "requests in flight"),
+}
+GROUPS = {
+    "model": ("model", "weights", "kv"),
+    "cards": ("gpu", "tp", "pp", "ep", "dp_attention"),
+    "engine": ("engine", "engine_version", "memory_fraction", "context"),
+    "load": ("input", "output", "concurrency"),
+}
+
+
+def add_fills(parser: argparse.ArgumentParser) -> None:
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of a command.
+    """
+    for title, names in GROUPS.items():
+        group = parser.add_argument_group(title, "whatever the file says")
+        for name in names:
+            _, kind, about = FILLS[name]
+            flags = [f"--{name.replace('_', '-')}"]
+            if name == "concurrency":
+                flags.insert(0, "--users")
+            group.add_argument(*flags, dest=name, metavar="N" if kind else "NAME", help=about)
+        if title == "model":
+            about = "a config.json, the model of all rows"
+            group.add_argument("--config", metavar="FILE", help=about)
+        if title == "cards":
+            add_gpu_file(group)
+
+
+def read_fills(args: argparse.Namespace) -> dict[str, Any]:
+    """Read the options.
+
+    Parameters
+    ----------
+    args : Namespace
+        As read.
+
+    Returns
+    -------
+    dict
+        Values that replace those of a file, by column.
+
+    Raises
+    ------
+    BadInput
+        When a name is not in the catalogue, or a number is none.
+    """
+    given: dict[str, Any] = {}
+    for name, (column, kind, _) in FILLS.items():
+        text = getattr(args, name)
+        given[column] = read_number(name, text, kind) if kind and text is not None else text
+    return compare.options_of(config=args.config, **given)

@@ -1,0 +1,197 @@
+"""Your own measurements of an engine: by how much it differs from strangers', and how sure that is.
+
+Whoever asks is a source of which nothing is known, and the interval is as wide as sources differ.
+A few rows of one's own say which source it is. By the model of random effects the log of a miss is
+a source's own part, of spread `between`, and a row's, of spread `within`; both are known of the
+sources of the fit. How far the mean of some deployments is believed, and what is still not known
+of the next one, follows: `believed`.
+"""
+
+import json
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from .. import calibration
+from ..calibration import Own
+from ..refuse import BadInput
+from ..serving import Served
+from .fit.rows import Sample
+
+FACTORS = (0.1, 10.0)  # nothing of one's own makes an engine faster or slower than this
+PRECISE = 1e-4  # of the log of the factor
+HEAD = """\
+# Written by `llmcap calibrate --with`: what your own measurements say of your engine.
+# `factor` makes its times longer, and the odds of its shares smaller. An interval is [faster,
+# slower], factors on a time. `llmcap predict --own THIS_FILE` estimates with it.
+"""
+
+
+def believed(spread: Mapping[str, float], deployments: int) -> tuple[float, float]:
+    """Compute how far to trust the mean of one's own deployments, and what is still not known.
+
+    Of `n` deployments the share `between² / (between² + within² / n)` is believed. The variance of
+    the next one's miss shrinks from `between² + within²` to `(1 - share) between² + within²`.
+
+    Parameters
+    ----------
+    spread : mapping
+        "between" and "within", as `calibration.table` has them by kind.
+    deployments : int
+        How many were measured.
+
+    Returns
+    -------
+    tuple of (float, float)
+        The share of their mean that is believed, and the width of an interval over that of
+        strangers, both 0 to 1.
+
+    References
+    ----------
+    Robinson 1991, "That BLUP is a good thing", doi 10.1214/ss/1177011926.
+
+    Examples
+    --------
+    >>> share, width = believed({"between": 0.4, "within": 0.3}, 4)
+    >>> round(share, 3), round(width, 3)
+    (0.877, 0.662)
+    """
+    between, within = spread["between"] ** 2, spread["within"] ** 2
+    if math.isinf(between):
+        return 1.0, 1.0
+    share = between / (between + within / deployments) if between else 0.0
+    return share, ((between * (1 - share) + within) / (between + within)) ** 0.5
+
+
+def fitted(rows: Iterable[Sample]) -> dict[str, Own]:
+    """Learn from one's own rows what they say of each engine.
+
+    Parameters
+    ----------
+    rows : iterable of Sample
+        Measured rows, as `fit.samples` reads them.
+
+    Returns
+    -------
+    dict of str to Own
+        By family of the engine, in the order of the rows.
+
+    Raises
+    ------
+    BadInput
+        When there is no row.
+    """
+    by_family: dict[str, list[Sample]] = defaultdict(list)
+    for row in rows:
+        by_family[row.family].append(row)
+    if not by_family:
+        raise BadInput("with", "with has no row that can be predicted: llmcap validate says why.")
+    return {family: _engine(some) for family, some in by_family.items()}
+
+
+def _engine(rows: Sequence[Sample]) -> Own:
+    known = calibration.table()
+    before = _misses(rows, 1.0)
+    count = {kind: len(some) for kind, some in _means(rows, before).items()}
+    spreads = known["spreads"]
+    trust = {kind: believed(spreads[kind], n) for kind, n in count.items() if kind in spreads}
+    if not trust:
+        raise BadInput("with", "with has no row of a kind that sources were compared by.")
+    first = {kind: statistics.mean(_means(rows, before)[kind]) for kind in trust}
+    wanted = statistics.mean((1 - trust[kind][0]) * first[kind] for kind in trust)
+    factor = _factor(rows, [*trust], wanted)
+    after = _means(rows, _misses(rows, factor))
+    intervals = {}
+    for kind, (share, width) in trust.items():
+        moved = first[kind] - statistics.mean(after[kind])
+        more = share * first[kind] - moved  # what one factor for all kinds leaves
+        ends = known["intervals"][kind]
+        faster, slower = (math.exp(more + width * math.log(ends[x])) for x in ("faster", "slower"))
+        intervals[kind] = (faster, slower)
+    chips = tuple(dict.fromkeys(row.deployment.gpu.family for row in rows))
+    deployments = len({deployment_key(row) for row in rows})
+    return Own(factor, len(rows), deployments, chips, intervals)
+
+
+def deployment_key(row: Sample) -> tuple[object, ...]:
+    """Tell deployments apart: loads of the same one are off alike, and count once.
+
+    Parameters
+    ----------
+    row : Sample
+        A measured row.
+
+    Returns
+    -------
+    tuple
+        Model, cards and formats.
+    """
+    d = row.deployment
+    return (d.model.name, d.gpu.name, d.num_gpus, d.tp, d.weights.name, d.kv.name)
+
+
+def _misses(rows: Sequence[Sample], factor: float) -> list[float]:
+    """Logs of how much slower each row was measured than it is predicted with a factor."""
+    out = []
+    for row in rows:
+        d = row.deployment
+        strangers = calibration.efficiency_for(d, row.family)
+        served = Served(row.work, calibration.slowed(strangers, factor), d)
+        less = calibration.METRICS[row.metric].less
+        out.append((1 if less else -1) * math.log(row.value / getattr(served, row.quantity)))
+    return out
+
+
+def _means(rows: Sequence[Sample], missed: Sequence[float]) -> dict[str, list[float]]:
+    """The mean miss of each deployment, by kind."""
+    found: dict[str, dict[tuple[object, ...], list[float]]] = defaultdict(dict)
+    for row, miss in zip(rows, missed, strict=True):
+        found[row.kind].setdefault(deployment_key(row), []).append(miss)
+    return {kind: [statistics.mean(x) for x in each.values()] for kind, each in found.items()}
+
+
+def _factor(rows: Sequence[Sample], kinds: Sequence[str], wanted: float) -> float:
+    """The factor that leaves a mean miss, kinds and deployments counted alike, by bisection."""
+    low, high = map(math.log, FACTORS)
+    while high - low > PRECISE:
+        middle = (low + high) / 2
+        means = _means(rows, _misses(rows, math.exp(middle)))
+        left = statistics.mean(statistics.mean(means[kind]) for kind in kinds)
+        low, high = (middle, high) if left > wanted else (low, middle)
+    return math.exp((low + high) / 2)
+
+
+def write(path: str | Path, found: Mapping[str, Own], source: str) -> Path:
+    """Write what was learnt as the file that `calibration.use` reads.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file to write.
+    found : mapping of str to Own
+        By family of the engine.
+    source : str
+        Name of the file of rows.
+
+    Returns
+    -------
+    Path
+        The file written.
+    """
+    lines = [HEAD, f"source = {_quoted(source)}"]
+    for family, own in found.items():
+        lines += ["", f"[engines.{_quoted(family)}]", f"factor = {own.factor:.4g}"]
+        lines += [f"rows = {own.rows}", f"deployments = {own.deployments}"]
+        lines += [f"chips = [{', '.join(map(_quoted, own.chips))}]"]
+        lines += ["", f"[engines.{_quoted(family)}.intervals]"]
+        lines += [f'"{k}" = [{low:.4g}, {high:.4g}]' for k, (low, high) in own.intervals.items()]
+    path = Path(path)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _quoted(text: str) -> str:
+    """Text as TOML has it; JSON spells plain text alike."""
+    return json.dumps(text)

@@ -1,0 +1,153 @@
+"""One's own measurements: they move an estimate, narrow it, and never beat the ceiling."""
+
+import csv
+import math
+
+import pytest
+
+from llmcap_kernel import calibration, catalog
+from llmcap_kernel.evidence import own
+from llmcap_kernel.evidence.fit.rows import samples
+from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import CEILING, Efficiency, Workload
+
+CARDS = {"h100-sxm": 1, "a100-sxm-80gb": 1, "h200-sxm": 1, "l40s": 1}
+LOADS = [(512, 128, 4), (1000, 500, 16), (2000, 200, 32)]
+NEXT = catalog.deployment(model="qwen3-8b", gpu="h100-sxm")
+LOAD = Workload(1500, 300, 8)
+
+
+@pytest.fixture(autouse=True)
+def strangers_again():
+    yield
+    calibration.use(None)
+
+
+def measured(path, times, cards=CARDS):
+    """A file of gaps and rates as they are expected of strangers, but so many times slower."""
+    with path.open("w", newline="") as file:
+        names = (
+            "id",
+            "model",
+            "gpu",
+            "tp",
+            "engine",
+            "weight_dtype",
+            "kv_dtype",
+            "metric",
+            "value",
+        )
+        table = csv.DictWriter(file, (*names, "input_tokens", "output_tokens", "concurrency"))
+        table.writeheader()
+        for gpu in cards:
+            d = catalog.deployment(model="llama-3.1-8b", gpu=gpu)
+            for tokens, answer, users in LOADS:
+                made = calibration.estimates(d, Workload(tokens, answer, users)).served
+                same = {"model": "llama-3.1-8b", "gpu": gpu, "tp": 1, "engine": "vllm"}
+                same |= {"weight_dtype": "bf16", "kv_dtype": "bf16", "concurrency": users}
+                same |= {"input_tokens": tokens, "output_tokens": answer}
+                gap, rate = made.itl_s * 1e3 * times, made.output_tok_s / times
+                for metric, value in (("itl_ms", gap), ("output_tok_s_total", rate)):
+                    name = f"{gpu}-{users}-{metric}"
+                    table.writerow({**same, "id": name, "metric": metric, "value": value})
+    return path
+
+
+def learnt(tmp_path, times, cards=CARDS):
+    found = own.fitted(samples(measured(tmp_path / "mine.csv", times, cards)))
+    return own.write(tmp_path / "own.toml", found, "mine.csv"), found
+
+
+def test_how_far_a_few_deployments_are_believed():
+    # between .4, within .3: of one deployment .16 / (.16 + .09), and what is left by hand
+    share, width = own.believed({"between": 0.4, "within": 0.3}, 1)
+    assert share == pytest.approx(0.64)
+    assert width == pytest.approx(math.sqrt((0.16 * 0.36 + 0.09) / 0.25))
+    # of very many the source is known, and its rows still differ
+    assert own.believed({"between": 0.4, "within": 0.3}, 10**9)[1] == pytest.approx(0.6)
+    assert own.believed({"between": 0.0, "within": 0.3}, 5) == (0.0, 1.0)
+
+
+def test_a_slower_engine_is_expected_to_be_slower_and_surer(tmp_path):
+    before = calibration.estimates(NEXT, LOAD).itl_s
+    path, found = learnt(tmp_path, 1.4)
+    calibration.use(path)
+    after = calibration.estimates(NEXT, LOAD).itl_s
+    assert before.value < after.value < 1.4 * before.value
+    assert after.low < 1.4 * before.value < after.high
+    assert after.high / after.low < before.high / before.low
+    assert (found["vllm"].rows, found["vllm"].deployments) == (24, 4)
+    assert "24 rows of your own, of 4 deployments" in after.reason
+    calibration.use(None)
+    assert calibration.estimates(NEXT, LOAD).itl_s == before
+
+
+def test_more_deployments_are_believed_more(tmp_path):
+    few, many = (learnt(tmp_path, 1.4, cards)[1]["vllm"] for cards in (("h100-sxm",), tuple(CARDS)))
+    assert 1 < few.factor < many.factor
+    for kind in ("servers.gap", "servers.answer"):
+        (low, high), (lower, higher) = many.intervals[kind], few.intervals[kind]
+        assert high / low < higher / lower
+
+
+def test_what_agrees_with_strangers_moves_nothing(tmp_path):
+    assert learnt(tmp_path, 1.0)[1]["vllm"].factor == pytest.approx(1, abs=0.01)
+
+
+def test_nothing_beats_the_ceiling(tmp_path):
+    path, _ = learnt(tmp_path, 0.3)
+    calibration.use(path)
+    for users in (1, 8, 64):
+        gap = calibration.estimates(NEXT, Workload(1500, 300, users)).itl_s
+        assert gap.ceiling <= gap.low <= gap.value
+    assert calibration.slowed(CEILING, 0.01) == CEILING
+
+
+def test_other_engines_and_chips_stay_as_they_were(tmp_path):
+    here = catalog.deployment(model="qwen3-8b", gpu="h100-sxm", engine="sglang")
+    there = catalog.deployment(model="qwen3-8b", gpu="mi300x")
+    before = [calibration.estimates(d, LOAD).itl_s for d in (here, there)]
+    path, _ = learnt(tmp_path, 1.4)
+    calibration.use(path)
+    other, chips = (calibration.estimates(d, LOAD).itl_s for d in (here, there))
+    assert other == before[0]
+    # the engine is slower there, too; how sure that is nobody measured
+    assert chips.value > before[1].value
+    assert chips.high / chips.low == pytest.approx(before[1].high / before[1].low, rel=0.05)
+
+
+def test_a_share_is_slowed_in_its_odds_and_a_time_in_itself():
+    slower = calibration.slowed(Efficiency(bandwidth=0.75, step_s=0.001, mixed_share=0.5), 3)
+    assert slower == Efficiency(bandwidth=0.5, step_s=0.003, mixed_share=0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[engines.vllm]\nfactor = 2", "no file that llmcap calibrate --with wrote"),
+        ("engines = 3", "no file that llmcap calibrate --with wrote"),
+        ("[sets]\n", "no file that llmcap calibrate --with wrote"),
+        ("=", "cannot be read"),
+        (
+            "[engines.vllm]\nfactor = 0\nrows = 1\ndeployments = 1\nchips = []\nintervals = {}",
+            "0.01",
+        ),
+        (
+            "[engines.vllm]\nfactor = 1\nrows = 1\ndeployments = 1\nchips = []\n"
+            'intervals = {"servers.gap" = [2, 1]}',
+            "slower",
+        ),
+    ],
+)
+def test_other_files_cost_a_sentence(tmp_path, text, said):
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=said):
+        calibration.use(path)
+    with pytest.raises(BadInput, match="cannot be read"):
+        calibration.use(tmp_path / "absent")
+
+
+def test_rows_of_nothing_are_refused():
+    with pytest.raises(BadInput, match="no row that can be predicted"):
+        own.fitted([])
