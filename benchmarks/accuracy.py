@@ -98,7 +98,7 @@ def with_own(missed, widths):
     """How intervals hold for a deployment once the others of its source and engine are known."""
     groups = {}
     for miss in missed:
-        if not miss.known and miss.row.kind in widths.intervals:
+        if not miss.known and miss.row.trust == 1 and miss.row.kind in widths.intervals:
             key = (miss.row.source, miss.row.family, miss.row.kind)
             groups.setdefault(key, {}).setdefault(own.deployment_key(miss.row), []).append(miss)
     held, width = {}, {}

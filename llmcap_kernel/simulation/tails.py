@@ -152,7 +152,8 @@ def goodput_rps(run: Run, slo: Slo) -> float:
     run : Run
         The run.
     slo : Slo
-        Limits on the first token and on the mean gap of a request; without any, all are good.
+        Limits on the first token and on the mean gap of a request, and on what its percentiles are
+        of, which each request is held to; without any, all are good.
 
     Returns
     -------
@@ -170,7 +171,10 @@ def goodput_rps(run: Run, slo: Slo) -> float:
 
 
 def _good(one: Served, slo: Slo) -> bool:
-    return one.ttft_s <= (slo.ttft_s or math.inf) and one.tpot_s <= (slo.itl_s or math.inf)
+    its = {"ttft": one.ttft_s, "itl": one.tpot_s, "tpot": one.tpot_s, "e2e": one.e2e_s}
+    held = [("ttft", slo.ttft_s), ("itl", slo.itl_s)]
+    held += [(tail.quantity, tail.bound_s) for tail in slo.tails]
+    return all(its[name] <= limit for name, limit in held if limit)
 
 
 def saturates_rps(requests: Sequence[Request], times: Times, room: Room) -> float:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel import design
+from llmcap_kernel.simulation.percentiles import percentile
 from llmcap_kernel.spec import Slo, Tail, Workload
 from widgets.calculators import calculate
 from widgets.calculators.design import ASKED, FORM, PRESETS, _search, view
@@ -127,3 +128,18 @@ def test_any_question_has_a_sound_answer(prompt, answer, users, gap, which, budg
     made = shown(**asked, ttft=gap, ttftp=which, budget=budget, pick=pick)
     json.dumps(made, allow_nan=False)
     assert made["status"]["text"]
+
+
+def test_the_picked_one_s_gaps_are_drawn_by_percentile_with_their_limit():
+    figure = shown()["figure"]
+    band, line = (one for one in figure["data"] if one.get("xaxis") == "x2")
+    best = found().winner
+    wanted = [percentile(best.estimates, "itl", p) for p in (50.0, 90.0, 95.0, 99.0)]
+    assert line["y"] == pytest.approx([1e3 * one.value for one in wanted])
+    assert band["y"] == pytest.approx(
+        [1e3 * one.high for one in wanted] + [1e3 * one.low for one in reversed(wanted)]
+    )
+    (limit,) = [one for one in figure["layout"]["shapes"] if one.get("xref") == "x2"]
+    assert (limit["y0"], round((limit["x0"] + limit["x1"]) / 2)) == (50.0, 2)
+    mean = shown(itlp="mean")["figure"]["layout"]["shapes"]
+    assert not [one for one in mean if one.get("xref") == "x2"]

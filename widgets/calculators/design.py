@@ -10,7 +10,7 @@ from llmcap_kernel.explain import quantity
 from llmcap_kernel.simulation.percentiles import percentile
 from llmcap_kernel.spec import Slo, Tail
 
-from ..figures.choices import Candidate, cost_and_gap
+from ..figures.choices import Candidate, Spread, cost_and_gap
 from ..form import controls as c
 from ..form import from_name
 from ..form import presets as p
@@ -34,7 +34,7 @@ VENDORS = {
 }
 BITS = (0, 4, 8, 16)
 RANKS = {"usd_h": "Rent", "usd_mtok": "$/M output"}
-PERCENTS = (50, 90, 95, 99)
+PERCENTS = (50.0, 90.0, 95.0, 99.0)
 LATENCIES = {
     "itl": "Gap between tokens (ITL)",
     "ttft": "First token (TTFT)",
@@ -271,7 +271,7 @@ def _figure(found, here):
     alt = (
         f"{len(points)} deployments by rent and gap between tokens, around {typical:.0f} ms. "
         "Filled marks are those that nothing beats in everything; crosses miss a limit. "
-        f"Ringed: {_run(here)}. The tables below say the same."
+        f"Ringed: {_run(here)}; its gaps by percentile below. The tables say the same."
     )
     gap_s, _ = c.asked(slo, "itl")
     title = "gap between tokens, ms" if which == c.MEAN else f"{which} of gaps between tokens, ms"
@@ -283,7 +283,16 @@ def _figure(found, here):
         usd_h=slo.usd_h if rented else None,
         gap_title=title,
         cost_title="rent, USD an hour" if rented else "cards, whose rent is not known",
+        spread=_spread(here, which) if here.starts else None,
     )
+
+
+def _spread(here, which):
+    """The gaps of the candidate that is looked at, for the panel below."""
+    made = [percentile(here.estimates, "itl", percent) for percent in PERCENTS]
+    bands = tuple((1e3 * one.low, 1e3 * one.value, 1e3 * one.high) for one in made)
+    limited = None if which == c.MEAN else float(which.removeprefix("p"))
+    return Spread(PERCENTS, bands, limited)
 
 
 LINE = 60  # characters of a line beside the pointer
@@ -315,7 +324,7 @@ def _percentiles(here):
         rows.append([label, *(design.expected(one, "s") for one in made)])
     return {
         "caption": f"Percentiles at {here.workload.concurrency:,} users",
-        "columns": ["Latency", *(f"p{percent}" for percent in PERCENTS)],
+        "columns": ["Latency", *(f"p{percent:g}" for percent in PERCENTS)],
         "rows": rows,
         "highlight": [],
         "stack": True,

@@ -1,14 +1,21 @@
-"""The figure of a search: what each deployment costs, and how long its users wait for a token."""
+"""The figure of a search: what each deployment costs and how long its users wait for a token, and
+below it how the picked one's gaps are spread.
+"""
 
 from dataclasses import dataclass
 from math import log10
 
-from . import BAD, GROUND, QUIET, TEXT, figure, mark, note
+from llmcap_kernel.explain import quantity
+
+from . import BAD, GROUND, QUIET, TEXT, axis, figure, mark, note
 from .curves import log_axis
 
-HEIGHT = 340
+HEIGHT, SPREAD_HEIGHT = 340, 190
+SPREAD = 0.30  # of the figure's height, and the gap above it
+BETWEEN = 0.16
 PICK = "pick"  # the input that a click on a mark sets to its id
 NAMED = 4  # points of the front that are named beside the picked one
+WIDE, HIGH = 0.45, 0.12  # of a name, in powers of ten
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,25 @@ class Candidate:
     text: str
 
 
+@dataclass(frozen=True)
+class Spread:
+    """The percentiles of the picked candidate's gaps.
+
+    Parameters
+    ----------
+    percents : tuple of float
+        Which.
+    bands : tuple of tuple of float
+        Least, expected and most of each [ms].
+    limited : float or None
+        The percent that has a limit; None where the limit is one on the mean.
+    """
+
+    percents: tuple[float, ...]
+    bands: tuple[tuple[float, float, float], ...]
+    limited: float | None = None
+
+
 LOOKS = {
     "misses": {"symbol": "x-thin", "size": 8, "line": {"color": QUIET, "width": 1.5}},
     "meets": {"symbol": "circle-open", "size": 9, "color": mark(4), "line": {"width": 1.5}},
@@ -46,7 +72,9 @@ LOOKS = {
 }
 
 
-def cost_and_gap(candidates, picked, alt, *, gap_ms=None, usd_h=None, gap_title="", cost_title=""):
+def cost_and_gap(
+    candidates, picked, alt, *, gap_ms=None, usd_h=None, gap_title="", cost_title="", spread=None
+):
     """Draw candidates by rent and gap; a click on one picks it.
 
     Parameters
@@ -61,6 +89,8 @@ def cost_and_gap(candidates, picked, alt, *, gap_ms=None, usd_h=None, gap_title=
         The limits, where they are set.
     gap_title, cost_title : str
         What the axes measure.
+    spread : Spread, optional
+        How the gaps of the picked one are spread, drawn below.
 
     Returns
     -------
@@ -80,16 +110,86 @@ def cost_and_gap(candidates, picked, alt, *, gap_ms=None, usd_h=None, gap_title=
     across = (min(rents, default=1) / 1.3, max(rents, default=1) * 1.6)
     up = (min(gaps, default=1) / 1.25, max(gaps, default=1) * 1.25)
     shapes, said = _limits(gap_ms, usd_h)
+    axes = {"xaxis": log_axis(cost_title, *across), "yaxis": log_axis(gap_title, *up)}
+    if spread:
+        axes["yaxis"]["domain"] = [SPREAD + BETWEEN, 1]
+        data += _spread(spread)
+        axes |= _spread_axes(spread, gap_ms)
+        shapes += _spread_limit(spread, gap_ms)
+        said += _spread_names(spread)
     return figure(
         data,
         alt,
-        height=HEIGHT,
+        height=HEIGHT + SPREAD_HEIGHT * bool(spread),
         margin={"l": 8, "r": 12, "t": 20, "b": 8},
         shapes=shapes,
         annotations=[*labels, *said],
-        xaxis=log_axis(cost_title, *across),
-        yaxis=log_axis(gap_title, *up),
+        **axes,
     )
+
+
+def _spread(spread):
+    """The band between least and most, and what is expected."""
+    at = list(range(len(spread.percents)))
+    low, value, high = zip(*spread.bands, strict=True)
+    here = {"type": "scatter", "xaxis": "x2", "yaxis": "y2"}
+    band = {
+        "mode": "lines",
+        "x": at + at[::-1],
+        "y": [*high, *low[::-1]],
+        "fill": "toself",
+        "fillcolor": mark(4),
+        "opacity": 0.16,
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+    }
+    line = {
+        "mode": "lines+markers",
+        "x": at,
+        "y": list(value),
+        "line": {"color": mark(4), "width": 2},
+        "marker": {"size": 7, "color": mark(4)},
+        "customdata": [f"{one:g} to {other:g} ms" for one, other in _rounded(low, high)],
+        "hovertemplate": "%{x}: %{y:.3g} ms<br>%{customdata}<extra></extra>",
+    }
+    return [here | band, here | line]
+
+
+def _rounded(low, high):
+    return [(float(f"{a:.3g}"), float(f"{b:.3g}")) for a, b in zip(low, high, strict=True)]
+
+
+def _spread_axes(spread, gap_ms):
+    ends = [x for band in spread.bands for x in band] + ([gap_ms] if gap_ms else [])
+    names = [f"p{percent:g}" for percent in spread.percents]
+    beyond = len(names) - 1 + 0.6
+    across = axis(tickvals=list(range(len(names))), ticktext=names, range=[-0.2, beyond])
+    up = log_axis("ms", min(ends) / 1.2, max(ends) * 1.2)
+    return {
+        "xaxis2": across | {"anchor": "y2", "showgrid": False},
+        "yaxis2": up | {"anchor": "x2", "domain": [0, SPREAD]},
+    }
+
+
+def _spread_limit(spread, gap_ms):
+    """A mark at the percentile that is limited."""
+    if not gap_ms or spread.limited not in spread.percents:
+        return []
+    at = spread.percents.index(spread.limited)
+    place = {"xref": "x2", "yref": "y2", "x0": at - 0.3, "x1": at + 0.3, "y0": gap_ms, "y1": gap_ms}
+    return [{"type": "line", "line": {"color": BAD, "width": 2}} | place]
+
+
+def _spread_names(spread):
+    """What the panel shows, and its last value beside it."""
+    value = spread.bands[-1][1]
+    title = "Gaps of the ringed one, by percentile"
+    above = {"xref": "x domain", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
+    beside = {"xref": "x2", "yref": "y2", "xanchor": "left", "xshift": 8}
+    return [
+        note(title, 0, SPREAD + 0.01, font={"size": 12, "color": QUIET}, **above),
+        note(quantity(value / 1e3, "s"), len(spread.bands) - 1, log10(value), **beside),
+    ]
 
 
 def _scatter(candidates, marker):
@@ -124,7 +224,7 @@ def _apart(candidates, here):
     """The few of the front whose names do not run into each other."""
     kept = [here] if here else []
     for one in candidates:
-        near = (abs(one.cost / k.cost - 1) < 0.5 and abs(one.gap_ms / k.gap_ms - 1) < 0.25
+        near = (abs(log10(one.cost / k.cost)) < WIDE and abs(log10(one.gap_ms / k.gap_ms)) < HIGH
                 for k in kept)  # fmt: skip
         if len(kept) <= NAMED and not any(near):
             kept.append(one)
@@ -135,16 +235,15 @@ def _limits(gap_ms, usd_h):
     line: dict = {"color": BAD, "width": 2, "dash": "dot"}
     shapes: list[dict] = []
     said: list[dict] = []
+    font: dict = {"size": 12, "color": BAD}
     if gap_ms:
-        ends: dict = {"x0": 0, "x1": 1, "xref": "paper", "y0": gap_ms, "y1": gap_ms}
+        ends: dict = {"x0": 0, "x1": 1, "xref": "x domain", "y0": gap_ms, "y1": gap_ms}
         shapes.append({"type": "line", "line": line} | ends)
-        font = {"size": 12, "color": BAD}
-        place: dict = {"xref": "paper", "xanchor": "right", "yanchor": "bottom", "font": font}
+        place: dict = {"xref": "x domain", "xanchor": "right", "yanchor": "bottom", "font": font}
         said.append(note(f"{gap_ms:g} ms allowed", 1, log10(gap_ms), **place))
     if usd_h:
-        ends = {"y0": 0, "y1": 1, "yref": "paper", "x0": usd_h, "x1": usd_h}
+        ends = {"y0": 0, "y1": 1, "yref": "y domain", "x0": usd_h, "x1": usd_h}
         shapes.append({"type": "line", "line": line} | ends)
-        font = {"size": 12, "color": BAD}
-        place = {"yref": "paper", "xanchor": "right", "yanchor": "top", "xshift": -4, "font": font}
-        said.append(note(f"${usd_h:g}/h", log10(usd_h), 1, **place))
+        place = {"yref": "y domain", "xanchor": "right", "yanchor": "top", "font": font}
+        said.append(note(f"${usd_h:g}/h", log10(usd_h), 1, xshift=-4, **place))
     return shapes, said
