@@ -25,7 +25,7 @@ from pathlib import Path
 
 from llmcap_kernel import catalog
 from llmcap_kernel.catalog import names
-from llmcap_kernel.evidence import compare, results, stated
+from llmcap_kernel.evidence import measurements, results, stated
 from llmcap_kernel.refuse import BadInput
 
 MEASURED, NEWER = (Path(__file__).with_name(f"{name}.csv") for name in ("measured", "newer"))
@@ -283,7 +283,7 @@ def unstated_setup(row: Row) -> None:
         return
     _add(row, "doubt", "mlperf-setup")
     try:
-        meant = stated.meaning(compare.measurement(results.Line(row["id"], row)).spelled)
+        meant = stated.meaning(measurements.measurement(results.Line(row["id"], row)).spelled)
     except BadInput:
         return
     if meant.deployment is None:

@@ -208,3 +208,29 @@ def yes_or_no(field: str, value: object) -> bool:
     if isinstance(value, bool):
         return value
     raise BadInput(field, f"{field} is {shown(value)}: it takes true or false.")
+
+
+def printable(text: str, longest: int) -> str:
+    """Make untrusted text safe for a terminal, and shorten it.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    longest : int
+        The most characters.
+
+    Returns
+    -------
+    str
+        The text with a question mark for each character that is not printable ASCII.
+
+    Examples
+    --------
+    >>> printable("a" + chr(27) + "b", 20), printable("abcdefgh", 6)
+    ('a?b', 'abc...')
+    """
+    text = text if len(text) <= longest else text[: longest - 3] + "..."
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)

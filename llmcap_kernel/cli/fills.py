@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from ..evidence import compare
+from ..evidence import measurements
 from .options import add_gpu_file, read_number
 
 # options: the column each fills, its type and its help
@@ -77,4 +77,4 @@ def read_fills(args: argparse.Namespace) -> dict[str, Any]:
     for name, (column, kind, _) in FILLS.items():
         text = getattr(args, name)
         given[column] = read_number(name, text, kind) if kind and text is not None else text
-    return compare.options_of(config=args.config, **given)
+    return measurements.options_of(config=args.config, **given)

@@ -21,7 +21,7 @@ from .. import catalog
 from ..catalog import names
 from ..refuse import BadInput, number, shown
 from ..spec import Speculation
-from . import compare, results, stated
+from . import compare, measurements, predictions, results, stated
 
 NOTICED = 0.05  # of the value: a smaller change is within what a run repeats to
 STILL = 0.001  # and a smaller one of a prediction is none
@@ -198,7 +198,7 @@ def _positive(cells: dict[str, str], name: str) -> float:
         value = float(cells.get(name, ""))
     except ValueError:
         raise BadInput(name, f"{name} is {shown(cells.get(name))}: it takes a number.") from None
-    return number(name, value, 1e-9, compare.MAX_VALUE)
+    return number(name, value, 1e-9, measurements.MAX_VALUE)
 
 
 def read(path: str | Path) -> tuple[Pair, ...]:
@@ -280,15 +280,15 @@ def _speculation(run: dict[str, str]) -> Speculation | None:
 
 
 @lru_cache(maxsize=4096)
-def _value(cells: tuple[tuple[str, str], ...]) -> compare.Predicted:
+def _value(cells: tuple[tuple[str, str], ...]) -> predictions.Predicted:
     """What is predicted of one run; many pairs have a run in common."""
     run = dict(cells)
-    parsed = compare.measurement(results.Line("", run))
+    parsed = measurements.measurement(results.Line("", run))
     meant = stated.meaning(parsed.spelled)
     guess = _speculation(run)
     if guess and meant.deployment:
         meant = meant._replace(deployment=replace(meant.deployment, speculation=guess))
-    return compare.estimated(meant, parsed.load)
+    return predictions.estimated(meant, parsed.load)
 
 
 def _left(one: Pair) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from ..refuse import BadInput, shown
 from ..serving import load_work, most_running
 from ..simulation.percentiles import MEANS, Spread, kind, quantile_s, spread_of
 from ..spec import Deployment, Speculation, Workload
-from . import compare, open_loop, results, stated
+from . import measurements, open_loop, results, stated
 from .levers import accepted_each
 
 STATISTICS = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0}
@@ -185,7 +185,7 @@ def run(row: Mapping[str, str]) -> Run:
 
 def _estimates(row: Mapping[str, str]) -> calibration.Estimates:
     cells: dict[str, Any] = {**row, "metric": READ_AS[row["quantity"]], "value": "1"}
-    parsed = compare.measurement(results.Line(row["id"], cells))
+    parsed = measurements.measurement(results.Line(row["id"], cells))
     meant = stated.meaning(parsed.spelled)
     if meant.deployment is None:
         raise BadInput("row", meant.reason)

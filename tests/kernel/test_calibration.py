@@ -9,7 +9,7 @@ import pytest
 
 from llmcap_kernel import bandwidth, calibration, capacity, catalog, design, serving
 from llmcap_kernel.calibration import Estimate, estimates
-from llmcap_kernel.evidence import compare, fit
+from llmcap_kernel.evidence import compare, fit, measurements, predictions
 from llmcap_kernel.serving import Served, load_work
 from llmcap_kernel.spec import SERVERS, Efficiency, Workload
 
@@ -61,10 +61,10 @@ def test_an_engine_is_a_server_or_a_loop_however_many_users_it_has():
 
 def row_of(**cells):
     line = compare.results.Line("x", {"model": "llama-3.1-8b", "gpu": "h100-sxm"} | cells)
-    row = compare.measurement(line)
+    row = measurements.measurement(line)
     meant = compare.stated.meaning(row.spelled)
-    load = row.load._replace(regime=compare.regime_of(row.load))
-    return compare.asked(meant, load)
+    load = row.load._replace(regime=measurements.regime_of(row.load))
+    return predictions.asked(meant, load)
 
 
 def test_a_row_of_a_server_has_other_users_prompts_in_its_gap_and_one_of_a_loop_has_not():

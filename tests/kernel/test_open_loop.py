@@ -5,7 +5,7 @@ import json
 import pytest
 
 from llmcap_kernel import calibration, catalog
-from llmcap_kernel.evidence import compare, open_loop, results
+from llmcap_kernel.evidence import compare, measurements, open_loop, results
 from llmcap_kernel.spec import Workload
 
 DEPLOYMENT = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", engine="vllm")
@@ -24,7 +24,7 @@ def rows(rate, **more):
     run |= {"completed": SENT, "total_input_tokens": 1000 * SENT, "total_output_tokens": 200 * SENT}
     run |= {"median_ttft_ms": 90.0, "median_tpot_ms": 9.0, "output_throughput": 200 * min(rate, 9)}
     lines = results.parse(json.dumps(run | more).encode(), "x")
-    made = compare.report(lines, compare.options_of(gpu="h100-sxm", weight_dtype="bf16"))
+    made = compare.report(lines, measurements.options_of(gpu="h100-sxm", weight_dtype="bf16"))
     return {row.metric: row for row in made.rows}
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from llmcap_kernel import calibration, capacity, catalog
 from llmcap_kernel.catalog import names
 from llmcap_kernel.cli import main
-from llmcap_kernel.evidence import compare, results, stated
+from llmcap_kernel.evidence import compare, measurements, predictions, results, stated
 from llmcap_kernel.refuse import BadInput
 
 from .measured import ROWS, deployment, rows, start_ups
@@ -56,9 +56,9 @@ def estimates(deployment, workload, *, family, work):
 def stand_in():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(calibration, "estimates", estimates)
-        compare.predicted.cache_clear()
+        predictions.predicted.cache_clear()
         yield
-    compare.predicted.cache_clear()
+    predictions.predicted.cache_clear()
 
 
 def as_csv(*lines, header=tuple(GOOD)):
@@ -94,12 +94,12 @@ def strict(text):
 def understood(text, tmp_path, given=None):
     path = tmp_path / "file"
     path.write_text(text, encoding="utf-8")
-    return [compare.measurement(line, given) for line in results.read(path)]
+    return [measurements.measurement(line, given) for line in results.read(path)]
 
 
 def compared(text, **options):
     """The report of a text, whether a row of it can be compared or not."""
-    given = compare.options_of(**options)
+    given = measurements.options_of(**options)
     return compare.report(results.parse(text.encode(), "results"), given)
 
 
@@ -232,13 +232,13 @@ def test_a_concurrency_that_is_stated_is_no_record():
     cells |= {"metric": "output_tok_s_total", "value": "20000"}
     for users, most in (("", True), ("64", False)):
         line = results.Line("row 1", {**cells, "concurrency": users})
-        assert compare.measurement(line).spelled.greatest is most
+        assert measurements.measurement(line).spelled.greatest is most
 
 
 def test_tokens_in_the_cache_are_read_from_their_column():
     cells = {"model": "gpt-oss-20b", "gpu": "GB10", "engine": "llama.cpp", "input_tokens": "18432"}
     cells |= {"metric": "prefill_tok_s", "value": "2470", "cached_tokens": "16384"}
-    made = compare.measurement(results.Line("row 1", cells))
+    made = measurements.measurement(results.Line("row 1", cells))
     assert (made.load.input_tokens, made.load.cached_tokens) == (18432, 16384)
 
 
@@ -246,7 +246,7 @@ def test_copies_are_read_from_their_column():
     cells = {"model": "Llama-2-70B", "gpu": "H100 SXM", "engine": "vllm", "num_gpus": "8"}
     cells |= {"metric": "output_tok_s_total", "value": "20000", "copies": "2"}
     for split, tp in (({}, 4), ({"tp": "2"}, 2)):
-        spelled = compare.measurement(results.Line("row 1", cells | split)).spelled
+        spelled = measurements.measurement(results.Line("row 1", cells | split)).spelled
         meant = stated.meaning(spelled)
         assert (meant.copies, meant.deployment.tp) == (2, tp)
 
@@ -266,7 +266,7 @@ def test_notes_are_for_people():
     cells = GOOD | {"model": "DeepSeek-R1", "gpu": "H200 SXM", "tp": "1", "dp_attention": "8"}
     notes = "concurrency=64; gmu 0.5; kvfp8; pp2048 at context depth 16384"
     lines = (results.Line("a", cells), results.Line("a", cells | {"notes": notes}))
-    assert compare.measurement(lines[0]) == compare.measurement(lines[1])
+    assert measurements.measurement(lines[0]) == measurements.measurement(lines[1])
 
 
 def test_engines_by_version():
@@ -302,13 +302,13 @@ def test_memory_rows_are_the_ledger():
 def test_a_regime_left_out_is_found():
     same = compared = 0
     for line in results.read(ROWS):
-        if line.fields["metric"] not in compare.METRICS:
+        if line.fields["metric"] not in measurements.METRICS:
             continue
-        made = compare.measurement(line)
+        made = measurements.measurement(line)
         meant = stated.meaning(made.spelled)
         if meant.deployment is not None:
             silent = made.load._replace(regime="")
-            found = compare.regime_of(silent, bool(meant.deployment.model.experts))
+            found = measurements.regime_of(silent, bool(meant.deployment.model.experts))
             same, compared = same + (found == made.load.regime), compared + 1
     assert same > 0.9 * compared > 4000
 
@@ -509,7 +509,7 @@ def test_options_replace_what_a_file_says():
 def test_every_option_replaces_its_column(column, value, read):
     said = GOOD | {"kv_dtype": "bf16", "tp": "1", "memory_fraction": "0.8", "max_model_len": "500"}
     for option in ({}, {column: value}):
-        made = compare.measurement(results.Line("a", said), compare.options_of(**option))
+        made = measurements.measurement(results.Line("a", said), measurements.options_of(**option))
         deployment = stated.meaning(made.spelled).deployment
         assert (read(deployment, made.load) == value) == bool(option)
 
@@ -517,7 +517,7 @@ def test_every_option_replaces_its_column(column, value, read):
 def test_cards_follow_from_the_split_that_an_option_gives():
     two = json.dumps(BENCH)  # two cards, the layers split over them
     for option, wanted in (({}, (1, 2)), ({"tp": 2}, (2, 1)), ({"pp": 1}, (1, 1))):
-        made = compare.measurement(results.parse(two.encode(), "x")[0], option)
+        made = measurements.measurement(results.parse(two.encode(), "x")[0], option)
         d = stated.meaning(made.spelled).deployment
         assert (d.tp, d.pp) == wanted
 
@@ -526,7 +526,7 @@ def test_the_catalogues_name_of_a_files_model_keeps_the_files_format():
     quantised = SERVE | {"model_id": "RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8"}
     line = results.parse(json.dumps(quantised).encode(), "x")[0]
     for name, wanted in (("llama-3.1-8b", "fp8"), ("phi-4", "bf16")):
-        made = compare.measurement(line, compare.options_of(model=name, gpu="l4"))
+        made = measurements.measurement(line, measurements.options_of(model=name, gpu="l4"))
         d = stated.meaning(made.spelled).deployment
         assert (d.model.name, d.weights.name) == (name, wanted)
 
@@ -543,7 +543,7 @@ def test_a_config_is_the_model_of_all_rows(told, tmp_path):
         None,
         "only 10 of 20 layers are on the card",
     ]
-    made = compare.run(tmp_path / "results", compare.options_of(config=path))
+    made = compare.run(tmp_path / "results", measurements.options_of(config=path))
     assert made.rows[0].model not in ("", "qwen2.5-7b")
     report, complaint = told(json.dumps(BENCH), "--config", str(path), "--model", "phi-4")
     assert report is None and "model is given twice" in complaint
@@ -603,7 +603,7 @@ def test_guidellm(tmp_path):
     path.write_text(json.dumps(GUIDE))
     *lines, without = results.read(path)
     assert without.problem == "a benchmark without metrics"
-    first, itl, rate = (compare.measurement(line) for line in lines)
+    first, itl, rate = (measurements.measurement(line) for line in lines)
     assert (first.load.metric, first.value) == ("ttft_ms", 170.1)
     assert (itl.load.metric, itl.value) == ("itl_ms", 13.2)
     # a rate is the whole run's: its mean
@@ -629,7 +629,7 @@ def test_a_prompt_behind_a_filled_cache_is_slower_and_counts_its_own_tokens(tmp_
         for depth in (0, 256, 16_384):
             (made,) = understood(json.dumps(BENCH | {"n_depth": depth}), tmp_path)
             assert (made.load.input_tokens, made.load.cached_tokens) == (512 + depth, depth)
-            rates.append(compare.predicted.__wrapped__(made.spelled, made.load).value)
+            rates.append(predictions.predicted.__wrapped__(made.spelled, made.load).value)
     near, a_little, deep = rates
     assert near > a_little > deep > near / 10
     assert a_little > 0.9 * near

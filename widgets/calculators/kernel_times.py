@@ -4,9 +4,10 @@ import math
 from functools import lru_cache
 from html import escape
 
-from llmcap_kernel.evidence import compare, kernels
+from llmcap_kernel.evidence import kernels
 from llmcap_kernel.evidence.kernels.kinds import KINDS
 from llmcap_kernel.explain import digits
+from llmcap_kernel.refuse import printable
 
 from ..figures import TEXT, figure, mark
 from ..figures.curves import log_axis
@@ -33,7 +34,7 @@ class Timings:
     said = "timings of kernels"
 
     def __init__(self, name, text):
-        self.name = compare.printable(name, 60)
+        self.name = printable(name, 60)
         self._text = text
         self.report = lru_cache(maxsize=4)(self._report)
 

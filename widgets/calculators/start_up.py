@@ -2,8 +2,9 @@
 
 from functools import lru_cache
 
-from llmcap_kernel.evidence import compare, logs, startup
+from llmcap_kernel.evidence import logs, startup
 from llmcap_kernel.explain import digits
+from llmcap_kernel.refuse import printable
 
 from ..figures import stacked_bars, term_table
 from ..form import controls as c
@@ -46,7 +47,7 @@ class Log:
     """
 
     def __init__(self, name, text):
-        self.name = compare.printable(name, 60)
+        self.name = printable(name, 60)
         self._text = text
         self.read = lru_cache(maxsize=4)(self._read)
 
@@ -223,7 +224,7 @@ def _said(one):
         ("Tokens a step", _count(one.max_num_batched_tokens), "max_num_batched_tokens"),
         ("CUDA graphs", eager, "eager"),
     )
-    told = ((label, compare.printable(str(text), 80), field) for label, text, field in found)
+    told = ((label, printable(str(text), 80), field) for label, text, field in found)
     return [(label, text.strip(), field) for label, text, field in told if text.strip()]
 
 

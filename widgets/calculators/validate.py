@@ -17,8 +17,17 @@ from typing import NamedTuple
 from zlib import crc32
 
 from llmcap_kernel import catalog
-from llmcap_kernel.evidence import compare, fit, kernels, logs, results, weak_spots
+from llmcap_kernel.evidence import (
+    compare,
+    fit,
+    kernels,
+    logs,
+    measurements,
+    results,
+    weak_spots,
+)
 from llmcap_kernel.explain import digits
+from llmcap_kernel.refuse import printable
 
 from ..benchmarks import BENCHMARKS
 from ..figures import QUIET, RULE, TEXT, figure, mark
@@ -159,7 +168,7 @@ FORM = Form(
         Field("metric", "name", "speed", "Measured", names=lambda: tuple(GROUPS)),
         Field("against", "name", "source", "Prediction", names=lambda: tuple(AGAINST)),
         _filter("mode", "Failure mode", lambda: (ANY, NONE, *weak_spots.FAILURE_MODES)),
-        _filter("regime", "Regime", lambda: (ANY, *compare.REGIMES)),
+        _filter("regime", "Regime", lambda: (ANY, *measurements.REGIMES)),
         _filter("engine", "Engine", lambda: (ANY, *_names("engine"))),
         _filter("gpu", "Card", lambda: (ANY, *_names("gpu")), reads=from_name.card),
         _filter("model", "Model", lambda: (ANY, *_names("model")), reads=from_name.model),
@@ -416,7 +425,7 @@ def _controls(state, own):
     metrics = [(n, f"{g.title} ({len(every[n]):,} rows)", "") for n, g in GROUPS.items()]
     modes = [(ANY, "any or none", ""), (NONE, "none fires", "")]
     modes += [(one.name, one.title, "") for one in weak_spots.MODES]
-    regimes = [(ANY, "any", ""), *((r, r.replace("_", " "), "") for r in compare.REGIMES)]
+    regimes = [(ANY, "any", ""), *((r, r.replace("_", " "), "") for r in measurements.REGIMES)]
     out = [
         c.select(fields["metric"], state, metrics),
         c.select(fields["against"], state, [(n, text, "") for n, text in AGAINST.items()]),
@@ -967,7 +976,7 @@ class Own:
     """
 
     def __init__(self, name, lines, progress=None):
-        self.name = compare.printable(name, 60)
+        self.name = printable(name, 60)
         self.lines = lines
         self._progress = progress
         self._told = lru_cache(maxsize=4)(self._rows)

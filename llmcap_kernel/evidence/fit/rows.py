@@ -8,7 +8,7 @@ from ... import calibration
 from ...refuse import BadInput
 from ...serving import LoadWork, load_work
 from ...spec import Deployment
-from .. import compare, results
+from .. import compare, measurements, predictions, results
 from ..weak_spots import doubts
 
 # The weight of a row by the doubt about it; 1 for all doubts that do not affect its value, and 0
@@ -82,7 +82,7 @@ def samples(*paths: str | Path, given: Mapping[str, Any] | None = None) -> list[
     *paths : str or Path
         Files with the columns of `benchmarks/measured.csv`, or any that `results.read` knows.
     given : mapping, optional
-        Values that replace those of the files, as `compare.options_of` has them.
+        Values that replace those of the files, as `measurements.options_of` has them.
 
     Returns
     -------
@@ -102,13 +102,13 @@ def samples(*paths: str | Path, given: Mapping[str, Any] | None = None) -> list[
 
 def _sample(line: results.Line, given: Mapping[str, Any] | None) -> Sample | None:
     """A row with its work; None where it does not measure the speed of a known deployment."""
-    row = compare.measurement(line, given)
+    row = measurements.measurement(line, given)
     meant = compare.stated.meaning(row.spelled)
     if meant.deployment is None or row.load.metric not in calibration.METRICS or row.value <= 0:
         return None
     d = meant.deployment
-    load = row.load._replace(regime=compare.regime_of(row.load, bool(d.model.experts)))
-    asked = compare.asked(meant, load)
+    load = row.load._replace(regime=measurements.regime_of(row.load, bool(d.model.experts)))
+    asked = predictions.asked(meant, load)
     return Sample(
         row.id,
         line.fields.get("source_id", ""),

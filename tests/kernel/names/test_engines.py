@@ -7,7 +7,7 @@ import pytest
 
 from llmcap_kernel import calibration, catalog
 from llmcap_kernel.catalog import names
-from llmcap_kernel.evidence import compare, results, stated
+from llmcap_kernel.evidence import measurements, results, stated
 
 with (Path(__file__).parent / "engines.csv").open(encoding="utf-8", newline="") as file:
     TABLE = tuple(csv.DictReader(file))
@@ -55,5 +55,5 @@ def test_a_stand_in_lends_its_efficiency_and_a_wider_interval():
 )
 def test_yes_means_all_cards_of_tensor_parallelism(cells, wanted):
     plain = {"model": "DeepSeek-R1", "gpu": "H200 SXM", "metric": "itl_ms", "value": "9"}
-    spelled = compare.measurement(results.Line("a", plain | cells)).spelled
+    spelled = measurements.measurement(results.Line("a", plain | cells)).spelled
     assert {name: getattr(spelled, name) for name in wanted} == wanted

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llmcap_kernel.evidence import compare, logs, results, stated
+from llmcap_kernel.evidence import logs, measurements, results, stated
 from llmcap_kernel.evidence.results import guidellm
 from llmcap_kernel.refuse import BadInput
 
@@ -19,12 +19,12 @@ SERVED = {"ttft_ms": 300.0, "itl_ms": 20.0, "output_tok_s_total": 400.0}
 MODEL = {"model": "qwen3-8b", "gpu": "h100"}
 
 
-def measurements(name, **options):
+def measured(name, **options):
     """What is read of a file: the measurements, and the problems of its other parts."""
     good, bad = [], []
     for line in results.read(FILES / name):
         try:
-            good.append(compare.measurement(line, compare.options_of(**options)))
+            good.append(measurements.measurement(line, measurements.options_of(**options)))
         except BadInput as problem:
             bad.append(str(problem))
     return good, bad
@@ -63,7 +63,7 @@ USERS, RATE = (20, None, None), (None, 2.0, 100)
     ],
 )
 def test_a_server_under_load(name, runs, wanted):
-    made, bad = measurements(name, **MODEL)
+    made, bad = measured(name, **MODEL)
     assert not bad and len(made) == 3 * runs
     assert {(m.load.metric, m.value) for m in made} == set(SERVED.items())
     assert {m.load[2:4] for m in made} == {(1000, 200)}
@@ -74,38 +74,38 @@ def test_a_server_under_load(name, runs, wanted):
 
 
 def test_the_commas_of_thousands_are_no_new_cells():
-    made, _ = measurements("genai_perf.csv", **MODEL)
+    made, _ = measured("genai_perf.csv", **MODEL)
     assert [m.value for m in made] == [1300.0, 20.0, 400.0]
     assert made[0].load[2:5] == (1000, 200, 10)
 
 
 def test_what_a_client_says_of_its_server():
     for name in ("sglang_bench_serving.jsonl", "trtllm_bench.json", "trtllm_bench.txt"):
-        made, _ = measurements(name, gpu="h100")
+        made, _ = measured(name, gpu="h100")
         d = stated.meaning(made[0].spelled).deployment
         wanted = ("qwen3-8b", 2, "fp8")
         assert (d.model.name, d.tp, d.weights.name) == wanted, name
     assert d.kv.name == "fp8" and d.memory_fraction == 0.9
     assert (d.max_num_seqs, d.max_num_batched_tokens) == (512, 2048)
-    made, _ = measurements("trtllm_bench.txt")  # the only one that names its card
+    made, _ = measured("trtllm_bench.txt")  # the only one that names its card
     assert stated.meaning(made[0].spelled).deployment.gpu.name == "h100-sxm"
-    made, _ = measurements("vllm_sweep.json", gpu="h100")
+    made, _ = measured("vllm_sweep.json", gpu="h100")
     d = stated.meaning(made[0].spelled).deployment
     assert (d.tp, d.max_num_seqs, d.memory_fraction) == (2, 4, 0.8)
 
 
 def test_the_arguments_above_a_block_name_the_model():
-    made, _ = measurements("vllm_serve.txt")
+    made, _ = measured("vllm_serve.txt")
     assert [m.spelled.model for m in made] == ["Qwen/Qwen3-8B"] * 3 + [""] * 3
 
 
 def test_guesses_ahead_are_said():
-    made, _ = measurements("sglang_bench_serving.txt", **MODEL)
+    made, _ = measured("sglang_bench_serving.txt", **MODEL)
     assert made[0].spelled.left_open == ("tokens were guessed ahead: predicted without",)
 
 
 def test_guidellm_by_strategy():
-    made, bad = measurements("guidellm.json", gpu="h100")
+    made, bad = measured("guidellm.json", gpu="h100")
     assert bad == ["request_totals.successful is 0: no request came through, 100 failed"]
     by_strategy = [made[at].load[4:9:3] for at in range(0, 12, 3)]
     assert [m.load.concurrency for m in made[::3]] == [1, 20, None, 9], by_strategy
@@ -142,15 +142,15 @@ def test_llmperf_counts_the_first_token_among_the_gaps_and_says_so():
 def test_vllm_bench_latency_is_one_batch(name):
     lens = {} if name.endswith("txt") else {"input_tokens": 32, "output_tokens": 128}
     batch = lens and {"concurrency": 8}
-    (made,), _ = measurements(name, **lens, **batch)
+    (made,), _ = measured(name, **lens, **batch)
     assert (made.load.metric, made.load[2:5]) == ("e2e_latency_s", (32, 128, 8))
     assert made.value == (1.25 if name.endswith("txt") else 1.2)
-    made, bad = measurements(name, **lens)
+    made, bad = measured(name, **lens)
     assert not lens or bad == ["concurrency is not stated (give --concurrency)"]
 
 
 def test_vllm_bench_throughput_as_it_is_printed():
-    (made,), _ = measurements("vllm_throughput.txt", **MODEL)
+    (made,), _ = measured("vllm_throughput.txt", **MODEL)
     assert (made.load.metric, made.value, made.load[2:5]) == (
         "total_tok_s",
         12_000.0,
@@ -160,13 +160,13 @@ def test_vllm_bench_throughput_as_it_is_printed():
 
 def test_a_run_is_no_record():
     """A client's run has the checkpoint's own format, not the smallest that the card computes."""
-    (made,), _ = measurements("vllm_throughput.txt", **MODEL)
+    (made,), _ = measured("vllm_throughput.txt", **MODEL)
     assert stated.meaning(made.spelled).deployment.weights.name == "bf16"
 
 
 @pytest.mark.parametrize("ending", ["json", "jsonl", "csv", "sql", "md"])
 def test_llama_bench_in_a_log(ending):
-    made, bad = measurements(f"llama_bench.{ending}")
+    made, bad = measured(f"llama_bench.{ending}")
     assert [(m.load.metric, m.value) for m in made] == [
         ("prefill_tok_s", 6000.0),
         ("decode_tok_s_per_user", 130.0),
@@ -182,10 +182,10 @@ def test_llama_bench_in_a_log(ending):
 
 
 def test_what_a_cpu_computed_is_predicted_on_a_cpu_alone():
-    made, bad = measurements("llama_bench.md", gpu="epyc-9755-2s")
+    made, bad = measured("llama_bench.md", gpu="epyc-9755-2s")
     assert [m.value for m in made] == [60.0]
     assert bad == ["backend is a card's: no CPU computed this"] * 2
-    made, bad = measurements("llama_bench.md", gpu="rtx-4090")
+    made, bad = measured("llama_bench.md", gpu="rtx-4090")
     assert [m.value for m in made] == [6000.0, 130.0] and len(bad) == 1
 
 
@@ -206,14 +206,14 @@ BENCH |= {"n_prompt": 512, "n_gen": 0, "avg_ts": 6000.0}
 )
 def test_which_cards_llama_bench_ran_on(change, wanted):
     (line,) = results.parse(json.dumps(BENCH | change).encode(), "x")
-    spelled = compare.measurement(line).spelled
+    spelled = measurements.measurement(line).spelled
     d = stated.meaning(spelled).deployment
     assert (spelled.gpu, d and d.tp, d and d.pp) == wanted
 
 
 @pytest.mark.parametrize("ending", ["md", "jsonl"])
 def test_llama_batched_bench(ending):
-    made, bad = measurements(f"batched_bench.{ending}")
+    made, bad = measured(f"batched_bench.{ending}")
     assert not bad
     assert [(m.load.metric, m.value, m.load.concurrency) for m in made] == [
         ("prefill_tok_s", 6000.0, 1),

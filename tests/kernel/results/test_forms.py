@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel.evidence import compare, logs, results
+from llmcap_kernel.evidence import logs, measurements, results
 from llmcap_kernel.evidence.results import documents
-from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.refuse import BadInput, printable
 
 FILES = sorted((Path(__file__).parent / "files").iterdir())
 RAW = {path.name: path.read_bytes() for path in FILES}
@@ -129,9 +129,9 @@ def survives(raw):
         return
     for line in lines:
         try:
-            compare.measurement(line)
+            measurements.measurement(line)
         except BadInput as problem:
-            assert "\n" not in compare.printable(str(problem), 240)
+            assert "\n" not in printable(str(problem), 240)
 
 
 @settings(max_examples=300, deadline=None)
