@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from .. import calibration
@@ -49,17 +50,14 @@ def run(args: argparse.Namespace) -> Answer:
     """
     from ..evidence import fit  # needs scipy, which nothing else here does
 
+    if find_spec("scipy") is None:
+        raise BadInput("calibrate", "calibrate needs scipy: install llmcap[fit].")
     out = Path(args.out or calibration.FILE)
     for path in args.rows:
         _check_rows(path)
     if out.is_dir() or not os.access(out.parent, os.W_OK):  # before minutes of work are lost
         raise BadInput("out", f"out {shown(str(out))} cannot be written.")
-    try:
-        sets, _ = fit.calibrate(
-            args.rows, out, lambda line: print(f"llmcap: {line}", file=sys.stderr)
-        )
-    except ImportError:
-        raise BadInput("calibrate", "calibrate needs scipy: install llmcap[fit].") from None
+    sets, _ = fit.calibrate(args.rows, out, lambda line: print(f"llmcap: {line}", file=sys.stderr))
     data = {"file": str(out), "sets": sets._asdict()}
     records = tuple({"set": name, "rows": count} for name, count in sets.rows.items())
     table = Table(

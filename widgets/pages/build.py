@@ -85,8 +85,10 @@ def ensure(say=print) -> None:
     ------
     SystemExit
         When a page has a fault; what was wrong has been said by then. When there is no book and
-        none can be written here.
+        none can be written here, or nothing to make one of.
     """
+    if not (ROOT / "_toc.yml").exists():
+        raise SystemExit(f"llmcap: no book; {ROOT} is no checkout of it, whose text a wheel lacks")
     try:
         with alone(say):
             notation.write(ROOT / "book" / "notation.md")
