@@ -34,6 +34,7 @@ COMMANDS = {
     "formats": ("catalogue", "number formats of weights and caches"),
     "engines": ("catalogue", "engines and their versions"),
     "prices": ("catalogue", "what a card rents at, by provider and day"),
+    "check": ("check", "whether a card or a model is as the catalogue takes it"),
     "completion": ("completion", "a script that completes words in bash, zsh or fish"),
 }
 HELP = """usage: llmcap COMMAND [options]
