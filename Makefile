@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 WORKERS ?= 3
 
 # The first Python on the machine that is new enough and can make a virtual environment.
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 
@@ -21,7 +21,7 @@ endif
 # Without this JupyterLab asks another host whether there is a newer one.
 LAB = --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
-.PHONY: serve lab test setup book pdf notebooks lint bench lock clean help
+.PHONY: serve lab test setup book pdf notebooks lint bench wheel lock clean help
 
 serve: $(READY) ## read the book and use the apps at http://127.0.0.1:8866/ (PORT=9000 takes another port)
 	@exec $(BIN)/python -m widgets.server $(if $(PORT),--port $(PORT))
@@ -56,6 +56,10 @@ lint: $(READY) ## style, types and spelling
 bench: $(READY) ## re-run what we claim about speed and accuracy
 	@for f in benchmarks/speed.py benchmarks/accuracy.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
 
+wheel: $(READY) ## the wheel and the source distribution in dist/
+	@rm -rf dist
+	@$(BIN)/uv build --quiet --offline --no-build-isolation --no-create-gitignore --python $(BIN)/python
+
 # No header, no origin notes, no index address: the file says what, never from where.
 lock: $(READY) ## resolve pyproject.toml anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group build --universal \
@@ -63,7 +67,7 @@ lock: $(READY) ## resolve pyproject.toml anew into requirements.lock
 		--no-emit-index-url --quiet --output-file requirements.lock
 
 clean: ## remove what was built (not .venv)
-	rm -rf _build .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)

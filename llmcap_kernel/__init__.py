@@ -1,1 +1,3 @@
 """The math behind llmcap."""
+
+__version__ = "0.2.0"

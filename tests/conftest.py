@@ -65,12 +65,15 @@ def browser():
 
 
 @contextmanager
-def start_server(*options: str, program: tuple[str, ...] = ("-m", "widgets.server")):
-    """The server in a process of its own, as `make serve` starts it: its address and itself."""
+def start_server(*options: str, program: tuple[str, ...] = ("-m", "widgets.server"), under=()):
+    """The server in a process of its own, as `make serve` starts it: its address and itself.
+
+    `under` is a command that runs another one.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, *program, "--port", str(port), *options]
+    command = [*under, sys.executable, *program, "--port", str(port), *options]
     server = subprocess.Popen(
         command, cwd=build.ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

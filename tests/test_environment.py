@@ -14,7 +14,7 @@ from widgets.pages import build
 PROJECT = tomllib.loads((build.ROOT / "pyproject.toml").read_text())
 LOCK = (build.ROOT / "requirements.lock").read_text()
 CONDA = yaml.safe_load((build.ROOT / "environment.yml").read_text())
-PYTHONS = ("3.11", "3.12", "3.13")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PLATFORMS = (
     {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"},
     {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix"},
@@ -25,7 +25,8 @@ ENTRY = re.compile(r"[\w.\[\]-]+==\S+( ; [^\\]+)? \\\n +--hash=sha256:[0-9a-f]{6
 def wanted() -> list[Requirement]:
     extras = PROJECT["project"]["optional-dependencies"].values()
     groups = (*extras, PROJECT["dependency-groups"]["build"], PROJECT["build-system"]["requires"])
-    return [Requirement(line) for group in groups for line in group]
+    asked = [Requirement(line) for group in groups for line in group]
+    return [one for one in asked if one.name != "llmcap"]  # an extra within another
 
 
 def locked() -> list[Requirement]:

@@ -1,11 +1,21 @@
-"""The files of what was measured, read for pictures and calculators: in a checkout or in a page."""
+"""The files of what was measured, read for pictures and calculators.
+
+A checkout keeps them in `benchmarks/`, as a page's Python does; a wheel brings them in `measured/`.
+"""
 
 import csv
 from functools import cache
 from itertools import dropwhile
 from pathlib import Path
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+_BROUGHT = Path(__file__).parent / "measured"
+BENCHMARKS = _BROUGHT if _BROUGHT.is_dir() else Path(__file__).parents[1] / "benchmarks"
+# What pages and wheels bring of them.
+FILES = (
+    *("measured.csv", "memory.csv", "pairs.csv", "predicted.csv", "sources.csv"),
+    *("kernels_drawn.csv", "formats_drawn.csv", "reduces_drawn.csv"),
+    "understood.json",
+)
 
 
 @cache

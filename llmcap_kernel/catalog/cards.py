@@ -41,6 +41,7 @@ OTHERS = ("power_w", "memory_usable_share", "max_per_node", "usd_h")
 SWITCHES = ("unified_memory", "rates_doubted")
 FIELDS = (*TEXTS, "place", *BYTES, *RATES, *OTHERS, *SWITCHES, "flop_s")
 REQUIRED = ("name", "memory_visible_bytes", "bandwidth_bytes_s", "flop_s")
+HOW_WRITTEN = ("aliases", "match", "sizes_gb")  # of a record, which are no fields of a card
 UNITS = dict.fromkeys(BYTES, "bytes") | dict.fromkeys(RATES, "bytes/s")
 
 
@@ -134,8 +135,7 @@ def of_record(name: str, raw: Mapping[str, Any], usd_h: float) -> Gpu:
     >>> of_record("l4", record("l4"), 0.0).power_w
     72
     """
-    fields = {k: v for k, v in raw.items() if k not in ("aliases", "match", "sizes_gb", "flop_s")}
-    fields = plain(fields)
+    fields = plain({k: v for k, v in raw.items() if k not in (*HOW_WRITTEN, "flop_s")})
     title = fields.pop("name")
     fields.setdefault("host_bandwidth_bytes_s", _host_bandwidth_bytes_s(fields))
     return Gpu(name=name, title=title, flop_s=plain(raw["flop_s"]), usd_h=usd_h, **fields)
@@ -283,7 +283,35 @@ def read_gpu(text: str) -> Gpu:
     >>> card.name, card.flop_s["fp8"] / card.flop_s["bf16"]
     ('my-card', 2.0)
     """
-    fields = plain(_parsed(text))
+    return of_fields(_parsed(text))
+
+
+def of_fields(given: Mapping[str, Any]) -> Gpu:
+    """Make a card of the fields of its file.
+
+    Parameters
+    ----------
+    given : dict
+        Fields, with where they are from or without.
+
+    Returns
+    -------
+    Gpu
+        The card.
+
+    Raises
+    ------
+    BadInput
+        When a field is missing, unknown or out of range.
+
+    Examples
+    --------
+    >>> of_fields({"name": "l5"})
+    Traceback (most recent call last):
+    ...
+    llmcap_kernel.refuse.BadInput: memory_visible_bytes is missing: a card needs ...
+    """
+    fields = plain(given)
     for name in fields:
         if name not in FIELDS:
             near = difflib.get_close_matches(str(name)[:80], FIELDS, n=1, cutoff=0.5)
@@ -311,7 +339,8 @@ def _parsed(text: str) -> dict[str, Any]:
     inner = found.get("gpus", found) if isinstance(found, dict) else found
     if isinstance(inner, dict) and len(inner) == 1 and isinstance(next(iter(inner.values())), dict):
         ((name, one),) = inner.items()  # a record as the catalogue has it: [gpus.NAME]
-        return {"title": one.get("name", name)} | one | {"name": name}
+        fields = {k: v for k, v in one.items() if k not in HOW_WRITTEN}
+        return {"title": one.get("name", name)} | fields | {"name": name}
     return dict(inner) if isinstance(inner, dict) else {}
 
 

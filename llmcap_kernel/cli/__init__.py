@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from .. import __version__
 from ..refuse import BadInput, shown
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ COMMANDS = {
     "formats": ("catalogue", "number formats of weights and caches"),
     "engines": ("catalogue", "engines and their versions"),
     "prices": ("catalogue", "what a card rents at, by provider and day"),
+    "check": ("check", "whether a card or a model is as the catalogue takes it"),
     "completion": ("completion", "a script that completes words in bash, zsh or fish"),
 }
 HELP = """usage: llmcap COMMAND [options]
@@ -131,9 +133,7 @@ def _run(argv: list[str]) -> int:
         print(_help(), end="")
         return 0
     if word == "--version":
-        from importlib import metadata
-
-        print(f"llmcap {metadata.version('llmcap')}")
+        print(f"llmcap {__version__}")
         return 0
     from .options import read_own_cards
     from .tables import Screen

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +64,13 @@ def run(args: argparse.Namespace) -> Answer:
         raise BadInput("rows", "rows are missing: give files of rows, or your own by --with FILE.")
     from ..evidence import fit  # needs scipy, which nothing else here does
 
+    if find_spec("scipy") is None:
+        raise BadInput("calibrate", "calibrate needs scipy: install llmcap[fit].")
     out = Path(args.out or calibration.FILE)
     for path in args.rows:
         _check_rows(path)
     _check_out(out)
-    try:
-        sets, _ = fit.calibrate(
-            args.rows, out, lambda line: print(f"llmcap: {line}", file=sys.stderr)
-        )
-    except ImportError:
-        raise BadInput("calibrate", "calibrate needs scipy: install llmcap[fit].") from None
+    sets, _ = fit.calibrate(args.rows, out, lambda line: print(f"llmcap: {line}", file=sys.stderr))
     data = {"file": str(out), "sets": sets._asdict()}
     records = tuple({"set": name, "rows": count} for name, count in sets.rows.items())
     table = Table(

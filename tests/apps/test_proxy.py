@@ -1,46 +1,23 @@
 """The site under a path of a reverse proxy, which may keep that path or strip it.
 
-A proxy of a few lines stands in for any; nginx and Caddy run the lines of the README where they
-are on the path.
+A proxy of a few lines stands in for any; nginx and Caddy run the lines of the page on hosting where
+they are on the path.
 """
 
 import asyncio
 import contextlib
 import http.client
-import os
-import re
 import shutil
-import socket
-import subprocess
 import threading
-import time
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 
 from benchmarks.load import Reader
-from widgets.pages import build
+from tests import hosting
 
 UNDER = "/tools/llmcap"
-NGINX = """
-daemon off; master_process off; pid nginx.pid; error_log stderr;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path body; proxy_temp_path proxy;
-    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-    server {{ listen 127.0.0.1:{port}; {lines} }}
-}}
-"""
-CADDY = """
-{{
-    admin off
-}}
-http://127.0.0.1:{port} {{
-{lines}
-}}
-"""
 
 
 class Proxy:
@@ -101,23 +78,9 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def of_the_readme(name, site, template, folder, *options):
-    """The named proxy, with the lines that the README gives for it."""
-    lines = re.search(rf"```{name}\n(.*?)```", (build.ROOT / "README.md").read_text(), re.S)[1]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    config = folder / "proxy.conf"
-    lines = lines.replace("127.0.0.1:8866", urlsplit(site).netloc)
-    config.write_text(template.format(port=port, lines=lines))
-    home = os.environ | {"HOME": str(folder)}  # for what it keeps
-    with subprocess.Popen([name, *options, config], cwd=folder, env=home) as process:
-        until = time.monotonic() + 30
-        while socket.socket().connect_ex(("127.0.0.1", port)):
-            assert process.poll() is None and time.monotonic() < until, "it did not start"
-            time.sleep(0.1)
-        yield SimpleNamespace(address=f"http://127.0.0.1:{port}{UNDER}", astray=[])
-        process.terminate()
+def of_the_page(name, lines, folder):
+    with hosting.running(name, lines, folder) as address:
+        yield SimpleNamespace(address=address + UNDER, astray=[])
 
 
 @contextlib.contextmanager
@@ -134,12 +97,10 @@ def proxy(server, request, tmp_path_factory):
         pytest.skip(f"no {kind} on this machine")
     options = ("--base", UNDER, "--behind-proxy", "--ready", "1", "--seats-each", "2")
     with server(*options) as (site, _):
-        if kind == "nginx":
-            made = of_the_readme(kind, site, NGINX, folder, "-p", folder, "-e", "stderr", "-c")
-        elif kind == "caddy":
-            made = of_the_readme(
-                kind, site, CADDY, folder, "run", "--adapter", "caddyfile", "--config"
-            )
+        if kind in ("nginx", "caddy"):
+            lines = hosting.lines(kind, "reverse_proxy" if kind == "caddy" else "proxy_pass")
+            lines = lines.replace("127.0.0.1:8866", urlsplit(site).netloc)
+            made = of_the_page(kind, lines, folder)
         else:
             made = of_our_own(kind, site)
         with made as proxy:

@@ -31,7 +31,7 @@ def texts():
         for number, cell in enumerate(json.loads(path.read_text("utf-8"))["cells"]):
             if cell["cell_type"] == "markdown":
                 yield f"{path.name} cell {number}", "".join(cell["source"])
-    for name in ("intro", "glossary"):
+    for name in ("intro", "glossary", "hosting"):
         yield name, (build.ROOT / "book" / f"{name}.md").read_text("utf-8")
 
 

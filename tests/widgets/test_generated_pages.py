@@ -1,16 +1,20 @@
 """The pages written from the kernel say what the kernel says now."""
 
+import ast
+import importlib
+import inspect
+import json
 import re
 
 import pytest
 
 from llmcap_kernel import catalog
-from widgets.pages import build, catalogue_page, notation
+from widgets.pages import api, build, catalogue_page, notation
 
-PAGES = {"notation": notation, "catalogue": catalogue_page}
+PAGES = {"notation": notation, "catalogue": catalogue_page, "api": api}
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", ["notation", "catalogue"])  # api is written by each build
 def test_the_committed_page_is_current(name):
     path = build.ROOT / "book" / f"{name}.md"
     assert path.read_text() == PAGES[name].text(), f"run python -m {PAGES[name].__name__}"
@@ -50,6 +54,53 @@ def test_a_name_has_one_unit():
     for entry in notation.entries():
         units.setdefault(entry.name, set()).add(entry.unit)
     assert not {name: found for name, found in units.items() if len(found) > 1}
+
+
+def used(code, public):
+    """Names of the kernel's modules that a piece of code calls or imports."""
+    tree = ast.parse(code)
+    homes = {}  # how the code calls a module
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("llmcap_kernel"):
+            module = node.module.removeprefix("llmcap_kernel").lstrip(".")
+            for alias in node.names:
+                if module in public:
+                    yield module, alias.name
+                else:
+                    inner = f"{module}.{alias.name}".lstrip(".")
+                    homes[alias.asname or alias.name] = inner
+    for node in ast.walk(tree):
+        owner = node.value if isinstance(node, ast.Attribute) else None
+        if isinstance(owner, ast.Name) and owner.id in homes:
+            yield homes[owner.id], node.attr
+
+
+def test_the_interface_has_every_public_function_and_class():
+    """Those of the modules that the chapters and the README take names of."""
+    page = api.text()
+    public = {module: api.public(module) for module in api.MODULES}
+    assert sum(map(len, public.values())) > 250
+    for module, names in public.items():
+        for name, thing in names.items():
+            entry = page.partition(f"\n### {module}.{name}\n")[2].partition("\n### ")[0]
+            assert entry.startswith(f"\n`{name}"), (module, name)
+            first = (inspect.getdoc(thing) or "").partition("\n")[0]
+            assert first and first[:12] in re.sub(r"\\\\", "", entry), (module, name)
+
+
+def test_the_interface_has_what_readers_are_shown():
+    public = {module: api.public(module) for module in api.MODULES}
+    codes = re.findall(r"```python\n(.*?)```", (build.ROOT / "README.md").read_text(), re.S)
+    for path in sorted((build.ROOT / "book").glob("*.ipynb")):
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        code = ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        codes.append("\n".join(code))
+    found = {pair for code in codes for pair in used(code, public)}
+    assert len(found) > 40
+    for module, name in sorted(found):
+        loaded = importlib.import_module(f"llmcap_kernel.{module}")
+        if callable(getattr(loaded, name)):
+            assert name in public[module], (module, name)
 
 
 def test_the_catalogue_page_leaves_nothing_out():

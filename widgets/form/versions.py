@@ -7,7 +7,6 @@ package's version, and four letters of a hash over their content.
 import re
 from functools import cache
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import llmcap_kernel
@@ -38,17 +37,10 @@ def stamps():
     catalogue = [*tables, *sorted((FOLDER / "configs").glob("*.json"))]
     prices = [FOLDER / "prices.toml"]
     return {
-        "k": f"{_package()}-{_hash(formulas)}",
+        "k": f"{llmcap_kernel.__version__}-{_hash(formulas)}",
         "d": f"{_latest(tables)}-{_hash(catalogue)}",
         "p": f"{_latest(prices)}-{_hash(prices)}",
     }
-
-
-def _package():
-    try:
-        return version("llmcap")
-    except PackageNotFoundError:  # run from a folder, not installed
-        return "0"
 
 
 def _hash(paths):

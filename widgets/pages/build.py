@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from widgets.pages import catalogue_page, light, notation, pack
+from widgets.pages import api, catalogue_page, light, notation, pack
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "_build"
@@ -85,12 +85,15 @@ def ensure(say=print) -> None:
     ------
     SystemExit
         When a page has a fault; what was wrong has been said by then. When there is no book and
-        none can be written here.
+        none can be written here, or nothing to make one of.
     """
+    if not (ROOT / "_toc.yml").exists():
+        raise SystemExit(f"llmcap: no book; {ROOT} is no checkout of it, whose text a wheel lacks")
     try:
         with alone(say):
             notation.write(ROOT / "book" / "notation.md")
             catalogue_page.write(ROOT / "book" / "catalogue.md")
+            api.write(ROOT / "book" / "api.md")
             if is_fresh():
                 say("the book is up to date")
             else:

@@ -12,11 +12,11 @@ import subprocess
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from widgets import benchmarks
 from widgets.pages import node
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,11 +30,6 @@ PACKAGES = {
     "widgets": ("*.py", "*/*.py"),
 }
 LEFT_OUT = ("__pycache__", "server", "pages")
-DATA = (
-    *("measured.csv", "memory.csv", "pairs.csv", "predicted.csv", "sources.csv"),
-    *("kernels_drawn.csv", "formats_drawn.csv", "reduces_drawn.csv"),
-    "understood.json",
-)
 STYLES = ("calculator.css", "question.css", "picture.css", "ask.css", "cells.css", "top.css")
 SPLIT = ("--splitting", "--format=esm")
 # Chromium, Firefox and Safari of 2023, which have all that Pyodide asks for.
@@ -100,10 +95,8 @@ def archive(files: dict[str, bytes]) -> bytes:
 
 
 def wheel_files() -> dict[str, bytes]:
-    """Our packages as a page's Python needs them, and the version that they say they have."""
-    version = metadata.version("llmcap")
-    said = f"Metadata-Version: 2.1\nName: llmcap\nVersion: {version}\n"
-    return {f"llmcap-{version}.dist-info/METADATA": said.encode()} | {
+    """Our packages as a page's Python needs them."""
+    return {
         path.relative_to(ROOT).as_posix(): path.read_bytes()
         for package, patterns in PACKAGES.items()
         for pattern in patterns
@@ -214,7 +207,10 @@ class Bundle:
         ours = archive(wheel_files())
         ours, stdlib = compiled(ours, (PYODIDE / "python_stdlib.zip").read_bytes())
         packages = self._write("llmcap.zip", ours)
-        rows = {f"benchmarks/{name}": (ROOT / "benchmarks" / name).read_bytes() for name in DATA}
+        rows = {
+            f"benchmarks/{name}": (benchmarks.BENCHMARKS / name).read_bytes()
+            for name in benchmarks.FILES
+        }
         data = self._write("benchmarks.zip", archive(rows))
         addresses = {
             "pyodide": f"{home.name}/pyodide.mjs",

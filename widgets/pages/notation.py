@@ -42,7 +42,16 @@ SUFFIXES = (
     ("_usd_mtok", "USD/Mtok", "price of a million tokens"),
 )
 UNIT_IN_NAME = re.compile(r"bytes|tokens|flops|tok_s|usd|_s$|_s_|_w$")
-HEADINGS = ("Parameters", "Attributes", "Returns", "Raises", "References", "Examples", "Notes")
+HEADINGS = (
+    "Parameters",
+    "Attributes",
+    "Returns",
+    "Yields",
+    "Raises",
+    "References",
+    "Examples",
+    "Notes",
+)
 HEAD = """# Notation
 
 This page is generated from the docstrings of `llmcap_kernel`. A name carries its unit at its end,
@@ -87,7 +96,7 @@ def entries():
     for module, _, thing in _public():
         text = inspect.getdoc(thing) or ""
         for heading in ("Parameters", "Attributes"):
-            found += _fields(_section(text, heading), module)
+            found += _fields(section(text, heading), module)
         if inspect.isclass(thing):
             found += _properties(thing, module)
     return [entry for entry in found if entry.unit in UNITS]
@@ -111,7 +120,7 @@ def formulas():
         if not inspect.isfunction(thing):
             continue
         text = inspect.getdoc(thing) or ""
-        unit = _unit(_section(text, "Returns"))
+        unit = _unit(section(text, "Returns"))
         if unit in UNITS:
             found.append(Entry(name, text.partition("\n")[0].rstrip("."), unit, module))
     return found
@@ -131,8 +140,21 @@ def _public():
                 yield module, name, thing
 
 
-def _section(text, heading):
-    """The lines under one numpydoc heading."""
+def section(text, heading):
+    """Find the lines under a heading of numpydoc.
+
+    Parameters
+    ----------
+    text : str
+        A docstring.
+    heading : str
+        One of `HEADINGS`.
+
+    Returns
+    -------
+    str
+        The lines; none where it has no such heading.
+    """
     others = "|".join(h for h in HEADINGS if h != heading)
     found = re.search(rf"^{heading}\n-+\n(.*?)(?=^(?:{others})\n-+\n|\Z)", text, re.S | re.M)
     return found[1] if found else ""

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 
@@ -139,9 +140,7 @@ def test_every_example_of_the_help_is_an_answer(run, example):
 
 
 def test_the_version_is_the_packages(run):
-    project = catalog.FOLDER.parents[1] / "pyproject.toml"
-    version = re.search(r'^version = "(.+)"', project.read_text(), re.M)[1]
-    assert run("--version") == (0, f"llmcap {version}\n", "")
+    assert run("--version") == (0, f"llmcap {metadata.version('llmcap')}\n", "")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
