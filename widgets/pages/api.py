@@ -1,7 +1,8 @@
 """The page of the Python interface: every public name, written from the kernel's own docstrings.
 
-A build of the book writes `book/api.md`, which is not kept. It holds nothing that a docstring or a signature
-does not say. Sphinx's autodoc would ask for a target of every word that stands where a type does.
+A build of the book writes `book/api.md`, which is not kept. It holds nothing that a docstring or a
+signature does not say. Sphinx's autodoc would ask for a target of every word that stands where a
+type does.
 """
 
 import importlib
