@@ -12,17 +12,20 @@ import argparse
 import hashlib
 import json
 import math
-import os
 import re
 import statistics
 import subprocess
 import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import accuracy  # noqa: E402
+from benchmarks.speed import ordinary  # noqa: E402
 from llmcap_kernel import catalog  # noqa: E402
 from llmcap_kernel.evidence import compare, fit  # noqa: E402
 from llmcap_kernel.spec import CEILING  # noqa: E402
@@ -51,7 +54,7 @@ PEERS = {
 QUESTION = {
     "model": "llama-3.1-70b", "gpu": "h100-sxm", "weights": "fp8", "kv": "fp8", "tp": 2, "ep": 1,
     "engine": "vllm", "users": 16, "input": 7000, "output": 1000, "kind": "step", "merged": True,
-    "experts": 0,
+    "experts": 0, "native": False,
 }  # fmt: skip
 # A simulator has no step alone: it is asked the gap between tokens of the same load.
 KINDS_TIMED = {"aisimulate": "itl"}
@@ -61,6 +64,9 @@ KINDS = {
     **{"itl_s": "itl", "ttft_mean_s": "ttft"},
     **dict.fromkeys(("output_tok_s", "output_tok_s_card", "total_tok_s"), "rate"),
 }
+MOST = 200  # rows of a regime
+PATIENCE_S = 3600  # for all rows of a tool
+SLOW = {"aiconfigurator": 40, "aisimulate": 25}  # of those that take seconds a row
 FEWEST = 10  # rows, before a median says anything
 
 
@@ -84,12 +90,6 @@ def environment(name, folder=PEERS_DIR):
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
         done.write_text(of)
     return python
-
-
-def ordinary(folder):
-    """Give processes the environment of an installed package: bytecode is kept, in `folder`."""
-    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "PYTHONPYCACHEPREFIX": str(folder)}
 
 
 def questions(name, python, job, lines, env, patience_s):
@@ -143,7 +143,7 @@ def question(row):
     parts = {"weights": d.weights.name, "kv": d.kv.name, "tp": d.tp, "ep": d.ep}
     names = {"model": d.model.name, "gpu": d.gpu.name, "engine": row.family}
     asked = {"kind": kind, "config": str(config), "experts": d.model.experts, "users": users}
-    return {**names, **parts, **tokens, **asked}
+    return {**names, **parts, **tokens, **asked, "native": d.weights.name == d.model.native_format}
 
 
 def in_its_unit(row, asked, answer):
@@ -159,11 +159,9 @@ def in_its_unit(row, asked, answer):
 
 
 def drawn(pairs, most):
-    """So many rows of each line of the table, chosen by a hash of their names."""
-    groups = {}
+    """The rows in an order by a hash of their names, with the line of the table they count in."""
     for row, asked in sorted(pairs, key=lambda p: hashlib.md5(p[0].id.encode()).hexdigest()):
-        groups.setdefault(accuracy.group_of(row), []).append((row, asked))
-    return [pair for name in sorted(groups) for pair in groups[name][:most]]
+        yield row, asked | {"group": accuracy.group_of(row), "most": most}
 
 
 def covered(name, pairs):
@@ -221,29 +219,30 @@ def roofline(rows):
     return [abs(math.exp(float(e)) - 1) for e in fit.Stack(list(rows)).errors(values)]
 
 
-def errors(env, rows, ours, most=200, folder=PEERS_DIR, only=PEERS):
+def errors(env, rows, ours, most=MOST, folder=PEERS_DIR, only=PEERS):
     """How wrong every peer is on rows that it covers, and ours on the same."""
     pairs = [(row, asked) for row in rows if (asked := question(row))]
-    everything = drawn(pairs, len(pairs))
-    ceiling = roofline([row for row, _ in everything])
-    found = {ROOFLINE: {"groups": beside(everything, ceiling, ours), "refused": {}}}
-    for name in only:
-        asked = drawn(list(covered(name, pairs)), most)
-        try:
-            python = environment(name, folder)
-            told = questions(name, python, "rows", [q for _, q in asked], env, 3600)
-        except subprocess.SubprocessError as problem:
-            found[name] = {"failed": why(problem)}
-            continue
-        off, refused = [], {}
-        for (row, q), got in zip(asked, told, strict=True):
-            if "refused" in got:
-                refused[got["refused"]] = refused.get(got["refused"], 0) + 1
-            value = None if "refused" in got else in_its_unit(row, q, got["answer"])
-            off.append(None if value is None else wrong(value, row.value))
-        found[name] = {"groups": beside(asked, off, ours), "refused": refused}
-        print(f"{name}: {len(asked) - off.count(None)} of {len(asked)} rows", file=sys.stderr)
-    return found
+    ceiling = roofline([row for row, _ in pairs])
+    found = {ROOFLINE: {"groups": beside(pairs, ceiling, ours), "refused": {}}}
+    with ThreadPoolExecutor(2) as pool:  # each thread waits for a process
+        asked = partial(one_peer, env, pairs, ours, most, folder)
+        return found | dict(zip(only, pool.map(asked, only), strict=True))
+
+
+def one_peer(env, pairs, ours, most, folder, name):
+    """How wrong one peer is, and why it gave no answer to the other rows."""
+    asked = list(drawn(covered(name, pairs), min(most, SLOW.get(name, most))))
+    try:
+        python = environment(name, folder)
+        told = questions(name, python, "rows", [q for _, q in asked], env, PATIENCE_S)
+    except subprocess.SubprocessError as problem:
+        return {"failed": why(problem)}
+    off, refused = [], Counter(got["refused"] for got in told if "refused" in got)
+    for (row, q), got in zip(asked, told, strict=True):
+        value = in_its_unit(row, q, got["answer"]) if "answer" in got else None
+        off.append(None if value is None else wrong(value, row.value))
+    print(f"{name}: {len(off) - off.count(None)} rows", file=sys.stderr, flush=True)
+    return {"groups": beside(asked, off, ours), "refused": dict(refused)}
 
 
 def text(timed, missed):
@@ -252,7 +251,7 @@ def text(timed, missed):
     for name, got in timed.items():
         if "failed" in got:
             yield f"{name:18} gave no answer: {got['failed']}"
-        else:
+        elif ours:
             yield (
                 f"{name:18}import {got['import_s']:7.3f} s  each {1e3 * got['each_s']:10.4f} ms"
                 f"  {got['each_s'] / ours:8.1f} x ours"
@@ -270,7 +269,7 @@ def text(timed, missed):
 def main():
     """Ask, and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=200, help="of each regime, at most")
+    parser.add_argument("--rows", type=int, default=MOST, help="of each regime, at most")
     parser.add_argument("--only", nargs="*", choices=PEERS, default=list(PEERS))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there")
     args = parser.parse_args()

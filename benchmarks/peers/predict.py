@@ -3,7 +3,8 @@
     python predict.py time NAME < question    seconds to import it, to answer once, and each time
     python predict.py rows NAME < questions   its answer to each question, or why there is none
 
-A question is a line of JSON, as `tools` describes it; so is an answer.
+A question is a line of JSON, as `tools` describes it; so is an answer. Of rows of one `group` no
+more are asked once so many as `most` says have an answer.
 """
 
 import contextlib
@@ -12,10 +13,12 @@ import io
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import sys
 import warnings
+from collections import Counter
 from time import perf_counter
 
 from tools import TOOLS, Refused
@@ -84,10 +87,21 @@ def answer(name, question):
     except Refused as reason:
         return {"refused": str(reason)}
     except Exception as fault:  # a tool's own way to say no
-        words = " ".join(str(fault).split())
-        return {"refused": f"{type(fault).__name__}: {words}"[:160]}
+        words = re.sub(r"\d[\d.]*|/\S+", "..", " ".join(str(fault).split()))
+        return {"refused": f"{type(fault).__name__}: {words}"[:120]}
     finally:
         signal.alarm(0)
+
+
+def one(job, name, question, count):
+    """The time or the answer, unless the group has enough answers by now."""
+    if job == "time":
+        return timed(name, question)
+    if count[question["group"]] == question["most"]:
+        return {}
+    got = answer(name, question)
+    count[question["group"]] += "answer" in got
+    return got
 
 
 def main():
@@ -95,11 +109,11 @@ def main():
     job, name = sys.argv[1:]
     shut()
     signal.signal(signal.SIGALRM, late)
-    out = sys.stdout
+    out, count = sys.stdout, Counter()
     for line in sys.stdin:
         question = json.loads(line)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            got = timed(name, question) if job == "time" else answer(name, question)
+            got = one(job, name, question, count)
         print(json.dumps(got), file=out, flush=True)
 
 

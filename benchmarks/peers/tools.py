@@ -1,7 +1,8 @@
 """How each tool is asked one question, with its own names for models, cards and formats.
 
 A question is a dict: `model`, `gpu`, `weights` and `kv` as our catalogue names them, the model's
-`config` file and `hub` name, `engine`, `tp`, `ep`, the load (`users`, `input`, `output`) and the
+`config` file and `hub` name, `engine`, `tp`, `ep`, whether the
+format is `native` to the checkpoint, how many `experts` a layer has, the load (`users`, `input`, `output`) and the
 `kind` of answer wanted:
 
     step     a decode step of all users, at the mean context of an answer [s]
@@ -271,31 +272,29 @@ def nvidia(tool, q):
     engine = q["engine"].split()[0].split("-")[0]
     if engine not in ("vllm", "sglang", "trtllm"):
         raise Refused("it has no profile of the engine")
-    if q["weights"] not in GEMMS or q["kv"] not in SIXTEEN | {"fp8"}:
+    native = q["native"] and q["weights"] not in SIXTEEN  # it reads formats from the checkpoint
+    if not native and q["weights"] not in GEMMS or q["kv"] not in SIXTEEN | {"fp8"}:
         raise Refused("it has no such pair of formats for weights and cache")
+    gemm = None if native else GEMMS[q["weights"]]
+    kv = "fp8" if q["kv"] == "fp8" else "bfloat16"
     folder = Path(tempfile.gettempdir(), "peer-configs", q["model"])
     if not folder.exists():
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(Path(q["config"]).read_text())
-    return {
-        "model": str(folder),
-        "card": known(tool, CARDS, q, "gpu"),
-        "engine": engine,
-        "gemm": GEMMS[q["weights"]],
-        "kv": "fp8" if q["kv"] == "fp8" else "bfloat16",
-        "experts": q["experts"],
-    }
+    quant = {"gemm_quant_mode": gemm, "kvcache_quant_mode": kv}
+    if q["experts"]:
+        quant["moe_quant_mode"] = gemm
+    return str(folder), known(tool, CARDS, q, "gpu"), engine, quant
 
 
 def aiconfigurator(q):
     """Ask for one static pass, or for requests in progress together where a load is served."""
     from aiconfigurator.cli.api import cli_estimate
 
-    n = nvidia("aiconfigurator", q)
-    asked = {"gemm_quant_mode": n["gemm"], "kvcache_quant_mode": n["kv"], "tp_size": q["tp"]}
-    if n["experts"]:
+    model, card, engine, asked = nvidia("aiconfigurator", q)
+    asked["tp_size"] = q["tp"]
+    if q["experts"]:
         asked |= {"moe_tp_size": q["tp"] // q["ep"], "moe_ep_size": q["ep"]}
-        asked["moe_quant_mode"] = n["gemm"]
     lengths = {
         "step": {"mode": "static_gen", "isl": context(q), "osl": 2},
         "prefill": {"mode": "static_ctx", "isl": q["input"], "osl": 2},
@@ -303,12 +302,7 @@ def aiconfigurator(q):
 
     def predict():
         return cli_estimate(
-            n["model"],
-            n["card"],
-            backend_name=n["engine"],
-            batch_size=q["users"],
-            **lengths,
-            **asked,
+            model, card, backend_name=engine, batch_size=q["users"], **lengths, **asked
         )
 
     reads = {
@@ -327,13 +321,12 @@ def aisimulate(q):
     from aisimulate.config import CorePredictionConfig
     from aisimulate.predict import run_prediction
 
-    n, alone = nvidia("aisimulate", q), q["kind"] in ("step", "prefill")
+    model, card, engine, quant = nvidia("aisimulate", q)
+    alone = q["kind"] in ("step", "prefill")
     if alone and q["users"] > 1:
         raise Refused("it simulates requests, no step or prompt of a batch alone")
-    quant = {"gemm_quant_mode": n["gemm"], "kvcache_quant_mode": n["kv"]}
     split = {"tensor": q["tp"]}
-    if n["experts"]:
-        quant["moe_quant_mode"] = n["gemm"]
+    if q["experts"]:
         split |= {"moe_tensor": q["tp"] // q["ep"], "moe_expert": q["ep"]}
     config = CorePredictionConfig.model_validate(
         {
@@ -347,9 +340,9 @@ def aisimulate(q):
                 "load": {"type": "concurrency", "concurrency": q["users"]},
             },
             "engine": {
-                "model": n["model"],
-                "hardware": n["card"],
-                "backend": n["engine"],
+                "model": model,
+                "hardware": card,
+                "backend": engine,
                 "workers": {"aggregated": {"parallelism": split}},
                 **quant,
             },
@@ -361,13 +354,20 @@ def aisimulate(q):
         return run_prediction(config, stack="engine", runner_factory=factory).summary
 
     reads = {
-        "step": lambda s: s["mean_itl_ms"] / 1e3,
-        "prefill": lambda s: s["mean_ttft_ms"] / 1e3,
-        "itl": lambda s: s["mean_itl_ms"] / 1e3,
-        "ttft": lambda s: s["mean_ttft_ms"] / 1e3,
-        "rate": lambda s: s["output_throughput_tok_s"],
+        "step": ("mean_itl_ms", 1e3),
+        "prefill": ("mean_ttft_ms", 1e3),
+        "itl": ("mean_itl_ms", 1e3),
+        "ttft": ("mean_ttft_ms", 1e3),
+        "rate": ("output_throughput_tok_s", 1),
     }
-    return predict, reads[q["kind"]]
+    part, scale = reads[q["kind"]]
+
+    def read(summary):
+        if summary[part] is None:
+            raise Refused("it finds that no request is completed")
+        return summary[part] / scale
+
+    return predict, read
 
 
 TOOLS = {

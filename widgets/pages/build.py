@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from widgets.pages import catalogue_page, light, notation, pack
+from widgets.pages import catalogue_page, light, notation, pack, proof_page
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "_build"
@@ -91,6 +91,7 @@ def ensure(say=print) -> None:
         with alone(say):
             notation.write(ROOT / "book" / "notation.md")
             catalogue_page.write(ROOT / "book" / "catalogue.md")
+            proof_page.write(ROOT / "book" / "proof.md")
             if is_fresh():
                 say("the book is up to date")
             else:
