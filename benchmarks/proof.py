@@ -203,13 +203,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS))
     args = parser.parse_args()
-    kept = json.loads(proof_page.FILE.read_text("utf-8")) if proof_page.FILE.exists() else {}
     for name in args.only:
         print(f"== {name}", flush=True)
         before = os.getloadavg()[0]
         measured = rounded(PARTS[name]())
         when = {"date": date.today().isoformat(), "load": before, "machine": machine()}
         command = f"python benchmarks/proof.py --only {name}"
+        kept = json.loads(proof_page.FILE.read_text("utf-8")) if proof_page.FILE.exists() else {}
         kept[name] = rounded({**when, "command": command}) | {"measured": measured}
         told = json.dumps({key: kept[key] for key in PARTS if key in kept}, indent=1)
         proof_page.FILE.write_text(told + "\n", "utf-8")
