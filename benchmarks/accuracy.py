@@ -73,13 +73,19 @@ def line(name, errors, inside):
     return f"{name:40}{len(wrong):>6}{statistics.median(wrong):>8.3f}{p80:>8.3f}{held}{aim}"
 
 
-def table(misses, errors, widths, by):
-    """The lines of a table over rows with their errors."""
+def grouped(misses, errors, widths, by=None):
+    """Errors of rows, and whether intervals hold them, by line of the table."""
     groups, inside = {}, {}
     for miss, error in zip(misses, errors, strict=True):
         for name in lines_of(miss.row, by):
             groups.setdefault(name, []).append(error)
             inside.setdefault(name, []).append(widths.holds(miss))
+    return groups, inside
+
+
+def table(misses, errors, widths, by):
+    """The lines of a table over rows with their errors."""
+    groups, inside = grouped(misses, errors, widths, by)
     yield f"{'rows':40}{'n':>6}{'median':>8}{'p80':>8}{'inside':>8}{'aim: med':>10}{'p80':>7}"
     for name in sorted(groups, key=lambda n: (not n.startswith(ALL), n)):
         whole = name.removesuffix(UNDOUBTED)

@@ -135,20 +135,26 @@ def weights(browser):
     return {"heaviest chapter, kB": heaviest, "first paint, s": statistics.median(paints)}
 
 
+def measured(times=5, moves=60):
+    """Every figure of `TARGETS`, by a browser of its own."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    with plain_files() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=redraw.FLAGS)
+        seen = starts(browser, address, times)
+        seen |= redraws(browser, address, moves) | weights(browser)
+        browser.close()
+    return seen
+
+
 def main(argv=None):
     """Measure, and print each figure beside its target."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--moves", type=int, default=60)
     args = parser.parse_args(argv)
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
-    with plain_files() as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=redraw.FLAGS)
-        seen = starts(browser, address, args.times)
-        seen |= redraws(browser, address, args.moves) | weights(browser)
-        browser.close()
+    seen = measured(args.times, args.moves)
     for name, target in TARGETS.items():
         print(f"{name:26} {seen[name]:8.3g}   target {target:g}")
     print(f"load {os.getloadavg()[0]:.1f}")

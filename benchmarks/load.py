@@ -321,6 +321,14 @@ def load(site, readers, pages, seconds, names):
     return seen, sizes
 
 
+def measured(readers=30, pages=3, minutes=2.0, site=None, seats=None):
+    """Let the readers come: what they saw, and the memory of their kernels."""
+    names = sorted(path.stem for path in (ROOT / "book" / "apps").glob("*.ipynb"))
+    server = contextlib.nullcontext(site) if site else own_server(seats or readers + 5)
+    with server as address:
+        return load(address, readers, pages, 60 * minutes, names)
+
+
 def main():
     """Let the readers come, print what they saw, and give 1 when one saw a fault."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -330,18 +338,9 @@ def main():
     parser.add_argument("--pages", type=int, default=3, help="of these in Chromium")
     parser.add_argument("--minutes", type=float, default=2, help="how long each stays")
     args = parser.parse_args()
-    names = sorted(path.stem for path in (ROOT / "book" / "apps").glob("*.ipynb"))
-    server = (
-        contextlib.nullcontext(args.site)
-        if args.site
-        else own_server(args.seats or args.readers + 5)
-    )
-    with server as site:
-        before = os.getloadavg()[0]
-        seen, sizes = load(site, args.readers, args.pages, 60 * args.minutes, names)
-    print(
-        f"{args.readers} readers within {ARRIVE_S} s, {args.minutes:g} min each, {len(names)} apps"
-    )
+    before = os.getloadavg()[0]
+    seen, sizes = measured(args.readers, args.pages, args.minutes, args.site, args.seats)
+    print(f"{args.readers} readers within {ARRIVE_S} s, {args.minutes:g} min each")
     print(shares("page to numbers", seen.first_s))
     if seen.waited:
         print(f"told to wait: {len(seen.waited)} times; {len(seen.first_s)} readers got a seat")

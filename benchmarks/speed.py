@@ -1,6 +1,6 @@
-"""What we claim about speed: five targets, held here, and other tools asked the same.
+"""What we claim about speed, and the targets it is held to. Other tools are `against.py`'s.
 
-    python benchmarks/speed.py [--no-peers] [--peers-dir DIR] [--json FILE]
+    python benchmarks/speed.py [--runs 15] [--json FILE]
 
 The exit status is 1 when a target is missed. The test suite never times anything.
 """
@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import platform
-import re
 import resource
 import shlex
 import statistics
@@ -40,7 +39,7 @@ COMMAND = shlex.split(
 # Other commands that a person waits for.
 COMMANDS = ("--help", "scorecard", "gpus h200", "design --model llama-3.1-70b --users 32")
 COLD_S, SCALAR_S, SWEEP_PER_S, FILE_S = 0.3, 100e-6, 3e6, 20
-SIMULATED_S, SEARCH_S = 0.5, 2.0
+SIMULATED_S, SEARCH_S, BARE = 0.5, 2.0, 3.0
 
 SEARCHED = ("llama-3.1-70b", "llama-3.1-405b", "qwen3-32b", "mistral-large-2407", "deepseek-v3")
 # Rows of a sweep taken at once: ten or so columns of 8 bytes each stay in a core's cache.
@@ -52,46 +51,11 @@ SWEPT = (
     {"model": "deepseek-v3", "gpu": "h200-sxm", "tp": 8, "weights": "fp8"},
 )
 
-# Tool, what pip is asked for, and what its number leaves out or adds beside ours.
-PEERS = (
-    (
-        "mlsysim",
-        "mlsysim==0.3.0",
-        "Serves one node, so asked for one card of twice the memory and bandwidth: no all-reduce;"
-        " adds 10 us a layer; one precision for weights and KV, here FP8 as ours.",
-    ),
-    (
-        "servcalc",
-        "servcalc==0.1.0",
-        "Serves one card, so asked for one of twice everything; middle of a range it calls a"
-        " prior; the step carries a chunk of another user's prompt, which ours keeps apart;"
-        " FP8 weights at its BF16 rates, FP8 KV.",
-    ),
-    (
-        "genz-llm",
-        "genz-llm==0.0.16",
-        "At efficiency 1; one format for weights, KV and activations; 3.40 TB/s where the data"
-        " sheet has 3.35; only what fits is checked, without engine overhead.",
-    ),
-    (
-        "llm-analysis",
-        "llm-analysis==0.2.2",
-        "At efficiency 1; no FP8, so 8-bit integers; counts two of the three MLP matrices and"
-        " charges the cache twice, faults that partly cancel.",
-    ),
-    (
-        "aiconfigurator",
-        "aiconfigurator==0.12.0",
-        "No ceiling but an estimate, interpolated from kernels measured under vLLM; decode"
-        " alone, FP8 weights and KV as ours; its tables are read in the first prediction.",
-    ),
-)
-
 
 def ordinary(folder):
     """Give processes the environment of an installed package: bytecode is kept, in `folder`."""
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "PYTHONPYCACHEPREFIX": folder}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(folder)}
 
 
 def cold_start(runs, env, arguments=COMMAND):
@@ -110,17 +74,22 @@ def cold_start(runs, env, arguments=COMMAND):
 
 
 def scalar():
-    """Time one prediction, of a ready deployment and from names: the best of 150 loops of 20."""
-    ready, load = catalog.deployment(**NAMES), Workload(7000, 1000, 16)
+    """Time predictions of a deployment and a load never asked before: the best of loops of 20."""
+    fractions, number = (0.9 - n * 1e-9 for n in range(10**7)), 20
 
     def best_s(ask):
         ask()
-        return min(timeit.repeat(ask, number=20, repeat=150)) / 20
+        return min(timeit.repeat(ask, number=number, repeat=150)) / number
 
-    return {
-        "ready_s": best_s(lambda: design.card(ready, load)),
-        "names_s": best_s(lambda: design.card(catalog.deployment(**NAMES), load)),
-    }
+    def ready(held):
+        return design.card(held.pop(), Workload(7000, 1000, 16)).expected.itl_s
+
+    def names():
+        one = catalog.deployment(**NAMES, memory_fraction=next(fractions))
+        return design.card(one, Workload(7000, 1000, 16)).expected.itl_s
+
+    made = [catalog.deployment(**NAMES, memory_fraction=next(fractions)) for _ in range(4000)]
+    return {"ready_s": best_s(partial(ready, made)), "names_s": best_s(names)}
 
 
 def loads(rows):
@@ -205,6 +174,65 @@ def sweep(rows=2**20):
     return {"per_s": rows / seconds, "rows": rows, "rows_compared": compared}
 
 
+class Taped(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array that writes down what numpy is asked to do with it."""
+
+    def __init__(self, tape, value):
+        self.tape, self.value, self.slot = tape, value, len(tape)
+        tape.append(None)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.value
+
+    def _written(self, call, inputs):
+        made = Taped(self.tape, call(*(x.value if isinstance(x, Taped) else x for x in inputs)))
+        places = [x.slot if isinstance(x, Taped) else None for x in inputs]
+        self.tape[made.slot] = call, places, inputs
+        return made
+
+    def __array_ufunc__(self, ufunc, method, *inputs):
+        return self._written(ufunc, inputs)
+
+    def __array_function__(self, function, types, inputs, more):
+        return self._written(function, inputs)
+
+
+def bare(deployment, columns):
+    """The numpy calls of a chunk of the sweep, one after the other, and nothing of ours between."""
+    tape = []
+    four_numbers(deployment, *(Taped(tape, column) for column in columns))
+    first = len(columns)
+    used = {at: slot for slot, step in enumerate(tape[first:], first) for at in step[1]}
+    done = [[at for at in set(step[1]) if used[at] == n and at is not None]
+            for n, step in enumerate(tape[first:], first)]  # fmt: skip
+
+    def replay():
+        values = dict(enumerate(columns))
+        for slot, (call, places, given) in enumerate(tape[first:], first):
+            values[slot] = call(
+                *[x if at is None else values[at] for at, x in zip(places, given, strict=True)]
+            )
+            for at in done[slot - first]:  # as a program of arrays lets go of what it has used
+                del values[at]
+        return values
+
+    return replay, len(tape) - first
+
+
+def beside_numpy(repeat=30):
+    """Time a chunk of the sweep and the bare numpy calls of it, on each deployment in turn."""
+    found = {}
+    columns = loads(CHUNK)
+    for names in SWEPT:
+        deployment = catalog.deployment(**names)
+        replay, calls = bare(deployment, columns)
+        whole = min(timeit.repeat(lambda d=deployment: four_numbers(d, *columns), number=1,
+                                  repeat=repeat))  # fmt: skip
+        alone = min(timeit.repeat(replay, number=1, repeat=repeat))
+        found[names["model"]] = {"s": whole, "bare_s": alone, "calls": calls}
+    return found
+
+
 def search():
     """Time a search: the worked spec one by one, and a million candidates as arrays."""
     load, slo = design.WORKED_WORKLOAD, design.WORKED_SLO
@@ -258,45 +286,6 @@ def simulated(requests=1_000):
     return {"s": max(times), "requests": requests}
 
 
-def environment(folder, requirement):
-    """Make a tool's own environment unless it is there; give its Python."""
-    home = folder / requirement.replace("==", "-")
-    python, done = home / "bin" / "python", home / "installed"
-    if not done.exists():
-        uv = [sys.executable, "-m", "uv"]
-        for command in (
-            [*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)],
-            [*uv, "pip", "install", "--quiet", "--python", str(python), requirement],
-        ):
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
-        done.touch()
-    return python
-
-
-def asked(python, name, env):
-    """Ask a tool in two fresh processes, after one unmeasured; the least of each time."""
-    command = [str(python), str(HERE / "peers" / "predict.py"), name]
-    settings = {"check": True, "cwd": HERE.parent, "env": env, "timeout": 300}
-    runs = [
-        json.loads(subprocess.run(command, capture_output=True, text=True, **settings).stdout)
-        for _ in range(3)
-    ]
-    return {key: min(run[key] for run in runs[1:]) for key in runs[0]}
-
-
-def peers(folder, env):
-    """Ask ours, then every peer; one that cannot answer is given with the reason."""
-    answers = {"llmcap": {"says": "", **asked(sys.executable, "llmcap", env)}}
-    for name, requirement, says in PEERS:
-        try:
-            python = environment(folder, requirement)
-            answers[requirement] = {"says": says, **asked(python, name, env)}
-        except subprocess.SubprocessError as problem:
-            told = (getattr(problem, "stderr", None) or str(problem)).strip().splitlines()[-1]
-            answers[requirement] = {"failed": re.sub(r"https?://\S+", "the index", told)}
-    return answers
-
-
 def aligned(rows):
     """Line the cells of a table up, the first column to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -307,6 +296,11 @@ def aligned(rows):
         ).rstrip()
         for row in rows
     )
+
+
+def times_bare(results):
+    """The sweep's time over that of its numpy calls alone: the worst deployment."""
+    return max(one["s"] / one["bare_s"] for one in results["bare"].values())
 
 
 def claims(results):
@@ -321,7 +315,7 @@ def claims(results):
             cold["median_s"] < COLD_S,
         ),
         (
-            "one prediction, ready deployment",
+            "one prediction, never asked before",
             f"{one['ready_s'] * 1e6:.0f} us",
             f"< {SCALAR_S * 1e6:.0f} us",
             one["ready_s"] < SCALAR_S,
@@ -331,6 +325,12 @@ def claims(results):
             f"{many['per_s'] / 1e6:.1f} M",
             f"> {SWEEP_PER_S / 1e6:g} M",
             many["per_s"] > SWEEP_PER_S,
+        ),
+        (
+            "sweep, over the same numpy calls bare",
+            f"{times_bare(results):.2f}",
+            f"< {BARE:g}",
+            times_bare(results) < BARE,
         ),
         (
             f"a file of {file['rows']:,} measurements, all different",
@@ -383,50 +383,29 @@ def searched_text(got):
     )
 
 
-def peers_text(answers):
-    """Print what every tool took and answered, and how its question differs."""
-    ours = answers["llmcap"]["decode_s"]
-    rows = [("tool", "import ms", "first ms", "each ms", "decode ms", "to ours")]
-    for name, got in answers.items():
-        if "failed" in got:
-            rows.append((name, *["-"] * 5))
-            continue
-        times = (f"{got[key] * 1e3:.3g}" for key in ("import_s", "first_s"))
-        each, decode = f"{got['each_s'] * 1e3:.3f}", f"{got['decode_s'] * 1e3:.2f}"
-        rows.append((name, *times, each, decode, f"{got['decode_s'] / ours:.2f}"))
-    notes = [
-        f"{name}: " + (f"gave no answer: {got['failed']}" if "failed" in got else got["says"])
-        for name, got in answers.items()
-        if name != "llmcap"
-    ]
-    question = "Llama-3.1-70B, FP8 weights and KV, 2x H100 SXM TP-2, 16 users at 8,000 tokens"
-    return f"{question}\n{aligned(rows)}\n\n" + "\n".join(notes)
+def measured(runs=15):
+    """Every figure of this file."""
+    results = {"python": platform.python_version(), "numpy": np.__version__}
+    results |= {"cores": os.cpu_count(), "load": os.getloadavg()[0]}
+    with TemporaryDirectory() as folder:
+        env = ordinary(folder)
+        results["cold_start"] = cold_start(runs, env)
+        results["cold_starts"] = {
+            words: cold_start(runs, env, ["-m", "llmcap_kernel", *shlex.split(words)])
+            for words in COMMANDS
+        }
+        results |= {"scalar": scalar(), "sweep": sweep(), "file": file_of_rows(folder)}
+    return results | {"bare": beside_numpy(), "simulated": simulated(), "search": search()}
 
 
 def main():
     """Measure, print, and give 1 when a target of ours is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--no-peers", action="store_true", help="ours only")
-    parser.add_argument("--peers-dir", type=Path, default=HERE / ".peers", metavar="DIR")
     parser.add_argument("--runs", type=int, default=15, help="cold starts (default 15)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there")
     args = parser.parse_args()
-    results = {"python": platform.python_version(), "numpy": np.__version__}
-    results |= {"cores": os.cpu_count(), "load": os.getloadavg()[0]}
-    with TemporaryDirectory() as folder:
-        env = ordinary(folder)
-        results["cold_start"] = cold_start(args.runs, env)
-        results["cold_starts"] = {
-            words: cold_start(args.runs, env, ["-m", "llmcap_kernel", *shlex.split(words)])
-            for words in COMMANDS
-        }
-        results |= {"scalar": scalar(), "sweep": sweep(), "file": file_of_rows(folder)}
-        results["simulated"] = simulated()
-        results["search"] = search()
-        print(claims_text(results), flush=True)
-        if not args.no_peers:
-            results["peers"] = peers(args.peers_dir, env)
-            print(f"\n{peers_text(results['peers'])}")
+    results = measured(args.runs)
+    print(claims_text(results))
     if args.json:
         args.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return 0 if all(met for *_, met in claims(results)) else 1

@@ -133,7 +133,7 @@ def where(condition: Any, a: Number, b: Number) -> Number:
     >>> where(True, 1.0, 2.0)
     1.0
     """
-    if any(hasattr(value, "__array__") for value in (condition, a, b)):
+    if hasattr(condition, "__array__") or hasattr(a, "__array__") or hasattr(b, "__array__"):
         import numpy
 
         return numpy.where(condition, a, b)

@@ -117,14 +117,14 @@ def number(
     >>> number("tp", 2, 1, 64, whole=True)
     2
     """
-    kind = "a whole number" if whole else "a number"
-    wanted = f"{kind} from {low:,.15g} to {high:,.15g}{' ' + unit if unit else ''}"
     good = isinstance(value, (int, float)) and not isinstance(value, bool)
     if good and isinstance(value, float) and not math.isfinite(value):
         good = False
     if good and whole and value != int(value):
         good = False
     if not good or not low <= value <= high:
+        kind = "a whole number" if whole else "a number"
+        wanted = f"{kind} from {low:,.15g} to {high:,.15g}{' ' + unit if unit else ''}"
         raise BadInput(field, f"{field} is {shown(value)}: it takes {wanted}.")
     return int(value) if whole else value
 

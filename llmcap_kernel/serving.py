@@ -238,7 +238,7 @@ class Served(Explained):
         """Prefill of one prompt."""
         return self._timed(self.work.prompt, "prefill")
 
-    @property
+    @cached_property
     def own_s(self) -> Number:
         """Time for which the prefill of one prompt occupies the cards [s]."""
         return self.prompt.share_s
@@ -264,7 +264,7 @@ class Served(Explained):
         drafted_s = self.prompt.draft_s * prompt.share
         return minimum(own_chunks * chunk_s + drafted_s, self.own_s)
 
-    @property
+    @cached_property
     def waited_s(self) -> Number:
         """Time that decoding waits for the prompt of another user [s]."""
         e = self.efficiency

@@ -293,6 +293,9 @@ class Model:
     source: str = ""
     notes: tuple[str, ...] = ()
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def __post_init__(self) -> None:
         _text("Model", name=self.name, family=self.family)
         number("hidden_size", self.hidden_size, 1, 1_000_000, "elements", whole=True)
@@ -602,6 +605,9 @@ class Format:
     kv: bool = False
     gguf: str = ""
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def __post_init__(self) -> None:
         _text("Format", name=self.name, title=self.title)
         number("element_bits", self.element_bits, 1, 64, "bits")
@@ -742,6 +748,9 @@ class Engine:
             return self.limits[0]
         below = (one for one in self.limits if gpu.memory_visible_bytes < one.below_bytes)
         return next(below, self.limits[-1])
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     def __post_init__(self) -> None:
         _text("Engine", name=self.name, title=self.title, family=self.family)

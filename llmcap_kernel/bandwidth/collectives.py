@@ -130,6 +130,11 @@ class Exchange:
     cards: Number = 1.0
     behind: Number = 0.0
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is one, in any of a stack of passes."""
+        return hasattr(self.count, "__array__") or self.count > 0
+
     def each_s(self, efficiency: Efficiency, latency_s: Number) -> Number:
         """Time one of them.
 

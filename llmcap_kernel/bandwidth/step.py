@@ -1,6 +1,7 @@
 """A pass timed part by part: the decode step, prefill, and both in one."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..explain import Explained, Line, quantity
 from ..numeric import Number
@@ -77,7 +78,7 @@ class Step(Explained):
         """
         return cls(work, efficiency, deployment, what, **work.parts(efficiency))
 
-    @property
+    @cached_property
     def total_s(self) -> Number:
         """All parts, one after another [s]."""
         parts = self.dense_s + self.expert_s + self.attention_s + self.communication_s

@@ -165,7 +165,9 @@ class Work:
             "expert_s": expert_s,
             "attention_s": overlapped_s(kv_math_s, kv_read_s, rounded)
             + self.prompt_math_s / (e.compute * e.attention_compute),
-            "communication_s": sum(x.count * x.each_s(e, latency_s) for x in self.exchanges),
+            "communication_s": sum(
+                x.count * x.each_s(e, latency_s) for x in self.exchanges if x.is_there
+            ),
             "fixed_s": self.layers * e.layer_s
             + self.routed_layers * e.moe_layer_s
             + self.steps * e.step_s
@@ -249,10 +251,13 @@ def joined(decode: Work, prompts: Work, chunks: Number) -> Work:
         for name in ("expert_read_s", "adapter_read_s", "host_read_s")
     }
     both = tuple(
-        replace(
-            own,
-            message_bytes=own.message_bytes + chunks * other.message_bytes,
-            wire_s=own.wire_s + chunks * other.wire_s,
+        Exchange(
+            own.kind,
+            own.count,
+            own.message_bytes + chunks * other.message_bytes,
+            own.wire_s + chunks * other.wire_s,
+            own.cards,
+            own.behind,
         )
         for own, other in zip(decode.exchanges, prompts.exchanges, strict=True)
     )

@@ -220,9 +220,11 @@ def guessing_model(deployment: Deployment) -> Model:
     62
     """
     d, model = deployment, deployment.model
-    layers = sum(t.copies for t in model.tensors if t.name == "mtp.eh_proj")
     own = d.speculation is not None and d.speculation.draft is None
-    if not (layers and own and d.engine.family in SIZED_WITH_DRAFT):
+    if not own or d.engine.family not in SIZED_WITH_DRAFT:
+        return model
+    layers = sum(t.copies for t in model.tensors if t.name == "mtp.eh_proj")
+    if not layers:
         return model
     kinds = list(model.attention)
     drafts = next((a for a in kinds if is_compressed(d) and a.kind == "window"), kinds[-1])
@@ -251,8 +253,9 @@ def is_grouped(deployment: Deployment) -> bool:
     False
     """
     attention = deployment.model.attention
-    several = len({_name(a) for a in attention}) > 1
-    return deployment.engine.family == "vllm" and several
+    if deployment.engine.family != "vllm" or len(attention) == 1:
+        return False
+    return len({_name(a) for a in attention}) > 1
 
 
 def is_compressed(deployment: Deployment) -> bool:

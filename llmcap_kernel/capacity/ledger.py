@@ -13,7 +13,7 @@ from functools import lru_cache
 from .. import bandwidth, catalog, law
 from ..explain import Explained, Line, digits, quantity
 from ..numeric import floor
-from ..spec import BadInput, Deployment, Engine, Workload, number
+from ..spec import BadInput, Deployment, Workload, number
 from . import overhead
 from .cache import (
     is_grouped,
@@ -461,10 +461,8 @@ def ledger(
     most = context_tokens - 1
     number("shared_prefix_tokens", shared_prefix_tokens, 0, most, "tokens", whole=True)
     number("hit_share", hit_share, 0, 1)
-    d, terms, visible = deployment, _terms(deployment), overhead.usable_bytes(deployment.gpu)
-    taken = sum(terms.values())
-    taken -= 0.0 if d.engine.graphs_in_fraction else terms["graph_bytes"]
-    budget, pool = _pool(d.engine, visible, taken, d.fraction)
+    d, visible = deployment, overhead.usable_bytes(deployment.gpu)
+    budget, pool = _pool(d)
     prefix = prefix_bytes(d, shared_prefix_tokens)
     whole = kv_sequence_bytes(d, context_tokens)
     sequence = whole - prefix * hit_share
@@ -486,7 +484,7 @@ def ledger(
         hit_share=hit_share,
         longest_bytes=longest,
         state_blocks=blocks,
-        **terms,
+        **_terms(d),
     )
 
 
@@ -612,13 +610,17 @@ def state_block_bytes(deployment: Deployment) -> float:
     return cut.block_bytes if any(kind.name == "state" for kind in cut.kinds) else 0.0
 
 
-def _pool(engine: Engine, visible: float, taken: float, fraction: float) -> tuple[float, float]:
-    """Budget of the engine, and the part of it that is left for the cache."""
-    if engine.fraction_of == "total":
-        budget = visible * fraction
+@lru_cache(maxsize=4096)
+def _pool(deployment: Deployment) -> tuple[float, float]:
+    """Budget of the engine, and what is left of it for the cache, however long sequences are."""
+    d, terms, visible = deployment, _terms(deployment), overhead.usable_bytes(deployment.gpu)
+    taken = sum(terms.values())
+    taken -= 0.0 if d.engine.graphs_in_fraction else terms["graph_bytes"]
+    if d.engine.fraction_of == "total":
+        budget = visible * d.fraction
         return budget, budget - taken
     left = visible - taken
-    return visible, left * fraction if left > 0 else left
+    return visible, left * d.fraction if left > 0 else left
 
 
 def workload_ledger(deployment: Deployment, workload: Workload) -> Ledger:
@@ -702,7 +704,7 @@ def max_concurrent(
     number("context_tokens", context_tokens, 1, 1e8, "tokens", whole=True)
     whole = kv_sequence_bytes(deployment, context_tokens)
     prefix = prefix_bytes(deployment, shared_prefix_tokens)
-    pool, sequence = _pool_bytes(deployment), whole - prefix * hit_share
+    pool, sequence = _pool(deployment)[1], whole - prefix * hit_share
     least = max(prefix + sequence, _longest_bytes(deployment))
     if not _starts(deployment, pool, least, _state_blocks(deployment, pool)):
         return 0
@@ -713,12 +715,6 @@ def _sequences(deployment: Deployment, pool_bytes: float, sequence_bytes: float)
     """Whole sequences in the caches of all replicas of attention."""
     each = max_sequences(kv_pool_bytes=pool_bytes, kv_bytes_per_sequence=sequence_bytes)
     return each * deployment.attention_replicas
-
-
-@lru_cache(maxsize=4096)
-def _pool_bytes(deployment: Deployment) -> float:
-    """Memory left for the cache, whatever the length of the sequences."""
-    return ledger(deployment, context_tokens=1).kv_pool_bytes
 
 
 def cliff(deployment: Deployment, contexts: Iterable[int]) -> tuple[tuple[int, int, float], ...]:

@@ -44,7 +44,7 @@ def folder(tmp_path, monkeypatch):
         monkeypatch.setattr(build, name, tmp_path / getattr(build, name).name)
     monkeypatch.setattr(build, "LOG", build.ROOT / "_build" / "build.log")  # is told, not written
     monkeypatch.setattr(build, "BUILD", tmp_path)
-    for module in (build.notation, build.catalogue_page, build.light, build.pack):
+    for module in (build.notation, build.catalogue_page, build.proof_page, build.light, build.pack):
         monkeypatch.setattr(module, "write", lambda *_: None)
     build.SITE.mkdir()
     (build.SITE / "index.html").write_text("old")

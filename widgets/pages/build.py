@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from widgets.pages import api, catalogue_page, light, notation, pack
+from widgets.pages import api, catalogue_page, light, notation, pack, proof_page
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "_build"
@@ -94,6 +94,7 @@ def ensure(say=print) -> None:
             notation.write(ROOT / "book" / "notation.md")
             catalogue_page.write(ROOT / "book" / "catalogue.md")
             api.write(ROOT / "book" / "api.md")
+            proof_page.write(ROOT / "book" / "proof.md")
             if is_fresh():
                 say("the book is up to date")
             else:

@@ -1,4 +1,4 @@
-"""What the kernel draws for the book's first page: its question, and its small pictures.
+"""What the kernel draws for the book's first page and for its proof: a question, and pictures.
 
 Also a Sphinx extension (``_config.yml`` names it): the directive ``{front}`` takes the name of a
 picture, and what it draws is computed when the book is built.
@@ -11,9 +11,11 @@ from docutils.parsers.rst import Directive
 
 from llmcap_kernel.refuse import one_of
 from widgets.picture_session import PictureSession
+from widgets.pictures.proof import PROOF
 from widgets.pictures.small import SMALL
 
 QUESTION = "front"
+PICTURES = {**SMALL, **PROOF}
 
 
 def html(name):
@@ -22,7 +24,7 @@ def html(name):
     Parameters
     ----------
     name : str
-        "front", the question that a reader moves, or one of `SMALL`.
+        "front", the question that a reader moves, or one of `PICTURES`.
 
     Returns
     -------
@@ -36,7 +38,9 @@ def html(name):
     """
     if name == QUESTION:
         return PictureSession(QUESTION).traits()["html"]
-    drawing, said = SMALL[one_of("picture", name, SMALL)]()
+    drawing, said = PICTURES[one_of("picture", name, PICTURES)]()
+    if name in PROOF:
+        return f'<div class="lc lf-proof">{drawing.svg(said)}</div>'
     told = f"<p>{escape(said)}</p>" if name == "scatter" else ""
     return f'<div class="lc lf-small lf-{name}">{drawing.svg(said)}{told}</div>'
 

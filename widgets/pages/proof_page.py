@@ -1,0 +1,370 @@
+"""The page *How good is it?*: every claim with its numbers, from `benchmarks/proof.json`.
+
+`make bench` measures and writes both. `python -m widgets.pages.proof_page` writes the page alone.
+No number is typed here but the targets.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from llmcap_kernel.explain import digits
+
+from ..pictures import proof
+from ..pictures.proof import FEWEST, FILE, OURS, ROOFLINE, answered, seconds
+from .notation import write_page
+
+TIMES_MLSYSIM, TIMES_AICONFIGURATOR, TIMES_BARE = 8, 5000, 3
+HEAD = """# How good is it?
+
+One command, `make bench`, measures every claim on this page again and writes this page. Ratios come
+first, and what we lose stands beside what we win. Each table says when it was measured, on what, and
+how busy that machine was: a load above its cores makes every time too long, ours and theirs.
+"""
+ERRORS = """
+## How wrong, beside other tools
+
+Every tool was asked published rows whose model, card, engine, formats and split it covers, with its own
+default settings and no number of the row. Ours beside it are the same rows, each predicted three
+times: by fits that never saw its model, its card, its source. The error is the distance from the
+measurement as a share of it. *The spec sheet* is our own law with every efficiency at 1.
+"""
+REGIMES = """
+## How wrong, by kind of question
+
+The same left-out predictions of ours over all rows. A ring is the 80th percentile. *Inside* is the share
+of measurements that the interval holds; it is made to hold four in five.
+"""
+SPEED = """
+## How long a prediction takes
+
+One deployment and one load, never asked before, from names to numbers. The least of three runs in fresh
+processes, with the network shut off. Where a tool serves one card alone, it was given one of twice the
+memory and bandwidth.
+"""
+STARTS = """
+## How soon it starts
+
+An import in a fresh process, and `--help` as a whole process where a tool has a command. Bytecode is
+kept, as of an installed package.
+"""
+SWEEP = """
+## How fast a sweep is
+
+A million deployments on one core, four numbers each. Beside it are the same numpy calls, taken down
+once and run again with nothing of ours between them: what the arithmetic alone takes.
+"""
+MEMORY = """
+## How right the memory is
+
+The ledger beside what engines printed when they started. Nothing in it is fitted to these logs but the
+width of its interval. A ring is the 80th percentile.
+"""
+PAGE = """
+## How soon the page is alive
+
+The static book in a real browser. Cold is a new profile, warm its second page.
+"""
+SESSIONS = """
+## How many readers a machine holds
+
+Readers arrive within a minute and move inputs for two, three of them in a browser.
+"""
+BUILD = """
+## How long the book takes to build
+"""
+ASKED = """
+## How each tool was asked
+
+What a tool does not cover is no fault of it: such a row is left out, for ours as well. The reasons are
+the most frequent ones.
+"""
+
+
+class Claim(NamedTuple):
+    """A target, and what was measured.
+
+    Attributes
+    ----------
+    title, text, aim : str
+        What is claimed, what was measured, what was wanted.
+    met : bool or None
+        Whether it is met; None where it was not measured.
+    """
+
+    title: str
+    text: str
+    aim: str
+    met: bool | None
+
+    @property
+    def verdict(self):
+        """The word for it."""
+        return "not measured" if self.met is None else "met" if self.met else "**missed**"
+
+
+def claims(held):
+    """Set what was measured against the targets.
+
+    Parameters
+    ----------
+    held : dict
+        What `benchmarks/proof.json` holds.
+
+    Returns
+    -------
+    list of Claim
+        The targets.
+    """
+    times = answered(held.get("peers", {}).get("measured", {}))
+    return [
+        _times("mlsysim", TIMES_MLSYSIM, times),
+        _times("aiconfigurator", TIMES_AICONFIGURATOR, times),
+        _bare(held),
+        _nearer(held),
+    ]
+
+
+def _times(name, aim, times):
+    ours, theirs = times.get(OURS), times.get(name)
+    title = f"one prediction, times faster than {name}"
+    if not ours or not theirs:
+        return Claim(title, "-", f"{aim:,}", None)
+    ratio = theirs["each_s"] / ours["each_s"]
+    return Claim(title, digits(ratio), f"{aim:,}", ratio >= aim)
+
+
+def _bare(held):
+    title = "a sweep, over its numpy calls alone"
+    bare = held.get("speed", {}).get("measured", {}).get("bare")
+    if not bare:
+        return Claim(title, "-", f"at most {TIMES_BARE}", None)
+    worst = max(one["s"] / one["bare_s"] for one in bare.values())
+    return Claim(title, digits(worst), f"at most {TIMES_BARE}", worst <= TIMES_BARE)
+
+
+def compared(held):
+    """Every tool on every kind of question it answers, with enough rows to say so.
+
+    Parameters
+    ----------
+    held : dict
+        What `benchmarks/proof.json` holds.
+
+    Returns
+    -------
+    list of tuple
+        Tool, kind of question, and their errors; the largest lead of ours first.
+    """
+    parts = held.get("accuracy", {}).get("measured", {}).get("peers", {})
+    found = [
+        (name, group, n)
+        for name, got in answered(parts).items()
+        for group, n in got["groups"].items()
+        if n["rows"] >= FEWEST
+    ]
+    return sorted(found, key=lambda one: one[2]["our_median"] / one[2]["median"])
+
+
+def _nearer(held):
+    title = "tools and questions on which our median error is the lower one"
+    rows = compared(held)
+    if not rows:
+        return Claim(title, "-", "all", None)
+    won = sum(n["our_median"] < n["median"] for _, _, n in rows)
+    return Claim(title, f"{won} of {len(rows)}", "all", won == len(rows))
+
+
+def text():
+    """Write the page.
+
+    Returns
+    -------
+    str
+        MyST Markdown.
+
+    Examples
+    --------
+    >>> text().startswith("# How good is it?")
+    True
+    """
+    held = proof.held()
+    parts = (
+        ("accuracy", ERRORS, "ratios", _errors),
+        ("accuracy", REGIMES, "regimes", _regimes),
+        ("peers", SPEED, "each", _speed),
+        ("peers", STARTS, "starts", _starts),
+        ("speed", SWEEP, "sweep", _sweep),
+        ("memory", MEMORY, "memory", _memory),
+        ("page", PAGE, "page", _page),
+        ("sessions", SESSIONS, "sessions", _sessions),
+        ("build", BUILD, "build", _build),
+    )
+    out = [HEAD, "\n## The targets\n\n", *_targets(held)]
+    for name, head, picture, table in parts:
+        out.append(head)
+        if name not in held:
+            out.append("\nNot measured yet.\n")
+            continue
+        out += [f"\n```{{front}} proof-{picture}\n```\n\n", *table(held[name]["measured"])]
+        out.append(_when(held[name]))
+    return "".join([*out, ASKED, "\n", *_asked(held)])
+
+
+def _when(part):
+    m = part["machine"]
+    return (
+        f"\nMeasured on {part['date']} by `{part['command']}`, on {m['cores']} cores of {m['cpu']} with "
+        f"{m['memory_gib']} GiB, load {part['load']:.1f}; Python {m['python']}, numpy {m['numpy']}.\n"
+    )
+
+
+def _row(*cells):
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def _table(*heads):
+    return _row(*heads) + "|" + "---|" * len(heads) + "\n"
+
+
+def _targets(held):
+    yield _table("claim", "measured", "target", "")
+    for one in claims(held):
+        yield _row(one.title, one.text, one.aim, one.verdict)
+
+
+def _errors(part):
+    held = {"accuracy": {"measured": part}}
+    rows = compared(held)
+    yield _table("tool", "question", "its error over ours", "rows", "its median", "ours")
+    for name, group, n in rows:
+        ratio = f"{n['median'] / n['our_median']:.1f} x"
+        ratio = ratio if n["our_median"] < n["median"] else f"**{ratio}**"
+        yield _row(name, group, ratio, f"{n['rows']:,}", f"{n['median']:.0%}", f"{n['our_median']:.0%}")
+    lost = [f"{name}, {group}" for name, group, n in rows if n["our_median"] >= n["median"]]
+    yield f"\nWhere ours is not the lower error: {'; '.join(lost) or 'nowhere'}. "
+    few = sum(n["rows"] < FEWEST for g in answered(part["peers"]).values() for n in g["groups"].values())
+    yield f"Left out are {few} pairs with fewer than {FEWEST} rows.\n"
+    yield f"\nAt most {part['most']} rows of a question were asked"
+    slow = ", ".join(f"{most} of {name}" for name, most in part["slow"].items())
+    yield f", and because a row takes seconds {slow}; all of the spec sheet. The hash of a row's "
+    yield "name chooses.\n"
+
+
+def _regimes(part):
+    yield _table("question", "predictions", "median", "80th percentile", "inside")
+    for name, n in part["ours"]["groups"].items():
+        yield _row(name, f"{n['rows']:,}", f"{n['median']:.1%}", f"{n['p80']:.1%}", f"{n['inside']:.0%}")
+    yield "\nWhole groups left out, mean share inside the interval: "
+    yield ", ".join(f"{by} {share:.0%}" for by, share in part["ours"]["held"].items()) + ".\n"
+
+
+def _speed(part):
+    times = answered(part)
+    ours = times.get(OURS, {}).get("each_s")
+    yield _table("tool", "over ours", "each", "the first", "version")
+    for name, got in sorted(times.items(), key=lambda one: one[1]["each_s"]):
+        ratio = f"{digits(got['each_s'] / ours)} x" if ours else "-"
+        yield _row(name, ratio, seconds(got["each_s"]), seconds(got["first_s"]), got["version"])
+
+
+def _starts(part):
+    times = answered(part)
+    ours = times.get(OURS, {}).get("import_s")
+    yield _table("tool", "import over ours", "import", "command")
+    for name, got in sorted(times.items(), key=lambda one: one[1]["import_s"]):
+        ratio = f"{digits(got['import_s'] / ours)} x" if ours else "-"
+        command = seconds(got["cli_s"]) if got.get("cli_s") else "-"
+        yield _row(name, ratio, seconds(got["import_s"]), command)
+
+
+def _sweep(part):
+    yield _table("deployment", "over its numpy calls", "8,192 rows", "calls alone", "calls")
+    for name, one in part["bare"].items():
+        yield _row(name, f"{one['s'] / one['bare_s']:.2f} x", seconds(one["s"]), seconds(one["bare_s"]), one["calls"])  # fmt: skip
+    search, many = part["search"], part["sweep"]
+    yield "\n" + _table("what else", "measured")
+    yield _row("deployments a second, one core", f"{many['per_s']:,.0f}")
+    yield _row("a prediction of ours, never asked before", seconds(part["scalar"]["names_s"]))
+    yield _row(f"a file of {part['file']['rows']:,} measurements", seconds(part["file"]["s"]))
+    yield _row(f"a simulation of {part['simulated']['requests']:,} requests", seconds(part["simulated"]["s"]))
+    yield _row(f"a search among {search['worked']:,} candidates", seconds(search["worked_s"]))
+    yield _row("`llmcap predict --json`, whole process", seconds(part["cold_start"]["median_s"]))
+
+
+def _memory(part):
+    yield _table("what", "logs", "median error", "80th percentile", "aim")
+    for n in part["parts"].values():
+        aims = " and ".join(f"{aim:.1%}" for aim in n["aim"])
+        yield _row(n["title"], n["rows"], f"{n['median']:.2%}", f"{n['p80']:.2%}", aims)
+    starts = part["starts"]
+    yield _row("starts or does not, said right", starts["logs"], f"{starts['right']} right", "-", "-")
+    yield f"\n{part['counted']} of {part['logs']} logs state enough to count; {part['without']} more have no ledger.\n"
+
+
+def _page(part):
+    yield _table("figure", "over its target", "measured", "target", "")
+    for name, aim in part["aims"].items():
+        got = part["seen"][name]
+        word = "met" if got <= aim else "**missed**"
+        yield _row(name, f"{got / aim:.2f} x", digits(got), f"{aim:g}", word)
+
+
+def _sessions(part):
+    yield _table("what", "half within", "19 of 20 within", "times")
+    words = {"answer": "input to answer", "chart": "input to redrawn page, in a browser",
+             "first": "page asked for to its numbers"}  # fmt: skip
+    for name, word in words.items():
+        if name in part:
+            n = part[name]
+            yield _row(word, seconds(n["p50_s"]), seconds(n["p95_s"]), f"{n['n']:,}")
+    kernel = part["kernel"]
+    yield f"\n{part['readers']} readers at once saw {part['faults']} faults. A reader takes "
+    yield f"{kernel['median_mib']:.0f} MiB, {kernel['most_mib']:.0f} MiB at most: this machine's memory holds "
+    yield f"{part['seats_by_memory']:,} of them.\n"
+
+
+def _build(part):
+    yield _table("what", "takes")
+    yield _row("from nothing, each notebook executed", seconds(part["cold_s"]))
+    yield _row("nothing changed", seconds(part["cached_s"]))
+
+
+def _asked(held):
+    times = held.get("peers", {}).get("measured", {})
+    missed = held.get("accuracy", {}).get("measured", {}).get("peers", {})
+    yield _table("tool", "version", "what differs", "rows it did not answer")
+    for name in [name for name in times if name not in (OURS, ROOFLINE)]:
+        got = missed.get(name, {})
+        reasons = [f"{count:,}: {why}" for why, count in got.get("refused", {}).items()]
+        reasons += [one["failed"] for one in (times[name], got) if "failed" in one]
+        yield _row(name, times[name]["version"], times[name]["says"], "<br>".join(map(_plain, reasons)))
+
+
+def _plain(words):
+    """Words of a tool as they are, with nothing in them that Markdown reads."""
+    for mark in "\\`*_<>[]{}$":
+        words = words.replace(mark, " ")
+    return words
+
+
+def write(path):
+    """Write the page to a file, if that changes it.
+
+    Parameters
+    ----------
+    path : Path or str
+        Usually `book/proof.md`.
+
+    Returns
+    -------
+    bool
+        Whether the file was written.
+    """
+    proof.held.cache_clear()
+    return write_page(path, text())
+
+
+if __name__ == "__main__":
+    write(Path(__file__).resolve().parents[2] / "book" / "proof.md")
+
+__all__ = ["FILE", "Claim", "claims", "compared", "text", "write"]
