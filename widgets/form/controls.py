@@ -353,7 +353,7 @@ def deployment_controls(form, state, prefix=""):
         _model_control(fields, state, model),
         text(fields["config"], state, shown=model.name if at["config"] else "none")
         | {"label": "config.json, launch command, start-up log or card file"},
-        search(fields["gpu"], state, (*_own_option(at["gpu"]), *_gpu_options())),
+        search(fields["gpu"], state, (*_own_option(at["gpu"]), *gpu_options())),
         select(fields["tp"], state, _card_counts(model, gpu, at["tp"])) | HALF,
         *_splits(fields, state, model, gpu),
         select(fields["weights"], state, _format_options(model.native_format if model else ""))
@@ -468,7 +468,7 @@ def engine_options():
 
 
 @cache
-def _gpu_options():
+def gpu_options():
     # What is offered for rent most often is most often meant: "h200" finds the SXM card first.
     offers = Counter(row["gpu"] for row in catalog.table("prices")["price"])
     cards = [catalog.gpu(name) for name in sorted(catalog.gpus(), key=lambda n: -offers[n])]
@@ -1123,7 +1123,8 @@ def fold(controls, subjects):
     return controls
 
 
-SILENT = ("no", "none", "chosen", "0 tokens", "1")  # what an untouched input says
+# what an untouched input says
+SILENT = ("", "no", "none", "any", "as the file says", "chosen", "0 tokens", "1")
 
 
 __all__ = [
