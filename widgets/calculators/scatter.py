@@ -128,7 +128,7 @@ def _on_axes(traces, alt, group, low, high):
     return figure(
         traces,
         alt,
-        height=470,
+        height=400,
         # Room for any tick: where a margin has to grow or shrink, Plotly draws everything twice.
         margin={"l": 68, "r": 20, "t": 40, "b": 8},
         showlegend=True,

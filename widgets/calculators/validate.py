@@ -34,9 +34,9 @@ LEAD = "How near are the predictions to your measurements, and to everybody's?"
 YOURS, EXAMPLE, AS_FILE = "yours", "example", "file"
 ENGINES = ("vllm", "sglang", "trtllm", "llama.cpp", "transformers")
 READS = (
-    "Drop a result of vllm bench, SGLang, TensorRT-LLM, AIPerf, GenAI-Perf, GuideLLM, LLMPerf, "
-    "inference-perf or llama.cpp here, a CSV, timings of kernels, or an engine's start-up log. It "
-    "is read in this page and kept nowhere."
+    "Drop what vllm bench, SGLang, TensorRT-LLM, AIPerf, GenAI-Perf, GuideLLM, LLMPerf, "
+    "inference-perf or llama.cpp wrote, a CSV, kernel timings or a start-up log: read in this "
+    "page, kept nowhere."
 )
 
 
@@ -239,7 +239,7 @@ def _listed(attribute):
 
 
 def _file_control(field, state, own, shown):
-    said = f"{shown.name}, {shown.said}" if shown else "none"
+    said = f"{shown.name}, {shown.said}" if shown else ""
     tried = shown is not None and shown is not own
     return {
         **{"name": field.name, "label": field.label, "kind": "file", "value": state["file"]},
@@ -279,7 +279,7 @@ def _choice(field, state):
     return c.select(field, state, [silent, *((n, n, "") for n in field.names() if n != AS_FILE)])
 
 
-LISTS = {"model": c.model_options, "gpu": c.gpu_options}
+LISTS = {"model": c.model_options, "gpu": c.gpu_options, "weights": c.format_options}
 
 
 def _sentence(text):

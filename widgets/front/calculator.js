@@ -13,7 +13,7 @@ const LOOK_EVERY_MS = 3000; // whether the kernel is still there, while its answ
 
 // ---- small DOM helpers ----------------------------------------------------------------
 
-function h(tag, attributes = {}, ...children) {
+export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== undefined && value !== null && value !== false) {
@@ -535,7 +535,7 @@ function fillTrack(range) {
 // ---- the searched list ----------------------------------------------------------------
 // An editable combobox with a listbox, as the ARIA practices describe it.
 
-function searchedList(input, options, choose) {
+export function searchedList(input, options, choose) {
   const list = document.getElementById(input.getAttribute("aria-controls"));
   let active = -1;
 
