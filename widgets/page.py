@@ -427,7 +427,7 @@ def _toggle(control, common):
 
 def _file(control, common):
     box = _input(control, common | {"aria-invalid": None}, type="file", accept=control["accept"])
-    name = h("span", {"class": "lc-file-name"}, words(control["text"]))
+    name = h("span", {"class": "lc-file-name"}, words(control["text"] if control["loaded"] else ""))
     leave, example = control["leave"], control["example"]
     away = {"data-act": "preset", "data-query": leave} if leave else {"data-act": "nofile"}
     remove = _button("Remove", away | {"hidden": not control["loaded"]})

@@ -130,7 +130,7 @@ def test_on_a_phone_the_answer_in_a_line_stays_in_sight_while_an_input_below_mov
     page.locator("input[type=range][name=duty]").scroll_into_view_if_needed()
     short = page.locator(".lc-short")
     box = short.bounding_box()
-    assert 0 <= box["y"] and box["height"] < 50
+    assert box["y"] >= 0 and box["height"] < 50
     assert short.inner_text().startswith(" ".join(numbers(page)["Speed of one user"].split()))
     at_1280 = open_at(1280).page.locator(".lc-short")
     assert not at_1280.is_visible()

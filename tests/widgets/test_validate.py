@@ -325,7 +325,7 @@ def test_a_file_stands_beside_the_published_rows(size):
     assert "abacus" in table(view, "Rows of your file")["rows"][0][1]
     yours = [t for t in marks(view) if t["name"].startswith("yours")]
     assert sorted(x for t in yours for x in t["x"]) == [13.33, 133.3]
-    assert view["headline"][0]["label"] == "Median error of your rows"
+    assert view["headline"][0]["label"] == "Your median error"
     assert view["query"] == address, "a file is in no address"
 
 

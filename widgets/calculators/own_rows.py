@@ -337,11 +337,11 @@ def _headline(mine, others):
         f"published rows: {percent(others.median)}"
     )  # fmt: skip
     out = [
-        _number("Median error of your rows", percent(middle), "", strangers, definition(typical)),
-        _number("Your middle row is predicted", off, leaning),
+        _number("Your median error", percent(middle), "", strangers, definition(typical)),
+        _number("Your middle row", off, leaning),
     ]
     if kept:
-        note = f"{percent(sum(kept) / len(kept))}; an interval promises four of five"
+        note = f"{percent(sum(kept) / len(kept))}; 80% is promised"
         held = _number("In the 80% interval", f"{sum(kept):,}", f"of {len(kept):,}", note)
         out.insert(1, held)
     return out

@@ -1029,6 +1029,32 @@ def timed(estimate):
     return value, unit, {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
 
 
+def ends(estimate, unit):
+    """Write the ends of an interval, a cell each.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        What is expected.
+    unit : str
+        Its unit, as `explain.quantity` takes it.
+
+    Returns
+    -------
+    list of str
+        Low and high; the reason and a dash where there is no interval.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.calibration import Estimate
+    >>> ends(Estimate(0.020, 0.015, 0.030, 0.010, ""), "s")
+    ['15 ms', '30 ms']
+    """
+    if estimate.doubt:
+        return [estimate.doubt, "-"]
+    return [quantity(estimate.low, unit), quantity(estimate.high, unit)]
+
+
 def card_notes(card):
     """Say what a reader should know before trusting a card's numbers.
 
@@ -1165,6 +1191,7 @@ __all__ = [
     "deployment",
     "deployment_controls",
     "deployment_fields",
+    "ends",
     "engine_lines",
     "entry",
     "fold",

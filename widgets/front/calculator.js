@@ -520,6 +520,9 @@ function showValues(root, busyInput) {
     const value = input.dataset.value;
     // A paste that was refused stays in its box until the kernel's own text changes.
     if (input.nodeName === "TEXTAREA" && input.shown === value) continue;
+    // So does a number: what is wrong with it is said, and goes when it is put right.
+    if (input.getAttribute("aria-invalid") === "true" && input.typed !== undefined) continue;
+    delete input.typed;
     input.shown = value;
     if (input.type === "checkbox") input.checked = value === "true";
     else if (input.value !== value) input.value = value;
@@ -615,7 +618,7 @@ const PART_BYTES = 1e6;
 
 function fileBox(control, id) {
   const input = h("input", { id, type: "file", name: control.name, accept: control.accept });
-  const name = h("span", { class: "lc-file-name" }, control.text);
+  const name = h("span", { class: "lc-file-name" }, control.loaded ? control.text : null);
   const leave = control.leave ? { "data-act": "preset", "data-query": control.leave }
     : { "data-act": "nofile" };
   const remove = h("button", { type: "button", ...leave, hidden: !control.loaded }, "Remove");
@@ -1099,6 +1102,7 @@ function render({ model, el }) {
       return;
     }
     remember();
+    if (node.matches(".lc-entry input")) node.typed = node.value;
     change(node.name, node.type === "checkbox" ? node.checked : node.value);
   }
 
