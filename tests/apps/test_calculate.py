@@ -91,6 +91,21 @@ def test_every_kind_of_input_moves_the_numbers(open_at):
     assert "busy 80% of the hours" in page.inner_text(".lc-headline")
 
 
+def test_a_refused_number_stays_in_its_box_and_its_error_goes_when_it_is_put_right(open_at):
+    here = open_at(1280)
+    box = here.page.locator("input[type=text][name=users]")
+    box.fill("many")
+    box.press("Enter")
+    here.answered(1)
+    assert box.input_value() == "many" and box.get_attribute("aria-invalid") == "true"
+    assert "takes a whole number" in here.page.inner_text(".lc-messages .lc-error")
+    box.fill("16")  # what it was before
+    box.press("Enter")
+    here.answered(2)
+    assert box.input_value() == "16" and box.get_attribute("aria-invalid") is None
+    assert not here.page.locator(".lc-messages .lc-error").count()
+
+
 def test_a_preset_fills_the_inputs_and_a_refusal_marks_its_own(open_at):
     here = open_at(1280)
     here.page.get_by_role("button", name="A laptop").click()
