@@ -12,12 +12,13 @@ from ..figures.curves import log_axis
 from . import published
 from .published import AGAINST, GROUPS, UNITS
 
+HEIGHT = 296
 CELLS = 40  # places along an axis, a mark or two wide; of the rows on one place one is drawn
 BARS = 60  # rows of a reader's file whose intervals are drawn one by one
 AROUND = 3  # times beyond a reader's own rows that the axes go on
 CIRCLE = {"color": mark(4), "symbol": "circle", "size": 6, "opacity": 0.55}
 CROSS = {"color": mark(7), "symbol": "x", "size": 7, "opacity": 0.8}
-CLOUD = {"color": mark(6), "symbol": "circle", "size": 5, "opacity": 0.3}
+CLOUD = {"color": mark(6), "symbol": "circle", "size": 5, "opacity": 0.3, "line": {"width": 0}}
 
 
 @lru_cache(maxsize=32)
@@ -128,7 +129,7 @@ def _on_axes(traces, alt, group, low, high):
     return figure(
         traces,
         alt,
-        height=400,
+        height=HEIGHT,
         # Room for any tick: where a margin has to grow or shrink, Plotly draws everything twice.
         margin={"l": 68, "r": 20, "t": 40, "b": 8},
         showlegend=True,
