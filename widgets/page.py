@@ -93,6 +93,7 @@ def static_html(view, inputs=(), *, apps=APPS, level=None):
     level = level or (3 if inputs else 2)
     body = _compact(view, prefix, inputs, apps) if inputs else _whole(view, prefix, apps)
     header = h("header", {}, _head(view, bool(inputs), level))
+    band = None if inputs else _band(view, prefix)
     wide = " lc-wide" if view.get("groups") and not inputs else ""
     return h(
         "section",
@@ -105,6 +106,7 @@ def static_html(view, inputs=(), *, apps=APPS, level=None):
             "data-inputs": " ".join(inputs) or None,
         },
         header,
+        band,
         h("div", {"class": "lc-body"}, body),
     )
 
@@ -150,6 +152,7 @@ def _compact(view, prefix, inputs, apps):
 
 def _answer(view):
     parts = [_status(view), _headline(view), _figure(view), _remedies(view), _messages(view)]
+    parts.append(_short(view))
     return h("div", {"class": "lc-answer"}, parts)
 
 
@@ -227,6 +230,20 @@ def _own_page(view, apps):
 # ---- inputs -----------------------------------------------------------------------------------
 
 
+def _band(view, prefix):
+    """What a reader brings, above all else, with what it leaves open beside it."""
+
+    def boxes(chosen):
+        return [_control(view, one, prefix) for one in chosen]
+
+    held = [one for one in view["controls"] if one.get("band")]
+    if not held:
+        return None
+    beside = h("div", {"class": "lc-inputs"}, boxes(one for one in held[1:] if not one.get("fold")))
+    label = {"class": "lc-yours", "role": "group", "aria-label": held[0]["label"]}
+    return h("div", label, boxes(held[:1]), beside, *_folds(view, held, boxes))
+
+
 def _controls(view, prefix, open_inputs=()):
     def boxes(chosen):
         return [_control(view, one, prefix) for one in chosen]
@@ -234,7 +251,8 @@ def _controls(view, prefix, open_inputs=()):
     def folds(chosen):
         return _folds(view, chosen, boxes)
 
-    shared = [one for one in view["controls"] if not one["group"]]
+    # beside a text there is no band: what is brought is one input of many
+    shared = [c for c in view["controls"] if not c["group"] and (open_inputs or not c.get("band"))]
     plain = [one for one in shared if not one.get("fold")]
     groups = [_group(view, group, boxes, folds) for group in view.get("groups", [])]
     grouped = h("div", {"class": "lc-groups"}, groups) if groups else None
@@ -409,15 +427,27 @@ def _toggle(control, common):
 
 def _file(control, common):
     box = _input(control, common | {"aria-invalid": None}, type="file", accept=control["accept"])
-    name = h("span", {"class": "lc-file-name"}, words(control["text"]))
-    remove = _button("Remove", {"data-act": "nofile", "hidden": not control["loaded"]})
+    name = h("span", {"class": "lc-file-name"}, words(control["text"] if control["loaded"] else ""))
+    leave, example = control["leave"], control["example"]
+    away = {"data-act": "preset", "data-query": leave} if leave else {"data-act": "nofile"}
+    remove = _button("Remove", away | {"hidden": not control["loaded"]})
+    shown = {"data-act": "preset", "data-query": example, "hidden": not example}
     said = h("p", {"class": "lc-file-said", "role": "status", "data-keep": ""})
     aim = f"{common['id']}-text"
     area = {"id": aim, "rows": 6, "spellcheck": "false", "autocomplete": "off"}
     area |= {"aria-label": "A result or a log as text", "data-lm-suppress-shortcuts": "true"}
     use = h("div", {"class": "lc-buttons"}, _button("Use it", {"data-act": "usetext"}))
     paste = h("details", {}, _summary("Or paste its text"), h("textarea", area), use)
-    return h("div", {"class": "lc-file"}, box, name, remove, said, paste)
+    return h(
+        "div",
+        {"class": "lc-file"},
+        box,
+        name,
+        remove,
+        _button("Try an example", shown),
+        said,
+        paste,
+    )
 
 
 BOXES = {
@@ -443,6 +473,23 @@ def _status(view):
     status = view["status"]
     label = {"class": f"lc-status lc-{status['level']}", "role": "status", "aria-live": "polite"}
     return h("p", label, words(status["text"]))
+
+
+def _short(view):
+    """The answer in a line, which stays in sight on a phone; it has been read out above."""
+    named = bool(view.get("groups"))
+    said = [_in_short(item, named) for item in view["headline"][:SHORTEST]]
+    label = {"class": f"lc-short lc-{view['status']['level']}", "aria-hidden": "true"}
+    return h("p", label, words(" \u00b7 ".join(said)))
+
+
+SHORTEST = 4  # numbers
+
+
+def _in_short(item, named):
+    """A number as it is said in a line, after its deployment where there are several."""
+    whose = f"{item['label'].partition(':')[0]} " if named else ""
+    return f"{whose}{item['value']} {item['unit']}".strip()
 
 
 def _remedies(view):

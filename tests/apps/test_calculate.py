@@ -38,11 +38,12 @@ def test_how_many_users_at_32k_on_two_h200_with_qwen3_32b_in_fp8(open_at):
     here = open_at(1280)
     here.choose("model", "qwen3 32b")
     here.answered(1)
-    here.choose("gpu", "h200 sxm")
+    here.choose("gpu", "h200")  # as the command line reads it, the SXM card
     here.answered(2)
+    assert here.page.input_value("input[name=gpu]").startswith("H200 SXM")
     assert here.page.input_value("select[name=tp]") == "2"
-    assert here.page.input_value("select[name=weights]") == "bf16"  # the checkpoint's own
-    here.page.select_option("select[name=weights]", "fp8")
+    assert here.page.input_value("input[name=weights]") == "BF16"  # the checkpoint's own
+    here.choose("weights", "fp8")
     here.answered(3)
     box = here.page.locator("input[type=text][name='in']")
     box.fill("32k")
@@ -90,11 +91,26 @@ def test_every_kind_of_input_moves_the_numbers(open_at):
     assert "busy 80% of the hours" in page.inner_text(".lc-headline")
 
 
+def test_a_refused_number_stays_in_its_box_and_its_error_goes_when_it_is_put_right(open_at):
+    here = open_at(1280)
+    box = here.page.locator("input[type=text][name=users]")
+    box.fill("many")
+    box.press("Enter")
+    here.answered(1)
+    assert box.input_value() == "many" and box.get_attribute("aria-invalid") == "true"
+    assert "takes a whole number" in here.page.inner_text(".lc-messages .lc-error")
+    box.fill("16")  # what it was before
+    box.press("Enter")
+    here.answered(2)
+    assert box.input_value() == "16" and box.get_attribute("aria-invalid") is None
+    assert not here.page.locator(".lc-messages .lc-error").count()
+
+
 def test_a_preset_fills_the_inputs_and_a_refusal_marks_its_own(open_at):
     here = open_at(1280)
     here.page.get_by_role("button", name="A laptop").click()
     here.answered(1)
-    assert here.page.input_value("select[name=weights]") == "gguf-q4-k-m"
+    assert here.page.input_value("input[name=weights]") == catalog.format("gguf-q4-k-m").title
     assert numbers(here.page)["$/M output"] == "no price"
     box = here.page.locator("input[type=text][name=prefix]")
     box.fill("90k")
@@ -123,8 +139,13 @@ def test_the_whole_answer_is_on_the_first_screen(open_at, width):
         assert box["y"] + box["height"] <= 800  # an app's page has a line above it
 
 
-def test_on_a_phone_the_verdict_stays_in_sight_while_an_input_below_moves(open_at):
+def test_on_a_phone_the_answer_in_a_line_stays_in_sight_while_an_input_below_moves(open_at):
     here = open_at(390)
-    here.page.locator("input[type=range][name=duty]").scroll_into_view_if_needed()
-    box = here.page.locator(".lc-status").bounding_box()
-    assert box["y"] >= 0 and box["y"] + box["height"] <= 850
+    page = here.page
+    page.locator("input[type=range][name=duty]").scroll_into_view_if_needed()
+    short = page.locator(".lc-short")
+    box = short.bounding_box()
+    assert box["y"] >= 0 and box["height"] < 50
+    assert short.inner_text().startswith(" ".join(numbers(page)["Speed of one user"].split()))
+    at_1280 = open_at(1280).page.locator(".lc-short")
+    assert not at_1280.is_visible()

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.book.test_pages import serious_faults
+from tests.kernel.results.test_clients import FILES
 from tests.kernel.test_startup import K00139, K29
 from widgets.calculators import validate
 
@@ -12,6 +14,7 @@ GOOD = (
     "id,model,gpu,engine,weight_dtype,concurrency,input_tokens,output_tokens,metric,value\n"
     "mine,llama-3.1-8b,H100 SXM,vLLM,bf16,1,1000,100,itl_ms,7.5\n"
 )
+VLLM = (FILES / "vllm_serve.json").read_text("utf-8")
 # The model sends buffers to the kernel, and hears from it, as a Jupyter comm does.
 SENDS = test_calculators.SHIM.replace(
     "send: (content) => { window.sent.push(content); },",
@@ -54,10 +57,29 @@ def test_a_file_is_drawn_beside_the_rows_and_taken_away_again(here):
     here.page.wait_for_selector("text=Your file, mine.csv")
     assert "mine.csv, 1 row" in here.page.inner_text(".lc-file")
     here.page.wait_for_function(
-        "document.querySelector('.lc-plot').data?.some((t) => t.name.startsWith('your file'))"
+        "document.querySelector('.lc-plot').data?.some((t) => t.name.startsWith('yours'))"
     )
+    assert here.page.inner_text(".lc-status").startswith("Your 1 row: median error ")
     here.page.click("[data-act=nofile]")
     here.page.wait_for_selector("text=Your file, mine.csv", state="detached")
+
+
+def test_the_drop_area_comes_first_and_an_example_is_a_click_away(here):
+    """And the card that a client's file leaves out is asked for inside it."""
+    page = here.page
+    band = page.locator(".lc-yours").bounding_box()
+    assert band["y"] + band["height"] < page.locator(".lc-status").bounding_box()["y"]
+    assert "vllm bench" in page.inner_text(".lc-yours")
+    page.click("text=Try an example")
+    page.wait_for_selector(".lc-status:has-text('Your 16 rows: median error ')")
+    page.click(".lc-yours >> text=Remove")
+    page.wait_for_selector(".lc-status:has-text('measurements are within')")
+    choose(here, VLLM, "serve.json")
+    page.wait_for_selector(".lc-status:has-text('the card is not stated')")
+    here.choose("file.gpu", "h200")
+    page.wait_for_selector(".lc-status:has-text('Your 3 rows: median error ')")
+    assert page.input_value(".lc-yours input[name='file.gpu']").startswith("H200 SXM")
+    assert serious_faults(page) == ""
 
 
 def test_a_file_of_another_kind_is_told_beside_the_button(here):

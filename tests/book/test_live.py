@@ -301,7 +301,7 @@ def test_a_file_is_scored_in_the_browser_and_never_leaves_it(reader, tmp_path):
     root.locator('input[type="file"]').set_input_files(mine)
     reader.page.wait_for_function("() => document.body.textContent.includes('mine.csv')")
     reader.page.wait_for_function(
-        "() => [...document.querySelectorAll('caption')].some((c) => /your/i.test(c.textContent))"
+        "() => document.querySelector('.lc-status').textContent.startsWith('Your 39 rows: ')"
     )
     assert not sent
     assert not urlsplit(reader.page.url).query.count("mine")

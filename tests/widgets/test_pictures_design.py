@@ -99,7 +99,7 @@ def test_the_measured_gap_is_the_sources():
 def test_a_mode_is_no_farther_off_than_its_rows():
     """The table counts what the page of evidence counts."""
     from llmcap_kernel.evidence import weak_spots
-    from widgets.calculators.validate import measured_rows
+    from widgets.calculators.published import measured_rows
     from widgets.pictures.design import FIVE
 
     lines = repr(shown("weak-modes").table).splitlines()[2:]

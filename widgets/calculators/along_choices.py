@@ -9,7 +9,7 @@ from llmcap_kernel.explain import digits
 
 from ..figures.curves import points_with_whiskers
 from ..form import controls as c
-from .question import KEPT, table, times_ahead
+from .question import KEPT, tables, times_ahead
 
 GGML = ("gguf", "ternary")  # what llama.cpp alone reads
 ROWS = 14  # choices, at most, in a figure and its table
@@ -49,7 +49,7 @@ def parts(question):
     return {
         "status": _status(question, choices, labels, readings),
         "figure": _figure(question, choices, labels, readings),
-        "tables": [_table(question, choices, labels, readings)],
+        "tables": _tables(question, choices, labels, readings),
         "sentences": [
             *_sentences(question, choices, labels, readings),
             *more,
@@ -247,12 +247,12 @@ def _brief(names):
     ]
 
 
-def _table(question, choices, labels, readings):
+def _tables(question, choices, labels, readings):
     own = {_own(question, label.lower()) for label in labels}
     rows = []
     for value, name in choices:
         row = [readings[label, value] for label in labels]
-        cells = [question.reading(r.made, r.why) for r in row]
+        cells = [(r.made, r.why) for r in row]
         rows.append((name, cells, [question.level(r.made, question.load) for r in row]))
     high = [i for i, (value, _) in enumerate(choices) if value in own]
-    return table(question, question.variable.label, labels, rows, high)
+    return tables(question, question.variable.label, labels, rows, high)

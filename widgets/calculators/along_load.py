@@ -9,7 +9,7 @@ from llmcap_kernel.explain import digits
 
 from ..figures.curves import curves_with_bands
 from ..form.controls import MOST_TOKENS, MOST_USERS
-from .question import KEPT, table, times_ahead
+from .question import KEPT, tables, times_ahead
 
 SAMPLES = 24  # points of a curve, besides the rows of its table
 STAIRS = 8  # users: below, a count is drawn step by step
@@ -82,7 +82,7 @@ def parts(question):
     return {
         "status": _status(question, curves, leads, stops),
         "figure": _figure(question, curves, stops, rows, now, even),
-        "tables": [_table(question, curves, rows, now)],
+        "tables": _tables(question, curves, rows, now),
         "sentences": [
             *_crossings(question, curves, stops),
             *_limits(question, curves, stops),
@@ -338,17 +338,17 @@ def _figure(question, curves, stops, rows, now, even):
     )
 
 
-def _table(question, curves, rows, now):
+def _tables(question, curves, rows, now):
     word = question.variable.word
     cells = [
         (
             f"{x:,}",
-            [question.reading(curve.at(x), KEPT[curve.kept(x)]) for curve in curves],
+            [(curve.at(x), KEPT[curve.kept(x)]) for curve in curves],
             [curve.level(x) for curve in curves],
         )
         for x in rows
     ]
     high = [i for i, x in enumerate(rows) if x == now]
-    return table(
+    return tables(
         question, word[:1].upper() + word[1:], [curve.label for curve in curves], cells, high
     )

@@ -424,15 +424,12 @@ def _numbers(card, money):
     best, served, e = card.estimates.ceiling, card.estimates.served, card.estimates
 
     def estimated(name, estimate, unit):
-        interval = estimate.doubt
-        if not interval:
-            interval = f"{quantity(estimate.low, unit)} to {quantity(estimate.high, unit)}"
-        numbers = (quantity(x, unit) for x in (estimate.ceiling, estimate.value))
-        return [name, *numbers, interval]
+        numbers = [quantity(x, unit) for x in (estimate.ceiling, estimate.value)]
+        return [name, *numbers, *c.ends(estimate, unit)]
 
     def derived(name, attribute, unit):
         numbers = (quantity(getattr(x, attribute), unit) for x in (best, served))
-        return [name, *numbers, "-"]
+        return [name, *numbers, "-", "-"]
 
     rows = [
         derived("Gap between tokens, nobody prefilling", "itl_decode_s", "s"),
@@ -448,7 +445,7 @@ def _numbers(card, money):
         rows.append(estimated(f"$/M output, busy {money.duty:.0%}", money.part, "USD/Mtok"))
     return {
         "caption": f"All numbers at {card.workload.concurrency:,} users",
-        "columns": ["Measure", "Ceiling", "Estimate", "Four times in five"],
+        "columns": ["Measure", "Ceiling", "Estimate", "Four in five: from", "to"],
         "rows": rows,
         "highlight": [],
     }

@@ -317,11 +317,13 @@ def _why_not(found, here, state):
 
 
 def _percentiles(here):
-    """Every latency from its middle to its tail, with the interval of the estimate."""
+    """Every latency from its middle to its tail, and what held four measurements of five."""
     rows = []
     for name, label in LATENCIES.items():
         made = [percentile(here.estimates, name, percent) for percent in PERCENTS]
-        rows.append([label, *(design.expected(one, "s") for one in made)])
+        rows.append([label, *(quantity(one.value, "s") for one in made)])
+        low, high = zip(*(c.ends(one, "s") for one in made), strict=True)
+        rows += [[f"{label}, from", *low], [f"{label}, to", *high]]
     return {
         "caption": f"Percentiles at {here.workload.concurrency:,} users",
         "columns": ["Latency", *(f"p{percent:g}" for percent in PERCENTS)],

@@ -41,6 +41,26 @@ class Timings:
     def _report(self, given=()):
         return kernels.report(self._text, **dict(given))
 
+    def asks(self, given):
+        """Say what the file leaves out.
+
+        Parameters
+        ----------
+        given : tuple of tuple
+            Card and engine of all rows, whatever the file says.
+
+        Returns
+        -------
+        dict
+            Inputs beside the file, each with what is lacking.
+        """
+        try:
+            reasons = list(self.report(given).skipped)
+        except c.BadInput as problem:
+            reasons = [str(problem)]
+        card = next((one for one in reasons if one.startswith("card ")), "")
+        return {"gpu": card.partition(":")[0]} if card else {}
+
     def parts(self, given):
         """Put the formulas beside it.
 

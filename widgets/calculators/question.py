@@ -162,18 +162,23 @@ class Question:
             low=made.low * scale,
             high=made.high * scale,
             ceiling=made.ceiling * scale if self.has_ceiling else None,
-            text=f"{label}: {self.reading(made, '')}",
+            text=f"{label}: {self.reading(made)}",
             at_stop=at_stop,
         )
 
-    def reading(self, made, why):
-        """Write a table's cell: all numbers of an estimate, or why there are none."""
-        if made is None:
-            return why
-        return self.interval(made) + self._ceiling(made)
+    def reading(self, made):
+        """Write all numbers of an estimate, as the pointer reads them."""
+        ceiling = f", ceiling {self.number(made.ceiling)}" if self.has_ceiling else ""
+        return self.interval(made) + ceiling
 
-    def _ceiling(self, made):
-        return f", ceiling {self.number(made.ceiling)}" if self.has_ceiling else ""
+    def ends(self, made):
+        """Write the ends of an interval, and the ceiling where there is one, a cell each."""
+        ceiling = [self.number(made.ceiling) if made else "-"] if self.has_ceiling else []
+        if made is None:
+            return ["-", "-", *ceiling]
+        if made.doubt and self.has_ceiling:
+            return [made.doubt, "-", *ceiling]
+        return [self.number(made.low), self.number(made.high), *ceiling]
 
     def limit_text(self):
         """Name the limit beside its line."""
@@ -240,8 +245,8 @@ def times_ahead(values, less):
     return max(ranked[:2]) / min(ranked[:2])
 
 
-def table(question, first, labels, rows, high):
-    """Lay out the readings.
+def tables(question, first, labels, rows, high):
+    """Lay out the readings, a number a cell: the estimates, and how sure they are.
 
     Parameters
     ----------
@@ -252,25 +257,46 @@ def table(question, first, labels, rows, high):
     labels : iterable of str
         Headings of the others.
     rows : list of tuple
-        Each (name, cells, levels).
+        Each (name, readings, levels), a reading being an estimate, or None, and why there is none.
     high : list of int
         The rows that the inputs stand on.
 
     Returns
     -------
-    dict
-        The table.
+    list of dict
+        Two tables.
     """
     unit = "" if question.what.unit == "USD/Mtok" else f", {question.show.unit}"
     limited = question.limit(question.load) is not None
-    held = "in brackets what held four measurements of five"
-    if not question.has_ceiling:
-        held = "in brackets how closely measured engines follow"
-    return {
-        "caption": f"{question.show.label}{unit}: {held}",
-        "columns": [first, *labels],
-        "rows": [[name, *cells] for name, cells, _ in rows],
-        "levels": [levels for _, _, levels in rows] if limited else None,
-        "highlight": high,
-        "stack": True,
-    }
+    named = f"{question.show.label}{unit}"
+    said = [
+        [name, *(question.said(made.value) if made else why for made, why in readings)]
+        for name, readings, _ in rows
+    ]
+    ends = ["from", "to", "ceiling"] if question.has_ceiling else ["from", "to"]
+    sure = [
+        [name, *(cell for made, _ in readings for cell in question.ends(made))]
+        for name, readings, _ in rows
+    ]
+    held = "what held four measurements of five"
+    if question.has_ceiling:
+        held += ", and what the spec sheet allows"
+    else:
+        held = "how closely measured engines follow"
+    return [
+        {
+            "caption": named,
+            "columns": [first, *labels],
+            "rows": said,
+            "levels": [levels for _, _, levels in rows] if limited else None,
+            "highlight": high,
+            "stack": True,
+        },
+        {
+            "caption": f"{named}: {held}",
+            "columns": [first, *(f"{label}, {end}" for label in labels for end in ends)],
+            "rows": sure,
+            "highlight": high,
+            "stack": True,
+        },
+    ]

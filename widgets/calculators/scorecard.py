@@ -71,7 +71,7 @@ def _parts(card):
         "headline": [_headline(one) for one in card.cards],
         "status": {"level": level, "text": card.verdict},
         "figure": _figure(card),
-        "tables": [_table(card)],
+        "tables": [_table(card), _ends(card)],
         "sentences": [
             f"All columns serve the same {load.concurrency:,} users of {load.input_tokens:,} + "
             f"{load.output_tokens:,} tokens. Where fewer have room, the others wait for it.",
@@ -116,12 +116,32 @@ def _share(limit):
     return 1 / limit.headroom if limit.headroom > 0 else FARTHEST
 
 
+# What is expected of a deployment: the name in the rows of a card, its attribute and unit.
+EXPECTED = {
+    "Gap between tokens": ("itl_s", "s"),
+    "Speed of one user": ("tok_s_user", "tok/s"),
+    "First token, mean": ("ttft_s", "s"),
+    "Output of all users": ("output_tok_s", "tok/s"),
+    "$/M output": ("usd_mtok", "USD/Mtok"),
+}
+
+
+def _expected(card, name):
+    """The estimate of a row; None where the deployment does not start, or has no rent."""
+    return getattr(card.estimates, EXPECTED[name][0]) if card.estimates else None
+
+
 def _table(card):
     rows = [["Deployment", *(one.deployment.title for one in card.cards)]]
     levels = [[None] * len(card.cards)]
     for cells in zip(*(one.rows() for one in card.cards), strict=True):
         name = cells[0][0]
-        rows.append([name, *(text for _, text in cells)])
+        rows.append(
+            [
+                name,
+                *(_cell(one, name, text) for one, (_, text) in zip(card.cards, cells, strict=True)),
+            ]
+        )
         levels.append([_level(name, one) for one in card.cards])
     return {
         "caption": "Side by side",
@@ -129,6 +149,28 @@ def _table(card):
         "rows": rows,
         "levels": levels,
         "highlight": [len(rows) - 1],
+        "stack": True,
+    }
+
+
+def _cell(card, name, text):
+    """A cell holds one number: an interval and a ceiling stand in the table below."""
+    made = _expected(card, name) if name in EXPECTED else None
+    return text if made is None else quantity(made.value, EXPECTED[name][1])
+
+
+def _ends(card):
+    rows = []
+    for name, (_, unit) in EXPECTED.items():
+        made = [_expected(one, name) for one in card.cards]
+        low, high = zip(*(c.ends(one, unit) if one else ("-", "-") for one in made), strict=True)
+        ceiling = (quantity(one.ceiling, unit) if one else "-" for one in made)
+        rows += [[f"{name}, from", *low], [f"{name}, to", *high], [f"{name}, ceiling", *ceiling]]
+    return {
+        "caption": "What held four measurements of five, and what the spec sheet allows",
+        "columns": ["Measure", *(one.label for one in card.cards)],
+        "rows": rows,
+        "highlight": [],
         "stack": True,
     }
 

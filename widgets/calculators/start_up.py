@@ -60,6 +60,21 @@ class Log:
         one = self.read()
         return f"a start-up log of {one.engine} {one.version}".strip()
 
+    def asks(self, given):
+        """Say what the log leaves out.
+
+        Parameters
+        ----------
+        given : tuple of tuple
+            Fields of a start-up and values, for where the log is silent or wrong.
+
+        Returns
+        -------
+        dict
+            Inputs beside the file, each with what is lacking.
+        """
+        return {name: f"{NEEDS[name]} is not in the log" for name in _lacks(self.read(given))}
+
     def parts(self, given):
         """Put the ledger beside it.
 
@@ -98,12 +113,20 @@ SENTENCE = (
 )
 
 
+# What a log may leave out that the ledger needs, by the input beside the file.
+NEEDS = {"model": "the model", "gpu": "the card", "weights": "the format of the weights"}
+
+
+def _lacks(one):
+    """Name the inputs that a log leaves out, and the ledger needs."""
+    sized = one.family in startup.SIZED_BY_CONTEXT
+    said = {"model": one.model, "gpu": one.gpu, "weights": one.weights or not sized}
+    return [name for name in NEEDS if not said[name]]
+
+
 def _lacking(one):
     """Ask for all that a log leaves out at once."""
-    lacking = [] if one.model else ["the model"]
-    lacking += [] if one.gpu else ["the card"]
-    if not one.weights and one.family in startup.SIZED_BY_CONTEXT:
-        lacking.append("the format of the weights")
+    lacking = [NEEDS[name] for name in _lacks(one)]
     listed = " and ".join(filter(None, (", ".join(lacking[:-1]), lacking[-1] if lacking else "")))
     return f"The log does not name {listed}: choose it beside the file." if lacking else ""
 

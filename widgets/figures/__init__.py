@@ -20,6 +20,7 @@ BAD = "var(--lc-bad)"
 BAD_GROUND = "var(--lc-bad-ground)"
 PALE = (5, 6)  # marks on which text has the colour of text
 FARTHEST = 10.0  # times a limit; what lies beyond is drawn here
+INSIDE = 2  # share of a limit from which a bar holds its own label
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif'
 
 
@@ -338,8 +339,11 @@ def limits_used(rows, alt):
         "y": [[label for label, *_ in bars], [name for _, name, _ in bars]],
         "marker": {"color": [BAD if beyond else mark(1) for beyond in missed]},
         "text": said,
-        "textposition": "outside",
-        "textfont": {"color": TEXT},
+        # on the bar where it is long enough for that on a phone
+        "textposition": ["inside" if share >= INSIDE else "outside" for *_, share in bars],
+        "insidetextfont": {"color": GROUND},
+        "outsidetextfont": {"color": TEXT},
+        "textangle": 0,
         "cliponaxis": False,
         "hovertemplate": "%{y}: %{text} of the limit<extra></extra>",
     }
@@ -357,9 +361,9 @@ def limits_used(rows, alt):
         annotations=[note("the limit", 0, 1, yref="paper", yanchor="bottom")],
         bargap=0.25,
         xaxis=axis(
-            "share of the limit used; over 100% is missed",
+            "share of the limit used",
             type="log",
-            range=[math.log10(low), math.log10(1.6 * FARTHEST)],
+            range=[math.log10(low), math.log10(1.1 * FARTHEST)],
             tickvals=list(ticks),
             ticktext=list(ticks.values()),
         ),

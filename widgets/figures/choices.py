@@ -10,12 +10,11 @@ from llmcap_kernel.explain import quantity
 from . import BAD, GROUND, QUIET, TEXT, axis, figure, mark, note
 from .curves import log_axis
 
-HEIGHT, SPREAD_HEIGHT = 340, 190
+HEIGHT, SPREAD_HEIGHT = 290, 190
 SPREAD = 0.30  # of the figure's height, and the gap above it
 BETWEEN = 0.16
 PICK = "pick"  # the input that a click on a mark sets to its id
 NAMED = 4  # points of the front that are named beside the picked one
-WIDE, HIGH = 0.45, 0.12  # of a name, in powers of ten
 
 
 @dataclass(frozen=True)
@@ -99,9 +98,9 @@ def cost_and_gap(
     """
     data = [_marks(kind, [c for c in candidates if c.kind == kind]) for kind in LOOKS]
     here = next((c for c in candidates if c.number == picked), None)
-    labels = [_name(here, picked=True)] if here else []
-    others = [c for c in candidates if c.kind == "front" and c is not here]
-    labels += map(_name, _apart(others, here))
+    named = ([here] if here else []) + _apart(
+        [c for c in candidates if c.kind == "front" and c is not here], here
+    )
     if here:
         ring = {"symbol": "circle-open", "size": 20, "color": TEXT, "line": {"width": 2}}
         data.append(_scatter([here], ring) | {"hoverinfo": "skip"})
@@ -109,6 +108,7 @@ def cost_and_gap(
     gaps = [c.gap_ms for c in candidates] + ([gap_ms] if gap_ms else [])
     across = (min(rents, default=1) / 1.3, max(rents, default=1) * 1.6)
     up = (min(gaps, default=1) / 1.25, max(gaps, default=1) * 1.25)
+    labels = [_name(one, across, picked=one is here) for one in named]
     shapes, said = _limits(gap_ms, usd_h)
     axes = {"xaxis": log_axis(cost_title, *across), "yaxis": log_axis(gap_title, *up)}
     if spread:
@@ -212,23 +212,28 @@ def _marks(kind, candidates):
     }
 
 
-def _name(candidate, picked=False):
-    """A name beside its mark; on a logarithmic axis Plotly places notes by the logarithm."""
+def _name(candidate, across, picked=False):
+    """A name beside its mark, towards the middle; Plotly takes places by their logarithm."""
+    left = candidate.cost**2 < across[0] * across[1]
     font = {"size": 13 if picked else 12, "color": TEXT if picked else QUIET}
     label = f"<b>{candidate.label}</b>" if picked else candidate.label
-    place = {"xanchor": "left", "yanchor": "bottom", "xshift": 9, "yshift": 3, "bgcolor": GROUND}
+    place = {"xanchor": "left", "xshift": 9} if left else {"xanchor": "right", "xshift": -9}
+    place |= {"yanchor": "bottom", "yshift": 3, "bgcolor": GROUND}
     return note(label, log10(candidate.cost), log10(candidate.gap_ms), font=font, **place)
 
 
 def _apart(candidates, here):
-    """The few of the front whose names do not run into each other."""
+    """The few of the front whose names do not run into each other on a phone."""
     kept = [here] if here else []
     for one in candidates:
-        near = (abs(log10(one.cost / k.cost)) < WIDE and abs(log10(one.gap_ms / k.gap_ms)) < HIGH
-                for k in kept)  # fmt: skip
+        near = (_times(one.cost, k.cost) < 4 and _times(one.gap_ms, k.gap_ms) < 1.3 for k in kept)
         if len(kept) <= NAMED and not any(near):
             kept.append(one)
     return kept[1:] if here else kept
+
+
+def _times(a, b):
+    return max(a / b, b / a)
 
 
 def _limits(gap_ms, usd_h):

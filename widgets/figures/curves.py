@@ -20,7 +20,7 @@ LOOKS = (
 LOG_BEYOND = 12  # times: values that lie further apart are drawn on a logarithmic axis
 LABEL_GAP = 0.06  # of the axis, between two names at the ends of curves
 LETTER = 8  # px, a letter of a name
-HEIGHT = 400
+HEIGHT = 320
 WIDEST = 1200  # px, about what a figure is given
 
 

@@ -353,10 +353,10 @@ def deployment_controls(form, state, prefix=""):
         _model_control(fields, state, model),
         text(fields["config"], state, shown=model.name if at["config"] else "none")
         | {"label": "config.json, launch command, start-up log or card file"},
-        search(fields["gpu"], state, (*_own_option(at["gpu"]), *_gpu_options())),
+        search(fields["gpu"], state, (*_own_option(at["gpu"]), *gpu_options())),
         select(fields["tp"], state, _card_counts(model, gpu, at["tp"])) | HALF,
         *_splits(fields, state, model, gpu),
-        select(fields["weights"], state, _format_options(model.native_format if model else ""))
+        search(fields["weights"], state, format_options(model.native_format if model else ""))
         | HALF,
         _kv_control(fields["kv"], state),
         select(fields["engine"], state, engine_options()),
@@ -409,7 +409,7 @@ def _model_control(fields, state, model):
 
 
 def _kv_control(field, state):
-    control = select(field, state, _format_options(kv=True)) | HALF
+    control = select(field, state, format_options(kv=True)) | HALF
     if catalog.format(state[field.name]).bytes_per_element >= 2:
         return control
     return control | {"help": "Engines by themselves keep 16 bits, and so does the command line."}
@@ -440,13 +440,33 @@ def _splits(fields, state, model, gpu):
 
 @cache
 def model_options():
+    """List the models.
+
+    Returns
+    -------
+    tuple of tuple
+        Each (value, label, group).
+    """
     rows = catalog.table("models")["models"]
     return tuple((name, rows[name].get("title", name), "") for name in catalog.models())
 
 
 @cache
-def _format_options(own="", kv=False):
-    """Formats as they are asked for: the checkpoint's own, those of servers, those of llama.cpp."""
+def format_options(own="", kv=False):
+    """List formats as they are asked for: the checkpoint's own, of servers, of llama.cpp.
+
+    Parameters
+    ----------
+    own : str
+        The format that the model is released in.
+    kv : bool
+        Whether they are of a cache.
+
+    Returns
+    -------
+    tuple of tuple
+        Each (value, label, group).
+    """
     groups: dict[str, list] = {
         title: [] for title in ("As released", "vLLM, SGLang", "GGUF", "Others")
     }
@@ -468,7 +488,14 @@ def engine_options():
 
 
 @cache
-def _gpu_options():
+def gpu_options():
+    """List the cards, those rented most first.
+
+    Returns
+    -------
+    tuple of tuple
+        Each (value, label, group).
+    """
     # What is offered for rent most often is most often meant: "h200" finds the SXM card first.
     offers = Counter(row["gpu"] for row in catalog.table("prices")["price"])
     cards = [catalog.gpu(name) for name in sorted(catalog.gpus(), key=lambda n: -offers[n])]
@@ -1002,6 +1029,32 @@ def timed(estimate):
     return value, unit, {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
 
 
+def ends(estimate, unit):
+    """Write the ends of an interval, a cell each.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        What is expected.
+    unit : str
+        Its unit, as `explain.quantity` takes it.
+
+    Returns
+    -------
+    list of str
+        Low and high; the reason and a dash where there is no interval.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.calibration import Estimate
+    >>> ends(Estimate(0.020, 0.015, 0.030, 0.010, ""), "s")
+    ['15 ms', '30 ms']
+    """
+    if estimate.doubt:
+        return [estimate.doubt, "-"]
+    return [quantity(estimate.low, unit), quantity(estimate.high, unit)]
+
+
 def card_notes(card):
     """Say what a reader should know before trusting a card's numbers.
 
@@ -1123,7 +1176,8 @@ def fold(controls, subjects):
     return controls
 
 
-SILENT = ("no", "none", "chosen", "0 tokens", "1")  # what an untouched input says
+# what an untouched input says
+SILENT = ("", "no", "none", "any", "as the file says", "chosen", "0 tokens", "1")
 
 
 __all__ = [
@@ -1137,17 +1191,21 @@ __all__ = [
     "deployment",
     "deployment_controls",
     "deployment_fields",
+    "ends",
     "engine_lines",
     "entry",
     "fold",
+    "format_options",
     "frame",
     "gib",
+    "gpu_options",
     "known_model",
     "limit_controls",
     "limit_fields",
     "limits",
     "load",
     "load_fields",
+    "model_options",
     "notes",
     "plain",
     "refusal",

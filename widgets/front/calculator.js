@@ -13,7 +13,7 @@ const LOOK_EVERY_MS = 3000; // whether the kernel is still there, while its answ
 
 // ---- small DOM helpers ----------------------------------------------------------------
 
-function h(tag, attributes = {}, ...children) {
+export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== undefined && value !== null && value !== false) {
@@ -167,7 +167,8 @@ function controlsBox(view, prefix, inputs) {
   const boxes = (chosen) =>
     view.controls.filter(chosen).map((control) => controlBox(view, control, prefix));
   const attributes = { class: "lc-controls", role: "group", "aria-label": "Inputs" };
-  const of = (name) => boxes((control) => !control.fold && (control.group || "") === name);
+  const of = (name) =>
+    boxes((control) => !control.fold && !control.band && (control.group || "") === name);
   const foldsOf = (chosen) => foldBoxes(view, view.controls.filter((one) => one.fold && chosen(one)),
     (control) => controlBox(view, control, prefix));
   const groups = (view.groups || []).map((group) =>
@@ -182,7 +183,7 @@ function controlsBox(view, prefix, inputs) {
   const grouped = groups.length ? h("div", { class: "lc-groups" }, groups) : null;
   if (!inputs.length) {
     return h("div", attributes, h("div", { class: "lc-inputs" }, of("")),
-      foldsOf((control) => !control.group), grouped);
+      foldsOf((control) => !control.group && !control.band), grouped);
   }
   const isOpen = (control) => !control.group && inputs.includes(control.name);
   const rest = boxes((control) => !control.group && !control.fold && !isOpen(control));
@@ -190,6 +191,17 @@ function controlsBox(view, prefix, inputs) {
     h("details", { class: "lc-more" }, h("summary", {}, "All inputs"),
       h("div", { class: "lc-inputs" }, rest),
       foldsOf((control) => !control.group && !isOpen(control)), grouped));
+}
+
+// What a reader brings, above all else, with what it leaves open beside it.
+function bandBox(view, prefix) {
+  const held = view.controls.filter((control) => control.band);
+  if (!held.length) return null;
+  const box = (control) => controlBox(view, control, prefix);
+  const [file, ...beside] = held;
+  return h("div", { class: "lc-yours", role: "group", "aria-label": file.label }, box(file),
+    h("div", { class: "lc-inputs" }, beside.filter((control) => !control.fold).map(box)),
+    foldBoxes(view, beside.filter((control) => control.fold), box));
 }
 
 // Inputs that fewer people change, under a line each subject that says what they stand at.
@@ -238,6 +250,15 @@ function headlineBox(view) {
     ),
   );
   return h("dl", { class: "lc-headline" }, cards);
+}
+
+// The answer in a line, which stays in sight on a phone; it has been read out above.
+function shortBox(view) {
+  const whose = (item) => (view.groups?.length ? `${item.label.split(":")[0]} ` : "");
+  const said = view.headline.slice(0, 4).map((item) =>
+    `${whose(item)}${item.value} ${item.unit}`.trim());
+  return h("p", { class: `lc-short lc-${view.status.level}`, "aria-hidden": "true" },
+    said.join(" \u00b7 "));
 }
 
 // An estimate's interval: a band, a tick at the value, an open mark at the ceiling. The kernel
@@ -337,7 +358,7 @@ function tree(view, prefix, can) {
     "aria-live": "polite" }, view.status.text);
   // The answer comes before the inputs: on a phone it is what is seen first.
   const answer = h("div", { class: "lc-answer" }, status, headlineBox(view), figure,
-    remediesBox(view), messagesBox(view));
+    remediesBox(view), messagesBox(view), shortBox(view));
   // Where deployments are compared, the table that does it is the answer.
   const shown = compact && view.groups ? view.tables.slice(0, 1) : [];
   const rest = compact
@@ -351,7 +372,8 @@ function tree(view, prefix, can) {
   const names = { class: `lc${compact ? " lc-compact" : ""}${wide}`, "data-name": view.name,
     "aria-label": view.title, "data-prefix": prefix, "data-query": view.query,
     "data-inputs": can.inputs.join(" ") || undefined };
-  const section = h("section", names, head, body);
+  const band = compact ? null : bandBox(view, prefix);
+  const section = h("section", names, ...[head, band, body].filter(Boolean));
   // Without this JupyterLab takes arrows and letters from what has the focus.
   for (const node of section.querySelectorAll("input, select, textarea, button, summary")) {
     node.setAttribute("data-lm-suppress-shortcuts", "true");
@@ -498,6 +520,9 @@ function showValues(root, busyInput) {
     const value = input.dataset.value;
     // A paste that was refused stays in its box until the kernel's own text changes.
     if (input.nodeName === "TEXTAREA" && input.shown === value) continue;
+    // So does a number: what is wrong with it is said, and goes when it is put right.
+    if (input.getAttribute("aria-invalid") === "true" && input.typed !== undefined) continue;
+    delete input.typed;
     input.shown = value;
     if (input.type === "checkbox") input.checked = value === "true";
     else if (input.value !== value) input.value = value;
@@ -513,7 +538,7 @@ function fillTrack(range) {
 // ---- the searched list ----------------------------------------------------------------
 // An editable combobox with a listbox, as the ARIA practices describe it.
 
-function searchedList(input, options, choose) {
+export function searchedList(input, options, choose) {
   const list = document.getElementById(input.getAttribute("aria-controls"));
   let active = -1;
 
@@ -593,16 +618,19 @@ const PART_BYTES = 1e6;
 
 function fileBox(control, id) {
   const input = h("input", { id, type: "file", name: control.name, accept: control.accept });
-  const name = h("span", { class: "lc-file-name" }, control.text);
-  const remove = h("button", { type: "button", "data-act": "nofile", hidden: !control.loaded },
-    "Remove");
+  const name = h("span", { class: "lc-file-name" }, control.loaded ? control.text : null);
+  const leave = control.leave ? { "data-act": "preset", "data-query": control.leave }
+    : { "data-act": "nofile" };
+  const remove = h("button", { type: "button", ...leave, hidden: !control.loaded }, "Remove");
+  const example = h("button", { type: "button", "data-act": "preset",
+    "data-query": control.example, hidden: !control.example }, "Try an example");
   const said = h("p", { class: "lc-file-said", role: "status", "data-keep": "" });
   const area = h("textarea", { id: `${id}-text`, rows: 6, spellcheck: "false", autocomplete: "off",
     "aria-label": "A result or a log as text" });
   const use = h("div", { class: "lc-buttons" },
     h("button", { type: "button", "data-act": "usetext" }, "Use it"));
   const paste = h("details", {}, h("summary", {}, "Or paste its text"), area, use);
-  return h("div", { class: "lc-file" }, input, name, remove, said, paste);
+  return h("div", { class: "lc-file" }, input, name, remove, example, said, paste);
 }
 
 // A file that is dropped on a calculator is as good as chosen; elsewhere the browser opens it.
@@ -1074,6 +1102,7 @@ function render({ model, el }) {
       return;
     }
     remember();
+    if (node.matches(".lc-entry input")) node.typed = node.value;
     change(node.name, node.type === "checkbox" ? node.checked : node.value);
   }
 

@@ -1,6 +1,7 @@
 // The pages of the book: each calculator that stands in one comes alive beside it, in the reader's
 // browser. Until then it shows what was built, and what a reader touches meanwhile is kept.
 import calculator, { closeMenus, drawStanding, DROPS, dropped, openPaste, shareActs, wayBack } from "./calculator.js";
+import { searchable } from "./ask.js";
 import { whenNear } from "./lazy.js";
 import { WorkerModel, python, stageText } from "./python.js";
 import picture from "./picture.js";
@@ -130,6 +131,7 @@ function draw(root) {
   const { name, values } = root.dataset;
   const model = new WorkerModel("picture", { name, ...JSON.parse(values) });
   picture.render({ model, el: root });
+  if (root.matches(".lf-ask")) searchable(root);
   const wait = root.querySelector(".lc-wait");
   if (!wait) return;
   const open = () => model.open().catch(() => {});

@@ -11,7 +11,7 @@ from llmcap_kernel.evidence import weak_spots
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.spec import Slo
 
-from ..calculators import validate
+from ..calculators import published
 from ..figures import show
 from ..figures.drawing import Drawing, Scale
 from ..figures.plots import (
@@ -770,7 +770,7 @@ def _runs():
     """Served runs of this model: measured gap, ceiling and estimate [ms], inside its interval."""
     return [
         row
-        for row in validate.measured_rows()
+        for row in published.measured_rows()
         if (row.source, row.model, row.metric) == ("aic", "llama-3.1-70b", "itl_ms")
     ]
 
@@ -842,7 +842,7 @@ STRIP = 58
 def _crowds(prediction):
     """Speed predicted over measured, and the error, of each mode's rows and of their like."""
     value = PREDICTIONS[prediction]
-    known = [r for r in validate.measured_rows() if r.measured and value(r)]
+    known = [r for r in published.measured_rows() if r.measured and value(r)]
     found = {}
     for name in FIVE:
         hits = [r for r in known if name in r.failure_modes]
