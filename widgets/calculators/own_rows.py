@@ -5,8 +5,9 @@ import re
 from collections import Counter
 from functools import lru_cache
 
-from llmcap_kernel.evidence import compare, results, weak_spots
+from llmcap_kernel.evidence import compare, measurements, results, weak_spots
 from llmcap_kernel.explain import digits
+from llmcap_kernel.refuse import printable
 
 from . import published, scatter
 from .published import GROUP_OF, GROUPS, percent, way
@@ -51,7 +52,7 @@ class Own:
     """
 
     def __init__(self, name, raw, progress=None):
-        self.name = compare.printable(name, 60)
+        self.name = printable(name, 60)
         self._lines = results.parse(raw, name, MOST)
         self._progress = progress
         self.report = lru_cache(maxsize=4)(self._report)
@@ -241,7 +242,7 @@ def asked(report):
         Inputs beside the file, each with what is lacking, or what is taken where the file is
         silent.
     """
-    columns = {option: column for column, option in compare.OPTIONS.items()}
+    columns = {option: column for column, option in measurements.OPTIONS.items()}
     fields = {column: name for name, column in FIELD_OF.items()}
     found: dict = {}
     for reason in (*(row.skipped or "" for row in report.rows), *report.assumptions):

@@ -8,7 +8,7 @@ from functools import cache, partial
 from types import SimpleNamespace
 
 from llmcap_kernel import catalog
-from llmcap_kernel.evidence import compare, kernels, logs, results, weak_spots
+from llmcap_kernel.evidence import kernels, logs, measurements, results, weak_spots
 
 from ..form import controls as c
 from ..form import from_name
@@ -55,7 +55,7 @@ FORM = Form(
         Field("metric", "name", "speed", "Measured", names=lambda: tuple(GROUPS)),
         Field("against", "name", "source", "Prediction", names=lambda: tuple(AGAINST)),
         _filter("mode", "Failure mode", lambda: (ANY, NONE, *weak_spots.FAILURE_MODES)),
-        _filter("regime", "Regime", lambda: (ANY, *compare.REGIMES)),
+        _filter("regime", "Regime", lambda: (ANY, *measurements.REGIMES)),
         _filter("engine", "Only engine", lambda: (ANY, *names_of("engine"))),
         _filter("gpu", "Only card", lambda: (ANY, *names_of("gpu")), reads=from_name.card),
         _filter("model", "Only model", lambda: (ANY, *names_of("model")), reads=from_name.model),
@@ -214,7 +214,7 @@ def _choices(fields, state, own):
         state = state | {"metric": own.group(given, state["metric"])}
     modes = [(ANY, "any", ""), (NONE, "none fires", "")]
     modes += [(one.name, one.title, "") for one in weak_spots.MODES]
-    regimes = [(ANY, "any", ""), *((r, r.replace("_", " "), "") for r in compare.REGIMES)]
+    regimes = [(ANY, "any", ""), *((r, r.replace("_", " "), "") for r in measurements.REGIMES)]
     metrics = [(name, f"{GROUPS[name].title} ({said})", "") for name, said in counts.items()]
     out = [
         c.select(fields["metric"], state, metrics),
