@@ -19,16 +19,9 @@ PARTS = {
     "Predict it": ("serving", "calibration", "capacity", "simulation", "sweep", "many"),
     "Decide": ("design", "toolbox"),
     "Compare with what was measured": (
-        *(
-            "evidence.measurements",
-            "evidence.predictions",
-            "evidence.compare",
-            "evidence.own",
-            "evidence.results",
-            "evidence.startup",
-            "evidence.launch",
-        ),
-        *("evidence.traces", "evidence.levers", "evidence.weak_spots", "evidence.kernels"),
+        *("evidence.results", "evidence.measurements", "evidence.predictions", "evidence.compare"),
+        *("evidence.own", "evidence.startup", "evidence.launch", "evidence.traces"),
+        *("evidence.levers", "evidence.weak_spots", "evidence.kernels"),
     ),
     "The arithmetic beneath": ("law", "bandwidth", "explain", "numeric", "refuse"),
 }
