@@ -87,8 +87,8 @@ def text():
         out.append(f"## {part}\n")
         for module in modules:
             loaded = importlib.import_module(f"llmcap_kernel.{module}")
-            out.append(f"### llmcap_kernel.{module}\n")
-            out.append(f"{_prose(_first(inspect.getdoc(loaded)))}\n")
+            said = _prose(_first(inspect.getdoc(loaded)))
+            out.append(f"### {module}\n\n`llmcap_kernel.{module}`: {said}\n")
             out += [_entry(module, name, thing) for name, thing in public(module).items()]
     return "\n".join(out)
 
