@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 from widgets.pages import build
 
-PAGE = (build.ROOT / "book" / "hosting.md").read_text("utf-8")
+TEXT = (build.ROOT / "book" / "hosting.md").read_text("utf-8")
+PAGE = re.sub(r"\\\n\s*", "", TEXT)  # what a backslash breaks is one line
 NGINX = """
 daemon off; master_process off; pid nginx.pid; error_log stderr;
 events {{}}

@@ -73,6 +73,11 @@ def test_systemd_takes_the_unit(flags, tmp_path):
     assert "llmcap.service" not in told.stderr, told.stderr
 
 
+def test_code_is_as_wide_as_a_page_shows():
+    for piece in re.findall(r"```\w+\n(.*?)```", hosting.TEXT, re.S):
+        assert max(map(len, piece.splitlines())) <= 76
+
+
 def test_the_page_says_what_the_seats_of_its_examples_take():
     """40 kernels of 64 MiB and the server's 100 MiB."""
     assert (40 * 64 + 100) * 2**20 < 4e9

@@ -82,7 +82,7 @@ def test_the_interface_has_every_public_function_and_class():
     assert sum(map(len, public.values())) > 250
     for module, names in public.items():
         for name, thing in names.items():
-            entry = page.partition(f"\n### {module}.{name}\n")[2].partition("\n### ")[0]
+            entry = re.split(r"\n#+ ", page.partition(f"\n#### {module}.{name}\n")[2])[0]
             assert entry.startswith(f"\n`{name}"), (module, name)
             first = (inspect.getdoc(thing) or "").partition("\n")[0]
             assert first and first[:12] in re.sub(r"\\\\", "", entry), (module, name)

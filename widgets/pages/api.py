@@ -80,7 +80,7 @@ def text():
 
     Examples
     --------
-    >>> "### serving.serve" in text()
+    >>> "#### serving.serve" in text()
     True
     """
     package = importlib.import_module("llmcap_kernel")
@@ -89,7 +89,8 @@ def text():
         out.append(f"## {part}\n")
         for module in modules:
             loaded = importlib.import_module(f"llmcap_kernel.{module}")
-            out.append(f"`llmcap_kernel.{module}`: {_prose(_first(inspect.getdoc(loaded)))}\n")
+            said = _prose(_first(inspect.getdoc(loaded)))
+            out.append(f"### {module}\n\n`llmcap_kernel.{module}`: {said}\n")
             out += [_entry(module, name, thing) for name, thing in public(module).items()]
     return "\n".join(out)
 
@@ -97,7 +98,7 @@ def text():
 def _entry(module, name, thing):
     """One function or class: what it is, how it is called, and its sections."""
     said = inspect.getdoc(thing) or ""
-    out = [f"### {module}.{name}\n", f"`{name}{_signature(thing)}`\n"]
+    out = [f"#### {module}.{name}\n", f"`{name}{_signature(thing)}`\n"]
     out.append(_prose(re.split(r"^\w+\n-+\n", said, maxsplit=1, flags=re.M)[0]) + "\n")
     for heading, word in FIELDS.items():
         out += _list(word, section(said, heading))
