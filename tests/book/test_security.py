@@ -7,7 +7,7 @@ import pytest
 from llmcap_kernel import catalog
 from llmcap_kernel.evidence import results
 from llmcap_kernel.evidence.results import documents, tables
-from widgets.calculators import validate
+from widgets.calculators import own_rows
 from widgets.form import upload
 from widgets.pages import build, licences
 from widgets.server import channels, connections, log, watch
@@ -18,7 +18,7 @@ PAGE = (build.ROOT / "book" / "security.md").read_text("utf-8")
 @pytest.mark.parametrize(
     "said",
     [
-        f"{upload.MAX_BYTES // 10**6} MB, {tables.MAX_LINES:,} lines, {validate.OWN_MOST:,} rows, "
+        f"{upload.MAX_BYTES // 10**6} MB, {tables.MAX_LINES:,} lines, {own_rows.MOST:,} rows, "
         f"{results.MAX_CELLS // 10**6} million cells, {documents.MAX_VALUES // 10**6} million",
         f"{log.LINES_A_MINUTE} entries a minute, {log.LONGEST:,} characters",
         f"{connections.MAX_UNSENT_BYTES >> 20} MiB; a page",

@@ -186,19 +186,19 @@ def _one_unit(name, value):
 # What a person reads
 
 
-def _row(name, text):
-    """A row of a card: value, interval in brackets, ceiling."""
-    if text == "-":
-        return {name: "-"}
-    value, interval, ceiling = re.fullmatch(r"(.*?)(?: \((.*)\))?; ceiling (.*)", text).groups()
-    return {name: value, f"{name}, interval": interval or "", f"{name}, ceiling": ceiling}
+def _held(low, high):
+    """An interval of two cells; the reason in the first where there is none."""
+    return f"{low} to {high}" if high != "-" else "" if low == "-" else low
 
 
-def _rows(cells):
-    """The rows of a card, from label to text."""
+def _rows(cells, sure):
+    """The rows of a card, from label to text, and those of its intervals and ceilings."""
     said = {"room": cells["Max concurrent users"], "binding": cells["Binding constraint"]}
     for name, (label, *_) in ESTIMATED.items():
-        said |= _row(name, cells[label])
+        said[name] = cells[label]
+        if cells[label] != "-":
+            said[f"{name}, interval"] = _held(sure[f"{label}, from"], sure[f"{label}, to"])
+            said[f"{name}, ceiling"] = sure[f"{label}, ceiling"]
     return said
 
 
@@ -363,8 +363,9 @@ def of_calculate(state):
     of_table = {"users": re.search(r"at ([\d,]+) users", numbers["caption"])[1], "price": "-"}
     for name, (label, *_) in ESTIMATED.items():
         if label in rows:
-            ceiling, value, interval = rows[label]
-            of_table |= {name: value, f"{name}, ceiling": ceiling, f"{name}, interval": interval}
+            ceiling, value, low, high = rows[label]
+            of_table |= {name: value, f"{name}, ceiling": ceiling}
+            of_table[f"{name}, interval"] = _held(low, high)
     crowds = view["tables"][1]
     (at,) = crowds["highlight"]
     _, rate, first, price, _ = crowds["rows"][at]
@@ -391,7 +392,7 @@ def of_scorecard(state, users):
     if refused:
         return {"Scorecard": refused}
     table, head = view["tables"][0], view["headline"][0]
-    said = _rows({row[0]: row[1] for row in table["rows"]})
+    said = _rows(*({row[0]: row[1] for row in one["rows"]} for one in view["tables"][:2]))
     price = f"{head['value']}/M" if head["unit"] else "-"
     return {
         "Scorecard": said | {"verdict": _lettered(view["status"]["text"], table["columns"][1:])},

@@ -77,7 +77,7 @@ def of_own(mine, cloud, group):
     low, high = _ends(mine, AROUND)
     near = [p for p in cloud if all(low < v < high for v in _place(p))]
     kept, missed = _parted(mine)
-    large = {"opacity": 1, "size": 11 if len(mine) <= BARS else 7}
+    large: dict = {"opacity": 1, "size": 11 if len(mine) <= BARS else 7}
     large["line"] = {"color": TEXT, "width": 1 if len(mine) <= BARS else 0}
     yours = [
         (marks(some, name, look | large, low, high), some)

@@ -1042,7 +1042,7 @@ def ends(estimate, unit):
     Returns
     -------
     list of str
-        Low and high; the reason and a dash where there is no interval.
+        Low and high; the reason, where one is known, and a dash where there is no interval.
 
     Examples
     --------
@@ -1050,8 +1050,8 @@ def ends(estimate, unit):
     >>> ends(Estimate(0.020, 0.015, 0.030, 0.010, ""), "s")
     ['15 ms', '30 ms']
     """
-    if estimate.doubt:
-        return [estimate.doubt, "-"]
+    if estimate.doubt or estimate.low == estimate.high:
+        return [estimate.doubt or "-", "-"]
     return [quantity(estimate.low, unit), quantity(estimate.high, unit)]
 
 

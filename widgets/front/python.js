@@ -130,16 +130,23 @@ export class WorkerModel {
     this.hearers = new Map();
   }
 
-  // Once for each Python: one that was stopped is followed by one that has not heard of us.
+  // Once for each Python: one that was stopped is followed by one that has not heard of us. Who asks
+  // while it opens waits for it: what is asked must not arrive before it.
   async open() {
     await python.start();
-    if (this.generation === python.generation) return this;
-    this.generation = python.generation;
+    if (this.generation !== python.generation) {
+      this.generation = python.generation;
+      this.opened = this.openAnew();
+    }
+    await this.opened;
+    return this;
+  }
+
+  async openAnew() {
     const now = this.traits.view ? { query: this.traits.view.query } : {};
     const args = { key: this.key, kind: this.kind, ...this.args, ...now };
     const traits = await python.call("open", args);
     if (!this.traits.view) Object.assign(this.traits, traits);
-    return this;
   }
 
   get(name) {
