@@ -21,7 +21,7 @@ endif
 # Without this JupyterLab asks another host whether there is a newer one.
 LAB = --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
-.PHONY: serve lab test setup book pdf notebooks lint bench wheel lock clean help
+.PHONY: serve lab test setup book pdf notebooks lint bench wheel peers lock clean help
 
 serve: $(READY) ## read the book and use the apps at http://127.0.0.1:8866/ (PORT=9000 takes another port)
 	@exec $(BIN)/python -m widgets.server $(if $(PORT),--port $(PORT))
@@ -53,8 +53,13 @@ lint: $(READY) ## style, types and spelling
 	$(BIN)/mypy
 	$(BIN)/codespell
 
-bench: $(READY) ## re-run what we claim about speed and accuracy
-	@for f in benchmarks/speed.py benchmarks/accuracy.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
+bench: $(READY) ## measure every claim again, other tools beside ours, and write the page How good is it?
+	@$(BIN)/python benchmarks/proof.py $(if $(ONLY),--only $(ONLY))
+
+peers: $(READY) ## pin the other tools anew: their packages, by hash, from the version each file names
+	@for f in benchmarks/peers/*.lock; do n=$$(basename $$f .lock); \
+		grep -m1 -o "^$$n==[^ ]*" $$f | $(BIN)/uv pip compile - --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet --output-file $$f || exit 1; done
 
 wheel: $(READY) ## the wheel and the source distribution in dist/
 	@rm -rf dist

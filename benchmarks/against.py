@@ -24,11 +24,11 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import accuracy  # noqa: E402
-from benchmarks.speed import ordinary  # noqa: E402
-from llmcap_kernel import catalog  # noqa: E402
-from llmcap_kernel.evidence import compare, fit  # noqa: E402
-from llmcap_kernel.spec import CEILING  # noqa: E402
+from benchmarks import accuracy
+from benchmarks.speed import ordinary
+from llmcap_kernel import catalog
+from llmcap_kernel.evidence import compare, fit
+from llmcap_kernel.spec import CEILING
 
 HERE = Path(__file__).parent
 PEERS_DIR = HERE / ".peers"

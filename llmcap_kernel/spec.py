@@ -1149,12 +1149,12 @@ class Deployment:
         """Cards that split the heads of one sequence's attention."""
         return 1 if self.dp_attention else self.tp
 
-    @property
+    @cached_property
     def batch_limit_tokens(self) -> int:
         """Most tokens of a step in effect [tokens]."""
         return self.max_num_batched_tokens or self.engine.limits_on(self.gpu).batched_tokens
 
-    @property
+    @cached_property
     def seqs_limit(self) -> int:
         """Most sequences at once in effect; as many as a step has tokens, unless told more."""
         default = self.engine.limits_on(self.gpu).seqs

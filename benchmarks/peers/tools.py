@@ -1,9 +1,8 @@
 """How each tool is asked one question, with its own names for models, cards and formats.
 
 A question is a dict: `model`, `gpu`, `weights` and `kv` as our catalogue names them, the model's
-`config` file and `hub` name, `engine`, `tp`, `ep`, whether the
-format is `native` to the checkpoint, how many `experts` a layer has, the load (`users`, `input`, `output`) and the
-`kind` of answer wanted:
+`config` file, `engine`, `tp`, `ep`, whether the format is `native` to the checkpoint, how many
+`experts` a layer has, the load (`users`, `input`, `output`) and the `kind` of answer wanted:
 
     step     a decode step of all users, at the mean context of an answer [s]
     prefill  the prompts of all users read at once [s]
@@ -42,7 +41,8 @@ CARDS = {
         "gaudi-3": "Gaudi3",
     },
     "llm-analysis": {
-        "a10g": "a10g-pcie-24gb", "a100-sxm-40gb": "a100-sxm-40gb", "a100-sxm-80gb": "a100-sxm-80gb",
+        "a10g": "a10g-pcie-24gb", "a100-sxm-40gb": "a100-sxm-40gb",
+        "a100-sxm-80gb": "a100-sxm-80gb",
         "a100-pcie-80gb": "a100-pcie-80gb", "rtx-a6000": "a6000-48gb", "h100-sxm": "h100-sxm-80gb",
         "h100-pcie": "h100-pcie-80gb",
     },
@@ -146,7 +146,10 @@ def mlsysim(q):
     card = getattr(Hardware.Cloud, known("mlsysim", CARDS, q, "gpu"))
     if q["tp"] > 1 and not q.get("merged"):
         raise Refused("it serves one card")
-    wide = {"bandwidth": q["tp"] * card.memory.bandwidth, "capacity": q["tp"] * card.memory.capacity}
+    wide = {
+        "bandwidth": q["tp"] * card.memory.bandwidth,
+        "capacity": q["tp"] * card.memory.capacity,
+    }
     card = card.model_copy(update={"memory": card.memory.model_copy(update=wide)})
     asked = {"batch_size": q["users"], "precision": precision(q, {"bf16": "fp16", "fp8": "fp8"})}
     asked["seq_len"] = q["input"] if q["kind"] == "prefill" else context(q)
@@ -273,7 +276,7 @@ def nvidia(tool, q):
     if engine not in ("vllm", "sglang", "trtllm"):
         raise Refused("it has no profile of the engine")
     native = q["native"] and q["weights"] not in SIXTEEN  # it reads formats from the checkpoint
-    if not native and q["weights"] not in GEMMS or q["kv"] not in SIXTEEN | {"fp8"}:
+    if (not native and q["weights"] not in GEMMS) or q["kv"] not in SIXTEEN | {"fp8"}:
         raise Refused("it has no such pair of formats for weights and cache")
     gemm = None if native else GEMMS[q["weights"]]
     kv = "fp8" if q["kv"] == "fp8" else "bfloat16"

@@ -9,12 +9,13 @@ import re
 import pytest
 
 from llmcap_kernel import catalog
-from widgets.pages import api, build, catalogue_page, notation
+from widgets.pages import api, build, catalogue_page, notation, proof_page
+from widgets.pictures import proof
 
-PAGES = {"notation": notation, "catalogue": catalogue_page, "api": api}
+PAGES = {"notation": notation, "catalogue": catalogue_page, "proof": proof_page, "api": api}
 
 
-@pytest.mark.parametrize("name", ["notation", "catalogue"])  # api is written by each build
+@pytest.mark.parametrize("name", ["notation", "catalogue", "proof"])  # api is written by each build
 def test_the_committed_page_is_current(name):
     path = build.ROOT / "book" / f"{name}.md"
     assert path.read_text() == PAGES[name].text(), f"run python -m {PAGES[name].__name__}"
@@ -108,3 +109,54 @@ def test_the_catalogue_page_leaves_nothing_out():
     for name in (*catalog.models(), *catalog.gpus(), *catalog.engines()):
         assert f'={name}">{name}</a> |' in page
     assert page.count("/h") >= len(catalog.table("prices")["price"])
+
+
+@pytest.mark.parametrize("name", proof.held())
+def test_a_part_of_the_proof_says_when_on_what_and_how(name):
+    part = proof.held()[name]
+    assert set(part) == {"date", "load", "machine", "command", "measured"}
+    assert part["command"] == f"python benchmarks/proof.py --only {name}"
+    assert {"cpu", "cores", "memory_gib", "python", "numpy"} <= set(part["machine"])
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", part["date"])
+
+
+def test_every_tool_has_numbers_or_a_reason():
+    peers = ("mlsysim", "servcalc", "genz-llm", "llm-analysis", "aiconfigurator", "aisimulate")
+    times = proof.held()["peers"]["measured"]
+    missed = proof.held()["accuracy"]["measured"]["peers"]
+    assert set(times) == {*peers, proof.OURS}
+    assert set(missed) == {*peers, proof.ROOFLINE}
+    for got in times.values():
+        assert got.get("failed") or got["each_s"] > 0
+    for got in missed.values():
+        assert got.get("failed") or got["groups"]
+
+
+def test_ours_stands_beside_a_tool_on_the_same_rows():
+    for _, _, n in proof_page.compared(proof.held()):
+        assert n["rows"] >= proof.FEWEST
+        assert 0 <= n["median"] <= n["p80"] and 0 <= n["our_median"] <= n["our_p80"]
+
+
+def test_what_is_lost_is_said():
+    held = proof.held()
+    for name, group, n in proof_page.compared(held):
+        if n["our_median"] >= n["median"]:
+            assert f"{name}, {group}" in proof_page.text()
+    for claim in proof_page.claims(held):
+        assert (
+            f"| {claim.title} | {claim.text} | {claim.aim} | {claim.verdict} |" in proof_page.text()
+        )
+
+
+def test_a_missed_target_and_a_part_not_measured_are_said():
+    made = {"llmcap": {"each_s": 1e-3}, "mlsysim": {"each_s": 2e-3}}
+    one, two, *_ = proof_page.claims({"peers": {"measured": made}})
+    assert (one.text, one.verdict) == ("2", "**missed**")
+    assert (two.text, two.verdict) == ("-", "not measured")
+
+
+@pytest.mark.parametrize("name", proof.PROOF)
+def test_a_picture_of_the_proof_is_drawn(name):
+    drawing, said = proof.PROOF[name]()
+    assert said.endswith(".") and drawing.svg(said)

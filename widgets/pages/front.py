@@ -5,6 +5,7 @@ picture, and what it draws is computed when the book is built.
 """
 
 from html import escape
+from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
@@ -15,7 +16,7 @@ from widgets.pictures.proof import PROOF
 from widgets.pictures.small import SMALL
 
 QUESTION = "front"
-PICTURES = {**SMALL, **PROOF}
+PICTURES: dict[str, Any] = {**SMALL, **PROOF}
 
 
 def html(name):

@@ -13,51 +13,55 @@ from ..pictures import proof
 from ..pictures.proof import FEWEST, FILE, OURS, ROOFLINE, answered, seconds
 from .notation import write_page
 
+__all__ = ["FILE", "Claim", "claims", "compared", "text", "write"]
+
 TIMES_MLSYSIM, TIMES_AICONFIGURATOR, TIMES_BARE = 8, 5000, 3
 HEAD = """# How good is it?
 
-One command, `make bench`, measures every claim on this page again and writes this page. Ratios come
-first, and what we lose stands beside what we win. Each table says when it was measured, on what, and
-how busy that machine was: a load above its cores makes every time too long, ours and theirs.
+One command, `make bench`, measures every claim on this page again and writes this page. Ratios
+come first, and what we lose stands beside what we win. Each table says when it was measured, on
+what, and how busy that machine was: a load above its cores makes every time too long, ours and
+theirs.
 """
 ERRORS = """
 ## How wrong, beside other tools
 
-Every tool was asked published rows whose model, card, engine, formats and split it covers, with its own
-default settings and no number of the row. Ours beside it are the same rows, each predicted three
-times: by fits that never saw its model, its card, its source. The error is the distance from the
-measurement as a share of it. *The spec sheet* is our own law with every efficiency at 1.
+Every tool was asked published rows whose model, card, engine, formats and split it covers, with
+its own default settings and no number of the row. Ours beside it are the same rows, each
+predicted three times: by fits that never saw its model, its card, its source. The error is the
+distance from the measurement as a share of it. *The spec sheet* is our own law with every
+efficiency at 1.
 """
 REGIMES = """
 ## How wrong, by kind of question
 
-The same left-out predictions of ours over all rows. A ring is the 80th percentile. *Inside* is the share
-of measurements that the interval holds; it is made to hold four in five.
+The same left-out predictions of ours over all rows. A ring is the 80th percentile. *Inside* is
+the share of measurements that the interval holds; it is made to hold four in five.
 """
 SPEED = """
 ## How long a prediction takes
 
-One deployment and one load, never asked before, from names to numbers. The least of three runs in fresh
-processes, with the network shut off. Where a tool serves one card alone, it was given one of twice the
-memory and bandwidth.
+One deployment and one load, never asked before, from names to numbers. The least of three runs
+in fresh processes, with the network shut off. Where a tool serves one card alone, it was given
+one of twice the memory and bandwidth.
 """
 STARTS = """
 ## How soon it starts
 
-An import in a fresh process, and `--help` as a whole process where a tool has a command. Bytecode is
-kept, as of an installed package.
+An import in a fresh process, and `--help` as a whole process where a tool has a command.
+Bytecode is kept, as of an installed package.
 """
 SWEEP = """
 ## How fast a sweep is
 
-A million deployments on one core, four numbers each. Beside it are the same numpy calls, taken down
-once and run again with nothing of ours between them: what the arithmetic alone takes.
+A million deployments on one core, four numbers each. Beside it are the same numpy calls, taken
+down once and run again with nothing of ours between them: what the arithmetic alone takes.
 """
 MEMORY = """
 ## How right the memory is
 
-The ledger beside what engines printed when they started. Nothing in it is fitted to these logs but the
-width of its interval. A ring is the 80th percentile.
+The ledger beside what engines printed when they started. Nothing in it is fitted to these logs
+but the width of its interval. A ring is the 80th percentile.
 """
 PAGE = """
 ## How soon the page is alive
@@ -75,8 +79,8 @@ BUILD = """
 ASKED = """
 ## How each tool was asked
 
-What a tool does not cover is no fault of it: such a row is left out, for ours as well. The reasons are
-the most frequent ones.
+What a tool does not cover is no fault of it: such a row is left out, for ours as well. The
+reasons are the most frequent ones.
 """
 
 
@@ -213,8 +217,9 @@ def text():
 def _when(part):
     m = part["machine"]
     return (
-        f"\nMeasured on {part['date']} by `{part['command']}`, on {m['cores']} cores of {m['cpu']} with "
-        f"{m['memory_gib']} GiB, load {part['load']:.1f}; Python {m['python']}, numpy {m['numpy']}.\n"
+        f"\nMeasured on {part['date']} by `{part['command']}`, on {m['cores']} cores of {m['cpu']} "
+        f"with {m['memory_gib']} GiB, load {part['load']:.1f}; Python {m['python']}, "
+        f"numpy {m['numpy']}.\n"
     )
 
 
@@ -239,10 +244,14 @@ def _errors(part):
     for name, group, n in rows:
         ratio = f"{n['median'] / n['our_median']:.1f} x"
         ratio = ratio if n["our_median"] < n["median"] else f"**{ratio}**"
-        yield _row(name, group, ratio, f"{n['rows']:,}", f"{n['median']:.0%}", f"{n['our_median']:.0%}")
+        yield _row(
+            name, group, ratio, f"{n['rows']:,}", f"{n['median']:.0%}", f"{n['our_median']:.0%}"
+        )
     lost = [f"{name}, {group}" for name, group, n in rows if n["our_median"] >= n["median"]]
     yield f"\nWhere ours is not the lower error: {'; '.join(lost) or 'nowhere'}. "
-    few = sum(n["rows"] < FEWEST for g in answered(part["peers"]).values() for n in g["groups"].values())
+    few = sum(
+        n["rows"] < FEWEST for g in answered(part["peers"]).values() for n in g["groups"].values()
+    )
     yield f"Left out are {few} pairs with fewer than {FEWEST} rows.\n"
     yield f"\nAt most {part['most']} rows of a question were asked"
     slow = ", ".join(f"{most} of {name}" for name, most in part["slow"].items())
@@ -253,7 +262,9 @@ def _errors(part):
 def _regimes(part):
     yield _table("question", "predictions", "median", "80th percentile", "inside")
     for name, n in part["ours"]["groups"].items():
-        yield _row(name, f"{n['rows']:,}", f"{n['median']:.1%}", f"{n['p80']:.1%}", f"{n['inside']:.0%}")
+        yield _row(
+            name, f"{n['rows']:,}", f"{n['median']:.1%}", f"{n['p80']:.1%}", f"{n['inside']:.0%}"
+        )
     yield "\nWhole groups left out, mean share inside the interval: "
     yield ", ".join(f"{by} {share:.0%}" for by, share in part["ours"]["held"].items()) + ".\n"
 
@@ -280,13 +291,17 @@ def _starts(part):
 def _sweep(part):
     yield _table("deployment", "over its numpy calls", "8,192 rows", "calls alone", "calls")
     for name, one in part["bare"].items():
-        yield _row(name, f"{one['s'] / one['bare_s']:.2f} x", seconds(one["s"]), seconds(one["bare_s"]), one["calls"])  # fmt: skip
+        ratio = f"{one['s'] / one['bare_s']:.2f} x"
+        yield _row(name, ratio, seconds(one["s"]), seconds(one["bare_s"]), one["calls"])
     search, many = part["search"], part["sweep"]
     yield "\n" + _table("what else", "measured")
     yield _row("deployments a second, one core", f"{many['per_s']:,.0f}")
     yield _row("a prediction of ours, never asked before", seconds(part["scalar"]["names_s"]))
     yield _row(f"a file of {part['file']['rows']:,} measurements", seconds(part["file"]["s"]))
-    yield _row(f"a simulation of {part['simulated']['requests']:,} requests", seconds(part["simulated"]["s"]))
+    yield _row(
+        f"a simulation of {part['simulated']['requests']:,} requests",
+        seconds(part["simulated"]["s"]),
+    )
     yield _row(f"a search among {search['worked']:,} candidates", seconds(search["worked_s"]))
     yield _row("`llmcap predict --json`, whole process", seconds(part["cold_start"]["median_s"]))
 
@@ -297,8 +312,11 @@ def _memory(part):
         aims = " and ".join(f"{aim:.1%}" for aim in n["aim"])
         yield _row(n["title"], n["rows"], f"{n['median']:.2%}", f"{n['p80']:.2%}", aims)
     starts = part["starts"]
-    yield _row("starts or does not, said right", starts["logs"], f"{starts['right']} right", "-", "-")
-    yield f"\n{part['counted']} of {part['logs']} logs state enough to count; {part['without']} more have no ledger.\n"
+    yield _row(
+        "starts or does not, said right", starts["logs"], f"{starts['right']} right", "-", "-"
+    )
+    yield f"\n{part['counted']} of {part['logs']} logs state enough to count; "
+    yield f"{part['without']} more have no ledger.\n"
 
 
 def _page(part):
@@ -319,8 +337,8 @@ def _sessions(part):
             yield _row(word, seconds(n["p50_s"]), seconds(n["p95_s"]), f"{n['n']:,}")
     kernel = part["kernel"]
     yield f"\n{part['readers']} readers at once saw {part['faults']} faults. A reader takes "
-    yield f"{kernel['median_mib']:.0f} MiB, {kernel['most_mib']:.0f} MiB at most: this machine's memory holds "
-    yield f"{part['seats_by_memory']:,} of them.\n"
+    yield f"{kernel['median_mib']:.0f} MiB, {kernel['most_mib']:.0f} MiB at most: "
+    yield f"this machine's memory holds {part['seats_by_memory']:,} of them.\n"
 
 
 def _build(part):
@@ -337,7 +355,9 @@ def _asked(held):
         got = missed.get(name, {})
         reasons = [f"{count:,}: {why}" for why, count in got.get("refused", {}).items()]
         reasons += [one["failed"] for one in (times[name], got) if "failed" in one]
-        yield _row(name, times[name]["version"], times[name]["says"], "<br>".join(map(_plain, reasons)))
+        yield _row(
+            name, times[name]["version"], times[name]["says"], "<br>".join(map(_plain, reasons))
+        )
 
 
 def _plain(words):
@@ -366,5 +386,3 @@ def write(path):
 
 if __name__ == "__main__":
     write(Path(__file__).resolve().parents[2] / "book" / "proof.md")
-
-__all__ = ["FILE", "Claim", "claims", "compared", "text", "write"]

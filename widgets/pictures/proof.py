@@ -111,9 +111,8 @@ def seconds(value):
     >>> seconds(0.000258), seconds(0.0123), seconds(3.1)
     ('258 µs', '12.3 ms', '3.1 s')
     """
-    for scale, unit in ((1, "s"), (1e3, "ms"), (1e6, "µs")):
-        if value * scale >= 1:
-            break
+    units = ((1, "s"), (1e3, "ms"), (1e6, "µs"))
+    scale, unit = next((one for one in units if value * one[0] >= 1), units[-1])
     return f"{digits(value * scale)} {unit}"
 
 
@@ -181,8 +180,6 @@ def regimes():
     """Draw the errors of ours by kind of question: median, and the 80th percentile as a ring."""
     rows = []
     for name, n in held()["accuracy"]["measured"]["ours"]["groups"].items():
-        if ", " in name and not name.startswith("first") and "undoubted" in name:
-            continue
         spots = [
             Spot(n["median"], "weights", f"median {n['median']:.0%}"),
             Spot(n["p80"], "weights", f"four in five {n['p80']:.0%}", True),
@@ -228,7 +225,11 @@ def sweep():
 def sessions():
     """Draw how long readers wait."""
     part, rows = held()["sessions"]["measured"], []
-    words = {"answer": "input to answer", "chart": "input to redrawn page", "first": "first numbers"}
+    words = {
+        "answer": "input to answer",
+        "chart": "input to redrawn page",
+        "first": "first numbers",
+    }
     for name, word in words.items():
         if name in part:
             n = part[name]
