@@ -446,6 +446,19 @@ def test_only_the_last_token_of_a_prompt_meets_the_head():
     assert decode.dense_math_s == pytest.approx(2 * (on_all + 128_256 * hidden) * 4 / 989.4e12)
 
 
+def test_a_step_with_a_chunk_drafts_nothing():
+    asked = {"context_tokens": 4000, "concurrency": 8, "prefill_tokens": 4096}
+    drafting = bandwidth.mixed_step(speculating(B, tokens=3, accept=0.8), **asked)
+    assert drafting.total_s == bandwidth.mixed_step(B, **asked).total_s
+
+
+def test_the_tokens_of_a_step_are_written_with_one_power_more_than_it_drafts():
+    lines = step(speculating(B, tokens=3, accept=0.8)).lines()
+    (line,) = [one for one in lines if one.name == "tokens_per_step"]
+    # Leviathan et al. 2022: of three drafted at 0.8, (1 - 0.8^4) / 0.2 = 0.5904 / 0.2
+    assert line.numbers == "(1 - 0.8^4) / (1 - 0.8)" and line.value == "2.95"
+
+
 def test_a_mixed_step_reads_once_for_both():
     """8 users beside a prompt of 5 000: the engine's 1 000 tokens leave 992 of it."""
     got = bandwidth.mixed_step(
