@@ -147,5 +147,8 @@ def test_on_a_phone_the_answer_in_a_line_stays_in_sight_while_an_input_below_mov
     box = short.bounding_box()
     assert box["y"] >= 0 and box["height"] < 50
     assert short.inner_text().startswith(" ".join(numbers(page)["Speed of one user"].split()))
+    page.click("input[role=combobox][name=weights]")  # in the right half
+    list_ = page.locator("ul[role=listbox]:visible").bounding_box()
+    assert list_["x"] >= 0 and list_["x"] + list_["width"] <= 390
     at_1280 = open_at(1280).page.locator(".lc-short")
     assert not at_1280.is_visible()
