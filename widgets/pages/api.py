@@ -27,7 +27,12 @@ PARTS = {
 }
 MODULES = tuple(module for modules in PARTS.values() for module in modules)
 LONG = 24  # characters of a default; a longer one is left out
-HEAD = """# Python
+# The contents beside the page end with the modules: lists that unfold would move while one reads.
+HEAD = """---
+tocdepth: 3
+---
+
+# Python
 
 This page is generated from the docstrings of `llmcap_kernel`, version {version}. Names carry their
 unit at the end, and all values are SI: [Notation](notation.md) lists them. Formulas take floats or
