@@ -436,3 +436,28 @@ def test_an_engine_without_room_says_so_in_its_own_words():
 def test_other_engines_print_their_own_lines(engine, words):
     books = capacity.ledger(started("llama-3.1-8b", "h100-sxm", engine), context_tokens=8192)
     assert any(words in one.text for one in capacity.printed(books))
+
+
+def test_llama_cpp_prints_the_cache_of_all_its_slots():
+    d = started("llama-3.1-8b", "h100-sxm", "llama.cpp", kv="f16")
+    one, two = (
+        capacity.printed(capacity.ledger(d, context_tokens=8192, concurrency=n)) for n in (1, 2)
+    )
+    # 32 layers x 8 heads x 128 x keys and values x 2 bytes are 131,072 bytes a token
+    assert one[-1].text == "llama_kv_cache: size = 1024.00 MiB"
+    assert two[-1].text == "llama_kv_cache: size = 2048.00 MiB"
+
+
+def test_each_replica_of_attention_prints_its_own_tokens():
+    d = started("deepseek-v3", "h200-sxm", "sglang", tp=8, ep=8, dp_attention=True)
+    books = capacity.ledger(d, context_tokens=8192)
+    (line,) = [x.text for x in capacity.printed(books) if x.text.startswith("max_total")]
+    assert int(line.partition("=")[2]) * 8 == pytest.approx(books.kv_pool_tokens, abs=8)
+
+
+def test_a_shorter_length_is_offered_in_whole_pages_and_no_shorter_than_it_must_be():
+    d = started("llama-3.1-8b", "rtx-4090", "vllm", memory_fraction=0.72)
+    (shorter,) = [x for x in capacity.remedies(d, 16_000) if x.setting == "max_model_len"]
+    assert shorter.value % 16 == 0
+    assert capacity.ledger(d, context_tokens=shorter.value).starts
+    assert not capacity.ledger(d, context_tokens=int(shorter.value / 0.93) + 16).starts
