@@ -66,7 +66,7 @@ KINDS = {
 }
 MOST = 200  # rows of a regime
 PATIENCE_S = 3600  # for all rows of a tool
-SLOW = {"aiconfigurator": 40, "aisimulate": 25}  # of those that take seconds a row
+SLOW = {"aiconfigurator": 30, "aisimulate": 30}  # of those that take seconds a row
 FEWEST = 10  # rows, before a median says anything
 
 

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -54,18 +55,18 @@ def machine():
     }
 
 
-def help_s(command, env, runs=7):
-    """Time a command's help as a whole process: the median [s]; None where there is none."""
+def help_s(command, env, runs=5):
+    """CPU time of a command's help as a whole process: the least [s]; None where there is none."""
     if not Path(command[0]).exists():
         return None
-    walls = []
+    took = []
     for _ in range(runs + 1):
-        start = time.perf_counter()
+        before = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
         done = subprocess.run([*command, HELP], env=env, capture_output=True, timeout=120)
-        walls.append(time.perf_counter() - start)
+        took.append(sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - before)
         if done.returncode:
             return None
-    return statistics.median(walls[1:])
+    return min(took[1:])
 
 
 def peers():

@@ -1,10 +1,10 @@
 """A tool asked by its own Python, with the network shut off: run by `benchmarks/against.py`.
 
-    python predict.py time NAME < question    seconds to import it, to answer once, and each time
+    python predict.py time NAME < question    CPU time of import and first answer, time of each
     python predict.py rows NAME < questions   its answer to each question, or why there is none
 
 A question is a line of JSON, as `tools` describes it; so is an answer. Of rows of one `group` no
-more are asked once so many as `most` says have an answer.
+more are asked once so many as `most` says have an answer, nor more than `TRIES` times as many.
 """
 
 import contextlib
@@ -19,12 +19,13 @@ import socket
 import sys
 import warnings
 from collections import Counter
-from time import perf_counter
+from time import perf_counter, process_time
 
 from tools import TOOLS, Refused
 
 PATIENCE_S = 60  # for one row
-MOST = 400  # predictions in a run
+TRIES = 3  # times as many rows as it is to answer, at most
+FEWEST, MOST, BUSY_S = 3, 3000, 0.5  # predictions in a run, and how long it takes
 
 
 def shut():
@@ -41,30 +42,31 @@ def shut():
 
 
 def seconds_each(prepare, question):
-    """Time predictions of loads that all differ: the best of three runs of a fifth of a second."""
+    """Time predictions of loads that all differ, one by one, for half a second: the least.
 
-    def each(first, count):
-        shorter = range(question["input"] - first, question["input"] - first - count, -1)
-        asked = [prepare(question | {"input": tokens}) for tokens in shorter]
+    Beside other work most are interrupted, and the least is one that was not.
+    """
+    times, until = [], perf_counter() + BUSY_S
+    for shorter in range(1, MOST):
+        predict, read = prepare(question | {"input": question["input"] - shorter})
         start = perf_counter()
-        for predict, read in asked:
-            read(predict())
-        return (perf_counter() - start) / count
-
-    count = min(max(int(0.2 / each(1, 1)), 1), MOST)
-    return min(each(2 + run * count, count) for run in range(3))
+        read(predict())
+        times.append(perf_counter() - start)
+        if len(times) >= FEWEST and perf_counter() > until:
+            break
+    return min(times)
 
 
 def timed(name, question):
     """Import a tool, ask it once and then often."""
     prepare, *modules = TOOLS[name]
-    start = perf_counter()
+    start = process_time()
     for module in modules:
         importlib.import_module(module)
-    imported = perf_counter()
+    imported = process_time()
     predict, read = prepare(question)
     read(predict())
-    first = perf_counter()
+    first = process_time()
     return {
         "import_s": imported - start,
         "first_s": first - imported,
@@ -74,7 +76,7 @@ def timed(name, question):
 
 def late(*_):
     """Give up on a row."""
-    raise Refused(f"no answer within {PATIENCE_S} s")
+    raise TimeoutError(f"no answer within {PATIENCE_S} s")
 
 
 def answer(name, question):
@@ -84,8 +86,8 @@ def answer(name, question):
         predict, read = TOOLS[name][0](question)
         value = float(read(predict()))
         return {"answer": value} if value > 0 else {"refused": "it answers 0"}
-    except Refused as reason:
-        return {"refused": str(reason)}
+    except Refused as reason:  # by its lists, which takes no time
+        return {"refused": str(reason), "free": True}
     except Exception as fault:  # a tool's own way to say no
         words = re.sub(r"\d[\d.]*|/\S+", "..", " ".join(str(fault).split()))
         return {"refused": f"{type(fault).__name__}: {words}"[:120]}
@@ -97,10 +99,12 @@ def one(job, name, question, count):
     """The time or the answer, unless the group has enough answers by now."""
     if job == "time":
         return timed(name, question)
-    if count[question["group"]] == question["most"]:
+    group, most = question["group"], question["most"]
+    if count[group] == most or count[group, "asked"] == TRIES * most:
         return {}
     got = answer(name, question)
-    count[question["group"]] += "answer" in got
+    count[group] += "answer" in got
+    count[group, "asked"] += not got.get("free", False)
     return got
 
 

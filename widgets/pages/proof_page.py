@@ -41,15 +41,16 @@ the share of measurements that the interval holds; it is made to hold four in fi
 SPEED = """
 ## How long a prediction takes
 
-One deployment and one load, never asked before, from names to numbers. The least of three runs
-in fresh processes, with the network shut off. Where a tool serves one card alone, it was given
-one of twice the memory and bandwidth.
+One deployment and one load, never asked before, from names to numbers, in fresh processes with
+the network shut off. Predictions are timed one by one, and the least counts, ours and theirs.
+Where a tool serves one card alone, it was given one of twice the memory and bandwidth.
 """
 STARTS = """
 ## How soon it starts
 
-An import in a fresh process, and `--help` as a whole process where a tool has a command.
-Bytecode is kept, as of an installed package.
+An import in a fresh process, and `--help` as a whole process where a tool has a command, in seconds
+of CPU, which other work on the machine hardly changes. Bytecode is kept, as of an installed
+package.
 """
 SWEEP = """
 ## How fast a sweep is
