@@ -292,6 +292,9 @@ def test_jupyterlab_runs_the_cells_and_nothing_lies_on_a_number(browser, lab):
     page.set_default_timeout(LAB_PATIENCE_MS)
     asked = []
     page.on("request", lambda request: asked.append(request.url))
+    # where the list of kernels comes late, it asks which one to take
+    dialog = page.locator(".jp-Dialog")
+    page.add_locator_handler(dialog, lambda: dialog.locator(".jp-mod-accept").click())
     page.goto(f"{lab}/lab/tree/look.ipynb")
     run_all(page)
     page.wait_for_selector(".lc[data-name=vram][data-seq] .lc-plot .main-svg")
