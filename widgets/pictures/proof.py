@@ -181,12 +181,12 @@ def regimes():
     rows = []
     for name, n in held()["accuracy"]["measured"]["ours"]["groups"].items():
         spots = [
-            Spot(n["median"], "weights", f"median {n['median']:.0%}"),
-            Spot(n["p80"], "weights", f"four in five {n['p80']:.0%}", True),
+            Spot(100 * n["median"], "weights", f"median {n['median']:.0%}"),
+            Spot(100 * n["p80"], "weights", f"four in five {n['p80']:.0%}", True),
         ]
         if "undoubted" not in name:
             rows.append((f"{name}: {n['rows']:,} predictions", spots))
-    return strip(rows, "", log=False), "Errors by kind of question, on groups left out of the fit."
+    return strip(rows, "%"), "Errors by kind of question, on groups left out of the fit."
 
 
 def memory():
