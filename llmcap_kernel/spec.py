@@ -294,7 +294,7 @@ class Model:
     notes: tuple[str, ...] = ()
 
     def __hash__(self) -> int:
-        return hash(self.name)
+        return hash(self.name)  # of all fields it would take longer than some predictions
 
     def __post_init__(self) -> None:
         _text("Model", name=self.name, family=self.family)
@@ -543,7 +543,7 @@ class Gpu:
         return self.direct_link or "GeForce" not in self.title
 
     def __hash__(self) -> int:
-        return hash(self.name)
+        return hash(self.name)  # of all fields it would take longer than some predictions
 
     def __reduce__(self) -> tuple[Any, ...]:
         # a MappingProxyType does not pickle, and sweeps may send cards to other processes
@@ -606,7 +606,7 @@ class Format:
     gguf: str = ""
 
     def __hash__(self) -> int:
-        return hash(self.name)
+        return hash(self.name)  # of all fields it would take longer than some predictions
 
     def __post_init__(self) -> None:
         _text("Format", name=self.name, title=self.title)
@@ -750,7 +750,7 @@ class Engine:
         return next(below, self.limits[-1])
 
     def __hash__(self) -> int:
-        return hash(self.name)
+        return hash(self.name)  # of all fields it would take longer than some predictions
 
     def __post_init__(self) -> None:
         _text("Engine", name=self.name, title=self.title, family=self.family)
