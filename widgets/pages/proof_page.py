@@ -15,6 +15,7 @@ from .notation import write_page
 
 __all__ = ["FILE", "Claim", "claims", "compared", "text", "write"]
 
+CUT = 115  # characters of a reason; a longer one was cut within a word
 TIMES_MLSYSIM, TIMES_AICONFIGURATOR, TIMES_BARE = 8, 5000, 3
 HEAD = """# How good is it?
 
@@ -365,7 +366,7 @@ def _plain(words):
     """Words of a tool as they are, with nothing in them that Markdown reads."""
     for mark in "\\`*_<>[]{}$":
         words = words.replace(mark, " ")
-    return words
+    return words if len(words) < CUT else words.rpartition(" ")[0] + " .."
 
 
 def write(path):
