@@ -264,9 +264,9 @@ class Batch(NamedTuple):
         wanted = check_percent(percent) / 100
         alone = self.rate_rps * self.output_tokens * self.step_s
         _spare(self.busy)
-        empty = -alone
-        if self.sequence_s:
-            empty = (self.step_s / self.sequence_s + 1) * math.log1p(-self.busy)
+        empty, steps = -alone, self.step_s / self.sequence_s if self.sequence_s else math.inf
+        if steps < math.inf:  # else a sequence adds nothing that a float can hold
+            empty = (steps + 1) * math.log1p(-self.busy)
         # in logarithms: the share of an empty batch may be too small for a float
         share, below, n = empty, math.exp(empty), 0
         while below < wanted:

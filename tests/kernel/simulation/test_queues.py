@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llmcap_kernel.refuse import BadInput
@@ -94,6 +94,7 @@ def test_gaps_of_a_batch_are_those_that_are_counted(rate, percent):
 
 
 @given(loads, st.floats(1e-4, 0.1), st.floats(0, 0.01), st.floats(1, 99))
+@example(0.5, 0.1, 5e-324, 50.0)
 def test_the_mean_of_a_batch_is_that_of_its_shares(busy, step_s, sequence_s, percent):
     rate = busy / (100 * max(sequence_s, 1e-4))
     batch = Batch(rate, 100, step_s, sequence_s)
