@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import accuracy, against, memory, speed  # noqa: E402
 from llmcap_kernel.evidence import compare, fit  # noqa: E402
-from widgets.pages import proof_page  # noqa: E402
+from widgets.pages import generated, proof_page  # noqa: E402
 
 HELP = "--help"  # what every command answers, and a shell waits for
 REASONS = 6  # of a tool's refusals, the most frequent
@@ -214,7 +214,8 @@ def main():
         kept[name] = rounded({**when, "command": command}) | {"measured": measured}
         told = json.dumps({key: kept[key] for key in PARTS if key in kept}, indent=1)
         proof_page.FILE.write_text(told + "\n", "utf-8")
-    proof_page.write(ROOT / "book" / "proof.md")
+    proof_page.proof.held.cache_clear()
+    generated.write("proof", proof_page.text())
     missed = [claim.title for claim in proof_page.claims(kept) if claim.met is False]
     print("\n".join(f"{c.title}: {c.text} {c.verdict}" for c in proof_page.claims(kept)))
     return 1 if missed else 0

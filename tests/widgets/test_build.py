@@ -44,7 +44,7 @@ def folder(tmp_path, monkeypatch):
         monkeypatch.setattr(build, name, tmp_path / getattr(build, name).name)
     monkeypatch.setattr(build, "LOG", build.ROOT / "_build" / "build.log")  # is told, not written
     monkeypatch.setattr(build, "BUILD", tmp_path)
-    for module in (build.notation, build.catalogue_page, build.proof_page, build.light, build.pack):
+    for module in (build.generated, build.light, build.pack):
         monkeypatch.setattr(module, "write", lambda *_: None)
     build.SITE.mkdir()
     (build.SITE / "index.html").write_text("old")
@@ -85,10 +85,10 @@ def test_what_a_killed_server_kept_is_taken_away(folder):
 
 
 def test_where_nothing_can_be_written_the_book_of_before_is_served(folder, monkeypatch):
-    def read_only(_):
+    def read_only(*_):
         raise OSError(errno.EROFS, "Read-only file system", "book/notation.md")
 
-    monkeypatch.setattr(build.notation, "write", read_only)
+    monkeypatch.setattr(build.generated, "write", read_only)
     monkeypatch.setattr(build.os, "link", lambda *_: read_only(0))
     said = []
     build.ensure(said.append)

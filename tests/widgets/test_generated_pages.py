@@ -9,10 +9,10 @@ import re
 import pytest
 
 from llmcap_kernel import catalog
-from widgets.pages import api, build, catalogue_page, notation, proof_page
+from widgets.pages import api, build, catalogue_page, generated, notation, proof_page
 from widgets.pictures import proof
 
-PAGES = {"notation": notation, "catalogue": catalogue_page, "proof": proof_page, "api": api}
+PAGES = build.GENERATED
 
 
 @pytest.mark.parametrize("name", ["notation", "catalogue", "proof"])  # api is written by each build
@@ -22,10 +22,11 @@ def test_the_committed_page_is_current(name):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_written_once(tmp_path, name):
-    path = tmp_path / "page.md"
-    assert PAGES[name].write(path)
-    assert not PAGES[name].write(path)
+def test_a_page_is_written_once(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(generated, "FOLDER", tmp_path)
+    assert generated.write(name, PAGES[name].text())
+    assert not generated.write(name, PAGES[name].text())
+    assert (tmp_path / f"{name}.md").read_text() == PAGES[name].text()
 
 
 @pytest.mark.parametrize("name", PAGES)

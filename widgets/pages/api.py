@@ -9,9 +9,9 @@ import importlib
 import inspect
 import re
 from functools import cached_property
-from pathlib import Path
 
-from widgets.pages.notation import section, write_page
+from widgets.pages import generated
+from widgets.pages.notation import section
 
 # By what a reader does with them, in this order.
 PARTS = {
@@ -175,21 +175,5 @@ def _prose(said):
     )
 
 
-def write(path):
-    """Write the page to a file, if that changes it.
-
-    Parameters
-    ----------
-    path : Path or str
-        Usually `book/api.md`.
-
-    Returns
-    -------
-    bool
-        Whether the file was written.
-    """
-    return write_page(path, text())
-
-
 if __name__ == "__main__":
-    write(Path(__file__).resolve().parents[2] / "book" / "api.md")
+    generated.write("api", text())

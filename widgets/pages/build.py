@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from widgets.pages import api, catalogue_page, light, notation, pack, proof_page
+from widgets.pages import api, catalogue_page, generated, light, notation, pack, proof_page
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "_build"
@@ -32,6 +32,7 @@ OLD = BUILD / "old"
 LOG = BUILD / "build.log"
 KEY = BUILD / "key"
 
+GENERATED = {"notation": notation, "catalogue": catalogue_page, "api": api, "proof": proof_page}
 PACKAGES = ("requirements.lock", "package-lock.json")
 INPUTS = ("_config.yml", "_toc.yml", "serve.toml", *PACKAGES, "book", "llmcap_kernel", "widgets")
 DATA = ("benchmarks/*.csv", "benchmarks/*.json")
@@ -91,10 +92,8 @@ def ensure(say=print) -> None:
         raise SystemExit(f"llmcap: no book; {ROOT} is no checkout of it, whose text a wheel lacks")
     try:
         with alone(say):
-            notation.write(ROOT / "book" / "notation.md")
-            catalogue_page.write(ROOT / "book" / "catalogue.md")
-            api.write(ROOT / "book" / "api.md")
-            proof_page.write(ROOT / "book" / "proof.md")
+            for name, page in GENERATED.items():
+                generated.write(name, page.text())
             if is_fresh():
                 say("the book is up to date")
             else:

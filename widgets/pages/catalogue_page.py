@@ -4,12 +4,10 @@
 `llmcap_kernel/catalog`. No figure is typed here.
 """
 
-from pathlib import Path
-
 from llmcap_kernel import catalog
 from llmcap_kernel.explain import digits, quantity
 
-from .notation import write_page
+from . import generated
 
 HEAD = """# The catalogue
 
@@ -176,21 +174,5 @@ def _row(*cells):
     return "| " + " | ".join(plain) + " |\n"
 
 
-def write(path):
-    """Write the page to a file, if that changes it.
-
-    Parameters
-    ----------
-    path : Path or str
-        Usually `book/catalogue.md`.
-
-    Returns
-    -------
-    bool
-        Whether the file was written.
-    """
-    return write_page(path, text())
-
-
 if __name__ == "__main__":
-    write(Path(__file__).resolve().parents[2] / "book" / "catalogue.md")
+    generated.write("catalogue", text())

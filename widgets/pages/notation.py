@@ -9,8 +9,9 @@ import inspect
 import re
 from collections import Counter
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
+
+from . import generated
 
 # The modules in the order in which the chapters need them.
 MODULES = (
@@ -247,43 +248,5 @@ def _table_row(name, meaning, unit, where):
     return f"| `{name}` | {meaning} | {unit} | {where} |"
 
 
-def write(path):
-    """Write the page to a file, if that changes it.
-
-    Parameters
-    ----------
-    path : Path or str
-        Usually `book/notation.md`.
-
-    Returns
-    -------
-    bool
-        Whether the file was written.
-    """
-    return write_page(path, text())
-
-
-def write_page(path, made):
-    """Write a generated page, if that changes it.
-
-    Parameters
-    ----------
-    path : Path or str
-        The page.
-    made : str
-        What it shall hold.
-
-    Returns
-    -------
-    bool
-        Whether the file was written.
-    """
-    path = Path(path)
-    if path.exists() and path.read_text(encoding="utf-8") == made:
-        return False
-    path.write_text(made, encoding="utf-8")
-    return True
-
-
 if __name__ == "__main__":
-    write(Path(__file__).resolve().parents[2] / "book" / "notation.md")
+    generated.write("notation", text())

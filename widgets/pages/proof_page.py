@@ -4,16 +4,15 @@
 No number is typed here but the targets.
 """
 
-from pathlib import Path
 from typing import NamedTuple
 
 from llmcap_kernel.explain import digits
 
 from ..pictures import proof
-from ..pictures.proof import FEWEST, FILE, OURS, ROOFLINE, answered, seconds
-from .notation import write_page
+from ..pictures.proof import FEWEST, FILE, OURS, ROOFLINE, seconds, tools_that_answer
+from . import generated
 
-__all__ = ["FILE", "Claim", "claims", "compared", "text", "write"]
+__all__ = ["FILE", "Claim", "claims", "compared", "text"]
 
 CUT = 115  # characters of a reason; a longer one was cut within a word
 TIMES_MLSYSIM, TIMES_AICONFIGURATOR, TIMES_BARE = 8, 5000, 3
@@ -121,7 +120,7 @@ def claims(held):
     list of Claim
         The targets.
     """
-    times = answered(held.get("peers", {}).get("measured", {}))
+    times = tools_that_answer(held.get("peers", {}).get("measured", {}))
     return [
         _times("mlsysim", TIMES_MLSYSIM, times),
         _times("aiconfigurator", TIMES_AICONFIGURATOR, times),
@@ -164,7 +163,7 @@ def compared(held):
     parts = held.get("accuracy", {}).get("measured", {}).get("peers", {})
     found = [
         (name, group, n)
-        for name, got in answered(parts).items()
+        for name, got in tools_that_answer(parts).items()
         for group, n in got["groups"].items()
         if n["rows"] >= FEWEST
     ]
@@ -252,7 +251,9 @@ def _errors(part):
     lost = [f"{name}, {group}" for name, group, n in rows if n["our_median"] >= n["median"]]
     yield f"\nWhere ours is not the lower error: {'; '.join(lost) or 'nowhere'}. "
     few = sum(
-        n["rows"] < FEWEST for g in answered(part["peers"]).values() for n in g["groups"].values()
+        n["rows"] < FEWEST
+        for g in tools_that_answer(part["peers"]).values()
+        for n in g["groups"].values()
     )
     yield f"Left out are {few} pairs with fewer than {FEWEST} rows.\n"
     yield f"\nAt most {part['most']} rows of a question were asked"
@@ -272,7 +273,7 @@ def _regimes(part):
 
 
 def _speed(part):
-    times = answered(part)
+    times = tools_that_answer(part)
     ours = times.get(OURS, {}).get("each_s")
     yield _table("tool", "over ours", "each", "the first", "version")
     for name, got in sorted(times.items(), key=lambda one: one[1]["each_s"]):
@@ -281,7 +282,7 @@ def _speed(part):
 
 
 def _starts(part):
-    times = answered(part)
+    times = tools_that_answer(part)
     ours = times.get(OURS, {}).get("import_s")
     yield _table("tool", "import over ours", "import", "command")
     for name, got in sorted(times.items(), key=lambda one: one[1]["import_s"]):
@@ -369,22 +370,5 @@ def _plain(words):
     return words if len(words) < CUT else words.rpartition(" ")[0] + " .."
 
 
-def write(path):
-    """Write the page to a file, if that changes it.
-
-    Parameters
-    ----------
-    path : Path or str
-        Usually `book/proof.md`.
-
-    Returns
-    -------
-    bool
-        Whether the file was written.
-    """
-    proof.held.cache_clear()
-    return write_page(path, text())
-
-
 if __name__ == "__main__":
-    write(Path(__file__).resolve().parents[2] / "book" / "proof.md")
+    generated.write("proof", text())

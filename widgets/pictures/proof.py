@@ -120,7 +120,7 @@ def _ink(name):
     return "weights" if name == OURS else "prompt"
 
 
-def answered(part):
+def tools_that_answer(part):
     """The tools that gave an answer, of a part with one entry a tool.
 
     Parameters
@@ -138,7 +138,7 @@ def answered(part):
 
 def each():
     """Draw how long a prediction takes, tool by tool."""
-    times = answered(held()["peers"]["measured"])
+    times = tools_that_answer(held()["peers"]["measured"])
     rows = [
         (f"{name}: {seconds(got['each_s'])}", [Spot(1e3 * got["each_s"], _ink(name), name)])
         for name, got in sorted(times.items(), key=lambda one: one[1]["each_s"])
@@ -148,7 +148,7 @@ def each():
 
 def starts():
     """Draw how long an import takes, and a command."""
-    times = answered(held()["peers"]["measured"])
+    times = tools_that_answer(held()["peers"]["measured"])
     rows = []
     for name, got in sorted(times.items(), key=lambda one: one[1]["import_s"]):
         spots = [Spot(got["import_s"], _ink(name), f"import {seconds(got['import_s'])}")]
@@ -163,7 +163,7 @@ def starts():
 def ratios():
     """Draw the error of each tool over ours on the same rows: a dot for each kind of question."""
     rows = []
-    for name, got in answered(held()["accuracy"]["measured"]["peers"]).items():
+    for name, got in tools_that_answer(held()["accuracy"]["measured"]["peers"]).items():
         spots = []
         for group, n in got["groups"].items():
             if n["rows"] >= FEWEST:
