@@ -478,9 +478,35 @@ def efficiency_of(family: str, gpu: Gpu, weights: Format, kv: Format) -> Efficie
     >>> 0.5 < efficiency_of("vllm", catalog.gpu("h100-sxm"), fp8, fp8).bandwidth < 1
     True
     """
-    sets = table()["sets"]
-    strangers = composed(sets, keys(family, gpu), kernel_shares(gpu, weights, kv))
-    return slowed(strangers, _own[family].factor) if family in _own else strangers
+    strangers, own = strangers_efficiency(family, gpu, weights, kv), _own.get(family)
+    return slowed(strangers, own.factor) if own else strangers
+
+
+@cache_until_reload
+def strangers_efficiency(family: str, gpu: Gpu, weights: Format, kv: Format) -> Efficiency:
+    """Compute the same whatever somebody has measured of an engine of their own.
+
+    Parameters
+    ----------
+    family : str
+        Family of the engine.
+    gpu : Gpu
+        The card.
+    weights, kv : Format
+        Formats of the weights and of the cache.
+
+    Returns
+    -------
+    Efficiency
+        Efficiencies fitted to published measurements.
+
+    Examples
+    --------
+    >>> fp8 = catalog.format("fp8")
+    >>> 0.5 < strangers_efficiency("vllm", catalog.gpu("h100-sxm"), fp8, fp8).bandwidth < 1
+    True
+    """
+    return composed(table()["sets"], keys(family, gpu), kernel_shares(gpu, weights, kv))
 
 
 def composed(
@@ -635,8 +661,9 @@ def _interval(deployment: Deployment, family: str, quantity: str) -> tuple[float
     program, engine, *_ = keys(family, gpu)
     both = f"{engine} on {gpu.family}"
     own = _own.get(family)
-    if own and gpu.family in own.chips and kind(program, quantity) in own.intervals:
-        faster, slower = own.intervals[kind(program, quantity)]
+    mine = own.intervals.get(kind(program, quantity)) if own and gpu.family in own.chips else None
+    if own and mine:
+        faster, slower = mine
         told = f"{own.rows:,} rows of your own, of {_counted(own.deployments, 'deployment')}"
         return _assumed(deployment, faster, slower, [f"{family}: {told}"])
     less = ignorance(engine in rows, gpu.family in rows, both in rows)

@@ -93,13 +93,11 @@ def fitted(rows: Iterable[Sample]) -> dict[str, Own]:
 
 def _engine(rows: Sequence[Sample]) -> Own:
     known = calibration.table()
-    before = _misses(rows, 1.0)
-    count = {kind: len(some) for kind, some in _means(rows, before).items()}
-    spreads = known["spreads"]
-    trust = {kind: believed(spreads[kind], n) for kind, n in count.items() if kind in spreads}
+    before, spreads = _means(rows, _misses(rows, 1.0)), known["spreads"]
+    trust = {kind: believed(spreads[kind], len(x)) for kind, x in before.items() if kind in spreads}
     if not trust:
         raise BadInput("with", "with has no row of a kind that sources were compared by.")
-    first = {kind: statistics.mean(_means(rows, before)[kind]) for kind in trust}
+    first = {kind: statistics.mean(before[kind]) for kind in trust}
     wanted = statistics.mean((1 - trust[kind][0]) * first[kind] for kind in trust)
     factor = _factor(rows, [*trust], wanted)
     after = _means(rows, _misses(rows, factor))
@@ -137,7 +135,7 @@ def _misses(rows: Sequence[Sample], factor: float) -> list[float]:
     out = []
     for row in rows:
         d = row.deployment
-        strangers = calibration.efficiency_for(d, row.family)
+        strangers = calibration.strangers_efficiency(row.family, d.gpu, d.weights, d.kv)
         served = Served(row.work, calibration.slowed(strangers, factor), d)
         less = calibration.METRICS[row.metric].less
         out.append((1 if less else -1) * math.log(row.value / getattr(served, row.quantity)))

@@ -94,6 +94,12 @@ def test_what_agrees_with_strangers_moves_nothing(tmp_path):
     assert learnt(tmp_path, 1.0)[1]["vllm"].factor == pytest.approx(1, abs=0.01)
 
 
+def test_what_is_learnt_does_not_hang_on_what_was_learnt_before(tmp_path):
+    path, found = learnt(tmp_path, 1.4)
+    calibration.use(path)
+    assert own.fitted(samples(tmp_path / "mine.csv")) == found
+
+
 def test_nothing_beats_the_ceiling(tmp_path):
     path, _ = learnt(tmp_path, 0.3)
     calibration.use(path)
