@@ -9,9 +9,10 @@ from ..explain import quantity
 from ..refuse import BadInput, shown
 from ..spec import Gpu, Model
 from .options import add_output
-from .tables import Answer, Screen, of_records
+from .tables import Answer, Column, Screen, of_records
 
 OWN = ("gpus.toml", "models.toml")
+COLUMNS = {name: (Column(name, left=True), str) for name in ("kind", "name", "is")}
 SHOWN = 12  # rows that are listed; of more, the count is said
 
 
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> Answer:
         ]
         return "\n".join(screen.prose(line) for line in lines)
 
-    return Answer(list(records), records, of_records(list(records), {}), text)
+    return Answer(list(records), records, of_records(records, COLUMNS), text)
 
 
 def _text(path: Path) -> str:

@@ -125,6 +125,8 @@ def test_the_command_says_what_a_row_is_and_ends_with_two_where_it_lacks(tmp_pat
     path.write_text(CARD)
     assert main(["check", str(path)]) == 0
     assert "x1: 95 GiB, 2.4 TB/s, 500 TFLOP/s in bf16" in capsys.readouterr().out
+    assert main(["check", str(path), "--markdown"]) == 0
+    assert "| card | x1 | 95 GiB, 2.4 TB/s" in capsys.readouterr().out
     path.write_text(CARD.replace("power_w", "power"))
     assert main(["check", str(path)]) == 2
     assert re.fullmatch(r"llmcap: gpus\.x1: power_w is missing: .*\n", capsys.readouterr().err)
