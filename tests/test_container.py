@@ -29,13 +29,13 @@ NO_RIGHTS = (
 )
 
 
-def said(word):
+def instructions(word):
     return [rest for name, _, rest in LINES if name == word]
 
 
 def copied():
     """What the second stage takes of the checkout's copy, as paths in it."""
-    for line in said("COPY"):
+    for line in instructions("COPY"):
         *sources, _ = shlex.split(line)
         for source in sources:
             if source.startswith("/llmcap/"):
@@ -65,11 +65,11 @@ def test_nothing_heavy_or_private_is_sent_to_the_builder():
 
 
 def test_it_runs_as_nobody_in_particular_and_says_how_it_is():
-    assert said("FROM") == ["python:3.12-slim AS made", "python:3.12-slim"]
-    (user,) = said("USER")
+    assert instructions("FROM") == ["python:3.12-slim AS made", "python:3.12-slim"]
+    (user,) = instructions("USER")
     assert re.fullmatch(r"[1-9]\d{4}:[1-9]\d{4}", user)
-    assert said("EXPOSE") == [str(Settings().port)]
-    assert f":{Settings().port}/healthz" in said("HEALTHCHECK")[0]
+    assert instructions("EXPOSE") == [str(Settings().port)]
+    assert f":{Settings().port}/healthz" in instructions("HEALTHCHECK")[0]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def contained(server, tmp_path_factory):
         pytest.skip("no unshare and setpriv on this machine")
     if subprocess.run([*under, "true"], env=here, capture_output=True).returncode:
         pytest.skip("no mounts of one's own on this machine")
-    (entry,) = said("ENTRYPOINT")
+    (entry,) = instructions("ENTRYPOINT")
     _, *program = json.loads(entry)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("HOME", "TMPDIR", "PYTHONPATH"):
@@ -105,7 +105,7 @@ def test_a_calculator_answers_on_a_read_only_root_without_rights(contained):
 
 def test_its_health_check_answers_and_fails_where_nobody_listens(contained):
     site, _, _ = contained
-    told = said("HEALTHCHECK")[0].partition("CMD ")[2]
+    told = instructions("HEALTHCHECK")[0].partition("CMD ")[2]
     _, *arguments = json.loads(told)
     for port, status in ((site.rpartition(":")[2], 0), ("9", 1)):
         command = [one.replace(str(Settings().port), port) for one in arguments]

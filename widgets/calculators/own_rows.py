@@ -136,7 +136,7 @@ class Own:
         mine = published.points(report.rows, "ceiling" if ceiling else "fitted")
         others = Others(filters, mine, "ceiling" if ceiling else "source")
         drawn = [p for p in mine if GROUP_OF[p.row.metric] == group]
-        cloud = published.told(filters, group, state["against"])
+        cloud = published.points_left(filters, group, state["against"])
         return {
             "status": _status(report, mine, others, self.asks(given)),
             "headline": _headline(mine, others),
@@ -175,7 +175,7 @@ class Others:
 
     def __init__(self, filters, mine, against):
         self.share = Counter(GROUP_OF[p.row.metric] for p in mine)
-        self.groups = {name: published.told(filters, name, against) for name in self.share}
+        self.groups = {name: published.points_left(filters, name, against) for name in self.share}
         self.median = _weighted_median(
             (p.error, self.share[name] / len(some))
             for name, some in self.groups.items()

@@ -267,7 +267,7 @@ def left_in(filters):
 
 
 @lru_cache(maxsize=64)
-def told(filters, group, against):
+def points_left(filters, group, against):
     """Take the points of a group under a choice of prediction.
 
     Parameters

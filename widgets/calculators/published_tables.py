@@ -31,7 +31,7 @@ def by_group(filters, state):
     rows = []
     for name, group in GROUPS.items():
         medians = published.medians(filters, name)
-        told = published.told(filters, name, state["against"])
+        told = published.points_left(filters, name, state["against"])
         rows.append(
             [
                 group.title,

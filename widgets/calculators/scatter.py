@@ -37,7 +37,7 @@ def of_published(filters, group, against):
     dict or None
         The figure; None where there is no row.
     """
-    shown = published.told(filters, group, against)
+    shown = published.points_left(filters, group, against)
     if not shown:
         return None
     kept, missed = _parted(shown)

@@ -175,7 +175,7 @@ def _example():
 
 def _of_published(state, filters):
     group, against = state["metric"], state["against"]
-    shown = published.told(filters, group, against)
+    shown = published.points_left(filters, group, against)
     return {
         "headline": _headline(published.medians(filters, group), shown, state),
         "status": _status(shown, state),
