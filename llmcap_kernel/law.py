@@ -527,7 +527,7 @@ def rounding_bytes(deployment: Deployment) -> float:
     d, model, weights = deployment, deployment.model, deployment.weights
     if d.engine.family not in TORCH or weights.gguf:
         return 0.0
-    split = max(d.tp // d.ep, 1)
+    split = d.tp // d.ep
     sides = _sides(weights, d.gpu, split, d.engine.family, d.engine.release)
     layout = (d.tp, d.pp, d.dp_attention, d.engine.family)
     key = ("rounding", weights.name, *layout, split, sides)

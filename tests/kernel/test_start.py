@@ -228,6 +228,38 @@ def test_the_allocator_rounds_up_each_tensor_of_10_mib_by_hand():
     assert law.rounding_bytes(d) == pytest.approx(text + table, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("gpu", "inner", "per_layer_mib"),
+    [("h100-sxm", 2880, 0.5 + 0.25), ("l40s", 2944, 1 + 1.5)],  # Triton's sides, and Marlin's
+)
+def test_whole_experts_are_padded_and_rounded_up_by_hand(gpu, inner, per_layer_mib):
+    """gpt-oss-20b over four cards, 8 of 32 experts each: 2 x 2 880 x 2 880 and 2 880 x 2 880.
+
+    Half a byte an element after padding is 67.5 MiB of 68 and 33.75 of 34 on an H100, 69 of 70 and
+    34.5 of 36 on an L40S, in 24 layers; scales are under 10 MiB. Quarters of all 32 experts are
+    768 x 3 072 on both, 72 and 36 MiB, which are whole steps.
+    """
+    mib = 2**20
+    up = 8 * 2 * inner * 3072 / 2
+    assert (-up % (2 * mib) + -up / 2 % (2 * mib)) / mib == per_layer_mib
+    whole = started("gpt-oss-20b", gpu, "vllm-0.16", tp=4, ep=4)
+    quarters = started("gpt-oss-20b", gpu, "vllm-0.16", tp=4)
+    more = law.rounding_bytes(whole) - law.rounding_bytes(quarters)
+    assert more / mib == pytest.approx(24 * per_layer_mib)
+
+
+def test_what_is_rounded_up_does_not_hang_on_the_order_of_tensors():
+    d = started("deepseek-v3", "h200-sxm", "vllm-0.16", tp=8)
+    first = replace(d, model=replace(d.model, tensors=d.model.tensors[::-1]))
+    assert d.model.tensors[-1].role == "mtp"
+    assert law.rounding_bytes(first) == pytest.approx(law.rounding_bytes(d))
+    assert law.weights_of(first).stored_bytes == pytest.approx(law.weights_of(d).stored_bytes)
+
+
+def test_an_engine_with_an_allocator_of_its_own_rounds_nothing():
+    assert law.rounding_bytes(started("qwen3-14b", "h100-sxm", "trtllm")) == 0
+
+
 def test_the_peak_of_an_indexer_by_hand():
     """vLLM 0.31, deepseek_v4/attention.py: 8 192 tokens while an indexer scores."""
     limits = {"max_model_len": 262_144, "max_num_batched_tokens": 8192, "max_num_seqs": 64}
