@@ -226,7 +226,8 @@ def test_the_winner_is_the_cheapest_that_meets_all():
     assert len(good) == 2
     assert made.winner.usd_mtok.value == min(c.usd_mtok.value for c in good)
     other = next(c for c in good if c is not made.winner)
-    assert f"{other.label} meets the limits at" in made.verdict
+    times = other.usd_mtok.value / made.winner.usd_mtok.value
+    assert f"{other.label} meets the limits at {times:.2f}x the price" in made.verdict
 
 
 def test_the_order_of_columns_does_not_choose_the_winner():
@@ -714,8 +715,11 @@ def test_break_even_explains_itself_and_refuses_what_is_free():
     even = design.break_even(usd_h=7.98, output_tok_s=863, api_usd_mtok=5.0)
     assert "break-even duty = own price, always busy / API price" in even.explain()
     assert "million output tokens a month" in even.explain()
-    with pytest.raises(BadInput, match="api_usd_mtok is 0"):
-        design.break_even(usd_h=7.98, output_tok_s=863, api_usd_mtok=0)
+    asked = {"usd_h": 7.98, "output_tok_s": 863, "api_usd_mtok": 5.0, "busy": 0.4}
+    for name in asked:
+        for none in (0, -0.5):
+            with pytest.raises(BadInput, match=f"{name} is {none}"):
+                design.break_even(**asked | {name: none})
 
 
 # percentiles

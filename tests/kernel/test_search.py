@@ -7,7 +7,7 @@ import pytest
 
 from llmcap_kernel import catalog, design
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, Quality, worked_spec
-from llmcap_kernel.design.search import Row, undominated
+from llmcap_kernel.design.search import Row, judged, undominated
 from llmcap_kernel.design.space import bits
 from llmcap_kernel.spec import BadInput, Slo, Workload
 
@@ -106,6 +106,15 @@ def test_cheaper_ones_miss_a_limit_and_dearer_ones_say_how_much(answer):
             assert all(x.name in reason.sentence for x in reason.misses)
         else:
             assert reason.dearer_usd_h == pytest.approx(reason.choice.usd_h_all - best.usd_h_all)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"), [(0.0, "at the same rent"), (0.5, "$0.50/h or "), (-0.5, "% less")]
+)
+def test_half_a_dollar_is_not_the_same_rent(answer, more, words):
+    best = answer.winner.deployment
+    rent = best.gpu_usd_h + more / best.num_gpus
+    assert words in answer.reason(judged(replace(best, usd_h=rent), answer.asked)).sentence
 
 
 def test_the_answer_has_a_reason_too(answer):
@@ -216,6 +225,13 @@ def test_search_can_split_attention_by_user():
         expert_parallel=False,
     )
     assert [c.deployment.dp_attention for c in found.found] == [True]
+
+
+def test_attention_by_user_of_a_dense_model_is_not_vllms():
+    """Without experts to share, vLLM's data-parallel ranks are servers of their own."""
+    asked = {"models": ["llama-3.1-8b"], "gpus": ["h100-sxm"], "tps": [2]}
+    here = design.space(WORKED_WORKLOAD, **asked, engines=["vllm", "sglang"], dp_attention=[True])
+    assert {b.engine.family for b in here.blocks} == {"sglang"}
 
 
 def test_quality_bars_models_and_formats():
