@@ -112,6 +112,18 @@ def test_the_catalogue_page_leaves_nothing_out():
     assert page.count("/h") >= len(catalog.table("prices")["price"])
 
 
+def test_the_catalogue_says_of_each_card_how_its_figures_were_checked():
+    rows = [row for row in catalogue_page.text().splitlines() if "&amp;gpu=" in row]
+    assert len(rows) == len(catalog.gpus())
+    for row in rows:
+        checked = row.split(" | ")[6]
+        assert re.fullmatch(r"(read|compared)(, compared)?(; \*\*not yet: .+\*\*)?", checked), row
+    (a10g,) = (row for row in rows if ">a10g<" in row)
+    assert "**not yet: FLOP/s**" in a10g
+    for name, source in catalog.table("gpus")["sources"].items():
+        assert f"| [{name}]({source['url']}) |" in catalogue_page.text()
+
+
 @pytest.mark.parametrize("name", proof.held())
 def test_a_part_of_the_proof_says_when_on_what_and_how(name):
     part = proof.held()[name]
