@@ -246,6 +246,21 @@ def test_what_is_lost_is_said():
         )
 
 
+def test_what_stands_open_is_short_and_every_pair_is_in_a_fold():
+    page = proof_page.text()
+    assert page.count("<details>") == page.count("</details>") == 4
+    open_ = re.sub(r"<details>.*?</details>", "", page, flags=re.S)
+    for table in re.split(r"\n(?!\|)", open_):
+        assert table.count("\n|") <= 14, table[:200]
+    beside = open_.partition("## How wrong, beside other tools")[2].partition("\n## ")[0]
+    told = {row.split(" | ")[0].removeprefix("| "): row for row in beside.splitlines()}
+    for name, group, n in proof_page.compared(proof.held()):
+        assert f"| {name} | {group} | " in page and f"| {name} | {group} | " not in open_
+        least, most = (float(cell.split()[0]) for cell in told[name].split(" | ")[3:5])
+        ratio = round(n["median"] / n["our_median"], 1)
+        assert least <= ratio <= most
+
+
 def test_a_missed_target_and_a_part_not_measured_are_said():
     made = {"llmcap": {"each_s": 1e-3}, "mlsysim": {"each_s": 2e-3}}
     one, two, *_ = proof_page.claims({"peers": {"measured": made}})
