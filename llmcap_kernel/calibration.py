@@ -13,7 +13,7 @@ measured an engine of their own says so with `use`: the estimate of it moves, an
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -507,6 +507,62 @@ def strangers_efficiency(family: str, gpu: Gpu, weights: Format, kv: Format) -> 
     True
     """
     return composed(table()["sets"], keys(family, gpu), kernel_shares(gpu, weights, kv))
+
+
+class Step(NamedTuple):
+    """One efficiency, with the constants that made it.
+
+    Attributes
+    ----------
+    name : str
+        A field of `Efficiency`.
+    timed : float or None
+        What timed kernels reach; None where they say nothing of it.
+    fitted : tuple of (str, float)
+        Constants by name, the set and the field: "servers.layer_s". In order; the first is a value
+        where no kernel was timed, and all others are factors, as `shifted` applies them.
+    value : float
+        The efficiency [s for a time].
+    """
+
+    name: str
+    timed: float | None
+    fitted: tuple[tuple[str, float], ...]
+    value: float
+
+
+def steps(deployment: Deployment) -> tuple[Step, ...]:
+    """List the efficiencies of a deployment, each with the constants that made it.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment, of which the engine, the card and the formats are used.
+
+    Returns
+    -------
+    tuple of Step
+        In the order of the fields of `Efficiency`; those that nothing is known of are left out.
+
+    Examples
+    --------
+    >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
+    >>> next(step.fitted[1][0] for step in steps(b) if step.name == "layer_s")
+    'hopper.layer_s'
+    """
+    d, sets = deployment, table()["sets"]
+    path = keys(d.engine.family, d.gpu)
+    timed, found = kernel_shares(d.gpu, d.weights, d.kv), efficiency_for(d)
+    own = _own.get(d.engine.family)
+    out = []
+    for name in (field.name for field in fields(Efficiency)):
+        having = (key for key in path if name in sets.get(key, {}))
+        fitted = [(f"{key}.{name}", sets[key][name][0]) for key in having]
+        if own and (name in LATENCIES or name in SHARES):
+            fitted.append(("your own rows", own.factor if name in LATENCIES else 1 / own.factor))
+        if fitted or name in timed:
+            out.append(Step(name, timed.get(name), tuple(fitted), getattr(found, name)))
+    return tuple(out)
 
 
 def composed(

@@ -4,6 +4,7 @@ A checkout keeps them in `benchmarks/`, as a page's Python does; a wheel brings 
 """
 
 import csv
+import re
 from functools import cache
 from itertools import dropwhile
 from pathlib import Path
@@ -63,3 +64,60 @@ def measured():
         The columns of each by its id.
     """
     return by_id("measured.csv")
+
+
+_GITHUB = re.compile(r"([\w.-]+/[\w.-]+?)\)?@([0-9a-f]{7,40})\)?:([^\s()]+)")
+
+
+def address(text):
+    """Find the page that a row was read from.
+
+    Parameters
+    ----------
+    text : str
+        A row's `source`: an address, or a file in a repository as "owner/name@commit:path".
+
+    Returns
+    -------
+    str
+        Its address, at that commit; "" for a row that has none.
+
+    Examples
+    --------
+    >>> address("ggml-org/llama.cpp@4c7e9893c4ca:benches/dgx-spark.md")
+    'https://github.com/ggml-org/llama.cpp/blob/4c7e9893c4ca/benches/dgx-spark.md'
+    >>> address("vllm-project/recipes@8959cf6:DeepSeek/DeepSeek-V3_2.md:113")
+    'https://github.com/vllm-project/recipes/blob/8959cf6/DeepSeek/DeepSeek-V3_2.md#L113'
+    >>> address("stored public file id 69850903800 (vLLM args, measured)")
+    ''
+    """
+    if text.startswith("https://"):
+        return text.split()[0].rstrip(";,")
+    found = _GITHUB.search(text)
+    if not found:
+        return ""
+    path, _, line = found[3].partition(":")
+    return f"https://github.com/{found[1]}/blob/{found[2]}/{path}" + (f"#L{line}" if line else "")
+
+
+@cache
+def sources():
+    """Read who measured the rows.
+
+    Returns
+    -------
+    dict of str to dict
+        The columns of each source by its id, and `url`: its address; "" where none is known.
+    """
+    return {row["source_id"]: row | {"url": _of_source(row)} for row in rows("sources.csv")}
+
+
+def _of_source(row):
+    told = row["url_or_repo_path"]
+    if told.startswith("https://"):
+        return told.split()[0]
+    found = re.match(r"github:([\w.-]+/[\w.-]+)", told)
+    commit = re.search(r"\b[0-9a-f]{7,40}\b", row["commit_or_date"])
+    if not found:
+        return ""
+    return f"https://github.com/{found[1]}" + (f"/tree/{commit[0]}" if commit else "")

@@ -135,7 +135,7 @@ def summary(view):
 
 def _whole(view, prefix, apps):
     ask = h("div", {"class": "lc-ask"}, _answer(view), _controls(view, prefix))
-    parts = [*_details(view), _links(view, apps)]
+    parts = [*_details(view, apps), _links(view, apps)]
     return [ask, h("div", {"class": "lc-results"}, parts)]
 
 
@@ -145,7 +145,8 @@ def _compact(view, prefix, inputs, apps):
     first, rest = view["tables"][:1], view["tables"][1:]
     said = {**view, "tables": rest} if view.get("groups") else view
     shown = [_table(table) for table in first if view.get("groups")]
-    more = h("details", {"class": "lc-more"}, _summary("Numbers and arithmetic"), _details(said))
+    unfold = _summary("Numbers and arithmetic")
+    more = h("details", {"class": "lc-more"}, unfold, _details(said, apps))
     parts = [*shown, more, _own_page(view, apps)]
     return [ask, h("div", {"class": "lc-results"}, parts)]
 
@@ -156,7 +157,7 @@ def _answer(view):
     return h("div", {"class": "lc-answer"}, parts)
 
 
-def _details(view):
+def _details(view, apps):
     said = [h("p", {}, words(text)) for text in view["sentences"]]
     sentences = h("div", {"class": "lc-sentences"}, said)
     return [
@@ -164,6 +165,7 @@ def _details(view):
         *map(_text, view.get("texts", ())),
         *map(_table, view["tables"]),
         _arithmetic(view),
+        _behind(view, apps),
     ]
 
 
@@ -223,7 +225,7 @@ def _start(view, compact):
 
 
 def _own_page(view, apps):
-    attributes = {"data-name": view["name"], "href": f"{apps}{view['name']}?{view['query']}"}
+    attributes = {"data-name": view["name"], "href": _app(view, apps)}
     return h("p", {"class": "lc-open"}, h("a", attributes, "Open on a page of its own"))
 
 
@@ -582,7 +584,9 @@ def _row(table, i):
         label = {"data-label": table["columns"][j + 1], "class": level and f"lc-{level}"}
         cells.append(h("td", {k: v or None for k, v in label.items()}, words(text)))
     high = {"class": "lc-high" if i in table["highlight"] else None}
-    return h("tr", high, h("th", {"scope": "row"}, swatch, words(first)), cells)
+    link = table["links"][i] if "links" in table else ""
+    head = _link(link, first) if link else words(first)
+    return h("tr", high, h("th", {"scope": "row"}, swatch, head), cells)
 
 
 def _arithmetic(view):
@@ -604,20 +608,33 @@ def _arithmetic(view):
     return h("details", {"class": "lc-explain"}, unfold, [each for pair in parts for each in pair])
 
 
-def _links(view, apps):
-    items = [
-        h(
-            "li",
-            {},
-            h(
-                "a",
-                {"data-name": link["name"], "href": f"{apps}{link['name']}?{link['query']}"},
-                words(link["title"]),
-            ),
-        )
-        for link in view.get("links", ())
+def _behind(view, apps):
+    """What the estimates stand on, each with its place on the page of constants."""
+    anchors = [
+        _link(f"{apps}../book/constants.html#{one['anchor']}", one["title"])
+        for one in view.get("behind", ())
     ]
-    if not items:
+    return _nav("What the estimates stand on", "The estimates stand on:", anchors)
+
+
+def _links(view, apps):
+    anchors = [
+        h("a", {"data-name": one["name"], "href": _app(one, apps)}, words(one["title"]))
+        for one in view.get("links", ())
+    ]
+    return _nav("The same deployment elsewhere", "The same deployment in:", anchors)
+
+
+def _app(one, apps):
+    return f"{apps}{one['name']}?{one['query']}"
+
+
+def _link(address, text):
+    return h("a", {"href": address}, words(text))
+
+
+def _nav(label, said, anchors):
+    if not anchors:
         return None
-    label = {"class": "lc-links", "aria-label": "The same deployment elsewhere"}
-    return h("nav", label, h("p", {}, "The same deployment in:"), h("ul", {}, items))
+    items = h("ul", {}, [h("li", {}, one) for one in anchors])
+    return h("nav", {"class": "lc-links", "aria-label": label}, h("p", {}, said), items)

@@ -25,7 +25,7 @@ from ..spec import (
     Model,
     Speculation,
 )
-from . import cards, names, typical
+from . import cards, names, origins, typical
 from .names.engines import nearest_version, program, release
 from .names.formats import built, checkpoint_format, offered, read_format
 from .names.found import UNKNOWN, Found

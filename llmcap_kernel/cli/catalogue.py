@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import catalog
+from ..catalog import origins
 from ..catalog.names.formats import built
 from ..explain import digits, quantity
 from ..refuse import BadInput, shown
@@ -266,7 +267,10 @@ def _detail(kind: str, name: str, record: Record) -> Answer:
         names = [name, *rows.get(name, {}).get("aliases", ())]
         known = prose_table([("Names:", ", ".join(names))], screen) if rows else ""
         notes = {(f["note"], f["figure"]) for f in figures if f["note"]}
-        told = prose_table([(f"{figure}:", note) for note, figure in sorted(notes)], screen)
+        unread = [f["figure"] for f in figures if f.get("checked") == origins.UNREAD]
+        marked = [("not checked:", f"{', '.join(unread)}: in no document that anybody opened")]
+        lines = [(f"{figure}:", note) for note, figure in sorted(notes)]
+        told = prose_table(lines + marked * bool(unread), screen)
         listed = "\n".join(_source(n, *one, screen) for n, one in enumerate(sources, 1))
         plain = table.without("note").text(screen)
         return "\n\n".join(filter(None, [head, known, plain, told, listed]))
@@ -366,8 +370,11 @@ def _sourced(kind: str) -> Callable[[str], list[Record]]:
 
 
 def _of_gpu(name: str) -> list[Record]:
+    ways = origins.checked(catalog.cards.record(name))
     price = [_of_price_row(row, "usd_h") for row in _prices_of(name)]
-    return _sourced("gpus")(name) + price
+    return [
+        one | {"checked": ways.get(one["figure"], "")} for one in _sourced("gpus")(name) + price
+    ]
 
 
 def _prices_of(name: str) -> Iterable[Record]:

@@ -12,6 +12,9 @@ from ..spec import BadInput, Deployment, Slo, Workload
 from .limits import Limit, Note, expected, limits, warnings
 
 MAX_FRACTION = 0.98  # the driver needs the rest of a card
+# Efficiencies that one card alone, or a model without experts, has no use for.
+OF_MANY = ("link_bandwidth", "all_reduce_s", "pcie_exchange_s", "one_path_share")
+OF_EXPERTS = ("expert_bandwidth", "expert_compute", "moe_layer_s")
 
 
 @dataclass(frozen=True)
@@ -250,39 +253,43 @@ class Card(Explained):
         Returns
         -------
         tuple of Line
-            The efficiencies, the estimates, and the interval of each.
+            The efficiencies with their constants, the estimates, and the interval of each.
         """
         intervals = []
         for name, unit in (("itl_s", "s"), ("ttft_s", "s"), ("output_tok_s", "tok/s")):
             estimate = getattr(self.expected, name)
             text = f"{expected(estimate, unit)}, four times in five"
             intervals.append(Line(f"{name} interval", estimate.reason, "", text))
-        return (self._efficiency_line(), *self.expected.served.lines(), *intervals)
+        return (*self.constant_lines(), *self.expected.served.lines(), *intervals)
 
-    def _efficiency_line(self) -> Line:
-        e, d = self.expected.served.efficiency, self.deployment
-        many, experts = d.num_gpus > 1, d.model.experts
-        shares = (
-            ("bandwidth", "bandwidth", True),
-            ("KV bandwidth", "kv_bandwidth", True),
-            ("compute", "compute", True),
-            ("link", "link_bandwidth", many),
-            ("expert bandwidth", "expert_bandwidth", experts),
-            ("prefill share", "prefill_share", True),
-        )
-        times = (
-            ("a layer", "layer_s", True),
-            ("an expert layer", "moe_layer_s", experts),
-            ("a step", "step_s", True),
-            ("an exchange", "all_reduce_s", many),
-            ("a first token", "first_token_s", d.engine.is_server),
-        )
-        words = [f"{word} {getattr(e, name):.2f}" for word, name, on in shares if on]
-        fixed = [f"{quantity(getattr(e, name), 's')} {word}" for word, name, on in times if on]
+    def constant_lines(self) -> tuple[Line, ...]:
+        """Derive each efficiency from what kernels reach and from the fitted constants.
+
+        Returns
+        -------
+        tuple of Line
+            Where they are from, then a line an efficiency. The page on constants has each by the
+            name that it has here, "servers.layer_s".
+        """
+        d = self.deployment
         sets = calibration.table()["sets"]
         known = [key for key in calibration.keys(d.engine.family, d.gpu) if key in sets]
-        key = f"timed kernels, and measurements of {', '.join(known)}"
-        return Line("efficiencies", key, ", ".join(words), ", ".join(fixed))
+        head = f"timed kernels, and measurements of {', '.join(known)}"
+        unused = (OF_MANY if d.num_gpus == 1 else ()) + (() if d.model.experts else OF_EXPERTS)
+        made = (step for step in calibration.steps(d) if step.name not in unused)
+        where = "each constant by its name, and its rows: the book's page The constants"
+        return (Line("efficiencies", head, where, ""), *map(_constant_line, made))
+
+
+def _constant_line(step: calibration.Step) -> Line:
+    """An efficiency: its constants by name, by value, and what they make."""
+    time = step.name.endswith("_s")
+    timed = [] if step.timed is None else [("timed kernels", step.timed)]
+    names, (first, *factors) = zip(*timed, *step.fitted, strict=True)
+    start, value = (quantity(x, "s") if time else f"{x:.3g}" for x in (first, step.value))
+    of = "odds of " if factors and not time else ""  # `shifted` has a factor act on these
+    numbers = " x ".join([of + start, *(f"{x:.3g}" for x in factors)])
+    return Line(f"efficiency.{step.name}", " x ".join(names), numbers, value)
 
 
 def least_fraction(deployment: Deployment, context_tokens: int) -> float | None:

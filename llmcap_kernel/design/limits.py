@@ -252,7 +252,7 @@ class Note(NamedTuple):
     Attributes
     ----------
     about : str
-        "context", "cache", "compute", "format", "network", "rent" or "model".
+        "context", "cache", "compute", "format", "network", "rent", "card" or "model".
     text : str
         One sentence.
     """
@@ -289,6 +289,7 @@ def warnings(deployment: Deployment, workload: Workload) -> tuple[Note, ...]:
         *_cache_notes(deployment),
         *_format_notes(deployment),
         *_hardware_notes(deployment),
+        *(Note("card", text) for text in (catalog.origins.doubt(deployment.gpu),) if text),
         *(Note("model", text) for text in deployment.model.notes),
     )
 

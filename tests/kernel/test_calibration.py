@@ -1,8 +1,10 @@
 """Estimates stay below the ceiling, say why they are as wide as they are, and keep their word."""
 
+import csv
 import math
 import statistics
 from collections import Counter
+from dataclasses import fields
 from functools import lru_cache
 
 import pytest
@@ -260,6 +262,52 @@ def test_what_the_law_is_not_asked_is_in_no_fit():
     other = {name for name, cells in lines.items() if "speculation" in cells["doubt"]}
     assert len(other) > 300 and not other & asked
     assert fit.weight(("power-cap", "speculation")) == 0 and fit.weight(("power-cap",)) == 1
+
+
+@pytest.mark.parametrize(
+    ("gpu", "engine", "more"),
+    [
+        ("h100-sxm", "vllm", {"tp": 2, "weights": "fp8"}),
+        ("mi300x", "sglang", {"tp": 4}),
+        ("apple-m3-max", "llama.cpp", {}),
+        ("rtx-4090", "vllm", {"weights": "int4-awq"}),
+    ],
+)
+def test_the_constants_of_an_explanation_make_its_efficiencies(gpu, engine, more):
+    d = catalog.deployment(model="qwen3-30b-a3b", gpu=gpu, engine=engine, **more)
+    made, found = calibration.steps(d), calibration.efficiency_for(d)
+    for step in made:
+        (_, value), *factors = [("", step.timed)] * (step.timed is not None) + list(step.fitted)
+        for _, factor in factors:  # a time is multiplied, and of a share the odds
+            if not step.name.endswith("_s"):
+                value, factor = value / (1 - value) if value < 1 else math.inf, factor
+            value *= factor
+            if not step.name.endswith("_s"):
+                value = 1 if value == math.inf else value / (1 + value)
+        assert value == pytest.approx(getattr(found, step.name)), step.name
+    unnamed = {field.name for field in fields(Efficiency)} - {step.name for step in made}
+    assert all(getattr(found, name) == getattr(Efficiency(), name) for name in unnamed)
+    text = design.card(d, LOAD).explain()
+    for step in made:
+        if step.name in text and step.fitted:
+            assert step.fitted[-1][0] in text
+
+
+def test_rows_by_source_are_those_of_the_fit():
+    """`benchmarks/fitted.csv` is written with the table: who is behind each of its sets."""
+    told = Counter()
+    for row in csv.DictReader(ROWS.with_name("fitted.csv").read_text().splitlines()):
+        told[row["about"]] += int(row["rows"])
+        assert row["source_id"] not in fit.TEST
+    assert told == calibration.table()["rows"]
+
+
+def test_sources_are_counted_by_what_their_rows_tell_about(tmp_path):
+    rows = fit.samples(ROWS)[:40]
+    path = fit.keep_sources(rows, tmp_path / "fitted.csv")
+    told = [row.split(",") for row in path.read_text().splitlines()[1:]]
+    assert sum(int(n) for about, _, n in told if about in ("servers", "loops")) == len(rows)
+    assert {source for _, source, _ in told} == {row.source for row in rows}
 
 
 def test_the_kept_predictions_are_those_of_the_shipped_numbers():

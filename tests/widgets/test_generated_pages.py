@@ -8,14 +8,27 @@ import re
 
 import pytest
 
-from llmcap_kernel import catalog
-from widgets.pages import api, build, catalogue_page, generated, notation, proof_page
+from llmcap_kernel import calibration, catalog, design
+from llmcap_kernel.spec import Workload
+from widgets import benchmarks, constants
+from widgets.calculators import validate
+from widgets.pages import (
+    api,
+    build,
+    catalogue_page,
+    constants_page,
+    generated,
+    notation,
+    proof_page,
+)
 from widgets.pictures import proof
 
 PAGES = build.GENERATED
 
 
-@pytest.mark.parametrize("name", ["notation", "catalogue", "proof"])  # api is written by each build
+@pytest.mark.parametrize(
+    "name", ["notation", "catalogue", "constants", "proof"]
+)  # api is written by each build
 def test_the_committed_page_is_current(name):
     path = build.ROOT / "book" / f"{name}.md"
     assert path.read_text() == PAGES[name].text(), f"run python -m {PAGES[name].__name__}"
@@ -112,6 +125,89 @@ def test_the_catalogue_page_leaves_nothing_out():
     assert page.count("/h") >= len(catalog.table("prices")["price"])
 
 
+def test_the_catalogue_says_of_each_card_how_its_figures_were_checked():
+    rows = [row for row in catalogue_page.text().splitlines() if "&amp;gpu=" in row]
+    assert len(rows) == len(catalog.gpus())
+    for row in rows:
+        checked = row.split(" | ")[6]
+        assert re.fullmatch(r"(read|compared)(, compared)?(; \*\*not yet: .+\*\*)?", checked), row
+    (a10g,) = (row for row in rows if ">a10g<" in row)
+    assert "**not yet: FLOP/s**" in a10g
+    for name, source in catalog.table("gpus")["sources"].items():
+        assert f"| [{name}]({source['url']}) |" in catalogue_page.text()
+
+
+def places(page):
+    return re.findall(r'<span id="([a-z0-9-]+)"></span>', page)
+
+
+def test_every_constant_has_its_place_and_what_stands_behind_it():
+    page = constants_page.text()
+    lines = page.partition("## Sources")[0].splitlines()
+    rows = {row.split("`")[1]: row for row in lines if row.startswith('| <span id="')}
+    known = calibration.table()
+    for key, numbers in known["sets"].items():
+        for name in numbers:
+            row = rows[f"{key}.{name}"]
+            assert f'id="{constants.anchor(f"{key}.{name}")}"' in row
+            assert f"| {known['rows'][key]:,} |" in row
+    for key in (*known["rows"], *known["intervals"]):
+        assert f'id="{constants.anchor(key)}"' in rows[key]
+    assert len(places(page)) == len(set(places(page)))
+
+
+def test_every_place_that_is_named_is_on_the_page():
+    page = constants_page.text()
+    named = set(re.findall(r'href="#([^"]+)"', page))
+    assert len(named) > 100 and named <= {*places(page), "timed-kernels"}
+    for name in catalog.gpus()[::7]:
+        card = design.card(catalog.deployment(model="qwen3-8b", gpu=name), Workload(1000, 100))
+        for one in constants.behind([card]):
+            assert one["anchor"] in places(page), (name, one)
+        for line in card.estimate_lines() if card.estimates else ():
+            if line.name.startswith("efficiency."):
+                made = set(line.formula.split(" x ")) - {"timed kernels"}
+                assert {*map(constants.anchor, made)} <= {*places(page)}, (name, made)
+
+
+# Of these a copy is kept and no address: the page says so.
+WITHOUT = {"vllm_metal", "rtx4000ada_ttft", "mem_threads3", "rtx4090_qwen38", "l40s_gemma"}
+
+
+def test_every_source_leads_to_where_it_was_published():
+    page = constants_page.text()
+    for name in {row["source_id"] for row in benchmarks.rows("fitted.csv")}:
+        row = next(
+            row for row in page.splitlines() if f'id="source-{name.replace("_", "-")}"' in row
+        )
+        assert ("](https://" in row) == (name not in WITHOUT), name
+        assert (constants_page.NO_ADDRESS in row) == (name in WITHOUT), name
+
+
+def test_a_row_leads_to_the_page_it_was_read_from():
+    without = {
+        r["source_id"]
+        for f in constants_page.FILES
+        for r in benchmarks.rows(f)
+        if not benchmarks.address(r["source"])
+    }
+    assert without == WITHOUT
+
+
+def test_a_source_opens_in_validate_with_its_rows_alone():
+    links = re.findall(r'\.\./apps/validate\?([^"]+)"', constants_page.text())
+    assert len(links) == 20
+    for link in links:
+        query = link.replace("&amp;", "&")
+        state, messages = validate.FORM.parse(query)
+        shown = validate.view(state)
+        assert not messages and "No measured row" not in shown["status"]["text"], query
+        far = next(one for one in shown["tables"] if "Farthest" in one["caption"])
+        assert far["links"] and all(one.startswith("https://") for one in far["links"]), query
+        own = {benchmarks.measured()[row[0]]["source_id"] for row in far["rows"]}
+        assert own == {state["only.source"]}
+
+
 @pytest.mark.parametrize("name", proof.held())
 def test_a_part_of_the_proof_says_when_on_what_and_how(name):
     part = proof.held()[name]
@@ -148,6 +244,21 @@ def test_what_is_lost_is_said():
         assert (
             f"| {claim.title} | {claim.text} | {claim.aim} | {claim.verdict} |" in proof_page.text()
         )
+
+
+def test_what_stands_open_is_short_and_every_pair_is_in_a_fold():
+    page = proof_page.text()
+    assert page.count("<details>") == page.count("</details>") == 4
+    open_ = re.sub(r"<details>.*?</details>", "", page, flags=re.S)
+    for table in re.split(r"\n(?!\|)", open_):
+        assert table.count("\n|") <= 14, table[:200]
+    beside = open_.partition("## How wrong, beside other tools")[2].partition("\n## ")[0]
+    told = {row.split(" | ")[0].removeprefix("| "): row for row in beside.splitlines()}
+    for name, group, n in proof_page.compared(proof.held()):
+        assert f"| {name} | {group} | " in page and f"| {name} | {group} | " not in open_
+        least, most = (float(cell.split()[0]) for cell in told[name].split(" | ")[3:5])
+        ratio = round(n["median"] / n["our_median"], 1)
+        assert least <= ratio <= most
 
 
 def test_a_missed_target_and_a_part_not_measured_are_said():

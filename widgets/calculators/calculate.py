@@ -7,6 +7,7 @@ from llmcap_kernel.evidence import weak_spots
 from llmcap_kernel.explain import Line, digits, quantity
 from llmcap_kernel.spec import Slo
 
+from .. import constants
 from ..figures import memory_bars, memory_table, term_table
 from ..form import controls as c
 from ..form import own_card
@@ -133,6 +134,7 @@ def _parts(card, state):
             money.number(trail),
         ],
         "tables": [_numbers(card, money), _more_or_fewer(card, crowds), *memory],
+        "behind": constants.behind([card]),
         "sentences": [
             *money.sentences(),
             NO_INTERVAL,
@@ -238,7 +240,8 @@ def _trail(card):
             *(ceiling[step] for step in steps),
             "",
             "ESTIMATE: the same law with efficiencies of timed kernels and fitted programs",
-            *(fitted[step] for step in ("efficiencies", *steps)),
+            *card.constant_lines(),
+            *(fitted[step] for step in steps),
             "",
             f"INTERVAL: {design.expected(estimate, unit)}, four times in five",
             _why(estimate),

@@ -3,6 +3,7 @@
 from llmcap_kernel import design, sweep
 from llmcap_kernel.explain import quantity
 
+from .. import constants
 from ..form import controls as c
 from ..form import presets as p
 from ..form.state import Field, Form
@@ -108,6 +109,7 @@ def view(state):
         parts["status"]["text"] += _over_budget(question, cards)
     else:
         parts = along_choices.parts(question)
+    parts["behind"] = constants.behind(cards.values())
     parts["headline"] = [_headline(question, card) for card in cards.values()]
     notes = [note for card in cards.values() for note in c.card_notes(card)]
     parts["messages"] = refused.get("messages", []) + parts["messages"] + notes

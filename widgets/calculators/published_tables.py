@@ -7,6 +7,7 @@ from functools import cache
 from llmcap_kernel.evidence import fit, weak_spots
 from llmcap_kernel.explain import digits
 
+from .. import benchmarks
 from . import published
 from .published import GROUP_OF, GROUPS, SIDE_BY_SIDE, UNITS, measured_rows, names_of, percent, way
 
@@ -117,6 +118,7 @@ def farthest(shown, state):
         "caption": f"Farthest off, one for each model, card and engine: {lower(state['metric'])}",
         "columns": ROW_COLUMNS,
         "rows": [row_cells(p) for p in far_rows],
+        "links": [benchmarks.address(benchmarks.measured()[p.row.id]["source"]) for p in far_rows],
         "highlight": [],
         "stack": True,
     }
@@ -154,6 +156,7 @@ def evidence_tables():
     of_source = weak_spots.evidence(rows, tuple(names_of("source")), lambda row: (row.source,))
     doubted = tuple(one.name for one in weak_spots.DOUBTS)
     doubts = weak_spots.evidence(rows, doubted, lambda row: row.doubts)
+    by_source = sorted(of_source, key=lambda e: -e.rows)
     return (
         {
             "caption": "Failure modes: rules that fire before anything is measured",
@@ -200,8 +203,9 @@ def evidence_tables():
                     _weight(row for row in rows if row.source == e.name),
                     _measures(e.name),
                 ]
-                for e in sorted(of_source, key=lambda e: -e.rows)
+                for e in by_source
             ],
+            "links": [benchmarks.sources()[e.name]["url"] for e in by_source],
             "highlight": [],
         },
     )

@@ -3,6 +3,7 @@
 from llmcap_kernel import design
 from llmcap_kernel.explain import quantity
 
+from .. import constants
 from ..figures import FARTHEST, limits_used
 from ..form import controls as c
 from ..form import presets as p
@@ -79,6 +80,7 @@ def _parts(card):
             "ceiling is what the spec sheet allows.",
         ],
         "messages": [m for one in card.cards for m in c.card_notes(one)],
+        "behind": constants.behind(card.cards),
     }
 
 

@@ -1090,7 +1090,7 @@ def frame(form, state, title, lead, controls, **parts):
     controls : list of dict
         Its controls.
     **parts : object
-        headline, status, tables, sentences, messages, figure, groups, remedies, texts.
+        headline, status, tables, sentences, messages, figure, groups, remedies, texts, behind.
 
     Returns
     -------

@@ -284,11 +284,22 @@ function presetsBox(view, compact) {
 }
 
 function linksBox(view, apps) {
-  const links = (view.links || []).map((link) => h("li", {}, h("a",
-    { "data-name": link.name, href: `${apps}${link.name}?${link.query}` }, link.title)));
+  const links = (view.links || []).map((link) => h("a",
+    { "data-name": link.name, href: `${apps}${link.name}?${link.query}` }, link.title));
+  return navBox("The same deployment elsewhere", "The same deployment in:", links);
+}
+
+// What the estimates stand on, each with its place on the page of constants.
+function behindBox(view, apps) {
+  const links = (view.behind || []).map((one) => h("a",
+    { href: `${apps}../book/constants.html#${one.anchor}` }, one.title));
+  return navBox("What the estimates stand on", "The estimates stand on:", links);
+}
+
+function navBox(label, said, links) {
   if (!links.length) return null;
-  return h("nav", { class: "lc-links", "aria-label": "The same deployment elsewhere" },
-    h("p", {}, "The same deployment in:"), h("ul", {}, links));
+  return h("nav", { class: "lc-links", "aria-label": label }, h("p", {}, said),
+    h("ul", {}, links.map((link) => h("li", {}, link))));
 }
 
 function explainBox(view) {
@@ -307,7 +318,9 @@ function tableBox(table) {
     const swatch = mark ? h("i", { class: "lc-swatch", style: `background:var(${mark})` }) : null;
     const cells = row.slice(1).map((cell, j) => h("td", cellAttributes(table, i, j), cell));
     const attributes = { class: (table.highlight || []).includes(i) ? "lc-high" : undefined };
-    return h("tr", attributes, h("th", { scope: "row" }, swatch, row[0]), cells);
+    const address = (table.links || [])[i];
+    const head = address ? h("a", { href: address }, row[0]) : row[0];
+    return h("tr", attributes, h("th", { scope: "row" }, swatch, head), cells);
   });
   const body = [h("caption", {}, table.caption), h("thead", {}, head), h("tbody", {}, rows)];
   const wide = table.stack ? " lc-stack" : "";
@@ -335,10 +348,10 @@ function titleBox(view, compact) {
   return said ? h("span", { hidden: true }) : h(level, { class: "lc-title" }, view.title);
 }
 
-function detailsOf(view, tables = view.tables) {
+function detailsOf(view, apps, tables = view.tables) {
   const sentences = view.sentences.map((text) => h("p", {}, text));
   return [h("div", { class: "lc-sentences" }, sentences), (view.texts || []).map(textBox), tables.map(tableBox),
-    explainBox(view)];
+    explainBox(view), behindBox(view, apps)];
 }
 
 function tree(view, prefix, can) {
@@ -363,8 +376,8 @@ function tree(view, prefix, can) {
   const shown = compact && view.groups ? view.tables.slice(0, 1) : [];
   const rest = compact
     ? [shown.map(tableBox), h("details", { class: "lc-more" }, h("summary", {}, "Numbers and arithmetic"),
-        detailsOf(view, view.tables.slice(shown.length))), ownPageBox(view, can.apps)]
-    : [detailsOf(view), linksBox(view, can.apps)];
+        detailsOf(view, can.apps, view.tables.slice(shown.length))), ownPageBox(view, can.apps)]
+    : [detailsOf(view, can.apps), linksBox(view, can.apps)];
   const results = h("div", { class: "lc-results" }, rest.flat());
   const ask = h("div", { class: "lc-ask" }, answer, controlsBox(view, prefix, can.inputs));
   const wide = view.groups && !compact ? " lc-wide" : "";

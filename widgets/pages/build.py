@@ -22,7 +22,16 @@ from pathlib import Path
 
 import psutil
 
-from widgets.pages import api, catalogue_page, generated, light, notation, pack, proof_page
+from widgets.pages import (
+    api,
+    catalogue_page,
+    constants_page,
+    generated,
+    light,
+    notation,
+    pack,
+    proof_page,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "_build"
@@ -32,7 +41,10 @@ OLD = BUILD / "old"
 LOG = BUILD / "build.log"
 KEY = BUILD / "key"
 
-GENERATED = {"notation": notation, "catalogue": catalogue_page, "api": api, "proof": proof_page}
+GENERATED = {
+    **{"notation": notation, "catalogue": catalogue_page, "constants": constants_page},
+    **{"api": api, "proof": proof_page},
+}
 PACKAGES = ("requirements.lock", "package-lock.json")
 INPUTS = ("_config.yml", "_toc.yml", "serve.toml", *PACKAGES, "book", "llmcap_kernel", "widgets")
 DATA = ("benchmarks/*.csv", "benchmarks/*.json")

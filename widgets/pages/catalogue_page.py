@@ -4,7 +4,10 @@
 `llmcap_kernel/catalog`. No figure is typed here.
 """
 
+import re
+
 from llmcap_kernel import catalog
+from llmcap_kernel.catalog import origins
 from llmcap_kernel.explain import digits, quantity
 
 from . import generated
@@ -19,10 +22,27 @@ CARDS = """
 ## Cards
 
 Rates are dense, never with sparsity. A link is counted one way. Memory is what the driver reports,
-which is less than the label says; the sources are those of the figures in the row.
+which is less than the label says; the sources are those of the figures in the row. *Checked* says
+what was done with them. *Read*: the source itself was opened, and has the figure. *Compared*: the
+figure stands in another place that quotes the source. The rest is named, and nobody has looked it
+up yet. The table below this one says for each source what was compared.
 
-| card | memory | bandwidth | BF16 | FP8 | link | sources |
-|---|---|---|---|---|---|---|
+| card | memory | bandwidth | BF16 | FP8 | link | checked | sources |
+|---|---|---|---|---|---|---|---|
+"""
+ORIGINS = """
+## Sources of the cards
+
+| source | title | date | checked | how |
+|---|---|---|---|---|
+"""
+CLOUDS = """
+## Machines of clouds
+
+A machine's name is read as so many cards of the list above.
+
+| cloud | machines | date | how it was checked |
+|---|---|---|---|
 """
 PRICES = """
 ## Prices
@@ -44,6 +64,8 @@ what its checkpoint is stored in, and what is taken where none is given.
 | model | parameters | active | window | own format | released | source |
 |---|---|---|---|---|---|---|
 """
+SAID = origins.PREDICTED | {"power_w": "power"}
+HOW = {way: way for way in origins.WORDS} | {origins.UNREAD: "**not yet, or in part**"}
 ENGINES = """
 ## Engines
 
@@ -68,7 +90,8 @@ def text():
     >>> "h100-sxm" in text() and "llama-3.1-70b" in text()
     True
     """
-    parts = (HEAD, MODELS, *_models(), CARDS, *_cards(), PRICES, *_prices(), ENGINES, *_engines())
+    cards = (CARDS, *_cards(), ORIGINS, *_origins(), CLOUDS, *_clouds())
+    parts = (HEAD, MODELS, *_models(), *cards, PRICES, *_prices(), ENGINES, *_engines())
     return "".join(parts)
 
 
@@ -100,8 +123,42 @@ def _cards():
             quantity(card.link_bandwidth_bytes_s, "bytes/s")
             if card.link_bandwidth_bytes_s
             else "-",
+            _checked(record),
             _sources("gpus", record),
         )
+
+
+def _checked(record):
+    """Say how a card's figures were checked: the ways, and which are not."""
+    ways = origins.checked(record)
+    unread = dict.fromkeys(
+        SAID.get(field.partition(".")[0], field)
+        for field, way in ways.items()
+        if way == origins.UNREAD
+    )
+    told = [way for way in (origins.READ, origins.COMPARED) if way in ways.values()]
+    return ", ".join(told) + (f"; **not yet: {', '.join(unread)}**" if unread else "")
+
+
+def _origins():
+    sources = catalog.table("gpus")["sources"]
+    for name in sorted(sources):
+        source = sources[name]
+        way = origins.way(source, next(iter(source.get("unread", ["any"]))))
+        yield _row(
+            _link(name, source["url"]), source["title"], source["date"], HOW[way], _told(source)
+        )
+
+
+def _told(source):
+    """What a source's check says beside the one word that the column before has."""
+    text = re.sub(r"^read(, |; |: |$)", "", source["check"])
+    return text or "the figures are in it"
+
+
+def _clouds():
+    for name, cloud in sorted(catalog.table("clouds").items()):
+        yield _row(_link(name, cloud["source"]), len(cloud["types"]), cloud["date"], cloud["check"])
 
 
 def _prices():

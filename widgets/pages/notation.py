@@ -103,6 +103,24 @@ def entries():
     return [entry for entry in found if entry.unit in UNITS]
 
 
+def documented(thing, module):
+    """Read the numbers that a class takes, those without a unit too.
+
+    Parameters
+    ----------
+    thing : type
+        The class.
+    module : str
+        The module that documents it.
+
+    Returns
+    -------
+    list of Entry
+        In the order of its docstring.
+    """
+    return _fields(section(inspect.getdoc(thing) or "", "Parameters"), module)
+
+
 def formulas():
     """Read every public function that gives a value with a unit.
 

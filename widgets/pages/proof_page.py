@@ -4,6 +4,7 @@
 No number is typed here but the targets.
 """
 
+from statistics import median
 from typing import NamedTuple
 
 from llmcap_kernel.explain import digits
@@ -14,6 +15,7 @@ from . import generated
 
 __all__ = ["FILE", "Claim", "claims", "compared", "text"]
 
+UNDOUBTED = ", undoubted"  # at the end of a group without the rows in doubt
 CUT = 115  # characters of a reason; a longer one was cut within a word
 TIMES_MLSYSIM, TIMES_AICONFIGURATOR, TIMES_BARE = 8, 5000, 3
 HEAD = """# How good is it?
@@ -232,6 +234,11 @@ def _table(*heads):
     return _row(*heads) + "|" + "---|" * len(heads) + "\n"
 
 
+def _fold(said, *lines):
+    """Long tables stand folded: what is above them says the same in a few lines."""
+    return f"\n<details>\n<summary>{said}</summary>\n\n{''.join(lines)}\n</details>\n"
+
+
 def _targets(held):
     yield _table("claim", "measured", "target", "")
     for one in claims(held):
@@ -241,13 +248,7 @@ def _targets(held):
 def _errors(part):
     held = {"accuracy": {"measured": part}}
     rows = compared(held)
-    yield _table("tool", "question", "its error over ours", "rows", "its median", "ours")
-    for name, group, n in rows:
-        ratio = f"{n['median'] / n['our_median']:.1f} x"
-        ratio = ratio if n["our_median"] < n["median"] else f"**{ratio}**"
-        yield _row(
-            name, group, ratio, f"{n['rows']:,}", f"{n['median']:.0%}", f"{n['our_median']:.0%}"
-        )
+    yield from _by_tool(rows)
     lost = [f"{name}, {group}" for name, group, n in rows if n["our_median"] >= n["median"]]
     yield f"\nWhere ours is not the lower error: {'; '.join(lost) or 'nowhere'}. "
     few = sum(
@@ -260,16 +261,49 @@ def _errors(part):
     slow = ", ".join(f"{most} of {name}" for name, most in part["slow"].items())
     yield f", and because a row takes seconds {slow}; all of the spec sheet. The hash of a row's "
     yield "name chooses.\n"
+    yield _fold(f"All {len(rows)} pairs of a tool and a question", *_pairs(rows))
+
+
+def _by_tool(rows):
+    """A row a tool: by how much its error is larger, on its questions, and where it is not."""
+    yield _table("tool", "its error over ours, the middle one", "we lose", "least", "most")
+    by_tool: dict = {}
+    for name, _, n in rows:
+        by_tool.setdefault(name, []).append(n["median"] / n["our_median"])
+    for name, ratios in sorted(by_tool.items(), key=lambda one: -median(one[1])):
+        middle, least, most = (f"{x:.1f} x" for x in (median(ratios), min(ratios), max(ratios)))
+        lost = sum(ratio <= 1 for ratio in ratios)
+        said = f"{lost} of {len(ratios)}"
+        yield _row(name, middle, f"**{said}**" if lost else said, least, most)
+
+
+def _pairs(rows):
+    yield _table("tool", "question", "its error over ours", "rows", "its median", "ours")
+    for name, group, n in rows:
+        ratio = f"{n['median'] / n['our_median']:.1f} x"
+        ratio = ratio if n["our_median"] < n["median"] else f"**{ratio}**"
+        yield _row(
+            name, group, ratio, f"{n['rows']:,}", f"{n['median']:.0%}", f"{n['our_median']:.0%}"
+        )
 
 
 def _regimes(part):
+    groups = part["ours"]["groups"]
+    undoubted = {name: n for name, n in groups.items() if name.endswith(UNDOUBTED)}
+    yield from _errors_of({name: n for name, n in groups.items() if name not in undoubted})
+    said = "The same without the rows that are themselves in doubt"
+    short = {name.removesuffix(UNDOUBTED): n for name, n in undoubted.items()}
+    yield _fold(said, *_errors_of(short))
+    yield "\nWhole groups left out, mean share inside the interval: "
+    yield ", ".join(f"{by} {share:.0%}" for by, share in part["ours"]["held"].items()) + ".\n"
+
+
+def _errors_of(groups):
     yield _table("question", "predictions", "median", "80th percentile", "inside")
-    for name, n in part["ours"]["groups"].items():
+    for name, n in groups.items():
         yield _row(
             name, f"{n['rows']:,}", f"{n['median']:.1%}", f"{n['p80']:.1%}", f"{n['inside']:.0%}"
         )
-    yield "\nWhole groups left out, mean share inside the interval: "
-    yield ", ".join(f"{by} {share:.0%}" for by, share in part["ours"]["held"].items()) + ".\n"
 
 
 def _speed(part):
@@ -296,8 +330,12 @@ def _sweep(part):
     for name, one in part["bare"].items():
         ratio = f"{one['s'] / one['bare_s']:.2f} x"
         yield _row(name, ratio, seconds(one["s"]), seconds(one["bare_s"]), one["calls"])
+    yield _fold("Other times of ours", *_other_times(part))
+
+
+def _other_times(part):
     search, many = part["search"], part["sweep"]
-    yield "\n" + _table("what else", "measured")
+    yield _table("what", "measured")
     yield _row("deployments a second, one core", f"{many['per_s']:,.0f}")
     yield _row("a prediction of ours, never asked before", seconds(part["scalar"]["names_s"]))
     yield _row(f"a file of {part['file']['rows']:,} measurements", seconds(part["file"]["s"]))
@@ -353,14 +391,18 @@ def _build(part):
 def _asked(held):
     times = held.get("peers", {}).get("measured", {})
     missed = held.get("accuracy", {}).get("measured", {}).get("peers", {})
-    yield _table("tool", "version", "what differs", "rows it did not answer")
-    for name in [name for name in times if name not in (OURS, ROOFLINE)]:
-        got = missed.get(name, {})
-        reasons = [f"{count:,}: {why}" for why, count in got.get("refused", {}).items()]
-        reasons += [one["failed"] for one in (times[name], got) if "failed" in one]
-        yield _row(
-            name, times[name]["version"], times[name]["says"], "<br>".join(map(_plain, reasons))
-        )
+    others = [name for name in times if name not in (OURS, ROOFLINE)]
+    yield _table("tool", "version", "what differs")
+    for name in others:
+        yield _row(name, times[name]["version"], times[name]["says"])
+    rows = (_row(name, _refused(times[name], missed.get(name, {}))) for name in others)
+    yield _fold("Rows that each did not answer", _table("tool", "rows, and why"), *rows)
+
+
+def _refused(timed, got):
+    reasons = [f"{count:,}: {why}" for why, count in got.get("refused", {}).items()]
+    reasons += [one["failed"] for one in (timed, got) if "failed" in one]
+    return "<br>".join(map(_plain, reasons))
 
 
 def _plain(words):

@@ -9,11 +9,12 @@ had been left out.
 from .leaving import LeftOut, folds, left_out
 from .problem import FREE, Sets, Stack, efficiency, errors, shipped, solve
 from .rows import DOUBTED, EVERY_LABEL, TEST, Sample, label, samples, weight
-from .table import calibrate
+from .table import calibrate, keep_sources
 from .widths import Miss, Widths, coverage, misses, shipped_widths, widths
 
 __all__ = [
     *("DOUBTED", "EVERY_LABEL", "FREE", "TEST", "LeftOut", "Miss", "Sample", "Sets", "Stack"),
-    *("Widths", "calibrate", "coverage", "efficiency", "errors", "folds", "label", "left_out"),
-    *("misses", "samples", "shipped", "shipped_widths", "solve", "weight", "widths"),
+    *("Widths", "calibrate", "coverage", "efficiency", "errors", "folds", "keep_sources"),
+    *("label", "left_out", "misses", "samples", "shipped", "shipped_widths", "solve", "weight"),
+    "widths",
 ]

@@ -355,7 +355,7 @@ def counted(rows: Iterable[Sample]) -> dict[str, int]:
     """
     count: Counter[str] = Counter()
     for row in rows:
-        count.update((*row.path, f"{row.family} on {row.deployment.gpu.family}"))
+        count.update(row.about)
     return dict(sorted(count.items()))
 
 

@@ -69,6 +69,11 @@ class Sample(NamedTuple):
         return (program, self.family, *card)
 
     @property
+    def about(self) -> tuple[str, ...]:
+        """What it tells about: the keys of its path, and the engine on the chip family."""
+        return (*self.path, f"{self.family} on {self.deployment.gpu.family}")
+
+    @property
     def kind(self) -> str:
         """Kind of quantity whose interval it has."""
         return calibration.kind(self.path[0], self.quantity)

@@ -2,7 +2,8 @@
 
 import csv
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ... import calibration
@@ -10,7 +11,7 @@ from ...refuse import BadInput
 from .. import compare
 from .leaving import LeftOut, left_out
 from .problem import FREE, HOLD, Sets
-from .rows import TEST, samples
+from .rows import TEST, Sample, samples
 from .widths import SHARE, Widths, earned, misses
 
 HEAD = """\
@@ -117,6 +118,30 @@ def keep_predictions(
     return out
 
 
+def keep_sources(rows: Iterable[Sample], out: str | Path) -> Path:
+    """Write how many rows of each source stand behind the numbers of a set.
+
+    Parameters
+    ----------
+    rows : iterable of Sample
+        The rows of the fit.
+    out : str or Path
+        The CSV to write: a set, or an engine on a chip family; a source; and its rows.
+
+    Returns
+    -------
+    Path
+        The file written.
+    """
+    count = Counter((key, row.source) for row in rows for key in row.about)
+    out = Path(out)
+    with out.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["about", "source_id", "rows"])
+        table.writerows((*pair, n) for pair, n in sorted(count.items()))
+    return out
+
+
 def calibrate(
     paths: Sequence[str | Path], out: str | Path, say: Callable[[str], object] = print
 ) -> tuple[Sets, LeftOut]:
@@ -127,8 +152,8 @@ def calibrate(
     paths : sequence of str or Path
         Rows with the columns of `benchmarks/measured.csv`.
     out : str or Path
-        The data file to write. When it is the one that `calibration` reads, `predicted.csv` is
-        written too, beside the first file of rows.
+        The data file to write. When it is the one that `calibration` reads, `predicted.csv` and
+        `fitted.csv` are written too, beside the first file of rows.
     say : callable
         Called with each line of progress.
 
@@ -157,7 +182,7 @@ def calibrate(
     say(f"wrote {out}")
     if Path(out).resolve() == calibration.FILE.resolve():
         calibration.reload()
-        say(
-            f"wrote {keep_predictions(paths[0], missed, Path(paths[0]).with_name('predicted.csv'))}"
-        )
+        beside = Path(paths[0]).with_name
+        say(f"wrote {keep_predictions(paths[0], missed, beside('predicted.csv'))}")
+        say(f"wrote {keep_sources(rows, beside('fitted.csv'))}")
     return sets, found
