@@ -18,6 +18,10 @@ ifneq ($(shell $(BIN)/python .make/whole.py >/dev/null 2>&1 && echo whole),whole
 $(shell rm -f $(READY))
 endif
 
+# A kernel for each reader, and some hundred processes of the tests, read what was compiled once,
+# also where the machine asks Python to keep no bytecode.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Without this JupyterLab asks another host whether there is a newer one.
 LAB = --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
