@@ -187,6 +187,7 @@ def _button(text, attributes):
 
 def _share(has_figure):
     acts = {"copy": "Copy link", "markdown": "Copy as Markdown", "csv": "Tables as CSV"}
+    acts |= {"html": "Page as HTML"}
     acts |= {"png": "Chart as PNG", "svg": "Chart as SVG"} if has_figure else {}
     menu = [_button(text, {"data-act": act}) for act, text in acts.items()]
     label = {"class": "lc-menu", "role": "group", "aria-label": "Share"}
