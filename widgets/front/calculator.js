@@ -442,7 +442,6 @@ export function wholePage(root, inputs, link, chart) {
   copy.classList.add("lc-wide");
   all(copy, ".lc-actions, .lc-start, .lc-controls, .lc-yours").forEach((node) => node.remove());
   all(copy, "button").forEach((node) => node.replaceWith(h("b", {}, text(node))));
-  all(copy, "details").forEach((node) => node.setAttribute("open", ""));
   all(copy, "a").forEach((node) => node.setAttribute("href", node.href));
   const figure = copy.querySelector(".lc-figure"); // its label says what the picture shows
   if (chart) figure.replaceChildren(h("img", { src: chart, alt: "", width: "100%" }));
