@@ -11,7 +11,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, partial
 
 from .. import calibration, catalog
 from ..calibration import Estimate
@@ -350,7 +350,7 @@ def _weighted(parts: list[tuple[float, float]], rank: float) -> float:
     return parts[-1][0]
 
 
-@lru_cache(maxsize=64)
+@partial(calibration.cache_until_reload, size=64)
 def _states(deployment: Deployment, workload: Workload, family: str) -> tuple[State, ...]:
     most = most_running(deployment, workload)
     if not most:
@@ -366,7 +366,7 @@ def _states(deployment: Deployment, workload: Workload, family: str) -> tuple[St
     return tuple(found)
 
 
-@lru_cache(maxsize=64)
+@partial(calibration.cache_until_reload, size=64)
 def _intervals(
     deployment: Deployment, users: int, workload: Workload, family: str
 ) -> dict[str, tuple[float, float, str]]:

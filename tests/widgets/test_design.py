@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel import design
+from llmcap_kernel import calibration, design
 from llmcap_kernel.cli import main
+from llmcap_kernel.evidence import own
 from llmcap_kernel.simulation.percentiles import percentile
 from llmcap_kernel.spec import Slo, Tail, Workload
 from widgets.calculators import calculate
@@ -181,3 +182,17 @@ def test_the_picked_one_s_gaps_are_drawn_by_percentile_with_their_limit():
     assert (limit["y0"], round((limit["x0"] + limit["x1"]) / 2)) == (50.0, 2)
     mean = shown(itlp="mean")["figure"]["layout"]["shapes"]
     assert not [one for one in mean if one.get("xref") == "x2"]
+
+
+def test_a_search_is_made_anew_once_something_is_learnt(tmp_path):
+    def asked():
+        return [item["value"] for item in shown()["headline"]]
+
+    before = asked()
+    told = calibration.Own(2.0, 12, 4, ("cdna3",), {})
+    calibration.use(own.write(tmp_path / "own.toml", {"vllm": told}, "mine.csv"))
+    try:
+        assert asked() != before
+    finally:
+        calibration.use(None)
+    assert asked() == before

@@ -1,11 +1,11 @@
 """Design: a load, limits and a budget in; what to run out, and why not the next one."""
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import partial
 from statistics import median
 from textwrap import wrap
 
-from llmcap_kernel import catalog, design
+from llmcap_kernel import calibration, catalog, design
 from llmcap_kernel.design.search import MOST_COPIES
 from llmcap_kernel.explain import quantity
 from llmcap_kernel.simulation.percentiles import percentile
@@ -108,7 +108,7 @@ def _load(state):
     return c.load(state | {"users": users})
 
 
-@lru_cache(maxsize=8)
+@partial(calibration.cache_until_reload, size=8)
 def _search(load, slo, model, vendor, nodes, copies, engine, bits, rate):
     """One search, whatever is cheapest in it and whichever of its candidates is looked at."""
     return design.search(
@@ -126,7 +126,7 @@ def _search(load, slo, model, vendor, nodes, copies, engine, bits, rate):
     )
 
 
-@lru_cache(maxsize=8)
+@partial(calibration.cache_until_reload, size=8)
 def _ranked(rank, *asked):
     return replace(_search(*asked), rank=rank)
 
