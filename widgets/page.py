@@ -620,5 +620,6 @@ def _links(view, apps):
     ]
     if not items:
         return None
-    label = {"class": "lc-links", "aria-label": "The same deployment elsewhere"}
-    return h("nav", label, h("p", {}, "The same deployment in:"), h("ul", {}, items))
+    said = view.get("linked") or "The same deployment in"
+    label = {"class": "lc-links", "aria-label": said}
+    return h("nav", label, h("p", {}, words(f"{said}:")), h("ul", {}, items))

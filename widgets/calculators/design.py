@@ -13,7 +13,7 @@ from llmcap_kernel.spec import Slo, Tail
 
 from ..figures.choices import Candidate, Spread, cost_and_gap
 from ..form import controls as c
-from ..form import from_name
+from ..form import from_name, learnt
 from ..form import presets as p
 from ..form.state import Field, Form
 from . import calculate, vram
@@ -63,6 +63,7 @@ FORM = Form(
         Field("rank", "name", "usd_h", "Cheapest by", names=lambda: RANKS),
         Field("pick", "whole", None, "Candidate looked at", 0, 10_000_000, optional=True,
               help="A click on a mark sets it; empty for the answer."),
+        learnt.field(),
     ),
 )  # fmt: skip
 PRESETS = p.told(

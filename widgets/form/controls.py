@@ -10,7 +10,7 @@ from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Slo, Tail, Workload
 
-from . import from_name, own_card, pasted
+from . import from_name, learnt, own_card, pasted
 from .state import Field
 
 MOST_CARDS = 64
@@ -1055,9 +1055,18 @@ def frame(form, state, title, lead, controls, **parts):
         "messages": [],
         "figure": None,
     }
+    if state.get(learnt.NAME):
+        controls = [*controls, _learnt(form, state)]
     head = {"name": form.name, "title": title, "lead": lead, "controls": controls}
     view = head | empty | parts | {"query": form.query(state)}
     return view | {"headline": [_placed(item) for item in view["headline"]]}
+
+
+def _learnt(form, state):
+    """Whose measurements the estimates stand on: the reader's, or again strangers' alone."""
+    field = next(one for one in form.fields if one.name == learnt.NAME)
+    choices = [(state[learnt.NAME], learnt.words(state[learnt.NAME]), ""), ("", "strangers'", "")]
+    return select(field, state, choices)
 
 
 def _placed(item):

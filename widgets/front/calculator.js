@@ -287,8 +287,9 @@ function linksBox(view, apps) {
   const links = (view.links || []).map((link) => h("li", {}, h("a",
     { "data-name": link.name, href: `${apps}${link.name}?${link.query}` }, link.title)));
   if (!links.length) return null;
-  return h("nav", { class: "lc-links", "aria-label": "The same deployment elsewhere" },
-    h("p", {}, "The same deployment in:"), h("ul", {}, links));
+  const said = view.linked || "The same deployment in";
+  return h("nav", { class: "lc-links", "aria-label": said }, h("p", {}, `${said}:`),
+    h("ul", {}, links));
 }
 
 function explainBox(view) {
