@@ -12,7 +12,8 @@ the width has seen. An engine or a chip family that nobody measured widens it: `
 measured an engine of their own says so with `use`: the estimate of it moves, and is surer.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -252,7 +253,40 @@ def use(path: str | Path | None) -> None:
     --------
     >>> use(None)
     """
-    found = {} if path is None else _read_own(path)
+    _use({} if path is None else _read_own(path))
+
+
+@contextmanager
+def using(found: Mapping[str, Own]) -> Iterator[None]:
+    """Estimate with measurements of one's own for a while, and then as before.
+
+    Parameters
+    ----------
+    found : mapping of str to Own
+        By family of the engine; empty for strangers' measurements alone.
+
+    Returns
+    -------
+    context manager
+        What is estimated inside it rests on them.
+
+    Examples
+    --------
+    >>> asked = ("vllm", catalog.gpu("l4"), catalog.format("bf16"), catalog.format("bf16"))
+    >>> with using({"vllm": Own(1.5, 12, 3, ("hopper",), {})}):
+    ...     slow = efficiency_of(*asked)
+    >>> slow.bandwidth < efficiency_of(*asked).bandwidth
+    True
+    """
+    before = dict(_own)
+    _use(found)
+    try:
+        yield
+    finally:
+        _use(before)
+
+
+def _use(found: Mapping[str, Own]) -> None:
     if found != _own:
         _own.clear()
         _own.update(found)
@@ -268,12 +302,40 @@ def _read_own(path: str | Path) -> dict[str, Own]:
         said = f"own {shown(str(path))} cannot be read: {problem}."
         raise BadInput("own", said) from None
     try:
-        return {name: _own_of(values) for name, values in parsed["engines"].items()}
+        return own_of(parsed["engines"])
     except BadInput as problem:
         raise BadInput("own", f"own {shown(str(path))}: {problem}") from None
     except (AttributeError, KeyError, TypeError, ValueError):
         said = f"own {shown(str(path))} is no file that llmcap calibrate --with wrote."
         raise BadInput("own", said) from None
+
+
+def own_of(engines: Mapping[str, Mapping[str, Any]]) -> dict[str, Own]:
+    """Read what was learnt from plain data.
+
+    Parameters
+    ----------
+    engines : mapping
+        The fields of `Own` by family of the engine.
+
+    Returns
+    -------
+    dict of str to Own
+        The same, checked.
+
+    Raises
+    ------
+    BadInput
+        When a number is out of range; `KeyError`, `TypeError` or `ValueError` where it is other
+        data.
+
+    Examples
+    --------
+    >>> one = Own(1.5, 12, 3, ("hopper",), {})
+    >>> own_of({"vllm": one._asdict()}) == {"vllm": one}
+    True
+    """
+    return {str(name): _own_of(values) for name, values in engines.items()}
 
 
 def _own_of(values: Mapping[str, Any]) -> Own:

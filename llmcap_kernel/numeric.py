@@ -113,6 +113,27 @@ def ceil(a: Number) -> Number:
     return math.ceil(a)
 
 
+def somewhere(condition: Any) -> bool:
+    """Say whether a condition holds, or holds for any element of an array.
+
+    Parameters
+    ----------
+    condition : bool or array
+        The condition.
+
+    Returns
+    -------
+    bool
+        Whether what depends on it is worth computing.
+
+    Examples
+    --------
+    >>> somewhere(2 > 3)
+    False
+    """
+    return bool(condition.any() if hasattr(condition, "__array__") else condition)
+
+
 def where(condition: Any, a: Number, b: Number) -> Number:
     """Choose between two numbers, element by element for arrays.
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import anywidget
 import traitlets
 
+from llmcap_kernel import address
+
 from . import session
 
 FRONT = Path(__file__).parent / "front"
-SITE = "http://127.0.0.1:8866"  # where `make serve` puts the apps; LLMCAP_SITE names another
 
 
 class Calculator(anywidget.AnyWidget):
@@ -45,7 +46,7 @@ class Calculator(anywidget.AnyWidget):
 
     def __init__(self, name, query="", inputs=()):
         self._session = session.Calculator(name, query, inputs)
-        super().__init__(**self._session.traits(), site=os.environ.get("LLMCAP_SITE", SITE))
+        super().__init__(**self._session.traits(), site=address.site())
         self.observe(
             lambda change: self._take(self._session.set({"state": change["new"]})), "state"
         )

@@ -189,6 +189,7 @@ def _button(text, attributes):
 
 def _share(has_figure):
     acts = {"copy": "Copy link", "markdown": "Copy as Markdown", "csv": "Tables as CSV"}
+    acts |= {"html": "Page as HTML"}
     acts |= {"png": "Chart as PNG", "svg": "Chart as SVG"} if has_figure else {}
     menu = [_button(text, {"data-act": act}) for act, text in acts.items()]
     label = {"class": "lc-menu", "role": "group", "aria-label": "Share"}
@@ -614,7 +615,7 @@ def _behind(view, apps):
         _link(f"{apps}../book/constants.html#{one['anchor']}", one["title"])
         for one in view.get("behind", ())
     ]
-    return _nav("What the estimates stand on", "The estimates stand on:", anchors)
+    return _nav("The estimates stand on", anchors)
 
 
 def _links(view, apps):
@@ -622,7 +623,7 @@ def _links(view, apps):
         h("a", {"data-name": one["name"], "href": _app(one, apps)}, words(one["title"]))
         for one in view.get("links", ())
     ]
-    return _nav("The same deployment elsewhere", "The same deployment in:", anchors)
+    return _nav(view.get("linked") or "The same deployment in", anchors)
 
 
 def _app(one, apps):
@@ -633,8 +634,9 @@ def _link(address, text):
     return h("a", {"href": address}, words(text))
 
 
-def _nav(label, said, anchors):
+def _nav(label, anchors):
     if not anchors:
         return None
+    named = {"class": "lc-links", "aria-label": label}
     items = h("ul", {}, [h("li", {}, one) for one in anchors])
-    return h("nav", {"class": "lc-links", "aria-label": label}, h("p", {}, said), items)
+    return h("nav", named, h("p", {}, words(f"{label}:")), items)

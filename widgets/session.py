@@ -11,10 +11,12 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Protocol
 
+from llmcap_kernel import calibration
 from llmcap_kernel.refuse import BadInput, one_of
 
 from . import named
 from .calculators import calculate, cliff, compare, design, scorecard, validate, vram
+from .form import learnt
 from .form.characters import whole_text
 from .form.upload import Upload
 from .page import static_html, summary
@@ -219,7 +221,8 @@ def safe_view(calculator, state, messages=()):
         message, and the reason in the log.
     """
     try:
-        made = _sendable(calculator.view(state))
+        with calibration.using(learnt.read(state.get(learnt.NAME))):
+            made = _sendable(calculator.view(state))
     except MemoryError:
         raise
     except Exception:
@@ -291,7 +294,7 @@ def with_company(calculator, state, view):
     company = {
         "presets": presets(form.name),
         "hint": hint,
-        "links": view.get("links") or links(form, state),
+        "links": view.get("links") or links(form, state | view.get("hands_on", {})),
     }
     return view | company | {"named": named.name(view)}
 
@@ -342,7 +345,10 @@ def links(form, state):
     found = []
     for name, other in CALCULATORS.items():
         names = {field.name.removeprefix(FIRST): field.name for field in other.FORM.fields}
-        if other.FORM is form or not {"model", "gpu"} <= names.keys() & here.keys():
+        both = names.keys() & here.keys()
+        if other.FORM is form or not (
+            {"model", "gpu"} <= both or (here.get(learnt.NAME) and learnt.NAME in both)
+        ):
             continue
         # what is left to the kernel here may have to be a number there
         optional = {field.name for field in other.FORM.fields if field.read_empty}

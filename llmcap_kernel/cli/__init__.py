@@ -140,7 +140,7 @@ def _run(argv: list[str]) -> int:
 
     words, launched = _cut(argv[1:])
     args = parser_of(_command(word)).parse_args(words)
-    args.launch = launched
+    args.launch, args.typed = launched, argv
     if launched is not None and word != "predict":
         raise BadInput("command line", "a command behind -- is read by predict alone.")
     read_own_cards(args)

@@ -10,7 +10,7 @@ from typing import Any
 from .. import calibration
 from ..evidence import results
 from ..refuse import BadInput, shown
-from .fills import add_fills, read_fills
+from .fills import add_fills, given_fills, read_fills
 from .options import add_output
 from .tables import Answer, Column, Screen, Table
 
@@ -62,6 +62,9 @@ def run(args: argparse.Namespace) -> Answer:
         return _with_own(args)
     if not args.rows:
         raise BadInput("rows", "rows are missing: give files of rows, or your own by --with FILE.")
+    for option in given_fills(args):
+        why = "fills in a file of your own, given by --with: a fit reads all from its rows."
+        raise BadInput(option.lstrip("-"), f"{option} {why}")
     from ..evidence import fit  # needs scipy, which nothing else here does
 
     if find_spec("scipy") is None:

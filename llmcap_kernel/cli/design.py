@@ -35,7 +35,7 @@ def _cell(unit: str, scale: float = 1.0) -> Any:
 
 COLUMNS = {
     "model": (Column("model", left=True), str),
-    "copies": (Column("copies", 5), "{:,}".format),
+    "copies": (Column("copies"), "{:,}".format),
     "cards": (Column("cards", left=True), str),
     "weights": (Column("weights", 2, left=True), str),
     "kv": (Column("KV", 3, left=True), str),
@@ -151,6 +151,8 @@ def _search(args: argparse.Namespace) -> Search:
         if (text := getattr(args, name)) is not None:
             choices[field] = read_number(name, text, kind)
     load, limits = read_load(args), _limits(args)
+    if args.rate is not None and args.concurrency is not None:
+        raise BadInput("rate", "rate and users both say how much is asked: give one of them.")
     with Bar("searching") as bar:
         return design.search(load, limits, arrays=_many(choices), progress=bar.count, **choices)
 

@@ -44,15 +44,42 @@ def add_fills(parser: argparse.ArgumentParser) -> None:
         group = parser.add_argument_group(title, "whatever the file says")
         for name in names:
             _, kind, about = FILLS[name]
-            flags = [f"--{name.replace('_', '-')}"]
-            if name == "concurrency":
-                flags.insert(0, "--users")
+            flags = [_typed(name), *(["--concurrency"] if name == "concurrency" else [])]
             group.add_argument(*flags, dest=name, metavar="N" if kind else "NAME", help=about)
         if title == "model":
             about = "a config.json, the model of all rows"
             group.add_argument("--config", metavar="FILE", help=about)
         if title == "cards":
             add_gpu_file(group)
+
+
+def given_fills(args: argparse.Namespace) -> list[str]:
+    """List the options that were given.
+
+    Parameters
+    ----------
+    args : Namespace
+        As read.
+
+    Returns
+    -------
+    list of str
+        As they are typed.
+
+    Examples
+    --------
+    >>> parser = argparse.ArgumentParser()
+    >>> add_fills(parser)
+    >>> given_fills(parser.parse_args(["--tp", "2", "--concurrency", "4"]))
+    ['--tp', '--users']
+    """
+    named = ("gpu_file", "config", *FILLS)  # the first also names a card
+    found = (name for name in named if getattr(args, name) is not None)
+    return [_typed(name) for name in found]
+
+
+def _typed(name: str) -> str:
+    return "--users" if name == "concurrency" else f"--{name.replace('_', '-')}"
 
 
 def read_fills(args: argparse.Namespace) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class Bar:
     """
 
     def __init__(self, doing: str) -> None:
-        self.doing, self.begun_s, self.drawn = doing, monotonic(), ""
+        self.doing, self.begun_s, self.drawn, self.at = doing, monotonic(), "", ""
 
     def __enter__(self) -> "Bar":
         return self
@@ -49,14 +49,15 @@ class Bar:
         """
         if sys.stderr.isatty() and monotonic() - self.begun_s > PATIENCE_S:
             full = round(share * WIDTH)
-            drawn = f"{self.doing} [{'#' * full}{'.' * (WIDTH - full)}] {share:4.0%}{of}"
-            if drawn != self.drawn:
-                print("\r" + drawn, end="", file=sys.stderr, flush=True)
+            at = f"{self.doing} [{'#' * full}{'.' * (WIDTH - full)}] {share:4.0%}"
+            if at != self.at:
+                self.at, drawn = at, f"{at}{of}"
+                print("\r" + drawn.ljust(len(self.drawn)), end="", file=sys.stderr, flush=True)
                 self.drawn = drawn
         return True
 
     def count(self, done: int, total: int) -> bool:
-        """Draw how many are done.
+        """Draw how many are done, and in how many seconds.
 
         Parameters
         ----------
@@ -68,4 +69,5 @@ class Bar:
         bool
             True: go on.
         """
-        return self.share(done / max(total, 1), f" of {total:,}")
+        took_s = monotonic() - self.begun_s
+        return self.share(done / max(total, 1), f", {done:,} of {total:,} in {took_s:.1f} s")

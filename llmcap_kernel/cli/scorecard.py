@@ -1,9 +1,14 @@
 """`llmcap scorecard`: deployments side by side."""
 
 import argparse
+import shlex
 
-from .. import design
-from . import cards
+from .. import __version__, address, design
+from ..design import Card, handover
+from ..design.limits import WORDS
+from ..explain import quantity
+from ..refuse import BadInput
+from . import cards, sheet
 from .options import (
     add_columns,
     add_limits,
@@ -30,6 +35,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_limits(parser, design.WORKED_SLO)
     add_own(parser)
     add_output(parser, explain=True)
+    about = f"write it to a file, by its ending {', '.join(sheet.FORMS)} (default: print it)"
+    parser.add_argument("--out", metavar="FILE", help=about)
 
 
 def run(args: argparse.Namespace) -> Answer:
@@ -46,12 +53,18 @@ def run(args: argparse.Namespace) -> Answer:
         Which to run, the numbers of each, and what binds it.
     """
     columns = read_columns(args.column, design.worked_spec)
+    form = sheet.form_of(args.out) if args.out is not None else None
     result = design.scorecard(columns, read_load(args), read_limits(args))
     winner = result.winner.label if result.winner else None
     rows = tuple(cards.as_dict(c) for c in result.cards)
     data = {"cards": rows, "winner": winner, "verdict": result.verdict}
 
+    if form:
+        sheet.write(args.out, form(_sheet(result, args.typed)))
+
     def text(screen: Screen) -> str:
+        if form:
+            return f"Wrote {args.out}."
         parts = _parts(result, screen)
         return "\n\n".join([*parts, screen.fitted(result.explain())] if args.explain else parts)
 
@@ -96,3 +109,78 @@ def _parts(result: design.Scorecard, screen: Screen) -> list[str]:
         *([prose_table(notes, screen)] if notes else []),
         screen.prose(cards.provenance(result.cards)),
     ]
+
+
+# as a file
+
+NUMBERS = {
+    "Gap between tokens": ("itl_s", "s"),
+    "First token, mean": ("ttft_s", "s"),
+    "$/M output": ("usd_mtok", "USD/Mtok"),
+}
+NUMBER_HEADS = (Column("", left=True), Column("estimate"), Column("four times in five"))
+LIMIT_HEADS = (Column("limit", left=True), Column("verdict", left=True), Column("", left=True))
+
+
+def _sheet(result: design.Scorecard, words: list[str]) -> sheet.Sheet:
+    """The same answer as a file: what it is, what it stands on, and how to ask again."""
+    best, load = result.winner, result.cards[0].workload
+    notes = tuple(f"{c.label}: {note.text}" for c in result.cards for note in c.warnings)
+    return sheet.Sheet(
+        f"Scorecard: {cards.load_words(load)}",
+        result.verdict,
+        cards.LEVELS[best.limits[0].verdict] if best else "bad",
+        (
+            *map(_column, result.cards),
+            *([sheet.Part("What to know", notes)] if notes else []),
+            *([sheet.Part(f"Run {best.label}", code=_launch(best))] if best else []),
+            sheet.Part("Where the numbers come from", (cards.provenance(result.cards),)),
+            _again(result, words),
+        ),
+        tuple((text, cards.LEVELS[verdict]) for verdict, text in WORDS.items()),
+    )
+
+
+def _column(card: Card) -> sheet.Part:
+    rows = [
+        (name, *cards.interval(getattr(card.estimates, field), unit)[:2])
+        for name, (field, unit) in NUMBERS.items()
+        if card.estimates
+    ]
+    rows.append(("Rent", quantity(card.usd_h, "USD/h") if card.usd_h else "unknown", ""))
+    limits = tuple((limit.name, limit.words, limit.sentence) for limit in card.limits)
+    return sheet.Part(
+        f"{card.label}: {card.deployment.title}",
+        () if card.fits else (f"It {card.fits_text}." if not card.starts else card.fits_text,),
+        (sheet.Table(NUMBER_HEADS, tuple(rows)), sheet.Table(LIMIT_HEADS, limits)),
+        beside=True,
+    )
+
+
+def _launch(card: Card) -> str:
+    try:
+        return handover.launch(card.deployment, card.workload).text
+    except BadInput as problem:
+        return f"# no command: {problem}"
+
+
+def _again(result: design.Scorecard, words: list[str]) -> sheet.Part:
+    """The command and the link that give the same card."""
+    stamps = (f"{address.TITLES[name]} {stamp}" for name, stamp in address.stamps().items())
+    said, link = [f"llmcap {__version__}, with {', '.join(stamps)}."], ""
+    try:
+        columns = [c.deployment for c in result.cards]
+        link = address.scorecard(columns, result.cards[0].workload, result.cards[0].slo)
+    except BadInput as problem:
+        said.append(f"The Scorecard calculator has no link to it: {problem}")
+    command = f"llmcap {shlex.join(_unwritten(words))}"
+    return sheet.Part("The same again", tuple(said), code=command, address=link)
+
+
+def _unwritten(words: list[str]) -> list[str]:
+    """The words of the command without the file that it writes."""
+    kept = [word for word in words if not word.startswith("--out=")]
+    if "--out" in kept:
+        at = kept.index("--out")
+        del kept[at : at + 2]
+    return kept

@@ -498,40 +498,12 @@ def _percentile_s(served: Served, tail: Tail) -> Array:
     """A percentile of a latency, no less than the spec sheet allows (`percentiles.percentile`)."""
     best = replace(served, efficiency=CEILING)
     quantity, percent = tail.quantity, tail.percent
-    value = percentiles.quantile_s(_spread(served), quantity, percent)
+    value = percentiles.quantile_s(percentiles.spread_of(served), quantity, percent)
     if quantity == "itl":
-        least = _spread(best)._replace(step_spread=0.0).gap_s(percent)
+        least = percentiles.spread_of(best)._replace(step_spread=0.0).gap_s(percent)
     else:
         least = percentiles.ceiling_s(best, quantity, percent)
     return maximum(value, least)
-
-
-def _spread(served: Served) -> percentiles.Spread:
-    return percentiles.spread_of(served, _chunks(served))
-
-
-def _chunks(served: Served) -> percentiles.Chunks:
-    """The chunks of prompts, as `percentiles.chunks_of` cuts them where it branches."""
-    d: Any = served.deployment
-    prompt_s, tokens = served.prompt.share_s, served.work.prefill_tokens
-    if d.engine.family in percentiles.PROMPTS_FIRST:
-        return percentiles.Chunks(0, 1, np.inf, prompt_s)
-    most, whole = d.batch_limit_tokens, served.work.input_tokens
-    full = floor(tokens / most)
-    last = tokens - full * most
-
-    def prefill_s(input_tokens: Array, cached_tokens: Array) -> Array:
-        work = bandwidth.prefill_work(d, input_tokens=input_tokens, cached_tokens=cached_tokens)
-        return bandwidth.Step.of(work, served.efficiency, d, "prefill").share_s
-
-    one_s = maximum(prompt_s, prefill_s(most, 0.0))
-    whole_s = where(last > 0, minimum(prefill_s(whole - last, whole - tokens), prompt_s), prompt_s)
-    return percentiles.Chunks(
-        full,
-        where(last > 0, 1.0, 0.0),
-        where(full > 0, whole_s / maximum(full, 1), one_s),
-        where(full > 0, prompt_s - whole_s, prompt_s),
-    )
 
 
 def _checked(block: Block, found: Columns, near: Array, asked: Asked) -> Columns:

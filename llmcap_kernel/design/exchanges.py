@@ -312,6 +312,8 @@ def _bound(found: Search, name: str) -> float:
 def _limits_alone(found: Search, together: int) -> Iterator[Relaxation]:
     """Limits of which so many have to give: for each set of them, the least change."""
     least: dict[tuple[str, ...], int] = {}
+    # what misses a latency with one request in flight was not asked for the copies of a rate
+    told = set(UNITS) if found.asked.rate is not None else None
 
     def over(i: int) -> tuple[float, ...]:
         row = found.rows[i]
@@ -320,7 +322,8 @@ def _limits_alone(found: Search, together: int) -> Iterator[Relaxation]:
 
     for i, row in enumerate(found.rows):
         names = tuple(sorted(row.missed()))
-        movable = "capacity" not in names and all(row.headrooms[n] > 0 for n in names)
+        movable = "capacity" not in names and (told is None or told >= set(names))
+        movable = movable and all(row.headrooms[n] > 0 for n in names)
         if len(names) != together or not movable:
             continue
         if names not in least or over(i) < over(least[names]):

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
@@ -266,6 +266,7 @@ def judged(deployment: Deployment, asked: Asked, number: int = 0) -> Choice:
     [1, 1]
     """
 
+    @cache  # limits and rates are asked of the same card
     def at(copies: int, users: int) -> Choice:
         slo = asked.slo
         if slo.usd_h is not None and copies > 1:

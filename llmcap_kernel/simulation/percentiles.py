@@ -20,7 +20,7 @@ from typing import NamedTuple
 from .. import catalog
 from ..bandwidth import Step, decode_work, prefill_work
 from ..calibration import Estimate, Estimates
-from ..numeric import Number, floor, maximum, minimum, where
+from ..numeric import Number, floor, maximum, minimum, somewhere, where
 from ..refuse import one_of
 from ..serving import Served
 from ..spec import TAILED, Deployment
@@ -281,7 +281,7 @@ def chunks_of(served: Served) -> Chunks:
     -------
     Chunks
         Of an engine that computes prompts to their end before it decodes on, the prompt
-        is one, and there is no end to what waits in a step.
+        is one, and there is no end to what waits in a step. Arrays, for a stack of loads.
 
     Examples
     --------
@@ -295,33 +295,35 @@ def chunks_of(served: Served) -> Chunks:
     d, tokens, prompt_s = served.deployment, served.work.prefill_tokens, served.prompt.share_s
     if d is None or d.engine.family in PROMPTS_FIRST:
         return Chunks(0, 1, math.inf, prompt_s)
-    most = d.batch_limit_tokens
+    most, whole = d.batch_limit_tokens, served.work.input_tokens
     full = floor(tokens / most)
-    if not full:
-        return Chunks(0, 1, maximum(prompt_s, _prefill_s(served, d, most, 0)), prompt_s)
     last = tokens - full * most
-    if not last:
-        return Chunks(full, 0, prompt_s / full, 0.0)
-    whole = served.work.input_tokens
-    full_s = minimum(_prefill_s(served, d, whole - last, whole - tokens), prompt_s)
-    return Chunks(full, 1, full_s / full, prompt_s - full_s)
+
+    def prefill_s(input_tokens: Number, cached_tokens: Number) -> Number:
+        work = prefill_work(d, input_tokens=input_tokens, cached_tokens=cached_tokens)
+        return Step.of(work, served.efficiency, d, "prefill").share_s
+
+    step_s = whole_s = prompt_s
+    if somewhere(full == 0):  # a step may hold a whole chunk of others' prompts, too
+        step_s = maximum(prompt_s, prefill_s(most, 0))
+    if somewhere((full > 0) & (last > 0)):
+        but_last_s = prefill_s(maximum(whole - last, 1), whole - tokens)
+        whole_s = where(last > 0, minimum(but_last_s, prompt_s), prompt_s)
+    return Chunks(
+        full,
+        where(last > 0, 1, 0),
+        where(full > 0, whole_s / maximum(full, 1), step_s),
+        where(full > 0, prompt_s - whole_s, prompt_s),
+    )
 
 
-def _prefill_s(served: Served, deployment: Deployment, tokens: Number, cached: Number) -> Number:
-    """Time that a prompt of another length takes on the cards."""
-    work = prefill_work(deployment, input_tokens=tokens, cached_tokens=cached)
-    return Step.of(work, served.efficiency, deployment, "prefill").share_s
-
-
-def spread_of(served: Served, chunks: Chunks | None = None) -> Spread:
+def spread_of(served: Served) -> Spread:
     """List what the latencies of a load are made of.
 
     Parameters
     ----------
     served : Served
         A deployment under a load, or a stack of loads.
-    chunks : Chunks, optional
-        How the prompts are cut; of a stack it has to be given, or each is one chunk.
 
     Returns
     -------
@@ -339,7 +341,7 @@ def spread_of(served: Served, chunks: Chunks | None = None) -> Spread:
     (1.0, True)
     """
     work, e = served.work, served.efficiency
-    cut = chunks_of(served) if chunks is None else chunks
+    cut = chunks_of(served)
     prompt_s = served.prompt.share_s
     others, burst = work.users - 1, e.burst_share
     # at the ceiling prefill hides behind decoding; of a burst, half comes before a first token

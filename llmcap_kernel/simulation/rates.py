@@ -11,7 +11,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, partial
 
 from .. import calibration, catalog
 from ..calibration import Estimate
@@ -129,8 +129,12 @@ class AtRate:
         return _intervals(self.deployment, self.states[-1].users, self.workload, self.family)
 
     @cached_property
-    def saturates_rps(self) -> Estimate:
-        """Rate at which the queue grows without end [requests/s]."""
+    def most_answered_rps(self) -> Estimate:
+        """Most requests answered a second, whatever is in flight [requests/s].
+
+        Beyond it the queue of this closed form grows without end. `tails.saturates_rps` is where
+        that of the step loop does, which counts a batch's steps one by one: 10% apart, or so.
+        """
         low, high, reason = self._factors["output_tok_s"]
         most = max(state.rate_rps for state in self.states)
         ceiling = max(s.ceiling.output_tok_s / s.served.work.output_tokens for s in self.states)
@@ -195,7 +199,7 @@ class AtRate:
         return self._estimate(quantity, None)
 
     def _check(self) -> None:
-        most = self.saturates_rps.value
+        most = self.most_answered_rps.value
         if self.rate_rps >= most:
             told = f"rate_rps is {self.rate_rps:g}: this deployment serves at most {most:.3g}"
             raise BadInput("rate_rps", f"{told} requests/s, so its queue would grow without end.")
@@ -346,7 +350,7 @@ def _weighted(parts: list[tuple[float, float]], rank: float) -> float:
     return parts[-1][0]
 
 
-@lru_cache(maxsize=64)
+@partial(calibration.cache_until_reload, size=64)
 def _states(deployment: Deployment, workload: Workload, family: str) -> tuple[State, ...]:
     most = most_running(deployment, workload)
     if not most:
@@ -362,7 +366,7 @@ def _states(deployment: Deployment, workload: Workload, family: str) -> tuple[St
     return tuple(found)
 
 
-@lru_cache(maxsize=64)
+@partial(calibration.cache_until_reload, size=64)
 def _intervals(
     deployment: Deployment, users: int, workload: Workload, family: str
 ) -> dict[str, tuple[float, float, str]]:
@@ -444,7 +448,7 @@ def rate_within(deployment: Deployment, workload: Workload, slo: Slo) -> Estimat
     True
     """
     widest = at_rate(deployment, workload, 1.0)
-    saturates = widest.saturates_rps
+    answered = widest.most_answered_rps
 
     def most(end: str, top: float) -> float:
         low, high = 0.0, top
@@ -456,10 +460,10 @@ def rate_within(deployment: Deployment, workload: Workload, slo: Slo) -> Estimat
                 high = middle
         return low
 
-    ends = {end: most(end, getattr(saturates, by)) for end, by in _ENDS.items()}
+    ends = {end: most(end, getattr(answered, by)) for end, by in _ENDS.items()}
     value, ceiling = ends["value"], max(ends.values())
     low, high = min(ends["high"], value), max(ends["low"], value)
-    return Estimate(value, low, high, ceiling, saturates.reason)
+    return Estimate(value, low, high, ceiling, answered.reason)
 
 
 # The end of a latency's interval, and that of the rate at which it is reached.

@@ -493,6 +493,33 @@ def test_tables_are_saved_as_csv(first):
         assert rows[at + 2 : at + 2 + len(shown)] == shown
 
 
+def test_a_page_is_saved_that_needs_nothing_else(first, browser, tmp_path):
+    here, view = first, first.view
+    here.page.click(".lc-share summary")
+    with here.page.expect_download() as saved:
+        here.page.click("[data-act=html]")
+    assert saved.value.suggested_filename == f"llmcap-{view['name']}.html"
+    path = tmp_path / "card.html"
+    saved.value.save_as(path)
+    phone, asked = browser.new_page(viewport={"width": 360, "height": 700}), []
+    phone.on("request", lambda request: asked.append(request.url))
+    phone.goto(path.as_uri())
+    words = " ".join(phone.inner_text("body").split())
+    link, across = phone.get_attribute("a >> nth=-1", "href"), phone.evaluate(ACROSS)
+    left = phone.locator("script, button, input, select").count()
+    phone.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert link == f"{SITE}/apps/{view['name']}?{view['query']}" and left == 0 and across <= 360
+    assert " ".join(view["status"]["text"].split()) in words
+    for item in view["headline"]:
+        assert item["label"] in words and item["value"] in words
+    for table in view["tables"]:
+        assert table["caption"].lower() in words.lower()
+
+
+ACROSS = "document.documentElement.scrollWidth"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<svg")])
 def test_the_chart_is_saved_on_a_light_ground(site, kind, start, scheme):

@@ -9,6 +9,7 @@ from llmcap_kernel import calibration, catalog
 from llmcap_kernel.evidence import own
 from llmcap_kernel.evidence.fit.rows import samples
 from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.simulation.rates import at_rate
 from llmcap_kernel.spec import CEILING, Efficiency, Workload
 
 CARDS = {"h100-sxm": 1, "a100-sxm-80gb": 1, "h200-sxm": 1, "l40s": 1}
@@ -157,3 +158,16 @@ def test_other_files_cost_a_sentence(tmp_path, text, said):
 def test_rows_of_nothing_are_refused():
     with pytest.raises(BadInput, match="no row that can be predicted"):
         own.fitted([])
+
+
+def test_nothing_that_was_estimated_before_outlives_what_is_learnt(tmp_path):
+    """A notebook asks, learns, and asks the same again."""
+
+    def asked():
+        return at_rate(NEXT, LOAD, 1.0).percentile("itl", 95).value
+
+    before = asked()
+    calibration.use(learnt(tmp_path, 2.0)[0])
+    assert asked() > 1.2 * before
+    calibration.use(None)
+    assert asked() == before

@@ -380,3 +380,15 @@ def test_a_duty_cycle_makes_rented_tokens_dearer():
     for busy in (0, -1, 1.5):
         with pytest.raises(BadInput, match="busy"):
             design.break_even(**asked, busy=busy)
+
+
+@pytest.mark.parametrize(("gap_s", "usd_h"), [(0.009, 30), (0.050, 30), (0.0001, 30)])
+def test_what_has_to_give_for_a_rate_then_answers_it(gap_s, usd_h):
+    rate, slo = 40.0, Slo(itl_s=gap_s, usd_h=usd_h)
+    found = design.search(
+        WORKED_WORKLOAD, slo, models=["llama-3.1-70b"], gpus=["h100-sxm"], rate=rate
+    )
+    assert not found.order
+    for one in design.relaxations(found):
+        made = one.choice.expected.output_tok_s.value / one.choice.workload.output_tokens
+        assert one.choice.copies * made >= rate, one.sentence

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel import design
+from llmcap_kernel import calibration, design
+from llmcap_kernel.cli import main
+from llmcap_kernel.evidence import own
 from llmcap_kernel.simulation.percentiles import percentile
 from llmcap_kernel.spec import Slo, Tail, Workload
 from widgets.calculators import calculate
-from widgets.calculators.design import ASKED, FORM, PRESETS, _search, view
+from widgets.calculators.design import ASKED, FORM, PRESETS, _load, _ranked, _search, view
 from widgets.form import controls as c
 
 SMALL = {"model": "llama-3.1-8b", "in": 1000, "out": 200, "users": 4, "vendor": "amd"}
@@ -43,6 +45,43 @@ def test_a_limit_on_a_percentile_is_judged_as_one():
     assert c.limits(state).tails == (Tail("itl", 95, 0.03),)
     labels = [item["label"] for item in view(state)["headline"]]
     assert "Token gap, p95" in labels
+
+
+@pytest.mark.parametrize(("rate", "budget"), [(4, 300), (0.5, 30), (4000, 3)])
+def test_a_rate_has_the_answer_of_the_command(capsys, rate, budget):
+    words = f"--model llama-3.1-8b --vendor amd --input 1k --output 200 --rate {rate}"
+    asked = ["design", *words.split(), "--itl-p95-ms", "20", "--budget-usd-h", str(budget)]
+    assert main([*asked, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    # whatever the users stood at before
+    state = FORM.defaults() | SMALL | {"users": 900, "itl": 20, "rate": rate, "budget": budget}
+    answer = _ranked(state["rank"], _load(state), c.limits(state), *map(state.get, ASKED))
+    made = view(state)
+    assert len(answer.rows) == told["candidates"]["tried"]
+    front = [(one.deployment.title, one.copies) for one in answer.front]
+    assert front == [(one["deployment"], one["copies"]) for one in told["front"]]
+    if told["winner"] is None:
+        assert made["status"]["level"] == "bad"
+        return
+    best = answer.winner
+    assert best.deployment.title == told["winner"]["deployment"]
+    assert made["status"]["text"].startswith(f"Run {best.short_title} at ${best.usd_h_all:.2f}/h")
+    served = best.copies * best.expected.output_tok_s.value / 200
+    assert served >= rate and f"{served:.3g} requests/s; {rate:g} are asked" in made["sentences"][0]
+
+
+def test_users_are_asked_or_a_rate():
+    names = [[one["name"] for one in shown(**more)["controls"]] for more in ({}, {"rate": 2})]
+    assert "users" in names[0] and "rate" in names[0]
+    assert "users" not in names[1] and "rate" in names[1]
+    state, messages = FORM.parse(FORM.query(FORM.defaults() | {"rate": 2.5}))
+    assert (state["rate"], messages) == (2.5, [])
+
+
+def test_a_rate_that_no_copies_serve_is_one_sentence():
+    made = shown(rate=900, copies=1)
+    assert made["messages"][0]["field"] == "rate"
+    assert "900 requests/s" in made["messages"][0]["text"]
 
 
 def test_each_limit_takes_its_part_of_the_candidates():
@@ -143,3 +182,17 @@ def test_the_picked_one_s_gaps_are_drawn_by_percentile_with_their_limit():
     assert (limit["y0"], round((limit["x0"] + limit["x1"]) / 2)) == (50.0, 2)
     mean = shown(itlp="mean")["figure"]["layout"]["shapes"]
     assert not [one for one in mean if one.get("xref") == "x2"]
+
+
+def test_a_search_is_made_anew_once_something_is_learnt(tmp_path):
+    def asked():
+        return [item["value"] for item in shown()["headline"]]
+
+    before = asked()
+    told = calibration.Own(2.0, 12, 4, ("cdna3",), {})
+    calibration.use(own.write(tmp_path / "own.toml", {"vllm": told}, "mine.csv"))
+    try:
+        assert asked() != before
+    finally:
+        calibration.use(None)
+    assert asked() == before

@@ -46,16 +46,6 @@ def test_a_link_of_another_day_says_once_what_has_moved():
     assert "catalogue" not in message["text"]
 
 
-def test_a_stamp_follows_the_files_it_stands_for(tmp_path):
-    one = tmp_path / "one.toml"
-    one.write_text("date = 2026-05-01\n")
-    before = versions._hash([one])
-    assert versions._latest([one]) == "2026-05-01"
-    one.write_text("date = 2026-05-02\n")
-    assert versions._latest([one]) == "2026-05-02"
-    assert versions._hash([one]) != before
-
-
 def test_a_hostile_stamp_stays_short():
     _, (message,) = CALCULATORS["vram"].FORM.parse("k=" + "<x>" * 300)
     assert len(message["text"]) < 250

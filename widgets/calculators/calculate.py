@@ -10,7 +10,7 @@ from llmcap_kernel.spec import Slo
 from .. import constants
 from ..figures import memory_bars, memory_table, term_table
 from ..form import controls as c
-from ..form import own_card
+from ..form import learnt, own_card
 from ..form import presets as p
 from ..form.state import Field, Form
 
@@ -31,6 +31,7 @@ FORM = Form(
         Field("api", "number", None, "API, answers", 0, 10_000, unit="USD/M",
               help="What an API asks, to compare with."),
         Field("api_in", "number", None, "API, prompts", 0, 10_000, unit="USD/M"),
+        learnt.field(),
     ),
 )  # fmt: skip
 # The order in which a newcomer asks: what, on what, for whom; the rest has a sensible start.

@@ -3,6 +3,7 @@
 from llmcap_kernel import design, toolbox
 
 from ..form import controls as c
+from ..form import learnt
 from ..form.state import Field
 
 LETTERS = ("a", "b", "c", "d")
@@ -14,10 +15,14 @@ SHARED = (
     *c.limit_fields(design.WORKED_SLO),
     Field("columns", "whole", 3, "Deployments", 2, 4),
 )
-FIELDS = SHARED + tuple(
-    field
-    for letter, start in START.items()
-    for field in c.deployment_fields(start, prefix=f"{letter}.", group=letter)
+FIELDS = (
+    SHARED
+    + tuple(
+        field
+        for letter, start in START.items()
+        for field in c.deployment_fields(start, prefix=f"{letter}.", group=letter)
+    )
+    + (learnt.field(),)
 )
 
 

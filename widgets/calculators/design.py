@@ -1,18 +1,19 @@
 """Design: a load, limits and a budget in; what to run out, and why not the next one."""
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import partial
 from statistics import median
 from textwrap import wrap
 
-from llmcap_kernel import catalog, design
+from llmcap_kernel import calibration, catalog, design
+from llmcap_kernel.design.search import MOST_COPIES
 from llmcap_kernel.explain import quantity
 from llmcap_kernel.simulation.percentiles import percentile
 from llmcap_kernel.spec import Slo, Tail
 
 from ..figures.choices import Candidate, Spread, cost_and_gap
 from ..form import controls as c
-from ..form import from_name
+from ..form import from_name, learnt
 from ..form import presets as p
 from ..form.state import Field, Form
 from . import calculate, vram
@@ -49,17 +50,20 @@ FORM = Form(
         Field("model", "name", design.worked_spec()[0].model.name, "Model", names=catalog.models,
               reads=from_name.model, beyond=True),
         *c.load_fields(design.WORKED_WORKLOAD),
+        Field("rate", "number", None, "Requests a second", 1e-3, 1e5, unit="requests/s",
+              optional=True, help="In place of users at once, who then come of it."),
         # the page of the spec asks for 95 of 100 gaps
         *c.limit_fields(Slo(tails=(Tail("itl", 95, GAP_S),), usd_h=design.WORKED_SLO.usd_h)),
         Field("vendor", "name", ANY, "Cards of", names=lambda: VENDORS),
         Field("nodes", "whole", 1, "Nodes, at most", 1, 8),
-        Field("copies", "whole", 1, "Copies, at most", 1, 100,
-              help="Copies of a deployment that share the users."),
+        Field("copies", "whole", None, "Copies, at most", 1, MOST_COPIES, optional=True,
+              help="They share the load. Empty: one, and for a rate as many as it takes."),
         Field("engine", "name", ANY, "Engine", names=lambda: (ANY, *catalog.engines())),
         Field("bits", "whole", 0, "Bits of a weight, at least", 0, 16),
         Field("rank", "name", "usd_h", "Cheapest by", names=lambda: RANKS),
         Field("pick", "whole", None, "Candidate looked at", 0, 10_000_000, optional=True,
               help="A click on a mark sets it; empty for the answer."),
+        learnt.field(),
     ),
 )  # fmt: skip
 PRESETS = p.told(
@@ -88,7 +92,7 @@ def view(state):
     """
     controls = _controls(state)
     try:
-        load, slo = c.load(state), c.limits(state)
+        load, slo = _load(state), c.limits(state)
         asked = (state[name] for name in ASKED)
         parts = _parts(_ranked(state["rank"], load, slo, *asked), state)
     except c.BadInput as problem:
@@ -96,11 +100,17 @@ def view(state):
     return c.frame(FORM, state, TITLE, LEAD, controls, **parts)
 
 
-ASKED = ("model", "vendor", "nodes", "copies", "engine", "bits")
+ASKED = ("model", "vendor", "nodes", "copies", "engine", "bits", "rate")
 
 
-@lru_cache(maxsize=8)
-def _search(load, slo, model, vendor, nodes, copies, engine, bits):
+def _load(state):
+    """The load; where a rate is asked, users are no question, whatever stood there."""
+    users = state["users"] if state["rate"] is None else design.WORKED_WORKLOAD.concurrency
+    return c.load(state | {"users": users})
+
+
+@partial(calibration.cache_until_reload, size=8)
+def _search(load, slo, model, vendor, nodes, copies, engine, bits, rate):
     """One search, whatever is cheapest in it and whichever of its candidates is looked at."""
     return design.search(
         load,
@@ -113,10 +123,11 @@ def _search(load, slo, model, vendor, nodes, copies, engine, bits):
         gpus=() if vendor != "apple" else _of_vendor(vendor),
         nodes=nodes,
         most_copies=copies,
+        rate=rate,
     )
 
 
-@lru_cache(maxsize=8)
+@partial(calibration.cache_until_reload, size=8)
 def _ranked(rank, *asked):
     return replace(_search(*asked), rank=rank)
 
@@ -130,7 +141,8 @@ def _controls(state):
     made = [
         c.search(fields["model"], state, c.model_options()),
         c.slider(fields["in"], state, c.token_stops(c.known_model(state["model"]), state["in"])),
-        c.slider(fields["users"], state, c.USER_STOPS),
+        *([] if state["rate"] else [c.slider(fields["users"], state, c.USER_STOPS)]),
+        c.entry(fields["rate"], state) | {"placeholder": "none"},
         c.entry(fields["out"], state) | c.HALF,
         c.entry(fields["prefix"], state) | c.HALF,
         *c.limit_controls(fields, state),
@@ -139,7 +151,9 @@ def _controls(state):
         | c.HALF,
         c.select(fields["bits"], state, [(b, str(b) if b else "any", "") for b in BITS]) | c.HALF,
         c.entry(fields["nodes"], state) | c.HALF,
-        c.entry(fields["copies"], state) | c.HALF,
+        c.entry(fields["copies"], state)
+        | {"placeholder": "any" if state["rate"] else "1"}
+        | c.HALF,
         c.select(fields["rank"], state, [(r, word, "") for r, word in RANKS.items()]) | c.HALF,
         c.entry(fields["pick"], state) | {"text": "none"},
     ]
@@ -325,12 +339,18 @@ def _percentiles(here):
         low, high = zip(*(c.ends(one, "s") for one in made), strict=True)
         rows += [[f"{label}, from", *low], [f"{label}, to", *high]]
     return {
-        "caption": f"Percentiles at {here.workload.concurrency:,} users",
+        "caption": f"Percentiles at {_in_flight(here)}",
         "columns": ["Latency", *(f"p{percent:g}" for percent in PERCENTS)],
         "rows": rows,
         "highlight": [],
         "stack": True,
     }
+
+
+def _in_flight(here):
+    users = here.workload.concurrency
+    each = " of each copy" if here.copies > 1 else ""
+    return f"{users:,} user{'s' if users > 1 else ''}{each}"
 
 
 def _shrinking(found):
@@ -374,6 +394,8 @@ def _front(found):
 def _sentences(found, here, eased):
     said = [f"{one.sentence}" for one in design.exchange_rates(found)] if found.winner else []
     said += [f"{one.sentence}." for one in eased]
+    if found.asked.rate is not None and here.meets_all:
+        said.insert(0, _served(found, here))
     sure = found.surest
     if sure is not None and sure.number != found.order[0]:
         said.append(f"The cheapest whose whole interval lies within the limits: {_run(sure)}.")
@@ -386,6 +408,15 @@ def _sentences(found, here, eased):
             f"{quantity(high, 'J')}): {design.ENERGY_BASIS}."
         )
     return said
+
+
+def _served(found, here):
+    """How a rate is answered: by so many copies, each with so many requests in flight."""
+    each, asked = here.workload.concurrency, found.asked.rate
+    rate = here.copies * here.expected.output_tok_s.value / here.workload.output_tokens
+    who = f"{here.copies:,} copies, each" if here.copies > 1 else "One copy,"
+    answer = "answer" if here.copies > 1 else "answers"
+    return f"{who} with {each:,} in flight, {answer} {rate:.3g} requests/s; {asked:g} are asked."
 
 
 def _links(here, state):

@@ -9,6 +9,7 @@ from llmcap_kernel.evidence import compare, measurements, results, weak_spots
 from llmcap_kernel.explain import digits
 from llmcap_kernel.refuse import printable
 
+from ..form import learnt
 from . import published, scatter
 from .published import GROUP_OF, GROUPS, percent, way
 from .published_tables import row_cells
@@ -56,6 +57,7 @@ class Own:
         self._lines = results.parse(raw, name, MOST)
         self._progress = progress
         self.report = lru_cache(maxsize=4)(self._report)
+        self.learnt = lru_cache(maxsize=4)(self._learnt)
 
     @property
     def said(self):
@@ -64,6 +66,9 @@ class Own:
 
     def _report(self, given):
         return compare.report(self._lines, dict(given), self._progress)
+
+    def _learnt(self, given):
+        return learnt.code(self._lines, dict(given))
 
     def held(self, given):
         """Count the rows that can be compared.

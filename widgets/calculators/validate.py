@@ -11,7 +11,7 @@ from llmcap_kernel import catalog
 from llmcap_kernel.evidence import kernels, logs, measurements, results, weak_spots
 
 from ..form import controls as c
-from ..form import from_name
+from ..form import from_name, learnt
 from ..form.state import Field, Form
 from . import example, kernel_times, own_rows, published, scatter, start_up
 from .published import (
@@ -157,6 +157,11 @@ def view(state, own=None):
         parts = _of_published(state, filters)
     elif isinstance(shown, own_rows.Own):
         parts = shown.parts(_given(state, own_rows.FIELD_OF), state, filters)
+        if shown is own and (code := own.learnt(_given(state, own_rows.FIELD_OF))):
+            parts["hands_on"] = {learnt.NAME: code}
+            parts["linked"] = "Estimate with your rows in"
+            said = f"Calculators opened below estimate with {learnt.words(code)}."
+            parts["sentences"] = [said, *parts["sentences"]]
     else:
         parts = shown.parts(_given(state, PARTS[type(shown)].FIELD_OF))
     if shown and shown is not own:

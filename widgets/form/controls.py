@@ -4,40 +4,18 @@ from collections import Counter
 from functools import cache
 
 from llmcap_kernel import capacity, catalog, design
+from llmcap_kernel.address import LIMITS, MEAN, SHORT, WHICH, asked
 from llmcap_kernel.design import handover
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Slo, Tail, Workload
 
-from . import from_name, own_card, pasted
+from . import from_name, learnt, own_card, pasted
 from .state import Field
 
 MOST_CARDS = 64
 MOST_TOKENS = 10_000_000
 MOST_USERS = 100_000
-# The kernel's names for inputs that an address spells shorter.
-SHORT = {
-    "memory_fraction": "fraction",
-    "context_tokens": "ctx",
-    "concurrency": "users",
-    "input_tokens": "in",
-    "output_tokens": "out",
-    "dp_attention": "dp",
-    "usd_h": "usd",
-    "shared_prefix_tokens": "prefix",
-    "max_num_seqs": "seqs",
-    "max_num_batched_tokens": "batched",
-    "max_model_len": "maxlen",
-    "block_size": "block",
-}
-# The engine's own limits; empty leaves each to the engine.
-LIMITS = {
-    "seqs": "max_num_seqs",
-    "batched": "max_num_batched_tokens",
-    "maxlen": "max_model_len",
-    "block": "block_size",
-    "eager": "eager",
-}
 LIMITS_FOLD = "The engine's own limits"
 # What engines of servers load, and so what most people mean; the rest stands below it.
 SERVED = (
@@ -194,35 +172,7 @@ def limit_fields(slo):
 
 
 LIMITED = ("itl", "itlp", "ttft", "ttftp", "budget")
-WHICH = (MEAN := "mean", "p50", "p90", "p95", "p99")
 WHICH_WORDS = {MEAN: "the mean"} | {name: f"{name[1:]} of 100" for name in WHICH[1:]}
-
-
-def asked(slo, quantity):
-    """Find what is asked of a latency: its mean, or a percentile.
-
-    Parameters
-    ----------
-    slo : Slo
-        Limits.
-    quantity : str
-        "itl" or "ttft".
-
-    Returns
-    -------
-    tuple of float and str
-        The limit, 0 where there is none [s], and one of `WHICH`.
-
-    Examples
-    --------
-    >>> asked(Slo(itl_s=0.05), "itl"), asked(Slo(tails=(Tail("itl", 95, 0.05),)), "itl")
-    ((0.05, 'mean'), (0.05, 'p95'))
-    """
-    mean_s = {"itl": slo.itl_s, "ttft": slo.ttft_s}[quantity]
-    for tail in slo.tails:
-        if tail.quantity == quantity and not mean_s:
-            return tail.bound_s, f"p{tail.percent:g}"
-    return mean_s or 0, MEAN
 
 
 def limit_controls(fields, state):
@@ -1105,9 +1055,18 @@ def frame(form, state, title, lead, controls, **parts):
         "messages": [],
         "figure": None,
     }
+    if state.get(learnt.NAME):
+        controls = [*controls, _learnt(form, state)]
     head = {"name": form.name, "title": title, "lead": lead, "controls": controls}
     view = head | empty | parts | {"query": form.query(state)}
     return view | {"headline": [_placed(item) for item in view["headline"]]}
+
+
+def _learnt(form, state):
+    """Whose measurements the estimates stand on: the reader's, or again strangers' alone."""
+    field = next(one for one in form.fields if one.name == learnt.NAME)
+    choices = [(state[learnt.NAME], learnt.words(state[learnt.NAME]), ""), ("", "strangers'", "")]
+    return select(field, state, choices)
 
 
 def _placed(item):

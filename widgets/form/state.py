@@ -41,7 +41,7 @@ class Field:
     name : str
         What the address calls it.
     kind : str
-        "name", "tokens", "whole", "number", "yes" or "config".
+        "name", "tokens", "whole", "number", "yes", "config" or "code".
     default : object
         The value of an untouched calculator; None leaves the choice to the kernel.
     label : str
@@ -128,6 +128,8 @@ class Field:
             return _yes_or_no(self.name, raw)
         if self.kind == "config":
             return self._config(raw)
+        if self.kind == "code" and self.reads:
+            return self.reads(raw)
         if isinstance(raw, str):
             raw = _as_number(raw, self.kind == "tokens")
         whole = self.kind in ("tokens", "whole")
@@ -186,7 +188,7 @@ class Field:
         BadInput
             When it is unknown, or could be several.
         """
-        if not self.reads or not isinstance(raw, str):
+        if not self.reads or self.kind == "code" or not isinstance(raw, str):
             return None
         if len(raw) > (own_card.MAX_CODE if own_card.is_own(raw) else MAX_NAME):
             return None
@@ -468,6 +470,8 @@ def _kept(field, value):
     """Say what stays where a value was refused; a pasted model would not be read out."""
     if field.kind == "config":
         return " The model stays as it was."
+    if field.kind == "code":
+        return " It is not used."
     if own_card.is_own(value):
         return " The card stays as it was."
     return f" Kept {spelled(value)}."

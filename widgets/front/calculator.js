@@ -286,19 +286,19 @@ function presetsBox(view, compact) {
 function linksBox(view, apps) {
   const links = (view.links || []).map((link) => h("a",
     { "data-name": link.name, href: `${apps}${link.name}?${link.query}` }, link.title));
-  return navBox("The same deployment elsewhere", "The same deployment in:", links);
+  return navBox(view.linked || "The same deployment in", links);
 }
 
 // What the estimates stand on, each with its place on the page of constants.
 function behindBox(view, apps) {
   const links = (view.behind || []).map((one) => h("a",
     { href: `${apps}../book/constants.html#${one.anchor}` }, one.title));
-  return navBox("What the estimates stand on", "The estimates stand on:", links);
+  return navBox("The estimates stand on", links);
 }
 
-function navBox(label, said, links) {
+function navBox(label, links) {
   if (!links.length) return null;
-  return h("nav", { class: "lc-links", "aria-label": label }, h("p", {}, said),
+  return h("nav", { class: "lc-links", "aria-label": label }, h("p", {}, `${label}:`),
     h("ul", {}, links.map((link) => h("li", {}, link))));
 }
 
@@ -402,7 +402,7 @@ export function shareMenu(hasFigure) {
   const pictures = hasFigure ? [button("png", "Chart as PNG"), button("svg", "Chart as SVG")] : [];
   const list = h("div", { class: "lc-menu", role: "group", "aria-label": "Share" },
     button("copy", "Copy link"), button("markdown", "Copy as Markdown"),
-    button("csv", "Tables as CSV"), pictures);
+    button("csv", "Tables as CSV"), button("html", "Page as HTML"), pictures);
   return h("div", { class: "lc-share" },
     h("span", { class: "lc-done", role: "status", "data-keep": "" }),
     h("details", {}, h("summary", {}, "Share"), list));
@@ -449,6 +449,39 @@ export function csv(root) {
   return `${parts.join("\r\n\r\n")}\r\n`;
 }
 
+// One file that needs nothing else: what is drawn, without what moves it. Its chart is a picture.
+export function wholePage(root, inputs, link, chart) {
+  const copy = root.cloneNode(true);
+  copy.classList.add("lc-wide");
+  all(copy, ".lc-actions, .lc-start, .lc-controls, .lc-yours").forEach((node) => node.remove());
+  all(copy, "button").forEach((node) => node.replaceWith(h("b", {}, text(node))));
+  all(copy, "a").forEach((node) => node.setAttribute("href", node.href));
+  const figure = copy.querySelector(".lc-figure"); // its label says what the picture shows
+  if (chart) figure.replaceChildren(h("img", { src: chart, alt: "", width: "100%" }));
+  else figure?.remove();
+  const given = inputs.map(([label, value]) => `${label}: ${value}`).join("; ");
+  copy.append(h("p", {}, given), h("p", { class: "lc-note" }, h("a", { href: link }, link)));
+  const page = document.implementation.createHTMLDocument(copy.getAttribute("aria-label"));
+  page.documentElement.lang = "en";
+  const size = { name: "viewport", content: "width=device-width, initial-scale=1" };
+  page.head.append(h("meta", { charset: "utf-8" }), h("meta", size), h("style", {}, rules()));
+  page.body.append(copy);
+  return `<!doctype html>\n${page.documentElement.outerHTML}\n`;
+}
+
+// The rules of our own on this page, and those of a page that has nothing else.
+function rules() {
+  const own = (sheet) => {
+    try {
+      return [...sheet.cssRules].map((rule) => rule.cssText).filter((rule) => rule.includes(".lc"));
+    } catch {
+      return []; // of another site, as an extension puts there
+    }
+  };
+  const bare = "html{color-scheme:light dark}body{max-width:72rem;margin:0 auto;padding:1rem}";
+  return [...[...document.styleSheets].flatMap(own), bare].join("\n");
+}
+
 // On a light ground whatever the theme: a picture leaves for a page we do not know.
 async function picture(box, format) {
   const { data, layout } = colours(box.llmcapFigure, box, "light");
@@ -478,14 +511,20 @@ export function shareActs(root, name, from) {
     download(`llmcap-${name}.${format}`, await picture(root().querySelector(".lc-plot"), format));
     said("Saved");
   };
+  const saved = (ending, type, words) => {
+    const url = URL.createObjectURL(new Blob([words], { type }));
+    download(`llmcap-${name}.${ending}`, url);
+    setTimeout(() => URL.revokeObjectURL(url), 10000);
+    said("Saved");
+  };
   return {
     copy: () => copy(from().link, from().link),
     markdown: () => copy(markdown(root(), from().inputs, from().link), "The browser refused"),
-    csv: () => {
-      const url = URL.createObjectURL(new Blob([csv(root())], { type: "text/csv" }));
-      download(`llmcap-${name}.csv`, url);
-      setTimeout(() => URL.revokeObjectURL(url), 10000);
-      said("Saved");
+    csv: () => saved("csv", "text/csv", csv(root())),
+    html: async () => {
+      const plot = root().querySelector(".lc-plot");
+      const chart = plot?.llmcapFigure ? await picture(plot, "svg") : "";
+      saved("html", "text/html", wholePage(root(), from().inputs, from().link, chart));
     },
     lines: async (button) => {
       const done = await copied(button.parentNode.querySelector("pre").textContent);

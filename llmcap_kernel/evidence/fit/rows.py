@@ -94,8 +94,28 @@ def samples(*paths: str | Path, given: Mapping[str, Any] | None = None) -> list[
     list of Sample
         The rows that name a deployment and measure its speed, not memory or something else.
     """
+    return samples_of((line for path in paths for line in results.read(path)), given)
+
+
+def samples_of(
+    lines: Iterable[results.Line], given: Mapping[str, Any] | None = None
+) -> list[Sample]:
+    """Keep the rows of files that were read which a fit can use.
+
+    Parameters
+    ----------
+    lines : iterable of Line
+        As `results.parse` reads them.
+    given : mapping, optional
+        Values that replace theirs, as `measurements.options_of` has them.
+
+    Returns
+    -------
+    list of Sample
+        The rows that name a deployment and measure its speed, not memory or something else.
+    """
     out = []
-    for line in (line for path in paths for line in results.read(path)):
+    for line in lines:
         try:
             sample = _sample(line, given)
         except BadInput:

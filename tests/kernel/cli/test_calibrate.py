@@ -49,6 +49,23 @@ def test_predict_run_compare_and_learn(run, tmp_path):
     assert json.loads(run("predict", *B, "--json")[1])["estimate"]["itl_ms"] == before
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--model", "qwen3-8b"), "--model fills in"),
+        (("--memory-fraction", "0.9"), "--memory-fraction fills in"),
+        (("--users", "4"), "--users fills in"),
+        (("--config", "config.json"), "--config fills in"),
+    ],
+)
+def test_what_fills_in_a_file_of_ones_own_is_no_option_of_a_fit(run, tmp_path, words, said):
+    path, out = tmp_path / "rows.csv", tmp_path / "fit.toml"
+    path.write_text("id,source_id,metric,value\na,b,itl_ms,3\n")
+    status, printed, err = run("calibrate", str(path), *words, "--out", str(out))
+    assert (status, printed, err.count("\n")) == (2, "", 1)
+    assert said in err and "--with" in err and not out.exists()
+
+
 def test_own_rows_stand_alone(run, tmp_path):
     mine = tmp_path / "mine.json"
     mine.write_text(json.dumps(RESULT))

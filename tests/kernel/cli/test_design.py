@@ -104,6 +104,7 @@ BAD = {
     "negative prompt": (("--input=-7000",), "from 1 to"),
     "no rate": (("--rate", "0"), "rate is 0.0"),
     "a rate beyond one copy": (("--rate", "900", "--copies", "1"), "rate is 900 requests/s"),
+    "a rate of users": (("--rate", "2", "--users", "4"), "give one of them"),
     "half an API": (("--api-input", "1"), "--api-output"),
     "no such rank": (("--rank", "prize"), "token"),
     "a context beyond the model": (("--input", "200k"), "131,072 at most"),

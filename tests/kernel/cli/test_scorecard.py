@@ -1,10 +1,15 @@
 """`llmcap scorecard`: the worked spec, columns of one's own, and the kernel's numbers."""
 
 import json
+import re
+import shlex
+from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
-from llmcap_kernel import design
+from llmcap_kernel import address, design
+from llmcap_kernel.cli import sheet
 from llmcap_kernel.cli.cards import as_dict
 from llmcap_kernel.cli.options import read_column
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
@@ -122,3 +127,82 @@ def test_json_counts_a_shared_prefix_as_the_limits_do(run):
         made = design.card(deployment, load, WORKED_SLO)
         assert column["max_concurrent"] == made.max_concurrent
         assert column["fits"] == made.fits
+
+
+def _words(html):
+    found = []
+    parser = HTMLParser()
+    parser.handle_data = found.append
+    parser.feed(html)
+    return " ".join(" ".join(found).split())
+
+
+@pytest.mark.parametrize("ending", ["md", "html"])
+def test_a_card_in_a_file_says_all_that_the_answer_rests_on(run, tmp_path, ending):
+    path = tmp_path / f"card.{ending}"
+    status, out, err = run("scorecard", "--out", str(path))
+    assert (status, out, err) == (0, f"Wrote {path}.\n", "")
+    text = path.read_text("utf-8")
+    text = _words(text) if ending == "html" else text
+    made = design.scorecard(worked_spec(), WORKED_WORKLOAD, WORKED_SLO)
+    assert made.verdict in text and "vllm serve" in text and "four measurements of five" in text
+    assert address.scorecard(worked_spec(), WORKED_WORKLOAD, WORKED_SLO) in text
+    for c in made.cards:
+        assert c.deployment.title in text
+        assert all(limit.words in text and limit.sentence in text for limit in c.limits)
+        for made_of, unit in ((c.estimates and c.estimates.itl_s, "s"), (c.usd_mtok, "USD/Mtok")):
+            if made_of:
+                ends = f"{quantity(made_of.low, unit)} to {quantity(made_of.high, unit)}"
+                assert quantity(made_of.value, unit) in text and ends in text
+
+
+def test_the_command_in_a_file_gives_the_same_file(run, tmp_path):
+    first, again = tmp_path / "a.md", tmp_path / "b.md"
+    asked = ("--column", f"one's own: {COLUMN}", "--column", COLUMN, "--users", "4")
+    run("scorecard", *asked, "--out", str(first))
+    command = re.search(r"^llmcap (scorecard .*)$", first.read_text("utf-8"), re.M)[1]
+    assert "--out" not in command
+    run(*shlex.split(command), f"--out={again}")
+    assert again.read_text("utf-8") == first.read_text("utf-8")
+
+
+def test_a_page_is_one_file_and_holds_what_a_heading_holds(run, tmp_path):
+    path = tmp_path / "card.html"
+    run("scorecard", "--column", f"<script>alert(1)</script>: {COLUMN}", "--out", str(path))
+    text = path.read_text("utf-8")
+    assert "<script" not in text and "&lt;script&gt;" in text
+    assert not re.search(r'(src|href)="(?!http://127\.0\.0\.1)', text) and "@import" not in text
+    assert "takes 2 to 4" in _words(text)  # one column has no link, and it says so
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("card.gif", "ends in .md, .html, .png"), ("card", "ends in"), ("no/card.md", "written")],
+)
+def test_a_file_that_cannot_be_written_gets_one_line(run, tmp_path, name, said):
+    status, out, err = run("scorecard", "--out", str(tmp_path / name))
+    assert (status, out, err.count("\n")) == (2, "", 1) and said in err
+
+
+def test_a_picture_takes_a_chromium_and_says_so(run, tmp_path, monkeypatch):
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    monkeypatch.setattr(sheet.shutil, "which", lambda name: None)
+    status, out, err = run("scorecard", "--out", str(tmp_path / "card.png"))
+    assert (status, out, err.count("\n")) == (2, "", 1) and "takes a Chromium" in err
+    monkeypatch.setenv("CHROMIUM", str(tmp_path / "none"))
+    status, out, err = run("scorecard", "--out", str(tmp_path / "card.png"))
+    assert (status, out, err.count("\n")) == (2, "", 1) and "drew no picture" in err
+
+
+@pytest.mark.browser
+def test_a_picture_is_as_high_as_its_page(run, tmp_path, browser):
+    path = tmp_path / "card.png"
+    assert run("scorecard", "--out", str(path))[0] == 0
+    drawn = path.read_bytes()
+    width, height = (int.from_bytes(drawn[at : at + 4], "big") for at in (16, 20))
+    run("scorecard", "--out", str(tmp_path / "card.html"))
+    page = browser.new_page(viewport={"width": sheet.WIDTH, "height": 600})
+    page.goto(Path(tmp_path / "card.html").as_uri())
+    high = page.evaluate("document.documentElement.scrollHeight")
+    page.close()
+    assert drawn.startswith(b"\x89PNG") and (width, height) == (2 * sheet.WIDTH, 2 * high)

@@ -76,7 +76,7 @@ def test_a_quiet_deployment_answers_as_one_user_is_answered():
 
 
 def test_a_rate_beyond_saturation_is_refused_in_a_sentence():
-    most = at(1.0).saturates_rps
+    most = at(1.0).most_answered_rps
     assert most.low < most.value < most.high <= most.ceiling
     assert at(most.value * 0.99).percentile("ttft", 99).high == math.inf
     with pytest.raises(BadInput, match="its queue would grow without end") as refused:
@@ -86,7 +86,7 @@ def test_a_rate_beyond_saturation_is_refused_in_a_sentence():
 
 def test_near_saturation_requests_wait_for_room():
     few = replace(ONE, max_num_seqs=8)
-    most = at(1.0, few).saturates_rps.value
+    most = at(1.0, few).most_answered_rps.value
     calm, busy = (at(most * share, few).percentile("ttft", 95).value for share in (0.3, 0.97))
     assert busy > 20 * calm
 
@@ -100,7 +100,7 @@ def test_the_rate_within_limits_is_the_last_that_keeps_them(slo):
     within = rate_within(ONE, LOAD, slo)
     assert 0 <= within.low <= within.value > 0
     assert within.value <= within.high <= within.ceiling
-    assert within.value < at(1.0).saturates_rps.value
+    assert within.value < at(1.0).most_answered_rps.value
 
     def kept(rate):
         if slo.tails:
