@@ -17,9 +17,10 @@ import math
 from statistics import NormalDist
 from typing import NamedTuple
 
-from .. import catalog
+from .. import catalog, explain
 from ..bandwidth import Step, decode_work, prefill_work
 from ..calibration import Estimate, Estimates
+from ..explain import Line
 from ..numeric import Number, floor, maximum, minimum, where
 from ..refuse import one_of
 from ..serving import Served
@@ -130,6 +131,11 @@ class Spread(NamedTuple):
             for times in (1 / DOUBTED, DOUBTED)
         )
         return few, self, many
+
+    @property
+    def stalled(self) -> Number:
+        """Share of the steps that carry a part of another user's prompt."""
+        return 1 - (1 - self.full) * math.e**-self.last
 
     @property
     def mean_tokens(self) -> float:
@@ -413,6 +419,12 @@ def _tokens_per_step(deployment: Deployment | None) -> tuple[float, ...]:
     return tuple(share / sum(tokens) for share in tokens)
 
 
+# What a percentile of the others is made of.
+MADE_OF = {
+    "tpot": "decode steps, and the prompts computed meanwhile for who waited least before",
+    "ttft": "others' prompts ahead and its own, or a slow start outside the cards",
+    "e2e": "a late first token, or a long answer, and the gaps of its tokens",
+}
 # The mean that each is a percentile of, as `Served` names it.
 MEANS = {"itl": "itl_s", "tpot": "itl_s", "ttft": "ttft_mean_s", "e2e": "e2e_s"}
 
@@ -453,7 +465,10 @@ def percentile(estimates: Estimates, quantity: str, percent: float) -> Estimate:
     quantity = one_of("quantity", quantity, TAILED)
     check_percent(percent)
     spread = spread_of(estimates.served)
-    few, value, many = (quantile_s(x, quantity, percent) for x in spread.doubted())
+    # prompts in steps are in gaps alone
+    spreads = spread.doubted() if quantity == "itl" else (spread,)
+    times = [quantile_s(one, quantity, percent) for one in spreads]
+    few, value, many = times[0], times[len(times) // 2], times[-1]
     ceiling = ceiling_s(estimates.ceiling, quantity, percent)
     mean = estimates.of(MEANS[quantity], bounded=False)
     value = max(value, ceiling)
@@ -461,6 +476,43 @@ def percentile(estimates: Estimates, quantity: str, percent: float) -> Estimate:
     low, high = few * mean.low / mean.value / faster, many * mean.high / mean.value * slower
     low, high = min(max(low, ceiling), value), max(high, value)
     return Estimate(value, low, high, ceiling, mean.reason)
+
+
+def derived(estimates: Estimates, quantity: str, percent: float) -> tuple[Line, ...]:
+    """List how a percentile comes about.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        What can be expected of a deployment under a load.
+    quantity : str
+        One of `spec.TAILED`.
+    percent : float
+        Percent of them that are no longer.
+
+    Returns
+    -------
+    tuple of Line
+        The steps of the derivation.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import calibration, catalog
+    >>> from llmcap_kernel.spec import Workload
+    >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
+    >>> made = calibration.estimates(b, Workload(7000, 1000, 16))
+    >>> [line.formula for line in derived(made, "itl", 95)][1]
+    'a decode step without prompts, at its p95'
+    """
+    value = percentile(estimates, quantity, percent).value
+    name = f"{quantity} p{percent:g}"
+    if quantity != "itl":
+        return (Line(name, MADE_OF[quantity], "", explain.quantity(value, "s")),)
+    spread = spread_of(estimates.served)
+    share = Line("steps with a prompt", "of another user, of all steps", "", f"{spread.stalled:.1%}")
+    kind_of = "with" if spread.stalled > 1 - percent / 100 else "without"
+    step = f"a decode step {kind_of} prompts, at its p{percent:g}"
+    return (share, Line(name, step, "", explain.quantity(value, "s")))
 
 
 def kind(quantity: str, percent: float) -> str:
