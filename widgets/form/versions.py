@@ -13,8 +13,9 @@ import llmcap_kernel
 from llmcap_kernel.catalog import FOLDER
 from llmcap_kernel.refuse import shown
 
-FORM = "3"  # how an address spells a state
-READ = ("1", "2", FORM)  # what else is read; version 1 had no stamps
+FORM = "4"  # how an address spells a state
+EARLIER = ("1", "2", "3")  # what else is read; version 1 had no stamps
+READ = (*EARLIER, FORM)
 NOTHING_FOLLOWED = ("1", "2")  # a weight format not given was the default, whatever the model
 TITLES = {"k": "formulas", "d": "catalogue", "p": "prices"}
 STAMP = re.compile(r"[\w.-]{1,24}")
