@@ -118,7 +118,7 @@ def test_a_rent_that_is_a_spot_price_is_told_unless_it_is_one_s_own():
 
 
 def test_a_limit_explains_itself_in_its_unit():
-    latency = limit_of(B, WORKED_WORKLOAD, WORKED_SLO, "latency")
+    latency = limit_of(B, WORKED_WORKLOAD, Slo(itl_s=0.050), "latency")
     assert "tok/s / 20 tok/s" in latency.explain()
     assert latency.explain().endswith(f"{latency.headroom:.2f}x, {latency.words}")
 
@@ -356,7 +356,7 @@ def test_a_shared_prefix_moves_every_answer_about_users():
     load = replace(WORKED_WORKLOAD, shared_prefix_tokens=6000)
     assert design.users_within(B, load).value == design.card(B, load).max_concurrent
     own, shared = (
-        design.fleet(B, x, WORKED_SLO, users=200).copies for x in (WORKED_WORKLOAD, load)
+        design.fleet(B, x, Slo(usd_h=30.0), users=200).copies for x in (WORKED_WORKLOAD, load)
     )
     assert shared < own
 

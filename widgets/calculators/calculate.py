@@ -59,7 +59,7 @@ HINT = "Set model, GPU, cards, weights and prompt: the four numbers follow."
 PRESETS = p.told(
     {},
     p.ON_LAPTOP | {"in": 2000, "out": 500, "users": 1, "itl": 100, "budget": 0},
-    p.ON_ONE_CARD | {"in": 1500, "out": 400, "prefix": 500, "users": 32, "ttft": 3},
+    p.ON_ONE_CARD | {"in": 1500, "out": 400, "prefix": 500, "users": 32, "itlp": c.MEAN, "ttft": 3},
     p.ON_FOUR_CARDS | {"in": 127_000, "users": 4, "itl": 100, "ttft": 60},
     p.SMALL_ON_ONE | {"in": 1000, "out": 300, "users": 256, "itl": 0, "budget": 0, "duty": 100},
 )

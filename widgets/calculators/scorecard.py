@@ -23,7 +23,7 @@ PRESETS = p.told(
     columns.preset(
         p.ON_ONE_CARD,
         p.ON_ONE_CARD | {"gpu": "l40s", "tp": 2},
-        **{"in": 1500, "out": 400, "prefix": 500, "users": 32, "ttft": 3},
+        **{"in": 1500, "out": 400, "prefix": 500, "users": 32, "itlp": c.MEAN, "ttft": 3},
     ),
     columns.preset(
         p.ON_FOUR_CARDS,

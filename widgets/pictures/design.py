@@ -967,7 +967,7 @@ PICTURES = {
         "Four engines on the worked spec, with their intervals",
         _engines,
         (
-            Control("what", "Show", tuple(QUANTITIES), "gap"),
+            Control("what", "Show", tuple(QUANTITIES), "mean gap"),
             replace(PREFIX, start=KEPT),
             Control("users", "Users", USERS[:9], 16, "users"),
         ),
