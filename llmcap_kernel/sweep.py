@@ -204,7 +204,9 @@ def obstacle(deployment: Deployment, workload: Workload) -> str:
     return "room" if ledger.starts else "start"
 
 
-def measure(deployment: Deployment, workload: Workload, quantity: str) -> Estimate | None:
+def measure(
+    deployment: Deployment, workload: Workload, quantity: str, reason: str | None = None
+) -> Estimate | None:
     """Estimate one quantity of one deployment under one load.
 
     Parameters
@@ -215,6 +217,8 @@ def measure(deployment: Deployment, workload: Workload, quantity: str) -> Estima
         The load.
     quantity : str
         One of `QUANTITIES`, or a percentile of a latency, as "itl p95".
+    reason : str, optional
+        What `obstacle` says of them, where it was asked already.
 
     Returns
     -------
@@ -239,7 +243,7 @@ def measure(deployment: Deployment, workload: Workload, quantity: str) -> Estima
     True
     """
     what = quantity_of(quantity)
-    reason = obstacle(deployment, workload)
+    reason = obstacle(deployment, workload) if reason is None else reason
     if not what.estimated:
         if reason in ("window", "start"):
             return None

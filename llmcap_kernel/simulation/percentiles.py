@@ -509,7 +509,9 @@ def derived(estimates: Estimates, quantity: str, percent: float) -> tuple[Line, 
     if quantity != "itl":
         return (Line(name, MADE_OF[quantity], "", explain.quantity(value, "s")),)
     spread = spread_of(estimates.served)
-    share = Line("steps with a prompt", "of another user, of all steps", "", f"{spread.stalled:.1%}")
+    share = Line(
+        "steps with a prompt", "of another user, of all steps", "", f"{spread.stalled:.1%}"
+    )
     kind_of = "with" if spread.stalled > 1 - percent / 100 else "without"
     step = f"a decode step {kind_of} prompts, at its p{percent:g}"
     return (share, Line(name, step, "", explain.quantity(value, "s")))

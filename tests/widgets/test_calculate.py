@@ -292,9 +292,7 @@ def test_a_card_without_a_rent_has_no_price_and_says_how_to_get_one():
     assert headline(view)[PRICE]["value"] == "no price"
     assert any("enter the card rent" in m["text"] for m in view["messages"])
     assert not any("$/M" in row[0] for row in view["tables"][0]["rows"])
-    assert (
-        headline(shown(usd=7.98))[PRICE]["value"] == f"${2 * CARD.expected.usd_mtok.value:,.2f}"
-    )
+    assert headline(shown(usd=7.98))[PRICE]["value"] == f"${2 * CARD.expected.usd_mtok.value:,.2f}"
 
 
 def test_where_predictions_are_weak_a_message_says_what_to_do():

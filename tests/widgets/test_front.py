@@ -59,7 +59,11 @@ def test_the_memory_adds_up_to_one_card_and_what_is_asked_beyond(values):
 @pytest.mark.parametrize(
     ("values", "level", "words"),
     [
-        ({"model": "gpt-oss 20B", "weights": front.OWN, "cards": 1, "users": 1}, "good", "every limit is met"),
+        (
+            {"model": "gpt-oss 20B", "weights": front.OWN, "cards": 1, "users": 1},
+            "good",
+            "every limit is met",
+        ),
         ({"users": 32}, "warn", "likely met"),
         ({"model": "Qwen3 32B", "gpu": "L40S"}, "bad", "over the limit of 50 ms"),
         ({"users": 64, "context": "128K"}, "bad", "have room"),

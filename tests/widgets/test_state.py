@@ -12,7 +12,9 @@ from widgets.session import CALCULATORS
 
 FORMS = [module.FORM for module in CALCULATORS.values()]
 FORM = vram.FORM
-EMPTY = f"v={versions.FORM}&" + "&".join(f"{key}={stamp}" for key, stamp in versions.stamps().items())
+EMPTY = f"v={versions.FORM}&" + "&".join(
+    f"{key}={stamp}" for key, stamp in versions.stamps().items()
+)
 HOSTILE = [
     "",
     "?",

@@ -22,8 +22,8 @@ class Curve:
         self.label, self.question = label, question
         deployment = question.columns[label]
         at_load = cache(lambda x: sweep.load_at(question.load, question.variable.load, x))
-        self.at = cache(lambda x: question.measure(deployment, at_load(x)))
         self._obstacle = cache(lambda x: sweep.obstacle(deployment, at_load(x)))
+        self.at = cache(lambda x: question.measure(deployment, at_load(x), self._obstacle(x)))
         self._load = at_load
 
     def value(self, x):

@@ -117,9 +117,9 @@ class Question:
         """The kernel's quantity."""
         return sweep.quantity_of(self.show.quantity)
 
-    def measure(self, deployment, load):
+    def measure(self, deployment, load, reason=None):
         """Estimate what is shown."""
-        return sweep.measure(deployment, load, self.show.quantity)
+        return sweep.measure(deployment, load, self.show.quantity, reason)
 
     def limit(self, load):
         """The limit on what is shown, at a load, in the quantity's unit; None where none is."""
