@@ -468,6 +468,24 @@ def test_users_within_a_percentile_are_those_of_whom_few_enough_gaps_carry_a_pro
     assert 50 < within.value - 1 < 50 / 0.9
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    load=st.builds(Workload, st.integers(100, 20_000), st.integers(50, 2000)),
+    tail=st.builds(Tail, st.sampled_from(("itl", "tpot", "ttft")), st.sampled_from((50, 95, 99)),
+                   st.floats(0.01, 3.0)),
+)  # fmt: skip
+def test_users_within_a_percentile_are_found_as_by_asking_for_each_number(load, tail):
+    slo = Slo(tails=(tail,))
+
+    def holds(users):
+        found = design.card(B, replace(load, concurrency=users), slo).limits
+        return all(x.headroom >= 1 for x in found if x.name == tail.name)
+
+    top = min(serving.most_running(B, load), 120)
+    counted = next((n - 1 for n in range(1, top + 1) if not holds(n)), top)
+    assert min(design.users_within(B, load, slo).value, top) == counted
+
+
 def test_a_row_names_the_percentile_that_is_judged_beside_the_mean():
     made = design.card(B, WORKED_WORKLOAD, WORKED_SLO)
     names = [name for name, _ in made.rows()]

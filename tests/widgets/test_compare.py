@@ -112,6 +112,10 @@ def test_the_curve_and_the_limit_are_of_the_gap_that_is_asked(which):
         for x, y in zip(drawn["x"], drawn["y"], strict=True):
             load = sweep.load_at(design.WORKED_WORKLOAD, "concurrency", x)
             assert y == pytest.approx(1e3 * sweep.measure(d, load, quantity).value)
+    if which == "p95":  # from 55 users to 56 a gap with a prompt becomes the 95th of 100
+        at = curves(view)["8x H200"]["x"].index(56)
+        before, after = curves(view)["8x H200"]["y"][at - 1 : at + 1]
+        assert curves(view)["8x H200"]["x"][at - 1] == 55 and before < 40 < 5 * 40 < after
     (limit,) = (t for t in view["figure"]["data"] if t.get("line", {}).get("color") == BAD)
     assert set(limit["y"]) == {40.0}
     titled = "gap between tokens, 95% within, ms"

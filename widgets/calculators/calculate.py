@@ -55,7 +55,7 @@ NO_INTERVAL = (
 )
 LINE = 72  # characters of a line of arithmetic
 DUTY_STOPS = (1, 2, 5, *range(10, 101, 5))
-HINT = "Set model, GPU, cards, weights and prompt: the four numbers follow."
+HINT = "Set model, GPU, cards, weights and prompt: the numbers follow."
 PRESETS = p.told(
     {},
     p.ON_LAPTOP | {"in": 2000, "out": 500, "users": 1, "itl": 100, "budget": 0},
