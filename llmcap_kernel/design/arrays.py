@@ -498,16 +498,17 @@ def _percentile_s(served: Served, tail: Tail) -> Array:
     """A percentile of a latency, no less than the spec sheet allows (`percentiles.percentile`)."""
     best = replace(served, efficiency=CEILING)
     quantity, percent = tail.quantity, tail.percent
-    value = percentiles.quantile_s(_spread(served), quantity, percent)
-    if quantity == "itl":
-        least = _spread(best)._replace(step_spread=0.0).gap_s(percent)
+    gaps = quantity == "itl"
+    value = percentiles.quantile_s(_spread(served, gaps), quantity, percent)
+    if gaps:
+        least = _spread(best, gaps)._replace(step_spread=0.0).gap_s(percent)
     else:
         least = percentiles.ceiling_s(best, quantity, percent)
     return maximum(value, least)
 
 
-def _spread(served: Served) -> percentiles.Spread:
-    return percentiles.spread_of(served, _chunks(served))
+def _spread(served: Served, gaps_alone: bool) -> percentiles.Spread:
+    return percentiles.spread_of(served, _chunks(served), gaps_alone=gaps_alone)
 
 
 def _chunks(served: Served) -> percentiles.Chunks:

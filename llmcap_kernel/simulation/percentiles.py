@@ -319,7 +319,7 @@ def _prefill_s(served: Served, deployment: Deployment, tokens: Number, cached: N
     return Step.of(work, served.efficiency, deployment, "prefill").share_s
 
 
-def spread_of(served: Served, chunks: Chunks | None = None) -> Spread:
+def spread_of(served: Served, chunks: Chunks | None = None, *, gaps_alone: bool = False) -> Spread:
     """List what the latencies of a load are made of.
 
     Parameters
@@ -328,6 +328,8 @@ def spread_of(served: Served, chunks: Chunks | None = None) -> Spread:
         A deployment under a load, or a stack of loads.
     chunks : Chunks, optional
         How the prompts are cut; of a stack it has to be given, or each is one chunk.
+    gaps_alone : bool
+        Whether nothing but gaps between tokens is asked of it, so that waits need no queue.
 
     Returns
     -------
@@ -371,9 +373,9 @@ def spread_of(served: Served, chunks: Chunks | None = None) -> Spread:
         last_s=cut.last_s,
         prompt_s=prompt_s,
         others_s=served.others_s,
-        queue_s=served.queue_s,
+        queue_s=prompt_s if gaps_alone else served.queue_s,
         others=others,
-        delayed=_delayed(served),
+        delayed=0.0 if gaps_alone else _delayed(served),
         burst_share=burst,
         request_s=served.request_s,
         pass_s=served.prompt.total_s - prompt_s,
@@ -464,18 +466,18 @@ def percentile(estimates: Estimates, quantity: str, percent: float) -> Estimate:
     """
     quantity = one_of("quantity", quantity, TAILED)
     check_percent(percent)
-    spread = spread_of(estimates.served)
-    # prompts in steps are in gaps alone
-    spreads = spread.doubted() if quantity == "itl" else (spread,)
+    gaps = quantity == "itl"
+    spread = spread_of(estimates.served, gaps_alone=gaps)
+    spreads = spread.doubted() if gaps else (spread,)  # prompts in steps are in gaps alone
     times = [quantile_s(one, quantity, percent) for one in spreads]
     few, value, many = times[0], times[len(times) // 2], times[-1]
     ceiling = ceiling_s(estimates.ceiling, quantity, percent)
-    mean = estimates.of(MEANS[quantity], bounded=False)
+    mean_faster, mean_slower, reason = estimates.width(MEANS[quantity])
     value = max(value, ceiling)
     faster, slower = catalog.table("tails")["widths"][kind(quantity, percent)]
-    low, high = few * mean.low / mean.value / faster, many * mean.high / mean.value * slower
+    low, high = few * mean_faster / faster, many * mean_slower * slower
     low, high = min(max(low, ceiling), value), max(high, value)
-    return Estimate(value, low, high, ceiling, mean.reason)
+    return Estimate(value, low, high, ceiling, reason)
 
 
 def derived(estimates: Estimates, quantity: str, percent: float) -> tuple[Line, ...]:
@@ -604,7 +606,7 @@ def ceiling_s(ceiling: Served, quantity: str, percent: float) -> Number:
     True
     """
     if quantity == "itl":
-        return spread_of(ceiling)._replace(step_spread=0.0).gap_s(percent)
+        return spread_of(ceiling, gaps_alone=True)._replace(step_spread=0.0).gap_s(percent)
     # a prompt that waits for no other, and gaps that no prompt delays
     return {
         "tpot": ceiling.itl_decode_s,
