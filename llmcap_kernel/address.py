@@ -18,7 +18,7 @@ from .catalog.tables import FOLDER, OWN_CARDS, key
 from .refuse import BadInput
 from .spec import Deployment, Slo, Workload
 
-FORM = "3"  # how an address spells a state
+FORM = "4"  # how an address spells a state
 SITE = "http://127.0.0.1:8866"  # where `make serve` puts the calculators; LLMCAP_SITE names another
 LETTERS = "abcd"  # of the deployments that one calculator takes
 FEWEST = 2
@@ -77,7 +77,7 @@ def scorecard(columns: Iterable[Deployment], workload: Workload, slo: Slo) -> st
     --------
     >>> from llmcap_kernel import design
     >>> link = scorecard(design.worked_spec(), design.WORKED_WORKLOAD, design.WORKED_SLO)
-    >>> "/apps/scorecard?v=3&columns=3&in=7000&out=1000&users=16" in link
+    >>> "/apps/scorecard?v=4&columns=3&in=7000&out=1000&users=16" in link
     True
     """
     columns = tuple(columns)
@@ -125,11 +125,9 @@ def asked(slo: Slo, quantity: str) -> tuple[float, str]:
     >>> asked(Slo(itl_s=0.05), "itl"), asked(Slo(tails=(Tail("itl", 95, 0.05),)), "itl")
     ((0.05, 'mean'), (0.05, 'p95'))
     """
-    mean_s = {"itl": slo.itl_s, "ttft": slo.ttft_s}[quantity]
-    for tail in slo.tails:
-        if tail.quantity == quantity and not mean_s:
-            return tail.bound_s, f"p{tail.percent:g}"
-    return mean_s or 0, MEAN
+    if tail := slo.tail(quantity):
+        return tail.bound_s, f"p{tail.percent:g}"
+    return {"itl": slo.itl_s, "ttft": slo.ttft_s}[quantity] or 0, MEAN
 
 
 @cache

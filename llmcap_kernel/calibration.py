@@ -861,7 +861,7 @@ class Estimates:
         """
         value = getattr(self.served, quantity)
         ceiling = getattr(self.ceiling, CEILING_OF.get(quantity, quantity))
-        faster, slower, reason = _interval(self.deployment, self.family, quantity)
+        faster, slower, reason = self.width(quantity)
         if "tok_s" in quantity:
             faster, slower = 1 / slower, 1 / faster
         low, high = value * faster, value * slower
@@ -870,6 +870,21 @@ class Estimates:
         elif bounded:
             high = min(high, ceiling)
         return Estimate(value, low, high, ceiling, reason)
+
+    def width(self, quantity: str) -> tuple[float, float, str]:
+        """Say how wide the interval of a quantity is.
+
+        Parameters
+        ----------
+        quantity : str
+            A quantity of `Served`.
+
+        Returns
+        -------
+        tuple of (float, float, str)
+            The factors from the estimate to the faster and to the slower end, and why.
+        """
+        return _interval(self.deployment, self.family, quantity)
 
     @cached_property
     def itl_s(self) -> Estimate:

@@ -1372,6 +1372,29 @@ class Slo:
             if value is not None:
                 number(name, value, low, high, unit)
 
+    def tail(self, latency: str) -> Tail | None:
+        """Find the percentile that is asked of a latency in place of its mean.
+
+        Parameters
+        ----------
+        latency : str
+            One of `TAILED`.
+
+        Returns
+        -------
+        Tail or None
+            The first limit on a percentile of it; None where its mean is limited, or nothing is.
+
+        Examples
+        --------
+        >>> p95 = Tail("itl", 95, 0.05)
+        >>> Slo(tails=(p95,)).tail("itl").percent, Slo(itl_s=0.04, tails=(p95,)).tail("itl")
+        (95, None)
+        """
+        if {"itl": self.itl_s, "ttft": self.ttft_s}.get(latency) is not None:
+            return None
+        return next((tail for tail in self.tails if tail.quantity == latency), None)
+
     def _check_tails(self) -> None:
         """Refuse what is no `Tail`, and a rarer latency that must be shorter than a common one."""
         if not isinstance(self.tails, tuple) or not all(isinstance(t, Tail) for t in self.tails):

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from . import calibration, capacity, design, many
 from .calibration import Estimate
 from .refuse import number, one_of
-from .spec import MAX_TOKENS, Deployment, Workload
+from .simulation.percentiles import percentile
+from .spec import MAX_TOKENS, TAILED, Deployment, Slo, Workload
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -61,6 +62,72 @@ QUANTITIES = {
     "usd_mtok": Quantity("USD/Mtok", True),
     "output_tok_s": Quantity("tok/s", False),
 }
+
+
+LIMITED = {"itl_s": "itl", "ttft_s": "ttft"}  # means that a limit may hold by a percentile
+
+
+def quantity_of(name: str) -> Quantity:
+    """Find what a name says.
+
+    Parameters
+    ----------
+    name : str
+        One of `QUANTITIES`, or a percentile of a latency as `Tail.name` has it.
+
+    Returns
+    -------
+    Quantity
+        Its unit, and which end of it is better.
+
+    Raises
+    ------
+    BadInput
+        When it is neither.
+
+    Examples
+    --------
+    >>> quantity_of("itl p95") == quantity_of("itl_s")
+    True
+    """
+    if name not in QUANTITIES and _percentile(name):
+        return QUANTITIES["itl_s"]
+    return QUANTITIES[one_of("quantity", name, QUANTITIES)]
+
+
+def _percentile(name: str) -> tuple[str, float] | None:
+    """Latency and percent of a `Tail.name`."""
+    latency, _, percent = name.partition(" p")
+    known = latency in TAILED and percent.replace(".", "", 1).isdigit()
+    return (latency, float(percent)) if known else None
+
+
+def judged(slo: Slo, quantity: str) -> tuple[str, float | None]:
+    """Find what the limits hold of a quantity: its mean, or a percentile.
+
+    Parameters
+    ----------
+    slo : Slo
+        The limits.
+    quantity : str
+        One of `QUANTITIES`.
+
+    Returns
+    -------
+    tuple of (str, float or None)
+        The quantity, or the percentile that is asked in place of this mean, as `measure` takes
+        it; and the limit on it, None where there is none.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO
+    >>> judged(WORKED_SLO, "itl_s"), judged(WORKED_SLO, "ttft_s")
+    (('itl p95', 0.05), ('ttft_s', None))
+    """
+    if quantity not in LIMITED:
+        return quantity, None
+    tail = slo.tail(LIMITED[quantity])
+    return (tail.name, tail.bound_s) if tail else (quantity, getattr(slo, quantity))
 
 
 def load_at(workload: Workload, variable: str, value: int) -> Workload:
@@ -137,7 +204,9 @@ def obstacle(deployment: Deployment, workload: Workload) -> str:
     return "room" if ledger.starts else "start"
 
 
-def measure(deployment: Deployment, workload: Workload, quantity: str) -> Estimate | None:
+def measure(
+    deployment: Deployment, workload: Workload, quantity: str, reason: str | None = None
+) -> Estimate | None:
     """Estimate one quantity of one deployment under one load.
 
     Parameters
@@ -147,7 +216,9 @@ def measure(deployment: Deployment, workload: Workload, quantity: str) -> Estima
     workload : Workload
         The load.
     quantity : str
-        One of `QUANTITIES`.
+        One of `QUANTITIES`, or a percentile of a latency, as "itl p95".
+    reason : str, optional
+        What `obstacle` says of them, where it was asked already.
 
     Returns
     -------
@@ -171,15 +242,17 @@ def measure(deployment: Deployment, workload: Workload, quantity: str) -> Estima
     >>> measure(a, design.WORKED_WORKLOAD, "itl_s") is None
     True
     """
-    one_of("quantity", quantity, QUANTITIES)
-    reason = obstacle(deployment, workload)
-    if not QUANTITIES[quantity].estimated:
+    what = quantity_of(quantity)
+    reason = obstacle(deployment, workload) if reason is None else reason
+    if not what.estimated:
         if reason in ("window", "start"):
             return None
         return design.room(capacity.workload_ledger(deployment, workload))
     if reason:
         return None
-    return getattr(calibration.estimates(deployment, workload), quantity)
+    found = calibration.estimates(deployment, workload)
+    of = None if quantity in QUANTITIES else _percentile(quantity)
+    return percentile(found, *of) if of else getattr(found, quantity)
 
 
 def curve(
@@ -204,7 +277,7 @@ def curve(
     stops : iterable of int
         Its values.
     quantity : str
-        One of `QUANTITIES`.
+        As `measure` takes it.
     executor : Executor, optional
         Where it is computed; in this process if omitted.
 

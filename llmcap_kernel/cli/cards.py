@@ -180,6 +180,8 @@ def estimates(card: Card) -> dict[str, dict[str, Any]] | None:
     found = {
         key: (getattr(card.estimates, name), scale) for key, (name, scale) in ESTIMATED.items()
     }
+    keys = (f"{tail.quantity}_p{tail.percent:g}_ms" for tail in card.slo.tails)
+    found |= {key: (made, 1e3) for key, (_, made) in zip(keys, card.percentiles(), strict=True)}
     return {key: _numbers(e.scaled(scale)) for key, (e, scale) in found.items() if e is not None}
 
 

@@ -105,14 +105,25 @@ class Question:
     columns: dict[str, Deployment]
 
     @property
+    def quantity(self) -> str:
+        """What is looked at, as `sweep.measure` takes it: a percentile where one is limited."""
+        return sweep.judged(self.slo, SHOW[self.show][0])[0]
+
+    @property
+    def title(self) -> str:
+        """How it is called."""
+        tail = next((t for t in self.slo.tails if t.name == self.quantity), None)
+        return design.tail_label(tail) if tail else SHOW[self.show][1]
+
+    @property
     def what(self) -> sweep.Quantity:
         """The kernel's quantity."""
-        return sweep.QUANTITIES[SHOW[self.show][0]]
+        return sweep.quantity_of(self.quantity)
 
     @property
     def bound(self) -> float | None:
         """The limit on what is shown, in its unit; None where none is set."""
-        return {"gap": self.slo.itl_s, "ttft": self.slo.ttft_s}.get(self.show)
+        return sweep.judged(self.slo, SHOW[self.show][0])[1]
 
     def load_at(self, x: int) -> Workload:
         """Move the load.
@@ -142,7 +153,7 @@ class Question:
         callable
             The estimate by the number that moves; None where it cannot be served.
         """
-        deployment, of = self.columns[label], SHOW[self.show][0]
+        deployment, of = self.columns[label], self.quantity
         return cache(lambda x: sweep.measure(deployment, self.load_at(x), of))
 
     def kept(self, label: str, x: int) -> str:
@@ -195,7 +206,7 @@ def run(args: argparse.Namespace) -> Answer:
     }
     records = tuple(_record(q, curves, x) for x in rows)
     head = {
-        **{"along": along, "show": show, "unit": q.what.unit},
+        **{"along": along, "show": show, "quantity": q.quantity, "unit": q.what.unit},
         "deployments": {label: d.title for label, d in columns.items()},
     }
     table = _table(q, curves, rows)
@@ -356,8 +367,7 @@ def _table(q: Question, curves: Curves, rows: list[int]) -> Table:
 def _text(q: Question, table: Table, found: dict[str, Any], screen: Screen) -> str:
     word = ALONG[q.along][1]
     titles = prose_table([(f"{label} =", d.title) for label, d in q.columns.items()], screen)
-    shown = SHOW[q.show][1]
-    about = f"{shown[0].upper()}{shown[1:]}, along {word}; otherwise "
+    about = f"{q.title[0].upper()}{q.title[1:]}, along {word}; otherwise "
     level = "good" if found["leads"] else "bad"
     led = (screen.paint(x, level) for x in screen.prose(_led(q, found["leads"])).splitlines())
     told = [screen.prose(text) for text in _told(q, found)]

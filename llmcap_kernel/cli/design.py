@@ -3,14 +3,14 @@
 import argparse
 import importlib.util
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from .. import design
 from ..design import Choice, Search, handover
 from ..explain import quantity
 from ..refuse import BadInput, number, one_of
-from ..spec import Model, Slo
+from ..spec import Model
 from . import cards
 from .options import (
     add_gpu_file,
@@ -150,18 +150,11 @@ def _search(args: argparse.Namespace) -> Search:
     ):
         if (text := getattr(args, name)) is not None:
             choices[field] = read_number(name, text, kind)
-    load, limits = read_load(args), _limits(args)
+    load, limits = read_load(args), read_limits(args)
     if args.rate is not None and args.concurrency is not None:
         raise BadInput("rate", "rate and users both say how much is asked: give one of them.")
     with Bar("searching") as bar:
         return design.search(load, limits, arrays=_many(choices), progress=bar.count, **choices)
-
-
-def _limits(args: argparse.Namespace) -> Slo:
-    """The limits; one on a percentile of the gap stands in place of the usual one on its mean."""
-    slo = read_limits(args)
-    asked = args.itl_tails or args.tpot_tails
-    return replace(slo, itl_s=None) if asked and args.itl_ms is None else slo
 
 
 def _many(choices: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ import difflib
 import itertools
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -350,7 +351,7 @@ def read_load(args: argparse.Namespace) -> Workload:
 
 
 def read_limits(args: argparse.Namespace) -> Slo:
-    """Read the limits.
+    """Read the limits; one that is given on a gap or a first token stands for the usual ones on it.
 
     Parameters
     ----------
@@ -376,7 +377,7 @@ def read_limits(args: argparse.Namespace) -> Slo:
     >>> read_limits(parser.parse_args(["--itl-p95-ms", "50", "--ttft-p99-s", "2"])).tails
     (Tail(quantity='itl', percent=95, bound_s=0.05), Tail(quantity='ttft', percent=99, bound_s=2.0))
     """
-    slo = args.base_slo
+    slo = _not_replaced(args)
 
     def limit(name: str, text: str | None, per: float, default: float | None) -> float | None:
         if text is None:
@@ -387,12 +388,27 @@ def read_limits(args: argparse.Namespace) -> Slo:
         itl_s=limit("itl_ms", args.itl_ms, 1e3, slo.itl_s),
         ttft_s=limit("ttft_ms", args.ttft_ms, 1e3, slo.ttft_s),
         usd_h=limit("budget_usd_h", args.budget_usd_h, 1, slo.usd_h),
-        tails=_tails(args, slo),
+        tails=(*_tails(args), *slo.tails),
     )
 
 
-def _tails(args: argparse.Namespace, slo: Slo) -> tuple[Tail, ...]:
-    """Limits on percentiles: those that are given, and the usual ones that none replaces."""
+def _not_replaced(args: argparse.Namespace) -> Slo:
+    """The usual limits, without those on a latency that is limited anew."""
+    means = [name for name in ("itl", "ttft") if getattr(args, f"{name}_ms") is not None]
+    given = {*means, *(name for name in TAIL_WORDS if getattr(args, f"{name}_tails"))}
+    if given & {"itl", "tpot"}:  # both are gaps between tokens
+        given |= {"itl", "tpot"}
+    slo = args.base_slo
+    return replace(
+        slo,
+        itl_s=None if "itl" in given else slo.itl_s,
+        ttft_s=None if "ttft" in given else slo.ttft_s,
+        tails=tuple(tail for tail in slo.tails if tail.quantity not in given),
+    )
+
+
+def _tails(args: argparse.Namespace) -> list[Tail]:
+    """Limits on percentiles that are given."""
     found = []
     for latency in TAIL_WORDS:
         for option, text in getattr(args, f"{latency}_tails") or ():
@@ -400,8 +416,7 @@ def _tails(args: argparse.Namespace, slo: Slo) -> tuple[Tail, ...]:
             _, percent, unit = name.split("_")
             bound = number(name, read_number(name, text), 1e-3, 1e8, unit)
             found.append(Tail(latency, int(percent[1:]), bound / UNITS[unit]))
-    replaced = {tail.name for tail in found}
-    return (*found, *(tail for tail in slo.tails if tail.name not in replaced))
+    return found
 
 
 def _lengths(args: argparse.Namespace) -> tuple[int, int]:

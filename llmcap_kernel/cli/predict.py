@@ -38,6 +38,8 @@ ROWS = (
     ("Speed of one user", "tok_s_user", "tok/s"),
     ("Output of all users", "output_tok_s", "tok/s"),
 )
+# Percentiles that are limited stand below their mean.
+PERCENTILES = {"itl_s": ("itl", "tpot"), "ttft_s": ("ttft", "e2e")}
 HEADS = (Column("", left=True), Column("estimate"), Column("four of five", left=True))
 LAUNCH = (
     "Behind -- stands the command that launches the engine (vllm serve, sglang serve, "
@@ -148,10 +150,11 @@ def _answer(column: Card, most: str, screen: Screen) -> str:
 
 
 def _table(column: Card) -> Table:
-    rows = [
-        (name, *cards.interval(getattr(column.estimates, of, None), unit))
-        for name, of, unit in ROWS
-    ]
+    rows = []
+    for name, of, unit in ROWS:
+        rows.append((name, *cards.interval(getattr(column.estimates, of, None), unit)))
+        beside = column.percentiles(*PERCENTILES[of]) if of in PERCENTILES else ()
+        rows += [(label, *cards.interval(made, "s")) for label, made in beside]
     rent = quantity(column.usd_h, "USD/h") if column.usd_h else "unknown"
     rows += [("Max concurrent users", *_room(column)), ("Rent", rent, "", "")]
     return Table((*HEADS, Column("ceiling")), tuple(rows))

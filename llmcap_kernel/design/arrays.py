@@ -498,9 +498,13 @@ def _percentile_s(served: Served, tail: Tail) -> Array:
     """A percentile of a latency, no less than the spec sheet allows (`percentiles.percentile`)."""
     best = replace(served, efficiency=CEILING)
     quantity, percent = tail.quantity, tail.percent
-    value = percentiles.quantile_s(percentiles.spread_of(served), quantity, percent)
-    if quantity == "itl":
-        least = percentiles.spread_of(best)._replace(step_spread=0.0).gap_s(percent)
+    gaps = quantity == "itl"
+    value = percentiles.quantile_s(
+        percentiles.spread_of(served, gaps_alone=gaps), quantity, percent
+    )
+    if gaps:
+        spread = percentiles.spread_of(best, gaps_alone=True)
+        least = spread._replace(step_spread=0.0).gap_s(percent)
     else:
         least = percentiles.ceiling_s(best, quantity, percent)
     return maximum(value, least)

@@ -2,19 +2,24 @@
 
 import math
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from .. import calibration, capacity, serving
 from ..calibration import Estimate, Estimates
 from ..explain import Explained, Line, quantity
+from ..simulation.percentiles import derived
 from ..spec import BadInput, Deployment, Slo, Workload
-from .limits import Limit, Note, expected, limits, warnings
+from .limits import Limit, Note, expected, limits, tail_label, warnings
 
+GAPS, WAITS = ("itl", "tpot"), ("ttft", "e2e")
 MAX_FRACTION = 0.98  # the driver needs the rest of a card
 # Efficiencies that one card alone, or a model without experts, has no use for.
 OF_MANY = ("link_bandwidth", "all_reduce_s", "pcie_exchange_s", "one_path_share")
 OF_EXPERTS = ("expert_bandwidth", "expert_compute", "moe_layer_s")
+# Of a percentile's interval.
+WIDER = "its mean's, wider as measured percentiles ask, over half and twice the steps with prompts"
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,23 @@ class Card(Explained):
     def warnings(self) -> tuple[Note, ...]:
         """What to know before relying on the predictions."""
         return warnings(self.deployment, self.workload)
+
+    def percentiles(self, *latencies: str) -> tuple[tuple[str, Estimate | None], ...]:
+        """List what is expected of the percentiles that are limited.
+
+        Parameters
+        ----------
+        *latencies : str
+            Of which latencies, as `Tail` names them; all if omitted.
+
+        Returns
+        -------
+        tuple of (str, Estimate or None)
+            Label of a row, and the estimate [s]; None where the engine does not start.
+        """
+        found = {limit.name: limit.estimate for limit in self.limits}
+        asked = (t for t in self.slo.tails if not latencies or t.quantity in latencies)
+        return tuple((tail_label(tail), found.get(tail.name)) for tail in asked)
 
     @property
     def starts(self) -> bool:
@@ -133,8 +155,10 @@ class Card(Explained):
         return (
             ("Fits", self.fits_text),
             ("Gap between tokens", self._row("itl_s", "s")),
+            *self._percentile_rows(_full, *GAPS),
             ("Speed of one user", self._row("tok_s_user", "tok/s")),
             ("First token, mean", self._row("ttft_s", "s")),
+            *self._percentile_rows(_full, *WAITS),
             ("Output of all users", self._row("output_tok_s", "tok/s")),
             ("Max concurrent users", f"{self.max_concurrent:,}"),
             ("Rent", quantity(self.usd_h, "USD/h") if self.usd_h else "unknown"),
@@ -144,9 +168,13 @@ class Card(Explained):
 
     def _row(self, name: str, unit: str) -> str:
         estimate = getattr(self.estimates, name) if self.estimates else None
-        if estimate is None:
-            return "-"
-        return f"{expected(estimate, unit)}; ceiling {quantity(estimate.ceiling, unit)}"
+        return "-" if estimate is None else _full(estimate, unit)
+
+    def _percentile_rows(
+        self, written: Callable[[Estimate, str], str], *latencies: str
+    ) -> list[tuple[str, str]]:
+        known = self.percentiles(*latencies)
+        return [(label, "-" if made is None else written(made, "s")) for label, made in known]
 
     def brief(self) -> tuple[tuple[str, str], ...]:
         """List the rows of a narrow table, where a cell is a few characters.
@@ -161,8 +189,10 @@ class Card(Explained):
         return (
             ("Fits", "yes" if self.fits else served),
             ("Gap between tokens", self._brief("itl_s", "s")),
+            *self._percentile_rows(_short, *GAPS),
             ("Speed of one user", self._brief("tok_s_user", "tok/s")),
             ("First token, mean", self._brief("ttft_s", "s")),
+            *self._percentile_rows(_short, *WAITS),
             ("Max concurrent users", f"{self.max_concurrent:,}"),
             ("Rent", quantity(self.usd_h, "USD/h") if self.usd_h else "-"),
             ("$/M output", self._brief("usd_mtok", "USD/Mtok")),
@@ -170,7 +200,7 @@ class Card(Explained):
 
     def _brief(self, name: str, unit: str) -> str:
         estimate = getattr(self.estimates, name) if self.estimates else None
-        return "-" if estimate is None else quantity(estimate.value, unit)
+        return "-" if estimate is None else _short(estimate, unit)
 
     @property
     def fits_text(self) -> str:
@@ -260,6 +290,10 @@ class Card(Explained):
             estimate = getattr(self.expected, name)
             text = f"{expected(estimate, unit)}, four times in five"
             intervals.append(Line(f"{name} interval", estimate.reason, "", text))
+        for tail, (_, made) in zip(self.slo.tails, self.percentiles(), strict=True):
+            intervals += derived(self.expected, tail.quantity, tail.percent)
+            text = f"{expected(made, 's')}, four times in five" if made else "-"
+            intervals.append(Line(f"{tail.name} interval", WIDER, "", text))
         return (*self.constant_lines(), *self.expected.served.lines(), *intervals)
 
     def constant_lines(self) -> tuple[Line, ...]:
@@ -290,6 +324,14 @@ def _constant_line(step: calibration.Step) -> Line:
     of = "odds of " if factors and not time else ""  # `shifted` has a factor act on these
     numbers = " x ".join([of + start, *(f"{x:.3g}" for x in factors)])
     return Line(f"efficiency.{step.name}", " x ".join(names), numbers, value)
+
+
+def _full(estimate: Estimate, unit: str) -> str:
+    return f"{expected(estimate, unit)}; ceiling {quantity(estimate.ceiling, unit)}"
+
+
+def _short(estimate: Estimate, unit: str) -> str:
+    return quantity(estimate.value, unit)
 
 
 def least_fraction(deployment: Deployment, context_tokens: int) -> float | None:

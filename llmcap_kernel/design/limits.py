@@ -9,7 +9,7 @@ from ..calibration import Estimate, Estimates
 from ..capacity import Ledger
 from ..explain import Explained, Line, quantity
 from ..simulation.percentiles import percentile
-from ..spec import Deployment, Slo, Workload
+from ..spec import Deployment, Slo, Tail, Workload
 
 MET, LIKELY, MISSED, IMPOSSIBLE = VERDICTS = ("met", "likely", "missed", "impossible")
 WORDS = {MET: "met", LIKELY: "likely met", MISSED: "missed", IMPOSSIBLE: "impossible"}
@@ -25,6 +25,14 @@ TAIL_SENTENCES = {
     "tpot": "{}% of the users' mean gaps within {}, {} allowed",
     "ttft": "{}% of the first tokens within {}, {} allowed",
     "e2e": "{}% of the answers within {}, {} allowed",
+}
+
+# The same as the name of a row.
+TAIL_LABELS = {
+    "itl": "Gap, {:g}% within",
+    "tpot": "Mean gap of a user, {:g}% within",
+    "ttft": "First token, {:g}% within",
+    "e2e": "Whole answer, {:g}% within",
 }
 
 # Why a price that is not on demand is no plan.
@@ -233,6 +241,27 @@ def _estimated(estimates: Estimates, slo: Slo) -> Iterator[Limit]:
     for tail in slo.tails:
         found = percentile(estimates, tail.quantity, tail.percent)
         yield Limit(tail.name, tail.bound_s, found, "s")
+
+
+def tail_label(tail: Tail) -> str:
+    """Name a percentile as the row of a table has it.
+
+    Parameters
+    ----------
+    tail : Tail
+        The limit on it.
+
+    Returns
+    -------
+    str
+        One phrase.
+
+    Examples
+    --------
+    >>> tail_label(Tail("itl", 95, 0.050))
+    'Gap, 95% within'
+    """
+    return TAIL_LABELS[tail.quantity].format(tail.percent)
 
 
 def _exact(value: float) -> Estimate:

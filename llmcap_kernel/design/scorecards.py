@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import catalog
 from ..explain import Explained, Line, quantity, wrapped
-from ..spec import BadInput, Deployment, Slo, Workload
+from ..spec import BadInput, Deployment, Slo, Tail, Workload
 from .cards import Card, card, price
 from .limits import IMPOSSIBLE
 
@@ -147,7 +147,7 @@ def _lettered(columns: tuple[Deployment, ...]) -> dict[str, Deployment]:
 
 
 WORKED_WORKLOAD = Workload(input_tokens=7000, output_tokens=1000, concurrency=16)
-WORKED_SLO = Slo(itl_s=0.050, usd_h=30.0)
+WORKED_SLO = Slo(tails=(Tail("itl", 95, 0.050),), usd_h=30.0)
 
 
 def worked_spec() -> tuple[Deployment, ...]:

@@ -17,9 +17,10 @@ import math
 from statistics import NormalDist
 from typing import NamedTuple
 
-from .. import catalog
+from .. import catalog, explain
 from ..bandwidth import Step, decode_work, prefill_work
 from ..calibration import Estimate, Estimates
+from ..explain import Line
 from ..numeric import Number, floor, maximum, minimum, somewhere, where
 from ..refuse import one_of
 from ..serving import Served
@@ -130,6 +131,11 @@ class Spread(NamedTuple):
             for times in (1 / DOUBTED, DOUBTED)
         )
         return few, self, many
+
+    @property
+    def stalled(self) -> Number:
+        """Share of the steps that carry a part of another user's prompt."""
+        return 1 - (1 - self.full) * math.e**-self.last
 
     @property
     def mean_tokens(self) -> float:
@@ -317,13 +323,15 @@ def chunks_of(served: Served) -> Chunks:
     )
 
 
-def spread_of(served: Served) -> Spread:
+def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
     """List what the latencies of a load are made of.
 
     Parameters
     ----------
     served : Served
         A deployment under a load, or a stack of loads.
+    gaps_alone : bool
+        Whether nothing but gaps between tokens is asked of it, so that waits need no queue.
 
     Returns
     -------
@@ -367,9 +375,9 @@ def spread_of(served: Served) -> Spread:
         last_s=cut.last_s,
         prompt_s=prompt_s,
         others_s=served.others_s,
-        queue_s=served.queue_s,
+        queue_s=prompt_s if gaps_alone else served.queue_s,
         others=others,
-        delayed=_delayed(served),
+        delayed=0.0 if gaps_alone else _delayed(served),
         burst_share=burst,
         request_s=served.request_s,
         pass_s=served.prompt.total_s - prompt_s,
@@ -415,6 +423,12 @@ def _tokens_per_step(deployment: Deployment | None) -> tuple[float, ...]:
     return tuple(share / sum(tokens) for share in tokens)
 
 
+# What a percentile of the others is made of.
+MADE_OF = {
+    "tpot": "decode steps, and the prompts computed meanwhile for who waited least before",
+    "ttft": "others' prompts ahead and its own, or a slow start outside the cards",
+    "e2e": "a late first token, or a long answer, and the gaps of its tokens",
+}
 # The mean that each is a percentile of, as `Served` names it.
 MEANS = {"itl": "itl_s", "tpot": "itl_s", "ttft": "ttft_mean_s", "e2e": "e2e_s"}
 
@@ -454,15 +468,57 @@ def percentile(estimates: Estimates, quantity: str, percent: float) -> Estimate:
     """
     quantity = one_of("quantity", quantity, TAILED)
     check_percent(percent)
-    spread = spread_of(estimates.served)
-    few, value, many = (quantile_s(x, quantity, percent) for x in spread.doubted())
+    gaps = quantity == "itl"
+    spread = spread_of(estimates.served, gaps_alone=gaps)
+    spreads = spread.doubted() if gaps else (spread,)  # prompts in steps are in gaps alone
+    times = [quantile_s(one, quantity, percent) for one in spreads]
+    few, value, many = times[0], times[len(times) // 2], times[-1]
     ceiling = ceiling_s(estimates.ceiling, quantity, percent)
-    mean = estimates.of(MEANS[quantity], bounded=False)
+    mean_faster, mean_slower, reason = estimates.width(MEANS[quantity])
     value = max(value, ceiling)
     faster, slower = catalog.table("tails")["widths"][kind(quantity, percent)]
-    low, high = few * mean.low / mean.value / faster, many * mean.high / mean.value * slower
+    low, high = few * mean_faster / faster, many * mean_slower * slower
     low, high = min(max(low, ceiling), value), max(high, value)
-    return Estimate(value, low, high, ceiling, mean.reason)
+    return Estimate(value, low, high, ceiling, reason)
+
+
+def derived(estimates: Estimates, quantity: str, percent: float) -> tuple[Line, ...]:
+    """List how a percentile comes about.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        What can be expected of a deployment under a load.
+    quantity : str
+        One of `spec.TAILED`.
+    percent : float
+        Percent of them that are no longer.
+
+    Returns
+    -------
+    tuple of Line
+        The steps of the derivation.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import calibration, catalog
+    >>> from llmcap_kernel.spec import Workload
+    >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
+    >>> made = calibration.estimates(b, Workload(7000, 1000, 16))
+    >>> [line.formula for line in derived(made, "itl", 95)][1]
+    'a decode step without prompts, at its p95'
+    """
+    value = percentile(estimates, quantity, percent).value
+    name = f"{quantity} p{percent:g}"
+    if quantity != "itl":
+        return (Line(name, MADE_OF[quantity], "", explain.quantity(value, "s")),)
+    spread = spread_of(estimates.served)
+    share = Line(
+        "steps with a prompt", "of another user, of all steps", "", f"{spread.stalled:.1%}"
+    )
+    kind_of = "with" if spread.stalled > 1 - percent / 100 else "without"
+    step = f"a decode step {kind_of} prompts, at its p{percent:g}"
+    return (share, Line(name, step, "", explain.quantity(value, "s")))
 
 
 def kind(quantity: str, percent: float) -> str:
@@ -552,7 +608,7 @@ def ceiling_s(ceiling: Served, quantity: str, percent: float) -> Number:
     True
     """
     if quantity == "itl":
-        return spread_of(ceiling)._replace(step_spread=0.0).gap_s(percent)
+        return spread_of(ceiling, gaps_alone=True)._replace(step_spread=0.0).gap_s(percent)
     # a prompt that waits for no other, and gaps that no prompt delays
     return {
         "tpot": ceiling.itl_decode_s,

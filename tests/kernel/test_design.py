@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from llmcap_kernel import calibration, capacity, catalog, design, serving
 from llmcap_kernel.calibration import Estimate
-from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
-from llmcap_kernel.simulation.percentiles import percentile
+from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, expected, worked_spec
+from llmcap_kernel.explain import quantity as written
+from llmcap_kernel.simulation.percentiles import percentile, spread_of
 from llmcap_kernel.spec import BadInput, Slo, Tail, Workload
 
 A, B, C = worked_spec()
@@ -118,7 +119,7 @@ def test_a_rent_that_is_a_spot_price_is_told_unless_it_is_one_s_own():
 
 
 def test_a_limit_explains_itself_in_its_unit():
-    latency = limit_of(B, WORKED_WORKLOAD, WORKED_SLO, "latency")
+    latency = limit_of(B, WORKED_WORKLOAD, Slo(itl_s=0.050), "latency")
     assert "tok/s / 20 tok/s" in latency.explain()
     assert latency.explain().endswith(f"{latency.headroom:.2f}x, {latency.words}")
 
@@ -357,7 +358,7 @@ def test_a_shared_prefix_moves_every_answer_about_users():
     load = replace(WORKED_WORKLOAD, shared_prefix_tokens=6000)
     assert design.users_within(B, load).value == design.card(B, load).max_concurrent
     own, shared = (
-        design.fleet(B, x, WORKED_SLO, users=200).copies for x in (WORKED_WORKLOAD, load)
+        design.fleet(B, x, Slo(usd_h=30.0), users=200).copies for x in (WORKED_WORKLOAD, load)
     )
     assert shared < own
 
@@ -454,6 +455,51 @@ def test_one_user_more_than_the_limit_allows_is_a_limit_missed():
     sure = design.card(B, WORKED_WORKLOAD, slo).at(within.low)
     verdicts = [x.verdict for x in sure.limits if x.name == "latency"]
     assert verdicts == ["met"]
+
+
+def test_users_within_a_percentile_are_those_of_whom_few_enough_gaps_carry_a_prompt():
+    """One chunk a prompt: of 1,000 steps of an answer, each other user in progress stops one."""
+    slo = Slo(tails=(Tail("itl", 95, 0.050),))
+    within = design.users_within(C, WORKED_WORKLOAD, slo)
+    last, next_one = (design.card(C, WORKED_WORKLOAD, slo).at(within.value + n) for n in (0, 1))
+    assert last.meets_all and not next_one.meets_all
+    shares = [spread_of(card.estimates.served).stalled for card in (last, next_one)]
+    assert shares[0] <= 0.05 < shares[1]
+    # 5 of 100 gaps of 1,000 are 50 prompts; a tenth of them come in the burst before
+    assert 50 < within.value - 1 < 50 / 0.9
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    load=st.builds(Workload, st.integers(100, 20_000), st.integers(50, 2000)),
+    tail=st.builds(Tail, st.sampled_from(("itl", "tpot", "ttft")), st.sampled_from((50, 95, 99)),
+                   st.floats(0.01, 3.0)),
+)  # fmt: skip
+def test_users_within_a_percentile_are_found_as_by_asking_for_each_number(load, tail):
+    slo = Slo(tails=(tail,))
+
+    def holds(users):
+        found = design.card(B, replace(load, concurrency=users), slo).limits
+        return all(x.headroom >= 1 for x in found if x.name == tail.name)
+
+    top = min(serving.most_running(B, load), 120)
+    counted = next((n - 1 for n in range(1, top + 1) if not holds(n)), top)
+    assert min(design.users_within(B, load, slo).value, top) == counted
+
+
+def test_a_row_names_the_percentile_that_is_judged_beside_the_mean():
+    made = design.card(B, WORKED_WORKLOAD, WORKED_SLO)
+    names = [name for name, _ in made.rows()]
+    at = names.index("Gap between tokens")
+    assert names[at + 1] == "Gap, 95% within"
+    p95 = percentile(made.estimates, "itl", 95)
+    assert dict(made.rows())["Gap, 95% within"].startswith(expected(p95, "s"))
+    assert dict(made.brief())["Gap, 95% within"] == written(p95.value, "s")
+    assert dict(design.card(A, WORKED_WORKLOAD, WORKED_SLO).rows())["Gap, 95% within"] == "-"
+    asked = Slo(tails=(Tail("ttft", 99, 5.0), Tail("e2e", 50, 60.0)))
+    rows = [name for name, _ in design.card(B, WORKED_WORKLOAD, asked).rows()]
+    at = rows.index("First token, mean")
+    assert rows[at + 1 : at + 3] == ["First token, 99% within", "Whole answer, 50% within"]
 
 
 def test_the_load_people_ask_about_has_the_most_users_within_the_limits():

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from llmcap_kernel import capacity, catalog, design, sweep
 from llmcap_kernel.refuse import BadInput
-from llmcap_kernel.spec import Workload
+from llmcap_kernel.simulation.percentiles import percentile
+from llmcap_kernel.spec import Slo, Tail, Workload
 
 A, B, C = design.worked_spec()
 LOAD = design.WORKED_WORKLOAD
@@ -56,6 +57,27 @@ def test_a_measure_is_what_a_card_says(quantity):
         assert made == room.estimate and made.value == card.max_concurrent
     else:
         assert made == getattr(card.estimates, quantity)
+
+
+def test_a_percentile_is_measured_by_its_name():
+    made = sweep.measure(B, LOAD, "itl p95")
+    assert made == percentile(design.card(B, LOAD).estimates, "itl", 95)
+    assert (
+        made.value < sweep.measure(B, LOAD, "itl_s").value < sweep.measure(B, LOAD, "itl p99").value
+    )
+    assert sweep.measure(A, LOAD, "itl p95") is None
+    for name in ("itl p", "itl95", "gap p95", "itl p100", "itl p9x"):
+        with pytest.raises(BadInput):
+            sweep.measure(B, LOAD, name)
+
+
+def test_what_is_judged_is_the_mean_only_where_no_percentile_stands_for_it():
+    p95, p99 = Tail("itl", 95, 0.05), Tail("ttft", 99, 3.0)
+    assert sweep.judged(Slo(tails=(p99, p95)), "itl_s") == ("itl p95", 0.05)
+    assert sweep.judged(Slo(tails=(p99,)), "ttft_s") == ("ttft p99", 3.0)
+    assert sweep.judged(Slo(itl_s=0.04, tails=(p95,)), "itl_s") == ("itl_s", 0.04)
+    assert sweep.judged(Slo(), "itl_s") == ("itl_s", None)
+    assert sweep.judged(Slo(usd_mtok=1.0), "usd_mtok") == ("usd_mtok", None)
 
 
 def test_a_price_turns_the_interval_of_the_rate_around():

@@ -35,7 +35,7 @@ def test_it_says_what_calculate_says(values):
     said = plain(session.drawn.drawing)
     for one in calculate.view(state)["headline"]:
         assert one["value"] in said, one["label"]
-    assert session.drawn.drawing.count("<dt>") == 4
+    assert session.drawn.drawing.count("<dt>") == 5
 
 
 def test_it_starts_at_the_worked_spec():
@@ -59,9 +59,13 @@ def test_the_memory_adds_up_to_one_card_and_what_is_asked_beyond(values):
 @pytest.mark.parametrize(
     ("values", "level", "words"),
     [
-        ({"users": 1, "context": "4K"}, "good", "every limit is met"),
+        (
+            {"model": "gpt-oss 20B", "weights": front.OWN, "cards": 1, "users": 1},
+            "good",
+            "every limit is met",
+        ),
         ({"users": 32}, "warn", "likely met"),
-        ({"users": 64}, "bad", "over the limit of 50 ms"),
+        ({"model": "Qwen3 32B", "gpu": "L40S"}, "bad", "over the limit of 50 ms"),
         ({"users": 64, "context": "128K"}, "bad", "have room"),
         ({"gpu": "H200 SXM 141GB", "cards": 8}, "bad", "over the budget of $30 an hour"),
         ({"gpu": "L4", "cards": 1}, "bad", "It does not start"),

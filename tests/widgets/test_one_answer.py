@@ -34,7 +34,10 @@ ESTIMATED = {
     "price": ("$/M output", "usd_mtok", "USD/Mtok", "usd_per_mtok_output", 1),
 }
 LIMIT_OF = {"gap": "latency", "ttft": "prefill", "fit": "capacity"}
-LOAD = ("in", "out", "users", "prefix", "itl", "ttft", "budget")
+# A percentile that is limited: its row, and the latency that it is of.
+WITHIN = re.compile(r"(Gap|First token), (\d+)% within")
+LATENCY = {"Gap": "itl", "First token": "ttft"}
+LOAD = ("in", "out", "users", "prefix", "itl", "itlp", "ttft", "ttftp", "budget")
 DEPLOYMENT = [
     field.name.removeprefix("a.") for field in scorecard.FORM.fields if field.name.startswith("a.")
 ]
@@ -110,6 +113,8 @@ def _random_states():
             "prefix": draw.choice((0, 0, prompt // 2, prompt)),
             "itl": draw.choice((0, round(10 ** draw.uniform(0.5, 2.5), 1), 50.0)),
             "ttft": draw.choice((0, round(10 ** draw.uniform(-1, 2), 2))),
+            "itlp": draw.choice(controls.WHICH),
+            "ttftp": draw.choice((controls.MEAN, *controls.WHICH)),
             "budget": draw.choice((0, 30.0, 500.0)),
             "usd": draw.choice((None, None, 0.0, round(draw.uniform(0.2, 9), 2))),
             "seqs": draw.choice((None, None, 32, 256)),
@@ -166,6 +171,12 @@ def of_python(state):
         if e:
             said |= _estimated(name, e.value, e.low, e.high, e.ceiling, e.doubt, unit)
             said[f"{name}, one unit"] = _one_unit(name, e.value)
+    for tail, (_, e) in zip(slo.tails, card.percentiles(), strict=True):
+        said[tail.name] = "-"
+        if e:
+            said |= _estimated(tail.name, e.value, e.low, e.high, e.ceiling, e.doubt, "s")
+            show = "gap" if tail.quantity == "itl" else "ttft"
+            said[f"{tail.name}, one unit"] = _one_unit(show, e.value)
     return card, said | {
         "room": f"{card.max_concurrent:,}",
         "within": f"{design.users_within(deployment, load, slo).value:,}",
@@ -174,6 +185,13 @@ def of_python(state):
         "verdicts": {limit.name: limit.verdict for limit in card.limits},
         "sentences": {limit.name: limit.sentence for limit in card.limits},
     }
+
+
+def _named_percentiles(labels):
+    """The rows of percentiles, and the name that the kernel has for each."""
+    for label in labels:
+        if found := WITHIN.fullmatch(label):
+            yield label, f"{LATENCY[found[1]]} p{found[2]}"
 
 
 def _one_unit(name, value):
@@ -194,7 +212,8 @@ def _held(low, high):
 def _rows(cells, sure):
     """The rows of a card, from label to text, and those of its intervals and ceilings."""
     said = {"room": cells["Max concurrent users"], "binding": cells["Binding constraint"]}
-    for name, (label, *_) in ESTIMATED.items():
+    rows = [(label, name) for name, (label, *_) in ESTIMATED.items()]
+    for label, name in (*rows, *_named_percentiles(cells)):
         said[name] = cells[label]
         if cells[label] != "-":
             said[f"{name}, interval"] = _held(sure[f"{label}, from"], sure[f"{label}, to"])
@@ -210,7 +229,8 @@ def _printed(text):
         assert "What would make it start" in text
         return said | dict.fromkeys(ESTIMATED, "-")
     said["room"] = cells["Max concurrent users"][0]
-    for name, (label, *_) in ESTIMATED.items():
+    rows = [(label, name) for name, (label, *_) in ESTIMATED.items()]
+    for label, name in (*rows, *_named_percentiles(cells)):
         value, *interval, ceiling = cells[label]
         said |= {name: value}
         if value != "-":
@@ -236,11 +256,12 @@ def _load_options(state, users):
     options = ["--input", str(state["in"]), "--output", str(state["out"])]
     options += ["--users", str(users)] if users else []
     options += ["--shared-prefix", str(state["prefix"])] if state["prefix"] else []
-    named = (("--itl-ms", "itl"), ("--ttft-ms", "ttft"), ("--budget-usd-h", "budget"))
-    for option, name in named:
+    for name in ("itl", "ttft"):
         if state[name]:
+            which = state[f"{name}p"]
+            option = f"--{name}-ms" if which == controls.MEAN else f"--{name}-{which}-ms"
             options += [option, repr(state[name] * (1e3 if name == "ttft" else 1))]
-    return options
+    return options + (["--budget-usd-h", repr(state["budget"])] if state["budget"] else [])
 
 
 def _deployment_parts(state):
@@ -292,6 +313,11 @@ def _of_json(data):
         if e:
             numbers = (e[end] * scale for end in ("value", "low", "high", "ceiling"))
             said |= _estimated(name, *numbers, e["doubt"], unit)
+    for key, e in (data["estimate"] or {}).items():
+        latency, _, percent = key.removesuffix("_ms").partition("_p")
+        if latency in LATENCY.values() and percent:
+            numbers = (e[end] * 1e-3 for end in ("value", "low", "high", "ceiling"))
+            said |= _estimated(f"{latency} p{percent}", *numbers, e["doubt"], "s")
     return said | {
         "room": f"{data['max_concurrent']:,}",
         "within": f"{data['users_within_limits']['value']:,}",
@@ -321,6 +347,7 @@ def of_scorecard_command(state, users, capsys):
     told = json.loads(packed)
     said = {"room": cells["Max concurrent users"]}
     said |= {name: cells[label] for name, (label, *_) in ESTIMATED.items() if label in cells}
+    said |= {name: cells[label] for label, name in _named_percentiles(cells)}
     binds = text.partition("What binds")[2].split("\n")[1]
     assert binds.startswith(f"A: {told['cards'][0]['binding_constraint']}")
     assert told["verdict"] in text
@@ -358,10 +385,13 @@ def of_calculate(state):
         "price": "-" if price["value"] == "no price" else f"{price['value']}/M",
         "status": status,
     }
+    for label, name in _named_percentiles(head):
+        said[name] = f"{head[label]['value']} {head[label]['unit']}"
     numbers = view["tables"][0]
     rows = {row[0].removesuffix(", always busy"): row[1:] for row in numbers["rows"]}
     of_table = {"users": re.search(r"at ([\d,]+) users", numbers["caption"])[1], "price": "-"}
-    for name, (label, *_) in ESTIMATED.items():
+    labels = [(label, name) for name, (label, *_) in ESTIMATED.items()]
+    for label, name in (*labels, *_named_percentiles(rows)):
         if label in rows:
             ceiling, value, low, high = rows[label]
             of_table |= {name: value, f"{name}, ceiling": ceiling}
@@ -423,7 +453,9 @@ def of_compare(state, users, card):
             assert cell == value and value == _kept(card, show), (show, cell, value)
             continue
         assert _kept(card, show) is None
-        name = f"{show}, one unit" if show in ESTIMATED else "room"
+        tail = card.slo.tail({"gap": "itl"}.get(show, show))
+        what = tail.name if tail else show
+        name = f"{what}, one unit" if show in ESTIMATED else "room"
         if show == "price":
             value = value.partition(" ")[0]
         if show == "fit":
@@ -432,7 +464,7 @@ def of_compare(state, users, card):
         assert re.match(rf"{re.escape(value)}\b", cell), (show, cell, value)
         if show in LIMIT_OF:
             verdicts = {limit.name: limit for limit in card.limits}
-            limit = verdicts.get(LIMIT_OF[show])
+            limit = verdicts.get(tail.name if tail else LIMIT_OF[show])
             missed = limit is not None and not limit.holds
             assert head["note"].startswith("misses ") is missed, (show, head["note"])
     return found
@@ -491,13 +523,20 @@ def _in_words(card):
     return {"verdict": verdict, "note": f"{limit.name} {limit.words}: {limit.sentence}"}
 
 
+def _plain(name):
+    """A limit as Calculate says it."""
+    latency, _, percent = name.partition(" p")
+    of = {"itl": "latency", "ttft": "prefill"}.get(latency, name)
+    return calculate.WORDS[of] + (f" ({percent} of 100)" if percent else "")
+
+
 def _status_tells(status, card):
     """Calculate's status names what is missed, else what is only likely met, and what binds."""
-    assert status.endswith(f" {card.binding[0].upper()}{card.binding[1:]}.")
+    assert status.lower().endswith(f" {card.binding}.".lower())
     assert status.startswith("It fits: " if card.fits else "It does not fit: ")
     missed = re.search(r"It misses (.*?)\. ", status)
     likely = re.search(r"It likely meets every limit; (.*?) may still miss\. ", status)
-    verdicts = {calculate.WORDS[limit.name]: limit for limit in card.limits}
+    verdicts = {_plain(limit.name): limit for limit in card.limits}
     named = re.split(r", | and ", missed[1] if missed else "")
     lost = {w for w, x in verdicts.items() if not x.holds and x.name != "capacity"}
     assert set(filter(None, named)) == lost

@@ -22,8 +22,8 @@ class Curve:
         self.label, self.question = label, question
         deployment = question.columns[label]
         at_load = cache(lambda x: sweep.load_at(question.load, question.variable.load, x))
-        self.at = cache(lambda x: question.measure(deployment, at_load(x)))
         self._obstacle = cache(lambda x: sweep.obstacle(deployment, at_load(x)))
+        self.at = cache(lambda x: question.measure(deployment, at_load(x), self._obstacle(x)))
         self._load = at_load
 
     def value(self, x):
@@ -74,7 +74,10 @@ def parts(question):
     edges = [turn for found in ends.values() for turn in found]
     if not question.has_ceiling:
         edges += [turn for curve in curves for turn in _stairs(curve, stops)]
-    # Curves are drawn to the very last number that fits, and stairs as stairs.
+    if question.tail:
+        edges += [turn for curve in curves for turn in sweep.turns(curve.misses, stops)]
+    # Curves are drawn to the very last number that fits, stairs as stairs, and the jump of a
+    # percentile over its limit as a jump.
     stops = sorted({*stops, *(x for turn in edges for x in (turn.at - 1, turn.at))})
     if low <= now <= high:
         rows = sorted({*rows, now})

@@ -5,6 +5,7 @@ import textwrap
 from llmcap_kernel import catalog, design
 from llmcap_kernel.evidence import weak_spots
 from llmcap_kernel.explain import Line, digits, quantity
+from llmcap_kernel.simulation.percentiles import derived
 from llmcap_kernel.spec import Slo
 
 from .. import constants
@@ -24,7 +25,7 @@ FORM = Form(
     (
         *c.deployment_fields(design.worked_spec()[1]),
         *c.load_fields(design.WORKED_WORKLOAD, optional_users=True),
-        *c.limit_fields(design.WORKED_SLO),
+        *c.limit_fields(design.WORKED_SLO, formerly=c.MEAN),
         Field("usd", "number", None, "Card rent", 0, 1000, unit="USD/h"),
         Field("duty", "number", 50, "Cards busy", 1, 100, unit="% of hours",
               help="Share of the rented hours in which the users are there."),
@@ -49,17 +50,18 @@ WORDS = {
     "prefill": "the first token",
     "budget": "the budget",
 }
+TAILS = {"itl": "the gap between tokens", "ttft": "the first token"}
 NO_INTERVAL = (
     "A dash stands where benchmarks report nothing, so that no interval was earned. Why the others "
     "are as wide as they are stands with the arithmetic."
 )
 LINE = 72  # characters of a line of arithmetic
 DUTY_STOPS = (1, 2, 5, *range(10, 101, 5))
-HINT = "Set model, GPU, cards, weights and prompt: the four numbers follow."
+HINT = "Set model, GPU, cards, weights and prompt: the numbers follow."
 PRESETS = p.told(
     {},
     p.ON_LAPTOP | {"in": 2000, "out": 500, "users": 1, "itl": 100, "budget": 0},
-    p.ON_ONE_CARD | {"in": 1500, "out": 400, "prefix": 500, "users": 32, "ttft": 3},
+    p.ON_ONE_CARD | {"in": 1500, "out": 400, "prefix": 500, "users": 32, "itlp": c.MEAN, "ttft": 3},
     p.ON_FOUR_CARDS | {"in": 127_000, "users": 4, "itl": 100, "ttft": 60},
     p.SMALL_ON_ONE | {"in": 1000, "out": 300, "users": 256, "itl": 0, "budget": 0, "duty": 100},
 )
@@ -130,6 +132,7 @@ def _parts(card, state):
     return shared | {
         "headline": [
             _speed(card, trail),
+            *_percentiles(card),
             users,
             _first_token(card, trail),
             money.number(trail),
@@ -169,13 +172,15 @@ def _status(card):
 
 
 def _named(limit):
-    """A limit as a newcomer would say it; a percentile has no plainer name than its own."""
-    return WORDS.get(limit.name, limit.name)
+    """A limit as a newcomer would say it."""
+    latency, _, percent = limit.name.partition(" p")
+    return f"{TAILS[latency]} ({percent} of 100)" if percent else WORDS[limit.name]
 
 
 def _binding(card):
-    text = card.binding
-    return text[0].upper() + text[1:] + "."
+    name, _, rest = card.binding.partition(" ")
+    head = name.upper() if name in TAILS else name[0].upper() + name[1:]
+    return f"{head} {rest}."
 
 
 def _limited(slo):
@@ -275,6 +280,28 @@ def _speed(card, trail):
     } | c.span(rate, bound)
 
 
+def _percentiles(card):
+    """Each percentile that is limited, beside its limit."""
+    items = []
+    for tail, (label, made) in zip(card.slo.tails, card.percentiles(), strict=True):
+        value, unit, scale = c.timed(made)
+        rows = [
+            *map(str, derived(card.estimates, tail.quantity, tail.percent)),
+            "",
+            f"INTERVAL: {design.expected(made, 's')}, four times in five",
+            _why(made),
+        ]
+        item = {
+            "label": label,
+            "value": value,
+            "unit": unit,
+            "note": _noted(f"{quantity(tail.bound_s, 's')} allowed", made),
+            "explain": "\n".join(rows),
+        }
+        items.append(item | c.span(made, tail.bound_s, scale))
+    return items
+
+
 def _users(card, most, crowds):
     ledger, limited = card.ledger, card.starts and _limited(card.slo)
     room, wanted = f"{ledger.max_concurrent:,} have room", f"{card.workload.concurrency:,} wanted"
@@ -285,11 +312,12 @@ def _users(card, most, crowds):
             rows.append(f"at {users:,} user{'s' if users > 1 else ''}")
             rows += [f"    {limit.sentence}" for limit in trial.limits if limit.unit == "s"]
         parts += ["\n".join(rows), _why(most)]
+    within = _noted(f"within your limits; {room}, {wanted}", most)
     return {
         "label": "Max concurrent users",
         "value": f"{most.value:,}",
         "unit": "users",
-        "note": f"within your limits; {room}, {wanted}" if limited else f"{room}, {wanted}",
+        "note": within if limited else f"{room}, {wanted}",
         "explain": "\n\n".join(parts),
     } | (c.span(most) or _room_span(ledger, most))
 
@@ -299,7 +327,8 @@ def _room_span(ledger, most):
     low, high = ledger.concurrent_interval
     ceiling = ledger.ceiling_concurrent
     high = min(high, ceiling)
-    if most.value != ledger.max_concurrent or not low <= most.value <= high or low == high:
+    alone = most.low == most.value == ledger.max_concurrent
+    if not alone or not low <= most.value <= high or low == high:
         return {}
     return {"span": {"low": low, "value": most.value, "high": high, "ceiling": ceiling}}
 
@@ -438,9 +467,11 @@ def _numbers(card, money):
     rows = [
         derived("Gap between tokens, nobody prefilling", "itl_decode_s", "s"),
         estimated("Gap between tokens", e.itl_s, "s"),
+        *(estimated(label, made, "s") for label, made in card.percentiles("itl")),
         estimated("Speed of one user", e.tok_s_user, "tok/s"),
         derived("First token, cards idle", "ttft_idle_s", "s"),
         estimated("First token, mean", e.ttft_s, "s"),
+        *(estimated(label, made, "s") for label, made in card.percentiles("ttft")),
         derived("First token, last of all at once", "ttft_burst_s", "s"),
         estimated("Output of all users", e.output_tok_s, "tok/s"),
     ]

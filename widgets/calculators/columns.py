@@ -12,7 +12,7 @@ WORKED = design.worked_spec()
 START = dict(zip(LETTERS, (*WORKED, toolbox.change_gpu(WORKED[0], "h200-sxm")), strict=True))
 SHARED = (
     *c.load_fields(design.WORKED_WORKLOAD),
-    *c.limit_fields(design.WORKED_SLO),
+    *c.limit_fields(design.WORKED_SLO, formerly=c.MEAN),
     Field("columns", "whole", 3, "Deployments", 2, 4),
 )
 FIELDS = (

@@ -9,7 +9,6 @@ from llmcap_kernel import calibration, catalog, design
 from llmcap_kernel.design.search import MOST_COPIES
 from llmcap_kernel.explain import quantity
 from llmcap_kernel.simulation.percentiles import percentile
-from llmcap_kernel.spec import Slo, Tail
 
 from ..figures.choices import Candidate, Spread, cost_and_gap
 from ..form import controls as c
@@ -23,7 +22,6 @@ TITLE = "Design"
 LEAD = "What should I run for this load, these limits and this budget, and why not the next one?"
 HINT = "Try it: set the budget to $2 an hour, or click another mark and read why it is not first."
 ANY = "any"
-GAP_S, _ = c.asked(design.WORKED_SLO, "itl")
 VENDORS = {
     ANY: "any vendor",
     "nvidia": "NVIDIA",
@@ -52,8 +50,7 @@ FORM = Form(
         *c.load_fields(design.WORKED_WORKLOAD),
         Field("rate", "number", None, "Requests a second", 1e-3, 1e5, unit="requests/s",
               optional=True, help="In place of users at once, who then come of it."),
-        # the page of the spec asks for 95 of 100 gaps
-        *c.limit_fields(Slo(tails=(Tail("itl", 95, GAP_S),), usd_h=design.WORKED_SLO.usd_h)),
+        *c.limit_fields(design.WORKED_SLO),
         Field("vendor", "name", ANY, "Cards of", names=lambda: VENDORS),
         Field("nodes", "whole", 1, "Nodes, at most", 1, 8),
         Field("copies", "whole", None, "Copies, at most", 1, MOST_COPIES, optional=True,

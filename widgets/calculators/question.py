@@ -4,9 +4,10 @@ What can be moved is a number of the load or a part of the deployment; what can
 be looked at is one of the kernel's quantities.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from llmcap_kernel import sweep
+from llmcap_kernel import design, sweep
 from llmcap_kernel.design.limits import Limit
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.spec import Slo, Workload
@@ -91,25 +92,38 @@ class Question:
         """What is moved."""
         return VARIABLES[self.name]
 
-    @property
+    @cached_property
     def show(self):
-        """What is looked at."""
-        return SHOWS[self.state["show"]]
+        """What is looked at; in place of a mean, the percentile that is limited."""
+        mean = SHOWS[self.state["show"]]
+        if self.tail is None:
+            return mean
+        label = design.tail_label(self.tail)
+        axis = f"{mean.axis.split(', ')[0].removeprefix('mean ')}, {label.split(', ')[1]}"
+        return replace(mean, quantity=self.tail.name, label=label, axis=f"{axis}, {mean.unit}")
 
-    @property
+    @cached_property
+    def tail(self):
+        """The percentile that is limited in place of the mean; None where none is."""
+        name, _ = self._judged
+        return next((tail for tail in self.slo.tails if tail.name == name), None)
+
+    @cached_property
+    def _judged(self):
+        return sweep.judged(self.slo, SHOWS[self.state["show"]].quantity)
+
+    @cached_property
     def what(self):
         """The kernel's quantity."""
-        return sweep.QUANTITIES[self.show.quantity]
+        return sweep.quantity_of(self.show.quantity)
 
-    def measure(self, deployment, load):
+    def measure(self, deployment, load, reason=None):
         """Estimate what is shown."""
-        return sweep.measure(deployment, load, self.show.quantity)
+        return sweep.measure(deployment, load, self.show.quantity, reason)
 
     def limit(self, load):
         """The limit on what is shown, at a load, in the quantity's unit; None where none is."""
-        return {"gap": self.slo.itl_s, "ttft": self.slo.ttft_s, "fit": load.concurrency}.get(
-            self.state["show"]
-        )
+        return load.concurrency if self.state["show"] == "fit" else self._judged[1]
 
     def misses(self, value, load):
         """Whether a value misses the limit at a load."""
@@ -123,7 +137,7 @@ class Question:
         bound = self.limit(load)
         if made is None or bound is None:
             return None
-        name = LIMITS[self.state["show"]]
+        name = self.tail.name if self.tail else LIMITS[self.state["show"]]
         return LEVELS[Limit(name, bound, made, self.what.unit).verdict]
 
     def number(self, value):

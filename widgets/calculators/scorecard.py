@@ -24,7 +24,7 @@ PRESETS = p.told(
     columns.preset(
         p.ON_ONE_CARD,
         p.ON_ONE_CARD | {"gpu": "l40s", "tp": 2},
-        **{"in": 1500, "out": 400, "prefix": 500, "users": 32, "ttft": 3},
+        **{"in": 1500, "out": 400, "prefix": 500, "users": 32, "itlp": c.MEAN, "ttft": 3},
     ),
     columns.preset(
         p.ON_FOUR_CARDS,
@@ -128,9 +128,20 @@ EXPECTED = {
 }
 
 
-def _expected(card, name):
-    """The estimate of a row; None where the deployment does not start, or has no rent."""
-    return getattr(card.estimates, EXPECTED[name][0]) if card.estimates else None
+def _measures(card):
+    """The rows of what is expected, with their units: the means, and the percentiles limited."""
+    known = _estimates(card)
+    return {name: _unit(name) for name, _ in card.rows() if name in known}
+
+
+def _unit(name):
+    return EXPECTED.get(name, ("", "s"))[1]  # a percentile is a time
+
+
+def _estimates(card):
+    """The estimate of each row; None where the deployment does not start, or has no rent."""
+    known = {name: getattr(card.estimates, of, None) for name, (of, _) in EXPECTED.items()}
+    return known | dict(card.percentiles())
 
 
 def _table(card):
@@ -157,14 +168,14 @@ def _table(card):
 
 def _cell(card, name, text):
     """A cell holds one number: an interval and a ceiling stand in the table below."""
-    made = _expected(card, name) if name in EXPECTED else None
-    return text if made is None else quantity(made.value, EXPECTED[name][1])
+    made = _estimates(card).get(name)
+    return text if made is None else quantity(made.value, _unit(name))
 
 
 def _ends(card):
     rows = []
-    for name, (_, unit) in EXPECTED.items():
-        made = [_expected(one, name) for one in card.cards]
+    for name, unit in _measures(card.cards[0]).items():
+        made = [_estimates(one)[name] for one in card.cards]
         low, high = zip(*(c.ends(one, unit) if one else ("-", "-") for one in made), strict=True)
         ceiling = (quantity(one.ceiling, unit) if one else "-" for one in made)
         rows += [[f"{name}, from", *low], [f"{name}, to", *high], [f"{name}, ceiling", *ceiling]]

@@ -10,6 +10,7 @@ from .record import Exercise
 
 _CACHED = replace(design.WORKED_WORKLOAD, shared_prefix_tokens=6000)
 _AGENTS = Workload(10_000, 1000, 16, 9000)
+GAP = design.WORKED_SLO.tails[0].name
 API_USD_MTOK = {"usd_mtok_input": 0.50, "usd_mtok_output": 1.50}
 # The spec of the last exercise, and what is on offer for it.
 CHAT = Workload(3000, 500, 32, 2500)
@@ -36,10 +37,10 @@ def _pool_tokens(deployment):
     return books.kv_pool_bytes / books.kv_bytes_per_token
 
 
-def _b_limit(name, users):
+def _b_limit(name, users, slo=design.WORKED_SLO):
     """A limit of B, with so many users."""
     load = replace(design.WORKED_WORKLOAD, concurrency=users)
-    found = design.card(design.worked_spec()[1], load, design.WORKED_SLO).limits
+    found = design.card(design.worked_spec()[1], load, slo).limits
     return next(limit for limit in found if limit.name == name)
 
 
@@ -90,22 +91,26 @@ def _chat_price(which, workload=CHAT):
 
 EXERCISES = {
     "5.1": Exercise(
-        expected=lambda: _b_limit("latency", 32).headroom,
+        expected=lambda: _b_limit(GAP, 32).headroom,
         unit="times",
         hints=(
             "Which two rates does headroom compare, and which of them is on top?",
-            "Available over required, with a gap turned into tokens a second: 50 ms over the gap.",
+            "Available over required, with a gap turned into tokens a second: 50 ms over the gap "
+            "that 95 of 100 stay within.",
             "Put 32 users into the first picture and read the gap under latency.",
         ),
         mistakes={
             "That is required over available. Headroom has what there is on top.": (
-                lambda: 1 / _b_limit("latency", 32).headroom
+                lambda: 1 / _b_limit(GAP, 32).headroom
             ),
             "That is the headroom of capacity; the question is about latency.": (
                 lambda: _b_limit("capacity", 32).headroom
             ),
             "That is the headroom at 16 users. More users lengthen the gap.": (
-                lambda: _b_limit("latency", 16).headroom
+                lambda: _b_limit(GAP, 16).headroom
+            ),
+            "That is the headroom of the mean gap. The spec asks for 95 of 100.": (
+                lambda: _b_limit("latency", 32, Slo(itl_s=0.050)).headroom
             ),
         },
     ),
@@ -202,13 +207,14 @@ EXERCISES = {
         unit="users",
         tolerance=0.001,
         hints=(
-            "Which gap does a limit hold: the step alone, or the one with others' prompts in it?",
-            "Raise the users until the estimated gap passes 40 ms, and take one less.",
+            "Which gap is asked for: the step alone, 95 of 100, or the mean, which has others' "
+            "prompts in it?",
+            "Raise the users until the estimated mean gap passes 40 ms, and take one less.",
             "Run design.card(B, replace(spec, concurrency=users)).estimates.itl_s from 25 users "
             "on, or design.users_within.",
         ),
         mistakes={
-            "That is how many fit in memory. Latency gives way before memory does.": (
+            "That is how many fit in memory. The mean gap gives way before memory does.": (
                 lambda: capacity.max_concurrent(design.worked_spec()[1], 8000)
             ),
             "That many meet 50 ms; the question asks for 40.": lambda: _b_users(0.050),
@@ -248,8 +254,9 @@ EXERCISES = {
             "Write five numbers down before you compute: prompt, shared part, answer, users, gap. "
             "Which limit do you expect to bind? Then let a tool contradict you.",
             "Open the scorecard and enter the load: prompt 3k, shared by all 2.5k, answer 500, "
-            "32 users; then the limits, 30 ms and 10 dollars. Under All inputs, Change A, give the "
-            "column its model, its card and FP8; the same for B and C. Read which one it runs. "
+            "32 users; then the limits, 30 ms for the mean and 10 dollars. Under All inputs, "
+            "Change A, give the column its model, its card and FP8; the same for B and C. Read "
+            "which one it runs. "
             "In a terminal: llmcap scorecard --input 3000 --output 500 --shared-prefix 2500 "
             "--users 32 --itl-ms 30 --budget-usd-h 10, and for each card a "
             "--column 'A: model=qwen3-32b gpu=h100-sxm weights=fp8 kv=fp8'.",

@@ -141,13 +141,15 @@ def load_fields(load, *, optional_users=False):
     )  # fmt: skip
 
 
-def limit_fields(slo):
+def limit_fields(slo, *, formerly=None):
     """List the inputs that limit what a deployment may take.
 
     Parameters
     ----------
     slo : Slo
         Where an untouched calculator opens.
+    formerly : str, optional
+        Which gap an address meant that said nothing of it, before version 4.
 
     Returns
     -------
@@ -157,13 +159,13 @@ def limit_fields(slo):
     """
     (gap_s, which_gap), (wait_s, which_wait) = asked(slo, "itl"), asked(slo, "ttft")
 
-    def which(name, default, label):
-        return Field(name, "name", default, label, names=lambda: WHICH)
+    def which(name, default, label, formerly=None):
+        return Field(name, "name", default, label, names=lambda: WHICH, formerly=formerly)
 
     return (
         Field("itl", "number", 1e3 * gap_s, "Token gap (ITL)", 0, 100_000, unit="ms",
               help=NO_LIMIT),
-        which("itlp", which_gap, "Which gap"),
+        which("itlp", which_gap, "Which gap", formerly),
         Field("ttft", "number", wait_s, "First token (TTFT)", 0, 86_400, unit="s", help=NO_LIMIT),
         which("ttftp", which_wait, "Which first token"),
         Field("budget", "number", slo.usd_h or 0, "Budget", 0, 1_000_000, unit="USD/h",

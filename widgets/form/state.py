@@ -5,7 +5,7 @@ query of an address or as a message from a browser, so reading never raises: an
 input that cannot be read keeps its default and leaves one message that says what
 it got and what it takes.
 
-The query form, version 3: `v=3&ctx=32000&gpu=h200-sxm&k=...&d=...&p=...`. Only inputs
+The query form, version 4: `v=4&ctx=32000&gpu=h200-sxm&k=...&d=...&p=...`. Only inputs
 that differ from their defaults are written, in the order of the form; the last
 three are the stamps of `versions`. Token counts may be written `8k` or `1.5M`; k is
 1 000 and M is 1 000 000.
@@ -67,6 +67,8 @@ class Field:
     follows : tuple of str
         Inputs with which it changes, as a weight format does with the model, unless
         it is given itself.
+    formerly : object, optional
+        Its default in the addresses of `versions.EARLIER`, where it was another.
     own : callable, optional
         Gives its value in a state whose inputs of `follows` have changed.
 
@@ -91,6 +93,7 @@ class Field:
     optional: bool = False
     follows: tuple[str, ...] = ()
     own: Callable[[State], Any] | None = None
+    formerly: Any = None
 
     @property
     def title(self):
@@ -383,6 +386,10 @@ class Form:
                 given[key] = value
         version = given.pop("v", versions.FORM)
         messages += _version(version)
+        if version in versions.EARLIER:
+            for field in self.fields:
+                if field.formerly is not None:
+                    given.setdefault(field.name, field.formerly)
         if version in versions.NOTHING_FOLLOWED:
             for field in self.fields:
                 if field.follows:

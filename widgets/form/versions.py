@@ -5,7 +5,8 @@ import re
 from llmcap_kernel.address import FORM, TITLES, stamps
 from llmcap_kernel.refuse import shown
 
-READ = ("1", "2", FORM)  # what is read; version 1 had no stamps
+EARLIER = ("1", "2", "3")  # what else is read; version 1 had no stamps
+READ = (*EARLIER, FORM)
 NOTHING_FOLLOWED = ("1", "2")  # a weight format not given was the default, whatever the model
 STAMP = re.compile(r"[\w.-]{1,24}")
 

@@ -3,12 +3,11 @@
 from dataclasses import replace
 
 from llmcap_kernel import bandwidth, calibration, capacity, catalog, design
-from llmcap_kernel.spec import Slo
 
 from .capacity import room_of_two
 from .record import Guess
 
-SLO = Slo(itl_s=0.050, usd_h=30.0)
+SLO = design.WORKED_SLO
 NEEDED, ALLOWED = "needed on a card", "the engine has"
 ENGINES = ("vllm", "sglang", "trtllm")
 OFFERS = {

@@ -22,7 +22,7 @@ h1 { margin: 0 0 16px; font: 700 38px/1.15 system-ui, sans-serif; letter-spacing
 .lc.lf-ask .lf-question { margin: 0; line-height: 1.5; }
 .lc.lf-ask.lf-ask.lf-ask { padding: 0; border: 0; }
 .lc.lf-ask .lf-foot { display: none; }
-.lc.lf-ask .lf-numbers { grid-template-columns: repeat(4, minmax(0, 1fr)); }
+.lc.lf-ask .lf-numbers { grid-template-columns: repeat(5, minmax(0, 1fr)); }
 """
 
 

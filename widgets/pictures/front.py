@@ -35,8 +35,7 @@ CARDS = ("h100-sxm", "h200-sxm", "b200-sxm", "a100-sxm-80gb", "l40s", "l4", "mi3
 OFTEN = "Asked for most"
 RUNS_OUT = {
     "capacity": "Room for users",
-    "latency": "The gap between tokens",
-    "prefill": "The first token",
+    design.WORKED_SLO.tails[0].name: "The gap between tokens",
     "budget": "The budget",
 }
 
@@ -176,14 +175,15 @@ def _missed(limit, card):
         return f"only {card.max_concurrent:,} have room"
     if limit.name == "budget":
         return f"{_rent(limit.estimate.value)} is over the budget of {_rent(limit.bound)}"
-    return f"{value} between tokens is over the limit of {bound}"
+    _, _, percent = limit.name.partition(" p")
+    return f"{percent} of 100 gaps are within {value}, over the limit of {bound}"
 
 
 def _rent(usd_h):
     return f"${usd_h:,.2f}".removesuffix(".00") + " an hour"
 
 
-# ---- four numbers --------------------------------------------------------------------------
+# ---- the numbers ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -248,14 +248,18 @@ class Number:
 
 
 def _numbers(card):
-    """Users, speed, first token and price of a deployment that starts."""
+    """Users, speed, gap, first token and price of a deployment that starts."""
     e, slo = card.estimates, card.slo
     most = design.users_within(card.deployment, card.workload, slo)
-    bound = 1 / slo.itl_s if slo.itl_s else None
+    asked = [1e3 * tail.bound_s for tail in slo.tails]
     room = "" if most.ceiling == card.max_concurrent else f"memory holds {card.max_concurrent:,}"
     out = [
         _told("Users at once", most, "users", note=room),
-        _told("Speed of one user", e.tok_s_user, "tok/s", limit=bound),
+        _told("Speed of one user", e.tok_s_user, "tok/s", note="on average"),
+        *(
+            _told(label, made.scaled(1e3), "ms", limit=bound)
+            for bound, (label, made) in zip(asked, card.percentiles("itl"), strict=True)
+        ),
         _told("First token", e.ttft_s, "s", note="mean, other prompts in line"),
     ]
     if card.usd_mtok:
@@ -385,7 +389,7 @@ def _foot(card, state, href):
     d, slo = card.deployment, card.slo
     rows = (
         f"One card's {digits(card.ledger.visible_bytes / GIB, 3)} GiB, to scale",
-        f"limits: {quantity(slo.itl_s, 's')} between tokens and {_rent(slo.usd_h)}",
+        f"limits: {_gaps(slo)} and {_rent(slo.usd_h)}",
         f"{d.engine.title}, answers of {state['out']:,} tokens, cache in {d.kv.title}",
     )
     return h(
@@ -394,6 +398,11 @@ def _foot(card, state, href):
         h("span", {}, words("; ".join(rows) + ".")),
         h("a", {"href": href}, "Open in Calculate"),
     )
+
+
+def _gaps(slo):
+    gap = slo.tail("itl")
+    return f"{gap.percent:g} of 100 gaps between tokens within {quantity(gap.bound_s, 's')}"
 
 
 def _start():

@@ -19,7 +19,8 @@ def test_a_row_holds_the_kernels_estimates(run, show):
     for row in told["rows"]:
         load = sweep.load_at(design.WORKED_WORKLOAD, "concurrency", row["users"])
         for label, deployment in columns.items():
-            made = sweep.measure(deployment, load, SHOW[show][0])
+            asked, _ = sweep.judged(design.WORKED_SLO, SHOW[show][0])
+            made = sweep.measure(deployment, load, asked)
             seen = row["estimates"][label]
             assert (seen and seen["value"]) == (made and made.value)
 
@@ -33,7 +34,7 @@ def test_every_number_of_a_load_can_move(run, along):
 
 
 def test_ends_and_crossings_are_to_the_user(run):
-    told = strict(run("compare", *TWO, "--to", "512", "--json")[1])
+    told = strict(run("compare", *TWO, "--to", "512", "--itl-ms", "50", "--json")[1])
     b = dict(zip("ABC", design.worked_spec(), strict=True))["B"]
     room = design.card(b, design.WORKED_WORKLOAD).max_concurrent
     assert {"at": room + 1, "deployment": "B", "why": "room", "first": False} in told["ends"]

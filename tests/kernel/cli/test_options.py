@@ -1,8 +1,11 @@
 """Numbers and columns as people type them."""
 
+from dataclasses import replace
+
 import pytest
 
 from llmcap_kernel.cli.options import Parser, add_limits, read_column, read_limits, read_number
+from llmcap_kernel.design import WORKED_SLO
 from llmcap_kernel.spec import BadInput, Slo, Tail
 
 from .plain import COLUMN
@@ -59,6 +62,26 @@ def test_a_limit_on_a_percentile_replaces_the_usual_one_and_leaves_the_others():
         Tail("itl", 95, 0.04),
         Tail("ttft", 99, 2.0),
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "gap"),
+    [
+        ((), WORKED_SLO),
+        (("--itl-ms", "40"), Slo(itl_s=0.040)),
+        (("--itl-p95-ms", "20"), Slo(tails=(Tail("itl", 95, 0.020),))),
+        (("--itl-p99-ms", "700"), Slo(tails=(Tail("itl", 99, 0.700),))),
+        (("--tpot-p95-ms", "60"), Slo(tails=(Tail("tpot", 95, 0.060),))),
+        (("--itl-ms", "40", "--itl-p95-ms", "60"), Slo(0.040, tails=(Tail("itl", 95, 0.060),))),
+    ],
+)
+def test_a_limit_on_a_gap_stands_for_the_worked_spec_s(words, gap):
+    assert limits(*words, usual=WORKED_SLO) == replace(gap, usd_h=30.0)
+
+
+def test_a_limit_on_a_first_token_leaves_the_worked_spec_s_gap():
+    assert limits("--ttft-ms", "2000", usual=WORKED_SLO) == replace(WORKED_SLO, ttft_s=2.0)
+    assert limits("--ttft-ms", "2000", usual=Slo(tails=(Tail("ttft", 99, 1.0),))).tails == ()
 
 
 @pytest.mark.parametrize(
