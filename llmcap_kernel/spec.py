@@ -698,6 +698,9 @@ class Engine:
         Memory of CUDA graphs, fixed part [bytes].
     graph_bytes_per_layer : float
         Memory of CUDA graphs per layer on the card, for graphs up to 512 sequences [bytes].
+    score_bytes : float
+        Written and read of each score between two tokens of a prompt; 0 where attention is
+        fused, so that scores stay on the chip [bytes].
 
     Raises
     ------
@@ -725,6 +728,7 @@ class Engine:
     runtime_tp_bytes: float = 0.0
     graph_bytes: float = 0.0
     graph_bytes_per_layer: float = 0.0
+    score_bytes: float = 0.0
 
     @property
     def is_server(self) -> bool:
@@ -775,6 +779,7 @@ class Engine:
             "runtime_tp_bytes",
             "graph_bytes",
             "graph_bytes_per_layer",
+            "score_bytes",
         ):
             number(name, getattr(self, name), 0, 1e12, "bytes")
 
