@@ -804,6 +804,7 @@ LATENCIES = (
     "first_token_s",
     "prompt_token_s",
     "pcie_exchange_s",
+    "rank_s",
 )
 
 
@@ -853,6 +854,8 @@ class Efficiency:
         Factor on `compute` when weights are unpacked before they are multiplied.
     pcie_exchange_s : float
         Additional fixed time per exchange between cards without a direct link [s].
+    rank_s : float
+        Additional fixed time per exchange for each further card: all wait for the slowest [s].
     mixed_share : float
         Share of other users' prompts that are computed in decode steps, beside the tokens
         decoded there: 0 where prompts have steps of their own.
@@ -894,6 +897,7 @@ class Efficiency:
     attention_compute: float = 1.0
     weight_only_compute: float = 1.0
     pcie_exchange_s: float = 0.0
+    rank_s: float = 0.0
     burst_share: float = 0.0
     mixed_share: float = 0.0
     one_path_share: float = 0.0

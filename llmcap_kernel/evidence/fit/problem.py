@@ -29,6 +29,7 @@ EXPECTED = {
     "prompt_token_s": 2e-6,
     "weight_only_compute": 0.7,
     "pcie_exchange_s": 2e-5,
+    "rank_s": 5e-7,
     "burst_share": 0.3,
     # no number moves these
     "mixed_share": 1.0,  # fitted, it predicts left-out throughput no better
@@ -36,7 +37,7 @@ EXPECTED = {
     "rounded_share": 1.0,  # as timed kernels are
 }
 _OF_A_PASS = ("bandwidth", "compute", "kv_bandwidth", "link_bandwidth", "weight_only_compute")
-_OF_A_HOST = ("layer_s", "step_s", "sequence_s", "moe_layer_s")
+_OF_A_HOST = ("layer_s", "step_s", "sequence_s", "moe_layer_s", "rank_s")
 # The numbers that are fitted, by key: what a program reaches and what its host takes, and what an
 # engine, a vendor or a family of chips has apart from that, where leaving groups out shows it.
 FREE = {
