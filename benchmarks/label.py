@@ -371,7 +371,7 @@ SINGLE = {"m07899": "fraction-label", "m07905": "activation-peak"}
 
 def fused_attention(row: Row) -> None:
     """Write beside a build of llama.cpp that flash attention was switched on."""
-    # Without it, builds of before September 2025 are taken to have it off, as they had by themselves.
+    # Without it, builds of before September 2025 are taken to have it off, as by themselves.
     switch = re.search(r"-fa 1\b|flash attention True", row["notes"])
     if switch and names.engine_record(row["engine"], row["engine_version"]) == names.UNFUSED:
         correct(row, "engine_version", f"{row['engine_version']} -fa 1")

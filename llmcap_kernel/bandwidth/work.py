@@ -550,7 +550,7 @@ def prefill_work(
 
 
 def _score_read_s(deployment: Deployment, tokens: Number, cached_tokens: Number) -> Number:
-    """Time at full bandwidth to write and read the scores of a prompt, where they leave the chip."""
+    """Time at full bandwidth to write and read a prompt's scores, where they leave the chip."""
     d = deployment
     if not d.engine.score_bytes:
         return 0.0
