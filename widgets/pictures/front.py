@@ -232,7 +232,8 @@ class Number:
     @property
     def mark(self):
         """What the spec sheet allows, in words."""
-        least = quantity(self.ceiling, "s") if self.unit == "s" else self.written(self.ceiling)
+        in_s = {"s": 1.0, "ms": 1e-3}.get(self.unit)
+        least = quantity(self.ceiling * in_s, "s") if in_s else self.written(self.ceiling)
         return f"spec sheet {least}"
 
     @property
@@ -252,11 +253,12 @@ def _numbers(card):
     e, slo = card.estimates, card.slo
     most = design.users_within(card.deployment, card.workload, slo)
     bound = 1 / slo.itl_s if slo.itl_s else None
+    _, unit, scale = c.timed(e.ttft_s)  # in milliseconds where Calculate says it so
     room = "" if most.ceiling == card.max_concurrent else f"memory holds {card.max_concurrent:,}"
     out = [
         _told("Users at once", most, "users", note=room),
         _told("Speed of one user", e.tok_s_user, "tok/s", limit=bound),
-        _told("First token", e.ttft_s, "s", note="mean, other prompts in line"),
+        _told("First token", e.ttft_s.scaled(scale), unit, note="mean, other prompts in line"),
     ]
     if card.usd_mtok:
         rent = f"{_rent(card.usd_h)}, cards always busy"
