@@ -369,6 +369,14 @@ def slower_than_larger(row: Row) -> None:
 SINGLE = {"m07899": "fraction-label", "m07905": "activation-peak"}
 
 
+def fused_attention(row: Row) -> None:
+    """Write beside a build of llama.cpp that flash attention was switched on."""
+    # Without it, builds of before September 2025 are taken to have it off, as by themselves.
+    switch = re.search(r"-fa 1\b|flash attention True", row["notes"])
+    if switch and names.engine_record(row["engine"], row["engine_version"]) == names.UNFUSED:
+        correct(row, "engine_version", f"{row['engine_version']} -fa 1")
+
+
 def single(row: Row) -> None:
     """Doubt the rows that are odd alone."""
     if row["id"] in SINGLE:
@@ -402,6 +410,7 @@ RULES = (
     whole_concurrency,
     memory_fraction,
     filled_cache,
+    fused_attention,
 )
 
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from . import catalog
 from .bandwidth import compute_dtype
-from .catalog.names import timed_as
+from .catalog.names import launches, timed_as
 from .refuse import BadInput, number, shown
 from .serving import LoadWork, Served, load_work, usd_per_mtok
 from .spec import (
@@ -37,7 +37,8 @@ from .spec import (
 )
 
 FILE = Path(__file__).parent / "catalog" / "calibration.toml"
-SERVER, LOOP = "servers", "loops"
+SERVER, LOOP, EAGER = "servers", "loops", "eager"
+LAUNCHES = 12  # of a layer of Llama where nothing is left to fuse: `catalog/engines.toml`
 # What is measured in a library's loop, whatever engine it is.
 LOOP_METRICS = ("e2e_latency_s", "prefill_tok_s", "decode_tok_s_per_user")
 LOOP_REGIMES = ("batch1_decode", "batch1_mixed", "prefill")
@@ -386,7 +387,8 @@ def keys(family: str, gpu: Gpu) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Servers or loops, then the engine, the card's vendor and its chips.
+        Servers or loops, then the engine, "eager" where its host launches kernels one by one,
+        the card's vendor and its chips.
 
     Examples
     --------
@@ -394,7 +396,8 @@ def keys(family: str, gpu: Gpu) -> tuple[str, ...]:
     ('servers', 'vllm', 'nvidia', 'hopper')
     """
     program = SERVER if timed_as(family) in SERVERS else LOOP
-    return (program, _stand_in(family), *dict.fromkeys((gpu.vendor, gpu.family)))
+    how = (EAGER,) if launches(family) else ()
+    return (program, _stand_in(family), *how, *dict.fromkeys((gpu.vendor, gpu.family)))
 
 
 def _stand_in(family: str) -> str:
@@ -491,6 +494,34 @@ def kernel_shares(gpu: Gpu, weights: Format, kv: Format) -> dict[str, float]:
     return {name: x if name.endswith("_s") else min(x, MOST) for name, x in found.items()}
 
 
+def before_fit(family: str, gpu: Gpu, weights: Format, kv: Format) -> dict[str, float]:
+    """Say what is known of an efficiency before any benchmark is fitted.
+
+    Parameters
+    ----------
+    family : str
+        Family of the engine.
+    gpu : Gpu
+        The card.
+    weights, kv : Format
+        Formats of the weights and of the cache.
+
+    Returns
+    -------
+    dict
+        What kernels reach, by field of `Efficiency`; of an engine whose host launches kernels
+        one by one the factor on `layer_s`, as many launches as it needs over `LAUNCHES`.
+
+    Examples
+    --------
+    >>> bf16, a100 = catalog.format("bf16"), catalog.gpu("a100-sxm-80gb")
+    >>> round(before_fit("transformers", a100, bf16, bf16)["layer_s"], 2)
+    3.33
+    """
+    eager = {"layer_s": launches(family) / LAUNCHES} if launches(family) else {}
+    return kernel_shares(gpu, weights, kv) | eager
+
+
 def efficiency_for(deployment: Deployment, family: str | None = None) -> Efficiency:
     """Compute the efficiency of an engine on a card from its sets.
 
@@ -568,7 +599,8 @@ def strangers_efficiency(family: str, gpu: Gpu, weights: Format, kv: Format) -> 
     >>> 0.5 < strangers_efficiency("vllm", catalog.gpu("h100-sxm"), fp8, fp8).bandwidth < 1
     True
     """
-    return composed(table()["sets"], keys(family, gpu), kernel_shares(gpu, weights, kv))
+    known = before_fit(family, gpu, weights, kv)
+    return composed(table()["sets"], keys(family, gpu), known)
 
 
 class Step(NamedTuple):
@@ -630,19 +662,19 @@ def steps(deployment: Deployment) -> tuple[Step, ...]:
 def composed(
     sets: Mapping[str, Mapping[str, Any]],
     path: tuple[str, ...],
-    kernels: Mapping[str, float],
+    known: Mapping[str, float],
 ) -> Efficiency:
-    """Apply the numbers of several sets to what kernels reach.
+    """Apply the numbers of several sets to what is known before the fit.
 
     Parameters
     ----------
     sets : dict
         Numbers by key and name, each with its spread behind it. The first set that has a name
-        gives its value, unless kernels do; all others are factors, as `shifted` applies them.
+        gives its value, unless `known` does; all others are factors, as `shifted` applies them.
     path : tuple of str
         Keys as `keys` lists them; those without a set change nothing.
-    kernels : dict
-        What kernels reach.
+    known : dict
+        What is known before the fit, as `before_fit` says it.
 
     Returns
     -------
@@ -655,7 +687,7 @@ def composed(
     >>> composed(sets, ("servers", "vllm"), {"bandwidth": 0.8}).step_s
     0.002
     """
-    values = dict(kernels)
+    values = dict(known)
     for key in path:
         for name, (fitted, *_) in sets.get(key, {}).items():
             values[name] = shifted(name, values[name], fitted) if name in values else fitted

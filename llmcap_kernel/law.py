@@ -1069,17 +1069,53 @@ def prefill_attention_flops(model: Model, tokens: Number, cached_tokens: Number 
         if a.kind == "linear":
             total = total + a.layers * a.state_flops * tokens
             continue
-        # the best entries are as many wherever an entry stands for several tokens
-        best = a.topk_tokens * a.stride_tokens
-        cap = {"window": a.window_tokens, "sparse": best}.get(a.kind, 0)
-        pairs = _causal_pairs(tokens, cached_tokens, cap)
+        pairs = _attended_pairs(a, tokens, cached_tokens)
         qk, v = a.head_dim or a.latent_dim + a.rope_dim, a.v_head_dim or a.head_dim or a.latent_dim
         work = attention_flops(heads=a.heads, qk_dim=qk, v_dim=v, tokens_read=pairs)
-        total = total + a.layers * work / a.stride_tokens
+        total = total + a.layers * work
         if a.index_dim:
             index_pairs = _causal_pairs(tokens, cached_tokens, 0) / a.stride_tokens
             total = total + a.layers * 2 * a.index_heads * a.index_dim * index_pairs
     return total
+
+
+def prefill_scores(model: Model, tokens: Number, cached_tokens: Number = 0) -> Number:
+    """Count the scores of attention when a prompt is prefilled: one a head and pair of tokens.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    tokens : float or array
+        Prompt tokens to prefill [tokens].
+    cached_tokens : float or array
+        Preceding tokens served from a prefix cache [tokens].
+
+    Returns
+    -------
+    float or array
+        Scores over all layers and heads.
+
+    References
+    ----------
+    Dao et al. 2022, arXiv 2205.14135, section 2.2: standard attention writes them to memory.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> prefill_scores(catalog.model("llama-3.1-8b"), 3)  # 32 layers of 32 heads, 6 pairs
+    6144.0
+    """
+    some = (a for a in model.attention if a.kind != "linear")
+    return sum(a.layers * a.heads * _attended_pairs(a, tokens, cached_tokens) for a in some)
+
+
+def _attended_pairs(a: Attention, tokens: Number, cached: Number) -> Number:
+    """Pairs of a new token and an entry of the cache that it attends to, in one layer."""
+    # the best entries are as many wherever an entry stands for several tokens
+    best = a.topk_tokens * a.stride_tokens
+    cap = {"window": a.window_tokens, "sparse": best}.get(a.kind, 0)
+    return _causal_pairs(tokens, cached, cap) / a.stride_tokens
 
 
 def _causal_pairs(tokens: Number, cached: Number, cap: int) -> Number:

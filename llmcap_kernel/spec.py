@@ -698,6 +698,9 @@ class Engine:
         Memory of CUDA graphs, fixed part [bytes].
     graph_bytes_per_layer : float
         Memory of CUDA graphs per layer on the card, for graphs up to 512 sequences [bytes].
+    score_bytes : float
+        Written and read of each score between two tokens of a prompt; 0 where attention is
+        fused, so that scores stay on the chip [bytes].
 
     Raises
     ------
@@ -725,6 +728,7 @@ class Engine:
     runtime_tp_bytes: float = 0.0
     graph_bytes: float = 0.0
     graph_bytes_per_layer: float = 0.0
+    score_bytes: float = 0.0
 
     @property
     def is_server(self) -> bool:
@@ -775,6 +779,7 @@ class Engine:
             "runtime_tp_bytes",
             "graph_bytes",
             "graph_bytes_per_layer",
+            "score_bytes",
         ):
             number(name, getattr(self, name), 0, 1e12, "bytes")
 
@@ -799,6 +804,7 @@ LATENCIES = (
     "first_token_s",
     "prompt_token_s",
     "pcie_exchange_s",
+    "rank_s",
 )
 
 
@@ -848,6 +854,8 @@ class Efficiency:
         Factor on `compute` when weights are unpacked before they are multiplied.
     pcie_exchange_s : float
         Additional fixed time per exchange between cards without a direct link [s].
+    rank_s : float
+        Additional fixed time per exchange for each further card: all wait for the slowest [s].
     mixed_share : float
         Share of other users' prompts that are computed in decode steps, beside the tokens
         decoded there: 0 where prompts have steps of their own.
@@ -889,6 +897,7 @@ class Efficiency:
     attention_compute: float = 1.0
     weight_only_compute: float = 1.0
     pcie_exchange_s: float = 0.0
+    rank_s: float = 0.0
     burst_share: float = 0.0
     mixed_share: float = 0.0
     one_path_share: float = 0.0

@@ -143,19 +143,19 @@ class Exchange:
         efficiency : Efficiency
             Shares and latencies.
         latency_s : float or array
-            Fixed cost of one exchange [s].
+            Fixed cost of one exchange, its cards all ready [s].
 
         Returns
         -------
         float or array
-            Message and latency [s].
+            Message, latency, and the wait for the slowest card [s].
         """
         path = efficiency.link_bandwidth / (1 + efficiency.one_path_share * self.behind)
         # the message is given as its time at the full rate, so the bandwidth as a share of it
         arguments = {
             "message_bytes": self.wire_s,
             "link_bandwidth_bytes_s": path,
-            "latency_s": latency_s,
+            "latency_s": latency_s + efficiency.rank_s * (self.cards - 1),
         }
         if self.kind == "all-reduce":
             return all_reduce_s(cards=self.cards, **arguments)

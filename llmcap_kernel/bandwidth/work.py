@@ -63,6 +63,8 @@ class Work:
         Attention of decoding: its arithmetic, and reading the cache [s].
     prompt_math_s : float or array
         Attention among the tokens of a prompt [s].
+    score_read_s : float or array
+        Writing and reading the scores of that attention, where it is not fused [s].
     adapter_math_s, adapter_read_s : float or array
         Multiplying with and reading low-rank adapters [s].
     host_read_s : float or array
@@ -103,6 +105,7 @@ class Work:
     kv_math_s: Number = 0.0
     kv_read_s: Number = 0.0
     prompt_math_s: Number = 0.0
+    score_read_s: Number = 0.0
     adapter_math_s: Number = 0.0
     adapter_read_s: Number = 0.0
     host_read_s: Number = 0.0
@@ -164,7 +167,8 @@ class Work:
             "dense_s": dense_s,
             "expert_s": expert_s,
             "attention_s": overlapped_s(kv_math_s, kv_read_s, rounded)
-            + self.prompt_math_s / (e.compute * e.attention_compute),
+            + self.prompt_math_s / (e.compute * e.attention_compute)
+            + self.score_read_s / e.bandwidth,
             "communication_s": sum(
                 x.count * x.each_s(e, latency_s) for x in self.exchanges if x.is_there
             ),
@@ -243,7 +247,10 @@ def joined(decode: Work, prompts: Work, chunks: Number) -> Work:
     times = chunks / prompts.steps
     beside = {
         name: getattr(decode, name) + times * getattr(prompts, name)
-        for name in ("dense_math_s", "expert_math_s", "prompt_math_s", "adapter_math_s")
+        for name in (
+            *("dense_math_s", "expert_math_s", "adapter_math_s"),
+            *("prompt_math_s", "score_read_s"),
+        )
     }
     # each chunk reads the experts that its own tokens are sent to
     read = {
@@ -518,6 +525,7 @@ def prefill_work(
     turns = (chunks + d.pp - 1) / d.pp
     # attention is quadratic in each prompt, not in the batch of them
     attention_flops = law.prefill_attention_flops(model, tokens, cached_tokens) * prompts / d.tp
+    score_read_s = _score_read_s(d, tokens, cached_tokens) * prompts
     _, rate = compute_dtype(d.gpu, d.kv)
     guess = d.speculation
     draft = guess and guess.draft and draft_deployment(d)
@@ -530,6 +538,7 @@ def prefill_work(
         passes=chunks,
         attention_flops=attention_flops,
         prompt_math_s=attention_flops / rate * turns / chunks,
+        score_read_s=score_read_s * turns / chunks,
         # the draft model reads the prompt too
         draft=prefill_work(
             draft, input_tokens=input_tokens, cached_tokens=cached_tokens, prompts=prompts
@@ -538,6 +547,15 @@ def prefill_work(
         else None,
         guesses=1.0 if draft else 0.0,
     )
+
+
+def _score_read_s(deployment: Deployment, tokens: Number, cached_tokens: Number) -> Number:
+    """Time at full bandwidth to write and read a prompt's scores, where they leave the chip."""
+    d = deployment
+    if not d.engine.score_bytes:
+        return 0.0
+    scores = law.prefill_scores(d.model, tokens, cached_tokens) / d.tp
+    return scores * d.engine.score_bytes / d.gpu.bandwidth_bytes_s
 
 
 def _positive(**fields: Number) -> None:
@@ -588,6 +606,7 @@ def mixed_work(
         kv_read_s=base.kv_read_s,
         kv_bytes=base.kv_bytes,
         prompt_math_s=chunk_flops / rate,
+        score_read_s=_score_read_s(d, chunk, 0),
         scheduled=base.scheduled,
         prefill_tokens=chunk,
     )

@@ -391,6 +391,7 @@ def test_every_inefficiency_slows_its_own_part():
         kv_math_s=1.0,
         kv_read_s=4.0,
         prompt_math_s=7.0,
+        score_read_s=3.0,
         adapter_math_s=2.0,
         adapter_read_s=6.0,
         host_read_s=40.0,
@@ -418,7 +419,7 @@ def test_every_inefficiency_slows_its_own_part():
     assert work.parts(e) == {
         "dense_s": pytest.approx(3 / 0.5),
         "expert_s": pytest.approx(5 / (0.25 * 0.5)),
-        "attention_s": pytest.approx(4 / 0.8 + 7 / (0.25 * 0.5)),
+        "attention_s": pytest.approx(4 / 0.8 + 7 / (0.25 * 0.5) + 3 / 0.5),
         "communication_s": 0,
         "fixed_s": pytest.approx(10 * 0.1 + 4 * 0.2 + 2 * 0.3 + 3 * 0.4),
         "draft_s": 0.0,
@@ -475,6 +476,31 @@ def test_a_mixed_step_reads_once_for_both():
     ).work
     assert both.prefill_tokens == 200 and both.tokens == 208
     assert both.prompt_math_s == pytest.approx(10 * 2 * 8 * 20 * 200 * 201 / 2 / 2 / 1e15)
+
+
+def test_scores_that_leave_the_chip_are_written_and_read_back():
+    """By hand: 10 layers of 8 heads; the n-th of 100 tokens has n scores, 16 bytes each."""
+    engine = replace(plain.deployment().engine, name="two products", score_bytes=16)
+    scores = 10 * 8 * 100 * 101 / 2
+    for cards in (1, 2):
+        d = replace(plain.deployment(tp=cards), engine=engine)
+        alone = bandwidth.prefill_work(d, input_tokens=100)
+        assert alone.score_read_s == pytest.approx(scores / cards * 16 / 1e12)
+    # the last 100 of 300 tokens have 200 scores more each, and a chunk beside others as many
+    behind = bandwidth.prefill_work(d, input_tokens=300, cached_tokens=200)
+    assert behind.score_read_s == pytest.approx((scores + 10 * 8 * 100 * 200) / 2 * 16 / 1e12)
+    beside = bandwidth.mixed_step(d, context_tokens=9, concurrency=1, prefill_tokens=100).work
+    assert beside.score_read_s == alone.score_read_s
+    assert bandwidth.prefill_work(plain.deployment(), input_tokens=100).score_read_s == 0
+
+
+def test_an_exchange_waits_for_the_slowest_of_its_cards():
+    """Of n cards n - 1 may be late: with 2 us each, four wait 6 us beside the exchange's own 1."""
+    e = Efficiency(rank_s=2e-6)
+    for cards, waited in ((2, 2e-6), (4, 6e-6)):
+        one = bandwidth.Exchange("all-reduce", 1, 0.0, 0.0, cards)
+        assert one.each_s(e, 1e-6) == pytest.approx(1e-6 + waited)
+    assert bandwidth.Exchange("all-reduce", 1, 0.0, 0.0, 8).each_s(Efficiency(), 1e-6) == 1e-6
 
 
 SIX_HEADS = plain.model(attention=(Attention("full", layers=10, heads=6, kv_heads=6, head_dim=10),))

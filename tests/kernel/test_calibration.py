@@ -136,6 +136,20 @@ def test_sources_that_no_choice_has_seen_are_in_no_fit():
     assert fitted["servers"] + fitted["loops"] == counted
 
 
+def test_a_host_that_launches_kernels_one_by_one_takes_as_long_as_they_are_many():
+    """40 launches of a layer in transformers, 12 in vLLM of 2023, with one time for each."""
+    a100 = catalog.gpu("a100-sxm-80gb")
+    assert calibration.EAGER in calibration.keys("transformers", a100)
+    assert calibration.EAGER not in calibration.keys("vllm loop", a100)
+    bf16 = catalog.format("bf16")
+    eager, early, graphs = (
+        calibration.efficiency_of(family, a100, bf16, bf16).layer_s
+        for family in ("transformers", "vllm-static", "vllm loop")
+    )
+    assert eager == pytest.approx(early * 40 / 12)
+    assert early > graphs
+
+
 def test_a_number_of_a_set_is_a_factor_on_what_is_known_already():
     """By hand: a share of .8 has odds of 4; half of them are 2, a share of two thirds."""
     sets = {"loops": {"bandwidth": [0.5], "step_s": [1e-3]}, "llama.cpp": {"step_s": [3.0]}}

@@ -309,6 +309,17 @@ def test_a_stage_keeps_whole_layers():
     assert law.weight_bytes(plain.model(), plain.BYTE, pp=4).stored_bytes == 3e9
 
 
+def test_a_score_stands_for_each_head_and_pair_of_tokens_that_attend():
+    """By hand: of 4 tokens the n-th attends to n, and in a window of 2 to two at most."""
+    whole, window = (
+        Attention(kind, layers=3, heads=5, kv_heads=1, head_dim=2, window_tokens=wide)
+        for kind, wide in (("full", 0), ("window", 2))
+    )
+    model = plain.model(attention=(whole, window))
+    assert law.prefill_scores(model, 4) == 3 * 5 * (1 + 2 + 3 + 4) + 3 * 5 * (1 + 2 + 2 + 2)
+    assert law.prefill_scores(model, 2, 2) == 3 * 5 * (3 + 4) + 3 * 5 * (2 + 2)
+
+
 def test_experts_touched_by_listing_every_way_to_choose():
     # two tokens choose one of three: 3 of the 9 ways meet, 6 touch two
     assert law.experts_touched(experts=3, experts_per_token=1, tokens=2) == pytest.approx(15 / 9)

@@ -232,7 +232,8 @@ class Number:
     @property
     def mark(self):
         """What the spec sheet allows, in words."""
-        least = quantity(self.ceiling, "s") if self.unit == "s" else self.written(self.ceiling)
+        in_s = {"s": 1.0, "ms": 1e-3}.get(self.unit)
+        least = quantity(self.ceiling * in_s, "s") if in_s else self.written(self.ceiling)
         return f"spec sheet {least}"
 
     @property
@@ -251,6 +252,7 @@ def _numbers(card):
     """Users, speed, gap, first token and price of a deployment that starts."""
     e, slo = card.estimates, card.slo
     most = design.users_within(card.deployment, card.workload, slo)
+    _, unit, scale = c.timed(e.ttft_s)  # in milliseconds where Calculate says it so
     asked = [1e3 * tail.bound_s for tail in slo.tails]
     room = "" if most.ceiling == card.max_concurrent else f"memory holds {card.max_concurrent:,}"
     out = [
@@ -260,7 +262,7 @@ def _numbers(card):
             _told(label, made.scaled(1e3), "ms", limit=bound)
             for bound, (label, made) in zip(asked, card.percentiles("itl"), strict=True)
         ),
-        _told("First token", e.ttft_s, "s", note="mean, other prompts in line"),
+        _told("First token", e.ttft_s.scaled(scale), unit, note="mean, other prompts in line"),
     ]
     if card.usd_mtok:
         rent = f"{_rent(card.usd_h)}, cards always busy"

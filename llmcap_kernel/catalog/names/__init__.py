@@ -5,7 +5,17 @@ said beside the match (`Found`); an unknown name is reported, never guessed.
 """
 
 from .cards import card, cards, count_of, memory_of, nearest
-from .engines import Program, engine_record, family, nearest_version, program, release, timed_as
+from .engines import (
+    UNFUSED,
+    Program,
+    engine_record,
+    family,
+    launches,
+    nearest_version,
+    program,
+    release,
+    timed_as,
+)
 from .formats import checkpoint_format, kv_format, read_format, weight_format
 from .found import UNKNOWN, Found
 from .models import model_name
@@ -13,6 +23,7 @@ from .models import read as read_model
 from .spelled import split
 
 __all__ = [
+    "UNFUSED",
     "UNKNOWN",
     "Found",
     "Program",
@@ -23,6 +34,7 @@ __all__ = [
     "engine_record",
     "family",
     "kv_format",
+    "launches",
     "memory_of",
     "model_name",
     "nearest",

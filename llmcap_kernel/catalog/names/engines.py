@@ -13,6 +13,12 @@ _NO_RELEASE = re.compile(r"0\.(?:0|1)(?:\.0)?\.dev\d")
 # A version behind the name of its own program, and not of a product around it: "NIM 1.8".
 _IN_NAME = re.compile(r"(?:vllm(?:-openai)?|(?:tensorrt|trt)-?llm)[-:=]*v?(\d+(?:\.\d+)+)")
 
+# llama.cpp counts its builds: "b5863", "2f68ce7cf (6918)". Some name a year alone.
+_BUILD, _YEAR = re.compile(r"(?:\bb|\()(\d{4,5})\b"), re.compile(r"\b(20\d\d)\b")
+_SWITCHED_ON = re.compile(r"(?:-fa|--flash-attn)[ =](?:1|on|auto)\b")
+FUSED = (6325, 2025)  # from this build on, and this year, attention is fused by itself
+UNFUSED = "llama.cpp-b6324"
+
 VERSIONED = ("vllm", "trtllm")  # engines that the catalogue has several versions of
 
 
@@ -31,6 +37,9 @@ class Program(NamedTuple):
         The engine of the catalogue that stands for its memory.
     packs : str
         Method of its weights where only bits are stated; "" where there is none.
+    launches : int
+        Kernels of a layer where the host launches them one by one; 0 where graphs or compiled
+        code do.
     """
 
     name: str
@@ -38,6 +47,7 @@ class Program(NamedTuple):
     timed_as: str = ""
     record: str = "vllm"
     packs: str = ""
+    launches: int = 0
 
 
 @lru_cache(maxsize=1024)
@@ -119,6 +129,35 @@ def timed_as(engine_family: str) -> str:
     return next(stands_in, own) + loop
 
 
+@lru_cache(maxsize=1024)
+def launches(engine_family: str) -> int:
+    """Count the kernels of a layer that an engine's host launches one by one.
+
+    Parameters
+    ----------
+    engine_family : str
+        A family of `family`.
+
+    Returns
+    -------
+    int
+        Launches of a layer of Llama; 0 of an engine whose graphs or compiled code launch them.
+
+    References
+    ----------
+    Counted in transformers 4.46, models/llama/modeling_llama.py, and vLLM 0.2,
+    model_executor/models/llama.py.
+
+    Examples
+    --------
+    >>> launches("transformers"), launches("vllm")
+    (40, 0)
+    """
+    programs = table("engines")["programs"].values()
+    own = (p["launches"] for p in programs if p["family"] == engine_family and "launches" in p)
+    return next(own, 0)
+
+
 def release(version: str) -> tuple[int, ...]:
     """Read the numbers of a version.
 
@@ -158,7 +197,8 @@ def engine_record(engine: str, version: str) -> str:
     -------
     str
         A name of the catalogue: for vLLM and TensorRT-LLM the newest recorded version that
-        is not newer, or else the oldest.
+        is not newer, or else the oldest; of llama.cpp the one before attention was fused,
+        where a build or a year says so.
 
     Examples
     --------
@@ -166,13 +206,26 @@ def engine_record(engine: str, version: str) -> str:
     ('vllm-0.11', 'vllm-0.19')
     >>> engine_record("vllm-openai:v0.11.0", "")
     'vllm-0.11'
+    >>> engine_record("llama-bench", "b5863 (a4575513)")  # before attention was fused by itself
+    'llama.cpp-b6324'
     """
     in_name = _IN_NAME.search(key(cleaned(engine)))
     found, numbers = program(engine), release(version or (in_name.group(1) if in_name else ""))
     name = known("engines")[found.record]
+    if name == found.family == "llama.cpp" and not _fused(version):
+        return UNFUSED
     if found.family not in VERSIONED or not numbers:
         return name
     return nearest_version(found.family, numbers[:2]) or name
+
+
+def _fused(version: str) -> bool:
+    """Whether llama.cpp computes attention in one kernel, as its newer builds do by themselves."""
+    for said, first in zip((_BUILD, _YEAR), FUSED, strict=True):
+        found = said.search(version)
+        if found:
+            return int(found.group(1)) >= first or bool(_SWITCHED_ON.search(version))
+    return True
 
 
 def nearest_version(family: str, release: tuple[int, ...]) -> str | None:

@@ -29,6 +29,7 @@ EXPECTED = {
     "prompt_token_s": 2e-6,
     "weight_only_compute": 0.7,
     "pcie_exchange_s": 2e-5,
+    "rank_s": 5e-7,
     "burst_share": 0.3,
     # no number moves these
     "mixed_share": 1.0,  # fitted, it predicts left-out throughput no better
@@ -36,7 +37,7 @@ EXPECTED = {
     "rounded_share": 1.0,  # as timed kernels are
 }
 _OF_A_PASS = ("bandwidth", "compute", "kv_bandwidth", "link_bandwidth", "weight_only_compute")
-_OF_A_HOST = ("layer_s", "step_s", "sequence_s", "moe_layer_s")
+_OF_A_HOST = ("layer_s", "step_s", "sequence_s", "moe_layer_s", "rank_s")
 # The numbers that are fitted, by key: what a program reaches and what its host takes, and what an
 # engine, a vendor or a family of chips has apart from that, where leaving groups out shows it.
 FREE = {
@@ -49,9 +50,9 @@ FREE = {
     "sglang": ("first_token_s", "burst_share"),
     "trtllm loop": ("compute", "link_bandwidth"),
     "vllm loop": ("sequence_s",),
-    "vllm-static": ("compute", "layer_s"),
+    "vllm-static": ("compute",),
     "llama.cpp": ("compute", "link_bandwidth", "attention_compute", "layer_s"),
-    "transformers": ("layer_s",),
+    calibration.EAGER: ("layer_s",),
     "gpt-fast": ("layer_s",),
     "neuron": ("link_bandwidth",),
     "amd": ("compute", "layer_s"),
@@ -183,16 +184,18 @@ def _expected(rows: Iterable[Sample], *, timed: bool = True) -> "ndarray":
     """Transformed efficiencies of rows before the fit, as of cards never timed if not `timed`."""
     import numpy
 
-    known: dict[tuple[object, ...], list[float]] = {}
+    sets = {"expected": {name: [value] for name, value in EXPECTED.items()}}
+    found: dict[tuple[object, ...], list[float]] = {}
     out = []
     for row in rows:
         d = row.deployment
-        of = (d.gpu.name, d.weights.name, d.kv.name)
-        if of not in known:
+        of = (row.family, d.gpu.name, d.weights.name, d.kv.name)
+        if of not in found:
             gpu = d.gpu if timed else replace(d.gpu, family=calibration.ANY)
-            values = EXPECTED | calibration.kernel_shares(gpu, d.weights, d.kv)
-            known[of] = [_free(name, values[name]) for name in NAMES]
-        out.append(known[of])
+            known = calibration.before_fit(row.family, gpu, d.weights, d.kv)
+            expected = calibration.composed(sets, ("expected",), known)
+            found[of] = [_free(name, getattr(expected, name)) for name in NAMES]
+        out.append(found[of])
     return numpy.array(out)
 
 
@@ -397,8 +400,8 @@ def efficiency(row: Sample, sets: Sets) -> Efficiency:
         As `calibration.efficiency_for` composes it from the shipped ones.
     """
     d = row.deployment
-    kernels = calibration.kernel_shares(d.gpu, d.weights, d.kv)
-    return calibration.composed(sets.sets, row.path, kernels)
+    known = calibration.before_fit(row.family, d.gpu, d.weights, d.kv)
+    return calibration.composed(sets.sets, row.path, known)
 
 
 def shipped() -> Sets:

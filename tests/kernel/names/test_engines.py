@@ -25,6 +25,25 @@ def test_every_version_of_the_table(row):
     assert ".".join(map(str, names.release(row["spelled"]))) == row["family"]
 
 
+@pytest.mark.parametrize(
+    ("version", "record"),
+    [
+        ("", "llama.cpp"),
+        ("b6325", "llama.cpp"),  # the build of ggml-org/llama.cpp pull request 15434
+        ("b6324", "llama.cpp-b6324"),
+        ("2f68ce7cf (6918)", "llama.cpp"),
+        ("build not stated (May 2024)", "llama.cpp-b6324"),
+        ("2025-10-25", "llama.cpp"),
+        ("b5863 (a4575513) -fa 1", "llama.cpp"),
+        ("b5863 (a4575513) -fa 0", "llama.cpp-b6324"),
+    ],
+)
+def test_a_build_of_llama_cpp_fuses_attention_by_itself_or_where_it_is_told_to(version, record):
+    assert names.engine_record("llama.cpp", version) == record
+    assert bool(catalog.engine(record).score_bytes) == (record == names.UNFUSED)
+    assert names.engine_record("mlx", version) == "llama.cpp"  # shares its memory, not its kernels
+
+
 def test_a_family_without_measurements_has_a_stand_in_that_has_some():
     rows = calibration.table()["rows"]
     for row in TABLE:
