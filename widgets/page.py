@@ -329,17 +329,19 @@ def _select(control, common):
     groups: dict[str, list[str]] = {}
     for one in control["options"]:
         chosen = one["value"] == control["value"]
-        item = h("option", {"value": _said(one["value"]), "selected": chosen}, words(one["label"]))
+        item = h(
+            "option", {"value": _spelled(one["value"]), "selected": chosen}, words(one["label"])
+        )
         groups.setdefault(one["group"], []).append(item)
     items = [
         h("optgroup", {"label": name}, options) if name else options
         for name, options in groups.items()
     ]
     common = common | {"aria-invalid": None}
-    return _input(control, common, "select", items, **{"data-value": _said(control["value"])})
+    return _input(control, common, "select", items, **{"data-value": _spelled(control["value"])})
 
 
-def _said(value):
+def _spelled(value):
     """Spell a value as the front end's language does."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
@@ -424,7 +426,7 @@ def _entry(control, common):
 
 
 def _toggle(control, common):
-    common = common | {"aria-invalid": None, "data-value": _said(control["value"])}
+    common = common | {"aria-invalid": None, "data-value": _spelled(control["value"])}
     return _input(control, common, type="checkbox", checked=bool(control["value"]))
 
 

@@ -143,10 +143,10 @@ class GuessSession(_Question):
         if self._until:
             said = "Kept. " + _sentence(f"{self._until} draws it beside the answer")
             return {"verdict": {"kind": "kept", "text": said, "seq": seq}}
-        verdict = {"kind": "shown", "text": self._said(guess), "seq": seq}
+        verdict = {"kind": "shown", "text": self._verdict(guess), "seq": seq}
         return {"verdict": verdict | {"html": self._shown(guess)}}
 
-    def _said(self, guess):
+    def _verdict(self, guess):
         right = self._guess.expected()
         if self._guess.options:
             return f"{'Yes' if guess == right else 'No'}: {right}."

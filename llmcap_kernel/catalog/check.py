@@ -66,9 +66,9 @@ def rows(text: str, configs: Path = FOLDER / "configs") -> list[Gpu | Model]:
     sources = table("gpus")["sources"] | _tables(given, "sources")
     found: list[Gpu | Model] = []
     for name, record in _tables(given, "gpus").items():
-        found.append(_told(f"gpus.{name}", lambda n=name, r=record: _card(n, r, sources)))
+        found.append(_of_row(f"gpus.{name}", lambda n=name, r=record: _card(n, r, sources)))
     for name, record in _tables(given, "models").items():
-        found.append(_told(f"models.{name}", lambda n=name, r=record: _model(n, r, configs)))
+        found.append(_of_row(f"models.{name}", lambda n=name, r=record: _model(n, r, configs)))
     if not found:
         raise BadInput("file", "file has no row: it takes tables [gpus.NAME] or [models.NAME].")
     return found
@@ -81,7 +81,7 @@ def _tables(given: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _told(where: str, check: Any) -> Any:
+def _of_row(where: str, check: Any) -> Any:
     """Say in front of what is wrong which row it is of."""
     try:
         return check()

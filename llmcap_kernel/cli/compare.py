@@ -48,7 +48,7 @@ SHOW = {
     "price": ("usd_mtok", "$/M output tokens", "the lowest price"),
     "total": ("output_tok_s", "output of all users", "the most output"),
 }
-KEPT = {
+OBSTACLES = {
     "window": "beyond its window",
     "start": "does not start",
     "room": "not all fit",
@@ -156,7 +156,7 @@ class Question:
         deployment, of = self.columns[label], self.quantity
         return cache(lambda x: sweep.measure(deployment, self.load_at(x), of))
 
-    def kept(self, label: str, x: int) -> str:
+    def obstacle(self, label: str, x: int) -> str:
         """Say what is in the way of a deployment.
 
         Parameters
@@ -333,10 +333,10 @@ def _ends(q: Question, stops: list[int]) -> list[dict[str, Any]]:
     """Where each deployment begins or ends to serve, and what is in the way."""
     out = []
     for label in q.columns:
-        first = q.kept(label, stops[0])
+        first = q.obstacle(label, stops[0])
         if first:
             out.append({"at": stops[0], "deployment": label, "why": first, "first": True})
-        for turn in sweep.turns(partial(q.kept, label), stops):
+        for turn in sweep.turns(partial(q.obstacle, label), stops):
             told = {"at": turn.at, "deployment": label, "why": turn.after, "first": False}
             out.append(told)
     return out
@@ -355,7 +355,7 @@ def _table(q: Question, curves: Curves, rows: list[int]) -> Table:
     def cell(label: str, x: int) -> str:
         made = curves[label](x)
         if made is None:
-            return KEPT[q.kept(label, x)]
+            return OBSTACLES[q.obstacle(label, x)]
         if not q.what.estimated:
             return f"{made.value:,.0f} ({made.low:,.0f} to {made.high:,.0f})"
         return expected(made, q.what.unit)
@@ -370,7 +370,7 @@ def _text(q: Question, table: Table, found: dict[str, Any], screen: Screen) -> s
     about = f"{q.title[0].upper()}{q.title[1:]}, along {word}; otherwise "
     level = "good" if found["leads"] else "bad"
     led = (screen.paint(x, level) for x in screen.prose(_led(q, found["leads"])).splitlines())
-    told = [screen.prose(text) for text in _told(q, found)]
+    told = [screen.prose(text) for text in _sentences(q, found)]
     columns = [design.card(d, q.workload, label=label) for label, d in q.columns.items()]
     parts = [
         screen.prose(f"{about}{cards.load_words(q.workload)}."),
@@ -393,7 +393,7 @@ def _led(q: Question, leads: list[dict[str, Any]]) -> str:
     return "; ".join([f"{head} {verb} {what} from {rest} {word}", *texts[1:]]) + "."
 
 
-def _told(q: Question, found: dict[str, Any]) -> list[str]:
+def _sentences(q: Question, found: dict[str, Any]) -> list[str]:
     """Crossings, limits and ends, a sentence each."""
     word = ALONG[q.along][1]
     out = [

@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> Answer:
 
     def text(screen: Screen) -> str:
         parts = [
-            *([screen.prose(launched.said)] if launched else []),
+            *([screen.prose(launched.summary)] if launched else []),
             _answer(column, most, screen),
             _memory(column, screen),
             *_closing(column, notes, screen),

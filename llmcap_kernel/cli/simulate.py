@@ -221,7 +221,7 @@ def _interval(band: Band, scale: float = 1.0) -> dict[str, float]:
 
 
 def _data(d: Deployment, load: tuple[Request, ...], found: Simulated, slo: Slo) -> dict[str, Any]:
-    answered, good = found.run.answered, found.goodput(slo)
+    answered, good = found.run.completed, found.goodput(slo)
     return {
         **{"deployment": d.title, "engine": d.engine.name, "requests": len(load)},
         **{
@@ -244,7 +244,7 @@ def _data(d: Deployment, load: tuple[Request, ...], found: Simulated, slo: Slo) 
 
 def _rate(found: Simulated, of: str) -> float:
     length_s = simulation.duration_s(found.run)
-    return sum(getattr(one, of) for one in found.run.answered) / length_s if length_s else 0.0
+    return sum(getattr(one, of) for one in found.run.completed) / length_s if length_s else 0.0
 
 
 def _records(found: Simulated) -> tuple[dict[str, Any], ...]:
@@ -275,7 +275,7 @@ def _cell(band: Band) -> str:
 def _text(
     d: Deployment, load: tuple[Request, ...], found: Simulated, slo: Slo
 ) -> Callable[[Screen], str]:
-    answered, most, good = found.run.answered, found.saturates, found.goodput(slo)
+    answered, most, good = found.run.completed, found.saturates, found.goodput(slo)
     limits = "within the limits" if slo != Slo() else "of all answers"
     cached = sum(one.cached_tokens for one in answered)
     share = cached / max(sum(one.input_tokens for one in answered), 1)

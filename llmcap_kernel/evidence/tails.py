@@ -332,7 +332,7 @@ def widths(found: Iterable[Point], step: float, request: float) -> dict[str, tup
     out = {}
     ordered = sorted(found, key=lambda p: p.kind)
     for name, group in itertools.groupby(ordered, key=lambda p: p.kind):
-        some = _told(list(group))
+        some = _of_large_sources(list(group))
         ends = [p.ends(step, request) for p in some]
         below = [few * p.faster / p.measured for (few, _, _), p in zip(ends, some, strict=True)]
         above = [p.measured / (many * p.slower) for (*_, many), p in zip(ends, some, strict=True)]
@@ -343,7 +343,7 @@ def widths(found: Iterable[Point], step: float, request: float) -> dict[str, tup
     return out
 
 
-def _told(some: list[Point]) -> list[Point]:
+def _of_large_sources(some: list[Point]) -> list[Point]:
     """Those of sources that have enough; all where none has."""
     counts = Counter(one.run.source for one in some)
     return [one for one in some if counts[one.run.source] >= FEWEST] or some

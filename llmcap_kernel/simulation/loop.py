@@ -113,7 +113,7 @@ class Run:
     stopped: bool = False
 
     @property
-    def answered(self) -> tuple[Served, ...]:
+    def completed(self) -> tuple[Served, ...]:
         """Requests that were answered."""
         return tuple(one for one in self.served if one is not None)
 
@@ -519,7 +519,7 @@ def simulate(
     >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
     >>> steps = Steps(d, calibration.efficiency_for(d))
     >>> run = simulate([Request(0.0, 1000, 100)], steps, room_of(d))
-    >>> [one.output_tokens for one in run.answered], sum(many for _, many in run.gaps)
+    >>> [one.output_tokens for one in run.completed], sum(many for _, many in run.gaps)
     ([100], 99)
     """
     for at, one in enumerate(requests):

@@ -280,7 +280,7 @@ class _Flight:
 
     def _parts(self, quantity: str) -> Iterator[tuple[float, float]]:
         """Latencies with the share of the requests, or of the tokens, that have them."""
-        for state, share in zip(self.states, self._seen(), strict=True):
+        for state, share in zip(self.states, self._arrival_shares(), strict=True):
             if share < LEAST:
                 continue
             if self.ceiling:
@@ -303,7 +303,7 @@ class _Flight:
                 value += place / self.most_rps
             yield value, self.waiting * part
 
-    def _seen(self) -> list[float]:
+    def _arrival_shares(self) -> list[float]:
         """Shares of the states, its own request counted, as an arrival finds them with room."""
         out = [0.0] * len(self.states)
         for others, share in enumerate(self.shares[:-1]):

@@ -92,7 +92,7 @@ def values(run: Run, quantity: str) -> list[tuple[float, int]]:
     one_of("quantity", quantity, QUANTITIES)
     if quantity == "itl":
         return run.gaps
-    several = (one for one in run.answered if quantity != "tpot" or one.output_tokens > 1)
+    several = (one for one in run.completed if quantity != "tpot" or one.output_tokens > 1)
     return [(getattr(one, f"{quantity}_s"), 1) for one in several]
 
 
@@ -114,7 +114,7 @@ def duration_s(run: Run) -> float:
     >>> duration_s(Run((Served(1, 1, 1, 2, 3, 9, 5),), ()))
     2
     """
-    answered = run.answered
+    answered = run.completed
     if not answered:
         return 0.0
     return max(one.last_s for one in answered) - min(one.sent_s for one in answered)
@@ -167,7 +167,7 @@ def goodput_rps(run: Run, slo: Slo) -> float:
     (0.5, 0.25)
     """
     length_s = duration_s(run)
-    return sum(_good(one, slo) for one in run.answered) / length_s if length_s else 0.0
+    return sum(_good(one, slo) for one in run.completed) / length_s if length_s else 0.0
 
 
 def _good(one: Served, slo: Slo) -> bool:

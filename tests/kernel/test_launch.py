@@ -255,7 +255,7 @@ def test_what_changes_nothing_says_why_and_the_unknown_has_its_nearest():
     assert one.no_effect[1].why == "what clients call the model"
     assert [left.flag for left in one.not_counted] == ["--hf-overrides"]
     assert [flag for flag, _ in one.unknown] == ["--tp-sise"]
-    assert one.tp == 1 and "no effect on the prediction: --port, --served-model-name" in one.said
+    assert one.tp == 1 and "no effect on the prediction: --port, --served-model-name" in one.summary
     assert one.read == ()
     (typo,) = launch.read("vllm serve Qwen/Qwen3-8B --max-model-lenn 3").unknown
     assert typo == ("--max-model-lenn", "--max-model-len")
@@ -730,7 +730,7 @@ def of_one_model(text):
         d, copies, notes = launch.meant(one, gpu=one.gpu or "rtx-4090")
         assert copies >= 1 and all("\n" not in note for note in notes)
         assert d.model.name == names.model_name(one.model)
-        assert one.said and json.dumps(one.as_dict())
+        assert one.summary and json.dumps(one.as_dict())
     except BadInput as problem:
         assert str(problem).endswith(".") and "\n" not in str(problem)
 

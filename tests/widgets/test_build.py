@@ -61,7 +61,7 @@ def test_the_old_book_stands_until_the_new_one_is_whole(folder, monkeypatch):
         (made / "index.html").write_text("new")
 
     monkeypatch.setattr(build, "_run_jupyter_book", run)
-    with build.kept() as mine:
+    with build.served_copy() as mine:
         build.ensure(lambda line: None)
         assert seen == ["old"]
         assert (build.SITE / "index.html").read_text() == "new"
@@ -80,7 +80,7 @@ def test_what_a_killed_server_kept_is_taken_away(folder):
     left, other = folder / "served-4194305", folder / f"served-{os.getppid()}"
     left.mkdir()
     other.mkdir()
-    with build.kept():
+    with build.served_copy():
         assert not left.exists() and other.exists()
 
 
@@ -96,7 +96,7 @@ def test_where_nothing_can_be_written_the_book_of_before_is_served(folder, monke
         "the book is not up to date, and book/notation.md cannot be written: "
         "this is the one of before"
     ]
-    with build.kept() as book:
+    with build.served_copy() as book:
         assert book == build.SITE
     (build.SITE / "index.html").unlink()
     with pytest.raises(SystemExit, match=r"no book; book/notation\.md cannot be written"):

@@ -20,7 +20,7 @@ from tests.widgets.inputs import CONFIGS
 from tests.widgets.test_state import HOSTILE
 from widgets.calculators import calculate, cliff, compare, scorecard, vram
 from widgets.calculators.columns import LETTERS
-from widgets.calculators.question import KEPT, SHOWS
+from widgets.calculators.question import OBSTACLES, SHOWS
 from widgets.form import controls
 
 STATES = 200
@@ -449,7 +449,7 @@ def of_compare(state, users, card):
         head, table = view["headline"][0], view["tables"][0]
         value = f"{head['value']} {head['unit']}".strip()
         cell = next(row[1] for row in table["rows"] if row[0] == f"{users:,}")
-        if value in KEPT.values():
+        if value in OBSTACLES.values():
             assert cell == value and value == _kept(card, show), (show, cell, value)
             continue
         assert _kept(card, show) is None
@@ -474,8 +474,8 @@ def _kept(card, show):
     """Why Compare has no number; None where it has one."""
     obstacle = sweep.obstacle(card.deployment, card.workload)
     if obstacle and (show != "fit" or obstacle != "room"):
-        return KEPT[obstacle]
-    return KEPT[""] if show == "price" and card.usd_mtok is None else None
+        return OBSTACLES[obstacle]
+    return OBSTACLES[""] if show == "price" and card.usd_mtok is None else None
 
 
 def of_vram(state, users):

@@ -9,7 +9,7 @@ from llmcap_kernel.explain import digits
 
 from ..figures.curves import points_with_whiskers
 from ..form import controls as c
-from .question import KEPT, tables, times_ahead
+from .question import OBSTACLES, tables, times_ahead
 
 GGML = ("gguf", "ternary")  # what llama.cpp alone reads
 ROWS = 14  # choices, at most, in a figure and its table
@@ -129,7 +129,7 @@ def _reading_of(question, letter, value):
     except c.BadInput:
         return Reading(None, "cannot be")
     made = question.measure(d, question.load)
-    why = "" if made else KEPT[sweep.obstacle(d, question.load)]
+    why = "" if made else OBSTACLES[sweep.obstacle(d, question.load)]
     return Reading(made, why, d.gpu_usd_h * d.num_gpus)
 
 
@@ -171,13 +171,13 @@ def _status(question, choices, labels, readings):
     times = times_ahead([made.value for made in known.values()], question.what.less)
     label, value = best
     lead = f"{label} with {names[value]}" if len(labels) > 1 else names[value]
-    text = f"{lead} has the {question.show.noun}, {question.said(known[best].value)}"
+    text = f"{lead} has the {question.show.noun}, {question.with_unit(known[best].value)}"
     if times is not None:
         much = digits(times)
         text += ", hardly" if much == "1" else f", {much} times"
         text += " ahead of the next"
     missed = question.misses(known[best].value, question.load)
-    text += f"; that misses {question.said(question.limit(question.load))}" if missed else ""
+    text += f"; that misses {question.with_unit(question.limit(question.load))}" if missed else ""
     dear = question.over_budget(readings[best].usd_h)
     text += f"; its rent is over the budget of {question.budget()}" if dear else ""
     return {"level": "warn" if missed or dear else "good", "text": text + "."}
@@ -194,13 +194,13 @@ def _sentences(question, choices, labels, readings):
         apart = known[best].value, known[worst].value
         times = max(apart) / max(min(apart), 1e-12)
         out.append(
-            f"{label} goes from {question.said(apart[0])} with {names[best[1]]} to "
-            f"{question.said(apart[1])} with {names[worst[1]]}, {digits(times)} times."
+            f"{label} goes from {question.with_unit(apart[0])} with {names[best[1]]} to "
+            f"{question.with_unit(apart[1])} with {names[worst[1]]}, {digits(times)} times."
         )
         values = [value for _, value in known]
         missed = [v for v in values if question.misses(known[label, v].value, question.load)]
         if missed:
-            limit = question.said(question.limit(question.load))
+            limit = question.with_unit(question.limit(question.load))
             out.append(f"{label} misses {limit} with {_listed(missed, names)}.")
         dear = [v for v in values if question.over_budget(readings[label, v].usd_h)]
         if dear:

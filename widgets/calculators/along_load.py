@@ -9,7 +9,7 @@ from llmcap_kernel.explain import digits
 
 from ..figures.curves import curves_with_bands
 from ..form.controls import MOST_TOKENS, MOST_USERS
-from .question import KEPT, tables, times_ahead
+from .question import OBSTACLES, tables, times_ahead
 
 SAMPLES = 24  # points of a curve, besides the rows of its table
 STAIRS = 8  # users: below, a count is drawn step by step
@@ -30,7 +30,7 @@ class Curve:
         made = self.at(x)
         return None if made is None else made.value
 
-    def kept(self, x):
+    def obstacle(self, x):
         """What is in the way at x; room for all is not asked where the users are counted."""
         name = self._obstacle(x)
         return "" if name == "room" and not self.question.has_ceiling else name
@@ -70,7 +70,7 @@ def parts(question):
     rows = _round_stops(low, high, question.name == "users", even)
     spread = sweep.whole_stops(low, high, SAMPLES, even=even)
     stops = sorted({*spread, *rows} | ({now} if low <= now <= high else set()))
-    ends = {curve.label: sweep.turns(curve.kept, stops) for curve in curves}
+    ends = {curve.label: sweep.turns(curve.obstacle, stops) for curve in curves}
     edges = [turn for found in ends.values() for turn in found]
     if not question.has_ceiling:
         edges += [turn for curve in curves for turn in _stairs(curve, stops)]
@@ -194,7 +194,7 @@ def _status(question, curves, leads, stops):
         inside = [x for x in stops if start <= x <= end]
         parts.append(f"{name} {over}{_margin(question, curves, inside, name)}")
     if not parts:
-        why = ", ".join(f"{curve.label}: {KEPT[curve.kept(first)]}" for curve in curves)
+        why = ", ".join(f"{curve.label}: {OBSTACLES[curve.obstacle(first)]}" for curve in curves)
         return {"level": "bad", "text": f"None has a number anywhere on this range ({why})."}
     if len(parts) > 5:
         parts = [*parts[:4], f"then {len(parts) - 4} more changes"]
@@ -282,7 +282,7 @@ def _ends(question, ends, stops, curves):
     for curve in curves:
         label, found = curve.label, ends[curve.label]
         if not found:
-            kept = curve.kept(stops[0])
+            kept = curve.obstacle(stops[0])
             if kept:
                 out.append(f"{label} has no curve: {_kept_words(question, kept)}.")
             elif curve.at(stops[0]) is None:
@@ -346,7 +346,7 @@ def _tables(question, curves, rows, now):
     cells = [
         (
             f"{x:,}",
-            [(curve.at(x), KEPT[curve.kept(x)]) for curve in curves],
+            [(curve.at(x), OBSTACLES[curve.obstacle(x)]) for curve in curves],
             [curve.level(x) for curve in curves],
         )
         for x in rows

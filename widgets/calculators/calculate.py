@@ -58,7 +58,7 @@ NO_INTERVAL = (
 LINE = 72  # characters of a line of arithmetic
 DUTY_STOPS = (1, 2, 5, *range(10, 101, 5))
 HINT = "Set model, GPU, cards, weights and prompt: the numbers follow."
-PRESETS = p.told(
+PRESETS = p.situations(
     {},
     p.ON_LAPTOP | {"in": 2000, "out": 500, "users": 1, "itl": 100, "budget": 0},
     p.ON_ONE_CARD | {"in": 1500, "out": 400, "prefix": 500, "users": 32, "itlp": c.MEAN, "ttft": 3},

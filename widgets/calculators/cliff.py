@@ -20,7 +20,7 @@ FORM = Form(
     ),
 )
 HINT = "Try it: choose two cards, then double the users: the line moves, the shape stays."
-PRESETS = p.told(
+PRESETS = p.situations(
     {},
     p.ON_LAPTOP | {"users": 1, "fraction": 0.9},
     p.ON_ONE_CARD | {"users": 32, "fraction": 0.9},

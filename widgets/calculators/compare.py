@@ -8,7 +8,7 @@ from ..form import controls as c
 from ..form import presets as p
 from ..form.state import Field, Form
 from . import along_choices, along_load, columns
-from .question import KEPT, SHOWS, VARIABLES, Question
+from .question import OBSTACLES, SHOWS, VARIABLES, Question
 
 TITLE = "Compare"
 LEAD = "Move one thing, keep the rest: which deployment is ahead, and from where on?"
@@ -139,7 +139,7 @@ def _headline(question, card):
         kept = sweep.obstacle(card.deployment, card.workload)
         users = f"{card.max_concurrent:,} of {card.workload.concurrency:,} users fit"
         note = users if kept in ("room", "start") else ""
-        return item | {"value": KEPT[kept], "unit": "", "note": note}
+        return item | {"value": OBSTACLES[kept], "unit": "", "note": note}
     scale = question.show.scale
     span = {name: getattr(made, name) * scale for name in ("low", "value", "high")}
     if question.has_ceiling:
@@ -148,8 +148,8 @@ def _headline(question, card):
     if limit is not None:
         span["limit"] = limit * scale
     missed = question.misses(made.value, card.workload)
-    value = question.said(made.value).partition(" ")[0]
-    note = f"misses {question.said(limit)}" if missed else ""
+    value = question.with_unit(made.value).partition(" ")[0]
+    note = f"misses {question.with_unit(limit)}" if missed else ""
     item |= {"value": value, "unit": question.show.unit, "note": note}
     return item if made.doubt and question.has_ceiling else item | {"span": span}
 

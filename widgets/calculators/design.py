@@ -63,7 +63,7 @@ FORM = Form(
         learnt.field(),
     ),
 )  # fmt: skip
-PRESETS = p.told(
+PRESETS = p.situations(
     {},
     {"model": "llama-3.1-8b", "vendor": "apple", "in": 2000, "out": 500, "users": 1, "itl": 100,
      "budget": 0},

@@ -60,7 +60,7 @@ class Own:
         self.learnt = lru_cache(maxsize=4)(self._learnt)
 
     @property
-    def said(self):
+    def summary(self):
         """How much it is, in words."""
         return _rows(len(self._lines))
 

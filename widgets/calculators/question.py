@@ -65,7 +65,7 @@ SHOWS = {
 }  # fmt: skip
 # What is looked at, as the kernel calls the limit on it.
 LIMITS = {"gap": "latency", "ttft": "prefill", "fit": "capacity"}
-KEPT = {
+OBSTACLES = {
     "window": "beyond its window",
     "start": "does not start",
     "room": "not all fit",
@@ -148,7 +148,7 @@ class Question:
             return f"{value:,.2f}"
         return digits(value * self.show.scale)
 
-    def said(self, value):
+    def with_unit(self, value):
         """Write a value with its unit."""
         if self.what.unit == "USD/Mtok":
             return f"${self.number(value)}"
@@ -158,9 +158,9 @@ class Question:
     def interval(self, made):
         """Write an estimate and its interval."""
         if made.doubt and self.has_ceiling:
-            return f"{self.said(made.value)} ({made.doubt})"
+            return f"{self.with_unit(made.value)} ({made.doubt})"
         low, high = self.number(made.low), self.number(made.high)
-        return f"{self.said(made.value)} ({low} to {high})"
+        return f"{self.with_unit(made.value)} ({low} to {high})"
 
     @property
     def has_ceiling(self):
@@ -199,14 +199,14 @@ class Question:
         if self.state["show"] == "fit":
             return "wanted"
         limit = self.limit(self.load)
-        return "" if limit is None else f"{self.said(limit)} wanted"
+        return "" if limit is None else f"{self.with_unit(limit)} wanted"
 
     def held(self, missed):
         """Say that the limit is missed or met."""
         if self.state["show"] == "fit":
             every = "all" if self.name == "users" else f"all {self.load.concurrency:,}"
             return f"{'no longer holds' if missed else 'holds'} {every} users"
-        return f"{'misses' if missed else 'meets'} {self.said(self.limit(self.load))}"
+        return f"{'misses' if missed else 'meets'} {self.with_unit(self.limit(self.load))}"
 
     def over_budget(self, usd_h):
         """Whether a rent is above the budget."""
@@ -284,7 +284,7 @@ def tables(question, first, labels, rows, high):
     limited = question.limit(question.load) is not None
     named = f"{question.show.label}{unit}"
     said = [
-        [name, *(question.said(made.value) if made else why for made, why in readings)]
+        [name, *(question.with_unit(made.value) if made else why for made, why in readings)]
         for name, readings, _ in rows
     ]
     ends = ["from", "to", "ceiling"] if question.has_ceiling else ["from", "to"]

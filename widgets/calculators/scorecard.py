@@ -14,7 +14,7 @@ TITLE = "Scorecard"
 LEAD = "Which of these deployments meets every limit, what does it cost, and what binds the others?"
 FORM = Form("scorecard", columns.FIELDS)
 HINT = "Try it: open Change A and give it two cards, or set the gap to 15 ms."
-PRESETS = p.told(
+PRESETS = p.situations(
     {},
     columns.preset(
         p.ON_LAPTOP,

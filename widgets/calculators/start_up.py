@@ -55,7 +55,7 @@ class Log:
         return logs.read(self._text, self.name, **dict(given))
 
     @property
-    def said(self):
+    def summary(self):
         """What it is, in words."""
         one = self.read()
         return f"a start-up log of {one.engine} {one.version}".strip()
@@ -133,7 +133,7 @@ def _lacking(one):
 
 def _open(one, reason):
     """What there is to show of a log that means no deployment yet: what it says."""
-    rows = [[label, said] for label, said, _ in _said(one)]
+    rows = [[label, said] for label, said, _ in _stated(one)]
     table = {"caption": "What the log says", "columns": ["Setting", "Log"], "rows": rows}
     return {
         "status": {"level": "warn", "text": reason},
@@ -222,7 +222,7 @@ def _settings(both):
         "Tokens a step": f"{d.batch_limit_tokens:,}",
         "CUDA graphs": "off" if d.eager else "on",
     }
-    said = {label: text for label, text, _ in _said(both.startup)}
+    said = {label: text for label, text, _ in _stated(both.startup)}
     return {
         "caption": "What the log says, and what the ledger is of",
         "columns": ["Setting", "Log", "Taken"],
@@ -231,7 +231,7 @@ def _settings(both):
     }
 
 
-def _said(one):
+def _stated(one):
     """The settings that a log states: label, text and field."""
     eager = {True: "off", False: "on", None: ""}[one.eager]
     found = (
@@ -268,5 +268,5 @@ def placeholders(log):
     dict
         Text by the name of the field in the form.
     """
-    said = {field: text for _, text, field in _said(log.read())}
+    said = {field: text for _, text, field in _stated(log.read())}
     return {name: said.get(field, "not said") for name, field in FIELD_OF.items()}

@@ -244,7 +244,7 @@ def _listed(attribute):
 
 
 def _file_control(field, state, own, shown):
-    said = f"{shown.name}, {shown.said}" if shown else "none"
+    said = f"{shown.name}, {shown.summary}" if shown else "none"
     tried = shown is not None and shown is not own
     return {
         **{"name": field.name, "label": field.label, "kind": "file", "value": state["file"]},

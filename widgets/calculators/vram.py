@@ -21,7 +21,7 @@ FORM = Form(
     ),
 )  # fmt: skip
 HINT = "Try it: drag Users at once to 4, or choose two cards, and watch the verdict."
-PRESETS = p.told(
+PRESETS = p.situations(
     {},
     p.ON_LAPTOP | {"users": 1, "ctx": 8000},
     p.ON_ONE_CARD | {"users": 32, "ctx": 2000},

@@ -398,7 +398,7 @@ def bars(rows, unit, *, thick=18, longest=None, limit=None, axis=False):
     ends = [max([_end(row.parts), row.high or 0.0]) for row in rows]
     full = longest or max([*ends, limit[0] if limit else 0.0]) or 1.0
     across = Scale(0, full, 0, 100 if axis or not limit else 98)
-    listed = [wrapped([_named(p, unit) for p in row.parts if _seen(p)]) for row in rows]
+    listed = [wrapped([_named(p, unit) for p in row.parts if _visible(p)]) for row in rows]
     top = 22 if limit else 0
     tall = [
         34 + thick + (LINE * len(lines) if row.names else 0)
@@ -424,7 +424,7 @@ def _end(parts):
     return at
 
 
-def _seen(part):
+def _visible(part):
     return part.size > 0 and part.label
 
 
@@ -444,7 +444,7 @@ def _bar(drawing, row, lines, top, thick, across, unit):
         at += part.size
     if row.high is not None:
         _whisker(drawing, across(row.low or 0.0), across(row.high), y + thick / 2)
-    _list(drawing, [p for p in row.parts if _seen(p)], lines, y + thick + LINE)
+    _list(drawing, [p for p in row.parts if _visible(p)], lines, y + thick + LINE)
 
 
 def _whisker(drawing, low, high, y):

@@ -144,7 +144,7 @@ def inputs(text, state, prefix=""):
     return {f"{prefix}gpu": value}, [f"The card is {one.title}, of the file"]
 
 
-def kept(values, state, prefix=""):
+def with_own_card(values, state, prefix=""):
     """Keep the reader's card where inputs were read that name it.
 
     Parameters

@@ -21,7 +21,7 @@ ON_FOUR_CARDS = {"gpu": "h200-sxm", "tp": 4}
 SMALL_ON_ONE = {"model": "llama-3.1-8b", "gpu": "h100-sxm", "tp": 1, "weights": "fp8"}
 
 
-def told(*values):
+def situations(*values):
     """Give the five situations with a calculator's own inputs.
 
     Parameters

@@ -291,7 +291,7 @@ class Form:
             try:
                 state[field.name] = field.read(raw)
             except BadInput as problem:
-                kept = _kept(field, state[field.name])
+                kept = _what_stays(field, state[field.name])
                 said = field.title + str(problem).removeprefix(field.name)
                 messages.append(_message("error", field.name, f"{said}{kept}"))
         # a page sends all inputs with the one that changed
@@ -473,7 +473,7 @@ def _reader(text):
     return from_launch.inputs if from_launch.is_launch(text) else None
 
 
-def _kept(field, value):
+def _what_stays(field, value):
     """Say what stays where a value was refused; a pasted model would not be read out."""
     if field.kind == "config":
         return " The model stays as it was."

@@ -153,7 +153,7 @@ def _take_the_place_of(site: Path, made: Path) -> None:
 
 
 @contextmanager
-def kept() -> Iterator[Path]:
+def served_copy() -> Iterator[Path]:
     """The book as it is now, however often it is built anew: its files under other names.
 
     Yields

@@ -172,7 +172,7 @@ class Bundle:
         """Bundle the pages' own scripts and styles."""
         names = ("--entry-names=[name]-[hash]", "--chunk-names=[name]-[hash]")
         entries = [str(FRONT / name) for name in ("page.js", *STYLES)]
-        with self._said(f"export const LIVE = {json.dumps(live)};") as alias:
+        with self._live_alias(f"export const LIVE = {json.dumps(live)};") as alias:
             outputs = esbuild(*entries, *SPLIT, *names, f"--outdir={self.folder}", alias)
         for path, output in outputs.items():
             if entry := output.get("entryPoint"):
@@ -181,12 +181,12 @@ class Bundle:
     def _keeper(self) -> None:
         """Bundle the service worker, which stands above this folder and knows what is in it."""
         current = [p.relative_to(self.folder).as_posix() for p in self.folder.rglob("*.*")]
-        with self._said(f"export const CURRENT = {json.dumps(sorted(current))};") as alias:
+        with self._live_alias(f"export const CURRENT = {json.dumps(sorted(current))};") as alias:
             out = f"--outfile={self.folder.parent / 'sw.js'}"
             esbuild(str(FRONT / "sw.js"), "--format=iife", out, alias)
 
     @contextmanager
-    def _said(self, text: str) -> Iterator[str]:
+    def _live_alias(self, text: str) -> Iterator[str]:
         """What only this build knows, for a script that imports `llmcap-live`."""
         with TemporaryDirectory() as folder:
             said = Path(folder) / "live.js"

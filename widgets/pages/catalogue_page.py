@@ -146,11 +146,15 @@ def _origins():
         source = sources[name]
         way = origins.way(source, next(iter(source.get("unread", ["any"]))))
         yield _row(
-            _link(name, source["url"]), source["title"], source["date"], HOW[way], _told(source)
+            _link(name, source["url"]),
+            source["title"],
+            source["date"],
+            HOW[way],
+            _check_words(source),
         )
 
 
-def _told(source):
+def _check_words(source):
     """What a source's check says beside the one word that the column before has."""
     text = re.sub(r"^read(, |; |: |$)", "", source["check"])
     return text or "the figures are in it"

@@ -64,7 +64,7 @@ class Page:
         """Take out what the theme put in, and leave what the page says."""
         text = STYLE.sub("", PRELOAD.sub("", self.text))
         text = text.replace(' data-theme="auto"', ' data-theme="light"')  # where no script runs
-        text = SCRIPT.sub(lambda found: self._kept(found, static), text)
+        text = SCRIPT.sub(lambda found: self._rewritten(found, static), text)
         first = VIEWPORT.search(text)
         if first:
             text = text[: first.end()] + VIEWPORT.sub("", text[first.end() :])
@@ -73,7 +73,7 @@ class Page:
         text = text.replace(" data-bs-title=", " title=")
         self.text = drawn.drawn(re.sub(r' data-bs-[\w-]+="[^"]*"', "", text))
 
-    def _kept(self, found: re.Match, static: Path) -> str:
+    def _rewritten(self, found: re.Match, static: Path) -> str:
         attributes = found[1]
         source = re.search(r'\bsrc="([^"]*)"', attributes)
         kind = re.search(r'\btype="([^"]*)"', attributes)

@@ -169,7 +169,7 @@ def _mixed_s(size, done):
 
 
 @cache
-def _told(tokens, schedule):
+def _your_tokens(tokens, schedule):
     """Steps of a schedule, the ends of those that bring you a token, the newcomer's first."""
     steps = _schedule(tokens, SCHEDULES[schedule])
     yours = [start + took for start, took, share in steps if share < 1]
@@ -182,7 +182,7 @@ def _longest(yours):
 
 
 def _stops(tokens, schedule):
-    steps, yours, first = _told(tokens, schedule)
+    steps, yours, first = _your_tokens(tokens, schedule)
     gap, left, right = _longest(yours)
     across = Scale(0, WINDOW_S, 0, 100)
     drawing = Drawing(248)
@@ -210,7 +210,7 @@ def _stops(tokens, schedule):
     )
     rows = []
     for name in SCHEDULES:
-        _, ends, late = _told(tokens, name)
+        _, ends, late = _your_tokens(tokens, name)
         rows.append((name, _longest(ends)[0], ends[1] - ends[0], late))
     table = show.table(
         ("in a step", "longest gap", "other gaps", "newcomer's first token"),

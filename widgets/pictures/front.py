@@ -256,21 +256,21 @@ def _numbers(card):
     asked = [1e3 * tail.bound_s for tail in slo.tails]
     room = "" if most.ceiling == card.max_concurrent else f"memory holds {card.max_concurrent:,}"
     out = [
-        _told("Users at once", most, "users", note=room),
-        _told("Speed of one user", e.tok_s_user, "tok/s", note="on average"),
+        _estimated("Users at once", most, "users", note=room),
+        _estimated("Speed of one user", e.tok_s_user, "tok/s", note="on average"),
         *(
-            _told(label, made.scaled(1e3), "ms", limit=bound)
+            _estimated(label, made.scaled(1e3), "ms", limit=bound)
             for bound, (label, made) in zip(asked, card.percentiles("itl"), strict=True)
         ),
-        _told("First token", e.ttft_s.scaled(scale), unit, note="mean, other prompts in line"),
+        _estimated("First token", e.ttft_s.scaled(scale), unit, note="mean, other prompts in line"),
     ]
     if card.usd_mtok:
         rent = f"{_rent(card.usd_h)}, cards always busy"
-        out.append(_told("A million output tokens", card.usd_mtok, "", note=rent, money=True))
+        out.append(_estimated("A million output tokens", card.usd_mtok, "", note=rent, money=True))
     return out
 
 
-def _told(label, estimate, unit, note="", limit=None, money=False):
+def _estimated(label, estimate, unit, note="", limit=None, money=False):
     known = not estimate.doubt and estimate.low != estimate.high
     low, high = (estimate.low, estimate.high) if known else (None, None)
     return Number(

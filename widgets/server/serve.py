@@ -449,7 +449,7 @@ def main(argv: list[str] | None = None) -> int:
         chosen = settings.read(args.pop("config"), **args)
         _claim(chosen.host, chosen.port)
         build.ensure(say)
-        with build.kept() as book:
+        with build.served_copy() as book:
             asyncio.run(make_site(chosen, book).serve(say))
     except BadInput as problem:
         raise SystemExit(f"llmcap: {problem}") from None

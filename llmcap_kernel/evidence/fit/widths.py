@@ -57,18 +57,18 @@ def misses(rows: Sequence[Sample], errors: Mapping[str, float]) -> list[Miss]:
     """
     sources: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for row in rows:
-        for what in _told(row):
+        for what in _groups_of(row):
             sources[what].add(row.source)
     out = []
     for row in rows:
         if row.id in errors:
-            known = [bool(sources[what] - {row.source}) for what in _told(row)]
+            known = [bool(sources[what] - {row.source}) for what in _groups_of(row)]
             sign = 1 if calibration.METRICS[row.metric].less else -1
             out.append(Miss(row, sign * errors[row.id], calibration.ignorance(*known)))
     return out
 
 
-def _told(row: Sample) -> tuple[tuple[str, ...], ...]:
+def _groups_of(row: Sample) -> tuple[tuple[str, ...], ...]:
     """What a row tells about: its engine, its chips, and the two together."""
     engine, chips = row.family, row.deployment.gpu.family
     return (("engine", engine), ("chips", chips), (engine, chips))

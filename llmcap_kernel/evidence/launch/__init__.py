@@ -188,7 +188,7 @@ class Launch:
         return ", ".join([named, *parts])
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """All of it in one line: what was read, what changes nothing, what is unknown."""
         left = (("no effect on the prediction", self.no_effect), ("not counted", self.not_counted))
         parts = [f"read: {self.understood}"]

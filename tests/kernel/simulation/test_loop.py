@@ -152,7 +152,7 @@ def test_it_is_told_how_far_it_is_and_stops():
 
     run = simulate(load, Plain(0.01), room(), progress)
     assert run.stopped and told == sorted(told) and 0.5 <= told[-1] < 0.7
-    assert 0.5 <= len(run.answered) / len(load) < 0.7
+    assert 0.5 <= len(run.completed) / len(load) < 0.7
 
 
 def test_a_request_longer_than_the_cache_is_refused():

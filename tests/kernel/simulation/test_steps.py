@@ -88,7 +88,7 @@ def closed_loop(d, prompt, answer, users, spread):
         answer=Lengths(answer, spread, "uniform"),
     )
     run = simulate(load, Steps(d, calibration.efficiency_for(d)), room_of(d))
-    steady = run.answered[5 * users : -users] if users > 1 else run.answered
+    steady = run.completed[5 * users : -users] if users > 1 else run.completed
     return fmean(one.tpot_s for one in steady), fmean(one.ttft_s for one in steady)
 
 

@@ -119,7 +119,7 @@ def test_the_largest_rate_meets_its_limits_and_the_next_does_not():
 
     def met(rate_rps):
         run = simulate(requests(LOAD.at(rate_rps)), steps, limits)
-        first = weighted([(one.ttft_s, 1) for one in run.answered], (95,))[0]
+        first = weighted([(one.ttft_s, 1) for one in run.completed], (95,))[0]
         return weighted(run.gaps, (95,))[0] <= 0.050 and first <= 0.5
 
     assert met(rate) and not met(rate * 1.03)
@@ -134,5 +134,5 @@ def test_a_run_that_is_stopped_says_what_it_has():
         return len(shares) < 2
 
     found = estimated(D, requests(LOAD.at(3.0)), progress=progress)
-    assert found.run.stopped and 0 < len(found.run.answered) < 300
-    assert fmean(one.ttft_s for one in found.run.answered) > 0
+    assert found.run.stopped and 0 < len(found.run.completed) < 300
+    assert fmean(one.ttft_s for one in found.run.completed) > 0
