@@ -68,7 +68,7 @@ def checked(raw: Mapping[str, Any]) -> dict[str, str]:
     Examples
     --------
     >>> checked(record("apple-m4"))["bandwidth_bytes_s"]
-    'compared'
+    'read'
     """
     sources = table("gpus")["sources"]
     return {field: way(sources[figure["source"]], field) for field, figure in _figures(raw)}

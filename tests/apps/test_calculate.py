@@ -3,7 +3,7 @@
 import pytest
 
 from llmcap_kernel import catalog, design
-from llmcap_kernel.spec import Slo, Workload
+from llmcap_kernel.spec import Workload
 from tests.apps.test_calculators import Site
 
 pytestmark = pytest.mark.browser
@@ -53,7 +53,7 @@ def test_how_many_users_at_32k_on_two_h200_with_qwen3_32b_in_fp8(open_at):
         model="qwen3-32b", gpu="h200-sxm", tp=2, weights="fp8", kv="fp8", memory_fraction=0.90
     )
     load = Workload(32_000, 1000, 16)
-    most = design.users_within(d, load, Slo(itl_s=0.05))
+    most = design.users_within(d, load, design.WORKED_SLO)
     assert numbers(here.page)["Max concurrent users"] == f"{most.value:,} users"
     room = design.card(d, load).max_concurrent
     assert f"room for {room:,} users" in here.page.inner_text(".lc-status")
@@ -120,14 +120,14 @@ def test_a_preset_fills_the_inputs_and_a_refusal_marks_its_own(open_at):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_four_numbers_each_with_a_bar_and_its_arithmetic(open_at, width):
+def test_each_number_has_a_bar_and_its_arithmetic(open_at, width):
     page = open_at(width).page
-    # none for a first token that nobody knows within a factor of six
+    # none for a first token, or users within a percentile, unknown within a factor of six
     unknown = page.locator(".lc-number:has-text('not known within')").count()
-    assert unknown <= 1 and page.locator(".lc-number .lc-bar").count() == 4 - unknown
+    assert unknown <= 2 and page.locator(".lc-number .lc-bar").count() == 5 - unknown
     page.click("summary:has-text('Show the arithmetic')")
     text = page.inner_text(".lc-explain")
-    assert text.count("Why this wide") == 4
+    assert text.count("Why this wide") == 5
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 

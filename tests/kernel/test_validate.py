@@ -883,16 +883,15 @@ def test_any_json(tmp_path, made):
     survives(json.dumps(made).encode(), tmp_path / "x")
 
 
-@pytest.mark.slow
-def test_twenty_thousand_rows(tmp_path):
+def test_thousands_of_rows(tmp_path):
     lines = (
         GOOD | {"id": f"r{i}", "input_tokens": str(i % 9000 + 1), "value": str(i % 700 + 1)}
-        for i in range(20_000)
+        for i in range(4000)
     )
     path = tmp_path / "many.csv"
     path.write_text(as_csv(*lines))
     made = compare.run(path)
-    assert len(made.compared) == 20_000
+    assert len(made.compared) == 4000
 
 
 def test_what_is_missing_is_said_at_once_and_so_is_the_number_of_cards(told):
