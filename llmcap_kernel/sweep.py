@@ -6,7 +6,7 @@ bisection finds exactly.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -64,6 +64,7 @@ QUANTITIES = {
 }
 
 
+LEVEL = 1.02  # values apart by less are level: no interval is so narrow
 LIMITED = {"itl_s": "itl", "ttft_s": "ttft"}  # means that a limit may hold by a percentile
 
 
@@ -404,6 +405,35 @@ def _first_other(answer: Callable[[int], Any], low: int, high: int) -> int:
     """First number with another answer than `low`, whose answer differs from that of `high`."""
     first, between = answer(low), range(low + 1, high)
     return low + 1 + bisect_left(between, True, key=lambda x: answer(x) != first)
+
+
+def leaders(values: Mapping[str, float | None], *, less: bool) -> str | None:
+    """Name the best of some values, and those that are level with it.
+
+    Parameters
+    ----------
+    values : mapping of str to float
+        By label; None where there is none.
+    less : bool
+        Whether less is better.
+
+    Returns
+    -------
+    str or None
+        Labels of the best and of those within 2% of it, which nobody plans by; None where no
+        label has a value.
+
+    Examples
+    --------
+    >>> leaders({"A": 30.0, "B": 30.5, "C": 40.0}, less=True)
+    'A and B'
+    """
+    known = {label: value for label, value in values.items() if value is not None}
+    if not known:
+        return None
+    best = (min if less else max)(known.values())
+    level = (x for x in known if max(known[x], best) <= LEVEL * min(known[x], best))
+    return " and ".join(level)
 
 
 def crossings(

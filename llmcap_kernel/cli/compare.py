@@ -286,11 +286,8 @@ def _leads(q: Question, curves: Curves, stops: list[int]) -> list[dict[str, Any]
     """Who has the best value from where to where; nobody where none can serve."""
 
     def leader(x: int) -> str | None:
-        known = {label: made.value for label, curve in curves.items() if (made := curve(x))}
-        if not known:
-            return None
-        best = (min if q.what.less else max)(known.values())
-        return " and ".join(label for label, value in known.items() if value == best)
+        values = {label: _value(curve)(x) for label, curve in curves.items()}
+        return sweep.leaders(values, less=q.what.less)
 
     turns = [(stops[0], leader(stops[0]))]
     turns += [(turn.at, turn.after) for turn in sweep.turns(leader, stops)]  # type: ignore[misc]

@@ -167,7 +167,7 @@ def test_an_endless_loop_is_stopped_and_python_starts_afresh(chapter):
     book.run(0)
     book.edit(1, "while True:\n    print('tick')")
     book.button(1, "Run").click()
-    book.cells.nth(1).locator(".llmcap-fresh pre").wait_for()
+    book.cells.nth(1).locator(".llmcap-fresh pre", has_text="tick\ntick").wait_for()
     book.button(1, "Stop").click()
     assert book.wait(1) == "Stopped. Python starts afresh: earlier cells will run again."
     assert book.fresh(1)[0].startswith("tick\ntick\n")

@@ -166,12 +166,7 @@ def _leader(question, curves):
     """Who is ahead at x: a letter, or letters at a tie; None where nobody fits."""
 
     def leader(x):
-        values = {curve.label: curve.value(x) for curve in curves}
-        known = {label: value for label, value in values.items() if value is not None}
-        if not known:
-            return None
-        best = (min if question.what.less else max)(known.values())
-        return " and ".join(label for label, value in known.items() if value == best)
+        return sweep.leaders({c.label: c.value(x) for c in curves}, less=question.what.less)
 
     return leader
 
@@ -223,8 +218,6 @@ def _margin(question, curves, inside, name):
         return ", the only one that fits" if len(curves) > 1 else ""
     most, least = digits(max(known)), digits(min(known))
     alone = ", and alone where no other fits" if None in ahead else ""
-    if most == "1":
-        return f", hardly ahead of the next{alone}"
     return f", {'up to ' if most != least else ''}{most} times ahead of the next{alone}"
 
 

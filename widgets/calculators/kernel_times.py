@@ -31,7 +31,7 @@ class Timings:
         What it holds.
     """
 
-    said = "timings of kernels"
+    summary = "timings of kernels"
 
     def __init__(self, name, text):
         self.name = printable(name, 60)
