@@ -19,6 +19,7 @@ import psutil
 import pytest
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from tornado.httputil import HTTPHeaders
+from tornado.iostream import StreamClosedError
 from tornado.web import Application, RequestHandler
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -32,6 +33,7 @@ from widgets.server import (
     connections,
     kernels,
     log,
+    serve,
     settings,
     visitors,
     watch,
@@ -389,6 +391,40 @@ def test_who_hangs_up_leaves_the_seats_to_others(small):
             time.sleep(0.05)
     Reader(small, "vram", source="127.0.0.2").leave()
     wait_until(lambda: health(small)["sessions"] == 0, 20)
+
+
+@pytest.mark.parametrize(("kernel", "cancelled"), [("", 1), ("k", 0)])
+def test_who_hangs_up_while_he_waits_leaves_the_queue(kernel, cancelled):
+    """A page that is being made is finished: its kernel ends with it."""
+    handler, done = object.__new__(serve.AppHandler), []
+    handler.making = SimpleNamespace(cancel=lambda: done.append("cancelled"))
+    handler.arrival = kernels.Reader(kernel_id=kernel)
+    handler.on_connection_close()
+    assert len(done) == cancelled
+
+
+@pytest.mark.parametrize("problem", [StreamClosedError, asyncio.CancelledError])
+def test_a_page_that_nobody_waits_for_any_more_gives_its_kernel_back(monkeypatch, problem):
+    left = []
+
+    async def make(handler, name):
+        handler.arrival = kernels.Reader(kernel_id="k")
+        raise problem
+
+    async def leave(kernel_id):
+        left.append(kernel_id)
+
+    async def has_room(*_):
+        return True
+
+    monkeypatch.setattr(serve.AppHandler, "_has_room", has_room)
+    monkeypatch.setattr(serve.AppHandler, "_make", make)
+    monkeypatch.setattr(serve.AppHandler, "kernel_manager", SimpleNamespace(leave=leave))
+    handler = object.__new__(serve.AppHandler)
+    handler.request, handler.application = asks().request, asks()
+    handler.request.remote_ip = "192.0.2.1"
+    in_a_loop(handler.get("vram"))
+    assert left == ["k"]
 
 
 def test_a_seat_goes_first_to_who_has_fewest():
