@@ -115,13 +115,14 @@ class Calculator:
         asked = asked if isinstance(asked, dict) else {}
         form = self._calculator.FORM
         values = asked.get("values", {})
-        if "query" in asked:
-            self._last, messages = form.parse(asked["query"])
-        else:
-            # An empty mapping is a reset; else an input that cannot be read keeps its last value.
-            self._last, messages = form.check(values, self._last if values else form.defaults())
         echo = {"seq": asked.get("seq", 0), "client": asked.get("client", "")}
         try:
+            if "query" in asked:
+                self._last, messages = form.parse(asked["query"])
+            else:
+                # An empty mapping is a reset; else an input that cannot be read keeps its value.
+                before = self._last if values else form.defaults()
+                self._last, messages = form.check(values, before)
             return self._show(messages, echo)
         except tuple(ENDED) as problem:
             self._last = form.defaults()
@@ -163,6 +164,11 @@ class Calculator:
         except tuple(ENDED) as problem:
             self._calculator = before
             say({"file": {"problem": f"file takes {ENDED[type(problem)]}: split it."}})
+            return {}
+        except Exception:
+            self._calculator = before
+            LOG.exception("%s failed on a file", before.FORM.name)
+            say({"file": {"problem": "file could not be shown, a fault of ours."}})
             return {}
         say({"file": {"done": True}})
         return changed

@@ -17,14 +17,27 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from tornado.httputil import HTTPHeaders
+from tornado.iostream import StreamClosedError
 from tornado.web import Application, RequestHandler
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from benchmarks.attack import ask
 from benchmarks.load import Reader, health
 from llmcap_kernel.refuse import BadInput
-from widgets.server import bounds, connections, kernels, log, visitors, watch
+from tests.apps.test_hostile import spoken
+from widgets.server import (
+    bounds,
+    channels,
+    connections,
+    kernels,
+    log,
+    serve,
+    settings,
+    visitors,
+    watch,
+)
 from widgets.session import Calculator
 
 PATIENCE_S = 120
@@ -48,6 +61,7 @@ def reader(small):
     one = Reader(small, "vram")
     one.attach()
     yield one
+    one.socket.close_timeout = 1  # a farewell stands behind what was never read
     one.leave()
 
 
@@ -129,15 +143,59 @@ def test_a_newcomer_finds_room_however_many_one_address_has():
     assert in_a_loop(doors(5, 0, work)) == (False, 1)
 
 
-def test_a_silent_connection_is_closed(monkeypatch):
+SENT_IN_PART = {
+    "head": b"GET / HTTP/1.1\r\nHost: a\r\nX: ",
+    "body": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhel",
+}
+
+
+@pytest.mark.parametrize("sent", SENT_IN_PART)
+def test_a_silent_connection_is_closed(monkeypatch, sent):
     monkeypatch.setattr(connections, "SILENT_SECONDS", 0.5)
 
     def work(port, door):
         slow = enters(port)
-        slow.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
+        slow.sendall(SENT_IN_PART[sent])
         return is_closed(enters(port)), is_closed(slow)
 
     assert in_a_loop(doors(5, 5, work)) == (True, True)
+
+
+def test_a_large_body_is_not_waited_for():
+    def work(port, door):
+        one = enters(port)
+        size = connections.MAX_BODY_BYTES + 1
+        one.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
+        return one.recv(100)
+
+    assert in_a_loop(doors(5, 5, work)).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_websocket_stays_however_many_come_after_it():
+    def work(port, door):
+        first = enters(port)
+        is_closed(first, 0.2)  # by then it is counted
+        door.lasting.update(door.here)
+        later = [enters(port) for _ in range(6)]
+        return is_closed(first, 0.5), is_closed(later[0], 0.5)
+
+    assert in_a_loop(doors(9, 4, work)) == (False, True)
+    assert in_a_loop(doors(4, 0, work)) == (False, True)
+
+
+def test_one_who_does_not_read_is_given_up():
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):
+        pytest.skip("the system knows no such limit")
+
+    def work(port, door):
+        one = enters(port)
+        is_closed(one, 0.2)
+        (stream,) = door.here
+        given = stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        return given, stream.max_write_buffer_size
+
+    most = (1000 * connections.UNREAD_SECONDS, connections.MAX_UNSENT_BYTES)
+    assert in_a_loop(doors(5, 5, work)) == most
 
 
 def test_files_are_enough_for_the_connections(monkeypatch):
@@ -167,6 +225,23 @@ def test_the_log_says_how_much_it_left_out(monkeypatch):
     assert said == ["0", "1", "2", "97 more entries in that minute", "later"]
     assert log.printable("a\x1b[2J" + "x" * 9000).startswith("a\\x1b[2Jxxx")
     assert len(log.printable("x" * 9000)) == log.LONGEST
+
+
+def test_an_error_of_a_kernel_is_for_the_log_and_no_page(caplog):
+    """Jupyter hides its traceback from pages, by an attribute that it looks for elsewhere."""
+    given = {"header": {"msg_type": "error"}, "content": {"traceback": ["a secret"]}}
+    jupyter_s = SimpleNamespace(
+        multi_kernel_manager=SimpleNamespace(allow_tracebacks=False),
+        get_part=lambda field, value, parts: value,
+        kernel_manager=kernels.Kernel,
+        subprotocol="",
+    )
+    ZMQChannelsWebsocketConnection._on_error(jupyter_s, "iopub", given, [])
+    assert "secret" not in str(given)
+    page = SimpleNamespace(undone={})
+    for kind, content in (("error", {"ename": "Broken"}), ("stream", {"text": "printed"})):
+        assert channels.ChannelsHandler.write_message(page, spoken(kind, content)) is None
+    assert "Broken" in caplog.text and "printed" in caplog.text
 
 
 def test_a_kernel_takes_no_more_memory_than_it_may():
@@ -251,20 +326,26 @@ def test_a_kernel_ends_when_nobody_needs_it_or_it_does_not_come_back(clock, kern
     assert looked_at(**kernel) == runs
 
 
-def test_a_kernel_that_grew_too_big_ends(monkeypatch):
-    monkeypatch.setattr(watch, "resident_mib", lambda _: 901)
-    assert looked_at() == (False, 0)
+@pytest.mark.parametrize(("mib", "runs"), [(899, True), (901, False)])
+def test_a_kernel_that_grew_too_big_ends(clock, monkeypatch, mib, runs):
+    monkeypatch.setattr(watch, "resident_mib", lambda _: mib)
+    assert looked_at() == (runs, 0)
 
 
 @pytest.mark.parametrize(
-    ("problem", "said"), [(MemoryError, "memory"), (KeyboardInterrupt, "long")]
+    ("problem", "said"),
+    [(MemoryError, "memory"), (KeyboardInterrupt, "long"), (KeyError, "a fault of ours")],
 )
-def test_a_file_that_asks_too_much_is_put_away(problem, said):
-    def with_file(*_, **__):
+@pytest.mark.parametrize("where", ["while it is read", "while it is shown"])
+def test_a_file_that_asks_too_much_is_put_away(problem, said, where):
+    def fails(*_, **__):
         raise problem
 
     told, mine = [], Calculator("validate")
-    mine._calculator = SimpleNamespace(**vars(mine._calculator) | {"with_file": with_file})
+    plain = vars(mine._calculator)
+    shown = SimpleNamespace(**plain | {"view": fails})
+    with_file = fails if where == "while it is read" else lambda *_, **__: shown
+    mine._calculator = SimpleNamespace(**plain | {"with_file": with_file})
     part = {"file": {"name": "mine.csv", "part": 0, "parts": 1}}
     assert mine.message(part, [b"metric,value\n"], told.append) == {}
     assert said in told[0]["file"]["problem"]
@@ -274,18 +355,31 @@ def test_a_file_that_asks_too_much_is_put_away(problem, said):
 @pytest.mark.parametrize(
     ("problem", "said"), [(MemoryError, "memory"), (KeyboardInterrupt, "long")]
 )
-def test_inputs_that_ask_too_much_lead_back_to_the_start(monkeypatch, problem, said):
+@pytest.mark.parametrize("where", ["check", "view"])
+def test_inputs_that_ask_too_much_lead_back_to_the_start(problem, said, where):
     mine = Calculator("vram")
     form, view = mine._calculator.FORM, mine._calculator.view
 
-    def heavy(state):
+    def heavy(state, *rest):
         if state != form.defaults():
             raise problem
         return view(state)
 
-    mine._calculator = SimpleNamespace(**vars(mine._calculator) | {"view": heavy})
+    light = SimpleNamespace(
+        **{name: getattr(form, name) for name in ("name", "fields", "defaults", "query")},
+        check=heavy if where == "check" else form.check,
+    )
+    changed = {"FORM": light, "view": heavy if where == "view" else view}
+    mine._calculator = SimpleNamespace(**vars(mine._calculator) | changed)
     shown = mine.set({"state": {"values": {"users": 7}, "seq": 3}})["view"]
     assert said in shown["messages"][0]["text"] and shown["seq"] == 3
+
+
+def test_a_page_keeps_its_websocket_however_many_come_after_it(small, reader):
+    port = urlsplit(small).port
+    held = [enters(port) for _ in range(settings.Settings().connections_each + 1)]
+    assert is_closed(held[0])
+    assert reader.move({"users": 5})["query"]
 
 
 def test_who_hangs_up_leaves_the_seats_to_others(small):
@@ -297,6 +391,40 @@ def test_who_hangs_up_leaves_the_seats_to_others(small):
             time.sleep(0.05)
     Reader(small, "vram", source="127.0.0.2").leave()
     wait_until(lambda: health(small)["sessions"] == 0, 20)
+
+
+@pytest.mark.parametrize(("kernel", "cancelled"), [("", 1), ("k", 0)])
+def test_who_hangs_up_while_he_waits_leaves_the_queue(kernel, cancelled):
+    """A page that is being made is finished: its kernel ends with it."""
+    handler, done = object.__new__(serve.AppHandler), []
+    handler.making = SimpleNamespace(cancel=lambda: done.append("cancelled"))
+    handler.arrival = kernels.Reader(kernel_id=kernel)
+    handler.on_connection_close()
+    assert len(done) == cancelled
+
+
+@pytest.mark.parametrize("problem", [StreamClosedError, asyncio.CancelledError])
+def test_a_page_that_nobody_waits_for_any_more_gives_its_kernel_back(monkeypatch, problem):
+    left = []
+
+    async def make(handler, name):
+        handler.arrival = kernels.Reader(kernel_id="k")
+        raise problem
+
+    async def leave(kernel_id):
+        left.append(kernel_id)
+
+    async def has_room(*_):
+        return True
+
+    monkeypatch.setattr(serve.AppHandler, "_has_room", has_room)
+    monkeypatch.setattr(serve.AppHandler, "_make", make)
+    monkeypatch.setattr(serve.AppHandler, "kernel_manager", SimpleNamespace(leave=leave))
+    handler = object.__new__(serve.AppHandler)
+    handler.request, handler.application = asks().request, asks()
+    handler.request.remote_ip = "192.0.2.1"
+    in_a_loop(handler.get("vram"))
+    assert left == ["k"]
 
 
 def test_a_seat_goes_first_to_who_has_fewest():
@@ -328,6 +456,21 @@ def test_who_leaves_the_queue_leaves_his_kernel_to_the_next():
         with pool.arrival("hasty") as hasty:
             await pool.reserve(hasty)
             assert not pool.waiting
+        return pool.waiting
+
+    assert in_a_loop(come_and_go()) == [("k", None)]
+
+
+def test_who_leaves_as_a_kernel_is_handed_to_him_gives_it_back():
+    async def come_and_go():
+        pool = kernels.Kernels(connection_dir="/nowhere")
+        pool.fill = lambda: None
+        with pool.arrival("hasty") as hasty:
+            waits = asyncio.create_task(pool.reserve(hasty))
+            await asyncio.sleep(0)
+            pool._take_back(("k", None))
+            waits.cancel()
+            await asyncio.sleep(0)
         return pool.waiting
 
     assert in_a_loop(come_and_go()) == [("k", None)]

@@ -414,19 +414,25 @@ def test_it_listens_where_addresses_are_long(site):
         except OSError:
             pytest.skip("no IPv6 on this machine")
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "widgets.server", "--host", "::1", "--port", str(port)]
+    # A chapter's name may be told while the book is built.
+    told = "s.build.ensure = lambda say, ensure=s.build.ensure: (say('\\u65e5'), ensure(say))"
+    program = f"import sys, widgets.server.serve as s; {told}; sys.exit(s.main())"
+    command = [sys.executable, "-c", program, "--host", "::1", "--port", str(port)]
     ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
     with subprocess.Popen(
         [*command, "--ready", "0"], cwd=build.ROOT, env=ascii_only, stdout=subprocess.PIPE
     ) as process:
+        said = []
         for line in process.stdout:
-            if f"http://[::1]:{port}/\n".encode() in line:
+            said.append(line.decode("ascii"))
+            if "read the book at" in said[-1]:
                 break
-        connection = http.client.HTTPConnection("::1", port, timeout=PATIENCE_S)
-        connection.request("GET", "/healthz")
-        assert connection.getresponse().status == 200
+        answers = raw(f"http://[::1]:{port}", "/healthz")
         process.terminate()
         assert process.wait(60) == 0
+    assert answers[0] == 200
+    assert said[0] == "llmcap: \\u65e5\n"
+    assert said[-1].endswith(f" http://[::1]:{port}/\n")
 
 
 @pytest.mark.browser

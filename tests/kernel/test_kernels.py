@@ -397,6 +397,11 @@ def test_another_file_is_not_taken_for_timings(text):
         kernels.read(text)
 
 
+def test_a_header_whose_quote_nothing_closes_is_refused():
+    with pytest.raises(BadInput, match="file is no CSV"):
+        kernels.read('card,m,n,k,latency_us,"x\n' + "h100-sxm,1,2,3,4.5\n" * 8000)
+
+
 @pytest.mark.parametrize(
     "change,why",
     [

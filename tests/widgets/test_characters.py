@@ -41,3 +41,4 @@ def test_a_config_with_half_a_character_and_a_short_window(name, window):
     sent(changed)
     assert "a fault of ours" not in str(changed["view"]["messages"])
     assert "config=" in changed["view"]["query"]
+    assert changed["view"]["headline"], "a short window has numbers too"

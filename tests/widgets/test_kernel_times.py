@@ -66,6 +66,11 @@ def test_a_file_is_sent_like_any_other(text):
     assert send(calculator, text.encode())[-1] == {"done": True}
 
 
+def test_a_file_that_is_one_endless_cell_is_said_to_be_no_csv():
+    view = shown('card,m,n,k,latency_us,"x\n' + "h100-sxm,1,2,3,4.5\n" * 8000)
+    assert view["status"]["level"] == "warn" and "is no CSV" in view["status"]["text"]
+
+
 def test_a_hostile_file_is_no_markup():
     view = shown(ONE.format("h100") + "<img src=x>,1,1,1,1\n")
     assert "<img" not in static_html(view)

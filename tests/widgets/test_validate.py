@@ -511,6 +511,12 @@ def test_names_in_a_file_are_no_markup():
     assert "<img" not in static_html(calculator._session.whole())
 
 
+def test_a_page_reads_fewer_rows_than_the_command(monkeypatch):
+    monkeypatch.setattr(own_rows, "MOST", 2)
+    told = send(Calculator("validate"), GOOD.encode())
+    assert told == [{"problem": "file 'mine.csv' has over 2 rows: split it."}]
+
+
 def test_a_long_file_tells_how_far_it_is():
     calculator = Calculator("validate")
     lines = GOOD.splitlines()

@@ -167,7 +167,8 @@ def read(text: str, gpu: str | Gpu = "", engine: str = "") -> Read:
     if len(lines) > MOST_ROWS:
         raise BadInput("file", f"file has {len(lines):,} lines: it takes up to {MOST_ROWS:,}.")
     table = csv.DictReader(lines, skipinitialspace=True)
-    kind = kind_of(column or "" for column in table.fieldnames or ())
+    columns = _columns(table)
+    kind = kind_of(columns)
     if kind is None:
         raise BadInput(
             "file",
@@ -184,9 +185,16 @@ def read(text: str, gpu: str | Gpu = "", engine: str = "") -> Read:
             )
         except BadInput as problem:
             skipped[str(problem)] += 1
-    if kind.name == "collective" and "dtype" not in (table.fieldnames or ()):
+    if kind.name == "collective" and "dtype" not in columns:
         rows = list(_of_pairs(rows))
     return Read(rows, skipped)
+
+
+def _columns(table: "csv.DictReader[str]") -> list[str]:
+    try:
+        return [column or "" for column in table.fieldnames or ()]
+    except csv.Error as problem:  # a quote that nothing closes makes the file one cell
+        raise BadInput("file", f"file is no CSV: {problem}.") from None
 
 
 def _fields(table: "csv.DictReader[str]") -> Iterator[tuple[int, dict[str, str]]]:
