@@ -3,20 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
+from llmcap_kernel.address import LIMITS, NAMED
 from llmcap_kernel.evidence import logs, startup
 from llmcap_kernel.refuse import BadInput
 
 MOST_CHARS = 2_000_000
 # Inputs of a deployment that a log settles, by their names without a prefix.
 SPLIT = {"tp": "tp", "pp": "pp", "dp": "dp_attention"}
-NAMED = ("model", "gpu", "weights", "kv", "engine")
-LIMITS = {
-    "seqs": "max_num_seqs",
-    "batched": "max_num_batched_tokens",
-    "maxlen": "max_model_len",
-    "block": "block_size",
-    "eager": "eager",
-}
 
 
 def is_log(text):
