@@ -176,14 +176,14 @@ def _load(workload: Workload) -> dict[str, object]:
 def _limits(slo: Slo) -> dict[str, object]:
     """The limits by the calculator's fields, which are one for each latency."""
     values: dict[str, object] = {"budget": slo.usd_h or 0}
-    told = 0
+    limited = 0
     for quantity, scale in (("itl", 1e3), ("ttft", 1.0)):
         bound_s, which = asked(slo, quantity)
-        told += bool(bound_s)
+        limited += bool(bound_s)
         values |= {quantity: bound_s * scale, f"{quantity}p": which}
         if which not in WHICH:
             raise BadInput("slo", f"a limit on {which} has no field there.")
-    if told < len(slo.tails) + bool(slo.itl_s) + bool(slo.ttft_s) or slo.usd_mtok:
+    if limited < len(slo.tails) + bool(slo.itl_s) + bool(slo.ttft_s) or slo.usd_mtok:
         raise BadInput("slo", "it has one limit for the gap, one for the first token and a budget.")
     return values
 

@@ -216,6 +216,10 @@ def overlapped_s(math_s: Number, read_s: Number, rounded_share: Number) -> Numbe
     return longer_s + rounded_share * (root_s - longer_s)
 
 
+# Work of prompts that is done beside that of decoding, whatever is read for both.
+ADDED = ("dense_math_s", "expert_math_s", "adapter_math_s", "prompt_math_s", "score_read_s")
+
+
 def joined(decode: Work, prompts: Work, chunks: Number) -> Work:
     """Compute the work of a step that decodes, and prefills chunks of prompts beside it.
 
@@ -245,13 +249,7 @@ def joined(decode: Work, prompts: Work, chunks: Number) -> Work:
     (5.0, 9.0, 1.0)
     """
     times = chunks / prompts.steps
-    beside = {
-        name: getattr(decode, name) + times * getattr(prompts, name)
-        for name in (
-            *("dense_math_s", "expert_math_s", "adapter_math_s"),
-            *("prompt_math_s", "score_read_s"),
-        )
-    }
+    beside = {name: getattr(decode, name) + times * getattr(prompts, name) for name in ADDED}
     # each chunk reads the experts that its own tokens are sent to
     read = {
         name: maximum(getattr(decode, name), times * getattr(prompts, name))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .. import capacity, catalog, design, huggingface
 from ..catalog import names
 from ..design import Card
+from ..design.cards import GAPS, WAITS
 from ..explain import Line, quantity
 from ..refuse import BadInput
 from ..spec import Deployment, Slo, Workload
@@ -39,7 +40,7 @@ ROWS = (
     ("Output of all users", "output_tok_s", "tok/s"),
 )
 # Percentiles that are limited stand below their mean.
-PERCENTILES = {"itl_s": ("itl", "tpot"), "ttft_s": ("ttft", "e2e")}
+PERCENTILES = {"itl_s": GAPS, "ttft_s": WAITS}
 HEADS = (Column("", left=True), Column("estimate"), Column("four of five", left=True))
 LAUNCH = (
     "Behind -- stands the command that launches the engine (vllm serve, sglang serve, "

@@ -52,14 +52,15 @@ def test_every_figure_of_every_card_has_a_way():
 
 
 def test_what_a_prediction_says_of_figures_that_nobody_checked():
-    def told(gpu):
+    def notes_of(gpu):
         deployment = catalog.deployment(model="llama-3.1-8b", gpu=gpu)
         return [n.text for n in design.warnings(deployment, LOAD) if n.about == "card"]
 
-    (note,) = told("a10g")
+    (note,) = notes_of("a10g")
     assert note == "Not yet checked against its document: a10g, its FLOP/s."
-    assert told("h100-sxm") == []
-    assert told("mi308x") == []  # its power is unchecked, and no prediction of time stands on it
+    assert notes_of("h100-sxm") == []
+    # its power is unchecked, and no prediction of time stands on it
+    assert notes_of("mi308x") == []
 
 
 def test_cards_in_one_box_are_named_once_each():
