@@ -133,11 +133,13 @@ def mla_elements_per_token(*, latent_dim: Number, rope_dim: Number) -> Number:
     return latent_dim + rope_dim
 
 
-def experts_touched(*, experts: Number, experts_per_token: Number, tokens: Number) -> Number:
-    """Estimate how many distinct experts of a layer a batch reads.
+def experts_touched_at_random(
+    *, experts: Number, experts_per_token: Number, tokens: Number
+) -> Number:
+    """Count the distinct experts of a layer that a batch reads if all are equally popular.
 
-    Under uniform routing one token misses an expert with probability `1 - k/E`,
-    and all tokens of the batch miss it with that to the power of their number.
+    One token misses an expert with probability `1 - k/E`, and all tokens of the batch miss it
+    with that to the power of their number.
 
     Parameters
     ----------
@@ -155,10 +157,44 @@ def experts_touched(*, experts: Number, experts_per_token: Number, tokens: Numbe
 
     Examples
     --------
-    >>> round(experts_touched(experts=256, experts_per_token=8, tokens=16), 1)
+    >>> round(experts_touched_at_random(experts=256, experts_per_token=8, tokens=16), 1)
     102.0
     """
     return experts * (1 - (1 - experts_per_token / experts) ** tokens)
+
+
+def experts_touched(*, experts: Number, experts_per_token: Number, tokens: Number) -> Number:
+    """Estimate how many distinct experts of a layer a batch reads.
+
+    Some experts are asked more often than others, so tokens meet at the same ones more often than
+    at random. With popularities spread as an exponential distribution of mean `k / (E - k)`, an
+    expert is missed by `b` tokens with probability `1 / (1 + b k / (E - k))`: by one token with
+    `1 - k/E`, as it must be. Of the spreads of popularity that were tried, from none to twice as
+    wide, this is the simplest that predicts groups left out of the fit as well as any.
+
+    Parameters
+    ----------
+    experts : float or array
+        Routed experts E.
+    experts_per_token : float or array
+        Experts k a token is routed to.
+    tokens : float or array
+        Tokens in the pass [tokens].
+
+    Returns
+    -------
+    float or array
+        Expected distinct experts, `E k tokens / (E - k + k tokens)`.
+
+    Examples
+    --------
+    >>> round(experts_touched(experts=256, experts_per_token=8, tokens=16), 1)
+    87.1
+    >>> experts_touched(experts=256, experts_per_token=8, tokens=1)
+    8.0
+    """
+    chosen = experts_per_token * tokens
+    return experts * chosen / (experts - experts_per_token + chosen)
 
 
 def routing_load(*, experts: Number, experts_per_token: Number) -> Number:

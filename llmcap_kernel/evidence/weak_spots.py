@@ -173,8 +173,8 @@ MODES = (
     Mode(
         "moe-small-batch",
         "Mixture of experts, few requests",
-        "With at most 8 requests in flight few tokens share an expert. Routing is uneven and "
-        "the kernels are small; the law takes even routing at full efficiency.",
+        "With at most 8 requests in flight few tokens share an expert, and the kernels are small. "
+        "Models differ in how much they favour some experts; the law has one unevenness for all.",
         "Measure at your own batch, or plan with the slow end of the interval.",
         _moe_small_batch,
     ),

@@ -1,5 +1,7 @@
 """Stage 1 against published figures, and against its own algebra."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,8 +92,10 @@ def test_a_window_stops_growing(context):
 def test_experts_touched_lies_between_k_and_all(experts, data):
     k = data.draw(st.integers(1, experts))
     tokens = data.draw(st.integers(1, 4096))
-    touched = law.experts_touched(experts=experts, experts_per_token=k, tokens=tokens)
+    routing = {"experts": experts, "experts_per_token": k, "tokens": tokens}
+    touched = law.experts_touched(**routing)
     assert k * (1 - 1e-9) <= touched <= min(experts, k * tokens) * (1 + 1e-9)
+    assert touched <= law.experts_touched_at_random(**routing) * (1 + 1e-9)
 
 
 @given(st.integers(1, 5000), st.integers(0, 5000), st.integers(1, 6000))
@@ -322,18 +326,32 @@ def test_a_score_stands_for_each_head_and_pair_of_tokens_that_attend():
 
 def test_experts_touched_by_listing_every_way_to_choose():
     # two tokens choose one of three: 3 of the 9 ways meet, 6 touch two
-    assert law.experts_touched(experts=3, experts_per_token=1, tokens=2) == pytest.approx(15 / 9)
+    one = {"experts": 3, "experts_per_token": 1, "tokens": 2}
+    assert law.experts_touched_at_random(**one) == pytest.approx(15 / 9)
     # two of three: 3 of the 9 ways are alike, 6 touch all
-    assert law.experts_touched(experts=3, experts_per_token=2, tokens=2) == pytest.approx(24 / 9)
+    two = {"experts": 3, "experts_per_token": 2, "tokens": 2}
+    assert law.experts_touched_at_random(**two) == pytest.approx(24 / 9)
 
 
-def test_sixteen_tokens_of_deepseek_v3_touch_102_experts():
+def test_sixteen_tokens_of_deepseek_v3_touch_102_experts_at_random():
     missed = 1.0
     for _ in range(16):
         missed *= 248 / 256  # 8 of 256 answer, arXiv 2412.19437 section 4.2
-    touched = law.experts_touched(experts=256, experts_per_token=8, tokens=16)
+    touched = law.experts_touched_at_random(experts=256, experts_per_token=8, tokens=16)
     assert touched == pytest.approx(256 * (1 - missed))
     assert touched == pytest.approx(101.96, abs=0.01)
+
+
+def test_sixteen_tokens_of_deepseek_v3_touch_87_experts_as_popularities_are_spread():
+    def missed(popularity):  # by 16 tokens, where a token visits 8 and misses 248 of 256
+        return math.exp(-16 * popularity * 8 / 248)
+
+    step = 0.001  # popularities up to 40 times the mean; of one there are exp(-popularity)
+    popularities = [(i + 0.5) * step for i in range(40_000)]
+    share = sum(missed(x) * math.exp(-x) for x in popularities) * step
+    touched = law.experts_touched(experts=256, experts_per_token=8, tokens=16)
+    assert touched == pytest.approx(256 * (1 - share), rel=1e-6)
+    assert touched == pytest.approx(256 * 128 / 376)  # 87.1
 
 
 def test_routing_is_weighed_by_both_counts():

@@ -104,11 +104,16 @@ EXERCISES = {
         hints=(
             "Two users may pick the same expert, and the step reads it once. Beat 9 counts them.",
             "Experts touched in a layer, times layers, times the bytes of one expert.",
-            "256 (1 - (1 - 8/256)^16) experts x 58 layers x 3 matrices x 7,168 x 2,048 x 1 byte.",
+            "256 x 128 / (256 - 8 + 128) experts x 58 layers x 3 matrices x 7,168 x 2,048 x 1 byte.",
         ),
         mistakes={
             "Some of the 16 users' choices coincide: fewer than 16 x 8 experts are touched.": (
                 lambda: _expert_reads(128)
+            ),
+            "That is if all experts were equally popular. A router has favourites.": (
+                lambda: _expert_reads(
+                    law.experts_touched_at_random(experts=256, experts_per_token=8, tokens=16)
+                )
             ),
             "Those are the experts of a single user.": lambda: _expert_reads(8),
             "Not every expert is touched by 16 users.": lambda: _expert_reads(256),

@@ -192,7 +192,9 @@ def _experts(shape: Shape, gpu: Gpu, name: str) -> Work:
     between = shape["matrices"] * shape["inter_size"] / shape["moe_tp_size"]
     params = between * shape["hidden_size"]
     pair = (2 * shape["hidden_size"] + between) * ACTIVATION_BYTES
-    touched = law.experts_touched(experts=experts, experts_per_token=chosen, tokens=tokens)
+    touched = law.experts_touched_at_random(
+        experts=experts, experts_per_token=chosen, tokens=tokens
+    )
     here = max(experts / ep, 1)
     pairs = max(tokens * chosen / ep, 1)
     if power:  # the card with the best-liked expert takes longest
