@@ -104,7 +104,7 @@ EXERCISES = {
         hints=(
             "Two users may pick the same expert, and the step reads it once. Beat 9 counts them.",
             "Experts touched in a layer, times layers, times the bytes of one expert.",
-            "256 x 128 / (256 - 8 + 128) experts x 58 layers x 3 matrices x 7,168 x 2,048 x 1 byte.",
+            "256 x 128 / 376 experts, 58 layers, 3 matrices of 7,168 x 2,048, each number a byte.",
         ),
         mistakes={
             "Some of the 16 users' choices coincide: fewer than 16 x 8 experts are touched.": (
