@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from . import bandwidth, capacity
 from .explain import Explained, Line, quantity
-from .numeric import Number, floor, maximum, minimum
+from .numeric import Number, floor, maximum, minimum, somewhere
 from .spec import CEILING, BadInput, Deployment, Efficiency, Workload
 
 
@@ -259,8 +259,8 @@ class Served(Explained):
         steps = self.work.output_tokens / decode.tokens_per_step
         own_chunks = prompt.steps * prompt.share  # a micro-batch meets its part of a pipeline's
         chunks = maximum(self.work.users * own_chunks / steps, 1.0)
-        both = self._timed(bandwidth.joined(decode, prompt, chunks), "mixed step")
-        chunk_s = (both.total_s - self.decode.total_s) / chunks
+        both_s = bandwidth.joined(decode, prompt, chunks).total_s(self.efficiency)
+        chunk_s = (both_s - self.decode.total_s) / chunks
         drafted_s = self.prompt.draft_s * prompt.share
         return minimum(own_chunks * chunk_s + drafted_s, self.own_s)
 
@@ -268,6 +268,8 @@ class Served(Explained):
     def waited_s(self) -> Number:
         """Time that decoding waits for the prompt of another user [s]."""
         e = self.efficiency
+        if not somewhere(e.prefill_share > 0):
+            return 0.0  # as at the ceiling, where prompts hide behind decoding
         apart_s = self.own_s - e.mixed_share * (self.own_s - self.added_s)
         return e.prefill_share * apart_s
 

@@ -326,6 +326,11 @@ class Model:
         return self.source.startswith(NO_CONFIG)
 
     @cached_property
+    def sees(self) -> bool:
+        """Whether it has a vision tower."""
+        return any(t.role == "vision" for t in self.tensors)
+
+    @cached_property
     def params(self) -> int:
         """All parameters, without multi-token-prediction layers."""
         return sum(t.params for t in self.tensors if t.role != "mtp")

@@ -1,6 +1,6 @@
 """What cards send each other in a pass, and how long it takes."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..numeric import Number, minimum, where
 from ..spec import Deployment, Efficiency
@@ -102,8 +102,7 @@ def link_bandwidth_bytes_s(deployment: Deployment) -> float:
     return gpu.link_bandwidth_bytes_s
 
 
-@dataclass(frozen=True)
-class Exchange:
+class Exchange(NamedTuple):
     """One kind of collective in a pass.
 
     Attributes
@@ -134,6 +133,28 @@ class Exchange:
     def is_there(self) -> bool:
         """Whether there is one, in any of a stack of passes."""
         return hasattr(self.count, "__array__") or self.count > 0
+
+    def with_more(self, other: "Exchange", times: Number) -> "Exchange":
+        """Send the messages of another pass along.
+
+        Parameters
+        ----------
+        other : Exchange
+            The same kind, of the other pass.
+        times : float or array
+            How many of its messages go with each.
+
+        Returns
+        -------
+        Exchange
+            As many, of the data of both.
+        """
+        if not self.is_there:
+            return self
+        return self._replace(
+            message_bytes=self.message_bytes + times * other.message_bytes,
+            wire_s=self.wire_s + times * other.wire_s,
+        )
 
     def each_s(self, efficiency: Efficiency, latency_s: Number) -> Number:
         """Time one of them.

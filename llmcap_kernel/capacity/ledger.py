@@ -7,8 +7,9 @@ cache. Users are counted as whole sequences in that cache.
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from .. import bandwidth, catalog, law
 from ..explain import Explained, Line, digits, quantity
@@ -116,15 +117,10 @@ class Ledger(Explained):
         Cache of one sequence as long as the engine must have room for to start [bytes].
     state_blocks : int
         Blocks of the cache where recurrent states take one each; 0 without states.
-    by_role : mapping of str to float
-        Weights by role of their tensors [bytes].
     kv_pool_bytes : float
         Memory left for the cache; negative when the other terms exceed the budget [bytes].
-    kv_bytes_per_token, kv_bytes_per_sequence : float
-        Cache of one more token at this length, and of a sequence in whole pages
-        without the shared prefix [bytes].
-    kv_pool_tokens : int
-        Tokens the cache holds over all sequences of this length [tokens].
+    kv_bytes_per_sequence : float
+        Cache of a sequence in whole pages without the shared prefix [bytes].
     max_concurrent : int
         Sequences of this length the deployment holds.
     context_tokens : int
@@ -141,18 +137,31 @@ class Ledger(Explained):
     runtime_bytes: float
     graph_bytes: float
     kv_pool_bytes: float
-    kv_bytes_per_token: float
     kv_bytes_per_sequence: float
-    kv_pool_tokens: int
     max_concurrent: int
     context_tokens: int
     concurrency: int
-    by_role: Mapping[str, float] = field(default_factory=dict)
     extra_bytes: float = 0.0
     prefix_bytes: float = 0.0
     hit_share: float = 1.0
     longest_bytes: float = 0.0
     state_blocks: int = 0
+
+    @property
+    def by_role(self) -> Mapping[str, float]:
+        """Weights by role of their tensors [bytes]."""
+        return _weights(self.deployment)
+
+    @cached_property
+    def kv_bytes_per_token(self) -> float:
+        """Cache of one more token at this length [bytes]."""
+        return _token_bytes(self.deployment, self.context_tokens)
+
+    @cached_property
+    def kv_pool_tokens(self) -> int:
+        """Tokens the cache holds over all sequences of this length [tokens]."""
+        d = self.deployment
+        return _pool_tokens(d, self.kv_pool_bytes, self.context_tokens) * d.attention_replicas
 
     @property
     def shared_bytes(self) -> float:
@@ -461,31 +470,46 @@ def ledger(
     most = context_tokens - 1
     number("shared_prefix_tokens", shared_prefix_tokens, 0, most, "tokens", whole=True)
     number("hit_share", hit_share, 0, 1)
-    d, visible = deployment, overhead.usable_bytes(deployment.gpu)
-    budget, pool = _pool(d)
-    prefix = prefix_bytes(d, shared_prefix_tokens)
-    whole = kv_sequence_bytes(d, context_tokens)
-    sequence = whole - prefix * hit_share
-    longest, blocks = _longest_bytes(d), _state_blocks(d, pool)
-    starts = _starts(d, pool, max(prefix + sequence, longest), blocks)
+    budget, pool = _pool(deployment)
+    room = _room(deployment, context_tokens, shared_prefix_tokens, hit_share)
     return Ledger(
-        deployment=d,
-        visible_bytes=visible,
+        deployment=deployment,
+        visible_bytes=overhead.usable_bytes(deployment.gpu),
         budget_bytes=budget,
         kv_pool_bytes=pool,
-        kv_bytes_per_token=_token_bytes(d, context_tokens),
-        kv_bytes_per_sequence=sequence,
-        kv_pool_tokens=_pool_tokens(d, pool, context_tokens) * d.attention_replicas,
-        max_concurrent=_sequences(d, pool - prefix, sequence) if starts else 0,
+        kv_bytes_per_sequence=room.sequence_bytes,
+        max_concurrent=room.sequences,
         context_tokens=context_tokens,
         concurrency=concurrency,
-        by_role=_weights(d),
-        prefix_bytes=prefix,
+        prefix_bytes=room.prefix_bytes,
         hit_share=hit_share,
-        longest_bytes=longest,
-        state_blocks=blocks,
-        **_terms(d),
+        longest_bytes=room.longest_bytes,
+        state_blocks=room.state_blocks,
+        **_terms(deployment),
     )
+
+
+class _Room(NamedTuple):
+    """What sequences of one length take of the cache, and how many it holds."""
+
+    prefix_bytes: float
+    sequence_bytes: float
+    longest_bytes: float
+    state_blocks: int
+    sequences: int
+
+
+@lru_cache(maxsize=4096)  # a prediction asks for its ledger, and for its users in progress
+def _room(
+    deployment: Deployment, context_tokens: int, shared_prefix_tokens: int, hit_share: float
+) -> _Room:
+    d, (_, pool) = deployment, _pool(deployment)
+    prefix = prefix_bytes(d, shared_prefix_tokens)
+    sequence = kv_sequence_bytes(d, context_tokens) - prefix * hit_share
+    longest, blocks = _longest_bytes(d), _state_blocks(d, pool)
+    starts = _starts(d, pool, max(prefix + sequence, longest), blocks)
+    most = _sequences(d, pool - prefix, sequence) if starts else 0
+    return _Room(prefix, sequence, longest, blocks, most)
 
 
 @lru_cache(maxsize=4096)  # a curve along the context asks again at every point
@@ -702,13 +726,7 @@ def max_concurrent(
     True
     """
     number("context_tokens", context_tokens, 1, 1e8, "tokens", whole=True)
-    whole = kv_sequence_bytes(deployment, context_tokens)
-    prefix = prefix_bytes(deployment, shared_prefix_tokens)
-    pool, sequence = _pool(deployment)[1], whole - prefix * hit_share
-    least = max(prefix + sequence, _longest_bytes(deployment))
-    if not _starts(deployment, pool, least, _state_blocks(deployment, pool)):
-        return 0
-    return _sequences(deployment, pool - prefix, sequence)
+    return _room(deployment, context_tokens, shared_prefix_tokens, hit_share).sequences
 
 
 def _sequences(deployment: Deployment, pool_bytes: float, sequence_bytes: float) -> int:

@@ -118,7 +118,7 @@ def computing_s(step: Step) -> float:
 
 
 def _arithmetic_alone(work: Work) -> Work:
-    return replace(work, dense_read_s=0.0, expert_read_s=0.0, kv_read_s=0.0)
+    return work._replace(dense_read_s=0.0, expert_read_s=0.0, kv_read_s=0.0)
 
 
 def energy(card: Card) -> Energy:

@@ -426,13 +426,13 @@ def test_every_inefficiency_slows_its_own_part():
         "adapter_s": pytest.approx(6 / 0.5),
         "host_s": 0.0,  # 40 s of streaming behind 6 s and 40 s of work
     }
-    unpacked = replace(work, unpacked=1.0, host_read_s=100.0).parts(e)
+    unpacked = work._replace(unpacked=1.0, host_read_s=100.0).parts(e)
     assert unpacked["dense_s"] == pytest.approx(1 / (0.25 * 0.5))
     assert unpacked["expert_s"] == pytest.approx(5 / (0.25 * 0.5 * 0.5))
     assert unpacked["host_s"] == pytest.approx(100 - 8 - 80)
     assert work.latency_s(e) == pytest.approx(0.03)
-    assert replace(work, without_link=0.0).latency_s(e) == pytest.approx(0.01)
-    drafting = replace(work, draft=bandwidth.Work(1.0, 3.0), guesses=4).parts(e)
+    assert work._replace(without_link=0.0).latency_s(e) == pytest.approx(0.01)
+    drafting = work._replace(draft=bandwidth.Work(1.0, 3.0), guesses=4).parts(e)
     assert drafting["draft_s"] == pytest.approx(4 * 3 / 0.5)
 
 
