@@ -326,6 +326,11 @@ class Model:
         return self.source.startswith(NO_CONFIG)
 
     @cached_property
+    def kinds(self) -> frozenset[str]:
+        """Kinds of attention that it has, some of `ATTENTION_KINDS`."""
+        return frozenset(a.kind for a in self.attention)
+
+    @cached_property
     def sees(self) -> bool:
         """Whether it has a vision tower."""
         return any(t.role == "vision" for t in self.tensors)
@@ -498,7 +503,7 @@ class Gpu:
             number(f"flop_s[{shown(dtype)}]", rate, 1e9, 1e18, "FLOP/s")
         object.__setattr__(self, "flop_s", MappingProxyType(dict(self.flop_s)))
 
-    @property
+    @cached_property
     def direct_link(self) -> bool:
         """Whether cards are joined by a link of their own, not only through PCIe."""
         return self.link != "none" and not self.link.startswith("pcie")
@@ -538,7 +543,7 @@ class Gpu:
         found = self.computes(number_format)
         return number_format.element_bits <= 8 and found is not None and found[0] in UNPACKED
 
-    @property
+    @cached_property
     def peer_access(self) -> bool:
         """Whether cards reach each other's memory.
 
@@ -753,10 +758,13 @@ class Engine:
         BatchLimits
             The first that the card is not too large for.
         """
-        if any(part in gpu.name for part in self.small_cards):
-            return self.limits[0]
-        below = (one for one in self.limits if gpu.memory_visible_bytes < one.below_bytes)
-        return next(below, self.limits[-1])
+        for part in self.small_cards:
+            if part in gpu.name:
+                return self.limits[0]
+        for one in self.limits:
+            if gpu.memory_visible_bytes < one.below_bytes:
+                return one
+        return self.limits[-1]
 
     def __hash__(self) -> int:
         return hash(self.name)  # of all fields it would take longer than some predictions
@@ -1061,6 +1069,13 @@ class Deployment:
     max_model_len: int | None = None
     eager: bool = False
     block_size: int | None = None
+
+    def __hash__(self) -> int:
+        # of all fields it would take longer than some of what is looked up by it
+        names = (self.model.name, self.gpu.name, self.engine.name, self.weights.name, self.kv.name)
+        split = (self.tp, self.pp, self.ep, self.dp_attention, self.memory_fraction, self.usd_h)
+        limits = (self.max_num_seqs, self.max_num_batched_tokens, self.max_model_len)
+        return hash((names, split, limits))
 
     def __post_init__(self) -> None:
         for name, kind in (

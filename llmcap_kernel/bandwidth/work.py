@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from .. import law
 from ..numeric import Number, maximum, minimum, where
 from ..spec import BadInput, Deployment, Efficiency, Format, Gpu, number
-from .collectives import ACTIVATION_BYTES, NO_EXCHANGES, Exchange, exchanges
+from .collectives import ACTIVATION_BYTES, Exchange, exchanges
 
 
 def compute_dtype(gpu: Gpu, number_format: Format) -> tuple[str, float]:
@@ -168,9 +168,7 @@ class Work(NamedTuple):
             "attention_s": overlapped_s(kv_math_s, kv_read_s, rounded)
             + self.prompt_math_s / (e.compute * e.attention_compute)
             + self.score_read_s / e.bandwidth,
-            "communication_s": sum(
-                x.count * x.each_s(e, latency_s) for x in self.exchanges if x.is_there
-            ),
+            "communication_s": sum([x.count * x.each_s(e, latency_s) for x in self.exchanges]),
             "fixed_s": self.layers * e.layer_s
             + self.routed_layers * e.moe_layer_s
             + self.steps * e.step_s
@@ -270,7 +268,7 @@ def joined(decode: Work, prompts: Work, chunks: Number) -> Work:
         expert_read_s=maximum(decode.expert_read_s, times * prompts.expert_read_s),
         adapter_read_s=maximum(decode.adapter_read_s, times * prompts.adapter_read_s),
         host_read_s=maximum(decode.host_read_s, times * prompts.host_read_s),
-        exchanges=tuple(own.with_more(other, chunks) for own, other in both),
+        exchanges=tuple([own.with_more(other, chunks) for own, other in both]),
     )
 
 
@@ -307,7 +305,7 @@ def _pass_work(
         adapter_math_s=adapter_math_s * times,
         adapter_read_s=adapter_read_s * times,
         host_read_s=host * times,
-        exchanges=exchanges(d, tokens, times) if d.num_gpus > 1 else NO_EXCHANGES,
+        exchanges=exchanges(d, tokens, times),
         layers=model.layers * times,
         routed_layers=routed_layers * times,
         steps=times,

@@ -121,6 +121,8 @@ class Ledger(Explained):
         Memory left for the cache; negative when the other terms exceed the budget [bytes].
     kv_bytes_per_sequence : float
         Cache of a sequence in whole pages without the shared prefix [bytes].
+    starts : bool
+        Whether the engine is expected to start: room for one sequence of the longest.
     max_concurrent : int
         Sequences of this length the deployment holds.
     context_tokens : int
@@ -138,6 +140,7 @@ class Ledger(Explained):
     graph_bytes: float
     kv_pool_bytes: float
     kv_bytes_per_sequence: float
+    starts: bool
     max_concurrent: int
     context_tokens: int
     concurrency: int
@@ -244,13 +247,6 @@ class Ledger(Explained):
     def refused(self) -> bool:
         """Whether more sequences are asked for than the cache has blocks for their states."""
         return _refused(self.deployment, self.state_blocks)
-
-    @property
-    def starts(self) -> bool:
-        """Whether the engine is expected to start: room for one sequence of the longest."""
-        return _starts(
-            self.deployment, self.kv_pool_bytes, self.least_room_bytes, self.state_blocks
-        )
 
     @property
     def fits(self) -> bool:
@@ -470,14 +466,25 @@ def ledger(
     most = context_tokens - 1
     number("shared_prefix_tokens", shared_prefix_tokens, 0, most, "tokens", whole=True)
     number("hit_share", hit_share, 0, 1)
-    budget, pool = _pool(deployment)
+    return _ledger(deployment, context_tokens, concurrency, shared_prefix_tokens, hit_share)
+
+
+def _ledger(
+    deployment: Deployment,
+    context_tokens: int,
+    concurrency: int,
+    shared_prefix_tokens: int,
+    hit_share: float,
+) -> Ledger:
     room = _room(deployment, context_tokens, shared_prefix_tokens, hit_share)
+    memory = room.memory
     return Ledger(
         deployment=deployment,
-        visible_bytes=overhead.usable_bytes(deployment.gpu),
-        budget_bytes=budget,
-        kv_pool_bytes=pool,
+        visible_bytes=memory.visible_bytes,
+        budget_bytes=memory.budget_bytes,
+        kv_pool_bytes=memory.pool_bytes,
         kv_bytes_per_sequence=room.sequence_bytes,
+        starts=room.starts,
         max_concurrent=room.sequences,
         context_tokens=context_tokens,
         concurrency=concurrency,
@@ -485,17 +492,47 @@ def ledger(
         hit_share=hit_share,
         longest_bytes=room.longest_bytes,
         state_blocks=room.state_blocks,
-        **_terms(deployment),
+        **memory.terms,
     )
+
+
+class _Memory(NamedTuple):
+    """A card's memory, however long sequences are: what is left of the budget is the pool's."""
+
+    visible_bytes: float
+    budget_bytes: float
+    pool_bytes: float
+    terms: Mapping[str, float]  # fields of a ledger, for everything but the cache
+
+
+@lru_cache(maxsize=4096)  # a curve along the context asks again at every point
+def _memory(deployment: Deployment) -> _Memory:
+    d, visible = deployment, overhead.usable_bytes(deployment.gpu)
+    terms = {
+        "weights_bytes": sum(_weights(d).values()) * (1 - d.offload_share),
+        "activation_bytes": overhead.activation_bytes(d),
+        "runtime_bytes": overhead.runtime_bytes(d),
+        "extra_bytes": extra_bytes(d),
+        "graph_bytes": overhead.graph_bytes(d),
+    }
+    taken = sum(terms.values())
+    taken -= 0.0 if d.engine.graphs_in_fraction else terms["graph_bytes"]
+    if d.engine.fraction_of == "total":
+        budget = visible * d.fraction
+        return _Memory(visible, budget, budget - taken, terms)
+    left = visible - taken
+    return _Memory(visible, visible, left * d.fraction if left > 0 else left, terms)
 
 
 class _Room(NamedTuple):
     """What sequences of one length take of the cache, and how many it holds."""
 
+    memory: _Memory
     prefix_bytes: float
     sequence_bytes: float
     longest_bytes: float
     state_blocks: int
+    starts: bool
     sequences: int
 
 
@@ -503,26 +540,14 @@ class _Room(NamedTuple):
 def _room(
     deployment: Deployment, context_tokens: int, shared_prefix_tokens: int, hit_share: float
 ) -> _Room:
-    d, (_, pool) = deployment, _pool(deployment)
-    prefix = prefix_bytes(d, shared_prefix_tokens)
+    d, memory = deployment, _memory(deployment)
+    pool = memory.pool_bytes
+    prefix = prefix_bytes(d, shared_prefix_tokens) if shared_prefix_tokens else 0.0
     sequence = kv_sequence_bytes(d, context_tokens) - prefix * hit_share
     longest, blocks = _longest_bytes(d), _state_blocks(d, pool)
-    starts = _starts(d, pool, max(prefix + sequence, longest), blocks)
+    starts = pool >= max(prefix + sequence, longest) and not _refused(d, blocks)
     most = _sequences(d, pool - prefix, sequence) if starts else 0
-    return _Room(prefix, sequence, longest, blocks, most)
-
-
-@lru_cache(maxsize=4096)  # a curve along the context asks again at every point
-def _terms(deployment: Deployment) -> dict[str, float]:
-    """Fields of a ledger for everything in memory but the cache."""
-    d = deployment
-    return {
-        "weights_bytes": sum(_weights(d).values()) * (1 - d.offload_share),
-        "activation_bytes": overhead.activation_bytes(d),
-        "runtime_bytes": overhead.runtime_bytes(d),
-        "extra_bytes": extra_bytes(d),
-        "graph_bytes": overhead.graph_bytes(d),
-    }
+    return _Room(memory, prefix, sequence, longest, blocks, starts, most)
 
 
 def fixed_bytes(deployment: Deployment) -> float:
@@ -581,13 +606,6 @@ def _pool_tokens(deployment: Deployment, pool_bytes: float, context_tokens: int)
     return floor(pool / kv_sequence_bytes(d, length) * length)
 
 
-def _starts(
-    deployment: Deployment, pool_bytes: float, least_bytes: float, state_blocks: int
-) -> bool:
-    """Whether the engine is expected to start with that room."""
-    return pool_bytes >= least_bytes and not _refused(deployment, state_blocks)
-
-
 def _longest_bytes(deployment: Deployment) -> float:
     """Cache of the longest request, where the engine must have room for one to start."""
     d = deployment
@@ -634,19 +652,6 @@ def state_block_bytes(deployment: Deployment) -> float:
     return cut.block_bytes if any(kind.name == "state" for kind in cut.kinds) else 0.0
 
 
-@lru_cache(maxsize=4096)
-def _pool(deployment: Deployment) -> tuple[float, float]:
-    """Budget of the engine, and what is left of it for the cache, however long sequences are."""
-    d, terms, visible = deployment, _terms(deployment), overhead.usable_bytes(deployment.gpu)
-    taken = sum(terms.values())
-    taken -= 0.0 if d.engine.graphs_in_fraction else terms["graph_bytes"]
-    if d.engine.fraction_of == "total":
-        budget = visible * d.fraction
-        return budget, budget - taken
-    left = visible - taken
-    return visible, left * d.fraction if left > 0 else left
-
-
 def workload_ledger(deployment: Deployment, workload: Workload) -> Ledger:
     """Compute the memory ledger of a load: its users, their context and shared prefix.
 
@@ -672,13 +677,9 @@ def workload_ledger(deployment: Deployment, workload: Workload) -> Ledger:
     >>> workload_ledger(b, Workload(7000, 1000, 16)).fits
     True
     """
-    return ledger(
-        deployment,
-        context_tokens=workload.context_tokens,
-        concurrency=workload.concurrency,
-        shared_prefix_tokens=workload.shared_prefix_tokens,
-        hit_share=workload.hit_share,
-    )
+    load = workload
+    prefix, share = load.shared_prefix_tokens, load.hit_share
+    return _ledger(deployment, load.context_tokens, load.concurrency, prefix, share)
 
 
 def max_concurrent(

@@ -128,7 +128,7 @@ def forward_bytes(deployment: Deployment) -> float:
 
 def _indexed(d: Deployment) -> Attention | None:
     """Sparse attention over latents, whose indexer vLLM profiles."""
-    if d.engine.family != "vllm":
+    if d.engine.family != "vllm" or "sparse" not in d.model.kinds:
         return None
     return next((a for a in d.model.attention if a.kind == "sparse" and a.latent_dim), None)
 
@@ -186,6 +186,8 @@ def gathered_bytes(deployment: Deployment) -> float:
 
 def _latent_bytes(d: Deployment) -> float:
     """Keys and values that latent attention expands in the profile (vLLM, mla_attention.py)."""
+    if "mla" not in d.model.kinds:
+        return 0.0
     latent = next((a for a in d.model.attention if a.kind == "mla" and a.stride_tokens == 1), None)
     if latent is None:
         return 0.0

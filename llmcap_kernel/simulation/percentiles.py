@@ -307,7 +307,7 @@ def chunks_of(served: Served) -> Chunks:
 
     def prefill_s(input_tokens: Number, cached_tokens: Number) -> Number:
         work = prefill_work(d, input_tokens=input_tokens, cached_tokens=cached_tokens)
-        return Step.of(work, served.efficiency, d, "prefill").share_s
+        return Step(work, served.efficiency, d, "prefill").share_s
 
     step_s = whole_s = prompt_s
     if somewhere(full == 0):  # a step may hold a whole chunk of others' prompts, too
@@ -409,7 +409,7 @@ def _last_step_s(served: Served) -> Number:
     if d is None or load is None:
         return served.itl_decode_s
     work = decode_work(d, context_tokens=load.context_tokens, concurrency=served.users)
-    return Step.of(work, served.efficiency, d).itl_s
+    return Step(work, served.efficiency, d).itl_s
 
 
 def _tokens_per_step(deployment: Deployment | None) -> tuple[float, ...]:
