@@ -7,12 +7,13 @@ whom the cache has no room wait for the others.
 """
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
 from . import bandwidth, capacity
 from .explain import Explained, Line, quantity
 from .numeric import Number, floor, maximum, minimum, somewhere
+from .once import cached_property
 from .spec import CEILING, BadInput, Deployment, Efficiency, Workload
 
 
@@ -321,6 +322,8 @@ class Served(Explained):
         beside their prefill, a user who decodes meets them at this rate.
         """
         waited_s = self.waited_s
+        if not somewhere(waited_s > 0):
+            return 0.0
         return closed_loop_wait_s(
             prompt_s=waited_s,
             others_s=(self.work.users - 1) * waited_s,

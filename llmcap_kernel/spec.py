@@ -8,11 +8,11 @@ computed from them is in the other modules.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from .once import cached_property
 from .refuse import BadInput, number, one_of, shown, yes_or_no
 
 ATTENTION_KINDS = ("full", "mla", "window", "sparse", "linear")
@@ -521,7 +521,7 @@ class Gpu:
         tuple of (str, float) or None
             Dtype, and its dense rate; None where the card lists none of them [FLOP/s].
         """
-        for dtype in (*number_format.compute, *WIDE):
+        for dtype in number_format.tried:
             rate = self.flop_s.get(dtype)
             if rate:
                 return dtype, rate
@@ -628,6 +628,11 @@ class Format:
         for name in ("covers", "covers_mixture"):
             for role in getattr(self, name):
                 one_of(name, role, ROLES)
+
+    @cached_property
+    def tried(self) -> tuple[str, ...]:
+        """Compute dtypes in order of preference, wider ones last."""
+        return (*self.compute, *WIDE)
 
     @cached_property
     def bytes_per_element(self) -> float:
@@ -994,6 +999,15 @@ class Lora:
         number("lora adapters", self.adapters, 1, 100_000, whole=True)
 
 
+RECORDS = (
+    ("model", Model),
+    ("gpu", Gpu),
+    ("engine", Engine),
+    ("weights", Format),
+    ("kv", Format),
+)
+
+
 @dataclass(frozen=True)
 class Deployment:
     """A model served by an engine on a number of cards.
@@ -1078,13 +1092,7 @@ class Deployment:
         return hash((names, split, limits))
 
     def __post_init__(self) -> None:
-        for name, kind in (
-            ("model", Model),
-            ("gpu", Gpu),
-            ("engine", Engine),
-            ("weights", Format),
-            ("kv", Format),
-        ):
+        for name, kind in RECORDS:
             if not isinstance(getattr(self, name), kind):
                 raise BadInput(
                     name,

@@ -221,9 +221,7 @@ def exchanges(deployment: Deployment, tokens: Number, times: Number = 1.0) -> tu
     found = []
     if reduces:
         behind = _behind(d.gpu, d.tp)
-        found.append(
-            Exchange("all-reduce", reduces * times, message, message / link, d.tp, behind)
-        )
+        found.append(Exchange("all-reduce", reduces * times, message, message / link, d.tp, behind))
     if spread:
         sent, behind = message / d.ep * model.experts_per_token, _behind(d.gpu, d.ep)
         found.append(Exchange("all-to-all", 2 * spread * times, sent, sent / link, d.ep, behind))

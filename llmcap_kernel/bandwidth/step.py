@@ -1,10 +1,10 @@
 """A pass timed part by part: the decode step, prefill, and both in one."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from ..explain import Explained, Line, quantity
 from ..numeric import Number
+from ..once import cached_property
 from ..spec import CEILING, BadInput, Deployment, Efficiency
 from .work import Work, compute_dtype, decode_work, mixed_work, prefill_work
 

@@ -455,7 +455,8 @@ def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: 
     >>> round(decode_work(a, context_tokens=8000).dense_read_s * 1e3)
     21
     """
-    _positive(context_tokens=context_tokens, concurrency=concurrency)
+    _positive("context_tokens", context_tokens)
+    _positive("concurrency", concurrency)
     d, model = deployment, deployment.model
     sequences = maximum(concurrency / d.pp, 1.0)
     guess = d.speculation
@@ -518,7 +519,7 @@ def prefill_work(
     >>> prefill_work(a, input_tokens=2 * a.batch_limit_tokens).steps
     2.0
     """
-    _positive(input_tokens=input_tokens)
+    _positive("input_tokens", input_tokens)
     d, model = deployment, deployment.model
     tokens = maximum(input_tokens - cached_tokens, 1)
     chunk = minimum(tokens * prompts, d.batch_limit_tokens)
@@ -560,11 +561,10 @@ def _score_read_s(deployment: Deployment, tokens: Number, cached_tokens: Number)
     return scores * d.engine.score_bytes / d.gpu.bandwidth_bytes_s
 
 
-def _positive(**fields: Number) -> None:
-    """Reject scalars below 1; arrays are not checked."""
-    for name, value in fields.items():
-        if not hasattr(value, "__array__"):
-            number(name, value, 1, 1e9)
+def _positive(name: str, value: Number) -> None:
+    """Reject a scalar below 1; arrays are not checked."""
+    if not hasattr(value, "__array__"):
+        number(name, value, 1, 1e9)
 
 
 def mixed_work(

@@ -7,13 +7,15 @@ cache. Users are counted as whole sequences in that cache.
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from typing import NamedTuple
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from .. import bandwidth, catalog, law
 from ..explain import Explained, Line, digits, quantity
 from ..numeric import floor
+from ..once import cached_property
 from ..spec import BadInput, Deployment, Workload, number
 from . import overhead
 from .cache import (
@@ -26,6 +28,8 @@ from .cache import (
 )
 
 SHORTER_CACHE = ("sglang", "trtllm")  # they start with a cache shorter than their longest request
+MOST_KEPT = 4096  # deployments of which the parts of a ledger are kept
+SHARE_AND_RENT = ("memory_fraction", "usd_h")
 STARTS = YES, LIKELY, DOUBTFUL, NO = ("yes", "likely", "doubtful", "no")
 START_WORDS = {
     YES: "it starts",
@@ -505,16 +509,9 @@ class _Memory(NamedTuple):
     terms: Mapping[str, float]  # fields of a ledger, for everything but the cache
 
 
-@lru_cache(maxsize=4096)  # a curve along the context asks again at every point
+@lru_cache(maxsize=MOST_KEPT)  # a curve along the context asks again at every point
 def _memory(deployment: Deployment) -> _Memory:
-    d, visible = deployment, overhead.usable_bytes(deployment.gpu)
-    terms = {
-        "weights_bytes": sum(_weights(d).values()) * (1 - d.offload_share),
-        "activation_bytes": overhead.activation_bytes(d),
-        "runtime_bytes": overhead.runtime_bytes(d),
-        "extra_bytes": extra_bytes(d),
-        "graph_bytes": overhead.graph_bytes(d),
-    }
+    d, visible, terms = deployment, overhead.usable_bytes(deployment.gpu), _terms(deployment)
     taken = sum(terms.values())
     taken -= 0.0 if d.engine.graphs_in_fraction else terms["graph_bytes"]
     if d.engine.fraction_of == "total":
@@ -522,6 +519,30 @@ def _memory(deployment: Deployment) -> _Memory:
         return _Memory(visible, budget, budget - taken, terms)
     left = visible - taken
     return _Memory(visible, visible, left * d.fraction if left > 0 else left, terms)
+
+
+# What decides the terms: all of a deployment but the share of the memory and the rent.
+_DECIDING = attrgetter(*(f.name for f in fields(Deployment) if f.name not in SHARE_AND_RENT))
+_kept_terms: dict[tuple[Any, ...], dict[str, float]] = {}
+
+
+def _terms(deployment: Deployment) -> dict[str, float]:
+    """Fields of a ledger for everything in memory but the cache.
+
+    They are kept by what decides them, so that another share of the memory asks for none again.
+    """
+    d, key = deployment, _DECIDING(deployment)
+    if key not in _kept_terms:
+        if len(_kept_terms) >= MOST_KEPT:
+            _kept_terms.clear()
+        _kept_terms[key] = {
+            "weights_bytes": sum(_weights(d).values()) * (1 - d.offload_share),
+            "activation_bytes": overhead.activation_bytes(d),
+            "runtime_bytes": overhead.runtime_bytes(d),
+            "extra_bytes": extra_bytes(d),
+            "graph_bytes": overhead.graph_bytes(d),
+        }
+    return _kept_terms[key]
 
 
 class _Room(NamedTuple):
@@ -536,7 +557,7 @@ class _Room(NamedTuple):
     sequences: int
 
 
-@lru_cache(maxsize=4096)  # a prediction asks for its ledger, and for its users in progress
+@lru_cache(maxsize=MOST_KEPT)  # a prediction asks for its ledger, and for its users in progress
 def _room(
     deployment: Deployment, context_tokens: int, shared_prefix_tokens: int, hit_share: float
 ) -> _Room:

@@ -680,14 +680,15 @@ def deployment(
     card = _gpu_of(gpu) if isinstance(gpu, str) else gpu
     if isinstance(card, Gpu) and card.parts and pp == 1:
         pp = len(card.parts)  # unequal cards: a stage of layers on each
-    own = served.native_format if isinstance(served, Model) else "bf16"
-    if isinstance(model, str):
-        own = checkpoint_format(model, own)
+    if weights in (None, "auto"):
+        weights = served.native_format if isinstance(served, Model) else "bf16"
+        if isinstance(model, str):
+            weights = checkpoint_format(model, weights)
     return Deployment(
         model=served,
         gpu=card,
         engine=_engine_of(engine) if isinstance(engine, str) else engine,
-        weights=named_format("weights", own if weights in (None, "auto") else weights, kv=False),
+        weights=named_format("weights", weights, kv=False),
         kv=named_format("kv", kv, kv=True),
         tp=tp,
         pp=pp,

@@ -4,11 +4,11 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from .. import calibration, capacity, serving
 from ..calibration import Estimate, Estimates
 from ..explain import Explained, Line, quantity
+from ..once import cached_property
 from ..simulation.percentiles import derived
 from ..spec import BadInput, Deployment, Slo, Workload
 from .limits import Limit, Note, expected, limits, tail_label, warnings

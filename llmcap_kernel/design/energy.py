@@ -5,7 +5,7 @@ exchanges or waits needs at most half of it: capped at 350 W of its 700 W, an H1
 as fast as before, and reads prompts more slowly (Patel et al. 2023, arXiv 2311.18677, section III).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..bandwidth import Step, Work
 from ..explain import Explained, Line, quantity
