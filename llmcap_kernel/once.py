@@ -13,6 +13,21 @@ else:
     import functools
 
     class cached_property(functools.cached_property):
+        """A property whose value the instance keeps.
+
+        Parameters
+        ----------
+        func : callable
+            Computes the value of an instance.
+
+        Examples
+        --------
+        >>> class Two:
+        ...     value = cached_property(lambda self: 2)
+        >>> Two().value
+        2
+        """
+
         def __get__(self, instance: Any, owner: Any = None) -> Any:
             if instance is None:
                 return self
