@@ -306,6 +306,10 @@ class Card(Explained):
             Where they are from, then a line an efficiency. The page on constants has each by the
             name that it has here, "servers.layer_s".
         """
+        return self._constants
+
+    @cached_property
+    def _constants(self) -> tuple[Line, ...]:
         d = self.deployment
         sets = calibration.table()["sets"]
         known = [key for key in calibration.keys(d.engine.family, d.gpu) if key in sets]
