@@ -15,13 +15,14 @@ measured an engine of their own says so with `use`: the estimate of it moves, an
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from functools import cache, cached_property, lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from . import catalog
 from .bandwidth import compute_dtype
 from .catalog.names import launches, timed_as
+from .once import cached_property
 from .refuse import BadInput, number, shown
 from .serving import LoadWork, Served, load_work, usd_per_mtok
 from .spec import (
@@ -33,6 +34,7 @@ from .spec import (
     Efficiency,
     Format,
     Gpu,
+    Model,
     Workload,
 )
 
@@ -804,10 +806,10 @@ def ignorance(engine: bool, chips: bool, both: bool) -> str:
 ASSUMED_SHAPE = 1.25
 
 
-def _interval(deployment: Deployment, family: str, quantity: str) -> tuple[float, float, str]:
+@cache_until_reload
+def _interval(gpu: Gpu, family: str, quantity: str) -> tuple[float, float, str]:
     """Factors on a time within which a measurement lies, and why they are that wide."""
     known, rows = table(), table()["rows"]
-    gpu = deployment.gpu
     program, engine, *_ = keys(family, gpu)
     both = f"{engine} on {gpu.family}"
     own = _own.get(family)
@@ -815,35 +817,31 @@ def _interval(deployment: Deployment, family: str, quantity: str) -> tuple[float
     if own and mine:
         faster, slower = mine
         told = f"{own.rows:,} rows of your own, of {_counted(own.deployments, 'deployment')}"
-        return _assumed(deployment, faster, slower, [f"{family}: {told}"])
+        return faster, slower, f"{family}: {told}"
     less = ignorance(engine in rows, gpu.family in rows, both in rows)
     # what kind of program an engine is that nobody measured is not known either
     programs = (program,) if engine in rows else (SERVER, LOOP)
     widths = [known["intervals"][kind(name, quantity)] for name in programs]
     width = max(widths, key=lambda w: w["slower"] / w["faster"])
     faster, slower = width["faster"], width["slower"]
-    why = [f"width from {width['rows']:,} rows, each predicted without its source"]
-    if less:
-        wider = known["ignorance"][less]
-        faster, slower = faster / wider, slower * wider
-        why.insert(0, f"{_unmeasured(engine, gpu.family)}: interval {wider:.2g}x wider each way")
-    else:
-        why.insert(0, f"{both}: {rows[both]:,} rows")
-    return _assumed(deployment, faster, slower, why)
+    told = f"width from {width['rows']:,} rows, each predicted without its source"
+    if not less:
+        return faster, slower, f"{both}: {rows[both]:,} rows; {told}"
+    wider = known["ignorance"][less]
+    told = f"{_unmeasured(engine, gpu.family)}: interval {wider:.2g}x wider each way; {told}"
+    return faster / wider, slower * wider, told
 
 
 def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'s' * (count != 1)}"
 
 
-def _assumed(
-    deployment: Deployment, faster: float, slower: float, why: list[str]
-) -> tuple[float, float, str]:
+def _assumed(model: Model, faster: float, slower: float, why: str) -> tuple[float, float, str]:
     """The same, wider where the shape of the model is taken for its own."""
-    if deployment.model.assumed_shape:
-        faster, slower = faster / ASSUMED_SHAPE, slower * ASSUMED_SHAPE
-        why.insert(0, f"{deployment.model.source}: interval {ASSUMED_SHAPE:g}x wider each way")
-    return faster, slower, "; ".join(why)
+    if not model.assumed_shape:
+        return faster, slower, why
+    told = f"{model.source}: interval {ASSUMED_SHAPE:g}x wider each way; {why}"
+    return faster / ASSUMED_SHAPE, slower * ASSUMED_SHAPE, told
 
 
 def _unmeasured(engine: str, chips: str) -> str:
@@ -916,7 +914,8 @@ class Estimates:
         tuple of (float, float, str)
             The factors from the estimate to the faster and to the slower end, and why.
         """
-        return _interval(self.deployment, self.family, quantity)
+        d = self.deployment
+        return _assumed(d.model, *_interval(d.gpu, self.family, quantity))
 
     @cached_property
     def itl_s(self) -> Estimate:

@@ -7,12 +7,13 @@ whom the cache has no room wait for the others.
 """
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
 from . import bandwidth, capacity
 from .explain import Explained, Line, quantity
-from .numeric import Number, floor, maximum, minimum
+from .numeric import Number, floor, maximum, minimum, somewhere
+from .once import cached_property
 from .spec import CEILING, BadInput, Deployment, Efficiency, Workload
 
 
@@ -178,8 +179,7 @@ def load_work(
     d, load = deployment, workload
     # where the engine does not start, the numbers are those with room for one sequence
     users = load.concurrency if batch else min(load.concurrency, max(most_running(d, load), 1))
-    block = d.block_tokens
-    cached = floor(load.shared_prefix_tokens / block) * block * load.hit_share
+    cached = _cached_tokens(d, load) if load.shared_prefix_tokens else 0.0
     context = load.mean_context_tokens if context_tokens is None else context_tokens
     return LoadWork(
         bandwidth.decode_work(d, context_tokens=context, concurrency=users),
@@ -193,6 +193,12 @@ def load_work(
         d.num_gpus,
         1.0 if d.engine.is_server and not batch else 0.0,
     )
+
+
+def _cached_tokens(deployment: Deployment, workload: Workload) -> float:
+    """Tokens of a prompt that the prefix cache holds in whole pages, on average."""
+    block = deployment.block_tokens
+    return floor(workload.shared_prefix_tokens / block) * block * workload.hit_share
 
 
 @lru_cache(maxsize=16_384)
@@ -225,18 +231,15 @@ class Served(Explained):
     deployment: Deployment | None = None
     workload: Workload | None = None
 
-    def _timed(self, work: bandwidth.Work, what: str) -> bandwidth.Step:
-        return bandwidth.Step.of(work, self.efficiency, self.deployment, what)
-
     @cached_property
     def decode(self) -> bandwidth.Step:
         """One decode step of all requests in progress."""
-        return self._timed(self.work.decode, "decode step")
+        return bandwidth.Step(self.work.decode, self.efficiency, self.deployment)
 
     @cached_property
     def prompt(self) -> bandwidth.Step:
         """Prefill of one prompt."""
-        return self._timed(self.work.prompt, "prefill")
+        return bandwidth.Step(self.work.prompt, self.efficiency, self.deployment, "prefill")
 
     @cached_property
     def own_s(self) -> Number:
@@ -259,15 +262,17 @@ class Served(Explained):
         steps = self.work.output_tokens / decode.tokens_per_step
         own_chunks = prompt.steps * prompt.share  # a micro-batch meets its part of a pipeline's
         chunks = maximum(self.work.users * own_chunks / steps, 1.0)
-        both = self._timed(bandwidth.joined(decode, prompt, chunks), "mixed step")
-        chunk_s = (both.total_s - self.decode.total_s) / chunks
-        drafted_s = self.prompt.draft_s * prompt.share
+        both_s = bandwidth.joined(decode, prompt, chunks).total_s(self.efficiency)
+        chunk_s = (both_s - self.decode.total_s) / chunks
+        drafted_s = self.prompt.draft_s * prompt.share if prompt.draft else 0.0
         return minimum(own_chunks * chunk_s + drafted_s, self.own_s)
 
     @cached_property
     def waited_s(self) -> Number:
         """Time that decoding waits for the prompt of another user [s]."""
         e = self.efficiency
+        if not somewhere(e.prefill_share > 0):
+            return 0.0  # as at the ceiling, where prompts hide behind decoding
         apart_s = self.own_s - e.mixed_share * (self.own_s - self.added_s)
         return e.prefill_share * apart_s
 
@@ -298,7 +303,7 @@ class Served(Explained):
         read_s = self.work.input_tokens * e.prompt_token_s
         return self.work.server * (e.first_token_s + read_s)
 
-    @property
+    @cached_property
     def client_s(self) -> Number:
         """Time a request spends outside the queue for its prefill and its decoding [s]."""
         # the cards are free for others while a prompt passes a pipeline's later stages
@@ -317,6 +322,8 @@ class Served(Explained):
         beside their prefill, a user who decodes meets them at this rate.
         """
         waited_s = self.waited_s
+        if not somewhere(waited_s > 0):
+            return 0.0
         return closed_loop_wait_s(
             prompt_s=waited_s,
             others_s=(self.work.users - 1) * waited_s,
@@ -352,7 +359,8 @@ class Served(Explained):
     @property
     def room_wait_s(self) -> Number:
         """Mean wait for room in the cache; 0 where all users have it [s]."""
-        return (self.work.turns - 1) * self.round_s
+        waiting = self.work.turns - 1
+        return waiting * self.round_s if somewhere(waiting > 0) else 0.0
 
     @property
     def ttft_idle_s(self) -> Number:
@@ -380,7 +388,7 @@ class Served(Explained):
         if self.work.batch is None:
             raise BadInput("server", "server is true: prompts come one by one, not as a batch.")
         read_s = self.work.input_tokens * self.work.users * self.efficiency.prompt_token_s
-        return self._timed(self.work.batch, "prefill").total_s + read_s
+        return self.work.batch.total_s(self.efficiency) + read_s
 
     @property
     def batch_e2e_s(self) -> Number:

@@ -8,11 +8,11 @@ computed from them is in the other modules.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from .once import cached_property
 from .refuse import BadInput, number, one_of, shown, yes_or_no
 
 ATTENTION_KINDS = ("full", "mla", "window", "sparse", "linear")
@@ -326,6 +326,16 @@ class Model:
         return self.source.startswith(NO_CONFIG)
 
     @cached_property
+    def kinds(self) -> frozenset[str]:
+        """Kinds of attention that it has, some of `ATTENTION_KINDS`."""
+        return frozenset(a.kind for a in self.attention)
+
+    @cached_property
+    def sees(self) -> bool:
+        """Whether it has a vision tower."""
+        return any(t.role == "vision" for t in self.tensors)
+
+    @cached_property
     def params(self) -> int:
         """All parameters, without multi-token-prediction layers."""
         return sum(t.params for t in self.tensors if t.role != "mtp")
@@ -493,7 +503,7 @@ class Gpu:
             number(f"flop_s[{shown(dtype)}]", rate, 1e9, 1e18, "FLOP/s")
         object.__setattr__(self, "flop_s", MappingProxyType(dict(self.flop_s)))
 
-    @property
+    @cached_property
     def direct_link(self) -> bool:
         """Whether cards are joined by a link of their own, not only through PCIe."""
         return self.link != "none" and not self.link.startswith("pcie")
@@ -511,7 +521,7 @@ class Gpu:
         tuple of (str, float) or None
             Dtype, and its dense rate; None where the card lists none of them [FLOP/s].
         """
-        for dtype in (*number_format.compute, *WIDE):
+        for dtype in number_format.tried:
             rate = self.flop_s.get(dtype)
             if rate:
                 return dtype, rate
@@ -533,7 +543,7 @@ class Gpu:
         found = self.computes(number_format)
         return number_format.element_bits <= 8 and found is not None and found[0] in UNPACKED
 
-    @property
+    @cached_property
     def peer_access(self) -> bool:
         """Whether cards reach each other's memory.
 
@@ -618,6 +628,11 @@ class Format:
         for name in ("covers", "covers_mixture"):
             for role in getattr(self, name):
                 one_of(name, role, ROLES)
+
+    @cached_property
+    def tried(self) -> tuple[str, ...]:
+        """Compute dtypes in order of preference, wider ones last."""
+        return (*self.compute, *WIDE)
 
     @cached_property
     def bytes_per_element(self) -> float:
@@ -748,10 +763,13 @@ class Engine:
         BatchLimits
             The first that the card is not too large for.
         """
-        if any(part in gpu.name for part in self.small_cards):
-            return self.limits[0]
-        below = (one for one in self.limits if gpu.memory_visible_bytes < one.below_bytes)
-        return next(below, self.limits[-1])
+        for part in self.small_cards:
+            if part in gpu.name:
+                return self.limits[0]
+        for one in self.limits:
+            if gpu.memory_visible_bytes < one.below_bytes:
+                return one
+        return self.limits[-1]
 
     def __hash__(self) -> int:
         return hash(self.name)  # of all fields it would take longer than some predictions
@@ -981,6 +999,15 @@ class Lora:
         number("lora adapters", self.adapters, 1, 100_000, whole=True)
 
 
+RECORDS = (
+    ("model", Model),
+    ("gpu", Gpu),
+    ("engine", Engine),
+    ("weights", Format),
+    ("kv", Format),
+)
+
+
 @dataclass(frozen=True)
 class Deployment:
     """A model served by an engine on a number of cards.
@@ -1057,14 +1084,15 @@ class Deployment:
     eager: bool = False
     block_size: int | None = None
 
+    def __hash__(self) -> int:
+        # of all fields it would take longer than some of what is looked up by it
+        names = (self.model.name, self.gpu.name, self.engine.name, self.weights.name, self.kv.name)
+        split = (self.tp, self.pp, self.ep, self.dp_attention, self.memory_fraction, self.usd_h)
+        limits = (self.max_num_seqs, self.max_num_batched_tokens, self.max_model_len)
+        return hash((names, split, limits))
+
     def __post_init__(self) -> None:
-        for name, kind in (
-            ("model", Model),
-            ("gpu", Gpu),
-            ("engine", Engine),
-            ("weights", Format),
-            ("kv", Format),
-        ):
+        for name, kind in RECORDS:
             if not isinstance(getattr(self, name), kind):
                 raise BadInput(
                     name,

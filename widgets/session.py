@@ -174,7 +174,8 @@ class Calculator:
         return changed
 
     def _show(self, messages=(), echo=None):
-        view, lists = parted(safe_view(self._calculator, self._last, messages), self.lists)
+        made = safe_view(self._calculator, self._last, messages, self.lists)
+        view, lists = parted(made, self.lists)
         # lists before the view that names them
         changed = {} if lists == self.lists else {"lists": lists}
         self.lists, self.view = lists, view | (echo or {})
@@ -208,7 +209,7 @@ def _every_so_often(say):
     return tell
 
 
-def safe_view(calculator, state, messages=()):
+def safe_view(calculator, state, messages=(), sent=None):
     """Make a view whatever happens.
 
     Parameters
@@ -219,6 +220,8 @@ def safe_view(calculator, state, messages=()):
         A complete state.
     messages : iterable of dict
         What was wrong with the inputs.
+    sent : dict, optional
+        The long lists that have travelled, as `parted` gives them.
 
     Returns
     -------
@@ -228,7 +231,7 @@ def safe_view(calculator, state, messages=()):
     """
     try:
         with calibration.using(learnt.read(state.get(learnt.NAME))):
-            made = _sendable(calculator.view(state))
+            made = _sendable(calculator.view(state), sent or {})
     except MemoryError:
         raise
     except Exception:
@@ -240,9 +243,11 @@ def safe_view(calculator, state, messages=()):
     return made | {"messages": [*messages, *made["messages"]]}
 
 
-def _sendable(view):
+def _sendable(view, sent):
     """A view as a message can carry it: a model's own name may hold half a character."""
-    text = json.dumps(view, allow_nan=False, ensure_ascii=False)
+    rest, lists = parted(view, sent)  # those that have travelled need no second look
+    new = {name: value for name, value in lists.items() if name not in sent}
+    text = json.dumps([rest, new], allow_nan=False, ensure_ascii=False)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -270,7 +275,8 @@ def parted(view, lists):
     def named(value):
         if not isinstance(value, (list, tuple)) or len(value) <= LONG:
             return value
-        name = f"{zlib.crc32(json.dumps(value).encode()):08x}"
+        name = next((name for name, known in lists.items() if known == value), None)
+        name = name or f"{zlib.crc32(json.dumps(value).encode()):08x}"
         lists[name] = value
         return {"list": name}
 

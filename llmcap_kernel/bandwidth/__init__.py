@@ -9,7 +9,6 @@ fitted efficiencies an estimate.
 
 from .collectives import (
     ACTIVATION_BYTES,
-    NO_EXCHANGES,
     Exchange,
     all_reduce_s,
     all_to_all_s,

@@ -1,9 +1,9 @@
 """What cards send each other in a pass, and how long it takes."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..numeric import Number, minimum, where
-from ..spec import Deployment, Efficiency
+from ..spec import Deployment, Efficiency, Gpu
 
 ACTIVATION_BYTES = 2  # collectives carry 16-bit activations
 
@@ -102,8 +102,7 @@ def link_bandwidth_bytes_s(deployment: Deployment) -> float:
     return gpu.link_bandwidth_bytes_s
 
 
-@dataclass(frozen=True)
-class Exchange:
+class Exchange(NamedTuple):
     """One kind of collective in a pass.
 
     Attributes
@@ -124,16 +123,30 @@ class Exchange:
     """
 
     kind: str
-    count: Number = 0.0
-    message_bytes: Number = 0.0
-    wire_s: Number = 0.0
-    cards: Number = 1.0
+    count: Number
+    message_bytes: Number
+    wire_s: Number
+    cards: Number
     behind: Number = 0.0
 
-    @property
-    def is_there(self) -> bool:
-        """Whether there is one, in any of a stack of passes."""
-        return hasattr(self.count, "__array__") or self.count > 0
+    def with_more(self, other: "Exchange", times: Number) -> "Exchange":
+        """Send the messages of another pass along.
+
+        Parameters
+        ----------
+        other : Exchange
+            The same kind, of the other pass.
+        times : float or array
+            How many of its messages go with each.
+
+        Returns
+        -------
+        Exchange
+            As many, of the data of both.
+        """
+        message_bytes = self.message_bytes + times * other.message_bytes
+        wire_s = self.wire_s + times * other.wire_s
+        return Exchange(self.kind, self.count, message_bytes, wire_s, self.cards, self.behind)
 
     def each_s(self, efficiency: Efficiency, latency_s: Number) -> Number:
         """Time one of them.
@@ -151,20 +164,16 @@ class Exchange:
             Message, latency, and the wait for the slowest card [s].
         """
         path = efficiency.link_bandwidth / (1 + efficiency.one_path_share * self.behind)
+        if self.kind == "stage hand-on":
+            return self.wire_s / path + latency_s
+        time_s = all_reduce_s if self.kind == "all-reduce" else all_to_all_s
         # the message is given as its time at the full rate, so the bandwidth as a share of it
-        arguments = {
-            "message_bytes": self.wire_s,
-            "link_bandwidth_bytes_s": path,
-            "latency_s": latency_s + efficiency.rank_s * (self.cards - 1),
-        }
-        if self.kind == "all-reduce":
-            return all_reduce_s(cards=self.cards, **arguments)
-        if self.kind == "all-to-all":
-            return all_to_all_s(cards=self.cards, **arguments)
-        return self.wire_s / path + latency_s
-
-
-NO_EXCHANGES = tuple(Exchange(kind) for kind in ("all-reduce", "all-to-all", "stage hand-on"))
+        return time_s(
+            message_bytes=self.wire_s,
+            cards=self.cards,
+            link_bandwidth_bytes_s=path,
+            latency_s=latency_s + efficiency.rank_s * (self.cards - 1),
+        )
 
 
 def exchanges(deployment: Deployment, tokens: Number, times: Number = 1.0) -> tuple[Exchange, ...]:
@@ -188,7 +197,7 @@ def exchanges(deployment: Deployment, tokens: Number, times: Number = 1.0) -> tu
     Returns
     -------
     tuple of Exchange
-        All-reduce, all-to-all and stage hand-on, with a count of 0 where there is none.
+        All-reduce, all-to-all and stage hand-on, of those that there are.
 
     References
     ----------
@@ -202,35 +211,34 @@ def exchanges(deployment: Deployment, tokens: Number, times: Number = 1.0) -> tu
     [('all-reduce', 160.0)]
     """
     d, model = deployment, deployment.model
+    if d.num_gpus == 1:
+        return ()
     message = tokens * model.hidden_size * ACTIVATION_BYTES
     # with tensor-parallel attention every card has all tokens: its experts' share is summed
     spread = model.moe_layers if d.ep > 1 and d.dp_attention else 0
     reduces = ((1 if d.dp_attention else 2) * model.layers - spread) if d.tp > 1 else 0
     link = link_bandwidth_bytes_s(d)
+    found = []
+    if reduces:
+        behind = _behind(d.gpu, d.tp)
+        found.append(Exchange("all-reduce", reduces * times, message, message / link, d.tp, behind))
+    if spread:
+        sent, behind = message / d.ep * model.experts_per_token, _behind(d.gpu, d.ep)
+        found.append(Exchange("all-to-all", 2 * spread * times, sent, sent / link, d.ep, behind))
+    if d.pp > 1:
+        passed, across = message / d.tp, _stage_link_bytes_s(d)
+        found.append(Exchange("stage hand-on", (d.pp - 1) * times, passed, passed / across, 2))
+    return tuple(found)
+
+
+def _behind(gpu: Gpu, cards: int) -> Number:
+    """Pairs of cards beside the first that send over the host's memory at the same time."""
+    return (1.0 - gpu.peer_access) * max(cards / 2 - 1, 0.0)
+
+
+def _stage_link_bytes_s(d: Deployment) -> float:
+    """One-way bandwidth between the stages of a pipeline."""
     across = d.gpu.link_bandwidth_bytes_s
     if d.num_gpus > d.gpu.max_per_node:
         across = minimum(across, d.gpu.node_link_bandwidth_bytes_s)
-    sent = message / d.ep * model.experts_per_token
-    passed = message / d.tp
-    apart = 1.0 - d.gpu.peer_access
-    return (
-        _exchange("all-reduce", reduces, times, message, link, d.tp, apart),
-        _exchange("all-to-all", 2 * spread, times, sent, link, d.ep, apart),
-        _exchange("stage hand-on", d.pp - 1, times, passed, across, 2, apart),
-    )
-
-
-def _exchange(
-    kind: str,
-    count: int,
-    times: Number,
-    message_bytes: Number,
-    link_bandwidth_bytes_s: float,
-    cards: int,
-    apart: Number,
-) -> Exchange:
-    if not count:  # the catalogue lists no link for some cards, so there is nothing to divide by
-        return Exchange(kind)
-    wire_s = message_bytes / link_bandwidth_bytes_s
-    behind = apart * max(cards / 2 - 1, 0.0)
-    return Exchange(kind, count * times, message_bytes, wire_s, cards, behind)
+    return across

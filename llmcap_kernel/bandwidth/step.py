@@ -1,10 +1,10 @@
 """A pass timed part by part: the decode step, prefill, and both in one."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from ..explain import Explained, Line, quantity
 from ..numeric import Number
+from ..once import cached_property
 from ..spec import CEILING, BadInput, Deployment, Efficiency
 from .work import Work, compute_dtype, decode_work, mixed_work, prefill_work
 
@@ -23,66 +23,62 @@ class Step(Explained):
         Deployment it runs on; None for a stack of passes.
     what : str
         "decode step", "prefill" or "mixed step".
-    dense_s, expert_s, attention_s : float or array
-        Dense weights, routed experts, and attention over the cache [s].
-    communication_s : float or array
-        Collectives between cards [s].
-    fixed_s : float or array
-        Kernel launches and host time [s].
-    draft_s : float or array
-        Drafting tokens for speculation [s].
-    adapter_s : float or array
-        Reading and applying low-rank adapters [s].
-    host_s : float or array
-        Waiting for weights from host memory [s].
     """
 
     work: Work
     efficiency: Efficiency
-    deployment: Deployment | None
-    what: str
-    dense_s: Number
-    expert_s: Number
-    attention_s: Number
-    communication_s: Number
-    fixed_s: Number
-    draft_s: Number
-    adapter_s: Number
-    host_s: Number
-
-    @classmethod
-    def of(
-        cls,
-        work: Work,
-        efficiency: Efficiency,
-        deployment: Deployment | None = None,
-        what: str = "decode step",
-    ) -> "Step":
-        """Time the work of a pass.
-
-        Parameters
-        ----------
-        work : Work
-            Work of the pass on each card.
-        efficiency : Efficiency
-            Shares and latencies.
-        deployment : Deployment, optional
-            Deployment it runs on; None for a stack of passes.
-        what : str
-            "decode step", "prefill" or "mixed step".
-
-        Returns
-        -------
-        Step
-            Work and efficiencies with the time of every part.
-        """
-        return cls(work, efficiency, deployment, what, **work.parts(efficiency))
+    deployment: Deployment | None = None
+    what: str = "decode step"
 
     @cached_property
     def total_s(self) -> Number:
         """All parts, one after another [s]."""
-        parts = self.dense_s + self.expert_s + self.attention_s + self.communication_s
-        return parts + self.fixed_s + self.draft_s + self.adapter_s + self.host_s
+        return self.work.total_s(self.efficiency)
+
+    @cached_property
+    def parts(self) -> dict[str, Number]:
+        """Time of each part by its name here [s]."""
+        return self.work.parts(self.efficiency)
+
+    @property
+    def dense_s(self) -> Number:
+        """Dense weights [s]."""
+        return self.parts["dense_s"]
+
+    @property
+    def expert_s(self) -> Number:
+        """Routed experts [s]."""
+        return self.parts["expert_s"]
+
+    @property
+    def attention_s(self) -> Number:
+        """Attention over the cache, and among the tokens of a prompt [s]."""
+        return self.parts["attention_s"]
+
+    @property
+    def communication_s(self) -> Number:
+        """Collectives between cards [s]."""
+        return self.parts["communication_s"]
+
+    @property
+    def fixed_s(self) -> Number:
+        """Kernel launches and host time [s]."""
+        return self.parts["fixed_s"]
+
+    @property
+    def draft_s(self) -> Number:
+        """Drafting tokens for speculation [s]."""
+        return self.parts["draft_s"]
+
+    @property
+    def adapter_s(self) -> Number:
+        """Reading and applying low-rank adapters [s]."""
+        return self.parts["adapter_s"]
+
+    @property
+    def host_s(self) -> Number:
+        """Waiting for weights from host memory [s]."""
+        return self.parts["host_s"]
 
     @property
     def share_s(self) -> Number:
@@ -179,8 +175,6 @@ class Step(Explained):
         latency_s = self.work.latency_s(self.efficiency)
         lines = []
         for exchange in self.work.exchanges:
-            if not exchange.count:
-                continue
             each_s = exchange.each_s(self.efficiency, latency_s)
             message = quantity(exchange.message_bytes, "bytes")
             numbers = f"{exchange.count:,g} of {message}, {quantity(each_s, 's')} each"
@@ -251,7 +245,7 @@ def decode_step(
     13.8 ms
     """
     work = decode_work(deployment, context_tokens=context_tokens, concurrency=concurrency)
-    return Step.of(work, efficiency, deployment)
+    return Step(work, efficiency, deployment)
 
 
 def prefill(
@@ -294,7 +288,7 @@ def prefill(
     0.46 s
     """
     work = prefill_work(deployment, input_tokens=input_tokens, cached_tokens=cached_tokens)
-    return Step.of(work, efficiency, deployment, "prefill")
+    return Step(work, efficiency, deployment, "prefill")
 
 
 def mixed_step(
@@ -350,4 +344,4 @@ def mixed_step(
         concurrency=concurrency,
         prefill_tokens=prefill_tokens,
     )
-    return Step.of(work, efficiency, deployment, "mixed step")
+    return Step(work, efficiency, deployment, "mixed step")

@@ -1,12 +1,12 @@
 """Work of a pass: bytes, FLOP and messages as times at full rate, before any efficiency."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from .. import law
 from ..numeric import Number, maximum, minimum, where
 from ..spec import BadInput, Deployment, Efficiency, Format, Gpu, number
-from .collectives import ACTIVATION_BYTES, NO_EXCHANGES, Exchange, exchanges
+from .collectives import ACTIVATION_BYTES, Exchange, exchanges
 
 
 def compute_dtype(gpu: Gpu, number_format: Format) -> tuple[str, float]:
@@ -45,8 +45,7 @@ def compute_dtype(gpu: Gpu, number_format: Format) -> tuple[str, float]:
     )
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """Work of a pass on each card, every part as its time at the full rate.
 
     It does not depend on efficiencies: the same work is timed for the ceiling and
@@ -169,20 +168,33 @@ class Work:
             "attention_s": overlapped_s(kv_math_s, kv_read_s, rounded)
             + self.prompt_math_s / (e.compute * e.attention_compute)
             + self.score_read_s / e.bandwidth,
-            "communication_s": sum(
-                x.count * x.each_s(e, latency_s) for x in self.exchanges if x.is_there
-            ),
+            "communication_s": sum([x.count * x.each_s(e, latency_s) for x in self.exchanges]),
             "fixed_s": self.layers * e.layer_s
             + self.routed_layers * e.moe_layer_s
             + self.steps * e.step_s
             + self.scheduled * e.sequence_s,
-            "draft_s": self.guesses * sum(self.draft.parts(e).values()) if self.draft else 0.0,
+            "draft_s": self.guesses * self.draft.total_s(e) if self.draft else 0.0,
             "adapter_s": maximum(
                 self.adapter_math_s / e.compute, self.adapter_read_s / e.bandwidth
             ),
             # weights are streamed while the card works on those it holds
             "host_s": maximum(self.host_read_s - dense_s - expert_s, 0.0),
         }
+
+    def total_s(self, efficiency: Efficiency) -> Number:
+        """Time the pass: all parts, one after another.
+
+        Parameters
+        ----------
+        efficiency : Efficiency
+            Shares and latencies.
+
+        Returns
+        -------
+        float or array
+            Their sum, which is `Step.total_s` [s].
+        """
+        return sum(self.parts(efficiency).values())
 
 
 def overlapped_s(math_s: Number, read_s: Number, rounded_share: Number) -> Number:
@@ -216,10 +228,6 @@ def overlapped_s(math_s: Number, read_s: Number, rounded_share: Number) -> Numbe
     return longer_s + rounded_share * (root_s - longer_s)
 
 
-# Work of prompts that is done beside that of decoding, whatever is read for both.
-ADDED = ("dense_math_s", "expert_math_s", "adapter_math_s", "prompt_math_s", "score_read_s")
-
-
 def joined(decode: Work, prompts: Work, chunks: Number) -> Work:
     """Compute the work of a step that decodes, and prefills chunks of prompts beside it.
 
@@ -249,24 +257,19 @@ def joined(decode: Work, prompts: Work, chunks: Number) -> Work:
     (5.0, 9.0, 1.0)
     """
     times = chunks / prompts.steps
-    beside = {name: getattr(decode, name) + times * getattr(prompts, name) for name in ADDED}
-    # each chunk reads the experts that its own tokens are sent to
-    read = {
-        name: maximum(getattr(decode, name), times * getattr(prompts, name))
-        for name in ("expert_read_s", "adapter_read_s", "host_read_s")
-    }
-    both = tuple(
-        Exchange(
-            own.kind,
-            own.count,
-            own.message_bytes + chunks * other.message_bytes,
-            own.wire_s + chunks * other.wire_s,
-            own.cards,
-            own.behind,
-        )
-        for own, other in zip(decode.exchanges, prompts.exchanges, strict=True)
+    both = zip(decode.exchanges, prompts.exchanges, strict=True)
+    return decode._replace(
+        dense_math_s=decode.dense_math_s + times * prompts.dense_math_s,
+        expert_math_s=decode.expert_math_s + times * prompts.expert_math_s,
+        adapter_math_s=decode.adapter_math_s + times * prompts.adapter_math_s,
+        prompt_math_s=decode.prompt_math_s + times * prompts.prompt_math_s,
+        score_read_s=decode.score_read_s + times * prompts.score_read_s,
+        # each chunk reads the experts that its own tokens are sent to
+        expert_read_s=maximum(decode.expert_read_s, times * prompts.expert_read_s),
+        adapter_read_s=maximum(decode.adapter_read_s, times * prompts.adapter_read_s),
+        host_read_s=maximum(decode.host_read_s, times * prompts.host_read_s),
+        exchanges=tuple([own.with_more(other, chunks) for own, other in both]),
     )
-    return replace(decode, exchanges=both, **beside, **read)
 
 
 def _pass_work(
@@ -292,18 +295,17 @@ def _pass_work(
     dense_flops = law.matmul_flops(params=dense_params, tokens=tokens) / d.tp
     expert_flops, expert_bytes, routed_layers = _experts(d, tokens)
     weight_bytes = weights.dense_read_bytes + expert_bytes
-    adapter_flops, adapter_bytes = _adapters(d, sequences, tokens)
-    _, kv_rate = compute_dtype(d.gpu, d.kv)
+    adapter_math_s, adapter_read_s = _adapters(d, sequences, tokens)
     host = d.offload_share and weight_bytes * d.offload_share / d.gpu.host_bandwidth_bytes_s
     return Work(
         dense_math_s=dense_flops / rate * times,
         dense_read_s=weights.dense_read_bytes / bandwidth * times,
         expert_math_s=expert_flops / rate * times,
         expert_read_s=expert_bytes / bandwidth * times,
-        adapter_math_s=adapter_flops / kv_rate * times,
-        adapter_read_s=adapter_bytes / bandwidth * times,
+        adapter_math_s=adapter_math_s * times,
+        adapter_read_s=adapter_read_s * times,
         host_read_s=host * times,
-        exchanges=exchanges(d, tokens, times) if d.num_gpus > 1 else NO_EXCHANGES,
+        exchanges=exchanges(d, tokens, times),
         layers=model.layers * times,
         routed_layers=routed_layers * times,
         steps=times,
@@ -330,13 +332,15 @@ def _experts(deployment: Deployment, tokens: Number) -> tuple[Number, Number, Nu
 
 
 def _adapters(deployment: Deployment, sequences: Number, tokens: Number) -> tuple[Number, Number]:
-    """FLOP and bytes of adapters: every one in the batch is read, each token uses one."""
+    """Time at full rate of adapters: every one in the batch is read, each token uses one."""
     d, lora = deployment, deployment.lora
     if lora is None:
         return 0.0, 0.0
+    _, rate = compute_dtype(d.gpu, d.kv)
     params = law.lora_params(d.model, lora.rank) / d.tp
-    read = minimum(lora.adapters, sequences) * params * ACTIVATION_BYTES
-    return law.matmul_flops(params=params, tokens=tokens), read
+    read_bytes = minimum(lora.adapters, sequences) * params * ACTIVATION_BYTES
+    flops = law.matmul_flops(params=params, tokens=tokens)
+    return flops / rate, read_bytes / d.gpu.bandwidth_bytes_s
 
 
 def _guess_work(deployment: Deployment, context_tokens: Number, concurrency: Number) -> Work:
@@ -451,7 +455,8 @@ def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: 
     >>> round(decode_work(a, context_tokens=8000).dense_read_s * 1e3)
     21
     """
-    _positive(context_tokens=context_tokens, concurrency=concurrency)
+    _positive("context_tokens", context_tokens)
+    _positive("concurrency", concurrency)
     d, model = deployment, deployment.model
     sequences = maximum(concurrency / d.pp, 1.0)
     guess = d.speculation
@@ -514,7 +519,7 @@ def prefill_work(
     >>> prefill_work(a, input_tokens=2 * a.batch_limit_tokens).steps
     2.0
     """
-    _positive(input_tokens=input_tokens)
+    _positive("input_tokens", input_tokens)
     d, model = deployment, deployment.model
     tokens = maximum(input_tokens - cached_tokens, 1)
     chunk = minimum(tokens * prompts, d.batch_limit_tokens)
@@ -556,11 +561,10 @@ def _score_read_s(deployment: Deployment, tokens: Number, cached_tokens: Number)
     return scores * d.engine.score_bytes / d.gpu.bandwidth_bytes_s
 
 
-def _positive(**fields: Number) -> None:
-    """Reject scalars below 1; arrays are not checked."""
-    for name, value in fields.items():
-        if not hasattr(value, "__array__"):
-            number(name, value, 1, 1e9)
+def _positive(name: str, value: Number) -> None:
+    """Reject a scalar below 1; arrays are not checked."""
+    if not hasattr(value, "__array__"):
+        number(name, value, 1, 1e9)
 
 
 def mixed_work(

@@ -7,12 +7,15 @@ cache. Users are counted as whole sequences in that cache.
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from .. import bandwidth, catalog, law
 from ..explain import Explained, Line, digits, quantity
 from ..numeric import floor
+from ..once import cached_property
 from ..spec import BadInput, Deployment, Workload, number
 from . import overhead
 from .cache import (
@@ -25,6 +28,8 @@ from .cache import (
 )
 
 SHORTER_CACHE = ("sglang", "trtllm")  # they start with a cache shorter than their longest request
+MOST_KEPT = 4096  # deployments of which the parts of a ledger are kept
+SHARE_AND_RENT = ("memory_fraction", "usd_h")
 STARTS = YES, LIKELY, DOUBTFUL, NO = ("yes", "likely", "doubtful", "no")
 START_WORDS = {
     YES: "it starts",
@@ -116,15 +121,12 @@ class Ledger(Explained):
         Cache of one sequence as long as the engine must have room for to start [bytes].
     state_blocks : int
         Blocks of the cache where recurrent states take one each; 0 without states.
-    by_role : mapping of str to float
-        Weights by role of their tensors [bytes].
     kv_pool_bytes : float
         Memory left for the cache; negative when the other terms exceed the budget [bytes].
-    kv_bytes_per_token, kv_bytes_per_sequence : float
-        Cache of one more token at this length, and of a sequence in whole pages
-        without the shared prefix [bytes].
-    kv_pool_tokens : int
-        Tokens the cache holds over all sequences of this length [tokens].
+    kv_bytes_per_sequence : float
+        Cache of a sequence in whole pages without the shared prefix [bytes].
+    starts : bool
+        Whether the engine is expected to start: room for one sequence of the longest.
     max_concurrent : int
         Sequences of this length the deployment holds.
     context_tokens : int
@@ -141,18 +143,32 @@ class Ledger(Explained):
     runtime_bytes: float
     graph_bytes: float
     kv_pool_bytes: float
-    kv_bytes_per_token: float
     kv_bytes_per_sequence: float
-    kv_pool_tokens: int
+    starts: bool
     max_concurrent: int
     context_tokens: int
     concurrency: int
-    by_role: Mapping[str, float] = field(default_factory=dict)
     extra_bytes: float = 0.0
     prefix_bytes: float = 0.0
     hit_share: float = 1.0
     longest_bytes: float = 0.0
     state_blocks: int = 0
+
+    @property
+    def by_role(self) -> Mapping[str, float]:
+        """Weights by role of their tensors [bytes]."""
+        return _weights(self.deployment)
+
+    @cached_property
+    def kv_bytes_per_token(self) -> float:
+        """Cache of one more token at this length [bytes]."""
+        return _token_bytes(self.deployment, self.context_tokens)
+
+    @cached_property
+    def kv_pool_tokens(self) -> int:
+        """Tokens the cache holds over all sequences of this length [tokens]."""
+        d = self.deployment
+        return _pool_tokens(d, self.kv_pool_bytes, self.context_tokens) * d.attention_replicas
 
     @property
     def shared_bytes(self) -> float:
@@ -235,13 +251,6 @@ class Ledger(Explained):
     def refused(self) -> bool:
         """Whether more sequences are asked for than the cache has blocks for their states."""
         return _refused(self.deployment, self.state_blocks)
-
-    @property
-    def starts(self) -> bool:
-        """Whether the engine is expected to start: room for one sequence of the longest."""
-        return _starts(
-            self.deployment, self.kv_pool_bytes, self.least_room_bytes, self.state_blocks
-        )
 
     @property
     def fits(self) -> bool:
@@ -461,44 +470,105 @@ def ledger(
     most = context_tokens - 1
     number("shared_prefix_tokens", shared_prefix_tokens, 0, most, "tokens", whole=True)
     number("hit_share", hit_share, 0, 1)
-    d, visible = deployment, overhead.usable_bytes(deployment.gpu)
-    budget, pool = _pool(d)
-    prefix = prefix_bytes(d, shared_prefix_tokens)
-    whole = kv_sequence_bytes(d, context_tokens)
-    sequence = whole - prefix * hit_share
-    longest, blocks = _longest_bytes(d), _state_blocks(d, pool)
-    starts = _starts(d, pool, max(prefix + sequence, longest), blocks)
+    return _ledger(deployment, context_tokens, concurrency, shared_prefix_tokens, hit_share)
+
+
+def _ledger(
+    deployment: Deployment,
+    context_tokens: int,
+    concurrency: int,
+    shared_prefix_tokens: int,
+    hit_share: float,
+) -> Ledger:
+    room = _room(deployment, context_tokens, shared_prefix_tokens, hit_share)
+    memory = room.memory
     return Ledger(
-        deployment=d,
-        visible_bytes=visible,
-        budget_bytes=budget,
-        kv_pool_bytes=pool,
-        kv_bytes_per_token=_token_bytes(d, context_tokens),
-        kv_bytes_per_sequence=sequence,
-        kv_pool_tokens=_pool_tokens(d, pool, context_tokens) * d.attention_replicas,
-        max_concurrent=_sequences(d, pool - prefix, sequence) if starts else 0,
+        deployment=deployment,
+        visible_bytes=memory.visible_bytes,
+        budget_bytes=memory.budget_bytes,
+        kv_pool_bytes=memory.pool_bytes,
+        kv_bytes_per_sequence=room.sequence_bytes,
+        starts=room.starts,
+        max_concurrent=room.sequences,
         context_tokens=context_tokens,
         concurrency=concurrency,
-        by_role=_weights(d),
-        prefix_bytes=prefix,
+        prefix_bytes=room.prefix_bytes,
         hit_share=hit_share,
-        longest_bytes=longest,
-        state_blocks=blocks,
-        **_terms(d),
+        longest_bytes=room.longest_bytes,
+        state_blocks=room.state_blocks,
+        **memory.terms,
     )
 
 
-@lru_cache(maxsize=4096)  # a curve along the context asks again at every point
+class _Memory(NamedTuple):
+    """A card's memory, however long sequences are: what is left of the budget is the pool's."""
+
+    visible_bytes: float
+    budget_bytes: float
+    pool_bytes: float
+    terms: Mapping[str, float]  # fields of a ledger, for everything but the cache
+
+
+@lru_cache(maxsize=MOST_KEPT)  # a curve along the context asks again at every point
+def _memory(deployment: Deployment) -> _Memory:
+    d, visible, terms = deployment, overhead.usable_bytes(deployment.gpu), _terms(deployment)
+    taken = sum(terms.values())
+    taken -= 0.0 if d.engine.graphs_in_fraction else terms["graph_bytes"]
+    if d.engine.fraction_of == "total":
+        budget = visible * d.fraction
+        return _Memory(visible, budget, budget - taken, terms)
+    left = visible - taken
+    return _Memory(visible, visible, left * d.fraction if left > 0 else left, terms)
+
+
+# What decides the terms: all of a deployment but the share of the memory and the rent.
+_DECIDING = attrgetter(*(f.name for f in fields(Deployment) if f.name not in SHARE_AND_RENT))
+_kept_terms: dict[tuple[Any, ...], dict[str, float]] = {}
+
+
 def _terms(deployment: Deployment) -> dict[str, float]:
-    """Fields of a ledger for everything in memory but the cache."""
-    d = deployment
-    return {
-        "weights_bytes": sum(_weights(d).values()) * (1 - d.offload_share),
-        "activation_bytes": overhead.activation_bytes(d),
-        "runtime_bytes": overhead.runtime_bytes(d),
-        "extra_bytes": extra_bytes(d),
-        "graph_bytes": overhead.graph_bytes(d),
-    }
+    """Fields of a ledger for everything in memory but the cache.
+
+    They are kept by what decides them, so that another share of the memory asks for none again.
+    """
+    d, key = deployment, _DECIDING(deployment)
+    if key not in _kept_terms:
+        if len(_kept_terms) >= MOST_KEPT:
+            _kept_terms.clear()
+        _kept_terms[key] = {
+            "weights_bytes": sum(_weights(d).values()) * (1 - d.offload_share),
+            "activation_bytes": overhead.activation_bytes(d),
+            "runtime_bytes": overhead.runtime_bytes(d),
+            "extra_bytes": extra_bytes(d),
+            "graph_bytes": overhead.graph_bytes(d),
+        }
+    return _kept_terms[key]
+
+
+class _Room(NamedTuple):
+    """What sequences of one length take of the cache, and how many it holds."""
+
+    memory: _Memory
+    prefix_bytes: float
+    sequence_bytes: float
+    longest_bytes: float
+    state_blocks: int
+    starts: bool
+    sequences: int
+
+
+@lru_cache(maxsize=MOST_KEPT)  # a prediction asks for its ledger, and for its users in progress
+def _room(
+    deployment: Deployment, context_tokens: int, shared_prefix_tokens: int, hit_share: float
+) -> _Room:
+    d, memory = deployment, _memory(deployment)
+    pool = memory.pool_bytes
+    prefix = prefix_bytes(d, shared_prefix_tokens) if shared_prefix_tokens else 0.0
+    sequence = kv_sequence_bytes(d, context_tokens) - prefix * hit_share
+    longest, blocks = _longest_bytes(d), _state_blocks(d, pool)
+    starts = pool >= max(prefix + sequence, longest) and not _refused(d, blocks)
+    most = _sequences(d, pool - prefix, sequence) if starts else 0
+    return _Room(memory, prefix, sequence, longest, blocks, starts, most)
 
 
 def fixed_bytes(deployment: Deployment) -> float:
@@ -557,13 +627,6 @@ def _pool_tokens(deployment: Deployment, pool_bytes: float, context_tokens: int)
     return floor(pool / kv_sequence_bytes(d, length) * length)
 
 
-def _starts(
-    deployment: Deployment, pool_bytes: float, least_bytes: float, state_blocks: int
-) -> bool:
-    """Whether the engine is expected to start with that room."""
-    return pool_bytes >= least_bytes and not _refused(deployment, state_blocks)
-
-
 def _longest_bytes(deployment: Deployment) -> float:
     """Cache of the longest request, where the engine must have room for one to start."""
     d = deployment
@@ -610,19 +673,6 @@ def state_block_bytes(deployment: Deployment) -> float:
     return cut.block_bytes if any(kind.name == "state" for kind in cut.kinds) else 0.0
 
 
-@lru_cache(maxsize=4096)
-def _pool(deployment: Deployment) -> tuple[float, float]:
-    """Budget of the engine, and what is left of it for the cache, however long sequences are."""
-    d, terms, visible = deployment, _terms(deployment), overhead.usable_bytes(deployment.gpu)
-    taken = sum(terms.values())
-    taken -= 0.0 if d.engine.graphs_in_fraction else terms["graph_bytes"]
-    if d.engine.fraction_of == "total":
-        budget = visible * d.fraction
-        return budget, budget - taken
-    left = visible - taken
-    return visible, left * d.fraction if left > 0 else left
-
-
 def workload_ledger(deployment: Deployment, workload: Workload) -> Ledger:
     """Compute the memory ledger of a load: its users, their context and shared prefix.
 
@@ -648,13 +698,9 @@ def workload_ledger(deployment: Deployment, workload: Workload) -> Ledger:
     >>> workload_ledger(b, Workload(7000, 1000, 16)).fits
     True
     """
-    return ledger(
-        deployment,
-        context_tokens=workload.context_tokens,
-        concurrency=workload.concurrency,
-        shared_prefix_tokens=workload.shared_prefix_tokens,
-        hit_share=workload.hit_share,
-    )
+    load = workload
+    prefix, share = load.shared_prefix_tokens, load.hit_share
+    return _ledger(deployment, load.context_tokens, load.concurrency, prefix, share)
 
 
 def max_concurrent(
@@ -702,13 +748,7 @@ def max_concurrent(
     True
     """
     number("context_tokens", context_tokens, 1, 1e8, "tokens", whole=True)
-    whole = kv_sequence_bytes(deployment, context_tokens)
-    prefix = prefix_bytes(deployment, shared_prefix_tokens)
-    pool, sequence = _pool(deployment)[1], whole - prefix * hit_share
-    least = max(prefix + sequence, _longest_bytes(deployment))
-    if not _starts(deployment, pool, least, _state_blocks(deployment, pool)):
-        return 0
-    return _sequences(deployment, pool - prefix, sequence)
+    return _room(deployment, context_tokens, shared_prefix_tokens, hit_share).sequences
 
 
 def _sequences(deployment: Deployment, pool_bytes: float, sequence_bytes: float) -> int:

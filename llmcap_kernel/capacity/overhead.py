@@ -128,7 +128,7 @@ def forward_bytes(deployment: Deployment) -> float:
 
 def _indexed(d: Deployment) -> Attention | None:
     """Sparse attention over latents, whose indexer vLLM profiles."""
-    if d.engine.family != "vllm":
+    if d.engine.family != "vllm" or "sparse" not in d.model.kinds:
         return None
     return next((a for a in d.model.attention if a.kind == "sparse" and a.latent_dim), None)
 
@@ -186,6 +186,8 @@ def gathered_bytes(deployment: Deployment) -> float:
 
 def _latent_bytes(d: Deployment) -> float:
     """Keys and values that latent attention expands in the profile (vLLM, mla_attention.py)."""
+    if "mla" not in d.model.kinds:
+        return 0.0
     latent = next((a for a in d.model.attention if a.kind == "mla" and a.stride_tokens == 1), None)
     if latent is None:
         return 0.0
@@ -198,6 +200,12 @@ def _latent_bytes(d: Deployment) -> float:
 
 def _width(model: Model, roles: tuple[str, ...]) -> tuple[float, bool]:
     """The widest intermediate state of layers of some roles, and whether a gate doubles it."""
+    if roles not in model.memo:
+        model.memo[roles] = _widest(model, roles)
+    return model.memo[roles]
+
+
+def _widest(model: Model, roles: tuple[str, ...]) -> tuple[float, bool]:
     found = [t for t in model.tensors if t.role in roles and t.elements > model.hidden_size]
     if not found:
         return 0.0, False
@@ -293,7 +301,7 @@ def activation_parts(deployment: Deployment) -> dict[str, float]:
     0.5
     """
     d, model = deployment, deployment.model
-    sees, experts = any(t.role == "vision" for t in model.tensors), expert_bytes(d)
+    experts = expert_bytes(d)
     return {
         "always": d.engine.activation_bytes,
         "counts of said tokens": (
@@ -301,7 +309,9 @@ def activation_parts(deployment: Deployment) -> dict[str, float]:
         ),
         "experts": experts,
         "gathered cache": maximum(gathered_bytes(d) - experts, 0.0),
-        "vision": d.batch_limit_tokens * model.hidden_size * ACTIVATION_BYTES if sees else 0.0,
+        "vision": d.batch_limit_tokens * model.hidden_size * ACTIVATION_BYTES
+        if model.sees
+        else 0.0,
     }
 
 
@@ -394,10 +404,13 @@ def graph_bytes(deployment: Deployment) -> float:
         return 0.0
     most = d.graph_seqs_limit
     layers = -(-d.model.layers // d.pp)
-    share = (_graphs(most) + _graphs(minimum(most, d.seqs_limit))) / (2 * _graphs(MOST_GRAPH_SEQS))
+    share = (_graphs(most) + _graphs(minimum(most, d.seqs_limit))) / (2 * MOST_GRAPHS)
     return (d.engine.graph_bytes + d.engine.graph_bytes_per_layer * layers) * share
 
 
 def _graphs(most: Number) -> Number:
     """How many batch sizes are captured up to the largest."""
     return minimum(most, 3) + minimum(most, 248) // 8 + maximum(0, (most - 240) // 16)
+
+
+MOST_GRAPHS = _graphs(MOST_GRAPH_SEQS)

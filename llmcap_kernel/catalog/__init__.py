@@ -605,6 +605,9 @@ def _sourced(record: dict[str, Any], above: str = "") -> Iterator[str]:
                 yield from _sourced(entry, f"{above}{field}.")
 
 
+_model_of, _gpu_of, _engine_of = model, gpu, engine  # arguments hide these names below
+
+
 def deployment(
     *,
     model: str | Model,
@@ -673,23 +676,19 @@ def deployment(
     >>> deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8").num_gpus
     2
     """
-    here = globals()
-
-    def record(kind: str, value: Any) -> Any:
-        return here[kind](value) if isinstance(value, str) else value
-
-    served = record("model", model)
-    card = record("gpu", gpu)
+    served = _model_of(model) if isinstance(model, str) else model
+    card = _gpu_of(gpu) if isinstance(gpu, str) else gpu
     if isinstance(card, Gpu) and card.parts and pp == 1:
         pp = len(card.parts)  # unequal cards: a stage of layers on each
-    own = served.native_format if isinstance(served, Model) else "bf16"
-    if isinstance(model, str):
-        own = checkpoint_format(model, own)
+    if weights in (None, "auto"):
+        weights = served.native_format if isinstance(served, Model) else "bf16"
+        if isinstance(model, str):
+            weights = checkpoint_format(model, weights)
     return Deployment(
         model=served,
         gpu=card,
-        engine=record("engine", engine),
-        weights=named_format("weights", own if weights in (None, "auto") else weights, kv=False),
+        engine=_engine_of(engine) if isinstance(engine, str) else engine,
+        weights=named_format("weights", weights, kv=False),
         kv=named_format("kv", kv, kv=True),
         tp=tp,
         pp=pp,

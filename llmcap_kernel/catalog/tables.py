@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ def known(kind: str) -> dict[str, str]:
     return aliases | {key(n): n for n in records}
 
 
+@lru_cache(maxsize=4096)
 def key(text: str) -> str:
     """Normalise a name for a look-up in the tables.
 

@@ -4,11 +4,11 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from .. import calibration, capacity, serving
 from ..calibration import Estimate, Estimates
 from ..explain import Explained, Line, quantity
+from ..once import cached_property
 from ..simulation.percentiles import derived
 from ..spec import BadInput, Deployment, Slo, Workload
 from .limits import Limit, Note, expected, limits, tail_label, warnings
@@ -18,6 +18,7 @@ MAX_FRACTION = 0.98  # the driver needs the rest of a card
 # Efficiencies that one card alone, or a model without experts, has no use for.
 OF_MANY = ("link_bandwidth", "all_reduce_s", "pcie_exchange_s", "one_path_share")
 OF_EXPERTS = ("expert_bandwidth", "expert_compute", "moe_layer_s")
+NO_SLO = Slo()
 # Of a percentile's interval.
 WIDER = "its mean's, wider as measured percentiles ask, over half and twice the steps with prompts"
 
@@ -133,7 +134,7 @@ class Card(Explained):
     def binding(self) -> str:
         """The binding constraint in one line, or what runs out first where no limit is set."""
         limit = self.limits[0]
-        if self.slo == Slo() and limit.holds:
+        if self.slo == NO_SLO and limit.holds:
             return f"no limit set; {self._first_to_run_out()} users"
         how = f"{limit.words}, {limit.headroom:.2f}x headroom" if limit.holds else limit.words
         return f"{limit.name}, {how}: {limit.sentence}"
@@ -305,6 +306,10 @@ class Card(Explained):
             Where they are from, then a line an efficiency. The page on constants has each by the
             name that it has here, "servers.layer_s".
         """
+        return self._constants
+
+    @cached_property
+    def _constants(self) -> tuple[Line, ...]:
         d = self.deployment
         sets = calibration.table()["sets"]
         known = [key for key in calibration.keys(d.engine.family, d.gpu) if key in sets]
@@ -397,7 +402,7 @@ def card(
     """
     ledger = capacity.workload_ledger(deployment, workload)
     estimates = calibration.estimates(deployment, workload) if ledger.starts else None
-    return Card(label or deployment.title, deployment, workload, slo or Slo(), ledger, estimates)
+    return Card(label or deployment.title, deployment, workload, slo or NO_SLO, ledger, estimates)
 
 
 def price(card: Card) -> float:

@@ -5,7 +5,7 @@ exchanges or waits needs at most half of it: capped at 350 W of its 700 W, an H1
 as fast as before, and reads prompts more slowly (Patel et al. 2023, arXiv 2311.18677, section III).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..bandwidth import Step, Work
 from ..explain import Explained, Line, quantity
@@ -118,7 +118,7 @@ def computing_s(step: Step) -> float:
 
 
 def _arithmetic_alone(work: Work) -> Work:
-    return replace(work, dense_read_s=0.0, expert_read_s=0.0, kv_read_s=0.0)
+    return work._replace(dense_read_s=0.0, expert_read_s=0.0, kv_read_s=0.0)
 
 
 def energy(card: Card) -> Energy:

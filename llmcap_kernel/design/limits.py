@@ -225,19 +225,40 @@ def limits(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> tuple[Limit
     if slo.usd_h is not None and rent:
         rows.append(Limit("budget", slo.usd_h, _exact(rent), "USD/h"))
     if estimates is not None:
-        rows += _estimated(estimates, slo)
+        rows += estimated(estimates, slo)
     return tuple(sorted(rows, key=lambda limit: limit.headroom))
 
 
-def _estimated(estimates: Estimates, slo: Slo) -> Iterator[Limit]:
-    asked = (
-        ("latency", slo.itl_s, estimates.itl_s, "s"),
-        ("prefill", slo.ttft_s, estimates.ttft_s, "s"),
-        ("cost", slo.usd_mtok, estimates.usd_mtok, "USD/Mtok"),
-    )
-    for name, bound, estimate, unit in asked:
-        if bound is not None and estimate is not None:
-            yield Limit(name, bound, estimate, unit)
+def estimated(estimates: Estimates, slo: Slo) -> Iterator[Limit]:
+    """Compare the limits on latencies and on the price of a token.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        Estimates under the load.
+    slo : Slo
+        Limits to meet.
+
+    Yields
+    ------
+    Limit
+        Of each that is set, in the order of the fields of `Slo`.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, card, worked_spec
+    >>> made = card(worked_spec()[1], WORKED_WORKLOAD).expected
+    >>> [limit.name for limit in estimated(made, WORKED_SLO)]
+    ['itl p95', 'ttft p95']
+    """
+    for name, bound, estimate, unit in (
+        ("latency", slo.itl_s, "itl_s", "s"),
+        ("prefill", slo.ttft_s, "ttft_s", "s"),
+        ("cost", slo.usd_mtok, "usd_mtok", "USD/Mtok"),
+    ):
+        found = None if bound is None else getattr(estimates, estimate)
+        if bound is not None and found is not None:
+            yield Limit(name, bound, found, unit)
     for tail in slo.tails:
         found = percentile(estimates, tail.quantity, tail.percent)
         yield Limit(tail.name, tail.bound_s, found, "s")

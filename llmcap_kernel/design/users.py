@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from .. import calibration, serving
+from .. import calibration, capacity, serving
 from ..calibration import Estimate
 from ..spec import Deployment, Slo, Workload
-from .cards import card
-from .limits import Limit, limits
+from .limits import Limit, estimated
 
 
 def users_within(deployment: Deployment, workload: Workload, slo: Slo | None = None) -> Estimate:
@@ -42,8 +41,12 @@ def users_within(deployment: Deployment, workload: Workload, slo: Slo | None = N
     >>> 16 <= within.value <= within.high <= within.ceiling
     True
     """
-    blank = card(deployment, workload, slo or Slo())
-    if not blank.starts:
+    return _users_within(deployment, replace(workload, concurrency=1), slo or Slo())
+
+
+@calibration.cache_until_reload
+def _users_within(deployment: Deployment, workload: Workload, slo: Slo) -> Estimate:
+    if not capacity.workload_ledger(deployment, workload).starts:
         return Estimate(0, 0, 0, 0, "memory: the engine does not start")
     top = serving.most_running(deployment, workload)
     compared: dict[int, list[Limit]] = {}
@@ -54,16 +57,23 @@ def users_within(deployment: Deployment, workload: Workload, slo: Slo | None = N
             return 0.0
         if users not in compared:
             load = replace(workload, concurrency=users)
-            found = limits(blank.ledger, calibration.estimates(deployment, load), blank.slo)
-            compared[users] = [x for x in found if x.unit == "s"]
+            found = estimated(calibration.estimates(deployment, load), slo)
+            latencies = (limit for limit in found if limit.unit == "s")
+            compared[users] = sorted(latencies, key=lambda limit: limit.headroom)
         return max((getattr(x.estimate, end) / x.bound for x in compared[users]), default=0.0)
 
-    value = _last(lambda n: used(n, "value"), 0, top)
-    few = _last(lambda n: used(n, "high"), 0, value)
+    def most(end: str, low: int, high: int) -> int:
+        """Find the last number within the limits, between the nearest that were compared."""
+        low = max((n for n in compared if low < n <= high and used(n, end) <= 1), default=low)
+        high = min((n for n in compared if low < n < high and used(n, end) > 1), default=high)
+        return _last(lambda n: used(n, end), low, high)
+
+    value = most("value", 0, top)
+    few = most("high", 0, value)
     if few == top:
         return Estimate(top, top, top, top, "memory alone: every latency holds at all who fit")
-    many = _last(lambda n: used(n, "low"), value, top)
-    ceiling = _last(lambda n: used(n, "ceiling"), many, top)
+    many = most("low", value, top)
+    ceiling = most("ceiling", many, top)
     used(max(value, 1), "value")
     reason = compared[max(value, 1)][0].estimate.reason
     return Estimate(value, few, many, ceiling, reason)

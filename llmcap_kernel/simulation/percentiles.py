@@ -14,11 +14,13 @@ Waits, mean gaps and whole answers add up to the means of `serve`, for a float a
 """
 
 import math
+from collections.abc import Callable
+from functools import lru_cache
 from statistics import NormalDist
 from typing import NamedTuple
 
 from .. import catalog, explain
-from ..bandwidth import Step, decode_work, prefill_work
+from ..bandwidth import Step, Work, decode_work, prefill_work
 from ..calibration import Estimate, Estimates
 from ..explain import Line
 from ..numeric import Number, floor, maximum, minimum, somewhere, where
@@ -306,8 +308,9 @@ def chunks_of(served: Served) -> Chunks:
     last = tokens - full * most
 
     def prefill_s(input_tokens: Number, cached_tokens: Number) -> Number:
-        work = prefill_work(d, input_tokens=input_tokens, cached_tokens=cached_tokens)
-        return Step.of(work, served.efficiency, d, "prefill").share_s
+        tokens = {"input_tokens": input_tokens, "cached_tokens": cached_tokens}
+        work = _kept(prefill_work, d, **tokens)
+        return Step(work, served.efficiency, d, "prefill").share_s
 
     step_s = whole_s = prompt_s
     if somewhere(full == 0):  # a step may hold a whole chunk of others' prompts, too
@@ -321,6 +324,18 @@ def chunks_of(served: Served) -> Chunks:
         where(full > 0, whole_s / maximum(full, 1), step_s),
         where(full > 0, prompt_s - whole_s, prompt_s),
     )
+
+
+_KEPT = {make: lru_cache(maxsize=4096)(make) for make in (decode_work, prefill_work)}
+
+
+def _kept(make: Callable[..., Work], deployment: Deployment, **numbers: Number) -> Work:
+    """Work of a pass: the ceiling asks for that of the estimate again, and all users for a chunk's.
+
+    Arrays cannot be looked up, so their work is made anew.
+    """
+    plain = not any(hasattr(number, "__array__") for number in numbers.values())
+    return (_KEPT[make] if plain else make)(deployment, **numbers)
 
 
 def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
@@ -397,10 +412,33 @@ def _delayed(served: Served) -> Number:
 
 def _batch(served: Served, step_spread: float) -> Spread:
     """A batch that starts together: its first tokens come at once, and no prompt comes later."""
-    first_s, step_s = served.batch_ttft_s, served.itl_decode_s
-    same = (first_s, 0.0, first_s, 0, 0.0, 0.0, 0.0, 0.0)
-    steps = (step_s, _last_step_s(served), (1.0,), 0.0, 0.0, 0.0, 0.0)
-    return Spread(*steps, *same, 0.0, served.work.output_tokens, step_spread)
+    first_s = served.batch_ttft_s
+    steps = _without_prompts(served)
+    return steps._replace(prompt_s=first_s, queue_s=first_s, step_spread=step_spread)
+
+
+def _without_prompts(served: Served) -> Spread:
+    """Decode steps alone, each like the others but for its context."""
+    batch = served.work.batch is not None
+    return Spread(
+        step_s=served.itl_decode_s,
+        last_step_s=_last_step_s(served),
+        tokens_per_step=(1.0,) if batch else _tokens_per_step(served.deployment),
+        full=0.0,
+        last=0.0,
+        full_s=0.0,
+        last_s=0.0,
+        prompt_s=0.0,
+        others_s=0.0,
+        queue_s=0.0,
+        others=0,
+        delayed=0.0,
+        burst_share=0.0,
+        request_s=0.0,
+        pass_s=0.0,
+        room_s=0.0,
+        output_tokens=served.work.output_tokens,
+    )
 
 
 def _last_step_s(served: Served) -> Number:
@@ -408,8 +446,9 @@ def _last_step_s(served: Served) -> Number:
     d, load = served.deployment, served.workload
     if d is None or load is None:
         return served.itl_decode_s
-    work = decode_work(d, context_tokens=load.context_tokens, concurrency=served.users)
-    return Step.of(work, served.efficiency, d).itl_s
+    numbers = {"context_tokens": load.context_tokens, "concurrency": served.users}
+    work = _kept(decode_work, d, **numbers)
+    return Step(work, served.efficiency, d).itl_s
 
 
 def _tokens_per_step(deployment: Deployment | None) -> tuple[float, ...]:
@@ -608,7 +647,7 @@ def ceiling_s(ceiling: Served, quantity: str, percent: float) -> Number:
     True
     """
     if quantity == "itl":
-        return spread_of(ceiling, gaps_alone=True)._replace(step_spread=0.0).gap_s(percent)
+        return _without_prompts(ceiling).gap_s(percent)  # they hide behind decoding
     # a prompt that waits for no other, and gaps that no prompt delays
     return {
         "tpot": ceiling.itl_decode_s,

@@ -20,6 +20,8 @@ BAD = "var(--lc-bad)"
 BAD_GROUND = "var(--lc-bad-ground)"
 PALE = (5, 6)  # marks on which text has the colour of text
 FARTHEST = 10.0  # times a limit; what lies beyond is drawn here
+# Of a bar's label, and of a plot [px]: what does not fit with these fits nowhere.
+NARROWEST_LETTER, WIDEST_PLOT = 4.5, 1600
 INSIDE = 2  # share of a limit from which a bar holds its own label
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif'
 
@@ -163,9 +165,10 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
     dict
         The figure.
     """
-    data = []
+    data, widest = [], max(sum(part[1] for part in parts) for _, parts in rows)
     for label, parts in rows:
         for name, gib, number, hatched in parts:
+            text = f"{name} {digits(gib, 3)}"
             pattern = {"shape": "/", "size": 8, "solidity": 0.25, "fgcolor": GROUND}
             pattern["bgcolor"] = mark(number)
             marker = {"color": mark(number), "line": {"color": GROUND, "width": 1.5}}
@@ -180,12 +183,12 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
                     "marker": marker | ({"pattern": pattern} if hatched else {}),
                     "hovertemplate": f"{name}: {gib:,.2f} GiB<extra></extra>",
                 }
-                | ({} if hatched else _inside(f"{name} {digits(gib, 3)}", number))
+                | ({} if hatched or gib < _least(text) * widest else _inside(text, number))
             )
     data += _whisker(*whisker) if whisker else []
     line = {"color": TEXT, "width": 2, "dash": "dot"}
     ends = {"y0": 0, "y1": 1, "yref": "paper", "x0": limit, "x1": limit}
-    right = limit > 0.5 * max(sum(part[1] for part in parts) for _, parts in rows)
+    right = limit > 0.5 * widest
     label = note(limit_text, limit, 1, yref="paper", yanchor="bottom")
     return figure(
         data,
@@ -199,6 +202,11 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
         xaxis=axis("GiB on one card", rangemode="tozero"),
         yaxis=axis(autorange="reversed", showgrid=False, ticks="", tickfont={"size": 13}),
     )
+
+
+def _least(text):
+    """Share of the widest plot below which a bar cannot hold a text: measuring it takes time."""
+    return NARROWEST_LETTER * len(text) / WIDEST_PLOT
 
 
 def _inside(text, number):

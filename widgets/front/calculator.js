@@ -831,23 +831,44 @@ function askKernel(model) {
 }
 
 // A figure names its colours as the style sheet does, so it follows the theme.
-function coloured(value, probe) {
-  if (typeof value === "string" && value.startsWith("var(--lc-")) {
-    probe.style.color = value;
-    return getComputedStyle(probe).color;
-  }
-  if (Array.isArray(value)) return value.map((item) => coloured(item, probe));
+function coloured(value, colour) {
+  if (typeof value === "string" && value.startsWith("var(--lc-")) return colour(value);
+  if (Array.isArray(value)) return value.map((item) => coloured(item, colour));
   if (value && typeof value === "object") {
-    const pairs = Object.entries(value).map(([key, item]) => [key, coloured(item, probe)]);
+    const pairs = Object.entries(value).map(([key, item]) => [key, coloured(item, colour)]);
     return Object.fromEntries(pairs);
   }
   return value;
 }
 
+const THEMES = ["data-theme", "data-jp-theme-light", "data-jp-theme-name", "data-vscode-theme-kind"];
+const DARK = "(prefers-color-scheme: dark)";
+
+// All that the colours of the style sheet depend on.
+function themeOf(box, scheme) {
+  const nodes = [document.documentElement, document.body];
+  const named = nodes.flatMap((node) => THEMES.map((name) => node.getAttribute(name)));
+  const printed = box.closest(".lc")?.hasAttribute("data-print");
+  const asked = [scheme, matchMedia(DARK).matches, printed, document.styleSheets.length];
+  return JSON.stringify([...named, ...asked]);
+}
+
+let known = { theme: "", colours: new Map() };
+
+// Each colour is asked of the page once a theme: every answer makes it compute its styles.
 function colours(figure, box, scheme = "") {
+  const theme = themeOf(box, scheme);
+  if (known.theme !== theme) known = { theme, colours: new Map() };
   const probe = box.parentNode.appendChild(h("span", { hidden: true }));
   probe.style.colorScheme = scheme;
-  const { data, layout } = coloured({ data: figure.data, layout: figure.layout }, probe);
+  const colour = (name) => {
+    if (!known.colours.has(name)) {
+      probe.style.color = name;
+      known.colours.set(name, getComputedStyle(probe).color);
+    }
+    return known.colours.get(name);
+  };
+  const { data, layout } = coloured({ data: figure.data, layout: figure.layout }, colour);
   probe.remove();
   return { data, layout };
 }
@@ -880,10 +901,9 @@ function picks(box, choose) {
 
 // Call `again` when the theme or the width changes; gives back what stops it.
 function follow(box, again) {
-  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const dark = matchMedia(DARK);
   const themes = new MutationObserver(again);
-  const names = ["data-theme", "data-jp-theme-light", "data-jp-theme-name", "data-vscode-theme-kind"];
-  const options = { attributes: true, attributeFilter: names };
+  const options = { attributes: true, attributeFilter: THEMES };
   for (const node of [document.documentElement, document.body]) themes.observe(node, options);
   let width = box.clientWidth;
   const sizes = new ResizeObserver(() => {

@@ -31,7 +31,9 @@ def _pass(d, which, efficiency=CEILING):
 
 def _crossing(step):
     """All-reduces of a pass, and the bytes that a card sends in all of them."""
-    (exchange, *_) = step.work.exchanges
+    if not step.work.exchanges:
+        return 0, 0.0
+    (exchange,) = step.work.exchanges
     n = exchange.cards
     return exchange.count, exchange.count * 2 * (n - 1) / n * exchange.message_bytes
 

@@ -208,6 +208,7 @@ def kv_format(text: str, weights: str, engine: str = "") -> Found:
     return Found(wide, f"kv {shown(text)} is not a cache format: 16 bits taken")
 
 
+@lru_cache(maxsize=4096)
 def checkpoint_format(name: str, native: str) -> str:
     """Say which format the checkpoint has that a name means.
 

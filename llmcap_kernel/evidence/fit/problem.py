@@ -115,11 +115,12 @@ class Stack:
         import numpy
 
         self.rows = rows
-        groups: dict[tuple[str, bool, bool], list[int]] = {}
+        groups: dict[tuple[Any, ...], list[int]] = {}
         for i, row in enumerate(rows):
             # servers and loops share some quantities, and what one of them lacks does not stack
-            lacks = row.work.decode.draft is None, row.work.batch is None
-            groups.setdefault((row.quantity, *lacks), []).append(i)
+            decode = row.work.decode
+            has = tuple(x.kind for x in decode.exchanges), decode.draft is None
+            groups.setdefault((row.quantity, has, row.work.batch is None), []).append(i)
         self.groups = [
             (quantity, ids, _stack([rows[i].work for i in ids]))
             for (quantity, *_), ids in groups.items()
