@@ -21,7 +21,7 @@ from ..serving import LoadWork, Served
 from ..simulation import percentiles
 from ..spec import CEILING, Deployment, Efficiency, Format, Gpu, Slo, Tail, Workload
 from .search import Asked, Row, coarse, judged, row_of
-from .space import Block
+from .space import Block, sequences
 
 PADDED = "mxfp4"  # the format whose weights kernels pad (law.weight_bytes)
 NEAR = 1e-9  # of a headroom of 1: what the order of additions may move
@@ -369,7 +369,8 @@ def alike(block: Block) -> list[Block]:
 
 
 def _judged(block: Block, asked: Asked) -> Columns:
-    stack, load, slo = Stack(block), asked.workload, asked.slo
+    load, slo = asked.workload, asked.slo
+    stack = Stack(_told(block, load.concurrency))
     room, starts, lack, edge = _room(stack, load)
     served = _served(stack, load, room)
     itl_s, ttft_s, output = served.itl_s, served.ttft_mean_s, served.output_tok_s
@@ -394,6 +395,14 @@ def _judged(block: Block, asked: Asked) -> Columns:
         rooms[name] = where(never, np.nan, rooms[name])
     kept = ({n: _full(x, block) for n, x in some.items()} for some in (columns, rooms))
     return _checked(block, Columns(*kept), edge, asked)
+
+
+def _told(block: Block, users: int) -> Block:
+    """The block with the sequences that its engine is told to run at once."""
+    asked = (x.max_num_seqs for x in block.limits)
+    seqs = [sequences(block.engine, one, users) for one in asked]
+    limits = (x._replace(max_num_seqs=n) for x, n in zip(block.limits, seqs, strict=True))
+    return replace(block, limits=tuple(limits))
 
 
 def _full(column: Number, block: Block) -> Array:
@@ -471,9 +480,7 @@ def _refused(stack: Stack, pool: Array) -> Array:
 
 
 def _served(stack: Stack, load: Workload, room: Array) -> Served:
-    most = room
-    if stack.engine.is_server:
-        most = minimum(room, stack.seqs_limit * stack.attention_replicas)
+    most = minimum(room, stack.seqs_limit * stack.attention_replicas)
     users = minimum(load.concurrency, maximum(most, 1))
     cached = floor(load.shared_prefix_tokens / stack.block_tokens) * stack.block_tokens
     cached = cached * load.hit_share

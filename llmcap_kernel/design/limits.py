@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .. import bandwidth, catalog
+from .. import bandwidth, capacity, catalog
 from ..calibration import Estimate, Estimates
 from ..capacity import Ledger
 from ..explain import Explained, Line, quantity
@@ -315,6 +315,7 @@ def warnings(deployment: Deployment, workload: Workload) -> tuple[Note, ...]:
     """
     return (
         *_context_notes(deployment, workload),
+        *_sequence_notes(deployment, workload),
         *_cache_notes(deployment),
         *_format_notes(deployment),
         *_hardware_notes(deployment),
@@ -335,6 +336,26 @@ def _context_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]
     if longest and workload.context_tokens > longest:
         text = f"The engine refuses requests of more than max_model_len, {longest:,} tokens: "
         yield Note("context", f"{text}these have {workload.context_tokens:,}.")
+
+
+def _sequence_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]:
+    """What to set where the engine's own limit on sequences keeps users waiting."""
+    d, users = deployment, workload.concurrency
+    at_once = d.seqs_limit * d.attention_replicas
+    if d.max_num_seqs or users < at_once:
+        return
+    most = capacity.workload_ledger(d, workload).max_concurrent
+    if most <= at_once:
+        return
+    flag = capacity.FLAGS.get(d.engine.family, {}).get("max_num_seqs", "")
+    waits = f"{users - at_once:,} of the {users:,} users wait" if users > at_once else ""
+    text = (
+        f"{d.engine.title} runs {at_once:,} requests at once unless it is told otherwise, "
+        f"and {waits or f'{most:,} have room'}: set max_num_seqs"
+        + (f" ({flag})" if flag else "")
+        + (f" to {-(-min(users, most) // d.attention_replicas):,}." if waits else " for more.")
+    )
+    yield Note("sequences", text)
 
 
 def _cache_notes(deployment: Deployment) -> Iterator[Note]:

@@ -19,7 +19,7 @@ from ..refuse import BadInput, number, one_of
 from ..spec import Deployment, Model, Slo, Workload
 from .cards import Card, card
 from .limits import MET, MISSED, Limit
-from .space import Block, Quality, Space, space
+from .space import Block, Quality, Space, sequences, space
 
 RANKS = ("usd_h", "usd_mtok")
 MOST_COPIES = 10_000
@@ -271,7 +271,13 @@ def judged(deployment: Deployment, asked: Asked, number: int = 0) -> Choice:
         slo = asked.slo
         if slo.usd_h is not None and copies > 1:
             slo = replace(slo, usd_h=slo.usd_h / copies)
-        one = card(deployment, replace(asked.workload, concurrency=users), slo)
+        seqs = sequences(deployment.engine, deployment.max_num_seqs, users)
+        d = (
+            deployment
+            if seqs == deployment.max_num_seqs
+            else replace(deployment, max_num_seqs=seqs)
+        )
+        one = card(d, replace(asked.workload, concurrency=users), slo)
         kept = {f.name: getattr(one, f.name) for f in fields(Card)}
         return Choice(**kept, copies=copies, number=number)
 

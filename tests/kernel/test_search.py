@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from llmcap_kernel import catalog, design
-from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, Quality, worked_spec
+from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, Quality, handover, worked_spec
 from llmcap_kernel.design.search import Row, judged, undominated
 from llmcap_kernel.design.space import bits
 from llmcap_kernel.spec import BadInput, Slo, Workload
@@ -261,7 +261,20 @@ def test_a_laptop_gets_llama_cpp_and_its_formats():
     here = design.space(WORKED_WORKLOAD, models=["llama-3.1-8b"], gpus=["apple-m4-max"])
     assert {b.engine.family for b in here.blocks} == {"llama.cpp"}
     assert {b.weights.name for b in here.blocks} == {"gguf-q8-0", "gguf-q4-k-m"}
-    assert here[0].seqs_limit == WORKED_WORKLOAD.concurrency
+
+
+def test_llama_cpp_is_told_how_many_users_a_copy_has():
+    """Its own four slots would keep others waiting; what runs is what was priced."""
+    load = Workload(1000, 200, 60)
+    here = {"models": ["llama-3.1-8b"], "gpus": ["rtx-4090"], "engines": ["llama.cpp"], "tps": [1]}
+    best = design.search(load, Slo(itl_s=0.1, ttft_s=20), most_copies=20, **here).winner
+    assert best.deployment.seqs_limit == best.workload.concurrency == best.users > 4
+    assert best.copies * best.users >= 60
+    words = handover.launch(best.deployment, best.workload).words
+    assert words[words.index("-np") + 1] == str(best.users)
+    assert words[words.index("-c") + 1] == str(best.users * 1200)
+    told = design.search(load, max_num_seqs=[8], **here).winner
+    assert (told.deployment.seqs_limit, told.users) == (8, 8)
 
 
 def test_a_card_on_a_spot_price_is_taken_where_it_is_named():
