@@ -6,6 +6,7 @@ numbers, and its card is made again when it is looked at.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, fields, replace
@@ -266,23 +267,68 @@ def judged(deployment: Deployment, asked: Asked, number: int = 0) -> Choice:
     [1, 1]
     """
 
+    at = _cards_of(deployment, asked, number)
+    copies, users = _copies(at, asked)
+    return at(copies, users)
+
+
+def within_rent(deployment: Deployment, asked: Asked, number: int = 0) -> Choice | None:
+    """Judge one candidate in as many copies as the rent allows, where they answer a rate.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        One copy.
+    asked : Asked
+        The load with its rate, and the limits.
+    number : int
+        Its place in the space.
+
+    Returns
+    -------
+    Choice or None
+        Its card with the fewest requests in flight that answer the rate, whatever latencies they
+        have: no fewer copies have shorter ones. None where they answer less, or without a rate.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
+    >>> asked = Asked(WORKED_WORKLOAD, WORKED_SLO, most_copies=8, rate=2.0)
+    >>> found = within_rent(worked_spec()[1], asked)
+    >>> found.copies * found.usd_h <= WORKED_SLO.usd_h < (found.copies + 1) * found.usd_h
+    True
+    """
+    at, copies, rent = _cards_of(deployment, asked, number), asked.most_copies, asked.slo.usd_h
+    if rent is not None and deployment.usd_h_all:
+        copies = min(copies, math.floor(rent / deployment.usd_h_all * (1 + 1e-9)))
+    if asked.rate is None or not copies or not at(1, 1).starts:
+        return None
+    most, needed = at(1, 1).max_concurrent, asked.rate / copies
+    users = 1 + bisect_left(range(1, most + 1), needed, key=lambda n: _answered_rps(at(1, n)))
+    return at(copies, users) if users <= most else None
+
+
+def _cards_of(deployment: Deployment, asked: Asked, number: int) -> Callable[[int, int], Choice]:
+    """The cards of a candidate, by its copies and the users of one."""
+
     @cache  # limits and rates are asked of the same card
     def at(copies: int, users: int) -> Choice:
         slo = asked.slo
         if slo.usd_h is not None and copies > 1:
             slo = replace(slo, usd_h=slo.usd_h / copies)
         seqs = sequences(deployment.engine, deployment.max_num_seqs, users)
-        d = (
-            deployment
-            if seqs == deployment.max_num_seqs
-            else replace(deployment, max_num_seqs=seqs)
-        )
+        own = seqs == deployment.max_num_seqs
+        d = deployment if own else replace(deployment, max_num_seqs=seqs)
         one = card(d, replace(asked.workload, concurrency=users), slo)
         kept = {f.name: getattr(one, f.name) for f in fields(Card)}
         return Choice(**kept, copies=copies, number=number)
 
-    copies, users = _copies(at, asked)
-    return at(copies, users)
+    return at
+
+
+def _answered_rps(one: Choice) -> float:
+    """Requests that one copy answers each second."""
+    return one.expected.output_tok_s.value / one.workload.output_tokens
 
 
 def _copies(at: Callable[[int, int], Choice], asked: Asked) -> tuple[int, int]:
@@ -314,8 +360,7 @@ def _copies_for_rate(
     """
 
     def rate_of(users: int) -> float:
-        one = at(1, users)
-        return one.expected.output_tok_s.value / one.workload.output_tokens
+        return _answered_rps(at(1, users))
 
     if not meets(1):
         return 1, 1
@@ -787,18 +832,13 @@ def _check_rate(found: Search) -> None:
     beyond = [i for i in found.misses if found.rows[i].users > 1 and found.rows[i].copies == most]
     if not beyond or any(row.missed() == ("budget",) for row in found.rows):
         return
-    served = max(map(_rate_rps, map(found.choice, beyond)))
+    served = max(one.copies * _answered_rps(one) for one in map(found.choice, beyond))
     copies = "one copy" if most == 1 else f"{most:,} copies"
     raise BadInput(
         "rate",
         f"rate is {rate:g} requests/s: within the limits, {copies} of any of them "
         f"{'answers' if most == 1 else 'answer'} fewer than {served:.3g}.",
     )
-
-
-def _rate_rps(choice: Choice) -> float:
-    """Requests that all copies answer each second."""
-    return choice.copies * choice.expected.output_tok_s.value / choice.workload.output_tokens
 
 
 Judged = tuple[Any, list[Choice]]

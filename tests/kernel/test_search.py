@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -405,3 +406,52 @@ def test_what_has_to_give_for_a_rate_then_answers_it(gap_s, usd_h):
     for one in design.relaxations(found):
         made = one.choice.expected.output_tok_s.value / one.choice.workload.output_tokens
         assert one.choice.copies * made >= rate, one.sentence
+
+
+def _least_gap_s(space, rate, usd_h):
+    """The shortest gap of any candidate that answers a rate within a rent, counted one by one."""
+    found = []
+    for d in space:
+        copies = int(usd_h // d.usd_h_all)
+        for users in range(1, 60) if copies else ():
+            one = design.card(d, replace(WORKED_WORKLOAD, concurrency=users))
+            if not one.fits:
+                break
+            if copies * one.expected.output_tok_s.value / 1000 >= rate:
+                found.append((one.expected.itl_s.value, d.title))
+                break
+    return min(found)
+
+
+def test_a_rate_that_nothing_answers_within_a_gap_names_the_least_that_something_would():
+    """As many copies as the rent allows have the fewest requests in flight, so the least gap."""
+    here = {"models": ["llama-3.1-70b"], "gpus": ["h100-sxm", "h200-sxm"], "weights": ["fp8"]}
+    slo, rate = Slo(itl_s=0.005, usd_h=40.0), 2.0
+    found = design.search(WORKED_WORKLOAD, slo, rate=rate, **here)
+    assert not found.order
+    told = [one for one in design.relaxations(found) if one.changes[0].what == "latency"]
+    (change,) = told[0].changes
+    least_s, title = _least_gap_s(found.space, rate, 40.0)
+    assert change.before == 0.005 and change.after == pytest.approx(least_s, rel=0.01)
+    assert told[0].choice.deployment.title == title
+    # with it the search has an answer, and with a hundredth less it has none
+    enough, less = (
+        design.search(WORKED_WORKLOAD, replace(slo, itl_s=s), rate=rate, **here)
+        for s in (change.after, 0.985 * change.after)
+    )
+    assert enough.winner is not None and less.winner is None
+    for one in told:
+        made = one.choice.expected.output_tok_s.value / one.choice.workload.output_tokens
+        assert one.choice.meets_all and one.choice.usd_h_all <= 40.0
+        assert one.choice.copies * made >= rate
+
+
+def test_larger_limits_are_told_where_they_take_half_of_the_rent():
+    found = design.search(
+        WORKED_WORKLOAD, Slo(itl_s=0.005), models=["llama-3.1-70b"], rate=10.0, weights=["fp8"]
+    )
+    told = [one for one in design.relaxations(found) if one.changes[0].what == "latency"]
+    assert len(told) > 1
+    for first, then in pairwise(told):
+        assert then.changes[0].after > first.changes[0].after
+        assert then.choice.usd_h_all < first.choice.usd_h_all / 2
