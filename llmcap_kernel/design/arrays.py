@@ -19,7 +19,7 @@ from .. import bandwidth, calibration, capacity
 from ..numeric import Number, floor, maximum, minimum, where
 from ..serving import LoadWork, Served
 from ..simulation import percentiles
-from ..spec import CEILING, Deployment, Efficiency, Format, Gpu, Slo, Tail, Workload
+from ..spec import CEILING, Deployment, Efficiency, Format, Gpu, Slo, Workload
 from .search import Asked, Row, coarse, judged, row_of
 from .space import Block, sequences
 
@@ -389,8 +389,11 @@ def _judged(block: Block, asked: Asked) -> Columns:
     }
     rooms = {"capacity": room / load.concurrency}
     rooms |= dict(_limits(slo, rent, where(rent > 0, price, np.nan), itl_s, ttft_s))
+    best = replace(served, efficiency=CEILING) if slo.tails else served
     for tail in slo.tails:
-        rooms[tail.name] = tail.bound_s / _percentile_s(served, tail)
+        what = (tail.quantity, tail.percent)
+        value_s = percentiles.expected_s(served, *what), percentiles.ceiling_s(best, *what)
+        rooms[tail.name] = tail.bound_s / maximum(*value_s)
     for name in rooms.keys() - {"capacity", "budget"}:
         rooms[name] = where(never, np.nan, rooms[name])
     kept = ({n: _full(x, block) for n, x in some.items()} for some in (columns, rooms))
@@ -499,22 +502,6 @@ def _served(stack: Stack, load: Workload, room: Array) -> Served:
     each = _efficiencies(stack.engine.family, stack.block.gpus, stack.weights, stack.kv)
     efficiency: Any = SimpleNamespace(**{name: x[stack.card] for name, x in each.items()})
     return Served(work, efficiency, stack, load)
-
-
-def _percentile_s(served: Served, tail: Tail) -> Array:
-    """A percentile of a latency, no less than the spec sheet allows (`percentiles.percentile`)."""
-    best = replace(served, efficiency=CEILING)
-    quantity, percent = tail.quantity, tail.percent
-    gaps = quantity == "itl"
-    value = percentiles.quantile_s(
-        percentiles.spread_of(served, gaps_alone=gaps), quantity, percent
-    )
-    if gaps:
-        spread = percentiles.spread_of(best, gaps_alone=True)
-        least = spread._replace(step_spread=0.0).gap_s(percent)
-    else:
-        least = percentiles.ceiling_s(best, quantity, percent)
-    return maximum(value, least)
 
 
 def _checked(block: Block, found: Columns, near: Array, asked: Asked) -> Columns:

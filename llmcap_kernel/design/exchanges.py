@@ -3,14 +3,25 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .. import catalog
 from ..explain import quantity
 from ..refuse import BadInput
 from ..spec import Slo, Workload
 from .cards import Card, card
-from .search import Asked, Choice, Row, Search, cost, judged, search, within_rent
+from .search import (
+    Asked,
+    Choice,
+    Row,
+    RowList,
+    Search,
+    cost,
+    could_hold,
+    judged,
+    search,
+    within_rent,
+)
 from .space import Block, Quality, bits
 from .users import users_within
 
@@ -429,10 +440,13 @@ def _other_load(
     fixed = {"budget"}
     tried = [i for i in found.misses if not fixed & set(found.rows[i].missed())][:NEAREST]
 
-    def good(value: int) -> list[Choice]:
-        asked = found.asked._replace(workload=load_at(found.asked.workload, value))
-        made = (judged(found.space[i], asked, i) for i in tried)
-        return [one for one in made if one.meets_all]
+    def asked(value: int) -> Asked:
+        return found.asked._replace(workload=load_at(found.asked.workload, value))
+
+    def good(value: int) -> list[int]:
+        if found.asked.rate is None:
+            return [i for i in tried if could_hold(found.space[i], asked(value))]
+        return [i for i in tried if judged(found.space[i], asked(value)).meets_all]
 
     if not tried or not (kept := good(values[-1])):
         return
@@ -441,10 +455,11 @@ def _other_load(
         middle = (low + high) // 2
         if some := good(values[middle]):
             # whoever fails here fails at more
-            high, at, kept, tried = middle, values[middle], some, [one.number for one in some]
+            high, at, kept, tried = middle, values[middle], some, some
         else:
             low = middle
-    best = min(kept, key=lambda one: (one.usd_h_all or math.inf, one.number))
+    made = (judged(found.space[i], asked(at), i) for i in kept)
+    best = min(made, key=lambda one: (one.usd_h_all or math.inf, one.number))
     yield Relaxation((Change(what, before, at),), best)
 
 
@@ -470,17 +485,29 @@ def _in_narrower(found: Search) -> Iterator[tuple[Change, Search]]:
     families = {block.engine.family for block in found.space.blocks}
     names = {n for f in families for n in NARROWER.get(f, NARROWER_ELSEWHERE)}
     below = sorted((f for f in map(catalog.format, names) if bits(f) < least), key=bits)
-    given: Mapping[str, object] = found.choices
+    given = found.choices
     bar = given.get("quality")
     eased = replace(bar, weight_bits=0.0) if isinstance(bar, Quality) else None
     for narrow in reversed(below):
         choices = {**given, "weights": (narrow.name,), "quality": eased}
         try:
-            other = search(*found.asked[:2], most_copies=found.asked.most_copies,
-                           rate=found.asked.rate, rank=found.rank, **choices)  # type: ignore[arg-type]  # fmt: skip
+            other = _again(found, found.asked, choices)
         except BadInput:
             continue
         yield Change("format", least, bits(narrow)), other
+
+
+def _again(found: Search, asked: Asked, choices: Mapping[str, Any]) -> Search:
+    """Another search, made as this one was: candidate by candidate, or as arrays."""
+    return search(
+        asked.workload,
+        asked.slo,
+        most_copies=asked.most_copies,
+        rate=asked.rate,
+        rank=found.rank,
+        arrays=not isinstance(found.rows, RowList),
+        **choices,
+    )
 
 
 def _at_half(found: Search) -> Iterator[Relaxation]:
@@ -495,8 +522,7 @@ def _at_half(found: Search) -> Iterator[Relaxation]:
             continue
         half = before // 2
         asked: Asked = found.asked._replace(workload=load_at(load, half))
-        other = search(*asked[:2], most_copies=asked.most_copies, rate=asked.rate,
-                       rank=found.rank, **found.choices)  # fmt: skip
+        other = _again(found, asked, found.choices)
         if other.order:
             yield Relaxation((Change(what, before, half),), other.found[0])
             continue

@@ -1,14 +1,15 @@
 """Limits of a deployment: what is required, what can be expected, and warnings."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from .. import bandwidth, capacity, catalog
 from ..calibration import Estimate, Estimates
 from ..capacity import Ledger
 from ..explain import Explained, Line, quantity
-from ..simulation.percentiles import percentile
+from ..simulation.percentiles import ceiling_s, expected_s, percentile
 from ..spec import Deployment, Slo, Tail, Workload
 
 MET, LIKELY, MISSED, IMPOSSIBLE = VERDICTS = ("met", "likely", "missed", "impossible")
@@ -227,6 +228,50 @@ def limits(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> tuple[Limit
     if estimates is not None:
         rows += _estimated(estimates, slo)
     return tuple(sorted(rows, key=lambda limit: limit.headroom))
+
+
+def meets(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> bool:
+    """Say whether every limit but the rent is met on the estimate, without intervals.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Memory of a card under the load.
+    estimates : Estimates or None
+        Estimates under the load; None where the engine does not start.
+    slo : Slo
+        Limits to meet.
+
+    Returns
+    -------
+    bool
+        Whether `limits` holds, the rent aside, at a part of its work.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, card, worked_spec
+    >>> made = (card(d, WORKED_WORKLOAD, WORKED_SLO) for d in worked_spec())
+    >>> [meets(one.ledger, one.estimates, one.slo) for one in made]
+    [False, True, True]
+    """
+    if not ledger.fits or estimates is None:
+        return False
+    made = estimates  # which the functions below know to be there
+
+    def price() -> float:
+        return made.usd_mtok.value if made.usd_mtok else 0.0
+
+    asked: list[tuple[float | None, Callable[[], float]]] = [
+        (slo.itl_s, lambda: made.served.itl_s),
+        (slo.ttft_s, lambda: made.served.ttft_mean_s),
+        (slo.usd_mtok, price),
+    ]
+    for tail in slo.tails:
+        what = (tail.quantity, tail.percent)
+        asked.append((tail.bound_s, partial(expected_s, made.served, *what)))
+        asked.append((tail.bound_s, partial(ceiling_s, made.ceiling, *what)))
+    values = ((bound, value_of()) for bound, value_of in asked if bound is not None)
+    return all(not value or bound / value >= 1 for bound, value in values)
 
 
 def _estimated(estimates: Estimates, slo: Slo) -> Iterator[Limit]:

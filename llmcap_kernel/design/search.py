@@ -20,6 +20,7 @@ from ..refuse import BadInput, number, one_of
 from ..spec import Deployment, Model, Slo, Workload
 from .cards import Card, card
 from .limits import MET, MISSED, Limit
+from .limits import meets as met
 from .space import Block, Quality, Space, sequences, space
 
 RANKS = ("usd_h", "usd_mtok")
@@ -298,14 +299,48 @@ def within_rent(deployment: Deployment, asked: Asked, number: int = 0) -> Choice
     >>> found.copies * found.usd_h <= WORKED_SLO.usd_h < (found.copies + 1) * found.usd_h
     True
     """
-    at, copies, rent = _cards_of(deployment, asked, number), asked.most_copies, asked.slo.usd_h
-    if rent is not None and deployment.usd_h_all:
-        copies = min(copies, math.floor(rent / deployment.usd_h_all * (1 + 1e-9)))
+    at, copies = _cards_of(deployment, asked, number), _affordable(deployment, asked)
     if asked.rate is None or not copies or not at(1, 1).starts:
         return None
     most, needed = at(1, 1).max_concurrent, asked.rate / copies
     users = 1 + bisect_left(range(1, most + 1), needed, key=lambda n: _answered_rps(at(1, n)))
     return at(copies, users) if users <= most else None
+
+
+def could_hold(deployment: Deployment, asked: Asked) -> bool:
+    """Say whether some number of copies meets every limit, without looking for the fewest.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        One copy.
+    asked : Asked
+        The load, of users, and the limits.
+
+    Returns
+    -------
+    bool
+        Whether as many copies as the rent allows do: fewer users never make a latency longer.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
+    >>> [could_hold(d, Asked(WORKED_WORKLOAD, WORKED_SLO)) for d in worked_spec()]
+    [False, True, True]
+    """
+    copies = _affordable(deployment, asked)
+    if not copies:
+        return False
+    one = _cards_of(deployment, asked, 0)(1, -(-asked.workload.concurrency // copies))
+    return met(one.ledger, one.estimates, one.slo)
+
+
+def _affordable(deployment: Deployment, asked: Asked) -> int:
+    """The most copies that the rent allows."""
+    rent, each = asked.slo.usd_h, deployment.usd_h_all
+    if rent is None or not each:
+        return asked.most_copies
+    return min(asked.most_copies, math.floor(rent / each * (1 + 1e-9)))
 
 
 def _cards_of(deployment: Deployment, asked: Asked, number: int) -> Callable[[int, int], Choice]:
@@ -333,22 +368,27 @@ def _answered_rps(one: Choice) -> float:
 
 def _copies(at: Callable[[int, int], Choice], asked: Asked) -> tuple[int, int]:
     """Fewest copies that meet all limits but the rent, and the users of each."""
-    users = asked.workload.concurrency
+    users, most = asked.workload.concurrency, asked.most_copies
 
     def meets(share: int) -> bool:
-        return all(x.holds for x in at(1, share).limits if x.name != "budget")
+        one = at(1, share)
+        return met(one.ledger, one.estimates, one.slo)
 
     if asked.rate is not None:
-        return _copies_for_rate(at, meets, asked.rate, asked.most_copies)
-    if asked.most_copies == 1 or meets(users) or not meets(1):
+        return _copies_for_rate(at, meets, asked.rate, most)
+    if most == 1:
         return 1, users
-    # the largest share that is met, by bisection: more users never make a latency shorter
-    low, high = 1, users
+    # the largest share that is met, by bisection: more users never make a latency shorter, and
+    # those of the most copies are the fewest that one may have
+    room, low = at(1, 1).max_concurrent, -(-users // most)
+    if low > room or (users <= room and meets(users)) or not meets(low):
+        return 1, users
+    high = min(users, room + 1)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if meets(middle) else (low, middle)
     copies = -(-users // low)
-    return (copies, -(-users // copies)) if copies <= asked.most_copies else (1, users)
+    return copies, -(-users // copies)
 
 
 def _copies_for_rate(

@@ -3,14 +3,15 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
+from unittest import mock
 
 import pytest
 
 from llmcap_kernel import catalog, design
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, Quality, handover, worked_spec
-from llmcap_kernel.design.search import Row, judged, undominated
+from llmcap_kernel.design.search import Asked, Row, judged, undominated
 from llmcap_kernel.design.space import bits
-from llmcap_kernel.spec import BadInput, Slo, Workload
+from llmcap_kernel.spec import BadInput, Slo, Tail, Workload
 
 GPUS = ["a100-sxm-80gb", "h100-sxm", "h200-sxm", "l40s"]
 B = worked_spec()[1]
@@ -319,6 +320,61 @@ def test_copies_share_the_users():
     fewer = replace(load, concurrency=-(-150 // (many.copies - 1)))
     assert not design.card(many.deployment, fewer, Slo(itl_s=0.050)).meets_all
     assert many.usd_h_all == many.copies * many.deployment.usd_h_all
+
+
+CARD = "llmcap_kernel.design.search.card"
+
+
+def _fewest_copies(d, load, slo, most):
+    """The fewest copies that meet every limit but the rent, tried one after the other."""
+    limits = replace(slo, usd_h=None)
+    for copies in range(1, most + 1):
+        users = -(-load.concurrency // copies)
+        if design.card(d, replace(load, concurrency=users), limits).meets_all:
+            return copies, -(-load.concurrency // copies)
+    return 1, load.concurrency
+
+
+@pytest.mark.parametrize("users", [1, 7, 40, 150])
+@pytest.mark.parametrize("most", [2, 9])
+def test_copies_are_the_fewest_that_one_by_one_would_find(users, most):
+    load = replace(WORKED_WORKLOAD, concurrency=users)
+    slo = Slo(itl_s=0.040, ttft_s=3, tails=(Tail("itl", 95, 0.045),), usd_h=20.0)
+    found = find(slo, load, most_copies=most, gpus=["h100-sxm", "mi300x"])
+    for d, row in zip(found.space, found.rows, strict=True):
+        assert (row.copies, row.users) == _fewest_copies(d, load, slo, most), d.title
+
+
+def test_what_would_have_to_give_is_what_every_candidate_judged_would_find():
+    """The most users and the longest prompt at which some candidate meets every limit."""
+    load = replace(WORKED_WORKLOAD, concurrency=64)
+    slo = Slo(itl_s=0.030, usd_h=9.0)
+    found = find(slo, load, most_copies=3, gpus=["h100-sxm"], weights=["fp8"])
+    assert not found.order
+    told = {one.changes[0].what: one.changes[0].after for one in design.relaxations(found)}
+    assert {"users", "context"} <= set(told)
+
+    def any_meets(load):
+        asked = found.asked._replace(workload=load)
+        return any(judged(d, asked).meets_all for d in found.space)
+
+    assert any_meets(replace(load, concurrency=int(told["users"])))
+    assert not any_meets(replace(load, concurrency=int(told["users"]) + 2))
+    assert any_meets(replace(load, input_tokens=int(told["context"])))
+    assert not any_meets(replace(load, input_tokens=int(told["context"]) + 1000))
+
+
+def test_a_hundred_thousand_users_ask_few_cards_of_a_candidate():
+    """What a search asks grows with the room of a copy, and not with the users of all."""
+    asked = Asked(replace(WORKED_WORKLOAD, concurrency=100_000), WORKED_SLO, 10_000)
+    with mock.patch(CARD, wraps=design.card) as counted:
+        one = judged(B, asked)
+    room = one.max_concurrent
+    assert one.copies * one.users >= 100_000 and 1 < one.users <= room < 64
+    assert counted.call_count <= 4 + room.bit_length()
+    with mock.patch(CARD, wraps=design.card) as counted:
+        assert judged(B, asked._replace(most_copies=100)).copies == 1
+    assert counted.call_count <= 2
 
 
 def test_a_rate_takes_as_many_copies_as_answer_it():
