@@ -161,6 +161,25 @@ class Stack(Deployment):
     def __eq__(self, other: object) -> bool:
         return self is other
 
+    def only(self, at: Array) -> "Stack":
+        """Keep some of the candidates.
+
+        Parameters
+        ----------
+        at : array of int
+            Their places.
+
+        Returns
+        -------
+        Stack
+            As one deployment, too.
+        """
+        some = object.__new__(Stack)
+        names = ("card", "tokens", "seqs", "graphs", "max_num_seqs")
+        kept = {name: getattr(self, name)[at] for name in names}
+        some.__dict__.update(self.__dict__ | kept, gpu=Cards(self.block.gpus, kept["card"]))
+        return some
+
     @property
     def batch_limit_tokens(self) -> Array:
         """Most tokens of a step in effect [tokens]."""
@@ -372,8 +391,11 @@ def _judged(block: Block, asked: Asked) -> Columns:
     load, slo = asked.workload, asked.slo
     stack = Stack(_told(block, load.concurrency))
     room, starts, lack, edge = _room(stack, load)
-    served = _served(stack, load, room)
-    itl_s, ttft_s, output = served.itl_s, served.ttft_mean_s, served.output_tok_s
+    users = _in_progress(stack, load, room)
+    first, place = _unlike(stack, users)
+    served = _served(stack.only(first), load, users[first])
+    means = (served.itl_s, served.ttft_mean_s, served.output_tok_s)
+    itl_s, ttft_s, output = (mean[place] for mean in means)
     rent = _field(block.gpus, "usd_h")[stack.card] * stack.num_gpus
     price = rent / 3600 * 1e6 / output
     never = ~starts
@@ -393,7 +415,7 @@ def _judged(block: Block, asked: Asked) -> Columns:
     for tail in slo.tails:
         what = (tail.quantity, tail.percent)
         value_s = percentiles.expected_s(served, *what), percentiles.ceiling_s(best, *what)
-        rooms[tail.name] = tail.bound_s / maximum(*value_s)
+        rooms[tail.name] = tail.bound_s / maximum(*value_s)[place]
     for name in rooms.keys() - {"capacity", "budget"}:
         rooms[name] = where(never, np.nan, rooms[name])
     kept = ({n: _full(x, block) for n, x in some.items()} for some in (columns, rooms))
@@ -482,9 +504,23 @@ def _refused(stack: Stack, pool: Array) -> Array:
     return stack.max_num_seqs > maximum(floor(maximum(pool, 0) / blocks), 1)
 
 
-def _served(stack: Stack, load: Workload, room: Array) -> Served:
+def _in_progress(stack: Stack, load: Workload, room: Array) -> Array:
+    """Users in progress; the others wait."""
     most = minimum(room, stack.seqs_limit * stack.attention_replicas)
-    users = minimum(load.concurrency, maximum(most, 1))
+    return minimum(load.concurrency, maximum(most, 1))
+
+
+def _unlike(stack: Stack, users: Array) -> tuple[Array, Array]:
+    """First of the candidates that are served alike, and the place of each among those.
+
+    A limit on sequences acts on the users in progress alone.
+    """
+    key = (stack.card * (stack.tokens.max() + 1) + stack.tokens) * (users.max() + 1) + users
+    _, first, place = np.unique(key, return_index=True, return_inverse=True)
+    return first, place
+
+
+def _served(stack: Stack, load: Workload, users: Array) -> Served:
     cached = floor(load.shared_prefix_tokens / stack.block_tokens) * stack.block_tokens
     cached = cached * load.hit_share
     work = LoadWork(

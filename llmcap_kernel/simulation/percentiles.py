@@ -350,11 +350,12 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
     (1.0, True)
     """
     work, e = served.work, served.efficiency
-    cut = chunks_of(served)
     prompt_s = served.prompt.share_s
     others, burst = work.users - 1, e.burst_share
     # at the ceiling prefill hides behind decoding; of a burst, half comes before a first token
     beside = where(e.prefill_share > 0, 1.0, 0.0)
+    hidden = gaps_alone and not somewhere(beside > 0)
+    cut = Chunks(0, 0, prompt_s, 0.0) if hidden else chunks_of(served)
     met = beside * others * (1 - burst / 2)
     shares = _tokens_per_step(served.deployment)
     steps = work.output_tokens * sum(share / tokens for tokens, share in enumerate(shares, 1))
