@@ -121,8 +121,8 @@ def most_running(deployment: Deployment, workload: Workload) -> int:
     Returns
     -------
     int
-        Sequences that fit in the cache or, for a server, its limit on concurrent
-        sequences where that is less; 0 where the engine does not start.
+        Sequences that fit in the cache or, where that is less, the engine's limit on
+        concurrent sequences; 0 where the engine does not start.
 
     Examples
     --------
@@ -137,8 +137,7 @@ def most_running(deployment: Deployment, workload: Workload) -> int:
         shared_prefix_tokens=workload.shared_prefix_tokens,
         hit_share=workload.hit_share,
     )
-    most = deployment.seqs_limit * deployment.attention_replicas
-    return min(held, most) if deployment.engine.is_server else held
+    return min(held, deployment.seqs_limit * deployment.attention_replicas)
 
 
 @lru_cache(maxsize=16_384)

@@ -36,7 +36,11 @@ FLAGS = {
         "max_model_len": "--max_seq_len",
         "tp": "--tp_size",
     },
-    "llama.cpp": {"max_model_len": "--ctx-size", "kv": "--cache-type-k"},
+    "llama.cpp": {
+        "max_num_seqs": "--parallel",
+        "max_model_len": "--ctx-size",
+        "kv": "--cache-type-k",
+    },
 }
 COSTS = {
     "memory_fraction": "costs nothing while nothing else runs on the card",
@@ -262,7 +266,9 @@ def _trtllm(books: Ledger) -> Iterator[tuple[str, str]]:
 
 def _llamacpp(books: Ledger) -> Iterator[tuple[str, str]]:
     yield f"model buffer size = {books.weights_bytes / 2**20:.2f} MiB", "3%"
-    cache = books.concurrency * books.kv_bytes_per_sequence / 2**20
+    # every slot has its part of the cache from the start, shared prefix and all
+    each = books.kv_bytes_per_sequence + books.shared_bytes
+    cache = books.deployment.seqs_limit * each / 2**20
     yield f"llama_kv_cache: size = {cache:.2f} MiB", "1%"
 
 

@@ -70,11 +70,13 @@ def run(args: argparse.Namespace) -> Answer:
     bench = handover.benchmark(d, load, model=args.checkpoint)
     printed = capacity.printed(capacity.ledger(d, context_tokens=load.context_tokens))
     score = _score(d, bench)
+    warned = [note for note in design.warnings(d, load) if note.about == "sequences"]
     data = {
         "launch": made,
         "log": [{"line": one.text, "within": one.within} for one in printed],
         "benchmark": bench.text,
         "validate": score,
+        "warnings": [note.text for note in warned],
     }
 
     def text(screen: Screen) -> str:
@@ -82,8 +84,9 @@ def run(args: argparse.Namespace) -> Answer:
             return made
         lines = [f"#   {one.text}" + f"  within {one.within}" * bool(one.within) for one in printed]
         expected = "\n".join(["# its log will say, four times in five:", *lines])
+        told = [f"# {note.text}" for note in warned]
         check = "\n".join(["# measure what was predicted", bench.text, "# and score it", score])
-        return "\n\n".join([made, expected, check])
+        return "\n\n".join([made, *told, expected, check])
 
     rows = tuple((name, str(data[name])) for name in ("launch", "benchmark", "validate"))
     columns = (Column("step", left=True), Column("command", left=True))

@@ -84,12 +84,10 @@ def run(args: argparse.Namespace) -> Answer:
     """
     workload, slo = read_load(args), read_limits(args)
     launched, deployment, taken = _launched(args)
-    most = ""
     if args.concurrency is None:
         workload = design.most_users_load(deployment, workload, slo)
-        limited = bool(slo.tails) or (slo.itl_s, slo.ttft_s) != (None, None)
-        most = " (the most that meet the limits)" if limited else " (the most that have room)"
     column = design.card(deployment, workload, slo)
+    most = f" (the most that {design.most_words(column)})" if args.concurrency is None else ""
     data = cards.as_dict(column)
     if launched:
         data |= {"launch": launched.as_dict(), "taken": taken}

@@ -4,11 +4,11 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from .. import simulation
+from .. import design, simulation
 from ..explain import digits, quantity
 from ..refuse import BadInput, number, one_of, shown
 from ..simulation import Arrivals, Band, Lengths, Load, Request, Simulated
-from ..spec import Deployment, Slo
+from ..spec import Deployment, Slo, Workload
 from .options import (
     add_cards,
     add_engine,
@@ -238,8 +238,20 @@ def _data(d: Deployment, load: tuple[Request, ...], found: Simulated, slo: Slo) 
         "prompt_tokens": sum(one.input_tokens for one in answered),
         "cached_tokens": sum(one.cached_tokens for one in answered),
         "preemptions": sum(one.preempted for one in answered),
+        "warnings": _warnings(d, load, found),
         "interval": found.reason,
     }
+
+
+def _warnings(d: Deployment, load: tuple[Request, ...], found: Simulated) -> list[str]:
+    """What to set where the engine's own limit on sequences was reached."""
+    peak = max((group.decoding for group in found.run.groups), default=0)
+    prompt, answer = (
+        max(round(sum(getattr(one, of) for one in load) / len(load)), 1)
+        for of in ("input_tokens", "output_tokens")
+    )
+    notes = design.warnings(d, Workload(prompt, answer, max(peak, 1)))
+    return [note.text for note in notes if note.about == "sequences"]
 
 
 def _rate(found: Simulated, of: str) -> float:
@@ -290,6 +302,7 @@ def _text(
         told.append(f"The prefix cache held {share:.0%} of the prompts' tokens.")
     if simulation.offered_rps(load) > most.value:
         told.append("More comes than it can serve: what users wait for grows with the run.")
+    told += _warnings(d, load, found)
     if lost:
         told.append(f"{lost:,} times a sequence lost its cache and was computed anew.")
     table = _table(found)

@@ -15,4 +15,4 @@ from .limits import VERDICTS, Limit, Note, expected, limits, room, tail_label, w
 from .scorecards import WORKED_SLO, WORKED_WORKLOAD, Scorecard, scorecard, worked_spec
 from .search import Choice, Reason, Search, search
 from .space import Quality, Space, space
-from .users import most_users_load, users_within
+from .users import most_users_load, most_words, users_within

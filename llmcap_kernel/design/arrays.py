@@ -19,9 +19,9 @@ from .. import bandwidth, calibration, capacity
 from ..numeric import Number, floor, maximum, minimum, where
 from ..serving import LoadWork, Served
 from ..simulation import percentiles
-from ..spec import CEILING, Deployment, Efficiency, Format, Gpu, Slo, Tail, Workload
+from ..spec import CEILING, Deployment, Efficiency, Format, Gpu, Slo, Workload
 from .search import Asked, Row, coarse, judged, row_of
-from .space import Block
+from .space import Block, sequences
 
 PADDED = "mxfp4"  # the format whose weights kernels pad (law.weight_bytes)
 NEAR = 1e-9  # of a headroom of 1: what the order of additions may move
@@ -160,6 +160,25 @@ class Stack(Deployment):
 
     def __eq__(self, other: object) -> bool:
         return self is other
+
+    def only(self, at: Array) -> "Stack":
+        """Keep some of the candidates.
+
+        Parameters
+        ----------
+        at : array of int
+            Their places.
+
+        Returns
+        -------
+        Stack
+            As one deployment, too.
+        """
+        some = object.__new__(Stack)
+        names = ("card", "tokens", "seqs", "graphs", "max_num_seqs")
+        kept = {name: getattr(self, name)[at] for name in names}
+        some.__dict__.update(self.__dict__ | kept, gpu=Cards(self.block.gpus, kept["card"]))
+        return some
 
     @property
     def batch_limit_tokens(self) -> Array:
@@ -369,10 +388,14 @@ def alike(block: Block) -> list[Block]:
 
 
 def _judged(block: Block, asked: Asked) -> Columns:
-    stack, load, slo = Stack(block), asked.workload, asked.slo
+    load, slo = asked.workload, asked.slo
+    stack = Stack(_told(block, load.concurrency))
     room, starts, lack, edge = _room(stack, load)
-    served = _served(stack, load, room)
-    itl_s, ttft_s, output = served.itl_s, served.ttft_mean_s, served.output_tok_s
+    users = _in_progress(stack, load, room)
+    first, place = _unlike(stack, users)
+    served = _served(stack.only(first), load, users[first])
+    means = (served.itl_s, served.ttft_mean_s, served.output_tok_s)
+    itl_s, ttft_s, output = (mean[place] for mean in means)
     rent = _field(block.gpus, "usd_h")[stack.card] * stack.num_gpus
     price = rent / 3600 * 1e6 / output
     never = ~starts
@@ -388,12 +411,23 @@ def _judged(block: Block, asked: Asked) -> Columns:
     }
     rooms = {"capacity": room / load.concurrency}
     rooms |= dict(_limits(slo, rent, where(rent > 0, price, np.nan), itl_s, ttft_s))
+    best = replace(served, efficiency=CEILING) if slo.tails else served
     for tail in slo.tails:
-        rooms[tail.name] = tail.bound_s / _percentile_s(served, tail)
+        what = (tail.quantity, tail.percent)
+        value_s = percentiles.expected_s(served, *what), percentiles.ceiling_s(best, *what)
+        rooms[tail.name] = tail.bound_s / maximum(*value_s)[place]
     for name in rooms.keys() - {"capacity", "budget"}:
         rooms[name] = where(never, np.nan, rooms[name])
     kept = ({n: _full(x, block) for n, x in some.items()} for some in (columns, rooms))
     return _checked(block, Columns(*kept), edge, asked)
+
+
+def _told(block: Block, users: int) -> Block:
+    """The block with the sequences that its engine is told to run at once."""
+    asked = (x.max_num_seqs for x in block.limits)
+    seqs = [sequences(block.engine, one, users) for one in asked]
+    limits = (x._replace(max_num_seqs=n) for x, n in zip(block.limits, seqs, strict=True))
+    return replace(block, limits=tuple(limits))
 
 
 def _full(column: Number, block: Block) -> Array:
@@ -470,11 +504,23 @@ def _refused(stack: Stack, pool: Array) -> Array:
     return stack.max_num_seqs > maximum(floor(maximum(pool, 0) / blocks), 1)
 
 
-def _served(stack: Stack, load: Workload, room: Array) -> Served:
-    most = room
-    if stack.engine.is_server:
-        most = minimum(room, stack.seqs_limit * stack.attention_replicas)
-    users = minimum(load.concurrency, maximum(most, 1))
+def _in_progress(stack: Stack, load: Workload, room: Array) -> Array:
+    """Users in progress; the others wait."""
+    most = minimum(room, stack.seqs_limit * stack.attention_replicas)
+    return minimum(load.concurrency, maximum(most, 1))
+
+
+def _unlike(stack: Stack, users: Array) -> tuple[Array, Array]:
+    """First of the candidates that are served alike, and the place of each among those.
+
+    A limit on sequences acts on the users in progress alone.
+    """
+    key = (stack.card * (stack.tokens.max() + 1) + stack.tokens) * (users.max() + 1) + users
+    _, first, place = np.unique(key, return_index=True, return_inverse=True)
+    return first, place
+
+
+def _served(stack: Stack, load: Workload, users: Array) -> Served:
     cached = floor(load.shared_prefix_tokens / stack.block_tokens) * stack.block_tokens
     cached = cached * load.hit_share
     work = LoadWork(
@@ -492,22 +538,6 @@ def _served(stack: Stack, load: Workload, room: Array) -> Served:
     each = _efficiencies(stack.engine.family, stack.block.gpus, stack.weights, stack.kv)
     efficiency: Any = SimpleNamespace(**{name: x[stack.card] for name, x in each.items()})
     return Served(work, efficiency, stack, load)
-
-
-def _percentile_s(served: Served, tail: Tail) -> Array:
-    """A percentile of a latency, no less than the spec sheet allows (`percentiles.percentile`)."""
-    best = replace(served, efficiency=CEILING)
-    quantity, percent = tail.quantity, tail.percent
-    gaps = quantity == "itl"
-    value = percentiles.quantile_s(
-        percentiles.spread_of(served, gaps_alone=gaps), quantity, percent
-    )
-    if gaps:
-        spread = percentiles.spread_of(best, gaps_alone=True)
-        least = spread._replace(step_spread=0.0).gap_s(percent)
-    else:
-        least = percentiles.ceiling_s(best, quantity, percent)
-    return maximum(value, least)
 
 
 def _checked(block: Block, found: Columns, near: Array, asked: Asked) -> Columns:

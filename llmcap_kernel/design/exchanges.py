@@ -3,14 +3,25 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .. import catalog
 from ..explain import quantity
 from ..refuse import BadInput
-from ..spec import Workload
+from ..spec import Slo, Workload
 from .cards import Card, card
-from .search import Asked, Choice, Row, Search, cost, judged, search
+from .search import (
+    Asked,
+    Choice,
+    Row,
+    RowList,
+    Search,
+    cost,
+    could_hold,
+    judged,
+    search,
+    within_rent,
+)
 from .space import Block, Quality, bits
 from .users import users_within
 
@@ -18,6 +29,7 @@ DOLLAR = 1.0
 GAP_S = 0.010
 MORE_TOKENS = 1000
 NEAREST = 400  # misses that are tried with another load
+CHEAPER = 100  # of those that have to give a latency, how many are priced
 STEPS = 32  # lengths that are tried
 # Formats below those that are tried, by what an engine is served in.
 NARROWER = {"llama.cpp": ("gguf-q3-k-m", "gguf-q2-k")}
@@ -288,11 +300,18 @@ def relaxations(found: Search, most: int = 6) -> tuple[Relaxation, ...]:
     """
     if found.order:
         return ()
-    alone = [*_limits_alone(found, 1), *_users(found), *_shorter(found), *_narrower(found)]
+    slower = list(_slower(found))
+    alone = [
+        *(*_limits_alone(found, 1), *_users(found), *_shorter(found), *_narrower(found)),
+        *(one for one in slower if len(one.changes) == 1),
+    ]
     enough = {one.changes[0].what: one.factor for one in alone}
     pairs = [
         pair
-        for pair in (_limits_alone(found, 2) if len(alone) < most else ())
+        for pair in (
+            *(_limits_alone(found, 2) if len(alone) < most else ()),
+            *(one for one in slower if len(one.changes) > 1),
+        )
         if all(c.factor < enough.get(c.what, math.inf) for c in pair.changes)
     ]
     if not alone and not pairs:
@@ -336,6 +355,43 @@ def _limits_alone(found: Search, together: int) -> Iterator[Relaxation]:
             after = math.ceil(100 * needed - 1e-6) / 100 if name in UNITS else _up(needed)
             changes.append(Change(name, asked, after))
         yield Relaxation(tuple(changes), found.choice(i))
+
+
+def _slower(found: Search) -> Iterator[Relaxation]:
+    """Latencies that have to give for a rate, in as many copies as the rent allows.
+
+    For each set of them the least change, and larger ones that take half of its rent: what fewer
+    copies have is no shorter, and costs less.
+    """
+    by_names: dict[tuple[str, ...], list[tuple[float, Choice]]] = {}
+    for i in found.misses[:NEAREST] if found.asked.rate is not None else ():
+        one = within_rent(found.space[i], found.asked, i)
+        missed = [x for x in one.limits if not x.holds] if one else []
+        if one is not None and missed and all(x.unit == "s" and x.headroom for x in missed):
+            names = tuple(sorted(x.name for x in missed))
+            over = math.prod(1 / x.headroom for x in missed)
+            by_names.setdefault(names, []).append((over, one))
+    for names, known in by_names.items():
+        rent = math.inf
+        for _, one in sorted(known, key=lambda pair: pair[0])[:CHEAPER]:
+            values = {x.name: x.estimate.value for x in one.limits}
+            changes = tuple(Change(n, _bound(found, n), _up(values[n])) for n in names)
+            eased = found.asked._replace(slo=_eased(found.asked.slo, changes))
+            fewest = judged(found.space[one.number], eased, one.number)
+            # its copies are counted to a sixteenth, which may be one too many for the rent
+            same = replace(one, slo=replace(eased.slo, usd_h=one.slo.usd_h))
+            made = fewest if fewest.meets_all else same
+            if made.usd_h_all < rent / 2:
+                rent = made.usd_h_all
+                yield Relaxation(changes, made)
+
+
+def _eased(slo: Slo, changes: Sequence[Change]) -> Slo:
+    """The limits with those latencies that the changes name as they would have to be."""
+    after = {change.what: change.after for change in changes}
+    tails = tuple(replace(tail, bound_s=after.get(tail.name, tail.bound_s)) for tail in slo.tails)
+    itl_s, ttft_s = after.get("latency", slo.itl_s), after.get("prefill", slo.ttft_s)
+    return replace(slo, itl_s=itl_s, ttft_s=ttft_s, tails=tails)
 
 
 def _up(value: float) -> float:
@@ -384,10 +440,13 @@ def _other_load(
     fixed = {"budget"}
     tried = [i for i in found.misses if not fixed & set(found.rows[i].missed())][:NEAREST]
 
-    def good(value: int) -> list[Choice]:
-        asked = found.asked._replace(workload=load_at(found.asked.workload, value))
-        made = (judged(found.space[i], asked, i) for i in tried)
-        return [one for one in made if one.meets_all]
+    def asked(value: int) -> Asked:
+        return found.asked._replace(workload=load_at(found.asked.workload, value))
+
+    def good(value: int) -> list[int]:
+        if found.asked.rate is None:
+            return [i for i in tried if could_hold(found.space[i], asked(value))]
+        return [i for i in tried if judged(found.space[i], asked(value)).meets_all]
 
     if not tried or not (kept := good(values[-1])):
         return
@@ -396,10 +455,11 @@ def _other_load(
         middle = (low + high) // 2
         if some := good(values[middle]):
             # whoever fails here fails at more
-            high, at, kept, tried = middle, values[middle], some, [one.number for one in some]
+            high, at, kept, tried = middle, values[middle], some, some
         else:
             low = middle
-    best = min(kept, key=lambda one: (one.usd_h_all or math.inf, one.number))
+    made = (judged(found.space[i], asked(at), i) for i in kept)
+    best = min(made, key=lambda one: (one.usd_h_all or math.inf, one.number))
     yield Relaxation((Change(what, before, at),), best)
 
 
@@ -425,17 +485,29 @@ def _in_narrower(found: Search) -> Iterator[tuple[Change, Search]]:
     families = {block.engine.family for block in found.space.blocks}
     names = {n for f in families for n in NARROWER.get(f, NARROWER_ELSEWHERE)}
     below = sorted((f for f in map(catalog.format, names) if bits(f) < least), key=bits)
-    given: Mapping[str, object] = found.choices
+    given = found.choices
     bar = given.get("quality")
     eased = replace(bar, weight_bits=0.0) if isinstance(bar, Quality) else None
     for narrow in reversed(below):
         choices = {**given, "weights": (narrow.name,), "quality": eased}
         try:
-            other = search(*found.asked[:2], most_copies=found.asked.most_copies,
-                           rate=found.asked.rate, rank=found.rank, **choices)  # type: ignore[arg-type]  # fmt: skip
+            other = _again(found, found.asked, choices)
         except BadInput:
             continue
         yield Change("format", least, bits(narrow)), other
+
+
+def _again(found: Search, asked: Asked, choices: Mapping[str, Any]) -> Search:
+    """Another search, made as this one was: candidate by candidate, or as arrays."""
+    return search(
+        asked.workload,
+        asked.slo,
+        most_copies=asked.most_copies,
+        rate=asked.rate,
+        rank=found.rank,
+        arrays=not isinstance(found.rows, RowList),
+        **choices,
+    )
 
 
 def _at_half(found: Search) -> Iterator[Relaxation]:
@@ -450,8 +522,7 @@ def _at_half(found: Search) -> Iterator[Relaxation]:
             continue
         half = before // 2
         asked: Asked = found.asked._replace(workload=load_at(load, half))
-        other = search(*asked[:2], most_copies=asked.most_copies, rate=asked.rate,
-                       rank=found.rank, **found.choices)  # fmt: skip
+        other = _again(found, asked, found.choices)
         if other.order:
             yield Relaxation((Change(what, before, half),), other.found[0])
             continue

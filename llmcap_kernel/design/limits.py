@@ -1,14 +1,15 @@
 """Limits of a deployment: what is required, what can be expected, and warnings."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
-from .. import bandwidth, catalog
+from .. import bandwidth, capacity, catalog
 from ..calibration import Estimate, Estimates
 from ..capacity import Ledger
 from ..explain import Explained, Line, quantity
-from ..simulation.percentiles import percentile
+from ..simulation.percentiles import ceiling_s, expected_s, percentile
 from ..spec import Deployment, Slo, Tail, Workload
 
 MET, LIKELY, MISSED, IMPOSSIBLE = VERDICTS = ("met", "likely", "missed", "impossible")
@@ -264,6 +265,50 @@ def estimated(estimates: Estimates, slo: Slo) -> Iterator[Limit]:
         yield Limit(tail.name, tail.bound_s, found, "s")
 
 
+def meets(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> bool:
+    """Say whether every limit but the rent is met on the estimate, without intervals.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Memory of a card under the load.
+    estimates : Estimates or None
+        Estimates under the load; None where the engine does not start.
+    slo : Slo
+        Limits to meet.
+
+    Returns
+    -------
+    bool
+        Whether `limits` holds, the rent aside, at a part of its work.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, card, worked_spec
+    >>> made = (card(d, WORKED_WORKLOAD, WORKED_SLO) for d in worked_spec())
+    >>> [meets(one.ledger, one.estimates, one.slo) for one in made]
+    [False, True, True]
+    """
+    if not ledger.fits or estimates is None:
+        return False
+    made = estimates  # which the functions below know to be there
+
+    def price() -> float:
+        return made.usd_mtok.value if made.usd_mtok else 0.0
+
+    asked: list[tuple[float | None, Callable[[], float]]] = [
+        (slo.itl_s, lambda: made.served.itl_s),
+        (slo.ttft_s, lambda: made.served.ttft_mean_s),
+        (slo.usd_mtok, price),
+    ]
+    for tail in slo.tails:
+        what = (tail.quantity, tail.percent)
+        asked.append((tail.bound_s, partial(expected_s, made.served, *what)))
+        asked.append((tail.bound_s, partial(ceiling_s, made.ceiling, *what)))
+    values = ((bound, value_of()) for bound, value_of in asked if bound is not None)
+    return all(not value or bound / value >= 1 for bound, value in values)
+
+
 def tail_label(tail: Tail) -> str:
     """Name a percentile as the row of a table has it.
 
@@ -336,6 +381,7 @@ def warnings(deployment: Deployment, workload: Workload) -> tuple[Note, ...]:
     """
     return (
         *_context_notes(deployment, workload),
+        *_sequence_notes(deployment, workload),
         *_cache_notes(deployment),
         *_format_notes(deployment),
         *_hardware_notes(deployment),
@@ -356,6 +402,26 @@ def _context_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]
     if longest and workload.context_tokens > longest:
         text = f"The engine refuses requests of more than max_model_len, {longest:,} tokens: "
         yield Note("context", f"{text}these have {workload.context_tokens:,}.")
+
+
+def _sequence_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]:
+    """What to set where the engine's own limit on sequences keeps users waiting."""
+    d, users = deployment, workload.concurrency
+    at_once = d.seqs_limit * d.attention_replicas
+    if d.max_num_seqs or users < at_once:
+        return
+    most = capacity.workload_ledger(d, workload).max_concurrent
+    if most <= at_once:
+        return
+    flag = capacity.FLAGS.get(d.engine.family, {}).get("max_num_seqs", "")
+    waits = f"{users - at_once:,} of the {users:,} users wait" if users > at_once else ""
+    text = (
+        f"{d.engine.title} runs {at_once:,} requests at once unless it is told otherwise, "
+        f"and {waits or f'{most:,} have room'}: set max_num_seqs"
+        + (f" ({flag})" if flag else "")
+        + (f" to {-(-min(users, most) // d.attention_replicas):,}." if waits else " for more.")
+    )
+    yield Note("sequences", text)
 
 
 def _cache_notes(deployment: Deployment) -> Iterator[Note]:

@@ -6,6 +6,7 @@ numbers, and its card is made again when it is looked at.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, fields, replace
@@ -19,7 +20,8 @@ from ..refuse import BadInput, number, one_of
 from ..spec import Deployment, Model, Slo, Workload
 from .cards import Card, card
 from .limits import MET, MISSED, Limit
-from .space import Block, Quality, Space, space
+from .limits import meets as met
+from .space import Block, Quality, Space, sequences, space
 
 RANKS = ("usd_h", "usd_mtok")
 MOST_COPIES = 10_000
@@ -266,37 +268,127 @@ def judged(deployment: Deployment, asked: Asked, number: int = 0) -> Choice:
     [1, 1]
     """
 
+    at = _cards_of(deployment, asked, number)
+    copies, users = _copies(at, asked)
+    return at(copies, users)
+
+
+def within_rent(deployment: Deployment, asked: Asked, number: int = 0) -> Choice | None:
+    """Judge one candidate in as many copies as the rent allows, where they answer a rate.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        One copy.
+    asked : Asked
+        The load with its rate, and the limits.
+    number : int
+        Its place in the space.
+
+    Returns
+    -------
+    Choice or None
+        Its card with the fewest requests in flight that answer the rate, whatever latencies they
+        have: no fewer copies have shorter ones. None where they answer less, or without a rate.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
+    >>> asked = Asked(WORKED_WORKLOAD, WORKED_SLO, most_copies=8, rate=2.0)
+    >>> found = within_rent(worked_spec()[1], asked)
+    >>> found.copies * found.usd_h <= WORKED_SLO.usd_h < (found.copies + 1) * found.usd_h
+    True
+    """
+    at, copies = _cards_of(deployment, asked, number), _affordable(deployment, asked)
+    if asked.rate is None or not copies or not at(1, 1).starts:
+        return None
+    most, needed = at(1, 1).max_concurrent, asked.rate / copies
+    users = 1 + bisect_left(range(1, most + 1), needed, key=lambda n: _answered_rps(at(1, n)))
+    return at(copies, users) if users <= most else None
+
+
+def could_hold(deployment: Deployment, asked: Asked) -> bool:
+    """Say whether some number of copies meets every limit, without looking for the fewest.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        One copy.
+    asked : Asked
+        The load, of users, and the limits.
+
+    Returns
+    -------
+    bool
+        Whether as many copies as the rent allows do: fewer users never make a latency longer.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
+    >>> [could_hold(d, Asked(WORKED_WORKLOAD, WORKED_SLO)) for d in worked_spec()]
+    [False, True, True]
+    """
+    copies = _affordable(deployment, asked)
+    if not copies:
+        return False
+    one = _cards_of(deployment, asked, 0)(1, -(-asked.workload.concurrency // copies))
+    return met(one.ledger, one.estimates, one.slo)
+
+
+def _affordable(deployment: Deployment, asked: Asked) -> int:
+    """The most copies that the rent allows."""
+    rent, each = asked.slo.usd_h, deployment.usd_h_all
+    if rent is None or not each:
+        return asked.most_copies
+    return min(asked.most_copies, math.floor(rent / each * (1 + 1e-9)))
+
+
+def _cards_of(deployment: Deployment, asked: Asked, number: int) -> Callable[[int, int], Choice]:
+    """The cards of a candidate, by its copies and the users of one."""
+
     @cache  # limits and rates are asked of the same card
     def at(copies: int, users: int) -> Choice:
         slo = asked.slo
         if slo.usd_h is not None and copies > 1:
             slo = replace(slo, usd_h=slo.usd_h / copies)
-        one = card(deployment, replace(asked.workload, concurrency=users), slo)
+        seqs = sequences(deployment.engine, deployment.max_num_seqs, users)
+        own = seqs == deployment.max_num_seqs
+        d = deployment if own else replace(deployment, max_num_seqs=seqs)
+        one = card(d, replace(asked.workload, concurrency=users), slo)
         kept = {f.name: getattr(one, f.name) for f in fields(Card)}
         return Choice(**kept, copies=copies, number=number)
 
-    copies, users = _copies(at, asked)
-    return at(copies, users)
+    return at
+
+
+def _answered_rps(one: Choice) -> float:
+    """Requests that one copy answers each second."""
+    return one.expected.output_tok_s.value / one.workload.output_tokens
 
 
 def _copies(at: Callable[[int, int], Choice], asked: Asked) -> tuple[int, int]:
     """Fewest copies that meet all limits but the rent, and the users of each."""
-    users = asked.workload.concurrency
+    users, most = asked.workload.concurrency, asked.most_copies
 
     def meets(share: int) -> bool:
-        return all(x.holds for x in at(1, share).limits if x.name != "budget")
+        one = at(1, share)
+        return met(one.ledger, one.estimates, one.slo)
 
     if asked.rate is not None:
-        return _copies_for_rate(at, meets, asked.rate, asked.most_copies)
-    if asked.most_copies == 1 or meets(users) or not meets(1):
+        return _copies_for_rate(at, meets, asked.rate, most)
+    if most == 1:
         return 1, users
-    # the largest share that is met, by bisection: more users never make a latency shorter
-    low, high = 1, users
+    # the largest share that is met, by bisection: more users never make a latency shorter, and
+    # those of the most copies are the fewest that one may have
+    room, low = at(1, 1).max_concurrent, -(-users // most)
+    if low > room or (users <= room and meets(users)) or not meets(low):
+        return 1, users
+    high = min(users, room + 1)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if meets(middle) else (low, middle)
     copies = -(-users // low)
-    return (copies, -(-users // copies)) if copies <= asked.most_copies else (1, users)
+    return copies, -(-users // copies)
 
 
 def _copies_for_rate(
@@ -308,8 +400,7 @@ def _copies_for_rate(
     """
 
     def rate_of(users: int) -> float:
-        one = at(1, users)
-        return one.expected.output_tok_s.value / one.workload.output_tokens
+        return _answered_rps(at(1, users))
 
     if not meets(1):
         return 1, 1
@@ -781,18 +872,13 @@ def _check_rate(found: Search) -> None:
     beyond = [i for i in found.misses if found.rows[i].users > 1 and found.rows[i].copies == most]
     if not beyond or any(row.missed() == ("budget",) for row in found.rows):
         return
-    served = max(map(_rate_rps, map(found.choice, beyond)))
+    served = max(one.copies * _answered_rps(one) for one in map(found.choice, beyond))
     copies = "one copy" if most == 1 else f"{most:,} copies"
     raise BadInput(
         "rate",
         f"rate is {rate:g} requests/s: within the limits, {copies} of any of them "
         f"{'answers' if most == 1 else 'answer'} fewer than {served:.3g}.",
     )
-
-
-def _rate_rps(choice: Choice) -> float:
-    """Requests that all copies answer each second."""
-    return choice.copies * choice.expected.output_tok_s.value / choice.workload.output_tokens
 
 
 Judged = tuple[Any, list[Choice]]

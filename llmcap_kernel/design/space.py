@@ -247,6 +247,32 @@ class Space(Sequence[Deployment]):
         return self.ends[block - 1] if block else 0
 
 
+def sequences(engine: Engine, asked: int | None, users: int) -> int | None:
+    """Choose how many sequences an engine is told to run at once.
+
+    Parameters
+    ----------
+    engine : Engine
+        The engine.
+    asked : int or None
+        What was asked for.
+    users : int
+        Requests in flight on one copy.
+
+    Returns
+    -------
+    int or None
+        What was asked for; without it as many slots of llama.cpp as requests come, for its own
+        few would be a poor choice, and None, the engine's own, elsewhere.
+
+    Examples
+    --------
+    >>> [sequences(catalog.engine(name), None, 16) for name in ("llama.cpp", "vllm")]
+    [16, None]
+    """
+    return asked or (users if engine.family == HOME else None)
+
+
 def needed_engine(gpu: Gpu) -> str:
     """Name the engine that a card is served with where none is asked for.
 
@@ -370,7 +396,7 @@ def space(
         for w, k in asked.formats(model, engine):
             for tp, pp in product(split, _stages(on, nodes)):
                 fit = _within(on, tp, pp, nodes)
-                blocks += asked.blocks(model, engine, w, k, tp, pp, fit, workload) if fit else []
+                blocks += asked.blocks(model, engine, w, k, tp, pp, fit) if fit else []
     if not blocks:
         many = ", ".join(map(str, split))
         raise BadInput("tp", f"tp is {many}: none of the cards splits {_names(served)} so.")
@@ -405,12 +431,11 @@ class _Asked(NamedTuple):
         tp: int,
         pp: int,
         gpus: tuple[Gpu, ...],
-        workload: Workload,
     ) -> Iterator[Block]:
         """Blocks of the layouts that a model, an engine and its hand-over allow."""
         latent = any(a.kind == LATENT or a.latent_dim for a in model.attention)
         both = (False, True) if latent and model.experts else (False,)
-        limits = _startable(self.limits, engine, workload)
+        limits = _startable(self.limits, engine)
         for dp in both if self.dp_attention is None else self.dp_attention:
             if dp and (tp == 1 or (engine.family == "vllm" and not model.experts)):
                 continue
@@ -431,13 +456,8 @@ def _expert_parallel(asked: bool | None, model: Model, tp: int, dp: bool) -> tup
     return (tp,) if asked or dp else (1, tp)
 
 
-def _startable(
-    limits: tuple[Limits, ...], engine: Engine, workload: Workload
-) -> tuple[Limits, ...]:
+def _startable(limits: tuple[Limits, ...], engine: Engine) -> tuple[Limits, ...]:
     """Limits that an engine starts with."""
-    if engine.family == HOME:  # it has four slots unless it is told how many requests come
-        seqs = workload.concurrency
-        limits = tuple(x._replace(max_num_seqs=x.max_num_seqs or seqs) for x in limits)
     if engine.family != "vllm":
         return limits
     good = tuple(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from .. import calibration, capacity, serving
 from ..calibration import Estimate
 from ..spec import Deployment, Slo, Workload
+from .cards import Card
 from .limits import Limit, estimated
 
 
@@ -46,7 +47,8 @@ def users_within(deployment: Deployment, workload: Workload, slo: Slo | None = N
 
 @calibration.cache_until_reload
 def _users_within(deployment: Deployment, workload: Workload, slo: Slo) -> Estimate:
-    if not capacity.workload_ledger(deployment, workload).starts:
+    ledger = capacity.workload_ledger(deployment, workload)
+    if not ledger.starts:
         return Estimate(0, 0, 0, 0, "memory: the engine does not start")
     top = serving.most_running(deployment, workload)
     compared: dict[int, list[Limit]] = {}
@@ -71,7 +73,8 @@ def _users_within(deployment: Deployment, workload: Workload, slo: Slo) -> Estim
     value = most("value", 0, top)
     few = most("high", 0, value)
     if few == top:
-        return Estimate(top, top, top, top, "memory alone: every latency holds at all who fit")
+        what = "memory" if top == ledger.max_concurrent else "the engine's limit on sequences"
+        return Estimate(top, top, top, top, f"{what} alone: every latency holds at all who fit")
     many = most("low", value, top)
     ceiling = most("ceiling", many, top)
     used(max(value, 1), "value")
@@ -106,6 +109,32 @@ def most_users_load(deployment: Deployment, workload: Workload, slo: Slo | None 
     """
     users = users_within(deployment, workload, slo).value
     return replace(workload, concurrency=max(int(users), 1))
+
+
+def most_words(card: Card) -> str:
+    """Say what the users of `most_users_load` are the most of.
+
+    Parameters
+    ----------
+    card : Card
+        The deployment under that load.
+
+    Returns
+    -------
+    str
+        What they do: "have room", "meet the limits", or what the engine does with them.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, card, worked_spec
+    >>> b = worked_spec()[1]
+    >>> most_words(card(b, most_users_load(b, WORKED_WORKLOAD)))
+    'have room'
+    """
+    d, users, slo = card.deployment, card.workload.concurrency, card.slo
+    if users == d.seqs_limit * d.attention_replicas < card.max_concurrent:
+        return "the engine runs at once"
+    return "meet the limits" if slo.itl_s or slo.ttft_s or slo.tails else "have room"
 
 
 def _last(used: Callable[[int], float], low: int, high: int) -> int:

@@ -346,7 +346,8 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
     served : Served
         A deployment under a load, or a stack of loads.
     gaps_alone : bool
-        Whether nothing but gaps between tokens is asked of it, so that waits need no queue.
+        Whether nothing but gaps between tokens is asked of it: without waits, which need the
+        queue and with it the steps that decode and prefill.
 
     Returns
     -------
@@ -364,11 +365,12 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
     (1.0, True)
     """
     work, e = served.work, served.efficiency
-    cut = chunks_of(served)
     prompt_s = served.prompt.share_s
     others, burst = work.users - 1, e.burst_share
     # at the ceiling prefill hides behind decoding; of a burst, half comes before a first token
     beside = where(e.prefill_share > 0, 1.0, 0.0)
+    hidden = gaps_alone and not somewhere(beside > 0)
+    cut = Chunks(0, 0, prompt_s, 0.0) if hidden else chunks_of(served)
     met = beside * others * (1 - burst / 2)
     shares = _tokens_per_step(served.deployment)
     steps = work.output_tokens * sum(share / tokens for tokens, share in enumerate(shares, 1))
@@ -396,7 +398,7 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
         burst_share=burst,
         request_s=served.request_s,
         pass_s=served.prompt.total_s - prompt_s,
-        room_s=served.room_wait_s,
+        room_s=0.0 if gaps_alone else served.room_wait_s,
         output_tokens=work.output_tokens,
         step_spread=tail["step_spread"],
         request_spread=tail["request_spread"],
@@ -519,6 +521,36 @@ def percentile(estimates: Estimates, quantity: str, percent: float) -> Estimate:
     low, high = few * mean_faster / faster, many * mean_slower * slower
     low, high = min(max(low, ceiling), value), max(high, value)
     return Estimate(value, low, high, ceiling, reason)
+
+
+def expected_s(served: Served, quantity: str, percent: float) -> Number:
+    """Compute a percentile of a load by itself, without interval or ceiling.
+
+    Parameters
+    ----------
+    served : Served
+        A load as it can be expected, or a stack of loads.
+    quantity : str
+        One of `spec.TAILED`.
+    percent : float
+        Percent of them that are no longer.
+
+    Returns
+    -------
+    float or array
+        What `percentile` gives as the value, where the spec sheet allows no less [s].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import calibration, catalog
+    >>> from llmcap_kernel.spec import Workload
+    >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
+    >>> made = calibration.estimates(b, Workload(7000, 1000, 16))
+    >>> expected_s(made.served, "itl", 95) == percentile(made, "itl", 95).value
+    True
+    """
+    spread = spread_of(served, gaps_alone=quantity == "itl")
+    return quantile_s(spread, quantity, percent)
 
 
 def derived(estimates: Estimates, quantity: str, percent: float) -> tuple[Line, ...]:

@@ -7,7 +7,7 @@ is refused; in arrays it gives nan.
 import math
 from typing import NamedTuple
 
-from ..numeric import Number, log, maximum, minimum, where
+from ..numeric import Number, log, maximum, minimum, somewhere, where
 from ..refuse import BadInput, number
 
 MANY = 30  # beyond so many on average their law is the normal one
@@ -321,10 +321,9 @@ def poisson(mean: Number, rank: float) -> Number:
     """
     few = minimum(mean, MANY)
     share, below, found = math.e ** (-few), 0.0, 0.0
-    array = hasattr(mean, "__array__") or hasattr(rank, "__array__")
     for n in range(1, 3 * MANY):
         below = below + share
-        if not array and below >= rank:
+        if not somewhere(below < rank):
             break
         found = found + where(below < rank, 1.0, 0.0)
         share = share * few / n

@@ -2,14 +2,16 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
+from unittest import mock
 
 import pytest
 
 from llmcap_kernel import catalog, design
-from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, Quality, worked_spec
-from llmcap_kernel.design.search import Row, judged, undominated
+from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, Quality, handover, worked_spec
+from llmcap_kernel.design.search import Asked, Row, judged, undominated
 from llmcap_kernel.design.space import bits
-from llmcap_kernel.spec import BadInput, Slo, Workload
+from llmcap_kernel.spec import BadInput, Slo, Tail, Workload
 
 GPUS = ["a100-sxm-80gb", "h100-sxm", "h200-sxm", "l40s"]
 B = worked_spec()[1]
@@ -261,7 +263,20 @@ def test_a_laptop_gets_llama_cpp_and_its_formats():
     here = design.space(WORKED_WORKLOAD, models=["llama-3.1-8b"], gpus=["apple-m4-max"])
     assert {b.engine.family for b in here.blocks} == {"llama.cpp"}
     assert {b.weights.name for b in here.blocks} == {"gguf-q8-0", "gguf-q4-k-m"}
-    assert here[0].seqs_limit == WORKED_WORKLOAD.concurrency
+
+
+def test_llama_cpp_is_told_how_many_users_a_copy_has():
+    """Its own four slots would keep others waiting; what runs is what was priced."""
+    load = Workload(1000, 200, 60)
+    here = {"models": ["llama-3.1-8b"], "gpus": ["rtx-4090"], "engines": ["llama.cpp"], "tps": [1]}
+    best = design.search(load, Slo(itl_s=0.1, ttft_s=20), most_copies=20, **here).winner
+    assert best.deployment.seqs_limit == best.workload.concurrency == best.users > 4
+    assert best.copies * best.users >= 60
+    words = handover.launch(best.deployment, best.workload).words
+    assert words[words.index("-np") + 1] == str(best.users)
+    assert words[words.index("-c") + 1] == str(best.users * 1200)
+    told = design.search(load, max_num_seqs=[8], **here).winner
+    assert (told.deployment.seqs_limit, told.users) == (8, 8)
 
 
 def test_a_card_on_a_spot_price_is_taken_where_it_is_named():
@@ -305,6 +320,61 @@ def test_copies_share_the_users():
     fewer = replace(load, concurrency=-(-150 // (many.copies - 1)))
     assert not design.card(many.deployment, fewer, Slo(itl_s=0.050)).meets_all
     assert many.usd_h_all == many.copies * many.deployment.usd_h_all
+
+
+CARD = "llmcap_kernel.design.search.card"
+
+
+def _fewest_copies(d, load, slo, most):
+    """The fewest copies that meet every limit but the rent, tried one after the other."""
+    limits = replace(slo, usd_h=None)
+    for copies in range(1, most + 1):
+        users = -(-load.concurrency // copies)
+        if design.card(d, replace(load, concurrency=users), limits).meets_all:
+            return copies, -(-load.concurrency // copies)
+    return 1, load.concurrency
+
+
+@pytest.mark.parametrize("users", [1, 7, 40, 150])
+@pytest.mark.parametrize("most", [2, 9])
+def test_copies_are_the_fewest_that_one_by_one_would_find(users, most):
+    load = replace(WORKED_WORKLOAD, concurrency=users)
+    slo = Slo(itl_s=0.040, ttft_s=3, tails=(Tail("itl", 95, 0.045),), usd_h=20.0)
+    found = find(slo, load, most_copies=most, gpus=["h100-sxm", "mi300x"])
+    for d, row in zip(found.space, found.rows, strict=True):
+        assert (row.copies, row.users) == _fewest_copies(d, load, slo, most), d.title
+
+
+def test_what_would_have_to_give_is_what_every_candidate_judged_would_find():
+    """The most users and the longest prompt at which some candidate meets every limit."""
+    load = replace(WORKED_WORKLOAD, concurrency=64)
+    slo = Slo(itl_s=0.030, usd_h=9.0)
+    found = find(slo, load, most_copies=3, gpus=["h100-sxm"], weights=["fp8"])
+    assert not found.order
+    told = {one.changes[0].what: one.changes[0].after for one in design.relaxations(found)}
+    assert {"users", "context"} <= set(told)
+
+    def any_meets(load):
+        asked = found.asked._replace(workload=load)
+        return any(judged(d, asked).meets_all for d in found.space)
+
+    assert any_meets(replace(load, concurrency=int(told["users"])))
+    assert not any_meets(replace(load, concurrency=int(told["users"]) + 2))
+    assert any_meets(replace(load, input_tokens=int(told["context"])))
+    assert not any_meets(replace(load, input_tokens=int(told["context"]) + 1000))
+
+
+def test_a_hundred_thousand_users_ask_few_cards_of_a_candidate():
+    """What a search asks grows with the room of a copy, and not with the users of all."""
+    asked = Asked(replace(WORKED_WORKLOAD, concurrency=100_000), WORKED_SLO, 10_000)
+    with mock.patch(CARD, wraps=design.card) as counted:
+        one = judged(B, asked)
+    room = one.max_concurrent
+    assert one.copies * one.users >= 100_000 and 1 < one.users <= room < 64
+    assert counted.call_count <= 4 + room.bit_length()
+    with mock.patch(CARD, wraps=design.card) as counted:
+        assert judged(B, asked._replace(most_copies=100)).copies == 1
+    assert counted.call_count <= 2
 
 
 def test_a_rate_takes_as_many_copies_as_answer_it():
@@ -392,3 +462,52 @@ def test_what_has_to_give_for_a_rate_then_answers_it(gap_s, usd_h):
     for one in design.relaxations(found):
         made = one.choice.expected.output_tok_s.value / one.choice.workload.output_tokens
         assert one.choice.copies * made >= rate, one.sentence
+
+
+def _least_gap_s(space, rate, usd_h):
+    """The shortest gap of any candidate that answers a rate within a rent, counted one by one."""
+    found = []
+    for d in space:
+        copies = int(usd_h // d.usd_h_all)
+        for users in range(1, 60) if copies else ():
+            one = design.card(d, replace(WORKED_WORKLOAD, concurrency=users))
+            if not one.fits:
+                break
+            if copies * one.expected.output_tok_s.value / 1000 >= rate:
+                found.append((one.expected.itl_s.value, d.title))
+                break
+    return min(found)
+
+
+def test_a_rate_that_nothing_answers_within_a_gap_names_the_least_that_something_would():
+    """As many copies as the rent allows have the fewest requests in flight, so the least gap."""
+    here = {"models": ["llama-3.1-70b"], "gpus": ["h100-sxm", "h200-sxm"], "weights": ["fp8"]}
+    slo, rate = Slo(itl_s=0.005, usd_h=40.0), 2.0
+    found = design.search(WORKED_WORKLOAD, slo, rate=rate, **here)
+    assert not found.order
+    told = [one for one in design.relaxations(found) if one.changes[0].what == "latency"]
+    (change,) = told[0].changes
+    least_s, title = _least_gap_s(found.space, rate, 40.0)
+    assert change.before == 0.005 and change.after == pytest.approx(least_s, rel=0.01)
+    assert told[0].choice.deployment.title == title
+    # with it the search has an answer, and with a hundredth less it has none
+    enough, less = (
+        design.search(WORKED_WORKLOAD, replace(slo, itl_s=s), rate=rate, **here)
+        for s in (change.after, 0.985 * change.after)
+    )
+    assert enough.winner is not None and less.winner is None
+    for one in told:
+        made = one.choice.expected.output_tok_s.value / one.choice.workload.output_tokens
+        assert one.choice.meets_all and one.choice.usd_h_all <= 40.0
+        assert one.choice.copies * made >= rate
+
+
+def test_larger_limits_are_told_where_they_take_half_of_the_rent():
+    found = design.search(
+        WORKED_WORKLOAD, Slo(itl_s=0.005), models=["llama-3.1-70b"], rate=10.0, weights=["fp8"]
+    )
+    told = [one for one in design.relaxations(found) if one.changes[0].what == "latency"]
+    assert len(told) > 1
+    for first, then in pairwise(told):
+        assert then.changes[0].after > first.changes[0].after
+        assert then.choice.usd_h_all < first.choice.usd_h_all / 2

@@ -129,3 +129,17 @@ def test_nothing_is_found_that_its_own_card_rejects():
             assert made.meets_all == (i in found.order), deployment.title
             checked += 1
     assert checked > DRAWS
+
+
+def test_limits_that_change_nothing_share_a_prediction_bit_by_bit():
+    """Candidates with as many in progress and as many tokens a step are predicted once."""
+    seqs = (8, 64, 600)
+    slo = replace(SLO, tails=TAILS)
+    here = {"models": ["llama-3.1-70b"], "gpus": CARDS, "arrays": True}
+    many = design.search(LOAD, slo, max_num_seqs=seqs, **here)
+    assert 0 < len(many.order) < len(many.rows)
+    alone = [design.search(LOAD, slo, max_num_seqs=[n], **here).rows for n in seqs]
+    for at, row in enumerate(many.rows):
+        place, which = divmod(at, len(seqs))
+        assert row == alone[which][place]
+    assert {row.itl_s for row in alone[1]} != {row.itl_s for row in alone[0]}  # 8 of 16 wait

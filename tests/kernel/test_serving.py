@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from llmcap_kernel import calibration, capacity, catalog, design, serving
+from llmcap_kernel import calibration, capacity, catalog, design, serving, simulation
 from llmcap_kernel.serving import closed_loop_wait_s, serve
 from llmcap_kernel.spec import CEILING, BadInput, Efficiency, Workload
 
@@ -158,3 +158,35 @@ def test_what_does_not_start_is_worked_out_for_one_user():
     assert capacity.max_concurrent(a, 8000) == 0
     assert serve(a, Workload(7000, 1000, 16)).users == 1
     assert catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm").engine.is_server
+
+
+# llama-server has four slots unless it is told otherwise, and had one before pull request 16736
+@pytest.mark.parametrize(("engine", "slots"), [("llama.cpp", 4), ("llama.cpp-b6324", 1)])
+def test_llama_cpp_runs_as_many_requests_as_it_has_slots(engine, slots):
+    d = catalog.deployment(
+        model="llama-3.1-8b", gpu="rtx-4090", engine=engine, weights="gguf-q4-k-m"
+    )
+    load = Workload(1000, 200, 16)
+    assert capacity.max_concurrent(d, load.context_tokens) > load.concurrency
+    assert serving.most_running(d, load) == slots
+    for served in both(d, load):
+        assert served.users == slots
+        # 16 users take 16 / slots turns of equal length, and all but the last are waited for
+        assert served.room_wait_s == pytest.approx((16 / slots - 1) * served.round_s)
+    assert serve(replace(d, max_num_seqs=16), load).users == 16
+
+
+def test_the_closed_form_and_the_loop_have_the_same_slots():
+    d = catalog.deployment(
+        model="llama-3.1-8b", gpu="rtx-4090", engine="llama.cpp", weights="gguf-q4-k-m"
+    )
+    users = simulation.Arrivals("users", users=16)
+    prompt, answer = (simulation.Lengths(n, 0.3, "lognormal") for n in (1000, 200))
+    load = simulation.requests(simulation.Load(prompt, answer, users, count=400))
+    steps = simulation.Steps(d, calibration.efficiency_for(d))
+    run = simulation.simulate(load, steps, simulation.room_of(d))
+    assert max(group.decoding for group in run.groups) == 4
+    closed = both(d, Workload(1000, 200, 16))[1]
+    waits = sorted(one.ttft_s for one in run.completed[50:])
+    # 12 of 16 wait for others' whole answers, which both count: alike to a tenth
+    assert waits[len(waits) // 2] == pytest.approx(closed.ttft_mean_s, rel=0.1)

@@ -471,13 +471,13 @@ def test_other_engines_print_their_own_lines(engine, words):
 
 
 def test_llama_cpp_prints_the_cache_of_all_its_slots():
-    d = started("llama-3.1-8b", "h100-sxm", "llama.cpp", kv="f16")
-    one, two = (
-        capacity.printed(capacity.ledger(d, context_tokens=8192, concurrency=n)) for n in (1, 2)
-    )
-    # 32 layers x 8 heads x 128 x keys and values x 2 bytes are 131,072 bytes a token
-    assert one[-1].text == "llama_kv_cache: size = 1024.00 MiB"
-    assert two[-1].text == "llama_kv_cache: size = 2048.00 MiB"
+    def line(**slots):
+        d = started("llama-3.1-8b", "h100-sxm", "llama.cpp", kv="f16", **slots)
+        return capacity.printed(capacity.ledger(d, context_tokens=8192))[-1].text
+
+    # 32 layers x 8 heads x 128 x keys and values x 2 bytes are 131,072 bytes a token: 1 GiB a slot
+    assert line(max_num_seqs=1) == "llama_kv_cache: size = 1024.00 MiB"
+    assert line() == "llama_kv_cache: size = 4096.00 MiB"  # four slots by default
 
 
 def test_each_replica_of_attention_prints_its_own_tokens():

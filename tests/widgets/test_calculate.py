@@ -323,7 +323,22 @@ def test_users_without_room_wait_in_the_first_token():
 
 def test_more_sequences_than_the_engine_runs_are_told():
     many = {"model": "llama-3.2-1b", "in": 100, "out": 100, "users": 2000}
-    assert any("runs 1,024 sequences at once" in m["text"] for m in shown(**many)["messages"])
+    said = " ".join(m["text"] for m in shown(**many)["messages"])
+    assert "runs 1,024 requests at once unless it is told otherwise, and 976 of the 2,000" in said
+    assert "set max_num_seqs (--max-num-seqs) to 2,000." in said
+
+
+def test_llama_cpp_is_told_its_slots():
+    """Four by default, on a card with room for more than 16 sequences of 1,200 tokens."""
+    few = {"model": "llama-3.1-8b", "gpu": "rtx-4090", "weights": "gguf-q4-k-m"}
+    few |= {"engine": "llama.cpp", "in": 1000, "out": 200, "tp": 1}
+    said = " ".join(m["text"] for m in shown(**few, users=16)["messages"])
+    assert "4 of the 16 users are served at once" in said
+    assert "and 12 of the 16 users wait: set max_num_seqs (--parallel) to 16." in said
+    said = " ".join(m["text"] for m in shown(**few, users=None)["messages"])
+    assert "4 are the most that the engine runs at once." in said
+    said = " ".join(m["text"] for m in shown(**few, users=16, seqs=16)["messages"])
+    assert "wait" not in said and "max_num_seqs" not in said
 
 
 def test_a_prefix_longer_than_its_prompt_is_refused_beside_its_input():

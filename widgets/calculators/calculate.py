@@ -183,11 +183,6 @@ def _binding(card):
     return f"{head} {rest}."
 
 
-def _limited(slo):
-    """Whether a latency is limited."""
-    return bool(slo.itl_s or slo.ttft_s or slo.tails)
-
-
 def _listed(words):
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
@@ -195,7 +190,7 @@ def _listed(words):
 def _notes(card, state):
     texts, load, d = [], card.workload, card.deployment
     if state["users"] is None and card.starts:
-        asked = "meet the limits" if _limited(card.slo) else "have room"
+        asked = design.most_words(card)
         texts.append(
             f"No number of users was given: {load.concurrency:,} are the most that {asked}."
         )
@@ -203,10 +198,6 @@ def _notes(card, state):
         texts.append(
             f"{card.users:,} of the {load.concurrency:,} users are served at once; the others "
             "wait, which is in the first token."
-        )
-    if card.starts and card.users < min(load.concurrency, card.max_concurrent):
-        texts.append(
-            f"{d.engine.title} runs {d.seqs_limit:,} sequences at once unless it is told otherwise."
         )
     own = d.model.native_format
     if d.weights.name != own:
@@ -303,7 +294,8 @@ def _percentiles(card):
 
 
 def _users(card, most, crowds):
-    ledger, limited = card.ledger, card.starts and _limited(card.slo)
+    slo, ledger = card.slo, card.ledger
+    limited = card.starts and bool(slo.itl_s or slo.ttft_s or slo.tails)
     room, wanted = f"{ledger.max_concurrent:,} have room", f"{card.workload.concurrency:,} wanted"
     parts = [f"MEMORY: a ledger\n{c.arithmetic(ledger)}"]
     if limited:

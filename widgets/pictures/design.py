@@ -432,7 +432,9 @@ def _engine_cards(prefix, users):
     found = []
     for name in ENGINES:
         engine = catalog.engine(name)
-        d = replace(base, engine=engine, memory_fraction=None)
+        # llama.cpp has a slot for each user: its own four would keep the others waiting
+        seqs = users if engine.family == "llama.cpp" else None
+        d = replace(base, engine=engine, memory_fraction=None, max_num_seqs=seqs)
         title = engine.title.replace(" server 2026-11", "")
         found.append((title, design.card(d, _load(users, prefix), SLO)))
     return found

@@ -15,7 +15,7 @@ LOAD = ["--input", "7k", "--output", "1k", "--users", "16"]
 def test_the_json_has_every_step(run):
     code, out, _ = run("launch", *B, *LOAD, "--json")
     data = json.loads(out)
-    assert code == 0 and set(data) == {"launch", "log", "benchmark", "validate"}
+    assert code == 0 and set(data) == {"launch", "log", "benchmark", "validate", "warnings"}
     assert launch.read(data["launch"]).max_model_len == 8000
     assert any("GPU KV cache size" in one["line"] for one in data["log"])
     assert "--max-concurrency 16" in data["benchmark"]
@@ -35,6 +35,27 @@ def test_without_users_it_is_as_many_as_have_room(run):
     _, out, _ = run("launch", *B, "--input", "7k", "--output", "1k", "--json")
     bench = json.loads(out)["benchmark"].replace("\\", "").split()
     assert 20 < int(bench[bench.index("--max-concurrency") + 1]) < 100
+
+
+def test_llama_cpp_has_the_same_slots_in_every_command(run):
+    """Four by default: 16 users take turns, which each command says with what to set."""
+    home = ["--model", "llama-3.1-8b", "--gpu", "rtx-4090", "--engine", "llama.cpp"]
+    home += ["--weights", "q4_k_m", "--input", "1000", "--output", "200", "--users", "16", "--json"]
+    told = "and 12 of the 16 users wait: set max_num_seqs (--parallel) to 16."
+    launched = json.loads(run("launch", *home)[1])
+    words = launched["launch"].split()
+    assert (words[words.index("-np") + 1], words[words.index("-c") + 1]) == ("4", "4800")
+    assert any(told in text for text in launched["warnings"])
+    predicted = json.loads(run("predict", *home)[1])
+    assert any(told in text for text in predicted["warnings"])
+    simulated = json.loads(run("simulate", *home, "--requests", "200")[1])
+    assert any("runs 4 requests at once" in text for text in simulated["warnings"])
+    # both count whole answers that are waited for
+    mean = predicted["estimate"]["ttft_ms"]["value"]
+    assert simulated["ttft_ms"]["p50"]["value"] == pytest.approx(mean, rel=0.15)
+    more = json.loads(run("predict", *home, "--max-num-seqs", "16")[1])
+    assert not any("max_num_seqs" in text for text in more["warnings"])
+    assert more["estimate"]["ttft_ms"]["value"] < mean / 5
 
 
 @pytest.mark.parametrize("form", ["kubernetes", "kserve", "production-stack"])
