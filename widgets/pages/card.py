@@ -10,12 +10,13 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from widgets.pages import heads
 from widgets.pictures import PICTURES
 
 ROOT = Path(__file__).resolve().parents[2]
 CARD = ROOT / "book" / "_static" / "card.png"
 FRONT = ROOT / "widgets" / "front"
-WIDTH, HEIGHT = 1200, 630  # px, what those who show cards ask for
+WIDTH, HEIGHT = heads.CARD_SIZE
 LOOK = """
 body { box-sizing: border-box; margin: 0; padding: 36px 32px; width: 1043px; zoom: 1.15; }
 h1 { margin: 0 0 16px; font: 700 38px/1.15 system-ui, sans-serif; letter-spacing: -.02em; }
