@@ -208,10 +208,10 @@ def asked_for(extra):
             for inner in one.extras:
                 yield from asked_for(inner)
         else:
-            yield IMPORTED.get(one.name, one.name)
+            yield IMPORT_OF.get(one.name, one.name)
 
 
-IMPORTED = {"pillow": "PIL"}  # by another name than it is installed
+IMPORT_OF = {"pillow": "PIL"}  # by another name than it is installed
 PROJECT = tomllib.loads((build.ROOT / "pyproject.toml").read_text())
 
 
