@@ -3,14 +3,12 @@
 `python -m widgets.pages.card` draws ``book/_static/card.png`` with the Chromium of the tests.
 """
 
-import os
-import shutil
 from html import escape
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from widgets.pages import heads
+from widgets.pages import chromium, heads
 from widgets.pictures import PICTURES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,9 +55,8 @@ def write(path=CARD):
     path : pathlib.Path
         Where to.
     """
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = chromium.launch(playwright)
         sheet = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         sheet.set_content(page())
         sheet.screenshot(path=path)
