@@ -12,7 +12,6 @@ load first: on a busy machine every figure is that machine's, not ours.
 import argparse
 import contextlib
 import os
-import shutil
 import statistics
 import sys
 import tempfile
@@ -25,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import redraw  # noqa: E402
-from widgets.pages import build  # noqa: E402
+from widgets.pages import build, chromium  # noqa: E402
 from widgets.pages.served import served  # noqa: E402
 
 CHAPTERS = ("1-law", "2-bandwidth", "3-capacity", "4-toolbox", "5-design")
@@ -137,10 +136,8 @@ def weights(browser):
 
 def measured(times=5, moves=60):
     """Every figure of `TARGETS`, by a browser of its own."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     with plain_files() as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=redraw.FLAGS)
+        browser = chromium.launch(playwright)
         seen = starts(browser, address, times)
         seen |= redraws(browser, address, moves) | weights(browser)
         browser.close()

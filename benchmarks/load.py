@@ -14,7 +14,6 @@ import json
 import os
 import random
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -228,11 +227,12 @@ def read_in_a_browser(site, name, seconds, seed, seen):
     """One reader with a real page, who works with the keyboard."""
     from playwright.sync_api import sync_playwright
 
-    draw, path = random.Random(seed), os.environ.get("CHROMIUM") or shutil.which("chromium")
+    from widgets.pages import chromium
+
+    draw = random.Random(seed)
     try:
         with sync_playwright() as playwright:
-            options = ["--headless=new", "--no-sandbox", "--disable-gpu"]
-            page = playwright.chromium.launch(executable_path=path, args=options).new_page()
+            page = chromium.launch(playwright).new_page()
             page.on("pageerror", lambda error: seen.faults.append(f"{name}: page error: {error}"))
             began = time.monotonic()
             page.goto(f"{site}/apps/{name}", wait_until="commit")

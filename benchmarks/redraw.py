@@ -14,7 +14,6 @@ import argparse
 import contextlib
 import json
 import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -28,11 +27,11 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from widgets.host import Calculator  # noqa: E402
+from widgets.pages import chromium  # noqa: E402
 from widgets.session import CALCULATORS  # noqa: E402
 
 TARGET_MS = 100
 DRAG_MOVES = 90
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu"]
 # In the page: what one move is, and when it is drawn.
 SCRIPT = """
 const root = () => document.querySelector(".lc"); // no data-seq while it is drawn
@@ -167,14 +166,12 @@ def main(argv=None):
     parser.add_argument("--moves", type=int, default=60)
     parser.add_argument("--only", nargs="*", choices=CALCULATORS, default=list(CALCULATORS))
     args = parser.parse_args(argv)
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     load = os.getloadavg()[0]
     print(f"load {load:.1f} on {os.cpu_count()} cores; target: p95 within {TARGET_MS} ms")
     print("calculator      p50    p95    max   kernel     kB  sent  behind, ms", flush=True)
     server = contextlib.nullcontext(args.site) if args.site else served()
     with server as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = chromium.launch(playwright)
         worst = 0
         for name in args.only:
             page = browser.new_page(viewport={"width": 1280, "height": 900})

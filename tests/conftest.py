@@ -1,7 +1,6 @@
 """What several folders of tests share: a browser, and the site with its apps on a free port."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import settings
 
-from widgets.pages import build
+from llmcap_kernel.cli.sheet import find_chromium
+from widgets.pages import build, chromium
 from widgets.pages.served import served
 
 # CI asks the same questions every time, so that a red build is the change's own; a run by hand
@@ -22,38 +22,11 @@ settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("hand", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "hand")
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM_ON_MACOS = (
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-)
-# The machine may be a container without a sandbox of its own, and a browser that fetches its own
-# updates would be counted as a page that asks another host.
-CHROMIUM_FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # Two pages behind the address bar, which each window would load for half a second of a core.
-    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",
-]
-
-
-def find_chromium() -> str | None:
-    named = [os.environ["CHROMIUM"]] if os.environ.get("CHROMIUM") else CHROMIUM
-    found = [shutil.which(name) for name in (*named, *CHROMIUM_ON_MACOS)]
-    return next((path for path in found if path), None)
-
 
 @pytest.fixture(scope="session")
 def browser():
     """A Chromium. Without one the test is skipped, or fails where CI=true."""
-    path = find_chromium()
-    if path is None:
+    if find_chromium() is None:
         reason = "no Chromium on this machine: install one, or name it in CHROMIUM"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
@@ -61,9 +34,9 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
-        yield chromium
-        chromium.close()
+        opened = chromium.launch(playwright)
+        yield opened
+        opened.close()
 
 
 @contextmanager

@@ -201,16 +201,17 @@ def third_party(*files):
 
 
 def asked_for(extra):
-    """The names that an extra asks for, and those of the extras that it names."""
+    """The imports that an extra asks for, and those of the extras that it names."""
     extras = PROJECT["project"]["optional-dependencies"]
     for one in map(Requirement, extras[extra]):
         if one.name == "llmcap":
             for inner in one.extras:
                 yield from asked_for(inner)
         else:
-            yield one.name
+            yield IMPORT_OF.get(one.name, one.name)
 
 
+IMPORT_OF = {"pillow": "PIL"}  # by another name than it is installed
 PROJECT = tomllib.loads((build.ROOT / "pyproject.toml").read_text())
 
 

@@ -4,6 +4,7 @@ A checkout keeps them in `benchmarks/`, as a page's Python does; a wheel brings 
 """
 
 import csv
+import io
 import re
 from functools import cache
 from itertools import dropwhile
@@ -13,7 +14,7 @@ _BROUGHT = Path(__file__).parent / "measured"
 BENCHMARKS = _BROUGHT if _BROUGHT.is_dir() else Path(__file__).parents[1] / "benchmarks"
 # What pages and wheels bring of them.
 FILES = (
-    *("measured.csv", "memory.csv", "pairs.csv", "predicted.csv", "sources.csv"),
+    *("measured.csv", "newer.csv", "memory.csv", "pairs.csv", "predicted.csv", "sources.csv"),
     *("kernels_drawn.csv", "formats_drawn.csv", "reduces_drawn.csv"),
     "understood.json",
 )
@@ -98,6 +99,31 @@ def address(text):
         return ""
     path, _, line = found[3].partition(":")
     return f"https://github.com/{found[1]}/blob/{found[2]}/{path}" + (f"#L{line}" if line else "")
+
+
+def file_of(source):
+    """Write what a source measured as a file of its own.
+
+    Parameters
+    ----------
+    source : str
+        Its id.
+
+    Returns
+    -------
+    bytes
+        CSV with the columns of `measured.csv`.
+    """
+    kept = []
+    for name in ("measured.csv", "newer.csv"):
+        with (BENCHMARKS / name).open(encoding="utf-8", newline="") as lines:
+            table = csv.DictReader(dropwhile(lambda line: line.startswith("#"), lines))
+            kept += [row for row in table if row["source_id"] == source]
+    text = io.StringIO()
+    out = csv.DictWriter(text, list(kept[0]))
+    out.writeheader()
+    out.writerows(kept)
+    return text.getvalue().encode()
 
 
 @cache

@@ -215,9 +215,21 @@ class Sheet:
             return picture.read_bytes()
 
 
-def _chromium() -> str:
+def find_chromium() -> str | None:
+    """Find the browser that draws pages.
+
+    Returns
+    -------
+    str or None
+        The one that the environment's CHROMIUM names, else the first on the path; None where there
+        is none.
+    """
     named = os.environ.get("CHROMIUM")
-    found = named or next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    return named or next(filter(None, map(shutil.which, CHROMIUMS)), None)
+
+
+def _chromium() -> str:
+    found = find_chromium()
     if found is None:
         lacks = "none is on the path, and CHROMIUM names none"
         raise BadInput("out", f"out: a .png takes a Chromium: {lacks}. .html and .md take nothing.")

@@ -15,6 +15,8 @@ from typing import Any
 GAP = "  "
 NARROWEST = 12  # characters below which a wrapped column is unreadable
 BLOCKS = " ▏▎▍▌▋▊▉█"
+FORMULA = ("=", "+", "-", "@", "\t", "\n")  # what begins one in a spreadsheet
+NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?%?|-", re.IGNORECASE)
 STYLES = {"bold": "1", "dim": "2", "good": "32", "doubtful": "33", "bad": "31"}
 
 
@@ -434,25 +436,40 @@ def written(records: Iterable[Mapping[str, Any]]) -> str:
     -------
     str
         A heading and a line a row; nothing in a cell for None, and true and false as
-        JSON has them.
+        JSON has them. A text that a spreadsheet would run as a formula begins with an apostrophe.
 
     Examples
     --------
-    >>> print(written([{"a": 1, "b": {"c": None}}, {"a": 0.5, "b": {"c": True}}]))
+    >>> print(written([{"a": 1, "b": {"c": None}}, {"a": -0.5, "b": {"c": True}}]))
     a,b.c
     1,
-    0.5,true
+    -0.5,true
+    >>> print(written([{"id": "=1+2"}, {"id": "-2"}, {"id": "a-b"}]))
+    id
+    '=1+2
+    -2
+    a-b
     """
     rows = [flat(record) for record in records]
     names = list(dict.fromkeys(name for row in rows for name in row))
     # nothing where others have more than one value is no value of its own
     names = [name for name in names if not any(n.startswith(name + ".") for n in names)]
     out = io.StringIO()
-    writer = csv.DictWriter(out, names, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(map(_cell, names))
     for row in rows:
-        writer.writerow({k: str(v).lower() if isinstance(v, bool) else v for k, v in row.items()})
+        writer.writerow(_cell(row.get(name)) for name in names)
     return out.getvalue().removesuffix("\n")
+
+
+def _cell(value: Any) -> Any:
+    """A value as a cell. A name out of a stranger's file must not run where the CSV is opened."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r", "\n")  # a bare one would end the row, unquoted
+    return f"'{value}" if value.startswith(FORMULA) and not NUMBER.fullmatch(value) else value
 
 
 def prose_table(rows: Iterable[tuple[str, str]], screen: Screen, indent: str = "") -> str:

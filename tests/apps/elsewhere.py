@@ -17,8 +17,7 @@ import nbformat
 from nbformat import v4
 from playwright.sync_api import sync_playwright
 
-from tests.conftest import CHROMIUM_FLAGS, find_chromium
-from widgets.pages import build
+from widgets.pages import build, chromium
 
 UV = Path(sys.executable).with_name("uv")
 CELL = 'from widgets import Calculator\nCalculator("calculate")'
@@ -99,7 +98,7 @@ def main():
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
         nbformat.write(v4.new_notebook(cells=cells, metadata=kernel), folder / "cell.ipynb")
         (folder / "cell.py").write_text(MARIMO.format(cell=CELL.replace("\n", "\n    ")))
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
+        browser = chromium.launch(playwright)
         for name in PROGRAMS:
             with running(python, name, folder) as address:
                 page = browser.new_page(viewport={"width": 1280, "height": 1600})

@@ -403,7 +403,7 @@ def test_a_shared_address_is_named_by_its_answer(site, reader):
     page = reader("calculate", "gpu=mi300x&tp=1").html
     title = r"Llama 3.1 70B in FP8 on 1 x Instinct MI300X: \S+ tok/s"
     assert re.search(rf"<title>{title} - llmcap</title>", page)
-    assert f'property="og:image" content="{site}/_static/card.png"' in page
+    assert f'property="og:image" content="{site}/apps/calculate.png?v=' in page
 
 
 def test_it_listens_where_addresses_are_long(site):

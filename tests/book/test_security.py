@@ -10,7 +10,7 @@ from llmcap_kernel.evidence.results import documents, tables
 from widgets.calculators import own_rows
 from widgets.form import upload
 from widgets.pages import build, licences
-from widgets.server import channels, connections, log, settings, watch
+from widgets.server import channels, connections, log, preview, settings, watch
 
 PAGE = (build.ROOT / "book" / "security.md").read_text("utf-8")
 
@@ -25,6 +25,8 @@ PAGE = (build.ROOT / "book" / "security.md").read_text("utf-8")
         f"{connections.MAX_UNSENT_BYTES >> 20} MiB; a page",
         f"closed after {connections.SILENT_SECONDS} s, and so is one that takes nothing of what",
         f"after {watch.SILENT_SECONDS} s, or after {watch.SILENT_AT_LEAST_SECONDS} s",
+        f"{preview.MOST_EACH} within {preview.JUST_NOW_S} s for one address and "
+        f"{preview.MOST} in all",
         {2: "two websockets each"}[channels.MAX_SOCKETS],
     ],
 )

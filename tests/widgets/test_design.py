@@ -196,3 +196,10 @@ def test_a_search_is_made_anew_once_something_is_learnt(tmp_path):
     finally:
         calibration.use(None)
     assert asked() == before
+
+
+def test_the_candidate_looked_at_leads_to_what_its_estimates_stand_on():
+    (one,) = shown(vendor="nvidia", engine="vllm")["behind"]
+    assert re.fullmatch(r"vllm on [\w-]+: [\d,]+ rows", one["title"])
+    known = (calibration.FILE.parents[2] / "book" / "constants.md").read_text("utf-8")
+    assert f'id="{one["anchor"]}"' in known

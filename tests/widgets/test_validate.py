@@ -11,6 +11,7 @@ import pytest
 
 from llmcap_kernel.evidence import compare, fit, weak_spots
 from llmcap_kernel.refuse import BadInput
+from widgets.benchmarks import address
 from widgets.calculators import example, own_rows, published, published_tables, scatter
 from widgets.calculators import validate as page
 from widgets.form import upload
@@ -378,6 +379,30 @@ def test_one_click_shows_the_example_and_one_takes_it_away():
     assert file["loaded"] and "file=" not in file["leave"]
     send(calculator, GOOD.encode())
     assert calculator.view["status"]["text"].startswith("Your 2 rows: "), "a file goes before it"
+
+
+@pytest.mark.parametrize("row_id", ["h00409", "h01905"])
+def test_a_source_of_the_newer_rows_opens_with_them(row_id):
+    """One that no fit has seen, and one that it has: each row leads to where it was read."""
+    source = example_rows()[row_id]["source_id"]
+    view = Calculator("validate", f"file={source}").view
+    theirs = [row for row in example_rows().values() if row["source_id"] == source]
+    apart = source in fit.TEST
+    shown = table(view, "The file, ")
+    assert (
+        f"{len(theirs):,} rows" in next(c for c in view["controls"] if c["kind"] == "file")["text"]
+    )
+    assert f"which has {'not ' if apart else ''}seen them." in view["sentences"][1]
+    assert "published" in view["sentences"][0] and "Your" not in str(view["headline"])
+    for cells, link in zip(shown["rows"], shown["links"], strict=True):
+        where = example_rows()[cells[0].split()[0]]["source"]
+        assert link == address(where)
+
+
+def test_the_page_on_constants_opens_all_rows_of_a_source():
+    text = (published.BENCHMARKS.parent / "book" / "constants.md").read_text("utf-8")
+    opened = set(re.findall(r"apps/validate\?file=(\w+)", text))
+    assert opened == {row["source_id"] for row in example_rows().values()}
 
 
 def test_the_verdict_is_of_the_readers_rows_beside_strangers():

@@ -10,6 +10,7 @@ from llmcap_kernel.design.search import MOST_COPIES
 from llmcap_kernel.explain import quantity
 from llmcap_kernel.simulation.percentiles import percentile
 
+from .. import constants
 from ..figures.choices import Candidate, Spread, cost_and_gap
 from ..form import controls as c
 from ..form import from_name, learnt
@@ -178,6 +179,7 @@ def _parts(found, state):
     return shared | {
         "headline": _headline(here),
         "tables": [_percentiles(here), _shrinking(found), _front(found)],
+        "behind": constants.behind([here]),
         "sentences": _sentences(found, here, eased),
     }
 

@@ -1,14 +1,19 @@
-"""A reader's own results beside their predictions: what Validate is about once there is a file."""
+"""Results in a file beside their predictions: a reader's own, or those that a source published.
+
+It is what Validate is about once there is a file.
+"""
 
 import math
 import re
 from collections import Counter
 from functools import lru_cache
+from typing import NamedTuple
 
 from llmcap_kernel.evidence import compare, measurements, results, weak_spots
 from llmcap_kernel.explain import digits
 from llmcap_kernel.refuse import printable
 
+from .. import benchmarks
 from ..form import learnt
 from . import published, scatter
 from .published import GROUP_OF, GROUPS, percent, way
@@ -34,8 +39,30 @@ OPTION = re.compile(r"--([\w-]+)|llmcap (models|gpus)")
 LISTS = {"models": "model", "gpus": "gpu"}
 
 
+class Voice(NamedTuple):
+    """How a page speaks of the rows of a file.
+
+    Attributes
+    ----------
+    rows, own, file : str
+        What stands before "rows" and before what is theirs, and the file within a sentence.
+    seen : bool
+        Whether the fit has seen them.
+    """
+
+    rows: str
+    own: str
+    file: str
+    seen: bool = False
+
+
+YOURS = Voice("Your", "Your", "your file")
+APART = Voice("These", "Their", "the file")
+SEEN = APART._replace(seen=True)
+
+
 class Own:
-    """A reader's results: in this process alone, and gone with it.
+    """The results of a file. A reader's are in this process alone, and gone with it.
 
     Parameters
     ----------
@@ -45,6 +72,8 @@ class Own:
         What it holds.
     progress : callable, optional
         Called with rows done and rows in all.
+    voice : Voice
+        Whose rows they are.
 
     Raises
     ------
@@ -52,7 +81,8 @@ class Own:
         When the file is of no kind that is read here.
     """
 
-    def __init__(self, name, raw, progress=None):
+    def __init__(self, name, raw, progress=None, voice=YOURS):
+        self.voice = voice
         self.name = printable(name, 60)
         self._lines = results.parse(raw, name, MOST)
         self._progress = progress
@@ -139,25 +169,83 @@ class Own:
         report, group = self.report(given), self.group(given, state["metric"])
         ceiling = state["against"] == "ceiling"
         mine = published.points(report.rows, "ceiling" if ceiling else "fitted")
-        others = Others(filters, mine, "ceiling" if ceiling else "source")
+        strangers = "fitted" if self.voice.seen else "source"
+        others = Others(filters, mine, "ceiling" if ceiling else strangers)
         drawn = [p for p in mine if GROUP_OF[p.row.metric] == group]
         cloud = published.points_left(filters, group, state["against"])
         return {
-            "status": _status(report, mine, others, self.asks(given)),
-            "headline": _headline(mine, others),
+            "status": _status(report, mine, others, self.asks(given), self.voice),
+            "headline": _headline(mine, others, self.voice),
             "figure": scatter.of_own(drawn, cloud, group),
-            "tables": list(_tables(self.name, report, mine, others, group)),
-            "sentences": SENTENCES if mine else [],
-            "messages": _messages(report, mine),
+            "tables": list(self._tables(report, mine, others, group)),
+            "sentences": _sentences(self.voice) if mine else [],
+            "messages": _messages(report, mine, self.voice),
         }
+
+    def _tables(self, report, mine, others, group):
+        if mine:
+            yield _by_group(mine, others, group, self.voice)
+            yield self._farthest(mine)
+        skipped = [row for row in report.rows if row.skipped is not None]
+        if skipped:
+            yield {
+                "caption": f"Rows of {self.voice.file} that could not be compared: "
+                f"{len(skipped):,}",
+                "columns": ["Row", "Why not"],
+                "rows": [[row.id, plain(row.skipped)] for row in skipped[:ROWS]],
+                "highlight": [],
+                "stack": True,
+            }
+        if report.assumptions:
+            yield {
+                "caption": f"Taken where {self.voice.file} is silent",
+                "columns": ["Taken", "Rows"],
+                "rows": [[plain(text), f"{n:,}"] for text, n in report.assumptions.items()][:ROWS],
+                "highlight": [],
+            }
+        yield from _modes(mine, self.voice)
+
+    def _farthest(self, mine):
+        far = sorted(mine, key=lambda p: -abs(math.log(p.ratio)))[:ROWS]
+        which = (
+            "the farthest off first" if len(far) == len(mine) else f"the {len(far)} farthest off"
+        )
+        levels = {True: "good", False: "warn", None: None}
+        file = self.voice.file[0].upper() + self.voice.file[1:]
+        table = {
+            "caption": f"{file}, {self.name}: {_rows(len(mine))} compared, {which}",
+            "columns": COLUMNS,
+            "rows": [_cells(p) for p in far],
+            "levels": [[None, None, levels[p.inside], *[None] * 4] for p in far],
+            "highlight": [],
+            "stack": True,
+        }
+        if self.voice is YOURS:
+            return table
+        read_from = {line.where: line.fields["source"] for line in self._lines}
+        return table | {"links": [benchmarks.address(read_from[p.row.id]) for p in far]}
+
+
+def _sentences(voice):
+    seen, strangers = (
+        ("has seen them", "predicted by the same fit")
+        if voice.seen
+        else (
+            "has not seen them",
+            "as strangers: each predicted with its source left out of the fit",
+        )
+    )
+    return [
+        f"{voice.rows} rows are predicted by the fit of the other calculators, which {seen}. "
+        f"Published rows stand beside them, {strangers}, and counted in the proportion of "
+        "quantities that the file has.",
+        *SENTENCES,
+    ]
 
 
 SENTENCES = [
-    "Your rows are predicted by the fit that the other calculators show, which has not seen them. "
-    "Published rows stand beside them as strangers: each predicted with its source left out of "
-    "the fit, and counted in the proportion of quantities that your file has.",
     "Better or worse is said where chance alone would seldom do as much, in fewer than one file of "
-    "ten, were the rows of a file independent. Otherwise yours are like the others.",
+    "ten, were the rows of a file independent. Otherwise they are like the others.",
     "An 80% interval holds four of five measurements of a source that neither the fit nor the "
     "width has seen. A row far outside it is a wrong label, a failure mode, or news.",
     "Too hopeful: the prediction is faster, or has more room, than what was measured. "
@@ -284,24 +372,24 @@ def plain(reason):
     )
 
 
-def _messages(report, mine):
+def _messages(report, mine, voice):
     """What a reader is to know of a file of which some rows are compared."""
     skipped = [row for row in report.rows if row.skipped]
     if not mine or not skipped:
         return []
-    text = f"{_rows(len(skipped))} of your file could not be compared; a table below says why."
+    text = f"{_rows(len(skipped))} of {voice.file} could not be compared; a table below says why."
     return [{"level": "info", "field": "", "text": text}]
 
 
 # the verdict
 
 
-def _status(report, mine, others, asks):
+def _status(report, mine, others, asks, voice):
     if not mine:
-        return {"level": "warn", "text": _open(report, asks)}
+        return {"level": "warn", "text": _open(report, asks, voice)}
     kept = [p.inside for p in mine if p.inside is not None]
-    text = f"Your {_rows(len(mine))}: median error {percent(published.median(mine))}"
-    text += f", {sum(kept)} of {len(kept)} in the 80% interval." if kept else "."
+    text = f"{voice.rows} {_rows(len(mine))}: median error {percent(published.median(mine))}"
+    text += f", {sum(kept):,} of {len(kept):,} in the 80% interval." if kept else "."
     alike = "" if others.median is None else likeness([p.error for p in mine], others.median)
     if others.median is not None:
         text += f" {SAID[alike]} (median {percent(others.median)})."
@@ -317,22 +405,22 @@ SAID = {
 }
 
 
-def _open(report, asks):
+def _open(report, asks, voice):
     """Say what stands between a file and its predictions."""
     many = _rows(len(report.rows))
     reasons = Counter(plain(row.skipped) for row in report.rows if row.skipped)
     if not reasons:
-        return f"Your {many} cannot be compared with the choice in force."
+        return f"{voice.rows} {many} cannot be compared with the choice in force."
     said = reasons.most_common(1)[0][0]
     more = " Choose it beside the file." if asks else ""
-    return f"Your {many} cannot be predicted yet: {said}.{more}"
+    return f"{voice.rows} {many} cannot be predicted yet: {said}.{more}"
 
 
 def _rows(many):
     return f"{many:,} row{'s' if many != 1 else ''}"
 
 
-def _headline(mine, others):
+def _headline(mine, others, voice):
     if not mine:
         return []
     middle = published.median(mine)
@@ -343,8 +431,8 @@ def _headline(mine, others):
         f"published rows: {percent(others.median)}"
     )  # fmt: skip
     out = [
-        _number("Your median error", percent(middle), "", strangers, definition(typical)),
-        _number("Your middle row", off, leaning),
+        _number(f"{voice.own} median error", percent(middle), "", strangers, definition(typical)),
+        _number(f"{voice.own} middle row", off, leaning),
     ]
     if kept:
         note = f"{percent(sum(kept) / len(kept))}; 80% is promised"
@@ -383,30 +471,7 @@ def definition(p):
 COLUMNS = ["Row", "What", "Measured", "Predicted", "From", "To", "Off", "Why"]
 
 
-def _tables(name, report, mine, others, group):
-    if mine:
-        yield _by_group(mine, others, group)
-        yield _farthest(name, mine)
-    skipped = [row for row in report.rows if row.skipped is not None]
-    if skipped:
-        yield {
-            "caption": f"Rows of your file that could not be compared: {len(skipped):,}",
-            "columns": ["Row", "Why not"],
-            "rows": [[row.id, plain(row.skipped)] for row in skipped[:ROWS]],
-            "highlight": [],
-            "stack": True,
-        }
-    if report.assumptions:
-        yield {
-            "caption": "Taken where your file is silent",
-            "columns": ["Taken", "Rows"],
-            "rows": [[plain(text), f"{n:,}"] for text, n in report.assumptions.items()][:ROWS],
-            "highlight": [],
-        }
-    yield from _modes(mine)
-
-
-def _by_group(mine, others, group):
+def _by_group(mine, others, group, voice):
     held = [name for name in GROUPS if name in others.share]
     rows = []
     for name in held:
@@ -424,26 +489,15 @@ def _by_group(mine, others, group):
                 percent(published.inside(strangers)),
             ]
         )
-    yours, theirs = ("Your rows", "Median error", "In interval"), ("Published", "Median", "Inside")
+    yours, theirs = (
+        (f"{voice.rows} rows", "Median error", "In interval"),
+        ("Published", "Median", "Inside"),
+    )
     return {
-        "caption": "Your rows beside the published ones",
+        "caption": f"{voice.rows} rows beside the published ones",
         "columns": ["Measured", *yours, *theirs],
         "rows": rows,
         "highlight": [held.index(group)] if group in held else [],
-    }
-
-
-def _farthest(name, mine):
-    far = sorted(mine, key=lambda p: -abs(math.log(p.ratio)))[:ROWS]
-    which = "the farthest off first" if len(far) == len(mine) else f"the {len(far)} farthest off"
-    levels = {True: "good", False: "warn", None: None}
-    return {
-        "caption": f"Your file, {name}: {_rows(len(mine))} compared, {which}",
-        "columns": COLUMNS,
-        "rows": [_cells(p) for p in far],
-        "levels": [[None, None, levels[p.inside], *[None] * 4] for p in far],
-        "highlight": [],
-        "stack": True,
     }
 
 
@@ -454,15 +508,15 @@ def _cells(p):
     return [row_id, what, measured, guess, *ends, off, known]
 
 
-def _modes(mine):
+def _modes(mine, voice):
     """What is known to go wrong with such rows, and what to do."""
     fired = Counter(mode for p in mine for mode in p.row.failure_modes)
     if not fired:
         return
     told = ((weak_spots.mode(name), many) for name, many in fired.most_common())
     yield {
-        "caption": "Failure modes that your rows meet",
-        "columns": ["Failure mode", "Your rows", "What goes wrong", "What to do"],
+        "caption": f"Failure modes that {voice.rows.lower()} rows meet",
+        "columns": ["Failure mode", f"{voice.rows} rows", "What goes wrong", "What to do"],
         "rows": [[one.title, f"{many:,}", one.wrong, one.advice] for one, many in told],
         "highlight": [],
         "stack": True,

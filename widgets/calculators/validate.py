@@ -4,12 +4,13 @@ The rows themselves are `published.py`, the reader's `own_rows.py`, the chart `s
 start-up log and timings of kernels have views of their own.
 """
 
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from types import SimpleNamespace
 
-from llmcap_kernel import catalog
+from llmcap_kernel import calibration, catalog
 from llmcap_kernel.evidence import kernels, logs, measurements, results, weak_spots
 
+from .. import benchmarks
 from ..form import controls as c
 from ..form import from_name, learnt
 from ..form.state import Field, Form
@@ -65,7 +66,7 @@ FORM = Form(
             "name",
             YOURS,
             "Your results or log",
-            names=lambda: (YOURS, EXAMPLE),
+            names=lambda: (YOURS, EXAMPLE, *benchmarks.sources()),
             help=READS,
         ),
         _replace(
@@ -151,7 +152,7 @@ def view(state, own=None):
     dict
         The view.
     """
-    shown = own or (_example() if state["file"] == EXAMPLE else None)
+    shown = own or _public(state["file"])
     controls, filters = _controls(state, own, shown), tuple(state[f"only.{n}"] for n in FILTERS)
     if shown is None:
         parts = _of_published(state, filters)
@@ -165,7 +166,8 @@ def view(state, own=None):
     else:
         parts = shown.parts(_given(state, PARTS[type(shown)].FIELD_OF))
     if shown and shown is not own:
-        parts["sentences"] = [example.SAID, *parts["sentences"]]
+        said = example.SAID if state["file"] == EXAMPLE else _published_by(state["file"])
+        parts["sentences"] = [said, *parts["sentences"]]
     return c.frame(FORM, state, TITLE, LEAD, controls, **parts)
 
 
@@ -173,9 +175,21 @@ def view(state, own=None):
 PARTS = {start_up.Log: start_up, kernel_times.Timings: kernel_times}
 
 
-@cache
-def _example():
-    return own_rows.Own(example.NAME, example.raw())
+@lru_cache(maxsize=2)
+def _public(name):
+    """The file that an address names: the example, or the rows of a source."""
+    if name == EXAMPLE:
+        return own_rows.Own(example.NAME, example.raw())
+    if name not in benchmarks.sources():
+        return None
+    apart = name in calibration.table()["provenance"]["test"]
+    voice = own_rows.APART if apart else own_rows.SEEN
+    return own_rows.Own(f"{name}.csv", benchmarks.file_of(name), voice=voice)
+
+
+def _published_by(name):
+    source = benchmarks.sources()[name]
+    return f"The rows were published: {source['title']}, as of {source['commit_or_date']}."
 
 
 def _of_published(state, filters):

@@ -3,19 +3,18 @@
 `python -m widgets.pages.card` draws ``book/_static/card.png`` with the Chromium of the tests.
 """
 
-import os
-import shutil
 from html import escape
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from widgets.pages import chromium, heads
 from widgets.pictures import PICTURES
 
 ROOT = Path(__file__).resolve().parents[2]
 CARD = ROOT / "book" / "_static" / "card.png"
 FRONT = ROOT / "widgets" / "front"
-WIDTH, HEIGHT = 1200, 630  # px, what those who show cards ask for
+WIDTH, HEIGHT = heads.CARD_SIZE
 LOOK = """
 body { box-sizing: border-box; margin: 0; padding: 36px 32px; width: 1043px; zoom: 1.15; }
 h1 { margin: 0 0 16px; font: 700 38px/1.15 system-ui, sans-serif; letter-spacing: -.02em; }
@@ -56,9 +55,8 @@ def write(path=CARD):
     path : pathlib.Path
         Where to.
     """
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = chromium.launch(playwright)
         sheet = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         sheet.set_content(page())
         sheet.screenshot(path=path)

@@ -76,9 +76,9 @@ timed, *any* is taken.
 SOURCES = """
 ## Sources
 
-Rows of *measured* open in the calculator Validate, each beside its prediction and with the address
-it was read from. Those of *newer* are in the file `benchmarks/newer.csv`. A source that is *kept
-apart* is in no fit: it tests what the fits say.
+Rows open in the calculator Validate, each beside its prediction and with the address it was read
+from: those of *measured* by fits that leave their source out, those of *newer* by the fit itself. A
+source that is *kept apart* is in no fit: it tests what the fits say.
 
 | source | what it is | rows | in fits | its rows | as of |
 |---|---|---|---|---|---|
@@ -199,12 +199,12 @@ def _addresses(source):
 
 
 def _link(file, source, rows):
-    """A link to rows where a calculator shows them; else their names in their file."""
-    kind = file.removesuffix(".csv")
+    """A link to the rows in Validate."""
+    asked = f"file={source}"
     if file == FILES[0]:
         asked = f"metric={_shown_first()[source]}&amp;only.source={source}"
-        return f'<a href="../apps/validate?{asked}">{len(rows):,} {kind}</a>'
-    return f"{len(rows):,} {kind}, {rows[0]['id']} to {rows[-1]['id']}"
+    kind = file.removesuffix(".csv")
+    return f'<a href="../apps/validate?{asked}">{len(rows):,} {kind}</a>'
 
 
 @cache

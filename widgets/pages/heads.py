@@ -13,6 +13,7 @@ from widgets import named, session
 
 SITE = "llmcap"
 CARD = "_static/card.png"
+CARD_SIZE = (1200, 630)  # px, what those who show cards ask for
 CARD_SAYS = "Llama 3.1 70B on two H100s: users, speed, first token and price, with intervals"
 ICON = "_static/favicon.svg"
 LONGEST = 180  # characters of a description
@@ -68,7 +69,7 @@ def shortened(text):
     return kept
 
 
-def tags(title, description, page, root, address):
+def tags(title, description, page, root, address, picture=CARD, says=CARD_SAYS):
     """Write the tags of one page.
 
     Parameters
@@ -81,6 +82,10 @@ def tags(title, description, page, root, address):
         The way from it to the site's first folder, such as "../".
     address : str
         Where the site will stand; "" where nobody knows.
+    picture : str
+        The place of what a preview shows.
+    says : str
+        What stands in it.
 
     Returns
     -------
@@ -94,8 +99,10 @@ def tags(title, description, page, root, address):
         "og:type": "article",
         "og:title": title,
         "og:description": description,
-        "og:image": f"{at}{CARD}",
-        "og:image:alt": CARD_SAYS,
+        "og:image": f"{at}{picture}",
+        "og:image:width": str(CARD_SIZE[0]),
+        "og:image:height": str(CARD_SIZE[1]),
+        "og:image:alt": says,
     }
     links = [("icon", f"{root}{ICON}")]
     if address:
@@ -127,17 +134,53 @@ def with_answer(page, name, query, address):
     str
         The page, with another title and what previews read.
     """
-    if name not in session.CALCULATORS:
+    view = asked(name, query)
+    if view is None:
         return page
-    form = session.CALCULATORS[name].FORM
-    names = {field.name.removeprefix(session.FIRST) for field in form.fields}
-    if not query or not {"model", "tp"} <= names:
-        return page
-    view = session.Calculator(name, query).view
-    title = view["named"]
+    title, place = view["named"], f"apps/{name}?{view['query']}"
     said = shortened(named.description(view))
-    told = tags(title, said, f"apps/{name}?{view['query']}", "../", address)
+    drawn = (f"apps/{name}.png?{view['query']}", f"{title}. {view['status']['text']}")
+    told = tags(title, said, place, "../", address, *(drawn if is_answered(view) else ()))
     return TITLE.sub(lambda _: f"<title>{escape(title)} - {SITE}</title>\n{told}", page, count=1)
+
+
+def asked(name, query):
+    """Answer a link, where its calculator takes a deployment.
+
+    Parameters
+    ----------
+    name : str
+        Of the calculator.
+    query : str
+        Its inputs as the address spells them.
+
+    Returns
+    -------
+    dict or None
+        The view; None where the calculator takes no deployment, or nothing is asked.
+    """
+    if not query or name not in session.CALCULATORS:
+        return None
+    fields = session.CALCULATORS[name].FORM.fields
+    if not {"model", "tp"} <= {field.name.removeprefix(session.FIRST) for field in fields}:
+        return None
+    return session.Calculator(name, query).view
+
+
+def is_answered(view):
+    """Tell whether a view has an answer to what was asked, and not to what it started with.
+
+    Parameters
+    ----------
+    view : dict
+        What a calculator's view function gave.
+
+    Returns
+    -------
+    bool
+        Whether it has numbers, and every input was read.
+    """
+    return bool(view["headline"]) and all(one["level"] != "error" for one in view["messages"])
 
 
 def site_map(pages, address):

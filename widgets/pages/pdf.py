@@ -4,14 +4,12 @@
 paper, and charts are drawn before they are printed.
 """
 
-import os
-import shutil
 from io import BytesIO
 
 from playwright.sync_api import Page, PdfMargins, sync_playwright
 from pypdf import PdfWriter
 
-from widgets.pages import apps, build
+from widgets.pages import apps, build, chromium
 from widgets.pages.served import served
 
 TARGET = build.BUILD / "llmcap.pdf"
@@ -56,9 +54,8 @@ def write(say=print) -> None:
     """
     build.ensure(say)
     book = PdfWriter()
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with served(build.SITE) as site, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = chromium.launch(playwright)
         page = browser.new_page(viewport={"width": 900, "height": SCREEN})
         for name in apps.pages():
             say(f"printing {name}")

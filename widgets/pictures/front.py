@@ -349,8 +349,8 @@ def memory(books: Ledger) -> list[tuple[str, str, float]]:
         ("engine", "engine", engine),
         ("cache", cache, held),
         ("room", room, pool - held if more >= 0 else 0.0),
-        ("missing", "users without room", books.kv_used_bytes - held),
         ("kept", "kept free", books.visible_bytes - taken),
+        ("missing", "users without room", books.kv_used_bytes - held),
     ]
     return [part for part in parts if part[2] > 0]
 

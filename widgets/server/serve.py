@@ -34,12 +34,23 @@ from voila.tornado.handler import TornadoVoilaHandler
 from llmcap_kernel.refuse import BadInput
 from widgets.pages import build, heads, policy
 from widgets.pages.apps import TEMPLATES, site_map
-from widgets.server import channels, connections, files, kernels, log, messages, settings, visitors
+from widgets.server import (
+    channels,
+    connections,
+    files,
+    kernels,
+    log,
+    messages,
+    preview,
+    settings,
+    visitors,
+)
 from widgets.server.watch import Watch
 
 APPS = build.ROOT / "book" / "apps"
 FIRST_PAGE = "book/intro.html"
 TRY_AGAIN_SECONDS = 10  # for those who found no seat
+PREVIEW_SECONDS = 3600  # a later version of the constants draws another picture
 PING_SECONDS = 10  # a page that does not answer three of them has gone
 TEMPLATE = Path(__file__).parent / "voila_template"
 # Of Voila's own addresses, the scripts of its page. Left out: the file browser, the contents
@@ -185,6 +196,22 @@ class HealthHandler(RequestHandler):
         )
 
 
+class PreviewHandler(RequestHandler):
+    """The picture of a link to an app; the one of the book where a link has none."""
+
+    async def get(self, name: str) -> None:
+        desk, reader = self.settings["desk"], visitors.address(self)
+        drawn = await desk.picture(reader, name, self.request.query)
+        if drawn is None:
+            self.redirect(f"{self.settings['base_url']}{heads.CARD}")
+            return
+        self.set_header("Content-Type", "image/png")
+        self.set_header("Cache-Control", f"public, max-age={PREVIEW_SECONDS}")
+        self.finish(drawn)
+
+    head = get
+
+
 class AppHandler(Page, TornadoVoilaHandler):
     """One app, with a kernel of its own for each reader, up to the number of seats."""
 
@@ -303,6 +330,7 @@ class Site(Voila):
             (r"/robots\.txt", RobotsHandler),
             (r"/apps/?", AppListHandler),
             (r"/apps/([\w-]+)/?", AppHandler, app),
+            (r"/apps/([\w-]+)\.png", PreviewHandler),
             (rf"/({names})/?", ShortcutHandler),
             (r"/(.*)", BookHandler, book),
         ]
@@ -401,6 +429,7 @@ def make_site(chosen: settings.Settings, book: Path) -> Site:
             "change_seconds": chosen.change_seconds,
             "connections": connections.room(chosen.connections, chosen.seats + chosen.ready),
             "connections_each": chosen.connections_each,
+            "desk": preview.Desk(),
             "embed": chosen.embed,
             # A proxy leads here by names of its own choice, unless some are named.
             "hosts": chosen.hosts if chosen.behind_proxy else (*chosen.hosts, chosen.host),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from llmcap_kernel import catalog
 from llmcap_kernel.cli import main
-from llmcap_kernel.cli.tables import Column, Screen, Table, flat
+from llmcap_kernel.cli.tables import Column, Screen, Table, flat, written
 
 from .plain import COLUMN, strict, unwrapped
 
@@ -147,7 +147,8 @@ def same(value, cell):
         return cell == json.dumps(value)
     if isinstance(value, int | float):
         return float(cell) == value
-    return cell == (json.dumps(value) if isinstance(value, list) else value)
+    text = json.dumps(value) if isinstance(value, list) else value
+    return cell in (text, f"'{text}")  # an option begins as a formula does
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -160,6 +161,28 @@ def test_csv_parses_back_to_the_values_of_json(asked, name):
         assert {key for key, value in values.items() if value is not None} <= set(cell)
         for key, text in cell.items():
             assert same(values.get(key), text), key
+
+
+@pytest.mark.parametrize("told", ["=1+2", "+cmd", "-x", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "--1"])
+def test_a_text_of_a_file_is_no_formula_in_a_spreadsheet(told):
+    (cells,) = read_back(written([{"row": told, "ok": f"a{told}", "number": -1.5, told: 1}]))
+    said = told.replace("\r", "\n")
+    assert cells == {"row": f"'{said}", "ok": f"a{said}", "number": "-1.5", f"'{said}": "1"}
+
+
+@pytest.mark.parametrize("number", ["-2", "+1e3", "-0.5", "1", "-"])
+def test_a_number_that_was_read_as_text_stays_one(number):
+    assert read_back(written([{"row": number}])) == [{"row": number}]
+
+
+def test_the_name_of_a_row_in_a_stranger_s_file_cannot_run(run, tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        "id,model,gpu,engine,weight_dtype,concurrency,input_tokens,output_tokens,metric,value\n"
+        '"=HYPERLINK(""http://a.test"")",llama-3.1-8b,H100 SXM,vLLM,bf16,1,1000,100,itl_ms,7.5\n'
+    )
+    _, text, _ = run("validate", str(path), "--csv")
+    assert "'=HYPERLINK" in text and '"=' not in text and "\n=" not in text
 
 
 @pytest.mark.parametrize("name", TABLES)
