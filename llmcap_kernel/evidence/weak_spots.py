@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 MOE_SMALL_BATCH = 8  # requests in flight up to which few experts are shared
 LONG_CONTEXT_TOKENS = 32_000
 PREFILL = ("prefill", "prefill_serving")
-TIMES = ("itl_ms", "ttft_ms", "e2e_latency_s")
+TIMES = (
+    *("itl_ms", "itl_percentile_ms", "tpot_percentile_ms"),
+    *("ttft_ms", "ttft_percentile_ms", "e2e_latency_s", "e2e_percentile_ms"),
+)
 WINDOW_METRICS = ("kv_cache_tokens", "max_concurrency_at_max_model_len")
 NO_WORSE = 1.25  # times the median error of its like, up to which a mode is called small
 FEWEST = 3  # rows a source needs to be named

@@ -324,7 +324,7 @@ def _open(report, asks):
     if not reasons:
         return f"Your {many} cannot be compared with the choice in force."
     said = reasons.most_common(1)[0][0]
-    more = " Choose it beside the file." if asks else ""
+    more = " Choose it below your file." if asks else ""
     return f"Your {many} cannot be predicted yet: {said}.{more}"
 
 

@@ -47,6 +47,11 @@ GROUPS = {
         ("output_tok_s_total", "output_tok_s_per_gpu", "total_tok_s"),
     ),
     "request": Group("Whole request", "s", ("e2e_latency_s",)),
+    "percentile": Group(
+        "Percentiles of waits",
+        "ms",
+        (*("itl_percentile_ms", "tpot_percentile_ms"), "ttft_percentile_ms", "e2e_percentile_ms"),
+    ),
     "memory": Group(
         "Memory",
         "GiB",
@@ -75,7 +80,7 @@ SIDE_BY_SIDE = {
 LEFT_OUT = ("model", "card", "source")  # in the order of `Row.left_out`
 FILTERS = ("mode", "regime", "engine", "gpu", "model", "source")
 UNITS = {
-    **dict.fromkeys(("itl_ms", "ttft_ms"), "ms"),
+    **dict.fromkeys(("itl_ms", "ttft_ms", *GROUPS["percentile"].metrics), "ms"),
     **dict.fromkeys(GROUPS["output"].metrics, "tok/s"),
     **dict.fromkeys(GROUPS["memory"].metrics, "GiB"),
     **{"decode_tok_s_per_user": "tok/s", "prefill_tok_s": "tok/s", "e2e_latency_s": "s"},

@@ -33,6 +33,8 @@ def by_group(filters, state):
     for name, group in GROUPS.items():
         medians = published.medians(filters, name)
         told = published.points_left(filters, name, state["against"])
+        if name == "percentile" and not told:
+            continue  # nobody's but a reader's own
         rows.append(
             [
                 group.title,
@@ -45,7 +47,7 @@ def by_group(filters, state):
         "caption": "Half of the rows are within",
         "columns": ["Measured", "Rows", *SIDE_BY_SIDE.values(), "Chosen: in interval"],
         "rows": rows,
-        "highlight": [list(GROUPS).index(state["metric"])],
+        "highlight": [i for i, row in enumerate(rows) if row[0] == GROUPS[state["metric"]].title],
     }
 
 

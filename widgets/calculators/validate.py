@@ -182,6 +182,7 @@ def _of_published(state, filters):
     group, against = state["metric"], state["against"]
     shown = published.points_left(filters, group, against)
     return {
+        "messages": _gone(state),
         "headline": _headline(published.medians(filters, group), shown, state),
         "status": _status(shown, state),
         "figure": scatter.of_published(filters, group, against),
@@ -192,6 +193,14 @@ def _of_published(state, filters):
         ],
         "sentences": _sentences(state),
     }
+
+
+def _gone(state):
+    """Say that a file is not in an address, where what stood beside it is."""
+    if not _given(state, own_rows.FIELD_OF):
+        return []
+    text = "Your file is not in the address, only what you set for it. Choose the file again."
+    return [{"level": "info", "field": "file", "text": text}]
 
 
 # the inputs
@@ -211,7 +220,11 @@ def _controls(state, own, shown):
 def _choices(fields, state, own):
     """What is drawn, and which of the published rows."""
     every = published.left_in((ANY,) * len(FILTERS))
-    counts = {name: f"{len(some):,} rows" for name, some in every.items()}
+    counts = {
+        name: f"{len(some):,} rows"
+        for name, some in every.items()
+        if some or name in ("speed", state["metric"])  # percentiles are a reader's own alone
+    }
     given = _given(state, own_rows.FIELD_OF)
     held = own.held(given) if own else {}
     if held:  # a file is asked for what it has
@@ -252,6 +265,7 @@ def _file_control(field, state, own, shown):
         **{"accept": ACCEPT, "text": said, "loaded": shown is not None},
         # an example is in the address, and taken away with it
         "example": "" if shown else FORM.query(state | {"file": EXAMPLE}),
+        "sample": "" if shown else results.SAMPLE,
         "leave": FORM.query(state | {"file": YOURS}) if tried else "",
     }
 
