@@ -162,8 +162,8 @@ def test_inside_and_outside_differ_in_shape():
 def test_the_gap_between_tokens_is_drawn_as_the_rate_it_makes():
     row = next(r for r in published.measured_rows() if r.metric == "itl_ms")
     trace = scatter.marks(published.points([row], "fitted"), "x", {"size": 6}, 1e-3, 1e6)
-    assert trace["x"] == [pytest.approx(1000 / row.measured, rel=1e-3)]
-    assert trace["y"] == [pytest.approx(1000 / row.predicted, rel=1e-3)]
+    assert trace["x"] == [pytest.approx(1000 / row.predicted, rel=1e-3)]
+    assert trace["y"] == [pytest.approx(1000 / row.measured, rel=1e-3)]
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_a_file_stands_beside_the_published_rows(size):
     assert table(view, "Rows of your file")["rows"][0][0] == "broken"
     assert "abacus" in table(view, "Rows of your file")["rows"][0][1]
     yours = [t for t in marks(view) if t["name"].startswith("yours")]
-    assert sorted(x for t in yours for x in t["x"]) == [13.33, 133.3]
+    assert sorted(y for t in yours for y in t["y"]) == [13.33, 133.3]
     assert view["headline"][0]["label"] == "Your median error"
     assert view["query"] == address, "a file is in no address"
 
@@ -381,6 +381,31 @@ def test_no_verdict_on_other_rows_stands_below_a_file_that_was_refused():
     assert "not read" in calculator.view["status"]["text"]
     calculator.state = {"values": {"metric": "speed"}, "seq": 1}
     assert calculator.view["status"]["level"] == "good"
+
+
+def test_a_row_is_off_by_one_number_in_every_place():
+    """A gap measured at 75 ms and predicted near 7.5: 90% off, and by no other scale."""
+    calculator = Calculator("validate")
+    send(calculator, "\n".join(GOOD.splitlines()[::2]).encode(), "one.csv")
+    (row,) = calculator._session._calculator.view.keywords["own"].report(()).rows
+    off = f"{row.error:.0%}"
+    headline = {one["label"]: one for one in calculator.view["headline"]}
+    assert headline["Your median error"]["value"] == headline["Your middle row"]["value"] == off
+    assert table(calculator.view, "Your file")["rows"][0][-2] == f"{off} too hopeful"
+    assert sum("everywhere" in one for one in calculator.view["sentences"]) == 1
+
+
+def test_a_row_names_the_key_that_was_read():
+    calculator = Calculator("validate")
+    send(calculator, json.dumps(SERVE).encode(), "serve.json")
+    calculator.state = {"values": {"file.gpu": "h100-sxm"}, "seq": 1}
+    names = {row[0] for row in table(calculator.view, "Your file")["rows"]}
+    assert names == {f"file {n}" for n in ("median_tpot_ms", "median_ttft_ms", "output_throughput")}
+
+
+def test_predictions_lie_across_as_on_the_first_page():
+    layout = shown()["figure"]["layout"]
+    assert "predicted" in str(layout["xaxis"]["title"]) and "measured" in str(layout["yaxis"])
 
 
 def test_a_sample_to_begin_with_can_be_read_again():
@@ -467,7 +492,7 @@ def test_the_published_rows_are_a_grey_cloud_behind():
     assert names[0] == "published rows"
     assert {one.split(",")[0] for one in names[1:]} == {"yours"}
     near = calculator.view["figure"]["data"][-1]
-    (low,), (high,) = near["error_y"]["arrayminus"], near["error_y"]["array"]
+    (low,), (high,) = near["error_x"]["arrayminus"], near["error_x"]["array"]
     assert low > 0 and high > 0
 
 

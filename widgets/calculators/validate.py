@@ -27,7 +27,7 @@ from .published import (
     p80,
     percent,
 )
-from .published_tables import by_group, evidence_tables, farthest
+from .published_tables import by_group, evidence_tables, farthest, lower
 
 TITLE = "Validate"
 LEAD = "How near are the predictions to your measurements, and to everybody's?"
@@ -370,7 +370,8 @@ def _status(shown, state):
             text = "No measured row with a ceiling matches these filters: memory has none."
         return {"level": "warn", "text": text}
     middle, far, held = median(shown), p80(shown), inside(shown)
-    text = f"Half of {len(shown):,} measurements are within {percent(middle)} of the prediction, "
+    counted = f"{len(shown):,} published rows of {lower(state['metric'])}"
+    text = f"Half of {counted} are predicted within {percent(middle)} of the measurement, "
     text += f"four of five within {percent(far)}"
     text += f"; {percent(held)} lie in the 80% interval." if held is not None else "."
     level = "good" if held is not None and held >= 0.75 else "warn"
@@ -387,10 +388,11 @@ def _sentences(state):
     ]
     if state["metric"] == "speed":
         out.append("Times between tokens are drawn as the rate they make, 1 / time.")
-    out.append(
-        "Too hopeful: the prediction is faster, or has more room, than what was measured. "
-        "Too careful: the other way."
-    )
+        out.append(
+            "Every published row counts here. The first page leaves out rows in doubt and engines "
+            "of few rows, so that it counts fewer."
+        )
+    out.append(published.DISTANCE)
     return out
 
 
