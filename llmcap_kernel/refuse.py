@@ -39,12 +39,17 @@ def shown(value: object) -> str:
     --------
     >>> shown("h100")
     "'h100'"
+    >>> shown("h" * 80)[-5:]
+    "h...'"
     """
     try:
         text = repr(value)
     except Exception:  # the repr of an arbitrary object may raise anything
         text = f"a {type(value).__name__}"
-    return text if len(text) <= 60 else text[:57] + "..."
+    if len(text) <= 60:
+        return text
+    closed = text[-1] if text[-1] in "'\"" else ""  # a quote that is cut is closed all the same
+    return f"{text[: 57 - len(closed)]}...{closed}"
 
 
 def either(choices: Sequence[str], most: int = 8) -> str:

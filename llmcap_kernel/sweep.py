@@ -436,6 +436,149 @@ def leaders(values: Mapping[str, float | None], *, less: bool) -> str | None:
     return " and ".join(level)
 
 
+def unsettled(first: Estimate, second: Estimate) -> bool:
+    """Say whether measurements may as well turn the order of two estimates.
+
+    Parameters
+    ----------
+    first, second : Estimate
+        Of one quantity of two deployments.
+
+    Returns
+    -------
+    bool
+        True where each lies in the other's interval, and they stand on different rows. An
+        error of the same rows moves both.
+
+    Examples
+    --------
+    >>> one, two = Estimate(50.0, 30.0, 75.0, 0.0, "a"), Estimate(56.0, 35.0, 84.0, 0.0, "b")
+    >>> unsettled(one, two), unsettled(one, Estimate(90.0, 60.0, 120.0, 0.0, "b"))
+    (True, False)
+    """
+    return (
+        first.reason != second.reason
+        and first.low <= second.value <= first.high
+        and second.low <= first.value <= second.high
+    )
+
+
+@dataclass(frozen=True)
+class Lead:
+    """Who is ahead on a part of a range, and whether that is known.
+
+    Attributes
+    ----------
+    start, end : int
+        First and last number of it.
+    leader : str
+        As `leaders` names it.
+    rivals : tuple of str
+        Those behind, whose measurements may as well be ahead: `unsettled`.
+    """
+
+    start: int
+    end: int
+    leader: str
+    rivals: tuple[str, ...] = ()
+
+    @property
+    def close(self) -> str:
+        """Leader and rivals, where the order is not known; "" where it is."""
+        return " and ".join((self.leader, *self.rivals)) if self.rivals else ""
+
+
+def leads(
+    made: Callable[[int], Mapping[str, Estimate | None]], stops: Iterable[int], *, less: bool
+) -> tuple[Lead, ...]:
+    """Split a range by who is ahead.
+
+    Parameters
+    ----------
+    made : callable
+        Takes a number of the range, gives the estimates by label; None where there is none.
+    stops : iterable of int
+        Increasing numbers to look at; a change between two of them is found to the number.
+    less : bool
+        Whether less is better.
+
+    Returns
+    -------
+    tuple of Lead
+        In order; nobody leads where no label has a value.
+
+    Examples
+    --------
+    >>> def made(x):
+    ...     return {"A": Estimate(x, x, x, 0.0, "a"), "B": Estimate(5.0, 4.0, 6.0, 0.0, "b")}
+    >>> [(one.start, one.end, one.leader) for one in leads(made, (1, 9), less=False)]
+    [(1, 4, 'B'), (5, 5, 'A and B'), (6, 9, 'A')]
+    """
+
+    def answer(x: int) -> tuple[str | None, tuple[str, ...]]:
+        known = {label: one for label, one in made(x).items() if one is not None}
+        leader = leaders({label: one.value for label, one in known.items()}, less=less)
+        if leader is None:
+            return None, ()
+        ahead = leader.split(" and ")
+        best = known[ahead[0]]
+        return leader, tuple(
+            label for label, one in known.items() if label not in ahead and unsettled(best, one)
+        )
+
+    stops = tuple(stops)
+    begins = [(stops[0], answer(stops[0]))]
+    begins += [(turn.at, turn.after) for turn in turns(answer, stops)]  # type: ignore[misc]
+    ends = [at - 1 for at, _ in begins[1:]] + [stops[-1]]
+    return tuple(
+        Lead(at, end, leader, rivals)
+        for (at, (leader, rivals)), end in zip(begins, ends, strict=True)
+        if leader is not None
+    )
+
+
+def too_close(found: Iterable[Lead]) -> str:
+    """Say between whom the order is not known.
+
+    Parameters
+    ----------
+    found : iterable of Lead
+        As `leads` gives them.
+
+    Returns
+    -------
+    str
+        Without its stop; "" where every order is known.
+
+    Examples
+    --------
+    >>> too_close([Lead(1, 8, "A", ("B",)), Lead(9, 16, "C")])
+    'Too close to call between A and B up to 8'
+    >>> too_close([Lead(1, 16, "A", ("B",))])
+    'Too close to call between A and B'
+    """
+    found = tuple(found)
+    same: list[Lead] = []
+    for one in found:  # stretches side by side between the same are one
+        together = same and {*_names(same[-1])} == {*_names(one)} and same[-1].end + 1 == one.start
+        if together:
+            same[-1] = Lead(same[-1].start, one.end, same[-1].leader, same[-1].rivals)
+        elif one.rivals:
+            same.append(one)
+    told = [f"between {one.close}{_where(one, found)}" for one in same]
+    return f"Too close to call {', and '.join(told)}" if told else ""
+
+
+def _names(one: Lead) -> tuple[str, ...]:
+    return (*one.leader.split(" and "), *one.rivals)
+
+
+def _where(one: Lead, found: tuple[Lead, ...]) -> str:
+    if one.start == found[0].start:
+        return "" if one.end == found[-1].end else f" up to {one.end:,}"
+    return f" from {one.start:,}" + ("" if one.end == found[-1].end else f" to {one.end:,}")
+
+
 def crossings(
     first: Callable[[int], float | None],
     second: Callable[[int], float | None],

@@ -8,6 +8,7 @@ number is right, and no input can be moved.
 import json
 import zlib
 from html import escape
+from urllib.parse import quote
 
 VOID = {"input"}
 APPS = "../apps/"  # from a chapter
@@ -443,6 +444,15 @@ def _file(control, common):
     area |= {"aria-label": "A result or a log as text", "data-lm-suppress-shortcuts": "true"}
     use = h("div", {"class": "lc-buttons"}, _button("Use it", {"data-act": "usetext"}))
     paste = h("details", {}, _summary("Or paste its text"), h("textarea", area), use)
+    sample = control["sample"]
+    save = {"download": "sample.csv", "href": f"data:text/csv,{quote(sample)}"}
+    begin = h(
+        "details",
+        {"class": "lc-sample", "hidden": not sample},
+        _summary("A CSV to begin with"),
+        h("pre", {"tabindex": "0"}, words(sample)),
+        h("a", save, words("Save it as a file")),
+    )
     return h(
         "div",
         {"class": "lc-file"},
@@ -451,6 +461,7 @@ def _file(control, common):
         remove,
         _button("Try an example", shown),
         said,
+        begin,
         paste,
     )
 

@@ -26,6 +26,7 @@ CALCULATORS = {
     for module in (calculate, design, vram, cliff, scorecard, compare, validate)
 }
 FIRST = "a."  # what the inputs of the first of several deployments begin with
+NOT_READ = "Your file was not read, and nothing below is about it."
 LONG = 12  # items; longer lists travel apart from the views
 LOG = logging.getLogger(__name__)
 # What ends a calculation besides a fault: the memory a kernel may have, and a server's interrupt.
@@ -160,7 +161,9 @@ class Calculator:
             changed = self._show()
         except BadInput as problem:
             say({"file": {"problem": str(problem)}})
-            return {}
+            # what was shown before is no verdict on this file
+            self.view = self.view | {"status": {"level": "warn", "text": NOT_READ}}
+            return {"view": self.view}
         except tuple(ENDED) as problem:
             self._calculator = before
             say({"file": {"problem": f"file takes {ENDED[type(problem)]}: split it."}})

@@ -284,18 +284,11 @@ def _value(curve: Callable[[int], Estimate | None]) -> Callable[[int], float | N
 
 def _leads(q: Question, curves: Curves, stops: list[int]) -> list[dict[str, Any]]:
     """Who has the best value from where to where; nobody where none can serve."""
-
-    def leader(x: int) -> str | None:
-        values = {label: _value(curve)(x) for label, curve in curves.items()}
-        return sweep.leaders(values, less=q.what.less)
-
-    turns = [(stops[0], leader(stops[0]))]
-    turns += [(turn.at, turn.after) for turn in sweep.turns(leader, stops)]  # type: ignore[misc]
-    ends = [at - 1 for at, _ in turns[1:]] + [stops[-1]]
+    found = sweep.leads(lambda x: {label: curve(x) for label, curve in curves.items()}, stops,
+                        less=q.what.less)  # fmt: skip
     return [
-        {"from": at, "to": end, "leader": who}
-        for (at, who), end in zip(turns, ends, strict=True)
-        if who is not None
+        {"from": one.start, "to": one.end, "leader": one.leader, "rivals": list(one.rivals)}
+        for one in found
     ]
 
 
@@ -384,10 +377,14 @@ def _led(q: Question, leads: list[dict[str, Any]]) -> str:
     if not leads:
         return "None has a number anywhere on this range."
     word, what = ALONG[q.along][1], SHOW[q.show][2]
-    texts = [f"{one['leader']} from {one['from']:,} to {one['to']:,}" for one in leads]
-    verb = "have" if " and " in leads[0]["leader"] else "has"
+    found = [sweep.Lead(one["from"], one["to"], one["leader"], tuple(one["rivals"]))
+             for one in leads]  # fmt: skip
+    texts = [f"{one.leader} from {one.start:,} to {one.end:,}" for one in found]
+    verb = "have" if " and " in found[0].leader else "has"
     head, _, rest = texts[0].partition(" from ")
-    return "; ".join([f"{head} {verb} {what} from {rest} {word}", *texts[1:]]) + "."
+    led = "; ".join([f"{head} {verb} {what} from {rest} {word}", *texts[1:]])
+    close = sweep.too_close(found)
+    return f"{close}. By the estimates, {led}." if close else f"{led}."
 
 
 def _sentences(q: Question, found: dict[str, Any]) -> list[str]:

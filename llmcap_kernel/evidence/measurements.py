@@ -33,7 +33,14 @@ MEMORY = (
     "non_kv_gib_per_gpu",
     "max_concurrency_at_max_model_len",
 )
-METRICS = TIMED + MEMORY
+# Percentiles of latencies: which latency, and the metric that it is otherwise.
+PERCENTILES = {
+    "itl_percentile_ms": ("itl", "itl_ms"),
+    "tpot_percentile_ms": ("tpot", "itl_ms"),
+    "ttft_percentile_ms": ("ttft", "ttft_ms"),
+    "e2e_percentile_ms": ("e2e", "e2e_latency_s"),
+}
+METRICS = (*TIMED, *PERCENTILES, *MEMORY)
 REGIMES = (
     "batch1_decode",
     "batch1_mixed",
@@ -89,6 +96,8 @@ class Load(NamedTuple):
         Requests of such a run; None where they are not stated.
     limit : int or None
         Requests that such a run lets in flight at most; None for no limit.
+    percentile : float or None
+        Percent of a percentile; None for a mean or a median.
     """
 
     metric: str
@@ -101,6 +110,12 @@ class Load(NamedTuple):
     request_rate: float | None = None
     requests: int | None = None
     limit: int | None = None
+    percentile: float | None = None
+
+    @property
+    def metric_alike(self) -> str:
+        """The metric, or of a percentile that of its mean."""
+        return PERCENTILES.get(self.metric, ("", self.metric))[1]
 
 
 class Measurement(NamedTuple):
@@ -263,8 +278,18 @@ def measurement(line: Line, given: Mapping[str, Any] | None = None) -> Measureme
         cached_tokens=_count(fields, "cached_tokens", 0, MAX_TOKENS, "tokens") or 0,
         request_rate=rate,
         requests=_count(fields, "requests", 1, 1e9, "requests"),
+        percentile=_percentile(fields, metric),
     )
     return Measurement(line.where, value, spelled, load)
+
+
+def _percentile(fields: Fields, metric: str) -> float | None:
+    if metric not in PERCENTILES:
+        return None
+    percent = _number(fields, "percentile", 0.1, 99.999, "percent")
+    if percent is None:
+        raise BadInput("percentile", f"percentile is missing: {metric} takes 99 or the like")
+    return percent
 
 
 def _replaced(stated_fields: Fields, given: Mapping[str, Any]) -> Fields:
@@ -372,6 +397,10 @@ def _spelled_of(fields: Fields) -> stated.Spelled:
         and not names.card(spelled.gpu).count
     ):
         spelled = spelled._replace(taken=("cards not stated: 1 taken (give --tp)",))
+    strange = fields.get("not_read")
+    if isinstance(strange, tuple):
+        told = tuple(f"column {shown(name)} is not understood" for name in strange[:LEFT_OPEN])
+        spelled = spelled._replace(taken=spelled.taken + told)
     return spelled._replace(left_open=left_open) if left_open else spelled
 
 
@@ -458,7 +487,7 @@ def regime_of(load: Load, moe: bool = False) -> str:
         return "capacity"
     if load.metric == "prefill_tok_s":
         return "prefill"
-    if load.metric == "ttft_ms":
+    if load.metric_alike == "ttft_ms":
         return "prefill" if one else "prefill_serving"
     if _context(load) > LONG_CONTEXT_TOKENS:
         return "long_context"

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from .. import calibration, capacity
 from ..refuse import BadInput
 from ..serving import load_work, most_running
+from ..simulation.percentiles import percentile
 from ..spec import SERVERS, Deployment, Workload
 from . import open_loop, stated
-from .measurements import MEMORY, Load, regime_of
+from .measurements import MEMORY, PERCENTILES, Load, regime_of
 from .weak_spots import failure_modes
 
 WEIGHTS_OFF = 0.01  # 80% of the weights that start-ups print lie within this share
@@ -178,7 +179,7 @@ def known(meant: stated.Meant, load: Load) -> tuple[Load, dict[str, Any]]:
     sizes = (load.input_tokens, load.output_tokens, load.concurrency, load.regime)
     return load, {
         "failure_modes": failure_modes(
-            d, meant.family, *sizes, metric=load.metric, assumed=meant.assumed
+            d, meant.family, *sizes, metric=load.metric_alike, assumed=meant.assumed
         ),
         "regime": load.regime,
         "assumed": meant.assumed + meant.taken,
@@ -248,7 +249,7 @@ def asked(meant: stated.Meant, load: Load) -> Asked:
         When as many users as memory allows are none.
     """
     deployment = _deployment(meant)
-    metric = calibration.METRICS[load.metric]
+    metric = calibration.METRICS[load.metric_alike]
     loop = calibration.in_a_loop(meant.family, load.metric, load.regime)
     prompt = DEFAULT_TOKENS if load.input_tokens is None else max(load.input_tokens, 1)
     answer = DEFAULT_TOKENS if load.output_tokens is None else max(load.output_tokens, 1)
@@ -278,6 +279,9 @@ def _timed(meant: stated.Meant, load: Load) -> Predicted:
         row = row._replace(workload=replace(row.workload, concurrency=_at_most(meant, load)))
     work = load_work(d, row.workload, batch=row.loop)
     estimates = calibration.estimates(d, row.workload, family=row.family, work=work)
+    if load.percentile is not None:
+        e = percentile(estimates, PERCENTILES[load.metric][0], load.percentile).scaled(1e3)
+        return _finite(e.value, e.low, e.high, e.ceiling, e.reason)
     e = estimates.of(row.quantity, bounded=False).scaled(row.scale)
     if open_rate:
         asked_for = open_rate * RATES[load.metric](row.workload, d.num_gpus)

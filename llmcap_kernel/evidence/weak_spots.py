@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 MOE_SMALL_BATCH = 8  # requests in flight up to which few experts are shared
 LONG_CONTEXT_TOKENS = 32_000
 PREFILL = ("prefill", "prefill_serving")
-TIMES = ("itl_ms", "ttft_ms", "e2e_latency_s")
+TIMES = (
+    *("itl_ms", "itl_percentile_ms", "tpot_percentile_ms"),
+    *("ttft_ms", "ttft_percentile_ms", "e2e_latency_s", "e2e_percentile_ms"),
+)
 WINDOW_METRICS = ("kv_cache_tokens", "max_concurrency_at_max_model_len")
 NO_WORSE = 1.25  # times the median error of its like, up to which a mode is called small
 FEWEST = 3  # rows a source needs to be named
@@ -493,11 +496,11 @@ class Evidence(NamedTuple):
         The failure mode or doubt.
     rows : int
         Rows that it applies to.
-    ratio : float or None
-        Median of predicted over measured speed or size: above 1 the prediction is too
-        optimistic; None without rows.
+    off : float or None
+        Median relative error with its sign: above 0 the prediction is too optimistic; None
+        without rows.
     error : float or None
-        Median relative error.
+        Median relative error, whichever way.
     alike : float or None
         The same for the rows of the same regimes that it does not apply to.
     inside : float or None
@@ -506,14 +509,14 @@ class Evidence(NamedTuple):
         `error` and `alike` of fits that left out the row's source; None where the file of
         predictions has none.
     sources : tuple of tuple
-        Source, rows and median ratio, the largest deviation first.
+        Source, rows and `off` of them, the largest first.
     worst : tuple of str
         Ids of the rows with the largest errors.
     """
 
     name: str
     rows: int
-    ratio: float | None = None
+    off: float | None = None
     error: float | None = None
     alike: float | None = None
     inside: float | None = None
@@ -615,6 +618,10 @@ class _Compared(NamedTuple):
     def ratio(self) -> float:
         return speed_ratio(self.row.metric, self.predicted, self.measured)
 
+    @property
+    def off(self) -> float:
+        return math.copysign(self.error, self.ratio - 1)
+
 
 def _median(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
@@ -624,12 +631,11 @@ def _median(values: Iterable[float | None]) -> float | None:
 def _evidence(name: str, hits: list[_Compared], alike: list[_Compared]) -> Evidence:
     if not hits:
         return Evidence(name, 0)
-    ratios = [one.ratio for one in hits]
     by_distance = sorted(hits, key=lambda one: -abs(math.log(one.ratio)))
     return Evidence(
         name=name,
         rows=len(hits),
-        ratio=statistics.median(ratios),
+        off=statistics.median(one.off for one in hits),
         error=statistics.median(one.error for one in hits),
         alike=_median(one.error for one in alike),
         inside=sum(one.row.inside for one in hits) / len(hits),
@@ -643,6 +649,6 @@ def _evidence(name: str, hits: list[_Compared], alike: list[_Compared]) -> Evide
 def _by_source(hits: list[_Compared]) -> tuple[tuple[str, int, float], ...]:
     groups: dict[str, list[float]] = {}
     for one in hits:
-        groups.setdefault(one.row.source, []).append(one.ratio)
+        groups.setdefault(one.row.source, []).append(one.off)
     found = [(s, len(v), statistics.median(v)) for s, v in groups.items() if len(v) >= FEWEST]
-    return tuple(sorted(found, key=lambda entry: -abs(math.log(entry[2]))))
+    return tuple(sorted(found, key=lambda entry: -abs(entry[2])))

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmcap_kernel import capacity, catalog, design, sweep
+from llmcap_kernel.calibration import Estimate
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.simulation.percentiles import percentile
 from llmcap_kernel.spec import Slo, Tail, Workload
@@ -203,3 +204,29 @@ def test_on_both_sides_of_a_crossing_the_order_differs():
         before, after = one(turn.at - 1) - two(turn.at - 1), one(turn.at) - two(turn.at)
         assert before * after <= 0 and after != 0
         assert (after > 0) == (turn.after == 1)
+
+
+def estimate(value, low, high, rows="vllm on hopper: 579 rows"):
+    return Estimate(value, low, high, 0.0, rows)
+
+
+def test_an_order_that_measurements_may_turn_is_not_called():
+    """31 to 75 beside 35 to 84: each estimate lies well inside the other's interval."""
+    one, two = estimate(50, 31.1, 74.8), estimate(56, 34.8, 83.5, "vllm on cdna3: 8 rows")
+    assert sweep.unsettled(one, two) and sweep.unsettled(two, one)
+    assert not sweep.unsettled(one, estimate(80, 60, 110, "vllm on cdna3: 8 rows"))
+    assert not sweep.unsettled(one, estimate(56, 34.8, 83.5)), (
+        "an error of the same rows moves both"
+    )
+
+
+def test_a_range_is_split_by_leader_and_by_who_may_be_ahead():
+    def made(x):
+        near = estimate(10.0, 7.0, 14.0)
+        far = estimate(10.0 + x, 7.0 + x, 14.0 + x, "vllm on cdna3: 8 rows")
+        return {"A": near, "B": far, "C": None}
+
+    found = sweep.leads(made, (1, 10), less=False)
+    assert found == (sweep.Lead(1, 3, "B", ("A",)), sweep.Lead(4, 10, "B"))
+    assert sweep.too_close(found) == "Too close to call between B and A up to 3"
+    assert sweep.leads(lambda x: {"A": None}, (1, 10), less=False) == ()

@@ -2,12 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel import design, sweep
+from llmcap_kernel import capacity, design, sweep
 from widgets.calculators import compare
 from widgets.calculators.compare import FORM, PRESETS
 from widgets.calculators.question import SHOWS, VARIABLES
@@ -148,7 +149,7 @@ def test_every_curve_has_dash_symbol_and_name_besides_its_colour():
     assert len({t["line"]["dash"] for t in drawn.values()}) == 4
     assert len({t["marker"]["symbol"] for t in drawn.values()}) == 4
     named = [t["text"] for t in view["figure"]["data"] if t.get("mode") == "text"]
-    assert sorted(re.sub(r"<.*?>", "", text).strip() for text in named[0]) == sorted(drawn)
+    assert sorted(re.sub(r"<.*?>", "", text).strip() for text in named[-1]) == sorted(drawn)
     assert all(re.match(r"\d+x \w", name) for name in drawn)
 
 
@@ -321,3 +322,66 @@ def test_no_load_and_no_range_breaks_it(moved, show, prompt, answer, users, shar
     view = shown(**state, prefix=int(prompt * share), **{"from": low, "to": high})
     json.dumps(view, allow_nan=False)
     assert view["status"]["text"] and view["tables"]
+
+
+GPT = {"model": "gpt-oss-120b", "weights": "mxfp4", "kv": "fp8", "tp": 1}
+SHOOT_OUT = FORM.check(
+    compare.columns.preset(
+        *({**GPT, "gpu": gpu} for gpu in ("h100-sxm", "h200-sxm", "mi300x")),
+        sweep="ctx", show="rate",
+    )
+)[0]  # fmt: skip
+
+
+def test_an_order_that_is_not_known_is_said_before_who_leads():
+    view = shown(**SHOOT_OUT)
+    said = view["status"]["text"]
+    assert said.startswith("Too close to call between 1x MI300X and 1x H200")
+    assert ". By the estimates, 1x MI300X has the fastest answers" in said
+    assert view["status"]["level"] == "warn"
+
+
+def test_a_card_that_holds_a_part_says_how_many_and_which_setting_decides():
+    said = shown(**SHOOT_OUT | {"a.fraction": 0.9})["status"]["text"]
+    d = compare.c.deployment(SHOOT_OUT | {"a.fraction": 0.9}, prefix="a.")
+    load = compare.c.load(SHOOT_OUT)
+    held = [
+        capacity.workload_ledger(replace(d, memory_fraction=share), load).max_concurrent
+        for share in (0.9, 0.95)
+    ]
+    assert held[0] * 2 <= held[1]
+    assert f"1x H100 holds {held[0]} of 16 users at memory fraction 0.9, which decides" in said
+    assert f"at 0.95 it would hold {held[1]}." in said
+
+
+def test_what_holds_of_several_is_said_once():
+    view = shown(**SHOOT_OUT)
+    told = [one for one in view["sentences"] if "no fp4 units" in one]
+    assert told == [
+        "1x H100, 1x H200, 1x MI300X: each has no fp4 units: mxfp4 weights keep their bytes and "
+        "compute in bf16."
+    ]
+    assert not view["messages"]
+
+
+def test_a_price_stands_beside_what_is_looked_at():
+    notes = [one["note"] for one in shown(**SHOOT_OUT)["headline"][1:]]
+    assert all("/h" in note and "/M output" in note for note in notes)
+
+
+def test_a_longer_context_that_is_faster_is_explained():
+    view = shown(**SHOOT_OUT)
+    rows = [numbers(row[2])[0] for row in view["tables"][0]["rows"]]
+    assert max(rows) > rows[0], "the case is gone: take another"
+    assert any(one.startswith("A longer context can be faster") for one in view["sentences"])
+    assert not any(one.startswith("A longer context") for one in shown()["sentences"])
+
+
+def test_names_stand_beside_the_axes_and_apart():
+    figure = shown(**SHOOT_OUT)["figure"]
+    (names,) = [t for t in figure["data"] if t.get("text") and "<b>" in t["text"][0]]
+    assert set(names["x"]) == {max(max(t["x"]) for t in curves(shown(**SHOOT_OUT)).values())}
+    tall = figure["layout"]["yaxis"]["range"][1]
+    assert min(b - a for a, b in zip(names["y"], names["y"][1:])) >= 0.079 * tall  # noqa: B905
+    (now,) = [t for t in figure["data"] if t.get("text", [""])[0].startswith("set to")]
+    assert now["text"] == ["set to 8,000"]

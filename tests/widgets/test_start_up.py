@@ -43,7 +43,7 @@ def test_two_bars_are_to_scale_and_have_the_same_terms():
 @pytest.mark.parametrize("text", [K29, K00150, K00178])
 def test_a_card_that_is_not_named_is_asked_for_in_one_sentence(text):
     view = shown(text)
-    asked = "The log does not name the card: choose it beside the file."
+    asked = "The log does not name the card: choose it below your file."
     assert view["status"] == {"level": "warn", "text": asked}
     assert "file.gpu" in {one["name"] for one in view["controls"]}
     assert table(view, "What the log says")["rows"][0][0] == "Engine"
@@ -51,7 +51,7 @@ def test_a_card_that_is_not_named_is_asked_for_in_one_sentence(text):
 
 def test_all_that_lacks_is_asked_for_at_once():
     assert shown("Available KV cache memory: 6.95 GiB")["status"]["text"] == (
-        "The log does not name the model and the card: choose it beside the file."
+        "The log does not name the model and the card: choose it below your file."
     )
 
 

@@ -1,10 +1,11 @@
 """Compare along a load: curves over users or tokens, and where they end and cross."""
 
 import math
+from dataclasses import replace
 from functools import cache
-from itertools import combinations
+from itertools import combinations, pairwise
 
-from llmcap_kernel import serving, sweep
+from llmcap_kernel import capacity, serving, sweep
 from llmcap_kernel.explain import digits
 
 from ..figures.curves import curves_with_bands
@@ -12,6 +13,7 @@ from ..form.controls import MOST_TOKENS, MOST_USERS
 from .question import OBSTACLES, tables, times_ahead
 
 SAMPLES = 24  # points of a curve, besides the rows of its table
+MOST_FRACTION = 0.95  # of the memory, which engines still start with
 STAIRS = 8  # users: below, a count is drawn step by step
 
 
@@ -81,7 +83,9 @@ def parts(question):
     stops = sorted({*stops, *(x for turn in edges for x in (turn.at - 1, turn.at))})
     if low <= now <= high:
         rows = sorted({*rows, now})
-    leads = sweep.turns(_leader(question, curves), stops)
+    leads = sweep.leads(
+        lambda x: {curve.label: curve.at(x) for curve in curves}, stops, less=question.what.less
+    )
     return {
         "status": _status(question, curves, leads, stops),
         "figure": _figure(question, curves, stops, rows, now, even),
@@ -90,6 +94,7 @@ def parts(question):
             *_crossings(question, curves, stops),
             *_limits(question, curves, stops),
             *_ends(question, ends, stops, curves),
+            *_better_with_length(question, curves, rows),
             question.words(),
         ],
         "messages": messages,
@@ -162,40 +167,66 @@ def _round_stops(low, high, users, even):
     return sorted({low, *(x for x in inner if low < x < high), high})
 
 
-def _leader(question, curves):
-    """Who is ahead at x: a letter, or letters at a tie; None where nobody fits."""
-
-    def leader(x):
-        return sweep.leaders({c.label: c.value(x) for c in curves}, less=question.what.less)
-
-    return leader
-
-
 def _status(question, curves, leads, stops):
-    """Say who is ahead where, and by how much at most."""
-    leader = _leader(question, curves)
+    """Say between whom the order is not known; then who is ahead where, and by how much."""
     first, last = stops[0], stops[-1]
-    starts = [(first, leader(first)), *((turn.at, turn.after) for turn in leads)]
-    ends = [at - 1 for at, _ in starts[1:]] + [last]
     word, noun = question.variable.word, question.show.noun
     parts: list = []
-    for (start, name), end in zip(starts, ends, strict=True):
-        if name is None:
-            continue
-        over = _stretch(start, end, first, last)
+    for one in _by_leader(leads):
+        name, over = one.leader, _stretch(one.start, one.end, first, last)
         if not parts:
             verb = "have" if " and " in name else "has"
             over = f"{verb} the {noun} {over}" + ("" if over.endswith("range") else f" {word}")
-        inside = [x for x in stops if start <= x <= end]
+        inside = [x for x in stops if one.start <= x <= one.end]
         parts.append(f"{name} {over}{_margin(question, curves, inside, name)}")
     if not parts:
         why = ", ".join(f"{curve.label}: {OBSTACLES[curve.obstacle(first)]}" for curve in curves)
         return {"level": "bad", "text": f"None has a number anywhere on this range ({why})."}
     if len(parts) > 5:
         parts = [*parts[:4], f"then {len(parts) - 4} more changes"]
-    text = f"{'; '.join(parts)}."
+    text, close = f"{'; '.join(parts)}.", sweep.too_close(leads)
+    text = f"{close}. By the estimates, {text}" if close else text
+    held = _held_in_part(question, curves)
+    text = f"{text} {held}" if held else text
     met = any(curve.misses(x) is False for curve in curves for x in stops)
-    return {"level": "good" if met else "warn", "text": text}
+    return {"level": "good" if met and not close else "warn", "text": text}
+
+
+def _by_leader(leads):
+    """Stretches side by side with one leader as one, whoever is close behind."""
+    out = []
+    for one in leads:
+        if out and out[-1].leader == one.leader and out[-1].end + 1 == one.start:
+            out[-1] = sweep.Lead(out[-1].start, one.end, one.leader)
+        else:
+            out.append(one)
+    return out
+
+
+def _held_in_part(question, curves):
+    """Say of deployments that hold a part of the users how many, and which setting decides."""
+    out = []
+    for curve in curves:
+        d, load = question.columns[curve.label], question.load
+        books = capacity.workload_ledger(d, load)
+        if not question.has_ceiling or not books.starts or books.fits:
+            continue
+        told = f"{curve.label} holds {books.max_concurrent:,} of {load.concurrency:,} users"
+        out.append(f"{told}{_decided_by(d, load, books)}.")
+    return " ".join(out)
+
+
+def _decided_by(d, load, books):
+    """Name the memory fraction, where a higher one would hold twice as many."""
+    if d.fraction >= MOST_FRACTION:
+        return ""
+    more = capacity.workload_ledger(replace(d, memory_fraction=MOST_FRACTION), load)
+    if more.max_concurrent < 2 * books.max_concurrent:
+        return ""
+    return (
+        f" at memory fraction {d.fraction:g}, which decides: at {MOST_FRACTION:g} it would hold "
+        f"{more.max_concurrent:,}"
+    )
 
 
 def _stretch(start, end, first, last):
@@ -266,6 +297,25 @@ def _sure(question, curve, stops):
     if not found:
         return ""
     return f"; met, and not only likely, up to {found[0].at - 1:,} {question.variable.word}"
+
+
+def _better_with_length(question, curves, rows):
+    """Say why a longer context is faster, where it is: a wonder to who sees it first."""
+    if question.name != "ctx" or question.state["show"] not in ("gap", "rate"):
+        return []
+    sign = -1 if question.what.less else 1
+    for curve in curves:
+        known = [(x, curve.value(x)) for x in rows if curve.value(x) is not None]
+        if any(sign * (b - a) > 0.005 * a for (_, a), (_, b) in pairwise(known)):
+            return [WHY_BETTER]
+    return []
+
+
+WHY_BETTER = (
+    "A longer context can be faster at first: prompt and answer grow together, and a short prompt "
+    "takes hardly less time than one twice as long, since the weights are read for it all the "
+    "same. The answer that it delays has fewer tokens to share that time."
+)
 
 
 def _ends(question, ends, stops, curves):

@@ -111,9 +111,22 @@ def view(state):
         parts = along_choices.parts(question)
     parts["behind"] = constants.behind(cards.values())
     parts["headline"] = [_headline(question, card) for card in cards.values()]
-    notes = [note for card in cards.values() for note in c.card_notes(card)]
-    parts["messages"] = refused.get("messages", []) + parts["messages"] + notes
+    parts["sentences"] = _notes(cards.values()) + parts["sentences"]
+    parts["messages"] = refused.get("messages", []) + parts["messages"]
     return c.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **parts)
+
+
+def _notes(cards):
+    """What a reader should know of several deployments at once, each thing once."""
+    whose: dict = {}
+    for card in cards:
+        for text in c.card_notes(card, named=False):
+            whose.setdefault(text.replace(card.deployment.gpu.title, "each"), []).append(card)
+    return [
+        f"{', '.join(card.label for card in some)}: "
+        + (text if len(some) > 1 else text.replace("each", some[0].deployment.gpu.title, 1))
+        for text, some in whose.items()
+    ]
 
 
 def _asked(state):
@@ -150,8 +163,17 @@ def _headline(question, card):
     missed = question.misses(made.value, card.workload)
     value = question.with_unit(made.value).partition(" ")[0]
     note = f"misses {question.with_unit(limit)}" if missed else ""
+    note = "; ".join(filter(None, (note, _price(question, card))))
     item |= {"value": value, "unit": question.show.unit, "note": note}
     return item if made.doubt and question.has_ceiling else item | {"span": span}
+
+
+def _price(question, card):
+    """What it costs, beside whatever else is looked at."""
+    made = card.expected.usd_mtok
+    if made is None or question.state["show"] == "price":
+        return ""
+    return f"{quantity(card.usd_h, 'USD/h')}, ${made.value:,.2f}/M output"
 
 
 def _over_budget(question, cards):

@@ -248,8 +248,7 @@ SENTENCES = [
     "ten, were the rows of a file independent. Otherwise they are like the others.",
     "An 80% interval holds four of five measurements of a source that neither the fit nor the "
     "width has seen. A row far outside it is a wrong label, a failure mode, or news.",
-    "Too hopeful: the prediction is faster, or has more room, than what was measured. "
-    "Too careful: the other way.",
+    published.DISTANCE,
 ]
 
 
@@ -412,7 +411,7 @@ def _open(report, asks, voice):
     if not reasons:
         return f"{voice.rows} {many} cannot be compared with the choice in force."
     said = reasons.most_common(1)[0][0]
-    more = " Choose it beside the file." if asks else ""
+    more = " Choose it below the file." if asks else ""
     return f"{voice.rows} {many} cannot be predicted yet: {said}.{more}"
 
 
@@ -426,7 +425,7 @@ def _headline(mine, others, voice):
     middle = published.median(mine)
     typical = min(mine, key=lambda p: abs(p.error - middle))
     kept = [p.inside for p in mine if p.inside is not None]
-    off, _, leaning = way(sorted(p.ratio for p in mine)[len(mine) // 2]).partition(" ")
+    off, _, leaning = way(sorted(p.off for p in mine)[len(mine) // 2]).partition(" ")
     strangers = "no published row to set beside" if others.median is None else (
         f"published rows: {percent(others.median)}"
     )  # fmt: skip

@@ -6,13 +6,13 @@ takes half a second, so `python -m widgets.calculators.validate` keeps that.
 """
 
 import json
+import math
 import statistics
 from functools import cache, lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
 from llmcap_kernel.evidence import compare, weak_spots
-from llmcap_kernel.explain import digits
 
 from ..benchmarks import BENCHMARKS
 
@@ -47,6 +47,11 @@ GROUPS = {
         ("output_tok_s_total", "output_tok_s_per_gpu", "total_tok_s"),
     ),
     "request": Group("Whole request", "s", ("e2e_latency_s",)),
+    "percentile": Group(
+        "Percentiles of waits",
+        "ms",
+        (*("itl_percentile_ms", "tpot_percentile_ms"), "ttft_percentile_ms", "e2e_percentile_ms"),
+    ),
     "memory": Group(
         "Memory",
         "GiB",
@@ -75,7 +80,7 @@ SIDE_BY_SIDE = {
 LEFT_OUT = ("model", "card", "source")  # in the order of `Row.left_out`
 FILTERS = ("mode", "regime", "engine", "gpu", "model", "source")
 UNITS = {
-    **dict.fromkeys(("itl_ms", "ttft_ms"), "ms"),
+    **dict.fromkeys(("itl_ms", "ttft_ms", *GROUPS["percentile"].metrics), "ms"),
     **dict.fromkeys(GROUPS["output"].metrics, "tok/s"),
     **dict.fromkeys(GROUPS["memory"].metrics, "GiB"),
     **{"decode_tok_s_per_user": "tok/s", "prefill_tok_s": "tok/s", "e2e_latency_s": "s"},
@@ -152,6 +157,13 @@ def names_of(attribute):
     return sorted({getattr(row, attribute) for row in measured_rows()} - {""})
 
 
+# The one distance of every number and table of Validate, as those of accuracy have it.
+DISTANCE = (
+    "How far off a row is, everywhere here: |predicted / measured - 1|, in the unit that was "
+    "measured. Too hopeful: the prediction is faster, or has more room. Too careful: the other way."
+)
+
+
 # a row under a choice of prediction
 
 
@@ -183,6 +195,11 @@ class Point(NamedTuple):
     def ratio(self):
         """Predicted over measured, speed over speed."""
         return weak_spots.speed_ratio(self.row.metric, self.predicted, self.measured)
+
+    @property
+    def off(self):
+        """The same distance with its sign: above 0 the prediction is too hopeful."""
+        return math.copysign(self.error, self.ratio - 1)
 
     @property
     def inside(self):
@@ -377,13 +394,13 @@ def inside(some):
     return sum(lie) / len(lie) if lie else None
 
 
-def way(ratio):
-    """Say which way a prediction is off.
+def way(off):
+    """Say how far a prediction is from the measurement, and which way.
 
     Parameters
     ----------
-    ratio : float
-        Predicted over measured, speed over speed.
+    off : float
+        The distance as a share of the measurement, above 0 where it is too hopeful.
 
     Returns
     -------
@@ -392,11 +409,9 @@ def way(ratio):
 
     Examples
     --------
-    >>> way(1.12), way(0.8), way(1.001), way(3), way(0.25)
-    ('12% too hopeful', '20% too careful', 'right', '3 times too hopeful', '4 times too careful')
+    >>> way(0.12), way(-0.2), way(0.001), way(2)
+    ('12% too hopeful', '20% too careful', 'right', '200% too hopeful')
     """
-    if abs(ratio - 1) < 0.005:
+    if abs(off) < 0.005:
         return "right"
-    times = max(ratio, 1 / ratio)
-    far = f"{digits(times, 2)} times" if times >= 2 else f"{abs(ratio - 1):.0%}"
-    return f"{far} too {'hopeful' if ratio > 1 else 'careful'}"
+    return f"{percent(abs(off))} too {'hopeful' if off > 0 else 'careful'}"

@@ -33,6 +33,8 @@ def by_group(filters, state):
     for name, group in GROUPS.items():
         medians = published.medians(filters, name)
         told = published.points_left(filters, name, state["against"])
+        if name == "percentile" and not told:
+            continue  # nobody's but a reader's own
         rows.append(
             [
                 group.title,
@@ -45,7 +47,7 @@ def by_group(filters, state):
         "caption": "Half of the rows are within",
         "columns": ["Measured", "Rows", *SIDE_BY_SIDE.values(), "Chosen: in interval"],
         "rows": rows,
-        "highlight": [list(GROUPS).index(state["metric"])],
+        "highlight": [i for i, row in enumerate(rows) if row[0] == GROUPS[state["metric"]].title],
     }
 
 
@@ -71,7 +73,7 @@ def row_cells(p):
         f"{row.model}, {row.gpu}, {row.engine}",
         f"{digits(p.measured)} {unit}",
         f"{digits(p.predicted)} {unit}",
-        way(p.ratio),
+        way(p.off),
         why(row),
     ]
 
@@ -235,7 +237,7 @@ def _numbers(e):
 
 
 def _counted(e, *others):
-    middle = way(e.ratio) if e.rows else "none"
+    middle = way(e.off) if e.rows else "none"
     return [f"{e.rows:,}", *map(percent, (e.error, *others)), middle]
 
 
@@ -260,12 +262,12 @@ def shown_by(evidence):
 
     Examples
     --------
-    >>> shown_by(weak_spots.Evidence("a", 4, sources=(("prem", 4, 2.0),), worst=("m1",)))
-    'prem, 4 rows: 2 times too hopeful. Farthest: m1.'
+    >>> shown_by(weak_spots.Evidence("a", 4, sources=(("prem", 4, 0.5),), worst=("m1",)))
+    'prem, 4 rows: 50% too hopeful. Farthest: m1.'
     >>> shown_by(weak_spots.Evidence("a", 0))
     'No row can be compared.'
     """
     if not evidence.rows:
         return "No row can be compared."
-    by = [f"{s or 'no source'}, {n:,} rows: {way(ratio)}" for s, n, ratio in evidence.sources[:3]]
+    by = [f"{s or 'no source'}, {n:,} rows: {way(off)}" for s, n, off in evidence.sources[:3]]
     return f"{'; '.join(by)}. Farthest: {', '.join(evidence.worst)}."

@@ -48,8 +48,8 @@ def of_published(filters, group, against):
         marks(missed, "outside it", CROSS, low, high),
     ]
     alt = (
-        f"{GROUPS[group].title}: {len(shown):,} measured values on one axis and their predictions "
-        f"on the other, both logarithmic. Prediction: {AGAINST[against]}. Half lie within "
+        f"{GROUPS[group].title}: {len(shown):,} predictions across and their measurements "
+        f"upwards, both logarithmic. Prediction: {AGAINST[against]}. Half lie within "
         f"{published.percent(published.median(shown))} of the line where both are equal."
     )
     return _on_axes([*_band(shown, low, high), *_drawn(marked, low, high)], alt, group, low, high)
@@ -93,8 +93,8 @@ def of_own(mine, cloud, group):
     ]
     band = [] if few else _band(mine, low, high)
     alt = (
-        f"{GROUPS[group].title}: {len(mine):,} of your measured values on one axis and their "
-        f"predictions on the other, both logarithmic, before {len(near):,} published rows. Half of "
+        f"{GROUPS[group].title}: {len(mine):,} predictions of your rows across and their "
+        f"measurements upwards, both logarithmic, before {len(near):,} published rows. Half of "
         f"yours lie within {published.percent(published.median(mine))} of the line where both are "
         "equal."
     )
@@ -112,7 +112,7 @@ def _value(metric, value):
 
 
 def _place(p):
-    return _value(p.row.metric, p.measured), _value(p.row.metric, p.predicted)
+    return _value(p.row.metric, p.predicted), _value(p.row.metric, p.measured)
 
 
 def _ends(some, beyond):
@@ -134,8 +134,8 @@ def _on_axes(traces, alt, group, low, high):
         margin={"l": 68, "r": 20, "t": 40, "b": 8},
         showlegend=True,
         legend=legend | {"font": {"size": 12, "color": TEXT}},
-        xaxis=log_axis(f"measured, {GROUPS[group].unit}", low, high),
-        yaxis=log_axis(f"predicted, {GROUPS[group].unit}", low, high),
+        xaxis=log_axis(f"predicted, {GROUPS[group].unit}", low, high),
+        yaxis=log_axis(f"measured, {GROUPS[group].unit}", low, high),
     )
 
 
@@ -190,9 +190,9 @@ def _with_bars(trace, some, low, high):
         return trace
     spans = [sorted(_value(p.row.metric, v) for v in (p.low, p.high)) for p in top]
     bars = {"type": "data", "symmetric": False, "color": QUIET, "thickness": 1.5, "width": 3}
-    bars["array"] = [_short(end - y) for (_, end), y in zip(spans, trace["y"], strict=True)]
-    bars["arrayminus"] = [_short(y - end) for (end, _), y in zip(spans, trace["y"], strict=True)]
-    return trace | {"error_y": bars}
+    bars["array"] = [_short(end - x) for (_, end), x in zip(spans, trace["x"], strict=True)]
+    bars["arrayminus"] = [_short(x - end) for (end, _), x in zip(spans, trace["x"], strict=True)]
+    return trace | {"error_x": bars}
 
 
 def _size(least, rows):
@@ -234,8 +234,8 @@ def _band(shown, low, high):
             "type": "scatter",
             "mode": "lines",
             "name": "80% interval, middle width",
-            "x": [low, high, high, low],
-            "y": [low / wide, high / wide, high / narrow, low / narrow],
+            "x": [low / wide, high / wide, high / narrow, low / narrow],
+            "y": [low, high, high, low],
             "fill": "toself",
             "fillcolor": RULE,
             "opacity": 0.6,

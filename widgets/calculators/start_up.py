@@ -128,7 +128,7 @@ def _lacking(one):
     """Ask for all that a log leaves out at once."""
     lacking = [NEEDS[name] for name in _lacks(one)]
     listed = " and ".join(filter(None, (", ".join(lacking[:-1]), lacking[-1] if lacking else "")))
-    return f"The log does not name {listed}: choose it beside the file." if lacking else ""
+    return f"The log does not name {listed}: choose it below your file." if lacking else ""
 
 
 def _open(one, reason):

@@ -28,7 +28,7 @@ from .published import (
     p80,
     percent,
 )
-from .published_tables import by_group, evidence_tables, farthest
+from .published_tables import by_group, evidence_tables, farthest, lower
 
 TITLE = "Validate"
 LEAD = "How near are the predictions to your measurements, and to everybody's?"
@@ -196,6 +196,7 @@ def _of_published(state, filters):
     group, against = state["metric"], state["against"]
     shown = published.points_left(filters, group, against)
     return {
+        "messages": _gone(state),
         "headline": _headline(published.medians(filters, group), shown, state),
         "status": _status(shown, state),
         "figure": scatter.of_published(filters, group, against),
@@ -206,6 +207,14 @@ def _of_published(state, filters):
         ],
         "sentences": _sentences(state),
     }
+
+
+def _gone(state):
+    """Say that a file is not in an address, where what stood beside it is."""
+    if not _given(state, own_rows.FIELD_OF):
+        return []
+    text = "Your file is not in the address, only what you set for it. Choose the file again."
+    return [{"level": "info", "field": "file", "text": text}]
 
 
 # the inputs
@@ -225,7 +234,11 @@ def _controls(state, own, shown):
 def _choices(fields, state, own):
     """What is drawn, and which of the published rows."""
     every = published.left_in((ANY,) * len(FILTERS))
-    counts = {name: f"{len(some):,} rows" for name, some in every.items()}
+    counts = {
+        name: f"{len(some):,} rows"
+        for name, some in every.items()
+        if some or name in ("speed", state["metric"])  # percentiles are a reader's own alone
+    }
     given = _given(state, own_rows.FIELD_OF)
     held = own.held(given) if own else {}
     if held:  # a file is asked for what it has
@@ -266,6 +279,7 @@ def _file_control(field, state, own, shown):
         **{"accept": ACCEPT, "text": said, "loaded": shown is not None},
         # an example is in the address, and taken away with it
         "example": "" if shown else FORM.query(state | {"file": EXAMPLE}),
+        "sample": "" if shown else results.SAMPLE,
         "leave": FORM.query(state | {"file": YOURS}) if tried else "",
     }
 
@@ -370,7 +384,8 @@ def _status(shown, state):
             text = "No measured row with a ceiling matches these filters: memory has none."
         return {"level": "warn", "text": text}
     middle, far, held = median(shown), p80(shown), inside(shown)
-    text = f"Half of {len(shown):,} measurements are within {percent(middle)} of the prediction, "
+    counted = f"{len(shown):,} published rows of {lower(state['metric'])}"
+    text = f"Half of {counted} are predicted within {percent(middle)} of the measurement, "
     text += f"four of five within {percent(far)}"
     text += f"; {percent(held)} lie in the 80% interval." if held is not None else "."
     level = "good" if held is not None and held >= 0.75 else "warn"
@@ -387,10 +402,11 @@ def _sentences(state):
     ]
     if state["metric"] == "speed":
         out.append("Times between tokens are drawn as the rate they make, 1 / time.")
-    out.append(
-        "Too hopeful: the prediction is faster, or has more room, than what was measured. "
-        "Too careful: the other way."
-    )
+        out.append(
+            "Every published row counts here. The first page leaves out rows in doubt and engines "
+            "of few rows, so that it counts fewer."
+        )
+    out.append(published.DISTANCE)
     return out
 
 

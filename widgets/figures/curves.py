@@ -18,7 +18,7 @@ LOOKS = (
     (8, "longdash", "triangle-up"),
 )
 LOG_BEYOND = 12  # times: values that lie further apart are drawn on a logarithmic axis
-LABEL_GAP = 0.06  # of the axis, between two names at the ends of curves
+LABEL_GAP = 0.08  # of the axis, between two names at the ends of curves
 LETTER = 8  # px, a letter of a name
 HEIGHT = 320
 WIDEST = 1200  # px, about what a figure is given
@@ -202,20 +202,21 @@ def _words(texts, xs, ys, colours, place="middle right"):
 
 
 def _names(curves, looks, kind, low, high):
-    """Put each curve's name at its end, pushed apart where two would touch."""
+    """Put the names beside the axes, at the heights of the ends and apart: on no line."""
     place = math.log10 if kind == "log" else float
     back = (lambda y: 10**y) if kind == "log" else float
     bottom = place(low) if kind == "log" else low
     gap = LABEL_GAP * (place(high) - bottom)
-    ends = sorted((place(c[-1].value), c[-1].x, name) for name, c in curves.items())
+    right = max(c[-1].x for c in curves.values())
+    ends = sorted((place(c[-1].value), name) for name, c in curves.items())
     heights: list = []
-    for y, _, _ in ends:
+    for y, _ in ends:
         heights.append(max([y, *(last + gap for last in heights[-1:])]))
     return _words(
-        [f"<b> {name}</b>" for _, _, name in ends],
-        [x for _, x, _ in ends],
+        [f"<b> {name}</b>" for _, name in ends],
+        [right] * len(ends),
         [back(y) for y in heights],
-        [mark(looks[name][0]) for _, _, name in ends],
+        [mark(looks[name][0]) for _, name in ends],
     )
 
 
@@ -256,6 +257,7 @@ def curves_with_bands(curves, alt, *, x_title, x_word, x_log, y_title, now, limi
     data += [_ceiling(looks[n], c) for n, c in curves.items() if c[0].ceiling is not None]
     if ends[0] <= now <= ends[1]:
         data.append(_rule([now, now], [low or high * 1e-3, high], QUIET, 1))
+        data.append(_words([f"set to {now:,}"], [now], [high], [QUIET], "top center"))
     if limit:
         data.append(_rule([x for x, _ in limit], [y for _, y in limit], BAD, 2))
     data += [_curve(n, looks[n], curve, ends[1]) for n, curve in curves.items()]
@@ -269,7 +271,7 @@ def curves_with_bands(curves, alt, *, x_title, x_word, x_log, y_title, now, limi
         data,
         alt,
         height=HEIGHT,
-        margin={"l": 8, "r": 12 + LETTER * max(map(len, curves)), "t": 14, "b": 8},
+        margin={"l": 8, "r": 12 + LETTER * max(map(len, curves)), "t": 22, "b": 8},
         hovermode="x unified",
         hoverdistance=_reach(xs, x_log),
         xaxis=_scaled(x_title, "log" if x_log else "linear", *reach, **hover),

@@ -1007,24 +1007,28 @@ def ends(estimate, unit):
     return [quantity(estimate.low, unit), quantity(estimate.high, unit)]
 
 
-def card_notes(card):
+def card_notes(card, named=True):
     """Say what a reader should know before trusting a card's numbers.
 
     Parameters
     ----------
     card : Card
         One deployment under a load; its label leads where it has one.
+    named : bool
+        Whether they are messages that name it, and not sentences alone.
 
     Returns
     -------
     list of dict
-        Messages.
+        Messages; list of str where they are not named.
     """
     lead = f"{card.label}: " if card.label != card.deployment.title else ""
     name = card.deployment.gpu.name
     rent = f"The catalogue has no rent for {name}: enter the card rent for prices."
     lacks = not card.deployment.gpu_usd_h
     texts = [rent if note.about == "rent" and lacks else note.text for note in card.warnings]
+    if not named:
+        return texts
     return [{"level": "info", "field": "", "text": lead + text} for text in texts]
 
 

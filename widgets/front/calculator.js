@@ -682,7 +682,11 @@ function fileBox(control, id) {
   const use = h("div", { class: "lc-buttons" },
     h("button", { type: "button", "data-act": "usetext" }, "Use it"));
   const paste = h("details", {}, h("summary", {}, "Or paste its text"), area, use);
-  return h("div", { class: "lc-file" }, input, name, remove, example, said, paste);
+  const begin = h("details", { class: "lc-sample", hidden: !control.sample },
+    h("summary", {}, "A CSV to begin with"), h("pre", { tabindex: "0" }, control.sample),
+    h("a", { download: "sample.csv",
+      href: `data:text/csv,${encodeURIComponent(control.sample)}` }, "Save it as a file"));
+  return h("div", { class: "lc-file" }, input, name, remove, example, said, begin, paste);
 }
 
 // A file that is dropped on a calculator is as good as chosen; elsewhere the browser opens it.
@@ -744,6 +748,7 @@ function hearFile(model, el) {
     said.toggleAttribute("aria-busy", false);
     if (!told.problem && !told.done) said.setAttribute("aria-busy", "true");
     said.classList.toggle("lc-error", Boolean(told.problem));
+    if (told.problem) el.querySelector(".lc-sample").open = true;
   };
   model.on("msg:custom", heard);
   return () => model.off("msg:custom", heard);

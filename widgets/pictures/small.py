@@ -5,7 +5,7 @@ import statistics
 from functools import cache
 
 from llmcap_kernel import bandwidth, calibration, capacity, catalog, design, toolbox
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import quantity
 from llmcap_kernel.spec import Deployment, Workload
 
 from ..figures.drawing import Drawing, Scale, ticks
@@ -175,12 +175,12 @@ def scatter():
     drawing.line(7, 270, 99, 8, "weights", width=2)
     drawing.text(8.5, 22, "measured, ms", "quiet", small=True, halo=True)
     drawing.text(98, 262, "predicted, ms", "quiet", small=True, anchor="end", halo=True)
-    off = sorted(math.exp(abs(math.log(y / x))) for x, y in rows)
+    off = sorted(abs(told / timed_ - 1) for told, timed_ in rows)
     half, most = statistics.median(off), off[int(0.8 * len(off))]
     said = (
-        f"{len(rows):,} published runs, each predicted by a fit that has not seen its source. Half "
-        f"are within {digits(100 * (half - 1), 2)}%, four in five within a factor of "
-        f"{digits(most, 2)}."
+        f"{len(rows):,} published times between tokens, each predicted by a fit that has not seen "
+        f"its source. Half are within {half:.0%} of the measurement, four in five within "
+        f"{most:.0%}."
     )
     return drawing, said
 

@@ -27,6 +27,7 @@ from . import (
     sglang,
     trtllm,
     vllm,
+    wide,
 )
 from .documents import JSON, JSON_IN_A_LOG, each
 from .line import MAX_CELL, SECONDS, Fields, Line, Problem, Reader
@@ -37,15 +38,22 @@ MAX_ROWS = 200_000
 MAX_CELLS = 2_000_000  # of all rows; one takes about 150 bytes
 WRAPPERS = ("results", "runs", "data")  # what people put a client's results in
 KNOWN = (
-    "a CSV with the columns metric and value, or what a client wrote: vllm bench serve, sweep, "
+    "a CSV with a quantity a column (model, gpu, tp, concurrency, mean_ttft_ms, ...), one with the "
+    "columns metric and value, or what a client wrote: vllm bench serve, sweep, "
     "throughput or latency, SGLang bench_serving, trtllm-bench, AIPerf, GenAI-Perf, GuideLLM, "
     "LLMPerf, inference-perf, llama-bench or llama-batched-bench"
 )
 # In this order: SGLang's results have the names of vLLM's, and some more.
 CLIENTS = (
     *(measured, llama_bench, batched_bench, genai_perf, sglang, vllm),
-    *(guidellm, llmperf, inference_perf, trtllm),
+    *(guidellm, llmperf, inference_perf, trtllm, wide),
 )
+# A table as people write one, to begin with.
+SAMPLE = """\
+model,gpu,tp,precision,input_len,output_len,concurrency,output_throughput,mean_ttft_ms,mean_tpot_ms
+llama-3.1-8b,h100,1,bf16,1024,256,16,1480,95,10.2
+llama-3.1-8b,h100,1,bf16,1024,256,64,3900,310,15.4
+"""
 READERS: tuple[Reader, ...] = tuple(one for client in CLIENTS for one in client.READERS)
 
 

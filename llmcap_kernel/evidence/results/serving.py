@@ -15,7 +15,6 @@ from .line import (
     Form,
     Line,
     length_contradicts,
-    metrics,
     none_completed,
     number,
     rate_contradicts,
@@ -28,6 +27,12 @@ from .line import (
 from .tables import labelled, lines_of
 
 MISSING = "median_ttft_ms, median_tpot_ms and output_throughput"
+# Of the names of one quantity the first that has a number.
+READ = {
+    "ttft_ms": ("median_ttft_ms", "mean_ttft_ms"),
+    "itl_ms": ("median_tpot_ms", "mean_tpot_ms", "median_itl_ms", "mean_itl_ms"),
+    "output_tok_s_total": ("output_throughput",),
+}
 TITLE = re.compile(r"^[#>|\s]{0,40}=+ Serving Benchmark Result =+\s*$")
 RULE = re.compile(r"^[#>|\s]{0,40}={20,}\s*$")
 ABOVE = 200  # lines above a block in which the client prints its arguments
@@ -102,13 +107,13 @@ def lines(data: Fields, where: str, common: Fields) -> list[Line]:
     if problem:
         return [Line(where, {}, problem)]
     done = data.get("completed")
-    itl = number(data.get("median_tpot_ms")) or number(data.get("mean_tpot_ms"))
-    values = {
-        "ttft_ms": number(data.get("median_ttft_ms")) or number(data.get("mean_ttft_ms")),
-        "itl_ms": itl or number(data.get("median_itl_ms")) or number(data.get("mean_itl_ms")),
-        "output_tok_s_total": number(data.get("output_throughput")),
-    }
-    return metrics(common | _load(data, done), values, where, MISSING)
+    common |= _load(data, done)
+    found = [
+        Line(f"{where} {name}", common | {"metric": metric, "value": number(data[name])})
+        for metric, names in READ.items()
+        if (name := next((name for name in names if number(data.get(name))), None))
+    ]
+    return found or [Line(where, {}, f"{MISSING} are missing")]
 
 
 def _load(data: Fields, done: object) -> Fields:

@@ -73,3 +73,13 @@ def test_who_overtakes_is_ahead_from_there_on(run, show):
                 for who in ("overtakes", "overtaken")
             )
             assert (ahead > behind) == is_ahead
+
+
+def test_what_is_too_close_to_call_is_said_first(run):
+    asked = [w for gpu in ("h200-sxm", "mi300x") for w in
+             ("--column", f"{gpu}: model=gpt-oss-120b gpu={gpu} weights=mxfp4 kv=fp8")]  # fmt: skip
+    asked += ["--along", "context", "--show", "rate", "--from", "4k", "--to", "16k"]
+    assert {one["rivals"][0] for one in strict(run("compare", *asked, "--json")[1])["leads"]}
+    out = unwrapped(run("compare", *asked)[1])
+    assert "Too close to call between " in out
+    assert out.index("Too close") < out.index("By the estimates, ") < out.index("has the fastest")

@@ -1,0 +1,93 @@
+"""A table with a quantity a column: names as vLLM's and SGLang's clients write them, by hand."""
+
+import pytest
+
+from llmcap_kernel.evidence import compare, measurements, results
+from llmcap_kernel.evidence.results import wide
+from llmcap_kernel.refuse import BadInput
+
+HEAD = (
+    "model,gpu,tp,precision,input_len,output_len,concurrency,"
+    "output_throughput,mean_ttft_ms,mean_tpot_ms,p99_itl_ms"
+)
+ROW = "meta-llama/Llama-3.1-8B-Instruct,H100,1,fp8,1024,256,16,1480,95,10.2,25"
+
+
+def read(*lines):
+    return results.parse("\n".join(lines).encode(), "mine.csv")
+
+
+def test_the_quantities_of_a_row_are_rows_and_each_names_its_column():
+    lines = read(HEAD, ROW)
+    made = [measurements.measurement(line) for line in lines]
+    assert [line.where for line in lines] == [
+        "line 2 output_throughput", "line 2 mean_ttft_ms", "line 2 mean_tpot_ms",
+        "line 2 p99_itl_ms",
+    ]  # fmt: skip
+    assert [(m.load.metric, m.value, m.load.percentile) for m in made] == [
+        ("output_tok_s_total", 1480, None), ("ttft_ms", 95, None), ("itl_ms", 10.2, None),
+        ("itl_percentile_ms", 25, 99),
+    ]  # fmt: skip
+    assert {m.load[2:5] for m in made} == {(1024, 256, 16)}
+    assert {(m.spelled.gpu, m.spelled.tp, m.spelled.weights) for m in made} == {("H100", 1, "fp8")}
+
+
+def test_a_percentile_is_predicted_as_that_percentile():
+    report = compare.report(read(HEAD + ",p90_ttft_ms,p95_e2el_ms", ROW + ",120,4000"))
+    by = {row.id.removeprefix("line 2 "): row.predicted for row in report.rows}
+    assert by["p99_itl_ms"] > by["mean_tpot_ms"]
+    assert by["p90_ttft_ms"] > by["mean_ttft_ms"]
+    assert by["p95_e2el_ms"] > by["mean_ttft_ms"] + 255 * by["mean_tpot_ms"]
+
+
+@pytest.mark.parametrize(
+    ("column", "name", "value", "percent"),
+    [
+        ("Median TTFT (ms)", "ttft_ms", 2.0, None),
+        ("ttft_s", "ttft_ms", 2000.0, None),
+        ("tpot_ms_p95", "tpot_percentile_ms", 2.0, 95.0),
+        ("p99.9_e2el_ms", "e2e_percentile_ms", 2.0, 99.9),
+        ("mean_e2e_latency_ms", "e2e_latency_s", 0.002, None),
+        ("Output token throughput (tok/s)", "output_tok_s_total", 2.0, None),
+        ("total_token_throughput", "total_tok_s", 2.0, None),
+    ],
+)
+def test_names_in_any_order_and_units(column, name, value, percent):
+    (line,) = read(f"gpu,{column}", "h100,2")
+    fields = line.fields
+    assert (fields["metric"], fields["percentile"]) == (name, percent)
+    assert fields["value"] == pytest.approx(value)
+
+
+def test_of_two_columns_of_one_quantity_the_median_is_read():
+    (line,) = read("gpu,mean_tpot_ms,median_tpot_ms,median_itl_ms", "h100,9,8,7")
+    assert (line.where, line.fields["value"]) == ("line 2 median_tpot_ms", 8)
+    (line,) = read("gpu,mean_tpot_ms,median_tpot_ms", "h100,9,")
+    assert line.where == "line 2 mean_tpot_ms"
+
+
+def test_a_column_that_is_not_understood_is_named():
+    report = compare.report(read(HEAD + ",mood,std_ttft_ms", ROW + ",good,3"))
+    assert not [row for row in report.rows if row.skipped]
+    told = {text for text in report.assumptions if text.startswith("column")}
+    assert told == {"column 'mood' is not understood", "column 'std_ttft_ms' is not understood"}
+
+
+def test_a_row_without_a_number_is_a_problem_and_the_others_are_read():
+    empty, full = read("gpu,mean_ttft_ms", "h100,failed", "h100,95")
+    assert empty.problem == "mean_ttft_ms: no number above zero" and not full.problem
+
+
+def test_what_names_no_quantity_is_refused_with_the_way_to_write_it():
+    with pytest.raises(BadInput, match="a quantity a column"):
+        read("model,gpu,ttft", "a,b,9")  # a time without a unit
+
+
+def test_the_sample_can_be_predicted_whole():
+    report = compare.report(results.parse(results.SAMPLE.encode(), "sample.csv"))
+    assert len(report.rows) == 6 and not [row for row in report.rows if row.skipped]
+
+
+@pytest.mark.parametrize("name", [n for names in wide.COLUMNS.values() for n in names])
+def test_no_name_of_a_column_is_that_of_a_quantity(name):
+    assert wide.quantity(name) is None and wide.column_of(name)
