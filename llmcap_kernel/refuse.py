@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, overload
 
@@ -185,6 +186,33 @@ def one_of(
     else:
         hint = f"Known ones begin with {', '.join(sorted(names)[:5])} ({len(names)} in all)."
     raise BadInput(field, f"{field} {shown(value)} is not known. {hint}")
+
+
+MULTIPLES = {"k": 1_000, "m": 1_000_000, "ki": 1 << 10, "mi": 1 << 20}
+
+
+def scaled(text: str) -> tuple[str, int]:
+    """Part a number as people type it into its digits and what they count.
+
+    Parameters
+    ----------
+    text : str
+        As typed; k and K stand for 1 000, Ki for 1 024, M and Mi for a million and 2**20. vLLM
+        reads its own K as 1 024: whoever means that here writes Ki.
+
+    Returns
+    -------
+    tuple of str and int
+        The digits, without blanks and commas, and the multiple.
+
+    Examples
+    --------
+    >>> scaled("32K"), scaled("32 Ki"), scaled("8,000")
+    (('32', 1000), ('32', 1024), ('8000', 1))
+    """
+    plain = re.sub(r"[\s,_]", "", text).lower()
+    ending = next((one for one in (plain[-2:], plain[-1:]) if one in MULTIPLES), "")
+    return plain.removesuffix(ending), MULTIPLES.get(ending, 1)
 
 
 def yes_or_no(field: str, value: object) -> bool:

@@ -496,16 +496,18 @@ def _short(view):
     named = bool(view.get("groups"))
     said = [_in_short(item, named) for item in view["headline"][:SHORTEST]]
     label = {"class": f"lc-short lc-{view['status']['level']}", "aria-hidden": "true"}
-    return h("p", label, words(" \u00b7 ".join(said)))
+    return h("p", label, said)
 
 
 SHORTEST = 4  # numbers
 
 
 def _in_short(item, named):
-    """A number as it is said in a line, after its deployment where there are several."""
-    whose = f"{item['label'].partition(':')[0]} " if named else ""
-    return f"{whose}{item['value']} {item['unit']}".strip()
+    """A number as it is said in a line, after its name; of several deployments after theirs."""
+    name = item["label"].partition(":")[0] if named else item["label"]
+    unit = "" if item["unit"] in name else item["unit"]
+    value = h("b", {}, words(f"{item['value']} {unit}".strip()))
+    return h("span", {}, words(f"{name} "), value)
 
 
 def _remedies(view):

@@ -65,19 +65,48 @@ class PictureSession:
     def set(self, changed):
         """Draw at the values that the page asks for: `{"asked": {"at": {"users": 3}, "seq": 1}}`.
 
-        Values come as places in the inputs' lists. Any browser sends them, so what cannot be
-        read leaves an input where it was.
+        Values come as places in the inputs' lists, as words that a person typed, or all of them as
+        the `query` of an address. Any browser sends them, so what cannot be read leaves an input
+        where it was; of typed words the answer says why.
         """
         asked = changed.get("asked")
         asked = asked if isinstance(asked, dict) else {}
         at = asked.get("at")
         at = at if isinstance(at, dict) else {}
+        refused = {}
+        if self._picture.from_query and isinstance(asked.get("query"), str):
+            values, refused["query"] = self._picture.from_query(asked["query"])
+            self._values |= values
         for one in self._picture.controls:
             place = at.get(one.name)
             if isinstance(place, int) and 0 <= place < len(one.options):
                 self._values[one.name] = one.options[place]
+        refused |= self._typed(at)
         self._drawn = None
-        return {"shown": self._parts() | {"seq": asked.get("seq", 0)}}
+        more = self._stands(refused) if self._picture.asks else {}
+        return {"shown": self._parts() | more | {"seq": asked.get("seq", 0)}}
+
+    def _typed(self, at):
+        """Take typed words, after what was chosen: they may say more than their own input."""
+        refused = {}
+        for one in self._picture.controls:
+            words = at.get(one.name)
+            if not one.reads or not isinstance(words, str):
+                continue
+            try:
+                self._values |= one.reads(words)
+            except BadInput as problem:
+                refused[one.name] = str(problem)
+        return refused
+
+    def _stands(self, refused):
+        """Where each word of a sentence stands: its place in the list, or how it is written."""
+        at = {
+            one.name: one.options.index(value) if value in one.options else one.written(value)
+            for one, value in ((one, self._values[one.name]) for one in self._picture.controls)
+        }
+        query = self._picture.to_query(self._values) if self._picture.to_query else ""
+        return {"at": at, "refused": refused, "query": query}
 
     def message(self, content, buffers, say):
         """Take a message; a picture has none."""
@@ -98,8 +127,10 @@ class PictureSession:
         chosen = {one.name: _word(one, self._values[one.name]) for one in self._picture.controls}
         parts = self._parts()
         return (
-            f"{self._opening('lf-ask')}\n<form><fieldset disabled>"
+            # What a browser kept of an earlier visit would stand beside another answer.
+            f'{self._opening("lf-ask")}\n<form autocomplete="off"><fieldset disabled>'
             f'<p class="lf-question">{escape(self._picture.asks).format(**chosen)}</p>'
+            '<p class="lf-refused" role="alert" hidden></p>'
             '<span class="lc-wait" role="status"></span></fieldset></form>\n'
             f'<p class="lc-said" role="status">{parts["said"]}</p>\n'
             f'<div class="lc-drawn">{parts["figure"]}</div>\n'
@@ -190,8 +221,14 @@ def _list(control, value):
 
 
 def _word(control, value):
-    label = escape(control.label)
-    return f'<select name="{control.name}" aria-label="{label}">{_options(control, value)}</select>'
+    label, typed = (
+        escape(control.label),
+        f' data-typed="{control.address}"' if control.reads else "",
+    )
+    return (
+        f'<select name="{control.name}" aria-label="{label}" autocomplete="off"{typed}>'
+        f"{_options(control, value)}</select>"
+    )
 
 
 def _options(control, value):

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from .. import catalog, huggingface
 from ..catalog import names
-from ..refuse import BadInput, number, shown
+from ..refuse import BadInput, number, scaled, shown
 from ..spec import MAX_TOKENS, Deployment, Lora, Model, Slo, Speculation, Tail, Workload
 
 NUMBER_FIELDS = {
@@ -140,7 +140,7 @@ def read_number(field: str, text: object, kind: type = float) -> Any:
     field : str
         Name of the input, for the error message.
     text : str
-        Text as typed; k stands for 1 000 and M for 1 000 000.
+        Text as typed, as `refuse.scaled` reads it: 32k is 32 000, 32Ki is 32 768.
     kind : type
         `int` or `float`.
 
@@ -159,10 +159,9 @@ def read_number(field: str, text: object, kind: type = float) -> Any:
     >>> read_number("context", "128k", int)
     128000
     """
-    plain = str(text).strip().lower().replace("_", "").replace(",", "")
-    scale = {"k": 1e3, "m": 1e6}.get(plain[-1:], 1)
+    plain, scale = scaled(str(text))
     try:
-        value = float(plain[:-1] if scale != 1 else plain) * scale
+        value = float(plain) * scale
         if value != value or value in (float("inf"), float("-inf")):
             raise ValueError
         if kind is int and value != int(value):

@@ -294,9 +294,48 @@ def test_a_long_list_is_searched_with_the_keyboard(site):
     here.page.keyboard.press("Enter")
     here.answered(3)
     assert "llama-3.1-70b" in here.page.inner_text(".lc-messages")
+
+
+NAMES = {
+    "Qwen3-32B": "qwen3-32b",
+    "Qwen/Qwen3-32B": "qwen3-32b",
+    "qwen3_32b": "qwen3-32b",
+    "Llama-3.3-70B": "llama-3.3-70b",
+    "llama3.3 70b": "llama-3.3-70b",
+    "gpt-oss-120b": "gpt-oss-120b",
+}
+
+
+def test_a_name_is_found_in_any_spelling(site):
+    here = site()
+    here.live("vram")
+    for seq, words in enumerate(NAMES, 1):
+        here.choose("model", words)
+        here.answered(seq)
+    found = here.page.evaluate("window.asked.map((one) => one.values.model)")
+    assert found == list(NAMES.values())
+    here.choose("gpu", "A100-80GB")
+    here.answered(len(NAMES) + 1)
+    assert here.page.evaluate("window.asked.at(-1).values.gpu") == "a100-sxm-80gb"
+
+
+def test_what_is_in_no_list_is_looked_up_beside_near_names_and_refused_aloud(site):
+    here = site()
+    here.live("vram")
+    box = here.page.locator("input[role=combobox][name=model]")
+    before = box.input_value()
+    box.fill("Llama-3.3-71B")
+    options = here.page.locator("[role=option]:visible").all_inner_texts()
+    assert options[0].startswith("Look up") and any("Llama 3.3 70B" in one for one in options[1:])
     box.fill("nothing")
-    here.page.focus("select[name=tp]")
+    here.page.focus("select[name=tp]")  # left without a choice
+    here.answered(1)
     assert box.input_value() == before
+    assert "'nothing' is not known" in here.page.inner_text(".lc-messages")
+    box.fill("qwen3-32b")
+    here.page.focus("select[name=tp]")
+    here.answered(2)
+    assert here.page.evaluate("window.asked[1].values.model") == "qwen3-32b"
 
 
 def test_a_long_list_is_chosen_from_with_the_mouse(site):

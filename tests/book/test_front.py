@@ -67,7 +67,7 @@ def test_nothing_heavy_is_loaded_until_a_word_is_touched_and_then_the_numbers_fo
     card.fill("h200")
     card.press("Enter")  # as the command line reads it, the SXM card
     assert card.input_value() == "H200 SXM 141GB"
-    page.get_by_label("Context of each").select_option(label="32K")
+    type_in(page, "Context of each", "32K")
     page.wait_for_function(
         "() => document.querySelector('.lf-ask .lc-said').textContent.includes('at 32K')"
     )
@@ -80,11 +80,96 @@ def test_nothing_heavy_is_loaded_until_a_word_is_touched_and_then_the_numbers_fo
     assert not faults, "\n".join(faults)
 
 
-def test_a_chip_opens_the_box_to_paste_into(visit):
+def test_a_ready_question_opens_the_box_to_paste_into(visit):
     page = visit(FRONT)
-    page.get_by_role("link", name="Paste a config.json").click()
-    page.wait_for_url("**/apps/calculate**")
+    page.get_by_role("link", name="Does my config.json fit?").click()
+    page.wait_for_url("**/apps/vram**")
     page.wait_for_function("() => document.activeElement.matches('.lc-kind-text textarea')")
+
+
+def test_ready_questions_follow_the_sentence_and_come_before_the_chapters(visit):
+    page = visit(FRONT)
+    tops = [page.locator(one).first.bounding_box()["y"] for one in (ASK, ".lf-ready", ".lf-path")]
+    assert tops == sorted(tops)
+    assert page.locator(".lf-ready a", has_text="Score my benchmark file").count() == 1
+
+
+def test_a_tool_in_the_menu_says_what_it_is_for(visit):
+    page = visit(FRONT)
+    page.get_by_text("Tools", exact=True).click()
+    entry = page.locator(".lt-top li", has=page.get_by_role("link", name="Validate"))
+    assert "score your own benchmark file" in entry.inner_text()
+
+
+# ---- the sentence as a reader writes it ---------------------------------------------------------
+
+
+@pytest.fixture
+def sentence(browser, static_site):
+    """The first page in a window that keeps no page of the past; what goes wrong fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, service_workers="block")
+    page, faults = context.new_page(), []
+    page.set_default_timeout(START_MS)
+    watch(page, static_site, faults)
+    page.goto(static_site + FRONT)
+    yield page
+    context.close()
+    assert not faults, "\n".join(faults)
+
+
+def type_in(page, name, words, leave="Enter"):
+    box = page.get_by_role("combobox", name=name, exact=True)
+    box.fill(words)
+    box.press(leave)
+    return box
+
+
+def test_names_and_numbers_are_typed_and_what_is_unknown_is_said(sentence):
+    page = sentence
+    assert type_in(page, "Model", "Qwen/Qwen3-32B").input_value() == "Qwen3 32B"
+    type_in(page, "Users at once", "12", "Tab")
+    page.wait_for_function(
+        "() => document.querySelector('.lf-ask .lc-said').textContent.startsWith('12 users')"
+    )
+    assert "users=12" in page.url and "model=qwen3-32b" in page.url
+    box = type_in(page, "Model", "foo", "Tab")
+    page.get_by_text("Model 'foo' is not known.").wait_for()
+    assert box.input_value() == "Qwen3 32B"
+    box = type_in(page, "Model", "meta-llama/Llama-3.3-70B-Instruct")
+    page.wait_for_url("**model=llama-3.3-70b**")
+    assert box.input_value() == "Llama 3.3 70B"
+    assert not page.locator(".lf-refused").is_visible()
+
+
+def test_a_reload_and_the_way_back_keep_the_sentence_and_its_answer(sentence):
+    page = sentence
+    type_in(page, "Card", "h200")
+    type_in(page, "Context of each", "32K")
+    page.wait_for_url("**in=31000**")
+    for back in (page.reload, page.go_back):
+        if back == page.go_back:
+            page.get_by_role("link", name="Open in Calculate").click()
+            page.wait_for_url("**/apps/calculate/?**")
+        back()
+        page.wait_for_selector(f"{ASK}:not([data-pending])")
+        page.wait_for_function(
+            "() => document.querySelector('.lf-ask .lc-said').textContent.includes('at 32K')"
+        )
+        assert page.get_by_role("combobox", name="Card", exact=True).input_value() == (
+            "H200 SXM 141GB"
+        )
+        assert shown(page) == texts({"gpu": "H200 SXM 141GB", "context": "32K"})
+
+
+def test_a_sentence_in_a_link_is_awaited_without_another_one_s_answer(browser, static_site):
+    context = browser.new_context(service_workers="block")
+    page = context.new_page()
+    page.route("**/*.wasm.gz", lambda route: None)  # Python never comes
+    page.goto(f"{static_site}{FRONT}?model=qwen3-32b&in=31000")
+    page.get_by_text("Reading your link").wait_for()
+    assert not page.locator(f"{ASK} .lf-numbers").is_visible()
+    assert page.get_by_role("combobox", name="Model", exact=True).is_disabled()
+    context.close()
 
 
 def test_the_chapters_lead_on_by_their_pictures_too(visit):
@@ -134,8 +219,8 @@ def test_the_head_leads_to_every_page_and_every_tool():
     listed = {f"/book/{name}.html" for _, part in site_map()["parts"] for name, _ in part}
     assert listed | {FRONT} == set(pages())
     text = (build.SITE / "book" / "1-law.html").read_text("utf-8")
-    for name, _ in site_map()["calculators"]:
-        assert f'href="../apps/{name}"' in text
+    for one in site_map()["calculators"]:
+        assert f'href="../apps/{one.name}"' in text
 
 
 def test_an_app_of_the_server_follows_the_theme_that_was_chosen_in_the_book(visit):

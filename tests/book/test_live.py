@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.book.test_pages import serious_faults
 from tests.conftest import watch
 from tests.kernel.test_startup import K00139, K29
 from widgets.pages import build
@@ -151,6 +152,69 @@ def test_an_address_with_inputs_opens_on_them(reader):
     seen = shown(root)
     assert seen == computed("vram", "users=4&tp=2")
     assert root.locator('input[type="text"][name="users"]').input_value() == "4"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_while_a_link_is_read_no_other_deployment_passes_for_its_answer(
+    browser, static_site, width
+):
+    context = browser.new_context(viewport={"width": width, "height": 800}, service_workers="block")
+    page = context.new_page()
+    page.route("**/*.wasm.gz", lambda route: None)  # Python never comes
+    page.goto(f"{static_site}/apps/calculate/?model=qwen3-32b&tp=1&in=31k&users=4")
+    root = page.locator("section.lc")
+    page.wait_for_function(
+        "() => document.querySelector('.lc-status').textContent.startsWith('Reading your link: ')"
+    )
+    assert not root.locator(".lc-headline strong").first.is_visible()
+    assert not root.locator(".lc-results").is_visible()
+    assert root.locator("[name=model]").input_value() == "qwen3-32b"
+    assert root.locator("input[type=text][name=users]").input_value() == "4"
+    assert root.locator("select[name=tp]").input_value() == "1"
+    assert root.locator(".lc-controls").evaluate("(node) => node.inert")
+    assert "lc-bad" not in root.locator(".lc-status").get_attribute("class")
+    assert not serious_faults(page)
+    context.close()
+
+
+def test_what_stands_is_shown_at_once_where_the_address_asks_for_just_that(browser, static_site):
+    context = browser.new_context(service_workers="block")
+    page = context.new_page()
+    page.route("**/*.wasm.gz", lambda route: None)
+    query = Calculator("calculate").whole()["query"]
+    page.goto(f"{static_site}/apps/calculate/?{query}&tp=2&model=llama-3.1-70b")
+    assert page.locator(".lc-headline strong").first.is_visible()
+    assert not page.locator("[data-pending]").count()
+    context.close()
+
+
+def test_a_link_that_python_cannot_read_is_said_not_to_be_answered(browser, static_site):
+    context = browser.new_context(service_workers="block")
+    page = context.new_page()
+    page.add_init_script("delete window.WebAssembly;")
+    page.goto(f"{static_site}/apps/vram/?tp=4")
+    page.get_by_text("Your link is not answered.").wait_for(timeout=START_MS)
+    assert not page.locator(".lc-headline strong").first.is_visible()
+    context.close()
+
+
+def test_a_name_typed_before_python_is_there_takes_the_place_of_what_stood(browser, static_site):
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    reader = Reader(context, static_site)
+    page = reader.page
+    page.goto(f"{static_site}/apps/vram/")
+    box = page.locator("input[role=combobox][name=model]")
+    box.click()
+    page.keyboard.type("qwen3 32b")
+    assert box.input_value() == "qwen3 32b"
+    assert not page.locator(LIVE).count(), "it was alive before the test could touch it"
+    page.keyboard.press("Enter")
+    page.wait_for_selector(LIVE)
+    page.wait_for_function(
+        "() => document.querySelector('section.lc').dataset.query.includes('model=qwen3-32b')"
+    )
+    context.close()
+    assert not reader.faults
 
 
 def test_a_nonsense_address_is_answered_with_a_sentence(reader):

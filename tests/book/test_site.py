@@ -38,6 +38,22 @@ def test_the_search_finds_a_calculator_by_its_name(visit):
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("config.json", {"Calculate", "VRAM and concurrency"}),
+        ("benchmark file", {"Validate"}),
+        ("launch command", {"Calculate"}),
+    ],
+)
+def test_the_search_finds_a_tool_by_what_is_brought_to_it(visit, asked, found):
+    page = visit(f"/search.html?q={asked}")
+    assert set(page.locator(".lt-found a").all_inner_texts()) == found
+    for item in page.locator(".lt-found li").all_inner_texts():
+        assert ": " in item  # with what it does
+
+
+@pytest.mark.browser
 def test_a_mark_beside_a_heading_copies_its_address(visit):
     page = visit("/book/1-law.html")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])

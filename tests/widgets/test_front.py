@@ -1,16 +1,22 @@
 """The question of the first page: the kernel's answer, said as Calculate says it."""
 
 import re
+from html import unescape
 
 import pytest
 
+from llmcap_kernel import design
+from llmcap_kernel.calibration import Estimate
 from llmcap_kernel.explain import digits
 from llmcap_kernel.refuse import BadInput
 from widgets.calculators import calculate
 from widgets.figures import GIB
+from widgets.form import controls
+from widgets.pages import build
 from widgets.picture_session import PictureSession
 from widgets.pictures import PICTURES, front
 from widgets.pictures.small import SMALL
+from widgets.session import CALCULATORS
 
 ASKED = [
     {},
@@ -80,7 +86,8 @@ def test_what_the_kernel_refuses_is_one_sentence():
     refused = {"gpu": "M1, 8-core GPU", "cards": 8}
     with pytest.raises(BadInput, match="no link to a second card") as problem:
         front.card_of(front.inputs(**asked(refused)))
-    assert PictureSession("front", **refused).drawn.said == str(problem.value)
+    said = PictureSession("front", **refused).drawn.said
+    assert said.removeprefix("Cards (TP)") == str(problem.value).removeprefix("tp")
 
 
 def test_every_model_and_card_of_the_catalogue_can_be_asked_for():
@@ -89,6 +96,118 @@ def test_every_model_and_card_of_the_catalogue_can_be_asked_for():
     assert names == set(front.catalog.models())
     cards = {front.inputs(**asked({"gpu": one}))["gpu"] for one in controls["gpu"].options}
     assert cards == set(front.catalog.gpus())
+
+
+def stands(*asked):
+    """Where the sentence stands after what was asked, its words written out."""
+    session = PictureSession("front")
+    for one in asked:
+        shown = session.set({"asked": {"seq": 1} | one})["shown"]
+    written = {
+        one.name: one.options[at] if isinstance(at := shown["at"][one.name], int) else at
+        for one in PICTURES["front"].controls
+    }
+    return written, shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "means"),
+    [
+        ({"model": "Qwen/Qwen3-32B"}, {"model": "Qwen3 32B"}),
+        ({"model": "meta-llama/Llama-3.3-70B-Instruct"}, {"model": "Llama 3.3 70B"}),
+        ({"model": "Qwen3-32B-AWQ"}, {"model": "Qwen3 32B", "weights": "INT4"}),
+        ({"gpu": "A100-80GB"}, {"gpu": "A100 SXM4 80GB"}),
+        ({"gpu": "8x H100 SXM"}, {"gpu": "H100 SXM5 80GB", "cards": 8}),
+        ({"weights": "Q4_K_M"}, {"weights": "GGUF Q4_K_M"}),
+        ({"cards": "6"}, {"cards": "6"}),
+        ({"users": "24 users"}, {"users": "24 users"}),
+        ({"users": "1"}, {"users": 1}),
+        ({"context": "32Ki"}, {"context": "32,768 tokens"}),
+        ({"context": "40k"}, {"context": "40,000 tokens"}),
+        ({"context": "32000"}, {"context": "32K"}),
+    ],
+)
+def test_a_word_may_be_typed_as_people_write_it(typed, means):
+    written, shown = stands({"at": typed})
+    assert written == asked({}) | means and shown["refused"] == {}
+    assert stands({"at": typed}, {"at": shown["at"]})[0] == written  # as the page gives it back
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ({"model": "foo"}, "Model 'foo' is not known. Known ones begin with"),
+        ({"model": "lamma-3.1-70b"}, "llama-3.1-70b"),
+        ({"gpu": "h2"}, "Did you mean h20"),
+        ({"cards": "99"}, "Cards (TP) is 99: it takes a whole number from 1 to 64"),
+        ({"users": "many"}, "Users at once is 'many'"),
+        ({"context": "5"}, "Context is 5: it takes a whole number from 1,001"),
+    ],
+)
+def test_a_word_that_cannot_be_read_is_refused_in_a_sentence_and_the_old_one_stays(typed, words):
+    written, shown = stands({"at": typed})
+    assert words in " ".join(shown["refused"].values())
+    assert written == asked({})
+
+
+def test_the_sentence_goes_into_an_address_of_calculate_and_comes_back():
+    there, shown = stands({"at": {"model": "Qwen3-32B", "users": "24", "context": "32Ki"}})
+    state, messages = calculate.FORM.parse(shown["query"])
+    assert state["model"] == "qwen3-32b" and state["users"] == 24 and not messages
+    assert state["in"] + state["out"] == 32 * 1024
+    again, shown = stands({"query": shown["query"]})
+    assert again == there
+    _, shown = stands({"query": "model=foo&tp=4"})
+    assert "'foo' is not known" in shown["refused"]["query"] and "tp=4" in shown["query"]
+
+
+def test_room_in_memory_and_users_within_the_limits_are_two_numbers():
+    card = front.card_of(front.inputs(**asked(ASKED[3])))
+    most = design.users_within(card.deployment, card.workload, card.slo)
+    assert 0 < most.value < card.max_concurrent
+    words = f"{card.max_concurrent:,} fit in memory, {most.value:,} of them within 50 ms"
+    assert words in PictureSession("front", **ASKED[3]).drawn.said
+    headline = calculate.view(front.inputs(**asked(ASKED[3])))["headline"]
+    assert any(words in one["note"] for one in headline)
+
+
+def test_a_percentile_below_the_mean_says_why():
+    def gaps(tail, mean):
+        return controls.below_mean(*(Estimate(x, x / 2, 2 * x, x / 3, "") for x in (tail, mean)))
+
+    assert "wait for another user's prompt" in gaps(0.02, 0.03) and gaps(0.03, 0.02) == ""
+
+
+def test_what_is_not_known_closely_is_said_in_a_sentence():
+    wide = Estimate(10, 2, 20, 30, "")
+    said = controls.noted("52 fit in memory", wide, controls.HOW_MANY)
+    assert said == (
+        "52 fit in memory. How many meet the limits is known only within a factor of more than 6."
+    )
+
+
+def test_what_32k_was_taken_for_is_said():
+    drawn = plain(PictureSession("front", context="32K").drawn.drawing)
+    assert "32K is 32,000 tokens, 1,000 of them the answer" in drawn
+
+
+LINK = re.compile(r'<a href="\.\./apps/(\w+)\?([^"#]*)">(.*?)</a>')
+
+
+def test_the_ready_questions_start_from_what_the_sentence_starts_from():
+    """The same memory fraction and cache, or a reader gets two answers to one question."""
+    text = (build.ROOT / "book" / "intro.md").read_text("utf-8")
+    links = LINK.findall(text)
+    assert len(links) == 5
+    for name, query, words in links:
+        state, messages = CALCULATORS[name].FORM.parse(unescape(query))
+        assert not messages, messages
+        for letter in ("a.", "b.", "c.") if name == "compare" else ("",):
+            own = {key: state[letter + key] for key in ("model", "weights", "kv", "fraction")}
+            sentence = front.inputs(**asked({})) | {"model": own["model"]}
+            assert own["fraction"] == sentence["fraction"]
+            assert own["kv"] == ("fp8" if own["weights"] == "fp8" else "bf16")
+            assert re.search(rf"cache in {own['kv']}", words, re.I), words
 
 
 @pytest.mark.parametrize("name", SMALL)

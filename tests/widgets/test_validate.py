@@ -529,7 +529,7 @@ def test_what_a_file_lacks_stands_open_beside_it_and_the_rest_is_folded():
     assert next(c["help"] for c in band if c["name"] == "file.gpu") == "The card is not stated."
     said = calculator.view["status"]["text"]
     assert said == (
-        "Your 3 rows cannot be predicted yet: the card is not stated. Choose it below your file."
+        "Your 3 rows cannot be predicted yet: the card is not stated. Choose it below the file."
     )
     calculator.state = {"values": {"file.gpu": "h200"}, "seq": 1}  # as a person types it
     band = [c for c in calculator.view["controls"] if c.get("band") and not c.get("fold")]

@@ -248,11 +248,6 @@ def _trail(card):
     return written
 
 
-def _noted(text, estimate):
-    """A note under a number, with what is not known of it where that is so."""
-    return f"{text}; {estimate.doubt}" if estimate.doubt else text
-
-
 def _why(estimate):
     return textwrap.fill(f"Why this wide: {estimate.reason}.", LINE)
 
@@ -266,7 +261,7 @@ def _speed(card, trail):
         "label": "Speed of one user",
         "value": digits(rate.value),
         "unit": "tok/s",
-        "note": _noted(f"{text} between tokens, other users' prompts in it", rate),
+        "note": c.noted(f"{text} between tokens, other users' prompts in it", rate),
         "explain": f"{trail(gap, 's', 'queue', 'itl')}\n\n{turned}",
     } | c.span(rate, bound)
 
@@ -286,17 +281,24 @@ def _percentiles(card):
             "label": label,
             "value": value,
             "unit": unit,
-            "note": _noted(f"{quantity(tail.bound_s, 's')} allowed", made),
+            "note": _allowed(tail, made, card.estimates.itl_s),
             "explain": "\n".join(rows),
         }
         items.append(item | c.span(made, tail.bound_s, scale))
     return items
 
 
+def _allowed(tail, made, gap):
+    """What is allowed, and why a percentile of the gaps may be below their mean."""
+    allowed = f"{quantity(tail.bound_s, 's')} allowed"
+    below = c.below_mean(made, gap) if tail.quantity == "itl" else ""
+    return c.noted("; ".join(filter(None, (allowed, below))), made)
+
+
 def _users(card, most, crowds):
     slo, ledger = card.slo, card.ledger
     limited = card.starts and bool(slo.itl_s or slo.ttft_s or slo.tails)
-    room, wanted = f"{ledger.max_concurrent:,} have room", f"{card.workload.concurrency:,} wanted"
+    wanted = f"{card.workload.concurrency:,} wanted"
     parts = [f"MEMORY: a ledger\n{c.arithmetic(ledger)}"]
     if limited:
         rows = ["LIMITS: the most users whose estimates meet them"]
@@ -304,12 +306,12 @@ def _users(card, most, crowds):
             rows.append(f"at {users:,} user{'s' if users > 1 else ''}")
             rows += [f"    {limit.sentence}" for limit in trial.limits if limit.unit == "s"]
         parts += ["\n".join(rows), _why(most)]
-    within = _noted(f"within your limits; {room}, {wanted}", most)
+    room = c.fitting(card, most) if limited else f"{ledger.max_concurrent:,} have room"
     return {
         "label": "Max concurrent users",
         "value": f"{most.value:,}",
         "unit": "users",
-        "note": within if limited else f"{room}, {wanted}",
+        "note": c.noted(f"{room}; {wanted}", most, c.HOW_MANY),
         "explain": "\n\n".join(parts),
     } | (c.span(most) or _room_span(ledger, most))
 
@@ -332,7 +334,7 @@ def _first_token(card, trail):
         "label": "Time to first token",
         "value": value,
         "unit": unit,
-        "note": _noted("the mean under this load", estimate),
+        "note": c.noted("the mean under this load", estimate),
         "explain": trail(estimate, "s", "queue", "ttft"),
     } | c.span(estimate, card.slo.ttft_s, scale)
 
@@ -375,7 +377,7 @@ class _Money:
             "label": "$/M output",
             "value": f"${self.busy.value:,.2f}",
             "unit": "",
-            "note": _noted(
+            "note": c.noted(
                 f"cards always busy; busy {self.duty:.0%} of the hours ${self.part.value:,.2f}",
                 self.busy,
             ),

@@ -803,6 +803,80 @@ def notes(deployment, context_tokens):
     return [{"level": "info", "field": "", "text": note.text} for note in shown]
 
 
+HOW_MANY = "How many meet the limits"
+SLOW_FEW = "below the mean: a few gaps wait for another user's prompt"
+
+
+def noted(text, estimate, what="It"):
+    """Say beside a number what is not known of it, where that is so.
+
+    Parameters
+    ----------
+    text : str
+        What stands beside it anyway.
+    estimate : Estimate
+        The number.
+    what : str
+        What the number is, to begin a sentence with.
+
+    Returns
+    -------
+    str
+        Both.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.calibration import Estimate
+    >>> noted("the mean", Estimate(20, 15, 30, 10, ""))
+    'the mean'
+    """
+    doubt = f"{what} is {estimate.doubt}." if estimate.doubt else ""
+    return f"{text}. {doubt}" if text and doubt else text or doubt
+
+
+def below_mean(tail, mean):
+    """Say why a percentile may be less than the mean, where it is.
+
+    Parameters
+    ----------
+    tail, mean : Estimate
+        Of the gaps between tokens, in one unit.
+
+    Returns
+    -------
+    str
+        The reason; empty where there is nothing to explain.
+    """
+    return SLOW_FEW if tail.value < mean.value else ""
+
+
+def fitting(card, most):
+    """Say how many users fit in memory, and how many of them meet the limits.
+
+    Parameters
+    ----------
+    card : Card
+        One deployment under a load.
+    most : Estimate
+        How many meet the limits, from `design.users_within`.
+
+    Returns
+    -------
+    str
+        As "52 fit in memory, 14 of them within 50 ms"; of memory alone where nothing else is
+        limited.
+    """
+    slo, room = card.slo, card.max_concurrent
+    fit = f"{room:,} {'fits' if room == 1 else 'fit'} in memory"
+    bounds = [tail.bound_s for tail in slo.tails] + [x for x in (slo.itl_s, slo.ttft_s) if x]
+    if not bounds:
+        return fit
+    within = quantity(bounds[0], "s") if len(bounds) == 1 else "your limits"
+    many = min(most.value, room)
+    of_them = "all" if many == room else f"{many:,}" if many else "none"
+    return f"{fit}, {of_them} of them within {within}"
+
+
 # How a verdict is coloured.
 LEVELS = {"met": "good", "likely": "warn", "missed": "bad", "impossible": "bad"}
 SEVERITY = ("good", "warn", "bad")

@@ -7,8 +7,8 @@ it got and what it takes.
 
 The query form, version 4: `v=4&ctx=32000&gpu=h200-sxm&k=...&d=...&p=...`. Only inputs
 that differ from their defaults are written, in the order of the form; the last
-three are the stamps of `versions`. Token counts may be written `8k` or `1.5M`; k is
-1 000 and M is 1 000 000.
+three are the stamps of `versions`. Token counts may be written `8k`, `1.5M` or `32Ki`, as
+`refuse.scaled` reads them.
 """
 
 import math
@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
-from llmcap_kernel.refuse import BadInput, number, one_of, shown
+from llmcap_kernel.refuse import MULTIPLES, BadInput, number, one_of, scaled, shown
 
 from . import from_log, from_name, own_card, pasted, versions
 
 MAX_QUERY = 40_000  # four deployments, each of a pasted model, are some thousands
 MAX_NAME = 80
 MAX_MESSAGES = 12
-MULTIPLES = {"k": 1_000, "m": 1_000_000}
 YES = {"1": True, "true": True, "yes": True, "on": True}
 NO = {"0": False, "false": False, "no": False, "off": False}
 
@@ -208,10 +207,9 @@ class Field:
 
 def _as_number(text, multiples):
     """Read a number, or give the text back for the refusal to quote."""
-    plain = text.strip().lower().replace(",", "").replace(" ", "")
-    scale = 1
-    if multiples and plain[-1:] in MULTIPLES:
-        plain, scale = plain[:-1], MULTIPLES[plain[-1]]
+    plain, scale = scaled(text)
+    if scale > 1 and not multiples:
+        return text
     try:
         value = float(plain) * scale
     except ValueError:
@@ -294,9 +292,23 @@ class Form:
                 kept = _what_stays(field, state[field.name])
                 said = field.title + str(problem).removeprefix(field.name)
                 messages.append(_message("error", field.name, f"{said}{kept}"))
+        messages += self._thousands(values, state)
         # a page sends all inputs with the one that changed
         given = values if base is None else filled
         return self._followed(state, base or self.defaults(), given), _capped(messages)
+
+    def _thousands(self, values, state):
+        """Say once what a K was taken for: engines take theirs for 1,024."""
+        for field in self.fields:
+            typed, read = values.get(field.name), state[field.name]
+            if field.kind != "tokens" or not isinstance(typed, str) or read is None:
+                continue
+            digits, scale = scaled(typed)
+            if scale == MULTIPLES["k"] and _as_number(typed, True) == read:
+                said = f"{field.title}: {digits}K is read as {read:,} tokens."
+                engines = f"With 1,024 in a K, as vLLM counts, it is {digits}Ki."
+                return [_message("info", field.name, f"{said} {engines}")]
+        return []
 
     def _from_texts(self, values, state):
         """Put what a pasted start-up log or launch command says in its place."""

@@ -1,13 +1,10 @@
 // The long lists in the first page's question, searched by typing. The <select> stays in the form,
 // out of sight, and is what the question reads; without a script it is what a reader uses.
 import { h, searchedList } from "./calculator.js";
-
-const LONG = 20; // entries; a shorter list is chosen from as it is
+import { chooseWords } from "./picture.js";
 
 export function searchable(root) {
-  for (const select of root.querySelectorAll("form select")) {
-    if (select.options.length > LONG) searched(select);
-  }
+  root.querySelectorAll("form select[data-typed]").forEach(searched);
 }
 
 function searched(select) {
@@ -27,15 +24,20 @@ function searched(select) {
     input.value = input.dataset.value = chosen();
     input.size = Math.max(input.value.length, 4);
   };
-  const choose = (name) => {
-    const option = [...select.options].find((one) => one.textContent === name);
-    if (option && !option.selected) {
-      option.selected = true;
-      select.dispatchEvent(new Event("input", { bubbles: true }));
-    }
+  const choose = (words) => {
+    const option = [...select.options].find((one) => one.textContent === words);
+    if (option?.selected) return show();
+    if (option) option.selected = true;
+    else chooseWords(select, words);
     show();
+    select.dispatchEvent(new Event("input", { bubbles: true }));
   };
-  const search = searchedList(input, () => options, choose);
+  // A number need not be in its list.
+  const counts = options.every((option) => /^\d/.test(option.label));
+  const isValue = (words) => counts && /^[\d.,\s]+[kKmM]?i?$/.test(words);
+  const unlisted = (words) => `${isValue(words) ? "Use" : "Look up"} \u201c${words}\u201d`;
+  const search = searchedList(input, () => options, choose, { unlisted, isValue });
+  select.form.addEventListener("settled", () => search.isOpen() || show());
 
   input.addEventListener("input", (event) => {
     event.stopPropagation(); // what is typed is no answer yet
@@ -52,10 +54,7 @@ function searched(select) {
     event.preventDefault();
     act();
   });
-  input.addEventListener("blur", () => {
-    search.close();
-    show();
-  });
+  input.addEventListener("blur", () => search.leave());
   list.addEventListener("pointerdown", (event) => event.preventDefault()); // the box keeps the focus
   list.addEventListener("mousedown", (event) => event.preventDefault());
   list.addEventListener("click", ({ target }) => {

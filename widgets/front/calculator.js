@@ -254,11 +254,11 @@ function headlineBox(view) {
 
 // The answer in a line, which stays in sight on a phone; it has been read out above.
 function shortBox(view) {
-  const whose = (item) => (view.groups?.length ? `${item.label.split(":")[0]} ` : "");
+  const named = (item) => (view.groups?.length ? item.label.split(":")[0] : item.label);
+  const unit = (item) => (item.unit && named(item).includes(item.unit) ? "" : item.unit);
   const said = view.headline.slice(0, 4).map((item) =>
-    `${whose(item)}${item.value} ${item.unit}`.trim());
-  return h("p", { class: `lc-short lc-${view.status.level}`, "aria-hidden": "true" },
-    said.join(" \u00b7 "));
+    h("span", {}, `${named(item)} `, h("b", {}, `${item.value} ${unit(item)}`.trim())));
+  return h("p", { class: `lc-short lc-${view.status.level}`, "aria-hidden": "true" }, said);
 }
 
 // An estimate's interval: a band, a tick at the value, an open mark at the ceiling. The kernel
@@ -590,9 +590,45 @@ function fillTrack(range) {
 // ---- the searched list ----------------------------------------------------------------
 // An editable combobox with a listbox, as the ARIA practices describe it.
 
-export function searchedList(input, options, choose) {
+const NEAREST = 5; // names offered beside one that is in no list
+
+// Blanks, "-", "_" and case are one spelling, and an organisation before a name is no part of it.
+const spelt = (words) => words.toLowerCase().replace(/[\s_-]+/g, " ").trim();
+const joined = (words) => spelt(words).replaceAll(" ", "");
+const nameIn = (typed) => spelt(typed.trim().replace(/^[\w.-]+\//, ""));
+const same = (words, option) =>
+  [option.label, String(option.value)].some((one) => joined(one) === joined(words));
+
+// The options that have all words typed, the likeliest first; else those that have most of them.
+export function matching(options, typed) {
+  const name = nameIn(typed);
+  const wanted = name.split(" ").filter(Boolean);
+  const listed = options.map((option) =>
+    ({ option, said: spelt(`${option.label} ${option.group || ""} ${option.value}`) }));
+  const hits = ({ said }) => wanted.filter((word) => said.includes(word)).length;
+  // What begins with whole words of it stands before what only begins so, and that before the
+  // rest: "l4" is the L4 first, then the L40.
+  const rank = ({ option, said }) => {
+    if (same(name, option)) return -1;
+    return said.startsWith(name) ? Number(/[a-z0-9.]/.test(said.charAt(name.length))) : 2;
+  };
+  const inOrder = (some, order) => some.toSorted((a, b) => order(a) - order(b)).map((one) => one.option);
+  const whole = listed.filter((one) => hits(one) === wanted.length);
+  const known = whole.length ? whole
+    : listed.filter(({ said }) => joined(said).includes(joined(name)));
+  if (known.length) return { known: inOrder(known, rank), near: [] };
+  const some = listed.filter(hits);
+  return { known: [], near: inOrder(some, (one) => -hits(one)).slice(0, NEAREST) };
+}
+
+const lookUp = (words) => `Look up \u201c${words}\u201d`;
+
+// `choose` takes an option's value, or words that are no option's: these are the kernel's to judge.
+// `unlisted` says what becomes of such words, `isValue` whether they may be right beside the list.
+export function searchedList(input, options, choose, { unlisted = lookUp, isValue = () => false } = {}) {
   const list = document.getElementById(input.getAttribute("aria-controls"));
   let active = -1;
+  let taken = null; // what stands in the box since a choice was made
 
   function mark(i) {
     const items = [...list.children];
@@ -606,30 +642,21 @@ export function searchedList(input, options, choose) {
   }
 
   function open(words) {
-    const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
-    const said = (option) => `${option.label} ${option.group} ${option.value}`.toLowerCase();
-    // What begins with whole words of it stands before what only begins so, and that before the
-    // rest: "l4" is the L4 first, then the L40.
-    const rank = (option) => {
-      const [text, part] = [said(option), words.toLowerCase().trim()];
-      return text.startsWith(part) ? Number(/[a-z0-9.]/.test(text.charAt(part.length))) : 2;
-    };
-    const known = options().filter((o) => wanted.every((word) => said(o).includes(word)));
-    const found = [0, 1, 2].flatMap((at) => known.filter((option) => rank(option) === at));
-    const items = found.map((option, i) => {
-      const group = option.group ? h("span", {}, option.group) : null;
-      return h("li", { id: `${list.id}-${i}`, role: "option", "aria-selected": "false",
-        "data-option": option.value }, option.label, group);
-    });
-    // What is in no list is the kernel's to judge: it knows other spellings and near ones.
-    if (!items.length && words.trim()) {
-      items.push(h("li", { id: `${list.id}-0`, role: "option", "aria-selected": "false",
-        "data-option": words }, `Read \u201c${words.trim()}\u201d as typed`));
+    const { known, near } = matching(options(), words);
+    const entries = [...known, ...near].map((option) =>
+      [option.value, option.label, near.length ? "near it" : option.group]);
+    const own = words.trim();
+    // The kernel knows other spellings; a near name is offered, and never taken for the one typed.
+    if (own && (isValue(own) ? !known.some((one) => same(own, one)) : !known.length)) {
+      entries.unshift([own, unlisted(own), ""]);
     }
+    const items = entries.map(([value, label, group], i) =>
+      h("li", { id: `${list.id}-${i}`, role: "option", "aria-selected": "false",
+        "data-option": value }, label, group ? h("span", {}, group) : null));
     list.replaceChildren(...items);
     list.hidden = !items.length;
     input.setAttribute("aria-expanded", String(items.length > 0));
-    const current = found.findIndex((option) => option.label === input.dataset.value);
+    const current = known.findIndex((option) => option.label === input.dataset.value);
     active = -1;
     mark(words ? 0 : current);
   }
@@ -642,8 +669,25 @@ export function searchedList(input, options, choose) {
   }
 
   function take(value) {
+    const option = options().find((one) => String(one.value) === value);
+    if (option) input.value = option.label;
+    taken = input.value;
     close();
     choose(value);
+  }
+
+  // What was typed and not chosen is no silence: it is the one that it names, or is looked up.
+  function leave() {
+    close();
+    const words = input.value.trim();
+    if (words && words !== input.dataset.value && input.value !== taken) {
+      const { known } = matching(options(), words);
+      const only = known.length === 1 && !isValue(words) && known[0];
+      const meant = known.find((one) => same(nameIn(words), one)) || only;
+      return take(meant ? String(meant.value) : words);
+    }
+    if (input.value !== taken) input.value = input.dataset.value;
+    taken = null;
   }
 
   const isOpen = () => !list.hidden;
@@ -659,7 +703,7 @@ export function searchedList(input, options, choose) {
       input.select();
     },
   };
-  return { open, close, take, isOpen, keys };
+  return { open, close, take, leave, isOpen, keys };
 }
 
 // ---- a file of the reader's own -------------------------------------------------------
@@ -1158,9 +1202,8 @@ function render({ model, el }) {
 
   function left(event) {
     if (event.target.role !== "combobox") return;
-    searching(event.target).close();
-    event.target.value = event.target.dataset.value;
     busyInput = null;
+    searching(event.target).leave();
   }
 
   function pasted(event) {

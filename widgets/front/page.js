@@ -4,7 +4,7 @@ import calculator, { closeMenus, drawStanding, DROPS, dropped, openPaste, shareA
 import { searchable } from "./ask.js";
 import { whenNear } from "./lazy.js";
 import { WorkerModel, python, stageText } from "./python.js";
-import picture from "./picture.js";
+import picture, { chooseWords } from "./picture.js";
 import question from "./question.js";
 import "./cells.js"; // before a printed calculator changes: it compares with what is printed
 import { LIVE } from "llmcap-live";
@@ -23,6 +23,45 @@ const sparing = () => navigator.connection?.saveData === true;
 
 const TOUCHES = ["input", "change", "click", "keydown", "paste", ...DROPS];
 
+// ---- an address that asks for something else than was built ------------------------------------
+// Until it is answered, no number of the built page may pass for its answer: `first.js` hides them
+// before anything is painted (`data-asked`), here the inputs are filled and what is awaited is said.
+
+const STAMPS = ["v", "k", "d", "p"];
+const WAITING = "Reading your link";
+const plain = (value) => value.toLowerCase().replace(/[\s,_-]/g, "");
+
+// Put the values of an address into the inputs that stand, and say whether any of them is another.
+function fillFrom(root, query) {
+  let differs = false;
+  for (const [name, value] of new URLSearchParams(query)) {
+    if (STAMPS.includes(name)) continue;
+    const inputs = [...root.querySelectorAll(`[data-value][name="${CSS.escape(name)}"]`)]
+      .filter((input) => input.type !== "range");
+    const stands = (input) => input.type === "checkbox" ? input.checked === (value === "1")
+      : plain(input.value) === plain(value);
+    if (inputs.length && inputs.every(stands)) continue;
+    differs = true;
+    for (const input of inputs) {
+      if (input.type === "checkbox") input.checked = value === "1";
+      else if (input.nodeName !== "TEXTAREA") input.value = value;
+    }
+  }
+  return differs;
+}
+
+// What is pending is out of reach: what would be touched is another deployment's.
+function makePending(root) {
+  root.setAttribute("data-pending", "");
+  root.querySelector(".lc-status").className = "lc-status";
+  for (const part of root.querySelectorAll(".lc-controls, .lc-actions, .lc-start, .lc-results, .lc-yours")) {
+    part.inert = true;
+  }
+}
+
+const waitingText = (stage) => stage.stage === "failed" ? `${stage.text} Your link is not answered.`
+  : `${WAITING}: ${stageText(stage).replace(/^[A-Z]/, (one) => one.toLowerCase()) || "starting Python"}`;
+
 class Standing {
   constructor(root) {
     this.root = root;
@@ -32,9 +71,14 @@ class Standing {
     this.live = null;
     this.unfollow = () => {};
     this.acts = this.ownActs();
+    this.isPending = this.query !== root.dataset.query && fillFrom(root, this.query);
+    if (this.isPending) {
+      makePending(root);
+      this.say({ stage: "start" });
+    }
     for (const kind of TOUCHES) root.addEventListener(kind, this, true);
     whenNear(root, () => {
-      if (!this.live) this.unfollow = drawStanding(root);
+      if (!this.live && !this.isPending) this.unfollow = drawStanding(root);
       // The address of a calculator's own page asks for more than was built.
       if (!sparing() || this.query !== root.dataset.query) this.start();
     });
@@ -54,6 +98,7 @@ class Standing {
     closeMenus(this.root, event);
     const act = this.acts[node?.dataset.act];
     if (act) return event.type === "click" && act(node);
+    if (event.type === "click" && node?.role === "combobox") node.select();
     if (!node || (event.type === "keydown" && !["Enter", "ArrowDown"].includes(event.key))) return;
     if (event.type === "click" && !node.dataset.act && node.type !== "text") return;
     // What is pasted is an input too, and says less when it is one.
@@ -77,23 +122,23 @@ class Standing {
     if (this.live) return;
     this.live = this.open().catch((problem) => {
       this.live = null;
-      this.say(stageText({ stage: "failed", text: problem.message }));
+      this.say({ stage: "failed", text: problem.message });
     });
   }
 
-  say(text) {
-    const box = this.root.querySelector(".lc-done");
-    if (box) box.textContent = text;
+  say(stage) {
+    const box = this.root.querySelector(this.isPending ? ".lc-status" : ".lc-done");
+    if (box) box.textContent = this.isPending ? waitingText(stage) : stageText(stage);
   }
 
   async open() {
-    const unhear = python.onStage((stage) => this.say(stageText(stage)));
+    const unhear = python.onStage((stage) => this.say(stage));
     try {
       const { name, query } = this;
       const inputs = (this.root.dataset.inputs || "").split(" ").filter(Boolean);
       const args = { name, query, inputs };
       const model = await new WorkerModel("calculator", args, { site: SITE }).open();
-      this.say("");
+      if (!this.isPending) this.say({});
       this.takeOver(model);
     } finally {
       unhear();
@@ -124,19 +169,26 @@ function replay(node, { type, value, checked, key }) {
   if (node.role !== "combobox" && node.type !== "range") {
     node.dispatchEvent(new Event("change", { bubbles: true }));
   }
+  if (node.role === "combobox" && node !== document.activeElement) {
+    node.dispatchEvent(new FocusEvent("focusout", { bubbles: true }));
+  }
 }
 
 // A picture that moves has its Python ready when a reader comes near; one that stands needs none.
 function draw(root) {
   const { name, values } = root.dataset;
-  const model = new WorkerModel("picture", { name, ...JSON.parse(values) });
+  const isQuestion = root.matches(".lf-ask");
+  const query = isQuestion ? location.search.slice(1) : "";
+  const model = new WorkerModel("picture", { name, ...JSON.parse(values) }, { query });
+  if (query) awaitAnswer(root);
+  if (isQuestion) keepInAddress(model);
   picture.render({ model, el: root });
-  if (root.matches(".lf-ask")) searchable(root);
+  if (isQuestion) searchable(root);
   const wait = root.querySelector(".lc-wait");
   if (!wait) return;
   const open = () => model.open().catch(() => {});
   // The question of the first page is met by all who come, and moved by some.
-  if (root.matches(".lf-ask")) {
+  if (isQuestion) {
     for (const kind of ["pointerdown", "focusin"]) root.querySelector("form").addEventListener(kind, open, { once: true });
   } else whenNear(root, () => sparing() || open());
   root.addEventListener("input", () => {
@@ -145,6 +197,30 @@ function draw(root) {
       if (["ready", "failed"].includes(stage.stage)) unhear();
     });
   }, { once: true });
+}
+
+// The first page opened on a sentence of somebody's.
+function awaitAnswer(root) {
+  root.setAttribute("data-pending", "");
+  const asks = new URLSearchParams(location.search);
+  for (const select of root.querySelectorAll("select[data-typed]")) {
+    const words = asks.get(select.dataset.typed);
+    // Of the context an address has a part: the kernel adds the answer.
+    if (words) chooseWords(select, select.name === "context" ? "\u2026" : words);
+  }
+  const said = root.querySelector(".lc-said");
+  const unhear = python.onStage((stage) => {
+    if (stage.stage === "ready") unhear();
+    else said.textContent = waitingText(stage);
+  });
+}
+
+// What is asked stands in the address, as Calculate spells it: a reload and the way back keep it.
+function keepInAddress(model) {
+  model.on("change:shown", () => {
+    const { query } = model.get("shown");
+    if (query) history.replaceState(history.state, "", `?${query}${location.hash}`);
+  });
 }
 
 export function enliven(within) {
@@ -166,6 +242,7 @@ export function enliven(within) {
 }
 
 enliven(document);
+delete document.documentElement.dataset.asked;
 document.addEventListener("llmcap:output", (event) => enliven(event.detail));
 
 // ---- the next visit: quick, and without a network ---------------------------------------------

@@ -2,11 +2,23 @@
 // moves. What is drawn is the kernel's: nothing is computed here.
 //
 // An anywidget front-end module. The model's traits: `html`, the picture (drawn only where the
-// page does not hold it already); `asked` (page to kernel: the place of each input in its list,
-// and a sequence number that the answer echoes); `shown` (kernel to page).
+// page does not hold it already); `query`, the address that it opens on, where it has one; `asked`
+// (page to kernel: the place of each input in its list, or the words typed there, and a sequence
+// number that the answer echoes); `shown` (kernel to page).
 
 const SLOW_MS = 400; // before a wait is worth showing
 const SILENT_MS = 60_000; // after that long without an answer the next one is asked for anyway
+
+// Words that are in no list stand in it as an option of their own: "=" before them, where the
+// others have their place.
+export function chooseWords(select, words) {
+  const own = select.querySelector("[data-words]")
+    || select.appendChild(Object.assign(document.createElement("option"), { hidden: true }));
+  own.setAttribute("data-words", "");
+  own.value = `=${words}`;
+  own.textContent = words;
+  own.selected = true;
+}
 
 function render({ model, el }) {
   const find = () => (el.matches(".lc-picture") ? el : el.querySelector(".lc-picture"));
@@ -24,7 +36,7 @@ function render({ model, el }) {
   let slow = 0;
 
   // One question at a time: while the kernel draws, only the newest places are kept.
-  function ask() {
+  function ask(query) {
     if (asked && Date.now() - askedAt < SILENT_MS) {
       isBehind = true;
       return;
@@ -34,9 +46,11 @@ function render({ model, el }) {
     asked = last;
     clearTimeout(slow);
     askedAt = Date.now();
-    const at = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, +value]));
+    const given = [...new FormData(form)].map(([name, value]) =>
+      [name, value.startsWith("=") ? value.slice(1) : +value]);
+    const at = query ? {} : Object.fromEntries(given);
     slow = setTimeout(() => root.setAttribute("data-slow", ""), SLOW_MS);
-    model.set("asked", { at, seq: asked });
+    model.set("asked", { at, seq: asked, ...(query && { query }) });
     model.save_changes();
   }
 
@@ -49,7 +63,31 @@ function render({ model, el }) {
     figure.innerHTML = shown.figure;
     root.querySelector(".lc-said").innerHTML = shown.said;
     root.querySelector(".lc-numbers").innerHTML = shown.table;
-    if (isBehind) ask();
+    if (isBehind) return ask();
+    if (shown.at) settle(shown);
+  }
+
+  // The words of a sentence as the kernel read them, and what it could not read.
+  function settle({ at, refused }) {
+    for (const [name, place] of Object.entries(at)) {
+      const select = form.elements[name];
+      if (typeof place === "number") select.value = place;
+      else chooseWords(select, place);
+    }
+    const said = root.querySelector(".lf-refused");
+    said.textContent = Object.values(refused).filter(Boolean).join(" ");
+    said.hidden = !said.textContent;
+    root.removeAttribute("data-pending");
+    form.firstElementChild.disabled = false;
+    form.dispatchEvent(new Event("settled"));
+  }
+
+  // A browser may keep what stood in the inputs over a reload, and not what they gave.
+  function reread() {
+    const isMoved = (one) => one.type === "range" ? one.value !== one.defaultValue
+      : one.type === "radio" ? one.checked !== one.defaultChecked
+        : one.options && !one.selectedOptions[0]?.defaultSelected;
+    if (!last && [...form.elements].some(isMoved)) ask();
   }
 
   function write(input) {
@@ -93,7 +131,8 @@ function render({ model, el }) {
   }
 
   if (form) {
-    form.firstElementChild.disabled = false;
+    const query = model.get("query");
+    form.firstElementChild.disabled = Boolean(query);
     for (const input of form.elements) write(input); // a browser keeps places over a reload
     on(form, "submit", (event) => event.preventDefault());
     on(form, "input", ({ target }) => {
@@ -102,8 +141,9 @@ function render({ model, el }) {
     });
     on(figure, "pointerdown", press);
     model.on("change:shown", take);
-    const moved = [...form.elements].some((one) => one.type === "range" && one.value !== one.defaultValue);
-    if (moved) ask();
+    on(window, "pageshow", reread);
+    if (query) ask(query);
+    else reread();
   }
   on(root, "click", ({ target }) => {
     const button = target.closest("[data-save]");

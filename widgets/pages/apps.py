@@ -8,6 +8,7 @@ import json
 import re
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -29,17 +30,72 @@ def pages() -> list[str]:
     return [toc["root"], *(one["file"] for part in toc["parts"] for one in part["chapters"])]
 
 
+class Tool(NamedTuple):
+    """What a calculator is for.
+
+    Attributes
+    ----------
+    name, title : str
+        Of its page.
+    does : str
+        In a line, as a menu says it.
+    words : str
+        What a reader may search for who does not know its name.
+    """
+
+    name: str
+    title: str
+    does: str
+    words: str
+
+
+DOES = {
+    "calculate": ("how fast, how soon, for how many users and at what price?",
+                  "config.json launch command speed latency throughput cost token gap"),
+    "design": ("what to run for these limits and this budget, and why not the next",
+               "budget limits recommend search cheapest slo"),
+    "vram": ("does it fit, and how many users does it hold?",
+             "config.json start-up log memory kv cache fit oom gguf"),
+    "cliff": ("how many users are left as the context grows?", "long context memory cache"),
+    "scorecard": ("which of up to four deployments meets my limits?", "limits slo side by side"),
+    "compare": ("from which load on is one deployment ahead of another?",
+                "versus crossing curves chart context users"),
+    "validate": ("score your own benchmark file: how far is it from the prediction?",
+                 "benchmark results score measured json csv log accuracy file"),
+}  # fmt: skip
+
+
+def tools() -> list[Tool]:
+    """List the calculators in the order of the menu."""
+    return [Tool(name, one.TITLE, *DOES[name]) for name, one in session.CALCULATORS.items()]
+
+
+def tool_list(apps: str) -> str:
+    """Write them as a list of links.
+
+    Parameters
+    ----------
+    apps : str
+        Where the calculators' pages are, seen from the page.
+    """
+    items = [
+        h("li", {}, h("a", {"href": f"{apps}{one.name}"}, words(one.title)), words(f": {one.does}"))
+        for one in tools()
+    ]
+    return h("div", {"class": "lf-tools"}, h("ul", {}, items))
+
+
 @cache
 def site_map() -> dict[str, list]:
-    """The pages that the head of every page leads to, each a name and a title, those of the book
-    by part."""
+    """The pages that the head of every page leads to: those of the book by part, each a name and a
+    title, and the tools."""
     parts = [(part["caption"], [Path(one["file"]) for one in part["chapters"]])
              for part in _contents()["parts"]]  # fmt: skip
     return {
         "parts": [
             (caption, [(file.name, _title(file)) for file in files]) for caption, files in parts
         ],
-        "calculators": [(name, one.TITLE) for name, one in session.CALCULATORS.items()],
+        "calculators": tools(),
     }
 
 

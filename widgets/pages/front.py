@@ -11,11 +11,13 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 
 from llmcap_kernel.refuse import one_of
+from widgets.page import APPS
+from widgets.pages.apps import tool_list
 from widgets.picture_session import PictureSession
 from widgets.pictures.proof import PROOF
 from widgets.pictures.small import SMALL
 
-QUESTION = "front"
+QUESTION, TOOLS = "front", "tools"
 PICTURES: dict[str, Any] = {**SMALL, **PROOF}
 
 
@@ -25,7 +27,7 @@ def html(name):
     Parameters
     ----------
     name : str
-        "front", the question that a reader moves, or one of `PICTURES`.
+        "front", the question that a reader moves; "tools", their list; or one of `PICTURES`.
 
     Returns
     -------
@@ -37,6 +39,8 @@ def html(name):
     BadInput
         When there is none of that name.
     """
+    if name == TOOLS:
+        return tool_list(APPS)
     if name == QUESTION:
         return PictureSession(QUESTION).traits()["html"]
     drawing, said = PICTURES[one_of("picture", name, PICTURES)]()

@@ -25,22 +25,27 @@ Search.makeSearchSummary = (html, keywords, anchor) => {
   return summary;
 };
 
-// The index knows the book's pages; a calculator is found by its name in the head of the page.
+// The index knows the book's pages; a calculator is found in the head of the page, by its name and by
+// what people bring to it.
 addEventListener("DOMContentLoaded", () => {
   const query = new URLSearchParams(location.search).get("q") ?? "";
   const box = document.querySelector(".lt-top input");
   box.value = query;
   box.focus();
-  const asked = query.toLowerCase().match(/\w{3,}/g) ?? [];
+  const wordsOf = (text) => text.toLowerCase().match(/\w{2,}/g) ?? [];
+  const asked = wordsOf(query).filter((word) => word.length > 2);
   const calculators = [...document.querySelectorAll('.lt-top nav a[href*="apps/"]')];
-  const found = calculators.filter((link) =>
-    asked.some((word) => link.textContent.toLowerCase().split(/\W+/).includes(word)));
+  const named = calculators.filter((link) => asked.some((word) => wordsOf(link.textContent).includes(word)));
+  const all = (link) => wordsOf(`${link.textContent} ${link.dataset.words}`);
+  const brought = calculators.filter((link) => asked.length && asked.every((word) => all(link).includes(word)));
+  const found = [...new Set([...named, ...brought])];
   if (!found.length) return;
   const list = document.createElement("ul");
   list.className = "search lt-found";
   for (const link of found) {
     const item = list.appendChild(document.createElement("li"));
-    item.append(link.cloneNode(true), " (calculator)");
+    const does = link.nextElementSibling?.textContent;
+    item.append(link.cloneNode(true), does ? `: ${does}` : "");
   }
   document.querySelector("#search-results").before(list);
 });

@@ -15,6 +15,7 @@ from ..calculators import calculate
 from ..figures import GIB, show
 from ..figures.drawing import Drawing, Scale
 from ..form import controls as c
+from ..form.state import Field
 from ..page import APPS, h, words
 from .record import Control, Drawn, Picture
 
@@ -67,6 +68,121 @@ def _gpu_group(title):
     return OFTEN if card.name in CARDS else card.title.removesuffix(title).strip() or "Others"
 
 
+# ---- the words of the sentence -------------------------------------------------------------
+
+FIELDS = {field.name: field for field in calculate.FORM.fields}
+FIELDS["context"] = Field("context", "tokens", 0, "Context", ANSWER + 1, c.MOST_TOKENS,
+                          unit="tokens")  # fmt: skip
+
+
+def _read(name, text):
+    """Read typed words as Calculate does, and refuse them with its words."""
+    field = FIELDS[name]
+    try:
+        return field.read(text)
+    except BadInput as problem:
+        raise BadInput(name, field.title + str(problem).removeprefix(problem.field)) from None
+
+
+def _more(name, text):
+    """What typed words say beside the name: a format of a checkpoint, a number of cards."""
+    found = FIELDS[name].understood(text)
+    return found.more if found else {}
+
+
+def _titled(titles, name):
+    """The words of the sentence for a name; the name where the sentence's list has none."""
+    return next((title for title, one in titles.items() if one == name), name)
+
+
+def _format_title(name):
+    title = _titled(FORMATS, name)
+    if title in FORMATS:
+        return title
+    title = catalog.format(name).title
+    return title if catalog.format(title).name == name else name
+
+
+def _typed_model(text):
+    name, more = _read("model", text), _more("model", text)
+    weights = {"weights": _format_title(more["weights"])} if "weights" in more else {}
+    return {"model": _titled(_models(), name)} | weights
+
+
+def _typed_weights(text):
+    return {"weights": text if text in FORMATS else _format_title(_read("weights", text))}
+
+
+def _typed_gpu(text):
+    name, more = _read("gpu", text), _more("gpu", text)
+    cards = {"cards": more["tp"]} if "tp" in more else {}
+    return {"gpu": _titled(_gpus(), name)} | cards
+
+
+def _typed_number(name, field):
+    unit = FIELDS[field].unit
+
+    def reads(text):
+        return {name: _read(field, text.lower().removesuffix(unit).removesuffix(unit[:-1]))}
+
+    return reads
+
+
+def _typed_context(text):
+    return {"context": _context(_read("context", text.lower().removesuffix("tokens")))}
+
+
+def _context(tokens):
+    return next((title for title, one in CONTEXTS.items() if one == tokens), f"{tokens:,} tokens")
+
+
+def _tokens(context):
+    return CONTEXTS.get(context) or int(context.removesuffix(" tokens").replace(",", ""))
+
+
+def to_query(values):
+    """Spell the sentence as the address of Calculate does.
+
+    Parameters
+    ----------
+    values : dict
+        The words of the sentence by name.
+
+    Returns
+    -------
+    str
+        The query.
+    """
+    return calculate.FORM.query(inputs(**values))
+
+
+def from_query(query):
+    """Read the sentence from an address of Calculate; what it has no word for is left out.
+
+    Parameters
+    ----------
+    query : str
+        As `to_query` spells it; a stranger's may hold anything.
+
+    Returns
+    -------
+    tuple of dict and str
+        The words of the sentence by name, and what could not be read.
+    """
+    state, messages = calculate.FORM.parse(query)
+    tokens = max(state["in"] + state["out"], ANSWER + 1)
+    said = " ".join(one["text"] for one in messages if one["level"] == "error")
+    words = {
+        "model": _titled(_models(), state["model"]),
+        "weights": _format_title(state["weights"]),
+        "cards": state["tp"],
+        "gpu": _titled(_gpus(), state["gpu"]),
+        "users": state["users"] or design.WORKED_WORKLOAD.concurrency,
+        "context": _context(tokens),
+    }
+    return words, said
+
+
 def inputs(model, weights, cards, gpu, users, context):
     """Say as inputs of Calculate what the sentence asks.
 
@@ -82,18 +198,19 @@ def inputs(model, weights, cards, gpu, users, context):
     dict
         A complete state of Calculate.
     """
-    name = _models()[model]
+    name = _models().get(model, model)
     own = c.known_model(name)
-    format_ = FORMATS[weights] or (own.native_format if own else "bf16")
+    format_ = FORMATS[weights] if weights in FORMATS else catalog.format(weights).name
+    format_ = format_ or (own.native_format if own else "bf16")
     return calculate.FORM.defaults() | {
         "model": name,
         "weights": format_,
         # Who rounds weights to FP8 rounds the cache with them, as in the worked spec.
         "kv": "fp8" if format_ == "fp8" else "bf16",
-        "gpu": _gpus()[gpu],
+        "gpu": _gpus().get(gpu, gpu),
         "tp": cards,
         "users": users,
-        "in": CONTEXTS[context] - ANSWER,
+        "in": _tokens(context) - ANSWER,
         "out": ANSWER,
     }
 
@@ -125,13 +242,17 @@ def _draw(**asked):
     try:
         card = card_of(state)
     except BadInput as problem:
-        return _refused(str(problem), href)
+        return _refused(c.refusal(problem, calculate.FORM)["messages"][0]["text"], href)
     level, said = _verdict(card, asked["context"])
-    numbers = _numbers(card) if card.starts else []
+    numbers = []
+    if card.starts:
+        most = design.users_within(card.deployment, card.workload, card.slo)
+        said += f" {c.fitting(card, most)}."
+        numbers = _numbers(card, most)
     parts = [
         h("dl", {"class": "lf-numbers"}, [_number(one) for one in numbers]) if numbers else None,
         _memory(card.ledger),
-        _foot(card, state, href),
+        _foot(card, state, href, asked["context"]),
     ]
     table = show.table(
         ("", "estimate", "four times in five", "spec sheet", "limit"),
@@ -248,18 +369,17 @@ class Number:
         return (self.label, value, self.interval or "-", self.written(self.ceiling), limit)
 
 
-def _numbers(card):
+def _numbers(card, most):
     """Users, speed, gap, first token and price of a deployment that starts."""
     e, slo = card.estimates, card.slo
-    most = design.users_within(card.deployment, card.workload, slo)
     _, unit, scale = c.timed(e.ttft_s)  # in milliseconds where Calculate says it so
     asked = [1e3 * tail.bound_s for tail in slo.tails]
-    room = "" if most.ceiling == card.max_concurrent else f"memory holds {card.max_concurrent:,}"
+    room = f"{card.max_concurrent:,} fit in memory"
     out = [
-        _estimated("Users at once", most, "users", note=room),
+        _estimated("Users within the limits", most, "users", note=room, what=c.HOW_MANY),
         _estimated("Speed of one user", e.tok_s_user, "tok/s", note="on average"),
         *(
-            _estimated(label, made.scaled(1e3), "ms", limit=bound)
+            _estimated(label, made.scaled(1e3), "ms", limit=bound, note=c.below_mean(made, e.itl_s))
             for bound, (label, made) in zip(asked, card.percentiles("itl"), strict=True)
         ),
         _estimated("First token", e.ttft_s.scaled(scale), unit, note="mean, other prompts in line"),
@@ -270,7 +390,7 @@ def _numbers(card):
     return out
 
 
-def _estimated(label, estimate, unit, note="", limit=None, money=False):
+def _estimated(label, estimate, unit, note="", limit=None, money=False, what="It"):
     known = not estimate.doubt and estimate.low != estimate.high
     low, high = (estimate.low, estimate.high) if known else (None, None)
     return Number(
@@ -281,7 +401,7 @@ def _estimated(label, estimate, unit, note="", limit=None, money=False):
         high=high,
         ceiling=estimate.ceiling,
         limit=limit,
-        note=estimate.doubt or note,
+        note=c.noted(note, estimate, what),
         money=money,
     )
 
@@ -387,12 +507,15 @@ def _sized(kind, name, size):
     return name if kind in ("room", "kept", "missing") else f"{name} {digits(size / GIB, 3)}"
 
 
-def _foot(card, state, href):
+def _foot(card, state, href, context):
     d, slo = card.deployment, card.slo
+    tokens = f"{state['in'] + state['out']:,} tokens"
+    length = f"{context} is {tokens}" if context in CONTEXTS else tokens
     rows = (
         f"One card's {digits(card.ledger.visible_bytes / GIB, 3)} GiB, to scale",
         f"limits: {_gaps(slo)} and {_rent(slo.usd_h)}",
-        f"{d.engine.title}, answers of {state['out']:,} tokens, cache in {d.kv.title}",
+        f"{d.engine.title}, cache in {d.kv.title}",
+        f"{length}, {state['out']:,} of them the answer",
     )
     return h(
         "p",
@@ -426,14 +549,21 @@ def _start():
 def _picture():
     start = _start()
     controls = (
-        Control("model", "Model", tuple(_models()), start["model"], group=_model_group),
-        Control("weights", "Format of the weights", tuple(FORMATS), start["weights"]),
-        Control("cards", "Cards", (1, 2, 4, 8), start["cards"]),
-        Control("gpu", "Card", tuple(_gpus()), start["gpu"], group=_gpu_group),
-        Control("users", "Users at once", USERS, start["users"], "users"),
-        Control("context", "Context of each", tuple(CONTEXTS), start["context"]),
+        Control("model", "Model", tuple(_models()), start["model"], group=_model_group,
+                reads=_typed_model, address="model"),
+        Control("weights", "Format of the weights", tuple(FORMATS), start["weights"],
+                reads=_typed_weights, address="weights"),
+        Control("cards", "Cards", (1, 2, 4, 8), start["cards"],
+                reads=_typed_number("cards", "tp"), address="tp"),
+        Control("gpu", "Card", tuple(_gpus()), start["gpu"], group=_gpu_group,
+                reads=_typed_gpu, address="gpu"),
+        Control("users", "Users at once", USERS, start["users"], "users",
+                reads=_typed_number("users", "users"), address="users"),
+        Control("context", "Context of each", tuple(CONTEXTS), start["context"],
+                reads=_typed_context, address="in"),
     )  # fmt: skip
-    return Picture("A deployment before it is rented", _draw, controls, ASKS)
+    title = "A deployment before it is rented"
+    return Picture(title, _draw, controls, ASKS, to_query=to_query, from_query=from_query)
 
 
 PICTURES = {"front": _picture()}

@@ -27,6 +27,11 @@ class Control:
         Of the numbers.
     group : callable, optional
         Names the group that a word stands in, where the list is long.
+    reads : callable, optional
+        Reads what a person types beside the list: a mapping of values, its own and those of other
+        controls that the words also say. It raises `BadInput` where it cannot.
+    address : str
+        What an address calls it, where it is typed.
     """
 
     name: str
@@ -35,6 +40,8 @@ class Control:
     start: object
     unit: str = ""
     group: Callable[[str], str] | None = None
+    reads: Callable[[str], Mapping[str, object]] | None = None
+    address: str = ""
 
     @property
     def is_slider(self):
@@ -126,12 +133,16 @@ class Picture:
         What moves it; empty for a picture that stands still.
     asks : str
         A sentence in which each control has its place, `{name}`; empty for a row of them.
+    to_query, from_query : callable, optional
+        Spell its values as an address does, and read them from one, with what could not be read.
     """
 
     title: str
     draw: Callable[..., Drawn]
     controls: tuple[Control, ...] = field(default=())
     asks: str = ""
+    to_query: Callable[[Mapping[str, object]], str] | None = None
+    from_query: Callable[[str], tuple[Mapping[str, object], str]] | None = None
 
     @property
     def start(self):
