@@ -26,7 +26,8 @@ HEAD = """\
 # How latencies vary around their means, and how much wider than a mean's interval theirs is.
 # step_spread and request_spread are standard deviations of the logarithm: of the time of a step,
 # and of a request's time outside the cards. A width is [faster, slower]: factors by which the ends
-# of the mean's interval move apart; p50 holds up to the 75th percentile, tail above.
+# of the mean's interval move apart, below 1 together; p50 holds up to the 75th percentile, tail
+# above.
 # Written by `python benchmarks/percentiles.py --write` from benchmarks/percentiles.csv.
 
 """

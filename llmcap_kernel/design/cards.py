@@ -20,7 +20,7 @@ OF_MANY = ("link_bandwidth", "all_reduce_s", "pcie_exchange_s", "one_path_share"
 OF_EXPERTS = ("expert_bandwidth", "expert_compute", "moe_layer_s")
 NO_SLO = Slo()
 # Of a percentile's interval.
-WIDER = "its mean's, wider as measured percentiles ask, over half and twice the steps with prompts"
+MOVED = "its mean's, moved as measured percentiles ask, over half and twice the steps with prompts"
 
 
 @dataclass(frozen=True)
@@ -294,7 +294,7 @@ class Card(Explained):
         for tail, (_, made) in zip(self.slo.tails, self.percentiles(), strict=True):
             intervals += derived(self.expected, tail.quantity, tail.percent)
             text = f"{expected(made, 's')}, four times in five" if made else "-"
-            intervals.append(Line(f"{tail.name} interval", WIDER, "", text))
+            intervals.append(Line(f"{tail.name} interval", MOVED, "", text))
         return (*self.constant_lines(), *self.expected.served.lines(), *intervals)
 
     def constant_lines(self) -> tuple[Line, ...]:

@@ -314,7 +314,7 @@ def _loss(found: list[Point], predicted: Any) -> float:
 
 
 def widths(found: Iterable[Point], step: float, request: float) -> dict[str, tuple[float, float]]:
-    """Compute by how much more than its mean's each interval has to reach.
+    """Compute by how much further than its mean's each interval has to reach, or less far.
 
     Parameters
     ----------
@@ -326,7 +326,7 @@ def widths(found: Iterable[Point], step: float, request: float) -> dict[str, tup
     Returns
     -------
     dict of str to tuple of (float, float)
-        By kind: factors, of 1 and more, by which the ends move apart, so that a tenth
+        By kind: factors by which the ends move apart, or together below 1, so that a tenth
         lies beyond either.
     """
     out = {}
@@ -338,8 +338,7 @@ def widths(found: Iterable[Point], step: float, request: float) -> dict[str, tup
         above = [p.measured / (many * p.slower) for (*_, many), p in zip(ends, some, strict=True)]
         weights = shares(some)
         beyond = (1 + HELD) / 2
-        low, high = (max(_weighted(x, weights, beyond), 1.0) for x in (below, above))
-        out[name] = (low, high)
+        out[name] = (_weighted(below, weights, beyond), _weighted(above, weights, beyond))
     return out
 
 
@@ -405,6 +404,9 @@ def scores(found: Iterable[Point]) -> list[Score]:
                 continue
             few, value, many = one.ends(step, request)
             faster, slower = wide.get(one.kind, (1.0, 1.0))
-            low, high = few * one.faster / faster, many * one.slower * slower
+            low, high = (
+                min(few * one.faster / faster, value),
+                max(many * one.slower * slower, value),
+            )
             out.append(Score(one, value, low <= one.measured <= high))
     return out

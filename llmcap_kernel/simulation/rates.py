@@ -232,7 +232,7 @@ class AtRate:
         low, high, _ = self._factors[MEANS[quantity]]
         if percent is not None:
             faster, slower = catalog.table("tails")["widths"][kind(quantity, percent)]
-            low, high = low / faster, high * slower
+            low, high = min(low / faster, 1.0), max(high * slower, 1.0)
         # where every time is so much longer, as many more come in the time of a step
         time = {"value": 1.0, "low": low, "high": high}[end]
         found = time * _Flight(self.states, self.rate_rps * time).latency_s(quantity, percent)

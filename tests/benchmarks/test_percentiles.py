@@ -1,6 +1,7 @@
 """The measured percentiles: their labels, and how they are scored."""
 
 import csv
+from types import SimpleNamespace
 
 import pytest
 
@@ -54,3 +55,22 @@ def test_each_source_counts_alike_and_is_predicted_without_itself():
     assert {one.point.run.source for one in found} == {"sglcook", "gaudi"}
     few, value, many = points[0].ends(0.0, 0.0)
     assert few <= value <= many
+
+
+def test_a_width_narrows_a_mean_interval_that_is_too_wide():
+    """Twelve runs, all predicted as 1 s: one beyond either end of the interval, and no more."""
+    measured = (0.75, 0.80, 0.85, 0.90, 0.95, 1.00, 1.05, 1.10, 1.15, 1.20, 1.25, 1.30)
+    points = [
+        SimpleNamespace(
+            kind="ttft p50",
+            run=SimpleNamespace(source="s"),
+            measured=m,
+            faster=0.25,  # the interval of the mean is 0.25 s to 4 s
+            slower=4.0,
+            ends=lambda step, request: (1.0, 1.0, 1.0),
+        )
+        for m in measured
+    ]
+    ((faster, slower),) = tails.widths(points, 0.0, 0.0).values()
+    # a tenth is more than one of twelve, and less than two
+    assert 0.25 / faster == pytest.approx(0.80) and 4.0 * slower == pytest.approx(1.25)
