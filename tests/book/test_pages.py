@@ -53,3 +53,31 @@ def test_the_address_of_the_site_is_the_book(visit):
 def test_search_finds_a_page(visit):
     page = visit("/search.html?q=roofline")
     page.wait_for_selector("#search-results li a")
+
+
+BUTTONS = """() => [...document.querySelectorAll(".lc-actions > button, .lc-share summary")]
+  .filter((node) => node.checkVisibility())
+  .map((node) => [node.getBoundingClientRect().top, node.getBoundingClientRect().height])"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_buttons_above_a_calculator_stand_on_one_line(visit, width):
+    page = visit("/apps/vram/index.html", width=width)
+    page.wait_for_selector(".lc-actions > button")
+    places = page.evaluate(BUTTONS)
+    assert len(places) == 4 and all(one == places[0] for one in places)
+
+
+@pytest.mark.browser
+def test_names_of_four_deployments_leave_room_for_what_they_name(visit):
+    page = visit("/apps/scorecard/index.html")
+    page.wait_for_selector("section.lc[data-live]")
+    page.locator(".lc-controls select[name=columns]").first.select_option("4")
+    page.wait_for_function("() => document.querySelectorAll('.lc-group').length === 4")
+    page.evaluate("document.querySelectorAll('.lc-group > details').forEach((d) => d.open = true)")
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll(".lc-group .lc-search input")]
+        .filter((node) => node.scrollWidth > node.clientWidth).map((node) => node.value)"""
+    )
+    assert cut == []

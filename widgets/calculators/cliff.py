@@ -89,7 +89,7 @@ def _headline(d, bars, longest, users):
         {
             "label": f"Users at {at_8k.context_tokens:,} tokens",
             "value": f"{at_8k.max_concurrent:,}",
-            "unit": "",
+            "unit": "users",
             "note": "whole users; a part of one is none",
             "explain": c.arithmetic(at_8k, "kv_per_sequence", "max_concurrent"),
         },

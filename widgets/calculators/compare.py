@@ -137,7 +137,8 @@ def _asked(state):
     ]
     if not VARIABLES[state["sweep"]].load:
         return boxes
-    boxes += [c.entry(end, state) | {"text": _end(state[end.name])} for end in ends]
+    unit = {"unit": "users" if state["sweep"] == "users" else "tokens", "placeholder": "any"}
+    boxes += [c.entry(end, state) | {"text": _end(state[end.name])} | unit for end in ends]
     return c.fold(boxes, {"Range": ("from", "to")})
 
 

@@ -144,9 +144,8 @@ def _controls(state):
         c.entry(fields["out"], state) | c.HALF,
         c.entry(fields["prefix"], state) | c.HALF,
         *c.limit_controls(fields, state),
-        c.select(fields["vendor"], state, [(v, word, "") for v, word in VENDORS.items()]) | c.HALF,
-        c.select(fields["engine"], state, [(ANY, "vLLM, or what runs", ""), *c.engine_options()])
-        | c.HALF,
+        c.select(fields["vendor"], state, [(v, word, "") for v, word in VENDORS.items()]),
+        c.select(fields["engine"], state, [(ANY, "vLLM, or what runs", ""), *c.engine_options()]),
         c.select(fields["bits"], state, [(b, str(b) if b else "any", "") for b in BITS]) | c.HALF,
         c.entry(fields["nodes"], state) | c.HALF,
         c.entry(fields["copies"], state)

@@ -111,7 +111,7 @@ def _headline(books):
             "label": "Total needed on a card",
             "value": c.gib(books.needed_bytes),
             "unit": "GiB",
-            "note": f"the engine may use {c.gib(usable)} of {c.gib(books.visible_bytes)}",
+            "note": f"the engine may use {c.gib(usable)} of {c.gib(books.visible_bytes)} GiB",
             "explain": "\n".join([total, "", *map(str, capacity.term_lines(books))]),
         },
         {

@@ -361,7 +361,7 @@ def _model_control(fields, state, model):
 
 
 def _kv_control(field, state):
-    control = select(field, state, format_options(kv=True)) | HALF
+    control = select(field, state, format_options(kv=True))
     if catalog.format(state[field.name]).bytes_per_element >= 2:
         return control
     return control | {"help": "Engines by themselves keep 16 bits, and so does the command line."}
@@ -1158,9 +1158,11 @@ def _placed(item):
     known = {name: value for name, value in span.items() if value is not None}
     longest = max(known.values())
     at = {name: round(100 * value / longest, 2) if longest else 0 for name, value in known.items()}
-    said = f"{digits(known['low'], 3)} to {digits(known['high'], 3)}"
-    said += f", ceiling {digits(known['ceiling'], 3)}" if "ceiling" in known else ""
-    said += f", {bound} {digits(known['limit'], 3)}" if bound and "limit" in known else ""
+    money = "$" if item["value"].startswith("$") else ""
+    shown = {name: f"{money}{digits(value, 3)}" for name, value in known.items()}
+    said = f"{shown['low']} to {shown['high']}"
+    said += f", ceiling {shown['ceiling']}" if "ceiling" in known else ""
+    said += f", {bound} {shown['limit']}" if bound and "limit" in known else ""
     return item | {"span": span | {"at": at, "text": said}}
 
 

@@ -210,7 +210,7 @@ def _number(sheet, x, y, width, item):
         sheet.fitted(x, y + 76, item["note"].partition(";")[0], width, 22, "quiet")
         return
     at = {name: x + place / 100 * (width - 4) for name, place in span["at"].items()}
-    sheet.fitted(x, y + 76, f"{_interval(item)}, four times in five", width, 22)
+    sheet.fitted(x, y + 76, f"{span['text'].partition(',')[0]}, four times in five", width, 22)
     sheet.rect(x, y + 118, width, 3, "rule")
     sheet.rect(at["low"], y + 112, at["high"] - at["low"], 15, "interval")
     if "limit" in at:
@@ -218,12 +218,6 @@ def _number(sheet, x, y, width, item):
     sheet.rect(at["value"] - 1, y + 106, 4, 27, "text")
     if "ceiling" in at:
         sheet.ring(at["ceiling"], y + 119.5, 6)
-
-
-def _interval(item):
-    """The interval in words, in the money of its number."""
-    said = item["span"]["text"].partition(",")[0]
-    return f"${said.replace(' to ', ' to $')}" if item["value"].startswith("$") else said
 
 
 def _marks(sheet, y):
