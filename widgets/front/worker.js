@@ -121,7 +121,7 @@ async function start() {
     memory = null;
     pyodide = await Promise.race([load(null), lost]);
   }
-  let unpacked = null; // takes a third of a second: after a first answer, where that needs none
+  let unpacked = null; // it takes longer than an answer: after the first, where that needs no file
   const archived = await packages;
   const own = () => (unpacked = unpacked || unpack(pyodide, archived));
   if (!memory) {
