@@ -240,9 +240,9 @@ def estimated(estimates: Estimates, slo: Slo) -> Iterator[Limit]:
     slo : Slo
         Limits to meet.
 
-    Yields
-    ------
-    Limit
+    Returns
+    -------
+    iterator of Limit
         Of each that is set, in the order of the fields of `Slo`.
 
     Examples

@@ -81,6 +81,12 @@ async function unpack(pyodide, coming) {
   pyodide.unpackArchive(await coming, "zip", { extractDir: files.home });
 }
 
+// What was imported and read before the memory was kept is in it: a calculator opens as it starts,
+// with no more in its address than what a link is stamped with, and asks for no file of ours.
+const AS_IT_STARTS = /^([vkdp]=[^&]*(&|$))*$/;
+const needsNoFile = (name, { kind, name: which, query = "" }) =>
+  name === "open" && kind === "calculator" && which !== "validate" && AS_IT_STARTS.test(query);
+
 async function load(memory) {
   const { loadPyodide } = await import(files.pyodide.url);
   const indexURL = files.pyodide.url.replace(/[^/]*$/, "");
@@ -115,17 +121,21 @@ async function start() {
     memory = null;
     pyodide = await Promise.race([load(null), lost]);
   }
-  await unpack(pyodide, packages);
+  let unpacked = null; // it takes longer than an answer: after the first, where that needs no file
+  const archived = await packages;
+  const own = () => (unpacked = unpacked || unpack(pyodide, archived));
   if (!memory) {
+    await own();
     pyodide.runPython("import widgets.live.page as page; page.warm()");
     if (mayKeep()) keep(pyodide.makeMemorySnapshot()).catch(() => {});
   }
   const page = pyodide.runPython("import widgets.live.page as page; page.Page()");
-  return { pyodide, page };
+  return { pyodide, page, own };
 }
 
 async function call({ id, name, args, buffers = [] }) {
-  const { pyodide, page } = await ready;
+  const { pyodide, page, own } = await ready;
+  if (!needsNoFile(name, args)) await own();
   if (name === "run" || args.name === "validate" || args.kind === "picture") {
     data = data || unpack(pyodide, archive("data")); // the measured rows, for those who look at them
     await data;
@@ -135,6 +145,7 @@ async function call({ id, name, args, buffers = [] }) {
   const answer = JSON.parse(page.call(name, JSON.stringify(args), given, say));
   given.destroy();
   self.postMessage({ id, ...answer });
+  await own();
 }
 
 self.onmessage = ({ data: asked }) => {
