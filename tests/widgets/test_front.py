@@ -182,7 +182,7 @@ def test_what_is_not_known_closely_is_said_in_a_sentence():
     wide = Estimate(10, 2, 20, 30, "")
     said = controls.noted("52 fit in memory", wide, controls.HOW_MANY)
     assert said == (
-        "52 fit in memory. How many meet the limits is known only within a factor of more than 6."
+        "52 fit in memory. How many meet the limits is known only within a factor over 6."
     )
 
 

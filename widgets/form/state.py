@@ -292,7 +292,8 @@ class Form:
                 kept = _what_stays(field, state[field.name])
                 said = field.title + str(problem).removeprefix(field.name)
                 messages.append(_message("error", field.name, f"{said}{kept}"))
-        messages += self._thousands(values, state)
+        if base is not None:  # typed in the page; who reads a link reads the number in its box
+            messages += self._thousands(values, state)
         # a page sends all inputs with the one that changed
         given = values if base is None else filled
         return self._followed(state, base or self.defaults(), given), _capped(messages)

@@ -169,7 +169,8 @@ function replay(node, { type, value, checked, key }) {
   if (node.role !== "combobox" && node.type !== "range") {
     node.dispatchEvent(new Event("change", { bubbles: true }));
   }
-  if (node.role === "combobox" && node !== document.activeElement) {
+  // A name that was entered, or left, is the one that is meant.
+  if (node.role === "combobox" && (type === "change" || node !== document.activeElement)) {
     node.dispatchEvent(new FocusEvent("focusout", { bubbles: true }));
   }
 }
