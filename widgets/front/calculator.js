@@ -709,6 +709,16 @@ function sendChosen(model, input) {
   if (file) sendFile(model, file, said);
 }
 
+// A whole document needs no button, however it came into its box.
+function wholeJson(text) {
+  if (text.length < 40 || !/^\s*\{/.test(text)) return false;
+  try {
+    return Boolean(JSON.parse(text));
+  } catch {
+    return false;
+  }
+}
+
 function sendPasted(model, area) {
   const said = area.closest(".lc-file").querySelector(".lc-file-said");
   const text = area.value;
@@ -1086,6 +1096,7 @@ function render({ model, el }) {
     const node = event.target;
     busyInput = node;
     if (node.role === "combobox") searching(node).open(node.value);
+    if (node.nodeName === "TEXTAREA" && wholeJson(node.value)) return used(node);
     if (node.type !== "range") return;
     fillTrack(node);
     const { stops, stop_texts: texts, stop_entries: entries } = control(node.name);
@@ -1144,10 +1155,10 @@ function render({ model, el }) {
   }
 
   function pasted(event) {
-    if (event.target.nodeName !== "TEXTAREA") return;
-    const act = event.target.closest(".lc-file") ? "usetext" : "use";
-    setTimeout(() => acts[act](event.target));
+    if (event.target.nodeName === "TEXTAREA") setTimeout(() => used(event.target));
   }
+
+  const used = (area) => acts[area.closest(".lc-file") ? "usetext" : "use"](area);
 
   function changed(event) {
     const node = event.target;
