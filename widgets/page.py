@@ -313,12 +313,18 @@ def _control(view, control, prefix):
     size = " lc-half" if control.get("half") else " lc-twice" if control.get("twice") else ""
     attributes = {"class": f"lc-control lc-kind-{kind}{size}"}
     help_ = {"class": "lc-help", "id": f"{prefix}-{name}-help"}
-    text = h("p", help_, words(control["help"])) if control["help"] else None
+    text = h("p", help_, _typed(control["help"])) if control["help"] else None
     label = h("label", {"for": common["id"]}, words(control["label"]))
     if kind == "text":
         unfold = _summary(f"Paste a {control['label']}")
         return h("details", attributes, unfold, label, box, text)
     return h("div", attributes, label, box, text)
+
+
+def _typed(text):
+    """Text in which what stands between backticks is typed as it stands, kept in one line."""
+    parts = enumerate(text.split("`"))
+    return [h("code", {}, words(one)) if i % 2 else words(one) for i, one in parts if one]
 
 
 def _input(control, common, tag="input", content=(), **more):

@@ -197,7 +197,10 @@ def test_each_term_stands_with_its_formula_and_the_numbers_in_force():
     rows = {row[0]: row[1:] for row in table["rows"]}
     vocabulary = catalog.model("llama-3.1-8b").vocab_size
     assert f"64 x {vocabulary:,} x" in rows["sampling"][1]
-    assert rows["one pass"][1].startswith("1,024 x ") and "max(sampling" in rows["activations"][0]
+    assert (
+        rows["one pass"][1].startswith("1,024 x ")
+        and "the larger of sampling" in rows["activations"][0]
+    )
     eager = shown(**SMALL, eager=True)["tables"][2]["rows"]
     assert {row[0]: row[1] for row in eager}["graphs"] == "off: eager"
 

@@ -34,7 +34,7 @@ USER_STOPS = (*range(1, 17), *(round(2**power * step) for power in range(4, 12)
 PASTE = (
     "Any Hugging Face config.json, which takes the place of the model above; the command that "
     "launches an engine, or its start-up log, which fill the inputs; or a card of your own, as "
-    "llmcap gpus NAME --toml prints one."
+    "`llmcap gpus NAME --toml` prints one."
 )
 NO_LIMIT = "At most; 0 for no limit."
 HALF = {"half": True}  # two such inputs share a line

@@ -142,7 +142,10 @@ function entryBox(control, id, invalid, beside) {
 function controlBox(view, control, prefix) {
   const id = `${prefix}-${control.name}`;
   const invalid = view.messages.some((m) => m.field === control.name && m.level === "error");
-  const help = control.help ? h("p", { class: "lc-help", id: `${id}-help` }, control.help) : null;
+  // what stands between backticks is typed as it stands, and kept in one line
+  const said = control.help.split("`").map((part, i) => (i % 2 ? h("code", {}, part) : part))
+    .filter(Boolean);
+  const help = control.help ? h("p", { class: "lc-help", id: `${id}-help` }, said) : null;
   let box;
   if (control.kind === "select") box = selectBox(control, id);
   else if (control.kind === "search") box = searchBox(control, id, invalid);
