@@ -536,8 +536,10 @@ def _text(found):
     """What is for another program: a command, or the lines an engine will print."""
     text = {"tabindex": 0, "role": "region", "aria-label": found["title"]}
     copy = _button("Copy", {"data-act": "lines"})
-    title, said = h("p", {}, words(found["title"])), h("pre", text, words(found["text"]))
-    return h("div", {"class": "lc-lines"}, title, said, copy)
+    said, fold = h("pre", text, words(found["text"])), found.get("fold")
+    title = None if fold else h("p", {}, words(found["title"]))
+    box = h("div", {"class": "lc-lines"}, title, said, copy)
+    return h("details", {"class": "lc-more"}, _summary(found["title"]), box) if fold else box
 
 
 def _headline(view):
@@ -590,7 +592,10 @@ def _table(table):
     }
     caption = h("caption", {}, words(table["caption"]))
     body = [caption, h("thead", {}, head), h("tbody", {}, rows)]
-    return h("div", label, h("table", {}, body))
+    box = h("div", label, h("table", {}, body))
+    if not table.get("fold"):
+        return box
+    return h("details", {"class": "lc-more"}, _summary(table["caption"]), box)
 
 
 def _row(table, i):

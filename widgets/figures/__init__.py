@@ -496,6 +496,7 @@ def term_table(books):
         ],
         "highlight": [],
         "stack": True,
+        "fold": True,
     }
 
 

@@ -976,7 +976,7 @@ def commands(card):
     except BadInput:
         return [lines]
     measure = {"title": "Measure it so", "text": handover.benchmark(d, load).text}
-    return [start, lines, measure]
+    return [start, lines | {"fold": True}, measure | {"fold": True}]
 
 
 def timed(estimate):

@@ -230,10 +230,11 @@ function remediesBox(view) {
 }
 
 // The lines an engine will print, to look for in its log.
-function textBox({ title, text: said }) {
-  return h("div", { class: "lc-lines" }, h("p", {}, title),
+function textBox({ title, text: said, fold }) {
+  const box = h("div", { class: "lc-lines" }, fold ? null : h("p", {}, title),
     h("pre", { tabindex: "0", role: "region", "aria-label": title }, said),
     h("button", { type: "button", "data-act": "lines" }, "Copy"));
+  return fold ? h("details", { class: "lc-more" }, h("summary", {}, title), box) : box;
 }
 
 function messagesBox(view) {
@@ -329,7 +330,10 @@ function tableBox(table) {
   const wide = table.stack ? " lc-stack" : "";
   const box = h("div", { class: `lc-table${wide}`, tabindex: "0", role: "region",
     "aria-label": table.caption }, h("table", {}, body));
-  return Object.assign(box, { says: JSON.stringify(table) });
+  Object.assign(box, { says: JSON.stringify(table) });
+  // what is not the answer is a line until somebody asks for it
+  return table.fold
+    ? h("details", { class: "lc-more" }, h("summary", {}, table.caption), box) : box;
 }
 
 function cellAttributes(table, i, j) {
