@@ -313,12 +313,18 @@ def _control(view, control, prefix):
     size = " lc-half" if control.get("half") else " lc-twice" if control.get("twice") else ""
     attributes = {"class": f"lc-control lc-kind-{kind}{size}"}
     help_ = {"class": "lc-help", "id": f"{prefix}-{name}-help"}
-    text = h("p", help_, words(control["help"])) if control["help"] else None
+    text = h("p", help_, _typed(control["help"])) if control["help"] else None
     label = h("label", {"for": common["id"]}, words(control["label"]))
     if kind == "text":
         unfold = _summary(f"Paste a {control['label']}")
         return h("details", attributes, unfold, label, box, text)
     return h("div", attributes, label, box, text)
+
+
+def _typed(text):
+    """Text in which what stands between backticks is typed as it stands, kept in one line."""
+    parts = enumerate(text.split("`"))
+    return [h("code", {}, words(one)) if i % 2 else words(one) for i, one in parts if one]
 
 
 def _input(control, common, tag="input", content=(), **more):
@@ -532,8 +538,10 @@ def _text(found):
     """What is for another program: a command, or the lines an engine will print."""
     text = {"tabindex": 0, "role": "region", "aria-label": found["title"]}
     copy = _button("Copy", {"data-act": "lines"})
-    title, said = h("p", {}, words(found["title"])), h("pre", text, words(found["text"]))
-    return h("div", {"class": "lc-lines"}, title, said, copy)
+    said, fold = h("pre", text, words(found["text"])), found.get("fold")
+    title = None if fold else h("p", {}, words(found["title"]))
+    box = h("div", {"class": "lc-lines"}, title, said, copy)
+    return h("details", {"class": "lc-more"}, _summary(found["title"]), box) if fold else box
 
 
 def _headline(view):
@@ -586,7 +594,10 @@ def _table(table):
     }
     caption = h("caption", {}, words(table["caption"]))
     body = [caption, h("thead", {}, head), h("tbody", {}, rows)]
-    return h("div", label, h("table", {}, body))
+    box = h("div", label, h("table", {}, body))
+    if not table.get("fold"):
+        return box
+    return h("details", {"class": "lc-more"}, _summary(table["caption"]), box)
 
 
 def _row(table, i):

@@ -306,6 +306,7 @@ def with_company(calculator, state, view):
     """
     form = calculator.FORM
     hint = getattr(calculator, "HINT", "") if state == form.defaults() else ""
+    hint = hint() if callable(hint) else hint
     company = {
         "presets": presets(form.name),
         "hint": hint,

@@ -303,8 +303,8 @@ def activation_parts(deployment: Deployment) -> dict[str, float]:
     d, model = deployment, deployment.model
     experts = expert_bytes(d)
     return {
-        "always": d.engine.activation_bytes,
-        "counts of said tokens": (
+        "fixed": d.engine.activation_bytes,
+        "token counts for penalties": (
             d.seqs_limit * model.vocab_size * d.engine.counted_bytes_per_logit
         ),
         "experts": experts,

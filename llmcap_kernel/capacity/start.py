@@ -21,12 +21,14 @@ FLAGS = {
         "max_model_len": "--max-model-len",
         "eager": "--enforce-eager",
         "kv": "--kv-cache-dtype",
+        "weights": "--quantization",
         "tp": "--tensor-parallel-size",
     },
     "sglang": {
         "memory_fraction": "--mem-fraction-static",
         "max_model_len": "--context-length",
         "kv": "--kv-cache-dtype",
+        "weights": "--quantization",
         "tp": "--tp-size",
     },
     "trtllm": {
@@ -48,9 +50,11 @@ COSTS = {
     "max_num_batched_tokens": "long prompts take more steps",
     "eager": "slower steps for few users",
     "kv": "check the answers' quality",
+    "weights": "check the answers' quality",
     "max_model_len": "longer requests are refused",
     "tp": "twice the rent",
 }
+IN_FULL = ("bf16", "fp16")
 HIGHEST_PERCENT = 97  # what is left is for the driver, NCCL and what the profile does not see
 FEWEST_SEQS = 8
 LEAST_BATCH_TOKENS = 512
@@ -150,6 +154,9 @@ def _tries(d: Deployment, context_tokens: int) -> Iterator[tuple[str, Tries]]:
         yield "eager", iter([(True, replace(d, eager=True), context_tokens)])
     if d.kv.bytes_per_element > 1.1:
         yield "kv", iter([("fp8", _with_fp8_cache(d), context_tokens)])
+    if d.weights.name in IN_FULL:  # which the engine itself turns into eight bits
+        eight = replace(d, weights=catalog.format("fp8"))
+        yield "weights", iter([("fp8", eight, context_tokens)])
     longest = max(d.max_model_len or 0, context_tokens)
     shorter = replace(d, max_model_len=None)
     yield "max_model_len", ((n, shorter, n) for n in _lengths(longest))

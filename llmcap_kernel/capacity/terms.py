@@ -67,10 +67,10 @@ def _activations(books: Ledger) -> list[Line]:
     d = books.deployment
     sampled, passed = overhead.sampling_bytes(d), overhead.forward_bytes(d)
     parts = {name: size for name, size in overhead.activation_parts(d).items() if size > 2**20}
-    top = f"max({_gib(sampled)}, {_gib(passed)})"
+    top = f"the larger of {_gib(sampled)} and {_gib(passed)}"
     whole = Line(
         "activations",
-        " + ".join((*parts, "max(sampling, one pass)")),
+        " + ".join((*parts, "the larger of sampling and one pass")),
         " + ".join((*map(_gib, parts.values()), top)),
         _gib(books.activation_bytes),
     )

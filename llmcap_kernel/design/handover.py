@@ -13,6 +13,7 @@ from typing import Any
 from ..refuse import BadInput
 from ..spec import Deployment, Format, Model, Workload
 
+YOURS = "<your model>"
 HUB = "https://huggingface.co/"
 PROMPTS_EACH = 10  # requests of a run for each user: the first and the last of them are few
 LEAST_PROMPTS, MOST_PROMPTS = 40, 2000
@@ -79,7 +80,8 @@ def repository(model: Model) -> str:
     Returns
     -------
     str
-        "owner/name" where the catalogue's source is on the hub, else the catalogue's name.
+        "owner/name" where the catalogue's source is on the hub, else the catalogue's name; of a
+        model that was counted from a config.json, which names no checkpoint, `YOURS`.
 
     Examples
     --------
@@ -92,7 +94,7 @@ def repository(model: Model) -> str:
         parts = source.removeprefix(HUB).split("/")
         if len(parts) >= 2 and parts[0] not in ("docs", "blog", "papers", "datasets", "spaces"):
             return "/".join(parts[:2])
-    return model.name
+    return model.name if source else YOURS
 
 
 def launch(
@@ -159,6 +161,8 @@ def _checkpoint(d: Deployment, model: str) -> tuple[str, list[str]]:
     if model:
         return model, []
     base = repository(d.model)
+    if base == YOURS:
+        return base, []
     own = d.weights.name == d.model.native_format or _is_online(d)
     if own or (d.weights.name in FULL_WIDTH and d.model.native_format in FULL_WIDTH):
         return base, []

@@ -17,7 +17,7 @@ from llmcap_kernel.spec import Slo, Tail
 from tests.widgets.inputs import states
 from widgets.calculators import calculate, vram
 from widgets.figures import memory_bars, memory_table
-from widgets.page import summary
+from widgets.page import static_html, summary
 
 CONFIGS = Path(catalog.__file__).parent / "configs"
 FORM = calculate.FORM
@@ -125,10 +125,15 @@ def headline(view):
 def kept(gap, itl_s):
     """The words on a gap and its limit, from the numbers."""
     if gap.value > itl_s:
-        return "It misses the gap between tokens (95 of 100)."
+        return "It misses one: "
     if gap.high > itl_s:
-        return "It likely meets every limit; the gap between tokens (95 of 100) may still miss."
-    return "It meets every limit."
+        return "It likely meets every limit; one may still miss: "
+    return "It meets every limit; the tightest: "
+
+
+def held_to(itl_s):
+    slo = replace(design.WORKED_SLO, tails=(Tail("itl", 95, itl_s),))
+    return design.card(B, design.WORKED_WORKLOAD, slo)
 
 
 def p95(card):
@@ -141,8 +146,8 @@ def test_the_default_is_the_worked_spec():
     assert summary(shown()) == "\n".join(
         (
             "Calculate",
-            f"It fits: room for {CARD.max_concurrent} users, 16 wanted. {kept(gap, itl_s)} "
-            f"ITL{CARD.binding.removeprefix('itl')}.",
+            f"It fits: room for {CARD.max_concurrent} users, 16 wanted. {kept(gap, itl_s)}"
+            f"{CARD.limits[0].sentence}.",
             f"Speed of one user: {digits(e.tok_s_user.value)} tok/s",
             f"Gap, 95% within: {quantity(gap.value, 's')}",
             f"Max concurrent users: {most.value} users",
@@ -165,14 +170,20 @@ def test_a_limit_just_beyond_an_end_of_the_interval_is_missed_likely_or_met(end,
     gap = p95(CARD)
     itl_s = 1.001 * getattr(gap, end)
     status = shown(itl=1e3 * itl_s, budget=0)["status"]
-    assert status["level"] == level and f" {kept(gap, itl_s)} " in status["text"]
+    assert status["level"] == level
     binds = CARD.max_concurrent / 16 > itl_s / gap.value
-    assert (f" ITL p95, {verdict}" in status["text"]) is binds
+    said = f" {kept(gap, itl_s)}95% of the gaps" if binds else " It meets every limit."
+    assert said in status["text"]
+    one = next(x for x in held_to(itl_s).limits if x.name == "itl p95")
+    assert one.words == verdict
 
 
 def test_a_limit_below_the_ceiling_is_impossible():
     status = shown(itl=1e3 * 0.999 * p95(CARD).ceiling)["status"]
-    assert status["level"] == "bad" and " ITL p95, impossible: " in status["text"]
+    assert (
+        status["level"] == "bad"
+        and "It misses one, impossible on these cards: 95% of the gaps" in status["text"]
+    )
 
 
 def test_users_left_empty_are_the_most_that_meet_the_limits():
@@ -234,11 +245,11 @@ def test_a_gap_while_nobody_prefills_is_shorter_than_the_mean_gap():
 @pytest.mark.parametrize(
     ("changed", "level", "words"),
     [
-        ({"itl": 1000, "users": 2}, "good", "It meets every limit."),
+        ({"itl": 1000, "users": 2}, "good", "It meets every limit; the tightest: "),
         (
             {"itlp": "mean"},
             "good",
-            f"It meets every limit. Latency, met, {0.05 / CARD.expected.itl_s.value:.2f}x headroom",
+            f"the tightest: {quantity(CARD.expected.itl_s.value, 's')} (",
         ),
         ({"tp": 1}, "bad", "Does not start at memory fraction 0.9"),
         (
@@ -246,12 +257,16 @@ def test_a_gap_while_nobody_prefills_is_shorter_than_the_mean_gap():
             "bad",
             f"It does not fit: room for {CARD.max_concurrent} of 100 users.",
         ),
-        ({"users": 100}, "bad", "the gap between tokens (95 of 100) may still miss."),
+        ({"users": 100}, "bad", "may still miss"),
         ({"users": 100, "itlp": "mean"}, "bad", "It misses the gap between tokens."),
-        ({"users": 100, "itl": 0}, "bad", "Capacity, impossible: room for "),
-        ({"budget": 5}, "bad", "It misses the budget."),
-        ({"itl": 1}, "bad", "It misses the gap between tokens (95 of 100)."),
-        ({"ttft": 0.01}, "bad", "It misses the first token."),
+        (
+            {"users": 100, "itl": 0},
+            "bad",
+            f"It does not fit: room for {CARD.max_concurrent} of 100 users.",
+        ),
+        ({"budget": 5}, "bad", "It misses one: "),
+        ({"itl": 1}, "bad", "It misses one, impossible on these cards: 95% of the gaps between"),
+        ({"ttft": 0.01}, "bad", "It misses one, impossible on these cards: first token after "),
         ({"ttft": 0.01, "itl": 9, "budget": 5}, "bad", "the first token, the gap between tokens"),
         ({"itl": 0, "budget": 0}, "good", "No limit set; the cache runs out first, at "),
     ],
@@ -443,3 +458,23 @@ def test_a_layout_without_a_command_has_the_lines_alone():
     query = "model=llama-3.1-70b&gpu=h100-sxm&tp=2&weights=fp8&dp=1"
     texts = calculate.view(FORM.parse(query)[0])["texts"]
     assert [one["title"].partition(" ")[0] for one in texts] == ["What"]
+
+
+def test_a_price_says_what_is_in_it_and_whose_rent_it_is():
+    """Of 8,000 tokens 1,000 are an answer's: all of them cost an eighth each."""
+    note, price = headline(shown())[PRICE]["note"], CARD.expected.usd_mtok.value
+    listed = catalog.reference_price("h100-sxm")
+    assert note.startswith(f"prompts included; ${price / 8:,.2f}/M of prompts and answers together")
+    assert f"${listed['usd_h']:.2f}/h a card ({listed['provider']}, {listed['date']})" in note
+    assert "$2.00/h a card (as entered)" in headline(shown(usd=2.0))[PRICE]["note"]
+
+
+def test_the_verdict_says_each_thing_once():
+    said = shown()["status"]["text"]
+    assert said.count("gap") == said.count("allowed") == 1
+    table_ = next(t for t in shown()["tables"] if t["caption"] == "More or fewer users")
+    assert not any("itl p" in row[-1] for row in table_["rows"])
+
+
+def test_what_is_typed_stays_in_one_line():
+    assert "<code>llmcap gpus NAME --toml</code>" in static_html(shown())

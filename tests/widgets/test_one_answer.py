@@ -532,15 +532,20 @@ def _plain(name):
 
 def _status_tells(status, card):
     """Calculate's status names what is missed, else what is only likely met, and what binds."""
-    assert status.lower().endswith(f" {card.binding}.".lower())
+    tightest = card.limits[0]
+    if tightest.name != "capacity":
+        assert status.endswith(f": {tightest.sentence}.")
     assert status.startswith("It fits: " if card.fits else "It does not fit: ")
-    missed = re.search(r"It misses (.*?)\. ", status)
-    likely = re.search(r"It likely meets every limit; (.*?) may still miss\. ", status)
+    missed = re.search(r"It misses (.*?)(?:: |\.$)", status)
+    likely = re.search(r"It likely meets every limit; (.*?) may still miss(?:: |\.$)", status)
     verdicts = {_plain(limit.name): limit for limit in card.limits}
-    named = re.split(r", | and ", missed[1] if missed else "")
+    one = {"one": _plain(tightest.name)}
+    named = [one.get(x, x) for x in re.split(r", | and ", missed[1] if missed else "")]
     lost = {w for w, x in verdicts.items() if not x.holds and x.name != "capacity"}
     assert set(filter(None, named)) == lost
     if not missed:
-        named = re.split(r", | and ", likely[1] if likely else "")
-        doubtful = {w for w, limit in verdicts.items() if limit.verdict == "likely"}
+        named = [one.get(x, x) for x in re.split(r", | and ", likely[1] if likely else "")]
+        doubtful = {
+            w for w, x in verdicts.items() if x.verdict == "likely" and x.name != "capacity"
+        }
         assert set(filter(None, named)) == doubtful

@@ -1,5 +1,6 @@
 """The VRAM calculator: the engine's limits, the interval of the room, and what makes it start."""
 
+import json
 import re
 
 import pytest
@@ -172,9 +173,11 @@ def test_the_room_has_its_interval_under_the_number_and_on_the_bar():
     assert (room["span"]["low"], room["span"]["high"]) == (low, high)
     whisker = [t for t in view["figure"]["data"] if "error_x" in t][-1]
     fixed = (books.weights_bytes + books.overhead_bytes) / 2**30
-    assert whisker["x"] == [pytest.approx(fixed)] and whisker["y"] == ["There is"]
+    assert whisker["x"] == [pytest.approx(fixed)] and whisker["y"] == ["Available"]
     assert whisker["error_x"]["array"] == [pytest.approx((high - low) / 2)]
-    drawn = [t for t in view["figure"]["data"] if t.get("y") == ["There is"] and t["type"] == "bar"]
+    drawn = [
+        t for t in view["figure"]["data"] if t.get("y") == ["Available"] and t["type"] == "bar"
+    ]
     before = sum(t["x"][0] for t in drawn if "KV" not in t["name"] and "Outside" not in t["name"])
     assert before == pytest.approx(fixed)
 
@@ -194,7 +197,10 @@ def test_each_term_stands_with_its_formula_and_the_numbers_in_force():
     rows = {row[0]: row[1:] for row in table["rows"]}
     vocabulary = catalog.model("llama-3.1-8b").vocab_size
     assert f"64 x {vocabulary:,} x" in rows["sampling"][1]
-    assert rows["one pass"][1].startswith("1,024 x ") and "max(sampling" in rows["activations"][0]
+    assert (
+        rows["one pass"][1].startswith("1,024 x ")
+        and "the larger of sampling" in rows["activations"][0]
+    )
     eager = shown(**SMALL, eager=True)["tables"][2]["rows"]
     assert {row[0]: row[1] for row in eager}["graphs"] == "off: eager"
 
@@ -213,3 +219,66 @@ def test_the_engine_s_lines_stand_with_their_tolerance():
 def test_a_request_beyond_the_engine_s_longest_is_noted():
     texts = [m["text"] for m in shown(**SMALL, maxlen=4000, users=1)["messages"]]
     assert any("refuses requests of more than max_model_len, 4,000" in text for text in texts)
+
+
+def test_all_that_makes_it_start_is_listed_with_money_last():
+    """Mistral Small 24B in 16 bits is 44 GiB: in 8 bits, or on two cards, 48 GB hold it."""
+    tight = {"model": "mistral-small-24b", "gpu": "l40s", "tp": 1, "weights": "bf16", "kv": "bf16"}
+    found = shown(**tight, ctx=8000, users=1)["remedies"]
+    labels = [one["label"] for one in found["items"]]
+    assert "--quantization fp8" in labels and labels[-1] == "--tensor-parallel-size 2"
+    assert found["text"] == "One of these makes it start, the cheapest first:"
+    eight = next(one for one in found["items"] if "quantization" in one["label"])
+    assert vram.FORM.parse(eight["query"])[0]["weights"] == "fp8"
+
+
+def test_one_way_out_has_no_heading_for_several():
+    assert controls.heading(["a"]) == "This makes it start:"
+    assert controls.heading(["a", "b"]).startswith("One of these")
+
+
+def test_the_hint_names_what_turns_the_verdict():
+    hint = Calculator("vram").view["hint"]
+    cards = int(re.search(r"set Cards to (\d+)", hint)[1])
+    assert shown()["status"]["level"] == "bad"
+    assert shown(tp=cards)["status"]["level"] != "bad"
+    assert shown(tp=cards // 2)["status"]["level"] == "bad"
+
+
+@pytest.mark.parametrize("changed", [{}, {"tp": 2}, SMALL])
+def test_every_part_of_a_bar_has_its_name_on_it_or_below(changed):
+    data = [t for t in shown(**changed)["figure"]["data"] if t["type"] == "bar"]
+    below = {t["name"] for t in data if t["showlegend"]}
+    for part in data:
+        assert part.get("text") or part["name"] in below
+
+
+PASTED = json.dumps(
+    {"model_type": "mistral", "hidden_size": 5120, "num_hidden_layers": 40, "head_dim": 128,
+     "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 32768,
+     "vocab_size": 131072, "max_position_embeddings": 32768, "torch_dtype": "bfloat16"}
+)  # fmt: skip
+
+
+def test_a_pasted_model_shows_its_size_and_no_name_that_nobody_serves():
+    """23.6B: 40 layers of 5120 x (4096 + 2 x 1024 + 4096 + 3 x 32768), and two tables."""
+    state, _ = calculate.FORM.check({"config": PASTED, "gpu": "h100-sxm", "tp": 2})
+    view = calculate.view(state)
+    model = next(one for one in view["controls"] if one["name"] == "model")
+    assert model["text"] == "mistral, pasted: 23.6B, 40 layers, BF16"
+    start, _, measure = view["texts"]
+    assert "vllm serve '<your model>'" in start["text"]
+    assert "'<your model>'" in measure["text"]
+    stuck = calculate.view(state | {"gpu": "rtx-4090", "tp": 1})
+    assert [one["title"].partition(" ")[0] for one in stuck["texts"]] == ["What"]
+
+
+def test_a_format_that_follows_a_model_is_said():
+    before = vram.FORM.defaults()
+    state, told = vram.FORM.check({"model": "qwen3-32b"}, before)
+    assert (before["weights"], state["weights"]) == ("fp8", "bf16")
+    assert [one["text"] for one in told] == [
+        "Weights went from FP8 to BF16, the format this model is released in."
+    ]
+    assert vram.FORM.check({"model": "qwen3-32b", "weights": "int8"}, before)[1] == []
+    assert vram.FORM.parse("model=qwen3-32b")[1] == []

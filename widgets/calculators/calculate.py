@@ -3,6 +3,7 @@
 import textwrap
 
 from llmcap_kernel import catalog, design
+from llmcap_kernel.design.limits import IMPOSSIBLE
 from llmcap_kernel.evidence import weak_spots
 from llmcap_kernel.explain import Line, digits, quantity
 from llmcap_kernel.simulation.percentiles import derived
@@ -159,16 +160,31 @@ def _status(card):
         return {"level": c.START_LEVELS[card.ledger.start], "text": card.ledger.verdict}
     fits = "It fits" if card.fits else "It does not fit"
     room = next(limit for limit in card.limits if limit.name == "capacity").sentence
+    text = f"{fits}: {room}. {_limits_said(card)}".strip()
+    return {"level": c.worst(card.limits), "text": text}
+
+
+def _limits_said(card):
+    """What is missed, else what may still be, and by how much the tightest: each once."""
+    tightest = card.limits[0]
+    if card.slo == Slo() and tightest.holds:
+        return f"{card.binding[0].upper()}{card.binding[1:]}."
     # whether all users have room was just said
-    missed = [_named(x) for x in card.limits if not x.holds and x.name != "capacity"]
-    likely = [_named(x) for x in card.limits if x.verdict == "likely"]
+    missed = [x for x in card.limits if not x.holds and x.name != "capacity"]
+    likely = [x for x in card.limits if x.verdict == "likely" and x.name != "capacity"]
+    how = ", impossible on these cards" * (tightest.verdict == IMPOSSIBLE)
+    by_how_much = "" if tightest.name == "capacity" else f"{how}: {tightest.sentence}"
     if missed:
-        verdict = f" It misses {_listed(missed)}."
-    elif likely:
-        verdict = f" It likely meets every limit; {_listed(likely)} may still miss."
-    else:
-        verdict = " It meets every limit." if card.fits and card.slo != Slo() else ""
-    return {"level": c.worst(card.limits), "text": f"{fits}: {room}.{verdict} {_binding(card)}"}
+        return f"It misses {_one_or_each(missed, tightest)}{by_how_much}."
+    if likely:
+        said = f"{_one_or_each(likely, tightest)} may still miss{by_how_much}"
+        return f"It likely meets every limit; {said}."
+    return f"It meets every limit{by_how_much.replace(':', '; the tightest:', 1)}." * card.fits
+
+
+def _one_or_each(limits, tightest):
+    """Limits by name; of the tightest alone, the sentence that follows says which."""
+    return "one" if limits == [tightest] else _listed([_named(x) for x in limits])
 
 
 def _named(limit):
@@ -177,10 +193,6 @@ def _named(limit):
     return f"{TAILS[latency]} ({percent} of 100)" if percent else WORDS[limit.name]
 
 
-def _binding(card):
-    name, _, rest = card.binding.partition(" ")
-    head = name.upper() if name in TAILS else name[0].upper() + name[1:]
-    return f"{head} {rest}."
 
 
 def _listed(words):
@@ -378,11 +390,26 @@ class _Money:
             "value": f"${self.busy.value:,.2f}",
             "unit": "",
             "note": c.noted(
-                f"cards always busy; busy {self.duty:.0%} of the hours ${self.part.value:,.2f}",
+                f"prompts included; ${self.of_all():,.2f}/M of prompts and answers together. "
+                f"{self.rent()}, cards always busy; busy {self.duty:.0%} of the hours "
+                f"${self.part.value:,.2f}",
                 self.busy,
             ),
             "explain": "\n\n".join(lines),
         } | c.span(self.busy)
+
+    def of_all(self):
+        """What a million tokens costs, those of prompts counted with those of answers."""
+        load = self.card.workload
+        return self.busy.value * load.output_tokens / load.context_tokens
+
+    def rent(self):
+        """The rent behind the price, who asks it and since when."""
+        d = self.card.deployment
+        price = catalog.reference_price(d.gpu.name)
+        known = price is not None and price["usd_h"] == d.gpu_usd_h
+        whose = f"{price['provider']}, {price['date']}" if known else "as entered"
+        return f"{quantity(d.gpu_usd_h, 'USD/h')} a card ({whose})"
 
     def break_even(self):
         if not self.busy or not self.api:
@@ -493,7 +520,7 @@ def _more_or_fewer(card, crowds):
                 quantity(e.tok_s_user.value, "tok/s"),
                 quantity(e.ttft_s.value, "s"),
                 quantity(e.usd_mtok.value, "USD/Mtok") if e.usd_mtok else "-",
-                f"{worst.name} {worst.words}" if worst else "-",
+                f"{_named(worst)}: {worst.words}" if worst else "-",
             ]
         )
         levels.append([None, None, None, worst and c.LEVELS[worst.verdict]])

@@ -312,5 +312,6 @@ def tables(question, first, labels, rows, high):
             "rows": sure,
             "highlight": high,
             "stack": True,
+            "fold": True,
         },
     ]

@@ -1,6 +1,7 @@
 """The VRAM calculator: where a card's memory goes, and how many users it leaves room for."""
 
 from dataclasses import replace
+from functools import cache
 
 from llmcap_kernel import capacity, catalog, design, toolbox
 
@@ -20,7 +21,6 @@ FORM = Form(
         Field("users", "whole", 16, "Users at once", 1, c.MOST_USERS, unit="users"),
     ),
 )  # fmt: skip
-HINT = "Try it: drag Users at once to 4, or choose two cards, and watch the verdict."
 PRESETS = p.situations(
     {},
     p.ON_LAPTOP | {"users": 1, "ctx": 8000},
@@ -66,6 +66,17 @@ def view(state):
         remedies=c.remedies(FORM, state, books),
         texts=[c.engine_lines(books)],
     )
+
+
+@cache
+def HINT():
+    """Name the fewest cards that turn the verdict of the start."""
+    state = FORM.defaults()
+    for cards in (2, 4, 8):
+        d = c.deployment(state | {"tp": cards})
+        if capacity.ledger(d, context_tokens=state["ctx"], concurrency=state["users"]).fits:
+            return f"Try it: set Cards to {cards}, and watch the verdict."
+    return ""
 
 
 def _controls(state):

@@ -6,6 +6,7 @@ never the only carrier of meaning: marks differ in place, symbol, pattern or
 label too, and a table with the same numbers stands beside every figure.
 """
 
+import itertools
 import math
 
 from llmcap_kernel import capacity
@@ -20,8 +21,6 @@ BAD = "var(--lc-bad)"
 BAD_GROUND = "var(--lc-bad-ground)"
 PALE = (5, 6)  # marks on which text has the colour of text
 FARTHEST = 10.0  # times a limit; what lies beyond is drawn here
-# Of a bar's label, and of a plot [px]: what does not fit with these fits nowhere.
-NARROWEST_LETTER, WIDEST_PLOT = 4.5, 1600
 INSIDE = 2  # share of a limit from which a bar holds its own label
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif'
 
@@ -165,10 +164,15 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
     dict
         The figure.
     """
-    data, widest = [], max(sum(part[1] for part in parts) for _, parts in rows)
+    data, longest = [], max(sum(part[1] for part in parts) for _, parts in rows)
+    beside: set = set()  # what is too short to be labelled on the bar is named below it, once
     for label, parts in rows:
-        for name, gib, number, hatched in parts:
-            text = f"{name} {digits(gib, 3)}"
+        starts = itertools.accumulate((part[1] for part in parts), initial=0.0)
+        for begin, (name, gib, number, hatched) in zip(starts, parts, strict=False):
+            marked = bool(whisker) and whisker[0] == label and abs(begin - whisker[1]) < 1e-6
+            short = gib < (WIDE if marked else NARROW) * longest or hatched
+            named = short and name not in beside
+            beside |= {name} if short else set()
             pattern = {"shape": "/", "size": 8, "solidity": 0.25, "fgcolor": GROUND}
             pattern["bgcolor"] = mark(number)
             marker = {"color": mark(number), "line": {"color": GROUND, "width": 1.5}}
@@ -177,24 +181,27 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
                     "type": "bar",
                     "orientation": "h",
                     "name": name,
+                    "showlegend": named,
                     "x": [gib],
                     "y": [label],
                     "width": [0.62],
                     "marker": marker | ({"pattern": pattern} if hatched else {}),
                     "hovertemplate": f"{name}: {gib:,.2f} GiB<extra></extra>",
                 }
-                | ({} if hatched or gib < _least(text) * widest else _inside(text, number))
+                | ({} if short else _inside(f"{name} {digits(gib, 3)}", number, marked))
             )
     data += _whisker(*whisker) if whisker else []
     line = {"color": TEXT, "width": 2, "dash": "dot"}
     ends = {"y0": 0, "y1": 1, "yref": "paper", "x0": limit, "x1": limit}
-    right = limit > 0.5 * widest
+    right = limit > 0.5 * longest
     label = note(limit_text, limit, 1, yref="paper", yanchor="bottom")
     return figure(
         data,
         alt,
-        height=210,
+        height=250,
         barmode="stack",
+        showlegend=True,
+        legend={"orientation": "h", "x": 0, "y": -0.42, "yanchor": "top", "font": {"size": 12}},
         uniformtext={"mode": "hide", "minsize": 11},
         margin={"l": 8, "r": 12, "t": 28, "b": 8},
         shapes=[{"type": "line", "line": line} | ends],
@@ -204,18 +211,17 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
     )
 
 
-def _least(text):
-    """Share of the widest plot below which a bar cannot hold a text: measuring it takes time."""
-    return NARROWEST_LETTER * len(text) / WIDEST_PLOT
+# Shares of the longest bar below which a part is named below, and that beside the whisker.
+NARROW, WIDE = 0.2, 0.3
 
 
-def _inside(text, number):
-    """Label a bar on the bar; `uniformtext` drops what does not fit."""
+def _inside(text, number, marked):
+    """Label a bar on the bar, at its far end where the whisker stands at its near one."""
     colour = TEXT if number in PALE else GROUND
     return {
         "text": [text],
         "textposition": "inside",
-        "insidetextanchor": "start",
+        "insidetextanchor": "end" if marked else "start",
         "textangle": 0,
         "insidetextfont": {"size": 12, "color": colour},
     }
@@ -231,6 +237,7 @@ def _whisker(label, end, off):
             "type": "scatter",
             "mode": "markers",
             "name": "weights and overhead end here",
+            "showlegend": False,
             "x": [end],
             "y": [label],
             "marker": {"color": colour, "size": size},
@@ -447,10 +454,10 @@ def memory_bars(books):
     ]
     rows = [
         (label, [part for part in parts if part[1] > 0])
-        for label, parts in (("There is", card), ("Asked for", asked))
+        for label, parts in (("Available", card), ("Needed", asked))
     ]
     end, (low, high) = usable - books.kv_pool_bytes, books.kv_pool_interval_bytes
-    whisker = ("There is" if books.kv_pool_bytes >= 0 else "Asked for", end / GIB)
+    whisker = ("Available" if books.kv_pool_bytes >= 0 else "Needed", end / GIB)
     alt = (
         f"Two stacked bars in GiB. One card has {digits(books.visible_bytes / GIB)}, of which "
         f"the engine may use {digits(usable / GIB)}; {digits(books.needed_bytes / GIB)} are asked "
@@ -489,6 +496,7 @@ def term_table(books):
         ],
         "highlight": [],
         "stack": True,
+        "fold": True,
     }
 
 

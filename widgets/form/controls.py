@@ -34,7 +34,7 @@ USER_STOPS = (*range(1, 17), *(round(2**power * step) for power in range(4, 12)
 PASTE = (
     "Any Hugging Face config.json, which takes the place of the model above; the command that "
     "launches an engine, or its start-up log, which fill the inputs; or a card of your own, as "
-    "llmcap gpus NAME --toml prints one."
+    "`llmcap gpus NAME --toml` prints one."
 )
 NO_LIMIT = "At most; 0 for no limit."
 HALF = {"half": True}  # two such inputs share a line
@@ -356,7 +356,9 @@ def _model_control(fields, state, model):
     config = fields["config"].name
     control = search(fields["model"], state, model_options()) | {"clears": [config]}
     if state[config]:
-        control |= {"text": f"{model.name}, pasted"}
+        size = quantity(model.params, "params").replace(" ", "")
+        dtype = catalog.format(model.native_format).title
+        control |= {"text": f"{model.name}, pasted: {size}, {model.layers} layers, {dtype}"}
     return control
 
 
@@ -364,7 +366,7 @@ def _kv_control(field, state):
     control = select(field, state, format_options(kv=True))
     if catalog.format(state[field.name]).bytes_per_element >= 2:
         return control
-    return control | {"help": "Engines by themselves keep 16 bits, and so does the command line."}
+    return control | {"help": "Unless told, an engine keeps 16 bits. llmcap predict does the same."}
 
 
 def _fraction_control(field, state, engine, boxed):
@@ -372,7 +374,7 @@ def _fraction_control(field, state, engine, boxed):
     own = engine.memory_fraction
     if state[field.name] == own:
         return control
-    said = f"By itself {engine.title} takes {own:g}, and so does the command line."
+    said = f"Unless told, {engine.title} takes {own:g}. llmcap predict does the same."
     return control | {"help": said}
 
 
@@ -935,6 +937,7 @@ MOVED = {
     "max_num_batched_tokens": "batched",
     "eager": "eager",
     "kv": "kv",
+    "weights": "weights",
     "tp": "tp",
 }
 
@@ -969,10 +972,26 @@ def remedies(form, state, books):
         for one, values in moved
         if values
     ]
-    text = "One of these makes it start, the cheapest first:"
+    return {"text": heading(items), "items": items}
+
+
+def heading(items):
+    """Say what a list of ways out is.
+
+    Parameters
+    ----------
+    items : list
+        The ways out.
+
+    Returns
+    -------
+    str
+        Its heading, for none, one or several.
+    """
     if not items:
-        text = "No single setting makes it start: it takes a smaller format, or another card."
-    return {"text": text, "items": items}
+        return "No single setting makes it start: it takes a smaller format, or another card."
+    one = len(items) == 1
+    return "This makes it start:" if one else "One of these makes it start, the cheapest first:"
 
 
 def _moved(remedy, state):
@@ -1024,12 +1043,14 @@ def commands(card):
         Each a title and a text; the lines alone for a layout that the engine has no options for.
     """
     d, load, lines = card.deployment, card.workload, engine_lines(card.ledger)
+    if not card.starts:
+        return [lines]
     try:
         start = {"title": "Start it so", "text": handover.launch(d, load).text}
     except BadInput:
         return [lines]
     measure = {"title": "Measure it so", "text": handover.benchmark(d, load).text}
-    return [start, lines, measure]
+    return [start, lines | {"fold": True}, measure | {"fold": True}]
 
 
 def timed(estimate):
@@ -1240,6 +1261,7 @@ __all__ = [
     "frame",
     "gib",
     "gpu_options",
+    "heading",
     "known_model",
     "limit_controls",
     "limit_fields",

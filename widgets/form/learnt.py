@@ -125,10 +125,10 @@ def words(value):
     Returns
     -------
     str
-        Such as "your rows: 12 of vllm, times x 1.08".
+        Such as "your rows: 12 of vllm, steps 1.08 times as long".
     """
     told = (
-        f"{one.rows:,} of {printable(family, 20)}, times x {digits(one.factor, 3)}"
+        f"{one.rows:,} of {printable(family, 20)}, steps {digits(one.factor, 3)} times as long"
         for family, one in read(value).items()
     )
     return f"your rows: {'; '.join(told)}"

@@ -296,7 +296,21 @@ class Form:
             messages += self._thousands(values, state)
         # a page sends all inputs with the one that changed
         given = values if base is None else filled
-        return self._followed(state, base or self.defaults(), given), _capped(messages)
+        before = base or self.defaults()
+        state = self._followed(state, before, given)
+        if base is not None:  # an address says what it says; of a change that follows, one is told
+            messages += [
+                _message("info", field.name, self._told(field, before, state))
+                for field in self.fields
+                if field.own is not None
+                and field.name not in values | filled
+                and state[field.name] != before[field.name]
+            ]
+        return state, _capped(messages)
+
+    def _told(self, field, before, state):
+        old, new = (shown(one[field.name]).strip("'").upper() for one in (before, state))
+        return f"{field.title} went from {old} to {new}, the format this model is released in."
 
     def _thousands(self, values, state):
         """Say once what a K was taken for: engines take theirs for 1,024."""

@@ -142,7 +142,10 @@ function entryBox(control, id, invalid, beside) {
 function controlBox(view, control, prefix) {
   const id = `${prefix}-${control.name}`;
   const invalid = view.messages.some((m) => m.field === control.name && m.level === "error");
-  const help = control.help ? h("p", { class: "lc-help", id: `${id}-help` }, control.help) : null;
+  // what stands between backticks is typed as it stands, and kept in one line
+  const said = control.help.split("`").map((part, i) => (i % 2 ? h("code", {}, part) : part))
+    .filter(Boolean);
+  const help = control.help ? h("p", { class: "lc-help", id: `${id}-help` }, said) : null;
   let box;
   if (control.kind === "select") box = selectBox(control, id);
   else if (control.kind === "search") box = searchBox(control, id, invalid);
@@ -227,10 +230,11 @@ function remediesBox(view) {
 }
 
 // The lines an engine will print, to look for in its log.
-function textBox({ title, text: said }) {
-  return h("div", { class: "lc-lines" }, h("p", {}, title),
+function textBox({ title, text: said, fold }) {
+  const box = h("div", { class: "lc-lines" }, fold ? null : h("p", {}, title),
     h("pre", { tabindex: "0", role: "region", "aria-label": title }, said),
     h("button", { type: "button", "data-act": "lines" }, "Copy"));
+  return fold ? h("details", { class: "lc-more" }, h("summary", {}, title), box) : box;
 }
 
 function messagesBox(view) {
@@ -326,7 +330,10 @@ function tableBox(table) {
   const wide = table.stack ? " lc-stack" : "";
   const box = h("div", { class: `lc-table${wide}`, tabindex: "0", role: "region",
     "aria-label": table.caption }, h("table", {}, body));
-  return Object.assign(box, { says: JSON.stringify(table) });
+  Object.assign(box, { says: JSON.stringify(table) });
+  // what is not the answer is a line until somebody asks for it
+  return table.fold
+    ? h("details", { class: "lc-more" }, h("summary", {}, table.caption), box) : box;
 }
 
 function cellAttributes(table, i, j) {
@@ -753,6 +760,16 @@ function sendChosen(model, input) {
   if (file) sendFile(model, file, said);
 }
 
+// A whole document needs no button, however it came into its box.
+function wholeJson(text) {
+  if (text.length < 40 || !/^\s*\{/.test(text)) return false;
+  try {
+    return Boolean(JSON.parse(text));
+  } catch {
+    return false;
+  }
+}
+
 function sendPasted(model, area) {
   const said = area.closest(".lc-file").querySelector(".lc-file-said");
   const text = area.value;
@@ -1150,6 +1167,7 @@ function render({ model, el }) {
     const node = event.target;
     busyInput = node;
     if (node.role === "combobox") searching(node).open(node.value);
+    if (node.nodeName === "TEXTAREA" && wholeJson(node.value)) return used(node);
     if (node.type !== "range") return;
     fillTrack(node);
     const { stops, stop_texts: texts, stop_entries: entries } = control(node.name);
@@ -1207,10 +1225,10 @@ function render({ model, el }) {
   }
 
   function pasted(event) {
-    if (event.target.nodeName !== "TEXTAREA") return;
-    const act = event.target.closest(".lc-file") ? "usetext" : "use";
-    setTimeout(() => acts[act](event.target));
+    if (event.target.nodeName === "TEXTAREA") setTimeout(() => used(event.target));
   }
+
+  const used = (area) => acts[area.closest(".lc-file") ? "usetext" : "use"](area);
 
   function changed(event) {
     const node = event.target;
