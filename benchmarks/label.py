@@ -328,6 +328,18 @@ def power_cap(row: Row) -> None:
         _add(row, "doubt", "power-cap")
 
 
+CARD_MIB = 24_576  # of a card of the rig whose runs tell how much memory they saw in use
+
+
+def others_beside(row: Row) -> None:
+    """Doubt the runs during which more memory was in use than their own cards have."""
+    # On one card of four 54 GB were in use, and one user was served half as fast as on all four,
+    # which a split by layers cannot do.
+    used = re.search(r"peak VRAM sum (\d+) MiB", row["notes"])
+    if used and int(used.group(1)) > int(row["num_gpus"]) * CARD_MIB:
+        _add(row, "doubt", "others-beside")
+
+
 def first_requests(row: Row) -> None:
     """Doubt the mean of a few first tokens, one of which waits for kernels to be built."""
     # Of ten prompts to an idle SGLang the mean is five times the computation, and up to hundreds.
@@ -396,6 +408,7 @@ RULES = (
     speculation,
     several_nodes,
     power_cap,
+    others_beside,
     first_requests,
     unclear_label,
     slower_than_larger,

@@ -11,19 +11,22 @@ rules below write them into columns that `llmcap_kernel.evidence.levers` reads:
   drafted for a pass, and the share of them that was accepted
 - `statistic`: of many requests the value is this one; empty for one request or a rate
 - `remarks`: words that stood in a label and belong to none of these columns
+- `doubt`: a doubt that `label.py` has about the rows of one of the runs and that a ratio has too
 - `stated`: what the source's cell held before a rule wrote it, as in `measured.csv`
 
 A second run changes nothing. These columns are the script's: write a correction as a rule.
 """
 
+import csv
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 if __package__:
-    from benchmarks.label import command, rewrite
+    from benchmarks.label import NEWER, command, rewrite
 else:
-    from label import command, rewrite
+    from label import NEWER, command, rewrite
 
 PAIRS = Path(__file__).with_name("pairs.csv")
 # What a source says: these columns are never written but where `stated` keeps the old cell.
@@ -40,8 +43,9 @@ FOUND = (
 COLUMNS = (
     *("id", "source_id", "source", "lever", "model", "engine", "engine_version", "gpu"),
     *("num_gpus", *FOUND, "a", "b", "metric", "statistic", "unit", "value_a", "value_b"),
-    *("common", "setting_a", "setting_b", "notes", "remarks", "stated"),
+    *("common", "setting_a", "setting_b", "notes", "remarks", "doubt", "stated"),
 )
+DOUBT = "others-beside"  # both runs of a pair share all others
 BETWEEN = "; "
 OPEN = "?"
 
@@ -384,6 +388,21 @@ def campaign(row: Row, sides: list[Side]) -> None:
             side["cached_tokens"] = str(int(side["input_tokens"]) - 1)
 
 
+@cache
+def _crowded_runs() -> frozenset[str]:
+    """Runs of the rig during which more memory was in use than their cards have."""
+    with NEWER.open(encoding="utf-8", newline="") as file:
+        notes = [row["notes"] for row in csv.DictReader(file) if DOUBT in row["doubt"]]
+    return frozenset(re.findall(r"\brun ([^;]+);", BETWEEN.join(notes)))
+
+
+def crowded(row: Row) -> None:
+    """Doubt the pairs of which one run is doubted."""
+    runs = row["source"].partition(": ")[2].split(" | ")
+    if _crowded_runs() & set(map(str.strip, runs)):
+        row["doubt"] = DOUBT
+
+
 def original(row: Row) -> Row:
     """Undo every rule.
 
@@ -431,6 +450,7 @@ def labelled(row: Row) -> Row:
     write(out, "lever", NAMES.get(out["lever"], out["lever"]))
     unnamed_card(out)
     _share(out, sides)
+    crowded(out)
     return out
 
 

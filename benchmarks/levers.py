@@ -78,7 +78,9 @@ def main(argv=None):
         ratios = [r for r in ratios if r.pair.lever == args.lever]
     print(f"{args.by:30}{'pairs':>6}{'predicted':>10}{'median':>8}{'p80':>7}", end="")
     print(f"{'noticed':>9}{'other way':>10}{'unmoved':>9}")
-    for one in (levers.summary("all", ratios), *levers.by(ratios, GROUPS[args.by])):
+    undoubted = levers.summary("all, undoubted", [r for r in ratios if not r.pair.doubt])
+    groups = levers.by(ratios, GROUPS[args.by])
+    for one in (levers.summary("all", ratios), undoubted, *groups):
         print(line(one))
     print(f"{AIM}\n")
     print("\n".join(left(ratios)))

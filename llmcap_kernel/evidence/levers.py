@@ -58,6 +58,8 @@ class Pair(NamedTuple):
         The second run's value over the first's.
     statistic : str
         Of many requests the values are this one: "p50"; "" for one request or a rate.
+    doubt : str
+        Why a run may not be what it says: a name of `weak_spots.DOUBTS`; "" where nothing is.
     """
 
     id: str
@@ -66,6 +68,7 @@ class Pair(NamedTuple):
     runs: tuple[dict[str, str], dict[str, str]]
     measured: float
     statistic: str = ""
+    doubt: str = ""
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -187,10 +190,10 @@ def pair(cells: dict[str, str]) -> Pair:
         shared | _settings(cells.get(side, "")) | {"value": cells[f"value_{side}"]}
         for side in ("a", "b")
     )
-    name, lever, source, statistic = (
-        cells.get(column, "") for column in ("id", "lever", "source_id", "statistic")
+    name, lever, source, statistic, doubt = (
+        cells.get(column, "") for column in ("id", "lever", "source_id", "statistic", "doubt")
     )
-    return Pair(name, lever, source, (first, second), values[1] / values[0], statistic)
+    return Pair(name, lever, source, (first, second), values[1] / values[0], statistic, doubt)
 
 
 def _positive(cells: dict[str, str], name: str) -> float:

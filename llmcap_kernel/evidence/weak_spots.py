@@ -446,6 +446,12 @@ DOUBTS = (
         "batches are slower than on the card of the data sheet.",
     ),
     Doubt(
+        "others-beside",
+        "More memory in use than a run's own cards have",
+        "Of four cards a run took one or two, and the memory of all was in use: something else ran "
+        "beside it, on the same host and links.",
+    ),
+    Doubt(
         "first-requests",
         "The mean of ten first tokens or fewer",
         "Kernels are built and tuned as the first requests come, and of so few the mean holds "

@@ -120,7 +120,7 @@ def test_every_doubt_is_known_and_has_its_rows():
         **{"power-cap": 1736, "token-position": 507, "speculation": 401, "mlperf-setup": 316},
         **{"prefix-cache": 379, "unclear-label": 716, "split-counted-twice": 134},
         **{"several-nodes": 87, "prompt-at-decode-rate": 72, "odd-lengths": 66},
-        "first-requests": 45,
+        **{"others-beside": 184, "first-requests": 45},
         **{"fraction-label": 1, "activation-peak": 1},
     }
 
@@ -149,3 +149,13 @@ def test_what_is_filled_in_names_cells_and_keeps_what_was_there():
         assert all(row[name] == value for name, value in assumed.items())
         assert set(assumed) <= set(stated)
         assert all(row[name] != value for name, value in stated.items())
+
+
+@pytest.mark.parametrize(
+    ("used_mib", "cards", "doubted"),
+    [(54_136, "1", True), (24_576, "1", False), (88_928, "2", True), (88_928, "4", False)],
+)
+def test_a_run_is_doubted_where_more_memory_is_in_use_than_its_cards_have(used_mib, cards, doubted):
+    notes = f"run orch/x_tp1x1; peak VRAM sum {used_mib} MiB; kind aggregate"
+    row = label.original(ROWS["m00001"]) | {"num_gpus": cards, "notes": notes}
+    assert ("others-beside" in weak_spots.doubts(label.labelled(row))) is doubted

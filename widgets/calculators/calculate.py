@@ -193,8 +193,6 @@ def _named(limit):
     return f"{TAILS[latency]} ({percent} of 100)" if percent else WORDS[limit.name]
 
 
-
-
 def _listed(words):
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 

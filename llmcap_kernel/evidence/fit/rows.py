@@ -15,7 +15,7 @@ from ..weak_spots import doubts
 # where something else was measured than the law is asked: such a row is left out.
 DOUBTED = {
     **{"token-position": 0.1, "prompt-at-decode-rate": 0.1, "unclear-label": 0.1},
-    **{"odd-lengths": 0.1, "first-requests": 0.1, "prefix-cache": 0.1},
+    **{"odd-lengths": 0.1, "first-requests": 0.1, "prefix-cache": 0.1, "others-beside": 0.1},
     **{"speculation": 0.0, "several-nodes": 0.0},
 }
 # One source of each regime that no choice has seen: no form of the law, no number, no width.
