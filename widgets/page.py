@@ -511,7 +511,7 @@ SHORTEST = 4  # numbers
 def _in_short(item, named):
     """A number as it is said in a line, after its name; of several deployments after theirs."""
     name = item["label"].partition(":")[0] if named else item["label"]
-    unit = "" if item["unit"] in name else item["unit"]
+    unit = "" if item["unit"] in name.split(" ") else item["unit"]
     value = h("b", {}, words(f"{item['value']} {unit}".strip()))
     return h("span", {}, words(f"{name} "), value)
 

@@ -177,6 +177,23 @@ def test_while_a_link_is_read_no_other_deployment_passes_for_its_answer(
     context.close()
 
 
+def test_on_a_phone_what_is_started_covers_no_preset_and_buttons_have_words(browser, static_site):
+    context = browser.new_context(viewport={"width": 390, "height": 800}, service_workers="block")
+    page = context.new_page()
+    page.route("**/*.wasm.gz", lambda route: None)  # Python never comes
+    page.goto(f"{static_site}/apps/validate/")
+    page.wait_for_function("() => document.querySelector('.lc-done').textContent.includes('MB')")
+    said = page.locator(".lc-done").bounding_box()
+    for preset in page.locator(".lc-presets button").all():
+        assert said["y"] + said["height"] <= preset.bounding_box()["y"] + 1
+    beside = page.locator(".lc-presets > span")
+    assert beside.inner_text() == "Start from:"
+    assert beside.bounding_box()["x"] + beside.bounding_box()["width"] <= said["x"]
+    reset = page.get_by_role("button", name="Reset")
+    assert reset.evaluate("(node) => parseFloat(getComputedStyle(node).fontSize)") > 10
+    context.close()
+
+
 def test_what_stands_is_shown_at_once_where_the_address_asks_for_just_that(browser, static_site):
     context = browser.new_context(service_workers="block")
     page = context.new_page()

@@ -127,3 +127,12 @@ def test_colours_can_be_told_from_their_ground(colours):
         assert contrast(colours[level], colours[f"{level}-ground"]) >= 4.5, level
     for name in ("edge", *(f"mark-{n}" for n in range(1, 9))):
         assert contrast(colours[name], colours["ground"]) >= 3, name
+
+
+def test_the_answer_in_a_line_names_each_number_and_says_its_unit_once():
+    view = Calculator("calculate").whole()
+    line = re.search(r'<p class="lc-short.*?</p>', static_html(view), re.S)[0]
+    by_label = {one["label"]: one for one in view["headline"]}
+    first, users = by_label["Time to first token"], by_label["Max concurrent users"]
+    for one, unit in ((first, f" {first['unit']}"), (users, "")):
+        assert f"<span>{one['label']} <b>{one['value']}{unit}</b></span>" in line

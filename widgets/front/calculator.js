@@ -259,7 +259,7 @@ function headlineBox(view) {
 // The answer in a line, which stays in sight on a phone; it has been read out above.
 function shortBox(view) {
   const named = (item) => (view.groups?.length ? item.label.split(":")[0] : item.label);
-  const unit = (item) => (item.unit && named(item).includes(item.unit) ? "" : item.unit);
+  const unit = (item) => (named(item).split(" ").includes(item.unit) ? "" : item.unit);
   const said = view.headline.slice(0, 4).map((item) =>
     h("span", {}, `${named(item)} `, h("b", {}, `${item.value} ${unit(item)}`.trim())));
   return h("p", { class: `lc-short lc-${view.status.level}`, "aria-hidden": "true" }, said);
