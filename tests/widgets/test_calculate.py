@@ -464,7 +464,7 @@ def test_a_price_says_what_is_in_it_and_whose_rent_it_is():
     """Of 8,000 tokens 1,000 are an answer's: all of them cost an eighth each."""
     note, price = headline(shown())[PRICE]["note"], CARD.expected.usd_mtok.value
     listed = catalog.reference_price("h100-sxm")
-    assert note.startswith(f"prompts included; ${price / 8:,.2f}/M of prompts and answers together")
+    assert note.startswith(f"prompts included; ${price / 8:,.2f}/M of both. ")
     assert f"${listed['usd_h']:.2f}/h a card ({listed['provider']}, {listed['date']})" in note
     assert "$2.00/h a card (as entered)" in headline(shown(usd=2.0))[PRICE]["note"]
 

@@ -194,7 +194,7 @@ def _status(question, curves, leads, stops):
 
 def _by_leader(leads):
     """Stretches side by side with one leader as one, whoever is close behind."""
-    out = []
+    out: list = []
     for one in leads:
         if out and out[-1].leader == one.leader and out[-1].end + 1 == one.start:
             out[-1] = sweep.Lead(out[-1].start, one.end, one.leader)

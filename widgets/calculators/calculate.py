@@ -388,9 +388,8 @@ class _Money:
             "value": f"${self.busy.value:,.2f}",
             "unit": "",
             "note": c.noted(
-                f"prompts included; ${self.of_all():,.2f}/M of prompts and answers together. "
-                f"{self.rent()}, cards always busy; busy {self.duty:.0%} of the hours "
-                f"${self.part.value:,.2f}",
+                f"prompts included; ${self.of_all():,.2f}/M of both. {self.rent()}; busy "
+                f"{self.duty:.0%} of the hours ${self.part.value:,.2f}",
                 self.busy,
             ),
             "explain": "\n\n".join(lines),
@@ -405,8 +404,9 @@ class _Money:
         """The rent behind the price, who asks it and since when."""
         d = self.card.deployment
         price = catalog.reference_price(d.gpu.name)
-        known = price is not None and price["usd_h"] == d.gpu_usd_h
-        whose = f"{price['provider']}, {price['date']}" if known else "as entered"
+        whose = "as entered"
+        if price and price["usd_h"] == d.gpu_usd_h:
+            whose = f"{price['provider']}, {price['date']}"
         return f"{quantity(d.gpu_usd_h, 'USD/h')} a card ({whose})"
 
     def break_even(self):

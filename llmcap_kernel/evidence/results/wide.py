@@ -159,7 +159,8 @@ def _recognises(data: Fields) -> bool:
 def _lines(data: Fields, where: str) -> list[Line]:
     """A measurement for each quantity of a run; of those that are one and the same, one."""
     common: Fields = {"from_client": True, "client_of": "vLLM", "any_server": True}
-    strange, found = [], {}
+    strange: list[str] = []
+    found: dict[tuple[str, float | None], tuple[Quantity, str, float]] = {}
     for name, cell in data.items():
         measures, column = quantity(name), column_of(name)
         if measures:
