@@ -397,7 +397,7 @@ def _tables(name, report, mine, others, group):
         }
     if report.assumptions:
         yield {
-            "caption": "Taken where your file is silent",
+            "caption": "Taken where your file is silent, or is not understood",
             "columns": ["Taken", "Rows"],
             "rows": [[plain(text), f"{n:,}"] for text, n in report.assumptions.items()][:ROWS],
             "highlight": [],
