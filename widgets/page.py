@@ -444,7 +444,7 @@ def _file(control, common):
     away = {"data-act": "preset", "data-query": leave} if leave else {"data-act": "nofile"}
     remove = _button("Remove", away | {"hidden": not control["loaded"]})
     shown = {"data-act": "preset", "data-query": example, "hidden": not example}
-    said = h("p", {"class": "lc-file-said", "role": "status", "data-keep": ""})
+    said = h("p", {"class": "lc-file-said", "role": "status", "data-keep": "whole"})
     aim = f"{common['id']}-text"
     area = {"id": aim, "rows": 6, "spellcheck": "false", "autocomplete": "off"}
     area |= {"aria-label": "A result or a log as text", "data-lm-suppress-shortcuts": "true"}

@@ -73,7 +73,7 @@ def test_the_drop_area_comes_first_and_an_example_is_a_click_away(here):
     page.click("text=Try an example")
     page.wait_for_selector(".lc-status:has-text('Your 16 rows: median error ')")
     page.click(".lc-yours >> text=Remove")
-    page.wait_for_selector(".lc-status:has-text('measurements are within')")
+    page.wait_for_selector(".lc-status:has-text('are predicted within')")
     choose(here, VLLM, "serve.json")
     page.wait_for_selector(".lc-status:has-text('the card is not stated')")
     here.choose("file.gpu", "h200")

@@ -198,7 +198,7 @@ class Own:
             }
         if report.assumptions:
             yield {
-                "caption": f"Taken where {self.voice.file} is silent",
+                "caption": f"Taken where {self.voice.file} is silent, or is not understood",
                 "columns": ["Taken", "Rows"],
                 "rows": [[plain(text), f"{n:,}"] for text, n in report.assumptions.items()][:ROWS],
                 "highlight": [],

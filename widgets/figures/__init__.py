@@ -198,10 +198,10 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
     return figure(
         data,
         alt,
-        height=250,
+        height=280,
         barmode="stack",
         showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": -0.42, "yanchor": "top", "font": {"size": 12}},
+        legend={"orientation": "h", "x": 0, "y": -0.45, "yanchor": "top", "font": {"size": 12}},
         uniformtext={"mode": "hide", "minsize": 11},
         margin={"l": 8, "r": 12, "t": 28, "b": 8},
         shapes=[{"type": "line", "line": line} | ends],

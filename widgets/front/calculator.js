@@ -41,6 +41,7 @@ function patch(old, fresh) {
   }
   if (fresh.says && fresh.says === old.says) return; // most tables stay, and have hundreds of cells
   old.says = fresh.says;
+  if (fresh.dataset.keep === "whole") return; // a fault is told before what it changes is drawn
   for (const { name } of [...old.attributes]) {
     if (!fresh.hasAttribute(name) && !OWN.includes(name)) old.removeAttribute(name);
   }
@@ -727,7 +728,7 @@ function fileBox(control, id) {
   const remove = h("button", { type: "button", ...leave, hidden: !control.loaded }, "Remove");
   const example = h("button", { type: "button", "data-act": "preset",
     "data-query": control.example, hidden: !control.example }, "Try an example");
-  const said = h("p", { class: "lc-file-said", role: "status", "data-keep": "" });
+  const said = h("p", { class: "lc-file-said", role: "status", "data-keep": "whole" });
   const area = h("textarea", { id: `${id}-text`, rows: 6, spellcheck: "false", autocomplete: "off",
     "aria-label": "A result or a log as text" });
   const use = h("div", { class: "lc-buttons" },
