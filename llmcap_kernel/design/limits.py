@@ -250,7 +250,7 @@ def estimated(estimates: Estimates, slo: Slo) -> Iterator[Limit]:
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, card, worked_spec
     >>> made = card(worked_spec()[1], WORKED_WORKLOAD).expected
     >>> [limit.name for limit in estimated(made, WORKED_SLO)]
-    ['itl p95', 'ttft p95']
+    ['itl p95']
     """
     for name, bound, estimate, unit in (
         ("latency", slo.itl_s, "itl_s", "s"),

@@ -326,7 +326,7 @@ def could_hold(deployment: Deployment, asked: Asked) -> bool:
     --------
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
     >>> [could_hold(d, Asked(WORKED_WORKLOAD, WORKED_SLO)) for d in worked_spec()]
-    [False, True, True]
+    [False, True, False]
     """
     copies = _affordable(deployment, asked)
     if not copies:

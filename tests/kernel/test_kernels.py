@@ -5,6 +5,7 @@ import math
 import random
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -263,7 +264,7 @@ def test_more_of_anything_never_takes_less_time(kind):
 def test_a_card_with_more_bandwidth_is_never_slower(kind):
     faster = Gpu(
         **{
-            **H100.__dict__,
+            **{f.name: getattr(H100, f.name) for f in fields(H100)},
             "bandwidth_bytes_s": 2 * H100.bandwidth_bytes_s,
             "link_bandwidth_bytes_s": 2 * H100.link_bandwidth_bytes_s,
         }
