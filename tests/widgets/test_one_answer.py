@@ -371,8 +371,9 @@ def of_calculate(state):
         return {"Calculate": refused}
     head = {item["label"]: item for item in view["headline"]}
     most, status = head["Max concurrent users"], view["status"]["text"]
-    said = {"within": most["value"], "room": re.search(r"([\d,]+) have room", most["note"])[1]}
-    said["users"] = re.search(r"have room, ([\d,]+) wanted", most["note"])[1]
+    room = re.search(r"([\d,]+) (?:have room|fits? in memory)", most["note"])[1]
+    wanted = re.search(r"; ([\d,]+) wanted", most["note"])[1]
+    said = {"within": most["value"], "room": room, "users": wanted}
     if len(head) == 1:
         return {"Calculate": said | DOES_NOT_START}
     rate, first, price = (
@@ -536,7 +537,7 @@ def _status_tells(status, card):
     if tightest.name != "capacity":
         assert status.endswith(f": {tightest.sentence}.")
     assert status.startswith("It fits: " if card.fits else "It does not fit: ")
-    missed = re.search(r"It misses (.*?)(?:: |\.$)", status)
+    missed = re.search(r"It misses (.*?)(?:, impossible on these cards)?(?:: |\.$)", status)
     likely = re.search(r"It likely meets every limit; (.*?) may still miss(?:: |\.$)", status)
     verdicts = {_plain(limit.name): limit for limit in card.limits}
     one = {"one": _plain(tightest.name)}

@@ -121,9 +121,9 @@ def test_layers_are_filled_by_the_share_of_tokens_they_keep():
     assert cells(drawn("layers").drawing)[:2] == [80, 80]
 
 
-def test_sixteen_users_touch_102_of_256_experts():
-    """256 x (1 - (248/256)^16) = 102.0; a token's own 8 are among them."""
-    assert cells(drawn("experts").drawing)[:3] == [154, 94, 8]
+def test_sixteen_users_touch_87_of_256_experts():
+    """256 x 128 / (256 - 8 + 128) = 87.1; a token's own 8 are among them."""
+    assert cells(drawn("experts").drawing)[:3] == [169, 79, 8]
     assert cells(drawn("experts", model="Mixtral 8x7B", users=1).drawing)[-1] == 2
 
 
