@@ -162,6 +162,11 @@ def test_output_has_an_end():
     text = printed("for i in range(10**6):\n    print('spam')")
     assert len(text) < cells.MOST_CHARACTERS + 100
     assert text.endswith("[output ends here, after 200,000 characters]\n")
+    parts = []
+    output = cells.Output(parts.append)
+    for _ in range(cells.MOST_CHARACTERS // 1000):  # sooner than the pause between two pieces
+        output.write("stdout", "spam " * 200)
+    assert parts[-1]["text"].endswith("characters]\n")  # and the code may run on for ever
     text, shown, _, _ = run("for i in range(1000):\n    display(i)")
     assert len(shown) == cells.MOST_DISPLAYS
     assert text == "[only 100 displays are shown]\n"

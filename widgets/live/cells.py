@@ -125,9 +125,10 @@ class Output:
             return
         self._held.append(text[: self._room])
         self._room -= len(text)
-        if self._room <= 0:
+        if self._room <= 0:  # nothing comes after it that would send it on
             self._held.append(f"\n[output ends here, after {MOST_CHARACTERS:,} characters]\n")
-        if "\n" in text and time.monotonic() - self._last_s >= PAUSE_S:
+            self.flush()
+        elif "\n" in text and time.monotonic() - self._last_s >= PAUSE_S:
             self.flush()
 
     def flush(self):
