@@ -374,11 +374,12 @@ def test_a_config_is_pasted_refused_kept_and_taken_away(site):
     calculator = here.live("vram")
     here.page.click("summary:text('Paste a config.json')")
     area = here.page.locator("textarea[name=config]")
-    area.fill('{"model_type": "llama"}')  # a whole JSON is used as it comes
+    area.fill('{"model_type": "llama"}')
+    here.page.click("text=Use it")
     here.answered(1)
     assert "hidden_size" in here.page.inner_text(".lc-messages")
     assert area.input_value() == '{"model_type": "llama"}'  # what was pasted is not lost
-    area.fill(CONFIGS[0])
+    area.fill(CONFIGS[0])  # a whole file is used as it comes
     here.answered(2)
     assert here.page.input_value("input[name=model]").endswith(", pasted")
     assert "config=" in calculator.view["query"]
