@@ -184,6 +184,10 @@ class Taped(np.lib.mixins.NDArrayOperatorsMixin):
     def __array__(self, dtype=None, copy=None):
         return self.value
 
+    def any(self):
+        """Whether any element holds: a branch of ours, and no call that bare numpy has."""
+        return self.value.any()
+
     def _written(self, call, inputs):
         made = Taped(self.tape, call(*(x.value if isinstance(x, Taped) else x for x in inputs)))
         places = [x.slot if isinstance(x, Taped) else None for x in inputs]
