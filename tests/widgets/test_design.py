@@ -203,3 +203,9 @@ def test_the_candidate_looked_at_leads_to_what_its_estimates_stand_on():
     assert re.fullmatch(r"vllm on [\w-]+: [\d,]+ rows", one["title"])
     known = (calibration.FILE.parents[2] / "book" / "constants.md").read_text("utf-8")
     assert f'id="{one["anchor"]}"' in known
+
+
+def test_the_ends_of_a_price_are_written_in_dollars_and_cents():
+    price = next(item for item in shown()["headline"] if item["label"] == "$/M output")
+    cents = r"\$\d+\.\d\d"
+    assert re.fullmatch(f"{cents} to {cents}, ceiling {cents}", price["span"]["text"])

@@ -1179,8 +1179,8 @@ def _placed(item):
     known = {name: value for name, value in span.items() if value is not None}
     longest = max(known.values())
     at = {name: round(100 * value / longest, 2) if longest else 0 for name, value in known.items()}
-    money = "$" if item["value"].startswith("$") else ""
-    shown = {name: f"{money}{digits(value, 3)}" for name, value in known.items()}
+    money = item["value"].startswith("$")
+    shown = {n: f"${value:,.2f}" if money else digits(value, 3) for n, value in known.items()}
     said = f"{shown['low']} to {shown['high']}"
     said += f", ceiling {shown['ceiling']}" if "ceiling" in known else ""
     said += f", {bound} {shown['limit']}" if bound and "limit" in known else ""
