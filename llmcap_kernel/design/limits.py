@@ -1,8 +1,7 @@
 """Limits of a deployment: what is required, what can be expected, and warnings."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 from .. import bandwidth, capacity, catalog
@@ -291,22 +290,20 @@ def meets(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> bool:
     """
     if not ledger.fits or estimates is None:
         return False
-    made = estimates  # which the functions below know to be there
+    return all(not value or bound / value >= 1 for bound, value in _bounded(estimates, slo))
 
-    def price() -> float:
-        return made.usd_mtok.value if made.usd_mtok else 0.0
 
-    asked: list[tuple[float | None, Callable[[], float]]] = [
-        (slo.itl_s, lambda: made.served.itl_s),
-        (slo.ttft_s, lambda: made.served.ttft_mean_s),
-        (slo.usd_mtok, price),
-    ]
+def _bounded(estimates: Estimates, slo: Slo) -> Iterator[tuple[float, float]]:
+    """Each limit that is set and what it is held against, computed when it is asked for."""
+    if slo.itl_s is not None:
+        yield slo.itl_s, estimates.served.itl_s
+    if slo.ttft_s is not None:
+        yield slo.ttft_s, estimates.served.ttft_mean_s
+    if slo.usd_mtok is not None:
+        yield slo.usd_mtok, estimates.usd_mtok.value if estimates.usd_mtok else 0.0
     for tail in slo.tails:
-        what = (tail.quantity, tail.percent)
-        asked.append((tail.bound_s, partial(expected_s, made.served, *what)))
-        asked.append((tail.bound_s, partial(ceiling_s, made.ceiling, *what)))
-    values = ((bound, value_of()) for bound, value_of in asked if bound is not None)
-    return all(not value or bound / value >= 1 for bound, value in values)
+        yield tail.bound_s, expected_s(estimates.served, tail.quantity, tail.percent)
+        yield tail.bound_s, ceiling_s(estimates.ceiling, tail.quantity, tail.percent)
 
 
 def tail_label(tail: Tail) -> str:
