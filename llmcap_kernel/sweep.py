@@ -489,13 +489,16 @@ class Lead:
 
 
 def leads(
-    made: Callable[[int], Mapping[str, Estimate | None]], stops: Iterable[int], *, less: bool
+    estimates_at: Callable[[int], Mapping[str, Estimate | None]],
+    stops: Iterable[int],
+    *,
+    less: bool,
 ) -> tuple[Lead, ...]:
     """Split a range by who is ahead.
 
     Parameters
     ----------
-    made : callable
+    estimates_at : callable
         Takes a number of the range, gives the estimates by label; None where there is none.
     stops : iterable of int
         Increasing numbers to look at; a change between two of them is found to the number.
@@ -509,14 +512,15 @@ def leads(
 
     Examples
     --------
-    >>> def made(x):
-    ...     return {"A": Estimate(x, x, x, 0.0, "a"), "B": Estimate(5.0, 4.0, 6.0, 0.0, "b")}
-    >>> [(one.start, one.end, one.leader) for one in leads(made, (1, 9), less=False)]
+    >>> five = Estimate(5.0, 4.0, 6.0, 0.0, "b")
+    >>> def at_users(users):
+    ...     return {"A": Estimate(users, users, users, 0.0, "a"), "B": five}
+    >>> [(one.start, one.end, one.leader) for one in leads(at_users, (1, 9), less=False)]
     [(1, 4, 'B'), (5, 5, 'A and B'), (6, 9, 'A')]
     """
 
     def answer(x: int) -> tuple[str | None, tuple[str, ...]]:
-        known = {label: one for label, one in made(x).items() if one is not None}
+        known = {label: one for label, one in estimates_at(x).items() if one is not None}
         leader = leaders({label: one.value for label, one in known.items()}, less=less)
         if leader is None:
             return None, ()
