@@ -6,7 +6,7 @@ deployment for each kind of card. A candidate so near a limit that rounding may 
 again by its card.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from functools import cached_property, lru_cache
 from itertools import groupby
@@ -20,11 +20,11 @@ from ..numeric import Number, floor, maximum, minimum, where
 from ..serving import LoadWork, Served
 from ..simulation import percentiles
 from ..spec import CEILING, Deployment, Efficiency, Format, Gpu, Slo, Workload
+from .many_copies import NEAR, Candidates, Tried, for_rate, for_users
 from .search import Asked, Row, coarse, judged, row_of
-from .space import Block, sequences
+from .space import HOME, Block, sequences
 
 PADDED = "mxfp4"  # the format whose weights kernels pad (law.weight_bytes)
-NEAR = 1e-9  # of a headroom of 1: what the order of additions may move
 EFFICIENCIES = tuple(f.name for f in fields(Efficiency))
 RATED = ("bandwidth_bytes_s", "link_bandwidth_bytes_s", "node_link_bandwidth_bytes_s")
 Array = Any  # of numpy
@@ -339,7 +339,7 @@ def rows(blocks: Sequence[Block], asked: Asked) -> Columns:
     blocks : sequence of Block
         Candidates.
     asked : Asked
-        The load and the limits, of one copy.
+        The load and the limits.
 
     Returns
     -------
@@ -388,38 +388,145 @@ def alike(block: Block) -> list[Block]:
 
 
 def _judged(block: Block, asked: Asked) -> Columns:
-    load, slo = asked.workload, asked.slo
-    stack = Stack(_told(block, load.concurrency))
-    room, starts, lack, edge = _room(stack, load)
-    users = _in_progress(stack, load, room)
-    first, place = _unlike(stack, users)
-    served = _served(stack.only(first), load, users[first])
-    means = (served.itl_s, served.ttft_mean_s, served.output_tok_s)
-    itl_s, ttft_s, output = (mean[place] for mean in means)
-    rent = _field(block.gpus, "usd_h")[stack.card] * stack.num_gpus
-    price = rent / 3600 * 1e6 / output
-    never = ~starts
-    columns = {
-        "copies": np.ones(len(block)),
-        "users": np.full(len(block), load.concurrency),
-        "usd_h": where(rent > 0, rent, np.inf),
-        "usd_mtok": where(never | (rent == 0), np.inf, price),
-        "itl_s": where(never, np.inf, itl_s),
-        "ttft_s": where(never, np.inf, ttft_s),
-        "num_gpus": np.full(len(block), stack.num_gpus),
-        "lack": lack,
-    }
-    rooms = {"capacity": room / load.concurrency}
-    rooms |= dict(_limits(slo, rent, where(rent > 0, price, np.nan), itl_s, ttft_s))
+    users = asked.workload.concurrency
+    if asked.rate is None and asked.most_copies == 1:
+        crowd = Crowd(_told(block, users), asked)
+        return crowd.columns(1, users)
+    if block.engine.family == HOME and any(x.max_num_seqs is None for x in block.limits):
+        return _one_by_one(block, asked)  # its memory changes with the users of a copy
+    crowd = Crowd(block, asked)
+    tried = Candidates(crowd.tried, len(block))
+    if asked.rate is None:
+        found = for_users(tried, crowd.room.users.astype(int), users, asked.most_copies)
+    else:
+        found = for_rate(tried, asked.rate, asked.most_copies)
+    return crowd.columns(found.copies, found.users, found.near)
+
+
+def _one_by_one(block: Block, asked: Asked) -> Columns:
+    """Judge each candidate by its card."""
+    each = [row_of(judged(d, asked)) for d in block.deployments()]
+    numbers = (n for n in Row._fields if n != "headrooms")
+    return Columns(
+        {n: np.array([getattr(row, n) for row in each], float) for n in numbers},
+        {
+            n: np.array([row.headrooms.get(n, np.nan) for row in each])
+            for n in _limited(asked.slo)
+        },
+    )
+
+
+def _limited(slo: Slo) -> tuple[str, ...]:
+    """Names of the limits that are set."""
+    means = {"budget": slo.usd_h, "latency": slo.itl_s, "prefill": slo.ttft_s, "cost": slo.usd_mtok}
+    tails = (tail.name for tail in slo.tails)
+    return ("capacity", *(name for name, bound in means.items() if bound is not None), *tails)
+
+
+class Crowd:
+    """The candidates of a block under the load that each copy has.
+
+    Parameters
+    ----------
+    block : Block
+        The candidates.
+    asked : Asked
+        The load and the limits.
+    """
+
+    def __init__(self, block: Block, asked: Asked) -> None:
+        self.block, self.asked, self.stack = block, asked, Stack(block)
+        self.room = _room(self.stack, asked.workload)
+
+    def tried(self, users: Array, at: Array) -> Tried:
+        """Try some of the candidates with users of their own.
+
+        Parameters
+        ----------
+        users : array of int
+            Users of a copy of each.
+        at : array of int
+            Their places.
+
+        Returns
+        -------
+        Tried
+            What each does, in the order of `at`.
+        """
+        some, load, slo = self.stack.only(at), self.asked.workload, self.asked.slo
+        served = _served(some, load, users, _in_progress(some, users, self.room.users[at]))
+        output = served.output_tok_s
+        price = _rent(some) / 3600 * 1e6 / output
+        rooms = _latencies(served, slo, slice(None))
+        if slo.usd_mtok is not None:
+            rooms["cost"] = slo.usd_mtok / where(price > 0, price, np.nan)
+        good = self.room.starts[at] & (self.room.users[at] >= users)
+        near = np.zeros(len(at), bool)
+        for room in rooms.values():
+            good &= ~(room < 1)
+            near |= np.abs(room - 1) < NEAR
+        return Tried(good, output / load.output_tokens, near)
+
+    def columns(self, copies: Number, users: Number, near: Number = False) -> Columns:
+        """Judge all candidates in so many copies.
+
+        Parameters
+        ----------
+        copies, users : int or array
+            Copies of each candidate, and the users of one.
+        near : bool or array
+            Where rounding may have decided these.
+
+        Returns
+        -------
+        Columns
+            What a search keeps of each.
+        """
+        stack, room, slo = self.stack, self.room, self.asked.slo
+        running = _in_progress(stack, users, room.users)
+        first, place = _unlike(stack, running, users)
+        of_first = users[first] if hasattr(users, "__array__") else users
+        served = _served(stack.only(first), self.asked.workload, of_first, running[first])
+        rent = _rent(stack)
+        price = rent / 3600 * 1e6 / served.output_tok_s[place]
+        never = ~room.starts
+        columns = {
+            "copies": copies,
+            "users": users,
+            "usd_h": where(rent > 0, copies * rent, np.inf),
+            "usd_mtok": where(never | (rent == 0), np.inf, price),
+            "itl_s": where(never, np.inf, served.itl_s[place]),
+            "ttft_s": where(never, np.inf, served.ttft_mean_s[place]),
+            "num_gpus": copies * stack.num_gpus,
+            "lack": room.lack(users),
+        }
+        rooms = _latencies(served, slo, place)
+        if slo.usd_mtok is not None:
+            rooms["cost"] = slo.usd_mtok / where(rent > 0, price, np.nan)
+        rooms = {name: where(never, np.nan, room) for name, room in rooms.items()}
+        rooms["capacity"] = room.users / users
+        if slo.usd_h is not None:
+            rooms["budget"] = where(rent > 0, slo.usd_h / copies / rent, np.nan)
+        block = self.block
+        kept = ({n: _full(x, block) for n, x in some.items()} for some in (columns, rooms))
+        return _checked(block, Columns(*kept), room.edge | near, self.asked)
+
+
+def _rent(stack: Stack) -> Array:
+    """Rent of a copy of each candidate; 0 where unknown [USD/h]."""
+    return _field(stack.block.gpus, "usd_h")[stack.card] * stack.num_gpus
+
+
+def _latencies(served: Served, slo: Slo, place: Any) -> dict[str, Array]:
+    """Headrooms of the latencies, as `limits.Limit` has them."""
+    means = (("latency", slo.itl_s, served.itl_s), ("prefill", slo.ttft_s, served.ttft_mean_s))
+    rooms = {name: bound / value[place] for name, bound, value in means if bound is not None}
     best = replace(served, efficiency=CEILING) if slo.tails else served
     for tail in slo.tails:
         what = (tail.quantity, tail.percent)
         value_s = percentiles.expected_s(served, *what), percentiles.ceiling_s(best, *what)
         rooms[tail.name] = tail.bound_s / maximum(*value_s)[place]
-    for name in rooms.keys() - {"capacity", "budget"}:
-        rooms[name] = where(never, np.nan, rooms[name])
-    kept = ({n: _full(x, block) for n, x in some.items()} for some in (columns, rooms))
-    return _checked(block, Columns(*kept), edge, asked)
+    return rooms
 
 
 def _told(block: Block, users: int) -> Block:
@@ -434,31 +541,35 @@ def _full(column: Number, block: Block) -> Array:
     return np.broadcast_to(np.asarray(column, float), (len(block),)).copy()
 
 
-def _limits(
-    slo: Slo, rent: Array, price: Array, itl_s: Array, ttft_s: Array
-) -> Iterator[tuple[str, Array]]:
-    """Headrooms as `limits.Limit` has them."""
-    if slo.usd_h is not None:
-        yield "budget", where(rent > 0, slo.usd_h / rent, np.nan)
-    for name, bound, value in (
-        ("latency", slo.itl_s, itl_s),
-        ("prefill", slo.ttft_s, ttft_s),
-        ("cost", slo.usd_mtok, price),
-    ):
-        if bound is not None:
-            yield name, bound / value
-
-
 class Room(NamedTuple):
-    """Users that have room, whether the engine starts, memory needed over what it has, and edges.
+    """Users that have room, whether the engine starts, its memory, and edges.
 
     An edge is where a whole user more or less hangs on rounding.
     """
 
     users: Array
     starts: Array
-    lack: Array
+    taken_bytes: Array
+    sequence_bytes: Array
+    budget_bytes: Array
+    replicas: Number
     edge: Array
+
+    def lack(self, users: Number) -> Array:
+        """Compare the memory that users need with what the engine has.
+
+        Parameters
+        ----------
+        users : int or array
+            Users of a copy of each candidate.
+
+        Returns
+        -------
+        array
+            The first over the second.
+        """
+        on_card = -(-users // self.replicas)
+        return (self.taken_bytes + on_card * self.sequence_bytes) / self.budget_bytes
 
 
 def _room(stack: Stack, load: Workload) -> Room:
@@ -478,11 +589,10 @@ def _room(stack: Stack, load: Workload) -> Room:
     held = maximum(pool - prefix, 0) / sequence
     each = floor(held)
     room = where(starts, each * stack.attention_replicas, 0.0)
-    users = -(-load.concurrency // stack.tp) if stack.dp_attention else load.concurrency
-    needed = taken + prefix + users * sequence
     whole_users = np.round(held)
     edge = (whole_users > 0) & (np.abs(held - whole_users) < NEAR * whole_users)
-    return Room(room, starts, needed / budget, edge)
+    replicas = stack.tp if stack.dp_attention else 1
+    return Room(room, starts, taken + prefix, sequence, budget, replicas, edge)
 
 
 def _sequence_bytes(stack: Stack, load: Workload) -> tuple[Array, float]:
@@ -504,31 +614,33 @@ def _refused(stack: Stack, pool: Array) -> Array:
     return stack.max_num_seqs > maximum(floor(maximum(pool, 0) / blocks), 1)
 
 
-def _in_progress(stack: Stack, load: Workload, room: Array) -> Array:
+def _in_progress(stack: Stack, users: Number, room: Array) -> Array:
     """Users in progress; the others wait."""
     most = minimum(room, stack.seqs_limit * stack.attention_replicas)
-    return minimum(load.concurrency, maximum(most, 1))
+    return minimum(users, maximum(most, 1))
 
 
-def _unlike(stack: Stack, users: Array) -> tuple[Array, Array]:
+def _unlike(stack: Stack, running: Array, users: Number) -> tuple[Array, Array]:
     """First of the candidates that are served alike, and the place of each among those.
 
     A limit on sequences acts on the users in progress alone.
     """
-    key = (stack.card * (stack.tokens.max() + 1) + stack.tokens) * (users.max() + 1) + users
+    key = (stack.card * (stack.tokens.max() + 1) + stack.tokens) * (running.max() + 1) + running
+    if hasattr(users, "__array__"):
+        key = np.unique(key, return_inverse=True)[1] * (users.max() + 1) + users
     _, first, place = np.unique(key, return_index=True, return_inverse=True)
     return first, place
 
 
-def _served(stack: Stack, load: Workload, users: Array) -> Served:
+def _served(stack: Stack, load: Workload, users: Number, running: Array) -> Served:
     cached = floor(load.shared_prefix_tokens / stack.block_tokens) * stack.block_tokens
     cached = cached * load.hit_share
     work = LoadWork(
-        bandwidth.decode_work(stack, context_tokens=load.mean_context_tokens, concurrency=users),
+        bandwidth.decode_work(stack, context_tokens=load.mean_context_tokens, concurrency=running),
         bandwidth.prefill_work(stack, input_tokens=load.input_tokens, cached_tokens=cached),
         None,
-        users,
-        load.concurrency / users,
+        running,
+        users / running,
         load.input_tokens,
         max(load.input_tokens - cached, 1),
         load.output_tokens,
@@ -547,6 +659,8 @@ def _checked(block: Block, found: Columns, near: Array, asked: Asked) -> Columns
             near = near | (np.abs(rooms - 1) < NEAR)
     for i in np.flatnonzero(near).tolist():
         row = row_of(judged(block[i], asked))
+        for name, column in found.columns.items():
+            column[i] = getattr(row, name)
         for name, room in row.headrooms.items():
             found.headrooms[name][i] = room
-    return Columns(found.columns, found.headrooms)
+    return found

@@ -894,13 +894,11 @@ def _judged_parts(
     here: Space, asked: Asked, arrays: bool, executor: Executor | None
 ) -> Iterator[Judged]:
     """Rows of the candidates, part by part and in order; their cards where they are at hand."""
-    # copies are counted one candidate at a time
-    many = arrays and asked.rate is None and asked.most_copies == 1
-    parts = list(_parts(here, PART_OF_ARRAYS if many else PART))
-    judge = _arrays if many else _rows
+    parts = list(_parts(here, PART_OF_ARRAYS if arrays else PART))
+    judge = _arrays if arrays else _rows
     if executor is not None:
         return ((rows, []) for rows in executor.map(judge, parts, [asked] * len(parts)))
-    if many:
+    if arrays:
         return ((judge(part, asked), []) for part in parts)
     return (_scalar(part, asked) for part in parts)
 

@@ -52,6 +52,19 @@ def close(a, b):
     return a == b or abs(a - b) <= 1e-9 * abs(a)
 
 
+def assert_alike(load, slo, **asked):
+    """One by one and as arrays: the same order, the same reasons, the same numbers."""
+    one = design.search(load, slo, **asked)
+    many = design.search(load, slo, arrays=True, **asked)
+    assert (many.order, many.misses) == (one.order, one.misses)
+    assert many.front == one.front and many.why_not == one.why_not
+    for a, b in zip(one.rows, many.rows, strict=True):
+        assert all(close(x, y) for x, y in zip(a[:-1], b[:-1], strict=True))
+        assert a.headrooms.keys() == b.headrooms.keys()
+        assert all(close(a.headrooms[name], b.headrooms[name]) for name in a.headrooms)
+    return many
+
+
 @pytest.mark.parametrize("name", SPACES)
 @pytest.mark.parametrize(
     ("load", "tails"),
@@ -59,15 +72,20 @@ def close(a, b):
     ids=["tails", "means"],
 )
 def test_the_set_the_order_and_the_numbers_are_those_of_cards(name, load, tails):
-    slo = replace(SLO, tails=tails)
-    one = design.search(load, slo, **SPACES[name])
-    many = design.search(load, slo, arrays=True, **SPACES[name])
-    assert (many.order, many.misses) == (one.order, one.misses)
-    assert many.front == one.front and many.why_not == one.why_not
-    for a, b in zip(one.rows, many.rows, strict=True):
-        assert all(close(x, y) for x, y in zip(a[:-1], b[:-1], strict=True))
-        assert a.headrooms.keys() == b.headrooms.keys()
-        assert all(close(a.headrooms[name], b.headrooms[name]) for name in a.headrooms)
+    assert_alike(load, replace(SLO, tails=tails), **SPACES[name])
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("shared", [{"most_copies": 40}, {"rate": 25.0}], ids=["copies", "rate"])
+def test_copies_are_counted_alike(name, shared):
+    slo = Slo(ttft_s=4.0, usd_h=400.0, tails=(Tail("itl", 95, 0.08),))
+    many = assert_alike(Workload(2000, 300, 400), slo, **shared, **SPACES[name])
+    assert any(many.rows[i].copies > 1 for i in many.order)
+
+
+def test_copies_are_counted_alike_where_the_price_of_a_token_is_limited():
+    asked = {"models": ["llama-3.1-8b"], "gpus": [*CARDS, "apple-m4-max"], "most_copies": 9}
+    assert_alike(Workload(500, 100, 3000), Slo(usd_mtok=0.4, itl_s=0.04), **asked)
 
 
 def test_it_is_the_same_in_several_processes():
