@@ -409,10 +409,7 @@ def _one_by_one(block: Block, asked: Asked) -> Columns:
     numbers = (n for n in Row._fields if n != "headrooms")
     return Columns(
         {n: np.array([getattr(row, n) for row in each], float) for n in numbers},
-        {
-            n: np.array([row.headrooms.get(n, np.nan) for row in each])
-            for n in _limited(asked.slo)
-        },
+        {n: np.array([row.headrooms.get(n, np.nan) for row in each]) for n in _limited(asked.slo)},
     )
 
 
@@ -542,9 +539,20 @@ def _full(column: Number, block: Block) -> Array:
 
 
 class Room(NamedTuple):
-    """Users that have room, whether the engine starts, its memory, and edges.
+    """Users that have room on a copy of each candidate, and what the memory holds.
 
-    An edge is where a whole user more or less hangs on rounding.
+    Attributes
+    ----------
+    users : array
+        Users that have room.
+    starts : array of bool
+        Whether the engine starts.
+    taken_bytes, sequence_bytes, budget_bytes : array
+        Memory of a card that all but the users take, that one takes, and of the engine [bytes].
+    replicas : int
+        Replicas of the attention, which share the users.
+    edge : array of bool
+        Where a whole user more or less hangs on rounding.
     """
 
     users: Array

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 Array = Any  # of numpy
+LEVELS = 4  # steps of a bisection that are looked ahead
 NEAR = 1e-9  # of a comparison: what the order of additions may move
 
 
@@ -60,53 +61,93 @@ class Candidates:
 
     def __init__(self, attempt: Callable[[Array, Array], Tried], count: int) -> None:
         self.attempt = attempt
-        self.rps = np.zeros(count)  # of the users each was last tried with
         self.near = np.zeros(count, bool)
 
-    def meets(self, users: Array, at: Array) -> Array:
+    def of(self, users: Array, at: Array) -> Tried:
         """Try some of the candidates.
 
         Parameters
         ----------
         users : array of int
-            Users of a copy of every candidate.
+            Users of a copy of each.
         at : array of int
-            Places of those to try.
+            Their places; one may come several times.
+
+        Returns
+        -------
+        Tried
+            What each does.
+        """
+        tried = self.attempt(users, at)
+        self.near[at[tried.near]] = True
+        return tried
+
+    def meets(self, users: Array, at: Array) -> Array:
+        """Say which of some candidates meet every limit but the rent.
+
+        Parameters
+        ----------
+        users, at : array of int
+            As `of` takes them.
 
         Returns
         -------
         array of bool
-            Whether each of those meets every limit but the rent.
+            One for each.
         """
+        return self.of(users, at).meets
+
+
+def bisect(
+    low: Array, high: Array, at: Array, holds: Callable[[Array, Array], Array], part: float = 0.0
+) -> None:
+    """Close in on the most users for whom something holds.
+
+    The next points of a bisection are few, so all that may come are asked at once: as many calls
+    as a quarter of its steps.
+
+    Parameters
+    ----------
+    low, high : array of int
+        Users of each candidate for whom it holds and for whom it does not; moved towards each
+        other in place.
+    at : array of int
+        Places of the candidates that are looked at.
+    holds : callable
+        Takes users and places; says for which it holds.
+    part : float
+        Part of `low` that they may stay apart; 1 at least.
+
+    Examples
+    --------
+    >>> low, high = np.array([1, 1]), np.array([1000, 50])
+    >>> bisect(low, high, np.array([0, 1]), lambda users, at: users < 333)
+    >>> low.tolist(), high.tolist()
+    ([332, 49], [333, 50])
+    """
+    while True:
+        at = at[_apart(low[at], high[at], part)]
         if not len(at):
-            return np.zeros(0, bool)
-        tried = self.attempt(users[at], at)
-        self.rps[at] = tried.rps
-        self.near[at] |= tried.near
-        return tried.meets
+            return
+        lows, highs, middles = [low[at]] * 2, [high[at]] * 2, [low[at]]
+        for node in range(1, 2**LEVELS):  # a tree: below its middle to the left, above to the right
+            middle = (lows[node] + highs[node]) // 2
+            middles.append(middle)
+            lows += [lows[node], middle]
+            highs += [middle, highs[node]]
+        asked = np.concatenate(middles[1:])
+        good = holds(asked, np.tile(at, len(middles) - 1)).reshape(-1, len(at))
+        nodes, each = np.ones(len(at), int), np.arange(len(at))
+        lower, upper = np.array(lows), np.array(highs)
+        for _ in range(LEVELS):
+            apart = _apart(lower[nodes, each], upper[nodes, each], part)
+            right = good[np.minimum(nodes, len(good)) - 1, each]
+            nodes = np.where(apart, 2 * nodes + right, nodes)
+        low[at], high[at] = lower[nodes, each], upper[nodes, each]
 
-    def bisect(self, low: Array, high: Array, at: Array, holds: Any, step: Any = 1) -> None:
-        """Close in on the most users for whom something holds.
 
-        Parameters
-        ----------
-        low, high : array of int
-            Users for whom it holds and for whom it does not; moved towards each other in place.
-        at : array of int
-            Places of the candidates.
-        holds : callable
-            Takes users of every candidate and places; says for which of those it holds.
-        step : int or callable
-            Difference at which to stop; of `low`, where it is callable.
-        """
-        while True:
-            apart = step(low[at]) if callable(step) else step
-            at = at[high[at] - low[at] > apart]
-            if not len(at):
-                return
-            middle = (low + high) // 2
-            good = holds(middle, at)
-            low[at[good]], high[at[~good]] = middle[at[good]], middle[at[~good]]
+def _apart(low: Array, high: Array, part: float) -> Array:
+    return high - low > np.maximum(1, np.floor(low * part))
 
 
 def for_users(tried: Candidates, room: Array, users: int, most: int) -> Copies:
@@ -135,13 +176,13 @@ def for_users(tried: Candidates, room: Array, users: int, most: int) -> Copies:
     >>> found.copies.tolist(), found.users.tolist()
     ([4, 8], [8, 4])
     """
-    least, every = -(-users // most), np.full(len(room), users)
+    least = -(-users // most)
     left = np.flatnonzero(room >= least)
     whole = left[room[left] >= users]
-    left = np.setdiff1d(left, whole[tried.meets(every, whole)])
+    left = np.setdiff1d(left, whole[tried.meets(np.full(len(whole), users), whole)])
+    left = left[tried.meets(np.full(len(left), least), left)]
     low, high = np.full(len(room), least), np.minimum(users, room + 1)
-    left = left[tried.meets(low, left)]
-    tried.bisect(low, high, left, tried.meets)
+    bisect(low, high, left, tried.meets)
     copies = np.ones(len(room), int)
     copies[left] = -(-users // low[left])
     return Copies(copies, -(-users // copies), tried.near)
@@ -172,32 +213,40 @@ def for_rate(tried: Candidates, rate: float, most: int) -> Copies:
     >>> found.copies.tolist(), found.users.tolist()
     ([4], [9])
     """
-    one = np.ones(len(tried.near), int)
-    low, left = one.copy(), np.flatnonzero(tried.meets(one, np.arange(len(one))))
-    growing = left
-    while len(growing := growing[tried.rps[growing] < rate]):
-        tried.near[growing] |= _close(tried.rps[growing], rate)
-        growing = growing[tried.meets(2 * low, growing)]
-        low[growing] *= 2
+    count = len(tried.near)
+    copies, users, below = np.ones(count, int), np.ones(count, int), np.zeros(count, int)
+    left = np.flatnonzero(tried.meets(users, np.arange(count)))
+    low = _doubled(tried, left, rate)
     high = 2 * low
-    tried.bisect(low, high, left, tried.meets, lambda low: np.maximum(1, low // 16))
-    tried.meets(low, left)
-    exact = np.ones(len(one))
-    exact[left] = rate / tried.rps[left]
-    tried.near |= _close(exact, np.round(exact))
-    copies = np.maximum(np.ceil(exact).astype(int), 1)
+    bisect(low, high, left, tried.meets, 1 / 16)
+    exact = rate / tried.of(low[left], left).rps
+    tried.near[left] |= _close(exact, np.round(exact))
+    copies[left] = np.maximum(np.ceil(exact), 1)
     beyond, enough = left[copies[left] > most], left[copies[left] <= most]
-    copies[beyond], users = most, low.copy()
-    users[beyond] = high[beyond]
+    copies[beyond], users[beyond] = most, high[beyond]
+    users[enough] = low[enough]
 
     def too_few(some: Array, at: Array) -> Array:
-        tried.meets(some, at)
-        share = rate / copies[at]
-        tried.near[at] |= _close(tried.rps[at], share)
-        return tried.rps[at] < share
+        rps, share = tried.of(some, at).rps, rate / copies[at]
+        tried.near[at[_close(rps, share)]] = True
+        return rps < share
 
-    tried.bisect(np.zeros(len(one), int), users, enough, too_few)
+    bisect(below, users, enough, too_few)
     return Copies(copies, users, tried.near)
+
+
+def _doubled(tried: Candidates, left: Array, rate: float) -> Array:
+    """Users, doubled from one while the limits are met and the rate is not answered."""
+    low = np.ones(len(tried.near), int)
+    while len(left):
+        steps = np.outer(2 ** np.arange(LEVELS + 1), low[left])
+        got = tried.of(steps.ravel(), np.tile(left, LEVELS + 1))
+        rps, meets = got.rps.reshape(steps.shape), got.meets.reshape(steps.shape)
+        tried.near[left] |= _close(rps, rate).any(axis=0)
+        more = np.logical_and.accumulate((rps[:-1] < rate) & meets[1:])
+        low[left] <<= more.sum(axis=0)
+        left = left[more[-1]]
+    return low
 
 
 def _close(a: Array, b: Array) -> Array:
