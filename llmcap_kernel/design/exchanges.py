@@ -23,9 +23,11 @@ from .search import (
     within_rent,
 )
 from .space import Block, Quality, bits
+from .step_tokens import with_other_steps
 from .users import users_within
 
 DOLLAR = 1.0
+NOTICED = 0.02  # part of a gap: less is no shorter one
 GAP_S = 0.010
 MORE_TOKENS = 1000
 NEAREST = 400  # misses that are tried with another load
@@ -44,7 +46,8 @@ class Exchange:
     Attributes
     ----------
     what : str
-        "dollar", "gap", "context", "weights", "cache" or "model": what there is more of.
+        "steps", "dollar", "gap", "context", "weights", "cache" or "model": what there is more of,
+        or another number of tokens in a step.
     sentence : str
         What it buys, in words.
     choice : Choice or None
@@ -85,6 +88,7 @@ def exchange_rates(found: Search) -> tuple[Exchange, ...]:
     if best is None:
         return ()
     told = (
+        _steps(found, best),
         _dollar(found, best),
         _gap(found, best),
         _context(best),
@@ -93,6 +97,26 @@ def exchange_rates(found: Search) -> tuple[Exchange, ...]:
         _step(found, best, "model", "parameters", lambda b: b.model.params),
     )
     return tuple(one for one in told if one is not None)
+
+
+def _steps(found: Search, best: Choice) -> Exchange | None:
+    """A cheaper candidate, where steps of another size let it meet every limit."""
+    one = with_other_steps(found)
+    if one is None:
+        return None
+    less = one.usd_h_all - best.usd_h_all
+    price = _rent(less)
+    if abs(less) < 0.005 and one.usd_mtok and best.usd_mtok:
+        prices = (quantity(x.usd_mtok.value, "USD/Mtok") for x in (one, best) if x.usd_mtok)
+        price = " of output in place of ".join(prices)
+    change = _other_steps(found, one)
+    head = change.words[0].upper() + change.words[1:]
+    return Exchange("steps", f"{head}: {one.title} meets every limit, at {price}.", one, less)
+
+
+def _other_steps(found: Search, one: Choice) -> "Change":
+    own = found.space[one.number].batch_limit_tokens
+    return Change("steps", own, one.deployment.batch_limit_tokens)
 
 
 def _more(row: Row, best: Row) -> float | None:
@@ -114,7 +138,8 @@ def _dollar(found: Search, best: Choice) -> Exchange | None:
     own = found.rows[best.number]
     if not math.isfinite(own.usd_h):
         return None
-    faster = [i for i in found.order if found.rows[i].itl_s < own.itl_s]
+    least_s = own.itl_s * (1 - NOTICED)
+    faster = [i for i in found.order if found.rows[i].itl_s < least_s]
     within = [i for i in faster if found.rows[i].usd_h <= own.usd_h + DOLLAR]
     if within:
         at = min(within, key=lambda i: found.rows[i].itl_s)
@@ -215,9 +240,10 @@ class Change(NamedTuple):
     Attributes
     ----------
     what : str
-        Name of a limit, or "users", "context" or "format".
+        Name of a limit, or "users", "context", "format" or "steps".
     before, after : float
         What is asked, and what would have to be: in the limit's unit, tokens, users or bits.
+        Steps of other tokens are no less of anything.
     """
 
     what: str
@@ -227,6 +253,8 @@ class Change(NamedTuple):
     @property
     def factor(self) -> float:
         """How many times less strict."""
+        if self.what == "steps":
+            return 1.0
         return max(self.before, self.after) / max(min(self.before, self.after), 1e-12)
 
     @property
@@ -238,6 +266,9 @@ class Change(NamedTuple):
             return f"prompts of {self.after:,.0f} tokens in place of {self.before:,.0f}"
         if self.what == "format":
             return f"weights of {self.after:.3g} bits in place of {self.before:.3g}"
+        if self.what == "steps":
+            own, other = f"{self.before:,.0f}", f"{self.after:,.0f}"
+            return f"steps of {other} tokens in place of {own} (max_num_batched_tokens)"
         unit = UNITS.get(self.what, "s")
         return (
             f"{self.what} of {quantity(self.after, unit)} in place of {quantity(self.before, unit)}"
@@ -301,7 +332,9 @@ def relaxations(found: Search, most: int = 6) -> tuple[Relaxation, ...]:
     if found.order:
         return ()
     slower = list(_slower(found))
+    tuned = with_other_steps(found)
     alone = [
+        *([Relaxation((_other_steps(found, tuned),), tuned)] if tuned else ()),
         *(*_limits_alone(found, 1), *_users(found), *_shorter(found), *_narrower(found)),
         *(one for one in slower if len(one.changes) == 1),
     ]

@@ -17,6 +17,7 @@ YOURS = "<your model>"
 HUB = "https://huggingface.co/"
 PROMPTS_EACH = 10  # requests of a run for each user: the first and the last of them are few
 LEAST_PROMPTS, MOST_PROMPTS = 40, 2000
+FEWEST_EACH = 2  # below that not all users are ever there at once
 FULL_WIDTH = ("bf16", "fp16", "fp32")
 GGUF_CACHE = {"bf16": "bf16", "fp16": "f16", "fp32": "f32", "gguf-iq4-nl": "iq4_nl"}
 GGUF_CACHE |= {
@@ -303,14 +304,17 @@ def prompts(workload: Workload) -> int:
     Returns
     -------
     int
-        Ten for each user, so that the ramp at both ends weighs little.
+        Ten for each user, so that the ramp at both ends weighs little, and two at least where
+        that is more than an hour's patience.
 
     Examples
     --------
-    >>> prompts(Workload(7000, 1000, 16)), prompts(Workload(7000, 1000, 1))
-    (160, 40)
+    >>> [prompts(Workload(7000, 1000, users)) for users in (16, 1, 25_000)]
+    [160, 40, 50000]
     """
-    return min(max(PROMPTS_EACH * workload.concurrency, LEAST_PROMPTS), MOST_PROMPTS)
+    users = workload.concurrency
+    each = min(max(PROMPTS_EACH * users, LEAST_PROMPTS), MOST_PROMPTS)
+    return max(each, FEWEST_EACH * users)
 
 
 def benchmark(deployment: Deployment, workload: Workload, *, model: str = "") -> Command:
@@ -348,6 +352,7 @@ def benchmark(deployment: Deployment, workload: Workload, *, model: str = "") ->
       --max-concurrency 16 \\
       --num-prompts 160 \\
       --percentile-metrics ttft,tpot,itl,e2el \\
+      --metric-percentiles 50,90,95,99 \\
       --save-result \\
       --result-filename measured.json
     """
@@ -370,6 +375,7 @@ def benchmark(deployment: Deployment, workload: Workload, *, model: str = "") ->
         "--max-concurrency": workload.concurrency,
         "--num-prompts": prompts(workload),
         "--percentile-metrics": "ttft,tpot,itl,e2el",
+        "--metric-percentiles": "50,90,95,99",  # 99 alone by default
         "--save-result": True,
         "--result-filename": "measured.json",
     }

@@ -24,6 +24,7 @@ BENCH = {
     "vllm": (
         "--backend --base-url --model --dataset-name --random-input-len --random-prefix-len "
         "--random-output-len --ignore-eos --max-concurrency --num-prompts --percentile-metrics "
+        "--metric-percentiles "
         "--save-result --result-filename"
     ),
     "sglang": (

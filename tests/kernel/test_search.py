@@ -11,6 +11,7 @@ from llmcap_kernel import catalog, design
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, Quality, handover, worked_spec
 from llmcap_kernel.design.search import Asked, Row, judged, undominated
 from llmcap_kernel.design.space import bits
+from llmcap_kernel.design.step_tokens import STEPS
 from llmcap_kernel.spec import BadInput, Slo, Tail, Workload
 
 GPUS = ["a100-sxm-80gb", "h100-sxm", "h200-sxm", "l40s"]
@@ -134,7 +135,7 @@ def test_a_miss_says_by_how_much():
 
 
 def test_a_dollar_leads_to_the_fastest_within_it_or_to_the_next(answer):
-    dollar = design.exchange_rates(answer)[0]
+    dollar = next(one for one in design.exchange_rates(answer) if one.what == "dollar")
     best = answer.winner
     assert dollar.choice.expected.itl_s.value < best.expected.itl_s.value
     between = [
@@ -182,15 +183,43 @@ def test_each_relaxation_alone_is_enough(hopeless):
                 load = replace(load, concurrency=int(change.after))
             elif change.what == "context":
                 load = replace(load, input_tokens=int(change.after))
-            elif change.what != "format":
+            elif change.what not in ("format", "steps"):
                 name = {"latency": "itl_s", "budget": "usd_h", "prefill": "ttft_s"}[change.what]
                 slo = replace(slo, **{name: change.after})
         assert design.card(one.choice.deployment, load, slo).meets_all, one.sentence
 
 
 def test_relaxations_come_the_least_first(hopeless):
-    alone = [one.factor for one in design.relaxations(hopeless) if len(one.changes) == 1]
-    assert alone == sorted(alone) and alone[0] > 1
+    alone = [one for one in design.relaxations(hopeless) if len(one.changes) == 1]
+    factors = [one.factor for one in alone]
+    assert factors == sorted(factors)
+    # steps of other tokens ask for nothing less, so they come first
+    assert [one.changes[0].what == "steps" for one in alone] == [x == 1 for x in factors]
+
+
+@pytest.mark.parametrize(
+    "slo",
+    [
+        Slo(itl_s=0.050),
+        Slo(itl_s=0.020, ttft_s=3.0),
+        Slo(ttft_s=2.0, tails=(Tail("itl", 95, 0.040),)),
+    ],
+    ids=["gap", "both", "tail"],
+)
+@pytest.mark.parametrize("load", [WORKED_WORKLOAD, Workload(4000, 500, 60)], ids=["16", "60"])
+def test_other_steps_are_the_cheapest_that_a_search_of_all_steps_finds(slo, load):
+    asked = {"models": ["llama-3.1-8b"], "gpus": ["a100-sxm-80gb", "h100-sxm", "l40s", "mi300x"]}
+    found = design.search(load, slo, **asked)
+    whole = design.search(load, slo, max_num_batched_tokens=(None, *STEPS), **asked)
+    own, best = found.winner, whole.winner
+    told = [one.choice for one in design.exchange_rates(found) if one.what == "steps"]
+    if own is None:
+        told = [r.choice for r in design.relaxations(found) if r.changes[0].what == "steps"]
+    if best is None or (own and own.usd_h_all <= best.usd_h_all):
+        assert all(one.meets_all for one in told)
+    else:
+        assert [one.usd_h_all for one in told] == [best.usd_h_all]
+        assert told[0].meets_all and told[0].deployment.max_num_batched_tokens in STEPS
 
 
 def test_the_least_gap_that_would_do_is_the_least_of_what_the_budget_buys(hopeless):

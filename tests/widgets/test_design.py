@@ -209,3 +209,19 @@ def test_the_ends_of_a_price_are_written_in_dollars_and_cents():
     price = next(item for item in shown()["headline"] if item["label"] == "$/M output")
     cents = r"\$\d+\.\d\d"
     assert re.fullmatch(f"{cents} to {cents}, ceiling {cents}", price["span"]["text"])
+
+
+def test_other_steps_that_meet_the_limits_for_less_are_one_click_away():
+    asked = {"model": "llama-3.1-8b", "vendor": "any", "in": 4000, "out": 500, "users": 60}
+    asked |= {"itl": 40, "itlp": "p95", "ttft": 2, "ttftp": "p95", "budget": 15}
+    before = shown(**asked)
+    first = before["remedies"]["items"][0]
+    assert re.search(r"\d tokens a step$", first["label"]), first
+    state, _ = FORM.parse(first["query"])
+    assert first["label"].endswith(f"{state['batched']:,} tokens a step")
+    after = view(state)
+    title = first["label"].removesuffix(f", {state['batched']:,} tokens a step")
+    assert after["status"]["text"].startswith(f"Run {title} at ")
+    assert f"--max-num-batched-tokens {state['batched']}" in after["texts"][0]["text"]
+    rents = [float(made["headline"][0]["value"].removeprefix("$")) for made in (before, after)]
+    assert rents[1] < rents[0]

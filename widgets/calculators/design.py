@@ -58,6 +58,9 @@ FORM = Form(
               help="They share the load. Empty: one, and for a rate as many as it takes."),
         Field("engine", "name", ANY, "Engine", names=lambda: (ANY, *catalog.engines())),
         Field("bits", "whole", 0, "Bits of a weight, at least", 0, 16),
+        Field("batched", "tokens", None, "Tokens a step", 1, c.MOST_TOKENS, unit="tokens",
+              optional=True, help="Most tokens of a step (max_num_batched_tokens). Empty: the"
+              " engine's own, and what another number would change is said."),
         Field("rank", "name", "usd_h", "Cheapest by", names=lambda: RANKS),
         Field("pick", "whole", None, "Candidate looked at", 0, 10_000_000, optional=True,
               help="A click on a mark sets it; empty for the answer."),
@@ -98,7 +101,7 @@ def view(state):
     return c.frame(FORM, state, TITLE, LEAD, controls, **parts)
 
 
-ASKED = ("model", "vendor", "nodes", "copies", "engine", "bits", "rate")
+ASKED = ("model", "vendor", "nodes", "copies", "engine", "bits", "rate", "batched")
 
 
 def _load(state):
@@ -108,7 +111,7 @@ def _load(state):
 
 
 @partial(calibration.cache_until_reload, size=8)
-def _search(load, slo, model, vendor, nodes, copies, engine, bits, rate):
+def _search(load, slo, model, vendor, nodes, copies, engine, bits, rate, batched):
     """One search, whatever is cheapest in it and whichever of its candidates is looked at."""
     return design.search(
         load,
@@ -122,6 +125,7 @@ def _search(load, slo, model, vendor, nodes, copies, engine, bits, rate):
         nodes=nodes,
         most_copies=copies,
         rate=rate,
+        max_num_batched_tokens=(batched,),
     )
 
 
@@ -147,6 +151,7 @@ def _controls(state):
         c.select(fields["vendor"], state, [(v, word, "") for v, word in VENDORS.items()]),
         c.select(fields["engine"], state, [(ANY, "vLLM, or what runs", ""), *c.engine_options()]),
         c.select(fields["bits"], state, [(b, str(b) if b else "any", "") for b in BITS]) | c.HALF,
+        c.entry(fields["batched"], state) | {"placeholder": "the engine's own"} | c.HALF,
         c.entry(fields["nodes"], state) | c.HALF,
         c.entry(fields["copies"], state)
         | {"placeholder": "any" if state["rate"] else "1"}
@@ -155,7 +160,16 @@ def _controls(state):
         c.entry(fields["pick"], state) | {"text": "none"},
     ]
     subjects = {
-        "What may be chosen": ("vendor", "engine", "bits", "nodes", "copies", "rank", "pick"),
+        "What may be chosen": (
+            "vendor",
+            "engine",
+            "bits",
+            "batched",
+            "nodes",
+            "copies",
+            "rank",
+            "pick",
+        ),
     }
     for one in made[:-1]:  # another question has other candidates
         one["clears"] = ["pick"]
@@ -164,7 +178,9 @@ def _controls(state):
 
 def _parts(found, state):
     here = _looked_at(found, state["pick"])
-    why, eased = _why_not(found, here, state), design.relaxations(found)
+    rates, eased = design.exchange_rates(found), design.relaxations(found)
+    why = _why_not(found, here, state)
+    why["items"][:0] = _with_other_steps(rates, eased, state)
     shared = {
         "status": _status(found, here, eased),
         "figure": _figure(found, here),
@@ -179,7 +195,7 @@ def _parts(found, state):
         "headline": _headline(here),
         "tables": [_percentiles(here), _shrinking(found), _front(found)],
         "behind": constants.behind([here]),
-        "sentences": _sentences(found, here, eased),
+        "sentences": _sentences(found, here, rates, eased),
     }
 
 
@@ -195,7 +211,10 @@ def _status(found, here, eased):
     tried = f"{len(found.order):,} of {len(found.rows):,} candidates meet every limit."
     if best is None:
         give = f" The least that would have to give: {eased[0].sentence}." if eased else ""
-        return {"level": "bad", "text": f"Nothing meets every limit.{give}"}
+        shown = f" The numbers below are of {_run(here)}, the nearest miss."
+        if here.number != found.misses[0]:
+            shown = f" The numbers below are of {_run(here)}."
+        return {"level": "bad", "text": f"Nothing meets every limit.{give}{shown}"}
     if here.number != best.number:
         reason = found.reason(here).sentence
         level = "warn" if here.meets_all else "bad"
@@ -328,6 +347,20 @@ def _why_not(found, here, state):
     return {"text": "Why not the next one?" if best else "The nearest misses:", "items": items}
 
 
+def _with_other_steps(rates, eased, state):
+    """A button that asks again with the tokens of a step that let something cheaper do."""
+    made = [one.choice for one in rates if one.what == "steps"]
+    made += [one.choice for one in eased if one.changes[0].what == "steps"]
+    for one in made:
+        tokens = one.deployment.max_num_batched_tokens
+        rent = f" at {quantity(one.usd_h_all, 'USD/h')}" if one.usd_h_all else ""
+        yield {
+            "label": f"{one.short_title}, {tokens:,} tokens a step",
+            "query": FORM.query(state | {"batched": tokens, "pick": None}),
+            "note": f"meets every limit{rent}",
+        }
+
+
 def _percentiles(here):
     """Every latency from its middle to its tail, and what held four measurements of five."""
     rows = []
@@ -382,15 +415,15 @@ def _front(found):
     ]
     return {
         "caption": "Nothing beats these in rent, price, gap, first token and headroom",
-        "columns": ["Deployment", "Rent", "$/M", "Gap", "First token", "Headroom"],
+        "columns": ["Deployment", "Rent", "$/M", "Mean gap", "Mean first token", "Headroom"],
         "rows": rows or [["none", "-", "-", "-", "-", "-"]],
         "highlight": [0] if rows else [],
         "stack": True,
     }
 
 
-def _sentences(found, here, eased):
-    said = [f"{one.sentence}" for one in design.exchange_rates(found)] if found.winner else []
+def _sentences(found, here, rates, eased):
+    said = [one.sentence for one in rates]
     said += [f"{one.sentence}." for one in eased]
     if found.asked.rate is not None and here.meets_all:
         said.insert(0, _served(found, here))
@@ -423,6 +456,7 @@ def _links(here, state):
     values = {name: getattr(d, name).name for name in ("model", "gpu", "weights", "kv", "engine")}
     values |= {"tp": d.tp, "pp": d.pp, "ep": d.ep > 1, "dp": d.dp_attention, "users": users}
     values |= {"fraction": d.fraction, "ctx": here.workload.context_tokens}
+    values |= {"batched": d.max_num_batched_tokens}
     values |= {name: state[name] for name in ("in", "out", "prefix", *c.LIMITED)}
     found = []
     for other in (calculate, vram):
