@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote_plus
 
 from llmcap_kernel.refuse import MULTIPLES, BadInput, number, one_of, scaled, shown
 
-from . import from_log, from_name, own_card, pasted, versions
+from . import from_log, from_name, own_card, pasted, units, versions
 
 MAX_QUERY = 40_000  # four deployments, each of a pasted model, are some thousands
 MAX_NAME = 80
@@ -133,7 +133,7 @@ class Field:
         if self.kind == "code" and self.reads:
             return self.reads(raw)
         if isinstance(raw, str):
-            raw = _as_number(raw, self.kind == "tokens")
+            raw = _as_number(raw, self.kind == "tokens", self.unit)
         whole = self.kind in ("tokens", "whole")
         if whole and isinstance(raw, float) and raw.is_integer():
             raw = int(raw)  # a refusal quotes -5, not -5.0
@@ -205,20 +205,27 @@ class Field:
             raise BadInput(self.name, self.name + said) from None
 
 
-def _as_number(text, multiples):
-    """Read a number, or give the text back for the refusal to quote."""
+def _as_number(text, multiples, unit):
+    """Read a number, with its unit or without; give the text back for the refusal to quote."""
     plain, scale = scaled(text)
     if scale > 1 and not multiples:
         return text
     try:
         value = float(plain) * scale
     except ValueError:
-        return text
+        return _in_unit(text, unit)
     if not math.isfinite(value):
         return text
     if scale > 1 and abs(value) < 1e15 and abs(value - round(value)) < 1e-6:
         return round(value)  # 8.2k is 8199.999999999999 in binary
     return value
+
+
+def _in_unit(text, unit):
+    try:
+        return units.read(text, unit).value if units.is_known(unit) else text
+    except BadInput:
+        return text
 
 
 def _yes_or_no(field, raw):
@@ -319,7 +326,7 @@ class Form:
             if field.kind != "tokens" or not isinstance(typed, str) or read is None:
                 continue
             digits, scale = scaled(typed)
-            if scale == MULTIPLES["k"] and _as_number(typed, True) == read:
+            if scale == MULTIPLES["k"] and _as_number(typed, True, "") == read:
                 said = f"{field.title}: {digits}K is read as {read:,} tokens."
                 engines = f"With 1,024 in a K, as vLLM counts, it is {digits}Ki."
                 return [_message("info", field.name, f"{said} {engines}")]

@@ -150,6 +150,27 @@ def _split(plain, text, unit):
     return number("answer", value, -1e30, 1e30, unit), rest
 
 
+def is_known(unit):
+    """Say whether answers may be asked for in a unit.
+
+    Parameters
+    ----------
+    unit : str
+        The unit.
+
+    Returns
+    -------
+    bool
+        Whether `read` takes it.
+
+    Examples
+    --------
+    >>> is_known("ms"), is_known("% of hours")
+    (True, False)
+    """
+    return any(_plain(unit) in scales for _, scales in KINDS.values())
+
+
 def _plain(unit):
     return unit.lower().replace(" ", "")
 

@@ -124,10 +124,10 @@ def claims(held):
     """
     times = tools_that_answer(held.get("peers", {}).get("measured", {}))
     return [
+        _nearer(held),  # how wrong comes before how fast
         _times("mlsysim", TIMES_MLSYSIM, times),
         _times("aiconfigurator", TIMES_AICONFIGURATOR, times),
         _bare(held),
-        _nearer(held),
     ]
 
 

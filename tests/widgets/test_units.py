@@ -1,0 +1,37 @@
+"""Numbers that are typed with their unit."""
+
+import pytest
+
+from llmcap_kernel.refuse import BadInput
+from widgets.calculators.design import FORM
+
+FIELDS = {field.name: field for field in FORM.fields}
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "value"),
+    [
+        ("ttft", "2000 ms", 2.0),
+        ("ttft", "1.5s", 1.5),
+        ("ttft", "0.5 min", 30.0),
+        ("itl", "50 ms", 50.0),
+        ("itl", "0.05 s", 50.0),
+        ("itl", "1,500us", 1.5),
+        ("budget", "$15", 15.0),
+        ("budget", "15 USD/h", 15.0),
+        ("budget", "$1,500 an hour", 1500.0),
+        ("in", "7,000 tokens", 7000),
+        ("users", "40 users", 40),
+    ],
+)
+def test_a_unit_may_stand_beside_the_number(name, typed, value):
+    assert FIELDS[name].read(typed) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [("ttft", "16 users"), ("in", "2 s"), ("budget", "15 ms"), ("users", "$4"), ("ttft", "abc")],
+)
+def test_another_kind_of_unit_is_refused_as_it_was_typed(name, typed):
+    with pytest.raises(BadInput, match=f"^{name} is '{typed.replace('$', '[$]')}': it takes"):
+        FIELDS[name].read(typed)
