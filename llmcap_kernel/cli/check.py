@@ -6,7 +6,7 @@ from pathlib import Path
 from .. import catalog, huggingface
 from ..catalog import check
 from ..explain import quantity
-from ..refuse import BadInput, shown
+from ..files import read_text
 from ..spec import Gpu, Model
 from .options import add_output
 from .tables import Answer, Column, Screen, of_records
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> Answer:
         found: list[Gpu | Model] = [huggingface.load(args.file)]
     else:
         paths = [Path(args.file)] if args.file else [catalog.FOLDER / name for name in OWN]
-        found = [one for path in paths for one in check.rows(_text(path))]
+        found = [one for path in paths for one in check.rows(read_text("file", path))]
     records = tuple(map(_record, found))
 
     def text(screen: Screen) -> str:
@@ -66,13 +66,6 @@ def run(args: argparse.Namespace) -> Answer:
         return "\n".join(screen.prose(line) for line in lines)
 
     return Answer(list(records), records, of_records(records, COLUMNS), text)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeError) as problem:
-        raise BadInput("file", f"file {shown(str(path))} cannot be read: {problem}.") from None
 
 
 def _record(one: Gpu | Model) -> dict[str, str]:

@@ -4,7 +4,6 @@ A start-up comes from a row in the columns of `benchmarks/memory.csv`, or from t
 (`logs.py`). Everything is a card's, of the card that holds the most, and in bytes.
 """
 
-import csv
 import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from .. import capacity, catalog
 from ..capacity import Ledger
 from ..catalog import names
 from ..explain import quantity
+from ..files import read_table
 from ..refuse import BadInput, shown
 from ..spec import Deployment, Gpu, Model, Speculation
 from . import stated
@@ -221,8 +221,7 @@ def read(path: str | Path) -> list[StartUp]:
     BadInput
         When a cell that takes a number holds something else.
     """
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        return [row(cells) for cells in csv.DictReader(file)]
+    return [row(cells) for cells in read_table(path)]
 
 
 def row(cells: dict[str, str]) -> StartUp:

@@ -5,7 +5,6 @@ of `catalog/tails.toml`, and the factors that widen the interval of a mean to th
 are chosen on these rows, each source counting alike; every score leaves out the source it is of.
 """
 
-import csv
 import itertools
 import math
 from collections import Counter
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import calibration
-from ..refuse import BadInput, shown
+from ..files import read_table
+from ..refuse import BadInput
 from ..serving import load_work, most_running
 from ..simulation.percentiles import MEANS, Spread, kind, quantile_s, spread_of
 from ..spec import Deployment, Speculation, Workload
@@ -146,13 +146,7 @@ def read(path: str | Path) -> tuple[Run, ...]:
     BadInput
         When the file cannot be read.
     """
-    try:
-        with Path(path).open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error) as problem:
-        message = f"file {shown(str(path))} cannot be read: {type(problem).__name__}."
-        raise BadInput("file", message) from None
-    return tuple(map(run, rows))
+    return tuple(map(run, read_table(path)))
 
 
 def run(row: Mapping[str, str]) -> Run:
