@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from .. import catalog, huggingface
 from ..catalog import names
 from ..files import read_text
-from ..refuse import BadInput, number, scaled, shown
+from ..refuse import BadInput, number, shown, typed_number
 from ..spec import MAX_TOKENS, Deployment, Lora, Model, Slo, Speculation, Tail, Workload
 
 NUMBER_FIELDS = {
@@ -159,16 +159,10 @@ def read_number(field: str, text: object, kind: type = float) -> Any:
     >>> read_number("context", "128k", int)
     128000
     """
-    plain, scale = scaled(str(text))
-    try:
-        value = float(plain) * scale
-        if value != value or value in (float("inf"), float("-inf")):
-            raise ValueError
-        if kind is int and value != int(value):
-            raise ValueError
-    except (ValueError, OverflowError):
+    value = typed_number(str(text))
+    if value is None or (kind is int and value != int(value)):
         wanted = "a whole number" if kind is int else "a number"
-        raise BadInput(field, f"{field} is {shown(text)}: it takes {wanted}.") from None
+        raise BadInput(field, f"{field} is {shown(text)}: it takes {wanted}.")
     return kind(value)
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from ...refuse import shown
+from ...refuse import shown, ungrouped
 
 MAX_CELL = 400  # characters of a cell that is looked up or converted
 DIG_DEPTH = 6  # levels of a client's settings that are searched
@@ -97,7 +97,7 @@ def number(value: Any) -> float | None:
     """
     if isinstance(value, str):
         try:
-            value = float(value[:MAX_CELL].replace(",", ""))
+            value = float(ungrouped(value[:MAX_CELL].strip()))
         except ValueError:
             return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -12,6 +12,8 @@ MAX_LINES = 500_000
 MAX_JOINED_LINES = 50  # lines a quoted cell may run over
 HEADER_WITHIN = 2000  # lines of a log above a table
 DELIMITERS = ",;\t"
+# Spreadsheets part cells by semicolons where the comma is the decimal point.
+DECIMAL_COMMA = re.compile(r"^\s*(-?\d+),(\d+)\s*$")
 
 
 def lines_of(text: str) -> list[str]:
@@ -95,6 +97,8 @@ def csv_form(known: Callable[[Fields], bool]) -> Form:
             return
         at, delimiter, header = found
         for number, cells in _records(lines, at + 1, delimiter, len(header)):
+            if delimiter == ";" and cells:
+                cells = [DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in cells]
             yield f"line {number}", _document(header, cells)
 
     return Form(recognises, documents)

@@ -43,7 +43,10 @@ def test_counts_as_people_type_them(text, value):
     assert read_number("context", text, int) == value
 
 
-@pytest.mark.parametrize("text", ["", "k", "8kk", "eight", "nan", "inf", "1e999", "0x10", "1.5"])
+NO_COUNTS = ["", "k", "8kk", "eight", "nan", "inf", "1e999", "0x10", "1.5", "22,1", "1,5k"]
+
+
+@pytest.mark.parametrize("text", NO_COUNTS)
 def test_what_is_no_count_is_refused(text):
     with pytest.raises(BadInput, match=r"context is .*: it takes a whole number"):
         read_number("context", text, int)
