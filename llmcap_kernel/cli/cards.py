@@ -8,7 +8,7 @@ from typing import Any
 from .. import capacity, design
 from ..calibration import Estimate
 from ..design import Card
-from ..explain import Explained, quantity
+from ..explain import Explained, counted, quantity
 from ..spec import Workload
 
 # What `estimate` has in JSON: its key, the quantity, and the scale to the key's unit.
@@ -227,7 +227,7 @@ def load_words(workload: Workload, chosen: str = "") -> str:
     >>> load_words(Workload(7000, 1000, 16))
     '7,000 tokens in + 1,000 out, 16 users'
     """
-    users = f"{workload.concurrency:,} user{'s' if workload.concurrency > 1 else ''}"
+    users = counted(workload.concurrency, "user")
     shared = workload.shared_prefix_tokens
     prompt = f"{workload.input_tokens:,} tokens in{f' ({shared:,} shared)' if shared else ''}"
     return f"{prompt} + {workload.output_tokens:,} out, {users}{chosen}"

@@ -8,7 +8,7 @@ from typing import Any
 from .. import catalog
 from ..catalog import origins
 from ..catalog.names.formats import built
-from ..explain import digits, quantity
+from ..explain import counted, digits, quantity
 from ..refuse import BadInput, shown
 from . import matching
 from .options import add_output
@@ -239,7 +239,7 @@ COLUMNS: dict[str, dict[str, tuple[Column, Callable[[Any], str]]]] = {
         "name": (Column("engine", left=True), str),
         "memory_fraction": (Column("memory share"), digits),
         "fraction_of": (Column("of", 2, left=True), lambda of: f"{of} memory"),
-        "block_tokens": (Column("block", 3), lambda n: f"{n} token{'s' if n > 1 else ''}"),
+        "block_tokens": (Column("block", 3), lambda n: counted(n, "token")),
         "stands_for": (Column("also stands for", 1, left=True), ", ".join),
     },
     "prices": {

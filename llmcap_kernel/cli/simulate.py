@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import design, simulation
-from ..explain import digits, quantity
+from ..explain import counted, digits, quantity
 from ..refuse import BadInput, number, one_of, shown
 from ..simulation import Arrivals, Band, Lengths, Load, Request, Simulated
 from ..spec import Deployment, Slo, Workload
@@ -309,7 +309,8 @@ def _text(
 
     def text(screen: Screen) -> str:
         head = screen.paint(screen.prose(d.title), "bold")
-        length = f"{len(answered):,} requests in {quantity(simulation.duration_s(found.run), 's')}"
+        took = quantity(simulation.duration_s(found.run), "s")
+        length = f"{counted(len(answered), 'request')} in {took}"
         lines = "\n".join(screen.prose(line) for line in told)
         why = screen.prose(
             f"In brackets: as far as the interval of the means moves it ({found.reason})."

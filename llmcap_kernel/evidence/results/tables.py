@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator
 
+from ...explain import counted
 from ...refuse import BadInput, shown
 from .line import Document, Fields, Form, Problem
 
@@ -113,7 +114,7 @@ def _document(header: list[str], cells: list[str] | None) -> Fields | Problem:
 
 
 def _miscounted(cells: list[str], header: list[str]) -> str:
-    return f"{len(cells)} cell{'s' if len(cells) > 1 else ''} where the header has {len(header)}"
+    return f"{counted(len(cells), 'cell')} where the header has {len(header)}"
 
 
 def _header_at(
