@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> Answer:
     data = cards.as_dict(column)
     if launched:
         data |= {"launch": launched.as_dict(), "taken": taken}
-    notes = [*taken, *_notes(args, column, bool(launched and launched.weights))]
+    notes = [*taken, *_notes(args, column, launched)]
 
     def text(screen: Screen) -> str:
         parts = [
@@ -224,9 +224,12 @@ def _printed(lines: tuple[capacity.Printed, ...], screen: Screen) -> list[str]:
     return out
 
 
-def _notes(args: argparse.Namespace, column: Card, stated: bool) -> list[str]:
-    texts = [*_understood(args, column.deployment), *(note.text for note in column.warnings)]
-    if args.weights is None and not stated:
+def _notes(args: argparse.Namespace, column: Card, launched: "Launch | None") -> list[str]:
+    # what a command leaves open is among its own notes
+    texts = [] if launched else _understood(args, column.deployment)
+    already = " ".join(texts)
+    texts += [note.text for note in column.warnings if note.text not in already]
+    if args.weights is None and not (launched and launched.weights):
         title = column.deployment.weights.title
         texts.insert(0, f"Weights are in the checkpoint's own format, {title}.")
     return texts + _nearest_engine(args.engine, column.deployment)
@@ -235,14 +238,13 @@ def _notes(args: argparse.Namespace, column: Card, stated: bool) -> list[str]:
 def _understood(args: argparse.Namespace, deployment: Deployment) -> list[str]:
     """What was taken for a name that says too little."""
     texts = []
-    for asked, found in (
-        (args.model, names.read_model(args.model or "")),
-        (args.gpu, names.card(args.gpu or "")),
+    for asked, found, known in (
+        (args.model, names.read_model(args.model or ""), deployment.model.name),
+        (args.gpu, names.card(args.gpu or ""), deployment.gpu.name),
     ):
-        known = deployment.model if asked is args.model else deployment.gpu
-        if asked and catalog.key(asked) != known.name:
+        if asked and catalog.key(asked) != known:
             assumed = f": {found.assumed}" if found.assumed else ""
-            texts.append(f"{asked} is read as {known.name}{assumed}.")
+            texts.append(f"{asked} is read as {known}{assumed}.")
     return texts
 
 
