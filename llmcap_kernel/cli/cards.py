@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from .. import capacity, design
+from .. import capacity, catalog, design
 from ..calibration import Estimate
 from ..design import Card
 from ..explain import Explained, counted, quantity
-from ..spec import Workload
+from ..spec import Deployment, Workload
 
 # What `estimate` has in JSON: its key, the quantity, and the scale to the key's unit.
 ESTIMATED = {
@@ -205,6 +205,34 @@ def derivation(args: argparse.Namespace, result: Explained) -> dict[str, str]:
         "explain" and the text, or nothing.
     """
     return {"explain": result.explain()} if args.explain else {}
+
+
+def engine_notes(asked: str | None, deployment: Deployment) -> list[str]:
+    """Say where an engine or a version that is asked for is counted as another.
+
+    Parameters
+    ----------
+    asked : str or None
+        The engine as typed.
+    deployment : Deployment
+        What it was read as.
+
+    Returns
+    -------
+    list of str
+        A sentence, or nothing.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> engine_notes("tgi", catalog.deployment(model="qwen3-8b", gpu="l4", engine="tgi"))
+    ['tgi is counted as vLLM 0.33, the nearest whose ledger is known.']
+    """
+    title, _, stood_in_for = deployment.engine.title.partition(", in place of ")
+    version = asked and any(map(str.isdigit, asked))
+    if not stood_in_for and not (version and catalog.key(asked) != deployment.engine.name):
+        return []
+    return [f"{asked} is counted as {title}, the nearest whose ledger is known."]
 
 
 def load_words(workload: Workload, chosen: str = "") -> str:

@@ -6,6 +6,7 @@ from .. import capacity, design
 from ..design import handover, manifests
 from ..refuse import number, one_of
 from ..spec import Deployment, Slo, Workload
+from . import cards
 from .options import (
     add_cards,
     add_engine,
@@ -70,13 +71,14 @@ def run(args: argparse.Namespace) -> Answer:
     bench = handover.benchmark(d, load, model=args.checkpoint)
     printed = capacity.printed(capacity.ledger(d, context_tokens=load.context_tokens))
     score = _score(d, bench)
-    warned = [note for note in design.warnings(d, load) if note.about == "sequences"]
+    warned = [note.text for note in design.warnings(d, load) if note.about == "sequences"]
+    warned = [*cards.engine_notes(args.engine, d), *warned]
     data = {
         "launch": made,
         "log": [{"line": one.text, "within": one.within} for one in printed],
         "benchmark": bench.text,
         "validate": score,
-        "warnings": [note.text for note in warned],
+        "warnings": warned,
     }
 
     def text(screen: Screen) -> str:
@@ -84,7 +86,7 @@ def run(args: argparse.Namespace) -> Answer:
             return made
         lines = [f"#   {one.text}" + f"  within {one.within}" * bool(one.within) for one in printed]
         expected = "\n".join(["# its log will say, four times in five:", *lines])
-        told = [f"# {note.text}" for note in warned]
+        told = [f"# {text}" for text in warned]
         check = "\n".join(["# measure what was predicted", bench.text, "# and score it", score])
         return "\n\n".join([made, *told, expected, check])
 

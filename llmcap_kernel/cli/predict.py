@@ -192,7 +192,8 @@ def _memory(column: Card, screen: Screen) -> str:
         size = sizes.get("kv_pool" if line is room else line.name, 0.0)
         parts += _term_rows(line, size / ledger.visible_bytes, screen)
     printed = capacity.printed(ledger)
-    title = f"What {column.deployment.engine.title} will print, four times in five"
+    engine = column.deployment.engine.title.partition(",")[0]
+    title = f"What {engine} will print, four times in five"
     return "\n".join([*parts, "", screen.prose(title), *_printed(printed, screen)])
 
 
@@ -232,7 +233,7 @@ def _notes(args: argparse.Namespace, column: Card, launched: "Launch | None") ->
     if args.weights is None and not (launched and launched.weights):
         title = column.deployment.weights.title
         texts.insert(0, f"Weights are in the checkpoint's own format, {title}.")
-    return texts + _nearest_engine(args.engine, column.deployment)
+    return texts + cards.engine_notes(args.engine, column.deployment)
 
 
 def _understood(args: argparse.Namespace, deployment: Deployment) -> list[str]:
@@ -246,15 +247,6 @@ def _understood(args: argparse.Namespace, deployment: Deployment) -> list[str]:
             assumed = f": {found.assumed}" if found.assumed else ""
             texts.append(f"{asked} is read as {known}{assumed}.")
     return texts
-
-
-def _nearest_engine(asked: str | None, deployment: Deployment) -> list[str]:
-    """Say where a version that is asked for is counted as another."""
-    taken = deployment.engine
-    if not asked or not any(map(str.isdigit, asked)) or catalog.key(asked) == taken.name:
-        return []
-    title = taken.title.partition(",")[0]
-    return [f"{asked} is counted as {title}, the nearest whose ledger is known."]
 
 
 def _closing(column: Card, notes: list[str], screen: Screen) -> list[str]:

@@ -78,3 +78,11 @@ def test_bad_input_is_one_sentence(run, more, said):
     code, out, err = run("launch", *B, *LOAD, *more)
     assert code == 2 and not out
     assert said in err and len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["launch", "predict"])
+def test_an_engine_that_another_stands_in_for_is_said_so(run, command):
+    """TGI has no command and no ledger of its own here, and no log of vLLM's lines."""
+    words = "--model qwen3-8b --gpu l4 --engine tgi --users 4".split()
+    out = run(command, *words)[1]
+    assert "tgi is counted as vLLM 0.33" in out and "in place of tgi will print" not in out
