@@ -2,7 +2,7 @@
 
 import argparse
 
-from .. import capacity, design
+from .. import capacity, catalog, design
 from ..design import handover, manifests
 from ..refuse import number, one_of
 from ..spec import Deployment, Slo, Workload
@@ -21,7 +21,6 @@ from .options import (
 from .tables import Answer, Column, Screen, Table
 
 FORMS = ("command", *manifests.KINDS)
-SCORE = "llmcap validate {file} --gpu {gpu} --tp {tp} --weights {weights} --kv {kv}"
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -96,6 +95,18 @@ def run(args: argparse.Namespace) -> Answer:
 
 
 def _score(d: Deployment, bench: handover.Command) -> str:
-    return SCORE.format(
-        file=bench.words[-1], gpu=d.gpu.name, tp=d.tp, weights=d.weights.name, kv=d.kv.name
-    )
+    """The command that puts the benchmark's file beside the prediction of this very deployment."""
+    stated: dict[str, object] = {
+        "gpu": d.gpu.name,
+        "tp": d.tp,
+        "pp": d.pp if d.pp > 1 else None,
+        "ep": d.ep if d.ep > 1 else None,
+        "dp-attention": d.tp if d.dp_attention else None,
+        "memory-fraction": d.memory_fraction,
+        "weights": d.weights.name,
+        "kv": d.kv.name,
+    }
+    if d.engine.name != catalog.engine(d.engine.family).name:
+        stated["engine-version"] = ".".join(map(str, d.engine.release))
+    words = [f"--{name} {value}" for name, value in stated.items() if value is not None]
+    return " ".join(["llmcap validate", bench.words[-1], *words])
