@@ -472,7 +472,7 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if value.startswith(FORMULA) and not NUMBER.fullmatch(value) else value
 
 
-def prose_table(rows: Iterable[tuple[str, str]], screen: Screen, indent: str = "") -> str:
+def prose_table(rows: Iterable[tuple[str, str]], screen: Screen) -> str:
     """Write names with a text beside each, the texts wrapped.
 
     Parameters
@@ -481,8 +481,6 @@ def prose_table(rows: Iterable[tuple[str, str]], screen: Screen, indent: str = "
         Name and text.
     screen : Screen
         What it is printed on.
-    indent : str
-        Before every line.
 
     Returns
     -------
@@ -496,8 +494,8 @@ def prose_table(rows: Iterable[tuple[str, str]], screen: Screen, indent: str = "
         start
     B2: it fits
     """
-    rows = [(f"{indent}{name} ", text) for name, text in rows]
+    rows = [(f"{name} ", text) for name, text in rows]
     width = max((len(name) for name, _ in rows), default=0)
     if width > screen.width // 2:
-        return "\n".join(screen.prose(name + text, "", indent + GAP) for name, text in rows)
+        return "\n".join(screen.prose(name + text, "", GAP) for name, text in rows)
     return "\n".join(screen.prose(text, f"{name:{width}}", " " * width) for name, text in rows)

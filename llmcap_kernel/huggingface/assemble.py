@@ -83,13 +83,12 @@ def assemble(
     positions: int = 0,
     extra: Sequence[Tensor] = (),
     mtp: Sequence[Tensor] = (),
-    vision: Sequence[Tensor] = (),
     context: int | None = None,
     hidden: int | None = None,
     vocab: int | None = None,
     notes: Sequence[str] = (),
 ) -> Draft:
-    """Combine embeddings, layers, head, multi-token prediction and vision tower.
+    """Combine embeddings, layers, head and multi-token prediction.
 
     Parameters
     ----------
@@ -120,8 +119,8 @@ def assemble(
         Rows of a learned position table; 0 for none [tokens].
     extra : tuple of Tensor
         Weights outside the layers.
-    mtp, vision : tuple of Tensor
-        Weights of the multi-token-prediction layers and of the vision tower.
+    mtp : tuple of Tensor
+        Weights of the multi-token-prediction layers.
     context : int, optional
         Longest context; read from the config by default [tokens].
     hidden : int, optional
@@ -172,7 +171,7 @@ def assemble(
         outside.append(Tensor("lm_head", "head", vocab * hidden, width=hidden))
     if head_bias:
         outside.append(Tensor("lm_head.bias", "norm", vocab))
-    pieces += [(t, None) for t in (*outside, *extra, *mtp, *vision)]
+    pieces += [(t, None) for t in (*outside, *extra, *mtp)]
     return Draft(
         hidden=hidden,
         layers=layers,
@@ -188,9 +187,7 @@ def assemble(
     )
 
 
-def mtp_layer(
-    hidden: int, block: Part, copies: int, *, projection: int = 2, extra_norms: int = 3
-) -> tuple[Tensor, ...]:
+def mtp_layer(hidden: int, block: Part, copies: int) -> tuple[Tensor, ...]:
     """List multi-token-prediction layers: norms, a projection and one decoder layer each.
 
     They use the embedding and the head of the main model, so these are not
@@ -198,6 +195,6 @@ def mtp_layer(
     """
     if not copies:
         return ()
-    rows = norms(hidden, extra_norms).tensors
-    rows += (Tensor("eh_proj", "attention", projection * hidden * hidden, split="none"),)
+    rows = norms(hidden, 3).tensors
+    rows += (Tensor("eh_proj", "attention", 2 * hidden * hidden, split="none"),)
     return as_role(Part(rows) + block + norms(hidden, 2), "mtp", copies)

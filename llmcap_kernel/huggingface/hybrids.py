@@ -208,7 +208,6 @@ def jamba(c: Fields) -> Draft:
     rank = -(-hidden // 16) if rank == "auto" else c.whole("mamba_dt_rank", limit="width")
     state = c.whole("mamba_d_state", default=16, limit="head")
     mamba = mamba1(
-        c,
         hidden=hidden,
         inner=c.whole("mamba_expand", default=2, limit="head") * hidden,
         state=state,

@@ -536,7 +536,6 @@ def mamba2(
 
 
 def mamba1(
-    c: Fields,
     *,
     hidden: int,
     inner: int,
@@ -546,7 +545,6 @@ def mamba1(
     conv_bias: bool = True,
     bias: bool = False,
     inner_norms: int = 0,
-    dtype: int = 2,
     prefix: str = "mixer",
 ) -> Part:
     """List a Mamba-1 layer, whose step size, B and C come from one small projection."""
@@ -564,7 +562,7 @@ def mamba1(
     if bias:
         rows.append(vector(f"{prefix}.proj.bias", 2 * inner + hidden))
     cells = inner * state
-    cache = linear_state(cells, dtype, inner * (kernel - 1), 2, 7 * cells + 2 * inner * kernel)
+    cache = linear_state(cells, 2, inner * (kernel - 1), 2, 7 * cells + 2 * inner * kernel)
     return Part(tuple(rows), (cache,))
 
 

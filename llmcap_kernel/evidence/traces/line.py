@@ -129,7 +129,7 @@ def document(line: Line) -> Mapping[str, Any]:
     return data
 
 
-def tokens(at: int, field: str, value: object, most: int = MAX_TOKENS) -> int:
+def tokens(at: int, field: str, value: object) -> int:
     """Read a number of tokens.
 
     Parameters
@@ -140,8 +140,6 @@ def tokens(at: int, field: str, value: object, most: int = MAX_TOKENS) -> int:
         The field.
     value : object
         What stands there.
-    most : int
-        The most that is taken [tokens].
 
     Returns
     -------
@@ -158,7 +156,7 @@ def tokens(at: int, field: str, value: object, most: int = MAX_TOKENS) -> int:
     >>> tokens(2, "ContextTokens", "374")
     374
     """
-    return int(_read(at, field, value, 0, most, "tokens", whole=True))
+    return int(_read(at, field, value, 0, MAX_TOKENS, "tokens", whole=True))
 
 
 def seconds(at: int, field: str, value: object, per_second: float = 1.0) -> float:
