@@ -542,6 +542,7 @@ def _canonical(asked: Parts, base: str) -> str:
     plain = re.sub(r"-?\d+(?:\.\d+)?b-activ(?:e|ated)\b", "", re.sub(r"[^\w.-]", "", plain))
     words = table("models")["words"]
     silent = {*words["variants"], *words["publishers"]}
+    plain = split(plain)[0]  # a format behind a sign that is gone: "7B-#GGUF"
     name = "-".join(word for word in plain.split("-") if word not in silent)[:60].strip("-.")
     own = parts(name)
     size = "" if own.total == asked.total or asked.effective else f"-{asked.total:g}b"

@@ -209,3 +209,21 @@ def test_equal_cards_in_one_box_are_no_mixture():
     assert names.card("2x RTX 3090 + 1x RTX 3090")[0] == "rtx-3090"
     assert names.card("2x RTX 3090 + 1x RTX 3090").count == 3
     assert names.card("RTX 3090 + abacus").name == ""
+
+
+@pytest.mark.parametrize(
+    ("spelled", "count", "name"),
+    [
+        ("NVIDIA H100\u2011SXM", 0, "h100-sxm"),  # a hyphen that no line breaks at, of a data sheet
+        ("RTX 4090 \u2013 24 GB", 0, "rtx-4090"),
+        ("\u201cRTX 4090\u201d", 0, "rtx-4090"),
+        ("L40S*", 0, "l40s"),  # a footnote
+        ("\uff28\uff12\uff10\uff10", 0, "h200-sxm"),  # a Japanese keyboard's
+        ("4 \u00d7 RTX\u00a03090", 4, "rtx-3090"),
+        ("2*RTX 3090", 2, "rtx-3090"),
+        ("1x RTX 5090\n2x RTX 3090", 3, "rtx-5090+2x-rtx-3090"),
+    ],
+)
+def test_signs_that_no_keyboard_has(spelled, count, name):
+    found = names.card(spelled)
+    assert (found.name, found.count) == (name, count)
