@@ -181,8 +181,8 @@ class Line:
     def __str__(self) -> str:
         pad = "\n" + " " * len(self.name) + " = "
         parts = [self.formula, self.numbers, self.value]
-        kept = [p for i, p in enumerate(parts) if p and p not in parts[:i]]
-        return f"{self.name} = " + pad.join(kept)
+        different = [p for i, p in enumerate(parts) if p and p not in parts[:i]]
+        return f"{self.name} = " + pad.join(different)
 
 
 class Explained:

@@ -307,10 +307,10 @@ def provenance(cards: Iterable[Card]) -> str:
     >>> provenance([design.card(design.worked_spec()[1], design.WORKED_WORKLOAD)])
     'Estimates, with the range that held four measurements of five (vllm on hopper: ...'
     """
-    told = [(c.label, c.estimates.itl_s.reason) for c in cards if c.estimates]
-    if not told:
+    labelled = [(c.label, c.estimates.itl_s.reason) for c in cards if c.estimates]
+    if not labelled:
         return ""
-    of = {reason: [name for name, its in told if its == reason] for _, reason in told}
+    of = {reason: [name for name, its in labelled if its == reason] for _, reason in labelled}
     reasons = [f"{', '.join(of[reason])}: {reason}" if len(of) > 1 else reason for reason in of]
     return (
         "Estimates, with the range that held four measurements of five "

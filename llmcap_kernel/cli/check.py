@@ -71,17 +71,17 @@ def run(args: argparse.Namespace) -> Answer:
 def _record(one: Gpu | Model) -> dict[str, str]:
     """A row in a few words, so that a slip of a thousand shows."""
     if isinstance(one, Model):
-        told = f"{_count(one.params)} parameters, {_count(one.active_params)} of them for a token"
-        return {"kind": "model", "name": one.name, "is": told}
+        words = f"{_count(one.params)} parameters, {_count(one.active_params)} of them for a token"
+        return {"kind": "model", "name": one.name, "is": words}
     rate = next((dtype for dtype in ("bf16", "fp16") if dtype in one.flop_s), min(one.flop_s))
-    told = ", ".join(
+    words = ", ".join(
         (
             quantity(one.memory_visible_bytes, "GiB"),
             quantity(one.bandwidth_bytes_s, "bytes/s"),
             f"{quantity(one.flop_s[rate], 'FLOP/s')} in {rate}",
         )
     )
-    return {"kind": "card", "name": one.name, "is": told}
+    return {"kind": "card", "name": one.name, "is": words}
 
 
 def _count(parameters: float) -> str:

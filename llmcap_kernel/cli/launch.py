@@ -85,9 +85,9 @@ def run(args: argparse.Namespace) -> Answer:
             return made
         lines = [f"#   {one.text}" + f"  within {one.within}" * bool(one.within) for one in printed]
         expected = "\n".join(["# its log will say, four times in five:", *lines])
-        told = [f"# {text}" for text in warned]
+        comments = [f"# {text}" for text in warned]
         check = "\n".join(["# measure what was predicted", bench.text, "# and score it", score])
-        return "\n\n".join([made, *told, expected, check])
+        return "\n\n".join([made, *comments, expected, check])
 
     rows = tuple((name, str(data[name])) for name in ("launch", "benchmark", "validate"))
     columns = (Column("step", left=True), Column("command", left=True))

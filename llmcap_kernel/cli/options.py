@@ -69,8 +69,8 @@ class _Each(argparse.Action):
     """Keeps the values of several spellings, each with its own."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
-        kept = getattr(namespace, self.dest) or []
-        setattr(namespace, self.dest, [*kept, (option, values)])
+        earlier = getattr(namespace, self.dest) or []
+        setattr(namespace, self.dest, [*earlier, (option, values)])
 
 
 class Parser(argparse.ArgumentParser):

@@ -209,11 +209,11 @@ def _term_rows(line: Line, share: float, screen: Screen) -> list[str]:
 
 def _printed(lines: tuple[capacity.Printed, ...], screen: Screen) -> list[str]:
     """The lines of the log; how far off each may be stands beside it where that fits."""
-    said = [(line.text, line.within and f"within {line.within}") for line in lines]
-    fits = [len(text) for text, off in said if len(text) + len(off) + 4 <= screen.width]
-    width = min(max(fits, default=0), screen.width - 4 - max(len(off) for _, off in said))
+    pairs = [(line.text, line.within and f"within {line.within}") for line in lines]
+    fits = [len(text) for text, off in pairs if len(text) + len(off) + 4 <= screen.width]
+    width = min(max(fits, default=0), screen.width - 4 - max(len(off) for _, off in pairs))
     out = []
-    for text, off in said:
+    for text, off in pairs:
         if len(text) <= width:
             out.append(f"  {text:{width}}  {off}".rstrip())
         else:
@@ -251,5 +251,5 @@ def _understood(args: argparse.Namespace, deployment: Deployment) -> list[str]:
 
 def _closing(column: Card, notes: list[str], screen: Screen) -> list[str]:
     """Notes, and once where the numbers come from."""
-    told = prose_table([("note:", text) for text in notes], screen)
-    return [part for part in (told, screen.prose(cards.provenance([column]))) if part]
+    remarks = prose_table([("note:", text) for text in notes], screen)
+    return [part for part in (remarks, screen.prose(cards.provenance([column]))) if part]

@@ -209,12 +209,12 @@ class Table:
         Not shown at this
         width: rent.
         """
-        kept, dropped = self, []
-        while _width(kept._widths()) > screen.width and any(c.rank for c in kept.columns):
-            last = max(range(len(kept.columns)), key=lambda i: (kept.columns[i].rank, i))
-            dropped.append(kept.columns[last].head)
-            kept = kept._without(last)
-        out = "\n\n".join(part._aligned(screen) for part in kept._folded(screen.width))
+        narrowed, dropped = self, []
+        while _width(narrowed._widths()) > screen.width and any(c.rank for c in narrowed.columns):
+            last = max(range(len(narrowed.columns)), key=lambda i: (narrowed.columns[i].rank, i))
+            dropped.append(narrowed.columns[last].head)
+            narrowed = narrowed._without(last)
+        out = "\n\n".join(part._aligned(screen) for part in narrowed._folded(screen.width))
         if dropped:
             more = screen.prose(f"Not shown at this width: {', '.join(reversed(dropped))}.")
             out += "\n" + "\n".join(screen.paint(line, "dim") for line in more.splitlines())

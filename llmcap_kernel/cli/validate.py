@@ -181,14 +181,14 @@ def _remarks(report: Report, screen: Screen) -> str:
     """Failure modes and assumptions with their rows, and once what intervals stand on."""
     s = report.summary
     modes = Counter(m for r in report.compared for m in r.failure_modes)
-    told = (
+    remarks = (
         ("failure mode", {f"{m}, {mode(m).title}": n for m, n in modes.most_common()}),
         ("skipped", s["skipped_reasons"]),
         ("assumed", s["assumptions"]),
     )
     lines = [
         (f"{title} {count:,}x:", text)
-        for title, counts in told
+        for title, counts in remarks
         for text, count in list(counts.items())[:COUNTED]
     ]
     return "\n\n".join(filter(None, [prose_table(lines, screen), _intervals(report, screen)]))

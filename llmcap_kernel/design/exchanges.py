@@ -160,10 +160,10 @@ def _gap(found: Search, best: Choice) -> Exchange | None:
     tails = (replace(t, bound_s=t.bound_s + GAP_S) if _is_gap(t.name) else t for t in slo.tails)
     longer = replace(slo, itl_s=slo.itl_s and slo.itl_s + GAP_S, tails=tuple(tails))
     now, then = (users_within(best.deployment, best.workload, s).value for s in (slo, longer))
-    held = f"the answer serves {then:,} users in place of {now:,}"
+    consequence = f"the answer serves {then:,} users in place of {now:,}"
     if then == now:
-        held = f"and the answer serves no more than {now:,} users"
-    text = f"{head} lower no rent; {held}."
+        consequence = f"and the answer serves no more than {now:,} users"
+    text = f"{head} lower no rent; {consequence}."
     return Exchange("gap", text)
 
 

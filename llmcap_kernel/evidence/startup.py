@@ -422,8 +422,8 @@ def built(startup: StartUp, model: Model) -> Deployment:
     for field, found in parts.items():
         if not found:
             text = getattr(s, field)
-            said = f"{shown(text)} is not in the catalogue" if text else "is not stated"
-            raise BadInput(field, f"{field} {said} (give --{field}).")
+            problem = f"{shown(text)} is not in the catalogue" if text else "is not stated"
+            raise BadInput(field, f"{field} {problem} (give --{field}).")
     return catalog.deployment(
         model=model,
         engine=names.engine_record(s.family, s.version),
@@ -590,8 +590,11 @@ class Beside:
     @property
     def verdict(self) -> str:
         """One sentence: whether it started, and whether the ledger says so."""
-        said = {True: "It started", False: "It did not start", None: "Whether it started is not in"}
-        logged = said[self.startup.starts] + ("" if self.startup.starts is not None else " the log")
+        logged = {
+            True: "It started",
+            False: "It did not start",
+            None: "Whether it started is not in the log",
+        }[self.startup.starts]
         if self.startup.starts == self.starts:
             return f"{logged}, and the ledger says so."
         return f"{logged}; the ledger says that it {'starts' if self.starts else 'does not start'}."

@@ -168,13 +168,13 @@ def run(row: Mapping[str, str]) -> Run:
     'x is not stated'
     """
     measured = {p: float(row[name]) / 1e3 for name, p in STATISTICS.items() if row.get(name)}
-    told = (row["id"], row["source_id"], row["quantity"], measured)
+    identity = (row["id"], row["source_id"], row["quantity"], measured)
     if row.get("lacks"):
-        return Run(*told, reason=f"{row['lacks']} is not stated")
+        return Run(*identity, reason=f"{row['lacks']} is not stated")
     try:
-        return Run(*told, reason="", estimates=_estimates(row), answers=row["answers"])
+        return Run(*identity, reason="", estimates=_estimates(row), answers=row["answers"])
     except BadInput as problem:
-        return Run(*told, reason=str(problem).rstrip("."))
+        return Run(*identity, reason=str(problem).rstrip("."))
 
 
 def _estimates(row: Mapping[str, str]) -> calibration.Estimates:

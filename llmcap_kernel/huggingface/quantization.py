@@ -177,8 +177,8 @@ def _fp4_experts(c: Fields, quant: Fields) -> bool:
     """
     if quant.text("quant_method").lower() != "fp8" or quant.has("moe_quant_algo"):
         return False
-    said = c.text("expert_dtype") or quant.text("expert_dtype")
-    return (said or {"deepseek_v4": "fp4"}.get(c.text("model_type"))) == "fp4"
+    dtype = c.text("expert_dtype") or quant.text("expert_dtype")
+    return (dtype or {"deepseek_v4": "fp4"}.get(c.text("model_type"))) == "fp4"
 
 
 def plain_format(c: Fields) -> str:

@@ -628,7 +628,7 @@ def test_another_program_is_named_with_what_to_give_in_its_place(name):
     with pytest.raises(BadInput) as problem:
         launch.read(text)
     said = str(problem.value)
-    assert f"one of {program}," in said and f"give {told}" in said and "\n" not in said
+    assert f"starts {program}," in said and f"give {told}" in said and "\n" not in said
     assert "vLLM, SGLang, TensorRT-LLM and llama.cpp" in said and launch.recognises(text)
 
 

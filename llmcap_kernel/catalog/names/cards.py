@@ -491,9 +491,9 @@ def _refined(matches: list[_Rule], remarks: list[_Stated]) -> list[_Rule]:
     """Leave the cards that remarks in parentheses speak of."""
     for remark in remarks:
         may = frozenset().union(*(rule.may for rule in matches))
-        said = remark.words & may
-        left = [r for r in matches if said <= r.may and _has_memory(r, remark.gb)]
-        matches = left or [r for r in matches if said <= r.may] or matches
+        matching = remark.words & may
+        left = [r for r in matches if matching <= r.may and _has_memory(r, remark.gb)]
+        matches = left or [r for r in matches if matching <= r.may] or matches
     return matches
 
 

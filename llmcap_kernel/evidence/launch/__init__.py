@@ -344,9 +344,9 @@ def _not_read(text: str) -> str:
     name, model, engine = words.other(text)
     if not name:
         return f"command launches no engine known here: it takes {KNOWN}."
-    told = f"--model {model or 'NAME'}" + (f" --engine {engine}" if engine in TITLES else "")
+    options = f"--model {model or 'NAME'}" + (f" --engine {engine}" if engine in TITLES else "")
     those = "those of vLLM, SGLang, TensorRT-LLM and llama.cpp are"
-    return f"command is one of {name}, which are not read ({those}): give {told} in its place."
+    return f"command starts {name}, whose options are not read ({those}): give {options} instead."
 
 
 def _launch(command: Command) -> Launch:
@@ -649,8 +649,8 @@ def _host_share(launch: Launch, d: Deployment) -> tuple[float, list[str]]:
     share = min(moved / d.model.params, 1.0)
     if not share:
         return 0.0, []
-    said = "counted as streamed to the card, while llama.cpp computes them on the processor"
-    return share, [f"{share:.0%} of the weights are on the host: {said}"]
+    how = "counted as streamed to the card, while llama.cpp computes them on the processor"
+    return share, [f"{share:.0%} of the weights are on the host: {how}"]
 
 
 def _host_layers(launch: Launch, model: Model) -> float:

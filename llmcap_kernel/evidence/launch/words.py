@@ -263,8 +263,8 @@ def other(text: str) -> tuple[str, str, str]:
     for name, pattern, engine in OTHERS:
         found = re.search(AHEAD % pattern, text)
         if found:
-            said = OTHER_MODEL.search(text, found.start())
-            model = next(filter(None, said.groups()), "") if said else ""
+            model_option = OTHER_MODEL.search(text, found.start())
+            model = next(filter(None, model_option.groups()), "") if model_option else ""
             return name, model.removeprefix("HF://"), engine
     return "", "", ""
 

@@ -372,13 +372,13 @@ def length_contradicts(
     >>> length_contradicts("output_len", 512, "total_output_tokens / completed", 300.0, True)
     ''
     """
-    said = number(stated)
-    if not said or not mean:
+    tokens = number(stated)
+    if not tokens or not mean:
         return ""
-    room = LENGTH_SHARE * said + TEMPLATE_TOKENS
-    if mean <= said + room and (at_most or mean >= said * (1 - LENGTH_SHARE)):
+    room = LENGTH_SHARE * tokens + TEMPLATE_TOKENS
+    if mean <= tokens + room and (at_most or mean >= tokens * (1 - LENGTH_SHARE)):
         return ""
-    return f"impossible: {name} is {said:,.6g}, and {totals} is {mean:,.6g}"
+    return f"impossible: {name} is {tokens:,.6g}, and {totals} is {mean:,.6g}"
 
 
 def rate_contradicts(name: str, rate: Any, tokens: Any, seconds: Any) -> str:

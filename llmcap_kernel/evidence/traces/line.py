@@ -81,8 +81,8 @@ def lines(path: str | Path, longest: int = MAX_LINE) -> Iterator[Line]:
             while text := file.readline(longest + 1):
                 at, total = at + 1, total + len(text)
                 if len(text) > longest:
-                    told = f"trace line {at:,} is longer than {longest:,} characters."
-                    raise BadInput("trace", told)
+                    message = f"trace line {at:,} is longer than {longest:,} characters."
+                    raise BadInput("trace", message)
                 if total > MAX_BYTES:
                     raise BadInput("trace", f"trace {name} is longer than {MAX_BYTES:,} bytes.")
                 if text.strip():
