@@ -91,6 +91,29 @@ def quantity(value: float, unit: str, figures: int = 3) -> str:
     return f"{digits(value, figures)} {unit}".strip()
 
 
+def counted(number: int, what: str) -> str:
+    """Count things in words.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    what : str
+        One of them.
+
+    Returns
+    -------
+    str
+        The number and the word, with an s unless it is one.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def _scaled(value: float, scales: Sequence[tuple[float, str]], figures: int) -> tuple[float, str]:
     """Scale a value to the largest unit in which it rounds to 1 or more: 999.9 M is 1 B."""
     if not math.isfinite(value):
@@ -158,8 +181,8 @@ class Line:
     def __str__(self) -> str:
         pad = "\n" + " " * len(self.name) + " = "
         parts = [self.formula, self.numbers, self.value]
-        kept = [p for i, p in enumerate(parts) if p and p not in parts[:i]]
-        return f"{self.name} = " + pad.join(kept)
+        different = [p for i, p in enumerate(parts) if p and p not in parts[:i]]
+        return f"{self.name} = " + pad.join(different)
 
 
 class Explained:

@@ -182,6 +182,9 @@ RECIPES: dict[str, dict[str, Choices]] = {
         **dict.fromkeys(("embedding", "expert"), _always("Q4_K")),
     },
 }
+# Families whose experts ship in MXFP4: a file of any type keeps them so, since `llama-quantize`
+# quantises no tensor twice. What is left for the type of the file is attention and the ends.
+SHIPPED = ("gpt_oss",)
 DENSE = {"UD-Q4_K_M": "Q4_K_M", "UD-Q4_K_XL": "Q4_K_M"}  # what stands for these in a dense model
 # Families whose queries, keys and values are one tensor in the file, of the class of values.
 FUSED = ("bloom", "chatglm", "dbrx", "falcon", "gpt2", "gpt_neox", "mpt", "phi3")
@@ -268,6 +271,8 @@ def _mean(tensor: Tensor, kind: str, file_type: str, values: list[int], model: M
 
 def _type(tensor: Tensor, kind: str, file_type: str, place: Place) -> str:
     """The block type of one tensor."""
+    if tensor.role == "expert" and place.model.family in SHIPPED:
+        return "MXFP4"
     if not place.model.experts:
         file_type = DENSE.get(file_type, file_type)
     recipe = RECIPES[file_type]

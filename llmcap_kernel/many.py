@@ -110,8 +110,10 @@ def _read(kept: str | Path, points: Iterable[P]) -> dict[P, Any]:
             if at == len(lines):
                 _cut(kept, len(text) - len(line), text)
                 break
-            told = f"kept {name} line {at:,} is {shown(line[:60])}: it takes a point and a result."
-            raise BadInput("kept", told) from None
+            message = (
+                f"kept {name} line {at:,} is {shown(line[:60])}: it takes a point and a result."
+            )
+            raise BadInput("kept", message) from None
         if isinstance(key, str) and key in by_key:
             found[by_key[key]] = result
     return found
@@ -126,5 +128,5 @@ def _keep(kept: str | Path, point: Hashable, result: Any) -> None:
         with open(kept, "a", encoding="utf-8") as file:
             file.write(json.dumps([repr(point), result]) + "\n")
     except OSError as problem:
-        told = f"kept {shown(str(kept))} cannot be written: {problem.strerror}."
-        raise BadInput("kept", told) from None
+        message = f"kept {shown(str(kept))} cannot be written: {problem.strerror}."
+        raise BadInput("kept", message) from None

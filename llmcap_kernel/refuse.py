@@ -188,6 +188,32 @@ def one_of(
     raise BadInput(field, f"{field} {shown(value)} is not known. {hint}")
 
 
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
+
+
+def ungrouped(text: str) -> str:
+    """Take out the commas that part thousands.
+
+    Any other comma stays, and makes the text no number: "22,1" is 22.1 to many, and 221 to none.
+
+    Parameters
+    ----------
+    text : str
+        A number as written.
+
+    Returns
+    -------
+    str
+        The text, with its commas or without.
+
+    Examples
+    --------
+    >>> ungrouped("1,146.31"), ungrouped("22,1")
+    ('1146.31', '22,1')
+    """
+    return text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
+
+
 MULTIPLES = {"k": 1_000, "m": 1_000_000, "ki": 1 << 10, "mi": 1 << 20}
 
 
@@ -203,16 +229,46 @@ def scaled(text: str) -> tuple[str, int]:
     Returns
     -------
     tuple of str and int
-        The digits, without blanks and commas, and the multiple.
+        The digits, without blanks and the commas of thousands, and the multiple.
 
     Examples
     --------
     >>> scaled("32K"), scaled("32 Ki"), scaled("8,000")
     (('32', 1000), ('32', 1024), ('8000', 1))
     """
-    plain = re.sub(r"[\s,_]", "", text).lower()
+    plain = re.sub(r"[\s_]", "", text).lower()
     ending = next((one for one in (plain[-2:], plain[-1:]) if one in MULTIPLES), "")
-    return plain.removesuffix(ending), MULTIPLES.get(ending, 1)
+    return ungrouped(plain.removesuffix(ending)), MULTIPLES.get(ending, 1)
+
+
+def typed_number(text: str) -> float | None:
+    """Read a number as people type it, as `scaled` parts it.
+
+    Parameters
+    ----------
+    text : str
+        As typed.
+
+    Returns
+    -------
+    float or int or None
+        The number, an `int` where a multiple makes it whole; None where it is none, or not finite.
+
+    Examples
+    --------
+    >>> typed_number("8.2k"), typed_number("0.9"), typed_number("1e999")
+    (8200, 0.9, None)
+    """
+    plain, scale = scaled(text)
+    try:
+        value = float(plain) * scale
+    except ValueError:
+        return None
+    if not math.isfinite(value):
+        return None
+    if scale > 1 and abs(value) < 1e15 and abs(value - round(value)) < 1e-6:
+        return round(value)  # 8.2k is 8199.999999999999 in binary
+    return value
 
 
 def yes_or_no(field: str, value: object) -> bool:

@@ -1441,5 +1441,7 @@ class Slo:
             if common.name == rare.name:
                 raise BadInput(rare.name, f"{rare.name} is given twice: it takes one limit.")
             if common.quantity == rare.quantity and rare.bound_s < common.bound_s:
-                told = f"{rare.name} is {rare.bound_s:g} s and {common.name} {common.bound_s:g} s"
-                raise BadInput(rare.name, f"{told}: a higher percentile takes no smaller limit.")
+                message = (
+                    f"{rare.name} is {rare.bound_s:g} s and {common.name} {common.bound_s:g} s"
+                )
+                raise BadInput(rare.name, f"{message}: a higher percentile takes no smaller limit.")

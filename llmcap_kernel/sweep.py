@@ -569,8 +569,8 @@ def too_close(found: Iterable[Lead]) -> str:
             same[-1] = Lead(same[-1].start, one.end, same[-1].leader, same[-1].rivals)
         elif one.rivals:
             same.append(one)
-    told = [f"between {one.close}{_where(one, found)}" for one in same]
-    return f"Too close to call {', and '.join(told)}" if told else ""
+    parts = [f"between {one.close}{_where(one, found)}" for one in same]
+    return f"Too close to call {', and '.join(parts)}" if parts else ""
 
 
 def _names(one: Lead) -> tuple[str, ...]:

@@ -148,8 +148,8 @@ def model(name: str) -> Model:
         loaded = _shaped(found)
     else:
         loaded = _recorded(found.name)
-    said = loaded.source if loaded.assumed_shape else found.assumed
-    return replace(loaded, notes=(*loaded.notes, said)) if said else loaded
+    assumption = loaded.source if loaded.assumed_shape else found.assumed
+    return replace(loaded, notes=(*loaded.notes, assumption)) if assumption else loaded
 
 
 def _found_model(name: object) -> Found:

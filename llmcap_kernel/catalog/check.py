@@ -125,13 +125,16 @@ def _model(name: str, record: dict[str, Any], configs: Path) -> Model:
     if not path.is_file():
         raise BadInput("config", f"config {shown(record['config'])} is not in {configs}.")
     model = huggingface.load(path, name)
-    said = record.get("published_params")
-    if said:
-        _complete(said, ("value", "source"), "published_params")
+    published = record.get("published_params")
+    if published:
+        _complete(published, ("value", "source"), "published_params")
         counts = (model.params, model.params + model.mtp_params)  # some count what drafts, too
-        if not any(_agrees(count, said["value"]) for count in counts):
-            told = f"published_params is {said['value']:.4g}, and the config has {model.params:.4g}"
-            raise BadInput("published_params", f"{told}: {SHARE:.0%} apart is let pass.")
+        if not any(_agrees(count, published["value"]) for count in counts):
+            stated = f"published_params is {published['value']:.4g}"
+            raise BadInput(
+                "published_params",
+                f"{stated}, and the config has {model.params:.4g}: {SHARE:.0%} apart is let pass.",
+            )
     return model
 
 

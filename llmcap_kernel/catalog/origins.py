@@ -103,11 +103,11 @@ def doubt(gpu: Gpu) -> str:
     >>> doubt(catalog.gpu("h100-sxm"))
     ''
     """
-    told = []
+    phrases = []
     for name in dict.fromkeys(one.name for one in gpu.parts or (gpu,)):
         unread = (field for field, how in checked(record(name)).items() if how == UNREAD)
         fields = (field.partition(".")[0] for field in unread)
         words = dict.fromkeys(PREDICTED[field] for field in fields if field in PREDICTED)
         if words:
-            told.append(f"{name}, its {' and '.join(words)}")
-    return f"Not yet checked against its document: {'; '.join(told)}." if told else ""
+            phrases.append(f"{name}, its {' and '.join(words)}")
+    return f"Not yet checked against its document: {'; '.join(phrases)}." if phrases else ""

@@ -80,8 +80,8 @@ def run(args: argparse.Namespace) -> Answer:
         (Column("set", left=True), Column("rows")),
         tuple((name, f"{count:,}") for name, count in sets.rows.items()),
     )
-    told = f"{sum(map(len, sets.sets.values()))} numbers in {out}"
-    return Answer(data, records, table, lambda screen: told)
+    summary = f"{sum(map(len, sets.sets.values()))} numbers in {out}"
+    return Answer(data, records, table, lambda screen: summary)
 
 
 def _check_out(out: Path) -> None:
@@ -130,8 +130,8 @@ def _record(family: str, one: calibration.Own) -> dict[str, Any]:
         }
         for kind, (low, high) in one.intervals.items()
     }
-    told = {"rows": one.rows, "deployments": one.deployments, "factor": one.factor}
-    return {"engine": family, **told, "intervals": kinds}
+    learnt = {"rows": one.rows, "deployments": one.deployments, "factor": one.factor}
+    return {"engine": family, **learnt, "intervals": kinds}
 
 
 def _cells(record: dict[str, Any]) -> tuple[str, ...]:

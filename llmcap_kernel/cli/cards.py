@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from .. import capacity, design
+from .. import capacity, catalog, design
 from ..calibration import Estimate
 from ..design import Card
-from ..explain import Explained, quantity
-from ..spec import Workload
+from ..explain import Explained, counted, quantity
+from ..spec import Deployment, Workload
 
 # What `estimate` has in JSON: its key, the quantity, and the scale to the key's unit.
 ESTIMATED = {
@@ -207,6 +207,34 @@ def derivation(args: argparse.Namespace, result: Explained) -> dict[str, str]:
     return {"explain": result.explain()} if args.explain else {}
 
 
+def engine_notes(asked: str | None, deployment: Deployment) -> list[str]:
+    """Say where an engine or a version that is asked for is counted as another.
+
+    Parameters
+    ----------
+    asked : str or None
+        The engine as typed.
+    deployment : Deployment
+        What it was read as.
+
+    Returns
+    -------
+    list of str
+        A sentence, or nothing.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> engine_notes("tgi", catalog.deployment(model="qwen3-8b", gpu="l4", engine="tgi"))
+    ['tgi is counted as vLLM 0.33, the nearest whose ledger is known.']
+    """
+    title, _, stood_in_for = deployment.engine.title.partition(", in place of ")
+    version = asked and any(map(str.isdigit, asked))
+    if not stood_in_for and not (version and catalog.key(asked) != deployment.engine.name):
+        return []
+    return [f"{asked} is counted as {title}, the nearest whose ledger is known."]
+
+
 def load_words(workload: Workload, chosen: str = "") -> str:
     """Say what a load is.
 
@@ -227,7 +255,7 @@ def load_words(workload: Workload, chosen: str = "") -> str:
     >>> load_words(Workload(7000, 1000, 16))
     '7,000 tokens in + 1,000 out, 16 users'
     """
-    users = f"{workload.concurrency:,} user{'s' if workload.concurrency > 1 else ''}"
+    users = counted(workload.concurrency, "user")
     shared = workload.shared_prefix_tokens
     prompt = f"{workload.input_tokens:,} tokens in{f' ({shared:,} shared)' if shared else ''}"
     return f"{prompt} + {workload.output_tokens:,} out, {users}{chosen}"
@@ -279,10 +307,10 @@ def provenance(cards: Iterable[Card]) -> str:
     >>> provenance([design.card(design.worked_spec()[1], design.WORKED_WORKLOAD)])
     'Estimates, with the range that held four measurements of five (vllm on hopper: ...'
     """
-    told = [(c.label, c.estimates.itl_s.reason) for c in cards if c.estimates]
-    if not told:
+    labelled = [(c.label, c.estimates.itl_s.reason) for c in cards if c.estimates]
+    if not labelled:
         return ""
-    of = {reason: [name for name, its in told if its == reason] for _, reason in told}
+    of = {reason: [name for name, its in labelled if its == reason] for _, reason in labelled}
     reasons = [f"{', '.join(of[reason])}: {reason}" if len(of) > 1 else reason for reason in of]
     return (
         "Estimates, with the range that held four measurements of five "

@@ -8,7 +8,7 @@ from typing import Any
 from .. import catalog
 from ..catalog import origins
 from ..catalog.names.formats import built
-from ..explain import digits, quantity
+from ..explain import counted, digits, quantity
 from ..refuse import BadInput, shown
 from . import matching
 from .options import add_output
@@ -84,8 +84,8 @@ def _file(found: list[str]) -> Answer:
     """One card as a file of one's own."""
     if len(found) > 1:
         near = ", ".join(found[:3])
-        told = f"words find {len(found)} cards, {near} among them: a file takes one."
-        raise BadInput("words", told)
+        message = f"words find {len(found)} cards, {near} among them: a file takes one."
+        raise BadInput("words", message)
     text = catalog.gpu_file(found[0])
     data = {"name": found[0], "toml": text}
     return Answer(data, (data,), of_records([data], {}), lambda screen: text)
@@ -239,7 +239,7 @@ COLUMNS: dict[str, dict[str, tuple[Column, Callable[[Any], str]]]] = {
         "name": (Column("engine", left=True), str),
         "memory_fraction": (Column("memory share"), digits),
         "fraction_of": (Column("of", 2, left=True), lambda of: f"{of} memory"),
-        "block_tokens": (Column("block", 3), lambda n: f"{n} token{'s' if n > 1 else ''}"),
+        "block_tokens": (Column("block", 3), lambda n: counted(n, "token")),
         "stands_for": (Column("also stands for", 1, left=True), ", ".join),
     },
     "prices": {
@@ -270,10 +270,10 @@ def _detail(kind: str, name: str, record: Record) -> Answer:
         unread = [f["figure"] for f in figures if f.get("checked") == origins.UNREAD]
         marked = [("not checked:", f"{', '.join(unread)}: in no document that anybody opened")]
         lines = [(f"{figure}:", note) for note, figure in sorted(notes)]
-        told = prose_table(lines + marked * bool(unread), screen)
+        text = prose_table(lines + marked * bool(unread), screen)
         listed = "\n".join(_source(n, *one, screen) for n, one in enumerate(sources, 1))
         plain = table.without("note").text(screen)
-        return "\n\n".join(filter(None, [head, known, plain, told, listed]))
+        return "\n\n".join(filter(None, [head, known, plain, text, listed]))
 
     return Answer([record | {"figures": figures}], tuple(figures), table, text)
 
@@ -291,8 +291,8 @@ def _figure_table(figures: list[Record], sources: list[tuple[str, str, str]]) ->
 
 
 def _source(number: int, title: str, date: str, url: str, screen: Screen) -> str:
-    told = ", ".join(dict.fromkeys(part for part in (title, date) if part))
-    head = [screen.prose(told, f"[{number}] ", "    ")] if title != url else []
+    origin = ", ".join(dict.fromkeys(part for part in (title, date) if part))
+    head = [screen.prose(origin, f"[{number}] ", "    ")] if title != url else []
     return "\n".join([*head, f"    {url}" if head else f"[{number}] {url}"])
 
 

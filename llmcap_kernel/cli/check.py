@@ -6,7 +6,7 @@ from pathlib import Path
 from .. import catalog, huggingface
 from ..catalog import check
 from ..explain import quantity
-from ..refuse import BadInput, shown
+from ..files import read_text
 from ..spec import Gpu, Model
 from .options import add_output
 from .tables import Answer, Column, Screen, of_records
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> Answer:
         found: list[Gpu | Model] = [huggingface.load(args.file)]
     else:
         paths = [Path(args.file)] if args.file else [catalog.FOLDER / name for name in OWN]
-        found = [one for path in paths for one in check.rows(_text(path))]
+        found = [one for path in paths for one in check.rows(read_text("file", path))]
     records = tuple(map(_record, found))
 
     def text(screen: Screen) -> str:
@@ -68,27 +68,20 @@ def run(args: argparse.Namespace) -> Answer:
     return Answer(list(records), records, of_records(records, COLUMNS), text)
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeError) as problem:
-        raise BadInput("file", f"file {shown(str(path))} cannot be read: {problem}.") from None
-
-
 def _record(one: Gpu | Model) -> dict[str, str]:
     """A row in a few words, so that a slip of a thousand shows."""
     if isinstance(one, Model):
-        told = f"{_count(one.params)} parameters, {_count(one.active_params)} of them for a token"
-        return {"kind": "model", "name": one.name, "is": told}
+        words = f"{_count(one.params)} parameters, {_count(one.active_params)} of them for a token"
+        return {"kind": "model", "name": one.name, "is": words}
     rate = next((dtype for dtype in ("bf16", "fp16") if dtype in one.flop_s), min(one.flop_s))
-    told = ", ".join(
+    words = ", ".join(
         (
             quantity(one.memory_visible_bytes, "GiB"),
             quantity(one.bandwidth_bytes_s, "bytes/s"),
             f"{quantity(one.flop_s[rate], 'FLOP/s')} in {rate}",
         )
     )
-    return {"kind": "card", "name": one.name, "is": told}
+    return {"kind": "card", "name": one.name, "is": words}
 
 
 def _count(parameters: float) -> str:

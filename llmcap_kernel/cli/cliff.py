@@ -87,10 +87,10 @@ def run(args: argparse.Namespace) -> Answer:
 
     def text(screen: Screen) -> str:
         level = "good" if longest else "bad"
-        told = (screen.paint(line, level) for line in screen.prose(verdict).splitlines())
+        lines = (screen.paint(line, level) for line in screen.prose(verdict).splitlines())
         head = screen.paint(screen.prose(d.title), "bold")
         drawn = _with_bars(table, [row["users_before_the_cut"] for row in rows], screen)
-        return "\n\n".join(["\n".join([head, *told]), drawn.text(screen)])
+        return "\n\n".join(["\n".join([head, *lines]), drawn.text(screen)])
 
     return Answer(data, rows, table, text)
 

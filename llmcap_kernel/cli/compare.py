@@ -190,8 +190,8 @@ def run(args: argparse.Namespace) -> Answer:
     """
     columns = read_columns(args.column, design.worked_spec)
     if not FEWEST <= len(columns) <= MOST:
-        told = f"columns are {len(columns)}: it takes {FEWEST} to {MOST} deployments."
-        raise BadInput("column", told)
+        message = f"columns are {len(columns)}: it takes {FEWEST} to {MOST} deployments."
+        raise BadInput("column", message)
     along, show = one_of("along", args.along, ALONG), one_of("show", args.show, SHOW)
     q = Question(along, show, read_load(args), read_limits(args), columns)
     rows = _stops(q, *_range(q, args.low, args.high))
@@ -327,8 +327,8 @@ def _ends(q: Question, stops: list[int]) -> list[dict[str, Any]]:
         if first:
             out.append({"at": stops[0], "deployment": label, "why": first, "first": True})
         for turn in sweep.turns(partial(q.obstacle, label), stops):
-            told = {"at": turn.at, "deployment": label, "why": turn.after, "first": False}
-            out.append(told)
+            entry = {"at": turn.at, "deployment": label, "why": turn.after, "first": False}
+            out.append(entry)
     return out
 
 
@@ -337,8 +337,8 @@ def _ends(q: Question, stops: list[int]) -> list[dict[str, Any]]:
 
 def _record(q: Question, curves: Curves, x: int) -> dict[str, Any]:
     made = {label: curve(x) for label, curve in curves.items()}
-    told = {label: e and asdict(e) | {"doubt": e.doubt} for label, e in made.items()}
-    return {q.along: x, "estimates": told}
+    by_label = {label: e and asdict(e) | {"doubt": e.doubt} for label, e in made.items()}
+    return {q.along: x, "estimates": by_label}
 
 
 def _table(q: Question, curves: Curves, rows: list[int]) -> Table:
@@ -360,14 +360,14 @@ def _text(q: Question, table: Table, found: dict[str, Any], screen: Screen) -> s
     about = f"{q.title[0].upper()}{q.title[1:]}, along {word}; otherwise "
     level = "good" if found["leads"] else "bad"
     led = (screen.paint(x, level) for x in screen.prose(_led(q, found["leads"])).splitlines())
-    told = [screen.prose(text) for text in _sentences(q, found)]
+    sentences = [screen.prose(text) for text in _sentences(q, found)]
     columns = [design.card(d, q.workload, label=label) for label, d in q.columns.items()]
     parts = [
         screen.prose(f"{about}{cards.load_words(q.workload)}."),
         "\n".join(led),
         titles,
         table.text(screen),
-        "\n".join(told),
+        "\n".join(sentences),
         screen.prose(cards.provenance(columns) if q.what.estimated else ""),
     ]
     return "\n\n".join(filter(None, parts))

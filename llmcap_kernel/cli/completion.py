@@ -80,8 +80,8 @@ def _by_flag() -> dict[str, str]:
         for action in _flags(parser_of(command)):
             if action.nargs == 0:
                 continue
-            told = FILES if action.dest in TAKES_FILES else " ".join(_values(action.dest))
-            out |= dict.fromkeys(action.option_strings, told)
+            choices = FILES if action.dest in TAKES_FILES else " ".join(_values(action.dest))
+            out |= dict.fromkeys(action.option_strings, choices)
     return out | {"--rows": ""}
 
 

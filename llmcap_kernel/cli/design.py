@@ -243,7 +243,7 @@ def _handed_over(best: Choice | None) -> dict[str, str | None]:
 
 
 def _record(choice: Choice) -> dict[str, Any]:
-    d, told = choice.deployment, cards.estimates(choice) or {}
+    d, estimates = choice.deployment, cards.estimates(choice) or {}
     split = f" TP-{d.tp}" * (d.tp > 1) + f" PP-{d.pp}" * (d.pp > 1) + f" EP-{d.ep}" * (d.ep > 1)
     return {
         "deployment": d.title,
@@ -261,7 +261,7 @@ def _record(choice: Choice) -> dict[str, Any]:
         "max_num_batched_tokens": d.batch_limit_tokens,
         "meets_limits": choice.meets_all,
         "usd_h": choice.usd_h_all or None,
-        **{key: told.get(key) for key in cards.ESTIMATED},
+        **{key: estimates.get(key) for key in cards.ESTIMATED},
         "max_concurrent": choice.max_concurrent,
         "headroom": choice.limits[0].headroom,
         "binding_constraint": choice.binding,
@@ -333,9 +333,9 @@ def _parts(
     found: Search, data: dict[str, Any], table: Table, screen: Screen, most: int
 ) -> Iterable[str]:
     best = found.winner
-    told = screen.prose(data["verdict"]).splitlines()
+    lines = screen.prose(data["verdict"]).splitlines()
     yield screen.prose(f"{_load_words(found)}.")
-    yield "\n".join(screen.paint(line, "good" if best else "bad") for line in told)
+    yield "\n".join(screen.paint(line, "good" if best else "bad") for line in lines)
     if best:
         head = "Nothing beats these in rent, price, gap, first token and headroom"
         yield f"{_head(head, screen)}\n{Table(table.columns, table.rows[:most]).text(screen)}"
@@ -393,10 +393,10 @@ def _head(text: str, screen: Screen) -> str:
 
 def _beside_words(best: Choice, data: dict[str, Any]) -> list[str]:
     """Energy, the API and warnings, a sentence each."""
-    said = []
+    sentences = []
     if energy := data["energy"]:
         low, high = energy["j_per_output_token_low"], energy["j_per_output_token_high"]
-        said.append(
+        sentences.append(
             f"The cards draw about {quantity(energy['kw'], 'kW')}, and an output token takes "
             f"{quantity(energy['j_per_output_token'], 'J')} ({quantity(low, 'J')} to "
             f"{quantity(high, 'J')}): {energy['basis']}."
@@ -406,16 +406,16 @@ def _beside_words(best: Choice, data: dict[str, Any]) -> list[str]:
             quantity(api[f"usd_per_mtok_output_{name}"], "USD/Mtok") for name in ("own", "api")
         )
         cheaper = "renting" if api["renting_is_cheaper"] else "the API"
-        said.append(
+        sentences.append(
             f"Busy {api['duty']:.0%} of the hours, a million output tokens cost {own}, and {other} "
             f"from the API with their prompts: {cheaper} is cheaper. Both cost the same at "
             f"{api['duty_break_even']:.0%}."
         )
     shared = [row["prefix"] for row in data["engines"] if row["prefix"]]
-    said += [f"{shared[0]}: the prefix cache holds the others."] if shared else []
+    sentences += [f"{shared[0]}: the prefix cache holds the others."] if shared else []
     known = (
         f"{row['engine']}: {row['speed']}; memory as in {row['memory']}, {row['date']}."
         for row in data["engines"]
     )
-    said += known if len(data["engines"]) > 1 else ()
-    return said + [note.text for note in best.warnings]
+    sentences += known if len(data["engines"]) > 1 else ()
+    return sentences + [note.text for note in best.warnings]

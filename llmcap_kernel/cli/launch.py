@@ -2,10 +2,11 @@
 
 import argparse
 
-from .. import capacity, design
+from .. import capacity, catalog, design
 from ..design import handover, manifests
 from ..refuse import number, one_of
 from ..spec import Deployment, Slo, Workload
+from . import cards
 from .options import (
     add_cards,
     add_engine,
@@ -20,7 +21,6 @@ from .options import (
 from .tables import Answer, Column, Screen, Table
 
 FORMS = ("command", *manifests.KINDS)
-SCORE = "llmcap validate {file} --gpu {gpu} --tp {tp} --weights {weights} --kv {kv}"
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -70,13 +70,14 @@ def run(args: argparse.Namespace) -> Answer:
     bench = handover.benchmark(d, load, model=args.checkpoint)
     printed = capacity.printed(capacity.ledger(d, context_tokens=load.context_tokens))
     score = _score(d, bench)
-    warned = [note for note in design.warnings(d, load) if note.about == "sequences"]
+    warned = [note.text for note in design.warnings(d, load) if note.about == "sequences"]
+    warned = [*cards.engine_notes(args.engine, d), *warned]
     data = {
         "launch": made,
         "log": [{"line": one.text, "within": one.within} for one in printed],
         "benchmark": bench.text,
         "validate": score,
-        "warnings": [note.text for note in warned],
+        "warnings": warned,
     }
 
     def text(screen: Screen) -> str:
@@ -84,9 +85,9 @@ def run(args: argparse.Namespace) -> Answer:
             return made
         lines = [f"#   {one.text}" + f"  within {one.within}" * bool(one.within) for one in printed]
         expected = "\n".join(["# its log will say, four times in five:", *lines])
-        told = [f"# {note.text}" for note in warned]
+        comments = [f"# {text}" for text in warned]
         check = "\n".join(["# measure what was predicted", bench.text, "# and score it", score])
-        return "\n\n".join([made, *told, expected, check])
+        return "\n\n".join([made, *comments, expected, check])
 
     rows = tuple((name, str(data[name])) for name in ("launch", "benchmark", "validate"))
     columns = (Column("step", left=True), Column("command", left=True))
@@ -94,6 +95,18 @@ def run(args: argparse.Namespace) -> Answer:
 
 
 def _score(d: Deployment, bench: handover.Command) -> str:
-    return SCORE.format(
-        file=bench.words[-1], gpu=d.gpu.name, tp=d.tp, weights=d.weights.name, kv=d.kv.name
-    )
+    """The command that puts the benchmark's file beside the prediction of this very deployment."""
+    stated: dict[str, object] = {
+        "gpu": d.gpu.name,
+        "tp": d.tp,
+        "pp": d.pp if d.pp > 1 else None,
+        "ep": d.ep if d.ep > 1 else None,
+        "dp-attention": d.tp if d.dp_attention else None,
+        "memory-fraction": d.memory_fraction,
+        "weights": d.weights.name,
+        "kv": d.kv.name,
+    }
+    if d.engine.name != catalog.engine(d.engine.family).name:
+        stated["engine-version"] = ".".join(map(str, d.engine.release))
+    words = [f"--{name} {value}" for name, value in stated.items() if value is not None]
+    return " ".join(["llmcap validate", bench.words[-1], *words])

@@ -42,8 +42,8 @@ def ranked(words: Iterable[str], names: Mapping[str, Iterable[str]]) -> list[str
     if best is None:
         return []
     wanted = (PREFIX, WORDS) if best in (PREFIX, WORDS) else (best,)
-    kept = [name for name, rank in found.items() if rank in wanted]
-    return sorted(kept, key=lambda name: found[name] or 0)
+    nearest = [name for name, rank in found.items() if rank in wanted]
+    return sorted(nearest, key=lambda name: found[name] or 0)
 
 
 def _words(text: str) -> list[str]:

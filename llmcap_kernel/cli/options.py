@@ -6,12 +6,12 @@ import itertools
 import textwrap
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import catalog, huggingface
 from ..catalog import names
-from ..refuse import BadInput, number, scaled, shown
+from ..files import read_text
+from ..refuse import BadInput, number, shown, typed_number
 from ..spec import MAX_TOKENS, Deployment, Lora, Model, Slo, Speculation, Tail, Workload
 
 NUMBER_FIELDS = {
@@ -69,8 +69,8 @@ class _Each(argparse.Action):
     """Keeps the values of several spellings, each with its own."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
-        kept = getattr(namespace, self.dest) or []
-        setattr(namespace, self.dest, [*kept, (option, values)])
+        earlier = getattr(namespace, self.dest) or []
+        setattr(namespace, self.dest, [*earlier, (option, values)])
 
 
 class Parser(argparse.ArgumentParser):
@@ -159,16 +159,10 @@ def read_number(field: str, text: object, kind: type = float) -> Any:
     >>> read_number("context", "128k", int)
     128000
     """
-    plain, scale = scaled(str(text))
-    try:
-        value = float(plain) * scale
-        if value != value or value in (float("inf"), float("-inf")):
-            raise ValueError
-        if kind is int and value != int(value):
-            raise ValueError
-    except (ValueError, OverflowError):
+    value = typed_number(str(text))
+    if value is None or (kind is int and value != int(value)):
         wanted = "a whole number" if kind is int else "a number"
-        raise BadInput(field, f"{field} is {shown(text)}: it takes {wanted}.") from None
+        raise BadInput(field, f"{field} is {shown(text)}: it takes {wanted}.")
     return kind(value)
 
 
@@ -584,12 +578,7 @@ def read_own_cards(args: argparse.Namespace) -> None:
         When a file cannot be read, or is no card.
     """
     for path in getattr(args, "gpu_file", None) or ():
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeError) as problem:
-            said = f"gpu file {shown(path)} cannot be read: {problem}."
-            raise BadInput("gpu_file", said) from None
-        card = catalog.read_gpu(text)
+        card = catalog.read_gpu(read_text("gpu_file", path))
         catalog.add_gpu(card)
         if getattr(args, "gpu", "") is None:
             args.gpu = card.name
@@ -642,19 +631,25 @@ def read_deployment(args: argparse.Namespace) -> Deployment:
     if args.gpu is None:
         raise BadInput("gpu", "gpu is missing: give --gpu NAME or --gpu-file FILE (llmcap gpus).")
     chosen = {name: value for name, value in read_chosen(args).items() if value is not None}
+    return _build(model, args.gpu, chosen)
+
+
+def _build(model: str | Model, gpu: str, chosen: dict[str, Any]) -> Deployment:
+    """Build a deployment of names as typed, on as many cards as theirs counts: "2x L4"."""
     for name in ("weights", "kv"):
         if name in chosen:
-            chosen[name] = _format(name, chosen[name], args.model or "")
-    named = names.card(args.gpu)
+            spelled = model if isinstance(model, str) else ""
+            chosen[name] = _format(name, chosen[name], spelled)
+    named = names.card(gpu)
     if not named.count or "tp" in chosen or "+" in named.name:
-        return catalog.deployment(model=model, gpu=args.gpu, **chosen)
+        return catalog.deployment(model=model, gpu=gpu, **chosen)
     tp = named.count // chosen.get("pp", 1) or 1
     try:
-        return catalog.deployment(model=model, gpu=args.gpu, tp=tp, **chosen)
+        return catalog.deployment(model=model, gpu=gpu, tp=tp, **chosen)
     except BadInput as problem:
         if problem.field != "tp":
             raise
-        counted = f"gpu {shown(args.gpu)} counts {named.count} cards (give --tp for another split)"
+        counted = f"gpu {shown(gpu)} counts {named.count} cards (give tp for another split)"
         raise BadInput("tp", f"{counted}: {problem}") from None
 
 
@@ -814,7 +809,8 @@ def read_column(text: str) -> tuple[str, Deployment]:
     for key in ("model", "gpu"):
         if key not in fields:
             raise BadInput(key, f"column {shown(text)} has no {key}: it takes {key}=NAME.")
-    return label.strip(), catalog.deployment(**fields)
+    model, gpu = fields.pop("model"), fields.pop("gpu")
+    return label.strip(), _build(model, gpu, fields)
 
 
 def read_columns(texts: list[str] | None, default: Callable[[], tuple[Deployment, ...]]) -> Any:

@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> Answer:
     data = cards.as_dict(column)
     if launched:
         data |= {"launch": launched.as_dict(), "taken": taken}
-    notes = [*taken, *_notes(args, column, bool(launched and launched.weights))]
+    notes = [*taken, *_notes(args, column, launched)]
 
     def text(screen: Screen) -> str:
         parts = [
@@ -192,7 +192,8 @@ def _memory(column: Card, screen: Screen) -> str:
         size = sizes.get("kv_pool" if line is room else line.name, 0.0)
         parts += _term_rows(line, size / ledger.visible_bytes, screen)
     printed = capacity.printed(ledger)
-    title = f"What {column.deployment.engine.title} will print, four times in five"
+    engine = column.deployment.engine.title.partition(",")[0]
+    title = f"What {engine} will print, four times in five"
     return "\n".join([*parts, "", screen.prose(title), *_printed(printed, screen)])
 
 
@@ -208,11 +209,11 @@ def _term_rows(line: Line, share: float, screen: Screen) -> list[str]:
 
 def _printed(lines: tuple[capacity.Printed, ...], screen: Screen) -> list[str]:
     """The lines of the log; how far off each may be stands beside it where that fits."""
-    said = [(line.text, line.within and f"within {line.within}") for line in lines]
-    fits = [len(text) for text, off in said if len(text) + len(off) + 4 <= screen.width]
-    width = min(max(fits, default=0), screen.width - 4 - max(len(off) for _, off in said))
+    pairs = [(line.text, line.within and f"within {line.within}") for line in lines]
+    fits = [len(text) for text, off in pairs if len(text) + len(off) + 4 <= screen.width]
+    width = min(max(fits, default=0), screen.width - 4 - max(len(off) for _, off in pairs))
     out = []
-    for text, off in said:
+    for text, off in pairs:
         if len(text) <= width:
             out.append(f"  {text:{width}}  {off}".rstrip())
         else:
@@ -224,38 +225,31 @@ def _printed(lines: tuple[capacity.Printed, ...], screen: Screen) -> list[str]:
     return out
 
 
-def _notes(args: argparse.Namespace, column: Card, stated: bool) -> list[str]:
-    texts = [*_understood(args, column.deployment), *(note.text for note in column.warnings)]
-    if args.weights is None and not stated:
+def _notes(args: argparse.Namespace, column: Card, launched: "Launch | None") -> list[str]:
+    # what a command leaves open is among its own notes
+    texts = [] if launched else _understood(args, column.deployment)
+    already = " ".join(texts)
+    texts += [note.text for note in column.warnings if note.text not in already]
+    if args.weights is None and not (launched and launched.weights):
         title = column.deployment.weights.title
         texts.insert(0, f"Weights are in the checkpoint's own format, {title}.")
-    return texts + _nearest_engine(args.engine, column.deployment)
+    return texts + cards.engine_notes(args.engine, column.deployment)
 
 
 def _understood(args: argparse.Namespace, deployment: Deployment) -> list[str]:
     """What was taken for a name that says too little."""
     texts = []
-    for asked, found in (
-        (args.model, names.read_model(args.model or "")),
-        (args.gpu, names.card(args.gpu or "")),
+    for asked, found, known in (
+        (args.model, names.read_model(args.model or ""), deployment.model.name),
+        (args.gpu, names.card(args.gpu or ""), deployment.gpu.name),
     ):
-        known = deployment.model if asked is args.model else deployment.gpu
-        if asked and catalog.key(asked) != known.name:
+        if asked and catalog.key(asked) != known:
             assumed = f": {found.assumed}" if found.assumed else ""
-            texts.append(f"{asked} is read as {known.name}{assumed}.")
+            texts.append(f"{asked} is read as {known}{assumed}.")
     return texts
-
-
-def _nearest_engine(asked: str | None, deployment: Deployment) -> list[str]:
-    """Say where a version that is asked for is counted as another."""
-    taken = deployment.engine
-    if not asked or not any(map(str.isdigit, asked)) or catalog.key(asked) == taken.name:
-        return []
-    title = taken.title.partition(",")[0]
-    return [f"{asked} is counted as {title}, the nearest whose ledger is known."]
 
 
 def _closing(column: Card, notes: list[str], screen: Screen) -> list[str]:
     """Notes, and once where the numbers come from."""
-    told = prose_table([("note:", text) for text in notes], screen)
-    return [part for part in (told, screen.prose(cards.provenance([column]))) if part]
+    remarks = prose_table([("note:", text) for text in notes], screen)
+    return [part for part in (remarks, screen.prose(cards.provenance([column]))) if part]

@@ -179,8 +179,8 @@ def _again(result: design.Scorecard, words: list[str]) -> sheet.Part:
 
 def _unwritten(words: list[str]) -> list[str]:
     """The words of the command without the file that it writes."""
-    kept = [word for word in words if not word.startswith("--out=")]
-    if "--out" in kept:
-        at = kept.index("--out")
-        del kept[at : at + 2]
-    return kept
+    others = [word for word in words if not word.startswith("--out=")]
+    if "--out" in others:
+        at = others.index("--out")
+        del others[at : at + 2]
+    return others

@@ -205,8 +205,8 @@ class Sheet:
         with TemporaryDirectory(prefix="llmcap-") as folder:
             page, picture = Path(folder, "card.html"), Path(folder, "card.png")
             page.write_text(self.html().replace("</body>", f"{MEASURED}</body>"), "utf-8")
-            told = _browse(browser, page, 600, "--dump-dom")
-            height = re.search(r"<title>(\d+)</title>", told)
+            page_dump = _browse(browser, page, 600, "--dump-dom")
+            height = re.search(r"<title>(\d+)</title>", page_dump)
             if height:
                 drawn = (f"--screenshot={picture}", "--force-device-scale-factor=2")
                 _browse(browser, page, int(height[1]), *drawn)
@@ -306,5 +306,5 @@ def write(path: str, made: bytes) -> None:
     try:
         Path(path).write_bytes(made)
     except OSError as problem:
-        said = f"out {shown(path)} cannot be written: {problem.strerror}."
-        raise BadInput("out", said) from None
+        message = f"out {shown(path)} cannot be written: {problem.strerror}."
+        raise BadInput("out", message) from None

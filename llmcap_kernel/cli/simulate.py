@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import design, simulation
-from ..explain import digits, quantity
+from ..explain import counted, digits, quantity
 from ..refuse import BadInput, number, one_of, shown
 from ..simulation import Arrivals, Band, Lengths, Load, Request, Simulated
 from ..spec import Deployment, Slo, Workload
@@ -166,8 +166,8 @@ def _check_trace(args: argparse.Namespace) -> None:
     for name in OF_A_DRAW:
         if getattr(args, name) is not None:
             option = "users" if name == "concurrency" else name.replace("_", "-")
-            told = f"trace has arrivals and lengths of its own: leave out --{option}."
-            raise BadInput("trace", told)
+            message = f"trace has arrivals and lengths of its own: leave out --{option}."
+            raise BadInput("trace", message)
 
 
 def _whole(args: argparse.Namespace, name: str, default: int) -> int:
@@ -292,25 +292,26 @@ def _text(
     cached = sum(one.cached_tokens for one in answered)
     share = cached / max(sum(one.input_tokens for one in answered), 1)
     lost = sum(one.preempted for one in answered)
-    told = [
+    sentences = [
         f"Goodput {digits(good.value, 3)} requests/s {limits} "
         f"({digits(good.low, 3)} to {digits(good.high, 3)}).",
         f"It saturates at {digits(most.value, 3)} requests/s "
         f"({digits(most.low, 3)} to {digits(most.high, 3)}).",
     ]
     if cached:
-        told.append(f"The prefix cache held {share:.0%} of the prompts' tokens.")
+        sentences.append(f"The prefix cache held {share:.0%} of the prompts' tokens.")
     if simulation.offered_rps(load) > most.value:
-        told.append("More comes than it can serve: what users wait for grows with the run.")
-    told += _warnings(d, load, found)
+        sentences.append("More comes than it can serve: what users wait for grows with the run.")
+    sentences += _warnings(d, load, found)
     if lost:
-        told.append(f"{lost:,} times a sequence lost its cache and was computed anew.")
+        sentences.append(f"{lost:,} times a sequence lost its cache and was computed anew.")
     table = _table(found)
 
     def text(screen: Screen) -> str:
         head = screen.paint(screen.prose(d.title), "bold")
-        length = f"{len(answered):,} requests in {quantity(simulation.duration_s(found.run), 's')}"
-        lines = "\n".join(screen.prose(line) for line in told)
+        took = quantity(simulation.duration_s(found.run), "s")
+        length = f"{counted(len(answered), 'request')} in {took}"
+        lines = "\n".join(screen.prose(line) for line in sentences)
         why = screen.prose(
             f"In brackets: as far as the interval of the means moves it ({found.reason})."
         )

@@ -209,12 +209,12 @@ class Table:
         Not shown at this
         width: rent.
         """
-        kept, dropped = self, []
-        while _width(kept._widths()) > screen.width and any(c.rank for c in kept.columns):
-            last = max(range(len(kept.columns)), key=lambda i: (kept.columns[i].rank, i))
-            dropped.append(kept.columns[last].head)
-            kept = kept._without(last)
-        out = "\n\n".join(part._aligned(screen) for part in kept._folded(screen.width))
+        narrowed, dropped = self, []
+        while _width(narrowed._widths()) > screen.width and any(c.rank for c in narrowed.columns):
+            last = max(range(len(narrowed.columns)), key=lambda i: (narrowed.columns[i].rank, i))
+            dropped.append(narrowed.columns[last].head)
+            narrowed = narrowed._without(last)
+        out = "\n\n".join(part._aligned(screen) for part in narrowed._folded(screen.width))
         if dropped:
             more = screen.prose(f"Not shown at this width: {', '.join(reversed(dropped))}.")
             out += "\n" + "\n".join(screen.paint(line, "dim") for line in more.splitlines())
@@ -472,7 +472,7 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if value.startswith(FORMULA) and not NUMBER.fullmatch(value) else value
 
 
-def prose_table(rows: Iterable[tuple[str, str]], screen: Screen, indent: str = "") -> str:
+def prose_table(rows: Iterable[tuple[str, str]], screen: Screen) -> str:
     """Write names with a text beside each, the texts wrapped.
 
     Parameters
@@ -481,8 +481,6 @@ def prose_table(rows: Iterable[tuple[str, str]], screen: Screen, indent: str = "
         Name and text.
     screen : Screen
         What it is printed on.
-    indent : str
-        Before every line.
 
     Returns
     -------
@@ -496,8 +494,8 @@ def prose_table(rows: Iterable[tuple[str, str]], screen: Screen, indent: str = "
         start
     B2: it fits
     """
-    rows = [(f"{indent}{name} ", text) for name, text in rows]
+    rows = [(f"{name} ", text) for name, text in rows]
     width = max((len(name) for name, _ in rows), default=0)
     if width > screen.width // 2:
-        return "\n".join(screen.prose(name + text, "", indent + GAP) for name, text in rows)
+        return "\n".join(screen.prose(name + text, "", GAP) for name, text in rows)
     return "\n".join(screen.prose(text, f"{name:{width}}", " " * width) for name, text in rows)

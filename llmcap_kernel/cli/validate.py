@@ -7,7 +7,7 @@ from typing import Any
 from ..evidence import compare, kernels, logs, startup
 from ..evidence.compare import Report
 from ..evidence.weak_spots import mode
-from ..explain import digits
+from ..explain import counted, digits
 from ..refuse import BadInput
 from .fills import add_fills, read_fills
 from .options import add_output, add_own
@@ -141,7 +141,7 @@ def _rows(report: Report) -> Answer:
         shown = Table(ROW_HEADS, table.rows[:WORST])
         rows = [shown.text(screen)] if worst else []
         more = len(worst) - WORST
-        rows += [f"and {more:,} rows that are closer"] if more > 0 else []
+        rows += [f"and {counted(more, 'closer row')}"] if more > 0 else []
         parts = [_summary(report, screen), "\n".join(rows), _remarks(report, screen)]
         return "\n\n".join(filter(None, parts))
 
@@ -163,7 +163,7 @@ def _cells(row: Any) -> tuple[str, ...]:  # a row that is compared: no number is
 def _summary(report: Report, screen: Screen) -> str:
     """How right the predictions are, over all rows and by regime."""
     s = report.summary
-    counts = f"{s['rows']:,} rows, {s['predicted']:,} predicted, {s['skipped']:,} skipped"
+    counts = f"{counted(s['rows'], 'row')}, {s['predicted']:,} predicted, {s['skipped']:,} skipped"
     if not s["predicted"]:
         return screen.prose(f"{counts}: {report.refusal}.")
     heads = (Column("rows"), Column("median error"), Column("80% below", 1), Column("in interval"))
@@ -181,14 +181,14 @@ def _remarks(report: Report, screen: Screen) -> str:
     """Failure modes and assumptions with their rows, and once what intervals stand on."""
     s = report.summary
     modes = Counter(m for r in report.compared for m in r.failure_modes)
-    told = (
+    remarks = (
         ("failure mode", {f"{m}, {mode(m).title}": n for m, n in modes.most_common()}),
         ("skipped", s["skipped_reasons"]),
         ("assumed", s["assumptions"]),
     )
     lines = [
         (f"{title} {count:,}x:", text)
-        for title, counts in told
+        for title, counts in remarks
         for text, count in list(counts.items())[:COUNTED]
     ]
     return "\n\n".join(filter(None, [prose_table(lines, screen), _intervals(report, screen)]))
@@ -199,5 +199,5 @@ def _intervals(report: Report, screen: Screen) -> str:
     if not reasons:
         return ""
     (most, count), *others = reasons.most_common()
-    rest = f" Of the other rows --json has {len(others):,} more reasons." if others else ""
-    return screen.prose(f"Interval of {count:,} rows: {most}.{rest}")
+    rest = f" Of the other rows --json has {counted(len(others), 'more reason')}." if others else ""
+    return screen.prose(f"Interval of {counted(count, 'row')}: {most}.{rest}")

@@ -594,11 +594,11 @@ def _room(stack: Stack, load: Workload) -> Room:
     whole, prefix = _sequence_bytes(stack, load)
     sequence = whole - prefix * load.hit_share
     starts = (pool >= prefix + sequence) & ~_refused(stack, pool)
-    held = maximum(pool - prefix, 0) / sequence
-    each = floor(held)
+    sequences = maximum(pool - prefix, 0) / sequence
+    each = floor(sequences)
     room = where(starts, each * stack.attention_replicas, 0.0)
-    whole_users = np.round(held)
-    edge = (whole_users > 0) & (np.abs(held - whole_users) < NEAR * whole_users)
+    whole_users = np.round(sequences)
+    edge = (whole_users > 0) & (np.abs(sequences - whole_users) < NEAR * whole_users)
     replicas = stack.tp if stack.dp_attention else 1
     return Room(room, starts, taken + prefix, sequence, budget, replicas, edge)
 

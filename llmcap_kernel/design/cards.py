@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from .. import calibration, capacity, serving
 from ..calibration import Estimate, Estimates
-from ..explain import Explained, Line, quantity
+from ..explain import Explained, Line, counted, quantity
 from ..once import cached_property
 from ..simulation.percentiles import derived
 from ..spec import BadInput, Deployment, Slo, Workload
@@ -135,15 +135,15 @@ class Card(Explained):
         """The binding constraint in one line, or what runs out first where no limit is set."""
         limit = self.limits[0]
         if self.slo == NO_SLO and limit.holds:
-            return f"no limit set; {self._first_to_run_out()} users"
+            return f"no limit set; {self._first_to_run_out()}"
         how = f"{limit.words}, {limit.headroom:.2f}x headroom" if limit.holds else limit.words
         return f"{limit.name}, {how}: {limit.sentence}"
 
     def _first_to_run_out(self) -> str:
         most = serving.most_running(self.deployment, self.workload)
         if most < self.max_concurrent:
-            return f"the engine's limit on sequences is reached first, at {most:,}"
-        return f"the cache runs out first, at {self.max_concurrent:,}"
+            return f"the engine's limit on sequences is reached first, at {counted(most, 'user')}"
+        return f"the cache runs out first, at {counted(self.max_concurrent, 'user')}"
 
     def rows(self) -> tuple[tuple[str, str], ...]:
         """List the rows of the scorecard.

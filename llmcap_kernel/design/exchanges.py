@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from .. import catalog
+from .. import catalog, toolbox
 from ..explain import quantity
 from ..refuse import BadInput
 from ..spec import Slo, Workload
@@ -185,10 +185,10 @@ def _gap(found: Search, best: Choice) -> Exchange | None:
     tails = (replace(t, bound_s=t.bound_s + GAP_S) if _is_gap(t.name) else t for t in slo.tails)
     longer = replace(slo, itl_s=slo.itl_s and slo.itl_s + GAP_S, tails=tuple(tails))
     now, then = (users_within(best.deployment, best.workload, s).value for s in (slo, longer))
-    held = f"the answer serves {then:,} users in place of {now:,}"
+    consequence = f"the answer serves {then:,} users in place of {now:,}"
     if then == now:
-        held = f"and the answer serves no more than {now:,} users"
-    text = f"{head} lower no rent; {held}."
+        consequence = f"and the answer serves no more than {now:,} users"
+    text = f"{head} lower no rent; {consequence}."
     return Exchange("gap", text)
 
 
@@ -437,22 +437,13 @@ def _users(found: Search) -> Iterator[Relaxation]:
     users = found.asked.workload.concurrency
     if found.asked.rate is None and users > 1:
         counts = _descending(users, 1, 1)
-        yield from _other_load(found, "users", users, counts, _with_users)
-
-
-def _with_users(load: Workload, users: int) -> Workload:
-    return replace(load, concurrency=users)
+        yield from _other_load(found, "users", users, counts, toolbox.change_batch)
 
 
 def _shorter(found: Search) -> Iterator[Relaxation]:
     load = found.asked.workload
     lengths = _descending(load.input_tokens, 1, 1000 if load.input_tokens > 2000 else 1)
-    yield from _other_load(found, "context", load.input_tokens, lengths, _with_prompt)
-
-
-def _with_prompt(load: Workload, tokens: int) -> Workload:
-    shared = min(load.shared_prefix_tokens, tokens)
-    return replace(load, input_tokens=tokens, shared_prefix_tokens=shared)
+    yield from _other_load(found, "context", load.input_tokens, lengths, toolbox.shorten_context)
 
 
 def _descending(top: int, least: int, whole: int) -> list[int]:
@@ -547,8 +538,8 @@ def _at_half(found: Search) -> Iterator[Relaxation]:
     """One limit beside half the users, or half the prompt."""
     load = found.asked.workload
     halves = (
-        ("users", load.concurrency, _with_users),
-        ("context", load.input_tokens, _with_prompt),
+        ("users", load.concurrency, toolbox.change_batch),
+        ("context", load.input_tokens, toolbox.shorten_context),
     )
     for what, before, load_at in halves:
         if before < 2 or (what == "users" and found.asked.rate is not None):

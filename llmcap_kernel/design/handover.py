@@ -150,11 +150,11 @@ def launch(
     if d.engine.family == "vllm" and d.dp_attention and not d.model.experts:
         whole = "vLLM would hold a dense model whole on every card, and takes it with experts"
         raise BadInput("dp_attention", f"dp_attention has no command here: {whole}.")
-    checkpoint, said = _checkpoint(d, model)
+    checkpoint, notes = _checkpoint(d, model)
     longest = max(d.max_model_len or 0, workload.context_tokens)
     command = _LAUNCHES[d.engine.family](d, checkpoint, longest, prefix_cache)
     head = f"{d.engine.name} on {d.num_gpus}x {d.gpu.name}"
-    return Command(command.words, (head, *said, *command.notes), command.files)
+    return Command(command.words, (head, *notes, *command.notes), command.files)
 
 
 def _checkpoint(d: Deployment, model: str) -> tuple[str, list[str]]:
@@ -265,15 +265,15 @@ def _trtllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
 def _llamacpp(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Command:
     slots = d.seqs_limit
     split = {"-sm": "layer"} if d.pp > 1 else {"-sm": "tensor"} if d.tp > 1 else {}
-    kept = GGUF_CACHE.get(d.kv.name)
+    cache_type = GGUF_CACHE.get(d.kv.name)
     options = {
         "-c": slots * longest,
         "-np": slots,
         "-ub": d.batch_limit_tokens,
         "-ngl": "all",
         **split,
-        "-ctk": kept if kept != "f16" else None,
-        "-ctv": kept if kept != "f16" else None,
+        "-ctk": cache_type if cache_type != "f16" else None,
+        "-ctv": cache_type if cache_type != "f16" else None,
         "--no-cache-prompt": not prefix_cache,
     }
     return Command(("llama-server", "-m", f"{model}.gguf", *_options(options)))

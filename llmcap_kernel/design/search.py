@@ -355,8 +355,8 @@ def _cards_of(deployment: Deployment, asked: Asked, number: int) -> Callable[[in
         own = seqs == deployment.max_num_seqs
         d = deployment if own else replace(deployment, max_num_seqs=seqs)
         one = card(d, replace(asked.workload, concurrency=users), slo)
-        kept = {f.name: getattr(one, f.name) for f in fields(Card)}
-        return Choice(**kept, copies=copies, number=number)
+        values = {f.name: getattr(one, f.name) for f in fields(Card)}
+        return Choice(**values, copies=copies, number=number)
 
     return at
 
@@ -520,8 +520,8 @@ class Search:
             return tuple(map(self.reason, map(self.choice, _first(self.misses, self))))
         best = self.rows[self.order[0]]
         cheaper = (i for i in self.misses if cost(self.rows[i], self.rank) < cost(best, self.rank))
-        told = [*_first(cheaper, self), *_first(self.order, self, but=self.order[0])]
-        return tuple(map(self.reason, map(self.choice, told)))
+        listed = [*_first(cheaper, self), *_first(self.order, self, but=self.order[0])]
+        return tuple(map(self.reason, map(self.choice, listed)))
 
     def choice(self, number: int) -> Choice:
         """Make the card of a candidate.
@@ -586,12 +586,12 @@ class Search:
         known = best is not None and best.usd_h_all and choice.usd_h_all
         dearer = choice.usd_h_all - best.usd_h_all if best is not None and known else None
         if misses:
-            said = "; ".join(map(missed_by, misses))
+            why = "; ".join(map(missed_by, misses))
         elif best is None or choice.number == best.number:
-            said = f"the answer; {choice.binding}"
+            why = f"the answer; {choice.binding}"
         else:
-            said = _beside(choice, best)
-        return Reason(choice, misses, dearer, said)
+            why = _beside(choice, best)
+        return Reason(choice, misses, dearer, why)
 
 
 MOST_REASONS = 5  # of each kind that are told unasked

@@ -508,14 +508,14 @@ def _models(
             "params", f"params is {least.params:,.0f}: the largest of them has {most:,}."
         )
     longest = max(m.max_context_tokens for m in large)
-    kept = tuple(m for m in large if m.max_context_tokens >= workload.context_tokens)
-    if not kept:
+    long_enough = tuple(m for m in large if m.max_context_tokens >= workload.context_tokens)
+    if not long_enough:
         raise BadInput(
             "context",
             f"context is {workload.context_tokens:,} tokens: {_names(large)} takes "
             f"{longest:,} at most.",
         )
-    return kept
+    return long_enough
 
 
 def _names(models: Iterable[Model]) -> str:
@@ -529,10 +529,10 @@ def _cards(asked: tuple[str | Gpu, ...], vendors: tuple[str, ...]) -> tuple[Gpu,
     found = [catalog.gpu(g) if isinstance(g, str) else g for g in asked] or known
     all_vendors = sorted({catalog.gpu(name).vendor for name in catalog.gpus()})
     of = {catalog.one_of("vendor", v, all_vendors) for v in vendors}
-    kept = tuple(dict.fromkeys(g for g in found if not of or g.vendor in of))
-    if not kept:
+    chosen = tuple(dict.fromkeys(g for g in found if not of or g.vendor in of))
+    if not chosen:
         raise BadInput("vendor", f"vendor is {either(sorted(of))}: none of the cards is of it.")
-    return kept
+    return chosen
 
 
 def _engines(
@@ -546,11 +546,11 @@ def _engines(
         return [(catalog.engine(name), tuple(its)) for name, its in on.items()]
     named = [catalog.engine(e) if isinstance(e, str) else e for e in asked]
     pairs = [(e, tuple(g for g in gpus if runs_on(e, g))) for e in dict.fromkeys(named)]
-    kept = [(e, its) for e, its in pairs if its]
-    if not kept:
+    chosen = [(e, its) for e, its in pairs if its]
+    if not chosen:
         given = either([e.name for e in named])
         raise BadInput("engine", f"engine is {given}: it runs on none of the cards.")
-    return kept
+    return chosen
 
 
 def _served_in(model: Model, home: bool) -> tuple[str, ...]:

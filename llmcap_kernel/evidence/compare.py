@@ -150,9 +150,9 @@ def _impossible(parsed: Measurement, ceiling: float | None) -> str:
     times = ceiling / parsed.value if metric.less else parsed.value / ceiling
     if times <= BEYOND:
         return ""
-    said = f"impossible: {parsed.load.metric} is {digits(parsed.value)}"
+    message = f"impossible: {parsed.load.metric} is {digits(parsed.value)}"
     more = ", unless its prompts were cached" if parsed.load.metric == "ttft_ms" else ""
-    return f"{said}, {digits(times, 2)} times better than the spec sheet allows{more}"
+    return f"{message}, {digits(times, 2)} times better than the spec sheet allows{more}"
 
 
 # a whole file
@@ -212,10 +212,10 @@ class Report:
         if self.compared:
             return ""
         reasons = Counter(r.skipped for r in self.rows if r.skipped is not None)
-        told = "; ".join(text for text, _ in reasons.most_common(REASONS))
+        reasons_text = "; ".join(text for text, _ in reasons.most_common(REASONS))
         many = len(self.rows)
         none = f"none of its {many:,} rows can" if many > 1 else "its only row cannot"
-        return f"{none} be compared: {told}"
+        return f"{none} be compared: {reasons_text}"
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -364,16 +364,16 @@ def understood(path: str | Path) -> tuple[Row, ...]:
 
 def _understood(line: Line) -> Row:
     parsed = measurement(line)
-    load, told = known(stated.meaning(parsed.spelled), parsed.load)
+    load, described = known(stated.meaning(parsed.spelled), parsed.load)
     return Row(
         line.where,
         load.metric,
         load.regime,
         parsed.value,
-        failure_modes=told["failure_modes"],
-        model=told["model"],
-        gpu=told["gpu"],
-        engine=told["engine"],
+        failure_modes=described["failure_modes"],
+        model=described["model"],
+        gpu=described["gpu"],
+        engine=described["engine"],
         source=line.fields.get("source_id", ""),
         doubts=doubts(line.fields),
     )

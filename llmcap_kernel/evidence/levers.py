@@ -8,7 +8,6 @@ What cannot be predicted is counted with its reason. A lever that the law has no
 power cap, is no lever that does nothing.
 """
 
-import csv
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -19,6 +18,7 @@ from typing import NamedTuple
 
 from .. import catalog
 from ..catalog import names
+from ..files import read_table
 from ..refuse import BadInput, number, shown
 from ..spec import Speculation
 from . import compare, measurements, predictions, results, stated
@@ -222,13 +222,7 @@ def read(path: str | Path) -> tuple[Pair, ...]:
     BadInput
         When the file cannot be read, or a value is no positive number.
     """
-    try:
-        with Path(path).open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error) as problem:
-        message = f"file {shown(str(path))} cannot be read: {type(problem).__name__}."
-        raise BadInput("file", message) from None
-    return tuple(map(pair, rows))
+    return tuple(map(pair, read_table(path)))
 
 
 # predicting

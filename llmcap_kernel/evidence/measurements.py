@@ -329,11 +329,11 @@ def _check_place(fields: Fields) -> None:
     on_cpu = fields.get("on_cpu")
     if not isinstance(on_cpu, bool):
         return
-    said = fields.get("gpu")
-    if isinstance(said, str):
-        name = names.card(said[: results.MAX_CELL]).name
-        said = catalog.gpu(name) if name else None
-    is_host = isinstance(said, Gpu) and said.family in HOSTS
+    stated_gpu = fields.get("gpu")
+    if isinstance(stated_gpu, str):
+        name = names.card(stated_gpu[: results.MAX_CELL]).name
+        stated_gpu = catalog.gpu(name) if name else None
+    is_host = isinstance(stated_gpu, Gpu) and stated_gpu.family in HOSTS
     if on_cpu and not is_host:
         problem = "backend is CPU: no card computed this (give --gpu with a CPU of the catalogue)"
         raise BadInput("backend", problem)
@@ -399,8 +399,8 @@ def _spelled_of(fields: Fields) -> stated.Spelled:
         spelled = spelled._replace(taken=("cards not stated: 1 taken (give --tp)",))
     strange = fields.get("not_read")
     if isinstance(strange, tuple):
-        told = tuple(f"column {shown(name)} is not understood" for name in strange[:LEFT_OPEN])
-        spelled = spelled._replace(taken=spelled.taken + told)
+        notes = tuple(f"column {shown(name)} is not understood" for name in strange[:LEFT_OPEN])
+        spelled = spelled._replace(taken=spelled.taken + notes)
     return spelled._replace(left_open=left_open) if left_open else spelled
 
 
@@ -424,22 +424,24 @@ def _spelled(cells: tuple[tuple[str, Any], ...]) -> stated.Spelled:
 
 def _cards(fields: Fields) -> dict[str, Any]:
     """Cards and how they split the work; "yes" to a way of splitting means all cards of tp."""
-    said = {n: str(fields.get(n)).strip().lower() for n in ("ep", "dp_attention")}
-    plain = {n: 0 if said.get(n) in NO else v for n, v in fields.items() if said.get(n) not in YES}
+    words = {n: str(fields.get(n)).strip().lower() for n in ("ep", "dp_attention")}
+    plain = {
+        n: 0 if words.get(n) in NO else v for n, v in fields.items() if words.get(n) not in YES
+    }
     split = {name: _count(plain, name, 0, 4096) or 0 for name in CARDS}
     cards = split["num_gpus"]
     if isinstance(fields.get("gpu"), str):
         cards = cards or names.card(_text(fields, "gpu")).count
     whole = split["tp"] or max(cards // (split["pp"] or 1), 1)
-    return split | {name: whole for name, answer in said.items() if answer in YES}
+    return split | {name: whole for name, answer in words.items() if answer in YES}
 
 
 def _model(fields: Fields) -> str | Model:
     """The model's spelling; llama-bench may state only a type and a size."""
-    said = fields.get("model")
-    if isinstance(said, Model):
-        _check_layers(fields, said)
-        return said
+    named = fields.get("model")
+    if isinstance(named, Model):
+        _check_layers(fields, named)
+        return named
     text, kind = _text(fields, "model"), _text(fields, "model_type")
     name = names.model_name(text)
     params = _number(fields, "model_n_params", 1, 1e15) if kind else None

@@ -143,14 +143,14 @@ def estimated(meant: stated.Meant, load: Load) -> Predicted:
         load = _settled(meant, load)
     except BadInput as problem:
         return Predicted(reason=str(problem))
-    load, told = known(meant, load)
+    load, described = known(meant, load)
     try:
         made = _memory(meant, load) if load.metric in MEMORY else _timed(meant, load)
     except BadInput as problem:
         made = Predicted(reason=str(problem))
     except (ArithmeticError, TypeError, ValueError) as problem:
         made = Predicted(reason=f"the law gives no number here ({type(problem).__name__})")
-    return made._replace(**told)
+    return made._replace(**described)
 
 
 def _deployment(meant: stated.Meant) -> Deployment:

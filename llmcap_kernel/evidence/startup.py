@@ -4,7 +4,6 @@ A start-up comes from a row in the columns of `benchmarks/memory.csv`, or from t
 (`logs.py`). Everything is a card's, of the card that holds the most, and in bytes.
 """
 
-import csv
 import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from .. import capacity, catalog
 from ..capacity import Ledger
 from ..catalog import names
 from ..explain import quantity
+from ..files import read_table
 from ..refuse import BadInput, shown
 from ..spec import Deployment, Gpu, Model, Speculation
 from . import stated
@@ -221,8 +221,7 @@ def read(path: str | Path) -> list[StartUp]:
     BadInput
         When a cell that takes a number holds something else.
     """
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        return [row(cells) for cells in csv.DictReader(file)]
+    return [row(cells) for cells in read_table(path)]
 
 
 def row(cells: dict[str, str]) -> StartUp:
@@ -423,8 +422,8 @@ def built(startup: StartUp, model: Model) -> Deployment:
     for field, found in parts.items():
         if not found:
             text = getattr(s, field)
-            said = f"{shown(text)} is not in the catalogue" if text else "is not stated"
-            raise BadInput(field, f"{field} {said} (give --{field}).")
+            problem = f"{shown(text)} is not in the catalogue" if text else "is not stated"
+            raise BadInput(field, f"{field} {problem} (give --{field}).")
     return catalog.deployment(
         model=model,
         engine=names.engine_record(s.family, s.version),
@@ -591,8 +590,11 @@ class Beside:
     @property
     def verdict(self) -> str:
         """One sentence: whether it started, and whether the ledger says so."""
-        said = {True: "It started", False: "It did not start", None: "Whether it started is not in"}
-        logged = said[self.startup.starts] + ("" if self.startup.starts is not None else " the log")
+        logged = {
+            True: "It started",
+            False: "It did not start",
+            None: "Whether it started is not in the log",
+        }[self.startup.starts]
         if self.startup.starts == self.starts:
             return f"{logged}, and the ledger says so."
         return f"{logged}; the ledger says that it {'starts' if self.starts else 'does not start'}."

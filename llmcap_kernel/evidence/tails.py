@@ -5,7 +5,6 @@ of `catalog/tails.toml`, and the factors that widen the interval of a mean to th
 are chosen on these rows, each source counting alike; every score leaves out the source it is of.
 """
 
-import csv
 import itertools
 import math
 from collections import Counter
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import calibration
-from ..refuse import BadInput, shown
+from ..files import read_table
+from ..refuse import BadInput
 from ..serving import load_work, most_running
 from ..simulation.percentiles import MEANS, Spread, kind, quantile_s, spread_of
 from ..spec import Deployment, Speculation, Workload
@@ -146,13 +146,7 @@ def read(path: str | Path) -> tuple[Run, ...]:
     BadInput
         When the file cannot be read.
     """
-    try:
-        with Path(path).open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error) as problem:
-        message = f"file {shown(str(path))} cannot be read: {type(problem).__name__}."
-        raise BadInput("file", message) from None
-    return tuple(map(run, rows))
+    return tuple(map(run, read_table(path)))
 
 
 def run(row: Mapping[str, str]) -> Run:
@@ -174,13 +168,13 @@ def run(row: Mapping[str, str]) -> Run:
     'x is not stated'
     """
     measured = {p: float(row[name]) / 1e3 for name, p in STATISTICS.items() if row.get(name)}
-    told = (row["id"], row["source_id"], row["quantity"], measured)
+    identity = (row["id"], row["source_id"], row["quantity"], measured)
     if row.get("lacks"):
-        return Run(*told, reason=f"{row['lacks']} is not stated")
+        return Run(*identity, reason=f"{row['lacks']} is not stated")
     try:
-        return Run(*told, reason="", estimates=_estimates(row), answers=row["answers"])
+        return Run(*identity, reason="", estimates=_estimates(row), answers=row["answers"])
     except BadInput as problem:
-        return Run(*told, reason=str(problem).rstrip("."))
+        return Run(*identity, reason=str(problem).rstrip("."))
 
 
 def _estimates(row: Mapping[str, str]) -> calibration.Estimates:

@@ -1,6 +1,6 @@
 """Combine the parts of every layer into one model's tensors and caches."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..refuse import BadInput
@@ -83,13 +83,12 @@ def assemble(
     positions: int = 0,
     extra: Sequence[Tensor] = (),
     mtp: Sequence[Tensor] = (),
-    vision: Sequence[Tensor] = (),
     context: int | None = None,
     hidden: int | None = None,
     vocab: int | None = None,
     notes: Sequence[str] = (),
 ) -> Draft:
-    """Combine embeddings, layers, head, multi-token prediction and vision tower.
+    """Combine embeddings, layers, head and multi-token prediction.
 
     Parameters
     ----------
@@ -120,8 +119,8 @@ def assemble(
         Rows of a learned position table; 0 for none [tokens].
     extra : tuple of Tensor
         Weights outside the layers.
-    mtp, vision : tuple of Tensor
-        Weights of the multi-token-prediction layers and of the vision tower.
+    mtp : tuple of Tensor
+        Weights of the multi-token-prediction layers.
     context : int, optional
         Longest context; read from the config by default [tokens].
     hidden : int, optional
@@ -139,29 +138,11 @@ def assemble(
     layers = layers or layer_count(c)
     hidden = hidden or c.width("hidden_size")
     vocab = vocab or c.whole("vocab_size", limit="vocab")
-    mixers = mixers if isinstance(mixers, list) else [mixers] * layers
-    ffns = ffns if isinstance(ffns, list) else [ffns] * layers
     if layer_norms is None:
         layer_norms = [norms(hidden, norm, norm_bias)] * layers
-    if not (len(mixers) == len(ffns) == len(layer_norms) == layers):
-        raise BadInput(
-            c.path("num_hidden_layers"),
-            f"{c.path('num_hidden_layers')} is {layers}, but the lists of layer kinds have "
-            f"{len(mixers)} and {len(ffns)}: they must agree.",
-        )
-    pieces: list[Piece] = []
-    caches: list[tuple[Attention, int]] = []
-    experts = per_token = moe_layers = 0
-    for part, where in grouped(mixers) + grouped(ffns) + grouped(layer_norms):
-        n = len(where)
-        pieces += [
-            (replace(t, copies=t.copies * n, layers=tuple(where)), where) for t in part.tensors
-        ]
-        caches += [(cache, n * cache.layers) for cache in part.attention]
-        if part.experts:
-            moe_layers += n
-            experts = max(experts, part.experts)
-            per_token = max(per_token, part.experts_per_token)
+    parts = _parts(c, layers, mixers, ffns, layer_norms)
+    mixtures = [(part, where) for part, where in parts if part.experts]
+    caches = [(own, len(where) * own.layers) for part, where in parts for own in part.attention]
     tied = c.flag(tied_key, tied)
     outside = [Tensor("embed_tokens", "embedding", vocab * hidden, active=0.0, width=hidden)]
     if positions:
@@ -172,25 +153,48 @@ def assemble(
         outside.append(Tensor("lm_head", "head", vocab * hidden, width=hidden))
     if head_bias:
         outside.append(Tensor("lm_head.bias", "norm", vocab))
-    pieces += [(t, None) for t in (*outside, *extra, *mtp, *vision)]
     return Draft(
         hidden=hidden,
         layers=layers,
         vocab=vocab,
         context=context or max_context(c),
         attention=_merged(caches),
-        pieces=pieces,
-        experts=experts,
-        experts_per_token=per_token,
-        moe_layers=moe_layers,
+        pieces=[*_pieces(parts), *((t, None) for t in (*outside, *extra, *mtp))],
+        experts=max((part.experts for part, _ in mixtures), default=0),
+        experts_per_token=max((part.experts_per_token for part, _ in mixtures), default=0),
+        moe_layers=sum(len(where) for _, where in mixtures),
         tied=tied,
         notes=tuple(notes),
     )
 
 
-def mtp_layer(
-    hidden: int, block: Part, copies: int, *, projection: int = 2, extra_norms: int = 3
-) -> tuple[Tensor, ...]:
+def _parts(
+    c: Fields,
+    layers: int,
+    mixers: Part | list[Part],
+    ffns: Part | list[Part],
+    layer_norms: list[Part],
+) -> list[tuple[Part, list[int]]]:
+    """The different parts of the layers, each with the indices of its layers."""
+    mixers = mixers if isinstance(mixers, list) else [mixers] * layers
+    ffns = ffns if isinstance(ffns, list) else [ffns] * layers
+    if not (len(mixers) == len(ffns) == len(layer_norms) == layers):
+        raise BadInput(
+            c.path("num_hidden_layers"),
+            f"{c.path('num_hidden_layers')} is {layers}, but the lists of layer kinds have "
+            f"{len(mixers)} and {len(ffns)}: they must agree.",
+        )
+    return grouped(mixers) + grouped(ffns) + grouped(layer_norms)
+
+
+def _pieces(parts: list[tuple[Part, list[int]]]) -> Iterator[Piece]:
+    """Tensors with the layers that they stand in."""
+    for part, where in parts:
+        for t in part.tensors:
+            yield replace(t, copies=t.copies * len(where), layers=tuple(where)), where
+
+
+def mtp_layer(hidden: int, block: Part, copies: int) -> tuple[Tensor, ...]:
     """List multi-token-prediction layers: norms, a projection and one decoder layer each.
 
     They use the embedding and the head of the main model, so these are not
@@ -198,6 +202,6 @@ def mtp_layer(
     """
     if not copies:
         return ()
-    rows = norms(hidden, extra_norms).tensors
-    rows += (Tensor("eh_proj", "attention", projection * hidden * hidden, split="none"),)
+    rows = norms(hidden, 3).tensors
+    rows += (Tensor("eh_proj", "attention", 2 * hidden * hidden, split="none"),)
     return as_role(Part(rows) + block + norms(hidden, 2), "mtp", copies)

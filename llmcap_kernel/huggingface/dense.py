@@ -149,59 +149,64 @@ def glm(c: Fields) -> Draft:
 @family("nemotron-nas", "deci", "decilm")
 def nemotron_nas(c: Fields) -> Draft:
     """Count a Llama from architecture search, whose layers differ from each other."""
-    layers = layer_count(c)
     hidden = c.width("hidden_size")
     heads = c.whole("num_attention_heads", limit="heads")
     head = c.whole("head_dim", default=max(1, hidden // heads), limit="head")
     if not c.has("block_configs"):
-        counts = c.wholes("num_key_value_heads_per_layer", low=1, limit="heads")
-        if len(counts) != layers:
-            raise BadInput(
-                "block_configs",
-                f"block_configs is missing: {c.family} cannot be "
-                "counted without it (or num_key_value_heads_per_layer).",
-            )
+        counts = _kv_heads_by_layer(c)
         built = {n: gqa(c, sizes=(hidden, heads, n, head)) for n in set(counts)}
         return assemble(c, [built[n] for n in counts], mlp(c))
     mixers: list[Part] = []
     ffns: list[Part] = []
     layer_norms: list[Part] = []
-    pieces: dict[tuple, tuple[Part, Part, Part]] = {}
-    for i, block in enumerate(c.items("block_configs")):
-        block = Fields(block, f"block_configs[{i}]", c.family)
-        attention, feed = block.need("attention"), block.need("ffn")
-        plain = attention.flag("replace_with_linear")
-        gone = attention.flag("no_op") or plain
-        group = 0 if gone else attention.whole("n_heads_in_group", limit="heads")
-        fgone, flinear = feed.flag("no_op"), feed.flag("replace_with_linear")
-        mult = 0.0 if fgone or flinear else feed.real("ffn_mult", 0.0)
-        size = c.whole("intermediate_size", default=0, low=0, limit="ffn")
-        if mult:
-            if not 0 < mult <= 16:
-                raise BadInput(
-                    feed.path("ffn_mult"),
-                    f"{feed.path('ffn_mult')} is {mult:g}: it "
-                    "takes a number above 0 and at most 16.",
-                )
-            size = int(2 * mult * hidden / 3)
-            size = (size + 255) // 256 * 256
-        key = (group, plain, size, fgone, flinear)
-        if key not in pieces:
-            mixer = NOTHING
-            if group:
-                mixer = gqa(c, sizes=(hidden, heads, max(1, heads // group), head))
-            elif plain:
-                mixer = Part((matrix("self_attn.linear_attn", "attention", hidden, hidden),))
-            part = NOTHING
-            if flinear:
-                part = Part((matrix("mlp.linear_mlp", "mlp", hidden, hidden),))
-            elif not fgone:
-                part = mlp(c, size or None)
-            count = (mixer is not NOTHING) + (part is not NOTHING)
-            pieces[key] = mixer, part, norms(hidden, count)
-        for target, piece in zip((mixers, ffns, layer_norms), pieces[key], strict=False):
-            target.append(piece)
+    for i, listed in enumerate(c.items("block_configs")):
+        block = Fields(listed, f"block_configs[{i}]", c.family)
+        mixer = _searched_attention(c, block.need("attention"), (hidden, heads, head))
+        feed = _searched_ffn(c, block.need("ffn"), hidden)
+        mixers.append(mixer)
+        ffns.append(feed)
+        layer_norms.append(norms(hidden, (mixer is not NOTHING) + (feed is not NOTHING)))
     return assemble(c, mixers, ffns, layer_norms=layer_norms)
+
+
+def _kv_heads_by_layer(c: Fields) -> list[int]:
+    layers = layer_count(c)
+    counts = c.wholes("num_key_value_heads_per_layer", low=1, limit="heads")
+    if len(counts) != layers:
+        raise BadInput(
+            "block_configs",
+            f"block_configs is missing: {c.family} cannot be "
+            "counted without it (or num_key_value_heads_per_layer).",
+        )
+    return counts
+
+
+def _searched_attention(c: Fields, chosen: Fields, sizes: tuple[int, int, int]) -> Part:
+    """List what the search left of a layer's attention: heads, a matrix in their place, or none."""
+    hidden, heads, head = sizes
+    if chosen.flag("replace_with_linear"):
+        return Part((matrix("self_attn.linear_attn", "attention", hidden, hidden),))
+    if chosen.flag("no_op"):
+        return NOTHING
+    group = chosen.whole("n_heads_in_group", limit="heads")
+    return gqa(c, sizes=(hidden, heads, max(1, heads // group), head))
+
+
+def _searched_ffn(c: Fields, chosen: Fields, hidden: int) -> Part:
+    """List what the search left of a layer's feed-forward."""
+    if chosen.flag("replace_with_linear"):
+        return Part((matrix("mlp.linear_mlp", "mlp", hidden, hidden),))
+    if chosen.flag("no_op"):
+        return NOTHING
+    share = chosen.real("ffn_mult", 0.0)
+    if not share:
+        return mlp(c)
+    if not 0 < share <= 16:
+        raise BadInput(
+            chosen.path("ffn_mult"),
+            f"{chosen.path('ffn_mult')} is {share:g}: it takes a number above 0 and at most 16.",
+        )
+    return mlp(c, -(-int(2 * share * hidden / 3) // 256) * 256)
 
 
 @family("mimo")

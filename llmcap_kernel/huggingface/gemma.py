@@ -62,7 +62,31 @@ def gemma3(c: Fields) -> Draft:
 @family("gemma4_text", "gemma4_unified_text")
 def gemma4(c: Fields) -> Draft:
     """Count Gemma 4, whose global layers have wider heads and may use keys as values."""
-    layers = layer_count(c)
+    layers, hidden = layer_count(c), c.width("hidden_size")
+    shared = c.whole("num_kv_shared_layers", default=0, low=0, limit="layers")
+    per_layer = c.whole("hidden_size_per_layer_input", default=0, low=0, limit="width")
+    return assemble(
+        c,
+        _gemma4_attention(c, layers - shared, _side_inputs(hidden, per_layer)),
+        _gemma4_ffns(c, layers - shared),
+        norm=4 + (1 if per_layer else 0),
+        tied=True,
+        extra=per_layer_embedding(c, layers, hidden, per_layer) if per_layer else (),
+    )
+
+
+def _side_inputs(hidden: int, per_layer: int) -> tuple[Tensor, ...]:
+    """List what mixes a layer's own embedding of the token into it."""
+    if not per_layer:
+        return ()
+    return (
+        matrix("per_layer_input_gate", "mlp", hidden, per_layer),
+        matrix("per_layer_projection", "mlp", per_layer, hidden),
+    )
+
+
+def _gemma4_attention(c: Fields, with_cache: int, side: tuple[Tensor, ...]) -> list[Part]:
+    """List the attention of each layer; those behind `with_cache` read an earlier one's cache."""
     hidden, heads, kv, _head = shape(c)
     wide = c.whole("global_head_dim", default=512, limit="head")
     same = c.flag("attention_k_eq_v")
@@ -70,15 +94,6 @@ def gemma4(c: Fields) -> Draft:
     if same:
         wide_kv = c.whole("num_global_key_value_heads", default=kv, limit="heads")
     window = window_of(c)
-    shared = c.whole("num_kv_shared_layers", default=0, low=0, limit="layers")
-    per_layer = c.whole("hidden_size_per_layer_input", default=0, low=0, limit="width")
-    kinds = kinds_of(c, every(layers, 6, "full"))
-    side: tuple[Tensor, ...] = ()
-    if per_layer:
-        side = (
-            matrix("per_layer_input_gate", "mlp", hidden, per_layer),
-            matrix("per_layer_projection", "mlp", per_layer, hidden),
-        )
 
     def build(own: Fields, kind: str) -> Part:
         local, cached = kind.startswith("window"), not kind.endswith("shared")
@@ -94,14 +109,17 @@ def gemma4(c: Fields) -> Draft:
             cached=cached,
         )
 
+    kinds = kinds_of(c, every(layer_count(c), 6, "full"))
     named = [
-        ("window" if kind == "window" else "full") + ("" if i < layers - shared else " shared")
+        ("window" if kind == "window" else "full") + ("" if i < with_cache else " shared")
         for i, kind in enumerate(kinds)
     ]
-    mixers = by_layer(c, named, build)
-    norm = 4 + (1 if per_layer else 0)
-    extra = per_layer_embedding(c, layers, hidden, per_layer) if per_layer else ()
-    size = c.whole("intermediate_size", limit="ffn")
+    return by_layer(c, named, build)
+
+
+def _gemma4_ffns(c: Fields, single: int) -> list[Part]:
+    """List the feed-forward of each layer, which those behind `single` may have twice as wide."""
+    layers, size = layer_count(c), c.whole("intermediate_size", limit="ffn")
     dense = mlp(c, size)
     if c.flag("enable_moe_block"):
         sparse = moe(
@@ -112,12 +130,11 @@ def gemma4(c: Fields) -> Draft:
             prefix="moe",
             router="router.proj",
         )
-        dense = dense + sparse + norms(hidden, 4, name="moe_layernorm")
-    ffns = [dense] * layers
-    if c.flag("use_double_wide_mlp") and shared:
-        double = mlp(c, 2 * size)
-        ffns = [dense if i < layers - shared else double for i in range(layers)]
-    return assemble(c, mixers, ffns, norm=norm, tied=True, extra=extra)
+        dense = dense + sparse + norms(c.width("hidden_size"), 4, name="moe_layernorm")
+    if not c.flag("use_double_wide_mlp") or single == layers:
+        return [dense] * layers
+    double = mlp(c, 2 * size)
+    return [dense if i < single else double for i in range(layers)]
 
 
 @family("gemma3n_text")
@@ -136,8 +153,7 @@ def gemma3n(c: Fields) -> Draft:
     shared = c.whole("num_kv_shared_layers", default=15, low=0, limit="layers")
     window = window_of(c)
     side = (
-        matrix("per_layer_input_gate", "mlp", hidden, per_layer),
-        matrix("per_layer_projection", "mlp", per_layer, hidden),
+        *_side_inputs(hidden, per_layer),
         matrix("laurel.linear_left", "mlp", hidden, rank),
         matrix("laurel.linear_right", "mlp", rank, hidden),
         vector("altup", 2 * hidden + inputs * (inputs + inputs**2 + hidden)),

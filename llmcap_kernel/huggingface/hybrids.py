@@ -62,23 +62,42 @@ def qwen3_next(c: Fields) -> Draft:
     )
 
 
+# What Nemotron-H's configs call a kind of layer.
+NEMOTRON_KINDS = {
+    "M": "mamba",
+    "*": "attention",
+    "-": "mlp",
+    "E": "moe",
+    "mamba": "mamba",
+    "mamba2": "mamba",
+    "attention": "attention",
+    "mlp": "mlp",
+    "moe": "moe",
+    "full_attention": "attention",
+    "sparse": "moe",
+    "linear_attention": "mamba",
+}
+
+
 @family("nemotron_h", "nemotron_h_v2")
 def nemotron_h(c: Fields) -> Draft:
     """Count Nemotron-H, whose layers are Mamba-2, attention, MLP or MoE."""
-    letters = {
-        "M": "mamba",
-        "*": "attention",
-        "-": "mlp",
-        "E": "moe",
-        "mamba": "mamba",
-        "mamba2": "mamba",
-        "attention": "attention",
-        "mlp": "mlp",
-        "moe": "moe",
-        "full_attention": "attention",
-        "sparse": "moe",
-        "linear_attention": "mamba",
-    }
+    kinds = _nemotron_kinds(c)
+    pieces = {kind: _nemotron_piece(c, kind) for kind in dict.fromkeys(kinds)}
+    copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
+    drafting = c.data.get("mtp_layers_block_type", c.data.get("mtp_hybrid_override_pattern"))
+    mtp: tuple[Tensor, ...] = ()
+    if copies and isinstance(drafting, (str, list)) and len(drafting) <= MAX_LAYERS:
+        block = NOTHING
+        for name in drafting:
+            kind = NEMOTRON_KINDS.get(name) if isinstance(name, str) else None
+            block += pieces.get(kind or "", NOTHING)
+        mtp = mtp_layer(c.width("hidden_size"), block, copies)
+    return assemble(c, [pieces[k] for k in kinds], layers=len(kinds), norm=1, mtp=mtp)
+
+
+def _nemotron_kinds(c: Fields) -> list[str]:
+    """Read the kind of each layer, under the name that the config has for the list."""
     name = "layers_block_type" if c.has("layers_block_type") else "hybrid_override_pattern"
     if c.has("layer_types") and not c.has(name):
         name = "layer_types"
@@ -90,11 +109,13 @@ def nemotron_h(c: Fields) -> Draft:
             f"name for each layer, at most {MAX_LAYERS:,}.",
         )
     layers = c.whole("num_hidden_layers", default=len(listed), limit="layers")
-    kinds = c.per_layer(name, layers, letters)
-    hidden = c.width("hidden_size")
-    bias = c.flag("mlp_bias")
-    build = {
-        "mamba": lambda: mamba2(
+    return c.per_layer(name, layers, NEMOTRON_KINDS)
+
+
+def _nemotron_piece(c: Fields, kind: str) -> Part:
+    """List a layer of one kind."""
+    if kind == "mamba":
+        return mamba2(
             c,
             heads=c.whole("mamba_num_heads", limit="heads"),
             head=c.whole("mamba_head_dim", limit="head"),
@@ -104,33 +125,21 @@ def nemotron_h(c: Fields) -> Draft:
             conv_bias=c.flag("use_conv_bias", True),
             bias=c.flag("mamba_proj_bias"),
             dtype=state_bytes(c, "mamba_ssm_cache_dtype", default=4),  # vLLM takes float32
-        ),
-        "attention": lambda: gqa(
-            c, prefix="mixer", qkv_bias=c.flag("attention_bias"), o_bias=c.flag("attention_bias")
-        ),
-        "mlp": lambda: mlp(c, gated=False, bias=bias, prefix="mixer"),
-        "moe": lambda: deepseek_moe(
-            c,
-            gated=False,
-            correction=True,
-            prefix="mixer",
-            latent=c.whole("moe_latent_size", default=0, low=0, limit="width"),
-            shared=c.whole("n_shared_experts", default=1, low=0, limit="experts")
-            * c.whole("moe_shared_expert_intermediate_size", default=0, low=0, limit="ffn"),
-        ),
-    }
-    pieces = {k: build[k]() for k in dict.fromkeys(kinds)}
-    mtp_kinds = c.data.get("mtp_layers_block_type", c.data.get("mtp_hybrid_override_pattern"))
-    mtp: tuple[Tensor, ...] = ()
-    copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
-    if copies and isinstance(mtp_kinds, (str, list)) and len(mtp_kinds) <= MAX_LAYERS:
-        block = NOTHING
-        for item in mtp_kinds:
-            kind = letters.get(item) if isinstance(item, str) else None
-            if kind is not None:
-                block = block + pieces.get(kind, NOTHING)
-        mtp = mtp_layer(hidden, block, copies)
-    return assemble(c, [pieces[k] for k in kinds], layers=layers, norm=1, mtp=mtp)
+        )
+    if kind == "attention":
+        bias = c.flag("attention_bias")
+        return gqa(c, prefix="mixer", qkv_bias=bias, o_bias=bias)
+    if kind == "mlp":
+        return mlp(c, gated=False, bias=c.flag("mlp_bias"), prefix="mixer")
+    return deepseek_moe(
+        c,
+        gated=False,
+        correction=True,
+        prefix="mixer",
+        latent=c.whole("moe_latent_size", default=0, low=0, limit="width"),
+        shared=c.whole("n_shared_experts", default=1, low=0, limit="experts")
+        * c.whole("moe_shared_expert_intermediate_size", default=0, low=0, limit="ffn"),
+    )
 
 
 @family("granitemoehybrid", "bamba")
@@ -208,7 +217,6 @@ def jamba(c: Fields) -> Draft:
     rank = -(-hidden // 16) if rank == "auto" else c.whole("mamba_dt_rank", limit="width")
     state = c.whole("mamba_d_state", default=16, limit="head")
     mamba = mamba1(
-        c,
         hidden=hidden,
         inner=c.whole("mamba_expand", default=2, limit="head") * hidden,
         state=state,

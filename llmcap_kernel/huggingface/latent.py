@@ -210,6 +210,7 @@ def longcat(c: Fields) -> Draft:
 
 
 PLAIN = {"least_bits": 16.0}  # vLLM, models/deepseek_v4: linears without a quant_config
+SELECTED = 4  # the compression ratio at which an indexer selects vectors
 
 
 @family("deepseek_v4", "deepseek_ref")
@@ -220,17 +221,45 @@ def deepseek_v4(c: Fields) -> Draft:
     compression ratio r also stores one vector per r tokens; at ratio 4 an indexer
     selects `index_topk` of them. Keys serve as values, so a vector is stored once.
     """
-    layers = layer_count(c)
-    hidden = c.width("hidden_size")
+    layers, hidden = layer_count(c), c.width("hidden_size")
+    streams = c.whole("hc_mult", default=4, limit="head")
+    ratios = _ratios(c, layers)
+    built = {ratio: _compressed_attention(c, hidden, streams, ratio) for ratio in set(ratios)}
+    hashed = c.whole("num_hash_layers", default=0, low=0, limit="layers")
+    plain, steered = deepseek_moe(c), deepseek_moe(c, correction=True)
+    copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
+    block = built[ratios[layers]] if len(ratios) > layers else built[ratios[-1]]
+    return assemble(
+        c,
+        [built[ratio] for ratio in ratios[:layers]],
+        [plain if i < hashed else steered for i in range(layers)],
+        extra=(streams_head(hidden, streams),),
+        mtp=mtp_layer(hidden, block + steered, copies),
+    )
+
+
+def _ratios(c: Fields, layers: int) -> list[int]:
+    """Read the compression ratio of each layer, and of the layers that predict several tokens."""
+    if not c.has("compress_ratios"):
+        return [128, 128] + [4 if i % 2 else 128 for i in range(max(layers - 2, 0))]
+    ratios = c.wholes("compress_ratios", limit="tokens")
+    if len(ratios) < layers:
+        raise BadInput(
+            "compress_ratios",
+            f"compress_ratios has {len(ratios)} items: it takes one "
+            f"for each of the {layers} layers.",
+        )
+    return ratios
+
+
+def _compressed_attention(c: Fields, hidden: int, streams: int, ratio: int) -> Part:
+    """List a layer's attention: over near vectors as they are, and over far ones compressed."""
     heads = c.whole("num_attention_heads", limit="heads")
     head = c.whole("head_dim", limit="head")
-    rank = c.width("q_lora_rank")
-    rope = c.whole("qk_rope_head_dim", default=64, limit="head")
+    rank, out = c.width("q_lora_rank"), c.width("o_lora_rank")
     groups = c.whole("o_groups", limit="heads")
-    out = c.width("o_lora_rank")
-    window = c.whole("sliding_window", default=128, limit="tokens")
-    streams = c.whole("hc_mult", default=4, limit="head")
-    rows = (
+    rope = c.whole("qk_rope_head_dim", default=64, limit="head")
+    rows: tuple[Tensor, ...] = (
         matrix("attn.wq_a", "attention", hidden, rank, "none"),
         matrix("attn.wq_b", "attention", rank, heads * head),
         matrix("attn.wkv", "attention", hidden, head, "none"),
@@ -238,80 +267,46 @@ def deepseek_v4(c: Fields) -> Draft:
         matrix("attn.wo_b", "attention", groups * out, hidden),
         vector("attn.norms", rank + head + heads),
     )
-    mixing = (streams + 2) * streams
-    hyper = streams_of(hidden, streams, mixing, 3)
-    near = Attention(
-        "window",
-        layers=1,
-        heads=heads,
-        kv_heads=1,
-        head_dim=head,
-        window_tokens=window,
-        latent_dim=head - rope,
-        rope_dim=rope,
+    hyper = streams_of(hidden, streams, (streams + 2) * streams, 3)
+    shared = {
+        "layers": 1,
+        "heads": heads,
+        "kv_heads": 1,
+        "head_dim": head,
+        "latent_dim": head - rope,
+        "rope_dim": rope,
+    }
+    window = c.whole("sliding_window", default=128, limit="tokens")
+    near = Attention("window", window_tokens=window, **shared)
+    if ratio <= 1:
+        return Part((*rows, hyper), (near,))
+    rows += _compressor(hidden, ratio, head, "compressor")
+    if ratio != SELECTED:
+        far = Attention("mla", stride_tokens=ratio, **shared)
+        return Part((*rows, hyper), (near, far))
+    width = c.whole("index_head_dim", limit="head")
+    count = c.whole("index_n_heads", limit="heads")
+    rows += (
+        *_compressor(hidden, ratio, width, "indexer.compressor"),
+        matrix("attn.indexer.wq_b", "attention", rank, count * width, "none"),
+        matrix("attn.indexer.weights_proj", "attention", hidden, count, "none", **PLAIN),
     )
+    far = Attention(
+        "sparse",
+        topk_tokens=c.whole("index_topk", limit="tokens"),
+        index_dim=width,
+        index_heads=count,
+        index_bytes=(width + 4) / width,
+        stride_tokens=ratio,
+        **shared,
+    )
+    return Part((*rows, hyper), (near, far))
 
-    def compressor(ratio: int, width: int, twice: bool, name: str) -> tuple[Tensor, ...]:
-        columns = width * (2 if twice else 1)
-        return (
-            matrix(f"attn.{name}.wkv_wgate", "attention", hidden, 2 * columns, "none", **PLAIN),
-            vector(f"attn.{name}.ape_norm", ratio * columns + width),
-        )
 
-    def build(ratio: int) -> Part:
-        if ratio <= 1:
-            return Part((*rows, hyper), (near,))
-        extra = compressor(ratio, head, ratio == 4, "compressor")
-        shared = {
-            "layers": 1,
-            "heads": heads,
-            "kv_heads": 1,
-            "head_dim": head,
-            "latent_dim": head - rope,
-            "rope_dim": rope,
-            "stride_tokens": ratio,
-        }
-        if ratio != 4:
-            far = Attention("mla", **shared)
-        else:
-            width = c.whole("index_head_dim", limit="head")
-            count = c.whole("index_n_heads", limit="heads")
-            extra += compressor(ratio, width, True, "indexer.compressor")
-            extra += (
-                matrix("attn.indexer.wq_b", "attention", rank, count * width, "none"),
-                matrix("attn.indexer.weights_proj", "attention", hidden, count, "none", **PLAIN),
-            )
-            far = Attention(
-                "sparse",
-                topk_tokens=c.whole("index_topk", limit="tokens"),
-                index_dim=width,
-                index_heads=count,
-                index_bytes=(width + 4) / width,
-                **shared,
-            )
-        return Part(rows + extra + (hyper,), (near, far))
-
-    if c.has("compress_ratios"):
-        ratios = c.wholes("compress_ratios", limit="tokens")
-    else:
-        ratios = [128, 128] + [4 if i % 2 else 128 for i in range(max(layers - 2, 0))]
-    if len(ratios) < layers:
-        raise BadInput(
-            "compress_ratios",
-            f"compress_ratios has {len(ratios)} items: it takes one "
-            f"for each of the {layers} layers.",
-        )
-    built = {r: build(r) for r in set(ratios)}
-    hashed = c.whole("num_hash_layers", default=0, low=0, limit="layers")
-    plain, steered = deepseek_moe(c), deepseek_moe(c, correction=True)
-    ffns = [plain if i < hashed else steered for i in range(layers)]
-    copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
-    extra = (streams_head(hidden, streams),)
-    block = built[ratios[layers]] if len(ratios) > layers else built[ratios[-1]]
-    return assemble(
-        c,
-        [built[r] for r in ratios[:layers]],
-        ffns,
-        extra=extra,
-        mtp=mtp_layer(hidden, block + steered, copies),
+def _compressor(hidden: int, ratio: int, width: int, name: str) -> tuple[Tensor, ...]:
+    """List what makes one vector of several; where they are selected, groups overlap by one."""
+    columns = width * (2 if ratio == SELECTED else 1)
+    return (
+        matrix(f"attn.{name}.wkv_wgate", "attention", hidden, 2 * columns, "none", **PLAIN),
+        vector(f"attn.{name}.ape_norm", ratio * columns + width),
     )

@@ -151,34 +151,13 @@ def minimax_m2(c: Fields) -> Draft:
 def minimax_m3(c: Fields) -> Draft:
     """Count MiniMax M3, whose sparse layers read blocks selected by a small indexer."""
     layers = layer_count(c)
-    hidden, heads, kv, head = shape(c)
     sparse_at = [0] * layers
     config = c.sub("sparse_attention_config")
     full = gqa(c, qk_norm="head")
     mixer = full
     if config is not None and config.flag("use_sparse_attention", True):
         sparse_at = config.per_layer("sparse_attention_freq", layers, {0: 0, 1: 1}, [1] * layers)
-        width = config.whole("sparse_index_dim", limit="head")
-        index_heads = config.whole("sparse_num_index_heads", limit="heads")
-        blocks = config.whole("sparse_topk_blocks") + config.whole("sparse_local_block", default=1)
-        block = config.whole("sparse_block_size")
-        extra = (
-            matrix("self_attn.index_q_proj", "attention", hidden, index_heads * width, "none"),
-            matrix("self_attn.index_k_proj", "attention", hidden, width, "none"),
-            vector("self_attn.index_norm", 2 * width),
-        )
-        cache = Attention(
-            "sparse",
-            layers=1,
-            heads=heads,
-            kv_heads=kv,
-            head_dim=head,
-            topk_tokens=blocks * block,
-            index_dim=width,
-            index_heads=index_heads,
-            index_bytes=2.0,
-        )
-        mixer = Part(full.tensors + extra, (cache,))
+        mixer = _block_sparse(c, config, full)
     experts = moe(
         c,
         c.whole("num_local_experts", limit="experts"),
@@ -189,14 +168,38 @@ def minimax_m3(c: Fields) -> Draft:
         correction=c.flag("use_routing_bias", True),
     )
     dense = c.whole("dense_intermediate_size", "intermediate_size", limit="ffn")
-    ffns = first_dense(c, experts, lambda: mlp(c, dense))
     copies = c.whole("num_mtp_modules", default=0, low=0, limit="layers")
     return assemble(
         c,
         [mixer if s else full for s in sparse_at],
-        ffns,
-        mtp=mtp_layer(hidden, full + experts, copies),
+        first_dense(c, experts, lambda: mlp(c, dense)),
+        mtp=mtp_layer(c.width("hidden_size"), full + experts, copies),
     )
+
+
+def _block_sparse(c: Fields, config: Fields, full: Part) -> Part:
+    """List attention with the indexer that selects the blocks which it reads."""
+    hidden, heads, kv, head = shape(c)
+    width = config.whole("sparse_index_dim", limit="head")
+    index_heads = config.whole("sparse_num_index_heads", limit="heads")
+    blocks = config.whole("sparse_topk_blocks") + config.whole("sparse_local_block", default=1)
+    indexer = (
+        matrix("self_attn.index_q_proj", "attention", hidden, index_heads * width, "none"),
+        matrix("self_attn.index_k_proj", "attention", hidden, width, "none"),
+        vector("self_attn.index_norm", 2 * width),
+    )
+    cache = Attention(
+        "sparse",
+        layers=1,
+        heads=heads,
+        kv_heads=kv,
+        head_dim=head,
+        topk_tokens=blocks * config.whole("sparse_block_size"),
+        index_dim=width,
+        index_heads=index_heads,
+        index_bytes=2.0,
+    )
+    return Part(full.tensors + indexer, (cache,))
 
 
 @family("glm4_moe", "glm4v_moe_text", "sarvam_moe")

@@ -238,32 +238,30 @@ def mla(
         return Part(tuple(rows), (Attention(kind="window", window_tokens=window, **cache),))
     if indexer is None:
         return Part(tuple(rows), (Attention(kind="mla", **cache),))
-    index_heads = c.whole("index_n_heads", limit="heads")
+    sparse = {
+        "topk_tokens": c.whole("index_topk", limit="tokens"),
+        "index_heads": c.whole("index_n_heads", limit="heads"),
+    }
     width = c.whole("index_head_dim", limit="head")
-    topk = c.whole("index_topk", limit="tokens")
-    own = indexer == "full"
-    if own:
-        rows += [
-            matrix(
-                "self_attn.indexer.wq_b", "attention", q_rank or hidden, index_heads * width, "none"
-            ),
-            matrix("self_attn.indexer.wk", "attention", hidden, width, "none"),
-            matrix(
-                "self_attn.indexer.weights_proj",
-                "attention",
-                hidden,
-                index_heads,
-                "none",
-                least_bits=16.0,  # never converted: vLLM, deepseek_v2.py, class Indexer
-            ),
-            vector("self_attn.indexer.k_norm", 2 * width),
-        ]
+    if indexer == "full":
+        rows += _indexer(hidden, q_rank or hidden, sparse["index_heads"], width)
+        sparse["index_dim"] = width
     # The index cache is FP8 with one four-byte scale for each key of 128.
-    sparse = {"topk_tokens": topk, "index_dim": width if own else 0, "index_heads": index_heads}
-    return Part(
-        tuple(rows),
-        (Attention(kind="sparse", index_bytes=(width + 4) / width, **sparse, **cache),),
-    )
+    index_bytes = (width + 4) / width
+    far = Attention(kind="sparse", index_bytes=index_bytes, **sparse, **cache)
+    return Part(tuple(rows), (far,))
+
+
+def _indexer(hidden: int, query: int, heads: int, width: int) -> list[Tensor]:
+    """List the indexer that selects the keys of sparse latent attention."""
+    prefix = "self_attn.indexer"
+    return [
+        matrix(f"{prefix}.wq_b", "attention", query, heads * width, "none"),
+        matrix(f"{prefix}.wk", "attention", hidden, width, "none"),
+        # never converted: vLLM, deepseek_v2.py, class Indexer
+        matrix(f"{prefix}.weights_proj", "attention", hidden, heads, "none", least_bits=16.0),
+        vector(f"{prefix}.k_norm", 2 * width),
+    ]
 
 
 def _mla_query(hidden: int, heads: int, rank: int, query: int, gate: int) -> list[Tensor]:
@@ -536,7 +534,6 @@ def mamba2(
 
 
 def mamba1(
-    c: Fields,
     *,
     hidden: int,
     inner: int,
@@ -546,7 +543,6 @@ def mamba1(
     conv_bias: bool = True,
     bias: bool = False,
     inner_norms: int = 0,
-    dtype: int = 2,
     prefix: str = "mixer",
 ) -> Part:
     """List a Mamba-1 layer, whose step size, B and C come from one small projection."""
@@ -564,7 +560,7 @@ def mamba1(
     if bias:
         rows.append(vector(f"{prefix}.proj.bias", 2 * inner + hidden))
     cells = inner * state
-    cache = linear_state(cells, dtype, inner * (kernel - 1), 2, 7 * cells + 2 * inner * kernel)
+    cache = linear_state(cells, 2, inner * (kernel - 1), 2, 7 * cells + 2 * inner * kernel)
     return Part(tuple(rows), (cache,))
 
 

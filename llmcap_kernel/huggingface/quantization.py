@@ -5,10 +5,10 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from ..refuse import BadInput, shown
+from ..refuse import BadInput, number, shown
 from ..spec import Tensor
 from .assemble import Piece
-from .config import Fields
+from .config import LIMITS, Fields
 
 MAX_ENTRIES = 100_000
 MAX_PATTERNS = 400
@@ -18,11 +18,28 @@ _WHOLE_LAYER = re.compile(r"^\.?\*?$")
 # that such a list names for one layer is taken as excluded in all layers.
 STUMP = 3
 MXFP4_BITS, NVFP4_BITS = 4.25, 4.5
-
-
-def _number(c: Fields, name: str, default: float | None = None) -> float | None:
-    value = c.data.get(name)
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else default
+# Weights that share a scale where a config does not say: the default of GPTQ and AWQ, and of MLX.
+USUAL_GROUP, MLX_GROUP = 128, 64
+# Values of quant_method with one format; bitnet's own files pack four weights into a byte.
+METHODS = {
+    "fbgemm_fp8": "fp8",
+    "mxfp4": "mxfp4",
+    "mxfp8": "mxfp8",
+    "nvfp4": "nvfp4",
+    "bitnet": "ternary",
+    "gguf": "gguf-q8-0",
+}
+AVERAGED = ("exl2", "exl3")
+WITH_ZEROS = ("awq", "gptq", "auto-round")
+# Values of modelopt's quant_algo.
+ALGORITHMS = {
+    "FP8": "fp8",
+    "MXFP8": "mxfp8",
+    "W4A16_AWQ": "int4-awq",
+    "W4A8_AWQ": "int4-awq",
+    "FP8_PB_WO": "fp8-block",
+    "INT8_SQ": "int8",
+}
 
 
 def _weights(quant: Fields) -> tuple[dict[str, Any], bool]:
@@ -53,11 +70,60 @@ def _compressed(quant: Fields) -> str:
         if group == 32:
             return "mxfp8"
         return "fp8-block" if weights.get("strategy") == "block" else "fp8"
-    if bits == 8:
-        return "int8" if activations else "int8-weight-only"
-    if bits == 4:
-        return "int4-gptq-g32" if group == 32 else "int4-gptq"
-    return ""
+    if bits == 8 and activations:
+        return "int8"
+    if not isinstance(bits, int) or not 2 <= bits <= 8:
+        return ""
+    if weights.get("strategy") == "channel" and bits < 8:
+        return f"int{bits}-channel"
+    zeros = weights.get("symmetric") is False
+    return _grouped(bits, group if isinstance(group, int) else USUAL_GROUP, zeros)
+
+
+def _grouped(bits: int, group: int, zeros: bool) -> str:
+    """Name a format of whole numbers with a scale, and maybe a zero point, for each group."""
+    if group <= 0:  # one group: the whole input of a channel
+        return "int8-weight-only" if bits == 8 else f"int{bits}-channel"
+    usual = {
+        (8, 128): "int8-weight-only",
+        (4, 128): "int4-gptq",
+        (4, 32): "int4-gptq-g32",
+    }
+    return usual.get((bits, group)) or f"int{bits}-g{group}{'-asym' if zeros else ''}"
+
+
+def _bits_and_group(quant: Fields, group: int) -> tuple[int, int]:
+    """Read the bits of a weight, and how many weights share a scale, -1 for a whole channel."""
+    bits = number(quant.path("bits"), quant.data.get("bits", 4), 2, 8, whole=True)
+    given = quant.data.get("group_size")
+    if given is None:
+        return bits, group
+    return bits, number(quant.path("group_size"), given, -1, LIMITS["small"], whole=True)
+
+
+def _of_method(quant: Fields) -> str:
+    """Name the format of a quant_method; "" for an unknown one."""
+    method = quant.text("quant_method").lower()
+    if method in METHODS:
+        return METHODS[method]
+    if method == "fp8":
+        return "fp8-block" if quant.has("weight_block_size") else "fp8"
+    if method == "bitsandbytes":
+        return "int8" if quant.data.get("load_in_8bit") is True else "nf4"
+    if method == "quark":
+        return "mxfp4" if "fp4" in str(quant.data)[:4000] else "fp8"
+    if method in AVERAGED:
+        return f"{method}-{number(quant.path('bits'), quant.data.get('bits'), 1, 8):g}bpw"
+    if method in WITH_ZEROS:  # their files have room for zero points, symmetric or not
+        bits, group = _bits_and_group(quant, USUAL_GROUP)
+        named = _grouped(bits, group, zeros=True)
+        return "int4-awq" if (method, named) == ("awq", "int4-gptq") else named
+    if not method and quant.has("bits"):  # MLX names no method
+        if quant.text("mode") in METHODS:
+            return METHODS[quant.text("mode")]
+        bits, group = _bits_and_group(quant, MLX_GROUP)
+        return f"mlx-{bits}bit" + (f"-g{group}" if group != MLX_GROUP else "")
+    return _compressed(quant)
 
 
 def native_format(c: Fields) -> str:
@@ -81,50 +147,25 @@ def native_format(c: Fields) -> str:
     quant = quantization(c)
     if quant is None:
         return plain_format(c)
-    method = quant.text("quant_method").lower()
     algo = quant.text("quant_algo").upper()
-    moe_algo = quant.text("moe_quant_algo").upper()
-    if "NVFP4" in (algo, moe_algo):
+    if "NVFP4" in (algo, quant.text("moe_quant_algo").upper()):
         return "nvfp4"
     if _fp4_experts(c, quant):
         return "mxfp4"
     if algo == "MIXED_PRECISION" and not _weights(quant)[0]:
         # NVIDIA's mixed checkpoints: experts in NVFP4, the small rest in eight bits.
         return "nvfp4"
-    if method == "modelopt" or algo:
-        found = {
-            "FP8": "fp8",
-            "MXFP8": "mxfp8",
-            "W4A16_AWQ": "int4-awq",
-            "W4A8_AWQ": "int4-awq",
-            "FP8_PB_WO": "fp8-block",
-            "INT8_SQ": "int8",
-        }.get(algo) or _compressed(quant)
-        if found:
-            return found
-    bits = _number(quant, "bits", 4)
-    found = {
-        "fp8": "fp8-block" if quant.has("weight_block_size") else "fp8",
-        "fbgemm_fp8": "fp8",
-        "mxfp4": "mxfp4",
-        "mxfp8": "mxfp8",
-        "nvfp4": "nvfp4",
-        "awq": "int4-gptq-g32" if _number(quant, "group_size") == 32 else "int4-awq",
-        "gptq": "int8-weight-only"
-        if bits == 8
-        else "int4-gptq-g32"
-        if _number(quant, "group_size") == 32
-        else "int4-gptq",
-        "bitsandbytes": "int8" if quant.data.get("load_in_8bit") is True else "nf4",
-        "compressed-tensors": _compressed(quant),
-        "quark": "mxfp4" if "fp4" in str(quant.data)[:4000] else "fp8",
-        "gguf": "gguf-q8-0",
-    }.get(method) or _compressed(quant)
+    method = quant.text("quant_method")
+    if method.lower() == "modelopt" or algo:
+        found = ALGORITHMS.get(algo) or _compressed(quant) or _of_method(quant)
+    else:
+        found = _of_method(quant)
     if not found:
+        known = (*METHODS, "fp8", "bitsandbytes", "quark", *AVERAGED, *WITH_ZEROS)
         raise BadInput(
             "quantization_config",
-            f"quantization_config.quant_method is {shown(method or algo)}: it takes fp8, mxfp4, "
-            "mxfp8, nvfp4, awq, gptq, modelopt, bitsandbytes or compressed-tensors.",
+            f"quantization_config.quant_method is {shown(method or algo)}: it takes "
+            f"{', '.join(known)}, modelopt or compressed-tensors.",
         )
     return found
 
@@ -136,8 +177,8 @@ def _fp4_experts(c: Fields, quant: Fields) -> bool:
     """
     if quant.text("quant_method").lower() != "fp8" or quant.has("moe_quant_algo"):
         return False
-    said = c.text("expert_dtype") or quant.text("expert_dtype")
-    return (said or {"deepseek_v4": "fp4"}.get(c.text("model_type"))) == "fp4"
+    dtype = c.text("expert_dtype") or quant.text("expert_dtype")
+    return (dtype or {"deepseek_v4": "fp4"}.get(c.text("model_type"))) == "fp4"
 
 
 def plain_format(c: Fields) -> str:
@@ -155,8 +196,10 @@ def plain_format(c: Fields) -> str:
 def quantization(c: Fields) -> Fields | None:
     """Find quantization_config, at the top level or in the config of the text model."""
     for name in ("quantization_config", "compression_config"):
-        if c.has(name):
+        if c.has(name) and c.data[name] != {}:
             return c.sub(name)
+    if c.data.get("quantization") and isinstance(c.data["quantization"], dict):
+        return c.sub("quantization")  # of MLX's older files
     for name in ("text_config", "llm_config", "language_config"):
         inner = c.sub(name) if isinstance(c.data.get(name), dict) else None
         if inner is not None and inner.has("quantization_config"):

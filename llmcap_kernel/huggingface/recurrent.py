@@ -38,7 +38,6 @@ def mamba(c: Fields) -> Draft:
     rank = c.data.get("time_step_rank", "auto")
     rank = -(-hidden // 16) if rank == "auto" else c.whole("time_step_rank", limit="width")
     part = mamba1(
-        c,
         hidden=hidden,
         inner=inner,
         state=c.whole("state_size", default=16, limit="head"),

@@ -29,9 +29,9 @@ def family(*names: str) -> Callable[[Builder], Builder]:
     return register
 
 
-def window_of(c: Fields, name: str = "sliding_window") -> int:
+def window_of(c: Fields) -> int:
     """Read the sliding window; 0 without one or when it covers the context [tokens]."""
-    window = c.whole(name, default=0, low=0, limit="tokens")
+    window = c.whole("sliding_window", default=0, low=0, limit="tokens")
     return 0 if window >= max_context(c, default=window + 1) else window
 
 

@@ -68,7 +68,6 @@ def zamba(c: Fields) -> Draft:
     return _zamba(
         c,
         mamba1(
-            c,
             hidden=hidden,
             inner=c.whole("mamba_expand", default=2, limit="head") * hidden,
             state=c.whole("mamba_d_state", default=16, limit="head"),

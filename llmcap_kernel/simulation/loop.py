@@ -200,9 +200,9 @@ class _Loop:
             steps = self.alike(decode_s)
             context = self.context + decoding * (steps - 1) / 2
             step_s = self.times.decode_s(decoding, context) if steps > 1 else decode_s
-        held = 1 - self.free / self.room.bytes
+        used_share = 1 - self.free / self.room.bytes
         waiting = len(self.waiting)
-        self.groups.append(Group(self.now_s, step_s, steps, decoding, tokens, waiting, held))
+        self.groups.append(Group(self.now_s, step_s, steps, decoding, tokens, waiting, used_share))
         self.now_s += step_s * steps
         self.decode(steps)
         for at, one in complete:
@@ -424,8 +424,8 @@ class _Loop:
             return
         start = sum(length for _, length in one.request.prefix)
         end = one.request.input_tokens + one.request.output_tokens
-        held = self.room.held_bytes(end // block) - self.room.held_bytes(start // block)
-        size = min(held, one.own_bytes)
+        grown_bytes = self.room.held_bytes(end // block) - self.room.held_bytes(start // block)
+        size = min(grown_bytes, one.own_bytes)
         one.own_bytes -= size
         self.cache[key] = _Piece(size, 0, ready=True)
         self.rest(key, self.cache[key])

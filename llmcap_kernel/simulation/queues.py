@@ -368,6 +368,6 @@ def _spare(load: Number) -> Number:
     if hasattr(load, "__array__"):
         return where(load < 1, 1 - load, math.nan)
     if not load < 1:
-        told = f"rate_rps asks for {load:.3g} times what can be served"
-        raise BadInput("rate_rps", f"{told}: the queue would grow without end.")
+        message = f"rate_rps asks for {load:.3g} times what can be served"
+        raise BadInput("rate_rps", f"{message}: the queue would grow without end.")
     return 1 - load

@@ -201,8 +201,10 @@ class AtRate:
     def _check(self) -> None:
         most = self.most_answered_rps.value
         if self.rate_rps >= most:
-            told = f"rate_rps is {self.rate_rps:g}: this deployment serves at most {most:.3g}"
-            raise BadInput("rate_rps", f"{told} requests/s, so its queue would grow without end.")
+            message = f"rate_rps is {self.rate_rps:g}: this deployment serves at most {most:.3g}"
+            raise BadInput(
+                "rate_rps", f"{message} requests/s, so its queue would grow without end."
+            )
 
     def _estimate(self, quantity: str, percent: float | None) -> Estimate:
         ends = (self.end_s(quantity, percent, end) for end in ("value", "low", "high", "ceiling"))

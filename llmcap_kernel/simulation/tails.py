@@ -172,9 +172,9 @@ def goodput_rps(run: Run, slo: Slo) -> float:
 
 def _good(one: Served, slo: Slo) -> bool:
     its = {"ttft": one.ttft_s, "itl": one.tpot_s, "tpot": one.tpot_s, "e2e": one.e2e_s}
-    held = [("ttft", slo.ttft_s), ("itl", slo.itl_s)]
-    held += [(tail.quantity, tail.bound_s) for tail in slo.tails]
-    return all(its[name] <= limit for name, limit in held if limit)
+    bounds = [("ttft", slo.ttft_s), ("itl", slo.itl_s)]
+    bounds += [(tail.quantity, tail.bound_s) for tail in slo.tails]
+    return all(its[name] <= limit for name, limit in bounds if limit)
 
 
 def saturates_rps(requests: Sequence[Request], times: Times, room: Room) -> float:

@@ -41,6 +41,7 @@ SIZES = [
     ("gemma-3-27b", "gguf-q4-k-m", 15.41 * GIB, False, 0.001),
     ("gemma-3-4b", "gguf-q4-k-m", 2.31 * GIB, False, 0.002),
     ("gpt-oss-120b", "gguf-mxfp4", 61223 * 2**20, False, 0.0001),
+    ("gpt-oss-120b", "gguf-q8-0", 63.4e9, True, 0.001),  # AlexsJones/llmfit, pull request 1059
     ("qwen3-next-80b-a3b", "gguf-ud-q4-k-xl", 42.7348 * GIB, False, 0.01),  # k00293
     ("qwen3-coder-30b-a3b", "gguf-ud-q4-k-xl", 16.2836 * GIB, False, 0.01),  # k00305
     ("qwen3.5-35b-a3b", "gguf-ud-q4-k-m", 20.1009 * GIB, False, 0.01),  # k00294

@@ -433,6 +433,43 @@ def test_mxfp8_and_quark():
     assert bits["lm_head"] == 16 and bits["embed_tokens"] == 0
 
 
+INT = {"type": "int", "strategy": "group", "symmetric": True}
+# Fields as the guides of transformers and MLX have them; bits of a weight with its share of
+# scale and zero point, by hand: 16 bits of scale for a group, and a zero point of a weight's bits.
+METHODS = [
+    ({"quant_method": "gptq", "bits": 3, "group_size": 128, "sym": True}, 3 + 19 / 128),
+    ({"quant_method": "gptq", "bits": 4, "group_size": 64, "sym": True}, 4 + 20 / 64),
+    ({"quant_method": "gptq", "bits": 4, "group_size": -1, "desc_act": False}, 4),
+    ({"quant_method": "gptq", "bits": 8, "group_size": 128}, 8 + 16 / 128),
+    ({"quant_method": "awq", "bits": 4, "group_size": 64, "zero_point": True}, 4 + 20 / 64),
+    ({"quant_method": "auto-round", "bits": 2, "group_size": 32, "sym": True}, 2 + 18 / 32),
+    (
+        {
+            "quant_method": "compressed-tensors",
+            "config_groups": {"group_0": {"weights": {**INT, "num_bits": 4, "group_size": 64}}},
+        },
+        4 + 16 / 64,
+    ),
+    ({"quant_method": "exl2", "bits": 4.65}, 4.65),
+    ({"group_size": 64, "bits": 4}, 4 + 32 / 64),
+    ({"group_size": 32, "bits": 4, "mode": "mxfp4"}, 4 + 8 / 32),
+    ({"quant_method": "bitnet"}, 2),
+    ({}, 16),
+]
+
+
+@pytest.mark.parametrize("quant, bits", METHODS)
+def test_bits_and_groups_of_a_method(quant, bits):
+    named = load(config("Qwen__Qwen3-32B", quantization_config=quant)).native_format
+    found = catalog.format(named)
+    assert found.bytes_per_element * 8 == pytest.approx(bits)
+
+
+def test_older_files_of_mlx_name_their_bits_elsewhere():
+    data = config("Qwen__Qwen3-32B", quantization={"group_size": 32, "bits": 8})
+    assert load(data).native_format == "mlx-8bit-g32"
+
+
 @pytest.mark.parametrize(
     "stem, kept, converted",
     [

@@ -346,6 +346,20 @@ def test_weights_on_the_host_are_a_share():
     assert 0.8 < launch.deployment(all_of_them, gpu="l4").offload_share < 0.9
 
 
+def test_experts_of_layers_that_are_on_the_host_are_counted_once():
+    """Layers 0 to 17 of 36 stand there whole: naming their experts as well moves nothing more."""
+    file = "llama-server -m gpt-oss-120b-MXFP4.gguf -ngl 18"
+    layers, both = (launch.read(text) for text in (file, f"{file} -ncmoe 18"))
+    assert "experts of the first 18 layers on the host, at most 18 layers" in both.summary
+    shares = [launch.deployment(one, gpu="l4").offload_share for one in (layers, both)]
+    assert shares[0] == pytest.approx(shares[1]) == pytest.approx(0.495, abs=0.005)
+
+
+def test_one_is_counted_in_the_singular():
+    one = launch.read("llama-server -m Qwen3-8B-Q8_0.gguf -c 8192")
+    assert "1 sequence," in f"{one.understood}," and "1 sequences" not in one.understood
+
+
 def test_what_drafts_and_is_not_known_is_left_out_and_said():
     text = "vllm serve Qwen/Qwen3-8B --spec-method eagle3 --spec-model a/eagle --spec-tokens 3"
     d, _, notes = launch.meant(launch.read(text), gpu="l4")
@@ -614,7 +628,7 @@ def test_another_program_is_named_with_what_to_give_in_its_place(name):
     with pytest.raises(BadInput) as problem:
         launch.read(text)
     said = str(problem.value)
-    assert f"one of {program}," in said and f"give {told}" in said and "\n" not in said
+    assert f"starts {program}," in said and f"give {told}" in said and "\n" not in said
     assert "vLLM, SGLang, TensorRT-LLM and llama.cpp" in said and launch.recognises(text)
 
 

@@ -11,13 +11,12 @@ three are the stamps of `versions`. Token counts may be written `8k`, `1.5M` or 
 `refuse.scaled` reads them.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
-from llmcap_kernel.refuse import MULTIPLES, BadInput, number, one_of, scaled, shown
+from llmcap_kernel.refuse import MULTIPLES, BadInput, number, one_of, scaled, shown, typed_number
 
 from . import from_log, from_name, own_card, pasted, units, versions
 
@@ -207,18 +206,10 @@ class Field:
 
 def _as_number(text, multiples, unit):
     """Read a number, with its unit or without; give the text back for the refusal to quote."""
-    plain, scale = scaled(text)
-    if scale > 1 and not multiples:
+    if scaled(text)[1] > 1 and not multiples:
         return text
-    try:
-        value = float(plain) * scale
-    except ValueError:
-        return _in_unit(text, unit)
-    if not math.isfinite(value):
-        return text
-    if scale > 1 and abs(value) < 1e15 and abs(value - round(value)) < 1e-6:
-        return round(value)  # 8.2k is 8199.999999999999 in binary
-    return value
+    value = typed_number(text)
+    return _in_unit(text, unit) if value is None else value
 
 
 def _in_unit(text, unit):

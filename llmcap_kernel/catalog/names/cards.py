@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 
 from ..tables import OWN_CARDS, key, known, table
 from .found import UNKNOWN, Found
+from .text import straight
 
 GIB = 2**30
 ALIKE = 0.1  # cards whose memory and bandwidth differ less are taken for one another
 MOST_CHOICES = 8
 FORMS = {"sxm": "SXM", "pcie": "PCIe", "oam": "OAM", "superchip": "superchip"}
 # between two kinds of card; not in parentheses, nor the plus of "Ryzen AI Max+ 395"
+MARKS = "\"'`*\u201c\u201d\u2018\u2019\u2020\u2021"  # quotes and footnotes around a name
 SEVERAL = re.compile(
     r"\s*(?:[;\n]|\s[+&]\s|(?<!max)(?<!nitro)(?<=\w)\+(?=\w)|,(?=\s*\d+\s*[x×]\s*\w))\s*(?![^(]*\))",
     re.I,
@@ -192,7 +194,7 @@ def count_of(text: str) -> tuple[int, str]:
     >>> count_of("g5.12xlarge")
     (4, 'a10g')
     """
-    text = LENT_BY.sub("", text, count=1)
+    text = LENT_BY.sub("", straight(text).strip(MARKS), count=1)
     machine = _machine(text)
     if machine:
         return machine.count, machine.name
@@ -292,6 +294,7 @@ def _machine(text: str) -> Found | None:
 
 def _one(text: str) -> Found:
     """Find a card that stands alone."""
+    text = straight(text).strip(MARKS)
     listed = LISTED.fullmatch(text)
     text = LENT_BY.sub("", listed.group(1) if listed else text, count=1)
     machine = _machine(text) or _remarked_machine(text)
@@ -488,9 +491,9 @@ def _refined(matches: list[_Rule], remarks: list[_Stated]) -> list[_Rule]:
     """Leave the cards that remarks in parentheses speak of."""
     for remark in remarks:
         may = frozenset().union(*(rule.may for rule in matches))
-        said = remark.words & may
-        left = [r for r in matches if said <= r.may and _has_memory(r, remark.gb)]
-        matches = left or [r for r in matches if said <= r.may] or matches
+        matching = remark.words & may
+        left = [r for r in matches if matching <= r.may and _has_memory(r, remark.gb)]
+        matches = left or [r for r in matches if matching <= r.may] or matches
     return matches
 
 

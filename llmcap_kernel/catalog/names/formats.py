@@ -200,8 +200,8 @@ def kv_format(text: str, weights: str, engine: str = "") -> Found:
         return Found(wide, "KV format not stated: 16 bits taken", True)
     words = read_words(text)
     if plain == "auto" or (not words.says and words.unread == ("auto",)):
-        told = [_cache(remark, engine) for remark in words.remarks]
-        return next((f for f in told if f.name), Found(wide))
+        readings = [_cache(remark, engine) for remark in words.remarks]
+        return next((f for f in readings if f.name), Found(wide))
     found = _cache(text, engine)
     if found.name or not _is_remark(words):
         return found
@@ -305,8 +305,8 @@ def _passed_over(found: Found, words: Reading, beside: str) -> Found:
     """Keep the words that say nothing as a remark."""
     if not words.unread or not found.name:
         return found
-    said = f"{shown(' '.join(words.unread))} beside {beside} is passed over"
-    return found._replace(assumed="; ".join(filter(None, (found.assumed, said))))
+    note = f"{shown(' '.join(words.unread))} beside {beside} is passed over"
+    return found._replace(assumed="; ".join(filter(None, (found.assumed, note))))
 
 
 def _completed(words: Reading, in_name: Reading) -> Reading:
@@ -365,8 +365,8 @@ def _mixed(words: Reading, bits: set[float]) -> Found:
     widths = sorted(bits | {float(w) for w in words.unread if re.fullmatch(r"[1-8]", w)})
     middle = widths[(len(widths) - 1) // 2]
     found = _integer(f"{middle:g}", "", "", "", "gptq")
-    told = ", ".join(f"{w:g}" for w in widths)
-    return found._replace(assumed=f"a mix of {told} bits, shares not stated: {middle:g} taken")
+    listed = ", ".join(f"{w:g}" for w in widths)
+    return found._replace(assumed=f"a mix of {listed} bits, shares not stated: {middle:g} taken")
 
 
 def _float(kind: str, width: float, words: Reading) -> Found:
@@ -392,19 +392,21 @@ def _float(kind: str, width: float, words: Reading) -> Found:
 
 def _whole(width: float, words: Reading, engine: str) -> Found:
     """Weights of a number of bits, by a method that may be stated."""
-    method, said, minor = words.one("method"), "", False
+    method, assumption, minor = words.one("method"), "", False
     stated = f"{width:g}" if width else ""
     if version := words.one("v"):
         return _averaged(f"exl{version}", stated)
     own = program(engine).packs
     if not method and own and "act" not in words.says:
         method = own
-        said = f"{stated or 4}-bit weights by a scheme not stated: {own.upper()}'s own taken"
+        assumption = f"{stated or 4}-bit weights by a scheme not stated: {own.upper()}'s own taken"
         minor = True
     if not stated and method in USUAL:
         stated = USUAL[method]
-        said = "" if method in ("gptq", "awq", "autoround") else f"bits of {method} not stated"
-        said = f"{said}: {stated} taken" if said else ""
+        assumption = (
+            "" if method in ("gptq", "awq", "autoround") else f"bits of {method} not stated"
+        )
+        assumption = f"{assumption}: {stated} taken" if assumption else ""
     if method == "gguf":
         return _gguf_of_bits(stated)
     if method in ("modelopt", "quark", "torchao", "compressed-tensors") and not stated:
@@ -412,12 +414,12 @@ def _whole(width: float, words: Reading, engine: str) -> Found:
     if not stated:
         return UNKNOWN
     if method in ("mlx", "hqq"):
-        return Found(_of_method(method, stated, words.one("group")), said, minor)
+        return Found(_of_method(method, stated, words.one("group")), assumption, minor)
     if method == "bnb":
-        return Found({"4": "nf4", "8": "int8"}.get(stated, ""), said)
+        return Found({"4": "nf4", "8": "int8"}.get(stated, ""), assumption)
     if stated in ("16", "32") and not method:
         return Found({"16": "bf16", "32": "fp32"}[stated])
-    return _scheme(stated, words, method, Found("", said, minor))
+    return _scheme(stated, words, method, Found("", assumption, minor))
 
 
 def _scheme(bits: str, words: Reading, method: str, told: Found) -> Found:
@@ -527,7 +529,7 @@ def _gguf_of_bits(bits: str) -> Found:
 def _cache(text: str, engine: str) -> Found:
     """Find a format of the KV cache."""
     plain = key(_KEYS_VALUES.sub(r"k-\1-v-\2", cleaned(text)))
-    pair = re.fullmatch(r"k-(.+)-v-(.+)", plain) or re.fullmatch(r"([^/]+)/([^/]+)", plain)
+    pair = re.fullmatch(r"k-(.+)-v-(.+)", plain) or re.fullmatch(r"([^/]+)/+([^/]+)", plain)
     pair = pair or _listed(plain, engine)
     if pair:
         keys, values = _cache(pair.group(1), engine), _cache(pair.group(2), engine)
@@ -573,8 +575,8 @@ def _cache_of(words: Reading, engine: str) -> Found:
     kind = words.one("kind") or (f"mxfp{words.one('mx')}" if "mx" in says else "")
     if "turboquant" in says.get("cache", ()):
         # its paper finds no loss at 3.5
-        told = "" if bits else "bits of TurboQuant not stated: 3.5 taken"
-        return Found(_of_method("turboquant", bits or "3.5", ""), told)
+        assumption = "" if bits else "bits of TurboQuant not stated: 3.5 taken"
+        return Found(_of_method("turboquant", bits or "3.5", ""), assumption)
     if len(set(says.get("kind", ()))) > 1 or len(set(says.get("bits", ()))) > 1:
         return UNKNOWN
     if kind == "int":

@@ -484,14 +484,14 @@ def _size_alone(asked: Parts, base: str) -> Found | None:
     twin = _same_number(asked)
     if twin:
         return Found(twin, f"{brief(base)} is no model of the catalogue: {twin}, as large, taken")
-    told = ""
+    note = ""
     plainly = asked.active or "dense" in asked.words
     if not plainly and (asked.sparse or asked.total >= SURELY_SPARSE_B):
         asked = asked._replace(active=_usual_active(asked.total))
-        told = ", as what a token uses is not stated"
+        note = ", as what a token uses is not stated"
     kind = "mixture of experts" if asked.active else "dense model"
     size, words = base_size(asked), [word for word in asked.words if word not in GENERIC]
-    what = f"a typical {kind} of {size} taken{told}"
+    what = f"a typical {kind} of {size} taken{note}"
     if not words:
         return Found(f"{'moe' if asked.active else 'dense'}-{size.lower()}", what, base=TYPICAL)
     name = _canonical(asked, base)
@@ -542,6 +542,7 @@ def _canonical(asked: Parts, base: str) -> str:
     plain = re.sub(r"-?\d+(?:\.\d+)?b-activ(?:e|ated)\b", "", re.sub(r"[^\w.-]", "", plain))
     words = table("models")["words"]
     silent = {*words["variants"], *words["publishers"]}
+    plain = split(plain)[0]  # a format behind a sign that is gone: "7B-#GGUF"
     name = "-".join(word for word in plain.split("-") if word not in silent)[:60].strip("-.")
     own = parts(name)
     size = "" if own.total == asked.total or asked.effective else f"-{asked.total:g}b"

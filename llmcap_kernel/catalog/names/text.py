@@ -1,6 +1,5 @@
 """A name as it was typed or copied, without what only a page or a keyboard put into it."""
 
-import re
 import unicodedata
 
 # Letters of a name that other scripts have too are left alone: a look-alike is no known name.
@@ -31,8 +30,33 @@ def cleaned(text: str) -> str:
     """
     if len(text) > MOST:
         return ""
-    plain = unicodedata.normalize("NFKC", text).translate(_SIGNS).translate(_QUOTES)
-    return re.sub(r"\s+", " ", "".join(map(_character, plain))).strip()
+    return " ".join(straight(text).translate(_QUOTES).split())
+
+
+def straight(text: str) -> str:
+    """Write a name with the signs of a keyboard, as a page or a data sheet seldom does.
+
+    Parameters
+    ----------
+    text : str
+        A name in any spelling.
+
+    Returns
+    -------
+    str
+        The name with plain hyphens and blanks; one too long to be a name as it is.
+
+    Examples
+    --------
+    >>> straight("H100\u2011SXM"), straight("2\u00d7\u00a0RTX\u00a04090")
+    ('H100-SXM', '2x RTX 4090')
+    """
+    if len(text) > MOST:
+        return text
+    if not (text.isascii() and text.isprintable()):
+        text = unicodedata.normalize("NFKC", text).translate(_SIGNS)
+        text = "".join(map(_character, text))
+    return " ".join(text.split())
 
 
 def _character(one: str) -> str:

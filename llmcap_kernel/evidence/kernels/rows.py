@@ -99,10 +99,10 @@ def kind_of(columns: Iterable[str]) -> Kind | None:
     >>> kind_of(["card", "m", "n", "k", "latency_us"]).name
     'product'
     """
-    held = set(columns)
-    if LATENCY not in held:
+    given = set(columns)
+    if LATENCY not in given:
         return None
-    return next((kind for kind in KINDS.values() if held.issuperset(kind.columns)), None)
+    return next((kind for kind in KINDS.values() if given.issuperset(kind.columns)), None)
 
 
 def _body(text: str) -> list[str]:

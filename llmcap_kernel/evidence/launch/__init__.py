@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ... import capacity, catalog
 from ...catalog import names
+from ...explain import counted
 from ...refuse import BadInput
 from ...spec import Deployment, Gpu, Lora, Model, Speculation
 from .. import startup
@@ -175,17 +176,28 @@ class Launch:
     @property
     def understood(self) -> str:
         """What it launches, in one line."""
-        told = {name: getattr(self, name) for name in SAID}
         usual = {"tp": 1, "pp": 1, "dp": 1, "copies": 1}
+        values = {name: getattr(self, name) for name in PHRASES}
         parts = [
-            SAID[name].format(_plain(value))
-            for name, value in told.items()
+            PHRASES[name].format(_plain(value), s="" if value == 1 else "s")
+            for name, value in values.items()
             if value not in ("", 0, None) and value != usual.get(name)
         ]
+        parts += self._on_the_host()
         parts += [text for name, text in SWITCHED.items() if getattr(self, name) is True]
         parts += ["no prefix cache"] if self.prefix_caching is False else []
         named = f"{TITLES[self.engine]} {self.version}".strip()
         return ", ".join([named, *parts])
+
+    def _on_the_host(self) -> list[str]:
+        """What llama.cpp leaves in the host's memory."""
+        parts = []
+        if self.host_experts:
+            which = "all" if self.host_experts < 0 else f"the first {self.host_experts:,}"
+            parts.append(f"experts of {which} layers on the host")
+        if self.layers_on_cards is not None:
+            parts.append(f"at most {counted(self.layers_on_cards, 'layer')} on the cards")
+        return parts
 
     @property
     def summary(self) -> str:
@@ -211,7 +223,7 @@ class Launch:
         return found | {name: [one._asdict() for one in getattr(self, name)] for name in lists}
 
 
-SAID = {
+PHRASES = {
     "model": "model {}",
     "weights": "weights {}",
     "dtype": "dtype {}",
@@ -221,17 +233,17 @@ SAID = {
     "ep": "EP {}",
     "dp": "DP {}",
     "memory_fraction": "memory fraction {}",
-    "max_model_len": "{} tokens a sequence",
-    "max_num_seqs": "{} sequences",
-    "max_num_batched_tokens": "{} tokens a step",
+    "max_model_len": "{} token{s} a sequence",
+    "max_num_seqs": "{} sequence{s}",
+    "max_num_batched_tokens": "{} token{s} a step",
     "block_size": "blocks of {}",
     "speculation": "speculation {}",
     "draft": "draft {}",
-    "draft_tokens": "{} tokens ahead",
+    "draft_tokens": "{} token{s} ahead",
     "lora_rank": "LoRA rank {}",
-    "lora_adapters": "{} adapters",
+    "lora_adapters": "{} adapter{s}",
     "offload_gib": "{} GiB a card on the host",
-    "num_gpus": "{} cards seen",
+    "num_gpus": "{} card{s} seen",
     "gpu": "card {}",
     "copies": "{} copies",
 }
@@ -332,9 +344,9 @@ def _not_read(text: str) -> str:
     name, model, engine = words.other(text)
     if not name:
         return f"command launches no engine known here: it takes {KNOWN}."
-    told = f"--model {model or 'NAME'}" + (f" --engine {engine}" if engine in TITLES else "")
+    options = f"--model {model or 'NAME'}" + (f" --engine {engine}" if engine in TITLES else "")
     those = "those of vLLM, SGLang, TensorRT-LLM and llama.cpp are"
-    return f"command is one of {name}, which are not read ({those}): give {told} in its place."
+    return f"command starts {name}, whose options are not read ({those}): give {options} instead."
 
 
 def _launch(command: Command) -> Launch:
@@ -637,8 +649,8 @@ def _host_share(launch: Launch, d: Deployment) -> tuple[float, list[str]]:
     share = min(moved / d.model.params, 1.0)
     if not share:
         return 0.0, []
-    said = "counted as streamed to the card, while llama.cpp computes them on the processor"
-    return share, [f"{share:.0%} of the weights are on the host: {said}"]
+    how = "counted as streamed to the card, while llama.cpp computes them on the processor"
+    return share, [f"{share:.0%} of the weights are on the host: {how}"]
 
 
 def _host_layers(launch: Launch, model: Model) -> float:
@@ -651,15 +663,18 @@ def _host_layers(launch: Launch, model: Model) -> float:
 
 
 def _host_experts(launch: Launch, model: Model) -> float:
-    """Parameters of the experts of the first layers, which llama.cpp is told to leave there."""
-    if not launch.host_experts or launch.layers_on_cards == 0:
-        return 0.0
-    most = model.layers if launch.host_experts < 0 else launch.host_experts
+    """Parameters of the experts of the first layers, which llama.cpp is told to leave there.
+
+    Those of layers that are on the host as a whole are counted with them.
+    """
+    on_cards = model.layers if launch.layers_on_cards is None else launch.layers_on_cards
+    first = max(model.layers - on_cards, 0)
+    beyond = model.layers if launch.host_experts < 0 else launch.host_experts
     moved = 0.0
     for t in model.tensors:
         if t.role == "expert":
             among = t.layers or range(model.layers)
-            moved += t.params * sum(index < most for index in among) / len(among)
+            moved += t.params * sum(first <= index < beyond for index in among) / len(among)
     return moved
 
 

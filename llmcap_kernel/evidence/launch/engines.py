@@ -57,8 +57,8 @@ def value(engine: str, given: Given) -> Any:
     if not text:
         raise BadInput(given.flag, f"{given.flag} has no value: it takes {TAKES[kind]}.")
     if "$" in text and kind != "json":
-        said = "write its value, a variable of your shell is not known here"
-        raise BadInput(given.flag, f"{given.flag} is {shown(text)}: {said}.")
+        message = "write its value, a variable of your shell is not known here"
+        raise BadInput(given.flag, f"{given.flag} is {shown(text)}: {message}.")
     return KINDS[kind](given.flag, text)
 
 
@@ -137,8 +137,8 @@ def settle(engine: str, given: Values, bare: list[str]) -> tuple[Values, list[st
         out["model"] = rest.pop(0)
     notes = SETTLE[engine](given, out)
     if "$" in out.get("model", ""):
-        said = "write its name, a variable of your shell is not known here"
-        raise BadInput("model", f"model is {shown(out['model'])}: {said}.")
+        message = "write its name, a variable of your shell is not known here"
+        raise BadInput("model", f"model is {shown(out['model'])}: {message}.")
     return out, notes, rest
 
 

@@ -334,10 +334,10 @@ def _served(document: Any, command: Command) -> Command:
 
 def _launched(container: dict[str, Any]) -> list[Command]:
     image = container.get("image", "")
-    said = [_words(container.get(key)) for key in RUNS]
+    commands = [_words(container.get(key)) for key in RUNS]
     env = _variables(container.get("env")) | _variables(container.get("environment"))
     name = image if isinstance(image, str) else str(_first(image, "repository"))
-    run = [re.sub(r"\$\((\w+)\)", r"${\1}", word) for part in said for word in part]
+    run = [re.sub(r"\$\((\w+)\)", r"${\1}", word) for part in commands for word in part]
     more = env.get(OPTIONS, "")
     name = name or ("vllm" if more else "")  # KServe fills the image in
     run += words.split(more)[0] if more.strip() else []
@@ -366,14 +366,14 @@ def _variables(value: Any) -> dict[str, str]:
 
 def _cards(container: dict[str, Any]) -> int:
     """Cards that it is given: of Kubernetes' limits, of Compose's devices."""
-    said = [_first(container, name) for name in CARDS]
+    counts = [_first(container, name) for name in CARDS]
     devices = _first(container, "device_ids", list)
-    said += [str(len(devices))] if devices else []
+    counts += [str(len(devices))] if devices else []
     reserved = _first(container, "devices", list) or []
-    said += [str(one.get("count", "")) for one in reserved if isinstance(one, dict)]
+    counts += [str(one.get("count", "")) for one in reserved if isinstance(one, dict)]
     gpus = container.get("gpus")
-    said += [gpus] if isinstance(gpus, str) else []
-    return next((int(one) for one in said if one.isdecimal() and int(one) < 10_000), 0)
+    counts += [gpus] if isinstance(gpus, str) else []
+    return next((int(one) for one in counts if one.isdecimal() and int(one) < 10_000), 0)
 
 
 def _first(value: Any, name: str, kind: type = str) -> Any:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from ... import catalog
-from ...refuse import BadInput, number, shown
+from ...refuse import BadInput, number, shown, ungrouped
 
 ENGINES = ("vllm", "sglang", "trtllm", "llama.cpp")
 ABBREVIATE = ("vllm", "sglang")  # their parsers take the beginning of a name
@@ -296,7 +296,7 @@ def whole(field: str, text: str, least: int = 1) -> int:
     >>> whole("--max-model-len", "32k"), whole("--max-model-len", "25.6k"), whole("-c", "1Ki")
     (32000, 25600, 1024)
     """
-    plain = text.strip().replace(",", "").replace("_", "")
+    plain = ungrouped(text.strip()).replace("_", "")
     found = re.fullmatch(r"([+-]?\d{1,15}(?:\.\d{1,9})?)([kKmMgGtT]?)(i?)", plain)
     value: float = float("nan")
     if found and (found.group(2) or not found.group(3)):

@@ -263,8 +263,8 @@ def other(text: str) -> tuple[str, str, str]:
     for name, pattern, engine in OTHERS:
         found = re.search(AHEAD % pattern, text)
         if found:
-            said = OTHER_MODEL.search(text, found.start())
-            model = next(filter(None, said.groups()), "") if said else ""
+            model_option = OTHER_MODEL.search(text, found.start())
+            model = next(filter(None, model_option.groups()), "") if model_option else ""
             return name, model.removeprefix("HF://"), engine
     return "", "", ""
 
@@ -308,11 +308,7 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
             script = _script(filled[at + 1 :])
             out += _launches(split(script), own, deep + 1) if script else []
         elif head in SUBMITS and "--" in filled:
-            image = [w for b, w in itertools.pairwise([*filled, ""]) if b == "--image"]
-            image += [w[8:] for w in filled if w.startswith("--image=")]
-            cards = [int(w) for b, w in itertools.pairwise(filled) if b == "-g" and w.isdecimal()]
-            inside = filled[filled.index("--") + 1 :]
-            out += contained(image[0] if image else "", inside, own, sum(cards[:1]), deep)
+            out += _submitted(filled, own, deep)
         elif deep < 3 and any(QUOTED.search(word) for word in filled[1:]):
             for word in filter(QUOTED.search, filled[1:]):  # tmux, ssh, su -c
                 out += _launches(split(word), own, deep + 1)
@@ -384,6 +380,16 @@ def _visible(env: dict[str, str]) -> int:
         if shown_cards and shown_cards[0].strip() not in ("all", "void", "none", "-1"):
             return len(shown_cards)
     return 0
+
+
+def _submitted(words: list[str], env: dict[str, str], deep: int) -> list[Command]:
+    """The engine that a job of a cluster starts, behind its `--`."""
+    pairs = list(itertools.pairwise(words))
+    images = [word for before, word in pairs if before == "--image"]
+    images += [word.removeprefix("--image=") for word in words if word.startswith("--image=")]
+    cards = [int(word) for before, word in pairs if before == "-g" and word.isdecimal()]
+    inside = words[words.index("--") + 1 :]
+    return contained(next(iter(images), ""), inside, env, sum(cards[:1]), deep)
 
 
 def _container(words: list[str], env: dict[str, str], deep: int) -> list[Command]:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ... import files
 from ...refuse import BadInput, shown
 from . import (
     batched_bench,
@@ -234,10 +235,7 @@ def decoded(raw: bytes, name: str) -> str:
     'metric'
     """
     name = shown(name)
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        text = raw.decode("utf-16", errors="replace")
-    else:
-        text = raw.decode("utf-8-sig", errors="replace")
+    text = files.decoded(raw, errors="replace")
     head = text[:4096]
     first = head.lstrip().partition("\n")[0]
     odd = head.count("\0") + head.count("\ufffd")

@@ -48,12 +48,12 @@ def _holds_table(text: str) -> bool:
 
 
 def _rows(text: str) -> Iterator[Document]:
-    said = _log(text)
+    settings = _log(text)
     for where, row in markdown(text, lambda cells: "S_TG t/s" in cells and "PP" in cells):
         if isinstance(row, Problem):
             yield where, row
         else:
-            yield where, said | {name: row.get(label) for label, name in COLUMNS.items()}
+            yield where, settings | {name: row.get(label) for label, name in COLUMNS.items()}
 
 
 def _holds_jsonl(text: str) -> bool:
@@ -61,9 +61,9 @@ def _holds_jsonl(text: str) -> bool:
 
 
 def _objects(text: str) -> Iterator[Document]:
-    said = _log(text)
+    settings = _log(text)
     for where, data in JSON_IN_A_LOG.documents(text):
-        yield where, said | data if isinstance(data, dict) else data
+        yield where, settings | data if isinstance(data, dict) else data
 
 
 def _log(text: str) -> Fields:

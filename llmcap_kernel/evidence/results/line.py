@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from ...refuse import shown
+from ...refuse import shown, ungrouped
 
 MAX_CELL = 400  # characters of a cell that is looked up or converted
 DIG_DEPTH = 6  # levels of a client's settings that are searched
@@ -97,7 +97,7 @@ def number(value: Any) -> float | None:
     """
     if isinstance(value, str):
         try:
-            value = float(value[:MAX_CELL].replace(",", ""))
+            value = float(ungrouped(value[:MAX_CELL].strip()))
         except ValueError:
             return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -372,13 +372,13 @@ def length_contradicts(
     >>> length_contradicts("output_len", 512, "total_output_tokens / completed", 300.0, True)
     ''
     """
-    said = number(stated)
-    if not said or not mean:
+    tokens = number(stated)
+    if not tokens or not mean:
         return ""
-    room = LENGTH_SHARE * said + TEMPLATE_TOKENS
-    if mean <= said + room and (at_most or mean >= said * (1 - LENGTH_SHARE)):
+    room = LENGTH_SHARE * tokens + TEMPLATE_TOKENS
+    if mean <= tokens + room and (at_most or mean >= tokens * (1 - LENGTH_SHARE)):
         return ""
-    return f"impossible: {name} is {said:,.6g}, and {totals} is {mean:,.6g}"
+    return f"impossible: {name} is {tokens:,.6g}, and {totals} is {mean:,.6g}"
 
 
 def rate_contradicts(name: str, rate: Any, tokens: Any, seconds: Any) -> str:

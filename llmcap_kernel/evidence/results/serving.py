@@ -160,9 +160,9 @@ def _contradiction(data: Fields, done: object) -> str:
         totals = f"total_{side}_tokens / completed"
         for name in (f"{side}_len", f"random_{side}_len"):
             stated = _stated_length(data, name)
-            told = length_contradicts(name, stated, totals, mean, at_most=side == "output")
-            if told:
-                return told
+            problem = length_contradicts(name, stated, totals, mean, at_most=side == "output")
+            if problem:
+                return problem
     tokens, seconds = data.get("total_output_tokens"), data.get("duration")
     return rate_contradicts("output_throughput", data.get("output_throughput"), tokens, seconds)
 

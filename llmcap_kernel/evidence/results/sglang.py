@@ -9,8 +9,8 @@ from .line import Fields, Line, Reader, number, word
 
 def _recognises(data: Fields) -> bool:
     mine = ("server_info", "accept_length", "mean_e2e_latency_ms", "total_throughput")
-    said = word(data.get("backend")).startswith("sglang")
-    return serving.recognises(data) and (said or any(name in data for name in mine))
+    named = word(data.get("backend")).startswith("sglang")
+    return serving.recognises(data) and (named or any(name in data for name in mine))
 
 
 def _lines(data: Fields, where: str) -> list[Line]:

@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator
 
+from ...explain import counted
 from ...refuse import BadInput, shown
 from .line import Document, Fields, Form, Problem
 
@@ -12,6 +13,8 @@ MAX_LINES = 500_000
 MAX_JOINED_LINES = 50  # lines a quoted cell may run over
 HEADER_WITHIN = 2000  # lines of a log above a table
 DELIMITERS = ",;\t"
+# Spreadsheets part cells by semicolons where the comma is the decimal point.
+DECIMAL_COMMA = re.compile(r"^\s*(-?\d+),(\d+)\s*$")
 
 
 def lines_of(text: str) -> list[str]:
@@ -95,6 +98,8 @@ def csv_form(known: Callable[[Fields], bool]) -> Form:
             return
         at, delimiter, header = found
         for number, cells in _records(lines, at + 1, delimiter, len(header)):
+            if delimiter == ";" and cells:
+                cells = [DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in cells]
             yield f"line {number}", _document(header, cells)
 
     return Form(recognises, documents)
@@ -109,7 +114,7 @@ def _document(header: list[str], cells: list[str] | None) -> Fields | Problem:
 
 
 def _miscounted(cells: list[str], header: list[str]) -> str:
-    return f"{len(cells)} cell{'s' if len(cells) > 1 else ''} where the header has {len(header)}"
+    return f"{counted(len(cells), 'cell')} where the header has {len(header)}"
 
 
 def _header_at(

@@ -91,11 +91,11 @@ def _throughput(data: Fields, where: str) -> list[Line]:
         **_swept(data),
     }
     for name, mean in (("input_len", prompt), ("random_input_len", prompt)):
-        told = length_contradicts(
+        problem = length_contradicts(
             name, data.get(name), "total_num_prompt_tokens / num_requests", mean
         )
-        if told:
-            return [Line(where, {}, told)]
+        if problem:
+            return [Line(where, {}, problem)]
     values = {"total_tok_s": number(data.get("tokens_per_second"))}
     return metrics(common, values, where, "tokens_per_second")
 

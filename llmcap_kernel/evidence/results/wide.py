@@ -115,13 +115,13 @@ def quantity(column: str) -> Quantity | None:
     if len(words) - sum(word in FILLERS for word in words) != len(what) + len(units) + len(of):
         return None
     middle, tail = READ_AS[what[0]]
-    said = of[0] if of else ""
-    percent = None if said in MIDDLES else float(said[1:])
+    statistic = of[0] if of else ""
+    percent = None if statistic in MIDDLES else float(statistic[1:])
     name = middle if percent is None else tail
     scale = units[0] if name.endswith("_s") else units[0] * 1e3
     scale = round(scale, 12)
     if percent is None:  # the gap of a request before that of a token, as the clients' readers
-        return Quantity(name, scale, MIDDLES.index(said) + len(MIDDLES) * (what[0] == "itl"))
+        return Quantity(name, scale, MIDDLES.index(statistic) + len(MIDDLES) * (what[0] == "itl"))
     return Quantity(name, scale, 0, percent) if 0 < percent < 100 else None
 
 

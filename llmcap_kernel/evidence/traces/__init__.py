@@ -48,8 +48,8 @@ def read(path: str | Path, most: int | None = None) -> list[Request]:
         number("requests", most, 1, MAX_REQUESTS, "requests", whole=True)
     found = list(islice(_requests(path), most or MAX_REQUESTS + 1))
     if len(found) > MAX_REQUESTS:
-        told = f"trace has over {MAX_REQUESTS:,} requests: take fewer of it with --requests."
-        raise BadInput("trace", told)
+        message = f"trace has over {MAX_REQUESTS:,} requests: take fewer of it with --requests."
+        raise BadInput("trace", message)
     if not found:
         raise BadInput("trace", f"trace {shown(str(path))} has no request with an answer.")
     return found
@@ -75,8 +75,8 @@ def _short(rest: Iterator[Line]) -> Iterator[Line]:
     """Lines of a table, which are short: a longer one is no row."""
     for line in rest:
         if len(line) > MAX_LINE:
-            told = f"trace line {line.at:,} is longer than {MAX_LINE:,} characters."
-            raise BadInput("trace", told)
+            message = f"trace line {line.at:,} is longer than {MAX_LINE:,} characters."
+            raise BadInput("trace", message)
         yield line
 
 

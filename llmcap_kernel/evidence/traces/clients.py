@@ -67,8 +67,8 @@ def requests(at: int, data: Mapping[str, Any]) -> Iterator[Request]:
         if not isinstance(found, list):
             refused(at, name, found, "a list of numbers")
     if len(prompts) != len(answers):
-        told = f"input_lens has {len(prompts):,} values and output_lens {len(answers):,}"
-        raise BadInput("trace", f"trace line {at:,}: {told}: it takes as many of both.")
+        message = f"input_lens has {len(prompts):,} values and output_lens {len(answers):,}"
+        raise BadInput("trace", f"trace line {at:,}: {message}: it takes as many of both.")
     times = _times(at, data, len(prompts))
     for sent_s, prompt, answer in zip(times, prompts, answers, strict=True):
         lengths = tokens(at, "input_lens", prompt), tokens(at, "output_lens", answer)

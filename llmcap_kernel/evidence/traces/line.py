@@ -81,8 +81,8 @@ def lines(path: str | Path, longest: int = MAX_LINE) -> Iterator[Line]:
             while text := file.readline(longest + 1):
                 at, total = at + 1, total + len(text)
                 if len(text) > longest:
-                    told = f"trace line {at:,} is longer than {longest:,} characters."
-                    raise BadInput("trace", told)
+                    message = f"trace line {at:,} is longer than {longest:,} characters."
+                    raise BadInput("trace", message)
                 if total > MAX_BYTES:
                     raise BadInput("trace", f"trace {name} is longer than {MAX_BYTES:,} bytes.")
                 if text.strip():
@@ -129,7 +129,7 @@ def document(line: Line) -> Mapping[str, Any]:
     return data
 
 
-def tokens(at: int, field: str, value: object, most: int = MAX_TOKENS) -> int:
+def tokens(at: int, field: str, value: object) -> int:
     """Read a number of tokens.
 
     Parameters
@@ -140,8 +140,6 @@ def tokens(at: int, field: str, value: object, most: int = MAX_TOKENS) -> int:
         The field.
     value : object
         What stands there.
-    most : int
-        The most that is taken [tokens].
 
     Returns
     -------
@@ -158,7 +156,7 @@ def tokens(at: int, field: str, value: object, most: int = MAX_TOKENS) -> int:
     >>> tokens(2, "ContextTokens", "374")
     374
     """
-    return int(_read(at, field, value, 0, most, "tokens", whole=True))
+    return int(_read(at, field, value, 0, MAX_TOKENS, "tokens", whole=True))
 
 
 def seconds(at: int, field: str, value: object, per_second: float = 1.0) -> float:

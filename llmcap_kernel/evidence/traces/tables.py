@@ -88,8 +88,8 @@ def requests(header: Line, rest: Iterator[Line]) -> Iterator[Request]:
         cells = _cells(line)
         if len(cells) <= max(at):
             many = f"{len(cells)} cell{'s' if len(cells) != 1 else ''}"
-            told = f"trace line {line.at:,} has {many} where the header has {len(names)}."
-            raise BadInput("trace", told)
+            message = f"trace line {line.at:,} has {many} where the header has {len(names)}."
+            raise BadInput("trace", message)
         time, prompt, answer = (cells[i] for i in at)
         sent_s = columns.read_time(line.at, titles[0], time)
         lengths = tokens(line.at, titles[1], prompt), tokens(line.at, titles[2], answer)

@@ -88,10 +88,10 @@ def _sam_in_clip(high: Fields, low: Fields, text: int) -> Part:
     hidden = low.width("hidden_size", "width")
     # CLIP takes SAM's output in place of patches.
     encoder = vit(low, replace(CLIP, around=1)).tensors
-    kept = Part(tuple(t for t in encoder if t.name != "visual.patch_embed"))
+    encoded = Part(tuple(t for t in encoder if t.name != "visual.patch_embed"))
     last = steps[-1] if steps else out
     return (
-        kept
+        encoded
         + sam(high)
         + convolutions(out, *steps)
         + chain("visual.projector", hidden + last, text)

@@ -6,7 +6,11 @@ import shlex
 import pytest
 import yaml
 
-from llmcap_kernel.evidence import launch
+from llmcap_kernel.cli import parser_of
+from llmcap_kernel.cli.fills import read_fills
+from llmcap_kernel.cli.options import read_deployment
+from llmcap_kernel.evidence import launch, measurements, stated
+from llmcap_kernel.evidence.results.line import Line
 
 B = ["--model", "llama-3.1-70b", "--gpu", "h100-sxm", "--tp", "2", "--weights", "fp8"]
 LOAD = ["--input", "7k", "--output", "1k", "--users", "16"]
@@ -21,6 +25,27 @@ def test_the_json_has_every_step(run):
     assert "--max-concurrency 16" in data["benchmark"]
     words = shlex.split(data["validate"])
     assert words[:3] == ["llmcap", "validate", "measured.json"]
+
+
+SPLITS = [
+    "--model llama-3.1-70b --gpu h100-sxm --tp 2 --pp 2 --engine vllm-0.19",
+    "--model deepseek-r1 --gpu h200-sxm --tp 8 --ep 8 --dp-attention --engine sglang",
+    "--model qwen3-8b --gpu l4 --memory-fraction 0.8 --kv fp8",
+]
+
+
+@pytest.mark.parametrize("words", SPLITS)
+def test_the_score_is_of_the_same_deployment(run, words):
+    parser = parser_of("predict")
+    asked = read_deployment(parser.parse_args(words.split()))
+    score = json.loads(run("launch", *words.split(), "--json")[1])["validate"]
+    options = read_fills(parser_of("validate").parse_args(shlex.split(score)[2:]))
+    client = {"vllm": "vLLM", "sglang": "SGLang"}[asked.engine.family]
+    fields = {"metric": "itl_ms", "value": 20.0, "model": asked.model.name, "engine": client}
+    row = measurements.measurement(Line("file", fields), options)
+    meant = stated.meaning(row.spelled).deployment
+    same = ("title", "ep", "dp_attention", "fraction", "engine")
+    assert [getattr(meant, name) for name in same] == [getattr(asked, name) for name in same]
 
 
 def test_the_text_is_a_script(run):
@@ -78,3 +103,11 @@ def test_bad_input_is_one_sentence(run, more, said):
     code, out, err = run("launch", *B, *LOAD, *more)
     assert code == 2 and not out
     assert said in err and len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["launch", "predict"])
+def test_an_engine_that_another_stands_in_for_is_said_so(run, command):
+    """TGI has no command and no ledger of its own here, and no log of vLLM's lines."""
+    words = ["--model", "qwen3-8b", "--gpu", "l4", "--engine", "tgi", "--users", "4"]
+    out = run(command, *words)[1]
+    assert "tgi is counted as vLLM 0.33" in out and "in place of tgi will print" not in out

@@ -17,6 +17,14 @@ def test_pairs_of_a_column_may_be_parted_in_several_ways(separator):
     assert (label, d) == ("X", read_column(COLUMN)[1])
 
 
+def test_a_column_is_read_as_the_same_options_are():
+    """Two cards by their name; gpt-oss ships its experts in four bits of MXFP4, not NVFP4."""
+    _, d = read_column("model=llama-3.1-8b gpu=2xL4")
+    assert (d.gpu.name, d.num_gpus) == ("l4", 2)
+    _, d = read_column("model=gpt-oss-20b gpu=b200 weights=fp4")
+    assert d.weights.name == "mxfp4"
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     {
@@ -35,7 +43,10 @@ def test_counts_as_people_type_them(text, value):
     assert read_number("context", text, int) == value
 
 
-@pytest.mark.parametrize("text", ["", "k", "8kk", "eight", "nan", "inf", "1e999", "0x10", "1.5"])
+NO_COUNTS = ["", "k", "8kk", "eight", "nan", "inf", "1e999", "0x10", "1.5", "22,1", "1,5k"]
+
+
+@pytest.mark.parametrize("text", NO_COUNTS)
 def test_what_is_no_count_is_refused(text):
     with pytest.raises(BadInput, match=r"context is .*: it takes a whole number"):
         read_number("context", text, int)

@@ -21,7 +21,7 @@ def test_the_summary_comes_first_then_the_worst_rows(run, tmp_path):
     ids = [line.split()[0] for line in lines if line.startswith("r") and line[1].isdigit()]
     off = {r["id"]: abs(r["predicted"] / r["measured"] - 1) for r in data["rows"] if r["predicted"]}
     assert ids == sorted(off, key=off.__getitem__, reverse=True)[:40]
-    assert "and 16 rows that are closer" in out
+    assert "and 16 closer rows" in out
 
 
 def test_where_intervals_come_from_is_said_once(run, tmp_path):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from llmcap_kernel import catalog
 from llmcap_kernel.catalog import names
 from llmcap_kernel.catalog.names.models import read
+from llmcap_kernel.catalog.names.spelled import last_part
 from llmcap_kernel.catalog.names.text import cleaned
 from llmcap_kernel.refuse import BadInput
 
@@ -83,7 +84,7 @@ SIZE = re.compile(r"(?<![\d.aex])(\d+(?:\.\d+)?)b(?![a-z])", re.IGNORECASE)
 
 def another_size(text, model):
     """Whether every size that a reader sees in a name is another than a model's."""
-    sizes = [float(size) * 1e9 for size in SIZE.findall(re.split(r"[/\\]", cleaned(text))[-1])]
+    sizes = [float(size) * 1e9 for size in SIZE.findall(last_part(cleaned(text)))]
     own = (model.params, model.active_params, *(float(n) * 1e9 for n in SIZE.findall(model.name)))
     return bool(sizes) and all(abs(size / n - 1) > 0.2 for size in sizes for n in own)
 

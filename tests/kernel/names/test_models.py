@@ -261,3 +261,9 @@ def test_a_shape_taken_for_the_own_one_moves_a_gap_less_than_the_interval_allows
 
 def test_names_export_the_reading():
     assert names.read_model("Qwen3-8B-AWQ").format == names.split("Qwen3-8B-AWQ")[1] == "AWQ"
+
+
+def test_a_name_of_its_own_reads_the_same_once_more():
+    """A format behind a sign that no name keeps is none of the name."""
+    found = names.model_name("bartowski/Foo-7B-Instruct-#GGUF")
+    assert found == names.model_name(found) == "foo-7b"

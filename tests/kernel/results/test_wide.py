@@ -32,6 +32,24 @@ def test_the_quantities_of_a_row_are_rows_and_each_names_its_column():
     assert {(m.spelled.gpu, m.spelled.tp, m.spelled.weights) for m in made} == {("H100", 1, "fp8")}
 
 
+@pytest.mark.parametrize(
+    ("text", "gap"),
+    [
+        ("model;gpu;itl (ms)\nqwen3-8b;l4;22,1", 22.1),  # a spreadsheet of a German desk
+        ("model;gpu;itl (ms)\nqwen3-8b;l4;22.1", 22.1),
+        ('model,gpu,itl (ms)\nqwen3-8b,l4,"1,146.31"', 1146.31),
+        ("model\tgpu\titl (ms)\nqwen3-8b\tl4\t1,146.31", 1146.31),
+    ],
+)
+def test_a_comma_is_decimal_where_semicolons_part_the_cells(text, gap):
+    assert [row.fields["value"] for row in read(text)] == [gap]
+
+
+def test_a_decimal_comma_elsewhere_makes_no_number_ten_times_as_large():
+    (row,) = read("model\tgpu\titl (ms)\nqwen3-8b\tl4\t22,1")
+    assert row.problem == "itl (ms): no number above zero"
+
+
 def test_a_percentile_is_predicted_as_that_percentile():
     report = compare.report(read(HEAD + ",p90_ttft_ms,p95_e2el_ms", ROW + ",120,4000"))
     by = {row.id.removeprefix("line 2 "): row.predicted for row in report.rows}

@@ -1,0 +1,107 @@
+"""Read a file that a person names: its text, or one sentence that says why there is none."""
+
+import csv
+import io
+from pathlib import Path
+
+from .refuse import BadInput, shown
+
+
+def decoded(raw: bytes, errors: str = "strict") -> str:
+    """Turn the bytes of a file into text.
+
+    Editors and shells of Windows write UTF-16, or UTF-8 behind a byte order mark.
+
+    Parameters
+    ----------
+    raw : bytes
+        The content.
+    errors : str
+        What becomes of a byte that is no text: "strict" or "replace", as `bytes.decode` has it.
+
+    Returns
+    -------
+    str
+        The text, without its byte order mark.
+
+    Raises
+    ------
+    UnicodeError
+        When a byte is no text and `errors` is "strict".
+
+    Examples
+    --------
+    >>> decoded("metric".encode("utf-16")), decoded("metric".encode("utf-8-sig"))
+    ('metric', 'metric')
+    """
+    marked = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
+    return raw.decode("utf-16" if marked else "utf-8-sig", errors=errors)
+
+
+def read_text(field: str, path: str | Path) -> str:
+    """Read a text file.
+
+    Parameters
+    ----------
+    field : str
+        Name of the input, for the message.
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    str
+        Its text.
+
+    Raises
+    ------
+    BadInput
+        When it cannot be read, or is no text.
+
+    Examples
+    --------
+    >>> read_text("gpu_file", "none.toml")
+    Traceback (most recent call last):
+    llmcap_kernel.refuse.BadInput: gpu file 'none.toml' cannot be read: No such file or directory.
+    """
+    try:
+        return decoded(Path(path).read_bytes())
+    except OSError as problem:
+        reason = problem.strerror
+    except UnicodeError:
+        reason = "it is no text"
+    except ValueError:
+        reason = "no file can have this name"
+    what = f"{field.replace('_', ' ')} {shown(str(path))}"
+    raise BadInput(field, f"{what} cannot be read: {reason}.")
+
+
+def read_table(path: str | Path) -> list[dict[str, str]]:
+    """Read a CSV with a header.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    list of dict
+        Cells by column, a dict a row.
+
+    Raises
+    ------
+    BadInput
+        When it cannot be read.
+
+    Examples
+    --------
+    >>> read_table("none.csv")
+    Traceback (most recent call last):
+    llmcap_kernel.refuse.BadInput: file 'none.csv' cannot be read: No such file or directory.
+    """
+    text = read_text("file", path)
+    try:
+        return list(csv.DictReader(io.StringIO(text, newline="")))
+    except csv.Error as problem:
+        raise BadInput("file", f"file {shown(str(path))} is no CSV: {problem}.") from None
