@@ -480,6 +480,19 @@ def test_paper_has_one_column_and_no_input_lies_on_another(first):
             assert over <= 1 and left >= 0 and right <= width
 
 
+def test_what_is_folded_is_on_paper_once(first):
+    """A line that unfolds a table cannot be pressed there: the table stands in its place."""
+    page = first.page
+    page.emulate_media(media="print")
+    folded = page.locator(".lc-results > .lc-more")
+    for i in range(folded.count()):
+        fold = folded.nth(i)
+        assert not fold.locator("summary").is_visible()
+        inside = fold.locator("table, pre").first
+        assert inside.evaluate("(node) => node.checkVisibility({contentVisibilityAuto: true})")
+        assert inside.bounding_box()["height"] <= fold.bounding_box()["height"]
+
+
 def test_a_chart_keeps_its_colours_where_the_reader_s_system_sets_all_others(site):
     here = site(forced_colors="active", color_scheme="dark")
     here.live("scorecard")
@@ -629,6 +642,15 @@ def test_nothing_overflows_a_phone(first):
     first.page.set_viewport_size({"width": 390, "height": 844})
     first.page.wait_for_function("document.querySelector('.lc-plot .main-svg').clientWidth < 390")
     assert first.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_phone_is_scrolled_a_few_times_and_not_twenty(first):
+    """The answer on the first screen; long tables are a line until somebody asks for them."""
+    first.page.set_viewport_size({"width": 390, "height": 844})
+    first.page.wait_for_function("document.querySelector('.lc-plot .main-svg').clientWidth < 390")
+    status = first.page.locator(".lc-status").bounding_box()
+    assert status["y"] + status["height"] < 844
+    assert first.page.evaluate("document.documentElement.scrollHeight") < 8 * 844
 
 
 def test_the_chart_follows_the_theme(site):

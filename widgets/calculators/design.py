@@ -386,6 +386,7 @@ def _front(found):
         "rows": rows or [["none", "-", "-", "-", "-", "-"]],
         "highlight": [0] if rows else [],
         "stack": True,
+        "fold": True,
     }
 
 

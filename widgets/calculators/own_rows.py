@@ -21,6 +21,7 @@ from .published_tables import row_cells
 
 MOST = 20_000  # rows of a reader's file; predicting one takes a millisecond
 ROWS = 20  # of a table
+FEW = 4  # rows that stand open: more of them fill a phone several times over
 BY_CHANCE = 0.1  # how seldom chance may do as much before a file is called better or worse
 # The column of a row that each input beside the file replaces.
 FIELD_OF = {
@@ -219,6 +220,7 @@ class Own:
             "levels": [[None, None, levels[p.inside], *[None] * 4] for p in far],
             "highlight": [],
             "stack": True,
+            "fold": len(far) > FEW,
         }
         if self.voice is YOURS:
             return table

@@ -123,6 +123,7 @@ def farthest(shown, state):
         "links": [benchmarks.address(benchmarks.measured()[p.row.id]["source"]) for p in far_rows],
         "highlight": [],
         "stack": True,
+        "fold": True,
     }
 
 
@@ -171,6 +172,7 @@ def evidence_tables():
                 [*[None] * len(EVIDENCE_COLUMNS), "good" if e.is_small else "warn"] for e in modes
             ],
             "highlight": [],
+            "fold": True,
         },
         {
             "caption": "What goes wrong, which rows show it, what to do",
@@ -180,6 +182,7 @@ def evidence_tables():
                 for one, e in zip(weak_spots.MODES, modes, strict=True)
             ],
             "highlight": [],
+            "fold": True,
             "stack": True,
         },
         {
@@ -190,6 +193,7 @@ def evidence_tables():
                 for one, e in zip(weak_spots.DOUBTS, doubts, strict=True)
             ],
             "highlight": [],
+            "fold": True,
             "stack": True,
         },
         {
@@ -209,6 +213,7 @@ def evidence_tables():
             ],
             "links": [benchmarks.sources()[e.name]["url"] for e in by_source],
             "highlight": [],
+            "fold": True,
         },
     )
 

@@ -185,6 +185,7 @@ def _ends(card):
         "rows": rows,
         "highlight": [],
         "stack": True,
+        "fold": True,
     }
 
 
