@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from llmcap_kernel import catalog, sweep
 from llmcap_kernel.explain import digits
+from llmcap_kernel.refuse import BadInput
 
 from ..figures.curves import points_with_whiskers
-from ..form import controls as c
+from ..form import inputs, lists
 from .question import OBSTACLES, tables, times_ahead
 
 GGML = ("gguf", "ternary")  # what llama.cpp alone reads
@@ -97,7 +98,7 @@ def _choices(question, letters):
     if name == "tp":
         return [(n, "1 card" if n == 1 else f"{n} cards") for n in sorted({1, 2, 4, 8} | own)]
     if name == "gpu":
-        return [(n, c.card_title(catalog.gpu(n))) for n in catalog.gpus()]
+        return [(n, lists.card_title(catalog.gpu(n))) for n in catalog.gpus()]
     if name == "model":
         return _models_near(question)
     formats = catalog.formats(kv=name == "kv")
@@ -112,7 +113,7 @@ def _models_near(question):
     """The models nearest in size to the ones compared that take the context, smallest first."""
     rows = catalog.table("models")["models"]
     sizes = [d.model.params for d in question.columns.values()]
-    known = {name: c.known_model(name) for name in catalog.models()}
+    known = {name: inputs.known_model(name) for name in catalog.models()}
     far = {
         name: min(abs(math.log(model.params / size)) for size in sizes)
         for name, model in known.items()
@@ -125,8 +126,8 @@ def _models_near(question):
 
 def _reading_of(question, letter, value):
     try:
-        d = c.deployment(_moved(question, letter, value), prefix=f"{letter}.")
-    except c.BadInput:
+        d = inputs.deployment(_moved(question, letter, value), prefix=f"{letter}.")
+    except BadInput:
         return Reading(None, "cannot be")
     made = question.measure(d, question.load)
     why = "" if made else OBSTACLES[sweep.obstacle(d, question.load)]

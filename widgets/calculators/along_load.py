@@ -9,7 +9,7 @@ from llmcap_kernel import capacity, serving, sweep
 from llmcap_kernel.explain import digits
 
 from ..figures.curves import curves_with_bands
-from ..form.controls import MOST_TOKENS, MOST_USERS
+from ..form.inputs import MOST_TOKENS, MOST_USERS
 from .question import OBSTACLES, tables, times_ahead
 
 SAMPLES = 24  # points of a curve, besides the rows of its table

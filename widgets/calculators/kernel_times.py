@@ -7,11 +7,10 @@ from html import escape
 from llmcap_kernel.evidence import kernels
 from llmcap_kernel.evidence.kernels.kinds import KINDS
 from llmcap_kernel.explain import digits
-from llmcap_kernel.refuse import printable
+from llmcap_kernel.refuse import BadInput, printable
 
 from ..figures import TEXT, figure, mark
 from ..figures.curves import log_axis
-from ..form import controls as c
 
 # What each field of Validate says of timings; the inputs beside the file.
 FIELD_OF = {"gpu": "gpu", "engine": "engine"}
@@ -56,7 +55,7 @@ class Timings:
         """
         try:
             reasons = list(self.report(given).skipped)
-        except c.BadInput as problem:
+        except BadInput as problem:
             reasons = [str(problem)]
         card = next((one for one in reasons if one.startswith("card ")), "")
         return {"gpu": card.partition(":")[0]} if card else {}
@@ -76,7 +75,7 @@ class Timings:
         """
         try:
             told = self.report(given)
-        except c.BadInput as problem:
+        except BadInput as problem:
             return {"status": {"level": "warn", "text": f"No row can be compared: {problem}"}}
         return {
             "status": _status(told),
