@@ -338,6 +338,16 @@ def test_what_is_in_no_list_is_looked_up_beside_near_names_and_refused_aloud(sit
     assert here.page.evaluate("window.asked[1].values.model") == "qwen3-32b"
 
 
+def test_enter_in_a_box_whose_list_is_shut_asks_nothing(site):
+    """It names what is there, which may be a pasted model that no list has."""
+    here = site()
+    here.live("vram")
+    here.page.focus("input[role=combobox][name=model]")
+    here.page.keyboard.press("Enter")
+    here.page.keyboard.press("Tab")
+    assert here.page.evaluate("window.asked") == []
+
+
 def test_a_long_list_is_chosen_from_with_the_mouse(site):
     here = site()
     here.live("vram")

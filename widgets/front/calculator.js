@@ -376,7 +376,7 @@ function tree(view, prefix, can) {
     "aria-label": view.figure ? view.figure.alt : undefined, hidden: !view.figure },
     h("div", { class: "lc-plot" }));
   const status = h("p", { class: `lc-status lc-${view.status.level}`, role: "status",
-    "aria-live": "polite" }, view.status.text);
+    "aria-live": "polite", tabindex: "-1" }, view.status.text);
   // The answer comes before the inputs: on a phone it is what is seen first.
   const answer = h("div", { class: "lc-answer" }, status, headlineBox(view), figure,
     remediesBox(view), messagesBox(view), shortBox(view));
@@ -564,10 +564,12 @@ async function copied(words) {
     await navigator.clipboard.writeText(words);
     return true;
   } catch {
+    const focused = document.activeElement;
     const area = document.body.appendChild(h("textarea", {}, words));
     area.select();
     const done = document.execCommand("copy");
     area.remove();
+    focused.focus();
     return done;
   }
 }
@@ -704,7 +706,10 @@ export function searchedList(input, options, choose, { unlisted = lookUp, isValu
     ArrowUp: () => (isOpen() ? mark(active - 1) : open("")),
     PageDown: () => isOpen() && mark(active + 8),
     PageUp: () => isOpen() && mark(active - 8),
-    Enter: () => take(isOpen() ? list.children[active].dataset.option : input.value),
+    Enter: () => {
+      if (isOpen()) take(list.children[active].dataset.option);
+      else if (input.value !== input.dataset.value) take(input.value);
+    },
     Escape: () => {
       close();
       input.value = input.dataset.value;
@@ -1131,8 +1136,12 @@ function render({ model, el }) {
     const seq = drawn;
     const inputs = model.get("inputs") || [];
     const fresh = tree(view, prefix, { undo: past.length, redo: future.length, apps, inputs });
+    const focused = root?.contains(document.activeElement) && document.activeElement;
     if (root) patch(root, fresh);
     else el.replaceChildren((root = fresh));
+    // A button may go with what it did: the next Tab goes on from the answer, not from the page's top.
+    const isGone = focused && (!focused.checkVisibility() || focused.matches(":disabled"));
+    if (isGone) root.querySelector(".lc-status").focus();
     showValues(root, inFlight || waiting || busyInput?.type === "text" ? busyInput : null);
     followAddress();
     await chart();
