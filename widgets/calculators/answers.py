@@ -5,6 +5,7 @@ from llmcap_kernel.address import SHORT
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.spec import Workload
 
+from ..figures import GIB
 from ..form import controls as c
 from ..form import learnt
 
@@ -29,7 +30,7 @@ def gib(value, figures=3):
     >>> gib(2**31)
     '2'
     """
-    return digits(value / 2**30, figures)
+    return digits(value / GIB, figures)
 
 
 def arithmetic(result, *names):

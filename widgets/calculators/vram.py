@@ -6,7 +6,7 @@ from functools import cache
 from llmcap_kernel import capacity, catalog, design, toolbox
 from llmcap_kernel.refuse import BadInput
 
-from ..figures import memory_bars, memory_table, term_table, usable_bytes
+from ..figures import GIB, memory_bars, memory_table, term_table, usable_bytes
 from ..form import controls as c
 from ..form import inputs, lists
 from ..form import presets as p
@@ -32,7 +32,6 @@ PRESETS = p.situations(
     p.ON_FOUR_CARDS | {"users": 4, "ctx": 128_000},
     p.SMALL_ON_ONE | {"users": 256, "ctx": 1500},
 )
-GIB = 2**30
 BIGGER = 1.3  # a card is worth naming as a way out when it has this many times the memory
 
 
