@@ -12,7 +12,7 @@ from llmcap_kernel.simulation.percentiles import derived
 from llmcap_kernel.spec import Slo
 
 from .. import constants
-from ..figures import memory_bars, memory_table, term_table
+from ..figures.memory import memory_bars, memory_table, term_table
 from ..form import controls as c
 from ..form import inputs, learnt, lists, own_card
 from ..form import presets as p

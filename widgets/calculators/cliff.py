@@ -5,7 +5,7 @@ import math
 from llmcap_kernel import capacity, design
 from llmcap_kernel.refuse import BadInput
 
-from ..figures import curve_over_bars
+from ..figures.cliff import curve_over_bars
 from ..form import controls as c
 from ..form import inputs
 from ..form import presets as p

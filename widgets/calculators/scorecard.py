@@ -6,7 +6,7 @@ from llmcap_kernel.explain import quantity
 from llmcap_kernel.refuse import BadInput
 
 from .. import constants
-from ..figures import FARTHEST, limits_used
+from ..figures.limits import FARTHEST, limits_used
 from ..form import inputs
 from ..form import presets as p
 from ..form.state import Form

@@ -6,7 +6,7 @@ from llmcap_kernel.evidence import logs, startup
 from llmcap_kernel.explain import digits
 from llmcap_kernel.refuse import BadInput, printable
 
-from ..figures import stacked_bars, term_table
+from ..figures.memory import stacked_bars, term_table
 from ..form import from_log
 from . import running
 

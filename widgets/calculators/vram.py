@@ -6,7 +6,8 @@ from functools import cache
 from llmcap_kernel import capacity, catalog, design, toolbox
 from llmcap_kernel.refuse import BadInput
 
-from ..figures import GIB, memory_bars, memory_table, term_table, usable_bytes
+from ..figures import GIB
+from ..figures.memory import memory_bars, memory_table, term_table, usable_bytes
 from ..form import controls as c
 from ..form import inputs, lists
 from ..form import presets as p
