@@ -20,9 +20,9 @@ from ..figures.plots import (
     chart,
 )
 from .record import Control, Drawn, Picture, counted
+from .scenario import CARDS
 from .worked_spec import (
     ALLOWED,
-    CARD_NAMES,
     GAP,
     GAP_LABEL,
     GAPS_MS,
@@ -143,7 +143,7 @@ def _offers():
         gpu, rent = catalog.gpu(name), catalog.reference_price(name) or {"usd_h": math.inf}
         for n in COUNTS:
             memory, rate = n * capacity.usable_bytes(gpu), n * gpu.bandwidth_bytes_s
-            yield CARD_NAMES[name], n, memory, rate, n * rent["usd_h"]
+            yield CARDS[name], n, memory, rate, n * rent["usd_h"]
 
 
 def _cuts(weights, users, gap):
@@ -152,7 +152,7 @@ def _cuts(weights, users, gap):
     drawing = chart(
         [
             Line("", [(m / 1e9, r / 1e12) for c, _, m, r, _ in offers if c == name], "rule")
-            for name in map(CARD_NAMES.get, CUT_CARDS)
+            for name in map(CARDS.get, CUT_CARDS)
         ],
         Axis("memory of all cards, GB", *GB, log=True),
         Axis("bandwidth of all cards, TB/s", *TB_S, log=True),
@@ -299,13 +299,16 @@ def _cell(card, name):
     return one.value, one.low, one.high, quantity(one.value, unit)
 
 
+SEARCHED = ("l40s", "a100-sxm-80gb", "h100-sxm", "h200-sxm", "b200-sxm")
+
+
 def _why_not(users, gap):
     found = design.search(
         load_of(users),
         limits_of(gap),
         models=("llama-3.1-70b",),
         rank="usd_mtok",
-        gpus=CARD_NAMES,
+        gpus=SEARCHED,
         weights=("fp8",),
         kv=("fp8",),
         tps=(1, 2),
@@ -313,7 +316,7 @@ def _why_not(users, gap):
     rows, table = [], []
     for card in found.by_hardware:
         d, least = card.deployment, card.limits[0]
-        name = f"{d.num_gpus}x {CARD_NAMES[d.gpu.name]}"
+        name = f"{d.num_gpus}x {CARDS[d.gpu.name]}"
         price = quantity(card.usd_mtok.value, "USD/Mtok") if card.usd_mtok else "no price"
         label = f"{name}: {price}" if card.starts else f"{name}: does not start"
         words = f"{named(least)} {least.headroom:.2f}x, {least.words}"

@@ -10,7 +10,7 @@ from llmcap_kernel.spec import Deployment, Workload
 
 from ..figures.drawing import Drawing, Scale, ticks
 from .bandwidth_served import by_engine, gap_terms
-from .law import timed
+from .roofline import timed
 
 HEIGHT = 84  # pixels
 LOAD = design.WORKED_WORKLOAD

@@ -17,13 +17,6 @@ ALLOWED = (1e3 * GAP.bound_s, f"{1e3 * GAP.bound_s:g} ms allowed")
 USERS = (1, 2, 4, 8, 12, 16, 20, 24, 32, 40, 48, 64, 96, 128)
 MANY = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 GAPS_MS = (15, 20, 25, 30, 35, 40, 45, 50, 60, 80, 100)
-CARD_NAMES = {
-    "l40s": "L40S",
-    "a100-sxm-80gb": "A100",
-    "h100-sxm": "H100",
-    "h200-sxm": "H200",
-    "b200-sxm": "B200",
-}
 OWN, KEPT = "each user's own", "kept once"
 PREFIX = Control("prefix", "System prompt", (OWN, KEPT), OWN)
 
