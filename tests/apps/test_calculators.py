@@ -624,6 +624,22 @@ def test_a_kernel_that_does_not_answer_is_said_aloud_until_it_does(site):
     here.page.wait_for_selector("[role=alert]", state="detached")
 
 
+def test_after_an_answer_that_never_came_the_next_change_is_asked_all_the_same(site):
+    """Its message was lost, or the Python of the page ended and another has started."""
+    here = site()
+    here.page.clock.install()
+    here.live("vram")
+    here.page.evaluate("void (window.held = new Promise(() => {}))")
+    here.page.select_option("select[name=tp]", "2")
+    here.page.clock.fast_forward(25_000)
+    here.page.wait_for_selector(".lc-late")
+    here.page.evaluate("window.held = null")
+    here.page.select_option("select[name=tp]", "4")
+    here.answered(2)
+    assert here.page.evaluate("window.asked.map((one) => one.values.tp)") == ["2", "4"]
+    assert not here.page.locator(".lc-late").count()
+
+
 def test_what_was_asked_and_not_answered_becomes_an_address(site):
     here = site()
     here.live("vram", "users=4")

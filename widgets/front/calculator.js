@@ -1060,6 +1060,7 @@ function render({ model, el }) {
   let waiting = null; // the newest state not yet sent
   let asked = null; // the newest state sent
   let inFlight = false;
+  let sentAt = 0;
   let busyInput = null;
   let moving = null; // the slider being dragged: one drag is one step of Undo
   let late = 0;
@@ -1082,11 +1083,15 @@ function render({ model, el }) {
 
   const values = () => Object.fromEntries(view.controls.map((c) => [c.name, c.value]));
 
-  // One question at a time: while the kernel works, only the newest state is kept.
+  // One question at a time: while the kernel works, only the newest state is kept. An answer that
+  // takes too long may never come: its message was lost, or the kernel is another one now.
   function send(state) {
     waiting = state;
-    if (inFlight) return;
+    if (inFlight && Date.now() - sentAt < ANSWER_WITHIN_MS) return;
+    clearTimeout(late);
+    clearTimeout(busy);
     inFlight = true;
+    sentAt = Date.now();
     sent += 1;
     asked = waiting;
     waiting = null;
