@@ -152,10 +152,10 @@ def _headline(question, card):
     made = question.measure(card.deployment, card.workload)
     item = {"label": columns.title(card), "explain": card.explain()}
     if made is None:
-        kept = sweep.obstacle(card.deployment, card.workload)
+        obstacle = sweep.obstacle(card.deployment, card.workload)
         users = f"{card.max_concurrent:,} of {card.workload.concurrency:,} users fit"
-        note = users if kept in ("room", "start") else ""
-        return item | {"value": OBSTACLES[kept], "unit": "", "note": note}
+        note = users if obstacle in ("room", "start") else ""
+        return item | {"value": OBSTACLES[obstacle], "unit": "", "note": note}
     scale = question.show.scale
     span = {name: getattr(made, name) * scale for name in ("low", "value", "high")}
     if question.has_ceiling:

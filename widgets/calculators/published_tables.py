@@ -32,15 +32,15 @@ def by_group(filters, state):
     rows = []
     for name, group in GROUPS.items():
         medians = published.medians(filters, name)
-        told = published.points_left(filters, name, state["against"])
-        if name == "percentile" and not told:
+        points = published.points_left(filters, name, state["against"])
+        if name == "percentile" and not points:
             continue  # nobody's but a reader's own
         rows.append(
             [
                 group.title,
-                f"{len(told):,}",
+                f"{len(points):,}",
                 *(percent(medians[against]) for against in SIDE_BY_SIDE),
-                percent(published.inside(told)),
+                percent(published.inside(points)),
             ]
         )
     return {

@@ -806,16 +806,16 @@ async function sendFile(model, file, said) {
 
 function hearFile(model, el) {
   const heard = (content) => {
-    const told = content?.file;
-    const said = told && el.querySelector(".lc-file-said");
+    const answer = content?.file;
+    const said = answer && el.querySelector(".lc-file-said");
     if (!said) return;
     const count = (n) => n.toLocaleString("en");
-    const rows = told.of ? `${count(told.rows)} of ${count(told.of)} rows predicted` : "";
-    said.textContent = told.problem || rows;
+    const rows = answer.of ? `${count(answer.rows)} of ${count(answer.of)} rows predicted` : "";
+    said.textContent = answer.problem || rows;
     said.toggleAttribute("aria-busy", false);
-    if (!told.problem && !told.done) said.setAttribute("aria-busy", "true");
-    said.classList.toggle("lc-error", Boolean(told.problem));
-    if (told.problem) el.querySelector(".lc-sample").open = true;
+    if (!answer.problem && !answer.done) said.setAttribute("aria-busy", "true");
+    said.classList.toggle("lc-error", Boolean(answer.problem));
+    if (answer.problem) el.querySelector(".lc-sample").open = true;
   };
   model.on("msg:custom", heard);
   return () => model.off("msg:custom", heard);

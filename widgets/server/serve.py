@@ -107,19 +107,19 @@ class Site(Voila):
 
     def listen(self) -> None:
         """Listen on the one port; Voila's own tries others, and blocks."""
-        told = self.app.settings
-        headers = functools.partial(handlers.SafetyHeaders, embed=told["embed"])
+        options = self.app.settings
+        headers = functools.partial(handlers.SafetyHeaders, embed=options["embed"])
         self.app.transforms += [headers, files.Gzip]  # type: ignore[list-item]
-        proxied = told["behind_proxy"]  # all come from the proxy's address then
-        each = 0 if proxied else told["connections_each"]
-        door = connections.Door(self.app, most=told["connections"], each=each, xheaders=proxied)
+        proxied = options["behind_proxy"]  # all come from the proxy's address then
+        each = 0 if proxied else options["connections_each"]
+        door = connections.Door(self.app, most=options["connections"], each=each, xheaders=proxied)
         door.listen(self.port, self.ip)
-        self.server = told["door"] = door
+        self.server = options["door"] = door
         running = self.kernel_manager
-        told["watch"] = Watch(
-            running, told["idle_seconds"], told["change_seconds"], told["kernel_mib"]
+        options["watch"] = Watch(
+            running, options["idle_seconds"], options["change_seconds"], options["kernel_mib"]
         )
-        self.watching = asyncio.create_task(told["watch"].look())
+        self.watching = asyncio.create_task(options["watch"].look())
         running.fill()
 
     async def serve(self, say) -> None:
