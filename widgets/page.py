@@ -494,7 +494,7 @@ def _messages(view):
 def _status(view):
     status = view["status"]
     label = {"class": f"lc-status lc-{status['level']}", "role": "status", "aria-live": "polite"}
-    return h("p", label, words(status["text"]))
+    return h("p", label | {"tabindex": "-1"}, words(status["text"]))
 
 
 def _short(view):

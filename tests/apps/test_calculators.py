@@ -338,6 +338,16 @@ def test_what_is_in_no_list_is_looked_up_beside_near_names_and_refused_aloud(sit
     assert here.page.evaluate("window.asked[1].values.model") == "qwen3-32b"
 
 
+def test_enter_in_a_box_whose_list_is_shut_asks_nothing(site):
+    """It names what is there, which may be a pasted model that no list has."""
+    here = site()
+    here.live("vram")
+    here.page.focus("input[role=combobox][name=model]")
+    here.page.keyboard.press("Enter")
+    here.page.keyboard.press("Tab")
+    assert here.page.evaluate("window.asked") == []
+
+
 def test_a_long_list_is_chosen_from_with_the_mouse(site):
     here = site()
     here.live("vram")
@@ -480,6 +490,19 @@ def test_paper_has_one_column_and_no_input_lies_on_another(first):
             assert over <= 1 and left >= 0 and right <= width
 
 
+def test_what_is_folded_is_on_paper_once(first):
+    """A line that unfolds a table cannot be pressed there: the table stands in its place."""
+    page = first.page
+    page.emulate_media(media="print")
+    folded = page.locator(".lc-results > .lc-more")
+    for i in range(folded.count()):
+        fold = folded.nth(i)
+        assert not fold.locator("summary").is_visible()
+        inside = fold.locator("table, pre").first
+        assert inside.evaluate("(node) => node.checkVisibility({contentVisibilityAuto: true})")
+        assert inside.bounding_box()["height"] <= fold.bounding_box()["height"]
+
+
 def test_a_chart_keeps_its_colours_where_the_reader_s_system_sets_all_others(site):
     here = site(forced_colors="active", color_scheme="dark")
     here.live("scorecard")
@@ -601,6 +624,22 @@ def test_a_kernel_that_does_not_answer_is_said_aloud_until_it_does(site):
     here.page.wait_for_selector("[role=alert]", state="detached")
 
 
+def test_after_an_answer_that_never_came_the_next_change_is_asked_all_the_same(site):
+    """Its message was lost, or the Python of the page ended and another has started."""
+    here = site()
+    here.page.clock.install()
+    here.live("vram")
+    here.page.evaluate("void (window.held = new Promise(() => {}))")
+    here.page.select_option("select[name=tp]", "2")
+    here.page.clock.fast_forward(25_000)
+    here.page.wait_for_selector(".lc-late")
+    here.page.evaluate("window.held = null")
+    here.page.select_option("select[name=tp]", "4")
+    here.answered(2)
+    assert here.page.evaluate("window.asked.map((one) => one.values.tp)") == ["2", "4"]
+    assert not here.page.locator(".lc-late").count()
+
+
 def test_what_was_asked_and_not_answered_becomes_an_address(site):
     here = site()
     here.live("vram", "users=4")
@@ -629,6 +668,15 @@ def test_nothing_overflows_a_phone(first):
     first.page.set_viewport_size({"width": 390, "height": 844})
     first.page.wait_for_function("document.querySelector('.lc-plot .main-svg').clientWidth < 390")
     assert first.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_phone_is_scrolled_a_few_times_and_not_twenty(first):
+    """The answer on the first screen; long tables are a line until somebody asks for them."""
+    first.page.set_viewport_size({"width": 390, "height": 844})
+    first.page.wait_for_function("document.querySelector('.lc-plot .main-svg').clientWidth < 390")
+    status = first.page.locator(".lc-status").bounding_box()
+    assert status["y"] + status["height"] < 844
+    assert first.page.evaluate("document.documentElement.scrollHeight") < 8 * 844
 
 
 def test_the_chart_follows_the_theme(site):

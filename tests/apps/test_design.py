@@ -29,3 +29,40 @@ def test_a_click_on_a_mark_looks_at_its_candidate(here):
     page.get_by_role("button", name="Undo").click()
     here.answered(2)
     assert page.inner_text(".lc-status").startswith(f"Run {answer}")
+
+
+# The words in the plot, and how much they cover: of marks, and of each other; and beyond its edge.
+COVERED = """() => {
+  const plot = document.querySelector(".lc-plot");
+  const box = (node) => node.getBoundingClientRect();
+  const names = [...plot.querySelectorAll(".annotation-text")].map((n) => [n.textContent, box(n)]);
+  const marks = [...plot.querySelectorAll(".xy .scatterlayer .point")].map(box)
+    .map((b) => [(b.left + b.right) / 2, (b.top + b.bottom) / 2]);
+  const on = (a) => ([x, y]) => a.left < x && x < a.right && a.top < y && y < a.bottom;
+  const across = (a, b) => a.left < b.right && b.left < a.right;
+  const over = (a, b) => across(a, b) && a.top < b.bottom && b.top < a.bottom;
+  const others = (a, i) => names.slice(0, i).map(([, b]) => b).filter((b) => over(a, b));
+  const ours = names.filter(([words]) => !/allowed|\\$/.test(words)); // limits are where they are
+  return [
+    ...ours.filter(([, a]) => marks.some(on(a))).map(([words]) => `${words} on a mark`),
+    ...names.filter(([, a], i) => others(a, i).length).map(([words]) => `${words} on words`),
+    ...names.filter(([, a]) => a.right > box(plot).right).map(([words]) => `${words} is cut`),
+  ];
+}"""
+SEARCHES = (
+    "",
+    "model=llama-3.1-8b&in=1000&out=300&users=256&itl=0&budget=0&rank=usd_mtok",
+    "in=127000&out=1000&users=4&itl=100&ttft=60&budget=40",
+)
+
+
+@pytest.mark.parametrize("query", SEARCHES)
+def test_no_name_lies_on_a_mark_or_on_another(here, query):
+    here.page.set_viewport_size({"width": 390, "height": 844})
+    here.live("design", query)
+    for width in (390, 1280):
+        here.page.set_viewport_size({"width": width, "height": 844})
+        across = f"document.querySelector('.lc-plot .main-svg').clientWidth > {width / 2}"
+        here.page.wait_for_function(across)
+        here.page.wait_for_timeout(300)
+        assert here.page.evaluate(COVERED) == []

@@ -31,9 +31,9 @@ from widgets.server import (
     bounds,
     channels,
     connections,
+    handlers,
     kernels,
     log,
-    serve,
     settings,
     visitors,
     watch,
@@ -396,7 +396,7 @@ def test_who_hangs_up_leaves_the_seats_to_others(small):
 @pytest.mark.parametrize(("kernel", "cancelled"), [("", 1), ("k", 0)])
 def test_who_hangs_up_while_he_waits_leaves_the_queue(kernel, cancelled):
     """A page that is being made is finished: its kernel ends with it."""
-    handler, done = object.__new__(serve.AppHandler), []
+    handler, done = object.__new__(handlers.AppHandler), []
     handler.making = SimpleNamespace(cancel=lambda: done.append("cancelled"))
     handler.arrival = kernels.Reader(kernel_id=kernel)
     handler.on_connection_close()
@@ -417,10 +417,10 @@ def test_a_page_that_nobody_waits_for_any_more_gives_its_kernel_back(monkeypatch
     async def has_room(*_):
         return True
 
-    monkeypatch.setattr(serve.AppHandler, "_has_room", has_room)
-    monkeypatch.setattr(serve.AppHandler, "_make", make)
-    monkeypatch.setattr(serve.AppHandler, "kernel_manager", SimpleNamespace(leave=leave))
-    handler = object.__new__(serve.AppHandler)
+    monkeypatch.setattr(handlers.AppHandler, "_has_room", has_room)
+    monkeypatch.setattr(handlers.AppHandler, "_make", make)
+    monkeypatch.setattr(handlers.AppHandler, "kernel_manager", SimpleNamespace(leave=leave))
+    handler = object.__new__(handlers.AppHandler)
     handler.request, handler.application = asks().request, asks()
     handler.request.remote_ip = "192.0.2.1"
     in_a_loop(handler.get("vram"))

@@ -23,7 +23,7 @@ from benchmarks.load import PROTOCOL, Reader
 from llmcap_kernel.refuse import BadInput
 from widgets.pages import build
 from widgets.server import settings, visitors
-from widgets.server.serve import app_names
+from widgets.server.handlers import app_names
 
 PATIENCE_S = 120  # a machine of two cores may be busy; no answer's time is tested
 
@@ -366,8 +366,8 @@ def test_an_app_that_fails_tells_no_secrets(server, fetch, tmp_path):
     notebook["cells"][0]["source"] = "raise ValueError('a secret of the server')"
     (tmp_path / "broken.ipynb").write_text(json.dumps(notebook))
     program = (
-        "import sys, pathlib, widgets.server.serve as s;"
-        f"s.APPS = pathlib.Path({str(tmp_path)!r}); sys.exit(s.main())"
+        "import sys, pathlib, widgets.server.handlers as h, widgets.server.serve as s;"
+        f"h.APPS = pathlib.Path({str(tmp_path)!r}); sys.exit(s.main())"
     )
     for ready in "01":
         with server("--ready", ready, program=("-c", program)) as (address, _):

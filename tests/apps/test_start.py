@@ -50,6 +50,26 @@ def test_the_keyboard_alone_applies_a_remedy(open_at):
     assert here.calculator.view["query"] == second["query"]
 
 
+def test_a_button_that_goes_with_what_it_did_leaves_the_focus_on_the_answer(open_at):
+    """Else the next Tab would begin at the top of the page."""
+    here = open_at("vram")
+    here.page.locator(".lc-remedies button").first.focus()
+    here.page.keyboard.press("Enter")
+    here.answered(1)
+    assert not here.page.locator(".lc-remedies").is_visible()
+    assert here.page.evaluate("document.activeElement.matches('.lc-status')")
+
+
+def test_where_the_clipboard_is_shut_the_button_that_copies_keeps_the_focus(open_at):
+    here = open_at("vram", "tp=2")
+    here.page.evaluate("void (navigator.clipboard.writeText = () => Promise.reject())")
+    here.page.evaluate("void (document.execCommand = () => false)")
+    here.page.locator("[data-act=lines]").focus()
+    here.page.keyboard.press("Enter")
+    here.page.wait_for_selector("[data-act=lines]:has-text('The browser refused')")
+    assert here.page.evaluate("document.activeElement.dataset.act") == "lines"
+
+
 def test_the_lines_of_the_engine_are_copied_as_they_stand(open_at):
     here = open_at("vram", "tp=2")
     here.page.click("[data-act=lines]")

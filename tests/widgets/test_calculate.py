@@ -16,7 +16,7 @@ from llmcap_kernel.simulation.percentiles import percentile
 from llmcap_kernel.spec import Slo, Tail
 from tests.widgets.inputs import states
 from widgets.calculators import calculate, vram
-from widgets.figures import memory_bars, memory_table
+from widgets.figures.memory import memory_bars, memory_table
 from widgets.page import static_html, summary
 
 CONFIGS = Path(catalog.__file__).parent / "configs"

@@ -13,6 +13,7 @@ from widgets.calculators import compare
 from widgets.calculators.compare import FORM, PRESETS
 from widgets.calculators.question import SHOWS, VARIABLES
 from widgets.figures import BAD
+from widgets.form import inputs
 
 ALONG = [name for name, variable in VARIABLES.items() if variable.load]
 NAMES = ("1x H100", "2x H100", "8x H200")  # the worked spec's A, B and C
@@ -343,8 +344,8 @@ def test_an_order_that_is_not_known_is_said_before_who_leads():
 
 def test_a_card_that_holds_a_part_says_how_many_and_which_setting_decides():
     said = shown(**SHOOT_OUT | {"a.fraction": 0.9})["status"]["text"]
-    d = compare.c.deployment(SHOOT_OUT | {"a.fraction": 0.9}, prefix="a.")
-    load = compare.c.load(SHOOT_OUT)
+    d = inputs.deployment(SHOOT_OUT | {"a.fraction": 0.9}, prefix="a.")
+    load = inputs.load(SHOOT_OUT)
     held = [
         capacity.workload_ledger(replace(d, memory_fraction=share), load).max_concurrent
         for share in (0.9, 0.95)

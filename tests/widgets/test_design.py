@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel import calibration, design
+from llmcap_kernel.address import WHICH
 from llmcap_kernel.cli import main
 from llmcap_kernel.evidence import own
 from llmcap_kernel.simulation.percentiles import percentile
 from llmcap_kernel.spec import Slo, Tail, Workload
 from widgets.calculators import calculate
 from widgets.calculators.design import ASKED, FORM, PRESETS, _load, _ranked, _search, view
-from widgets.form import controls as c
+from widgets.form import inputs
 
 SMALL = {"model": "llama-3.1-8b", "in": 1000, "out": 200, "users": 4, "vendor": "amd"}
 
@@ -26,7 +27,7 @@ def shown(**changed):
 
 def found(**changed):
     state = FORM.defaults() | SMALL | changed
-    return _search(c.load(state), c.limits(state), *(state[name] for name in ASKED))
+    return _search(inputs.load(state), inputs.limits(state), *(state[name] for name in ASKED))
 
 
 def test_the_answer_is_the_search_s():
@@ -42,7 +43,7 @@ def test_the_answer_is_the_search_s():
 
 def test_a_limit_on_a_percentile_is_judged_as_one():
     state = FORM.defaults() | SMALL | {"itl": 30, "itlp": "p95"}
-    assert c.limits(state).tails == (Tail("itl", 95, 0.03),)
+    assert inputs.limits(state).tails == (Tail("itl", 95, 0.03),)
     labels = [item["label"] for item in view(state)["headline"]]
     assert "Token gap, p95" in labels
 
@@ -55,7 +56,7 @@ def test_a_rate_has_the_answer_of_the_command(capsys, rate, budget):
     told = json.loads(capsys.readouterr().out)
     # whatever the users stood at before
     state = FORM.defaults() | SMALL | {"users": 900, "itl": 20, "rate": rate, "budget": budget}
-    answer = _ranked(state["rank"], _load(state), c.limits(state), *map(state.get, ASKED))
+    answer = _ranked(state["rank"], _load(state), inputs.limits(state), *map(state.get, ASKED))
     made = view(state)
     assert len(answer.rows) == told["candidates"]["tried"]
     front = [(one.deployment.title, one.copies) for one in answer.front]
@@ -158,7 +159,7 @@ def test_a_preset_has_an_answer(preset):
     answer=st.integers(1, 20_000),
     users=st.integers(1, 10_000),
     gap=st.sampled_from([0, 0.01, 20, 500]),
-    which=st.sampled_from(c.WHICH),
+    which=st.sampled_from(WHICH),
     budget=st.sampled_from([0, 0.5, 100]),
     pick=st.none() | st.integers(0, 10_000_000),
 )

@@ -4,7 +4,7 @@ import pytest
 
 from tests.widgets.test_from_log import K29, ON_3090, pasted
 from widgets.form import from_launch, from_log
-from widgets.form.controls import deployment
+from widgets.form.inputs import deployment
 from widgets.session import CALCULATORS
 
 AWQ = (

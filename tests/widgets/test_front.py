@@ -9,9 +9,8 @@ from llmcap_kernel import design
 from llmcap_kernel.calibration import Estimate
 from llmcap_kernel.explain import digits
 from llmcap_kernel.refuse import BadInput
-from widgets.calculators import calculate
+from widgets.calculators import answers, calculate
 from widgets.figures import GIB
-from widgets.form import controls
 from widgets.pages import build
 from widgets.picture_session import PictureSession
 from widgets.pictures import PICTURES, front
@@ -37,7 +36,7 @@ def plain(html):
 @pytest.mark.parametrize("values", ASKED)
 def test_it_says_what_calculate_says(values):
     session = PictureSession("front", **values)
-    state = front.inputs(**asked(values))
+    state = front.to_state(**asked(values))
     said = plain(session.drawn.drawing)
     for one in calculate.view(state)["headline"]:
         assert one["value"] in said, one["label"]
@@ -45,12 +44,12 @@ def test_it_says_what_calculate_says(values):
 
 
 def test_it_starts_at_the_worked_spec():
-    assert front.inputs(**asked({})) == calculate.FORM.defaults()
+    assert front.to_state(**asked({})) == calculate.FORM.defaults()
 
 
 @pytest.mark.parametrize("values", [*ASKED, {"gpu": "L4", "cards": 1}])
 def test_the_memory_adds_up_to_one_card_and_what_is_asked_beyond(values):
-    books = front.card_of(front.inputs(**asked(values))).ledger
+    books = front.card_of(front.to_state(**asked(values))).ledger
     parts = front.memory(books)
     inside = sum(size for kind, _, size in parts if kind != "missing")
     if books.kv_pool_bytes >= 0:
@@ -85,16 +84,16 @@ def test_the_verdict_says_what_is_missed(values, level, words):
 def test_what_the_kernel_refuses_is_one_sentence():
     refused = {"gpu": "M1, 8-core GPU", "cards": 8}
     with pytest.raises(BadInput, match="no link to a second card") as problem:
-        front.card_of(front.inputs(**asked(refused)))
+        front.card_of(front.to_state(**asked(refused)))
     said = PictureSession("front", **refused).drawn.said
     assert said.removeprefix("Cards (TP)") == str(problem.value).removeprefix("tp")
 
 
 def test_every_model_and_card_of_the_catalogue_can_be_asked_for():
     controls = {one.name: one for one in PICTURES["front"].controls}
-    names = {front.inputs(**asked({"model": one}))["model"] for one in controls["model"].options}
+    names = {front.to_state(**asked({"model": one}))["model"] for one in controls["model"].options}
     assert names == set(front.catalog.models())
-    cards = {front.inputs(**asked({"gpu": one}))["gpu"] for one in controls["gpu"].options}
+    cards = {front.to_state(**asked({"gpu": one}))["gpu"] for one in controls["gpu"].options}
     assert cards == set(front.catalog.gpus())
 
 
@@ -162,25 +161,25 @@ def test_the_sentence_goes_into_an_address_of_calculate_and_comes_back():
 
 
 def test_room_in_memory_and_users_within_the_limits_are_two_numbers():
-    card = front.card_of(front.inputs(**asked(ASKED[3])))
+    card = front.card_of(front.to_state(**asked(ASKED[3])))
     most = design.users_within(card.deployment, card.workload, card.slo)
     assert 0 < most.value < card.max_concurrent
     words = f"{card.max_concurrent:,} fit in memory, {most.value:,} of them within 50 ms"
     assert words in PictureSession("front", **ASKED[3]).drawn.said
-    headline = calculate.view(front.inputs(**asked(ASKED[3])))["headline"]
+    headline = calculate.view(front.to_state(**asked(ASKED[3])))["headline"]
     assert any(words in one["note"] for one in headline)
 
 
 def test_a_percentile_below_the_mean_says_why():
     def gaps(tail, mean):
-        return controls.below_mean(*(Estimate(x, x / 2, 2 * x, x / 3, "") for x in (tail, mean)))
+        return answers.below_mean(*(Estimate(x, x / 2, 2 * x, x / 3, "") for x in (tail, mean)))
 
     assert "wait for another user's prompt" in gaps(0.02, 0.03) and gaps(0.03, 0.02) == ""
 
 
 def test_what_is_not_known_closely_is_said_in_a_sentence():
     wide = Estimate(10, 2, 20, 30, "")
-    said = controls.noted("52 fit in memory", wide, controls.HOW_MANY)
+    said = answers.noted("52 fit in memory", wide, answers.HOW_MANY)
     assert said == (
         "52 fit in memory. How many meet the limits is known only within a factor over 6."
     )
@@ -204,7 +203,7 @@ def test_the_ready_questions_start_from_what_the_sentence_starts_from():
         assert not messages, messages
         for letter in ("a.", "b.", "c.") if name == "compare" else ("",):
             own = {key: state[letter + key] for key in ("model", "weights", "kv", "fraction")}
-            sentence = front.inputs(**asked({})) | {"model": own["model"]}
+            sentence = front.to_state(**asked({})) | {"model": own["model"]}
             assert own["fraction"] == sentence["fraction"]
             assert own["kv"] == ("fp8" if own["weights"] == "fp8" else "bf16")
             assert re.search(rf"cache in {own['kv']}", words, re.I), words

@@ -13,6 +13,7 @@ from unittest import mock
 import pytest
 
 from llmcap_kernel import catalog, design, sweep
+from llmcap_kernel.address import LIMITS, MEAN, WHICH
 from llmcap_kernel.cli import main
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.refuse import BadInput
@@ -21,7 +22,7 @@ from tests.widgets.test_state import HOSTILE
 from widgets.calculators import calculate, cliff, compare, scorecard, vram
 from widgets.calculators.columns import LETTERS
 from widgets.calculators.question import OBSTACLES, SHOWS
-from widgets.form import controls
+from widgets.form import inputs
 
 STATES = 200
 FORM = calculate.FORM
@@ -92,7 +93,7 @@ def _random_states():
     models, gpus = catalog.models(), catalog.gpus()
     while True:
         model, gpu = draw.choice(models), draw.choice((*gpus, "h100-sxm", "h200-sxm", "b200-sxm"))
-        known, odd = controls.known_model(model), draw.random() < 0.1
+        known, odd = inputs.known_model(model), draw.random() < 0.1
         linked = odd or catalog.gpu(gpu).link_bandwidth_bytes_s
         kind = draw.choice((*catalog.formats(), known.native_format, known.native_format, "fp8"))
         prompt = round(10 ** draw.uniform(0, 5.2))
@@ -113,8 +114,8 @@ def _random_states():
             "prefix": draw.choice((0, 0, prompt // 2, prompt)),
             "itl": draw.choice((0, round(10 ** draw.uniform(0.5, 2.5), 1), 50.0)),
             "ttft": draw.choice((0, round(10 ** draw.uniform(-1, 2), 2))),
-            "itlp": draw.choice(controls.WHICH),
-            "ttftp": draw.choice((controls.MEAN, *controls.WHICH)),
+            "itlp": draw.choice(WHICH),
+            "ttftp": draw.choice((MEAN, *WHICH)),
             "budget": draw.choice((0, 30.0, 500.0)),
             "usd": draw.choice((None, None, 0.0, round(draw.uniform(0.2, 9), 2))),
             "seqs": draw.choice((None, None, 32, 256)),
@@ -158,8 +159,8 @@ def _estimated(name, value, low, high, ceiling, doubt, unit):
 def of_python(state):
     """The card, and what is read of it; or why there is none."""
     try:
-        load, slo = controls.load(state), controls.limits(state)
-        deployment = controls.deployment(state)
+        load, slo = inputs.load(state), inputs.limits(state)
+        deployment = inputs.deployment(state)
     except BadInput as problem:
         return None, {"refused": str(problem).removeprefix(problem.field)}
     if state["users"] is None:
@@ -259,7 +260,7 @@ def _load_options(state, users):
     for name in ("itl", "ttft"):
         if state[name]:
             which = state[f"{name}p"]
-            option = f"--{name}-ms" if which == controls.MEAN else f"--{name}-{which}-ms"
+            option = f"--{name}-ms" if which == MEAN else f"--{name}-{which}-ms"
             options += [option, repr(state[name] * (1e3 if name == "ttft" else 1))]
     return options + (["--budget-usd-h", repr(state["budget"])] if state["budget"] else [])
 
@@ -268,7 +269,7 @@ def _deployment_parts(state):
     names = ("gpu", "tp", "pp", "weights", "kv", "engine")
     parts = {name: str(state[name]) for name in names}
     parts["memory_fraction"] = repr(state["fraction"])
-    limits = {attribute: state[name] for name, attribute in controls.LIMITS.items()}
+    limits = {attribute: state[name] for name, attribute in LIMITS.items()}
     parts |= {name: str(value) for name, value in limits.items() if value and name != "eager"}
     if state["ep"]:
         parts["ep"] = str(state["tp"])
@@ -483,7 +484,7 @@ def of_vram(state, users):
     """VRAM: the users that have room, which knows no shared prefix."""
     own = {name: state[name] for name in DEPLOYMENT if name != "usd"}
     context = state["in"] + state["out"]
-    if state["prefix"] or context > controls.MOST_TOKENS:
+    if state["prefix"] or context > inputs.MOST_TOKENS:
         return {}
     view = vram.view(vram.FORM.defaults() | own | {"ctx": context, "users": users})
     return {"VRAM": _refusal(view) or {"room": view["headline"][0]["value"]}}

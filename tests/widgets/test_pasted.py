@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from llmcap_kernel import capacity, catalog, huggingface
 from llmcap_kernel.refuse import BadInput
 from widgets.calculators import vram
-from widgets.form import controls, pasted
+from widgets.form import inputs, pasted
 
 FOLDER = catalog.FOLDER / "configs"
 CONFIGS = sorted(FOLDER.glob("*.json"))
@@ -75,7 +75,7 @@ def test_no_text_raises_anything_else(text):
 def test_a_pasted_model_gives_the_numbers_of_the_same_catalogue_model():
     state, messages = vram.FORM.check({"config": QWEN, "kv": "bf16"})
     assert messages == []
-    built = controls.deployment(state)
+    built = inputs.deployment(state)
     known = catalog.deployment(
         model="qwen3-8b", gpu=state["gpu"], weights=state["weights"], memory_fraction=0.9
     )

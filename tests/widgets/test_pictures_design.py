@@ -103,7 +103,7 @@ def test_a_mode_is_no_farther_off_than_its_rows():
     """The table counts what the page of evidence counts."""
     from llmcap_kernel.evidence import weak_spots
     from widgets.calculators.published import measured_rows
-    from widgets.pictures.design import FIVE
+    from widgets.pictures.design_evidence import FIVE
 
     lines = repr(shown("weak-modes").table).splitlines()[2:]
     found = weak_spots.evidence(measured_rows(), tuple(FIVE))

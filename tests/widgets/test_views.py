@@ -10,7 +10,7 @@ from llmcap_kernel import capacity, design
 from tests.widgets.inputs import CONFIGS, states
 from widgets.calculators import calculate, cliff, compare, scorecard, vram
 from widgets.calculators import design as design_calculator
-from widgets.form import controls
+from widgets.form import inputs
 from widgets.session import CALCULATORS, safe_view, with_company
 
 MODULES = list(CALCULATORS.values())
@@ -138,7 +138,7 @@ def test_vram_adds_up_to_the_card():
         view = shown(vram, **state)
         rows = {row[0]: float(row[1].replace(",", "")) for row in view["tables"][0]["rows"]}
         rows.pop("KV without room", None)
-        d = controls.deployment(vram.FORM.defaults() | state)
+        d = inputs.deployment(vram.FORM.defaults() | state)
         books = capacity.ledger(d, context_tokens=8000, concurrency=16)
         if books.kv_pool_bytes >= 0:
             assert sum(rows.values()) == pytest.approx(books.visible_bytes / 2**30, abs=0.05)

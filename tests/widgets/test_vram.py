@@ -6,8 +6,9 @@ import re
 import pytest
 
 from llmcap_kernel import capacity, catalog
-from widgets.calculators import calculate, vram
-from widgets.form import controls
+from llmcap_kernel.address import LIMITS
+from widgets.calculators import answers, calculate, running, vram
+from widgets.form import inputs
 from widgets.page import static_html
 from widgets.session import CALCULATORS, Calculator, with_company
 
@@ -22,7 +23,7 @@ def shown(**changed):
 
 def limits(view):
     folded = (one for one in view["controls"] if one.get("fold"))
-    return {one["name"]: one for one in folded if one["fold"].startswith(controls.LIMITS_FOLD)}
+    return {one["name"]: one for one in folded if one["fold"].startswith(inputs.LIMITS_FOLD)}
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_a_limit_goes_into_the_deployment_and_along_a_link(name):
     form = CALCULATORS[name].FORM
     query = "seqs=64&batched=2k&maxlen=32k&block=32&eager=1"
     state, messages = form.parse(query)
-    d = controls.deployment(state)
+    d = inputs.deployment(state)
     assert messages == []
     assert (d.max_num_seqs, d.max_num_batched_tokens, d.max_model_len) == (64, 2000, 32_000)
     assert (d.block_size, d.eager) == (32, True)
@@ -55,7 +56,7 @@ def test_a_limit_goes_into_the_deployment_and_along_a_link(name):
 @pytest.mark.parametrize("name", SEVERAL)
 def test_each_of_several_deployments_has_limits_of_its_own(name):
     state, messages = CALCULATORS[name].FORM.parse("b.seqs=64&a.eager=1")
-    a, b = (controls.deployment(state, prefix) for prefix in ("a.", "b."))
+    a, b = (inputs.deployment(state, prefix) for prefix in ("a.", "b."))
     assert messages == []
     assert (a.max_num_seqs, b.max_num_seqs, a.eager, b.eager) == (None, 64, True, False)
 
@@ -76,16 +77,16 @@ def test_a_limit_that_is_none_is_refused_beside_its_input(query, field, words):
 
 
 def test_an_address_without_limits_means_what_it_meant():
-    d = controls.deployment(vram.FORM.parse("v=3&gpu=rtx-3090&tp=2")[0])
+    d = inputs.deployment(vram.FORM.parse("v=3&gpu=rtx-3090&tp=2")[0])
     known = (d.max_num_seqs, d.max_num_batched_tokens, d.max_model_len, d.block_size, d.eager)
     assert known == (None, None, None, None, False)
 
 
 def test_the_fold_says_how_many_limits_are_set_and_holds_no_other_input():
-    assert {one["fold"] for one in limits(shown()).values()} == {controls.LIMITS_FOLD}
+    assert {one["fold"] for one in limits(shown()).values()} == {inputs.LIMITS_FOLD}
     some = limits(shown(seqs=64, eager=True))
-    assert {one["fold"] for one in some.values()} == {f"{controls.LIMITS_FOLD}, 2 set"}
-    assert set(some) == set(controls.LIMITS)
+    assert {one["fold"] for one in some.values()} == {f"{inputs.LIMITS_FOLD}, 2 set"}
+    assert set(some) == set(LIMITS)
 
 
 def test_a_folded_subject_says_what_its_inputs_stand_at():
@@ -120,7 +121,7 @@ def test_the_verdict_on_the_start_is_coloured_by_its_level(start, level):
     for percent in range(95, 50, -1):
         fraction = percent / 100
         state = SMALL | {"fraction": fraction, "ctx": 2000, "users": 1}
-        d = controls.deployment(vram.FORM.defaults() | state)
+        d = inputs.deployment(vram.FORM.defaults() | state)
         books = capacity.ledger(d, context_tokens=2000)
         if books.start == start:
             break
@@ -138,9 +139,9 @@ def test_every_button_makes_it_start_with_the_room_it_says():
     assert len(found["items"]) >= 3 and "cheapest first" in found["text"]
     for one in found["items"]:
         state, messages = vram.FORM.parse(one["query"])
-        books = capacity.ledger(controls.deployment(state), context_tokens=state["ctx"])
+        books = capacity.ledger(inputs.deployment(state), context_tokens=state["ctx"])
         assert messages == [] and books.starts
-        assert controls.gib(books.kv_pool_bytes) in one["note"], one
+        assert answers.gib(books.kv_pool_bytes) in one["note"], one
 
 
 def test_a_remedy_that_shortens_the_request_moves_the_inputs_of_each_calculator():
@@ -166,7 +167,7 @@ def test_what_no_setting_mends_is_said_without_a_button():
 def test_the_room_has_its_interval_under_the_number_and_on_the_bar():
     view = shown(tp=2)
     books = capacity.ledger(
-        controls.deployment(vram.FORM.defaults() | {"tp": 2}), context_tokens=8000, concurrency=16
+        inputs.deployment(vram.FORM.defaults() | {"tp": 2}), context_tokens=8000, concurrency=16
     )
     low, high = (end / 2**30 for end in books.kv_pool_interval_bytes)
     room = next(item for item in view["headline"] if item["label"] == "Room for KV cache")
@@ -185,7 +186,7 @@ def test_the_room_has_its_interval_under_the_number_and_on_the_bar():
 def test_users_that_memory_alone_bounds_have_the_interval_of_the_room():
     state = calculate.FORM.defaults() | SMALL | {"tp": 1, "itl": 0, "in": 400, "users": 1}
     users = next(x for x in calculate.view(state)["headline"] if x["unit"] == "users")
-    books = capacity.ledger(controls.deployment(state), context_tokens=1400)
+    books = capacity.ledger(inputs.deployment(state), context_tokens=1400)
     low, high = books.concurrent_interval
     assert low < books.max_concurrent < high
     assert users["span"]["low"] == low and users["span"]["high"] == high
@@ -207,7 +208,7 @@ def test_each_term_stands_with_its_formula_and_the_numbers_in_force():
 
 def test_the_engine_s_lines_stand_with_their_tolerance():
     view = shown(**SMALL, fraction=0.95, seqs=64, maxlen=31_800, engine="vllm-0.16", users=1)
-    d = controls.deployment(vram.FORM.parse(view["query"])[0])
+    d = inputs.deployment(vram.FORM.parse(view["query"])[0])
     printed = capacity.printed(capacity.ledger(d, context_tokens=8000))
     text = view["texts"][0]["text"].splitlines()
     assert [line.split("  within ")[0].rstrip() for line in text] == [one.text for one in printed]
@@ -233,8 +234,8 @@ def test_all_that_makes_it_start_is_listed_with_money_last():
 
 
 def test_one_way_out_has_no_heading_for_several():
-    assert controls.heading(["a"]) == "This makes it start:"
-    assert controls.heading(["a", "b"]).startswith("One of these")
+    assert running.heading(["a"]) == "This makes it start:"
+    assert running.heading(["a", "b"]).startswith("One of these")
 
 
 def test_the_hint_names_what_turns_the_verdict():

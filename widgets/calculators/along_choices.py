@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from llmcap_kernel import catalog, sweep
 from llmcap_kernel.explain import digits
+from llmcap_kernel.refuse import BadInput
 
 from ..figures.curves import points_with_whiskers
-from ..form import controls as c
+from ..form import inputs, lists
 from .question import OBSTACLES, tables, times_ahead
 
 GGML = ("gguf", "ternary")  # what llama.cpp alone reads
@@ -76,7 +77,7 @@ def _moved(question, letter, value):
 def _distinct(question):
     """Leave out a column that is another one as soon as the choice is swept."""
     seen: dict = {}
-    kept, messages = [], []
+    letters, messages = [], []
     for label in question.columns:
         letter = label.lower()
         state = _moved(question, letter, None) | {f"{letter}.usd": None}
@@ -87,8 +88,8 @@ def _distinct(question):
             messages.append({"level": "info", "field": "", "text": text})
         else:
             seen[own] = label
-            kept.append(letter)
-    return kept, messages
+            letters.append(letter)
+    return letters, messages
 
 
 def _choices(question, letters):
@@ -97,13 +98,13 @@ def _choices(question, letters):
     if name == "tp":
         return [(n, "1 card" if n == 1 else f"{n} cards") for n in sorted({1, 2, 4, 8} | own)]
     if name == "gpu":
-        return [(n, c.card_title(catalog.gpu(n))) for n in catalog.gpus()]
+        return [(n, lists.card_title(catalog.gpu(n))) for n in catalog.gpus()]
     if name == "model":
         return _models_near(question)
     formats = catalog.formats(kv=name == "kv")
     ggml = {d.engine.family == "llama.cpp" for d in question.columns.values()}
-    kept = catalog.table("formats")["formats"]  # not those that a rule makes of other bits
-    kinds = [n for n in formats if n in own or (n in kept and n.startswith(GGML) in ggml)]
+    listed = catalog.table("formats")["formats"]  # not those that a rule makes of other bits
+    kinds = [n for n in formats if n in own or (n in listed and n.startswith(GGML) in ggml)]
     kinds.sort(key=lambda n: -catalog.format(n).bytes_per_element)
     return [(n, catalog.format(n).title) for n in kinds]
 
@@ -112,7 +113,7 @@ def _models_near(question):
     """The models nearest in size to the ones compared that take the context, smallest first."""
     rows = catalog.table("models")["models"]
     sizes = [d.model.params for d in question.columns.values()]
-    known = {name: c.known_model(name) for name in catalog.models()}
+    known = {name: inputs.known_model(name) for name in catalog.models()}
     far = {
         name: min(abs(math.log(model.params / size)) for size in sizes)
         for name, model in known.items()
@@ -125,8 +126,8 @@ def _models_near(question):
 
 def _reading_of(question, letter, value):
     try:
-        d = c.deployment(_moved(question, letter, value), prefix=f"{letter}.")
-    except c.BadInput:
+        d = inputs.deployment(_moved(question, letter, value), prefix=f"{letter}.")
+    except BadInput:
         return Reading(None, "cannot be")
     made = question.measure(d, question.load)
     why = "" if made else OBSTACLES[sweep.obstacle(d, question.load)]
@@ -146,14 +147,14 @@ def _worth_showing(question, choices, labels, readings):
             values[value] = (min if question.what.less else max)(known)
     ranked = sorted(values, key=values.__getitem__, reverse=not question.what.less)
     ranked.sort(key=lambda value: value not in own)  # theirs first, both in order
-    kept = ranked[:ROWS]
+    best = ranked[:ROWS]
     names = dict(choices)
-    kept.sort(key=values.__getitem__, reverse=not question.what.less)
-    kept += [value for value in sorted(own) if value not in values]
+    best.sort(key=values.__getitem__, reverse=not question.what.less)
+    best += [value for value in sorted(own) if value not in values]
     word = question.variable.word
     more = f"Of {len(choices):,} {word}, {len(values):,} hold all users; "
-    more += f"the best are shown, and those of the columns, {len(kept):,} in all."
-    return [(value, names[value]) for value in kept], [more]
+    more += f"the best are shown, and those of the columns, {len(best):,} in all."
+    return [(value, names[value]) for value in best], [more]
 
 
 def _known(choices, labels, readings):

@@ -9,7 +9,7 @@ from llmcap_kernel import capacity, serving, sweep
 from llmcap_kernel.explain import digits
 
 from ..figures.curves import curves_with_bands
-from ..form.controls import MOST_TOKENS, MOST_USERS
+from ..form.inputs import MOST_TOKENS, MOST_USERS
 from .question import OBSTACLES, tables, times_ahead
 
 SAMPLES = 24  # points of a curve, besides the rows of its table
@@ -211,8 +211,8 @@ def _held_in_part(question, curves):
         books = capacity.workload_ledger(d, load)
         if not question.has_ceiling or not books.starts or books.fits:
             continue
-        told = f"{curve.label} holds {books.max_concurrent:,} of {load.concurrency:,} users"
-        out.append(f"{told}{_decided_by(d, load, books)}.")
+        held = f"{curve.label} holds {books.max_concurrent:,} of {load.concurrency:,} users"
+        out.append(f"{held}{_decided_by(d, load, books)}.")
     return " ".join(out)
 
 
@@ -325,26 +325,26 @@ def _ends(question, ends, stops, curves):
     for curve in curves:
         label, found = curve.label, ends[curve.label]
         if not found:
-            kept = curve.obstacle(stops[0])
-            if kept:
-                out.append(f"{label} has no curve: {_kept_words(question, kept)}.")
+            obstacle = curve.obstacle(stops[0])
+            if obstacle:
+                out.append(f"{label} has no curve: {_obstacle_words(question, obstacle)}.")
             elif curve.at(stops[0]) is None:
                 out.append(f"{label} has no curve: its card has no rent; enter one.")
             continue
         for turn in found:
             if not turn.before:
-                why = _kept_words(question, turn.after)
+                why = _obstacle_words(question, turn.after)
                 out.append(f"{label} ends at {turn.at - 1:,} {word}: beyond it, {why}.")
             elif not turn.after:
                 out.append(f"{label} begins at {turn.at:,} {word}: below it, "
-                           f"{_kept_words(question, turn.before)}.")  # fmt: skip
+                           f"{_obstacle_words(question, turn.before)}.")  # fmt: skip
     return out
 
 
-def _kept_words(question, kept):
-    if kept == "window":
+def _obstacle_words(question, obstacle):
+    if obstacle == "window":
         return "its model's window is too short"
-    if kept == "start":
+    if obstacle == "start":
         return "the cache has no room for one user"
     if question.name == "users":
         return "not all users fit"

@@ -3,18 +3,21 @@
 import textwrap
 
 from llmcap_kernel import catalog, design
+from llmcap_kernel.address import MEAN
 from llmcap_kernel.design.limits import IMPOSSIBLE
 from llmcap_kernel.evidence import weak_spots
 from llmcap_kernel.explain import Line, digits, quantity
+from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.simulation.percentiles import derived
 from llmcap_kernel.spec import Slo
 
 from .. import constants
-from ..figures import memory_bars, memory_table, term_table
+from ..figures.memory import memory_bars, memory_table, term_table
 from ..form import controls as c
-from ..form import learnt, own_card
+from ..form import inputs, learnt, lists, own_card
 from ..form import presets as p
 from ..form.state import Field, Form
+from . import answers, running
 
 TITLE = "Calculate"
 LEAD = (
@@ -24,9 +27,9 @@ LEAD = (
 FORM = Form(
     "calculate",
     (
-        *c.deployment_fields(design.worked_spec()[1]),
-        *c.load_fields(design.WORKED_WORKLOAD, optional_users=True),
-        *c.limit_fields(design.WORKED_SLO, formerly=c.MEAN),
+        *inputs.deployment_fields(design.worked_spec()[1]),
+        *inputs.load_fields(design.WORKED_WORKLOAD, optional_users=True),
+        *inputs.limit_fields(design.WORKED_SLO, formerly=MEAN),
         Field("usd", "number", None, "Card rent", 0, 1000, unit="USD/h"),
         Field("duty", "number", 50, "Cards busy", 1, 100, unit="% of hours",
               help="Share of the rented hours in which the users are there."),
@@ -39,9 +42,9 @@ FORM = Form(
 # The order in which a newcomer asks: what, on what, for whom; the rest has a sensible start.
 FIRST = (
     *("model", "config", "gpu", "tp", "weights", "in", "users", "out", "prefix", "kv"),
-    *(*c.LIMITED, "pp", "engine", "fraction"),
+    *(*inputs.LIMITED, "pp", "engine", "fraction"),
 )
-FOLDS = {"Limits": c.LIMITED, "Prices": ("usd", "duty", "api", "api_in")}
+FOLDS = {"Limits": inputs.LIMITED, "Prices": ("usd", "duty", "api", "api_in")}
 PAIRED = ("out", "prefix", "usd", "api", "api_in")
 MOST_REQUESTS = 10_000_000  # a load has no more
 # The limits, as a newcomer would say them.
@@ -62,7 +65,7 @@ HINT = "Set model, GPU, cards, weights and prompt: the numbers follow."
 PRESETS = p.situations(
     {},
     p.ON_LAPTOP | {"in": 2000, "out": 500, "users": 1, "itl": 100, "budget": 0},
-    p.ON_ONE_CARD | {"in": 1500, "out": 400, "prefix": 500, "users": 32, "itlp": c.MEAN, "ttft": 3},
+    p.ON_ONE_CARD | {"in": 1500, "out": 400, "prefix": 500, "users": 32, "itlp": MEAN, "ttft": 3},
     p.ON_FOUR_CARDS | {"in": 127_000, "users": 4, "itl": 100, "ttft": 60},
     p.SMALL_ON_ONE | {"in": 1000, "out": 300, "users": 256, "itl": 0, "budget": 0, "duty": 100},
 )
@@ -83,21 +86,21 @@ def view(state):
     """
     users = None
     try:
-        slo, load, deployment = c.limits(state), c.load(state), c.deployment(state)
+        slo, load, deployment = inputs.limits(state), inputs.load(state), inputs.deployment(state)
         if state["users"] is None:
             load = design.most_users_load(deployment, load, slo)
         users = load.concurrency
         parts = _parts(design.card(deployment, load, slo), state)
-    except c.BadInput as problem:
-        parts = c.refusal(problem, FORM)
-    return c.frame(FORM, state, TITLE, LEAD, _controls(state, users), **parts)
+    except BadInput as problem:
+        parts = answers.refusal(problem, FORM)
+    return answers.frame(FORM, state, TITLE, LEAD, _controls(state, users), **parts)
 
 
 def _controls(state, users):
     fields = {field.name: field for field in FORM.fields}
-    both = (*c.deployment_controls(FORM, state), *c.limit_controls(fields, state))
+    both = (*inputs.deployment_controls(FORM, state), *inputs.limit_controls(fields, state))
     made = {one["name"]: one for one in both}
-    stops = c.token_stops(c.chosen_model(state), state["in"])
+    stops = c.token_stops(inputs.chosen_model(state), state["in"])
     made |= {
         "in": c.slider(fields["in"], state, stops),
         "users": c.slider(fields["users"], state, c.USER_STOPS, shown=users or 1),
@@ -124,8 +127,8 @@ def _parts(card, state):
         "status": _status(card),
         "figure": memory_bars(card.ledger),
         "messages": [*_warned(modes), *_notes(card, state)],
-        "remedies": c.remedies(FORM, state, card.ledger),
-        "texts": c.commands(card),
+        "remedies": running.remedies(FORM, state, card.ledger),
+        "texts": running.commands(card),
     }
     if not card.starts:
         return shared | {"headline": [users], "tables": memory}
@@ -157,11 +160,11 @@ def _numbers_of_users(card, most):
 def _status(card):
     """Does it fit, does it meet the limits, what binds: one answer."""
     if not card.starts:
-        return {"level": c.START_LEVELS[card.ledger.start], "text": card.ledger.verdict}
+        return {"level": running.START_LEVELS[card.ledger.start], "text": card.ledger.verdict}
     fits = "It fits" if card.fits else "It does not fit"
     room = next(limit for limit in card.limits if limit.name == "capacity").sentence
     text = f"{fits}: {room}. {_limits_said(card)}".strip()
-    return {"level": c.worst(card.limits), "text": text}
+    return {"level": answers.worst(card.limits), "text": text}
 
 
 def _limits_said(card):
@@ -212,7 +215,9 @@ def _notes(card, state):
     own = d.model.native_format
     if d.weights.name != own:
         texts.append(f"{d.model.name} is released in {own}; counted here are {d.weights.name}.")
-    return c.card_notes(card) + [{"level": "info", "field": "", "text": text} for text in texts]
+    return answers.card_notes(card) + [
+        {"level": "info", "field": "", "text": text} for text in texts
+    ]
 
 
 def _weak_spots(card):
@@ -271,16 +276,16 @@ def _speed(card, trail):
         "label": "Speed of one user",
         "value": digits(rate.value),
         "unit": "tok/s",
-        "note": c.noted(f"{text} between tokens, other users' prompts in it", rate),
+        "note": answers.noted(f"{text} between tokens, other users' prompts in it", rate),
         "explain": f"{trail(gap, 's', 'queue', 'itl')}\n\n{turned}",
-    } | c.span(rate, bound)
+    } | answers.span(rate, bound)
 
 
 def _percentiles(card):
     """Each percentile that is limited, beside its limit."""
     items = []
     for tail, (label, made) in zip(card.slo.tails, card.percentiles(), strict=True):
-        value, unit, scale = c.timed(made)
+        value, unit, scale = answers.timed(made)
         rows = [
             *map(str, derived(card.estimates, tail.quantity, tail.percent)),
             "",
@@ -294,36 +299,36 @@ def _percentiles(card):
             "note": _allowed(tail, made, card.estimates.itl_s),
             "explain": "\n".join(rows),
         }
-        items.append(item | c.span(made, tail.bound_s, scale))
+        items.append(item | answers.span(made, tail.bound_s, scale))
     return items
 
 
 def _allowed(tail, made, gap):
     """What is allowed, and why a percentile of the gaps may be below their mean."""
     allowed = f"{quantity(tail.bound_s, 's')} allowed"
-    below = c.below_mean(made, gap) if tail.quantity == "itl" else ""
-    return c.noted("; ".join(filter(None, (allowed, below))), made)
+    below = answers.below_mean(made, gap) if tail.quantity == "itl" else ""
+    return answers.noted("; ".join(filter(None, (allowed, below))), made)
 
 
 def _users(card, most, crowds):
     slo, ledger = card.slo, card.ledger
     limited = card.starts and bool(slo.itl_s or slo.ttft_s or slo.tails)
     wanted = f"{card.workload.concurrency:,} wanted"
-    parts = [f"MEMORY: a ledger\n{c.arithmetic(ledger)}"]
+    parts = [f"MEMORY: a ledger\n{answers.arithmetic(ledger)}"]
     if limited:
         rows = ["LIMITS: the most users whose estimates meet them"]
         for users, trial in sorted(crowds.items()):
             rows.append(f"at {users:,} user{'s' if users > 1 else ''}")
             rows += [f"    {limit.sentence}" for limit in trial.limits if limit.unit == "s"]
         parts += ["\n".join(rows), _why(most)]
-    room = c.fitting(card, most) if limited else f"{ledger.max_concurrent:,} have room"
+    room = answers.fitting(card, most) if limited else f"{ledger.max_concurrent:,} have room"
     return {
         "label": "Max concurrent users",
         "value": f"{most.value:,}",
         "unit": "users",
-        "note": c.noted(f"{room}; {wanted}", most, c.HOW_MANY),
+        "note": answers.noted(f"{room}; {wanted}", most, answers.HOW_MANY),
         "explain": "\n\n".join(parts),
-    } | (c.span(most) or _room_span(ledger, most))
+    } | (answers.span(most) or _room_span(ledger, most))
 
 
 def _room_span(ledger, most):
@@ -339,14 +344,14 @@ def _room_span(ledger, most):
 
 def _first_token(card, trail):
     estimate = card.estimates.ttft_s
-    value, unit, scale = c.timed(estimate)
+    value, unit, scale = answers.timed(estimate)
     return {
         "label": "Time to first token",
         "value": value,
         "unit": unit,
-        "note": c.noted("the mean under this load", estimate),
+        "note": answers.noted("the mean under this load", estimate),
         "explain": trail(estimate, "s", "queue", "ttft"),
-    } | c.span(estimate, card.slo.ttft_s, scale)
+    } | answers.span(estimate, card.slo.ttft_s, scale)
 
 
 class _Money:
@@ -363,7 +368,7 @@ class _Money:
     def number(self, trail):
         """The headline: cards busy always, and part of the time in the note."""
         if not self.busy:
-            note = f"{c.card_title(self.card.deployment.gpu)} has no rent here: enter one"
+            note = f"{lists.card_title(self.card.deployment.gpu)} has no rent here: enter one"
             return {
                 "label": "$/M output",
                 "value": "no price",
@@ -387,13 +392,13 @@ class _Money:
             "label": "$/M output",
             "value": f"${self.busy.value:,.2f}",
             "unit": "",
-            "note": c.noted(
+            "note": answers.noted(
                 f"prompts included; ${self.of_all():,.2f}/M of both. {self.rent()}; busy "
                 f"{self.duty:.0%} of the hours ${self.part.value:,.2f}",
                 self.busy,
             ),
             "explain": "\n\n".join(lines),
-        } | c.span(self.busy)
+        } | answers.span(self.busy)
 
     def of_all(self):
         """What a million tokens costs, those of prompts counted with those of answers."""
@@ -463,7 +468,7 @@ class _Money:
             f"{quantity(self.busy.value * row['usd_h'] / d.gpu_usd_h, 'USD/Mtok')}"
             for row in ends
         )
-        title = c.card_title(d.gpu)
+        title = lists.card_title(d.gpu)
         return [f"The catalogue has {len(listed)} rents of {title}: from {low}, to {high}."]
 
 
@@ -477,7 +482,7 @@ def _numbers(card, money):
 
     def estimated(name, estimate, unit):
         numbers = [quantity(x, unit) for x in (estimate.ceiling, estimate.value)]
-        return [name, *numbers, *c.ends(estimate, unit)]
+        return [name, *numbers, *answers.ends(estimate, unit)]
 
     def derived(name, attribute, unit):
         numbers = (quantity(getattr(x, attribute), unit) for x in (best, served))
@@ -521,7 +526,7 @@ def _more_or_fewer(card, crowds):
                 f"{_named(worst)}: {worst.words}" if worst else "-",
             ]
         )
-        levels.append([None, None, None, worst and c.LEVELS[worst.verdict]])
+        levels.append([None, None, None, worst and answers.LEVELS[worst.verdict]])
     return {
         "caption": "More or fewer users",
         "columns": ["Users", "Speed of one", "First token", "$/M output", "Tightest latency"],

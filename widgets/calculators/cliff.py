@@ -3,11 +3,15 @@
 import math
 
 from llmcap_kernel import capacity, design
+from llmcap_kernel.refuse import BadInput
 
-from ..figures import curve_over_bars
+from ..figures.cliff import curve_over_bars
 from ..form import controls as c
+from ..form import inputs
 from ..form import presets as p
 from ..form.state import Field, Form
+from . import answers
+from .answers import gib
 
 TITLE = "The context cliff"
 LEAD = "How many users fit at each context length, and is it a cliff at all?"
@@ -15,8 +19,8 @@ LEAD = "How many users fit at each context length, and is it a cliff at all?"
 FORM = Form(
     "cliff",
     (
-        *c.deployment_fields(design.worked_spec()[0], fraction=0.98),
-        Field("users", "whole", 16, "Users wanted", 1, c.MOST_USERS, unit="users"),
+        *inputs.deployment_fields(design.worked_spec()[0], fraction=0.98),
+        Field("users", "whole", 16, "Users wanted", 1, inputs.MOST_USERS, unit="users"),
     ),
 )
 HINT = "Try it: choose two cards, then double the users: the line moves, the shape stays."
@@ -45,16 +49,16 @@ def view(state):
         The view.
     """
     fields = {field.name: field for field in FORM.fields}
-    controls = c.deployment_controls(FORM, state)
+    controls = inputs.deployment_controls(FORM, state)
     controls.insert(0, c.slider(fields["users"], state, c.USER_STOPS))
     try:
-        d = c.deployment(state)
+        d = inputs.deployment(state)
         lengths = _lengths(d.model.max_context_tokens)
         bars = capacity.cliff(d, lengths)
         longest = capacity.longest_context(d, state["users"])
-    except c.BadInput as problem:
-        return c.frame(FORM, state, TITLE, LEAD, controls, **c.refusal(problem, FORM))
-    return c.frame(
+    except BadInput as problem:
+        return answers.frame(FORM, state, TITLE, LEAD, controls, **answers.refusal(problem, FORM))
+    return answers.frame(
         FORM,
         state,
         TITLE,
@@ -65,7 +69,7 @@ def view(state):
         figure=_figure(d, bars, state["users"]),
         tables=[_table(d, bars, state["users"])],
         sentences=_sentences(bars),
-        messages=c.notes(d, lengths[-1]),
+        messages=answers.notes(d, lengths[-1]),
     )
 
 
@@ -91,14 +95,14 @@ def _headline(d, bars, longest, users):
             "value": f"{at_8k.max_concurrent:,}",
             "unit": "users",
             "note": "whole users; a part of one is none",
-            "explain": c.arithmetic(at_8k, "kv_per_sequence", "max_concurrent"),
+            "explain": answers.arithmetic(at_8k, "kv_per_sequence", "max_concurrent"),
         },
         {
             "label": "Room for KV cache",
-            "value": c.gib(max(books.kv_pool_bytes, 0)),
+            "value": gib(max(books.kv_pool_bytes, 0)),
             "unit": "GiB",
             "note": f"{books.kv_pool_tokens:,} tokens to share out",
-            "explain": c.arithmetic(books, "budget", "kv_pool"),
+            "explain": answers.arithmetic(books, "budget", "kv_pool"),
         },
     ]
 
@@ -144,7 +148,7 @@ def _table(d, bars, users):
     for ctx, whole, smooth in bars:
         sequence = capacity.kv_sequence_bytes(d, ctx)
         enough = whole >= users
-        rows.append([f"{ctx:,}", c.gib(sequence), f"{smooth:,.2f}", f"{whole:,}"])
+        rows.append([f"{ctx:,}", gib(sequence), f"{smooth:,.2f}", f"{whole:,}"])
         levels.append([None, None, "good" if enough else "bad"])
     return {
         "caption": f"Users by context length, {users:,} wanted",

@@ -1,18 +1,21 @@
 """Two to four deployments under one load: what the calculators that compare them share."""
 
 from llmcap_kernel import design, toolbox
+from llmcap_kernel.address import MEAN
+from llmcap_kernel.refuse import BadInput
 
 from ..form import controls as c
-from ..form import learnt
+from ..form import inputs, learnt, lists
 from ..form.state import Field
+from . import answers
 
 LETTERS = ("a", "b", "c", "d")
 # The worked spec, and the other card that would hold it.
 WORKED = design.worked_spec()
 START = dict(zip(LETTERS, (*WORKED, toolbox.change_gpu(WORKED[0], "h200-sxm")), strict=True))
 SHARED = (
-    *c.load_fields(design.WORKED_WORKLOAD),
-    *c.limit_fields(design.WORKED_SLO, formerly=c.MEAN),
+    *inputs.load_fields(design.WORKED_WORKLOAD),
+    *inputs.limit_fields(design.WORKED_SLO, formerly=MEAN),
     Field("columns", "whole", 3, "Deployments", 2, 4),
 )
 FIELDS = (
@@ -20,7 +23,7 @@ FIELDS = (
     + tuple(
         field
         for letter, start in START.items()
-        for field in c.deployment_fields(start, prefix=f"{letter}.", group=letter)
+        for field in inputs.deployment_fields(start, prefix=f"{letter}.", group=letter)
     )
     + (learnt.field(),)
 )
@@ -70,10 +73,10 @@ def shown(form, state):
     columns = fields["columns"]
     counts = [(n, str(n), "") for n in range(int(columns.low), int(columns.high) + 1)]
     out = [c.entry(fields[name], state) for name in ("in", "out", "users", "prefix")]
-    out += [c.select(columns, state, counts), *c.limit_controls(fields, state)]
-    c.fold(out, {"Shared prefix": ("prefix",), "Limits": c.LIMITED})
+    out += [c.select(columns, state, counts), *inputs.limit_controls(fields, state)]
+    c.fold(out, {"Shared prefix": ("prefix",), "Limits": inputs.LIMITED})
     for letter in _letters(state):
-        out += c.deployment_controls(form, state, prefix=f"{letter}.")
+        out += inputs.deployment_controls(form, state, prefix=f"{letter}.")
     return out
 
 
@@ -100,9 +103,9 @@ def deployments(form, state, *, named=True):
     refused: dict = {}
     for letter in _letters(state):
         try:
-            built[letter] = c.deployment(state, prefix=f"{letter}.")
-        except c.BadInput as problem:
-            parts = c.refusal(problem, form, prefix=f"{letter}.")
+            built[letter] = inputs.deployment(state, prefix=f"{letter}.")
+        except BadInput as problem:
+            parts = answers.refusal(problem, form, prefix=f"{letter}.")
             refused = parts | {"messages": refused.get("messages", []) + parts["messages"]}
     headings = [_heading(letter, built) for letter in _letters(state)]
     labels = names(built) if named else [letter.upper() for letter in built]
@@ -148,7 +151,7 @@ def short_cards(d):
         Such as "2x MI300X".
     """
     # The form and the size of a card are said only where two cards differ in nothing else.
-    words = (w for w in c.card_title(d.gpu).split() if not w.startswith(SAID_BY_THE_REST))
+    words = (w for w in lists.card_title(d.gpu).split() if not w.startswith(SAID_BY_THE_REST))
     return f"{d.num_gpus}x {' '.join(w for w in words if not w.endswith('GB'))}"
 
 
@@ -162,7 +165,7 @@ def _layout(d):
 
 WAYS = (
     short_cards,
-    lambda d: f"{d.num_gpus}x {c.card_title(d.gpu)}",
+    lambda d: f"{d.num_gpus}x {lists.card_title(d.gpu)}",
     lambda d: f"{short_cards(d)}, {d.weights.title}",
     lambda d: f"{short_cards(d)}, {d.model.name}",
     _layout,

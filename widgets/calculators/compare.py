@@ -2,12 +2,14 @@
 
 from llmcap_kernel import design, sweep
 from llmcap_kernel.explain import quantity
+from llmcap_kernel.refuse import BadInput
 
 from .. import constants
 from ..form import controls as c
+from ..form import inputs
 from ..form import presets as p
 from ..form.state import Field, Form
-from . import along_choices, along_load, columns
+from . import along_choices, along_load, answers, columns
 from .question import OBSTACLES, SHOWS, VARIABLES, Question
 
 TITLE = "Compare"
@@ -16,8 +18,8 @@ HINT = "Try it: look at the price, or move the cards and see whose gap falls."
 ASKED = (
     Field("sweep", "name", "users", "Sweep", names=lambda: VARIABLES),
     Field("show", "name", "gap", "Look at", names=lambda: SHOWS),
-    Field("from", "tokens", None, "From", 0, c.MOST_TOKENS),
-    Field("to", "tokens", None, "To", 0, c.MOST_TOKENS),
+    Field("from", "tokens", None, "From", 0, inputs.MOST_TOKENS),
+    Field("to", "tokens", None, "To", 0, inputs.MOST_TOKENS),
 )
 FORM = Form("compare", ASKED + columns.FIELDS)
 LLAMA = {"model": "llama-3.1-70b", "weights": "fp8", "kv": "fp8"}
@@ -95,13 +97,13 @@ def view(state):
     """
     controls = [*_asked(state), *columns.shown(FORM, state)]
     try:
-        load, slo = c.load(state), c.limits(state)
-    except c.BadInput as problem:
-        return c.frame(FORM, state, TITLE, LEAD, controls, **c.refusal(problem, FORM))
+        load, slo = inputs.load(state), inputs.limits(state)
+    except BadInput as problem:
+        return answers.frame(FORM, state, TITLE, LEAD, controls, **answers.refusal(problem, FORM))
     along = VARIABLES[state["sweep"]].load
     deployments, groups, refused = columns.deployments(FORM, state, named=bool(along))
     if not deployments:
-        return c.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **refused)
+        return answers.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **refused)
     cards = {name: design.card(d, load, slo, label=name) for name, d in deployments.items()}
     question = Question(state, load, slo, deployments)
     if question.variable.load:
@@ -113,14 +115,14 @@ def view(state):
     parts["headline"] = [_headline(question, card) for card in cards.values()]
     parts["sentences"] = _notes(cards.values()) + parts["sentences"]
     parts["messages"] = refused.get("messages", []) + parts["messages"]
-    return c.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **parts)
+    return answers.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **parts)
 
 
 def _notes(cards):
     """What a reader should know of several deployments at once, each thing once."""
     whose: dict = {}
     for card in cards:
-        for text in c.card_notes(card, named=False):
+        for text in answers.card_notes(card, named=False):
             whose.setdefault(text.replace(card.deployment.gpu.title, "each"), []).append(card)
     return [
         f"{', '.join(card.label for card in some)}: "
@@ -150,10 +152,10 @@ def _headline(question, card):
     made = question.measure(card.deployment, card.workload)
     item = {"label": columns.title(card), "explain": card.explain()}
     if made is None:
-        kept = sweep.obstacle(card.deployment, card.workload)
+        obstacle = sweep.obstacle(card.deployment, card.workload)
         users = f"{card.max_concurrent:,} of {card.workload.concurrency:,} users fit"
-        note = users if kept in ("room", "start") else ""
-        return item | {"value": OBSTACLES[kept], "unit": "", "note": note}
+        note = users if obstacle in ("room", "start") else ""
+        return item | {"value": OBSTACLES[obstacle], "unit": "", "note": note}
     scale = question.show.scale
     span = {name: getattr(made, name) * scale for name in ("low", "value", "high")}
     if question.has_ceiling:

@@ -6,17 +6,19 @@ from statistics import median
 from textwrap import wrap
 
 from llmcap_kernel import calibration, catalog, design
+from llmcap_kernel.address import MEAN, asked
 from llmcap_kernel.design.search import MOST_COPIES
 from llmcap_kernel.explain import quantity
+from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.simulation.percentiles import percentile
 
 from .. import constants
 from ..figures.choices import Candidate, Spread, cost_and_gap
 from ..form import controls as c
-from ..form import from_name, learnt
+from ..form import from_name, inputs, learnt, lists
 from ..form import presets as p
 from ..form.state import Field, Form
-from . import calculate, vram
+from . import answers, calculate, running, vram
 from .columns import short_cards
 
 TITLE = "Design"
@@ -48,17 +50,17 @@ FORM = Form(
     (
         Field("model", "name", design.worked_spec()[0].model.name, "Model", names=catalog.models,
               reads=from_name.model, beyond=True),
-        *c.load_fields(design.WORKED_WORKLOAD),
+        *inputs.load_fields(design.WORKED_WORKLOAD),
         Field("rate", "number", None, "Requests a second", 1e-3, 1e5, unit="requests/s",
               optional=True, help="In place of users at once, who then come of it."),
-        *c.limit_fields(design.WORKED_SLO),
+        *inputs.limit_fields(design.WORKED_SLO),
         Field("vendor", "name", ANY, "Cards of", names=lambda: VENDORS),
         Field("nodes", "whole", 1, "Nodes, at most", 1, 8),
         Field("copies", "whole", None, "Copies, at most", 1, MOST_COPIES, optional=True,
               help="They share the load. Empty: one, and for a rate as many as it takes."),
         Field("engine", "name", ANY, "Engine", names=lambda: (ANY, *catalog.engines())),
         Field("bits", "whole", 0, "Bits of a weight, at least", 0, 16),
-        Field("batched", "tokens", None, "Tokens a step", 1, c.MOST_TOKENS, unit="tokens",
+        Field("batched", "tokens", None, "Tokens a step", 1, inputs.MOST_TOKENS, unit="tokens",
               optional=True, help="Most tokens of a step (max_num_batched_tokens). Empty: the"
               " engine's own, and what another number would change is said."),
         Field("rank", "name", "usd_h", "Cheapest by", names=lambda: RANKS),
@@ -93,12 +95,12 @@ def view(state):
     """
     controls = _controls(state)
     try:
-        load, slo = _load(state), c.limits(state)
+        load, slo = _load(state), inputs.limits(state)
         asked = (state[name] for name in ASKED)
         parts = _parts(_ranked(state["rank"], load, slo, *asked), state)
-    except c.BadInput as problem:
-        parts = c.refusal(problem, FORM)
-    return c.frame(FORM, state, TITLE, LEAD, controls, **parts)
+    except BadInput as problem:
+        parts = answers.refusal(problem, FORM)
+    return answers.frame(FORM, state, TITLE, LEAD, controls, **parts)
 
 
 ASKED = ("model", "vendor", "nodes", "copies", "engine", "bits", "rate", "batched")
@@ -107,7 +109,7 @@ ASKED = ("model", "vendor", "nodes", "copies", "engine", "bits", "rate", "batche
 def _load(state):
     """The load; where a rate is asked, users are no question, whatever stood there."""
     users = state["users"] if state["rate"] is None else design.WORKED_WORKLOAD.concurrency
-    return c.load(state | {"users": users})
+    return inputs.load(state | {"users": users})
 
 
 @partial(calibration.cache_until_reload, size=8)
@@ -141,15 +143,19 @@ def _of_vendor(vendor):
 def _controls(state):
     fields = {field.name: field for field in FORM.fields}
     made = [
-        c.search(fields["model"], state, c.model_options()),
-        c.slider(fields["in"], state, c.token_stops(c.known_model(state["model"]), state["in"])),
+        c.search(fields["model"], state, lists.model_options()),
+        c.slider(
+            fields["in"], state, c.token_stops(inputs.known_model(state["model"]), state["in"])
+        ),
         *([] if state["rate"] else [c.slider(fields["users"], state, c.USER_STOPS)]),
         c.entry(fields["rate"], state) | {"placeholder": "none"},
         c.entry(fields["out"], state) | c.HALF,
         c.entry(fields["prefix"], state) | c.HALF,
-        *c.limit_controls(fields, state),
+        *inputs.limit_controls(fields, state),
         c.select(fields["vendor"], state, [(v, word, "") for v, word in VENDORS.items()]),
-        c.select(fields["engine"], state, [(ANY, "vLLM, or what runs", ""), *c.engine_options()]),
+        c.select(
+            fields["engine"], state, [(ANY, "vLLM, or what runs", ""), *lists.engine_options()]
+        ),
         c.select(fields["bits"], state, [(b, str(b) if b else "any", "") for b in BITS]) | c.HALF,
         c.entry(fields["batched"], state) | {"placeholder": "the engine's own"} | c.HALF,
         c.entry(fields["nodes"], state) | c.HALF,
@@ -185,8 +191,8 @@ def _parts(found, state):
         "status": _status(found, here, eased),
         "figure": _figure(found, here),
         "remedies": why,
-        "messages": c.card_notes(here),
-        "texts": c.commands(here),
+        "messages": answers.card_notes(here),
+        "texts": running.commands(here),
         "links": _links(here, state),
     }
     if not here.starts:
@@ -219,7 +225,10 @@ def _status(found, here, eased):
         reason = found.reason(here).sentence
         level = "warn" if here.meets_all else "bad"
         return {"level": level, "text": f"{here.short_title}: {reason}. The answer: {_run(best)}."}
-    return {"level": c.worst(best.limits), "text": f"Run {_run(best)}: {best.binding}. {tried}"}
+    return {
+        "level": answers.worst(best.limits),
+        "text": f"Run {_run(best)}: {best.binding}. {tried}",
+    }
 
 
 def _run(choice):
@@ -229,7 +238,7 @@ def _run(choice):
 
 def _headline(here):
     e, slo = here.estimates, here.slo
-    (gap_s, which_gap), (wait_s, which_wait) = c.asked(slo, "itl"), c.asked(slo, "ttft")
+    (gap_s, which_gap), (wait_s, which_wait) = asked(slo, "itl"), asked(slo, "ttft")
     items = [
         _rent(here),
         _estimate("$/M output", e.usd_mtok, "USD/Mtok", here, "cards always busy"),
@@ -243,7 +252,7 @@ def _headline(here):
 
 def _of(estimates, latency, which):
     """The mean of a latency, or one of its percentiles."""
-    if which == c.MEAN:
+    if which == MEAN:
         return getattr(estimates, f"{latency}_s")
     return percentile(estimates, latency, float(which.removeprefix("p")))
 
@@ -264,19 +273,19 @@ def _estimate(label, made, unit, here, note, limit=None):
     if made is None:
         return None
     if unit == "s":
-        text, said, scale = c.timed(made)
+        text, said, scale = answers.timed(made)
     else:
         text, said, scale = quantity(made.value, unit).removesuffix("/M"), "", 1.0
     note = f"{note}; {made.doubt}" if made.doubt else note
     item = {"label": label, "value": text, "unit": said, "note": note, "explain": ""}
-    return item | c.span(made, limit, scale)
+    return item | answers.span(made, limit, scale)
 
 
 def _figure(found, here):
     front = {choice.number for choice in found.front}
     drawn = {choice.number: choice for choice in (*found.front, *found.by_hardware[:MOST_DRAWN])}
     drawn[here.number] = here
-    which = c.asked(found.asked.slo, "itl")[1]
+    which = asked(found.asked.slo, "itl")[1]
     rented = any(choice.usd_h_all for choice in drawn.values())
     points: list = []
     for number, choice in drawn.items():
@@ -304,8 +313,8 @@ def _figure(found, here):
         "Filled marks are those that nothing beats in everything; crosses miss a limit. "
         f"Ringed: {_run(here)}; its gaps by percentile below. The tables say the same."
     )
-    gap_s, _ = c.asked(slo, "itl")
-    title = "gap between tokens, ms" if which == c.MEAN else f"{which} of gaps between tokens, ms"
+    gap_s, _ = asked(slo, "itl")
+    title = "gap between tokens, ms" if which == MEAN else f"{which} of gaps between tokens, ms"
     return cost_and_gap(
         points,
         here.number,
@@ -322,7 +331,7 @@ def _spread(here, which):
     """The gaps of the candidate that is looked at, for the panel below."""
     made = [percentile(here.estimates, "itl", percent) for percent in PERCENTS]
     bands = tuple((1e3 * one.low, 1e3 * one.value, 1e3 * one.high) for one in made)
-    limited = None if which == c.MEAN else float(which.removeprefix("p"))
+    limited = None if which == MEAN else float(which.removeprefix("p"))
     return Spread(PERCENTS, bands, limited)
 
 
@@ -367,7 +376,7 @@ def _percentiles(here):
     for name, label in LATENCIES.items():
         made = [percentile(here.estimates, name, percent) for percent in PERCENTS]
         rows.append([label, *(quantity(one.value, "s") for one in made)])
-        low, high = zip(*(c.ends(one, "s") for one in made), strict=True)
+        low, high = zip(*(answers.ends(one, "s") for one in made), strict=True)
         rows += [[f"{label}, from", *low], [f"{label}, to", *high]]
     return {
         "caption": f"Percentiles at {_in_flight(here)}",
@@ -419,6 +428,7 @@ def _front(found):
         "rows": rows or [["none", "-", "-", "-", "-", "-"]],
         "highlight": [0] if rows else [],
         "stack": True,
+        "fold": True,
     }
 
 
@@ -457,7 +467,7 @@ def _links(here, state):
     values |= {"tp": d.tp, "pp": d.pp, "ep": d.ep > 1, "dp": d.dp_attention, "users": users}
     values |= {"fraction": d.fraction, "ctx": here.workload.context_tokens}
     values |= {"batched": d.max_num_batched_tokens}
-    values |= {name: state[name] for name in ("in", "out", "prefix", *c.LIMITED)}
+    values |= {name: state[name] for name in ("in", "out", "prefix", *inputs.LIMITED)}
     found = []
     for other in (calculate, vram):
         known = {field.name for field in other.FORM.fields}

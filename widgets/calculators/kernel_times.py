@@ -7,11 +7,10 @@ from html import escape
 from llmcap_kernel.evidence import kernels
 from llmcap_kernel.evidence.kernels.kinds import KINDS
 from llmcap_kernel.explain import digits
-from llmcap_kernel.refuse import printable
+from llmcap_kernel.refuse import BadInput, printable
 
 from ..figures import TEXT, figure, mark
 from ..figures.curves import log_axis
-from ..form import controls as c
 
 # What each field of Validate says of timings; the inputs beside the file.
 FIELD_OF = {"gpu": "gpu", "engine": "engine"}
@@ -56,7 +55,7 @@ class Timings:
         """
         try:
             reasons = list(self.report(given).skipped)
-        except c.BadInput as problem:
+        except BadInput as problem:
             reasons = [str(problem)]
         card = next((one for one in reasons if one.startswith("card ")), "")
         return {"gpu": card.partition(":")[0]} if card else {}
@@ -75,15 +74,19 @@ class Timings:
             The parts of a view.
         """
         try:
-            told = self.report(given)
-        except c.BadInput as problem:
+            report = self.report(given)
+        except BadInput as problem:
             return {"status": {"level": "warn", "text": f"No row can be compared: {problem}"}}
         return {
-            "status": _status(told),
-            "headline": _headline(told.whole),
-            "figure": _figure(told),
-            "tables": [_groups(told), *([_worst(told)] if told.worst else []), *_left(told)],
-            "sentences": [told.sentence],
+            "status": _status(report),
+            "headline": _headline(report.whole),
+            "figure": _figure(report),
+            "tables": [
+                _groups(report),
+                *([_worst(report)] if report.worst else []),
+                *_left(report),
+            ],
+            "sentences": [report.sentence],
         }
 
 
@@ -103,8 +106,8 @@ def placeholders(own):
     return dict.fromkeys(FIELD_OF, "as the file says")
 
 
-def _status(told):
-    whole = told.whole
+def _status(report):
+    whole = report.whole
     if not whole.rows:
         return {"level": "warn", "text": "Every row is in doubt, so none is counted."}
     text = f"Half of {whole.rows:,} kernels are within {whole.median:.1%} of their formula."
@@ -125,14 +128,14 @@ def _headline(whole):
     ]
 
 
-def _figure(told):
+def _figure(report):
     """Predicted against measured, both logarithmic, a mark for each kind."""
-    if not told.sure:
+    if not report.sure:
         return None
-    both = [1e6 * v for one in told.sure for v in (one.predicted_s, one.row.latency_s)]
+    both = [1e6 * v for one in report.sure for v in (one.predicted_s, one.row.latency_s)]
     low, high = min(both) / 1.5, max(both) * 1.5
     parts: dict = {}
-    for one in told.sure:
+    for one in report.sure:
         parts.setdefault(one.row.kind, []).append(one)
     line: dict = {
         "type": "scatter",
@@ -149,8 +152,8 @@ def _figure(told):
             line,
             *(_marks(KINDS[kind].title, i, parts[kind], low, high) for i, kind in enumerate(kinds)),
         ],
-        f"{len(told.sure):,} kernels, measured on one axis and predicted on the other, both "
-        f"logarithmic. Half lie within {told.whole.median:.1%} of the line where both are equal.",
+        f"{len(report.sure):,} kernels, measured on one axis and predicted on the other, both "
+        f"logarithmic. Half lie within {report.whole.median:.1%} of the line where both are equal.",
         height=470,
         margin={"l": 68, "r": 20, "t": 40, "b": 8},
         showlegend=True,
@@ -179,22 +182,22 @@ def _marks(title, number, some, low, high):
     }
 
 
-def _groups(told):
-    whole = [told.whole] if told.whole.rows else []
+def _groups(report):
+    whole = [report.whole] if report.whole.rows else []
     return {
         "caption": "How far off, by kernel, format and engine",
         "columns": ["Kernel", "Rows", "Half within", "Four of five", "Predicted over measured"],
         "rows": [
             [", ".join(g.name), f"{g.rows:,}", f"{g.median:.1%}", f"{g.p80:.1%}", f"{g.bias:.2f}"]
-            for g in (*told.groups, *whole)
+            for g in (*report.groups, *whole)
         ],
-        "highlight": [len(told.groups)] if whole else [],
+        "highlight": [len(report.groups)] if whole else [],
     }
 
 
-def _worst(told):
+def _worst(report):
     return {
-        "caption": f"The {len(told.worst)} farthest off",
+        "caption": f"The {len(report.worst)} farthest off",
         "columns": ["Line", "Kernel", "Measured", "Predicted"],
         "rows": [
             [
@@ -203,17 +206,19 @@ def _worst(told):
                 f"{digits(1e6 * one.row.latency_s)} µs",
                 f"{digits(1e6 * one.predicted_s)} µs",
             ]
-            for one in told.worst
+            for one in report.worst
         ],
         "highlight": [],
         "stack": True,
     }
 
 
-def _left(told):
+def _left(report):
     """Rows that are in doubt, and rows that could not be read."""
-    doubted = [[f"{n:,}", f"in doubt: {kernels.DOUBTS[d]}"] for d, n in told.doubted.most_common()]
-    unread = [[f"{n:,}", why] for why, n in told.skipped.most_common(REASONS)]
+    doubted = [
+        [f"{n:,}", f"in doubt: {kernels.DOUBTS[d]}"] for d, n in report.doubted.most_common()
+    ]
+    unread = [[f"{n:,}", why] for why, n in report.skipped.most_common(REASONS)]
     if not doubted + unread:
         return []
     table = {"caption": "Rows that are not counted", "columns": ["Rows", "Why"]}

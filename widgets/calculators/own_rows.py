@@ -21,6 +21,7 @@ from .published_tables import row_cells
 
 MOST = 20_000  # rows of a reader's file; predicting one takes a millisecond
 ROWS = 20  # of a table
+FEW = 4  # rows that stand open: more of them fill a phone several times over
 BY_CHANCE = 0.1  # how seldom chance may do as much before a file is called better or worse
 # The column of a row that each input beside the file replaces.
 FIELD_OF = {
@@ -219,6 +220,7 @@ class Own:
             "levels": [[None, None, levels[p.inside], *[None] * 4] for p in far],
             "highlight": [],
             "stack": True,
+            "fold": len(far) > FEW,
         }
         if self.voice is YOURS:
             return table
@@ -386,14 +388,14 @@ def _messages(report, mine, voice):
 def _status(report, mine, others, asks, voice):
     if not mine:
         return {"level": "warn", "text": _open(report, asks, voice)}
-    kept = [p.inside for p in mine if p.inside is not None]
+    inside = [p.inside for p in mine if p.inside is not None]
     text = f"{voice.rows} {_rows(len(mine))}: median error {percent(published.median(mine))}"
-    text += f", {sum(kept):,} of {len(kept):,} in the 80% interval." if kept else "."
+    text += f", {sum(inside):,} of {len(inside):,} in the 80% interval." if inside else "."
     alike = "" if others.median is None else likeness([p.error for p in mine], others.median)
     if others.median is not None:
         text += f" {SAID[alike]} (median {percent(others.median)})."
-    held = sum(kept) >= 0.75 * len(kept)
-    return {"level": "good" if held and alike != "worse" else "warn", "text": text}
+    is_promised = sum(inside) >= 0.75 * len(inside)
+    return {"level": "good" if is_promised and alike != "worse" else "warn", "text": text}
 
 
 SAID = {
@@ -424,7 +426,7 @@ def _headline(mine, others, voice):
         return []
     middle = published.median(mine)
     typical = min(mine, key=lambda p: abs(p.error - middle))
-    kept = [p.inside for p in mine if p.inside is not None]
+    inside = [p.inside for p in mine if p.inside is not None]
     off, _, leaning = way(sorted(p.off for p in mine)[len(mine) // 2]).partition(" ")
     strangers = "no published row to set beside" if others.median is None else (
         f"published rows: {percent(others.median)}"
@@ -433,9 +435,9 @@ def _headline(mine, others, voice):
         _number(f"{voice.own} median error", percent(middle), "", strangers, definition(typical)),
         _number(f"{voice.own} middle row", off, leaning),
     ]
-    if kept:
-        note = f"{percent(sum(kept) / len(kept))}; 80% is promised"
-        held = _number("In the 80% interval", f"{sum(kept):,}", f"of {len(kept):,}", note)
+    if inside:
+        note = f"{percent(sum(inside) / len(inside))}; 80% is promised"
+        held = _number("In the 80% interval", f"{sum(inside):,}", f"of {len(inside):,}", note)
         out.insert(1, held)
     return out
 

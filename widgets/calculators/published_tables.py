@@ -32,15 +32,15 @@ def by_group(filters, state):
     rows = []
     for name, group in GROUPS.items():
         medians = published.medians(filters, name)
-        told = published.points_left(filters, name, state["against"])
-        if name == "percentile" and not told:
+        points = published.points_left(filters, name, state["against"])
+        if name == "percentile" and not points:
             continue  # nobody's but a reader's own
         rows.append(
             [
                 group.title,
-                f"{len(told):,}",
+                f"{len(points):,}",
                 *(percent(medians[against]) for against in SIDE_BY_SIDE),
-                percent(published.inside(told)),
+                percent(published.inside(points)),
             ]
         )
     return {
@@ -123,6 +123,7 @@ def farthest(shown, state):
         "links": [benchmarks.address(benchmarks.measured()[p.row.id]["source"]) for p in far_rows],
         "highlight": [],
         "stack": True,
+        "fold": True,
     }
 
 
@@ -155,62 +156,76 @@ def evidence_tables():
     if not rows:
         return ()
     modes = weak_spots.evidence(rows)
-    of_source = weak_spots.evidence(rows, tuple(names_of("source")), lambda row: (row.source,))
-    doubted = tuple(one.name for one in weak_spots.DOUBTS)
-    doubts = weak_spots.evidence(rows, doubted, lambda row: row.doubts)
-    by_source = sorted(of_source, key=lambda e: -e.rows)
-    return (
-        {
-            "caption": "Failure modes: rules that fire before anything is measured",
-            "columns": ["Failure mode", *EVIDENCE_COLUMNS, "Verdict"],
-            "rows": [
-                [one.title, *_numbers(e), _verdict(e)]
-                for one, e in zip(weak_spots.MODES, modes, strict=True)
-            ],
-            "levels": [
-                [*[None] * len(EVIDENCE_COLUMNS), "good" if e.is_small else "warn"] for e in modes
-            ],
-            "highlight": [],
-        },
-        {
-            "caption": "What goes wrong, which rows show it, what to do",
-            "columns": ["Failure mode", "What goes wrong", "Rows that show it", "What to do"],
-            "rows": [
-                [one.title, one.wrong, SMALL * e.is_small + shown_by(e), one.advice]
-                for one, e in zip(weak_spots.MODES, modes, strict=True)
-            ],
-            "highlight": [],
-            "stack": True,
-        },
-        {
-            "caption": "Rows that may be wrong themselves",
-            "columns": ["Which", "The doubt", "Rows", "Half within", "Their like", "Middle one"],
-            "rows": [
-                [one.title, one.why, *_counted(e, e.alike)]
-                for one, e in zip(weak_spots.DOUBTS, doubts, strict=True)
-            ],
-            "highlight": [],
-            "stack": True,
-        },
-        {
-            "caption": "Source by source",
-            "columns": [
-                *("Source", "Rows", "Half within", "Source left out", "Middle one"),
-                *("Weight of a row", "What its rows say"),
-            ],
-            "rows": [
-                [
-                    e.name,
-                    *_counted(e, e.unseen),
-                    _weight(row for row in rows if row.source == e.name),
-                    _measures(e.name),
-                ]
-                for e in by_source
-            ],
-            "links": [benchmarks.sources()[e.name]["url"] for e in by_source],
-            "highlight": [],
-        },
-    )
+    return _how_far(modes), _what_to_do(modes), _doubted(rows), _by_source(rows)
+
+
+def _how_far(modes):
+    quiet = [None] * len(EVIDENCE_COLUMNS)
+    return {
+        "caption": "Failure modes: rules that fire before anything is measured",
+        "columns": ["Failure mode", *EVIDENCE_COLUMNS, "Verdict"],
+        "rows": [
+            [one.title, *_numbers(e), _verdict(e)]
+            for one, e in zip(weak_spots.MODES, modes, strict=True)
+        ],
+        "levels": [[*quiet, "good" if e.is_small else "warn"] for e in modes],
+        "highlight": [],
+        "fold": True,
+    }
+
+
+def _what_to_do(modes):
+    return {
+        "caption": "What goes wrong, which rows show it, what to do",
+        "columns": ["Failure mode", "What goes wrong", "Rows that show it", "What to do"],
+        "rows": [
+            [one.title, one.wrong, SMALL * e.is_small + shown_by(e), one.advice]
+            for one, e in zip(weak_spots.MODES, modes, strict=True)
+        ],
+        "highlight": [],
+        "stack": True,
+        "fold": True,
+    }
+
+
+def _doubted(rows):
+    names = tuple(one.name for one in weak_spots.DOUBTS)
+    doubts = weak_spots.evidence(rows, names, lambda row: row.doubts)
+    return {
+        "caption": "Rows that may be wrong themselves",
+        "columns": ["Which", "The doubt", "Rows", "Half within", "Their like", "Middle one"],
+        "rows": [
+            [one.title, one.why, *_counted(e, e.alike)]
+            for one, e in zip(weak_spots.DOUBTS, doubts, strict=True)
+        ],
+        "highlight": [],
+        "stack": True,
+        "fold": True,
+    }
+
+
+def _by_source(rows):
+    found = weak_spots.evidence(rows, tuple(names_of("source")), lambda row: (row.source,))
+    sources = sorted(found, key=lambda e: -e.rows)
+    return {
+        "caption": "Source by source",
+        "columns": [
+            *("Source", "Rows", "Half within", "Source left out", "Middle one"),
+            *("Weight of a row", "What its rows say"),
+        ],
+        "rows": [
+            [
+                e.name,
+                *_counted(e, e.unseen),
+                _weight(row for row in rows if row.source == e.name),
+                _measures(e.name),
+            ]
+            for e in sources
+        ],
+        "links": [benchmarks.sources()[e.name]["url"] for e in sources],
+        "highlight": [],
+        "fold": True,
+    }
 
 
 def _weight(rows):

@@ -13,7 +13,7 @@ from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.spec import Slo, Workload
 
 from ..figures.curves import Point
-from ..form.controls import LEVELS
+from .answers import LEVELS
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,16 @@
 """The scorecard: two to four deployments side by side, under the same users and limits."""
 
 from llmcap_kernel import design
+from llmcap_kernel.address import MEAN
 from llmcap_kernel.explain import quantity
+from llmcap_kernel.refuse import BadInput
 
 from .. import constants
-from ..figures import FARTHEST, limits_used
-from ..form import controls as c
+from ..figures.limits import FARTHEST, limits_used
+from ..form import inputs
 from ..form import presets as p
 from ..form.state import Form
-from . import columns
+from . import answers, columns
 
 TITLE = "Scorecard"
 LEAD = "Which of these deployments meets every limit, what does it cost, and what binds the others?"
@@ -24,7 +26,7 @@ PRESETS = p.situations(
     columns.preset(
         p.ON_ONE_CARD,
         p.ON_ONE_CARD | {"gpu": "l40s", "tp": 2},
-        **{"in": 1500, "out": 400, "prefix": 500, "users": 32, "itlp": c.MEAN, "ttft": 3},
+        **{"in": 1500, "out": 400, "prefix": 500, "users": 32, "itlp": MEAN, "ttft": 3},
     ),
     columns.preset(
         p.ON_FOUR_CARDS,
@@ -54,20 +56,20 @@ def view(state):
     """
     controls = columns.shown(FORM, state)
     try:
-        load, slo = c.load(state), c.limits(state)
-    except c.BadInput as problem:
-        return c.frame(FORM, state, TITLE, LEAD, controls, **c.refusal(problem, FORM))
+        load, slo = inputs.load(state), inputs.limits(state)
+    except BadInput as problem:
+        return answers.frame(FORM, state, TITLE, LEAD, controls, **answers.refusal(problem, FORM))
     deployments, groups, refused = columns.deployments(FORM, state)
     if not deployments:
-        return c.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **refused)
+        return answers.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **refused)
     parts = _parts(design.scorecard(deployments, load, slo))
     parts["messages"] = refused.get("messages", []) + parts["messages"]
-    return c.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **parts)
+    return answers.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **parts)
 
 
 def _parts(card):
     load = card.cards[0].workload
-    level = c.LEVELS[card.winner.limits[0].verdict] if card.winner else "bad"
+    level = answers.LEVELS[card.winner.limits[0].verdict] if card.winner else "bad"
     return {
         "headline": [_headline(one) for one in card.cards],
         "status": {"level": level, "text": card.verdict},
@@ -79,7 +81,7 @@ def _parts(card):
             "Numbers are estimates, with the range that held four measurements of five; a "
             "ceiling is what the spec sheet allows.",
         ],
-        "messages": [m for one in card.cards for m in c.card_notes(one)],
+        "messages": [m for one in card.cards for m in answers.card_notes(one)],
         "behind": constants.behind(card.cards),
     }
 
@@ -99,7 +101,7 @@ def _headline(card):
         "unit": unit,
         "note": f"{limit.name} {limit.words}: {limit.sentence}",
         "explain": card.explain(),
-    } | (c.span(card.usd_mtok) if card.starts and card.usd_mtok else {})
+    } | (answers.span(card.usd_mtok) if card.starts and card.usd_mtok else {})
 
 
 def _figure(card):
@@ -176,7 +178,9 @@ def _ends(card):
     rows = []
     for name, unit in _measures(card.cards[0]).items():
         made = [_estimates(one)[name] for one in card.cards]
-        low, high = zip(*(c.ends(one, unit) if one else ("-", "-") for one in made), strict=True)
+        low, high = zip(
+            *(answers.ends(one, unit) if one else ("-", "-") for one in made), strict=True
+        )
         ceiling = (quantity(one.ceiling, unit) if one else "-" for one in made)
         rows += [[f"{name}, from", *low], [f"{name}, to", *high], [f"{name}, ceiling", *ceiling]]
     return {
@@ -185,6 +189,7 @@ def _ends(card):
         "rows": rows,
         "highlight": [],
         "stack": True,
+        "fold": True,
     }
 
 
@@ -192,5 +197,5 @@ def _level(name, card):
     if name == "Fits":
         return "good" if card.fits else "bad"
     if name == "Binding constraint":
-        return c.LEVELS[card.limits[0].verdict]
+        return answers.LEVELS[card.limits[0].verdict]
     return None

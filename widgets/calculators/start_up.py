@@ -4,11 +4,11 @@ from functools import lru_cache
 
 from llmcap_kernel.evidence import logs, startup
 from llmcap_kernel.explain import digits
-from llmcap_kernel.refuse import printable
+from llmcap_kernel.refuse import BadInput, printable
 
-from ..figures import stacked_bars, term_table
-from ..form import controls as c
+from ..figures.memory import stacked_bars, term_table
 from ..form import from_log
+from . import running
 
 # What each field of Validate says of a log; the inputs beside the file.
 FIELD_OF = {
@@ -92,9 +92,9 @@ class Log:
         try:
             lacking = _lacking(one)
             if lacking:
-                raise c.BadInput("file", lacking)
+                raise BadInput("file", lacking)
             both = startup.beside(one)
-        except c.BadInput as problem:
+        except BadInput as problem:
             return _open(one, startup.reason(problem))
         return {
             "status": _status(both),
@@ -103,7 +103,7 @@ class Log:
             "tables": [_terms(both), _settings(both), term_table(both.books)],
             "sentences": [SENTENCE],
             "messages": [_message(text) for text in both.notes],
-            "texts": [c.engine_lines(both.books)],
+            "texts": [running.engine_lines(both.books)],
         }
 
 

@@ -12,9 +12,9 @@ from llmcap_kernel.evidence import kernels, logs, measurements, results, weak_sp
 
 from .. import benchmarks
 from ..form import controls as c
-from ..form import from_name, learnt
+from ..form import from_name, inputs, learnt, lists
 from ..form.state import Field, Form
-from . import example, kernel_times, own_rows, published, scatter, start_up
+from . import answers, example, kernel_times, own_rows, published, scatter, start_up
 from .published import (
     AGAINST,
     ANY,
@@ -79,7 +79,7 @@ FORM = Form(
         _replace(
             "gpu", "name", "Card", names=lambda: (AS_FILE, *catalog.gpus()), reads=from_name.card
         ),
-        _replace("tp", "whole", "Cards", low=1, high=c.MOST_CARDS),
+        _replace("tp", "whole", "Cards", low=1, high=inputs.MOST_CARDS),
         _replace(
             "weights",
             "name",
@@ -88,9 +88,9 @@ FORM = Form(
             reads=from_name.weights,
         ),
         _replace("engine", "name", "Engine", names=lambda: (AS_FILE, *ENGINES)),
-        _replace("in", "tokens", "Prompt", low=1, high=c.MOST_TOKENS, unit="tokens"),
-        _replace("out", "tokens", "Answer", low=1, high=c.MOST_TOKENS, unit="tokens"),
-        _replace("users", "whole", "Users at once", low=1, high=c.MOST_USERS),
+        _replace("in", "tokens", "Prompt", low=1, high=inputs.MOST_TOKENS, unit="tokens"),
+        _replace("out", "tokens", "Answer", low=1, high=inputs.MOST_TOKENS, unit="tokens"),
+        _replace("users", "whole", "Users at once", low=1, high=inputs.MOST_USERS),
         _replace(
             "kv",
             "name",
@@ -99,9 +99,9 @@ FORM = Form(
             reads=from_name.kv,
         ),
         _replace("fraction", "number", "Memory fraction", low=0.05, high=1),
-        _replace("maxlen", "tokens", "Longest request", low=1, high=c.MOST_TOKENS),
-        _replace("seqs", "whole", "Sequences at once", low=1, high=c.MOST_USERS),
-        _replace("batched", "tokens", "Tokens a step", low=1, high=c.MOST_TOKENS),
+        _replace("maxlen", "tokens", "Longest request", low=1, high=inputs.MOST_TOKENS),
+        _replace("seqs", "whole", "Sequences at once", low=1, high=inputs.MOST_USERS),
+        _replace("batched", "tokens", "Tokens a step", low=1, high=inputs.MOST_TOKENS),
     ),
 )
 ACCEPT = ".csv,.json,.jsonl,.md,.sql,.txt,.log,.out"
@@ -168,7 +168,7 @@ def view(state, own=None):
     if shown and shown is not own:
         said = example.SAID if state["file"] == EXAMPLE else _published_by(state["file"])
         parts["sentences"] = [said, *parts["sentences"]]
-    return c.frame(FORM, state, TITLE, LEAD, controls, **parts)
+    return answers.frame(FORM, state, TITLE, LEAD, controls, **parts)
 
 
 # files with a view of their own, in which no published row is drawn
@@ -312,7 +312,7 @@ def _choice(field, state):
     return c.select(field, state, [silent, *((n, n, "") for n in field.names() if n != AS_FILE)])
 
 
-LISTS = {"model": c.model_options, "gpu": c.gpu_options, "weights": c.format_options}
+LISTS = {"model": lists.model_options, "gpu": lists.gpu_options, "weights": lists.format_options}
 
 
 def _sentence(text):

@@ -4,21 +4,26 @@ from dataclasses import replace
 from functools import cache
 
 from llmcap_kernel import capacity, catalog, design, toolbox
+from llmcap_kernel.refuse import BadInput
 
-from ..figures import memory_bars, memory_table, term_table, usable_bytes
+from ..figures import GIB
+from ..figures.memory import memory_bars, memory_table, term_table, usable_bytes
 from ..form import controls as c
+from ..form import inputs, lists
 from ..form import presets as p
 from ..form.state import Field, Form
+from . import answers, running
+from .answers import gib
 
 TITLE = "VRAM and concurrency"
 LEAD = "Does it start, does it hold all its users, and if not, which term is in the way?"
 FORM = Form(
     "vram",
     (
-        *c.deployment_fields(design.worked_spec()[0]),
-        Field("ctx", "tokens", 8000, "Context of each user", 1, c.MOST_TOKENS, unit="tokens",
+        *inputs.deployment_fields(design.worked_spec()[0]),
+        Field("ctx", "tokens", 8000, "Context of each user", 1, inputs.MOST_TOKENS, unit="tokens",
               help="Prompt and answer together. 8k is 8,000."),
-        Field("users", "whole", 16, "Users at once", 1, c.MOST_USERS, unit="users"),
+        Field("users", "whole", 16, "Users at once", 1, inputs.MOST_USERS, unit="users"),
     ),
 )  # fmt: skip
 PRESETS = p.situations(
@@ -28,7 +33,6 @@ PRESETS = p.situations(
     p.ON_FOUR_CARDS | {"users": 4, "ctx": 128_000},
     p.SMALL_ON_ONE | {"users": 256, "ctx": 1500},
 )
-GIB = 2**30
 BIGGER = 1.3  # a card is worth naming as a way out when it has this many times the memory
 
 
@@ -47,11 +51,11 @@ def view(state):
     """
     controls = _controls(state)
     try:
-        d = c.deployment(state)
+        d = inputs.deployment(state)
         books = capacity.ledger(d, context_tokens=state["ctx"], concurrency=state["users"])
-    except c.BadInput as problem:
-        return c.frame(FORM, state, TITLE, LEAD, controls, **c.refusal(problem, FORM))
-    return c.frame(
+    except BadInput as problem:
+        return answers.frame(FORM, state, TITLE, LEAD, controls, **answers.refusal(problem, FORM))
+    return answers.frame(
         FORM,
         state,
         TITLE,
@@ -62,9 +66,9 @@ def view(state):
         figure=memory_bars(books),
         tables=[memory_table(books), _ways_out(books), term_table(books)],
         sentences=_sentences(books),
-        messages=c.notes(d, state["ctx"]),
-        remedies=c.remedies(FORM, state, books),
-        texts=[c.engine_lines(books)],
+        messages=answers.notes(d, state["ctx"]),
+        remedies=running.remedies(FORM, state, books),
+        texts=[running.engine_lines(books)],
     )
 
 
@@ -73,7 +77,7 @@ def HINT():
     """Name the fewest cards that turn the verdict of the start."""
     state = FORM.defaults()
     for cards in (2, 4, 8):
-        d = c.deployment(state | {"tp": cards})
+        d = inputs.deployment(state | {"tp": cards})
         if capacity.ledger(d, context_tokens=state["ctx"], concurrency=state["users"]).fits:
             return f"Try it: set Cards to {cards}, and watch the verdict."
     return ""
@@ -81,33 +85,33 @@ def HINT():
 
 def _controls(state):
     fields = {field.name: field for field in FORM.fields}
-    stops = c.token_stops(c.chosen_model(state), state["ctx"])
+    stops = c.token_stops(inputs.chosen_model(state), state["ctx"])
     return [
         c.slider(fields["users"], state, c.USER_STOPS),
         c.slider(fields["ctx"], state, stops),
-        *c.deployment_controls(FORM, state),
+        *inputs.deployment_controls(FORM, state),
     ]
 
 
 def _status(books):
-    level = c.START_LEVELS[books.start]
+    level = running.START_LEVELS[books.start]
     level = "warn" if level == "good" and not books.fits else level
     text = books.verdict
     if books.starts and not books.fits:
         name, size = books.terms[0]
-        text += f" The largest term is {name} with {c.gib(size)} GiB."
+        text += f" The largest term is {name} with {gib(size)} GiB."
     return {"level": level, "text": text}
 
 
 def _headline(books):
-    budget = c.arithmetic(books, "budget", "kv_pool")
-    sequence = c.arithmetic(books, "kv_per_sequence")
+    budget = answers.arithmetic(books, "budget", "kv_pool")
+    sequence = answers.arithmetic(books, "kv_per_sequence")
     usable = usable_bytes(books)
     total = (
         f"needed = weights + overhead + KV of {books.concurrency:,} users\n"
-        f"       = {c.gib(books.weights_bytes)} GiB + {c.gib(books.overhead_bytes)} GiB"
-        f" + {c.gib(books.kv_used_bytes)} GiB\n"
-        f"       = {c.gib(books.needed_bytes)} GiB"
+        f"       = {gib(books.weights_bytes)} GiB + {gib(books.overhead_bytes)} GiB"
+        f" + {gib(books.kv_used_bytes)} GiB\n"
+        f"       = {gib(books.needed_bytes)} GiB"
     )
     return [
         {
@@ -115,19 +119,19 @@ def _headline(books):
             "value": f"{books.max_concurrent:,}",
             "unit": "users",
             "note": f"{books.concurrency:,} wanted",
-            "explain": c.arithmetic(books, "max_concurrent"),
+            "explain": answers.arithmetic(books, "max_concurrent"),
         }
         | _between(books.max_concurrent, books.concurrent_interval, books.concurrency),
         {
             "label": "Total needed on a card",
-            "value": c.gib(books.needed_bytes),
+            "value": gib(books.needed_bytes),
             "unit": "GiB",
-            "note": f"the engine may use {c.gib(usable)} of {c.gib(books.visible_bytes)} GiB",
+            "note": f"the engine may use {gib(usable)} of {gib(books.visible_bytes)} GiB",
             "explain": "\n".join([total, "", *map(str, capacity.term_lines(books))]),
         },
         {
             "label": "Room for KV cache",
-            "value": c.gib(max(books.kv_pool_bytes, 0)),
+            "value": gib(max(books.kv_pool_bytes, 0)),
             "unit": "GiB",
             "note": _shortfall(books),
             "explain": budget,
@@ -139,7 +143,7 @@ def _headline(books):
         ),
         {
             "label": "One user takes",
-            "value": c.gib(books.kv_bytes_per_sequence),
+            "value": gib(books.kv_bytes_per_sequence),
             "unit": "GiB",
             "note": f"{books.kv_bytes_per_token / 1024:,.4g} KiB a token, on each card",
             "explain": sequence,
@@ -156,7 +160,7 @@ def _between(value, interval, least, bound=""):
 
 def _shortfall(books):
     if books.kv_pool_bytes < 0:
-        return f"weights and overhead are {c.gib(-books.kv_pool_bytes)} GiB over"
+        return f"weights and overhead are {gib(-books.kv_pool_bytes)} GiB over"
     return f"{books.kv_pool_tokens:,} tokens over all users"
 
 
@@ -169,7 +173,7 @@ def _ways_out(books):
     for name, lever, length in tried:
         try:
             users = capacity.max_concurrent(lever(), length)
-        except c.BadInput:
+        except BadInput:
             continue  # a change that this model or card cannot have is no way out
         enough = users >= books.concurrency
         rows.append([name, f"{users:,}", "holds all" if enough else "not enough"])
@@ -189,14 +193,14 @@ def _sentences(books):
     try:
         double = toolbox.split_tensors(d, 2 * d.tp)
         after = capacity.ledger(double, context_tokens=books.context_tokens)
-    except c.BadInput:
+    except BadInput:
         return []
     if after.kv_pool_bytes <= 0 or d.dp_attention:
         return []
     before = max(books.kv_pool_bytes, 0) * d.tp
     return [
         f"From {d.tp} to {2 * d.tp} cards the memory doubles and the weights stay the same: room "
-        f"for the cache goes from {c.gib(before)} to {c.gib(after.kv_pool_bytes * 2 * d.tp)} GiB "
+        f"for the cache goes from {gib(before)} to {gib(after.kv_pool_bytes * 2 * d.tp)} GiB "
         "over all cards."
     ]
 
@@ -210,7 +214,7 @@ def _levers(d):
         (f"Memory fraction {top}", lambda: toolbox.set_memory_fraction(d, top), d.fraction < top),
         (f"{2 * d.tp} cards, TP-{2 * d.tp}", lambda: toolbox.split_tensors(d, 2 * d.tp), True),
         (
-            f"{d.tp} x {c.card_title(larger)}" if larger else "",
+            f"{d.tp} x {lists.card_title(larger)}" if larger else "",
             lambda: replace(d, gpu=larger),
             larger is not None,
         ),

@@ -7,14 +7,14 @@ from math import log10
 
 from llmcap_kernel.explain import quantity
 
-from . import BAD, GROUND, QUIET, TEXT, axis, figure, mark, note
+from . import BAD, QUIET, TEXT, axis, figure, mark, note
 from .curves import log_axis
 
 HEIGHT, SPREAD_HEIGHT = 290, 190
 SPREAD = 0.30  # of the figure's height, and the gap above it
 BETWEEN = 0.16
 PICK = "pick"  # the input that a click on a mark sets to its id
-NAMED = 4  # points of the front that are named beside the picked one
+NAMED = 4  # points of the front that are named
 
 
 @dataclass(frozen=True)
@@ -98,18 +98,17 @@ def cost_and_gap(
     """
     data = [_marks(kind, [c for c in candidates if c.kind == kind]) for kind in LOOKS]
     here = next((c for c in candidates if c.number == picked), None)
-    named = ([here] if here else []) + _apart(
-        [c for c in candidates if c.kind == "front" and c is not here], here
-    )
     if here:
-        ring = {"symbol": "circle-open", "size": 20, "color": TEXT, "line": {"width": 2}}
+        ring = {"symbol": "circle-open", "size": RING_PX, "color": TEXT, "line": {"width": 2}}
         data.append(_scatter([here], ring) | {"hoverinfo": "skip"})
     rents = [c.cost for c in candidates] + ([usd_h] if usd_h else [])
     gaps = [c.gap_ms for c in candidates] + ([gap_ms] if gap_ms else [])
     across = (min(rents, default=1) / 1.3, max(rents, default=1) * 1.6)
     up = (min(gaps, default=1) / 1.25, max(gaps, default=1) * 1.25)
-    labels = [_name(one, across, picked=one is here) for one in named]
+    panel = _Panel(across, up)
     shapes, said = _limits(gap_ms, usd_h)
+    taken = panel.limits(gap_ms, usd_h) + ([panel.ring(here)] if here else [])
+    labels = _names(candidates, here, panel, taken)
     axes = {"xaxis": log_axis(cost_title, *across), "yaxis": log_axis(gap_title, *up)}
     if spread:
         axes["yaxis"]["domain"] = [SPREAD + BETWEEN, 1]
@@ -121,9 +120,9 @@ def cost_and_gap(
         data,
         alt,
         height=HEIGHT + SPREAD_HEIGHT * bool(spread),
-        margin={"l": 8, "r": 12, "t": 20, "b": 8},
+        margin={"l": 8, "r": 12, "t": 24, "b": 8},
         shapes=shapes,
-        annotations=[*labels, *said],
+        annotations=[*labels, *said, *map(_ringed, [here] if here else [])],
         **axes,
     )
 
@@ -212,28 +211,103 @@ def _marks(kind, candidates):
     }
 
 
-def _name(candidate, across, picked=False):
-    """A name beside its mark, towards the middle; Plotly takes places by their logarithm."""
-    left = candidate.cost**2 < across[0] * across[1]
-    font = {"size": 13 if picked else 12, "color": TEXT if picked else QUIET}
-    label = f"<b>{candidate.label}</b>" if picked else candidate.label
-    place = {"xanchor": "left", "xshift": 9} if left else {"xanchor": "right", "xshift": -9}
-    place |= {"yanchor": "bottom", "yshift": 3, "bgcolor": GROUND}
-    return note(label, log10(candidate.cost), log10(candidate.gap_ms), font=font, **place)
+# What the panel of marks has on a phone, where names have the least room [px].
+PANEL_PX = (285, 220)
+LETTER_PX, LINE_PX = 7, 16
+BESIDE_PX, ABOVE_PX = 9, 3  # from a mark to its name
+RING_PX = 20
+# Where a name may stand, by its own end that is nearest to the mark.
+CORNERS = (("left", "bottom"), ("right", "bottom"), ("left", "top"), ("right", "top"))
 
 
-def _apart(candidates, here):
-    """The few of the front whose names do not run into each other on a phone."""
-    kept = [here] if here else []
-    for one in candidates:
-        near = (_times(one.cost, k.cost) < 4 and _times(one.gap_ms, k.gap_ms) < 1.3 for k in kept)
-        if len(kept) <= NAMED and not any(near):
-            kept.append(one)
-    return kept[1:] if here else kept
+@dataclass(frozen=True)
+class _Panel:
+    """Places in the panel of marks, from its lower left [px]."""
+
+    across: tuple[float, float]
+    up: tuple[float, float]
+
+    def x(self, cost):
+        return PANEL_PX[0] * _share(cost, *self.across)
+
+    def y(self, gap_ms):
+        return PANEL_PX[1] * _share(gap_ms, *self.up)
+
+    def beside(self, candidate, corner):
+        """The room between a mark and the end of its name: left, bottom, right, top.
+
+        Where there is more room across than on a phone, marks in it would stand in the name.
+        """
+        (x, y), (side, level) = (self.x(candidate.cost), self.y(candidate.gap_ms)), corner
+        wide = BESIDE_PX + LETTER_PX * len(candidate.label)
+        low = y + ABOVE_PX if level == "bottom" else y - ABOVE_PX - LINE_PX
+        left = x if side == "left" else x - wide
+        return left, low, left + wide, low + LINE_PX
+
+    def ring(self, candidate):
+        """The room that the ring around a mark takes."""
+        x, y, half = self.x(candidate.cost), self.y(candidate.gap_ms), RING_PX / 2
+        return x - half, y - half, x + half, y + half
+
+    def limits(self, gap_ms, usd_h):
+        """The room that the words of the limits take."""
+        (right, top), out = PANEL_PX, []
+        if gap_ms:
+            low, wide = self.y(gap_ms), LETTER_PX * len(GAP.format(gap_ms))
+            out.append((right - wide, low, right, low + LINE_PX))
+        if usd_h:
+            end, wide = self.x(usd_h), LETTER_PX * len(RENT.format(usd_h))
+            out.append((end - wide, top - LINE_PX, end, top))
+        return out
 
 
-def _times(a, b):
-    return max(a / b, b / a)
+def _share(value, low, high):
+    """How far a value is along a logarithmic axis."""
+    return log10(value / low) / log10(high / low)
+
+
+def _names(candidates, here, panel, taken):
+    """Name the few of the front whose names cover neither marks nor other words."""
+    marks = [(panel.x(one.cost), panel.y(one.gap_ms)) for one in candidates]
+    front = [one for one in candidates if one.kind == "front" and one is not here]
+    named = {here.label} if here else set()
+    notes: list[dict] = []
+    for one in front:
+        places = ((corner, panel.beside(one, corner)) for corner in CORNERS)
+        free = ((corner, box) for corner, box in places if _is_free(box, marks, taken))
+        corner, box = next(free, (None, None))
+        if corner and one.label not in named and len(notes) < NAMED:
+            notes.append(_name(one, *corner))
+            named.add(one.label)
+            taken = [*taken, box]
+    return notes
+
+
+def _is_free(box, marks, taken):
+    """Whether a name lies inside the panel, on no mark and on no other words."""
+    left, low, right, high = box
+    if left < 0 or low < 0 or right > PANEL_PX[0] or high > PANEL_PX[1]:
+        return False
+    if any(left < x < right and low < y < high for x, y in marks):
+        return False
+    return all(left > b[2] or right < b[0] or low > b[3] or high < b[1] for b in taken)
+
+
+def _name(candidate, side, level):
+    """A name beside its mark; Plotly takes places by their logarithm."""
+    font = {"size": 12, "color": QUIET}
+    place = {"xanchor": side, "xshift": BESIDE_PX if side == "left" else -BESIDE_PX}
+    place |= {"yanchor": level, "yshift": ABOVE_PX if level == "bottom" else -ABOVE_PX}
+    return note(candidate.label, log10(candidate.cost), log10(candidate.gap_ms), font=font, **place)
+
+
+def _ringed(candidate):
+    """The name of the picked one, above the panel, where it covers nothing."""
+    place = {"xref": "x domain", "yref": "y domain", "xanchor": "left", "yanchor": "bottom"}
+    return note(f"Ringed: {candidate.label}", 0, 1, **place)
+
+
+GAP, RENT = "{:g} ms allowed", "${:g}/h"  # the words beside the limits
 
 
 def _limits(gap_ms, usd_h):
@@ -245,10 +319,10 @@ def _limits(gap_ms, usd_h):
         ends: dict = {"x0": 0, "x1": 1, "xref": "x domain", "y0": gap_ms, "y1": gap_ms}
         shapes.append({"type": "line", "line": line} | ends)
         place: dict = {"xref": "x domain", "xanchor": "right", "yanchor": "bottom", "font": font}
-        said.append(note(f"{gap_ms:g} ms allowed", 1, log10(gap_ms), **place))
+        said.append(note(GAP.format(gap_ms), 1, log10(gap_ms), **place))
     if usd_h:
         ends = {"y0": 0, "y1": 1, "yref": "y domain", "x0": usd_h, "x1": usd_h}
         shapes.append({"type": "line", "line": line} | ends)
         place = {"yref": "y domain", "xanchor": "right", "yanchor": "top", "font": font}
-        said.append(note(f"${usd_h:g}/h", log10(usd_h), 1, xshift=-4, **place))
+        said.append(note(RENT.format(usd_h), log10(usd_h), 1, xshift=-4, **place))
     return shapes, said

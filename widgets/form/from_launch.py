@@ -60,9 +60,11 @@ def inputs(text, state, prefix=""):
     except BadInput as problem:
         said = startup.reason(problem)
         raise BadInput("config", f"config holds a launch command of no use: {said}") from None
-    kept = [] if one.gpu else [f"The command does not name the card: {d.gpu.name} is taken"]
-    kept += [f"The command starts {copies} copies: the numbers are of one"] if copies > 1 else []
-    kept += [f"Not among these inputs: {what}" for name, what in TERMS.items() if getattr(d, name)]
+    remarks = [] if one.gpu else [f"The command does not name the card: {d.gpu.name} is taken"]
+    remarks += [f"The command starts {copies} copies: the numbers are of one"] if copies > 1 else []
+    remarks += [
+        f"Not among these inputs: {what}" for name, what in TERMS.items() if getattr(d, name)
+    ]
     first = f"The inputs are those of the launch command; {one.summary}"
     values = own_card.with_own_card(of_deployment(d, prefix), state, prefix)
-    return values, [first, *kept, *notes]
+    return values, [first, *remarks, *notes]

@@ -60,12 +60,12 @@ def inputs(text, state, prefix=""):
         raise BadInput("config", f"config is a log of {size}: paste its start alone.")
     try:
         one = logs.read(text, "the log")
-        one, kept = _completed(one, state, prefix)
+        one, assumed = _completed(one, state, prefix)
         both = startup.beside(one)
     except BadInput as problem:
         said = startup.reason(problem)
         raise BadInput("config", f"config holds a start-up log of no use: {said}") from None
-    return of_deployment(both.deployment, prefix), [_compared(both), *kept, *both.notes]
+    return of_deployment(both.deployment, prefix), [_compared(both), *assumed, *both.notes]
 
 
 def of_deployment(d, prefix=""):
@@ -97,14 +97,14 @@ def of_deployment(d, prefix=""):
 
 def _completed(one, state, prefix):
     """Take what a log of this kind may leave out from the inputs, and say so."""
-    kept = []
+    assumed = []
     if not one.gpu:
         one = replace(one, gpu=state[prefix + "gpu"])
-        kept.append(f"The log does not name the card: {one.gpu} is taken, as it was chosen")
+        assumed.append(f"The log does not name the card: {one.gpu} is taken, as it was chosen")
     if not one.weights and one.family in startup.SIZED_BY_CONTEXT:
         one = replace(one, weights=state[prefix + "weights"])
-        kept.append(f"The log does not name the format of the weights: {one.weights} is taken")
-    return one, kept
+        assumed.append(f"The log does not name the format of the weights: {one.weights} is taken")
+    return one, assumed
 
 
 def _compared(both):

@@ -376,7 +376,7 @@ function tree(view, prefix, can) {
     "aria-label": view.figure ? view.figure.alt : undefined, hidden: !view.figure },
     h("div", { class: "lc-plot" }));
   const status = h("p", { class: `lc-status lc-${view.status.level}`, role: "status",
-    "aria-live": "polite" }, view.status.text);
+    "aria-live": "polite", tabindex: "-1" }, view.status.text);
   // The answer comes before the inputs: on a phone it is what is seen first.
   const answer = h("div", { class: "lc-answer" }, status, headlineBox(view), figure,
     remediesBox(view), messagesBox(view), shortBox(view));
@@ -564,10 +564,12 @@ async function copied(words) {
     await navigator.clipboard.writeText(words);
     return true;
   } catch {
+    const focused = document.activeElement;
     const area = document.body.appendChild(h("textarea", {}, words));
     area.select();
     const done = document.execCommand("copy");
     area.remove();
+    focused.focus();
     return done;
   }
 }
@@ -704,7 +706,10 @@ export function searchedList(input, options, choose, { unlisted = lookUp, isValu
     ArrowUp: () => (isOpen() ? mark(active - 1) : open("")),
     PageDown: () => isOpen() && mark(active + 8),
     PageUp: () => isOpen() && mark(active - 8),
-    Enter: () => take(isOpen() ? list.children[active].dataset.option : input.value),
+    Enter: () => {
+      if (isOpen()) take(list.children[active].dataset.option);
+      else if (input.value !== input.dataset.value) take(input.value);
+    },
     Escape: () => {
       close();
       input.value = input.dataset.value;
@@ -801,16 +806,16 @@ async function sendFile(model, file, said) {
 
 function hearFile(model, el) {
   const heard = (content) => {
-    const told = content?.file;
-    const said = told && el.querySelector(".lc-file-said");
+    const answer = content?.file;
+    const said = answer && el.querySelector(".lc-file-said");
     if (!said) return;
     const count = (n) => n.toLocaleString("en");
-    const rows = told.of ? `${count(told.rows)} of ${count(told.of)} rows predicted` : "";
-    said.textContent = told.problem || rows;
+    const rows = answer.of ? `${count(answer.rows)} of ${count(answer.of)} rows predicted` : "";
+    said.textContent = answer.problem || rows;
     said.toggleAttribute("aria-busy", false);
-    if (!told.problem && !told.done) said.setAttribute("aria-busy", "true");
-    said.classList.toggle("lc-error", Boolean(told.problem));
-    if (told.problem) el.querySelector(".lc-sample").open = true;
+    if (!answer.problem && !answer.done) said.setAttribute("aria-busy", "true");
+    said.classList.toggle("lc-error", Boolean(answer.problem));
+    if (answer.problem) el.querySelector(".lc-sample").open = true;
   };
   model.on("msg:custom", heard);
   return () => model.off("msg:custom", heard);
@@ -1055,6 +1060,7 @@ function render({ model, el }) {
   let waiting = null; // the newest state not yet sent
   let asked = null; // the newest state sent
   let inFlight = false;
+  let sentAt = 0;
   let busyInput = null;
   let moving = null; // the slider being dragged: one drag is one step of Undo
   let late = 0;
@@ -1077,11 +1083,15 @@ function render({ model, el }) {
 
   const values = () => Object.fromEntries(view.controls.map((c) => [c.name, c.value]));
 
-  // One question at a time: while the kernel works, only the newest state is kept.
+  // One question at a time: while the kernel works, only the newest state is kept. An answer that
+  // takes too long may never come: its message was lost, or the kernel is another one now.
   function send(state) {
     waiting = state;
-    if (inFlight) return;
+    if (inFlight && Date.now() - sentAt < ANSWER_WITHIN_MS) return;
+    clearTimeout(late);
+    clearTimeout(busy);
     inFlight = true;
+    sentAt = Date.now();
     sent += 1;
     asked = waiting;
     waiting = null;
@@ -1131,8 +1141,12 @@ function render({ model, el }) {
     const seq = drawn;
     const inputs = model.get("inputs") || [];
     const fresh = tree(view, prefix, { undo: past.length, redo: future.length, apps, inputs });
+    const focused = root?.contains(document.activeElement) && document.activeElement;
     if (root) patch(root, fresh);
     else el.replaceChildren((root = fresh));
+    // A button may go with what it did: the next Tab goes on from the answer, not from the page's top.
+    const isGone = focused && (!focused.checkVisibility() || focused.matches(":disabled"));
+    if (isGone) root.querySelector(".lc-status").focus();
     showValues(root, inFlight || waiting || busyInput?.type === "text" ? busyInput : null);
     followAddress();
     await chart();

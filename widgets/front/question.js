@@ -65,7 +65,7 @@ function progressLine(root, chapter) {
 
 function progressOf(root, chapter, signal) {
   const line = progressLine(root, chapter);
-  const said = node("span", { role: "status" });
+  const said = node("span", { role: "status", tabIndex: -1 });
   const buttons = node("span", { className: "lc-buttons" });
   const button = (text, act) => node("button", { type: "button", textContent: text, onclick: act });
   line.replaceChildren(said, buttons);
@@ -77,7 +77,7 @@ function progressOf(root, chapter, signal) {
   }
   function ask() {
     said.textContent = "Clear what you answered and guessed in this chapter?";
-    const away = button("Clear", () => clear(chapter));
+    const away = button("Clear", () => { clear(chapter); said.focus(); }); // both buttons go
     const stay = button("Keep", () => { count(); buttons.firstChild?.focus(); });
     buttons.replaceChildren(away, stay);
     stay.focus();

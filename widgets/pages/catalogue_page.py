@@ -11,6 +11,7 @@ from llmcap_kernel.catalog import origins
 from llmcap_kernel.explain import digits, quantity
 
 from . import generated
+from .generated import cells
 
 HEAD = """# The catalogue
 
@@ -98,7 +99,7 @@ def text():
 def _models():
     for name, record in sorted(catalog.table("models")["models"].items()):
         model = catalog.model(name)
-        yield _row(
+        yield cells(
             _opened("tp=1&amp;model", name),
             quantity(model.params, "params"),
             quantity(model.active_params, "params"),
@@ -115,7 +116,7 @@ def _cards():
     for name, record in sorted(catalog.table("gpus")["gpus"].items()):
         card = catalog.gpu(name)
         rates = (card.flop_s.get(dtype) for dtype in ("bf16", "fp8"))
-        yield _row(
+        yield cells(
             _opened("model=llama-3.1-8b&amp;tp=1&amp;gpu", name),
             quantity(card.memory_visible_bytes, "GiB"),
             quantity(card.bandwidth_bytes_s, "bytes/s"),
@@ -145,7 +146,7 @@ def _origins():
     for name in sorted(sources):
         source = sources[name]
         way = origins.way(source, next(iter(source.get("unread", ["any"]))))
-        yield _row(
+        yield cells(
             _link(name, source["url"]),
             source["title"],
             source["date"],
@@ -162,14 +163,16 @@ def _check_words(source):
 
 def _clouds():
     for name, cloud in sorted(catalog.table("clouds").items()):
-        yield _row(_link(name, cloud["source"]), len(cloud["types"]), cloud["date"], cloud["check"])
+        yield cells(
+            _link(name, cloud["source"]), len(cloud["types"]), cloud["date"], cloud["check"]
+        )
 
 
 def _prices():
     rows, ledgers = catalog.table("prices")["price"], catalog.table("prices").get("ledgers", {})
     for row in sorted(rows, key=lambda r: (r["gpu"], not r.get("reference"), r["provider"])):
         price = quantity(row["usd_h"], "USD/h")
-        yield _row(
+        yield cells(
             row["gpu"],
             row["provider"],
             row["term"],
@@ -194,7 +197,7 @@ def _engines():
     for name, record in sorted(records.items()):
         engine = catalog.engine(name)
         share = {"total": "the card", "free": "what is left"}[engine.fraction_of]
-        yield _row(
+        yield cells(
             _opened("engine", name),
             digits(engine.memory_fraction) if engine.memory_fraction else "its own",
             share,
@@ -228,11 +231,6 @@ def _named(record):
 
 def _link(label, url):
     return f"[{label}]({url})"
-
-
-def _row(*cells):
-    plain = (str(cell).replace("|", "\\|").replace("$", "\\$") for cell in cells)
-    return "| " + " | ".join(plain) + " |\n"
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from .. import benchmarks
 from ..calculators import published
 from ..constants import anchor
 from . import generated, notation
+from .generated import cells
 
 FILES = ("measured.csv", "newer.csv")
 NO_ADDRESS = "a stored public file; no address is known"
@@ -115,7 +116,7 @@ def _efficiencies():
         made = [f"{key}.{entry.name}" for key in sets if entry.name in sets[key]]
         timed = [_to("timed kernels")] * (entry.name in calibration.KERNELS)
         links = ", ".join([*timed, *(_to(name) for name in made)])
-        yield _row(_place(entry.name), entry.meaning, entry.unit or "-", links or "-")
+        yield cells(_place(entry.name), entry.meaning, entry.unit or "-", links or "-")
 
 
 def _fitted():
@@ -124,7 +125,7 @@ def _fitted():
             time = name.endswith("_s") and key in (calibration.SERVER, calibration.LOOP)
             shown = [quantity(x, "s") if time else digits(x) for x in (value, least, greatest)]
             span = " to ".join(shown[1:])
-            yield _row(_place(f"{key}.{name}"), shown[0], span, _to(key), *_counted(key))
+            yield cells(_place(f"{key}.{name}"), shown[0], span, _to(key), *_counted(key))
 
 
 def _counted(key):
@@ -144,13 +145,13 @@ def _rows():
     for key, rows in calibration.table()["rows"].items():
         most = _behind()[key].most_common()
         of = (f"{_to(f'source {name}', name)} {n:,}" for name, n in most)
-        yield _row(_place(key), f"{rows:,}", ", ".join(of))
+        yield cells(_place(key), f"{rows:,}", ", ".join(of))
 
 
 def _widths():
     for kind, width in calibration.table()["intervals"].items():
         ends = (digits(width[end]) for end in ("faster", "slower"))
-        yield _row(_place(kind), *ends, f"{width['rows']:,}", width["sources"])
+        yield cells(_place(kind), *ends, f"{width['rows']:,}", width["sources"])
 
 
 def _timed():
@@ -159,7 +160,7 @@ def _timed():
             for family, (value, *span) in families.items():
                 time = name.endswith("_s")
                 shown = [quantity(x, "s") if time else digits(x) for x in (value, *span)]
-                yield _row(f"`{name}`", form, family, shown[0], " to ".join(shown[1:]))
+                yield cells(f"`{name}`", form, family, shown[0], " to ".join(shown[1:]))
 
 
 def _sources():
@@ -178,7 +179,7 @@ def _sources():
         used = "kept apart" if name in apart else f"{fitted[name]:,}"
         links = ", ".join(_link(file, name, some) for file, some in held if some)
         place = _place(f"source {name}", name)
-        yield _row(place, told, f"{rows:,}", used, links, source["commit_or_date"])
+        yield cells(place, told, f"{rows:,}", used, links, source["commit_or_date"])
 
 
 @cache
@@ -222,11 +223,6 @@ def _place(name, shown=None):
 
 def _to(name, shown=None):
     return f'<a href="#{anchor(name)}">{shown or name}</a>'
-
-
-def _row(*cells):
-    plain = (str(cell).replace("|", "\\|").replace("$", "\\$") for cell in cells)
-    return "| " + " | ".join(plain) + " |\n"
 
 
 if __name__ == "__main__":

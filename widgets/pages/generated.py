@@ -25,3 +25,25 @@ def write(name, made):
         return False
     path.write_text(made, encoding="utf-8")
     return True
+
+
+def cells(*texts):
+    """Write a row of a table.
+
+    Parameters
+    ----------
+    *texts : object
+        Markdown; what would end a cell or begin a formula is escaped.
+
+    Returns
+    -------
+    str
+        A line of Markdown.
+
+    Examples
+    --------
+    >>> cells("a | b", 1)
+    '| a \\\\| b | 1 |\\n'
+    """
+    plain = (str(cell).replace("|", "\\|").replace("$", "\\$") for cell in texts)
+    return "| " + " | ".join(plain) + " |\n"

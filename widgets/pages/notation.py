@@ -220,7 +220,7 @@ def _unit(text):
 def _meaning(text):
     """The prose of an entry as one line of a table, its unit left out."""
     prose = re.sub(r"\s+", " ", text).strip().rstrip(".")
-    return re.sub(r"\s*\[[^\[\]]+\]$", "", prose).rstrip(".").replace("|", "\\|")
+    return re.sub(r"\s*\[[^\[\]]+\]$", "", prose).rstrip(".")
 
 
 def text():
@@ -263,7 +263,7 @@ def _merged(found):
 
 
 def _table_row(name, meaning, unit, where):
-    return f"| `{name}` | {meaning} | {unit} | {where} |"
+    return generated.cells(f"`{name}`", meaning, unit, where).rstrip()
 
 
 if __name__ == "__main__":

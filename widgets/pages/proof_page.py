@@ -12,6 +12,7 @@ from llmcap_kernel.explain import digits
 from ..pictures import proof
 from ..pictures.proof import FEWEST, FILE, OURS, ROOFLINE, seconds, tools_that_answer
 from . import generated
+from .generated import cells
 
 __all__ = ["FILE", "Claim", "claims", "compared", "text"]
 
@@ -226,12 +227,8 @@ def _when(part):
     )
 
 
-def _row(*cells):
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |\n"
-
-
 def _table(*heads):
-    return _row(*heads) + "|" + "---|" * len(heads) + "\n"
+    return cells(*heads) + "|" + "---|" * len(heads) + "\n"
 
 
 def _fold(said, *lines):
@@ -242,7 +239,7 @@ def _fold(said, *lines):
 def _targets(held):
     yield _table("claim", "measured", "target", "")
     for one in claims(held):
-        yield _row(one.title, one.text, one.aim, one.verdict)
+        yield cells(one.title, one.text, one.aim, one.verdict)
 
 
 def _errors(part):
@@ -274,7 +271,7 @@ def _by_tool(rows):
         middle, least, most = (f"{x:.1f} x" for x in (median(ratios), min(ratios), max(ratios)))
         lost = sum(ratio <= 1 for ratio in ratios)
         said = f"{lost} of {len(ratios)}"
-        yield _row(name, middle, f"**{said}**" if lost else said, least, most)
+        yield cells(name, middle, f"**{said}**" if lost else said, least, most)
 
 
 def _pairs(rows):
@@ -282,7 +279,7 @@ def _pairs(rows):
     for name, group, n in rows:
         ratio = f"{n['median'] / n['our_median']:.1f} x"
         ratio = ratio if n["our_median"] < n["median"] else f"**{ratio}**"
-        yield _row(
+        yield cells(
             name, group, ratio, f"{n['rows']:,}", f"{n['median']:.0%}", f"{n['our_median']:.0%}"
         )
 
@@ -301,7 +298,7 @@ def _regimes(part):
 def _errors_of(groups):
     yield _table("question", "predictions", "median", "80th percentile", "inside")
     for name, n in groups.items():
-        yield _row(
+        yield cells(
             name, f"{n['rows']:,}", f"{n['median']:.1%}", f"{n['p80']:.1%}", f"{n['inside']:.0%}"
         )
 
@@ -312,7 +309,7 @@ def _speed(part):
     yield _table("tool", "over ours", "each", "the first", "version")
     for name, got in sorted(times.items(), key=lambda one: one[1]["each_s"]):
         ratio = f"{digits(got['each_s'] / ours)} x" if ours else "-"
-        yield _row(name, ratio, seconds(got["each_s"]), seconds(got["first_s"]), got["version"])
+        yield cells(name, ratio, seconds(got["each_s"]), seconds(got["first_s"]), got["version"])
 
 
 def _starts(part):
@@ -322,38 +319,38 @@ def _starts(part):
     for name, got in sorted(times.items(), key=lambda one: one[1]["import_s"]):
         ratio = f"{digits(got['import_s'] / ours)} x" if ours else "-"
         command = seconds(got["cli_s"]) if got.get("cli_s") else "-"
-        yield _row(name, ratio, seconds(got["import_s"]), command)
+        yield cells(name, ratio, seconds(got["import_s"]), command)
 
 
 def _sweep(part):
     yield _table("deployment", "over its numpy calls", "8,192 rows", "calls alone", "calls")
     for name, one in part["bare"].items():
         ratio = f"{one['s'] / one['bare_s']:.2f} x"
-        yield _row(name, ratio, seconds(one["s"]), seconds(one["bare_s"]), one["calls"])
+        yield cells(name, ratio, seconds(one["s"]), seconds(one["bare_s"]), one["calls"])
     yield _fold("Other times of ours", *_other_times(part))
 
 
 def _other_times(part):
     search, many = part["search"], part["sweep"]
     yield _table("what", "measured")
-    yield _row("deployments a second, one core", f"{many['per_s']:,.0f}")
-    yield _row("a prediction of ours, never asked before", seconds(part["scalar"]["names_s"]))
-    yield _row(f"a file of {part['file']['rows']:,} measurements", seconds(part["file"]["s"]))
-    yield _row(
+    yield cells("deployments a second, one core", f"{many['per_s']:,.0f}")
+    yield cells("a prediction of ours, never asked before", seconds(part["scalar"]["names_s"]))
+    yield cells(f"a file of {part['file']['rows']:,} measurements", seconds(part["file"]["s"]))
+    yield cells(
         f"a simulation of {part['simulated']['requests']:,} requests",
         seconds(part["simulated"]["s"]),
     )
-    yield _row(f"a search among {search['worked']:,} candidates", seconds(search["worked_s"]))
-    yield _row("`llmcap predict --json`, whole process", seconds(part["cold_start"]["median_s"]))
+    yield cells(f"a search among {search['worked']:,} candidates", seconds(search["worked_s"]))
+    yield cells("`llmcap predict --json`, whole process", seconds(part["cold_start"]["median_s"]))
 
 
 def _memory(part):
     yield _table("what", "logs", "median error", "80th percentile", "aim")
     for n in part["parts"].values():
         aims = " and ".join(f"{aim:.1%}" for aim in n["aim"])
-        yield _row(n["title"], n["rows"], f"{n['median']:.2%}", f"{n['p80']:.2%}", aims)
+        yield cells(n["title"], n["rows"], f"{n['median']:.2%}", f"{n['p80']:.2%}", aims)
     starts = part["starts"]
-    yield _row(
+    yield cells(
         "starts or does not, said right", starts["logs"], f"{starts['right']} right", "-", "-"
     )
     yield f"\n{part['counted']} of {part['logs']} logs state enough to count; "
@@ -365,7 +362,7 @@ def _page(part):
     for name, aim in part["aims"].items():
         got = part["seen"][name]
         word = "met" if got <= aim else "**missed**"
-        yield _row(name, f"{got / aim:.2f} x", digits(got), f"{aim:g}", word)
+        yield cells(name, f"{got / aim:.2f} x", digits(got), f"{aim:g}", word)
 
 
 def _sessions(part):
@@ -375,7 +372,7 @@ def _sessions(part):
     for name, word in words.items():
         if name in part:
             n = part[name]
-            yield _row(word, seconds(n["p50_s"]), seconds(n["p95_s"]), f"{n['n']:,}")
+            yield cells(word, seconds(n["p50_s"]), seconds(n["p95_s"]), f"{n['n']:,}")
     kernel = part["kernel"]
     yield f"\n{part['readers']} readers at once saw {part['faults']} faults. A reader takes "
     yield f"{kernel['median_mib']:.0f} MiB, {kernel['most_mib']:.0f} MiB at most: "
@@ -384,8 +381,8 @@ def _sessions(part):
 
 def _build(part):
     yield _table("what", "takes")
-    yield _row("from nothing, each notebook executed", seconds(part["cold_s"]))
-    yield _row("nothing changed", seconds(part["cached_s"]))
+    yield cells("from nothing, each notebook executed", seconds(part["cold_s"]))
+    yield cells("nothing changed", seconds(part["cached_s"]))
 
 
 def _asked(held):
@@ -394,8 +391,8 @@ def _asked(held):
     others = [name for name in times if name not in (OURS, ROOFLINE)]
     yield _table("tool", "version", "what differs")
     for name in others:
-        yield _row(name, times[name]["version"], times[name]["says"])
-    rows = (_row(name, _refused(times[name], missed.get(name, {}))) for name in others)
+        yield cells(name, times[name]["version"], times[name]["says"])
+    rows = (cells(name, _refused(times[name], missed.get(name, {}))) for name in others)
     yield _fold("Rows that each did not answer", _table("tool", "rows, and why"), *rows)
 
 

@@ -381,10 +381,12 @@ def _rows():
     """Published rows with a prediction, and no doubt about the row itself."""
     predicted = by_id("predicted.csv")
     return [
-        row | {"family": engines.family(row["engine"]), "measured": float(row["value"])} | told
+        row
+        | {"family": engines.family(row["engine"]), "measured": float(row["value"])}
+        | prediction
         for name, row in measured().items()
-        for told in (predicted.get(name, {}),)
-        if told.get("ceiling") and told["left_out_source"] and not row["doubt"]
+        for prediction in (predicted.get(name, {}),)
+        if prediction.get("ceiling") and prediction["left_out_source"] and not row["doubt"]
     ]
 
 

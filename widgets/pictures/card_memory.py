@@ -9,7 +9,7 @@ from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.refuse import BadInput
 
 from ..benchmarks import BENCHMARKS, by_id
-from ..figures import show
+from ..figures import GIB, show
 from ..figures.drawing import CHARACTER, Drawing, Scale, wrapped
 from ..figures.plots import (
     Axis,
@@ -24,7 +24,6 @@ from ..figures.plots import (
 )
 from .record import Control, Drawn, Picture, counted
 
-GIB = 2**30
 FRACTIONS = (0.88, 0.89, 0.90, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98)
 CONTEXTS = (1000, 2000, 4000, 8000, 16_000, 32_000, 64_000)
 SEQS = (16, 32, 64, 128, 256, 512, 1024)

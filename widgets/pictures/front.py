@@ -11,10 +11,10 @@ from llmcap_kernel.capacity import Ledger
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.refuse import BadInput
 
-from ..calculators import calculate
+from ..calculators import answers, calculate, running
 from ..figures import GIB, show
 from ..figures.drawing import Drawing, Scale
-from ..form import controls as c
+from ..form import inputs, lists
 from ..form.state import Field
 from ..page import APPS, h, words
 from .record import Control, Drawn, Picture
@@ -55,7 +55,7 @@ def _gpus():
     """Name by title, those asked for most first."""
     cards = {name: catalog.gpu(name) for name in catalog.gpus()}
     rest = sorted(set(cards) - set(CARDS), key=lambda name: (cards[name].vendor, name))
-    return {c.card_title(cards[name]): name for name in (*CARDS, *rest)}
+    return {lists.card_title(cards[name]): name for name in (*CARDS, *rest)}
 
 
 def _model_group(title):
@@ -71,7 +71,7 @@ def _gpu_group(title):
 # ---- the words of the sentence -------------------------------------------------------------
 
 FIELDS = {field.name: field for field in calculate.FORM.fields}
-FIELDS["context"] = Field("context", "tokens", 0, "Context", ANSWER + 1, c.MOST_TOKENS,
+FIELDS["context"] = Field("context", "tokens", 0, "Context", ANSWER + 1, inputs.MOST_TOKENS,
                           unit="tokens")  # fmt: skip
 
 
@@ -153,7 +153,7 @@ def to_query(values):
     str
         The query.
     """
-    return calculate.FORM.query(inputs(**values))
+    return calculate.FORM.query(to_state(**values))
 
 
 def from_query(query):
@@ -183,7 +183,7 @@ def from_query(query):
     return words, said
 
 
-def inputs(model, weights, cards, gpu, users, context):
+def to_state(model, weights, cards, gpu, users, context):
     """Say as inputs of Calculate what the sentence asks.
 
     Parameters
@@ -199,7 +199,7 @@ def inputs(model, weights, cards, gpu, users, context):
         A complete state of Calculate.
     """
     name = _models().get(model, model)
-    own = c.known_model(name)
+    own = inputs.known_model(name)
     format_ = FORMATS[weights] if weights in FORMATS else catalog.format(weights).name
     format_ = format_ or (own.native_format if own else "bf16")
     return calculate.FORM.defaults() | {
@@ -221,7 +221,7 @@ def card_of(state):
     Parameters
     ----------
     state : dict
-        From `inputs`.
+        From `to_state`.
 
     Returns
     -------
@@ -233,21 +233,21 @@ def card_of(state):
     BadInput
         When the kernel refuses the deployment.
     """
-    return design.card(c.deployment(state), c.load(state), c.limits(state))
+    return design.card(inputs.deployment(state), inputs.load(state), inputs.limits(state))
 
 
 def _draw(**asked):
-    state = inputs(**asked)
+    state = to_state(**asked)
     href = f"{APPS}calculate?{calculate.FORM.query(state)}"
     try:
         card = card_of(state)
     except BadInput as problem:
-        return _refused(c.refusal(problem, calculate.FORM)["messages"][0]["text"], href)
+        return _refused(answers.refusal(problem, calculate.FORM)["messages"][0]["text"], href)
     level, said = _verdict(card, asked["context"])
     numbers = []
     if card.starts:
         most = design.users_within(card.deployment, card.workload, card.slo)
-        said += f" {c.fitting(card, most)}."
+        said += f" {answers.fitting(card, most)}."
         numbers = _numbers(card, most)
     parts = [
         h("dl", {"class": "lf-numbers"}, [_number(one) for one in numbers]) if numbers else None,
@@ -279,7 +279,7 @@ def _verdict(card, context):
             f"It does not start: one user at {context} needs {digits(needed / GIB, 3)} GiB of each "
             f"card, and the engine may fill {digits(usable / GIB, 3)}."
         )
-        return c.START_LEVELS[books.start], text
+        return running.START_LEVELS[books.start], text
     first = f"{RUNS_OUT[card.limits[0].name]} runs out first."
     missed = [_missed(one, card) for one in card.limits if not one.holds]
     if missed:
@@ -372,14 +372,16 @@ class Number:
 def _numbers(card, most):
     """Users, speed, gap, first token and price of a deployment that starts."""
     e, slo = card.estimates, card.slo
-    _, unit, scale = c.timed(e.ttft_s)  # in milliseconds where Calculate says it so
+    _, unit, scale = answers.timed(e.ttft_s)  # in milliseconds where Calculate says it so
     asked = [1e3 * tail.bound_s for tail in slo.tails]
     room = f"{card.max_concurrent:,} fit in memory"
     out = [
-        _estimated("Users within the limits", most, "users", note=room, what=c.HOW_MANY),
+        _estimated("Users within the limits", most, "users", note=room, what=answers.HOW_MANY),
         _estimated("Speed of one user", e.tok_s_user, "tok/s", note="on average"),
         *(
-            _estimated(label, made.scaled(1e3), "ms", limit=bound, note=c.below_mean(made, e.itl_s))
+            _estimated(
+                label, made.scaled(1e3), "ms", limit=bound, note=answers.below_mean(made, e.itl_s)
+            )
             for bound, (label, made) in zip(asked, card.percentiles("itl"), strict=True)
         ),
         _estimated("First token", e.ttft_s.scaled(scale), unit, note="mean, other prompts in line"),
@@ -401,7 +403,7 @@ def _estimated(label, estimate, unit, note="", limit=None, money=False, what="It
         high=high,
         ceiling=estimate.ceiling,
         limit=limit,
-        note=c.noted(note, estimate, what),
+        note=answers.noted(note, estimate, what),
         money=money,
     )
 

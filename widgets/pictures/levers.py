@@ -408,8 +408,10 @@ def _matrix_said(model, cards, was, made, best, asked):
         ]
         one = " or ".join(start) if start else "none of them alone"
         return f"{model} does not start on {cards}. What makes it start: {one}."
-    told = [f"{name} for {what} ({digits(gain, 2)} times)" for what, (name, gain) in best.items()]
-    return f"The strongest lever for each limit: {'; '.join(told)}."
+    strongest = [
+        f"{name} for {what} ({digits(gain, 2)} times)" for what, (name, gain) in best.items()
+    ]
+    return f"The strongest lever for each limit: {'; '.join(strongest)}."
 
 
 def _cell(drawing, x, y, number, was, now):
@@ -617,10 +619,10 @@ def _ratios():
 
 
 def _pairs():
-    told = {one.name: one for one in evidence.by_lever(_ratios())}
+    by_lever = {one.name: one for one in evidence.by_lever(_ratios())}
     drawings = {}
     for lever in SHOWN:
-        one = told[lever]
+        one = by_lever[lever]
         points = [
             (r.pair.measured, r.predicted)
             for r in _ratios()
@@ -634,7 +636,7 @@ def _pairs():
         f"ratio predicted. On the line both agree. Of {every.pairs:,} pairs {every.predicted} have "
         f"a prediction, and half of those are off by {every.median:.0%} or less."
     )
-    return Drawn(drawings, said, show.levers(told.values()))
+    return Drawn(drawings, said, show.levers(by_lever.values()))
 
 
 def _scatter(points):

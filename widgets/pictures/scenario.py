@@ -1,8 +1,15 @@
-"""What the pictures of several chapters draw: the model of the scenario."""
+"""What the pictures of several chapters draw: the model of the scenario, and names of cards."""
 
 from functools import cache
 
 from llmcap_kernel import catalog
+
+# Cards as a picture has room to name them.
+CARDS = {
+    **{"gb10": "GB10", "l4": "L4", "rtx-4090": "RTX 4090", "l40s": "L40S"},
+    **{"a100-sxm-80gb": "A100", "h100-pcie": "H100 PCIe", "h100-sxm": "H100"},
+    **{"h200-sxm": "H200", "mi300x": "MI300X", "b200-sxm": "B200"},
+}
 
 
 @cache

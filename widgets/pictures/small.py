@@ -10,7 +10,7 @@ from llmcap_kernel.spec import Deployment, Workload
 
 from ..figures.drawing import Drawing, Scale, ticks
 from .bandwidth_served import by_engine, gap_terms
-from .law import timed
+from .roofline import timed
 
 HEIGHT = 84  # pixels
 LOAD = design.WORKED_WORKLOAD
@@ -151,7 +151,7 @@ def candidates():
 def _gaps():
     """Predicted without its source, and measured, of every published gap between tokens [ms]."""
     groups = by_engine("gap between tokens").values()
-    return [(told, timed_) for rows in groups for told, _, timed_ in rows]
+    return [(predicted, measured) for rows in groups for predicted, _, measured in rows]
 
 
 def scatter():
@@ -175,7 +175,7 @@ def scatter():
     drawing.line(7, 270, 99, 8, "weights", width=2)
     drawing.text(8.5, 22, "measured, ms", "quiet", small=True, halo=True)
     drawing.text(98, 262, "predicted, ms", "quiet", small=True, anchor="end", halo=True)
-    off = sorted(abs(told / timed_ - 1) for told, timed_ in rows)
+    off = sorted(abs(predicted / measured - 1) for predicted, measured in rows)
     half, most = statistics.median(off), off[int(0.8 * len(off))]
     said = (
         f"{len(rows):,} published times between tokens, each predicted by a fit that has not seen "

@@ -352,13 +352,13 @@ def _engines(what, users):
     field, unit = COMPARED[what]
     rows, lines = [], []
     for name in ENGINES:
-        d, told, room = _engine(name, users)
-        gap, rate = told.itl_s, told.output_tok_s
+        d, estimates, room = _engine(name, users)
+        gap, rate = estimates.itl_s, estimates.output_tok_s
         cells = [_interval(gap, "s"), _interval(rate, "tok/s")]
         share = d.engine.memory_fraction
         page = counted(d.engine.block_tokens, "tokens")
         lines.append((d.engine.title, *cells, f"{share:g}" if share else "its own", page, room))
-        one = getattr(told, field) if field else None
+        one = getattr(estimates, field) if field else None
         rows.append(
             Bar(
                 f"{d.engine.title}: {quantity(one.value, unit) if one else room}",

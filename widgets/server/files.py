@@ -112,8 +112,8 @@ class PackedFiles(StaticFileHandler):
 
     def _forget_old_range(self, path: str) -> None:
         """A part of another version, or of a packed one, is of no use: send the whole."""
-        told = self.request.headers.get("If-Range")
-        if told and told != f'"{self._get_cached_version(path)}"':
+        tag = self.request.headers.get("If-Range")
+        if tag and tag != f'"{self._get_cached_version(path)}"':
             del self.request.headers["Range"]
 
     def get_content_type(self) -> str:
@@ -125,8 +125,8 @@ class PackedFiles(StaticFileHandler):
         if self.encoding:
             self.set_header("Content-Encoding", self.encoding)
         # A rebuilt page must show at the next visit; the entity tag still spares the transfer.
-        kept = FOR_EVER if lasts(path, self.request.query) else "no-cache"
-        self.set_header("Cache-Control", kept)
+        lasting = FOR_EVER if lasts(path, self.request.query) else "no-cache"
+        self.set_header("Cache-Control", lasting)
 
 
 def _is_fresh(packed: str, plain: str) -> bool:

@@ -148,10 +148,10 @@ class Kernels(AsyncMappingKernelManager):
         one, query = ARRIVAL.get(), kwargs["env"]["QUERY_STRING"]
         for _ in range(START_TRIES):
             kernel_id, client = one.reserved or await self.reserve(one)
-            told = await self._run(client, TOLD.format(query), TELL_SECONDS)
+            is_told = await self._run(client, TOLD.format(query), TELL_SECONDS)
             one.reserved = None
             client.stop_channels()
-            if told:
+            if is_told:
                 one.kernel_id = kernel_id
                 return kernel_id
             await self._end(kernel_id)  # it died while it waited

@@ -20,7 +20,7 @@ from llmcap_kernel.explain import digits
 from widgets import named, session
 from widgets.calculators import columns
 from widgets.figures import GIB
-from widgets.form import controls as c
+from widgets.form import inputs
 from widgets.form.characters import whole_text
 from widgets.pages import heads
 from widgets.pictures import front
@@ -128,15 +128,15 @@ def _books(name, query):
     form = session.CALCULATORS[name].FORM
     state, _ = form.parse(whole_text(query))
     if "columns" in state:
-        load, built = c.load(state), columns.deployments(form, state)[0].values()
+        load, built = inputs.load(state), columns.deployments(form, state)[0].values()
         return [capacity.workload_ledger(d, load) for d in built]
-    d = c.deployment(state)
+    d = inputs.deployment(state)
     if "in" not in state:
         tokens = state.get("ctx", min(CLIFF_TOKENS, d.model.max_context_tokens))
         return [capacity.ledger(d, context_tokens=tokens, concurrency=state["users"])]
-    load = c.load(state)
+    load = inputs.load(state)
     if state["users"] is None:
-        load = design.most_users_load(d, load, c.limits(state))
+        load = design.most_users_load(d, load, inputs.limits(state))
     return [capacity.workload_ledger(d, load)]
 
 

@@ -150,5 +150,5 @@ def read(path=None, **flags):
     known = [field.name for field in fields(Settings)]
     for name in given:
         one_of("setting", name, known)
-    told = {name: value for name, value in flags.items() if value is not None}
-    return replace(Settings(**given), **told)
+    given_flags = {name: value for name, value in flags.items() if value is not None}
+    return replace(Settings(**given), **given_flags)

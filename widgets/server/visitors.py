@@ -21,17 +21,17 @@ def address(handler) -> str:
 
     One who has IPv6 has a whole network of addresses to come from.
     """
-    told = handler.request.remote_ip
+    sender = handler.request.remote_ip
     if handler.settings["behind_proxy"]:
         # Our proxy wrote the last one; what stands before it anyone may have written.
-        told = handler.request.headers.get("X-Forwarded-For", told).rpartition(",")[2].strip()
-    return network(told)
+        sender = handler.request.headers.get("X-Forwarded-For", sender).rpartition(",")[2].strip()
+    return network(sender)
 
 
-def network(told: str) -> str:
+def network(sender: str) -> str:
     """The part of an address that is one reader's; empty for what is no address."""
     try:
-        ip = ipaddress.ip_address(told)
+        ip = ipaddress.ip_address(sender)
     except ValueError:
         return ""  # those who have none share their seats
     if ip.version == 4 or ip.ipv4_mapped:

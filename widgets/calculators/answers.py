@@ -1,0 +1,352 @@
+"""What the answers of all calculators share: numbers with intervals, notes, verdicts, the frame."""
+
+from llmcap_kernel import design
+from llmcap_kernel.address import SHORT
+from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.spec import Workload
+
+from ..figures import GIB
+from ..form import controls as c
+from ..form import learnt
+
+
+def gib(value, figures=3):
+    """Write bytes as GiB, the number alone.
+
+    Parameters
+    ----------
+    value : float
+        The size [bytes].
+    figures : int
+        Significant figures.
+
+    Returns
+    -------
+    str
+        The number.
+
+    Examples
+    --------
+    >>> gib(2**31)
+    '2'
+    """
+    return digits(value / GIB, figures)
+
+
+def arithmetic(result, *names):
+    """Pick lines of a result's derivation.
+
+    Parameters
+    ----------
+    result : Explained
+        A result of the kernel.
+    *names : str
+        The lines to pick; all when none is named.
+
+    Returns
+    -------
+    str
+        Formula, numbers and value of each line.
+    """
+    lines = [line for line in result.lines() if not names or line.name in names]
+    return "\n".join(str(line) for line in lines)
+
+
+def notes(deployment, context_tokens):
+    """Say what a reader should know before trusting the numbers.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    context_tokens : int
+        Tokens every user may reach [tokens].
+
+    Returns
+    -------
+    list of dict
+        Messages.
+    """
+    load = Workload(input_tokens=max(context_tokens - 1, 1), output_tokens=1)
+    # The calculators of memory show no price, so nothing about rents is news there.
+    shown = [note for note in design.warnings(deployment, load) if note.about != "rent"]
+    return [{"level": "info", "field": "", "text": note.text} for note in shown]
+
+
+HOW_MANY = "How many meet the limits"
+SLOW_FEW = "below the mean: a few gaps wait for another user's prompt"
+
+
+def noted(text, estimate, what="It"):
+    """Say beside a number what is not known of it, where that is so.
+
+    Parameters
+    ----------
+    text : str
+        What stands beside it anyway.
+    estimate : Estimate
+        The number.
+    what : str
+        What the number is, to begin a sentence with.
+
+    Returns
+    -------
+    str
+        Both.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.calibration import Estimate
+    >>> noted("the mean", Estimate(20, 15, 30, 10, ""))
+    'the mean'
+    """
+    doubt = f"{what} is {estimate.doubt}." if estimate.doubt else ""
+    return f"{text}. {doubt}" if text and doubt else text or doubt
+
+
+def below_mean(tail, mean):
+    """Say why a percentile may be less than the mean, where it is.
+
+    Parameters
+    ----------
+    tail, mean : Estimate
+        Of the gaps between tokens, in one unit.
+
+    Returns
+    -------
+    str
+        The reason; empty where there is nothing to explain.
+    """
+    return SLOW_FEW if tail.value < mean.value else ""
+
+
+def fitting(card, most):
+    """Say how many users fit in memory, and how many of them meet the limits.
+
+    Parameters
+    ----------
+    card : Card
+        One deployment under a load.
+    most : Estimate
+        How many meet the limits, from `design.users_within`.
+
+    Returns
+    -------
+    str
+        As "52 fit in memory, 14 of them within 50 ms"; of memory alone where nothing else is
+        limited.
+    """
+    slo, room = card.slo, card.max_concurrent
+    fit = f"{room:,} {'fits' if room == 1 else 'fit'} in memory"
+    bounds = [tail.bound_s for tail in slo.tails] + [x for x in (slo.itl_s, slo.ttft_s) if x]
+    if not bounds:
+        return fit
+    within = quantity(bounds[0], "s") if len(bounds) == 1 else "your limits"
+    many = min(most.value, room)
+    of_them = "all" if many == room else f"{many:,}" if many else "none"
+    return f"{fit}, {of_them} of them within {within}"
+
+
+# How a verdict is coloured.
+LEVELS = {"met": "good", "likely": "warn", "missed": "bad", "impossible": "bad"}
+SEVERITY = ("good", "warn", "bad")
+
+
+def worst(limits):
+    """Colour several limits by the worst of their verdicts.
+
+    Parameters
+    ----------
+    limits : iterable of Limit
+        At least one.
+
+    Returns
+    -------
+    str
+        One of `SEVERITY`.
+    """
+    return max((LEVELS[limit.verdict] for limit in limits), key=SEVERITY.index)
+
+
+def span(estimate, limit=None, scale=1.0):
+    """Give what the bar under a number shows.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        The number.
+    limit : float, optional
+        What it is held against, in the same unit.
+    scale : float
+        From its unit to the one that is shown.
+
+    Returns
+    -------
+    dict
+        The part of a headline; empty where there is no interval to rely on.
+    """
+    if estimate.low == estimate.high or estimate.doubt:
+        return {}
+    ends = {name: getattr(estimate, name) * scale for name in ("low", "value", "high", "ceiling")}
+    return {"span": ends | ({"limit": limit * scale} if limit else {})}
+
+
+def timed(estimate):
+    """Part a time into its number and its unit, as a headline shows them.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        A time [s].
+
+    Returns
+    -------
+    tuple of str, str and float
+        The number, its unit, and the units in a second.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.calibration import Estimate
+    >>> timed(Estimate(0.020, 0.015, 0.030, 0.010, ""))
+    ('20', 'ms', 1000.0)
+    """
+    value, unit = quantity(estimate.value, "s").split()
+    return value, unit, {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
+
+
+def ends(estimate, unit):
+    """Write the ends of an interval, a cell each.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        What is expected.
+    unit : str
+        Its unit, as `explain.quantity` takes it.
+
+    Returns
+    -------
+    list of str
+        Low and high; the reason, where one is known, and a dash where there is no interval.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.calibration import Estimate
+    >>> ends(Estimate(0.020, 0.015, 0.030, 0.010, ""), "s")
+    ['15 ms', '30 ms']
+    """
+    if estimate.doubt or estimate.low == estimate.high:
+        return [estimate.doubt or "-", "-"]
+    return [quantity(estimate.low, unit), quantity(estimate.high, unit)]
+
+
+def card_notes(card, named=True):
+    """Say what a reader should know before trusting a card's numbers.
+
+    Parameters
+    ----------
+    card : Card
+        One deployment under a load; its label leads where it has one.
+    named : bool
+        Whether they are messages that name it, and not sentences alone.
+
+    Returns
+    -------
+    list of dict
+        Messages; list of str where they are not named.
+    """
+    lead = f"{card.label}: " if card.label != card.deployment.title else ""
+    name = card.deployment.gpu.name
+    rent = f"The catalogue has no rent for {name}: enter the card rent for prices."
+    lacks = not card.deployment.gpu_usd_h
+    texts = [rent if note.about == "rent" and lacks else note.text for note in card.warnings]
+    if not named:
+        return texts
+    return [{"level": "info", "field": "", "text": lead + text} for text in texts]
+
+
+def frame(form, state, title, lead, controls, **parts):
+    """Put a view together; parts left out are empty.
+
+    Parameters
+    ----------
+    form : Form
+        The calculator's inputs.
+    state : dict
+        A complete state.
+    title, lead : str
+        Its name, and one sentence on what it answers.
+    controls : list of dict
+        Its controls.
+    **parts : object
+        headline, status, tables, sentences, messages, figure, groups, remedies, texts, behind.
+
+    Returns
+    -------
+    dict
+        The view, which `json.dumps` takes as it is.
+    """
+    empty: dict = {
+        "headline": [],
+        "status": {"level": "good", "text": ""},
+        "tables": [],
+        "sentences": [],
+        "messages": [],
+        "figure": None,
+    }
+    if state.get(learnt.NAME):
+        controls = [*controls, _learnt(form, state)]
+    head = {"name": form.name, "title": title, "lead": lead, "controls": controls}
+    view = head | empty | parts | {"query": form.query(state)}
+    return view | {"headline": [_placed(item) for item in view["headline"]]}
+
+
+def _learnt(form, state):
+    """Whose measurements the estimates stand on: the reader's, or again strangers' alone."""
+    field = next(one for one in form.fields if one.name == learnt.NAME)
+    choices = [(state[learnt.NAME], learnt.words(state[learnt.NAME]), ""), ("", "strangers'", "")]
+    return c.select(field, state, choices)
+
+
+def _placed(item):
+    """Say a headline's interval in words, and where its marks stand on a bar from zero."""
+    span = item.get("span")
+    if not span:
+        return item
+    bound = span.pop("bound", "limit")
+    known = {name: value for name, value in span.items() if value is not None}
+    longest = max(known.values())
+    at = {name: round(100 * value / longest, 2) if longest else 0 for name, value in known.items()}
+    money = item["value"].startswith("$")
+    shown = {n: f"${value:,.2f}" if money else digits(value, 3) for n, value in known.items()}
+    said = f"{shown['low']} to {shown['high']}"
+    said += f", ceiling {shown['ceiling']}" if "ceiling" in known else ""
+    said += f", {bound} {shown['limit']}" if bound and "limit" in known else ""
+    return item | {"span": span | {"at": at, "text": said}}
+
+
+def refusal(problem, form, prefix=""):
+    """Turn what the kernel refuses into the parts of a view.
+
+    Parameters
+    ----------
+    problem : BadInput
+        What it refused.
+    form : Form
+        The calculator's inputs.
+    prefix : str
+        What the names of that deployment's inputs begin with.
+
+    Returns
+    -------
+    dict
+        status and messages.
+    """
+    name, said = prefix + SHORT.get(problem.field, problem.field), str(problem)
+    field = next((one for one in form.fields if one.name == name), None)
+    if field and said.startswith(problem.field):  # a person knows the input by its label
+        said = field.title + said.removeprefix(problem.field)
+    return {
+        "status": {"level": "bad", "text": "These inputs do not go together."},
+        "messages": [{"level": "error", "field": name, "text": said}],
+    }

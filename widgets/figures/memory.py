@@ -1,0 +1,260 @@
+"""The figure of a card's memory, and the tables of its terms."""
+
+import itertools
+
+from llmcap_kernel import capacity
+from llmcap_kernel.explain import digits
+
+from . import GIB, GROUND, TEXT, axis, figure, mark, note
+
+PALE = (5, 6)  # marks on which text has the colour of text
+# Shares of the longest bar below which a part is named below, and that beside the whisker.
+NARROW, WIDE = 0.2, 0.3
+
+
+def stacked_bars(rows, limit, limit_text, alt, whisker=None):
+    """Draw what a card has above what is asked of it, term by term.
+
+    Parameters
+    ----------
+    rows : list of tuple
+        Each (label, parts), a part being (name, GiB, mark number, hatched).
+    limit : float
+        Where the asked-for bar must end [GiB].
+    limit_text : str
+        What stands at that line.
+    alt : str
+        What the figure shows.
+    whisker : tuple, optional
+        How far off the end of a part may be: (label of its bar, where it ends, by how much
+        either way) [GiB].
+
+    Returns
+    -------
+    dict
+        The figure.
+    """
+    data, longest = [], max(sum(part[1] for part in parts) for _, parts in rows)
+    beside: set[str] = set()  # what is too short to be labelled on the bar is named below it, once
+    for label, parts in rows:
+        starts = itertools.accumulate((part[1] for part in parts), initial=0.0)
+        for begin, (name, gib, number, hatched) in zip(starts, parts, strict=False):
+            marked = bool(whisker) and whisker[0] == label and abs(begin - whisker[1]) < 1e-6
+            short = gib < (WIDE if marked else NARROW) * longest or hatched
+            named = short and name not in beside
+            beside |= {name} if short else set()
+            text = {} if short else _inside(f"{name} {digits(gib, 3)}", number, marked)
+            data.append(_bar(label, name, gib, number, hatched) | {"showlegend": named} | text)
+    data += _whisker(*whisker) if whisker else []
+    line = {"color": TEXT, "width": 2, "dash": "dot"}
+    ends = {"y0": 0, "y1": 1, "yref": "paper", "x0": limit, "x1": limit}
+    right = limit > 0.5 * longest
+    label = note(limit_text, limit, 1, yref="paper", yanchor="bottom")
+    return figure(
+        data,
+        alt,
+        height=280,
+        barmode="stack",
+        showlegend=True,
+        legend={"orientation": "h", "x": 0, "y": -0.45, "yanchor": "top", "font": {"size": 12}},
+        uniformtext={"mode": "hide", "minsize": 11},
+        margin={"l": 8, "r": 12, "t": 28, "b": 8},
+        shapes=[{"type": "line", "line": line} | ends],
+        annotations=[label | {"xanchor": "right" if right else "left"}],
+        xaxis=axis("GiB on one card", rangemode="tozero"),
+        yaxis=axis(autorange="reversed", showgrid=False, ticks="", tickfont={"size": 13}),
+    )
+
+
+def _bar(label, name, gib, number, hatched):
+    """One part of a bar."""
+    marker = {"color": mark(number), "line": {"color": GROUND, "width": 1.5}}
+    if hatched:
+        pattern = {"shape": "/", "size": 8, "solidity": 0.25, "fgcolor": GROUND}
+        marker["pattern"] = pattern | {"bgcolor": mark(number)}
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": name,
+        "x": [gib],
+        "y": [label],
+        "width": [0.62],
+        "marker": marker,
+        "hovertemplate": f"{name}: {gib:,.2f} GiB<extra></extra>",
+    }
+
+
+def _inside(text, number, marked):
+    """Label a bar on the bar, at its far end where the whisker stands at its near one."""
+    colour = TEXT if number in PALE else GROUND
+    return {
+        "text": [text],
+        "textposition": "inside",
+        "insidetextanchor": "end" if marked else "start",
+        "textangle": 0,
+        "insidetextfont": {"size": 12, "color": colour},
+    }
+
+
+def _whisker(label, end, off):
+    """A part's end with its interval, four times in five, on a ground that parts it from bars."""
+    said = f"weights and overhead end at {end:,.2f} GiB, {off:,.2f} more or less"
+    reach = {"type": "data", "symmetric": False, "array": [off], "arrayminus": [min(off, end)]}
+    looks = ((GROUND, 6, 11, 9), (TEXT, 2, 9, 5))
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "weights and overhead end here",
+            "showlegend": False,
+            "x": [end],
+            "y": [label],
+            "marker": {"color": colour, "size": size},
+            "error_x": reach | {"color": colour, "thickness": thickness, "width": width},
+            "hovertemplate": f"{said}<extra></extra>",
+        }
+        for colour, thickness, width, size in looks
+    ]
+
+
+def usable_bytes(books):
+    """Add up the memory that weights, overhead and cache may take together.
+
+    Parameters
+    ----------
+    books : Ledger
+        Where a card's memory goes [bytes].
+
+    Returns
+    -------
+    float
+        The engine's share [bytes].
+    """
+    return books.weights_bytes + books.overhead_bytes + books.kv_pool_bytes
+
+
+def _held_bytes(books):
+    """Cache of the users who find room, on the fullest card [bytes]."""
+    d = books.deployment
+    whole = books.max_concurrent // d.tp if d.dp_attention else books.max_concurrent
+    shared = books.prefix_bytes if whole else 0.0
+    return min(books.kv_used_bytes, shared + whole * books.kv_bytes_per_sequence)
+
+
+def _memory_parts(books):
+    """List the terms inside the engine's share that are no cache: name, bytes, mark."""
+    parts = [
+        ("Weights", books.weights_bytes, 1),
+        ("Activations", books.activation_bytes, 2),
+        ("Runtime and communication buffers", books.runtime_bytes, 3),
+    ]
+    if books.deployment.engine.graphs_in_fraction:
+        parts.append(("CUDA graphs", books.graph_bytes, 8))
+    return parts
+
+
+def memory_bars(books):
+    """Draw what a card has above what its users ask of it.
+
+    Parameters
+    ----------
+    books : Ledger
+        Where a card's memory goes [bytes].
+
+    Returns
+    -------
+    dict
+        The figure.
+    """
+    fixed = [(name, size / GIB, number, False) for name, size, number in _memory_parts(books)]
+    held, usable = _held_bytes(books), usable_bytes(books)
+    outside = books.visible_bytes - usable
+    if books.kv_pool_bytes >= 0:
+        free = books.kv_pool_bytes - held
+        card = [*fixed, ("KV in use", held / GIB, 4, False), ("KV free", free / GIB, 5, False)]
+    else:
+        card = [("The engine's share", usable / GIB, 6, False)]
+    card.append(("Outside the engine's share", outside / GIB, 6, True))
+    missing = books.kv_used_bytes - held
+    asked = [
+        *fixed,
+        (f"KV of {books.concurrency:,} users", held / GIB, 4, False),
+        ("KV without room", missing / GIB, 7, True),
+    ]
+    rows = [
+        (label, [part for part in parts if part[1] > 0])
+        for label, parts in (("Available", card), ("Needed", asked))
+    ]
+    end, (low, high) = usable - books.kv_pool_bytes, books.kv_pool_interval_bytes
+    whisker = ("Available" if books.kv_pool_bytes >= 0 else "Needed", end / GIB)
+    alt = (
+        f"Two stacked bars in GiB. One card has {digits(books.visible_bytes / GIB)}, of which "
+        f"the engine may use {digits(usable / GIB)}; {digits(books.needed_bytes / GIB)} are asked "
+        f"for. The room for the cache is {digits(max(low, 0) / GIB)} to "
+        f"{digits(max(high, 0) / GIB)}, four times in five: the whisker where weights and overhead "
+        "end. The table below has every term."
+    )
+    return stacked_bars(
+        rows,
+        usable / GIB,
+        f"engine's share {digits(usable / GIB)} GiB",
+        alt,
+        (*whisker, books.doubt_bytes / GIB),
+    )
+
+
+def term_table(books):
+    """List how each term of the bars that is no cache comes about.
+
+    Parameters
+    ----------
+    books : Ledger
+        Where a card's memory goes [bytes].
+
+    Returns
+    -------
+    dict
+        Table of a view.
+    """
+    return {
+        "caption": "How each term comes about",
+        "columns": ["Term", "Formula", "With the numbers", "Size"],
+        "rows": [
+            [line.name, line.formula, line.numbers or "-", line.value.replace(" ", "\u00a0")]
+            for line in capacity.term_lines(books)
+        ],
+        "highlight": [],
+        "stack": True,
+        "fold": True,
+    }
+
+
+def memory_table(books):
+    """List every term of the bars, with the mark it is drawn in.
+
+    Parameters
+    ----------
+    books : Ledger
+        Where a card's memory goes [bytes].
+
+    Returns
+    -------
+    dict
+        Table of a view.
+    """
+    held, visible = _held_bytes(books), books.visible_bytes
+    rows = list(_memory_parts(books))
+    rows.append(("KV in use", held, 4))
+    rows.append(("KV free", max(books.kv_pool_bytes - held, 0), 5))
+    if books.kv_used_bytes > held:
+        rows.append(("KV without room", books.kv_used_bytes - held, 7))
+    graphs = books.deployment.engine.graphs_in_fraction
+    beside = "Outside the engine's share" + ("" if graphs else ", CUDA graphs among it")
+    rows.append((beside, max(visible - usable_bytes(books), 0), 6))
+    return {
+        "caption": f"Memory of one card, {digits(visible / GIB)} GiB visible to the driver",
+        "columns": ["Term", "GiB", "Share of card"],
+        "rows": [[n, f"{size / GIB:,.2f}", f"{size / visible:.1%}"] for n, size, _ in rows],
+        "swatches": [f"--lc-mark-{number}" for _, _, number in rows],
+        "highlight": [],
+    }

@@ -1,0 +1,434 @@
+"""The inputs of a deployment, a load and limits: listed, read back from a state, and shown."""
+
+from llmcap_kernel import capacity, catalog
+from llmcap_kernel.address import LIMITS, MEAN, WHICH, asked
+from llmcap_kernel.explain import quantity
+from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Slo, Tail, Workload
+
+from . import controls as c
+from . import from_name, lists, own_card, pasted
+from .state import Field
+
+MOST_CARDS = 64
+MOST_TOKENS = 10_000_000
+MOST_USERS = 100_000
+LIMITS_FOLD = "The engine's own limits"
+STAGES = (1, 2, 4, 8)
+FRACTION_STOPS = tuple(n / 100 for n in range(50, 100))
+PASTE = (
+    "Any Hugging Face config.json, which takes the place of the model above; the command that "
+    "launches an engine, or its start-up log, which fill the inputs; or a card of your own, as "
+    "`llmcap gpus NAME --toml` prints one."
+)
+NO_LIMIT = "At most; 0 for no limit."
+
+
+def deployment_fields(start, *, prefix="", group="", fraction=None):
+    """List the inputs that make a deployment.
+
+    Parameters
+    ----------
+    start : Deployment
+        Where an untouched calculator opens.
+    prefix : str
+        What their names begin with, where there are several deployments.
+    group : str
+        The deployment they belong to.
+    fraction : float, optional
+        A memory fraction other than that deployment's.
+
+    Returns
+    -------
+    tuple of Field
+        model, config, gpu, tp, pp, ep, weights, kv, engine, fraction, dp, those of
+        `LIMITS`, and usd for a group.
+    """
+    named = ("model", "gpu", "weights", "kv", "engine")
+    at = (
+        {name: getattr(start, name).name for name in named}
+        | {
+            "config": None,
+            "tp": start.tp,
+            "pp": start.pp,
+            "ep": start.ep > 1,
+            "fraction": fraction or start.memory_fraction,
+            "dp": start.dp_attention,
+            "usd": start.usd_h,
+        }
+        | {name: getattr(start, attribute) for name, attribute in LIMITS.items()}
+    )
+
+    def field(name, kind, label, low=0, high=0, **more):
+        return Field(prefix + name, kind, at[name], label, low, high, group=group, **more)
+
+    fields = (
+        field("model", "name", "Model", names=catalog.models,
+              reads=from_name.model, beyond=True),
+        field("config", "config", "config.json", help=PASTE),
+        field("gpu", "name", "GPU", names=catalog.gpus, reads=from_name.card,
+              beyond=True),
+        field("tp", "whole", "Cards (TP)", 1, MOST_CARDS),
+        field("pp", "whole", "Stages (PP)", 1, MOST_CARDS),
+        field("ep", "yes", "Expert parallel (EP)", help="Each card holds whole experts."),
+        field("weights", "name", "Weights", names=catalog.formats,
+              reads=from_name.weights, beyond=True,
+              follows=(prefix + "model", prefix + "config"),
+              own=lambda state: _own_format(state, prefix)),
+        field("kv", "name", "KV cache", names=_kv_formats, reads=from_name.kv,
+              beyond=True),
+        field("engine", "name", "Engine", names=catalog.engines,
+              reads=from_name.engine, beyond=True),
+        field("fraction", "number", "Memory fraction", 0.05, 1),
+        field("dp", "yes", "DP attention", help="Each card holds the cache of its own users."),
+        field("seqs", "whole", "Sequences at once", 1, MOST_USERS),
+        field("batched", "tokens", "Tokens a step", 1, MOST_TOKENS, unit="tokens"),
+        field("maxlen", "tokens", "Tokens a request", 1, MOST_TOKENS, unit="tokens"),
+        field("block", "whole", "Tokens a block", 1, 4096, unit="tokens"),
+        field("eager", "yes", "No CUDA graphs"),
+    )  # fmt: skip
+    rent = field("usd", "number", "Card rent", 0, 1000, unit="USD/h")
+    return (*fields, rent) if group else fields
+
+
+def _kv_formats():
+    return catalog.formats(kv=True)
+
+
+def _own_format(state, prefix):
+    """The format a checkpoint is released in; what stands where the model cannot be read."""
+    model = chosen_model(state, prefix)
+    return model.native_format if model else state[prefix + "weights"]
+
+
+def load_fields(load, *, optional_users=False):
+    """List the inputs that make a load.
+
+    Parameters
+    ----------
+    load : Workload
+        Where an untouched calculator opens.
+    optional_users : bool
+        Whether the users may be left to the kernel, which takes the most that meet
+        the limits.
+
+    Returns
+    -------
+    tuple of Field
+        in, out, users and prefix.
+    """
+    prompt, answer, users = load.input_tokens, load.output_tokens, load.concurrency
+    return (
+        Field("in", "tokens", prompt, "Prompt", 1, MOST_TOKENS, unit="tokens"),
+        Field("out", "tokens", answer, "Answer", 1, MOST_TOKENS, unit="tokens"),
+        Field("users", "whole", users, "Users at once", 1, MOST_USERS, unit="users",
+              optional=optional_users,
+              help="Empty for the most that meet the limits." if optional_users else ""),
+        Field("prefix", "tokens", load.shared_prefix_tokens, "Shared by all", 0, MOST_TOKENS,
+              unit="tokens", help="The start of every prompt, kept once by a prefix cache."),
+    )  # fmt: skip
+
+
+def limit_fields(slo, *, formerly=None):
+    """List the inputs that limit what a deployment may take.
+
+    Parameters
+    ----------
+    slo : Slo
+        Where an untouched calculator opens.
+    formerly : str, optional
+        Which gap an address meant that said nothing of it, before version 4.
+
+    Returns
+    -------
+    tuple of Field
+        itl, ttft and budget, each 0 where nothing is asked; itlp and ttftp say which gap and which
+        first token are meant.
+    """
+    (gap_s, which_gap), (wait_s, which_wait) = asked(slo, "itl"), asked(slo, "ttft")
+
+    def which(name, default, label, formerly=None):
+        return Field(name, "name", default, label, names=lambda: WHICH, formerly=formerly)
+
+    return (
+        Field("itl", "number", 1e3 * gap_s, "Token gap (ITL)", 0, 100_000, unit="ms",
+              help=NO_LIMIT),
+        which("itlp", which_gap, "Which gap", formerly),
+        Field("ttft", "number", wait_s, "First token (TTFT)", 0, 86_400, unit="s", help=NO_LIMIT),
+        which("ttftp", which_wait, "Which first token"),
+        Field("budget", "number", slo.usd_h or 0, "Budget", 0, 1_000_000, unit="USD/h",
+              help=NO_LIMIT),
+    )  # fmt: skip
+
+
+LIMITED = ("itl", "itlp", "ttft", "ttftp", "budget")
+
+
+def known_model(name):
+    """Look a model up whose record the kernel may refuse; a view says so elsewhere.
+
+    Parameters
+    ----------
+    name : str
+        A name of the catalogue.
+
+    Returns
+    -------
+    Model or None
+        The model.
+    """
+    try:
+        return catalog.model(name)
+    except BadInput:
+        return None
+
+
+def chosen_model(state, prefix=""):
+    """Look up the model of a state: the pasted one, else the catalogue's.
+
+    Parameters
+    ----------
+    state : dict
+        A complete state.
+    prefix : str
+        What the names of its inputs begin with.
+
+    Returns
+    -------
+    Model or None
+        The model; None where the kernel refuses its record.
+    """
+    config = state[prefix + "config"]
+    return pasted.model(config) if config else known_model(state[prefix + "model"])
+
+
+def deployment(state, prefix=""):
+    """Build the deployment that a state describes.
+
+    Parameters
+    ----------
+    state : dict
+        A complete state.
+    prefix : str
+        What the names of its inputs begin with.
+
+    Returns
+    -------
+    Deployment
+        The deployment.
+
+    Raises
+    ------
+    BadInput
+        When the parts do not go together.
+    """
+    names = ("tp", "pp", "weights", "kv", "engine")
+    config = state[prefix + "config"]
+    return catalog.deployment(
+        model=pasted.model(config) if config else state[prefix + "model"],
+        gpu=own_card.card(state[prefix + "gpu"]),
+        **{name: state[prefix + name] for name in names},
+        ep=state[prefix + "tp"] if state[prefix + "ep"] else 1,
+        memory_fraction=state[prefix + "fraction"],
+        dp_attention=state[prefix + "dp"],
+        usd_h=state.get(prefix + "usd"),
+        **{attribute: state[prefix + name] for name, attribute in LIMITS.items()},
+    )
+
+
+def load(state):
+    """Build the load that a state describes.
+
+    Parameters
+    ----------
+    state : dict
+        A complete state.
+
+    Returns
+    -------
+    Workload
+        The load.
+
+    Raises
+    ------
+    BadInput
+        When the prefix is longer than the prompt.
+    """
+    return Workload(state["in"], state["out"], state["users"] or 1, state["prefix"])
+
+
+def limits(state):
+    """Build the limits that a state asks for.
+
+    Parameters
+    ----------
+    state : dict
+        A complete state.
+
+    Returns
+    -------
+    Slo
+        The limits; None where the state has 0.
+    """
+    bounds = {"itl": state["itl"] / 1e3, "ttft": state["ttft"]}
+    means = {f"{n}_s": x for n, x in bounds.items() if x and state[n + "p"] == MEAN}
+    tails = tuple(
+        Tail(n, float(state[n + "p"].removeprefix("p")), x)
+        for n, x in bounds.items()
+        if x and state[n + "p"] != MEAN
+    )
+    return Slo(**means, usd_h=state["budget"] or None, tails=tails)
+
+
+def deployment_controls(form, state, prefix=""):
+    """Show the inputs of a deployment, each with the choices that make sense now.
+
+    Parameters
+    ----------
+    form : Form
+        The calculator's inputs.
+    state : dict
+        A complete state.
+    prefix : str
+        What the names of its inputs begin with.
+
+    Returns
+    -------
+    list of dict
+        Controls.
+    """
+    fields = {f.name.removeprefix(prefix): f for f in form.fields if f.name.startswith(prefix)}
+    at = {name: state[field.name] for name, field in fields.items()}
+    gpu, engine = own_card.card(at["gpu"]), catalog.engine(at["engine"])
+    model = chosen_model(state, prefix)
+    out = [
+        _model_control(fields, state, model),
+        c.text(fields["config"], state, shown=model.name if at["config"] else "none")
+        | {"label": "config.json, launch command, start-up log or card file"},
+        c.search(fields["gpu"], state, (*_own_option(at["gpu"]), *lists.gpu_options())),
+        c.select(fields["tp"], state, _card_counts(model, gpu, at["tp"])) | c.HALF,
+        *_splits(fields, state, model, gpu),
+        c.search(
+            fields["weights"], state, lists.format_options(model.native_format if model else "")
+        )
+        | c.HALF,
+        _kv_control(fields["kv"], state),
+        c.select(fields["engine"], state, lists.engine_options()),
+    ]
+    out.append(_fraction_control(fields["fraction"], state, engine, boxed=bool(prefix)))
+    if prefix:
+        rent = gpu.usd_h if at["usd"] is None else at["usd"]
+        out.append(c.entry(fields["usd"], state, shown=rent))
+    if at["tp"] > 1 or at["dp"]:
+        out.append(c.toggle(fields["dp"], state))
+    if not prefix:  # those of a group are folded as they are
+        c.fold(out, {"Engine and memory": ("engine", "fraction", "pp", "ep", "dp")})
+    return out + _limit_controls(fields, state, gpu, engine)
+
+
+def _model_control(fields, state, model):
+    """The catalogue's models; choosing one takes a pasted one away."""
+    config = fields["config"].name
+    control = c.search(fields["model"], state, lists.model_options()) | {"clears": [config]}
+    if state[config]:
+        size = quantity(model.params, "params").replace(" ", "")
+        dtype = catalog.format(model.native_format).title
+        control |= {"text": f"{model.name}, pasted: {size}, {model.layers} layers, {dtype}"}
+    return control
+
+
+def _own_option(value):
+    """The card of the reader's own file, while it is the one."""
+    return ((value, f"{own_card.card(value).title}, your file", ""),) * own_card.is_own(value)
+
+
+def _card_counts(model, gpu, current):
+    most, heads = max(min(gpu.max_per_node, MOST_CARDS), 1), model.heads if model else 0
+    usual = {n for n in range(1, most + 1) if n & (n - 1) == 0 or n in (3, 6)}
+    counts = {n for n in usual if heads % n == 0} | {current}
+    return [(n, f"{n}, TP-{n}" if n > 1 else "1", "") for n in sorted(counts)]
+
+
+def _splits(fields, state, model, gpu):
+    """Stages and experts, where there is something to split, or where it is split already."""
+    stages, whole = state[fields["pp"].name], state[fields["ep"].name]
+    cards = state[fields["tp"].name]
+    out = []
+    if gpu.link_bandwidth_bytes_s or stages > 1:
+        counts = {n for n in STAGES if n <= (model.layers if model else 1)} | {stages}
+        options = [(n, f"{n}, PP-{n}" if n > 1 else "1", "") for n in sorted(counts)]
+        out.append(c.select(fields["pp"], state, options) | c.HALF)
+    if whole or (model and model.experts and cards > 1):
+        out.append(c.toggle(fields["ep"], state))
+    return out
+
+
+def _kv_control(field, state):
+    control = c.select(field, state, lists.format_options(kv=True))
+    if catalog.format(state[field.name]).bytes_per_element >= 2:
+        return control
+    return control | {"help": "Unless told, an engine keeps 16 bits. llmcap predict does the same."}
+
+
+def _fraction_control(field, state, engine, boxed):
+    control = c.entry(field, state) if boxed else c.slider(field, state, FRACTION_STOPS)
+    own = engine.memory_fraction
+    if state[field.name] == own:
+        return control
+    said = f"Unless told, {engine.title} takes {own:g}. llmcap predict does the same."
+    return control | {"help": said}
+
+
+def _limit_controls(fields, state, gpu, engine):
+    """The engine's own limits, folded; an empty one shows what the engine takes on this card."""
+    own = engine.limits_on(gpu)
+    batched = state[fields["batched"].name] or own.batched_tokens
+    defaults = {
+        "seqs": c.plain(min(own.seqs, batched)),
+        "batched": c.plain(own.batched_tokens),
+        "maxlen": "the load's",
+        "block": c.plain(engine.block_tokens),
+    }
+    flags = capacity.FLAGS.get(engine.family, {})
+    given = sum(bool(state[fields[name].name]) for name in LIMITS)
+    fold = f"{LIMITS_FOLD}, {given} set" if given else LIMITS_FOLD
+    out = []
+    for name, attribute in LIMITS.items():
+        field, flag = fields[name], flags.get(attribute, "")
+        if name == "eager":
+            control = c.toggle(field, state)
+        else:
+            # the label has the unit, and the box is narrow
+            control = c.entry(field, state) | {"placeholder": defaults[name], "unit": ""} | c.HALF
+            if state[field.name] is None:
+                control["text"] = f"{defaults[name]}, by default"
+        out.append(control | {"help": flag, "fold": fold})
+    return out
+
+
+WHICH_WORDS = {MEAN: "the mean"} | {name: f"{name[1:]} of 100" for name in WHICH[1:]}
+
+
+def limit_controls(fields, state):
+    """Show the limits on latencies, each beside which of them is meant.
+
+    Parameters
+    ----------
+    fields : mapping of str to Field
+        The calculator's inputs by name.
+    state : dict
+        A complete state.
+
+    Returns
+    -------
+    list of dict
+        Controls of itl, itlp, ttft, ttftp and budget.
+    """
+    words = [(name, WHICH_WORDS[name], "") for name in WHICH]
+    out = []
+    for name in ("itl", "ttft"):
+        which = c.select(fields[name + "p"], state, words) | c.HALF
+        if not state[name] or state[name + "p"] == MEAN:
+            which["text"] = "none"  # nothing to say beside the limit
+        out += [c.entry(fields[name], state) | c.HALF, which]
+    return [*out, c.entry(fields["budget"], state) | c.HALF]

@@ -1,0 +1,102 @@
+"""What inputs choose from: models, cards, formats and engines, each with how a list names it."""
+
+from collections import Counter
+from functools import cache
+
+from llmcap_kernel import catalog
+
+# What engines of servers load, and so what most people mean; the rest stands below it.
+SERVED = (
+    *("bf16", "fp16", "fp8", "fp8-block", "int8", "mxfp8", "int4-awq", "int4-gptq"),
+    *("nvfp4", "mxfp4"),
+)
+
+
+@cache
+def model_options():
+    """List the models.
+
+    Returns
+    -------
+    tuple of tuple
+        Each (value, label, group).
+    """
+    rows = catalog.table("models")["models"]
+    return tuple((name, rows[name].get("title", name), "") for name in catalog.models())
+
+
+@cache
+def format_options(own="", kv=False):
+    """List formats as they are asked for: the checkpoint's own, of servers, of llama.cpp.
+
+    Parameters
+    ----------
+    own : str
+        The format that the model is released in.
+    kv : bool
+        Whether they are of a cache.
+
+    Returns
+    -------
+    tuple of tuple
+        Each (value, label, group).
+    """
+    groups: dict[str, list] = {
+        title: [] for title in ("As released", "vLLM, SGLang", "GGUF", "Others")
+    }
+    for name in sorted(catalog.formats(kv=kv), key=_by_use):
+        one = catalog.format(name)
+        served = "vLLM, SGLang" if name in SERVED else "GGUF" if one.gguf else "Others"
+        groups["As released" if name == own else served].append((name, one.title))
+    return tuple((*option, group) for group, options in groups.items() for option in options)
+
+
+def _by_use(name):
+    at = SERVED.index(name) if name in SERVED else len(SERVED)
+    return at, -catalog.format(name).element_bits
+
+
+@cache
+def engine_options():
+    return tuple((name, catalog.engine(name).title, "") for name in catalog.engines())
+
+
+@cache
+def gpu_options():
+    """List the cards, those rented most first.
+
+    Returns
+    -------
+    tuple of tuple
+        Each (value, label, group).
+    """
+    # What is offered for rent most often is most often meant: "h200" finds the SXM card first.
+    offers = Counter(row["gpu"] for row in catalog.table("prices")["price"])
+    cards = [catalog.gpu(name) for name in sorted(catalog.gpus(), key=lambda n: -offers[n])]
+    return tuple((card.name, card_title(card), _maker(card)) for card in cards)
+
+
+def _maker(card):
+    return card.title.removesuffix(card_title(card)).strip()
+
+
+def card_title(gpu):
+    """Name a card without its vendor.
+
+    Parameters
+    ----------
+    gpu : Gpu
+        The card.
+
+    Returns
+    -------
+    str
+        Its title.
+
+    Examples
+    --------
+    >>> card_title(catalog.gpu("h100-sxm")).startswith("H100")
+    True
+    """
+    vendor, _, rest = gpu.title.partition(" ")
+    return rest if rest and vendor.lower() == gpu.vendor.lower() else gpu.title
