@@ -15,7 +15,7 @@ from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.simulation.percentiles import percentile
 from llmcap_kernel.spec import Slo, Tail
 from tests.widgets.inputs import states
-from widgets.calculators import calculate, vram
+from widgets.calculators import calculate, cliff, vram
 from widgets.figures import memory_bars, memory_table
 from widgets.page import static_html, summary
 
@@ -421,11 +421,12 @@ def test_weights_follow_the_model_unless_they_are_given(model):
 
 
 def test_a_format_that_is_not_the_checkpoint_s_own_is_told():
-    told = "gpt-oss-120b is released in mxfp4; counted here are fp8."
-    texts = [m["text"] for m in shown(model="gpt-oss-120b", weights="fp8")["messages"]]
-    assert told in texts
-    own, _ = FORM.check({"model": "gpt-oss-120b"})
-    assert not any("is released in" in m["text"] for m in calculate.view(own)["messages"])
+    told = "Counted in FP8; gpt-oss-120b is released in MXFP4."
+    for calculator in (calculate, cliff, vram):
+        other, _ = calculator.FORM.check({"model": "gpt-oss-120b", "weights": "fp8"})
+        assert calculator.view(other)["status"]["beside"] == told
+        own, _ = calculator.FORM.check({"model": "gpt-oss-120b"})
+        assert "beside" not in calculator.view(own)["status"]
 
 
 def test_a_message_does_not_name_the_only_deployment_there_is():

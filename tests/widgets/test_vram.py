@@ -265,7 +265,8 @@ def test_a_pasted_model_shows_its_size_and_no_name_that_nobody_serves():
     state, _ = calculate.FORM.check({"config": PASTED, "gpu": "h100-sxm", "tp": 2})
     view = calculate.view(state)
     model = next(one for one in view["controls"] if one["name"] == "model")
-    assert model["text"] == "mistral, pasted: 23.6B, 40 layers, BF16"
+    assert model["text"] == "mistral 23.6B, pasted"
+    assert model["help"] == "As pasted: 40 layers, released in BF16."
     start, _, measure = view["texts"]
     assert "vllm serve '<your model>'" in start["text"]
     assert "'<your model>'" in measure["text"]

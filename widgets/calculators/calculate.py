@@ -121,7 +121,7 @@ def _parts(card, state):
     modes = _weak_spots(card)
     memory = [memory_table(card.ledger), term_table(card.ledger)]
     shared = {
-        "status": _status(card),
+        "status": _status(card) | c.counted_in(card.deployment),
         "figure": memory_bars(card.ledger),
         "messages": [*_warned(modes), *_notes(card, state)],
         "remedies": c.remedies(FORM, state, card.ledger),
@@ -198,7 +198,7 @@ def _listed(words):
 
 
 def _notes(card, state):
-    texts, load, d = [], card.workload, card.deployment
+    texts, load = [], card.workload
     if state["users"] is None and card.starts:
         asked = design.most_words(card)
         texts.append(
@@ -209,9 +209,6 @@ def _notes(card, state):
             f"{card.users:,} of the {load.concurrency:,} users are served at once; the others "
             "wait, which is in the first token."
         )
-    own = d.model.native_format
-    if d.weights.name != own:
-        texts.append(f"{d.model.name} is released in {own}; counted here are {d.weights.name}.")
     return c.card_notes(card) + [{"level": "info", "field": "", "text": text} for text in texts]
 
 

@@ -61,7 +61,7 @@ def view(state):
         LEAD,
         controls,
         headline=_headline(d, bars, longest, state["users"]),
-        status=_status(d, bars, longest, state["users"]),
+        status=_status(d, bars, longest, state["users"]) | c.counted_in(d),
         figure=_figure(d, bars, state["users"]),
         tables=[_table(d, bars, state["users"])],
         sentences=_sentences(bars),

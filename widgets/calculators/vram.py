@@ -58,7 +58,7 @@ def view(state):
         LEAD,
         controls,
         headline=_headline(books),
-        status=_status(books),
+        status=_status(books) | c.counted_in(d),
         figure=memory_bars(books),
         tables=[memory_table(books), _ways_out(books), term_table(books)],
         sentences=_sentences(books),

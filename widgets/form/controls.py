@@ -34,7 +34,7 @@ USER_STOPS = (*range(1, 17), *(round(2**power * step) for power in range(4, 12)
 PASTE = (
     "Any Hugging Face config.json, which takes the place of the model above; the command that "
     "launches an engine, or its start-up log, which fill the inputs; or a card of your own, as "
-    "`llmcap gpus NAME --toml` prints one."
+    "`llmcap gpus NAME --toml` prints one. A link keeps of a config the fields that count."
 )
 NO_LIMIT = "At most; 0 for no limit."
 HALF = {"half": True}  # two such inputs share a line
@@ -358,7 +358,9 @@ def _model_control(fields, state, model):
     if state[config]:
         size = quantity(model.params, "params").replace(" ", "")
         dtype = catalog.format(model.native_format).title
-        control |= {"text": f"{model.name}, pasted: {size}, {model.layers} layers, {dtype}"}
+        # the box of a name is narrow
+        control |= {"text": f"{model.name} {size}, pasted"}
+        control |= {"help": f"As pasted: {model.layers} layers, released in {dtype}."}
     return control
 
 
@@ -805,6 +807,31 @@ def notes(deployment, context_tokens):
     return [{"level": "info", "field": "", "text": note.text} for note in shown]
 
 
+def counted_in(deployment):
+    """Say beside a verdict that the weights are counted in another format than the model's own.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    dict
+        `beside`, a sentence, for a status; empty where the format is the model's own.
+
+    Examples
+    --------
+    >>> counted_in(catalog.deployment(model="qwen3-8b", gpu="h100-sxm", weights="fp8"))["beside"]
+    'Counted in FP8; qwen3-8b is released in BF16.'
+    """
+    weights, own = deployment.weights, deployment.model.native_format
+    if weights.name == own:
+        return {}
+    released = f"{deployment.model.name} is released in {catalog.format(own).title}"
+    return {"beside": f"Counted in {weights.title}; {released}."}
+
+
 HOW_MANY = "How many meet the limits"
 SLOW_FEW = "below the mean: a few gaps wait for another user's prompt"
 
@@ -1248,6 +1275,7 @@ __all__ = [
     "asked",
     "card_notes",
     "card_title",
+    "counted_in",
     "chosen_model",
     "commands",
     "deployment",

@@ -377,7 +377,8 @@ function tree(view, prefix, can) {
     "aria-label": view.figure ? view.figure.alt : undefined, hidden: !view.figure },
     h("div", { class: "lc-plot" }));
   const status = h("p", { class: `lc-status lc-${view.status.level}`, role: "status",
-    "aria-live": "polite" }, view.status.text);
+    "aria-live": "polite" }, view.status.text,
+  view.status.beside ? h("span", { class: "lc-beside" }, ` ${view.status.beside}`) : null);
   // The answer comes before the inputs: on a phone it is what is seen first.
   const answer = h("div", { class: "lc-answer" }, status, headlineBox(view), figure,
     remediesBox(view), messagesBox(view), shortBox(view));
