@@ -253,6 +253,19 @@ class Ledger(Explained):
         return _refused(self.deployment, self.state_blocks)
 
     @property
+    def beyond(self) -> str:
+        """Why every request is refused: it is longer than engine or model takes; "" where not."""
+        d, asked = self.deployment, f"a request has {self.context_tokens:,} tokens"
+        if d.max_model_len and self.context_tokens > d.max_model_len:
+            return (
+                f"The engine refuses every request: {asked}, max_model_len is {d.max_model_len:,}."
+            )
+        if self.context_tokens > d.model.max_context_tokens:
+            window = f"{d.model.max_context_tokens:,} tokens"
+            return f"The window of {d.model.name} is exceeded: {asked}, it takes {window}."
+        return ""
+
+    @property
     def fits(self) -> bool:
         """Whether all the sequences wanted have room."""
         return self.max_concurrent >= self.concurrency
@@ -269,7 +282,11 @@ class Ledger(Explained):
 
     @property
     def verdict(self) -> str:
-        """One sentence: whether it fits, the memory needed and available, the largest term."""
+        """Whether it fits, the memory needed and available, the largest term."""
+        return f"{self.beyond} {self._memory_verdict}".strip()
+
+    @property
+    def _memory_verdict(self) -> str:
         fraction = self.deployment.fraction
         if self.refused:
             return (

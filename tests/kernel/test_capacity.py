@@ -455,3 +455,19 @@ def test_each_term_is_the_value_of_its_line():
     sums = {line.name: line.numbers for line in capacity.term_lines(books)}
     parts = [float(part.removesuffix(" GiB")) for part in sums["weights"].split(" + ")]
     assert sum(parts) == pytest.approx(books.weights_bytes / 2**30, rel=5e-3)
+
+
+def test_a_request_longer_than_engine_or_model_takes_is_refused_first():
+    """Llama 3.1's window is 131,072 tokens (config.json); vLLM refuses more than max_model_len."""
+    short = capacity.ledger(replace(B, max_model_len=4000), context_tokens=8000, concurrency=1)
+    assert short.verdict.startswith(
+        "The engine refuses every request: a request has 8,000 tokens, max_model_len is 4,000. "
+    )
+    beyond = capacity.ledger(B, context_tokens=131_073, concurrency=1)
+    assert beyond.verdict.startswith(
+        "The window of llama-3.1-70b is exceeded: a request has 131,073 tokens, it takes 131,072"
+    )
+    within = capacity.ledger(
+        replace(B, max_model_len=131_072), context_tokens=131_072, concurrency=1
+    )
+    assert within.beyond == "" and within.verdict.startswith("Fits")

@@ -25,6 +25,7 @@ B = design.worked_spec()[1]
 CARD = design.card(B, design.WORKED_WORKLOAD, design.WORKED_SLO)
 SPEED, USERS = "Speed of one user", "Max concurrent users"
 FIRST, PRICE = "Time to first token", "$/M output"
+NO_RENT = "h20"  # a card that nobody rents out by the hour here
 
 
 def shown(**changed):
@@ -257,7 +258,26 @@ def test_a_gap_while_nobody_prefills_is_shorter_than_the_mean_gap():
             "bad",
             f"It does not fit: room for {CARD.max_concurrent} of 100 users.",
         ),
-        ({"users": 100}, "bad", "may still miss"),
+        ({"users": 100}, "bad", "The other limits are likely met; the gap between tokens"),
+        ({"users": 100_000}, "bad", "The other limits are likely met; "),
+        (
+            {"maxlen": 4000},
+            "bad",
+            "The engine refuses every request: a request has 8,000 tokens, max_model_len is 4,000.",
+        ),
+        (
+            {"in": 130_500, "users": 1},
+            "bad",
+            "The window of llama-3.1-70b is exceeded: a request has 131,500 tokens, it takes "
+            "131,072 tokens.",
+        ),
+        ({"in": 1_000_000}, "bad", "a request has 1,001,000 tokens, it takes 131,072 tokens. Does"),
+        (
+            {"seqs": 1, "itlp": "mean"},
+            "warn",
+            "16 wanted, but 15 of them wait: the engine runs 1 at once. It meets every limit",
+        ),
+        ({"seqs": 15, "itl": 0, "budget": 0}, "warn", "but 1 of them waits: the engine runs 15"),
         ({"users": 100, "itlp": "mean"}, "bad", "It misses the gap between tokens."),
         (
             {"users": 100, "itl": 0},
@@ -307,11 +327,20 @@ def test_a_duty_cycle_raises_the_price_and_an_api_breaks_even():
 
 
 def test_a_card_without_a_rent_has_no_price_and_says_how_to_get_one():
-    view = shown(usd=0)
+    view = shown(gpu=NO_RENT, tp=1, model="llama-3.1-8b")
     assert headline(view)[PRICE]["value"] == "no price"
     assert any("enter the card rent" in m["text"] for m in view["messages"])
     assert not any("$/M" in row[0] for row in view["tables"][0]["rows"])
     assert headline(shown(usd=7.98))[PRICE]["value"] == f"${2 * CARD.expected.usd_mtok.value:,.2f}"
+
+
+@pytest.mark.parametrize("gpu", ["h100-sxm", NO_RENT])
+def test_a_rent_of_nothing_is_the_reader_s_and_not_the_catalogue_s(gpu):
+    view = shown(gpu=gpu, usd=0)
+    said = [m["text"] for m in view["messages"] if "rent" in m["text"]]
+    assert said == ["The card rent is 0 as entered, so nothing has a price."]
+    note = headline(view)[PRICE]["note"]
+    assert note == "the card rent is 0 as entered"
 
 
 def test_where_predictions_are_weak_a_message_says_what_to_do():
@@ -430,7 +459,8 @@ def test_a_format_that_is_not_the_checkpoint_s_own_is_told():
 
 
 def test_a_message_does_not_name_the_only_deployment_there_is():
-    texts = [m["text"] for m in shown(usd=0)["messages"]]
+    without = shown(gpu=NO_RENT, tp=1, model="llama-3.1-8b")
+    texts = [m["text"] for m in without["messages"]]
     assert any(text.startswith("The catalogue has no rent for") for text in texts), texts
 
 

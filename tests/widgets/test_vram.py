@@ -6,7 +6,7 @@ import re
 import pytest
 
 from llmcap_kernel import capacity, catalog
-from widgets.calculators import calculate, vram
+from widgets.calculators import calculate, cliff, vram
 from widgets.form import controls
 from widgets.page import static_html
 from widgets.session import CALCULATORS, Calculator, with_company
@@ -283,3 +283,13 @@ def test_a_format_that_follows_a_model_is_said():
     ]
     assert vram.FORM.check({"model": "qwen3-32b", "weights": "int8"}, before)[1] == []
     assert vram.FORM.parse("model=qwen3-32b")[1] == []
+
+
+def test_no_calculator_of_memory_calls_a_refused_length_good():
+    one = vram.view(vram.FORM.defaults() | {"maxlen": 4000})["status"]
+    assert one["level"] == "bad" and one["text"].startswith("The engine refuses every request: ")
+    far = vram.view(vram.FORM.defaults() | {"ctx": 140_000, "users": 1})["status"]
+    assert far["level"] == "bad" and "is exceeded: a request has 140,000" in far["text"]
+    state = cliff.FORM.defaults() | {"maxlen": 4000, "users": 4}
+    kept = cliff.view(state)["status"]["text"]
+    assert kept.startswith("4 users fit up to 4,000 tokens each: the engine refuses longer")

@@ -158,10 +158,23 @@ def _status(card):
     """Does it fit, does it meet the limits, what binds: one answer."""
     if not card.starts:
         return {"level": c.START_LEVELS[card.ledger.start], "text": card.ledger.verdict}
-    fits = "It fits" if card.fits else "It does not fit"
     room = next(limit for limit in card.limits if limit.name == "capacity").sentence
-    text = f"{fits}: {room}. {_limits_said(card)}".strip()
-    return {"level": c.worst(card.limits), "text": text}
+    if card.ledger.beyond:
+        return {"level": "bad", "text": f"{card.ledger.beyond} Memory alone has {room}."}
+    fits = "It fits" if card.fits else "It does not fit"
+    waits = _waiting(card) if card.fits else ""
+    text = f"{fits}: {room}{waits}. {_limits_said(card)}".strip()
+    level = c.worst(card.limits)
+    return {"level": "warn" if waits and level == "good" else level, "text": text}
+
+
+def _waiting(card):
+    """Who waits though memory has room: the engine runs fewer at once."""
+    waiting = card.workload.concurrency - card.users
+    if not waiting:
+        return ""
+    wait = "waits" if waiting == 1 else "wait"
+    return f", but {waiting:,} of them {wait}: the engine runs {card.users:,} at once"
 
 
 def _limits_said(card):
@@ -177,8 +190,8 @@ def _limits_said(card):
     if missed:
         return f"It misses {_one_or_each(missed, tightest)}{by_how_much}."
     if likely:
-        said = f"{_one_or_each(likely, tightest)} may still miss{by_how_much}"
-        return f"It likely meets every limit; {said}."
+        met = "It likely meets every limit" if card.fits else "The other limits are likely met"
+        return f"{met}; {_one_or_each(likely, tightest)} may still miss{by_how_much}."
     return f"It meets every limit{by_how_much.replace(':', '; the tightest:', 1)}." * card.fits
 
 
@@ -360,7 +373,10 @@ class _Money:
     def number(self, trail):
         """The headline: cards busy always, and part of the time in the note."""
         if not self.busy:
-            note = f"{c.card_title(self.card.deployment.gpu)} has no rent here: enter one"
+            d = self.card.deployment
+            entered = "the card rent is 0 as entered"
+            none = f"{c.card_title(d.gpu)} has no rent here: enter one"
+            note = entered if d.usd_h == 0 else none
             return {
                 "label": "$/M output",
                 "value": "no price",

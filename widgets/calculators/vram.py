@@ -92,6 +92,7 @@ def _controls(state):
 def _status(books):
     level = c.START_LEVELS[books.start]
     level = "warn" if level == "good" and not books.fits else level
+    level = "bad" if books.beyond else level
     text = books.verdict
     if books.starts and not books.fits:
         name, size = books.terms[0]

@@ -3,7 +3,7 @@
 from collections import Counter
 from functools import cache
 
-from llmcap_kernel import capacity, catalog, design
+from llmcap_kernel import capacity, catalog, design, serving
 from llmcap_kernel.address import LIMITS, MEAN, SHORT, WHICH, asked
 from llmcap_kernel.design import handover
 from llmcap_kernel.explain import digits, quantity
@@ -897,6 +897,9 @@ def fitting(card, most):
     """
     slo, room = card.slo, card.max_concurrent
     fit = f"{room:,} {'fits' if room == 1 else 'fit'} in memory"
+    at_once = serving.most_running(card.deployment, card.workload)
+    if at_once < room:
+        room, fit = at_once, f"{fit}, {at_once:,} {'runs' if at_once == 1 else 'run'} at once"
     bounds = [tail.bound_s for tail in slo.tails] + [x for x in (slo.itl_s, slo.ttft_s) if x]
     if not bounds:
         return fit
@@ -1147,6 +1150,8 @@ def card_notes(card, named=True):
     lead = f"{card.label}: " if card.label != card.deployment.title else ""
     name = card.deployment.gpu.name
     rent = f"The catalogue has no rent for {name}: enter the card rent for prices."
+    if card.deployment.usd_h == 0:
+        rent = "The card rent is 0 as entered, so nothing has a price."
     lacks = not card.deployment.gpu_usd_h
     texts = [rent if note.about == "rent" and lacks else note.text for note in card.warnings]
     if not named:
@@ -1275,9 +1280,9 @@ __all__ = [
     "asked",
     "card_notes",
     "card_title",
-    "counted_in",
     "chosen_model",
     "commands",
+    "counted_in",
     "deployment",
     "deployment_controls",
     "deployment_fields",
