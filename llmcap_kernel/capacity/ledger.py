@@ -19,6 +19,7 @@ from ..once import cached_property
 from ..spec import BadInput, Deployment, Workload, number
 from . import overhead
 from .cache import (
+    is_compressed,
     is_grouped,
     kept_bytes,
     kv_sequence_bytes,
@@ -342,7 +343,7 @@ class Ledger(Explained):
         whole = self.kv_bytes_per_sequence + self.shared_bytes
         fixed = whole - self.kv_bytes_per_token * self.context_tokens
         if fixed > 0.02 * whole:  # windows that are full and states no longer grow
-            formula += " + full windows and states"
+            formula += f" + {_fixed_words(self.deployment, self.context_tokens)}"
             numbers += f" + {quantity(fixed, 'GiB')}"
         if self.shared_bytes:
             formula += " - shared prefix"
@@ -623,6 +624,20 @@ def _weights(d: Deployment) -> Mapping[str, float]:
     if engine.family != "sglang" and not early:
         return by_role
     return by_role | {"rounding": law.rounding_bytes(d)}
+
+
+def _fixed_words(deployment: Deployment, context_tokens: int) -> str:
+    """What of a sequence does not grow with every token; of windows what is reserved for each.
+
+    vLLM, v1/kv_cache_interface.py, `SlidingWindowSpec.max_memory_usage_bytes`.
+    """
+    cut = layout(deployment) if is_grouped(deployment) or is_compressed(deployment) else None
+    window = max((kind.window_tokens for kind in cut.kinds), default=0) if cut else 0
+    if not cut or not window:
+        return "full windows and states"
+    reserved = min(window - 1 + cut.in_flight_tokens, context_tokens)
+    whose = "its own and those in flight, at most the context"
+    return f"windows and states (a window has {reserved:,} tokens reserved: {whose})"
 
 
 def _token_bytes(deployment: Deployment, context_tokens: int) -> float:
