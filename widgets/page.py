@@ -494,7 +494,9 @@ def _messages(view):
 def _status(view):
     status = view["status"]
     label = {"class": f"lc-status lc-{status['level']}", "role": "status", "aria-live": "polite"}
-    return h("p", label | {"tabindex": "-1"}, words(status["text"]))
+    beside = status.get("beside")
+    more = h("span", {"class": "lc-beside"}, words(f" {beside}")) if beside else None
+    return h("p", label | {"tabindex": "-1"}, words(status["text"]), more)
 
 
 def _short(view):

@@ -243,7 +243,17 @@ def safe_view(calculator, state, messages=(), sent=None):
         messages = [*messages, {"level": "error", "field": "", "text": text}]
         made = calculator.view(calculator.FORM.defaults())
     made = with_company(calculator, state, made)
-    return made | {"messages": [*messages, *made["messages"]]}
+    return made | _refused(messages, made["status"]) | {"messages": [*messages, *made["messages"]]}
+
+
+def _refused(messages, status):
+    """Say at the verdict what was not taken: it is of other inputs than the reader's last."""
+    wrong = [one["text"] for one in messages if one["level"] == "error"]
+    if not wrong:
+        return {}
+    more = f" {len(wrong) - 1:,} more: below." if wrong[1:] else ""
+    before = " ".join(filter(None, (status["text"], status.get("beside"))))
+    return {"status": {"level": "warn", "text": f"{wrong[0]}{more}", "beside": f"Before: {before}"}}
 
 
 def _sendable(view, sent):

@@ -19,6 +19,7 @@ from ..once import cached_property
 from ..spec import BadInput, Deployment, Workload, number
 from . import overhead
 from .cache import (
+    is_compressed,
     is_grouped,
     kept_bytes,
     kv_sequence_bytes,
@@ -253,6 +254,19 @@ class Ledger(Explained):
         return _refused(self.deployment, self.state_blocks)
 
     @property
+    def beyond(self) -> str:
+        """Why every request is refused: it is longer than engine or model takes; "" where not."""
+        d, asked = self.deployment, f"a request has {self.context_tokens:,} tokens"
+        if d.max_model_len and self.context_tokens > d.max_model_len:
+            return (
+                f"The engine refuses every request: {asked}, max_model_len is {d.max_model_len:,}."
+            )
+        if self.context_tokens > d.model.max_context_tokens:
+            window = f"{d.model.max_context_tokens:,} tokens"
+            return f"The window of {d.model.name} is exceeded: {asked}, it takes {window}."
+        return ""
+
+    @property
     def fits(self) -> bool:
         """Whether all the sequences wanted have room."""
         return self.max_concurrent >= self.concurrency
@@ -269,7 +283,11 @@ class Ledger(Explained):
 
     @property
     def verdict(self) -> str:
-        """One sentence: whether it fits, the memory needed and available, the largest term."""
+        """Whether it fits, the memory needed and available, the largest term."""
+        return f"{self.beyond} {self._memory_verdict}".strip()
+
+    @property
+    def _memory_verdict(self) -> str:
         fraction = self.deployment.fraction
         if self.refused:
             return (
@@ -325,7 +343,7 @@ class Ledger(Explained):
         whole = self.kv_bytes_per_sequence + self.shared_bytes
         fixed = whole - self.kv_bytes_per_token * self.context_tokens
         if fixed > 0.02 * whole:  # windows that are full and states no longer grow
-            formula += " + full windows and states"
+            formula += f" + {_fixed_words(self.deployment, self.context_tokens)}"
             numbers += f" + {quantity(fixed, 'GiB')}"
         if self.shared_bytes:
             formula += " - shared prefix"
@@ -606,6 +624,20 @@ def _weights(d: Deployment) -> Mapping[str, float]:
     if engine.family != "sglang" and not early:
         return by_role
     return by_role | {"rounding": law.rounding_bytes(d)}
+
+
+def _fixed_words(deployment: Deployment, context_tokens: int) -> str:
+    """What of a sequence does not grow with every token; of windows what is reserved for each.
+
+    vLLM, v1/kv_cache_interface.py, `SlidingWindowSpec.max_memory_usage_bytes`.
+    """
+    cut = layout(deployment) if is_grouped(deployment) or is_compressed(deployment) else None
+    window = max((kind.window_tokens for kind in cut.kinds), default=0) if cut else 0
+    if not cut or not window:
+        return "full windows and states"
+    reserved = min(window - 1 + cut.in_flight_tokens, context_tokens)
+    whose = "its own and those in flight, at most the context"
+    return f"windows and states (a window has {reserved:,} tokens reserved: {whose})"
 
 
 def _token_bytes(deployment: Deployment, context_tokens: int) -> float:

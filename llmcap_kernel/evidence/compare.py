@@ -19,7 +19,7 @@ from ..explain import digits
 from ..refuse import BadInput, printable, shown
 from . import results, stated
 from .measurements import METRICS, Measurement, measured_value, measurement
-from .predictions import known, predicted
+from .predictions import known, predicted, stuck
 from .results import Line
 from .weak_spots import doubts
 
@@ -117,7 +117,7 @@ def _row(line: Line, given: Mapping[str, Any] | None) -> tuple[Row, tuple[str, .
     source = printable(str(line.fields.get("source_id") or ""), 80)
     reason = answer.reason
     if answer.value is not None:  # a published row stays: the page of evidence shows what is odd
-        reason = "" if source else _impossible(parsed, answer.ceiling)
+        reason = "" if source else _stuck(parsed) or _impossible(parsed, answer.ceiling)
     skipped = printable(reason, REASON_CHARS).rstrip(".") or None
     if skipped:
         answer = answer._replace(value=None, low=None, high=None)
@@ -140,6 +140,13 @@ def _row(line: Line, given: Mapping[str, Any] | None) -> tuple[Row, tuple[str, .
         doubts=doubts(line.fields),
     )
     return out, answer.assumed
+
+
+def _stuck(parsed: Measurement) -> str:
+    try:
+        return stuck(stated.meaning(parsed.spelled), parsed.load)
+    except BadInput:
+        return ""  # the ledger has nothing to say of such a deployment
 
 
 def _impossible(parsed: Measurement, ceiling: float | None) -> str:

@@ -21,6 +21,7 @@ from ..serving import Served
 from .fit.rows import Sample
 
 FACTORS = (0.1, 10.0)  # nothing of one's own makes an engine faster or slower than this
+FARTHEST = 100  # times that an interval moves, as `calibration.own_of` takes it
 PRECISE = 1e-4  # of the log of the factor
 HEAD = """\
 # Written by `llmcap calibrate --with`: what your own measurements say of your engine.
@@ -88,7 +89,16 @@ def fitted(rows: Iterable[Sample]) -> dict[str, Own]:
         by_family[row.family].append(row)
     if not by_family:
         raise BadInput("with", "with has no row that can be predicted: llmcap validate says why.")
-    return {family: _engine(some) for family, some in by_family.items()}
+    return {family: _readable(_engine(some)) for family, some in by_family.items()}
+
+
+def _readable(found: Own) -> Own:
+    """Refuse what no file and no link would hold: rows so far off measure something else."""
+    try:
+        return calibration.own_of({"": found._asdict()})[""]
+    except BadInput:
+        far = f"with has rows that are more than {FARTHEST:g} times off: are their labels right?"
+        raise BadInput("with", f"{far} llmcap validate shows them.") from None
 
 
 def _engine(rows: Sequence[Sample]) -> Own:

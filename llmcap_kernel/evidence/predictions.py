@@ -153,6 +153,49 @@ def estimated(meant: stated.Meant, load: Load) -> Predicted:
     return made._replace(**described)
 
 
+def stuck(meant: stated.Meant, load: Load) -> str:
+    """Say that a row's deployment cannot have served it, for by the ledger it does not start.
+
+    A library's own loop knows no memory fraction: there only weights that are larger than the
+    cards' memory say so.
+
+    Parameters
+    ----------
+    meant : Meant
+        The deployment.
+    load : Load
+        What was measured and how.
+
+    Returns
+    -------
+    str
+        What to state; "" where it starts, or where that is in doubt.
+
+    Examples
+    --------
+    >>> meant = stated.meaning(stated.Spelled("llama-3.1-70b", "h100-sxm", "vllm"))
+    >>> stuck(meant, Load("itl_ms", "", 1000, 100, 1, None))[:47]
+    'llama-3.1-70b in bf16 does not fit one h100-sxm'
+    """
+    d = meant.deployment
+    if d is None or load.metric in MEMORY:
+        return ""
+    tokens = sum(
+        DEFAULT_TOKENS if x is None else x for x in (load.input_tokens, load.output_tokens)
+    )
+    books = capacity.ledger(d, context_tokens=max(tokens, 1))
+    too_large = books.weights_bytes > d.gpu.memory_visible_bytes
+    loop = calibration.in_a_loop(meant.family, load.metric_alike, load.regime)
+    if not too_large and (loop or books.start != capacity.NO):
+        return ""
+    cards = f"one {d.gpu.name}" if d.num_gpus == 1 else f"{d.num_gpus} x {d.gpu.name}"
+    said = f"{d.model.name} in {d.weights.name} does not fit {cards}"
+    if books.kv_pool_bytes > 0:
+        said = f"{d.model.name} on {cards} has no room for a request of {tokens:,} tokens"
+    ways = "--tp, --weights or --memory-fraction"
+    return f"{said}: say how many cards, or which weights (give {ways})"
+
+
 def _deployment(meant: stated.Meant) -> Deployment:
     if meant.deployment is None:
         raise BadInput("row", meant.reason)

@@ -391,12 +391,76 @@ def test_a_config_is_pasted_refused_kept_and_taken_away(site):
     assert area.input_value() == '{"model_type": "llama"}'  # what was pasted is not lost
     area.fill(CONFIGS[0])  # a whole file is used as it comes
     here.answered(2)
-    assert ", pasted: 8.19B, 36 layers" in here.page.input_value("input[name=model]")
+    assert " 8.19B, pasted" in here.page.input_value("input[name=model]")
     assert "config=" in calculator.view["query"]
     here.choose("model", "llama 3.1 70b")
     here.answered(3)
     assert "config=" not in calculator.view["query"]
     assert area.input_value() == ""
+
+
+# As people have them: white space, names of a class, and a format of its own.
+AWQ = json.dumps(
+    json.loads(CONFIGS[0])
+    | {"rope_scaling": {"type": "yarn", "factor": 4.0}}
+    | {"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128}},
+    indent=2,
+)
+
+
+def test_a_config_that_is_pasted_brings_its_format_and_stays_as_it_was(site):
+    here = site()
+    calculator = here.live("vram")
+    here.page.click("summary:text('Paste a config.json')")
+    here.page.evaluate(
+        """(text) => {
+          const area = document.querySelector("textarea[name=config]");
+          area.dispatchEvent(new ClipboardEvent("paste", { bubbles: true }));
+          area.value = text; // and then both events of a keyboard
+          const more = { bubbles: true, inputType: "insertFromPaste" };
+          area.dispatchEvent(new InputEvent("input", more));
+        }""",
+        AWQ,
+    )
+    here.answered(1)
+    here.page.wait_for_timeout(100)
+    assert here.page.evaluate("window.asked.length") == 1
+    assert here.page.input_value("input[name=weights]").startswith("INT4 AWQ")
+    assert here.page.input_value("textarea[name=config]") == AWQ
+    here.choose("weights", "fp8")
+    here.answered(2)
+    assert "weights=fp8" in calculator.view["query"]
+    assert here.page.input_value("textarea[name=config]") == AWQ
+    here.page.click("[data-act=undo]")
+    here.page.click("[data-act=undo]")
+    here.page.wait_for_function("!document.querySelector('textarea[name=config]').value")
+
+
+def test_a_format_follows_though_an_input_changes_before_the_answer(site):
+    here = site()
+    calculator = here.live("vram")
+    here.page.evaluate("() => { window.held = new Promise((done) => { window.release = done; }); }")
+    here.choose("model", "qwen3 32b")
+    here.page.fill("input[type=text][name=users]", "5")
+    here.page.keyboard.press("Tab")
+    here.page.evaluate("window.release()")
+    here.answered(2)
+    state = {c["name"]: c["value"] for c in calculator.view["controls"]}
+    assert (state["model"], state["users"], state["weights"]) == ("qwen3-32b", 5, "bf16")
+
+
+def test_a_config_that_is_dropped_is_as_good_as_pasted(site):
+    here = site()
+    here.live("vram")
+    drop = """(text) => {
+      const data = new DataTransfer();
+      data.items.add(new File([text], "config.json"));
+      const more = { dataTransfer: data, bubbles: true, cancelable: true };
+      return !document.querySelector("section.lc").dispatchEvent(new DragEvent("drop", more));
+    }"""
+    assert here.page.evaluate(drop, AWQ)
+    here.answered(1)
+    assert here.page.input_value("input[name=weights]").startswith("INT4 AWQ")
 
 
 def test_a_preset_is_one_click_and_one_undo(site):

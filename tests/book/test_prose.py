@@ -66,3 +66,27 @@ def test_the_style_is_held():
     assert not list(
         faults("Short.\n\n- one\n- two\n\n| a | " + "b " * 60 + "|\n\n$" + "x " * 60 + "$")
     )
+
+
+CODE = re.compile(r"```.*?```|`[^`]*`", re.S)
+# A number after a dollar that begins no formula: `$2^{10}$` and `$1-k/E$` begin one.
+AMOUNT = re.compile(r"(?<!\\)\$(?=\d[\d.,]*(?![\d.,]|\s*[\\^_+\-=/$]))")
+
+
+def every_source():
+    """Each text that MyST reads: the notebooks' words, and every page."""
+    yield from texts()
+    for path in sorted((build.ROOT / "book").glob("*.md")):
+        yield path.name, path.read_text("utf-8")
+
+
+def test_no_dollars_are_read_as_a_formula():
+    """MyST sets what stands between two bare dollars as mathematics, words and all."""
+    bare = []
+    for where, text in every_source():
+        said = CODE.sub("", text)
+        bare += [f"{where}: {said[m.start() :][:60]!r}" for m in AMOUNT.finditer(said)]
+        for part in re.split(r"\n\s*\n", said):
+            if len(re.findall(r"(?<!\\)\$", part)) % 2:
+                bare.append(f"{where}: an odd dollar in {part[:60]!r}")
+    assert not bare

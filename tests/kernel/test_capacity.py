@@ -455,3 +455,37 @@ def test_each_term_is_the_value_of_its_line():
     sums = {line.name: line.numbers for line in capacity.term_lines(books)}
     parts = [float(part.removesuffix(" GiB")) for part in sums["weights"].split(" + ")]
     assert sum(parts) == pytest.approx(books.weights_bytes / 2**30, rel=5e-3)
+
+
+def test_a_request_longer_than_engine_or_model_takes_is_refused_first():
+    """Llama 3.1's window is 131,072 tokens (config.json); vLLM refuses more than max_model_len."""
+    short = capacity.ledger(replace(B, max_model_len=4000), context_tokens=8000, concurrency=1)
+    assert short.verdict.startswith(
+        "The engine refuses every request: a request has 8,000 tokens, max_model_len is 4,000. "
+    )
+    beyond = capacity.ledger(B, context_tokens=131_073, concurrency=1)
+    assert beyond.verdict.startswith(
+        "The window of llama-3.1-70b is exceeded: a request has 131,073 tokens, it takes 131,072"
+    )
+    within = capacity.ledger(
+        replace(B, max_model_len=131_072), context_tokens=131_072, concurrency=1
+    )
+    assert within.beyond == "" and within.verdict.startswith("Fits")
+
+
+def test_a_window_is_reserved_with_a_step_beside_it_and_no_longer_than_the_sequence():
+    """vLLM, `SlidingWindowSpec.max_memory_usage_bytes`: min(window - 1 + tokens in flight, length),
+    and a block.
+
+    Gemma 3 27B: 52 layers of windows of 1,024 in 6 groups of 10, and 10 that keep all; a token is
+    2 x 16 heads x 128 bytes in FP8 in each, a block 16 tokens. In flight are two steps of 8,192
+    tokens, for the next one is scheduled while one runs: 1,023 + 16,384 = 17,407.
+    """
+    d = catalog.deployment(model="gemma-3-27b", gpu="h100-sxm", kv="fp8")
+    short = capacity.ledger(d, context_tokens=8000, concurrency=1)
+    token = 2 * 16 * 128
+    assert short.kv_bytes_per_sequence == 60 * (8000 + 16) * token + 10 * 8000 * token
+    assert "a window has 8,000 tokens reserved: its own and those in flight" in short.explain()
+    long = capacity.ledger(d, context_tokens=32_000, concurrency=1)
+    assert long.kv_bytes_per_sequence == 60 * (17_408 + 16) * token + 10 * 32_000 * token
+    assert "a window has 17,407 tokens reserved: its own and those in flight" in long.explain()

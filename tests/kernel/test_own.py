@@ -171,3 +171,20 @@ def test_nothing_that_was_estimated_before_outlives_what_is_learnt(tmp_path):
     assert asked() > 1.2 * before
     calibration.use(None)
     assert asked() == before
+
+
+def test_rows_too_far_off_for_a_file_are_refused_and_not_written(tmp_path):
+    """A first token 2,000 times as late: its interval has no place in a file or a link."""
+    path = tmp_path / "far.csv"
+    names = "id,model,gpu,engine,metric,value,input_tokens,output_tokens,concurrency"
+    rows = (f"{i},llama-3.1-8b,h100-sxm,vllm,ttft_ms,{9e7},1000,100,8" for i in range(3))
+    path.write_text("\n".join([names, *rows]) + "\n", "utf-8")
+    with pytest.raises(BadInput, match="more than 100 times off"):
+        own.fitted(samples(path))
+
+
+def test_nothing_is_learnt_of_a_deployment_that_does_not_start(tmp_path):
+    path = tmp_path / "stuck.csv"
+    names = "id,model,gpu,engine,metric,value,input_tokens,output_tokens,concurrency"
+    path.write_text(f"{names}\na,llama-3.1-70b,h100-sxm,vllm,ttft_ms,840,7000,500,16\n", "utf-8")
+    assert samples(path) == []

@@ -483,14 +483,30 @@ def test_what_llama_bench_did_on_the_host_is_not_predicted():
 
 def test_options_replace_what_a_file_says():
     silent = as_csv(GOOD | {"gpu": "", "model": ""})
-    assert reasons(silent, gpu="l4", model="phi-4") == [None]
-    assert "gpu is not stated" in reasons(silent, model="phi-4")[0]
+    assert reasons(silent, gpu="l4", model="qwen3-8b") == [None]
+    assert "gpu is not stated" in reasons(silent, model="qwen3-8b")[0]
     stranger = as_csv(GOOD | {"gpu": "abacus", "model": "prod"})
     assert "'prod' is not in the catalogue" in reasons(stranger)[0]
-    assert "'abacus' is not in the catalogue" in reasons(stranger, model="phi-4")[0]
-    assert reasons(stranger, model="phi-4", gpu="l4") == [None]
-    made = compared(as_csv(GOOD), gpu="l4", model="phi-4", engine="sglang").rows[0]
-    assert (made.gpu, made.model, made.engine) == ("l4", "phi-4", "sglang")
+    assert "'abacus' is not in the catalogue" in reasons(stranger, model="qwen3-8b")[0]
+    assert reasons(stranger, model="qwen3-8b", gpu="l4") == [None]
+    made = compared(as_csv(GOOD), gpu="l4", model="qwen3-8b", engine="sglang").rows[0]
+    assert (made.gpu, made.model, made.engine) == ("l4", "qwen3-8b", "sglang")
+
+
+def test_what_does_not_start_is_told_and_not_scored():
+    """70.55e9 parameters of 2 bytes are 141 GB; an H100 has 80 GB, four of them 320 GB."""
+    large = GOOD | {"model": "llama-3.1-70b", "input_tokens": 7000, "concurrency": 16}
+    told = (
+        "llama-3.1-70b in bf16 does not fit one h100-sxm: say how many cards, or which weights "
+        "(give --tp, --weights or --memory-fraction)"
+    )
+    for metric in ("itl_ms", "ttft_ms", "output_tok_s_total"):
+        assert reasons(as_csv(large | {"metric": metric, "value": "300"})) == [told]
+    assert reasons(as_csv(large), tp=4) == [None]
+    assert reasons(as_csv(large | {"weight_dtype": "int4-awq"})) == [None]
+    # a row that somebody published stays: the page of evidence shows what is odd
+    published = as_csv(large | {"source_id": "somebody"}, header=(*GOOD, "source_id"))
+    assert reasons(published) == [None]
 
 
 @pytest.mark.parametrize(

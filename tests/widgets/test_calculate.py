@@ -15,7 +15,7 @@ from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.simulation.percentiles import percentile
 from llmcap_kernel.spec import Slo, Tail
 from tests.widgets.inputs import states
-from widgets.calculators import calculate, vram
+from widgets.calculators import calculate, cliff, vram
 from widgets.figures.memory import memory_bars, memory_table
 from widgets.page import static_html, summary
 
@@ -25,6 +25,7 @@ B = design.worked_spec()[1]
 CARD = design.card(B, design.WORKED_WORKLOAD, design.WORKED_SLO)
 SPEED, USERS = "Speed of one user", "Max concurrent users"
 FIRST, PRICE = "Time to first token", "$/M output"
+NO_RENT = "h20"  # a card that nobody rents out by the hour here
 
 
 def shown(**changed):
@@ -257,7 +258,26 @@ def test_a_gap_while_nobody_prefills_is_shorter_than_the_mean_gap():
             "bad",
             f"It does not fit: room for {CARD.max_concurrent} of 100 users.",
         ),
-        ({"users": 100}, "bad", "may still miss"),
+        ({"users": 100}, "bad", "The other limits are likely met; the gap between tokens"),
+        ({"users": 100_000}, "bad", "The other limits are likely met; "),
+        (
+            {"maxlen": 4000},
+            "bad",
+            "The engine refuses every request: a request has 8,000 tokens, max_model_len is 4,000.",
+        ),
+        (
+            {"in": 130_500, "users": 1},
+            "bad",
+            "The window of llama-3.1-70b is exceeded: a request has 131,500 tokens, it takes "
+            "131,072 tokens.",
+        ),
+        ({"in": 1_000_000}, "bad", "a request has 1,001,000 tokens, it takes 131,072 tokens. Does"),
+        (
+            {"seqs": 1, "itlp": "mean"},
+            "warn",
+            "16 wanted, but 15 of them wait: the engine runs 1 at once. It meets every limit",
+        ),
+        ({"seqs": 15, "itl": 0, "budget": 0}, "warn", "but 1 of them waits: the engine runs 15"),
         ({"users": 100, "itlp": "mean"}, "bad", "It misses the gap between tokens."),
         (
             {"users": 100, "itl": 0},
@@ -307,11 +327,20 @@ def test_a_duty_cycle_raises_the_price_and_an_api_breaks_even():
 
 
 def test_a_card_without_a_rent_has_no_price_and_says_how_to_get_one():
-    view = shown(usd=0)
+    view = shown(gpu=NO_RENT, tp=1, model="llama-3.1-8b")
     assert headline(view)[PRICE]["value"] == "no price"
     assert any("enter the card rent" in m["text"] for m in view["messages"])
     assert not any("$/M" in row[0] for row in view["tables"][0]["rows"])
     assert headline(shown(usd=7.98))[PRICE]["value"] == f"${2 * CARD.expected.usd_mtok.value:,.2f}"
+
+
+@pytest.mark.parametrize("gpu", ["h100-sxm", NO_RENT])
+def test_a_rent_of_nothing_is_the_reader_s_and_not_the_catalogue_s(gpu):
+    view = shown(gpu=gpu, usd=0)
+    said = [m["text"] for m in view["messages"] if "rent" in m["text"]]
+    assert said == ["The card rent is 0 as entered, so nothing has a price."]
+    note = headline(view)[PRICE]["note"]
+    assert note == "the card rent is 0 as entered"
 
 
 def test_where_predictions_are_weak_a_message_says_what_to_do():
@@ -421,15 +450,17 @@ def test_weights_follow_the_model_unless_they_are_given(model):
 
 
 def test_a_format_that_is_not_the_checkpoint_s_own_is_told():
-    told = "gpt-oss-120b is released in mxfp4; counted here are fp8."
-    texts = [m["text"] for m in shown(model="gpt-oss-120b", weights="fp8")["messages"]]
-    assert told in texts
-    own, _ = FORM.check({"model": "gpt-oss-120b"})
-    assert not any("is released in" in m["text"] for m in calculate.view(own)["messages"])
+    told = "Counted in FP8; gpt-oss-120b is released in MXFP4."
+    for calculator in (calculate, cliff, vram):
+        other, _ = calculator.FORM.check({"model": "gpt-oss-120b", "weights": "fp8"})
+        assert calculator.view(other)["status"]["beside"] == told
+        own, _ = calculator.FORM.check({"model": "gpt-oss-120b"})
+        assert "beside" not in calculator.view(own)["status"]
 
 
 def test_a_message_does_not_name_the_only_deployment_there_is():
-    texts = [m["text"] for m in shown(usd=0)["messages"]]
+    without = shown(gpu=NO_RENT, tp=1, model="llama-3.1-8b")
+    texts = [m["text"] for m in without["messages"]]
     assert any(text.startswith("The catalogue has no rent for") for text in texts), texts
 
 

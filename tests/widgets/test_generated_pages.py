@@ -263,7 +263,7 @@ def test_what_stands_open_is_short_and_every_pair_is_in_a_fold():
 
 def test_a_missed_target_and_a_part_not_measured_are_said():
     made = {"llmcap": {"each_s": 1e-3}, "mlsysim": {"each_s": 2e-3}}
-    one, two, *_ = proof_page.claims({"peers": {"measured": made}})
+    _, one, two, *_ = proof_page.claims({"peers": {"measured": made}})
     assert (one.text, one.verdict) == ("2", "**missed**")
     assert (two.text, two.verdict) == ("-", "not measured")
 

@@ -96,3 +96,15 @@ def test_every_calculator_has_its_app(name):
     assert notebook["metadata"]["title"] == CALCULATORS[name].TITLE
     source = "".join(notebook["cells"][-1]["source"])
     assert f'app("{name}")' in source
+
+
+@pytest.mark.parametrize("name", ["vram", "calculate", "cliff"])
+def test_what_was_not_taken_is_said_at_the_verdict(name):
+    here = session.Calculator(name)
+    before = here.view["status"]["text"]
+    changed = here.set({"state": {"values": {"config": '{"model_type": "llama",}'}}})
+    status = changed["view"]["status"]
+    assert status["text"].startswith("config.json is not JSON at line 1, column 24")
+    assert (status["level"], before in status["beside"]) == ("warn", True)
+    again = here.set({"state": {"values": {"users": 3}}})["view"]["status"]
+    assert "JSON" not in again["text"]

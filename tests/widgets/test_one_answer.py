@@ -535,11 +535,15 @@ def _plain(name):
 def _status_tells(status, card):
     """Calculate's status names what is missed, else what is only likely met, and what binds."""
     tightest = card.limits[0]
-    if tightest.name != "capacity":
-        assert status.endswith(f": {tightest.sentence}.")
+    if card.ledger.beyond:
+        assert status.startswith(card.ledger.beyond)
+        return
     assert status.startswith("It fits: " if card.fits else "It does not fit: ")
     missed = re.search(r"It misses (.*?)(?:, impossible on these cards)?(?:: |\.$)", status)
-    likely = re.search(r"It likely meets every limit; (.*?) may still miss(?:: |\.$)", status)
+    if tightest.name != "capacity":
+        assert status.endswith(f": {tightest.sentence}.")
+    met = "It likely meets every limit" if card.fits else "The other limits are likely met"
+    likely = re.search(rf"{met}; (.*?) may still miss(?:: |\.$)", status)
     verdicts = {_plain(limit.name): limit for limit in card.limits}
     one = {"one": _plain(tightest.name)}
     named = [one.get(x, x) for x in re.split(r", | and ", missed[1] if missed else "")]

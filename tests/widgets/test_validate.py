@@ -346,6 +346,29 @@ def test_what_a_file_leaves_open_is_said_beside_it():
     assert not [t for t in calculator.view["tables"] if t["caption"].startswith("Rows of your")]
 
 
+@pytest.mark.parametrize("card", ["h100-sxm", "l4"])
+def test_a_card_on_which_a_file_s_model_does_not_start_is_told(card):
+    calculator = Calculator("validate")
+    large = SERVE | {"model_id": "meta-llama/Llama-3.1-70B-Instruct", "median_ttft_ms": 840.0}
+    send(calculator, json.dumps(large).encode(), "serve.json")
+    calculator.state = {"values": {"file.gpu": card}, "seq": 1}
+    assert calculator.view["messages"] == []
+    text = calculator.view["status"]["text"]
+    assert f"llama-3.1-70b in bf16 does not fit one {card}: say how many cards" in text
+    held = {one["name"] for one in calculator.view["controls"] if not one.get("fold")}
+    assert {"file.tp", "file.weights"} <= held
+
+
+def test_rows_too_far_off_to_be_handed_on_are_shown_all_the_same():
+    calculator = Calculator("validate")
+    far = SERVE | {"median_ttft_ms": 9e7}
+    send(calculator, json.dumps(far).encode(), "serve.json")
+    calculator.state = {"values": {"file.gpu": "h100-sxm"}, "seq": 1}
+    assert calculator.view["messages"] == []
+    assert not calculator.view.get("linked")
+    assert len(table(calculator.view, "Your file")["rows"]) == 3
+
+
 def test_an_input_beside_a_file_replaces_what_the_file_says():
     calculator = Calculator("validate")
     send(calculator, json.dumps(SERVE | {"model_id": "prod"}).encode(), "serve.json")

@@ -7,7 +7,7 @@ import pytest
 
 from llmcap_kernel import capacity, catalog
 from llmcap_kernel.address import LIMITS
-from widgets.calculators import answers, calculate, running, vram
+from widgets.calculators import answers, calculate, cliff, running, vram
 from widgets.form import inputs
 from widgets.page import static_html
 from widgets.session import CALCULATORS, Calculator, with_company
@@ -266,7 +266,8 @@ def test_a_pasted_model_shows_its_size_and_no_name_that_nobody_serves():
     state, _ = calculate.FORM.check({"config": PASTED, "gpu": "h100-sxm", "tp": 2})
     view = calculate.view(state)
     model = next(one for one in view["controls"] if one["name"] == "model")
-    assert model["text"] == "mistral, pasted: 23.6B, 40 layers, BF16"
+    assert model["text"] == "mistral 23.6B, pasted"
+    assert model["help"] == "As pasted: 40 layers, released in BF16."
     start, _, measure = view["texts"]
     assert "vllm serve '<your model>'" in start["text"]
     assert "'<your model>'" in measure["text"]
@@ -283,3 +284,13 @@ def test_a_format_that_follows_a_model_is_said():
     ]
     assert vram.FORM.check({"model": "qwen3-32b", "weights": "int8"}, before)[1] == []
     assert vram.FORM.parse("model=qwen3-32b")[1] == []
+
+
+def test_no_calculator_of_memory_calls_a_refused_length_good():
+    one = vram.view(vram.FORM.defaults() | {"maxlen": 4000})["status"]
+    assert one["level"] == "bad" and one["text"].startswith("The engine refuses every request: ")
+    far = vram.view(vram.FORM.defaults() | {"ctx": 140_000, "users": 1})["status"]
+    assert far["level"] == "bad" and "is exceeded: a request has 140,000" in far["text"]
+    state = cliff.FORM.defaults() | {"maxlen": 4000, "users": 4}
+    kept = cliff.view(state)["status"]["text"]
+    assert kept.startswith("4 users fit up to 4,000 tokens each: the engine refuses longer")

@@ -1,6 +1,6 @@
 """What the answers of all calculators share: numbers with intervals, notes, verdicts, the frame."""
 
-from llmcap_kernel import design
+from llmcap_kernel import catalog, design, serving
 from llmcap_kernel.address import SHORT
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.spec import Workload
@@ -73,6 +73,32 @@ def notes(deployment, context_tokens):
     return [{"level": "info", "field": "", "text": note.text} for note in shown]
 
 
+def counted_in(deployment):
+    """Say beside a verdict that the weights are counted in another format than the model's own.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    dict
+        `beside`, a sentence, for a status; empty where the format is the model's own.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> counted_in(catalog.deployment(model="qwen3-8b", gpu="h100-sxm", weights="fp8"))["beside"]
+    'Counted in FP8; qwen3-8b is released in BF16.'
+    """
+    weights, own = deployment.weights, deployment.model.native_format
+    if weights.name == own:
+        return {}
+    released = f"{deployment.model.name} is released in {catalog.format(own).title}"
+    return {"beside": f"Counted in {weights.title}; {released}."}
+
+
 HOW_MANY = "How many meet the limits"
 SLOW_FEW = "below the mean: a few gaps wait for another user's prompt"
 
@@ -138,6 +164,9 @@ def fitting(card, most):
     """
     slo, room = card.slo, card.max_concurrent
     fit = f"{room:,} {'fits' if room == 1 else 'fit'} in memory"
+    at_once = serving.most_running(card.deployment, card.workload)
+    if at_once < room:
+        room, fit = at_once, f"{fit}, {at_once:,} {'runs' if at_once == 1 else 'run'} at once"
     bounds = [tail.bound_s for tail in slo.tails] + [x for x in (slo.itl_s, slo.ttft_s) if x]
     if not bounds:
         return fit
@@ -258,6 +287,8 @@ def card_notes(card, named=True):
     lead = f"{card.label}: " if card.label != card.deployment.title else ""
     name = card.deployment.gpu.name
     rent = f"The catalogue has no rent for {name}: enter the card rent for prices."
+    if card.deployment.usd_h == 0:
+        rent = "The card rent is 0 as entered, so nothing has a price."
     lacks = not card.deployment.gpu_usd_h
     texts = [rent if note.about == "rent" and lacks else note.text for note in card.warnings]
     if not named:

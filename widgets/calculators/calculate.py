@@ -124,7 +124,7 @@ def _parts(card, state):
     modes = _weak_spots(card)
     memory = [memory_table(card.ledger), term_table(card.ledger)]
     shared = {
-        "status": _status(card),
+        "status": _status(card) | answers.counted_in(card.deployment),
         "figure": memory_bars(card.ledger),
         "messages": [*_warned(modes), *_notes(card, state)],
         "remedies": running.remedies(FORM, state, card.ledger),
@@ -161,10 +161,23 @@ def _status(card):
     """Does it fit, does it meet the limits, what binds: one answer."""
     if not card.starts:
         return {"level": running.START_LEVELS[card.ledger.start], "text": card.ledger.verdict}
-    fits = "It fits" if card.fits else "It does not fit"
     room = next(limit for limit in card.limits if limit.name == "capacity").sentence
-    text = f"{fits}: {room}. {_limits_said(card)}".strip()
-    return {"level": answers.worst(card.limits), "text": text}
+    if card.ledger.beyond:
+        return {"level": "bad", "text": f"{card.ledger.beyond} Memory alone has {room}."}
+    fits = "It fits" if card.fits else "It does not fit"
+    waits = _waiting(card) if card.fits else ""
+    text = f"{fits}: {room}{waits}. {_limits_said(card)}".strip()
+    level = answers.worst(card.limits)
+    return {"level": "warn" if waits and level == "good" else level, "text": text}
+
+
+def _waiting(card):
+    """Who waits though memory has room: the engine runs fewer at once."""
+    waiting = card.workload.concurrency - card.users
+    if not waiting:
+        return ""
+    wait = "waits" if waiting == 1 else "wait"
+    return f", but {waiting:,} of them {wait}: the engine runs {card.users:,} at once"
 
 
 def _limits_said(card):
@@ -180,8 +193,8 @@ def _limits_said(card):
     if missed:
         return f"It misses {_one_or_each(missed, tightest)}{by_how_much}."
     if likely:
-        said = f"{_one_or_each(likely, tightest)} may still miss{by_how_much}"
-        return f"It likely meets every limit; {said}."
+        met = "It likely meets every limit" if card.fits else "The other limits are likely met"
+        return f"{met}; {_one_or_each(likely, tightest)} may still miss{by_how_much}."
     return f"It meets every limit{by_how_much.replace(':', '; the tightest:', 1)}." * card.fits
 
 
@@ -201,7 +214,7 @@ def _listed(words):
 
 
 def _notes(card, state):
-    texts, load, d = [], card.workload, card.deployment
+    texts, load = [], card.workload
     if state["users"] is None and card.starts:
         asked = design.most_words(card)
         texts.append(
@@ -212,9 +225,6 @@ def _notes(card, state):
             f"{card.users:,} of the {load.concurrency:,} users are served at once; the others "
             "wait, which is in the first token."
         )
-    own = d.model.native_format
-    if d.weights.name != own:
-        texts.append(f"{d.model.name} is released in {own}; counted here are {d.weights.name}.")
     return answers.card_notes(card) + [
         {"level": "info", "field": "", "text": text} for text in texts
     ]
@@ -368,7 +378,10 @@ class _Money:
     def number(self, trail):
         """The headline: cards busy always, and part of the time in the note."""
         if not self.busy:
-            note = f"{lists.card_title(self.card.deployment.gpu)} has no rent here: enter one"
+            d = self.card.deployment
+            entered = "the card rent is 0 as entered"
+            none = f"{lists.card_title(d.gpu)} has no rent here: enter one"
+            note = entered if d.usd_h == 0 else none
             return {
                 "label": "$/M output",
                 "value": "no price",

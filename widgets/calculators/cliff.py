@@ -65,7 +65,7 @@ def view(state):
         LEAD,
         controls,
         headline=_headline(d, bars, longest, state["users"]),
-        status=_status(d, bars, longest, state["users"]),
+        status=_status(d, bars, longest, state["users"]) | answers.counted_in(d),
         figure=_figure(d, bars, state["users"]),
         tables=[_table(d, bars, state["users"])],
         sentences=_sentences(bars),
@@ -112,6 +112,10 @@ def _status(d, bars, longest, users):
         books = capacity.ledger(d, context_tokens=bars[0][0], concurrency=users)
         return {"level": "bad", "text": books.verdict}
     many = f"{users:,} users fit" if users > 1 else "One user fits"
+    taken = d.max_model_len
+    if taken and longest > taken:
+        text = f"{many} up to {taken:,} tokens each: the engine refuses longer requests."
+        return {"level": "warn", "text": f"{text} Memory has room up to {longest:,}."}
     if longest >= bars[-1][0]:
         text = f"{many} at every length the model takes."
         return {"level": "good", "text": text}

@@ -62,7 +62,7 @@ def view(state):
         LEAD,
         controls,
         headline=_headline(books),
-        status=_status(books),
+        status=_status(books) | answers.counted_in(d),
         figure=memory_bars(books),
         tables=[memory_table(books), _ways_out(books), term_table(books)],
         sentences=_sentences(books),
@@ -96,6 +96,7 @@ def _controls(state):
 def _status(books):
     level = running.START_LEVELS[books.start]
     level = "warn" if level == "good" and not books.fits else level
+    level = "bad" if books.beyond else level
     text = books.verdict
     if books.starts and not books.fits:
         name, size = books.terms[0]

@@ -19,7 +19,7 @@ FRACTION_STOPS = tuple(n / 100 for n in range(50, 100))
 PASTE = (
     "Any Hugging Face config.json, which takes the place of the model above; the command that "
     "launches an engine, or its start-up log, which fill the inputs; or a card of your own, as "
-    "`llmcap gpus NAME --toml` prints one."
+    "`llmcap gpus NAME --toml` prints one. A link keeps of a config the fields that count."
 )
 NO_LIMIT = "At most; 0 for no limit."
 
@@ -333,7 +333,9 @@ def _model_control(fields, state, model):
     if state[config]:
         size = quantity(model.params, "params").replace(" ", "")
         dtype = catalog.format(model.native_format).title
-        control |= {"text": f"{model.name}, pasted: {size}, {model.layers} layers, {dtype}"}
+        # the box of a name is narrow
+        control |= {"text": f"{model.name} {size}, pasted"}
+        control |= {"help": f"As pasted: {model.layers} layers, released in {dtype}."}
     return control
 
 

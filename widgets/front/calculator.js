@@ -9,6 +9,7 @@
 
 const ANSWER_WITHIN_MS = 20000; // a search in the page's own Python takes seconds
 const SOON_MS = 350; // an answer that takes longer shows that it is being worked on
+const MOST_PASTED = 300000; // bytes; the kernel refuses a shorter text already
 const LOOK_EVERY_MS = 3000; // whether the kernel is still there, while its answer is awaited
 
 // ---- small DOM helpers ----------------------------------------------------------------
@@ -376,7 +377,8 @@ function tree(view, prefix, can) {
     "aria-label": view.figure ? view.figure.alt : undefined, hidden: !view.figure },
     h("div", { class: "lc-plot" }));
   const status = h("p", { class: `lc-status lc-${view.status.level}`, role: "status",
-    "aria-live": "polite", tabindex: "-1" }, view.status.text);
+    "aria-live": "polite", tabindex: "-1" }, view.status.text,
+  view.status.beside ? h("span", { class: "lc-beside" }, ` ${view.status.beside}`) : null);
   // The answer comes before the inputs: on a phone it is what is seen first.
   const answer = h("div", { class: "lc-answer" }, status, headlineBox(view), figure,
     remediesBox(view), messagesBox(view), shortBox(view));
@@ -580,8 +582,7 @@ function showValues(root, busyInput) {
   for (const input of root.querySelectorAll("[data-value]")) {
     if (input === busyInput) continue;
     const value = input.dataset.value;
-    // A paste that was refused stays in its box until the kernel's own text changes.
-    if (input.nodeName === "TEXTAREA" && input.shown === value) continue;
+    if (input.nodeName === "TEXTAREA" && keepsPaste(input, value)) continue;
     // So does a number: what is wrong with it is said, and goes when it is put right.
     if (input.getAttribute("aria-invalid") === "true" && input.typed !== undefined) continue;
     delete input.typed;
@@ -590,6 +591,16 @@ function showValues(root, busyInput) {
     else if (input.value !== value) input.value = value;
     if (input.type === "range") fillTrack(input);
   }
+}
+
+// What was pasted stays in its box as it is: refused, until the kernel's own text changes; taken,
+// though the kernel's text has fewer of its fields.
+function keepsPaste(area, value) {
+  const taken = value && area.used === area.value;
+  delete area.used;
+  if (area.shown !== value && !taken) return false;
+  area.shown = value;
+  return true;
 }
 
 function fillTrack(range) {
@@ -749,12 +760,23 @@ function fileBox(control, id) {
 // A file that is dropped on a calculator is as good as chosen; elsewhere the browser opens it.
 export function dropped(root, event) {
   const input = root.querySelector("input[type=file]");
-  if (!input || !event.dataTransfer?.types.includes("Files")) return;
+  const area = input ? null : root.querySelector(".lc-kind-text textarea");
+  if (!(input || area) || !event.dataTransfer?.types.includes("Files")) return;
   event.preventDefault();
   root.toggleAttribute("data-drop", event.type === "dragover");
   if (event.type !== "drop") return;
+  if (area) {
+    pasteFile(area, event.dataTransfer.files[0]);
+    return;
+  }
   input.files = event.dataTransfer.files;
   input.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+// A config.json that is dropped is as good as pasted; what is too long to be one is cut, and refused.
+async function pasteFile(area, file) {
+  area.value = await file.slice(0, MOST_PASTED).text();
+  area.dispatchEvent(new Event("paste", { bubbles: true }));
 }
 
 export const DROPS = ["dragover", "dragleave", "drop"];
@@ -1081,8 +1103,6 @@ function render({ model, el }) {
   const apps = `${inApps === undefined ? model.get("site") || "" : above}/apps/`;
   const link = () => (isApp ? `${location.origin}${location.pathname}` : apps + view.name);
 
-  const values = () => Object.fromEntries(view.controls.map((c) => [c.name, c.value]));
-
   // One question at a time: while the kernel works, only the newest state is kept. An answer that
   // takes too long may never come: its message was lost, or the kernel is another one now.
   function send(state) {
@@ -1101,19 +1121,24 @@ function render({ model, el }) {
     busy = setTimeout(() => root.setAttribute("data-busy", ""), SOON_MS);
   }
 
+  function unanswered() {
+    if (waiting?.values && inFlight) return { ...asked, values: { ...asked.values, ...waiting.values } };
+    return waiting || (inFlight ? asked : null);
+  }
+
   async function lookForTheKernel(always) {
     const reading = el.querySelector(".lc-file-said[aria-busy=true]");
     if (!(inFlight || reading || always) || !(await kernelIsGone())) return;
     if (reading) sessionStorage.setItem(BEGAN_ANEW, TOOK_TOO_MUCH);
-    const query = askedAddress(view, waiting || (inFlight ? asked : null));
+    const query = askedAddress(view, unanswered());
     location.replace(`${location.pathname}${query && "?"}${query}`);
   }
 
   function change(name, value) {
     const cleared = (control(name).clears || []).map((other) => [other, null]);
-    // What was asked and is not yet answered stands: two inputs may change at once.
-    const base = (waiting || (inFlight && asked))?.values || values();
-    send({ values: { ...base, ...Object.fromEntries(cleared), [name]: value } });
+    // Only what a person changed: an input that follows another is the kernel's to move, and its
+    // value here may be older than what is asked and not yet answered.
+    send({ values: { ...waiting?.values, ...Object.fromEntries(cleared), [name]: value } });
   }
 
   const control = (name) => view.controls.find((one) => one.name === name);
@@ -1182,7 +1207,9 @@ function render({ model, el }) {
     const node = event.target;
     busyInput = node;
     if (node.role === "combobox") searching(node).open(node.value);
-    if (node.nodeName === "TEXTAREA" && wholeJson(node.value)) return used(node);
+    // a paste is an event of its own
+    const typed = node.nodeName === "TEXTAREA" && event.inputType !== "insertFromPaste";
+    if (typed && wholeJson(node.value)) return used(node);
     if (node.type !== "range") return;
     fillTrack(node);
     const { stops, stop_texts: texts, stop_entries: entries } = control(node.name);
@@ -1285,6 +1312,7 @@ function render({ model, el }) {
       const area = root.querySelector(`#${node.dataset.for || node.id}`);
       busyInput = null;
       remember();
+      area.used = area.value;
       change(area.name, area.value.trim() || null);
     },
     remove: (node) => {

@@ -280,6 +280,8 @@ def _verdict(card, context):
             f"card, and the engine may fill {digits(usable / GIB, 3)}."
         )
         return running.START_LEVELS[books.start], text
+    if books.beyond:
+        return "bad", f"{who}: {books.beyond[0].lower()}{books.beyond[1:]}"
     first = f"{RUNS_OUT[card.limits[0].name]} runs out first."
     missed = [_missed(one, card) for one in card.limits if not one.holds]
     if missed:

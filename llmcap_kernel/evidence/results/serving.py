@@ -25,6 +25,7 @@ from .line import (
     word,
 )
 from .tables import labelled, lines_of
+from .wide import quantity
 
 MISSING = "median_ttft_ms, median_tpot_ms and output_throughput"
 # Of the names of one quantity the first that has a number.
@@ -55,7 +56,7 @@ LABELS = {
     "acceptance length": "spec_decode_acceptance_length",
 }
 LATENCIES = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2el": "e2el", "e2e latency": "e2el"}
-LATENCY = re.compile(rf"(mean|median) ({'|'.join(LATENCIES)}) \(ms\)")
+LATENCY = re.compile(rf"(mean|median|p\d{{1,2}}(?:\.\d{{1,3}})?) ({'|'.join(LATENCIES)}) \(ms\)")
 # Arguments as Python prints them above a block.
 ARGUMENT = re.compile(
     r"\b(model|num_prompts|request_rate|max_concurrency|tensor_parallel_size)="
@@ -101,7 +102,7 @@ def lines(data: Fields, where: str, common: Fields) -> list[Line]:
     Returns
     -------
     list of Line
-        First token, gap and output rate; or why it cannot be read.
+        First token, gap, output rate and percentiles; or why it cannot be read.
     """
     problem = _problem(data)
     if problem:
@@ -113,7 +114,17 @@ def lines(data: Fields, where: str, common: Fields) -> list[Line]:
         for metric, names in READ.items()
         if (name := next((name for name in names if number(data.get(name))), None))
     ]
+    found += _tails(data, where, common)
     return found or [Line(where, {}, f"{MISSING} are missing")]
+
+
+def _tails(data: Fields, where: str, common: Fields) -> Iterator[Line]:
+    """Percentiles by their names, `p95_ttft_ms`; the 50th is the median, which was read."""
+    for name, cell in data.items():
+        measures, value = quantity(name), number(cell)
+        if measures and measures.percent is not None and value:
+            of = {"metric": measures.name, "value": value * measures.scale}
+            yield Line(f"{where} {name}", common | of | {"percentile": measures.percent})
 
 
 def _load(data: Fields, done: object) -> Fields:

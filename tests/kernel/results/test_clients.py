@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llmcap_kernel.evidence import logs, measurements, results, stated
+from llmcap_kernel.evidence import compare, logs, measurements, results, stated
 from llmcap_kernel.evidence.results import guidellm
 from llmcap_kernel.refuse import BadInput
 
@@ -64,6 +64,7 @@ USERS, RATE = (20, None, None), (None, 2.0, 100)
 )
 def test_a_server_under_load(name, runs, wanted):
     made, bad = measured(name, **MODEL)
+    made = [m for m in made if m.load.percentile is None]
     assert not bad and len(made) == 3 * runs
     assert {(m.load.metric, m.value) for m in made} == set(SERVED.items())
     assert {m.load[2:4] for m in made} == {(1000, 200)}
@@ -96,7 +97,37 @@ def test_what_a_client_says_of_its_server():
 
 def test_the_arguments_above_a_block_name_the_model():
     made, _ = measured("vllm_serve.txt")
-    assert [m.spelled.model for m in made] == ["Qwen/Qwen3-8B"] * 3 + [""] * 3
+    # three middles and three percentiles of each
+    assert [m.spelled.model for m in made] == ["Qwen/Qwen3-8B"] * 6 + [""] * 6
+
+
+@pytest.mark.parametrize("name", ["vllm_serve.txt", "sglang_bench_serving.txt"])
+def test_the_percentiles_of_a_block_are_rows(name):
+    made, _ = measured(name, **MODEL)
+    tails = {(m.load.metric, m.load.percentile, m.value) for m in made if m.load.percentile}
+    assert tails == {
+        ("ttft_percentile_ms", 99.0, 900.0),
+        ("tpot_percentile_ms", 99.0, 30.0),
+        ("itl_percentile_ms", 99.0, 90.0),
+    }
+
+
+def test_the_percentiles_of_a_result_are_rows_but_for_the_median(tmp_path):
+    data = json.loads((FILES / "vllm_serve.json").read_text("utf-8"))
+    data |= {"p50_ttft_ms": 1300.0, "p95_ttft_ms": 1890.0, "p99.9_itl_ms": 160.0}
+    data |= {"p90_e2el_ms": 9000.0, "std_ttft_ms": 12.0, "p99_tpot_ms": 0.0, "ttfts": [0.1]}
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(data), "utf-8")
+    report = compare.run(path, MODEL)
+    tails = {
+        row.id: (row.metric, row.measured) for row in report.rows if "percentile" in row.metric
+    }
+    assert {name.split()[-1]: of for name, of in tails.items()} == {
+        "p95_ttft_ms": ("ttft_percentile_ms", 1890.0),
+        "p99.9_itl_ms": ("itl_percentile_ms", 160.0),
+        "p90_e2el_ms": ("e2e_percentile_ms", 9000.0),
+    }
+    assert all(row.predicted for row in report.rows)
 
 
 def test_guesses_ahead_are_said():
