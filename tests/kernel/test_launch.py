@@ -367,6 +367,11 @@ def test_what_drafts_and_is_not_known_is_left_out_and_said():
     assert "speculation by eagle3 a/eagle is left out" in " ".join(notes)
 
 
+def test_a_model_in_a_file_of_options_is_said_to_be_there():
+    with pytest.raises(BadInput, match=r"the file of --config is not read \(give --model\)"):
+        launch.deployment(launch.read("vllm serve --config config.yaml"), gpu="l4")
+
+
 def test_what_is_given_beside_goes_before_the_command():
     one = launch.read("vllm serve nobody/Private -tp 2 --max-num-seqs 9 --dtype half")
     d = launch.deployment(one, gpu="l4", model="qwen3-8b", tp=1, weights="fp8", engine="vllm-0.19")

@@ -541,7 +541,7 @@ def meant(
         name: getattr(launch, name)
         for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", "block_size")
     }
-    terms |= {"eager": bool(launch.eager), "speculation": guesses} | _as_told(started, found)
+    terms |= {"eager": bool(launch.eager), "speculation": guesses} | _split_as_asked(started, found)
     if launch.lora_rank:
         terms["lora"] = Lora(launch.lora_rank, launch.lora_adapters or 1)
     terms |= {k: v for k, v in given.items() if k not in own}
@@ -554,14 +554,14 @@ def meant(
     return found, copies, (*launch.notes, *notes, *taken, *said, *on_host)
 
 
-def _as_told(started: StartUp, d: Deployment) -> dict[str, Any]:
+def _split_as_asked(started: StartUp, d: Deployment) -> dict[str, Any]:
     """The split that the command asks for, where a row of a benchmark would be read kindly."""
-    told: dict[str, Any] = {}
+    split: dict[str, Any] = {}
     if d.dp_attention and started.dp < 2:
-        told["dp_attention"] = False
+        split["dp_attention"] = False
     if d.model.experts and started.ep > 1 and d.ep != started.ep:
-        told["ep"] = started.ep
-    return told
+        split["ep"] = started.ep
+    return split
 
 
 def _record(text: str) -> Model | None:
@@ -573,7 +573,9 @@ def _started(launch: Launch, model: Model | None) -> tuple[StartUp, int, list[st
     """The same as a start-up, the copies, and what was taken."""
     shape, copies, notes = _shape(launch, model)
     if not launch.model and model is None:
-        raise BadInput("model", "model is not stated (give --model).")
+        in_a_file = any(one.flag == "--config" for one in launch.not_counted)
+        why = ": the file of --config is not read" if in_a_file else ""
+        raise BadInput("model", f"model is not stated{why} (give --model).")
     return (
         StartUp(
             engine=TITLES[launch.engine],
