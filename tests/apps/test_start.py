@@ -60,6 +60,18 @@ def test_a_button_that_goes_with_what_it_did_leaves_the_focus_on_the_answer(open
     assert here.page.evaluate("document.activeElement.matches('.lc-status')")
 
 
+def test_a_button_pressed_twice_says_what_it_does_again(open_at):
+    here = open_at("vram", "tp=2")
+    here.page.clock.install()
+    here.page.click("[data-act=lines]")
+    here.page.wait_for_selector("[data-act=lines]:has-text('Copied')")
+    here.page.click("[data-act=lines]")
+    here.page.clock.fast_forward(5000)
+    here.page.wait_for_selector("[data-act=lines]:has-text('Copy')")
+    assert here.page.text_content("[data-act=lines]") == "Copy"
+    assert here.page.text_content(".lc-done") == ""
+
+
 def test_where_the_clipboard_is_shut_the_button_that_copies_keeps_the_focus(open_at):
     here = open_at("vram", "tp=2")
     here.page.evaluate("void (navigator.clipboard.writeText = () => Promise.reject())")

@@ -58,6 +58,13 @@ def _by_use(name):
 
 @cache
 def engine_options():
+    """List the engines.
+
+    Returns
+    -------
+    tuple of tuple
+        Each (value, label, group).
+    """
     return tuple((name, catalog.engine(name).title, "") for name in catalog.engines())
 
 

@@ -435,6 +435,8 @@ function headlineOf(root) {
   ]);
 }
 
+const inputLine = (inputs) => inputs.map(([label, value]) => `${label}: ${value}`).join("; ");
+
 export function markdown(root, inputs, link) {
   const cell = (value) => value.replace(/[\\|]/g, "\\$&");
   const line = (cells) => `| ${cells.map(cell).join(" | ")} |`;
@@ -442,9 +444,8 @@ export function markdown(root, inputs, link) {
     [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
   const numbers = grid([["", "", "Interval", "Note"], ...headlineOf(root)]);
   const tables = tablesOf(root).map((table) => `**${table.caption}**\n\n${grid(table.rows)}`);
-  const given = inputs.map(([label, value]) => `${label}: ${value}`).join("; ");
   const parts = [`### ${root.getAttribute("aria-label")}`, text(root.querySelector(".lc-status")),
-    given, numbers, ...tables, `<${link}>`];
+    inputLine(inputs), numbers, ...tables, `<${link}>`];
   return `${parts.filter(Boolean).join("\n\n")}\n`;
 }
 
@@ -469,8 +470,7 @@ export function wholePage(root, inputs, link, chart) {
   const figure = copy.querySelector(".lc-figure"); // its label says what the picture shows
   if (chart) figure.replaceChildren(h("img", { src: chart, alt: "", width: "100%" }));
   else figure?.remove();
-  const given = inputs.map(([label, value]) => `${label}: ${value}`).join("; ");
-  copy.append(h("p", {}, given), h("p", { class: "lc-note" }, h("a", { href: link }, link)));
+  copy.append(h("p", {}, inputLine(inputs)), h("p", { class: "lc-note" }, h("a", { href: link }, link)));
   const page = document.implementation.createHTMLDocument(copy.getAttribute("aria-label"));
   page.documentElement.lang = "en";
   const size = { name: "viewport", content: "width=device-width, initial-scale=1" };
@@ -509,12 +509,17 @@ function download(name, address) {
 
 // What the menu's buttons do; `from` gives the inputs and the link of the moment.
 export function shareActs(root, name, from) {
-  const said = (words) => {
+  let fading = 0;
+  const announce = (words) => {
     const box = root().querySelector(".lc-done");
+    box.textContent = words;
+    clearTimeout(fading);
+    fading = setTimeout(() => (box.textContent = ""), 4000);
+  };
+  const said = (words) => {
     root().querySelector(".lc-share details").open = false;
     root().querySelector(".lc-share summary").focus();
-    box.textContent = words;
-    setTimeout(() => (box.textContent = ""), 4000);
+    announce(words);
   };
   const copy = async (words, otherwise) => said((await copied(words)) ? "Copied" : otherwise);
   const drawn = async (format) => {
@@ -538,13 +543,9 @@ export function shareActs(root, name, from) {
     },
     lines: async (button) => {
       const done = await copied(button.parentNode.querySelector("pre").textContent);
-      const words = button.textContent;
       button.textContent = done ? "Copied" : "The browser refused";
-      root().querySelector(".lc-done").textContent = button.textContent;
-      setTimeout(() => {
-        button.textContent = words;
-        root().querySelector(".lc-done").textContent = "";
-      }, 4000);
+      setTimeout(() => (button.textContent = "Copy"), 4000);
+      announce(button.textContent);
     },
     png: () => drawn("png"),
     svg: () => drawn("svg"),
