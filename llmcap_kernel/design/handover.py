@@ -137,6 +137,7 @@ def launch(
     ... )
     >>> print(launch(b, Workload(7000, 1000, 16)).text)
     # vllm-0.33 on 2x h100-sxm
+    # a request: 8,000 tokens at most
     vllm serve meta-llama/Llama-3.1-70B \\
       --quantization fp8 \\
       --tensor-parallel-size 2 \\
@@ -154,6 +155,8 @@ def launch(
     longest = max(d.max_model_len or 0, workload.context_tokens)
     command = _LAUNCHES[d.engine.family](d, checkpoint, longest, prefix_cache)
     head = f"{d.engine.name} on {d.num_gpus}x {d.gpu.name}"
+    if longest > (d.max_model_len or 0):
+        notes.append(f"a request: {longest:,} tokens at most")
     return Command(command.words, (head, *notes, *command.notes), command.files)
 
 
