@@ -70,7 +70,7 @@ def manifest(
     --------
     >>> from llmcap_kernel import catalog
     >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
-    >>> print(manifest(b, Workload(7000, 1000, 16)).splitlines()[2])
+    >>> print(manifest(b, Workload(7000, 1000, 16)).splitlines()[3])
     kind: Deployment
     """
     kind = one_of("kind", kind, KINDS)
