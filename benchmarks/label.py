@@ -9,6 +9,7 @@ stands here, so that `llmcap_kernel` reads columns and knows none:
 - `stated`: what the source's cell held before a rule wrote it, as `name=value`, so that nothing
   is lost; empty behind the sign where the source left the cell empty
 - `copies`: deployments side by side whose rates add up; empty is one
+- `power_limit_w`: what each card may draw, where it is held below its own power
 - `cached_tokens`: leading tokens of `input_tokens` that were in the cache already
 
 Each run first puts back what `stated` holds and clears `doubt` and `assumed`, then applies
@@ -32,6 +33,7 @@ MEASURED, NEWER = (Path(__file__).with_name(f"{name}.csv") for name in ("measure
 # Columns that a file may lack, each behind the one that it follows.
 ADDED = {
     "copies": "dp_attention",
+    "power_limit_w": "copies",
     "cached_tokens": "output_tokens",
     "doubt": "regime",
     "assumed": "doubt",
@@ -323,8 +325,10 @@ def several_nodes(row: Row) -> None:
 
 
 def power_cap(row: Row) -> None:
-    """Doubt the rows of cards that were held below their own power."""
-    if re.search(r"\bpower limit \d+ W\b", row["notes"]):
+    """Write down at what power cards were held below their own, and doubt such rows."""
+    said = re.search(r"\bpower limit (\d+) W\b", row["notes"])
+    if said:
+        correct(row, "power_limit_w", said.group(1))
         _add(row, "doubt", "power-cap")
 
 

@@ -39,6 +39,7 @@ SAID = (
 FOUND = (
     *("tp", "pp", "copies", "weight_dtype", "kv_dtype", "max_num_seqs", "concurrency"),
     *("input_tokens", "output_tokens", "cached_tokens", "draft", "draft_tokens", "draft_accepted"),
+    "power_limit_w",
 )
 COLUMNS = (
     *("id", "source_id", "source", "lever", "model", "engine", "engine_version", "gpu"),
@@ -237,7 +238,7 @@ def rig4x3090(row: Row) -> Side:
     write(row, "num_gpus", row["num_gpus"], BETWEEN.join(filter(None, (f"{watts} W", run))))
     out = {
         **{"weight_dtype": weights, "tp": tp, "kv_dtype": kv, "concurrency": users},
-        **{"input_tokens": prompt, "output_tokens": answer},
+        **{"input_tokens": prompt, "output_tokens": answer, "power_limit_w": watts},
         **({} if words[0] == "*" else drafted(words[0], OPEN)),
     }
     if users == "None":  # llama-bench

@@ -3,7 +3,8 @@
     python benchmarks/levers.py [--by lever|source|metric|engine|model] [--lever NAME] [--rows]
 
 Every row of `pairs.csv` becomes two deployments and two loads, and the predicted ratio is put
-beside the measured one. Nothing is fitted to these pairs. A change is noticed where it is beyond
+beside the measured one. Nothing is fitted to these pairs but what a card draws while it
+multiplies (`catalog/cards.py`), from those of a power cap. A change is noticed where it is beyond
 5%: of these it counts how many are predicted to move the other way, or not at all. `--rows` prints
 the pairs that are farthest off.
 """

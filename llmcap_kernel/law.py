@@ -133,6 +133,66 @@ def mla_elements_per_token(*, latent_dim: Number, rope_dim: Number) -> Number:
     return latent_dim + rope_dim
 
 
+MATVEC_TOKENS = 8  # MMVQ_MAX_BATCH_SIZE, ggml/src/ggml-cuda/mmvq.cuh
+
+
+def has_matvec(weights: Format) -> bool:
+    """Say whether a few tokens are multiplied by a kernel for vectors, as packed GGUF types are.
+
+    Parameters
+    ----------
+    weights : Format
+        Format of the weights.
+
+    Returns
+    -------
+    bool
+        Whether it is one of llama.cpp's types of fewer than 16 bits.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> has_matvec(catalog.format("gguf-q4-k-m")), has_matvec(catalog.format("fp8"))
+    (True, False)
+    """
+    return bool(weights.gguf) and weights.element_bits < 16
+
+
+def matvec_columns(weights: Format, tokens: Number) -> Number:
+    """Count the tokens beside the first that a kernel for vectors multiplies.
+
+    llama.cpp multiplies packed weights with up to 8 tokens in the kernel it has for one: each
+    block is read once, and unpacked and multiplied for every token on the cores' integer units.
+    The first token hides behind the reading, the others do not. More than 8 go to the tensor
+    cores, in tiles that take no less time.
+
+    Parameters
+    ----------
+    weights : Format
+        Format of the weights.
+    tokens : float or array
+        Tokens in the pass [tokens].
+
+    Returns
+    -------
+    float or array
+        From 0 to 7; 0 for a format without such kernels [tokens].
+
+    References
+    ----------
+    ggml-org/llama.cpp, ggml/src/ggml-cuda/mmvq.cu, mul_mat_vec_q.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> [matvec_columns(catalog.format("gguf-q4-k-m"), n) for n in (1, 4, 64)]
+    [0, 3, 7]
+    """
+    if not has_matvec(weights):
+        return 0
+    return maximum(minimum(tokens, MATVEC_TOKENS), 1) - 1
+
+
 def experts_touched_at_random(
     *, experts: Number, experts_per_token: Number, tokens: Number
 ) -> Number:

@@ -811,6 +811,7 @@ SHARES = (
     "expert_compute",
     "attention_compute",
     "weight_only_compute",
+    "matvec_compute",
 )
 PARTS = ("prefill_share", "burst_share", "mixed_share", "one_path_share", "rounded_share")
 LATENCIES = (
@@ -870,6 +871,9 @@ class Efficiency:
         Factor on `compute` for attention in prefill.
     weight_only_compute : float
         Factor on `compute` when weights are unpacked before they are multiplied.
+    matvec_compute : float
+        Factor on `compute` in GGUF's kernels for vectors, which take up to 8 tokens and multiply
+        all but the first outside the tensor cores.
     pcie_exchange_s : float
         Additional fixed time per exchange between cards without a direct link [s].
     rank_s : float
@@ -914,6 +918,7 @@ class Efficiency:
     expert_compute: float = 1.0
     attention_compute: float = 1.0
     weight_only_compute: float = 1.0
+    matvec_compute: float = 1.0
     pcie_exchange_s: float = 0.0
     rank_s: float = 0.0
     burst_share: float = 0.0

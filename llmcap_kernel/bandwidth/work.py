@@ -8,6 +8,10 @@ from ..numeric import Number, maximum, minimum, where
 from ..spec import BadInput, Deployment, Efficiency, Format, Gpu, number
 from .collectives import ACTIVATION_BYTES, Exchange, exchanges
 
+# Engines whose pipeline takes all sequences through its stages in one batch: llama.cpp fills
+# stages with pieces of a prompt alone (ggml-org/llama.cpp, src/llama-context.cpp, n_ubatch).
+UNDIVIDED = ("llama.cpp",)
+
 
 def compute_dtype(gpu: Gpu, number_format: Format) -> tuple[str, float]:
     """Find the dtype a card computes a format in, and its rate.
@@ -64,6 +68,10 @@ class Work(NamedTuple):
         Attention among the tokens of a prompt [s].
     score_read_s : float or array
         Writing and reading the scores of that attention, where it is not fused [s].
+    matvec_math_s : float or array
+        Multiplying the dense weights with one token, where a kernel for vectors does [s].
+    matvec_tokens : float or array
+        Tokens that it takes beside the first [tokens].
     adapter_math_s, adapter_read_s : float or array
         Multiplying with and reading low-rank adapters [s].
     host_read_s : float or array
@@ -105,6 +113,8 @@ class Work(NamedTuple):
     kv_read_s: Number = 0.0
     prompt_math_s: Number = 0.0
     score_read_s: Number = 0.0
+    matvec_math_s: Number = 0.0
+    matvec_tokens: Number = 0.0
     adapter_math_s: Number = 0.0
     adapter_read_s: Number = 0.0
     host_read_s: Number = 0.0
@@ -156,7 +166,13 @@ class Work(NamedTuple):
         e = efficiency
         math = e.compute * where(self.unpacked > 0, e.weight_only_compute, 1.0)
         rounded = e.rounded_share
-        dense_s = overlapped_s(self.dense_math_s / math, self.dense_read_s / e.bandwidth, rounded)
+        dense_read_s = self.dense_read_s / e.bandwidth
+        dense_s = overlapped_s(self.dense_math_s / math, dense_read_s, rounded)
+        one_s = self.matvec_math_s / math
+        first_s = overlapped_s(one_s, dense_read_s, rounded)
+        # a further token takes no longer than the first, which could be passed again
+        further_s = minimum(one_s / e.matvec_compute - one_s, first_s)
+        dense_s = maximum(dense_s, first_s + self.matvec_tokens * further_s)
         expert_read_s = self.expert_read_s / (e.bandwidth * e.expert_bandwidth)
         expert_math_s = self.expert_math_s / (math * e.expert_compute)
         expert_s = overlapped_s(expert_math_s, expert_read_s, rounded)
@@ -458,7 +474,8 @@ def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: 
     _positive("context_tokens", context_tokens)
     _positive("concurrency", concurrency)
     d, model = deployment, deployment.model
-    sequences = maximum(concurrency / d.pp, 1.0)
+    batches = 1 if d.engine.family in UNDIVIDED else d.pp
+    sequences = maximum(concurrency / batches, 1.0)
     guess = d.speculation
     checked = 1 + guess.tokens if guess else 1
     # requests come and go, so over many steps a replica has its share of them, and one at least
@@ -475,11 +492,15 @@ def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: 
     attention_flops = law.attention_flops_per_token(model, context_tokens) / spread
     attention_flops = attention_flops * on_card * checked
     _, rate = compute_dtype(d.gpu, d.kv)
+    tokens = sequences * checked
+    columns = law.matvec_columns(d.weights, tokens)
     return _pass_work(
         d,
-        sequences * checked,
+        tokens,
         sequences=sequences,
         attention_flops=attention_flops,
+        matvec_math_s=_matvec_math_s(d),
+        matvec_tokens=columns,
         kv_math_s=attention_flops / rate,
         kv_read_s=kv_bytes / d.gpu.bandwidth_bytes_s,
         kv_bytes=kv_bytes,
@@ -561,6 +582,15 @@ def _score_read_s(deployment: Deployment, tokens: Number, cached_tokens: Number)
     return scores * d.engine.score_bytes / d.gpu.bandwidth_bytes_s
 
 
+def _matvec_math_s(deployment: Deployment) -> float:
+    """Time at full rate to multiply one token, where a kernel for vectors does that."""
+    d = deployment
+    if not law.has_matvec(d.weights):
+        return 0.0
+    _, rate = compute_dtype(d.gpu, d.weights)
+    return law.matmul_flops(params=d.model.dense_matmul_params, tokens=1) / d.tp / rate
+
+
 def _positive(name: str, value: Number) -> None:
     """Reject a scalar below 1; arrays are not checked."""
     if not hasattr(value, "__array__"):
@@ -609,6 +639,8 @@ def mixed_work(
         kv_bytes=base.kv_bytes,
         prompt_math_s=chunk_flops / rate,
         score_read_s=_score_read_s(d, chunk, 0),
+        matvec_math_s=base.matvec_math_s,
+        matvec_tokens=base.matvec_tokens,
         scheduled=base.scheduled,
         prefill_tokens=chunk,
     )

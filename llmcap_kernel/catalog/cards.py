@@ -10,6 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..refuse import BadInput, number, one_of, shown, yes_or_no
@@ -90,6 +91,40 @@ def _sized(base: dict[str, Any], gb: int) -> dict[str, Any]:
         "memory_visible_bytes": figure | {"value": gb * GIB},
         "memory_usable_share": share,
     }
+
+
+MATH_POWER = 0.8  # of its board power a card draws while it multiplies: pairs of runs by power cap
+
+
+def capped(gpu: Gpu, limit_w: float) -> Gpu:
+    """Hold a card below its own power.
+
+    A cap lowers the clock of the cores, and with it the rate of multiplying: in proportion to the
+    power, since the voltage is at its least already. The memory has a clock of its own, which
+    stays. Products draw four fifths of the board's power, so a cap above that changes nothing.
+
+    Parameters
+    ----------
+    gpu : Gpu
+        The card.
+    limit_w : float
+        The cap; 0 for none [W].
+
+    Returns
+    -------
+    Gpu
+        The card of the same name, slower where it multiplies.
+
+    Examples
+    --------
+    >>> card = of_record("rtx-3090", record("rtx-3090"), 0.0)
+    >>> round(capped(card, 220).flop_s["bf16"] / card.flop_s["bf16"], 3), card.power_w
+    (0.786, 350)
+    """
+    if not limit_w or not gpu.power_w or limit_w >= gpu.power_w:
+        return gpu
+    share = min(limit_w / (MATH_POWER * gpu.power_w), 1.0)
+    return replace(gpu, flop_s={k: v * share for k, v in gpu.flop_s.items()}, power_w=limit_w)
 
 
 def plain(record: Mapping[str, Any]) -> dict[str, Any]:

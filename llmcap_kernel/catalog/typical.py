@@ -19,6 +19,9 @@ HEAD_DIM, KV_HEADS, TOP_K, VOCAB, CONTEXT = 128, 8, 8, 151_936, 131_072
 SPARSE_KV_HEADS = 4
 TIED_BELOW = 4.5e9  # smaller models share the embedding with the head
 SIZE_TOLERANCE = 0.02
+# Widths of feed-forward layers are multiples of 256 where the size allows: publishers choose them
+# so, and a GGUF file keeps a row in 16 bits that does not fill its blocks.
+STEPS = (256, 32, 8)
 BILLION = 1e9
 
 Config = dict[str, Any]
@@ -124,7 +127,7 @@ def typical(name: str, total: float, active: float = 0.0, source: str = "") -> M
     --------
     >>> model = typical("dense-12b", 12e9)
     >>> model.layers, model.hidden_size, round(model.params / 1e9, 1)
-    (45, 4096, 12.0)
+    (45, 4096, 12.1)
     """
     growth, n = (SPARSE, active / BILLION) if active else (DENSE, total / BILLION)
     layers = max(round(growth.layers * n**growth.layers_power), 2)
@@ -271,9 +274,9 @@ def _fitted(
         if at_two == at_one:
             raise _no_shape(name, total, active)
         value = one + (wanted - at_one) / (at_two - at_one) * (two - one)
-        text[key] = _multiple(value, step)
-        if text[key] < step or value <= 0:
+        if value <= 0:
             raise _no_shape(name, total, active)
+        text[key] = max(_multiple(value, step), step)
 
     if active and experts:
         shared = text.get("shared_expert_intermediate_size")
@@ -281,11 +284,12 @@ def _fitted(
         if shared:
             text["shared_expert_intermediate_size"] = text[width]
         sized(lambda m: m.params, experts, total, 1)
-    sized(lambda m: m.params, width, total, 8)
-    model = _load(_with(config, text, {}), name, source)
-    if abs(model.params / total - 1) > SIZE_TOLERANCE:
-        raise _no_shape(name, total, active)
-    return model
+    for step in STEPS:
+        sized(lambda m: m.params, width, total, step)
+        model = _load(_with(config, text, {}), name, source)
+        if abs(model.params / total - 1) <= SIZE_TOLERANCE:
+            return model
+    raise _no_shape(name, total, active)
 
 
 def _with(config: Config, text: Config, changes: Config) -> Config:

@@ -4,8 +4,8 @@ A ratio is a harder question than a speed and an easier one: an error that both 
 and what is left is what the lever does. Each run of a pair becomes a deployment and a load, as any
 row of a benchmark does; `calibration` predicts both, and the quotient is compared.
 
-What cannot be predicted is counted with its reason. A lever that the law has no term for, such as a
-power cap, is no lever that does nothing.
+What cannot be predicted is counted with its reason. A lever that the law has no term for, such as
+a build of an engine, is no lever that does nothing.
 """
 
 import statistics
@@ -33,7 +33,7 @@ TERMS = (
     *("model", "gpu", "num_gpus", "engine", "tp", "pp", "ep", "dp_attention", "copies"),
     *("weight_dtype", "kv_dtype", "max_num_seqs", "max_num_batched_tokens", "concurrency"),
     *("input_tokens", "output_tokens", "cached_tokens"),
-    *("draft", "draft_tokens", "draft_accepted"),
+    *("draft", "draft_tokens", "draft_accepted", "power_limit_w"),
 )
 NO_MODEL = ("mtp", "ngram")  # what drafts without a model of its own
 # Why a pair is not predicted.
@@ -325,9 +325,9 @@ def ratio(one: Pair) -> Ratio:
     Examples
     --------
     >>> run = {"metric": "itl_ms", "model": "llama-3.1-8b", "gpu": "l4", "concurrency": "1"}
-    >>> both = (run | {"value": "60", "power_limit_w": "72"}, run | {"value": "66"})
-    >>> ratio(Pair("1", "power limit", "", both, 1.1)).reason
-    'power_limit_w'
+    >>> both = (run | {"value": "60", "chunked_prefill": "on"}, run | {"value": "66"})
+    >>> ratio(Pair("1", "chunked prefill", "", both, 1.1)).reason
+    'chunked_prefill'
     """
     kind, reason = _left(one)
     if kind:

@@ -70,7 +70,7 @@ CARDS = ("num_gpus", "tp", "pp", "ep", "dp_attention", "copies")
 SPELLED = (
     *("model", "model_type", "model_n_params", "layers_on_card", "gpu", "engine"),
     *("engine_version", "weight_dtype", "kv_dtype", "memory_fraction", *CARDS),
-    *("max_num_seqs", "max_num_batched_tokens"),
+    *("max_num_seqs", "max_num_batched_tokens", "power_limit_w"),
 )
 
 
@@ -387,6 +387,9 @@ def _spelled_of(fields: Fields) -> stated.Spelled:
         spelled = _spelled(cells)
     except TypeError:  # a list or a table where a name should stand
         spelled = _spelled.__wrapped__(cells)
+    if spelled.power_limit_w and _count(fields, "concurrency", 1, 1e7) == 1:
+        # the cap is on the mean, and one user leaves a card idle or waiting for its memory
+        spelled = spelled._replace(power_limit_w=0.0)
     left_open = _left_open(fields)
     server = names.family(_text(fields, "client_of")) not in ("", "llama.cpp")
     counted = any((spelled.num_gpus, spelled.tp, spelled.pp, spelled.ep, spelled.dp_attention))
@@ -418,6 +421,7 @@ def _spelled(cells: tuple[tuple[str, Any], ...]) -> stated.Spelled:
         weights=_text(fields, "weight_dtype"),
         kv=_text(fields, "kv_dtype"),
         memory_fraction=_number(fields, "memory_fraction", 0.05, 1) or 0.0,
+        power_limit_w=_number(fields, "power_limit_w", 1, 1e5) or 0.0,
         **split,
     )
 

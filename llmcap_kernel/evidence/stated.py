@@ -10,7 +10,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .. import calibration, catalog
+from ..bandwidth import UNDIVIDED
 from ..catalog import names
+from ..catalog.cards import capped
 from ..catalog.names import Found
 from ..refuse import BadInput, shown
 from ..spec import Deployment, Gpu, Model
@@ -45,6 +47,8 @@ class Spelled(NamedTuple):
         The engine's limit on sequences at once.
     max_num_batched_tokens : int
         Its limit on a step [tokens].
+    power_limit_w : float
+        What a card may draw [W].
     """
 
     model: str | Model
@@ -65,6 +69,7 @@ class Spelled(NamedTuple):
     taken: tuple[str, ...] = ()
     max_num_seqs: int = 0
     max_num_batched_tokens: int = 0
+    power_limit_w: float = 0.0
 
 
 class Meant(NamedTuple):
@@ -232,10 +237,13 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
     shape, split = _split(spelled, model, max(cards // copies, 1))
     if chip.parts:  # unequal cards: a stage of layers on each
         shape, split = {"pp": len(chip.parts)}, Found("")
+    engine = names.engine_record(spelled.engine, spelled.version)
+    # stages that work in turn draw less than one that is never idle
+    in_turn = shape["pp"] if catalog.engine(engine).family in UNDIVIDED and "pp" in shape else 1
     deployment = catalog.deployment(
         model=model,
-        gpu=chip,
-        engine=names.engine_record(spelled.engine, spelled.version),
+        gpu=capped(chip, spelled.power_limit_w * in_turn),
+        engine=engine,
         weights=weights.name,
         kv=kv.name,
         memory_fraction=spelled.memory_fraction or None,

@@ -443,7 +443,7 @@ DOUBTS = (
         "power-cap",
         "Cards held below their own power",
         "The source caps the power of its cards. Generation hardly feels it; prompts and large "
-        "batches are slower than on the card of the data sheet.",
+        "batches are slower in proportion, as pairs of runs at other caps say.",
     ),
     Doubt(
         "others-beside",

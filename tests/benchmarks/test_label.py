@@ -51,16 +51,17 @@ WANTED = {
     # "vllm_AWQ-4bit_tp2x2_...; 2 independent instances": 8 users of both, on 4 cards
     "h04428": {
         **{"copies": "2", "concurrency": "4", "num_gpus": "4", "doubt": "power-cap"},
-        "stated": "cached_tokens=; concurrency=8; copies=",
+        "stated": "power_limit_w=; cached_tokens=; concurrency=8; copies=",
+        "power_limit_w": "220",
     },
     # the same with one user: the other three servers wait
     "h04517": {
         **{"copies": "", "concurrency": "1", "num_gpus": "1", "cached_tokens": "511"},
-        "stated": "cached_tokens=; num_gpus=4",
+        "stated": "power_limit_w=; cached_tokens=; num_gpus=4",
         "doubt": "speculation; power-cap; prefix-cache",
     },
     # "split_mode layer": each card holds a quarter of the layers
-    "h04929": {"tp": "1", "pp": "4", "stated": "cached_tokens=; pp=1; tp=4"},
+    "h04929": {"tp": "1", "pp": "4", "stated": "power_limit_w=; cached_tokens=; pp=1; tp=4"},
     # 32 users, of whom gap times rate shows eight at once
     "h04948": {"concurrency": "8", "cached_tokens": "511", "doubt": "power-cap"},
     # Qwen3.6 keeps no prompt: its first token of 512 comes after half a second

@@ -494,6 +494,37 @@ def test_scores_that_leave_the_chip_are_written_and_read_back():
     assert bandwidth.prefill_work(plain.deployment(), input_tokens=100).score_read_s == 0
 
 
+PACKED = replace(plain.BYTE, name="packed", gguf="Q8_0")
+
+
+@pytest.mark.parametrize(("users", "columns"), [(1, 0), (2, 1), (8, 7), (9, 7), (2000, 7)])
+def test_a_kernel_for_vectors_pays_for_each_token_but_the_first(users, columns):
+    """llama.cpp's `mul_mat_vec_q` takes MMVQ_MAX_BATCH_SIZE = 8 tokens at most (ggml-cuda). By
+    hand: ten thousand million weights are 20 us a token at a PFLOP/s, at a hundredth of it 2 ms."""
+    work = bandwidth.decode_work(
+        plain.deployment(weights=PACKED), context_tokens=100, concurrency=users
+    )
+    read_s, token_s = work.dense_read_s, 20e-6
+    tensor_s = max(users * token_s, read_s)
+    assert work.parts(Efficiency())["dense_s"] == pytest.approx(tensor_s)
+    slow = work.parts(Efficiency(matvec_compute=0.01))["dense_s"]
+    assert slow == pytest.approx(max(tensor_s, read_s + columns * 99 * token_s))
+    # at a ten thousandth, the first token's pass is repeated
+    least = work.parts(Efficiency(matvec_compute=1e-4))["dense_s"]
+    assert least == pytest.approx(max(tensor_s, read_s * (1 + columns)))
+    plainly = bandwidth.decode_work(plain.deployment(), context_tokens=100, concurrency=users)
+    assert plainly.parts(Efficiency(matvec_compute=0.01))["dense_s"] == pytest.approx(
+        max(users * token_s, plainly.dense_read_s)
+    )
+
+
+def test_llama_cpp_passes_all_users_through_its_stages_in_one_batch():
+    """Four stages: vLLM fills them with a quarter of the users each, llama.cpp with all in turn."""
+    for family, tokens in (("vllm", 2), ("llama.cpp", 8)):
+        d = plain.deployment(pp=4, engine=plain.engine(family=family))
+        assert bandwidth.decode_work(d, context_tokens=100, concurrency=8).tokens == tokens
+
+
 def test_an_exchange_waits_for_the_slowest_of_its_cards():
     """Of n cards n - 1 may be late: with 2 us each, four wait 6 us beside the exchange's own 1."""
     e = Efficiency(rank_s=2e-6)

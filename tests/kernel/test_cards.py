@@ -5,6 +5,7 @@ import json
 import pytest
 
 from llmcap_kernel import calibration, capacity, catalog
+from llmcap_kernel.catalog.cards import capped
 from llmcap_kernel.catalog.tables import OWN_CARDS
 from llmcap_kernel.cli import main
 from llmcap_kernel.refuse import BadInput
@@ -35,6 +36,18 @@ def test_a_card_needs_few_fields():
         "flop_s": {"bf16": 364e12},
     }
     assert catalog.read_gpu(json.dumps(as_json)) == card
+
+
+@pytest.mark.parametrize(
+    ("limit_w", "share"), [(0, 1), (140, 0.5), (220, 220 / 280), (280, 1), (300, 1), (350, 1)]
+)
+def test_a_cap_slows_the_cores_and_not_the_memory(limit_w, share):
+    """Multiplying draws four fifths of an RTX 3090's 350 W: 280."""
+    card = catalog.gpu("rtx-3090")
+    slow = capped(card, limit_w)
+    assert slow.flop_s == {k: pytest.approx(v * share) for k, v in card.flop_s.items()}
+    assert slow.power_w == (limit_w or 350)
+    assert (slow.name, slow.bandwidth_bytes_s) == (card.name, card.bandwidth_bytes_s)
 
 
 def test_a_record_as_the_catalogue_has_it_is_a_file_too():

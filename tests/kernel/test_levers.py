@@ -99,10 +99,10 @@ def test_a_pair_turned_round_gives_the_reciprocal():
 
 
 UNTOLD = {
-    "power limit": ("power_limit_w=220", "power_limit_w=300", {}, levers.NO_TERM, "power_limit_w"),
+    "chunks": ("chunked_prefill=on", "chunked_prefill=off", {}, levers.NO_TERM, "chunked_prefill"),
     "version": ("engine_version=0.19", "engine_version=0.20", {}, levers.NO_TERM, "engine_version"),
     "tail": ("tp=1", "tp=2", {"statistic": "p99"}, levers.NO_TERM, "p99"),
-    "two": ("tp=1", "tp=2; power_limit_w=300", {}, levers.TWO, "power_limit_w beside tp"),
+    "two": ("tp=1", "tp=2; chunked_prefill=on", {}, levers.TWO, "chunked_prefill beside tp"),
     "accepted": (
         "",
         "draft=mtp; draft_tokens=2; draft_accepted=?",
@@ -144,7 +144,20 @@ def test_the_table_counts_every_pair_once():
     # of the collection's own levers: 345 and 1 of weights, 54 and 40 of caches, 81 of power
     assert by_name["weight format"].pairs == 346
     assert by_name["cache format"].pairs == 94
-    assert by_name["power limit"].left == {levers.NO_TERM: 81}
+    assert by_name["power limit"].pairs == 81
+    assert by_name["engine version"].left == {levers.NO_TERM: 54}
+
+
+def test_a_power_cap_slows_a_card_that_multiplies_all_the_time():
+    """Of pairs at 220 and 250 to 300 W, 18 moved beyond 5%: all serve 32 users on each card."""
+    caps = [r for r in RATIOS if r.pair.lever == "power limit"]
+    moved = [r for r in caps if r.noticed]
+    assert len(moved) == 18
+    assert {r.pair.runs[0]["concurrency"] for r in moved if r.predicted != 1} == {"32"}
+    for one in caps:  # one user, and stages that work in turn, leave a card below its cap
+        alone = one.pair.runs[0]["concurrency"] == "1" or "pp" in one.pair.runs[0]
+        assert (one.predicted == pytest.approx(1, abs=1e-9)) == alone
+        assert not one.wrong_way
 
 
 def test_signs_and_errors_of_a_summary():

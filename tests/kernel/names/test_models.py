@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel import calibration, catalog, law
+from llmcap_kernel import calibration, catalog, gguf, law
 from llmcap_kernel.catalog import names, typical
 from llmcap_kernel.catalog.names.models import read
 from llmcap_kernel.catalog.names.spelled import parts, split
@@ -226,6 +226,22 @@ def test_a_scaled_sibling_keeps_what_families_keep(asked, like):
         (a.head_dim, a.window_tokens) for a in sibling.attention
     }
     assert model.experts_per_token == sibling.experts_per_token
+
+
+def test_rows_of_an_assumed_shape_fill_the_blocks_of_a_gguf_file():
+    """Q4_K has blocks of 256; llama.cpp keeps a row that fills none in 16 bits. Published models'
+    feed-forward widths are multiples of 256: 15,360 in Gemma 3 12B, 28,672 in Llama 3 70B."""
+    model = catalog.model("gemma-4-12b")
+
+    def stored(file_type):
+        sizes = gguf.element_bytes(model, file_type)
+        return sum(t.params * size for t, size in zip(model.tensors, sizes, strict=True))
+
+    q8, q4 = stored("Q8_0"), stored("Q4_K_M")
+    text = sum(t.params for t in model.tensors if t.role in ("mlp", "attention", "embedding"))
+    assert q8 / text * 8 == pytest.approx(8.5, rel=0.1)
+    assert 1.6 < q8 / q4 < 1.8  # llama.cpp's README: 8.50 against 4.89 bits in Llama 3.1 8B
+    assert all(t.width % 256 == 0 for t in model.tensors if t.name.endswith("down_proj"))
 
 
 def test_the_interval_of_an_assumed_shape_is_wider():
