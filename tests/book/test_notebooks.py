@@ -72,3 +72,16 @@ def test_metadata_is_clean(path):
 @pytest.mark.parametrize("path", CHAPTERS + APPS, ids=name)
 def test_no_path_of_a_machine(path):
     assert not PATHS.findall(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("model", "format_", "weights"),
+    # 114.7e9 parameters of experts at 17/32 byte and 2.17e9 at 2 bytes; 8.03e9 at 2 bytes
+    [("gpt-oss-120b", "MXFP4", 65.2), ("llama-3.1-8b", "BF16", 16.1)],
+)
+def test_the_cheat_sheet_counts_weights_as_they_are_released(model, format_, weights):
+    sheet = next(path for path in CHAPTERS if path.stem == "cheat-sheet")
+    said = "".join("".join(o["data"]["text/plain"]) for o in outputs(sheet) if "data" in o)
+    (row,) = [line for line in said.splitlines() if line.startswith(f"{model} ")]
+    assert row.split()[1] == format_
+    assert float(row.split(" GB ")[0].split()[-1]) == pytest.approx(weights, rel=0.005)

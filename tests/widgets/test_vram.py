@@ -294,3 +294,13 @@ def test_no_calculator_of_memory_calls_a_refused_length_good():
     state = cliff.FORM.defaults() | {"maxlen": 4000, "users": 4}
     kept = cliff.view(state)["status"]["text"]
     assert kept.startswith("4 users fit up to 4,000 tokens each: the engine refuses longer")
+
+
+def test_the_room_of_a_deployment_is_the_same_in_vram_and_in_cliff():
+    """5.55 GiB of 163,840 bytes a token, in whole tokens: 36,352 at 8,000 tokens a user."""
+    rooms = []
+    for one in (vram, cliff):
+        state = one.FORM.defaults() | {"fraction": 0.98}
+        head = {item["label"]: item for item in one.view(state)["headline"]}["Room for KV cache"]
+        rooms.append((head["value"], head["note"]))
+    assert rooms == [("5.55", "36,352 tokens over users of 8,000")] * 2

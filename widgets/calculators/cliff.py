@@ -64,7 +64,7 @@ def view(state):
         TITLE,
         LEAD,
         controls,
-        headline=_headline(d, bars, longest, state["users"]),
+        headline=_headline(d, longest, state["users"]),
         status=_status(d, bars, longest, state["users"]) | answers.counted_in(d),
         figure=_figure(d, bars, state["users"]),
         tables=[_table(d, bars, state["users"])],
@@ -79,8 +79,7 @@ def _lengths(window):
     return tuple(min(SHORTEST * 2**n, window) for n in range(doublings + 1))
 
 
-def _headline(d, bars, longest, users):
-    books = capacity.ledger(d, context_tokens=bars[0][0], concurrency=users)
+def _headline(d, longest, users):
     at_8k = capacity.ledger(d, context_tokens=min(8000, d.model.max_context_tokens))
     return [
         {
@@ -99,10 +98,10 @@ def _headline(d, bars, longest, users):
         },
         {
             "label": "Room for KV cache",
-            "value": gib(max(books.kv_pool_bytes, 0)),
+            "value": gib(max(at_8k.kv_pool_bytes, 0)),
             "unit": "GiB",
-            "note": f"{books.kv_pool_tokens:,} tokens to share out",
-            "explain": answers.arithmetic(books, "budget", "kv_pool"),
+            "note": f"{at_8k.kv_pool_tokens:,} tokens over users of {at_8k.context_tokens:,}",
+            "explain": answers.arithmetic(at_8k, "budget", "kv_pool"),
         },
     ]
 

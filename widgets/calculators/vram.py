@@ -162,7 +162,7 @@ def _between(value, interval, least, bound=""):
 def _shortfall(books):
     if books.kv_pool_bytes < 0:
         return f"weights and overhead are {gib(-books.kv_pool_bytes)} GiB over"
-    return f"{books.kv_pool_tokens:,} tokens over all users"
+    return f"{books.kv_pool_tokens:,} tokens over users of {books.context_tokens:,}"
 
 
 def _ways_out(books):

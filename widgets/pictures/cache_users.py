@@ -290,11 +290,11 @@ def _cliff(context, cards, axes):
     tokens = least.kv_pool_bytes / least.kv_bytes_per_token
     said = (
         f"{counted(whole, 'users')} of {context:,} tokens, {smooth:.2f} before the cut. The pool "
-        f"of {gib(ON[cards] * least.kv_pool_bytes)} holds {digits(tokens)} tokens, however they "
+        f"of {gib(ON[cards] * least.kv_pool_bytes)} holds {int(tokens):,} tokens, however they "
         "are shared out."
     )
     rows = [
-        (f"{x:,}", n, round(y, 2), digits(x * y))
+        (f"{x:,}", n, round(y, 2), f"{int(x * y):,}")
         for x, n, y in capacity.cliff(candidate(0.98, ON[cards]), ALONG[::2])
     ]
     columns = ("context", "users", "before the cut", "x context")

@@ -23,11 +23,18 @@ from .line import (
     number,
     rate_of,
     table,
+    tails,
     whole,
 )
 from .tables import lines_of
 
 LATENCIES = ("time_to_first_token", "request_latency", "inter_token_latency")
+# The gap is a request's mean.
+TAILS = {
+    "time_to_first_token": "ttft_percentile_ms",
+    "inter_token_latency": "tpot_percentile_ms",
+    "request_latency": "e2e_percentile_ms",
+}
 MISSING = "time_to_first_token, inter_token_latency and output_token_throughput"
 HEADER = re.compile(r'^\ufeff?"?Metric"?,\s*"?(?:avg|Value)\b', re.M)
 NAMED = re.compile(r"(.{1,100}?)\s*(?:\(([^()]{0,40})\))?\s*$")
@@ -65,7 +72,16 @@ def _lines(data: Fields, where: str) -> list[Line]:
         "itl_ms": _statistic(data, "inter_token_latency", 1e-3),
         "output_tok_s_total": _statistic(data, "output_token_throughput", first="avg"),
     }
-    return metrics(common, values, where, MISSING)
+    ends = {
+        metric: (table(data, name), _milliseconds(data, name)) for name, metric in TAILS.items()
+    }
+    return metrics(common, values, where, MISSING) + tails(common, ends, where)
+
+
+def _milliseconds(data: Fields, name: str) -> float:
+    """Milliseconds of a metric's unit; 0 where it is none of time."""
+    unit = table(data, name).get("unit", "ms")
+    return 1e3 * SECONDS.get(unit.strip().lower(), 0.0) if isinstance(unit, str) else 0.0
 
 
 def _none(data: Fields) -> str:

@@ -4,9 +4,25 @@ Names: `guidellm/benchmark/schemas/generative/metrics.py` and `benchmark.py`,
 `guidellm/scheduler/strategies.py`; in versions before 0.4 `guidellm/benchmark/benchmark.py`.
 """
 
-from .line import Fields, Line, Reader, dig, metrics, none_completed, number, rate_of, table, whole
+from .line import (
+    Fields,
+    Line,
+    Reader,
+    dig,
+    metrics,
+    none_completed,
+    number,
+    rate_of,
+    table,
+    tails,
+    whole,
+)
 
 MODEL = ("backend_model", "model", "model_name")
+TAILS = {  # the gap is a request's mean
+    "time_to_first_token_ms": "ttft_percentile_ms",
+    "inter_token_latency_ms": "tpot_percentile_ms",
+}
 MISSING = "time_to_first_token_ms, inter_token_latency_ms and output_tokens_per_second"
 NO_SETTINGS = ("benchmarks", "metrics", "requests", "request_samples")  # large, and no settings
 
@@ -53,7 +69,11 @@ def _benchmark(one: Fields, model: object, where: str) -> list[Line]:
         "itl_ms": _successful(made, "inter_token_latency_ms"),
         "output_tok_s_total": _successful(made, "output_tokens_per_second", "mean"),
     }
-    return metrics(common, values, where, MISSING)
+    ends = {
+        metric: (table(table(table(made, name), "successful"), "percentiles"), 1.0)
+        for name, metric in TAILS.items()
+    }
+    return metrics(common, values, where, MISSING) + tails(common, ends, where)
 
 
 def _load(settings: Fields, made: Fields, totals: Fields) -> Fields:

@@ -14,9 +14,15 @@ from .line import (
     number,
     rate_of,
     table,
+    tails,
     whole,
 )
 
+TAILS = {
+    "time_to_first_token": "ttft_percentile_ms",
+    "time_per_output_token": "tpot_percentile_ms",
+    "request_latency": "e2e_percentile_ms",
+}
 MISSING = "time_to_first_token, time_per_output_token and output_tokens_per_sec"
 
 
@@ -53,7 +59,8 @@ def _lines(data: Fields, where: str) -> list[Line]:
         "itl_ms": _milliseconds(times, "time_per_output_token"),
         "output_tok_s_total": number(rates.get("output_tokens_per_sec")),
     }
-    return metrics(common, values, where, MISSING)
+    ends = {metric: (table(times, name), 1e3) for name, metric in TAILS.items()}
+    return metrics(common, values, where, MISSING) + tails(common, ends, where)
 
 
 def _length(done: Fields, *names: str) -> int | str:

@@ -1,6 +1,7 @@
 """One measurement as a file states it, and what the readers of all clients share."""
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ SECONDS |= {"us": 1e-6, "µs": 1e-6, "microseconds": 1e-6, "ns": 1e-9, "nanoseco
 # How far a stated length may be from the file's own totals: a chat template adds some tokens.
 LENGTH_SHARE, TEMPLATE_TOKENS = 0.25, 100
 RATE_SHARE = 0.5  # and a rate from its tokens over its time
+PERCENTILE, MEDIAN = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)"), 50
 
 Fields = dict[str, Any]  # values by column; whatever a file holds, so of any type
 
@@ -267,6 +269,39 @@ def metrics(
     ]
     many = "are" if " " in missing else "is"
     return lines or [Line(where, {}, f"{missing} {many} missing")]
+
+
+def tails(common: Fields, found: dict[str, tuple[Any, float]], where: str) -> list[Line]:
+    """Make one line of each percentile above the median that a client wrote.
+
+    Parameters
+    ----------
+    common : dict
+        The columns that all of them have.
+    found : dict
+        Of each metric a table of latencies by name, "p95", and the milliseconds of their unit.
+    where : str
+        The document's place.
+
+    Returns
+    -------
+    list of Line
+        The lines; none where there are no such names.
+
+    Examples
+    --------
+    >>> made = tails({}, {"ttft_percentile_ms": ({"p95": 0.3, "p5": 0.1, "max": 9}, 1e3)}, "file")
+    >>> [(one.where, one.fields["percentile"], one.fields["value"]) for one in made]
+    [('file ttft_percentile_ms p95', 95.0, 300.0)]
+    """
+    out = []
+    for metric, (entry, scale) in found.items():
+        for name, cell in (entry if isinstance(entry, dict) else {}).items():
+            of, value = PERCENTILE.fullmatch(str(name)), number(cell)
+            if of and value and float(of[1]) > MEDIAN:
+                fields = {"metric": metric, "value": value * scale, "percentile": float(of[1])}
+                out.append(Line(f"{where} {metric} {name}", common | fields))
+    return out
 
 
 def rate_of(value: Any) -> float | str:

@@ -17,6 +17,7 @@ from .line import (
     none_completed,
     number,
     table,
+    tails,
     whole,
     word,
 )
@@ -88,7 +89,11 @@ def _lines(data: Fields, where: str) -> list[Line]:
         "itl_ms": _middle(streamed, "tpot"),
         "output_tok_s_total": number(rate),
     }
-    return metrics(common, values, where, MISSING)
+    ends = {
+        f"{name}_percentile_ms": (table(streamed, f"{name}_percentiles"), 1.0)
+        for name in ("ttft", "tpot")
+    }
+    return metrics(common, values, where, MISSING) + tails(common, ends, where)
 
 
 def _stated(value: object) -> str:
