@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from .. import law
-from ..numeric import Number, maximum, minimum, where
+from ..numeric import Number, maximum, minimum, somewhere, where
 from ..spec import BadInput, Deployment, Efficiency, Format, Gpu, number
 from .collectives import ACTIVATION_BYTES, Exchange, exchanges
 
@@ -168,11 +168,12 @@ class Work(NamedTuple):
         rounded = e.rounded_share
         dense_read_s = self.dense_read_s / e.bandwidth
         dense_s = overlapped_s(self.dense_math_s / math, dense_read_s, rounded)
-        one_s = self.matvec_math_s / math
-        first_s = overlapped_s(one_s, dense_read_s, rounded)
-        # a further token takes no longer than the first, which could be passed again
-        further_s = minimum(one_s / e.matvec_compute - one_s, first_s)
-        dense_s = maximum(dense_s, first_s + self.matvec_tokens * further_s)
+        if somewhere(self.matvec_tokens > 0):
+            one_s = self.matvec_math_s / math
+            first_s = overlapped_s(one_s, dense_read_s, rounded)
+            # a further token takes no longer than the first, which could be passed again
+            further_s = minimum(one_s / e.matvec_compute - one_s, first_s)
+            dense_s = maximum(dense_s, first_s + self.matvec_tokens * further_s)
         expert_read_s = self.expert_read_s / (e.bandwidth * e.expert_bandwidth)
         expert_math_s = self.expert_math_s / (math * e.expert_compute)
         expert_s = overlapped_s(expert_math_s, expert_read_s, rounded)

@@ -390,17 +390,17 @@ def alike(block: Block) -> list[Block]:
 def _judged(block: Block, asked: Asked) -> Columns:
     users = asked.workload.concurrency
     if asked.rate is None and asked.most_copies == 1:
-        crowd = Crowd(_told(block, users), asked)
-        return crowd.columns(1, users)
+        trial = Trial(_told(block, users), asked)
+        return trial.columns(1, users)
     if block.engine.family == HOME and any(x.max_num_seqs is None for x in block.limits):
         return _one_by_one(block, asked)  # its memory changes with the users of a copy
-    crowd = Crowd(block, asked)
-    tried = Candidates(crowd.tried, len(block))
+    trial = Trial(block, asked)
+    tried = Candidates(trial.tried, len(block))
     if asked.rate is None:
-        found = for_users(tried, crowd.room.users.astype(int), users, asked.most_copies)
+        found = for_users(tried, trial.room.users.astype(int), users, asked.most_copies)
     else:
         found = for_rate(tried, asked.rate, asked.most_copies)
-    return crowd.columns(found.copies, found.users, found.near)
+    return trial.columns(found.copies, found.users, found.near)
 
 
 def _one_by_one(block: Block, asked: Asked) -> Columns:
@@ -420,7 +420,7 @@ def _limited(slo: Slo) -> tuple[str, ...]:
     return ("capacity", *(name for name, bound in means.items() if bound is not None), *tails)
 
 
-class Crowd:
+class Trial:
     """The candidates of a block under the load that each copy has.
 
     Parameters

@@ -170,11 +170,14 @@ def test_room_in_memory_and_users_within_the_limits_are_two_numbers():
     assert any(words in one["note"] for one in headline)
 
 
-def test_a_percentile_below_the_mean_says_why():
+def test_a_percentile_far_from_the_mean_says_why():
     def gaps(tail, mean):
-        return answers.below_mean(*(Estimate(x, x / 2, 2 * x, x / 3, "") for x in (tail, mean)))
+        made = (Estimate(x, x / 2, 2 * x, x / 3, "") for x in (tail, mean))
+        return answers.beside_mean(*made, 95)
 
-    assert "wait for another user's prompt" in gaps(0.02, 0.03) and gaps(0.03, 0.02) == ""
+    assert gaps(0.02, 0.03) == "below the mean: a few gaps wait for another user's prompt"
+    assert gaps(0.5, 0.03) == "more than 5 gaps in 100 wait for another user's prompt"
+    assert gaps(0.03, 0.02) == ""
 
 
 def test_what_is_not_known_closely_is_said_in_a_sentence():

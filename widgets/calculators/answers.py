@@ -100,7 +100,8 @@ def counted_in(deployment):
 
 
 HOW_MANY = "How many meet the limits"
-SLOW_FEW = "below the mean: a few gaps wait for another user's prompt"
+WAIT = "for another user's prompt"
+STOPPED = 2.0  # times the mean: a percentile that far above it is a wait, and no step
 
 
 def noted(text, estimate, what="It"):
@@ -130,20 +131,26 @@ def noted(text, estimate, what="It"):
     return f"{text}. {doubt}" if text and doubt else text or doubt
 
 
-def below_mean(tail, mean):
-    """Say why a percentile may be less than the mean, where it is.
+def beside_mean(tail, mean, percent):
+    """Say why a percentile is less than the mean, or far above it.
 
     Parameters
     ----------
     tail, mean : Estimate
         Of the gaps between tokens, in one unit.
+    percent : float
+        Percent of the gaps that are no longer than the first.
 
     Returns
     -------
     str
         The reason; empty where there is nothing to explain.
     """
-    return SLOW_FEW if tail.value < mean.value else ""
+    if tail.value < mean.value:
+        return f"below the mean: a few gaps wait {WAIT}"
+    if tail.value > STOPPED * mean.value:
+        return f"more than {100 - percent:g} gaps in 100 wait {WAIT}"
+    return ""
 
 
 def fitting(card, most):

@@ -314,10 +314,10 @@ def _percentiles(card):
 
 
 def _allowed(tail, made, gap):
-    """What is allowed, and why a percentile of the gaps may be below their mean."""
+    """What is allowed, and why a percentile of the gaps is far from their mean."""
     allowed = f"{quantity(tail.bound_s, 's')} allowed"
-    below = answers.below_mean(made, gap) if tail.quantity == "itl" else ""
-    return answers.noted("; ".join(filter(None, (allowed, below))), made)
+    why = answers.beside_mean(made, gap, tail.percent) if tail.quantity == "itl" else ""
+    return answers.noted("; ".join(filter(None, (allowed, why))), made)
 
 
 def _users(card, most, crowds):

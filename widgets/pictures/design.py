@@ -33,7 +33,7 @@ def _two_models(users):
         one = replace(deployments()[name], tp=1)
         step = bandwidth.decode_step(one, context_tokens=SPEC.context_tokens, concurrency=users)
         stored = law.weight_bytes(one.model, fp8).stored_bytes
-        active, token = one.model.active_params, law.kv_bytes_per_sequence(one.model, fp8, 1)
+        active, token = one.model.matmul_params, law.kv_bytes_per_sequence(one.model, fp8, 1)
         sizes = [quantity(x, "bytes") for x in (stored, step.weight_bytes, step.kv_bytes)]
         rows += [
             Bar(f"{label} stores {sizes[0]}", [Part("", stored / 1e9, "other")], names=False),
@@ -51,7 +51,7 @@ def _two_models(users):
     )
     said = (
         f"A step of {counted(users, 'users')} reads {table[0][3]} of weights in Llama and "
-        f"{table[1][3]} in DeepSeek-V3, where a single token passes through "
+        f"{table[1][3]} in DeepSeek-V3, where a single token is multiplied with "
         f"{table[1][1]} parameters."
     )
     columns = ("model", "active", "stored", "read", "caches", "a token")

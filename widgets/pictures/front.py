@@ -375,16 +375,19 @@ def _numbers(card, most):
     """Users, speed, gap, first token and price of a deployment that starts."""
     e, slo = card.estimates, card.slo
     _, unit, scale = answers.timed(e.ttft_s)  # in milliseconds where Calculate says it so
-    asked = [1e3 * tail.bound_s for tail in slo.tails]
     room = f"{card.max_concurrent:,} fit in memory"
     out = [
         _estimated("Users within the limits", most, "users", note=room, what=answers.HOW_MANY),
         _estimated("Speed of one user", e.tok_s_user, "tok/s", note="on average"),
         *(
             _estimated(
-                label, made.scaled(1e3), "ms", limit=bound, note=answers.below_mean(made, e.itl_s)
+                label,
+                made.scaled(1e3),
+                "ms",
+                limit=1e3 * tail.bound_s,
+                note=answers.beside_mean(made, e.itl_s, tail.percent),
             )
-            for bound, (label, made) in zip(asked, card.percentiles("itl"), strict=True)
+            for tail, (label, made) in zip(slo.tails, card.percentiles("itl"), strict=True)
         ),
         _estimated("First token", e.ttft_s.scaled(scale), unit, note="mean, other prompts in line"),
     ]
