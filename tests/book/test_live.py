@@ -80,11 +80,12 @@ def computed(name, query):
         numbers.append(f"{item['value']} {item['unit']}".strip())
         numbers += [item["note"]] if item["note"] else []
     cells = [cell for table in view["tables"] for row in table["rows"] for cell in row[1:]]
+    said = " ".join(filter(None, (view["status"]["text"], view["status"].get("beside"))))
 
     def plain(texts):
         return [" ".join(text.split()) for text in texts]
 
-    return {"status": plain([view["status"]["text"]]), "numbers": plain(numbers),
+    return {"status": plain([said]), "numbers": plain(numbers),
             "cells": plain(cells), "query": view["query"]}  # fmt: skip
 
 
@@ -99,7 +100,8 @@ def another(control):
     if control["kind"] == "slider":
         at = len(control["stops"]) // 3
         return control["stop_entries"][at if at != control["at"] else at + 1]
-    return {"toggle": "the other", "number": "2"}.get(control["kind"])
+    number = "0.5" if control["name"].endswith("fraction") else "2"
+    return {"toggle": "the other", "number": number}.get(control["kind"])
 
 
 def change(page, root, control, value):

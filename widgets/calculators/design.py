@@ -157,7 +157,7 @@ def _controls(state):
             fields["engine"], state, [(ANY, "vLLM, or what runs", ""), *lists.engine_options()]
         ),
         c.select(fields["bits"], state, [(b, str(b) if b else "any", "") for b in BITS]) | c.HALF,
-        c.entry(fields["batched"], state) | {"placeholder": "the engine's own"} | c.HALF,
+        c.entry(fields["batched"], state) | {"placeholder": "engine's"} | c.HALF,
         c.entry(fields["nodes"], state) | c.HALF,
         c.entry(fields["copies"], state)
         | {"placeholder": "any" if state["rate"] else "1"}
