@@ -100,7 +100,7 @@ def another(control):
     if control["kind"] == "slider":
         at = len(control["stops"]) // 3
         return control["stop_entries"][at if at != control["at"] else at + 1]
-    number = "0.5" if control["name"].endswith("fraction") else "2"
+    number = "0.5" if control.get("name", "").endswith("fraction") else "2"
     return {"toggle": "the other", "number": number}.get(control["kind"])
 
 
