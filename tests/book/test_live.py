@@ -355,9 +355,11 @@ def test_where_the_network_fails_the_numbers_stay_and_another_touch_tries_again(
 def test_a_calculator_opened_from_a_text_has_its_inputs_and_the_way_back(reader):
     page = reader.page
     root = reader.open("book/3-capacity.html", "vram")
-    slider = root.locator("input[type=range]").first
+    slider, before = root.locator("input[type=range]").first, shown(root)["query"]
     slider.focus()
     slider.press("End")
+    moved = [root.element_handle(), before]
+    page.wait_for_function("([root, before]) => root.dataset.query !== before", arg=moved)
     reader.settled()
     query = shown(root)["query"]
     root.get_by_role("link", name="Open on a page of its own").click()

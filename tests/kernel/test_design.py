@@ -104,7 +104,7 @@ def test_budget_is_not_a_limit_without_a_rent():
     }
     assert design.card(free, WORKED_WORKLOAD).usd_mtok is None
     (note,) = design.warnings(free, WORKED_WORKLOAD)
-    assert note.about == "rent" and "no rent" in note.text
+    assert note.about == "rent" and "usd_h is 0 as given" in note.text
 
 
 def test_a_rent_that_is_a_spot_price_is_told_unless_it_is_one_s_own():
