@@ -112,7 +112,7 @@ def change(page, root, control, value):
     if control["kind"] == "select":
         box.select_option(value)
     elif control["kind"] == "toggle":
-        box.click()
+        box.evaluate("(node) => node.click()")  # a redraw may fold it just then
     elif control["kind"] == "search":
         box.click()
         box.fill(value)
