@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, TypeVar
 from . import catalog
 from .bandwidth import compute_dtype
 from .catalog.names import launches, timed_as
+from .explain import counted
 from .once import cached_property
 from .refuse import BadInput, number, shown
 from .serving import LoadWork, Served, load_work, usd_per_mtok
@@ -816,7 +817,7 @@ def _interval(gpu: Gpu, family: str, quantity: str) -> tuple[float, float, str]:
     mine = own.intervals.get(kind(program, quantity)) if own and gpu.family in own.chips else None
     if own and mine:
         faster, slower = mine
-        told = f"{own.rows:,} rows of your own, of {_counted(own.deployments, 'deployment')}"
+        told = f"{own.rows:,} rows of your own, of {counted(own.deployments, 'deployment')}"
         return faster, slower, f"{family}: {told}"
     less = ignorance(engine in rows, gpu.family in rows, both in rows)
     # what kind of program an engine is that nobody measured is not known either
@@ -830,10 +831,6 @@ def _interval(gpu: Gpu, family: str, quantity: str) -> tuple[float, float, str]:
     wider = known["ignorance"][less]
     told = f"{_unmeasured(engine, gpu.family)}: interval {wider:.2g}x wider each way; {told}"
     return faster / wider, slower * wider, told
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _assumed(model: Model, faster: float, slower: float, why: str) -> tuple[float, float, str]:

@@ -452,17 +452,13 @@ class Trial:
         """
         some, load, slo = self.stack.only(at), self.asked.workload, self.asked.slo
         served = _served(some, load, users, _in_progress(some, users, self.room.users[at]))
-        output = served.output_tok_s
-        price = _rent(some) / 3600 * 1e6 / output
-        rooms = _latencies(served, slo, slice(None))
-        if slo.usd_mtok is not None:
-            rooms["cost"] = slo.usd_mtok / where(price > 0, price, np.nan)
+        rooms = _headrooms(served, slo, slice(None), _price(some, served))
         good = self.room.starts[at] & (self.room.users[at] >= users)
         near = np.zeros(len(at), bool)
         for room in rooms.values():
             good &= ~(room < 1)
             near |= np.abs(room - 1) < NEAR
-        return Tried(good, output / load.output_tokens, near)
+        return Tried(good, served.output_tok_s / load.output_tokens, near)
 
     def columns(self, copies: Number, users: Number, near: Number = False) -> Columns:
         """Judge all candidates in so many copies.
@@ -484,8 +480,7 @@ class Trial:
         first, place = _unlike(stack, running, users)
         of_first = users[first] if hasattr(users, "__array__") else users
         served = _served(stack.only(first), self.asked.workload, of_first, running[first])
-        rent = _rent(stack)
-        price = rent / 3600 * 1e6 / served.output_tok_s[place]
+        rent, price = _rent(stack), _price(stack, served, place)
         never = ~room.starts
         columns = {
             "copies": copies,
@@ -497,9 +492,7 @@ class Trial:
             "num_gpus": copies * stack.num_gpus,
             "lack": room.lack(users),
         }
-        rooms = _latencies(served, slo, place)
-        if slo.usd_mtok is not None:
-            rooms["cost"] = slo.usd_mtok / where(rent > 0, price, np.nan)
+        rooms = _headrooms(served, slo, place, price)
         rooms = {name: where(never, np.nan, room) for name, room in rooms.items()}
         rooms["capacity"] = room.users / users
         if slo.usd_h is not None:
@@ -514,10 +507,17 @@ def _rent(stack: Stack) -> Array:
     return _field(stack.block.gpus, "usd_h")[stack.card] * stack.num_gpus
 
 
-def _latencies(served: Served, slo: Slo, place: Any) -> dict[str, Array]:
-    """Headrooms of the latencies, as `limits.Limit` has them."""
+def _price(stack: Stack, served: Served, place: Any = slice(None)) -> Array:
+    """Price of a million output tokens of each candidate; 0 where no rent is known [USD/Mtok]."""
+    return _rent(stack) / 3600 * 1e6 / served.output_tok_s[place]
+
+
+def _headrooms(served: Served, slo: Slo, place: Any, price: Array) -> dict[str, Array]:
+    """Headrooms of the latencies and of the price, as `limits.Limit` has them."""
     means = (("latency", slo.itl_s, served.itl_s), ("prefill", slo.ttft_s, served.ttft_mean_s))
     rooms = {name: bound / value[place] for name, bound, value in means if bound is not None}
+    if slo.usd_mtok is not None:
+        rooms["cost"] = slo.usd_mtok / where(price > 0, price, np.nan)
     best = replace(served, efficiency=CEILING) if slo.tails else served
     for tail in slo.tails:
         what = (tail.quantity, tail.percent)

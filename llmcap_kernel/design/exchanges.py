@@ -109,12 +109,13 @@ def _steps(found: Search, best: Choice) -> Exchange | None:
     if abs(less) < 0.005 and one.usd_mtok and best.usd_mtok:
         prices = (quantity(x.usd_mtok.value, "USD/Mtok") for x in (one, best) if x.usd_mtok)
         price = " of output in place of ".join(prices)
-    change = _other_steps(found, one)
+    change = _steps_of(found, one)
     head = change.words[0].upper() + change.words[1:]
     return Exchange("steps", f"{head}: {one.title} meets every limit, at {price}.", one, less)
 
 
-def _other_steps(found: Search, one: Choice) -> "Change":
+def _steps_of(found: Search, one: Choice) -> "Change":
+    """The tokens of a step that a candidate has in place of the engine's own."""
     own = found.space[one.number].batch_limit_tokens
     return Change("steps", own, one.deployment.batch_limit_tokens)
 
@@ -334,7 +335,7 @@ def relaxations(found: Search, most: int = 6) -> tuple[Relaxation, ...]:
     slower = list(_slower(found))
     tuned = with_other_steps(found)
     alone = [
-        *([Relaxation((_other_steps(found, tuned),), tuned)] if tuned else ()),
+        *([Relaxation((_steps_of(found, tuned),), tuned)] if tuned else ()),
         *(*_limits_alone(found, 1), *_users(found), *_shorter(found), *_narrower(found)),
         *(one for one in slower if len(one.changes) == 1),
     ]

@@ -50,7 +50,8 @@ def _other_steps(found: Search, number: int) -> Choice | None:
     """One candidate with the tokens nearest to the engine's own that meet every limit."""
     deployment = found.space[number]
     own = deployment.batch_limit_tokens
-    for tokens in sorted(STEPS, key=lambda n: max(n / own, own / n)):
+    others = (tokens for tokens in STEPS if tokens != own)  # with its own it is late
+    for tokens in sorted(others, key=lambda n: max(n / own, own / n)):
         one = judged(replace(deployment, max_num_batched_tokens=tokens), found.asked, number)
         if one.meets_all:
             return one
