@@ -1203,6 +1203,12 @@ class Deployment:
         return self.max_num_seqs or min(default, self.batch_limit_tokens)
 
     @property
+    def request_limit_tokens(self) -> int:
+        """Most tokens of a request that engine and model take [tokens]."""
+        window = self.model.max_context_tokens
+        return min(self.max_model_len or window, window)
+
+    @property
     def block_tokens(self) -> int:
         """Tokens per block of the KV cache in effect [tokens]."""
         return self.block_size or self.engine.block_tokens

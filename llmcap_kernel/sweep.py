@@ -187,7 +187,7 @@ def obstacle(deployment: Deployment, workload: Workload) -> str:
     Returns
     -------
     str
-        "window" where the context is longer than that of the model, "start" where
+        "length" where requests are longer than engine or model takes, "start" where
         no user has room, "room" where not all have, "" where all do.
 
     Examples
@@ -197,8 +197,8 @@ def obstacle(deployment: Deployment, workload: Workload) -> str:
     >>> obstacle(a, design.WORKED_WORKLOAD), obstacle(b, design.WORKED_WORKLOAD)
     ('start', '')
     """
-    if workload.context_tokens > deployment.model.max_context_tokens:
-        return "window"
+    if workload.context_tokens > deployment.request_limit_tokens:
+        return "length"
     ledger = capacity.workload_ledger(deployment, workload)
     if ledger.fits:
         return ""
@@ -246,7 +246,7 @@ def measure(
     what = quantity_of(quantity)
     reason = obstacle(deployment, workload) if reason is None else reason
     if not what.estimated:
-        if reason in ("window", "start"):
+        if reason in ("length", "start"):
             return None
         return design.room(capacity.workload_ledger(deployment, workload))
     if reason:

@@ -49,13 +49,13 @@ SHOW = {
     "total": ("output_tok_s", "output of all users", "the most output"),
 }
 OBSTACLES = {
-    "window": "beyond its window",
+    "length": "takes no request so long",
     "start": "does not start",
     "room": "not all fit",
     "": "no rent known",
 }
 ENDS = {
-    "window": "is beyond its model's window",
+    "length": "takes no request so long",
     "start": "does not start",
     "room": "does not hold all users",
     "": "serves",

@@ -26,7 +26,13 @@ from .space import HOME, Block, sequences
 
 PADDED = "mxfp4"  # the format whose weights kernels pad (law.weight_bytes)
 EFFICIENCIES = tuple(f.name for f in fields(Efficiency))
-RATED = ("bandwidth_bytes_s", "link_bandwidth_bytes_s", "node_link_bandwidth_bytes_s")
+RATED = (
+    "bandwidth_bytes_s",
+    "link_bandwidth_bytes_s",
+    "node_link_bandwidth_bytes_s",
+    "direct_link",
+    "peer_access",
+)
 Array = Any  # of numpy
 
 
@@ -72,23 +78,14 @@ class Cards(Gpu):
 
     gpus: tuple[Gpu, ...]
     each: Array
+    formats: dict[Any, Array]
 
     def __init__(self, gpus: tuple[Gpu, ...], each: Array) -> None:
         rated = {name: _field(gpus, name)[each] for name in RATED}
-        self.__dict__.update(gpus[0].__dict__, gpus=gpus, each=each, **rated)
+        self.__dict__.update(gpus[0].__dict__, gpus=gpus, each=each, formats={}, **rated)
 
     def __hash__(self) -> int:
         return id(self)
-
-    @property
-    def direct_link(self) -> Array:
-        """1 where the cards have a link of their own, 0 elsewhere."""
-        return _field(self.gpus, "direct_link")[self.each]
-
-    @property
-    def peer_access(self) -> Array:
-        """1 where the cards reach each other's memory, 0 elsewhere."""
-        return _field(self.gpus, "peer_access")[self.each]
 
     def computes(self, number_format: Format) -> Any:
         """Find the rates at which the cards compute a format.
@@ -103,7 +100,7 @@ class Cards(Gpu):
         tuple
             No dtype, for they differ, and the rates [FLOP/s].
         """
-        return "", _rates(self.gpus, number_format)[self.each]
+        return "", self._by_format(_rates, number_format)
 
     def unpacks(self, number_format: Format) -> Any:
         """Say where weights are unpacked before they are multiplied.
@@ -118,7 +115,13 @@ class Cards(Gpu):
         array
             1 where they are, 0 elsewhere.
         """
-        return _unpacks(self.gpus, number_format)[self.each]
+        return self._by_format(_unpacks, number_format)
+
+    def _by_format(self, each_card: Callable[..., Array], number_format: Format) -> Array:
+        key = each_card, number_format  # to look a tuple of cards up is to hash them all
+        if key not in self.formats:
+            self.formats[key] = each_card(self.gpus, number_format)[self.each]
+        return self.formats[key]
 
 
 class Stack(Deployment):

@@ -13,6 +13,7 @@ from ..spec import Deployment, Slo, Tail, Workload
 
 MET, LIKELY, MISSED, IMPOSSIBLE = VERDICTS = ("met", "likely", "missed", "impossible")
 WORDS = {MET: "met", LIKELY: "likely met", MISSED: "missed", IMPOSSIBLE: "impossible"}
+AT_LEAST = ("capacity", "length")  # limits of which more is better; of the others, less
 SENTENCES = {
     "latency": "{} between tokens, {} allowed",
     "prefill": "first token after {} on average, {} allowed",
@@ -46,9 +47,11 @@ class Limit(Explained):
     Attributes
     ----------
     name : str
-        "capacity", "latency", "prefill", "budget", "cost", or the name of a `Tail`: "itl p95".
+        "capacity", "length", "latency", "prefill", "budget", "cost", or the name of a `Tail`:
+        "itl p95".
     bound : float
-        Smallest number of users allowed, or the largest value of everything else.
+        Users that must have room, tokens that a request has, or the largest value of everything
+        else.
     estimate : Estimate
         What can be expected, in the same unit.
     unit : str
@@ -65,6 +68,8 @@ class Limit(Explained):
         """The comparison in words."""
         if self.name == "capacity":
             return _room_words(self.estimate.value, self.bound)
+        if self.name == "length":
+            return f"requests have {self.bound:,} tokens, {self.estimate.value:,} are taken"
         words = (expected(self.estimate, self.unit), quantity(self.bound, self.unit))
         if self.name in SENTENCES:
             return SENTENCES[self.name].format(*words)
@@ -80,7 +85,7 @@ class Limit(Explained):
         ceiling misses it. A rent has no ceiling: above the budget it is missed.
         """
         e = self.estimate
-        if self._headroom(e.low if self.name == "capacity" else e.high) >= 1:
+        if self._headroom(e.low if self.name in AT_LEAST else e.high) >= 1:
             return MET
         if self.headroom >= 1:
             return LIKELY
@@ -98,7 +103,7 @@ class Limit(Explained):
         return WORDS[self.verdict]
 
     def _headroom(self, value: float) -> float:
-        if self.name == "capacity":
+        if self.name in AT_LEAST:
             return value / self.bound
         return self.bound / value if value else float("inf")
 
@@ -120,7 +125,7 @@ class Limit(Explained):
     def _sides(self) -> tuple[float, float]:
         if self.unit == "s":
             return 1 / self.bound, 1 / self.estimate.value
-        if self.name == "capacity":
+        if self.name in AT_LEAST:
             return self.bound, self.estimate.value
         return self.estimate.value, self.bound
 
@@ -205,8 +210,8 @@ def limits(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> tuple[Limit
     estimates : Estimates or None
         Estimates under the load; None where the engine does not start.
     slo : Slo
-        Limits to meet. Those that are set are compared, and room for the users
-        always is.
+        Limits to meet. Those that are set are compared, room for the users always is, and
+        the length of a request where it is more than engine or model takes.
 
     Returns
     -------
@@ -221,12 +226,22 @@ def limits(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> tuple[Limit
     'impossible'
     """
     rows = [Limit("capacity", ledger.concurrency, room(ledger), "users")]
+    if ledger.beyond:
+        rows.append(_length(ledger))
     rent = ledger.deployment.usd_h_all
     if slo.usd_h is not None and rent:
         rows.append(Limit("budget", slo.usd_h, _exact(rent), "USD/h"))
     if estimates is not None:
         rows += estimated(estimates, slo)
     return tuple(sorted(rows, key=lambda limit: limit.headroom))
+
+
+def _length(ledger: Ledger) -> Limit:
+    """Compare the tokens of a request with those that the engine takes, and the model at most."""
+    taken = ledger.deployment.request_limit_tokens
+    window = ledger.deployment.model.max_context_tokens  # max_model_len may be set anew
+    found = Estimate(taken, taken, taken, window, "known")
+    return Limit("length", ledger.context_tokens, found, "tokens")
 
 
 def estimated(estimates: Estimates, slo: Slo) -> Iterator[Limit]:
@@ -288,7 +303,7 @@ def meets(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> bool:
     >>> [meets(one.ledger, one.estimates, one.slo) for one in made]
     [False, True, True]
     """
-    if not ledger.fits or estimates is None:
+    if not ledger.fits or ledger.beyond or estimates is None:
         return False
     return all(not value or bound / value >= 1 for bound, value in _bounded(estimates, slo))
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from llmcap_kernel import calibration, capacity, catalog, design, serving
 from llmcap_kernel.calibration import Estimate
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, expected, worked_spec
+from llmcap_kernel.design.limits import meets
 from llmcap_kernel.explain import quantity as written
 from llmcap_kernel.simulation.percentiles import percentile, spread_of
 from llmcap_kernel.spec import BadInput, Slo, Tail, Workload
@@ -122,6 +123,22 @@ def test_a_limit_explains_itself_in_its_unit():
     latency = limit_of(B, WORKED_WORKLOAD, Slo(itl_s=0.050), "latency")
     assert "tok/s / 20 tok/s" in latency.explain()
     assert latency.explain().endswith(f"{latency.headroom:.2f}x, {latency.words}")
+
+
+def test_requests_that_engine_or_model_refuse_are_a_limit_missed():
+    """Memory alone says yes: 8,000 tokens, where 4,000 or 131,072 are taken."""
+    short = replace(B, max_model_len=4000)
+    limit = limit_of(short, WORKED_WORKLOAD, WORKED_SLO, "length")
+    assert (limit.verdict, limit.headroom) == ("missed", 0.5)
+    assert limit.sentence == "requests have 8,000 tokens, 4,000 are taken"
+    long = Workload(150_000, 500)
+    assert limit_of(B, long, WORKED_SLO, "length").verdict == "impossible"
+    made = design.card(short, WORKED_WORKLOAD, WORKED_SLO)
+    assert made.fits
+    assert not made.meets_all
+    assert not meets(made.ledger, made.estimates, WORKED_SLO)
+    card = design.scorecard({"short": short, "B": B}, WORKED_WORKLOAD, WORKED_SLO)
+    assert card.winner.label == "B"
 
 
 def test_a_first_token_is_judged_on_its_mean_under_load():

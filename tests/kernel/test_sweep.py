@@ -101,7 +101,10 @@ def test_what_keeps_a_deployment_from_a_load_is_named():
     most = capacity.workload_ledger(B, LOAD).max_concurrent
     assert sweep.obstacle(B, replace(LOAD, concurrency=most)) == ""
     assert sweep.obstacle(B, replace(LOAD, concurrency=most + 1)) == "room"
-    assert sweep.obstacle(B, Workload(B.model.max_context_tokens, 1)) == "window"
+    assert sweep.obstacle(B, Workload(B.model.max_context_tokens, 1)) == "length"
+    short = replace(B, max_model_len=LOAD.context_tokens - 1)
+    assert sweep.obstacle(short, LOAD) == "length"
+    assert sweep.obstacle(replace(B, max_model_len=LOAD.context_tokens), LOAD) == ""
 
 
 def test_users_that_fit_are_counted_whatever_is_wanted():

@@ -342,8 +342,8 @@ def _ends(question, ends, stops, curves):
 
 
 def _obstacle_words(question, obstacle):
-    if obstacle == "window":
-        return "its model's window is too short"
+    if obstacle == "length":
+        return "engine or model takes no request so long"
     if obstacle == "start":
         return "the cache has no room for one user"
     if question.name == "users":

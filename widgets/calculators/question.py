@@ -66,7 +66,7 @@ SHOWS = {
 # What is looked at, as the kernel calls the limit on it.
 LIMITS = {"gap": "latency", "ttft": "prefill", "fit": "capacity"}
 OBSTACLES = {
-    "window": "beyond its window",
+    "length": "takes no request so long",
     "start": "does not start",
     "room": "not all fit",
     "": "no rent known",
