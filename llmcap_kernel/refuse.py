@@ -214,7 +214,7 @@ def ungrouped(text: str) -> str:
     return text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
 
 
-MULTIPLES = {"k": 1_000, "m": 1_000_000, "ki": 1 << 10, "mi": 1 << 20}
+MULTIPLES = {"k": 1_000, "m": 1_000_000, "b": 10**9, "ki": 1 << 10, "mi": 1 << 20}
 
 
 def scaled(text: str) -> tuple[str, int]:
@@ -223,8 +223,8 @@ def scaled(text: str) -> tuple[str, int]:
     Parameters
     ----------
     text : str
-        As typed; k and K stand for 1 000, Ki for 1 024, M and Mi for a million and 2**20. vLLM
-        reads its own K as 1 024: whoever means that here writes Ki.
+        As typed; k and K stand for 1 000, Ki for 1 024, M and Mi for a million and 2**20, and B
+        for a billion. vLLM reads its own K as 1 024: whoever means that here writes Ki.
 
     Returns
     -------

@@ -3,8 +3,9 @@
 import argparse
 import importlib.util
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import design
 from ..design import Choice, Search, handover
@@ -25,6 +26,9 @@ from .options import (
 )
 from .progress import Bar
 from .tables import Answer, Column, Screen, Table, of_records
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 MOST_ROWS = 10_000
 
@@ -58,7 +62,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("model", "lists are parted by commas").add_argument
     add("--model", "--models", metavar="NAMES", help="models to choose from: see llmcap models")
     add("--config", metavar="FILE", help="or the config.json of your own")
-    add("--min-params", metavar="N", help="or all with so many parameters, as 30e9 (default none)")
+    add("--min-params", metavar="N", help="or all with so many parameters, as 30B (default none)")
     add("--weights", metavar="FORMATS", help="formats (default: the checkpoint's own, and fp8)")
     add("--kv", metavar="FORMATS", help="of the KV cache (default bf16,fp8)")
     add("--min-weight-bits", metavar="BITS", help="fewest bits of a weight (default none)")
@@ -153,8 +157,16 @@ def _search(args: argparse.Namespace) -> Search:
     load, limits = read_load(args), read_limits(args)
     if args.rate is not None and args.concurrency is not None:
         raise BadInput("rate", "rate and users both say how much is asked: give one of them.")
-    with Bar("searching") as bar:
-        return design.search(load, limits, arrays=_many(choices), progress=bar.count, **choices)
+    many = _many(choices)
+    with Bar("searching") as bar, _workers() if many else nullcontext() as pool:
+        choices |= {"arrays": many, "executor": pool}
+        return design.search(load, limits, progress=bar.count, **choices)
+
+
+def _workers() -> "Executor":
+    from concurrent.futures import ProcessPoolExecutor  # only the whole catalogue is worth it
+
+    return ProcessPoolExecutor()
 
 
 def _many(choices: dict[str, Any]) -> bool:
@@ -162,6 +174,7 @@ def _many(choices: dict[str, Any]) -> bool:
     return not choices["models"] and importlib.util.find_spec("numpy") is not None
 
 
+FEWEST_PARAMS = 10_000  # a number below it was meant in billions
 SEVERAL = ("max_num_seqs", "max_num_batched_tokens")
 
 
@@ -170,7 +183,10 @@ def _list(text: str | None) -> list[str]:
 
 
 def _models(args: argparse.Namespace) -> list[str | Model]:
-    if args.min_params is not None and args.model is None and args.config is None:
+    if args.model is None and args.config is None:
+        if args.min_params is None:
+            many = "or --min-params 30B for all that are as large"
+            raise BadInput("model", f"model is missing: give --model NAMES, --config FILE, {many}.")
         return []
     read = read_model(args)
     return list(_list(read)) if isinstance(read, str) else [read]
@@ -180,6 +196,10 @@ def _quality(args: argparse.Namespace) -> design.Quality:
     names = ("min_weight_bits", "min_kv_bits", "min_params")
     given = {name: getattr(args, name) for name in names}
     read = {name: read_number(name, text) for name, text in given.items() if text is not None}
+    least = read.get("min_params", 0.0)
+    if 0 < least < FEWEST_PARAMS:
+        text = f"min_params is {least:g} parameters, and every model has more: write {least:g}B?"
+        raise BadInput("min_params", text)
     return design.Quality(*(read.get(name, 0.0) for name in names))
 
 

@@ -25,9 +25,10 @@ from .space import Block, Quality, Space, sequences, space
 
 RANKS = ("usd_h", "usd_mtok")
 MOST_COPIES = 10_000
-PART_OF_ARRAYS = 16_384
 MOST_SURE = 500  # candidates whose intervals are looked at
-PART = 256  # candidates between two reports of progress
+# What is judged between two reports of progress, in candidates; as arrays, a block takes the time
+# of some more, however few it has.
+PART, PART_OF_ARRAYS, BLOCK_OF_ARRAYS = 256, 65_536, 2_000
 Progress = Callable[[int, int], object]
 
 
@@ -894,7 +895,8 @@ def _judged_parts(
     here: Space, asked: Asked, arrays: bool, executor: Executor | None
 ) -> Iterator[Judged]:
     """Rows of the candidates, part by part and in order; their cards where they are at hand."""
-    parts = list(_parts(here, PART_OF_ARRAYS if arrays else PART))
+    size, block = (PART_OF_ARRAYS, BLOCK_OF_ARRAYS) if arrays else (PART, 0)
+    parts = list(_parts(here, size, block))
     judge = _arrays if arrays else _rows
     if executor is not None:
         return ((rows, []) for rows in executor.map(judge, parts, [asked] * len(parts)))
@@ -903,12 +905,12 @@ def _judged_parts(
     return (_scalar(part, asked) for part in parts)
 
 
-def _parts(here: Space, size: int) -> Iterator[tuple[Block, ...]]:
-    """Blocks in groups of about so many candidates."""
+def _parts(here: Space, size: int, each: int) -> Iterator[tuple[Block, ...]]:
+    """Blocks in groups of about so many candidates, a block being so many more."""
     group: list[Block] = []
     for block in here.blocks:
         group.append(block)
-        if sum(map(len, group)) >= size:
+        if sum(map(len, group)) + each * len(group) >= size:
             yield tuple(group)
             group = []
     if group:

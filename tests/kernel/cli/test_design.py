@@ -122,6 +122,17 @@ def test_bad_input_gets_one_sentence(run, name):
     assert said in err and err.count("\n") == 1 and "Traceback" not in err
 
 
+def test_parameters_are_counted_in_billions_where_they_are_so_written(run):
+    """Sixty parameters are no bar at all: any model is larger."""
+    asked = ("design", "--gpu", "b200-sxm", "--users", "2", "--json", "--min-params")
+    assert run(*asked, "400B")[1] == run(*asked, "400e9")[1]
+    assert catalog.model(strict(run(*asked, "600B")[1])["winner"]["model"]).params >= 600e9
+    status, _, err = run(*asked, "60")
+    assert status == 2 and "write 60B" in err
+    status, _, err = run("design")
+    assert status == 2 and "--min-params 30B" in err
+
+
 @pytest.mark.parametrize("rows", [1, 3])
 def test_rows_are_limited_in_text_alone(run, rows):
     argv = ("design", "--model", "llama-3.1-8b", "--rows", str(rows))
