@@ -45,7 +45,7 @@ $(READY): requirements.lock pyproject.toml package-lock.json
 book: $(READY) ## build the book into _build/html, if anything that goes into it changed
 	@$(BIN)/python -m widgets.pages.build
 
-pdf: $(READY) ## the whole book as _build/llmcap.pdf, printed by Chromium
+pdf: $(READY) ## the book as _build/llmcap.pdf, printed by Chromium
 	@$(BIN)/python -m widgets.pages.pdf
 
 notebooks: $(READY) ## run the chapters again and keep their text outputs

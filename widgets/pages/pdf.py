@@ -1,7 +1,8 @@
-"""The book on paper: every page printed by Chromium, as one PDF.
+"""The book on paper: what is read, printed by Chromium, as one PDF.
 
 `python -m widgets.pages.pdf` writes ``_build/llmcap.pdf``. What unfolds on a page is unfolded on
-paper, and charts are drawn before they are printed.
+paper, and charts are drawn before they are printed. What one looks things up in stays on the
+screen, where it can be searched: it is as long as the chapters.
 """
 
 from io import BytesIO
@@ -14,6 +15,7 @@ from widgets.pages.served import served
 
 TARGET = build.BUILD / "llmcap.pdf"
 MARGINS: PdfMargins = {"top": "16mm", "bottom": "16mm", "left": "16mm", "right": "16mm"}
+LOOKED_UP = ("api", "catalogue", "constants", "notation")
 SCREEN = 900  # px that are scrolled at a time
 DRAWN = "() => !document.querySelector('section.lc[data-query]:not([data-stands])')"
 
@@ -58,8 +60,11 @@ def write(say=print) -> None:
         browser = chromium.launch(playwright)
         page = browser.new_page(viewport={"width": 900, "height": SCREEN})
         for name in apps.pages():
+            if name.rpartition("/")[2] in LOOKED_UP:
+                continue
             say(f"printing {name}")
-            book.append(BytesIO(printed(page, f"{site}/{name}.html")), outline_item=page.title())
+            sheets = BytesIO(printed(page, f"{site}/{name}.html"))
+            book.append(sheets, outline_item=page.title().partition(" \N{EM DASH} ")[0])
         browser.close()
     book.write(TARGET)
     say(f"{TARGET.relative_to(build.ROOT)}: {len(book.pages)} pages")
