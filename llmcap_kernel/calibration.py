@@ -841,6 +841,19 @@ def _assumed(model: Model, faster: float, slower: float, why: str) -> tuple[floa
     return faster / ASSUMED_SHAPE, slower * ASSUMED_SHAPE, told
 
 
+def _untimed(weights: Format, faster: float, slower: float, why: str) -> tuple[float, float, str]:
+    """The same, wider where no kernel of the weights' format was timed.
+
+    As much wider as for an engine or for chips that nobody measured: a kernel that nobody timed
+    is another thing of which alike ones stand in.
+    """
+    if weights.timed:
+        return faster, slower, why
+    wider = table()["ignorance"]["one"]
+    told = f"no kernel of {weights.title} was timed: interval {wider:.2g}x wider each way; {why}"
+    return faster / wider, slower * wider, told
+
+
 def _unmeasured(engine: str, chips: str) -> str:
     """Say what nobody measured."""
     rows = table()["rows"]
@@ -912,7 +925,8 @@ class Estimates:
             The factors from the estimate to the faster and to the slower end, and why.
         """
         d = self.deployment
-        return _assumed(d.model, *_interval(d.gpu, self.family, quantity))
+        known = _untimed(d.weights, *_interval(d.gpu, self.family, quantity))
+        return _assumed(d.model, *known)
 
     @cached_property
     def itl_s(self) -> Estimate:

@@ -710,7 +710,9 @@ def read_model(args: argparse.Namespace) -> str | Model:
     if (args.model is None) == (args.config is None):
         how = "missing" if args.model is None else "given twice"
         raise BadInput("model", f"model is {how}: give --model NAME or --config FILE.")
-    return huggingface.load(args.config) if args.model is None else args.model
+    if args.model is not None:
+        return str(args.model)
+    return huggingface.load(args.config, weights=getattr(args, "weights", None))
 
 
 def _terms(args: argparse.Namespace) -> dict[str, Any]:
