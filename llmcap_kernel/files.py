@@ -10,7 +10,7 @@ from .refuse import BadInput, shown
 def decoded(raw: bytes, errors: str = "strict") -> str:
     """Turn the bytes of a file into text.
 
-    Editors and shells of Windows write UTF-16, or UTF-8 behind a byte order mark.
+    Editors and shells of Windows write UTF-16, some without its mark, or UTF-8 behind one.
 
     Parameters
     ----------
@@ -34,8 +34,13 @@ def decoded(raw: bytes, errors: str = "strict") -> str:
     >>> decoded("metric".encode("utf-16")), decoded("metric".encode("utf-8-sig"))
     ('metric', 'metric')
     """
-    marked = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
-    return raw.decode("utf-16" if marked else "utf-8-sig", errors=errors)
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return raw.decode("utf-16", errors=errors)
+    head = raw[:200]
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if max(even, odd) > 0.4 * len(head) > 4 * min(even, odd):  # UTF-16 without its mark
+        return raw.decode("utf-16-le" if odd > even else "utf-16-be", errors=errors)
+    return raw.decode("utf-8-sig", errors=errors)
 
 
 def read_text(field: str, path: str | Path) -> str:

@@ -804,3 +804,25 @@ def test_a_manifest_is_read_as_a_yaml_library_reads_it():
     for name in ("kubernetes", "compose", "compose of variables", "arguments alone"):
         text = GOLDEN[name][0]
         assert manifest.documents(text) == [texts(one) for one in yaml.safe_load_all(text)]
+
+
+@pytest.mark.parametrize(
+    ("command", "sequences", "tokens"),
+    [
+        # tools/llama-bench/README.md: prompts of 512 and answers of 128 where nothing is said,
+        # each a test of its own, behind a cache of -d tokens; -pg is one after the other
+        ("llama-bench -m m.gguf", 1, 512),
+        ("llama-bench -m m.gguf -p 0 -n 128,256", 1, 256),
+        ("./build/bin/llama-bench -m m.gguf -p 512 -n 128 -d 0,4096 -ngl 99 -fa 1 -r 3", 1, 4608),
+        ("llama-bench -m m.gguf --n-prompt=2048 -pg 4096,256", 1, 4352),
+        ("llama-cli -m m.gguf -p hello", 1, None),
+        # tools/batched-bench/README.md: -npl sequences side by side
+        ("llama-batched-bench -m m.gguf -c 16384 -npp 128 -ntg 64 -npl 1,2,32", 32, 192),
+        ("llama-server -m m.gguf -c 16384 -np 4", 4, 4096),
+    ],
+)
+def test_a_benchmark_of_llama_cpp_is_no_server_of_four_slots(command, sequences, tokens):
+    name = command.replace("m.gguf", "Meta-Llama-3.1-8B-Q4_K_M.gguf")
+    one = launch.read(name)
+    assert (one.max_num_seqs, one.max_model_len, one.unknown) == (sequences, tokens, ())
+    assert launch.deployment(one, gpu="rtx-4090").seqs_limit == sequences

@@ -28,7 +28,7 @@ KNOWN = (
 # Where the last command of a log begins.
 PROGRAM = re.compile(
     r"(?:vllm serve|vllm\.entrypoints\.\S{1,80}|sglang\.launch_server|sglang serve|trtllm-serve|"
-    r"llama-(?:server|cli|bench|sweep-bench|perplexity)(?:\.exe)?)(?=\s)"
+    r"llama-(?:server|cli|bench|batched-bench|sweep-bench|perplexity)(?:\.exe)?)(?=\s)"
 )
 LONGEST = 20_000  # characters of a command within a log
 DRAFTED = {"vllm": 1, "sglang": 3, "llama.cpp": 3, "trtllm": 1}  # tokens, where none are said
@@ -357,6 +357,13 @@ def _launch(command: Command) -> Launch:
     parsed = options.parse(command.words, engine)
     values, read_ones, left = _values(engine, command.env, parsed.given)
     found, said, loose = engines.settle(engine, values, parsed.bare)
+    tool = engines.of_tool(command.program, command.words)
+    if tool:
+        found |= tool if command.program in engines.BENCHES else {**tool, **found}
+        said = [
+            *said,
+            f"{command.program} is no server: {counted(found['max_num_seqs'], 'sequence')}",
+        ]
     cards, split = found.pop("cards", 0), found.pop("split", "")
     cards = cards or command.num_gpus
     if split:

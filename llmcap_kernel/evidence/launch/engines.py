@@ -1,5 +1,6 @@
 """What the options of each engine make of a deployment."""
 
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -216,6 +217,58 @@ def _llamacpp(given: Values, out: Values) -> list[str]:
     if layers and layers not in ("auto", "all", "-1"):
         out["layers_on_cards"] = options.whole("--gpu-layers", layers, 0)
     return notes + _llama_cards(given, out)
+
+
+# Programs of llama.cpp that run one sequence at a time, and no server.
+ALONE = ("llama-cli", "llama-run", "llama-simple", "llama-perplexity", "main")
+BENCHES = ("llama-bench", "llama-sweep-bench", "llama-batched-bench")
+
+
+def of_tool(program: str, words: tuple[str, ...]) -> Values:
+    """Say how many sequences, and how long ones, a program of llama.cpp runs that is no server.
+
+    Parameters
+    ----------
+    program : str
+        Its name.
+    words : tuple of str
+        What follows it.
+
+    Returns
+    -------
+    dict
+        Fields of a launch; empty for a server.
+
+    Examples
+    --------
+    >>> of_tool("llama-bench", ("-m", "x.gguf", "-p", "512,4096", "-n", "128", "-d", "1024"))
+    {'max_num_seqs': 1, 'max_model_len': 5120}
+    >>> of_tool("llama-batched-bench", ("-npp", "128", "-ntg", "128", "-npl", "1,2,32"))
+    {'max_num_seqs': 32, 'max_model_len': 256}
+    """
+    if program in ALONE:
+        return {"max_num_seqs": 1}
+    if program not in BENCHES:
+        return {}
+    if program == "llama-batched-bench":
+        each = _most(words, ("-npp",), 0) + _most(words, ("-ntg",), 0)
+        return {"max_num_seqs": _most(words, ("-npl",), 1)} | (
+            {"max_model_len": each} if each else {}
+        )
+    # tools/llama-bench/llama-bench.cpp: prompts, answers and pairs are tests of their own
+    prompt, answer = _most(words, ("-p", "--n-prompt"), 512), _most(words, ("-n", "--n-gen"), 128)
+    both, depth = _most(words, ("-pg",), 0, together=True), _most(words, ("-d", "--n-depth"), 0)
+    return {"max_num_seqs": 1, "max_model_len": max(prompt, answer, both, 1) + depth}
+
+
+def _most(
+    words: tuple[str, ...], flags: tuple[str, ...], usual: int, together: bool = False
+) -> int:
+    """The largest number of an option's lists, or of their sums."""
+    values = [b for a, b in itertools.pairwise(words) if a in flags]
+    values += [w.partition("=")[2] for w in words if w.partition("=")[0] in flags and "=" in w]
+    found = [[int(n) for n in re.findall(r"\d{1,9}", value)] for value in values]
+    return max((sum(one) if together else max(one) for one in found if one), default=usual)
 
 
 PRESETS = {

@@ -105,6 +105,8 @@ class Command(NamedTuple):
         Their name, where a manifest selects it.
     copies : int
         Replicas that a manifest asks for.
+    program : str
+        The program's own name, without where it lies.
     """
 
     words: tuple[str, ...]
@@ -114,6 +116,7 @@ class Command(NamedTuple):
     num_gpus: int = 0
     gpu: str = ""
     copies: int = 1
+    program: str = ""
 
 
 def straight(text: str) -> str:
@@ -300,8 +303,8 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
         own = env | given
         head = _base(filled[at]) if at < len(filled) else ""
         if engine:
-            seen = _visible(own)
-            out.append(Command(tuple(filled[_behind(filled, at) :]), engine, "", own, seen))
+            inside, seen = tuple(filled[_behind(filled, at) :]), _visible(own)
+            out.append(Command(inside, engine, "", own, seen, program=head))
         elif head in RUNNERS:
             out += _container(filled[at + 1 :], own, deep)
         elif head in SHELLS and deep < 3:
