@@ -334,9 +334,22 @@ def read(given: str | Sequence[str]) -> Launch:
         found = words.of_words(list(given))
     if not found:
         raise BadInput("command", _not_read(given if isinstance(given, str) else " ".join(given)))
-    if len({one.words for one in found}) > 1:
+    if len({_of_any_host(one.words) for one in found}) > 1:
         raise BadInput("command", f"command launches {len(found)} engines: give one of them.")
     return _launch(found[0])
+
+
+RANKS = ("--node-rank", "--node_rank", "--data-parallel-start-rank", "--data-parallel-rank")
+
+
+def _of_any_host(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words without those that tell the hosts of one engine apart."""
+    pairs = zip(("", *words), words, strict=False)
+    return tuple(
+        word
+        for before, word in pairs
+        if before not in RANKS and word.partition("=")[0] not in (*RANKS, "--headless")
+    )
 
 
 def _not_read(text: str) -> str:
@@ -356,6 +369,8 @@ def _launch(command: Command) -> Launch:
         notes.append(f"the engine is not named: {TITLES[engine]} taken, whose options these are")
     parsed = options.parse(command.words, engine)
     values, read_ones, left = _values(engine, command.env, parsed.given)
+    if engine == "trtllm" and command.files:
+        values, left = _with_its_file(values, left, command.files, parsed.given)
     found, said, loose = engines.settle(engine, values, parsed.bare)
     tool = engines.of_tool(command.program, command.words)
     if tool:
@@ -406,6 +421,22 @@ def _values(
         became = "left to the engine" if found in (None, "") else f"{field} {_plain(found)}"
         read_ones[one.name] = Read(one.flag, one.value or "", became)
     return values, list(read_ones.values()), list(left.values())
+
+
+def _with_its_file(
+    values: dict[str, Any],
+    left: list[tuple[Left, bool]],
+    files: dict[str, str],
+    given: list[options.Given],
+) -> tuple[dict[str, Any], list[tuple[Left, bool]]]:
+    """The settings of TensorRT-LLM's file too, where the text writes it; they go before options."""
+    for one in given:
+        name = (one.value or "").rpartition("/")[2]
+        if one.name in ("config", "extra-llm-api-options") and name in files:
+            (settings,) = manifest.documents(files[name])[:1] or ({},)
+            values = values | engines.of_file(settings if isinstance(settings, dict) else {})
+            left = [pair for pair in left if pair[0].flag != one.flag]
+    return values, left
 
 
 def _cards_note(launch: Launch, split: bool) -> list[str]:

@@ -193,8 +193,80 @@ def _sglang(given: Values, out: Values) -> list[str]:
     return notes
 
 
+# Settings of TensorRT-LLM's file, llmapi/llm_args.py: where each stands, the field, and its kind.
+OF_FILE = {
+    "tensor_parallel_size": ("tp", "whole"),
+    "pipeline_parallel_size": ("pp", "whole"),
+    "moe_expert_parallel_size": ("ep", "whole"),
+    "max_batch_size": ("max_num_seqs", "whole"),
+    "max_num_tokens": ("max_num_batched_tokens", "whole"),
+    "max_seq_len": ("max_model_len", "length"),
+    "kv_cache_config.dtype": ("kv", "text"),
+    "kv_cache_config.free_gpu_memory_fraction": ("memory_fraction", "number"),
+    "kv_cache_config.tokens_per_block": ("block_size", "whole"),
+    "speculative_config.decoding_type": ("spec_method", "text"),
+    "speculative_config.max_draft_len": ("draft_tokens", "whole"),
+    "speculative_config.num_nextn_predict_layers": ("draft_tokens", "whole"),
+    "speculative_config.speculative_model": ("draft", "text"),
+    "speculative_config.speculative_model_dir": ("draft", "text"),
+    "lora_config.max_lora_rank": ("lora_rank", "whole"),
+    "lora_config.max_loras": ("lora_adapters", "whole"),
+}
+SWITCHES_OF_FILE = {
+    "enable_attention_dp": "dp_attention",
+    "kv_cache_config.enable_block_reuse": "prefix_caching",
+    "enable_lora": "lora",
+}
+
+
+def of_file(settings: Values) -> Values:
+    """Read TensorRT-LLM's file of settings.
+
+    Parameters
+    ----------
+    settings : dict
+        Its YAML, every scalar a text.
+
+    Returns
+    -------
+    dict
+        Values by field.
+
+    Raises
+    ------
+    BadInput
+        When a value is none that its setting takes.
+
+    Examples
+    --------
+    >>> of_file({"kv_cache_config": {"dtype": "fp8"}, "enable_attention_dp": "true"})
+    {'kv': 'fp8', 'dp_attention': True}
+    """
+    out: Values = {}
+    for path, (field, kind) in OF_FILE.items():
+        text = _at(settings, path)
+        if text and text.lower() not in ("null", "auto"):
+            out[field] = KINDS[kind](path, text)
+    for path, field in SWITCHES_OF_FILE.items():
+        if text := _at(settings, path):
+            out[field] = options.truth(path, Given(path, path, text))
+    if "cuda_graph_config" in settings and _at(settings, "cuda_graph_config") in ("", "null"):
+        out["eager"] = settings["cuda_graph_config"] in ("null", "")
+    return out
+
+
+def _at(settings: Values, path: str) -> str:
+    value: Any = settings
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
+
+
 def _trtllm(given: Values, out: Values) -> list[str]:
-    return []
+    if given.get("dp_attention"):  # as many replicas of attention as cards split a layer
+        out |= {"dp": out.get("tp", 1), "dp_attention": True}
+    out["speculation"] = given.get("spec_method", "")
+    return _lora(given, out, adapters=1)
 
 
 def _llamacpp(given: Values, out: Values) -> list[str]:

@@ -19,7 +19,10 @@ KEYS = re.compile(
     re.M,
 )
 KEY = re.compile(r"""("[^"\n]*"|'[^'\n]*'|[^\s\[{"'#&*!|>%@`-][^\n]*?|-[^\s:][^\n]*?):(?:\s+|$)""")
-CARDS = ("nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/xe", "gpu.intel.com/i915")
+CARDS = (
+    *("nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/xe", "gpu.intel.com/i915", "habana.ai/gaudi"),
+    *("google.com/tpu", "aws.amazon.com/neuron", "huawei.com/Ascend910"),
+)
 PRODUCTS = (
     *("nvidia.com/gpu.product", "cloud.google.com/gke-accelerator"),
     *("amd.com/gpu.product-name", "accelerator_type", "accelerators"),
@@ -95,8 +98,11 @@ def find(text: str) -> list[Command]:
         copies = _first(document, "replicas") or _first(document, "replicaCount")
         replicas = int(copies) if copies.isdecimal() and 0 < int(copies) < 10_000 else 1
         launched = [one for container in _containers(document) for one in _launched(container)]
+        pods = _first(_first(document, "leaderWorkerTemplate", dict), "size")
+        hosts = int(pods) if pods.isdecimal() and 0 < int(pods) < 1_000 else 1
         for one in _stated(document) or launched:
-            out.append(_served(document, one)._replace(gpu=gpu, copies=replicas))
+            seen = one.num_gpus * hosts
+            out.append(_served(document, one)._replace(gpu=gpu, copies=replicas, num_gpus=seen))
     return out
 
 
@@ -242,7 +248,10 @@ def _value(text: str) -> Any:
         inner = quoted.group(1)
         if inner[0] == "'":
             return inner[1:-1].replace("''", "'")
-        return re.sub(r'\\(["\\/])', r"\1", inner[1:-1])
+        try:
+            return str(json.loads(inner))  # whose escapes are YAML's
+        except ValueError:
+            return re.sub(r'\\(["\\/])', r"\1", inner[1:-1])
     return re.sub(r"\s#.*$", "", text).strip()
 
 

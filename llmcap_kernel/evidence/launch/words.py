@@ -15,7 +15,11 @@ DASH = re.compile(r"(?<!\S)[–—](?=\w)")
 # A line goes on after \ of a shell, ^ of Windows, ` of PowerShell, or where the next is an option.
 GOES_ON = re.compile(r"(?:\\|(?<=\s)\^|(?<=\s)`)[ \t]*(?:#[^\n]*)?\n(?:[ \t]*[>$#][ \t]+)?")
 OPTION_NEXT = re.compile(r"\n(?=[ \t]*--?[A-Za-z])")
-PIECE = re.compile(r"""'([^']*)'|"((?:\\.|[^"\\])*)"|(\\[^\n]?)|([^\s'"\\;&|<>]+)""", re.S)
+# A word's parts: quoted, escaped, or plain, in which a sum may have blanks: $((RANK * 8)).
+PIECE = re.compile(
+    r"""'([^']*)'|"((?:\\.|[^"\\])*)"|(\\[^\n]?)|((?:\$\(\([^()\n]{1,80}\)\)|[^\s'"\\;&|<>])+)""",
+    re.S,
+)
 REDIRECT = re.compile(r"[<>]+&?[ \t]*[^\s;|]*")
 OPTION = re.compile(r"--?[A-Za-z]")
 ASSIGNED = re.compile(r"(?:\$env:)?([A-Za-z_]\w{0,80})=(.*)", re.S | re.I)
@@ -107,6 +111,8 @@ class Command(NamedTuple):
         Replicas that a manifest asks for.
     program : str
         The program's own name, without where it lies.
+    files : dict of str to str
+        Files that the text itself writes before, by name.
     """
 
     words: tuple[str, ...]
@@ -117,6 +123,7 @@ class Command(NamedTuple):
     gpu: str = ""
     copies: int = 1
     program: str = ""
+    files: dict[str, str] = {}  # noqa: RUF012
 
 
 def straight(text: str) -> str:
@@ -210,6 +217,44 @@ def _piece(text: str, at: int) -> tuple[str, int]:
     return single if single is not None else bare, found.end()
 
 
+# A file that a script writes: `cat > name <<'END'`, its lines, and END.
+WRITTEN = re.compile(
+    r"^[ \t]*(?:sudo )?(?:cat|tee)\b([^\n]{0,300}?)<<-?[ \t]*(['\"]?)(\w{1,40})\2([^\n]{0,300})\n"
+    r"(.*?)\n[ \t]*\3[ \t]*$",
+    re.M | re.S,
+)
+
+
+def without_files(text: str) -> tuple[str, dict[str, str]]:
+    """Take the files out that a script writes before it runs something.
+
+    Parameters
+    ----------
+    text : str
+        The script.
+
+    Returns
+    -------
+    tuple of (str, dict of str to str)
+        The rest of it, and the files by name.
+
+    Examples
+    --------
+    >>> without_files("cat > a.yaml <<'END'\\nb: 1\\nEND\\nrun a.yaml")
+    ('\\nrun a.yaml', {'a.yaml': 'b: 1'})
+    """
+    files: dict[str, str] = {}
+
+    def kept(found: re.Match[str]) -> str:
+        names = re.findall(r"[^\s>|]+", f"{found[1]} {found[4]}")
+        if not names:
+            return found[0]
+        files[_base(names[0].strip("\"'"))] = found[5]
+        return ""
+
+    return WRITTEN.sub(kept, straight(text)), files
+
+
 def find(text: str) -> list[Command]:
     """Find the commands of a text that launch an engine.
 
@@ -234,13 +279,21 @@ def find(text: str) -> list[Command]:
     >>> one.engine, one.words, one.num_gpus
     ('vllm', ('Qwen/Qwen3-8B', '-tp', '2'), 2)
     """
-    found = _launches(split(text), {}, 0)
+    found = _of_script(text, {}, 0)
     listed = LISTED.search(text) if not found else None
     if listed:  # a list of a program: subprocess.Popen(["vllm", "serve", ...])
         return of_words(
             [word for _, word in re.findall(r"""(["'])(.*?)\1""", listed.group(), re.S)]
         )
     return found
+
+
+def _of_script(text: str, env: dict[str, str], deep: int) -> list[Command]:
+    rest, files = without_files(text)
+    return [
+        one._replace(files=files | one.files) if files else one
+        for one in _launches(split(rest), env, deep)
+    ]
 
 
 def other(text: str) -> tuple[str, str, str]:
@@ -309,7 +362,7 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
             out += _container(filled[at + 1 :], own, deep)
         elif head in SHELLS and deep < 3:
             script = _script(filled[at + 1 :])
-            out += _launches(split(script), own, deep + 1) if script else []
+            out += _of_script(script, own, deep + 1) if script else []
         elif head in SUBMITS and "--" in filled:
             out += _submitted(filled, own, deep)
         elif deep < 3 and any(QUOTED.search(word) for word in filled[1:]):
