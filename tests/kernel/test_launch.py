@@ -826,3 +826,30 @@ def test_a_benchmark_of_llama_cpp_is_no_server_of_four_slots(command, sequences,
     one = launch.read(name)
     assert (one.max_num_seqs, one.max_model_len, one.unknown) == (sequences, tokens, ())
     assert launch.deployment(one, gpu="rtx-4090").seqs_limit == sequences
+
+
+def test_a_file_that_the_text_writes_is_read_with_the_command():
+    """Keys of vLLM's file are its options; TensorRT-LLM's are those of llm_args.py."""
+    own = "cat > /tmp/c.yaml <<EOF\nmodel: a/b\nmax-model-len: 8192\ntensor_parallel_size: 2\nEOF\n"
+    one = launch.read(own + "vllm serve --config /tmp/c.yaml --max-model-len 4096")
+    assert (one.model, one.tp, one.max_model_len) == ("a/b", 2, 4096)  # an option goes before it
+    assert not one.unknown and not one.not_counted
+    left = launch.read("vllm serve a/b --config other.yaml")
+    assert [one.flag for one in left.not_counted] == ["--config"]
+    trt = launch.read(
+        "tee engine.yml <<'END' >/dev/null\n"
+        "kv_cache_config:\n  dtype: fp8\n  free_gpu_memory_fraction: 0.8\n"
+        "  enable_block_reuse: false\n"
+        "enable_attention_dp: true\n"
+        "speculative_config:\n  decoding_type: MTP\n  num_nextn_predict_layers: 3\nEND\n"
+        "trtllm-serve a/b --tp_size 8 --ep_size 8 --extra_llm_api_options ./engine.yml"
+    )
+    assert (trt.kv, trt.memory_fraction, trt.prefix_caching) == ("fp8", 0.8, False)
+    assert (trt.dp, trt.dp_attention, trt.speculation, trt.draft_tokens) == (8, True, "MTP", 3)
+
+
+def test_a_chart_s_tag_is_the_version_and_gpt_oss_ships_one_file():
+    chart = "modelSpec:\n- tag: v0.11.0\n  modelURL: a/b\n  vllmConfig: {maxModelLen: 8192}"
+    assert launch.read(chart).version == "0.11.0"
+    assert launch.read("llama-server -hf ggml-org/gpt-oss-20b-GGUF").weights == "MXFP4"
+    assert launch.read("llama-server -hf bartowski/Qwen2.5-7B-Instruct-GGUF").weights == "Q4_K_M"

@@ -367,7 +367,7 @@ def _launch(command: Command) -> Launch:
     if not engine:
         engine = max(options.ENGINES, key=lambda name: options.known(command.words, name))
         notes.append(f"the engine is not named: {TITLES[engine]} taken, whose options these are")
-    parsed = options.parse(command.words, engine)
+    parsed = options.parse(_with_its_options(command, engine), engine)
     values, read_ones, left = _values(engine, command.env, parsed.given)
     if engine == "trtllm" and command.files:
         values, left = _with_its_file(values, left, command.files, parsed.given)
@@ -421,6 +421,20 @@ def _values(
         became = "left to the engine" if found in (None, "") else f"{field} {_plain(found)}"
         read_ones[one.name] = Read(one.flag, one.value or "", became)
     return values, list(read_ones.values()), list(left.values())
+
+
+def _with_its_options(command: Command, engine: str) -> tuple[str, ...]:
+    """The words with the options of a file of vLLM's or SGLang's that the text writes."""
+    said = list(command.words)
+    for at, word in enumerate(said):
+        flag, equals, value = word.partition("=")
+        value = value if equals else "".join(said[at + 1 : at + 2])
+        name = value.rpartition("/")[2]
+        if flag == "--config" and name in command.files and engine in options.ABBREVIATE:
+            (settings,) = manifest.documents(command.files[name])[:1] or ({},)
+            own = manifest.options_of(settings) if isinstance(settings, dict) else []
+            return (*own, *said[:at], *said[at + (1 if equals else 2) :])  # options go before it
+    return command.words
 
 
 def _with_its_file(

@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from ... import catalog
+from ...catalog import names
 from ...refuse import BadInput, shown
 from . import options
 from .options import Given
@@ -369,8 +371,10 @@ def _llama_file(given: Values, out: Values) -> list[str]:
     found = QUANT.findall(re.split(r"[/\\]", file)[-1]) if file else []
     out["weights"] = found[-1] if found else tag
     if repo and not file and not tag:
-        out["weights"] = DEFAULT_QUANT
-        return [f"the file of {repo} is not said: {DEFAULT_QUANT} taken, as llama.cpp does"]
+        known = names.model_name(repo)
+        shipped = known and catalog.model(known).native_format == "mxfp4"
+        out["weights"] = "MXFP4" if shipped else DEFAULT_QUANT
+        return [f"the file of {repo} is not said: {out['weights']} taken, as llama.cpp does"]
     return []
 
 

@@ -308,15 +308,32 @@ def _stated(document: Any) -> list[Command]:
     for name, settings in STATED:
         model, own = _first(document, name), _first(document, settings, dict)
         if model and (own or name == "modelURL"):
-            run = ["--model", model, *_options(own), *_words(own.get("extraArgs"))]
+            run = ["--model", model, *options_of(own), *_words(own.get("extraArgs"))]
             cards = _first(document, "requestGPU")
             seen = int(cards) if cards.isdecimal() and int(cards) < 10_000 else 0
-            return [Command(tuple(run), "vllm", num_gpus=seen)]
+            version = words.tagged(f"vllm:{_first(document, 'tag')}")
+            return [Command(tuple(run), "vllm", version, num_gpus=seen)]
     return []
 
 
-def _options(settings: dict[str, Any]) -> list[str]:
-    """Settings as options: `maxModelLen: 4096` is `--max-model-len=4096`."""
+def options_of(settings: dict[str, Any]) -> list[str]:
+    """Write settings as options.
+
+    Parameters
+    ----------
+    settings : dict
+        Of a chart or of a file of an engine's.
+
+    Returns
+    -------
+    list of str
+        An option each, those that are off left out.
+
+    Examples
+    --------
+    >>> options_of({"maxModelLen": "4096", "enforce_eager": "true", "enable-lora": "false"})
+    ['--max-model-len=4096', '--enforce-eager']
+    """
     out = []
     for name, value in settings.items():
         option = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower().replace("_", "-")

@@ -520,7 +520,7 @@ def contained(
     """
     name = image.lower()
     engine = next((e for word, e in IMAGES.items() if word in name), "")
-    version = _tagged(name)
+    version = tagged(name)
     found = _launches([words], env, deep)
     if found and found[0].engine:
         inner = found[0]
@@ -547,8 +547,24 @@ def _handed_over(engine: str, words: tuple[str, ...]) -> bool:
     return not words or words[0].startswith("-") or bool(model)
 
 
-def _tagged(image: str) -> str:
-    """The version that an image's tag names."""
+def tagged(image: str) -> str:
+    """Find the version that an image's tag names.
+
+    Parameters
+    ----------
+    image : str
+        The image with its tag.
+
+    Returns
+    -------
+    str
+        The version; "" for none.
+
+    Examples
+    --------
+    >>> tagged("vllm/vllm-openai:v0.12.0-cu129"), tagged("vllm/vllm-openai:latest")
+    ('0.12.0', '')
+    """
     tag = re.sub(r"@.*", "", image).rpartition("/")[2].partition(":")[2]
     found = re.search(r"(?<![\d.])v?(\d+\.\d+(?:\.\d+)?(?:[.-]?(?:rc|post|a|b)\d+)?)", tag)
     build = re.search(r"(?<![a-z0-9])b\d{3,6}(?![a-z0-9])", tag)
