@@ -23,6 +23,7 @@ from . import catalog
 from .bandwidth import compute_dtype
 from .catalog.names import launches, timed_as
 from .explain import counted
+from .files import read_text
 from .once import cached_property
 from .refuse import BadInput, number, shown
 from .serving import LoadWork, Served, load_work, usd_per_mtok
@@ -300,10 +301,11 @@ def _use(found: Mapping[str, Own]) -> None:
 def _read_own(path: str | Path) -> dict[str, Own]:
     import tomllib
 
+    text = read_text("own", path)
     try:
-        parsed = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:  # not TOML, or not text, among them
-        said = f"own {shown(str(path))} cannot be read: {problem}."
+        parsed = tomllib.loads(text)
+    except ValueError as problem:
+        said = f"own {shown(str(path))} is no TOML: {str(problem)[:80]}."
         raise BadInput("own", said) from None
     try:
         return own_of(parsed["engines"])

@@ -81,6 +81,40 @@ def read_text(field: str, path: str | Path) -> str:
     raise BadInput(field, f"{what} cannot be read: {reason}.")
 
 
+def write(field: str, path: str | Path, made: str | bytes) -> None:
+    """Write a file that a person names.
+
+    Parameters
+    ----------
+    field : str
+        Name of the input, for the message.
+    path : str or Path
+        The file.
+    made : str or bytes
+        Its content.
+
+    Raises
+    ------
+    BadInput
+        When it cannot be written.
+
+    Examples
+    --------
+    >>> write("out", "no/such/folder.html", "")
+    Traceback (most recent call last):
+    llmcap_kernel.refuse.BadInput: out 'no/such/folder.html' cannot be written: No such file or ...
+    """
+    try:
+        Path(path).write_bytes(made.encode() if isinstance(made, str) else made)
+    except OSError as problem:
+        reason = problem.strerror
+    except ValueError:
+        reason = "no file can have this name"
+    else:
+        return
+    raise BadInput(field, f"{field} {shown(str(path))} cannot be written: {reason}.")
+
+
 def read_table(path: str | Path) -> list[dict[str, str]]:
     """Read a CSV with a header.
 
