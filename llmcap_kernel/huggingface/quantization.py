@@ -350,7 +350,7 @@ class _Rules:
         if not kept and not others:
             return own
         rest, bits = 1.0 - kept, kept * (self.plain if converted else 16.0)
-        for size, part in others.items():
+        for size, part in sorted(others.items(), reverse=True):  # of two lists the wider counts
             taken = min(part, rest)
             bits, rest = bits + taken * size, rest - taken
         bits += rest * (own or (self.scheme.bits if converted else 16.0))

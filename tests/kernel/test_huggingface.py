@@ -754,8 +754,11 @@ MIXED = {
 
 @pytest.mark.parametrize("name", MIXED)
 def test_bits_of_each_module(name):
+    """Whatever order a file has them in: addresses carry a config with its names sorted."""
     quant, bits = MIXED[name]
     assert total_bits(quant) == pytest.approx(bits, rel=1e-6)
+    in_order = json.loads(json.dumps(quant, sort_keys=True))
+    assert total_bits(in_order) == pytest.approx(bits, rel=1e-6)
 
 
 def test_heads_that_are_converted():
