@@ -416,6 +416,9 @@ def of_torchao(config: Fields) -> Scheme:
     4.5
     """
     data = config.sub("_data") or Fields({})
+    base = data.sub("base_config")  # of AWQ and SmoothQuant, which change values and no format
+    if base is not None:
+        return of_torchao(base)
     return _torchao_of(config, config.text("_type"), data)
 
 

@@ -528,6 +528,15 @@ METHODS = [
         },
         4 + 16 / 32,
     ),
+    (
+        {
+            "quant_method": "torchao",
+            "quant_type": AO(
+                "AWQConfig", base_config=AO("Int4WeightOnlyConfig", group_size=128)["default"]
+            ),
+        },
+        4 + 32 / 128,
+    ),
     ({"quant_method": "fp_quant", "forward_dtype": "mxfp4"}, 4 + 8 / 32),
     ({"quant_method": "fp_quant", "forward_dtype": "nvfp4"}, 4 + 8 / 16),
     ({"quant_method": "fp_quant", "store_master_weights": True}, 16),
