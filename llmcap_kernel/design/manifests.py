@@ -28,8 +28,9 @@ IMAGES = {
     ("llama.cpp", "intel"): "ghcr.io/ggml-org/llama.cpp:server-intel",
     ("llama.cpp", "x86"): "ghcr.io/ggml-org/llama.cpp:server",
 }
-# SGLang's builds for AMD are by the generation of the card.
-SGLANG_ROCM = {"cdna3": "mi30x", "cdna4": "mi35x"}
+# SGLang's builds for AMD are by ROCm and the generation of the card; the catalogue has one line of
+# its versions, and the command is written for the last of them.
+SGLANG, SGLANG_ROCM = "0.5.23", {"cdna3": "rocm720-mi30x", "cdna4": "rocm720-mi35x"}
 # What the device plugin of a vendor calls its cards, by their family where that decides.
 RESOURCES = {
     "amd": "amd.com/gpu",
@@ -140,12 +141,14 @@ def _gpus(d: Deployment) -> dict[str, Any]:
 def _image(d: Deployment) -> str:
     family, place, version = d.engine.family, _place(d.gpu), _version(d)
     if family == "sglang" and d.gpu.family in SGLANG_ROCM:
-        return f"lmsysorg/sglang:v{version}-rocm700-{SGLANG_ROCM[d.gpu.family]}"
+        return f"lmsysorg/sglang:v{version}-{SGLANG_ROCM[d.gpu.family]}"
     named = IMAGES.get((family, place))
     return named.format(version=version) if named else f"YOUR_IMAGE_OF_{family}_FOR_{d.gpu.name}"
 
 
 def _version(d: Deployment) -> str:
+    if d.engine.family == "sglang":
+        return SGLANG
     return ".".join([*map(str, d.engine.release), "0"][:3])
 
 
@@ -158,6 +161,8 @@ def _needs(d: Deployment) -> Iterator[str]:
     size = math.ceil(_weights_bytes(d) / GB * ROOM)
     yield f"needs a volume claim named models of {size:,} GB, which all copies can mount"
     yield "needs a secret hf-token with the key token, where the checkpoint is not public"
+    if "-rocm" in _image(d) and d.engine.family == "sglang":
+        yield f"check that {_image(d)} has been built: its tags are by ROCm's release too"
     if _image(d).startswith("YOUR_IMAGE"):
         yield f"put an image of {d.engine.family} for {d.gpu.title} in place of {_image(d)}"
     if hosts(d) > 1:

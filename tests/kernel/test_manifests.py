@@ -93,7 +93,9 @@ def test_images_are_of_the_card_s_vendor_or_asked_for():
 
     assert image("h100-sxm") == "vllm/vllm-openai:v0.33.0"
     assert image("mi300x") == "vllm/vllm-openai-rocm:v0.33.0"
-    assert image("mi355x", "sglang-0.5").endswith("-rocm700-mi35x")
+    # the version whose options the command is written with, and not the first of its line
+    assert image("h100-sxm", "sglang-0.5") == "lmsysorg/sglang:v0.5.23"
+    assert image("mi355x", "sglang-0.5").endswith("v0.5.23-rocm720-mi35x")
     assert image("gaudi-3") == "YOUR_IMAGE_OF_vllm_FOR_gaudi-3"
     text = manifests.manifest(catalog.deployment(model="llama-3.1-8b", gpu="gaudi-3"), LOAD)
     assert "# put an image of vllm for" in text

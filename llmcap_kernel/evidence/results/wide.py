@@ -15,7 +15,7 @@ from .line import SECONDS, Fields, Line, Reader, number
 # Columns of `benchmarks/measured.csv`, and what people call each.
 COLUMNS = {
     "model": ("model_id", "model_name", "model_path"),
-    "gpu": ("gpu_name", "gpu_type", "card", "accelerator", "hardware", "device"),
+    "gpu": ("gpu_name", "gpu_type", "card", "accelerator", "hardware", "hw", "device"),
     "num_gpus": ("gpus", "gpu_count", "n_gpus", "ngpus", "cards"),
     "tp": ("tp_size", "tensor_parallel", "tensor_parallel_size"),
     "pp": ("pp_size", "pipeline_parallel", "pipeline_parallel_size"),
@@ -40,7 +40,7 @@ COLUMNS = {
     "cached_tokens": (),
     "concurrency": (
         *("max_concurrency", "batch_size", "batch", "users", "num_users", "concurrent_users"),
-        *("concurrent_requests", "num_concurrent_requests", "clients", "num_clients"),
+        *("concurrent_requests", "num_concurrent_requests", "clients", "num_clients", "conc"),
     ),
     "request_rate": ("qps", "rps"),
     "requests": ("num_prompts", "num_requests"),
@@ -61,7 +61,8 @@ TOKENS, PER = ("tok", "toks", "token", "tokens"), ("s", "sec", "second", "per")
 OF_OUTPUT = ("output", "out", "generation", "generated", "gen")
 OF_ONE = {"user": "decode_tok_s_per_user", "gpu": "output_tok_s_per_gpu"}
 OF_ONE |= {"users": OF_ONE["user"], "gpus": OF_ONE["gpu"], "card": OF_ONE["gpu"]}
-BESIDE = ("total", "throughput", "tps", "mean", "avg", "all", "rate")
+RATED = ("tps", "tput")  # a rate of tokens in one word
+BESIDE = (*RATED, "total", "throughput", "mean", "avg", "all", "rate")
 LATENCIES = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2el": "e2e", "e2e": "e2e"}
 # What a latency's column is read as, its middle and a percentile of it; the units of both.
 READ_AS = {
@@ -155,12 +156,14 @@ def quantity(column: str) -> Quantity | None:
 def _rate(words: list[str]) -> Quantity | None:
     """A rate of tokens in somebody's own words."""
     said = set(words)
-    counts = "tps" in said or (said & {*TOKENS} and (said & {*PER} or "throughput" in said))
+    counts = said & {*RATED} or (said & {*TOKENS} and (said & {*PER} or "throughput" in said))
     if not counts or said - {*TOKENS, *PER, *OF_OUTPUT, *OF_ONE, *BESIDE}:
         return None
     of_one = next((OF_ONE[word] for word in words if word in OF_ONE), "")
-    if of_one or said & {*OF_OUTPUT}:
+    if of_one == OF_ONE["user"] or said & {*OF_OUTPUT}:
         return Quantity(of_one or "output_tok_s_total", rank=1)
+    if of_one:
+        return Quantity(of_one, rank=2, unsaid="tokens")
     if "total" in said:
         return Quantity("total_tok_s", rank=1)
     return Quantity("output_tok_s_total", rank=2, unsaid="tokens")
@@ -249,7 +252,7 @@ def _taken(measures: Quantity, name: str, value: float) -> tuple[float, str]:
         unit = "seconds" if in_s else "milliseconds"
         return 1e3 if in_s else 1.0, f"unit of {shown(name)} not stated: {unit} taken"
     if measures.unsaid:
-        return 1.0, f"{shown(name)} does not say whose tokens: all users' output taken"
+        return 1.0, f"{shown(name)} does not say which tokens: those of the answers taken"
     return 1.0, ""
 
 
