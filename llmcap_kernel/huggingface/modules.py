@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from ..spec import Tensor
 
-MAX_PATTERNS = 400
-MAX_NAME = 200
-MOST_GLOBS = 64
+MAX_PATTERNS = 1_000
+MAX_NAME, MAX_EXPRESSION, MAX_GROUPS = 200, 2_000, 50
+MOST_GLOBS = 512
 MOST_STARS = 4
 _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)(?=$|[.*])")
-_ANY_LAYER = re.compile(r"^.*\b(?:layers|h|blocks)\.[*?]\.")  # of a pattern
+# Of a pattern: the layer that it is about, by its number or as any.
+_NUMBERED = re.compile(r"^.*?(?:\b(?:layers|h|blocks)\.|^|\*\.?)(\d{1,4})(?=$|[.*?])")
+_ANY_LAYER = re.compile(r"^.*\b(?:layers|h|blocks)\.[*?]\.")
 _WHOLE_LAYER = re.compile(r"^\.?\*?$")
 # Some published copies of a config truncate lists to their first entries: a module
 # that such a list names for one layer is taken as excluded in all layers.
@@ -45,22 +47,42 @@ def named(items: Iterable[str], stump: int = STUMP) -> Named:
     >>> named(["lm_head", *names])
     {'lm_head': None, 'mlp.down_proj': {0, 1, 2, 3}}
     """
-    items = [item for item in items if len(item) <= MAX_NAME]
+    items = list(items)
     cut, found = len(items) <= stump, Named()
     for item in items:
-        layer = _LAYER.search(item) if not item.startswith(REGEX) else None
-        if layer is None or of_tower(item):
-            found[item] = None
+        if item.startswith(REGEX) and not of_tower(item):
+            for rest, index in _expanded(item.removeprefix(REGEX)):
+                _add(found, rest, index)
+            continue
+        layer = _LAYER.search(item)
+        if len(item) > MAX_NAME or layer is None or of_tower(item):
+            _add(found, item[:MAX_NAME], None)
             continue
         rest = item[layer.end() :].removesuffix(".weight")
         whole = _WHOLE_LAYER.match(rest) or rest == ".*"
         if not whole and cut:
-            found[rest.lstrip(".")] = None
+            _add(found, rest.lstrip("."), None)
         elif not (whole and cut):
-            layers = found.setdefault("*" if whole else rest.lstrip("."), set())
-            if layers is not None:
-                layers.add(int(layer[1]))
+            _add(found, "*" if whole else rest.lstrip("."), int(layer[1]))
     return dict(list(found.items())[:MAX_PATTERNS])
+
+
+def _add(found: Named, pattern: str, layer: int | None) -> None:
+    layers = found.setdefault(pattern, set())
+    if layer is None:
+        found[pattern] = None
+    elif layers is not None:
+        layers.add(layer)
+
+
+def _expanded(expression: str) -> list[tuple[str, int | None]]:
+    """The patterns of a regular expression behind their layer, and the layer; None for any."""
+    out: list[tuple[str, int | None]] = []
+    for glob in globs(expression):
+        numbered = _NUMBERED.match(glob)
+        rest = glob[numbered.end() :] if numbered else _ANY_LAYER.sub("", glob)
+        out.append((f"*{rest.lstrip('*.')}", int(numbered[1]) if numbered else None))
+    return out
 
 
 def of_one_layer(items: Sequence[str]) -> bool:
@@ -100,7 +122,7 @@ def share(listed: Named, tensor: Tensor, where: Sequence[int] | None) -> float:
     >>> down = Tensor("mlp.down_proj", "mlp", 1000, copies=4)
     >>> share(named([f"model.layers.{i}.mlp.down_proj" for i in range(4)]), down, range(8))
     0.5
-    >>> share({r"re:.*layers\\.(0|1|2)\\.mlp.*": None}, down, range(4))
+    >>> share(named([r"re:.*layers\\.(0|1|2)\\.mlp.*"]), down, range(4))
     0.75
     """
     if tensor.role == "vision":
@@ -109,39 +131,11 @@ def share(listed: Named, tensor: Tensor, where: Sequence[int] | None) -> float:
         return 1.0
     names, hit = _spellings(tensor.name), set[int]()
     for pattern, layers in listed.items():
-        some = _layers_in(pattern, names, where)
-        if some is None and any(_matches(pattern, name) for name in names):
-            some = set(where) if where is not None and layers is None else layers
-            if some is None or where is None:
+        if any(_glob(pattern, name) for name in names):
+            if layers is None or where is None:
                 return 1.0
-        hit |= (some or set()).intersection(where or ())
+            hit |= layers.intersection(where)
     return len(hit) / len(where) if where else 0.0
-
-
-def _layers_in(pattern: str, names: list[str], where: Sequence[int] | None) -> set[int] | None:
-    """The layers that a regular expression with indices of layers matches; None for another."""
-    if not pattern.startswith(REGEX) or where is None:
-        return None
-    choices = [glob for glob in globs(pattern.removeprefix(REGEX)) if re.search(r"\d", glob)]
-    if not choices:
-        return None
-    full = {i: [f"model.layers.{i}.{name}" for name in names] for i in where}
-    return {
-        i
-        for i, spelled in full.items()
-        if any(_fits(f"*{glob}*", name) for glob in choices for name in spelled)
-    }
-
-
-def _fits(glob: str, name: str) -> bool:
-    return glob.count("*") <= MOST_STARS + 2 and fnmatch.fnmatchcase(name, glob)
-
-
-def _matches(pattern: str, name: str) -> bool:
-    if pattern.startswith(REGEX):
-        within = [_ANY_LAYER.sub("", g) for g in globs(pattern.removeprefix(REGEX))]
-        return any(_glob(f"*{g.lstrip('*')}", name) for g in within)
-    return _glob(pattern, name)
 
 
 def _glob(pattern: str, name: str) -> bool:
@@ -207,7 +201,8 @@ def globs(expression: str) -> list[str]:
     >>> globs(r".*\\.(?:0|1)\\.mlp\\.(gate|up)_proj$")
     ['*.0.mlp.gate_proj', '*.0.mlp.up_proj', '*.1.mlp.gate_proj', '*.1.mlp.up_proj']
     """
-    if re.search(r"\(\?[^:]", expression):  # looks ahead or behind: not read
+    looks = re.search(r"\(\?[^:]", expression)  # ahead or behind: not read
+    if looks or len(expression) > MAX_EXPRESSION or expression.count("(") > MAX_GROUPS:
         return []
     tokens = re.findall(r"\\.|\(\?:|\[[^\]]*\]|[*+?]\??|.", expression)
     found, _ = _alternatives(tokens, 0)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import llmcap_kernel
 from llmcap_kernel import calibration, catalog, law
-from llmcap_kernel.huggingface import load
+from llmcap_kernel.huggingface import load, modules
 from llmcap_kernel.refuse import BadInput
-from llmcap_kernel.spec import Format, Model, Workload
+from llmcap_kernel.spec import Format, Model, Tensor, Workload
 
 from .measured import rows
 
@@ -768,6 +768,27 @@ def test_bits_of_each_module(name):
     assert total_bits(quant) == pytest.approx(bits, rel=1e-6)
     in_order = json.loads(json.dumps(quant, sort_keys=True))
     assert total_bits(in_order) == pytest.approx(bits, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("expression", "part"),
+    [
+        # re.match on "model.layers.3.mlp.up_proj" and its like, 80 layers, by hand
+        (rf"-:.*layers\.(?:{'|'.join(map(str, range(70)))})\.mlp\..*", 70 / 80),
+        (r"-:model\.layers\.[0-3]\.mlp\.(up|gate)_proj", 4 / 80),
+        (r".*\.7[0-9]\..*", 10 / 80),
+        (r"re:model\.layers\.\d+\.mlp\.up_proj$", 1.0),
+        (r"-:.*up_proj", 1.0),
+        (r"-:.*experts\.12\..*", 0.0),
+        (r"-:.*self_attn.*", 0.0),
+        (r"-:^(?!.*mlp).*", 0.0),  # looks ahead: not read
+        ("-:" + "(" * 300, 0.0),
+    ],
+)
+def test_regular_expressions_of_modules(expression, part):
+    bare = "re:" + re.sub("^(-:|re:)", "", expression)
+    up = Tensor("mlp.up_proj", "mlp", 1000, copies=80)
+    assert modules.share(modules.named([bare], stump=0), up, range(80)) == pytest.approx(part)
 
 
 def test_heads_that_are_converted():

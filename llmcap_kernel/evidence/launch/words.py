@@ -1,5 +1,6 @@
 """Texts to words: a shell's command, with its variables, its prefixes and its container."""
 
+import bisect
 import itertools
 import re
 from typing import NamedTuple
@@ -218,10 +219,8 @@ def _piece(text: str, at: int) -> tuple[str, int]:
 
 
 # A file that a script writes: `cat > name <<'END'`, its lines, and END.
-WRITTEN = re.compile(
-    r"^[ \t]*(?:sudo )?(?:cat|tee)\b([^\n]{0,300}?)<<-?[ \t]*(['\"]?)(\w{1,40})\2([^\n]{0,300})\n"
-    r"(.*?)\n[ \t]*\3[ \t]*$",
-    re.M | re.S,
+WRITES = re.compile(
+    r"[ \t]*(?:sudo )?(?:cat|tee)\b([^\n]{0,300}?)<<-?[ \t]*(['\"]?)(\w{1,40})\2([^\n]{0,300})$"
 )
 
 
@@ -241,18 +240,24 @@ def without_files(text: str) -> tuple[str, dict[str, str]]:
     Examples
     --------
     >>> without_files("cat > a.yaml <<'END'\\nb: 1\\nEND\\nrun a.yaml")
-    ('\\nrun a.yaml', {'a.yaml': 'b: 1'})
+    ('run a.yaml', {'a.yaml': 'b: 1'})
     """
-    files: dict[str, str] = {}
-
-    def kept(found: re.Match[str]) -> str:
-        names = re.findall(r"[^\s>|]+", f"{found[1]} {found[4]}")
-        if not names:
-            return found[0]
-        files[_base(names[0].strip("\"'"))] = found[5]
-        return ""
-
-    return WRITTEN.sub(kept, straight(text)), files
+    lines, kept, files = straight(text).split("\n"), [], {}
+    ends: dict[str, list[int]] = {}
+    for at, line in enumerate(lines):
+        ends.setdefault(line.strip(), []).append(at)
+    at = 0
+    while at < len(lines):
+        found, at = WRITES.match(lines[at]), at + 1
+        name = re.search(r"[^\s>|]+", f"{found[1]} {found[4]}") if found else None
+        closes = ends.get(found[3], []) if found and name else []
+        end = next(iter(closes[bisect.bisect_left(closes, at) :]), None)
+        if found is None or name is None or end is None:
+            kept.append(lines[at - 1])
+            continue
+        files[_base(name[0].strip("\"'"))] = "\n".join(lines[at:end])
+        at = end + 1
+    return "\n".join(kept), files
 
 
 def find(text: str) -> list[Command]:
