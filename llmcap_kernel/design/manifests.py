@@ -54,7 +54,9 @@ MODELS = "/models"  # where weights are kept, so that a restart does not fetch t
 # A start takes its weights at 2 Gbit/s, and a quarter of an hour for kernels and graphs.
 FETCH_BYTES_S, WARM_UP_S, PROBE_S = 250e6, 900, 10
 ROOM = 1.1  # of the claim beside the weights
-GB = 1e9
+GB, GIB = 1e9, 2**30
+# What a pod asks of its host, beside weights that are kept there: for processes and their buffers.
+CPUS, CPUS_OF_CARD, MEMORY_GIB, MEMORY_OF_CARD_GIB = 4, 2, 16, 8
 PLAIN = re.compile(r"[A-Za-z/][\w./ -]*")
 WORDS_OF_YAML = ("true", "false", "null", "yes", "no", "on", "off", "~")
 
@@ -114,7 +116,7 @@ def manifest(
         raise BadInput("gpu", f"gpu {deployment.gpu.name} is in no cluster: run the command on it.")
     command = launch(deployment, workload, model=model, prefix_cache=prefix_cache)
     documents = KINDS[kind](deployment, command, copies)
-    needs = _needs(deployment) if kind == "kubernetes" else ()
+    needs = _needs(deployment, kind)
     by_hand = (HEAD, OTHERS)  # what the manifest does itself
     said = [note for note in command.notes if not any(word in note for word in by_hand)]
     notes = "".join(f"# {note}\n" for note in (*said, *needs))
@@ -156,11 +158,26 @@ def _weights_bytes(d: Deployment) -> float:
     return capacity.ledger(d, context_tokens=1).weights_bytes * d.num_gpus
 
 
-def _needs(d: Deployment) -> Iterator[str]:
+def _probes(d: Deployment) -> int:
+    """How often a start may be asked for in vain."""
+    return math.ceil((WARM_UP_S + _weights_bytes(d) / FETCH_BYTES_S) / PROBE_S)
+
+
+SECRET = "needs a secret hf-token with the key token, where the checkpoint is not public"
+
+
+def _needs(d: Deployment, kind: str) -> Iterator[str]:
     """What the cluster has to have before."""
+    if kind == "production-stack":
+        yield SECRET
+        yield "requestCPU and requestMemory are a guess: take what your hosts have for each card"
+    if kind == "kserve":
+        yield "a checkpoint that is not public needs the token where KServe fetches it"
+    if kind != "kubernetes":
+        return
     size = math.ceil(_weights_bytes(d) / GB * ROOM)
     yield f"needs a volume claim named models of {size:,} GB, which all copies can mount"
-    yield "needs a secret hf-token with the key token, where the checkpoint is not public"
+    yield SECRET
     if "-rocm" in _image(d) and d.engine.family == "sglang":
         yield f"check that {_image(d)} has been built: its tags are by ROCm's release too"
     if _image(d).startswith("YOUR_IMAGE"):
@@ -190,7 +207,6 @@ def _container(d: Deployment, command: Command, words: list[str]) -> dict[str, A
         texts = [f"cat > {n} <<'END'\n{t}\nEND" for n, t in command.files.items()]
         words = ["sh", "-c", "\n".join([*texts, "exec " + shlex.join(words)])]
     probe = {"httpGet": {"path": "/health", "port": port}, "periodSeconds": PROBE_S}
-    patience = WARM_UP_S + _weights_bytes(d) / FETCH_BYTES_S
     variables = {"HF_HOME": MODELS, **command.env}
     resources = _gpus(d)
     return {
@@ -200,7 +216,7 @@ def _container(d: Deployment, command: Command, words: list[str]) -> dict[str, A
         "env": [TOKEN, *({"name": name, "value": value} for name, value in variables.items())],
         "ports": [{"containerPort": port}],
         **({"resources": resources} if resources else {}),
-        "startupProbe": probe | {"failureThreshold": math.ceil(patience / PROBE_S)},
+        "startupProbe": probe | {"failureThreshold": _probes(d)},
         "readinessProbe": probe,
         "livenessProbe": probe | {"failureThreshold": 6},
         "volumeMounts": [
@@ -363,6 +379,7 @@ def _production_stack(d: Deployment, command: Command, copies: int) -> list[dict
     config["enablePrefixCaching"] = "--no-enable-prefix-caching" not in words
     config["extraArgs"] = _without(words, tuple(named), ("--no-enable-prefix-caching",))
     image, _, tag = _image(d).partition(":")
+    kept = d.offload_share * _weights_bytes(d) / GIB
     resource = next(iter(_gpus(d).get("limits", {})), "")
     model = {
         "name": _name(d),
@@ -370,6 +387,8 @@ def _production_stack(d: Deployment, command: Command, copies: int) -> list[dict
         "tag": tag,
         "modelURL": command.words[2],
         "replicaCount": copies,
+        "requestCPU": CPUS + CPUS_OF_CARD * d.num_gpus,  # the chart starts nothing without these
+        "requestMemory": f"{math.ceil(MEMORY_GIB + MEMORY_OF_CARD_GIB * d.num_gpus + kept)}Gi",
         "requestGPU": d.num_gpus,
         **({} if resource == RESOURCES["nvidia"] else {"requestGPUType": resource}),
         **(
@@ -378,10 +397,14 @@ def _production_stack(d: Deployment, command: Command, copies: int) -> list[dict
             else {}
         ),
         "shmSize": SHARED_MEMORY,
+        "pvcStorage": f"{math.ceil(_weights_bytes(d) * ROOM / GIB)}Gi",
+        "pvcAccessMode": ["ReadWriteMany" if copies > 1 else "ReadWriteOnce"],
         "hf_token": {"secretName": "hf-token", "secretKey": "token"},
         "vllmConfig": config,
     }
-    return [{"servingEngineSpec": {"modelSpec": [model]}}]
+    # the chart gives ten minutes, in which no large model is fetched
+    probe = {"periodSeconds": PROBE_S, "failureThreshold": _probes(d)}
+    return [{"servingEngineSpec": {"startupProbe": probe, "modelSpec": [model]}}]
 
 
 def _without(

@@ -131,6 +131,20 @@ def test_a_pod_can_be_reached_keeps_its_weights_and_has_time_to_fetch_them():
     assert words[-2:] == ["--host", "0.0.0.0"]  # a server listens to its own host else
 
 
+def test_values_of_the_chart_are_all_that_it_requires():
+    """helm/templates/_helpers.tpl and deployment-vllm-multi.yaml at a6c01db: `required` values."""
+    d = catalog.deployment(model="llama-3.1-405b", gpu="h200-sxm", tp=8)
+    text = manifests.manifest(d, LOAD, "production-stack", copies=2)
+    spec = yaml.safe_load(text)["servingEngineSpec"]
+    (model,) = spec["modelSpec"]
+    assert {"repository", "tag", "requestCPU", "requestMemory", "requestGPU"} <= model.keys()
+    assert isinstance(model["requestCPU"], int) and model["requestMemory"].endswith("Gi")
+    patience = spec["startupProbe"]["failureThreshold"] * spec["startupProbe"]["periodSeconds"]
+    assert patience == pytest.approx(900 + 811.6e9 / 250e6, rel=0.02)  # the chart's own is 600 s
+    assert model["pvcAccessMode"] == ["ReadWriteMany"]  # two copies, one claim
+    assert int(model["pvcStorage"].removesuffix("Gi")) > 811.6e9 / 2**30
+
+
 SPREAD = {"model": "llama-3.1-405b", "gpu": "h100-sxm", "tp": 8, "pp": 2}
 
 
