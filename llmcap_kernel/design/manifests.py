@@ -100,7 +100,8 @@ def manifest(
 
     References
     ----------
-    KServe 0.20, LLMInferenceService v1alpha2; vLLM production-stack, chart vllm-stack 0.1.12.
+    KServe 0.20, LLMInferenceService v1alpha2 and its templates at aaac4e2; vLLM production-stack,
+    chart vllm-stack 0.1.12 at a6c01db; LeaderWorkerSet 0.6.
 
     Examples
     --------
@@ -315,30 +316,32 @@ def _of_host(d: Deployment, command: Command, first: bool) -> list[str]:
     return words
 
 
+# What KServe's own templates hand on to vLLM, config/llmisvcconfig at aaac4e2: on one host the
+# tensor parallel degree alone, over several what concerns replicas of attention too.
+OF_ONE_HOST = ("--tensor-parallel-size",)
+OF_HOSTS = (
+    *(*OF_ONE_HOST, "--data-parallel-size", "--data-parallel-size-local"),
+    *("--data-parallel-address", "--data-parallel-rpc-port"),
+)
+KSERVE_PROBES = 60  # of ten seconds, once its own container has fetched the weights
+
+
 def _kserve(d: Deployment, command: Command, copies: int) -> list[dict[str, Any]]:
-    split = {"tensor": d.tp // d.attention_replicas, "pipeline": d.pp}
-    joined = hosts(d)
-    if d.attention_replicas > 1:
-        split |= {"data": d.attention_replicas, "dataLocal": d.attention_replicas // joined}
-    parallel: dict[str, Any] = {name: n for name, n in split.items() if n > 1}
-    if d.ep > 1:
-        parallel["expert"] = True
-    checkpoint, options = command.words[2], command.words[3:]
-    # The service's own template splits the model; the rest goes to the engine as it is.
-    theirs = (
-        *("--tensor-parallel-size", "--pipeline-parallel-size", "--data-parallel-size"),
-        *("--nnodes", "--node-rank", "--master-addr", "--distributed-executor-backend"),
-        *("--data-parallel-size-local", "--data-parallel-address", "--data-parallel-rpc-port"),
-    )
-    rest = _without(options, theirs, ("--enable-expert-parallel",))
-    variables = {"VLLM_ADDITIONAL_ARGS": shlex.join(rest), **command.env}
-    main: dict[str, Any] = {
-        "name": "main",
-        "env": [{"name": name, "value": value} for name, value in variables.items()],
-        "resources": _gpus(d),
-    }
-    if d.gpu.vendor != "nvidia":
-        main["image"] = _image(d)  # the service's own is built for NVIDIA
+    joined, replicas = hosts(d), d.attention_replicas
+    if joined > 1 and "--data-parallel-size-local" not in command.words:
+        raise BadInput(
+            "kind",
+            f"kind kserve spreads replicas of attention alone over hosts, and {d.num_gpus} "
+            f"{d.gpu.name} are in {joined}: take kubernetes.",
+        )
+    parallel: dict[str, Any] = {"tensor": d.tp // replicas} if d.tp > replicas else {}
+    checkpoint, rest = command.words[2], list(command.words[3:])
+    rest = _without(tuple(rest), OF_HOSTS if joined > 1 else OF_ONE_HOST, ())
+    if joined > 1:
+        parallel |= {"data": replicas, "dataLocal": replicas // joined}
+        parallel |= {"expert": True} if d.ep > 1 else {}
+        rest = [word for word in rest if word != "--enable-expert-parallel"]
+    main = _kserve_container(d, command, rest)
     spec = {
         "model": {"uri": f"hf://{checkpoint}", "name": checkpoint},
         "replicas": copies,
@@ -357,6 +360,21 @@ def _kserve(d: Deployment, command: Command, copies: int) -> list[dict[str, Any]
     ]
 
 
+def _kserve_container(d: Deployment, command: Command, rest: list[str]) -> dict[str, Any]:
+    # the template evaluates the variable as a shell does
+    variables = {"VLLM_ADDITIONAL_ARGS": shlex.join(rest), **command.env}
+    main: dict[str, Any] = {
+        "name": "main",
+        "env": [{"name": name, "value": value} for name, value in variables.items()],
+        "resources": _gpus(d),
+    }
+    if d.gpu.vendor != "nvidia":
+        main["image"] = _image(d)  # the service's own is built for NVIDIA
+    if _probes(d) > KSERVE_PROBES:
+        main["startupProbe"] = {"failureThreshold": _probes(d)}
+    return main
+
+
 def _production_stack(d: Deployment, command: Command, copies: int) -> list[dict[str, Any]]:
     named = {
         "--tensor-parallel-size": "tensorParallelSize",
@@ -369,7 +387,7 @@ def _production_stack(d: Deployment, command: Command, copies: int) -> list[dict
         raise BadInput(
             "kind",
             f"kind production-stack starts a copy on one host, and {many} are in {hosts(d)}: take "
-            "kubernetes or kserve.",
+            "kubernetes.",
         )
     words = command.words[3:]
     config: dict[str, Any] = {

@@ -50,12 +50,17 @@ def test_a_manifest_is_read_back_as_what_it_runs(kind):
     assert read.title == B.title
 
 
-def test_replicas_of_attention_are_kserve_s_data_parallelism():
+def test_kserve_s_template_of_one_host_hands_on_the_tensor_parallel_degree_alone():
+    """config/llmisvcconfig/config-llm-template.yaml at aaac4e2: the rest is for the variable."""
     c = replace(design.worked_spec()[2], dp_attention=True, ep=8)
     spec = yaml.safe_load(manifests.manifest(c, LOAD, "kserve"))["spec"]
-    assert spec["parallelism"] == {"data": 8, "dataLocal": 8, "expert": True}
-    extra = spec["template"]["containers"][0]["env"][0]["value"]
-    assert "parallel" not in extra and "--max-num-seqs" in extra
+    assert "parallelism" not in spec and "worker" not in spec
+    (container,) = spec["template"]["containers"]
+    extra = shlex.split(container["env"][0]["value"])
+    assert extra[:3] == ["--data-parallel-size", "8", "--enable-expert-parallel"]
+    assert "--max-num-seqs" in extra and "--tensor-parallel-size" not in extra
+    dense = yaml.safe_load(manifests.manifest(B, LOAD, "kserve"))["spec"]
+    assert dense["parallelism"] == {"tensor": 2}
 
 
 def test_a_card_of_amd_is_asked_for_by_its_name():
@@ -185,6 +190,9 @@ def test_what_no_kind_spreads_over_hosts_is_refused():
     d = catalog.deployment(engine="vllm-0.33", **SPREAD)
     with pytest.raises(BadInput, match="production-stack starts a copy on one host"):
         manifests.manifest(d, LOAD, "production-stack")
+    # no template of KServe's starts a pipeline over hosts, and a service takes one of the two
+    with pytest.raises(BadInput, match="kserve spreads replicas of attention alone over hosts"):
+        manifests.manifest(d, LOAD, "kserve")
     with pytest.raises(BadInput, match=r"runs trtllm-1\.0 on one host"):
         manifests.manifest(catalog.deployment(engine="trtllm-1.0", **SPREAD), LOAD)
     laptop = catalog.deployment(model="llama-3.1-8b", gpu="apple-m4-max", engine="llama.cpp")
