@@ -53,7 +53,6 @@ LOADED_BY = {  # who loads a format for certain, by the first word of its name
     **dict.fromkeys(("aqlm", "higgs", "hqq", "quanto", "spqr", "vptq"), "Transformers"),
 }
 ITS_FORMAT = re.compile(r"(?:[-_](?:bf16|fp16|fp32|fp8|nvfp4|mxfp4|mxfp8|awq|int4|quark))+$", re.I)
-TITLES = {"vllm": "vLLM", "sglang": "SGLang", "trtllm": "TensorRT-LLM", "llama.cpp": "llama.cpp"}
 
 
 @dataclass(frozen=True)
@@ -224,7 +223,7 @@ def launch(
 
 def _formats_in_doubt(d: Deployment) -> Iterator[str]:
     """What an engine may not load, or cannot be told."""
-    title, by = TITLES[d.engine.family], LOADED_BY.get(d.weights.name.split("-")[0])
+    title, by = d.engine.title, LOADED_BY.get(d.weights.name.split("-")[0])
     if by:
         yield f"{d.weights.title} is loaded by {by}: check that {d.engine.name} does"
     elif d.engine.family == "llama.cpp" and not d.weights.gguf:
