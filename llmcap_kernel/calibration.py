@@ -23,6 +23,7 @@ from . import catalog
 from .bandwidth import compute_dtype
 from .catalog.names import launches, timed_as
 from .explain import counted
+from .files import read_text
 from .once import cached_property
 from .refuse import BadInput, number, shown
 from .serving import LoadWork, Served, load_work, usd_per_mtok
@@ -300,10 +301,11 @@ def _use(found: Mapping[str, Own]) -> None:
 def _read_own(path: str | Path) -> dict[str, Own]:
     import tomllib
 
+    text = read_text("own", path)
     try:
-        parsed = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:  # not TOML, or not text, among them
-        said = f"own {shown(str(path))} cannot be read: {problem}."
+        parsed = tomllib.loads(text)
+    except ValueError as problem:
+        said = f"own {shown(str(path))} is no TOML: {str(problem)[:80]}."
         raise BadInput("own", said) from None
     try:
         return own_of(parsed["engines"])
@@ -841,6 +843,19 @@ def _assumed(model: Model, faster: float, slower: float, why: str) -> tuple[floa
     return faster / ASSUMED_SHAPE, slower * ASSUMED_SHAPE, told
 
 
+def _untimed(weights: Format, faster: float, slower: float, why: str) -> tuple[float, float, str]:
+    """The same, wider where no kernel of the weights' format was timed.
+
+    As much wider as for an engine or for chips that nobody measured: a kernel that nobody timed
+    is another thing of which alike ones stand in.
+    """
+    if weights.timed:
+        return faster, slower, why
+    wider = table()["ignorance"]["one"]
+    told = f"no kernel of {weights.title} was timed: interval {wider:.2g}x wider each way; {why}"
+    return faster / wider, slower * wider, told
+
+
 def _unmeasured(engine: str, chips: str) -> str:
     """Say what nobody measured."""
     rows = table()["rows"]
@@ -912,7 +927,8 @@ class Estimates:
             The factors from the estimate to the faster and to the slower end, and why.
         """
         d = self.deployment
-        return _assumed(d.model, *_interval(d.gpu, self.family, quantity))
+        known = _untimed(d.weights, *_interval(d.gpu, self.family, quantity))
+        return _assumed(d.model, *known)
 
     @cached_property
     def itl_s(self) -> Estimate:

@@ -10,7 +10,7 @@ from .refuse import BadInput, shown
 def decoded(raw: bytes, errors: str = "strict") -> str:
     """Turn the bytes of a file into text.
 
-    Editors and shells of Windows write UTF-16, or UTF-8 behind a byte order mark.
+    Editors and shells of Windows write UTF-16, some without its mark, or UTF-8 behind one.
 
     Parameters
     ----------
@@ -34,8 +34,13 @@ def decoded(raw: bytes, errors: str = "strict") -> str:
     >>> decoded("metric".encode("utf-16")), decoded("metric".encode("utf-8-sig"))
     ('metric', 'metric')
     """
-    marked = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
-    return raw.decode("utf-16" if marked else "utf-8-sig", errors=errors)
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return raw.decode("utf-16", errors=errors)
+    head = raw[:200]
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if max(even, odd) > 0.4 * len(head) > 4 * min(even, odd):  # UTF-16 without its mark
+        return raw.decode("utf-16-le" if odd > even else "utf-16-be", errors=errors)
+    return raw.decode("utf-8-sig", errors=errors)
 
 
 def read_text(field: str, path: str | Path) -> str:
@@ -74,6 +79,40 @@ def read_text(field: str, path: str | Path) -> str:
         reason = "no file can have this name"
     what = f"{field.replace('_', ' ')} {shown(str(path))}"
     raise BadInput(field, f"{what} cannot be read: {reason}.")
+
+
+def write(field: str, path: str | Path, made: str | bytes) -> None:
+    """Write a file that a person names.
+
+    Parameters
+    ----------
+    field : str
+        Name of the input, for the message.
+    path : str or Path
+        The file.
+    made : str or bytes
+        Its content.
+
+    Raises
+    ------
+    BadInput
+        When it cannot be written.
+
+    Examples
+    --------
+    >>> write("out", "no/such/folder.html", "")
+    Traceback (most recent call last):
+    llmcap_kernel.refuse.BadInput: out 'no/such/folder.html' cannot be written: No such file or ...
+    """
+    try:
+        Path(path).write_bytes(made.encode() if isinstance(made, str) else made)
+    except OSError as problem:
+        reason = problem.strerror
+    except ValueError:
+        reason = "no file can have this name"
+    else:
+        return
+    raise BadInput(field, f"{field} {shown(str(path))} cannot be written: {reason}.")
 
 
 def read_table(path: str | Path) -> list[dict[str, str]]:

@@ -592,6 +592,8 @@ class Format:
     gguf : str
         Name of llama.cpp's own file type, which mixes block types by tensor (`gguf.py`);
         "" for other formats.
+    timed : bool
+        Whether kernels that read it, or alike ones, were timed; where not, speeds are less certain.
 
     Raises
     ------
@@ -614,6 +616,7 @@ class Format:
     compute: tuple[str, ...] = ("bf16",)
     kv: bool = False
     gguf: str = ""
+    timed: bool = True
 
     def __hash__(self) -> int:
         return hash(self.name)  # of all fields it would take longer than some predictions

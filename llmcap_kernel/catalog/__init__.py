@@ -454,7 +454,7 @@ def _made(found: Found) -> Format:
     fields = cards.plain(record)
     keep = (
         *("title", "element_bits", "scale_bits", "group", "covers", "compute", "kv"),
-        *("gguf", "covers_mixture"),
+        *("gguf", "covers_mixture", "timed"),
     )
     fields = {k: fields[k] for k in keep if k in fields}
     for listed in ("covers", "covers_mixture", "compute"):

@@ -16,7 +16,10 @@ from .. import __version__
 from ..refuse import BadInput, shown
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from .options import Parser
+    from .tables import Answer
 
 # Name, module, and what the command is for, in the order that help has them.
 COMMANDS = {
@@ -135,11 +138,25 @@ def _run(argv: list[str]) -> int:
     if word == "--version":
         print(f"llmcap {__version__}")
         return 0
-    from .options import read_own_cards
+    from .options import as_typed
     from .tables import Screen
 
     words, launched = _cut(argv[1:])
-    args = parser_of(_command(word)).parse_args(words)
+    parser = parser_of(_command(word))
+    try:
+        args, answer = _run_command(word, parser, words, launched, argv)
+    except BadInput as problem:
+        raise as_typed(problem, parser, words) from None
+    print(answer.printed(args.how, Screen.here()))
+    return answer.status
+
+
+def _run_command(
+    word: str, parser: "Parser", words: list[str], launched: list[str] | None, argv: list[str]
+) -> tuple["Namespace", "Answer"]:
+    from .options import read_own_cards
+
+    args = parser.parse_args(words)
     args.launch, args.typed = launched, argv
     if launched is not None and word != "predict":
         raise BadInput("command line", "a command behind -- is read by predict alone.")
@@ -148,9 +165,7 @@ def _run(argv: list[str]) -> int:
         from .. import calibration
 
         calibration.use(args.own)
-    answer = args.run(args)
-    print(answer.printed(args.how, Screen.here()))
-    return answer.status
+    return args, args.run(args)
 
 
 def _cut(words: list[str]) -> tuple[list[str], list[str] | None]:

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import itertools
+import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any, NoReturn
 from .. import catalog, huggingface
 from ..catalog import names
 from ..files import read_text
-from ..refuse import BadInput, number, shown, typed_number
+from ..refuse import BadInput, either, number, shown, typed_number
 from ..spec import MAX_TOKENS, Deployment, Lora, Model, Slo, Speculation, Tail, Workload
 
 NUMBER_FIELDS = {
@@ -92,6 +93,9 @@ class Parser(argparse.ArgumentParser):
         never
             It raises.
         """
+        found = re.match(r"ambiguous option: (\S+) could match (.*)", message)
+        if found:
+            message = f"{found[1]} could be {either(found[2].split(', '), most=3)}"
         raise BadInput("command line", f"{message} (see {self.prog} --help)")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -119,6 +123,58 @@ class Parser(argparse.ArgumentParser):
             raise BadInput("command line", f"{shown(rest[0])} is one too many: {many}.")
         hint = f"Did you mean {near[0]}?" if near else f"See {self.prog} --help."
         raise BadInput("command line", f"{shown(rest[0])} is not known here. {hint}")
+
+
+# Fields of what is counted, and the options that set them where these are named otherwise.
+SET_BY = {
+    "input_tokens": "input",
+    "output_tokens": "output",
+    "shared_prefix_tokens": "shared_prefix",
+    "speculation tokens": "draft_tokens",
+    "speculation accept": "accept",
+}
+
+
+def as_typed(problem: BadInput, parser: argparse.ArgumentParser, words: list[str]) -> BadInput:
+    """Name in a refusal the options that the reader typed, in place of the fields they set.
+
+    Parameters
+    ----------
+    problem : BadInput
+        What is wrong, by the name of a field.
+    parser : ArgumentParser
+        Of the command.
+    words : list of str
+        Its arguments.
+
+    Returns
+    -------
+    BadInput
+        The same, with `--users` where concurrency was set by it.
+
+    Examples
+    --------
+    >>> parser = Parser()
+    >>> add_load(parser, Workload(1000, 1000, 1))
+    >>> refused = BadInput("concurrency", "concurrency is 0: it takes 1.")
+    >>> str(as_typed(refused, parser, ["--users", "0"]))
+    '--users is 0: it takes 1.'
+    """
+    typed = {word.partition("=")[0] for word in words if word.startswith("-")}
+    text = str(problem)
+    for field in {problem.field: None, **dict.fromkeys(SET_BY)}:
+        dest = SET_BY.get(field, field.replace(" ", "_"))
+        options = next((one.option_strings for one in parser._actions if one.dest == dest), [])
+        option = next((word for word in typed if word in options), "")
+        if option and field == problem.field and _plain(option) != _plain(field):
+            text = re.sub(rf"^{re.escape(field)}(?=[ :])", option, text)
+        if options:  # a bound that another field sets
+            text = text.replace(f"({field})", f"({option or options[0]})")
+    return BadInput(problem.field, text)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[ -]", "_", name.lstrip("-"))
 
 
 def _nearest_option(word: str, options: list[str]) -> list[str]:
@@ -710,7 +766,9 @@ def read_model(args: argparse.Namespace) -> str | Model:
     if (args.model is None) == (args.config is None):
         how = "missing" if args.model is None else "given twice"
         raise BadInput("model", f"model is {how}: give --model NAME or --config FILE.")
-    return huggingface.load(args.config) if args.model is None else args.model
+    if args.model is not None:
+        return str(args.model)
+    return huggingface.load(args.config, weights=getattr(args, "weights", None))
 
 
 def _terms(args: argparse.Namespace) -> dict[str, Any]:

@@ -116,7 +116,9 @@ def _launched(args: argparse.Namespace) -> tuple["Launch | None", Deployment, li
     if args.model is not None and args.config is not None:
         raise BadInput("model", "model is given twice: give --model NAME or --config FILE.")
     one = launch.read(_command(args.launch))
-    model = args.model if args.config is None else huggingface.load(args.config)
+    model = (
+        args.model if args.config is None else huggingface.load(args.config, weights=args.weights)
+    )
     chosen: dict[str, Any] = read_chosen(args)
     deployment, copies, notes = launch.meant(one, gpu=args.gpu or "", model=model, **chosen)
     taken = [f"{text[0].upper()}{text[1:]}." for text in notes]

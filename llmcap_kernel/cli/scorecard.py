@@ -3,7 +3,7 @@
 import argparse
 import shlex
 
-from .. import __version__, address, design
+from .. import __version__, address, design, files
 from ..design import Card, handover
 from ..design.limits import WORDS
 from ..explain import quantity
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> Answer:
     data = {"cards": rows, "winner": winner, "verdict": result.verdict}
 
     if form:
-        sheet.write(args.out, form(_sheet(result, args.typed)))
+        files.write("out", args.out, form(_sheet(result, args.typed)))
 
     def text(screen: Screen) -> str:
         if form:

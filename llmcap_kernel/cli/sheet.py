@@ -286,25 +286,3 @@ def form_of(path: str) -> Callable[[Sheet], bytes]:
         takes = ", ".join(FORMS)
         raise BadInput("out", f"out is {shown(path)}: it takes a name that ends in {takes}.")
     return FORMS[ending]
-
-
-def write(path: str, made: bytes) -> None:
-    """Write a file.
-
-    Parameters
-    ----------
-    path : str
-        Where to.
-    made : bytes
-        Its content.
-
-    Raises
-    ------
-    BadInput
-        When it cannot be written.
-    """
-    try:
-        Path(path).write_bytes(made)
-    except OSError as problem:
-        message = f"out {shown(path)} cannot be written: {problem.strerror}."
-        raise BadInput("out", message) from None

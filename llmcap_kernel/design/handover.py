@@ -5,13 +5,16 @@ same ones. `evidence.launch` reads these commands; a test reads each back and ge
 """
 
 import json
+import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .. import capacity, catalog
+from ..explain import counted
 from ..refuse import BadInput
-from ..spec import Deployment, Format, Model, Workload
+from ..spec import Deployment, Model, Workload
 
 YOURS = "<your model>"
 HUB = "https://huggingface.co/"
@@ -19,12 +22,37 @@ PROMPTS_EACH = 10  # requests of a run for each user: the first and the last of 
 LEAST_PROMPTS, MOST_PROMPTS = 40, 2000
 FEWEST_EACH = 2  # below that not all users are ever there at once
 FULL_WIDTH = ("bf16", "fp16", "fp32")
-GGUF_CACHE = {"bf16": "bf16", "fp16": "f16", "fp32": "f32", "gguf-iq4-nl": "iq4_nl"}
-GGUF_CACHE |= {
-    f"gguf-q{bits}-{kind}": f"q{bits}_{kind}" for bits, kind in ("80", "40", "41", "50", "51")
+# Formats of a cache as each engine spells them, beside that of the model.
+CACHES = {
+    "vllm": {
+        **{"fp8": "fp8", "int8": "int8_per_token_head", "int4-kv": "int4_per_token_head"},
+        "nvfp4-kv": "nvfp4",
+    },
+    "sglang": {"fp8": "fp8_e4m3", "nvfp4-kv": "nvfp4", "mxfp8": "mxfp8"},
+    "trtllm": {"fp8": "fp8", "int8": "int8", "nvfp4-kv": "nvfp4"},
+    "llama.cpp": {
+        **{"bf16": "bf16", "fp16": "f16", "fp32": "f32", "gguf-iq4-nl": "iq4_nl"},
+        **{
+            f"gguf-q{bits}-{kind}": f"q{bits}_{kind}"
+            for bits, kind in ("80", "40", "41", "50", "51")
+        },
+    },
 }
 PORTS = {"vllm": 8000, "sglang": 30000, "trtllm": 8000, "llama.cpp": 8080}
 TRT_FILE = "engine.yaml"
+GIB = 2**30
+HEAD = "HEAD_ADDRESS"  # of the first host, where a model is spread over several
+OTHERS = "on the other hosts the same with"
+HEAD_PORT = 20000
+NODES_SINCE = (0, 12)  # the release of vLLM that joins hosts without Ray
+# Cards of a host where that is another number than what a link joins: a rack of GB200 has trays of
+# four, as a machine of TPUs; a bridge joins two of eight cards, and a cable two boxes on a desk.
+RACK, TRAY, HOST, PAIR = 72, 4, 8, 2
+LOADED_BY = {  # who loads a format for certain, by the first word of its name
+    **{"exl2": "ExLlama", "exl3": "ExLlama", "mlx": "MLX"},
+    **dict.fromkeys(("aqlm", "higgs", "hqq", "quanto", "spqr", "vptq"), "Transformers"),
+}
+ITS_FORMAT = re.compile(r"(?:[-_](?:bf16|fp16|fp32|fp8|nvfp4|mxfp4|mxfp8|awq|int4|quark))+$", re.I)
 
 
 @dataclass(frozen=True)
@@ -39,11 +67,14 @@ class Command:
         What to know before it is run, a sentence each.
     files : mapping of str to str
         Files that it reads, by name.
+    env : mapping of str to str
+        Variables that are set for it.
     """
 
     words: tuple[str, ...]
     notes: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -51,12 +82,12 @@ class Command:
         lines = [f"# {note}" for note in self.notes]
         for name, content in self.files.items():
             lines += [f"cat > {name} <<'END'", content, "END"]
-        return "\n".join([*lines, *_wrapped(self.words)])
+        return "\n".join([*lines, *_wrapped(self.words, self.env)])
 
 
-def _wrapped(words: tuple[str, ...]) -> Iterator[str]:
+def _wrapped(words: tuple[str, ...], env: Mapping[str, str]) -> Iterator[str]:
     """One option a line, each line but the last with a backslash."""
-    rows: list[list[str]] = [[]]
+    rows: list[list[str]] = [[f"{name}={shlex.quote(value)}" for name, value in env.items()]]
     for word in words:
         if word.startswith("-") and not _is_number(word):
             rows.append([])
@@ -68,6 +99,32 @@ def _wrapped(words: tuple[str, ...]) -> Iterator[str]:
 
 def _is_number(word: str) -> bool:
     return word.lstrip("-").replace(".", "", 1).isdigit()
+
+
+def hosts(deployment: Deployment) -> int:
+    """Count the hosts that a deployment's cards are in.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    int
+        Eight cards are in one, unless the catalogue's card comes otherwise.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> hosts(catalog.deployment(model="llama-3.1-405b", gpu="h100-sxm", tp=8, pp=2))
+    2
+    """
+    linked = deployment.gpu.max_per_node
+    of_host = TRAY if linked >= RACK else linked if linked == 1 or linked > HOST else HOST
+    if linked == PAIR and deployment.gpu.place == "desk":
+        of_host = 1
+    return -(-deployment.num_gpus // of_host)
 
 
 def repository(model: Model) -> str:
@@ -157,7 +214,37 @@ def launch(
     head = f"{d.engine.name} on {d.num_gpus}x {d.gpu.name}"
     if longest > (d.max_model_len or 0):
         notes.append(f"a request: {longest:,} tokens at most")
-    return Command(command.words, (head, *notes, *command.notes), command.files)
+    notes += _formats_in_doubt(d)
+    joined = hosts(d)
+    if joined > 1:
+        notes.append(f"{counted(joined, 'host')}: {HEAD} is the address of the first")
+    return Command(command.words, (head, *notes, *command.notes), command.files, _variables(d))
+
+
+def _formats_in_doubt(d: Deployment) -> Iterator[str]:
+    """What an engine may not load, or cannot be told."""
+    title, by = d.engine.title, LOADED_BY.get(d.weights.name.split("-")[0])
+    if by:
+        yield f"{d.weights.title} is loaded by {by}: check that {d.engine.name} does"
+    elif d.engine.family == "llama.cpp" and not d.weights.gguf:
+        yield f"llama.cpp loads GGUF files alone: no file is in {d.weights.title}"
+    elif d.engine.family == "trtllm" and d.weights.gguf:
+        yield "TensorRT-LLM loads no GGUF file"
+    elif d.engine.family == "trtllm" and _dtype(d):
+        yield "TensorRT-LLM computes in the type of the checkpoint, not in FP32"
+    own = "fp32" if d.weights.name == "fp32" else "16 bits"
+    of_16_bits = d.kv.name in FULL_WIDTH and (d.kv.name == "fp32") == (own == "fp32")
+    if not of_16_bits and d.kv.name not in CACHES[d.engine.family]:
+        yield f"{title} has no cache in {d.kv.title} here: its own is taken"
+
+
+AITER = {"vllm": "VLLM_ROCM_USE_AITER", "sglang": "SGLANG_USE_AITER"}
+
+
+def _variables(d: Deployment) -> dict[str, str]:
+    """AMD's own kernels for its data-centre cards are off unless they are asked for."""
+    own = d.gpu.family in ("cdna3", "cdna4", "cdna5") and d.engine.family in AITER
+    return {AITER[d.engine.family]: "1"} if own else {}
 
 
 def _checkpoint(d: Deployment, model: str) -> tuple[str, list[str]]:
@@ -167,13 +254,16 @@ def _checkpoint(d: Deployment, model: str) -> tuple[str, list[str]]:
     base = repository(d.model)
     if base == YOURS:
         return base, []
-    own = d.weights.name == d.model.native_format or _is_online(d)
-    if own or (d.weights.name in FULL_WIDTH and d.model.native_format in FULL_WIDTH):
+    # the repository that a config was read from may hold another format than the model's own
+    native = catalog.checkpoint_format(base, d.model.native_format)
+    own = d.weights.name == native or (_is_online(d) and native in FULL_WIDTH)
+    if own or (d.weights.name in FULL_WIDTH and native in FULL_WIDTH):
         return base, []
-    kind = d.weights.title
-    return f"{base}-{d.weights.name}", [
-        f"put a checkpoint of {base} in {kind} in place of {base}-{d.weights.name}"
-    ]
+    of_file = d.weights.gguf if d.engine.family == "llama.cpp" else ""
+    bare = ITS_FORMAT.sub("", base)
+    plain = bare != base and {d.weights.name, d.model.native_format} <= set(FULL_WIDTH)
+    name = bare if plain else f"{bare}-{of_file or d.weights.name}"
+    return name, [f"put a checkpoint of {base} in {d.weights.title} in place of {name}"]
 
 
 def _is_online(d: Deployment) -> bool:
@@ -183,6 +273,16 @@ def _is_online(d: Deployment) -> bool:
         and d.weights.name == "fp8"
         and d.model.native_format in FULL_WIDTH
     )
+
+
+DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+
+
+def _dtype(d: Deployment) -> str | None:
+    """The type that weights are turned into, where it is not as wide as the checkpoint's."""
+    kept, own = d.weights.name, d.model.native_format
+    both = kept in FULL_WIDTH and (own in FULL_WIDTH or kept == "fp32")
+    return DTYPES[kept] if both and (kept == "fp32") != (own == "fp32") else None
 
 
 def _options(pairs: dict[str, Any]) -> Iterator[str]:
@@ -195,16 +295,32 @@ def _options(pairs: dict[str, Any]) -> Iterator[str]:
             yield f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _guesser(d: Deployment) -> tuple[str, str, int]:
+    """What drafts: "draft", "mtp" or "ngram", its checkpoint, and the tokens ahead."""
+    if d.speculation is None:
+        return "", "", 0
+    draft = d.speculation.draft
+    if draft is not None:
+        return "draft", repository(draft), d.speculation.tokens
+    return "mtp" if d.model.mtp_params else "ngram", "", d.speculation.tokens
+
+
+def _offload_gib(d: Deployment) -> float | None:
+    """GiB of a card's weights that the host keeps."""
+    if not d.offload_share:
+        return None
+    whole = capacity.ledger(replace(d, offload_share=0.0), context_tokens=1)
+    return round(d.offload_share * whole.weights_bytes / GIB, 4)
+
+
 def _vllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Command:
     replicas = d.attention_replicas
-    draft = None
-    if d.speculation is not None:
-        own = (
-            {"model": repository(d.speculation.draft)} if d.speculation.draft else {"method": "mtp"}
-        )
-        draft = json.dumps(own | {"num_speculative_tokens": d.speculation.tokens})
+    kind, drafts, tokens = _guesser(d)
+    draft = {"model": drafts} if drafts else {"method": kind}
+    more, notes = _vllm_hosts(d, replicas)
     options = {
         "--quantization": "fp8" if _is_online(d) else None,
+        "--dtype": _dtype(d),
         "--tensor-parallel-size": d.tp // replicas,
         "--data-parallel-size": replicas if replicas > 1 else None,
         "--pipeline-parallel-size": d.pp if d.pp > 1 else None,
@@ -213,19 +329,48 @@ def _vllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comman
         "--max-model-len": longest,
         "--max-num-seqs": d.seqs_limit,
         "--max-num-batched-tokens": d.batch_limit_tokens,
-        "--kv-cache-dtype": _kv(d.kv, {"fp8": "fp8"}),
+        "--kv-cache-dtype": _kv(d),
         "--block-size": d.block_size,
         "--enforce-eager": d.eager,
         "--no-enable-prefix-caching": not prefix_cache,
-        "--speculative-config": draft,
+        "--speculative-config": json.dumps(draft | {"num_speculative_tokens": tokens})
+        if kind
+        else None,
+        "--cpu-offload-gb": _offload_gib(d),
         **_adapters(d, "--max-loras"),
+        **more,
     }
-    return Command(("vllm", "serve", model, *_options(options)))
+    return Command(("vllm", "serve", model, *_options(options)), notes)
+
+
+def _vllm_hosts(d: Deployment, replicas: int) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Options that join several hosts, and what the others are started with."""
+    joined = hosts(d)
+    if joined == 1:
+        return {}, ()
+    if replicas % joined == 0:
+        local = replicas // joined
+        return {
+            "--data-parallel-size-local": local,
+            "--data-parallel-address": HEAD,
+            "--data-parallel-rpc-port": HEAD_PORT,
+        }, (f"{OTHERS} --headless --data-parallel-start-rank {local}, ...",)
+    if d.engine.release < NODES_SINCE:
+        ray = {"--distributed-executor-backend": "ray"}
+        return ray, ("join the hosts with ray start before, and run this on the first",)
+    nodes = {"--nnodes": joined, "--node-rank": 0, "--master-addr": HEAD}
+    return nodes, (f"{OTHERS} --node-rank 1, ... and --headless",)
+
+
+SGLANG_DRAFTS = {"draft": "STANDALONE", "mtp": "NEXTN", "ngram": "NGRAM"}
 
 
 def _sglang(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Command:
+    kind, drafts, tokens = _guesser(d)
+    joined = hosts(d)
     options = {
         "--quantization": "fp8" if _is_online(d) else None,
+        "--dtype": _dtype(d),
         "--tp-size": d.tp,
         "--pp-size": d.pp if d.pp > 1 else None,
         "--ep-size": d.ep if d.ep > 1 else None,
@@ -234,60 +379,120 @@ def _sglang(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
         "--context-length": longest,
         "--max-running-requests": d.seqs_limit,
         "--chunked-prefill-size": d.batch_limit_tokens,
-        "--kv-cache-dtype": _kv(d.kv, {"fp8": "fp8_e4m3"}),
+        "--kv-cache-dtype": _kv(d),
         "--page-size": d.block_size,
         "--disable-cuda-graph": d.eager,
         "--disable-radix-cache": not prefix_cache,
+        "--speculative-algorithm": SGLANG_DRAFTS.get(kind),
+        "--speculative-draft-model-path": drafts or None,
+        "--speculative-num-steps": tokens or None,
+        "--speculative-eagle-topk": 1 if kind in ("draft", "mtp") else None,
+        "--speculative-num-draft-tokens": tokens + 1 if tokens else None,
+        "--cpu-offload-gb": _offload_gib(d),
         **_adapters(d, "--max-loras-per-batch"),
     }
-    return Command(("sglang", "serve", "--model-path", model, *_options(options)))
+    notes: tuple[str, ...] = ()
+    if joined > 1:
+        options |= {"--nnodes": joined, "--node-rank": 0, "--dist-init-addr": f"{HEAD}:{HEAD_PORT}"}
+        notes = (f"{OTHERS} --node-rank 1, ...",)
+    return Command(("sglang", "serve", "--model-path", model, *_options(options)), notes)
 
 
 def _trtllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Command:
+    joined = hosts(d)
     options = {
         "--tp_size": d.tp,
         "--pp_size": d.pp if d.pp > 1 else None,
         "--ep_size": d.ep if d.ep > 1 else None,
+        "--gpus_per_node": d.num_gpus // joined if joined > 1 else None,
         "--kv_cache_free_gpu_memory_fraction": float(d.fraction),
         "--max_seq_len": longest,
         "--max_batch_size": d.seqs_limit,
         "--max_num_tokens": d.batch_limit_tokens,
     }
-    lines = []
-    if d.attention_replicas > 1:
-        lines.append("enable_attention_dp: true")
-    cache = [f"  dtype: {_kv(d.kv, {'fp8': 'fp8'})}"] if _kv(d.kv, {"fp8": "fp8"}) else []
-    cache += [] if prefix_cache else ["  enable_block_reuse: false"]
-    if cache:
-        lines += ["kv_cache_config:", *cache]
+    lines = _trt_lines(d, prefix_cache)
     files = {TRT_FILE: "\n".join(lines)} if lines else {}
     more = ("--config", TRT_FILE) if lines else ()
-    return Command(("trtllm-serve", model, *_options(options), *more), files=files)
+    notes = []
+    if joined > 1:
+        notes.append("put trtllm-llmapi-launch before it, under mpirun or srun, a process a card")
+    if d.offload_share:
+        notes.append("TensorRT-LLM has no option for weights on the host: they are left out")
+    return Command(("trtllm-serve", model, *_options(options), *more), tuple(notes), files)
+
+
+def _trt_lines(d: Deployment, prefix_cache: bool) -> list[str]:
+    """What TensorRT-LLM takes from a file alone."""
+    lines = ["enable_attention_dp: true"] if d.attention_replicas > 1 else []
+    cache = [f"  dtype: {_kv(d)}"] if _kv(d) else []
+    cache += [f"  tokens_per_block: {d.block_size}"] if d.block_size else []
+    cache += [] if prefix_cache else ["  enable_block_reuse: false"]
+    lines += ["kv_cache_config:", *cache] if cache else []
+    kind, drafts, tokens = _guesser(d)
+    drafting = {
+        "mtp": ["  decoding_type: MTP", f"  num_nextn_predict_layers: {tokens}"],
+        "ngram": ["  decoding_type: NGram", f"  max_draft_len: {tokens}"],
+        "draft": [
+            "  decoding_type: DraftTarget",
+            f"  max_draft_len: {tokens}",
+            f"  speculative_model: {drafts}",
+        ],
+    }
+    lines += ["speculative_config:", *drafting[kind]] if kind else []
+    if d.lora is not None:
+        lines += ["enable_lora: true", "lora_config:"]
+        lines += [f"  max_loras: {d.lora.adapters}", f"  max_lora_rank: {d.lora.rank}"]
+    return [*lines, "cuda_graph_config: null"] if d.eager else lines
 
 
 def _llamacpp(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Command:
     slots = d.seqs_limit
-    split = {"-sm": "layer"} if d.pp > 1 else {"-sm": "tensor"} if d.tp > 1 else {}
-    cache_type = GGUF_CACHE.get(d.kv.name)
+    split: dict[str, Any] = {}
+    if d.num_gpus > 1:
+        split = {"-sm": "layer" if d.pp > 1 else "tensor", "-ts": ",".join("1" * d.num_gpus)}
+    cache_type = CACHES["llama.cpp"].get(d.kv.name)
+    kind, drafts, tokens = _guesser(d)
+    guesses = {"mtp": "mtp", "ngram": "ngram-simple"}.get(kind)
     options = {
         "-c": slots * longest,
         "-np": slots,
         "-ub": d.batch_limit_tokens,
-        "-ngl": "all",
+        "-ngl": _layers_on_cards(d),
         **split,
         "-ctk": cache_type if cache_type != "f16" else None,
         "-ctv": cache_type if cache_type != "f16" else None,
         "--no-cache-prompt": not prefix_cache,
+        "--model-draft": f"{drafts.rpartition('/')[2]}.gguf" if drafts else None,
+        "--spec-type": guesses,
+        "--spec-draft-n-max": tokens or None,
     }
-    return Command(("llama-server", "-m", f"{model}.gguf", *_options(options)))
+    notes = []
+    if d.dp_attention or d.ep > 1:
+        notes.append("llama.cpp splits experts and attention as it splits the layers: no way else")
+    if d.lora is not None:
+        notes.append(f"add --lora FILE for each of {counted(d.lora.adapters, 'adapter')}")
+    if hosts(d) > 1:
+        notes.append("start rpc-server on the other hosts, and name them with --rpc")
+    file = f"{model.rpartition('/')[2]}.gguf"
+    return Command(("llama-server", "-m", file, *_options(options)), tuple(notes))
+
+
+def _layers_on_cards(d: Deployment) -> str | int:
+    """Layers whose weights are on the cards, where a share of all weights is on the host."""
+    if not d.offload_share:
+        return "all"
+    beside = ("embedding", "head", "mtp", "vision")
+    inside = sum(t.params for t in d.model.tensors if t.role not in beside)
+    on_host = min(d.offload_share * d.model.params / inside, 1.0)
+    return round(d.model.layers * (1 - on_host))
 
 
 _LAUNCHES = {"vllm": _vllm, "sglang": _sglang, "trtllm": _trtllm, "llama.cpp": _llamacpp}
 
 
-def _kv(kv: Format, names: dict[str, str]) -> str | None:
-    """The cache's format as an engine spells it; None where it is that of the model."""
-    return None if kv.name in FULL_WIDTH else names.get(kv.name, kv.name.replace("-", "_"))
+def _kv(d: Deployment) -> str | None:
+    """The cache's format as the engine spells it; None where it is that of the model."""
+    return None if d.kv.name in FULL_WIDTH else CACHES[d.engine.family].get(d.kv.name)
 
 
 def _adapters(d: Deployment, number: str) -> dict[str, Any]:

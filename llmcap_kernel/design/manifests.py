@@ -4,23 +4,59 @@ Every kind holds the words of `handover.launch`, so a cluster starts what was pr
 """
 
 import json
+import math
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .. import capacity
+from ..explain import counted
 from ..refuse import BadInput, one_of
-from ..spec import Deployment, Workload
-from .handover import PORTS, Command, launch
+from ..spec import Deployment, Gpu, Workload
+from .handover import HEAD, OTHERS, PORTS, Command, hosts, launch
 
+# Images by vendor of the card: those that the engines' own projects publish.
 IMAGES = {
-    "vllm": "vllm/vllm-openai:v{version}",
-    "sglang": "lmsysorg/sglang:v{version}",
-    "trtllm": "nvcr.io/nvidia/tensorrt-llm/release:{version}",
-    "llama.cpp": "ghcr.io/ggml-org/llama.cpp:server-cuda",
+    ("vllm", "nvidia"): "vllm/vllm-openai:v{version}",
+    ("vllm", "amd"): "vllm/vllm-openai-rocm:v{version}",
+    ("vllm", "google"): "vllm/vllm-tpu:v{version}",
+    ("sglang", "nvidia"): "lmsysorg/sglang:v{version}",
+    ("trtllm", "nvidia"): "nvcr.io/nvidia/tensorrt-llm/release:{version}",
+    ("llama.cpp", "nvidia"): "ghcr.io/ggml-org/llama.cpp:server-cuda",
+    ("llama.cpp", "amd"): "ghcr.io/ggml-org/llama.cpp:server-rocm",
+    ("llama.cpp", "intel"): "ghcr.io/ggml-org/llama.cpp:server-intel",
+    ("llama.cpp", "x86"): "ghcr.io/ggml-org/llama.cpp:server",
 }
-RESOURCES = {"amd": "amd.com/gpu", "intel": "gpu.intel.com/i915"}
+# SGLang's builds for AMD are by ROCm and the generation of the card; the catalogue has one line of
+# its versions, and the command is written for the last of them.
+SGLANG, SGLANG_ROCM = "0.5.23", {"cdna3": "rocm720-mi30x", "cdna4": "rocm720-mi35x"}
+# What the device plugin of a vendor calls its cards, by their family where that decides.
+RESOURCES = {
+    "amd": "amd.com/gpu",
+    "aws": "aws.amazon.com/neuron",
+    "gaudi2": "habana.ai/gaudi",
+    "gaudi3": "habana.ai/gaudi",
+    "google": "google.com/tpu",
+    "huawei": "huawei.com/Ascend910",
+    "intel": "gpu.intel.com/xe",
+    "nvidia": "nvidia.com/gpu",
+    "xe-hpc": "gpu.intel.com/i915",
+    "xe-hpg": "gpu.intel.com/i915",
+}
 SHARED_MEMORY = "16Gi"  # where the processes of a split model meet
-TOKEN = {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hf-token", "key": "token"}}}
+# A public checkpoint needs no token, so the secret may be missing.
+TOKEN = {
+    "name": "HF_TOKEN",
+    "valueFrom": {"secretKeyRef": {"name": "hf-token", "key": "token", "optional": True}},
+}
+MODELS = "/models"  # where weights are kept, so that a restart does not fetch them again
+# A start takes its weights at 2 Gbit/s, and a quarter of an hour for kernels and graphs.
+FETCH_BYTES_S, WARM_UP_S, PROBE_S = 250e6, 900, 10
+ROOM = 1.1  # of the claim beside the weights
+GB, GIB = 1e9, 2**30
+# What a pod asks of its host, beside weights that are kept there: for processes and their buffers.
+CPUS, CPUS_OF_CARD, MEMORY_GIB, MEMORY_OF_CARD_GIB = 4, 2, 16, 8
 PLAIN = re.compile(r"[A-Za-z/][\w./ -]*")
 WORDS_OF_YAML = ("true", "false", "null", "yes", "no", "on", "off", "~")
 
@@ -64,21 +100,27 @@ def manifest(
 
     References
     ----------
-    KServe 0.20, LLMInferenceService v1alpha2; vLLM production-stack, chart vllm-stack 0.1.12.
+    KServe 0.20, LLMInferenceService v1alpha2 and its templates at aaac4e2; vLLM production-stack,
+    chart vllm-stack 0.1.12 at a6c01db; LeaderWorkerSet 0.6.
 
     Examples
     --------
     >>> from llmcap_kernel import catalog
     >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
-    >>> print(manifest(b, Workload(7000, 1000, 16)).splitlines()[3])
-    kind: Deployment
+    >>> print(manifest(b, Workload(7000, 1000, 16)).splitlines()[2])
+    # needs a volume claim named models of 80 GB, which all copies can mount
     """
     kind = one_of("kind", kind, KINDS)
     if kind != "kubernetes" and deployment.engine.family != "vllm":
         raise BadInput("kind", f"kind {kind} runs vLLM: kubernetes takes {deployment.engine.name}.")
+    if deployment.gpu.vendor == "apple":
+        raise BadInput("gpu", f"gpu {deployment.gpu.name} is in no cluster: run the command on it.")
     command = launch(deployment, workload, model=model, prefix_cache=prefix_cache)
     documents = KINDS[kind](deployment, command, copies)
-    notes = "".join(f"# {note}\n" for note in command.notes)
+    needs = _needs(deployment, kind)
+    by_hand = (HEAD, OTHERS)  # what the manifest does itself
+    said = [note for note in command.notes if not any(word in note for word in by_hand)]
+    notes = "".join(f"# {note}\n" for note in (*said, *needs))
     return "---\n".join(notes * (i == 0) + _yaml(one) for i, one in enumerate(documents))
 
 
@@ -86,85 +128,227 @@ def _name(d: Deployment) -> str:
     return re.sub(r"[^a-z0-9]+", "-", d.model.name.lower()).strip("-")[:50]
 
 
+def _place(gpu: Gpu) -> str:
+    """The vendor whose device plugin and images count; "x86" for a processor."""
+    return "x86" if gpu.family == "x86" else gpu.vendor
+
+
 def _gpus(d: Deployment) -> dict[str, Any]:
-    return {"limits": {RESOURCES.get(d.gpu.vendor, "nvidia.com/gpu"): str(d.num_gpus)}}
+    """The cards of one pod, which is on one host."""
+    if _place(d.gpu) == "x86":
+        return {}
+    name = RESOURCES.get(d.gpu.family) or RESOURCES[d.gpu.vendor]
+    return {"limits": {name: str(math.ceil(d.num_gpus / hosts(d)))}}
+
+
+def _image(d: Deployment) -> str:
+    family, place, version = d.engine.family, _place(d.gpu), _version(d)
+    if family == "sglang" and d.gpu.family in SGLANG_ROCM:
+        return f"lmsysorg/sglang:v{version}-{SGLANG_ROCM[d.gpu.family]}"
+    named = IMAGES.get((family, place))
+    return named.format(version=version) if named else f"YOUR_IMAGE_OF_{family}_FOR_{d.gpu.name}"
 
 
 def _version(d: Deployment) -> str:
+    if d.engine.family == "sglang":
+        return SGLANG
     return ".".join([*map(str, d.engine.release), "0"][:3])
 
 
-def _container(d: Deployment, command: Command) -> dict[str, Any]:
+def _weights_bytes(d: Deployment) -> float:
+    return capacity.ledger(d, context_tokens=1).weights_bytes * d.num_gpus
+
+
+def _probes(d: Deployment) -> int:
+    """How often a start may be asked for in vain."""
+    return math.ceil((WARM_UP_S + _weights_bytes(d) / FETCH_BYTES_S) / PROBE_S)
+
+
+SECRET = "needs a secret hf-token with the key token, where the checkpoint is not public"
+
+
+def _needs(d: Deployment, kind: str) -> Iterator[str]:
+    """What the cluster has to have before."""
+    if kind == "production-stack":
+        yield SECRET
+        yield "requestCPU and requestMemory are a guess: take what your hosts have for each card"
+    if kind == "kserve":
+        yield "a checkpoint that is not public needs the token where KServe fetches it"
+    if kind != "kubernetes":
+        return
+    size = math.ceil(_weights_bytes(d) / GB * ROOM)
+    yield f"needs a volume claim named models of {size:,} GB, which all copies can mount"
+    yield SECRET
+    if "-rocm" in _image(d) and d.engine.family == "sglang":
+        yield f"check that {_image(d)} has been built: its tags are by ROCm's release too"
+    if _image(d).startswith("YOUR_IMAGE"):
+        yield f"put an image of {d.engine.family} for {d.gpu.title} in place of {_image(d)}"
+    if hosts(d) > 1:
+        yield "needs LeaderWorkerSet 0.6 or later"
+
+
+# Where each engine's program lies in its image, and how it is told to listen to others.
+PROGRAM = {"llama-server": "/app/llama-server"}
+LISTEN = dict.fromkeys(("sglang", "trtllm", "llama.cpp"), ("--host", "0.0.0.0"))
+
+
+def _in_a_pod(d: Deployment, command: Command) -> list[str]:
+    """The command in a container: where its program and its file lie, and who may reach it."""
+    program, *words = command.words
+    if d.engine.family == "llama.cpp":
+        at = words.index("-m") + 1
+        words[at] = f"{MODELS}/{words[at]}"
+    more = LISTEN.get(d.engine.family, ())
+    return [PROGRAM.get(program, program), *words, *more]
+
+
+def _container(d: Deployment, command: Command, words: list[str]) -> dict[str, Any]:
     port = PORTS[d.engine.family]
-    words = list(command.words)
     if command.files:  # written by the container itself before the engine reads them
         texts = [f"cat > {n} <<'END'\n{t}\nEND" for n, t in command.files.items()]
-        words = ["sh", "-c", "\n".join([*texts, "exec " + " ".join(command.words)])]
+        words = ["sh", "-c", "\n".join([*texts, "exec " + shlex.join(words)])]
+    probe = {"httpGet": {"path": "/health", "port": port}, "periodSeconds": PROBE_S}
+    variables = {"HF_HOME": MODELS, **command.env}
+    resources = _gpus(d)
     return {
         "name": "engine",
-        "image": IMAGES[d.engine.family].format(version=_version(d)),
+        "image": _image(d),
         "command": words,
-        "env": [TOKEN],
+        "env": [TOKEN, *({"name": name, "value": value} for name, value in variables.items())],
         "ports": [{"containerPort": port}],
-        "resources": _gpus(d),
-        "startupProbe": {
-            "httpGet": {"path": "/health", "port": port},
-            "periodSeconds": 10,
-            "failureThreshold": 180,
-        },
-        "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}],
+        **({"resources": resources} if resources else {}),
+        "startupProbe": probe | {"failureThreshold": _probes(d)},
+        "readinessProbe": probe,
+        "livenessProbe": probe | {"failureThreshold": 6},
+        "volumeMounts": [
+            {"name": "shm", "mountPath": "/dev/shm"},
+            {"name": "models", "mountPath": MODELS},
+        ],
+    }
+
+
+def _pod(container: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "containers": [container],
+        "volumes": [
+            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": SHARED_MEMORY}},
+            {"name": "models", "persistentVolumeClaim": {"claimName": "models"}},
+        ],
+    }
+
+
+def _service(name: str, selector: dict[str, str], port: int) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"selector": selector, "ports": [{"port": 80, "targetPort": port}]},
     }
 
 
 def _kubernetes(d: Deployment, command: Command, copies: int) -> list[dict[str, Any]]:
-    name, port = _name(d), PORTS[d.engine.family]
+    if hosts(d) > 1:
+        return _over_hosts(d, command, copies)
+    name = _name(d)
     labels = {"app": name}
-    pod = {
-        "containers": [_container(d, command)],
-        "volumes": [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": SHARED_MEMORY}}],
+    pod = _pod(_container(d, command, _in_a_pod(d, command)))
+    spec = {
+        "replicas": copies,
+        # a new copy would wait for cards that the old one holds
+        "strategy": {
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1},
+        },
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
     }
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment"}
     return [
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": name},
-            "spec": {
-                "replicas": copies,
-                "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": pod},
-            },
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": name},
-            "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": port}]},
-        },
+        deployment | {"metadata": {"name": name}, "spec": spec},
+        _service(name, labels, PORTS[d.engine.family]),
     ]
 
 
-def _kserve(d: Deployment, command: Command, copies: int) -> list[dict[str, Any]]:
-    split = {"tensor": d.tp // d.attention_replicas, "pipeline": d.pp}
-    if d.attention_replicas > 1:
-        split |= {"data": d.attention_replicas, "dataLocal": d.attention_replicas}
-    parallel: dict[str, Any] = {name: n for name, n in split.items() if n > 1}
-    if d.ep > 1:
-        parallel["expert"] = True
-    checkpoint, options = command.words[2], command.words[3:]
-    # The service's own template splits the model; the rest goes to the engine as it is.
-    theirs = ("--tensor-parallel-size", "--pipeline-parallel-size", "--data-parallel-size")
-    rest = _without(options, theirs, ("--enable-expert-parallel",))
-    main = {
-        "name": "main",
-        "env": [{"name": "VLLM_ADDITIONAL_ARGS", "value": " ".join(rest)}],
-        "resources": _gpus(d),
+# Variables that LeaderWorkerSet sets in each pod, as Kubernetes fills them into a command.
+LEADER, RANK = "$(LWS_LEADER_ADDRESS)", "$(LWS_WORKER_INDEX)"
+
+
+def _over_hosts(d: Deployment, command: Command, copies: int) -> list[dict[str, Any]]:
+    """A LeaderWorkerSet: a pod on each host, of which the first answers."""
+    if d.engine.family not in ("vllm", "sglang") or "ray" in command.words:
+        raise BadInput(
+            "kind",
+            f"kind kubernetes runs {d.engine.name} on one host, and {d.num_gpus} {d.gpu.name} are "
+            f"in {hosts(d)}: take vLLM from 0.12 or SGLang, or start each host yourself.",
+        )
+    leader, worker = (_of_host(d, command, first) for first in (True, False))
+    name, port = _name(d), PORTS[d.engine.family]
+    first = _container(d, command, leader)
+    other = {k: v for k, v in _container(d, command, worker).items() if not k.endswith("Probe")}
+    labels = {"app": name, "role": "leader"}
+    template = {
+        "size": hosts(d),
+        "restartPolicy": "RecreateGroupOnPodRestart",
+        "leaderTemplate": {"metadata": {"labels": labels}, "spec": _pod(first)},
+        "workerTemplate": {"metadata": {"labels": {"app": name}}, "spec": _pod(other)},
     }
+    group = {
+        "apiVersion": "leaderworkerset.x-k8s.io/v1",
+        "kind": "LeaderWorkerSet",
+        "metadata": {"name": name},
+        "spec": {"replicas": copies, "leaderWorkerTemplate": template},
+    }
+    return [group, _service(name, labels, port)]
+
+
+def _of_host(d: Deployment, command: Command, first: bool) -> list[str]:
+    """The command of the first host, or of another."""
+    words = [word.replace(HEAD, LEADER) for word in _in_a_pod(d, command)]
+    if "--node-rank" in words:
+        words[words.index("--node-rank") + 1] = RANK
+    if first or d.engine.family == "sglang":
+        return words
+    words.append("--headless")
+    if "--data-parallel-size-local" in words:
+        local = words[words.index("--data-parallel-size-local") + 1]
+        start = f"exec {shlex.join(words)} --data-parallel-start-rank"
+        words = ["sh", "-c", f"{start} $((LWS_WORKER_INDEX * {local}))"]
+    return words
+
+
+# What KServe's own templates hand on to vLLM, config/llmisvcconfig at aaac4e2: on one host the
+# tensor parallel degree alone, over several what concerns replicas of attention too.
+OF_ONE_HOST = ("--tensor-parallel-size",)
+OF_HOSTS = (
+    *(*OF_ONE_HOST, "--data-parallel-size", "--data-parallel-size-local"),
+    *("--data-parallel-address", "--data-parallel-rpc-port"),
+)
+KSERVE_PROBES = 60  # of ten seconds, once its own container has fetched the weights
+
+
+def _kserve(d: Deployment, command: Command, copies: int) -> list[dict[str, Any]]:
+    joined, replicas = hosts(d), d.attention_replicas
+    if joined > 1 and "--data-parallel-size-local" not in command.words:
+        raise BadInput(
+            "kind",
+            f"kind kserve spreads replicas of attention alone over hosts, and {d.num_gpus} "
+            f"{d.gpu.name} are in {joined}: take kubernetes.",
+        )
+    parallel: dict[str, Any] = {"tensor": d.tp // replicas} if d.tp > replicas else {}
+    checkpoint, rest = command.words[2], list(command.words[3:])
+    rest = _without(tuple(rest), OF_HOSTS if joined > 1 else OF_ONE_HOST, ())
+    if joined > 1:
+        parallel |= {"data": replicas, "dataLocal": replicas // joined}
+        parallel |= {"expert": True} if d.ep > 1 else {}
+        rest = [word for word in rest if word != "--enable-expert-parallel"]
+    main = _kserve_container(d, command, rest)
     spec = {
         "model": {"uri": f"hf://{checkpoint}", "name": checkpoint},
         "replicas": copies,
         "parallelism": parallel,
         "router": {"gateway": {}, "route": {}, "scheduler": {}},
         "template": {"containers": [main]},
+        "worker": {"containers": [main]} if joined > 1 else {},
     }
     return [
         {
@@ -176,6 +360,21 @@ def _kserve(d: Deployment, command: Command, copies: int) -> list[dict[str, Any]
     ]
 
 
+def _kserve_container(d: Deployment, command: Command, rest: list[str]) -> dict[str, Any]:
+    # the template evaluates the variable as a shell does
+    variables = {"VLLM_ADDITIONAL_ARGS": shlex.join(rest), **command.env}
+    main: dict[str, Any] = {
+        "name": "main",
+        "env": [{"name": name, "value": value} for name, value in variables.items()],
+        "resources": _gpus(d),
+    }
+    if d.gpu.vendor != "nvidia":
+        main["image"] = _image(d)  # the service's own is built for NVIDIA
+    if _probes(d) > KSERVE_PROBES:
+        main["startupProbe"] = {"failureThreshold": _probes(d)}
+    return main
+
+
 def _production_stack(d: Deployment, command: Command, copies: int) -> list[dict[str, Any]]:
     named = {
         "--tensor-parallel-size": "tensorParallelSize",
@@ -183,6 +382,13 @@ def _production_stack(d: Deployment, command: Command, copies: int) -> list[dict
         "--max-num-seqs": "maxNumSeqs",
         "--gpu-memory-utilization": "gpuMemoryUtilization",
     }
+    if hosts(d) > 1:
+        many = counted(d.num_gpus, "card")
+        raise BadInput(
+            "kind",
+            f"kind production-stack starts a copy on one host, and {many} are in {hosts(d)}: take "
+            "kubernetes.",
+        )
     words = command.words[3:]
     config: dict[str, Any] = {
         key: float(words[words.index(flag) + 1]) for flag, key in named.items() if flag in words
@@ -190,19 +396,33 @@ def _production_stack(d: Deployment, command: Command, copies: int) -> list[dict
     config = {key: int(v) if v == int(v) else v for key, v in config.items()}
     config["enablePrefixCaching"] = "--no-enable-prefix-caching" not in words
     config["extraArgs"] = _without(words, tuple(named), ("--no-enable-prefix-caching",))
-    image, tag = IMAGES["vllm"].format(version=_version(d)).split(":")
+    image, _, tag = _image(d).partition(":")
+    kept = d.offload_share * _weights_bytes(d) / GIB
+    resource = next(iter(_gpus(d).get("limits", {})), "")
     model = {
         "name": _name(d),
         "repository": image,
         "tag": tag,
         "modelURL": command.words[2],
         "replicaCount": copies,
+        "requestCPU": CPUS + CPUS_OF_CARD * d.num_gpus,  # the chart starts nothing without these
+        "requestMemory": f"{math.ceil(MEMORY_GIB + MEMORY_OF_CARD_GIB * d.num_gpus + kept)}Gi",
         "requestGPU": d.num_gpus,
+        **({} if resource == RESOURCES["nvidia"] else {"requestGPUType": resource}),
+        **(
+            {"env": [{"name": n, "value": v} for n, v in command.env.items()]}
+            if command.env
+            else {}
+        ),
         "shmSize": SHARED_MEMORY,
+        "pvcStorage": f"{math.ceil(_weights_bytes(d) * ROOM / GIB)}Gi",
+        "pvcAccessMode": ["ReadWriteMany" if copies > 1 else "ReadWriteOnce"],
         "hf_token": {"secretName": "hf-token", "secretKey": "token"},
         "vllmConfig": config,
     }
-    return [{"servingEngineSpec": {"modelSpec": [model]}}]
+    # the chart gives ten minutes, in which no large model is fetched
+    probe = {"periodSeconds": PROBE_S, "failureThreshold": _probes(d)}
+    return [{"servingEngineSpec": {"startupProbe": probe, "modelSpec": [model]}}]
 
 
 def _without(

@@ -216,7 +216,7 @@ def _read_number(name: str, text: str, low: float, high: float, unit: str) -> fl
     """Read a cell; the same few lengths and batches stand in most rows of a file."""
     value: Any = text
     with contextlib.suppress(ValueError):  # text that is not a number is refused below
-        value = float(text)
+        value = float(results.plain(text))
     return number(name, value, low, high, unit)
 
 

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from .. import calibration
+from .. import calibration, files
 from ..calibration import Own
 from ..refuse import BadInput
 from ..serving import Served
@@ -196,7 +196,7 @@ def write(path: str | Path, found: Mapping[str, Own], source: str) -> Path:
         lines += ["", f"[engines.{_quoted(family)}.intervals]"]
         lines += [f'"{k}" = [{low:.4g}, {high:.4g}]' for k, (low, high) in own.intervals.items()]
     path = Path(path)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    files.write("out", path, "\n".join(lines) + "\n")
     return path
 
 

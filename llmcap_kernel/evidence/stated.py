@@ -219,46 +219,58 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
     chip, gpu = _card(spelled.gpu)
     weights = names.weight_format(spelled.weights, called, model.native_format, spelled.engine)
     _must(weights.name, "weights", spelled.weights, "formats")
-    copies = spelled.copies or 1
+    weights = _smallest(weights, chip) if spelled.greatest else weights
     cards = spelled.num_gpus or gpu.count or 1
-    left_open = spelled.left_open
-    if spelled.greatest:
-        weights = _smallest(weights, chip)
-    stated = (spelled.tp, spelled.pp, spelled.ep, spelled.dp_attention, spelled.copies)
-    if spelled.greatest and not any(stated):
-        spelled = spelled._replace(tp=_fewest(model, weights.name, chip, cards))
-        copies = cards // spelled.tp
-        if copies > 1:
-            text = f"split of {cards} cards not stated: {copies} copies of {spelled.tp} taken"
-            left_open += (text,)
+    spelled, copies = _copies(spelled, model, weights.name, chip, cards)
     kv = names.kv_format(spelled.kv, weights.name, spelled.engine)
     _must(kv.name, "kv", spelled.kv, "formats")
     spelled, cores = _chips(spelled, chip)
     shape, split = _split(spelled, model, max(cards // copies, 1))
     if chip.parts:  # unequal cards: a stage of layers on each
         shape, split = {"pp": len(chip.parts)}, Found("")
-    engine = names.engine_record(spelled.engine, spelled.version)
-    # stages that work in turn draw less than one that is never idle
-    in_turn = shape["pp"] if catalog.engine(engine).family in UNDIVIDED and "pp" in shape else 1
-    deployment = catalog.deployment(
-        model=model,
-        gpu=capped(chip, spelled.power_limit_w * in_turn),
-        engine=engine,
-        weights=weights.name,
-        kv=kv.name,
-        memory_fraction=spelled.memory_fraction or None,
-        max_num_seqs=spelled.max_num_seqs or None,
-        max_num_batched_tokens=spelled.max_num_batched_tokens or None,
-        **shape,
-    )
+    deployment = _deployment(spelled, model, chip, weights.name, kv.name, shape)
     assumptions = [found, gpu, weights, kv, cores, split, _timed(spelled.engine)]
     assumptions = [one for one in assumptions if one.assumed]
     return Meant(
         deployment,
         engine_family,
-        tuple(f.assumed for f in assumptions if not f.minor) + left_open,
+        tuple(f.assumed for f in assumptions if not f.minor) + spelled.left_open,
         tuple(f.assumed for f in assumptions if f.minor) + spelled.taken,
         copies=copies,
+    )
+
+
+def _copies(
+    spelled: Spelled, model: Model, weights: str, chip: Gpu, cards: int
+) -> tuple[Spelled, int]:
+    """Copies side by side on a row's cards; of a maximum that states no split as many as fit."""
+    stated = (spelled.tp, spelled.pp, spelled.ep, spelled.dp_attention, spelled.copies)
+    if not spelled.greatest or any(stated):
+        return spelled, spelled.copies or 1
+    spelled = spelled._replace(tp=_fewest(model, weights, chip, cards))
+    copies = cards // spelled.tp
+    if copies > 1:
+        text = f"split of {cards} cards not stated: {copies} copies of {spelled.tp} taken"
+        spelled = spelled._replace(left_open=(*spelled.left_open, text))
+    return spelled, copies
+
+
+def _deployment(
+    spelled: Spelled, model: Model, chip: Gpu, weights: str, kv: str, shape: dict[str, Any]
+) -> Deployment:
+    engine = names.engine_record(spelled.engine, spelled.version)
+    # stages that work in turn draw less than one that is never idle
+    in_turn = shape["pp"] if catalog.engine(engine).family in UNDIVIDED and "pp" in shape else 1
+    return catalog.deployment(
+        model=model,
+        gpu=capped(chip, spelled.power_limit_w * in_turn),
+        engine=engine,
+        weights=weights,
+        kv=kv,
+        memory_fraction=spelled.memory_fraction or None,
+        max_num_seqs=spelled.max_num_seqs or None,
+        max_num_batched_tokens=spelled.max_num_batched_tokens or None,
+        **shape,
     )
 
 

@@ -11,13 +11,18 @@ from ..refuse import BadInput, shown
 from ..spec import Model
 from .config import Fields, read_json
 from .families import FAMILIES, family_of
-from .quantization import mark, native_format
+from .quantization import QUANTIZED, mark, native_format
 from .rotary import table_bytes
 
 MAX_NAME = 120
 
 
-def load(path_or_dict: str | os.PathLike[str] | dict[str, Any], name: str | None = None) -> Model:
+def load(
+    path_or_dict: str | os.PathLike[str] | dict[str, Any],
+    name: str | None = None,
+    *,
+    weights: str | None = None,
+) -> Model:
     """Read a Hugging Face config.json into a Model.
 
     Weights are counted from the architecture, and agree with published checkpoints
@@ -29,6 +34,9 @@ def load(path_or_dict: str | os.PathLike[str] | dict[str, Any], name: str | None
         The file, the folder that contains it, or its parsed content.
     name : str, optional
         Name of the model; taken from the path or the content by default.
+    weights : str, optional
+        A format that a person states: what the config says of its own is passed over then where
+        it is not understood.
 
     Returns
     -------
@@ -60,6 +68,7 @@ def load(path_or_dict: str | os.PathLike[str] | dict[str, Any], name: str | None
             )
         data, found = read_json(path_or_dict)
         name = name or found
+    data = _without_unread(data) if weights else data
     c = Fields(data)
     source = data.get("_source")
     source = source if isinstance(source, str) else ""
@@ -86,6 +95,15 @@ def load(path_or_dict: str | os.PathLike[str] | dict[str, Any], name: str | None
         )
     except RecursionError:
         raise BadInput("config", "config nests its objects too deeply to be read.") from None
+
+
+def _without_unread(data: dict[str, Any]) -> dict[str, Any]:
+    """The config without a quantisation that is not understood."""
+    try:
+        native_format(Fields(data))
+    except BadInput:
+        return {k: v for k, v in data.items() if k not in QUANTIZED}
+    return data
 
 
 def _name(name: str | None, data: dict[str, Any], kind: str) -> str:

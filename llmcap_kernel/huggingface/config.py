@@ -286,5 +286,29 @@ def read_json(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
         raise BadInput(
             "config", f"config {shown(path.name)} is not JSON{place}: it takes a config.json."
         ) from None
-    name = path.resolve().parent.name if path.name == "config.json" else path.stem
-    return data, name.split("__")[-1] or "model"
+    if path.name != "config.json":
+        return data, path.stem.split("__")[-1] or "model"
+    if isinstance(data, dict) and not data.get("quantization_config"):
+        data |= _beside(path.parent)
+    return data, path.resolve().parent.name.split("__")[-1] or "model"
+
+
+# Files beside a config in which older tools say how weights are quantised, and their method.
+QUANTIZED_BY = {
+    "hf_quant_config.json": "modelopt",
+    "quantize_config.json": "gptq",
+    "quant_config.json": "awq",
+}
+
+
+def _beside(folder: Path) -> dict[str, Any]:
+    """What a folder says of quantisation outside its config; empty for nothing."""
+    for name, method in QUANTIZED_BY.items():
+        try:
+            found = json.loads(decoded((folder / name).read_bytes()[:MAX_FILE_BYTES]))
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(found, dict):
+            found = found.get("quantization") or found
+            return {"quantization_config": {"quant_method": method, **found}}
+    return {}

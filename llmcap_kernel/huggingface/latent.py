@@ -1,6 +1,7 @@
 """Multi-head latent attention: one compressed vector per token, dense or selected."""
 
 from collections.abc import Callable
+from typing import Any
 
 from ..refuse import BadInput
 from ..spec import Attention, Tensor
@@ -284,23 +285,28 @@ def _compressed_attention(c: Fields, hidden: int, streams: int, ratio: int) -> P
     if ratio != SELECTED:
         far = Attention("mla", stride_tokens=ratio, **shared)
         return Part((*rows, hyper), (near, far))
+    more, selected = _selection(c, hidden, rank, ratio)
+    far = Attention("sparse", stride_tokens=ratio, **selected, **shared)
+    return Part((*rows, *more, hyper), (near, far))
+
+
+def _selection(
+    c: Fields, hidden: int, rank: int, ratio: int
+) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
+    """List what selects among far vectors, and say what it stores and how many it takes."""
     width = c.whole("index_head_dim", limit="head")
     count = c.whole("index_n_heads", limit="heads")
-    rows += (
+    rows = (
         *_compressor(hidden, ratio, width, "indexer.compressor"),
         matrix("attn.indexer.wq_b", "attention", rank, count * width, "none"),
         matrix("attn.indexer.weights_proj", "attention", hidden, count, "none", **PLAIN),
     )
-    far = Attention(
-        "sparse",
-        topk_tokens=c.whole("index_topk", limit="tokens"),
-        index_dim=width,
-        index_heads=count,
-        index_bytes=(width + 4) / width,
-        stride_tokens=ratio,
-        **shared,
-    )
-    return Part((*rows, hyper), (near, far))
+    return rows, {
+        "topk_tokens": c.whole("index_topk", limit="tokens"),
+        "index_dim": width,
+        "index_heads": count,
+        "index_bytes": (width + 4) / width,
+    }
 
 
 def _compressor(hidden: int, ratio: int, width: int, name: str) -> tuple[Tensor, ...]:

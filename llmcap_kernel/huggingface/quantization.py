@@ -1,129 +1,36 @@
-"""Find the format of a checkpoint, and the tensors excluded from quantisation."""
+"""Find the format of a checkpoint, and the tensors that it converts less or not at all."""
 
-import fnmatch
-import re
+import difflib
+import math
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
-from ..refuse import BadInput, number, shown
+from ..refuse import BadInput, either, shown
 from ..spec import Tensor
 from .assemble import Piece
-from .config import LIMITS, Fields
+from .config import Fields
+from .modules import STUMP, Named, named, of_one_layer, share, without_layers
+from .schemes import (
+    ALGORITHMS,
+    ALIKE,
+    AS_IT_WAS,
+    FIXED,
+    METHODS,
+    Scheme,
+    fixed,
+    method_of,
+    of_method,
+    of_quark,
+    of_torchao,
+    of_weights,
+    torchao_modules,
+    weights_of,
+)
 
 MAX_ENTRIES = 100_000
-MAX_PATTERNS = 400
-_LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)(?=$|[.*])")
-_WHOLE_LAYER = re.compile(r"^\.?\*?$")
-# Some published copies of a config truncate lists to their first entries: a module
-# that such a list names for one layer is taken as excluded in all layers.
-STUMP = 3
-MXFP4_BITS, NVFP4_BITS = 4.25, 4.5
-# Weights that share a scale where a config does not say: the default of GPTQ and AWQ, and of MLX.
-USUAL_GROUP, MLX_GROUP = 128, 64
-# Values of quant_method with one format; bitnet's own files pack four weights into a byte.
-METHODS = {
-    "fbgemm_fp8": "fp8",
-    "mxfp4": "mxfp4",
-    "mxfp8": "mxfp8",
-    "nvfp4": "nvfp4",
-    "bitnet": "ternary",
-    "gguf": "gguf-q8-0",
-}
-AVERAGED = ("exl2", "exl3")
-WITH_ZEROS = ("awq", "gptq", "auto-round")
-# Values of modelopt's quant_algo.
-ALGORITHMS = {
-    "FP8": "fp8",
-    "MXFP8": "mxfp8",
-    "W4A16_AWQ": "int4-awq",
-    "W4A8_AWQ": "int4-awq",
-    "FP8_PB_WO": "fp8-block",
-    "INT8_SQ": "int8",
-}
-
-
-def _weights(quant: Fields) -> tuple[dict[str, Any], bool]:
-    """Find the weight scheme in a compressed-tensors or modelopt object."""
-    groups = quant.data.get("config_groups")
-    found = []
-    if isinstance(groups, dict):
-        for group in list(groups.values())[:8]:
-            if isinstance(group, dict) and isinstance(group.get("weights"), dict):
-                bits = group["weights"].get("num_bits")
-                bits = bits if isinstance(bits, int) else 99
-                found.append(
-                    (bits, group["weights"], isinstance(group.get("input_activations"), dict))
-                )
-    if not found:
-        return {}, False
-    # Where groups differ, the one with fewest bits applies to the large matrices.
-    _, weights, activations = min(found, key=lambda item: item[0])
-    return weights, activations
-
-
-def _compressed(quant: Fields) -> str:
-    weights, activations = _weights(quant)
-    bits, group = weights.get("num_bits"), weights.get("group_size")
-    if weights.get("type") == "float":
-        if bits == 4:
-            return "mxfp4" if group == 32 else "nvfp4"
-        if group == 32:
-            return "mxfp8"
-        return "fp8-block" if weights.get("strategy") == "block" else "fp8"
-    if bits == 8 and activations:
-        return "int8"
-    if not isinstance(bits, int) or not 2 <= bits <= 8:
-        return ""
-    if weights.get("strategy") == "channel" and bits < 8:
-        return f"int{bits}-channel"
-    zeros = weights.get("symmetric") is False
-    return _grouped(bits, group if isinstance(group, int) else USUAL_GROUP, zeros)
-
-
-def _grouped(bits: int, group: int, zeros: bool) -> str:
-    """Name a format of whole numbers with a scale, and maybe a zero point, for each group."""
-    if group <= 0:  # one group: the whole input of a channel
-        return "int8-weight-only" if bits == 8 else f"int{bits}-channel"
-    usual = {
-        (8, 128): "int8-weight-only",
-        (4, 128): "int4-gptq",
-        (4, 32): "int4-gptq-g32",
-    }
-    return usual.get((bits, group)) or f"int{bits}-g{group}{'-asym' if zeros else ''}"
-
-
-def _bits_and_group(quant: Fields, group: int) -> tuple[int, int]:
-    """Read the bits of a weight, and how many weights share a scale, -1 for a whole channel."""
-    bits = number(quant.path("bits"), quant.data.get("bits", 4), 2, 8, whole=True)
-    given = quant.data.get("group_size")
-    if given is None:
-        return bits, group
-    return bits, number(quant.path("group_size"), given, -1, LIMITS["small"], whole=True)
-
-
-def _of_method(quant: Fields) -> str:
-    """Name the format of a quant_method; "" for an unknown one."""
-    method = quant.text("quant_method").lower()
-    if method in METHODS:
-        return METHODS[method]
-    if method == "fp8":
-        return "fp8-block" if quant.has("weight_block_size") else "fp8"
-    if method == "bitsandbytes":
-        return "int8" if quant.data.get("load_in_8bit") is True else "nf4"
-    if method == "quark":
-        return "mxfp4" if "fp4" in str(quant.data)[:4000] else "fp8"
-    if method in AVERAGED:
-        return f"{method}-{number(quant.path('bits'), quant.data.get('bits'), 1, 8):g}bpw"
-    if method in WITH_ZEROS:  # their files have room for zero points, symmetric or not
-        bits, group = _bits_and_group(quant, USUAL_GROUP)
-        named = _grouped(bits, group, zeros=True)
-        return "int4-awq" if (method, named) == ("awq", "int4-gptq") else named
-    if not method and quant.has("bits"):  # MLX names no method
-        if quant.text("mode") in METHODS:
-            return METHODS[quant.text("mode")]
-        bits, group = _bits_and_group(quant, MLX_GROUP)
-        return f"mlx-{bits}bit" + (f"-g{group}" if group != MLX_GROUP else "")
-    return _compressed(quant)
+QUANTIZED = ("quantization_config", "compression_config", "quantization")
 
 
 def native_format(c: Fields) -> str:
@@ -145,29 +52,42 @@ def native_format(c: Fields) -> str:
         When quantization_config names an unknown method.
     """
     quant = quantization(c)
-    if quant is None:
-        return plain_format(c)
+    scheme = _fewest(c, quant) if quant is not None else AS_IT_WAS
+    return plain_format(c) if scheme is AS_IT_WAS else scheme.name
+
+
+def _fewest(c: Fields, quant: Fields) -> Scheme:
+    """The format of fewest bits: others are said tensor by tensor."""
+    schemes = [_scheme(c, quant), *(scheme for _, scheme in _by_module(quant))]
+    return min(schemes, key=lambda scheme: scheme.bits)
+
+
+def _scheme(c: Fields, quant: Fields) -> Scheme:
+    """The format of weights that a config says nothing else of, and their bits."""
     algo = quant.text("quant_algo").upper()
     if "NVFP4" in (algo, quant.text("moe_quant_algo").upper()):
-        return "nvfp4"
+        return fixed("nvfp4")
     if _fp4_experts(c, quant):
-        return "mxfp4"
-    if algo == "MIXED_PRECISION" and not _weights(quant)[0]:
+        return fixed("mxfp4")
+    if algo == "NO_QUANT":
+        return AS_IT_WAS
+    if algo == "MIXED_PRECISION" and not weights_of(quant)[0]:
         # NVIDIA's mixed checkpoints: experts in NVFP4, the small rest in eight bits.
-        return "nvfp4"
-    method = quant.text("quant_method")
-    if method.lower() == "modelopt" or algo:
-        found = ALGORITHMS.get(algo) or _compressed(quant) or _of_method(quant)
-    else:
-        found = _of_method(quant)
-    if not found:
-        known = (*METHODS, "fp8", "bitsandbytes", "quark", *AVERAGED, *WITH_ZEROS)
-        raise BadInput(
-            "quantization_config",
-            f"quantization_config.quant_method is {shown(method or algo)}: it takes "
-            f"{', '.join(known)}, modelopt or compressed-tensors.",
-        )
+        return fixed("nvfp4") if _cut(quant) else AS_IT_WAS
+    own = fixed(ALGORITHMS[algo]) if algo in ALGORITHMS else None
+    found = own or of_method(quant)
+    if found is None:
+        if quant.has("quant_method") or not algo:
+            raise _unknown(quant, "quant_method", (*METHODS, *ALIKE))
+        raise _unknown(quant, "quant_algo", tuple(ALGORITHMS))
     return found
+
+
+def _unknown(quant: Fields, field: str, names: tuple[str, ...]) -> BadInput:
+    said, where = quant.text(field), quant.path(field)
+    near = difflib.get_close_matches(said.lower(), names, 1) or names[:4]
+    taken = f"it takes {either(near)}, or another of the {len(names)} names that are known"
+    return BadInput(where, f"{where} is {shown(said)}: {taken}; or state the weights' format.")
 
 
 def _fp4_experts(c: Fields, quant: Fields) -> bool:
@@ -195,9 +115,11 @@ def plain_format(c: Fields) -> str:
 
 def quantization(c: Fields) -> Fields | None:
     """Find quantization_config, at the top level or in the config of the text model."""
-    for name in ("quantization_config", "compression_config"):
+    for name in QUANTIZED[:2]:
         if c.has(name) and c.data[name] != {}:
-            return c.sub(name)
+            found = c.sub(name)
+            inner = found.sub("quantization") if found and not found.has("quant_method") else None
+            return inner or found  # modelopt nests its own beside its producer
     if c.data.get("quantization") and isinstance(c.data["quantization"], dict):
         return c.sub("quantization")  # of MLX's older files
     for name in ("text_config", "llm_config", "language_config"):
@@ -207,17 +129,17 @@ def quantization(c: Fields) -> Fields | None:
     return None
 
 
-LISTS = ("ignore", "modules_to_not_convert", "exclude_modules", "ignored_layers", "exclude")
+# --- what is left as it was --------------------------------------------------------------------
+
+LISTS = (
+    *("ignore", "modules_to_not_convert", "exclude_modules", "ignored_layers", "exclude"),
+    *("skip_modules", "llm_int8_skip_modules", "linear_weights_not_to_quantize"),
+)
 
 
-def _listed(quant: Fields) -> int:
-    """Count the modules that the config excludes from quantisation."""
-    return sum(len(quant.items(name, most=MAX_ENTRIES)) for name in LISTS)
-
-
-def _patterns(quant: Fields) -> dict[str, set[int] | None]:
-    """Collect excluded modules: a name pattern, and the layers or None for all layers."""
-    found: dict[str, set[int] | None] = {}
+def _excluded(quant: Fields) -> Named:
+    """Collect the modules that the config excludes from quantisation."""
+    found: Named = {}
     for name in LISTS:
         items = quant.items(name, most=MAX_ENTRIES)
         for item in items:
@@ -225,129 +147,8 @@ def _patterns(quant: Fields) -> dict[str, set[int] | None]:
                 raise BadInput(
                     quant.path(name), f"{quant.path(name)} has {shown(item)}: it takes names."
                 )
-        _gather(found, items)
-    return dict(list(found.items())[:MAX_PATTERNS])
-
-
-def _gather(found: dict[str, set[int] | None], items: list[str]) -> None:
-    """Add the modules of one list."""
-    for item in items:
-        if len(item) > 200:
-            continue
-        layer = _LAYER.search(item) if not item.startswith("re:") else None
-        if layer is None or _of_tower(item):
-            found[item] = None
-            continue
-        rest = item[layer.end() :]
-        if not _WHOLE_LAYER.match(rest) and rest != ".*":
-            rest = rest.lstrip(".")
-            if len(items) <= STUMP:
-                found[rest] = None
-            elif (layers := found.setdefault(rest, set())) is not None:
-                layers.add(int(layer[1]))
-        elif len(items) > STUMP and (layers := found.setdefault("*", set())) is not None:
-            layers.add(int(layer[1]))
-
-
-def _of_tower(pattern: str) -> bool:
-    return any(word in pattern for word in ("vision", "visual", "multi_modal_projector"))
-
-
-EIGHT_BITS = ("FP8", "MXFP8", "FP8_PB_WO", "W8A16", "INT8")
-
-
-def _eight_bits(quant: Fields) -> dict[str, set[int] | None]:
-    """Collect modules that a checkpoint of four bits names for eight."""
-    named: list[str] = []
-    layers = quant.data.get("quantized_layers")
-    if isinstance(layers, dict):
-        for name, how in list(layers.items())[:MAX_ENTRIES]:
-            if isinstance(how, dict) and how.get("quant_algo") in EIGHT_BITS:
-                named.append(name)
-    groups = quant.data.get("config_groups")
-    for group in list(groups.values())[:8] if isinstance(groups, dict) else ():
-        weights = group.get("weights") if isinstance(group, dict) else None
-        if isinstance(weights, dict) and weights.get("num_bits") == 8:
-            targets = group.get("targets")
-            named += [t for t in targets if "." in str(t)] if isinstance(targets, list) else []
-    found: dict[str, set[int] | None] = {}
-    named = [name for name in named if isinstance(name, str)][:MAX_ENTRIES]
-    if len({layer[1] for layer in map(_LAYER.search, named) if layer}) == 1:
-        named = [_LAYER.sub("", name) for name in named]  # cut within the first layer
-    _gather(found, named)
-    return dict(list(found.items())[:MAX_PATTERNS])
-
-
-def _matches(pattern: str, name: str) -> bool:
-    if pattern.startswith("re:"):
-        # Only the simple alternatives used in published lists are supported: running an
-        # arbitrary regular expression may take forever.
-        text = pattern[3:].replace("\\.", ".").replace(".*", "*").replace("^", "").replace("$", "")
-        parts = re.fullmatch(r"([^()|]*)\(([^()]*)\)([^()|]*)", text)
-        choices = [f"{parts[1]}{a}{parts[3]}" for a in parts[2].split("|")] if parts else [text]
-        return any(_glob(f"*{choice.lstrip('*')}", name) for choice in choices)
-    return _glob(pattern, name)
-
-
-def _glob(pattern: str, name: str) -> bool:
-    pattern = pattern.removeprefix("model.").removeprefix("language_model.").removeprefix("model.")
-    pattern = re.sub(r"^layers\.\*\.", "", pattern)
-    if pattern.startswith("*.") and "layers" in pattern:
-        pattern = pattern.split("layers", 1)[1].lstrip(".0123456789*")
-    pattern = pattern.strip(".") or "*"
-    if pattern.count("*") > 4:
-        return False
-    pattern = pattern.lstrip("*.") if pattern.startswith("*.") else pattern
-    bare = pattern.rstrip("*").rstrip(".")
-    return (
-        name == bare
-        or name.startswith(bare + ".")
-        or f".{bare}." in f".{name}."
-        or fnmatch.fnmatchcase(name, pattern)
-    )
-
-
-# Other names a module goes by in lists of modules.
-ALIASES = (
-    ("lm_head", "head"),
-    ("linear_attn.in_proj_qkv", "linear_attn.in_proj_qkvz"),
-    ("linear_attn.in_proj_z", "linear_attn.in_proj_qkvz"),
-    ("linear_attn", "linear_attention"),
-    ("self_attn", "attn"),
-    ("self_attn", "attention"),
-    ("mlp.shared_experts", "mlp.shared_expert"),
-    ("mlp.", "block_sparse_moe."),
-    ("mlp.", "ffn."),
-    ("mlp.", "feed_forward."),
-    ("mlp.gate", "mlp.router"),
-)
-
-
-def _spellings(name: str) -> list[str]:
-    names = [name]
-    for ours, theirs in ALIASES:
-        names += [n.replace(ours, theirs, 1) for n in list(names) if n.startswith(ours)]
-    return names
-
-
-def _listed_in(
-    patterns: dict[str, set[int] | None], tensor: Tensor, where: list[int] | None
-) -> bool:
-    """Whether most layers of a tensor match a list of modules."""
-    if tensor.role == "vision":
-        return any(_of_tower(p) for p in patterns)
-    if tensor.role == "mtp" and any(p.startswith(("mtp", "*mtp")) for p in patterns):
-        return True
-    names = _spellings(tensor.name)
-    for pattern, layers in patterns.items():
-        if not any(_matches(pattern, name) for name in names):
-            continue
-        if layers is None or where is None or 2 * len(layers.intersection(where)) >= len(where):
-            return True
-    return False
-
-
-CONVERTED = ("attention", "mlp", "expert", "shared_expert", "mtp")
+        found |= named(items)
+    return found
 
 
 def _keeps_attention(quant: Fields, pieces: list[Piece]) -> bool:
@@ -356,42 +157,220 @@ def _keeps_attention(quant: Fields, pieces: list[Piece]) -> bool:
     NVIDIA's four-bit checkpoints of latent-attention models and of mixtures of experts convert
     feed-forwards only, and name the others layer by layer in lists that may have been cut.
     """
-    if quant.data.get("quant_algo") is None or _weights(quant)[0].get("num_bits") != 4:
+    if quant.data.get("quant_algo") is None or weights_of(quant)[0].get("num_bits") != 4:
         return False
     latent = any(t.name.startswith("self_attn.kv_b") for t, _ in pieces)
     sparse = any(t.role == "expert" for t, _ in pieces)
-    return latent or (sparse and 0 < _listed(quant) <= STUMP)
+    listed = sum(len(quant.items(name, most=MAX_ENTRIES)) for name in LISTS)
+    return latent or (sparse and 0 < listed <= STUMP)
 
 
-def _beside_experts(c: Fields, quant: Fields) -> float:
+# --- what is converted otherwise ---------------------------------------------------------------
+
+Pairs = Iterator[tuple[str, Scheme]]  # of a module's name and the format that it has
+
+
+def _otherwise(quant: Fields) -> dict[float, Named]:
+    """Collect modules that have a format of their own, by its bits."""
+    found: dict[float, list[str]] = {}
+    for name, scheme in _by_module(quant):
+        found.setdefault(scheme.bits, []).append(name)
+    cut = _cut(quant)
+    return {
+        bits: named(without_layers(names) if cut else names, stump=0)
+        for bits, names in found.items()
+    }
+
+
+def _cut(quant: Fields) -> bool:
+    """Whether a published copy names modules of the first layer alone, as far as it was kept."""
+    layers = [name for name, _ in _entries(quant, "quantized_layers")]
+    return of_one_layer(layers or [name for name, _ in _of_groups(quant)])
+
+
+def _by_module(quant: Fields) -> Pairs:
+    for source in (_of_layers, _of_groups, _of_gptq, _of_round, _of_mlx, _of_quark, _of_torchao):
+        yield from islice(source(quant), MAX_ENTRIES)
+
+
+def _entries(quant: Fields, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    given = quant.data.get(name)
+    for key, value in given.items() if isinstance(given, dict) else ():
+        if isinstance(value, dict):
+            yield key, value
+
+
+def _of_layers(quant: Fields) -> Pairs:
+    for name, how in _entries(quant, "quantized_layers"):
+        algo = how.get("quant_algo")
+        if isinstance(algo, str) and algo in ALGORITHMS:
+            yield name, fixed(ALGORITHMS[algo])
+
+
+def _of_groups(quant: Fields) -> Pairs:
+    """Groups of compressed-tensors that name modules, not a class of them."""
+    for _, group in _entries(quant, "config_groups"):
+        weights, targets = group.get("weights"), group.get("targets")
+        if isinstance(weights, dict) and isinstance(targets, list):
+            narrow = isinstance(group.get("input_activations"), dict)
+            scheme = of_weights(weights, narrow, str(group.get("format") or quant.text("format")))
+            yield from ((t, scheme) for t in targets if scheme and _of_module(t))
+
+
+def _of_module(target: object) -> bool:
+    return isinstance(target, str) and ("." in target or target.startswith("re:"))
+
+
+def _of_gptq(quant: Fields) -> Pairs:
+    """GPTQModel's `dynamic`: "-:" before what is left alone, "+:" before what is otherwise."""
+    for pattern, how in _entries(quant, "dynamic"):
+        bare = pattern.removeprefix("+:").removeprefix("-:").removeprefix("re:")
+        left = pattern.startswith("-:")
+        yield f"re:{bare}", AS_IT_WAS if left else _changed(quant, how)
+
+
+def _of_round(quant: Fields) -> Pairs:
+    """auto-round's `extra_config`."""
+    for name, how in _entries(quant, "extra_config"):
+        regex = any(sign in name for sign in "*\\|[(")
+        yield f"re:{name}" if regex else name, _changed(quant, how)
+
+
+def _of_mlx(quant: Fields) -> Pairs:
+    """Names of modules among the fields: false for one that is left alone."""
+    if quant.text("quant_method"):
+        return
+    for name, how in quant.data.items():
+        if "." in name or name in ("lm_head", "embed_tokens"):
+            yield name, AS_IT_WAS if how is False else _changed(quant, how)
+
+
+def _of_quark(quant: Fields) -> Pairs:
+    for name, how in _entries(quant, "layer_quant_config"):
+        yield name, of_quark(how) or AS_IT_WAS
+
+
+def _of_torchao(quant: Fields) -> Pairs:
+    where = quant.path("quant_type")
+    for name, how in torchao_modules(quant).items():
+        if name != "_default":
+            yield name, of_torchao(Fields(how, where)) if isinstance(how, dict) else AS_IT_WAS
+
+
+def _changed(quant: Fields, how: object) -> Scheme:
+    """The same method with some fields changed; 16 bits and more are no conversion."""
+    changed = how if isinstance(how, dict) else {}
+    bits = changed.get("bits")
+    if isinstance(bits, (int, float)) and bits >= 16:
+        return AS_IT_WAS
+    return of_method(Fields({**quant.data, **changed}, quant.where, quant.family)) or AS_IT_WAS
+
+
+def _leaves_others(quant: Fields) -> bool:
+    """Whether only modules that are named are converted."""
+    listed = [group.get("targets") for _, group in _entries(quant, "config_groups")]
+    targets = [t for some in listed if isinstance(some, list) for t in some if isinstance(t, str)]
+    if targets and all(map(_of_module, targets)) and not quant.has("quant_algo"):
+        return True
+    by_module = torchao_modules(quant)
+    return bool(by_module) and by_module.get("_default") is None
+
+
+def _converted_alone(quant: Fields) -> Named:
+    """The modules that GPTQ or HQQ convert where a config lists those, and no others."""
+    listed = quant.data.get("modules_in_block_to_quantize")
+    items: list[Any] = listed if isinstance(listed, list) else []
+    flat = [name for item in items for name in (item if isinstance(item, list) else [item])]
+    by_tag = quant.data.get("quant_config") if method_of(quant) == "hqq" else None
+    if isinstance(by_tag, dict) and "weight_quant_params" not in by_tag:
+        flat += [name for name, how in by_tag.items() if isinstance(how, dict)]
+    return named((name for name in flat if isinstance(name, str)), stump=0)
+
+
+def _of_ends(quant: Fields, scheme: Scheme) -> dict[str, float]:
+    """Bits of the head and the embedding where a config converts them, by role."""
+    found = {}
+    head = quant.data.get("head_bits")
+    if isinstance(head, (int, float)) and 1 <= head < 16:
+        found["head"] = float(head)  # of ExLlama
+    if quant.data.get("lm_head") is True:
+        found["head"] = scheme.bits  # of GPTQ
+    if quant.data.get("include_input_output_embeddings") is True:
+        found |= {"head": scheme.bits, "embedding": scheme.bits}  # of torchao
+    return found
+
+
+# --- bits of each tensor -----------------------------------------------------------------------
+
+CONVERTED = ("attention", "mlp", "expert", "shared_expert", "mtp")
+ENDS = ("head", "embedding")
+
+
+def _beside_experts(scheme: Scheme, c: Fields, quant: Fields) -> float:
     """Fewest bits of what is neither listed nor an expert."""
-    method, native = quant.text("quant_method").lower(), native_format(c)
     if _fp4_experts(c, quant):
         return 8.0
-    if native == "nvfp4":
-        return NVFP4_BITS  # a list that leaves others out says so
-    if native == "mxfp4":
-        return 16.0 if method == "mxfp4" else MXFP4_BITS
+    if scheme.name == "nvfp4":
+        return FIXED["nvfp4"]  # a list that leaves others out says so
+    if scheme.name == "mxfp4":
+        return 16.0 if quant.text("quant_method").lower() == "mxfp4" else FIXED["mxfp4"]
     return 0.0
 
 
-def _least_bits(c: Fields, quant: Fields, pieces: list[Piece]) -> list[float]:
-    """Fewest bits of each tensor, 0 where the format alone decides."""
-    patterns, eight = _patterns(quant), _eight_bits(quant)
-    keeps_attention, beside = _keeps_attention(quant, pieces), _beside_experts(c, quant)
-    # what four bits leave out is as it was: in FP8 where that is the method
-    plain = 8.0 if quant.text("quant_method").lower() == "fp8" and beside == NVFP4_BITS else 16.0
-    found = []
-    for tensor, where in pieces:
-        least, converted = 0.0, tensor.role in CONVERTED
-        if _listed_in(patterns, tensor, where) or (keeps_attention and tensor.role == "attention"):
-            least = plain if converted else 16.0
-        elif _listed_in(eight, tensor, where):
-            least = 8.0
-        elif tensor.role != "expert" and (converted or beside == 16.0):
-            least = beside
-        found.append(max(least, tensor.least_bits))
-    return found
+class _Rules:
+    """What a config says of its modules, read once."""
+
+    def __init__(self, c: Fields, quant: Fields, pieces: list[Piece]) -> None:
+        self.scheme, self.fewest = _scheme(c, quant), _fewest(c, quant).bits
+        self.excluded, self.otherwise = _excluded(quant), _otherwise(quant)
+        self.keeps_attention = _keeps_attention(quant, pieces)
+        self.beside = _beside_experts(self.scheme, c, quant)
+        self.others_left, self.alone = _leaves_others(quant), _converted_alone(quant)
+        self.ends = _of_ends(quant, self.scheme)
+        self.converted = CONVERTED if quant.text("quant_method") else (*CONVERTED, *ENDS)  # MLX
+        # what four bits leave out is as it was: in FP8 where that is the method
+        of_fp8 = quant.text("quant_method").lower() == "fp8"
+        self.plain = 8.0 if of_fp8 and self.beside == FIXED["nvfp4"] else 16.0
+
+    def least_bits(self, tensor: Tensor, where: list[int] | None) -> float:
+        """Fewest bits of a tensor, the mean over its layers; 0 where the format alone decides."""
+        converted = tensor.role in self.converted
+        kept = share(self.excluded, tensor, where)
+        if self.keeps_attention and tensor.role == "attention":
+            kept = 1.0
+        others = {
+            bits: part
+            for bits, listed in self.otherwise.items()
+            if converted or tensor.role in ENDS
+            if (part := share(listed, tensor, where)) > 0
+        }
+        if kept == 1.0:
+            return self.plain if converted else 16.0
+        own = self._own(tensor, where)
+        if not kept and not others:
+            return own
+        rest, bits = 1.0 - kept, kept * (self.plain if converted else 16.0)
+        for size, part in sorted(others.items(), reverse=True):  # of two lists the wider counts
+            taken = min(part, rest)
+            bits, rest = bits + taken * size, rest - taken
+        bits += rest * (own or (self.scheme.bits if converted else 16.0))
+        return own if not own and converted and math.isclose(bits, self.fewest) else bits
+
+    def _own(self, tensor: Tensor, where: list[int] | None) -> float:
+        """Bits of a tensor of which no list says anything."""
+        converted = tensor.role in self.converted
+        if tensor.role in self.ends:
+            return self.ends[tensor.role]
+        if converted and (
+            self.others_left or (self.alone and not share(self.alone, tensor, where))
+        ):
+            return 16.0
+        pinned = self.scheme.pinned or self.scheme.codebook_bits or self.scheme.bits > self.fewest
+        if converted and pinned:
+            return self.scheme.bits + self.scheme.codebook_bits / tensor.elements
+        if tensor.role != "expert" and (converted or self.beside == 16.0):
+            return self.beside
+        return 0.0
 
 
 def mark(c: Fields, pieces: list[Piece]) -> tuple[Tensor, ...]:
@@ -410,7 +389,9 @@ def mark(c: Fields, pieces: list[Piece]) -> tuple[Tensor, ...]:
         The tensors, with `least_bits` set.
     """
     quant = quantization(c)
-    if quant is None:
+    if quant is None or _fewest(c, quant) is AS_IT_WAS:
         return tuple(t for t, _ in pieces)
-    bits = _least_bits(c, quant, pieces)
-    return tuple(replace(t, least_bits=least) for (t, _), least in zip(pieces, bits, strict=True))
+    rules = _Rules(c, quant, pieces)
+    return tuple(
+        replace(t, least_bits=max(rules.least_bits(t, where), t.least_bits)) for t, where in pieces
+    )

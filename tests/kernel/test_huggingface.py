@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import time
 import tomllib
 from pathlib import Path
@@ -11,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import llmcap_kernel
-from llmcap_kernel import catalog, law
-from llmcap_kernel.huggingface import load
+from llmcap_kernel import calibration, catalog, law
+from llmcap_kernel.huggingface import load, modules
 from llmcap_kernel.refuse import BadInput
-from llmcap_kernel.spec import Format, Model
+from llmcap_kernel.spec import Format, Model, Tensor, Workload
 
 from .measured import rows
 
@@ -415,7 +416,7 @@ def test_modules_named_for_eight_bits_beside_four():
     assert bits["linear_attn.in_proj_qkv"] == bits["linear_attn.out_proj"] == 8
     assert bits["mlp.up_proj"] == 4.5
     bits = bits_of(config("nvidia__MiniMax-M3-NVFP4"))
-    assert bits["self_attn.q_proj"] == 8 and bits["mlp.experts.up_proj"] == 0
+    assert bits["self_attn.q_proj"] == 8 + 8 / 32 and bits["mlp.experts.up_proj"] == 0
 
 
 def test_mxfp8_and_quark():
@@ -434,6 +435,31 @@ def test_mxfp8_and_quark():
 
 
 INT = {"type": "int", "strategy": "group", "symmetric": True}
+
+
+def HQQ(bits, group, **more):
+    return {"quant_config": {"weight_quant_params": {"nbits": bits, "group_size": group, **more}}}
+
+
+def AO(kind, **data):
+    """As torchao's config_to_dict writes a config."""
+    return {"default": {"_type": kind, "_version": 1, "_data": data}}
+
+
+SPQR = {
+    "model.layers.0.mlp.up_proj.dense_weights.shape": 1_000_000,
+    "model.layers.0.mlp.up_proj.col_vals.shape": 160_000,
+}
+VPTQ = {
+    "model.layers.0.self_attn.q_proj": {
+        "in_features": 8192,
+        "out_features": 8192,
+        "num_centroids": [-1, 65536],
+        "num_res_centroids": [-1, 256],
+        "vector_lens": [-1, 8],
+        "outlier_size": 0,
+    }
+}
 # Fields as the guides of transformers and MLX have them; bits of a weight with its share of
 # scale and zero point, by hand: 16 bits of scale for a group, and a zero point of a weight's bits.
 METHODS = [
@@ -450,7 +476,96 @@ METHODS = [
         },
         4 + 16 / 64,
     ),
+    # pack_to_int32 of compressed-tensors: 32 // 3 = 10 whole weights to 32 bits
+    (
+        {
+            "quant_method": "compressed-tensors",
+            "format": "pack-quantized",
+            "config_groups": {
+                "group_0": {"weights": {**INT, "num_bits": 8, "strategy": "channel"}}
+            },
+        },
+        8,
+    ),
+    ({"quant_method": "gptq_marlin", "bits": 4, "group_size": 128}, 4 + 20 / 128),
+    ({"quant_method": "intel/auto-round", "bits": 4, "group_size": 128}, 4 + 20 / 128),
+    ({"quant_method": "auto-round", "bits": 4, "data_type": "mx_fp", "group_size": 32}, 4.25),
+    ({"quant_method": "auto-round", "bits": 4, "data_type": "nv_fp", "group_size": 16}, 4.5),
     ({"quant_method": "exl2", "bits": 4.65}, 4.65),
+    # transformers 5, HqqConfig: 16 bits each of scale and zero point for 64 weights
+    ({"quant_method": "hqq", **HQQ(4, 64)}, 4 + 32 / 64),
+    ({"quant_method": "hqq", **HQQ(2, 16)}, 2 + 32 / 16),
+    # hqq's pack_3bit_32: ten of three bits to 32; along axis 0 a group of 64 is padded to 70
+    ({"quant_method": "hqq", **HQQ(3, 64)}, 3.2 + 32 / 64),
+    ({"quant_method": "hqq", **HQQ(3, 64, axis=0)}, 4.0),
+    ({"quant_method": "hqq", **HQQ(3, 128, axis=0)}, 3.5),
+    # Quantizers of the paper on AQLM, by its loader: codes of one or two bytes for a vector of 8
+    ({"quant_method": "aqlm", "num_codebooks": 1, "nbits_per_codebook": 16}, 2),
+    ({"quant_method": "aqlm", "num_codebooks": 2, "nbits_per_codebook": 8}, 2),
+    # optimum-quanto: a scale and a shift of 16 bits for 128; 8 bits with a scale a row
+    ({"quant_method": "quanto", "weights": "int4"}, 4 + 32 / 128),
+    ({"quant_method": "quanto", "weights": "int2", "activations": None}, 2 + 32 / 128),
+    ({"quant_method": "quanto", "weights": "int8"}, 8),
+    ({"quant_method": "quanto", "weights": "float8"}, 8),
+    ({"quant_method": "eetq", "weights": "int8"}, 8),
+    # HIGGS in transformers: 16-bit scales for 256 weights
+    ({"quant_method": "higgs", "bits": 4, "p": 2, "group_size": 256}, 4 + 16 / 256),
+    ({"quant_method": "higgs", "bits": 3, "group_size": 128}, 3 + 16 / 128),
+    # SpQR: 64 bits for 16 weights, 32 an outlier; one in a hundred: 4 + .32 bits
+    ({"quant_method": "spqr", "bits": 3, "shapes": SPQR}, 4.32),
+    # The guide to VPTQ: v8-k65536-256 is 16/8 + 8/8 bits; books of 8 x 65,792 in 16 bits, and
+    # 48 bits a column, of 8,192 x 8,192: .1255 and .0059 more
+    ({"quant_method": "vptq", "config_for_layers": VPTQ}, 3.13),
+    ({"quant_method": "torchao", "quant_type": "int4_weight_only", "quant_type_kwargs": {}}, 4.25),
+    ({"quant_method": "torchao", "quant_type": "int8_weight_only"}, 8),
+    ({"quant_method": "torchao", "quant_type": AO("Int4WeightOnlyConfig", group_size=64)}, 4.5),
+    ({"quant_method": "torchao", "quant_type": AO("Int8DynamicActivationInt8WeightConfig")}, 8),
+    ({"quant_method": "torchao", "quant_type": AO("Float8WeightOnlyConfig")}, 8),
+    (
+        {
+            "quant_method": "torchao",
+            "quant_type": AO("Int8DynamicActivationInt4WeightConfig", group_size=32),
+        },
+        4 + 16 / 32,
+    ),
+    (
+        {
+            "quant_method": "torchao",
+            "quant_type": AO(
+                "AWQConfig", base_config=AO("Int4WeightOnlyConfig", group_size=128)["default"]
+            ),
+        },
+        4 + 32 / 128,
+    ),
+    ({"quant_method": "fp_quant", "forward_dtype": "mxfp4"}, 4 + 8 / 32),
+    ({"quant_method": "fp_quant", "forward_dtype": "nvfp4"}, 4 + 8 / 16),
+    ({"quant_method": "fp_quant", "store_master_weights": True}, 16),
+    # QLoRA: a scale of 32 bits for 64; quantised once more: 8 bits, and 32 for 256 of them
+    ({"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}, 4.5),
+    (
+        {
+            "quant_method": "bitsandbytes",
+            "load_in_4bit": True,
+            "bnb_4bit_use_double_quant": True,
+        },
+        4 + 8 / 64 + 32 / (64 * 256),
+    ),
+    ({"quant_method": "bitsandbytes", "load_in_8bit": True}, 8),
+    ({"quant_method": "bitnet", "quantization_mode": "online"}, 16),
+    ({"quant_method": "modelopt", "quant_algo": "FP8"}, 8),
+    ({"quant_method": "modelopt", "quant_algo": "W4A8_AWQ"}, 4 + 20 / 128),
+    ({"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "NVFP4"}}, 4.5),
+    ({"quant_method": "w8a8_int8"}, 8),
+    ({"quant_method": "w4afp8"}, 4 + 16 / 128),
+    (
+        {
+            "quant_method": "quark",
+            "global_quant_config": {
+                "weight": {"dtype": "int4", "qscheme": "per_group", "group_size": 128}
+            },
+        },
+        4 + 20 / 128,
+    ),
     ({"group_size": 64, "bits": 4}, 4 + 32 / 64),
     ({"group_size": 32, "bits": 4, "mode": "mxfp4"}, 4 + 8 / 32),
     ({"quant_method": "bitnet"}, 2),
@@ -494,14 +609,252 @@ def test_what_a_checkpoint_leaves_alone(stem, kept, converted):
         assert large[role][0] > large[role][1], role
 
 
-def test_a_list_by_layer_is_read_by_layer():
-    data = json.loads((CATALOG / "configs" / "Qwen__Qwen3-32B.json").read_text())
-    names = [f"model.layers.{i}.mlp.down_proj" for i in range(60)]
-    data["quantization_config"] = {"quant_method": "awq", "modules_to_not_convert": names}
-    kept = {t.name for t in load(data).tensors if t.least_bits}
-    assert kept == {"mlp.down_proj"}
-    data["quantization_config"]["modules_to_not_convert"] = names[:4]
-    assert not any(t.least_bits for t in load(data).tensors)
+AWQ_BITS = 4 + 20 / 128
+
+
+@pytest.mark.parametrize("layers", [4, 32, 60])
+def test_a_list_by_layer_is_read_by_layer(layers):
+    """So many of 64 layers keep 16 bits: a tensor has their mean."""
+    names = [f"model.layers.{i}.mlp.down_proj" for i in range(layers)]
+    quant = {"quant_method": "awq", "modules_to_not_convert": names}
+    kept = bits_of(config("Qwen__Qwen3-32B", quantization_config=quant))
+    part = layers / 64
+    assert kept.pop("mlp.down_proj") == pytest.approx(part * 16 + (1 - part) * AWQ_BITS)
+    assert not any(kept.values())
+
+
+def total_bits(quant, stem="meta-llama__Meta-Llama-3.1-8B"):
+    """Bits of the attention and feed-forward matrices of all layers."""
+    m = load(config(stem, quantization_config=quant))
+    sizes = law.weight_bytes(m, catalog.format(m.native_format)).stored_bytes * 8
+    others = sum(t.params for t in m.tensors if t.role not in ("attention", "mlp", "expert"))
+    return sizes - m.table_bytes * 8 - others * 16
+
+
+# Llama 3.1 8B, by hand: in each of 32 layers q and o of 4096 x 4096, k and v of 4096 x 1024,
+# three of 4096 x 14336.
+Q, K, FFN = 4096 * 4096, 4096 * 1024, 4096 * 14336
+LAYER = 2 * Q + 2 * K + 3 * FFN
+NV = {"num_bits": 4, "type": "float", "group_size": 16, "strategy": "tensor_group"}
+GPTQ = {"quant_method": "gptq", "bits": 4, "group_size": 128}
+FOUR, EIGHT = 4 + 20 / 128, 8 + 16 / 128
+
+MIXED = {
+    # each matrix of AQLM 1x16 keeps a book of 65,536 vectors of 8 in 16 bits
+    "aqlm": ({"quant_method": "aqlm"}, 32 * (2 * LAYER + 7 * 65536 * 8 * 16)),
+    # GPTQModel: "-:" leaves alone, others are changed; re.match
+    "gptq dynamic": (
+        {**GPTQ, "dynamic": {r"-:.*\.(?:0|1)\..*": {}, r"+:.*down_proj.*": {"bits": 8}}},
+        2 * LAYER * 16 + 30 * (FOUR * (LAYER - FFN) + EIGHT * FFN),
+    ),
+    "gptq of some": (
+        {**GPTQ, "modules_in_block_to_quantize": [["self_attn.q_proj"], ["mlp.down_proj"]]},
+        32 * (FOUR * (Q + FFN) + 16 * (LAYER - Q - FFN)),
+    ),
+    "auto-round": (
+        {
+            "quant_method": "auto-round",
+            "bits": 4,
+            "group_size": 128,
+            "extra_config": {
+                **{f"model.layers.{i}.mlp.up_proj": {"bits": 8} for i in range(8)},
+                "model.layers.31.self_attn.q_proj": {"bits": 16, "data_type": "float"},
+            },
+        },
+        32 * FOUR * LAYER + 8 * (EIGHT - FOUR) * FFN + (16 - FOUR) * Q,
+    ),
+    # groups of compressed-tensors: NVFP4 for feed-forwards, FP8 for attention
+    "two groups": (
+        {
+            "quant_method": "compressed-tensors",
+            "config_groups": {
+                "a": {"weights": NV, "targets": ["re:.*mlp.(gate|up|down)_proj$"]},
+                "b": {**FP8, "targets": ["re:.*self_attn.(q|k|v|o)_proj$"]},
+            },
+        },
+        32 * (4.5 * 3 * FFN + 8 * (LAYER - 3 * FFN)),
+    ),
+    "one group of some": (
+        {
+            "quant_method": "compressed-tensors",
+            "config_groups": {"a": {"weights": NV, "targets": [r"re:.*mlp\..*"]}},
+        },
+        32 * (4.5 * 3 * FFN + 16 * (LAYER - 3 * FFN)),
+    ),
+    # pack_to_int32: 32 // 3 = 10 whole weights of three bits to 32
+    "packed": (
+        {
+            "quant_method": "compressed-tensors",
+            "format": "pack-quantized",
+            "config_groups": {"a": {"weights": {**INT, "num_bits": 3, "group_size": 128}}},
+        },
+        32 * LAYER * (3.2 + 16 / 128),
+    ),
+    "blocks of 64": (
+        {"quant_method": "fp8", "weight_block_size": [64, 64]},
+        32 * LAYER * (8 + 32 / 64**2),
+    ),
+    # MLX: names of modules among the fields
+    "mlx": (
+        {
+            "bits": 4,
+            "group_size": 64,
+            "model.layers.3.mlp.down_proj": {"bits": 6, "group_size": 64},
+            "model.layers.4.mlp.down_proj": {"bits": 2, "group_size": 64},
+            "model.layers.5.mlp.down_proj": False,
+        },
+        32 * 4.5 * LAYER + (2 - 2 + 16 - 4.5) * FFN + 2 * 128256 * 4096 * (4.5 - 16),
+    ),
+    "hqq by module": (
+        {
+            "quant_method": "hqq",
+            "quant_config": {
+                "self_attn.q_proj": HQQ(4, 64)["quant_config"],
+                "mlp.up_proj": HQQ(4, 64)["quant_config"],
+            },
+            "skip_modules": ["lm_head"],
+        },
+        32 * (4.5 * (Q + FFN) + 16 * (LAYER - Q - FFN)),
+    ),
+    "torchao by module": (
+        {
+            "quant_method": "torchao",
+            "quant_type": AO(
+                "ModuleFqnToConfig",
+                module_fqn_to_config={
+                    "_default": AO("Int8WeightOnlyConfig")["default"],
+                    r"re:model\.layers\..+\.self_attn\.q_proj": None,
+                },
+            ),
+        },
+        32 * (8 * (LAYER - Q) + 16 * Q),
+    ),
+    "aqlm skips": (
+        {
+            "quant_method": "higgs",
+            "bits": 4,
+            "modules_to_not_convert": [f"model.layers.{i}.mlp.up_proj" for i in range(16)],
+        },
+        32 * 4.0625 * LAYER + 16 * (16 - 4.0625) * FFN,
+    ),
+    "modelopt mixed": (
+        {
+            "quant_method": "modelopt",
+            "quant_algo": "MIXED_PRECISION",
+            "quantized_layers": {
+                f"model.layers.{i}.mlp.{n}_proj": {"quant_algo": "FP8"}
+                for i in range(32)
+                for n in ("gate", "up", "down")
+            },
+        },
+        32 * (8 * 3 * FFN + 16 * (LAYER - 3 * FFN)),
+    ),
+    "quark by layer": (
+        {
+            "quant_method": "quark",
+            "global_quant_config": {"weight": {"dtype": "fp4", "group_size": 32}},
+            "layer_quant_config": {"*self_attn*": {"weight": {"dtype": "fp8_e4m3"}}},
+            "exclude": ["lm_head"],
+        },
+        32 * (4.25 * 3 * FFN + 8 * (LAYER - 3 * FFN)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_bits_of_each_module(name):
+    """Whatever order a file has them in: addresses carry a config with its names sorted."""
+    quant, bits = MIXED[name]
+    assert total_bits(quant) == pytest.approx(bits, rel=1e-6)
+    in_order = json.loads(json.dumps(quant, sort_keys=True))
+    assert total_bits(in_order) == pytest.approx(bits, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("expression", "part"),
+    [
+        # re.match on "model.layers.3.mlp.up_proj" and its like, 80 layers, by hand
+        (rf"-:.*layers\.(?:{'|'.join(map(str, range(70)))})\.mlp\..*", 70 / 80),
+        (r"-:model\.layers\.[0-3]\.mlp\.(up|gate)_proj", 4 / 80),
+        (r".*\.7[0-9]\..*", 10 / 80),
+        (r"re:model\.layers\.\d+\.mlp\.up_proj$", 1.0),
+        (r"-:.*up_proj", 1.0),
+        (r"-:.*experts\.12\..*", 0.0),
+        (r"-:.*self_attn.*", 0.0),
+        (r"-:^(?!.*mlp).*", 0.0),  # looks ahead: not read
+        ("-:" + "(" * 300, 0.0),
+    ],
+)
+def test_regular_expressions_of_modules(expression, part):
+    bare = "re:" + re.sub("^(-:|re:)", "", expression)
+    up = Tensor("mlp.up_proj", "mlp", 1000, copies=80)
+    assert modules.share(modules.named([bare], stump=0), up, range(80)) == pytest.approx(part)
+
+
+def test_heads_that_are_converted():
+    def head(quant):
+        return bits_of(config("meta-llama__Meta-Llama-3.1-8B", quantization_config=quant))[
+            "lm_head"
+        ]
+
+    assert head({"quant_method": "exl3", "bits": 4.0, "head_bits": 6}) == 6
+    assert head({**GPTQ, "lm_head": True}) == FOUR
+    assert head({**GPTQ, "lm_head": False}) == 0
+    assert head({"bits": 4, "group_size": 64, "lm_head": {"bits": 8, "group_size": 64}}) == 8.5
+
+
+def test_an_unknown_method_is_refused_with_the_nearest():
+    with pytest.raises(BadInput, match="quant_method is 'gptqq': it takes gptq, or another"):
+        load(config("Qwen__Qwen3-32B", quantization_config={"quant_method": "gptqq"}))
+    stated = config("Qwen__Qwen3-32B", quantization_config={"quant_method": "gptqq"})
+    assert load(stated, weights="fp8").native_format == "bf16"
+
+
+@pytest.mark.parametrize(
+    "file, said, expected",
+    [
+        ("hf_quant_config.json", {"quantization": {"quant_algo": "FP8"}}, "fp8"),
+        ("quantize_config.json", {"bits": 4, "group_size": 64}, "int4-g64-asym"),
+        ("quant_config.json", {"w_bit": 4, "q_group_size": 128, "zero_point": True}, "int4-awq"),
+        ("quant_config.json", "nonsense", "bf16"),
+    ],
+)
+def test_quantisation_is_read_beside_the_config(tmp_path, file, said, expected):
+    (tmp_path / "config.json").write_text(json.dumps(config("Qwen__Qwen3-32B")))
+    (tmp_path / file).write_text(json.dumps(said))
+    assert load(tmp_path).native_format == load(tmp_path / "config.json").native_format == expected
+
+
+@given(data=st.data())
+@settings(max_examples=300)
+def test_any_quantisation_is_a_model_or_one_sentence(data):
+    cases = [quant for quant, _ in METHODS] + [quant for quant, _ in MIXED.values()]
+    text = json.dumps(data.draw(st.sampled_from(cases)))
+    odd = st.sampled_from(["-1", "null", "[]", "{}", '"x"', "1e400", "true", "[[]]", "0", "99999"])
+    places = [m.span() for m in re.finditer(r"(?<=: )[^\s,}]+", text)]
+    for start, end in sorted(data.draw(st.lists(st.sampled_from(places or [(0, 0)]), max_size=2)))[
+        ::-1
+    ]:
+        text = text[:start] + data.draw(odd) + text[end:] if end else text
+    try:
+        quant = json.loads(text)
+    except ValueError:
+        return
+    try:
+        found = load(config("meta-llama__Meta-Llama-3.1-8B", quantization_config=quant))
+        assert catalog.format(found.native_format).bytes_per_element <= 4
+    except BadInput as problem:
+        assert str(problem).endswith(".") and len(str(problem)) < 300
+
+
+def test_a_format_that_nobody_timed_has_a_wider_interval():
+    def width(name):
+        b = catalog.deployment(model="llama-3.1-8b", gpu="l40s", weights=name)
+        at = calibration.estimates(b, Workload(1000, 100, 1)).itl_s
+        return at.high / at.value, at.reason
+
+    (known, _), (wider, why) = width("int4-gptq"), width("vptq-3.1bpw")
+    assert wider > 1.3 * known and "no kernel of VPTQ 3.1 bpw was timed" in why
 
 
 # --- formats --------------------------------------------------------------

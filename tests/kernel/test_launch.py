@@ -748,7 +748,7 @@ def of_one_model(text):
         assert "$" in text or _bare(one.model) in _bare(words.straight(text))
         d, copies, notes = launch.meant(one, gpu=one.gpu or "rtx-4090")
         assert copies >= 1 and all("\n" not in note for note in notes)
-        assert d.model.name == names.model_name(one.model)
+        assert d.model.name == catalog.model(names.model_name(one.model)).name
         assert one.summary and json.dumps(one.as_dict())
     except BadInput as problem:
         assert str(problem).endswith(".") and "\n" not in str(problem)
@@ -804,3 +804,52 @@ def test_a_manifest_is_read_as_a_yaml_library_reads_it():
     for name in ("kubernetes", "compose", "compose of variables", "arguments alone"):
         text = GOLDEN[name][0]
         assert manifest.documents(text) == [texts(one) for one in yaml.safe_load_all(text)]
+
+
+@pytest.mark.parametrize(
+    ("command", "sequences", "tokens"),
+    [
+        # tools/llama-bench/README.md: prompts of 512 and answers of 128 where nothing is said,
+        # each a test of its own, behind a cache of -d tokens; -pg is one after the other
+        ("llama-bench -m m.gguf", 1, 512),
+        ("llama-bench -m m.gguf -p 0 -n 128,256", 1, 256),
+        ("./build/bin/llama-bench -m m.gguf -p 512 -n 128 -d 0,4096 -ngl 99 -fa 1 -r 3", 1, 4608),
+        ("llama-bench -m m.gguf --n-prompt=2048 -pg 4096,256", 1, 4352),
+        ("llama-cli -m m.gguf -p hello", 1, None),
+        # tools/batched-bench/README.md: -npl sequences side by side
+        ("llama-batched-bench -m m.gguf -c 16384 -npp 128 -ntg 64 -npl 1,2,32", 32, 192),
+        ("llama-server -m m.gguf -c 16384 -np 4", 4, 4096),
+    ],
+)
+def test_a_benchmark_of_llama_cpp_is_no_server_of_four_slots(command, sequences, tokens):
+    name = command.replace("m.gguf", "Meta-Llama-3.1-8B-Q4_K_M.gguf")
+    one = launch.read(name)
+    assert (one.max_num_seqs, one.max_model_len, one.unknown) == (sequences, tokens, ())
+    assert launch.deployment(one, gpu="rtx-4090").seqs_limit == sequences
+
+
+def test_a_file_that_the_text_writes_is_read_with_the_command():
+    """Keys of vLLM's file are its options; TensorRT-LLM's are those of llm_args.py."""
+    own = "cat > /tmp/c.yaml <<EOF\nmodel: a/b\nmax-model-len: 8192\ntensor_parallel_size: 2\nEOF\n"
+    one = launch.read(own + "vllm serve --config /tmp/c.yaml --max-model-len 4096")
+    assert (one.model, one.tp, one.max_model_len) == ("a/b", 2, 4096)  # an option goes before it
+    assert not one.unknown and not one.not_counted
+    left = launch.read("vllm serve a/b --config other.yaml")
+    assert [one.flag for one in left.not_counted] == ["--config"]
+    trt = launch.read(
+        "tee engine.yml <<'END' >/dev/null\n"
+        "kv_cache_config:\n  dtype: fp8\n  free_gpu_memory_fraction: 0.8\n"
+        "  enable_block_reuse: false\n"
+        "enable_attention_dp: true\n"
+        "speculative_config:\n  decoding_type: MTP\n  num_nextn_predict_layers: 3\nEND\n"
+        "trtllm-serve a/b --tp_size 8 --ep_size 8 --extra_llm_api_options ./engine.yml"
+    )
+    assert (trt.kv, trt.memory_fraction, trt.prefix_caching) == ("fp8", 0.8, False)
+    assert (trt.dp, trt.dp_attention, trt.speculation, trt.draft_tokens) == (8, True, "MTP", 3)
+
+
+def test_a_chart_s_tag_is_the_version_and_gpt_oss_ships_one_file():
+    chart = "modelSpec:\n- tag: v0.11.0\n  modelURL: a/b\n  vllmConfig: {maxModelLen: 8192}"
+    assert launch.read(chart).version == "0.11.0"
+    assert launch.read("llama-server -hf ggml-org/gpt-oss-20b-GGUF").weights == "MXFP4"
+    assert launch.read("llama-server -hf bartowski/Qwen2.5-7B-Instruct-GGUF").weights == "Q4_K_M"

@@ -134,7 +134,7 @@ def test_a_share_is_slowed_in_its_odds_and_a_time_in_itself():
         ("[engines.vllm]\nfactor = 2", "no file that llmcap calibrate --with wrote"),
         ("engines = 3", "no file that llmcap calibrate --with wrote"),
         ("[sets]\n", "no file that llmcap calibrate --with wrote"),
-        ("=", "cannot be read"),
+        ("=", "is no TOML"),
         (
             "[engines.vllm]\nfactor = 0\nrows = 1\ndeployments = 1\nchips = []\nintervals = {}",
             "0.01",

@@ -32,7 +32,7 @@ RECORDS = [
     (B.model, ("source", "notes", "native_format", "tied_embeddings", "memo")),
     (B.gpu, ("form", "link", "unified_memory", "vendor")),
     (B.engine, ("release", "limits", "small_cards", "profiled")),
-    (B.weights, ("covers", "covers_mixture", "compute", "kv")),
+    (B.weights, ("covers", "covers_mixture", "compute", "kv", "timed")),
     (
         B,
         (

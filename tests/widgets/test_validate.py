@@ -399,8 +399,8 @@ def test_a_table_as_an_engineer_writes_it_is_read():
 def test_no_verdict_on_other_rows_stands_below_a_file_that_was_refused():
     calculator = Calculator("validate")
     assert calculator.view["status"]["level"] == "good"
-    told = send(calculator, b"model,gpu,ttft\na,b,9")[-1]
-    assert "begins with 'model,gpu,ttft'" in told["problem"]
+    told = send(calculator, b"model,gpu,mood\na,b,9")[-1]
+    assert "begins with 'model,gpu,mood'" in told["problem"]
     assert calculator.view["status"]["level"] == "warn"
     assert "not read" in calculator.view["status"]["text"]
     calculator.state = {"values": {"metric": "speed"}, "seq": 1}

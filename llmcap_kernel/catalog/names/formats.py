@@ -19,7 +19,12 @@ from .text import MOST, cleaned
 
 GROUPS = ("16", "32", "64", "128", "256", "512", "1024")
 # Bits of a method whose words state none.
-USUAL = {"gptq": "4", "awq": "4", "autoround": "4", "aqlm": "2", "hqq": "4", "mlx": "4", "bnb": "4"}
+USUAL = {
+    **dict.fromkeys(("gptq", "awq", "autoround", "hqq", "mlx", "bnb", "higgs", "spqr"), "4"),
+    **{"aqlm": "2", "vptq": "2", "quanto": "8"},
+}
+# Methods whose number of bits makes a format, by a rule of its own in formats.toml.
+RULED = ("mlx", "hqq", "aqlm", "higgs", "spqr", "vptq", "quanto")
 FLOATS = ("fp8", "fp6", "nvfp4", "mxfp4", "mxfp6", "mxfp8", "experts-int8", "ternary")
 WIDE = {"bf16": 16, "fp16": 16, "fp32": 32}
 _OPEN = re.compile(r"not (?:stated|said|given)|assumed|unknown")  # what brackets say of a format
@@ -267,6 +272,9 @@ def _is_remark(words: Reading) -> bool:
 
 def _weights(text: str, words: Reading, in_name: Reading, engine: str) -> Found:
     """Find a format of weights, with what a model's name adds where the text leaves it open."""
+    averaged = _BUILT.fullmatch(text)
+    if averaged and averaged["unit"] == "bpw" and float(averaged["bits"]) <= 8 and built(text):
+        return Found(text)  # as a config is counted; words lose whether scales are among the bits
     name = known("formats").get(key(text), "")
     if name and words.says.get("method") is None:
         return Found(name) if table("formats")["formats"][name].get("covers") else UNKNOWN
@@ -413,7 +421,9 @@ def _whole(width: float, words: Reading, engine: str) -> Found:
         return Found("fp8", f"bits of {method} not stated: FP8 taken")
     if not stated:
         return UNKNOWN
-    if method in ("mlx", "hqq"):
+    if method == "quanto" and stated == "8":
+        return Found("int8-channel", assumption)
+    if method in RULED:
         return Found(_of_method(method, stated, words.one("group")), assumption, minor)
     if method == "bnb":
         return Found({"4": "nf4", "8": "int8"}.get(stated, ""), assumption)
@@ -475,10 +485,11 @@ def _of_method(method: str, bits: str, group: str) -> str:
     """Name a format of a method; "" for bits or a group that it does not have."""
     rule = table("formats")["methods"][method]
     usual = str(rule.get("group", ""))
-    whole = method in ("mlx", "hqq", "kv")
+    whole = method in ("mlx", "kv")
     if not 1 <= float(bits) <= 8 or (whole and "." in bits) or (group and group not in GROUPS):
         return ""
-    return f"{method}-{bits}{rule['unit']}" + (f"-g{group}" if group and group != usual else "")
+    unit = "bpw" if "." in bits and rule["unit"] == "bit" and not rule.get("kv") else rule["unit"]
+    return f"{method}-{bits}{unit}" + (f"-g{group}" if group and group != usual else "")
 
 
 SIZES = {"small": "s", "medium": "m", "large": "l"}
@@ -606,7 +617,7 @@ def _gguf_cache(spelled: str, engine: str) -> Found:
 
 
 _BUILT = re.compile(
-    r"(?P<method>[a-z]+\d?)-(?P<bits>\d+(?:\.\d+)?)(?:bit|bpw)(?:-g(?P<group>\d+))?"
+    r"(?P<method>[a-z]+\d?)-(?P<bits>\d+(?:\.\d+)?)(?P<unit>bit|bpw)(?:-g(?P<group>\d+))?"
     r"|(?P<int>int)(?P<whole>\d)-(?:g(?P<by>\d+)(?P<asym>-asym)?|channel)"
 )
 COMPUTE = {"-a16": ("bf16", "fp16"), "-afp8": ("fp8", "bf16", "fp16"), "-a8": ("int8", "bf16")}
@@ -676,12 +687,18 @@ def built(name: str) -> dict[str, Any] | None:
     scale = rule.get("scale_bits", 0) + (bits if match["asym"] else 0)
     channel = name.endswith("-channel")
     title = rule["title"].format(bits=f"{bits:g}", group=group)
+    if match["unit"] == "bpw" and rule["unit"] == "bit":  # scales among the bits
+        scale, title = 0, f"{match['method'].upper()} {bits:g} bpw"
     return {
         "title": f"INT{bits:g}, a scale a channel" if channel else title,
         "element_bits": bits,
         "scale_bits": 0 if channel else scale,
         "group": 0 if channel or not scale else group,
-        **{field: rule[field] for field in ("covers", "compute", "kv", "source") if field in rule},
+        **{
+            field: rule[field]
+            for field in ("covers", "compute", "kv", "timed", "source")
+            if field in rule
+        },
     }
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ... import calibration
+from ... import calibration, files
 from ...refuse import BadInput
 from .. import compare
 from .leaving import LeftOut, left_out
@@ -80,7 +80,7 @@ def write(
     lines += ["", "[spreads]", *_lines(found.spreads)]
     lines += ["", "[rows]"] + [f'"{key}" = {n}' for key, n in sets.rows.items()]
     path = Path(path)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    files.write("out", path, "\n".join(lines) + "\n")
     return path
 
 

@@ -28,7 +28,7 @@ KNOWN = (
 # Where the last command of a log begins.
 PROGRAM = re.compile(
     r"(?:vllm serve|vllm\.entrypoints\.\S{1,80}|sglang\.launch_server|sglang serve|trtllm-serve|"
-    r"llama-(?:server|cli|bench|sweep-bench|perplexity)(?:\.exe)?)(?=\s)"
+    r"llama-(?:server|cli|bench|batched-bench|sweep-bench|perplexity)(?:\.exe)?)(?=\s)"
 )
 LONGEST = 20_000  # characters of a command within a log
 DRAFTED = {"vllm": 1, "sglang": 3, "llama.cpp": 3, "trtllm": 1}  # tokens, where none are said
@@ -334,9 +334,22 @@ def read(given: str | Sequence[str]) -> Launch:
         found = words.of_words(list(given))
     if not found:
         raise BadInput("command", _not_read(given if isinstance(given, str) else " ".join(given)))
-    if len({one.words for one in found}) > 1:
+    if len({_of_any_host(one.words) for one in found}) > 1:
         raise BadInput("command", f"command launches {len(found)} engines: give one of them.")
     return _launch(found[0])
+
+
+RANKS = ("--node-rank", "--node_rank", "--data-parallel-start-rank", "--data-parallel-rank")
+
+
+def _of_any_host(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words without those that tell the hosts of one engine apart."""
+    pairs = zip(("", *words), words, strict=False)
+    return tuple(
+        word
+        for before, word in pairs
+        if before not in RANKS and word.partition("=")[0] not in (*RANKS, "--headless")
+    )
 
 
 def _not_read(text: str) -> str:
@@ -354,9 +367,18 @@ def _launch(command: Command) -> Launch:
     if not engine:
         engine = max(options.ENGINES, key=lambda name: options.known(command.words, name))
         notes.append(f"the engine is not named: {TITLES[engine]} taken, whose options these are")
-    parsed = options.parse(command.words, engine)
+    parsed = options.parse(_with_its_options(command, engine), engine)
     values, read_ones, left = _values(engine, command.env, parsed.given)
+    if engine == "trtllm" and command.files:
+        values, left = _with_its_file(values, left, command.files, parsed.given)
     found, said, loose = engines.settle(engine, values, parsed.bare)
+    tool = engines.of_tool(command.program, command.words)
+    if tool:
+        found |= tool if command.program in engines.BENCHES else {**tool, **found}
+        said = [
+            *said,
+            f"{command.program} is no server: {counted(found['max_num_seqs'], 'sequence')}",
+        ]
     cards, split = found.pop("cards", 0), found.pop("split", "")
     cards = cards or command.num_gpus
     if split:
@@ -399,6 +421,36 @@ def _values(
         became = "left to the engine" if found in (None, "") else f"{field} {_plain(found)}"
         read_ones[one.name] = Read(one.flag, one.value or "", became)
     return values, list(read_ones.values()), list(left.values())
+
+
+def _with_its_options(command: Command, engine: str) -> tuple[str, ...]:
+    """The words with the options of a file of vLLM's or SGLang's that the text writes."""
+    said = list(command.words)
+    for at, word in enumerate(said):
+        flag, equals, value = word.partition("=")
+        value = value if equals else "".join(said[at + 1 : at + 2])
+        name = value.rpartition("/")[2]
+        if flag == "--config" and name in command.files and engine in options.ABBREVIATE:
+            (settings,) = manifest.documents(command.files[name])[:1] or ({},)
+            own = manifest.options_of(settings) if isinstance(settings, dict) else []
+            return (*own, *said[:at], *said[at + (1 if equals else 2) :])  # options go before it
+    return command.words
+
+
+def _with_its_file(
+    values: dict[str, Any],
+    left: list[tuple[Left, bool]],
+    files: dict[str, str],
+    given: list[options.Given],
+) -> tuple[dict[str, Any], list[tuple[Left, bool]]]:
+    """The settings of TensorRT-LLM's file too, where the text writes it; they go before options."""
+    for one in given:
+        name = (one.value or "").rpartition("/")[2]
+        if one.name in ("config", "extra-llm-api-options") and name in files:
+            (settings,) = manifest.documents(files[name])[:1] or ({},)
+            values = values | engines.of_file(settings if isinstance(settings, dict) else {})
+            left = [pair for pair in left if pair[0].flag != one.flag]
+    return values, left
 
 
 def _cards_note(launch: Launch, split: bool) -> list[str]:

@@ -1,9 +1,12 @@
 """What the options of each engine make of a deployment."""
 
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
 
+from ... import catalog
+from ...catalog import names
 from ...refuse import BadInput, shown
 from . import options
 from .options import Given
@@ -192,8 +195,80 @@ def _sglang(given: Values, out: Values) -> list[str]:
     return notes
 
 
+# Settings of TensorRT-LLM's file, llmapi/llm_args.py: where each stands, the field, and its kind.
+OF_FILE = {
+    "tensor_parallel_size": ("tp", "whole"),
+    "pipeline_parallel_size": ("pp", "whole"),
+    "moe_expert_parallel_size": ("ep", "whole"),
+    "max_batch_size": ("max_num_seqs", "whole"),
+    "max_num_tokens": ("max_num_batched_tokens", "whole"),
+    "max_seq_len": ("max_model_len", "length"),
+    "kv_cache_config.dtype": ("kv", "text"),
+    "kv_cache_config.free_gpu_memory_fraction": ("memory_fraction", "number"),
+    "kv_cache_config.tokens_per_block": ("block_size", "whole"),
+    "speculative_config.decoding_type": ("spec_method", "text"),
+    "speculative_config.max_draft_len": ("draft_tokens", "whole"),
+    "speculative_config.num_nextn_predict_layers": ("draft_tokens", "whole"),
+    "speculative_config.speculative_model": ("draft", "text"),
+    "speculative_config.speculative_model_dir": ("draft", "text"),
+    "lora_config.max_lora_rank": ("lora_rank", "whole"),
+    "lora_config.max_loras": ("lora_adapters", "whole"),
+}
+SWITCHES_OF_FILE = {
+    "enable_attention_dp": "dp_attention",
+    "kv_cache_config.enable_block_reuse": "prefix_caching",
+    "enable_lora": "lora",
+}
+
+
+def of_file(settings: Values) -> Values:
+    """Read TensorRT-LLM's file of settings.
+
+    Parameters
+    ----------
+    settings : dict
+        Its YAML, every scalar a text.
+
+    Returns
+    -------
+    dict
+        Values by field.
+
+    Raises
+    ------
+    BadInput
+        When a value is none that its setting takes.
+
+    Examples
+    --------
+    >>> of_file({"kv_cache_config": {"dtype": "fp8"}, "enable_attention_dp": "true"})
+    {'kv': 'fp8', 'dp_attention': True}
+    """
+    out: Values = {}
+    for path, (field, kind) in OF_FILE.items():
+        text = _at(settings, path)
+        if text and text.lower() not in ("null", "auto"):
+            out[field] = KINDS[kind](path, text)
+    for path, field in SWITCHES_OF_FILE.items():
+        if text := _at(settings, path):
+            out[field] = options.truth(path, Given(path, path, text))
+    if "cuda_graph_config" in settings and _at(settings, "cuda_graph_config") in ("", "null"):
+        out["eager"] = settings["cuda_graph_config"] in ("null", "")
+    return out
+
+
+def _at(settings: Values, path: str) -> str:
+    value: Any = settings
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
+
+
 def _trtllm(given: Values, out: Values) -> list[str]:
-    return []
+    if given.get("dp_attention"):  # as many replicas of attention as cards split a layer
+        out |= {"dp": out.get("tp", 1), "dp_attention": True}
+    out["speculation"] = given.get("spec_method", "")
+    return _lora(given, out, adapters=1)
 
 
 def _llamacpp(given: Values, out: Values) -> list[str]:
@@ -216,6 +291,58 @@ def _llamacpp(given: Values, out: Values) -> list[str]:
     if layers and layers not in ("auto", "all", "-1"):
         out["layers_on_cards"] = options.whole("--gpu-layers", layers, 0)
     return notes + _llama_cards(given, out)
+
+
+# Programs of llama.cpp that run one sequence at a time, and no server.
+ALONE = ("llama-cli", "llama-run", "llama-simple", "llama-perplexity", "main")
+BENCHES = ("llama-bench", "llama-sweep-bench", "llama-batched-bench")
+
+
+def of_tool(program: str, words: tuple[str, ...]) -> Values:
+    """Say how many sequences, and how long ones, a program of llama.cpp runs that is no server.
+
+    Parameters
+    ----------
+    program : str
+        Its name.
+    words : tuple of str
+        What follows it.
+
+    Returns
+    -------
+    dict
+        Fields of a launch; empty for a server.
+
+    Examples
+    --------
+    >>> of_tool("llama-bench", ("-m", "x.gguf", "-p", "512,4096", "-n", "128", "-d", "1024"))
+    {'max_num_seqs': 1, 'max_model_len': 5120}
+    >>> of_tool("llama-batched-bench", ("-npp", "128", "-ntg", "128", "-npl", "1,2,32"))
+    {'max_num_seqs': 32, 'max_model_len': 256}
+    """
+    if program in ALONE:
+        return {"max_num_seqs": 1}
+    if program not in BENCHES:
+        return {}
+    if program == "llama-batched-bench":
+        each = _most(words, ("-npp",), 0) + _most(words, ("-ntg",), 0)
+        return {"max_num_seqs": _most(words, ("-npl",), 1)} | (
+            {"max_model_len": each} if each else {}
+        )
+    # tools/llama-bench/llama-bench.cpp: prompts, answers and pairs are tests of their own
+    prompt, answer = _most(words, ("-p", "--n-prompt"), 512), _most(words, ("-n", "--n-gen"), 128)
+    both, depth = _most(words, ("-pg",), 0, together=True), _most(words, ("-d", "--n-depth"), 0)
+    return {"max_num_seqs": 1, "max_model_len": max(prompt, answer, both, 1) + depth}
+
+
+def _most(
+    words: tuple[str, ...], flags: tuple[str, ...], usual: int, together: bool = False
+) -> int:
+    """The largest number of an option's lists, or of their sums."""
+    values = [b for a, b in itertools.pairwise(words) if a in flags]
+    values += [w.partition("=")[2] for w in words if w.partition("=")[0] in flags and "=" in w]
+    found = [[int(n) for n in re.findall(r"\d{1,9}", value)] for value in values]
+    return max((sum(one) if together else max(one) for one in found if one), default=usual)
 
 
 PRESETS = {
@@ -244,8 +371,10 @@ def _llama_file(given: Values, out: Values) -> list[str]:
     found = QUANT.findall(re.split(r"[/\\]", file)[-1]) if file else []
     out["weights"] = found[-1] if found else tag
     if repo and not file and not tag:
-        out["weights"] = DEFAULT_QUANT
-        return [f"the file of {repo} is not said: {DEFAULT_QUANT} taken, as llama.cpp does"]
+        known = names.model_name(repo)
+        shipped = known and catalog.model(known).native_format == "mxfp4"
+        out["weights"] = "MXFP4" if shipped else DEFAULT_QUANT
+        return [f"the file of {repo} is not said: {out['weights']} taken, as llama.cpp does"]
     return []
 
 

@@ -19,7 +19,10 @@ KEYS = re.compile(
     re.M,
 )
 KEY = re.compile(r"""("[^"\n]*"|'[^'\n]*'|[^\s\[{"'#&*!|>%@`-][^\n]*?|-[^\s:][^\n]*?):(?:\s+|$)""")
-CARDS = ("nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/xe", "gpu.intel.com/i915")
+CARDS = (
+    *("nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/xe", "gpu.intel.com/i915", "habana.ai/gaudi"),
+    *("google.com/tpu", "aws.amazon.com/neuron", "huawei.com/Ascend910"),
+)
 PRODUCTS = (
     *("nvidia.com/gpu.product", "cloud.google.com/gke-accelerator"),
     *("amd.com/gpu.product-name", "accelerator_type", "accelerators"),
@@ -95,8 +98,11 @@ def find(text: str) -> list[Command]:
         copies = _first(document, "replicas") or _first(document, "replicaCount")
         replicas = int(copies) if copies.isdecimal() and 0 < int(copies) < 10_000 else 1
         launched = [one for container in _containers(document) for one in _launched(container)]
+        pods = _first(_first(document, "leaderWorkerTemplate", dict), "size")
+        hosts = int(pods) if pods.isdecimal() and 0 < int(pods) < 1_000 else 1
         for one in _stated(document) or launched:
-            out.append(_served(document, one)._replace(gpu=gpu, copies=replicas))
+            seen = one.num_gpus * hosts
+            out.append(_served(document, one)._replace(gpu=gpu, copies=replicas, num_gpus=seen))
     return out
 
 
@@ -242,7 +248,10 @@ def _value(text: str) -> Any:
         inner = quoted.group(1)
         if inner[0] == "'":
             return inner[1:-1].replace("''", "'")
-        return re.sub(r'\\(["\\/])', r"\1", inner[1:-1])
+        try:
+            return str(json.loads(inner))  # whose escapes are YAML's
+        except ValueError:
+            return re.sub(r'\\(["\\/])', r"\1", inner[1:-1])
     return re.sub(r"\s#.*$", "", text).strip()
 
 
@@ -299,15 +308,32 @@ def _stated(document: Any) -> list[Command]:
     for name, settings in STATED:
         model, own = _first(document, name), _first(document, settings, dict)
         if model and (own or name == "modelURL"):
-            run = ["--model", model, *_options(own), *_words(own.get("extraArgs"))]
+            run = ["--model", model, *options_of(own), *_words(own.get("extraArgs"))]
             cards = _first(document, "requestGPU")
             seen = int(cards) if cards.isdecimal() and int(cards) < 10_000 else 0
-            return [Command(tuple(run), "vllm", num_gpus=seen)]
+            version = words.tagged(f"vllm:{_first(document, 'tag')}")
+            return [Command(tuple(run), "vllm", version, num_gpus=seen)]
     return []
 
 
-def _options(settings: dict[str, Any]) -> list[str]:
-    """Settings as options: `maxModelLen: 4096` is `--max-model-len=4096`."""
+def options_of(settings: dict[str, Any]) -> list[str]:
+    """Write settings as options.
+
+    Parameters
+    ----------
+    settings : dict
+        Of a chart or of a file of an engine's.
+
+    Returns
+    -------
+    list of str
+        An option each, those that are off left out.
+
+    Examples
+    --------
+    >>> options_of({"maxModelLen": "4096", "enforce_eager": "true", "enable-lora": "false"})
+    ['--max-model-len=4096', '--enforce-eager']
+    """
     out = []
     for name, value in settings.items():
         option = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower().replace("_", "-")

@@ -1,5 +1,6 @@
 """Texts to words: a shell's command, with its variables, its prefixes and its container."""
 
+import bisect
 import itertools
 import re
 from typing import NamedTuple
@@ -15,7 +16,11 @@ DASH = re.compile(r"(?<!\S)[–—](?=\w)")
 # A line goes on after \ of a shell, ^ of Windows, ` of PowerShell, or where the next is an option.
 GOES_ON = re.compile(r"(?:\\|(?<=\s)\^|(?<=\s)`)[ \t]*(?:#[^\n]*)?\n(?:[ \t]*[>$#][ \t]+)?")
 OPTION_NEXT = re.compile(r"\n(?=[ \t]*--?[A-Za-z])")
-PIECE = re.compile(r"""'([^']*)'|"((?:\\.|[^"\\])*)"|(\\[^\n]?)|([^\s'"\\;&|<>]+)""", re.S)
+# A word's parts: quoted, escaped, or plain, in which a sum may have blanks: $((RANK * 8)).
+PIECE = re.compile(
+    r"""'([^']*)'|"((?:\\.|[^"\\])*)"|(\\[^\n]?)|((?:\$\(\([^()\n]{1,80}\)\)|[^\s'"\\;&|<>])+)""",
+    re.S,
+)
 REDIRECT = re.compile(r"[<>]+&?[ \t]*[^\s;|]*")
 OPTION = re.compile(r"--?[A-Za-z]")
 ASSIGNED = re.compile(r"(?:\$env:)?([A-Za-z_]\w{0,80})=(.*)", re.S | re.I)
@@ -105,6 +110,10 @@ class Command(NamedTuple):
         Their name, where a manifest selects it.
     copies : int
         Replicas that a manifest asks for.
+    program : str
+        The program's own name, without where it lies.
+    files : dict of str to str
+        Files that the text itself writes before, by name.
     """
 
     words: tuple[str, ...]
@@ -114,6 +123,8 @@ class Command(NamedTuple):
     num_gpus: int = 0
     gpu: str = ""
     copies: int = 1
+    program: str = ""
+    files: dict[str, str] = {}  # noqa: RUF012
 
 
 def straight(text: str) -> str:
@@ -207,6 +218,48 @@ def _piece(text: str, at: int) -> tuple[str, int]:
     return single if single is not None else bare, found.end()
 
 
+# A file that a script writes: `cat > name <<'END'`, its lines, and END.
+WRITES = re.compile(
+    r"[ \t]*(?:sudo )?(?:cat|tee)\b([^\n]{0,300}?)<<-?[ \t]*(['\"]?)(\w{1,40})\2([^\n]{0,300})$"
+)
+
+
+def without_files(text: str) -> tuple[str, dict[str, str]]:
+    """Take the files out that a script writes before it runs something.
+
+    Parameters
+    ----------
+    text : str
+        The script.
+
+    Returns
+    -------
+    tuple of (str, dict of str to str)
+        The rest of it, and the files by name.
+
+    Examples
+    --------
+    >>> without_files("cat > a.yaml <<'END'\\nb: 1\\nEND\\nrun a.yaml")
+    ('run a.yaml', {'a.yaml': 'b: 1'})
+    """
+    lines, kept, files = straight(text).split("\n"), [], {}
+    ends: dict[str, list[int]] = {}
+    for at, line in enumerate(lines):
+        ends.setdefault(line.strip(), []).append(at)
+    at = 0
+    while at < len(lines):
+        found, at = WRITES.match(lines[at]), at + 1
+        name = re.search(r"[^\s>|]+", f"{found[1]} {found[4]}") if found else None
+        closes = ends.get(found[3], []) if found and name else []
+        end = next(iter(closes[bisect.bisect_left(closes, at) :]), None)
+        if found is None or name is None or end is None:
+            kept.append(lines[at - 1])
+            continue
+        files[_base(name[0].strip("\"'"))] = "\n".join(lines[at:end])
+        at = end + 1
+    return "\n".join(kept), files
+
+
 def find(text: str) -> list[Command]:
     """Find the commands of a text that launch an engine.
 
@@ -231,13 +284,21 @@ def find(text: str) -> list[Command]:
     >>> one.engine, one.words, one.num_gpus
     ('vllm', ('Qwen/Qwen3-8B', '-tp', '2'), 2)
     """
-    found = _launches(split(text), {}, 0)
+    found = _of_script(text, {}, 0)
     listed = LISTED.search(text) if not found else None
     if listed:  # a list of a program: subprocess.Popen(["vllm", "serve", ...])
         return of_words(
             [word for _, word in re.findall(r"""(["'])(.*?)\1""", listed.group(), re.S)]
         )
     return found
+
+
+def _of_script(text: str, env: dict[str, str], deep: int) -> list[Command]:
+    rest, files = without_files(text)
+    return [
+        one._replace(files=files | one.files) if files else one
+        for one in _launches(split(rest), env, deep)
+    ]
 
 
 def other(text: str) -> tuple[str, str, str]:
@@ -300,13 +361,13 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
         own = env | given
         head = _base(filled[at]) if at < len(filled) else ""
         if engine:
-            seen = _visible(own)
-            out.append(Command(tuple(filled[_behind(filled, at) :]), engine, "", own, seen))
+            inside, seen = tuple(filled[_behind(filled, at) :]), _visible(own)
+            out.append(Command(inside, engine, "", own, seen, program=head))
         elif head in RUNNERS:
             out += _container(filled[at + 1 :], own, deep)
         elif head in SHELLS and deep < 3:
             script = _script(filled[at + 1 :])
-            out += _launches(split(script), own, deep + 1) if script else []
+            out += _of_script(script, own, deep + 1) if script else []
         elif head in SUBMITS and "--" in filled:
             out += _submitted(filled, own, deep)
         elif deep < 3 and any(QUOTED.search(word) for word in filled[1:]):
@@ -464,7 +525,7 @@ def contained(
     """
     name = image.lower()
     engine = next((e for word, e in IMAGES.items() if word in name), "")
-    version = _tagged(name)
+    version = tagged(name)
     found = _launches([words], env, deep)
     if found and found[0].engine:
         inner = found[0]
@@ -491,8 +552,24 @@ def _handed_over(engine: str, words: tuple[str, ...]) -> bool:
     return not words or words[0].startswith("-") or bool(model)
 
 
-def _tagged(image: str) -> str:
-    """The version that an image's tag names."""
+def tagged(image: str) -> str:
+    """Find the version that an image's tag names.
+
+    Parameters
+    ----------
+    image : str
+        The image with its tag.
+
+    Returns
+    -------
+    str
+        The version; "" for none.
+
+    Examples
+    --------
+    >>> tagged("vllm/vllm-openai:v0.12.0-cu129"), tagged("vllm/vllm-openai:latest")
+    ('0.12.0', '')
+    """
     tag = re.sub(r"@.*", "", image).rpartition("/")[2].partition(":")[2]
     found = re.search(r"(?<![\d.])v?(\d+\.\d+(?:\.\d+)?(?:[.-]?(?:rc|post|a|b)\d+)?)", tag)
     build = re.search(r"(?<![a-z0-9])b\d{3,6}(?![a-z0-9])", tag)

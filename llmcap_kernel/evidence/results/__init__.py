@@ -24,6 +24,7 @@ from . import (
     llama_bench,
     llmperf,
     measured,
+    mlperf,
     serving,
     sglang,
     trtllm,
@@ -31,7 +32,7 @@ from . import (
     wide,
 )
 from .documents import JSON, JSON_IN_A_LOG, each
-from .line import MAX_CELL, SECONDS, Fields, Line, Problem, Reader
+from .line import MAX_CELL, SECONDS, Fields, Line, Problem, Reader, plain
 from .tables import begins_with, check_lines, csv_form
 
 MAX_FILE_BYTES = 200_000_000
@@ -42,12 +43,12 @@ KNOWN = (
     "a CSV with a quantity a column (model, gpu, tp, concurrency, mean_ttft_ms, ...), one with the "
     "columns metric and value, or what a client wrote: vllm bench serve, sweep, "
     "throughput or latency, SGLang bench_serving, trtllm-bench, AIPerf, GenAI-Perf, GuideLLM, "
-    "LLMPerf, inference-perf, llama-bench or llama-batched-bench"
+    "LLMPerf, inference-perf, MLPerf's LoadGen, llama-bench or llama-batched-bench"
 )
 # In this order: SGLang's results have the names of vLLM's, and some more.
 CLIENTS = (
     *(measured, llama_bench, batched_bench, genai_perf, sglang, vllm),
-    *(guidellm, llmperf, inference_perf, trtllm, wide),
+    *(guidellm, llmperf, inference_perf, trtllm, mlperf, wide),
 )
 # A table as people write one, to begin with.
 SAMPLE = """\
@@ -64,7 +65,14 @@ def _reader(data: Fields) -> Reader | None:
 
 # Blocks and tables first, which no JSON and no CSV holds at the start of a line.
 FORMS = (
-    *(serving.BLOCK, trtllm.PRINTED, llama_bench.TABLE, batched_bench.TABLE, batched_bench.LINES),
+    *(
+        serving.BLOCK,
+        trtllm.PRINTED,
+        mlperf.PRINTED,
+        llama_bench.TABLE,
+        batched_bench.TABLE,
+        batched_bench.LINES,
+    ),
     *(llama_bench.SQL, JSON, genai_perf.CSV, vllm.PRINTED),
     *(csv_form(lambda header: _reader(header) is not None), JSON_IN_A_LOG),
 )

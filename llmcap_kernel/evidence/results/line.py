@@ -79,6 +79,32 @@ class Form(NamedTuple):
     documents: Callable[[str], Iterator[Document]]
 
 
+# What parts thousands beside the comma, which may be decimal: blanks, as wide as they may be, and
+# marks above the line.
+GROUPED = re.compile(r"(?<=\d)[ \u00a0\u2009\u202f'’_](?=\d{3}(?!\d))")
+
+
+def plain(text: str) -> str:
+    """Write a number of a cell without what parts its thousands.
+
+    Parameters
+    ----------
+    text : str
+        The cell.
+
+    Returns
+    -------
+    str
+        The same as a program writes it, where it is a number.
+
+    Examples
+    --------
+    >>> plain(" 1,024 "), plain("1 146.31"), plain("12'500"), plain("22,1")
+    ('1024', '1146.31', '12500', '22,1')
+    """
+    return ungrouped(GROUPED.sub("", text.strip()))
+
+
 def number(value: Any) -> float | None:
     """Read a number above zero.
 
@@ -99,7 +125,7 @@ def number(value: Any) -> float | None:
     """
     if isinstance(value, str):
         try:
-            value = float(ungrouped(value[:MAX_CELL].strip()))
+            value = float(plain(value[:MAX_CELL]))
         except ValueError:
             return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):

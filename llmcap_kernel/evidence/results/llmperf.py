@@ -13,12 +13,18 @@ from .line import (
     metrics,
     none_completed,
     number,
+    tails,
     whole,
     word,
 )
 
 MISSING = "results_ttft_s, results_inter_token_latency_s and results_mean_output_throughput"
 GAP = "LLMPerf's gap counts the first token too"
+TAILS = {  # the gap is a request's mean
+    "ttft_s": "ttft_percentile_ms",
+    "inter_token_latency_s": "tpot_percentile_ms",
+    "end_to_end_latency_s": "e2e_percentile_ms",
+}
 
 
 def _recognises(data: Fields) -> bool:
@@ -56,13 +62,25 @@ def _lines(data: Fields, where: str) -> list[Line]:
         "itl_ms": _milliseconds(data, "inter_token_latency_s"),
         "output_tok_s_total": number(data.get("results_mean_output_throughput_token_per_s")),
     }
+    ends = {metric: (_quantiles(data, name), 1e3) for name, metric in TAILS.items()}
     out = metrics(common, values, where, MISSING)
+    out += [] if out[0].problem else tails(common, ends, where)
     return [
         line._replace(fields=line.fields | {"assumed": GAP})
-        if line.fields.get("metric") == "itl_ms"
+        if line.fields.get("metric") in ("itl_ms", "tpot_percentile_ms")
         else line
         for line in out
     ]
+
+
+def _quantiles(data: Fields, name: str) -> Fields:
+    """Seconds by percentile, "p95"."""
+    begin = f"results_{name}_quantiles_"
+    return {
+        str(key).removeprefix(begin): value
+        for key, value in data.items()
+        if str(key).startswith(begin)
+    }
 
 
 def _milliseconds(data: Fields, name: str) -> float | None:

@@ -1,6 +1,7 @@
 """Rows in the columns of `benchmarks/measured.csv`: a metric and its value."""
 
-from .line import MAX_CELL, Fields, Line, Reader
+from .line import MAX_CELL, SECONDS, Fields, Line, Reader, number
+from .wide import quantity
 
 
 def _recognises(data: Fields) -> bool:
@@ -10,7 +11,18 @@ def _recognises(data: Fields) -> bool:
 def _lines(data: Fields, where: str) -> list[Line]:
     name = data.get("id")
     known = isinstance(name, (str, int)) and name != ""
-    return [Line(str(name)[:MAX_CELL] if known else where, data)]
+    return [Line(str(name)[:MAX_CELL] if known else where, data | _in_a_client_s_words(data))]
+
+
+def _in_a_client_s_words(data: Fields) -> Fields:
+    """A metric as the clients name it, `p99_ttft_ms`, in the names of these columns."""
+    unit = str(data.get("unit") or "").strip().lower()
+    spelled = f"{data.get('metric')} {unit if unit in SECONDS else ''}"[:MAX_CELL]
+    measures, value = quantity(spelled), number(data.get("value"))
+    if measures is None or measures.unsaid or value is None or data.get("metric") == measures.name:
+        return {}
+    of = {"metric": measures.name, "value": value * measures.scale, "unit": ""}
+    return of | ({} if measures.percent is None else {"percentile": measures.percent})
 
 
 READERS = (Reader(_recognises, _lines),)

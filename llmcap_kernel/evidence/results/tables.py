@@ -14,7 +14,8 @@ MAX_JOINED_LINES = 50  # lines a quoted cell may run over
 HEADER_WITHIN = 2000  # lines of a log above a table
 DELIMITERS = ",;\t"
 # Spreadsheets part cells by semicolons where the comma is the decimal point.
-DECIMAL_COMMA = re.compile(r"^\s*(-?\d+),(\d+)\s*$")
+DECIMAL_COMMA = re.compile(r"^\s*(-?\d+|-?[1-9]\d{0,2}(?:\.\d{3})+),(\d+)\s*$")
+DOTS_BETWEEN = re.compile(r"^\s*-?[1-9]\d{0,2}(?:\.\d{3})+\s*$")
 
 
 def lines_of(text: str) -> list[str]:
@@ -97,12 +98,24 @@ def csv_form(known: Callable[[Fields], bool]) -> Form:
         if found is None:
             return
         at, delimiter, header = found
-        for number, cells in _records(lines, at + 1, delimiter, len(header)):
-            if delimiter == ";" and cells:
-                cells = [DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in cells]
+        records = list(_records(lines, at + 1, delimiter, len(header)))
+        comma = delimiter == ";" and any(
+            DECIMAL_COMMA.match(cell) for _, cells in records for cell in cells or ()
+        )
+        for number, cells in records:
+            if comma and cells:
+                cells = [_with_a_point(cell) for cell in cells]
             yield f"line {number}", _document(header, cells)
 
     return Form(recognises, documents)
+
+
+def _with_a_point(cell: str) -> str:
+    """A number whose decimal sign is the comma, and whose thousands a dot parts."""
+    found = DECIMAL_COMMA.match(cell)
+    if found:
+        return f"{found[1].replace('.', '')}.{found[2]}"
+    return cell.replace(".", "") if DOTS_BETWEEN.match(cell) else cell
 
 
 def _document(header: list[str], cells: list[str] | None) -> Fields | Problem:

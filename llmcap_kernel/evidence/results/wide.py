@@ -9,13 +9,14 @@ and what people call them. A column that is neither is named with each row.
 import re
 from typing import NamedTuple
 
+from ...refuse import shown
 from .line import SECONDS, Fields, Line, Reader, number
 
 # Columns of `benchmarks/measured.csv`, and what people call each.
 COLUMNS = {
     "model": ("model_id", "model_name", "model_path"),
-    "gpu": ("gpu_name", "gpu_type", "card", "accelerator", "hardware", "device"),
-    "num_gpus": ("gpus", "gpu_count", "n_gpus", "cards"),
+    "gpu": ("gpu_name", "gpu_type", "card", "accelerator", "hardware", "hw", "device"),
+    "num_gpus": ("gpus", "gpu_count", "n_gpus", "ngpus", "cards"),
     "tp": ("tp_size", "tensor_parallel", "tensor_parallel_size"),
     "pp": ("pp_size", "pipeline_parallel", "pipeline_parallel_size"),
     "ep": ("ep_size", "expert_parallel_size"),
@@ -28,10 +29,19 @@ COLUMNS = {
     "max_model_len": ("context_length", "max_seq_len"),
     "max_num_seqs": ("max_running_requests",),
     "max_num_batched_tokens": ("chunked_prefill_size",),
-    "input_tokens": ("input_len", "input_length", "random_input_len", "isl", "prompt_tokens"),
-    "output_tokens": ("output_len", "output_length", "random_output_len", "osl"),
+    "input_tokens": (
+        *("input_len", "input_length", "random_input_len", "isl", "prompt_tokens", "prompt_len"),
+        *("prompt_length", "mean_input_tokens", "avg_input_tokens", "input"),
+    ),
+    "output_tokens": (
+        *("output_len", "output_length", "random_output_len", "osl", "completion_tokens"),
+        *("generated_tokens", "gen_len", "mean_output_tokens", "avg_output_tokens", "output"),
+    ),
     "cached_tokens": (),
-    "concurrency": ("max_concurrency", "batch_size", "users", "num_users"),
+    "concurrency": (
+        *("max_concurrency", "batch_size", "batch", "users", "num_users", "concurrent_users"),
+        *("concurrent_requests", "num_concurrent_requests", "clients", "num_clients", "conc"),
+    ),
     "request_rate": ("qps", "rps"),
     "requests": ("num_prompts", "num_requests"),
 }
@@ -46,6 +56,13 @@ RATES = {
 }
 RATES |= {name: name for name in ("output_tok_s_total", "total_tok_s", "decode_tok_s_per_user")}
 RATES |= {name: name for name in ("output_tok_s_per_gpu", "prefill_tok_s")}
+# Words of a rate of tokens, beside those that say whose; any other makes it another thing.
+TOKENS, PER = ("tok", "toks", "token", "tokens"), ("s", "sec", "second", "per")
+OF_OUTPUT = ("output", "out", "generation", "generated", "gen")
+OF_ONE = {"user": "decode_tok_s_per_user", "gpu": "output_tok_s_per_gpu"}
+OF_ONE |= {"users": OF_ONE["user"], "gpus": OF_ONE["gpu"], "card": OF_ONE["gpu"]}
+RATED = ("tps", "tput")  # a rate of tokens in one word
+BESIDE = (*RATED, "total", "throughput", "mean", "avg", "all", "rate")
 LATENCIES = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2el": "e2e", "e2e": "e2e"}
 # What a latency's column is read as, its middle and a percentile of it; the units of both.
 READ_AS = {
@@ -62,6 +79,9 @@ WORDS = re.compile(r"[^a-z0-9.µ]{1,40}")
 QUIET = ("id", "run", "name", "source_id", "note", "notes", "date", "comment")
 
 
+OTHERS = ({"metric", "value"}, {"tokens_per_second", "requests_per_second"})  # of other readers
+
+
 class Quantity(NamedTuple):
     """What a column measures.
 
@@ -75,12 +95,15 @@ class Quantity(NamedTuple):
         Of the columns of one metric the lowest is read.
     percent : float or None
         Percent of a percentile.
+    unsaid : str
+        What its name leaves open: "unit" of a time, whose "tokens" of a rate; "" for nothing.
     """
 
     name: str
     scale: float = 1.0
     rank: int = 0
     percent: float | None = None
+    unsaid: str = ""
 
 
 def quantity(column: str) -> Quantity | None:
@@ -94,23 +117,27 @@ def quantity(column: str) -> Quantity | None:
     Returns
     -------
     Quantity or None
-        None where it names no quantity, or a time without a unit.
+        None where it names no quantity.
 
     Examples
     --------
     >>> quantity("p99_itl_ms").name, quantity("p99_itl_ms").percent
     ('itl_percentile_ms', 99.0)
-    >>> quantity("Mean TTFT (s)").name, quantity("Mean TTFT (s)").scale, quantity("ttft")
-    ('ttft_ms', 1000.0, None)
+    >>> quantity("Mean TTFT (s)").name, quantity("Mean TTFT (s)").scale, quantity("ttft").unsaid
+    ('ttft_ms', 1000.0, 'unit')
+    >>> quantity("output_tps_per_user").name, quantity("tok/s").unsaid, quantity("req/s")
+    ('decode_tok_s_per_user', 'tokens', None)
     """
     words = _words(column)
     rate = RATES.get(re.sub("_tok_s$|_tps$", "", "_".join(words)), RATES.get("_".join(words)))
     if rate:
         return Quantity(rate)
+    if said := _rate(words):
+        return said
     what = [LATENCIES[word] for word in words if word in LATENCIES]
     units = [SECONDS[word] for word in words if word in SECONDS]
     of = [word for word in words if word in MIDDLES or PERCENT.fullmatch(word)]
-    if len(what) != 1 or len(units) != 1 or len(of) > 1:
+    if len(what) != 1 or len(units) > 1 or len(of) > 1:
         return None
     if len(words) - sum(word in FILLERS for word in words) != len(what) + len(units) + len(of):
         return None
@@ -118,11 +145,28 @@ def quantity(column: str) -> Quantity | None:
     statistic = of[0] if of else ""
     percent = None if statistic in MIDDLES else float(statistic[1:])
     name = middle if percent is None else tail
-    scale = units[0] if name.endswith("_s") else units[0] * 1e3
-    scale = round(scale, 12)
+    unsaid, seconds = ("", units[0]) if units else ("unit", SECONDS["ms"])
+    scale = round(seconds if name.endswith("_s") else seconds * 1e3, 12)
     if percent is None:  # the gap of a request before that of a token, as the clients' readers
-        return Quantity(name, scale, MIDDLES.index(statistic) + len(MIDDLES) * (what[0] == "itl"))
-    return Quantity(name, scale, 0, percent) if 0 < percent < 100 else None
+        rank = MIDDLES.index(statistic) + len(MIDDLES) * (what[0] == "itl")
+        return Quantity(name, scale, rank, None, unsaid)
+    return Quantity(name, scale, 0, percent, unsaid) if 0 < percent < 100 else None
+
+
+def _rate(words: list[str]) -> Quantity | None:
+    """A rate of tokens in somebody's own words."""
+    said = set(words)
+    counts = said & {*RATED} or (said & {*TOKENS} and (said & {*PER} or "throughput" in said))
+    if not counts or said - {*TOKENS, *PER, *OF_OUTPUT, *OF_ONE, *BESIDE}:
+        return None
+    of_one = next((OF_ONE[word] for word in words if word in OF_ONE), "")
+    if of_one == OF_ONE["user"] or said & {*OF_OUTPUT}:
+        return Quantity(of_one or "output_tok_s_total", rank=1)
+    if of_one:
+        return Quantity(of_one, rank=2, unsaid="tokens")
+    if "total" in said:
+        return Quantity("total_tok_s", rank=1)
+    return Quantity("output_tok_s_total", rank=2, unsaid="tokens")
 
 
 def _words(column: str) -> list[str]:
@@ -151,7 +195,7 @@ def column_of(name: str) -> str:
 
 
 def _recognises(data: Fields) -> bool:
-    others = "completed" in data or {"metric", "value"} <= data.keys()
+    others = "completed" in data or any(names <= data.keys() for names in OTHERS)
     flat = not any(isinstance(cell, (dict, list)) for cell in data.values())
     return flat and not others and any(quantity(str(name)) for name in data)
 
@@ -164,7 +208,7 @@ def _lines(data: Fields, where: str) -> list[Line]:
     for name, cell in data.items():
         measures, column = quantity(name), column_of(name)
         if measures:
-            value = number(cell)
+            value, measures = _cell(cell, measures)
             kind = (measures.name, measures.percent)
             if value and (kind not in found or measures.rank < found[kind][0].rank):
                 found[kind] = (measures, name, value)
@@ -175,10 +219,41 @@ def _lines(data: Fields, where: str) -> list[Line]:
     common["not_read"] = tuple(strange)
     out = []
     for measures, name, value in found.values():
-        fields = {"metric": measures.name, "value": value * measures.scale}
-        out.append(Line(f"{where} {name}", common | fields | {"percentile": measures.percent}))
+        factor, taken = _taken(measures, name, value)
+        fields = {"metric": measures.name, "value": value * measures.scale * factor}
+        fields |= {"percentile": measures.percent} | ({"assumed": taken} if taken else {})
+        out.append(Line(f"{where} {name}", common | fields))
     names = ", ".join(name for name in data if quantity(name))
     return out or [Line(where, {}, f"{names}: no number above zero")]
+
+
+WITH_UNIT = re.compile(r"\s*([\d.,' ]{1,30}?)\s*(ms|us|µs|s|sec|seconds|milliseconds)\s*")
+
+
+def _cell(cell: object, measures: Quantity) -> tuple[float | None, Quantity]:
+    """The number of a cell, and what it measures in the unit that stands behind the number."""
+    found = (
+        WITH_UNIT.fullmatch(cell) if isinstance(cell, str) and "tok" not in measures.name else None
+    )
+    if not found:
+        return number(cell), measures
+    seconds = SECONDS[found[2]] * (1 if measures.name.endswith("_s") else 1e3)
+    return number(found[1]), measures._replace(scale=round(seconds, 12), unsaid="")
+
+
+# Milliseconds below which a time without a unit is in seconds: no engine is as fast.
+LEAST_MS = {"itl": 0.5, "tpot": 0.5, "ttft": 5.0, "e2e": 60.0}
+
+
+def _taken(measures: Quantity, name: str, value: float) -> tuple[float, str]:
+    """A factor on a value whose unit is not stated, and what was taken for what is left open."""
+    if measures.unsaid == "unit":
+        in_s = value < LEAST_MS[measures.name.split("_")[0]]
+        unit = "seconds" if in_s else "milliseconds"
+        return 1e3 if in_s else 1.0, f"unit of {shown(name)} not stated: {unit} taken"
+    if measures.unsaid:
+        return 1.0, f"{shown(name)} does not say which tokens: those of the answers taken"
+    return 1.0, ""
 
 
 READERS = (Reader(_recognises, _lines),)

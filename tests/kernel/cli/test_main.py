@@ -239,3 +239,66 @@ def test_a_box_of_unequal_cards_is_a_pipeline_of_as_many(capsys):
 def test_help_fits_eighty_columns(capsys):
     assert main(["--help"]) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+QWEN = ["predict", "--model", "qwen3-8b", "--gpu", "l4"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "begins"),
+    [
+        (["--users", "0"], "--users is 0: it takes a whole number from 1"),
+        (["--concurrency", "0"], "concurrency is 0: it takes a whole number from 1"),
+        (["--input=0"], "--input is 0: it takes a whole number from 1"),
+        (["--output", "-1"], "--output is -1: it takes a whole number from 1"),
+        (["--draft-tokens", "99"], "--draft-tokens is 99: it takes a whole number from 1 to 64"),
+        (["--draft-tokens", "2", "--accept", "3"], "--accept is 3.0: it takes a number"),
+        (["--max-running-requests", "0"], "--max-running-requests is 0: it takes"),
+        (["--tp", "0"], "tp is 0: it takes a whole number"),
+        (["--ttft", "3"], "--ttft could be --ttft-ms, --ttft-p95-ms, --ttft-p95-s or 6 more"),
+    ],
+)
+def test_a_refusal_names_the_option_that_was_typed(capsys, typed, begins):
+    assert main([*QWEN, *typed]) == 2
+    assert capsys.readouterr().err.startswith(f"llmcap: {begins}")
+
+
+def test_a_bound_is_named_as_its_option_too(capsys):
+    assert main([*QWEN, "--shared-prefix", "9999"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("llmcap: --shared-prefix is 9999") and "(--input)" in said
+
+
+@pytest.mark.parametrize("path", ["no/such/folder/own.toml", "a\0b.toml", "."])
+def test_a_file_that_cannot_be_written_is_one_line(capsys, tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    rows = ["model,gpu,tp,precision,input_len,output_len,concurrency,mean_tpot_ms"]
+    rows += [f"llama-3.1-8b,h100,1,bf16,1024,256,{users},10.2" for users in (1, 2, 4, 8, 16, 32)]
+    (tmp_path / "mine.csv").write_text("\n".join(rows))
+    assert main(["calibrate", "--with", "mine.csv", "--out", path]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith(f"llmcap: out {path!r} cannot be written") and "\n" not in said
+
+
+ODD = [
+    *("", "0", "-1", "1e400", "nan", "-inf", "\u0661\u0662", "\u00bd", "0x10", "None", "/", "."),
+    *("missing.json", "a\0b", "x" * 5000, "{}", "'", "%s%n", "\n", "1k k", "2..5", "=", "h100,"),
+]
+NEEDS = {
+    **dict.fromkeys(("predict", "launch", "cliff"), QWEN[1:]),
+    "simulate": [*QWEN[1:], "--rate", "1", "--requests", "5"],
+    "design": [*QWEN[1:3], "--gpus", "l4"],
+}
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c != "calibrate"])
+def test_no_value_of_any_option_is_a_traceback(command, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = [one for one in parser_of(command)._actions if one.option_strings]
+    for at, option in enumerate(one for one in options if one.nargs != 0):
+        for value in ODD[at % 2 :: 2]:
+            argv = [command, *NEEDS.get(command, []), option.option_strings[-1], value]
+            status = main(argv)
+            said = capsys.readouterr().err
+            assert status in (0, 1, 2), argv
+            assert status != 2 or (said.count("\n") == 1 and len(said) < 700), said

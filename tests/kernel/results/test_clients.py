@@ -338,3 +338,77 @@ def test_a_run_of_which_nothing_was_answered_says_so(name):
     assert before in text
     lines = results.parse(text.replace(before, after).encode(), name)
     assert lines and all("no request came through" in line.problem for line in lines)
+
+
+# By hand, as loadgen/results.cc writes them: 2,000 tokens a second are 10 answers of 200.
+MLPERF = """\
+================================================
+MLPerf Results Summary
+================================================
+SUT name : PySUT
+Scenario : {scenario}
+Mode     : PerformanceOnly
+{rates}
+Result is : {result}
+  Min duration satisfied : Yes
+
+================================================
+Additional Stats
+================================================
+Scheduled samples per second : 10.00
+50.00 percentile latency (ns)   : 4100000000
+50.00 percentile first token latency (ns)   : 300000000
+99.00 percentile first token latency (ns)   : 900000000
+99.90 percentile first token latency (ns)   : 950000000
+50.00 percentile time to output token (ns)   : 20000000
+99.00 percentile time to output token (ns)   : 25000000
+"""
+COMPLETED = "Completed samples per second    : 10\nCompleted tokens per second: 2000"
+OFFLINE = "Samples per second: 10\nTokens per second: 2000"
+
+
+def mlperf(**said):
+    return results.parse(MLPERF.format(**said).encode(), "mlperf_log_summary.txt")
+
+
+def test_mlperf_server():
+    lines = mlperf(scenario="Server", rates=COMPLETED, result="VALID")
+    made = [measurements.measurement(one, MODEL | {"input_tokens": 1000}) for one in lines]
+    assert [(m.load.metric, m.value, m.load.percentile) for m in made] == [
+        ("ttft_ms", 300, None), ("itl_ms", 20, None), ("output_tok_s_total", 2000, None),
+        ("ttft_percentile_ms", 900, 99), ("ttft_percentile_ms", 950, 99.9),
+        ("tpot_percentile_ms", 25, 99),
+    ]  # fmt: skip
+    assert {(m.load.output_tokens, m.load.request_rate) for m in made} == {(200, 10.0)}
+    with pytest.raises(BadInput, match="input_tokens is not stated"):
+        measurements.measurement(lines[0], MODEL)
+
+
+def test_mlperf_offline_and_what_is_not_read():
+    (rate,) = (
+        one
+        for one in mlperf(scenario="Offline", rates=OFFLINE, result="INVALID")
+        if one.fields["metric"] == "output_tok_s_total"
+    )
+    assert rate.fields["value"] == 2000 and rate.fields["output_tokens"] == 200
+    assert rate.fields["assumed"] == "the run calls itself INVALID"
+    (single,) = mlperf(scenario="SingleStream", rates="", result="VALID")
+    assert single.problem.startswith("scenario SingleStream in mode PerformanceOnly is not read")
+
+
+def test_llmperf_s_percentiles():
+    made, _ = measured("llmperf_summary.json", **MODEL)
+    ends = {(m.load.metric, m.load.percentile) for m in made if m.load.percentile}
+    file = json.loads((FILES / "llmperf_summary.json").read_text(encoding="utf-8"))
+    kinds = {"ttft_s": "ttft", "inter_token_latency_s": "tpot", "end_to_end_latency_s": "e2e"}
+    wanted = {
+        (f"{kind}_percentile_ms", percent)
+        for name, kind in kinds.items()
+        for percent in (75.0, 90.0, 95.0, 99.0)
+        if f"results_{name}_quantiles_p{percent:g}" in file
+    }
+    assert ends == wanted and len(ends) == 3
+    p99 = file["results_ttft_s_quantiles_p99"]
+    assert ("ttft_percentile_ms", p99 * 1e3) in {
+        (m.load.metric, m.value) for m in made if m.load.percentile == 99
+    }

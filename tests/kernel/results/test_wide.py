@@ -98,7 +98,71 @@ def test_a_row_without_a_number_is_a_problem_and_the_others_are_read():
 
 def test_what_names_no_quantity_is_refused_with_the_way_to_write_it():
     with pytest.raises(BadInput, match="a quantity a column"):
-        read("model,gpu,ttft", "a,b,9")  # a time without a unit
+        read("model,gpu,requests/s", "a,b,9")
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "value", "taken"),
+    [
+        # no first token comes within 5 ms, and no answer within 60; no gap is below half of one
+        ("ttft", "95", 95, "milliseconds"), ("ttft", "0.095", 95, "seconds"),
+        ("tpot", "10.2", 10.2, "milliseconds"), ("mean_itl", "0.0102", 10.2, "seconds"),
+        ("p99_e2el", "2400", 2400, "milliseconds"), ("p99_e2el", "2.4", 2400, "seconds"),
+    ],
+)  # fmt: skip
+def test_a_time_without_a_unit_is_read_and_says_what_was_taken(column, cell, value, taken):
+    (line,) = read(f"model,gpu,{column}", f"qwen3-8b,h100,{cell}")
+    assert line.fields["value"] == pytest.approx(value)
+    assert line.fields["assumed"] == f"unit of {column!r} not stated: {taken} taken"
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        ("output_tps_per_user", "decode_tok_s_per_user"),
+        ("tokens/s/user", "decode_tok_s_per_user"),
+        ("output_tput_per_gpu", "output_tok_s_per_gpu"),
+        ("output tok/s", "output_tok_s_total"),
+        ("total output tokens per second", "output_tok_s_total"),
+        ("total tok/s", "total_tok_s"),
+        ("tok/s", "output_tok_s_total"), ("tput_per_gpu", "output_tok_s_per_gpu"),
+        ("requests/s", None), ("input_throughput", None), ("p99 tok/s", None), ("tokens", None),
+    ],
+)  # fmt: skip
+def test_rates_in_other_words(column, name):
+    found = wide.quantity(column)
+    assert (found and found.name) == name
+    assert not found or (found.unsaid == "tokens") == (column in ("tok/s", "tput_per_gpu"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "gap", "prompt"),
+    [
+        # a German desk: the comma is decimal in one cell, so the dot parts thousands in others
+        ("model;gpu;itl (ms);isl\nqwen3-8b;l4;22,1;1.024", 22.1, 1024),
+        ("model;gpu;itl (ms);isl\nqwen3-8b;l4;1.146,31;1.024", 1146.31, 1024),
+        ("model;gpu;itl (ms);isl\nqwen3-8b;l4;22.1;1024", 22.1, 1024),
+        ('model,gpu,itl (ms),isl\nqwen3-8b,l4,22.1,"1,024"', 22.1, 1024),
+        ("model,gpu,itl (ms),isl\nqwen3-8b,l4,1 146.31,1\u202f024", 1146.31, 1024),
+        ("model,gpu,itl,isl\nqwen3-8b,l4,22.1 ms,1024", 22.1, 1024),
+        ("model,gpu,ttft_s,itl (ms),isl\nqwen3-8b,l4,NaN,22.1,1024", 22.1, 1024),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_numbers_and_encodings_of_the_world(rows, gap, prompt, encoding):
+    (row,) = results.parse(rows.encode(encoding), "mine.csv")
+    made = measurements.measurement(row)
+    assert made.value == pytest.approx(gap) and made.load.input_tokens == prompt
+
+
+def test_a_long_table_in_a_client_s_words():
+    head = "model,gpu,concurrency,metric,value,unit"
+    rows = ("p99_ttft,0.3,s", "mean_tpot_ms,9.5,", "output_throughput,640,tok/s", "itl_ms,9,ms")
+    made = [measurements.measurement(row) for row in read(head, *(f"a,h100,8,{r}" for r in rows))]
+    assert [(m.load.metric, m.value, m.load.percentile) for m in made] == [
+        ("ttft_percentile_ms", 300, 99), ("itl_ms", 9.5, None),
+        ("output_tok_s_total", 640, None), ("itl_ms", 9, None),
+    ]  # fmt: skip
 
 
 def test_the_sample_can_be_predicted_whole():
