@@ -320,6 +320,7 @@ def with_company(calculator, state, view):
     company = {
         "presets": presets(form.name),
         "hint": hint,
+        "ask": getattr(calculator, "EXAMPLE", ""),
         "links": view.get("links") or links(form, state | view.get("hands_on", {})),
     }
     return view | company | {"named": named.name(view)}

@@ -45,7 +45,7 @@ def test_a_limit_on_a_percentile_is_judged_as_one():
     state = FORM.defaults() | SMALL | {"itl": 30, "itlp": "p95"}
     assert inputs.limits(state).tails == (Tail("itl", 95, 0.03),)
     labels = [item["label"] for item in view(state)["headline"]]
-    assert "Token gap, p95" in labels
+    assert "95th percentile gap" in labels
 
 
 @pytest.mark.parametrize(("rate", "budget"), [(4, 300), (0.5, 30), (4000, 3)])

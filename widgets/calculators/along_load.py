@@ -172,6 +172,7 @@ def _status(question, curves, leads, stops):
     first, last = stops[0], stops[-1]
     word, noun = question.variable.word, question.show.noun
     parts: list = []
+    alone: list = []
     for one in _by_leader(leads):
         name, over = one.leader, _stretch(one.start, one.end, first, last)
         if not parts:
@@ -179,12 +180,13 @@ def _status(question, curves, leads, stops):
             over = f"{verb} the {noun} {over}" + ("" if over.endswith("range") else f" {word}")
         inside = [x for x in stops if one.start <= x <= one.end]
         parts.append(f"{name} {over}{_margin(question, curves, inside, name)}")
+        alone += _alone(question, curves, inside, name)
     if not parts:
         why = ", ".join(f"{curve.label}: {OBSTACLES[curve.obstacle(first)]}" for curve in curves)
         return {"level": "bad", "text": f"None has a number anywhere on this range ({why})."}
     if len(parts) > 5:
         parts = [*parts[:4], f"then {len(parts) - 4} more changes"]
-    text, close = f"{'; '.join(parts)}.", sweep.too_close(leads)
+    text, close = " ".join([f"{'; '.join(parts)}.", *alone]), sweep.too_close(leads)
     text = f"{close}. By the estimates, {text}" if close else text
     held = _held_in_part(question, curves)
     text = f"{text} {held}" if held else text
@@ -237,19 +239,34 @@ def _stretch(start, end, first, last):
 
 
 def _margin(question, curves, inside, name):
-    """How far the leader is ahead of the next: the most it reaches, or that nobody else fits."""
-    ahead = []
+    """How far the leader is ahead of the next at most, or that nobody else fits."""
+    known = [times for times in _ahead(question, curves, inside) if times]
+    if " and " in name:
+        return " (level)"
+    if not known:
+        return " (the only one that fits)" if len(curves) > 1 else ""
+    most, least = digits(max(known)), digits(min(known))
+    return f" ({'up to ' if most != least else ''}{most} times ahead of the next)"
+
+
+def _ahead(question, curves, inside):
+    """How many times the best is ahead of the next, at each place; None where it is alone."""
     for x in inside:
         values = [v for v in (curve.value(x) for curve in curves) if v is not None]
-        ahead.append(times_ahead(values, question.what.less))
-    known = [times for times in ahead if times]
-    if " and " in name:
-        return ", level"
-    if not known:
-        return ", the only one that fits" if len(curves) > 1 else ""
-    most, least = digits(max(known)), digits(min(known))
-    alone = ", and alone where no other fits" if None in ahead else ""
-    return f", {'up to ' if most != least else ''}{most} times ahead of the next{alone}"
+        yield times_ahead(values, question.what.less)
+
+
+def _alone(question, curves, inside, name):
+    """Say from where on, or up to where, the leader is the only one that fits."""
+    ahead = list(_ahead(question, curves, inside))
+    if " and " in name or None not in ahead or not any(ahead):
+        return []
+    word = question.variable.word
+    if ahead[-1] is None:
+        start = next(i for i in range(len(ahead)) if not any(ahead[i:]))
+        return [f"From {inside[start]:,} {word} on no other fits."]
+    end = next(i for i, times in enumerate(ahead) if times)
+    return [f"Up to {inside[end - 1]:,} {word} no other fits."] if end else []
 
 
 def _crossings(question, curves, stops):

@@ -219,9 +219,12 @@ def span(estimate, limit=None, scale=1.0):
     Returns
     -------
     dict
-        The part of a headline; empty where there is no interval to rely on.
+        The part of a headline; empty where the number is exact, and `rough` where no interval
+        is to be relied on.
     """
-    if estimate.low == estimate.high or estimate.doubt:
+    if estimate.doubt:
+        return {"rough": True}
+    if estimate.low == estimate.high:
         return {}
     ends = {name: getattr(estimate, name) * scale for name in ("low", "value", "high", "ceiling")}
     return {"span": ends | ({"limit": limit * scale} if limit else {})}

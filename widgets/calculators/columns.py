@@ -5,7 +5,7 @@ from llmcap_kernel.address import MEAN
 from llmcap_kernel.refuse import BadInput
 
 from ..form import controls as c
-from ..form import inputs, learnt, lists
+from ..form import inputs, learnt, lists, presets
 from ..form.state import Field
 from . import answers
 
@@ -27,6 +27,10 @@ FIELDS = (
     )
     + (learnt.field(),)
 )
+
+AS_SPECIFIED = {
+    f"{letter}.{name}": value for letter in LETTERS for name, value in presets.AS_SPECIFIED.items()
+}
 
 
 def preset(*columns, **shared):

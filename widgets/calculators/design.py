@@ -22,6 +22,7 @@ from . import answers, calculate, running, vram
 from .columns import short_cards
 
 TITLE = "Design"
+EXAMPLE = "llama-3.1-70b, 7000 in, 1000 out, 16 users, p95 gap 50 ms, $30/h"
 LEAD = "What should I run for this load, these limits and this budget, and why not the next one?"
 HINT = "Try it: set the budget to $2 an hour, or click another mark and read why it is not first."
 ANY = "any"
@@ -242,12 +243,21 @@ def _headline(here):
     items = [
         _rent(here),
         _estimate("$/M output", e.usd_mtok, "USD/Mtok", here, "cards always busy"),
-        _estimate(f"Token gap, {which_gap}", _of(e, "itl", which_gap), "s", here,
+        _estimate(_label("itl", which_gap), _of(e, "itl", which_gap), "s", here,
                   f"{quantity(e.tok_s_user.value, 'tok/s')} a user", gap_s),
-        _estimate(f"First token, {which_wait}", _of(e, "ttft", which_wait), "s", here,
+        _estimate(_label("ttft", which_wait), _of(e, "ttft", which_wait), "s", here,
                   "under this load", wait_s),
     ]  # fmt: skip
     return [item for item in items if item]
+
+
+MEANS = {"itl": "Gap between tokens, mean", "ttft": "First token, mean"}
+
+
+def _label(latency, which):
+    return (
+        MEANS[latency] if which == MEAN else design.limit_title(f"{latency} {which}").capitalize()
+    )
 
 
 def _of(estimates, latency, which):
@@ -314,7 +324,8 @@ def _figure(found, here):
         f"Ringed: {_run(here)}; its gaps by percentile below. The tables say the same."
     )
     gap_s, _ = asked(slo, "itl")
-    title = "gap between tokens, ms" if which == MEAN else f"{which} of gaps between tokens, ms"
+    title = f"{_label('itl', which)} between tokens, ms"
+    title = "mean gap between tokens, ms" if which == MEAN else title
     return cost_and_gap(
         points,
         here.number,
@@ -399,7 +410,11 @@ def _shrinking(found):
     left, rows = list(found.rows), [["The catalogue", f"{len(found.rows):,}", "-"]]
     for name in sorted(names, key=lambda name: (name != "capacity", name == "budget")):
         kept = [row for row in left if row.headrooms.get(name, 0) >= 1]
-        label = "hold the users" if name == "capacity" else f"keep the limit on {name}"
+        label = (
+            "hold the users"
+            if name == "capacity"
+            else f"keep the limit on the {design.limit_title(name)}"
+        )
         rows.append([label, f"{len(kept):,}", f"{len(left) - len(kept):,}"])
         left = kept
     return {
@@ -465,7 +480,7 @@ def _links(here, state):
     d, users = here.deployment, here.workload.concurrency
     values = {name: getattr(d, name).name for name in ("model", "gpu", "weights", "kv", "engine")}
     values |= {"tp": d.tp, "pp": d.pp, "ep": d.ep > 1, "dp": d.dp_attention, "users": users}
-    values |= {"fraction": d.fraction, "ctx": here.workload.context_tokens}
+    values |= {"fraction": d.memory_fraction, "ctx": here.workload.context_tokens}
     values |= {"batched": d.max_num_batched_tokens}
     values |= {name: state[name] for name in ("in", "out", "prefix", *inputs.LIMITED)}
     found = []

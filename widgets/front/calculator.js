@@ -248,9 +248,9 @@ function headlineBox(view) {
   const cards = view.headline.map((item) =>
     h(
       "div",
-      { class: "lc-number" },
+      { class: `lc-number${item.rough ? " lc-rough" : ""}` },
       h("dt", {}, item.label),
-      h("dd", {}, h("strong", {}, item.value), item.unit ? h("span", {}, ` ${item.unit}`) : null),
+      h("dd", {}, item.rough ? h("span", {}, "about ") : null, h("strong", {}, item.value), item.unit ? h("span", {}, ` ${item.unit}`) : null),
       item.span ? spanBox(item.span) : null,
       item.note ? h("dd", { class: "lc-note" }, item.note) : null,
     ),
@@ -261,9 +261,9 @@ function headlineBox(view) {
 // The answer in a line, which stays in sight on a phone; it has been read out above.
 function shortBox(view) {
   const named = (item) => (view.groups?.length ? item.label.split(":")[0] : item.label);
-  const unit = (item) => (named(item).split(" ").includes(item.unit) ? "" : item.unit);
+  const unit = (item) => (named(item).toLowerCase().split(" ").includes(item.unit) ? "" : item.unit);
   const said = view.headline.slice(0, 4).map((item) =>
-    h("span", {}, `${named(item)} `, h("b", {}, `${item.value} ${unit(item)}`.trim())));
+    h("span", {}, `${named(item)} `, h("b", {}, `${item.rough ? "about " : ""}${item.value} ${unit(item)}`.trim())));
   return h("p", { class: `lc-short lc-${view.status.level}`, "aria-hidden": "true" }, said);
 }
 
@@ -278,15 +278,25 @@ function spanBox(span) {
     h("span", { class: "lc-bar", "aria-hidden": "true" }, band, parts), h("span", {}, span.text));
 }
 
-function presetsBox(view, compact) {
+// A line in which a whole question may be typed: leaving it, with Enter or the button, asks.
+function questionBox(view, prefix) {
+  const id = `${prefix}-ask`;
+  return h("div", { class: "lc-asked" }, h("label", { for: id }, "Type a question:"),
+    h("input", { id, type: "text", name: "ask", autocomplete: "off", spellcheck: "false",
+      enterkeyhint: "go", placeholder: `Such as ${view.ask}` }),
+    h("button", { type: "button" }, "Ask"));
+}
+
+function presetsBox(view, compact, prefix) {
   const presets = (compact ? [] : view.presets || []).map((preset) =>
     h("button", { type: "button", "data-act": "preset", "data-query": preset.query,
       title: preset.note, "aria-pressed": String(preset.query === view.query) }, preset.label));
   const hint = view.hint && !compact ? h("p", { class: "lc-hint" }, view.hint) : null;
-  if (!presets.length && !hint) return null;
+  const ask = view.ask && !compact ? questionBox(view, prefix) : null;
+  if (!presets.length && !hint && !ask) return null;
   const row = h("div", { class: "lc-presets", role: "group", "aria-label": "Start from" },
     h("span", { "aria-hidden": "true" }, "Start from:"), presets);
-  return h("div", { class: "lc-start" }, presets.length ? row : null, hint);
+  return h("div", { class: "lc-start" }, presets.length ? row : null, ask, hint);
 }
 
 function linksBox(view, apps) {
@@ -372,7 +382,7 @@ function tree(view, prefix, can) {
     button("undo", "Undo", !can.undo), button("redo", "Redo", !can.redo), button("reset", "Reset"),
     shareMenu(Boolean(view.figure)));
   const head = h("header", {}, titleBox(view, compact),
-    compact ? null : h("p", { class: "lc-lead" }, view.lead), actions, presetsBox(view, compact));
+    compact ? null : h("p", { class: "lc-lead" }, view.lead), actions, presetsBox(view, compact, prefix));
   const figure = h("div", { class: "lc-figure", role: "img", "data-keep": "",
     "aria-label": view.figure ? view.figure.alt : undefined, hidden: !view.figure },
     h("div", { class: "lc-plot" }));
@@ -1136,7 +1146,7 @@ function render({ model, el }) {
   }
 
   function change(name, value) {
-    const cleared = (control(name).clears || []).map((other) => [other, null]);
+    const cleared = (control(name)?.clears || []).map((other) => [other, null]);
     // Only what a person changed: an input that follows another is the kernel's to move, and its
     // value here may be older than what is asked and not yet answered.
     send({ values: { ...waiting?.values, ...Object.fromEntries(cleared), [name]: value } });
@@ -1282,6 +1292,7 @@ function render({ model, el }) {
       moving = null;
       return;
     }
+    if (node.name === "ask" && !node.value.trim()) return;
     remember();
     if (node.matches(".lc-entry input")) node.typed = node.value;
     change(node.name, node.type === "checkbox" ? node.checked : node.value);
