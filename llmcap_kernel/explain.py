@@ -132,8 +132,8 @@ def ordinal(number: float) -> str:
     >>> [ordinal(n) for n in (1, 52, 95, 11, 99.9)]
     ['1st', '52nd', '95th', '11th', '99.9th']
     """
-    last = 0 if number % 100 // 10 == 1 else number % 10  # 11th to 13th
-    return f"{number:g}" + {1: "st", 2: "nd", 3: "rd"}.get(last, "th")
+    last = 0.0 if number % 100 // 10 == 1 else number % 10  # 11th to 13th
+    return f"{number:g}" + {1.0: "st", 2.0: "nd", 3.0: "rd"}.get(last, "th")
 
 
 def _scaled(value: float, scales: Sequence[tuple[float, str]], figures: int) -> tuple[float, str]:

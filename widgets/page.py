@@ -135,8 +135,9 @@ def summary(view):
 
 
 def _whole(view, prefix, apps):
-    ask = h("div", {"class": "lc-ask"}, _answer(view), _controls(view, prefix))
-    parts = [*_details(view, apps), _links(view, apps)]
+    later = bool((view.get("remedies") or {}).get("later"))
+    ask = h("div", {"class": "lc-ask"}, _answer(view, later), _controls(view, prefix))
+    parts = [_remedies(view) if later else None, *_details(view, apps), _links(view, apps)]
     return [ask, h("div", {"class": "lc-results"}, parts)]
 
 
@@ -152,9 +153,10 @@ def _compact(view, prefix, inputs, apps):
     return [ask, h("div", {"class": "lc-results"}, parts)]
 
 
-def _answer(view):
-    parts = [_status(view), _headline(view), _figure(view), _remedies(view), _messages(view)]
-    parts.append(_short(view))
+def _answer(view, later=False):
+    """The answer; ways out that are `later` come after the inputs, where those stand below."""
+    parts = [_status(view), _headline(view), _figure(view)]
+    parts += [None if later else _remedies(view), _messages(view), _short(view)]
     return h("div", {"class": "lc-answer"}, parts)
 
 

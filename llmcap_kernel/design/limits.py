@@ -141,7 +141,7 @@ class Limit(Explained):
         unit = self.unit if self.unit != "s" else "tok/s" if gap else "1/s"
         return (
             Line(
-                f"{self.title} headroom",
+                f"{self.name} headroom",
                 "available / required",
                 f"{quantity(self.available, unit)} / {quantity(self.required, unit)}",
                 f"{self.headroom:.2f}x, {self.words}",

@@ -56,7 +56,7 @@ def answer(name, text, query=""):
         ),
         ("calculate", "DeepSeek-V3 on eight H200, 64 users", {"tp": 8, "users": 64}),
         ("calculate", "mixtral on A100 80GB sglang", {"engine": "sglang-0.5", "tp": 1}),
-        ("calculate", "8K of context, 99th percentile first token 3 s", {"in": 7000, "ttftp": "p99"}),
+        ("calculate", "8K context, 99th percentile first token 3 s", {"in": 7000, "ttftp": "p99"}),
         ("calculate", "Qwen3-32B-AWQ on L40S", {"weights": "int4-awq"}),
         ("vram", "at 32Ki on RTX 4090", {"ctx": 32_768, "gpu": "rtx-4090"}),
         ("design", "2 requests/s of qwen3-8b", {"rate": 2, "model": "qwen3-8b"}),
@@ -99,7 +99,7 @@ def test_a_question_that_says_nothing_changes_nothing(text):
     state, messages = form.check({"ask": text}, form.defaults())
     assert state == form.defaults()
     assert text is None or messages[0]["level"] == "error"
-    with pytest.raises(BadInput, match="names no|Type"):
+    with pytest.raises(BadInput, match=r"names no|Type"):
         asked.inputs(form, text, state)
 
 

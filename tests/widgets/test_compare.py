@@ -124,7 +124,7 @@ def test_the_curve_and_the_limit_are_of_the_gap_that_is_asked(which):
         assert curves(view)["8x H200"]["x"][at - 1] == 55 and before < 40 < 5 * 40 < after
     (limit,) = (t for t in view["figure"]["data"] if t.get("line", {}).get("color") == BAD)
     assert set(limit["y"]) == {40.0}
-    titled = "95th percentile gap between tokens, ms"
+    titled = "95th percentile gap, ms"
     assert (view["figure"]["layout"]["yaxis"]["title"]["text"] == titled) == (which == "p95")
 
 

@@ -419,7 +419,7 @@ def _columns_state(form, state, users):
 
 
 def of_scorecard(state, users):
-    """Scorecard: the column of the deployment, and the verdict over it and the B that it opens with."""
+    """Scorecard: the column of the deployment, and the verdict over it and the B it opens with."""
     view = scorecard.view(_columns_state(scorecard.FORM, state, users))
     refused = _refusal(view)
     if refused:

@@ -19,7 +19,7 @@ from ..form import from_name, inputs, learnt, lists
 from ..form import presets as p
 from ..form.state import Field, Form
 from . import answers, calculate, running, vram
-from .columns import short_cards
+from .columns import run_title, short_cards
 
 TITLE = "Design"
 EXAMPLE = "llama-3.1-70b, 7000 in, 1000 out, 16 users, p95 gap 50 ms, $30/h"
@@ -217,7 +217,11 @@ def _status(found, here, eased):
     best = found.winner
     tried = f"{len(found.order):,} of {len(found.rows):,} candidates meet every limit."
     if best is None:
-        give = f" The least that would have to give: {eased[0].sentence}." if eased else ""
+        give = (
+            f" The least that would have to give: {_in_words(eased[0].sentence, eased[0].choice)}."
+            if eased
+            else ""
+        )
         shown = f" The numbers below are of {_run(here)}, the nearest miss."
         if here.number != found.misses[0]:
             shown = f" The numbers below are of {_run(here)}."
@@ -225,7 +229,7 @@ def _status(found, here, eased):
     if here.number != best.number:
         reason = found.reason(here).sentence
         level = "warn" if here.meets_all else "bad"
-        return {"level": level, "text": f"{here.short_title}: {reason}. The answer: {_run(best)}."}
+        return {"level": level, "text": f"{_title(here)}: {reason}. The answer: {_run(best)}."}
     return {
         "level": answers.worst(best.limits),
         "text": f"Run {_run(best)}: {best.binding}. {tried}",
@@ -234,7 +238,18 @@ def _status(found, here, eased):
 
 def _run(choice):
     rent = f" at {quantity(choice.usd_h_all, 'USD/h')}" if choice.usd_h_all else ""
-    return f"{choice.short_title}{rent}"
+    return f"{_title(choice)}{rent}"
+
+
+def _title(choice):
+    """What a candidate is called, as a reader says it."""
+    title = run_title(choice.deployment)
+    return f"{choice.copies:,} x ({title})" if choice.copies > 1 else title
+
+
+def _in_words(sentence, choice):
+    """A sentence of the search with the name of its candidate as a reader says it."""
+    return sentence.replace(choice.title, _title(choice)) if choice else sentence
 
 
 def _headline(here):
@@ -303,7 +318,7 @@ def _figure(found, here):
             continue
         kind = "front" if number in front else "meets" if choice.meets_all else "misses"
         gap = _of(choice.estimates, "itl", which).value
-        text = "<br>".join((choice.short_title, *wrap(found.reason(choice).sentence, LINE)))
+        text = "<br>".join((_title(choice), *wrap(found.reason(choice).sentence, LINE)))
         points.append(
             Candidate(
                 number,
@@ -324,8 +339,8 @@ def _figure(found, here):
         f"Ringed: {_run(here)}; its gaps by percentile below. The tables say the same."
     )
     gap_s, _ = asked(slo, "itl")
-    title = f"{_label('itl', which)} between tokens, ms"
-    title = "mean gap between tokens, ms" if which == MEAN else title
+    title = f"{_label('itl', which)}, ms"
+    title = "mean gap, ms" if which == MEAN else title
     return cost_and_gap(
         points,
         here.number,
@@ -357,14 +372,15 @@ def _why_not(found, here, state):
         reasons.insert(0, found.reason(best))
     items = [
         {
-            "label": reason.choice.short_title,
+            "label": _title(reason.choice),
             "query": FORM.query(state | {"pick": reason.choice.number}),
             "note": reason.sentence,
         }
         for reason in reasons
         if reason.choice.number != here.number
     ]
-    return {"text": "Why not the next one?" if best else "The nearest misses:", "items": items}
+    text = "Why not the next one?" if best else "The nearest misses:"
+    return {"text": text, "items": items, "later": True}
 
 
 def _with_other_steps(rates, eased, state):
@@ -375,7 +391,7 @@ def _with_other_steps(rates, eased, state):
         tokens = one.deployment.max_num_batched_tokens
         rent = f" at {quantity(one.usd_h_all, 'USD/h')}" if one.usd_h_all else ""
         yield {
-            "label": f"{one.short_title}, {tokens:,} tokens a step",
+            "label": f"{_title(one)}, {tokens:,} tokens a step",
             "query": FORM.query(state | {"batched": tokens, "pick": None}),
             "note": f"meets every limit{rent}",
         }
@@ -428,7 +444,7 @@ def _shrinking(found):
 def _front(found):
     rows = [
         [
-            choice.short_title,
+            _title(choice),
             quantity(choice.usd_h_all, "USD/h") if choice.usd_h_all else "-",
             quantity(choice.usd_mtok.value, "USD/Mtok") if choice.usd_mtok else "-",
             quantity(choice.estimates.itl_s.value, "s"),
@@ -448,8 +464,8 @@ def _front(found):
 
 
 def _sentences(found, here, rates, eased):
-    said = [one.sentence for one in rates]
-    said += [f"{one.sentence}." for one in eased]
+    said = [_in_words(one.sentence, one.choice) for one in rates]
+    said += [f"{_in_words(one.sentence, one.choice)}." for one in eased]
     if found.asked.rate is not None and here.meets_all:
         said.insert(0, _served(found, here))
     sure = found.surest

@@ -375,11 +375,29 @@ def plain(reason):
 
 def _messages(report, mine, voice):
     """What a reader is to know of a file of which some rows are compared."""
-    skipped = [row for row in report.rows if row.skipped]
-    if not mine or not skipped:
+    if not mine:
         return []
-    text = f"{_rows(len(skipped))} of {voice.file} could not be compared; a table below says why."
-    return [{"level": "info", "field": "", "text": text}]
+    skipped = [row for row in report.rows if row.skipped]
+    unread = _unread(report)
+    out = []
+    if unread:
+        text = f"Not understood in {voice.file}, and left out: {', '.join(unread)}. {LENGTHS}"
+        out.append({"level": "warning", "field": "", "text": text})
+    if skipped:
+        text = f"{_rows(len(skipped))} of {voice.file} could not be compared; a table below says "
+        out.append({"level": "info", "field": "", "text": f"{text}why."})
+    return out
+
+
+LENGTHS = (
+    "A prompt's length is input_tokens, an answer's output_tokens; or set them beside the file."
+)
+
+
+def _unread(report):
+    """The columns of a table that no name is known for."""
+    found = (re.fullmatch(r"column '(.+)' is not understood", one) for one in report.assumptions)
+    return [one[1] for one in found if one]
 
 
 # the verdict
@@ -395,7 +413,8 @@ def _status(report, mine, others, asks, voice):
     if others.median is not None:
         text += f" {SAID[alike]} (median {percent(others.median)})."
     is_promised = sum(inside) >= 0.75 * len(inside)
-    return {"level": "good" if is_promised and alike != "worse" else "warn", "text": text}
+    is_good = is_promised and alike != "worse" and not _unread(report)
+    return {"level": "good" if is_good else "warn", "text": text}
 
 
 SAID = {

@@ -53,7 +53,7 @@ class Show:
 
 SHOWS = {
     "gap": Show("itl_s", "Gap between tokens", "shortest gap",
-                "mean gap between tokens, ms", "ms", 1e3),
+                "mean gap, ms", "ms", 1e3),
     "rate": Show("tok_s_user", "Speed of one user", "fastest answers",
                  "tokens a second of one user", "tok/s"),
     "ttft": Show("ttft_s", "First token, mean", "shortest wait", "mean first token, s", "s"),

@@ -7,7 +7,7 @@ from llmcap_kernel.refuse import BadInput
 
 from .. import constants
 from ..figures.limits import FARTHEST, limits_used
-from ..form import inputs
+from ..form import inputs, lists
 from ..form import presets as p
 from ..form.state import Form
 from . import answers, columns
@@ -116,6 +116,10 @@ def _figure(card):
     return limits_used(rows, alt)
 
 
+def _named(d):
+    return f"{lists.model_title(d.model)}, {columns.run_title(d)}"
+
+
 def _share(limit):
     """Share of a limit that is used; no headroom at all is drawn as far out as can be."""
     return 1 / limit.headroom if limit.headroom > 0 else FARTHEST
@@ -148,7 +152,7 @@ def _estimates(card):
 
 
 def _table(card):
-    rows = [["Deployment", *(one.deployment.title for one in card.cards)]]
+    rows = [["Deployment", *(_named(one.deployment) for one in card.cards)]]
     levels = [[None] * len(card.cards)]
     for cells in zip(*(one.rows() for one in card.cards), strict=True):
         name = cells[0][0]

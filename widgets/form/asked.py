@@ -23,6 +23,8 @@ TIME = NUMBER + r"\s*(ms|milliseconds?|s|sec|seconds?)\b"
 WAIT, GAP = r"\b(?:ttft|first token)\b", r"\b(?:itl|tpot|gaps?|between tokens)\b"
 NEAR = r"[^\d$]{0,24}?"  # words that may stand between a name and its number
 FORMATS = r"(fp32|bf16|fp16|fp8|int8|int4|nvfp4|mxfp4|mxfp8|awq|gptq|q\d[\w]*|[w]\d+a\d+)"
+AT_ONCE = r"requests? (?:at once|in flight)"
+NO_FORMAT = r"(?!\s+(?:fp|bf|int|nv|mx))"  # "in FP8" is no prompt
 # What is read, in this order: each takes its words out of the question.
 NUMBERS = (
     ("budget", rf"\$\s*{NUMBER}\s*{HOUR}"),
@@ -34,9 +36,9 @@ NUMBERS = (
     ("itl", rf"{GAP}{NEAR}{TIME}"),
     ("itl", rf"{TIME}\s*(?:{GAP}|(?:a|per) token|)"),
     ("rate", rf"{NUMBER}\s*(?:requests?|req)\s*(?:/|a|per)\s*s(?:ec|econd)?\b"),
-    ("users", rf"{NUMBER}\s*(?:concurrent\b|users?\b|sessions?\b|streams?\b|requests? (?:at once|in flight))"),
+    ("users", rf"{NUMBER}\s*(?:(?:concurrent|users?|sessions?|streams?)\b|{AT_ONCE})"),
     ("users", rf"\b(?:concurrency|users)\s*(?:of|=|:)?\s*{NUMBER}"),
-    ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:\bin\b(?!\s+(?:fp|bf|int|nv|mx))|inputs?\b|prompts?\b)"),
+    ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:\bin\b{NO_FORMAT}|inputs?\b|prompts?\b)"),
     ("in", rf"\b(?:prompts?|inputs?)\s*(?:of|=|:)?\s*{NUMBER}"),
     ("out", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:out\b|outputs?\b|answers?\b)"),
     ("out", rf"\b(?:answers?|outputs?)\s*(?:of|=|:)?\s*{NUMBER}"),
@@ -65,7 +67,112 @@ SHOWS = {
 }
 # Words that ask and join, and tell nothing.
 SILENT = frozenset(
-    ["a", "an", "and", "are", "as", "at", "be", "best", "better", "between", "can", "card", "cards", "compare", "context", "cost", "costs", "do", "does", "each", "first", "fit", "fits", "for", "from", "gap", "gaps", "gpu", "gpus", "grow", "growing", "grows", "how", "i", "in", "is", "it", "itl", "latency", "limit", "limits", "many", "me", "million", "more", "most", "much", "my", "need", "of", "on", "one", "or", "out", "over", "p95", "per", "please", "price", "run", "running", "serve", "should", "show", "speed", "than", "that", "the", "their", "them", "then", "to", "token", "tokens", "ttft", "under", "up", "us", "usd", "use", "user", "users", "versus", "vs", "want", "what", "when", "where", "which", "will", "with", "within", "would", "context", "max", "at", "budget", "load", "fast", "faster", "cheap", "cheaper", "cheapest", "by"]
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "best",
+        "better",
+        "between",
+        "can",
+        "card",
+        "cards",
+        "compare",
+        "context",
+        "cost",
+        "costs",
+        "do",
+        "does",
+        "each",
+        "first",
+        "fit",
+        "fits",
+        "for",
+        "from",
+        "gap",
+        "gaps",
+        "gpu",
+        "gpus",
+        "grow",
+        "growing",
+        "grows",
+        "how",
+        "i",
+        "in",
+        "is",
+        "it",
+        "itl",
+        "latency",
+        "limit",
+        "limits",
+        "many",
+        "me",
+        "million",
+        "more",
+        "most",
+        "much",
+        "my",
+        "need",
+        "of",
+        "on",
+        "one",
+        "or",
+        "out",
+        "over",
+        "p95",
+        "per",
+        "please",
+        "price",
+        "run",
+        "running",
+        "serve",
+        "should",
+        "show",
+        "speed",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "to",
+        "token",
+        "tokens",
+        "ttft",
+        "under",
+        "up",
+        "us",
+        "usd",
+        "use",
+        "user",
+        "users",
+        "versus",
+        "vs",
+        "want",
+        "what",
+        "when",
+        "where",
+        "which",
+        "will",
+        "with",
+        "within",
+        "would",
+        "context",
+        "max",
+        "at",
+        "budget",
+        "load",
+        "fast",
+        "faster",
+        "cheap",
+        "cheaper",
+        "cheapest",
+        "by",
+    ]
 )
 
 
@@ -106,7 +213,8 @@ def read(text):
     >>> read("Qwen3-32B on two H200, 32K context")
     Read(models=['qwen3-32b'], cards=[('h200-sxm', 2)], numbers={'ctx': '32K'}, lost=[])
     """
-    rest, numbers = " " + text.strip()[:MAX_TEXT] + " ", {}
+    rest = f" {text.strip()[:MAX_TEXT]} "
+    numbers: dict[str, Any] = {}
     for name, pattern in SHOWS.items():
         if re.search(pattern, rest, re.I):
             numbers.setdefault("show", name)

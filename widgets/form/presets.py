@@ -9,8 +9,8 @@ RAG = {"label": "RAG at 128K", "note": "Few users with very long prompts"}
 BATCH = {"label": "A batch job", "note": "8B for as many sequences as there is room"}
 STORIES = (WORKED, LAPTOP, CHAT, RAG, BATCH)
 
-# What each is served on. A calculator opens with the worked spec's model and cards, and its engine's
-# own cache of 16 bits and memory fraction, as the command does; the spec says both.
+# What each is served on. A calculator opens with the worked spec's model and cards, and with the
+# cache of 16 bits and the memory fraction that its engine takes unless told; the spec says both.
 AS_UNTOLD: dict = {"kv": "bf16", "fraction": None}
 AS_SPECIFIED = {"kv": "fp8", "fraction": design.worked_spec()[0].memory_fraction}
 ON_LAPTOP = {

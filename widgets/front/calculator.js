@@ -390,14 +390,15 @@ function tree(view, prefix, can) {
     "aria-live": "polite", tabindex: "-1" }, view.status.text,
   view.status.beside ? h("span", { class: "lc-beside" }, ` ${view.status.beside}`) : null);
   // The answer comes before the inputs: on a phone it is what is seen first.
+  const later = !compact && view.remedies?.later;
   const answer = h("div", { class: "lc-answer" }, status, headlineBox(view), figure,
-    remediesBox(view), messagesBox(view), shortBox(view));
+    later ? null : remediesBox(view), messagesBox(view), shortBox(view));
   // Where deployments are compared, the table that does it is the answer.
   const shown = compact && view.groups ? view.tables.slice(0, 1) : [];
   const rest = compact
     ? [shown.map(tableBox), h("details", { class: "lc-more" }, h("summary", {}, "Numbers and arithmetic"),
         detailsOf(view, can.apps, view.tables.slice(shown.length))), ownPageBox(view, can.apps)]
-    : [detailsOf(view, can.apps), linksBox(view, can.apps)];
+    : [later ? remediesBox(view) : null, detailsOf(view, can.apps), linksBox(view, can.apps)];
   const results = h("div", { class: "lc-results" }, rest.flat());
   const ask = h("div", { class: "lc-ask" }, answer, controlsBox(view, prefix, can.inputs));
   const wide = view.groups && !compact ? " lc-wide" : "";

@@ -20,8 +20,8 @@ from ..page import APPS, h, words
 from .record import Control, Drawn, Picture
 
 ASKS = (
-    "How fast is {model} in {weights}, its cache in {kv}, on {cards} × {gpu} for {users} with "
-    "{context} of context? Limits: 95% of the gaps between tokens within {gap}, rent within {budget}."
+    "How fast is {model} in {weights}, cache in {kv}, on {cards} × {gpu} for {users} with "
+    "{context} of context? Wanted: 95% of the gaps within {gap}, for {budget}."
 )
 OWN = "its own format"
 FORMATS = {OWN: None, "BF16": "bf16", "FP8": "fp8", "INT8": "int8", "INT4": "int4-awq",

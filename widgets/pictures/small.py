@@ -149,7 +149,7 @@ def candidates():
 
 @cache
 def _speeds():
-    """Every published speed of one user beside its prediction without its source, as Validate opens.
+    """Published speeds of one user beside predictions without their source, as Validate opens.
 
     A row that gives the gap between tokens is drawn as the speed that it means.
     """
@@ -181,8 +181,9 @@ def scatter():
     drawing.text(8.5, 22, "measured, tok/s", "quiet", small=True, halo=True)
     drawing.text(98, 262, "predicted, tok/s", "quiet", small=True, anchor="end", halo=True)
     said = (
-        f"{len(rows):,} published speeds of one user, each predicted by a fit that has not seen its "
-        f"source. Half are within {half:.0%} of the measurement, four of five within {most:.0%}."
+        f"{len(rows):,} published speeds of one user, each predicted by a fit that has not seen "
+        f"its source. Half are within {half:.0%} of the measurement, four of five within "
+        f"{most:.0%}."
     )
     return drawing, said
 
