@@ -234,7 +234,8 @@ def _question(view, prefix):
     if not view.get("ask"):
         return None
     line = {"id": f"{prefix}-ask", "type": "text", "name": "ask", "autocomplete": "off"}
-    line |= {"spellcheck": "false", "enterkeyhint": "go", "placeholder": f"Such as {view['ask']}"}
+    line |= {"spellcheck": "false", "enterkeyhint": "go", "data-lm-suppress-shortcuts": "true"}
+    line |= {"placeholder": f"Such as {view['ask']}"}
     label = h("label", {"for": line["id"]}, words("Type a question:"))
     return h("div", {"class": "lc-asked"}, label, h("input", line), _button("Ask", {}))
 

@@ -303,7 +303,7 @@ def with_company(calculator, state, view):
     Parameters
     ----------
     calculator : module
-        With `FORM`, and `PRESETS` and `HINT` where it has them.
+        With `FORM`, and `PRESETS`, `HINT` and `ASKS`, a question to type, where it has them.
     state : dict
         A complete state.
     view : dict
@@ -320,7 +320,7 @@ def with_company(calculator, state, view):
     company = {
         "presets": presets(form.name),
         "hint": hint,
-        "ask": getattr(calculator, "EXAMPLE", ""),
+        "ask": getattr(calculator, "ASKS", ""),
         "links": view.get("links") or links(form, state | view.get("hands_on", {})),
     }
     return view | company | {"named": named.name(view)}

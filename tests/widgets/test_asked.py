@@ -71,7 +71,7 @@ def test_a_question_is_read_as_people_write_it(name, text, state):
 
 @pytest.mark.parametrize("module", ASKING, ids=lambda module: module.FORM.name)
 def test_each_calculator_s_own_example_is_understood_whole(module):
-    _, messages = answer(module.FORM.name, module.EXAMPLE)
+    _, messages = answer(module.FORM.name, module.ASKS)
     texts = [one["text"] for one in messages if one["text"].startswith(("Read", "Not", "Which"))]
     assert len(texts) == 1 and texts[0].startswith("Read: ")
 

@@ -20,7 +20,7 @@ from ..form.state import Field, Form
 from . import answers, running
 
 TITLE = "Calculate"
-EXAMPLE = "Llama-3.3-70B in FP8 on two H100, 16 users, 8K context"
+ASKS = "Llama-3.3-70B in FP8 on two H100, 16 users, 8K context"
 LEAD = (
     "How fast, for how many users, how soon and at what price? Estimates with their 80% "
     "intervals, beside what the spec sheet allows."

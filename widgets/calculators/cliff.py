@@ -14,7 +14,7 @@ from . import answers
 from .answers import gib
 
 TITLE = "The context cliff"
-EXAMPLE = "Qwen3-32B on two H200, 32 users"
+ASKS = "Qwen3-32B on two H200, 32 users"
 LEAD = "How many users fit at each context length, and is it a cliff at all?"
 ON_ONE, ON_TWO, _ = design.worked_spec()
 FORM = Form(

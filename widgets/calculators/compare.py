@@ -13,7 +13,7 @@ from . import along_choices, along_load, answers, columns
 from .question import OBSTACLES, SHOWS, VARIABLES, Question
 
 TITLE = "Compare"
-EXAMPLE = "gpt-oss-120b on H100, H200 or MI300X, over context"
+ASKS = "gpt-oss-120b on H100, H200 or MI300X, over context"
 LEAD = "Move one thing, keep the rest: which deployment is ahead, and from where on?"
 HINT = "Try it: look at the price, or move the cards and see whose gap falls."
 ASKED = (

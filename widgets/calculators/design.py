@@ -22,7 +22,7 @@ from . import answers, calculate, running, vram
 from .columns import run_title, short_cards
 
 TITLE = "Design"
-EXAMPLE = "llama-3.1-70b, 7000 in, 1000 out, 16 users, p95 gap 50 ms, $30/h"
+ASKS = "llama-3.1-70b, 7000 in, 1000 out, 16 users, p95 gap 50 ms, $30/h"
 LEAD = "What should I run for this load, these limits and this budget, and why not the next one?"
 HINT = "Try it: set the budget to $2 an hour, or click another mark and read why it is not first."
 ANY = "any"

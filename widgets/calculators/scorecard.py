@@ -13,7 +13,7 @@ from ..form.state import Form
 from . import answers, columns
 
 TITLE = "Scorecard"
-EXAMPLE = "Qwen3-32B on H100, L40S or A100, 32 users, gap 30 ms, $10/h"
+ASKS = "Qwen3-32B in FP8 on H100, H200 or L40S, 16 users, gap 50 ms, $10/h"
 LEAD = "Which of these deployments meets every limit, what does it cost, and what binds the others?"
 FORM = Form("scorecard", columns.FIELDS)
 HINT = "Try it: open Change A and give it two cards, or set the gap to 15 ms."

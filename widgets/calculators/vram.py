@@ -16,7 +16,7 @@ from . import answers, running
 from .answers import gib
 
 TITLE = "VRAM and concurrency"
-EXAMPLE = "Qwen3-32B on two H200, 32K context"
+ASKS = "Qwen3-32B on two H200, 32K context"
 LEAD = "Does it start, does it hold all its users, and if not, which term is in the way?"
 FORM = Form(
     "vram",
