@@ -249,6 +249,11 @@ def safe_view(calculator, state, messages=(), sent=None):
 def _refused(messages, status):
     """Say at the verdict what was not taken: it is of other inputs than the reader's last."""
     wrong = [one["text"] for one in messages if one["level"] == "error"]
+    doubts = [one["text"] for one in messages if one["level"] == "warning" and one["field"]]
+    if not wrong and doubts:  # what was taken, though something else may be meant
+        return {
+            "status": status | {"beside": " ".join([*doubts, status.get("beside") or ""]).strip()}
+        }
     if not wrong:
         return {}
     more = f" {len(wrong) - 1:,} more: below." if wrong[1:] else ""

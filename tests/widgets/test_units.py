@@ -4,6 +4,7 @@ import pytest
 
 from llmcap_kernel.refuse import BadInput
 from widgets.calculators.design import FORM
+from widgets.session import Calculator
 
 FIELDS = {field.name: field for field in FORM.fields}
 
@@ -55,3 +56,11 @@ def test_a_bare_number_of_the_other_unit_is_asked_about(name, typed, asks):
     said = [one["text"] for one in messages if one["level"] == "warning"]
     assert [asks] * bool(asks) == [asks for one in said if asks in one] and len(said) == bool(asks)
     assert state[name] == FIELDS[name].read(typed)
+
+
+def test_the_doubt_about_a_unit_stands_beside_the_verdict():
+    one = Calculator("calculate")
+    one.set({"state": {"values": {"ttft": "2000"}, "seq": 1}})
+    assert "Did you mean 2000 ms?" in one.view["status"]["beside"]
+    one.set({"state": {"values": {"ttft": "2000 ms"}, "seq": 2}})
+    assert "mean" not in one.view["status"]["beside"]

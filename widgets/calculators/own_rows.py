@@ -378,15 +378,10 @@ def _messages(report, mine, voice):
     if not mine:
         return []
     skipped = [row for row in report.rows if row.skipped]
-    unread = _unread(report)
-    out = []
-    if unread:
-        text = f"Not understood in {voice.file}, and left out: {', '.join(unread)}. {LENGTHS}"
-        out.append({"level": "warning", "field": "", "text": text})
-    if skipped:
-        text = f"{_rows(len(skipped))} of {voice.file} could not be compared; a table below says "
-        out.append({"level": "info", "field": "", "text": f"{text}why."})
-    return out
+    if not skipped:
+        return []
+    text = f"{_rows(len(skipped))} of {voice.file} could not be compared; a table below says why."
+    return [{"level": "info", "field": "", "text": text}]
 
 
 LENGTHS = (
@@ -413,8 +408,11 @@ def _status(report, mine, others, asks, voice):
     if others.median is not None:
         text += f" {SAID[alike]} (median {percent(others.median)})."
     is_promised = sum(inside) >= 0.75 * len(inside)
-    is_good = is_promised and alike != "worse" and not _unread(report)
-    return {"level": "good" if is_good else "warn", "text": text}
+    unread = _unread(report)
+    is_good = is_promised and alike != "worse" and not unread
+    left_out = f"Not understood, and left out: {', '.join(unread)}. {LENGTHS}"
+    beside = {"beside": left_out} if unread else {}
+    return {"level": "good" if is_good else "warn", "text": text} | beside
 
 
 SAID = {

@@ -456,7 +456,7 @@ def limit_controls(fields, state):
     words = [(name, WHICH_WORDS[name], "") for name in WHICH]
     out = []
     for name in ("itl", "ttft"):
-        which = c.select(fields[name + "p"], state, words) | c.HALF
+        which = c.select(fields[name + "p"], state, words)
         if not state[name] or state[name + "p"] == MEAN:
             which["text"] = "none"  # nothing to say beside the limit
         out += [c.entry(fields[name], state) | c.HALF, which]
