@@ -255,7 +255,7 @@ def test_a_question_typed_in_a_line_fills_the_inputs(browser, static_site, waits
     seen = shown(root)
     assert seen == computed("compare", seen["query"]) and "sweep=ctx" in seen["query"]
     assert box.input_value() == words
-    assert page.get_by_text("Read: gpt-oss-120b, 1x h100-sxm").is_visible()
+    assert page.get_by_text("Read: gpt-oss 120B, 1x H100 SXM5").is_visible()
     page.get_by_role("button", name="Undo").click()
     page.wait_for_url(lambda url: "mi300x" not in url)
     context.close()

@@ -106,3 +106,9 @@ def test_a_question_that_says_nothing_changes_nothing(text):
 def test_another_question_of_a_search_picks_none_of_the_former_candidates():
     state, _ = answer("design", "qwen3-8b, 8 users", "v=5&pick=3")
     assert state["pick"] is None
+
+
+def test_what_is_no_question_is_given_up_on_soon():
+    """Each word that means nothing is held against the whole catalogue."""
+    said = asked.read(" ".join(f"x{i}" for i in range(100)))
+    assert len(said.lost) == asked.MOST_LOST and not said.models

@@ -166,8 +166,8 @@ def fitting(card, most):
     Returns
     -------
     str
-        As "52 fit in memory, 14 of them within 50 ms"; of memory alone where nothing else is
-        limited.
+        As "52 fit in memory, 14 of them within 50 ms"; likely so where that is known only
+        roughly; of memory alone where nothing else is limited.
     """
     slo, room = card.slo, card.max_concurrent
     fit = f"{room:,} {'fits' if room == 1 else 'fit'} in memory"
@@ -180,6 +180,8 @@ def fitting(card, most):
     within = quantity(bounds[0], "s") if len(bounds) == 1 else "your limits"
     many = min(most.value, room)
     of_them = "all" if many == room else f"{many:,}" if many else "none"
+    if most.doubt:  # known within a factor alone
+        of_them = f"{'about' if 0 < many < room else 'likely'} {of_them}"
     return f"{fit}, {of_them} of them within {within}"
 
 

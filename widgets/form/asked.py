@@ -13,10 +13,11 @@ from llmcap_kernel import catalog
 from llmcap_kernel.address import MEAN, WHICH
 from llmcap_kernel.refuse import BadInput, shown, typed_number
 
-from . import from_name, presets
+from . import from_name, lists, presets
 
 MAX_TEXT = 300
 WINDOW = 5  # words of a name
+MOST_LOST = 8  # words not understood; whoever types more asks something else
 NUMBER = r"(?<![\w.])(\d[\d.,]*\s?(?:[kKmM]i?\b)?)"
 HOUR = r"(?:/|\ban?\b|\bper\b)\s*(?:h\b|hr\b|hour\b)"
 TIME = NUMBER + r"\s*(ms|milliseconds?|s|sec|seconds?)\b"
@@ -51,10 +52,10 @@ NUMBERS = (
     ("engine", r"\b(vllm|sglang|tensorrt-llm|trt-llm|llama\.?cpp)\b(?:\s*v?[\d.]+)?"),
 )  # fmt: skip
 # How what was read is said back.
-NAMES = {
-    "ctx": "context", "in": "prompt", "out": "answer", "users": "users", "itl": "gap",
-    "ttft": "first token", "percentile": "percentile", "budget": "USD/h", "rate": "requests/s",
-    "weights": "weights", "kv": "cache", "engine": "engine",
+SAID = {
+    "in": "prompt {}", "out": "answer {}", "ctx": "context {}", "users": "{} users",
+    "rate": "{} requests/s", "percentile": "p{}", "itl": "gap {}", "ttft": "first token {}",
+    "budget": "${}/h", "weights": "{} weights", "kv": "{} cache", "engine": "{}",
 }  # fmt: skip
 OVER = r"\b(?:over|by|along|with|as|against)\s+(?:the\s+)?(?:growing\s+|number of\s+)?"
 SWEEPS = {"ctx": "context", "users": "users", "in": "prompts?", "out": "answers?"}
@@ -238,7 +239,7 @@ def _named(rest, numbers):
     lost: list[str] = []
     for phrase in re.split(r"[,;?!]|\b(?:or|and|vs\.?|versus|on|for|with)\b", rest, flags=re.I):
         words = phrase.split()
-        while words:
+        while words and len(lost) < MOST_LOST:
             for length in range(min(WINDOW, len(words)), 0, -1):
                 found = _meant(" ".join(words[:length]))
                 if found:
@@ -311,9 +312,10 @@ def inputs(form, text, state):
 
 def _notes(said, fields):
     """Say what was read, what is not asked for here, and what was not understood."""
-    cards = [f"{count}x {name}" for name, count in said.cards]
-    words = [f"{NAMES.get(k, k)} {v}" for k, v in said.numbers.items() if k in fields or k in NAMES]
-    notes = [f"Read: {', '.join((*said.models, *cards, *words))}. The rest stays as it was."]
+    models = [lists.model_title(catalog.model(name)) for name in said.models]
+    cards = [f"{count}x {lists.card_title(catalog.gpu(name))}" for name, count in said.cards]
+    words = [text.format(said.numbers[name]) for name, text in SAID.items() if name in said.numbers]
+    notes = [f"Read: {', '.join((*models, *cards, *words))}. The rest stays as it was."]
     if cards and not fields & {"gpu", "a.gpu"}:
         notes.append("Which cards to take is what is searched for here: those named are left out.")
     if said.lost:
