@@ -310,11 +310,12 @@ def _faults(view):
 def _group(view, group, boxes, folds):
     chosen = [one for one in view["controls"] if one["group"] == group["name"]]
     head = h("p", {}, h("b", {}, words(group["label"])), " ", words(group["title"]))
-    plain = h("div", {}, boxes(one for one in chosen if not one.get("fold")))
-    change = _summary(f"Change {group['label']}")
-    folded = h("details", {}, change, plain, *folds(chosen))
+    first = h("div", {}, boxes(one for one in chosen if one.get("first")))
+    rest = (one for one in chosen if not one.get("fold") and not one.get("first"))
+    change = _summary(f"More of {group['label']}")
+    folded = h("details", {}, change, h("div", {}, boxes(rest)), *folds(chosen))
     label = {"class": "lc-group", "aria-label": f"Deployment {group['label']}"}
-    return h("fieldset", label, head, folded)
+    return h("fieldset", label, head, first, folded)
 
 
 def _control(view, control, prefix):

@@ -14,6 +14,7 @@ from .state import Field
 MOST_CARDS = 64
 MOST_TOKENS = 10_000_000
 MOST_USERS = 100_000
+FIRST = ("model", "gpu", "tp", "weights")  # what most people change of a deployment
 LIMITS_FOLD = "The engine's own limits"
 STAGES = (1, 2, 4, 8)
 FRACTION_STOPS = tuple(n / 100 for n in range(50, 100))
@@ -334,7 +335,10 @@ def deployment_controls(form, state, prefix=""):
         out.append(c.entry(fields["usd"], state, shown=rent))
     if at["tp"] > 1 or at["dp"]:
         out.append(c.toggle(fields["dp"], state))
-    if not prefix:  # those of a group are folded as they are
+    if prefix:  # a group shows what most people change, and folds the rest as it is
+        for one in out:
+            one["first"] = one["name"].removeprefix(prefix) in FIRST
+    else:
         c.fold(out, {"Engine and memory": ("engine", "fraction", "pp", "ep", "dp")})
     return out + _limit_controls(fields, state, gpu, engine)
 

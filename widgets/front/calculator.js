@@ -172,8 +172,8 @@ function controlsBox(view, prefix, inputs) {
   const boxes = (chosen) =>
     view.controls.filter(chosen).map((control) => controlBox(view, control, prefix));
   const attributes = { class: "lc-controls", role: "group", "aria-label": "Inputs" };
-  const of = (name) =>
-    boxes((control) => !control.fold && !control.band && (control.group || "") === name);
+  const of = (name, first) => boxes((control) => !control.fold && !control.band
+    && (control.group || "") === name && Boolean(control.first) === Boolean(first));
   const foldsOf = (chosen) => foldBoxes(view, view.controls.filter((one) => one.fold && chosen(one)),
     (control) => controlBox(view, control, prefix));
   const groups = (view.groups || []).map((group) =>
@@ -181,7 +181,8 @@ function controlsBox(view, prefix, inputs) {
       "fieldset",
       { class: "lc-group", "aria-label": `Deployment ${group.label}` },
       h("p", {}, h("b", {}, group.label), ` ${group.title}`),
-      h("details", {}, h("summary", {}, `Change ${group.label}`), h("div", {}, of(group.name)),
+      h("div", {}, of(group.name, true)),
+      h("details", {}, h("summary", {}, `More of ${group.label}`), h("div", {}, of(group.name)),
         foldsOf((control) => control.group === group.name)),
     ),
   );
