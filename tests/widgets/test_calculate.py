@@ -452,7 +452,7 @@ def test_weights_follow_the_model_unless_they_are_given(model):
 
 
 def test_a_format_that_is_not_the_checkpoint_s_own_is_told():
-    told = "Counted in FP8; gpt-oss-120b is released in MXFP4."
+    told = "Counted in FP8; gpt-oss 120B is released in MXFP4."
     for calculator in (calculate, cliff, vram):
         other, _ = calculator.FORM.check({"model": "gpt-oss-120b", "weights": "fp8"})
         assert calculator.view(other)["status"]["beside"] == told

@@ -654,3 +654,11 @@ def test_a_column_that_is_not_understood_is_said_beside_the_verdict():
         said = view["status"].get("beside", "")
         assert ("left out: prefilled" in said) is bool(level)
         assert not level or view["status"]["level"] == "warn"
+
+
+def test_one_reason_that_several_inputs_would_settle_is_said_once():
+    table = "model,gpu,cards,users,input_tokens,itl_ms\nllama-3.1-70b,H100,1,16,7000,12\n"
+    made = page.with_file("mine.csv", table.encode())
+    helps = [c["help"] for c in made.view(made.FORM.defaults())["controls"] if c.get("band")]
+    told = [one for one in helps if "does not fit one" in one]
+    assert len(told) == 1 and helps.count("Or this.") == 2

@@ -7,7 +7,7 @@ from llmcap_kernel.spec import Workload
 
 from ..figures import GIB
 from ..form import controls as c
-from ..form import learnt
+from ..form import learnt, lists
 
 
 def gib(value, figures=3):
@@ -90,12 +90,12 @@ def counted_in(deployment):
     --------
     >>> from llmcap_kernel import catalog
     >>> counted_in(catalog.deployment(model="qwen3-8b", gpu="h100-sxm", weights="fp8"))["beside"]
-    'Counted in FP8; qwen3-8b is released in BF16.'
+    'Counted in FP8; Qwen3 8B is released in BF16.'
     """
     weights, own = deployment.weights, deployment.model.native_format
     if weights.name == own:
         return {}
-    released = f"{deployment.model.name} is released in {catalog.format(own).title}"
+    released = f"{lists.model_title(deployment.model)} is released in {catalog.format(own).title}"
     return {"beside": f"Counted in {weights.title}; {released}."}
 
 

@@ -17,7 +17,7 @@ ASKS = "gpt-oss-120b on H100, H200 or MI300X, over context"
 LEAD = "Move one thing, keep the rest: which deployment is ahead, and from where on?"
 HINT = "Try it: look at the price, or move the cards and see whose gap falls."
 ASKED = (
-    Field("sweep", "name", "users", "Sweep", names=lambda: VARIABLES),
+    Field("sweep", "name", "users", "Along", names=lambda: VARIABLES),
     Field("show", "name", "gap", "Look at", names=lambda: SHOWS),
     Field("from", "tokens", None, "From", 0, inputs.MOST_TOKENS),
     Field("to", "tokens", None, "To", 0, inputs.MOST_TOKENS),
