@@ -18,7 +18,7 @@ from .catalog.tables import FOLDER, OWN_CARDS, key
 from .refuse import BadInput
 from .spec import Deployment, Slo, Workload
 
-FORM = "4"  # how an address spells a state
+FORM = "5"  # how an address spells a state
 SITE = "http://127.0.0.1:8866"  # where `make serve` puts the calculators; LLMCAP_SITE names another
 LETTERS = "abcd"  # of the deployments that one calculator takes
 FEWEST = 2
@@ -77,7 +77,7 @@ def scorecard(columns: Iterable[Deployment], workload: Workload, slo: Slo) -> st
     --------
     >>> from llmcap_kernel import design
     >>> link = scorecard(design.worked_spec(), design.WORKED_WORKLOAD, design.WORKED_SLO)
-    >>> "/apps/scorecard?v=4&columns=3&in=7000&out=1000&users=16" in link
+    >>> "/apps/scorecard?v=5&columns=3&in=7000&out=1000&users=16" in link
     True
     """
     columns = tuple(columns)

@@ -114,6 +114,28 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
+def ordinal(number: float) -> str:
+    """Write which one of a row a number means.
+
+    Parameters
+    ----------
+    number : float
+        Which; not below 0.
+
+    Returns
+    -------
+    str
+        With its ending.
+
+    Examples
+    --------
+    >>> [ordinal(n) for n in (1, 52, 95, 11, 99.9)]
+    ['1st', '52nd', '95th', '11th', '99.9th']
+    """
+    last = 0.0 if number % 100 // 10 == 1 else number % 10  # 11th to 13th
+    return f"{number:g}" + {1.0: "st", 2.0: "nd", 3.0: "rd"}.get(last, "th")
+
+
 def _scaled(value: float, scales: Sequence[tuple[float, str]], figures: int) -> tuple[float, str]:
     """Scale a value to the largest unit in which it rounds to 1 or more: 999.9 M is 1 B."""
     if not math.isfinite(value):

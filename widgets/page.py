@@ -93,7 +93,7 @@ def static_html(view, inputs=(), *, apps=APPS, level=None):
     prefix = f"lc{zlib.crc32((view['name'] + view['query']).encode()):08x}"
     level = level or (3 if inputs else 2)
     body = _compact(view, prefix, inputs, apps) if inputs else _whole(view, prefix, apps)
-    header = h("header", {}, _head(view, bool(inputs), level))
+    header = h("header", {}, _head(view, bool(inputs), level, prefix))
     band = None if inputs else _band(view, prefix)
     wide = " lc-wide" if view.get("groups") and not inputs else ""
     return h(
@@ -127,7 +127,7 @@ def summary(view):
     """
     lines = [view["title"], view["status"]["text"]]
     for item in view["headline"]:
-        lines.append(f"{item['label']}: {item['value']} {item['unit']}".rstrip())
+        lines.append(f"{item['label']}: {_about(item)}{item['value']} {item['unit']}".rstrip())
     return "\n".join(lines)
 
 
@@ -135,8 +135,9 @@ def summary(view):
 
 
 def _whole(view, prefix, apps):
-    ask = h("div", {"class": "lc-ask"}, _answer(view), _controls(view, prefix))
-    parts = [*_details(view, apps), _links(view, apps)]
+    later = bool((view.get("remedies") or {}).get("later"))
+    ask = h("div", {"class": "lc-ask"}, _answer(view, later), _controls(view, prefix))
+    parts = [_remedies(view) if later else None, *_details(view, apps), _links(view, apps)]
     return [ask, h("div", {"class": "lc-results"}, parts)]
 
 
@@ -152,9 +153,10 @@ def _compact(view, prefix, inputs, apps):
     return [ask, h("div", {"class": "lc-results"}, parts)]
 
 
-def _answer(view):
-    parts = [_status(view), _headline(view), _figure(view), _remedies(view), _messages(view)]
-    parts.append(_short(view))
+def _answer(view, later=False):
+    """The answer; ways out that are `later` come after the inputs, where those stand below."""
+    parts = [_status(view), _headline(view), _figure(view)]
+    parts += [None if later else _remedies(view), _messages(view), _short(view)]
     return h("div", {"class": "lc-answer"}, parts)
 
 
@@ -170,13 +172,13 @@ def _details(view, apps):
     ]
 
 
-def _head(view, compact, level):
+def _head(view, compact, level, prefix):
     title = h(f"h{level}", {"class": "lc-title"}, words(view["title"]))
     lead = None if compact else h("p", {"class": "lc-lead"}, words(view["lead"]))
     reset = _button("Reset", {"data-act": "reset"})
     steps = [_button(text, _off(text.lower())) for text in ("Undo", "Redo")]
     actions = [*steps, reset, _share(bool(view["figure"]))]
-    return [title, lead, h("div", {"class": "lc-actions"}, actions), _start(view, compact)]
+    return [title, lead, h("div", {"class": "lc-actions"}, actions), _start(view, compact, prefix)]
 
 
 def _off(act):
@@ -203,7 +205,7 @@ def _summary(text):
     return h("summary", {"data-lm-suppress-shortcuts": "true"}, words(text))
 
 
-def _start(view, compact):
+def _start(view, compact, prefix):
     chosen = [] if compact else view.get("presets", [])
     presets = [
         _button(
@@ -218,12 +220,24 @@ def _start(view, compact):
         for one in chosen
     ]
     hint = view.get("hint") and not compact and h("p", {"class": "lc-hint"}, words(view["hint"]))
-    if not presets and not hint:
+    ask = None if compact else _question(view, prefix)
+    if not presets and not hint and not ask:
         return None
     label = {"class": "lc-presets", "role": "group", "aria-label": "Start from"}
     first = h("span", {"aria-hidden": "true"}, "Start from:")
     row = h("div", label, first, presets) if presets else None
-    return h("div", {"class": "lc-start"}, row, hint or None)
+    return h("div", {"class": "lc-start"}, row, ask, hint or None)
+
+
+def _question(view, prefix):
+    """A line in which a whole question may be typed."""
+    if not view.get("ask"):
+        return None
+    line = {"id": f"{prefix}-ask", "type": "text", "name": "ask", "autocomplete": "off"}
+    line |= {"spellcheck": "false", "enterkeyhint": "go", "data-lm-suppress-shortcuts": "true"}
+    line |= {"placeholder": f"Such as {view['ask']}"}
+    label = h("label", {"for": line["id"]}, words("Type a question:"))
+    return h("div", {"class": "lc-asked"}, label, h("input", line), _button("Ask", {}))
 
 
 def _own_page(view, apps):
@@ -296,11 +310,12 @@ def _faults(view):
 def _group(view, group, boxes, folds):
     chosen = [one for one in view["controls"] if one["group"] == group["name"]]
     head = h("p", {}, h("b", {}, words(group["label"])), " ", words(group["title"]))
-    plain = h("div", {}, boxes(one for one in chosen if not one.get("fold")))
-    change = _summary(f"Change {group['label']}")
-    folded = h("details", {}, change, plain, *folds(chosen))
+    first = h("div", {}, boxes(one for one in chosen if one.get("first")))
+    rest = (one for one in chosen if not one.get("fold") and not one.get("first"))
+    change = _summary(f"More of {group['label']}")
+    folded = h("details", {}, change, h("div", {}, boxes(rest)), *folds(chosen))
     label = {"class": "lc-group", "aria-label": f"Deployment {group['label']}"}
-    return h("fieldset", label, head, folded)
+    return h("fieldset", label, head, first, folded)
 
 
 def _control(view, control, prefix):
@@ -513,8 +528,8 @@ SHORTEST = 4  # numbers
 def _in_short(item, named):
     """A number as it is said in a line, after its name; of several deployments after theirs."""
     name = item["label"].partition(":")[0] if named else item["label"]
-    unit = "" if item["unit"] in name.split(" ") else item["unit"]
-    value = h("b", {}, words(f"{item['value']} {unit}".strip()))
+    unit = "" if item["unit"] in name.lower().split(" ") else item["unit"]
+    value = h("b", {}, words(f"{_about(item)}{item['value']} {unit}".strip()))
     return h("span", {}, words(f"{name} "), value)
 
 
@@ -550,11 +565,18 @@ def _headline(view):
     cards = []
     for item in view["headline"]:
         unit = h("span", {}, words(f" {item['unit']}")) if item["unit"] else None
-        value = h("dd", {}, h("strong", {}, words(item["value"])), unit)
+        about = h("span", {}, words("about ")) if item.get("rough") else None
+        value = h("dd", {}, about, h("strong", {}, words(item["value"])), unit)
         note = h("dd", {"class": "lc-note"}, words(item["note"])) if item["note"] else None
         label = h("dt", {}, words(item["label"]))
-        cards.append(h("div", {"class": "lc-number"}, label, value, _span(item), note))
+        rough = " lc-rough" if item.get("rough") else ""
+        cards.append(h("div", {"class": f"lc-number{rough}"}, label, value, _span(item), note))
     return h("dl", {"class": "lc-headline"}, cards)
+
+
+def _about(item):
+    """What stands before a number that is known only roughly."""
+    return "about " if item.get("rough") else ""
 
 
 def _span(item):

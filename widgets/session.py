@@ -249,6 +249,11 @@ def safe_view(calculator, state, messages=(), sent=None):
 def _refused(messages, status):
     """Say at the verdict what was not taken: it is of other inputs than the reader's last."""
     wrong = [one["text"] for one in messages if one["level"] == "error"]
+    doubts = [one["text"] for one in messages if one["level"] == "warning" and one["field"]]
+    if not wrong and doubts:  # what was taken, though something else may be meant
+        return {
+            "status": status | {"beside": " ".join([*doubts, status.get("beside") or ""]).strip()}
+        }
     if not wrong:
         return {}
     more = f" {len(wrong) - 1:,} more: below." if wrong[1:] else ""
@@ -303,7 +308,7 @@ def with_company(calculator, state, view):
     Parameters
     ----------
     calculator : module
-        With `FORM`, and `PRESETS` and `HINT` where it has them.
+        With `FORM`, and `PRESETS`, `HINT` and `ASKS`, a question to type, where it has them.
     state : dict
         A complete state.
     view : dict
@@ -320,6 +325,7 @@ def with_company(calculator, state, view):
     company = {
         "presets": presets(form.name),
         "hint": hint,
+        "ask": getattr(calculator, "ASKS", ""),
         "links": view.get("links") or links(form, state | view.get("hands_on", {})),
     }
     return view | company | {"named": named.name(view)}

@@ -159,7 +159,7 @@ def _table(column: Card) -> Table:
         beside = column.percentiles(*PERCENTILES[of]) if of in PERCENTILES else ()
         rows += [(label, *cards.interval(made, "s")) for label, made in beside]
     rent = quantity(column.usd_h, "USD/h") if column.usd_h else "unknown"
-    rows += [("Max concurrent users", *_room(column)), ("Rent", rent, "", "")]
+    rows += [("Users that fit", *_room(column)), ("Rent", rent, "", "")]
     return Table((*HEADS, Column("ceiling")), tuple(rows))
 
 

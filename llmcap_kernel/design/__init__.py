@@ -11,7 +11,17 @@ from .energy import Energy, energy
 from .engines import Evidence, by_engine, evidence
 from .exchanges import Change, Exchange, Relaxation, exchange_rates, relaxations
 from .fleets import HOURS_MONTH, BreakEven, Fleet, api_usd_mtok, break_even, fleet
-from .limits import VERDICTS, Limit, Note, expected, limits, room, tail_label, warnings
+from .limits import (
+    VERDICTS,
+    Limit,
+    Note,
+    expected,
+    limit_title,
+    limits,
+    room,
+    tail_label,
+    warnings,
+)
 from .scorecards import WORKED_SLO, WORKED_WORKLOAD, Scorecard, scorecard, worked_spec
 from .search import Choice, Reason, Search, search
 from .space import Quality, Space, space

@@ -137,7 +137,7 @@ class Card(Explained):
         if self.slo == NO_SLO and limit.holds:
             return f"no limit set; {self._first_to_run_out()}"
         how = f"{limit.words}, {limit.headroom:.2f}x headroom" if limit.holds else limit.words
-        return f"{limit.name}, {how}: {limit.sentence}"
+        return f"{limit.title}, {how}: {limit.sentence}"
 
     def _first_to_run_out(self) -> str:
         most = serving.most_running(self.deployment, self.workload)
@@ -161,7 +161,7 @@ class Card(Explained):
             ("First token, mean", self._row("ttft_s", "s")),
             *self._percentile_rows(_full, *WAITS),
             ("Output of all users", self._row("output_tok_s", "tok/s")),
-            ("Max concurrent users", f"{self.max_concurrent:,}"),
+            ("Users that fit", f"{self.max_concurrent:,}"),
             ("Rent", quantity(self.usd_h, "USD/h") if self.usd_h else "unknown"),
             ("$/M output", self._row("usd_mtok", "USD/Mtok")),
             ("Binding constraint", self.binding),
@@ -194,7 +194,7 @@ class Card(Explained):
             ("Speed of one user", self._brief("tok_s_user", "tok/s")),
             ("First token, mean", self._brief("ttft_s", "s")),
             *self._percentile_rows(_short, *WAITS),
-            ("Max concurrent users", f"{self.max_concurrent:,}"),
+            ("Users that fit", f"{self.max_concurrent:,}"),
             ("Rent", quantity(self.usd_h, "USD/h") if self.usd_h else "-"),
             ("$/M output", self._brief("usd_mtok", "USD/Mtok")),
         )

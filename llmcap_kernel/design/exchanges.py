@@ -152,7 +152,7 @@ def _dollar(found: Search, best: Choice) -> Exchange | None:
     head = "One more dollar an hour buys" if within else "One more dollar an hour buys nothing; "
     choice = found.choice(at)
     buys = (
-        f"{quantity(row.itl_s, 's')} between tokens in place of {quantity(own.itl_s, 's')}: "
+        f"a mean gap of {quantity(row.itl_s, 's')} in place of {quantity(own.itl_s, 's')}: "
         f"{choice.title}, at {_rent(more)}."
     )
     text = f"{head} {buys}" if within else f"{head}{_rent(more)} buys {buys}"
@@ -202,8 +202,8 @@ def _context(best: Choice) -> Exchange:
     gap = ""
     if then.estimates and best.estimates:
         now_s, then_s = (c.expected.itl_s.value for c in (best, then))
-        gap = f", and {quantity(then_s, 's')} between tokens in place of {quantity(now_s, 's')}"
-    ends = "" if then.meets_all else f"; the answer then misses {then.limits[0].name}"
+        gap = f", and a mean gap of {quantity(then_s, 's')} in place of {quantity(now_s, 's')}"
+    ends = "" if then.meets_all else f"; the answer then misses the {then.limits[0].title}"
     return Exchange("context", f"{head} in place of {_room(best)}{gap}{ends}.")
 
 

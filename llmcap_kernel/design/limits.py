@@ -7,7 +7,7 @@ from typing import NamedTuple
 from .. import bandwidth, capacity, catalog
 from ..calibration import Estimate, Estimates
 from ..capacity import Ledger
-from ..explain import Explained, Line, quantity
+from ..explain import Explained, Line, ordinal, quantity
 from ..simulation.percentiles import ceiling_s, expected_s, percentile
 from ..spec import Deployment, Slo, Tail, Workload
 
@@ -28,12 +28,12 @@ TAIL_SENTENCES = {
     "e2e": "{}% of the answers within {}, {} allowed",
 }
 
-# The same as the name of a row.
+# The same as the name of a row, or of a limit; so many percent are within it.
 TAIL_LABELS = {
-    "itl": "Gap, {:g}% within",
-    "tpot": "Mean gap of a user, {:g}% within",
-    "ttft": "First token, {:g}% within",
-    "e2e": "Whole answer, {:g}% within",
+    "itl": "{} percentile gap",
+    "tpot": "{} percentile mean gap of a user",
+    "ttft": "{} percentile first token",
+    "e2e": "{} percentile whole answer",
 }
 
 # Why a price that is not on demand is no plan.
@@ -62,6 +62,11 @@ class Limit(Explained):
     bound: float
     estimate: Estimate
     unit: str
+
+    @property
+    def title(self) -> str:
+        """What it limits, in words."""
+        return limit_title(self.name)
 
     @property
     def sentence(self) -> str:
@@ -337,9 +342,31 @@ def tail_label(tail: Tail) -> str:
     Examples
     --------
     >>> tail_label(Tail("itl", 95, 0.050))
-    'Gap, 95% within'
+    '95th percentile gap'
     """
-    return TAIL_LABELS[tail.quantity].format(tail.percent)
+    return limit_title(tail.name)
+
+
+def limit_title(name: str) -> str:
+    """Say what a limit is of, in words.
+
+    Parameters
+    ----------
+    name : str
+        The name of a `Limit`.
+
+    Returns
+    -------
+    str
+        The name; of a percentile, which of what.
+
+    Examples
+    --------
+    >>> limit_title("budget"), limit_title("itl p95")
+    ('budget', '95th percentile gap')
+    """
+    latency, _, percent = name.partition(" p")
+    return TAIL_LABELS[latency].format(ordinal(float(percent))) if percent else name
 
 
 def _exact(value: float) -> Estimate:

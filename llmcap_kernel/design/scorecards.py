@@ -50,7 +50,7 @@ class Scorecard(Explained):
         others = [_beside(c, best) for c in self.cards if c is not best]
         output = quantity(best.usd_mtok.value, "USD/Mtok") if best.usd_mtok else "unpriced"
         least = best.limits[0]
-        room = f"{least.name} {least.words} with {least.headroom:.2f}x headroom"
+        room = f"{least.title} {least.words} with {least.headroom:.2f}x headroom"
         return ". ".join([f"Run {best.label}, at {output} output, {room}", *others]) + "."
 
     def text(self) -> str:
@@ -96,7 +96,7 @@ def _beside(card: Card, best: Card) -> str:
     if not card.meets_all:
         limit = card.limits[0]
         how = "cannot meet" if limit.verdict == IMPOSSIBLE else "misses"
-        return f"{card.label} {how} {limit.name}: {limit.sentence}"
+        return f"{card.label} {how} {limit.title}: {limit.sentence}"
     if card.usd_mtok is not None and best.usd_mtok is not None:
         times = card.usd_mtok.value / best.usd_mtok.value
         return f"{card.label} meets the limits at {times:.2f}x the price per token"

@@ -641,7 +641,7 @@ def missed_by(limit: Limit) -> str:
     over = ""
     if limit.verdict == MISSED and limit.headroom and limit.name != "capacity":
         over = f" by {1 / limit.headroom - 1:.0%}"
-    return f"{limit.name}, {limit.words}{over}: {limit.sentence}"
+    return f"{limit.title}, {limit.words}{over}: {limit.sentence}"
 
 
 def _beside(choice: Choice, best: Choice) -> str:

@@ -77,7 +77,8 @@ def computed(name, query):
     view = Calculator(name, query).whole()
     numbers = []
     for item in view["headline"]:
-        numbers.append(f"{item['value']} {item['unit']}".strip())
+        about = "about " if item.get("rough") else ""
+        numbers.append(f"{about}{item['value']} {item['unit']}".strip())
         numbers += [item["note"]] if item["note"] else []
     cells = [cell for table in view["tables"] for row in table["rows"] for cell in row[1:]]
     said = " ".join(filter(None, (view["status"]["text"], view["status"].get("beside"))))
@@ -234,6 +235,44 @@ def test_a_name_typed_before_python_is_there_takes_the_place_of_what_stood(brows
     )
     context.close()
     assert not reader.faults
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["alive", "before Python"])
+def test_a_question_typed_in_a_line_fills_the_inputs(browser, static_site, waits):
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, service_workers="block")
+    reader = Reader(context, static_site)
+    page = reader.page
+    page.goto(f"{static_site}/apps/compare/")
+    if waits:
+        page.wait_for_selector(LIVE)
+    words = "gpt-oss-120b on H100, H200 or MI300X, over context"
+    box = page.get_by_role("textbox", name="Type a question:")
+    box.fill(words)
+    box.press("Enter")
+    page.wait_for_url("**c.gpu=mi300x**")
+    reader.settled()
+    root = page.locator("section.lc").first
+    seen = shown(root)
+    assert seen == computed("compare", seen["query"]) and "sweep=ctx" in seen["query"]
+    assert box.input_value() == words
+    assert page.get_by_text("Read: gpt-oss 120B, 1x H100 SXM5").is_visible()
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_url(lambda url: "mi300x" not in url)
+    context.close()
+    assert not reader.faults
+
+
+def test_on_a_phone_a_search_gives_its_reasons_after_its_inputs(browser, static_site):
+    """Above them they took more than a screen, on the way to the budget."""
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(f"{static_site}/apps/design/")
+    why, inputs = (
+        page.locator(one).first.bounding_box() for one in (".lc-remedies", ".lc-controls")
+    )
+    assert why["y"] >= inputs["y"] + inputs["height"]
+    assert inputs["y"] < 1400
+    context.close()
 
 
 def test_a_nonsense_address_is_answered_with_a_sentence(reader):

@@ -29,7 +29,7 @@ def test_the_site_is_this_machine_or_the_one_that_is_named(monkeypatch):
     assert address.site() == "http://127.0.0.1:8866"
     monkeypatch.setenv("LLMCAP_SITE", "https://llmcap.example.com/tools/")
     link = address.scorecard([ONE, ONE], WORKED_WORKLOAD, WORKED_SLO)
-    assert link.startswith("https://llmcap.example.com/tools/apps/scorecard?v=4&")
+    assert link.startswith("https://llmcap.example.com/tools/apps/scorecard?v=5&")
 
 
 def _own_card():

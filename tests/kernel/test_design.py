@@ -270,7 +270,7 @@ def test_no_winner_is_an_answer_with_a_reason_for_each():
 def test_unpriced_deployments_can_win_and_say_so():
     made = design.scorecard([replace(B, usd_h=0.0)], WORKED_WORKLOAD, WORKED_SLO)
     least = made.winner.limits[0]
-    room = f"{least.name} {least.words} with {least.headroom:.2f}x headroom"
+    room = f"{least.title} {least.words} with {least.headroom:.2f}x headroom"
     assert made.verdict == f"Run A, at unpriced output, {room}."
 
 
@@ -508,15 +508,15 @@ def test_a_row_names_the_percentile_that_is_judged_beside_the_mean():
     made = design.card(B, WORKED_WORKLOAD, WORKED_SLO)
     names = [name for name, _ in made.rows()]
     at = names.index("Gap between tokens")
-    assert names[at + 1] == "Gap, 95% within"
+    assert names[at + 1] == "95th percentile gap"
     p95 = percentile(made.estimates, "itl", 95)
-    assert dict(made.rows())["Gap, 95% within"].startswith(expected(p95, "s"))
-    assert dict(made.brief())["Gap, 95% within"] == written(p95.value, "s")
-    assert dict(design.card(A, WORKED_WORKLOAD, WORKED_SLO).rows())["Gap, 95% within"] == "-"
+    assert dict(made.rows())["95th percentile gap"].startswith(expected(p95, "s"))
+    assert dict(made.brief())["95th percentile gap"] == written(p95.value, "s")
+    assert dict(design.card(A, WORKED_WORKLOAD, WORKED_SLO).rows())["95th percentile gap"] == "-"
     asked = Slo(tails=(Tail("ttft", 99, 5.0), Tail("e2e", 50, 60.0)))
     rows = [name for name, _ in design.card(B, WORKED_WORKLOAD, asked).rows()]
     at = rows.index("First token, mean")
-    assert rows[at + 1 : at + 3] == ["First token, 99% within", "Whole answer, 50% within"]
+    assert rows[at + 1 : at + 3] == ["99th percentile first token", "50th percentile whole answer"]
 
 
 def test_the_load_people_ask_about_has_the_most_users_within_the_limits():

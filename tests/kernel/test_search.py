@@ -51,7 +51,7 @@ def test_it_keeps_a_reason_for_each_it_passed_over(answer):
     for c in answer.passed_over:
         least = c.limits[0]
         assert not least.holds
-        assert c.binding == f"{least.name}, {least.words}: {least.sentence}" and least.sentence
+        assert c.binding == f"{least.title}, {least.words}: {least.sentence}" and least.sentence
 
 
 def test_it_loses_no_candidate(answer):
@@ -106,7 +106,7 @@ def test_cheaper_ones_miss_a_limit_and_dearer_ones_say_how_much(answer):
     for reason in answer.why_not:
         if reason.misses:
             assert reason.choice.usd_h_all < best.usd_h_all
-            assert all(x.name in reason.sentence for x in reason.misses)
+            assert all(x.title in reason.sentence for x in reason.misses)
         else:
             assert reason.dearer_usd_h == pytest.approx(reason.choice.usd_h_all - best.usd_h_all)
 

@@ -17,19 +17,21 @@ from llmcap_kernel.spec import Slo, Tail
 from tests.widgets.inputs import states
 from widgets.calculators import calculate, cliff, vram
 from widgets.figures.memory import memory_bars, memory_table
+from widgets.form.presets import AS_SPECIFIED
 from widgets.page import static_html, summary
 
 CONFIGS = Path(catalog.__file__).parent / "configs"
 FORM = calculate.FORM
 B = design.worked_spec()[1]
+WORKED = FORM.defaults() | AS_SPECIFIED
 CARD = design.card(B, design.WORKED_WORKLOAD, design.WORKED_SLO)
-SPEED, USERS = "Speed of one user", "Max concurrent users"
-FIRST, PRICE = "Time to first token", "$/M output"
+SPEED, USERS = "Speed of one user", "Users within the limits"
+FIRST, PRICE = "First token, mean", "$/M output"
 NO_RENT = "h20"  # a card that nobody rents out by the hour here
 
 
 def shown(**changed):
-    return calculate.view(FORM.defaults() | changed)
+    return calculate.view(WORKED | changed)
 
 
 # Inputs that mostly go together, so that there are numbers to look at.
@@ -59,8 +61,8 @@ def sound(view):
         if span:
             at = span["at"]
             assert at["low"] <= at["value"] <= at["high"], item["label"]
-            less_is_better = item["label"] in ("Time to first token", "$/M output")
-            less_is_better = less_is_better or "% within" in item["label"]
+            less_is_better = item["label"] in ("First token, mean", "$/M output")
+            less_is_better = less_is_better or "percentile" in item["label"]
             best, worst = sorted((at["ceiling"], at["value"]), reverse=not less_is_better)
             assert best == at["ceiling"] and worst == at["value"], item["label"]
 
@@ -85,7 +87,7 @@ def test_the_numbers_are_the_kernels(changed):
     view = shown(**changed)
     if len(view["headline"]) < 4:
         return
-    state = FORM.defaults() | changed
+    state = WORKED | changed
     load = replace(
         design.WORKED_WORKLOAD,
         input_tokens=state["in"],
@@ -141,7 +143,7 @@ def p95(card):
     return percentile(card.expected, "itl", 95)
 
 
-def test_the_default_is_the_worked_spec():
+def test_the_worked_spec_is_said_whole():
     e, itl_s, gap = CARD.expected, design.WORKED_SLO.tails[0].bound_s, p95(CARD)
     most = design.users_within(B, design.WORKED_WORKLOAD, design.WORKED_SLO)
     assert summary(shown()) == "\n".join(
@@ -150,9 +152,9 @@ def test_the_default_is_the_worked_spec():
             f"It fits: room for {CARD.max_concurrent} users, 16 wanted. {kept(gap, itl_s)}"
             f"{CARD.limits[0].sentence}.",
             f"Speed of one user: {digits(e.tok_s_user.value)} tok/s",
-            f"Gap, 95% within: {quantity(gap.value, 's')}",
-            f"Max concurrent users: {most.value} users",
-            f"Time to first token: {quantity(e.ttft_s.value, 's')}",
+            f"95th percentile gap: {quantity(gap.value, 's')}",
+            f"Users within the limits: about {most.value} users",
+            f"First token, mean: about {quantity(e.ttft_s.value, 's')}",
             f"$/M output: ${e.usd_mtok.value:,.2f}",
         )
     )
@@ -223,10 +225,10 @@ def test_every_number_shows_its_arithmetic_up_to_the_reason_for_its_width():
     for item in shown()["headline"]:
         text = item["explain"]
         assert "Why this wide: vllm on hopper: " in text
-        if item["label"] == "Max concurrent users":
+        if item["label"] == "Users within the limits":
             assert "max_concurrent = floor(" in text and "at 16 users\n" in text
             assert text.index("MEMORY") < text.index("LIMITS") < text.index("Why this wide")
-        elif item["label"] == "Gap, 95% within":
+        elif item["label"] == "95th percentile gap":
             assert text.index("itl p95 = ") < text.index("INTERVAL")
         else:
             assert text.index("CEILING") < text.index("ESTIMATE") < text.index("INTERVAL")
@@ -258,7 +260,7 @@ def test_a_gap_while_nobody_prefills_is_shorter_than_the_mean_gap():
             "bad",
             f"It does not fit: room for {CARD.max_concurrent} of 100 users.",
         ),
-        ({"users": 100}, "bad", "The other limits are likely met; the gap between tokens"),
+        ({"users": 100}, "bad", "The other limits are likely met; the 95th percentile gap"),
         ({"users": 100_000}, "bad", "The other limits are likely met; "),
         (
             {"maxlen": 4000},
@@ -287,7 +289,7 @@ def test_a_gap_while_nobody_prefills_is_shorter_than_the_mean_gap():
         ({"budget": 5}, "bad", "It misses one: "),
         ({"itl": 1}, "bad", "It misses one, impossible on these cards: 95% of the gaps between"),
         ({"ttft": 0.01}, "bad", "It misses one, impossible on these cards: first token after "),
-        ({"ttft": 0.01, "itl": 9, "budget": 5}, "bad", "the first token, the gap between tokens"),
+        ({"ttft": 0.01, "itl": 9, "budget": 5}, "bad", "the first token, the 95th percentile gap"),
         ({"itl": 0, "budget": 0}, "good", "No limit set; the cache runs out first, at "),
     ],
 )
@@ -401,7 +403,7 @@ def test_a_preset_is_read_without_a_word_and_has_numbers(preset):
 
 
 def test_the_memory_is_drawn_as_vram_draws_it():
-    state = {"ctx": 8000, "users": 16, "tp": 2}
+    state = AS_SPECIFIED | {"ctx": 8000, "users": 16, "tp": 2}
     other = vram.view(vram.FORM.defaults() | state)
     assert shown()["figure"] == other["figure"]
     assert (
@@ -450,7 +452,7 @@ def test_weights_follow_the_model_unless_they_are_given(model):
 
 
 def test_a_format_that_is_not_the_checkpoint_s_own_is_told():
-    told = "Counted in FP8; gpt-oss-120b is released in MXFP4."
+    told = "Counted in FP8; gpt-oss 120B is released in MXFP4."
     for calculator in (calculate, cliff, vram):
         other, _ = calculator.FORM.check({"model": "gpt-oss-120b", "weights": "fp8"})
         assert calculator.view(other)["status"]["beside"] == told

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from llmcap_kernel import capacity, design, sweep
 from widgets.calculators import compare
+from widgets.calculators.columns import AS_SPECIFIED
 from widgets.calculators.compare import FORM, PRESETS
 from widgets.calculators.question import SHOWS, VARIABLES
 from widgets.figures import BAD
@@ -21,7 +22,7 @@ CHOICES = [name for name, variable in VARIABLES.items() if not variable.load]
 
 
 def shown(**changed):
-    return compare.view(FORM.defaults() | changed)
+    return compare.view(FORM.defaults() | AS_SPECIFIED | changed)
 
 
 def preset(label):
@@ -73,8 +74,9 @@ def test_the_default_says_who_is_ahead_and_where_each_ends():
     both = range(2, ends[0] + 1)
     level = next((n for n in both if gap(b, n).value <= 1.02 * gap(c, n).value), ends[1] + 1)
     assert view["status"]["text"].startswith(
-        f"8x H200 has the shortest gap up to {level - 1:,} users, "
+        f"8x H200 has the shortest gap up to {level - 1:,} users ("
     )
+    assert f" From {ends[0] + 1:,} users on no other fits." in view["status"]["text"]
     assert "over the budget of $30.00/h" in view["status"]["text"]
     said = view["sentences"]
     assert f"2x H100 ends at {ends[0]:,} users: beyond it, not all users fit." in said
@@ -122,7 +124,7 @@ def test_the_curve_and_the_limit_are_of_the_gap_that_is_asked(which):
         assert curves(view)["8x H200"]["x"][at - 1] == 55 and before < 40 < 5 * 40 < after
     (limit,) = (t for t in view["figure"]["data"] if t.get("line", {}).get("color") == BAD)
     assert set(limit["y"]) == {40.0}
-    titled = "gap between tokens, 95% within, ms"
+    titled = "95th percentile gap, ms"
     assert (view["figure"]["layout"]["yaxis"]["title"]["text"] == titled) == (which == "p95")
 
 
@@ -194,7 +196,7 @@ def test_the_headline_is_the_scorecard_s_estimate():
     cards = design.scorecard(design.worked_spec(), *asked).cards
     for item, card in zip(shown()["headline"], cards, strict=True):
         if card.starts:
-            assert f"{item['value']} {item['unit']}" == dict(card.brief())["Gap, 95% within"]
+            assert f"{item['value']} {item['unit']}" == dict(card.brief())["95th percentile gap"]
         else:
             assert item["value"] == "does not start"
 

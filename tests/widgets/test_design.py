@@ -15,7 +15,7 @@ from llmcap_kernel.evidence import own
 from llmcap_kernel.simulation.percentiles import percentile
 from llmcap_kernel.spec import Slo, Tail, Workload
 from widgets.calculators import calculate
-from widgets.calculators.design import ASKED, FORM, PRESETS, _load, _ranked, _search, view
+from widgets.calculators.design import ASKED, FORM, PRESETS, _load, _ranked, _search, _title, view
 from widgets.form import inputs
 
 SMALL = {"model": "llama-3.1-8b", "in": 1000, "out": 200, "users": 4, "vendor": "amd"}
@@ -34,7 +34,7 @@ def test_the_answer_is_the_search_s():
     asked = Workload(7000, 1000, 16)
     best = design.search(asked, Slo(itl_s=0.05, usd_h=30.0), models=["llama-3.1-70b"]).winner
     made = view(FORM.defaults() | {"itl": 50, "itlp": "mean", "budget": 30})
-    assert made["status"]["text"].startswith(f"Run {best.short_title} at ${best.usd_h_all:.2f}/h:")
+    assert made["status"]["text"].startswith(f"Run {_title(best)} at ${best.usd_h_all:.2f}/h:")
     head = {item["label"]: item["value"] for item in made["headline"]}
     assert head["Rent"] == f"${best.usd_h_all:.2f}"
     assert head["$/M output"] == f"${best.usd_mtok.value:.2f}"
@@ -45,7 +45,7 @@ def test_a_limit_on_a_percentile_is_judged_as_one():
     state = FORM.defaults() | SMALL | {"itl": 30, "itlp": "p95"}
     assert inputs.limits(state).tails == (Tail("itl", 95, 0.03),)
     labels = [item["label"] for item in view(state)["headline"]]
-    assert "Token gap, p95" in labels
+    assert "95th percentile gap" in labels
 
 
 @pytest.mark.parametrize(("rate", "budget"), [(4, 300), (0.5, 30), (4000, 3)])
@@ -66,7 +66,7 @@ def test_a_rate_has_the_answer_of_the_command(capsys, rate, budget):
         return
     best = answer.winner
     assert best.deployment.title == told["winner"]["deployment"]
-    assert made["status"]["text"].startswith(f"Run {best.short_title} at ${best.usd_h_all:.2f}/h")
+    assert made["status"]["text"].startswith(f"Run {_title(best)} at ${best.usd_h_all:.2f}/h")
     served = best.copies * best.expected.output_tok_s.value / 200
     assert served >= rate and f"{served:.3g} requests/s; {rate:g} are asked" in made["sentences"][0]
 
@@ -103,10 +103,10 @@ def test_what_is_picked_is_looked_at_and_says_why_it_is_not_first():
     answer = found()
     other = answer.why_not[-1].choice
     made = shown(pick=other.number)
-    assert made["status"]["text"].startswith(f"{other.short_title}: {answer.why_not[-1].sentence}.")
-    assert f"The answer: {answer.winner.short_title}" in made["status"]["text"]
+    assert made["status"]["text"].startswith(f"{_title(other)}: {answer.why_not[-1].sentence}.")
+    assert f"The answer: {_title(answer.winner)}" in made["status"]["text"]
     best = made["remedies"]["items"][0]
-    assert best["label"] == answer.winner.short_title
+    assert best["label"] == _title(answer.winner)
     assert FORM.parse(best["query"])[0]["pick"] == answer.winner.number
 
 

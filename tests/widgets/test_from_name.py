@@ -54,7 +54,7 @@ def test_a_size_without_a_config_is_taken_and_its_link_reads_back(query, model):
     ],
 )
 def test_what_is_unclear_is_asked_and_changes_nothing(query, field, words):
-    state, (message,) = FORM.parse(query)
+    state, (message,) = FORM.parse(f"v=5&{query}")
     assert state == FORM.defaults() and message["field"] == field
     assert all(word in message["text"] for word in words)
 
@@ -105,5 +105,5 @@ def test_a_file_that_is_no_card_is_one_sentence(text, words):
 def test_a_link_that_was_cut_keeps_the_default():
     state, _ = FORM.check({"config": FILE}, FORM.defaults())
     cut = FORM.query(state).split("gpu=")[1].split("&")[0][:60]
-    again, messages = FORM.parse(f"gpu={cut}")
+    again, messages = FORM.parse(f"v=5&gpu={cut}")
     assert again == FORM.defaults() and "cut" in messages[0]["text"]

@@ -69,7 +69,7 @@ def test_the_memory_adds_up_to_one_card_and_what_is_asked_beyond(values):
             "good",
             "every limit is met",
         ),
-        ({"users": 32}, "warn", "likely met"),
+        ({"users": 8}, "warn", "likely met"),
         ({"model": "Qwen3 32B", "gpu": "L40S"}, "bad", "over the limit of 50 ms"),
         ({"users": 64, "context": "128K"}, "bad", "have room"),
         ({"gpu": "H200 SXM 141GB", "cards": 8}, "bad", "over the budget of $30 an hour"),
@@ -188,6 +188,50 @@ def test_what_is_not_known_closely_is_said_in_a_sentence():
     )
 
 
+@pytest.mark.parametrize(
+    ("typed", "state"),
+    [
+        ({"gap": "0.04 s"}, {"itl": 40, "itlp": "p95"}),
+        ({"gap": "35"}, {"itl": 35}),
+        ({"gap": "any"}, {"itl": 0}),
+        ({"budget": "$12.50 an hour"}, {"budget": 12.5}),
+        ({"budget": "any budget"}, {"budget": 0}),
+        ({"kv": "fp8"}, {"kv": "fp8", "weights": "fp8"}),
+        ({"weights": "bf16"}, {"kv": "bf16", "weights": "bf16"}),
+    ],
+)
+def test_limits_and_cache_are_words_of_the_sentence_and_go_into_the_address(typed, state):
+    written, shown = stands({"at": typed})
+    there, messages = calculate.FORM.parse(shown["query"])
+    assert not messages and {name: there[name] for name in state} == state
+    assert stands({"query": shown["query"]})[0] == written
+
+
+def test_without_limits_the_verdict_asks_for_none():
+    drawn = PictureSession("front", gap=front.ANY_GAP, budget=front.ANY_RENT).drawn
+    assert "every limit is met" in drawn.said and "within 50 ms" not in drawn.said
+    assert "percentile" not in drawn.drawing
+
+
+def test_what_is_known_within_a_factor_is_not_said_firmly():
+    drawn = PictureSession("front").drawn
+    wide = re.findall(r'<div class="lf-rough"><dt>(.*?)</dt>.*?<i>about</i>', drawn.drawing)
+    assert wide == ["Users within the limits", "First token, mean"]
+    assert "about 1.36 s" in repr(drawn.table)
+
+
+def test_how_wrong_it_is_is_said_as_validate_opens_on_it():
+    from widgets.calculators import validate
+
+    opens = validate.view(validate.FORM.defaults())["status"]["text"]
+    rows, half, most = re.match(
+        r"Half of ([\d,]+) .* within (\d+%) .* within (\d+%);", opens
+    ).groups()
+    said = SMALL["scatter"]()[1]
+    assert said.startswith(f"{rows} published speeds of one user")
+    assert f"within {half} of the measurement, four of five within {most}." in said
+
+
 def test_what_32k_was_taken_for_is_said():
     drawn = plain(PictureSession("front", context="32K").drawn.drawing)
     assert "32K is 32,000 tokens, 1,000 of them the answer" in drawn
@@ -205,11 +249,8 @@ def test_the_ready_questions_start_from_what_the_sentence_starts_from():
         state, messages = CALCULATORS[name].FORM.parse(unescape(query))
         assert not messages, messages
         for letter in ("a.", "b.", "c.") if name == "compare" else ("",):
-            own = {key: state[letter + key] for key in ("model", "weights", "kv", "fraction")}
-            sentence = front.to_state(**asked({})) | {"model": own["model"]}
-            assert own["fraction"] == sentence["fraction"]
-            assert own["kv"] == ("fp8" if own["weights"] == "fp8" else "bf16")
-            assert re.search(rf"cache in {own['kv']}", words, re.I), words
+            assert state[letter + "fraction"] == front.to_state(**asked({}))["fraction"]
+            assert re.search(rf"cache in {state[letter + 'kv']}", words, re.I), words
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -212,7 +212,7 @@ def _held(low, high):
 
 def _rows(cells, sure):
     """The rows of a card, from label to text, and those of its intervals and ceilings."""
-    said = {"room": cells["Max concurrent users"], "binding": cells["Binding constraint"]}
+    said = {"room": cells["Users that fit"], "binding": cells["Binding constraint"]}
     rows = [(label, name) for name, (label, *_) in ESTIMATED.items()]
     for label, name in (*rows, *_named_percentiles(cells)):
         said[name] = cells[label]
@@ -229,7 +229,7 @@ def _printed(text):
     if "Gap between tokens" not in cells:
         assert "What would make it start" in text
         return said | dict.fromkeys(ESTIMATED, "-")
-    said["room"] = cells["Max concurrent users"][0]
+    said["room"] = cells["Users that fit"][0]
     rows = [(label, name) for name, (label, *_) in ESTIMATED.items()]
     for label, name in (*rows, *_named_percentiles(cells)):
         value, *interval, ceiling = cells[label]
@@ -268,7 +268,8 @@ def _load_options(state, users):
 def _deployment_parts(state):
     names = ("gpu", "tp", "pp", "weights", "kv", "engine")
     parts = {name: str(state[name]) for name in names}
-    parts["memory_fraction"] = repr(state["fraction"])
+    if state["fraction"] is not None:  # else the engine's own, here as there
+        parts["memory_fraction"] = repr(state["fraction"])
     limits = {attribute: state[name] for name, attribute in LIMITS.items()}
     parts |= {name: str(value) for name, value in limits.items() if value and name != "eager"}
     if state["ep"]:
@@ -330,14 +331,14 @@ def _of_json(data):
 
 
 def of_scorecard_command(state, users, capsys):
-    """The command for several deployments, with the worked spec's B beside the one asked about."""
+    """The command for several deployments, with what the calculator opens its B with beside it."""
     if state["config"] or not (state["itl"] and state["budget"]):
         return {}  # a column names a model, and a limit that is left out is the worked spec's
     parts = {"model": state["model"]} | _deployment_parts(state)
     switches = {"dp_attention": state["dp"], "eager": state["eager"]}
     parts |= {name: "true" for name, on in switches.items() if on}
     column = "A: " + " ".join(f"{key}={value}" for key, value in parts.items())
-    beside = "B: model=llama-3.1-70b gpu=h100-sxm tp=2 weights=fp8 kv=fp8 memory_fraction=0.9"
+    beside = "B: model=llama-3.1-70b gpu=h100-sxm tp=2 weights=fp8"
     words = ["scorecard", "--column", column, "--column", beside, *_load_options(state, users)]
     text, refusal = _ask(capsys, *words)
     packed, refusal_too = _ask(capsys, *words, "--json")
@@ -346,7 +347,7 @@ def of_scorecard_command(state, users, capsys):
         return {"scorecard command": {"refused": refusal}}
     cells = {line[0]: line[1] for line in _cells(text) if len(line) == 3 and line[0]}
     told = json.loads(packed)
-    said = {"room": cells["Max concurrent users"]}
+    said = {"room": cells["Users that fit"]}
     said |= {name: cells[label] for name, (label, *_) in ESTIMATED.items() if label in cells}
     said |= {name: cells[label] for label, name in _named_percentiles(cells)}
     binds = text.partition("What binds")[2].split("\n")[1]
@@ -371,14 +372,14 @@ def of_calculate(state):
     if refused:
         return {"Calculate": refused}
     head = {item["label"]: item for item in view["headline"]}
-    most, status = head["Max concurrent users"], view["status"]["text"]
+    most, status = head["Users within the limits"], view["status"]["text"]
     room = re.search(r"([\d,]+) (?:have room|fits? in memory)", most["note"])[1]
     wanted = re.search(r"; ([\d,]+) wanted", most["note"])[1]
     said = {"within": most["value"], "room": room, "users": wanted}
     if len(head) == 1:
         return {"Calculate": said | DOES_NOT_START}
     rate, first, price = (
-        head[label] for label in ("Speed of one user", "Time to first token", "$/M output")
+        head[label] for label in ("Speed of one user", "First token, mean", "$/M output")
     )
     said |= {
         "rate": f"{rate['value']} {rate['unit']}",
@@ -418,7 +419,7 @@ def _columns_state(form, state, users):
 
 
 def of_scorecard(state, users):
-    """Scorecard: the column of the deployment, and the verdict over it and the worked spec's B."""
+    """Scorecard: the column of the deployment, and the verdict over it and the B it opens with."""
     view = scorecard.view(_columns_state(scorecard.FORM, state, users))
     refused = _refusal(view)
     if refused:
@@ -519,17 +520,18 @@ def test_a_state_has_one_answer_on_every_surface(state, capsys, tmp_path):
 
 def _in_words(card):
     """The verdict over the card and the worked spec's B, and the note under its price."""
-    columns = {"A": card.deployment, "B": design.worked_spec()[1]}
+    columns = {"A": card.deployment, "B": inputs.deployment(calculate.FORM.defaults())}
     verdict = design.scorecard(columns, card.workload, card.slo).verdict
     limit = card.limits[0]
-    return {"verdict": verdict, "note": f"{limit.name} {limit.words}: {limit.sentence}"}
+    return {"verdict": verdict, "note": f"{limit.title} {limit.words}: {limit.sentence}"}
 
 
 def _plain(name):
     """A limit as Calculate says it."""
-    latency, _, percent = name.partition(" p")
-    of = {"itl": "latency", "ttft": "prefill"}.get(latency, name)
-    return calculate.WORDS[of] + (f" ({percent} of 100)" if percent else "")
+    of, _, percent = name.partition(" p")
+    if not percent:
+        return calculate.WORDS[name]
+    return f"the {percent}th percentile {'gap' if of == 'itl' else 'first token'}"
 
 
 def _status_tells(status, card):

@@ -133,6 +133,17 @@ def test_the_answer_in_a_line_names_each_number_and_says_its_unit_once():
     view = Calculator("calculate").whole()
     line = re.search(r'<p class="lc-short.*?</p>', static_html(view), re.S)[0]
     by_label = {one["label"]: one for one in view["headline"]}
-    first, users = by_label["Time to first token"], by_label["Max concurrent users"]
+    first, users = by_label["First token, mean"], by_label["Users within the limits"]
+    assert first["rough"] and users["rough"]  # known within a factor over 6: not said firmly
     for one, unit in ((first, f" {first['unit']}"), (users, "")):
-        assert f"<span>{one['label']} <b>{one['value']}{unit}</b></span>" in line
+        assert f"<span>{one['label']} <b>about {one['value']}{unit}</b></span>" in line
+
+
+@pytest.mark.parametrize("name", ["scorecard", "compare"])
+def test_what_most_people_change_of_a_deployment_is_not_folded(name):
+    groups = static_html(Calculator(name).whole()).split('class="lc-group"')[1:]
+    for letter, group in zip("abc", groups, strict=True):
+        open_, _, folded = group.partition("<details")
+        for inner in ("model", "gpu", "tp", "weights"):
+            assert f'name="{letter}.{inner}"' in open_
+        assert f'name="{letter}.engine"' in folded

@@ -76,9 +76,7 @@ def test_a_pasted_model_gives_the_numbers_of_the_same_catalogue_model():
     state, messages = vram.FORM.check({"config": QWEN, "kv": "bf16"})
     assert messages == []
     built = inputs.deployment(state)
-    known = catalog.deployment(
-        model="qwen3-8b", gpu=state["gpu"], weights=state["weights"], memory_fraction=0.9
-    )
+    known = catalog.deployment(model="qwen3-8b", gpu=state["gpu"], weights=state["weights"])
     assert capacity.max_concurrent(built, 8000) == capacity.max_concurrent(known, 8000)
     view = vram.view(state)
     shown = {control["name"]: control["text"] for control in view["controls"]}

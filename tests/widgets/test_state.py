@@ -103,7 +103,7 @@ def test_no_message_from_a_browser_raises(message):
 
 
 def test_an_unknown_name_is_told_the_nearest():
-    state, (message,) = FORM.parse("gpu=h100-smx")
+    state, (message,) = FORM.parse("v=5&gpu=h100-smx")
     assert state == FORM.defaults()
     assert "h100-sxm" in message["text"] and message["field"] == "gpu"
     _, (message,) = FORM.parse("contxt=8000&")
@@ -143,7 +143,7 @@ def test_the_first_of_two_is_used_and_the_second_is_named():
 
 
 def test_an_alias_of_the_catalogue_is_written_by_its_name():
-    state, messages = FORM.parse("model=meta-llama/Llama-3.1-70B&gpu=H100_SXM")
+    state, messages = FORM.parse("v=5&model=meta-llama/Llama-3.1-70B&gpu=H100_SXM")
     assert (state, messages) == (FORM.defaults(), [])
 
 

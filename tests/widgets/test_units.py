@@ -4,6 +4,7 @@ import pytest
 
 from llmcap_kernel.refuse import BadInput
 from widgets.calculators.design import FORM
+from widgets.session import Calculator
 
 FIELDS = {field.name: field for field in FORM.fields}
 
@@ -35,3 +36,31 @@ def test_a_unit_may_stand_beside_the_number(name, typed, value):
 def test_another_kind_of_unit_is_refused_as_it_was_typed(name, typed):
     with pytest.raises(BadInput, match=f"^{name} is '{typed.replace('$', '[$]')}': it takes"):
         FIELDS[name].read(typed)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "asks"),
+    [
+        ("ttft", "2000", "Did you mean 2000 ms?"),
+        ("ttft", "500", "Did you mean 500 ms?"),
+        ("itl", "0.05", "Did you mean 0.05 s?"),
+        ("ttft", "2", ""),
+        ("ttft", "2000 s", ""),
+        ("ttft", "0", ""),
+        ("itl", "50", ""),
+        ("budget", "2000", ""),
+    ],
+)
+def test_a_bare_number_of_the_other_unit_is_asked_about(name, typed, asks):
+    state, messages = FORM.check({name: typed}, FORM.defaults())
+    said = [one["text"] for one in messages if one["level"] == "warning"]
+    assert [asks] * bool(asks) == [asks for one in said if asks in one] and len(said) == bool(asks)
+    assert state[name] == FIELDS[name].read(typed)
+
+
+def test_the_doubt_about_a_unit_stands_beside_the_verdict():
+    one = Calculator("calculate")
+    one.set({"state": {"values": {"ttft": "2000"}, "seq": 1}})
+    assert "Did you mean 2000 ms?" in one.view["status"]["beside"]
+    one.set({"state": {"values": {"ttft": "2000 ms"}, "seq": 2}})
+    assert "mean" not in one.view["status"]["beside"]

@@ -642,3 +642,23 @@ def test_a_long_file_tells_how_far_it_is():
     lines = GOOD.splitlines()
     told = send(calculator, "\n".join([lines[0], *lines[1:2] * 3000]).encode())
     assert [t["rows"] for t in told if "rows" in t] == [500, 1000, 1500, 2000, 2500, 3000]
+
+
+def test_a_column_that_is_not_understood_is_said_beside_the_verdict():
+    """What the rows are compared without may be what decides: the length of a prompt, say."""
+    table = "model,gpu,cards,users,prefilled,itl_ms\nqwen3-8b,H100,1,16,7000,12\n"
+    known = table.replace("prefilled", "input_tokens")
+    for text, level in ((table, "warning"), (known, None)):
+        made = page.with_file("mine.csv", text.encode())
+        view = made.view(made.FORM.defaults())
+        said = view["status"].get("beside", "")
+        assert ("left out: prefilled" in said) is bool(level)
+        assert not level or view["status"]["level"] == "warn"
+
+
+def test_one_reason_that_several_inputs_would_settle_is_said_once():
+    table = "model,gpu,cards,users,input_tokens,itl_ms\nllama-3.1-70b,H100,1,16,7000,12\n"
+    made = page.with_file("mine.csv", table.encode())
+    helps = [c["help"] for c in made.view(made.FORM.defaults())["controls"] if c.get("band")]
+    told = [one for one in helps if "does not fit one" in one]
+    assert len(told) == 1 and helps.count("Or this.") == 2

@@ -6,11 +6,12 @@ import re
 import pytest
 from hypothesis import given, settings
 
-from llmcap_kernel import capacity, design
+from llmcap_kernel import capacity, catalog, design
 from tests.widgets.inputs import CONFIGS, states
-from widgets.calculators import calculate, cliff, compare, scorecard, vram
+from widgets.calculators import calculate, cliff, columns, compare, scorecard, vram
 from widgets.calculators import design as design_calculator
 from widgets.form import inputs
+from widgets.form.presets import AS_SPECIFIED
 from widgets.session import CALCULATORS, safe_view, with_company
 
 MODULES = list(CALCULATORS.values())
@@ -80,7 +81,7 @@ def test_a_preset_is_read_whole_and_gives_a_sensible_answer(module, preset):
     assert not [m for m in view["messages"] if m["level"] == "error"]
     assert view["headline"] and view["figure"]
     # The worked spec is there to fail; the others are there to be served.
-    if preset["values"]:
+    if preset["label"] != "The worked spec":
         assert view["status"]["level"] != "bad", view["status"]["text"]
 
 
@@ -126,10 +127,10 @@ def test_any_state_gives_a_sound_view(module):
 
 def test_vram_agrees_with_the_kernel():
     books = capacity.ledger(design.worked_spec()[0], context_tokens=8000, concurrency=16)
-    view = shown(vram)
+    view = shown(vram, **AS_SPECIFIED)
     assert view["headline"][0]["value"] == f"{books.max_concurrent:,}"
     assert view["status"]["text"].startswith(books.verdict)
-    two = shown(vram, tp=2)
+    two = shown(vram, **AS_SPECIFIED, tp=2)
     assert two["status"]["level"] == "good"
 
 
@@ -184,10 +185,27 @@ def test_users_left_empty_go_along_a_link_without_an_error():
 
 
 def test_where_the_engine_s_own_choice_is_another_the_input_says_so():
-    said = {one["name"]: one["help"] for one in shown(vram)["controls"]}
+    said = {one["name"]: one["help"] for one in shown(vram, **AS_SPECIFIED)["controls"]}
     assert "vLLM 0.33 takes 0.92" in said["fraction"] and "16 bits" in said["kv"]
-    own = {one["name"]: one["help"] for one in shown(vram, fraction=0.92, kv="bf16")["controls"]}
-    assert own["fraction"] == own["kv"] == ""
+    for same in ({}, {"fraction": 0.92, "kv": "bf16"}):
+        own = {one["name"]: one["help"] for one in shown(vram, **same)["controls"]}
+        assert own["fraction"] == own["kv"] == ""
+
+
+@pytest.mark.parametrize("engine", catalog.engines())
+@pytest.mark.parametrize("module", [vram, calculate, cliff], ids=lambda module: module.FORM.name)
+def test_untouched_the_memory_fraction_is_the_engine_s_own_and_the_cache_has_16_bits(
+    module, engine
+):
+    """As `llmcap predict` has it, whatever the engine; SGLang takes its fraction from the card."""
+    state = module.FORM.defaults() | {"engine": engine}
+    own = catalog.deployment(
+        model=state["model"], gpu=state["gpu"], tp=state["tp"], weights="fp8", engine=engine
+    )
+    built = inputs.deployment(state)
+    assert (built.fraction, built.kv) == (own.fraction, own.kv)
+    (control,) = (one for one in module.view(state)["controls"] if one["name"] == "fraction")
+    assert float(control["entry"]) == pytest.approx(own.fraction, abs=1e-4)
 
 
 def test_the_cliff_is_a_hyperbola_cut_to_whole_users():
@@ -203,12 +221,12 @@ def test_the_cliff_is_a_hyperbola_cut_to_whole_users():
 def test_the_scorecard_is_the_worked_spec():
     named = dict(zip(("1x H100", "2x H100", "8x H200"), design.worked_spec(), strict=True))
     card = design.scorecard(named, design.WORKED_WORKLOAD, design.WORKED_SLO)
-    view = shown(scorecard)
+    view = shown(scorecard, **columns.AS_SPECIFIED)
     assert view["status"]["text"] == card.verdict
     for i, one in enumerate(card.cards):
         cells = {row[0]: row[i + 1] for row in view["tables"][0]["rows"]}
         assert cells["Binding constraint"] == one.binding
-        assert cells["Max concurrent users"] == f"{one.max_concurrent:,}"
+        assert cells["Users that fit"] == f"{one.max_concurrent:,}"
         sure = {row[0]: row[i + 1] for row in view["tables"][1]["rows"]}
         for name, said in one.rows():
             if not said.partition("; ceiling ")[2]:

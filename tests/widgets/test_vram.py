@@ -300,7 +300,7 @@ def test_the_room_of_a_deployment_is_the_same_in_vram_and_in_cliff():
     """5.55 GiB of 163,840 bytes a token, in whole tokens: 36,352 at 8,000 tokens a user."""
     rooms = []
     for one in (vram, cliff):
-        state = one.FORM.defaults() | {"fraction": 0.98}
+        state = one.FORM.defaults() | {"fraction": 0.98, "kv": "fp8", "tp": 1}
         head = {item["label"]: item for item in one.view(state)["headline"]}["Room for KV cache"]
         rooms.append((head["value"], head["note"]))
     assert rooms == [("5.55", "36,352 tokens over users of 8,000")] * 2

@@ -83,14 +83,16 @@ def parts(question):
     stops = sorted({*stops, *(x for turn in edges for x in (turn.at - 1, turn.at))})
     if low <= now <= high:
         rows = sorted({*rows, now})
-    leads = sweep.leads(
+    found = sweep.leads(
         lambda x: {curve.label: curve.at(x) for curve in curves}, stops, less=question.what.less
     )
+    status, more = _status(question, curves, found, stops, now)
     return {
-        "status": _status(question, curves, leads, stops),
+        "status": status,
         "figure": _figure(question, curves, stops, rows, now, even),
         "tables": _tables(question, curves, rows, now),
         "sentences": [
+            *more,
             *_crossings(question, curves, stops),
             *_limits(question, curves, stops),
             *_ends(question, ends, stops, curves),
@@ -167,11 +169,18 @@ def _round_stops(low, high, users, even):
     return sorted({low, *(x for x in inner if low < x < high), high})
 
 
-def _status(question, curves, leads, stops):
-    """Say between whom the order is not known; then who is ahead where, and by how much."""
+FEW = 2  # stretches that a headline names
+
+
+def _status(question, curves, leads, stops, now):
+    """Say who is ahead: where the inputs stand, and along the range while that is short to say.
+
+    Gives the status, and what is said of the whole range in a sentence below where it is long.
+    """
     first, last = stops[0], stops[-1]
     word, noun = question.variable.word, question.show.noun
     parts: list = []
+    alone: list = []
     for one in _by_leader(leads):
         name, over = one.leader, _stretch(one.start, one.end, first, last)
         if not parts:
@@ -179,17 +188,35 @@ def _status(question, curves, leads, stops):
             over = f"{verb} the {noun} {over}" + ("" if over.endswith("range") else f" {word}")
         inside = [x for x in stops if one.start <= x <= one.end]
         parts.append(f"{name} {over}{_margin(question, curves, inside, name)}")
+        alone += _alone(question, curves, inside, name)
     if not parts:
         why = ", ".join(f"{curve.label}: {OBSTACLES[curve.obstacle(first)]}" for curve in curves)
-        return {"level": "bad", "text": f"None has a number anywhere on this range ({why})."}
-    if len(parts) > 5:
-        parts = [*parts[:4], f"then {len(parts) - 4} more changes"]
-    text, close = f"{'; '.join(parts)}.", sweep.too_close(leads)
+        text = f"None has a number anywhere on this range ({why})."
+        return {"level": "bad", "text": text}, []
+    many, close = len(parts), sweep.too_close(leads)
+    if many > 5:
+        parts = [*parts[:4], f"then {many - 4} more changes"]
+    text = " ".join([f"{'; '.join(parts)}.", *alone])
     text = f"{close}. By the estimates, {text}" if close else text
+    more, here = [], _where_it_stands(question, curves, leads, now)
+    if here and (many > FEW or close.count("between") > 1):
+        more, text = [text], f"{here} Elsewhere the lead changes, as said below."
     held = _held_in_part(question, curves)
     text = f"{text} {held}" if held else text
     met = any(curve.misses(x) is False for curve in curves for x in stops)
-    return {"level": "good" if met and not close else "warn", "text": text}
+    return {"level": "good" if met and not close else "warn", "text": text}, more
+
+
+def _where_it_stands(question, curves, leads, now):
+    """Say who is ahead where the inputs stand; nothing where that is off the range."""
+    one = next((one for one in leads if one.start <= now <= one.end), None)
+    if one is None:
+        return ""
+    verb = "have" if " and " in one.leader else "has"
+    margin = _margin(question, curves, [now], one.leader)
+    said = f"At {now:,} {question.variable.word} {one.leader} {verb} the {question.show.noun}"
+    rivals = f"; too close to call with {' and '.join(one.rivals)}" if one.rivals else ""
+    return f"{said}{margin}{rivals}."
 
 
 def _by_leader(leads):
@@ -237,19 +264,34 @@ def _stretch(start, end, first, last):
 
 
 def _margin(question, curves, inside, name):
-    """How far the leader is ahead of the next: the most it reaches, or that nobody else fits."""
-    ahead = []
+    """How far the leader is ahead of the next at most, or that nobody else fits."""
+    known = [times for times in _ahead(question, curves, inside) if times]
+    if " and " in name:
+        return " (level)"
+    if not known:
+        return " (the only one that fits)" if len(curves) > 1 else ""
+    most, least = digits(max(known)), digits(min(known))
+    return f" ({'up to ' if most != least else ''}{most} times ahead of the next)"
+
+
+def _ahead(question, curves, inside):
+    """How many times the best is ahead of the next, at each place; None where it is alone."""
     for x in inside:
         values = [v for v in (curve.value(x) for curve in curves) if v is not None]
-        ahead.append(times_ahead(values, question.what.less))
-    known = [times for times in ahead if times]
-    if " and " in name:
-        return ", level"
-    if not known:
-        return ", the only one that fits" if len(curves) > 1 else ""
-    most, least = digits(max(known)), digits(min(known))
-    alone = ", and alone where no other fits" if None in ahead else ""
-    return f", {'up to ' if most != least else ''}{most} times ahead of the next{alone}"
+        yield times_ahead(values, question.what.less)
+
+
+def _alone(question, curves, inside, name):
+    """Say from where on, or up to where, the leader is the only one that fits."""
+    ahead = list(_ahead(question, curves, inside))
+    if " and " in name or None not in ahead or not any(ahead):
+        return []
+    word = question.variable.word
+    if ahead[-1] is None:
+        start = next(i for i in range(len(ahead)) if not any(ahead[i:]))
+        return [f"From {inside[start]:,} {word} on no other fits."]
+    end = next(i for i, times in enumerate(ahead) if times)
+    return [f"Up to {inside[end - 1]:,} {word} no other fits."] if end else []
 
 
 def _crossings(question, curves, stops):

@@ -7,7 +7,7 @@ from llmcap_kernel.spec import Workload
 
 from ..figures import GIB
 from ..form import controls as c
-from ..form import learnt
+from ..form import learnt, lists
 
 
 def gib(value, figures=3):
@@ -90,12 +90,12 @@ def counted_in(deployment):
     --------
     >>> from llmcap_kernel import catalog
     >>> counted_in(catalog.deployment(model="qwen3-8b", gpu="h100-sxm", weights="fp8"))["beside"]
-    'Counted in FP8; qwen3-8b is released in BF16.'
+    'Counted in FP8; Qwen3 8B is released in BF16.'
     """
     weights, own = deployment.weights, deployment.model.native_format
     if weights.name == own:
         return {}
-    released = f"{deployment.model.name} is released in {catalog.format(own).title}"
+    released = f"{lists.model_title(deployment.model)} is released in {catalog.format(own).title}"
     return {"beside": f"Counted in {weights.title}; {released}."}
 
 
@@ -166,8 +166,8 @@ def fitting(card, most):
     Returns
     -------
     str
-        As "52 fit in memory, 14 of them within 50 ms"; of memory alone where nothing else is
-        limited.
+        As "52 fit in memory, 14 of them within 50 ms"; likely so where that is known only
+        roughly; of memory alone where nothing else is limited.
     """
     slo, room = card.slo, card.max_concurrent
     fit = f"{room:,} {'fits' if room == 1 else 'fit'} in memory"
@@ -180,6 +180,8 @@ def fitting(card, most):
     within = quantity(bounds[0], "s") if len(bounds) == 1 else "your limits"
     many = min(most.value, room)
     of_them = "all" if many == room else f"{many:,}" if many else "none"
+    if most.doubt:  # known within a factor alone
+        of_them = f"{'about' if 0 < many < room else 'likely'} {of_them}"
     return f"{fit}, {of_them} of them within {within}"
 
 
@@ -219,9 +221,12 @@ def span(estimate, limit=None, scale=1.0):
     Returns
     -------
     dict
-        The part of a headline; empty where there is no interval to rely on.
+        The part of a headline; empty where the number is exact, and `rough` where no interval
+        is to be relied on.
     """
-    if estimate.low == estimate.high or estimate.doubt:
+    if estimate.doubt:
+        return {"rough": True}
+    if estimate.low == estimate.high:
         return {}
     ends = {name: getattr(estimate, name) * scale for name in ("low", "value", "high", "ceiling")}
     return {"span": ends | ({"limit": limit * scale} if limit else {})}

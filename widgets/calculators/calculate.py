@@ -20,6 +20,7 @@ from ..form.state import Field, Form
 from . import answers, running
 
 TITLE = "Calculate"
+ASKS = "Llama-3.3-70B in FP8 on two H100, 16 users, 8K context"
 LEAD = (
     "How fast, for how many users, how soon and at what price? Estimates with their 80% "
     "intervals, beside what the spec sheet allows."
@@ -54,7 +55,6 @@ WORDS = {
     "prefill": "the first token",
     "budget": "the budget",
 }
-TAILS = {"itl": "the gap between tokens", "ttft": "the first token"}
 NO_INTERVAL = (
     "A dash stands where benchmarks report nothing, so that no interval was earned. Why the others "
     "are as wide as they are stands with the arithmetic."
@@ -63,7 +63,7 @@ LINE = 72  # characters of a line of arithmetic
 DUTY_STOPS = (1, 2, 5, *range(10, 101, 5))
 HINT = "Set model, GPU, cards, weights and prompt: the numbers follow."
 PRESETS = p.situations(
-    {},
+    p.AS_SPECIFIED,
     p.ON_LAPTOP | {"in": 2000, "out": 500, "users": 1, "itl": 100, "budget": 0},
     p.ON_ONE_CARD | {"in": 1500, "out": 400, "prefix": 500, "users": 32, "itlp": MEAN, "ttft": 3},
     p.ON_FOUR_CARDS | {"in": 127_000, "users": 4, "itl": 100, "ttft": 60},
@@ -205,8 +205,7 @@ def _one_or_each(limits, tightest):
 
 def _named(limit):
     """A limit as a newcomer would say it."""
-    latency, _, percent = limit.name.partition(" p")
-    return f"{TAILS[latency]} ({percent} of 100)" if percent else WORDS[limit.name]
+    return WORDS.get(limit.name) or f"the {limit.title}"
 
 
 def _listed(words):
@@ -333,7 +332,7 @@ def _users(card, most, crowds):
         parts += ["\n".join(rows), _why(most)]
     room = answers.fitting(card, most) if limited else f"{ledger.max_concurrent:,} have room"
     return {
-        "label": "Max concurrent users",
+        "label": "Users within the limits",
         "value": f"{most.value:,}",
         "unit": "users",
         "note": answers.noted(f"{room}; {wanted}", most, answers.HOW_MANY),
@@ -356,10 +355,10 @@ def _first_token(card, trail):
     estimate = card.estimates.ttft_s
     value, unit, scale = answers.timed(estimate)
     return {
-        "label": "Time to first token",
+        "label": "First token, mean",
         "value": value,
         "unit": unit,
-        "note": answers.noted("the mean under this load", estimate),
+        "note": answers.noted("under this load", estimate),
         "explain": trail(estimate, "s", "queue", "ttft"),
     } | answers.span(estimate, card.slo.ttft_s, scale)
 

@@ -2,7 +2,7 @@
 
 import math
 
-from llmcap_kernel import capacity, design
+from llmcap_kernel import capacity, design, toolbox
 from llmcap_kernel.refuse import BadInput
 
 from ..figures.cliff import curve_over_bars
@@ -14,22 +14,23 @@ from . import answers
 from .answers import gib
 
 TITLE = "The context cliff"
+ASKS = "Qwen3-32B on two H200, 32 users"
 LEAD = "How many users fit at each context length, and is it a cliff at all?"
-# The engine's own default fraction would leave the worked spec's card without any cache.
+ON_ONE, ON_TWO, _ = design.worked_spec()
 FORM = Form(
     "cliff",
     (
-        *inputs.deployment_fields(design.worked_spec()[0], fraction=0.98),
+        *inputs.deployment_fields(ON_TWO, before=toolbox.set_memory_fraction(ON_ONE, 0.98)),
         Field("users", "whole", 16, "Users wanted", 1, inputs.MOST_USERS, unit="users"),
     ),
 )
-HINT = "Try it: choose two cards, then double the users: the line moves, the shape stays."
+HINT = "Try it: choose four cards, then double the users: the line moves, the shape stays."
 PRESETS = p.situations(
-    {},
-    p.ON_LAPTOP | {"users": 1, "fraction": 0.9},
-    p.ON_ONE_CARD | {"users": 32, "fraction": 0.9},
-    p.ON_FOUR_CARDS | {"users": 4, "fraction": 0.9},
-    p.SMALL_ON_ONE | {"users": 256, "fraction": 0.9},
+    p.AS_SPECIFIED,
+    p.ON_LAPTOP | {"users": 1},
+    p.ON_ONE_CARD | {"users": 32},
+    p.ON_FOUR_CARDS | {"users": 4},
+    p.SMALL_ON_ONE | {"users": 256},
 )
 SHORTEST = 1000
 STEPS_A_DOUBLING = 12

@@ -5,7 +5,7 @@ from llmcap_kernel.address import MEAN
 from llmcap_kernel.refuse import BadInput
 
 from ..form import controls as c
-from ..form import inputs, learnt, lists
+from ..form import inputs, learnt, lists, presets
 from ..form.state import Field
 from . import answers
 
@@ -27,6 +27,10 @@ FIELDS = (
     )
     + (learnt.field(),)
 )
+
+AS_SPECIFIED = {
+    f"{letter}.{name}": value for letter in LETTERS for name, value in presets.AS_SPECIFIED.items()
+}
 
 
 def preset(*columns, **shared):
@@ -155,6 +159,26 @@ def short_cards(d):
     return f"{d.num_gpus}x {' '.join(w for w in words if not w.endswith('GB'))}"
 
 
+def run_title(d):
+    """Name what a deployment runs on and in which formats, as a reader says it.
+
+    Parameters
+    ----------
+    d : Deployment
+        The deployment.
+
+    Returns
+    -------
+    str
+        Such as "2x H100 SXM5 80GB TP-2, FP8 weights, BF16 cache"; the engine where it is not vLLM.
+    """
+    cards = d.title.split(" / ")[1]
+    split = cards.removeprefix(f"{d.num_gpus}x ").removeprefix(d.gpu.name)
+    engine = "" if d.engine.family == "vllm" else f", {d.engine.title}"
+    on = f"{d.num_gpus}x {lists.card_title(d.gpu)}{split}"
+    return f"{on}, {d.weights.title} weights, {d.kv.title} cache{engine}"
+
+
 SAID_BY_THE_REST = ("SXM", "PCIe", "OAM", "Instinct")
 
 
@@ -178,7 +202,9 @@ def _letters(state):
 
 
 def _heading(letter, built):
-    title = built[letter].title if letter in built else "these inputs do not go together"
+    title = "these inputs do not go together"
+    if letter in built:
+        title = f"{lists.model_title(built[letter].model)}, {run_title(built[letter])}"
     return {"name": letter, "label": letter.upper(), "title": title}
 
 
@@ -195,4 +221,5 @@ def title(card):
     str
         The name.
     """
-    return f"{card.label}: {card.deployment.model.name} {card.deployment.weights.name}"
+    d = card.deployment
+    return f"{card.label}: {lists.model_title(d.model)} {d.weights.title}"

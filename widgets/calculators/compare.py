@@ -13,10 +13,11 @@ from . import along_choices, along_load, answers, columns
 from .question import OBSTACLES, SHOWS, VARIABLES, Question
 
 TITLE = "Compare"
+ASKS = "gpt-oss-120b on H100, H200 or MI300X, over context"
 LEAD = "Move one thing, keep the rest: which deployment is ahead, and from where on?"
 HINT = "Try it: look at the price, or move the cards and see whose gap falls."
 ASKED = (
-    Field("sweep", "name", "users", "Sweep", names=lambda: VARIABLES),
+    Field("sweep", "name", "users", "Along", names=lambda: VARIABLES),
     Field("show", "name", "gap", "Look at", names=lambda: SHOWS),
     Field("from", "tokens", None, "From", 0, inputs.MOST_TOKENS),
     Field("to", "tokens", None, "To", 0, inputs.MOST_TOKENS),
@@ -27,7 +28,7 @@ PRESETS = (
     {
         "label": "Worked spec",
         "note": "Three deployments for a coding agent, from a few users to many.",
-        "values": {},
+        "values": columns.AS_SPECIFIED,
     },
     {
         "label": "Card shoot-out",
@@ -168,7 +169,7 @@ def _headline(question, card):
     note = f"misses {question.with_unit(limit)}" if missed else ""
     note = "; ".join(filter(None, (note, _price(question, card))))
     item |= {"value": value, "unit": question.show.unit, "note": note}
-    return item if made.doubt and question.has_ceiling else item | {"span": span}
+    return item | ({"rough": True} if made.doubt and question.has_ceiling else {"span": span})
 
 
 def _price(question, card):

@@ -19,9 +19,10 @@ from ..form import from_name, inputs, learnt, lists
 from ..form import presets as p
 from ..form.state import Field, Form
 from . import answers, calculate, running, vram
-from .columns import short_cards
+from .columns import run_title, short_cards
 
 TITLE = "Design"
+ASKS = "llama-3.1-70b, 7000 in, 1000 out, 16 users, p95 gap 50 ms, $30/h"
 LEAD = "What should I run for this load, these limits and this budget, and why not the next one?"
 HINT = "Try it: set the budget to $2 an hour, or click another mark and read why it is not first."
 ANY = "any"
@@ -216,7 +217,11 @@ def _status(found, here, eased):
     best = found.winner
     tried = f"{len(found.order):,} of {len(found.rows):,} candidates meet every limit."
     if best is None:
-        give = f" The least that would have to give: {eased[0].sentence}." if eased else ""
+        give = (
+            f" The least that would have to give: {_in_words(eased[0].sentence, eased[0].choice)}."
+            if eased
+            else ""
+        )
         shown = f" The numbers below are of {_run(here)}, the nearest miss."
         if here.number != found.misses[0]:
             shown = f" The numbers below are of {_run(here)}."
@@ -224,7 +229,7 @@ def _status(found, here, eased):
     if here.number != best.number:
         reason = found.reason(here).sentence
         level = "warn" if here.meets_all else "bad"
-        return {"level": level, "text": f"{here.short_title}: {reason}. The answer: {_run(best)}."}
+        return {"level": level, "text": f"{_title(here)}: {reason}. The answer: {_run(best)}."}
     return {
         "level": answers.worst(best.limits),
         "text": f"Run {_run(best)}: {best.binding}. {tried}",
@@ -233,7 +238,18 @@ def _status(found, here, eased):
 
 def _run(choice):
     rent = f" at {quantity(choice.usd_h_all, 'USD/h')}" if choice.usd_h_all else ""
-    return f"{choice.short_title}{rent}"
+    return f"{_title(choice)}{rent}"
+
+
+def _title(choice):
+    """What a candidate is called, as a reader says it."""
+    title = run_title(choice.deployment)
+    return f"{choice.copies:,} x ({title})" if choice.copies > 1 else title
+
+
+def _in_words(sentence, choice):
+    """A sentence of the search with the name of its candidate as a reader says it."""
+    return sentence.replace(choice.title, _title(choice)) if choice else sentence
 
 
 def _headline(here):
@@ -242,12 +258,21 @@ def _headline(here):
     items = [
         _rent(here),
         _estimate("$/M output", e.usd_mtok, "USD/Mtok", here, "cards always busy"),
-        _estimate(f"Token gap, {which_gap}", _of(e, "itl", which_gap), "s", here,
+        _estimate(_label("itl", which_gap), _of(e, "itl", which_gap), "s", here,
                   f"{quantity(e.tok_s_user.value, 'tok/s')} a user", gap_s),
-        _estimate(f"First token, {which_wait}", _of(e, "ttft", which_wait), "s", here,
+        _estimate(_label("ttft", which_wait), _of(e, "ttft", which_wait), "s", here,
                   "under this load", wait_s),
     ]  # fmt: skip
     return [item for item in items if item]
+
+
+MEANS = {"itl": "Gap between tokens, mean", "ttft": "First token, mean"}
+
+
+def _label(latency, which):
+    return (
+        MEANS[latency] if which == MEAN else design.limit_title(f"{latency} {which}").capitalize()
+    )
 
 
 def _of(estimates, latency, which):
@@ -293,7 +318,7 @@ def _figure(found, here):
             continue
         kind = "front" if number in front else "meets" if choice.meets_all else "misses"
         gap = _of(choice.estimates, "itl", which).value
-        text = "<br>".join((choice.short_title, *wrap(found.reason(choice).sentence, LINE)))
+        text = "<br>".join((_title(choice), *wrap(found.reason(choice).sentence, LINE)))
         points.append(
             Candidate(
                 number,
@@ -314,7 +339,8 @@ def _figure(found, here):
         f"Ringed: {_run(here)}; its gaps by percentile below. The tables say the same."
     )
     gap_s, _ = asked(slo, "itl")
-    title = "gap between tokens, ms" if which == MEAN else f"{which} of gaps between tokens, ms"
+    title = f"{_label('itl', which)}, ms"
+    title = "mean gap, ms" if which == MEAN else title
     return cost_and_gap(
         points,
         here.number,
@@ -346,14 +372,15 @@ def _why_not(found, here, state):
         reasons.insert(0, found.reason(best))
     items = [
         {
-            "label": reason.choice.short_title,
+            "label": _title(reason.choice),
             "query": FORM.query(state | {"pick": reason.choice.number}),
             "note": reason.sentence,
         }
         for reason in reasons
         if reason.choice.number != here.number
     ]
-    return {"text": "Why not the next one?" if best else "The nearest misses:", "items": items}
+    text = "Why not the next one?" if best else "The nearest misses:"
+    return {"text": text, "items": items, "later": True}
 
 
 def _with_other_steps(rates, eased, state):
@@ -364,7 +391,7 @@ def _with_other_steps(rates, eased, state):
         tokens = one.deployment.max_num_batched_tokens
         rent = f" at {quantity(one.usd_h_all, 'USD/h')}" if one.usd_h_all else ""
         yield {
-            "label": f"{one.short_title}, {tokens:,} tokens a step",
+            "label": f"{_title(one)}, {tokens:,} tokens a step",
             "query": FORM.query(state | {"batched": tokens, "pick": None}),
             "note": f"meets every limit{rent}",
         }
@@ -399,7 +426,11 @@ def _shrinking(found):
     left, rows = list(found.rows), [["The catalogue", f"{len(found.rows):,}", "-"]]
     for name in sorted(names, key=lambda name: (name != "capacity", name == "budget")):
         kept = [row for row in left if row.headrooms.get(name, 0) >= 1]
-        label = "hold the users" if name == "capacity" else f"keep the limit on {name}"
+        label = (
+            "hold the users"
+            if name == "capacity"
+            else f"keep the limit on the {design.limit_title(name)}"
+        )
         rows.append([label, f"{len(kept):,}", f"{len(left) - len(kept):,}"])
         left = kept
     return {
@@ -413,7 +444,7 @@ def _shrinking(found):
 def _front(found):
     rows = [
         [
-            choice.short_title,
+            _title(choice),
             quantity(choice.usd_h_all, "USD/h") if choice.usd_h_all else "-",
             quantity(choice.usd_mtok.value, "USD/Mtok") if choice.usd_mtok else "-",
             quantity(choice.estimates.itl_s.value, "s"),
@@ -433,8 +464,8 @@ def _front(found):
 
 
 def _sentences(found, here, rates, eased):
-    said = [one.sentence for one in rates]
-    said += [f"{one.sentence}." for one in eased]
+    said = [_in_words(one.sentence, one.choice) for one in rates]
+    said += [f"{_in_words(one.sentence, one.choice)}." for one in eased]
     if found.asked.rate is not None and here.meets_all:
         said.insert(0, _served(found, here))
     sure = found.surest
@@ -465,7 +496,7 @@ def _links(here, state):
     d, users = here.deployment, here.workload.concurrency
     values = {name: getattr(d, name).name for name in ("model", "gpu", "weights", "kv", "engine")}
     values |= {"tp": d.tp, "pp": d.pp, "ep": d.ep > 1, "dp": d.dp_attention, "users": users}
-    values |= {"fraction": d.fraction, "ctx": here.workload.context_tokens}
+    values |= {"fraction": d.memory_fraction, "ctx": here.workload.context_tokens}
     values |= {"batched": d.max_num_batched_tokens}
     values |= {name: state[name] for name in ("in", "out", "prefix", *inputs.LIMITED)}
     found = []

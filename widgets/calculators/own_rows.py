@@ -375,11 +375,24 @@ def plain(reason):
 
 def _messages(report, mine, voice):
     """What a reader is to know of a file of which some rows are compared."""
+    if not mine:
+        return []
     skipped = [row for row in report.rows if row.skipped]
-    if not mine or not skipped:
+    if not skipped:
         return []
     text = f"{_rows(len(skipped))} of {voice.file} could not be compared; a table below says why."
     return [{"level": "info", "field": "", "text": text}]
+
+
+LENGTHS = (
+    "A prompt's length is input_tokens, an answer's output_tokens; or set them beside the file."
+)
+
+
+def _unread(report):
+    """The columns of a table that no name is known for."""
+    found = (re.fullmatch(r"column '(.+)' is not understood", one) for one in report.assumptions)
+    return [one[1] for one in found if one]
 
 
 # the verdict
@@ -395,7 +408,11 @@ def _status(report, mine, others, asks, voice):
     if others.median is not None:
         text += f" {SAID[alike]} (median {percent(others.median)})."
     is_promised = sum(inside) >= 0.75 * len(inside)
-    return {"level": "good" if is_promised and alike != "worse" else "warn", "text": text}
+    unread = _unread(report)
+    is_good = is_promised and alike != "worse" and not unread
+    left_out = f"Not understood, and left out: {', '.join(unread)}. {LENGTHS}"
+    beside = {"beside": left_out} if unread else {}
+    return {"level": "good" if is_good else "warn", "text": text} | beside
 
 
 SAID = {

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from llmcap_kernel import design, sweep
 from llmcap_kernel.design.limits import Limit
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import digits, ordinal, quantity
 from llmcap_kernel.spec import Slo, Workload
 
 from ..figures.curves import Point
@@ -53,10 +53,10 @@ class Show:
 
 SHOWS = {
     "gap": Show("itl_s", "Gap between tokens", "shortest gap",
-                "mean gap between tokens, ms", "ms", 1e3),
+                "mean gap, ms", "ms", 1e3),
     "rate": Show("tok_s_user", "Speed of one user", "fastest answers",
                  "tokens a second of one user", "tok/s"),
-    "ttft": Show("ttft_s", "First token, mean", "shortest wait", "mean wait, s", "s"),
+    "ttft": Show("ttft_s", "First token, mean", "shortest wait", "mean first token, s", "s"),
     "fit": Show("max_concurrent", "Users that fit", "most room", "users that fit", "users"),
     "price": Show("usd_mtok", "$/M output tokens", "lowest price",
                   "USD for a million output tokens", "/M output"),
@@ -98,9 +98,8 @@ class Question:
         mean = SHOWS[self.state["show"]]
         if self.tail is None:
             return mean
-        label = design.tail_label(self.tail)
-        axis = f"{mean.axis.split(', ')[0].removeprefix('mean ')}, {label.split(', ')[1]}"
-        return replace(mean, quantity=self.tail.name, label=label, axis=f"{axis}, {mean.unit}")
+        axis = mean.axis.replace("mean", f"{ordinal(self.tail.percent)} percentile", 1)
+        return replace(mean, quantity=self.tail.name, label=design.tail_label(self.tail), axis=axis)
 
     @cached_property
     def tail(self):

@@ -7,17 +7,18 @@ from llmcap_kernel.refuse import BadInput
 
 from .. import constants
 from ..figures.limits import FARTHEST, limits_used
-from ..form import inputs
+from ..form import inputs, lists
 from ..form import presets as p
 from ..form.state import Form
 from . import answers, columns
 
 TITLE = "Scorecard"
+ASKS = "Qwen3-32B in FP8 on H100, H200 or L40S, 16 users, gap 50 ms, $10/h"
 LEAD = "Which of these deployments meets every limit, what does it cost, and what binds the others?"
 FORM = Form("scorecard", columns.FIELDS)
-HINT = "Try it: open Change A and give it two cards, or set the gap to 15 ms."
+HINT = "Try it: give A two cards, or set the gap to 15 ms."
 PRESETS = p.situations(
-    {},
+    columns.AS_SPECIFIED,
     columns.preset(
         p.ON_LAPTOP,
         p.ON_LAPTOP | {"gpu": "rtx-4090"},
@@ -99,7 +100,7 @@ def _headline(card):
         "label": columns.title(card),
         "value": value,
         "unit": unit,
-        "note": f"{limit.name} {limit.words}: {limit.sentence}",
+        "note": f"{limit.title} {limit.words}: {limit.sentence}",
         "explain": card.explain(),
     } | (answers.span(card.usd_mtok) if card.starts and card.usd_mtok else {})
 
@@ -109,10 +110,14 @@ def _figure(card):
     for one in card.cards:
         # What does not start has no speed to compare.
         known = [x for x in one.limits if one.starts or x.name in ("capacity", "budget")]
-        rows.append((one.label, [(limit.name, _share(limit)) for limit in known]))
+        rows.append((one.label, [(limit.title, _share(limit)) for limit in known]))
     listed = ". ".join(f"{one.label}: {one.binding}" for one in card.cards)
     alt = f"Share of each limit that every deployment uses; beyond 100% it is missed. {listed}."
     return limits_used(rows, alt)
+
+
+def _named(d):
+    return f"{lists.model_title(d.model)}, {columns.run_title(d)}"
 
 
 def _share(limit):
@@ -147,7 +152,7 @@ def _estimates(card):
 
 
 def _table(card):
-    rows = [["Deployment", *(one.deployment.title for one in card.cards)]]
+    rows = [["Deployment", *(_named(one.deployment) for one in card.cards)]]
     levels = [[None] * len(card.cards)]
     for cells in zip(*(one.rows() for one in card.cards), strict=True):
         name = cells[0][0]

@@ -290,13 +290,17 @@ def _beside(fields, state, own):
     names = (part or own_rows).FIELD_OF
     asks = own.asks(_given(state, names))
     said = part.placeholders(own) if part else {}
+    reasons: list = []
     out = []
     for name in names:
         field = fields[f"file.{name}"]
         box = _choice(field, state) if field.kind == "name" else c.entry(field, state)
         if part and field.kind != "name":
             box |= {"placeholder": said[name]}
-        out.append(box | {"help": _sentence(asks.get(name, ""))})
+        reason = asks.get(name, "")
+        again = reason and reason in reasons
+        reasons.append(reason)
+        out.append(box | {"help": "Or this." if again else _sentence(reason)})
     settled = [
         name for name in names if name not in asks and state[f"file.{name}"] in (None, AS_FILE)
     ]

@@ -16,6 +16,7 @@ from . import answers, running
 from .answers import gib
 
 TITLE = "VRAM and concurrency"
+ASKS = "Qwen3-32B on two H200, 32K context"
 LEAD = "Does it start, does it hold all its users, and if not, which term is in the way?"
 FORM = Form(
     "vram",
@@ -27,7 +28,7 @@ FORM = Form(
     ),
 )  # fmt: skip
 PRESETS = p.situations(
-    {},
+    p.AS_SPECIFIED,
     p.ON_LAPTOP | {"users": 1, "ctx": 8000},
     p.ON_ONE_CARD | {"users": 32, "ctx": 2000},
     p.ON_FOUR_CARDS | {"users": 4, "ctx": 128_000},
@@ -116,7 +117,7 @@ def _headline(books):
     )
     return [
         {
-            "label": f"Max concurrent at {books.context_tokens:,} tokens",
+            "label": f"Users that fit at {books.context_tokens:,} tokens",
             "value": f"{books.max_concurrent:,}",
             "unit": "users",
             "note": f"{books.concurrency:,} wanted",
@@ -181,7 +182,7 @@ def _ways_out(books):
         levels.append([None, "good" if enough else "bad"])
     return {
         "caption": "One change away",
-        "columns": ["Change", "Max concurrent", f"{books.concurrency:,} users"],
+        "columns": ["Change", "Users that fit", f"{books.concurrency:,} users"],
         "rows": rows,
         "levels": levels,
         "highlight": [],

@@ -255,9 +255,9 @@ EXERCISES = {
             "Write five numbers down before you compute: prompt, shared part, answer, users, gap. "
             "Which limit do you expect to bind? Then let a tool contradict you.",
             "Open the scorecard and enter the load: prompt 3k, shared by all 2.5k, answer 500, "
-            "32 users; then the limits, 30 ms for the mean and 10 dollars. Under All inputs, "
-            "Change A, give the column its model, its card and FP8; the same for B and C. Read "
-            "which one it runs. "
+            "32 users; then the limits, 30 ms for the mean and 10 dollars. Under All inputs "
+            "give column A its model, its card and FP8 weights, and an FP8 cache under More of A; "
+            "the same for B and C. Read which one it runs. "
             "In a terminal: llmcap scorecard --input 3000 --output 500 --shared-prefix 2500 "
             "--users 32 --itl-ms 30 --budget-usd-h 10, and for each card a "
             "--column 'A: model=qwen3-32b gpu=h100-sxm weights=fp8 kv=fp8'.",

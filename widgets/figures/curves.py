@@ -220,6 +220,17 @@ def _names(curves, looks, kind, low, high):
     )
 
 
+def _led(names, curves, looks):
+    """Lead the eye from a curve that ends early to its name beside the axes."""
+    by_name = {f"<b> {name}</b>": name for name in curves}
+    for text, x, y in zip(names["text"], names["x"], names["y"], strict=True):
+        name = by_name[text]
+        end = curves[name][-1]
+        if end.x < x:
+            line = _rule([end.x, x], [end.value, y], mark(looks[name][0]), 1)
+            yield line | {"opacity": 0.6}
+
+
 def curves_with_bands(curves, alt, *, x_title, x_word, x_log, y_title, now, limit, limit_text):
     """Draw one quantity along one variable for several deployments.
 
@@ -261,7 +272,8 @@ def curves_with_bands(curves, alt, *, x_title, x_word, x_log, y_title, now, limi
     if limit:
         data.append(_rule([x for x, _ in limit], [y for _, y in limit], BAD, 2))
     data += [_curve(n, looks[n], curve, ends[1]) for n, curve in curves.items()]
-    data.append(_names(curves, looks, kind, low, high))
+    names = _names(curves, looks, kind, low, high)
+    data += [*_led(names, curves, looks), names]
     if limit:
         x, y = limit[0]
         data.append(_words([limit_text], [x], [y], [BAD], "top right"))

@@ -178,7 +178,7 @@ def memory_bars(books):
     missing = books.kv_used_bytes - held
     asked = [
         *fixed,
-        (f"KV of {books.concurrency:,} users", held / GIB, 4, False),
+        ("KV in use", held / GIB, 4, False),
         ("KV without room", missing / GIB, 7, True),
     ]
     rows = [

@@ -2,17 +2,19 @@
 
 from llmcap_kernel import capacity, catalog
 from llmcap_kernel.address import LIMITS, MEAN, WHICH, asked
-from llmcap_kernel.explain import quantity
+from llmcap_kernel.explain import ordinal, quantity
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Slo, Tail, Workload
 
 from . import controls as c
 from . import from_name, lists, own_card, pasted
+from .presets import AS_UNTOLD
 from .state import Field
 
 MOST_CARDS = 64
 MOST_TOKENS = 10_000_000
 MOST_USERS = 100_000
+FIRST = ("model", "gpu", "tp", "weights")  # what most people change of a deployment
 LIMITS_FOLD = "The engine's own limits"
 STAGES = (1, 2, 4, 8)
 FRACTION_STOPS = tuple(n / 100 for n in range(50, 100))
@@ -24,19 +26,22 @@ PASTE = (
 NO_LIMIT = "At most; 0 for no limit."
 
 
-def deployment_fields(start, *, prefix="", group="", fraction=None):
+def deployment_fields(start, *, prefix="", group="", before=None):
     """List the inputs that make a deployment.
+
+    The cache's format and the memory fraction start as the engine takes them when nobody says
+    otherwise, as those of the command do.
 
     Parameters
     ----------
     start : Deployment
-        Where an untouched calculator opens.
+        Where an untouched calculator opens: model, card, split, weights and engine.
     prefix : str
         What their names begin with, where there are several deployments.
     group : str
         The deployment they belong to.
-    fraction : float, optional
-        A memory fraction other than that deployment's.
+    before : Deployment, optional
+        Where it opened before version 5 of the addresses, if not there; with all it has.
 
     Returns
     -------
@@ -45,22 +50,29 @@ def deployment_fields(start, *, prefix="", group="", fraction=None):
         `LIMITS`, and usd for a group.
     """
     named = ("model", "gpu", "weights", "kv", "engine")
-    at = (
-        {name: getattr(start, name).name for name in named}
-        | {
-            "config": None,
-            "tp": start.tp,
-            "pp": start.pp,
-            "ep": start.ep > 1,
-            "fraction": fraction or start.memory_fraction,
-            "dp": start.dp_attention,
-            "usd": start.usd_h,
-        }
-        | {name: getattr(start, attribute) for name, attribute in LIMITS.items()}
-    )
+
+    def values(d):
+        return (
+            {name: getattr(d, name).name for name in named}
+            | {
+                "config": None,
+                "tp": d.tp,
+                "pp": d.pp,
+                "ep": d.ep > 1,
+                "fraction": d.memory_fraction,
+                "dp": d.dp_attention,
+                "usd": d.usd_h,
+            }
+            | {name: getattr(d, attribute) for name, attribute in LIMITS.items()}
+        )
+
+    at = values(start) | AS_UNTOLD
+    was = values(before or start)
 
     def field(name, kind, label, low=0, high=0, **more):
-        return Field(prefix + name, kind, at[name], label, low, high, group=group, **more)
+        former = None if was[name] == at[name] else was[name]
+        more |= {"group": group, "formerly": former}
+        return Field(prefix + name, kind, at[name], label, low, high, **more)
 
     fields = (
         field("model", "name", "Model", names=catalog.models,
@@ -137,7 +149,7 @@ def limit_fields(slo, *, formerly=None):
     slo : Slo
         Where an untouched calculator opens.
     formerly : str, optional
-        Which gap an address meant that said nothing of it, before version 4.
+        Which gap an address meant that said nothing of it, up to version 3.
 
     Returns
     -------
@@ -148,10 +160,12 @@ def limit_fields(slo, *, formerly=None):
     (gap_s, which_gap), (wait_s, which_wait) = asked(slo, "itl"), asked(slo, "ttft")
 
     def which(name, default, label, formerly=None):
-        return Field(name, "name", default, label, names=lambda: WHICH, formerly=formerly)
+        return Field(
+            name, "name", default, label, names=lambda: WHICH, formerly=formerly, until="3"
+        )
 
     return (
-        Field("itl", "number", 1e3 * gap_s, "Token gap (ITL)", 0, 100_000, unit="ms",
+        Field("itl", "number", 1e3 * gap_s, "Gap (ITL)", 0, 100_000, unit="ms",
               help=NO_LIMIT),
         which("itlp", which_gap, "Which gap", formerly),
         Field("ttft", "number", wait_s, "First token (TTFT)", 0, 86_400, unit="s", help=NO_LIMIT),
@@ -315,13 +329,16 @@ def deployment_controls(form, state, prefix=""):
         _kv_control(fields["kv"], state),
         c.select(fields["engine"], state, lists.engine_options()),
     ]
-    out.append(_fraction_control(fields["fraction"], state, engine, boxed=bool(prefix)))
+    out.append(_fraction_control(fields["fraction"], state, prefix))
     if prefix:
         rent = gpu.usd_h if at["usd"] is None else at["usd"]
         out.append(c.entry(fields["usd"], state, shown=rent))
     if at["tp"] > 1 or at["dp"]:
         out.append(c.toggle(fields["dp"], state))
-    if not prefix:  # those of a group are folded as they are
+    if prefix:  # a group shows what most people change, and folds the rest as it is
+        for one in out:
+            one["first"] = one["name"].removeprefix(prefix) in FIRST
+    else:
         c.fold(out, {"Engine and memory": ("engine", "fraction", "pp", "ep", "dp")})
     return out + _limit_controls(fields, state, gpu, engine)
 
@@ -369,16 +386,28 @@ def _kv_control(field, state):
     control = c.select(field, state, lists.format_options(kv=True))
     if catalog.format(state[field.name]).bytes_per_element >= 2:
         return control
-    return control | {"help": "Unless told, an engine keeps 16 bits. llmcap predict does the same."}
+    return control | {"help": "Unless told, an engine keeps 16 bits."}
 
 
-def _fraction_control(field, state, engine, boxed):
-    control = c.entry(field, state) if boxed else c.slider(field, state, FRACTION_STOPS)
-    own = engine.memory_fraction
-    if state[field.name] == own:
+def _fraction_control(field, state, prefix):
+    own = _own_fraction(state, prefix)
+    shown = own if state[field.name] is None else state[field.name]
+    if prefix:
+        control = c.entry(field, state, shown=shown)
+    else:
+        control = c.slider(field, state, FRACTION_STOPS, shown=shown)
+    if shown == own:
         return control
-    said = f"Unless told, {engine.title} takes {own:g}. llmcap predict does the same."
-    return control | {"help": said}
+    title = catalog.engine(state[prefix + "engine"]).title
+    return control | {"help": f"Unless told, {title} takes {own:.4g}; empty for that."}
+
+
+def _own_fraction(state, prefix):
+    """The memory fraction that the engine takes of this card unless told."""
+    try:
+        return round(deployment(state | {prefix + "fraction": None}, prefix).fraction, 4)
+    except BadInput:  # said elsewhere
+        return max(catalog.engine(state[prefix + "engine"]).memory_fraction, FRACTION_STOPS[0])
 
 
 def _limit_controls(fields, state, gpu, engine):
@@ -408,7 +437,9 @@ def _limit_controls(fields, state, gpu, engine):
     return out
 
 
-WHICH_WORDS = {MEAN: "the mean"} | {name: f"{name[1:]} of 100" for name in WHICH[1:]}
+WHICH_WORDS = {MEAN: "the mean"} | {
+    name: f"{ordinal(float(name[1:]))} percentile" for name in WHICH[1:]
+}
 
 
 def limit_controls(fields, state):
@@ -429,7 +460,7 @@ def limit_controls(fields, state):
     words = [(name, WHICH_WORDS[name], "") for name in WHICH]
     out = []
     for name in ("itl", "ttft"):
-        which = c.select(fields[name + "p"], state, words) | c.HALF
+        which = c.select(fields[name + "p"], state, words)
         if not state[name] or state[name + "p"] == MEAN:
             which["text"] = "none"  # nothing to say beside the limit
         out += [c.entry(fields[name], state) | c.HALF, which]

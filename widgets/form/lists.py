@@ -25,6 +25,22 @@ def model_options():
     return tuple((name, rows[name].get("title", name), "") for name in catalog.models())
 
 
+def model_title(model):
+    """Name a model as a list does.
+
+    Parameters
+    ----------
+    model : Model
+        The model; of one that is not listed, its own name stands.
+
+    Returns
+    -------
+    str
+        Such as "Llama 3.1 70B".
+    """
+    return catalog.table("models")["models"].get(model.name, {}).get("title", model.name)
+
+
 @cache
 def format_options(own="", kv=False):
     """List formats as they are asked for: the checkpoint's own, of servers, of llama.cpp.

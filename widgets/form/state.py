@@ -5,7 +5,7 @@ query of an address or as a message from a browser, so reading never raises: an
 input that cannot be read keeps its default and leaves one message that says what
 it got and what it takes.
 
-The query form, version 4: `v=4&ctx=32000&gpu=h200-sxm&k=...&d=...&p=...`. Only inputs
+The query form, version 5: `v=5&ctx=32000&gpu=h200-sxm&k=...&d=...&p=...`. Only inputs
 that differ from their defaults are written, in the order of the form; the last
 three are the stamps of `versions`. Token counts may be written `8k`, `1.5M` or `32Ki`, as
 `refuse.scaled` reads them.
@@ -18,11 +18,12 @@ from urllib.parse import quote, unquote_plus
 
 from llmcap_kernel.refuse import MULTIPLES, BadInput, number, one_of, scaled, shown, typed_number
 
-from . import from_log, from_name, own_card, pasted, units, versions
+from . import asked, from_log, from_name, own_card, pasted, units, versions
 
 MAX_QUERY = 40_000  # four deployments, each of a pasted model, are some thousands
 MAX_NAME = 80
 MAX_MESSAGES = 12
+QUESTION = "ask"  # a question typed in a line, which is read and not kept
 YES = {"1": True, "true": True, "yes": True, "on": True}
 NO = {"0": False, "false": False, "no": False, "off": False}
 
@@ -66,7 +67,9 @@ class Field:
         Inputs with which it changes, as a weight format does with the model, unless
         it is given itself.
     formerly : object, optional
-        Its default in the addresses of `versions.EARLIER`, where it was another.
+        Its default in addresses of former versions, where it was another.
+    until : str
+        The last version with that default, one of `versions.EARLIER`.
     own : callable, optional
         Gives its value in a state whose inputs of `follows` have changed.
 
@@ -92,6 +95,7 @@ class Field:
     follows: tuple[str, ...] = ()
     own: Callable[[State], Any] | None = None
     formerly: Any = None
+    until: str = versions.EARLIER[-1]
 
     @property
     def title(self):
@@ -274,9 +278,10 @@ class Form:
         if not isinstance(values, Mapping):
             text = f"A state is {shown(values)}: it takes a mapping from input to value."
             return state, [_message("error", "", text)]
-        values, filled, messages = self._from_texts(values, state)
+        values, answered, messages = self._from_question(values, state)
+        values, filled, told = self._from_texts(values, state)
         values, named, said = self._from_names(values, base)
-        filled, messages = filled | named, messages + said
+        filled, messages = answered | filled | named, messages + told + said
         fields = {field.name: field for field in self.fields}
         for name, raw in values.items():
             try:
@@ -292,6 +297,7 @@ class Form:
                 messages.append(_message("error", field.name, f"{said}{kept}"))
         if base is not None:  # typed in the page; who reads a link reads the number in its box
             messages += self._thousands(values, state)
+            messages += self._other_unit(values, state)
         # a page sends all inputs with the one that changed
         given = values if base is None else filled
         before = base or self.defaults()
@@ -322,6 +328,31 @@ class Form:
                 engines = f"With 1,024 in a K, as vLLM counts, it is {digits}Ki."
                 return [_message("info", field.name, f"{said} {engines}")]
         return []
+
+    def _other_unit(self, values, state):
+        """Ask where a bare number is far more likely of the other unit of time."""
+        messages = []
+        for field in self.fields:
+            typed, read = values.get(field.name), state[field.name]
+            if field.unit not in units.SLIPS or not isinstance(typed, str):
+                continue
+            if read and typed_number(typed) is not None and (meant := units.slip(read, field.unit)):
+                said = f"{field.title}: {typed.strip()} is read as {read:,g} {field.unit}."
+                said += f" Did you mean {meant}? Then write it with its unit."
+                messages.append(_message("warning", field.name, said))
+        return messages
+
+    def _from_question(self, values, state):
+        """Put what a typed question says in its place."""
+        values = dict(values)
+        text = values.pop(QUESTION, None)
+        if text is None:
+            return values, {}, []
+        try:
+            filled, notes = asked.inputs(self, text, state)
+        except BadInput as problem:
+            return values, {}, [_message("error", "", str(problem))]
+        return values | filled, filled, [_message("info", "", one) for one in notes]
 
     def _from_texts(self, values, state):
         """Put what a pasted start-up log or launch command says in its place."""
@@ -409,20 +440,20 @@ class Form:
                 messages.append(_message("warning", "", twice))
             else:
                 given[key] = value
-        version = given.pop("v", versions.FORM)
+        # Voila takes its theme and template from the same query.
+        given = {key: value for key, value in given.items() if not key.startswith("voila-")}
+        version = given.pop("v", versions.UNSTATED if given else versions.FORM)
         messages += _version(version)
         if version in versions.EARLIER:
             for field in self.fields:
-                if field.formerly is not None:
+                if field.formerly is not None and version <= field.until:
                     given.setdefault(field.name, field.formerly)
         if version in versions.NOTHING_FOLLOWED:
             for field in self.fields:
                 if field.follows:
                     given.setdefault(field.name, field.default)
         messages += _moved({key: given.pop(key) for key in versions.TITLES if key in given})
-        # Voila takes its theme and template from the same query.
-        ours = {key: value for key, value in given.items() if not key.startswith("voila-")}
-        state, more = self.check(ours)
+        state, more = self.check(given)
         return state, _capped(messages + more)
 
     def query(self, state):

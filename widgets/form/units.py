@@ -150,6 +150,35 @@ def _split(plain, text, unit):
     return number("answer", value, -1e30, 1e30, unit), rest
 
 
+# A bare number that far from what latencies are is likely of the other unit: 2000 in a box of
+# seconds, .05 in one of milliseconds.
+SLIPS = {"s": ("ms", lambda value: value >= 100), "ms": ("s", lambda value: 0 < value < 1)}
+
+
+def slip(value, unit):
+    """Find what a bare number more likely means than its box says.
+
+    Parameters
+    ----------
+    value : float
+        The number, in the unit of the box.
+    unit : str
+        One of `SLIPS`.
+
+    Returns
+    -------
+    str
+        The number with the unit that is likely meant; empty where there is no doubt.
+
+    Examples
+    --------
+    >>> slip(2000, "s"), slip(0.05, "ms"), slip(2, "s")
+    ('2000 ms', '0.05 s', '')
+    """
+    other, unlikely = SLIPS[unit]
+    return f"{value:g} {other}" if unlikely(value) else ""
+
+
 def is_known(unit):
     """Say whether answers may be asked for in a unit.
 

@@ -5,8 +5,9 @@ import re
 from llmcap_kernel.address import FORM, TITLES, stamps
 from llmcap_kernel.refuse import shown
 
-EARLIER = ("1", "2", "3")  # what else is read; version 1 had no stamps
+EARLIER = ("1", "2", "3", "4")  # what else is read; version 1 had no stamps
 READ = (*EARLIER, FORM)
+UNSTATED = "4"  # an address with inputs and no version is none of ours since
 NOTHING_FOLLOWED = ("1", "2")  # a weight format not given was the default, whatever the model
 STAMP = re.compile(r"[\w.-]{1,24}")
 

@@ -172,8 +172,8 @@ function controlsBox(view, prefix, inputs) {
   const boxes = (chosen) =>
     view.controls.filter(chosen).map((control) => controlBox(view, control, prefix));
   const attributes = { class: "lc-controls", role: "group", "aria-label": "Inputs" };
-  const of = (name) =>
-    boxes((control) => !control.fold && !control.band && (control.group || "") === name);
+  const of = (name, first) => boxes((control) => !control.fold && !control.band
+    && (control.group || "") === name && Boolean(control.first) === Boolean(first));
   const foldsOf = (chosen) => foldBoxes(view, view.controls.filter((one) => one.fold && chosen(one)),
     (control) => controlBox(view, control, prefix));
   const groups = (view.groups || []).map((group) =>
@@ -181,7 +181,8 @@ function controlsBox(view, prefix, inputs) {
       "fieldset",
       { class: "lc-group", "aria-label": `Deployment ${group.label}` },
       h("p", {}, h("b", {}, group.label), ` ${group.title}`),
-      h("details", {}, h("summary", {}, `Change ${group.label}`), h("div", {}, of(group.name)),
+      h("div", {}, of(group.name, true)),
+      h("details", {}, h("summary", {}, `More of ${group.label}`), h("div", {}, of(group.name)),
         foldsOf((control) => control.group === group.name)),
     ),
   );
@@ -248,9 +249,9 @@ function headlineBox(view) {
   const cards = view.headline.map((item) =>
     h(
       "div",
-      { class: "lc-number" },
+      { class: `lc-number${item.rough ? " lc-rough" : ""}` },
       h("dt", {}, item.label),
-      h("dd", {}, h("strong", {}, item.value), item.unit ? h("span", {}, ` ${item.unit}`) : null),
+      h("dd", {}, item.rough ? h("span", {}, "about ") : null, h("strong", {}, item.value), item.unit ? h("span", {}, ` ${item.unit}`) : null),
       item.span ? spanBox(item.span) : null,
       item.note ? h("dd", { class: "lc-note" }, item.note) : null,
     ),
@@ -261,9 +262,9 @@ function headlineBox(view) {
 // The answer in a line, which stays in sight on a phone; it has been read out above.
 function shortBox(view) {
   const named = (item) => (view.groups?.length ? item.label.split(":")[0] : item.label);
-  const unit = (item) => (named(item).split(" ").includes(item.unit) ? "" : item.unit);
+  const unit = (item) => (named(item).toLowerCase().split(" ").includes(item.unit) ? "" : item.unit);
   const said = view.headline.slice(0, 4).map((item) =>
-    h("span", {}, `${named(item)} `, h("b", {}, `${item.value} ${unit(item)}`.trim())));
+    h("span", {}, `${named(item)} `, h("b", {}, `${item.rough ? "about " : ""}${item.value} ${unit(item)}`.trim())));
   return h("p", { class: `lc-short lc-${view.status.level}`, "aria-hidden": "true" }, said);
 }
 
@@ -278,15 +279,25 @@ function spanBox(span) {
     h("span", { class: "lc-bar", "aria-hidden": "true" }, band, parts), h("span", {}, span.text));
 }
 
-function presetsBox(view, compact) {
+// A line in which a whole question may be typed: leaving it, with Enter or the button, asks.
+function questionBox(view, prefix) {
+  const id = `${prefix}-ask`;
+  return h("div", { class: "lc-asked" }, h("label", { for: id }, "Type a question:"),
+    h("input", { id, type: "text", name: "ask", autocomplete: "off", spellcheck: "false",
+      enterkeyhint: "go", placeholder: `Such as ${view.ask}` }),
+    h("button", { type: "button" }, "Ask"));
+}
+
+function presetsBox(view, compact, prefix) {
   const presets = (compact ? [] : view.presets || []).map((preset) =>
     h("button", { type: "button", "data-act": "preset", "data-query": preset.query,
       title: preset.note, "aria-pressed": String(preset.query === view.query) }, preset.label));
   const hint = view.hint && !compact ? h("p", { class: "lc-hint" }, view.hint) : null;
-  if (!presets.length && !hint) return null;
+  const ask = view.ask && !compact ? questionBox(view, prefix) : null;
+  if (!presets.length && !hint && !ask) return null;
   const row = h("div", { class: "lc-presets", role: "group", "aria-label": "Start from" },
     h("span", { "aria-hidden": "true" }, "Start from:"), presets);
-  return h("div", { class: "lc-start" }, presets.length ? row : null, hint);
+  return h("div", { class: "lc-start" }, presets.length ? row : null, ask, hint);
 }
 
 function linksBox(view, apps) {
@@ -372,7 +383,7 @@ function tree(view, prefix, can) {
     button("undo", "Undo", !can.undo), button("redo", "Redo", !can.redo), button("reset", "Reset"),
     shareMenu(Boolean(view.figure)));
   const head = h("header", {}, titleBox(view, compact),
-    compact ? null : h("p", { class: "lc-lead" }, view.lead), actions, presetsBox(view, compact));
+    compact ? null : h("p", { class: "lc-lead" }, view.lead), actions, presetsBox(view, compact, prefix));
   const figure = h("div", { class: "lc-figure", role: "img", "data-keep": "",
     "aria-label": view.figure ? view.figure.alt : undefined, hidden: !view.figure },
     h("div", { class: "lc-plot" }));
@@ -380,14 +391,15 @@ function tree(view, prefix, can) {
     "aria-live": "polite", tabindex: "-1" }, view.status.text,
   view.status.beside ? h("span", { class: "lc-beside" }, ` ${view.status.beside}`) : null);
   // The answer comes before the inputs: on a phone it is what is seen first.
+  const later = !compact && view.remedies?.later;
   const answer = h("div", { class: "lc-answer" }, status, headlineBox(view), figure,
-    remediesBox(view), messagesBox(view), shortBox(view));
+    later ? null : remediesBox(view), messagesBox(view), shortBox(view));
   // Where deployments are compared, the table that does it is the answer.
   const shown = compact && view.groups ? view.tables.slice(0, 1) : [];
   const rest = compact
     ? [shown.map(tableBox), h("details", { class: "lc-more" }, h("summary", {}, "Numbers and arithmetic"),
         detailsOf(view, can.apps, view.tables.slice(shown.length))), ownPageBox(view, can.apps)]
-    : [detailsOf(view, can.apps), linksBox(view, can.apps)];
+    : [later ? remediesBox(view) : null, detailsOf(view, can.apps), linksBox(view, can.apps)];
   const results = h("div", { class: "lc-results" }, rest.flat());
   const ask = h("div", { class: "lc-ask" }, answer, controlsBox(view, prefix, can.inputs));
   const wide = view.groups && !compact ? " lc-wide" : "";
@@ -1136,7 +1148,7 @@ function render({ model, el }) {
   }
 
   function change(name, value) {
-    const cleared = (control(name).clears || []).map((other) => [other, null]);
+    const cleared = (control(name)?.clears || []).map((other) => [other, null]);
     // Only what a person changed: an input that follows another is the kernel's to move, and its
     // value here may be older than what is asked and not yet answered.
     send({ values: { ...waiting?.values, ...Object.fromEntries(cleared), [name]: value } });
@@ -1282,6 +1294,7 @@ function render({ model, el }) {
       moving = null;
       return;
     }
+    if (node.name === "ask" && !node.value.trim()) return;
     remember();
     if (node.matches(".lc-entry input")) node.typed = node.value;
     change(node.name, node.type === "checkbox" ? node.checked : node.value);

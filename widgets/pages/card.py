@@ -16,9 +16,9 @@ CARD = ROOT / "book" / "_static" / "card.png"
 FRONT = ROOT / "widgets" / "front"
 WIDTH, HEIGHT = heads.CARD_SIZE
 LOOK = """
-body { box-sizing: border-box; margin: 0; padding: 36px 32px; width: 1043px; zoom: 1.15; }
-h1 { margin: 0 0 16px; font: 700 38px/1.15 system-ui, sans-serif; letter-spacing: -.02em; }
-.lc.lf-ask .lf-question { margin: 0; line-height: 1.5; }
+body { box-sizing: border-box; margin: 0; padding: 22px 32px; width: 1043px; zoom: 1.15; }
+h1 { margin: 0 0 10px; font: 700 38px/1.15 system-ui, sans-serif; letter-spacing: -.02em; }
+.lc.lf-ask .lf-question { margin: 0; line-height: 1.35; }
 .lc.lf-ask.lf-ask.lf-ask { padding: 0; border: 0; }
 .lc.lf-ask .lf-foot { display: none; }
 .lc.lf-ask .lf-numbers { grid-template-columns: repeat(5, minmax(0, 1fr)); }

@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import cache
 
 from llmcap_kernel import bandwidth, calibration, capacity, sweep, toolbox
-from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
+from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, tail_label, worked_spec
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.serving import serve, usd_per_mtok
 from llmcap_kernel.spec import CEILING, Efficiency
@@ -261,7 +261,7 @@ def _batch(users, prefix):
         if n in (1, 2, 4, 8, 16, 32, 48)
     ]
     caption = f"Candidate B, {label[shared]}"
-    heads = ("users", "mean gap", f"{GAP.percent:g}% within", "price", "cache in reading")
+    heads = ("users", "mean gap", tail_label(GAP), "price", "cache in reading")
     table = show.table(heads, rows, caption)
     return Drawn(drawing, said, table)
 

@@ -101,7 +101,7 @@ def _inked(part):
 ENGINES = ("vllm", "sglang", "trtllm", "llama.cpp")
 QUANTITIES = {
     "mean gap": ("itl_s", "s"),
-    "95 of 100 gaps": (GAP.name, "s"),
+    "95th percentile gap": (GAP.name, "s"),
     "first token": ("ttft_s", "s"),
     "price": ("usd_mtok", "USD/Mtok"),
     "users that fit": ("", "users"),
@@ -132,7 +132,7 @@ def _engine_values(card, quantity_name):
 
 def _engines(what, prefix, users):
     _, unit = QUANTITIES[what]
-    gap = what in ("mean gap", "95 of 100 gaps")
+    gap = what in ("mean gap", "95th percentile gap")
     scale = 1e3 if gap else 1
     shown = "ms" if gap else {"first token": "s", "price": "$/M"}.get(what, "users")
     rows, ends = [], []
@@ -150,7 +150,7 @@ def _engines(what, prefix, users):
             )
         )
     limit = {
-        "95 of 100 gaps": ALLOWED,
+        "95th percentile gap": ALLOWED,
         "users that fit": (users, f"{users} wanted"),
     }.get(what)
     drawing = bars(rows, shown, thick=14, limit=limit, axis=True)

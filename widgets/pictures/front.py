@@ -14,17 +14,24 @@ from llmcap_kernel.refuse import BadInput
 from ..calculators import answers, calculate, running
 from ..figures import GIB, show
 from ..figures.drawing import Drawing, Scale
-from ..form import inputs, lists
+from ..form import inputs, lists, presets
 from ..form.state import Field
 from ..page import APPS, h, words
 from .record import Control, Drawn, Picture
 
-ASKS = "How fast is {model} in {weights} on {cards} × {gpu} for {users} with {context} of context?"
+ASKS = (
+    "How fast is {model} in {weights}, cache in {kv}, on {cards} × {gpu} for {users} with "
+    "{context} of context? Wanted: 95% of the gaps within {gap}, for {budget}."
+)
 OWN = "its own format"
 FORMATS = {OWN: None, "BF16": "bf16", "FP8": "fp8", "INT8": "int8", "INT4": "int4-awq",
            "NVFP4": "nvfp4"}  # fmt: skip
 CONTEXTS = {"2K": 2000, "4K": 4000, "8K": 8000, "16K": 16_000, "32K": 32_000, "64K": 64_000,
             "128K": 128_000}  # fmt: skip
+CACHES = {"BF16": "bf16", "FP8": "fp8"}
+ANY_GAP, ANY_RENT = "any time", "any budget"
+GAPS = {ANY_GAP: 0, "20 ms": 20, "30 ms": 30, "50 ms": 50, "100 ms": 100}
+BUDGETS = {ANY_RENT: 0} | {f"${n} an hour": n for n in (2, 5, 10, 20, 30, 50, 100)}
 USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 ANSWER = 1000  # tokens; the rest of the context is the prompt
 # What stands first in the long lists.
@@ -95,9 +102,9 @@ def _titled(titles, name):
     return next((title for title, one in titles.items() if one == name), name)
 
 
-def _format_title(name):
-    title = _titled(FORMATS, name)
-    if title in FORMATS:
+def _format_title(name, listed=FORMATS):
+    title = _titled(listed, name)
+    if title in listed:
         return title
     title = catalog.format(name).title
     return title if catalog.format(title).name == name else name
@@ -111,6 +118,32 @@ def _typed_model(text):
 
 def _typed_weights(text):
     return {"weights": text if text in FORMATS else _format_title(_read("weights", text))}
+
+
+def _typed_kv(text):
+    return {"kv": text if text in CACHES else _format_title(_read("kv", text), CACHES)}
+
+
+def _typed_gap(text):
+    return {"gap": _gap(_read("itl", _number_of(text)))}
+
+
+def _typed_budget(text):
+    return {"budget": _budget(_read("budget", _number_of(text.lower().partition("an hour")[0])))}
+
+
+def _number_of(text):
+    return (
+        "0" if text.strip().lower() in ("any", ANY_GAP, ANY_RENT) else text.replace("$", "").strip()
+    )
+
+
+def _gap(milliseconds):
+    return _titled(GAPS, milliseconds) if milliseconds in GAPS.values() else f"{milliseconds:g} ms"
+
+
+def _budget(usd_h):
+    return _titled(BUDGETS, usd_h) if usd_h in BUDGETS.values() else f"${usd_h:,.2f} an hour"
 
 
 def _typed_gpu(text):
@@ -175,20 +208,23 @@ def from_query(query):
     words = {
         "model": _titled(_models(), state["model"]),
         "weights": _format_title(state["weights"]),
+        "kv": _format_title(state["kv"], CACHES),
         "cards": state["tp"],
         "gpu": _titled(_gpus(), state["gpu"]),
         "users": state["users"] or design.WORKED_WORKLOAD.concurrency,
         "context": _context(tokens),
+        "gap": _gap(state["itl"]),
+        "budget": _budget(state["budget"]),
     }
     return words, said
 
 
-def to_state(model, weights, cards, gpu, users, context):
+def to_state(model, weights, kv, cards, gpu, users, context, gap, budget):
     """Say as inputs of Calculate what the sentence asks.
 
     Parameters
     ----------
-    model, weights, gpu, context : str
+    model, weights, kv, gpu, context, gap, budget : str
         As the sentence has them.
     cards, users : int
         How many.
@@ -205,14 +241,22 @@ def to_state(model, weights, cards, gpu, users, context):
     return calculate.FORM.defaults() | {
         "model": name,
         "weights": format_,
-        # Who rounds weights to FP8 rounds the cache with them, as in the worked spec.
-        "kv": "fp8" if format_ == "fp8" else "bf16",
+        "kv": CACHES.get(kv) or catalog.format(kv).name,
         "gpu": _gpus().get(gpu, gpu),
         "tp": cards,
         "users": users,
         "in": _tokens(context) - ANSWER,
         "out": ANSWER,
+        "itl": _typed_limit("itl", gap, GAPS),
+        "budget": _typed_limit("budget", budget, BUDGETS),
     }
+
+
+def _typed_limit(field, words, listed):
+    """A limit as the sentence has it: one of its list, or a number that was typed."""
+    if words in listed:
+        return listed[words]
+    return _read(field, _number_of(words.partition(" an hour")[0].replace(",", "")))
 
 
 def card_of(state):
@@ -255,7 +299,7 @@ def _draw(**asked):
         _foot(card, state, href, asked["context"]),
     ]
     table = show.table(
-        ("", "estimate", "four times in five", "spec sheet", "limit"),
+        ("", "estimate", "four times in five", "ceiling", "limit"),
         [one.row() for one in numbers] or [("the engine does not start", "-", "-", "-", "-")],
         f"{card.deployment.title}, {asked['users']:,} users",
     )
@@ -299,7 +343,7 @@ def _missed(limit, card):
     if limit.name == "budget":
         return f"{_rent(limit.estimate.value)} is over the budget of {_rent(limit.bound)}"
     _, _, percent = limit.name.partition(" p")
-    return f"{percent} of 100 gaps are within {value}, over the limit of {bound}"
+    return f"{percent}% of the gaps are within {value}, over the limit of {bound}"
 
 
 def _rent(usd_h):
@@ -327,6 +371,8 @@ class Number:
         What is asked for.
     money : bool
         Whether a dollar stands before it.
+    rough : bool
+        Whether it is known too roughly for an interval.
     """
 
     label: str
@@ -338,6 +384,7 @@ class Number:
     limit: float | None = None
     note: str = ""
     money: bool = False
+    rough: bool = False
 
     def written(self, value):
         """Write a value as a reader sees it."""
@@ -357,7 +404,7 @@ class Number:
         """What the spec sheet allows, in words."""
         in_s = {"s": 1.0, "ms": 1e-3}.get(self.unit)
         least = quantity(self.ceiling * in_s, "s") if in_s else self.written(self.ceiling)
-        return f"spec sheet {least}"
+        return f"ceiling {least}"
 
     @property
     def asked(self):
@@ -367,7 +414,8 @@ class Number:
     def row(self):
         """The same as a row of a table."""
         limit = self.written(self.limit) if self.limit else "-"
-        value = f"{self.written(self.value)} {self.unit}".strip()
+        about = "about " * self.rough
+        value = f"{about}{self.written(self.value)} {self.unit}".strip()
         return (self.label, value, self.interval or "-", self.written(self.ceiling), limit)
 
 
@@ -389,7 +437,7 @@ def _numbers(card, most):
             )
             for tail, (label, made) in zip(slo.tails, card.percentiles("itl"), strict=True)
         ),
-        _estimated("First token", e.ttft_s.scaled(scale), unit, note="mean, other prompts in line"),
+        _estimated("First token, mean", e.ttft_s.scaled(scale), unit, note="other prompts in line"),
     ]
     if card.usd_mtok:
         rent = f"{_rent(card.usd_h)}, cards always busy"
@@ -410,11 +458,13 @@ def _estimated(label, estimate, unit, note="", limit=None, money=False, what="It
         limit=limit,
         note=answers.noted(note, estimate, what),
         money=money,
+        rough=bool(estimate.doubt),
     )
 
 
 def _number(one):
-    value = [h("strong", {}, words(one.written(one.value)))]
+    value = [h("i", {}, words("about"))] if one.rough else []
+    value.append(h("strong", {}, words(one.written(one.value))))
     value.append(words(f" {one.unit}") if one.unit else "")
     value.append(h("span", {}, words(one.interval)) if one.interval else "")
     marks = [
@@ -424,7 +474,7 @@ def _number(one):
     ]
     return h(
         "div",
-        {},
+        {"class": "lf-rough"} if one.rough else {},
         h("dt", {}, words(one.label)),
         h("dd", {"class": "lf-value"}, value),
         h("dd", {"class": "lf-line", "aria-hidden": "true"}, _line(one)),
@@ -433,7 +483,7 @@ def _number(one):
 
 
 def _line(one):
-    """Interval, estimate, spec sheet and limit on one line from zero."""
+    """Interval, estimate, ceiling and limit on one line from zero."""
     known = (one.value, one.high, one.ceiling, one.limit)
     across = Scale(0, 1.04 * max(filter(None, known)), 0, 100)
     drawing = Drawing(20)
@@ -472,7 +522,7 @@ def memory(books: Ledger) -> list[tuple[str, str, float]]:
     room = f"room for {more:,} more" if more > 0 else "too little for one more"
     parts = [
         ("weights", "weights", books.weights_bytes),
-        ("activations", "working memory", books.activation_bytes),
+        ("activations", "activations", books.activation_bytes),
         ("engine", "engine", engine),
         ("cache", cache, held),
         ("room", room, pool - held if more >= 0 else 0.0),
@@ -515,14 +565,14 @@ def _sized(kind, name, size):
 
 
 def _foot(card, state, href, context):
-    d, slo = card.deployment, card.slo
+    d = card.deployment
     tokens = f"{state['in'] + state['out']:,} tokens"
     length = f"{context} is {tokens}" if context in CONTEXTS else tokens
     rows = (
         f"One card's {digits(card.ledger.visible_bytes / GIB, 3)} GiB, to scale",
-        f"limits: {_gaps(slo)} and {_rent(slo.usd_h)}",
-        f"{d.engine.title}, cache in {d.kv.title}",
+        f"{d.engine.title}, which may fill {d.fraction:.4g} of a card",
         f"{length}, {state['out']:,} of them the answer",
+        "a ceiling is what the spec sheet allows",
     )
     return h(
         "p",
@@ -532,13 +582,8 @@ def _foot(card, state, href, context):
     )
 
 
-def _gaps(slo):
-    gap = slo.tail("itl")
-    return f"{gap.percent:g} of 100 gaps between tokens within {quantity(gap.bound_s, 's')}"
-
-
 def _start():
-    """The worked spec, in the sentence's words."""
+    """The worked spec in the sentence's words, its cache as an engine keeps it unless told."""
     spec, load = design.worked_spec()[1], design.WORKED_WORKLOAD
     titles = {name: title for title, name in (_models() | _gpus()).items()}
     formats = {name: title for title, name in FORMATS.items()}
@@ -546,10 +591,13 @@ def _start():
     return {
         "model": titles[spec.model.name],
         "weights": formats[spec.weights.name],
+        "kv": _titled(CACHES, presets.AS_UNTOLD["kv"]),
         "cards": spec.tp,
         "gpu": titles[spec.gpu.name],
         "users": load.concurrency,
         "context": contexts[load.input_tokens + load.output_tokens],
+        "gap": _gap(1e3 * design.WORKED_SLO.tails[0].bound_s),
+        "budget": _budget(design.WORKED_SLO.usd_h),
     }
 
 
@@ -560,6 +608,8 @@ def _picture():
                 reads=_typed_model, address="model"),
         Control("weights", "Format of the weights", tuple(FORMATS), start["weights"],
                 reads=_typed_weights, address="weights"),
+        Control("kv", "Format of the cache", tuple(CACHES), start["kv"],
+                reads=_typed_kv, address="kv"),
         Control("cards", "Cards", (1, 2, 4, 8), start["cards"],
                 reads=_typed_number("cards", "tp"), address="tp"),
         Control("gpu", "Card", tuple(_gpus()), start["gpu"], group=_gpu_group,
@@ -568,6 +618,10 @@ def _picture():
                 reads=_typed_number("users", "users"), address="users"),
         Control("context", "Context of each", tuple(CONTEXTS), start["context"],
                 reads=_typed_context, address="in"),
+        Control("gap", "Longest gap between tokens", tuple(GAPS), start["gap"],
+                reads=_typed_gap, address="itl"),
+        Control("budget", "Budget", tuple(BUDGETS), start["budget"],
+                reads=_typed_budget, address="budget"),
     )  # fmt: skip
     title = "A deployment before it is rented"
     return Picture(title, _draw, controls, ASKS, to_query=to_query, from_query=from_query)

@@ -1,20 +1,20 @@
 """Small pictures without words: what a chapter is about, at a glance, for the first page."""
 
 import math
-import statistics
 from functools import cache
 
 from llmcap_kernel import bandwidth, calibration, capacity, catalog, design, toolbox
 from llmcap_kernel.explain import quantity
 from llmcap_kernel.spec import Deployment, Workload
 
+from ..calculators import published
 from ..figures.drawing import Drawing, Scale, ticks
-from .bandwidth_served import by_engine, gap_terms
+from .bandwidth_served import gap_terms
 from .roofline import timed
 
 HEIGHT = 84  # pixels
 LOAD = design.WORKED_WORKLOAD
-GAPS = (2.0, 300.0)  # ms between tokens, the ends of the scatter
+SPEEDS = (0.7, 1000.0)  # tok/s of one user, the ends of the scatter
 MOST = 900  # dots of the scatter
 STILL = 0.03  # a smaller change is drawn as none
 
@@ -148,24 +148,29 @@ def candidates():
 
 
 @cache
-def _gaps():
-    """Predicted without its source, and measured, of every published gap between tokens [ms]."""
-    groups = by_engine("gap between tokens").values()
-    return [(predicted, measured) for rows in groups for predicted, _, measured in rows]
+def _speeds():
+    """Published speeds of one user beside predictions without their source, as Validate opens.
+
+    A row that gives the gap between tokens is drawn as the speed that it means.
+    """
+    shown = published.points_left((published.ANY,) * len(published.FILTERS), "speed", "source")
+    rows = [(1e3 / p.predicted, 1e3 / p.measured) if p.row.metric == "itl_ms"
+            else (p.predicted, p.measured) for p in shown]  # fmt: skip
+    return rows, published.median(shown), published.p80(shown)
 
 
 def scatter():
-    """Draw every published gap between tokens beside its prediction.
+    """Draw every published speed of one user beside its prediction.
 
     Returns
     -------
     tuple
         A `Drawing`, and what it shows in a sentence.
     """
-    rows = _gaps()
-    across, down = Scale(*GAPS, 7, 99, log=True), Scale(*GAPS, 270, 8, log=True)
+    rows, half, most = _speeds()
+    across, down = Scale(*SPEEDS, 7, 99, log=True), Scale(*SPEEDS, 270, 8, log=True)
     drawing = Drawing(300)
-    for value in ticks(*GAPS, True, most=5):
+    for value in ticks(*SPEEDS, True, most=5):
         drawing.line(across(value), 8, across(value), 270, "rule")
         drawing.line(7, down(value), 99, down(value), "rule")
         drawing.text(across(value), 286, f"{value:g}", "quiet", small=True, anchor="middle")
@@ -173,13 +178,11 @@ def scatter():
     places = dict.fromkeys((round(across(x), 1), round(down(y))) for x, y in rows)
     drawing.dots(list(places)[:: -(-len(places) // MOST)], "text", size=4, dim=0.4)
     drawing.line(7, 270, 99, 8, "weights", width=2)
-    drawing.text(8.5, 22, "measured, ms", "quiet", small=True, halo=True)
-    drawing.text(98, 262, "predicted, ms", "quiet", small=True, anchor="end", halo=True)
-    off = sorted(abs(predicted / measured - 1) for predicted, measured in rows)
-    half, most = statistics.median(off), off[int(0.8 * len(off))]
+    drawing.text(8.5, 22, "measured, tok/s", "quiet", small=True, halo=True)
+    drawing.text(98, 262, "predicted, tok/s", "quiet", small=True, anchor="end", halo=True)
     said = (
-        f"{len(rows):,} published times between tokens, each predicted by a fit that has not seen "
-        f"its source. Half are within {half:.0%} of the measurement, four in five within "
+        f"{len(rows):,} published speeds of one user, each predicted by a fit that has not seen "
+        f"its source. Half are within {half:.0%} of the measurement, four of five within "
         f"{most:.0%}."
     )
     return drawing, said
