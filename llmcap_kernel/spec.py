@@ -228,6 +228,25 @@ class Attention:
                 raise BadInput(name, f"{name} is 0: {self.kind} attention needs it above 0.")
 
 
+class DeclaredKv(NamedTuple):
+    """What the config of a quantised checkpoint says of the KV cache.
+
+    Attributes
+    ----------
+    kv : str
+        Format of the cache, a name in the catalogue.
+    weights : str
+        Format of the checkpoint's weights: of one in another format this says nothing.
+    tool : str
+        The tool that wrote it, "modelopt" or "compressed-tensors": engines read their words since
+        different versions.
+    """
+
+    kv: str
+    weights: str
+    tool: str
+
+
 @dataclass(frozen=True)
 class Model:
     """A language model as its weight tensors and its caches.
@@ -259,6 +278,8 @@ class Model:
         Layers with routed experts.
     native_format : str
         Format of the published checkpoint, a name in the catalogue.
+    declared_kv : DeclaredKv or None
+        What the config of a checkpoint says of the KV cache; None where it says nothing.
     tied_embeddings : bool
         Whether the head shares the embedding table.
     table_bytes : int
@@ -288,6 +309,7 @@ class Model:
     experts_per_token: int = 0
     moe_layers: int = 0
     native_format: str = "bf16"
+    declared_kv: DeclaredKv | None = None
     tied_embeddings: bool = False
     table_bytes: int = 0
     source: str = ""
@@ -716,6 +738,9 @@ class Engine:
     score_bytes : float
         Written and read of each score between two tokens of a prompt; 0 where attention is
         fused, so that scores stay on the chip [bytes].
+    reads_kv_of : tuple of str
+        Tools by whose checkpoints the engine sets the format of its cache where it is not told
+        one: see `DeclaredKv.tool`.
 
     Raises
     ------
@@ -744,11 +769,37 @@ class Engine:
     graph_bytes: float = 0.0
     graph_bytes_per_layer: float = 0.0
     score_bytes: float = 0.0
+    reads_kv_of: tuple[str, ...] = ()
 
     @property
     def is_server(self) -> bool:
         """Whether it is measured as a server with clients; the others as a library's loop."""
         return self.family in SERVERS
+
+    def automatic_kv(self, model: Model, weights: str) -> str:
+        """Say which format of the cache it takes from a checkpoint where it is not told one.
+
+        Parameters
+        ----------
+        model : Model
+            The model, with what the config of its checkpoint declares.
+        weights : str
+            Format of the weights that are served: another than that of the config is another
+            checkpoint, of which nothing is known.
+
+        Returns
+        -------
+        str
+            A name of the catalogue; "" where the cache has the model's own 16 bits.
+
+        References
+        ----------
+        vLLM pull requests 30785 (modelopt) and 30141 (compressed-tensors); SGLang,
+        mem_cache/kv_cache_dtype.py; TensorRT-LLM, llmapi/llm_args.py.
+        """
+        said = model.declared_kv
+        reads = said and said.weights == weights and said.tool in self.reads_kv_of
+        return said.kv if said and reads else ""
 
     def limits_on(self, gpu: Gpu) -> BatchLimits:
         """Its limits on a batch on a card, unless it is told otherwise.

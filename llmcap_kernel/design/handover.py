@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..refuse import BadInput
-from ..spec import Deployment, Format, Model, Workload
+from ..spec import Deployment, Model, Workload
 
 YOURS = "<your model>"
 HUB = "https://huggingface.co/"
@@ -213,7 +213,7 @@ def _vllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comman
         "--max-model-len": longest,
         "--max-num-seqs": d.seqs_limit,
         "--max-num-batched-tokens": d.batch_limit_tokens,
-        "--kv-cache-dtype": _kv(d.kv, {"fp8": "fp8"}),
+        "--kv-cache-dtype": _kv(d, {"fp8": "fp8", "bf16": "bfloat16"}),
         "--block-size": d.block_size,
         "--enforce-eager": d.eager,
         "--no-enable-prefix-caching": not prefix_cache,
@@ -234,7 +234,7 @@ def _sglang(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
         "--context-length": longest,
         "--max-running-requests": d.seqs_limit,
         "--chunked-prefill-size": d.batch_limit_tokens,
-        "--kv-cache-dtype": _kv(d.kv, {"fp8": "fp8_e4m3"}),
+        "--kv-cache-dtype": _kv(d, {"fp8": "fp8_e4m3", "bf16": "bf16"}),
         "--page-size": d.block_size,
         "--disable-cuda-graph": d.eager,
         "--disable-radix-cache": not prefix_cache,
@@ -256,7 +256,8 @@ def _trtllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
     lines = []
     if d.attention_replicas > 1:
         lines.append("enable_attention_dp: true")
-    cache = [f"  dtype: {_kv(d.kv, {'fp8': 'fp8'})}"] if _kv(d.kv, {"fp8": "fp8"}) else []
+    kind = _kv(d, {"fp8": "fp8", "bf16": "bfloat16"})
+    cache = [f"  dtype: {kind}"] if kind else []
     cache += [] if prefix_cache else ["  enable_block_reuse: false"]
     if cache:
         lines += ["kv_cache_config:", *cache]
@@ -285,9 +286,11 @@ def _llamacpp(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Co
 _LAUNCHES = {"vllm": _vllm, "sglang": _sglang, "trtllm": _trtllm, "llama.cpp": _llamacpp}
 
 
-def _kv(kv: Format, names: dict[str, str]) -> str | None:
-    """The cache's format as an engine spells it; None where it is that of the model."""
-    return None if kv.name in FULL_WIDTH else names.get(kv.name, kv.name.replace("-", "_"))
+def _kv(d: Deployment, names: dict[str, str]) -> str | None:
+    """The cache's format as an engine spells it; None where it takes that without being told."""
+    if d.kv.name in FULL_WIDTH:
+        return names["bf16"] if d.engine.automatic_kv(d.model, d.weights.name) else None
+    return names.get(d.kv.name, d.kv.name.replace("-", "_"))
 
 
 def _adapters(d: Deployment, number: str) -> dict[str, Any]:

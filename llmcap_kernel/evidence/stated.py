@@ -231,15 +231,16 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
         if copies > 1:
             text = f"split of {cards} cards not stated: {copies} copies of {spelled.tp} taken"
             left_open += (text,)
-    kv = names.kv_format(spelled.kv, weights.name, spelled.engine)
+    engine = catalog.engine(names.engine_record(spelled.engine, spelled.version))
+    own = engine.automatic_kv(model, weights.name)
+    kv = names.kv_format(spelled.kv, weights.name, spelled.engine, own)
     _must(kv.name, "kv", spelled.kv, "formats")
     spelled, cores = _chips(spelled, chip)
     shape, split = _split(spelled, model, max(cards // copies, 1))
     if chip.parts:  # unequal cards: a stage of layers on each
         shape, split = {"pp": len(chip.parts)}, Found("")
-    engine = names.engine_record(spelled.engine, spelled.version)
     # stages that work in turn draw less than one that is never idle
-    in_turn = shape["pp"] if catalog.engine(engine).family in UNDIVIDED and "pp" in shape else 1
+    in_turn = shape["pp"] if engine.family in UNDIVIDED and "pp" in shape else 1
     deployment = catalog.deployment(
         model=model,
         gpu=capped(chip, spelled.power_limit_w * in_turn),

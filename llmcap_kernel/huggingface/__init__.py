@@ -11,7 +11,7 @@ from ..refuse import BadInput, shown
 from ..spec import Model
 from .config import Fields, read_json
 from .families import FAMILIES, family_of
-from .quantization import mark, native_format
+from .quantization import declared_kv, mark, native_format
 from .rotary import table_bytes
 
 MAX_NAME = 120
@@ -79,6 +79,7 @@ def load(path_or_dict: str | os.PathLike[str] | dict[str, Any], name: str | None
             experts_per_token=draft.experts_per_token,
             moe_layers=draft.moe_layers,
             native_format=native_format(c),
+            declared_kv=declared_kv(c),
             tied_embeddings=draft.tied,
             table_bytes=table_bytes(data, draft),
             source=source[:300],
