@@ -12,6 +12,7 @@ the width has seen. An engine or a chip family that nobody measured widens it: `
 measured an engine of their own says so with `use`: the estimate of it moves, and is surer.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from . import catalog
-from .bandwidth import compute_dtype
+from .bandwidth import LAUNCHES, compute_dtype
 from .catalog.names import launches, timed_as
 from .explain import counted
 from .once import cached_property
@@ -41,7 +42,7 @@ from .spec import (
 
 FILE = Path(__file__).parent / "catalog" / "calibration.toml"
 SERVER, LOOP, EAGER = "servers", "loops", "eager"
-LAUNCHES = 12  # of a layer of Llama where nothing is left to fuse: `catalog/engines.toml`
+LAUNCHED = "launched_layer_s"  # what a layer takes in a loop whose kernels the host launches
 # What is measured in a library's loop, whatever engine it is.
 LOOP_METRICS = ("e2e_latency_s", "prefill_tok_s", "decode_tok_s_per_user")
 LOOP_REGIMES = ("batch1_decode", "batch1_mixed", "prefill")
@@ -602,8 +603,18 @@ def strangers_efficiency(family: str, gpu: Gpu, weights: Format, kv: Format) -> 
     >>> 0.5 < strangers_efficiency("vllm", catalog.gpu("h100-sxm"), fp8, fp8).bandwidth < 1
     True
     """
-    known = before_fit(family, gpu, weights, kv)
-    return composed(table()["sets"], keys(family, gpu), known)
+    known, sets = before_fit(family, gpu, weights, kv), table()["sets"]
+    layers = (sets.get(key, {}).get("layer_s") for key in _launched_keys(gpu))
+    launched_s = math.prod(number for number, *_ in filter(None, layers))
+    return replace(composed(sets, keys(family, gpu), known), launched_layer_s=launched_s)
+
+
+def _launched_keys(gpu: Gpu) -> tuple[str, ...]:
+    """Keys of the sets whose `layer_s` is of a layer that the host launches kernel by kernel.
+
+    It is the host's time, whatever program runs there: loops that have no graph tell it.
+    """
+    return (LOOP, EAGER, *dict.fromkeys((gpu.vendor, gpu.family)))
 
 
 class Step(NamedTuple):
@@ -653,8 +664,9 @@ def steps(deployment: Deployment) -> tuple[Step, ...]:
     own = _own.get(d.engine.family)
     out = []
     for name in (field.name for field in fields(Efficiency)):
-        having = (key for key in path if name in sets.get(key, {}))
-        fitted = [(f"{key}.{name}", sets[key][name][0]) for key in having]
+        its, of = (_launched_keys(d.gpu), "layer_s") if name == LAUNCHED else (path, name)
+        having = (key for key in its if of in sets.get(key, {}))
+        fitted = [(f"{key}.{of}", sets[key][of][0]) for key in having]
         if own and (name in LATENCIES or name in SHARES):
             fitted.append(("your own rows", own.factor if name in LATENCIES else 1 / own.factor))
         if fitted or name in timed:

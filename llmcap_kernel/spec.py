@@ -328,6 +328,9 @@ class Model:
         number("experts_per_token", self.experts_per_token, 0, max(self.experts, 0), whole=True)
         number("moe_layers", self.moe_layers, 0, self.layers, whole=True)
         number("table_bytes", self.table_bytes, 0, 1e13, "bytes", whole=True)
+        if self.declared_kv is not None and not isinstance(self.declared_kv, DeclaredKv):
+            said = f"declared_kv is {shown(self.declared_kv)}: it takes a DeclaredKv or None."
+            raise BadInput("declared_kv", said)
         for name, kind in (("tensors", Tensor), ("attention", Attention)):
             parts = getattr(self, name)
             good = isinstance(parts, tuple) and all(isinstance(part, kind) for part in parts)
@@ -738,6 +741,9 @@ class Engine:
     score_bytes : float
         Written and read of each score between two tokens of a prompt; 0 where attention is
         fused, so that scores stay on the chip [bytes].
+    draft_launches : int
+        Kernels of a draft model's layer that the host launches one by one in a pass of one token;
+        0 where a graph holds the whole pass.
     reads_kv_of : tuple of str
         Tools by whose checkpoints the engine sets the format of its cache where it is not told
         one: see `DeclaredKv.tool`.
@@ -769,6 +775,7 @@ class Engine:
     graph_bytes: float = 0.0
     graph_bytes_per_layer: float = 0.0
     score_bytes: float = 0.0
+    draft_launches: int = 0
     reads_kv_of: tuple[str, ...] = ()
 
     @property
@@ -851,6 +858,10 @@ class Engine:
             "score_bytes",
         ):
             number(name, getattr(self, name), 0, 1e12, "bytes")
+        number("draft_launches", self.draft_launches, 0, 12, whole=True)
+        if not isinstance(self.reads_kv_of, tuple):
+            said = f"reads_kv_of is {shown(self.reads_kv_of)}: it takes a tuple of names."
+            raise BadInput("reads_kv_of", said)
 
 
 SHARES = (
@@ -875,6 +886,7 @@ LATENCIES = (
     "prompt_token_s",
     "pcie_exchange_s",
     "rank_s",
+    "launched_layer_s",
 )
 
 
@@ -896,6 +908,8 @@ class Efficiency:
         Share of the link bandwidth reached by collectives.
     layer_s : float
         Fixed time per layer: kernel launches, tails of small kernels [s].
+    launched_layer_s : float
+        The same of a layer whose kernels the host launches one by one, as no graph holds them [s].
     step_s : float
         Fixed time of one step: scheduler, sampling, host [s].
     all_reduce_s : float
@@ -976,6 +990,7 @@ class Efficiency:
     mixed_share: float = 0.0
     one_path_share: float = 0.0
     rounded_share: float = 0.0
+    launched_layer_s: float = 0.0
 
     def __post_init__(self) -> None:
         for name in SHARES:

@@ -16,7 +16,8 @@ from .rows import Sample
 if TYPE_CHECKING:
     from numpy import ndarray
 
-NAMES = tuple(field.name for field in fields(Efficiency))
+# No measured row has a layer that is launched beside a graph: its time is a loop's `layer_s`.
+NAMES = tuple(field.name for field in fields(Efficiency) if field.name != calibration.LAUNCHED)
 # What is expected of a program before any row is seen. What kernels reach is not listed: the
 # numbers of those names are factors on it.
 EXPECTED = {
@@ -148,7 +149,7 @@ class Stack:
         out = numpy.empty(len(self.rows))
         for quantity, ids, work in self.groups:
             columns = {name: values[ids, j] for j, name in enumerate(NAMES)}
-            efficiency: Any = SimpleNamespace(**columns)
+            efficiency: Any = SimpleNamespace(**columns, **{calibration.LAUNCHED: 0.0})
             out[ids] = getattr(Served(work, efficiency), quantity)
         return numpy.log(out) - self.measured
 
