@@ -24,6 +24,7 @@ from . import catalog
 from .bandwidth import LAUNCHES, compute_dtype
 from .catalog.names import launches, timed_as
 from .explain import counted
+from .law import has_matvec
 from .once import cached_property
 from .refuse import BadInput, number, shown
 from .serving import LoadWork, Served, load_work, usd_per_mtok
@@ -42,6 +43,10 @@ from .spec import (
 
 FILE = Path(__file__).parent / "catalog" / "calibration.toml"
 SERVER, LOOP, EAGER = "servers", "loops", "eager"
+# Share of a family's rate that is left to kernels which multiply with `mma.sync`, as llama.cpp's of
+# packed weights do (ggml/src/ggml-cuda/mma.cuh): Hopper has `wgmma` for all of it. Luo et al. 2024,
+# arXiv 2402.13499.
+OLDER_UNITS = {"hopper": 0.629}
 LAUNCHED = "launched_layer_s"  # what a layer takes in a loop whose kernels the host launches
 # What is measured in a library's loop, whatever engine it is.
 LOOP_METRICS = ("e2e_latency_s", "prefill_tok_s", "decode_tok_s_per_user")
@@ -513,7 +518,8 @@ def before_fit(family: str, gpu: Gpu, weights: Format, kv: Format) -> dict[str, 
     Returns
     -------
     dict
-        What kernels reach, by field of `Efficiency`; of an engine whose host launches kernels
+        What kernels reach, by field of `Efficiency`, and llama.cpp's of packed weights where the
+        chips have an instruction that they do not use; of an engine whose host launches kernels
         one by one the factor on `layer_s`, as many launches as it needs over `LAUNCHES`.
 
     Examples
@@ -522,8 +528,12 @@ def before_fit(family: str, gpu: Gpu, weights: Format, kv: Format) -> dict[str, 
     >>> round(before_fit("transformers", a100, bf16, bf16)["layer_s"], 2)
     3.33
     """
-    eager = {"layer_s": launches(family) / LAUNCHES} if launches(family) else {}
-    return kernel_shares(gpu, weights, kv) | eager
+    found = dict(kernel_shares(gpu, weights, kv))
+    if launches(family):
+        found["layer_s"] = launches(family) / LAUNCHES
+    if has_matvec(weights):
+        found["compute"] *= OLDER_UNITS.get(gpu.family, 1.0)
+    return found
 
 
 def efficiency_for(deployment: Deployment, family: str | None = None) -> Efficiency:

@@ -875,7 +875,10 @@ SHARES = (
     "weight_only_compute",
     "matvec_compute",
 )
-PARTS = ("prefill_share", "burst_share", "mixed_share", "one_path_share", "rounded_share")
+PARTS = (
+    *("prefill_share", "burst_share", "mixed_share", "one_path_share", "rounded_share"),
+    "begun_share",
+)
 LATENCIES = (
     "layer_s",
     "step_s",
@@ -952,6 +955,9 @@ class Efficiency:
     rounded_share : float
         How far the roofline is rounded at its ridge: a part takes the longer of reading and
         computing at 0, the root of the sum of their squares at 1.
+    begun_share : float
+        Share of the rest of a step that a request waits for which comes while it is computed: 0
+        at the ceiling, 1 else.
     burst_share : float
         Share of the users whose requests arrive at the same moment, as in a benchmark
         where all answers end together.
@@ -990,6 +996,7 @@ class Efficiency:
     mixed_share: float = 0.0
     one_path_share: float = 0.0
     rounded_share: float = 0.0
+    begun_share: float = 0.0
     launched_layer_s: float = 0.0
 
     def __post_init__(self) -> None:

@@ -37,6 +37,7 @@ EXPECTED = {
     "mixed_share": 1.0,  # fitted, it predicts left-out throughput no better
     "one_path_share": 1.0,
     "rounded_share": 1.0,  # as timed kernels are
+    "begun_share": 1.0,
 }
 _OF_A_PASS = ("bandwidth", "compute", "kv_bandwidth", "link_bandwidth", "weight_only_compute")
 _OF_A_HOST = ("layer_s", "step_s", "sequence_s", "moe_layer_s", "rank_s")
