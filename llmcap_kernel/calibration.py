@@ -12,6 +12,7 @@ the width has seen. An engine or a chip family that nobody measured widens it: `
 measured an engine of their own says so with `use`: the estimate of it moves, and is surer.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -20,10 +21,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from . import catalog
-from .bandwidth import compute_dtype
+from .bandwidth import LAUNCHES, compute_dtype
 from .catalog.names import launches, timed_as
 from .explain import counted
 from .files import read_text
+from .law import has_matvec
 from .once import cached_property
 from .refuse import BadInput, number, shown
 from .serving import LoadWork, Served, load_work, usd_per_mtok
@@ -42,7 +44,11 @@ from .spec import (
 
 FILE = Path(__file__).parent / "catalog" / "calibration.toml"
 SERVER, LOOP, EAGER = "servers", "loops", "eager"
-LAUNCHES = 12  # of a layer of Llama where nothing is left to fuse: `catalog/engines.toml`
+# Share of a family's rate that is left to kernels which multiply with `mma.sync`, as llama.cpp's of
+# packed weights do (ggml/src/ggml-cuda/mma.cuh): Hopper has `wgmma` for all of it. Luo et al. 2024,
+# arXiv 2402.13499.
+OLDER_UNITS = {"hopper": 0.629}
+LAUNCHED = "launched_layer_s"  # what a layer takes in a loop whose kernels the host launches
 # What is measured in a library's loop, whatever engine it is.
 LOOP_METRICS = ("e2e_latency_s", "prefill_tok_s", "decode_tok_s_per_user")
 LOOP_REGIMES = ("batch1_decode", "batch1_mixed", "prefill")
@@ -514,7 +520,8 @@ def before_fit(family: str, gpu: Gpu, weights: Format, kv: Format) -> dict[str, 
     Returns
     -------
     dict
-        What kernels reach, by field of `Efficiency`; of an engine whose host launches kernels
+        What kernels reach, by field of `Efficiency`, and llama.cpp's of packed weights where the
+        chips have an instruction that they do not use; of an engine whose host launches kernels
         one by one the factor on `layer_s`, as many launches as it needs over `LAUNCHES`.
 
     Examples
@@ -523,8 +530,12 @@ def before_fit(family: str, gpu: Gpu, weights: Format, kv: Format) -> dict[str, 
     >>> round(before_fit("transformers", a100, bf16, bf16)["layer_s"], 2)
     3.33
     """
-    eager = {"layer_s": launches(family) / LAUNCHES} if launches(family) else {}
-    return kernel_shares(gpu, weights, kv) | eager
+    found = dict(kernel_shares(gpu, weights, kv))
+    if launches(family):
+        found["layer_s"] = launches(family) / LAUNCHES
+    if has_matvec(weights):
+        found["compute"] *= OLDER_UNITS.get(gpu.family, 1.0)
+    return found
 
 
 def efficiency_for(deployment: Deployment, family: str | None = None) -> Efficiency:
@@ -604,8 +615,18 @@ def strangers_efficiency(family: str, gpu: Gpu, weights: Format, kv: Format) -> 
     >>> 0.5 < strangers_efficiency("vllm", catalog.gpu("h100-sxm"), fp8, fp8).bandwidth < 1
     True
     """
-    known = before_fit(family, gpu, weights, kv)
-    return composed(table()["sets"], keys(family, gpu), known)
+    known, sets = before_fit(family, gpu, weights, kv), table()["sets"]
+    layers = (sets.get(key, {}).get("layer_s") for key in _launched_keys(gpu))
+    launched_s = math.prod(number for number, *_ in filter(None, layers))
+    return replace(composed(sets, keys(family, gpu), known), launched_layer_s=launched_s)
+
+
+def _launched_keys(gpu: Gpu) -> tuple[str, ...]:
+    """Keys of the sets whose `layer_s` is of a layer that the host launches kernel by kernel.
+
+    It is the host's time, whatever program runs there: loops that have no graph tell it.
+    """
+    return (LOOP, EAGER, *dict.fromkeys((gpu.vendor, gpu.family)))
 
 
 class Step(NamedTuple):
@@ -655,8 +676,9 @@ def steps(deployment: Deployment) -> tuple[Step, ...]:
     own = _own.get(d.engine.family)
     out = []
     for name in (field.name for field in fields(Efficiency)):
-        having = (key for key in path if name in sets.get(key, {}))
-        fitted = [(f"{key}.{name}", sets[key][name][0]) for key in having]
+        its, of = (_launched_keys(d.gpu), "layer_s") if name == LAUNCHED else (path, name)
+        having = (key for key in its if of in sets.get(key, {}))
+        fitted = [(f"{key}.{of}", sets[key][of][0]) for key in having]
         if own and (name in LATENCIES or name in SHARES):
             fitted.append(("your own rows", own.factor if name in LATENCIES else 1 / own.factor))
         if fitted or name in timed:

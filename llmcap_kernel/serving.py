@@ -16,6 +16,9 @@ from .numeric import Number, floor, maximum, minimum, somewhere
 from .once import cached_property
 from .spec import CEILING, BadInput, Deployment, Efficiency, Workload
 
+# Of the step that is computed when a request comes, half is left on average.
+BEGUN_STEPS = 0.5
+
 
 def closed_loop_wait_s(
     *,
@@ -302,11 +305,17 @@ class Served(Explained):
         read_s = self.work.input_tokens * e.prompt_token_s
         return self.work.server * (e.first_token_s + read_s)
 
+    @property
+    def begun_s(self) -> Number:
+        """Rest of the step that is computed for others when a request comes [s]."""
+        steps = self.work.server * self.efficiency.begun_share * BEGUN_STEPS
+        return minimum(self.work.users - 1, 1.0) * steps * self.decode.total_s
+
     @cached_property
     def client_s(self) -> Number:
         """Time a request spends outside the queue for its prefill and its decoding [s]."""
         # the cards are free for others while a prompt passes a pipeline's later stages
-        return self.request_s + self.prompt.total_s - self.own_s
+        return self.request_s + self.begun_s + self.prompt.total_s - self.own_s
 
     @property
     def _away_s(self) -> Number:
@@ -374,7 +383,7 @@ class Served(Explained):
     @property
     def ttft_burst_s(self) -> Number:
         """Time to the first token of the last user when all ask at the same moment [s]."""
-        return self.room_wait_s + self.ttft_idle_s + self.others_s
+        return self.room_wait_s + self.begun_s + self.ttft_idle_s + self.others_s
 
     @property
     def e2e_s(self) -> Number:

@@ -228,6 +228,25 @@ class Attention:
                 raise BadInput(name, f"{name} is 0: {self.kind} attention needs it above 0.")
 
 
+class DeclaredKv(NamedTuple):
+    """What the config of a quantised checkpoint says of the KV cache.
+
+    Attributes
+    ----------
+    kv : str
+        Format of the cache, a name in the catalogue.
+    weights : str
+        Format of the checkpoint's weights: of one in another format this says nothing.
+    tool : str
+        The tool that wrote it, "modelopt" or "compressed-tensors": engines read their words since
+        different versions.
+    """
+
+    kv: str
+    weights: str
+    tool: str
+
+
 @dataclass(frozen=True)
 class Model:
     """A language model as its weight tensors and its caches.
@@ -259,6 +278,8 @@ class Model:
         Layers with routed experts.
     native_format : str
         Format of the published checkpoint, a name in the catalogue.
+    declared_kv : DeclaredKv or None
+        What the config of a checkpoint says of the KV cache; None where it says nothing.
     tied_embeddings : bool
         Whether the head shares the embedding table.
     table_bytes : int
@@ -288,6 +309,7 @@ class Model:
     experts_per_token: int = 0
     moe_layers: int = 0
     native_format: str = "bf16"
+    declared_kv: DeclaredKv | None = None
     tied_embeddings: bool = False
     table_bytes: int = 0
     source: str = ""
@@ -306,6 +328,9 @@ class Model:
         number("experts_per_token", self.experts_per_token, 0, max(self.experts, 0), whole=True)
         number("moe_layers", self.moe_layers, 0, self.layers, whole=True)
         number("table_bytes", self.table_bytes, 0, 1e13, "bytes", whole=True)
+        if self.declared_kv is not None and not isinstance(self.declared_kv, DeclaredKv):
+            said = f"declared_kv is {shown(self.declared_kv)}: it takes a DeclaredKv or None."
+            raise BadInput("declared_kv", said)
         for name, kind in (("tensors", Tensor), ("attention", Attention)):
             parts = getattr(self, name)
             good = isinstance(parts, tuple) and all(isinstance(part, kind) for part in parts)
@@ -719,6 +744,12 @@ class Engine:
     score_bytes : float
         Written and read of each score between two tokens of a prompt; 0 where attention is
         fused, so that scores stay on the chip [bytes].
+    draft_launches : int
+        Kernels of a draft model's layer that the host launches one by one in a pass of one token;
+        0 where a graph holds the whole pass.
+    reads_kv_of : tuple of str
+        Tools by whose checkpoints the engine sets the format of its cache where it is not told
+        one: see `DeclaredKv.tool`.
 
     Raises
     ------
@@ -747,11 +778,38 @@ class Engine:
     graph_bytes: float = 0.0
     graph_bytes_per_layer: float = 0.0
     score_bytes: float = 0.0
+    draft_launches: int = 0
+    reads_kv_of: tuple[str, ...] = ()
 
     @property
     def is_server(self) -> bool:
         """Whether it is measured as a server with clients; the others as a library's loop."""
         return self.family in SERVERS
+
+    def automatic_kv(self, model: Model, weights: str) -> str:
+        """Say which format of the cache it takes from a checkpoint where it is not told one.
+
+        Parameters
+        ----------
+        model : Model
+            The model, with what the config of its checkpoint declares.
+        weights : str
+            Format of the weights that are served: another than that of the config is another
+            checkpoint, of which nothing is known.
+
+        Returns
+        -------
+        str
+            A name of the catalogue; "" where the cache has the model's own 16 bits.
+
+        References
+        ----------
+        vLLM pull requests 30785 (modelopt) and 30141 (compressed-tensors); SGLang,
+        mem_cache/kv_cache_dtype.py; TensorRT-LLM, llmapi/llm_args.py.
+        """
+        said = model.declared_kv
+        reads = said and said.weights == weights and said.tool in self.reads_kv_of
+        return said.kv if said and reads else ""
 
     def limits_on(self, gpu: Gpu) -> BatchLimits:
         """Its limits on a batch on a card, unless it is told otherwise.
@@ -803,6 +861,10 @@ class Engine:
             "score_bytes",
         ):
             number(name, getattr(self, name), 0, 1e12, "bytes")
+        number("draft_launches", self.draft_launches, 0, 12, whole=True)
+        if not isinstance(self.reads_kv_of, tuple):
+            said = f"reads_kv_of is {shown(self.reads_kv_of)}: it takes a tuple of names."
+            raise BadInput("reads_kv_of", said)
 
 
 SHARES = (
@@ -816,7 +878,10 @@ SHARES = (
     "weight_only_compute",
     "matvec_compute",
 )
-PARTS = ("prefill_share", "burst_share", "mixed_share", "one_path_share", "rounded_share")
+PARTS = (
+    *("prefill_share", "burst_share", "mixed_share", "one_path_share", "rounded_share"),
+    "begun_share",
+)
 LATENCIES = (
     "layer_s",
     "step_s",
@@ -827,6 +892,7 @@ LATENCIES = (
     "prompt_token_s",
     "pcie_exchange_s",
     "rank_s",
+    "launched_layer_s",
 )
 
 
@@ -848,6 +914,8 @@ class Efficiency:
         Share of the link bandwidth reached by collectives.
     layer_s : float
         Fixed time per layer: kernel launches, tails of small kernels [s].
+    launched_layer_s : float
+        The same of a layer whose kernels the host launches one by one, as no graph holds them [s].
     step_s : float
         Fixed time of one step: scheduler, sampling, host [s].
     all_reduce_s : float
@@ -890,6 +958,9 @@ class Efficiency:
     rounded_share : float
         How far the roofline is rounded at its ridge: a part takes the longer of reading and
         computing at 0, the root of the sum of their squares at 1.
+    begun_share : float
+        Share of the rest of a step that a request waits for which comes while it is computed: 0
+        at the ceiling, 1 else.
     burst_share : float
         Share of the users whose requests arrive at the same moment, as in a benchmark
         where all answers end together.
@@ -928,6 +999,8 @@ class Efficiency:
     mixed_share: float = 0.0
     one_path_share: float = 0.0
     rounded_share: float = 0.0
+    begun_share: float = 0.0
+    launched_layer_s: float = 0.0
 
     def __post_init__(self) -> None:
         for name in SHARES:

@@ -17,6 +17,7 @@ from .collectives import (
 )
 from .step import Step, decode_step, mixed_step, prefill
 from .work import (
+    LAUNCHES,
     UNDIVIDED,
     Work,
     compute_dtype,

@@ -11,6 +11,7 @@ from .collectives import ACTIVATION_BYTES, Exchange, exchanges
 # Engines whose pipeline takes all sequences through its stages in one batch: llama.cpp fills
 # stages with pieces of a prompt alone (ggml-org/llama.cpp, src/llama-context.cpp, n_ubatch).
 UNDIVIDED = ("llama.cpp",)
+LAUNCHES = 12  # of a layer of Llama where nothing is left to fuse: `catalog/engines.toml`
 
 
 def compute_dtype(gpu: Gpu, number_format: Format) -> tuple[str, float]:
@@ -80,6 +81,8 @@ class Work(NamedTuple):
         Collectives between cards.
     layers, steps, scheduled : float or array
         Layers, steps and sequences, each of which takes a fixed time.
+    launched_layers : float or array
+        Layers whose kernels the host launches one by one; no graph holds them.
     routed_layers : float or array
         Layers with experts, weighted by `law.routing_load`.
     unpacked : float or array
@@ -120,6 +123,7 @@ class Work(NamedTuple):
     host_read_s: Number = 0.0
     exchanges: tuple[Exchange, ...] = ()
     layers: Number = 0.0
+    launched_layers: Number = 0.0
     routed_layers: Number = 0.0
     steps: Number = 0.0
     scheduled: Number = 0.0
@@ -187,6 +191,7 @@ class Work(NamedTuple):
             + self.score_read_s / e.bandwidth,
             "communication_s": sum([x.count * x.each_s(e, latency_s) for x in self.exchanges]),
             "fixed_s": self.layers * e.layer_s
+            + self.launched_layers * e.launched_layer_s
             + self.routed_layers * e.moe_layer_s
             + self.steps * e.step_s
             + self.scheduled * e.sequence_s,
@@ -365,7 +370,8 @@ def _guess_work(deployment: Deployment, context_tokens: Number, concurrency: Num
     d, model = deployment, deployment.model
     if d.speculation is not None and d.speculation.draft is not None:
         draft = draft_deployment(d)
-        return decode_work(draft, context_tokens=context_tokens, concurrency=concurrency)
+        one = decode_work(draft, context_tokens=context_tokens, concurrency=concurrency)
+        return one if d.eager else _launched(one, d.engine.draft_launches)
     params = model.mtp_params + model.head_params if model.mtp_params else 0
     _, rate = compute_dtype(d.gpu, d.weights)
     read_bytes = params * d.weights.bytes_per_element / d.tp
@@ -373,6 +379,12 @@ def _guess_work(deployment: Deployment, context_tokens: Number, concurrency: Num
         dense_math_s=law.matmul_flops(params=params, tokens=concurrency) / d.tp / rate,
         dense_read_s=read_bytes / d.gpu.bandwidth_bytes_s,
     )
+
+
+def _launched(work: Work, launches: int) -> Work:
+    """The same pass where the host launches some of a layer's kernels, and a graph the others."""
+    alone = work.layers * launches / LAUNCHES
+    return work._replace(layers=work.layers - alone, launched_layers=alone)
 
 
 def draft_deployment(deployment: Deployment) -> Deployment:
@@ -495,7 +507,7 @@ def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: 
     _, rate = compute_dtype(d.gpu, d.kv)
     tokens = sequences * checked
     columns = law.matvec_columns(d.weights, tokens)
-    return _pass_work(
+    one = _pass_work(
         d,
         tokens,
         sequences=sequences,
@@ -511,6 +523,7 @@ def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: 
         guesses=guess.tokens if guess else 0.0,
         tokens_per_step=tokens_per_step(accept=guess.accept, tokens=guess.tokens) if guess else 1.0,
     )
+    return _launched(one, LAUNCHES) if d.eager else one
 
 
 def prefill_work(

@@ -499,7 +499,8 @@ def engine(name: str = DEFAULT_ENGINE) -> Engine:
         fields["title"] += "" if same else f", in place of {asked}"
     fields["release"] = tuple(map(int, re.findall(r"\d+", version)))
     fields["limits"] = tuple(_batch_limits(one) for one in fields["limits"])
-    fields["small_cards"] = tuple(fields.get("small_cards", ()))
+    for names_of in ("small_cards", "reads_kv_of"):
+        fields[names_of] = tuple(fields.get(names_of, ()))
     return Engine(name=name, **fields)
 
 
@@ -614,7 +615,7 @@ def deployment(
     gpu: str | Gpu,
     engine: str | Engine = DEFAULT_ENGINE,
     weights: str | Format | None = None,
-    kv: str | Format = "bf16",
+    kv: str | Format = "auto",
     tp: int = 1,
     pp: int = 1,
     ep: int = 1,
@@ -639,7 +640,8 @@ def deployment(
     weights : str or Format, optional
         Format of the weights; the checkpoint's own if omitted.
     kv : str or Format
-        Format of the KV cache.
+        Format of the KV cache; "auto" is what the engine takes of the checkpoint: what its
+        config declares, where the engine reads that, else 16 bits.
     tp, pp, ep : int
         Tensor-, pipeline- and expert-parallel degree.
     dp_attention : bool
@@ -684,11 +686,15 @@ def deployment(
         weights = served.native_format if isinstance(served, Model) else "bf16"
         if isinstance(model, str):
             weights = checkpoint_format(model, weights)
+    runs = _engine_of(engine) if isinstance(engine, str) else engine
+    weights = named_format("weights", weights, kv=False)
+    if kv == "auto" and all(isinstance(part, Model | Engine) for part in (served, runs)):
+        kv = runs.automatic_kv(served, weights.name) or "bf16"
     return Deployment(
         model=served,
         gpu=card,
-        engine=_engine_of(engine) if isinstance(engine, str) else engine,
-        weights=named_format("weights", weights, kv=False),
+        engine=runs,
+        weights=weights,
         kv=named_format("kv", kv, kv=True),
         tp=tp,
         pp=pp,

@@ -523,7 +523,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     add(
         "--kv",
         metavar="FORMAT",
-        help="format of the KV cache (default bf16)",
+        help="format of the KV cache (default: what the engine takes of the checkpoint)",
     )
     add(
         "--draft-tokens",
@@ -738,8 +738,8 @@ def read_chosen(args: argparse.Namespace) -> dict[str, Any]:
 def _format(field: str, text: str, model: str) -> str:
     """The catalogue's name of a format as engines spell it; the text where there is none."""
     if field == "kv":
-        known = names.read_format(text, kv=True).name or catalog.key(text) == "auto"
-        return names.kv_format(text, "").name if known else text
+        known = names.read_format(text, kv=True).name
+        return names.kv_format(text, "").name if known else catalog.key(text)
     known = names.model_name(model)
     native = catalog.model(known).native_format if known else "bf16"
     return names.weight_format(text, model, native).name or text

@@ -25,11 +25,11 @@ FULL_WIDTH = ("bf16", "fp16", "fp32")
 # Formats of a cache as each engine spells them, beside that of the model.
 CACHES = {
     "vllm": {
-        **{"fp8": "fp8", "int8": "int8_per_token_head", "int4-kv": "int4_per_token_head"},
-        "nvfp4-kv": "nvfp4",
+        **{"bf16": "bfloat16", "fp8": "fp8", "nvfp4-kv": "nvfp4"},
+        **{"int8": "int8_per_token_head", "int4-kv": "int4_per_token_head"},
     },
-    "sglang": {"fp8": "fp8_e4m3", "nvfp4-kv": "nvfp4", "mxfp8": "mxfp8"},
-    "trtllm": {"fp8": "fp8", "int8": "int8", "nvfp4-kv": "nvfp4"},
+    "sglang": {"bf16": "bf16", "fp8": "fp8_e4m3", "nvfp4-kv": "nvfp4", "mxfp8": "mxfp8"},
+    "trtllm": {"bf16": "bfloat16", "fp8": "fp8", "int8": "int8", "nvfp4-kv": "nvfp4"},
     "llama.cpp": {
         **{"bf16": "bf16", "fp16": "f16", "fp32": "f32", "gguf-iq4-nl": "iq4_nl"},
         **{
@@ -491,8 +491,11 @@ _LAUNCHES = {"vllm": _vllm, "sglang": _sglang, "trtllm": _trtllm, "llama.cpp": _
 
 
 def _kv(d: Deployment) -> str | None:
-    """The cache's format as the engine spells it; None where it is that of the model."""
-    return None if d.kv.name in FULL_WIDTH else CACHES[d.engine.family].get(d.kv.name)
+    """The cache's format as the engine spells it; None where it takes that without being told."""
+    words = CACHES[d.engine.family]
+    if d.kv.name in FULL_WIDTH:
+        return words["bf16"] if d.engine.automatic_kv(d.model, d.weights.name) else None
+    return words.get(d.kv.name)
 
 
 def _adapters(d: Deployment, number: str) -> dict[str, Any]:

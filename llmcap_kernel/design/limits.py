@@ -478,6 +478,13 @@ def _cache_notes(deployment: Deployment) -> Iterator[Note]:
             "whole cache. Data-parallel attention would split it by user."
         )
         yield Note("cache", text)
+    own = d.engine.automatic_kv(model, d.weights.name)
+    if own and own != d.kv.name:
+        text = (
+            f"The checkpoint of {model.name} declares a cache in {own}: {d.engine.title} takes "
+            f"that unless it is told {d.kv.name}, which is counted here."
+        )
+        yield Note("cache", text)
 
 
 def _format_notes(deployment: Deployment) -> Iterator[Note]:

@@ -414,10 +414,12 @@ def built(startup: StartUp, model: Model) -> Deployment:
     _one_kind(startup)
     s, tp = startup, startup.tp or 1
     weights = names.weight_format(s.weights, s.model, model.native_format).name
+    engine = catalog.engine(names.engine_record(s.family, s.version))
+    own = engine.automatic_kv(model, weights)
     parts: dict[str, Any] = {
         "gpu": s.gpu if isinstance(s.gpu, Gpu) else names.card(s.gpu).name,
         "weights": weights,
-        "kv": names.kv_format(s.kv, weights).name,
+        "kv": names.kv_format(s.kv, weights, own=own).name,
     }
     for field, found in parts.items():
         if not found:
@@ -426,7 +428,7 @@ def built(startup: StartUp, model: Model) -> Deployment:
             raise BadInput(field, f"{field} {problem} (give --{field}).")
     return catalog.deployment(
         model=model,
-        engine=names.engine_record(s.family, s.version),
+        engine=engine,
         tp=max(tp, s.dp) if tp == 1 else tp,
         pp=s.pp or 1,
         ep=s.ep or 1,

@@ -15,7 +15,7 @@ from ..catalog import names
 from ..catalog.cards import capped
 from ..catalog.names import Found
 from ..refuse import BadInput, shown
-from ..spec import Deployment, Gpu, Model
+from ..spec import Deployment, Engine, Gpu, Model
 
 SIZE_TOLERANCE = 0.02  # llama-bench rounds parameters to three figures
 
@@ -222,13 +222,15 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
     weights = _smallest(weights, chip) if spelled.greatest else weights
     cards = spelled.num_gpus or gpu.count or 1
     spelled, copies = _copies(spelled, model, weights.name, chip, cards)
-    kv = names.kv_format(spelled.kv, weights.name, spelled.engine)
+    engine = catalog.engine(names.engine_record(spelled.engine, spelled.version))
+    own = engine.automatic_kv(model, weights.name)
+    kv = names.kv_format(spelled.kv, weights.name, spelled.engine, own)
     _must(kv.name, "kv", spelled.kv, "formats")
     spelled, cores = _chips(spelled, chip)
     shape, split = _split(spelled, model, max(cards // copies, 1))
     if chip.parts:  # unequal cards: a stage of layers on each
         shape, split = {"pp": len(chip.parts)}, Found("")
-    deployment = _deployment(spelled, model, chip, weights.name, kv.name, shape)
+    deployment = _deployment(spelled, model, chip, engine, weights.name, kv.name, shape)
     assumptions = [found, gpu, weights, kv, cores, split, _timed(spelled.engine)]
     assumptions = [one for one in assumptions if one.assumed]
     return Meant(
@@ -256,11 +258,16 @@ def _copies(
 
 
 def _deployment(
-    spelled: Spelled, model: Model, chip: Gpu, weights: str, kv: str, shape: dict[str, Any]
+    spelled: Spelled,
+    model: Model,
+    chip: Gpu,
+    engine: Engine,
+    weights: str,
+    kv: str,
+    shape: dict[str, Any],
 ) -> Deployment:
-    engine = names.engine_record(spelled.engine, spelled.version)
     # stages that work in turn draw less than one that is never idle
-    in_turn = shape["pp"] if catalog.engine(engine).family in UNDIVIDED and "pp" in shape else 1
+    in_turn = shape["pp"] if engine.family in UNDIVIDED and "pp" in shape else 1
     return catalog.deployment(
         model=model,
         gpu=capped(chip, spelled.power_limit_w * in_turn),

@@ -11,7 +11,7 @@ from ..refuse import BadInput, shown
 from ..spec import Model
 from .config import Fields, read_json
 from .families import FAMILIES, family_of
-from .quantization import QUANTIZED, mark, native_format
+from .quantization import QUANTIZED, declared_kv, mark, native_format
 from .rotary import table_bytes
 
 MAX_NAME = 120
@@ -88,6 +88,7 @@ def load(
             experts_per_token=draft.experts_per_token,
             moe_layers=draft.moe_layers,
             native_format=native_format(c),
+            declared_kv=declared_kv(c),
             tied_embeddings=draft.tied,
             table_bytes=table_bytes(data, draft),
             source=source[:300],

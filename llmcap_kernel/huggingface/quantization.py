@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from ..refuse import BadInput, either, shown
-from ..spec import Tensor
+from ..spec import DeclaredKv, Tensor
 from .assemble import Piece
 from .config import Fields
 from .modules import STUMP, Named, named, of_one_layer, share, without_layers
@@ -31,6 +31,9 @@ from .schemes import (
 
 MAX_ENTRIES = 100_000
 QUANTIZED = ("quantization_config", "compression_config", "quantization")
+# Tools whose configs may declare a format of the cache.
+MODELOPT = "modelopt"
+KV_TOOLS = (MODELOPT, "compressed-tensors")
 
 
 def native_format(c: Fields) -> str:
@@ -88,6 +91,49 @@ def _unknown(quant: Fields, field: str, names: tuple[str, ...]) -> BadInput:
     near = difflib.get_close_matches(said.lower(), names, 1) or names[:4]
     taken = f"it takes {either(near)}, or another of the {len(names)} names that are known"
     return BadInput(where, f"{where} is {shown(said)}: {taken}; or state the weights' format.")
+
+
+def declared_kv(c: Fields) -> DeclaredKv | None:
+    """Read the format that a checkpoint declares for the KV cache.
+
+    Engines take no other word of a config for it: FP8 with a scale that does not change while
+    they serve, or NVFP4, from NVIDIA's tool; and FP8 from llm-compressor.
+
+    Parameters
+    ----------
+    c : Fields
+        The top-level config.
+
+    Returns
+    -------
+    DeclaredKv or None
+        The format and the tool that declares it; None where no format is declared.
+
+    References
+    ----------
+    vLLM 0.33, utils/torch_utils.py: get_kv_cache_quant_algo_string, and
+    model_executor/layers/attention/attention.py.
+    """
+    quant = quantization(c)
+    method = quant.text("quant_method").lower() if quant else ""
+    kv, tool = "", next((t for t in KV_TOOLS if method.startswith(t)), "")
+    if quant and tool == MODELOPT:
+        said = quant.data.get("kv_cache_scheme") or quant.data.get("kv_cache_quant_algo")
+        kv = _modelopt_kv(said)
+    elif quant and tool and isinstance(quant.data.get("kv_cache_scheme"), dict):
+        kv = "fp8"
+    return DeclaredKv(kv, native_format(c), tool) if kv else None
+
+
+def _modelopt_kv(said: object) -> str:
+    """The format of a cache in modelopt's two spellings; "" for one that engines pass over."""
+    if isinstance(said, str):
+        return said.lower() if said.lower() in ("fp8", "nvfp4") else ""
+    if not isinstance(said, dict) or said.get("type") != "float":
+        return ""
+    if said.get("num_bits") == 4:
+        return "nvfp4"
+    return "fp8" if said.get("num_bits") == 8 and said.get("dynamic") is False else ""
 
 
 def _fp4_experts(c: Fields, quant: Fields) -> bool:

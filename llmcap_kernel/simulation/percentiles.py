@@ -65,8 +65,8 @@ class Spread(NamedTuple):
     burst_share : float or array
         Share of the users who ask at the same moment.
     request_s, pass_s, room_s : float or array
-        Time outside the cards before the first token, that of a prompt in a pipeline's later
-        stages, and the wait for room [s].
+        Time outside the cards before the first token, that of a step begun before and of a prompt
+        in a pipeline's later stages, and the wait for room [s].
     output_tokens : float or array
         Tokens of an answer [tokens].
     step_spread, request_spread : float
@@ -397,7 +397,7 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
         delayed=0.0 if gaps_alone else _delayed(served),
         burst_share=burst,
         request_s=served.request_s,
-        pass_s=served.prompt.total_s - prompt_s,
+        pass_s=served.begun_s + served.prompt.total_s - prompt_s,
         room_s=0.0 if gaps_alone else served.room_wait_s,
         output_tokens=work.output_tokens,
         step_spread=tail["step_spread"],

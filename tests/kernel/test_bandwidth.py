@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel import bandwidth, catalog, design, law
+from llmcap_kernel import bandwidth, calibration, catalog, design, law
 from llmcap_kernel.spec import (
     CEILING,
     Attention,
@@ -152,6 +152,39 @@ def test_a_speculative_step_yields_between_one_and_all(accept, k):
     got = bandwidth.tokens_per_step(accept=accept, tokens=k)
     assert 1 <= got <= k + 1
     assert got == pytest.approx(sum(accept**i for i in range(k + 1)))
+
+
+@pytest.mark.parametrize(
+    ("engine", "launches"),
+    [
+        ("vllm-0.25", 12),  # vLLM 47460: a draft model had no graphs at all
+        ("vllm-0.27", 3),  # vLLM 45258: pieces, and attention between them
+        ("sglang", 0),
+        ("llama.cpp", 0),
+    ],
+)
+def test_the_host_launches_the_kernels_of_a_draft(engine, launches):
+    """22 layers of TinyLlama, of whose 12 kernels each some are in no graph."""
+    d = catalog.deployment(model="qwen3-4b", gpu="rtx-3090", engine=engine)
+    d = replace(d, speculation=Speculation(4, 0.7, catalog.model("tinyllama-1.1b")))
+    work = bandwidth.decode_work(d, context_tokens=1000)
+    assert work.draft.launched_layers == pytest.approx(22 * launches / 12)
+    assert work.draft.layers + work.draft.launched_layers == pytest.approx(22)
+    assert (work.layers, work.launched_layers) == (36, 0)
+    slow = work.parts(Efficiency(launched_layer_s=1e-4))["draft_s"] - work.parts(CEILING)["draft_s"]
+    assert slow == pytest.approx(4 * 22 * launches / 12 * 1e-4)
+
+
+def test_without_graphs_the_host_launches_every_layer():
+    d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", eager=True)
+    work = bandwidth.decode_work(d, context_tokens=1000)
+    assert (work.layers, work.launched_layers) == (0, 32)
+    plain = calibration.efficiency_for(d)
+    assert plain.launched_layer_s > plain.layer_s > 0
+    graphs = bandwidth.decode_work(replace(d, eager=False), context_tokens=1000)
+    assert work.total_s(CEILING) == graphs.total_s(CEILING)
+    more = work.total_s(plain) - graphs.total_s(plain)
+    assert more == pytest.approx(32 * (plain.launched_layer_s - plain.layer_s))
 
 
 def test_speculation_pays_at_small_batch_and_costs_when_nothing_is_accepted():

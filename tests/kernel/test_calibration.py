@@ -307,6 +307,17 @@ def test_the_constants_of_an_explanation_make_its_efficiencies(gpu, engine, more
             assert step.fitted[-1][0] in text
 
 
+def test_llama_cpp_leaves_a_part_of_a_hopper_to_its_own_instruction():
+    """62.9% with `mma.sync` (arXiv 2402.13499): of packed weights, whose kernels are its own."""
+    packed, plain = catalog.format("gguf-q4-k-m"), catalog.format("gguf-f16")
+    for gpu, share in (("h100-sxm", 0.629), ("a100-sxm-80gb", 1.0)):
+        card, kv = catalog.gpu(gpu), catalog.format("bf16")
+        for weights, its in ((packed, share), (plain, 1.0)):
+            before = calibration.before_fit("llama.cpp", card, weights, kv)["compute"]
+            timed = calibration.kernel_shares(card, weights, kv)["compute"]
+            assert before == pytest.approx(its * timed)
+
+
 def test_rows_by_source_are_those_of_the_fit():
     """`benchmarks/fitted.csv` is written with the table: who is behind each of its sets."""
     told = Counter()

@@ -93,6 +93,25 @@ def says(d):
     }
 
 
+@pytest.mark.parametrize(("engine", "word"), [("vllm-0.33", "bfloat16"), ("sglang", "bf16")])
+def test_sixteen_bits_are_asked_for_where_the_checkpoint_declares_fewer(engine, word):
+    """Of NVIDIA's checkpoint of Qwen3.6-27B, whose config declares an FP8 cache."""
+    nvfp4 = {"model": "qwen3.6-27b", "weights": "nvfp4", "gpu": "b200-sxm", "tp": 1}
+    wide, own = one(engine, **nvfp4, kv="bf16"), one(engine, **nvfp4, kv="auto")
+    assert own.kv.name == "fp8"
+    assert f"--kv-cache-dtype {word}" in " ".join(handover.launch(wide, LOAD).words)
+    for d in (wide, own):
+        _, read = again(d, LOAD)
+        assert read.kv.name == d.kv.name
+    found = launch.read(
+        f"vllm serve nvidia/Qwen3.6-27B-NVFP4 --max-model-len {LOAD.context_tokens}"
+    )
+    assert launch.deployment(found, gpu=own.gpu, model=own.model).kv.name == "fp8"
+    notes = [note.text for note in design.warnings(wide, LOAD) if note.about == "cache"]
+    assert any("declares a cache in fp8" in text for text in notes)
+    assert not any("declares" in note.text for note in design.warnings(own, LOAD))
+
+
 def test_random_deployments_come_back_from_their_commands():
     """Of all engines, with speculation, adapters and weights on the host."""
     read_back = Counter()

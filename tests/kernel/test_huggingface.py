@@ -573,6 +573,63 @@ METHODS = [
 ]
 
 
+STATIC = {"dynamic": False, "num_bits": 8, "type": "float"}
+MODELOPT = {"quant_method": "modelopt", "quant_algo": "FP8"}
+SCHEME = {"weights": {"num_bits": 8, "type": "float"}, "input_activations": {"num_bits": 8}}
+COMPRESSED = {"quant_method": "compressed-tensors", "config_groups": {"group_0": SCHEME}}
+
+
+@pytest.mark.parametrize(
+    ("quant", "kv"),
+    [
+        # vLLM 0.33: utils/torch_utils.py, get_kv_cache_quant_algo_string
+        (MODELOPT | {"kv_cache_quant_algo": "FP8"}, "fp8"),
+        (MODELOPT | {"kv_cache_quant_algo": "NVFP4"}, "nvfp4"),
+        (MODELOPT | {"kv_cache_quant_algo": "MIXED_PRECISION"}, None),
+        (MODELOPT | {"kv_cache_quant_algo": None}, None),
+        (MODELOPT | {"kv_cache_scheme": STATIC}, "fp8"),
+        (MODELOPT | {"kv_cache_scheme": STATIC | {"num_bits": 4}}, "nvfp4"),
+        (MODELOPT | {"kv_cache_scheme": STATIC | {"dynamic": True}}, None),
+        (MODELOPT | {"kv_cache_scheme": STATIC | {"type": "int"}}, None),
+        # and layers/attention/attention.py: a scheme of llm-compressor is FP8 whatever it says
+        (COMPRESSED | {"kv_cache_scheme": STATIC | {"strategy": "tensor"}}, "fp8"),
+        (COMPRESSED | {"kv_cache_scheme": None}, None),
+        ({"quant_method": "fp8", "kv_cache_scheme": STATIC}, None),
+    ],
+)
+def test_the_cache_that_a_checkpoint_declares(quant, kv):
+    m = load(LLAMA | {"quantization_config": quant}, "tiny")
+    assert (m.declared_kv.kv if m.declared_kv else None) == kv
+    if kv:
+        assert (m.declared_kv.weights, m.declared_kv.tool) == ("fp8", quant["quant_method"])
+
+
+@pytest.mark.parametrize(
+    ("engine", "modelopt", "compressed"),
+    [
+        ("vllm-0.13", "bf16", "bf16"),
+        ("vllm-0.14", "fp8", "bf16"),  # pull request 30785
+        ("vllm-0.15", "fp8", "fp8"),  # pull request 30141
+        ("vllm-0.33", "fp8", "fp8"),
+        ("sglang", "fp8", "bf16"),
+        ("trtllm", "fp8", "bf16"),
+    ],
+)
+def test_an_engine_takes_the_declared_cache_since_a_version(engine, modelopt, compressed):
+    for quant, kv in ((MODELOPT, modelopt), (COMPRESSED, compressed)):
+        m = load(LLAMA | {"quantization_config": quant | {"kv_cache_scheme": STATIC}}, "tiny")
+        d = catalog.deployment(model=m, gpu="h100-sxm", engine=engine)
+        assert d.kv.name == kv
+        assert (
+            catalog.deployment(model=m, gpu="h100-sxm", engine=engine, kv="bf16").kv.name == "bf16"
+        )
+        # another format of weights is another checkpoint
+        assert (
+            catalog.deployment(model=m, gpu="h100-sxm", engine=engine, weights="bf16").kv.name
+            == "bf16"
+        )
+
+
 @pytest.mark.parametrize("quant, bits", METHODS)
 def test_bits_and_groups_of_a_method(quant, bits):
     named = load(config("Qwen__Qwen3-32B", quantization_config=quant)).native_format

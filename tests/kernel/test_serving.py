@@ -122,6 +122,18 @@ def test_one_user_is_a_load_of_one():
     assert 1.5 < two.output_tok_s / one.output_tok_s <= 2
 
 
+def test_a_first_token_waits_for_the_step_that_began_before():
+    """A request comes in the middle of one, on average; at the ceiling it waits for none."""
+    d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    waits = Efficiency(begun_share=1.0)
+    crowd = serve(d, Workload(1000, 200, 8), waits)
+    assert crowd.begun_s == pytest.approx(0.5 * crowd.decode.total_s)
+    plain = serve(d, Workload(1000, 200, 8))
+    assert plain.begun_s == 0
+    assert crowd.ttft_mean_s - crowd.queue_s == pytest.approx(crowd.begun_s + plain.client_s)
+    assert serve(d, Workload(1000, 200, 1), waits).begun_s == 0  # nobody's tokens are computed
+
+
 def test_users_taking_turns_share_the_time_of_prefill_and_decode():
     """Where decoding waits for all prefill, a round is one prompt of each user and the answer:
     C x O / (C x prefill + O x step), arXiv 2403.02310, section 3."""

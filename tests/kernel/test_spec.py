@@ -29,9 +29,9 @@ RECORDS = [
     (Efficiency(), ()),
     (ATTENTION, ()),
     (Tensor("mlp.up_proj", "mlp", 100), ()),
-    (B.model, ("source", "notes", "native_format", "tied_embeddings", "memo")),
+    (B.model, ("source", "notes", "native_format", "tied_embeddings", "memo", "declared_kv")),
     (B.gpu, ("form", "link", "unified_memory", "vendor")),
-    (B.engine, ("release", "limits", "small_cards", "profiled")),
+    (B.engine, ("release", "limits", "small_cards", "reads_kv_of", "profiled")),
     (B.weights, ("covers", "covers_mixture", "compute", "kv", "timed")),
     (
         B,

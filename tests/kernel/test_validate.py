@@ -271,7 +271,7 @@ def test_notes_are_for_people():
 
 def test_engines_by_version():
     wanted = {"0.11.0 (image in doc)": "vllm-0.11", "0.19.0": "vllm-0.19", "": "vllm-0.33"}
-    wanted |= {"0.6.3": "vllm-0.10", "nightly-dev": "vllm-0.33", "0.13.1": "vllm-0.16"}
+    wanted |= {"0.6.3": "vllm-0.10", "nightly-dev": "vllm-0.33", "0.13.1": "vllm-0.13"}
     assert {v: names.engine_record("vllm", v) for v in wanted} == wanted
     assert names.engine_record("mlc", "1.0") == "vllm-0.33"
 

@@ -23,7 +23,7 @@ def test_a_log_fills_model_engine_and_limits_and_leaves_the_rest(name):
     d = deployment(state)
     assert d.title == "llama-3.1-8b bf16 / 1x rtx-3090 / bf16 KV" and state["config"] is None
     assert (d.max_num_seqs, d.max_num_batched_tokens, d.max_model_len) == (64, 2048, 31_800)
-    assert d.engine.name == "vllm-0.16" and d.fraction == 0.95
+    assert d.engine.name == "vllm-0.13" and d.fraction == 0.95
     said = [m["text"] for m in view["messages"] if m["field"] == "config"]
     assert "KV cache 6.95 GiB and " in said[0]
     assert said[0].endswith("It started, and the ledger says so.")

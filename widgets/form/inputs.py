@@ -326,7 +326,9 @@ def deployment_controls(form, state, prefix=""):
             fields["weights"], state, lists.format_options(model.native_format if model else "")
         )
         | c.HALF,
-        _kv_control(fields["kv"], state),
+        _kv_control(
+            fields["kv"], state, engine, model and engine.automatic_kv(model, at["weights"])
+        ),
         c.select(fields["engine"], state, lists.engine_options()),
     ]
     out.append(_fraction_control(fields["fraction"], state, prefix))
@@ -382,11 +384,16 @@ def _splits(fields, state, model, gpu):
     return out
 
 
-def _kv_control(field, state):
+def _kv_control(field, state, engine, declared):
     control = c.select(field, state, lists.format_options(kv=True))
-    if catalog.format(state[field.name]).bytes_per_element >= 2:
+    wide = catalog.format(state[field.name]).bytes_per_element >= 2
+    if declared == state[field.name] or (wide and not declared):
         return control
-    return control | {"help": "Unless told, an engine keeps 16 bits."}
+    said = "Unless told, an engine keeps 16 bits."
+    if declared:
+        name = catalog.format(declared).title
+        said = f"Unless told, {engine.title} keeps {name} here, as the checkpoint declares."
+    return control | {"help": said}
 
 
 def _fraction_control(field, state, prefix):

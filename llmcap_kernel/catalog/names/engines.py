@@ -247,7 +247,7 @@ def nearest_version(family: str, release: tuple[int, ...]) -> str | None:
     Examples
     --------
     >>> nearest_version("vllm", (0, 19, 1)), nearest_version("vllm", (0, 14))
-    ('vllm-0.19', 'vllm-0.16')
+    ('vllm-0.19', 'vllm-0.14')
     """
     versions = {}
     for spelled, record in known("engines").items():

@@ -170,7 +170,7 @@ def read_format(text: str, *, kv: bool = False) -> Found:
     return _cache(text, "") if kv else _weights(text, read_words(text), Reading({}), "")
 
 
-def kv_format(text: str, weights: str, engine: str = "") -> Found:
+def kv_format(text: str, weights: str, engine: str = "", own: str = "") -> Found:
     """Find the format of a row's KV cache.
 
     Words that name no number format are remarks on something else, such as speculation: the
@@ -184,6 +184,9 @@ def kv_format(text: str, weights: str, engine: str = "") -> Found:
         The format of the weights: an automatic cache is 32-bit beside 32-bit weights.
     engine : str
         The engine as the source spells it: "q8" is another format of ExLlama than of llama.cpp.
+    own : str
+        The format that the engine takes from the checkpoint where it is not told one, as
+        `Engine.automatic_kv` has it; "" for the weights' own width.
 
     Returns
     -------
@@ -192,6 +195,8 @@ def kv_format(text: str, weights: str, engine: str = "") -> Found:
 
     Examples
     --------
+    >>> kv_format("auto", "nvfp4", own="fp8").name
+    'fp8'
     >>> kv_format("fp8_e5m2", "bf16").name, kv_format("auto", "fp32").name
     ('fp8', 'fp32')
     >>> kv_format("think", "bf16").assumed
@@ -200,9 +205,10 @@ def kv_format(text: str, weights: str, engine: str = "") -> Found:
     if len(text) > MOST:
         return UNKNOWN
     text = cleaned(text)
-    plain, wide = key(text), "fp32" if weights == "fp32" else "bf16"
+    plain, wide = key(text), own or ("fp32" if weights == "fp32" else "bf16")
+    taken = f"{wide}, as the checkpoint declares" if own else "16 bits"
     if not plain:
-        return Found(wide, "KV format not stated: 16 bits taken", True)
+        return Found(wide, f"KV format not stated: {taken} taken", True)
     words = read_words(text)
     if plain == "auto" or (not words.says and words.unread == ("auto",)):
         readings = [_cache(remark, engine) for remark in words.remarks]
@@ -210,7 +216,7 @@ def kv_format(text: str, weights: str, engine: str = "") -> Found:
     found = _cache(text, engine)
     if found.name or not _is_remark(words):
         return found
-    return Found(wide, f"kv {shown(text)} is not a cache format: 16 bits taken")
+    return Found(wide, f"kv {shown(text)} is not a cache format: {taken} taken")
 
 
 @lru_cache(maxsize=4096)

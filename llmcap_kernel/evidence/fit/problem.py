@@ -16,7 +16,8 @@ from .rows import Sample
 if TYPE_CHECKING:
     from numpy import ndarray
 
-NAMES = tuple(field.name for field in fields(Efficiency))
+# No measured row has a layer that is launched beside a graph: its time is a loop's `layer_s`.
+NAMES = tuple(field.name for field in fields(Efficiency) if field.name != calibration.LAUNCHED)
 # What is expected of a program before any row is seen. What kernels reach is not listed: the
 # numbers of those names are factors on it.
 EXPECTED = {
@@ -36,6 +37,7 @@ EXPECTED = {
     "mixed_share": 1.0,  # fitted, it predicts left-out throughput no better
     "one_path_share": 1.0,
     "rounded_share": 1.0,  # as timed kernels are
+    "begun_share": 1.0,
 }
 _OF_A_PASS = ("bandwidth", "compute", "kv_bandwidth", "link_bandwidth", "weight_only_compute")
 _OF_A_HOST = ("layer_s", "step_s", "sequence_s", "moe_layer_s", "rank_s")
@@ -148,7 +150,7 @@ class Stack:
         out = numpy.empty(len(self.rows))
         for quantity, ids, work in self.groups:
             columns = {name: values[ids, j] for j, name in enumerate(NAMES)}
-            efficiency: Any = SimpleNamespace(**columns)
+            efficiency: Any = SimpleNamespace(**columns, **{calibration.LAUNCHED: 0.0})
             out[ids] = getattr(Served(work, efficiency), quantity)
         return numpy.log(out) - self.measured
 

@@ -53,7 +53,7 @@ def test_predict_prints_the_lines_that_the_engine_printed(run):
     assert float(room[1]) == pytest.approx(6.95, abs=0.9)
     times = next(text for text in said if text.startswith("Maximum concurrency for 31,800 tokens"))
     assert float(times.split()[-1].rstrip("x")) == pytest.approx(1.79, abs=0.23)
-    assert "vllm-0.12 is counted as vLLM 0.16" in unwrapped(out)
+    assert "vllm-0.12 is counted as vLLM 0.13" in unwrapped(out)
 
 
 def test_predict_has_each_term_with_its_formula_and_the_interval_of_the_room(run):
