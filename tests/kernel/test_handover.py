@@ -115,7 +115,7 @@ def test_sixteen_bits_are_asked_for_where_the_checkpoint_declares_fewer(engine, 
 def test_random_deployments_come_back_from_their_commands():
     """Of all engines, with speculation, adapters and weights on the host."""
     read_back = Counter()
-    for at, (d, load, _) in enumerate(draws(seed=3, count=3000)):
+    for at, (d, load, _) in enumerate(draws(seed=3, count=4500)):
         if d.engine.family == "vllm" and d.dp_attention and not d.model.experts:
             continue  # refused, see below
         if d.engine.family != "llama.cpp":  # whose adapters are files of the reader's own
