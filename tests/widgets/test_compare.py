@@ -336,11 +336,15 @@ SHOOT_OUT = FORM.check(
 )[0]  # fmt: skip
 
 
-def test_an_order_that_is_not_known_is_said_before_who_leads():
+def test_an_order_that_is_not_known_is_said_with_who_leads():
     view = shown(**SHOOT_OUT)
     said = view["status"]["text"]
-    assert said.startswith("Too close to call between 1x MI300X and 1x H200")
-    assert ". By the estimates, 1x MI300X has the fastest answers" in said
+    assert said.startswith("At 8,000 tokens of context 1x MI300X has the fastest answers")
+    assert "; too close to call with 1x H200." in said
+    assert "It leads over the whole range; who is close behind changes" in said
+    below = " ".join(view["sentences"])
+    assert "Too close to call between 1x MI300X and 1x H200 up to" in below
+    assert ". By the estimates, 1x MI300X has the fastest answers over the whole range" in below
     assert view["status"]["level"] == "warn"
 
 

@@ -170,6 +170,7 @@ def _round_stops(low, high, users, even):
 
 
 FEW = 2  # stretches that a headline names
+LEADS_ALL = "It leads over the whole range; who is close behind changes"
 
 
 def _status(question, curves, leads, stops, now):
@@ -200,7 +201,8 @@ def _status(question, curves, leads, stops, now):
     text = f"{close}. By the estimates, {text}" if close else text
     more, here = [], _where_it_stands(question, curves, leads, now)
     if here and (many > FEW or close.count("between") > 1):
-        more, text = [text], f"{here} Elsewhere the lead changes, as said below."
+        changes = "Elsewhere the lead changes" if many > 1 else LEADS_ALL
+        more, text = [text], f"{here} {changes}, as said below."
     held = _held_in_part(question, curves)
     text = f"{text} {held}" if held else text
     met = any(curve.misses(x) is False for curve in curves for x in stops)
