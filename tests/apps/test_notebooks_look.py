@@ -294,7 +294,8 @@ def run_all(page):
 
 @pytest.mark.slow
 def test_jupyterlab_runs_the_cells_and_nothing_lies_on_a_number(browser, lab):
-    page = browser.new_page(viewport={"width": 1280, "height": 3000})
+    # JupyterLab draws what is in sight alone: the whole notebook has to be
+    page = browser.new_page(viewport={"width": 1280, "height": 6000})
     page.set_default_timeout(LAB_PATIENCE_MS)
     asked = []
     page.on("request", lambda request: asked.append(request.url))
