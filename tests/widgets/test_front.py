@@ -44,7 +44,8 @@ def test_it_says_what_calculate_says(values):
 
 
 def test_it_starts_at_the_worked_spec():
-    assert front.to_state(**asked({})) == calculate.FORM.defaults()
+    """The calculator opens with the cache that an engine keeps unless told; the spec says FP8."""
+    assert front.to_state(**asked({})) == calculate.FORM.defaults() | {"kv": "fp8"}
 
 
 @pytest.mark.parametrize("values", [*ASKED, {"gpu": "L4", "cards": 1}])
@@ -196,8 +197,8 @@ def test_what_is_not_known_closely_is_said_in_a_sentence():
         ({"gap": "any"}, {"itl": 0}),
         ({"budget": "$12.50 an hour"}, {"budget": 12.5}),
         ({"budget": "any budget"}, {"budget": 0}),
-        ({"kv": "fp8"}, {"kv": "fp8", "weights": "fp8"}),
-        ({"weights": "bf16"}, {"kv": "bf16", "weights": "bf16"}),
+        ({"kv": "bf16"}, {"kv": "bf16", "weights": "fp8"}),
+        ({"weights": "bf16"}, {"kv": "fp8", "weights": "bf16"}),
     ],
 )
 def test_limits_and_cache_are_words_of_the_sentence_and_go_into_the_address(typed, state):

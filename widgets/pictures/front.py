@@ -14,7 +14,7 @@ from llmcap_kernel.refuse import BadInput
 from ..calculators import answers, calculate, running
 from ..figures import GIB, show
 from ..figures.drawing import Drawing, Scale
-from ..form import inputs, lists, presets
+from ..form import inputs, lists
 from ..form.state import Field
 from ..page import APPS, h, words
 from .record import Control, Drawn, Picture
@@ -583,7 +583,7 @@ def _foot(card, state, href, context):
 
 
 def _start():
-    """The worked spec in the sentence's words, its cache as an engine keeps it unless told."""
+    """The worked spec in the sentence's words."""
     spec, load = design.worked_spec()[1], design.WORKED_WORKLOAD
     titles = {name: title for title, name in (_models() | _gpus()).items()}
     formats = {name: title for title, name in FORMATS.items()}
@@ -591,7 +591,7 @@ def _start():
     return {
         "model": titles[spec.model.name],
         "weights": formats[spec.weights.name],
-        "kv": _titled(CACHES, presets.AS_UNTOLD["kv"]),
+        "kv": _titled(CACHES, spec.kv.name),
         "cards": spec.tp,
         "gpu": titles[spec.gpu.name],
         "users": load.concurrency,
