@@ -31,11 +31,18 @@ COLUMNS = {
     "max_num_batched_tokens": ("chunked_prefill_size",),
     "input_tokens": (
         *("input_len", "input_length", "random_input_len", "isl", "prompt_tokens", "prompt_len"),
-        *("prompt_length", "mean_input_tokens", "avg_input_tokens", "input"),
+        *("prompt_length", "mean_input_tokens", "avg_input_tokens", "input", "prompt"),
     ),
     "output_tokens": (
         *("output_len", "output_length", "random_output_len", "osl", "completion_tokens"),
-        *("generated_tokens", "gen_len", "mean_output_tokens", "avg_output_tokens", "output"),
+        *(
+            "generated_tokens",
+            "gen_len",
+            "mean_output_tokens",
+            "avg_output_tokens",
+            "output",
+            "answer",
+        ),
     ),
     "cached_tokens": (),
     "concurrency": (
@@ -252,7 +259,7 @@ def _taken(measures: Quantity, name: str, value: float) -> tuple[float, str]:
         unit = "seconds" if in_s else "milliseconds"
         return 1e3 if in_s else 1.0, f"unit of {shown(name)} not stated: {unit} taken"
     if measures.unsaid:
-        return 1.0, f"{shown(name)} does not say which tokens: those of the answers taken"
+        return 1.0, f"{shown(name)} does not say whose tokens: all users' (tok_s_user: one's)"
     return 1.0, ""
 
 

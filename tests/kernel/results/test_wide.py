@@ -165,6 +165,13 @@ def test_a_long_table_in_a_client_s_words():
     ]  # fmt: skip
 
 
+def test_a_table_in_the_calculators_words():
+    head = "model,gpu,tp,weights,users,prompt,answer,tok_s,ttft_ms"
+    made = [measurements.measurement(row) for row in read(head, "a,h100,2,fp8,16,7000,1000,33,9")]
+    assert {(m.load.input_tokens, m.load.output_tokens) for m in made} == {(7000, 1000)}
+    assert any("all users' (tok_s_user: one's)" in text for text in made[0].spelled.left_open)
+
+
 def test_the_sample_can_be_predicted_whole():
     report = compare.report(results.parse(results.SAMPLE.encode(), "sample.csv"))
     assert len(report.rows) == 6 and not [row for row in report.rows if row.skipped]
