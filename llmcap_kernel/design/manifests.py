@@ -51,10 +51,10 @@ TOKEN = {
     "valueFrom": {"secretKeyRef": {"name": "hf-token", "key": "token", "optional": True}},
 }
 MODELS = "/models"  # where weights are kept, so that a restart does not fetch them again
-# A start takes its weights at 2 Gbit/s, and a quarter of an hour for kernels and graphs.
+# Guesses: a start takes its weights at 2 Gbit/s, and a quarter of an hour for kernels and graphs.
 FETCH_BYTES_S, WARM_UP_S, PROBE_S = 250e6, 900, 10
 ROOM = 1.1  # of the claim beside the weights
-GB, GIB = 1e9, 2**30
+MB, GB, GIB = 1e6, 1e9, 2**30
 # What a pod asks of its host, beside weights that are kept there: for processes and their buffers.
 CPUS, CPUS_OF_CARD, MEMORY_GIB, MEMORY_OF_CARD_GIB = 4, 2, 16, 8
 PLAIN = re.compile(r"[A-Za-z/][\w./ -]*")
@@ -168,7 +168,10 @@ SECRET = "needs a secret hf-token with the key token, where the checkpoint is no
 
 
 def _needs(d: Deployment, kind: str) -> Iterator[str]:
-    """What the cluster has to have before."""
+    """What the cluster has to have before, and what was guessed of it."""
+    if kind != "kserve":
+        waits, rate = math.ceil(_probes(d) * PROBE_S / 60), FETCH_BYTES_S / MB
+        yield f"waits {waits:,} minutes for a start: a guess, with {rate:,.0f} MB/s of weights"
     if kind == "production-stack":
         yield SECRET
         yield "requestCPU and requestMemory are a guess: take what your hosts have for each card"
