@@ -169,19 +169,18 @@ SECRET = "needs a secret hf-token with the key token, where the checkpoint is no
 
 def _needs(d: Deployment, kind: str) -> Iterator[str]:
     """What the cluster has to have before, and what was guessed of it."""
-    if kind != "kserve":
-        waits, rate = math.ceil(_probes(d) * PROBE_S / 60), FETCH_BYTES_S / MB
-        yield f"waits {waits:,} minutes for a start: a guess, with {rate:,.0f} MB/s of weights"
-    if kind == "production-stack":
-        yield SECRET
-        yield "requestCPU and requestMemory are a guess: take what your hosts have for each card"
     if kind == "kserve":
         yield "a checkpoint that is not public needs the token where KServe fetches it"
-    if kind != "kubernetes":
         return
-    size = math.ceil(_weights_bytes(d) / GB * ROOM)
-    yield f"needs a volume claim named models of {size:,} GB, which all copies can mount"
+    if kind == "kubernetes":
+        size = math.ceil(_weights_bytes(d) / GB * ROOM)
+        yield f"needs a volume claim named models of {size:,} GB, which all copies can mount"
     yield SECRET
+    waits, rate = math.ceil(_probes(d) * PROBE_S / 60), FETCH_BYTES_S / MB
+    yield f"waits {waits:,} minutes for a start: a guess, with {rate:,.0f} MB/s of weights"
+    if kind == "production-stack":
+        yield "requestCPU and requestMemory are a guess: take what your hosts have for each card"
+        return
     if "-rocm" in _image(d) and d.engine.family == "sglang":
         yield f"check that {_image(d)} has been built: its tags are by ROCm's release too"
     if _image(d).startswith("YOUR_IMAGE"):
