@@ -8,7 +8,6 @@ from .. import capacity, catalog, design, huggingface
 from ..catalog import names
 from ..design import Card
 from ..design.cards import GAPS, WAITS
-from ..design.limits import MISSED
 from ..explain import Line, quantity
 from ..refuse import BadInput
 from ..spec import Deployment, Slo, Workload
@@ -138,8 +137,7 @@ def _command(words: list[str]) -> str | list[str]:
 
 def _answer(column: Card, most: str, screen: Screen) -> str:
     """The verdict, and the numbers behind it."""
-    verdict = column.limits[0].verdict
-    level = cards.LEVELS[MISSED if column.ledger.beyond else verdict]
+    level = cards.LEVELS[column.limits[0].verdict]
     head = [
         screen.paint(screen.prose(column.deployment.title), "bold"),
         screen.prose(cards.load_words(column.workload, most) + "."),

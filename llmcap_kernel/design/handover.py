@@ -232,9 +232,8 @@ def _formats_in_doubt(d: Deployment) -> Iterator[str]:
         yield "TensorRT-LLM loads no GGUF file"
     elif d.engine.family == "trtllm" and _dtype(d):
         yield "TensorRT-LLM computes in the type of the checkpoint, not in FP32"
-    own = "fp32" if d.weights.name == "fp32" else "16 bits"
-    of_16_bits = d.kv.name in FULL_WIDTH and (d.kv.name == "fp32") == (own == "fp32")
-    if not of_16_bits and d.kv.name not in CACHES[d.engine.family]:
+    as_wide = (d.kv.name == "fp32") == (d.weights.name == "fp32")
+    if not (d.kv.name in FULL_WIDTH and as_wide) and d.kv.name not in CACHES[d.engine.family]:
         yield f"{title} has no cache in {d.kv.title} here: its own is taken"
 
 
@@ -424,7 +423,8 @@ def _trtllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
 def _trt_lines(d: Deployment, prefix_cache: bool) -> list[str]:
     """What TensorRT-LLM takes from a file alone."""
     lines = ["enable_attention_dp: true"] if d.attention_replicas > 1 else []
-    cache = [f"  dtype: {_kv(d)}"] if _kv(d) else []
+    kv = _kv(d)
+    cache = [f"  dtype: {kv}"] if kv else []
     cache += [f"  tokens_per_block: {d.block_size}"] if d.block_size else []
     cache += [] if prefix_cache else ["  enable_block_reuse: false"]
     lines += ["kv_cache_config:", *cache] if cache else []

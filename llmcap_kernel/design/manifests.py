@@ -14,7 +14,7 @@ from .. import capacity
 from ..explain import counted
 from ..refuse import BadInput, one_of
 from ..spec import Deployment, Gpu, Workload
-from .handover import HEAD, OTHERS, PORTS, Command, hosts, launch
+from .handover import GIB, HEAD, OTHERS, PORTS, Command, hosts, launch
 
 # Images by vendor of the card: those that the engines' own projects publish.
 IMAGES = {
@@ -54,7 +54,7 @@ MODELS = "/models"  # where weights are kept, so that a restart does not fetch t
 # Guesses: a start takes its weights at 2 Gbit/s, and a quarter of an hour for kernels and graphs.
 FETCH_BYTES_S, WARM_UP_S, PROBE_S = 250e6, 900, 10
 ROOM = 1.1  # of the claim beside the weights
-MB, GB, GIB = 1e6, 1e9, 2**30
+MB, GB = 1e6, 1e9
 # What a pod asks of its host, beside weights that are kept there: for processes and their buffers.
 CPUS, CPUS_OF_CARD, MEMORY_GIB, MEMORY_OF_CARD_GIB = 4, 2, 16, 8
 PLAIN = re.compile(r"[A-Za-z/][\w./ -]*")

@@ -67,7 +67,7 @@ def test_a_command_starts_what_was_predicted(engine):
     assert theirs.kv_pool_bytes == pytest.approx(books.kv_pool_bytes, rel=1e-3)
 
 
-def told(d):
+def has_options(d):
     """Whether the engine has options for all that was predicted."""
     if list(handover._formats_in_doubt(d)) or d.weights.name == "ternary":
         return False
@@ -120,7 +120,7 @@ def test_random_deployments_come_back_from_their_commands():
             continue  # refused, see below
         if d.engine.family != "llama.cpp":  # whose adapters are files of the reader's own
             d = replace(d, lora=Lora(32, 4) if at % 5 == 0 else None, eager=at % 7 == 0)
-        if not told(d):
+        if not has_options(d):
             continue
         found, read = again(d, load)
         assert says(read) == says(d), handover.launch(d, load).text

@@ -15,7 +15,7 @@ from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Workload
 
 from .draws import draws
-from .test_handover import says, told
+from .test_handover import has_options, says
 
 LOAD = Workload(7000, 1000, 16)
 B = design.worked_spec()[1]
@@ -204,7 +204,7 @@ def test_random_deployments_come_back_from_their_manifests():
     read_back = Counter()
     for d, load, _ in draws(seed=5, count=1500):
         replicas = d.engine.family == "vllm" and d.dp_attention and not d.model.experts
-        if replicas or not told(d) or d.gpu.vendor == "apple":
+        if replicas or not has_options(d) or d.gpu.vendor == "apple":
             continue
         kinds = manifests.KINDS if d.engine.family == "vllm" else ("kubernetes",)
         for kind in kinds:
