@@ -99,6 +99,8 @@ class Kernels(AsyncMappingKernelManager):
         super().__init__(**kwargs)
         self.waiting: list[tuple[str, Any]] = []  # warm kernels, and what talks to each
         self.starting: set[asyncio.Task] = set()
+        self.ending: dict[str, asyncio.Future] = {}
+        self.stopping = False
         self.queue: list[Reader] = []  # readers who wait for a kernel
         self.arriving: list[Reader] = []  # readers whose page is being made
         self.taken: dict[str, Reader] = {}  # kernels with a reader whose page was sent
@@ -137,6 +139,8 @@ class Kernels(AsyncMappingKernelManager):
 
     def fill(self) -> None:
         """Start kernels for those who wait for one, and until enough wait themselves."""
+        if self.stopping:
+            return
         wanted = len(self.queue) + self.ready - len(self.waiting) - len(self.starting)
         for _ in range(min(wanted, STARTS_AT_ONCE - len(self.starting))):
             task = asyncio.create_task(self._start_warm())
@@ -229,8 +233,13 @@ class Kernels(AsyncMappingKernelManager):
         return reply["content"]["status"] == "ok"
 
     async def _end(self, kernel_id: str) -> None:
-        if kernel_id in self:
-            await ensure_async(self.shutdown_kernel(kernel_id, now=True))
+        """End a kernel once: Jupyter fails where it is asked to while it does so already."""
+        if kernel_id in self and kernel_id not in self.ending:
+            end = asyncio.ensure_future(ensure_async(self.shutdown_kernel(kernel_id, now=True)))
+            end.add_done_callback(lambda _: self.ending.pop(kernel_id))
+            self.ending[kernel_id] = end
+        if kernel_id in self.ending:
+            await asyncio.shield(self.ending[kernel_id])
 
     async def _start(self, **kwargs) -> str:
         # Kernels keep no history on disk, run no one's IPython start-up files, and print nowhere:
@@ -246,9 +255,9 @@ class Kernels(AsyncMappingKernelManager):
 
     async def stop(self) -> None:
         """End every kernel, also those that are still starting."""
-        self.ready = 0
+        self.stopping = True
         self.queue.clear()
         await asyncio.gather(*self.starting, return_exceptions=True)
         for _, client in self.waiting:
             client.stop_channels()
-        await self.shutdown_all(now=True)
+        await asyncio.gather(*map(self._end, self.list_kernel_ids()))
