@@ -301,6 +301,34 @@ def yes_or_no(field: str, value: object) -> bool:
     raise BadInput(field, f"{field} is {shown(value)}: it takes true or false.")
 
 
+def a_name(owner: str, **fields: object) -> None:
+    """Refuse a text that is empty or none.
+
+    Parameters
+    ----------
+    owner : str
+        What is built, for the message.
+    **fields : str
+        The texts, by the field they are for.
+
+    Raises
+    ------
+    BadInput
+        If one of them is no text, or blank.
+
+    Examples
+    --------
+    >>> a_name("Gpu", name="h100")
+    >>> a_name("Gpu", name=" ")
+    Traceback (most recent call last):
+        ...
+    llmcap_kernel.refuse.BadInput: Gpu name is ' ': it takes a name.
+    """
+    for name, value in fields.items():
+        if not isinstance(value, str) or not value.strip():
+            raise BadInput(name, f"{owner} {name} is {shown(value)}: it takes a name.")
+
+
 def printable(text: str, longest: int) -> str:
     """Make untrusted text safe for a terminal, and shorten it.
 

@@ -14,7 +14,8 @@ from . import bandwidth, capacity
 from .explain import Explained, Line, quantity
 from .numeric import Number, floor, maximum, minimum, somewhere
 from .once import cached_property
-from .spec import CEILING, BadInput, Deployment, Efficiency, Workload
+from .refuse import BadInput
+from .spec import CEILING, Deployment, Efficiency, Workload
 
 # Of the step that is computed when a request comes, half is left on average.
 BEGUN_STEPS = 0.5

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from . import calibration, capacity, catalog
 from .explain import Explained, Line, quantity
+from .refuse import BadInput, one_of
 from .serving import serve
-from .spec import BadInput, Deployment, Efficiency, Model, Speculation, Workload, one_of
+from .spec import Deployment, Efficiency, Model, Speculation, Workload
 
 
 def set_memory_fraction(deployment: Deployment, memory_fraction: float) -> Deployment:

@@ -186,7 +186,7 @@ def test_a_type_checker_sees_the_types(python, tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stdout
-    assert "(deployment: llmcap_kernel.spec.Deployment" in done.stdout
+    assert "(deployment: llmcap_kernel.spec.deployments.Deployment" in done.stdout
 
 
 def third_party(*files):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from ..explain import Explained, Line, quantity
 from ..numeric import Number
 from ..once import cached_property
-from ..spec import CEILING, BadInput, Deployment, Efficiency
+from ..refuse import BadInput
+from ..spec import CEILING, Deployment, Efficiency
 from .work import Work, compute_dtype, decode_work, mixed_work, prefill_work
 
 

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from .. import law
 from ..numeric import Number, maximum, minimum, somewhere, where
-from ..spec import BadInput, Deployment, Efficiency, Format, Gpu, number
+from ..refuse import BadInput, number
+from ..spec import Deployment, Efficiency, Format, Gpu
 from .collectives import ACTIVATION_BYTES, Exchange, exchanges
 
 # Engines whose pipeline takes all sequences through its stages in one batch: llama.cpp fills

@@ -16,7 +16,8 @@ from .. import bandwidth, catalog, law
 from ..explain import Explained, Line, digits, quantity
 from ..numeric import floor
 from ..once import cached_property
-from ..spec import BadInput, Deployment, Workload, number
+from ..refuse import BadInput, number
+from ..spec import Deployment, Workload
 from . import overhead
 from .cache import (
     is_compressed,

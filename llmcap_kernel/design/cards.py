@@ -9,8 +9,9 @@ from .. import calibration, capacity, serving
 from ..calibration import Estimate, Estimates
 from ..explain import Explained, Line, counted, quantity
 from ..once import cached_property
+from ..refuse import BadInput
 from ..simulation.percentiles import derived
-from ..spec import BadInput, Deployment, Slo, Workload
+from ..spec import Deployment, Slo, Workload
 from .limits import Limit, Note, expected, limits, tail_label, warnings
 
 GAPS, WAITS = ("itl", "tpot"), ("ttft", "e2e")

@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 
 from .. import calibration
 from ..explain import Explained, Line, digits, quantity
+from ..refuse import number
 from ..serving import usd_per_mtok
-from ..spec import Deployment, Slo, Workload, number
+from ..spec import Deployment, Slo, Workload
 from .users import users_within
 
 HOURS_MONTH = 730  # a twelfth of the 8 760 hours of a year

@@ -6,7 +6,8 @@ from typing import Any
 
 from .. import catalog
 from ..explain import Explained, Line, quantity, wrapped
-from ..spec import BadInput, Deployment, Slo, Tail, Workload
+from ..refuse import BadInput
+from ..spec import Deployment, Slo, Tail, Workload
 from .cards import Card, card, price
 from .limits import IMPOSSIBLE
 

@@ -13,7 +13,8 @@ from functools import cached_property
 from typing import Protocol
 
 from .. import bandwidth, capacity, law
-from ..spec import BadInput, Deployment, Efficiency
+from ..refuse import BadInput
+from ..spec import Deployment, Efficiency
 
 NEAR = 16  # sequences up to which every number is tabulated
 PER_DOUBLING = 8  # numbers of sequences tabulated beyond

@@ -4,7 +4,8 @@ import random
 from dataclasses import replace
 
 from llmcap_kernel import catalog
-from llmcap_kernel.spec import BadInput, Speculation, Workload
+from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Speculation, Workload
 
 MODELS, GPUS, ENGINES = catalog.models(), catalog.gpus(), catalog.engines()
 WEIGHTS, KV = catalog.formats(), catalog.formats(kv=True)

@@ -9,7 +9,8 @@ import pytest
 
 from llmcap_kernel import address, catalog, design
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD
-from llmcap_kernel.spec import BadInput, Slo, Tail
+from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Slo, Tail
 
 ONE = catalog.deployment(model="llama-3.1-8b", gpu="l4")
 

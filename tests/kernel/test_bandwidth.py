@@ -7,14 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel import bandwidth, calibration, catalog, design, law
-from llmcap_kernel.spec import (
-    CEILING,
-    Attention,
-    BadInput,
-    Efficiency,
-    Lora,
-    Speculation,
-)
+from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import CEILING, Attention, Efficiency, Lora, Speculation
 
 from . import plain
 from .strategies import deployments, nonsense, workloads

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from llmcap_kernel import capacity, catalog, design
 from llmcap_kernel.explain import quantity
+from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.serving import most_running
-from llmcap_kernel.spec import Attention, BadInput, Lora, Speculation, Tensor, Workload
+from llmcap_kernel.spec import Attention, Lora, Speculation, Tensor, Workload
 
 from . import plain
 from .measured import deployment, start_ups

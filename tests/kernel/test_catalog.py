@@ -3,7 +3,8 @@
 import pytest
 
 from llmcap_kernel import catalog, law
-from llmcap_kernel.spec import BadInput, Gpu, Model
+from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Gpu, Model
 
 
 def test_there_is_enough_to_choose_from():

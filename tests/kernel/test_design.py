@@ -12,8 +12,9 @@ from llmcap_kernel.calibration import Estimate
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, expected, worked_spec
 from llmcap_kernel.design.limits import meets
 from llmcap_kernel.explain import quantity as written
+from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.simulation.percentiles import percentile, spread_of
-from llmcap_kernel.spec import BadInput, Slo, Tail, Workload
+from llmcap_kernel.spec import Slo, Tail, Workload
 
 A, B, C = worked_spec()
 A98 = replace(A, memory_fraction=0.98)

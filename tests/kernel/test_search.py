@@ -12,7 +12,8 @@ from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, Quality, handover,
 from llmcap_kernel.design.search import Asked, Row, judged, undominated
 from llmcap_kernel.design.space import bits
 from llmcap_kernel.design.step_tokens import STEPS
-from llmcap_kernel.spec import BadInput, Slo, Tail, Workload
+from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Slo, Tail, Workload
 
 GPUS = ["a100-sxm-80gb", "h100-sxm", "h200-sxm", "l40s"]
 B = worked_spec()[1]

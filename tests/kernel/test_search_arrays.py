@@ -9,7 +9,8 @@ import pytest
 
 from llmcap_kernel import catalog, design
 from llmcap_kernel.design import Quality
-from llmcap_kernel.spec import BadInput, Slo, Tail, Workload
+from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Slo, Tail, Workload
 
 LOAD = Workload(7000, 1000, 16)
 SLO = Slo(itl_s=0.050, ttft_s=2.0, usd_h=30.0)

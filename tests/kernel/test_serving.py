@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from llmcap_kernel import calibration, capacity, catalog, design, serving, simulation
+from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.serving import closed_loop_wait_s, serve
-from llmcap_kernel.spec import CEILING, BadInput, Efficiency, Workload
+from llmcap_kernel.spec import CEILING, Efficiency, Workload
 
 from .draws import draws
 

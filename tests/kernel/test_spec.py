@@ -7,16 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmcap_kernel import catalog
-from llmcap_kernel.spec import (
-    Attention,
-    BadInput,
-    Deployment,
-    Efficiency,
-    Slo,
-    Tail,
-    Tensor,
-    Workload,
-)
+from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Attention, Deployment, Efficiency, Slo, Tail, Tensor, Workload
 
 from .strategies import nonsense
 

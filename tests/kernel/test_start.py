@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from llmcap_kernel import capacity, catalog, law
 from llmcap_kernel.capacity import DOUBTFUL, LIKELY, NO, YES
-from llmcap_kernel.spec import BadInput, Speculation, Tensor
+from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Speculation, Tensor
 
 from . import plain
 from .strategies import deployments

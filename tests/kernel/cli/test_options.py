@@ -6,7 +6,8 @@ import pytest
 
 from llmcap_kernel.cli.options import Parser, add_limits, read_column, read_limits, read_number
 from llmcap_kernel.design import WORKED_SLO
-from llmcap_kernel.spec import BadInput, Slo, Tail
+from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Slo, Tail
 
 from .plain import COLUMN
 

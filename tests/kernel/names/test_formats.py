@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from llmcap_kernel import catalog
 from llmcap_kernel.catalog import names
-from llmcap_kernel.spec import BadInput
+from llmcap_kernel.refuse import BadInput
 
 with (Path(__file__).parent / "formats.csv").open(encoding="utf-8", newline="") as file:
     TABLE = tuple(csv.DictReader(file))
