@@ -57,6 +57,7 @@ def answer(name, text, query=""):
         ("calculate", "DeepSeek-V3 on eight H200, 64 users", {"tp": 8, "users": 64}),
         ("calculate", "mixtral on A100 80GB sglang", {"engine": "sglang-0.5", "tp": 1}),
         ("calculate", "8K context, 99th percentile first token 3 s", {"in": 7000, "ttftp": "p99"}),
+        ("calculate", "mean gap under 40 ms, 12 users", {"itlp": "mean", "itl": 40, "users": 12}),
         ("calculate", "Qwen3-32B-AWQ on L40S", {"weights": "int4-awq"}),
         ("vram", "at 32Ki on RTX 4090", {"ctx": 32_768, "gpu": "rtx-4090"}),
         ("design", "2 requests/s of qwen3-8b", {"rate": 2, "model": "qwen3-8b"}),

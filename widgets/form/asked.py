@@ -10,7 +10,6 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from llmcap_kernel import catalog
-from llmcap_kernel.address import MEAN, WHICH
 from llmcap_kernel.refuse import BadInput, shown, typed_number
 
 from . import from_name, lists, presets
@@ -31,6 +30,7 @@ NUMBERS = (
     ("budget", rf"\$\s*{NUMBER}\s*{HOUR}"),
     ("budget", rf"{NUMBER}\s*(?:\$|usd|dollars?)\s*{HOUR}"),
     ("percentile", r"\bp(50|90|95|99)\b"),
+    ("percentile", r"\b(mean)\b"),
     ("percentile", r"\b(50|90|95|99)(?:th|%| (?:of|in) 100)\s*(?:percentile)?"),
     ("ttft", rf"{WAIT}{NEAR}{TIME}"),
     ("ttft", rf"{TIME}\s*(?:to (?:the )?)?{WAIT}"),
@@ -54,7 +54,7 @@ NUMBERS = (
 # How what was read is said back.
 SAID = {
     "in": "prompt {}", "out": "answer {}", "ctx": "context {}", "users": "{} users",
-    "rate": "{} requests/s", "percentile": "p{}", "itl": "gap {}", "ttft": "first token {}",
+    "rate": "{} requests/s", "percentile": "{}", "itl": "gap {}", "ttft": "first token {}",
     "budget": "${}/h", "weights": "{} weights", "kv": "{} cache", "engine": "{}",
 }  # fmt: skip
 OVER = r"\b(?:over|by|along|with|as|against)\s+(?:the\s+)?(?:growing\s+|number of\s+)?"
@@ -68,112 +68,14 @@ SHOWS = {
 }
 # Words that ask and join, and tell nothing.
 SILENT = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "best",
-        "better",
-        "between",
-        "can",
-        "card",
-        "cards",
-        "compare",
-        "context",
-        "cost",
-        "costs",
-        "do",
-        "does",
-        "each",
-        "first",
-        "fit",
-        "fits",
-        "for",
-        "from",
-        "gap",
-        "gaps",
-        "gpu",
-        "gpus",
-        "grow",
-        "growing",
-        "grows",
-        "how",
-        "i",
-        "in",
-        "is",
-        "it",
-        "itl",
-        "latency",
-        "limit",
-        "limits",
-        "many",
-        "me",
-        "million",
-        "more",
-        "most",
-        "much",
-        "my",
-        "need",
-        "of",
-        "on",
-        "one",
-        "or",
-        "out",
-        "over",
-        "p95",
-        "per",
-        "please",
-        "price",
-        "run",
-        "running",
-        "serve",
-        "should",
-        "show",
-        "speed",
-        "than",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "to",
-        "token",
-        "tokens",
-        "ttft",
-        "under",
-        "up",
-        "us",
-        "usd",
-        "use",
-        "user",
-        "users",
-        "versus",
-        "vs",
-        "want",
-        "what",
-        "when",
-        "where",
-        "which",
-        "will",
-        "with",
-        "within",
-        "would",
-        "context",
-        "max",
-        "at",
-        "budget",
-        "load",
-        "fast",
-        "faster",
-        "cheap",
-        "cheaper",
-        "cheapest",
-        "by",
-    ]
+    """
+    a an and are as at average be best better between budget by can card cards cheap cheaper
+    cheapest compare context cost costs do does each fast faster first fit fits for from gap
+    gaps gpu gpus grow growing grows how i in is it itl latency limit limits load many max me
+    mean million more most much my need of on one or out over p95 per please price run running
+    serve should show speed than that the their them then to token tokens ttft under up us usd
+    use user users versus vs want what when where which will with within would
+    """.split()  # noqa: SIM905 - a list has a line a word
 )
 
 
@@ -227,7 +129,8 @@ def read(text):
         found = re.search(pattern, rest, re.I)
         if found and name not in numbers:
             # a time keeps its unit
-            numbers[name] = " ".join(part.strip(" .,") for part in found.groups())
+            said = " ".join(part.strip(" .,") for part in found.groups())
+            numbers[name] = f"p{said}" if name == "percentile" and said.isdigit() else said
             rest = rest[: found.start()] + " , " + rest[found.end() :]
     return _named(rest, numbers)
 
@@ -341,10 +244,8 @@ def _limits(numbers, fields):
     values = {k: numbers[k] for k in ("itl", "ttft", "budget") if k in numbers and k in fields}
     limited = "itl" if "itl" in values or "ttft" not in values else "ttft"
     if "percentile" in numbers and f"{limited}p" in fields:
-        values[f"{limited}p"] = f"p{numbers['percentile']}"
-    elif limited in values and re.search("mean", str(numbers)):
-        values[f"{limited}p"] = MEAN
-    return {k: v for k, v in values.items() if not k.endswith("p") or v in WHICH}
+        values[f"{limited}p"] = numbers["percentile"]
+    return values
 
 
 def _deployment(models, cards, numbers, fields, prefix=""):
