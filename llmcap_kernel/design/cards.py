@@ -146,7 +146,7 @@ class Card(Explained):
 
     @property
     def doubted(self) -> tuple[str, ...]:
-        """What is only likely met beside the binding limit, in words; nothing where one is missed."""
+        """What is only likely met beside the binding limit; nothing where one is missed."""
         if not self.meets_all:
             return ()
         likely = (x for x in self.limits[1:] if x.verdict == LIKELY)

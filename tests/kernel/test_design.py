@@ -829,7 +829,8 @@ def test_a_card_s_verdict_is_the_worst_of_its_limits_and_names_each_that_is_in_d
     wide = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="bf16")
     made = design.card(wide, WORKED_WORKLOAD, WORKED_SLO)
     assert [x.name for x in made.limits[:2]] == ["capacity", "itl p95"]  # 26 of 16 users: 1.6x
-    assert (made.limits[0].verdict, made.limits[1].verdict, made.verdict) == ("met", "likely", "likely")
+    assert [x.verdict for x in made.limits[:2]] == ["met", "likely"]
+    assert made.verdict == "likely"
     assert made.binding.endswith("16 wanted; 95th percentile gap likely met")
     missed = design.card(wide, WORKED_WORKLOAD, replace(WORKED_SLO, usd_h=1.0))
     assert (missed.verdict, missed.doubted) == ("missed", ())
