@@ -137,7 +137,7 @@ def _command(words: list[str]) -> str | list[str]:
 
 def _answer(column: Card, most: str, screen: Screen) -> str:
     """The verdict, and the numbers behind it."""
-    level = cards.LEVELS[column.limits[0].verdict]
+    level = cards.LEVELS[column.verdict]
     head = [
         screen.paint(screen.prose(column.deployment.title), "bold"),
         screen.prose(cards.load_words(column.workload, most) + "."),

@@ -129,7 +129,7 @@ def _sheet(result: design.Scorecard, words: list[str]) -> sheet.Sheet:
     return sheet.Sheet(
         f"Scorecard: {cards.load_words(load)}",
         result.verdict,
-        cards.LEVELS[best.limits[0].verdict] if best else "bad",
+        cards.LEVELS[best.verdict] if best else "bad",
         (
             *map(_column, result.cards),
             *([sheet.Part("What to know", notes)] if notes else []),

@@ -52,7 +52,8 @@ class Scorecard(Explained):
         output = quantity(best.usd_mtok.value, "USD/Mtok") if best.usd_mtok else "unpriced"
         least = best.limits[0]
         room = f"{least.title} {least.words} with {least.headroom:.2f}x headroom"
-        return ". ".join([f"Run {best.label}, at {output} output, {room}", *others]) + "."
+        said = ", ".join([f"Run {best.label}", f"at {output} output", room, *best.doubted])
+        return ". ".join([said, *others]) + "."
 
     def text(self) -> str:
         """Format the scorecard as a table for a terminal or a narrow page.

@@ -824,3 +824,14 @@ def test_users_within_a_percentile_are_the_last_that_keep_it():
         return limit_of(B, load, slo, "ttft p95").holds
 
     assert within(most.value) and not within(most.value + 1)
+
+
+def test_a_card_s_verdict_is_the_worst_of_its_limits_and_names_each_that_is_in_doubt():
+    wide = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="bf16")
+    made = design.card(wide, WORKED_WORKLOAD, WORKED_SLO)
+    assert [x.name for x in made.limits[:2]] == ["capacity", "itl p95"]  # 26 of 16 users: 1.6x
+    assert [x.verdict for x in made.limits[:2]] == ["met", "likely"]
+    assert made.verdict == "likely"
+    assert made.binding.endswith("16 wanted; 95th percentile gap likely met")
+    missed = design.card(wide, WORKED_WORKLOAD, replace(WORKED_SLO, usd_h=1.0))
+    assert (missed.verdict, missed.doubted) == ("missed", ())

@@ -61,6 +61,10 @@ def answer(name, text, query=""):
         ("calculate", "Qwen3-32B-AWQ on L40S", {"weights": "int4-awq"}),
         ("vram", "at 32Ki on RTX 4090", {"ctx": 32_768, "gpu": "rtx-4090"}),
         ("design", "2 requests/s of qwen3-8b", {"rate": 2, "model": "qwen3-8b"}),
+        ("design", "gpt-oss-120b 50 rps, ttft 1 s", {"rate": 50, "model": "gpt-oss-120b"}),
+        ("design", "5 qps qwen3-8b on AMD", {"rate": 5, "vendor": "amd"}),
+        ("design", "llama 70b, 20 users", {"model": "llama-3.3-70b"}),
+        ("vram", "llama-8B on an L4", {"model": "llama-3.1-8b", "gpu": "l4"}),
     ],
 )  # fmt: skip
 def test_a_question_is_read_as_people_write_it(name, text, state):
@@ -113,3 +117,23 @@ def test_what_is_no_question_is_given_up_on_soon():
     """Each word that means nothing is held against the whole catalogue."""
     said = asked.read(" ".join(f"x{i}" for i in range(100)))
     assert len(said.lost) == asked.MOST_LOST and not said.models
+
+
+@pytest.mark.parametrize(
+    ("text", "model", "lost"),
+    [
+        # once a dense model of 120B with 50 as a part of its name
+        ("gpt-oss-120b fifty rps", "gpt-oss-120b", ["fifty", "rps"]),
+        ("qwen3-32b batch 64 on H200", "qwen3-32b", ["batch", "64"]),
+        ("somebody/Qwen3-32B-abliterated on H200", "qwen3-32b", []),
+        ("Llama 3.1 70B Instruct FP8 on H200", "llama-3.1-70b", []),
+    ],
+)
+def test_words_after_a_model_are_no_part_of_its_name(text, model, lost):
+    said = asked.read(text)
+    assert (said.models, said.lost) == ([model], lost)
+
+
+def test_a_vendor_is_said_to_be_lost_where_nothing_asks_for_it():
+    _, messages = answer("calculate", "qwen3-8b on NVIDIA")
+    assert "Not understood: NVIDIA." in [one["text"] for one in messages]

@@ -251,8 +251,11 @@ def test_a_small_count_is_drawn_as_stairs():
 
 def test_a_swept_part_leaves_twins_out_and_says_so():
     view = shown(sweep="gpu", columns=4)  # A and D differ in their card alone
-    assert [t["name"] for t in view["figure"]["data"] if t.get("name")] == ["A", "B", "C"]
-    assert any(m["text"].startswith("D is A on every") for m in view["messages"])
+    assert [t["name"] for t in view["figure"]["data"] if t.get("name")] == [
+        *("TP-1", "TP-2", "TP-8"),
+    ]
+    same = "Over all cards 1x H200 is the same as 1x H100: it is drawn once."
+    assert same in [m["text"] for m in view["messages"]]
 
 
 def test_a_rent_written_for_one_card_is_not_charged_for_another():
@@ -291,7 +294,19 @@ def test_one_column_that_cannot_be_leaves_the_others():
 
 def test_over_the_budget_is_said_where_a_choice_changes_the_rent():
     text = " ".join(preset("More cards for one model")["sentences"])
-    assert "A is over the budget of $30.00/h with 8 cards." in text
+    assert "H100, FP8 is over the budget of $30.00/h with 8 cards." in text
+
+
+@pytest.mark.parametrize("sweep", ["tp", "gpu", "weights", "kv", "model"])
+def test_what_is_exchanged_is_no_part_of_a_name_and_no_name_is_a_letter(sweep):
+    state = next(p["values"] for p in PRESETS if p["label"] == "More cards for one model")
+    view = shown(**state | {"sweep": sweep})
+    names = [t["name"] for t in view["figure"]["data"] if t.get("name")]
+    assert names == {
+        "tp": ["H100, FP8", "H100, BF16"],
+        "gpu": ["TP-2", "TP-4"],
+    }.get(sweep, ["2x H100", "4x H100"])
+    assert not re.search(r"\b[AB]\b (?:with|goes|is|misses)", " ".join(view["sentences"]))
 
 
 @pytest.mark.parametrize("moved", ALONG)

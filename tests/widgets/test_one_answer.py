@@ -20,6 +20,7 @@ from llmcap_kernel.refuse import BadInput
 from tests.widgets.inputs import CONFIGS
 from tests.widgets.test_state import HOSTILE
 from widgets.calculators import calculate, cliff, compare, scorecard, vram
+from widgets.calculators import design as designer
 from widgets.calculators.columns import LETTERS
 from widgets.calculators.question import OBSTACLES, SHOWS
 from widgets.form import inputs
@@ -563,3 +564,29 @@ def _status_tells(status, card):
             w for w, x in verdicts.items() if x.verdict == "likely" and x.name != "capacity"
         }
         assert set(filter(None, named)) == doubtful
+
+
+def test_a_situation_asks_the_same_of_every_calculator():
+    """Whoever starts from "A chat service" in one of them finds its load and limits in the next."""
+    for stories in zip(
+        *(module.PRESETS for module in (calculate, scorecard, designer, vram)), strict=True
+    ):
+        whole, *others, memory = (
+            module.FORM.check(story["values"])[0]
+            for module, story in zip((calculate, scorecard, designer, vram), stories, strict=True)
+        )
+        for other in others:
+            assert {k: whole[k] for k in LOAD} == {k: other[k] for k in LOAD}, stories[0]["label"]
+        assert memory["ctx"] == whole["in"] + whole["out"]
+        assert memory["users"] == whole["users"]
+
+
+def test_a_limit_that_is_likely_met_colours_the_answer_and_is_named_though_another_binds():
+    """With a cache of 16 bits the room of two H100 binds, and the gap may still be missed."""
+    state = scorecard.FORM.defaults()
+    side = scorecard.view(state)["status"]
+    alone = calculate.view(FORM.defaults() | {"users": state["users"]})["status"]
+    assert side["level"] == alone["level"] == "warn"
+    assert "capacity met with" in side["text"]
+    assert "95th percentile gap likely met" in side["text"]
+    assert "95th percentile gap may still miss" in alone["text"]

@@ -10,6 +10,7 @@ from llmcap_kernel.refuse import BadInput
 
 from ..figures.curves import points_with_whiskers
 from ..form import inputs, lists
+from . import columns
 from .question import OBSTACLES, tables, times_ahead
 
 GGML = ("gguf", "ternary")  # what llama.cpp alone reads
@@ -40,17 +41,18 @@ def parts(question):
     """
     letters, messages = _distinct(question)
     choices = _choices(question, letters)
+    labels = columns.names({x: question.columns[x.upper()] for x in letters}, question.name)
     readings = {
-        (letter.upper(), value): _reading_of(question, letter, value)
-        for letter in letters
+        (label, value): _reading_of(question, letter, value)
+        for label, letter in zip(labels, letters, strict=True)
         for value, _ in choices
     }
-    labels = [letter.upper() for letter in letters]
-    choices, more = _worth_showing(question, choices, labels, readings)
+    own = {_own(question, letter) for letter in letters}
+    choices, more = _worth_showing(question, choices, labels, readings, own)
     return {
         "status": _status(question, choices, labels, readings),
         "figure": _figure(question, choices, labels, readings),
-        "tables": _tables(question, choices, labels, readings),
+        "tables": _tables(question, choices, labels, readings, own),
         "sentences": [
             *_sentences(question, choices, labels, readings),
             *more,
@@ -78,13 +80,15 @@ def _distinct(question):
     """Leave out a column that is another one as soon as the choice is swept."""
     seen: dict = {}
     letters, messages = [], []
+    title = dict(zip(question.columns, columns.names(question.columns), strict=True))
     for label in question.columns:
         letter = label.lower()
         state = _moved(question, letter, None) | {f"{letter}.usd": None}
         own = tuple(v for name, v in state.items() if name.startswith(f"{letter}."))
         if own in seen:
             what = question.variable.word
-            text = f"{label} is {seen[own]} on every one of the {what}: it is drawn once."
+            same = f"{title[label]} is the same as {title[seen[own]]}"
+            text = f"Over all {what} {same}: it is drawn once."
             messages.append({"level": "info", "field": "", "text": text})
         else:
             seen[own] = label
@@ -134,11 +138,10 @@ def _reading_of(question, letter, value):
     return Reading(made, why, d.gpu_usd_h * d.num_gpus)
 
 
-def _worth_showing(question, choices, labels, readings):
+def _worth_showing(question, choices, labels, readings, own):
     """Keep the best of many choices, and those that the columns have; count all of them."""
     if len(choices) <= ROWS:
         return choices, []
-    own = {_own(question, label.lower()) for label in labels}
     values = {}
     for value, _ in choices:
         known = [readings[label, value].made for label in labels]
@@ -248,8 +251,7 @@ def _brief(names):
     ]
 
 
-def _tables(question, choices, labels, readings):
-    own = {_own(question, label.lower()) for label in labels}
+def _tables(question, choices, labels, readings, own):
     rows = []
     for value, name in choices:
         row = [readings[label, value] for label in labels]

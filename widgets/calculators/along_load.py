@@ -269,7 +269,7 @@ def _margin(question, curves, inside, name):
     """How far the leader is ahead of the next at most, or that nobody else fits."""
     known = [times for times in _ahead(question, curves, inside) if times]
     if " and " in name:
-        return " (level)"
+        return ", level with each other"
     if not known:
         return " (the only one that fits)" if len(curves) > 1 else ""
     most, least = digits(max(known)), digits(min(known))

@@ -187,23 +187,6 @@ def fitting(card, most):
 
 # How a verdict is coloured.
 LEVELS = {"met": "good", "likely": "warn", "missed": "bad", "impossible": "bad"}
-SEVERITY = ("good", "warn", "bad")
-
-
-def worst(limits):
-    """Colour several limits by the worst of their verdicts.
-
-    Parameters
-    ----------
-    limits : iterable of Limit
-        At least one.
-
-    Returns
-    -------
-    str
-        One of `SEVERITY`.
-    """
-    return max((LEVELS[limit.verdict] for limit in limits), key=SEVERITY.index)
 
 
 def span(estimate, limit=None, scale=1.0):

@@ -66,7 +66,7 @@ PRESETS = p.situations(
     p.AS_SPECIFIED,
     p.ON_LAPTOP | {"in": 2000, "out": 500, "users": 1, "itl": 100, "budget": 0},
     p.ON_ONE_CARD | {"in": 1500, "out": 400, "prefix": 500, "users": 32, "itlp": MEAN, "ttft": 3},
-    p.ON_FOUR_CARDS | {"in": 127_000, "users": 4, "itl": 100, "ttft": 60},
+    p.ON_FOUR_CARDS | {"in": 127_000, "users": 4, "itl": 100, "ttft": 60, "budget": 40},
     p.SMALL_ON_ONE | {"in": 1000, "out": 300, "users": 256, "itl": 0, "budget": 0, "duty": 100},
 )
 
@@ -167,7 +167,7 @@ def _status(card):
     fits = "It fits" if card.fits else "It does not fit"
     waits = _waiting(card) if card.fits else ""
     text = f"{fits}: {room}{waits}. {_limits_said(card)}".strip()
-    level = answers.worst(card.limits)
+    level = answers.LEVELS[card.verdict]
     return {"level": "warn" if waits and level == "good" else level, "text": text}
 
 

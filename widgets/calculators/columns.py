@@ -94,8 +94,7 @@ def deployments(form, state, *, named=True):
     state : dict
         A complete state.
     named : bool
-        Whether they are known by what tells them apart, and not by their letters, as where
-        a part of them is moved.
+        Whether they are known by what tells them apart, and not by their letters.
 
     Returns
     -------
@@ -116,13 +115,16 @@ def deployments(form, state, *, named=True):
     return dict(zip(labels, built.values(), strict=True)), headings, refused
 
 
-def names(built):
+def names(built, moved=""):
     """Name deployments by what tells them apart, the shortest way that does.
 
     Parameters
     ----------
     built : dict
         Deployments by letter.
+    moved : str
+        The input that is exchanged in all of them, which so is no part of a name: one of
+        `tp`, `gpu`, `weights`, `kv` and `model`; "" for none.
 
     Returns
     -------
@@ -133,8 +135,10 @@ def names(built):
     --------
     >>> names(dict(enumerate(WORKED)))
     ['1x H100', '2x H100', '8x H200']
+    >>> names(dict(enumerate(WORKED[1:])), moved="tp")
+    ['H100', 'H200']
     """
-    for way in WAYS:
+    for way in _without(moved) if moved else WAYS:
         found = [way(d) for d in built.values()]
         if len(set(found)) == len(found):
             return found
@@ -195,6 +199,28 @@ WAYS = (
     _layout,
     lambda d: f"{short_cards(d)}, {d.engine.title}",
 )
+
+
+# What the cards are called where a part of their name is exchanged.
+LEFT_OF_CARDS = {
+    "tp": lambda d: short_cards(d).partition(" ")[2],
+    "gpu": lambda d: f"TP-{d.tp}" + f" PP-{d.pp}" * (d.pp > 1),
+}
+PARTS = {
+    "weights": lambda d: d.weights.title,
+    "kv": lambda d: f"{d.kv.title} KV",
+    "engine": lambda d: d.engine.title,
+    "model": lambda d: d.model.name,
+}
+
+
+def _without(moved):
+    """Ways to name a deployment that leave out what is exchanged in it."""
+    cards = LEFT_OF_CARDS.get(moved, short_cards)
+    yield cards
+    for name, part in PARTS.items():
+        if name != moved:
+            yield lambda d, part=part: f"{cards(d)}, {part(d)}"
 
 
 def _letters(state):

@@ -105,7 +105,11 @@ def view(state):
     deployments, groups, refused = columns.deployments(FORM, state, named=bool(along))
     if not deployments:
         return answers.frame(FORM, state, TITLE, LEAD, controls, groups=groups, **refused)
-    cards = {name: design.card(d, load, slo, label=name) for name, d in deployments.items()}
+    labels = deployments if along else columns.names(deployments)
+    cards = {
+        name: design.card(d, load, slo, label=label)
+        for (name, d), label in zip(deployments.items(), labels, strict=True)
+    }
     question = Question(state, load, slo, deployments)
     if question.variable.load:
         parts = along_load.parts(question)

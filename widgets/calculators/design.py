@@ -74,7 +74,8 @@ PRESETS = p.situations(
     {},
     {"model": "llama-3.1-8b", "vendor": "apple", "in": 2000, "out": 500, "users": 1, "itl": 100,
      "budget": 0},
-    {"model": "qwen3-32b", "in": 1500, "out": 400, "prefix": 500, "users": 32, "ttft": 3},
+    {"model": "qwen3-32b", "in": 1500, "out": 400, "prefix": 500, "users": 32, "itlp": MEAN,
+     "ttft": 3},
     {"in": 127_000, "out": 1000, "users": 4, "itl": 100, "ttft": 60, "budget": 40},
     {"model": "llama-3.1-8b", "in": 1000, "out": 300, "users": 256, "itl": 0, "budget": 0,
      "rank": "usd_mtok"},
@@ -231,7 +232,7 @@ def _status(found, here, eased):
         level = "warn" if here.meets_all else "bad"
         return {"level": level, "text": f"{_title(here)}: {reason}. The answer: {_run(best)}."}
     return {
-        "level": answers.worst(best.limits),
+        "level": answers.LEVELS[best.verdict],
         "text": f"Run {_run(best)}: {best.binding}. {tried}",
     }
 

@@ -70,7 +70,7 @@ def view(state):
 
 def _parts(card):
     load = card.cards[0].workload
-    level = answers.LEVELS[card.winner.limits[0].verdict] if card.winner else "bad"
+    level = answers.LEVELS[card.winner.verdict] if card.winner else "bad"
     return {
         "headline": [_headline(one) for one in card.cards],
         "status": {"level": level, "text": card.verdict},
@@ -202,5 +202,5 @@ def _level(name, card):
     if name == "Fits":
         return "good" if card.fits else "bad"
     if name == "Binding constraint":
-        return answers.LEVELS[card.limits[0].verdict]
+        return answers.LEVELS[card.verdict]
     return None

@@ -29,10 +29,10 @@ FORM = Form(
 )  # fmt: skip
 PRESETS = p.situations(
     p.AS_SPECIFIED,
-    p.ON_LAPTOP | {"users": 1, "ctx": 8000},
-    p.ON_ONE_CARD | {"users": 32, "ctx": 2000},
+    p.ON_LAPTOP | {"users": 1, "ctx": 2500},
+    p.ON_ONE_CARD | {"users": 32, "ctx": 1900},
     p.ON_FOUR_CARDS | {"users": 4, "ctx": 128_000},
-    p.SMALL_ON_ONE | {"users": 256, "ctx": 1500},
+    p.SMALL_ON_ONE | {"users": 256, "ctx": 1300},
 )
 BIGGER = 1.3  # a card is worth naming as a way out when it has this many times the memory
 

@@ -50,8 +50,9 @@ def curve_over_bars(bars, curve, wanted, alt):
     ]
     line = {"color": TEXT, "width": 1.5, "dash": "dot"}
     across = {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": wanted, "y1": wanted}
-    place = {"xref": "paper", "xanchor": "right", "yanchor": "bottom"}
-    labels = [note(f"{wanted:,} wanted", 1, wanted, **place)]
+    # Beside the plot, since over it stand the numbers of the last bars.
+    place = {"xref": "paper", "xanchor": "left", "xshift": 4, "yanchor": "middle", "align": "left"}
+    labels = [note(f"{wanted:,}<br>wanted", 1, wanted, **place)]
     # On a ground of their own, since the curve runs through the top of every bar.
     look = {"yshift": 14, "bgcolor": GROUND, "borderpad": 1, "font": {"size": 14, "color": TEXT}}
     labels += [note(f"{users:,}", x, users, **look) for x, _, users in bars]
@@ -59,7 +60,7 @@ def curve_over_bars(bars, curve, wanted, alt):
         data,
         alt,
         height=320,
-        margin={"l": 8, "r": 8, "t": 12, "b": 8},
+        margin={"l": 8, "r": 56, "t": 12, "b": 8},
         shapes=[across | {"line": line}],
         annotations=[*labels, *_curve_label(curve, top)],
         xaxis=axis(

@@ -1,11 +1,17 @@
 """The figure of limits: how much of each is used."""
 
 import math
+import re
 
 from . import BAD, BAD_GROUND, GROUND, TEXT, axis, figure, mark, note
 
 FARTHEST = 10.0  # times a limit; what lies beyond is drawn here
-INSIDE = 2  # share of a limit from which a bar holds its own label
+INSIDE = 0.4  # share of a limit from which a bar holds its own label, which else crosses the limit
+
+
+def _short(name):
+    """A limit in few letters, which leaves a phone more of its width for the bars."""
+    return re.sub(r"(\d+)th percentile", r"p\1", name)
 
 
 def limits_used(rows, alt):
@@ -23,7 +29,7 @@ def limits_used(rows, alt):
     dict
         The figure.
     """
-    bars = [(label, name, share) for label, limits in rows for name, share in limits]
+    bars = [(label, _short(name), share) for label, limits in rows for name, share in limits]
     low = min([share for *_, share in bars if share] + [0.1]) / 1.6
     ends = [max(min(share, FARTHEST), low) for *_, share in bars]
     missed = [share > 1 for *_, share in bars]

@@ -36,7 +36,7 @@ NUMBERS = (
     ("ttft", rf"{TIME}\s*(?:to (?:the )?)?{WAIT}"),
     ("itl", rf"{GAP}{NEAR}{TIME}"),
     ("itl", rf"{TIME}\s*(?:{GAP}|(?:a|per) token|)"),
-    ("rate", rf"{NUMBER}\s*(?:requests?|req)\s*(?:/|a|per)\s*s(?:ec|econd)?\b"),
+    ("rate", rf"{NUMBER}\s*(?:(?:requests?|req|r)\s*(?:/|a|per)\s*s(?:ec|econd)?|[rq]ps)\b"),
     ("users", rf"{NUMBER}\s*(?:(?:concurrent|users?|sessions?|streams?)\b|{AT_ONCE})"),
     ("users", rf"\b(?:concurrency|users)\s*(?:of|=|:)?\s*{NUMBER}"),
     ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:\bin\b{NO_FORMAT}|inputs?\b|prompts?\b)"),
@@ -56,7 +56,12 @@ SAID = {
     "in": "prompt {}", "out": "answer {}", "ctx": "context {}", "users": "{} users",
     "rate": "{} requests/s", "percentile": "{}", "itl": "gap {}", "ttft": "first token {}",
     "budget": "${}/h", "weights": "{} weights", "kv": "{} cache", "engine": "{}",
+    "vendor": "cards of {}",
 }  # fmt: skip
+VENDORS = {name.lower(): name for name in ("AMD", "Apple", "AWS", "Google", "Intel", "NVIDIA")}
+# A size of Llama without its number is the newest of it, in a question of today.
+BARE = re.compile(r"\bllama[ -](8|70|405)b\b", re.I)
+NEWEST = {"8": "llama-3.1-8b", "70": "llama-3.3-70b", "405": "llama-3.1-405b"}
 OVER = r"\b(?:over|by|along|with|as|against)\s+(?:the\s+)?(?:growing\s+|number of\s+)?"
 SWEEPS = {"ctx": "context", "users": "users", "in": "prompts?", "out": "answers?"}
 SHOWS = {
@@ -116,7 +121,7 @@ def read(text):
     >>> read("Qwen3-32B on two H200, 32K context")
     Read(models=['qwen3-32b'], cards=[('h200-sxm', 2)], numbers={'ctx': '32K'}, lost=[])
     """
-    rest = f" {text.strip()[:MAX_TEXT]} "
+    rest = BARE.sub(lambda found: NEWEST[found[1]], f" {text.strip()[:MAX_TEXT]} ")
     numbers: dict[str, Any] = {}
     for name, pattern in SHOWS.items():
         if re.search(pattern, rest, re.I):
@@ -143,13 +148,13 @@ def _named(rest, numbers):
     for phrase in re.split(r"[,;?!]|\b(?:or|and|vs\.?|versus|on|for|with)\b", rest, flags=re.I):
         words = phrase.split()
         while words and len(lost) < MOST_LOST:
-            for length in range(min(WINDOW, len(words)), 0, -1):
-                found = _meant(" ".join(words[:length]))
-                if found:
-                    break
+            found, length = _first_name(words)
             if not found:
                 word = words.pop(0)
-                if word.lower().strip(".:'\"()") not in SILENT and any(map(str.isalnum, word)):
+                bare = word.lower().strip(".:'\"()")
+                if bare in VENDORS:
+                    numbers["vendor"] = VENDORS[bare]
+                elif bare not in SILENT and any(map(str.isalnum, word)):
                     lost.append(word)
                 continue
             del words[:length]
@@ -159,6 +164,21 @@ def _named(rest, numbers):
             else:
                 cards.append((found.name, found.more.get("tp", 1)))
     return Read(models, cards, numbers, lost)
+
+
+def _first_name(words):
+    """The longest run of the first words that is a name as it stands, else the best guess.
+
+    Nearly any words after a model's name can be taken for a fine-tune's: those are no part of it.
+    """
+    guess = None, 0
+    for length in range(min(WINDOW, len(words)), 0, -1):
+        found = _meant(" ".join(words[:length]))
+        if found and not found.guessed:
+            return found, length
+        if found and (found.field == "model" or not guess[1]):
+            guess = found, length
+    return guess
 
 
 def _meant(text):
@@ -199,8 +219,12 @@ def inputs(form, text, state):
         raise BadInput("question", "Type a question, such as Qwen3-32B on two H200, 32K context.")
     said = read(text)
     fields = {field.name for field in form.fields}
+    if "vendor" in said.numbers and "vendor" not in fields:
+        said.lost.append(said.numbers.pop("vendor"))
     values = _load(said.numbers, state, fields) | _limits(said.numbers, fields)
     values |= {k: said.numbers[k] for k in ("sweep", "show") if k in said.numbers and k in fields}
+    if "vendor" in said.numbers:
+        values["vendor"] = said.numbers["vendor"].lower()
     if "columns" in fields:
         values |= _columns(said, state)
     else:

@@ -26,12 +26,15 @@ class Understood(NamedTuple):
         Other inputs that the name sets, as a copy of a model its format.
     said : str
         One sentence: what was understood, and what was assumed; "" for a mere alias.
+    guessed : bool
+        Whether something was assumed.
     """
 
     field: str
     name: str
     more: dict[str, Any]
     said: str
+    guessed: bool = False
 
 
 def model(raw):
@@ -187,4 +190,4 @@ def _understood(field, raw, name, parts, assumed, more):
         return Understood(field, name, more, "")
     said = f"{shown(raw)} is read as {', '.join((name, *parts))}"
     said += f": {assumed}" if assumed else ""
-    return Understood(field, name, more, f"{said}.")
+    return Understood(field, name, more, f"{said}.", bool(assumed))
