@@ -29,6 +29,7 @@ from . import (
     sglang,
     trtllm,
     vllm,
+    whose,
     wide,
 )
 from .documents import JSON, JSON_IN_A_LOG, each
@@ -156,7 +157,7 @@ def parse(raw: bytes, name: str, most: int | None = None) -> list[Line]:
                 raise BadInput("file", f"file {shown(name)} has over {limit:,} {of}: split it.")
     if not out:
         raise BadInput("file", f"file {shown(name)} holds no measurement.")
-    return out
+    return whose.settled(out)
 
 
 def _lines(text: str) -> Iterator[Line]:
