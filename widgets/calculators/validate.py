@@ -37,8 +37,8 @@ RATES = {"user": "each user", "all": "all users", "total": "all users, prompts t
 ENGINES = ("vllm", "sglang", "trtllm", "llama.cpp", "transformers")
 READS = (
     "Drop what vllm bench, SGLang, TensorRT-LLM, AIPerf, GenAI-Perf, GuideLLM, LLMPerf, "
-    "inference-perf or llama.cpp wrote, a CSV, kernel timings or a start-up log: read in this "
-    "page, kept nowhere."
+    "inference-perf, genai-bench, EvalScope, k6, Locust or llama.cpp wrote, a CSV, kernel timings "
+    "or a start-up log: read in this page, kept nowhere."
 )
 
 
@@ -106,7 +106,7 @@ FORM = Form(
         _replace("rate", "name", "Tokens a second of", names=lambda: (AS_FILE, *RATES)),
     ),
 )
-ACCEPT = ".csv,.json,.jsonl,.md,.sql,.txt,.log,.out"
+ACCEPT = ".csv,.json,.jsonl,.yaml,.yml,.md,.sql,.txt,.log,.out"
 PRESETS = (
     {
         "label": "A model never seen",

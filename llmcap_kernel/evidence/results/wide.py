@@ -87,7 +87,10 @@ WORDS = re.compile(r"[^a-z0-9.µ]{1,40}")
 QUIET = ("id", "run", "name", "source_id", "note", "notes", "date", "comment")
 
 
-OTHERS = ({"metric", "value"}, {"tokens_per_second", "requests_per_second"})  # of other readers
+OTHERS = (  # of other readers
+    *({"metric", "value"}, {"tokens_per_second", "requests_per_second"}),
+    *({"Success Requests"}, {"Succeed requests"}),
+)
 
 
 class Quantity(NamedTuple):
@@ -136,7 +139,7 @@ def quantity(column: str) -> Quantity | None:
     >>> quantity("output_tps_per_user").name, quantity("tok/s").unsaid, quantity("req/s")
     ('decode_tok_s_per_user', 'tokens', None)
     """
-    words = _words(column)
+    words = _shortened(_words(column))
     rate = RATES.get(re.sub("_tok_s$|_tps$", "", "_".join(words)), RATES.get("_".join(words)))
     if rate:
         return Quantity(rate)
@@ -179,6 +182,20 @@ def _rate(words: list[str]) -> Quantity | None:
 
 def _words(column: str) -> list[str]:
     return [word for word in WORDS.split(column.lower()) if word]
+
+
+# Latencies in full words.
+IN_FULL = {
+    **dict.fromkeys(("time_to_first_token", "first_token_latency", "first_token_time"), "ttft"),
+    **dict.fromkeys(("time_per_output_token", "time_per_token", "latency_per_token"), "tpot"),
+    **dict.fromkeys(("inter_token_latency", "intertoken_latency"), "itl"),
+    **dict.fromkeys(("end_to_end_latency", "request_latency", "e2e_latency"), "e2e"),
+}
+_IN_FULL = re.compile("|".join(rf"(?<![a-z]){words}(?![a-z])" for words in IN_FULL))
+
+
+def _shortened(words: list[str]) -> list[str]:
+    return _IN_FULL.sub(lambda found: IN_FULL[found[0]], "_".join(words)).split("_")
 
 
 def column_of(name: str) -> str:
