@@ -90,6 +90,7 @@ QUIET = ("id", "run", "name", "source_id", "note", "notes", "date", "comment")
 OTHERS = (  # of other readers
     *({"metric", "value"}, {"tokens_per_second", "requests_per_second"}),
     *({"Success Requests"}, {"Succeed requests"}),
+    *({"successful_requests", "total_latency"}, {"batch_size", "overall_throughput"}),
 )
 
 

@@ -477,3 +477,22 @@ def test_locust_s_history_is_told_from_its_results():
 )  # fmt: skip
 def test_latencies_in_full_words(column, name):
     assert wide.quantity(column).name == name
+
+
+def test_a_batch_of_sglang_is_read_by_its_times():
+    """199 steps of 20 ms after prompts of .8 s: 4.78 s. Two versions, two output_throughputs."""
+    for name in ("sglang_one_batch.jsonl", "sglang_one_batch_server.jsonl"):
+        made, bad = measured(name, **MODEL)
+        assert not bad and {m.load[2:4] for m in made} == {(1000, 200)}
+        found = {(m.load.metric, m.load.concurrency, round(m.value, 6)) for m in made}
+        assert {("decode_tok_s_per_user", 8, 50.0), ("e2e_latency_s", 8, 4.78)} <= found
+        rates = found - {("prefill_tok_s", 1, 10000.0)}
+        assert {metric for metric, _, _ in rates} == {"decode_tok_s_per_user", "e2e_latency_s"}
+
+
+def test_sglang_s_offline_throughput_counts_prompts_too():
+    made, bad = measured("sglang_offline.jsonl", **MODEL)
+    assert not bad
+    assert [(m.load.metric, m.value, *m.load[2:5]) for m in made] == [
+        ("total_tok_s", 2400.0, 1000, 200, None)
+    ]
