@@ -11,7 +11,7 @@ from ..catalog import names
 from ..refuse import BadInput, number, one_of, printable, shown
 from ..spec import MAX_TOKENS, Gpu, Model
 from . import results, stated
-from .results import Fields, Line
+from .results import Fields, Line, whose, wide
 from .weak_spots import LONG_CONTEXT_TOKENS, MOE_SMALL_BATCH
 
 MAX_VALUE = 1e15
@@ -59,7 +59,7 @@ OPTIONS = {
     **{"tp": "tp", "pp": "pp", "ep": "ep", "dp_attention": "dp-attention"},
     **{"weight_dtype": "weights", "kv_dtype": "kv", "memory_fraction": "memory-fraction"},
     **{"max_model_len": "context", "input_tokens": "input", "output_tokens": "output"},
-    "concurrency": "concurrency",
+    **{"concurrency": "concurrency", "rate_of": "rate-of"},
 }
 # Rates that a source may give as a maximum, at a concurrency that it does not state.
 GREATEST = ("output_tok_s_total", "output_tok_s_per_gpu", "total_tok_s")
@@ -178,6 +178,8 @@ def options_of(config: str | Path | None = None, **options: Any) -> dict[str, An
         catalog.model(model)
     if isinstance(gpu, str) and not names.card(gpu).name:
         catalog.gpu(gpu)
+    if "rate_of" in given:
+        one_of("rate_of", given["rate_of"], tuple(whose.METRIC_OF))
     for column, kind in (("weight_dtype", "weights"), ("kv_dtype", "kv")):
         text, kv = str(given.get(column, "auto")), kind == "kv"
         if catalog.key(text) != "auto" and not names.read_format(text, kv=kv).name:
@@ -254,7 +256,7 @@ def measurement(line: Line, given: Mapping[str, Any] | None = None) -> Measureme
     """
     if line.problem:
         raise BadInput("row", line.problem)
-    fields = _replaced(line.fields, given or {})
+    fields = _whose(_replaced(line.fields, given or {}))
     metric = _text(fields, "metric").strip()
     if metric not in METRICS:
         raise BadInput("metric", f"metric {shown(metric)} is not one that is predicted")
@@ -314,6 +316,16 @@ def _replaced(stated_fields: Fields, given: Mapping[str, Any]) -> Fields:
             taken = f"engine not stated: {fields['engine']} taken"
             fields["assumed"] = "; ".join(filter(None, (fields.get("assumed"), taken)))
     return fields
+
+
+def _whose(fields: Fields) -> Fields:
+    """The fields with the metric of what a rate counts; a rate that leaves it open is refused."""
+    if "rate_column" not in fields:
+        return fields
+    if whose.is_open(fields):
+        asked = f"{shown(fields['rate_column'])} does not say whose tokens (give --rate-of)"
+        raise BadInput("rate_of", asked)
+    return whose.read_as(fields, wide.cards_of(fields) or 1.0)
 
 
 def _is_plain_name_of(option: Any, spelled: Any) -> bool:

@@ -9,9 +9,10 @@ from typing import Any
 
 from ..refuse import BadInput, shown
 from ..spec import Model
+from . import sparsity
 from .config import Fields, read_json
 from .families import FAMILIES, family_of
-from .quantization import QUANTIZED, declared_kv, mark, native_format
+from .quantization import QUANTIZED, declared_kv, mark, native_format, quantization
 from .rotary import table_bytes
 
 MAX_NAME = 120
@@ -92,10 +93,16 @@ def load(
             tied_embeddings=draft.tied,
             table_bytes=table_bytes(data, draft),
             source=source[:300],
-            notes=draft.notes,
+            notes=(*draft.notes, *_said(c)),
         )
     except RecursionError:
         raise BadInput("config", "config nests its objects too deeply to be read.") from None
+
+
+def _said(c: Fields) -> tuple[str, ...]:
+    """What is assumed of the format."""
+    note = sparsity.note(quantization(c))
+    return (note,) if note else ()
 
 
 def _without_unread(data: dict[str, Any]) -> dict[str, Any]:

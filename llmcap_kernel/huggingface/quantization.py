@@ -9,6 +9,7 @@ from typing import Any
 
 from ..refuse import BadInput, either, shown
 from ..spec import DeclaredKv, Tensor
+from . import sparsity
 from .assemble import Piece
 from .config import Fields
 from .modules import STUMP, Named, named, of_one_layer, share, without_layers
@@ -20,6 +21,7 @@ from .schemes import (
     METHODS,
     Scheme,
     fixed,
+    inputs_of,
     method_of,
     of_method,
     of_quark,
@@ -61,12 +63,17 @@ def native_format(c: Fields) -> str:
 
 def _fewest(c: Fields, quant: Fields) -> Scheme:
     """The format of fewest bits: others are said tensor by tensor."""
-    schemes = [_scheme(c, quant), *(scheme for _, scheme in _by_module(quant))]
+    schemes = [_scheme(c, quant), *(scheme for _, scheme in _by_module(c, quant))]
     return min(schemes, key=lambda scheme: scheme.bits)
 
 
 def _scheme(c: Fields, quant: Fields) -> Scheme:
     """The format of weights that a config says nothing else of, and their bits."""
+    return sparsity.applied(quant, _of_all(c, quant))
+
+
+def _of_all(c: Fields, quant: Fields) -> Scheme:
+    """The same before sparsity."""
     algo = quant.text("quant_algo").upper()
     if "NVFP4" in (algo, quant.text("moe_quant_algo").upper()):
         return fixed("nvfp4")
@@ -216,10 +223,10 @@ def _keeps_attention(quant: Fields, pieces: list[Piece]) -> bool:
 Pairs = Iterator[tuple[str, Scheme]]  # of a module's name and the format that it has
 
 
-def _otherwise(quant: Fields) -> dict[float, Named]:
+def _otherwise(c: Fields, quant: Fields) -> dict[float, Named]:
     """Collect modules that have a format of their own, by its bits."""
     found: dict[float, list[str]] = {}
-    for name, scheme in _by_module(quant):
+    for name, scheme in _by_module(c, quant):
         found.setdefault(scheme.bits, []).append(name)
     cut = _cut(quant)
     return {
@@ -234,7 +241,9 @@ def _cut(quant: Fields) -> bool:
     return of_one_layer(layers or [name for name, _ in _of_groups(quant)])
 
 
-def _by_module(quant: Fields) -> Pairs:
+def _by_module(c: Fields, quant: Fields) -> Pairs:
+    if quant.has("sparsity_config"):
+        yield from islice(sparsity.by_module(quant, _of_all(c, quant)), MAX_ENTRIES)
     for source in (_of_layers, _of_groups, _of_gptq, _of_round, _of_mlx, _of_quark, _of_torchao):
         yield from islice(source(quant), MAX_ENTRIES)
 
@@ -258,8 +267,8 @@ def _of_groups(quant: Fields) -> Pairs:
     for _, group in _entries(quant, "config_groups"):
         weights, targets = group.get("weights"), group.get("targets")
         if isinstance(weights, dict) and isinstance(targets, list):
-            narrow = isinstance(group.get("input_activations"), dict)
-            scheme = of_weights(weights, narrow, str(group.get("format") or quant.text("format")))
+            packing = str(group.get("format") or quant.text("format"))
+            scheme = of_weights(weights, inputs_of(group), packing)
             yield from ((t, scheme) for t in targets if scheme and _of_module(t))
 
 
@@ -356,9 +365,9 @@ def _beside_experts(scheme: Scheme, c: Fields, quant: Fields) -> float:
     """Fewest bits of what is neither listed nor an expert."""
     if _fp4_experts(c, quant):
         return 8.0
-    if scheme.name == "nvfp4":
+    if scheme.name.startswith("nvfp4"):
         return FIXED["nvfp4"]  # a list that leaves others out says so
-    if scheme.name == "mxfp4":
+    if scheme.name.startswith("mxfp4"):
         return 16.0 if quant.text("quant_method").lower() == "mxfp4" else FIXED["mxfp4"]
     return 0.0
 
@@ -368,7 +377,7 @@ class _Rules:
 
     def __init__(self, c: Fields, quant: Fields, pieces: list[Piece]) -> None:
         self.scheme, self.fewest = _scheme(c, quant), _fewest(c, quant).bits
-        self.excluded, self.otherwise = _excluded(quant), _otherwise(quant)
+        self.excluded, self.otherwise = _excluded(quant), _otherwise(c, quant)
         self.keeps_attention = _keeps_attention(quant, pieces)
         self.beside = _beside_experts(self.scheme, c, quant)
         self.others_left, self.alone = _leaves_others(quant), _converted_alone(quant)

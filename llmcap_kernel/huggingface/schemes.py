@@ -60,13 +60,48 @@ FIXED = {
 }
 
 
+# What a format multiplies with where nothing is said of activations, and the suffix of its name
+# where they are otherwise, as `catalog.names.formats.built` reads it. Whole numbers have 16 bits.
+OWN_ACTIVATIONS = {
+    **dict.fromkeys(("nvfp4", "mxfp4"), "4"),
+    **dict.fromkeys(("fp8", "fp8-block", "mxfp6", "mxfp8"), "fp8"),
+    "int8": "8",
+}
+SUFFIXES = {"16": "-a16", "fp8": "-afp8", "8": "-a8"}
+
+
+def beside(scheme: Scheme, activations: str) -> Scheme:
+    """Name a format by what its activations are converted to.
+
+    Parameters
+    ----------
+    scheme : Scheme
+        The format of the weights.
+    activations : str
+        "16" where they are not converted; "fp8", "8" or "4"; "" where nothing is said of them.
+
+    Returns
+    -------
+    Scheme
+        The same bits, under the name of a format that computes so.
+
+    Examples
+    --------
+    >>> beside(fixed("nvfp4"), "16").name, beside(fixed("nvfp4"), "4").name
+    ('nvfp4-a16', 'nvfp4')
+    """
+    own = OWN_ACTIVATIONS.get(scheme.name, "16")
+    suffix = SUFFIXES.get(activations, "") if activations != own else ""
+    return scheme._replace(name=f"{scheme.name}{suffix}")
+
+
 def fixed(name: str) -> Scheme:
     """Look up a format that has one size.
 
     Parameters
     ----------
     name : str
-        One of `FIXED`.
+        One of `FIXED`, or with one of `SUFFIXES`.
 
     Returns
     -------
@@ -75,10 +110,11 @@ def fixed(name: str) -> Scheme:
 
     Examples
     --------
-    >>> fixed("nvfp4").bits
-    4.5
+    >>> fixed("nvfp4").bits, fixed("mxfp4-a16").bits
+    (4.5, 4.25)
     """
-    return Scheme(name, FIXED[name])
+    bare = name if name in FIXED else name.rpartition("-")[0]
+    return Scheme(name, FIXED[bare])
 
 
 def grouped(bits: int, group: int, zeros: bool, *, packed: bool = False) -> Scheme:
@@ -159,11 +195,21 @@ def _awq(quant: Fields) -> Scheme:
 
 def _auto_round(quant: Fields) -> Scheme:
     kind = quant.text("data_type").lower()
-    if _bits(quant, default=4) == 8 and kind.startswith("fp"):
+    bits = _bits(quant)
+    if bits == 8 and kind.startswith("fp"):
         return fixed("fp8-block" if quant.has("weight_block_size") else "fp8")
+    # what is not written of activations is the tool's own default, 16 bits
+    act = str(number(quant.path("act_bits"), quant.data.get("act_bits") or 16, 1, 16, whole=True))
     if "fp" in kind:
-        return _float(_bits(quant), _group(quant, 16 if kind.startswith("nv") else 32), "")
-    return _gptq(quant)
+        group = _group(quant, 16 if kind.startswith("nv") else 32)
+        return beside(_float(bits, group, ""), "fp8" if act == "8" else act)
+    if (bits, act) == (8, "8"):
+        return fixed("int8")
+    return beside(_gptq(quant), act)
+
+
+def _qqq(quant: Fields) -> Scheme:
+    return beside(_gptq(quant), "8")
 
 
 def _mlx(quant: Fields) -> Scheme:
@@ -385,9 +431,8 @@ TORCHAO = {
     "float8dynamicactivationfloat8weight": "fp8",
     "float8staticactivationfloat8weight": "fp8",
     "fpxweightonly": "fp6",
-    "nvfp4inference": "nvfp4",
     "nvfp4dynamicactivationnvfp4weight": "nvfp4",
-    "nvfp4weightonly": "nvfp4",
+    "nvfp4weightonly": "nvfp4-a16",
     "int4dynamicactivationint4weight": "int4-channel-a8",
 }
 
@@ -427,8 +472,13 @@ def _torchao_of(config: Fields, kind: str, data: Fields) -> Scheme:
     if plain in TORCHAO:
         return fixed(TORCHAO[plain])
     dtype = _dtype(data, "weight_dtype") or _dtype(data, "dtype")
+    if plain == "nvfp4inference":  # `mm_config` says whether activations are converted
+        alone = "weight_only" in str(data.data.get("mm_config")).lower()
+        return fixed("nvfp4-a16" if alone else "nvfp4")
     if plain.startswith("mx"):
-        return fixed("mxfp4" if "float4" in dtype or "fp4" in dtype else "mxfp8")
+        narrow = fixed("mxfp4" if "float4" in dtype or "fp4" in dtype else "mxfp8")
+        wide = "float8" in _dtype(data, "activation_dtype")
+        return beside(narrow, "fp8" if wide else "")
     digits = "".join(c for c in dtype if c.isdigit()) or "4"
     if plain == "int4weightonly":  # a scale and a zero point of 16 bits
         return _two_halves("quanto", 4, _group(data, USUAL_GROUP), USUAL_GROUP)
@@ -481,8 +531,8 @@ def _torchao(quant: Fields) -> Scheme:
     return of_torchao(Fields(default, where))
 
 
-def weights_of(quant: Fields) -> tuple[dict[str, Any], bool]:
-    """Find the weight scheme in a compressed-tensors or modelopt object, and whether inputs too.
+def weights_of(quant: Fields) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
+    """Find the weight scheme in a compressed-tensors or modelopt object, and that of inputs.
 
     Parameters
     ----------
@@ -491,35 +541,51 @@ def weights_of(quant: Fields) -> tuple[dict[str, Any], bool]:
 
     Returns
     -------
-    tuple of (dict, bool)
-        The fields of the weights, empty where there are none, and whether activations have some.
+    tuple of (dict, dict or None)
+        The fields of the weights, empty where there are none, and those of the activations; None
+        where these are not converted.
     """
     groups = quant.data.get("config_groups")
-    found = []
-    if isinstance(groups, dict):
-        for group in list(groups.values())[:64]:
-            if isinstance(group, dict) and isinstance(group.get("weights"), dict):
-                bits = group["weights"].get("num_bits")
-                bits = bits if isinstance(bits, int) else 99
-                found.append(
-                    (bits, group["weights"], isinstance(group.get("input_activations"), dict))
-                )
+    found: list[tuple[int, dict[str, Any], Mapping[str, Any] | None]] = []
+    for group in list(groups.values())[:64] if isinstance(groups, dict) else ():
+        if isinstance(group, dict) and isinstance(group.get("weights"), dict):
+            bits = group["weights"].get("num_bits")
+            bits = bits if isinstance(bits, int) else 99
+            found.append((bits, group["weights"], inputs_of(group)))
     if not found:
-        return {}, False
+        return {}, None
     # Where groups differ, the one with fewest bits applies to the large matrices.
-    _, weights, activations = min(found, key=lambda item: item[0])
-    return weights, activations
+    _, weights, inputs = min(found, key=lambda item: item[0])
+    return weights, inputs
 
 
-def of_weights(weights: Mapping[str, Any], activations: bool, packing: str = "") -> Scheme | None:
+def inputs_of(group: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The activations' fields of a group; None where they are not converted."""
+    inputs = group.get("input_activations")
+    return inputs if isinstance(inputs, dict) else None
+
+
+def _activations(inputs: Mapping[str, Any] | None, weights: Mapping[str, Any]) -> str:
+    """What activations are converted to, as `beside` takes it."""
+    if inputs is None:
+        return "16"
+    bits = inputs.get("num_bits", 8)
+    if bits != 8:
+        return str(bits)
+    return "fp8" if inputs.get("type", weights.get("type")) == "float" else "8"
+
+
+def of_weights(
+    weights: Mapping[str, Any], inputs: Mapping[str, Any] | None, packing: str = ""
+) -> Scheme | None:
     """Name the format of one weight scheme of compressed-tensors.
 
     Parameters
     ----------
     weights : mapping
         Its fields: num_bits, type, strategy, group_size, symmetric.
-    activations : bool
-        Whether inputs are converted too.
+    inputs : mapping or None
+        The same of activations; None where they are not converted.
     packing : str
         How its file is packed: "pack-quantized", "int-quantized" and others.
 
@@ -530,9 +596,18 @@ def of_weights(weights: Mapping[str, Any], activations: bool, packing: str = "")
 
     Examples
     --------
-    >>> of_weights({"num_bits": 4, "type": "float", "group_size": 16}, True).name
+    >>> of_weights({"num_bits": 4, "type": "float", "group_size": 16}, {"num_bits": 4}).name
     'nvfp4'
+    >>> of_weights({"num_bits": 4, "type": "float", "group_size": 16}, None).name
+    'nvfp4-a16'
     """
+    act, scheme = _activations(inputs, weights), _of_weights(weights, packing)
+    if scheme and act == "8" and weights.get("num_bits") == 8:
+        return fixed("int8")
+    return beside(scheme, act) if scheme else None
+
+
+def _of_weights(weights: Mapping[str, Any], packing: str) -> Scheme | None:
     bits, group = weights.get("num_bits"), weights.get("group_size")
     strategy = weights.get("strategy")
     if not isinstance(bits, int) or not 2 <= bits <= 8:
@@ -542,8 +617,6 @@ def of_weights(weights: Mapping[str, Any], activations: bool, packing: str = "")
         if strategy == "block" and isinstance(sides, list) and len(sides) == 2:
             return _fp8(Fields({"weight_block_size": sides}, "weights"))
         return _float(bits, group if isinstance(group, int) else 0, str(strategy))
-    if bits == 8 and activations:
-        return fixed("int8")
     packed = packing in ("", "pack-quantized")
     if strategy in ("channel", "tensor") or not isinstance(group, int):
         group = -1 if strategy in ("channel", "tensor") else USUAL_GROUP
@@ -552,8 +625,10 @@ def of_weights(weights: Mapping[str, Any], activations: bool, packing: str = "")
 
 
 def _compressed(quant: Fields) -> Scheme | None:
-    weights, activations = weights_of(quant)
-    return of_weights(weights, activations, quant.text("format"))
+    weights, inputs = weights_of(quant)
+    if not weights and (quant.data.get("config_groups") == {} or quant.has("sparsity_config")):
+        return AS_IT_WAS  # a cache's format alone, or sparsity
+    return of_weights(weights, inputs, quant.text("format"))
 
 
 QUARK = {"fp8": "fp8", "fp4": "mxfp4", "fp6": "mxfp6"}
@@ -574,8 +649,9 @@ def of_quark(config: Mapping[str, Any]) -> Scheme | None:
 
     Examples
     --------
-    >>> of_quark({"weight": {"dtype": "fp4", "qscheme": "per_group", "group_size": 32}}).name
-    'mxfp4'
+    >>> weight = {"dtype": "fp4", "qscheme": "per_group", "group_size": 32}
+    >>> of_quark({"weight": weight, "input_tensors": {"dtype": "fp8_e4m3"}}).name
+    'mxfp4-afp8'
     """
     weights = config.get("weight", config)
     found = [
@@ -585,11 +661,23 @@ def of_quark(config: Mapping[str, Any]) -> Scheme | None:
     if len(kinds) == 1:
         for dtype, name in QUARK.items():
             if next(iter(kinds)).startswith(dtype):
-                return fixed(name)
+                return beside(fixed(name), _quark_inputs(config))
     whole = {kind: w for kind, w in kinds.items() if kind.removeprefix("u").startswith("int")}
     for kind, weight in whole.items():
         return _quark_whole(kind[-1], weight, config.get("input_tensors"), len(kinds) > 1)
     return None
+
+
+def _quark_inputs(config: Mapping[str, Any]) -> str:
+    """What activations are converted to, as `beside` takes it."""
+    inputs = config.get("input_tensors")
+    if isinstance(inputs, list):  # of two steps, the last
+        inputs = inputs[-1] if inputs else None
+    if not isinstance(inputs, dict):
+        return "16" if "weight" in config else ""
+    dtype = str(inputs.get("dtype", "")).lower()
+    named = {"fp8": "fp8", "fp6": "fp8", "fp4": "4", "int8": "8"}
+    return next((act for word, act in named.items() if dtype.startswith(word)), "16")
 
 
 def _quark_whole(
@@ -623,17 +711,18 @@ ALGORITHMS = {
     "MXFP8": "mxfp8",
     "NVFP4": "nvfp4",
     "NVFP4_AWQ": "nvfp4",
-    "W4A16_NVFP4": "nvfp4",
-    "W4A8_NVFP4_FP8": "nvfp4",
+    "W4A16_NVFP4": "nvfp4-a16",
+    "W4A8_NVFP4_FP8": "nvfp4-afp8",
     "MXFP4": "mxfp4",
-    "W4A16_MXFP4": "mxfp4",
-    "W4A8_MXFP4_FP8": "mxfp4",
-    "W4A8_MXFP4_MXFP8": "mxfp4",
+    "W4A16_MXFP4": "mxfp4-a16",
+    "W4A8_MXFP4_FP8": "mxfp4-afp8",
+    "W4A8_MXFP4_MXFP8": "mxfp4-afp8",
     "W4A16_AWQ": "int4-awq",
-    "W4A8_AWQ": "int4-awq",
+    "W4A8_AWQ": "int4-awq-afp8",
     "W4A16_GPTQ": "int4-gptq",
     "W4A16": "int4-gptq",
-    "W4A8_QSERVE_PER_GROUP": "int4-gptq",
+    "W4A8_QSERVE_PER_GROUP": "int4-gptq-a8",
+    "W4A8_QSERVE_PER_CHANNEL": "int4-channel-a8",
     "INT8": "int8",
     "INT8_SQ": "int8",
     "W8A8_SQ_PER_CHANNEL": "int8",
@@ -659,6 +748,7 @@ METHODS: dict[str, Callable[[Fields], Scheme | None]] = {
     "hqq": _hqq,
     "modelopt": _compressed,
     "quanto": _quanto,
+    "qqq": _qqq,
     "quark": _quark,
     "spqr": _spqr,
     "torchao": _torchao,
@@ -675,7 +765,7 @@ ALIKE = {
     "mxfp8": "mxfp8",
     "nvfp4": "nvfp4",
     "modelopt-fp4": "nvfp4",
-    "petit-nvfp4": "nvfp4",
+    "petit-nvfp4": "nvfp4-a16",
     "eetq": "int8-channel",
     "tpu-int8": "int8-channel",
     "w8a8-int8": "int8",
@@ -686,7 +776,8 @@ ALIKE = {
 # Other names of a method: kernels that engines wrote into a config, and older spellings.
 SPELLED = {
     **dict.fromkeys(("gptq-marlin", "gptq-marlin-24", "gptq-v2", "gptqmodel", "marlin"), "gptq"),
-    **dict.fromkeys(("gptq-bitblas", "bitblas", "qqq", "optimum-gptq"), "gptq"),
+    **dict.fromkeys(("gptq-bitblas", "bitblas", "optimum-gptq", "moe-wna16"), "gptq"),
+    "marlin-24": "gptq",
     **dict.fromkeys(("awq-marlin", "llm-awq", "autoawq"), "awq"),
     **dict.fromkeys(("intel/auto-round", "autoround", "inc"), "auto-round"),
     **dict.fromkeys(("bnb", "bitsandbytes-4bit", "bitsandbytes-8bit"), "bitsandbytes"),

@@ -150,7 +150,9 @@ class Engine:
         mem_cache/kv_cache_dtype.py; TensorRT-LLM, llmapi/llm_args.py.
         """
         said = model.declared_kv
-        reads = said and said.weights == weights and said.tool in self.reads_kv_of
+        # people leave out that a checkpoint's activations stay in 16 bits
+        same = said and weights in (said.weights, said.weights.removesuffix("-a16"))
+        reads = said and same and said.tool in self.reads_kv_of
         return said.kv if said and reads else ""
 
     def limits_on(self, gpu: Gpu) -> BatchLimits:

@@ -730,8 +730,8 @@ def test_a_card_nobody_measured_has_a_wider_interval():
     [
         (10.0, 20.0, 59.9, ""),
         (10.0, 20.0, 60.0, ""),
-        (10.0, 20.0, 60.1, "known only within a factor over 6"),
-        (0.0, 20.0, 30.0, "known only within a factor over 6"),
+        (10.0, 20.0, 60.1, "uncertain by more than 6x"),
+        (0.0, 20.0, 30.0, "uncertain by more than 6x"),
         (10.0, 20.0, 20.9, "not known on one side"),
         (10.0, 20.0, 21.1, ""),
         (19.1, 20.0, 40.0, "not known on one side"),

@@ -60,7 +60,7 @@ def test_every_config_loads(path):
     m = load(path)
     assert m.params > 1e8 and 0 < m.active_params <= m.params
     assert sum(a.layers for a in m.attention) > 0
-    assert m.native_format in FORMATS
+    assert catalog.format(m.native_format).name == m.native_format
 
 
 def test_the_seventy_three_real_files_are_here():
@@ -398,7 +398,8 @@ def test_meta_keeps_attention_and_two_layers_of_its_405b():
     assert books.stored_bytes / GIB == pytest.approx(57.75, rel=0.02)
 
 
-FP8 = {"weights": {"num_bits": 8, "type": "float", "strategy": "channel"}}
+F8 = {"num_bits": 8, "type": "float", "strategy": "channel"}
+FP8 = {"weights": F8, "input_activations": {**F8, "dynamic": True, "strategy": "token"}}
 
 
 def test_what_the_vision_tower_keeps_says_nothing_of_the_text_model():
@@ -571,6 +572,128 @@ METHODS = [
     ({"quant_method": "bitnet"}, 2),
     ({}, 16),
 ]
+
+
+def CT(weights, inputs, **more):
+    """A config of compressed-tensors, of one group for all linear layers."""
+    group = {"weights": weights, "input_activations": inputs, "targets": ["Linear"]}
+    return {"quant_method": "compressed-tensors", "config_groups": {"group_0": group}, **more}
+
+
+def QUARK(weights, inputs):
+    config = {"weight": {"dtype": weights, "group_size": 32}, "input_tensors": inputs}
+    return {"quant_method": "quark", "global_quant_config": config}
+
+
+def ALGO(name):
+    return {"quant_method": "modelopt", "quant_algo": name}
+
+
+F4 = {"num_bits": 4, "type": "float", "strategy": "tensor_group", "group_size": 16}
+I8 = {"num_bits": 8, "type": "int", "strategy": "channel"}
+NV_ALONE = {"mm_config": {"_type": "NVFP4MMConfig", "_data": "WEIGHT_ONLY"}}
+# What products run in on a card with every unit. Of the sources that name their schemes:
+# compressed-tensors, quant_scheme.py: NVFP4A16, MXFP4A16, W8A16, W4AFP8 and W4A8 have these fields;
+# modelopt, quant_utils.py: its QUANTIZATION_* by name; AutoRound, schemes.py: activations have 16
+# bits unless act_bits says otherwise; Quark: `input_tensors` is null where only weights are
+# converted; QQQ's paper (2406.09904): four-bit weights, eight-bit activations.
+ACTIVATIONS = [
+    (CT(F4, None), "bf16"),
+    (CT(F4, F4), "fp4"),
+    (CT(F4, F8), "fp8"),
+    (CT(F4 | {"group_size": 32}, None), "bf16"),
+    (CT(F8, None), "bf16"),
+    (CT(F8, F8), "fp8"),
+    (CT(F8 | {"strategy": "block", "block_structure": [128, 128]}, None), "bf16"),
+    (CT(I8, None), "bf16"),
+    (CT(I8, I8), "int8"),
+    (CT({**INT, "num_bits": 4, "group_size": 128}, None), "bf16"),
+    (CT({**INT, "num_bits": 4, "group_size": 128}, F8), "fp8"),
+    (CT({**INT, "num_bits": 4, "group_size": 128}, I8), "int8"),
+    (ALGO("NVFP4"), "fp4"),
+    (ALGO("W4A16_NVFP4"), "bf16"),
+    (ALGO("W4A8_NVFP4_FP8"), "fp8"),
+    (ALGO("W4A16_MXFP4"), "bf16"),
+    (ALGO("W4A8_MXFP4_FP8"), "fp8"),
+    (ALGO("W4A8_AWQ"), "fp8"),
+    (ALGO("W4A8_QSERVE_PER_GROUP"), "int8"),
+    (ALGO("W8A16"), "bf16"),
+    (ALGO("FP8"), "fp8"),
+    (QUARK("fp4", None), "bf16"),
+    (QUARK("fp4", {"dtype": "fp4"}), "fp4"),
+    (QUARK("fp4", {"dtype": "fp8_e4m3"}), "fp8"),
+    (QUARK("fp8_e4m3", None), "bf16"),
+    (QUARK("fp8_e4m3", {"dtype": "fp8_e4m3"}), "fp8"),
+    ({"quant_method": "auto-round", "bits": 4, "data_type": "nv_fp"}, "bf16"),
+    ({"quant_method": "auto-round", "bits": 4, "data_type": "nv_fp", "act_bits": 4}, "fp4"),
+    ({"quant_method": "auto-round", "bits": 8, "group_size": -1, "act_bits": 8}, "int8"),
+    ({"quant_method": "torchao", "quant_type": AO("NVFP4InferenceConfig", **NV_ALONE)}, "bf16"),
+    ({"quant_method": "torchao", "quant_type": AO("Float8WeightOnlyConfig")}, "bf16"),
+    ({"quant_method": "qqq", "bits": 4, "group_size": 128}, "int8"),
+    ({"quant_method": "fbgemm_fp8", "activation_scale_ub": 1200.0}, "fp8"),
+    ({"quant_method": "quanto", "weights": "float8", "activations": None}, "bf16"),
+    ({"quant_method": "bitsandbytes", "load_in_8bit": True}, "int8"),
+]
+
+
+@pytest.mark.parametrize(("quant", "dtype"), ACTIVATIONS)
+def test_what_activations_are_converted_to(quant, dtype):
+    named = load(config("Qwen__Qwen3-32B", quantization_config=quant)).native_format
+    assert catalog.format(named).compute[0] == dtype
+
+
+def test_nvidia_s_mixed_checkpoint_keeps_activations_of_its_four_bit_layers():
+    """Its `quantized_layers` name W4A16_NVFP4."""
+    named = load(config("nvidia__Qwen3.6-27B-NVFP4")).native_format
+    assert "fp4" not in catalog.format(named).compute
+
+
+SPARSE = {"format": "sparse-24-bitmask", "sparsity_structure": "2:4", "targets": ["Linear"]}
+INT4 = {**INT, "num_bits": 4, "group_size": 128}
+DOWN = "model.layers.0.mlp.down_proj"
+
+
+# Half the weights, and one bit a weight that says which they are (compressed-tensors,
+# sparse_24_bitmask.py; Marlin's two bits for each that is kept are as many); scales as they were.
+@pytest.mark.parametrize(
+    ("quant", "bits"),
+    [
+        (CT(F8, F8, sparsity_config=SPARSE), {"mlp.up_proj": 4 + 1}),
+        (CT(F8, F8, sparsity_config=SPARSE | {"format": "dense"}), {"mlp.up_proj": 8}),
+        (CT(INT4, None, format="marlin-24"), {"mlp.up_proj": 2 + 1 + 20 / 128}),
+        (
+            {"quant_method": "gptq", "bits": 4, "checkpoint_format": "marlin_24"},
+            {"mlp.up_proj": 2 + 1 + 20 / 128},
+        ),
+        (
+            {"quant_method": "compressed-tensors", "sparsity_config": SPARSE},
+            {"mlp.up_proj": 8 + 1, "embed_tokens": 16, "lm_head": 16},
+        ),
+        # one of 32 layers is left dense, or is the only sparse one
+        (
+            CT(F8, F8, sparsity_config=SPARSE | {"ignore": ["lm_head", DOWN, "x.y", "z.y"]}),
+            {"mlp.up_proj": 5, "mlp.down_proj": 5 + 3 / 32},
+        ),
+        (
+            CT(F8, F8, sparsity_config=SPARSE | {"targets": [DOWN, "x.y", "z.y", "v.y"]}),
+            {"mlp.up_proj": 8, "mlp.down_proj": 8 - 3 / 32},
+        ),
+        # a cache's format alone
+        ({"quant_method": "compressed-tensors", "config_groups": {}}, {"mlp.up_proj": 16}),
+    ],
+)
+def test_bits_of_two_in_four(quant, bits):
+    data = config("meta-llama__Meta-Llama-3.1-8B", quantization_config=quant)
+    m = load(data)
+    form = catalog.format(m.native_format)
+    named = {t.name: t for t in m.tensors}
+    for name, right in bits.items():
+        tensor = named[name]
+        covered = tensor.role in form.covers
+        stored = max(form.bytes_per_element * 8, tensor.least_bits) if covered else 16
+        assert stored == pytest.approx(right)
+    sparse = any("2:4" in note for note in m.notes)
+    assert sparse == ("2of4" in m.native_format)
 
 
 STATIC = {"dynamic": False, "num_bits": 8, "type": "float"}

@@ -184,9 +184,7 @@ def test_a_percentile_far_from_the_mean_says_why():
 def test_what_is_not_known_closely_is_said_in_a_sentence():
     wide = Estimate(10, 2, 20, 30, "")
     said = answers.noted("52 fit in memory", wide, answers.HOW_MANY)
-    assert said == (
-        "52 fit in memory. How many meet the limits is known only within a factor over 6."
-    )
+    assert said == ("52 fit in memory. How many meet the limits is uncertain by more than 6x.")
 
 
 @pytest.mark.parametrize(

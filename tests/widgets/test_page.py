@@ -134,7 +134,7 @@ def test_the_answer_in_a_line_names_each_number_and_says_its_unit_once():
     line = re.search(r'<p class="lc-short.*?</p>', static_html(view), re.S)[0]
     by_label = {one["label"]: one for one in view["headline"]}
     first, users = by_label["First token, mean"], by_label["Users within the limits"]
-    assert first["rough"] and users["rough"]  # known within a factor over 6: not said firmly
+    assert first["rough"] and users["rough"]  # uncertain by more than 6x: not said firmly
     for one, unit in ((first, f" {first['unit']}"), (users, "")):
         assert f"<span>{one['label']} <b>about {one['value']}{unit}</b></span>" in line
 

@@ -662,3 +662,19 @@ def test_one_reason_that_several_inputs_would_settle_is_said_once():
     helps = [c["help"] for c in made.view(made.FORM.defaults())["controls"] if c.get("band")]
     told = [one for one in helps if "does not fit one" in one]
     assert len(told) == 1 and helps.count("Or this.") == 2
+
+
+WHOSE = "model,gpu,tp,weights,users,prompt,answer,tok_s,ttft_ms"
+OPEN = "llama-3.1-8b,h100-sxm,1,bf16,16,1024,256,95,95"
+
+
+def test_a_rate_that_does_not_say_whose_tokens_is_asked_for_beside_the_file():
+    calculator = Calculator("validate")
+    send(calculator, f"{WHOSE}\n{OPEN}\n".encode(), "mine.csv")
+    control = next(c for c in calculator.view["controls"] if c["name"] == "file.rate")
+    assert not control.get("fold") and "whose tokens" in control["help"]
+    learnt_before = calculator.view["sentences"][0]
+    assert "1 of vllm" in learnt_before and "loop" not in learnt_before  # the first token alone
+    calculator.state = {"values": {"file.rate": "user"}, "seq": 1}
+    assert len(table(calculator.view, "Your file")["rows"]) == 2
+    assert "1 of vllm loop" in calculator.view["sentences"][0]

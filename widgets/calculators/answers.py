@@ -180,7 +180,7 @@ def fitting(card, most):
     within = quantity(bounds[0], "s") if len(bounds) == 1 else "your limits"
     many = min(most.value, room)
     of_them = "all" if many == room else f"{many:,}" if many else "none"
-    if most.doubt:  # known within a factor alone
+    if most.doubt:  # too uncertain to be said firmly
         of_them = f"{'about' if 0 < many < room else 'likely'} {of_them}"
     return f"{fit}, {of_them} of them within {within}"
 

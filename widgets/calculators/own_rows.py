@@ -28,7 +28,7 @@ FIELD_OF = {
     **{"model": "model", "gpu": "gpu", "tp": "tp", "weights": "weight_dtype", "engine": "engine"},
     **{"in": "input_tokens", "out": "output_tokens", "users": "concurrency"},
     **{"kv": "kv_dtype", "fraction": "memory_fraction", "maxlen": "max_model_len"},
-    **{"seqs": "max_num_seqs", "batched": "max_num_batched_tokens"},
+    **{"seqs": "max_num_seqs", "batched": "max_num_batched_tokens", "rate": "rate_of"},
 }
 NOUN = {
     **{"model": "the model", "gpu": "the card", "engine": "the engine"},

@@ -33,11 +33,12 @@ from .published_tables import by_group, evidence_tables, farthest, lower
 TITLE = "Validate"
 LEAD = "How near are the predictions to your measurements, and to everybody's?"
 YOURS, EXAMPLE, AS_FILE = "yours", "example", "file"
+RATES = {"user": "each user", "all": "all users", "total": "all users, prompts too"}
 ENGINES = ("vllm", "sglang", "trtllm", "llama.cpp", "transformers")
 READS = (
     "Drop what vllm bench, SGLang, TensorRT-LLM, AIPerf, GenAI-Perf, GuideLLM, LLMPerf, "
-    "inference-perf or llama.cpp wrote, a CSV, kernel timings or a start-up log: read in this "
-    "page, kept nowhere."
+    "inference-perf, genai-bench, EvalScope, k6, Locust or llama.cpp wrote, a CSV, kernel timings "
+    "or a start-up log: read in this page, kept nowhere."
 )
 
 
@@ -102,9 +103,10 @@ FORM = Form(
         _replace("maxlen", "tokens", "Longest request", low=1, high=inputs.MOST_TOKENS),
         _replace("seqs", "whole", "Sequences at once", low=1, high=inputs.MOST_USERS),
         _replace("batched", "tokens", "Tokens a step", low=1, high=inputs.MOST_TOKENS),
+        _replace("rate", "name", "Tokens a second of", names=lambda: (AS_FILE, *RATES)),
     ),
 )
-ACCEPT = ".csv,.json,.jsonl,.md,.sql,.txt,.log,.out"
+ACCEPT = ".csv,.json,.jsonl,.yaml,.yml,.md,.sql,.txt,.log,.out"
 PRESETS = (
     {
         "label": "A model never seen",
@@ -313,7 +315,8 @@ def _choice(field, state):
     kind = field.name.removeprefix("file.")
     if kind in LISTS:
         return c.search(field, state, [silent, *LISTS[kind]()])
-    return c.select(field, state, [silent, *((n, n, "") for n in field.names() if n != AS_FILE)])
+    offered = [n for n in field.names() if n != AS_FILE]
+    return c.select(field, state, [silent, *((n, RATES.get(n, n), "") for n in offered)])
 
 
 LISTS = {"model": lists.model_options, "gpu": lists.gpu_options, "weights": lists.format_options}

@@ -441,7 +441,7 @@ def _numbers(card, most):
     ]
     if card.usd_mtok:
         rent = f"{_rent(card.usd_h)}, cards always busy"
-        out.append(_estimated("A million output tokens", card.usd_mtok, "", note=rent, money=True))
+        out.append(_estimated("$/M output", card.usd_mtok, "", note=rent, money=True))
     return out
 
 

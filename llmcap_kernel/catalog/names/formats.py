@@ -281,6 +281,8 @@ def _weights(text: str, words: Reading, in_name: Reading, engine: str) -> Found:
     averaged = _BUILT.fullmatch(text)
     if averaged and averaged["unit"] == "bpw" and float(averaged["bits"]) <= 8 and built(text):
         return Found(text)  # as a config is counted; words lose whether scales are among the bits
+    if key(text).endswith(SPARSE) and built(key(text)):
+        return Found(key(text))  # as a config is counted; a word alone leaves open how it is stored
     name = known("formats").get(key(text), "")
     if name and words.says.get("method") is None:
         return Found(name) if table("formats")["formats"][name].get("covers") else UNKNOWN
@@ -626,6 +628,8 @@ _BUILT = re.compile(
     r"(?P<method>[a-z]+\d?)-(?P<bits>\d+(?:\.\d+)?)(?P<unit>bit|bpw)(?:-g(?P<group>\d+))?"
     r"|(?P<int>int)(?P<whole>\d)-(?:g(?P<by>\d+)(?P<asym>-asym)?|channel)"
 )
+SPARSE = "-2of4"  # two of four weights are stored
+MATRICES = ("attention", "mlp", "expert", "shared_expert")
 COMPUTE = {"-a16": ("bf16", "fp16"), "-afp8": ("fp8", "bf16", "fp16"), "-a8": ("int8", "bf16")}
 
 
@@ -675,11 +679,14 @@ def built(name: str) -> dict[str, Any] | None:
     >>> built("int4-g64-asym")["scale_bits"], built("exl3-5.5bpw")["element_bits"]
     (20.0, 5.5)
     """
+    if name.endswith(SPARSE):
+        return _sparse(_record(name.removesuffix(SPARSE)))
     for suffix, compute in COMPUTE.items():
         bare = name.removesuffix(suffix)
         if bare != name:
             fields = _record(bare)
-            title = f"{fields['title']}, activations in {suffix[2:].upper()}" if fields else ""
+            width = {"-a16": "16 bits", "-a8": "INT8"}.get(suffix, "FP8")
+            title = f"{fields['title']}, activations in {width}" if fields else ""
             return fields and {**fields, "title": title, "compute": compute, "kv": False}
     pair = re.fullmatch(r"k-(.+)-v-(.+)", name)
     if pair:
@@ -705,6 +712,19 @@ def built(name: str) -> dict[str, Any] | None:
             for field in ("covers", "compute", "kv", "timed", "source")
             if field in rule
         },
+    }
+
+
+def _sparse(fields: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Half the weights, a bit for each that says which, and the scales of all."""
+    if not fields or not fields.get("covers"):
+        return None
+    return {
+        **fields,
+        "title": f"{fields['title']}, 2:4 sparse",
+        "element_bits": fields["element_bits"] / 2 + 1,
+        "covers": [role for role in fields["covers"] if role in MATRICES],
+        "kv": False,
     }
 
 

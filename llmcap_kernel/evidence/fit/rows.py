@@ -132,8 +132,8 @@ def _sample(line: results.Line, given: Mapping[str, Any] | None) -> Sample | Non
     if meant.deployment is None or row.load.metric not in calibration.METRICS or row.value <= 0:
         return None
     d = meant.deployment
-    if not line.fields.get("source_id") and predictions.stuck(meant, row.load):
-        return None  # something else was measured
+    if not line.fields.get("source_id") and compare.row(line, given).skipped:
+        return None  # something else was measured, or the row is impossible
     load = row.load._replace(regime=measurements.regime_of(row.load, bool(d.model.experts)))
     asked = predictions.asked(meant, load)
     return Sample(

@@ -118,6 +118,8 @@ class Launch:
         Weights of a card that are kept in the host's memory [GiB].
     host_experts : int
         Of llama.cpp, layers whose experts are in the host's memory; -1 for all.
+    experts_placed : tuple of int
+        The same by the index of the layer, as `--override-tensor` says it; beyond a model's too.
     layers_on_cards : int or None
         Of llama.cpp, the layers that are on the cards.
     num_gpus : int
@@ -163,6 +165,7 @@ class Launch:
     lora_adapters: int = 0
     offload_gib: float | None = None
     host_experts: int = 0
+    experts_placed: tuple[int, ...] = ()
     layers_on_cards: int | None = None
     num_gpus: int = 0
     gpu: str | Gpu = ""
@@ -195,6 +198,10 @@ class Launch:
         if self.host_experts:
             which = "all" if self.host_experts < 0 else f"the first {self.host_experts:,}"
             parts.append(f"experts of {which} layers on the host")
+        if self.experts_placed:
+            many = len(self.experts_placed)
+            which = "all" if many == engines.MOST_LAYERS else "some"
+            parts.append(f"experts of {which} layers placed on the host")
         if self.layers_on_cards is not None:
             parts.append(f"at most {counted(self.layers_on_cards, 'layer')} on the cards")
         return parts
@@ -724,11 +731,12 @@ def _host_experts(launch: Launch, model: Model) -> float:
     on_cards = model.layers if launch.layers_on_cards is None else launch.layers_on_cards
     first = max(model.layers - on_cards, 0)
     beyond = model.layers if launch.host_experts < 0 else launch.host_experts
-    moved = 0.0
+    moved, placed = 0.0, {index for index in launch.experts_placed if index >= first}
     for t in model.tensors:
         if t.role == "expert":
             among = t.layers or range(model.layers)
-            moved += t.params * sum(first <= index < beyond for index in among) / len(among)
+            on_host = [first <= index < beyond or index in placed for index in among]
+            moved += t.params * sum(on_host) / len(on_host)
     return moved
 
 

@@ -1,5 +1,6 @@
 """What the options of each engine make of a deployment."""
 
+import fnmatch
 import itertools
 import re
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from typing import Any
 
 from ... import catalog
 from ...catalog import names
+from ...huggingface import modules
 from ...refuse import BadInput, shown
 from . import options
 from .options import Given
@@ -87,6 +89,16 @@ def _slots(flag: str, text: str) -> int | None:
     return None if text in ("-1", "auto") else options.whole(flag, text)
 
 
+MOST_PLACES = 16  # patterns of one option
+
+
+def _places(flag: str, text: str) -> dict[str, str]:
+    """Where llama.cpp puts the tensors whose names match; of equal patterns the first counts."""
+    listed = [one for one in text.split(",") if one.strip()][:MOST_PLACES]
+    pairs = (one.rpartition("=") for one in listed)
+    return {pattern.strip(): place.strip() for pattern, _, place in pairs}
+
+
 KINDS: dict[str, Callable[[str, str], Any]] = {
     "text": _text,
     "whole": options.whole,
@@ -97,6 +109,7 @@ KINDS: dict[str, Callable[[str, str], Any]] = {
     "number": options.share,
     "json": options.mapping,
     "level": _level,
+    "places": _places,
 }
 TAKES = {
     "text": "a text",
@@ -104,6 +117,7 @@ TAKES = {
     "number": "a number",
     "json": "a JSON object",
     "level": "a JSON object",
+    "places": "a pattern of names, = and a buffer",
 }
 
 
@@ -287,10 +301,60 @@ def _llamacpp(given: Values, out: Values) -> list[str]:
     out["speculation"] = given.get("spec_method", "") or ("draft" if out.get("draft") else "")
     if given.get("all_cpu_experts") or given.get("cpu_experts"):
         out["host_experts"] = -1 if given.get("all_cpu_experts") else given["cpu_experts"]
+    placed = given.get("placed") or {}
+    out["experts_placed"] = host_experts(placed)
+    notes += [
+        f"{shown(pattern)} on {place} is not counted: only where experts go is"
+        for pattern, place in placed.items()
+        if not host_experts({pattern: HOST})
+    ]
     layers = given.get("layers", "")
     if layers and layers not in ("auto", "all", "-1"):
         out["layers_on_cards"] = options.whole("--gpu-layers", layers, 0)
     return notes + _llama_cards(given, out)
+
+
+HOST, EXPERTS, MOST_LAYERS = "CPU", ("up", "gate", "down"), 256
+MOST_GLOBS = 128  # patterns that one regular expression stands for
+
+
+def host_experts(placed: Values) -> tuple[int, ...]:
+    """Say in which layers llama.cpp is told to leave the experts on the host.
+
+    Parameters
+    ----------
+    placed : dict
+        Buffers by a regular expression of tensors' names, as `--override-tensor` takes them.
+
+    Returns
+    -------
+    tuple of int
+        Layers of which at least two of the three matrices of experts stay there, counted as all.
+
+    References
+    ----------
+    llama.cpp, src/llama-model-loader.cpp: the first pattern that is found in a name counts.
+
+    Examples
+    --------
+    >>> host_experts({r"blk\\.(2|3)\\.ffn_.*_exps\\.": "CPU", "attn": "CPU"})
+    (2, 3)
+    """
+    patterns = [(_globs(pattern), place) for pattern, place in placed.items()]
+    if not any(place == HOST and globs for globs, place in patterns):
+        return ()
+
+    def is_there(name: str) -> bool:
+        places = (p for globs, p in patterns if any(fnmatch.fnmatchcase(name, g) for g in globs))
+        return next(places, "") == HOST
+
+    names_of = ([f"blk.{i}.ffn_{part}_exps.weight" for part in EXPERTS] for i in range(MOST_LAYERS))
+    return tuple(i for i, some in enumerate(names_of) if sum(map(is_there, some)) >= 2)
+
+
+def _globs(pattern: str) -> list[str]:
+    """Patterns of names that hold what a regular expression does, wherever it stands in them."""
+    return [f"*{glob.strip('*')}*" for glob in modules.globs(pattern)[:MOST_GLOBS]]
 
 
 # Programs of llama.cpp that run one sequence at a time, and no server.

@@ -18,17 +18,22 @@ from ... import files
 from ...refuse import BadInput, shown
 from . import (
     batched_bench,
+    evalscope,
+    genai_bench,
     genai_perf,
     guidellm,
+    guidellm_tables,
     inference_perf,
     llama_bench,
     llmperf,
+    load_testers,
     measured,
     mlperf,
     serving,
     sglang,
     trtllm,
     vllm,
+    whose,
     wide,
 )
 from .documents import JSON, JSON_IN_A_LOG, each
@@ -43,12 +48,14 @@ KNOWN = (
     "a CSV with a quantity a column (model, gpu, tp, concurrency, mean_ttft_ms, ...), one with the "
     "columns metric and value, or what a client wrote: vllm bench serve, sweep, "
     "throughput or latency, SGLang bench_serving, trtllm-bench, AIPerf, GenAI-Perf, GuideLLM, "
-    "LLMPerf, inference-perf, MLPerf's LoadGen, llama-bench or llama-batched-bench"
+    "LLMPerf, inference-perf, genai-bench, EvalScope, MLPerf's LoadGen, llama-bench or "
+    "llama-batched-bench; or a summary of k6 or Locust"
 )
 # In this order: SGLang's results have the names of vLLM's, and some more.
 CLIENTS = (
     *(measured, llama_bench, batched_bench, genai_perf, sglang, vllm),
-    *(guidellm, llmperf, inference_perf, trtllm, mlperf, wide),
+    *(guidellm, llmperf, inference_perf, genai_bench, evalscope, trtllm, mlperf, load_testers),
+    wide,
 )
 # A table as people write one, to begin with.
 SAMPLE = """\
@@ -73,7 +80,8 @@ FORMS = (
         batched_bench.TABLE,
         batched_bench.LINES,
     ),
-    *(llama_bench.SQL, JSON, genai_perf.CSV, vllm.PRINTED),
+    *(llama_bench.SQL, JSON, genai_perf.CSV, guidellm_tables.CSV, vllm.PRINTED),
+    guidellm_tables.DUMPED,
     *(csv_form(lambda header: _reader(header) is not None), JSON_IN_A_LOG),
 )
 
@@ -156,7 +164,7 @@ def parse(raw: bytes, name: str, most: int | None = None) -> list[Line]:
                 raise BadInput("file", f"file {shown(name)} has over {limit:,} {of}: split it.")
     if not out:
         raise BadInput("file", f"file {shown(name)} holds no measurement.")
-    return out
+    return whose.settled(out)
 
 
 def _lines(text: str) -> Iterator[Line]:

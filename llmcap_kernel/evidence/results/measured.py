@@ -19,7 +19,11 @@ def _in_a_client_s_words(data: Fields) -> Fields:
     unit = str(data.get("unit") or "").strip().lower()
     spelled = f"{data.get('metric')} {unit if unit in SECONDS else ''}"[:MAX_CELL]
     measures, value = quantity(spelled), number(data.get("value"))
-    if measures is None or measures.unsaid or value is None or data.get("metric") == measures.name:
+    if measures is None or value is None or data.get("metric") == measures.name:
+        return {}
+    if measures.unsaid == "tokens":
+        return {"metric": measures.name, "value": value, "rate_column": spelled.strip()}
+    if measures.unsaid:
         return {}
     of = {"metric": measures.name, "value": value * measures.scale, "unit": ""}
     return of | ({} if measures.percent is None else {"percentile": measures.percent})

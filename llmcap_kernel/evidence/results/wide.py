@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 from ...refuse import shown
+from . import whose
 from .line import SECONDS, Fields, Line, Reader, number
 
 # Columns of `benchmarks/measured.csv`, and what people call each.
@@ -86,7 +87,11 @@ WORDS = re.compile(r"[^a-z0-9.µ]{1,40}")
 QUIET = ("id", "run", "name", "source_id", "note", "notes", "date", "comment")
 
 
-OTHERS = ({"metric", "value"}, {"tokens_per_second", "requests_per_second"})  # of other readers
+OTHERS = (  # of other readers
+    *({"metric", "value"}, {"tokens_per_second", "requests_per_second"}),
+    *({"Success Requests"}, {"Succeed requests"}),
+    *({"successful_requests", "total_latency"}, {"batch_size", "overall_throughput"}),
+)
 
 
 class Quantity(NamedTuple):
@@ -135,7 +140,7 @@ def quantity(column: str) -> Quantity | None:
     >>> quantity("output_tps_per_user").name, quantity("tok/s").unsaid, quantity("req/s")
     ('decode_tok_s_per_user', 'tokens', None)
     """
-    words = _words(column)
+    words = _shortened(_words(column))
     rate = RATES.get(re.sub("_tok_s$|_tps$", "", "_".join(words)), RATES.get("_".join(words)))
     if rate:
         return Quantity(rate)
@@ -178,6 +183,20 @@ def _rate(words: list[str]) -> Quantity | None:
 
 def _words(column: str) -> list[str]:
     return [word for word in WORDS.split(column.lower()) if word]
+
+
+# Latencies in full words.
+IN_FULL = {
+    **dict.fromkeys(("time_to_first_token", "first_token_latency", "first_token_time"), "ttft"),
+    **dict.fromkeys(("time_per_output_token", "time_per_token", "latency_per_token"), "tpot"),
+    **dict.fromkeys(("inter_token_latency", "intertoken_latency"), "itl"),
+    **dict.fromkeys(("end_to_end_latency", "request_latency", "e2e_latency"), "e2e"),
+}
+_IN_FULL = re.compile("|".join(rf"(?<![a-z]){words}(?![a-z])" for words in IN_FULL))
+
+
+def _shortened(words: list[str]) -> list[str]:
+    return _IN_FULL.sub(lambda found: IN_FULL[found[0]], "_".join(words)).split("_")
 
 
 def column_of(name: str) -> str:
@@ -224,14 +243,62 @@ def _lines(data: Fields, where: str) -> list[Line]:
         elif name and "_".join(_words(name)) not in QUIET:
             strange.append(name)
     common["not_read"] = tuple(strange)
-    out = []
+    out, times = [], {}
     for measures, name, value in found.values():
         factor, taken = _taken(measures, name, value)
         fields = {"metric": measures.name, "value": value * measures.scale * factor}
+        if measures.percent is None:
+            times[measures.name] = fields["value"]
         fields |= {"percentile": measures.percent} | ({"assumed": taken} if taken else {})
+        fields |= {"rate_column": name} if measures.unsaid == "tokens" else {}
         out.append(Line(f"{where} {name}", common | fields))
+    row = whose.stated(common, times)
+    out = [_told(line, name, row) for line, (_, name, _) in zip(out, found.values(), strict=True)]
     names = ", ".join(name for name in data if quantity(name))
     return out or [Line(where, {}, f"{names}: no number above zero")]
+
+
+def _told(line: Line, name: str, row: whose.Stated) -> Line:
+    """A rate as the other columns of its row tell it, or what they say against it."""
+    fields, is_open = line.fields, "rate_column" in line.fields
+    counts = whose.COUNTS.get(fields["metric"])
+    if counts is None:
+        return line
+    by_card = fields["metric"] == whose.PER_GPU
+    value = fields["value"] * (cards_of(fields) if by_card else 1.0)
+    among: tuple[str, ...] = (counts,)
+    if is_open:
+        among = (whose.ALL, whose.BOTH) if by_card else (whose.USER, whose.ALL, whose.BOTH)
+    if not number(fields.get("request_rate")) and (not by_card or cards_of(fields)):
+        if problem := whose.contradicts(name, value, row, among):
+            return line._replace(problem=problem)
+        if is_open and (told := whose.told(value, row, among)):
+            more = {"rate_of": told, "assumed": whose.taken(line, told)}
+            return line._replace(fields=fields | more)
+    return line
+
+
+def cards_of(fields: Fields) -> float:
+    """Count the cards that a row states.
+
+    Parameters
+    ----------
+    fields : dict
+        Of a line.
+
+    Returns
+    -------
+    float
+        Cards; 0 where it states none.
+
+    Examples
+    --------
+    >>> cards_of({"tp": "4", "pp": 2}), cards_of({})
+    (8.0, 0.0)
+    """
+    split = (number(fields.get(name)) for name in ("tp", "pp"))
+    tp, pp = (value or 0.0 for value in split)
+    return number(fields.get("num_gpus")) or tp * (pp or 1.0)
 
 
 WITH_UNIT = re.compile(r"\s*([\d.,' ]{1,30}?)\s*(ms|us|µs|s|sec|seconds|milliseconds)\s*")
@@ -258,8 +325,6 @@ def _taken(measures: Quantity, name: str, value: float) -> tuple[float, str]:
         in_s = value < LEAST_MS[measures.name.split("_")[0]]
         unit = "seconds" if in_s else "milliseconds"
         return 1e3 if in_s else 1.0, f"unit of {shown(name)} not stated: {unit} taken"
-    if measures.unsaid:
-        return 1.0, f"{shown(name)} does not say whose tokens: all users' (tok_s_user: one's)"
     return 1.0, ""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from llmcap_kernel.evidence import compare, logs, measurements, results, stated
-from llmcap_kernel.evidence.results import guidellm
+from llmcap_kernel.evidence.results import guidellm, wide
 from llmcap_kernel.refuse import BadInput
 
 FILES = Path(__file__).parent / "files"
@@ -60,6 +60,12 @@ USERS, RATE = (20, None, None), (None, 2.0, 100)
         ("inference_perf_stage_users.json", 1, {USERS}),
         ("trtllm_bench.json", 1, {USERS}),
         ("trtllm_bench.txt", 1, {USERS}),
+        ("genai_bench.json", 1, {USERS}),
+        ("evalscope_summary.json", 1, {USERS}),
+        ("evalscope_summary_old.json", 1, {USERS}),
+        ("guidellm.csv", 1, {USERS}),
+        ("guidellm_0.3.csv", 1, {USERS}),
+        ("guidellm.yaml", 1, {USERS}),
     ],
 )
 def test_a_server_under_load(name, runs, wanted):
@@ -71,6 +77,7 @@ def test_a_server_under_load(name, runs, wanted):
     assert loads(made) == wanted
     families = {stated.meaning(m.spelled).family for m in made}
     server = {"sg": "sglang", "tr": "trtllm"}.get(name[:2], "vllm")
+    server = "sglang" if name.startswith("genai_bench") else server  # of the same project
     assert families == {server}, "a client measures a server, and no library's loop"
 
 
@@ -119,6 +126,10 @@ def test_the_percentiles_of_a_block_are_rows(name):
         ("aiperf.csv", {("ttft", 90.0, 9999.0)}),
         ("trtllm_bench.json", {("ttft", 95.0, 99.0), ("tpot", 99.0, 99.0)}),
         ("inference_perf_summary.json", {("ttft", 99.0, 9000.0), ("e2e", 99.0, 9000.0)}),
+        ("genai_bench.json", {("ttft", 90.0, 600.0), ("tpot", 99.0, 60.0)}),
+        ("guidellm.csv", {("ttft", 99.0, 900.0), ("tpot", 75.0, 40.0)}),
+        ("guidellm_0.3.csv", {("ttft", 99.0, 900.0), ("tpot", 75.0, 40.0)}),
+        ("guidellm.yaml", {("ttft", 99.0, 900.0), ("tpot", 95.0, 60.0)}),
     ],
 )
 def test_the_percentiles_of_other_clients_are_rows(name, wanted):
@@ -412,3 +423,76 @@ def test_llmperf_s_percentiles():
     assert ("ttft_percentile_ms", p99 * 1e3) in {
         (m.load.metric, m.value) for m in made if m.load.percentile == 99
     }
+
+
+LENGTHS = {"input_tokens": 1000, "output_tokens": 200}
+
+
+@pytest.mark.parametrize(
+    "name", ["k6_summary_export.json", "k6_handle_summary.json", "k6_machine_readable.json"]
+)
+def test_k6_knows_whole_answers_and_what_a_script_named(name):
+    """1,000 answers of 4.28 s in 214 s are 20 in flight."""
+    made, bad = measured(name, **MODEL, **LENGTHS)
+    assert not bad and {m.load.concurrency for m in made} == {20}
+    found = {(m.load.metric, m.load.percentile, round(m.value, 6)) for m in made}
+    assert found == {
+        ("e2e_latency_s", None, 4.28), ("ttft_ms", None, 300.0),
+        *(("e2e_percentile_ms", p, v) for p, v in ((90.0, 5000.0), (95.0, 6000.0))),
+        *(("ttft_percentile_ms", p, v) for p, v in ((90.0, 500.0), (95.0, 600.0))),
+    }  # fmt: skip
+    made, bad = measured(name, **MODEL)
+    assert not made and set(bad) == {"input_tokens is not stated (give --input)"}
+
+
+def test_locust_knows_whole_answers():
+    made, bad = measured("locust_stats.csv", **MODEL, **LENGTHS)
+    assert bad == ["'GET /v1/models' is no request to a model"]
+    assert {m.load.concurrency for m in made} == {20}
+    found = {m.load.percentile: round(m.value, 6) for m in made}
+    assert found[None] == 4.28 and found[99.0] == 8000.0
+    assert max(p for p in found if p) == 99.9, "of 1,000 requests"
+
+
+def test_nothing_answered_is_said_of_a_load_tester_too():
+    data = json.loads((FILES / "k6_handle_summary.json").read_text("utf-8"))
+    data["metrics"]["http_req_failed"]["values"]["rate"] = 1
+    (line,) = results.parse(json.dumps(data).encode(), "k6.json")
+    assert line.problem == "http_req_failed is 1: no request came through"
+
+
+def test_locust_s_history_is_told_from_its_results():
+    head = "Timestamp,User Count,Type,Name,Requests/s,Failures/s,50%,Total Request Count"
+    (line,) = results.parse(f"{head}\n1,20,,Aggregated,5,0,4280,10".encode(), "history.csv")
+    assert "_stats.csv" in line.problem
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        ("mean_time_to_first_token_ms", "ttft_ms"), ("Time per output token (ms)", "itl_ms"),
+        ("p99 inter-token latency (ms)", "itl_percentile_ms"),
+        ("p95_end_to_end_latency_s", "e2e_percentile_ms"),
+    ],
+)  # fmt: skip
+def test_latencies_in_full_words(column, name):
+    assert wide.quantity(column).name == name
+
+
+def test_a_batch_of_sglang_is_read_by_its_times():
+    """199 steps of 20 ms after prompts of .8 s: 4.78 s. Two versions, two output_throughputs."""
+    for name in ("sglang_one_batch.jsonl", "sglang_one_batch_server.jsonl"):
+        made, bad = measured(name, **MODEL)
+        assert not bad and {m.load[2:4] for m in made} == {(1000, 200)}
+        found = {(m.load.metric, m.load.concurrency, round(m.value, 6)) for m in made}
+        assert {("decode_tok_s_per_user", 8, 50.0), ("e2e_latency_s", 8, 4.78)} <= found
+        rates = found - {("prefill_tok_s", 1, 10000.0)}
+        assert {metric for metric, _, _ in rates} == {"decode_tok_s_per_user", "e2e_latency_s"}
+
+
+def test_sglang_s_offline_throughput_counts_prompts_too():
+    made, bad = measured("sglang_offline.jsonl", **MODEL)
+    assert not bad
+    assert [(m.load.metric, m.value, *m.load[2:5]) for m in made] == [
+        ("total_tok_s", 2400.0, 1000, 200, None)
+    ]

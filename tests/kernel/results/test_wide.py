@@ -3,7 +3,7 @@
 import pytest
 
 from llmcap_kernel.evidence import compare, measurements, results
-from llmcap_kernel.evidence.results import wide
+from llmcap_kernel.evidence.results import whose, wide
 from llmcap_kernel.refuse import BadInput
 
 HEAD = (
@@ -166,10 +166,80 @@ def test_a_long_table_in_a_client_s_words():
 
 
 def test_a_table_in_the_calculators_words():
-    head = "model,gpu,tp,weights,users,prompt,answer,tok_s,ttft_ms"
+    head = "model,gpu,tp,weights,users,prompt,answer,tok_s_user,ttft_ms"
     made = [measurements.measurement(row) for row in read(head, "a,h100,2,fp8,16,7000,1000,33,9")]
     assert {(m.load.input_tokens, m.load.output_tokens) for m in made} == {(7000, 1000)}
-    assert any("all users' (tok_s_user: one's)" in text for text in made[0].spelled.left_open)
+
+
+def test_a_table_in_the_calculators_words_that_leaves_open_whose_tokens():
+    head = "model,gpu,tp,weights,users,prompt,answer,tok_s,ttft_ms"
+    rows = read(head, "a,h100,2,fp8,16,7000,1000,33,9")
+    with pytest.raises(BadInput, match=r"'tok_s' does not say whose tokens \(give --rate-of\)"):
+        measurements.measurement(rows[0])
+    for said, metric in whose.METRIC_OF.items():
+        assert measurements.measurement(rows[0], {"rate_of": said}).load.metric == metric
+
+
+USERS = "model,gpu,tp,weights,users,prompt,answer"
+
+
+@pytest.mark.parametrize(
+    ("rate", "metric"),
+    [
+        # 16 users, a token each 20 ms after 1 s: one has between 100 / 2.98 s = 34 and 50 tok/s,
+        # all 537 to 800, and with prompts of 1,000 tokens eleven times as many
+        ("40", "decode_tok_s_per_user"), ("34", "decode_tok_s_per_user"),
+        ("540", "output_tok_s_total"), ("790", "output_tok_s_total"), ("6500", "total_tok_s"),
+    ],
+)  # fmt: skip
+def test_the_other_columns_of_a_row_tell_whose_tokens_a_rate_counts(rate, metric):
+    head = f"{USERS},tok_s,tpot_ms,ttft_ms"
+    rows = read(head, f"llama-3.1-8b,h100,1,bf16,16,1000,100,{rate},20,1000")
+    made = measurements.measurement(rows[0])
+    assert (made.load.metric, made.value) == (metric, float(rate))
+    assert any("whose tokens" in text for text in made.spelled.left_open)
+
+
+@pytest.mark.parametrize(
+    ("rates", "metric"),
+    [
+        (("150", "130", "60"), "decode_tok_s_per_user"),  # falls with users
+        (("150", "1000", "4000"), "output_tok_s_total"),  # rises with users
+    ],
+)
+def test_a_rate_along_the_load_tells_whose_tokens_it_counts(rates, metric):
+    users = ("1", "8", "64")
+    cells = (
+        f"llama-3.1-8b,h100,1,bf16,{n},1000,100,{r}" for n, r in zip(users, rates, strict=True)
+    )
+    rows = read(f"{USERS},tok/s", *cells)
+    assert {measurements.measurement(row).load.metric for row in rows} == {metric}
+
+
+def test_a_row_settles_the_others_of_its_column():
+    a, b = "llama-3.1-8b,h100,1,bf16,16,1000,100,40,20", "llama-3.1-8b,l4,1,bf16,16,1000,100,9,"
+    rows = [row for row in read(f"{USERS},tok_s,tpot_ms", a, b) if "tok_s" in row.where]
+    assert {measurements.measurement(row).load.metric for row in rows} == {"decode_tok_s_per_user"}
+
+
+@pytest.mark.parametrize("column", ["output_tps", "tok_s", "output_throughput"])
+def test_a_row_that_contradicts_itself_is_no_measurement(column):
+    """16 users with a token each 20 ms have 800 tok/s, and one of them 50."""
+    cells = "llama-3.1-8b,h100,1,bf16,16,,,8,20"
+    row, other = read(f"{USERS},{column},tpot_ms", cells)
+    assert row.problem.startswith(f"impossible: {column} is 8") and not other.problem
+
+
+def test_what_a_client_sent_by_rate_may_be_less_than_its_users_make():
+    cells = "llama-3.1-8b,h100,1,bf16,256,1000,100,200,20,2"
+    row, _ = read(f"{USERS},output_throughput,tpot_ms,request_rate", cells)
+    assert not row.problem
+
+
+def test_a_long_table_may_leave_open_whose_tokens_too():
+    (row,) = read("model,gpu,concurrency,metric,value", "a,h100,8,tok/s,640")
+    with pytest.raises(BadInput, match="whose tokens"):
+        measurements.measurement(row)
 
 
 def test_the_sample_can_be_predicted_whole():

@@ -1,0 +1,140 @@
+"""GuideLLM's `benchmarks.csv` and `benchmarks.yaml`, as the documents of its JSON.
+
+Names: `guidellm/benchmark/outputs/csv.py` (0.4 to 0.7), whose header has three lines: a group, a
+field, a statistic; `guidellm/benchmark/output.py` before, of one line. The YAML has the names of
+the JSON.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ...refuse import BadInput
+from .line import Document, Fields, Form, Problem, word
+from .tables import lines_of
+
+MAX_WIDE = 2_000  # columns; each statistic of each state of a request is one
+# Groups and fields of the three lines, and the names of the JSON.
+GROUPS = {
+    ("time to first token", "ms"): "time_to_first_token_ms",
+    ("inter token latency", "ms"): "inter_token_latency_ms",
+    ("request latency", "sec"): "request_latency",
+    ("server throughput", "concurrency"): "request_concurrency",
+    ("token metrics", "input tokens"): "prompt_token_count",
+    ("token metrics", "output tokens"): "output_token_count",
+    ("token throughput", "output tokens/sec"): "output_tokens_per_second",
+}
+TOTALS = ("successful", "errored")
+ENDS = ("min", "p001", "p01", "p05", "p10", "p25", "p75", "p90", "p95", "p99", "max")
+OLD = re.compile(r"(successful) ([a-z0-9 ]{3,60}?) (mean|median|\[min.{1,80}\])")
+SAMPLES = re.compile(r"(\s*)(?:- )?(?:requests|request_samples|samples):\s*$")
+YAML = re.compile(r"^benchmarks:[ \t]*\n", re.M)
+
+
+def _rows(text: str) -> list[list[str]]:
+    limit = csv.field_size_limit(2**31 - 1)
+    try:
+        return [row for row in csv.reader(lines_of(text.lstrip("\ufeff"))) if row]
+    except csv.Error:
+        return []
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _is_csv(text: str) -> bool:
+    head = text.lstrip("\ufeff")[:400].lower()
+    return head.startswith("run info,") or (head.startswith("type,run id,id,name,"))
+
+
+def _of_csv(text: str) -> Iterator[Document]:
+    rows = _rows(text)
+    deep = rows and rows[0][0].lower() == "run info"
+    heads, body = (rows[:3], rows[3:]) if deep else (rows[:1], rows[1:])
+    if not body or len(heads[0]) > MAX_WIDE:
+        yield "file", Problem("a table of GuideLLM without rows")
+        return
+    names = [tuple(cell.strip().lower() for cell in column) for column in zip(*heads, strict=False)]
+    for number, cells in enumerate(body, len(heads) + 1):
+        made = _deep(names, cells) if deep else _old(names, cells)
+        yield f"line {number}", {"benchmarks": [made]}
+
+
+def _put(made: Fields, name: str, statistic: str, cell: str) -> None:
+    part = made["metrics"].setdefault(name, {}).setdefault("successful", {})
+    if statistic in ("mean", "median"):
+        part[statistic] = cell
+        return
+    values = [value.strip() for value in cell.strip("[] ").split(",")]
+    if len(values) == len(ENDS):
+        part["percentiles"] = dict(zip(ENDS, values, strict=True))
+
+
+def _deep(names: list[tuple[str, ...]], cells: list[str]) -> Fields:
+    made: Fields = {"metrics": {"request_totals": {}}, "config": {"strategy": {}}}
+    for (group, field, statistic), cell in zip(names, cells, strict=False):
+        status, _, what = field.partition(" ")
+        known = GROUPS.get((group, what)) if status == "successful" else None
+        if known and (statistic in ("mean", "median") or statistic.startswith("percentiles")):
+            _put(made, known, statistic, cell)
+        elif group == "request counts" and field in TOTALS:
+            made["metrics"]["request_totals"][field] = cell
+        elif (group, field) == ("benchmark", "strategy"):
+            made["config"]["strategy"]["type_"] = cell
+        elif (group, field) == ("run info", "backend"):
+            made["config"]["backend"] = _object(cell)
+    return made
+
+
+def _old(names: list[tuple[str, ...]], cells: list[str]) -> Fields:
+    made: Fields = {"metrics": {"request_totals": {}}, "config": {"strategy": {}}}
+    for (name,), cell in zip(names, cells, strict=False):
+        found = OLD.fullmatch(name)
+        if found:
+            _put(made, found[2].replace(" ", "_"), found[3], cell)
+        elif name in ("successful requests", "errored requests"):
+            made["metrics"]["request_totals"][name.partition(" ")[0]] = cell
+        elif name == "name":
+            kind, _, streams = word(cell).lower().partition("@")
+            made["config"]["strategy"] = {"type_": kind, "streams": streams, "rate": streams}
+    return made
+
+
+def _object(cell: str) -> Any:
+    try:
+        return json.loads(cell[:20_000])
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _is_yaml(text: str) -> bool:
+    return YAML.search(text) is not None and "inter_token_latency_ms:" in text
+
+
+def _of_yaml(text: str) -> Iterator[Document]:
+    from ..launch import manifest  # its reader of YAML
+
+    try:
+        yield from (("file", one) for one in manifest.documents(_without_samples(text)))
+    except BadInput as problem:
+        yield "file", Problem(str(problem).replace("command", "file", 1).rstrip("."))
+
+
+def _without_samples(text: str) -> str:
+    """The text without its requests one by one, which are most of it."""
+    kept, inside = [], -1
+    for line in lines_of(text):
+        indent = len(line) - len(line.lstrip())
+        listed = indent == inside and line.lstrip().startswith("- ")
+        if inside >= 0 and (not line.strip() or indent > inside or listed):
+            continue
+        found = SAMPLES.fullmatch(line)
+        inside = len(found[1]) + 2 * line.lstrip().startswith("- ") if found else -1
+        if not found:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+CSV = Form(_is_csv, _of_csv)
+DUMPED = Form(_is_yaml, _of_yaml)
