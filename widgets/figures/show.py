@@ -4,6 +4,8 @@ from html import escape
 
 from llmcap_kernel.explain import Line, digits, quantity
 
+MOST_OF_A_NUMBER = 20  # characters; what is longer in a cell of text is a phrase
+
 
 class Shown:
     """What a cell shows.
@@ -60,17 +62,24 @@ def table(columns, rows, caption, units=(), decimals=None):
     card          speed
     h100-sxm  3.35 TB/s
     """
-    units = units or ("",) * len(columns)
+    units, rows = units or ("",) * len(columns), [tuple(row) for row in rows]
     cells = [
         [_written(one, unit, decimals) for one, unit in zip(row, units, strict=True)]
         for row in rows
     ]
+    looks = [' class="lc-words"' if _is_words(x) else "" for x in zip(*rows, strict=True)]
+    looks = looks or [""] * len(columns)
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
     lines = [caption, *(_line(row, widths) for row in (columns, *cells))]
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
+    head = "".join(
+        f'<th scope="col"{look}>{escape(name)}</th>'
+        for name, look in zip(columns, looks, strict=True)
+    )
     body = "".join(
         f'<tr><th scope="row">{escape(first)}</th>'
-        + "".join(f"<td>{escape(text)}</td>" for text in rest)
+        + "".join(
+            f"<td{look}>{escape(text)}</td>" for text, look in zip(rest, looks[1:], strict=True)
+        )
         + "</tr>"
         for first, *rest in cells
     )
@@ -80,6 +89,11 @@ def table(columns, rows, caption, units=(), decimals=None):
         f"<tbody>{body}</tbody></table></div>"
     )
     return Shown("\n".join(lines), _framed(html))
+
+
+def _is_words(column):
+    """Whether a column holds phrases, which begin at one place, and no numbers that end at one."""
+    return all(isinstance(x, str) for x in column) and max(map(len, column)) > MOST_OF_A_NUMBER
 
 
 def arithmetic(*results):
