@@ -1,8 +1,9 @@
 """The command that launches an engine, read as a deployment.
 
 It comes from a shell, from `docker run`, or from a manifest of Kubernetes or Compose, of vLLM,
-SGLang, TensorRT-LLM or llama.cpp. Every option of it is read, or known to change nothing, or named
-as unknown: `catalog/flags.toml` lists them.
+SGLang, TensorRT-LLM or llama.cpp; those of Ollama, TGI and LMDeploy are read as theirs. Every
+option of it is read, or known to change nothing, or named as unknown: `catalog/flags.toml` lists
+them.
 """
 
 import re
@@ -23,7 +24,8 @@ from .words import Command
 TITLES = {"vllm": "vLLM", "sglang": "SGLang", "trtllm": "TensorRT-LLM", "llama.cpp": "llama.cpp"}
 KNOWN = (
     "vllm serve, python -m vllm.entrypoints.openai.api_server, sglang serve, python -m "
-    "sglang.launch_server, trtllm-serve, llama-server, docker run of their images, or a manifest"
+    "sglang.launch_server, trtllm-serve, llama-server, ollama run, text-generation-launcher, "
+    "lmdeploy serve, docker run of their images, a Modelfile, or a manifest"
 )
 # Where the last command of a log begins.
 PROGRAM = re.compile(
@@ -370,7 +372,7 @@ def _not_read(text: str) -> str:
 
 
 def _launch(command: Command) -> Launch:
-    engine, notes = command.engine, []
+    engine, notes = command.engine, [*command.said]
     if not engine:
         engine = max(options.ENGINES, key=lambda name: options.known(command.words, name))
         notes.append(f"the engine is not named: {TITLES[engine]} taken, whose options these are")
