@@ -945,3 +945,23 @@ def test_lmdeploy_s_cache(quant, kv):
 def test_a_file_of_docker_or_of_a_table_is_no_modelfile():
     for text in ("FROM python:3.12\nRUN pip install vllm\nPARAMETER x 1", "SELECT a\nFROM b"):
         assert not launch.recognises(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("VLLM_USE_V1=0 VLLM_LOGGING_LEVEL=DEBUG vllm serve Qwen/Qwen3-8B", ["VLLM_USE_V1"]),
+        (
+            "docker run -e VLLM_USE_FLASHINFER_MOE_FP4=1 -e HF_TOKEN=x -e VLLM_API_KEY=y "
+            "vllm/vllm-openai --model Qwen/Qwen3-8B",
+            ["VLLM_USE_FLASHINFER_MOE_FP4"],
+        ),
+        (
+            "SGLANG_ENABLE_SPEC_V2=1 python -m sglang.launch_server --model-path Qwen/Qwen3-8B",
+            ["SGLANG_ENABLE_SPEC_V2"],
+        ),
+        ("LLAMA_ARG_N_PARALLEL=2 CUDA_VISIBLE_DEVICES=0 llama-server -m Qwen3-8B-Q8_0.gguf", []),
+    ],
+)
+def test_variables_of_an_engine_that_are_not_read_are_named(text, named):
+    assert [one.flag for one in launch.read(text).not_counted] == named
