@@ -1,4 +1,4 @@
-"""Models of which no file is in the catalogue: fields as published, and the counts of their cards."""
+"""Models of which the catalogue holds no file: fields as published, and their published counts."""
 
 import pytest
 
