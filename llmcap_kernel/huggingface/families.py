@@ -15,16 +15,20 @@ from . import (
     loops,
     mixtures,
     multimodal,
+    published,
     recurrent,
     shared,
     traits,
 )
 from .config import Fields
-from .refused import refusal
+from .refused import both_ways, of_diffusers, refusal
 from .registry import FAMILIES
 
 # Importing these modules registers their builders.
-BUILDERS = (traits, dense, gpt, gemma, mixtures, latent, hybrids, recurrent, shared, loops, inkling)
+BUILDERS = (
+    *(traits, dense, gpt, gemma, mixtures, latent, hybrids, recurrent, shared, loops, inkling),
+    published,
+)
 multimodal.register()
 
 
@@ -47,12 +51,16 @@ def family_of(c: Fields) -> str:
         When the config names no architecture or an unknown one.
     """
     kind = c.text("model_type")
+    if c.data.get("use_bidirectional_attention") is True or c.data.get("is_causal") is False:
+        raise both_ways(c, kind)
     if kind in FAMILIES:
         return kind
     for item in c.items("architectures", most=100):
         if isinstance(item, str) and item in ARCHITECTURES:
             return ARCHITECTURES[item]
     if not kind:
+        if drawn := of_diffusers(c):
+            raise drawn
         raise BadInput(
             "model_type",
             "model_type is missing, and architectures names no family "
@@ -64,4 +72,5 @@ def family_of(c: Fields) -> str:
 ARCHITECTURES = {
     "LlamaForCausalLM": "llama",
     "DeepseekV3ForCausalLM": "deepseek_v3",
+    "Grok1ForCausalLM": "grok-1",  # Grok 2's file says that its model_type is "git"
 }

@@ -105,13 +105,18 @@ def dbrx(c: Fields) -> Draft:
 
 @family("grok-1", "grok", "grok1")
 def grok(c: Fields) -> Draft:
+    """Count Grok; in Grok 2 a dense feed-forward stands beside the experts of each layer."""
+    size = c.whole("intermediate_size", limit="ffn")
     sparse = moe(
         c,
         c.whole("num_experts", limit="experts"),
         c.whole("num_experts_per_tok", default=2),
-        c.whole("intermediate_size", limit="ffn"),
+        c.whole("moe_intermediate_size", default=size, limit="ffn"),
     )
-    return assemble(c, gqa(c), sparse, norm=4, tied=True)
+    beside = c.flag("residual_moe")
+    if beside:
+        sparse += mlp(c, size)
+    return assemble(c, gqa(c), sparse, norm=4, tied=not beside)
 
 
 @family("gpt_oss")

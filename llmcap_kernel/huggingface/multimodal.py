@@ -98,6 +98,7 @@ WRAPPERS = {
     "qwen3_vl_moe": "qwen3_vl_moe_text",
     "shieldgemma2": "gemma3_text",
     "smolvlm": "llama",
+    "step3_vl": "step3_text",
     "step3p7": "step3p5",
     "unlimited_ocr": "unlimited_ocr_text",
     "video_llama_3": "qwen2",

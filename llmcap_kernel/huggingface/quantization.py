@@ -22,6 +22,7 @@ from .schemes import (
     Scheme,
     fixed,
     inputs_of,
+    is_mlx,
     method_of,
     of_method,
     of_quark,
@@ -382,7 +383,7 @@ class _Rules:
         self.beside = _beside_experts(self.scheme, c, quant)
         self.others_left, self.alone = _leaves_others(quant), _converted_alone(quant)
         self.ends = _of_ends(quant, self.scheme)
-        self.converted = CONVERTED if quant.text("quant_method") else (*CONVERTED, *ENDS)  # MLX
+        self.converted = (*CONVERTED, *ENDS) if is_mlx(quant) else CONVERTED
         # what four bits leave out is as it was: in FP8 where that is the method
         of_fp8 = quant.text("quant_method").lower() == "fp8"
         self.plain = 8.0 if of_fp8 and self.beside == FIXED["nvfp4"] else 16.0

@@ -14,6 +14,8 @@ REASONS = {
     "sound": "makes or transcribes sound with models beside its text model",
     "picture": "keeps a tokenizer of images, which the importer cannot count",
     "diffusion": "writes by diffusion, many tokens at once, over and over",
+    "vision": "sees pictures and writes no text",
+    "images": "is a part of what makes pictures or film by diffusion, and writes no text",
     "draft": "is a draft model that reads the cache of another one",
     "other": "is of a kind that no engine known here serves",
 }
@@ -29,6 +31,13 @@ NAMES = {
         bert bert-generation big_bird camembert data2vec-text electra ernie flaubert megatron-bert
         rembert roberta roberta-prelayernorm roc_bert roformer xlm xlm-roberta xlm-roberta-xl xlnet
         xmod deberta deberta-v2 distilbert modernbert albert mpnet nomic_bert funnel
+        convbert esm eurobert ibert jina_bert jina_embeddings_v3 layoutlm layoutlmv3 longformer
+        luke mobilebert neobert new squeezebert tapas
+    """,
+    "vision": """
+        aimv2 align beit chinese_clip clip convnext convnextv2 deit depth_anything detr dinov2
+        dinov2_with_registers dinov3_vit grounding-dino mask2former owlv2 owlvit radio resnet
+        sam sam2 segformer siglip siglip2 swin swinv2 timm_wrapper vit vit_mae vitpose yolos
     """,
     "sound": """
         canary clvp cohere_asr csm dia fun_asr_nano gradium_phonon_tts
@@ -37,13 +46,74 @@ NAMES = {
         speech_to_text speecht5 vibevoice vibevoice_asr wav2vec2 whisper bark vits
     """,
     "picture": "glm_image",
-    "diffusion": "diffusion_gemma llada dream pi0",
+    "diffusion": """
+        diffusion_gemma llada llada_moe llada2_moe dream diffucoder sdar sdar_moe rdlm pi0
+    """,
     "draft": "gemma4_assistant gemma4_unified_assistant eagle eagle3 llama_eagle",
     "other": """
         blip blip-2 evolla git idefics instructblip instructblipvideo kosmos-2 kosmos-2.5 reformer
     """,
 }
 REFUSED = {name: REASONS[kind] for kind, names in NAMES.items() for name in names.split()}
+
+
+# What the ending of a class says that loads a model of an unknown type.
+CLASSES = {
+    **dict.fromkeys(("ForMaskedLM", "ForTokenClassification"), "encoder"),
+    **dict.fromkeys(("ForQuestionAnswering", "ForMultipleChoice"), "encoder"),
+    **dict.fromkeys(("ForImageClassification", "ForObjectDetection"), "vision"),
+    **dict.fromkeys(("ForSemanticSegmentation", "ForDepthEstimation"), "vision"),
+    **dict.fromkeys(("ForCTC", "ForSpeechSeq2Seq", "ForAudioClassification"), "sound"),
+    **dict.fromkeys(("ForSeq2SeqLM",), "pair"),
+}
+
+
+def _by_class(c: Fields) -> str:
+    """The reason that the name of a config's class tells; "" for none."""
+    named = [one for one in c.items("architectures", most=100) if isinstance(one, str)]
+    return next(
+        (REASONS[kind] for one in named for end, kind in CLASSES.items() if one.endswith(end)), ""
+    )
+
+
+def of_diffusers(c: Fields) -> BadInput | None:
+    """Refuse a file of the library that makes pictures, which has a class and no model_type.
+
+    Parameters
+    ----------
+    c : Fields
+        The top-level config.
+
+    Returns
+    -------
+    BadInput or None
+        One sentence; None for another file.
+    """
+    name = c.data.get("_class_name")
+    if not isinstance(name, str):
+        return None
+    said = f"_class_name {shown(name)} {REASONS['images']}"
+    return BadInput("_class_name", f"{said}: take a model that only decodes, {ELSE}.")
+
+
+def both_ways(c: Fields, kind: str) -> BadInput:
+    """Refuse a decoder that was made an encoder, such as one of embeddings.
+
+    Parameters
+    ----------
+    c : Fields
+        The top-level config.
+    kind : str
+        Its model_type.
+
+    Returns
+    -------
+    BadInput
+        One sentence.
+    """
+    field = "is_causal" if c.data.get("is_causal") is False else "use_bidirectional_attention"
+    said = f"{field} is {shown(c.data[field])}: this {shown(kind)} {REASONS['encoder']}"
+    return BadInput(field, f"{said}: take a model that only decodes, {ELSE}.")
 
 
 def refusal(c: Fields, kind: str) -> BadInput:
@@ -61,8 +131,9 @@ def refusal(c: Fields, kind: str) -> BadInput:
     BadInput
         One sentence, with the nearest names where some are near.
     """
-    if kind in REFUSED or c.data.get("is_encoder_decoder") is True:
-        why = REFUSED.get(kind, REASONS["pair"])
+    why = REFUSED.get(kind.lower(), "") or _by_class(c)
+    if why or c.data.get("is_encoder_decoder") is True:
+        why = why or REASONS["pair"]
         return BadInput(
             "model_type",
             f"model_type {shown(kind)} {why}: take a model that only decodes, {ELSE}.",

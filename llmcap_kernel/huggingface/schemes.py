@@ -490,7 +490,8 @@ def _torchao_of(config: Fields, kind: str, data: Fields) -> Scheme:
     if plain in ("intxweightonly", "int8dynamicactivationintxweight"):
         per = data.sub("granularity") or data.sub("weight_granularity") or Fields({})
         by = per.sub("_data") or Fields({})
-        return grouped(int(digits[-1]), _group(by, -1), zeros=False)
+        found = grouped(int(digits[-1]), _group(by, -1), zeros=False)
+        return beside(found, "8" if plain.startswith("int8dynamic") else "16")
     where = config.path("quant_type")
     known = "Int4WeightOnlyConfig, Int8WeightOnlyConfig, Float8WeightOnlyConfig and others"
     raise BadInput(where, f"{where} is {shown(kind)}: it takes {known} of torchao.")
@@ -794,6 +795,22 @@ def method_of(quant: Fields) -> str:
     return SPELLED.get(said, said)
 
 
+def is_mlx(quant: Fields) -> bool:
+    """Say whether a config is MLX's, which names no method and states bits.
+
+    Parameters
+    ----------
+    quant : Fields
+        A `quantization_config`.
+
+    Returns
+    -------
+    bool
+        Whether it is; embedding and head are converted too then.
+    """
+    return not method_of(quant) and quant.has("bits") and not quant.has("quant_algo")
+
+
 def of_method(quant: Fields) -> Scheme | None:
     """Name the format that the method of a config makes.
 
@@ -820,7 +837,7 @@ def of_method(quant: Fields) -> Scheme | None:
     method = method_of(quant)
     if method in ALIKE:
         return fixed(ALIKE[method])
-    if not method and quant.has("bits"):  # MLX names no method
+    if is_mlx(quant):
         return _mlx(quant)
     reader = METHODS.get(method, _compressed)
     return reader(quant)

@@ -629,6 +629,13 @@ ACTIVATIONS = [
     ({"quant_method": "auto-round", "bits": 8, "group_size": -1, "act_bits": 8}, "int8"),
     ({"quant_method": "torchao", "quant_type": AO("NVFP4InferenceConfig", **NV_ALONE)}, "bf16"),
     ({"quant_method": "torchao", "quant_type": AO("Float8WeightOnlyConfig")}, "bf16"),
+    (
+        {
+            "quant_method": "torchao",
+            "quant_type": AO("Int8DynamicActivationIntxWeightConfig", weight_dtype="int4"),
+        },
+        "int8",
+    ),
     ({"quant_method": "qqq", "bits": 4, "group_size": 128}, "int8"),
     ({"quant_method": "fbgemm_fp8", "activation_scale_ub": 1200.0}, "fp8"),
     ({"quant_method": "quanto", "weights": "float8", "activations": None}, "bf16"),
@@ -969,6 +976,17 @@ def test_regular_expressions_of_modules(expression, part):
     bare = "re:" + re.sub("^(-:|re:)", "", expression)
     up = Tensor("mlp.up_proj", "mlp", 1000, copies=80)
     assert modules.share(modules.named([bare], stump=0), up, range(80)) == pytest.approx(part)
+
+
+def test_what_modelopt_writes_beside_a_config_leaves_the_embedding_alone():
+    """As hf_quant_config.json has it, without a quant_method; MLX converts both ends."""
+    nested = {"quantization": {"quant_algo": "NVFP4", "exclude_modules": ["lm_head"]}}
+    bits = bits_of(config("Qwen__Qwen3-32B", quantization_config=nested))
+    assert bits["embed_tokens"] in (0, 16) and bits["lm_head"] == 16
+    tables = law.weight_bytes(
+        load(config("Qwen__Qwen3-32B", quantization_config=nested)), catalog.format("nvfp4")
+    ).stored_bytes - 0.5625 * (32_762_123_264 - 2 * 151936 * 5120)
+    assert tables == pytest.approx(2 * 2 * 151936 * 5120, rel=0.01)
 
 
 def test_heads_that_are_converted():

@@ -568,13 +568,6 @@ run: |
     ),
 }
 OTHERS = {
-    "ollama": ("ollama run llama3.1:70b", "Ollama", "--model llama3.1:70b --engine llama.cpp"),
-    "ollama image": (
-        "docker run -d --gpus=all -p 11434:11434 ollama/ollama",
-        "Ollama",
-        "--model NAME --engine llama.cpp",
-    ),
-    "ollama served": ("OLLAMA_NUM_PARALLEL=4 ollama serve", "Ollama", "--model NAME"),
     "lms": (
         "lms load qwen/qwen3-8b --gpu max --context-length 32768",
         "LM Studio",
@@ -585,20 +578,16 @@ OTHERS = {
         "MLX",
         "--model mlx-community/Llama-3.2-3B-Instruct-4bit in",
     ),
-    "tgi": (
-        "text-generation-launcher --model-id meta-llama/Llama-3.1-8B-Instruct --num-shard 2",
-        "TGI",
-        "--model meta-llama/Llama-3.1-8B-Instruct",
+    "mistral.rs": (
+        "mistralrs serve -m Qwen/Qwen3-8B --isq 4",
+        "mistral.rs",
+        "--model Qwen/Qwen3-8B",
     ),
-    "tgi image": (
-        "docker run ghcr.io/huggingface/text-generation-inference:3 --model-id HuggingFaceH4/x-7b",
-        "TGI",
-        "--model HuggingFaceH4/x-7b",
-    ),
-    "lmdeploy": (
-        "lmdeploy serve api_server Qwen/Qwen3-32B --tp 2",
-        "LMDeploy",
-        "--model Qwen/Qwen3-32B",
+    "ramalama": ("ramalama serve granite3.3:8b", "RamaLama", "--model granite3.3:8b"),
+    "docker model": (
+        "docker model run ai/qwen3:8B-Q4_K_M",
+        "Docker Model Runner",
+        "--model ai/qwen3:8B-Q4_K_M --engine llama.cpp",
     ),
     "nim": (
         "docker run --gpus all -e NGC_API_KEY nvcr.io/nim/meta/llama-3.1-8b-instruct:latest",
@@ -884,3 +873,95 @@ def test_any_pattern_is_read_or_refused_in_one_sentence(text):
         launch.read(f"llama-server -hf ggml-org/gpt-oss-120b-GGUF '{text}'".replace("'", ""))
     except BadInput as problem:
         assert str(problem).endswith(".")
+
+
+TGI = "ghcr.io/huggingface/text-generation-inference:3.3"
+MODELFILE = """FROM llama3.1:8b-instruct-q8_0
+PARAMETER num_ctx 16384
+PARAMETER num_gpu 20
+PARAMETER temperature 0.7
+SYSTEM You are brief."""
+# Ollama's tags name a size and a file type, Q4_K_M where they name none; its context is of each
+# slot (envconfig/config.go); TGI's and LMDeploy's options by the names of their own launchers.
+READ_AS_ANOTHER = {
+    "ollama run llama3.3:70b": ("llama-3.3-70b", "gguf-q4-k-m", 1, None, 1),
+    "docker exec -it ollama ollama run gpt-oss:20b": ("gpt-oss-20b", "gguf-mxfp4", 1, None, 1),
+    "ollama run gemma3:27b-it-qat": ("gemma-3-27b", "gguf-q4-0", 1, None, 1),
+    "ollama run hf.co/unsloth/Qwen3-8B-GGUF:Q5_K_M": ("qwen3-8b", "gguf-q5-k-m", 1, None, 1),
+    "OLLAMA_NUM_PARALLEL=4 OLLAMA_CONTEXT_LENGTH=8192 ollama serve &\nollama run qwen3:8b": (
+        *("qwen3-8b", "gguf-q4-k-m", 1, 8192, 4),
+    ),
+    MODELFILE: ("llama-3.1-8b", "gguf-q8-0", 1, 16384, 1),
+    "FROM ./Qwen3-14B-Q5_K_M.gguf": ("qwen3-14b", "gguf-q5-k-m", 1, None, 1),
+    "text-generation-launcher --model-id meta-llama/Llama-3.1-8B --num-shard 2 --quantize fp8 "
+    "--max-total-tokens 9000": ("llama-3.1-8b", "fp8", 2, 9000, None),
+    f"docker run --gpus all -e MODEL_ID=tiiuae/falcon-40b -e NUM_SHARD=4 {TGI}": (
+        *("falcon-40b", "bf16", 4, None, None),
+    ),
+    "lmdeploy serve api_server Qwen/Qwen2.5-72B-Instruct-AWQ --tp 4 --session-len 32768 "
+    "--max-batch-size 128": ("qwen2.5-72b", "int4-awq", 4, 32768, 128),
+}
+
+
+@pytest.mark.parametrize("text", READ_AS_ANOTHER)
+def test_a_program_that_runs_as_another_is_read_as_it(text):
+    model, weights, cards, context, slots = READ_AS_ANOTHER[text]
+    assert launch.recognises(text)
+    one = launch.read(text)
+    d, _, notes = launch.meant(one, gpu="h100-sxm")
+    assert (d.model.name, d.weights.name, d.num_gpus) == (model, weights, cards)
+    assert (one.max_model_len, one.max_num_seqs) == (context, slots)
+    assert any("read as" in note for note in notes) and not one.unknown
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (
+            "text-generation-launcher --model-id a/llama-3.1-8b --speculate 3 --max-input-tokens 9 "
+            "--port 80",
+            "not counted of TGI: --speculate, --max-input-tokens",
+        ),
+        (
+            "lmdeploy serve api_server Qwen/Qwen3-32B --cache-max-entry-count 0.5 --server-port 1",
+            "not counted of LMDeploy: --cache-max-entry-count",
+        ),
+        (
+            "FROM qwen3:8b\nPARAMETER num_thread 8\nPARAMETER top_p 0.9",
+            "not counted of Ollama: num_thread",
+        ),
+    ],
+)
+def test_what_has_no_option_of_the_other_engine_is_named(text, left):
+    assert left in launch.read(text).notes
+
+
+@pytest.mark.parametrize("quant, kv", [("8", "int8"), ("4", "int4-kv"), ("0", "bf16")])
+def test_lmdeploy_s_cache(quant, kv):
+    one = launch.read(f"lmdeploy serve api_server Qwen/Qwen3-32B --quant-policy {quant}")
+    assert launch.deployment(one, gpu="h100-sxm").kv.name == kv
+
+
+def test_a_file_of_docker_or_of_a_table_is_no_modelfile():
+    for text in ("FROM python:3.12\nRUN pip install vllm\nPARAMETER x 1", "SELECT a\nFROM b"):
+        assert not launch.recognises(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("VLLM_USE_V1=0 VLLM_LOGGING_LEVEL=DEBUG vllm serve Qwen/Qwen3-8B", ["VLLM_USE_V1"]),
+        (
+            "docker run -e VLLM_USE_FLASHINFER_MOE_FP4=1 -e HF_TOKEN=x -e VLLM_API_KEY=y "
+            "vllm/vllm-openai --model Qwen/Qwen3-8B",
+            ["VLLM_USE_FLASHINFER_MOE_FP4"],
+        ),
+        (
+            "SGLANG_ENABLE_SPEC_V2=1 python -m sglang.launch_server --model-path Qwen/Qwen3-8B",
+            ["SGLANG_ENABLE_SPEC_V2"],
+        ),
+        ("LLAMA_ARG_N_PARALLEL=2 CUDA_VISIBLE_DEVICES=0 llama-server -m Qwen3-8B-Q8_0.gguf", []),
+    ],
+)
+def test_variables_of_an_engine_that_are_not_read_are_named(text, named):
+    assert [one.flag for one in launch.read(text).not_counted] == named

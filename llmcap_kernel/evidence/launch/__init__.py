@@ -1,8 +1,9 @@
 """The command that launches an engine, read as a deployment.
 
 It comes from a shell, from `docker run`, or from a manifest of Kubernetes or Compose, of vLLM,
-SGLang, TensorRT-LLM or llama.cpp. Every option of it is read, or known to change nothing, or named
-as unknown: `catalog/flags.toml` lists them.
+SGLang, TensorRT-LLM or llama.cpp; those of Ollama, TGI and LMDeploy are read as theirs. Every
+option of it is read, or known to change nothing, or named as unknown: `catalog/flags.toml` lists
+them.
 """
 
 import re
@@ -23,7 +24,8 @@ from .words import Command
 TITLES = {"vllm": "vLLM", "sglang": "SGLang", "trtllm": "TensorRT-LLM", "llama.cpp": "llama.cpp"}
 KNOWN = (
     "vllm serve, python -m vllm.entrypoints.openai.api_server, sglang serve, python -m "
-    "sglang.launch_server, trtllm-serve, llama-server, docker run of their images, or a manifest"
+    "sglang.launch_server, trtllm-serve, llama-server, ollama run, text-generation-launcher, "
+    "lmdeploy serve, docker run of their images, a Modelfile, or a manifest"
 )
 # Where the last command of a log begins.
 PROGRAM = re.compile(
@@ -35,6 +37,18 @@ DRAFTED = {"vllm": 1, "sglang": 3, "llama.cpp": 3, "trtllm": 1}  # tokens, where
 HEADS = ("eagle", "medusa", "mlp", "dflash", "dspark", "hydra")
 WITHOUT_DRAFT = ("gram", "suffix", "lookup")
 SHOWN = 8  # options that a line names
+# Variables of an engine by how they begin, and those of them that no number here rests on.
+VARIABLES = {
+    "vllm": ("VLLM_",),
+    "sglang": ("SGLANG_", "SGL_"),
+    "trtllm": ("TRTLLM_", "TLLM_"),
+    "llama.cpp": ("LLAMA_ARG_", "GGML_"),
+}
+QUIET = re.compile(
+    r"\w*?_(?:LOG\w*|HOST\w*|PORT|API_KEY|CACHE_ROOT|CACHE_DIR|\w*USAGE\w*|\w*DEBUG\w*|\w*TIMEOUT\w*|"
+    r"\w*TRACE\w*|\w*TRACING\w*|\w*VERSION|USE_MODELSCOPE|WORKER_MULTIPROC_METHOD|\w*PLUGINS|"
+    r"CONFIG_ROOT|DO_NOT_TRACK|CONFIGURE_LOGGING|\w*MEDIA\w*|\w*ALIAS|\w*ENDPOINT\w*|THREADS\w*)"
+)
 
 
 class Read(NamedTuple):
@@ -370,7 +384,7 @@ def _not_read(text: str) -> str:
 
 
 def _launch(command: Command) -> Launch:
-    engine, notes = command.engine, []
+    engine, notes = command.engine, [*command.said]
     if not engine:
         engine = max(options.ENGINES, key=lambda name: options.known(command.words, name))
         notes.append(f"the engine is not named: {TITLES[engine]} taken, whose options these are")
@@ -427,7 +441,19 @@ def _values(
         values[field] = found
         became = "left to the engine" if found in (None, "") else f"{field} {_plain(found)}"
         read_ones[one.name] = Read(one.flag, one.value or "", became)
+    left |= _variables(engine, env)
     return values, list(read_ones.values()), list(left.values())
+
+
+def _variables(engine: str, env: dict[str, str]) -> dict[str, tuple[Left, bool]]:
+    """The engine's own variables that are set and not read."""
+    counts, reason = options.why("variables")
+    known = options.table(engine)["env"]
+    return {
+        name: (Left(name, reason), counts)
+        for name in env
+        if name.startswith(VARIABLES[engine]) and name not in known and not QUIET.fullmatch(name)
+    }
 
 
 def _with_its_options(command: Command, engine: str) -> tuple[str, ...]:

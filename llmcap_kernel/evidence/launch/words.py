@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from ...refuse import BadInput, shown
+from . import relatives
 
 MAX_CHARS = 200_000
 MOST_WORDS = 2_000
@@ -52,15 +53,17 @@ IMAGES = {
 # Other programs that serve models, whose commands are not read: the name, how a line begins with
 # them, and the engine that is timed as theirs.
 OTHERS = (
-    ("Ollama", r"ollama\s+(?:run|serve|pull|create)\b|ollama/ollama\b", "llama.cpp"),
     ("LM Studio", r"lms\s+(?:load|server|chat|get)\b", "llama.cpp"),
     ("llama-cpp-python", r"-m\s+llama_cpp\.server\b", "llama.cpp"),
     ("llama-swap", r"llama-swap\b", "llama.cpp"),
     ("KoboldCpp", r"koboldcpp\b", "llama.cpp"),
     ("llamafile", r"\S+\.llamafile\b", "llama.cpp"),
     ("MLX", r"mlx_(?:lm|vlm)\b", "mlx"),
-    ("TGI", r"text-generation-(?:launcher|inference)\b", "tgi"),
-    ("LMDeploy", r"lmdeploy\s+(?:serve|chat)\b", "lmdeploy"),
+    ("LMDeploy", r"lmdeploy\s+chat\b", "lmdeploy"),
+    ("mistral.rs", r"mistralrs(?:-server)?\b", "llama.cpp"),
+    ("RamaLama", r"ramalama\s+(?:run|serve)\b", "llama.cpp"),
+    ("Docker Model Runner", r"docker\s+model\s+(?:run|pull)\b", "llama.cpp"),
+    ("TabbyAPI", r"tabbyapi\b", ""),
     ("NVIDIA NIM", r"nvcr\.io/nim/", ""),
     ("MLC", r"mlc_llm\s+(?:serve|chat)\b", ""),
     ("Aphrodite", r"aphrodite\s+(?:run|serve)\b|aphrodite\.endpoints\b", ""),
@@ -68,8 +71,8 @@ OTHERS = (
 )
 AHEAD = r"(?:^|\n|;|&&|\|)[^\n;|#]{0,400}?(?<![\w.-])(?:%s)"  # within a command, in no other word
 OTHER_MODEL = re.compile(
-    r"--?model(?:[_-](?:id|name|path))?[=\s]+([\w./:-]+)|"
-    r"(?:ollama\s+(?:run|pull)|lms\s+(?:load|get)|aphrodite\s+run|api_server|lmdeploy\s+chat)\s+"
+    r"(?:--?model(?:[_-](?:id|name|path))?[=\s]+|\s-m\s+(?!llama_cpp|mlc_llm|mlx))([\w./:-]+)|"
+    r"(?:ramalama\s+(?:run|serve)|docker\s+model\s+(?:run|pull)|lms\s+(?:load|get)|aphrodite\s+run|lmdeploy\s+chat)\s+"
     r"([\w./:][\w./:-]*)|nim/([\w.-]+/[\w.-]+)|serve\s+((?:HF://)?[\w.-]+/[\w./-]+)"
 )
 # Programs that are handed a command as one word, and those that start a container of an image.
@@ -114,6 +117,8 @@ class Command(NamedTuple):
         The program's own name, without where it lies.
     files : dict of str to str
         Files that the text itself writes before, by name.
+    said : tuple of str
+        What was taken where another program's command was read as the engine's.
     """
 
     words: tuple[str, ...]
@@ -125,6 +130,7 @@ class Command(NamedTuple):
     copies: int = 1
     program: str = ""
     files: dict[str, str] = {}  # noqa: RUF012
+    said: tuple[str, ...] = ()
 
 
 def straight(text: str) -> str:
@@ -284,6 +290,9 @@ def find(text: str) -> list[Command]:
     >>> one.engine, one.words, one.num_gpus
     ('vllm', ('Qwen/Qwen3-8B', '-tp', '2'), 2)
     """
+    modelfile = relatives.of_modelfile(text)
+    if modelfile:
+        return [_read_as(modelfile, {})]
     found = _of_script(text, {}, 0)
     listed = LISTED.search(text) if not found else None
     if listed:  # a list of a program: subprocess.Popen(["vllm", "serve", ...])
@@ -316,8 +325,8 @@ def other(text: str) -> tuple[str, str, str]:
 
     Examples
     --------
-    >>> other("ollama run llama3.1:70b")
-    ('Ollama', 'llama3.1:70b', 'llama.cpp')
+    >>> other("docker model run ai/qwen3:8B-Q4_K_M")
+    ('Docker Model Runner', 'ai/qwen3:8B-Q4_K_M', 'llama.cpp')
     """
     if len(text) > MOST_OTHER:
         return "", "", ""
@@ -363,6 +372,9 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
         if engine:
             inside, seen = tuple(filled[_behind(filled, at) :]), _visible(own)
             out.append(Command(inside, engine, "", own, seen, program=head))
+        elif found := relatives.of_words(filled, own):
+            out.append(_read_as(found, own))
+            env = own  # a server's settings are those of the model that it runs later
         elif head in RUNNERS:
             out += _container(filled[at + 1 :], own, deep)
         elif head in SHELLS and deep < 3:
@@ -375,7 +387,13 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
                 out += _launches(split(word), own, deep + 1)
         elif filled and OPTION.match(filled[0]) and len(commands) == 1:
             out.append(Command(tuple(filled), "", "", own, _visible(own)))
-    return out
+    models = [one for one in out if not one.said or relatives.names_a_model(one.words)]
+    return models or out
+
+
+def _read_as(found: relatives.Translated, env: dict[str, str], cards: int = 0) -> Command:
+    seen = _visible(env) or cards
+    return Command(found.words, found.engine, "", env, seen, said=found.said)
 
 
 def _filled(word: str, env: dict[str, str]) -> str:
@@ -535,6 +553,8 @@ def contained(
                 num_gpus=inner.num_gpus or num_gpus,
             )
         ]
+    if other := relatives.of_image(image, [_filled(word, env) for word in words], env):
+        return [_read_as(other, env, num_gpus)]
     own = tuple(_filled(word, env) for word in words)
     own = own[1:] if own[:1] == ("serve",) else own
     if image and not (engine and _handed_over(engine, own)):

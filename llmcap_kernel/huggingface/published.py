@@ -1,0 +1,196 @@
+"""Architectures of one published model each, from the code beside its weights and the engines'."""
+
+from dataclasses import replace
+
+from ..refuse import BadInput, shown
+from .assemble import Draft, assemble, layer_count
+from .config import Fields
+from .parts import Part, gqa, mamba1, matrix, mlp, moe, shape, vector
+from .registry import FAMILIES, family, qwen_moe
+from .towers import tower
+
+
+@family("solar")
+def solar(c: Fields) -> Draft:
+    """Count Solar Pro: Llama's layers, some of which read what earlier ones wrote."""
+    return assemble(c, gqa(c), mlp(c))
+
+
+@family("PanguProMoE", "pangu_pro_moe")
+def pangu(c: Fields) -> Draft:
+    """Count Pangu Pro: experts in groups, one of each for a token, and one for all tokens."""
+    return assemble(c, gqa(c, qkv_bias=True, o_bias=True), qwen_moe(c))
+
+
+@family("smallthinker")
+def smallthinker(c: Fields) -> Draft:
+    """Count SmallThinker: three layers of four have a window, and the router comes first."""
+    layers = layer_count(c)
+    window = c.whole("sliding_window", default=0, low=0, limit="tokens")
+    listed = c.per_layer("sliding_window_layout", layers, {0: 0, 1: 1}, [0] * layers)
+    mixers = [gqa(c, window=window if local else 0) for local in listed]
+    sparse = moe(
+        c,
+        c.whole("moe_num_primary_experts", limit="experts"),
+        c.whole("moe_num_active_primary_experts"),
+        c.whole("moe_ffn_hidden_size", limit="ffn"),
+    )
+    return assemble(c, mixers, sparse)
+
+
+@family("step3_text")
+def step3(c: Fields) -> Draft:
+    """Count Step-3: queries through a narrow matrix, and one head of keys for all of them.
+
+    Tensors: vLLM's models/step3_text.py; the paper on it, 2507.19427, calls it multi-matrix
+    factorization attention.
+    """
+    layers, hidden = layer_count(c), c.width("hidden_size")
+    heads = c.whole("num_attention_heads", limit="heads")
+    groups = c.whole("num_attention_groups", "num_key_value_heads", default=1, limit="heads")
+    head, narrow = c.whole("head_dim", limit="head"), c.width("share_q_dim")
+    plain = gqa(c, sizes=(hidden, heads, groups, head))
+    rows = tuple(t for t in plain.tensors if t.name != "self_attn.q_proj")
+    factors = (
+        matrix("self_attn.q_proj", "attention", hidden, narrow, "none"),
+        vector("self_attn.inter_norm", narrow),
+        matrix("self_attn.wq", "attention", narrow, heads * head),
+    )
+    sparse = moe(
+        c,
+        c.whole("num_experts", limit="experts"),
+        c.whole("num_experts_per_tok"),
+        c.whole("moe_intermediate_size", limit="ffn"),
+        shared=c.whole("share_expert_dim", default=0, low=0, limit="ffn"),
+    )
+    at = _layers_of(c, "moe_layers_enum", layers)
+    dense = mlp(c)
+    ffns = [sparse if i in at else dense for i in range(layers)]
+    context = c.whole("max_position_embedding", default=65_536, limit="tokens")
+    mixer = Part(factors + rows, plain.attention)
+    return assemble(c, mixer, ffns, context=context)
+
+
+def _layers_of(c: Fields, name: str, layers: int) -> set[int]:
+    """Layers that a text lists with commas, or a list; all but the first where there is none."""
+    given = c.data.get(name)
+    if given is None:
+        return set(range(1, layers))
+    listed = given.split(",") if isinstance(given, str) else given
+    try:
+        return {int(one) for one in listed}
+    except (TypeError, ValueError):
+        where = c.path(name)
+        raise BadInput(where, f"{where} is {shown(given)}: it takes layers, as in 1,2,3.") from None
+
+
+# CLIP's tower of Phi-3-vision, whose size its config leaves to its name.
+CLIP_WIDTH = 1024
+CLIP_LARGE = {
+    "model_type": "clip_vision_model",
+    "hidden_size": CLIP_WIDTH,
+    "intermediate_size": 4096,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "patch_size": 14,
+    "image_size": 336,
+}
+
+
+@family("phi3_v")
+def phi3_vision(c: Fields) -> Draft:
+    """Count Phi-3 and Phi-3.5 Vision: four patches side by side are one token."""
+    text = FAMILIES["phi3"](Fields(c.data, c.where, "phi3"))
+    seen = Fields({**c.data, "vision_config": CLIP_LARGE}, c.where, "llava")
+    rows, _ = tower(seen, text.hidden)
+    rows = tuple(t for t in rows if "projector" not in t.name)
+    wide = 4 * CLIP_WIDTH
+    project = (
+        matrix("visual.projector.0", "vision", wide, text.hidden),
+        matrix("visual.projector.1", "vision", text.hidden, text.hidden),
+        matrix("visual.separators", "vision", 1, 2 * wide, "none"),
+    )
+    return replace(text, pieces=[*text.pieces, *((t, None) for t in (*rows, *project))])
+
+
+# The text model of each version of MiniCPM-V, by the code beside its weights.
+MINICPM_TEXT = {"2.5": "llama", "2.6": "qwen2", "4.0": "llama", "4.5": "qwen3"}
+SIGLIP_400M = {
+    "model_type": "siglip_vision_model",
+    "hidden_size": 1152,
+    "intermediate_size": 4304,
+    "num_hidden_layers": 27,
+    "num_attention_heads": 16,
+    "patch_size": 14,
+    "image_size": 980,
+}
+
+
+@family("minicpmv", "minicpmo")
+def minicpm_v(c: Fields) -> Draft:
+    """Count MiniCPM-V to 4.5: SigLIP, and queries that read its patches."""
+    version = str(c.data.get("version") or "2.6")
+    kind = MINICPM_TEXT.get(version, "qwen2")
+    text = FAMILIES[kind](Fields(c.data, c.where, kind))
+    own = c.sub("vision_config")
+    sizes = SIGLIP_400M | {k: v for k, v in (own.data if own else {}).items() if k in SIGLIP_400M}
+    sizes |= {"model_type": SIGLIP_400M["model_type"], "vision_use_head": False}
+    seen = Fields({**c.data, "vision_config": sizes}, c.where, "llava")
+    rows, _ = tower(seen, text.hidden)
+    rows = tuple(t for t in rows if "projector" not in t.name)
+    wide = seen.need("vision_config").width("hidden_size")
+    hidden, queries = text.hidden, c.whole("query_num", default=64, limit="tokens")
+    resampler = (
+        matrix("visual.resampler.kv_proj", "vision", wide, hidden),
+        matrix("visual.resampler.attn", "vision", hidden, 4 * hidden),
+        matrix("visual.resampler.proj", "vision", hidden, hidden),
+        matrix("visual.resampler.query", "vision", queries, hidden, "none"),
+    )
+    notes = ("what hears and speaks is left out",) if c.family == "minicpmo" else ()
+    pieces = [*text.pieces, *((t, None) for t in (*rows, *resampler))]
+    return replace(text, pieces=pieces, notes=(*text.notes, *notes))
+
+
+@family("phi4flash")
+def phi4_flash(c: Fields) -> Draft:
+    """Count Phi-4-mini-flash: SambaY, whose later half reads what one layer keeps.
+
+    Mamba and attention take turns. In the first half attention has a window; one layer past the
+    middle keeps all keys and values, and later ones have queries alone. Later Mamba layers gate
+    what an earlier one gave. Tensors: vLLM's models/phi4flash.py; 2507.06607.
+    """
+    layers, (hidden, _heads, _kv, head) = layer_count(c), shape(c)
+    every, half = c.whole("mb_per_layer", default=2), layers // 2
+    inner = c.whole("mamba_expand", default=2, limit="head") * hidden
+    rank = c.data.get("mamba_dt_rank", "auto")
+    state = mamba1(
+        hidden=hidden,
+        inner=inner,
+        state=c.whole("mamba_d_state", default=16, limit="head"),
+        kernel=c.whole("mamba_d_conv", default=4, limit="head"),
+        dt_rank=-(-hidden // 16) if rank == "auto" else c.whole("mamba_dt_rank", limit="width"),
+    )
+    gates = Part(
+        (
+            matrix("mixer.in_proj", "attention", hidden, inner),
+            matrix("mixer.out_proj", "attention", inner, hidden),
+        )
+    )
+    # differential attention: four vectors as wide as half a head, and a norm as wide as a head
+    extra = (vector("self_attn.lambda", 2 * head + 2 * head),)
+    window = c.whole("sliding_window", default=512, limit="tokens")
+
+    def attention(span: int, cached: bool = True) -> Part:
+        return gqa(c, qkv_bias=True, o_bias=True, window=span, extra=extra, cached=cached)
+
+    local, whole, crossed = attention(window), attention(0), attention(0, cached=False)
+    mixers = []
+    for i in range(layers):
+        late = i >= half + 2
+        if i % every == 0:
+            mixers.append(gates if late else state)
+        else:
+            mixers.append(crossed if late else local if i < half else whole)
+    read = sum(mixer is crossed for mixer in mixers)
+    note = f"{read} layers read the keys and values of another one: that reading is not counted"
+    return assemble(c, mixers, mlp(c), norm_bias=True, tied=True, notes=(note,))

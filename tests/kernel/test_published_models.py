@@ -1,0 +1,229 @@
+"""Models of which the catalogue holds no file: fields as published, and their published counts."""
+
+import pytest
+
+from llmcap_kernel.huggingface import load
+from llmcap_kernel.refuse import BadInput
+
+MAMBA2 = {
+    **{"mamba_d_state": 128, "mamba_n_groups": 1, "mamba_d_conv": 4, "mamba_expand": 2},
+    "mamba_conv_bias": True,
+}
+
+
+def granite(hidden, heads, kv, mamba_heads, experts, chosen, size, shared):
+    """Granite 4.0 H: four of forty layers have attention."""
+    return MAMBA2 | {
+        **{"model_type": "granitemoehybrid", "hidden_size": hidden, "num_hidden_layers": 40},
+        **{"num_attention_heads": heads, "num_key_value_heads": kv, "num_local_experts": experts},
+        **{"num_experts_per_tok": chosen, "intermediate_size": size, "vocab_size": 100352},
+        **{"shared_intermediate_size": shared, "tie_word_embeddings": True, "mamba_d_head": 64},
+        **{"mamba_n_heads": mamba_heads, "max_position_embeddings": 131072},
+        "layer_types": ["attention" if i in (5, 15, 25, 35) else "mamba" for i in range(40)],
+    }
+
+
+def dense(kind, hidden, layers, heads, kv, size, vocab, tied=False, **more):
+    return {
+        **{"model_type": kind, "hidden_size": hidden, "num_hidden_layers": layers},
+        **{"num_attention_heads": heads, "num_key_value_heads": kv, "intermediate_size": size},
+        **{"vocab_size": vocab, "tie_word_embeddings": tied, "max_position_embeddings": 32768},
+        **more,
+    }
+
+
+def nemotron(hidden, pattern, size, heads, mamba_head):
+    return dense("nemotron_h", hidden, len(pattern), heads, 8, size, 131072) | {
+        **{"hybrid_override_pattern": pattern, "head_dim": 128, "mamba_num_heads": 128},
+        **{"mamba_head_dim": mamba_head, "n_groups": 8, "ssm_state_size": 128, "conv_kernel": 4},
+    }
+
+
+LING = {"first_k_dense_replace": 1, "num_experts": 256, "num_experts_per_tok": 8}
+LING |= {"num_shared_experts": 1, "use_qk_norm": True, "head_dim": 128}
+STEP3 = dense("step3_text", 7168, 61, 64, 1, 18432, 128815) | {
+    **{"num_attention_groups": 1, "head_dim": 256, "share_q_dim": 2048, "moe_num_experts": 48},
+    **{"moe_intermediate_size": 5120, "moe_top_k": 3, "share_expert_dim": 5120},
+    "moe_layers_enum": ",".join(map(str, range(4, 60))),
+}
+STEP3_TOWER = {"hidden_size": 1792, "intermediate_size": 15360, "num_hidden_layers": 63}
+STEP3_TOWER |= {"num_attention_heads": 16, "patch_size": 14, "image_size": 728}
+SIGLIP = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27}
+SIGLIP |= {"num_attention_heads": 16, "patch_size": 14, "image_size": 980, "model_type": "siglip"}
+LFM2_AT = (2, 6, 10, 14, 18, 21)
+# Fields by name, the published billions of parameters, in all and active, and the elements of
+# keys and values that a token takes in layers without a window: 2 x heads x width x layers.
+MODELS = {
+    "Granite-4.0-H-Small": (
+        *(granite(4096, 32, 8, 128, 72, 10, 768, 1536), 32.2, 9.0, 2 * 8 * 128 * 4),
+    ),
+    "Granite-4.0-H-Tiny": (granite(1536, 12, 4, 48, 64, 6, 512, 1024), 6.9, None, 2 * 4 * 128 * 4),
+    "Granite-4.0-H-Micro": (granite(2048, 32, 8, 64, 0, 0, 8192, 8192), 3.2, 3.2, 2 * 8 * 64 * 4),
+    "Falcon-H1-34B": (
+        dense("falcon_h1", 5120, 72, 20, 4, 21504, 261120, head_dim=128)
+        | MAMBA2
+        | {"mamba_d_ssm": 4096, "mamba_n_heads": 32, "mamba_d_head": 128, "mamba_d_state": 256}
+        | {"mamba_n_groups": 2},
+        *(33.6, 33.6, 2 * 4 * 128 * 72),
+    ),
+    "Nemotron-H-8B": (
+        nemotron(4096, "M-M-M-M*-" + "M-M-M-M-M*-" * 3 + "M-M-M-M-M-", 21504, 32, 64),
+        *(8.1, 8.1, 2 * 8 * 128 * 4),
+    ),
+    "Nemotron-Nano-9B-v2": (
+        nemotron(
+            *(4480, "M-M-M-MM-M-M-M*-M-M-M*-M-M-M-M*-M-M-M-M*-M-MM-M-M-M-M-M-", 15680, 40, 80)
+        ),
+        *(8.89, 8.89, 2 * 8 * 128 * 4),
+    ),
+    "LFM2-1.2B": (
+        dense("lfm2", 2048, 16, 32, 8, 12288, 65536, True, conv_L_cache=3)
+        | {"full_attn_idxs": [2, 5, 8, 10, 12, 14], "block_auto_adjust_ff_dim": True}
+        | {"block_multiple_of": 256, "block_ffn_dim_multiplier": 1.0},
+        *(1.17, 1.17, 2 * 8 * 64 * 6),
+    ),
+    "LFM2-8B-A1B": (
+        dense("lfm2_moe", 2048, 24, 32, 8, 7168, 65536, True, conv_L_cache=3)
+        | {"moe_intermediate_size": 1792, "num_experts": 32, "num_experts_per_tok": 4}
+        | {"num_dense_layers": 2}
+        | {"layer_types": ["full_attention" if i in LFM2_AT else "conv" for i in range(24)]},
+        *(8.3, 1.5, 2 * 8 * 64 * 6),
+    ),
+    "Jamba-v0.1": (
+        dense("jamba", 4096, 32, 32, 8, 14336, 65536, num_experts=16, num_experts_per_tok=2)
+        | {"attn_layer_period": 8, "attn_layer_offset": 4, "expert_layer_period": 2}
+        | {"expert_layer_offset": 1, "mamba_d_state": 16, "mamba_dt_rank": 256},
+        *(51.6, 12.0, 2 * 8 * 128 * 4),
+    ),
+    "ERNIE-4.5-300B-A47B": (
+        dense("ernie4_5_moe", 8192, 54, 64, 8, 28672, 103424, moe_intermediate_size=3584)
+        | {"moe_num_experts": 64, "moe_k": 8, "moe_layer_start_index": 3}
+        | {"moe_num_shared_experts": 0},
+        *(300, 47, 2 * 8 * 128 * 54),
+    ),
+    "Seed-OSS-36B": (
+        dense("seed_oss", 5120, 64, 80, 8, 27648, 155136, head_dim=128),
+        *(36.15, 36.15, 2 * 8 * 128 * 64),
+    ),
+    "OLMo-3-32B": (
+        dense("olmo3", 5120, 64, 40, 8, 27648, 100278, sliding_window=4096)
+        | {"layer_types": (["sliding_attention"] * 3 + ["full_attention"]) * 16},
+        *(32.2, 32.2, 2 * 8 * 128 * 16),
+    ),
+    "Apertus-70B": (
+        dense("apertus", 8192, 80, 64, 8, 43008, 131072),
+        *(70.6, 70.6, 2 * 8 * 128 * 80),
+    ),
+    "EXAONE-4.0-32B": (
+        dense("exaone4", 5120, 64, 40, 8, 27392, 102400, sliding_window=4096)
+        | {"sliding_window_pattern": "LLLG"},
+        *(32.0, 32.0, 2 * 8 * 128 * 16),
+    ),
+    "Ling-mini-2.0": (
+        dense("bailing_moe_v2", 2048, 20, 16, 4, 5120, 157184, moe_intermediate_size=512) | LING,
+        *(16.26, 1.43, 2 * 4 * 128 * 20),
+    ),
+    "Ling-1T": (
+        dense("bailing_moe_v2", 8192, 80, 64, 8, 18432, 157184, moe_intermediate_size=2048)
+        | LING
+        | {"first_k_dense_replace": 4},
+        *(1000, 50, 2 * 8 * 128 * 80),
+    ),
+    "MiniMax-Text-01": (
+        dense("minimax_text_01", 6144, 80, 64, 8, 9216, 200064, head_dim=128)
+        | {"num_local_experts": 32, "num_experts_per_tok": 2}
+        | {"attn_type_list": ([0] * 7 + [1]) * 10},
+        *(456, 45.9, 2 * 8 * 128 * 10),
+    ),
+    # whose file says that its model_type is "git"
+    "Grok-2": (
+        dense("git", 8192, 64, 64, 8, 32768, 131072, head_dim=128)
+        | {"architectures": ["Grok1ForCausalLM"], "moe_intermediate_size": 16384}
+        | {"num_local_experts": 8, "num_experts_per_tok": 2, "residual_moe": True},
+        *(270, 115, 2 * 8 * 128 * 64),
+    ),
+    # 2507.19427: 321B with its tower, 316B and 38B active without; one head of 256
+    "Step-3's text model": (STEP3, 316, 38, 2 * 256 * 61),
+    "Step-3": (
+        {"model_type": "step3_vl", "text_config": STEP3, "vision_config": STEP3_TOWER},
+        *(321, 38, 2 * 256 * 61),
+    ),
+    "Pangu-Pro-MoE": (
+        dense("PanguProMoE", 5120, 48, 40, 8, 1344, 153376, moe_intermediate_size=1344)
+        | {"num_experts": 64, "num_experts_per_tok": 8, "shared_expert_intermediate_size": 5376},
+        *(72, 16.5, 2 * 8 * 128 * 48),
+    ),
+    "SmallThinker-21BA3B": (
+        dense("smallthinker", 2560, 52, 28, 4, 768, 151936, head_dim=128)
+        | {"moe_ffn_hidden_size": 768, "moe_num_primary_experts": 64, "sliding_window_size": 4096}
+        | {"moe_num_active_primary_experts": 6}
+        | {"sliding_window_layout": [0, 1, 1, 1] * 13},
+        *(21.5, None, 2 * 4 * 128 * 13),
+    ),
+    "Solar-Pro": (
+        dense("solar", 5120, 64, 40, 10, 17920, 32128, sliding_window=2047),
+        *(22.1, 22.1, 2 * 10 * 128 * 64),
+    ),
+    # 2507.06607: one layer keeps keys and values of every token
+    "Phi-4-mini-flash": (
+        dense("phi4flash", 2560, 32, 40, 20, 10240, 200064, True, mb_per_layer=2)
+        | {"sliding_window": 512, "mamba_d_state": 16, "mamba_dt_rank": 160},
+        *(3.85, 3.85, 2 * 20 * 64),
+    ),
+    "Phi-3.5-vision": (
+        dense("phi3_v", 3072, 32, 32, 32, 8192, 32064)
+        | {"img_processor": {"name": "clip_vision_model", "image_dim_out": 1024}},
+        *(4.15, None, 2 * 32 * 96 * 32),
+    ),
+    "MiniCPM-V-2.6": (
+        dense("minicpmv", 3584, 28, 28, 4, 18944, 151666, version=2.6, query_num=64)
+        | {"vision_config": SIGLIP},
+        *(8.1, None, 2 * 4 * 128 * 28),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_parameters_and_cache_are_those_that_were_published(name):
+    data, total, active, elements = MODELS[name]
+    m = load(data, name)
+    assert m.params / 1e9 == pytest.approx(total, rel=0.015)
+    ends = sum(t.params for t in m.tensors if t.role in ("embedding", "head", "vision"))
+    if active:  # some count the tables at the ends, and some do not
+        least, most = (m.active_params - ends) / 1e9, m.active_params / 1e9
+        assert least <= active * 1.05 and most >= active * 0.95
+    whole = sum(
+        a.layers * a.kv_heads * (a.head_dim + (a.v_head_dim or a.head_dim))
+        for a in m.attention
+        if a.kind == "full"
+    )
+    assert whole == elements
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"_class_name": "FluxTransformer2DModel", "num_layers": 19}, "by diffusion"),
+        ({"model_type": "Dream", "hidden_size": 3584}, "writes by diffusion"),
+        ({"model_type": "clip", "text_config": {}, "vision_config": {}}, "writes no text"),
+        ({"model_type": "new", "architectures": ["NewModel"]}, "is an encoder"),
+        ({"model_type": "x", "architectures": ["XForMaskedLM"]}, "is an encoder"),
+        ({"model_type": "x", "architectures": ["XForImageClassification"]}, "writes no text"),
+        ({"model_type": "x", "architectures": ["XForCTC"]}, "sound"),
+        (
+            dense("gemma3_text", 768, 24, 3, 1, 1152, 262144)
+            | {"use_bidirectional_attention": True},
+            "use_bidirectional_attention is True",
+        ),
+        (
+            dense("llama", 4096, 32, 32, 8, 14336, 128256) | {"is_causal": False},
+            "is_causal is False",
+        ),
+        (STEP3 | {"moe_layers_enum": "all"}, "it takes layers, as in 1,2,3"),
+    ],
+)
+def test_what_writes_no_text_is_refused_in_one_sentence(data, told):
+    with pytest.raises(BadInput) as problem:
+        load(data)
+    said = str(problem.value)
+    assert told in said and said.endswith(".") and "\n" not in said
