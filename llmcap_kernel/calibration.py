@@ -895,16 +895,20 @@ class Estimates:
     ----------
     deployment : Deployment
         The deployment.
-    served, ceiling : Served
-        The same load, timed with the fitted efficiencies and at the ceiling.
+    served : Served
+        The load, timed with the fitted efficiencies.
     family : str
         Family of the engine.
     """
 
     deployment: Deployment
     served: Served
-    ceiling: Served
     family: str
+
+    @cached_property
+    def ceiling(self) -> Served:
+        """The same load, timed at the ceiling."""
+        return Served(self.served.work, CEILING, self.deployment, self.served.workload)
 
     def of(self, quantity: str, *, bounded: bool = True) -> Estimate:
         """Estimate one quantity with its interval.
@@ -1015,5 +1019,4 @@ def estimates(
     d, load = deployment, workload
     family = family or d.engine.family
     work = load_work(d, load) if work is None else work
-    fitted = Served(work, efficiency_for(d, family), d, load)
-    return Estimates(d, fitted, Served(work, CEILING, d, load), family)
+    return Estimates(d, Served(work, efficiency_for(d, family), d, load), family)

@@ -123,7 +123,8 @@ def number(
     >>> number("tp", 2, 1, 64, whole=True)
     2
     """
-    if type(value) is int and low <= value <= high:
+    kind = type(value)
+    if (kind is int or (kind is float and not whole)) and low <= value <= high:
         return value  # nearly all are, and a prediction asks some twenty times
     good = isinstance(value, (int, float)) and not isinstance(value, bool)
     if good and isinstance(value, float) and not math.isfinite(value):
@@ -131,8 +132,8 @@ def number(
     if good and whole and value != int(value):
         good = False
     if not good or not low <= value <= high:
-        kind = "a whole number" if whole else "a number"
-        wanted = f"{kind} from {low:,.15g} to {high:,.15g}{' ' + unit if unit else ''}"
+        what = "a whole number" if whole else "a number"
+        wanted = f"{what} from {low:,.15g} to {high:,.15g}{' ' + unit if unit else ''}"
         raise BadInput(field, f"{field} is {shown(value)}: it takes {wanted}.")
     return int(value) if whole else value
 

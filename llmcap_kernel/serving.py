@@ -135,12 +135,7 @@ def most_running(deployment: Deployment, workload: Workload) -> int:
     >>> most_running(b, Workload(90, 10)) == b.seqs_limit
     True
     """
-    held = capacity.max_concurrent(
-        deployment,
-        workload.context_tokens,
-        shared_prefix_tokens=workload.shared_prefix_tokens,
-        hit_share=workload.hit_share,
-    )
+    held = capacity.workload_room(deployment, workload).sequences
     return min(held, deployment.seqs_limit * deployment.attention_replicas)
 
 
@@ -245,9 +240,19 @@ class Served(Explained):
         return bandwidth.Step(self.work.prompt, self.efficiency, self.deployment, "prefill")
 
     @cached_property
+    def step_s(self) -> Number:
+        """Time of a decode step [s]."""
+        return self.work.decode.total_s(self.efficiency)
+
+    @cached_property
+    def prefill_s(self) -> Number:
+        """Time of the prefill of one prompt [s]."""
+        return self.work.prompt.total_s(self.efficiency)
+
+    @property
     def own_s(self) -> Number:
         """Time for which the prefill of one prompt occupies the cards [s]."""
-        return self.prompt.share_s
+        return self.prefill_s * self.work.prompt.share
 
     @property
     def others_s(self) -> Number:
@@ -266,7 +271,7 @@ class Served(Explained):
         own_chunks = prompt.steps * prompt.share  # a micro-batch meets its part of a pipeline's
         chunks = maximum(self.work.users * own_chunks / steps, 1.0)
         both_s = bandwidth.joined(decode, prompt, chunks).total_s(self.efficiency)
-        chunk_s = (both_s - self.decode.total_s) / chunks
+        chunk_s = (both_s - self.step_s) / chunks
         drafted_s = self.prompt.draft_s * prompt.share if prompt.draft else 0.0
         return minimum(own_chunks * chunk_s + drafted_s, self.own_s)
 
@@ -287,7 +292,7 @@ class Served(Explained):
     @property
     def itl_decode_s(self) -> Number:
         """Gap between two tokens of a user while no prompt is prefilled [s]."""
-        return self.decode.itl_s
+        return self.step_s / self.work.decode.tokens_per_step
 
     @property
     def decode_tok_s_user(self) -> Number:
@@ -310,18 +315,18 @@ class Served(Explained):
     def begun_s(self) -> Number:
         """Rest of the step that is computed for others when a request comes [s]."""
         steps = self.work.server * self.efficiency.begun_share * BEGUN_STEPS
-        return minimum(self.work.users - 1, 1.0) * steps * self.decode.total_s
+        return minimum(self.work.users - 1, 1.0) * steps * self.step_s
 
     @cached_property
     def client_s(self) -> Number:
         """Time a request spends outside the queue for its prefill and its decoding [s]."""
         # the cards are free for others while a prompt passes a pipeline's later stages
-        return self.request_s + self.begun_s + self.prompt.total_s - self.own_s
+        return self.request_s + self.begun_s + self.prefill_s - self.own_s
 
     @property
     def _away_s(self) -> Number:
         """Decoding of an answer while no prompt is prefilled, and time outside the queue [s]."""
-        return self.work.output_tokens * self.decode.itl_s + self.client_s
+        return self.work.output_tokens * self.itl_decode_s + self.client_s
 
     @cached_property
     def waited_queued_s(self) -> Number:
@@ -358,7 +363,7 @@ class Served(Explained):
         """Mean gap between two tokens of a user, including others' prefill [s]."""
         # prompts computed while a user waits for the first token do not delay the later ones
         waits_s = self.work.users * self.waited_s - self.waited_queued_s
-        return self.decode.itl_s + waits_s / self.work.output_tokens
+        return self.itl_decode_s + waits_s / self.work.output_tokens
 
     @property
     def round_s(self) -> Number:
@@ -374,7 +379,7 @@ class Served(Explained):
     @property
     def ttft_idle_s(self) -> Number:
         """Time to the first token on an idle deployment [s]."""
-        return self.prompt.total_s + self.request_s
+        return self.prefill_s + self.request_s
 
     @property
     def ttft_mean_s(self) -> Number:
@@ -402,7 +407,7 @@ class Served(Explained):
     @property
     def batch_e2e_s(self) -> Number:
         """Time of a batch that starts together, in a library's loop [s]."""
-        round_s = self.batch_ttft_s + self.work.output_tokens * self.decode.itl_s
+        round_s = self.batch_ttft_s + self.work.output_tokens * self.itl_decode_s
         return self.work.turns * round_s
 
     @property
@@ -435,7 +440,7 @@ class Served(Explained):
     @property
     def prefill_tok_s(self) -> Number:
         """Prompt tokens computed per second, one prompt at a time [tok/s]."""
-        return self.work.prefill_tokens / self.prompt.total_s
+        return self.work.prefill_tokens / self.prefill_s
 
     @property
     def usd_mtok(self) -> Number | None:

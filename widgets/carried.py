@@ -1,5 +1,6 @@
 """A session behind a Jupyter widget, where the page sets one trait and the session answers."""
 
+import re
 from pathlib import Path
 
 import anywidget
@@ -8,6 +9,35 @@ import traitlets
 from .form.characters import whole_text
 
 FRONT = Path(__file__).parent / "front"
+# Modules of the front end import each other by name alone, so that they join as they are.
+IMPORT = re.compile(r'^import \{[^}]*\} from "(\./[^"]+)";\n', re.MULTILINE)
+
+
+def script(name):
+    """Join a module of the front end with those that it imports: a widget's script is one text.
+
+    Parameters
+    ----------
+    name : str
+        Its file in the front end.
+
+    Returns
+    -------
+    str
+        JavaScript: what a module imports stands before it, once.
+    """
+    seen = set()
+
+    def with_imports(path):
+        if path in seen:
+            return
+        seen.add(path)
+        text = path.read_text(encoding="utf-8")
+        for near in IMPORT.findall(text):
+            yield from with_imports((path.parent / near).resolve())
+        yield IMPORT.sub("", text)
+
+    return "\n".join(with_imports((FRONT / name).resolve()))
 
 
 def styles(*names):

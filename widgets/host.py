@@ -4,7 +4,6 @@ import gzip
 import os
 from functools import lru_cache
 from importlib.resources import files
-from pathlib import Path
 
 import anywidget
 import traitlets
@@ -12,8 +11,7 @@ import traitlets
 from llmcap_kernel import address
 
 from . import session
-
-FRONT = Path(__file__).parent / "front"
+from .carried import FRONT, script
 
 
 class Calculator(anywidget.AnyWidget):
@@ -35,7 +33,7 @@ class Calculator(anywidget.AnyWidget):
         the view instead.
     """
 
-    _esm = FRONT / "calculator.js"
+    _esm = script("calculator.js")
     _css = FRONT / "calculator.css"
     # Any: what a browser sends is checked here and answered with a message, never refused unseen.
     state = traitlets.Any().tag(sync=True)

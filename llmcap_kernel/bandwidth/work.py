@@ -1,7 +1,7 @@
 """Work of a pass: bytes, FLOP and messages as times at full rate, before any efficiency."""
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .. import law
 from ..numeric import Number, maximum, minimum, somewhere, where
@@ -304,11 +304,22 @@ def _pass_work(
     times: Number = 1.0,
     passes: Number = 1.0,
     attention_flops: Number = 0.0,
-    **attention: Any,
+    kv_math_s: Number = 0.0,
+    kv_read_s: Number = 0.0,
+    prompt_math_s: Number = 0.0,
+    score_read_s: Number = 0.0,
+    matvec_math_s: Number = 0.0,
+    matvec_tokens: Number = 0.0,
+    scheduled: Number = 0.0,
+    draft: Work | None = None,
+    guesses: Number = 0.0,
+    kv_bytes: Number = 0.0,
+    tokens_per_step: Number = 1.0,
+    prefill_tokens: Number = 0.0,
 ) -> Work:
     """Sum up `passes` passes of `tokens`, of which `times` run one after another.
 
-    `attention` holds the fields of `Work` that depend on the kind of pass.
+    What depends on the kind of pass, from `attention_flops` on, is named as in `Work`.
     """
     d, model = deployment, deployment.model
     weights = law.weights_of(d)
@@ -320,26 +331,18 @@ def _pass_work(
     weight_bytes = weights.dense_read_bytes + expert_bytes
     adapter_math_s, adapter_read_s = _adapters(d, sequences, tokens)
     host = d.offload_share and weight_bytes * d.offload_share / d.gpu.host_bandwidth_bytes_s
+    # by place: thirty names in two calls would be a twentieth of a prediction's time
     return Work(
-        dense_math_s=dense_flops / rate * times,
-        dense_read_s=weights.dense_read_bytes / bandwidth * times,
-        expert_math_s=expert_flops / rate * times,
-        expert_read_s=expert_bytes / bandwidth * times,
-        adapter_math_s=adapter_math_s * times,
-        adapter_read_s=adapter_read_s * times,
-        host_read_s=host * times,
-        exchanges=exchanges(d, tokens, times),
-        layers=model.layers * times,
-        routed_layers=routed_layers * times,
-        steps=times,
-        unpacked=d.gpu.unpacks(d.weights),
-        without_link=1.0 - d.gpu.direct_link,
-        share=passes / times / d.pp,
-        weight_bytes=weight_bytes * passes,
-        flops=(dense_flops + expert_flops) * passes + attention_flops,
-        tokens=tokens * passes,
-        **attention,
-    )
+        dense_flops / rate * times, weights.dense_read_bytes / bandwidth * times,
+        expert_flops / rate * times, expert_bytes / bandwidth * times,
+        kv_math_s, kv_read_s, prompt_math_s, score_read_s, matvec_math_s, matvec_tokens,
+        adapter_math_s * times, adapter_read_s * times, host * times,
+        exchanges(d, tokens, times),
+        model.layers * times, 0.0, routed_layers * times, times, scheduled,
+        d.gpu.unpacks(d.weights), 1.0 - d.gpu.direct_link, draft, guesses,
+        weight_bytes * passes, kv_bytes, (dense_flops + expert_flops) * passes + attention_flops,
+        tokens * passes, tokens_per_step, prefill_tokens, passes / times / d.pp,
+    )  # fmt: skip
 
 
 def _experts(deployment: Deployment, tokens: Number) -> tuple[Number, Number, Number]:

@@ -18,6 +18,7 @@ from .ledger import (
     START_WORDS,
     YES,
     Ledger,
+    Room,
     cliff,
     extra_bytes,
     fixed_bytes,
@@ -28,6 +29,7 @@ from .ledger import (
     room_doubt_bytes,
     state_block_bytes,
     workload_ledger,
+    workload_room,
 )
 from .overhead import (
     REDUCING_LINKS,
@@ -56,6 +58,7 @@ __all__ = [
     "Ledger",
     "Printed",
     "Remedy",
+    "Room",
     "activation_bytes",
     "cliff",
     "expert_bytes",
@@ -84,4 +87,5 @@ __all__ = [
     "term_lines",
     "usable_bytes",
     "workload_ledger",
+    "workload_room",
 ]

@@ -564,8 +564,22 @@ def _terms(deployment: Deployment) -> dict[str, float]:
     return _kept_terms[key]
 
 
-class _Room(NamedTuple):
-    """What sequences of one length take of the cache, and how many it holds."""
+class Room(NamedTuple):
+    """What sequences of one length take of the cache, and how many it holds.
+
+    Attributes
+    ----------
+    memory : _Memory
+        A card's memory, however long sequences are.
+    prefix_bytes, sequence_bytes, longest_bytes : float
+        As a `Ledger` has them; a sequence's cache is `kv_bytes_per_sequence` there [bytes].
+    state_blocks : int
+        Blocks of the cache where recurrent states take one each; 0 without states.
+    starts : bool
+        Whether the engine is expected to start.
+    sequences : int
+        Sequences that fit; 0 when the engine does not start.
+    """
 
     memory: _Memory
     prefix_bytes: float
@@ -579,7 +593,7 @@ class _Room(NamedTuple):
 @lru_cache(maxsize=MOST_KEPT)  # a prediction asks for its ledger, and for its users in progress
 def _room(
     deployment: Deployment, context_tokens: int, shared_prefix_tokens: int, hit_share: float
-) -> _Room:
+) -> Room:
     d, memory = deployment, _memory(deployment)
     pool = memory.pool_bytes
     prefix = prefix_bytes(d, shared_prefix_tokens) if shared_prefix_tokens else 0.0
@@ -587,7 +601,7 @@ def _room(
     longest, blocks = _longest_bytes(d), _state_blocks(d, pool)
     starts = pool >= max(prefix + sequence, longest) and not _refused(d, blocks)
     most = _sequences(d, pool - prefix, sequence) if starts else 0
-    return _Room(memory, prefix, sequence, longest, blocks, starts, most)
+    return Room(memory, prefix, sequence, longest, blocks, starts, most)
 
 
 def fixed_bytes(deployment: Deployment) -> float:
@@ -706,6 +720,35 @@ def state_block_bytes(deployment: Deployment) -> float:
     return cut.block_bytes if any(kind.name == "state" for kind in cut.kinds) else 0.0
 
 
+def workload_room(deployment: Deployment, workload: Workload) -> Room:
+    """Count the users of a load that have room, without the ledger that says why.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    workload : Workload
+        Prompt, answer and shared prefix; its concurrency is not used.
+
+    Returns
+    -------
+    Room
+        What each takes of the cache, and how many it holds.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> b = catalog.deployment(
+    ...     model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8"
+    ... )
+    >>> load = Workload(7000, 1000, 16)
+    >>> workload_room(b, load).sequences == workload_ledger(b, load).max_concurrent
+    True
+    """
+    load = workload
+    return _room(deployment, load.context_tokens, load.shared_prefix_tokens, load.hit_share)
+
+
 def workload_ledger(deployment: Deployment, workload: Workload) -> Ledger:
     """Compute the memory ledger of a load: its users, their context and shared prefix.
 
@@ -724,7 +767,6 @@ def workload_ledger(deployment: Deployment, workload: Workload) -> Ledger:
     Examples
     --------
     >>> from llmcap_kernel import catalog
-    >>> from llmcap_kernel.spec import Workload
     >>> b = catalog.deployment(
     ...     model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8"
     ... )

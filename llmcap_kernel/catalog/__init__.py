@@ -691,26 +691,10 @@ def deployment(
     if kv == "auto" and all(isinstance(part, Model | Engine) for part in (served, runs)):
         kv = runs.automatic_kv(served, weights.name) or "bf16"
     return Deployment(
-        model=served,
-        gpu=card,
-        engine=runs,
-        weights=weights,
-        kv=named_format("kv", kv, kv=True),
-        tp=tp,
-        pp=pp,
-        ep=ep,
-        dp_attention=dp_attention,
-        memory_fraction=memory_fraction,
-        usd_h=usd_h,
-        speculation=speculation,
-        lora=lora,
-        offload_share=offload_share,
-        max_num_seqs=max_num_seqs,
-        max_num_batched_tokens=max_num_batched_tokens,
-        max_model_len=max_model_len,
-        eager=eager,
-        block_size=block_size,
-    )
+        served, card, runs, weights, named_format("kv", kv, kv=True), tp, pp, ep, dp_attention,
+        memory_fraction, usd_h, speculation, lora, offload_share, max_num_seqs,
+        max_num_batched_tokens, max_model_len, eager, block_size,
+    )  # fmt: skip
 
 
 def named_format(field: str, value: str | Format, kv: bool) -> Format:

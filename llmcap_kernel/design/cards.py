@@ -30,26 +30,36 @@ class Card(Explained):
 
     Attributes
     ----------
-    label : str
-        Heading of the column.
     deployment : Deployment
         The deployment.
     workload : Workload
         Prompt, answer, users and shared prefix.
     slo : Slo
         Limits to meet.
-    ledger : Ledger
-        Memory of a card, term by term.
+    room : Room
+        What a user takes of the cache, and how many it holds.
     estimates : Estimates or None
         Estimates and ceilings under the load; None where the engine does not start.
+    heading : str
+        Heading of the column, where it is given one.
     """
 
-    label: str
     deployment: Deployment
     workload: Workload
     slo: Slo
-    ledger: capacity.Ledger
+    room: capacity.Room
     estimates: Estimates | None
+    heading: str = ""
+
+    @property
+    def label(self) -> str:
+        """Heading of the column: the deployment's title unless it is given another."""
+        return self.heading or self.deployment.title
+
+    @cached_property
+    def ledger(self) -> capacity.Ledger:
+        """Memory of a card, term by term."""
+        return capacity.workload_ledger(self.deployment, self.workload)
 
     @cached_property
     def limits(self) -> tuple[Limit, ...]:
@@ -81,12 +91,12 @@ class Card(Explained):
     @property
     def starts(self) -> bool:
         """Whether the engine starts."""
-        return self.ledger.starts
+        return self.room.starts
 
     @property
     def fits(self) -> bool:
         """Whether all the users wanted have room."""
-        return self.ledger.fits
+        return self.max_concurrent >= self.workload.concurrency
 
     @property
     def meets_all(self) -> bool:
@@ -101,7 +111,7 @@ class Card(Explained):
     @property
     def max_concurrent(self) -> int:
         """Users that have room."""
-        return self.ledger.max_concurrent
+        return self.room.sequences
 
     @property
     def usd_h(self) -> float:
@@ -129,7 +139,7 @@ class Card(Explained):
         if concurrency == self.workload.concurrency:
             return self
         load = replace(self.workload, concurrency=concurrency)
-        return card(self.deployment, load, self.slo, label=self.label)
+        return card(self.deployment, load, self.slo, label=self.heading)
 
     @property
     def binding(self) -> str:
@@ -414,9 +424,9 @@ def card(
     >>> card(b, WORKED_WORKLOAD, WORKED_SLO).meets_all
     True
     """
-    ledger = capacity.workload_ledger(deployment, workload)
-    estimates = calibration.estimates(deployment, workload) if ledger.starts else None
-    return Card(label or deployment.title, deployment, workload, slo or NO_SLO, ledger, estimates)
+    room = capacity.workload_room(deployment, workload)
+    estimates = calibration.estimates(deployment, workload) if room.starts else None
+    return Card(deployment, workload, slo or NO_SLO, room, estimates, label)
 
 
 def price(card: Card) -> float:

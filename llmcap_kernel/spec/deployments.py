@@ -1,11 +1,12 @@
 """What runs: a model in a format on cards, by an engine with its options."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..once import cached_property
 from ..refuse import BadInput, number, shown, yes_or_no
 from .cards import MAX_GPUS, Gpu
-from .engines import MOST_BATCHED, Engine
+from .engines import MOST_BATCHED, BatchLimits, Engine
 from .formats import Format
 from .models import MAX_TOKENS, Model
 
@@ -82,6 +83,13 @@ RECORDS = (
     ("engine", Engine),
     ("weights", Format),
     ("kv", Format),
+)
+TERMS = (("speculation", Speculation), ("lora", Lora))  # that it may have
+LIMITS = (
+    ("max_num_seqs", MOST_BATCHED, ""),
+    ("max_num_batched_tokens", MOST_BATCHED, "tokens"),
+    ("max_model_len", MAX_TOKENS, "tokens"),
+    ("block_size", 4096, "tokens"),
 )
 
 
@@ -162,6 +170,14 @@ class Deployment:
     block_size: int | None = None
 
     def __hash__(self) -> int:
+        return self._hash
+
+    def __getstate__(self) -> dict[str, Any]:
+        # a text's hash is another one in another process
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    @cached_property
+    def _hash(self) -> int:
         # of all fields it would take longer than some of what is looked up by it
         names = (self.model.name, self.gpu.name, self.engine.name, self.weights.name, self.kv.name)
         split = (self.tp, self.pp, self.ep, self.dp_attention, self.memory_fraction, self.usd_h)
@@ -176,8 +192,9 @@ class Deployment:
                     f"{name} is {shown(getattr(self, name))}: it takes a {kind.__name__}"
                     f" (look one up with llmcap_kernel.catalog).",
                 )
-        for name in ("tp", "pp", "ep"):
-            number(name, getattr(self, name), 1, MAX_GPUS, whole=True)
+        number("tp", self.tp, 1, MAX_GPUS, whole=True)
+        number("pp", self.pp, 1, MAX_GPUS, whole=True)
+        number("ep", self.ep, 1, MAX_GPUS, whole=True)
         yes_or_no("dp_attention", self.dp_attention)
         if self.memory_fraction is not None:
             number("memory_fraction", self.memory_fraction, 0.05, 1)
@@ -185,7 +202,7 @@ class Deployment:
             number("usd_h", self.usd_h, 0, 1e5, "USD/h")
         number("offload_share", self.offload_share, 0, 1)
         self._check_limits()
-        for name, term in (("speculation", Speculation), ("lora", Lora)):
+        for name, term in TERMS:
             value = getattr(self, name)
             if value is not None and not isinstance(value, term):
                 raise BadInput(name, f"{name} is {shown(value)}: it takes a {term.__name__}.")
@@ -195,12 +212,7 @@ class Deployment:
 
     def _check_limits(self) -> None:
         yes_or_no("eager", self.eager)
-        for name, most, unit in (
-            ("max_num_seqs", MOST_BATCHED, ""),
-            ("max_num_batched_tokens", MOST_BATCHED, "tokens"),
-            ("max_model_len", MAX_TOKENS, "tokens"),
-            ("block_size", 4096, "tokens"),
-        ):
+        for name, most, unit in LIMITS:
             value = getattr(self, name)
             if value is not None:
                 number(name, value, 1, most, unit, whole=True)
@@ -264,15 +276,19 @@ class Deployment:
         return 1 if self.dp_attention else self.tp
 
     @cached_property
+    def limits(self) -> BatchLimits:
+        """The engine's limits on the card, unless it is told others."""
+        return self.engine.limits_on(self.gpu)
+
+    @property
     def batch_limit_tokens(self) -> int:
         """Most tokens of a step in effect [tokens]."""
-        return self.max_num_batched_tokens or self.engine.limits_on(self.gpu).batched_tokens
+        return self.max_num_batched_tokens or self.limits.batched_tokens
 
-    @cached_property
+    @property
     def seqs_limit(self) -> int:
         """Most sequences at once in effect; as many as a step has tokens, unless told more."""
-        default = self.engine.limits_on(self.gpu).seqs
-        return self.max_num_seqs or min(default, self.batch_limit_tokens)
+        return self.max_num_seqs or min(self.limits.seqs, self.batch_limit_tokens)
 
     @property
     def request_limit_tokens(self) -> int:
@@ -296,7 +312,7 @@ class Deployment:
     @property
     def graph_seqs_limit(self) -> int:
         """Largest batch that is captured in a CUDA graph; 0 without them."""
-        limits = self.engine.limits_on(self.gpu)
+        limits = self.limits
         most = limits.graph_seqs_tp4 if self.tp >= 4 else limits.graph_seqs
         # vLLM: config/vllm.py, _set_cudagraph_sizes; twice, for steps that also prefill
         return 0 if self.eager else min(most, 2 * self.seqs_limit, self.batch_limit_tokens)
@@ -307,7 +323,7 @@ class Deployment:
         srt/server_args.py of 0.5.9, `_handle_gpu_memory_settings`, in MiB.
         """
         total = self.gpu.memory_visible_bytes / 2**20
-        limits = self.engine.limits_on(self.gpu)
+        limits = self.limits
         graphs = limits.graph_seqs_tp4 if self.tp >= 4 else limits.graph_seqs
         chunk = max(self.batch_limit_tokens, 2048)
         reserved = 512 + 1.5 * chunk + 2 * graphs + 128 * self.num_gpus

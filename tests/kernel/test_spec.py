@@ -1,5 +1,6 @@
 """Records refuse nonsense with one sentence: field, what it got, what it takes."""
 
+import pickle
 from dataclasses import fields, replace
 
 import pytest
@@ -143,3 +144,11 @@ def test_tails_of_several_latencies_go_together():
 def test_a_tail_names_the_nearest_latency():
     with pytest.raises(BadInput, match="Did you mean ttft"):
         Tail("tttf", 99, 5.0)
+
+
+def test_a_deployment_goes_to_another_process_without_what_it_keeps():
+    one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    assert hash(one) == hash(replace(one)) and "_hash" in vars(one)
+    assert "_hash" not in one.__getstate__()  # the hash of a text is another there
+    copy = pickle.loads(pickle.dumps(one))
+    assert copy == one and hash(copy) == hash(one)

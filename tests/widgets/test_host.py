@@ -2,11 +2,13 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from widgets import session
+from widgets.carried import FRONT, script
 from widgets.host import Calculator, app
 from widgets.page import static_html
 from widgets.session import CALCULATORS
@@ -23,6 +25,16 @@ def test_the_widget_opens_on_a_query():
     view = Calculator("vram", "ctx=32k&gpu=nope").view
     assert "ctx=32000" in view["query"]
     assert [m["field"] for m in view["messages"] if m["level"] == "error"] == ["gpu"]
+
+
+def test_a_script_is_joined_with_what_it_imports_each_once_and_before_it():
+    whole, parts = script("calculator.js"), [*FRONT.glob("calculator/*.js")]
+    assert "import " not in re.sub(r"//.*", "", whole)
+    places = [whole.index(path.read_text().splitlines()[0]) for path in parts]
+    assert len(set(places)) == len(parts) > 10
+    own = (FRONT / "calculator.js").read_text().splitlines()[0]
+    assert whole.index(own) > max(places)
+    assert [whole.count(f"{kind} h(") for kind in ("function", "export function")] == [1, 1]
 
 
 def test_an_unknown_calculator_or_argument_is_refused():

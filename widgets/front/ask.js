@@ -1,6 +1,7 @@
 // The long lists in the first page's question, searched by typing. The <select> stays in the form,
 // out of sight, and is what the question reads; without a script it is what a reader uses.
-import { h, searchedList } from "./calculator.js";
+import { h } from "./calculator/dom.js";
+import { SearchedList } from "./calculator/list.js";
 import { chooseWords } from "./picture.js";
 
 export function searchable(root) {
@@ -36,7 +37,7 @@ function searched(select) {
   const counts = options.every((option) => /^\d/.test(option.label));
   const isValue = (words) => counts && /^[\d.,\s]+[kKmM]?i?$/.test(words);
   const unlisted = (words) => `${isValue(words) ? "Use" : "Look up"} \u201c${words}\u201d`;
-  const search = searchedList(input, () => options, choose, { unlisted, isValue });
+  const search = new SearchedList(input, () => options, choose, { unlisted, isValue });
   select.form.addEventListener("settled", () => search.isOpen() || show());
 
   input.addEventListener("input", (event) => {
@@ -48,12 +49,7 @@ function searched(select) {
     input.select();
     search.open("");
   });
-  input.addEventListener("keydown", (event) => {
-    const act = search.keys[event.key];
-    if (!act || event.altKey || event.ctrlKey || event.metaKey) return;
-    event.preventDefault();
-    act();
-  });
+  input.addEventListener("keydown", (event) => search.pressed(event));
   input.addEventListener("blur", () => search.leave());
   list.addEventListener("pointerdown", (event) => event.preventDefault()); // the box keeps the focus
   list.addEventListener("mousedown", (event) => event.preventDefault());

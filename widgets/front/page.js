@@ -1,7 +1,11 @@
 // The pages of the book: each calculator that stands in one comes alive beside it, in the reader's
 // browser. Until then it shows what was built, and what a reader touches meanwhile is kept.
-import calculator, { closeMenus, drawStanding, DROPS, dropped, openPaste, shareActs, wayBack } from "./calculator.js";
 import { searchable } from "./ask.js";
+import calculator from "./calculator.js";
+import { openPaste, wayBack } from "./calculator/arrival.js";
+import { drawStanding } from "./calculator/chart.js";
+import { DROPS, dropped } from "./calculator/file.js";
+import { closeMenus, shareActs } from "./calculator/share.js";
 import { whenNear } from "./lazy.js";
 import { WorkerModel, python, stageText } from "./python.js";
 import picture, { chooseWords } from "./picture.js";

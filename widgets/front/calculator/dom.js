@@ -1,0 +1,43 @@
+// Nodes: made, and made to look like others.
+
+export function h(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== undefined && value !== null && value !== false) {
+      node.setAttribute(name, value === true ? "" : value);
+    }
+  }
+  node.append(...children.flat(3).filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+// Attributes that the page sets and no view knows: what is unfolded, and how far a track is filled.
+const OWN = ["open", "style", "data-print", "data-seq", "data-stands", "data-live",
+  "data-drop", "data-busy"];
+
+// Make `old` look like `fresh` and keep every node that can stay: focus, an open
+// <details> and a drawn chart survive a redraw.
+export function patch(old, fresh) {
+  if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) {
+    old.replaceWith(fresh);
+    return;
+  }
+  if (old.nodeType === Node.TEXT_NODE) {
+    if (old.data !== fresh.data) old.data = fresh.data;
+    return;
+  }
+  if (fresh.says && fresh.says === old.says) return; // most tables stay, and have hundreds of cells
+  old.says = fresh.says;
+  if (fresh.dataset.keep === "whole") return; // a fault is told before what it changes is drawn
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name) && !OWN.includes(name)) old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+  if (fresh.dataset.keep !== undefined) return;
+  const next = [...fresh.childNodes];
+  const have = [...old.childNodes];
+  next.forEach((child, i) => (i < have.length ? patch(have[i], child) : old.append(child)));
+  have.slice(next.length).forEach((child) => child.remove());
+}

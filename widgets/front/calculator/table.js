@@ -1,0 +1,28 @@
+// A table of the answer.
+import { h } from "./dom.js";
+
+export function tableBox(table) {
+  const head = h("tr", {}, table.columns.map((name) => h("th", { scope: "col" }, name)));
+  const rows = table.rows.map((row, i) => {
+    const mark = (table.swatches || [])[i];
+    const swatch = mark ? h("i", { class: "lc-swatch", style: `background:var(${mark})` }) : null;
+    const cells = row.slice(1).map((cell, j) => h("td", cellAttributes(table, i, j), cell));
+    const attributes = { class: (table.highlight || []).includes(i) ? "lc-high" : undefined };
+    const address = (table.links || [])[i];
+    const head = address ? h("a", { href: address }, row[0]) : row[0];
+    return h("tr", attributes, h("th", { scope: "row" }, swatch, head), cells);
+  });
+  const body = [h("caption", {}, table.caption), h("thead", {}, head), h("tbody", {}, rows)];
+  const wide = table.stack ? " lc-stack" : "";
+  const box = h("div", { class: `lc-table${wide}`, tabindex: "0", role: "region",
+    "aria-label": table.caption }, h("table", {}, body));
+  Object.assign(box, { says: JSON.stringify(table) });
+  // what is not the answer is a line until somebody asks for it
+  return table.fold
+    ? h("details", { class: "lc-more" }, h("summary", {}, table.caption), box) : box;
+}
+
+function cellAttributes(table, i, j) {
+  const level = ((table.levels || [])[i] || [])[j];
+  return { "data-label": table.columns[j + 1], class: level ? `lc-${level}` : undefined };
+}
