@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmcap_kernel import catalog, law
+from llmcap_kernel.law import attention
 from llmcap_kernel.spec import Attention, Format, Tensor
 
 from . import plain
@@ -102,9 +103,11 @@ def test_experts_touched_lies_between_k_and_all(experts, data):
 def test_causal_pairs_against_a_plain_loop(tokens, cached, cap):
     tokens = min(tokens, 300)
     slow = sum(min(cached + i, cap) for i in range(1, tokens + 1))
-    fast = law._causal_pairs(tokens, cached, cap)
+    fast = attention._causal_pairs(tokens, cached, cap)
     assert fast == slow
-    assert law._causal_pairs(tokens, cached, 0) == sum(cached + i for i in range(1, tokens + 1))
+    assert attention._causal_pairs(tokens, cached, 0) == sum(
+        cached + i for i in range(1, tokens + 1)
+    )
 
 
 def test_ridge_of_an_h100_is_near_300():

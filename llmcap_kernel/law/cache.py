@@ -1,0 +1,397 @@
+"""The KV cache: what a token leaves in it, and what a step reads of it."""
+
+from collections.abc import Callable
+
+from ..numeric import Number, minimum
+from ..spec import Attention, Format, Model
+from .formulas import gqa_elements_per_token, mla_elements_per_token
+from .weights import TORCH
+
+
+def kv_elements(attention: Attention) -> int:
+    """Count the elements one layer of this kind caches per token.
+
+    Parameters
+    ----------
+    attention : Attention
+        Attention kind.
+
+    Returns
+    -------
+    int
+        Elements stored in the KV format, over all KV heads [elements].
+
+    Examples
+    --------
+    >>> from llmcap_kernel.spec import Attention
+    >>> kv_elements(Attention("mla", layers=61, heads=128, latent_dim=512, rope_dim=64))
+    576
+    """
+    if attention.kind == "linear":
+        return 0
+    if attention.latent_dim:
+        return mla_elements_per_token(latent_dim=attention.latent_dim, rope_dim=attention.rope_dim)
+    return gqa_elements_per_token(
+        kv_heads=attention.kv_heads,
+        head_dim=attention.head_dim,
+        v_head_dim=attention.v_head_dim or None,
+    )
+
+
+def kv_record_bytes(attention: Attention, kv: Format, *, engine: str = "vllm") -> float:
+    """Size an entry of one layer's cache as an engine stores it, without an indexer's.
+
+    vLLM and SGLang pack latents of sparse attention: elements in FP8 with a 32-bit scale for
+    each 128, the rotary key in 16 bits. So are DeepSeek V4's vectors, which serve as keys and
+    values, with an eight-bit scale for each 64, whatever cache is asked for.
+
+    Parameters
+    ----------
+    attention : Attention
+        Attention kind.
+    kv : Format
+        Storage format of keys and values.
+    engine : str
+        The engine's family.
+
+    Returns
+    -------
+    float
+        Over all KV heads; an indexer stores `index_dim * index_bytes` beside it [bytes].
+
+    References
+    ----------
+    vLLM 0.33, mla_attention.py and deepseek_v4/attention.py (state_content_bytes); SGLang 0.5.23,
+    deepseek_v4_memory_pool.py.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> fp8 = catalog.format("fp8")
+    >>> [kv_record_bytes(catalog.model(m).attention[0], fp8) for m in ("deepseek-v3", "glm-5.2")]
+    [576.0, 656.0]
+    """
+    a = attention
+    if engine in TORCH and a.latent_dim:
+        packed = a.latent_dim + 2 * a.rope_dim
+        if a.head_dim and not a.v_head_dim:
+            return packed + -(-a.latent_dim // 64 // 8) * 8.0
+        if a.kind == "sparse" and kv.bytes_per_element == 1:
+            return packed + 4.0 * a.latent_dim / 128
+    return kv_elements(a) * kv.bytes_per_element
+
+
+def state_bytes(attention: Attention, *, engine: str = "vllm") -> float:
+    """Size the recurrent state of one layer and sequence as an engine keeps it.
+
+    Parameters
+    ----------
+    attention : Attention
+        A "linear" attention kind.
+    engine : str
+        The engine's family.
+
+    Returns
+    -------
+    float
+        llama.cpp keeps it in 32 bits, SGLang all but what the short convolution looks back on;
+        vLLM as the config says, else in the model's own 16 [bytes].
+
+    References
+    ----------
+    llama.cpp, llama-memory-recurrent.cpp; SGLang 0.5.9, configs/mamba_utils.py; vLLM 0.19,
+    mamba_utils.py.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> linear = [a for a in catalog.model("qwen3-next-80b-a3b").attention if a.kind == "linear"]
+    >>> [state_bytes(linear[0], engine=e) for e in ("vllm", "sglang", "llama.cpp")]
+    [1097728, 2146304, 2195456]
+    """
+    a = attention
+    if engine == "llama.cpp" and a.state_elements + a.conv_elements:
+        return 4 * (a.state_elements + a.conv_elements)
+    if engine == "sglang" and a.state_elements:
+        return 4 * a.state_elements + 2 * a.conv_elements
+    return a.state_bytes
+
+
+def tokens_stored(attention: Attention, context_tokens: Number) -> Number:
+    """Count the cache entries a layer stores for a sequence.
+
+    Parameters
+    ----------
+    attention : Attention
+        Attention kind.
+    context_tokens : float or array
+        Length of the sequence so far [tokens].
+
+    Returns
+    -------
+    float or array
+        Entries stored; one may cover several tokens.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.spec import Attention
+    >>> a = Attention("window", layers=18, heads=64, kv_heads=8, head_dim=64, window_tokens=128)
+    >>> tokens_stored(a, 8000)
+    128
+    """
+    if attention.kind == "linear":
+        return 0 * context_tokens
+    kept = context_tokens
+    if attention.kind == "window":
+        kept = minimum(context_tokens, attention.window_tokens)
+    return kept / attention.stride_tokens if attention.stride_tokens > 1 else kept
+
+
+def tokens_read(attention: Attention, context_tokens: Number) -> Number:
+    """Count the cache entries of a sequence that a decode step reads.
+
+    Parameters
+    ----------
+    attention : Attention
+        Attention kind.
+    context_tokens : float or array
+        Length of the sequence so far [tokens].
+
+    Returns
+    -------
+    float or array
+        Entries read; a sparse layer reads at most `topk_tokens`.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.spec import Attention
+    >>> a = Attention("sparse", layers=61, heads=128, latent_dim=512, topk_tokens=2048)
+    >>> tokens_read(a, 100_000), tokens_read(a, 1000)
+    (2048, 1000)
+    """
+    kept = tokens_stored(attention, context_tokens)
+    return minimum(kept, attention.topk_tokens) if attention.kind == "sparse" else kept
+
+
+def _kv_shards(attention: Attention, tp: int, dp_attention: bool) -> int:
+    if dp_attention or attention.latent_dim:
+        return 1  # one latent serves all heads, so every card needs all of it
+    return min(tp, attention.kv_heads) if attention.kv_heads else tp
+
+
+def kv_bytes_per_sequence(
+    model: Model,
+    kv: Format,
+    context_tokens: Number,
+    *,
+    tp: int = 1,
+    pp: int = 1,
+    dp_attention: bool = False,
+    engine: str = "vllm",
+) -> Number:
+    """Add up the cache of one sequence on one card.
+
+    Tensor parallelism splits the cache by KV head and replicates it when there are
+    more cards than heads; a latent cache has no heads to split and is replicated on
+    every card. Under data-parallel attention a card holds the whole cache of its own
+    sequences and nothing of the others.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    kv : Format
+        Storage format of keys and values.
+    context_tokens : float or array
+        Length of the sequence [tokens].
+    tp, pp : int
+        Tensor-parallel and pipeline-parallel degree.
+    dp_attention : bool
+        Whether attention is data-parallel: cards split the sequences, not the heads.
+    engine : str
+        The engine's family.
+
+    Returns
+    -------
+    float or array
+        Cache and recurrent states on the card that holds the most [bytes].
+
+    References
+    ----------
+    Kwon et al. 2023, arXiv 2309.06180, section 2; Pope et al. 2022, arXiv
+    2211.05102, section 3.3, for the split.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> llama, fp8 = catalog.model("llama-3.1-70b"), catalog.format("fp8")
+    >>> kv_bytes_per_sequence(llama, fp8, 1)
+    163840.0
+    """
+    return _cache_bytes(model, kv, context_tokens, tokens_stored, 1, tp, pp, dp_attention, engine)
+
+
+def kv_read_bytes_per_sequence(
+    model: Model,
+    kv: Format,
+    context_tokens: Number,
+    *,
+    tp: int = 1,
+    dp_attention: bool = False,
+    engine: str = "vllm",
+) -> Number:
+    """Add up the cache bytes of one sequence that a decode step reads on one card.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    kv : Format
+        Storage format of keys and values.
+    context_tokens : float or array
+        Length of the sequence so far [tokens].
+    tp : int
+        Tensor-parallel degree.
+    dp_attention : bool
+        Whether attention is data-parallel: cards split the sequences, not the heads.
+    engine : str
+        The engine's family.
+
+    Returns
+    -------
+    float or array
+        Bytes over all layers; a recurrent state counts twice, read and written [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> llama, fp8 = catalog.model("llama-3.1-70b"), catalog.format("fp8")
+    >>> kv_read_bytes_per_sequence(llama, fp8, 8000) / 1e9
+    1.31072
+    """
+    return _cache_bytes(model, kv, context_tokens, tokens_read, 2, tp, 1, dp_attention, engine)
+
+
+def kv_layer_bytes(
+    attention: Attention,
+    kv: Format,
+    *,
+    tp: int = 1,
+    dp_attention: bool = False,
+    engine: str = "vllm",
+) -> float:
+    """Give what one layer stores of a token on a card, or the size of its state.
+
+    Parameters
+    ----------
+    attention : Attention
+        Kind of attention.
+    kv : Format
+        Storage format of keys and values.
+    tp : int
+        Tensor-parallel degree.
+    dp_attention : bool
+        Whether attention is data-parallel: cards split the sequences, not the heads.
+    engine : str
+        The engine's family.
+
+    Returns
+    -------
+    float
+        Keys, values and the indexer's entry of a token; of a "linear" layer its state [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> (one,) = catalog.model("llama-3.1-70b").attention
+    >>> kv_layer_bytes(one, catalog.format("fp8"), tp=2)
+    1024.0
+    """
+    shards = _kv_shards(attention, tp, dp_attention)
+    if attention.kind == "linear":
+        return state_bytes(attention, engine=engine) / shards
+    # the indexer scores every stored token, and its cache is replicated on every card
+    entry = kv_record_bytes(attention, kv, engine=engine) / shards
+    return entry + attention.index_dim * attention.index_bytes
+
+
+def _cache_bytes(
+    model: Model,
+    kv: Format,
+    context_tokens: Number,
+    entries: Callable[[Attention, Number], Number],
+    state_passes: int,
+    tp: int,
+    pp: int,
+    dp_attention: bool,
+    engine: str,
+) -> Number:
+    total: Number = 0.0
+    for a in model.attention:
+        shards = _kv_shards(a, tp, dp_attention)
+        layers = -(-a.layers // pp)
+        if a.kind == "linear":
+            total = total + layers * state_bytes(a, engine=engine) * state_passes / shards
+            continue
+        per_entry = kv_record_bytes(a, kv, engine=engine) / shards
+        total = total + layers * per_entry * entries(a, context_tokens)
+        if a.index_dim:
+            # the indexer scores every stored token, and its cache is replicated on every card
+            kept = tokens_stored(a, context_tokens)
+            total = total + layers * a.index_dim * a.index_bytes * kept
+    return total
+
+
+def kv_shared_bytes(
+    model: Model,
+    kv: Format,
+    prefix_tokens: Number,
+    *,
+    tp: int = 1,
+    pp: int = 1,
+    dp_attention: bool = False,
+    engine: str = "vllm",
+) -> Number:
+    """Add up the cache that sequences with a common prefix share.
+
+    Sliding windows and recurrent states depend on the end of each sequence, so only
+    layers that store every token share their cache.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    kv : Format
+        Storage format of keys and values.
+    prefix_tokens : float or array
+        Length of the common prefix [tokens].
+    tp, pp : int
+        Tensor-parallel and pipeline-parallel degree.
+    dp_attention : bool
+        Whether attention is data-parallel: cards split the sequences, not the heads.
+    engine : str
+        The engine's family.
+
+    Returns
+    -------
+    float or array
+        Shared cache on the card that holds the most [bytes].
+
+    References
+    ----------
+    Kwon et al. 2023, arXiv 2309.06180, section 4.4; Zheng et al. 2023, arXiv
+    2312.07104, for the prefix tree.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> llama, fp8 = catalog.model("llama-3.1-70b"), catalog.format("fp8")
+    >>> kv_shared_bytes(llama, fp8, 6000) / 1e9
+    0.98304
+    """
+
+    def whole(attention: Attention, context_tokens: Number) -> Number:
+        keeps_all = attention.kind in ("full", "mla", "sparse")
+        return tokens_stored(attention, context_tokens) if keeps_all else 0 * context_tokens
+
+    return _cache_bytes(model, kv, prefix_tokens, whole, 0, tp, pp, dp_attention, engine)
