@@ -1,0 +1,314 @@
+"""Estimates: `serve` with fitted efficiencies, and the interval of each number."""
+
+from dataclasses import dataclass, replace
+
+from ..explain import counted
+from ..once import cached_property
+from ..serving import LoadWork, Served, load_work, usd_per_mtok
+from ..spec import CEILING, Deployment, Format, Gpu, Model, Workload
+from .efficiencies import LOOP, SERVER, efficiency_for, keys
+from .fitted import cache_until_reload, table
+from .metrics import CEILING_OF, kind
+from .own import IN_USE
+
+CLOSE_TO_AN_END = 0.05  # of the value: a bound so near the estimate is no bound on that side
+WIDE = 6.0  # high over low beyond which an interval is too wide to use
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A prediction with its interval and its ceiling.
+
+    Attributes
+    ----------
+    value, low, high : float
+        The estimate, and the bounds that contain four measurements of five.
+    ceiling : float
+        What the spec sheet allows, in the same unit.
+    reason : str
+        Why the interval is as wide as it is.
+    """
+
+    value: float
+    low: float
+    high: float
+    ceiling: float
+    reason: str
+
+    @property
+    def doubt(self) -> str:
+        """Why the interval cannot be relied on; "" where it can."""
+        if self.low == self.high:
+            return ""
+        if self.low <= 0 or self.high / self.low > WIDE:
+            return f"uncertain by more than {WIDE:g}x"
+        if min(self.high - self.value, self.value - self.low) < CLOSE_TO_AN_END * self.value:
+            return "not known on one side, where the interval ends at the estimate"
+        return ""
+
+    def scaled(self, scale: float) -> "Estimate":
+        """Convert the estimate to another unit.
+
+        Parameters
+        ----------
+        scale : float
+            New units per old unit.
+
+        Returns
+        -------
+        Estimate
+            Value, interval and ceiling, each times the scale.
+
+        Examples
+        --------
+        >>> Estimate(20.0, 15.0, 30.0, 10.0, "").scaled(1e-3).high
+        0.03
+        """
+        ends = {name: getattr(self, name) * scale for name in ("value", "low", "high", "ceiling")}
+        return replace(self, **ends)
+
+    def inverse(self, numerator: float = 1.0) -> "Estimate":
+        """Estimate the reciprocal, times a numerator.
+
+        Parameters
+        ----------
+        numerator : float
+            Number that is divided by the value, by the bounds and by the ceiling.
+
+        Returns
+        -------
+        Estimate
+            The reciprocals, with the bounds of the interval exchanged.
+
+        Examples
+        --------
+        >>> Estimate(20.0, 10.0, 40.0, 5.0, "").inverse().high
+        0.1
+        """
+        value, low, high, ceiling = (
+            numerator / x for x in (self.value, self.high, self.low, self.ceiling)
+        )
+        return replace(self, value=value, low=low, high=high, ceiling=ceiling)
+
+
+# What may not be known, from little to much: an engine and chips that were measured, but never
+# together; one of them that was never measured; and neither.
+IGNORANCE = ("apart", "one", "neither")
+
+
+def ignorance(engine: bool, chips: bool, both: bool) -> str:
+    """Name what is not known.
+
+    Parameters
+    ----------
+    engine, chips, both : bool
+        Whether the engine was measured, the chips were, and the one on the other.
+
+    Returns
+    -------
+    str
+        A name of `IGNORANCE`, "" where all is known.
+
+    Examples
+    --------
+    >>> ignorance(True, True, True), ignorance(True, False, False)
+    ('', 'one')
+    """
+    if both:
+        return ""
+    return IGNORANCE[2 - engine - chips]
+
+
+# What a shape taken for a model's own moves a time by, in eight of ten models of the catalogue.
+ASSUMED_SHAPE = 1.25
+
+
+@cache_until_reload
+def _interval(gpu: Gpu, family: str, quantity: str) -> tuple[float, float, str]:
+    """Factors on a time within which a measurement lies, and why they are that wide."""
+    known, rows = table(), table()["rows"]
+    program, engine, *_ = keys(family, gpu)
+    both = f"{engine} on {gpu.family}"
+    own = IN_USE.get(family)
+    mine = own.intervals.get(kind(program, quantity)) if own and gpu.family in own.chips else None
+    if own and mine:
+        faster, slower = mine
+        told = f"{own.rows:,} rows of your own, of {counted(own.deployments, 'deployment')}"
+        return faster, slower, f"{family}: {told}"
+    less = ignorance(engine in rows, gpu.family in rows, both in rows)
+    # what kind of program an engine is that nobody measured is not known either
+    programs = (program,) if engine in rows else (SERVER, LOOP)
+    widths = [known["intervals"][kind(name, quantity)] for name in programs]
+    width = max(widths, key=lambda w: w["slower"] / w["faster"])
+    faster, slower = width["faster"], width["slower"]
+    told = f"width from {width['rows']:,} rows, each predicted without its source"
+    if not less:
+        return faster, slower, f"{both}: {rows[both]:,} rows; {told}"
+    wider = known["ignorance"][less]
+    told = f"{_unmeasured(engine, gpu.family)}: interval {wider:.2g}x wider each way; {told}"
+    return faster / wider, slower * wider, told
+
+
+def _assumed(model: Model, faster: float, slower: float, why: str) -> tuple[float, float, str]:
+    """The same, wider where the shape of the model is taken for its own."""
+    if not model.assumed_shape:
+        return faster, slower, why
+    told = f"{model.source}: interval {ASSUMED_SHAPE:g}x wider each way; {why}"
+    return faster / ASSUMED_SHAPE, slower * ASSUMED_SHAPE, told
+
+
+def _untimed(weights: Format, faster: float, slower: float, why: str) -> tuple[float, float, str]:
+    """The same, wider where no kernel of the weights' format was timed.
+
+    As much wider as for an engine or for chips that nobody measured: a kernel that nobody timed
+    is another thing of which alike ones stand in.
+    """
+    if weights.timed:
+        return faster, slower, why
+    wider = table()["ignorance"]["one"]
+    told = f"no kernel of {weights.title} was timed: interval {wider:.2g}x wider each way; {why}"
+    return faster / wider, slower * wider, told
+
+
+def _unmeasured(engine: str, chips: str) -> str:
+    """Say what nobody measured."""
+    rows = table()["rows"]
+    missing = [f"engine {engine}"] * (engine not in rows) + [f"{chips} chips"] * (chips not in rows)
+    if missing:
+        return f"no measurement of {' nor '.join(missing)}"
+    return f"{engine} and {chips} chips were measured, never together"
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What can be expected of a deployment under a load, and what the spec sheet allows.
+
+    Attributes
+    ----------
+    deployment : Deployment
+        The deployment.
+    served : Served
+        The load, timed with the fitted efficiencies.
+    family : str
+        Family of the engine.
+    """
+
+    deployment: Deployment
+    served: Served
+    family: str
+
+    @cached_property
+    def ceiling(self) -> Served:
+        """The same load, timed at the ceiling."""
+        return Served(self.served.work, CEILING, self.deployment, self.served.workload)
+
+    def of(self, quantity: str, *, bounded: bool = True) -> Estimate:
+        """Estimate one quantity with its interval.
+
+        Parameters
+        ----------
+        quantity : str
+            A quantity of `Served`.
+        bounded : bool
+            Whether the interval ends at the ceiling. A measurement whose source does
+            not state its format or its cards can lie beyond the ceiling of those
+            assumed; one of a deployment that is stated in full cannot.
+
+        Returns
+        -------
+        Estimate
+            Value, interval and ceiling in the quantity's own unit.
+        """
+        value = getattr(self.served, quantity)
+        ceiling = getattr(self.ceiling, CEILING_OF.get(quantity, quantity))
+        faster, slower, reason = self.width(quantity)
+        if "tok_s" in quantity:
+            faster, slower = 1 / slower, 1 / faster
+        low, high = value * faster, value * slower
+        if bounded and ceiling <= value:
+            low = max(low, ceiling)
+        elif bounded:
+            high = min(high, ceiling)
+        return Estimate(value, low, high, ceiling, reason)
+
+    def width(self, quantity: str) -> tuple[float, float, str]:
+        """Say how wide the interval of a quantity is.
+
+        Parameters
+        ----------
+        quantity : str
+            A quantity of `Served`.
+
+        Returns
+        -------
+        tuple of (float, float, str)
+            The factors from the estimate to the faster and to the slower end, and why.
+        """
+        d = self.deployment
+        known = _untimed(d.weights, *_interval(d.gpu, self.family, quantity))
+        return _assumed(d.model, *known)
+
+    @cached_property
+    def itl_s(self) -> Estimate:
+        """Mean gap between two tokens of a user, including others' prefill [s]."""
+        return self.of("itl_s")
+
+    @property
+    def tok_s_user(self) -> Estimate:
+        """Tokens of one user per second, including others' prefill [tok/s]."""
+        return self.itl_s.inverse()
+
+    @cached_property
+    def ttft_s(self) -> Estimate:
+        """Mean time to the first token; its ceiling is the prefill of the prompt alone [s]."""
+        return self.of("ttft_mean_s")
+
+    @cached_property
+    def output_tok_s(self) -> Estimate:
+        """Output tokens of all users [tok/s]."""
+        return self.of("output_tok_s")
+
+    @cached_property
+    def usd_mtok(self) -> Estimate | None:
+        """Price of a million output tokens; None where no rent is known [USD/Mtok]."""
+        price = usd_per_mtok(usd_h=self.deployment.usd_h_all, tok_s=1.0)
+        return None if price is None else self.output_tok_s.inverse(price)
+
+
+def estimates(
+    deployment: Deployment,
+    workload: Workload,
+    *,
+    family: str | None = None,
+    work: LoadWork | None = None,
+) -> Estimates:
+    """Estimate latency, throughput and price of a deployment under a load.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    workload : Workload
+        Prompt, answer, users and shared prefix.
+    family : str, optional
+        Family of the engine; that of the deployment if omitted.
+    work : LoadWork, optional
+        Work of the load on the cards, where it is already known.
+
+    Returns
+    -------
+    Estimates
+        Each quantity with its interval and its ceiling.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
+    >>> gap = estimates(b, Workload(1000, 500, 16)).itl_s
+    >>> gap.ceiling <= gap.low < gap.value < gap.high
+    True
+    """
+    d, load = deployment, workload
+    family = family or d.engine.family
+    work = load_work(d, load) if work is None else work
+    return Estimates(d, Served(work, efficiency_for(d, family), d, load), family)
