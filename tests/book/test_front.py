@@ -52,6 +52,17 @@ def test_the_first_screen_holds_a_question_and_four_numbers_of_calculate(visit):
     assert page.locator(f"{ASK} select").first.is_disabled()
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_bars_of_a_row_stand_level_whichever_has_an_interval(visit, width):
+    page = visit(FRONT, width=width)
+    boxes = [line.bounding_box() for line in page.locator(f"{ASK} .lf-line").all()]
+    tops = {}
+    for number, line in zip(page.locator(f"{ASK} .lf-numbers > div").all(), boxes, strict=True):
+        tops.setdefault(round(number.bounding_box()["y"]), set()).add(round(line["y"]))
+    assert len(boxes) == 5 and len(tops) == (1 if width == 1280 else 3)
+    assert all(len(level) == 1 for level in tops.values())
+
+
 def test_nothing_heavy_is_loaded_until_a_word_is_touched_and_then_the_numbers_follow(
     browser, static_site
 ):

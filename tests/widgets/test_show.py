@@ -15,6 +15,14 @@ def test_a_table_is_text_and_html():
     assert bundle(shown) == {"text/plain": repr(shown), "text/html": shown._repr_html_()}
 
 
+def test_phrases_begin_at_one_place_and_numbers_end_at_one():
+    rows = [("tp", "rent and collectives", 2), ("kv", "quality at long context", 31)]
+    html = show.table(("lever", "costs", "users"), rows, "Levers")._repr_html_()
+    table = ElementTree.fromstring(html)
+    words = [node.text for node in table.iter() if node.get("class") == "lc-words"]
+    assert words == ["costs", "rent and collectives", "quality at long context"]
+
+
 def test_arithmetic_is_of_whole_results_and_of_single_lines():
     card = catalog.deployment(model="llama-3.1-8b", gpu="rtx-3090")
     books = capacity.ledger(card, context_tokens=8000)

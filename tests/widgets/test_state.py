@@ -162,3 +162,16 @@ def test_a_wrong_value_keeps_the_one_before():
     state, (message,) = form.check({"users": "many"}, base={"users": 8})
     assert state == {"users": 8}
     assert "Kept 8" in message["text"]
+
+
+@pytest.mark.parametrize("name", ["itl", "ttft", "budget", "prefix"])
+def test_who_empties_a_limit_wants_none(name):
+    """The help says "0 for no limit", and a cleared box says so too."""
+    form = CALCULATORS["calculate"].FORM
+    state, messages = form.check({name: ""}, form.defaults() | {name: 7})
+    assert (state[name], messages) == (0, [])
+
+
+def test_who_empties_an_input_that_must_be_at_least_one_is_told():
+    _, messages = CALCULATORS["calculate"].FORM.check({"in": ""})
+    assert messages and "it takes" in messages[0]["text"]

@@ -193,8 +193,10 @@ def _limits_said(card):
     if missed:
         return f"It misses {_one_or_each(missed, tightest)}{by_how_much}."
     if likely:
+        # what binds may be met, with room for all: the sentence is of what may be missed
         met = "It likely meets every limit" if card.fits else "The other limits are likely met"
-        return f"{met}; {_one_or_each(likely, tightest)} may still miss{by_how_much}."
+        which = _one_or_each(likely, likely[0])
+        return f"{met}; {which} may still miss: {likely[0].sentence}."
     return f"It meets every limit{by_how_much.replace(':', '; the tightest:', 1)}." * card.fits
 
 

@@ -135,6 +135,8 @@ class Field:
             return self._config(raw)
         if self.kind == "code" and self.reads:
             return self.reads(raw)
+        if raw == "" and self.low == 0:
+            return 0  # who empties a limit, or what is shared, wants none
         if isinstance(raw, str):
             raw = _as_number(raw, self.kind == "tokens", self.unit)
         whole = self.kind in ("tokens", "whole")
