@@ -965,3 +965,15 @@ def test_a_file_of_docker_or_of_a_table_is_no_modelfile():
 )
 def test_variables_of_an_engine_that_are_not_read_are_named(text, named):
     assert [one.flag for one in launch.read(text).not_counted] == named
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpu", "cards"),
+    [
+        ("--gres=gpu:h100:8", "h100", 8), ("--gpus-per-node=4", "", 4), ("--nodes=1", "", 0),
+        ("--gres=gpu:a100", "a100", 1), ("--gres=gpu:big_ones:2", "", 2),
+    ],
+)  # fmt: skip
+def test_the_cards_that_slurm_is_asked_for(asked, gpu, cards):
+    one = launch.read(f"srun -N 1 {asked} vllm serve Qwen/Qwen3-32B -tp 2")
+    assert (one.gpu, one.num_gpus) == (gpu, cards)

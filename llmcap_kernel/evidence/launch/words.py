@@ -5,6 +5,7 @@ import itertools
 import re
 from typing import NamedTuple
 
+from ...catalog import names
 from ...refuse import BadInput, shown
 from . import relatives
 
@@ -31,6 +32,9 @@ VISIBLE = (
     *("ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK"),
 )
 SHELLS = ("bash", "sh", "zsh", "dash")
+SLURM = re.compile(
+    r"--(?:gres=gpu:|gpus=|gpus-per-(?:node|task)=)(?:([A-Za-z][\w.-]{1,40})(?::|$))?(\d{1,3})?"
+)
 RUNNERS = ("docker", "podman", "nerdctl")
 # Options of `docker run` that take no value.
 BARE = (
@@ -370,8 +374,9 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
         own = env | given
         head = _base(filled[at]) if at < len(filled) else ""
         if engine:
-            inside, seen = tuple(filled[_behind(filled, at) :]), _visible(own)
-            out.append(Command(inside, engine, "", own, seen, program=head))
+            inside, (card, many) = tuple(filled[_behind(filled, at) :]), _of_slurm(filled[:at])
+            seen = _visible(own) or many
+            out.append(Command(inside, engine, "", own, seen, card, program=head))
         elif found := relatives.of_words(filled, own):
             out.append(_read_as(found, own))
             env = own  # a server's settings are those of the model that it runs later
@@ -459,6 +464,17 @@ def _visible(env: dict[str, str]) -> int:
         if shown_cards and shown_cards[0].strip() not in ("all", "void", "none", "-1"):
             return len(shown_cards)
     return 0
+
+
+def _of_slurm(ahead: list[str]) -> tuple[str, int]:
+    """The card that `srun` asks for, and how many on each node; "" and 0 where it does not."""
+    if not any(_base(word) == "srun" for word in ahead):
+        return "", 0
+    found = next(filter(None, map(SLURM.fullmatch, ahead)), None)
+    if not found:
+        return "", 0
+    known = found[1] and names.card(found[1]).name  # a cluster may call its cards as it likes
+    return found[1] if known else "", int(found[2] or 1)
 
 
 def _submitted(words: list[str], env: dict[str, str], deep: int) -> list[Command]:

@@ -25,6 +25,7 @@ from . import (
     guidellm_tables,
     inference_perf,
     llama_bench,
+    llama_timings,
     llmperf,
     load_testers,
     measured,
@@ -48,12 +49,12 @@ KNOWN = (
     "a CSV with a quantity a column (model, gpu, tp, concurrency, mean_ttft_ms, ...), one with the "
     "columns metric and value, or what a client wrote: vllm bench serve, sweep, "
     "throughput or latency, SGLang bench_serving, trtllm-bench, AIPerf, GenAI-Perf, GuideLLM, "
-    "LLMPerf, inference-perf, genai-bench, EvalScope, MLPerf's LoadGen, llama-bench or "
-    "llama-batched-bench; or a summary of k6 or Locust"
+    "LLMPerf, inference-perf, genai-bench, EvalScope, MLPerf's LoadGen, llama-bench, "
+    "llama-batched-bench, what llama.cpp and Ollama say of an answer, or a summary of k6 or Locust"
 )
 # In this order: SGLang's results have the names of vLLM's, and some more.
 CLIENTS = (
-    *(measured, llama_bench, batched_bench, genai_perf, sglang, vllm),
+    *(measured, llama_bench, batched_bench, llama_timings, genai_perf, sglang, vllm),
     *(guidellm, llmperf, inference_perf, genai_bench, evalscope, trtllm, mlperf, load_testers),
     wide,
 )
@@ -81,7 +82,7 @@ FORMS = (
         batched_bench.LINES,
     ),
     *(llama_bench.SQL, JSON, genai_perf.CSV, guidellm_tables.CSV, vllm.PRINTED),
-    guidellm_tables.DUMPED,
+    *(guidellm_tables.DUMPED, llama_timings.TIMINGS),
     *(csv_form(lambda header: _reader(header) is not None), JSON_IN_A_LOG),
 )
 

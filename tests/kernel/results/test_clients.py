@@ -496,3 +496,34 @@ def test_sglang_s_offline_throughput_counts_prompts_too():
     assert [(m.load.metric, m.value, *m.load[2:5]) for m in made] == [
         ("total_tok_s", 2400.0, 1000, 200, None)
     ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "llama_timings.txt",
+        "ollama_verbose.txt",
+        "ollama_generate.json",
+        "llama_server_timings.json",
+    ],
+)
+def test_what_is_said_of_one_answer(name):
+    """1,000 tokens in 250 ms, then 200 in 2 s."""
+    made, bad = measured(name, **MODEL)
+    assert not bad and {m.load[2:5] for m in made} == {(1000, 200, 1)}
+    assert {(m.load.metric, round(m.value, 6)) for m in made} == {
+        ("prefill_tok_s", 4000.0),
+        ("decode_tok_s_per_user", 100.0),
+    }
+    assert {stated.meaning(m.spelled).family for m in made} == {"llama.cpp"}
+    if name != "ollama_verbose.txt":  # which names no model
+        made, _ = measured(name, gpu="h100")
+        d = stated.meaning(made[0].spelled).deployment
+        assert (d.model.name, d.weights.name) == ("qwen3-8b", "gguf-q4-k-m")
+
+
+def test_a_prompt_that_was_in_the_cache_is_counted_as_such():
+    data = json.loads((FILES / "llama_server_timings.json").read_text("utf-8"))
+    data["timings"] |= {"cache_n": 700, "prompt_n": 300}
+    rows = results.parse(json.dumps(data).encode(), "a.json")
+    assert {(r.fields["input_tokens"], r.fields["cached_tokens"]) for r in rows} == {(1000, 700)}
