@@ -72,6 +72,8 @@ def using(found: Mapping[str, Own]) -> Iterator[None]:
 
     Examples
     --------
+    >>> from llmcap_kernel import catalog
+    >>> from llmcap_kernel.calibration import efficiency_of
     >>> asked = ("vllm", catalog.gpu("l4"), catalog.format("bf16"), catalog.format("bf16"))
     >>> with using({"vllm": Own(1.5, 12, 3, ("hopper",), {})}):
     ...     slow = efficiency_of(*asked)
