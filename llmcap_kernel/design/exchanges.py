@@ -153,9 +153,9 @@ def _dollar(found: Search, best: Choice) -> Exchange | None:
     choice = found.choice(at)
     buys = (
         f"a mean gap of {quantity(row.itl_s, 's')} in place of {quantity(own.itl_s, 's')}: "
-        f"{choice.title}, at {_rent(more)}."
+        f"{choice.title}"
     )
-    text = f"{head} {buys}" if within else f"{head}{_rent(more)} buys {buys}"
+    text = f"{head} {buys}, at {_rent(more)}." if within else f"{head}{_rent(more)} buys {buys}."
     return Exchange("dollar", text, choice, more)
 
 

@@ -309,6 +309,18 @@ def test_what_is_exchanged_is_no_part_of_a_name_and_no_name_is_a_letter(sweep):
     assert not re.search(r"\b[AB]\b (?:with|goes|is|misses)", " ".join(view["sentences"]))
 
 
+def test_a_note_keeps_its_own_words_beside_a_card_s_name():
+    """ "Each of the 8 cards" once had a card's name in the place of its first word."""
+    notes = " ".join(shown()["sentences"])
+    assert "8x H200: deepseek-v3 keeps one latent for all heads: each of the 8 cards" in notes
+
+
+def test_a_leader_beyond_the_budget_is_no_good_news():
+    status = shown()["status"]
+    assert "over the budget of $30.00/h" in status["text"] and status["level"] == "warn"
+    assert shown(budget=40)["status"]["level"] == "good"
+
+
 @pytest.mark.parametrize("moved", ALONG)
 def test_a_limit_is_a_line_across_and_named(moved):
     data = shown(sweep=moved)["figure"]["data"]

@@ -22,6 +22,7 @@ ASKED = (
     Field("from", "tokens", None, "From", 0, inputs.MOST_TOKENS),
     Field("to", "tokens", None, "To", 0, inputs.MOST_TOKENS),
 )
+ITS_CARD = "\0"  # in a note, where the card's name stood
 FORM = Form("compare", ASKED + columns.FIELDS)
 LLAMA = {"model": "llama-3.1-70b", "weights": "fp8", "kv": "fp8"}
 PRESETS = (
@@ -113,7 +114,10 @@ def view(state):
     question = Question(state, load, slo, deployments)
     if question.variable.load:
         parts = along_load.parts(question)
-        parts["status"]["text"] += _over_budget(question, cards)
+        dear = _over_budget(question, cards)
+        parts["status"]["text"] += dear
+        if dear and parts["status"]["level"] == "good":
+            parts["status"]["level"] = "warn"
     else:
         parts = along_choices.parts(question)
     parts["behind"] = constants.behind(cards.values())
@@ -128,10 +132,10 @@ def _notes(cards):
     whose: dict = {}
     for card in cards:
         for text in answers.card_notes(card, named=False):
-            whose.setdefault(text.replace(card.deployment.gpu.title, "each"), []).append(card)
+            whose.setdefault(text.replace(card.deployment.gpu.title, ITS_CARD), []).append(card)
     return [
         f"{', '.join(card.label for card in some)}: "
-        + (text if len(some) > 1 else text.replace("each", some[0].deployment.gpu.title, 1))
+        + text.replace(ITS_CARD, "each" if len(some) > 1 else some[0].deployment.gpu.title)
         for text, some in whose.items()
     ]
 

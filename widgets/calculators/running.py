@@ -127,8 +127,8 @@ def commands(card):
     if not card.starts:
         return [lines]
     try:
-        start = {"title": "Start it so", "text": handover.launch(d, load).text}
+        start = {"title": "Start it with", "text": handover.launch(d, load).text}
     except BadInput:
         return [lines]
-    measure = {"title": "Measure it so", "text": handover.benchmark(d, load).text}
+    measure = {"title": "Measure it with", "text": handover.benchmark(d, load).text}
     return [start, lines | {"fold": True}, measure | {"fold": True}]
