@@ -38,7 +38,7 @@ def translated(data: dict[str, Any]) -> dict[str, Any]:
     >>> translated(meta)["intermediate_size"]
     14336
     """
-    if not isinstance(data, dict) or "model_type" in data or not NEEDED <= data.keys():
+    if not isinstance(data, dict) or "model_type" in data or NEEDED - data.keys():
         return data
     moe = data.get("moe") if isinstance(data.get("moe"), dict) else None
     rows = data.get("vocab_size")
