@@ -63,6 +63,7 @@ OPTIONS = {
 }
 # Rates that a source may give as a maximum, at a concurrency that it does not state.
 GREATEST = ("output_tok_s_total", "output_tok_s_per_gpu", "total_tok_s")
+DEFAULT_TOKENS = 128  # a source that names no lengths ran a short benchmark
 LEFT_OPEN = 8  # items of the column `assumed` that are reported for one row
 YES, NO = ("yes", "true", "y", "on"), ("no", "false", "n", "off")
 CARDS = ("num_gpus", "tp", "pp", "ep", "dp_attention", "copies")
@@ -270,6 +271,9 @@ def measurement(line: Line, given: Mapping[str, Any] | None = None) -> Measureme
     if record and not fields.get("from_client"):
         spelled = spelled._replace(greatest=True)
     prompt, answer = _lengths(fields)
+    if fields.get("from_client") and prompt is None and metric not in MEMORY:
+        taken = f"prompt not stated: {DEFAULT_TOKENS} tokens taken (give --input)"
+        spelled = spelled._replace(left_open=(*spelled.left_open, taken))
     load = Load(
         metric=metric,
         regime=_text(fields, "regime").strip(),

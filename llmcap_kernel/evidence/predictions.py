@@ -12,12 +12,11 @@ from ..serving import load_work, most_running
 from ..simulation.percentiles import percentile
 from ..spec import SERVERS, Deployment, Workload
 from . import open_loop, stated
-from .measurements import MEMORY, PERCENTILES, Load, regime_of
+from .measurements import DEFAULT_TOKENS, MEMORY, PERCENTILES, Load, regime_of
 from .weak_spots import failure_modes
 
 WEIGHTS_OFF = 0.01  # 80% of the weights that start-ups print lie within this share
 GIB = 2**30
-DEFAULT_TOKENS = 128  # a source that names no lengths ran a short benchmark
 # Where a loop's output is timed apart from its prompts.
 DECODE_REGIMES = ("batch1_decode", "batched_decode", "moe_small_batch")
 # Rates that deployments side by side add up to.

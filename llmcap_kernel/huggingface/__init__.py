@@ -9,7 +9,7 @@ from typing import Any
 
 from ..refuse import BadInput, shown
 from ..spec import Model
-from . import sparsity
+from . import originals, sparsity
 from .config import Fields, read_json
 from .families import FAMILIES, family_of
 from .quantization import QUANTIZED, declared_kv, mark, native_format, quantization
@@ -69,7 +69,7 @@ def load(
             )
         data, found = read_json(path_or_dict)
         name = name or found
-    data = _without_unread(data) if weights else data
+    data = originals.translated(_without_unread(data) if weights else data)
     c = Fields(data)
     source = data.get("_source")
     source = source if isinstance(source, str) else ""

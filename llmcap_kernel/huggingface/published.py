@@ -194,3 +194,34 @@ def phi4_flash(c: Fields) -> Draft:
     read = sum(mixer is crossed for mixer in mixers)
     note = f"{read} layers read the keys and values of another one: that reading is not counted"
     return assemble(c, mixers, mlp(c), norm_bias=True, tied=True, notes=(note,))
+
+
+@family("telechat")
+def telechat(c: Fields) -> Draft:
+    """Count TeleChat 2: Llama's layers, with a bias where they write."""
+    size = c.whole("ffn_hidden_size", "intermediate_size", limit="ffn")
+    return assemble(c, gqa(c, o_bias=True), mlp(c, size))
+
+
+@family("molmo")
+def molmo(c: Fields) -> Draft:
+    """Count Molmo: `intermediate_size` is gate and up together, and CLIP without its last layer."""
+    size = max(1, c.whole("intermediate_size", limit="ffn") // 2)
+    norm = "full" if c.flag("attention_layer_norm") else ""
+    mixer = gqa(c, qkv_bias=c.flag("qkv_bias", True), qk_norm=norm)
+    rows, _ = tower(
+        Fields({**c.data, "vision_config": CLIP_LARGE | {"num_hidden_layers": 23}}, "", "llava"),
+        c.width("hidden_size"),
+    )
+    seen = [t for t in rows if "projector" not in t.name]
+    hidden, wide = c.width("hidden_size"), 2 * CLIP_WIDTH
+    seen += [
+        matrix("visual.pooling.qkv", "vision", wide, 3 * CLIP_WIDTH),
+        matrix("visual.pooling.o", "vision", CLIP_WIDTH, CLIP_WIDTH),
+        matrix("visual.projector.in", "vision", CLIP_WIDTH, 2 * size),
+        matrix("visual.projector.out", "vision", size, hidden),
+    ]
+    # 128 rows of the embedding stand for parts of pictures, and have none in the head
+    extra = (vector("embed_tokens.special", 128 * hidden),)
+    draft = assemble(c, mixer, mlp(c, size), extra=extra)
+    return replace(draft, pieces=[*draft.pieces, *((t, None) for t in seen)])

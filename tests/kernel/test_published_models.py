@@ -50,6 +50,13 @@ STEP3_TOWER = {"hidden_size": 1792, "intermediate_size": 15360, "num_hidden_laye
 STEP3_TOWER |= {"num_attention_heads": 16, "patch_size": 14, "image_size": 728}
 SIGLIP = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27}
 SIGLIP |= {"num_attention_heads": 16, "patch_size": 14, "image_size": 980, "model_type": "siglip"}
+TIMM = {"model_type": "vision", "model_name": "siglip_so400m_patch14_384", "width": 1152}
+TIMM |= {"layers": 27, "mlp_ratio": 3.7362, "patch_size": 14}
+VL2 = dense("deepseek_v2", 2560, 30, 32, 32, 12288, 129280, moe_intermediate_size=1536) | {
+    **{"n_routed_experts": 72, "n_shared_experts": 2, "num_experts_per_tok": 6},
+    **{"first_k_dense_replace": 1, "kv_lora_rank": 512, "q_lora_rank": None},
+    **{"qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128},
+}
 LFM2_AT = (2, 6, 10, 14, 18, 21)
 # Fields by name, the published billions of parameters, in all and active, and the elements of
 # keys and values that a token takes in layers without a window: 2 x heads x width x layers.
@@ -170,6 +177,21 @@ MODELS = {
         | {"sliding_window": 512, "mamba_d_state": 16, "mamba_dt_rank": 160},
         *(3.85, 3.85, 2 * 20 * 64),
     ),
+    "TeleChat2-115B": (
+        {"model_type": "telechat", "hidden_size": 8192, "n_layer": 96, "n_head": 64}
+        | {"num_key_value_heads": 8, "ffn_hidden_size": 40960, "vocab_size": 131072}
+        | {"seq_length": 8192},
+        *(113.3, 113.3, 2 * 8 * 128 * 96),
+    ),
+    "Molmo-7B-D": (
+        dense("molmo", 3584, 28, 28, 4, 37888, 152064),
+        *(8.02, None, 2 * 4 * 128 * 28),
+    ),
+    # whose tower has timm's names
+    "DeepSeek-VL2": (
+        {"model_type": "deepseek_vl_v2", "language_config": VL2, "vision_config": TIMM},
+        *(27.5, None, 0),
+    ),
     "Phi-3.5-vision": (
         dense("phi3_v", 3072, 32, 32, 32, 8192, 32064)
         | {"img_processor": {"name": "clip_vision_model", "image_dim_out": 1024}},
@@ -227,3 +249,41 @@ def test_what_writes_no_text_is_refused_in_one_sentence(data, told):
         load(data)
     said = str(problem.value)
     assert told in said and said.endswith(".") and "\n" not in said
+
+
+# params.json of Meta's and Mistral's own repositories, and the models' published billions.
+@pytest.mark.parametrize(
+    ("data", "total", "heads"),
+    [
+        (
+            {"dim": 8192, "n_layers": 80, "n_heads": 64, "n_kv_heads": 8, "vocab_size": 128256}
+            | {"ffn_dim_multiplier": 1.3, "multiple_of": 4096, "norm_eps": 1e-05},
+            *(70.55, 8),
+        ),
+        (
+            {"dim": 4096, "n_layers": 32, "n_heads": 32, "vocab_size": -1, "multiple_of": 256},
+            *(6.74, 32),
+        ),
+        (
+            {"dim": 5120, "n_layers": 40, "head_dim": 128, "hidden_dim": 14336, "n_heads": 32}
+            | {"n_kv_heads": 8, "vocab_size": 131072, "rope_theta": 1e6},
+            *(12.25, 8),
+        ),
+        (
+            {"dim": 4096, "n_layers": 32, "head_dim": 128, "hidden_dim": 14336, "n_heads": 32}
+            | {"n_kv_heads": 8, "vocab_size": 32000}
+            | {"moe": {"num_experts_per_tok": 2, "num_experts": 8}},
+            *(46.7, 8),
+        ),
+    ],
+    ids=["Llama-3.1-70B", "Llama-2-7B", "Mistral-Nemo-12B", "Mixtral-8x7B"],
+)
+def test_a_params_json_is_read_as_a_config(data, total, heads):
+    m = load(data)
+    assert m.params / 1e9 == pytest.approx(total, rel=0.005)
+    assert {a.kv_heads for a in m.attention} == {heads}
+
+
+def test_a_broken_params_json_is_one_sentence():
+    with pytest.raises(BadInput, match=r"dim is 'x': it takes a number above zero\."):
+        load({"dim": "x", "n_layers": 2, "n_heads": 2})

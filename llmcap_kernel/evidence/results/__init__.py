@@ -82,7 +82,7 @@ FORMS = (
         batched_bench.LINES,
     ),
     *(llama_bench.SQL, JSON, genai_perf.CSV, guidellm_tables.CSV, vllm.PRINTED),
-    *(guidellm_tables.DUMPED, llama_timings.TIMINGS),
+    *(guidellm_tables.DUMPED, llama_timings.TIMINGS, wide.TABLE),
     *(csv_form(lambda header: _reader(header) is not None), JSON_IN_A_LOG),
 )
 

@@ -31,7 +31,7 @@ def _is_server(data: Fields) -> bool:
 
 
 def _is_printed(data: Fields) -> bool:
-    return "eval_tok_s" in data
+    return "answer_rate" in data
 
 
 def _ollama(data: Fields, where: str) -> list[Line]:
@@ -44,8 +44,8 @@ def _ollama(data: Fields, where: str) -> list[Line]:
             "model": word(data.get("model")),
             "prompt_n": data.get("prompt_eval_count"),
             "n": data.get("eval_count"),
-            "prompt_tok_s": rate("prompt_eval"),
-            "eval_tok_s": rate("eval"),
+            "prompt_rate": rate("prompt_eval"),
+            "answer_rate": rate("eval"),
             "program": "Ollama",
         },
         where,
@@ -60,8 +60,8 @@ def _server(data: Fields, where: str) -> list[Line]:
             "prompt_n": made.get("prompt_n"),
             "cached": made.get("cache_n"),
             "n": made.get("predicted_n"),
-            "prompt_tok_s": made.get("prompt_per_second"),
-            "eval_tok_s": made.get("predicted_per_second"),
+            "prompt_rate": made.get("prompt_per_second"),
+            "answer_rate": made.get("predicted_per_second"),
         },
         where,
     )
@@ -82,8 +82,8 @@ def _answer(data: Fields, where: str) -> list[Line]:
         "cached_tokens": cached or "",
     }
     values = {
-        "prefill_tok_s": number(data.get("prompt_tok_s")),
-        "decode_tok_s_per_user": number(data.get("eval_tok_s")),
+        "prefill_tok_s": number(data.get("prompt_rate")),
+        "decode_tok_s_per_user": number(data.get("answer_rate")),
     }
     return metrics(common, values, where, "the rates of the prompt and of the answer")
 
@@ -107,14 +107,14 @@ def _printed(text: str) -> Iterator[Document]:
         if timed:
             many, ms = number(timed["n"]), number(timed["ms"])
             rate = many / ms * 1e3 if many and ms else None
-            which = ("prompt_n", "prompt_tok_s") if timed["prompt"] else ("n", "eval_tok_s")
+            which = ("prompt_n", "prompt_rate") if timed["prompt"] else ("n", "answer_rate")
             data |= dict(zip(which, (many, rate), strict=True))
         elif said:
             data["program"] = "Ollama"
-            name = {"count": "n", "rate": "tok_s"}[said["what"]]
-            prefix = "prompt_" if said["prompt"] else "" if name == "n" else "eval_"
+            name = {"count": "n", "rate": "rate"}[said["what"]]
+            prefix = "prompt_" if said["prompt"] else "" if name == "n" else "answer_"
             data[f"{prefix}{name}"] = said["value"]
-        if "eval_tok_s" in data:
+        if "answer_rate" in data:
             yield f"line {number_}", data
             data = dict(start)
 

@@ -7,11 +7,13 @@ and what people call them. A column that is neither is named with each row.
 """
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ...refuse import shown
 from . import whose
-from .line import SECONDS, Fields, Line, Reader, number
+from .line import SECONDS, Document, Fields, Form, Line, Reader, number
+from .tables import HEADER_WITHIN, lines_of, markdown
 
 # Columns of `benchmarks/measured.csv`, and what people call each.
 COLUMNS = {
@@ -66,7 +68,9 @@ RATES |= {name: name for name in ("output_tok_s_total", "total_tok_s", "decode_t
 RATES |= {name: name for name in ("output_tok_s_per_gpu", "prefill_tok_s")}
 # Words of a rate of tokens, beside those that say whose; any other makes it another thing.
 TOKENS, PER = ("tok", "toks", "token", "tokens"), ("s", "sec", "second", "per")
-OF_OUTPUT = ("output", "out", "generation", "generated", "gen")
+OF_OUTPUT = ("output", "out")
+OF_ANSWERS = ("generation", "generated", "gen", "decode", "decoding", "eval", "tg")
+OF_PROMPTS = ("prefill", "prompt", "pp")
 OF_ONE = {"user": "decode_tok_s_per_user", "gpu": "output_tok_s_per_gpu"}
 OF_ONE |= {"users": OF_ONE["user"], "gpus": OF_ONE["gpu"], "card": OF_ONE["gpu"]}
 RATED = ("tps", "tput")  # a rate of tokens in one word
@@ -146,6 +150,8 @@ def quantity(column: str) -> Quantity | None:
         return Quantity(rate)
     if said := _rate(words):
         return said
+    if "latency" in words and not LATENCIES.keys() & set(words):  # of what is not said: a request
+        words = ["e2e" if word == "latency" else word for word in words]
     what = [LATENCIES[word] for word in words if word in LATENCIES]
     units = [SECONDS[word] for word in words if word in SECONDS]
     of = [word for word in words if word in MIDDLES or PERCENT.fullmatch(word)]
@@ -169,8 +175,11 @@ def _rate(words: list[str]) -> Quantity | None:
     """A rate of tokens in somebody's own words."""
     said = set(words)
     counts = said & {*RATED} or (said & {*TOKENS} and (said & {*PER} or "throughput" in said))
-    if not counts or said - {*TOKENS, *PER, *OF_OUTPUT, *OF_ONE, *BESIDE}:
+    if not counts or said - {*TOKENS, *PER, *OF_OUTPUT, *OF_ANSWERS, *OF_PROMPTS, *OF_ONE, *BESIDE}:
         return None
+    if said & {*OF_PROMPTS}:  # prompt after prompt
+        alone = not said & {*OF_OUTPUT, *OF_ANSWERS, *OF_ONE, "total"}
+        return Quantity("prefill_tok_s", rank=1) if alone else None
     of_one = next((OF_ONE[word] for word in words if word in OF_ONE), "")
     if of_one == OF_ONE["user"] or said & {*OF_OUTPUT}:
         return Quantity(of_one or "output_tok_s_total", rank=1)
@@ -251,11 +260,25 @@ def _lines(data: Fields, where: str) -> list[Line]:
             times[measures.name] = fields["value"]
         fields |= {"percentile": measures.percent} | ({"assumed": taken} if taken else {})
         fields |= {"rate_column": name} if measures.unsaid == "tokens" else {}
+        fields |= {"needs": _needs(measures.name, common)}
         out.append(Line(f"{where} {name}", common | fields))
     row = whose.stated(common, times)
     out = [_told(line, name, row) for line, (_, name, _) in zip(out, found.values(), strict=True)]
     names = ", ".join(name for name in data if quantity(name))
     return out or [Line(where, {}, f"{names}: no number above zero")]
+
+
+# Lengths without which a quantity means nothing.
+LENGTHS = {
+    **dict.fromkeys(("ttft_ms", "ttft_percentile_ms", "prefill_tok_s"), ("input_tokens",)),
+    **dict.fromkeys(("e2e_latency_s", "e2e_percentile_ms"), ("input_tokens", "output_tokens")),
+}
+
+
+def _needs(metric: str, common: Fields) -> tuple[str, ...]:
+    """The columns without which a quantity of a table is not predicted."""
+    load = () if common.get("request_rate") or metric == "prefill_tok_s" else ("concurrency",)
+    return (*load, *LENGTHS.get(metric, ()))
 
 
 def _told(line: Line, name: str, row: whose.Stated) -> Line:
@@ -328,4 +351,21 @@ def _taken(measures: Quantity, name: str, value: float) -> tuple[float, str]:
     return 1.0, ""
 
 
+# a table of markdown
+
+
+def _is_header(cells: list[str]) -> bool:
+    return len(cells) > 1 and _recognises(dict.fromkeys(cells))
+
+
+def _holds_table(text: str) -> bool:
+    heads = (line.strip() for line in lines_of(text)[:HEADER_WITHIN] if line.lstrip()[:1] == "|")
+    return any(_is_header([cell.strip() for cell in head.strip("|").split("|")]) for head in heads)
+
+
+def _rows(text: str) -> Iterator[Document]:
+    return markdown(text, _is_header)
+
+
 READERS = (Reader(_recognises, _lines),)
+TABLE = Form(_holds_table, _rows)

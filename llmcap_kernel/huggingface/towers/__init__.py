@@ -23,6 +23,10 @@ GEMMA3 = {
 }
 
 
+# SigLIP's tower as timm names its sizes: width, layers and mlp_ratio.
+SO400M = {"num_hidden_layers": 27, "patch_size": 14, "image_size": 384}
+
+
 def tower(c: Fields, text: int) -> tuple[tuple[Tensor, ...], tuple[str, ...]]:
     """List the weights of a model's towers and projectors.
 
@@ -99,6 +103,11 @@ def _aligned(v: Fields, c: Fields, kind: str) -> Fields:
         return Fields({**v.data, "hidden_size": v.data["embed_dim"]}, v.where, v.family)
     if c.family == "gemma3":
         return v.under(GEMMA3)
+    if isinstance(v.data.get("width"), int) and not v.has("hidden_size"):
+        wide, times_ = v.width("width"), v.real("mlp_ratio", 4.0)
+        layers = v.whole("layers", default=SO400M["num_hidden_layers"], limit="layers")
+        own = {"hidden_size": wide, "num_hidden_layers": layers, "num_attention_heads": 16}
+        return v.under({**SO400M, **own, "intermediate_size": max(1, round(wide * times_))})
     if kind in GLM_WIDE and v.has("out_hidden_size"):
         return Fields({**v.data, "intermediate_size": v.data["out_hidden_size"]}, v.where, v.family)
     if kind == "qwen3_omni_moe_vision_encoder":

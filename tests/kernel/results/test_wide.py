@@ -151,7 +151,7 @@ def test_rates_in_other_words(column, name):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_numbers_and_encodings_of_the_world(rows, gap, prompt, encoding):
     (row,) = results.parse(rows.encode(encoding), "mine.csv")
-    made = measurements.measurement(row)
+    made = measurements.measurement(row, {"concurrency": 1})
     assert made.value == pytest.approx(gap) and made.load.input_tokens == prompt
 
 
@@ -250,3 +250,60 @@ def test_the_sample_can_be_predicted_whole():
 @pytest.mark.parametrize("name", [n for names in wide.COLUMNS.values() for n in names])
 def test_no_name_of_a_column_is_that_of_a_quantity(name):
     assert wide.quantity(name) is None and wide.column_of(name)
+
+
+@pytest.mark.parametrize(
+    ("column", "asked"),
+    [
+        ("itl_ms", ["concurrency"]), ("ttft_ms", ["concurrency", "input"]),
+        ("p99_e2el_ms", ["concurrency", "input", "output"]), ("prefill_tps", ["input"]),
+        ("output_tps", ["concurrency"]),
+    ],
+)  # fmt: skip
+def test_what_a_quantity_needs_is_asked_for_and_not_guessed(column, asked):
+    (row,) = read(f"model,gpu,{column}", "llama-3.1-8b,h100,9000")
+    given, told = {}, []
+    while True:
+        try:
+            measurements.measurement(row, given)
+        except BadInput as problem:
+            (option,) = [o for c, o in measurements.OPTIONS.items() if f"--{o})" in str(problem)]
+            told.append(option)
+            given[next(c for c, o in measurements.OPTIONS.items() if o == option)] = 8
+        else:
+            break
+    assert told == asked
+
+
+def test_a_prompt_that_is_not_stated_is_said():
+    (row,) = compare.report(read("model,gpu,users,itl_ms", "llama-3.1-8b,h100,8,9")).rows
+    report = compare.report(read("model,gpu,users,itl_ms", "llama-3.1-8b,h100,8,9"))
+    assert (
+        row.predicted and "prompt not stated: 128 tokens taken (give --input)" in report.assumptions
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "name", "is_open"),
+    [
+        ("decode_tps", "output_tok_s_total", True), ("gen tok/s", "output_tok_s_total", True),
+        ("eval tok/s", "output_tok_s_total", True), ("output tok/s", "output_tok_s_total", False),
+        ("decode_tps_per_user", "decode_tok_s_per_user", False),
+        ("prefill_tps", "prefill_tok_s", False), ("prompt tok/s", "prefill_tok_s", False),
+        ("avg latency (s)", "e2e_latency_s", False), ("latency", "e2e_latency_s", False),
+    ],
+)  # fmt: skip
+def test_an_answer_s_rate_may_be_anybody_s_and_a_prompt_s_is_one_s(column, name, is_open):
+    found = wide.quantity(column)
+    assert (found.name, found.unsaid == "tokens") == (name, is_open)
+
+
+def test_a_table_of_markdown_is_read_as_one_of_cells():
+    rows = read(
+        "# Results", "", "| Model | GPU | Users | TTFT (ms) | Output tok/s |",
+        "|---|---|--:|--:|--:|", "| llama-3.1-8b | H100 | 16 | 95 | 1,480 |",
+    )  # fmt: skip
+    made = [measurements.measurement(row, {"input_tokens": 1000}) for row in rows]
+    assert [(m.load.metric, m.value, m.load.concurrency) for m in made] == [
+        ("ttft_ms", 95, 16), ("output_tok_s_total", 1480, 16),
+    ]  # fmt: skip
