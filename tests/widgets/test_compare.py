@@ -57,7 +57,7 @@ def test_every_question_has_a_sound_answer(moved, show):
                 continue  # a sentence says why there is no number
             (value,) = numbers(cell)
             ceiling = [numbers(one)[0] for one in ceiling]
-            if "known only" in low:  # an interval that none may rely on is not written
+            if "uncertain by" in low:  # an interval that none may rely on is not written
                 assert ceiling[0] <= value if less else ceiling[0] >= value
                 continue
             (low,), (high,) = numbers(low), numbers(high)
@@ -161,7 +161,7 @@ def test_the_pointer_reads_value_interval_and_ceiling():
         assert len(trace["customdata"]) == len(trace["x"])
         for text, y in zip(trace["customdata"], trace["y"], strict=True):
             said = text.partition(": ")[2]
-            if "known only" in said:
+            if "uncertain by" in said:
                 continue  # an interval that none may rely on is not written
             value, low, high, ceiling, *end = numbers(said)
             assert end in ([], [trace["x"][-1]])
