@@ -124,7 +124,7 @@ def test_a_preset_fills_the_inputs_and_a_refusal_marks_its_own(open_at):
 def test_each_number_has_a_bar_and_its_arithmetic(open_at, width):
     page = open_at(width).page
     # none for a first token, or users within a percentile, unknown within a factor of six
-    unknown = page.locator(".lc-number:has-text('uncertain by more')").count()
+    unknown = page.locator(".lc-number:has-text('uncertain by more than')").count()
     assert unknown <= 2 and page.locator(".lc-number .lc-bar").count() == 5 - unknown
     page.click("summary:has-text('Show the arithmetic')")
     text = page.inner_text(".lc-explain")
