@@ -177,12 +177,6 @@ MODELS = {
         | {"sliding_window": 512, "mamba_d_state": 16, "mamba_dt_rank": 160},
         *(3.85, 3.85, 2 * 20 * 64),
     ),
-    "TeleChat2-115B": (
-        {"model_type": "telechat", "hidden_size": 8192, "n_layer": 96, "n_head": 64}
-        | {"num_key_value_heads": 8, "ffn_hidden_size": 40960, "vocab_size": 131072}
-        | {"seq_length": 8192},
-        *(113.3, 113.3, 2 * 8 * 128 * 96),
-    ),
     "Molmo-7B-D": (
         dense("molmo", 3584, 28, 28, 4, 37888, 152064),
         *(8.02, None, 2 * 4 * 128 * 28),
