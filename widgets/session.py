@@ -291,15 +291,16 @@ def parted(view, lists):
     lists = dict(lists)
 
     def named(value):
-        if not isinstance(value, (list, tuple)) or len(value) <= LONG:
-            return value
-        name = next((name for name, known in lists.items() if known == value), None)
-        name = name or f"{zlib.crc32(json.dumps(value).encode()):08x}"
+        same = (name for name, known in lists.items() if known is value or known == value)
+        name = next(same, None) or f"{zlib.crc32(json.dumps(value).encode()):08x}"
         lists[name] = value
         return {"list": name}
 
-    controls = [{key: named(v) for key, v in control.items()} for control in view["controls"]]
-    return view | {"controls": controls}, lists
+    def short(control):
+        long = [k for k, v in control.items() if isinstance(v, list | tuple) and len(v) > LONG]
+        return control | {key: named(control[key]) for key in long} if long else control
+
+    return view | {"controls": [short(control) for control in view["controls"]]}, lists
 
 
 def with_company(calculator, state, view):

@@ -330,18 +330,18 @@ class Card(Explained):
             Where they are from, then a line an efficiency. The page on constants has each by the
             name that it has here, "servers.layer_s".
         """
-        return self._constants
+        return _constants(self.deployment)
 
-    @cached_property
-    def _constants(self) -> tuple[Line, ...]:
-        d = self.deployment
-        sets = calibration.table()["sets"]
-        known = [key for key in calibration.keys(d.engine.family, d.gpu) if key in sets]
-        head = f"timed kernels, and measurements of {', '.join(known)}"
-        unused = (OF_MANY if d.num_gpus == 1 else ()) + (() if d.model.experts else OF_EXPERTS)
-        made = (step for step in calibration.steps(d) if step.name not in unused)
-        where = "each constant by its name, and its rows: the book's page The constants"
-        return (Line("efficiencies", head, where, ""), *map(_constant_line, made))
+
+@calibration.cache_until_reload  # the load of a deployment is changed more often than itself
+def _constants(d: Deployment) -> tuple[Line, ...]:
+    sets = calibration.table()["sets"]
+    known = [key for key in calibration.keys(d.engine.family, d.gpu) if key in sets]
+    head = f"timed kernels, and measurements of {', '.join(known)}"
+    unused = (OF_MANY if d.num_gpus == 1 else ()) + (() if d.model.experts else OF_EXPERTS)
+    made = (step for step in calibration.steps(d) if step.name not in unused)
+    where = "each constant by its name, and its rows: the book's page The constants"
+    return (Line("efficiencies", head, where, ""), *map(_constant_line, made))
 
 
 def _constant_line(step: calibration.Step) -> Line:

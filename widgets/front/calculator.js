@@ -43,6 +43,7 @@ class Live {
     this.view = received(model);
     this.past = []; // queries: each is a whole state
     this.future = [];
+    this.charted = ""; // the figure that stands, as text
     this.addressTimer = 0;
     // Where the apps are: beside this one, else where the page or the kernel says they are.
     const [above, inApps] = location.href.split("/apps/", 2);
@@ -73,9 +74,22 @@ class Live {
     this.asking.sendWaiting();
   }
 
+  // A chart that stands is drawn before the words change: Plotly measures its text, for which the
+  // page would be laid out twice.
   async draw() {
+    const { view } = this;
+    const isNew = this.charted !== JSON.stringify(view.figure);
+    const comesFirst = isNew && this.charted && view.figure;
+    if (comesFirst) await this.chart();
+    if (view !== this.view) return; // a newer one came meanwhile
+    const seq = this.asking.drawn;
+    this.drawWords();
+    if (isNew && !comesFirst) await this.chart();
+    this.root.dataset.seq = seq;
+  }
+
+  drawWords() {
     const { view, past, future, apps, asking, hands } = this;
-    const seq = asking.drawn;
     const inputs = this.model.get("inputs") || [];
     const can = { undo: past.length, redo: future.length, apps, inputs };
     const fresh = tree(view, this.prefix, can);
@@ -88,14 +102,15 @@ class Live {
     const isBusy = asking.inFlight || asking.waiting || hands.busyInput?.type === "text";
     showValues(this.root, isBusy ? hands.busyInput : null);
     this.followAddress();
-    await this.chart();
-    this.root.dataset.seq = seq;
   }
 
   async chart() {
     const box = this.root.querySelector(".lc-plot");
-    if (!this.view.figure) return;
-    await drawFigure(box, this.view.figure, () => askKernel(this.model));
+    const { figure } = this.view;
+    this.charted = ""; // without one its box is hidden, and has no size
+    if (!figure) return;
+    const isDrawn = await drawFigure(box, figure, () => askKernel(this.model));
+    this.charted = isDrawn ? JSON.stringify(figure) : "";
     picks(box, (name, id) => {
       this.remember();
       this.change(name, id);

@@ -1,6 +1,8 @@
 // The chart: Plotly, its colours by the style sheet, and when it is drawn again.
 import { h } from "./dom.js";
 
+const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false };
+
 // Plotly comes from the page when it has it, from the address the page names, or from the
 // kernel. One promise for the whole page: several calculators share one copy.
 function loadPlotly(ask) {
@@ -71,18 +73,19 @@ let known = { theme: "", colours: new Map() };
 export function colours(figure, box, scheme = "") {
   const theme = themeOf(box, scheme);
   if (known.theme !== theme) known = { theme, colours: new Map() };
-  const probe = box.parentNode.appendChild(h("span", { hidden: true }));
-  probe.style.colorScheme = scheme;
   const colour = (name) => {
-    if (!known.colours.has(name)) {
-      probe.style.color = name;
-      known.colours.set(name, getComputedStyle(probe).color);
-    }
+    if (!known.colours.has(name)) known.colours.set(name, asked(name, box, scheme));
     return known.colours.get(name);
   };
-  const { data, layout } = coloured({ data: figure.data, layout: figure.layout }, colour);
+  return coloured({ data: figure.data, layout: figure.layout }, colour);
+}
+
+function asked(name, box, scheme) {
+  const probe = box.parentNode.appendChild(h("span", { hidden: true }));
+  Object.assign(probe.style, { colorScheme: scheme, color: name });
+  const { color } = getComputedStyle(probe);
   probe.remove();
-  return { data, layout };
+  return color;
 }
 
 export async function drawFigure(box, figure, ask) {
@@ -97,8 +100,8 @@ export async function drawFigure(box, figure, ask) {
   }
   box.llmcapFigure = figure;
   const { data, layout } = colours(figure, box);
-  const config = { displayModeBar: false, responsive: true, doubleClick: false };
-  return Plotly.react(box, data, layout, config);
+  // It is told once: at each telling Plotly compares all of it, and has the page laid out.
+  return Plotly.react(box, data, layout, box.data ? undefined : CONFIG);
 }
 
 // A trace whose `meta` names an input is a list of its values: a click on a mark is a choice.
