@@ -747,6 +747,11 @@ class Engine:
     draft_launches : int
         Kernels of a draft model's layer that the host launches one by one in a pass of one token;
         0 where a graph holds the whole pass.
+    mixes_prompts : bool
+        Whether a step that decodes takes pieces of prompts along; where not, prompts have steps
+        of their own, for which decoding waits.
+    launches_prompts : bool
+        Whether the host launches the kernels of a prompt one by one, as no graph holds them.
     reads_kv_of : tuple of str
         Tools by whose checkpoints the engine sets the format of its cache where it is not told
         one: see `DeclaredKv.tool`.
@@ -779,6 +784,8 @@ class Engine:
     graph_bytes_per_layer: float = 0.0
     score_bytes: float = 0.0
     draft_launches: int = 0
+    mixes_prompts: bool = True
+    launches_prompts: bool = False
     reads_kv_of: tuple[str, ...] = ()
 
     @property
@@ -848,6 +855,8 @@ class Engine:
             number("seqs", limit.seqs, 1, MOST_BATCHED, whole=True)
         yes_or_no("graphs_in_fraction", self.graphs_in_fraction)
         yes_or_no("profiled", self.profiled)
+        yes_or_no("mixes_prompts", self.mixes_prompts)
+        yes_or_no("launches_prompts", self.launches_prompts)
         for name in (
             "sampling_bytes_per_logit",
             "least_bytes_per_logit",
@@ -878,10 +887,7 @@ SHARES = (
     "weight_only_compute",
     "matvec_compute",
 )
-PARTS = (
-    *("prefill_share", "burst_share", "mixed_share", "one_path_share", "rounded_share"),
-    "begun_share",
-)
+PARTS = (*("prefill_share", "burst_share", "one_path_share", "rounded_share", "begun_share"),)
 LATENCIES = (
     "layer_s",
     "step_s",
@@ -893,6 +899,7 @@ LATENCIES = (
     "pcie_exchange_s",
     "rank_s",
     "launched_layer_s",
+    "prompt_layer_s",
 )
 
 
@@ -916,6 +923,9 @@ class Efficiency:
         Fixed time per layer: kernel launches, tails of small kernels [s].
     launched_layer_s : float
         The same of a layer whose kernels the host launches one by one, as no graph holds them [s].
+    prompt_layer_s : float
+        Time in which the host launches the kernels of a layer in a pass over prompts that no graph
+        holds: the cards wait where they are sooner [s].
     step_s : float
         Fixed time of one step: scheduler, sampling, host [s].
     all_reduce_s : float
@@ -949,9 +959,6 @@ class Efficiency:
         Additional fixed time per exchange between cards without a direct link [s].
     rank_s : float
         Additional fixed time per exchange for each further card: all wait for the slowest [s].
-    mixed_share : float
-        Share of other users' prompts that are computed in decode steps, beside the tokens
-        decoded there: 0 where prompts have steps of their own.
     one_path_share : float
         How far cards that reach each other over the host's memory alone share one path there: 0
         where each pair has its own, 1 where all wait for one.
@@ -996,11 +1003,11 @@ class Efficiency:
     pcie_exchange_s: float = 0.0
     rank_s: float = 0.0
     burst_share: float = 0.0
-    mixed_share: float = 0.0
     one_path_share: float = 0.0
     rounded_share: float = 0.0
     begun_share: float = 0.0
     launched_layer_s: float = 0.0
+    prompt_layer_s: float = 0.0
 
     def __post_init__(self) -> None:
         for name in SHARES:
@@ -1136,6 +1143,8 @@ class Deployment:
         omitted [tokens].
     eager : bool
         Whether CUDA graphs are turned off.
+    mixed_chunk : bool
+        Whether an engine that gives prompts steps of their own is told to mix them with decoding.
     block_size : int, optional
         Tokens per block of the KV cache; the engine's default if omitted [tokens].
 
@@ -1163,6 +1172,7 @@ class Deployment:
     max_num_batched_tokens: int | None = None
     max_model_len: int | None = None
     eager: bool = False
+    mixed_chunk: bool = False
     block_size: int | None = None
 
     def __hash__(self) -> int:
@@ -1199,6 +1209,7 @@ class Deployment:
 
     def _check_limits(self) -> None:
         yes_or_no("eager", self.eager)
+        yes_or_no("mixed_chunk", self.mixed_chunk)
         for name, most, unit in (
             ("max_num_seqs", MOST_BATCHED, ""),
             ("max_num_batched_tokens", MOST_BATCHED, "tokens"),
@@ -1251,6 +1262,11 @@ class Deployment:
             )
         if self.dp_attention and self.tp == 1:
             raise BadInput("dp_attention", "dp_attention needs tp of 2 or more cards.")
+
+    @property
+    def mixes_prompts(self) -> bool:
+        """Whether a step that decodes takes pieces of prompts along."""
+        return self.engine.mixes_prompts or self.mixed_chunk
 
     @property
     def num_gpus(self) -> int:

@@ -83,6 +83,8 @@ class Work(NamedTuple):
         Layers, steps and sequences, each of which takes a fixed time.
     launched_layers : float or array
         Layers whose kernels the host launches one by one; no graph holds them.
+    awaited_layers : float or array
+        Layers of prompts whose kernels the host launches one by one, while the cards work.
     routed_layers : float or array
         Layers with experts, weighted by `law.routing_load`.
     unpacked : float or array
@@ -124,6 +126,7 @@ class Work(NamedTuple):
     exchanges: tuple[Exchange, ...] = ()
     layers: Number = 0.0
     launched_layers: Number = 0.0
+    awaited_layers: Number = 0.0
     routed_layers: Number = 0.0
     steps: Number = 0.0
     scheduled: Number = 0.0
@@ -183,7 +186,7 @@ class Work(NamedTuple):
         expert_s = overlapped_s(expert_math_s, expert_read_s, rounded)
         kv_math_s, kv_read_s = self.kv_math_s / e.compute, self.kv_read_s / e.kv_bandwidth
         latency_s = self.latency_s(e)
-        return {
+        parts = {
             "dense_s": dense_s,
             "expert_s": expert_s,
             "attention_s": overlapped_s(kv_math_s, kv_read_s, rounded)
@@ -202,6 +205,9 @@ class Work(NamedTuple):
             # weights are streamed while the card works on those it holds
             "host_s": maximum(self.host_read_s - dense_s - expert_s, 0.0),
         }
+        launches_s = self.awaited_layers * e.prompt_layer_s
+        parts["launch_s"] = maximum(launches_s - sum(parts.values()), 0.0)
+        return parts
 
     def total_s(self, efficiency: Efficiency) -> Number:
         """Time the pass: all parts, one after another.
@@ -577,6 +583,7 @@ def prefill_work(
         attention_flops=attention_flops,
         prompt_math_s=attention_flops / rate * turns / chunks,
         score_read_s=score_read_s * turns / chunks,
+        awaited_layers=model.layers * turns if d.engine.launches_prompts else 0.0,
         # the draft model reads the prompt too
         draft=prefill_work(
             draft, input_tokens=input_tokens, cached_tokens=cached_tokens, prompts=prompts
