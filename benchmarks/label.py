@@ -361,13 +361,25 @@ UNCLEAR = (
 )
 
 
+def in_step(row: Row) -> None:
+    """Tell whose answers have one length: NVIDIA's own sweep, the runs without a day."""
+    # aiconfigurator does not say it. Of its runs in SGLang, those without a day have the first
+    # tokens and gaps of users who ask together, and those with a day of users who do not.
+    if row["source_id"] == "aic" and "; measured=;" in row["notes"]:
+        _add(row, "doubt", "in-step")
+
+
 def unclear_label(row: Row) -> None:
     """Doubt the rows that an editor marked, and those of which only the arrivals are known."""
     rate = re.search(r"\brequest rate \d", row["notes"]) and not row["concurrency"]
     spread = row["ep"] and re.search(r"; dp \d", row["notes"])
     # The cookbook's launch commands stand in another section of a page than its numbers.
     elsewhere = row["source_id"] == "sglcook"
-    if rate or spread or elsewhere or any(words in row["notes"] for words in UNCLEAR):
+    # No layer is split over 24 or 72 cards, whose widths are multiples of powers of two: those are
+    # the cards of several copies, or of one part for prompts and one for answers.
+    ways = re.search(r"\bmoe_tp=(\d+)", row["notes"])
+    counted = ways and int(ways.group(1)).bit_count() > 1
+    if rate or spread or elsewhere or counted or any(words in row["notes"] for words in UNCLEAR):
         _add(row, "doubt", "unclear-label")
 
 
@@ -414,6 +426,7 @@ RULES = (
     power_cap,
     others_beside,
     first_requests,
+    in_step,
     unclear_label,
     slower_than_larger,
     read_from_cache,

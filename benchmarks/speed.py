@@ -116,11 +116,12 @@ def four_numbers(deployment, context, output, users, share, usd_h):
     )
     served = maximum(minimum(users, most), 1)
     tokens = context - output
+    prompt = bandwidth.prefill_work(deployment, input_tokens=tokens)
     work = serving.LoadWork(
         decode=bandwidth.decode_work(
             deployment, context_tokens=tokens + output / 2, concurrency=served
         ),
-        prompt=bandwidth.prefill_work(deployment, input_tokens=tokens),
+        prompt=prompt,
         batch=None,
         users=served,
         turns=users / served,
@@ -129,6 +130,7 @@ def four_numbers(deployment, context, output, users, share, usd_h):
         output_tokens=output,
         cards=deployment.num_gpus,
         server=1.0,
+        passes=prompt,
     )
     seen = serving.Served(work, calibration.efficiency_for(deployment))
     rate = seen.output_tok_s

@@ -6,19 +6,21 @@ be expected; nothing else differs. A single user is a load of one, and users for
 whom the cache has no room wait for the others.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 from . import bandwidth, capacity
 from .explain import Explained, Line, quantity
-from .numeric import Number, floor, maximum, minimum, somewhere
+from .numeric import Number, floor, maximum, minimum, somewhere, where
 from .once import cached_property
 from .refuse import BadInput
 from .spec import CEILING, Deployment, Efficiency, Workload
 
 # Of the step that is computed when a request comes, half is left on average.
 BEGUN_STEPS = 0.5
+UNKNOWN = -1.0  # how many ask at once
 
 
 def closed_loop_wait_s(
@@ -87,6 +89,11 @@ class LoadWork(NamedTuple):
     batch : Work or None
         Prefill of all users' prompts at once, as a library's loop runs it; None for
         a server, which receives prompts one by one.
+    passes : Work
+        Prefill of those of others' prompts that are computed together: `prompt`, but where prompts
+        have steps of their own, which take all that came since the last step.
+    together : float or array
+        How many these are.
     users : float or array
         Requests in progress.
     turns : float or array
@@ -98,6 +105,12 @@ class LoadWork(NamedTuple):
         Cards of the deployment.
     server : float or array
         1 where a server sends the tokens to clients, 0 in a library's loop.
+    mixed : float or array
+        1 where the steps that decode take pieces of prompts along, 0 where prompts have steps of
+        their own.
+    at_once : float or array
+        Share of the users whose prompts come at the same moment, where that is known; below 0
+        where it is not, so that the efficiency's `burst_share` holds.
     """
 
     decode: bandwidth.Work
@@ -110,6 +123,10 @@ class LoadWork(NamedTuple):
     output_tokens: Number
     cards: Number
     server: Number
+    passes: bandwidth.Work
+    together: Number = 1.0
+    mixed: Number = 1.0
+    at_once: Number = UNKNOWN
 
 
 def most_running(deployment: Deployment, workload: Workload) -> int:
@@ -146,6 +163,7 @@ def load_work(
     *,
     batch: bool = False,
     context_tokens: float | None = None,
+    in_step: bool = False,
 ) -> LoadWork:
     """Compute the work of a load on the cards of a deployment.
 
@@ -161,6 +179,10 @@ def load_work(
     context_tokens : float, optional
         Tokens of a sequence in a decode step; if omitted, the mean over a request:
         its prompt and half of its answer [tokens].
+    in_step : bool
+        Whether all answers have one length. Where prompts come first, users who begin together
+        then end together and ask again at once; where steps mix both, each begins when a step has
+        room for its prompt, and they drift apart.
 
     Returns
     -------
@@ -179,18 +201,59 @@ def load_work(
     users = load.concurrency if batch else min(load.concurrency, max(most_running(d, load), 1))
     cached = _cached_tokens(d, load) if load.shared_prefix_tokens else 0.0
     context = load.mean_context_tokens if context_tokens is None else context_tokens
+    prompt = _prompt_work(d, load.input_tokens, cached)
+    computed = max(load.input_tokens - cached, 1)
+    decode = bandwidth.decode_work(d, context_tokens=context, concurrency=users)
+    at_once = 1.0 if in_step and not d.mixes_prompts else UNKNOWN
+    passes, together = prompt, 1.0
+    if not d.mixes_prompts:
+        steps = load.output_tokens / decode.tokens_per_step
+        met = users if at_once > 0 else met_in_a_step(users, steps)
+        together = max(min(met, users, d.batch_limit_tokens / computed), 1.0)
+        passes = _prompt_work(d, load.input_tokens, cached, together)
     return LoadWork(
-        bandwidth.decode_work(d, context_tokens=context, concurrency=users),
-        _prompt_work(d, load.input_tokens, cached),
+        decode,
+        prompt,
         _prompt_work(d, load.input_tokens, cached, users) if batch else None,
         users,
         load.concurrency / users,
         load.input_tokens,
-        max(load.input_tokens - cached, 1),
+        computed,
         load.output_tokens,
         d.num_gpus,
         1.0 if d.engine.is_server and not batch else 0.0,
+        passes,
+        together,
+        1.0 if d.mixes_prompts else 0.0,
+        at_once,
     )
+
+
+def met_in_a_step(users: Number, steps: Number) -> Number:
+    """Count the prompts that have come between two decode steps, where any has.
+
+    Users ask again as soon as they are answered, and answers end in decode steps alone: while all
+    decode an answer, each has a prompt computed.
+
+    Parameters
+    ----------
+    users : float or array
+        Users who ask again and again.
+    steps : float or array
+        Decode steps of an answer.
+
+    Returns
+    -------
+    float or array
+        Mean of a Poisson number that is not 0.
+
+    Examples
+    --------
+    >>> round(met_in_a_step(16, 1000), 3), round(met_in_a_step(200, 100), 3)
+    (1.008, 2.313)
+    """
+    each = users / steps
+    return each / (1 - math.e**-each)
 
 
 def _cached_tokens(deployment: Deployment, workload: Workload) -> float:
@@ -201,7 +264,7 @@ def _cached_tokens(deployment: Deployment, workload: Workload) -> float:
 
 @lru_cache(maxsize=16_384)
 def _prompt_work(
-    deployment: Deployment, input_tokens: int, cached_tokens: float, prompts: int = 1
+    deployment: Deployment, input_tokens: int, cached_tokens: float, prompts: Number = 1
 ) -> bandwidth.Work:
     return bandwidth.prefill_work(
         deployment, input_tokens=input_tokens, cached_tokens=cached_tokens, prompts=prompts
@@ -255,9 +318,25 @@ class Served(Explained):
         return self.prefill_s * self.work.prompt.share
 
     @property
+    def burst_share(self) -> Number:
+        """Share of the users whose prompts come at the same moment."""
+        known = self.work.at_once
+        return where(known < 0, self.efficiency.burst_share, known)
+
+    @cached_property
+    def pass_s(self) -> Number:
+        """Time for which the prompts that are computed together occupy the cards [s]."""
+        return self.work.passes.total_s(self.efficiency) * self.work.passes.share
+
+    @property
+    def other_s(self) -> Number:
+        """Time of those for which one of them counts [s]."""
+        return self.pass_s / self.work.together
+
+    @property
     def others_s(self) -> Number:
-        """Prefill of the prompts of all other users, one by one [s]."""
-        return (self.work.users - 1) * self.own_s
+        """Prefill of the prompts of all users who are not computed together with one [s]."""
+        return (self.work.users - self.work.together) * self.other_s
 
     @cached_property
     def added_s(self) -> Number:
@@ -278,11 +357,10 @@ class Served(Explained):
     @cached_property
     def waited_s(self) -> Number:
         """Time that decoding waits for the prompt of another user [s]."""
-        e = self.efficiency
-        if not somewhere(e.prefill_share > 0):
+        share = self.efficiency.prefill_share
+        if not somewhere(share > 0):
             return 0.0  # as at the ceiling, where prompts hide behind decoding
-        apart_s = self.own_s - e.mixed_share * (self.own_s - self.added_s)
-        return e.prefill_share * apart_s
+        return share * where(self.work.mixed > 0, self.added_s, self.other_s)
 
     @property
     def users(self) -> Number:
@@ -339,22 +417,22 @@ class Served(Explained):
         if not somewhere(waited_s > 0):
             return 0.0
         return closed_loop_wait_s(
-            prompt_s=waited_s,
-            others_s=(self.work.users - 1) * waited_s,
+            prompt_s=self.work.together * waited_s,
+            others_s=(self.work.users - self.work.together) * waited_s,
             away_s=self._away_s,
-            burst_share=self.efficiency.burst_share,
+            burst_share=self.burst_share,
         )
 
     @cached_property
     def queue_s(self) -> Number:
         """Mean wait for the prefill of a prompt that has room, including that prefill [s]."""
-        share = self.waited_s / self.own_s
+        share = self.waited_s / self.other_s
         wait_s = closed_loop_wait_s(
-            prompt_s=self.own_s,
+            prompt_s=self.pass_s,
             others_s=self.others_s,
             away_s=self._away_s,
             prefill_share=share,
-            burst_share=self.efficiency.burst_share,
+            burst_share=self.burst_share,
         )
         return (1 - share) * wait_s + self.waited_queued_s
 
@@ -389,7 +467,7 @@ class Served(Explained):
     @property
     def ttft_burst_s(self) -> Number:
         """Time to the first token of the last user when all ask at the same moment [s]."""
-        return self.room_wait_s + self.begun_s + self.ttft_idle_s + self.others_s
+        return self.room_wait_s + self.client_s + self.pass_s + self.others_s
 
     @property
     def e2e_s(self) -> Number:
@@ -484,22 +562,20 @@ class Served(Explained):
         return tuple(quantity(getattr(self, name), "s") for name in names)
 
     def _queue_line(self) -> Line:
-        own = quantity(self.own_s, "s")
+        each = quantity(self.other_s, "s")
         return Line(
             "queue",
             "closed-loop wait of users who ask again as soon as they are answered",
-            f"{self.users:,} users, {own} each, back after {self.work.output_tokens:,} tokens",
+            f"{self.users:,} users, {each} each, back after {self.work.output_tokens:,} tokens",
             quantity(self.queue_s, "s"),
         )
 
     def _waited_line(self) -> Line:
-        e = self.efficiency
-        added, own, waited = self._seconds("added_s", "own_s", "waited_s")
+        own, waited = self._seconds("added_s" if self.work.mixed else "other_s", "waited_s")
         return Line(
             "waited",
-            "prefill_share x (mixed_share x added + (1 - mixed_share) x prefill)",
-            f"{e.prefill_share:.2f} x ({e.mixed_share:.2f} x {added} + "
-            f"{1 - e.mixed_share:.2f} x {own})",
+            "prefill_share x " + ("added" if self.work.mixed else "prefill"),
+            f"{self.efficiency.prefill_share:.2f} x {own}",
             waited,
             "arXiv 2403.02310, section 4",
         )

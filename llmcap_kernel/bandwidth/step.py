@@ -82,6 +82,11 @@ class Step(Explained):
         return self.parts["host_s"]
 
     @property
+    def launch_s(self) -> Number:
+        """Waiting for the host to launch the kernels of a prompt [s]."""
+        return self.parts["launch_s"]
+
+    @property
     def share_s(self) -> Number:
         """Time the pass occupies the cards, while others fill a pipeline's other stages [s]."""
         return self.total_s * self.work.share
@@ -144,6 +149,7 @@ class Step(Explained):
             ("draft", self.draft_s),
             ("adapters", self.adapter_s),
             ("waiting for the host", self.host_s),
+            ("waiting for launches", self.launch_s),
             ("fixed", self.fixed_s),
         )
         return [(name, part_s) for name, part_s in parts if part_s]

@@ -84,6 +84,8 @@ class Work(NamedTuple):
         Layers, steps and sequences, each of which takes a fixed time.
     launched_layers : float or array
         Layers whose kernels the host launches one by one; no graph holds them.
+    awaited_layers : float or array
+        Layers of prompts whose kernels the host launches one by one, while the cards work.
     routed_layers : float or array
         Layers with experts, weighted by `law.routing_load`.
     unpacked : float or array
@@ -125,6 +127,7 @@ class Work(NamedTuple):
     exchanges: tuple[Exchange, ...] = ()
     layers: Number = 0.0
     launched_layers: Number = 0.0
+    awaited_layers: Number = 0.0
     routed_layers: Number = 0.0
     steps: Number = 0.0
     scheduled: Number = 0.0
@@ -184,7 +187,7 @@ class Work(NamedTuple):
         expert_s = overlapped_s(expert_math_s, expert_read_s, rounded)
         kv_math_s, kv_read_s = self.kv_math_s / e.compute, self.kv_read_s / e.kv_bandwidth
         latency_s = self.latency_s(e)
-        return {
+        parts = {
             "dense_s": dense_s,
             "expert_s": expert_s,
             "attention_s": overlapped_s(kv_math_s, kv_read_s, rounded)
@@ -203,6 +206,9 @@ class Work(NamedTuple):
             # weights are streamed while the card works on those it holds
             "host_s": maximum(self.host_read_s - dense_s - expert_s, 0.0),
         }
+        launches_s = self.awaited_layers * e.prompt_layer_s
+        parts["launch_s"] = maximum(launches_s - sum(parts.values()), 0.0)
+        return parts
 
     def total_s(self, efficiency: Efficiency) -> Number:
         """Time the pass: all parts, one after another.
@@ -310,6 +316,7 @@ def _pass_work(
     score_read_s: Number = 0.0,
     matvec_math_s: Number = 0.0,
     matvec_tokens: Number = 0.0,
+    awaited_layers: Number = 0.0,
     scheduled: Number = 0.0,
     draft: Work | None = None,
     guesses: Number = 0.0,
@@ -338,7 +345,7 @@ def _pass_work(
         kv_math_s, kv_read_s, prompt_math_s, score_read_s, matvec_math_s, matvec_tokens,
         adapter_math_s * times, adapter_read_s * times, host * times,
         exchanges(d, tokens, times),
-        model.layers * times, 0.0, routed_layers * times, times, scheduled,
+        model.layers * times, 0.0, awaited_layers, routed_layers * times, times, scheduled,
         d.gpu.unpacks(d.weights), 1.0 - d.gpu.direct_link, draft, guesses,
         weight_bytes * passes, kv_bytes, (dense_flops + expert_flops) * passes + attention_flops,
         tokens * passes, tokens_per_step, prefill_tokens, passes / times / d.pp,
@@ -581,6 +588,7 @@ def prefill_work(
         attention_flops=attention_flops,
         prompt_math_s=attention_flops / rate * turns / chunks,
         score_read_s=score_read_s * turns / chunks,
+        awaited_layers=model.layers * turns if d.engine.launches_prompts else 0.0,
         # the draft model reads the prompt too
         draft=prefill_work(
             draft, input_tokens=input_tokens, cached_tokens=cached_tokens, prompts=prompts

@@ -629,6 +629,7 @@ def deployment(
     max_num_batched_tokens: int | None = None,
     max_model_len: int | None = None,
     eager: bool = False,
+    mixed_chunk: bool = False,
     block_size: int | None = None,
 ) -> Deployment:
     """Build a deployment from names in the catalogue.
@@ -662,6 +663,8 @@ def deployment(
         The engine's other limits; its defaults if omitted [tokens].
     eager : bool
         Whether CUDA graphs are turned off.
+    mixed_chunk : bool
+        Whether an engine that gives prompts steps of their own is told to mix them with decoding.
 
     Returns
     -------
@@ -693,7 +696,7 @@ def deployment(
     return Deployment(
         served, card, runs, weights, named_format("kv", kv, kv=True), tp, pp, ep, dp_attention,
         memory_fraction, usd_h, speculation, lora, offload_share, max_num_seqs,
-        max_num_batched_tokens, max_model_len, eager, block_size,
+        max_num_batched_tokens, max_model_len, eager, mixed_chunk, block_size,
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ NUMBER_FIELDS = {
     **{"max_num_seqs": int, "max_num_batched_tokens": int, "max_model_len": int},
     "block_size": int,
 }
-SWITCHES = ("dp_attention", "eager")
+SWITCHES = ("dp_attention", "eager", "mixed_chunk")
 # how engines spell the same options
 ENGINES_OWN = {
     "weights": ("--quantization", "-q"),
@@ -38,6 +38,7 @@ ENGINES_OWN = {
     "max_num_batched_tokens": ("--chunked-prefill-size", "--max-num-tokens"),
     "max_model_len": ("--context-length", "--max-seq-len"),
     "eager": ("--enforce-eager", "--disable-cuda-graph"),
+    "mixed_chunk": ("--enable-mixed-chunk",),
     "block_size": ("--page-size",),
 }
 # Limits on percentiles: --itl-p95-ms and its like; the help shows one of each latency.
@@ -591,6 +592,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     )
     add("--max-model-len", metavar="TOKENS", help="longest request (default: the load's)")
     add("--eager", action="store_true", help="without CUDA graphs")
+    add("--mixed-chunk", action="store_true", help="prompts beside decoding, where they come first")
     add("--block-size", metavar="TOKENS", help="tokens of a block of the cache (default: its own)")
 
 

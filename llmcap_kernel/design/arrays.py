@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import bandwidth, calibration, capacity
 from ..numeric import Number, floor, maximum, minimum, where
-from ..serving import LoadWork, Served
+from ..serving import LoadWork, Served, met_in_a_step
 from ..simulation import percentiles
 from ..spec import CEILING, Deployment, Efficiency, Format, Gpu, Slo, Workload
 from .many_copies import NEAR, Candidates, Tried, for_rate, for_users
@@ -646,17 +646,32 @@ def _unlike(stack: Stack, running: Array, users: Number) -> tuple[Array, Array]:
 def _served(stack: Stack, load: Workload, users: Number, running: Array) -> Served:
     cached = floor(load.shared_prefix_tokens / stack.block_tokens) * stack.block_tokens
     cached = cached * load.hit_share
+    tokens = {"input_tokens": load.input_tokens, "cached_tokens": cached}
+    computed = max(load.input_tokens - cached, 1)
+    decode = bandwidth.decode_work(
+        stack, context_tokens=load.mean_context_tokens, concurrency=running
+    )
+    prompt = passes = bandwidth.prefill_work(stack, **tokens)
+    together: Number = 1.0
+    if not stack.mixes_prompts:
+        met = met_in_a_step(running, load.output_tokens / decode.tokens_per_step)
+        met = minimum(met, running)
+        together = maximum(minimum(met, stack.batch_limit_tokens / computed), 1.0)
+        passes = bandwidth.prefill_work(stack, **tokens, prompts=together)
     work = LoadWork(
-        bandwidth.decode_work(stack, context_tokens=load.mean_context_tokens, concurrency=running),
-        bandwidth.prefill_work(stack, input_tokens=load.input_tokens, cached_tokens=cached),
+        decode,
+        prompt,
         None,
         running,
         users / running,
         load.input_tokens,
-        max(load.input_tokens - cached, 1),
+        computed,
         load.output_tokens,
         stack.num_gpus,
         1.0 if stack.engine.is_server else 0.0,
+        passes,
+        together,
+        1.0 if stack.mixes_prompts else 0.0,
     )
     each = _efficiencies(stack.engine.family, stack.block.gpus, stack.weights, stack.kv)
     efficiency: Any = SimpleNamespace(**{name: x[stack.card] for name, x in each.items()})

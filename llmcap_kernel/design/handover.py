@@ -378,6 +378,7 @@ def _sglang(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
         "--context-length": longest,
         "--max-running-requests": d.seqs_limit,
         "--chunked-prefill-size": d.batch_limit_tokens,
+        "--enable-mixed-chunk": d.mixed_chunk,
         "--kv-cache-dtype": _kv(d),
         "--page-size": d.block_size,
         "--disable-cuda-graph": d.eager,

@@ -99,6 +99,8 @@ class Load(NamedTuple):
         Requests that such a run lets in flight at most; None for no limit.
     percentile : float or None
         Percent of a percentile; None for a mean or a median.
+    in_step : bool
+        Whether all answers have one length, so that users may stay in step.
     """
 
     metric: str
@@ -112,6 +114,7 @@ class Load(NamedTuple):
     requests: int | None = None
     limit: int | None = None
     percentile: float | None = None
+    in_step: bool = False
 
     @property
     def metric_alike(self) -> str:
@@ -285,6 +288,7 @@ def measurement(line: Line, given: Mapping[str, Any] | None = None) -> Measureme
         request_rate=rate,
         requests=_count(fields, "requests", 1, 1e9, "requests"),
         percentile=_percentile(fields, metric),
+        in_step="in-step" in _text(fields, "doubt"),
     )
     return Measurement(line.where, value, spelled, load)
 

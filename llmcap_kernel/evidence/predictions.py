@@ -319,7 +319,7 @@ def _timed(meant: stated.Meant, load: Load) -> Predicted:
     open_rate = load.request_rate if load.metric in RATES else None
     if open_rate:  # what the deployment serves at most, whatever it was asked for
         row = row._replace(workload=replace(row.workload, concurrency=_at_most(meant, load)))
-    work = load_work(d, row.workload, batch=row.loop)
+    work = load_work(d, row.workload, batch=row.loop, in_step=load.in_step)
     estimates = calibration.estimates(d, row.workload, family=row.family, work=work)
     if load.percentile is not None:
         e = percentile(estimates, PERCENTILES[load.metric][0], load.percentile).scaled(1e3)

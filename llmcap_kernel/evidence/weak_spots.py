@@ -458,6 +458,12 @@ DOUBTS = (
         "that wait.",
     ),
     Doubt(
+        "in-step",
+        "Answers of one length",
+        "Users who begin together end together and ask again at once, where an engine computes "
+        "prompts before it decodes on. The row is predicted so.",
+    ),
+    Doubt(
         "unclear-label",
         "Cards, split, format, options or load unclear",
         "Whoever wrote the row down marked one of these as unclear, the launch command stands "

@@ -6,6 +6,10 @@ prompts, which may be cut. A request is admitted when the cache has room for its
 Where a token finds no block, pieces of prompts that nobody uses leave the prefix cache, and then
 the sequence that was admitted last leaves: it is computed anew later.
 
+An engine that does not mix gives prompts steps of their own, as SGLang's scheduler does
+(managers/scheduler.py, `get_next_batch_to_run`): whatever prompts have room are computed first, and
+decoding pauses.
+
 Nothing but the clock moves between two events, so steps that are alike are taken together. Each
 has the mean time of its group; no group is longer than `ALIKE`.
 """
@@ -18,7 +22,7 @@ from typing import NamedTuple
 
 from ..refuse import BadInput
 from .arrivals import Request
-from .steps import Room, Times
+from .steps import Piece, Room, Times
 
 ALIKE = 32  # steps of a group: the context of a sequence grows by as many tokens
 TOLD_EVERY = 256  # groups of steps
@@ -80,6 +84,9 @@ class Group(NamedTuple):
         Requests in the queue.
     held : float
         Share of the room for the cache that is held by requests.
+    pauses : tuple of (float, int)
+        Time for which prompts were computed since the last token of some of the sequences, and how
+        many: their gap before the first of these steps is longer by it [s].
     """
 
     start_s: float
@@ -89,6 +96,14 @@ class Group(NamedTuple):
     prompt_tokens: int
     waiting: int
     held: float
+    pauses: tuple[tuple[float, int], ...] = ()
+
+    @property
+    def gaps(self) -> list[tuple[float, int]]:
+        """Gaps between two tokens of a user, and how many there are of each [s]."""
+        paused = sum(many for _, many in self.pauses)
+        longer = [(self.step_s + pause_s, many) for pause_s, many in self.pauses]
+        return [(self.step_s, self.steps * self.decoding - paused), *longer]
 
 
 @dataclass(frozen=True)
@@ -120,7 +135,7 @@ class Run:
     @property
     def gaps(self) -> list[tuple[float, int]]:
         """Gaps between two tokens of a user, and how many there are of each [s]."""
-        return [(g.step_s, g.steps * g.decoding) for g in self.groups if g.decoding] + [*self.late]
+        return [gap for g in self.groups if g.decoding for gap in g.gaps] + [*self.late]
 
 
 class _Piece:
@@ -160,6 +175,7 @@ class _Loop:
         self.left = len(requests)
         self.groups: list[Group] = []
         self.late: list[tuple[float, int]] = []
+        self.paused: list[tuple[float, int]] = []  # since when, and how many have no token since
         self.now_s = 0.0
         self.coming: list[tuple[float, int, float]] = []  # queued_s, index, sent_s
         self.followers: dict[int, list[int]] = {}
@@ -191,6 +207,9 @@ class _Loop:
         if not tokens and not self.decoding:
             self.now_s = max(self.now_s, self.coming[0][0])
             return
+        if tokens and not self.room.mixes:
+            self.prompts_alone(prompts_s, tokens, complete)
+            return
         decoding = self.decoding
         decode_s = self.times.decode_s(decoding, self.context) if decoding else 0.0
         steps = 1
@@ -202,11 +221,27 @@ class _Loop:
             step_s = self.times.decode_s(decoding, context) if steps > 1 else decode_s
         used_share = 1 - self.free / self.room.bytes
         waiting = len(self.waiting)
-        self.groups.append(Group(self.now_s, step_s, steps, decoding, tokens, waiting, used_share))
+        pauses = tuple((self.now_s - since_s, many) for since_s, many in self.paused if many)
+        self.paused.clear()
+        self.groups.append(
+            Group(self.now_s, step_s, steps, decoding, tokens, waiting, used_share, pauses)
+        )
         self.now_s += step_s * steps
         self.decode(steps)
         for at, one in complete:
             self.first_token(at, one)
+
+    def prompts_alone(self, step_s: float, tokens: int, complete: list[tuple[int, _One]]) -> None:
+        """A step that computes prompts, while those who decode wait for their next token."""
+        if not self.paused:
+            self.paused.append((self.now_s, self.decoding))
+        used_share = 1 - self.free / self.room.bytes
+        self.groups.append(Group(self.now_s, step_s, 1, 0, tokens, len(self.waiting), used_share))
+        self.now_s += step_s
+        before = self.decoding
+        for at, one in complete:
+            self.first_token(at, one)
+        self.paused.append((self.now_s, self.decoding - before))
 
     def alike(self, decode_s: float) -> int:
         """How many steps pass before anything but a token happens."""
@@ -236,32 +271,39 @@ class _Loop:
 
     def compute(self, *, admits: bool) -> tuple[float, int, list[tuple[int, _One]]]:
         """Share out what a step has left: its time, its tokens, and the prompts it completes."""
-        budget = int(self.room.batched_tokens - self.decoding * self.room.step_tokens)
-        budget = max(budget, 0 if self.decoding else 1)
-        time_s, total, complete = 0.0, 0, list[tuple[int, _One]]()
+        beside = self.decoding if self.room.mixes else 0
+        budget = int(self.room.batched_tokens - beside * self.room.step_tokens)
+        budget = max(budget, 0 if beside else 1)
+        pieces, total, complete = list[Piece](), 0, list[tuple[int, _One]]()
         for at, one in list(self.computing):
             if not budget:
                 break
-            seconds, taken = self.piece(one, budget)
-            time_s, total, budget = time_s + seconds, total + taken, budget - taken
+            taken = self.piece(one, budget, pieces)
+            total, budget = total + taken, budget - taken
             if one.done == one.goal:
                 complete.append((at, one))
                 self.computing.popleft()
         while budget and admits and self.waiting and self.admit():
             at, one = self.computing[-1]
-            seconds, taken = self.piece(one, budget)
-            time_s, total, budget = time_s + seconds, total + taken, budget - taken
+            taken = self.piece(one, budget, pieces)
+            total, budget = total + taken, budget - taken
             if one.done == one.goal:
                 complete.append((at, one))
                 self.computing.pop()
-        return time_s, total, complete
+        return self.pieces_s(pieces), total, complete
 
-    def piece(self, one: _One, budget: int) -> tuple[float, int]:
+    def piece(self, one: _One, budget: int, pieces: list[Piece]) -> int:
         """Compute what a step has room for of a prompt."""
         stop = min(one.goal, one.done + budget)
-        seconds = self.times.prompt_s(one.done, stop, one.found, one.goal)
+        pieces.append((one.done, stop, one.found, one.goal))
         taken, one.done = stop - one.done, stop
-        return seconds, taken
+        return taken
+
+    def pieces_s(self, pieces: list[Piece]) -> float:
+        """Time of the pieces of a step: beside decoding one by one, alone in one pass."""
+        if self.room.mixes or not pieces:
+            return sum(self.times.prompt_s(*piece) for piece in pieces)
+        return self.times.pass_s(pieces)
 
     def admit(self) -> bool:
         """Let in the request that waits longest, if there is a place and room for its prompt."""
@@ -465,6 +507,15 @@ class _Loop:
                 break
         return squeezed
 
+    def last_token_s(self) -> float:
+        """When the sequence that leaves had its last token: of those that wait, it came last."""
+        while self.paused:
+            since_s, many = self.paused.pop()
+            if many:
+                self.paused.append((since_s, many - 1))
+                return since_s
+        return self.now_s
+
     def preempt(self) -> None:
         """Send the sequence that was admitted last back to the queue, without its cache."""
         at, one = self.running.popitem()
@@ -472,7 +523,7 @@ class _Loop:
             self.computing.pop()
         else:
             self.stop_decoding(one)
-            one.token_s = self.now_s
+            one.token_s = self.last_token_s()
         self.release(one)
         one.stamp += 1
         one.preempted += 1

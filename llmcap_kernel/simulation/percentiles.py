@@ -38,8 +38,6 @@ ANSWERS = {
 }
 DOUBTED = 2.0  # times the steps that carry prompts: how unsure their number is
 HALVINGS = 30  # of a share of the others, to a billionth
-# Engines that compute waiting prompts to their end before they decode on.
-PROMPTS_FIRST = ("sglang",)
 
 
 class Spread(NamedTuple):
@@ -301,7 +299,7 @@ def chunks_of(served: Served) -> Chunks:
     2
     """
     d, tokens, prompt_s = served.deployment, served.work.prefill_tokens, served.prompt.share_s
-    if d is None or d.engine.family in PROMPTS_FIRST:
+    if d is None or not d.mixes_prompts:
         return Chunks(0, 1, math.inf, prompt_s)
     most, whole = d.batch_limit_tokens, served.work.input_tokens
     full = floor(tokens / most)
@@ -366,7 +364,7 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
     """
     work, e = served.work, served.efficiency
     prompt_s = served.prompt.share_s
-    others, burst = work.users - 1, e.burst_share
+    others, burst = work.users - 1, served.burst_share
     # at the ceiling prefill hides behind decoding; of a burst, half comes before a first token
     beside = where(e.prefill_share > 0, 1.0, 0.0)
     hidden = gaps_alone and not somewhere(beside > 0)
@@ -390,9 +388,9 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
         last=met * cut.last / steps,
         full_s=cut.full_s,
         last_s=cut.last_s,
-        prompt_s=prompt_s,
+        prompt_s=served.pass_s,
         others_s=served.others_s,
-        queue_s=prompt_s if gaps_alone else served.queue_s,
+        queue_s=served.pass_s if gaps_alone else served.queue_s,
         others=others,
         delayed=0.0 if gaps_alone else _delayed(served),
         burst_share=burst,
@@ -408,7 +406,7 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
 def _delayed(served: Served) -> Number:
     """Share of the prompts computed meanwhile that decoding waits for, as the mean gap has it."""
     waits_s = (served.itl_s - served.itl_decode_s) * served.work.output_tokens
-    meanwhile_s = served.prompt.share_s + served.others_s - served.queue_s
+    meanwhile_s = served.pass_s + served.others_s - served.queue_s
     return where(served.others_s > 0, waits_s / maximum(meanwhile_s, 1e-12), 0.0)
 
 

@@ -2,13 +2,14 @@
 
 A step decodes some sequences and computes pieces of prompts. Alone, either takes what `serve`
 says. Together they share a reading of the weights: decoding waits for `prefill_share` of what the
-prompts add to it, and no step is shorter than the prompts' own. Prompts cost one by one, each its
-own passes, as in `serve`; a piece of a prompt costs its share of them.
+prompts add to it, and no step is shorter than the prompts' own. There prompts cost one by one, each
+its own passes, as in `serve`; a piece of a prompt costs its share of them. Of an engine whose
+prompts have steps of their own, those in one step share its pass.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from .. import bandwidth, capacity, law
 from ..refuse import BadInput
 from ..spec import Deployment, Efficiency
 
+Piece = tuple[int, int, int, int]  # of a prompt: start, stop, first, last, as `Times` has them
 NEAR = 16  # sequences up to which every number is tabulated
 PER_DOUBLING = 8  # numbers of sequences tabulated beyond
 
@@ -53,6 +55,20 @@ class Times(Protocol):
         -------
         float
             What the piece adds to a step with nothing else [s].
+        """
+
+    def pass_s(self, pieces: Sequence[Piece]) -> float:
+        """Time of a step that computes pieces of prompts and decodes nothing.
+
+        Parameters
+        ----------
+        pieces : sequence of tuple
+            Start, stop, first and last of each, as `prompt_s` takes them.
+
+        Returns
+        -------
+        float
+            The step [s].
         """
 
     def together_s(self, decode_s: float, prompts_s: float) -> float:
@@ -198,8 +214,27 @@ class Steps:
         """
         computed = last - first
         passes_s = self._whole_passes_s(computed) * (stop - start) / computed
-        before_s = start * self.attention(start) if start else 0.0
-        return passes_s + stop * self.attention(stop) - before_s
+        launches_s = self._launches_s * (stop - start) / min(computed, self._most)
+        return max(passes_s + self._attended_s(start, stop), launches_s)
+
+    def pass_s(self, pieces: Sequence[Piece]) -> float:
+        """Time of a step that computes pieces of prompts and decodes nothing.
+
+        Parameters
+        ----------
+        pieces : sequence of tuple
+            Start, stop, first and last of each, as `prompt_s` takes them.
+
+        Returns
+        -------
+        float
+            One pass over all of them, and each piece's attention [s].
+        """
+        if len(pieces) == 1:
+            return self.prompt_s(*pieces[0])
+        tokens = sum(stop - start for start, stop, *_ in pieces)
+        attended_s = sum(self._attended_s(start, stop) for start, stop, *_ in pieces)
+        return max(self._whole_passes_s(tokens) + attended_s, self._launches_s)
 
     def together_s(self, decode_s: float, prompts_s: float) -> float:
         """Time of a step with both.
@@ -254,10 +289,25 @@ class Steps:
         """
         return Scaled(self, factor)
 
+    def _attended_s(self, start: int, stop: int) -> float:
+        """Attention of a piece of a prompt to all before it."""
+        before_s = start * self.attention(start) if start else 0.0
+        return stop * self.attention(stop) - before_s
+
     def _whole_passes_s(self, tokens: int) -> float:
         """All passes over so many tokens: beyond one full pass they grow in proportion."""
-        most = self.deployment.batch_limit_tokens
-        return self.passes(min(tokens, most)) * max(tokens / most, 1.0)
+        return self.passes(min(tokens, self._most)) * max(tokens / self._most, 1.0)
+
+    @property
+    def _most(self) -> int:
+        return self.deployment.batch_limit_tokens
+
+    @cached_property
+    def _launches_s(self) -> float:
+        """What the host takes for a pass over prompts that it launches, at least."""
+        d = self.deployment
+        layers = d.model.layers / d.pp if d.engine.launches_prompts else 0.0
+        return layers * self.efficiency.prompt_layer_s
 
     def _place(self, sequences: int) -> tuple[Curve, Curve, float]:
         """The tabulated numbers of sequences around this one, and where it stands between."""
@@ -283,7 +333,8 @@ class Steps:
 
     def _passes_s(self, tokens: float) -> float:
         """One pass over so many tokens, without their attention to each other."""
-        step = bandwidth.prefill(self.deployment, input_tokens=tokens, efficiency=self.efficiency)
+        cards = replace(self.efficiency, prompt_layer_s=0.0)
+        step = bandwidth.prefill(self.deployment, input_tokens=tokens, efficiency=cards)
         return float(step.share_s) - self._attention_s(tokens)
 
     def _attention_s(self, tokens: float) -> float:
@@ -353,6 +404,21 @@ class Scaled:
         """
         return self.factor * self.times.prompt_s(start, stop, first, last)
 
+    def pass_s(self, pieces: Sequence[Piece]) -> float:
+        """Time of a step that computes pieces of prompts and decodes nothing.
+
+        Parameters
+        ----------
+        pieces : sequence of tuple
+            As of `Times`.
+
+        Returns
+        -------
+        float
+            The step [s].
+        """
+        return self.factor * self.times.pass_s(pieces)
+
     def request_s(self, input_tokens: int) -> float:
         """Time of a request outside the cards.
 
@@ -388,6 +454,9 @@ class Room:
     step_tokens : float
         Tokens that a sequence takes of a step's when it is decoded: its own and its drafts,
         shared out over replicas of attention [tokens].
+    mixes : bool
+        Whether a step that decodes takes pieces of prompts along; where not, decoding pauses until
+        all prompts that have room are computed.
 
     Examples
     --------
@@ -401,6 +470,7 @@ class Room:
     bytes: int
     held_bytes: Callable[[int], int] = int
     step_tokens: float = 1.0
+    mixes: bool = True
 
 
 def room_of(deployment: Deployment) -> Room:
@@ -446,4 +516,5 @@ def room_of(deployment: Deployment) -> Room:
         bytes=math.floor(books.kv_pool_bytes) * d.attention_replicas,
         held_bytes=held_bytes,
         step_tokens=(1 + (d.speculation.tokens if d.speculation else 0)) / d.attention_replicas,
+        mixes=d.mixes_prompts,
     )

@@ -140,6 +140,8 @@ class Deployment:
         omitted [tokens].
     eager : bool
         Whether CUDA graphs are turned off.
+    mixed_chunk : bool
+        Whether an engine that gives prompts steps of their own is told to mix them with decoding.
     block_size : int, optional
         Tokens per block of the KV cache; the engine's default if omitted [tokens].
 
@@ -167,6 +169,7 @@ class Deployment:
     max_num_batched_tokens: int | None = None
     max_model_len: int | None = None
     eager: bool = False
+    mixed_chunk: bool = False
     block_size: int | None = None
 
     def __hash__(self) -> int:
@@ -212,6 +215,7 @@ class Deployment:
 
     def _check_limits(self) -> None:
         yes_or_no("eager", self.eager)
+        yes_or_no("mixed_chunk", self.mixed_chunk)
         for name, most, unit in LIMITS:
             value = getattr(self, name)
             if value is not None:
@@ -259,6 +263,11 @@ class Deployment:
             )
         if self.dp_attention and self.tp == 1:
             raise BadInput("dp_attention", "dp_attention needs tp of 2 or more cards.")
+
+    @property
+    def mixes_prompts(self) -> bool:
+        """Whether a step that decodes takes pieces of prompts along."""
+        return self.engine.mixes_prompts or self.mixed_chunk
 
     @property
     def num_gpus(self) -> int:

@@ -15,10 +15,7 @@ SHARES = (
     "weight_only_compute",
     "matvec_compute",
 )
-PARTS = (
-    *("prefill_share", "burst_share", "mixed_share", "one_path_share", "rounded_share"),
-    "begun_share",
-)
+PARTS = (*("prefill_share", "burst_share", "one_path_share", "rounded_share", "begun_share"),)
 LATENCIES = (
     "layer_s",
     "step_s",
@@ -30,6 +27,7 @@ LATENCIES = (
     "pcie_exchange_s",
     "rank_s",
     "launched_layer_s",
+    "prompt_layer_s",
 )
 
 
@@ -53,6 +51,9 @@ class Efficiency:
         Fixed time per layer: kernel launches, tails of small kernels [s].
     launched_layer_s : float
         The same of a layer whose kernels the host launches one by one, as no graph holds them [s].
+    prompt_layer_s : float
+        Time in which the host launches the kernels of a layer in a pass over prompts that no graph
+        holds: the cards wait where they are sooner [s].
     step_s : float
         Fixed time of one step: scheduler, sampling, host [s].
     all_reduce_s : float
@@ -86,9 +87,6 @@ class Efficiency:
         Additional fixed time per exchange between cards without a direct link [s].
     rank_s : float
         Additional fixed time per exchange for each further card: all wait for the slowest [s].
-    mixed_share : float
-        Share of other users' prompts that are computed in decode steps, beside the tokens
-        decoded there: 0 where prompts have steps of their own.
     one_path_share : float
         How far cards that reach each other over the host's memory alone share one path there: 0
         where each pair has its own, 1 where all wait for one.
@@ -133,11 +131,11 @@ class Efficiency:
     pcie_exchange_s: float = 0.0
     rank_s: float = 0.0
     burst_share: float = 0.0
-    mixed_share: float = 0.0
     one_path_share: float = 0.0
     rounded_share: float = 0.0
     begun_share: float = 0.0
     launched_layer_s: float = 0.0
+    prompt_layer_s: float = 0.0
 
     def __post_init__(self) -> None:
         for name in SHARES:

@@ -89,6 +89,11 @@ class Engine:
     draft_launches : int
         Kernels of a draft model's layer that the host launches one by one in a pass of one token;
         0 where a graph holds the whole pass.
+    mixes_prompts : bool
+        Whether a step that decodes takes pieces of prompts along; where not, prompts have steps
+        of their own, for which decoding waits.
+    launches_prompts : bool
+        Whether the host launches the kernels of a prompt one by one, as no graph holds them.
     reads_kv_of : tuple of str
         Tools by whose checkpoints the engine sets the format of its cache where it is not told
         one: see `DeclaredKv.tool`.
@@ -121,6 +126,8 @@ class Engine:
     graph_bytes_per_layer: float = 0.0
     score_bytes: float = 0.0
     draft_launches: int = 0
+    mixes_prompts: bool = True
+    launches_prompts: bool = False
     reads_kv_of: tuple[str, ...] = ()
 
     @property
@@ -192,6 +199,8 @@ class Engine:
             number("seqs", limit.seqs, 1, MOST_BATCHED, whole=True)
         yes_or_no("graphs_in_fraction", self.graphs_in_fraction)
         yes_or_no("profiled", self.profiled)
+        yes_or_no("mixes_prompts", self.mixes_prompts)
+        yes_or_no("launches_prompts", self.launches_prompts)
         for name in (
             "sampling_bytes_per_logit",
             "least_bytes_per_logit",

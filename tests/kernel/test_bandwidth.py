@@ -452,6 +452,7 @@ def test_every_inefficiency_slows_its_own_part():
         "draft_s": 0.0,
         "adapter_s": pytest.approx(6 / 0.5),
         "host_s": 0.0,  # 40 s of streaming behind 6 s and 40 s of work
+        "launch_s": 0.0,  # no layer is awaited
     }
     unpacked = work._replace(unpacked=1.0, host_read_s=100.0).parts(e)
     assert unpacked["dense_s"] == pytest.approx(1 / (0.25 * 0.5))

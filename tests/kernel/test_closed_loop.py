@@ -15,6 +15,8 @@ from .strategies import deployments, efficiencies, workloads
 
 A, B, C = design.worked_spec()
 LOAD = Workload(7000, 1000, 16)
+# Prompts of 7,000 tokens fill a step, and have it for themselves.
+APART = replace(B, engine=replace(B.engine, mixes_prompts=False), max_num_batched_tokens=7000)
 IN_TURN = Efficiency(prefill_share=1.0)  # the spec sheet, and decoding waits for every prefill
 SLOWER = Efficiency(0.8, 0.5, 0.5, 0.6, 5e-5, 1e-3, 2e-5)
 
@@ -148,12 +150,15 @@ def test_users_in_the_system_are_rate_times_time(d, load, efficiency, share):
 @given(deployments(), workloads, shares)
 def test_a_prompt_falls_into_the_queue_or_into_the_answer(d, load, share):
     """In a round each user prefills once: what was not waited for comes while decoding."""
-    s = serve(d, load, Efficiency(compute=0.5, prefill_share=share))
+    apart = replace(d, engine=replace(d.engine, mixes_prompts=False))
+    s = serve(apart, load, Efficiency(compute=0.5, prefill_share=share))
     in_answer_s = (s.itl_s - s.itl_decode_s) * load.output_tokens
-    all_s = s.users * s.own_s
+    all_s = s.users * s.other_s  # those that are computed together share a pass
     assert -1e-9 * all_s <= in_answer_s <= (share + 1e-9) * all_s
     away_s = load.output_tokens * s.itl_decode_s + s.client_s
-    wait_s = wait(s.users, s.own_s, away_s, prefill_share=share)
+    wait_s = closed_loop_wait_s(
+        prompt_s=s.pass_s, others_s=s.others_s, away_s=away_s, prefill_share=share
+    )
     both_s = share * all_s + (1 - share) * wait_s
     assert in_answer_s + s.queue_s == pytest.approx(both_s, rel=1e-6)
 
@@ -162,16 +167,16 @@ def test_who_decodes_meets_prompts_though_all_others_queue():
     """Prompts of 0.3 s and answers of ten tokens: most users are in the queue, and each step of
     those who decode still computes one of their chunks."""
     load = Workload(7000, 10, 16)
-    s = serve(B, load, replace(IN_TURN, mixed_share=1.0))
+    s = serve(B, load, IN_TURN)
     waits_s = (s.itl_s - s.itl_decode_s) * load.output_tokens
     assert s.users * s.added_s - s.added_s > waits_s > s.users * s.added_s / 5
 
 
 def test_who_is_long_on_the_way_back_waits_less_in_the_queue():
     """W = s + 15 s W / R by hand; the client's half second lengthens the round R."""
-    near, far = (serve(B, LOAD, replace(IN_TURN, first_token_s=t)) for t in (0.0, 0.5))
+    near, far = (serve(APART, LOAD, replace(IN_TURN, first_token_s=t)) for t in (0.0, 0.5))
     for s, client_s in ((near, 0.0), (far, 0.5)):
-        one_s = bandwidth.prefill(B, input_tokens=7000).total_s
+        one_s = bandwidth.prefill(APART, input_tokens=7000).total_s
         round_s = 1000 * s.itl_decode_s + client_s + 16 * one_s
         assert s.queue_s == pytest.approx(one_s / (1 - 15 * one_s / round_s))
     assert far.queue_s < near.queue_s
@@ -251,9 +256,6 @@ def test_the_explanation_names_every_wait():
     assert "ttft = queue + client + room_wait" in waiting
 
 
-MIXED = Efficiency(prefill_share=1.0, mixed_share=1.0)
-
-
 @pytest.mark.parametrize(
     ("prompt", "users", "answer", "added_ms"),
     [
@@ -269,18 +271,68 @@ def test_a_prompt_in_decode_steps_adds_what_reading_the_weights_leaves(
     """1e10 weights of a byte, read in 10 ms at 1 TB/s; 0.02 ms a token at 1 PFLOP/s.
 
     A step takes a thousand tokens of prompts, and the longer of reading and computing."""
-    s = serve(plain.deployment(), Workload(prompt, answer, users), MIXED)
+    s = serve(plain.deployment(), Workload(prompt, answer, users), IN_TURN)
     assert s.own_s * 1e3 == pytest.approx(max(10, 0.02 * prompt), rel=1e-3)
     assert s.added_s * 1e3 == pytest.approx(added_ms, rel=2e-3, abs=1e-3)
     waits_s = s.users * s.added_s - s.waited_queued_s
     assert (s.itl_s - s.itl_decode_s) * answer == pytest.approx(waits_s)
 
 
-@given(deployments(), workloads, efficiencies, shares)
-def test_sharing_a_step_never_costs_more_than_a_step_of_ones_own(d, load, efficiency, mixed):
-    apart, both = (
-        serve(d, load, replace(efficiency, prefill_share=0.9, mixed_share=m)) for m in (0.0, mixed)
-    )
+@given(deployments(), workloads, efficiencies)
+def test_sharing_a_step_never_costs_more_than_a_step_of_ones_own(d, load, efficiency):
+    mixing = replace(d, engine=replace(d.engine, mixes_prompts=True))
+    both = serve(mixing, load, replace(efficiency, prefill_share=0.9))
+    apart = replace(both, work=both.work._replace(mixed=0.0))  # each in steps of its own
     assert 0 <= both.added_s <= both.own_s
     assert both.output_tok_s >= apart.output_tok_s * (1 - 1e-9)
     assert both.itl_s <= apart.itl_s * (1 + 1e-9)
+
+
+# steps of their own
+
+
+def first_prompts(prompt, users, answer, **more):
+    """1e10 weights of a byte, read in 10 ms; 0.02 ms a token; prompts have steps of their own."""
+    d = plain.deployment()
+    engine = replace(d.engine, mixes_prompts=False, **more)
+    return replace(d, engine=engine), Workload(prompt, answer, users)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "users", "together", "pass_ms"),
+    [
+        (1000, 16, 1.0, 20.0),  # a step takes a thousand tokens: one prompt and no more
+        (500, 16, 1.082, 10.82),  # 0.16 come in a step: 0.16 / (1 - exp(-0.16)) of those not empty
+        (100, 400, 4.075, 10.0),  # 4 / (1 - exp(-4)): all of them while the weights are read once
+        (100, 1, 1.0, 10.0),
+    ],
+)
+def test_prompts_that_come_together_share_a_pass(prompt, users, together, pass_ms):
+    """SGLang's scheduler: prompts first, as many as a step has tokens for; answers of 100 steps."""
+    s = serve(*first_prompts(prompt, users, 100), IN_TURN)
+    assert s.work.together == pytest.approx(together, rel=1e-3)
+    assert s.pass_s * 1e3 == pytest.approx(pass_ms, rel=1e-3)
+    assert s.waited_s == pytest.approx(s.pass_s / s.work.together)
+
+
+def test_users_in_step_wait_for_half_of_all_prompts():
+    """By hand: 8 prompts of 500 tokens are four passes of 20 ms. A user waits for its own and half
+    of the three others, 50 ms, and after its first token for what is left of 80 ms."""
+    d, load = first_prompts(500, 8, 100)
+    work = load_work(d, load, in_step=True)
+    assert (work.together, work.at_once) == (2.0, 1.0)
+    s = Served(work, IN_TURN, d, load)
+    assert s.ttft_mean_s * 1e3 == pytest.approx(50, rel=1e-3)
+    assert (s.itl_s - s.itl_decode_s) * 100 * 1e3 == pytest.approx(80 - 50, rel=1e-3)
+    mixing = replace(d, engine=replace(d.engine, mixes_prompts=True))
+    assert load_work(mixing, load, in_step=True).at_once < 0  # they drift apart
+
+
+def test_the_host_holds_up_the_prompts_that_it_launches():
+    """A pass takes what the host needs for its layers, or the 10 ms of the card if that is more."""
+    d, load = first_prompts(500, 1, 100, launches_prompts=True)
+    layers = d.model.layers
+    for layer_s, pass_s in ((2e-3, max(layers * 2e-3, 0.01)), (1e-6, 0.01)):
+        s = serve(d, load, replace(IN_TURN, prompt_layer_s=layer_s))
+        assert s.pass_s == pytest.approx(pass_s, rel=1e-3)
+        assert s.itl_decode_s == serve(d, load, IN_TURN).itl_decode_s  # decoding has graphs

@@ -124,8 +124,8 @@ def test_other_engines_and_chips_stay_as_they_were(tmp_path):
 
 
 def test_a_share_is_slowed_in_its_odds_and_a_time_in_itself():
-    slower = calibration.slowed(Efficiency(bandwidth=0.75, step_s=0.001, mixed_share=0.5), 3)
-    assert slower == Efficiency(bandwidth=0.5, step_s=0.003, mixed_share=0.5)
+    slower = calibration.slowed(Efficiency(bandwidth=0.75, step_s=0.001, burst_share=0.5), 3)
+    assert slower == Efficiency(bandwidth=0.5, step_s=0.003, burst_share=0.5)
 
 
 @pytest.mark.parametrize(

@@ -27,13 +27,17 @@ def both(deployment, workload):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_more_users_never_help_one_and_never_hurt_all(seed):
+    """But for a queue whose prompts come first: those that come together share a pass, and longer
+    decoding keeps users away. Their mean first token may come sooner, the whole answer does not."""
     for deployment, load, dice in draws(seed, EACH):
         more = replace(load, concurrency=load.concurrency + dice.choice((1, 1, 2, 10, 500)))
         for few, many in zip(both(deployment, load), both(deployment, more), strict=True):
             what = (deployment.title, deployment.engine.name, load, more)
             assert at_most(few.itl_s, many.itl_s), what
             assert at_most(few.itl_decode_s, many.itl_decode_s), what
-            assert at_most(few.ttft_mean_s, many.ttft_mean_s), what
+            if deployment.mixes_prompts:
+                assert at_most(few.ttft_mean_s, many.ttft_mean_s), what
+            assert at_most(few.e2e_s, many.e2e_s), what
             assert at_most(few.ttft_burst_s, many.ttft_burst_s), what
             assert at_most(few.output_tok_s, many.output_tok_s), what
             assert at_most(few.ttft_idle_s, few.ttft_mean_s), what

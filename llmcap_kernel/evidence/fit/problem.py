@@ -27,6 +27,7 @@ EXPECTED = {
     "moe_layer_s": 2e-5,
     "sequence_s": 5e-6,
     "first_token_s": 5e-2,
+    "prompt_layer_s": 1e-3,
     "prompt_token_s": 2e-6,
     "weight_only_compute": 0.7,
     "matvec_compute": 0.15,
@@ -34,7 +35,6 @@ EXPECTED = {
     "rank_s": 5e-7,
     "burst_share": 0.3,
     # no number moves these
-    "mixed_share": 1.0,  # fitted, it predicts left-out throughput no better
     "one_path_share": 1.0,
     "rounded_share": 1.0,  # as timed kernels are
     "begun_share": 1.0,
@@ -47,6 +47,7 @@ FREE = {
     calibration.SERVER: (
         *(*_OF_A_PASS, *_OF_A_HOST),
         *("pcie_exchange_s", "prefill_share", "first_token_s", "burst_share", "prompt_token_s"),
+        "prompt_layer_s",
     ),
     calibration.LOOP: (*_OF_A_PASS, *_OF_A_HOST, "matvec_compute", "prompt_token_s"),
     "vllm": ("first_token_s", "burst_share"),

@@ -145,7 +145,7 @@ def _sample(line: results.Line, given: Mapping[str, Any] | None) -> Sample | Non
         asked.family,
         asked.quantity,
         row.value / asked.scale,
-        load_work(d, asked.workload, batch=asked.loop),
+        load_work(d, asked.workload, batch=asked.loop, in_step=load.in_step),
         weight(doubts(line.fields)),
     )
 

@@ -120,6 +120,8 @@ class Launch:
         The engine's limits [tokens], and its sequences at once.
     eager : bool or None
         Whether CUDA graphs are turned off.
+    mixed_chunk : bool or None
+        Of SGLang, whether steps that decode take pieces of prompts along.
     prefix_caching : bool or None
         Whether the starts of prompts are kept.
     speculation, draft : str
@@ -171,6 +173,7 @@ class Launch:
     max_num_batched_tokens: int | None = None
     block_size: int | None = None
     eager: bool | None = None
+    mixed_chunk: bool | None = None
     prefix_caching: bool | None = None
     speculation: str = ""
     draft: str = ""
@@ -268,7 +271,11 @@ PHRASES = {
     "gpu": "card {}",
     "copies": "{} copies",
 }
-SWITCHED = {"eager": "no CUDA graphs", "dp_attention": "data-parallel attention"}
+SWITCHED = {
+    "eager": "no CUDA graphs",
+    "mixed_chunk": "prompts beside decoding",
+    "dp_attention": "data-parallel attention",
+}
 
 
 def _plain(value: Any) -> str:
@@ -626,7 +633,8 @@ def meant(
         name: getattr(launch, name)
         for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", "block_size")
     }
-    terms |= {"eager": bool(launch.eager), "speculation": guesses} | _split_as_asked(started, found)
+    terms |= {"eager": bool(launch.eager), "mixed_chunk": bool(launch.mixed_chunk)}
+    terms |= {"speculation": guesses} | _split_as_asked(started, found)
     if launch.lora_rank:
         terms["lora"] = Lora(launch.lora_rank, launch.lora_adapters or 1)
     terms |= {k: v for k, v in given.items() if k not in own}

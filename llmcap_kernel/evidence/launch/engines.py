@@ -18,6 +18,7 @@ Values = dict[str, Any]
 DIRECT = (
     *("model", "weights", "dtype", "kv", "tp", "pp", "ep", "dp", "memory_fraction"),
     *("max_model_len", "max_num_seqs", "max_num_batched_tokens", "eager", "block_size"),
+    "mixed_chunk",
     *("prefix_caching", "draft", "draft_tokens", "offload_gib"),
 )
 QUANT = re.compile(

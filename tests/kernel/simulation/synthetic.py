@@ -18,6 +18,9 @@ class Plain:
     def prompt_s(self, start, stop, first, last):
         return self.token_s * (stop - start)
 
+    def pass_s(self, pieces):
+        return sum(self.prompt_s(*piece) for piece in pieces)
+
     def together_s(self, decode_s, prompts_s):
         return decode_s + prompts_s
 

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from dataclasses import replace
 from statistics import NormalDist, fmean
 
 import pytest
@@ -234,3 +235,45 @@ def test_more_load_waits_longer():
 
     found = [p95_s(rate) for rate in (0.5, 1, 1.5, 2)]
     assert found == sorted(found)
+
+
+# prompts in steps of their own
+
+
+def gaps_ms(run):
+    return sorted(round(1e3 * gap) for gap, many in run.gaps for _ in range(many))
+
+
+def test_decoding_pauses_while_prompts_are_computed():
+    """SGLang's scheduler by hand: steps of 10 ms, prompts of a millisecond a token. The second
+    request comes after 25 ms, is computed from 30 to 50, and both have a token at 60."""
+    load = [Request(0.0, 10, 5), Request(0.025, 20, 2)]
+    times = Plain(alpha_s=0.010, token_s=0.001)
+    apart, mixed = (simulate(load, times, replace(room(), mixes=m)) for m in (False, True))
+    first, second = apart.served
+    assert (first.first_s, first.last_s) == pytest.approx((0.010, 0.070))
+    assert (second.first_s, second.last_s) == pytest.approx((0.050, 0.060))
+    assert gaps_ms(apart) == [10, 10, 10, 10, 30]
+    assert mixed.served[1].first_s == pytest.approx(0.060)  # at the end of a step of 30 ms
+    assert gaps_ms(mixed) == [10, 10, 10, 10, 30]
+
+
+def test_prompts_that_wait_are_computed_one_step_after_another():
+    """A prompt of 30 ms in pieces of ten tokens, and one of 10: the user who decodes waits for all
+    of them, and who came first has its next token after the others'."""
+    load = [Request(0.0, 10, 4), Request(0.015, 30, 2), Request(0.016, 10, 2)]
+    run = simulate(load, Plain(0.010, token_s=0.001), replace(room(batched_tokens=10), mixes=False))
+    assert [one.first_s for one in run.served] == pytest.approx([0.010, 0.050, 0.060])
+    # at 70 ms all have a token: after 50, 20 and 10 ms
+    assert gaps_ms(run) == [10, 10, 10, 20, 50]
+
+
+@given(st.integers(1, 12), st.integers(1, 40), st.integers(1, 30), st.integers(0, 2**16))
+@settings(max_examples=30, deadline=None)
+def test_no_token_is_lost_in_a_pause(users, prompt, answer, seed):
+    load = poisson_load(users, 20, one(prompt), one(answer), seed)
+    tight = Room(users, 16, 4, 4 * (prompt + answer), mixes=False)
+    run = simulate(load, Plain(0.01, 1e-3, 1e-3), tight)
+    assert sum(many for _, many in run.gaps) == users * (answer - 1)
+    whole_s = sum(r.last_s - r.first_s for r in run.served)
+    assert sum(gap * many for gap, many in run.gaps) == pytest.approx(whole_s)

@@ -156,7 +156,8 @@ def test_users_who_ask_at_once_are_served_one_after_another():
 
 
 def test_a_late_first_token_is_followed_by_a_fast_answer():
-    spread = plain(serve(ONE, LOAD, Efficiency(prefill_share=1.0, burst_share=0.5)))
+    apart = replace(ONE, engine=replace(ONE.engine, mixes_prompts=False))
+    spread = plain(serve(apart, LOAD, Efficiency(prefill_share=1.0, burst_share=0.5)))
     assert spread.first_s(99) > 2 * spread.first_s(10)
     # decoding waits for all the rest of the prompts, so whoever waits loses nothing in the end
     assert spread.whole_s(99) == pytest.approx(spread.whole_s(10), rel=0.01)
