@@ -675,7 +675,7 @@ def test_a_card_explains_its_estimates_and_their_width():
     made = design.card(B, WORKED_WORKLOAD)
     text = made.explain()
     assert "efficiencies = timed kernels, and measurements of servers, vllm, hopper" in text
-    assert "itl = step + (users x waited - " in text and "waited = prefill_share x (" in text
+    assert "itl = step + (users x waited - " in text and "waited = prefill_share x added" in text
     assert f"itl_s interval = {made.estimates.itl_s.reason}" in text
     assert text.count("four times in five") == 3
     assert text.index("ceiling = what the spec sheet allows") < text.index("efficiencies = ")

@@ -217,3 +217,13 @@ def test_llama_cpp_is_told_the_format_of_its_cache(kv):
     words = handover.launch(d, Workload(4000, 500, 1)).words
     assert words[words.index("-ctk") + 1] == words[words.index("-ctv") + 1]
     assert names.read_format(words[words.index("-ctk") + 1], kv=True).name == kv
+
+
+def test_prompts_beside_decoding_are_told_to_the_engine_that_has_them_first():
+    """SGLang's switch, written and read back; vLLM mixes both anyway and has none."""
+    apart = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", engine="sglang")
+    mixed = replace(apart, mixed_chunk=True)
+    assert (apart.mixes_prompts, mixed.mixes_prompts) == (False, True)
+    for d in (apart, mixed):
+        assert ("--enable-mixed-chunk" in handover.launch(d, LOAD).text) is d.mixed_chunk
+        assert again(d, LOAD)[1].mixed_chunk is d.mixed_chunk

@@ -10,7 +10,7 @@ from llmcap_kernel import bandwidth, calibration, capacity, catalog
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.serving import serve
 from llmcap_kernel.simulation import Arrivals, Lengths, Steps, room_of, simulate
-from llmcap_kernel.spec import CEILING, Speculation, Workload
+from llmcap_kernel.spec import CEILING, Efficiency, Speculation, Workload
 
 from .synthetic import drawn
 
@@ -130,3 +130,13 @@ def test_users_with_answers_of_one_length_fall_into_step():
     d = DEPLOYMENTS[1]
     together, apart = (closed_loop(d, 1000, 500, 16, spread)[1] for spread in (0, 0.3))
     assert together > 2 * apart
+
+
+def test_prompts_of_one_step_share_its_pass():
+    """SGLang: two prompts of 100 tokens read the weights once, and the host launches them once."""
+    d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", engine="sglang")
+    slow, quick = (Steps(d, Efficiency(prompt_layer_s=layer_s)) for layer_s in (1e-3, 0.0))
+    one, two = (0, 100, 0, 100), [(0, 100, 0, 100)] * 2
+    assert slow.prompt_s(*one) == slow.pass_s(two) == pytest.approx(32e-3)  # 32 layers
+    both = bandwidth.prefill_work(d, input_tokens=100, prompts=2).total_s(CEILING)
+    assert quick.pass_s(two) == pytest.approx(both, rel=0.02) and both < 2 * quick.prompt_s(*one)
