@@ -326,6 +326,8 @@ class Served(Explained):
     @cached_property
     def pass_s(self) -> Number:
         """Time for which the prompts that are computed together occupy the cards [s]."""
+        if self.work.passes is self.work.prompt:
+            return self.own_s
         return self.work.passes.total_s(self.efficiency) * self.work.passes.share
 
     @property

@@ -207,7 +207,9 @@ class Work(NamedTuple):
             "host_s": maximum(self.host_read_s - dense_s - expert_s, 0.0),
         }
         launches_s = self.awaited_layers * e.prompt_layer_s
-        parts["launch_s"] = maximum(launches_s - sum(parts.values()), 0.0)
+        if somewhere(launches_s > 0):
+            launches_s = maximum(launches_s - sum(parts.values()), 0.0)
+        parts["launch_s"] = launches_s
         return parts
 
     def total_s(self, efficiency: Efficiency) -> Number:
