@@ -182,9 +182,11 @@ class Work(NamedTuple):
             # a further token takes no longer than the first, which could be passed again
             further_s = minimum(one_s / e.matvec_compute - one_s, first_s)
             dense_s = maximum(dense_s, first_s + self.matvec_tokens * further_s)
-        expert_read_s = self.expert_read_s / (e.bandwidth * e.expert_bandwidth)
-        expert_math_s = self.expert_math_s / (math * e.expert_compute)
-        expert_s = overlapped_s(expert_math_s, expert_read_s, rounded)
+        expert_s: Number = 0.0
+        if somewhere(self.expert_read_s > 0):
+            expert_read_s = self.expert_read_s / (e.bandwidth * e.expert_bandwidth)
+            expert_math_s = self.expert_math_s / (math * e.expert_compute)
+            expert_s = overlapped_s(expert_math_s, expert_read_s, rounded)
         kv_math_s, kv_read_s = self.kv_math_s / e.compute, self.kv_read_s / e.kv_bandwidth
         latency_s = self.latency_s(e)
         parts = {
