@@ -18,6 +18,7 @@ from .line import (
     Reader,
     dig,
     in_flight,
+    in_step,
     metrics,
     none_completed,
     number,
@@ -54,6 +55,7 @@ def _lines(data: Fields, where: str) -> list[Line]:
     answered = _statistic(data, "request_throughput", first="avg")
     latency = _statistic(data, "request_latency", 1.0, "avg")
     users, rate = whole(dig(config, ("concurrency",))), rate_of(dig(config, ("request_rate",)))
+    lengths = table(data, "output_sequence_length")
     common = {
         "from_client": True,
         "model": dig(config, ("model_names", "model", "model_name", "models"))
@@ -66,6 +68,7 @@ def _lines(data: Fields, where: str) -> list[Line]:
         "concurrency": users if users or rate else in_flight(answered, latency),
         "request_rate": rate,
         "requests": whole(_statistic(data, "request_count", first="avg")) if rate else "",
+        **({} if rate else in_step(lengths.get("min"), lengths.get("max"))),
     }
     values = {
         "ttft_ms": _statistic(data, "time_to_first_token", 1e-3),

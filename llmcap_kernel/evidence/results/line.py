@@ -14,6 +14,7 @@ SECONDS |= {"us": 1e-6, "µs": 1e-6, "microseconds": 1e-6, "ns": 1e-9, "nanoseco
 # How far a stated length may be from the file's own totals: a chat template adds some tokens.
 LENGTH_SHARE, TEMPLATE_TOKENS = 0.25, 100
 RATE_SHARE = 0.5  # and a rate from its tokens over its time
+ALIKE = 1.02  # of the shortest answer: a client counts a few tokens more or less of the same
 PERCENTILE, MEDIAN = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)"), 50
 
 Fields = dict[str, Any]  # values by column; whatever a file holds, so of any type
@@ -131,6 +132,29 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return value if 0 < value < 1e300 else None
+
+
+def in_step(least: object, most: object) -> Fields:
+    """Note that all answers have one length, so that users who begin together may stay in step.
+
+    Parameters
+    ----------
+    least, most : object
+        The shortest and the longest answer, as they are in the file [tokens].
+
+    Returns
+    -------
+    dict
+        The field that says so; empty where they differ, or are not known.
+
+    Examples
+    --------
+    >>> in_step(500, 500), in_step(100, 500)
+    ({'doubt': 'in-step'}, {})
+    """
+    shortest, longest = number(least), number(most)
+    alike = shortest and longest and longest <= ALIKE * shortest
+    return {"doubt": "in-step"} if alike else {}
 
 
 def whole(value: Any, least: int = 1) -> int | str:

@@ -14,6 +14,7 @@ from .line import (
     Fields,
     Form,
     Line,
+    in_step,
     length_contradicts,
     none_completed,
     number,
@@ -142,7 +143,21 @@ def _load(data: Fields, done: object) -> Fields:
         "concurrency": limit,
         "request_rate": rate,
         "requests": prompts if rate else "",
+        **({} if rate else in_step(*_answers(data))),
     }
+
+
+def _answers(data: Fields) -> tuple[object, object]:
+    """The shortest answer and the longest, where the file tells."""
+    lengths = data.get("output_lens")
+    if isinstance(lengths, list) and lengths:
+        told = [length for length in map(number, lengths) if length]
+        return (min(told), max(told)) if told else (None, None)
+    most, share = number(data.get("random_output_len")), data.get("random_range_ratio")
+    drawn = word(data.get("dataset_name")).startswith("random") and "server_info" in data
+    if not (drawn and most and isinstance(share, int | float)):
+        return None, None
+    return share * most, most  # SGLang draws from this share of it to the whole
 
 
 def _rate(data: Fields) -> float | str:

@@ -527,3 +527,36 @@ def test_a_prompt_that_was_in_the_cache_is_counted_as_such():
     data["timings"] |= {"cache_n": 700, "prompt_n": 300}
     rows = results.parse(json.dumps(data).encode(), "a.json")
     assert {(r.fields["input_tokens"], r.fields["cached_tokens"]) for r in rows} == {(1000, 700)}
+
+
+ONE_LENGTH = {"random_range_ratio": 1.0, "random_output_len": 200, "random_input_len": 1000}
+
+
+@pytest.mark.parametrize(
+    ("more", "alike"),
+    [
+        ({"random_range_ratio": 0.0}, False),  # from nothing to the whole
+        (ONE_LENGTH, True),
+        (ONE_LENGTH | {"request_rate": 2.0}, False),  # who comes at a rate is in step with nobody
+        ({"output_lens": [200] * 100}, True),
+        (ONE_LENGTH | {"output_lens": [100, 300]}, False),
+    ],
+)
+def test_answers_of_one_length_are_predicted_in_step(tmp_path, more, alike):
+    """SGLang's client draws each length from `random_range_ratio` of what is asked to the whole."""
+    whole = json.loads((FILES / "sglang_bench_serving.jsonl").read_text().splitlines()[0])
+    path = tmp_path / "bench.json"
+    path.write_text(json.dumps(whole | more))
+    made, _ = measured(path, gpu="h100")
+    assert {m.load.in_step for m in made} == {alike}
+
+
+@pytest.mark.parametrize(("least", "alike"), [(199, True), (100, False)])
+def test_aiperf_says_how_long_answers_were(tmp_path, least, alike):
+    whole = json.loads((FILES / "aiperf.json").read_text())
+    whole["output_sequence_length"] |= {"min": least, "max": 200}
+    whole["input_config"] = {"loadgen": {"concurrency": 20}}
+    path = tmp_path / "profile_export_aiperf.json"
+    path.write_text(json.dumps(whole))
+    made, _ = measured(path, **MODEL)
+    assert made and {m.load.in_step for m in made} == {alike}
