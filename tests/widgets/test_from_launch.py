@@ -96,3 +96,10 @@ def test_a_log_with_its_command_above_stays_a_log():
 )
 def test_what_launches_nothing_is_left_to_the_config(text):
     assert not from_launch.is_launch(text)
+
+
+def test_prompts_beside_decoding_are_said_to_be_no_input():
+    """SGLang alone has the choice."""
+    text = "python -m sglang.launch_server --model-path Qwen/Qwen3-8B --enable-mixed-chunk"
+    told = said(pasted("calculate", text)[0])
+    assert "Not among these inputs: prompts beside decoding." in told

@@ -7,7 +7,12 @@ from . import own_card
 from .from_log import of_deployment
 
 # Terms of a deployment that these inputs cannot say.
-TERMS = {"speculation": "speculation", "lora": "adapters", "offload_share": "weights on the host"}
+TERMS = {
+    "speculation": "speculation",
+    "lora": "adapters",
+    "offload_share": "weights on the host",
+    "mixed_chunk": "prompts beside decoding",
+}
 
 
 def is_launch(text):
