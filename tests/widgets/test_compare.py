@@ -251,8 +251,11 @@ def test_a_small_count_is_drawn_as_stairs():
 
 def test_a_swept_part_leaves_twins_out_and_says_so():
     view = shown(sweep="gpu", columns=4)  # A and D differ in their card alone
-    assert [t["name"] for t in view["figure"]["data"] if t.get("name")] == ["A", "B", "C"]
-    assert any(m["text"].startswith("D is A on every") for m in view["messages"])
+    assert [t["name"] for t in view["figure"]["data"] if t.get("name")] == [
+        *("TP-1", "TP-2", "TP-8"),
+    ]
+    same = "Over all cards 1x H200 is the same as 1x H100: it is drawn once."
+    assert same in [m["text"] for m in view["messages"]]
 
 
 def test_a_rent_written_for_one_card_is_not_charged_for_another():
@@ -291,7 +294,31 @@ def test_one_column_that_cannot_be_leaves_the_others():
 
 def test_over_the_budget_is_said_where_a_choice_changes_the_rent():
     text = " ".join(preset("More cards for one model")["sentences"])
-    assert "A is over the budget of $30.00/h with 8 cards." in text
+    assert "H100, FP8 is over the budget of $30.00/h with 8 cards." in text
+
+
+@pytest.mark.parametrize("sweep", ["tp", "gpu", "weights", "kv", "model"])
+def test_what_is_exchanged_is_no_part_of_a_name_and_no_name_is_a_letter(sweep):
+    state = next(p["values"] for p in PRESETS if p["label"] == "More cards for one model")
+    view = shown(**state | {"sweep": sweep})
+    names = [t["name"] for t in view["figure"]["data"] if t.get("name")]
+    assert names == {
+        "tp": ["H100, FP8", "H100, BF16"],
+        "gpu": ["TP-2", "TP-4"],
+    }.get(sweep, ["2x H100", "4x H100"])
+    assert not re.search(r"\b[AB]\b (?:with|goes|is|misses)", " ".join(view["sentences"]))
+
+
+def test_a_note_keeps_its_own_words_beside_a_card_s_name():
+    """ "Each of the 8 cards" once had a card's name in the place of its first word."""
+    notes = " ".join(shown()["sentences"])
+    assert "8x H200: deepseek-v3 keeps one latent for all heads: each of the 8 cards" in notes
+
+
+def test_a_leader_beyond_the_budget_is_no_good_news():
+    status = shown()["status"]
+    assert "over the budget of $30.00/h" in status["text"] and status["level"] == "warn"
+    assert shown(budget=40)["status"]["level"] == "good"
 
 
 @pytest.mark.parametrize("moved", ALONG)
@@ -337,14 +364,14 @@ SHOOT_OUT = FORM.check(
 
 
 def test_an_order_that_is_not_known_is_said_with_who_leads():
-    view = shown(**SHOOT_OUT)
+    view = shown(**SHOOT_OUT | {"users": 48})
     said = view["status"]["text"]
     assert said.startswith("At 8,000 tokens of context 1x MI300X has the fastest answers")
     assert "; too close to call with 1x H200." in said
     assert "It leads over the whole range; who is close behind changes" in said
     below = " ".join(view["sentences"])
     assert "Too close to call between 1x MI300X and 1x H200 up to" in below
-    assert ". By the estimates, 1x MI300X has the fastest answers over the whole range" in below
+    assert ". By the estimates, 1x MI300X has the fastest answers up to" in below
     assert view["status"]["level"] == "warn"
 
 
