@@ -209,7 +209,7 @@ def load_work(
     if not d.mixes_prompts:
         steps = load.output_tokens / decode.tokens_per_step
         met = users if at_once > 0 else met_in_a_step(users, steps)
-        together = max(min(met, users, d.batch_limit_tokens / computed), 1.0)
+        together = prompts_in_a_pass(met, users, d.batch_limit_tokens / computed)
         passes = _prompt_work(d, load.input_tokens, cached, together)
     return LoadWork(
         decode,
@@ -254,6 +254,31 @@ def met_in_a_step(users: Number, steps: Number) -> Number:
     """
     each = users / steps
     return each / (1 - math.e**-each)
+
+
+def prompts_in_a_pass(met: Number, users: Number, most: Number) -> Number:
+    """Count the prompts that are computed together, where prompts have steps of their own.
+
+    Parameters
+    ----------
+    met : float or array
+        Prompts that have come since the last decode step.
+    users : float or array
+        Users in progress.
+    most : float or array
+        Prompts for which a step has tokens.
+
+    Returns
+    -------
+    float or array
+        At least the one that is asked about.
+
+    Examples
+    --------
+    >>> prompts_in_a_pass(2.3, 200, 1.5), prompts_in_a_pass(2.3, 200, 0.2)
+    (1.5, 1.0)
+    """
+    return maximum(minimum(minimum(met, users), most), 1.0)
 
 
 def _cached_tokens(deployment: Deployment, workload: Workload) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import bandwidth, calibration, capacity
 from ..numeric import Number, floor, maximum, minimum, where
-from ..serving import LoadWork, Served, met_in_a_step
+from ..serving import LoadWork, Served, met_in_a_step, prompts_in_a_pass
 from ..simulation import percentiles
 from ..spec import CEILING, Deployment, Efficiency, Format, Gpu, Slo, Workload
 from .many_copies import NEAR, Candidates, Tried, for_rate, for_users
@@ -655,8 +655,7 @@ def _served(stack: Stack, load: Workload, users: Number, running: Array) -> Serv
     together: Number = 1.0
     if not stack.mixes_prompts:
         met = met_in_a_step(running, load.output_tokens / decode.tokens_per_step)
-        met = minimum(met, running)
-        together = maximum(minimum(met, stack.batch_limit_tokens / computed), 1.0)
+        together = prompts_in_a_pass(met, running, stack.batch_limit_tokens / computed)
         passes = bandwidth.prefill_work(stack, **tokens, prompts=together)
     work = LoadWork(
         decode,

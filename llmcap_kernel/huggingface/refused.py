@@ -92,8 +92,7 @@ def of_diffusers(c: Fields) -> BadInput | None:
     name = c.data.get("_class_name")
     if not isinstance(name, str):
         return None
-    said = f"_class_name {shown(name)} {REASONS['images']}"
-    return BadInput("_class_name", f"{said}: take a model that only decodes, {ELSE}.")
+    return _no_decoder("_class_name", f"_class_name {shown(name)} {REASONS['images']}")
 
 
 def both_ways(c: Fields, kind: str) -> BadInput:
@@ -113,6 +112,10 @@ def both_ways(c: Fields, kind: str) -> BadInput:
     """
     field = "is_causal" if c.data.get("is_causal") is False else "use_bidirectional_attention"
     said = f"{field} is {shown(c.data[field])}: this {shown(kind)} {REASONS['encoder']}"
+    return _no_decoder(field, said)
+
+
+def _no_decoder(field: str, said: str) -> BadInput:
     return BadInput(field, f"{said}: take a model that only decodes, {ELSE}.")
 
 
@@ -134,10 +137,7 @@ def refusal(c: Fields, kind: str) -> BadInput:
     why = REFUSED.get(kind.lower(), "") or _by_class(c)
     if why or c.data.get("is_encoder_decoder") is True:
         why = why or REASONS["pair"]
-        return BadInput(
-            "model_type",
-            f"model_type {shown(kind)} {why}: take a model that only decodes, {ELSE}.",
-        )
+        return _no_decoder("model_type", f"model_type {shown(kind)} {why}")
     near = difflib.get_close_matches(kind[:60], FAMILIES, n=3, cutoff=0.75)
     hint = f" (near to it: {', '.join(near)})" if near else ""
     return BadInput(

@@ -26,15 +26,7 @@ ASKS = "llama-3.1-70b, 7000 in, 1000 out, 16 users, p95 gap 50 ms, $30/h"
 LEAD = "What should I run for this load, these limits and this budget, and why not the next one?"
 HINT = "Try it: set the budget to $2 an hour, or click another mark and read why it is not first."
 ANY = "any"
-VENDORS = {
-    ANY: "any vendor",
-    "nvidia": "NVIDIA",
-    "amd": "AMD",
-    "intel": "Intel",
-    "google": "Google",
-    "aws": "AWS",
-    "apple": "Apple",
-}
+VENDORS = {ANY: "any vendor"} | lists.VENDORS
 BITS = (0, 4, 8, 16)
 RANKS = {"usd_h": "Rent", "usd_mtok": "$/M output"}
 PERCENTS = (50.0, 90.0, 95.0, 99.0)

@@ -58,7 +58,6 @@ SAID = {
     "budget": "${}/h", "weights": "{} weights", "kv": "{} cache", "engine": "{}",
     "vendor": "cards of {}",
 }  # fmt: skip
-VENDORS = {name.lower(): name for name in ("AMD", "Apple", "AWS", "Google", "Intel", "NVIDIA")}
 # A size of Llama without its number is the newest of it, in a question of today.
 BARE = re.compile(r"\bllama[ -](8|70|405)b\b", re.I)
 NEWEST = {"8": "llama-3.1-8b", "70": "llama-3.3-70b", "405": "llama-3.1-405b"}
@@ -152,8 +151,8 @@ def _named(rest, numbers):
             if not found:
                 word = words.pop(0)
                 bare = word.lower().strip(".:'\"()")
-                if bare in VENDORS:
-                    numbers["vendor"] = VENDORS[bare]
+                if bare in lists.VENDORS:
+                    numbers["vendor"] = lists.VENDORS[bare]
                 elif bare not in SILENT and any(map(str.isalnum, word)):
                     lost.append(word)
                 continue

@@ -10,6 +10,14 @@ SERVED = (
     *("bf16", "fp16", "fp8", "fp8-block", "int8", "mxfp8", "int4-awq", "int4-gptq"),
     *("nvfp4", "mxfp4"),
 )
+VENDORS = {
+    "nvidia": "NVIDIA",
+    "amd": "AMD",
+    "intel": "Intel",
+    "google": "Google",
+    "aws": "AWS",
+    "apple": "Apple",
+}
 
 
 @cache

@@ -25,7 +25,6 @@ USUAL = {
 }
 # Methods whose number of bits makes a format, by a rule of its own in formats.toml.
 RULED = ("mlx", "hqq", "aqlm", "higgs", "spqr", "vptq", "quanto")
-FLOATS = ("fp8", "fp6", "nvfp4", "mxfp4", "mxfp6", "mxfp8", "experts-int8", "ternary")
 WIDE = {"bf16": 16, "fp16": 16, "fp32": 32}
 _OPEN = re.compile(r"not (?:stated|said|given)|assumed|unknown")  # what brackets say of a format
 # Words that say that a checkpoint's own format is kept.

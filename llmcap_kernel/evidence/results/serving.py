@@ -153,11 +153,15 @@ def _answers(data: Fields) -> tuple[object, object]:
     if isinstance(lengths, list) and lengths:
         told = [length for length in map(number, lengths) if length]
         return (min(told), max(told)) if told else (None, None)
-    most, share = number(data.get("random_output_len")), data.get("random_range_ratio")
-    drawn = word(data.get("dataset_name")).startswith("random") and "server_info" in data
-    if not (drawn and most and isinstance(share, int | float)):
-        return None, None
-    return share * most, most  # SGLang draws from this share of it to the whole
+    most, share = number(data.get("random_output_len")), _least_share(data)
+    drawn = word(data.get("dataset_name")).startswith("random")
+    return (share * most, most) if drawn and most and share is not None else (None, None)
+
+
+def _least_share(data: Fields) -> float | None:
+    """SGLang draws a length from this share of what is stated to the whole; None for others."""
+    share = data.get("random_range_ratio")
+    return share if "server_info" in data and isinstance(share, int | float) else None
 
 
 def _rate(data: Fields) -> float | str:
@@ -199,10 +203,8 @@ def _stated_length(data: Fields, name: str) -> float | None:
     drawn = word(data.get("dataset_name")) or "random"
     if not stated or (name.startswith("random") and not drawn.startswith("random")):
         return None  # the script writes its default whatever it sent
-    share = data.get("random_range_ratio")
-    if name.startswith("random") and "server_info" in data and isinstance(share, (int, float)):
-        return stated * (1 + share) / 2  # SGLang draws from this share of it to the whole
-    return stated
+    share = _least_share(data)
+    return stated if share is None or not name.startswith("random") else stated * (1 + share) / 2
 
 
 # a block on the screen

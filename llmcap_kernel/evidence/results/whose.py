@@ -132,7 +132,7 @@ def off(value: float, ends: tuple[float, float]) -> float:
     return max(value / ends[1], ends[0] / value, 1.0)
 
 
-def told(value: float, row: Stated, among: Iterable[str]) -> str:
+def infer(value: float, row: Stated, among: Iterable[str]) -> str:
     """Say which meaning of a rate its row tells.
 
     Parameters
@@ -152,8 +152,8 @@ def told(value: float, row: Stated, among: Iterable[str]) -> str:
     Examples
     --------
     >>> row = Stated(16, 1000, 100, 0.02, 1.0, None)
-    >>> told(40.0, row, (USER, ALL)), told(610.0, row, (USER, ALL)), told(150.0, row, (USER, ALL))
-    ('user', 'all', '')
+    >>> [infer(rate, row, (USER, ALL)) for rate in (40.0, 610.0, 150.0)]
+    ['user', 'all', '']
     """
     if row.users is None:  # of one user at once all meanings of output are the same
         return ""

@@ -295,7 +295,7 @@ def _told(line: Line, name: str, row: whose.Stated) -> Line:
     if not number(fields.get("request_rate")) and (not by_card or cards_of(fields)):
         if problem := whose.contradicts(name, value, row, among):
             return line._replace(problem=problem)
-        if is_open and (told := whose.told(value, row, among)):
+        if is_open and (told := whose.infer(value, row, among)):
             more = {"rate_of": told, "assumed": whose.taken(line, told)}
             return line._replace(fields=fields | more)
     return line
