@@ -156,6 +156,17 @@ def settle(page) -> None:
     page.wait_for_function(SETTLED, polling=50)
 
 
+FADED = """() => Promise.allSettled(document.getAnimations()
+  .filter((one) => one instanceof CSSTransition).map((one) => one.finished)).then(() => true)"""
+
+
+def faded(page, scheme: str = "") -> None:
+    """Wait until the page has taken the theme `scheme`, if any, and no colour fades any more."""
+    if scheme:
+        page.wait_for_selector(f"html[data-theme={scheme}]", state="attached")
+    page.evaluate(FADED)
+
+
 def watch(page, site: str, faults: list[str]) -> None:
     home = urlsplit(site).netloc
 

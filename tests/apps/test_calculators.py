@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import axe
+from tests.conftest import faded
 from tests.widgets.inputs import CONFIGS
 from widgets import session
 from widgets.form import versions
@@ -513,7 +514,7 @@ def test_axe_finds_nothing(first):
         page.set_viewport_size({"width": width, "height": 900})
         for scheme in ("light", "dark"):
             page.evaluate(f"document.documentElement.dataset.theme = '{scheme}'")
-            page.wait_for_timeout(200)  # colours fade from one theme to the other
+            faded(page)
             assert nodes(axe.contrast(page)) == [], f"{scheme} at {width}"
         assert broken(page) == [], f"at {width}"  # no theme moves a node
 

@@ -15,6 +15,7 @@ from nbformat import v4
 from playwright.sync_api import TimeoutError
 
 from tests.apps.test_calculators import site  # noqa: F401
+from tests.conftest import faded
 from widgets import session
 from widgets.pages import build
 from widgets.questions import ExerciseSession, GuessSession
@@ -124,14 +125,14 @@ def alone(page, scheme):
         "for (const one of document.querySelectorAll('details')) one.open = true; }",
         scheme,
     )
-    page.wait_for_timeout(200)  # colours fade from one theme to the other
+    faded(page)
     look = page.evaluate(LOOK)
     page.evaluate("delete document.documentElement.dataset.theme")
     return look
 
 
 def differences(page, before):
-    page.wait_for_timeout(200)
+    faded(page)
     pairs = zip(before, page.evaluate(LOOK), strict=True)
     return [
         f"{was[0]} {one} -> {other}"
@@ -201,7 +202,7 @@ def test_a_theme_of_high_contrast_has_black_and_white_alone(site):  # noqa: F811
             Object.assign(said, data); }""",
             data,
         )
-        here.page.wait_for_timeout(200)  # colours fade from one theme to the other
+        faded(here.page)
         colours = here.page.evaluate(
             """() => [".lc", ".lc-note", ".lc-lead"].map((name) => {
             const style = getComputedStyle(document.querySelector(name));

@@ -21,6 +21,7 @@ from websockets.sync.client import connect
 
 from benchmarks.load import PROTOCOL, Reader
 from llmcap_kernel.refuse import BadInput
+from tests.conftest import faded, settle
 from widgets.pages import build
 from widgets.server import settings, visitors
 from widgets.server.handlers import app_names
@@ -129,7 +130,7 @@ def test_an_app_in_a_browser(visit, name):
     assert page.locator("html").get_attribute("lang") == "en"
     for scheme in ("dark", "light"):
         page.emulate_media(color_scheme=scheme)
-        page.wait_for_timeout(200)  # colours fade from one theme to the other
+        faded(page, scheme)
         colours = page.evaluate(
             """() => { const { color, backgroundColor } = getComputedStyle(document.body);
             return [color, backgroundColor]; }"""
@@ -138,7 +139,7 @@ def test_an_app_in_a_browser(visit, name):
         assert (ink > paper) == (scheme == "dark")
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 800})
-        page.wait_for_timeout(300)
+        settle(page)  # charts redraw at the new width
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
