@@ -42,11 +42,12 @@ from .overhead import (
     sampling_bytes,
     usable_bytes,
 )
-from .start import FLAGS, Printed, Remedy, printed, remedies
+from .start import EIGHT_BITS_BYTES, FLAGS, Printed, Remedy, four_bits, printed, remedies
 from .terms import term_lines
 
 __all__ = [
     "DOUBTFUL",
+    "EIGHT_BITS_BYTES",
     "FLAGS",
     "LIKELY",
     "NO",
@@ -65,6 +66,7 @@ __all__ = [
     "extra_bytes",
     "fixed_bytes",
     "forward_bytes",
+    "four_bits",
     "gathered_bytes",
     "graph_bytes",
     "guessing_model",

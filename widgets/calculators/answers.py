@@ -347,7 +347,8 @@ def _placed(item):
     shown = {n: f"${value:,.2f}" if money else digits(value, 3) for n, value in known.items()}
     said = f"{shown['low']} to {shown['high']}"
     said += f", ceiling {shown['ceiling']}" if "ceiling" in known else ""
-    said += f", {bound} {shown['limit']}" if bound and "limit" in known else ""
+    if bound and "limit" in known:
+        said += f", {bound} {shown['limit']}" if bound == "limit" else f", {shown['limit']} {bound}"
     return item | {"span": span | {"at": at, "text": said}}
 
 
