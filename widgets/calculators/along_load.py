@@ -275,7 +275,7 @@ def _width(stretch, stops):
 
 def _said(question, curves, stretches, stops):
     """Say of each part of the range who is ahead there."""
-    word, out, alone = question.variable.word, [], []
+    word, out, alone = question.variable.word, [], []  # type: str, list[str], list[str]
     for i, one in enumerate(stretches):
         over = _stretch(one.start, one.end, stops[0], stops[-1])
         over += f" {word}" if i == 0 and not over.endswith("range") else ""

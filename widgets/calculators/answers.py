@@ -33,6 +33,27 @@ def gib(value, figures=3):
     return digits(value / GIB, figures)
 
 
+def users(number):
+    """Name the unit of a number of users.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+
+    Returns
+    -------
+    str
+        "user" of one.
+
+    Examples
+    --------
+    >>> users(1), users(0)
+    ('user', 'users')
+    """
+    return "user" if number == 1 else "users"
+
+
 def arithmetic(result, *names):
     """Pick lines of a result's derivation.
 
@@ -149,7 +170,7 @@ def beside_mean(tail, mean, percent):
     if tail.value < mean.value:
         return f"below the mean: a few gaps wait {WAIT}"
     if tail.value > STOPPED * mean.value:
-        return f"more than {100 - percent:g} gaps in 100 wait {WAIT}"
+        return f"more than {100 - percent:g}% of the gaps wait {WAIT}"
     return ""
 
 

@@ -93,7 +93,7 @@ def _headline(d, longest, users):
         {
             "label": f"Users at {at_8k.context_tokens:,} tokens",
             "value": f"{at_8k.max_concurrent:,}",
-            "unit": "users",
+            "unit": answers.users(at_8k.max_concurrent),
             "note": "rounded down to whole users",
             "explain": answers.arithmetic(at_8k, "kv_per_sequence", "max_concurrent"),
         },

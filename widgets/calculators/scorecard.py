@@ -2,7 +2,7 @@
 
 from llmcap_kernel import design
 from llmcap_kernel.address import MEAN
-from llmcap_kernel.explain import quantity
+from llmcap_kernel.explain import counted, quantity
 from llmcap_kernel.refuse import BadInput
 
 from .. import constants
@@ -77,8 +77,9 @@ def _parts(card):
         "figure": _figure(card),
         "tables": [_table(card), _ends(card)],
         "sentences": [
-            f"All columns serve the same {load.concurrency:,} users of {load.input_tokens:,} + "
-            f"{load.output_tokens:,} tokens. Where fewer have room, the others wait for it.",
+            f"All columns serve the same {counted(load.concurrency, 'user')} of "
+            f"{load.input_tokens:,} + {load.output_tokens:,} tokens. Where fewer have room, the "
+            "others wait for it.",
             "Numbers are estimates, with the range that held four measurements of five; a "
             "ceiling is what the spec sheet allows.",
         ],

@@ -110,7 +110,7 @@ def _headline(books):
     sequence = answers.arithmetic(books, "kv_per_sequence")
     usable = usable_bytes(books)
     total = (
-        f"needed = weights + overhead + KV of {books.concurrency:,} users\n"
+        f"needed = weights + overhead + KV of {counted(books.concurrency, 'user')}\n"
         f"       = {gib(books.weights_bytes)} GiB + {gib(books.overhead_bytes)} GiB"
         f" + {gib(books.kv_used_bytes)} GiB\n"
         f"       = {gib(books.needed_bytes)} GiB"
@@ -119,7 +119,7 @@ def _headline(books):
         {
             "label": f"Users that fit at {books.context_tokens:,} tokens",
             "value": f"{books.max_concurrent:,}",
-            "unit": "users",
+            "unit": answers.users(books.max_concurrent),
             "note": f"{books.concurrency:,} wanted",
             "explain": answers.arithmetic(books, "max_concurrent"),
         }
@@ -254,7 +254,8 @@ def _next_card(books):
         g
         for g in cards
         if g.vendor == d.gpu.vendor
-        and g.max_per_node >= d.tp
+        and g.max_per_node >= d.num_gpus
+        and (g.link_bandwidth_bytes_s or d.num_gpus == 1)
         and g.memory_visible_bytes > BIGGER * d.gpu.memory_visible_bytes
     ]
     bigger.sort(key=lambda g: g.memory_visible_bytes)
