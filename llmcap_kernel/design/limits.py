@@ -38,6 +38,7 @@ TAIL_LABELS = {
 
 # Why a price that is not on demand is no plan.
 PASSING = {"spot": "it may be taken away", "reserved-1y": "it binds for a year"}
+SIXTEEN_BITS = ("bf16", "fp16", "fp16-acc16")
 
 
 @dataclass(frozen=True)
@@ -490,7 +491,8 @@ def _cache_notes(deployment: Deployment) -> Iterator[Note]:
 def _format_notes(deployment: Deployment) -> Iterator[Note]:
     d, model, weights = deployment, deployment.model, deployment.weights
     dtype, _ = bandwidth.compute_dtype(d.gpu, weights)
-    if weights.compute and dtype != weights.compute[0]:
+    # from one 16 bits to another nothing changes that a reader could act on
+    if weights.compute and weights.compute[0] not in (dtype, *SIXTEEN_BITS):
         text = (
             f"{d.gpu.title} has no {weights.compute[0]} units: {weights.name} weights keep "
             f"their bytes and compute in {dtype}."

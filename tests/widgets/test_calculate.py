@@ -368,7 +368,7 @@ def test_where_predictions_are_weak_a_message_says_what_to_do():
 def test_users_without_room_wait_in_the_first_token():
     room = CARD.max_concurrent
     view = shown(users=100)
-    assert view["messages"][0]["text"].startswith(f"{room} of the 100 users are served at once; ")
+    assert view["messages"][0]["text"].startswith(f"The engine serves {room} of the 100 users")
     assert view["tables"][0]["caption"] == "All numbers at 100 users"
     waited, all_served = CARD.at(100).expected, CARD.at(room).expected
     assert waited.itl_s == all_served.itl_s and waited.ttft_s.value > 10 * all_served.ttft_s.value
@@ -388,7 +388,7 @@ def test_llama_cpp_is_told_its_slots():
     few = {"model": "llama-3.1-8b", "gpu": "rtx-4090", "weights": "gguf-q4-k-m"}
     few |= {"engine": "llama.cpp", "in": 1000, "out": 200, "tp": 1}
     said = " ".join(m["text"] for m in shown(**few, users=16)["messages"])
-    assert "4 of the 16 users are served at once" in said
+    assert "The engine serves 4 of the 16 users at once" in said
     assert "and 12 of the 16 users wait: set max_num_seqs (--parallel) to 16." in said
     said = " ".join(m["text"] for m in shown(**few, users=None)["messages"])
     assert "4 are the most that the engine runs at once." in said

@@ -1,12 +1,14 @@
 """The scorecard: two to four deployments side by side, under the same users and limits."""
 
+import math
+
 from llmcap_kernel import design
 from llmcap_kernel.address import MEAN
 from llmcap_kernel.explain import counted, quantity
 from llmcap_kernel.refuse import BadInput
 
 from .. import constants
-from ..figures.limits import FARTHEST, limits_used
+from ..figures.limits import limits_used
 from ..form import inputs, lists
 from ..form import presets as p
 from ..form.state import Form
@@ -122,8 +124,8 @@ def _named(d):
 
 
 def _share(limit):
-    """Share of a limit that is used; no headroom at all is drawn as far out as can be."""
-    return 1 / limit.headroom if limit.headroom > 0 else FARTHEST
+    """Share of a limit that is used; without end where there is no headroom at all."""
+    return 1 / limit.headroom if limit.headroom > 0 else math.inf
 
 
 # What is expected of a deployment: the name in the rows of a card, its attribute and unit.
