@@ -7,7 +7,7 @@ from typing import NamedTuple
 from .. import bandwidth, capacity, catalog
 from ..calibration import Estimate, Estimates
 from ..capacity import Ledger
-from ..explain import Explained, Line, ordinal, quantity
+from ..explain import Explained, Line, counted, ordinal, quantity
 from ..simulation.percentiles import ceiling_s, expected_s, percentile
 from ..spec import Deployment, Slo, Tail, Workload
 
@@ -377,8 +377,8 @@ def _exact(value: float) -> Estimate:
 def _room_words(users: float, wanted: float) -> str:
     """Compare the users that have room with those wanted, in words."""
     if users <= wanted:
-        return f"room for {users:,} of {wanted:,} users"
-    return f"room for {users:,} users, {wanted:,} wanted"
+        return f"room for {users:,.0f} of {counted(int(wanted), 'user')}"
+    return f"room for {counted(int(users), 'user')}, {wanted:,.0f} wanted"
 
 
 class Note(NamedTuple):

@@ -215,12 +215,14 @@ def text():
         ("peers", SPEED, "each", _speed),
         ("speed", SWEEP, "sweep", _sweep),
         ("page", PAGE, "page", _page),
+    )
+    made = (
         ("peers", STARTS, "starts", _starts),
         ("sessions", SESSIONS, "sessions", _sessions),
         ("build", BUILD, "build", _build),
     )
-    out = [HEAD, *_parts(held, wrong), ASKED, "\n", *_asked(held)]
-    return "".join([*out, TARGETS, *_targets(held), *_parts(held, fast)])
+    out = [HEAD, *_parts(held, wrong), ASKED, "\n", *_asked(held), *_parts(held, fast)]
+    return "".join([*out, TARGETS, *_targets(held), *_parts(held, made)])
 
 
 def _parts(held, parts):
