@@ -34,3 +34,10 @@ def test_what_opens_is_one_model_on_cards_that_all_hold_it_within_every_limit():
     table = scorecard.view(scorecard.FORM.defaults())["tables"][0]
     verdicts = {cell for levels in table["levels"] for cell in levels if cell}
     assert "bad" not in verdicts
+
+
+def test_a_percentile_below_the_mean_is_explained_where_it_stands_beside_it():
+    view = scorecard.view(scorecard.FORM.defaults())
+    assert sum("below their mean" in one for one in view["sentences"]) == 1
+    alone = scorecard.view(scorecard.FORM.defaults() | {"users": 1})
+    assert not any("below their mean" in one for one in alone["sentences"])

@@ -226,7 +226,7 @@ def _notes(card, state):
     if card.starts and card.users < load.concurrency:
         texts.append(
             f"The engine serves {card.users:,} of the {load.concurrency:,} users at once; the "
-            "others wait, which is in the first token."
+            "others wait, and the first token counts that wait."
         )
     return answers.card_notes(card) + [
         {"level": "info", "field": "", "text": text} for text in texts

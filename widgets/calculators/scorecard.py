@@ -84,10 +84,27 @@ def _parts(card):
             "others wait for it.",
             "Numbers are estimates, with the range that held four measurements of five; a "
             "ceiling is what the spec sheet allows.",
+            *_below_the_mean(card.cards),
         ],
         "messages": [m for one in card.cards for m in answers.card_notes(one)],
         "behind": constants.behind(card.cards),
     }
+
+
+def _below_the_mean(cards):
+    """Say once why a percentile of the gaps stands below their mean, where it does."""
+    pairs = (
+        (made, card.estimates.itl_s)
+        for card in cards
+        if card.starts
+        for _, made in card.percentiles("itl")
+    )
+    if not any(tail.value < mean.value for tail, mean in pairs):
+        return []
+    return [
+        "A percentile of the gaps may be below their mean: prompts of other users pause a few gaps "
+        "for long, and all of these are beyond it."
+    ]
 
 
 def _headline(card):

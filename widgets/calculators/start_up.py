@@ -145,7 +145,7 @@ def _status(both):
     near = [_near(both, term) for term in both.terms]
     text = both.verdict
     if near:
-        text += f" {sum(near)} of {len(near)} terms are as near as such ledgers are."
+        text += f" {sum(near)} of {len(near)} terms are as near the log as four ledgers in five."
     room = [ok for ok, term in zip(near, both.terms, strict=True) if term.name in ROOM]
     level = "good" if all(room) and both.startup.starts is not None else "warn"
     disagrees = both.startup.starts not in (None, both.starts)
@@ -198,7 +198,7 @@ def _terms(both):
     levels = ["good" if _near(both, term) else "warn" for term in both.terms]
     return {
         "caption": "Term by term",
-        "columns": ["Term", "Logged", "Computed", "Difference", "Of the card, or of it"],
+        "columns": ["Term", "Logged", "Computed", "Difference", "Of the card, or of the term"],
         "rows": [[t.name, *t.cells()] for t in both.terms],
         "swatches": [f"--lc-mark-{MARKS[t.name]}" if t.name in MARKS else None for t in both.terms],
         "levels": [[None, None, level, None] for level in levels],
