@@ -20,8 +20,9 @@ from ..numeric import Number, floor, maximum, minimum, where
 from ..serving import LoadWork, Served, met_in_a_step, prompts_in_a_pass
 from ..simulation import percentiles
 from ..spec import CEILING, Deployment, Efficiency, Format, Gpu, Slo, Workload
+from .copies import Asked, judged
 from .many_copies import NEAR, Candidates, Tried, for_rate, for_users
-from .search import Asked, Row, coarse, judged, row_of
+from .rows import Row, coarse, row_of
 from .space import HOME, Block, sequences
 
 PADDED = "mxfp4"  # the format whose weights kernels pad (law.weight_bytes)
@@ -302,7 +303,7 @@ class Columns(Sequence[Row]):
         Returns
         -------
         list of int
-            As `search.undominated` finds them.
+            As `rows.undominated` finds them.
         """
         at = np.array(order, int)
         values = [self.columns[n][at] for n in ("usd_h", "usd_mtok", "itl_s", "ttft_s")]
@@ -347,7 +348,7 @@ def rows(blocks: Sequence[Block], asked: Asked) -> Columns:
     Returns
     -------
     Columns
-        What `search.row_of` keeps of each, to the last digits.
+        What `rows.row_of` keeps of each, to the last digits.
 
     Examples
     --------

@@ -7,7 +7,7 @@ from textwrap import wrap
 
 from llmcap_kernel import calibration, catalog, design
 from llmcap_kernel.address import MEAN, asked
-from llmcap_kernel.design.search import MOST_COPIES
+from llmcap_kernel.design.copies import MOST_COPIES
 from llmcap_kernel.explain import quantity
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.simulation.percentiles import percentile
