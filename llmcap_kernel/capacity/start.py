@@ -6,12 +6,11 @@ from functools import lru_cache
 from typing import Any
 
 from .. import catalog
-from ..explain import quantity
+from ..explain import GIB, gib
 from ..spec import Deployment
 from . import overhead
 from .ledger import START_WORDS, Ledger, ledger
 
-GIB = 2**30
 # The engines' own names for a setting; where one has none, the setting cannot be changed there.
 FLAGS = {
     "vllm": {
@@ -87,7 +86,7 @@ class Remedy:
     @property
     def text(self) -> str:
         """One sentence: the argument, what becomes of it, and what it costs."""
-        room = quantity(max(self.books.kv_pool_bytes, 0), "GiB")
+        room = gib(max(self.books.kv_pool_bytes, 0))
         return (
             f"{self.flag}: {START_WORDS[self.books.start]}, with {room} for the cache; {self.cost}."
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import capacity, catalog
-from ..explain import counted
+from ..explain import GIB, counted
 from ..refuse import BadInput
 from ..spec import Deployment, Model, Workload
 
@@ -40,7 +40,6 @@ CACHES = {
 }
 PORTS = {"vllm": 8000, "sglang": 30000, "trtllm": 8000, "llama.cpp": 8080}
 TRT_FILE = "engine.yaml"
-GIB = 2**30
 HEAD = "HEAD_ADDRESS"  # of the first host, where a model is spread over several
 OTHERS = "on the other hosts the same with"
 HEAD_PORT = 20000

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from .. import bandwidth, capacity, catalog
 from ..calibration import Estimate, Estimates
 from ..capacity import Ledger
-from ..explain import Explained, Line, ordinal, quantity
+from ..explain import Explained, Line, gib, ordinal, quantity
 from ..simulation.percentiles import ceiling_s, expected_s, percentile
 from ..spec import Deployment, Slo, Tail, Workload
 
@@ -198,7 +198,7 @@ def room(ledger: Ledger) -> Estimate:
     """
     most, ceiling = ledger.max_concurrent, ledger.ceiling_concurrent
     low, high = ledger.concurrent_interval
-    off = quantity(ledger.doubt_bytes, "GiB")
+    off = gib(ledger.doubt_bytes)
     reason = f"the ledger, which 80% of start-ups follow within {off} a card"
     return Estimate(most, low, min(high, max(ceiling, most)), ceiling, reason)
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import capacity
-from ..explain import counted
+from ..explain import GIB, counted
 from ..refuse import BadInput, one_of
 from ..spec import Deployment, Gpu, Workload
-from .handover import GIB, HEAD, OTHERS, PORTS, Command, hosts, launch
+from .handover import HEAD, OTHERS, PORTS, Command, hosts, launch
 
 # Images by vendor of the card: those that the engines' own projects publish.
 IMAGES = {

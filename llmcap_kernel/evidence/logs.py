@@ -13,9 +13,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ..catalog import names
+from ..explain import GIB
 from ..refuse import BadInput, shown
 from . import stated
-from .startup import GIB, StartUp
+from .startup import StartUp
 
 MIB = 2**20
 MAX_CHARS = 50_000_000

@@ -2,10 +2,9 @@
 
 from llmcap_kernel import catalog, design, serving
 from llmcap_kernel.address import SHORT
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import GIB, digits, quantity
 from llmcap_kernel.spec import Workload
 
-from ..figures import GIB
 from ..form import controls as c
 from ..form import learnt, lists
 

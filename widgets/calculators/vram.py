@@ -4,9 +4,9 @@ from dataclasses import replace
 from functools import cache
 
 from llmcap_kernel import capacity, catalog, design, toolbox
+from llmcap_kernel.explain import GIB
 from llmcap_kernel.refuse import BadInput
 
-from ..figures import GIB
 from ..figures.memory import memory_bars, memory_table, term_table, usable_bytes
 from ..form import controls as c
 from ..form import inputs, lists

@@ -5,7 +5,7 @@ from functools import cache
 
 from llmcap_kernel import bandwidth, calibration, capacity, sweep, toolbox
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, tail_label, worked_spec
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import digits, gib, quantity
 from llmcap_kernel.serving import serve, usd_per_mtok
 from llmcap_kernel.spec import CEILING, Efficiency
 
@@ -142,16 +142,16 @@ def _room(shared, candidate):
     said = (
         f"{candidate} has room for {counted(users[0], 'users')} with a copy of the prompt for "
         f"each, and for {users[1]} when {shared:,} tokens are kept once "
-        f"({quantity(prefix, 'GiB')} a card)."
+        f"({gib(prefix)} a card)."
     )
     table = show.table(
         ("a card of", "pool", "one user", "shared", "users", "shared once"),
         [
             (
                 candidate,
-                quantity(pool, "GiB"),
-                quantity(each, "GiB"),
-                quantity(prefix, "GiB"),
+                gib(pool),
+                gib(each),
+                gib(prefix),
                 *users,
             )
         ],

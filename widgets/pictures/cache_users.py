@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cache
 
 from llmcap_kernel import capacity, catalog, design, law
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import GIB, digits, gib, quantity
 
 from ..benchmarks import measured
 from ..figures import show
@@ -23,7 +23,7 @@ from ..figures.plots import (
     bars,
     chart,
 )
-from .card_memory import GIB, candidate, gib, key, ledger
+from .card_memory import candidate, key, ledger
 from .record import Control, Drawn, Picture, counted
 
 # ---- one token, one user --------------------------------------------------------------
@@ -45,7 +45,7 @@ def _one_user(model, kv, context):
     drawing = Drawing(76 + 18 * layers.kv_heads)
     _draw_token(drawing, layers)
     top = drawing.height + 30
-    drawing.text(0, top - 8, f"{context:,} tokens of one user: {quantity(user, 'GiB')}", bold=True)
+    drawing.text(0, top - 8, f"{context:,} tokens of one user: {gib(user)}", bold=True)
     drawing.rect(0, top, 100, 20, "panel", edge="edge", dashed=True)
     drawing.rect(0, top, 100 * user / (ALL_GIB * GIB), 20, "cache")
     drawing.text(100, top + 36, f"the outline is {ALL_GIB} GiB", "quiet", small=True)
@@ -68,7 +68,7 @@ def _user_line(label, name, fmt, context):
     model = catalog.model(name)
     token, user = (law.kv_bytes_per_sequence(model, fmt, n) for n in (1, context))
     one = model.attention[0]
-    return label, one.layers, one.kv_heads, quantity(token, "bytes"), quantity(user, "GiB")
+    return label, one.layers, one.kv_heads, quantity(token, "bytes"), gib(user)
 
 
 def _draw_token(drawing, layers):

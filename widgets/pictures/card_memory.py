@@ -5,11 +5,11 @@ from functools import cache
 
 from llmcap_kernel import capacity, catalog, design, law
 from llmcap_kernel.evidence import startup
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import GIB, digits, gib, quantity
 from llmcap_kernel.refuse import BadInput
 
 from ..benchmarks import BENCHMARKS, by_id
-from ..figures import GIB, show
+from ..figures import show
 from ..figures.drawing import CHARACTER, Drawing, Scale, wrapped
 from ..figures.plots import (
     Axis,
@@ -28,11 +28,6 @@ FRACTIONS = (0.88, 0.89, 0.90, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98)
 CONTEXTS = (1000, 2000, 4000, 8000, 16_000, 32_000, 64_000)
 SEQS = (16, 32, 64, 128, 256, 512, 1024)
 BATCHES = (512, 1024, 2048, 4096, 8192, 16_384)
-
-
-def gib(size):
-    """Write a size in GiB."""
-    return quantity(size, "GiB")
 
 
 @cache

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from llmcap_kernel import bandwidth, capacity, catalog, design, law
 from llmcap_kernel.calibration import cache_until_reload
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import GIB, digits, quantity
 
-from ..figures import GIB, show
+from ..figures import show
 from ..figures.plots import PLOT_TOP, Axis, Bar, Line, Mark, Part, bars, chart
 from . import design_evidence, design_limits, design_prices
 from .record import Control, Drawn, Picture, counted

@@ -7,7 +7,7 @@ from llmcap_kernel import bandwidth, calibration, capacity, catalog, law, toolbo
 from llmcap_kernel.design import WORKED_WORKLOAD, worked_spec
 from llmcap_kernel.evidence import levers as evidence
 from llmcap_kernel.evidence.kernels import kernel_s
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import digits, gib, quantity
 from llmcap_kernel.serving import serve
 from llmcap_kernel.spec import CEILING
 
@@ -321,13 +321,13 @@ def _fraction(fraction):
     drawing.text(36, 90, "B, 2x H100", inks["B"], bold=True, small=True)
     drawing.text(36, 230, "A, 1x H100", inks["A"], bold=True, small=True)
     usable = capacity.usable_bytes(worked_spec()[0].gpu)
-    share, left = quantity(usable * fraction, "GiB"), quantity(usable * (1 - fraction), "GiB")
+    share, left = gib(usable * fraction), gib(usable * (1 - fraction))
     said = (
         f"At {fraction:.2f} the engine has {share} of a card and leaves {left}: "
         f"A has room for {counted(fits['A'], 'users')}, B for {fits['B']}."
     )
     rows = [
-        (f"{f:.2f}", quantity(usable * f, "GiB"), *(dict(_fitting(x))[f] for x in "AB"))
+        (f"{f:.2f}", gib(usable * f), *(dict(_fitting(x))[f] for x in "AB"))
         for f in (0.80, 0.85, 0.90, 0.95, 0.98)
     ]
     columns = ("fraction", "GiB a card", "A", "B")

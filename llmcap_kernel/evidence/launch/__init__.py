@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from ... import capacity, catalog
 from ...catalog import names
-from ...explain import counted
+from ...explain import GIB, counted
 from ...refuse import BadInput
 from ...spec import Deployment, Gpu, Lora, Model, Speculation
 from .. import startup
-from ..startup import ACCEPT, GIB, StartUp
+from ..startup import ACCEPT, StartUp
 from . import engines, manifest, options, words
 from .words import Command
 
