@@ -5,7 +5,7 @@ from functools import cache
 from itertools import pairwise
 
 from llmcap_kernel import bandwidth, calibration, catalog, law
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import counted, digits, quantity
 from llmcap_kernel.spec import Workload
 
 from .. import benchmarks
@@ -25,7 +25,7 @@ from ..figures.plots import (
     chart,
 )
 from . import bandwidth_links, bandwidth_served, minute
-from .record import Control, Drawn, Picture, counted
+from .record import Control, Drawn, Picture
 from .scenario import CARDS, llama_on
 
 SHOWN = ("gb10", "l40s", "h100-pcie", "a100-sxm-80gb", "h100-sxm", "h200-sxm", "mi300x", "b200-sxm")
@@ -172,12 +172,12 @@ def _format_gain(users, context):
     mixed = slow / steps["FP8, caches BF16"].total_s
     whole = slow / steps["FP8"].total_s
     said = (
-        f"With {counted(users, 'users')} of {context:,} tokens, FP8 weights alone make the step "
+        f"With {counted(users, 'user')} of {context:,} tokens, FP8 weights alone make the step "
         f"{mixed:.2f} times as fast; with the cache in FP8 too, {whole:.2f} times."
     )
     columns = ("formats", "weights", "caches", "step", "one user", "gain")
     units = ("", "s", "s", "s", "tok/s", "x")
-    caption = f"Two H100s at the ceiling, {counted(users, 'users')} with {context:,} tokens"
+    caption = f"Two H100s at the ceiling, {counted(users, 'user')} with {context:,} tokens"
     return Drawn(bars(drawn, "ms"), said, show.table(columns, rows, caption, units))
 
 
@@ -297,7 +297,7 @@ def _batching(users, load, cards):
     alone = rows[0][3]
     waits = f" Only {room} have room at a time, the others wait." if room < users else ""
     said = (
-        f"{counted(users, 'users')}: each sees {digits(1 / gap)} tokens a second, "
+        f"{counted(users, 'user')}: each sees {digits(1 / gap)} tokens a second, "
         f"{alone / gap:.0%} of what a user alone sees, and all together get "
         f"{digits(room * alone / gap, 2)} times as many.{waits} Rings were measured."
     )
@@ -342,7 +342,7 @@ def _context(context, users):
     drawing.text(98, drawing.height - 50, "weights", "weights", bold=True, halo=True)
     drawing.text(1.5, PLOT_TOP + 36, "on top, the caches", "cache", bold=True, halo=True)
     said = (
-        f"{counted(users, 'users')} with {context:,} tokens each: caches take "
+        f"{counted(users, 'user')} with {context:,} tokens each: caches take "
         f"{quantity(step.attention_s, 's')} of {quantity(step.total_s, 's')}. Twice the context "
         "is twice the caches, and never four times."
     )
@@ -353,7 +353,7 @@ def _context(context, users):
     table = show.table(
         ("context", "caches", "step", "one user"),
         rows,
-        f"Two H100s at the ceiling, FP8, {counted(users, 'users')}",
+        f"Two H100s at the ceiling, FP8, {counted(users, 'user')}",
         units=("", "s", "s", "tok/s"),
     )
     return Drawn(drawing, said, table)
@@ -437,7 +437,7 @@ def _moe(model, context):
             Part("caches", 1e3 * step.attention_s, "cache"),
             Part("link", 1e3 * step.communication_s, "link"),
         )
-        label = f"{counted(n, 'users')}: {quantity(step.total_s, 's')}{beside}"
+        label = f"{counted(n, 'user')}: {quantity(step.total_s, 's')}{beside}"
         drawn.append(Bar(label, parts, names=n in (1, 64)))
         read = step.weight_bytes * d.tp
         rows.append((f"{n}", read, step.expert_s, step.total_s, step.tok_s_user, times))

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from llmcap_kernel import bandwidth, calibration
 from llmcap_kernel.catalog.names import engines
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import counted, digits, quantity
 from llmcap_kernel.spec import Efficiency, Workload
 
 from ..benchmarks import by_id, measured
@@ -26,7 +26,7 @@ from ..figures.plots import (
     bars,
     chart,
 )
-from .record import Control, Drawn, Picture, counted
+from .record import Control, Drawn, Picture
 from .scenario import llama_on
 
 
@@ -271,14 +271,14 @@ def _two_loads(users):
         rows.append((name, timed, served.itl_decode_s, others, served.itl_s))
     (_, long, *_), (_, short, *_) = rows
     said = (
-        f"{counted(users, 'users')}, 9,216 tokens a request both times. Where they come as a "
+        f"{counted(users, 'user')}, 9,216 tokens a request both times. Where they come as a "
         f"prompt the measured gap is {digits(long / short, 2)} times as long, "
         f"{quantity(long, 's')} against {quantity(short, 's')}."
     )
     table = show.table(
         ("load", "measured", "step", "prompts", "expected"),
         rows,
-        f"vLLM on two H100s, {counted(users, 'users')}",
+        f"vLLM on two H100s, {counted(users, 'user')}",
         units=("", "s", "s", "s", "s"),
     )
     return Drawn(bars(drawn, "ms"), said, table)
@@ -338,7 +338,7 @@ def _waterfall(users, load):
     drawing.line(across(timed), 18, across(timed), drawing.height, "text", dash="3 3")
     largest = max(range(len(real)), key=lambda i: real[i][2] - least[i][2])
     said = (
-        f"{counted(users, 'users')}, {load}: the spec sheet allows {quantity(gap.ceiling, 's')} a "
+        f"{counted(users, 'user')}, {load}: the spec sheet allows {quantity(gap.ceiling, 's')} a "
         f"token, {quantity(gap.value, 's')} are expected, {quantity(timed, 's')} were measured. "
         f"The largest addition is {real[largest][0]}."
     )
