@@ -58,6 +58,27 @@ def digits(value: float, figures: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def rounded(value: float) -> float:
+    """Round a number that is sent or kept to four significant figures.
+
+    Parameters
+    ----------
+    value : float
+        Any.
+
+    Returns
+    -------
+    float
+        Rounded.
+
+    Examples
+    --------
+    >>> rounded(0.0123456), rounded(123456.0)
+    (0.01235, 123500.0)
+    """
+    return float(f"{value:.4g}")
+
+
 def quantity(value: float, unit: str, figures: int = 3) -> str:
     """Format a value with a suitable prefix and its unit.
 

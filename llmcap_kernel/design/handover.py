@@ -14,14 +14,13 @@ from typing import Any
 from .. import capacity, catalog
 from ..explain import GIB, counted
 from ..refuse import BadInput
-from ..spec import Deployment, Model, Workload
+from ..spec import WIDE, Deployment, Model, Workload
 
 YOURS = "<your model>"
 HUB = "https://huggingface.co/"
 PROMPTS_EACH = 10  # requests of a run for each user: the first and the last of them are few
 LEAST_PROMPTS, MOST_PROMPTS = 40, 2000
 FEWEST_EACH = 2  # below that not all users are ever there at once
-FULL_WIDTH = ("bf16", "fp16", "fp32")
 # Formats of a cache as each engine spells them, beside that of the model.
 CACHES = {
     "vllm": {
@@ -232,7 +231,7 @@ def _formats_in_doubt(d: Deployment) -> Iterator[str]:
     elif d.engine.family == "trtllm" and _dtype(d):
         yield "TensorRT-LLM computes in the type of the checkpoint, not in FP32"
     as_wide = (d.kv.name == "fp32") == (d.weights.name == "fp32")
-    if not (d.kv.name in FULL_WIDTH and as_wide) and d.kv.name not in CACHES[d.engine.family]:
+    if not (d.kv.name in WIDE and as_wide) and d.kv.name not in CACHES[d.engine.family]:
         yield f"{title} has no cache in {d.kv.title} here: its own is taken"
 
 
@@ -254,12 +253,12 @@ def _checkpoint(d: Deployment, model: str) -> tuple[str, list[str]]:
         return base, []
     # the repository that a config was read from may hold another format than the model's own
     native = catalog.checkpoint_format(base, d.model.native_format)
-    own = d.weights.name == native or (_is_online(d) and native in FULL_WIDTH)
-    if own or (d.weights.name in FULL_WIDTH and native in FULL_WIDTH):
+    own = d.weights.name == native or (_is_online(d) and native in WIDE)
+    if own or (d.weights.name in WIDE and native in WIDE):
         return base, []
     of_file = d.weights.gguf if d.engine.family == "llama.cpp" else ""
     bare = ITS_FORMAT.sub("", base)
-    plain = bare != base and {d.weights.name, d.model.native_format} <= set(FULL_WIDTH)
+    plain = bare != base and {d.weights.name, d.model.native_format} <= set(WIDE)
     name = bare if plain else f"{bare}-{of_file or d.weights.name}"
     return name, [f"put a checkpoint of {base} in {d.weights.title} in place of {name}"]
 
@@ -269,7 +268,7 @@ def _is_online(d: Deployment) -> bool:
     return (
         d.engine.family in ("vllm", "sglang")
         and d.weights.name == "fp8"
-        and d.model.native_format in FULL_WIDTH
+        and d.model.native_format in WIDE
     )
 
 
@@ -279,7 +278,7 @@ DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 def _dtype(d: Deployment) -> str | None:
     """The type that weights are turned into, where it is not as wide as the checkpoint's."""
     kept, own = d.weights.name, d.model.native_format
-    both = kept in FULL_WIDTH and (own in FULL_WIDTH or kept == "fp32")
+    both = kept in WIDE and (own in WIDE or kept == "fp32")
     return DTYPES[kept] if both and (kept == "fp32") != (own == "fp32") else None
 
 
@@ -493,7 +492,7 @@ _LAUNCHES = {"vllm": _vllm, "sglang": _sglang, "trtllm": _trtllm, "llama.cpp": _
 def _kv(d: Deployment) -> str | None:
     """The cache's format as the engine spells it; None where it takes that without being told."""
     words = CACHES[d.engine.family]
-    if d.kv.name in FULL_WIDTH:
+    if d.kv.name in WIDE:
         return words["bf16"] if d.engine.automatic_kv(d.model, d.weights.name) else None
     return words.get(d.kv.name)
 

@@ -10,6 +10,7 @@ from llmcap_kernel.address import MEAN, asked
 from llmcap_kernel.design.copies import MOST_COPIES
 from llmcap_kernel.explain import quantity
 from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.simulation import PERCENTS
 from llmcap_kernel.simulation.percentiles import percentile
 
 from .. import constants
@@ -29,7 +30,6 @@ ANY = "any"
 VENDORS = {ANY: "any vendor"} | lists.VENDORS
 BITS = (0, 4, 8, 16)
 RANKS = {"usd_h": "Rent", "usd_mtok": "$/M output"}
-PERCENTS = (50.0, 90.0, 95.0, 99.0)
 LATENCIES = {
     "itl": "Gap between tokens (ITL)",
     "ttft": "First token (TTFT)",

@@ -23,7 +23,7 @@ from ..figures.plots import (
     bars,
     chart,
 )
-from .card_memory import candidate, key, ledger
+from .card_memory import ON, candidate, key, ledger
 from .record import Control, Drawn, Picture
 
 # ---- one token, one user --------------------------------------------------------------
@@ -250,7 +250,6 @@ def _blocks(cut, kind, context):
 # ---- the cliff ------------------------------------------------------------------------
 
 ALONG = (1000, 1500, 2000, 3000, 4000, 6000, 8000, 12_000, 16_000, 24_000, 32_000)
-ON = {"one card": 1, "two cards": 2}
 AXES = ("plain axes", "logarithmic axes")
 HIGH = 320  # of the chart [px]
 

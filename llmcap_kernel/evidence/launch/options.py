@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from ... import catalog
 from ...refuse import BadInput, number, shown, ungrouped
+from .words import OPTION
 
 ENGINES = ("vllm", "sglang", "trtllm", "llama.cpp")
 ABBREVIATE = ("vllm", "sglang")  # their parsers take the beginning of a name
-LIKE_OPTION = re.compile(r"--?[A-Za-z]")
 YES = ("true", "1", "yes", "on", "enabled")
 NO = ("false", "0", "no", "off", "disabled")
 NOTHING = ("", "none", "null")
@@ -180,7 +180,7 @@ def parse(words: tuple[str, ...], engine: str) -> Parsed:
     bare, given, unknown, at = [], [], [], 0
     while at < len(words):
         word, at = words[at], at + 1
-        if not LIKE_OPTION.match(word):
+        if not OPTION.match(word):
             bare.append(word)
             continue
         flag, equals, value = word.partition("=")
@@ -229,7 +229,7 @@ def _values(words: tuple[str, ...], at: int, engine: str, name: str) -> tuple[li
     of = table(engine)
     taken: list[str] = []
     most = len(words) if name in of["several"] else 1
-    while at < len(words) and len(taken) < most and not LIKE_OPTION.match(words[at]):
+    while at < len(words) and len(taken) < most and not OPTION.match(words[at]):
         if name in of["switches"] and words[at].lower() not in ("true", "false"):
             break
         taken.append(words[at])
