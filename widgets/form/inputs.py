@@ -49,32 +49,40 @@ def deployment_fields(start, *, prefix="", group="", before=None):
         model, config, gpu, tp, pp, ep, weights, kv, engine, fraction, dp, those of
         `LIMITS`, and usd for a group.
     """
-    named = ("model", "gpu", "weights", "kv", "engine")
-
-    def values(d):
-        return (
-            {name: getattr(d, name).name for name in named}
-            | {
-                "config": None,
-                "tp": d.tp,
-                "pp": d.pp,
-                "ep": d.ep > 1,
-                "fraction": d.memory_fraction,
-                "dp": d.dp_attention,
-                "usd": d.usd_h,
-            }
-            | {name: getattr(d, attribute) for name, attribute in LIMITS.items()}
-        )
-
-    at = values(start) | AS_UNTOLD
-    was = values(before or start)
+    at = _values(start) | AS_UNTOLD
+    was = _values(before or start)
 
     def field(name, kind, label, low=0, high=0, **more):
         former = None if was[name] == at[name] else was[name]
         more |= {"group": group, "formerly": former}
         return Field(prefix + name, kind, at[name], label, low, high, **more)
 
-    fields = (
+    fields = (*_chosen_fields(field, prefix), *_limit_fields(field))
+    rent = field("usd", "number", "Card rent", 0, 1000, unit="USD/h")
+    return (*fields, rent) if group else fields
+
+
+def _values(d):
+    """What the inputs hold of a deployment."""
+    named = ("model", "gpu", "weights", "kv", "engine")
+    return (
+        {name: getattr(d, name).name for name in named}
+        | {
+            "config": None,
+            "tp": d.tp,
+            "pp": d.pp,
+            "ep": d.ep > 1,
+            "fraction": d.memory_fraction,
+            "dp": d.dp_attention,
+            "usd": d.usd_h,
+        }
+        | {name: getattr(d, attribute) for name, attribute in LIMITS.items()}
+    )
+
+
+def _chosen_fields(field, prefix):
+    """What runs, on which cards, by which engine."""
+    return (
         field("model", "name", "Model", names=catalog.models,
               reads=from_name.model, beyond=True),
         field("config", "config", "config.json", help=PASTE),
@@ -93,14 +101,18 @@ def deployment_fields(start, *, prefix="", group="", before=None):
               reads=from_name.engine, beyond=True),
         field("fraction", "number", "Memory fraction", 0.05, 1),
         field("dp", "yes", "DP attention", help="Each card holds the cache of its own users."),
+    )  # fmt: skip
+
+
+def _limit_fields(field):
+    """The engine's own limits, `LIMITS`."""
+    return (
         field("seqs", "whole", "Sequences at once", 1, MOST_USERS),
         field("batched", "tokens", "Tokens a step", 1, MOST_TOKENS, unit="tokens"),
         field("maxlen", "tokens", "Tokens a request", 1, MOST_TOKENS, unit="tokens"),
         field("block", "whole", "Tokens a block", 1, 4096, unit="tokens"),
         field("eager", "yes", "No CUDA graphs"),
-    )  # fmt: skip
-    rent = field("usd", "number", "Card rent", 0, 1000, unit="USD/h")
-    return (*fields, rent) if group else fields
+    )
 
 
 def _kv_formats():
