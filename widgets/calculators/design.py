@@ -300,31 +300,18 @@ def _estimate(label, made, unit, here, note, limit=None):
 
 
 def _figure(found, here):
-    front = {choice.number for choice in found.front}
     drawn = {choice.number: choice for choice in (*found.front, *found.by_hardware[:MOST_DRAWN])}
     drawn[here.number] = here
-    which = asked(found.asked.slo, "itl")[1]
+    slo = found.asked.slo
+    which = asked(slo, "itl")[1]
     rented = any(choice.usd_h_all for choice in drawn.values())
-    points: list = []
-    for number, choice in drawn.items():
-        if not choice.starts or (rented and not choice.usd_h_all):
-            continue
-        kind = "front" if number in front else "meets" if choice.meets_all else "misses"
-        gap = _of(choice.estimates, "itl", which).value
-        text = "<br>".join((_title(choice), *wrap(found.reason(choice).sentence, LINE)))
-        points.append(
-            Candidate(
-                number,
-                short_cards(choice.deployment),
-                choice.usd_h_all if rented else choice.copies * choice.deployment.num_gpus,
-                1e3 * gap,
-                kind,
-                text,
-            )
-        )
+    points = [
+        _candidate(found, choice, which, rented)
+        for choice in drawn.values()
+        if choice.starts and (choice.usd_h_all or not rented)
+    ]
     if not points:
         return None
-    slo = found.asked.slo
     typical = median(point.gap_ms for point in points)
     alt = (
         f"{len(points)} deployments by rent and gap between tokens, around {typical:.0f} ms. "
@@ -343,6 +330,19 @@ def _figure(found, here):
         gap_title=title,
         cost_title="rent, USD an hour" if rented else "cards, whose rent is not known",
         spread=_spread(here, which) if here.starts else None,
+    )
+
+
+def _candidate(found, choice, which, rented):
+    front = {choice.number for choice in found.front}
+    kind = "front" if choice.number in front else "meets" if choice.meets_all else "misses"
+    return Candidate(
+        choice.number,
+        short_cards(choice.deployment),
+        choice.usd_h_all if rented else choice.copies * choice.deployment.num_gpus,
+        1e3 * _of(choice.estimates, "itl", which).value,
+        kind,
+        "<br>".join((_title(choice), *wrap(found.reason(choice).sentence, LINE))),
     )
 
 

@@ -106,15 +106,7 @@ def _status(books):
 
 
 def _headline(books):
-    budget = answers.arithmetic(books, "budget", "kv_pool")
-    sequence = answers.arithmetic(books, "kv_per_sequence")
     usable = usable_bytes(books)
-    total = (
-        f"needed = weights + overhead + KV of {books.concurrency:,} users\n"
-        f"       = {gib(books.weights_bytes)} GiB + {gib(books.overhead_bytes)} GiB"
-        f" + {gib(books.kv_used_bytes)} GiB\n"
-        f"       = {gib(books.needed_bytes)} GiB"
-    )
     return [
         {
             "label": f"Users that fit at {books.context_tokens:,} tokens",
@@ -129,14 +121,14 @@ def _headline(books):
             "value": gib(books.needed_bytes),
             "unit": "GiB",
             "note": f"the engine may use {gib(usable)} of {gib(books.visible_bytes)} GiB",
-            "explain": "\n".join([total, "", *map(str, capacity.term_lines(books))]),
+            "explain": "\n".join([_total(books), "", *map(str, capacity.term_lines(books))]),
         },
         {
             "label": "Room for KV cache",
             "value": gib(max(books.kv_pool_bytes, 0)),
             "unit": "GiB",
             "note": _shortfall(books),
-            "explain": budget,
+            "explain": answers.arithmetic(books, "budget", "kv_pool"),
         }
         | _between(
             *(books.kv_pool_bytes / GIB, [end / GIB for end in books.kv_pool_interval_bytes]),
@@ -148,9 +140,18 @@ def _headline(books):
             "value": gib(books.kv_bytes_per_sequence),
             "unit": "GiB",
             "note": f"{books.kv_bytes_per_token / 1024:,.4g} KiB a token, on each card",
-            "explain": sequence,
+            "explain": answers.arithmetic(books, "kv_per_sequence"),
         },
     ]
+
+
+def _total(books):
+    return (
+        f"needed = weights + overhead + KV of {books.concurrency:,} users\n"
+        f"       = {gib(books.weights_bytes)} GiB + {gib(books.overhead_bytes)} GiB"
+        f" + {gib(books.kv_used_bytes)} GiB\n"
+        f"       = {gib(books.needed_bytes)} GiB"
+    )
 
 
 def _between(value, interval, least, bound=""):

@@ -14,6 +14,15 @@ def _short(name):
     return re.sub(r"(\d+)th percentile", r"p\1", name)
 
 
+def _missed():
+    """The ground beyond the limit, and its edge."""
+    beyond = {"type": "rect", "x0": 1, "x1": 2 * FARTHEST, "y0": 0, "y1": 1, "yref": "paper"}
+    beyond |= {"fillcolor": BAD_GROUND, "line": {"width": 0}, "layer": "below"}
+    edge = {"type": "line", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "yref": "paper"}
+    edge |= {"line": {"color": BAD, "width": 2, "dash": "dot"}}
+    return [beyond, edge]
+
+
 def limits_used(rows, alt):
     """Draw how much of each limit every deployment uses, on a logarithmic axis.
 
@@ -50,16 +59,12 @@ def limits_used(rows, alt):
         "hovertemplate": "%{y}: %{text} of the limit<extra></extra>",
     }
     ticks = {0.01: "1%", 0.03: "3%", 0.1: "10%", 0.3: "30%", 1: "100%", 3: "300%", FARTHEST: "10x+"}
-    beyond = {"type": "rect", "x0": 1, "x1": 2 * FARTHEST, "y0": 0, "y1": 1, "yref": "paper"}
-    beyond |= {"fillcolor": BAD_GROUND, "line": {"width": 0}, "layer": "below"}
-    edge = {"type": "line", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "yref": "paper"}
-    edge |= {"line": {"color": BAD, "width": 2, "dash": "dot"}}
     return figure(
         [data],
         alt,
         height=90 + 24 * len(bars),
         margin={"l": 8, "r": 8, "t": 24, "b": 8},
-        shapes=[beyond, edge],
+        shapes=_missed(),
         annotations=[note("the limit", 0, 1, yref="paper", yanchor="bottom")],
         bargap=0.25,
         xaxis=axis(

@@ -101,23 +101,13 @@ def _fit_and_fast(weights, cards):
         Axis("tokens a second, one user", 1, 800, log=True),
         height=330,
     )
-    across, down = drawing.across, drawing.down
-    at = across(stored / 1e9)
-    drawing.rect(at, PLOT_TOP, 100 - at, down(FLOOR) - PLOT_TOP, "good", dim=0.1)
-    drawing.line(at, PLOT_TOP, at, drawing.height - PLOT_BOTTOM, "quiet", dash="3 3")
-    drawing.line(0, down(FLOOR), 100, down(FLOOR), "quiet", dash="3 3")
-    drawing.text(100, down(FLOOR) + 14, f"{FLOOR} tokens a second", "quiet", small=True, halo=True)
-    words = f"weights {quantity(stored, 'bytes')}"
-    drawing.text(at, PLOT_TOP + 12, words, "quiet", small=True, halo=True)
+    _corner(drawing, stored)
     does_both = []
     for one, (room, speed) in found.items():
         good = room > stored and speed >= FLOOR
         does_both += [CARDS[one]] * good
-        place, ink = (across(room / 1e9), down(speed)), "good" if good else "quiet"
-        drawing.dot(*place, ink, hover=CARDS[one], hollow=room <= stored)
-        side = SIDES.get(one, "start")
-        x = place[0] + (3.2 if side == "start" else -3.2)
-        drawing.text(x, place[1] + 4, CARDS[one], ink, anchor=side, small=True, halo=True)
+        place = drawing.across(room / 1e9), drawing.down(speed)
+        _named_dot(drawing, one, place, "good" if good else "quiet", hollow=room <= stored)
     said = (
         f"Right of the upright line the {weights.upper()} model fits (filled), above the other "
         f"line it writes {FLOOR} tokens a second or more. Both: "
@@ -134,6 +124,24 @@ def _fit_and_fast(weights, cards):
         units=("", "bytes", "tok/s", "", ""),
     )
     return Drawn(drawing, said, table)
+
+
+def _corner(drawing, stored):
+    """The corner of the cards that hold the weights and are fast enough, and its two edges."""
+    at, floor = drawing.across(stored / 1e9), drawing.down(FLOOR)
+    drawing.rect(at, PLOT_TOP, 100 - at, floor - PLOT_TOP, "good", dim=0.1)
+    drawing.line(at, PLOT_TOP, at, drawing.height - PLOT_BOTTOM, "quiet", dash="3 3")
+    drawing.line(0, floor, 100, floor, "quiet", dash="3 3")
+    drawing.text(100, floor + 14, f"{FLOOR} tokens a second", "quiet", small=True, halo=True)
+    words = f"weights {quantity(stored, 'bytes')}"
+    drawing.text(at, PLOT_TOP + 12, words, "quiet", small=True, halo=True)
+
+
+def _named_dot(drawing, card, place, ink, hollow):
+    drawing.dot(*place, ink, hover=CARDS[card], hollow=hollow)
+    side = SIDES.get(card, "start")
+    x = place[0] + (3.2 if side == "start" else -3.2)
+    drawing.text(x, place[1] + 4, CARDS[card], ink, anchor=side, small=True, halo=True)
 
 
 def _yes(is_so):
@@ -380,20 +388,16 @@ def _straight():
     def straight(n):
         return (t1 - t0) * (n - n0) / (n1 - n0)
 
+    def ceiling(n):
+        return each * (n - n0)
+
     span = [n0 + (n2 - n0) * i / 24 for i in range(25)]
+    curved, even, least = ([(n, 1e6 * of(n)) for n in span] for of in (squared, straight, ceiling))
     drawing = chart(
         [
-            Line("ceiling", [(n, 1e6 * each * (n - n0)) for n in span], "other", "2 4", where=n1),
-            Line(
-                "if it were quadratic",
-                [(n, 1e6 * squared(n)) for n in span],
-                "bad",
-                "4 4",
-                where=span[19],
-            ),
-            Line(
-                "a straight line", [(n, 1e6 * straight(n)) for n in span], "cache", where=span[13]
-            ),
+            Line("ceiling", least, "other", "2 4", where=n1),
+            Line("if it were quadratic", curved, "bad", "4 4", where=span[19]),
+            Line("a straight line", even, "cache", where=span[13]),
             Mark("", n0, 0, hollow=True),
             Mark("", n1, 1e6 * (t1 - t0), hollow=True),
             Mark("measured", n2, 1e6 * (t2 - t0), hollow=True, below=True),
@@ -407,7 +411,7 @@ def _straight():
         f"{quantity(straight(n2) - straight(n1), 's')}, a quadratic one "
         f"{quantity(squared(n2) - squared(n1), 's')}."
     )
-    rows = [(f"{n:,.0f}", t, t - t0, straight(n), squared(n), each * (n - n0)) for n, t in _runs()]
+    rows = [(f"{n:,.0f}", t, t - t0, straight(n), squared(n), ceiling(n)) for n, t in _runs()]
     table = show.table(
         ("context", "a token", "more", "straight", "quadratic", "ceiling"),
         rows,

@@ -18,7 +18,6 @@ from ..figures.plots import (
     Axis,
     Bar,
     Dots,
-    Drawable,
     Limit,
     Line,
     Mark,
@@ -70,23 +69,13 @@ def _prompt_s(tp, tokens, used=1.0):
 def _prompt_time(tokens, cards):
     tp = int(cards.split()[0])
     some = (500, *range(2000, 16_001, 2000))
-    inks = dict(zip(USED, ("other", "prompt", "prompt"), strict=True))
-    marks: list[Drawable] = [
-        Line(
-            f"{used:.0%} of peak",
-            [(n, _prompt_s(tp, n, used)) for n in some],
-            inks[used],
-            dash="2 4" if used == 1.0 else "",
-        )
-        for used in USED
-    ]
-    marks.append(Limit("50 ms, as often said", y=OFTEN_S))
     half = _prompt_s(tp, tokens, 0.5)
-    if tp in FIRST:
-        row = measured()[FIRST[tp]]
-        at = int(row["input_tokens"]), float(row["value"]) / 1e3
-        marks.append(Mark("", *at, "text", hollow=True))
-    marks.append(Mark("", tokens, half))
+    marks = [
+        *(_used_line(tp, some, used) for used in USED),
+        Limit("50 ms, as often said", y=OFTEN_S),
+        *_measured_first(tp),
+        Mark("", tokens, half),
+    ]
     drawing = chart(
         marks,
         Axis("tokens of the prompt", 0, 16_000),
@@ -114,6 +103,19 @@ def _prompt_time(tokens, cards):
         units=("", "s", "s", "s"),
     )
     return Drawn(drawing, said, table)
+
+
+def _used_line(tp, some, used):
+    points = [(n, _prompt_s(tp, n, used)) for n in some]
+    ink, dash = ("other", "2 4") if used == 1.0 else ("prompt", "")
+    return Line(f"{used:.0%} of peak", points, ink, dash=dash)
+
+
+def _measured_first(tp):
+    """The first token that was measured on so many cards, as a ring."""
+    if tp in FIRST:
+        row = measured()[FIRST[tp]]
+        yield Mark("", int(row["input_tokens"]), float(row["value"]) / 1e3, "text", hollow=True)
 
 
 def _h100s(cards):

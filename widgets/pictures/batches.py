@@ -229,14 +229,13 @@ def _batch(users, prefix):
         Line(label[shared], [(n, g) for n, (g, _) in by_users.items()], "weights"),
         Mark(f"{digits(gap)} ms", users, gap, "prompt", below=True),
     ]
+    lowest = f"floor {quantity(least, 'USD/Mtok')}"
     prices: list[Drawable] = [
+        Line(lowest, [(n, least) for n in USERS], "host", dash="3 3", where=8),
         Line("", [(n, p) for n, _, p in other], "other", dash="4 3"),
         Line("", [(n, p) for n, (_, p) in by_users.items()], "weights"),
         Mark(quantity(price, "USD/Mtok"), users, price, "prompt"),
     ]
-    lowest = f"floor {quantity(least, 'USD/Mtok')}"
-    level = [(n, least) for n in USERS]
-    prices.insert(0, Line(lowest, level, "host", dash="3 3", where=8))
     x = Axis("users", -4, USERS[-1])
     drawing = {
         "Mean gap between two tokens of a user": chart(gaps, x, Axis("ms", 0, 60), 240, "users"),
@@ -249,6 +248,10 @@ def _batch(users, prefix):
         f"{quantity(price, 'USD/Mtok')}. A user's own time and what all share are equal at "
         f"about {even:.0f} users; beyond, price falls slowly and the gap still grows."
     )
+    return Drawn(drawing, said, _batch_table(shared, f"Candidate B, {label[shared]}"))
+
+
+def _batch_table(shared, caption):
     within = _judged(shared)
     rows = [
         (
@@ -260,10 +263,8 @@ def _batch(users, prefix):
         for n, g, p in _curve(shared)
         if n in (1, 2, 4, 8, 16, 32, 48)
     ]
-    caption = f"Candidate B, {label[shared]}"
     heads = ("users", "mean gap", tail_label(GAP), "price", "cache in reading")
-    table = show.table(heads, rows, caption)
-    return Drawn(drawing, said, table)
+    return show.table(heads, rows, caption)
 
 
 def kv_share(d, users, context=8000):
