@@ -113,13 +113,13 @@ def quantity(value: float, unit: str, figures: int = 3) -> str:
     return f"{digits(value, figures)} {unit}".strip()
 
 
-def gib(size: float) -> str:
+def gib(size_bytes: float) -> str:
     """Format a size of memory.
 
     Parameters
     ----------
-    size : float
-        Size [bytes].
+    size_bytes : float
+        Any amount of memory [bytes].
 
     Returns
     -------
@@ -131,7 +131,7 @@ def gib(size: float) -> str:
     >>> gib(85_520_809_984)
     '79.6 GiB'
     """
-    return quantity(size, "GiB")
+    return quantity(size_bytes, "GiB")
 
 
 def counted(number: int, what: str) -> str:
