@@ -64,7 +64,7 @@ class Row(NamedTuple):
 
 
 class Rows(Protocol):
-    """Rows of all candidates: a list of them, or `arrays.Columns`."""
+    """Rows of all candidates: a list of them, or `columns.Columns`."""
 
     def __len__(self) -> int: ...
 
