@@ -27,8 +27,9 @@ from ..spec import (
 )
 from . import cards, names, origins, typical
 from .names.engines import nearest_version, program, release
-from .names.formats import built, checkpoint_format, offered, read_format
+from .names.formats import checkpoint_format, read_format
 from .names.found import UNKNOWN, Found
+from .names.made import built, offered
 from .names.models import read as read_model
 from .names.spelled import parts
 from .tables import FOLDER, OWN_CARDS, key, known, table

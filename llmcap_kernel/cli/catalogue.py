@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import catalog
 from ..catalog import origins
-from ..catalog.names.formats import built
+from ..catalog.names.made import built
 from ..explain import counted, digits, gib, quantity
 from ..refuse import BadInput, shown
 from . import matching
