@@ -150,6 +150,31 @@ class Layout:
             total = total + kind.groups * self._blocks(kind, context_tokens)
         return total
 
+    def shared_blocks(self, prefix_tokens: Number, context_tokens: Number) -> Number:
+        """Blocks that sequences with a common prefix share.
+
+        Parameters
+        ----------
+        prefix_tokens : float or array
+            Length of the prefix, of which whole blocks are shared [tokens].
+        context_tokens : float or array
+            Length of a whole sequence: a window keeps the last of it [tokens].
+
+        Returns
+        -------
+        float or array
+            Blocks of all groups; a state is shared by none.
+        """
+        total: Number = 0
+        for kind in self.kinds:
+            if kind.name == "state":
+                continue
+            sight = kind.window_tokens if kind.name == "window" else context_tokens
+            first = floor(maximum(context_tokens - sight, 0) / kind.block_tokens)
+            last = floor(prefix_tokens / kind.block_tokens)
+            total = total + kind.groups * maximum(last - first, 0)
+        return total
+
     def _blocks(self, kind: Kind, context_tokens: Number) -> Number:
         if kind.name == "state":
             return self.state_blocks
@@ -456,7 +481,9 @@ def kept_bytes(deployment: Deployment, context_tokens: Number) -> Number:
     )
 
 
-def prefix_bytes(deployment: Deployment, shared_prefix_tokens: Number) -> float:
+def prefix_bytes(
+    deployment: Deployment, shared_prefix_tokens: Number, context_tokens: Number
+) -> float:
     """Compute the cache of a prefix that all sequences share, on the card that holds the most.
 
     Parameters
@@ -465,6 +492,8 @@ def prefix_bytes(deployment: Deployment, shared_prefix_tokens: Number) -> float:
         The deployment.
     shared_prefix_tokens : int
         Tokens of the prefix, of which whole pages are shared [tokens].
+    context_tokens : int
+        Tokens of a whole sequence: a window keeps the last of them [tokens].
 
     Returns
     -------
@@ -475,10 +504,13 @@ def prefix_bytes(deployment: Deployment, shared_prefix_tokens: Number) -> float:
     --------
     >>> from llmcap_kernel import catalog
     >>> a = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", weights="fp8", kv="fp8")
-    >>> prefix_bytes(a, 6000) / 1e9
+    >>> prefix_bytes(a, 6000, 8000) / 1e9
     0.98304
     """
     d = deployment
+    if is_grouped(d):
+        cut = layout(d)
+        return float(cut.shared_blocks(shared_prefix_tokens, context_tokens) * cut.block_bytes)
     pages = floor(shared_prefix_tokens / d.block_tokens) * d.block_tokens
     if not pages:
         return 0.0
@@ -486,6 +518,7 @@ def prefix_bytes(deployment: Deployment, shared_prefix_tokens: Number) -> float:
         guessing_model(d),
         d.kv,
         pages,
+        context_tokens,
         tp=d.tp,
         pp=d.pp,
         dp_attention=d.dp_attention,

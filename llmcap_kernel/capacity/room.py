@@ -82,7 +82,7 @@ def room_for(
     """
     d, memory = deployment, memory_of(deployment)
     pool = memory.pool_bytes
-    prefix = prefix_bytes(d, shared_prefix_tokens) if shared_prefix_tokens else 0.0
+    prefix = prefix_bytes(d, shared_prefix_tokens, context_tokens) if shared_prefix_tokens else 0.0
     sequence = kv_sequence_bytes(d, context_tokens) - prefix * hit_share
     longest, blocks = _longest_bytes(d), _state_blocks(d, pool)
     starts = pool >= max(prefix + sequence, longest) and not refuses(d, blocks)

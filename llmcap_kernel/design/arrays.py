@@ -328,7 +328,7 @@ def _room(stack: Stack, load: Workload) -> Room:
 def _sequence_bytes(stack: Stack, load: Workload) -> tuple[Array, float]:
     """Cache of a sequence, and of the prefix that all share."""
     d = stack.block[0]
-    prefix = capacity.prefix_bytes(d, load.shared_prefix_tokens)
+    prefix = capacity.prefix_bytes(d, load.shared_prefix_tokens, load.context_tokens)
     if not capacity.is_grouped(d):
         return float(capacity.kv_sequence_bytes(d, load.context_tokens)), prefix
     # windows reserve a batch in flight, so a sequence depends on the limit of a step

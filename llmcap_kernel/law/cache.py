@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..numeric import Number, minimum
+from ..numeric import Number, maximum, minimum
 from ..spec import Attention, Format, Model
 from .formulas import gqa_elements_per_token, mla_elements_per_token
 from .weights import TORCH
@@ -346,6 +346,7 @@ def kv_shared_bytes(
     model: Model,
     kv: Format,
     prefix_tokens: Number,
+    context_tokens: Number,
     *,
     tp: int = 1,
     pp: int = 1,
@@ -354,8 +355,8 @@ def kv_shared_bytes(
 ) -> Number:
     """Add up the cache that sequences with a common prefix share.
 
-    Sliding windows and recurrent states depend on the end of each sequence, so only
-    layers that store every token share their cache.
+    Layers that store every token share the whole prefix, and a sliding window what of it is
+    still in sight of the sequence's last token. A recurrent state has moved on.
 
     Parameters
     ----------
@@ -365,6 +366,8 @@ def kv_shared_bytes(
         Storage format of keys and values.
     prefix_tokens : float or array
         Length of the common prefix [tokens].
+    context_tokens : float or array
+        Length of a whole sequence [tokens].
     tp, pp : int
         Tensor-parallel and pipeline-parallel degree.
     dp_attention : bool
@@ -386,12 +389,14 @@ def kv_shared_bytes(
     --------
     >>> from llmcap_kernel import catalog
     >>> llama, fp8 = catalog.model("llama-3.1-70b"), catalog.format("fp8")
-    >>> kv_shared_bytes(llama, fp8, 6000) / 1e9
+    >>> kv_shared_bytes(llama, fp8, 6000, 8000) / 1e9
     0.98304
     """
 
-    def whole(attention: Attention, context_tokens: Number) -> Number:
-        keeps_all = attention.kind in ("full", "mla", "sparse")
-        return tokens_stored(attention, context_tokens) if keeps_all else 0 * context_tokens
+    def shared(attention: Attention, prefix_tokens: Number) -> Number:
+        if attention.kind == "window":
+            out_of_sight = maximum(context_tokens - attention.window_tokens, 0)
+            prefix_tokens = maximum(prefix_tokens - out_of_sight, 0)
+        return tokens_stored(attention, prefix_tokens)
 
-    return _cache_bytes(model, kv, prefix_tokens, whole, 0, tp, pp, dp_attention, engine)
+    return _cache_bytes(model, kv, prefix_tokens, shared, 0, tp, pp, dp_attention, engine)

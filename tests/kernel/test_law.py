@@ -268,7 +268,7 @@ def test_an_index_is_read_whole_and_copied_on_every_card():
         assert stored == 100 * entry / tp + 100 * index
         read = law.kv_read_bytes_per_sequence(INDEXED, plain.BYTE, 100, tp=tp)
         assert read == 3 * entry / tp + 100 * index
-        shared = law.kv_shared_bytes(INDEXED, plain.BYTE, 100, tp=tp)
+        shared = law.kv_shared_bytes(INDEXED, plain.BYTE, 100, 100, tp=tp)
         assert shared == stored
 
 
@@ -293,19 +293,23 @@ def test_a_state_is_read_and_written_and_no_format_shrinks_it():
         assert law.kv_bytes_per_sequence(hybrid, number_format, 50) == stored
         assert law.kv_read_bytes_per_sequence(hybrid, number_format, 50) == read
         # a prefix's state has moved on with each sequence
-        assert law.kv_shared_bytes(hybrid, number_format, 50) == 50 * token
+        assert law.kv_shared_bytes(hybrid, number_format, 50, 50) == 50 * token
     assert law.kv_bytes_per_sequence(hybrid, FP8, 50, tp=2) == 50 * 6 + 1500
     per_token = 2 * 2 * (3 + 3) * 50 + 3 * 70
     assert law.attention_flops_per_token(hybrid, 50) == per_token
     assert law.prefill_attention_flops(hybrid, 50) == 2 * 2 * 6 * (50 * 51 / 2) + 50 * 3 * 70
 
 
-def test_neither_windows_nor_states_have_a_prefix_to_share():
-    """Both have moved on when the next sequence comes: only layers that keep all share."""
-    assert law.kv_shared_bytes(WINDOW, plain.BYTE, 100) == 0
+def test_a_window_shares_what_it_still_sees_of_a_prefix():
+    """Of sequences of 102 tokens a window of four sees the last two of a prefix of 100."""
     for kept in (one_layer("full"), BEST_THREE):
-        assert law.kv_shared_bytes(kept, plain.BYTE, 100) == 100 * 2 * (3 + 5)
-    assert law.kv_shared_bytes(STRIDED, plain.BYTE, 100) == 100 / 4 * (7 + 1)
+        assert law.kv_shared_bytes(kept, plain.BYTE, 100, 102) == 100 * 2 * (3 + 5)
+    assert law.kv_shared_bytes(STRIDED, plain.BYTE, 100, 102) == 100 / 4 * (7 + 1)
+    for context, seen in ((104, 0), (102, 2), (100, 4), (1000, 0)):
+        assert law.kv_shared_bytes(WINDOW, plain.BYTE, 100, context) == seen * 2 * (3 + 5)
+
+
+def test_a_state_is_no_cache_of_tokens():
     state = Attention("linear", layers=1, state_bytes=10)
     assert (law.kv_elements(state), law.tokens_stored(state, 100)) == (0, 0)
 

@@ -125,7 +125,7 @@ def test_a_prefix_cache_leaves_the_decode_step():
 
 def test_a_shared_prefix_is_kept_once():
     books = capacity.ledger(B, context_tokens=8000)
-    prefix = capacity.prefix_bytes(B, 6000)
+    prefix = capacity.prefix_bytes(B, 6000, 8000)
     assert prefix == 6000 * 163_840 / 2
     own = books.kv_bytes_per_sequence - prefix
     fits = room(B, SHARED)
@@ -133,8 +133,8 @@ def test_a_shared_prefix_is_kept_once():
 
 
 def test_only_whole_pages_are_shared():
-    assert capacity.prefix_bytes(B, 6015) == capacity.prefix_bytes(B, 6000)
-    assert capacity.prefix_bytes(B, 15) == 0
+    assert capacity.prefix_bytes(B, 6015, 8000) == capacity.prefix_bytes(B, 6000, 8000)
+    assert capacity.prefix_bytes(B, 15, 8000) == 0
 
 
 def test_without_a_shared_prefix_nothing_is_shared():
@@ -155,7 +155,7 @@ def test_a_shared_prefix_starts_no_engine_that_does_not_start():
 def test_a_shared_prefix_is_kept_on_every_card_that_splits_users():
     split = toolbox.split_sequences(C)
     books = capacity.ledger(split, context_tokens=8000)
-    prefix = capacity.prefix_bytes(split, 6000)
+    prefix = capacity.prefix_bytes(split, 6000, 8000)
     own = books.kv_bytes_per_sequence - prefix
     assert room(split, SHARED) == 8 * int((books.kv_pool_bytes - prefix) / own)
 

@@ -64,8 +64,10 @@ def _shared_users(tokens):
 def _room():
     """The pool of A at 0.98, what a user takes of it alone, and the shared prompt [bytes]."""
     a = toolbox.set_memory_fraction(design.worked_spec()[0], 0.98)
-    alone = capacity.workload_ledger(a, design.WORKED_WORKLOAD)
-    return alone.kv_pool_bytes, alone.kv_bytes_per_sequence, capacity.prefix_bytes(a, PROMPT)
+    load = design.WORKED_WORKLOAD
+    alone = capacity.workload_ledger(a, load)
+    prefix = capacity.prefix_bytes(a, PROMPT, load.context_tokens)
+    return alone.kv_pool_bytes, alone.kv_bytes_per_sequence, prefix
 
 
 def _cache_gain(users, part=lambda step: step.total_s):

@@ -125,7 +125,7 @@ def _room(shared, candidate):
     ledgers = [capacity.workload_ledger(d, one) for one in loads]
     pool = ledgers[0].kv_pool_bytes
     each = ledgers[0].kv_bytes_per_sequence
-    prefix = capacity.prefix_bytes(d, shared)
+    prefix = capacity.prefix_bytes(d, shared, loads[0].context_tokens)
     users = [one.max_concurrent for one in ledgers]
     # what is kept once, and of each user the copy and its own
     rows = [
