@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from llmcap_kernel.cli import main
 from llmcap_kernel.evidence import logs, startup
-from llmcap_kernel.evidence.startup import GIB, StartUp
+from llmcap_kernel.evidence.startup import StartUp
+from llmcap_kernel.explain import GIB
 from llmcap_kernel.refuse import BadInput
 
 ROWS = Path(__file__).parents[2] / "benchmarks" / "memory.csv"

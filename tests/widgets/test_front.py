@@ -7,10 +7,9 @@ import pytest
 
 from llmcap_kernel import design
 from llmcap_kernel.calibration import Estimate
-from llmcap_kernel.explain import digits
+from llmcap_kernel.explain import GIB, digits
 from llmcap_kernel.refuse import BadInput
 from widgets.calculators import answers, calculate
-from widgets.figures import GIB
 from widgets.pages import build
 from widgets.picture_session import PictureSession
 from widgets.pictures import PICTURES, front
