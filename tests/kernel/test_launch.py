@@ -224,6 +224,80 @@ def test_line_ends_of_windows_and_quotes_of_a_chat_are_read():
     assert launch.read(text).tp == 2
 
 
+# What a shell makes of a text, by the manuals of bash, cmd.exe and PowerShell; what pages and chats
+# make of dashes; a commented line, which no shell goes on behind and people mean to skip.
+PASTED = {
+    "vllm serve Qwen/Qwen3-8B --api-key $(cat k | head -1) -tp 2": {"tp": 2},
+    "vllm serve Qwen/Qwen3-8B --api-key=`cat k | head -1` -tp 2": {"tp": 2},
+    "vllm serve Qwen/Qwen3-8B \\\n  # --enforce-eager \\\n  -tp 2": {"tp": 2, "eager": None},
+    "vllm serve Qwen/Qwen3-8B -tp 2 \\\n  # --enforce-eager": {"tp": 2, "eager": None},
+    "vllm serve Qwen/Qwen3-8B ^\n -tp 2 ^": {"tp": 2},
+    "> vllm serve Qwen/Qwen3-8B -tp 2": {"tp": 2},
+    "(cd /x && vllm serve Qwen/Qwen3-8B -tp 2) &": {"tp": 2},
+    "`vllm serve Qwen/Qwen3-8B -tp 2`": {"tp": 2},
+    'vllm serve "${MODEL:-Qwen/Qwen3-8B}" -tp "${TP:=2}"': {"tp": 2},
+    'ARGS="-tp 2"\nARGS="$ARGS --max-model-len 4096"\nARGS+=" --max-num-seqs 9"\n'
+    "vllm serve Qwen/Qwen3-8B $ARGS": {"tp": 2, "max_model_len": 4096, "max_num_seqs": 9},
+    'ARGS=(\n  -tp 2\n  --speculative-config \'{"method": "ngram"}\'\n)\n'
+    'ARGS+=(--max-model-len 4096)\nvllm serve Qwen/Qwen3-8B "${ARGS[@]}"': {
+        **{"tp": 2, "max_model_len": 4096, "speculation": "ngram"},
+    },
+    "set M=Qwen/Qwen3-8B\nset TP=2\nvllm serve %M% -tp %TP%": {"tp": 2},
+    '$env:M="Qwen/Qwen3-8B"; vllm serve $env:M -tp 2': {"tp": 2},
+    "vllm serve Qwen/Qwen3\u20118B \u2013-tensor\u2011parallel\u2011size 2": {"tp": 2},
+    "vllm serve Qwen/Qwen3-8B\u200b \u2212\u2212tensor-parallel-size 2": {"tp": 2},
+    "vllm serve Qwen/Qwen3-8B -\u2013tp 2 \u2014-max-model-len 9": {"tp": 2, "max_model_len": 9},
+    "docker run --device nvidia.com/gpu=0 --device=nvidia.com/gpu=1 vllm/vllm-openai "
+    "--model Qwen/Qwen3-8B -tp 2": {"tp": 2, "num_gpus": 2},
+    "python -m sglang_router.launch_server --model-path Qwen/Qwen3-8B --tp 2 --dp-size 4": {
+        **{"engine": "sglang", "tp": 2, "dp": 4},
+    },
+    # of older vLLM, -O took what --compilation-config takes
+    'vllm serve Qwen/Qwen3-8B -tp 2 -O \'{"cudagraph_mode": "NONE"}\'': {"tp": 2, "eager": True},
+}
+
+
+@pytest.mark.parametrize("text", PASTED)
+def test_what_a_shell_or_a_page_made_of_a_command_is_read(text):
+    one = launch.read(text)
+    assert {field: getattr(one, field) for field in PASTED[text]} == PASTED[text]
+    assert one.model == "Qwen/Qwen3-8B" and not one.unknown
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("rocm/vllm:rocm7.0.0_vllm_0.10.2_20251006", "0.10.2"),
+        ("public.ecr.aws/x/vllm:0.11.0-gpu-py312-cu129-ubuntu22.04", "0.11.0"),
+        ("nvcr.io/nvidia/vllm:25.09-py3", ""),  # of the month, and not vLLM's
+        ("lmsysorg/sglang:v0.5.3rc0-rocm630-mi30x", "0.5.3rc0"),
+    ],
+)
+def test_numbers_of_a_tag_that_are_no_engine_s(image, version):
+    assert words.tagged(image) == version
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [
+        ("vllm serve Qwen/Qwen3-8B --tp-size 2", "--tensor-parallel-size"),
+        ("vllm serve Qwen/Qwen3-8B -tp2", "--tensor-parallel-size"),
+        ("vllm serve Qwen/Qwen3-8B --mem-fraction-static 0.8", "--gpu-memory-utilization"),
+        ("vllm serve Qwen/Qwen3-8B --ctx-size 8192", "--max-model-len"),
+        ("vllm serve Qwen/Qwen3-8B --MAX-MODEL-LEN 8192", "--max-model-len"),
+        ("sglang serve --model-path Qwen/Qwen3-8B --max-model-len 9", "--context-length"),
+        ("llama-server -m Qwen3-8B-Q8_0.gguf --max-num-seqs 4", "--parallel"),
+    ],
+)
+def test_an_option_of_another_engine_is_told_by_what_it_means(text, nearest):
+    assert launch.read(text).unknown[0].nearest == nearest
+
+
+def test_a_variable_that_hides_all_cards_is_said():
+    (note, *_) = launch.read("CUDA_VISIBLE_DEVICES=-1 llama-server -m Qwen3-8B-Q8_0.gguf").notes
+    assert "CUDA_VISIBLE_DEVICES is '-1', which shows no card" in note
+
+
 # options
 
 
@@ -290,7 +364,13 @@ def test_switches(typed, eager):
         ("vllm serve x/y -tp two", "-tp is 'two': it takes a whole number from 1."),
         ("vllm serve x/y -tp", "-tp has no value: it takes a whole number."),
         ("vllm serve x/y --max-num-seqs --port 3", "--max-num-seqs has no value"),
-        ("vllm serve x/y --gpu-memory-utilization 90%", "is '90%': it takes a number."),
+        (
+            "vllm serve x/y --gpu-memory-utilization 90%",
+            "is '90%': it takes a share from 0 to 1, such as 0.9.",
+        ),
+        ("vllm serve x/y --gpu-memory-utilization 0,9", "from 0 to 1, such as 0.9."),
+        ("vllm serve x/y --gpu-memory-utilization nan", "it takes a share from 0 to 1."),
+        ("FROM a.gguf\nPARAMETER num_ctx 32k", "num_ctx is '32k': it takes a whole number."),
         ("vllm serve x/y --enforce-eager=maybe", "is 'maybe': it takes true or false."),
         ("vllm serve x/y --speculative-config mtp", "is 'mtp': it takes a JSON object."),
         ("vllm serve $MODEL", "model is '$MODEL': write its name"),
