@@ -1,4 +1,7 @@
-"""`params.json`, as Meta and Mistral publish it beside weights, in the fields of a config.json.
+"""What lies beside weights in place of a config.json, in its fields.
+
+That is `params.json`, as Meta and Mistral publish it, and the config of TensorRT-LLM's checkpoints
+and engines, whose names are those of `tensorrt_llm/models/modeling_utils.py`.
 
 Names: `llama/model.py` of Meta's repositories, whose feed-forward's width is a formula there;
 `mistral_inference/args.py` of Mistral's.
@@ -38,7 +41,13 @@ def translated(data: dict[str, Any]) -> dict[str, Any]:
     >>> translated(meta)["intermediate_size"]
     14336
     """
-    if not isinstance(data, dict) or "model_type" in data or NEEDED - data.keys():
+    if not isinstance(data, dict) or data.get("model_type") is not None:
+        return data
+    inside = data.get("pretrained_config")
+    inside = inside if isinstance(inside, dict) else data
+    if isinstance(inside.get("architecture"), str):
+        return _of_tensorrt(inside)
+    if NEEDED - data.keys():
         return data
     moe = data.get("moe") if isinstance(data.get("moe"), dict) else None
     rows = data.get("vocab_size")
@@ -60,6 +69,21 @@ def translated(data: dict[str, Any]) -> dict[str, Any]:
         out |= {"num_local_experts": moe.get("num_experts")}
         out |= {"num_experts_per_tok": moe.get("num_experts_per_tok")}
     return {name: value for name, value in out.items() if value is not None}
+
+
+def _of_tensorrt(data: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint's config of TensorRT-LLM, which names one class and NVIDIA's methods."""
+    out = {**data, "architectures": [data["architecture"]]}
+    method = out.pop("quantization", None)
+    if isinstance(method, dict) and any(value for value in method.values()):
+        out["quantization_config"] = {"quant_method": "modelopt", **method}
+    mixture = data.get("moe")
+    if isinstance(mixture, dict) and mixture.get("num_experts"):
+        out |= {"num_local_experts": mixture["num_experts"]}
+        out |= {"num_experts_per_tok": mixture.get("top_k")}
+    out.setdefault("torch_dtype", data.get("dtype"))
+    out.setdefault("tie_word_embeddings", data.get("share_embedding_table"))
+    return out
 
 
 def _width(data: dict[str, Any]) -> int:
