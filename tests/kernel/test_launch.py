@@ -257,6 +257,53 @@ PASTED = {
 }
 
 
+# Of Python by the names of vllm/entrypoints/llm.py, sglang/srt/entrypoints/engine.py and
+# tensorrt_llm/llmapi/llm.py; the file of --config by docs.vllm.ai/en/stable/configuration.
+PASTED |= {
+    'from vllm import LLM\nM = "Qwen/Qwen3-8B"  # (eight)\nit\'s\n'
+    "llm = LLM(\n    model=M,\n    tensor_parallel_size=2,  # cards\n    enforce_eager=True,\n"
+    '    speculative_config={"method": "ngram", "num_speculative_tokens": 5},\n)': {
+        **{"engine": "vllm", "tp": 2, "eager": True, "draft_tokens": 5},
+    },
+    'AsyncEngineArgs("Qwen/Qwen3-8B", tensor_parallel_size=2, enable_prefix_caching=False)': {
+        **{"tp": 2, "prefix_caching": False},
+    },
+    'llm = sgl.Engine(model_path="Qwen/Qwen3-8B", tp_size=2, mem_fraction_static=0.8)': {
+        **{"engine": "sglang", "tp": 2, "memory_fraction": 0.8},
+    },
+    'from tensorrt_llm import LLM\nLLM(model="Qwen/Qwen3-8B", tensor_parallel_size=2)': {
+        **{"engine": "trtllm", "tp": 2},
+    },
+    "model: Qwen/Qwen3-8B\ntensor-parallel-size: 2\nmax_model_len: 8192\nenforce_eager: true\n"
+    "speculative-config:\n  method: ngram\n  num_speculative_tokens: 5\n": {
+        **{"engine": "vllm", "tp": 2, "max_model_len": 8192, "eager": True, "draft_tokens": 5},
+    },
+    "model-path: Qwen/Qwen3-8B\ntp-size: 2\ncontext-length: 8192": {
+        **{"engine": "sglang", "tp": 2, "max_model_len": 8192},
+    },
+    'ARG X=1\nFROM vllm/vllm-openai:v0.11.0\nENV TP=2\nENTRYPOINT ["vllm", "serve"]\n'
+    'CMD ["Qwen/Qwen3-8B", "-tp", "$TP"]': {"version": "0.11.0", "tp": 2},
+    "FROM vllm/vllm-openai:v0.11.0\nCMD vllm serve Qwen/Qwen3-8B \\\n  -tp 2": {"tp": 2},
+    '{"kind": "Pod", "spec": {"containers": [{"image": "vllm/vllm-openai:v0.11.0", "args": '
+    '["--model", "Qwen/Qwen3-8B", "-tp", "2"], '
+    '"resources": {"limits": {"nvidia.com/gpu": 2}}}]}}': {
+        **{"version": "0.11.0", "tp": 2, "num_gpus": 2},
+    },
+    "x-common: &c\n  image: vllm/vllm-openai:v0.11.0\nservices:\n  a:\n    <<: *c\n"
+    "    command: --model Qwen/Qwen3-8B -tp 2": {"tp": 2},
+    # llm-d's chart, whose image has llm-d's number
+    "modelArtifacts:\n  uri: hf://Qwen/Qwen3-8B\ndecode:\n  replicas: 3\n  parallelism:\n"
+    "    tensor: 2\n  containers:\n  - image: ghcr.io/llm-d/llm-d-cuda:v0.3.0\n"
+    "    args: [--max-model-len=8192]": {
+        **{"version": "", "tp": 2, "copies": 3, "max_model_len": 8192},
+    },
+    "kind: DynamoGraphDeployment\nspec:\n  services:\n    Worker:\n      mainContainer:\n"
+    "        image: nvcr.io/nvidia/ai-dynamo/vllm-runtime:0.5.0\n"
+    "        command: [python3, -m, dynamo.vllm]\n"
+    "        args: [--model, Qwen/Qwen3-8B, --tensor-parallel-size, '2']": {"version": "", "tp": 2},
+}
+
+
 @pytest.mark.parametrize("text", PASTED)
 def test_what_a_shell_or_a_page_made_of_a_command_is_read(text):
     one = launch.read(text)
@@ -291,6 +338,27 @@ def test_numbers_of_a_tag_that_are_no_engine_s(image, version):
 )
 def test_an_option_of_another_engine_is_told_by_what_it_means(text, nearest):
     assert launch.read(text).unknown[0].nearest == nearest
+
+
+def test_a_part_of_a_card_is_said_to_be_taken_whole():
+    pod = "image: vllm/vllm-openai\nargs: [--model, Qwen/Qwen3-8B]\nresources:\n  limits:\n"
+    (note,) = launch.read(pod + "    nvidia.com/mig-3g.40gb: 1").notes
+    assert note == "nvidia.com/mig-3g.40gb is a part of a card: the whole card is taken"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("LLM(model=NAME)", "model is '$NAME': write its value, a variable"),
+        ("LLM('Qwen/Qwen3-8B', tensor_parallel_size=count())", "tensor-parallel-size is"),
+        ("LLM(model='x'", "launches no engine known here"),
+        ("model: Qwen/Qwen3-8B\ngpu: H100\nttft_ms: 150", "launches no engine known here"),
+    ],
+)
+def test_code_that_cannot_be_read_is_one_sentence(text, told):
+    with pytest.raises(BadInput) as caught:
+        launch.read(text)
+    assert told in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_variable_that_hides_all_cards_is_said():

@@ -309,7 +309,8 @@ def recognises(text: str) -> bool:
     >>> recognises('{"model_type": "llama"}'), recognises("Qwen/Qwen3-8B")
     (False, False)
     """
-    if len(text) > words.MAX_CHARS or text.lstrip().startswith("{"):
+    held = text.lstrip().startswith("{") and not manifest.recognises(text)
+    if len(text) > words.MAX_CHARS or held:
         return False
     try:
         return bool(_commands(text) or words.other(text)[0])

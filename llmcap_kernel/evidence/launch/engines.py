@@ -63,7 +63,7 @@ def value(engine: str, given: Given) -> Any:
     if not text:
         raise BadInput(given.flag, f"{given.flag} has no value: it takes {TAKES[kind]}.")
     if "$" in text and kind != "json":
-        message = "write its value, a variable of your shell is not known here"
+        message = "write its value, a variable is not known here"
         raise BadInput(given.flag, f"{given.flag} is {shown(text)}: {message}.")
     return KINDS[kind](given.flag, text)
 
@@ -157,7 +157,7 @@ def settle(engine: str, given: Values, bare: list[str]) -> tuple[Values, list[st
         out["model"] = rest.pop(0)
     notes = SETTLE[engine](given, out)
     if "$" in out.get("model", ""):
-        message = "write its name, a variable of your shell is not known here"
+        message = "write its name, a variable is not known here"
         raise BadInput("model", f"model is {shown(out['model'])}: {message}.")
     return out, notes, rest
 

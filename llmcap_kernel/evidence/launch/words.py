@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ...catalog import names
 from ...refuse import BadInput, shown
-from . import relatives
+from . import code, relatives
 
 MAX_CHARS = 200_000
 MOST_WORDS = 2_000
@@ -76,6 +76,7 @@ IMAGES = {
 OTHER_VERSION = re.compile(
     r"(?:rocm|cuda|cu|ubuntu|python|py|torch|pytorch|xpu|cann)[-_]?\d[\d.]*|(?<![\d.])2\d\.\d\d(?=-)"
 )
+OF_ANOTHER = r"llm-d|dynamo"  # images whose number is not that of the engine inside
 # Other programs that serve models, whose commands are not read: the name, how a line begins with
 # them, and the engine that is timed as theirs.
 OTHERS = (
@@ -123,6 +124,7 @@ MODULES = {
     "vllm.entrypoints": "vllm",
     "sglang.launch_server": "sglang",
     "sglang_router.launch_server": "sglang",  # a router, and the servers behind it
+    **{"dynamo.vllm": "vllm", "dynamo.sglang": "sglang", "dynamo.trtllm": "trtllm"},
 }
 
 
@@ -332,6 +334,10 @@ def find(text: str) -> list[Command]:
     modelfile = relatives.of_modelfile(text)
     if modelfile:
         return [_read_as(modelfile, {})]
+    if called := code.of_python(text):
+        return [Command(called.words, called.engine)]
+    if built := code.of_dockerfile(text):
+        return contained(built.image, list(built.words), built.env)
     found = _of_script(text, {}, 0)
     listed = LISTED.search(text) if not found else None
     if listed:  # a list of a program: subprocess.Popen(["vllm", "serve", ...])
@@ -645,7 +651,7 @@ def contained(
     """
     name = image.lower()
     engine = next((e for word, e in IMAGES.items() if word in name), "")
-    version = tagged(name)
+    version = "" if re.search(OF_ANOTHER, name) else tagged(name)
     found = _launches([words], env, deep)
     if found and found[0].engine:
         inner = found[0]
