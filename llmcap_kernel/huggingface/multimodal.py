@@ -112,6 +112,8 @@ WRAPPERS = {
     "voxtral_realtime": "voxtral_realtime_text",
 }
 UNKNOWN_WRAPPER = "text beside towers"  # a model of no known kind around a text model of one
+# Objects of a config that are no part of the model.
+NO_PARTS = ("quantization_config", "generation_config", "compression_config", "rope_config")
 INNER = ("text_config", "llm_config", "language_config")
 # Classes that load the text model of a multimodal config alone.
 TEXT_ALONE = {
@@ -180,8 +182,9 @@ def unknown_wrapper(c: Fields) -> Draft:
             rows, notes = list(found), [*notes, *said]
     if seen and not rows:
         notes.append(f"{seen} does not say its sizes: the tower is left out")
-    left = [n for n in ("audio_config", "talker_config", "speech_config") if c.has(n)]
-    notes += [f"{n} is left out" for n in left]
+    counted = (*INNER, seen, *NO_PARTS)
+    left = [n for n, v in c.data.items() if n.endswith("_config") and isinstance(v, dict)]
+    notes += [f"{printable(n, 40)} is left out" for n in left if n not in counted][:8]
     pieces = [*draft.pieces, *((t, None) for t in rows)]
     return replace(draft, pieces=pieces, notes=(*draft.notes, *notes))
 

@@ -121,6 +121,14 @@ def skywork_moe(c: Fields) -> Draft:
     return assemble(c, gqa(c), sparse)
 
 
+@family("phi3small")
+def phi3_small(c: Fields) -> Draft:
+    """Count Phi-3-small, half of whose layers read blocks of the cache that all of them keep."""
+    size = c.whole("ff_intermediate_size", "intermediate_size", limit="ffn")
+    mixer = gqa(c, qkv_bias=True, o_bias=True)
+    return assemble(c, mixer, mlp(c, size, bias=True), norm_bias=True, tied=True)
+
+
 @family("baichuan_m1")
 def baichuan_m1(c: Fields) -> Draft:
     """Count Baichuan-M1: layers with a window have heads of their own, and short convolutions.

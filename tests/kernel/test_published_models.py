@@ -215,6 +215,10 @@ MODELS = {
         | {"num_hidden_layers": 24, "head_size": 64, "vocab_size": 65536},
         *(1.6, 1.6, 0),
     ),
+    "Phi-3-small": (
+        dense("phi3small", 4096, 32, 32, 8, 14336, 100352, True, ff_intermediate_size=14336),
+        *(7.39, 7.39, 2 * 8 * 128 * 32),
+    ),
     # 2510.25741: four passes, each with a cache; what is read in all is not published
     "Ouro-1.4B": (
         dense("ouro", 2048, 24, 16, 16, 5632, 49152, total_ut_steps=4),
@@ -440,6 +444,10 @@ def test_a_checkpoint_of_tensorrt_llm_is_read_as_a_config(data, weights):
     assert (round(m.params / 1e9, 2), m.native_format) == (8.03, weights)
 
 
+PIXTRAL = {"hidden_size": 1024, "num_channels": 3, "image_size": 1024, "patch_size": 16}
+PIXTRAL |= {"intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16}
+
+
 # params.json of Meta's and Mistral's own repositories, and the models' published billions.
 @pytest.mark.parametrize(
     ("data", "total", "heads"),
@@ -464,13 +472,80 @@ def test_a_checkpoint_of_tensorrt_llm_is_read_as_a_config(data, weights):
             | {"moe": {"num_experts_per_tok": 2, "num_experts": 8}},
             *(46.7, 8),
         ),
+        (
+            {"dim": 5120, "n_layers": 40, "head_dim": 128, "hidden_dim": 14336, "n_heads": 32}
+            | {"n_kv_heads": 8, "vocab_size": 131072, "vision_encoder": PIXTRAL},
+            *(12.69, 8),
+        ),
     ],
-    ids=["Llama-3.1-70B", "Llama-2-7B", "Mistral-Nemo-12B", "Mixtral-8x7B"],
+    ids=["Llama-3.1-70B", "Llama-2-7B", "Mistral-Nemo-12B", "Mixtral-8x7B", "Pixtral-12B"],
 )
 def test_a_params_json_is_read_as_a_config(data, total, heads):
     m = load(data)
     assert m.params / 1e9 == pytest.approx(total, rel=0.005)
     assert {a.kv_heads for a in m.attention} == {heads}
+
+
+# Mistral Large 3 of 675B, 39B of them active without its tower; its names as vLLM's
+# transformers_utils/configs/mistral.py maps them. Mamba's as mamba_ssm/models/config_mamba.py has.
+OWN_FILES = {
+    "Mistral-Large-3": (
+        {"dim": 7168, "n_layers": 61, "head_dim": 128, "hidden_dim": 16384, "n_heads": 128}
+        | {"n_kv_heads": 128, "vocab_size": 131072, "max_position_embeddings": 294912}
+        | {"q_lora_rank": 1536, "kv_lora_rank": 512, "qk_rope_head_dim": 64}
+        | {"qk_nope_head_dim": 128, "v_head_dim": 128}
+        | {
+            "moe": {"num_experts": 128, "num_experts_per_tok": 4, "first_k_dense_replace": 3}
+            | {"expert_hidden_dim": 4096, "num_shared_experts": 1, "route_every_n": 1},
+            "vision_encoder": PIXTRAL
+            | {"hidden_size": 1664, "num_hidden_layers": 48, "intermediate_size": 8192}
+            | {"image_size": 1540, "patch_size": 14},
+        },
+        *(675, 39, "mla"),
+    ),
+    "mamba-2.8b": (
+        {"d_model": 2560, "n_layer": 64, "vocab_size": 50277, "ssm_cfg": {}},
+        *(2.77, 2.77, "linear"),
+    ),
+    "mamba2-2.7b": (
+        {"d_model": 2560, "n_layer": 64, "vocab_size": 50277, "ssm_cfg": {"layer": "Mamba2"}}
+        | {"attn_layer_idx": [], "pad_vocab_size_multiple": 16, "tie_embeddings": True},
+        *(2.70, 2.70, "linear"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OWN_FILES)
+def test_files_of_other_names_are_read_as_a_config(name):
+    data, total, active, kind = OWN_FILES[name]
+    m = load(data, name)
+    assert m.params / 1e9 == pytest.approx(total, rel=0.01)
+    assert m.active_params / 1e9 == pytest.approx(active, rel=0.05)
+    assert {a.kind for a in m.attention} == {kind}
+
+
+@pytest.mark.parametrize(
+    ("said", "weights"),
+    [({"qformat_weight": "fp8_e4m3", "qscheme_act": "TENSOR"}, "fp8"), (None, "bf16")],
+)
+def test_weights_that_a_params_json_keeps_in_eight_bits(said, weights):
+    plain = {"dim": 4096, "n_layers": 32, "n_heads": 32, "vocab_size": 32000, "hidden_dim": 14336}
+    assert load(plain | {"quantization": said}).native_format == weights
+    with pytest.raises(BadInput, match="quantization is 'x': it takes qformat_weight"):
+        load(plain | {"quantization": "x"})
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"moe_args": {"num_experts": 16}},
+        {"vision_num_cross_attention_layers": 8},
+        {"quantization_args": {"group_size": 32}},
+    ],
+)
+def test_a_params_json_of_more_than_a_llama_is_refused(more):
+    with pytest.raises(BadInput, match=r"a plain model is read; give the model's config\.json\.$"):
+        load({"dim": 4096, "n_layers": 32, "n_heads": 32, "vocab_size": 128256} | more)
 
 
 def test_a_broken_params_json_is_one_sentence():
