@@ -439,6 +439,10 @@ def test_switches(typed, eager):
         ("vllm serve x/y --gpu-memory-utilization 0,9", "from 0 to 1, such as 0.9."),
         ("vllm serve x/y --gpu-memory-utilization nan", "it takes a share from 0 to 1."),
         ("FROM a.gguf\nPARAMETER num_ctx 32k", "num_ctx is '32k': it takes a whole number."),
+        (
+            "text-generation-launcher --model-id x/y --cuda-memory-fraction 90%",
+            "--cuda-memory-fraction is '90%': it takes a share from 0 to 1, such as 0.9.",
+        ),
         ("vllm serve x/y --enforce-eager=maybe", "is 'maybe': it takes true or false."),
         ("vllm serve x/y --speculative-config mtp", "is 'mtp': it takes a JSON object."),
         ("vllm serve $MODEL", "model is '$MODEL': write its name"),
@@ -1038,6 +1042,10 @@ READ_AS_ANOTHER = {
     "ollama run hf.co/unsloth/Qwen3-8B-GGUF:Q5_K_M": ("qwen3-8b", "gguf-q5-k-m", 1, None, 1),
     "OLLAMA_NUM_PARALLEL=4 OLLAMA_CONTEXT_LENGTH=8192 ollama serve &\nollama run qwen3:8b": (
         *("qwen3-8b", "gguf-q4-k-m", 1, 8192, 4),
+    ),
+    "docker run -d --gpus=all -e OLLAMA_CONTEXT_LENGTH=8192 --name ollama ollama/ollama && "
+    "docker exec -it ollama ollama run llama3.1:8b": (
+        *("llama-3.1-8b", "gguf-q4-k-m", 1, 8192, 1),
     ),
     MODELFILE: ("llama-3.1-8b", "gguf-q8-0", 1, 16384, 1),
     "FROM ./Qwen3-14B-Q5_K_M.gguf": ("qwen3-14b", "gguf-q5-k-m", 1, None, 1),

@@ -365,7 +365,11 @@ def read(given: str | Sequence[str]) -> Launch:
         raise BadInput("command", _not_read(given if isinstance(given, str) else " ".join(given)))
     if len({_of_any_host(one.words) for one in found}) > 1:
         raise BadInput("command", f"command launches {len(found)} engines: give one of them.")
-    return _launch(found[0])
+    try:
+        return _launch(found[0])
+    except BadInput as problem:
+        own = found[0].spelled.get(problem.field, "")
+        raise BadInput(own, str(problem).replace(problem.field, own)) if own else problem from None
 
 
 RANKS = ("--node-rank", "--node_rank", "--data-parallel-start-rank", "--data-parallel-rank")

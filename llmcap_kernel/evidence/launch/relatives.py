@@ -85,11 +85,14 @@ class Translated(NamedTuple):
         Its options.
     said : tuple of str
         What was taken, and what has no such option.
+    spelled : tuple of tuple of str
+        An option of the engine, and how the command spells it.
     """
 
     engine: str
     words: tuple[str, ...]
     said: tuple[str, ...]
+    spelled: tuple[tuple[str, str], ...] = ()
 
 
 def of_words(words: list[str], env: Mapping[str, str]) -> Translated | None:
@@ -246,6 +249,7 @@ def _served(program: str, options: Mapping[str, str], words: list[str]) -> Trans
     """The words in vLLM's options."""
     out: list[str] = []
     left: list[str] = []
+    spelled: list[tuple[str, str]] = []
     for flag, value in _pairs(words):
         if not flag:
             out += ["--model", value]
@@ -253,8 +257,10 @@ def _served(program: str, options: Mapping[str, str], words: list[str]) -> Trans
             left.append(flag)
         elif options[flag] and (meant := VALUES.get(flag, {}).get(value, value)):
             out += [options[flag], meant]
+            spelled.append((options[flag], flag))
     said = f"{program} is read as vLLM: its own times are not known"
-    return Translated("vllm", tuple(out), (said, *_not_counted(program, left)))
+    notes = (said, *_not_counted(program, left))
+    return Translated("vllm", tuple(out), notes, tuple(spelled))
 
 
 def _pairs(words: list[str]) -> Iterator[tuple[str, str]]:

@@ -153,6 +153,8 @@ class Command(NamedTuple):
         Files that the text itself writes before, by name.
     said : tuple of str
         What was taken where another program's command was read as the engine's.
+    spelled : dict of str to str
+        The engine's options by what the other program calls each.
     """
 
     words: tuple[str, ...]
@@ -165,6 +167,7 @@ class Command(NamedTuple):
     program: str = ""
     files: dict[str, str] = {}  # noqa: RUF012
     said: tuple[str, ...] = ()
+    spelled: dict[str, str] = {}  # noqa: RUF012
 
 
 def straight(text: str) -> str:
@@ -422,7 +425,10 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
             out.append(_read_as(found, own))
             env = own  # a server's settings are those of the model that it runs later
         elif head in RUNNERS:
-            out += _container(filled[at + 1 :], own, deep)
+            inside_it = _container(filled[at + 1 :], own, deep)
+            out += inside_it
+            for one in inside_it:  # Ollama's server, and the model that it runs later
+                env = one.env if one.said and not relatives.names_a_model(one.words) else env
         elif head in SHELLS and deep < 3:
             script = _script(filled[at + 1 :])
             out += _of_script(script, own, deep + 1) if script else []
@@ -449,7 +455,8 @@ def _of_a_subshell(words: list[str]) -> list[str]:
 
 def _read_as(found: relatives.Translated, env: dict[str, str], cards: int = 0) -> Command:
     seen = _visible(env) or cards
-    return Command(found.words, found.engine, "", env, seen, said=found.said)
+    spelled = dict(found.spelled)
+    return Command(found.words, found.engine, "", env, seen, said=found.said, spelled=spelled)
 
 
 def _filled(word: str, env: dict[str, str]) -> str:
