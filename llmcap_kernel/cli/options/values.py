@@ -1,5 +1,6 @@
 """Values as they are typed."""
 
+import re
 from typing import Any
 
 from ...refuse import BadInput, shown, typed_number
@@ -35,8 +36,18 @@ def read_number(field: str, text: object, kind: type = float) -> Any:
     value = typed_number(str(text))
     if value is None or (kind is int and value != int(value)):
         wanted = "a whole number" if kind is int else "a number"
-        raise BadInput(field, f"{field} is {shown(text)}: it takes {wanted}.")
+        hint = _written(str(text)) if kind is float else ""
+        raise BadInput(field, f"{field} is {shown(text)}: it takes {wanted}{hint}.")
     return kind(value)
+
+
+def _written(text: str) -> str:
+    """How a share in percent, or with a decimal comma, is written; "" for anything else."""
+    percent = re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)\s?%", text.strip())
+    if percent:
+        return f", and {percent[1]}% is {float(percent[1]) / 100:g}"
+    comma = re.fullmatch(r"(\d{0,6}),(\d{1,6})", text.strip())
+    return f", with a point: {comma[1] or 0}.{comma[2]}" if comma else ""
 
 
 def given(text: Any, default: Any) -> Any:

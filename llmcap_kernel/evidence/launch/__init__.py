@@ -309,7 +309,8 @@ def recognises(text: str) -> bool:
     >>> recognises('{"model_type": "llama"}'), recognises("Qwen/Qwen3-8B")
     (False, False)
     """
-    if len(text) > words.MAX_CHARS or text.lstrip().startswith("{"):
+    held = text.lstrip().startswith("{") and not manifest.recognises(text)
+    if len(text) > words.MAX_CHARS or held:
         return False
     try:
         return bool(_commands(text) or words.other(text)[0])
@@ -364,7 +365,11 @@ def read(given: str | Sequence[str]) -> Launch:
         raise BadInput("command", _not_read(given if isinstance(given, str) else " ".join(given)))
     if len({_of_any_host(one.words) for one in found}) > 1:
         raise BadInput("command", f"command launches {len(found)} engines: give one of them.")
-    return _launch(found[0])
+    try:
+        return _launch(found[0])
+    except BadInput as problem:
+        own = found[0].spelled.get(problem.field, "")
+        raise BadInput(own, str(problem).replace(problem.field, own)) if own else problem from None
 
 
 RANKS = ("--node-rank", "--node_rank", "--data-parallel-start-rank", "--data-parallel-rank")
@@ -391,7 +396,7 @@ def _not_read(text: str) -> str:
 
 
 def _launch(command: Command) -> Launch:
-    engine, notes = command.engine, [*command.said]
+    engine, notes = command.engine, [*command.said, *words.hidden(command.env)]
     if not engine:
         engine = max(options.ENGINES, key=lambda name: options.known(command.words, name))
         notes.append(f"the engine is not named: {TITLES[engine]} taken, whose options these are")
