@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel import catalog
+from llmcap_kernel import capacity, catalog
 from llmcap_kernel.catalog import names
 from llmcap_kernel.cli import main
 from llmcap_kernel.evidence import launch
@@ -485,6 +485,34 @@ def test_a_split_that_the_engine_refuses_is_refused():
 def test_the_type_of_the_computation_says_nothing_of_a_quantized_checkpoint():
     one = launch.read("vllm serve Qwen/Qwen3-32B-AWQ --dtype half")
     assert launch.deployment(one, gpu="l4").weights.name == "int4-awq"
+
+
+@pytest.mark.parametrize(
+    ("size", "gib", "users"),
+    # a sequence of 8,192 tokens of Qwen3-8B takes 8192 x 36 x 2 x 8 x 128 x 2 bytes, 1.125 GiB
+    [
+        ("20G", 20, 17),
+        ("--kv-cache-memory=21474836480", 20, 17),
+        ("9Gi", 9, 8),
+        ("9000000000", 8.38, 7),
+    ],
+)
+def test_a_cache_of_a_size_is_taken_in_place_of_a_fraction(size, gib, users):
+    """vLLM, v1/worker/gpu_worker.py: `kv_cache_memory_bytes` goes before the utilization."""
+    option = size if size.startswith("--") else f"--kv-cache-memory-bytes {size}"
+    one = launch.read(f"vllm serve Qwen/Qwen3-8B --gpu-memory-utilization 0.5 {option}")
+    d, _, notes = launch.meant(one, gpu="h100-sxm")
+    books = capacity.ledger(d, context_tokens=8192)
+    assert books.kv_pool_bytes / 2**30 == pytest.approx(gib, abs=0.01)
+    assert (books.max_concurrent, one.not_counted) == (users, ())
+    assert any(f"what memory fraction {d.memory_fraction:g} leaves" in note for note in notes)
+
+
+def test_a_cache_larger_than_a_card_is_all_that_it_has():
+    one = launch.read("vllm serve Qwen/Qwen3-8B --kv-cache-memory-bytes 80G")
+    d, _, notes = launch.meant(one, gpu="h100-sxm")
+    assert d.memory_fraction == 1
+    assert "a cache of 80 GiB is more than a card has left: counted as all of it" in notes
 
 
 def test_weights_on_the_host_are_a_share():

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ... import capacity, catalog
 from ...catalog import names
-from ...explain import GIB, counted
+from ...explain import GIB, counted, gib
 from ...refuse import BadInput
 from ...spec import Deployment, Gpu, Lora, Model, Speculation
 from .. import startup
@@ -132,6 +132,8 @@ class Launch:
         Rank and number of adapters.
     offload_gib : float or None
         Weights of a card that are kept in the host's memory [GiB].
+    kv_pool_bytes : int or None
+        Cache of a card, in place of what the memory setting leaves [bytes].
     host_experts : int
         Of llama.cpp, layers whose experts are in the host's memory; -1 for all.
     experts_placed : tuple of int
@@ -181,6 +183,7 @@ class Launch:
     lora_rank: int = 0
     lora_adapters: int = 0
     offload_gib: float | None = None
+    kv_pool_bytes: int | None = None
     host_experts: int = 0
     experts_placed: tuple[int, ...] = ()
     layers_on_cards: int | None = None
@@ -267,6 +270,7 @@ PHRASES = {
     "lora_rank": "LoRA rank {}",
     "lora_adapters": "{} adapter{s}",
     "offload_gib": "{} GiB a card on the host",
+    "kv_pool_bytes": "{} bytes of cache a card",
     "num_gpus": "{} card{s} seen",
     "gpu": "card {}",
     "copies": "{} copies",
@@ -649,7 +653,26 @@ def meant(
     share, on_host = _host_share(launch, found)
     if share and "offload_share" not in given:
         found = replace(found, offload_share=share)
-    return found, copies, (*launch.notes, *notes, *taken, *said, *on_host)
+    pinned: list[str] = []
+    if launch.kv_pool_bytes and "memory_fraction" not in given:
+        fraction, pinned = _pinned_fraction(launch.kv_pool_bytes, found)
+        found = replace(found, memory_fraction=fraction)
+    return found, copies, (*launch.notes, *notes, *taken, *said, *on_host, *pinned)
+
+
+def _pinned_fraction(pool_bytes: int, d: Deployment) -> tuple[float, list[str]]:
+    """The memory fraction that leaves a cache of this size, which an engine was told instead.
+
+    vLLM, v1/worker/gpu_worker.py, `determine_available_memory`: the size is taken as it is, and
+    the fraction is not looked at.
+    """
+    books = capacity.ledger(d, context_tokens=1)
+    fraction = d.fraction + (pool_bytes - books.kv_pool_bytes) / books.visible_bytes
+    size = gib(pool_bytes)
+    if fraction > 1:
+        return 1.0, [f"a cache of {size} is more than a card has left: counted as all of it"]
+    fraction = round(max(fraction, 0.05), 4)  # a form shows it, and 0.05 is the least it takes
+    return fraction, [f"a cache of {size} a card is what memory fraction {fraction:g} leaves"]
 
 
 def _split_as_asked(started: StartUp, d: Deployment) -> dict[str, Any]:

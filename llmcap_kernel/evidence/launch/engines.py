@@ -19,7 +19,7 @@ DIRECT = (
     *("model", "weights", "dtype", "kv", "tp", "pp", "ep", "dp", "memory_fraction"),
     *("max_model_len", "max_num_seqs", "max_num_batched_tokens", "eager", "block_size"),
     "mixed_chunk",
-    *("prefix_caching", "draft", "draft_tokens", "offload_gib"),
+    *("prefix_caching", "draft", "draft_tokens", "offload_gib", "kv_pool_bytes"),
 )
 QUANT = re.compile(
     r"(?<![A-Za-z0-9])((?:UD-)?(?:I?Q\d+(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_MOE)?|BF16|F16|F32))"
