@@ -493,7 +493,7 @@ def test_the_type_of_the_computation_says_nothing_of_a_quantized_checkpoint():
     [
         ("20G", 20, 17),
         ("--kv-cache-memory=21474836480", 20, 17),
-        ("9Gi", 9, 8),
+        ("10Gi", 10, 8),
         ("9000000000", 8.38, 7),
     ],
 )
@@ -505,7 +505,7 @@ def test_a_cache_of_a_size_is_taken_in_place_of_a_fraction(size, gib, users):
     books = capacity.ledger(d, context_tokens=8192)
     assert books.kv_pool_bytes / 2**30 == pytest.approx(gib, abs=0.01)
     assert (books.max_concurrent, one.not_counted) == (users, ())
-    assert any(f"what memory fraction {d.memory_fraction:g} leaves" in note for note in notes)
+    assert any(f"what memory fraction {d.memory_fraction:.4g} leaves" in note for note in notes)
 
 
 def test_a_cache_larger_than_a_card_is_all_that_it_has():

@@ -671,8 +671,8 @@ def _pinned_fraction(pool_bytes: int, d: Deployment) -> tuple[float, list[str]]:
     size = gib(pool_bytes)
     if fraction > 1:
         return 1.0, [f"a cache of {size} is more than a card has left: counted as all of it"]
-    fraction = round(max(fraction, 0.05), 4)  # a form shows it, and 0.05 is the least it takes
-    return fraction, [f"a cache of {size} a card is what memory fraction {fraction:g} leaves"]
+    fraction = max(fraction, 0.05)  # the least that a deployment takes
+    return fraction, [f"a cache of {size} a card is what memory fraction {fraction:.4g} leaves"]
 
 
 def _split_as_asked(started: StartUp, d: Deployment) -> dict[str, Any]:
