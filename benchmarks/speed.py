@@ -204,37 +204,36 @@ class Taped(np.lib.mixins.NDArrayOperatorsMixin):
 
 
 def bare(deployment, columns):
-    """The numpy calls of a chunk of the sweep, one after the other, and nothing of ours between."""
+    """The numpy calls of a chunk of the sweep as one program, a line a call, and nothing else.
+
+    Each array is let go of where it was used last, as a program of arrays does.
+    """
     tape = []
     four_numbers(deployment, *(Taped(tape, column) for column in columns))
-    first = len(columns)
-    used = {at: slot for slot, step in enumerate(tape[first:], first) for at in step[1]}
-    done = [[at for at in set(step[1]) if used[at] == n and at is not None]
-            for n, step in enumerate(tape[first:], first)]  # fmt: skip
-
-    def replay():
-        values = dict(enumerate(columns))
-        for slot, (call, places, given) in enumerate(tape[first:], first):
-            values[slot] = call(
-                *[x if at is None else values[at] for at, x in zip(places, given, strict=True)]
-            )
-            for at in done[slot - first]:  # as a program of arrays lets go of what it has used
-                del values[at]
-        return values
-
-    return replay, len(tape) - first
+    first, names, lines = len(columns), {}, []
+    last = {at: slot for slot, step in enumerate(tape[first:], first) for at in step[1]}
+    for slot, (call, places, given) in enumerate(tape[first:], first):
+        names[f"call{slot}"] = call
+        names |= {f"given{slot}_{i}": x for i, x in enumerate(given) if places[i] is None}
+        asked = (f"given{slot}_{i}" if at is None else f"x{at}" for i, at in enumerate(places))
+        lines.append(f"x{slot} = call{slot}({', '.join(asked)})")
+        lines += [f"del x{at}" for at in set(places) - {None} if last[at] == slot]
+    takes = ", ".join(f"x{n}" for n in range(first))
+    exec(f"def program({takes}):\n" + "".join(f"    {line}\n" for line in lines), names)
+    return lambda: names["program"](*columns), len(tape) - first
 
 
-def beside_numpy(repeat=30):
+def beside_numpy(repeat=60):
     """Time a chunk of the sweep and the bare numpy calls of it, on each deployment in turn."""
     found = {}
     columns = loads(CHUNK)
     for names in SWEPT:
         deployment = catalog.deployment(**names)
-        replay, calls = bare(deployment, columns)
-        whole = min(timeit.repeat(lambda d=deployment: four_numbers(d, *columns), number=1,
-                                  repeat=repeat))  # fmt: skip
-        alone = min(timeit.repeat(replay, number=1, repeat=repeat))
+        program, calls = bare(deployment, columns)
+        both = (lambda d=deployment: four_numbers(d, *columns), program)
+        # in turn, so that what else the machine does slows both
+        pairs = [[timeit.timeit(one, number=1) for one in both] for _ in range(repeat)]
+        whole, alone = map(min, zip(*pairs, strict=True))
         found[names["model"]] = {"s": whole, "bare_s": alone, "calls": calls}
     return found
 

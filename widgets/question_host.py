@@ -41,7 +41,7 @@ def guess(name, until=""):
     name : str
         Its number, such as "1.3".
     until : str
-        Where the answer is given, as in "beat 4"; empty for here.
+        Where the answer is given, as in "section 4"; empty for here.
 
     Returns
     -------

@@ -109,7 +109,7 @@ class GuessSession(_Question):
     name : str
         Number of the guess, such as "1.3".
     until : str
-        Where the page gives the answer, as in "beat 4"; the guess is kept until then.
+        Where the page gives the answer, as in "section 4"; the guess is kept until then.
         Empty for here.
 
     Raises
@@ -131,7 +131,7 @@ class GuessSession(_Question):
         return f"Guess {self.name}: {self._guess.asked}\n({wanted})"
 
     def set(self, changed):
-        """Draw a guess of the page beside the answer, or keep it for the beat that does."""
+        """Draw a guess of the page beside the answer, or keep it for the section that does."""
         text, seq = _asked(changed)
         try:
             guess = one_of("guess", text, self._guess.options) if self._guess.options else (

@@ -80,7 +80,7 @@ class Calculator:
     def __init__(self, name, query="", inputs=()):
         if name not in CALCULATORS:
             raise ValueError(f"no calculator {name!r}: there are {', '.join(CALCULATORS)}")
-        self._calculator, self._upload = CALCULATORS[name], Upload()
+        self._calculator, self._upload, self._file = CALCULATORS[name], Upload(), ""
         self._last, messages = self._calculator.FORM.parse(whole_text(query))
         names = [field.name for field in self._calculator.FORM.fields]
         self.inputs = [one_of("input", each, names) for each in inputs]
@@ -157,13 +157,17 @@ class Calculator:
             if whole is None:
                 return {}
             tell = _every_so_often(say)
+            self._forget_another_file(whole[0] if whole else "")
             self._calculator = before.with_file(*whole, progress=tell)
             changed = self._show()
         except BadInput as problem:
             say({"file": {"problem": str(problem)}})
-            # what was shown before is no verdict on this file
+            # neither the verdict nor the name of a file before stands beside what is said of this
+            self._forget_another_file("")
+            self._calculator = CALCULATORS[before.FORM.name]
+            changed = self._show()
             self.view = self.view | {"status": {"level": "warn", "text": NOT_READ}}
-            return {"view": self.view}
+            return changed | {"view": self.view}
         except tuple(ENDED) as problem:
             self._calculator = before
             say({"file": {"problem": f"file takes {ENDED[type(problem)]}: split it."}})
@@ -175,6 +179,12 @@ class Calculator:
             return {}
         say({"file": {"done": True}})
         return changed
+
+    def _forget_another_file(self, name):
+        """Let go of what was set for the file before, unless this is that file again."""
+        if self._file not in ("", name):
+            self._last = self._calculator.without_file(self._last)
+        self._file = name
 
     def _show(self, messages=(), echo=None):
         made = safe_view(self._calculator, self._last, messages, self.lists)

@@ -43,7 +43,7 @@ class Estimate:
         if self.low <= 0 or self.high / self.low > WIDE:
             return f"uncertain by more than {WIDE:g}x"
         if min(self.high - self.value, self.value - self.low) < CLOSE_TO_AN_END * self.value:
-            return "not known on one side, where the interval ends at the estimate"
+            return "bounded on one side only"
         return ""
 
     def scaled(self, scale: float) -> "Estimate":

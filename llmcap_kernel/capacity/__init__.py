@@ -41,11 +41,12 @@ from .room import (
     state_block_bytes,
     workload_room,
 )
-from .start import FLAGS, Printed, Remedy, printed, remedies
+from .start import EIGHT_BITS_BYTES, FLAGS, Printed, Remedy, four_bits, printed, remedies
 from .terms import term_lines
 
 __all__ = [
     "DOUBTFUL",
+    "EIGHT_BITS_BYTES",
     "FLAGS",
     "LIKELY",
     "NO",
@@ -64,6 +65,7 @@ __all__ = [
     "extra_bytes",
     "fixed_bytes",
     "forward_bytes",
+    "four_bits",
     "gathered_bytes",
     "graph_bytes",
     "guessing_model",

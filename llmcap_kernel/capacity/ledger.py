@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ..explain import Explained, Line, digits, gib
+from ..explain import Explained, Line, counted, digits, gib
 from ..once import cached_property
 from ..refuse import number
 from ..spec import Deployment, Workload
@@ -200,7 +200,10 @@ class Ledger(Explained):
         """Name and bytes of each term, largest first [bytes]."""
         terms = [("weights", self.weights_bytes), ("activations", self.activation_bytes)]
         terms += [("runtime and communication buffers", self.runtime_bytes)]
-        terms += [("CUDA graphs", self.graph_bytes), ("KV cache asked for", self.kv_used_bytes)]
+        terms += [
+            ("CUDA graphs", self.graph_bytes),
+            (f"KV cache of {counted(self.concurrency, 'user')}", self.kv_used_bytes),
+        ]
         if self.extra_bytes:
             terms.append(("draft model and adapters", self.extra_bytes))
         return tuple(sorted(terms, key=lambda term: -term[1]))
@@ -212,42 +215,68 @@ class Ledger(Explained):
 
     @property
     def _memory_verdict(self) -> str:
-        fraction = self.deployment.fraction
         if self.refused:
             return (
                 f"Does not start: max_num_seqs is {self.deployment.max_num_seqs:,}, and the cache "
                 f"has {self.state_blocks:,} blocks for their states."
             )
-        doubt = gib(self.doubt_bytes)
         if not self.starts:
-            least = self.weights_bytes + self.overhead_bytes + self.least_room_bytes
-            longest = self.deployment.max_model_len if self.longest_bytes else 0
-            length = max(self.context_tokens, longest or 0)
-            name, size = self.terms[0]
-            opening = "Does not start"
-            if self.start == DOUBTFUL:
-                opening = f"Doubtful, for such ledgers are right to {doubt}: does not start"
-            return (
-                f"{opening} at memory fraction {fraction:g}: one sequence of "
-                f"{length:,} tokens needs {gib(least)} a card, the "
-                f"engine has {gib(self.budget_bytes)}; the largest term is {name} "
-                f"with {gib(size)}."
-            )
-        starts = (
-            "Starts" if self.start == YES else f"Likely starts (such ledgers are right to {doubt})"
-        )
-        told = self.must_be_told
+            return self._why_not
+        likely = "" if self.start == YES else f" ({self._doubt_words})"
         if not self.fits:
             return (
-                f"{starts}, but holds {self.max_concurrent} of {self.concurrency} sequences: all "
-                f"need {gib(self.needed_bytes)} a card, the engine has "
-                f"{gib(self.budget_bytes)}.{told}"
+                f"{'Likely starts' if likely else 'Starts'}{likely}, but holds "
+                f"{self.max_concurrent:,} of {self.concurrency:,} users at "
+                f"{self.context_tokens:,} tokens, {self._format_words}: all need "
+                f"{gib(self.needed_bytes)} a card, the engine has {gib(self.budget_bytes)}."
+                f"{self.must_be_told}"
             )
-        fits = "Fits" if self.start == YES else "Likely fits"
+        fit = "fits" if self.max_concurrent == 1 else "fit"
+        wanted = f"; {self.concurrency:,} wanted" if self.concurrency > 1 else ""
         return (
-            f"{fits}: {self.concurrency} of at most {self.max_concurrent:,} sequences of "
-            f"{self.context_tokens:,} tokens.{told}"
+            f"{counted(self.max_concurrent, 'user')} at {self.context_tokens:,} tokens "
+            f"{f'likely {fit}{likely}' if likely else fit}, {self._format_words}{wanted}."
+            f"{self.must_be_told}"
         )
+
+    @property
+    def _why_not(self) -> str:
+        """Why the engine does not start, or may not."""
+        d = self.deployment
+        if self.weights_exceed_card:
+            return (
+                f"Does not start: the weights alone take {gib(self.weights_bytes)} a card in "
+                f"{d.weights.short_title}, and a card has {gib(self.visible_bytes)}."
+            )
+        least = self.weights_bytes + self.overhead_bytes + self.least_room_bytes
+        longest = (d.max_model_len if self.longest_bytes else 0) or 0
+        doubtful = self.start == DOUBTFUL
+        opening = f"Doubtful ({self._doubt_words}): it" if doubtful else "Does not start"
+        return (
+            f"{opening}{' does not start' * doubtful} at memory fraction {d.fraction:g}: with one "
+            f"user at {max(self.context_tokens, longest):,} tokens it needs {gib(least)} a card, "
+            f"the engine has {gib(self.budget_bytes)}; {self.largest}."
+        )
+
+    @property
+    def _doubt_words(self) -> str:
+        return f"the ledger may be off by {gib(self.doubt_bytes)}"
+
+    @property
+    def _format_words(self) -> str:
+        d = self.deployment
+        return f"with {d.weights.short_title} weights and {d.kv.short_title} KV cache"
+
+    @property
+    def weights_exceed_card(self) -> bool:
+        """Whether the weights alone are more than a card has, so that loading them fails."""
+        return self.weights_bytes > self.visible_bytes
+
+    @property
+    def largest(self) -> str:
+        """The largest part of what is needed, as a clause."""
+        name, size = self.terms[0]
+        return f"the largest part is {name}, {gib(size)}"
 
     @property
     def must_be_told(self) -> str:

@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from .. import catalog
-from ..explain import GIB, gib
-from ..spec import Deployment
+from ..explain import GIB, counted
+from ..spec import Deployment, Format
 from . import overhead
 from .ledger import START_WORDS, Ledger, ledger
 
@@ -51,12 +51,13 @@ COSTS = {
     "kv": "check the answers' quality",
     "weights": "check the answers' quality",
     "max_model_len": "longer requests are refused",
-    "tp": "twice the rent",
 }
 IN_FULL = ("bf16", "fp16")
 HIGHEST_PERCENT = 97  # what is left is for the driver, NCCL and what the profile does not see
 FEWEST_SEQS = 8
 LEAST_BATCH_TOKENS = 512
+EIGHT_BITS_BYTES = 0.8  # of a parameter: formats that store more can be halved by four bits
+FOUR_BITS = {"llama.cpp": "gguf-q4-k-m"}  # what is downloaded in four bits; of the others AWQ
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,11 @@ class Remedy:
     value : float, int, bool or str
         What to set it to.
     flag : str
-        The same as the engine's own argument.
+        The same as the engine's own argument; of weights that are downloaded so, their format.
     cost : str
         What it costs, in words.
     books : Ledger
-        The ledger with it.
+        The ledger with it, for as many users as are wanted.
     """
 
     setting: str
@@ -85,15 +86,23 @@ class Remedy:
 
     @property
     def text(self) -> str:
-        """One sentence: the argument, what becomes of it, and what it costs."""
-        room = gib(max(self.books.kv_pool_bytes, 0))
-        return (
-            f"{self.flag}: {START_WORDS[self.books.start]}, with {room} for the cache; {self.cost}."
-        )
+        """One sentence: the argument, what becomes of it, how many users, and what it costs."""
+        held, wanted = self.books.max_concurrent, self.books.concurrency
+        holds = f"{held:,} of {counted(wanted, 'user')}"
+        if held >= wanted:
+            holds = f"up to {counted(held, 'user')}" if wanted == 1 else f"all {wanted:,} users"
+        return f"{self.flag}: {START_WORDS[self.books.start]} and holds {holds}; {self.cost}."
 
 
 @lru_cache(maxsize=256)
-def remedies(deployment: Deployment, context_tokens: int) -> tuple[Remedy, ...]:
+def remedies(
+    deployment: Deployment,
+    context_tokens: int,
+    *,
+    concurrency: int = 1,
+    shared_prefix_tokens: int = 0,
+    hit_share: float = 1.0,
+) -> tuple[Remedy, ...]:
     """Find the settings that would make an engine start, cheapest first.
 
     Parameters
@@ -102,6 +111,12 @@ def remedies(deployment: Deployment, context_tokens: int) -> tuple[Remedy, ...]:
         One that does not start.
     context_tokens : int
         Tokens that a sequence may reach [tokens].
+    concurrency : int
+        Sequences wanted at once.
+    shared_prefix_tokens : int
+        Leading tokens all sequences share [tokens].
+    hit_share : float
+        Share of the sequences that find them in the cache.
 
     Returns
     -------
@@ -116,20 +131,70 @@ def remedies(deployment: Deployment, context_tokens: int) -> tuple[Remedy, ...]:
     >>> [one.flag for one in remedies(tight, 8000)][:1]
     ['--gpu-memory-utilization 0.75']
     """
-    if ledger(deployment, context_tokens=context_tokens).starts:
+
+    def books_of(changed: Deployment, length: int) -> Ledger:
+        return ledger(
+            changed,
+            context_tokens=length,
+            concurrency=concurrency,
+            shared_prefix_tokens=min(shared_prefix_tokens, length - 1),
+            hit_share=hit_share,
+        )
+
+    if books_of(deployment, context_tokens).starts:
         return ()
-    flags = FLAGS.get(deployment.engine.family, {})
     out = []
     for setting, tries in _tries(deployment, context_tokens):
-        if setting not in flags:
-            continue
         for value, changed, length in tries:
-            books = ledger(changed, context_tokens=length)
+            flag = _flag(deployment, setting, value)
+            if not flag:
+                break
+            books = books_of(changed, length)
             if books.starts:
-                flag = f"{flags[setting]} {value}" if value is not True else flags[setting]
-                out.append(Remedy(setting, value, flag, COSTS[setting], books))
+                cost = _cost(deployment, setting, value, concurrency)
+                out.append(Remedy(setting, value, flag, cost, books))
                 break
     return tuple(out)
+
+
+def _flag(d: Deployment, setting: str, value: float | int | bool | str) -> str:
+    """A setting as the engine's own argument, or a format to download; "" where it has none."""
+    if setting == "weights" and value == four_bits(d).name:
+        return f"{four_bits(d).short_title} weights"
+    flag = FLAGS.get(d.engine.family, {}).get(setting, "")
+    return f"{flag} {value}" if flag and value is not True else flag
+
+
+def _cost(d: Deployment, setting: str, value: Any, concurrency: int) -> str:
+    """What a setting costs; of a number, by how far it moves."""
+    if setting == "tp":
+        times = value // d.tp
+        return "twice the rent" if times == 2 else f"{times} times the rent"
+    if setting == "max_num_seqs" and value >= concurrency > 1:
+        return f"costs nothing for {concurrency:,} users"
+    return COSTS[setting]
+
+
+def four_bits(deployment: Deployment) -> Format:
+    """Give the format in which models are published in four bits for an engine.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    Format
+        AWQ's, or llama.cpp's own.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> four_bits(catalog.deployment(model="llama-3.1-8b", gpu="rtx-4090")).short_title
+    'INT4 AWQ'
+    """
+    return catalog.format(FOUR_BITS.get(deployment.engine.family, "int4-awq"))
 
 
 Tries = Iterator[tuple[float | int | bool | str, Deployment, int]]
@@ -156,13 +221,15 @@ def _tries(d: Deployment, context_tokens: int) -> Iterator[tuple[str, Tries]]:
     if d.weights.name in IN_FULL:  # which the engine itself turns into eight bits
         eight = replace(d, weights=catalog.format("fp8"))
         yield "weights", iter([("fp8", eight, context_tokens)])
+    if d.weights.bytes_per_element > EIGHT_BITS_BYTES:
+        four = replace(d, weights=four_bits(d))
+        yield "weights", iter([(four.weights.name, four, context_tokens)])
     longest = max(d.max_model_len or 0, context_tokens)
     shorter = replace(d, max_model_len=None)
     yield "max_model_len", ((n, shorter, n) for n in _lengths(longest))
-    twice = 2 * d.tp
-    linked = d.gpu.link_bandwidth_bytes_s and twice * d.pp <= d.gpu.max_per_node
-    if linked and d.model.heads % twice == 0:
-        yield "tp", iter([(twice, replace(d, tp=twice), context_tokens)])
+    if d.gpu.link_bandwidth_bytes_s:
+        more = [d.tp * times for times in (2, 4, 8) if d.tp * times * d.pp <= d.gpu.max_per_node]
+        yield "tp", changed("tp", [tp for tp in more if d.model.heads % tp == 0])
 
 
 def _with_fp8_cache(d: Deployment) -> Deployment:
@@ -228,7 +295,22 @@ def printed(books: Ledger) -> tuple[Printed, ...]:
     lines = {"vllm": _vllm, "sglang": _sglang, "trtllm": _trtllm}.get(
         books.deployment.engine.family, _llamacpp
     )
+    if books.weights_exceed_card:  # it ends while it loads them, and prints nothing after
+        return (Printed(_not_loaded(books), ""),)
     return tuple(Printed(text, within) for text, within in lines(books))
+
+
+def _not_loaded(books: Ledger) -> str:
+    """The line of an engine that has no room for its weights."""
+    if books.deployment.engine.family == "llama.cpp":
+        return "error loading model: unable to allocate"
+    return _no_memory(books)
+
+
+def _no_memory(books: Ledger) -> str:
+    """What PyTorch says when a card has no more memory."""
+    program = {"amd": "HIP", "intel": "XPU"}.get(books.deployment.gpu.vendor, "CUDA")
+    return f"torch.OutOfMemoryError: {program} out of memory."
 
 
 def _vllm(books: Ledger) -> Iterator[tuple[str, str]]:
@@ -237,6 +319,9 @@ def _vllm(books: Ledger) -> Iterator[tuple[str, str]]:
     sequence = books.longest_bytes or books.kv_bytes_per_sequence
     room, within = books.kv_pool_bytes, _within(books)
     yield f"Model loading took {books.weights_bytes / GIB:.2f} GiB", "1%"
+    if books.weights_bytes + books.activation_bytes + books.runtime_bytes > books.visible_bytes:
+        yield _no_memory(books), ""  # while it measures a batch of the largest size
+        return
     yield f"Available KV cache memory: {room / GIB:.2f} GiB", within
     if room <= 0:
         yield "No available memory for the cache blocks", ""
@@ -259,6 +344,9 @@ def _vllm(books: Ledger) -> Iterator[tuple[str, str]]:
 
 def _sglang(books: Ledger) -> Iterator[tuple[str, str]]:
     yield f"Load weight end, mem usage={books.weights_bytes / GIB:.2f} GB", "1%"
+    if books.kv_pool_bytes <= 0:
+        yield "Not enough memory. Please try to increase --mem-fraction-static.", ""
+        return
     tokens, within = _tokens(books), f"{_tokens(books) * _share_off(books):,.0f} tokens"
     yield f"KV Cache is allocated. #tokens: {tokens}", within
     yield f"max_total_num_tokens={tokens}", within

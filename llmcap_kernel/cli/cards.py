@@ -98,7 +98,14 @@ def remedies(card: Card) -> tuple[capacity.Remedy, ...]:
     >>> remedies(tight)[0].flag
     '--gpu-memory-utilization 0.93'
     """
-    return capacity.remedies(card.deployment, card.workload.context_tokens)
+    load = card.workload
+    return capacity.remedies(
+        card.deployment,
+        load.context_tokens,
+        concurrency=load.concurrency,
+        shared_prefix_tokens=load.shared_prefix_tokens,
+        hit_share=load.hit_share,
+    )
 
 
 def _remedy(one: capacity.Remedy) -> dict[str, Any]:

@@ -350,8 +350,9 @@ def _constant_line(step: calibration.Step) -> Line:
     timed = [] if step.timed is None else [("timed kernels", step.timed)]
     names, (first, *factors) = zip(*timed, *step.fitted, strict=True)
     start, value = (quantity(x, "s") if time else f"{x:.3g}" for x in (first, step.value))
-    of = "odds of " if factors and not time else ""  # `shifted` has a factor act on these
-    numbers = " x ".join([of + start, *(f"{x:.3g}" for x in factors)])
+    numbers = " x ".join([start, *(f"{x:.3g}" for x in factors)])
+    if factors and not time:  # as `shifted` does, so that no share passes 1
+        numbers += ", a factor acting on share / (1 - share)"
     return Line(f"efficiency.{step.name}", " x ".join(names), numbers, value)
 
 

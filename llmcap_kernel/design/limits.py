@@ -7,7 +7,7 @@ from typing import NamedTuple
 from .. import bandwidth, capacity, catalog
 from ..calibration import Estimate, Estimates
 from ..capacity import Ledger
-from ..explain import Explained, Line, gib, ordinal, quantity
+from ..explain import Explained, Line, counted, gib, ordinal, quantity
 from ..simulation.percentiles import ceiling_s, expected_s, percentile
 from ..spec import Deployment, Slo, Tail, Workload
 
@@ -38,6 +38,7 @@ TAIL_LABELS = {
 
 # Why a price that is not on demand is no plan.
 PASSING = {"spot": "it may be taken away", "reserved-1y": "it binds for a year"}
+SIXTEEN_BITS = ("bf16", "fp16", "fp16-acc16")
 
 
 @dataclass(frozen=True)
@@ -376,8 +377,8 @@ def _exact(value: float) -> Estimate:
 def _room_words(users: float, wanted: float) -> str:
     """Compare the users that have room with those wanted, in words."""
     if users <= wanted:
-        return f"room for {users:,} of {wanted:,} users"
-    return f"room for {users:,} users, {wanted:,} wanted"
+        return f"room for {users:,.0f} of {counted(int(wanted), 'user')}"
+    return f"room for {counted(int(users), 'user')}, {wanted:,.0f} wanted"
 
 
 class Note(NamedTuple):
@@ -490,7 +491,8 @@ def _cache_notes(deployment: Deployment) -> Iterator[Note]:
 def _format_notes(deployment: Deployment) -> Iterator[Note]:
     d, model, weights = deployment, deployment.model, deployment.weights
     dtype, _ = bandwidth.compute_dtype(d.gpu, weights)
-    if weights.compute and dtype != weights.compute[0]:
+    # from one 16 bits to another nothing changes that a reader could act on
+    if weights.compute and weights.compute[0] not in (dtype, *SIXTEEN_BITS):
         text = (
             f"{d.gpu.title} has no {weights.compute[0]} units: {weights.name} weights keep "
             f"their bytes and compute in {dtype}."

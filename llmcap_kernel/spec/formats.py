@@ -77,6 +77,11 @@ class Format:
                 one_of(name, role, ROLES)
 
     @cached_property
+    def short_title(self) -> str:
+        """The display name before a bit of weights or cache: no size of groups, no "cache"."""
+        return self.title.partition(",")[0].removesuffix(" cache")
+
+    @cached_property
     def tried(self) -> tuple[str, ...]:
         """Compute dtypes in order of preference, wider ones last."""
         return (*self.compute, *WIDE)

@@ -89,7 +89,7 @@ def test_every_kind_of_input_moves_the_numbers(open_at):
         box.press("Enter")
         here.answered(seq)
     assert "An API at $3.00 for answers" in page.inner_text(".lc-sentences")
-    assert "busy 80% of the hours" in page.inner_text(".lc-headline")
+    assert "At 80%, these cards are cheaper" in page.inner_text(".lc-sentences")
 
 
 def test_a_refused_number_stays_in_its_box_and_its_error_goes_when_it_is_put_right(open_at):
@@ -118,6 +118,12 @@ def test_a_preset_fills_the_inputs_and_a_refusal_marks_its_own(open_at):
     box.press("Enter")
     here.answered(2)
     assert box.get_attribute("aria-invalid") == "true"
+
+
+def test_no_table_is_wider_than_a_phone(open_at):
+    page = open_at(390).page
+    over = "[...document.querySelectorAll('.lc-table')].map((t) => t.scrollWidth - t.clientWidth)"
+    assert max(page.evaluate(over)) <= 0
 
 
 @pytest.mark.parametrize("width", WIDTHS)

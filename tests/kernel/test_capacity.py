@@ -1,5 +1,6 @@
 """Stage 3 against the start-up logs of real engines, and against its own algebra."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -116,10 +117,13 @@ def test_not_fitting_is_an_answer():
     books = capacity.ledger(A, context_tokens=8000, concurrency=16)
     assert not books.starts and not books.fits and books.max_concurrent == 0
     assert "Does not start at memory fraction 0.9" in books.verdict
-    assert "largest term is weights" in books.verdict
+    assert "largest part is weights, " in books.verdict
     crowded = capacity.ledger(B, context_tokens=8000, concurrency=500)
-    assert crowded.starts and "of 500 sequences" in crowded.verdict
-    assert "Fits" in capacity.ledger(B, context_tokens=8000, concurrency=16).verdict
+    assert crowded.starts and "of 500 users at 8,000 tokens" in crowded.verdict
+    said = capacity.ledger(B, context_tokens=8000, concurrency=16).verdict
+    assert re.fullmatch(
+        r"\d+ users at 8,000 tokens fit, with FP8 weights and FP8 KV cache; 16 wanted\.", said
+    )
 
 
 @given(deployments(), st.integers(1, 100_000), st.integers(1, 50_000))
@@ -422,7 +426,7 @@ def test_terms_and_verdict_name_what_is_largest():
     assert books.terms[:3] == (
         ("runtime and communication buffers", 12e9),
         ("weights", 10e9),
-        ("KV cache asked for", 1.6e9),
+        ("KV cache of 1,000 users", 1.6e9),
     )
     assert books.needed_bytes == 10e9 + 12e9 + 1.6e9 and books.fits
     assert not replace(books, concurrency=books.max_concurrent + 1).fits
@@ -471,7 +475,7 @@ def test_a_request_longer_than_engine_or_model_takes_is_refused_first():
     within = capacity.ledger(
         replace(B, max_model_len=131_072), context_tokens=131_072, concurrency=1
     )
-    assert within.beyond == "" and within.verdict.startswith("Fits")
+    assert within.beyond == "" and within.verdict.endswith(" KV cache.")
 
 
 def test_a_window_is_reserved_with_a_step_beside_it_and_no_longer_than_the_sequence():

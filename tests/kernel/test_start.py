@@ -427,8 +427,30 @@ def test_each_remedy_alone_makes_it_start_with_the_least_change():
         assert capacity.ledger(changed, context_tokens=16_000).starts is starts
     assert found["tp"].flag == "--tensor-parallel-size 2"
     for one in found.values():
-        assert one.books.starts and "starts, with" in one.text
+        assert one.books.starts and "starts and holds up to " in one.text
     assert capacity.remedies(replace(d, memory_fraction=share), 16_000) == ()
+
+
+def test_weights_that_exceed_the_card_are_offered_in_four_bits_with_the_users_they_leave_room_for():
+    """30.5 billion in 16 bits are 57 GiB, in four with a scale each 128 about 16."""
+    d = started("qwen3-30b-a3b", "rtx-4090", "vllm", weights="bf16", kv="bf16")
+    first = capacity.remedies(d, 8000, concurrency=16)[0]
+    assert (first.setting, first.flag) == ("weights", "INT4 AWQ weights")
+    four = replace(d, weights=catalog.format("int4-awq"))
+    held = capacity.max_concurrent(four, 8000)
+    assert 0 < held < 16 and f"holds {held} of 16 users" in first.text
+    other = started("qwen3-30b-a3b", "rtx-4090", "llama.cpp", weights="bf16", kv="f16")
+    assert capacity.remedies(other, 8000)[0].flag == "GGUF Q4_K_M weights"
+
+
+def test_fewer_sequences_than_the_default_cost_nothing_while_all_users_are_among_them():
+    d = started("llama-3.1-70b", "h100-sxm", "vllm", weights="fp8", kv="bf16")
+
+    def cost(users):
+        found = capacity.remedies(d, 8000, concurrency=users)
+        return next(one for one in found if one.setting == "max_num_seqs").cost
+
+    assert cost(16) == "costs nothing for 16 users" and cost(500) == "fewer users at once"
 
 
 def test_where_nothing_helps_nothing_is_offered():
@@ -448,6 +470,22 @@ def test_vllm_will_print_what_log_k00109_says():
     tokens = int(lines[2].split()[4].replace(",", ""))
     assert tokens == pytest.approx(said * GIB / 131_072, abs=200)
     assert lines[3].startswith("Maximum concurrency for 8,192 tokens per request: 58.")
+
+
+def test_weights_that_exceed_the_card_end_the_log_while_they_are_loaded():
+    """vLLM, SGLang and TensorRT-LLM allocate by PyTorch; llama.cpp by llama_model_load."""
+    for engine, words in (
+        ("vllm", "torch.OutOfMemoryError: CUDA out of memory."),
+        ("sglang", "torch.OutOfMemoryError: CUDA out of memory."),
+        ("llama.cpp", "error loading model: unable to allocate"),
+    ):
+        d = started("llama-3.1-70b", "rtx-4090", engine, weights="bf16")
+        (only,) = capacity.printed(capacity.ledger(d, context_tokens=1000))
+        assert only.text == words
+    # 15.0 of 23.5 GiB are weights, which the card holds; a batch of 100,000 it does not
+    d = started("llama-3.1-8b", "rtx-4090", "vllm", max_num_batched_tokens=400_000)
+    lines = [one.text for one in capacity.printed(capacity.ledger(d, context_tokens=1000))]
+    assert lines == ["Model loading took 14.99 GiB", "torch.OutOfMemoryError: CUDA out of memory."]
 
 
 def test_an_engine_without_room_says_so_in_its_own_words():

@@ -312,23 +312,28 @@ def test_what_does_not_start_says_what_would():
     assert view["figure"] and view["tables"]
 
 
+def against_api(**changed):
+    return next(x for x in shown(**changed)["sentences"] if "API" in x)
+
+
 def test_a_duty_cycle_raises_the_price_and_an_api_breaks_even():
     price = CARD.expected.usd_mtok.value
-    assert f"50% of the hours ${2 * price:,.2f}" in headline(shown())[PRICE]["note"]
-    assert f"10% of the hours ${10 * price:,.2f}" in headline(shown(duty=10))[PRICE]["note"]
-    assert "enter its prices" in shown()["sentences"][0]
+    for duty, times in ((50, 2), (10, 10)):
+        said = " ".join(shown(duty=duty)["sentences"])
+        assert f"Busy {duty}% of the hours, these cards cost ${times * price:,.2f}/M output" in said
+    assert "enter its prices" in " ".join(shown()["sentences"])
     asked = 2 * price
     even = shown(api=asked)
     low, high = (getattr(CARD.expected.usd_mtok, end) / asked for end in ("low", "high"))
-    assert f"busy 50% of the hours ({low:.0%} to {high:.0%})" in even["sentences"][0]
+    assert f"busy 50% of the hours ({low:.0%} to {high:.0%})" in against_api(api=asked)
     # An API between the estimate and the interval's end may always be the cheaper one.
-    close = shown(api=(price + CARD.expected.usd_mtok.high) / 2)["sentences"][0]
+    close = against_api(api=(price + CARD.expected.usd_mtok.high) / 2)
     assert "to never)" in close
     assert "break-even duty" in headline(even)[PRICE]["explain"]
-    assert "these cards are cheaper" in shown(api=asked, duty=60)["sentences"][0]
-    assert "the API is cheaper" in shown(api=asked, duty=40)["sentences"][0]
-    assert "even when always busy: the API is cheaper" in shown(api=price / 2)["sentences"][0]
-    both = shown(api=asked, api_in=1)["sentences"][0]
+    assert "these cards are cheaper" in against_api(api=asked, duty=60)
+    assert "the API is cheaper" in against_api(api=asked, duty=40)
+    assert "even when always busy: the API is cheaper" in against_api(api=price / 2)
+    both = against_api(api=asked, api_in=1)
     assert f"asks ${asked + 7:,.2f}/M output here" in both
 
 
@@ -363,7 +368,7 @@ def test_where_predictions_are_weak_a_message_says_what_to_do():
 def test_users_without_room_wait_in_the_first_token():
     room = CARD.max_concurrent
     view = shown(users=100)
-    assert view["messages"][0]["text"].startswith(f"{room} of the 100 users are served at once; ")
+    assert view["messages"][0]["text"].startswith(f"The engine serves {room} of the 100 users")
     assert view["tables"][0]["caption"] == "All numbers at 100 users"
     waited, all_served = CARD.at(100).expected, CARD.at(room).expected
     assert waited.itl_s == all_served.itl_s and waited.ttft_s.value > 10 * all_served.ttft_s.value
@@ -383,7 +388,7 @@ def test_llama_cpp_is_told_its_slots():
     few = {"model": "llama-3.1-8b", "gpu": "rtx-4090", "weights": "gguf-q4-k-m"}
     few |= {"engine": "llama.cpp", "in": 1000, "out": 200, "tp": 1}
     said = " ".join(m["text"] for m in shown(**few, users=16)["messages"])
-    assert "4 of the 16 users are served at once" in said
+    assert "The engine serves 4 of the 16 users at once" in said
     assert "and 12 of the 16 users wait: set max_num_seqs (--parallel) to 16." in said
     said = " ".join(m["text"] for m in shown(**few, users=None)["messages"])
     assert "4 are the most that the engine runs at once." in said
@@ -499,11 +504,34 @@ def test_a_layout_without_a_command_has_the_lines_alone():
 
 def test_a_price_says_what_is_in_it_and_whose_rent_it_is():
     """Of 8,000 tokens 1,000 are an answer's: all of them cost an eighth each."""
-    note, price = headline(shown())[PRICE]["note"], CARD.expected.usd_mtok.value
+    said, price = " ".join(shown()["sentences"]), CARD.expected.usd_mtok.value
     listed = catalog.reference_price("h100-sxm")
-    assert note.startswith(f"prompts included; ${price / 8:,.2f}/M of both. ")
-    assert f"${listed['usd_h']:.2f}/h a card ({listed['provider']}, {listed['date']})" in note
-    assert "$2.00/h a card (as entered)" in headline(shown(usd=2.0))[PRICE]["note"]
+    assert headline(shown())[PRICE]["note"] == "prompts included, always busy"
+    assert f"Over prompts and answers together it is ${price / 8:,.2f}/M." in said
+    assert f"${listed['usd_h']:.2f}/h a card ({listed['provider']}, {listed['date']})" in said
+    assert "$2.00/h a card (as entered)" in " ".join(shown(usd=2.0)["sentences"])
+
+
+def test_a_tile_has_one_short_line_and_one_user_is_no_plural():
+    """A line of a tile holds about 50 letters on a screen of 1280 pixels."""
+    for changed in ({}, {"users": 100}, {"seqs": 1}, {"itlp": "p99", "ttft": 2, "ttftp": "p95"}):
+        assert all(len(one["note"]) <= 60 for one in shown(**changed)["headline"])
+    alone = shown(seqs=1, users=1)
+    assert (headline(alone)[USERS]["value"], headline(alone)[USERS]["unit"]) == ("1", "user")
+    assert alone["tables"][0]["caption"] == "All numbers at 1 user"
+    assert not any("other users" in one for one in alone["sentences"])
+
+
+def test_a_percentile_below_the_mean_is_explained_once():
+    said = [one for one in shown()["sentences"] if "less than the mean" in one]
+    gap, mean = p95(CARD), CARD.expected.itl_s
+    assert gap.value < mean.value
+    last = quantity(percentile(CARD.expected, "itl", 99).value, "s")
+    assert said == [
+        f"95% of the gaps are at most {quantity(gap.value, 's')}, less than the mean of "
+        f"{quantity(mean.value, 's')}: prompts of other users pause a few gaps for long. "
+        f"The 99th percentile is {last}."
+    ]
 
 
 def test_the_verdict_says_each_thing_once():

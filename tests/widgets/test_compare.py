@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcap_kernel import capacity, design, sweep
+from llmcap_kernel.sweep import Lead
 from widgets.calculators import compare
+from widgets.calculators.along_load import _stretches
 from widgets.calculators.columns import AS_SPECIFIED
 from widgets.calculators.compare import FORM, PRESETS
 from widgets.calculators.question import SHOWS, VARIABLES
 from widgets.figures import BAD
+from widgets.figures.curves import Point, _clear
 from widgets.form import inputs
 
 ALONG = [name for name, variable in VARIABLES.items() if variable.load]
@@ -151,8 +154,8 @@ def test_every_curve_has_dash_symbol_and_name_besides_its_colour():
     drawn = curves(view)
     assert len({t["line"]["dash"] for t in drawn.values()}) == 4
     assert len({t["marker"]["symbol"] for t in drawn.values()}) == 4
-    named = [t["text"] for t in view["figure"]["data"] if t.get("mode") == "text"]
-    assert sorted(re.sub(r"<.*?>", "", text).strip() for text in named[-1]) == sorted(drawn)
+    named = [text for t in view["figure"]["data"] for text in t.get("text", ()) if "<b>" in text]
+    assert sorted(re.sub(r"<.*?>", "", text).strip() for text in named) == sorted(drawn)
     assert all(re.match(r"\d+x \w", name) for name in drawn)
 
 
@@ -322,10 +325,25 @@ def test_a_leader_beyond_the_budget_is_no_good_news():
 
 
 @pytest.mark.parametrize("moved", ALONG)
-def test_a_limit_is_a_line_across_and_named(moved):
-    data = shown(sweep=moved)["figure"]["data"]
-    assert any(t.get("text") == ["50 ms wanted"] for t in data)
-    assert any(t.get("y") and set(t["y"]) == {50.0} for t in data)
+@pytest.mark.parametrize("which", ["mean", "p95"])
+def test_a_limit_is_a_line_across_and_named_and_along_a_length_only_one_on_the_mean(moved, which):
+    """A percentile jumps along a length, where a pause becomes one of its gaps: means are drawn."""
+    view = shown(sweep=moved, itlp=which)
+    data, means_alone = view["figure"]["data"], moved != "users" and which == "p95"
+    assert any(t.get("text") == ["50 ms wanted"] for t in data) is not means_alone
+    assert any(t.get("y") and set(t["y"]) == {50.0} for t in data) is not means_alone
+    assert any("95th percentile gap, which is limited" in t for t in view["sentences"]) == (
+        means_alone
+    )
+
+
+def test_the_name_of_a_limit_stands_where_no_curve_passes():
+    """The curves begin at 45 and fall to 5, a limit at 40: its name is not at their beginning."""
+    points = [
+        Point(x, 45 - 5 * i, 45 - 5 * i, 45 - 5 * i, None, "") for i, x in enumerate(range(9))
+    ]
+    (x, y), place = _clear({"A": points}, [(p.x, 40.0) for p in points], "linear")
+    assert y == 40.0 and x >= 2 and place.startswith("top")
 
 
 @pytest.mark.parametrize("moved", CHOICES)
@@ -366,13 +384,30 @@ SHOOT_OUT = FORM.check(
 def test_an_order_that_is_not_known_is_said_with_who_leads():
     view = shown(**SHOOT_OUT | {"users": 48})
     said = view["status"]["text"]
-    assert said.startswith("At 8,000 tokens of context 1x MI300X has the fastest answers")
-    assert "; too close to call with 1x H200." in said
-    assert "It leads over the whole range; who is close behind changes" in said
-    below = " ".join(view["sentences"])
-    assert "Too close to call between 1x MI300X and 1x H200 up to" in below
-    assert ". By the estimates, 1x MI300X has the fastest answers up to" in below
+    assert re.match(
+        r"1x MI300X has the fastest answers up to [\d,]+ tokens of context by the estimates "
+        r"\(up to 1\.\d+ times ahead\), too close to call with 1x H200 and, in part, with 1x H100; "
+        r"1x MI300X from [\d,]+ to [\d,]+ \(the only one that fits\)\.",
+        said,
+    )
+    assert not any("overtakes" in one or "oo close" in one for one in view["sentences"])
     assert view["status"]["level"] == "warn"
+
+
+def test_parts_that_are_many_are_said_below_and_who_pass_each_other_are_not_level():
+    """Stretches of a range from 1 to 1,000, by who leads and who may as well."""
+
+    def stretches(*leads):
+        return [(one.start, one.end, sorted(one.names)) for one in _stretches(leads)]
+
+    passing = (Lead(1, 99, "A"), Lead(100, 110, "A and B"), Lead(111, 1000, "B"))
+    assert stretches(*passing) == [(1, 99, ["A"]), (111, 1000, ["B"])]
+    level = (Lead(1, 9, "A"), Lead(10, 1000, "A and B"))
+    assert stretches(*level) == [(1, 9, ["A"]), (10, 1000, ["A", "B"])]
+    close = (Lead(1, 9, "A", ("B",)), Lead(10, 99, "A", ("C",)), Lead(100, 1000, "C"))
+    assert stretches(*close) == [(1, 99, ["A", "B", "C"]), (100, 1000, ["C"])]
+    turned = (Lead(1, 9, "A", ("B",)), Lead(10, 1000, "B", ("A",)))
+    assert stretches(*turned) == [(1, 1000, ["A", "B"])]
 
 
 def test_a_card_that_holds_a_part_says_how_many_and_which_setting_decides():
@@ -411,11 +446,15 @@ def test_a_longer_context_that_is_faster_is_explained():
     assert not any(one.startswith("A longer context") for one in shown()["sentences"])
 
 
-def test_names_stand_beside_the_axes_and_apart():
+def test_names_stand_beside_the_axes_and_apart_and_of_a_curve_that_ends_early_at_its_end():
     figure = shown(**SHOOT_OUT)["figure"]
-    (names,) = [t for t in figure["data"] if t.get("text") and "<b>" in t["text"][0]]
-    assert set(names["x"]) == {max(max(t["x"]) for t in curves(shown(**SHOOT_OUT)).values())}
+    drawn = curves(shown(**SHOOT_OUT))
+    beside, *early = [t for t in figure["data"] if t.get("text") and "<b>" in t["text"][0]]
+    assert set(beside["x"]) == {max(max(t["x"]) for t in drawn.values())}
     tall = figure["layout"]["yaxis"]["range"][1]
-    assert min(b - a for a, b in zip(names["y"], names["y"][1:])) >= 0.079 * tall  # noqa: B905
+    assert min(b - a for a, b in zip(beside["y"], beside["y"][1:])) >= 0.079 * tall  # noqa: B905
+    assert [(t["text"], t["x"]) for t in early] == [
+        (["<b>1x H100</b>"], drawn["1x H100"]["x"][-1:])
+    ]
     (now,) = [t for t in figure["data"] if t.get("text", [""])[0].startswith("set to")]
     assert now["text"] == ["set to 8,000"]

@@ -160,8 +160,8 @@ def test_check_prints_in_a_cell(capsys):
     assert capsys.readouterr().out.splitlines() == [
         "Exercise 3.1: right, 8.39 GB.",
         "Exercise 3.1: not yet, and none of the usual",
-        "slips. Begin with one token, as beat 6 does. Which",
-        "heads count?",
+        "slips. Begin with one token, as section 6 does.",
+        "Which heads count?",
     ]
     with pytest.raises(BadInput, match=r"3\.1"):
         check("3.11", 1)

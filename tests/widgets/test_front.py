@@ -167,7 +167,7 @@ def test_room_in_memory_and_users_within_the_limits_are_two_numbers():
     words = f"{card.max_concurrent:,} fit in memory, {most.value:,} of them within 50 ms"
     assert words in PictureSession("front", **ASKED[3]).drawn.said
     headline = calculate.view(front.to_state(**asked(ASKED[3])))["headline"]
-    assert any(words in one["note"] for one in headline)
+    assert any(words in one["explain"] for one in headline)
 
 
 def test_a_percentile_far_from_the_mean_says_why():
@@ -176,7 +176,7 @@ def test_a_percentile_far_from_the_mean_says_why():
         return answers.beside_mean(*made, 95)
 
     assert gaps(0.02, 0.03) == "below the mean: a few gaps wait for another user's prompt"
-    assert gaps(0.5, 0.03) == "more than 5 gaps in 100 wait for another user's prompt"
+    assert gaps(0.5, 0.03) == "more than 5% of the gaps wait for another user's prompt"
     assert gaps(0.03, 0.02) == ""
 
 

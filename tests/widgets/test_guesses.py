@@ -65,13 +65,13 @@ def test_the_page_holds_the_answer_folded_and_one_sentence(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_guess_for_later_holds_no_answer(name):
-    session = GuessSession(name, "beat 4")
+    session = GuessSession(name, "section 4")
     assert "<details" not in session.traits()["html"]
-    assert "Beat 4 has the answer" in session.traits()["html"]
-    verdict = asked(name, GUESSES[name].options[0] if name in CHOICES else "5", "beat 4")
+    assert "Section 4 has the answer" in session.traits()["html"]
+    verdict = asked(name, GUESSES[name].options[0] if name in CHOICES else "5", "section 4")
     assert verdict == {
         "kind": "kept",
-        "text": "Kept. Beat 4 draws it beside the answer.",
+        "text": "Kept. Section 4 draws it beside the answer.",
         "seq": 5,
     }
 
@@ -135,7 +135,7 @@ def cells():
             heading = re.match(r"## (\d+)\.", cell.source)
             beat = int(heading[1]) if heading else beat
             for name, until in re.findall(
-                r'^guess\("([\d.]+)"(?:, until="beat (\d+)")?\)$', cell.source, re.M
+                r'^guess\("([\d.]+)"(?:, until="section (\d+)")?\)$', cell.source, re.M
             ):
                 yield path.stem[0], name, int(until or 0), beat
 

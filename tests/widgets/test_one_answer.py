@@ -375,7 +375,7 @@ def of_calculate(state):
         return {"Calculate": refused}
     head = {item["label"]: item for item in view["headline"]}
     most, status = head["Users within the limits"], view["status"]["text"]
-    room = re.search(r"([\d,]+) (?:have room|fits? in memory)", most["note"])[1]
+    room = re.search(r"([\d,]+) fits? in memory", most["note"])[1]
     wanted = re.search(r"; ([\d,]+) wanted", most["note"])[1]
     said = {"within": most["value"], "room": room, "users": wanted}
     if len(head) == 1:
@@ -394,7 +394,7 @@ def of_calculate(state):
         said[name] = f"{head[label]['value']} {head[label]['unit']}"
     numbers = view["tables"][0]
     rows = {row[0].removesuffix(", always busy"): row[1:] for row in numbers["rows"]}
-    of_table = {"users": re.search(r"at ([\d,]+) users", numbers["caption"])[1], "price": "-"}
+    of_table = {"users": re.search(r"at ([\d,]+) users?$", numbers["caption"])[1], "price": "-"}
     labels = [(label, name) for name, (label, *_) in ESTIMATED.items()]
     for label, name in (*labels, *_named_percentiles(rows)):
         if label in rows:

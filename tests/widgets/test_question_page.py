@@ -33,7 +33,7 @@ for (const section of document.querySelectorAll(".lc-question")) {
 document.body.dataset.ready = "";
 """
 ASKED = (
-    ("guess", "3.1", "beat 3"), ("guess", "3.1", ""), ("guess", "1.5", ""),
+    ("guess", "3.1", "section 3"), ("guess", "3.1", ""), ("guess", "1.5", ""),
     ("exercise", "3.1", ""), ("exercise", "3.2", ""), ("exercise", "3.3", ""),
 )  # fmt: skip
 SITE = "http://questions.test"
@@ -216,12 +216,12 @@ def test_a_browser_that_keeps_nothing_still_checks(ask_page, script):
     assert progress(page) == f"1 of {IN_CHAPTER} solved"
 
 
-def test_a_guess_is_kept_for_its_beat_and_drawn_there(ask_page):
+def test_a_guess_is_kept_for_its_section_and_drawn_there(ask_page):
     page = ask_page()
     head, beat = (question(page, "guess", "3.1", until) for until in (True, False))
     head.get_by_role("textbox").fill("7 users")
     head.get_by_role("button", name="Guess").click()
-    assert verdict(head, "kept") == "Kept. Beat 3 draws it beside the answer."
+    assert verdict(head, "kept") == "Kept. Section 3 draws it beside the answer."
     assert head.locator(".lc-beside").count() == 0
     assert beat.get_by_role("textbox").input_value() == "7 users"
     beat.get_by_role("button", name="Compare").click()

@@ -6,6 +6,7 @@ import math
 import re
 import statistics
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
@@ -407,6 +408,40 @@ def test_no_verdict_on_other_rows_stands_below_a_file_that_was_refused():
     assert calculator.view["status"]["level"] == "good"
 
 
+def file_control(calculator):
+    return next(c for c in calculator.view["controls"] if c["kind"] == "file")
+
+
+def test_a_file_that_is_refused_leaves_no_name_and_no_choice_of_the_one_before():
+    calculator = Calculator("validate")
+    send(calculator, GOOD.encode())
+    calculator.state = {"values": {"file.gpu": "l4"}, "seq": 1}
+    assert file_control(calculator)["loaded"]
+    told = send(calculator, b"model,gpu,mood\na,b,9")[-1]
+    assert told["problem"].count(",") < 12, "a few clients, not a dozen"
+    assert not file_control(calculator)["loaded"] and file_control(calculator)["text"] == "none"
+    assert "file.gpu" not in calculator.view["query"]
+    calculator.state = {"query": "file=example", "seq": 2}
+    send(calculator, b"model,gpu,mood\na,b,9")
+    assert "file=" not in calculator.view["query"]
+
+
+def test_what_was_set_for_a_file_stays_for_the_same_file_and_goes_with_another():
+    calculator = Calculator("validate")
+    send(calculator, GOOD.encode(), name="mine.csv")
+    calculator.state = {"values": {"file.gpu": "l4"}, "seq": 1}
+    send(calculator, GOOD.encode(), name="mine.csv")
+    assert "file.gpu=l4" in calculator.view["query"]
+    send(calculator, GOOD.encode(), name="other.csv")
+    assert "file.gpu" not in calculator.view["query"]
+
+
+def test_the_example_is_shown_as_it_is_whatever_was_set_for_a_file_before():
+    calculator = Calculator("validate", "file.gpu=l4")
+    example_query = file_control(calculator)["example"]
+    assert "file=example" in example_query and "file.gpu" not in example_query
+
+
 def test_a_row_is_off_by_one_number_in_every_place():
     """A gap measured at 75 ms and predicted near 7.5: 90% off, and by no other scale."""
     calculator = Calculator("validate")
@@ -414,7 +449,8 @@ def test_a_row_is_off_by_one_number_in_every_place():
     (row,) = calculator._session._calculator.view.keywords["own"].report(()).rows
     off = f"{row.error:.0%}"
     headline = {one["label"]: one for one in calculator.view["headline"]}
-    assert headline["Your median error"]["value"] == headline["Your middle row"]["value"] == off
+    assert headline["Your median error"]["value"] == off
+    assert headline["Predicted too hopeful"]["value"] == "1"
     assert table(calculator.view, "Your file")["rows"][0][-2] == f"{off} too hopeful"
     assert sum("everywhere" in one for one in calculator.view["sentences"]) == 1
 
@@ -498,6 +534,25 @@ def test_the_page_on_constants_opens_all_rows_of_a_source():
     text = (published.BENCHMARKS.parent / "book" / "constants.md").read_text("utf-8")
     opened = set(re.findall(r"apps/validate\?file=(\w+)", text))
     assert opened == {row["source_id"] for row in example_rows().values()}
+
+
+def test_a_group_has_as_many_rows_in_its_list_as_in_the_table():
+    view = shown()
+    metric = next(c for c in view["controls"] if c["name"] == "metric")
+    listed = {re.sub(r" \(.*", "", one["label"]): one["label"] for one in metric["options"]}
+    for title, many, *_ in view["tables"][0]["rows"]:
+        assert listed[title] == f"{title} ({many} rows)"
+
+
+def test_an_interval_too_wide_to_tell_anything_counts_for_no_prediction():
+    """Two intervals that hold the measurement, one from 10 to 50 and one from 10 to 70."""
+    row = SimpleNamespace(metric="itl_ms")
+    near, wide = (published.Point(row, 20.0, 18.0, 10.0, high) for high in (50.0, 70.0))
+    assert (near.inside, near.held) == (True, True)
+    assert (wide.inside, wide.held) == (True, None)
+    assert own_rows._held([near, wide]) == [True]
+    assert own_rows._too_wide([near, wide]) == "; 1 not counted, uncertain by more than 6x"
+    assert own_rows._too_wide([near]) == "" and own_rows._share([]) == "too wide"
 
 
 def test_the_verdict_is_of_the_readers_rows_beside_strangers():

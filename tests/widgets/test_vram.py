@@ -7,7 +7,7 @@ import pytest
 
 from llmcap_kernel import capacity, catalog
 from llmcap_kernel.address import LIMITS
-from widgets.calculators import answers, calculate, cliff, running, vram
+from widgets.calculators import calculate, cliff, running, vram
 from widgets.form import inputs
 from widgets.page import static_html
 from widgets.session import CALCULATORS, Calculator, with_company
@@ -134,14 +134,16 @@ def test_the_verdict_on_the_start_is_coloured_by_its_level(start, level):
         assert known["status"] == {"level": level, "text": books.verdict}
 
 
-def test_every_button_makes_it_start_with_the_room_it_says():
+def test_every_button_makes_it_start_with_the_users_it_says():
     found = shown()["remedies"]
     assert len(found["items"]) >= 3 and "cheapest first" in found["text"]
     for one in found["items"]:
         state, messages = vram.FORM.parse(one["query"])
-        books = capacity.ledger(inputs.deployment(state), context_tokens=state["ctx"])
+        d = inputs.deployment(state)
+        books = capacity.ledger(d, context_tokens=state["ctx"], concurrency=state["users"])
         assert messages == [] and books.starts
-        assert answers.gib(books.kv_pool_bytes) in one["note"], one
+        held = "all 16" if books.fits else f"{books.max_concurrent} of 16"
+        assert f"holds {held} users" in one["note"], one
 
 
 def test_a_remedy_that_shortens_the_request_moves_the_inputs_of_each_calculator():
@@ -160,7 +162,7 @@ def test_a_remedy_that_shortens_the_request_moves_the_inputs_of_each_calculator(
 
 def test_what_no_setting_mends_is_said_without_a_button():
     found = shown(model="llama-3.1-405b", gpu="l4", weights="bf16", tp=1)["remedies"]
-    assert found["items"] == [] and found["text"].startswith("No single setting")
+    assert found["items"] == [] and found["text"].startswith("No single change")
     assert shown(tp=2)["remedies"] == {"text": "", "items": []}
 
 
@@ -233,6 +235,18 @@ def test_all_that_makes_it_start_is_listed_with_money_last():
     assert vram.FORM.parse(eight["query"])[0]["weights"] == "fp8"
 
 
+def test_weights_that_exceed_the_card_print_no_room_and_no_bar_of_nothing():
+    view = shown(model="qwen3-30b-a3b", gpu="rtx-4090", tp=1, weights="bf16", kv="bf16")
+    assert view["status"]["text"].startswith("Does not start: the weights alone take 56.9")
+    assert view["texts"][0]["text"] == "torch.OutOfMemoryError: CUDA out of memory."
+    assert not any("span" in one for one in view["headline"])
+    changes = {row[0]: row[2] for row in view["tables"][1]["rows"]}
+    assert re.fullmatch(r"holds \d+", changes["INT4 AWQ weights"])
+    assert changes["FP8 weights"] == "does not start"
+    card = next(name for name in changes if name.startswith("1 x "))
+    assert changes[card] == "holds all"
+
+
 def test_one_way_out_has_no_heading_for_several():
     assert running.heading(["a"]) == "This makes it start:"
     assert running.heading(["a", "b"]).startswith("One of these")
@@ -303,4 +317,4 @@ def test_the_room_of_a_deployment_is_the_same_in_vram_and_in_cliff():
         state = one.FORM.defaults() | {"fraction": 0.98, "kv": "fp8", "tp": 1}
         head = {item["label"]: item for item in one.view(state)["headline"]}["Room for KV cache"]
         rooms.append((head["value"], head["note"]))
-    assert rooms == [("5.55", "36,352 tokens over users of 8,000")] * 2
+    assert rooms == [("5.55", "36,352 tokens, at 8,000 a user")] * 2

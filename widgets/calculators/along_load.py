@@ -1,9 +1,9 @@
 """Compare along a load: curves over users or tokens, and where they end and cross."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
-from itertools import combinations, pairwise
+from itertools import chain, combinations, pairwise
 
 from llmcap_kernel import capacity, serving, sweep
 from llmcap_kernel.explain import digits
@@ -87,14 +87,14 @@ def parts(question):
     found = sweep.leads(
         lambda x: {curve.label: curve.at(x) for curve in curves}, stops, less=question.what.less
     )
-    status, more = _status(question, curves, found, stops, now)
+    status, more = _status(question, curves, found, stops)
     return {
         "status": status,
         "figure": _figure(question, curves, stops, rows, now, even),
         "tables": _tables(question, curves, rows, now),
         "sentences": [
             *more,
-            *_crossings(question, curves, stops),
+            *_crossings(question, curves, stops, found),
             *_limits(question, curves, stops),
             *_ends(question, ends, stops, curves),
             *_better_with_length(question, curves, rows),
@@ -170,67 +170,157 @@ def _round_stops(low, high, users, even):
     return sorted({low, *(x for x in inner if low < x < high), high})
 
 
-FEW = 2  # stretches that a headline names
-LEADS_ALL = "It leads over the whole range; who is close behind changes"
+MOST_STRETCHES = 3  # of the range, that a verdict names
+NARROW = 0.1  # of the axis: two that are level on so little are passing each other
 
 
-def _status(question, curves, leads, stops, now):
-    """Say who is ahead: where the inputs stand, and along the range while that is short to say.
+@dataclass(frozen=True)
+class Stretch:
+    """A part of the range with one answer to who is ahead: the leads that it is made of."""
 
-    Gives the status, and what is said of the whole range in a sentence below where it is long.
+    leads: tuple
+
+    @property
+    def start(self):
+        return self.leads[0].start
+
+    @property
+    def end(self):
+        return self.leads[-1].end
+
+    @property
+    def leader(self):
+        """Who leads on all of it; "" where that changes."""
+        names = {one.leader for one in self.leads}
+        return names.pop() if len(names) == 1 else ""
+
+    @property
+    def names(self):
+        """Between whom the order is not known; else who leads."""
+        every = ((*one.leader.split(" and "), *one.rivals) for one in self.leads)
+        return frozenset(chain.from_iterable(every))
+
+    @property
+    def sometimes(self):
+        """Those of them who are close on a part only."""
+        return self.names - frozenset.intersection(*(Stretch((one,)).names for one in self.leads))
+
+    def goes_on(self, other):
+        """Whether the next part has the same answer."""
+        if self.end + 1 != other.start or self.is_close != other.is_close:
+            return False
+        return self.names == other.names or (bool(self.leader) and self.leader == other.leader)
+
+    @property
+    def is_close(self):
+        return any(one.rivals for one in self.leads)
+
+    @property
+    def is_level(self):
+        """Whether nobody is ahead of another, on the same rows."""
+        return not self.is_close and " and " in self.leads[0].leader
+
+
+def _status(question, curves, leads, stops):
+    """Say who is ahead, by parts of the range.
+
+    Gives the status, and what is said of each part in a sentence below where they are many.
     """
-    first, last = stops[0], stops[-1]
-    word, noun = question.variable.word, question.show.noun
-    parts: list = []
-    alone: list = []
-    for one in _by_leader(leads):
-        name, over = one.leader, _stretch(one.start, one.end, first, last)
-        if not parts:
-            verb = "have" if " and " in name else "has"
-            over = f"{verb} the {noun} {over}" + ("" if over.endswith("range") else f" {word}")
-        inside = [x for x in stops if one.start <= x <= one.end]
-        parts.append(f"{name} {over}{_margin(question, curves, inside, name)}")
-        alone += _alone(question, curves, inside, name)
-    if not parts:
-        why = ", ".join(f"{curve.label}: {OBSTACLES[curve.obstacle(first)]}" for curve in curves)
+    every = _stretches(leads)
+    if not every:
+        why = ", ".join(f"{curve.label}: {OBSTACLES[curve.obstacle(stops[0])]}" for curve in curves)
         text = f"None has a number anywhere on this range ({why})."
         return {"level": "bad", "text": text}, []
-    many, close = len(parts), sweep.too_close(leads)
-    if many > 5:
-        parts = [*parts[:4], f"then {many - 4} more changes"]
-    text = " ".join([f"{'; '.join(parts)}.", *alone])
-    text = f"{close}. By the estimates, {text}" if close else text
-    more, here = [], _where_it_stands(question, curves, leads, now)
-    if here and (many > FEW or close.count("between") > 1):
-        changes = "Elsewhere the lead changes" if many > 1 else LEADS_ALL
-        more, text = [text], f"{here} {changes}, as said below."
-    held = _held_in_part(question, curves)
-    text = f"{text} {held}" if held else text
+    wide = sorted(every, key=lambda one: _width(one, stops), reverse=True)
+    named = [one for one in every if one in wide[:MOST_STRETCHES]]
+    text = _said(question, curves, named, stops)
+    more = []
+    if len(named) < len(every):
+        rest = len(every) - len(named)
+        text += f" The lead changes in {rest} shorter part{'s' * (rest > 1)}, as said below."
+        more = [_said(question, curves, every, stops)]
+    text = " ".join(filter(None, (text, _held_in_part(question, curves))))
     met = any(curve.misses(x) is False for curve in curves for x in stops)
-    return {"level": "good" if met and not close else "warn", "text": text}, more
+    is_known = not any(one.is_close for one in every)
+    return {"level": "good" if met and is_known else "warn", "text": text}, more
 
 
-def _where_it_stands(question, curves, leads, now):
-    """Say who is ahead where the inputs stand; nothing where that is off the range."""
-    one = next((one for one in leads if one.start <= now <= one.end), None)
-    if one is None:
-        return ""
-    verb = "have" if " and " in one.leader else "has"
-    margin = _margin(question, curves, [now], one.leader)
-    said = f"At {now:,} {question.variable.word} {one.leader} {verb} the {question.show.noun}"
-    rivals = f"; too close to call with {' and '.join(one.rivals)}" if one.rivals else ""
-    return f"{said}{margin}{rivals}."
-
-
-def _by_leader(leads):
-    """Stretches side by side with one leader as one, whoever is close behind."""
+def _stretches(leads):
+    """Put leads side by side with one answer together; who pass each other are not named level."""
     out: list = []
     for one in leads:
-        if out and out[-1].leader == one.leader and out[-1].end + 1 == one.start:
-            out[-1] = sweep.Lead(out[-1].start, one.end, one.leader)
+        new = Stretch((one,))
+        if out and out[-1].goes_on(new):
+            out[-1] = Stretch((*out[-1].leads, one))
         else:
-            out.append(one)
-    return out
+            out.append(new)
+    whole = math.log((out[-1].end + 1) / max(out[0].start, 1)) if out else 0
+    beside = zip([None, *out], out, [*out[1:], None], strict=False)
+    passing = [
+        one
+        for before, one, after in beside
+        if one.is_level and _log_width(one) < NARROW * whole
+        if any(side and side.names <= one.names for side in (before, after))
+    ]
+    return [one for one in out if one not in passing]
+
+
+def _log_width(one):
+    return math.log((one.end + 1) / max(one.start, 1))
+
+
+def _width(stretch, stops):
+    """How much of the axis a part of the range takes, which is even where it begins at zero."""
+    return _log_width(stretch) if stops[0] else stretch.end - stretch.start
+
+
+def _said(question, curves, stretches, stops):
+    """Say of each part of the range who is ahead there."""
+    word, out, alone = question.variable.word, [], []  # type: str, list[str], list[str]
+    for i, one in enumerate(stretches):
+        over = _stretch(one.start, one.end, stops[0], stops[-1])
+        over += f" {word}" if i == 0 and not over.endswith("range") else ""
+        inside = [x for x in stops if one.start <= x <= one.end]
+        out.append(_ahead_words(question, curves, one, inside, over, is_first=not out))
+        if not one.is_close:
+            alone += _alone(question, curves, inside, one.leads[0].leader)
+    return " ".join([f"{'; '.join(out)}.", *alone])
+
+
+def _ahead_words(question, curves, one, inside, over, *, is_first):
+    """Say who is ahead on one part of the range; only the first says of what."""
+    noun, leader = question.show.noun, one.leads[0].leader
+    if one.is_close:
+        favoured = max(one.leads, key=_log_width).leader
+        by = _margin(question, curves, inside, favoured).strip(" ()").removesuffix(" of the next")
+        if one.leader and " and " not in one.leader:
+            has = f"{_has(favoured)} the {noun} " if is_first else ""
+            return f"{favoured} {has}{over} by the estimates ({by}), {_rivals(question, one)}"
+        names = _listed(label for label in question.columns if label in one.names)
+        lead = f"For the {noun}, " if is_first else ""
+        favour = "" if " and " in favoured else f" (the estimates favour {favoured}, {by})"
+        return f"{lead}{names} are too close to call {over}{favour}"
+    has = f"{_has(leader)} the {noun} " if is_first else ""
+    return f"{leader} {has}{over}{_margin(question, curves, inside, leader)}"
+
+
+def _rivals(question, one):
+    """With whom it is too close to call, all along and in part."""
+    close = [label for label in question.columns if label in one.names - {one.leader}]
+    always = _listed(label for label in close if label not in one.sometimes)
+    in_part = _listed(label for label in close if label in one.sometimes)
+    if not always:
+        return f"too close to call, in part, with {in_part}"
+    return f"too close to call with {always}{f' and, in part, with {in_part}' if in_part else ''}"
+
+
+def _listed(labels):
+    labels = list(labels)
+    return " and ".join(filter(None, (", ".join(labels[:-1]), *labels[-1:])))
+
+
+def _has(names):
+    return "have" if " and " in names else "has"
 
 
 def _held_in_part(question, curves):
@@ -297,12 +387,16 @@ def _alone(question, curves, inside, name):
     return [f"Up to {inside[end - 1]:,} {word} no other fits."] if end else []
 
 
-def _crossings(question, curves, stops):
-    """Name every place where two curves change places."""
+def _crossings(question, curves, stops, leads):
+    """Name every place where two curves change places, and not where that is too close to call."""
     out = []
     word = question.variable.word
     for one, two in combinations(curves, 2):
-        found = sweep.crossings(one.value, two.value, stops)
+        found = [
+            turn
+            for turn in sweep.crossings(one.value, two.value, stops)
+            if not _is_close_at(turn.at, {one.label, two.label}, leads)
+        ]
         if len(found) > 3:
             out.append(
                 f"{one.label} and {two.label} change places {len(found)} times between "
@@ -314,6 +408,12 @@ def _crossings(question, curves, stops):
             ahead, behind = (one, two) if first_ahead else (two, one)
             out.append(f"{ahead.label} overtakes {behind.label} at {turn.at:,} {word}.")
     return out
+
+
+def _is_close_at(x, labels, leads):
+    """Whether two change places where their order is not known anyway."""
+    here = next((one for one in leads if one.start <= x <= one.end), None)
+    return here is not None and bool(here.rivals) and labels <= Stretch((here,)).names
 
 
 def _limits(question, curves, stops):
@@ -357,9 +457,8 @@ def _better_with_length(question, curves, rows):
 
 
 WHY_BETTER = (
-    "A longer context can be faster at first: prompt and answer grow together, and a short prompt "
-    "takes hardly less time than one twice as long, since the weights are read for it all the "
-    "same. The answer that it delays has fewer tokens to share that time."
+    "A longer context can be faster at first: the weights are read for any length, and the pause "
+    "for another user's prompt is shared among the tokens of a longer answer."
 )
 
 

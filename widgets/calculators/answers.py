@@ -32,6 +32,27 @@ def gib(value, figures=3):
     return digits(value / GIB, figures)
 
 
+def users(number):
+    """Name the unit of a number of users.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+
+    Returns
+    -------
+    str
+        "user" of one.
+
+    Examples
+    --------
+    >>> users(1), users(0)
+    ('user', 'users')
+    """
+    return "user" if number == 1 else "users"
+
+
 def arithmetic(result, *names):
     """Pick lines of a result's derivation.
 
@@ -148,7 +169,7 @@ def beside_mean(tail, mean, percent):
     if tail.value < mean.value:
         return f"below the mean: a few gaps wait {WAIT}"
     if tail.value > STOPPED * mean.value:
-        return f"more than {100 - percent:g} gaps in 100 wait {WAIT}"
+        return f"more than {100 - percent:g}% of the gaps wait {WAIT}"
     return ""
 
 
@@ -346,7 +367,8 @@ def _placed(item):
     shown = {n: f"${value:,.2f}" if money else digits(value, 3) for n, value in known.items()}
     said = f"{shown['low']} to {shown['high']}"
     said += f", ceiling {shown['ceiling']}" if "ceiling" in known else ""
-    said += f", {bound} {shown['limit']}" if bound and "limit" in known else ""
+    if bound and "limit" in known:
+        said += f", {bound} {shown['limit']}" if bound == "limit" else f", {shown['limit']} {bound}"
     return item | {"span": span | {"at": at, "text": said}}
 
 

@@ -6,9 +6,9 @@ from llmcap_kernel import catalog, design
 from llmcap_kernel.address import MEAN
 from llmcap_kernel.design.limits import IMPOSSIBLE
 from llmcap_kernel.evidence import weak_spots
-from llmcap_kernel.explain import Line, digits, quantity
+from llmcap_kernel.explain import Line, counted, digits, ordinal, quantity
 from llmcap_kernel.refuse import BadInput
-from llmcap_kernel.simulation.percentiles import derived
+from llmcap_kernel.simulation.percentiles import derived, percentile
 from llmcap_kernel.spec import Slo
 
 from .. import constants
@@ -59,6 +59,7 @@ NO_INTERVAL = (
     "A dash stands where benchmarks report nothing, so that no interval was earned. Why the others "
     "are as wide as they are stands with the arithmetic."
 )
+LAST_PERCENT = 99  # of the gaps: those beyond are the longest pauses
 LINE = 72  # characters of a line of arithmetic
 DUTY_STOPS = (1, 2, 5, *range(10, 101, 5))
 HINT = "Set model, GPU, cards, weights and prompt: the numbers follow."
@@ -144,6 +145,7 @@ def _parts(card, state):
         "tables": [_numbers(card, money), _more_or_fewer(card, crowds), *memory],
         "behind": constants.behind([card]),
         "sentences": [
+            *_gaps_said(card),
             *money.sentences(),
             NO_INTERVAL,
             *(f"{mode.title}. {mode.wrong}" for mode in modes),
@@ -223,8 +225,8 @@ def _notes(card, state):
         )
     if card.starts and card.users < load.concurrency:
         texts.append(
-            f"{card.users:,} of the {load.concurrency:,} users are served at once; the others "
-            "wait, which is in the first token."
+            f"The engine serves {card.users:,} of the {load.concurrency:,} users at once; the "
+            "others wait, which is in the first token."
         )
     return answers.card_notes(card) + [
         {"level": "info", "field": "", "text": text} for text in texts
@@ -287,7 +289,7 @@ def _speed(card, trail):
         "label": "Speed of one user",
         "value": digits(rate.value),
         "unit": "tok/s",
-        "note": answers.noted(f"{text} between tokens, other users' prompts in it", rate),
+        "note": _short(f"{text} between tokens", rate),
         "explain": f"{trail(gap, 's', 'queue', 'itl')}\n\n{turned}",
     } | answers.span(rate, bound)
 
@@ -307,18 +309,34 @@ def _percentiles(card):
             "label": label,
             "value": value,
             "unit": unit,
-            "note": _allowed(tail, made, card.estimates.itl_s),
+            "note": _short(f"{quantity(tail.bound_s, 's')} allowed", made),
             "explain": "\n".join(rows),
         }
         items.append(item | answers.span(made, tail.bound_s, scale))
     return items
 
 
-def _allowed(tail, made, gap):
-    """What is allowed, and why a percentile of the gaps is far from their mean."""
-    allowed = f"{quantity(tail.bound_s, 's')} allowed"
-    why = answers.beside_mean(made, gap, tail.percent) if tail.quantity == "itl" else ""
-    return answers.noted("; ".join(filter(None, (allowed, why))), made)
+def _short(said, estimate):
+    """A tile's one line: what the number is of, and why it is not known closely, where so."""
+    return "; ".join(filter(None, (said, estimate.doubt)))
+
+
+def _gaps_said(card):
+    """Say why a percentile of the gaps is far from their mean, which stands beside it."""
+    mean = card.estimates.itl_s
+    for tail, (_, made) in zip(card.slo.tails, card.percentiles(), strict=True):
+        if tail.quantity != "itl":
+            continue
+        if made.value < mean.value:
+            last = percentile(card.estimates, "itl", LAST_PERCENT)
+            longest = f" The {LAST_PERCENT}th percentile is {quantity(last.value, 's')}."
+            yield (
+                f"{tail.percent:g}% of the gaps are at most {quantity(made.value, 's')}, less than "
+                f"the mean of {quantity(mean.value, 's')}: prompts of other users pause a few gaps "
+                f"for long.{longest if tail.percent < LAST_PERCENT else ''}"
+            )
+        elif why := answers.beside_mean(made, mean, tail.percent):
+            yield f"{why[0].upper()}{why[1:]}, so the {ordinal(tail.percent)} percentile is long."
 
 
 def _users(card, most, crowds):
@@ -329,15 +347,16 @@ def _users(card, most, crowds):
     if limited:
         rows = ["LIMITS: the most users whose estimates meet them"]
         for users, trial in sorted(crowds.items()):
-            rows.append(f"at {users:,} user{'s' if users > 1 else ''}")
+            rows.append(f"at {counted(users, 'user')}")
             rows += [f"    {limit.sentence}" for limit in trial.limits if limit.unit == "s"]
-        parts += ["\n".join(rows), _why(most)]
-    room = answers.fitting(card, most) if limited else f"{ledger.max_concurrent:,} have room"
+        parts += [f"{answers.fitting(card, most)}.", "\n".join(rows), _why(most)]
+    fit = "fits" if ledger.max_concurrent == 1 else "fit"
+    room = f"{ledger.max_concurrent:,} {fit} in memory; {wanted}"
     return {
         "label": "Users within the limits",
         "value": f"{most.value:,}",
-        "unit": "users",
-        "note": answers.noted(f"{room}; {wanted}", most, answers.HOW_MANY),
+        "unit": answers.users(most.value),
+        "note": _short(room, most),
         "explain": "\n\n".join(parts),
     } | (answers.span(most) or _room_span(ledger, most))
 
@@ -360,7 +379,7 @@ def _first_token(card, trail):
         "label": "First token, mean",
         "value": value,
         "unit": unit,
-        "note": answers.noted("under this load", estimate),
+        "note": _short("under this load", estimate),
         "explain": trail(estimate, "s", "queue", "ttft"),
     } | answers.span(estimate, card.slo.ttft_s, scale)
 
@@ -406,11 +425,7 @@ class _Money:
             "label": "$/M output",
             "value": f"${self.busy.value:,.2f}",
             "unit": "",
-            "note": answers.noted(
-                f"prompts included; ${self.of_all():,.2f}/M of both. {self.rent()}; busy "
-                f"{self.duty:.0%} of the hours ${self.part.value:,.2f}",
-                self.busy,
-            ),
+            "note": _short("prompts included, always busy", self.busy),
             "explain": "\n\n".join(lines),
         } | answers.span(self.busy)
 
@@ -441,7 +456,14 @@ class _Money:
         """Say in words when renting is the cheaper way."""
         if not self.busy:
             return []
-        return [self._against_api(), *self._rents()]
+        return [self._stands_on(), self._against_api(), *self._rents()]
+
+    def _stands_on(self):
+        """Whose rent the price is of, and what it is over all tokens."""
+        return (
+            f"The price is of a rent of {self.rent()}. Over prompts and answers together it is "
+            f"${self.of_all():,.2f}/M."
+        )
 
     def _against_api(self):
         even, duty = self.break_even(), f"{self.duty:.0%}"
@@ -517,7 +539,7 @@ def _numbers(card, money):
         rows.append(estimated("$/M output, always busy", money.busy, "USD/Mtok"))
         rows.append(estimated(f"$/M output, busy {money.duty:.0%}", money.part, "USD/Mtok"))
     return {
-        "caption": f"All numbers at {card.workload.concurrency:,} users",
+        "caption": f"All numbers at {counted(card.workload.concurrency, 'user')}",
         "columns": ["Measure", "Ceiling", "Estimate", "Four in five: from", "to"],
         "rows": rows,
         "highlight": [],

@@ -93,15 +93,15 @@ def _headline(d, longest, users):
         {
             "label": f"Users at {at_8k.context_tokens:,} tokens",
             "value": f"{at_8k.max_concurrent:,}",
-            "unit": "users",
-            "note": "whole users; a part of one is none",
+            "unit": answers.users(at_8k.max_concurrent),
+            "note": "rounded down to whole users",
             "explain": answers.arithmetic(at_8k, "kv_per_sequence", "max_concurrent"),
         },
         {
             "label": "Room for KV cache",
             "value": gib(max(at_8k.kv_pool_bytes, 0)),
             "unit": "GiB",
-            "note": f"{at_8k.kv_pool_tokens:,} tokens over users of {at_8k.context_tokens:,}",
+            "note": f"{at_8k.kv_pool_tokens:,} tokens, at {at_8k.context_tokens:,} a user",
             "explain": answers.arithmetic(at_8k, "budget", "kv_pool"),
         },
     ]

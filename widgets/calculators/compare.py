@@ -1,7 +1,7 @@
 """Compare, the laboratory: one quantity along one variable, for two to four deployments."""
 
 from llmcap_kernel import design, sweep
-from llmcap_kernel.explain import quantity
+from llmcap_kernel.explain import counted, quantity
 from llmcap_kernel.refuse import BadInput
 
 from .. import constants
@@ -162,7 +162,7 @@ def _headline(question, card):
     item = {"label": columns.title(card), "explain": card.explain()}
     if made is None:
         obstacle = sweep.obstacle(card.deployment, card.workload)
-        users = f"{card.max_concurrent:,} of {card.workload.concurrency:,} users fit"
+        users = f"{card.max_concurrent:,} of {counted(card.workload.concurrency, 'user')} fit"
         note = users if obstacle in ("room", "start") else ""
         return item | {"value": sweep.OBSTACLES[obstacle], "unit": "", "note": note}
     scale = question.show.scale

@@ -45,7 +45,7 @@ FORM = Form(
               reads=from_name.model, beyond=True),
         *inputs.load_fields(design.WORKED_WORKLOAD),
         Field("rate", "number", None, "Requests a second", 1e-3, 1e5, unit="requests/s",
-              optional=True, help="In place of users at once, who then come of it."),
+              optional=True, help="Instead of users at once, which then follow from it."),
         *inputs.limit_fields(design.WORKED_SLO),
         Field("vendor", "name", ANY, "Cards of", names=lambda: VENDORS),
         Field("nodes", "whole", 1, "Nodes, at most", 1, 8),

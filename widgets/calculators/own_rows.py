@@ -9,6 +9,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import NamedTuple
 
+from llmcap_kernel import calibration
 from llmcap_kernel.evidence import compare, measurements, results, weak_spots
 from llmcap_kernel.explain import digits
 from llmcap_kernel.refuse import printable
@@ -16,7 +17,7 @@ from llmcap_kernel.refuse import printable
 from .. import benchmarks
 from ..form import learnt
 from . import published, scatter
-from .published import GROUP_OF, GROUPS, percent, way
+from .published import GROUP_OF, GROUPS, percent
 from .published_tables import row_cells
 
 MOST = 20_000  # rows of a reader's file; predicting one takes a millisecond
@@ -401,9 +402,10 @@ def _unread(report):
 def _status(report, mine, others, asks, voice):
     if not mine:
         return {"level": "warn", "text": _open(report, asks, voice)}
-    inside = [p.inside for p in mine if p.inside is not None]
+    inside = _held(mine)
     text = f"{voice.rows} {_rows(len(mine))}: median error {percent(published.median(mine))}"
-    text += f", {sum(inside):,} of {len(inside):,} in the 80% interval." if inside else "."
+    text += f", {sum(inside):,} of {len(inside):,} in the 80% interval" if inside else ""
+    text += f"{_too_wide(mine)}."
     alike = "" if others.median is None else likeness([p.error for p in mine], others.median)
     if others.median is not None:
         text += f" {SAID[alike]} (median {percent(others.median)})."
@@ -413,6 +415,17 @@ def _status(report, mine, others, asks, voice):
     left_out = f"Not understood, and left out: {', '.join(unread)}. {LENGTHS}"
     beside = {"beside": left_out} if unread else {}
     return {"level": "good" if is_good else "warn", "text": text} | beside
+
+
+def _held(points):
+    """Whether each measurement lies in its interval, of those whose interval tells something."""
+    return [p.held for p in points if p.held is not None]
+
+
+def _too_wide(points):
+    """Say of how many rows the interval is too wide to tell anything; nothing where of none."""
+    wide = sum(p.inside is not None and p.held is None for p in points)
+    return f"; {wide:,} not counted, uncertain by more than {calibration.WIDE:g}x" if wide else ""
 
 
 SAID = {
@@ -443,19 +456,18 @@ def _headline(mine, others, voice):
         return []
     middle = published.median(mine)
     typical = min(mine, key=lambda p: abs(p.error - middle))
-    inside = [p.inside for p in mine if p.inside is not None]
-    off, _, leaning = way(sorted(p.off for p in mine)[len(mine) // 2]).partition(" ")
+    inside, hopeful = _held(mine), sum(p.off > 0 for p in mine)
     strangers = "no published row to set beside" if others.median is None else (
         f"published rows: {percent(others.median)}"
     )  # fmt: skip
     out = [
         _number(f"{voice.own} median error", percent(middle), "", strangers, definition(typical)),
-        _number(f"{voice.own} middle row", off, leaning),
     ]
     if inside:
-        note = f"{percent(sum(inside) / len(inside))}; 80% is promised"
-        held = _number("In the 80% interval", f"{sum(inside):,}", f"of {len(inside):,}", note)
-        out.insert(1, held)
+        note = f"{percent(sum(inside) / len(inside))}; 80% is promised{_too_wide(mine)}"
+        out.append(_number("In the 80% interval", f"{sum(inside):,}", f"of {len(inside):,}", note))
+    careful = f"{len(mine) - hopeful:,} too careful"
+    out.append(_number("Predicted too hopeful", f"{hopeful:,}", f"of {len(mine):,}", careful))
     return out
 
 
@@ -490,21 +502,21 @@ COLUMNS = ["Row", "What", "Measured", "Predicted", "From", "To", "Off", "Why"]
 
 
 def _by_group(mine, others, group, voice):
-    held = [name for name in GROUPS if name in others.share]
+    named = [name for name in GROUPS if name in others.share]
     rows = []
-    for name in held:
+    for name in named:
         some = [p for p in mine if GROUP_OF[p.row.metric] == name]
         strangers = others.groups[name]
-        inside = published.inside(some)
+        held, theirs = _held(some), _held(strangers)
         rows.append(
             [
                 GROUPS[name].title,
                 f"{len(some):,}",
                 percent(published.median(some)),
-                percent(inside),
+                _share(held),
                 f"{len(strangers):,}",
                 percent(published.median(strangers)),
-                percent(published.inside(strangers)),
+                _share(theirs),
             ]
         )
     yours, theirs = (
@@ -515,8 +527,13 @@ def _by_group(mine, others, group, voice):
         "caption": f"{voice.rows} rows beside the published ones",
         "columns": ["Measured", *yours, *theirs],
         "rows": rows,
-        "highlight": [held.index(group)] if group in held else [],
+        "highlight": [named.index(group)] if group in named else [],
     }
+
+
+def _share(held):
+    """The share of rows in their intervals; where every interval is too wide, that."""
+    return percent(sum(held) / len(held)) if held else "too wide"
 
 
 def _cells(p):

@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
+from llmcap_kernel import calibration
 from llmcap_kernel.evidence import compare, weak_spots
 
 from ..benchmarks import BENCHMARKS
@@ -186,6 +187,13 @@ class Point(weak_spots.Compared):
         if self.low is None or self.high is None:
             return None
         return self.low <= self.measured <= self.high
+
+    @property
+    def held(self):
+        """The same where the interval is one to rely on; None also where it is too wide to use."""
+        if self.low is None or self.high is None or self.high > calibration.WIDE * self.low:
+            return None
+        return self.inside
 
 
 def points(rows, against):

@@ -38,6 +38,10 @@ VARIABLES = {
     "model": Variable("Model", "models"),
 }
 
+# Along a length, whether a gap with another's prompt is one of the longest five in a hundred turns
+# at once: a percentile jumps there, and says little of the rest.
+LENGTHS = ("ctx", "in", "out", "prefix")
+
 
 @dataclass(frozen=True)
 class Show:
@@ -103,7 +107,18 @@ class Question:
 
     @cached_property
     def _judged(self):
-        return sweep.judged(self.slo, SHOWS[self.state["show"]].quantity)
+        mean = SHOWS[self.state["show"]].quantity
+        return (mean, None) if self.shows_mean_alone else sweep.judged(self.slo, mean)
+
+    @property
+    def shows_mean_alone(self):
+        """Whether a percentile is limited that jumps along a length, so that means are drawn."""
+        return self.name in LENGTHS and self._limited in [tail.name for tail in self.slo.tails]
+
+    @property
+    def _limited(self):
+        """What is limited of the quantity: its mean or a percentile, by name."""
+        return sweep.judged(self.slo, SHOWS[self.state["show"]].quantity)[0]
 
     @cached_property
     def what(self):
@@ -219,9 +234,12 @@ class Question:
         bar, mark = "Whiskers", "Open marks"
         if self.variable.load:
             bar, mark = "Bands", "Thin dotted lines"
+        mean = ""
+        if self.shows_mean_alone:
+            limited = design.tail_label(next(t for t in self.slo.tails if t.name == self._limited))
+            mean = f"Means are drawn: along a length the {limited}, which is limited, jumps. "
         return (
-            f"{bar} hold four measurements of five. Where they overlap a measurement may turn the "
-            "order, though an error that both share, such as an engine's, moves both. "
+            f"{mean}{bar} hold four measurements of five; where they overlap, the order may turn. "
             f"{mark} are ceilings, what the spec sheets allow."
         )
 

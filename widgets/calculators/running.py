@@ -42,7 +42,12 @@ def remedies(form, state, books):
     """
     if books.starts:
         return {"text": "", "items": []}
-    found = capacity.remedies(books.deployment, books.context_tokens)
+    found = capacity.remedies(
+        books.deployment,
+        books.context_tokens,
+        concurrency=books.concurrency,
+        shared_prefix_tokens=state.get("prefix", 0),
+    )
     moved = ((one, _moved(one, state)) for one in found)
     items = [
         {
@@ -70,7 +75,9 @@ def heading(items):
         Its heading, for none, one or several.
     """
     if not items:
-        return "No single setting makes it start: it takes a smaller format, or another card."
+        return (
+            "No single change makes it start: it takes several, a smaller model or a larger card."
+        )
     one = len(items) == 1
     return "This makes it start:" if one else "One of these makes it start, the cheapest first:"
 
@@ -106,7 +113,8 @@ def engine_lines(books):
         f"{line.text:{width}}  within {line.within}" if line.within else line.text
         for line in printed
     ]
-    title = f"What {books.deployment.engine.title} will print when it starts, four times in five"
+    end = "when it starts, four times in five" if books.starts else "before it stops"
+    title = f"What {books.deployment.engine.title} will print {end}"
     return {"title": title, "text": "\n".join(rows)}
 
 

@@ -1,12 +1,14 @@
 """The scorecard: two to four deployments side by side, under the same users and limits."""
 
+import math
+
 from llmcap_kernel import design
 from llmcap_kernel.address import MEAN
-from llmcap_kernel.explain import quantity
+from llmcap_kernel.explain import counted, quantity
 from llmcap_kernel.refuse import BadInput
 
 from .. import constants
-from ..figures.limits import FARTHEST, limits_used
+from ..figures.limits import limits_used
 from ..form import inputs, lists
 from ..form import presets as p
 from ..form.state import Form
@@ -77,8 +79,9 @@ def _parts(card):
         "figure": _figure(card),
         "tables": [_table(card), _ends(card)],
         "sentences": [
-            f"All columns serve the same {load.concurrency:,} users of {load.input_tokens:,} + "
-            f"{load.output_tokens:,} tokens. Where fewer have room, the others wait for it.",
+            f"All columns serve the same {counted(load.concurrency, 'user')} of "
+            f"{load.input_tokens:,} + {load.output_tokens:,} tokens. Where fewer have room, the "
+            "others wait for it.",
             "Numbers are estimates, with the range that held four measurements of five; a "
             "ceiling is what the spec sheet allows.",
         ],
@@ -121,8 +124,8 @@ def _named(d):
 
 
 def _share(limit):
-    """Share of a limit that is used; no headroom at all is drawn as far out as can be."""
-    return 1 / limit.headroom if limit.headroom > 0 else FARTHEST
+    """Share of a limit that is used; without end where there is no headroom at all."""
+    return 1 / limit.headroom if limit.headroom > 0 else math.inf
 
 
 # What is expected of a deployment: the name in the rows of a card, its attribute and unit.

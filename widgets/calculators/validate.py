@@ -235,7 +235,7 @@ def _controls(state, own, shown):
 
 def _choices(fields, state, own):
     """What is drawn, and which of the published rows."""
-    every = published.left_in((ANY,) * len(FILTERS))
+    every = {n: published.points_left((ANY,) * len(FILTERS), n, "source") for n in GROUPS}
     counts = {
         name: f"{len(some):,} rows"
         for name, some in every.items()
@@ -280,9 +280,9 @@ def _file_control(field, state, own, shown):
         **{"group": "", "unit": "", "help": "" if shown else field.help, "min": 0, "max": 1},
         **{"accept": ACCEPT, "text": said, "loaded": shown is not None},
         # an example is in the address, and taken away with it
-        "example": "" if shown else FORM.query(state | {"file": EXAMPLE}),
+        "example": "" if shown else FORM.query(without_file(state) | {"file": EXAMPLE}),
         "sample": "" if shown else results.SAMPLE,
-        "leave": FORM.query(state | {"file": YOURS}) if tried else "",
+        "leave": FORM.query(without_file(state)) if tried else "",
     }
 
 
@@ -409,15 +409,29 @@ def _sentences(state):
     ]
     if state["metric"] == "speed":
         out.append("Times between tokens are drawn as the rate they make, 1 / time.")
-        out.append(
-            "Every published row counts here. The first page leaves out rows in doubt and engines "
-            "of few rows, so that it counts fewer."
-        )
+        out.append("Every published row of that speed counts, on the first page too.")
     out.append(published.DISTANCE)
     return out
 
 
 # a file of the reader's own
+
+
+def without_file(state):
+    """Let go of a file, and of what was set for it: the next one is another.
+
+    Parameters
+    ----------
+    state : dict
+        A complete state of `FORM`.
+
+    Returns
+    -------
+    dict
+        The state, with the file and the inputs beside it as they start.
+    """
+    start = FORM.defaults()
+    return {name: start[name] if name.startswith("file") else x for name, x in state.items()}
 
 
 def with_file(name="", raw=b"", progress=None):

@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import cache
 
 from llmcap_kernel import capacity, catalog, design, toolbox
-from llmcap_kernel.explain import GIB
+from llmcap_kernel.explain import GIB, counted
 from llmcap_kernel.refuse import BadInput
 
 from ..figures.memory import memory_bars, memory_table, term_table, usable_bytes
@@ -100,8 +100,7 @@ def _status(books):
     level = "bad" if books.beyond else level
     text = books.verdict
     if books.starts and not books.fits:
-        name, size = books.terms[0]
-        text += f" The largest term is {name} with {gib(size)} GiB."
+        text += f" {books.largest[0].upper()}{books.largest[1:]}."
     return {"level": level, "text": text}
 
 
@@ -111,7 +110,7 @@ def _headline(books):
         {
             "label": f"Users that fit at {books.context_tokens:,} tokens",
             "value": f"{books.max_concurrent:,}",
-            "unit": "users",
+            "unit": answers.users(books.max_concurrent),
             "note": f"{books.concurrency:,} wanted",
             "explain": answers.arithmetic(books, "max_concurrent"),
         }
@@ -133,7 +132,7 @@ def _headline(books):
         | _between(
             *(books.kv_pool_bytes / GIB, [end / GIB for end in books.kv_pool_interval_bytes]),
             books.least_room_bytes / GIB,
-            "to start",
+            "needed to start",
         ),
         {
             "label": "One user takes",
@@ -147,7 +146,7 @@ def _headline(books):
 
 def _total(books):
     return (
-        f"needed = weights + overhead + KV of {books.concurrency:,} users\n"
+        f"needed = weights + overhead + KV of {counted(books.concurrency, 'user')}\n"
         f"       = {gib(books.weights_bytes)} GiB + {gib(books.overhead_bytes)} GiB"
         f" + {gib(books.kv_used_bytes)} GiB\n"
         f"       = {gib(books.needed_bytes)} GiB"
@@ -155,8 +154,13 @@ def _total(books):
 
 
 def _between(value, interval, least, bound=""):
-    """The bar under a number: its interval four times in five, and what is needed at least."""
+    """The bar under a number: its interval four times in five, and what is needed at least.
+
+    Nothing where both ends are the same, or there is no room at all.
+    """
     low, high = (max(end, 0) for end in interval)
+    if low == high:
+        return {}
     ends = {"low": low, "value": max(value, 0), "high": high, "limit": least}
     return {"span": ends | {"bound": bound}}
 
@@ -164,26 +168,26 @@ def _between(value, interval, least, bound=""):
 def _shortfall(books):
     if books.kv_pool_bytes < 0:
         return f"weights and overhead are {gib(-books.kv_pool_bytes)} GiB over"
-    return f"{books.kv_pool_tokens:,} tokens over users of {books.context_tokens:,}"
+    return f"{books.kv_pool_tokens:,} tokens, at {books.context_tokens:,} a user"
 
 
 def _ways_out(books):
     """Name single changes and what each one does: the law, run once more for each."""
     rows, levels = [], []
     d, ctx = books.deployment, books.context_tokens
-    tried = [(name, lever, ctx) for name, lever in _levers(d)]
+    tried = [(name, lever, ctx) for name, lever in _levers(books)]
     tried.append((f"Half the context, {max(ctx // 2, 1):,} tokens", lambda: d, max(ctx // 2, 1)))
     for name, lever, length in tried:
         try:
-            users = capacity.max_concurrent(lever(), length)
+            after = capacity.ledger(lever(), context_tokens=length, concurrency=books.concurrency)
         except BadInput:
             continue  # a change that this model or card cannot have is no way out
-        enough = users >= books.concurrency
-        rows.append([name, f"{users:,}", "holds all" if enough else "not enough"])
-        levels.append([None, "good" if enough else "bad"])
+        held = "holds all" if after.fits else f"holds {after.max_concurrent:,}"
+        rows.append([name, f"{after.max_concurrent:,}", held if after.starts else "does not start"])
+        levels.append([None, "good" if after.fits else "warn" if after.starts else "bad"])
     return {
         "caption": "One change away",
-        "columns": ["Change", "Users that fit", f"{books.concurrency:,} users"],
+        "columns": ["Change", "Users that fit", f"Of {counted(books.concurrency, 'user')}"],
         "rows": rows,
         "levels": levels,
         "highlight": [],
@@ -208,23 +212,29 @@ def _sentences(books):
     ]
 
 
-def _levers(d):
+def _levers(books):
     """List the levers that this deployment has not pulled yet: what to call it, and how."""
+    d = books.deployment
     latent = any(a.latent_dim for a in d.model.attention)
-    wide = catalog.format("fp8").bytes_per_element
-    larger, top = _next_card(d.gpu), design.MAX_FRACTION
+    wide, four = catalog.format("fp8").bytes_per_element, capacity.four_bits(d)
+    larger, top = _next_card(books), design.MAX_FRACTION
     levers = (
+        (
+            f"{four.short_title} weights",
+            lambda: toolbox.quantise_weights(d, four.name),
+            d.weights.bytes_per_element > capacity.EIGHT_BITS_BYTES,
+        ),
+        (
+            "FP8 weights",
+            lambda: toolbox.quantise_weights(d, "fp8"),
+            d.weights.bytes_per_element > wide,
+        ),
         (f"Memory fraction {top}", lambda: toolbox.set_memory_fraction(d, top), d.fraction < top),
         (f"{2 * d.tp} cards, TP-{2 * d.tp}", lambda: toolbox.split_tensors(d, 2 * d.tp), True),
         (
             f"{d.tp} x {lists.card_title(larger)}" if larger else "",
             lambda: replace(d, gpu=larger),
             larger is not None,
-        ),
-        (
-            "FP8 weights",
-            lambda: toolbox.quantise_weights(d, "fp8"),
-            d.weights.bytes_per_element > wide,
         ),
         ("FP8 KV cache", lambda: toolbox.quantise_kv(d, "fp8"), d.kv.bytes_per_element > wide),
         (
@@ -236,8 +246,19 @@ def _levers(d):
     return [(name, lever) for name, lever, useful in levers if useful]
 
 
-def _next_card(gpu):
+def _next_card(books):
+    """The smallest larger card of its vendor that holds all users, else the one that holds most."""
+    d = books.deployment
     cards = [catalog.gpu(name) for name in catalog.gpus()]
-    same = [g for g in cards if g.vendor == gpu.vendor and g.max_per_node == gpu.max_per_node]
-    bigger = [g for g in same if g.memory_visible_bytes > BIGGER * gpu.memory_visible_bytes]
-    return min(bigger, key=lambda g: g.memory_visible_bytes, default=None)
+    bigger = [
+        g
+        for g in cards
+        if g.vendor == d.gpu.vendor
+        and g.max_per_node >= d.num_gpus
+        and (g.link_bandwidth_bytes_s or d.num_gpus == 1)
+        and g.memory_visible_bytes > BIGGER * d.gpu.memory_visible_bytes
+    ]
+    bigger.sort(key=lambda g: g.memory_visible_bytes)
+    held = {g: capacity.max_concurrent(replace(d, gpu=g), books.context_tokens) for g in bigger}
+    enough = (g for g in bigger if held[g] >= books.concurrency)
+    return next(enough, max(bigger, key=lambda g: held[g], default=None))

@@ -65,7 +65,7 @@ def _even_context(users=16, share=1.0):
 
 
 def _gap_s(*, users=16, queue_s=0.84, wait_s=0.42, answer=400):
-    """A served gap by beat 9's formula, of a step of 20 ms."""
+    """A served gap by section 9's formula, of a step of 20 ms."""
     return 0.020 + (users * wait_s - queue_s) / answer
 
 
@@ -140,7 +140,7 @@ EXERCISES = {
         unit="cards",
         tolerance=0.001,
         hints=(
-            "Start from the speed of one card in beat 1. How many times faster must it be?",
+            "Start from the speed of one card in section 1. How many times faster must it be?",
             "Divide the bytes of a step by the cards; the cards must divide the 64 heads.",
             lambda: (
                 f"One card allows {quantity(_speed_of(1), 'tok/s')}. Try 2, 4 and 8 cards: each "
@@ -157,7 +157,7 @@ EXERCISES = {
         expected=_reduced_bytes,
         unit="bytes",
         hints=(
-            "How many all-reduces does a layer have, and how large is a message? Beat 6 says.",
+            "How many all-reduces does a layer have, and how large is a message? Section 6 says.",
             "All-reduces x 2 (n - 1) / n x tokens x width x 2 bytes.",
             "80 layers x 2, times 2 x 3 / 4, times 16 x 8,192 numbers of two bytes.",
         ),

@@ -146,7 +146,7 @@ EXERCISES = {
         expected=lambda: _kv_gb("qwen3-32b", "bf16", 32_000),
         unit="GB",
         hints=(
-            "Begin with one token, as beat 6 does. Which heads count?",
+            "Begin with one token, as section 6 does. Which heads count?",
             "2 x layers x KV heads x head width x bytes x tokens, and 1 GB is 1e9 bytes.",
             "2 x 64 x 8 x 128 x 2 bytes x 32,000 tokens.",
         ),
@@ -190,7 +190,7 @@ EXERCISES = {
         expected=lambda: _longest(_a98(), 16),
         unit="tokens",
         hints=(
-            "Users times context is a constant of A. Beat 7 prints it.",
+            "Users times context is a constant of A. Section 7 prints it.",
             "Users x context = pool / KV per token. Take the pool from the ledger of A at 0.98.",
             lambda: _pool_by_token(_a98()),
         ),
@@ -213,8 +213,8 @@ EXERCISES = {
         expected=_sampling_gb,
         unit="GB",
         hints=(
-            "Beat 4 has the formula. Which of the two batch limits is in it?",
-            "max_num_seqs x vocabulary x bytes a logit. The question in beat 4 has them for 0.16.",
+            "Section 4 has the formula. Which of the two batch limits is in it?",
+            "max_num_seqs x vocabulary x bytes a logit. Section 4 asks for those of 0.16.",
             "512 x 128,256 x 38 bytes.",
         ),
         mistakes={
@@ -254,7 +254,7 @@ EXERCISES = {
         expected=_latent_gb,
         unit="GB",
         hints=(
-            "Beat 9 says what one token of DeepSeek-V3 leaves in a layer. Who keeps it?",
+            "Section 9 says what one token of DeepSeek-V3 leaves in a layer. Who keeps it?",
             "layers x (512 + 64) x bytes x tokens, and a copy on each card.",
             "61 x 576 x 1 byte x 8,000 tokens x 8 cards.",
         ),
@@ -270,7 +270,7 @@ EXERCISES = {
         expected=_window_tokens,
         unit="tokens",
         hints=(
-            "Beat 11 has the rule. How many batches are in flight since vLLM 0.26?",
+            "Section 11 has the rule. How many batches are in flight since vLLM 0.26?",
             "window - 1 + two batches, rounded up to blocks of 16, and one block more.",
             "1,023 + 2 x 2,048 tokens.",
         ),

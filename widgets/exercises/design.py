@@ -189,7 +189,7 @@ EXERCISES = {
             "Rent of both cards / 3600 / output rate with the prefix kept x 1e6.",
             lambda: (
                 f"2 x {quantity(design.worked_spec()[1].gpu_usd_h, 'USD/h')}, and the rate from "
-                "the second picture of beat 6."
+                "the second picture of section 6."
             ),
         ),
         mistakes={
@@ -234,7 +234,7 @@ EXERCISES = {
             "An API bills the prompt as well. How many prompt tokens come with an answer token?",
             "Price of B over the API's price of a million output tokens with their prompts.",
             lambda: (
-                f"{quantity(_own_price(), 'USD/Mtok')} from beat 7, over 1.50 + 7 x 0.50 dollars."
+                f"{quantity(_own_price(), 'USD/Mtok')} of section 7 over 1.50 + 7 x 0.50 dollars."
             ),
         ),
         mistakes={

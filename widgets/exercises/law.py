@@ -82,7 +82,7 @@ EXERCISES = {
         ),
         unit="bytes",
         hints=(
-            "Only some of the heads leave keys and values behind. Beat 7 says which.",
+            "Only some of the heads leave keys and values behind. Section 7 says which.",
             "2 x KV heads x head width x layers x bytes of each number.",
             "2 x 8 x 128 x 64 numbers, two bytes for each.",
         ),
@@ -102,7 +102,7 @@ EXERCISES = {
         ),
         unit="bytes",
         hints=(
-            "Two users may pick the same expert, and the step reads it once. Beat 9 counts them.",
+            "Two users may pick one expert, and the step reads it once. Section 9 counts them.",
             "Experts touched in a layer, times layers, times the bytes of one expert.",
             "256 x 128 / 376 experts, 58 layers, 3 matrices of 7,168 x 2,048, each number a byte.",
         ),
@@ -123,7 +123,7 @@ EXERCISES = {
         expected=lambda: _ridge_users("h200-sxm", "bf16", 2),
         unit="users",
         hints=(
-            "At which intensity do reading and computing take equally long? Beat 4 names it.",
+            "At which intensity do reading and computing take equally long? Section 4 names it.",
             "The ridge point, divided by the intensity that one user brings.",
             "989 TFLOP/s over 4.8 TB/s, divided by 2 FLOP over 2 bytes.",
         ),
@@ -141,7 +141,7 @@ EXERCISES = {
         expected=lambda: _l4_s(reads("llama-3.1-8b", "bf16"), 8),
         unit="s",
         hints=(
-            "What is read once for all, and what once for each user? Beat 6 says.",
+            "What is read once for all, and what once for each user? Section 6 says.",
             "The bytes of the weights and of eight caches, over the bytes read a second.",
             lambda: (
                 f"{quantity(reads('llama-3.1-8b', 'bf16'), 'bytes')} and 8 x 4,000 x 131,072 "
@@ -167,7 +167,7 @@ EXERCISES = {
         expected=lambda: _cache("gemma-3-27b", "bf16", 32_000),
         unit="bytes",
         hints=(
-            "Do all layers keep all tokens? Beat 8 draws them.",
+            "Do all layers keep all tokens? Section 8 draws them.",
             "Bytes of a token in one layer, times the tokens kept, added up over the layers.",
             "2 x 16 x 128 x 2 bytes, times 10 x 32,000 + 52 x 1,024 tokens.",
         ),

@@ -126,8 +126,8 @@ EXERCISES = {
             "Take the decode step of 16 users before and after, all of its parts, and divide.",
             lambda: (
                 f"In FP8 the weights take {quantity(_fp8_step().dense_s, 's')} and the caches "
-                f"{quantity(_fp8_step().attention_s, 's')}. Beat 2 of chapter 1 has what FP8 and "
-                "INT4 read of the weights; the caches stay."
+                f"{quantity(_fp8_step().attention_s, 's')}. Section 2 of chapter 1 has what FP8 "
+                "and INT4 read of the weights; the caches stay."
             ),
         ),
         mistakes={
@@ -145,9 +145,9 @@ EXERCISES = {
         expected=lambda: _prefix_gain(32, 0.5),
         unit="times",
         hints=(
-            "Look at the curves of beat 7. Between which two of them must the answer lie?",
-            "The output rate of beat 7's formula, with and without the cached prompt, divided.",
-            "Run toolbox.effect with toolbox.cache_prefix on 32 users, as beat 7 does, with "
+            "Look at the curves of section 7. Between which two of them must the answer lie?",
+            "The output rate of section 7's formula, with and without the cached prompt, divided.",
+            "Run toolbox.effect with toolbox.cache_prefix on 32 users, as section 7 does, with "
             "efficiency=Efficiency(compute=0.5, prefill_share=1.0).",
         ),
         mistakes={
@@ -168,8 +168,8 @@ EXERCISES = {
         unit="users",
         tolerance=0.001,
         hints=(
-            "The numbers under the picture of beat 8 have the price at 16 and at 32 users. Where "
-            "does 3.00 lie?",
+            "The numbers under the picture of section 8 have the price at 16 and at 32 users. "
+            "Where does 3.00 lie?",
             "Raise the users one by one and read the price each time, until it is 3.00 or less.",
             "Run toolbox.reading(B, toolbox.change_batch(load, users)).usd_mtok from 25 users on.",
         ),

@@ -19,6 +19,8 @@ LOOKS = (
 )
 LOG_BEYOND = 12  # times: values that lie further apart are drawn on a logarithmic axis
 LABEL_GAP = 0.08  # of the axis, between two names at the ends of curves
+NAME_SPAN = 0.15  # of the axis, about the length of a name
+NEAR_EDGE = 0.08  # of the axis: a curve that ends so near the right edge is named beside it
 LETTER = 8  # px, a letter of a name
 HEIGHT = 320
 WIDEST = 1200  # px, about what a figure is given
@@ -201,13 +203,20 @@ def _words(texts, xs, ys, colours, place="middle right"):
     }
 
 
-def _names(curves, looks, kind, low, high):
+def _reaching(curves, x_log):
+    """The curves that end at the right edge, or so near it that their names stand beside it."""
+    across = math.log10 if x_log else float
+    first, last = min(c[0].x for c in curves.values()), max(c[-1].x for c in curves.values())
+    near = NEAR_EDGE * (across(last) - across(first))
+    return {n: c for n, c in curves.items() if across(last) - across(c[-1].x) <= near}
+
+
+def _names(curves, looks, kind, low, high, right):
     """Put the names beside the axes, at the heights of the ends and apart: on no line."""
     place = math.log10 if kind == "log" else float
     back = (lambda y: 10**y) if kind == "log" else float
     bottom = place(low) if kind == "log" else low
     gap = LABEL_GAP * (place(high) - bottom)
-    right = max(c[-1].x for c in curves.values())
     ends = sorted((place(c[-1].value), name) for name, c in curves.items())
     heights: list = []
     for y, _ in ends:
@@ -221,7 +230,7 @@ def _names(curves, looks, kind, low, high):
 
 
 def _led(names, curves, looks):
-    """Lead the eye from a curve that ends early to its name beside the axes."""
+    """Lead the eye from a curve that ends a little early to its name beside the axes."""
     by_name = {f"<b> {name}</b>": name for name in curves}
     for text, x, y in zip(names["text"], names["x"], names["y"], strict=True):
         name = by_name[text]
@@ -229,6 +238,53 @@ def _led(names, curves, looks):
         if end.x < x:
             line = _rule([end.x, x], [end.value, y], mark(looks[name][0]), 1)
             yield line | {"opacity": 0.6}
+
+
+def _names_at_ends(curves, looks):
+    """Put the names of curves that end early above their ends: over the line, where it rises."""
+    for name, curve in curves.items():
+        is_rising = curve[-1].value >= curve[0].value
+        yield _words(
+            [f"<b>{name}</b>"],
+            [curve[-1].x],
+            [curve[-1].value],
+            [mark(looks[name][0])],
+            "top left" if is_rising and len(curve) > 1 else "top right",
+        )
+
+
+def _clear(curves, limit, kind):
+    """Choose where along a limit its name is farthest from every curve, and on which side."""
+    up = math.log10 if kind == "log" else float
+    best = (-1.0, limit[0], "top right")
+    for i, (x, y) in enumerate(limit):
+        near = [
+            [up(p.value) - up(y) for p in curve if _beside(limit, i, p.x)]
+            for curve in curves.values()
+        ]
+        align = "right" if i < len(limit) / 2 else "left"
+        for side, above in (("top", 1), ("bottom", -1)):
+            room = min((_room([above * one for one in off]) for off in near if off), default=0)
+            if room > best[0]:
+                best = (room, (x, y), f"{side} {align}")
+    return best[1:]
+
+
+def _room(off):
+    """How far a curve stays off one side of a line; without end on the other, 0 across it."""
+    if min(off) > 0:
+        return min(off)
+    return math.inf if max(off) < 0 else 0.0
+
+
+def _beside(limit, i, x):
+    """Whether a place on the axis is within a name's length of a point of the limit."""
+    reach = max(round(NAME_SPAN * len(limit)), 1)
+    if i < len(limit) / 2:
+        first, last = i, min(i + reach, len(limit) - 1)
+    else:
+        first, last = max(i - reach, 0), i
+    return limit[first][0] <= x <= limit[last][0]
 
 
 def curves_with_bands(curves, alt, *, x_title, x_word, x_log, y_title, now, limit, limit_text):
@@ -272,11 +328,13 @@ def curves_with_bands(curves, alt, *, x_title, x_word, x_log, y_title, now, limi
     if limit:
         data.append(_rule([x for x, _ in limit], [y for _, y in limit], BAD, 2))
     data += [_curve(n, looks[n], curve, ends[1]) for n, curve in curves.items()]
-    names = _names(curves, looks, kind, low, high)
-    data += [*_led(names, curves, looks), names]
+    reaching = _reaching(curves, x_log)
+    names = _names(reaching, looks, kind, low, high, ends[1])
+    early = {name: curve for name, curve in curves.items() if name not in reaching}
+    data += [*_led(names, reaching, looks), names, *_names_at_ends(early, looks)]
     if limit:
-        x, y = limit[0]
-        data.append(_words([limit_text], [x], [y], [BAD], "top right"))
+        (x, y), place = _clear(curves, limit, kind)
+        data.append(_words([limit_text], [x], [y], [BAD], place))
     hover = {"unifiedhovertitle": {"text": f"%{{x:,}} {x_word}"}, "showspikes": False}
     reach = _padded(ends[0], ends[1], x_log)
     return figure(

@@ -21,25 +21,40 @@ CUT = 115  # characters of a reason; a longer one was cut within a word
 TIMES_MLSYSIM, TIMES_AICONFIGURATOR, TIMES_BARE = 8, 5000, 3
 HEAD = """# How good is it?
 
-One command, `make bench`, measures every claim on this page again and writes this page. Ratios
-come first, and what we lose stands beside what we win. Each table says when it was measured, on
-what, and how busy that machine was: a load above its cores makes every time too long, ours and
-theirs.
+How far predictions are from published measurements comes first, then the same beside other tools,
+then memory. How fast it is, and what it takes to build, stands at the end. What we lose stands
+beside what we win. One command, `make bench`, measures all of it again and writes this page. Each
+table says when it was measured, on what, and how busy that machine was: a load above its cores
+makes every time too long, ours and theirs.
+"""
+REGIMES = """
+## How wrong, by kind of question
+
+Each published row is predicted three times, by fits that never saw its model, its card, its
+source: so there are three predictions a row. The error is the distance from the measurement as a
+share of it. A ring is the 80th percentile. *Inside* is the share of measurements that the
+interval holds; it is made to hold four in five. *One user* is a card that serves one user alone.
+[Validate](validate.ipynb) and the first page count something else, the speed that each of one or
+many users sees, once a row, with its source left out: their rows and errors differ from these.
 """
 ERRORS = """
 ## How wrong, beside other tools
 
 Every tool was asked published rows whose model, card, engine, formats and split it covers, with
-its own default settings and no number of the row. Ours beside it are the same rows, each
-predicted three times: by fits that never saw its model, its card, its source. The error is the
-distance from the measurement as a share of it. *The spec sheet* is our own law with every
-efficiency at 1.
+its own default settings and no number of the row. Ours beside it are the same rows, left out as
+above. *The spec sheet* is our own law with every efficiency at 1.
 """
-REGIMES = """
-## How wrong, by kind of question
+MEMORY = """
+## How right the memory is
 
-The same left-out predictions of ours over all rows. A ring is the 80th percentile. *Inside* is
-the share of measurements that the interval holds; it is made to hold four in five.
+The ledger beside what engines printed when they started. Nothing in it is fitted to these logs
+but the width of its interval. A ring is the 80th percentile.
+"""
+TARGETS = """
+## The targets
+
+What was wanted before it was measured.
+
 """
 SPEED = """
 ## How long a prediction takes
@@ -58,14 +73,9 @@ package.
 SWEEP = """
 ## How fast a sweep is
 
-A million deployments on one core, four numbers each. Beside it are the same numpy calls, taken
-down once and run again with nothing of ours between them: what the arithmetic alone takes.
-"""
-MEMORY = """
-## How right the memory is
-
-The ledger beside what engines printed when they started. Nothing in it is fitted to these logs
-but the width of its interval. A ring is the 80th percentile.
+Four numbers for each of 8,192 deployments at once, on one core. Beside it are the same numpy
+calls, taken down once and run again as one program with nothing of ours between them: what the
+arithmetic alone takes.
 """
 PAGE = """
 ## How soon the page is alive
@@ -196,26 +206,34 @@ def text():
     True
     """
     held = proof.held()
-    parts = (
-        ("accuracy", ERRORS, "ratios", _errors),
+    wrong = (
         ("accuracy", REGIMES, "regimes", _regimes),
-        ("peers", SPEED, "each", _speed),
-        ("peers", STARTS, "starts", _starts),
-        ("speed", SWEEP, "sweep", _sweep),
+        ("accuracy", ERRORS, "ratios", _errors),
         ("memory", MEMORY, "memory", _memory),
+    )
+    fast = (
+        ("peers", SPEED, "each", _speed),
+        ("speed", SWEEP, "sweep", _sweep),
         ("page", PAGE, "page", _page),
+    )
+    made = (
+        ("peers", STARTS, "starts", _starts),
         ("sessions", SESSIONS, "sessions", _sessions),
         ("build", BUILD, "build", _build),
     )
-    out = [HEAD, "\n## The targets\n\n", *_targets(held)]
+    out = [HEAD, *_parts(held, wrong), ASKED, "\n", *_asked(held), *_parts(held, fast)]
+    return "".join([*out, TARGETS, *_targets(held), *_parts(held, made)])
+
+
+def _parts(held, parts):
     for name, head, picture, table in parts:
-        out.append(head)
+        yield head
         if name not in held:
-            out.append("\nNot measured yet.\n")
+            yield "\nNot measured yet.\n"
             continue
-        out += [f"\n```{{front}} proof-{picture}\n```\n\n", *table(held[name]["measured"])]
-        out.append(_when(held[name]))
-    return "".join([*out, ASKED, "\n", *_asked(held)])
+        yield f"\n```{{front}} proof-{picture}\n```\n\n"
+        yield from table(held[name]["measured"])
+        yield _when(held[name])
 
 
 def _when(part):
@@ -333,7 +351,7 @@ def _sweep(part):
 def _other_times(part):
     search, many = part["search"], part["sweep"]
     yield _table("what", "measured")
-    yield cells("deployments a second, one core", f"{many['per_s']:,.0f}")
+    yield cells("deployments a second, one core, a million at once", f"{many['per_s']:,.0f}")
     yield cells("a prediction of ours, never asked before", seconds(part["scalar"]["names_s"]))
     yield cells(f"a file of {part['file']['rows']:,} measurements", seconds(part["file"]["s"]))
     yield cells(
@@ -353,8 +371,12 @@ def _memory(part):
     yield cells(
         "starts or does not, said right", starts["logs"], f"{starts['right']} right", "-", "-"
     )
-    yield f"\n{part['counted']} of {part['logs']} logs state enough to count; "
-    yield f"{part['without']} more have no ledger.\n"
+    left = part["logs"] - part["counted"]
+    every = part["logs"] + part["without"]
+    yield f"\nOf {every} published start-up logs {part['counted']} count. {left} leave "
+    yield "open what the ledger needs, such as the engine's version or its memory fraction, or "
+    yield f"are in doubt. {part['without']} cannot be set beside it: they do not name their card "
+    yield "or the format of the weights, keep weights on the host, or mix cards.\n"
 
 
 def _page(part):

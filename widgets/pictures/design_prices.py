@@ -142,7 +142,8 @@ def _price_of_load(users, prefix):
     words = {"B": "B", "C": "C, TP-8", "C, DP": "C, DP attention"}
     here = {name: _price(name, prefix, users) for name in names}
     marks: list[Drawable] = [
-        _price_line("", n, prefix, MANY, ink, band=n != "C") for n, ink in names.items()
+        _price_line(words[n], n, prefix, MANY, ink, where=NAMED_AT[n], band=n != "C")
+        for n, ink in names.items()
     ]
     marks += [Mark("", users, here[name][0], ink) for name, ink in names.items()]
     ticks_at = {0.5: "$0.50", 1.0: "$1", 3.0: "$3", 10.0: "$10", 30.0: "$30", 100.0: "$100"}
@@ -178,13 +179,15 @@ def _copies(n):
 
 
 HOUR_USERS = tuple(range(1, 65))
+# Users at which each line has its name: where it is far from the others.
+NAMED_AT = {"A": 30, "B": 4, "C": 400, "C, DP": 2}
 
 
 def _cheap_hour(users, prefix):
     a, b = (_price(name, prefix, users) for name in "AB")
     marks: list[Drawable] = [
-        _price_line("", "A", prefix, HOUR_USERS, "link"),
-        _price_line("", "B", prefix, HOUR_USERS, "weights"),
+        _price_line("A", "A", prefix, HOUR_USERS, "link", where=NAMED_AT["A"]),
+        _price_line("B", "B", prefix, HOUR_USERS, "weights", where=NAMED_AT["A"]),
         Mark("", users, a[0], "link"),
         Mark("", users, b[0], "weights"),
     ]

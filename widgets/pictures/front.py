@@ -8,7 +8,7 @@ from functools import cache
 
 from llmcap_kernel import catalog, design
 from llmcap_kernel.capacity import Ledger
-from llmcap_kernel.explain import GIB, digits, quantity
+from llmcap_kernel.explain import GIB, counted, digits, quantity
 from llmcap_kernel.refuse import BadInput
 
 from ..calculators import answers, calculate, running
@@ -301,7 +301,7 @@ def _draw(**asked):
     table = show.table(
         ("", "estimate", "four times in five", "ceiling", "limit"),
         [one.row() for one in numbers] or [("the engine does not start", "-", "-", "-", "-")],
-        f"{card.deployment.title}, {asked['users']:,} users",
+        f"{card.deployment.title}, {counted(asked['users'], 'user')}",
     )
     return Drawn(h("div", {"class": "lf-answer", "data-level": level}, parts), said, table)
 
@@ -315,7 +315,7 @@ def _refused(problem, href):
 def _verdict(card, context):
     """One sentence: does it start, are the limits met, and what runs out first."""
     users, books = card.workload.concurrency, card.ledger
-    who = f"{users:,} user{'s' if users > 1 else ''} at {context}"
+    who = f"{counted(users, 'user')} at {context}"
     if not card.starts:
         usable = books.weights_bytes + books.overhead_bytes + books.kv_pool_bytes
         needed = usable - books.kv_pool_bytes + books.least_room_bytes
@@ -329,7 +329,7 @@ def _verdict(card, context):
     first = f"{RUNS_OUT[card.limits[0].name]} runs out first."
     missed = [_missed(one, card) for one in card.limits if not one.holds]
     if missed:
-        return "bad", f"{who}: {' and '.join(missed)}."
+        return "bad", f"{who}: {'; '.join(missed)}."
     if any(one.verdict != "met" for one in card.limits):
         return "warn", f"{who}: every limit is likely met. {first}"
     return "good", f"{who}: every limit is met. {first}"
@@ -339,9 +339,9 @@ def _missed(limit, card):
     """What a limit asks, and what comes of it."""
     value, bound = (quantity(x, limit.unit) for x in (limit.estimate.value, limit.bound))
     if limit.name == "capacity":
-        return f"only {card.max_concurrent:,} have room"
+        return f"only {card.max_concurrent:,} {'has' if card.max_concurrent == 1 else 'have'} room"
     if limit.name == "budget":
-        return f"{_rent(limit.estimate.value)} is over the budget of {_rent(limit.bound)}"
+        return f"the rent is {_rent(limit.estimate.value)}, over the budget of {_rent(limit.bound)}"
     _, _, percent = limit.name.partition(" p")
     return f"{percent}% of the gaps are within {value}, over the limit of {bound}"
 
@@ -465,7 +465,8 @@ def _estimated(label, estimate, unit, note="", limit=None, money=False, what="It
 def _number(one):
     value = [h("i", {}, words("about"))] if one.rough else []
     value.append(h("strong", {}, words(one.written(one.value))))
-    value.append(words(f" {one.unit}") if one.unit else "")
+    unit = answers.users(one.value) if one.unit == "users" else one.unit
+    value.append(words(f" {unit}") if unit else "")
     value.append(h("span", {}, words(one.interval)) if one.interval else "")
     marks = [
         h("span", {"class": "lf-need"}, words(one.asked)) if one.asked else None,
@@ -518,7 +519,7 @@ def memory(books: Ledger) -> list[tuple[str, str, float]]:
     engine = books.overhead_bytes - books.activation_bytes
     taken = books.weights_bytes + books.overhead_bytes + pool
     users, more = books.concurrency, books.max_concurrent - books.concurrency
-    cache = f"{users:,} user{'s' if users > 1 else ''}" if more >= 0 else "users who fit"
+    cache = counted(users, "user") if more >= 0 else "users who fit"
     room = f"room for {more:,} more" if more > 0 else "too little for one more"
     parts = [
         ("weights", "weights", books.weights_bytes),

@@ -271,9 +271,10 @@ def _cache_format(users, context):
         drag="users",
     )
     said = (
-        f"At {context:,} tokens an FP8 cache has room for {room[1]:,} users where BF16 has "
-        f"{room[0]:,}. The decode step of {counted(users, 'user')} gets {here:.2f} times as "
-        f"fast: caches are {batches.kv_share(thin, users, context)} of what it reads."
+        f"On two H200, at {context:,} tokens, an FP8 cache has room for {room[1]:,} users "
+        f"where BF16 has {room[0]:,}. The decode step of {counted(users, 'user')} gets "
+        f"{here:.2f} times as fast: caches are {batches.kv_share(thin, users, context)} of what "
+        "it reads."
     )
     rows = [
         (
@@ -580,7 +581,7 @@ PICTURES: dict[str, Picture] = {
         (Control("tokens", "Tokens in the step", (16, 64, 256, 1024, 4096), 64, "tokens"),),
     ),
     "cache-format": Picture(
-        "What an FP8 cache does to room and to speed",
+        "What an FP8 cache does to room and to speed, on two H200",
         _cache_format,
         (
             Control("users", "Users", USERS_LINED, 16, "users"),

@@ -46,11 +46,9 @@ MAX_ROWS = 200_000
 MAX_CELLS = 2_000_000  # of all rows; one takes about 150 bytes
 WRAPPERS = ("results", "runs", "data")  # what people put a client's results in
 KNOWN = (
-    "a CSV with a quantity a column (model, gpu, tp, concurrency, mean_ttft_ms, ...), one with the "
-    "columns metric and value, or what a client wrote: vllm bench serve, sweep, "
-    "throughput or latency, SGLang bench_serving, trtllm-bench, AIPerf, GenAI-Perf, GuideLLM, "
-    "LLMPerf, inference-perf, genai-bench, EvalScope, MLPerf's LoadGen, llama-bench, "
-    "llama-batched-bench, what llama.cpp and Ollama say of an answer, or a summary of k6 or Locust"
+    "a CSV with a quantity a column (model, gpu, tp, concurrency, mean_ttft_ms, ...) or with the "
+    "columns metric and value, or what vllm bench, SGLang's bench_serving, AIPerf or another "
+    "benchmark client wrote"
 )
 # In this order: SGLang's results have the names of vLLM's, and some more.
 CLIENTS = (

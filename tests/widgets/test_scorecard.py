@@ -1,0 +1,24 @@
+"""The scorecard's figure: bars to scale from nothing, and words where there is no bar."""
+
+import math
+
+from widgets.calculators import scorecard
+from widgets.figures.limits import DRAWN, limits_used
+
+
+def test_bars_of_limits_are_to_scale_and_one_that_goes_on_says_so():
+    rows = [("A", [("budget", 0.13), ("99th percentile gap", 0.52)]),
+            ("B", [("capacity", math.inf), ("budget", 12.84)])]  # fmt: skip
+    drawn = limits_used(rows, "")
+    (bars,) = drawn["data"]
+    assert bars["x"] == [0.13, 0.52, 0, DRAWN]
+    assert bars["text"] == ["13%", "52%", "does not start", "12.8 times the limit \u2192"]
+    axis = drawn["layout"]["xaxis"]
+    assert axis.get("type", "linear") == "linear" and axis["range"][0] == 0
+
+
+def test_what_does_not_start_is_said_so_in_the_figure():
+    drawn = scorecard.view(scorecard.FORM.defaults())["figure"]["data"][0]
+    names = [label for label, text in zip(drawn["y"][0], drawn["text"], strict=True)
+             if text == "does not start"]  # fmt: skip
+    assert names == ["1x H100"]
