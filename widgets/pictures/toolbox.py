@@ -529,7 +529,7 @@ def _models(users):
         )
         found[name] = (
             law.weight_bytes(model, fp8).stored_bytes,
-            model.active_params,
+            model.matmul_params,
             8 * step.weight_bytes,
             law.kv_bytes_per_sequence(model, fp8, 8000),
         )
