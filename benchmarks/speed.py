@@ -382,7 +382,8 @@ def measured(runs=15):
             for words in COMMANDS
         }
         results |= {"scalar": scalar(), "sweep": sweep(), "file": file_of_rows(folder)}
-    return results | {"bare": beside_numpy(), "simulated": simulated(), "search": search()}
+    results |= {"bare_load": round(os.getloadavg()[0], 1), "bare": beside_numpy()}
+    return results | {"simulated": simulated(), "search": search()}
 
 
 def main():

@@ -27,13 +27,16 @@ def test_the_pointer_reads_all_curves_at_once(here):
     text = point_at(here.page, 0.4)
     users = int(re.search(r"(\d+) users", text).group(1))
     drawn = {t["name"]: t for t in calculator.view["figure"]["data"] if t.get("name")}
-    for name in ("2x H100", "8x H200"):
+    for name in ("2x H100", "1x MI300X"):
         at = drawn[name]["x"].index(users)
         assert drawn[name]["customdata"][at] in text
 
 
+WORKED = FORM.query(FORM.check(PRESETS[0]["values"])[0])  # its second ends long before its third
+
+
 def test_where_a_curve_has_ended_the_pointer_reads_the_others(here):
-    here.live("compare")
+    here.live("compare", WORKED)
     text = point_at(here.page, 0.9)
     assert "8x H200:" in text and "2x H100:" not in text
 
@@ -59,7 +62,7 @@ def test_inputs_drive_curves_sentences_and_address(here):
 
 
 def test_a_part_of_the_deployment_is_drawn_as_points_without_a_range(here):
-    here.live("compare")
+    here.live("compare", WORKED)
     page = here.page
     page.select_option("select[name=sweep]", "tp")
     here.answered(1)

@@ -2,7 +2,8 @@
 
 import math
 
-from widgets.calculators import scorecard
+from widgets.calculators import compare, scorecard
+from widgets.calculators.columns import AS_SPECIFIED
 from widgets.figures.limits import DRAWN, limits_used
 
 
@@ -18,7 +19,18 @@ def test_bars_of_limits_are_to_scale_and_one_that_goes_on_says_so():
 
 
 def test_what_does_not_start_is_said_so_in_the_figure():
-    drawn = scorecard.view(scorecard.FORM.defaults())["figure"]["data"][0]
+    drawn = scorecard.view(scorecard.FORM.defaults() | AS_SPECIFIED)["figure"]["data"][0]
     names = [label for label, text in zip(drawn["y"][0], drawn["text"], strict=True)
              if text == "does not start"]  # fmt: skip
     assert names == ["1x H100"]
+
+
+def test_what_opens_is_one_model_on_cards_that_all_hold_it_within_every_limit():
+    for one in (scorecard, compare):
+        view = one.view(one.FORM.defaults())
+        models = {item["label"].partition(": ")[2] for item in view["headline"]}
+        assert len(models) == 1 and len(view["headline"]) == 3
+        assert not any("does not" in item["value"] for item in view["headline"])
+    table = scorecard.view(scorecard.FORM.defaults())["tables"][0]
+    verdicts = {cell for levels in table["levels"] for cell in levels if cell}
+    assert "bad" not in verdicts

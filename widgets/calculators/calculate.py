@@ -56,8 +56,8 @@ WORDS = {
     "budget": "the budget",
 }
 NO_INTERVAL = (
-    "A dash stands where benchmarks report nothing, so that no interval was earned. Why the others "
-    "are as wide as they are stands with the arithmetic."
+    "A dash: no benchmark reports this number, so it has no interval. The arithmetic says why the "
+    "other intervals are as wide as they are."
 )
 LAST_PERCENT = 99  # of the gaps: those beyond are the longest pauses
 LINE = 72  # characters of a line of arithmetic

@@ -10,9 +10,19 @@ from ..form.state import Field
 from . import answers
 
 LETTERS = ("a", "b", "c", "d")
-# The worked spec, and the other card that would hold it.
 WORKED = design.worked_spec()
-START = dict(zip(LETTERS, (*WORKED, toolbox.change_gpu(WORKED[0], "h200-sxm")), strict=True))
+
+
+def _on(gpu):
+    """The worked spec's model on one card."""
+    return toolbox.change_gpu(WORKED[0], gpu)
+
+
+# One model on cards that all hold it and its users, within the worked spec's budget.
+START = dict(zip(LETTERS, (WORKED[1], *map(_on, ("h200-sxm", "mi300x", "b200-sxm"))), strict=True))
+# The worked spec's three, and the other card that would hold it: where addresses of the first
+# versions began.
+SPECIFIED = dict(zip(LETTERS, (*WORKED, _on("h200-sxm")), strict=True))
 SHARED = (
     *inputs.load_fields(design.WORKED_WORKLOAD),
     *inputs.limit_fields(design.WORKED_SLO, formerly=MEAN),
@@ -23,13 +33,19 @@ FIELDS = (
     + tuple(
         field
         for letter, start in START.items()
-        for field in inputs.deployment_fields(start, prefix=f"{letter}.", group=letter)
+        for field in inputs.deployment_fields(
+            start, prefix=f"{letter}.", group=letter, before=SPECIFIED[letter]
+        )
     )
     + (learnt.field(),)
 )
 
 AS_SPECIFIED = {
-    f"{letter}.{name}": value for letter in LETTERS for name, value in presets.AS_SPECIFIED.items()
+    f"{letter}.{name}": value
+    for letter, d in SPECIFIED.items()
+    for name, value in (
+        {"model": d.model.name, "gpu": d.gpu.name, "tp": d.tp} | presets.AS_SPECIFIED
+    ).items()
 }
 
 

@@ -345,6 +345,8 @@ def _sweep(part):
     for name, one in part["bare"].items():
         ratio = f"{one['s'] / one['bare_s']:.2f} x"
         yield cells(name, ratio, seconds(one["s"]), seconds(one["bare_s"]), one["calls"])
+    load = part["bare_load"]
+    yield f"\nBoth were timed in turn, the least of 60 times counts, at a load of {load}.\n"
     yield _fold("Other times of ours", *_other_times(part))
 
 
