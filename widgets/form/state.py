@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote_plus
 
 from llmcap_kernel.refuse import MULTIPLES, BadInput, number, one_of, scaled, shown, typed_number
 
-from . import asked, from_log, from_name, own_card, pasted, units, versions
+from . import from_log, from_name, from_question, own_card, pasted, units, versions
 
 MAX_QUERY = 40_000  # four deployments, each of a pasted model, are some thousands
 MAX_NAME = 80
@@ -351,10 +351,12 @@ class Form:
         if text is None:
             return values, {}, []
         try:
-            filled, notes = asked.inputs(self, text, state)
+            filled, notes, left = from_question.inputs(self, text, state)
         except BadInput as problem:
-            return values, {}, [_message("error", "", str(problem))]
-        return values | filled, filled, [_message("info", "", one) for one in notes]
+            return values, {}, [_message("error", QUESTION, str(problem))]
+        said = [_message("info", QUESTION, one) for one in notes]
+        said += [_message("warning", QUESTION, one) for one in left]
+        return values | filled, filled, said
 
     def _from_texts(self, values, state):
         """Put what a pasted start-up log or launch command says in its place."""
