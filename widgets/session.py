@@ -248,7 +248,16 @@ def safe_view(calculator, state, messages=(), sent=None):
     receipt = [one for one in messages if one["field"] == QUESTION]
     rest = [one for one in messages if one["field"] != QUESTION]
     said = {"receipt": receipt, "messages": [*rest, *made["messages"]]}
+    said["controls"] = [_noted(control, rest) for control in made["controls"]]
     return made | _refused(messages, made["status"]) | said
+
+
+def _noted(control, messages):
+    """Say beside a list what became of its value, as another that it followed."""
+    texts = [m["text"] for m in messages if m["field"] == control["name"] and m["level"] == "info"]
+    if control["kind"] not in ("select", "search") or not texts:
+        return control
+    return control | {"help": " ".join([*texts, control["help"]]).strip()}
 
 
 def _refused(messages, status):

@@ -54,6 +54,7 @@ COSTS = {
     "max_model_len": "longer requests are refused",
     "tp": "twice the rent",
 }
+SHARED = "the system and its programs have only the rest of that memory"  # where it is the host's
 IN_FULL = ("bf16", "fp16")
 HIGHEST_PERCENT = 97  # what is left is for the driver, NCCL and what the profile does not see
 FEWEST_SEQS = 8
@@ -128,7 +129,8 @@ def remedies(deployment: Deployment, context_tokens: int) -> tuple[Remedy, ...]:
             books = ledger(changed, context_tokens=length)
             if books.starts:
                 flag = f"{flags[setting]} {value}" if value is not True else flags[setting]
-                out.append(Remedy(setting, value, flag, COSTS[setting], books))
+                shared = setting == "memory_fraction" and deployment.gpu.unified_memory
+                out.append(Remedy(setting, value, flag, SHARED if shared else COSTS[setting], books))
                 break
     return tuple(out)
 
@@ -142,7 +144,10 @@ def _tries(d: Deployment, context_tokens: int) -> Iterator[tuple[str, Tries]]:
     def changed(setting: str, values: Iterable[Any]) -> Tries:
         return ((v, replace(d, **{setting: v}), context_tokens) for v in values)
 
-    shares = [n / 100 for n in range(round(d.fraction * 100) + 1, HIGHEST_PERCENT + 1)]
+    highest = HIGHEST_PERCENT
+    if d.gpu.unified_memory:  # the system gives the graphics chip no more of it
+        highest = min(highest, int(100 * d.gpu.memory_usable_share))
+    shares = [n / 100 for n in range(round(d.fraction * 100) + 1, highest + 1)]
     yield "memory_fraction", changed("memory_fraction", shares)
     yield "max_num_seqs", changed("max_num_seqs", _halves(d.seqs_limit, FEWEST_SEQS))
     least = max(LEAST_BATCH_TOKENS, d.max_num_seqs or 0)

@@ -15,6 +15,7 @@ from .. import capacity, catalog
 from ..explain import counted
 from ..refuse import BadInput
 from ..spec import Deployment, Model, Workload
+from .space import cannot_run
 
 YOURS = "<your model>"
 HUB = "https://huggingface.co/"
@@ -208,6 +209,8 @@ def launch(
     if d.engine.family == "vllm" and d.dp_attention and not d.model.experts:
         whole = "vLLM would hold a dense model whole on every card, and takes it with experts"
         raise BadInput("dp_attention", f"dp_attention has no command here: {whole}.")
+    if refused := cannot_run(d.engine, d.gpu):
+        raise BadInput("engine", f"engine has no command here: {refused}")
     checkpoint, notes = _checkpoint(d, model)
     longest = max(d.max_model_len or 0, workload.context_tokens)
     command = _LAUNCHES[d.engine.family](d, checkpoint, longest, prefix_cache)

@@ -10,6 +10,7 @@ import yaml
 
 from llmcap_kernel import catalog, design
 from llmcap_kernel.design import handover, manifests
+from llmcap_kernel.design.space import cannot_run
 from llmcap_kernel.evidence import launch
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Workload
@@ -204,7 +205,7 @@ def test_random_deployments_come_back_from_their_manifests():
     read_back = Counter()
     for d, load, _ in draws(seed=5, count=1500):
         replicas = d.engine.family == "vllm" and d.dp_attention and not d.model.experts
-        if replicas or not has_options(d) or d.gpu.vendor == "apple":
+        if replicas or not has_options(d) or d.gpu.vendor == "apple" or cannot_run(d.engine, d.gpu):
             continue
         kinds = manifests.KINDS if d.engine.family == "vllm" else ("kubernetes",)
         for kind in kinds:

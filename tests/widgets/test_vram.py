@@ -276,11 +276,11 @@ def test_a_pasted_model_shows_its_size_and_no_name_that_nobody_serves():
 
 
 def test_a_format_that_follows_a_model_is_said():
-    before = vram.FORM.defaults()
+    before = vram.FORM.defaults() | {"model": "deepseek-v3", "weights": "fp8-block"}
     state, told = vram.FORM.check({"model": "qwen3-32b"}, before)
-    assert (before["weights"], state["weights"]) == ("fp8", "bf16")
+    assert (before["weights"], state["weights"]) == ("fp8-block", "bf16")
     assert [one["text"] for one in told] == [
-        "Weights went from FP8 to BF16, the format this model is released in."
+        "Weights went from FP8, blocks of 128 x 128 to BF16, the format this model is released in."
     ]
     assert vram.FORM.check({"model": "qwen3-32b", "weights": "int8"}, before)[1] == []
     assert vram.FORM.parse("model=qwen3-32b")[1] == []

@@ -212,6 +212,8 @@ def _levers(d):
     latent = any(a.latent_dim for a in d.model.attention)
     wide = catalog.format("fp8").bytes_per_element
     larger, top = _next_card(d.gpu), design.MAX_FRACTION
+    if d.gpu.unified_memory:  # a system keeps its own part of a memory that it shares
+        top = min(top, d.gpu.memory_usable_share)
     levers = (
         (f"Memory fraction {top}", lambda: toolbox.set_memory_fraction(d, top), d.fraction < top),
         (f"{2 * d.tp} cards, TP-{2 * d.tp}", lambda: toolbox.split_tensors(d, 2 * d.tp), True),

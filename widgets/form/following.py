@@ -30,3 +30,36 @@ def engine_of(gpu=None, weights=None):
         return HOME
     needed = needed_engine(own_card.card(gpu)) if gpu else catalog.DEFAULT_ENGINE
     return catalog.engine(needed).name
+
+
+def format_of(model, former=None, weights=None):
+    """Name the format that another model's weights come in.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    former : Model, optional
+        The one before it.
+    weights : str, optional
+        The format of the one before.
+
+    Returns
+    -------
+    str
+        The format that was chosen for the one before, where this one's own is wider; else the
+        format this one is released in.
+
+    Examples
+    --------
+    >>> llama, qwen = catalog.model("llama-3.1-70b"), catalog.model("qwen3-32b")
+    >>> format_of(qwen, llama, "fp8"), format_of(qwen, llama, "bf16")
+    ('fp8', 'bf16')
+    >>> format_of(catalog.model("gpt-oss-20b"), llama, "fp8")
+    'mxfp4'
+    """
+    own = catalog.format(model.native_format)
+    if former is None or weights is None or weights == former.native_format:
+        return own.name
+    chosen = catalog.format(weights)
+    return chosen.name if chosen.element_bits < own.element_bits else own.name

@@ -71,7 +71,12 @@ class Field:
     until : str
         The last version with that default, one of `versions.EARLIER`.
     own : callable, optional
-        Gives its value in a state whose inputs of `follows` have changed.
+        Gives its value in a state whose inputs of `follows` have changed, and of the state before;
+        that is None for an address.
+    because : str
+        What a value that has followed is.
+    titled : callable, optional
+        Names a value as a list does.
 
     Examples
     --------
@@ -93,7 +98,9 @@ class Field:
     help: str = ""
     optional: bool = False
     follows: tuple[str, ...] = ()
-    own: Callable[[State], Any] | None = None
+    own: Callable[[State, State | None], Any] | None = None
+    because: str = ""
+    titled: Callable[[Any], str] | None = None
     formerly: Any = None
     until: str = versions.EARLIER[-1]
 
@@ -303,7 +310,7 @@ class Form:
         # a page sends all inputs with the one that changed
         given = values if base is None else filled
         before = base or self.defaults()
-        state = self._followed(state, before, given)
+        state = self._followed(state, before, given, base)
         if base is not None:  # an address says what it says; of a change that follows, one is told
             messages += [
                 _message("info", field.name, self._told(field, before, state))
@@ -315,8 +322,8 @@ class Form:
         return state, _capped(messages)
 
     def _told(self, field, before, state):
-        old, new = (shown(one[field.name]).strip("'").upper() for one in (before, state))
-        return f"{field.title} went from {old} to {new}, the format this model is released in."
+        old, new = (field.titled(one[field.name]) for one in (before, state))
+        return f"{field.title} went from {old} to {new}, {field.because}."
 
     def _thousands(self, values, state):
         """Say once what a K was taken for: engines take theirs for 1,024."""
@@ -408,13 +415,13 @@ class Form:
                 messages.append(_message("info", field.name, read.said))
         return values | filled, filled, messages
 
-    def _followed(self, state, before, given):
+    def _followed(self, state, before, given, base):
         """Let what follows an input that has changed follow it."""
         for field in self.fields:
             changed = any(state[name] != before[name] for name in field.follows)
             untouched = field.name not in given and state[field.name] == before[field.name]
             if field.own is not None and changed and untouched:
-                state[field.name] = field.own(state)
+                state[field.name] = field.own(state, base)
         return state
 
     def parse(self, query):
