@@ -130,7 +130,9 @@ def remedies(deployment: Deployment, context_tokens: int) -> tuple[Remedy, ...]:
             if books.starts:
                 flag = f"{flags[setting]} {value}" if value is not True else flags[setting]
                 shared = setting == "memory_fraction" and deployment.gpu.unified_memory
-                out.append(Remedy(setting, value, flag, SHARED if shared else COSTS[setting], books))
+                out.append(
+                    Remedy(setting, value, flag, SHARED if shared else COSTS[setting], books)
+                )
                 break
     return tuple(out)
 

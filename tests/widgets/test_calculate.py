@@ -471,7 +471,9 @@ def test_a_format_that_was_chosen_stays_where_the_next_model_can_have_it():
 
 
 def test_a_value_that_followed_another_is_said_beside_its_input():
-    view = Session("calculate").set({"state": {"values": {"gpu": "apple-m3-max"}, "seq": 1}})["view"]
+    view = Session("calculate").set({"state": {"values": {"gpu": "apple-m3-max"}, "seq": 1}})[
+        "view"
+    ]
     (engine,) = (one for one in view["controls"] if one["name"] == "engine")
     assert engine["help"].startswith("Engine went from vLLM 0.33 to llama.cpp")
 

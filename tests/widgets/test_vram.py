@@ -286,6 +286,18 @@ def test_a_format_that_follows_a_model_is_said():
     assert vram.FORM.parse("model=qwen3-32b")[1] == []
 
 
+def test_users_who_wait_for_an_engine_that_runs_fewer_are_no_good_answer():
+    """llama.cpp starts one slot where it is told so, whatever has room."""
+    command = "llama-server -m Qwen3-8B-Q4_K_M.gguf -c 32768 -np 1"
+    state, _ = vram.FORM.check({"config": command}, vram.FORM.defaults())
+    assert (state["seqs"], state["users"]) == (1, 16)
+    status = vram.view(state)["status"]
+    assert status["level"] == "warn" and status["text"].startswith("Fits: 16 of at most ")
+    assert status["text"].endswith(
+        "But the engine runs 1 at once (max_num_seqs): the other 15 wait."
+    )
+
+
 def test_no_calculator_of_memory_calls_a_refused_length_good():
     one = vram.view(vram.FORM.defaults() | {"maxlen": 4000})["status"]
     assert one["level"] == "bad" and one["text"].startswith("The engine refuses every request: ")

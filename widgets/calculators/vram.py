@@ -97,12 +97,25 @@ def _controls(state):
 def _status(books):
     level = running.START_LEVELS[books.start]
     level = "warn" if level == "good" and not books.fits else level
+    waiting = _waiting(books)
+    level = "warn" if level == "good" and waiting else level
     level = "bad" if books.beyond else level
-    text = books.verdict
+    text = f"{books.verdict} {waiting}".strip()
     if books.starts and not books.fits:
         name, size = books.terms[0]
         text += f" The largest term is {name} with {gib(size)} GiB."
     return {"level": level, "text": text}
+
+
+def _waiting(books):
+    """Who waits though memory has room: the engine was told to run fewer at once."""
+    d = books.deployment
+    at_once = d.seqs_limit * d.attention_replicas
+    waiting = min(books.concurrency, books.max_concurrent) - at_once
+    if not books.starts or waiting <= 0:
+        return ""
+    others = "the other one waits" if waiting == 1 else f"the other {waiting:,} wait"
+    return f"But the engine runs {at_once:,} at once (max_num_seqs): {others}."
 
 
 def _headline(books):

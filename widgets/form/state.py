@@ -16,7 +16,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
-from llmcap_kernel.refuse import MULTIPLES, BadInput, number, one_of, scaled, shown, typed_number
+from llmcap_kernel.refuse import (
+    MULTIPLES,
+    WHOLE,
+    BadInput,
+    number,
+    one_of,
+    scaled,
+    shown,
+    typed_number,
+)
 
 from . import from_log, from_name, from_question, own_card, pasted, units, versions
 
@@ -144,12 +153,23 @@ class Field:
             return self.reads(raw)
         if raw == "" and self.low == 0:
             return 0  # who empties a limit, or what is shared, wants none
-        if isinstance(raw, str):
-            raw = _as_number(raw, self.kind == "tokens", self.unit)
         whole = self.kind in ("tokens", "whole")
+        if isinstance(raw, str):
+            raw = self._number(raw)
         if whole and isinstance(raw, float) and raw.is_integer():
             raw = int(raw)  # a refusal quotes -5, not -5.0
         return number(self.name, raw, self.low, self.high, self.unit, whole=whole)
+
+    def _number(self, typed):
+        """A number as it was typed; the text, for the refusal to quote, where it is none."""
+        share = typed.strip().removesuffix("percent").removesuffix("%")
+        if share != typed.strip():
+            part = typed_number(share)
+            if part is None or not (self.unit.startswith("%") or self.high == 1):
+                return typed
+            return part if self.unit.startswith("%") else part / 100
+        value = _as_number(typed, self.kind == "tokens", self.unit)
+        return typed.strip() if not isinstance(value, str) and abs(value) >= WHOLE else value
 
     def _config(self, raw):
         if not isinstance(raw, str):
@@ -379,8 +399,10 @@ class Form:
                 prefix = field.name.removesuffix("config")
                 found, said = reader(text, state, prefix)
             except BadInput as problem:
-                words = field.title + str(problem).removeprefix("config")
-                messages.append(_message("error", field.name, words))
+                said = str(problem)
+                if said.startswith("config"):
+                    said = field.title + said.removeprefix("config")
+                messages.append(_message("error", field.name, said))
                 continue
             filled |= found
             messages += [_message("info", field.name, from_log.sentence(text)) for text in said]
