@@ -49,8 +49,9 @@ def shown(value: object) -> str:
     "h...'"
     """
     try:
-        large = type(value) is int and abs(value) >= WHOLE
-        text = f"{float(value):.6g}" if large else repr(value)
+        if isinstance(value, int) and abs(value) >= WHOLE:
+            return f"{float(value):.6g}"
+        text = repr(value)
     except Exception:  # the repr of an arbitrary object may raise anything
         text = f"a {type(value).__name__}"
     if len(text) <= 60:

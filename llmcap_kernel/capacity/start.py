@@ -130,9 +130,8 @@ def remedies(deployment: Deployment, context_tokens: int) -> tuple[Remedy, ...]:
             if books.starts:
                 flag = f"{flags[setting]} {value}" if value is not True else flags[setting]
                 shared = setting == "memory_fraction" and deployment.gpu.unified_memory
-                out.append(
-                    Remedy(setting, value, flag, SHARED if shared else COSTS[setting], books)
-                )
+                cost = SHARED if shared else COSTS[setting]
+                out.append(Remedy(setting, value, flag, cost, books))
                 break
     return tuple(out)
 
