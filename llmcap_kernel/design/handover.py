@@ -139,21 +139,40 @@ def repository(model: Model) -> str:
     Returns
     -------
     str
-        "owner/name" where the catalogue's source is on the hub, else the catalogue's name; of a
-        model that was counted from a config.json, which names no checkpoint, `YOURS`.
+        "owner/name" where the catalogue's source is on the hub, and of what is trained to answer
+        where the catalogue knows it; else the catalogue's name; of a model that was counted from a
+        config.json, which names no checkpoint, `YOURS`.
 
     Examples
     --------
     >>> from llmcap_kernel import catalog
     >>> repository(catalog.model("llama-3.1-70b"))
-    'meta-llama/Llama-3.1-70B'
+    'meta-llama/Llama-3.1-70B-Instruct'
     """
     source = model.source
     if source.startswith(HUB):
         parts = source.removeprefix(HUB).split("/")
         if len(parts) >= 2 and parts[0] not in ("docs", "blog", "papers", "datasets", "spaces"):
-            return "/".join(parts[:2])
+            return _tuned(model, "/".join(parts[:2]))
     return model.name if source else YOURS
+
+
+TUNED = ("instruct", "it", "chat")  # words of checkpoints that answer, beside a base's name
+
+
+def _tuned(model: Model, base: str) -> str:
+    """The publisher's checkpoint for chats, where the name differs in that word alone."""
+    own = _words(base)
+    if own & set(TUNED):
+        return base
+    known = catalog.table("models")["models"].get(model.name, {}).get("aliases", ())
+    bare = own - {"base"}
+    tuned = (one for one in known if "/" in one and any(_words(one) == bare | {t} for t in TUNED))
+    return next(tuned, base)
+
+
+def _words(repository: str) -> set[str]:
+    return set(re.split(r"[-/]", repository.lower()))
 
 
 def launch(
@@ -196,7 +215,7 @@ def launch(
     >>> print(launch(b, Workload(7000, 1000, 16)).text)
     # vllm-0.33 on 2x h100-sxm
     # a request: 8,000 tokens at most
-    vllm serve meta-llama/Llama-3.1-70B \\
+    vllm serve meta-llama/Llama-3.1-70B-Instruct \\
       --quantization fp8 \\
       --tensor-parallel-size 2 \\
       --gpu-memory-utilization 0.92 \\

@@ -199,7 +199,7 @@ def test_a_checkpoint_that_nobody_named_is_asked_for():
     awq = one("vllm-0.33", weights="int4-awq", kv="bf16")
     command = handover.launch(awq, LOAD)
     assert "--quantization" not in command.words  # a quantised checkpoint says so itself
-    assert "put a checkpoint of meta-llama/Llama-3.1-70B in" in command.text
+    assert "put a checkpoint of meta-llama/Llama-3.1-70B-Instruct in" in command.text
     mine = handover.launch(awq, LOAD, model="me/mine-awq")
     assert "me/mine-awq" in mine.words and "put a checkpoint" not in mine.text
 
@@ -216,7 +216,7 @@ def test_a_draft_model_is_one_json_word():
     d = replace(one("vllm-0.33"), speculation=Speculation(3, 0.7, catalog.model("llama-3.1-8b")))
     words = shlex.split(handover.launch(d, LOAD).text, comments=True)
     said = json.loads(words[words.index("--speculative-config") + 1])
-    assert said == {"model": "meta-llama/Llama-3.1-8B", "num_speculative_tokens": 3}
+    assert said == {"model": "meta-llama/Llama-3.1-8B-Instruct", "num_speculative_tokens": 3}
 
 
 def test_what_an_engine_cannot_be_told_is_refused_in_a_sentence():
@@ -242,3 +242,18 @@ def test_prompts_beside_decoding_are_told_to_the_engine_that_has_them_first():
     for d in (apart, mixed):
         assert ("--enable-mixed-chunk" in handover.launch(d, LOAD).text) is d.mixed_chunk
         assert again(d, LOAD)[1].mixed_chunk is d.mixed_chunk
+
+
+@pytest.mark.parametrize(
+    ("name", "repository"),
+    [
+        ("llama-3.1-70b", "meta-llama/Llama-3.1-70B-Instruct"),
+        ("mixtral-8x7b", "mistralai/Mixtral-8x7B-Instruct-v0.1"),
+        ("dbrx", "databricks/dbrx-instruct"),
+        ("deepseek-v2", "deepseek-ai/DeepSeek-V2-Chat"),  # and not its Coder
+        ("llama-3.3-70b", "meta-llama/Llama-3.3-70B-Instruct"),
+        ("qwen3-32b", "Qwen/Qwen3-32B"),  # which answers, and has no other name
+    ],
+)
+def test_a_chat_is_served_by_the_checkpoint_that_is_trained_for_it(name, repository):
+    assert handover.repository(catalog.model(name)) == repository

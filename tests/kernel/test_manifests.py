@@ -133,7 +133,7 @@ def test_a_pod_can_be_reached_keeps_its_weights_and_has_time_to_fetch_them():
     assert size == pytest.approx(weights * 1.1 / 1e9, rel=0.01)
     gguf = {"weights": "gguf-q4-k-m", "engine": "llama.cpp", "gpu": "l4"}
     words = container_of(catalog.deployment(model="llama-3.1-8b", **gguf))["command"]
-    assert words[:3] == ["/app/llama-server", "-m", "/models/Llama-3.1-8B-Q4_K_M.gguf"]
+    assert words[:3] == ["/app/llama-server", "-m", "/models/Llama-3.1-8B-Instruct-Q4_K_M.gguf"]
     assert words[-2:] == ["--host", "0.0.0.0"]  # a server listens to its own host else
 
 
