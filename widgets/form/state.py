@@ -505,12 +505,16 @@ class Form:
         parts = [f"v={versions.FORM}"]
         for field in self.fields:
             value = state[field.name]
-            moved = any(state[name] != self._default(name) for name in field.follows)
-            if value != field.default or moved:
+            if value != self._unwritten(field, state):
                 text = "" if value is None else field.spell(value)
                 parts.append(f"{field.name}={quote(text, safe='/.,:-')}")
         parts += [f"{key}={stamp}" for key, stamp in versions.stamps().items()]
         return "&".join(parts)
+
+    def _unwritten(self, field, state):
+        """What an input is in an address that does not say it."""
+        moved = any(state[name] != self._default(name) for name in field.follows)
+        return field.own(state, None) if moved and field.own else field.default
 
     def _default(self, name):
         return next(field.default for field in self.fields if field.name == name)
