@@ -114,6 +114,9 @@ def test_each_latency_has_its_own_percentile(name, text, state):
         ("at 2.5 $/GPU-h", "usd", 2.5),
         ("$2.50/GPU/h", "usd", 2.5),
         ("@ $2.50/h", "usd", 2.5),  # beside the cards that it is of
+        ("price at $5/h in total", "usd", 2.5),
+        ("price for $2.50/h", "usd", 2.5),
+        ("for $9/h", "budget", 9),
         ("budget 25 $/h", "budget", 25),
         ("budget $25", "budget", 25),
         ("under $9/h", "budget", 9),
@@ -141,6 +144,22 @@ def test_what_is_left_out_of_a_question_is_said_at_the_verdict_too():
     assert "10 s" in view["status"]["beside"] and "p95" in view["status"]["beside"]
     assert [one["level"] for one in view["receipt"]] == ["info", "warning"]
     assert not [one for one in view["messages"] if one["field"] == "ask"]
+
+
+def test_a_pair_of_lengths_and_the_speed_of_one_user_are_read():
+    state, messages = answer("calculate", "qwen3-32b on 2x H100, 8k/1k, 25 tok/s per user")
+    assert (state["in"], state["out"], state["itl"], state["itlp"]) == (8000, 1000, 40, "mean")
+    assert not [one for one in messages if one["text"].startswith("Not")]
+    _, messages = answer("calculate", "qwen3-32b on 2x H100, 2500 tok/s")  # whose, is not said
+    assert "Not understood: 2500 tok/s." in [one["text"] for one in messages]
+
+
+def test_no_card_or_rent_of_several_is_lost_without_a_word():
+    _, messages = answer("calculate", "H100 vs H200 llama 3.1 8b")
+    assert any("not in the answer: 1x H200" in one["text"] for one in messages)
+    state, messages = answer("compare", "qwen3-32b on H100 at $2.5/h vs H200 at $3.5/h")
+    assert (state["a.gpu"], state["b.gpu"]) == ("h100-sxm", "h200-sxm")
+    assert any("$3.5/h" in one["text"] and "Not" in one["text"] for one in messages)
 
 
 def test_a_percentile_without_a_limit_is_not_said_to_be_read():
@@ -171,7 +190,7 @@ def test_a_search_takes_the_cards_that_are_named():
 def test_which_models_a_card_runs(text, card):
     state, messages = answer("design", text)
     assert (state["model"], state["gpus"], state["tp"]) == ("any", card, 1)
-    assert (state["users"], state["budget"] if "m3" in card else 0) == (1, 0)
+    assert (state["users"], state["in"], state["budget"]) == (1, 2000, 30)
     assert not [one for one in messages if one["level"] in ("warning", "error")]
     view = Calculator("design", design.FORM.query(state)).view
     assert "the largest: " in view["status"]["text"]

@@ -37,6 +37,7 @@ LATENCIES = {
     "ttft": "First token (TTFT)",
     "e2e": "Whole answer",
 }
+USUAL_WINDOW = 128_000  # tokens
 MOST_DRAWN = 120  # candidates, the best and the nearest misses first
 
 
@@ -149,9 +150,7 @@ def _controls(state):
     made = [
         c.search(fields["model"], state, (ANY_MODEL, *lists.model_options())),
         _cards_control(fields["gpus"], state),
-        c.slider(
-            fields["in"], state, c.token_stops(inputs.known_model(state["model"]), state["in"])
-        ),
+        c.slider(fields["in"], state, _stops(state)),
         *([] if state["rate"] else [c.slider(fields["users"], state, c.USER_STOPS)]),
         c.entry(fields["rate"], state) | {"placeholder": "none"},
         c.entry(fields["out"], state) | c.HALF,
@@ -187,6 +186,12 @@ def _controls(state):
     return c.fold(made, subjects)
 
 
+def _stops(state):
+    """Prompts up to the model's window; of any model, as long as most have one."""
+    model = inputs.known_model(state["model"])
+    return c.token_stops(model, state["in"] if model else max(state["in"], USUAL_WINDOW))
+
+
 ANY_MODEL = (ANY, "Any model that the cards below run", "")
 
 
@@ -211,7 +216,7 @@ def _parts(found, state):
         "status": _status(found, here, eased),
         "figure": _figure(found, here),
         "remedies": why,
-        "messages": answers.card_notes(here),
+        "messages": answers.card_notes(here, enters=False),
         "texts": running.commands(here),
         "links": _links(here, state),
     }

@@ -59,7 +59,7 @@ def answer(found, here, chosen, form, state):
         "status": _status(found, here, chosen, state),
         "remedies": _others(here, chosen, form, state),
         "tables": [_table(chosen)] if chosen else [],
-        "messages": answers.card_notes(here),
+        "messages": answers.card_notes(here, enters=False),
         "texts": running.commands(here),
     }
 

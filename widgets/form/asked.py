@@ -20,6 +20,7 @@ DOLLARS = r"(?:\$\s*(?<![\w.])(\d[\d.,]*)|(?<![\w.])(\d[\d.,]*)\s*(?:\$|usd\b|do
 HOUR = r"\s*(?:/|\ban?\b|\bper\b|-)?\s*\b(?:h|hr|hour)s?\b"
 CARD = r"\s*(?:\beach\b|(?:/|\ban?\b|\bper\b)\s*(?:gpu|card|accelerator|device|chip)s?\b)"
 RENT = r"\brent(?:ed|al|s)?\b\s*(?:of|at|is|for|=|:)?\s*"
+IN_ALL = r"(?:in total|total|in all|altogether|for (?:all|both))\b"
 NO_MORE = r"\b(?:budget|under|below|max(?:imum)?|at most|up to|within|less than|no more than)\b|<=?"
 TIME = NUMBER + r"\s*(ms|milliseconds?|s|sec|seconds?)\b"
 WAIT, GAP = r"\b(?:ttft|first token)\b", r"\b(?:itl|tpot|gaps?|between tokens)\b"
@@ -27,6 +28,9 @@ NEAR = r"[^\d$]{0,24}?"  # words that may stand between a name and its number
 BESIDE = r"(?:(?!\band\b)[^,;\d$]){0,20}?"  # or between a percentile and what it is of
 RANKED = r"\bp(?:50|90|95|99)\b|\b(?:50|90|95|99)(?:th|%| (?:of|in) 100)(?:\s*percentile)?"
 PERCENTILE = rf"({RANKED}|\b(?:mean|average|median)\b)"
+RATE = r"(?:tok|tokens?|t)\s*(?:/|\ba\b|\bper\b)\s*s(?:ec|econd)?\b"
+PAIR = r"(?<![\w.$/])(\d[\d.,]*[kK]?i?)\s*/\s*(\d[\d.,]*[kK]?i?)(?![\w/%])"  # as "8k/1k"
+STRAY = rf"{NUMBER}\s*{RATE}|{TIME}"  # limits of something else
 FORMATS = r"(fp32|bf16|fp16|fp8|int8|int4|nvfp4|mxfp4|mxfp8|awq|gptq|q\d[\w]*|[w]\d+a\d+)"
 AT_ONCE = r"requests? (?:at once|in flight)"
 NO_FORMAT = r"(?!\s+(?:fp|bf|int|nv|mx))"  # "in FP8" is no prompt
@@ -39,8 +43,9 @@ NUMBERS = (
     ("usd", rf"{RENT}(\d[\d.,]*){HOUR}(?:{CARD})?"),
     ("budget", rf"(?:{NO_MORE})\s*(?:of|is|=|:)?\s*{DOLLARS}(?:{HOUR})?"),
     ("budget", rf"\bbudget\s*(?:of|is|=|:)?\s*{MONEY}(?:{HOUR})?"),
-    ("rented", rf"(?:\bat|@)\s*{DOLLARS}{HOUR}"),
-    ("budget", rf"{DOLLARS}{HOUR}"),
+    ("rented of all", rf"{DOLLARS}{HOUR}\s*{IN_ALL}"),
+    ("rented", rf"(\bat|@|\bfor)\s*{DOLLARS}{HOUR}"),
+    ("budget", rf"(?<!at )(?<!@)(?<!@ ){DOLLARS}{HOUR}"),
     ("itlp", rf"{PERCENTILE}(?={BESIDE}{GAP})"),
     ("ttftp", rf"{PERCENTILE}(?={BESIDE}{WAIT})"),
     ("itlp", rf"(?:{GAP}){BESIDE}{PERCENTILE}"),
@@ -51,6 +56,7 @@ NUMBERS = (
     ("itl", rf"{GAP}{NEAR}{TIME}"),
     ("itl", rf"{TIME}\s*(?:{GAP}|(?:a|per) token)"),
     ("itl", rf"{NUMBER}\s*(ms|milliseconds?)\b"),
+    ("speed", rf"{NUMBER}\s*{RATE}\s*(?:/|\ba\b|\bper\b)?\s*(?:user|stream|request|each)\b"),
     ("rate", rf"{NUMBER}\s*(?:(?:requests?|req|r)\s*(?:/|a|per)\s*s(?:ec|econd)?|[rq]ps)\b"),
     ("users", rf"{NUMBER}\s*(?:(?:concurrent|users?|sessions?|streams?)\b|{AT_ONCE})"),
     ("users", rf"\b(?:concurrency|users)\s*(?:of|=|:)?\s*{NUMBER}"),
@@ -83,12 +89,13 @@ SHOWS = {
 # Words that ask and join, and tell nothing.
 SILENT = frozenset(
     """
-    a an and are as at average be best better between budget by can card cards cheap cheaper
-    cheapest compare context cost costs do does each fast faster first fit fits for from gap gaps
-    gpu gpus grow growing grows have host how i in is it itl latency limit limits llm llms load many
-    max me mean million model models more most much my need of on one or out over p95 per please
-    price run running serve should show speed than that the their them then to token tokens ttft
-    under up us usd use user users versus vs want what when where which will with within would
+    a an and are as at average be best better between biggest budget by can card cards cheap cheaper
+    cheapest compare context cost costs could do does each fast faster first fit fits for from gap
+    gaps gpu gpus grow growing grows have host how i in is it itl largest latency least limit limits
+    llm llms load many max me mean million model models more most much my need needs of on one or
+    out over p95 per please price run running serve should show speed than that the their them then
+    to token tokens ttft under up us usd use user users versus vs want what when where which will
+    with within would
     """.split()  # noqa: SIM905 - a list has a line a word
 )
 
@@ -150,8 +157,12 @@ def read(text):
             # what a percentile is of has its number still to come
             start, end = found.span(1) if of_which else found.span()
             rest = rest[:start] + (" " if of_which else " , ") + rest[end:]
-    stray = [found[0].strip() for found in re.finditer(TIME, rest, re.I)]
-    said = _named(re.sub(TIME, " , ", rest, flags=re.I), numbers)
+    pair = re.search(PAIR, rest)
+    if pair and not numbers.keys() & {"in", "out"}:
+        numbers["in"], numbers["out"] = pair.groups()
+        rest = rest[: pair.start()] + " , " + rest[pair.end() :]
+    stray = [found[0].strip() for found in re.finditer(STRAY, rest, re.I)]
+    said = _named(re.sub(STRAY, " , ", rest, flags=re.I), numbers)
     return said._replace(lost=[*said.lost, *stray][:MOST_LOST])
 
 
@@ -197,6 +208,8 @@ def _first_name(words):
     guess = None, 0
     for length in range(min(WINDOW, len(words)), 0, -1):
         found = _meant(" ".join(words[:length]))
+        if found and found.field == "model" and (card := _card_before(words[:length], found)):
+            return card
         if found and not found.guessed:
             return found, length
         if found and (found.field == "model" or not guess[1]):
@@ -204,11 +217,21 @@ def _first_name(words):
     return guess
 
 
-def _meant(text):
+def _card_before(words, model):
+    """The card that words begin with where the rest is the same model: "H200 Llama 3.1 8B"."""
+    for length in range(1, len(words)):
+        rest = _meant(" ".join(words[length:]), (from_name.model,))
+        card = _meant(" ".join(words[:length]), (from_name.card,))
+        if card and rest and rest.name == model.name:
+            return card, length
+    return None
+
+
+def _meant(text, readers=(from_name.card, from_name.model)):
     """The card or the model that words mean; None where they mean neither."""
     if len(text) < 2 or all(word.lower() in SILENT for word in text.split()):
         return None
-    for reads in (from_name.card, from_name.model):
+    for reads in readers:
         try:
             return reads(text)
         except BadInput:

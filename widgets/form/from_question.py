@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any
 
 from llmcap_kernel import catalog
-from llmcap_kernel.address import LETTERS
+from llmcap_kernel.address import LETTERS, MEAN
 from llmcap_kernel.design.space import HOME
 from llmcap_kernel.refuse import BadInput, shown, typed_number
 
@@ -71,7 +71,8 @@ def inputs(form, text, state):
 
 
 WHICH_MODEL = re.compile(
-    r"\b(?:what|which)\b(?=.*\b(?:run|runs|fit|fits|models?|llms?|host|serve)\b)", re.I
+    r"\b(?:what|which|best|biggest|largest)\b(?=.*\b(?:run|runs|fit|fits|models?|llms?|host|serve)\b)",
+    re.I,
 )
 CARDS, ANY = "gpus", "any"  # the input of a search that names its cards; and any model
 # One person's load, where somebody asks what their own card runs and says no more.
@@ -97,8 +98,18 @@ def _settled(said):
     numbers = dict(said.numbers)
     rented = numbers.pop("rented", None)
     if rented:  # "at $2.50/h" beside cards is what each costs; else it is all there is to spend
-        each = said.cards or numbers.get("show") == "price"
-        numbers.setdefault("usd" if each else "budget", rented)
+        word, amount = rented.split()
+        priced = numbers.get("show") == "price"
+        each = priced and said.cards if word.lower() == "for" else priced or said.cards
+        numbers.setdefault("usd" if each else "budget", amount)
+    whole, speed = numbers.pop("rented of all", None), numbers.pop("speed", None)
+    if whole and said.cards:
+        numbers.setdefault("usd", f"{(typed_number(whole) or 0) / said.cards[0][1]:g}")
+    elif whole:
+        numbers.setdefault("budget", whole)
+    if speed and typed_number(speed):  # of one user: so long a gap at most
+        numbers.setdefault("itl", f"{1e3 / typed_number(speed):.4g} ms")
+        numbers.setdefault("itlp", MEAN)
     which, lost = numbers.pop("percentile", None), list(said.lost)
     if which:
         # of the gap, unless only the first token has a limit, or the gap has its own already
@@ -252,9 +263,6 @@ def _candidates(said, text):
         alone = all(catalog.gpu(name).place == "desk" for name, _ in said.cards)
         if alone and not numbers.keys() & {"users", "rate", "in", "out", "ctx", "itl", "ttft"}:
             values |= ALONE
-    unpriced = [name for name, _ in said.cards if not catalog.gpu(name).usd_h]
-    if unpriced and "budget" not in numbers:
-        values["budget"] = 0  # an owner of a desk pays no rent
     return values
 
 
