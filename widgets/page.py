@@ -238,7 +238,11 @@ def _question(view, prefix):
     line |= {"spellcheck": "false", "enterkeyhint": "go", "data-lm-suppress-shortcuts": "true"}
     line |= {"placeholder": f"Such as {view['ask']}"}
     label = h("label", {"for": line["id"]}, words("Type a question:"))
-    return h("div", {"class": "lc-asked"}, label, h("input", line), _button("Ask", {}))
+    box = h("div", {"class": "lc-asked"}, label, h("input", line), _button("Ask", {}))
+    said = view.get("receipt", ())
+    items = [h("li", {"class": f"lc-{m['level']}"}, words(m["text"])) for m in said]
+    live = {"class": "lc-receipt", "aria-live": "polite", "hidden": not items}
+    return h("div", {"class": "lc-question"}, box, h("ul", live, items))
 
 
 def _own_page(view, apps):

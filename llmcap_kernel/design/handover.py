@@ -15,6 +15,7 @@ from .. import capacity, catalog
 from ..explain import GIB, counted
 from ..refuse import BadInput
 from ..spec import WIDE, Deployment, Model, Workload
+from .space import cannot_run
 
 YOURS = "<your model>"
 HUB = "https://huggingface.co/"
@@ -136,21 +137,40 @@ def repository(model: Model) -> str:
     Returns
     -------
     str
-        "owner/name" where the catalogue's source is on the hub, else the catalogue's name; of a
-        model that was counted from a config.json, which names no checkpoint, `YOURS`.
+        "owner/name" where the catalogue's source is on the hub, and of what is trained to answer
+        where the catalogue knows it; else the catalogue's name; of a model that was counted from a
+        config.json, which names no checkpoint, `YOURS`.
 
     Examples
     --------
     >>> from llmcap_kernel import catalog
     >>> repository(catalog.model("llama-3.1-70b"))
-    'meta-llama/Llama-3.1-70B'
+    'meta-llama/Llama-3.1-70B-Instruct'
     """
     source = model.source
     if source.startswith(HUB):
         parts = source.removeprefix(HUB).split("/")
         if len(parts) >= 2 and parts[0] not in ("docs", "blog", "papers", "datasets", "spaces"):
-            return "/".join(parts[:2])
+            return _tuned(model, "/".join(parts[:2]))
     return model.name if source else YOURS
+
+
+TUNED = ("instruct", "it", "chat")  # words of checkpoints that answer, beside a base's name
+
+
+def _tuned(model: Model, base: str) -> str:
+    """The publisher's checkpoint for chats, where the name differs in that word alone."""
+    own = _words(base)
+    if own & set(TUNED):
+        return base
+    known = catalog.table("models")["models"].get(model.name, {}).get("aliases", ())
+    bare = own - {"base"}
+    tuned = (one for one in known if "/" in one and any(_words(one) == bare | {t} for t in TUNED))
+    return next(tuned, base)
+
+
+def _words(repository: str) -> set[str]:
+    return set(re.split(r"[-/]", repository.lower()))
 
 
 def launch(
@@ -193,7 +213,7 @@ def launch(
     >>> print(launch(b, Workload(7000, 1000, 16)).text)
     # vllm-0.33 on 2x h100-sxm
     # a request: 8,000 tokens at most
-    vllm serve meta-llama/Llama-3.1-70B \\
+    vllm serve meta-llama/Llama-3.1-70B-Instruct \\
       --quantization fp8 \\
       --tensor-parallel-size 2 \\
       --gpu-memory-utilization 0.92 \\
@@ -206,6 +226,8 @@ def launch(
     if d.engine.family == "vllm" and d.dp_attention and not d.model.experts:
         whole = "vLLM would hold a dense model whole on every card, and takes it with experts"
         raise BadInput("dp_attention", f"dp_attention has no command here: {whole}.")
+    if refused := cannot_run(d.engine, d.gpu):
+        raise BadInput("engine", f"engine has no command here: {refused}")
     checkpoint, notes = _checkpoint(d, model)
     longest = max(d.max_model_len or 0, workload.context_tokens)
     command = _LAUNCHES[d.engine.family](d, checkpoint, longest, prefix_cache)

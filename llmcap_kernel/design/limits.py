@@ -10,6 +10,7 @@ from ..capacity import Ledger
 from ..explain import Explained, Line, counted, gib, ordinal, quantity
 from ..simulation.percentiles import ceiling_s, expected_s, percentile
 from ..spec import Deployment, Slo, Tail, Workload
+from .space import cannot_run
 
 MET, LIKELY, MISSED, IMPOSSIBLE = VERDICTS = ("met", "likely", "missed", "impossible")
 WORDS = {MET: "met", LIKELY: "likely met", MISSED: "missed", IMPOSSIBLE: "impossible"}
@@ -508,6 +509,8 @@ def _format_notes(deployment: Deployment) -> Iterator[Note]:
 
 def _hardware_notes(deployment: Deployment) -> Iterator[Note]:
     d, gpu = deployment, deployment.gpu
+    if refused := cannot_run(d.engine, gpu):
+        yield Note("engine", refused)
     if d.tp > gpu.max_per_node:
         text = (
             f"tp is {d.tp} and a node joins {gpu.max_per_node} {gpu.name}: collectives "

@@ -97,11 +97,24 @@ def _controls(state):
 def _status(books):
     level = running.START_LEVELS[books.start]
     level = "warn" if level == "good" and not books.fits else level
+    waiting = _waiting(books)
+    level = "warn" if level == "good" and waiting else level
     level = "bad" if books.beyond else level
-    text = books.verdict
+    text = f"{books.verdict} {waiting}".strip()
     if books.starts and not books.fits:
         text += f" {books.largest[0].upper()}{books.largest[1:]}."
     return {"level": level, "text": text}
+
+
+def _waiting(books):
+    """Who waits though memory has room: the engine was told to run fewer at once."""
+    d = books.deployment
+    at_once = d.seqs_limit * d.attention_replicas
+    waiting = min(books.concurrency, books.max_concurrent) - at_once
+    if not books.starts or waiting <= 0:
+        return ""
+    others = "the other one waits" if waiting == 1 else f"the other {waiting:,} wait"
+    return f"But the engine runs {at_once:,} at once (max_num_seqs): {others}."
 
 
 def _headline(books):
@@ -218,6 +231,8 @@ def _levers(books):
     latent = any(a.latent_dim for a in d.model.attention)
     wide, four = catalog.format("fp8").bytes_per_element, capacity.four_bits(d)
     larger, top = _next_card(books), design.MAX_FRACTION
+    if d.gpu.unified_memory:  # a system keeps its own part of a memory that it shares
+        top = min(top, d.gpu.memory_usable_share)
     levers = (
         (
             f"{four.short_title} weights",

@@ -7,7 +7,7 @@ from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Slo, Tail, Workload
 
 from . import controls as c
-from . import from_name, lists, own_card, pasted
+from . import following, from_name, lists, own_card, pasted
 from .presets import AS_UNTOLD
 from .state import Field
 
@@ -94,11 +94,17 @@ def _chosen_fields(field, prefix):
         field("weights", "name", "Weights", names=catalog.formats,
               reads=from_name.weights, beyond=True,
               follows=(prefix + "model", prefix + "config"),
-              own=lambda state: _own_format(state, prefix)),
+              own=lambda state, before: _own_format(state, before, prefix),
+              because="the format this model is released in",
+              titled=lambda name: catalog.format(name).title),
         field("kv", "name", "KV cache", names=_kv_formats, reads=from_name.kv,
               beyond=True),
         field("engine", "name", "Engine", names=catalog.engines,
-              reads=from_name.engine, beyond=True),
+              reads=from_name.engine, beyond=True,
+              follows=(prefix + "gpu", prefix + "weights"),
+              own=lambda state, before: _own_engine(state, before, prefix),
+              because="what this card and format are run with",
+              titled=lambda name: catalog.engine(name).title),
         field("fraction", "number", "Memory fraction", 0.05, 1),
         field("dp", "yes", "DP attention", help="Each card holds the cache of its own users."),
     )  # fmt: skip
@@ -119,10 +125,28 @@ def _kv_formats():
     return catalog.formats(kv=True)
 
 
-def _own_format(state, prefix):
-    """The format a checkpoint is released in; what stands where the model cannot be read."""
-    model = chosen_model(state, prefix)
-    return model.native_format if model else state[prefix + "weights"]
+def _own_format(state, before, prefix):
+    """The format that was chosen, or the model's own; what stands where it cannot be read.
+
+    An address, and a config.json that is pasted, mean the format that they say.
+    """
+    model, weights = chosen_model(state, prefix), state[prefix + "weights"]
+    if not model:
+        return weights
+    pasted_one = state[prefix + "config"]
+    former = chosen_model(before, prefix) if before and not pasted_one else None
+    return following.format_of(model, former, weights)
+
+
+def _own_engine(state, before, prefix):
+    """The engine that card and format need, unless another was chosen."""
+    needed = [
+        following.engine_of(one[prefix + "gpu"], one[prefix + "weights"])
+        for one in (before, state)
+        if one
+    ]
+    chosen = state[prefix + "engine"]
+    return needed[-1] if before is None or chosen == needed[0] else chosen
 
 
 def load_fields(load, *, optional_users=False):
@@ -335,7 +359,10 @@ def deployment_controls(form, state, prefix=""):
         c.select(fields["tp"], state, _card_counts(model, gpu, at["tp"])) | c.HALF,
         *_splits(fields, state, model, gpu),
         c.search(
-            fields["weights"], state, lists.format_options(model.native_format if model else "")
+            fields["weights"],
+            state,
+            lists.format_options(model.native_format if model else ""),
+            catalog.format(at["weights"]).title,
         )
         | c.HALF,
         _kv_control(
@@ -371,8 +398,12 @@ def _model_control(fields, state, model):
 
 
 def _own_option(value):
-    """The card of the reader's own file, while it is the one."""
-    return ((value, f"{own_card.card(value).title}, your file", ""),) * own_card.is_own(value)
+    """A card that is in no list, while it is the one: of the reader's own file, or unequal ones."""
+    if own_card.is_own(value):
+        return ((value, f"{own_card.card(value).title}, your file", ""),)
+    if any(value == name for name, _, _ in lists.gpu_options()):
+        return ()
+    return ((value, lists.listed_title(value), ""),)
 
 
 def _card_counts(model, gpu, current):

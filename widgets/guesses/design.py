@@ -104,8 +104,8 @@ GUESSES = {
         unit="times",
     ),
     "5.6": Guess(
-        "Price of a token, prompt kept once: the dearest of vLLM, SGLang and TensorRT-LLM above the "
-        "cheapest",
+        "Price of a token, prompt kept once: the dearest of vLLM, SGLang and TensorRT-LLM above "
+        "the cheapest",
         _engines_apart_percent,
         "All three read the same bytes from the same cache. Their intervals are far wider.",
         unit="%",

@@ -329,7 +329,9 @@ def _why_not(users, gap):
         else "Nothing on this list meets every limit."
     )
     columns = ("cards", "output", "binds", "has", "verdict")
-    caption = f"FP8 weights and cache, {counted(users, 'user')}, {gap} ms; those that meet every limit first"
+    caption = (
+        f"FP8 weights and cache, {counted(users, 'user')}, {gap} ms; what meets every limit first"
+    )
     return Drawn(_headroom_bars(rows), said, show.table(columns, table, caption))
 
 
