@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+GIB = 2**30
 WIDTH = 60  # characters of a printed line
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _COUNTS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"), (1.0, ""))
@@ -57,6 +58,27 @@ def digits(value: float, figures: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def rounded(value: float) -> float:
+    """Round a number that is sent or kept to four significant figures.
+
+    Parameters
+    ----------
+    value : float
+        Any.
+
+    Returns
+    -------
+    float
+        Rounded.
+
+    Examples
+    --------
+    >>> rounded(0.0123456), rounded(123456.0)
+    (0.01235, 123500.0)
+    """
+    return float(f"{value:.4g}")
+
+
 def quantity(value: float, unit: str, figures: int = 3) -> str:
     """Format a value with a suitable prefix and its unit.
 
@@ -82,13 +104,34 @@ def quantity(value: float, unit: str, figures: int = 3) -> str:
     ('3.35 TB/s', '13.7 ms', '79.6 GiB')
     """
     if unit == "GiB":
-        return f"{digits(value / 2**30, figures)} GiB"
+        return f"{digits(value / GIB, figures)} GiB"
     if unit in _SCALES:
         value, word = _scaled(value, _SCALES[unit], figures)
         return f"{digits(value, figures)} {word}".strip()
     if unit in ("USD/Mtok", "USD/h"):
         return f"${value:,.2f}{'/M' if unit == 'USD/Mtok' else '/h'}"
     return f"{digits(value, figures)} {unit}".strip()
+
+
+def gib(size_bytes: float) -> str:
+    """Format a size of memory.
+
+    Parameters
+    ----------
+    size_bytes : float
+        Any amount of memory [bytes].
+
+    Returns
+    -------
+    str
+        Number and unit.
+
+    Examples
+    --------
+    >>> gib(85_520_809_984)
+    '79.6 GiB'
+    """
+    return quantity(size_bytes, "GiB")
 
 
 def counted(number: int, what: str) -> str:

@@ -2,15 +2,51 @@
 
 import csv
 import io
+import zlib
 from pathlib import Path
 
 from .refuse import BadInput, shown
+
+GZIP, MAX_UNPACKED_BYTES = b"\x1f\x8b", 200_000_000
+
+
+def unpacked(raw: bytes) -> bytes:
+    """Unpack what gzip has packed.
+
+    Parameters
+    ----------
+    raw : bytes
+        The content of a file.
+
+    Returns
+    -------
+    bytes
+        What was packed; the same bytes where it is not packed, cut off, broken or over 200 MB.
+
+    Examples
+    --------
+    >>> import gzip
+    >>> unpacked(gzip.compress(b"metric")), unpacked(b"metric"), unpacked(GZIP)
+    (b'metric', b'metric', b'\\x1f\\x8b')
+    """
+    out, rest = b"", raw
+    while rest.startswith(GZIP):
+        part = zlib.decompressobj(wbits=31)
+        try:
+            out += part.decompress(rest, MAX_UNPACKED_BYTES - len(out) + 1)
+        except zlib.error:
+            return raw
+        if not part.eof or len(out) > MAX_UNPACKED_BYTES:
+            return raw
+        rest = part.unused_data
+    return out if out else raw
 
 
 def decoded(raw: bytes, errors: str = "strict") -> str:
     """Turn the bytes of a file into text.
 
-    Editors and shells of Windows write UTF-16, some without its mark, or UTF-8 behind one.
+    Editors and shells of Windows write UTF-16, some without its mark, or UTF-8 behind one. A file
+    that gzip has packed is unpacked.
 
     Parameters
     ----------
@@ -34,6 +70,7 @@ def decoded(raw: bytes, errors: str = "strict") -> str:
     >>> decoded("metric".encode("utf-16")), decoded("metric".encode("utf-8-sig"))
     ('metric', 'metric')
     """
+    raw = unpacked(raw)
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return raw.decode("utf-16", errors=errors)
     head = raw[:200]

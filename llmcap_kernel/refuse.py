@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, overload
 
+FEW = 12  # names that are listed, where none is near
+WHOLE = 10**15  # a whole number above is written with a power of ten
+
 
 class BadInput(ValueError):
     """An invalid input, with a one-sentence message that says how to correct it.
@@ -40,10 +43,14 @@ def shown(value: object) -> str:
     --------
     >>> shown("h100")
     "'h100'"
+    >>> shown(10**99)
+    '1e+99'
     >>> shown("h" * 80)[-5:]
     "h...'"
     """
     try:
+        if isinstance(value, int) and abs(value) >= WHOLE:
+            return f"{float(value):.6g}"
         text = repr(value)
     except Exception:  # the repr of an arbitrary object may raise anything
         text = f"a {type(value).__name__}"
@@ -177,16 +184,23 @@ def one_of(
                 return candidate
             if candidate in aliases:
                 return aliases[candidate]
-        near = difflib.get_close_matches(plain[:80], [*names, *aliases], n=3, cutoff=0.5)
+        near = _nearest(plain, names, aliases, 0.5)
     else:
-        near = []
+        plain, near = "", []
     if near:
-        hint = f"Did you mean {' or '.join(dict.fromkeys(near))}?"
-    elif len(names) <= 12:
+        hint = f"Did you mean {' or '.join(near)}?"
+    elif len(names) <= FEW:
         hint = f"It takes {', '.join(names)}."
     else:
-        hint = f"Known ones begin with {', '.join(sorted(names)[:5])} ({len(names)} in all)."
+        some = _nearest(plain, names, aliases, 0.0)
+        hint = f"The nearest of {len(names)} are {', '.join(some)}."
     raise BadInput(field, f"{field} {shown(value)} is not known. {hint}")
+
+
+def _nearest(plain: str, names: list[str], aliases: Mapping[str, str], cutoff: float) -> list[str]:
+    """Three names whose spelling, or that of an alias, is nearest; each once."""
+    many = difflib.get_close_matches(plain[:80], [*names, *aliases], n=30, cutoff=cutoff)
+    return list(dict.fromkeys(aliases.get(name, name) for name in many))[:3]
 
 
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")

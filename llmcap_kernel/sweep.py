@@ -174,6 +174,15 @@ def load_at(workload: Workload, variable: str, value: int) -> Workload:
     return replace(workload, input_tokens=prompt, output_tokens=answer, shared_prefix_tokens=shared)
 
 
+# What `obstacle` says, in words; where it says nothing, a price has no rent.
+OBSTACLES = {
+    "length": "takes no request so long",
+    "start": "does not start",
+    "room": "not all fit",
+    "": "no rent known",
+}
+
+
 def obstacle(deployment: Deployment, workload: Workload) -> str:
     """Name the reason why a deployment cannot serve a load.
 

@@ -56,7 +56,15 @@ def styles(*names):
     return "\n".join((FRONT / name).read_text() for name in names)
 
 
-class Carried(anywidget.AnyWidget):
+class Shown(anywidget.AnyWidget):
+    """A widget that its session stands in for, where there is no kernel."""
+
+    def _repr_mimebundle_(self, **kwargs):
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        return data | self._session._repr_mimebundle_(), metadata
+
+
+class Carried(Shown):
     """What carries a session of HTML; a kind of it names its front end and its other traits.
 
     Parameters
@@ -76,7 +84,3 @@ class Carried(anywidget.AnyWidget):
     def _take(self, change):
         for name, value in self._session.set({self.heard: whole_text(change["new"])}).items():
             setattr(self, name, value)
-
-    def _repr_mimebundle_(self, **kwargs):
-        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        return data | self._session._repr_mimebundle_(), metadata

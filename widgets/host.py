@@ -5,16 +5,15 @@ import os
 from functools import lru_cache
 from importlib.resources import files
 
-import anywidget
 import traitlets
 
 from llmcap_kernel import address
 
 from . import session
-from .carried import FRONT, script
+from .carried import FRONT, Shown, script
 
 
-class Calculator(anywidget.AnyWidget):
+class Calculator(Shown):
     """A calculator in a notebook, live where there is a kernel and true where there is none.
 
     Parameters
@@ -59,10 +58,6 @@ class Calculator(anywidget.AnyWidget):
             self.send({"plotly": "gzip"}, buffers=[_plotly()])
         else:
             self._take(self._session.message(content, buffers, self.send))
-
-    def _repr_mimebundle_(self, **kwargs):
-        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        return data | self._session._repr_mimebundle_(), metadata
 
 
 @lru_cache(maxsize=1)

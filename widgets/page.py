@@ -7,6 +7,7 @@ number is right, and no input can be moved.
 
 import json
 import zlib
+from functools import partial
 from html import escape
 from urllib.parse import quote
 
@@ -237,7 +238,11 @@ def _question(view, prefix):
     line |= {"spellcheck": "false", "enterkeyhint": "go", "data-lm-suppress-shortcuts": "true"}
     line |= {"placeholder": f"Such as {view['ask']}"}
     label = h("label", {"for": line["id"]}, words("Type a question:"))
-    return h("div", {"class": "lc-asked"}, label, h("input", line), _button("Ask", {}))
+    box = h("div", {"class": "lc-asked"}, label, h("input", line), _button("Ask", {}))
+    said = view.get("receipt", ())
+    items = [h("li", {"class": f"lc-{m['level']}"}, words(m["text"])) for m in said]
+    live = {"class": "lc-receipt", "aria-live": "polite", "hidden": not items}
+    return h("div", {"class": "lc-question"}, box, h("ul", live, items))
 
 
 def _own_page(view, apps):
@@ -250,10 +255,7 @@ def _own_page(view, apps):
 
 def _band(view, prefix):
     """What a reader brings, above all else, with what it leaves open beside it."""
-
-    def boxes(chosen):
-        return [_control(view, one, prefix) for one in chosen]
-
+    boxes = partial(_boxes, view, prefix)
     held = [one for one in view["controls"] if one.get("band")]
     if not held:
         return None
@@ -262,9 +264,12 @@ def _band(view, prefix):
     return h("div", label, boxes(held[:1]), beside, *_folds(view, held, boxes))
 
 
+def _boxes(view, prefix, chosen):
+    return [_control(view, one, prefix) for one in chosen]
+
+
 def _controls(view, prefix, open_inputs=()):
-    def boxes(chosen):
-        return [_control(view, one, prefix) for one in chosen]
+    boxes = partial(_boxes, view, prefix)
 
     def folds(chosen):
         return _folds(view, chosen, boxes)

@@ -18,6 +18,7 @@ from . import named
 from .calculators import calculate, cliff, compare, design, scorecard, validate, vram
 from .form import learnt
 from .form.characters import whole_text
+from .form.state import QUESTION
 from .form.upload import Upload
 from .page import static_html, summary
 
@@ -253,7 +254,20 @@ def safe_view(calculator, state, messages=(), sent=None):
         messages = [*messages, {"level": "error", "field": "", "text": text}]
         made = calculator.view(calculator.FORM.defaults())
     made = with_company(calculator, state, made)
-    return made | _refused(messages, made["status"]) | {"messages": [*messages, *made["messages"]]}
+    # what was read of a question stands under it; what was not, at the verdict too
+    receipt = [one for one in messages if one["field"] == QUESTION]
+    rest = [one for one in messages if one["field"] != QUESTION]
+    said = {"receipt": receipt, "messages": [*rest, *made["messages"]]}
+    said["controls"] = [_noted(control, rest) for control in made["controls"]]
+    return made | _refused(messages, made["status"]) | said
+
+
+def _noted(control, messages):
+    """Say beside a list what became of its value, as another that it followed."""
+    texts = [m["text"] for m in messages if m["field"] == control["name"] and m["level"] == "info"]
+    if control["kind"] not in ("select", "search") or not texts:
+        return control
+    return control | {"help": " ".join([*texts, control["help"]]).strip()}
 
 
 def _refused(messages, status):

@@ -318,6 +318,16 @@ def aiconfigurator(q):
     return predict, reads[q["kind"]]
 
 
+def simulated_traffic(q, requests):
+    """What aisimulate is told of a load: so many requests of users who ask again at once."""
+    lengths = {"input_tokens": q["input"], "output_tokens": max(q["output"], 2)}
+    return {
+        "source": {"type": "synthetic", **lengths},
+        "stop": {"requests": requests},
+        "load": {"type": "concurrency", "concurrency": q["users"]},
+    }
+
+
 def aisimulate(q):
     """Ask for a run of users who ask again at once; a step or a prompt alone is one user's."""
     from aisimulate import EngineReplayRunnerFactory
@@ -333,15 +343,7 @@ def aisimulate(q):
         split |= {"moe_tensor": q["tp"] // q["ep"], "moe_expert": q["ep"]}
     config = CorePredictionConfig.model_validate(
         {
-            "traffic": {
-                "source": {
-                    "type": "synthetic",
-                    "input_tokens": q["input"],
-                    "output_tokens": max(q["output"], 2),
-                },
-                "stop": {"requests": 2 if alone else 4 * q["users"]},
-                "load": {"type": "concurrency", "concurrency": q["users"]},
-            },
+            "traffic": simulated_traffic(q, 2 if alone else 4 * q["users"]),
             "engine": {
                 "model": model,
                 "hardware": card,

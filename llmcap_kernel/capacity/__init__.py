@@ -18,18 +18,8 @@ from .ledger import (
     START_WORDS,
     YES,
     Ledger,
-    Room,
-    cliff,
-    extra_bytes,
-    fixed_bytes,
-    kind_of_card,
     ledger,
-    longest_context,
-    max_concurrent,
-    room_doubt_bytes,
-    state_block_bytes,
     workload_ledger,
-    workload_room,
 )
 from .overhead import (
     REDUCING_LINKS,
@@ -41,6 +31,15 @@ from .overhead import (
     runtime_bytes,
     sampling_bytes,
     usable_bytes,
+)
+from .pool import extra_bytes, fixed_bytes, kind_of_card, room_doubt_bytes
+from .room import (
+    Room,
+    cliff,
+    longest_context,
+    max_concurrent,
+    state_block_bytes,
+    workload_room,
 )
 from .start import EIGHT_BITS_BYTES, FLAGS, Printed, Remedy, four_bits, printed, remedies
 from .terms import term_lines

@@ -6,12 +6,11 @@ from functools import lru_cache
 from typing import Any
 
 from .. import catalog
-from ..explain import counted
+from ..explain import GIB, counted
 from ..spec import Deployment, Format
 from . import overhead
 from .ledger import START_WORDS, Ledger, ledger
 
-GIB = 2**30
 # The engines' own names for a setting; where one has none, the setting cannot be changed there.
 FLAGS = {
     "vllm": {
@@ -53,6 +52,7 @@ COSTS = {
     "weights": "check the answers' quality",
     "max_model_len": "longer requests are refused",
 }
+SHARED = "the system and its programs have only the rest of that memory"  # where it is the host's
 IN_FULL = ("bf16", "fp16")
 HIGHEST_PERCENT = 97  # what is left is for the driver, NCCL and what the profile does not see
 FEWEST_SEQS = 8
@@ -173,6 +173,8 @@ def _cost(d: Deployment, setting: str, value: Any, concurrency: int) -> str:
         return "twice the rent" if times == 2 else f"{times} times the rent"
     if setting == "max_num_seqs" and value >= concurrency > 1:
         return f"costs nothing for {concurrency:,} users"
+    if setting == "memory_fraction" and d.gpu.unified_memory:
+        return SHARED
     return COSTS[setting]
 
 
@@ -207,7 +209,10 @@ def _tries(d: Deployment, context_tokens: int) -> Iterator[tuple[str, Tries]]:
     def changed(setting: str, values: Iterable[Any]) -> Tries:
         return ((v, replace(d, **{setting: v}), context_tokens) for v in values)
 
-    shares = [n / 100 for n in range(round(d.fraction * 100) + 1, HIGHEST_PERCENT + 1)]
+    highest = HIGHEST_PERCENT
+    if d.gpu.unified_memory:  # the system gives the graphics chip no more of it
+        highest = min(highest, int(100 * d.gpu.memory_usable_share))
+    shares = [n / 100 for n in range(round(d.fraction * 100) + 1, highest + 1)]
     yield "memory_fraction", changed("memory_fraction", shares)
     yield "max_num_seqs", changed("max_num_seqs", _halves(d.seqs_limit, FEWEST_SEQS))
     least = max(LEAST_BATCH_TOKENS, d.max_num_seqs or 0)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ..bandwidth import ACTIVATION_BYTES
-from ..explain import Line, digits, quantity
+from ..explain import Line, digits, gib
 from . import overhead
 from .ledger import Ledger
 
@@ -67,12 +67,12 @@ def _activations(books: Ledger) -> list[Line]:
     d = books.deployment
     sampled, passed = overhead.sampling_bytes(d), overhead.forward_bytes(d)
     parts = {name: size for name, size in overhead.activation_parts(d).items() if size > 2**20}
-    top = f"the larger of {_gib(sampled)} and {_gib(passed)}"
+    top = f"the larger of {gib(sampled)} and {gib(passed)}"
     whole = Line(
         "activations",
         " + ".join((*parts, "the larger of sampling and one pass")),
-        " + ".join((*map(_gib, parts.values()), top)),
-        _gib(books.activation_bytes),
+        " + ".join((*map(gib, parts.values()), top)),
+        gib(books.activation_bytes),
     )
     return [whole, _sampling(books), *_passes(books, passed)]
 
@@ -86,7 +86,7 @@ def _sampling(books: Ledger) -> Line:
         "sequences x vocabulary x bytes of a logit in all its copies + states of the batch",
         f"{d.seqs_limit:,} x {model.vocab_size:,} x {logit} B + "
         f"{rows:,} x {model.hidden_size:,} x {ACTIVATION_BYTES:g} B",
-        _gib(overhead.sampling_bytes(d)),
+        gib(overhead.sampling_bytes(d)),
     )
 
 
@@ -105,18 +105,18 @@ def _passes(books: Ledger, passed: float) -> list[Line]:
 
 def _per_token(name: str, formula: str, tokens: int, size: float) -> Line:
     each = f"{digits(size / tokens / 1024)} KiB"
-    return Line(name, formula, f"{tokens:,} x {each}", _gib(size))
+    return Line(name, formula, f"{tokens:,} x {each}", gib(size))
 
 
 def _not_profiled(books: Ledger) -> Line:
     said = f"not counted: {books.deployment.engine.title} leaves them outside its share"
-    return Line("activations", said, "", _gib(books.activation_bytes))
+    return Line("activations", said, "", gib(books.activation_bytes))
 
 
 def _runtime(books: Ledger) -> Line:
     d = books.deployment
     if not books.runtime_bytes:
-        return Line("runtime", f"not counted for {d.engine.title}", "", _gib(0.0))
+        return Line("runtime", f"not counted for {d.engine.title}", "", gib(0.0))
     return _sum("runtime", overhead.runtime_parts(d).items(), books.runtime_bytes)
 
 
@@ -124,7 +124,7 @@ def _graphs(books: Ledger) -> Line:
     d = books.deployment
     if not books.graph_bytes:
         why = "off: eager" if d.eager else f"none for {d.engine.title}"
-        return Line("graphs", why, "", _gib(0.0))
+        return Line("graphs", why, "", gib(0.0))
     layers = -(-d.model.layers // d.pp)
     whole = d.engine.graph_bytes + d.engine.graph_bytes_per_layer * layers
     each = f"{digits(d.engine.graph_bytes_per_layer / 2**20)} MiB"
@@ -132,17 +132,13 @@ def _graphs(books: Ledger) -> Line:
         "graphs",
         "(fixed + layers x each) x share of the batch sizes captured"
         + ("" if d.engine.graphs_in_fraction else "; outside the engine's share"),
-        f"({_gib(d.engine.graph_bytes)} + {layers} x {each}) x {books.graph_bytes / whole:.0%}, "
+        f"({gib(d.engine.graph_bytes)} + {layers} x {each}) x {books.graph_bytes / whole:.0%}, "
         f"up to {d.graph_seqs_limit:,}",
-        _gib(books.graph_bytes),
+        gib(books.graph_bytes),
     )
 
 
 def _sum(name: str, parts: Iterable[tuple[str, float]], whole: float) -> Line:
     parts = list(parts)
     names = " + ".join(part for part, _ in parts)
-    return Line(name, names, " + ".join(_gib(size) for _, size in parts), _gib(whole))
-
-
-def _gib(size: float) -> str:
-    return quantity(size, "GiB")
+    return Line(name, names, " + ".join(gib(size) for _, size in parts), gib(whole))

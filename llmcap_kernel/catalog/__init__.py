@@ -27,8 +27,9 @@ from ..spec import (
 )
 from . import cards, names, origins, typical
 from .names.engines import nearest_version, program, release
-from .names.formats import built, checkpoint_format, offered, read_format
+from .names.formats import checkpoint_format, read_format
 from .names.found import UNKNOWN, Found
+from .names.made import built, offered
 from .names.models import read as read_model
 from .names.spelled import parts
 from .tables import FOLDER, OWN_CARDS, key, known, table
@@ -152,6 +153,9 @@ def model(name: str) -> Model:
     return replace(loaded, notes=(*loaded.notes, assumption)) if assumption else loaded
 
 
+OR_ELSE = "Or give its config.json, or its size, as in 'dense 12B'."
+
+
 def _found_model(name: object) -> Found:
     found = read_model(name) if isinstance(name, str) and len(name) <= MAX_NAME else UNKNOWN
     if found.choices:
@@ -162,7 +166,7 @@ def _found_model(name: object) -> Found:
         return found._replace(name=_name("models", "model", name))
     except BadInput as unknown:
         hint = str(unknown)
-        raise BadInput("model", f"{hint} Or give its size, as in 'dense 12B'.") from None
+        raise BadInput("model", f"{hint} {OR_ELSE}") from None
 
 
 @cache

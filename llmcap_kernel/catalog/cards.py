@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..explain import GIB
 from ..refuse import BadInput, number, one_of, shown, yes_or_no
 from ..spec import COMPUTE, PLACES, Gpu
 from .tables import OWN_CARDS, known, table
 
-GIB = 2**30
 # Apple's systems let a graphics chip have less of a small memory: what the catalogue's own records
 # of up to 36 GB and of larger ones have.
 APPLE_SHARE = {

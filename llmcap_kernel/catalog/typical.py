@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .. import huggingface
+from ..huggingface.multimodal import INNER
 from ..refuse import BadInput
 from ..spec import Model
 
@@ -47,7 +48,6 @@ class Growth(NamedTuple):
 DENSE = Growth(23.5, 0.26, 1460, 0.42)
 SPARSE = Growth(22.4, 0.31, 1470, 0.40)
 ACTIVE, ACTIVE_POWER = 0.345, 0.71
-INNER = ("text_config", "llm_config", "language_config")
 WIDTHS = ("moe_intermediate_size", "intermediate_size")
 EXPERTS = ("num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts")
 

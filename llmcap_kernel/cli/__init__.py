@@ -8,6 +8,7 @@ import difflib
 import importlib
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -168,8 +169,19 @@ def _run_command(
     return args, args.run(args)
 
 
+# Two hyphens as a page or a chat writes them.
+_DASHES = re.compile(r"^[-\u2010-\u2015\u2212]+(?=[a-zA-Z]|$)")
+
+
+def _hyphened(word: str) -> str:
+    """A word whose dashes are those of an option again."""
+    dashes = _DASHES.match(word)
+    return "--" + word[dashes.end() :] if dashes and dashes[0] not in ("-", "--") else word
+
+
 def _cut(words: list[str]) -> tuple[list[str], list[str] | None]:
     """The words before `--`, and the command behind it."""
+    words = [_hyphened(word) for word in words]
     if "--" not in words:
         return words, None
     at = words.index("--")

@@ -7,8 +7,8 @@ from typing import Any
 
 from .. import catalog
 from ..catalog import origins
-from ..catalog.names.formats import built
-from ..explain import counted, digits, quantity
+from ..catalog.names.made import built
+from ..explain import counted, digits, gib, quantity
 from ..refuse import BadInput, shown
 from . import matching
 from .options import add_output
@@ -221,7 +221,7 @@ COLUMNS: dict[str, dict[str, tuple[Column, Callable[[Any], str]]]] = {
     },
     "gpus": {
         "name": (Column("card", left=True), str),
-        "memory_visible_bytes": (Column("memory"), lambda n: quantity(n, "GiB")),
+        "memory_visible_bytes": (Column("memory"), gib),
         "bandwidth_bytes_s": (Column("bandwidth", 1), lambda n: quantity(n, "bytes/s")),
         "flop_s_16_bits": (Column("16 bits", 3), _rate),
         "flop_s_fp8": (Column("FP8", 4), _rate),

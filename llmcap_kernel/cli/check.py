@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .. import catalog, huggingface
 from ..catalog import check
-from ..explain import quantity
+from ..explain import gib, quantity
 from ..files import read_text
 from ..spec import Gpu, Model
 from .options import add_output
@@ -76,7 +76,7 @@ def _record(one: Gpu | Model) -> dict[str, str]:
     rate = next((dtype for dtype in ("bf16", "fp16") if dtype in one.flop_s), min(one.flop_s))
     words = ", ".join(
         (
-            quantity(one.memory_visible_bytes, "GiB"),
+            gib(one.memory_visible_bytes),
             quantity(one.bandwidth_bytes_s, "bytes/s"),
             f"{quantity(one.flop_s[rate], 'FLOP/s')} in {rate}",
         )

@@ -4,7 +4,7 @@ import argparse
 import math
 
 from .. import capacity
-from ..explain import quantity
+from ..explain import gib
 from ..refuse import number
 from ..spec import Deployment
 from .options import (
@@ -24,7 +24,7 @@ MOST_USERS = 100_000
 BAR = 20
 COLUMNS = {
     "context_tokens": (Column("context"), "{:,}".format),
-    "bytes_per_user": (Column("of cache a user", 1), lambda size: quantity(size, "GiB")),
+    "bytes_per_user": (Column("of cache a user", 1), gib),
     "users_before_the_cut": (Column("before the cut", 2), "{:,.2f}".format),
     "users": (Column("users"), "{:,}".format),
 }

@@ -48,12 +48,6 @@ SHOW = {
     "price": ("usd_mtok", "$/M output tokens", "the lowest price"),
     "total": ("output_tok_s", "output of all users", "the most output"),
 }
-OBSTACLES = {
-    "length": "takes no request so long",
-    "start": "does not start",
-    "room": "not all fit",
-    "": "no rent known",
-}
 ENDS = {
     "length": "takes no request so long",
     "start": "does not start",
@@ -345,7 +339,7 @@ def _table(q: Question, curves: Curves, rows: list[int]) -> Table:
     def cell(label: str, x: int) -> str:
         made = curves[label](x)
         if made is None:
-            return OBSTACLES[q.obstacle(label, x)]
+            return sweep.OBSTACLES[q.obstacle(label, x)]
         if not q.what.estimated:
             return f"{made.value:,.0f} ({made.low:,.0f} to {made.high:,.0f})"
         return expected(made, q.what.unit)

@@ -8,7 +8,7 @@ from .. import capacity, catalog, design, huggingface
 from ..catalog import names
 from ..design import Card
 from ..design.cards import GAPS, WAITS
-from ..explain import Line, quantity
+from ..explain import Line, gib, quantity
 from ..refuse import BadInput
 from ..spec import Deployment, Slo, Workload
 from . import cards
@@ -182,12 +182,12 @@ def _whole(column: Card) -> Table:
 def _memory(column: Card, screen: Screen) -> str:
     """The ledger, and the lines the engine will print."""
     ledger, sizes = column.ledger, cards.memory(column)
-    low, high = (quantity(end, "GiB") for end in ledger.kv_pool_interval_bytes)
+    low, high = (gib(end) for end in ledger.kv_pool_interval_bytes)
     room = Line(
         "room for cache",
         f"{low} to {high}, four times in five",
         "",
-        quantity(ledger.kv_pool_bytes, "GiB"),
+        gib(ledger.kv_pool_bytes),
     )
     parts = [screen.paint(f"Memory of a card: {capacity.START_WORDS[ledger.start]}", "bold")]
     for line in (*capacity.term_lines(ledger), room):

@@ -7,7 +7,7 @@ from typing import Any
 from .. import design, simulation
 from ..explain import counted, digits, quantity
 from ..refuse import BadInput, number, one_of, shown
-from ..simulation import Arrivals, Band, Lengths, Load, Request, Simulated
+from ..simulation import PERCENTS, Arrivals, Band, Lengths, Load, Request, Simulated
 from ..spec import Deployment, Slo, Workload
 from .options import (
     add_cards,
@@ -25,7 +25,6 @@ from .tables import Answer, Column, Screen, Table
 INPUT, OUTPUT, REQUESTS = 1000, 500, 1000
 SPREAD = 0.3  # users with answers of one length fall into step, which real ones do not
 NAMES = {"ttft": "First token", "itl": "Each gap", "tpot": "Mean gap", "e2e": "Answer"}
-SHOWN = (50.0, 90.0, 95.0, 99.0)
 # what says how requests are drawn, which a trace does not need
 OF_A_DRAW = (
     *("arrivals", "burstiness", "concurrency", "seed"),
@@ -213,7 +212,9 @@ def _refuse_beyond(args: argparse.Namespace, d: Deployment, load: tuple[Request,
 
 
 def _bands(found: Simulated) -> dict[str, dict[float, Band]]:
-    return {name: {percent: found.percentile(name, percent) for percent in SHOWN} for name in NAMES}
+    return {
+        name: {percent: found.percentile(name, percent) for percent in PERCENTS} for name in NAMES
+    }
 
 
 def _interval(band: Band, scale: float = 1.0) -> dict[str, float]:
@@ -268,7 +269,7 @@ def _records(found: Simulated) -> tuple[dict[str, Any], ...]:
 
 
 def _table(found: Simulated) -> Table:
-    heads = tuple(Column(f"p{at:g}", 1 if at == 90 else 0, left=True) for at in SHOWN)
+    heads = tuple(Column(f"p{at:g}", 1 if at == 90 else 0, left=True) for at in PERCENTS)
     rows = tuple(
         (NAMES[name], *(_cell(band) for band in bands.values()))
         for name, bands in _bands(found).items()

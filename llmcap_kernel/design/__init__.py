@@ -6,6 +6,7 @@ and records why each of the others was rejected.
 """
 
 from .cards import MAX_FRACTION, Card, card, least_fraction
+from .copies import Choice
 from .energy import BASIS as ENERGY_BASIS
 from .energy import Energy, energy
 from .engines import Evidence, by_engine, evidence
@@ -22,7 +23,8 @@ from .limits import (
     tail_label,
     warnings,
 )
+from .reasons import Reason
 from .scorecards import WORKED_SLO, WORKED_WORKLOAD, Scorecard, scorecard, worked_spec
-from .search import Choice, Reason, Search, search
+from .search import Search, search
 from .space import Quality, Space, space
 from .users import most_users_load, most_words, users_within

@@ -1,14 +1,14 @@
 """The vectorised pass of a search: a block of candidates at once, as arrays of numpy.
 
-A block is one deployment whose card and limits are arrays, so it goes through the formulas of
-`bandwidth`, `capacity` and `serving` as any other. What a formula branches on is taken from a real
-deployment for each kind of card. A candidate so near a limit that rounding may decide is judged
-again by its card.
+A block is one deployment whose card and limits are arrays (`stacks.Stack`), so it goes through the
+formulas of `bandwidth`, `capacity` and `serving` as any other. What a formula branches on is taken
+from a real deployment for each kind of card. A candidate so near a limit that rounding may decide
+is judged again by its card.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import groupby
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -19,36 +19,16 @@ from .. import bandwidth, calibration, capacity
 from ..numeric import Number, floor, maximum, minimum, where
 from ..serving import LoadWork, Served, met_in_a_step, prompts_in_a_pass
 from ..simulation import percentiles
-from ..spec import CEILING, Deployment, Efficiency, Format, Gpu, Slo, Workload
-from .many_copies import NEAR, Candidates, Tried, for_rate, for_users
-from .search import Asked, Row, coarse, judged, row_of
+from ..spec import CEILING, Efficiency, Format, Gpu, Slo, Workload
+from .columns import Columns
+from .copies import Asked, judged
+from .many_copies import NEAR, Array, Candidates, Tried, for_rate, for_users
+from .rows import Row, row_of
 from .space import HOME, Block, sequences
+from .stacks import Stack
 
 PADDED = "mxfp4"  # the format whose weights kernels pad (law.weight_bytes)
 EFFICIENCIES = tuple(f.name for f in fields(Efficiency))
-RATED = (
-    "bandwidth_bytes_s",
-    "link_bandwidth_bytes_s",
-    "node_link_bandwidth_bytes_s",
-    "direct_link",
-    "peer_access",
-)
-Array = Any  # of numpy
-
-
-@lru_cache(maxsize=1024)
-def _field(gpus: tuple[Gpu, ...], name: str) -> Array:
-    return np.array([getattr(gpu, name) for gpu in gpus], float)
-
-
-@lru_cache(maxsize=1024)
-def _rates(gpus: tuple[Gpu, ...], number_format: Format) -> Array:
-    return np.array([bandwidth.compute_dtype(gpu, number_format)[1] for gpu in gpus], float)
-
-
-@lru_cache(maxsize=1024)
-def _unpacks(gpus: tuple[Gpu, ...], number_format: Format) -> Array:
-    return np.array([gpu.unpacks(number_format) for gpu in gpus], float)
 
 
 @lru_cache(maxsize=1024)
@@ -73,267 +53,6 @@ def _efficiencies(
     return {name: np.array([getattr(e, name) for e in each]) for name in EFFICIENCIES}
 
 
-class Cards(Gpu):
-    """Cards as one, whose numbers are arrays with a place for each candidate."""
-
-    gpus: tuple[Gpu, ...]
-    each: Array
-    formats: dict[Any, Array]
-
-    def __init__(self, gpus: tuple[Gpu, ...], each: Array) -> None:
-        rated = {name: _field(gpus, name)[each] for name in RATED}
-        self.__dict__.update(gpus[0].__dict__, gpus=gpus, each=each, formats={}, **rated)
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def computes(self, number_format: Format) -> Any:
-        """Find the rates at which the cards compute a format.
-
-        Parameters
-        ----------
-        number_format : Format
-            The stored format.
-
-        Returns
-        -------
-        tuple
-            No dtype, for they differ, and the rates [FLOP/s].
-        """
-        return "", self._by_format(_rates, number_format)
-
-    def unpacks(self, number_format: Format) -> Any:
-        """Say where weights are unpacked before they are multiplied.
-
-        Parameters
-        ----------
-        number_format : Format
-            Their format.
-
-        Returns
-        -------
-        array
-            1 where they are, 0 elsewhere.
-        """
-        return self._by_format(_unpacks, number_format)
-
-    def _by_format(self, each_card: Callable[..., Array], number_format: Format) -> Array:
-        key = each_card, number_format  # to look a tuple of cards up is to hash them all
-        if key not in self.formats:
-            self.formats[key] = each_card(self.gpus, number_format)[self.each]
-        return self.formats[key]
-
-
-class Stack(Deployment):
-    """The candidates of a block as one deployment."""
-
-    block: Block
-    card: Array
-    tokens: Array
-    seqs: Array
-    graphs: Array
-
-    def __init__(self, block: Block) -> None:
-        gpus, limits = block.gpus, block.limits
-        card = np.repeat(np.arange(len(gpus)), len(limits))
-        asked_seqs, asked_tokens = (
-            np.tile(np.array([x[i] or 0 for x in limits], float), len(gpus)) for i in range(2)
-        )
-        own = [block.engine.limits_on(gpu) for gpu in gpus]
-        graphs = [x.graph_seqs_tp4 if block.tp >= 4 else x.graph_seqs for x in own]
-        own_tokens, own_seqs, most = (
-            np.array(x, float)[card]
-            for x in ([x.batched_tokens for x in own], [x.seqs for x in own], graphs)
-        )
-        tokens = where(asked_tokens > 0, asked_tokens, own_tokens)
-        seqs = where(asked_seqs > 0, asked_seqs, minimum(own_seqs, tokens))
-        self.__dict__.update(
-            block[0].__dict__,
-            gpu=Cards(gpus, card),
-            max_num_seqs=asked_seqs,
-            block=block,
-            card=card,
-            tokens=tokens,
-            seqs=seqs,
-            graphs=minimum(minimum(most, 2 * seqs), tokens),
-        )
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def only(self, at: Array) -> "Stack":
-        """Keep some of the candidates.
-
-        Parameters
-        ----------
-        at : array of int
-            Their places.
-
-        Returns
-        -------
-        Stack
-            As one deployment, too.
-        """
-        some = object.__new__(Stack)
-        names = ("card", "tokens", "seqs", "graphs", "max_num_seqs")
-        kept = {name: getattr(self, name)[at] for name in names}
-        some.__dict__.update(self.__dict__ | kept, gpu=Cards(self.block.gpus, kept["card"]))
-        return some
-
-    @property
-    def batch_limit_tokens(self) -> Array:
-        """Most tokens of a step in effect [tokens]."""
-        return self.tokens
-
-    @property
-    def seqs_limit(self) -> Array:
-        """Most sequences at once in effect."""
-        return self.seqs
-
-    @property
-    def graph_seqs_limit(self) -> Array:
-        """Largest batch that is captured in a graph."""
-        return self.graphs
-
-    @property
-    def fraction(self) -> Array:
-        """Memory fraction in effect."""
-        if not self.engine.memory_fraction:  # the engine sets it from the card and its limits
-            return self.like(lambda d: d.fraction, self.card, self.tokens)
-        usable = _field(self.block.gpus, "memory_usable_share")
-        return minimum(self.engine.memory_fraction, usable)[self.card]
-
-    def like(self, number: Callable[[Deployment], Number], *kinds: Array) -> Array:
-        """Take a number from a real deployment of each kind of candidate.
-
-        Parameters
-        ----------
-        number : callable
-            Gives the number of a deployment.
-        *kinds : array
-            What the number depends on.
-
-        Returns
-        -------
-        array
-            One for each candidate.
-        """
-        key = kinds[0] if len(kinds) == 1 else np.stack(kinds, axis=1)
-        along = None if len(kinds) == 1 else 0
-        _, first, place = np.unique(key, axis=along, return_index=True, return_inverse=True)
-        made = np.array([number(self.block[i]) for i in first.tolist()], float)
-        return made[place.reshape(-1)]
-
-
-class Columns(Sequence[Row]):
-    """Rows of candidates, kept as an array for each number.
-
-    Parameters
-    ----------
-    columns : dict of str to array
-        By the names of `Row`, without the headrooms.
-    headrooms : dict of str to array
-        By the name of the limit; nan where it is not judged.
-    """
-
-    def __init__(self, columns: dict[str, Array], headrooms: dict[str, Array]) -> None:
-        self.columns, self.headrooms = columns, headrooms
-
-    def __len__(self) -> int:
-        return len(self.columns["usd_h"])
-
-    def __getitem__(self, at):  # type: ignore[no-untyped-def]
-        if isinstance(at, slice):
-            return [self[i] for i in range(*at.indices(len(self)))]
-        whole = {"copies": int, "users": int, "num_gpus": int}
-        numbers: dict[str, Any] = {
-            n: whole.get(n, float)(column[at]) for n, column in self.columns.items()
-        }
-        known = ((n, float(column[at])) for n, column in self.headrooms.items())
-        return Row(**numbers, headrooms={n: x for n, x in known if x == x})
-
-    @cached_property
-    def least(self) -> Array:
-        """Least headroom of each."""
-        return np.fmin.reduce(list(self.headrooms.values()))
-
-    def order(self, rank: str) -> tuple[int, ...]:
-        """Number those that meet every limit, cheapest first.
-
-        Parameters
-        ----------
-        rank : str
-            "usd_h" or "usd_mtok".
-
-        Returns
-        -------
-        tuple of int
-            As `search.cost` orders them.
-        """
-        c = self.columns
-        first, second = ("usd_mtok", "usd_h") if rank == "usd_mtok" else ("usd_h", "usd_mtok")
-        good = np.flatnonzero(self.least >= 1)
-        keys = [coarse(c[n][good]) for n in ("itl_s", "num_gpus", second, first)]
-        return tuple(good[np.lexsort(keys)].tolist())
-
-    def misses(self) -> tuple[int, ...]:
-        """Number the others, nearest miss first.
-
-        Returns
-        -------
-        tuple of int
-            As a search orders them.
-        """
-        bad = np.flatnonzero(~(self.least >= 1))
-        keys = coarse(self.columns["lack"][bad]), -coarse(self.least[bad])
-        return tuple(bad[np.lexsort(keys)].tolist())
-
-    def front(self, order: tuple[int, ...]) -> list[int]:
-        """Number those of an order that no other beats in everything.
-
-        Parameters
-        ----------
-        order : tuple of int
-            Candidates that meet every limit.
-
-        Returns
-        -------
-        list of int
-            As `search.undominated` finds them.
-        """
-        at = np.array(order, int)
-        values = [self.columns[n][at] for n in ("usd_h", "usd_mtok", "itl_s", "ttft_s")]
-        points = coarse(np.stack([*values, -self.least[at]], axis=1))
-        left, front = np.lexsort([np.arange(len(at)), *points.T[::-1]]), []
-        while len(left):
-            front.append(int(left[0]))
-            left = left[~(points[left] >= points[left[0]]).all(axis=1)]
-        return [order[i] for i in sorted(front)]
-
-    @classmethod
-    def joined(cls, parts: "Sequence[Columns]") -> "Columns":
-        """Put columns behind each other.
-
-        Parameters
-        ----------
-        parts : sequence of Columns
-            With the same columns.
-
-        Returns
-        -------
-        Columns
-            All rows.
-        """
-        columns, rooms = (
-            {n: np.concatenate([getattr(p, kind)[n] for p in parts]) for n in first}
-            for kind, first in (("columns", parts[0].columns), ("headrooms", parts[0].headrooms))
-        )
-        return cls(columns, rooms)
-
-
 def rows(blocks: Sequence[Block], asked: Asked) -> Columns:
     """Judge the candidates of some blocks.
 
@@ -347,7 +66,7 @@ def rows(blocks: Sequence[Block], asked: Asked) -> Columns:
     Returns
     -------
     Columns
-        What `search.row_of` keeps of each, to the last digits.
+        What `rows.row_of` keeps of each, to the last digits.
 
     Examples
     --------
@@ -507,7 +226,7 @@ class Trial:
 
 def _rent(stack: Stack) -> Array:
     """Rent of a copy of each candidate; 0 where unknown [USD/h]."""
-    return _field(stack.block.gpus, "usd_h")[stack.card] * stack.num_gpus
+    return stack.of_card("usd_h") * stack.num_gpus
 
 
 def _price(stack: Stack, served: Served, place: Any = slice(None)) -> Array:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from .. import catalog
-from .search import Choice, Search
+from .copies import Choice
+from .search import Search
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def evidence(choice: Choice) -> Evidence:
     Examples
     --------
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD
-    >>> from llmcap_kernel.design.search import Asked, judged
+    >>> from llmcap_kernel.design.copies import Asked, judged
     >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
     >>> evidence(judged(b, Asked(WORKED_WORKLOAD, WORKED_SLO))).engine
     'vllm-0.33'

@@ -10,18 +10,9 @@ from ..explain import quantity
 from ..refuse import BadInput
 from ..spec import Slo, Workload
 from .cards import Card, card
-from .search import (
-    Asked,
-    Choice,
-    Row,
-    RowList,
-    Search,
-    cost,
-    could_hold,
-    judged,
-    search,
-    within_rent,
-)
+from .copies import Asked, Choice, could_hold, judged, within_rent
+from .rows import Row, RowList, cost
+from .search import Search, search
 from .space import Block, Quality, bits
 from .step_tokens import with_other_steps
 from .users import users_within

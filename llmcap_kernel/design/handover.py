@@ -12,16 +12,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import capacity, catalog
-from ..explain import counted
+from ..explain import GIB, counted
 from ..refuse import BadInput
-from ..spec import Deployment, Model, Workload
+from ..spec import WIDE, Deployment, Model, Workload
+from .space import cannot_run
 
 YOURS = "<your model>"
 HUB = "https://huggingface.co/"
 PROMPTS_EACH = 10  # requests of a run for each user: the first and the last of them are few
 LEAST_PROMPTS, MOST_PROMPTS = 40, 2000
 FEWEST_EACH = 2  # below that not all users are ever there at once
-FULL_WIDTH = ("bf16", "fp16", "fp32")
 # Formats of a cache as each engine spells them, beside that of the model.
 CACHES = {
     "vllm": {
@@ -40,7 +40,6 @@ CACHES = {
 }
 PORTS = {"vllm": 8000, "sglang": 30000, "trtllm": 8000, "llama.cpp": 8080}
 TRT_FILE = "engine.yaml"
-GIB = 2**30
 HEAD = "HEAD_ADDRESS"  # of the first host, where a model is spread over several
 OTHERS = "on the other hosts the same with"
 HEAD_PORT = 20000
@@ -138,21 +137,40 @@ def repository(model: Model) -> str:
     Returns
     -------
     str
-        "owner/name" where the catalogue's source is on the hub, else the catalogue's name; of a
-        model that was counted from a config.json, which names no checkpoint, `YOURS`.
+        "owner/name" where the catalogue's source is on the hub, and of what is trained to answer
+        where the catalogue knows it; else the catalogue's name; of a model that was counted from a
+        config.json, which names no checkpoint, `YOURS`.
 
     Examples
     --------
     >>> from llmcap_kernel import catalog
     >>> repository(catalog.model("llama-3.1-70b"))
-    'meta-llama/Llama-3.1-70B'
+    'meta-llama/Llama-3.1-70B-Instruct'
     """
     source = model.source
     if source.startswith(HUB):
         parts = source.removeprefix(HUB).split("/")
         if len(parts) >= 2 and parts[0] not in ("docs", "blog", "papers", "datasets", "spaces"):
-            return "/".join(parts[:2])
+            return _tuned(model, "/".join(parts[:2]))
     return model.name if source else YOURS
+
+
+TUNED = ("instruct", "it", "chat")  # words of checkpoints that answer, beside a base's name
+
+
+def _tuned(model: Model, base: str) -> str:
+    """The publisher's checkpoint for chats, where the name differs in that word alone."""
+    own = _words(base)
+    if own & set(TUNED):
+        return base
+    known = catalog.table("models")["models"].get(model.name, {}).get("aliases", ())
+    bare = own - {"base"}
+    tuned = (one for one in known if "/" in one and any(_words(one) == bare | {t} for t in TUNED))
+    return next(tuned, base)
+
+
+def _words(repository: str) -> set[str]:
+    return set(re.split(r"[-/]", repository.lower()))
 
 
 def launch(
@@ -195,7 +213,7 @@ def launch(
     >>> print(launch(b, Workload(7000, 1000, 16)).text)
     # vllm-0.33 on 2x h100-sxm
     # a request: 8,000 tokens at most
-    vllm serve meta-llama/Llama-3.1-70B \\
+    vllm serve meta-llama/Llama-3.1-70B-Instruct \\
       --quantization fp8 \\
       --tensor-parallel-size 2 \\
       --gpu-memory-utilization 0.92 \\
@@ -208,6 +226,8 @@ def launch(
     if d.engine.family == "vllm" and d.dp_attention and not d.model.experts:
         whole = "vLLM would hold a dense model whole on every card, and takes it with experts"
         raise BadInput("dp_attention", f"dp_attention has no command here: {whole}.")
+    if refused := cannot_run(d.engine, d.gpu):
+        raise BadInput("engine", f"engine has no command here: {refused}")
     checkpoint, notes = _checkpoint(d, model)
     longest = max(d.max_model_len or 0, workload.context_tokens)
     command = _LAUNCHES[d.engine.family](d, checkpoint, longest, prefix_cache)
@@ -233,7 +253,7 @@ def _formats_in_doubt(d: Deployment) -> Iterator[str]:
     elif d.engine.family == "trtllm" and _dtype(d):
         yield "TensorRT-LLM computes in the type of the checkpoint, not in FP32"
     as_wide = (d.kv.name == "fp32") == (d.weights.name == "fp32")
-    if not (d.kv.name in FULL_WIDTH and as_wide) and d.kv.name not in CACHES[d.engine.family]:
+    if not (d.kv.name in WIDE and as_wide) and d.kv.name not in CACHES[d.engine.family]:
         yield f"{title} has no cache in {d.kv.title} here: its own is taken"
 
 
@@ -255,12 +275,12 @@ def _checkpoint(d: Deployment, model: str) -> tuple[str, list[str]]:
         return base, []
     # the repository that a config was read from may hold another format than the model's own
     native = catalog.checkpoint_format(base, d.model.native_format)
-    own = d.weights.name == native or (_is_online(d) and native in FULL_WIDTH)
-    if own or (d.weights.name in FULL_WIDTH and native in FULL_WIDTH):
+    own = d.weights.name == native or (_is_online(d) and native in WIDE)
+    if own or (d.weights.name in WIDE and native in WIDE):
         return base, []
     of_file = d.weights.gguf if d.engine.family == "llama.cpp" else ""
     bare = ITS_FORMAT.sub("", base)
-    plain = bare != base and {d.weights.name, d.model.native_format} <= set(FULL_WIDTH)
+    plain = bare != base and {d.weights.name, d.model.native_format} <= set(WIDE)
     name = bare if plain else f"{bare}-{of_file or d.weights.name}"
     return name, [f"put a checkpoint of {base} in {d.weights.title} in place of {name}"]
 
@@ -270,7 +290,7 @@ def _is_online(d: Deployment) -> bool:
     return (
         d.engine.family in ("vllm", "sglang")
         and d.weights.name == "fp8"
-        and d.model.native_format in FULL_WIDTH
+        and d.model.native_format in WIDE
     )
 
 
@@ -280,7 +300,7 @@ DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 def _dtype(d: Deployment) -> str | None:
     """The type that weights are turned into, where it is not as wide as the checkpoint's."""
     kept, own = d.weights.name, d.model.native_format
-    both = kept in FULL_WIDTH and (own in FULL_WIDTH or kept == "fp32")
+    both = kept in WIDE and (own in WIDE or kept == "fp32")
     return DTYPES[kept] if both and (kept == "fp32") != (own == "fp32") else None
 
 
@@ -494,7 +514,7 @@ _LAUNCHES = {"vllm": _vllm, "sglang": _sglang, "trtllm": _trtllm, "llama.cpp": _
 def _kv(d: Deployment) -> str | None:
     """The cache's format as the engine spells it; None where it takes that without being told."""
     words = CACHES[d.engine.family]
-    if d.kv.name in FULL_WIDTH:
+    if d.kv.name in WIDE:
         return words["bf16"] if d.engine.automatic_kv(d.model, d.weights.name) else None
     return words.get(d.kv.name)
 

@@ -7,9 +7,10 @@ from typing import NamedTuple
 from .. import bandwidth, capacity, catalog
 from ..calibration import Estimate, Estimates
 from ..capacity import Ledger
-from ..explain import Explained, Line, counted, ordinal, quantity
+from ..explain import Explained, Line, counted, gib, ordinal, quantity
 from ..simulation.percentiles import ceiling_s, expected_s, percentile
 from ..spec import Deployment, Slo, Tail, Workload
+from .space import cannot_run
 
 MET, LIKELY, MISSED, IMPOSSIBLE = VERDICTS = ("met", "likely", "missed", "impossible")
 WORDS = {MET: "met", LIKELY: "likely met", MISSED: "missed", IMPOSSIBLE: "impossible"}
@@ -199,7 +200,7 @@ def room(ledger: Ledger) -> Estimate:
     """
     most, ceiling = ledger.max_concurrent, ledger.ceiling_concurrent
     low, high = ledger.concurrent_interval
-    off = quantity(ledger.doubt_bytes, "GiB")
+    off = gib(ledger.doubt_bytes)
     reason = f"the ledger, which 80% of start-ups follow within {off} a card"
     return Estimate(most, low, min(high, max(ceiling, most)), ceiling, reason)
 
@@ -508,6 +509,8 @@ def _format_notes(deployment: Deployment) -> Iterator[Note]:
 
 def _hardware_notes(deployment: Deployment) -> Iterator[Note]:
     d, gpu = deployment, deployment.gpu
+    if refused := cannot_run(d.engine, gpu):
+        yield Note("engine", refused)
     if d.tp > gpu.max_per_node:
         text = (
             f"tp is {d.tp} and a node joins {gpu.max_per_node} {gpu.name}: collectives "

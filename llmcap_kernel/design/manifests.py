@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import capacity
-from ..explain import counted
+from ..explain import GIB, counted
 from ..refuse import BadInput, one_of
 from ..spec import Deployment, Gpu, Workload
-from .handover import GIB, HEAD, OTHERS, PORTS, Command, hosts, launch
+from .handover import HEAD, OTHERS, PORTS, Command, hosts, launch
 
 # Images by vendor of the card: those that the engines' own projects publish.
 IMAGES = {
@@ -377,13 +377,16 @@ def _kserve_container(d: Deployment, command: Command, rest: list[str]) -> dict[
     return main
 
 
+# Fields of the production stack's `vllmConfig`, by the option that each stands for.
+STACK_FIELDS = {
+    "--tensor-parallel-size": "tensorParallelSize",
+    "--max-model-len": "maxModelLen",
+    "--max-num-seqs": "maxNumSeqs",
+    "--gpu-memory-utilization": "gpuMemoryUtilization",
+}
+
+
 def _production_stack(d: Deployment, command: Command, copies: int) -> list[dict[str, Any]]:
-    named = {
-        "--tensor-parallel-size": "tensorParallelSize",
-        "--max-model-len": "maxModelLen",
-        "--max-num-seqs": "maxNumSeqs",
-        "--gpu-memory-utilization": "gpuMemoryUtilization",
-    }
     if hosts(d) > 1:
         many = counted(d.num_gpus, "card")
         raise BadInput(
@@ -391,15 +394,9 @@ def _production_stack(d: Deployment, command: Command, copies: int) -> list[dict
             f"kind production-stack starts a copy on one host, and {many} are in {hosts(d)}: take "
             "kubernetes.",
         )
-    words = command.words[3:]
-    config: dict[str, Any] = {
-        key: float(words[words.index(flag) + 1]) for flag, key in named.items() if flag in words
-    }
-    config = {key: int(v) if v == int(v) else v for key, v in config.items()}
-    config["enablePrefixCaching"] = "--no-enable-prefix-caching" not in words
-    config["extraArgs"] = _without(words, tuple(named), ("--no-enable-prefix-caching",))
     image, _, tag = _image(d).partition(":")
     kept = d.offload_share * _weights_bytes(d) / GIB
+    env = [{"name": name, "value": value} for name, value in command.env.items()]
     resource = next(iter(_gpus(d).get("limits", {})), "")
     model = {
         "name": _name(d),
@@ -411,20 +408,29 @@ def _production_stack(d: Deployment, command: Command, copies: int) -> list[dict
         "requestMemory": f"{math.ceil(MEMORY_GIB + MEMORY_OF_CARD_GIB * d.num_gpus + kept)}Gi",
         "requestGPU": d.num_gpus,
         **({} if resource == RESOURCES["nvidia"] else {"requestGPUType": resource}),
-        **(
-            {"env": [{"name": n, "value": v} for n, v in command.env.items()]}
-            if command.env
-            else {}
-        ),
+        **({"env": env} if env else {}),
         "shmSize": SHARED_MEMORY,
         "pvcStorage": f"{math.ceil(_weights_bytes(d) * ROOM / GIB)}Gi",
         "pvcAccessMode": ["ReadWriteMany" if copies > 1 else "ReadWriteOnce"],
         "hf_token": {"secretName": "hf-token", "secretKey": "token"},
-        "vllmConfig": config,
+        "vllmConfig": _stack_config(command.words[3:]),
     }
     # the chart gives ten minutes, in which no large model is fetched
     probe = {"periodSeconds": PROBE_S, "failureThreshold": _probes(d)}
     return [{"servingEngineSpec": {"startupProbe": probe, "modelSpec": [model]}}]
+
+
+def _stack_config(words: tuple[str, ...]) -> dict[str, Any]:
+    """Options of vLLM by the chart's own names, and the others as they are."""
+    config: dict[str, Any] = {
+        key: float(words[words.index(flag) + 1])
+        for flag, key in STACK_FIELDS.items()
+        if flag in words
+    }
+    config = {key: int(v) if v == int(v) else v for key, v in config.items()}
+    config["enablePrefixCaching"] = "--no-enable-prefix-caching" not in words
+    config["extraArgs"] = _without(words, tuple(STACK_FIELDS), ("--no-enable-prefix-caching",))
+    return config
 
 
 def _without(

@@ -1,6 +1,6 @@
 """How many copies of each candidate hold a load: many candidates at once, as arrays of numpy.
 
-The steps are those that `search` takes for one candidate; here every candidate takes them at
+The steps are those that `copies` takes for one candidate; here every candidate takes them at
 once, each on its own numbers, until the last has its answer.
 """
 

@@ -318,6 +318,33 @@ def runs_on(engine: Engine, gpu: Gpu) -> bool:
     return gpu.vendor in RUNS_ON.get(engine.family, (gpu.vendor,))
 
 
+def cannot_run(engine: Engine, gpu: Gpu) -> str:
+    """Say that an engine does not run on a card, and what does.
+
+    Parameters
+    ----------
+    engine : Engine
+        The engine.
+    gpu : Gpu
+        The card.
+
+    Returns
+    -------
+    str
+        A sentence; empty where it runs, or where nobody knows the card's vendor.
+
+    Examples
+    --------
+    >>> cannot_run(catalog.engine("vllm"), catalog.gpu("apple-m4-max"))
+    'vLLM 0.33 does not run on Apple M4 Max, 40-core GPU: choose llama.cpp server 2026-11.'
+    """
+    others = [name for name, vendors in RUNS_ON.items() if gpu.vendor in vendors]
+    if runs_on(engine, gpu) or not others:
+        return ""
+    titles = [catalog.engine(name).title for name in others]
+    return f"{engine.title} does not run on {gpu.title}: choose {either(titles)}."
+
+
 def space(
     workload: Workload,
     *,

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 
-from .search import Choice, Search, cost, judged, row_of
+from .copies import Choice, judged
+from .rows import cost, row_of
+from .search import Search
 from .space import HOME
 
 STEPS = (512, 1024, 2048, 4096, 8192, 16_384)  # tokens that are tried

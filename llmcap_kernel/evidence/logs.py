@@ -6,6 +6,8 @@ print: vLLM 0.6 to 0.33, SGLang 0.4 to 0.5, TensorRT-LLM 0.8 to 1.3, llama.cpp a
 Their GB are GiB where the source divides by 2**30. Of several workers the fullest card counts.
 """
 
+import html
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -13,9 +15,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ..catalog import names
+from ..explain import GIB
 from ..refuse import BadInput, shown
 from . import stated
-from .startup import GIB, StartUp
+from .startup import StartUp
 
 MIB = 2**20
 MAX_CHARS = 50_000_000
@@ -155,9 +158,10 @@ def recognises(text: str) -> bool:
     >>> recognises("metric,value")
     False
     """
-    if len(text) > MAX_CHARS or RESULTS.match(text) or BENCH.search(text):
+    if len(text) > MAX_CHARS:
         return False
-    return bool(_engine(text))
+    plain = _plain(text)
+    return not (RESULTS.match(plain) or BENCH.search(plain)) and bool(_engine(plain))
 
 
 def read(text: str, name: str = "the text", **given: Any) -> StartUp:
@@ -195,7 +199,7 @@ def read(text: str, name: str = "the text", **given: Any) -> StartUp:
         raise BadInput(
             "file", f"file {shown(name)} has {len(text):,} characters: too many to read."
         )
-    plain = ESCAPES.sub("", text)
+    plain = _plain(text)
     engine = _engine(plain)
     if not engine:
         raise BadInput("file", f"file {shown(name)} is no start-up log: it takes {KNOWN}.")
@@ -206,6 +210,65 @@ def read(text: str, name: str = "the text", **given: Any) -> StartUp:
     known = {f.name for f in fields(StartUp)}
     best |= {k: v for k, v in given.items() if k in known and v not in (None, "")}
     return StartUp(**({"engine": engine, "source": name} | best), doubts=doubts)
+
+
+# What collectors call the line that a container printed, and how pages write its quotes.
+HELD = ("log", "message", "msg", "textPayload", "line")
+ENTITY = re.compile(r"&(?:quot|apos|#x?[0-9a-fA-F]{2,4}|gt|lt|amp);")
+OF_A_PAGE = str.maketrans(
+    {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " "}
+)
+
+
+def _plain(text: str) -> str:
+    """A log as it was printed: without colours, what a collector put around it and a page made."""
+    plain = ESCAPES.sub("", text)
+    if plain.lstrip().startswith('{"'):
+        plain = _unwrapped(plain)
+    if ENTITY.search(plain):
+        plain = html.unescape(plain)
+    return _joined(plain if plain.isascii() else plain.translate(OF_A_PAGE))
+
+
+WIDTHS, FULL = (60, 300), 3  # columns of a terminal, and how many of its lines are at least full
+BEGINS = re.compile(
+    r"[^\n]{0,80}?\b(?:INFO|DEBUG|WARNING|ERROR|CRITICAL)\b|[^\n]{0,40}?20\d\d[-/]\d\d|[\[({$]|$"
+)
+
+
+def _joined(text: str) -> str:
+    """The lines of a log that a terminal of so many columns has cut; the last may be a blank."""
+    lines = text.split("\n")
+    wide = max(map(len, lines))
+    if not WIDTHS[0] <= wide <= WIDTHS[1]:
+        return text
+    goes_on = [not BEGINS.match(line) for line in (*lines[1:], "")]
+    full = sum(len(one) == wide and more for one, more in zip(lines, goes_on, strict=True))
+    if full < FULL:
+        return text
+    ends = {wide: "", wide - 1: " "}
+    return "".join(
+        one + (ends.get(len(one), "\n") if more else "\n")
+        for one, more in zip(lines, goes_on, strict=True)
+    )
+
+
+def _unwrapped(text: str) -> str:
+    """The lines within a collector's JSON, as Docker writes it; the same text for other JSON."""
+    out = []
+    for line in text.splitlines():
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            return text
+        held = (found.get(name) for name in HELD) if isinstance(found, dict) else ()
+        printed = next((one for one in held if isinstance(one, str)), None)
+        if printed is None:
+            return text
+        out.append(printed.rstrip("\n"))
+    return "\n".join(out)
 
 
 def _engine(text: str) -> str:

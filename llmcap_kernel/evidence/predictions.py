@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from .. import calibration, capacity
+from ..explain import GIB
 from ..refuse import BadInput
 from ..serving import load_work, most_running
 from ..simulation.percentiles import percentile
@@ -16,7 +17,6 @@ from .measurements import DEFAULT_TOKENS, MEMORY, PERCENTILES, Load, regime_of
 from .weak_spots import failure_modes
 
 WEIGHTS_OFF = 0.01  # 80% of the weights that start-ups print lie within this share
-GIB = 2**30
 # Where a loop's output is timed apart from its prompts.
 DECODE_REGIMES = ("batch1_decode", "batched_decode", "moe_small_batch")
 # Rates that deployments side by side add up to.

@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 from .. import capacity, catalog
 from ..capacity import Ledger
 from ..catalog import names
-from ..explain import quantity
+from ..explain import GIB, gib
 from ..files import read_table
 from ..refuse import BadInput, shown
 from ..spec import Deployment, Gpu, Model, Speculation
 from . import stated
 
-GIB = 2**30
 ACCEPT = 0.7  # how many guesses are right moves no memory
 # Engines whose cache is as large as the context they are given, not what the card has left.
 SIZED_BY_CONTEXT = ("llama.cpp",)
@@ -481,7 +480,7 @@ def _all_on_cards(s: StartUp) -> None:
         return
     model = catalog.model(name)
     if host > 1.1 * model.vocab_size * model.hidden_size * 2:  # at most 16 bits an element
-        raise BadInput("weights", f"{quantity(host, 'GiB')} of the weights are in host memory.")
+        raise BadInput("weights", f"{gib(host)} of the weights are in host memory.")
 
 
 def _speculation(text: str) -> Speculation | None:

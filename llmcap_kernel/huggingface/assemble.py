@@ -144,15 +144,8 @@ def assemble(
     mixtures = [(part, where) for part, where in parts if part.experts]
     caches = [(own, len(where) * own.layers) for part, where in parts for own in part.attention]
     tied = c.flag(tied_key, tied)
-    outside = [Tensor("embed_tokens", "embedding", vocab * hidden, active=0.0, width=hidden)]
-    if positions:
-        outside.append(Tensor("embed_positions", "norm", positions * hidden, split="none"))
-    if final_norm:
-        outside += norms(hidden, 1, norm_bias, "norm").tensors
-    if head and not tied:
-        outside.append(Tensor("lm_head", "head", vocab * hidden, width=hidden))
-    if head_bias:
-        outside.append(Tensor("lm_head.bias", "norm", vocab))
+    last = norms(hidden, 1 if final_norm else 0, norm_bias, "norm")
+    outside = _ends(hidden, vocab, positions, last, head and not tied, head_bias)
     return Draft(
         hidden=hidden,
         layers=layers,
@@ -166,6 +159,21 @@ def assemble(
         tied=tied,
         notes=tuple(notes),
     )
+
+
+def _ends(
+    hidden: int, vocab: int, positions: int, last: Part, head: bool, bias: bool
+) -> list[Tensor]:
+    """The tables before the layers; the last norm and the head after them."""
+    tensors = [Tensor("embed_tokens", "embedding", vocab * hidden, active=0.0, width=hidden)]
+    if positions:
+        tensors.append(Tensor("embed_positions", "norm", positions * hidden, split="none"))
+    tensors += last.tensors
+    if head:
+        tensors.append(Tensor("lm_head", "head", vocab * hidden, width=hidden))
+    if bias:
+        tensors.append(Tensor("lm_head.bias", "norm", vocab))
+    return tensors
 
 
 def _parts(

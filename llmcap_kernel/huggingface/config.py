@@ -31,7 +31,7 @@ ALIASES = {
     "num_hidden_layers": ("n_layer", "n_layers", "num_layers", "num_blocks"),
     "num_attention_heads": ("n_head", "n_heads", "num_heads", "attention_heads"),
     "num_key_value_heads": ("num_kv_heads", "n_head_kv", "num_attention_groups"),
-    "head_dim": ("attention_head_dim", "dim_head", "kv_channels"),
+    "head_dim": ("attention_head_dim", "dim_head", "kv_channels", "hidden_size_per_head"),
     "intermediate_size": ("n_inner", "ffn_dim", "dim_ff", "dff", "inner_hidden_size"),
     "num_experts": ("num_local_experts", "n_routed_experts", "moe_num_experts"),
     "num_experts_per_tok": (
@@ -39,7 +39,7 @@ ALIASES = {
         *("experts_per_token", "num_selected_experts"),
     ),
     "num_shared_experts": ("n_shared_experts", "moe_num_shared_experts"),
-    "sliding_window": ("sliding_window_size", "attention_window_size"),
+    "sliding_window": ("sliding_window_size", "attention_window_size", "window_size"),
     "max_position_embeddings": (
         *("n_positions", "seq_length", "max_seq_len", "n_ctx", "max_sequence_length"),
         *("model_max_length", "context_length"),

@@ -4,7 +4,6 @@ A builder turns the fields of a config into a draft. Its defaults are those of t
 class in Hugging Face transformers, or of the code published with the checkpoint.
 """
 
-from ..refuse import BadInput
 from . import (
     dense,
     gemma,
@@ -21,7 +20,19 @@ from . import (
     traits,
 )
 from .config import Fields
-from .refused import both_ways, of_diffusers, refusal
+from .multimodal import UNKNOWN_WRAPPER
+from .refused import (
+    REFUSED,
+    WRITES,
+    both_ways,
+    classes,
+    of_a_draft,
+    of_another_file,
+    of_diffusers,
+    refusal,
+    stem,
+    unnamed,
+)
 from .registry import FAMILIES
 
 # Importing these modules registers their builders.
@@ -53,24 +64,46 @@ def family_of(c: Fields) -> str:
     kind = c.text("model_type")
     if c.data.get("use_bidirectional_attention") is True or c.data.get("is_causal") is False:
         raise both_ways(c, kind)
+    if drafting := of_a_draft(c):
+        raise drafting
     if kind in FAMILIES:
         return kind
-    for item in c.items("architectures", most=100):
-        if isinstance(item, str) and item in ARCHITECTURES:
-            return ARCHITECTURES[item]
+    if found := _by_architectures(c):
+        return found
+    if kind.lower() not in REFUSED and _holds_a_text_model(c):
+        return UNKNOWN_WRAPPER
     if not kind:
-        if drawn := of_diffusers(c):
-            raise drawn
-        raise BadInput(
-            "model_type",
-            "model_type is missing, and architectures names no family "
-            "that is known: is this a Hugging Face config.json?",
-        )
+        raise of_diffusers(c) or of_another_file(c) or unnamed(c)
     raise refusal(c, kind)
 
 
+# Classes whose name is not the one of their model_type.
 ARCHITECTURES = {
-    "LlamaForCausalLM": "llama",
-    "DeepseekV3ForCausalLM": "deepseek_v3",
     "Grok1ForCausalLM": "grok-1",  # Grok 2's file says that its model_type is "git"
+    "Grok1ModelForCausalLM": "grok-1",
+    "BaiChuanForCausalLM": "baichuan",
+    "ChatGLMModel": "chatglm",
+    "DeepseekVLV2ForCausalLM": "deepseek_vl_v2",
+    "HunYuanDenseV1ForCausalLM": "hunyuan_v1_dense",
+    "HunYuanMoEV1ForCausalLM": "hunyuan_v1_moe",
+    "RWForCausalLM": "falcon",
+    "StableLMEpochForCausalLM": "stablelm",
 }
+
+
+def _by_architectures(c: Fields) -> str:
+    """The family whose class the config names, which is what engines go by; "" for none."""
+    plain = {stem(name): name for name in reversed(FAMILIES)}
+    for item in classes(c):
+        if item in ARCHITECTURES:
+            return ARCHITECTURES[item]
+        if item.endswith(WRITES) and stem(item) in plain:
+            return plain[stem(item)]
+    return ""
+
+
+def _holds_a_text_model(c: Fields) -> bool:
+    """Whether an unknown model keeps a text model of a known family."""
+    held = (c.data.get(name) for name in multimodal.INNER)
+    kind = next((one.get("model_type") for one in held if isinstance(one, dict)), None)
+    return isinstance(kind, str) and kind in FAMILIES and kind not in multimodal.WRAPPERS

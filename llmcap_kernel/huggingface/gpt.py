@@ -34,6 +34,23 @@ def gpt2(c: Fields) -> Draft:
     return assemble(c, mixer, feed, norm_bias=True, tied=True, positions=max_context(c))
 
 
+@family("jais")
+def jais(c: Fields) -> Draft:
+    """Count Jais: GPT-2 with gated feed-forwards, and no table of positions with alibi."""
+    hidden, _heads, _kv, _head = shape(c)
+    size = c.whole("n_inner", "intermediate_size", default=4 * hidden, limit="ffn")
+    gated = c.text("activation_function", "swiglu") == "swiglu"
+    rows = max_context(c) if c.text("position_embedding_type", "alibi") == "learned" else 0
+    return assemble(
+        c,
+        gqa(c, qkv_bias=True, o_bias=True),
+        mlp(c, size, gated=gated, bias=True),
+        norm_bias=True,
+        tied=True,
+        positions=rows,
+    )
+
+
 @family("gptj", "codegen")
 def gptj(c: Fields) -> Draft:
     hidden = c.width("hidden_size")

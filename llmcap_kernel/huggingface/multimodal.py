@@ -1,8 +1,10 @@
 """Models of text beside images and sound: a text model, its towers, and their projectors."""
 
+import contextlib
 from dataclasses import replace
 
-from ..refuse import BadInput, shown
+from ..refuse import BadInput, printable, shown
+from ..spec import Tensor
 from .assemble import Draft, assemble, layer_count
 from .config import Fields
 from .parts import Part, gqa, mlp, vector
@@ -11,6 +13,8 @@ from .towers import tower
 
 # The family of the text model where its config does not name one.
 WRAPPERS = {
+    "Keye": "qwen3",
+    "KeyeVL1_5": "qwen3",
     "apertus1p5": "apertus1p5_text",
     "aria": "aria_text",
     "audioflamingo3": "qwen2",
@@ -107,6 +111,9 @@ WRAPPERS = {
     "voxtral": "llama",
     "voxtral_realtime": "voxtral_realtime_text",
 }
+UNKNOWN_WRAPPER = "text beside towers"  # a model of no known kind around a text model of one
+# Objects of a config that are no part of the model.
+NO_PARTS = ("quantization_config", "generation_config", "compression_config", "rope_config")
 INNER = ("text_config", "llm_config", "language_config")
 # Classes that load the text model of a multimodal config alone.
 TEXT_ALONE = {
@@ -132,7 +139,7 @@ def wrapped(c: Fields) -> Draft:
 
 def _text_model(c: Fields) -> Fields:
     """Find the config of the text model, and its family."""
-    default = WRAPPERS[c.family]
+    default = WRAPPERS.get(c.family, "")
     found = next((c.sub(n) for n in INNER if c.has(n)), None)
     if found is None:
         if not c.tells("hidden_size"):
@@ -156,6 +163,30 @@ def _text_model(c: Fields) -> Fields:
             f"{found.path('model_type')} is {kind}: it takes a text model.",
         )
     return Fields(data, found.where, kind or default)
+
+
+@family(UNKNOWN_WRAPPER)
+def unknown_wrapper(c: Fields) -> Draft:
+    """Count a text model of a known kind in a model of an unknown one, and a plain tower."""
+    text = _text_model(c)
+    draft = FAMILIES[text.family](text)
+    name = c.text("model_type") or "this model"
+    seen = next((n for n in ("vision_config", "vit_config", "vision_tower_config") if c.has(n)), "")
+    rows: list[Tensor] = []
+    notes = [f"{printable(name, 40)} is counted as its text model, {text.family}"]
+    if seen:
+        own = {**c.data[seen], "model_type": "siglip"} if isinstance(c.data[seen], dict) else {}
+        inside = {**c.data, "vision_config": own, "audio_config": None}
+        with contextlib.suppress(BadInput):  # a tower that does not say its sizes
+            found, said = tower(Fields(inside, c.where, c.family), draft.hidden)
+            rows, notes = list(found), [*notes, *said]
+    if seen and not rows:
+        notes.append(f"{seen} does not say its sizes: the tower is left out")
+    counted = (*INNER, seen, *NO_PARTS)
+    left = [n for n, v in c.data.items() if n.endswith("_config") and isinstance(v, dict)]
+    notes += [f"{printable(n, 40)} is left out" for n in left if n not in counted][:8]
+    pieces = [*draft.pieces, *((t, None) for t in rows)]
+    return replace(draft, pieces=pieces, notes=(*draft.notes, *notes))
 
 
 @family("qwen2_5_omni", "qwen3_omni_moe")

@@ -150,8 +150,7 @@ def gqa(
     if o_bias:
         rows.append(vector(f"{prefix}.o_proj.bias", hidden))
     if qk_norm:
-        pairs = {"head": (head, head), "heads": (heads * head, kv * head)}
-        q_width, k_width = pairs.get(qk_norm, (heads * head, kv * head))
+        q_width, k_width = (head, head) if qk_norm == "head" else (heads * head, kv * head)
         twice = 2 if norm_bias else 1
         rows.append(vector(f"{prefix}.q_norm", q_width * twice))
         if cached:
@@ -225,31 +224,40 @@ def mla(
             vector("self_attn.o_proj.bias", hidden),
         ]
     rows += extra
-    cache = {
-        "layers": 1,
-        "heads": heads,
-        "kv_heads": 1,
-        "head_dim": nope + rope,
-        "v_head_dim": value,
-        "latent_dim": latent,
-        "rope_dim": rope,
-    }
-    if window:
-        return Part(tuple(rows), (Attention(kind="window", window_tokens=window, **cache),))
-    if indexer is None:
-        return Part(tuple(rows), (Attention(kind="mla", **cache),))
-    sparse = {
-        "topk_tokens": c.whole("index_topk", limit="tokens"),
-        "index_heads": c.whole("index_n_heads", limit="heads"),
-    }
+    cache = Attention(
+        kind="window" if window else "mla",
+        layers=1,
+        heads=heads,
+        kv_heads=1,
+        head_dim=nope + rope,
+        v_head_dim=value,
+        latent_dim=latent,
+        rope_dim=rope,
+        window_tokens=window,
+    )
+    part = Part(tuple(rows), (cache,))
+    if window or indexer is None:
+        return part
+    return _sparse(c, part, q_rank or hidden, own=indexer == "full")
+
+
+def _sparse(c: Fields, part: Part, query: int, own: bool) -> Part:
+    """Let an indexer select the keys of latent attention: its `own`, or the layer's before."""
+    topk = c.whole("index_topk", limit="tokens")
+    heads = c.whole("index_n_heads", limit="heads")
     width = c.whole("index_head_dim", limit="head")
-    if indexer == "full":
-        rows += _indexer(hidden, q_rank or hidden, sparse["index_heads"], width)
-        sparse["index_dim"] = width
-    # The index cache is FP8 with one four-byte scale for each key of 128.
-    index_bytes = (width + 4) / width
-    far = Attention(kind="sparse", index_bytes=index_bytes, **sparse, **cache)
-    return Part(tuple(rows), (far,))
+    (cache,) = part.attention
+    far = replace(
+        cache,
+        kind="sparse",
+        topk_tokens=topk,
+        index_heads=heads,
+        index_dim=width if own else 0,
+        # The index cache is FP8 with one four-byte scale for each key of 128.
+        index_bytes=(width + 4) / width,
+    )
+    rows = _indexer(c.width("hidden_size"), query, heads, width) if own else ()
+    return replace(part, tensors=(*part.tensors, *rows), attention=(far,))
 
 
 def _indexer(hidden: int, query: int, heads: int, width: int) -> list[Tensor]:
@@ -356,12 +364,7 @@ def moe(
     Part
         One layer's tensors.
     """
-    if not 1 <= per_token <= experts:
-        raise BadInput(
-            c.path("num_experts_per_tok"),
-            f"{c.path('num_experts_per_tok')} is {per_token}: it takes 1 to {experts}, the"
-            " number of experts.",
-        )
+    _check_routed(c, experts, per_token)
     hidden = hidden or c.width("hidden_size")
     rows = [matrix(router or f"{prefix}.gate", "router", hidden, experts, "none")]
     for wanted, name in ((router_bias, "bias"), (correction, "e_score_correction_bias")):
@@ -386,17 +389,20 @@ def moe(
         split="expert",
     )
     if shared:
-        part += mlp(
-            c,
-            shared,
-            gated=gated,
-            role="shared_expert",
-            prefix=f"{prefix}.shared_experts",
-            hidden=hidden,
-        )
+        name = f"{prefix}.shared_experts"
+        part += mlp(c, shared, gated=gated, role="shared_expert", prefix=name, hidden=hidden)
     if shared_gate:
         part += Part((matrix(f"{prefix}.shared_expert_gate", "router", hidden, 1, "none"),))
     return part
+
+
+def _check_routed(c: Fields, experts: int, per_token: int) -> None:
+    if not 1 <= per_token <= experts:
+        raise BadInput(
+            c.path("num_experts_per_tok"),
+            f"{c.path('num_experts_per_tok')} is {per_token}: it takes 1 to {experts}, the"
+            " number of experts.",
+        )
 
 
 def linear_state(state: int, state_bytes: int, conv: int, conv_bytes: int, flops: int) -> Attention:

@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 from ..refuse import BadInput, shown
+from ..spec import Tensor
 from .assemble import Draft, assemble, layer_count
 from .config import Fields
-from .parts import Part, gqa, mamba1, matrix, mlp, moe, shape, vector
-from .registry import FAMILIES, family, qwen_moe
+from .parts import Part, gqa, linear_state, mamba1, matrix, mlp, moe, repeated, shape, vector
+from .recurrent import share_of
+from .registry import FAMILIES, family, one_or_list, qwen_moe
 from .towers import tower
 
 
@@ -82,6 +84,177 @@ def _layers_of(c: Fields, name: str, layers: int) -> set[int]:
     except (TypeError, ValueError):
         where = c.path(name)
         raise BadInput(where, f"{where} is {shown(given)}: it takes layers, as in 1,2,3.") from None
+
+
+@family("ouro")
+def ouro(c: Fields) -> Draft:
+    """Count Ouro, whose layers a token passes several times, each with a cache of its own.
+
+    Tensors: vLLM's models/ouro.py; 2510.25741.
+    """
+    hidden, loops = c.width("hidden_size"), c.whole("total_ut_steps", default=4, limit="head")
+    layer = repeated(gqa(c) + mlp(c), loops)
+    gate = (matrix("early_exit_gate", "mlp", hidden, 1, "none"),)
+    return assemble(c, layer, norm=4, extra=gate)
+
+
+@family("motif", "Motif")
+def motif(c: Fields) -> Draft:
+    """Count Motif 2.6B: differential attention, as wide as an ordinary one."""
+    if c.has("num_noise_heads"):
+        where = c.path("num_noise_heads")
+        raise BadInput(where, f"{where}: heads in groups of unlike size are not counted of Motif.")
+    _hidden, _heads, _kv, head = shape(c)
+    extra = (vector("self_attn.lambda_norm", 4 * head),)
+    return assemble(c, gqa(c, extra=extra), mlp(c))
+
+
+@family("skywork_moe")
+def skywork_moe(c: Fields) -> Draft:
+    """Count Skywork-MoE, whose config lists its number of experts."""
+    sparse = moe(
+        c,
+        one_or_list(c, "num_experts", limit="experts"),
+        c.whole("num_experts_per_tok", default=2),
+        c.whole("intermediate_size", limit="ffn"),
+    )
+    return assemble(c, gqa(c), sparse)
+
+
+@family("phi3small")
+def phi3_small(c: Fields) -> Draft:
+    """Count Phi-3-small, half of whose layers read blocks of the cache that all of them keep."""
+    size = c.whole("ff_intermediate_size", "intermediate_size", limit="ffn")
+    mixer = gqa(c, qkv_bias=True, o_bias=True)
+    return assemble(c, mixer, mlp(c, size, bias=True), norm_bias=True, tied=True)
+
+
+@family("baichuan_m1")
+def baichuan_m1(c: Fields) -> Draft:
+    """Count Baichuan-M1: layers with a window have heads of their own, and short convolutions.
+
+    Tensors: vLLM's models/baichuan_m1.py of its first version; 2502.12671.
+    """
+    layers, hidden = layer_count(c), c.width("hidden_size")
+    window = c.whole("sliding_window", limit="tokens")
+    taps = c.whole("conv_window", default=2, limit="head")
+    local = set(c.wholes("sliding_window_layers", limit="layers"))
+
+    def attention(prefix: str, span: int) -> Part:
+        heads = c.whole(f"num_{prefix}attention_heads", "num_attention_heads", limit="heads")
+        kv = c.whole(f"num_{prefix}key_value_heads", "num_key_value_heads", limit="heads")
+        sizes = (hidden, heads, kv, max(1, hidden // heads))
+        extra = (vector("self_attn.conv_kv", 2 * kv * taps, "kv"),)
+        return gqa(c, sizes=sizes, window=span, extra=extra)
+
+    pieces = {True: attention("swa_", window), False: attention("", 0)}
+    return assemble(c, [pieces[i in local] for i in range(layers)], mlp(c))
+
+
+# Names of Pangu Ultra's first config, and those of DeepSeek's that mean the same.
+PANGU = {
+    "attention_kv_lora_dim": "kv_lora_rank",
+    "attention_q_lora_dim": "q_lora_rank",
+    "attention_qk_dim": "qk_nope_head_dim",
+    "attention_qk_rope_dim": "qk_rope_head_dim",
+    "attention_v_dim": "v_head_dim",
+    "num_routed_experts": "n_routed_experts",
+    "num_dense_layers": "first_k_dense_replace",
+    "num_mtp_layers": "num_nextn_predict_layers",
+}
+
+
+@family("pangu_ultra_moe")
+def pangu_ultra(c: Fields) -> Draft:
+    """Count Pangu Ultra: DeepSeek's latent attention and experts, with norms around both."""
+    renamed = {PANGU.get(name, name): value for name, value in c.data.items()}
+    draft = FAMILIES["deepseek_v3"](Fields(renamed, c.where, c.family))
+    more = vector("sandwich_norms", 2 * draft.hidden, copies=draft.layers)
+    return replace(draft, pieces=[*draft.pieces, (more, None)])
+
+
+@family("longcat_flash_ngram")
+def longcat_ngram(c: Fields) -> Draft:
+    """Count LongCat-Flash-Lite: LongCat Flash, and tables of the last few tokens together.
+
+    A table for each number of tokens and each part of its width; rows: the factor times the
+    vocabulary. They are looked up, and never multiplied. Source: 2601.21204.
+    """
+    draft = FAMILIES["longcat_flash"](Fields(c.data, c.where, "longcat_flash"))
+    parts = c.whole("emb_split_num", default=4, limit="head")
+    tables = parts * (c.whole("emb_neighbor_num", default=4, low=2, limit="head") - 1)
+    rows = int(share_of(c, "ngram_vocab_size_ratio", 78.0, draft.vocab, most=1000))
+    width = max(1, draft.hidden // tables)
+    more = (
+        Tensor("ngram_embeddings", "norm", rows * width, copies=tables, active=0.0),
+        matrix("ngram_projections", "mlp", width, draft.hidden, "none", copies=tables),
+    )
+    return replace(draft, pieces=[*draft.pieces, *((t, None) for t in more)])
+
+
+@family("plamo2")
+def plamo2(c: Fields) -> Draft:
+    """Count PLaMo 2: a state as Mamba-2's with one group, and attention in every second layer.
+
+    Tensors: vLLM's models/plamo2.py, which gives its attention no window.
+    """
+    layers, hidden = layer_count(c), c.width("hidden_size")
+    step = c.whole("mamba_step", default=2, low=2, limit="layers")
+    heads = c.whole("mamba_num_heads", limit="heads")
+    head = c.whole("hidden_size_per_head", "head_dim", limit="head")
+    state = c.whole("mamba_d_state", default=64, limit="head")
+    kernel = c.whole("mamba_d_conv", default=4, limit="head")
+    inner, rank = heads * head, max(64, hidden // 16)
+    rows = (
+        matrix("mixer.in_proj", "attention", hidden, 2 * inner),
+        matrix("mixer.bcdt_proj", "attention", inner, rank + 2 * state),
+        matrix("mixer.dt_proj", "attention", rank, heads),
+        matrix("mixer.out_proj", "attention", inner, hidden),
+        vector("mixer.conv1d", inner * kernel, "tp"),
+        vector("mixer.vectors", 3 * heads + rank + 2 * state),
+    )
+    cells = inner * state
+    cache = linear_state(cells, 2, inner * (kernel - 1), 2, 5 * cells + 2 * inner * kernel)
+    mamba, full = Part(rows, (cache,)), gqa(c, qk_norm="heads")
+    at = step // 2
+    mixers = [full if i % step == at else mamba for i in range(layers)]
+    return assemble(c, mixers, mlp(c), norm=4, tied=True)
+
+
+# Ranks of the adapters that Phi-4-multimodal turns on for pictures and for sound.
+PHI4_RANKS = {"vision_lora": 256, "speech_lora": 320}
+PHI4_TOWERS = {
+    "vision_config": {
+        **{"model_type": "phi4_multimodal_vision", "hidden_size": 1152, "image_size": 448},
+        **{"intermediate_size": 4304, "num_hidden_layers": 27, "num_attention_heads": 16},
+        **{"patch_size": 14, "num_channels": 3},
+    },
+    "audio_config": {
+        **{"model_type": "phi4_multimodal_audio", "hidden_size": 1024, "num_blocks": 24},
+        **{"intermediate_size": 1536, "num_attention_heads": 16, "input_size": 80},
+        **{"ext_pw_out_channel": 1024, "kernel_size": 3, "nemo_conv_channels": 1024},
+        **{"depthwise_separable_out_channel": 1024, "depthwise_multiplier": 1},
+        **{"nemo_final_size": 10, "time_reduction": 8, "bias_max_distance": 1000},
+        "bias_symmetric": False,
+    },
+}
+
+
+@family("phi4mm")
+def phi4mm(c: Fields) -> Draft:
+    """Count Phi-4-multimodal by the file beside its weights, which names no sizes of its towers.
+
+    Its towers are those of the class in transformers; two adapters stand in its weights as well.
+    """
+    own = Fields({**c.data, **PHI4_TOWERS}, c.where, "phi4_multimodal")
+    draft = FAMILIES["phi4_multimodal"](own)
+    hidden, heads, kv, head = shape(c)
+    size = c.whole("intermediate_size", limit="ffn")
+    wide = (hidden + (heads + 2 * kv) * head) + (heads * head + hidden)
+    wide += (hidden + 2 * size) + (size + hidden)
+    rank = sum((c.sub(n) or c).whole("r", default=usual) for n, usual in PHI4_RANKS.items())
+    adapters = matrix("lora", "vision", rank, wide, "none", copies=draft.layers)
+    return replace(draft, pieces=[*draft.pieces, (adapters, None)])
 
 
 # CLIP's tower of Phi-3-vision, whose size its config leaves to its name.

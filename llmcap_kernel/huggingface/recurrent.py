@@ -1,6 +1,7 @@
 """Layers with a state of fixed size alone or mostly: Mamba, RWKV, xLSTM, delta attention."""
 
 from ..refuse import BadInput
+from ..spec import Attention
 from .assemble import Draft, assemble, layer_count, max_context, mtp_layer
 from .config import Fields
 from .latent import latent_model, streams_of
@@ -264,6 +265,87 @@ def rwkv(c: Fields) -> Draft:
     return assemble(c, Part(rows, (state,)), feed, norm_bias=True, extra=extra)
 
 
+def _rwkv_state(hidden: int, head: int) -> Attention:
+    """A matrix of each head, and the last inputs of both blocks."""
+    cells = hidden * head
+    return linear_state(cells, 4, 2 * hidden, 2, 7 * cells)
+
+
+@family("rwkv5", "rwkv6")
+def rwkv6(c: Fields) -> Draft:
+    """Count RWKV-5 and 6, whose state is a matrix for each head.
+
+    Tensors: the code beside RWKV/rwkv-6-world's weights; 2404.05892.
+    """
+    hidden = c.width("hidden_size")
+    wide = c.width("attention_hidden_size", default=hidden)
+    head = c.whole("head_size", "head_dim", default=64, limit="head")
+    size = c.whole("intermediate_size", default=int(hidden * 3.5) // 32 * 32, limit="ffn")
+    rows = [
+        matrix("attention.key_value_receptance_gate", "attention", hidden, 4 * wide),
+        matrix("attention.output", "attention", wide, hidden),
+        vector("attention.time", 6 * hidden + 4 * wide),
+    ]
+    if c.family == "rwkv6":  # five mixes and a decay, each through a narrow matrix
+        narrow, decay = (32, 64) if hidden < 4096 else (64, 128)
+        rows += [
+            matrix("attention.time_maa", "attention", hidden, 10 * narrow, "none"),
+            matrix("attention.time_decay", "attention", hidden, 2 * decay, "none"),
+        ]
+    feed = Part(
+        (
+            matrix("feed_forward.key", "mlp", hidden, size),
+            matrix("feed_forward.value", "mlp", size, hidden),
+            matrix("feed_forward.receptance", "mlp", hidden, hidden),
+            vector("feed_forward.time_mix", 2 * hidden),
+        )
+    )
+    return _rwkv_model(c, Part(tuple(rows), (_rwkv_state(wide, head),)), feed, hidden)
+
+
+@family("rwkv7")
+def rwkv7(c: Fields) -> Draft:
+    """Count RWKV-7: a delta rule whose decay, rate and gate come through narrow matrices.
+
+    Tensors: flash-linear-attention's layers/rwkv7.py; 2503.14456.
+    """
+    hidden = c.width("hidden_size")
+    values = c.width("value_dim", default=hidden)
+    head = c.whole("head_dim", default=64, limit="head")
+    size = c.whole("intermediate_size", default=4 * hidden, limit="ffn")
+    usual = {"decay": 2.5, "a": 2.5, "v": 1.7, "gate": 5.0}
+    narrow = sum(
+        c.width(f"{name}_low_rank_dim", default=max(32, round(factor * hidden**0.5 / 32) * 32))
+        for name, factor in usual.items()
+    )
+    rows = (
+        matrix("attn.r_k_v_proj", "attention", hidden, 2 * hidden + values),
+        matrix("attn.o_proj", "attention", values, hidden),
+        matrix("attn.lora", "attention", hidden, 2 * narrow, "none"),
+        vector("attn.vectors", 14 * hidden),
+    )
+    feed = Part(
+        (
+            matrix("ffn.key", "mlp", hidden, size),
+            matrix("ffn.value", "mlp", size, hidden),
+            vector("ffn.x_k", hidden),
+        )
+    )
+    return _rwkv_model(c, Part(rows, (_rwkv_state(values, head),)), feed, hidden)
+
+
+def _rwkv_model(c: Fields, mixer: Part, feed: Part, hidden: int) -> Draft:
+    return assemble(
+        c,
+        mixer,
+        feed,
+        norm_bias=True,
+        extra=norms(hidden, 1, True, "pre_ln").tensors,
+        context=max_context(c, NO_WINDOW),
+        notes=(UNLIMITED,),
+    )
+
+
 @family("xlstm")
 def xlstm(c: Fields) -> Draft:
     """Count xLSTM: a matrix for a memory, and gates by head."""
@@ -297,13 +379,12 @@ def xlstm(c: Fields) -> Draft:
     )
 
 
-def share_of(c: Fields, name: str, default: float, width: int) -> int:
+def share_of(c: Fields, name: str, default: float, width: int, most: int = 64) -> int:
     """Read a width given as a factor on another one [elements]."""
     factor = c.real(name, default)
-    if not 0 < factor <= 64:
-        raise BadInput(
-            c.path(name), f"{c.path(name)} is {factor:g}: it takes a number above 0, at most 64."
-        )
+    if not 0 < factor <= most:
+        told = f"{c.path(name)} is {factor:g}: it takes a number above 0, at most {most}."
+        raise BadInput(c.path(name), told)
     return max(1, int(factor * width))
 
 

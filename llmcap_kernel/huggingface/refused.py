@@ -1,6 +1,7 @@
 """Kinds of model that are refused by name, and what a refusal says."""
 
 import difflib
+import re
 
 from ..refuse import BadInput, shown
 from .config import Fields
@@ -32,12 +33,14 @@ NAMES = {
         rembert roberta roberta-prelayernorm roc_bert roformer xlm xlm-roberta xlm-roberta-xl xlnet
         xmod deberta deberta-v2 distilbert modernbert albert mpnet nomic_bert funnel
         convbert esm eurobert ibert jina_bert jina_embeddings_v3 layoutlm layoutlmv3 longformer
-        luke mobilebert neobert new squeezebert tapas
+        luke mobilebert neobert new squeezebert tapas colbert colmodernvbert colpali colqwen2 gte
+        snowflake-gte
     """,
     "vision": """
         aimv2 align beit chinese_clip clip convnext convnextv2 deit depth_anything detr dinov2
         dinov2_with_registers dinov3_vit grounding-dino mask2former owlv2 owlvit radio resnet
         sam sam2 segformer siglip siglip2 swin swinv2 timm_wrapper vit vit_mae vitpose yolos
+        clip_vision_model siglip_vision_model siglip2_vision_model intern_vit_6b
     """,
     "sound": """
         canary clvp cohere_asr csm dia fun_asr_nano gradium_phonon_tts
@@ -48,8 +51,11 @@ NAMES = {
     "picture": "glm_image",
     "diffusion": """
         diffusion_gemma llada llada_moe llada2_moe dream diffucoder sdar sdar_moe rdlm pi0
+        fast_dllm
     """,
-    "draft": "gemma4_assistant gemma4_unified_assistant eagle eagle3 llama_eagle",
+    "draft": """
+        gemma4_assistant gemma4_unified_assistant eagle eagle3 llama_eagle medusa mlp_speculator
+    """,
     "other": """
         blip blip-2 evolla git idefics instructblip instructblipvideo kosmos-2 kosmos-2.5 reformer
     """,
@@ -68,11 +74,142 @@ CLASSES = {
 }
 
 
+# How the name of a class ends, of one that writes and of others; and of one that drafts.
+WRITES = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
+ENDING = re.compile(rf"(?:{'|'.join((*WRITES, *CLASSES))}|Model|ForRetrieval|PreTrainedModel)$")
+DRAFTS = re.compile(r"Eagle\d?$|^Eagle\d?\w*LM$|^Medusa|Speculator\w*$|DraftModel$")
+BY_DIFFUSION = re.compile(r"diffusion|dllm|llada", re.I)
+
+
+def classes(c: Fields) -> list[str]:
+    """List the classes that a config names.
+
+    Parameters
+    ----------
+    c : Fields
+        The top-level config.
+
+    Returns
+    -------
+    list of str
+        Their names.
+    """
+    return [one for one in c.items("architectures", most=100) if isinstance(one, str)]
+
+
+def stem(name: str) -> str:
+    """Write a class and the model_type that it is of alike.
+
+    Parameters
+    ----------
+    name : str
+        Of a class, or a model_type.
+
+    Returns
+    -------
+    str
+        Small letters and digits.
+
+    Examples
+    --------
+    >>> stem("Qwen3MoeForCausalLM"), stem("qwen3_moe")
+    ('qwen3moe', 'qwen3moe')
+    """
+    return re.sub(r"[_-]", "", ENDING.sub("", name)).lower()
+
+
 def _by_class(c: Fields) -> str:
     """The reason that the name of a config's class tells; "" for none."""
-    named = [one for one in c.items("architectures", most=100) if isinstance(one, str)]
-    return next(
-        (REASONS[kind] for one in named for end, kind in CLASSES.items() if one.endswith(end)), ""
+    named = {stem(name): reason for name, reason in REFUSED.items()}
+    for one in classes(c):
+        for end, kind in CLASSES.items():
+            if one.endswith(end):
+                return REASONS[kind]
+        if stem(one) in named:
+            return named[stem(one)]
+        if BY_DIFFUSION.search(one):
+            return REASONS["diffusion"]
+    return ""
+
+
+def of_a_draft(c: Fields) -> BadInput | None:
+    """Refuse what guesses for another model, whose model_type is often that model's.
+
+    Parameters
+    ----------
+    c : Fields
+        The top-level config.
+
+    Returns
+    -------
+    BadInput or None
+        One sentence; None for another model.
+    """
+    named = next((one for one in classes(c) if DRAFTS.search(one)), "")
+    return (
+        _no_decoder("architectures", f"architectures {shown(named)} {REASONS['draft']}")
+        if (named)
+        else None
+    )
+
+
+# Other files of a checkpoint's folder, by a field of each.
+OTHER_FILES = {
+    "peft_type": "an adapter's",
+    "weight_map": "the index of a checkpoint's files",
+    "tokenizer_class": "a tokenizer's",
+    "added_tokens": "a tokenizer's",
+    "image_processor_type": "an image processor's",
+    "processor_class": "a processor's",
+    "eos_token_id": "of how tokens are chosen",
+}
+
+
+def of_another_file(c: Fields) -> BadInput | None:
+    """Refuse another file that lies beside a config.
+
+    Parameters
+    ----------
+    c : Fields
+        The top-level fields.
+
+    Returns
+    -------
+    BadInput or None
+        One sentence; None where it might be a config.
+    """
+    if c.tells("hidden_size") or c.has("architectures"):
+        return None
+    field = next((name for name in OTHER_FILES if name in c.data), "")
+    if not field:
+        return None
+    base = c.data.get("base_model_name_or_path")
+    of = f" of {shown(base)}" if isinstance(base, str) else ""
+    told = f"model_type is missing, and {field} is there: this file is {OTHER_FILES[field]}"
+    return BadInput("model_type", f"{told}; give the model's config.json{of}.")
+
+
+def unnamed(c: Fields) -> BadInput:
+    """Refuse a config that names no model.
+
+    Parameters
+    ----------
+    c : Fields
+        The top-level config.
+
+    Returns
+    -------
+    BadInput
+        One sentence.
+    """
+    named = classes(c)
+    if named and (why := _by_class(c)):
+        return _no_decoder("architectures", f"architectures {shown(named[0])} {why}")
+    said = f"architectures {shown(named[0])} is" if named else "architectures names"
+    none = "no family that is known" if not named else "of no family that is known"
+    return BadInput(
+        "model_type",
+        f"model_type is missing, and {said} {none}: it takes a Hugging Face config.json.",
     )
 
 
@@ -135,6 +272,8 @@ def refusal(c: Fields, kind: str) -> BadInput:
         One sentence, with the nearest names where some are near.
     """
     why = REFUSED.get(kind.lower(), "") or _by_class(c)
+    if not why and BY_DIFFUSION.search(kind):
+        why = REASONS["diffusion"]
     if why or c.data.get("is_encoder_decoder") is True:
         why = why or REASONS["pair"]
         return _no_decoder("model_type", f"model_type {shown(kind)} {why}")

@@ -61,7 +61,7 @@ FIXED = {
 
 
 # What a format multiplies with where nothing is said of activations, and the suffix of its name
-# where they are otherwise, as `catalog.names.formats.built` reads it. Whole numbers have 16 bits.
+# where they are otherwise, as `catalog.names.made.built` reads it. Whole numbers have 16 bits.
 OWN_ACTIVATIONS = {
     **dict.fromkeys(("nvfp4", "mxfp4"), "4"),
     **dict.fromkeys(("fp8", "fp8-block", "mxfp6", "mxfp8"), "fp8"),

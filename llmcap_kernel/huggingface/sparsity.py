@@ -6,7 +6,7 @@ from ..refuse import shown
 from .config import Fields
 from .schemes import Scheme
 
-SUFFIX = "-2of4"  # as `catalog.names.formats.built` reads it
+SUFFIX = "-2of4"  # as `catalog.names.made.built` reads it
 STRUCTURE = "2:4"
 # Formats of compressed-tensors that store half the weights; "dense" and "sparse-bitmask" do not
 # (the second is unpacked when it is loaded).

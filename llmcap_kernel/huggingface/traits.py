@@ -68,7 +68,7 @@ class Traits:
 LIKE_LLAMA = """
     llama aquila yi xverse open_llama helium cwm code_llama youtu iquestcoder hyperclovax
     granite_swa ministral ministral3 mistral vaultgemma baichuan minicpm4 emu3_text_model diffllama
-    granite4_vision_text
+    granite4_vision_text skywork teleflm fairseq2_llama step1 PanguEmbedded pangu_embedded
 """
 
 TABLE = {
@@ -78,6 +78,7 @@ TABLE = {
         Traits(tied=True),
     ),
     "cosmos3_edge_text": Traits(gated=False),
+    "plamo3": Traits(qk_norm="head", norm=4, tied=True),
     "molmo2_text": Traits(qk_norm="head"),
     "arcee": Traits(gated=False),
     "nanochat": Traits(gated=False),
@@ -122,6 +123,8 @@ def decoder(c: Fields, traits: Traits) -> Draft:
 def _default_kinds(c: Fields, traits: Traits, layers: int) -> list[str]:
     if traits.period:
         return every(layers, traits.period, "full")
+    if c.family == "plamo3":
+        return every(layers, c.whole("sliding_window_pattern", default=8, limit="layers"), "full")
     window = c.has("sliding_window") and c.flag("use_sliding_window", True)
     return ["window" if window else "full"] * layers
 

@@ -275,21 +275,14 @@ class _Loop:
         budget = int(self.room.batched_tokens - beside * self.room.step_tokens)
         budget = max(budget, 0 if beside else 1)
         pieces, total, complete = list[Piece](), 0, list[tuple[int, _One]]()
-        for at, one in list(self.computing):
-            if not budget:
-                break
+        # a prompt is done before the next is begun, so another is let in when none is left
+        while budget and (self.computing or (admits and self.waiting and self.admit())):
+            at, one = self.computing[0]
             taken = self.piece(one, budget, pieces)
             total, budget = total + taken, budget - taken
             if one.done == one.goal:
                 complete.append((at, one))
                 self.computing.popleft()
-        while budget and admits and self.waiting and self.admit():
-            at, one = self.computing[-1]
-            taken = self.piece(one, budget, pieces)
-            total, budget = total + taken, budget - taken
-            if one.done == one.goal:
-                complete.append((at, one))
-                self.computing.pop()
         return self.pieces_s(pieces), total, complete
 
     def piece(self, one: _One, budget: int, pieces: list[Piece]) -> int:

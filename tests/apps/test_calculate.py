@@ -42,13 +42,15 @@ def test_how_many_users_at_32k_on_two_h200_with_qwen3_32b_in_fp8(open_at):
     here.answered(2)
     assert here.page.input_value("input[name=gpu]").startswith("H200 SXM")
     assert here.page.input_value("select[name=tp]") == "2"
-    assert here.page.input_value("input[name=weights]") == "BF16"  # the checkpoint's own
-    here.choose("weights", "fp8")
+    assert here.page.input_value("input[name=weights]") == "FP8"  # as it was chosen
+    here.choose("weights", "bf16")
     here.answered(3)
+    here.choose("weights", "fp8")
+    here.answered(4)
     box = here.page.locator("input[type=text][name='in']")
     box.fill("32k")
     box.press("Enter")
-    here.answered(4)
+    here.answered(5)
     d = catalog.deployment(model="qwen3-32b", gpu="h200-sxm", tp=2, weights="fp8")
     load = Workload(32_000, 1000, 16)
     most = design.users_within(d, load, design.WORKED_SLO)

@@ -387,8 +387,7 @@ def test_a_config_is_pasted_refused_kept_and_taken_away(site):
     calculator = here.live("vram")
     here.page.click("summary:text('Paste a config.json')")
     area = here.page.locator("textarea[name=config]")
-    area.fill('{"model_type": "llama"}')
-    here.page.click("text=Use it")
+    area.fill('{"model_type": "llama"}')  # what comes whole is used as it comes
     here.answered(1)
     assert "hidden_size" in here.page.inner_text(".lc-messages")
     assert area.input_value() == '{"model_type": "llama"}'  # what was pasted is not lost
@@ -443,13 +442,13 @@ def test_a_format_follows_though_an_input_changes_before_the_answer(site):
     here = site()
     calculator = here.live("vram")
     here.page.evaluate("() => { window.held = new Promise((done) => { window.release = done; }); }")
-    here.choose("model", "qwen3 32b")
+    here.choose("model", "gpt-oss 120b")
     here.page.fill("input[type=text][name=users]", "5")
     here.page.keyboard.press("Tab")
     here.page.evaluate("window.release()")
     here.answered(2)
     state = {c["name"]: c["value"] for c in calculator.view["controls"]}
-    assert (state["model"], state["users"], state["weights"]) == ("qwen3-32b", 5, "bf16")
+    assert (state["model"], state["users"], state["weights"]) == ("gpt-oss-120b", 5, "mxfp4")
 
 
 def test_a_config_that_is_dropped_is_as_good_as_pasted(site):

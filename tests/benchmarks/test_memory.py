@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import memory
 from llmcap_kernel.evidence import startup
-from llmcap_kernel.evidence.startup import GIB
+from llmcap_kernel.explain import GIB
 
 GOOD = {
     "id": "a",

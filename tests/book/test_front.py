@@ -63,6 +63,18 @@ def test_the_bars_of_a_row_stand_level_whichever_has_an_interval(visit, width):
     assert all(len(level) == 1 for level in tops.values())
 
 
+@pytest.mark.parametrize(
+    ("press", "tool"),
+    [("How fast, at what price?", "calculate"), ("Does it fit?", "vram")],
+)
+def test_a_question_in_words_is_put_to_the_tool_that_is_pressed(visit, press, tool):
+    page = visit(FRONT)
+    page.get_by_label("Or ask in your own words").fill("Qwen3-32B on two H200, 32K")
+    page.get_by_role("button", name=press).click()
+    page.wait_for_url(re.compile(f"/apps/{tool}.*model=qwen3-32b&gpu=h200-sxm"))
+    assert page.locator("input[role=combobox]").first.input_value()
+
+
 def test_nothing_heavy_is_loaded_until_a_word_is_touched_and_then_the_numbers_follow(
     browser, static_site
 ):

@@ -12,7 +12,9 @@ from llmcap_kernel.spec import (
 )
 
 # Modules that search by the thousand: they alone need numpy.
-BY_THE_THOUSAND = ("llmcap_kernel.design.arrays", "llmcap_kernel.design.many_copies")
+BY_THE_THOUSAND = tuple(
+    f"llmcap_kernel.design.{name}" for name in ("arrays", "columns", "many_copies", "stacks")
+)
 EVERY_ROLE = ("embedding", "head", "attention", "mlp", "router", "expert", "shared_expert")
 BYTE = Format("byte", "one byte each", 8, covers=EVERY_ROLE, compute=("bf16",), kv=True)
 HEADS_OF_TEN = Attention("full", layers=10, heads=8, kv_heads=8, head_dim=10)

@@ -1,8 +1,10 @@
 """Files that people name, in the encodings that editors and shells write."""
 
+import gzip
+
 import pytest
 
-from llmcap_kernel import catalog
+from llmcap_kernel import catalog, files
 from llmcap_kernel.cli import main
 from llmcap_kernel.files import read_table, read_text
 from llmcap_kernel.refuse import BadInput
@@ -15,6 +17,16 @@ def test_text_is_read_whatever_a_shell_of_windows_writes(tmp_path, encoding):
     assert read_text("file", file) == "größe = 1\r\n"
     file.write_bytes("id,größe\r\n1,2\r\n".encode(encoding))
     assert read_table(file) == [{"id": "1", "größe": "2"}]
+
+
+def test_what_gzip_packed_is_read_and_what_it_packed_to_fill_a_disk_is_not(tmp_path, monkeypatch):
+    file = tmp_path / "card.toml.gz"
+    file.write_bytes(gzip.compress(b"a = 1\n") + gzip.compress(b"b = 2\n"))  # cat a.gz b.gz
+    assert read_text("file", file) == "a = 1\nb = 2\n"
+    monkeypatch.setattr(files, "MAX_UNPACKED_BYTES", 1000)
+    file.write_bytes(gzip.compress(b"a" * 10**6))
+    with pytest.raises(BadInput, match="it is no text"):
+        read_text("file", file)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

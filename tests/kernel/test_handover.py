@@ -12,6 +12,7 @@ import pytest
 from llmcap_kernel import capacity, catalog, design
 from llmcap_kernel.catalog import names
 from llmcap_kernel.design import handover
+from llmcap_kernel.design.space import cannot_run
 from llmcap_kernel.evidence import launch
 from llmcap_kernel.evidence.launch import options
 from llmcap_kernel.refuse import BadInput
@@ -115,8 +116,10 @@ def test_sixteen_bits_are_asked_for_where_the_checkpoint_declares_fewer(engine, 
 def test_random_deployments_come_back_from_their_commands():
     """Of all engines, with speculation, adapters and weights on the host."""
     read_back = Counter()
-    for at, (d, load, _) in enumerate(draws(seed=3, count=4500)):
+    for at, (d, load, _) in enumerate(draws(seed=3, count=6000)):
         if d.engine.family == "vllm" and d.dp_attention and not d.model.experts:
+            continue  # refused, see below
+        if cannot_run(d.engine, d.gpu):
             continue  # refused, see below
         if d.engine.family != "llama.cpp":  # whose adapters are files of the reader's own
             d = replace(d, lora=Lora(32, 4) if at % 5 == 0 else None, eager=at % 7 == 0)
@@ -135,10 +138,22 @@ def test_no_flag_is_unknown_to_vllm_0_33():
     """281 names read from the source of the engine's version."""
     seen = set()
     for d, load, _ in draws(seed=4, count=400):
-        if d.engine.family == "vllm" and not (d.dp_attention and not d.model.experts):
+        whole = d.dp_attention and not d.model.experts
+        if d.engine.family == "vllm" and not (whole or cannot_run(d.engine, d.gpu)):
             seen |= {w for w in handover.launch(d, load).words if w.startswith("--")}
     assert len(seen) >= 8
     assert {flag.replace("--no-", "--") for flag in seen} <= FLAGS
+
+
+def test_an_engine_that_does_not_run_on_a_card_has_no_command():
+    """vLLM's installation pages list no Apple chip that its kernels run on."""
+    d = replace(one("vllm-0.33"), gpu=catalog.gpu("apple-m3-max"), tp=1)
+    with pytest.raises(BadInput, match=r"does not run on Apple M3 Max.*: choose llama\.cpp"):
+        handover.launch(d, LOAD)
+    notes = [note.text for note in design.warnings(d, LOAD) if note.about == "engine"]
+    assert len(notes) == 1 and notes[0].startswith("vLLM 0.33 does not run on Apple M3 Max")
+    home = replace(one("llama.cpp"), gpu=catalog.gpu("apple-m3-max"), tp=1)
+    assert handover.launch(home, LOAD).words[0] == "llama-server"
 
 
 @pytest.mark.parametrize("engine", ["sglang-0.5.9", "trtllm-1.0", "llama.cpp"])
@@ -184,7 +199,7 @@ def test_a_checkpoint_that_nobody_named_is_asked_for():
     awq = one("vllm-0.33", weights="int4-awq", kv="bf16")
     command = handover.launch(awq, LOAD)
     assert "--quantization" not in command.words  # a quantised checkpoint says so itself
-    assert "put a checkpoint of meta-llama/Llama-3.1-70B in" in command.text
+    assert "put a checkpoint of meta-llama/Llama-3.1-70B-Instruct in" in command.text
     mine = handover.launch(awq, LOAD, model="me/mine-awq")
     assert "me/mine-awq" in mine.words and "put a checkpoint" not in mine.text
 
@@ -201,7 +216,7 @@ def test_a_draft_model_is_one_json_word():
     d = replace(one("vllm-0.33"), speculation=Speculation(3, 0.7, catalog.model("llama-3.1-8b")))
     words = shlex.split(handover.launch(d, LOAD).text, comments=True)
     said = json.loads(words[words.index("--speculative-config") + 1])
-    assert said == {"model": "meta-llama/Llama-3.1-8B", "num_speculative_tokens": 3}
+    assert said == {"model": "meta-llama/Llama-3.1-8B-Instruct", "num_speculative_tokens": 3}
 
 
 def test_what_an_engine_cannot_be_told_is_refused_in_a_sentence():
@@ -227,3 +242,18 @@ def test_prompts_beside_decoding_are_told_to_the_engine_that_has_them_first():
     for d in (apart, mixed):
         assert ("--enable-mixed-chunk" in handover.launch(d, LOAD).text) is d.mixed_chunk
         assert again(d, LOAD)[1].mixed_chunk is d.mixed_chunk
+
+
+@pytest.mark.parametrize(
+    ("name", "repository"),
+    [
+        ("llama-3.1-70b", "meta-llama/Llama-3.1-70B-Instruct"),
+        ("mixtral-8x7b", "mistralai/Mixtral-8x7B-Instruct-v0.1"),
+        ("dbrx", "databricks/dbrx-instruct"),
+        ("deepseek-v2", "deepseek-ai/DeepSeek-V2-Chat"),  # and not its Coder
+        ("llama-3.3-70b", "meta-llama/Llama-3.3-70B-Instruct"),
+        ("qwen3-32b", "Qwen/Qwen3-32B"),  # which answers, and has no other name
+    ],
+)
+def test_a_chat_is_served_by_the_checkpoint_that_is_trained_for_it(name, repository):
+    assert handover.repository(catalog.model(name)) == repository

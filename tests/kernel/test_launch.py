@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmcap_kernel import catalog
+from llmcap_kernel import capacity, catalog
 from llmcap_kernel.catalog import names
 from llmcap_kernel.cli import main
 from llmcap_kernel.evidence import launch
@@ -224,6 +224,148 @@ def test_line_ends_of_windows_and_quotes_of_a_chat_are_read():
     assert launch.read(text).tp == 2
 
 
+# What a shell makes of a text, by the manuals of bash, cmd.exe and PowerShell; what pages and chats
+# make of dashes; a commented line, which no shell goes on behind and people mean to skip.
+PASTED = {
+    "vllm serve Qwen/Qwen3-8B --api-key $(cat k | head -1) -tp 2": {"tp": 2},
+    "vllm serve Qwen/Qwen3-8B --api-key=`cat k | head -1` -tp 2": {"tp": 2},
+    "vllm serve Qwen/Qwen3-8B \\\n  # --enforce-eager \\\n  -tp 2": {"tp": 2, "eager": None},
+    "vllm serve Qwen/Qwen3-8B -tp 2 \\\n  # --enforce-eager": {"tp": 2, "eager": None},
+    "vllm serve Qwen/Qwen3-8B ^\n -tp 2 ^": {"tp": 2},
+    "> vllm serve Qwen/Qwen3-8B -tp 2": {"tp": 2},
+    "(cd /x && vllm serve Qwen/Qwen3-8B -tp 2) &": {"tp": 2},
+    "`vllm serve Qwen/Qwen3-8B -tp 2`": {"tp": 2},
+    'vllm serve "${MODEL:-Qwen/Qwen3-8B}" -tp "${TP:=2}"': {"tp": 2},
+    'ARGS="-tp 2"\nARGS="$ARGS --max-model-len 4096"\nARGS+=" --max-num-seqs 9"\n'
+    "vllm serve Qwen/Qwen3-8B $ARGS": {"tp": 2, "max_model_len": 4096, "max_num_seqs": 9},
+    'ARGS=(\n  -tp 2\n  --speculative-config \'{"method": "ngram"}\'\n)\n'
+    'ARGS+=(--max-model-len 4096)\nvllm serve Qwen/Qwen3-8B "${ARGS[@]}"': {
+        **{"tp": 2, "max_model_len": 4096, "speculation": "ngram"},
+    },
+    "set M=Qwen/Qwen3-8B\nset TP=2\nvllm serve %M% -tp %TP%": {"tp": 2},
+    '$env:M="Qwen/Qwen3-8B"; vllm serve $env:M -tp 2': {"tp": 2},
+    "vllm serve Qwen/Qwen3\u20118B \u2013-tensor\u2011parallel\u2011size 2": {"tp": 2},
+    "vllm serve Qwen/Qwen3-8B\u200b \u2212\u2212tensor-parallel-size 2": {"tp": 2},
+    "vllm serve Qwen/Qwen3-8B -\u2013tp 2 \u2014-max-model-len 9": {"tp": 2, "max_model_len": 9},
+    "docker run --device nvidia.com/gpu=0 --device=nvidia.com/gpu=1 vllm/vllm-openai "
+    "--model Qwen/Qwen3-8B -tp 2": {"tp": 2, "num_gpus": 2},
+    "python -m sglang_router.launch_server --model-path Qwen/Qwen3-8B --tp 2 --dp-size 4": {
+        **{"engine": "sglang", "tp": 2, "dp": 4},
+    },
+    # of older vLLM, -O took what --compilation-config takes
+    'vllm serve Qwen/Qwen3-8B -tp 2 -O \'{"cudagraph_mode": "NONE"}\'': {"tp": 2, "eager": True},
+}
+
+
+# Of Python by the names of vllm/entrypoints/llm.py, sglang/srt/entrypoints/engine.py and
+# tensorrt_llm/llmapi/llm.py; the file of --config by docs.vllm.ai/en/stable/configuration.
+PASTED |= {
+    'from vllm import LLM\nM = "Qwen/Qwen3-8B"  # (eight)\nit\'s\n'
+    "llm = LLM(\n    model=M,\n    tensor_parallel_size=2,  # cards\n    enforce_eager=True,\n"
+    '    speculative_config={"method": "ngram", "num_speculative_tokens": 5},\n)': {
+        **{"engine": "vllm", "tp": 2, "eager": True, "draft_tokens": 5},
+    },
+    'AsyncEngineArgs("Qwen/Qwen3-8B", tensor_parallel_size=2, enable_prefix_caching=False)': {
+        **{"tp": 2, "prefix_caching": False},
+    },
+    'llm = sgl.Engine(model_path="Qwen/Qwen3-8B", tp_size=2, mem_fraction_static=0.8)': {
+        **{"engine": "sglang", "tp": 2, "memory_fraction": 0.8},
+    },
+    'from tensorrt_llm import LLM\nLLM(model="Qwen/Qwen3-8B", tensor_parallel_size=2)': {
+        **{"engine": "trtllm", "tp": 2},
+    },
+    "model: Qwen/Qwen3-8B\ntensor-parallel-size: 2\nmax_model_len: 8192\nenforce_eager: true\n"
+    "speculative-config:\n  method: ngram\n  num_speculative_tokens: 5\n": {
+        **{"engine": "vllm", "tp": 2, "max_model_len": 8192, "eager": True, "draft_tokens": 5},
+    },
+    "model-path: Qwen/Qwen3-8B\ntp-size: 2\ncontext-length: 8192": {
+        **{"engine": "sglang", "tp": 2, "max_model_len": 8192},
+    },
+    'ARG X=1\nFROM vllm/vllm-openai:v0.11.0\nENV TP=2\nENTRYPOINT ["vllm", "serve"]\n'
+    'CMD ["Qwen/Qwen3-8B", "-tp", "$TP"]': {"version": "0.11.0", "tp": 2},
+    "FROM vllm/vllm-openai:v0.11.0\nCMD vllm serve Qwen/Qwen3-8B \\\n  -tp 2": {"tp": 2},
+    '{"kind": "Pod", "spec": {"containers": [{"image": "vllm/vllm-openai:v0.11.0", "args": '
+    '["--model", "Qwen/Qwen3-8B", "-tp", "2"], '
+    '"resources": {"limits": {"nvidia.com/gpu": 2}}}]}}': {
+        **{"version": "0.11.0", "tp": 2, "num_gpus": 2},
+    },
+    "x-common: &c\n  image: vllm/vllm-openai:v0.11.0\nservices:\n  a:\n    <<: *c\n"
+    "    command: --model Qwen/Qwen3-8B -tp 2": {"tp": 2},
+    # llm-d's chart, whose image has llm-d's number
+    "modelArtifacts:\n  uri: hf://Qwen/Qwen3-8B\ndecode:\n  replicas: 3\n  parallelism:\n"
+    "    tensor: 2\n  containers:\n  - image: ghcr.io/llm-d/llm-d-cuda:v0.3.0\n"
+    "    args: [--max-model-len=8192]": {
+        **{"version": "", "tp": 2, "copies": 3, "max_model_len": 8192},
+    },
+    "kind: DynamoGraphDeployment\nspec:\n  services:\n    Worker:\n      mainContainer:\n"
+    "        image: nvcr.io/nvidia/ai-dynamo/vllm-runtime:0.5.0\n"
+    "        command: [python3, -m, dynamo.vllm]\n"
+    "        args: [--model, Qwen/Qwen3-8B, --tensor-parallel-size, '2']": {"version": "", "tp": 2},
+}
+
+
+@pytest.mark.parametrize("text", PASTED)
+def test_what_a_shell_or_a_page_made_of_a_command_is_read(text):
+    one = launch.read(text)
+    assert {field: getattr(one, field) for field in PASTED[text]} == PASTED[text]
+    assert one.model == "Qwen/Qwen3-8B" and not one.unknown
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("rocm/vllm:rocm7.0.0_vllm_0.10.2_20251006", "0.10.2"),
+        ("public.ecr.aws/x/vllm:0.11.0-gpu-py312-cu129-ubuntu22.04", "0.11.0"),
+        ("nvcr.io/nvidia/vllm:25.09-py3", ""),  # of the month, and not vLLM's
+        ("lmsysorg/sglang:v0.5.3rc0-rocm630-mi30x", "0.5.3rc0"),
+    ],
+)
+def test_numbers_of_a_tag_that_are_no_engine_s(image, version):
+    assert words.tagged(image) == version
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [
+        ("vllm serve Qwen/Qwen3-8B --tp-size 2", "--tensor-parallel-size"),
+        ("vllm serve Qwen/Qwen3-8B -tp2", "--tensor-parallel-size"),
+        ("vllm serve Qwen/Qwen3-8B --mem-fraction-static 0.8", "--gpu-memory-utilization"),
+        ("vllm serve Qwen/Qwen3-8B --ctx-size 8192", "--max-model-len"),
+        ("vllm serve Qwen/Qwen3-8B --MAX-MODEL-LEN 8192", "--max-model-len"),
+        ("sglang serve --model-path Qwen/Qwen3-8B --max-model-len 9", "--context-length"),
+        ("llama-server -m Qwen3-8B-Q8_0.gguf --max-num-seqs 4", "--parallel"),
+    ],
+)
+def test_an_option_of_another_engine_is_told_by_what_it_means(text, nearest):
+    assert launch.read(text).unknown[0].nearest == nearest
+
+
+def test_a_part_of_a_card_is_said_to_be_taken_whole():
+    pod = "image: vllm/vllm-openai\nargs: [--model, Qwen/Qwen3-8B]\nresources:\n  limits:\n"
+    (note,) = launch.read(pod + "    nvidia.com/mig-3g.40gb: 1").notes
+    assert note == "nvidia.com/mig-3g.40gb is a part of a card: the whole card is taken"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("LLM(model=NAME)", "model is '$NAME': write its value, a variable"),
+        ("LLM('Qwen/Qwen3-8B', tensor_parallel_size=count())", "tensor-parallel-size is"),
+        ("LLM(model='x'", "launches no engine known here"),
+        ("model: Qwen/Qwen3-8B\ngpu: H100\nttft_ms: 150", "launches no engine known here"),
+    ],
+)
+def test_code_that_cannot_be_read_is_one_sentence(text, told):
+    with pytest.raises(BadInput) as caught:
+        launch.read(text)
+    assert told in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_variable_that_hides_all_cards_is_said():
+    (note, *_) = launch.read("CUDA_VISIBLE_DEVICES=-1 llama-server -m Qwen3-8B-Q8_0.gguf").notes
+    assert "CUDA_VISIBLE_DEVICES is '-1', which shows no card" in note
+
+
 # options
 
 
@@ -290,7 +432,17 @@ def test_switches(typed, eager):
         ("vllm serve x/y -tp two", "-tp is 'two': it takes a whole number from 1."),
         ("vllm serve x/y -tp", "-tp has no value: it takes a whole number."),
         ("vllm serve x/y --max-num-seqs --port 3", "--max-num-seqs has no value"),
-        ("vllm serve x/y --gpu-memory-utilization 90%", "is '90%': it takes a number."),
+        (
+            "vllm serve x/y --gpu-memory-utilization 90%",
+            "is '90%': it takes a share from 0 to 1, such as 0.9.",
+        ),
+        ("vllm serve x/y --gpu-memory-utilization 0,9", "from 0 to 1, such as 0.9."),
+        ("vllm serve x/y --gpu-memory-utilization nan", "it takes a share from 0 to 1."),
+        ("FROM a.gguf\nPARAMETER num_ctx 32k", "num_ctx is '32k': it takes a whole number."),
+        (
+            "text-generation-launcher --model-id x/y --cuda-memory-fraction 90%",
+            "--cuda-memory-fraction is '90%': it takes a share from 0 to 1, such as 0.9.",
+        ),
         ("vllm serve x/y --enforce-eager=maybe", "is 'maybe': it takes true or false."),
         ("vllm serve x/y --speculative-config mtp", "is 'mtp': it takes a JSON object."),
         ("vllm serve $MODEL", "model is '$MODEL': write its name"),
@@ -333,6 +485,34 @@ def test_a_split_that_the_engine_refuses_is_refused():
 def test_the_type_of_the_computation_says_nothing_of_a_quantized_checkpoint():
     one = launch.read("vllm serve Qwen/Qwen3-32B-AWQ --dtype half")
     assert launch.deployment(one, gpu="l4").weights.name == "int4-awq"
+
+
+@pytest.mark.parametrize(
+    ("size", "gib", "users"),
+    # a sequence of 8,192 tokens of Qwen3-8B takes 8192 x 36 x 2 x 8 x 128 x 2 bytes, 1.125 GiB
+    [
+        ("20G", 20, 17),
+        ("--kv-cache-memory=21474836480", 20, 17),
+        ("10Gi", 10, 8),
+        ("9000000000", 8.38, 7),
+    ],
+)
+def test_a_cache_of_a_size_is_taken_in_place_of_a_fraction(size, gib, users):
+    """vLLM, v1/worker/gpu_worker.py: `kv_cache_memory_bytes` goes before the utilization."""
+    option = size if size.startswith("--") else f"--kv-cache-memory-bytes {size}"
+    one = launch.read(f"vllm serve Qwen/Qwen3-8B --gpu-memory-utilization 0.5 {option}")
+    d, _, notes = launch.meant(one, gpu="h100-sxm")
+    books = capacity.ledger(d, context_tokens=8192)
+    assert books.kv_pool_bytes / 2**30 == pytest.approx(gib, abs=0.01)
+    assert (books.max_concurrent, one.not_counted) == (users, ())
+    assert any(f"what memory fraction {d.memory_fraction:.4g} leaves" in note for note in notes)
+
+
+def test_a_cache_larger_than_a_card_is_all_that_it_has():
+    one = launch.read("vllm serve Qwen/Qwen3-8B --kv-cache-memory-bytes 80G")
+    d, _, notes = launch.meant(one, gpu="h100-sxm")
+    assert d.memory_fraction == 1
+    assert "a cache of 80 GiB is more than a card has left: counted as all of it" in notes
 
 
 def test_weights_on_the_host_are_a_share():
@@ -890,6 +1070,10 @@ READ_AS_ANOTHER = {
     "ollama run hf.co/unsloth/Qwen3-8B-GGUF:Q5_K_M": ("qwen3-8b", "gguf-q5-k-m", 1, None, 1),
     "OLLAMA_NUM_PARALLEL=4 OLLAMA_CONTEXT_LENGTH=8192 ollama serve &\nollama run qwen3:8b": (
         *("qwen3-8b", "gguf-q4-k-m", 1, 8192, 4),
+    ),
+    "docker run -d --gpus=all -e OLLAMA_CONTEXT_LENGTH=8192 --name ollama ollama/ollama && "
+    "docker exec -it ollama ollama run llama3.1:8b": (
+        *("llama-3.1-8b", "gguf-q4-k-m", 1, 8192, 1),
     ),
     MODELFILE: ("llama-3.1-8b", "gguf-q8-0", 1, 16384, 1),
     "FROM ./Qwen3-14B-Q5_K_M.gguf": ("qwen3-14b", "gguf-q5-k-m", 1, None, 1),

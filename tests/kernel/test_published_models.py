@@ -191,6 +191,129 @@ MODELS = {
         | {"img_processor": {"name": "clip_vision_model", "image_dim_out": 1024}},
         *(4.15, None, 2 * 32 * 96 * 32),
     ),
+    "PLaMo-2-1B": (
+        dense("plamo2", 2048, 16, 16, 1, 8192, 100000, True, hidden_size_per_head=128)
+        | {"mamba_step": 2, "mamba_d_state": 64, "mamba_d_conv": 4, "mamba_num_heads": 32},
+        *(1.29, 1.29, 2 * 128 * 8),
+    ),
+    # 2502.12671: two heads of 160 in layers without a window
+    "Baichuan-M1-14B": (
+        dense("baichuan_m1", 5120, 40, 32, 2, 17408, 133120, conv_window=2, sliding_window=8192)
+        | {"num_swa_attention_heads": 20, "num_swa_key_value_heads": 8}
+        | {"sliding_window_layers": list(range(1, 40, 2))},
+        *(14.5, 14.5, 2 * 2 * 160 * 20),
+    ),
+    # no keys, no values: a matrix a head
+    "RWKV7-Goose-2.9B": (
+        {"model_type": "rwkv7", "hidden_size": 2560, "num_hidden_layers": 32, "head_dim": 64}
+        | {"vocab_size": 65536, "intermediate_size": 10240, "decay_low_rank_dim": 96}
+        | {"a_low_rank_dim": 96, "v_low_rank_dim": 64, "gate_low_rank_dim": 320},
+        *(2.948, 2.948, 0),
+    ),
+    "RWKV-6-1.6B": (
+        {"model_type": "rwkv6", "hidden_size": 2048, "attention_hidden_size": 2048}
+        | {"num_hidden_layers": 24, "head_size": 64, "vocab_size": 65536},
+        *(1.6, 1.6, 0),
+    ),
+    "Phi-3-small": (
+        dense("phi3small", 4096, 32, 32, 8, 14336, 100352, True, ff_intermediate_size=14336),
+        *(7.39, 7.39, 2 * 8 * 128 * 32),
+    ),
+    # 2510.25741: four passes, each with a cache; what is read in all is not published
+    "Ouro-1.4B": (
+        dense("ouro", 2048, 24, 16, 16, 5632, 49152, total_ut_steps=4),
+        *(1.43, None, 2 * 16 * 128 * 24 * 4),
+    ),
+    "Motif-2.6B": (
+        dense("motif", 2048, 32, 16, 16, 8192, 219520, True),
+        *(2.6, 2.6, 2 * 16 * 128 * 32),
+    ),
+    "Skywork-MoE": (
+        dense("skywork_moe", 4608, 52, 36, 36, 12288, 65536, num_experts=[16])
+        | {"num_experts_per_tok": 2},
+        *(146, 22, 2 * 36 * 128 * 52),
+    ),
+    "Jais-13B": (
+        {"model_type": "jais", "n_embd": 5120, "n_layer": 40, "n_head": 40, "n_inner": 13653}
+        | {"vocab_size": 84992, "n_positions": 2048, "position_embedding_type": "alibi"},
+        *(13.0, 13.0, 2 * 40 * 128 * 40),
+    ),
+    "openPangu-Ultra-MoE-718B": (
+        dense("pangu_ultra_moe", 7680, 61, 128, 128, 18432, 153600, moe_intermediate_size=2048)
+        | {"num_routed_experts": 256, "num_shared_experts": 1, "num_experts_per_tok": 8}
+        | {"num_dense_layers": 3, "attention_kv_lora_dim": 512, "attention_q_lora_dim": 1536}
+        | {"attention_qk_dim": 128, "attention_qk_rope_dim": 64, "attention_v_dim": 128},
+        *(718, 39, 0),
+    ),
+    # 31.4B of them in tables that are looked up
+    "LongCat-Flash-Lite": (
+        dense("longcat_flash_ngram", 3072, 14, 32, 32, 6144, 131072, num_layers=14)
+        | {"ffn_hidden_size": 6144, "expert_ffn_hidden_size": 1024, "n_routed_experts": 256}
+        | {"moe_topk": 12, "zero_expert_num": 128, "kv_lora_rank": 512, "q_lora_rank": 1536}
+        | {"qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128}
+        | {"ngram_vocab_size_ratio": 78, "emb_neighbor_num": 4, "emb_split_num": 4},
+        *(68.5, None, 0),
+    ),
+    # with towers and both adapters
+    "Phi-4-multimodal": (
+        dense("phi4mm", 3072, 32, 24, 8, 8192, 200064, True)
+        | {"vision_lora": {"r": 256}, "speech_lora": {"r": 320}},
+        *(5.57, None, 2 * 8 * 128 * 32),
+    ),
+    # of no kind that is known, around a text model of one
+    "InternS1": (
+        {"model_type": "interns1", "architectures": ["InternS1ForConditionalGeneration"]}
+        | {
+            "text_config": dense("qwen3_moe", 4096, 94, 64, 4, 12288, 153216, head_dim=128)
+            | {"num_experts": 128, "num_experts_per_tok": 8, "moe_intermediate_size": 1536}
+        }
+        | {
+            "vision_config": {"hidden_size": 3200, "intermediate_size": 12800, "patch_size": 14}
+            | {"num_hidden_layers": 45, "num_attention_heads": 25, "image_size": 448}
+        },
+        *(241, 22, 2 * 4 * 128 * 94),
+    ),
+    "Kimi-K2-Instruct": (
+        dense("kimi_k2", 7168, 61, 64, 64, 18432, 163840, moe_intermediate_size=2048)
+        | {"n_routed_experts": 384, "n_shared_experts": 1, "num_experts_per_tok": 8}
+        | {"first_k_dense_replace": 1, "kv_lora_rank": 512, "q_lora_rank": 1536}
+        | {"qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128},
+        *(1026, 32.6, 0),
+    ),
+    "Ring-mini-linear-2.0": (
+        dense("bailing_moe_linear", 2048, 20, 16, 4, 5120, 157184, moe_intermediate_size=512)
+        | LING
+        | {"layer_group_size": 5},
+        *(16.4, 1.6, 2 * 4 * 128 * 4),
+    ),
+    "Hunyuan-Large": (
+        dense("hunyuan", 6400, 64, 80, 8, 18304, 129024, True, num_experts=16, moe_topk=1)
+        | {"num_shared_expert": 1, "use_cla": True, "cla_share_factor": 2}
+        | {"use_mixed_mlp_moe": True},
+        *(389, 52, 2 * 8 * 80 * 32),
+    ),
+    "Mistral-Large-3": (
+        {
+            "model_type": "mistral3",
+            "text_config": dense("deepseek_v3", 7168, 61, 128, 128, 16384, 131072)
+            | {"n_routed_experts": 128, "n_shared_experts": 1, "num_experts_per_tok": 4}
+            | {"moe_intermediate_size": 4096, "first_k_dense_replace": 3, "kv_lora_rank": 512}
+            | {"q_lora_rank": 1536, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64}
+            | {"v_head_dim": 128},
+            "vision_config": {"model_type": "pixtral", "hidden_size": 1664, "head_dim": 104}
+            | {"num_hidden_layers": 48, "num_attention_heads": 16, "intermediate_size": 8192}
+            | {"image_size": 1540, "patch_size": 14},
+        },
+        *(675, 39, 0),
+    ),
+    "AFM-4.5B": (
+        dense("arcee", 2560, 36, 20, 4, 18432, 128004, head_dim=128),
+        *(4.62, 4.62, 2 * 4 * 128 * 36),
+    ),
+    "InternLM3-8B": (
+        dense("internlm3", 4096, 48, 32, 2, 10240, 128512, head_dim=128),
+        *(8.80, 8.80, 2 * 2 * 128 * 48),
+    ),
     "MiniCPM-V-2.6": (
         dense("minicpmv", 3584, 28, 28, 4, 18944, 151666, version=2.6, query_num=64)
         | {"vision_config": SIGLIP},
@@ -236,6 +359,27 @@ def test_parameters_and_cache_are_those_that_were_published(name):
             "is_causal is False",
         ),
         (STEP3 | {"moe_layers_enum": "all"}, "it takes layers, as in 1,2,3"),
+        # heads that guess have the model_type of what they guess for
+        (
+            dense("llama", 4096, 1, 32, 8, 14336, 128256)
+            | {"architectures": ["LlamaForCausalLMEagle3"]},
+            "'LlamaForCausalLMEagle3' is a draft model",
+        ),
+        ({"architectures": ["T5ForConditionalGeneration"]}, "is an encoder with a decoder"),
+        ({"architectures": ["BertModel"], "hidden_size": 768}, "is an encoder"),
+        ({"model_type": "x", "architectures": ["FooDiffusionLM"]}, "writes by diffusion"),
+        ({"architectures": ["FooForCausalLM"]}, "architectures 'FooForCausalLM' is of no family"),
+        (
+            {"peft_type": "LORA", "r": 16, "base_model_name_or_path": "a/b"},
+            "peft_type is there: this file is an adapter's; give the model's config.json of 'a/b'.",
+        ),
+        ({"metadata": {}, "weight_map": {"a": "b"}}, "is the index of a checkpoint's files"),
+        ({"tokenizer_class": "LlamaTokenizer"}, "is a tokenizer's"),
+        ({"eos_token_id": 2, "temperature": 0.6}, "is of how tokens are chosen"),
+        (
+            dense("Motif", 4096, 40, 40, 8, 16384, 219520, num_noise_heads=8),
+            "num_noise_heads: heads in groups",
+        ),
     ],
 )
 def test_what_writes_no_text_is_refused_in_one_sentence(data, told):
@@ -243,6 +387,65 @@ def test_what_writes_no_text_is_refused_in_one_sentence(data, told):
         load(data)
     said = str(problem.value)
     assert told in said and said.endswith(".") and "\n" not in said
+
+
+QWEN3_MOE = dense("x", 2048, 48, 32, 4, 6144, 151936, head_dim=128, num_experts=128) | {
+    **{"num_experts_per_tok": 8, "moe_intermediate_size": 768},
+}
+
+
+# Engines go by the class; the published billions are those of the family that it is of.
+@pytest.mark.parametrize(
+    ("data", "family", "total"),
+    [
+        (dense(None, 3584, 28, 28, 4, 18944, 152064), "Qwen2ForCausalLM", 7.62),
+        (dense("own", 4096, 32, 32, 8, 14336, 128256), "LlamaForCausalLM", 8.03),
+        (QWEN3_MOE, "Qwen3MoeForCausalLM", 30.5),
+        (dense("own", 4096, 32, 32, 32, 11008, 125696), "BaiChuanForCausalLM", 7.51),
+    ],
+)
+def test_a_class_tells_the_family_where_model_type_does_not(data, family, total):
+    m = load(data | {"architectures": [family]})
+    assert m.params / 1e9 == pytest.approx(total, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("tower", "told"),
+    [
+        ({"vision_config": {"depth": 12}}, "vision_config does not say its sizes"),
+        ({"audio_config": {"model_type": "own"}}, "audio_config is left out"),
+        ({}, "own_vl is counted as its text model, qwen2"),
+    ],
+)
+def test_a_text_model_in_an_unknown_one_is_counted_and_what_is_left_out_is_said(tower, told):
+    text = dense("qwen2", 3584, 28, 28, 4, 18944, 152064)
+    m = load({"model_type": "own_vl", "llm_config": text} | tower)
+    assert m.params / 1e9 == pytest.approx(7.62, rel=0.005)
+    assert any(told in note for note in m.notes)
+
+
+# TensorRT-LLM's names: tensorrt_llm/models/modeling_utils.py
+TENSORRT = dense(None, 4096, 32, 32, 8, 14336, 128256) | {
+    **{"architecture": "LlamaForCausalLM", "dtype": "bfloat16", "mapping": {"tp_size": 2}},
+}
+
+
+@pytest.mark.parametrize(
+    ("data", "weights"),
+    [
+        (TENSORRT, "bf16"),
+        ({"version": "1.0", "pretrained_config": TENSORRT, "build_config": {}}, "bf16"),
+        (TENSORRT | {"quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8"}}, "fp8"),
+        (TENSORRT | {"quantization": {"quant_algo": None}}, "bf16"),
+    ],
+)
+def test_a_checkpoint_of_tensorrt_llm_is_read_as_a_config(data, weights):
+    m = load(data)
+    assert (round(m.params / 1e9, 2), m.native_format) == (8.03, weights)
+
+
+PIXTRAL = {"hidden_size": 1024, "num_channels": 3, "image_size": 1024, "patch_size": 16}
+PIXTRAL |= {"intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16}
 
 
 # params.json of Meta's and Mistral's own repositories, and the models' published billions.
@@ -269,13 +472,80 @@ def test_what_writes_no_text_is_refused_in_one_sentence(data, told):
             | {"moe": {"num_experts_per_tok": 2, "num_experts": 8}},
             *(46.7, 8),
         ),
+        (
+            {"dim": 5120, "n_layers": 40, "head_dim": 128, "hidden_dim": 14336, "n_heads": 32}
+            | {"n_kv_heads": 8, "vocab_size": 131072, "vision_encoder": PIXTRAL},
+            *(12.69, 8),
+        ),
     ],
-    ids=["Llama-3.1-70B", "Llama-2-7B", "Mistral-Nemo-12B", "Mixtral-8x7B"],
+    ids=["Llama-3.1-70B", "Llama-2-7B", "Mistral-Nemo-12B", "Mixtral-8x7B", "Pixtral-12B"],
 )
 def test_a_params_json_is_read_as_a_config(data, total, heads):
     m = load(data)
     assert m.params / 1e9 == pytest.approx(total, rel=0.005)
     assert {a.kv_heads for a in m.attention} == {heads}
+
+
+# Mistral Large 3 of 675B, 39B of them active without its tower; its names as vLLM's
+# transformers_utils/configs/mistral.py maps them. Mamba's as mamba_ssm/models/config_mamba.py has.
+OWN_FILES = {
+    "Mistral-Large-3": (
+        {"dim": 7168, "n_layers": 61, "head_dim": 128, "hidden_dim": 16384, "n_heads": 128}
+        | {"n_kv_heads": 128, "vocab_size": 131072, "max_position_embeddings": 294912}
+        | {"q_lora_rank": 1536, "kv_lora_rank": 512, "qk_rope_head_dim": 64}
+        | {"qk_nope_head_dim": 128, "v_head_dim": 128}
+        | {
+            "moe": {"num_experts": 128, "num_experts_per_tok": 4, "first_k_dense_replace": 3}
+            | {"expert_hidden_dim": 4096, "num_shared_experts": 1, "route_every_n": 1},
+            "vision_encoder": PIXTRAL
+            | {"hidden_size": 1664, "num_hidden_layers": 48, "intermediate_size": 8192}
+            | {"image_size": 1540, "patch_size": 14},
+        },
+        *(675, 39, "mla"),
+    ),
+    "mamba-2.8b": (
+        {"d_model": 2560, "n_layer": 64, "vocab_size": 50277, "ssm_cfg": {}},
+        *(2.77, 2.77, "linear"),
+    ),
+    "mamba2-2.7b": (
+        {"d_model": 2560, "n_layer": 64, "vocab_size": 50277, "ssm_cfg": {"layer": "Mamba2"}}
+        | {"attn_layer_idx": [], "pad_vocab_size_multiple": 16, "tie_embeddings": True},
+        *(2.70, 2.70, "linear"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OWN_FILES)
+def test_files_of_other_names_are_read_as_a_config(name):
+    data, total, active, kind = OWN_FILES[name]
+    m = load(data, name)
+    assert m.params / 1e9 == pytest.approx(total, rel=0.01)
+    assert m.active_params / 1e9 == pytest.approx(active, rel=0.05)
+    assert {a.kind for a in m.attention} == {kind}
+
+
+@pytest.mark.parametrize(
+    ("said", "weights"),
+    [({"qformat_weight": "fp8_e4m3", "qscheme_act": "TENSOR"}, "fp8"), (None, "bf16")],
+)
+def test_weights_that_a_params_json_keeps_in_eight_bits(said, weights):
+    plain = {"dim": 4096, "n_layers": 32, "n_heads": 32, "vocab_size": 32000, "hidden_dim": 14336}
+    assert load(plain | {"quantization": said}).native_format == weights
+    with pytest.raises(BadInput, match="quantization is 'x': it takes qformat_weight"):
+        load(plain | {"quantization": "x"})
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"moe_args": {"num_experts": 16}},
+        {"vision_num_cross_attention_layers": 8},
+        {"quantization_args": {"group_size": 32}},
+    ],
+)
+def test_a_params_json_of_more_than_a_llama_is_refused(more):
+    with pytest.raises(BadInput, match=r"a plain model is read; give the model's config\.json\.$"):
+        load({"dim": 4096, "n_layers": 32, "n_heads": 32, "vocab_size": 128256} | more)
 
 
 def test_a_broken_params_json_is_one_sentence():

@@ -9,7 +9,8 @@ import pytest
 
 from llmcap_kernel import catalog, design
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, Quality, handover, worked_spec
-from llmcap_kernel.design.search import Asked, Row, judged, undominated
+from llmcap_kernel.design.copies import Asked, judged
+from llmcap_kernel.design.rows import Row, undominated
 from llmcap_kernel.design.space import bits
 from llmcap_kernel.design.step_tokens import STEPS
 from llmcap_kernel.refuse import BadInput
@@ -352,7 +353,7 @@ def test_copies_share_the_users():
     assert many.usd_h_all == many.copies * many.deployment.usd_h_all
 
 
-CARD = "llmcap_kernel.design.search.card"
+CARD = "llmcap_kernel.design.copies.card"
 
 
 def _fewest_copies(d, load, slo, most):

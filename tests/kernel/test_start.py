@@ -532,3 +532,16 @@ def test_a_shorter_length_is_offered_in_whole_pages_and_no_shorter_than_it_must_
     assert shorter.value % 16 == 0
     assert capacity.ledger(d, context_tokens=shorter.value).starts
     assert not capacity.ledger(d, context_tokens=int(shorter.value / 0.93) + 16).starts
+
+
+def test_a_memory_that_is_the_host_s_too_is_not_advised_away():
+    """macOS gives the graphics chip three quarters of a large memory (Metal's recommended set)."""
+    gpu = "apple-m3-max-64gb"
+    large = catalog.deployment(model="llama-3.1-70b", gpu=gpu, weights="gguf-q5-k-m", engine="vllm")
+    assert large.fraction == 0.75 and not capacity.ledger(large, context_tokens=8000).starts
+    settings = {one.setting for one in capacity.remedies(large, 8000)}
+    assert "memory_fraction" not in settings
+    small = catalog.deployment(model="llama-3.1-8b", gpu=gpu, weights="bf16", engine="vllm")
+    raised = capacity.remedies(replace(small, memory_fraction=0.25), 8000)[0]
+    assert raised.setting == "memory_fraction" and 0.25 < raised.value <= 0.75
+    assert "the system and its programs" in raised.cost

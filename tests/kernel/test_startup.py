@@ -5,6 +5,7 @@ The logs are made in the formats that the engines' sources print, with the numbe
 """
 
 import csv
+import html
 import json
 import time
 from collections import Counter
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 
 from llmcap_kernel.cli import main
 from llmcap_kernel.evidence import logs, startup
-from llmcap_kernel.evidence.startup import GIB, StartUp
+from llmcap_kernel.evidence.startup import StartUp
+from llmcap_kernel.explain import GIB
 from llmcap_kernel.refuse import BadInput
 
 ROWS = Path(__file__).parents[2] / "benchmarks" / "memory.csv"
@@ -342,6 +344,43 @@ def test_prefixes_of_containers_and_terminals_change_nothing(name, prefix):
     dressed = "\n".join(x if x.startswith(("$", "./", "    --")) else prefix + x for x in lines)
     plain, read = logs.read(LOGS[name]), logs.read(dressed.replace("\n", "\r\n"))
     assert read == plain
+
+
+def _cut_at(columns):
+    """As a terminal of so many columns shows a log, without the blanks at the ends of lines."""
+
+    def cut(text):
+        parts = (
+            line[at : at + columns].rstrip()
+            for line in text.split("\n")
+            for at in range(0, max(len(line), 1), columns)
+        )
+        return "\n".join(parts)
+
+    return cut
+
+
+# docs.docker.com/engine/logging/drivers/json-file, and what collectors and pages make of a log
+AS = {
+    "docker": lambda text: "\n".join(
+        json.dumps({"log": line + "\n", "stream": "stderr"}) for line in text.split("\n")
+    ),
+    "collector": lambda text: "\n".join(
+        json.dumps({"level": "info", "message": line}) for line in text.split("\n")
+    ),
+    "html": lambda text: html.escape(text),
+    "quotes": lambda text: text.replace("'", "\u2019"),
+    "blanks": lambda text: text.replace(" ", "\u00a0"),
+    "terminal of 80": _cut_at(80),
+    "terminal of 132": _cut_at(132),
+}
+
+
+@pytest.mark.parametrize("dressed", AS)
+def test_what_stands_around_a_log_changes_nothing(dressed):
+    log = "\n".join(K29.split("\n")[2:])  # without the command, which is pasted as it was typed
+    text = AS[dressed](log)
+    assert logs.recognises(text) and logs.read(text) == logs.read(log)
 
 
 @pytest.mark.parametrize("name", LOGS)

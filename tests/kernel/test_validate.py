@@ -18,6 +18,7 @@ from llmcap_kernel.cli import main
 from llmcap_kernel.evidence import compare, measurements, predictions, results, stated
 from llmcap_kernel.refuse import BadInput
 
+from .cli.plain import strict
 from .measured import ROWS, deployment, rows, start_ups
 
 ROW_KEYS = ["id", "metric", "measured", "predicted", "low", "high", "ceiling"]
@@ -82,13 +83,6 @@ def told(tmp_path, capsys):
         return (strict(out), err) if out else (None, err)
 
     return run
-
-
-def strict(text):
-    def refuse(word):
-        raise AssertionError(f"{word} is no JSON")
-
-    return json.loads(text, parse_constant=refuse)
 
 
 def understood(text, tmp_path, given=None):

@@ -19,6 +19,7 @@ from widgets.calculators import calculate, cliff, vram
 from widgets.figures.memory import memory_bars, memory_table
 from widgets.form.presets import AS_SPECIFIED
 from widgets.page import static_html, summary
+from widgets.session import Calculator as Session
 
 CONFIGS = Path(catalog.__file__).parent / "configs"
 FORM = calculate.FORM
@@ -451,13 +452,62 @@ def test_a_pasted_config_is_calculated_like_its_model_of_the_catalogue():
 
 @pytest.mark.parametrize("model", ["gpt-oss-120b", "deepseek-v3", "qwen3-32b"])
 def test_weights_follow_the_model_unless_they_are_given(model):
-    base, own = FORM.defaults(), catalog.model(model).native_format
+    base = FORM.defaults() | {"weights": catalog.model("llama-3.1-70b").native_format}
+    own = catalog.model(model).native_format
     state, messages = FORM.check(base | {"model": model}, base)
     assert (state["weights"], messages) == (own, [])
     given, _ = FORM.check(base | {"model": model, "weights": "int8"}, base)
     assert given["weights"] == "int8"
     later, _ = FORM.check(given | {"users": 3}, given)
     assert later["weights"] == "int8"
+
+
+def test_a_format_that_was_chosen_stays_where_the_next_model_can_have_it():
+    base = FORM.defaults()  # as the worked spec has it
+    assert (base["model"], base["weights"]) == ("llama-3.1-70b", "fp8")
+    state, messages = FORM.check({"model": "llama-3.3-70b"}, base)
+    assert (state["weights"], messages) == ("fp8", [])
+    state, messages = FORM.check({"model": "gpt-oss-120b"}, base)  # whose own has fewer bits
+    assert state["weights"] == "mxfp4"
+    (told,) = (one for one in messages if one["field"] == "weights")
+    assert told["text"] == "Weights went from FP8 to MXFP4, the format this model is released in."
+    back, _ = FORM.check({"model": "llama-3.3-70b"}, state)  # nobody chose MXFP4
+    assert back["weights"] == "bf16"
+
+
+def test_a_value_that_followed_another_is_said_beside_its_input():
+    view = Session("calculate").set({"state": {"values": {"gpu": "apple-m3-max"}, "seq": 1}})[
+        "view"
+    ]
+    (engine,) = (one for one in view["controls"] if one["name"] == "engine")
+    assert engine["help"].startswith("Engine went from vLLM 0.33 to llama.cpp")
+
+
+@pytest.mark.parametrize(
+    ("changed", "engine"),
+    [
+        ({"gpu": "apple-m3-max"}, "llama.cpp"),
+        ({"weights": "gguf-q4-k-m"}, "llama.cpp"),
+        ({"gpu": "mi300x"}, "vllm-0.33"),
+    ],
+)
+def test_a_mac_and_a_gguf_file_move_the_engine_unless_one_is_chosen(changed, engine):
+    base = FORM.defaults()
+    state, messages = FORM.check(changed, base)
+    assert state["engine"] == engine
+    assert bool([one for one in messages if one["field"] == "engine"]) == (engine == "llama.cpp")
+    back, _ = FORM.check({"gpu": "h100-sxm", "weights": "fp8"}, state)
+    assert back["engine"] == "vllm-0.33"
+    by_hand, _ = FORM.check({"engine": "vllm-0.33"}, FORM.check({"gpu": "apple-m3-max"}, base)[0])
+    assert FORM.check({"users": 3}, by_hand)[0]["engine"] == "vllm-0.33"
+    chosen = base | {"engine": "sglang-0.5"}
+    assert FORM.check({"gpu": "apple-m3-max"}, chosen)[0]["engine"] == "sglang-0.5"
+
+
+def test_an_engine_that_does_not_run_on_the_card_has_no_command_and_says_so():
+    view = shown(gpu="apple-m3-max", tp=1, model="llama-3.1-8b", engine="vllm-0.33")
+    assert any("does not run on Apple M3 Max" in one["text"] for one in view["messages"])
+    assert not any(one["title"] == "Start it with" for one in view.get("texts", ()))
 
 
 def test_a_format_that_is_not_the_checkpoint_s_own_is_told():

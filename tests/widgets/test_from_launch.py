@@ -71,7 +71,7 @@ def test_one_of_several_deployments_takes_a_command_of_its_own():
     ("text", "words"),
     [
         ("vllm serve nobody/Unheard", "model 'nobody/Unheard' is not in the catalogue"),
-        ("vllm serve", "of no use: model is not stated."),
+        ("vllm serve", "The launch command is of no use here: model is not stated."),
         ("vllm serve Qwen/Qwen3-8B -tp two", "-tp is 'two': it takes a whole number from 1."),
         ("vllm serve Qwen/Qwen3-8B -tp 5", "tp is 5: it must divide the 32 attention heads"),
         ("vllm serve Qwen/Qwen3-8B; vllm serve Qwen/Qwen3-4B", "launches 2 engines"),

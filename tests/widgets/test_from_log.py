@@ -49,6 +49,17 @@ def test_a_format_that_the_log_states_is_not_the_model_s_own_again():
     assert (state["model"], state["weights"]) == ("llama-3.1-8b", "fp8")
 
 
+def test_a_log_without_its_model_is_of_the_one_that_is_chosen():
+    """A part of a log, as people paste it: the model, the format and the card are the inputs'."""
+    lines = [line for line in K29.splitlines() if "model=" not in line and "KV cache" in line]
+    view, state = pasted("vram", "\n".join(["INFO Available KV cache memory: 6.95 GiB", *lines]))
+    d = deployment(state)
+    assert (d.model.name, d.weights.name, d.gpu.name) == ("llama-3.1-8b", "fp8", "rtx-3090")
+    said = [m["text"] for m in view["messages"] if m["field"] == "config"]
+    assert any("does not name the model: llama-3.1-8b is taken" in text for text in said)
+    assert not [m for m in view["messages"] if m["level"] == "error"]
+
+
 def test_one_of_several_deployments_takes_a_log_of_its_own():
     _, state = pasted("compare", K29, "b.gpu=rtx-3090&b.tp=1", "b.config")
     assert deployment(state, "b.").max_num_seqs == 64
@@ -60,9 +71,8 @@ def test_one_of_several_deployments_takes_a_log_of_its_own():
     [
         (
             K00149.replace("Qwen/Qwen3.5-9B", "acme/wombat"),
-            "config.json holds a start-up log of no use: model 'acme/wombat' is not in",
+            "The start-up log is of no use here: model 'acme/wombat' is not in",
         ),
-        ("Available KV cache memory: 6.95 GiB", "of no use: model is not stated."),
         (K29 + "x" * from_log.MOST_CHARS, "characters, and at most 2,000,000 are read"),
     ],
 )

@@ -7,10 +7,9 @@ import pytest
 
 from llmcap_kernel import design
 from llmcap_kernel.calibration import Estimate
-from llmcap_kernel.explain import digits
+from llmcap_kernel.explain import GIB, digits
 from llmcap_kernel.refuse import BadInput
 from widgets.calculators import answers, calculate
-from widgets.figures import GIB
 from widgets.pages import build
 from widgets.picture_session import PictureSession
 from widgets.pictures import PICTURES, front
@@ -136,7 +135,7 @@ def test_a_word_may_be_typed_as_people_write_it(typed, means):
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ({"model": "foo"}, "Model 'foo' is not known. Known ones begin with"),
+        ({"model": "foo"}, "Model 'foo' is not known. The nearest of "),
         ({"model": "lamma-3.1-70b"}, "llama-3.1-70b"),
         ({"gpu": "h2"}, "Did you mean h20"),
         ({"cards": "99"}, "Cards (TP) is 99: it takes a whole number from 1 to 64"),

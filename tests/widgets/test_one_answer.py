@@ -17,12 +17,13 @@ from llmcap_kernel.address import LIMITS, MEAN, WHICH
 from llmcap_kernel.cli import main
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.sweep import OBSTACLES
 from tests.widgets.inputs import CONFIGS
 from tests.widgets.test_state import HOSTILE
 from widgets.calculators import calculate, cliff, compare, scorecard, vram
 from widgets.calculators import design as designer
 from widgets.calculators.columns import LETTERS
-from widgets.calculators.question import OBSTACLES, SHOWS
+from widgets.calculators.question import SHOWS
 from widgets.form import inputs
 
 STATES = 200

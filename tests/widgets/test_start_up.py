@@ -5,6 +5,7 @@ import json
 import pytest
 
 from llmcap_kernel.evidence import logs, startup
+from llmcap_kernel.explain import GIB
 from tests.kernel.test_startup import K00139, K00150, K00178, K29
 from tests.widgets.test_validate import GOOD, send, table
 from widgets import host
@@ -36,8 +37,8 @@ def test_two_bars_are_to_scale_and_have_the_same_terms():
     memory = {t.name: t for t in both.terms if t.unit == "bytes"}
     assert set(bars["Logged"]) == set(bars["Computed"]) == set(memory)
     for name, term in memory.items():
-        assert bars["Logged"][name] == pytest.approx(term.logged / startup.GIB)
-        assert bars["Computed"][name] == pytest.approx(term.computed / startup.GIB)
+        assert bars["Logged"][name] == pytest.approx(term.logged / GIB)
+        assert bars["Computed"][name] == pytest.approx(term.computed / GIB)
 
 
 @pytest.mark.parametrize("text", [K29, K00150, K00178])

@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.widgets.inputs import states
-from widgets.calculators import vram
+from widgets.calculators import calculate, vram
 from widgets.form import versions
 from widgets.form.state import MAX_MESSAGES, MAX_QUERY, Field, Form
 from widgets.session import CALCULATORS
@@ -175,3 +175,26 @@ def test_who_empties_a_limit_wants_none(name):
 def test_who_empties_an_input_that_must_be_at_least_one_is_told():
     _, messages = CALCULATORS["calculate"].FORM.check({"in": ""})
     assert messages and "it takes" in messages[0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "value"),
+    [
+        ("fraction", "80%", 0.8),
+        ("fraction", "80 percent", 0.8),
+        ("fraction", "0.8", 0.8),
+        ("duty", "80%", 80),
+        ("duty", "80", 80),
+    ],
+)
+def test_a_share_may_be_typed_in_percent(name, typed, value):
+    state, messages = calculate.FORM.check({name: typed}, calculate.FORM.defaults())
+    assert state[name] == pytest.approx(value) and messages == []
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"), [("in", "1e99"), ("users", "1e99"), ("itl", "1e99"), ("in", "80%")]
+)
+def test_a_number_that_is_refused_is_quoted_as_typed(name, typed):
+    _, (message,) = calculate.FORM.check({name: typed}, calculate.FORM.defaults())
+    assert f" is '{typed}': it takes " in message["text"] and len(message["text"]) < 110

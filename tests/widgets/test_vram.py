@@ -290,14 +290,26 @@ def test_a_pasted_model_shows_its_size_and_no_name_that_nobody_serves():
 
 
 def test_a_format_that_follows_a_model_is_said():
-    before = vram.FORM.defaults()
+    before = vram.FORM.defaults() | {"model": "deepseek-v3", "weights": "fp8-block"}
     state, told = vram.FORM.check({"model": "qwen3-32b"}, before)
-    assert (before["weights"], state["weights"]) == ("fp8", "bf16")
+    assert (before["weights"], state["weights"]) == ("fp8-block", "bf16")
     assert [one["text"] for one in told] == [
-        "Weights went from FP8 to BF16, the format this model is released in."
+        "Weights went from FP8, blocks of 128 x 128 to BF16, the format this model is released in."
     ]
     assert vram.FORM.check({"model": "qwen3-32b", "weights": "int8"}, before)[1] == []
     assert vram.FORM.parse("model=qwen3-32b")[1] == []
+
+
+def test_users_who_wait_for_an_engine_that_runs_fewer_are_no_good_answer():
+    """llama.cpp starts one slot where it is told so, whatever has room."""
+    command = "llama-server -m Qwen3-8B-Q4_K_M.gguf -c 32768 -np 1"
+    state, _ = vram.FORM.check({"config": command}, vram.FORM.defaults())
+    assert (state["seqs"], state["users"]) == (1, 16)
+    status = vram.view(state)["status"]
+    assert status["level"] == "warn" and status["text"].startswith("Fits: 16 of at most ")
+    assert status["text"].endswith(
+        "But the engine runs 1 at once (max_num_seqs): the other 15 wait."
+    )
 
 
 def test_no_calculator_of_memory_calls_a_refused_length_good():

@@ -11,7 +11,7 @@ from llmcap_kernel.refuse import BadInput
 from ..figures.curves import points_with_whiskers
 from ..form import inputs, lists
 from . import columns
-from .question import OBSTACLES, tables, times_ahead
+from .question import tables, times_ahead
 
 GGML = ("gguf", "ternary")  # what llama.cpp alone reads
 ROWS = 14  # choices, at most, in a figure and its table
@@ -134,7 +134,7 @@ def _reading_of(question, letter, value):
     except BadInput:
         return Reading(None, "cannot be")
     made = question.measure(d, question.load)
-    why = "" if made else OBSTACLES[sweep.obstacle(d, question.load)]
+    why = "" if made else sweep.OBSTACLES[sweep.obstacle(d, question.load)]
     return Reading(made, why, d.gpu_usd_h * d.num_gpus)
 
 

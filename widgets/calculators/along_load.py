@@ -7,10 +7,11 @@ from itertools import chain, combinations, pairwise
 
 from llmcap_kernel import capacity, serving, sweep
 from llmcap_kernel.explain import digits
+from llmcap_kernel.sweep import OBSTACLES
 
 from ..figures.curves import curves_with_bands
 from ..form.inputs import MOST_TOKENS, MOST_USERS
-from .question import OBSTACLES, tables, times_ahead
+from .question import tables, times_ahead
 
 SAMPLES = 24  # points of a curve, besides the rows of its table
 MOST_FRACTION = 0.95  # of the memory, which engines still start with

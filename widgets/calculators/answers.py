@@ -2,10 +2,9 @@
 
 from llmcap_kernel import catalog, design, serving
 from llmcap_kernel.address import SHORT
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import GIB, digits, quantity
 from llmcap_kernel.spec import Workload
 
-from ..figures import GIB
 from ..form import controls as c
 from ..form import learnt, lists
 
@@ -285,7 +284,7 @@ def ends(estimate, unit):
     return [quantity(estimate.low, unit), quantity(estimate.high, unit)]
 
 
-def card_notes(card, named=True):
+def card_notes(card, named=True, enters=True):
     """Say what a reader should know before trusting a card's numbers.
 
     Parameters
@@ -294,6 +293,8 @@ def card_notes(card, named=True):
         One deployment under a load; its label leads where it has one.
     named : bool
         Whether they are messages that name it, and not sentences alone.
+    enters : bool
+        Whether a rent can be entered beside it.
 
     Returns
     -------
@@ -302,7 +303,8 @@ def card_notes(card, named=True):
     """
     lead = f"{card.label}: " if card.label != card.deployment.title else ""
     name = card.deployment.gpu.name
-    rent = f"The catalogue has no rent for {name}: enter the card rent for prices."
+    end = ": enter the card rent for prices." if enters else ", so nothing here has a price."
+    rent = f"The catalogue has no rent for {name}{end}"
     if card.deployment.usd_h == 0:
         rent = "The card rent is 0 as entered, so nothing has a price."
     lacks = not card.deployment.gpu_usd_h

@@ -1,5 +1,7 @@
 """Two to four deployments under one load: what the calculators that compare them share."""
 
+import re
+
 from llmcap_kernel import design, toolbox
 from llmcap_kernel.address import MEAN
 from llmcap_kernel.refuse import BadInput
@@ -175,7 +177,8 @@ def short_cards(d):
         Such as "2x MI300X".
     """
     # The form and the size of a card are said only where two cards differ in nothing else.
-    words = (w for w in lists.card_title(d.gpu).split() if not w.startswith(SAID_BY_THE_REST))
+    title = re.sub(r",? \d+ GB$", "", lists.card_title(d.gpu))
+    words = (w for w in title.split() if not w.startswith(SAID_BY_THE_REST))
     return f"{d.num_gpus}x {' '.join(w for w in words if not w.endswith('GB'))}"
 
 

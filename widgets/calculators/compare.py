@@ -10,7 +10,7 @@ from ..form import inputs
 from ..form import presets as p
 from ..form.state import Field, Form
 from . import along_choices, along_load, answers, columns
-from .question import OBSTACLES, SHOWS, VARIABLES, Question
+from .question import SHOWS, VARIABLES, Question
 
 TITLE = "Compare"
 ASKS = "gpt-oss-120b on H100, H200 or MI300X, over context"
@@ -164,7 +164,7 @@ def _headline(question, card):
         obstacle = sweep.obstacle(card.deployment, card.workload)
         users = f"{card.max_concurrent:,} of {counted(card.workload.concurrency, 'user')} fit"
         note = users if obstacle in ("room", "start") else ""
-        return item | {"value": OBSTACLES[obstacle], "unit": "", "note": note}
+        return item | {"value": sweep.OBSTACLES[obstacle], "unit": "", "note": note}
     scale = question.show.scale
     span = {name: getattr(made, name) * scale for name in ("low", "value", "high")}
     if question.has_ceiling:

@@ -7,47 +7,54 @@ from textwrap import wrap
 
 from llmcap_kernel import calibration, catalog, design
 from llmcap_kernel.address import MEAN, asked
-from llmcap_kernel.design.search import MOST_COPIES
+from llmcap_kernel.design.copies import MOST_COPIES
+from llmcap_kernel.design.space import CARDS
 from llmcap_kernel.explain import quantity
 from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.simulation import PERCENTS
 from llmcap_kernel.simulation.percentiles import percentile
 
 from .. import constants
 from ..figures.choices import Candidate, Spread, cost_and_gap
+from ..form import card_list, from_name, inputs, learnt, lists
 from ..form import controls as c
-from ..form import from_name, inputs, learnt, lists
 from ..form import presets as p
 from ..form.state import Field, Form
-from . import answers, calculate, running, vram
+from . import answers, calculate, running, vram, which_models
 from .columns import run_title, short_cards
 
 TITLE = "Design"
 ASKS = "llama-3.1-70b, 7000 in, 1000 out, 16 users, p95 gap 50 ms, $30/h"
 LEAD = "What should I run for this load, these limits and this budget, and why not the next one?"
 HINT = "Try it: set the budget to $2 an hour, or click another mark and read why it is not first."
-ANY = "any"
+ANY = which_models.ANY
+ALL_PRICED = "all that have a price"
 VENDORS = {ANY: "any vendor"} | lists.VENDORS
 BITS = (0, 4, 8, 16)
 RANKS = {"usd_h": "Rent", "usd_mtok": "$/M output"}
-PERCENTS = (50.0, 90.0, 95.0, 99.0)
 LATENCIES = {
     "itl": "Gap between tokens (ITL)",
     "ttft": "First token (TTFT)",
     "e2e": "Whole answer",
 }
+USUAL_WINDOW = 128_000  # tokens
 MOST_DRAWN = 120  # candidates, the best and the nearest misses first
 
 
 FORM = Form(
     "design",
     (
-        Field("model", "name", design.worked_spec()[0].model.name, "Model", names=catalog.models,
-              reads=from_name.model, beyond=True),
+        Field("model", "name", design.worked_spec()[0].model.name, "Model",
+              names=lambda: (ANY, *catalog.models()), reads=from_name.model, beyond=True),
         *inputs.load_fields(design.WORKED_WORKLOAD),
         Field("rate", "number", None, "Requests a second", 1e-3, 1e5, unit="requests/s",
               optional=True, help="Instead of users at once, which then follow from it."),
         *inputs.limit_fields(design.WORKED_SLO),
         Field("vendor", "name", ANY, "Cards of", names=lambda: VENDORS),
+        Field("gpus", "name", None, "Cards", names=catalog.gpus, reads=card_list.read, beyond=True,
+              optional=True, help="Only these, with commas between. Empty: all that have a price."),
+        Field("tp", "whole", None, "Cards of a copy, at most", 1, inputs.MOST_CARDS, optional=True,
+              help="Empty: as many as a node has."),
         Field("nodes", "whole", 1, "Nodes, at most", 1, 8),
         Field("copies", "whole", None, "Copies, at most", 1, MOST_COPIES, optional=True,
               help="They share the load. Empty: one, and for a rate as many as it takes."),
@@ -57,8 +64,8 @@ FORM = Form(
               optional=True, help="Most tokens of a step (max_num_batched_tokens). Empty: the"
               " engine's own, and what another number would change is said."),
         Field("rank", "name", "usd_h", "Cheapest by", names=lambda: RANKS),
-        Field("pick", "whole", None, "Candidate looked at", 0, 10_000_000, optional=True,
-              help="A click on a mark sets it; empty for the answer."),
+        # a click on a mark sets it; it has no box of its own
+        Field("pick", "whole", None, "Candidate looked at", 0, 10_000_000, optional=True),
         learnt.field(),
     ),
 )  # fmt: skip
@@ -97,7 +104,7 @@ def view(state):
     return answers.frame(FORM, state, TITLE, LEAD, controls, **parts)
 
 
-ASKED = ("model", "vendor", "nodes", "copies", "engine", "bits", "rate", "batched")
+ASKED = ("model", "gpus", "tp", "vendor", "nodes", "copies", "engine", "bits", "rate", "batched")
 
 
 def _load(state):
@@ -107,17 +114,21 @@ def _load(state):
 
 
 @partial(calibration.cache_until_reload, size=8)
-def _search(load, slo, model, vendor, nodes, copies, engine, bits, rate, batched):
+def _search(load, slo, model, gpus, tp, vendor, nodes, copies, engine, bits, rate, batched):
     """One search, whatever is cheapest in it and whichever of its candidates is looked at."""
+    whichever = model == ANY
+    if whichever and not gpus:
+        raise BadInput("gpus", "gpus is empty: name one card or more to see which models it runs.")
     return design.search(
         load,
         slo,
-        models=[model],
-        quality=design.Quality(weight_bits=bits),
+        models=[] if whichever else [model],
+        quality=which_models.quality(bits) if whichever else design.Quality(weight_bits=bits),
         vendors=() if vendor == ANY else (vendor,),
         engines=() if engine == ANY else (engine,),
         # an owner of a desk pays no rent: cards without a price are asked for by their vendor
-        gpus=() if vendor != "apple" else _of_vendor(vendor),
+        gpus=card_list.cards(gpus) or (() if vendor != "apple" else _of_vendor(vendor)),
+        tps=[n for n in CARDS if tp is None or n <= tp],
         nodes=nodes,
         most_copies=copies,
         rate=rate,
@@ -137,10 +148,9 @@ def _of_vendor(vendor):
 def _controls(state):
     fields = {field.name: field for field in FORM.fields}
     made = [
-        c.search(fields["model"], state, lists.model_options()),
-        c.slider(
-            fields["in"], state, c.token_stops(inputs.known_model(state["model"]), state["in"])
-        ),
+        c.search(fields["model"], state, (ANY_MODEL, *lists.model_options())),
+        _cards_control(fields["gpus"], state),
+        c.slider(fields["in"], state, _stops(state)),
         *([] if state["rate"] else [c.slider(fields["users"], state, c.USER_STOPS)]),
         c.entry(fields["rate"], state) | {"placeholder": "none"},
         c.entry(fields["out"], state) | c.HALF,
@@ -152,12 +162,12 @@ def _controls(state):
         ),
         c.select(fields["bits"], state, [(b, str(b) if b else "any", "") for b in BITS]) | c.HALF,
         c.entry(fields["batched"], state) | {"placeholder": "engine's"} | c.HALF,
+        c.entry(fields["tp"], state) | {"placeholder": "any"} | c.HALF,
         c.entry(fields["nodes"], state) | c.HALF,
         c.entry(fields["copies"], state)
         | {"placeholder": "any" if state["rate"] else "1"}
         | c.HALF,
         c.select(fields["rank"], state, [(r, word, "") for r, word in RANKS.items()]) | c.HALF,
-        c.entry(fields["pick"], state) | {"text": "none"},
     ]
     subjects = {
         "What may be chosen": (
@@ -165,18 +175,39 @@ def _controls(state):
             "engine",
             "bits",
             "batched",
+            "tp",
             "nodes",
             "copies",
             "rank",
-            "pick",
         ),
     }
-    for one in made[:-1]:  # another question has other candidates
+    for one in made:  # another question has other candidates
         one["clears"] = ["pick"]
     return c.fold(made, subjects)
 
 
+def _stops(state):
+    """Prompts up to the model's window; of any model, as long as most have one."""
+    model = inputs.known_model(state["model"])
+    return c.token_stops(model, state["in"] if model else max(state["in"], USUAL_WINDOW))
+
+
+ANY_MODEL = (ANY, "Any model that the cards below run", "")
+
+
+def _cards_control(field, state):
+    """The cards to choose from, in the words of the list; typed, there may be several."""
+    value = state[field.name]
+    options = [("", ALL_PRICED, ""), *lists.gpu_options()]
+    if value is not None and len(card_list.names(value)) > 1:
+        options.insert(0, (value, card_list.title(value), ""))
+    control = c.search(field, state, options)
+    return control | {"text": card_list.title(value) or ALL_PRICED}
+
+
 def _parts(found, state):
+    if state["model"] == ANY:
+        return _which_model(found, state)
     here = _looked_at(found, state["pick"])
     rates, eased = design.exchange_rates(found), design.relaxations(found)
     why = _why_not(found, here, state)
@@ -185,7 +216,7 @@ def _parts(found, state):
         "status": _status(found, here, eased),
         "figure": _figure(found, here),
         "remedies": why,
-        "messages": answers.card_notes(here),
+        "messages": answers.card_notes(here, enters=False),
         "texts": running.commands(here),
         "links": _links(here, state),
     }
@@ -196,6 +227,22 @@ def _parts(found, state):
         "tables": [_percentiles(here), _shrinking(found), _front(found)],
         "behind": constants.behind([here]),
         "sentences": _sentences(found, here, rates, eased),
+    }
+
+
+def _which_model(found, state):
+    chosen = which_models.fitting(found)
+    picked = state["pick"]
+    here = chosen[0] if picked is None and chosen else _looked_at(found, picked)
+    parts = which_models.answer(found, here, chosen, FORM, state)
+    parts["links"] = _links(here, state)
+    if not here.starts:
+        return parts
+    more = [_percentiles(here), _shrinking(found)]
+    return parts | {
+        "headline": _headline(here),
+        "tables": [*parts["tables"], *more],
+        "behind": constants.behind([here]),
     }
 
 
@@ -300,31 +347,18 @@ def _estimate(label, made, unit, here, note, limit=None):
 
 
 def _figure(found, here):
-    front = {choice.number for choice in found.front}
     drawn = {choice.number: choice for choice in (*found.front, *found.by_hardware[:MOST_DRAWN])}
     drawn[here.number] = here
-    which = asked(found.asked.slo, "itl")[1]
+    slo = found.asked.slo
+    which = asked(slo, "itl")[1]
     rented = any(choice.usd_h_all for choice in drawn.values())
-    points: list = []
-    for number, choice in drawn.items():
-        if not choice.starts or (rented and not choice.usd_h_all):
-            continue
-        kind = "front" if number in front else "meets" if choice.meets_all else "misses"
-        gap = _of(choice.estimates, "itl", which).value
-        text = "<br>".join((_title(choice), *wrap(found.reason(choice).sentence, LINE)))
-        points.append(
-            Candidate(
-                number,
-                short_cards(choice.deployment),
-                choice.usd_h_all if rented else choice.copies * choice.deployment.num_gpus,
-                1e3 * gap,
-                kind,
-                text,
-            )
-        )
+    points = [
+        _candidate(found, choice, which, rented)
+        for choice in drawn.values()
+        if choice.starts and (choice.usd_h_all or not rented)
+    ]
     if not points:
         return None
-    slo = found.asked.slo
     typical = median(point.gap_ms for point in points)
     alt = (
         f"{len(points)} deployments by rent and gap between tokens, around {typical:.0f} ms. "
@@ -343,6 +377,19 @@ def _figure(found, here):
         gap_title=title,
         cost_title="rent, USD an hour" if rented else "cards, whose rent is not known",
         spread=_spread(here, which) if here.starts else None,
+    )
+
+
+def _candidate(found, choice, which, rented):
+    front = {choice.number for choice in found.front}
+    kind = "front" if choice.number in front else "meets" if choice.meets_all else "misses"
+    return Candidate(
+        choice.number,
+        short_cards(choice.deployment),
+        choice.usd_h_all if rented else choice.copies * choice.deployment.num_gpus,
+        1e3 * _of(choice.estimates, "itl", which).value,
+        kind,
+        "<br>".join((_title(choice), *wrap(found.reason(choice).sentence, LINE))),
     )
 
 

@@ -6,7 +6,7 @@ from html import escape
 
 from llmcap_kernel.evidence import kernels
 from llmcap_kernel.evidence.kernels.kinds import KINDS
-from llmcap_kernel.explain import digits
+from llmcap_kernel.explain import digits, rounded
 from llmcap_kernel.refuse import BadInput, printable
 
 from ..figures import TEXT, figure, mark
@@ -174,8 +174,8 @@ def _marks(title, number, some, low, high):
         "type": "scatter",
         "mode": "markers",
         "name": f"{title} ({len(some):,})",
-        "x": [float(f"{x:.4g}") for (x, _), _ in places.values()],
-        "y": [float(f"{y:.4g}") for (_, y), _ in places.values()],
+        "x": [rounded(x) for (x, _), _ in places.values()],
+        "y": [rounded(y) for (_, y), _ in places.values()],
         "marker": {"color": mark(number % 8 + 1), "symbol": SYMBOLS[number % 8], "size": 7},
         "text": [escape(one.line()) for _, one in places.values()],
         "hovertemplate": "%{text}<extra></extra>",

@@ -6,8 +6,8 @@ takes half a second, so `python -m widgets.calculators.validate` keeps that.
 """
 
 import json
-import math
 import statistics
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import NamedTuple
 from zlib import crc32
@@ -168,39 +168,18 @@ DISTANCE = (
 # a row under a choice of prediction
 
 
-class Point(NamedTuple):
-    """A row under one choice of prediction, in the row's own unit.
+@dataclass(frozen=True)
+class Point(weak_spots.Compared):
+    """A row beside its prediction by the choice in force.
 
     Attributes
     ----------
-    row : Row
-        The row.
-    measured, predicted : float
-        What was measured, and its prediction by the choice in force.
     low, high : float or None
         The row's interval, moved to that prediction; None for a ceiling.
     """
 
-    row: compare.Row
-    measured: float
-    predicted: float
     low: float | None
     high: float | None
-
-    @property
-    def error(self):
-        """Distance from the measurement, as a share of it."""
-        return abs(self.predicted / self.measured - 1)
-
-    @property
-    def ratio(self):
-        """Predicted over measured, speed over speed."""
-        return weak_spots.speed_ratio(self.row.metric, self.predicted, self.measured)
-
-    @property
-    def off(self):
-        """The same distance with its sign: above 0 the prediction is too hopeful."""
-        return math.copysign(self.error, self.ratio - 1)
 
     @property
     def inside(self):

@@ -69,12 +69,6 @@ SHOWS = {
 }  # fmt: skip
 # What is looked at, as the kernel calls the limit on it.
 LIMITS = {"gap": "latency", "ttft": "prefill", "fit": "capacity"}
-OBSTACLES = {
-    "length": "takes no request so long",
-    "start": "does not start",
-    "room": "not all fit",
-    "": "no rent known",
-}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import statistics
 from functools import lru_cache
 from html import escape
 
-from llmcap_kernel.explain import digits
+from llmcap_kernel.explain import digits, rounded
 
 from ..figures import QUIET, RULE, TEXT, figure, mark
 from ..figures.curves import log_axis
@@ -117,7 +117,7 @@ def _place(p):
 
 def _ends(some, beyond):
     both = [v for p in some for v in _place(p)]
-    return _short(min(both) / beyond), _short(max(both) * beyond)
+    return rounded(min(both) / beyond), rounded(max(both) * beyond)
 
 
 def _drawn(marked, low, high):
@@ -163,8 +163,8 @@ def marks(some, name, look, low, high):
         "type": "scatter",
         "mode": "markers",
         "name": f"{name} ({len(some):,})",
-        "x": [_short(_place(p)[0]) for p, _ in top],
-        "y": [_short(_place(p)[1]) for p, _ in top],
+        "x": [rounded(_place(p)[0]) for p, _ in top],
+        "y": [rounded(_place(p)[1]) for p, _ in top],
         "marker": look | {"size": [_size(look["size"], many) for _, many in top]},
         "text": [_hover(p, many) for p, many in top],
         "hovertemplate": "%{text}<extra></extra>",
@@ -190,18 +190,14 @@ def _with_bars(trace, some, low, high):
         return trace
     spans = [sorted(_value(p.row.metric, v) for v in (p.low, p.high)) for p in top]
     bars = {"type": "data", "symmetric": False, "color": QUIET, "thickness": 1.5, "width": 3}
-    bars["array"] = [_short(end - x) for (_, end), x in zip(spans, trace["x"], strict=True)]
-    bars["arrayminus"] = [_short(x - end) for (end, _), x in zip(spans, trace["x"], strict=True)]
+    bars["array"] = [rounded(end - x) for (_, end), x in zip(spans, trace["x"], strict=True)]
+    bars["arrayminus"] = [rounded(x - end) for (end, _), x in zip(spans, trace["x"], strict=True)]
     return trace | {"error_x": bars}
 
 
 def _size(least, rows):
     """Width of a mark: a step wider each time the rows at its place double."""
     return round(least + min(1.5 * math.log2(rows), 9), 1)
-
-
-def _short(value):
-    return float(f"{value:.4g}")
 
 
 def _hover(p, many):

@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from llmcap_kernel.evidence import logs, startup
-from llmcap_kernel.explain import digits
+from llmcap_kernel.explain import GIB, digits
 from llmcap_kernel.refuse import BadInput, printable
 
 from ..figures.memory import stacked_bars, term_table
@@ -185,10 +185,10 @@ def _figure(both):
     if not drawn:
         return None
     rows = [
-        (label, [(t.name, max(pick(t), 0) / startup.GIB, number, False) for t, number in drawn])
+        (label, [(t.name, max(pick(t), 0) / GIB, number, False) for t, number in drawn])
         for label, pick in (("Logged", lambda t: t.logged), ("Computed", lambda t: t.computed))
     ]
-    card = both.books.visible_bytes / startup.GIB
+    card = both.books.visible_bytes / GIB
     said = "; ".join(f"{t.name} {' and '.join(t.cells()[:2])}" for t, _ in drawn)
     alt = f"Two stacked bars of one card's memory, as logged and as computed: {said}."
     return stacked_bars(rows, card, f"the card, {digits(card)} GiB", alt)

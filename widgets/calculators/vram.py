@@ -4,10 +4,9 @@ from dataclasses import replace
 from functools import cache
 
 from llmcap_kernel import capacity, catalog, design, toolbox
-from llmcap_kernel.explain import counted
+from llmcap_kernel.explain import GIB, counted
 from llmcap_kernel.refuse import BadInput
 
-from ..figures import GIB
 from ..figures.memory import memory_bars, memory_table, term_table, usable_bytes
 from ..form import controls as c
 from ..form import inputs, lists
@@ -98,23 +97,28 @@ def _controls(state):
 def _status(books):
     level = running.START_LEVELS[books.start]
     level = "warn" if level == "good" and not books.fits else level
+    waiting = _waiting(books)
+    level = "warn" if level == "good" and waiting else level
     level = "bad" if books.beyond else level
-    text = books.verdict
+    text = f"{books.verdict} {waiting}".strip()
     if books.starts and not books.fits:
         text += f" {books.largest[0].upper()}{books.largest[1:]}."
     return {"level": level, "text": text}
 
 
+def _waiting(books):
+    """Who waits though memory has room: the engine was told to run fewer at once."""
+    d = books.deployment
+    at_once = d.seqs_limit * d.attention_replicas
+    waiting = min(books.concurrency, books.max_concurrent) - at_once
+    if not books.starts or waiting <= 0:
+        return ""
+    others = "the other one waits" if waiting == 1 else f"the other {waiting:,} wait"
+    return f"But the engine runs {at_once:,} at once (max_num_seqs): {others}."
+
+
 def _headline(books):
-    budget = answers.arithmetic(books, "budget", "kv_pool")
-    sequence = answers.arithmetic(books, "kv_per_sequence")
     usable = usable_bytes(books)
-    total = (
-        f"needed = weights + overhead + KV of {counted(books.concurrency, 'user')}\n"
-        f"       = {gib(books.weights_bytes)} GiB + {gib(books.overhead_bytes)} GiB"
-        f" + {gib(books.kv_used_bytes)} GiB\n"
-        f"       = {gib(books.needed_bytes)} GiB"
-    )
     return [
         {
             "label": f"Users that fit at {books.context_tokens:,} tokens",
@@ -129,14 +133,14 @@ def _headline(books):
             "value": gib(books.needed_bytes),
             "unit": "GiB",
             "note": f"the engine may use {gib(usable)} of {gib(books.visible_bytes)} GiB",
-            "explain": "\n".join([total, "", *map(str, capacity.term_lines(books))]),
+            "explain": "\n".join([_total(books), "", *map(str, capacity.term_lines(books))]),
         },
         {
             "label": "Room for KV cache",
             "value": gib(max(books.kv_pool_bytes, 0)),
             "unit": "GiB",
             "note": _shortfall(books),
-            "explain": budget,
+            "explain": answers.arithmetic(books, "budget", "kv_pool"),
         }
         | _between(
             *(books.kv_pool_bytes / GIB, [end / GIB for end in books.kv_pool_interval_bytes]),
@@ -148,9 +152,18 @@ def _headline(books):
             "value": gib(books.kv_bytes_per_sequence),
             "unit": "GiB",
             "note": f"{books.kv_bytes_per_token / 1024:,.4g} KiB a token, on each card",
-            "explain": sequence,
+            "explain": answers.arithmetic(books, "kv_per_sequence"),
         },
     ]
+
+
+def _total(books):
+    return (
+        f"needed = weights + overhead + KV of {counted(books.concurrency, 'user')}\n"
+        f"       = {gib(books.weights_bytes)} GiB + {gib(books.overhead_bytes)} GiB"
+        f" + {gib(books.kv_used_bytes)} GiB\n"
+        f"       = {gib(books.needed_bytes)} GiB"
+    )
 
 
 def _between(value, interval, least, bound=""):
@@ -218,6 +231,8 @@ def _levers(books):
     latent = any(a.latent_dim for a in d.model.attention)
     wide, four = catalog.format("fp8").bytes_per_element, capacity.four_bits(d)
     larger, top = _next_card(books), design.MAX_FRACTION
+    if d.gpu.unified_memory:  # a system keeps its own part of a memory that it shares
+        top = min(top, d.gpu.memory_usable_share)
     levers = (
         (
             f"{four.short_title} weights",

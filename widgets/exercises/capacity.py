@@ -4,7 +4,7 @@ from bisect import bisect_left
 from dataclasses import replace
 
 from llmcap_kernel import capacity, catalog, design, law
-from llmcap_kernel.explain import quantity
+from llmcap_kernel.explain import gib
 
 from .record import Exercise
 
@@ -29,7 +29,7 @@ def _longest(deployment, users):
 def _card_by_card(pair):
     books = capacity.ledger(pair, context_tokens=8000)
     budget, pool, weights, user = (
-        quantity(value, "GiB")
+        gib(value)
         for value in (
             books.budget_bytes,
             books.kv_pool_bytes,
@@ -46,7 +46,7 @@ def _card_by_card(pair):
 def _pool_by_token(deployment):
     books = capacity.ledger(deployment, context_tokens=8000)
     return (
-        f"{quantity(books.kv_pool_bytes, 'GiB')} / 16 users / {books.kv_bytes_per_token:,.0f} "
+        f"{gib(books.kv_pool_bytes)} / 16 users / {books.kv_bytes_per_token:,.0f} "
         f"bytes a token, cut down to whole pages of {deployment.block_tokens} tokens."
     )
 
@@ -71,8 +71,7 @@ def _sharing(tokens):
 def _pool_and_prefix():
     books = capacity.ledger(_b(), context_tokens=8000, shared_prefix_tokens=6000)
     pool, prefix, each = (
-        quantity(size, "GiB")
-        for size in (books.kv_pool_bytes, books.prefix_bytes, books.kv_bytes_per_sequence)
+        gib(size) for size in (books.kv_pool_bytes, books.prefix_bytes, books.kv_bytes_per_sequence)
     )
     return f"On a card: ({pool} of pool - {prefix} of shared prompt) / {each} of each user's own."
 
@@ -124,7 +123,7 @@ def _seqs_without_request():
 def _a_sequence():
     books = small_card(64)
     room, need, more = (
-        quantity(size, "GiB")
+        gib(size)
         for size in (
             books.kv_pool_bytes,
             books.least_room_bytes,

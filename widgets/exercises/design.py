@@ -9,7 +9,7 @@ from llmcap_kernel.spec import Slo, Workload
 from .record import Exercise
 
 _CACHED = replace(design.WORKED_WORKLOAD, shared_prefix_tokens=6000)
-_AGENTS = Workload(10_000, 1000, 16, 9000)
+_AGENTS = Workload(10_600, 1000, 16, 9600)
 GAP = design.WORKED_SLO.tails[0].name
 API_USD_MTOK = {"usd_mtok_input": 0.50, "usd_mtok_output": 1.50}
 # The spec of the last exercise, and what is on offer for it.
@@ -165,19 +165,19 @@ EXERCISES = {
             "What is in the pool once, and what once for each user?",
             "Take the shared prefix out of the pool, then divide by the tokens of a user's own.",
             lambda: (
-                f"({_pool_tokens(design.worked_spec()[1]):,.0f} - 9,000) tokens, over the "
+                f"({_pool_tokens(design.worked_spec()[1]):,.0f} - 9,600) tokens, over the "
                 "1,000 of a user's own prompt and the 1,000 of the answer."
             ),
         ),
         mistakes={
             "That is with a copy of the prefix for each user. The pages are kept once.": (
-                lambda: capacity.max_concurrent(design.worked_spec()[1], 11_000)
+                lambda: capacity.max_concurrent(design.worked_spec()[1], 11_600)
             ),
-            "The one copy of the prefix takes room too: 9,000 tokens of the pool.": (
+            "The one copy of the prefix takes room too: 9,600 tokens of the pool.": (
                 lambda: capacity.max_concurrent(design.worked_spec()[1], 2000)
             ),
             "An answer's tokens are kept as well: each user has 2,000 tokens of its own.": (
-                lambda: int((_pool_tokens(design.worked_spec()[1]) - 9000) / 1000)
+                lambda: int((_pool_tokens(design.worked_spec()[1]) - 9600) / 1000)
             ),
         },
     ),

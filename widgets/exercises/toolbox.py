@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from llmcap_kernel import bandwidth, calibration, capacity, design, toolbox
-from llmcap_kernel.explain import quantity
+from llmcap_kernel.explain import gib, quantity
 from llmcap_kernel.spec import Efficiency
 
 from .record import Exercise
@@ -232,8 +232,8 @@ EXERCISES = {
             "What is kept once, and what does each user still keep alone?",
             "Take the prompt off the pool, once. Divide what is left by what a user keeps alone.",
             lambda: (
-                f"The pool is {quantity(_room()[0], 'GiB')}, a whole user "
-                f"{quantity(_room()[1], 'GiB')}, the shared prompt {quantity(_room()[2], 'GiB')}. "
+                f"The pool is {gib(_room()[0])}, a whole user "
+                f"{gib(_room()[1])}, the shared prompt {gib(_room()[2])}. "
                 "Round down."
             ),
         ),

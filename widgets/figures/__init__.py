@@ -6,7 +6,6 @@ never the only carrier of meaning: marks differ in place, symbol, pattern or
 label too, and a table with the same numbers stands beside every figure.
 """
 
-GIB = 2**30
 TEXT = "var(--lc-text)"
 QUIET = "var(--lc-quiet)"
 RULE = "var(--lc-rule)"

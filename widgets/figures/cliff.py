@@ -50,19 +50,13 @@ def curve_over_bars(bars, curve, wanted, alt):
     ]
     line = {"color": TEXT, "width": 1.5, "dash": "dot"}
     across = {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": wanted, "y1": wanted}
-    # Beside the plot, since over it stand the numbers of the last bars.
-    place = {"xref": "paper", "xanchor": "left", "xshift": 4, "yanchor": "middle", "align": "left"}
-    labels = [note(f"{wanted:,}<br>wanted", 1, wanted, **place)]
-    # On a ground of their own, since the curve runs through the top of every bar.
-    look = {"yshift": 14, "bgcolor": GROUND, "borderpad": 1, "font": {"size": 14, "color": TEXT}}
-    labels += [note(f"{users:,}", x, users, **look) for x, _, users in bars]
     return figure(
         data,
         alt,
         height=320,
         margin={"l": 8, "r": 56, "t": 12, "b": 8},
         shapes=[across | {"line": line}],
-        annotations=[*labels, *_curve_label(curve, top)],
+        annotations=[*_labels(bars, wanted), *_curve_label(curve, top)],
         xaxis=axis(
             "context of every user, tokens",
             tickvals=[x for x, _, _ in bars],
@@ -71,6 +65,17 @@ def curve_over_bars(bars, curve, wanted, alt):
         ),
         yaxis=axis("users at once", range=[0, top]),
     )
+
+
+def _labels(bars, wanted):
+    """The users of every bar, and those asked for."""
+    # Beside the plot, since over it stand the numbers of the last bars.
+    place = {"xref": "paper", "xanchor": "left", "xshift": 4, "yanchor": "middle", "align": "left"}
+    yield note(f"{wanted:,}<br>wanted", 1, wanted, **place)
+    # On a ground of their own, since the curve runs through the top of every bar.
+    look = {"yshift": 14, "bgcolor": GROUND, "borderpad": 1, "font": {"size": 14, "color": TEXT}}
+    for x, _, users in bars:
+        yield note(f"{users:,}", x, users, **look)
 
 
 def _curve_label(curve, top):

@@ -14,6 +14,15 @@ def _short(name):
     return re.sub(r"(\d+)th percentile", r"p\1", name)
 
 
+def _missed():
+    """The ground beyond the limit, and its edge."""
+    beyond = {"type": "rect", "x0": 1, "x1": 2 * DRAWN, "y0": 0, "y1": 1, "yref": "paper"}
+    beyond |= {"fillcolor": BAD_GROUND, "line": {"width": 0}, "layer": "below"}
+    edge = {"type": "line", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "yref": "paper"}
+    edge |= {"line": {"color": BAD, "width": 2, "dash": "dot"}}
+    return [beyond, edge]
+
+
 def _said(share):
     """A share in words: where the bar is cut, that it goes on."""
     if math.isinf(share):
@@ -58,17 +67,13 @@ def limits_used(rows, alt):
         "cliponaxis": False,
         "hovertemplate": "%{y}: %{text}<extra></extra>",
     }
-    beyond = {"type": "rect", "x0": 1, "x1": 2 * DRAWN, "y0": 0, "y1": 1, "yref": "paper"}
-    beyond |= {"fillcolor": BAD_GROUND, "line": {"width": 0}, "layer": "below"}
-    edge = {"type": "line", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "yref": "paper"}
-    edge |= {"line": {"color": BAD, "width": 2, "dash": "dot"}}
     ticks = [0, 0.5, 1, 1.5, DRAWN]
     return figure(
         [data],
         alt,
         height=90 + 24 * len(bars),
         margin={"l": 8, "r": 8, "t": 24, "b": 8},
-        shapes=[beyond, edge],
+        shapes=_missed(),
         annotations=[note("the limit", 1, 1, yref="paper", yanchor="bottom")],
         bargap=0.25,
         xaxis=axis(

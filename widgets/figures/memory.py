@@ -3,9 +3,9 @@
 import itertools
 
 from llmcap_kernel import capacity
-from llmcap_kernel.explain import digits
+from llmcap_kernel.explain import GIB, digits
 
-from . import GIB, GROUND, TEXT, axis, figure, mark, note
+from . import GROUND, TEXT, axis, figure, mark, note
 
 PALE = (5, 6)  # marks on which text has the colour of text
 # Shares of the longest bar below which a part is named below, and that beside the whisker.

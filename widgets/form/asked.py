@@ -1,41 +1,62 @@
-"""A question typed in a line, such as "gpt-oss-120b on H100 or H200, 32K context", read as inputs.
+"""A question typed in a line, such as "gpt-oss-120b on H100, 32K context", read word by word.
 
-Numbers are known by the words beside them, names by the catalogue. What a question names begins
-anew: a model comes in the format it is released in, and the engine keeps what it keeps unless told.
-What it does not speak of stays as it is.
+Numbers are known by the words beside them, names by the catalogue.
 """
 
 import re
-from itertools import product
 from typing import Any, NamedTuple
 
-from llmcap_kernel import catalog
-from llmcap_kernel.refuse import BadInput, shown, typed_number
+from llmcap_kernel.address import MEAN
+from llmcap_kernel.refuse import BadInput
 
-from . import from_name, lists, presets
+from . import from_name, lists
 
 MAX_TEXT = 300
 WINDOW = 5  # words of a name
 MOST_LOST = 8  # words not understood; whoever types more asks something else
 NUMBER = r"(?<![\w.])(\d[\d.,]*\s?(?:[kKmM]i?\b)?)"
-HOUR = r"(?:/|\ban?\b|\bper\b)\s*(?:h\b|hr\b|hour\b)"
+MONEY = r"(?:\$\s*)?(?<![\w.])(\d[\d.,]*)\s*(?:\$|usd\b|dollars?\b)?"
+DOLLARS = r"(?:\$\s*(?<![\w.])(\d[\d.,]*)|(?<![\w.])(\d[\d.,]*)\s*(?:\$|usd\b|dollars?\b))"
+HOUR = r"\s*(?:/|\ban?\b|\bper\b|-)?\s*\b(?:h|hr|hour)s?\b"
+CARD = r"\s*(?:\beach\b|(?:/|\ban?\b|\bper\b)\s*(?:gpu|card|accelerator|device|chip)s?\b)"
+RENT = r"\brent(?:ed|al|s)?\b\s*(?:of|at|is|for|=|:)?\s*"
+IN_ALL = r"(?:in total|total|in all|altogether|for (?:all|both))\b"
+NO_MORE = r"\b(?:budget|under|below|max(?:imum)?|at most|up to|within|less than|no more than)\b|<=?"
 TIME = NUMBER + r"\s*(ms|milliseconds?|s|sec|seconds?)\b"
 WAIT, GAP = r"\b(?:ttft|first token)\b", r"\b(?:itl|tpot|gaps?|between tokens)\b"
 NEAR = r"[^\d$]{0,24}?"  # words that may stand between a name and its number
+BESIDE = r"(?:(?!\band\b)[^,;\d$]){0,20}?"  # or between a percentile and what it is of
+RANKED = r"\bp(?:50|90|95|99)\b|\b(?:50|90|95|99)(?:th|%| (?:of|in) 100)(?:\s*percentile)?"
+PERCENTILE = rf"({RANKED}|\b(?:mean|average|median)\b)"
+RATE = r"(?:tok|tokens?|t)\s*(?:/|\ba\b|\bper\b)\s*s(?:ec|econd)?\b"
+PAIR = r"(?<![\w.$/])(\d[\d.,]*[kK]?i?)\s*/\s*(\d[\d.,]*[kK]?i?)(?![\w/%])"  # as "8k/1k"
+STRAY = rf"{NUMBER}\s*{RATE}|{TIME}"  # limits of something else
 FORMATS = r"(fp32|bf16|fp16|fp8|int8|int4|nvfp4|mxfp4|mxfp8|awq|gptq|q\d[\w]*|[w]\d+a\d+)"
 AT_ONCE = r"requests? (?:at once|in flight)"
 NO_FORMAT = r"(?!\s+(?:fp|bf|int|nv|mx))"  # "in FP8" is no prompt
 # What is read, in this order: each takes its words out of the question.
 NUMBERS = (
-    ("budget", rf"\$\s*{NUMBER}\s*{HOUR}"),
-    ("budget", rf"{NUMBER}\s*(?:\$|usd|dollars?)\s*{HOUR}"),
-    ("percentile", r"\bp(50|90|95|99)\b"),
-    ("percentile", r"\b(mean)\b"),
-    ("percentile", r"\b(50|90|95|99)(?:th|%| (?:of|in) 100)\s*(?:percentile)?"),
+    # a rent is of one card, a budget of all
+    ("usd", rf"{DOLLARS}{HOUR}{CARD}"),
+    ("usd", rf"{DOLLARS}{CARD}(?:{HOUR})?"),
+    ("usd", rf"{RENT}{DOLLARS}(?:{HOUR})?(?:{CARD})?"),
+    ("usd", rf"{RENT}(\d[\d.,]*){HOUR}(?:{CARD})?"),
+    ("budget", rf"(?:{NO_MORE})\s*(?:of|is|=|:)?\s*{DOLLARS}(?:{HOUR})?"),
+    ("budget", rf"\bbudget\s*(?:of|is|=|:)?\s*{MONEY}(?:{HOUR})?"),
+    ("rented of all", rf"{DOLLARS}{HOUR}\s*{IN_ALL}"),
+    ("rented", rf"(\bat|@|\bfor)\s*{DOLLARS}{HOUR}"),
+    ("budget", rf"(?<!at )(?<!@)(?<!@ ){DOLLARS}{HOUR}"),
+    ("itlp", rf"{PERCENTILE}(?={BESIDE}{GAP})"),
+    ("ttftp", rf"{PERCENTILE}(?={BESIDE}{WAIT})"),
+    ("itlp", rf"(?:{GAP}){BESIDE}{PERCENTILE}"),
+    ("ttftp", rf"(?:{WAIT}){BESIDE}{PERCENTILE}"),
+    ("percentile", rf"({RANKED}|\bmean\b)"),
     ("ttft", rf"{WAIT}{NEAR}{TIME}"),
     ("ttft", rf"{TIME}\s*(?:to (?:the )?)?{WAIT}"),
     ("itl", rf"{GAP}{NEAR}{TIME}"),
-    ("itl", rf"{TIME}\s*(?:{GAP}|(?:a|per) token|)"),
+    ("itl", rf"{TIME}\s*(?:{GAP}|(?:a|per) token)"),
+    ("itl", rf"{NUMBER}\s*(ms|milliseconds?)\b"),
+    ("speed", rf"{NUMBER}\s*{RATE}\s*(?:/|\ba\b|\bper\b)?\s*(?:user|stream|request|each)\b"),
     ("rate", rf"{NUMBER}\s*(?:(?:requests?|req|r)\s*(?:/|a|per)\s*s(?:ec|econd)?|[rq]ps)\b"),
     ("users", rf"{NUMBER}\s*(?:(?:concurrent|users?|sessions?|streams?)\b|{AT_ONCE})"),
     ("users", rf"\b(?:concurrency|users)\s*(?:of|=|:)?\s*{NUMBER}"),
@@ -51,13 +72,8 @@ NUMBERS = (
     ("weights", rf"\b{FORMATS}\b"),
     ("engine", r"\b(vllm|sglang|tensorrt-llm|trt-llm|llama\.?cpp)\b(?:\s*v?[\d.]+)?"),
 )  # fmt: skip
-# How what was read is said back.
-SAID = {
-    "in": "prompt {}", "out": "answer {}", "ctx": "context {}", "users": "{} users",
-    "rate": "{} requests/s", "percentile": "{}", "itl": "gap {}", "ttft": "first token {}",
-    "budget": "${}/h", "weights": "{} weights", "kv": "{} cache", "engine": "{}",
-    "vendor": "cards of {}",
-}  # fmt: skip
+PRICED = re.compile(r"\$\s*/\s*m(?:tok|illion)?\b", re.I)  # a price that is asked for
+WHICH_ONE = ("itlp", "ttftp", "percentile")
 # A size of Llama without its number is the newest of it, in a question of today.
 BARE = re.compile(r"\bllama[ -](8|70|405)b\b", re.I)
 NEWEST = {"8": "llama-3.1-8b", "70": "llama-3.3-70b", "405": "llama-3.1-405b"}
@@ -73,12 +89,13 @@ SHOWS = {
 # Words that ask and join, and tell nothing.
 SILENT = frozenset(
     """
-    a an and are as at average be best better between budget by can card cards cheap cheaper
-    cheapest compare context cost costs do does each fast faster first fit fits for from gap
-    gaps gpu gpus grow growing grows how i in is it itl latency limit limits load many max me
-    mean million more most much my need of on one or out over p95 per please price run running
-    serve should show speed than that the their them then to token tokens ttft under up us usd
-    use user users versus vs want what when where which will with within would
+    a an and are as at average be best better between biggest budget by can card cards cheap cheaper
+    cheapest compare context cost costs could do does each fast faster first fit fits for from gap
+    gaps gpu gpus grow growing grows have host how i in is it itl largest latency least limit limits
+    llm llms load many max me mean million model models more most much my need needs of on one or
+    out over p95 per please price run running serve should show speed than that the their them then
+    to token tokens ttft under up us usd use user users versus vs want what when where which will
+    with within would
     """.split()  # noqa: SIM905 - a list has a line a word
 )
 
@@ -129,14 +146,32 @@ def read(text):
         if found := re.search(rf"{OVER}{word}\b", rest, re.I):
             numbers.setdefault("sweep", name)
             rest = rest[: found.start()] + " , " + rest[found.end() :]
+    rest = PRICED.sub(" ", rest)
     for name, pattern in NUMBERS:
         found = re.search(pattern, rest, re.I)
         if found and name not in numbers:
             # a time keeps its unit
-            said = " ".join(part.strip(" .,") for part in found.groups())
-            numbers[name] = f"p{said}" if name == "percentile" and said.isdigit() else said
-            rest = rest[: found.start()] + " , " + rest[found.end() :]
-    return _named(rest, numbers)
+            said = " ".join(part.strip(" .,") for part in found.groups() if part)
+            of_which = name in WHICH_ONE
+            numbers[name] = _percentile(said) if of_which else said
+            # what a percentile is of has its number still to come
+            start, end = found.span(1) if of_which else found.span()
+            rest = rest[:start] + (" " if of_which else " , ") + rest[end:]
+    pair = re.search(PAIR, rest)
+    if pair and not numbers.keys() & {"in", "out"}:
+        numbers["in"], numbers["out"] = pair.groups()
+        rest = rest[: pair.start()] + " , " + rest[pair.end() :]
+    stray = [found[0].strip() for found in re.finditer(STRAY, rest, re.I)]
+    said = _named(re.sub(STRAY, " , ", rest, flags=re.I), numbers)
+    return said._replace(lost=[*said.lost, *stray][:MOST_LOST])
+
+
+def _percentile(words):
+    """The name of a percentile, or of the mean, as the inputs spell it."""
+    digits = re.search(r"\d+", words)
+    if digits:
+        return f"p{digits[0]}"
+    return "p50" if words.lower() == "median" else MEAN
 
 
 def _named(rest, numbers):
@@ -173,6 +208,8 @@ def _first_name(words):
     guess = None, 0
     for length in range(min(WINDOW, len(words)), 0, -1):
         found = _meant(" ".join(words[:length]))
+        if found and found.field == "model" and (card := _card_before(words[:length], found)):
+            return card
         if found and not found.guessed:
             return found, length
         if found and (found.field == "model" or not guess[1]):
@@ -180,122 +217,23 @@ def _first_name(words):
     return guess
 
 
-def _meant(text):
+def _card_before(words, model):
+    """The card that words begin with where the rest is the same model: "H200 Llama 3.1 8B"."""
+    for length in range(1, len(words)):
+        rest = _meant(" ".join(words[length:]), (from_name.model,))
+        card = _meant(" ".join(words[:length]), (from_name.card,))
+        if card and rest and rest.name == model.name:
+            return card, length
+    return None
+
+
+def _meant(text, readers=(from_name.card, from_name.model)):
     """The card or the model that words mean; None where they mean neither."""
-    if all(word.lower() in SILENT for word in text.split()):
+    if len(text) < 2 or all(word.lower() in SILENT for word in text.split()):
         return None
-    for reads in (from_name.card, from_name.model):
+    for reads in readers:
         try:
             return reads(text)
         except BadInput:
             continue
     return None
-
-
-def inputs(form, text, state):
-    """Read a question as the inputs of a calculator.
-
-    Parameters
-    ----------
-    form : Form
-        Its inputs.
-    text : str
-        The question.
-    state : dict
-        A complete state, which stays where the question says nothing.
-
-    Returns
-    -------
-    tuple of dict and list of str
-        Values by input, and what to say of them.
-
-    Raises
-    ------
-    BadInput
-        Where nothing in it is understood.
-    """
-    if not isinstance(text, str) or not text.strip():
-        raise BadInput("question", "Type a question, such as Qwen3-32B on two H200, 32K context.")
-    said = read(text)
-    fields = {field.name for field in form.fields}
-    if "vendor" in said.numbers and "vendor" not in fields:
-        said.lost.append(said.numbers.pop("vendor"))
-    values = _load(said.numbers, state, fields) | _limits(said.numbers, fields)
-    values |= {k: said.numbers[k] for k in ("sweep", "show") if k in said.numbers and k in fields}
-    if "vendor" in said.numbers:
-        values["vendor"] = said.numbers["vendor"].lower()
-    if "columns" in fields:
-        values |= _columns(said, state)
-    else:
-        values |= _deployment(said.models[:1], said.cards[:1], said.numbers, fields)
-    if not values:
-        unknown = f"{shown(text.strip())} names no model, card or number that is known here."
-        raise BadInput("question", unknown)
-    if "pick" in fields:
-        values["pick"] = None  # another question has other candidates
-    return values, _notes(said, fields)
-
-
-def _notes(said, fields):
-    """Say what was read, what is not asked for here, and what was not understood."""
-    models = [lists.model_title(catalog.model(name)) for name in said.models]
-    cards = [f"{count}x {lists.card_title(catalog.gpu(name))}" for name, count in said.cards]
-    words = [text.format(said.numbers[name]) for name, text in SAID.items() if name in said.numbers]
-    notes = [f"Read: {', '.join((*models, *cards, *words))}. The rest stays as it was."]
-    if cards and not fields & {"gpu", "a.gpu"}:
-        notes.append("Which cards to take is what is searched for here: those named are left out.")
-    if said.lost:
-        notes.append(f"Not understood: {', '.join(said.lost)}.")
-    return notes
-
-
-def _load(numbers, state, fields):
-    values = {k: numbers[k] for k in ("in", "out", "users", "rate") if k in numbers and k in fields}
-    if "ctx" in numbers and "ctx" in fields:
-        values["ctx"] = numbers["ctx"]
-    elif "ctx" in numbers and "in" in fields and "in" not in values:
-        whole, answer = (
-            typed_number(numbers["ctx"]),
-            typed_number(values.get("out", "")) or state["out"],
-        )
-        values["in"] = max(int(whole or 0) - int(answer), 1)
-    return values
-
-
-def _limits(numbers, fields):
-    """Limits: a percentile is of the gap, unless the first token alone has a limit."""
-    values = {k: numbers[k] for k in ("itl", "ttft", "budget") if k in numbers and k in fields}
-    limited = "itl" if "itl" in values or "ttft" not in values else "ttft"
-    if "percentile" in numbers and f"{limited}p" in fields:
-        values[f"{limited}p"] = numbers["percentile"]
-    return values
-
-
-def _deployment(models, cards, numbers, fields, prefix=""):
-    """A deployment of what is named; all that is not begins as an engine has it."""
-    values: dict[str, Any] = {}
-    if models or cards:
-        values |= {"pp": 1, "ep": False, "dp": False} | presets.AS_UNTOLD
-    if models:
-        values |= {"model": models[0], "config": None}
-        values["weights"] = catalog.model(models[0]).native_format
-    if cards:
-        values["gpu"], values["tp"] = cards[0]
-    values |= {k: numbers[k] for k in ("weights", "kv", "engine") if k in numbers}
-    return {prefix + k: v for k, v in values.items() if prefix + k in fields}
-
-
-def _columns(said, state):
-    """Deployments side by side: each named model on each named cards, up to four."""
-    letters = "abcd"
-    pairs = list(product(said.models or [None], said.cards or [None]))[: len(letters)]
-    values: dict[str, Any] = {"columns": len(pairs)} if len(pairs) > 1 else {}
-    several = len(pairs) > 1
-    fields = set(state)
-    for i, letter in enumerate(letters[: len(pairs) if several else state["columns"]]):
-        model, card = pairs[i] if several else pairs[0]
-        if not several and card and i:
-            break  # one deployment is the first
-        named = ([model] * bool(model), [card] * bool(card))
-        values |= _deployment(*named, said.numbers, fields, f"{letter}.")
-    return values

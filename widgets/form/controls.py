@@ -35,7 +35,7 @@ def plain(value):
     return f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
 
 
-def select(field, state, options):
+def select(field, state, options, title=None):
     """Show an input as a list to choose from.
 
     Parameters
@@ -46,6 +46,8 @@ def select(field, state, options):
         A complete state.
     options : list of tuple
         Each (value, label, group).
+    title : str, optional
+        What a value is called that is not in the list.
 
     Returns
     -------
@@ -54,13 +56,14 @@ def select(field, state, options):
     """
     value = state[field.name]
     labels = {v: label for v, label, _ in options}
-    if value is not None and value not in labels:
-        options = [*options, (value, str(value), "")]  # one that was read beyond the list
+    if value is not None and value not in labels:  # one that was read beyond the list
+        labels[value] = title or str(value)
+        options = [*options, (value, labels[value], "")]
     listed = [{"value": v, "label": label, "group": group} for v, label, group in options]
     return _control("select", field, value, options=listed, text=labels.get(value, str(value)))
 
 
-def search(field, state, options):
+def search(field, state, options, title=None):
     """Show an input as a long list that is searched by typing.
 
     Parameters
@@ -71,13 +74,15 @@ def search(field, state, options):
         A complete state.
     options : list of tuple
         Each (value, label, group).
+    title : str, optional
+        What a value is called that is not in the list.
 
     Returns
     -------
     dict
         The control, a select to whoever does not know better.
     """
-    return select(field, state, options) | {"kind": "search"}
+    return select(field, state, options, title) | {"kind": "search"}
 
 
 def text(field, state, shown):

@@ -64,7 +64,7 @@ def inputs(text, state, prefix=""):
         d, copies, notes = launch.meant(one, gpu=gpu)
     except BadInput as problem:
         said = startup.reason(problem)
-        raise BadInput("config", f"config holds a launch command of no use: {said}") from None
+        raise BadInput("config", f"The launch command is of no use here: {said}") from None
     remarks = [] if one.gpu else [f"The command does not name the card: {d.gpu.name} is taken"]
     remarks += [f"The command starts {copies} copies: the numbers are of one"] if copies > 1 else []
     remarks += [

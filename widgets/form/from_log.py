@@ -57,14 +57,14 @@ def inputs(text, state, prefix=""):
     """
     if len(text) > MOST_CHARS:
         size = f"{len(text):,} characters, and at most {MOST_CHARS:,} are read"
-        raise BadInput("config", f"config is a log of {size}: paste its start alone.")
+        raise BadInput("config", f"The start-up log has {size}: paste its start alone.")
     try:
         one = logs.read(text, "the log")
         one, assumed = _completed(one, state, prefix)
         both = startup.beside(one)
     except BadInput as problem:
         said = startup.reason(problem)
-        raise BadInput("config", f"config holds a start-up log of no use: {said}") from None
+        raise BadInput("config", f"The start-up log is of no use here: {said}") from None
     return of_deployment(both.deployment, prefix), [_compared(both), *assumed, *both.notes]
 
 
@@ -98,6 +98,13 @@ def of_deployment(d, prefix=""):
 def _completed(one, state, prefix):
     """Take what a log of this kind may leave out from the inputs, and say so."""
     assumed = []
+    if not one.model:
+        if state[prefix + "config"]:
+            raise BadInput("model", "it does not name its model: choose one, then paste it again.")
+        one = replace(one, model=state[prefix + "model"])
+        assumed.append(f"The log does not name the model: {one.model} is taken, as it was chosen")
+        if not one.weights:
+            one = replace(one, weights=state[prefix + "weights"])
     if not one.gpu:
         one = replace(one, gpu=state[prefix + "gpu"])
         assumed.append(f"The log does not name the card: {one.gpu} is taken, as it was chosen")

@@ -7,7 +7,7 @@ from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Slo, Tail, Workload
 
 from . import controls as c
-from . import from_name, lists, own_card, pasted
+from . import following, from_name, lists, own_card, pasted
 from .presets import AS_UNTOLD
 from .state import Field
 
@@ -49,32 +49,40 @@ def deployment_fields(start, *, prefix="", group="", before=None):
         model, config, gpu, tp, pp, ep, weights, kv, engine, fraction, dp, those of
         `LIMITS`, and usd for a group.
     """
-    named = ("model", "gpu", "weights", "kv", "engine")
-
-    def values(d):
-        return (
-            {name: getattr(d, name).name for name in named}
-            | {
-                "config": None,
-                "tp": d.tp,
-                "pp": d.pp,
-                "ep": d.ep > 1,
-                "fraction": d.memory_fraction,
-                "dp": d.dp_attention,
-                "usd": d.usd_h,
-            }
-            | {name: getattr(d, attribute) for name, attribute in LIMITS.items()}
-        )
-
-    at = values(start) | AS_UNTOLD
-    was = values(before or start)
+    at = _values(start) | AS_UNTOLD
+    was = _values(before or start)
 
     def field(name, kind, label, low=0, high=0, **more):
         former = None if was[name] == at[name] else was[name]
         more |= {"group": group, "formerly": former}
         return Field(prefix + name, kind, at[name], label, low, high, **more)
 
-    fields = (
+    fields = (*_chosen_fields(field, prefix), *_limit_fields(field))
+    rent = field("usd", "number", "Card rent", 0, 1000, unit="USD/h")
+    return (*fields, rent) if group else fields
+
+
+def _values(d):
+    """What the inputs hold of a deployment."""
+    named = ("model", "gpu", "weights", "kv", "engine")
+    return (
+        {name: getattr(d, name).name for name in named}
+        | {
+            "config": None,
+            "tp": d.tp,
+            "pp": d.pp,
+            "ep": d.ep > 1,
+            "fraction": d.memory_fraction,
+            "dp": d.dp_attention,
+            "usd": d.usd_h,
+        }
+        | {name: getattr(d, attribute) for name, attribute in LIMITS.items()}
+    )
+
+
+def _chosen_fields(field, prefix):
+    """What runs, on which cards, by which engine."""
+    return (
         field("model", "name", "Model", names=catalog.models,
               reads=from_name.model, beyond=True),
         field("config", "config", "config.json", help=PASTE),
@@ -86,31 +94,59 @@ def deployment_fields(start, *, prefix="", group="", before=None):
         field("weights", "name", "Weights", names=catalog.formats,
               reads=from_name.weights, beyond=True,
               follows=(prefix + "model", prefix + "config"),
-              own=lambda state: _own_format(state, prefix)),
+              own=lambda state, before: _own_format(state, before, prefix),
+              because="the format this model is released in",
+              titled=lambda name: catalog.format(name).title),
         field("kv", "name", "KV cache", names=_kv_formats, reads=from_name.kv,
               beyond=True),
         field("engine", "name", "Engine", names=catalog.engines,
-              reads=from_name.engine, beyond=True),
+              reads=from_name.engine, beyond=True,
+              follows=(prefix + "gpu", prefix + "weights"),
+              own=lambda state, before: _own_engine(state, before, prefix),
+              because="what this card and format are run with",
+              titled=lambda name: catalog.engine(name).title),
         field("fraction", "number", "Memory fraction", 0.05, 1),
         field("dp", "yes", "DP attention", help="Each card holds the cache of its own users."),
+    )  # fmt: skip
+
+
+def _limit_fields(field):
+    """The engine's own limits, `LIMITS`."""
+    return (
         field("seqs", "whole", "Sequences at once", 1, MOST_USERS),
         field("batched", "tokens", "Tokens a step", 1, MOST_TOKENS, unit="tokens"),
         field("maxlen", "tokens", "Tokens a request", 1, MOST_TOKENS, unit="tokens"),
         field("block", "whole", "Tokens a block", 1, 4096, unit="tokens"),
         field("eager", "yes", "No CUDA graphs"),
-    )  # fmt: skip
-    rent = field("usd", "number", "Card rent", 0, 1000, unit="USD/h")
-    return (*fields, rent) if group else fields
+    )
 
 
 def _kv_formats():
     return catalog.formats(kv=True)
 
 
-def _own_format(state, prefix):
-    """The format a checkpoint is released in; what stands where the model cannot be read."""
-    model = chosen_model(state, prefix)
-    return model.native_format if model else state[prefix + "weights"]
+def _own_format(state, before, prefix):
+    """The format that was chosen, or the model's own; what stands where it cannot be read.
+
+    An address, and a config.json that is pasted, mean the format that they say.
+    """
+    model, weights = chosen_model(state, prefix), state[prefix + "weights"]
+    if not model:
+        return weights
+    pasted_one = state[prefix + "config"]
+    former = chosen_model(before, prefix) if before and not pasted_one else None
+    return following.format_of(model, former, weights)
+
+
+def _own_engine(state, before, prefix):
+    """The engine that card and format need, unless another was chosen."""
+    needed = [
+        following.engine_of(one[prefix + "gpu"], one[prefix + "weights"])
+        for one in (before, state)
+        if one
+    ]
+    chosen = state[prefix + "engine"]
+    return needed[-1] if before is None or chosen == needed[0] else chosen
 
 
 def load_fields(load, *, optional_users=False):
@@ -323,7 +359,10 @@ def deployment_controls(form, state, prefix=""):
         c.select(fields["tp"], state, _card_counts(model, gpu, at["tp"])) | c.HALF,
         *_splits(fields, state, model, gpu),
         c.search(
-            fields["weights"], state, lists.format_options(model.native_format if model else "")
+            fields["weights"],
+            state,
+            lists.format_options(model.native_format if model else ""),
+            catalog.format(at["weights"]).title,
         )
         | c.HALF,
         _kv_control(
@@ -359,8 +398,12 @@ def _model_control(fields, state, model):
 
 
 def _own_option(value):
-    """The card of the reader's own file, while it is the one."""
-    return ((value, f"{own_card.card(value).title}, your file", ""),) * own_card.is_own(value)
+    """A card that is in no list, while it is the one: of the reader's own file, or unequal ones."""
+    if own_card.is_own(value):
+        return ((value, f"{own_card.card(value).title}, your file", ""),)
+    if any(value == name for name, _, _ in lists.gpu_options()):
+        return ()
+    return ((value, lists.listed_title(value), ""),)
 
 
 def _card_counts(model, gpu, current):

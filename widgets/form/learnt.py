@@ -8,7 +8,7 @@ import json
 from functools import lru_cache
 
 from llmcap_kernel import calibration
-from llmcap_kernel.explain import digits
+from llmcap_kernel.explain import digits, rounded
 from llmcap_kernel.refuse import BadInput, printable
 
 from . import pasted
@@ -53,15 +53,11 @@ def code(lines, given):
         return None
     short = {
         family: one._asdict()
-        | {"factor": _short(one.factor)}
-        | {"intervals": {kind: [*map(_short, ends)] for kind, ends in one.intervals.items()}}
+        | {"factor": rounded(one.factor)}
+        | {"intervals": {kind: [*map(rounded, ends)] for kind, ends in one.intervals.items()}}
         for family, one in found.items()
     }
     return pasted.pack(pasted.canonical(short))
-
-
-def _short(value):
-    return float(f"{value:.4g}")
 
 
 @lru_cache(maxsize=64)

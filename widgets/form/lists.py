@@ -10,6 +10,7 @@ SERVED = (
     *("bf16", "fp16", "fp8", "fp8-block", "int8", "mxfp8", "int4-awq", "int4-gptq"),
     *("nvfp4", "mxfp4"),
 )
+GIB = 2**30
 VENDORS = {
     "nvidia": "NVIDIA",
     "amd": "AMD",
@@ -94,7 +95,7 @@ def engine_options():
 
 @cache
 def gpu_options():
-    """List the cards, those rented most first.
+    """List the cards, those rented most first; a chip that is sold with several memories, each.
 
     Returns
     -------
@@ -103,8 +104,42 @@ def gpu_options():
     """
     # What is offered for rent most often is most often meant: "h200" finds the SXM card first.
     offers = Counter(row["gpu"] for row in catalog.table("prices")["price"])
-    cards = [catalog.gpu(name) for name in sorted(catalog.gpus(), key=lambda n: -offers[n])]
-    return tuple((card.name, card_title(card), _maker(card)) for card in cards)
+    names = sorted(catalog.gpus(), key=lambda n: -offers[n])
+    listed = [one for name in names for one in (name, *_other_sizes(name))]
+    return tuple((name, listed_title(name), _maker(catalog.gpu(name))) for name in listed)
+
+
+def _other_sizes(name):
+    """A chip with each other memory that it is sold with, the largest first."""
+    sizes = sorted(catalog.table("gpus")["gpus"][name].get("sizes_gb", ()), reverse=True)
+    made = [f"{name}-{gb}gb" for gb in sizes]
+    own = catalog.gpu(name).memory_visible_bytes
+    return [one for one in made if catalog.gpu(one).memory_visible_bytes != own]
+
+
+def listed_title(name):
+    """Name a card as a list does: one that is sold with several memories, with its own.
+
+    Parameters
+    ----------
+    name : str
+        A card of the catalogue.
+
+    Returns
+    -------
+    str
+        Its title without the vendor.
+
+    Examples
+    --------
+    >>> listed_title("apple-m3-max"), listed_title("apple-m3-max-64gb")
+    ('M3 Max, 40-core GPU, 128 GB', 'M3 Max, 40-core GPU, 64 GB')
+    """
+    card, title = catalog.gpu(name), card_title(catalog.gpu(name))
+    several = _other_sizes(name) if name in catalog.gpus() else ()
+    if not several or "GB" in title:
+        return title
+    return f"{title}, {card.memory_visible_bytes / GIB:.0f} GB"
 
 
 def _maker(card):

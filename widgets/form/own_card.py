@@ -139,7 +139,7 @@ def inputs(text, state, prefix=""):
     try:
         value = code(text)
     except BadInput as problem:
-        raise BadInput("config", f"config holds a card of no use: {problem}") from None
+        raise BadInput("config", f"The card file is of no use here: {problem}") from None
     one = card(value)
     return {f"{prefix}gpu": value}, [f"The card is {one.title}, of the file"]
 

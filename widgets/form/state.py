@@ -16,9 +16,18 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
-from llmcap_kernel.refuse import MULTIPLES, BadInput, number, one_of, scaled, shown, typed_number
+from llmcap_kernel.refuse import (
+    MULTIPLES,
+    WHOLE,
+    BadInput,
+    number,
+    one_of,
+    scaled,
+    shown,
+    typed_number,
+)
 
-from . import asked, from_log, from_name, own_card, pasted, units, versions
+from . import from_log, from_name, from_question, own_card, pasted, units, versions
 
 MAX_QUERY = 40_000  # four deployments, each of a pasted model, are some thousands
 MAX_NAME = 80
@@ -71,7 +80,12 @@ class Field:
     until : str
         The last version with that default, one of `versions.EARLIER`.
     own : callable, optional
-        Gives its value in a state whose inputs of `follows` have changed.
+        Gives its value in a state whose inputs of `follows` have changed, and of the state before;
+        that is None for an address.
+    because : str
+        What a value that has followed is.
+    titled : callable, optional
+        Names a value as a list does.
 
     Examples
     --------
@@ -93,7 +107,9 @@ class Field:
     help: str = ""
     optional: bool = False
     follows: tuple[str, ...] = ()
-    own: Callable[[State], Any] | None = None
+    own: Callable[[State, State | None], Any] | None = None
+    because: str = ""
+    titled: Callable[[Any], str] | None = None
     formerly: Any = None
     until: str = versions.EARLIER[-1]
 
@@ -137,12 +153,23 @@ class Field:
             return self.reads(raw)
         if raw == "" and self.low == 0:
             return 0  # who empties a limit, or what is shared, wants none
-        if isinstance(raw, str):
-            raw = _as_number(raw, self.kind == "tokens", self.unit)
         whole = self.kind in ("tokens", "whole")
+        if isinstance(raw, str):
+            raw = self._number(raw)
         if whole and isinstance(raw, float) and raw.is_integer():
             raw = int(raw)  # a refusal quotes -5, not -5.0
         return number(self.name, raw, self.low, self.high, self.unit, whole=whole)
+
+    def _number(self, typed):
+        """A number as it was typed; the text, for the refusal to quote, where it is none."""
+        share = typed.strip().removesuffix("percent").removesuffix("%")
+        if share != typed.strip():
+            part = typed_number(share)
+            if part is None or not (self.unit.startswith("%") or self.high == 1):
+                return typed
+            return part if self.unit.startswith("%") else part / 100
+        value = _as_number(typed, self.kind == "tokens", self.unit)
+        return typed.strip() if not isinstance(value, str) and abs(value) >= WHOLE else value
 
     def _config(self, raw):
         if not isinstance(raw, str):
@@ -303,7 +330,7 @@ class Form:
         # a page sends all inputs with the one that changed
         given = values if base is None else filled
         before = base or self.defaults()
-        state = self._followed(state, before, given)
+        state = self._followed(state, before, given, base)
         if base is not None:  # an address says what it says; of a change that follows, one is told
             messages += [
                 _message("info", field.name, self._told(field, before, state))
@@ -315,8 +342,8 @@ class Form:
         return state, _capped(messages)
 
     def _told(self, field, before, state):
-        old, new = (shown(one[field.name]).strip("'").upper() for one in (before, state))
-        return f"{field.title} went from {old} to {new}, the format this model is released in."
+        old, new = (field.titled(one[field.name]) for one in (before, state))
+        return f"{field.title} went from {old} to {new}, {field.because}."
 
     def _thousands(self, values, state):
         """Say once what a K was taken for: engines take theirs for 1,024."""
@@ -351,10 +378,12 @@ class Form:
         if text is None:
             return values, {}, []
         try:
-            filled, notes = asked.inputs(self, text, state)
+            filled, notes, left = from_question.inputs(self, text, state)
         except BadInput as problem:
-            return values, {}, [_message("error", "", str(problem))]
-        return values | filled, filled, [_message("info", "", one) for one in notes]
+            return values, {}, [_message("error", QUESTION, str(problem))]
+        said = [_message("info", QUESTION, one) for one in notes]
+        said += [_message("warning", QUESTION, one) for one in left]
+        return values | filled, filled, said
 
     def _from_texts(self, values, state):
         """Put what a pasted start-up log or launch command says in its place."""
@@ -370,8 +399,10 @@ class Form:
                 prefix = field.name.removesuffix("config")
                 found, said = reader(text, state, prefix)
             except BadInput as problem:
-                words = field.title + str(problem).removeprefix("config")
-                messages.append(_message("error", field.name, words))
+                said = str(problem)
+                if said.startswith("config"):
+                    said = field.title + said.removeprefix("config")
+                messages.append(_message("error", field.name, said))
                 continue
             filled |= found
             messages += [_message("info", field.name, from_log.sentence(text)) for text in said]
@@ -406,13 +437,13 @@ class Form:
                 messages.append(_message("info", field.name, read.said))
         return values | filled, filled, messages
 
-    def _followed(self, state, before, given):
+    def _followed(self, state, before, given, base):
         """Let what follows an input that has changed follow it."""
         for field in self.fields:
             changed = any(state[name] != before[name] for name in field.follows)
             untouched = field.name not in given and state[field.name] == before[field.name]
             if field.own is not None and changed and untouched:
-                state[field.name] = field.own(state)
+                state[field.name] = field.own(state, base)
         return state
 
     def parse(self, query):
@@ -474,12 +505,16 @@ class Form:
         parts = [f"v={versions.FORM}"]
         for field in self.fields:
             value = state[field.name]
-            moved = any(state[name] != self._default(name) for name in field.follows)
-            if value != field.default or moved:
+            if value != self._unwritten(field, state):
                 text = "" if value is None else field.spell(value)
                 parts.append(f"{field.name}={quote(text, safe='/.,:-')}")
         parts += [f"{key}={stamp}" for key, stamp in versions.stamps().items()]
         return "&".join(parts)
+
+    def _unwritten(self, field, state):
+        """What an input is in an address that does not say it."""
+        moved = any(state[name] != self._default(name) for name in field.follows)
+        return field.own(state, None) if moved and field.own else field.default
 
     def _default(self, name):
         return next(field.default for field in self.fields if field.name == name)

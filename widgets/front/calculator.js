@@ -45,6 +45,7 @@ class Live {
     this.future = [];
     this.charted = ""; // the figure that stands, as text
     this.addressTimer = 0;
+    this.left = null; // the query of the place that is left for another
     // Where the apps are: beside this one, else where the page or the kernel says they are.
     const [above, inApps] = location.href.split("/apps/", 2);
     this.site = above;
@@ -122,8 +123,29 @@ class Live {
     if (!isApp || untouched) return;
     document.title = `${this.view.named} - llmcap`;
     clearTimeout(this.addressTimer);
-    const put = () => history.replaceState(null, "", `?${this.view.query}`);
-    this.addressTimer = setTimeout(put, ADDRESS_AFTER_MS);
+    if (this.left !== null && this.left !== this.view.query) {
+      this.putAddress("replaceState", this.left);
+      this.putAddress("pushState");
+      this.left = null;
+      return;
+    }
+    this.addressTimer = setTimeout(() => this.putAddress("replaceState"), ADDRESS_AFTER_MS);
+  }
+
+  putAddress(how, query = this.view.query) {
+    history[how]({ llmcap: query }, "", `?${query}`);
+  }
+
+  // A preset, an example or a question is a place of its own: Back leads to what stood before.
+  visit() {
+    if (isApp) this.left = this.view.query;
+  }
+
+  // Back and Forward between such places.
+  came({ state }) {
+    if (state?.llmcap === undefined) return; // a place within the page
+    this.remember();
+    this.asking.send({ query: state.llmcap });
   }
 
   remember() {
@@ -154,7 +176,10 @@ class Live {
       undo: () => this.step(this.past, this.future),
       redo: () => this.step(this.future, this.past),
       reset: remembered(() => asking.send({ values: {} })),
-      preset: remembered((node) => asking.send({ query: node.dataset.query })),
+      preset: remembered((node) => {
+        this.visit();
+        asking.send({ query: node.dataset.query });
+      }),
       use: remembered((node) => this.useText(node)),
       remove: remembered((node) => this.change(this.boxOf(node).name, null)),
       ...shareActs(() => this.root, this.view.name, () => this.toShare()),
@@ -183,6 +208,8 @@ function render({ model, el }) {
   const live = new Live(model, el);
   const answered = () => live.answered();
   model.on("change:view", answered);
+  const came = (event) => live.came(event);
+  if (isApp) addEventListener("popstate", came);
   live.draw();
   if (isApp) wayBack(live.site);
   if (isApp) openPaste(live.root);
@@ -194,6 +221,7 @@ function render({ model, el }) {
   ];
   return () => {
     model.off("change:view", answered);
+    removeEventListener("popstate", came);
     for (const stop of stops) stop();
     live.asking.stop();
     clearTimeout(live.addressTimer);

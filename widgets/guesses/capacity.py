@@ -61,7 +61,7 @@ GUESSES = {
     "3.4": Guess(
         "Memory to pick the next token of 1,024 sequences at once",
         sampling_gb,
-        "Each sequence has a score for each of 128,256 words, and 0.16 sorts them in copies.",
+        "Each sequence has a score for each of 128,256 tokens, and 0.16 sorts them in copies.",
         unit="GB",
     ),
     "3.5": Guess(

@@ -107,7 +107,7 @@ GUESSES = {
     "1.7": Guess(
         "Share of DeepSeek-V3's experts that 16 users read in a step",
         lambda: 100 * law.experts_touched(experts=256, experts_per_token=8, tokens=16) / 256,
-        "Sixteen users pick different experts, and many of their choices coincide.",
+        "Sixteen users pick different experts, and a third of their picks are repeats.",
         unit="%",
     ),
 }

@@ -41,12 +41,15 @@ class Tool(NamedTuple):
         In a line, as a menu says it.
     words : str
         What a reader may search for who does not know its name.
+    asked : bool
+        Whether it takes a question in words.
     """
 
     name: str
     title: str
     does: str
     words: str
+    asked: bool
 
 
 DOES = {
@@ -67,7 +70,10 @@ DOES = {
 
 def tools() -> list[Tool]:
     """List the calculators in the order of the menu."""
-    return [Tool(name, one.TITLE, *DOES[name]) for name, one in session.CALCULATORS.items()]
+    return [
+        Tool(name, one.TITLE, *DOES[name], hasattr(one, "ASKS"))
+        for name, one in session.CALCULATORS.items()
+    ]
 
 
 def tool_list(apps: str) -> str:

@@ -8,7 +8,7 @@ import re
 
 from llmcap_kernel import catalog
 from llmcap_kernel.catalog import origins
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import digits, gib, quantity
 
 from . import generated
 from .generated import cells
@@ -118,7 +118,7 @@ def _cards():
         rates = (card.flop_s.get(dtype) for dtype in ("bf16", "fp8"))
         yield cells(
             _opened("model=llama-3.1-8b&amp;tp=1&amp;gpu", name),
-            quantity(card.memory_visible_bytes, "GiB"),
+            gib(card.memory_visible_bytes),
             quantity(card.bandwidth_bytes_s, "bytes/s"),
             *(quantity(rate, "FLOP/s") if rate else "-" for rate in rates),
             quantity(card.link_bandwidth_bytes_s, "bytes/s")

@@ -39,13 +39,23 @@ addEventListener("DOMContentLoaded", () => {
   const all = (link) => wordsOf(`${link.textContent} ${link.dataset.words}`);
   const brought = calculators.filter((link) => asked.length && asked.every((word) => all(link).includes(word)));
   const found = [...new Set([...named, ...brought])];
-  if (!found.length) return;
   const list = document.createElement("ul");
   list.className = "search lt-found";
+  // Names of models and cards have digits, and a calculator reads them in words.
+  if (/\d/.test(query)) {
+    const item = list.appendChild(document.createElement("li"));
+    item.className = "lt-ask";
+    item.append(`Put “${query.trim()}” to: `);
+    calculators.filter((one) => "asked" in one.dataset).forEach((link, i) => {
+      const ask = link.cloneNode(true);
+      ask.search = new URLSearchParams({ ask: query.trim() });
+      item.append(i ? ", " : "", ask);
+    });
+  }
   for (const link of found) {
     const item = list.appendChild(document.createElement("li"));
     const does = link.nextElementSibling?.textContent;
     item.append(link.cloneNode(true), does ? `: ${does}` : "");
   }
-  document.querySelector("#search-results").before(list);
+  if (list.children.length) document.querySelector("#search-results").before(list);
 });

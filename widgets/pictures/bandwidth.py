@@ -5,7 +5,7 @@ from functools import cache
 from itertools import pairwise
 
 from llmcap_kernel import bandwidth, calibration, catalog, law
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import counted, digits, quantity
 from llmcap_kernel.spec import Workload
 
 from .. import benchmarks
@@ -25,7 +25,7 @@ from ..figures.plots import (
     chart,
 )
 from . import bandwidth_links, bandwidth_served, minute
-from .record import Control, Drawn, Picture, counted
+from .record import Control, Drawn, Picture
 from .scenario import CARDS, llama_on
 
 SHOWN = ("gb10", "l40s", "h100-pcie", "a100-sxm-80gb", "h100-sxm", "h200-sxm", "mi300x", "b200-sxm")
@@ -101,23 +101,13 @@ def _fit_and_fast(weights, cards):
         Axis("tokens a second, one user", 1, 800, log=True),
         height=330,
     )
-    across, down = drawing.across, drawing.down
-    at = across(stored / 1e9)
-    drawing.rect(at, PLOT_TOP, 100 - at, down(FLOOR) - PLOT_TOP, "good", dim=0.1)
-    drawing.line(at, PLOT_TOP, at, drawing.height - PLOT_BOTTOM, "quiet", dash="3 3")
-    drawing.line(0, down(FLOOR), 100, down(FLOOR), "quiet", dash="3 3")
-    drawing.text(100, down(FLOOR) + 14, f"{FLOOR} tokens a second", "quiet", small=True, halo=True)
-    words = f"weights {quantity(stored, 'bytes')}"
-    drawing.text(at, PLOT_TOP + 12, words, "quiet", small=True, halo=True)
+    _corner(drawing, stored)
     does_both = []
     for one, (room, speed) in found.items():
         good = room > stored and speed >= FLOOR
         does_both += [CARDS[one]] * good
-        place, ink = (across(room / 1e9), down(speed)), "good" if good else "quiet"
-        drawing.dot(*place, ink, hover=CARDS[one], hollow=room <= stored)
-        side = SIDES.get(one, "start")
-        x = place[0] + (3.2 if side == "start" else -3.2)
-        drawing.text(x, place[1] + 4, CARDS[one], ink, anchor=side, small=True, halo=True)
+        place = drawing.across(room / 1e9), drawing.down(speed)
+        _named_dot(drawing, one, place, "good" if good else "quiet", hollow=room <= stored)
     said = (
         f"Right of the upright line the {weights.upper()} model fits (filled), above the other "
         f"line it writes {FLOOR} tokens a second or more. Both: "
@@ -134,6 +124,24 @@ def _fit_and_fast(weights, cards):
         units=("", "bytes", "tok/s", "", ""),
     )
     return Drawn(drawing, said, table)
+
+
+def _corner(drawing, stored):
+    """The corner of the cards that hold the weights and are fast enough, and its two edges."""
+    at, floor = drawing.across(stored / 1e9), drawing.down(FLOOR)
+    drawing.rect(at, PLOT_TOP, 100 - at, floor - PLOT_TOP, "good", dim=0.1)
+    drawing.line(at, PLOT_TOP, at, drawing.height - PLOT_BOTTOM, "quiet", dash="3 3")
+    drawing.line(0, floor, 100, floor, "quiet", dash="3 3")
+    drawing.text(100, floor + 14, f"{FLOOR} tokens a second", "quiet", small=True, halo=True)
+    words = f"weights {quantity(stored, 'bytes')}"
+    drawing.text(at, PLOT_TOP + 12, words, "quiet", small=True, halo=True)
+
+
+def _named_dot(drawing, card, place, ink, hollow):
+    drawing.dot(*place, ink, hover=CARDS[card], hollow=hollow)
+    side = SIDES.get(card, "start")
+    x = place[0] + (3.2 if side == "start" else -3.2)
+    drawing.text(x, place[1] + 4, CARDS[card], ink, anchor=side, small=True, halo=True)
 
 
 def _yes(is_so):
@@ -172,12 +180,12 @@ def _format_gain(users, context):
     mixed = slow / steps["FP8, caches BF16"].total_s
     whole = slow / steps["FP8"].total_s
     said = (
-        f"With {counted(users, 'users')} of {context:,} tokens, FP8 weights alone make the step "
+        f"With {counted(users, 'user')} of {context:,} tokens, FP8 weights alone make the step "
         f"{mixed:.2f} times as fast; with the cache in FP8 too, {whole:.2f} times."
     )
     columns = ("formats", "weights", "caches", "step", "one user", "gain")
     units = ("", "s", "s", "s", "tok/s", "x")
-    caption = f"Two H100s at the ceiling, {counted(users, 'users')} with {context:,} tokens"
+    caption = f"Two H100s at the ceiling, {counted(users, 'user')} with {context:,} tokens"
     return Drawn(bars(drawn, "ms"), said, show.table(columns, rows, caption, units))
 
 
@@ -297,7 +305,7 @@ def _batching(users, load, cards):
     alone = rows[0][3]
     waits = f" Only {room} have room at a time, the others wait." if room < users else ""
     said = (
-        f"{counted(users, 'users')}: each sees {digits(1 / gap)} tokens a second, "
+        f"{counted(users, 'user')}: each sees {digits(1 / gap)} tokens a second, "
         f"{alone / gap:.0%} of what a user alone sees, and all together get "
         f"{digits(room * alone / gap, 2)} times as many.{waits} Rings were measured."
     )
@@ -342,7 +350,7 @@ def _context(context, users):
     drawing.text(98, drawing.height - 50, "weights", "weights", bold=True, halo=True)
     drawing.text(1.5, PLOT_TOP + 36, "on top, the caches", "cache", bold=True, halo=True)
     said = (
-        f"{counted(users, 'users')} with {context:,} tokens each: caches take "
+        f"{counted(users, 'user')} with {context:,} tokens each: caches take "
         f"{quantity(step.attention_s, 's')} of {quantity(step.total_s, 's')}. Twice the context "
         "is twice the caches, and never four times."
     )
@@ -353,7 +361,7 @@ def _context(context, users):
     table = show.table(
         ("context", "caches", "step", "one user"),
         rows,
-        f"Two H100s at the ceiling, FP8, {counted(users, 'users')}",
+        f"Two H100s at the ceiling, FP8, {counted(users, 'user')}",
         units=("", "s", "s", "tok/s"),
     )
     return Drawn(drawing, said, table)
@@ -380,20 +388,16 @@ def _straight():
     def straight(n):
         return (t1 - t0) * (n - n0) / (n1 - n0)
 
+    def ceiling(n):
+        return each * (n - n0)
+
     span = [n0 + (n2 - n0) * i / 24 for i in range(25)]
+    curved, even, least = ([(n, 1e6 * of(n)) for n in span] for of in (squared, straight, ceiling))
     drawing = chart(
         [
-            Line("ceiling", [(n, 1e6 * each * (n - n0)) for n in span], "other", "2 4", where=n1),
-            Line(
-                "if it were quadratic",
-                [(n, 1e6 * squared(n)) for n in span],
-                "bad",
-                "4 4",
-                where=span[19],
-            ),
-            Line(
-                "a straight line", [(n, 1e6 * straight(n)) for n in span], "cache", where=span[13]
-            ),
+            Line("ceiling", least, "other", "2 4", where=n1),
+            Line("if it were quadratic", curved, "bad", "4 4", where=span[19]),
+            Line("a straight line", even, "cache", where=span[13]),
             Mark("", n0, 0, hollow=True),
             Mark("", n1, 1e6 * (t1 - t0), hollow=True),
             Mark("measured", n2, 1e6 * (t2 - t0), hollow=True, below=True),
@@ -407,7 +411,7 @@ def _straight():
         f"{quantity(straight(n2) - straight(n1), 's')}, a quadratic one "
         f"{quantity(squared(n2) - squared(n1), 's')}."
     )
-    rows = [(f"{n:,.0f}", t, t - t0, straight(n), squared(n), each * (n - n0)) for n, t in _runs()]
+    rows = [(f"{n:,.0f}", t, t - t0, straight(n), squared(n), ceiling(n)) for n, t in _runs()]
     table = show.table(
         ("context", "a token", "more", "straight", "quadratic", "ceiling"),
         rows,
@@ -437,7 +441,7 @@ def _moe(model, context):
             Part("caches", 1e3 * step.attention_s, "cache"),
             Part("link", 1e3 * step.communication_s, "link"),
         )
-        label = f"{counted(n, 'users')}: {quantity(step.total_s, 's')}{beside}"
+        label = f"{counted(n, 'user')}: {quantity(step.total_s, 's')}{beside}"
         drawn.append(Bar(label, parts, names=n in (1, 64)))
         read = step.weight_bytes * d.tp
         rows.append((f"{n}", read, step.expert_s, step.total_s, step.tok_s_user, times))

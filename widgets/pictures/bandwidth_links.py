@@ -5,14 +5,14 @@ from functools import cache
 
 from llmcap_kernel import bandwidth, calibration, catalog
 from llmcap_kernel.evidence.kernels import kernel_s
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import counted, digits, quantity
 from llmcap_kernel.spec import CEILING
 
 from ..benchmarks import measured, rows
 from ..figures import show
 from ..figures.drawing import Drawing, Scale
 from ..figures.plots import Axis, Bar, Dots, Limit, Line, Mark, Part, bars, chart
-from .record import Control, Drawn, Picture, counted
+from .record import Control, Drawn, Picture
 from .scenario import llama_on
 
 CUTS = ("1 card", "2 cards", "4 cards", "8 cards")
@@ -138,7 +138,7 @@ def _tp_step(card, which, law_name):
             Part("link", 1e3 * step.communication_s, "link"),
             Part("launches and host", 1e3 * step.fixed_s, "host"),
         )
-        drawn.append(Bar(f"{counted(n, 'cards')}: {quantity(step.total_s, 's')}{gain}", parts))
+        drawn.append(Bar(f"{counted(n, 'card')}: {quantity(step.total_s, 's')}{gain}", parts))
         rows.append((f"{n}", step.dense_s, step.communication_s, step.total_s, talk, faster))
     eight = steps[8]
     said = (
@@ -193,7 +193,7 @@ def _all_reduce(tokens, cards):
             Dots("dots: timed, three engines", timed, "other", size=5.0, dim=0.9),
             Line("link alone", ends, "link", dash="2 4", where=ends[0][0]),
             Limit("5 us", y=5.0, ink="quiet"),
-            Mark(f"{counted(tokens, 'tokens')}: {digits(took)} us", message, took),
+            Mark(f"{counted(tokens, 'token')}: {digits(took)} us", message, took),
         ],
         Axis("bytes that each card holds", BYTES.low, BYTES.high, log=True, at=_sizes()),
         Axis("us for one all-reduce", 0.2, 10_000, log=True),
@@ -203,7 +203,7 @@ def _all_reduce(tokens, cards):
     drawing.drag = "tokens", replace(drawing.across, low=BYTES.low / one, high=BYTES.high / one)
     alone = _wire_us(message, n)
     said = (
-        f"The sum over {n} cards of {counted(tokens, 'tokens')}, {quantity(message, 'bytes')}, "
+        f"The sum over {n} cards of {counted(tokens, 'token')}, {quantity(message, 'bytes')}, "
         f"takes {digits(took)} us, and the link alone {digits(alone)} us. A pass has "
         f"160 of them: {quantity(160e-6 * took, 's')}."
     )

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from llmcap_kernel import bandwidth, calibration
 from llmcap_kernel.catalog.names import engines
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import counted, digits, quantity
 from llmcap_kernel.spec import Efficiency, Workload
 
 from ..benchmarks import by_id, measured
@@ -18,7 +18,6 @@ from ..figures.plots import (
     Axis,
     Bar,
     Dots,
-    Drawable,
     Limit,
     Line,
     Mark,
@@ -26,7 +25,7 @@ from ..figures.plots import (
     bars,
     chart,
 )
-from .record import Control, Drawn, Picture, counted
+from .record import Control, Drawn, Picture
 from .scenario import llama_on
 
 
@@ -70,23 +69,13 @@ def _prompt_s(tp, tokens, used=1.0):
 def _prompt_time(tokens, cards):
     tp = int(cards.split()[0])
     some = (500, *range(2000, 16_001, 2000))
-    inks = dict(zip(USED, ("other", "prompt", "prompt"), strict=True))
-    marks: list[Drawable] = [
-        Line(
-            f"{used:.0%} of peak",
-            [(n, _prompt_s(tp, n, used)) for n in some],
-            inks[used],
-            dash="2 4" if used == 1.0 else "",
-        )
-        for used in USED
-    ]
-    marks.append(Limit("50 ms, as often said", y=OFTEN_S))
     half = _prompt_s(tp, tokens, 0.5)
-    if tp in FIRST:
-        row = measured()[FIRST[tp]]
-        at = int(row["input_tokens"]), float(row["value"]) / 1e3
-        marks.append(Mark("", *at, "text", hollow=True))
-    marks.append(Mark("", tokens, half))
+    marks = [
+        *(_used_line(tp, some, used) for used in USED),
+        Limit("50 ms, as often said", y=OFTEN_S),
+        *_measured_first(tp),
+        Mark("", tokens, half),
+    ]
     drawing = chart(
         marks,
         Axis("tokens of the prompt", 0, 16_000),
@@ -114,6 +103,19 @@ def _prompt_time(tokens, cards):
         units=("", "s", "s", "s"),
     )
     return Drawn(drawing, said, table)
+
+
+def _used_line(tp, some, used):
+    points = [(n, _prompt_s(tp, n, used)) for n in some]
+    ink, dash = ("other", "2 4") if used == 1.0 else ("prompt", "")
+    return Line(f"{used:.0%} of peak", points, ink, dash=dash)
+
+
+def _measured_first(tp):
+    """The first token that was measured on so many cards, as a ring."""
+    if tp in FIRST:
+        row = measured()[FIRST[tp]]
+        yield Mark("", int(row["input_tokens"]), float(row["value"]) / 1e3, "text", hollow=True)
 
 
 def _h100s(cards):
@@ -271,14 +273,14 @@ def _two_loads(users):
         rows.append((name, timed, served.itl_decode_s, others, served.itl_s))
     (_, long, *_), (_, short, *_) = rows
     said = (
-        f"{counted(users, 'users')}, 9,216 tokens a request both times. Where they come as a "
+        f"{counted(users, 'user')}, 9,216 tokens a request both times. Where they come as a "
         f"prompt the measured gap is {digits(long / short, 2)} times as long, "
         f"{quantity(long, 's')} against {quantity(short, 's')}."
     )
     table = show.table(
         ("load", "measured", "step", "prompts", "expected"),
         rows,
-        f"vLLM on two H100s, {counted(users, 'users')}",
+        f"vLLM on two H100s, {counted(users, 'user')}",
         units=("", "s", "s", "s", "s"),
     )
     return Drawn(bars(drawn, "ms"), said, table)
@@ -338,7 +340,7 @@ def _waterfall(users, load):
     drawing.line(across(timed), 18, across(timed), drawing.height, "text", dash="3 3")
     largest = max(range(len(real)), key=lambda i: real[i][2] - least[i][2])
     said = (
-        f"{counted(users, 'users')}, {load}: the spec sheet allows {quantity(gap.ceiling, 's')} a "
+        f"{counted(users, 'user')}, {load}: the spec sheet allows {quantity(gap.ceiling, 's')} a "
         f"token, {quantity(gap.value, 's')} are expected, {quantity(timed, 's')} were measured. "
         f"The largest addition is {real[largest][0]}."
     )

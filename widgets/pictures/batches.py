@@ -5,7 +5,7 @@ from functools import cache
 
 from llmcap_kernel import bandwidth, calibration, capacity, sweep, toolbox
 from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, tail_label, worked_spec
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import counted, digits, gib, quantity
 from llmcap_kernel.serving import serve, usd_per_mtok
 from llmcap_kernel.spec import CEILING, Efficiency
 
@@ -14,7 +14,7 @@ from ..figures import show
 from ..figures.drawing import Drawing
 from ..figures.plots import Axis, Bar, Drawable, Line, Mark, Part, bars, chart
 from .levers import load_of, read
-from .record import Control, Drawn, Picture, counted
+from .record import Control, Drawn, Picture
 
 SHARED = 6000  # tokens of the system prompt
 GAP = WORKED_SLO.tails[0]  # which gap the spec limits
@@ -51,7 +51,7 @@ def _round(users, mfu):
         Bar(
             f"{label}: {quantity(total, 's')}",
             [
-                Part(f"{counted(users, 'prompts')}", prompts, "prompt"),
+                Part(f"{counted(users, 'prompt')}", prompts, "prompt"),
                 Part("1,000 steps", steps, "weights"),
             ],
         )
@@ -62,7 +62,7 @@ def _round(users, mfu):
     (was, steps), (now, _) = times
     said = (
         f"Prefill takes {digits(was / now, 2)} times less time, and a round of "
-        f"{counted(users, 'answers')} {digits(totals[0] / totals[1], 3)} times less: with nothing "
+        f"{counted(users, 'answer')} {digits(totals[0] / totals[1], 3)} times less: with nothing "
         f"cached, {steps / totals[0]:.0%} of it are decode steps, which no prefix cache shortens."
     )
     table = show.table(
@@ -72,7 +72,7 @@ def _round(users, mfu):
             ("steps", *(quantity(t[1], "s") for t in times)),
             ("round", *(quantity(t, "s") for t in totals)),
         ],
-        f"Candidate B, {counted(users, 'users')}, prompts and steps taking turns, MFU {mfu}",
+        f"Candidate B, {counted(users, 'user')}, prompts and steps taking turns, MFU {mfu}",
     )
     longest = totals[0]
     return Drawn(bars(rows, "s", thick=30, longest=longest, axis=True), said, table)
@@ -92,7 +92,7 @@ def _prefix(users):
             "the belief: 2 to 3 times", [(1, 2), (48, 2)], "other", dash="3 3", where=1, width=1.5
         ),
         *(Line(name, points, inks[name]) for name, points in _gains().items()),
-        Mark(f"{counted(users, 'users')}: {here:.2f}x", users, here, "weights", below=True),
+        Mark(f"{counted(users, 'user')}: {here:.2f}x", users, here, "weights", below=True),
     ]
     drawing = chart(
         marks,
@@ -103,7 +103,7 @@ def _prefix(users):
     load = load_of(users)
     first = [read(_b(), one).ttft_s for one in (load, toolbox.cache_prefix(load, SHARED))]
     said = (
-        f"With {counted(users, 'users')} caching {SHARED:,} of 7,000 prompt tokens gives "
+        f"With {counted(users, 'user')} caching {SHARED:,} of 7,000 prompt tokens gives "
         f"{digits(here)} times the output, by the estimate. The first token comes after "
         f"{quantity(first[1], 's')} and not {quantity(first[0], 's')}."
     )
@@ -129,8 +129,8 @@ def _room(shared, candidate):
     users = [one.max_concurrent for one in ledgers]
     # what is kept once, and of each user the copy and its own
     rows = [
-        (f"A copy for each: {counted(users[0], 'users')}", 0.0, prefix, users[0]),
-        (f"Kept once: {counted(users[1], 'users')}", prefix, 0.0, users[1]),
+        (f"A copy for each: {counted(users[0], 'user')}", 0.0, prefix, users[0]),
+        (f"Kept once: {counted(users[1], 'user')}", prefix, 0.0, users[1]),
     ]
     drawing = Drawing(2 * 66 + 22)
     for i, (label, first, copy, count) in enumerate(rows):
@@ -140,18 +140,18 @@ def _room(shared, candidate):
         drawing.swatch(left, 138, ink)
         drawing.words(left + 14, 147, words)
     said = (
-        f"{candidate} has room for {counted(users[0], 'users')} with a copy of the prompt for "
+        f"{candidate} has room for {counted(users[0], 'user')} with a copy of the prompt for "
         f"each, and for {users[1]} when {shared:,} tokens are kept once "
-        f"({quantity(prefix, 'GiB')} a card)."
+        f"({gib(prefix)} a card)."
     )
     table = show.table(
         ("a card of", "pool", "one user", "shared", "users", "shared once"),
         [
             (
                 candidate,
-                quantity(pool, "GiB"),
-                quantity(each, "GiB"),
-                quantity(prefix, "GiB"),
+                gib(pool),
+                gib(each),
+                gib(prefix),
                 *users,
             )
         ],
@@ -229,14 +229,13 @@ def _batch(users, prefix):
         Line(label[shared], [(n, g) for n, (g, _) in by_users.items()], "weights"),
         Mark(f"{digits(gap)} ms", users, gap, "prompt", below=True),
     ]
+    lowest = f"floor {quantity(least, 'USD/Mtok')}"
     prices: list[Drawable] = [
+        Line(lowest, [(n, least) for n in USERS], "host", dash="3 3", where=8),
         Line("", [(n, p) for n, _, p in other], "other", dash="4 3"),
         Line("", [(n, p) for n, (_, p) in by_users.items()], "weights"),
         Mark(quantity(price, "USD/Mtok"), users, price, "prompt"),
     ]
-    lowest = f"floor {quantity(least, 'USD/Mtok')}"
-    level = [(n, least) for n in USERS]
-    prices.insert(0, Line(lowest, level, "host", dash="3 3", where=8))
     x = Axis("users", -4, USERS[-1])
     drawing = {
         "Mean gap between two tokens of a user": chart(gaps, x, Axis("ms", 0, 60), 240, "users"),
@@ -245,10 +244,14 @@ def _batch(users, prefix):
         ),
     }
     said = (
-        f"{counted(users, 'users')}: a gap of {digits(gap)} ms and "
+        f"{counted(users, 'user')}: a gap of {digits(gap)} ms and "
         f"{quantity(price, 'USD/Mtok')}. A user's own time and what all share are equal at "
         f"about {even:.0f} users; beyond, price falls slowly and the gap still grows."
     )
+    return Drawn(drawing, said, _batch_table(shared, f"Candidate B, {label[shared]}"))
+
+
+def _batch_table(shared, caption):
     within = _judged(shared)
     rows = [
         (
@@ -260,10 +263,8 @@ def _batch(users, prefix):
         for n, g, p in _curve(shared)
         if n in (1, 2, 4, 8, 16, 32, 48)
     ]
-    caption = f"Candidate B, {label[shared]}"
     heads = ("users", "mean gap", tail_label(GAP), "price", "cache in reading")
-    table = show.table(heads, rows, caption)
-    return Drawn(drawing, said, table)
+    return show.table(heads, rows, caption)
 
 
 def kv_share(d, users, context=8000):
@@ -390,8 +391,8 @@ def _speculation(users, tokens, accept):
         drag="users",
     )
     said = (
-        f"A pass that checks {counted(tokens, 'drafted tokens')} gives {average:.2f} tokens on "
-        f"average. With {counted(users, 'users')} a token comes {here:.2f} times as fast: the "
+        f"A pass that checks {counted(tokens, 'drafted token')} gives {average:.2f} tokens on "
+        f"average. With {counted(users, 'user')} a token comes {here:.2f} times as fast: the "
         "draft takes its own time, and more tokens in the pass take more arithmetic and launches."
     )
     rows = [
@@ -402,7 +403,7 @@ def _speculation(users, tokens, accept):
         )
         for n in (1, 4, 16, 48)
     ]
-    caption = f"Candidate B, Llama-3.1-8B drafts {counted(tokens, 'tokens')}: decode step"
+    caption = f"Candidate B, Llama-3.1-8B drafts {counted(tokens, 'token')}: decode step"
     columns = ("users", "50% right", "70%", "90%", f"{accept}, ceiling")
     return Drawn(drawing, said, show.table(columns, rows, caption))
 

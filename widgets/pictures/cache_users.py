@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cache
 
 from llmcap_kernel import capacity, catalog, design, law
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import GIB, counted, digits, gib, quantity
 
 from ..benchmarks import measured
 from ..figures import show
@@ -23,8 +23,8 @@ from ..figures.plots import (
     bars,
     chart,
 )
-from .card_memory import GIB, candidate, gib, key, ledger
-from .record import Control, Drawn, Picture, counted
+from .card_memory import ON, candidate, key, ledger
+from .record import Control, Drawn, Picture
 
 # ---- one token, one user --------------------------------------------------------------
 
@@ -45,7 +45,7 @@ def _one_user(model, kv, context):
     drawing = Drawing(76 + 18 * layers.kv_heads)
     _draw_token(drawing, layers)
     top = drawing.height + 30
-    drawing.text(0, top - 8, f"{context:,} tokens of one user: {quantity(user, 'GiB')}", bold=True)
+    drawing.text(0, top - 8, f"{context:,} tokens of one user: {gib(user)}", bold=True)
     drawing.rect(0, top, 100, 20, "panel", edge="edge", dashed=True)
     drawing.rect(0, top, 100 * user / (ALL_GIB * GIB), 20, "cache")
     drawing.text(100, top + 36, f"the outline is {ALL_GIB} GiB", "quiet", small=True)
@@ -68,7 +68,7 @@ def _user_line(label, name, fmt, context):
     model = catalog.model(name)
     token, user = (law.kv_bytes_per_sequence(model, fmt, n) for n in (1, context))
     one = model.attention[0]
-    return label, one.layers, one.kv_heads, quantity(token, "bytes"), quantity(user, "GiB")
+    return label, one.layers, one.kv_heads, quantity(token, "bytes"), gib(user)
 
 
 def _draw_token(drawing, layers):
@@ -122,9 +122,9 @@ def _pages(users, kind, context):
     pages = f"{math.ceil((context - prefix) / d.block_tokens):,} pages of {d.block_tokens} tokens"
     key(drawing, _kinds_of(kind, pages))
     said = (
-        f"{counted(inside, 'users')} of {context:,} tokens "
+        f"{counted(inside, 'user')} of {context:,} tokens "
         f"{'is' if inside == 1 else 'are'} inside; there is room for "
-        f"{counted(books.max_concurrent, 'users')}."
+        f"{counted(books.max_concurrent, 'user')}."
     )
     if prefix:
         alone = capacity.max_concurrent(d, context)
@@ -184,7 +184,7 @@ def _waiting(drawing, users, share):
     tall, width = ROW * max(rows, 1.0), 100 * min(rows, 1.0)
     top = drawing.height + 28
     drawing.text(
-        0, top - 6, f"{counted(users, 'users')} outside, each of this size", "bad", bold=True
+        0, top - 6, f"{counted(users, 'user')} outside, each of this size", "bad", bold=True
     )
     for i in range(min(users, int(100 / width))):
         drawing.rect(i * width, top, width, tall - 2, "", edge="bad", dashed=True)
@@ -250,7 +250,6 @@ def _blocks(cut, kind, context):
 # ---- the cliff ------------------------------------------------------------------------
 
 ALONG = (1000, 1500, 2000, 3000, 4000, 6000, 8000, 12_000, 16_000, 24_000, 32_000)
-ON = {"one card": 1, "two cards": 2}
 AXES = ("plain axes", "logarithmic axes")
 HIGH = 320  # of the chart [px]
 
@@ -274,7 +273,7 @@ def _cliff(context, cards, axes):
     marks: list[Drawable] = [
         Line("", [(x, y) for x, _, y in found], "other", width=1.5),
         Line("", stairs, "cache"),
-        Mark(counted(whole, "users"), context, max(float(whole), low), below=context == ALONG[0]),
+        Mark(counted(whole, "user"), context, max(float(whole), low), below=context == ALONG[0]),
     ]
     drawing = chart(
         marks,
@@ -289,7 +288,7 @@ def _cliff(context, cards, axes):
     least = ledger(candidate(0.98, ON[cards]), context)
     tokens = least.kv_pool_bytes / least.kv_bytes_per_token
     said = (
-        f"{counted(whole, 'users')} of {context:,} tokens, {smooth:.2f} before the cut. The pool "
+        f"{counted(whole, 'user')} of {context:,} tokens, {smooth:.2f} before the cut. The pool "
         f"of {gib(ON[cards] * least.kv_pool_bytes)} holds {int(tokens):,} tokens, however they "
         "are shared out."
     )
@@ -318,17 +317,17 @@ def _second(cards, fraction):
     rooms = [max(n * one.kv_pool_bytes, 0.0) for n, one in zip(numbers, found, strict=True)]
     rows, lines = [], []
     for n, one, room in zip(numbers, found, rooms, strict=True):
-        named, users = counted(n, "cards"), one.max_concurrent
+        named, users = counted(n, "card"), one.max_concurrent
         parts = [
             Part("weights", n * one.weights_bytes / GIB, "weights"),
             Part("overhead", n * one.overhead_bytes / GIB, "activations"),
             Part("room for users", room / GIB, "cache"),
         ]
-        label = f"{named}: {gib(room)} of room, {counted(users, 'users')}"
+        label = f"{named}: {gib(room)} of room, {counted(users, 'user')}"
         rows.append(Bar(label, parts, names=n == cards))
         lines.append((named, room / GIB, f"{room / rooms[0]:.1f}x" if rooms[0] else "-", users))
     said = (
-        f"{lines[-1][0]} hold {counted(lines[-1][-1], 'users')} of 8,000 tokens where one holds "
+        f"{lines[-1][0]} hold {counted(lines[-1][-1], 'user')} of 8,000 tokens where one holds "
         f"{lines[0][-1]}: the weights are stored once."
     )
     columns = ("cards", "room", "factor", "users")
@@ -406,12 +405,12 @@ def _split(cards, model):
         "DeepSeek-V3": "one vector for all heads",
         "DeepSeek-V3, users split": "each card has users of its own",
     }
-    drawing.text(0, 13, f"{counted(cards, 'cards')}: {words[model]}", bold=True)
+    drawing.text(0, 13, f"{counted(cards, 'card')}: {words[model]}", bold=True)
     _draw_cards(drawing, cards, name, by_user)
     copies = 1 if by_user else max(cards // HEADS, 1) if "llama" in name else cards
     said = (
         f"A token takes {quantity(each, 'bytes')} on each card that keeps it. Every part of it is "
-        f"stored {TIMES.get(copies) or f'{copies} times'}, so {counted(cards, 'cards')} keep "
+        f"stored {TIMES.get(copies) or f'{copies} times'}, so {counted(cards, 'card')} keep "
         f"{'as many' if cards == copies else f'{digits(cards / copies, 2)} times the'} tokens"
         f"{' as one' if cards == copies else ' of one'}."
     )
@@ -421,7 +420,7 @@ def _split(cards, model):
             law.kv_bytes_per_sequence(catalog.model(m), fp8, 1, tp=n, dp_attention=u)
             for m, u in CUT.values()
         ]
-        rows.append((counted(n, "cards"), *(quantity(size, "bytes") for size in sizes)))
+        rows.append((counted(n, "card"), *(quantity(size, "bytes") for size in sizes)))
     columns = ("cards", "Llama-3.1-70B", "DeepSeek-V3", "users split")
     caption = "Cache of a token on a card that keeps it, FP8"
     return Drawn(drawing, said, show.table(columns, rows, caption))
@@ -462,7 +461,7 @@ def _topology(context):
             Part("overhead", over / GIB, "activations"),
             Part("room", max(books.kv_pool_bytes, 0.0) / GIB, "cache"),
         ]
-        users = counted(books.max_concurrent, "users")
+        users = counted(books.max_concurrent, "user")
         rows.append(Bar(f"{name}: {users}", parts))
         sizes = (books.weights_bytes, over, books.kv_pool_bytes)
         lines.append((name, *(x / GIB for x in sizes), books.max_concurrent))

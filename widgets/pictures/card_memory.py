@@ -5,11 +5,11 @@ from functools import cache
 
 from llmcap_kernel import capacity, catalog, design, law
 from llmcap_kernel.evidence import startup
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import GIB, counted, digits, gib, quantity
 from llmcap_kernel.refuse import BadInput
 
 from ..benchmarks import BENCHMARKS, by_id
-from ..figures import GIB, show
+from ..figures import show
 from ..figures.drawing import CHARACTER, Drawing, Scale, wrapped
 from ..figures.plots import (
     Axis,
@@ -22,17 +22,12 @@ from ..figures.plots import (
     bars,
     chart,
 )
-from .record import Control, Drawn, Picture, counted
+from .record import Control, Drawn, Picture
 
 FRACTIONS = (0.88, 0.89, 0.90, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98)
 CONTEXTS = (1000, 2000, 4000, 8000, 16_000, 32_000, 64_000)
 SEQS = (16, 32, 64, 128, 256, 512, 1024)
 BATCHES = (512, 1024, 2048, 4096, 8192, 16_384)
-
-
-def gib(size):
-    """Write a size in GiB."""
-    return quantity(size, "GiB")
 
 
 @cache
@@ -163,7 +158,7 @@ def _card(fraction, context):
     said = (
         f"Weights and overhead take {gib(over)} more than the engine's share, so no user fits."
         if over > 0
-        else f"{gib(books.kv_pool_bytes)} are left: {counted(books.max_concurrent, 'users')} of "
+        else f"{gib(books.kv_pool_bytes)} are left: {counted(books.max_concurrent, 'user')} of "
         f"{context:,} tokens, {gib(books.kv_bytes_per_sequence)} each."
     )
     rows = [_card_line(one, context) for one in FRACTIONS]
@@ -241,8 +236,8 @@ def _batch(max_num_seqs, max_num_batched_tokens, engine):
     books = _started(max_num_seqs, max_num_batched_tokens, engine)
     d = books.deployment
     moments = {
-        "sampling": (capacity.sampling_bytes(d), f"{counted(d.seqs_limit, 'sequences')}"),
-        "one layer": (capacity.forward_bytes(d), f"{counted(d.batch_limit_tokens, 'tokens')}"),
+        "sampling": (capacity.sampling_bytes(d), f"{counted(d.seqs_limit, 'sequence')}"),
+        "one layer": (capacity.forward_bytes(d), f"{counted(d.batch_limit_tokens, 'token')}"),
     }
     larger = max(moments, key=lambda name: moments[name][0])
     shown = [
@@ -333,7 +328,7 @@ def _releases(fraction):
         books = ledger(d)
         taken = _taken(books)[1:]
         room = books.kv_pool_bytes / GIB
-        users = counted(books.max_concurrent, "users")
+        users = counted(books.max_concurrent, "user")
         what = f"room {digits(room)} GiB, {users}" if room > 0 else "no room"
         parts = [*taken, Part("room", max(room, 0.0), "cache")]
         rows.append(Bar(f"{d.engine.title}: {what}", parts, names=False))
@@ -413,7 +408,7 @@ def _beside(log):
         top += 42
     room = next(t for t in one.terms if t.name == "KV cache")
     said = (
-        f"{s.model.split('/')[-1]} on {counted(one.deployment.num_gpus, 'cards')} of "
+        f"{s.model.split('/')[-1]} on {counted(one.deployment.num_gpus, 'card')} of "
         f"{one.deployment.gpu.name}, vLLM {s.version}: the room is off by "
         f"{abs(room.computed - room.logged) / GIB:.2f} GiB, {abs(room.share_of_card):.1%} of the "
         "card."
@@ -597,7 +592,7 @@ def _remedies(fraction, context):
     said = (
         "A needs no help here."
         if is_up
-        else f"{counted(len(found), 'settings')} would do, without the others. Whiskers are the "
+        else f"{counted(len(found), 'setting')} would do, without the others. Whiskers are the "
         "interval: where one reaches below the first user, A may still fail to start."
     )
     columns = ("setting", "room", "one user", "starts", "users")

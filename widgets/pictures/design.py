@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from llmcap_kernel import bandwidth, capacity, catalog, design, law
 from llmcap_kernel.calibration import cache_until_reload
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import GIB, counted, digits, quantity
 
-from ..figures import GIB, show
+from ..figures import show
 from ..figures.plots import PLOT_TOP, Axis, Bar, Line, Mark, Part, bars, chart
 from . import design_evidence, design_limits, design_prices
-from .record import Control, Drawn, Picture, counted
+from .record import Control, Drawn, Picture
 from .worked_spec import (
     ALLOWED,
     GAP,
@@ -50,12 +50,12 @@ def _two_models(users):
         rows, "GB", thick=14, longest=780, limit=(room / 1e9, f"8 H100: {quantity(room, 'bytes')}")
     )
     said = (
-        f"A step of {counted(users, 'users')} reads {table[0][3]} of weights in Llama and "
+        f"A step of {counted(users, 'user')} reads {table[0][3]} of weights in Llama and "
         f"{table[1][3]} in DeepSeek-V3, where a single token is multiplied with "
         f"{table[1][1]} parameters."
     )
     columns = ("model", "active", "stored", "read", "caches", "a token")
-    return Drawn(drawing, said, show.table(columns, table, f"FP8, {counted(users, 'users')}"))
+    return Drawn(drawing, said, show.table(columns, table, f"FP8, {counted(users, 'user')}"))
 
 
 def _second_card(fraction, weights):
@@ -68,8 +68,8 @@ def _second_card(fraction, weights):
         held, room = books.weights_bytes * n, books.kv_pool_bytes * n
         rest = (books.budget_bytes - books.weights_bytes - books.kv_pool_bytes) * n
         users = books.max_concurrent
-        label = counted(n, "cards") + (
-            f": {counted(users, 'users')}" if books.starts else ": does not start"
+        label = counted(n, "card") + (
+            f": {counted(users, 'user')}" if books.starts else ": does not start"
         )
         parts = [
             Part("weights", held / GIB, "weights"),
@@ -78,7 +78,7 @@ def _second_card(fraction, weights):
             Part("lacking", max(-room, 0) / GIB, "", missing=True),
         ]
         rows.append(Bar(label, [p for p in parts if p.size]))
-        table.append((counted(n, "cards"), held / GIB, rest / GIB, room / GIB, users))
+        table.append((counted(n, "card"), held / GIB, rest / GIB, room / GIB, users))
     one, two = table[0][3], table[1][3]
     said = f"The weights take {digits(table[0][1])} GiB, whatever the number of cards. " + (
         f"One card leaves {digits(one)} GiB for users, two leave {digits(two)}: "
@@ -164,7 +164,7 @@ def _engines(what, prefix, users):
     table = show.table(
         ("engine", "estimate", "from", "to"),
         [(t, *(written(x, unit) for x in values)) for t, *values in ends],
-        f"{what} on B, {counted(users, 'users')}, system prompt {prefix}",
+        f"{what} on B, {counted(users, 'user')}, system prompt {prefix}",
     )
     return Drawn(drawing, said, table)
 

@@ -22,12 +22,17 @@ def _runs():
     ]
 
 
-def _served_runs():
-    runs = _runs()
-    middles = [
+def _middles(runs):
+    """Ceiling and estimate over what was measured, at the median."""
+    return [
         statistics.median(getattr(r, name) / r.measured for r in runs)
         for name in ("ceiling", "predicted")
     ]
+
+
+def _served_runs():
+    runs = _runs()
+    middles = _middles(runs)
     inside = statistics.mean(r.inside for r in runs)
     ends = [(4, 4), (80, 80)]
     drawing = chart(
@@ -55,14 +60,7 @@ def _served_runs():
     for r in runs:
         groups.setdefault(f"{r.gpu}, {r.engine}", []).append(r)
     rows = [
-        (
-            label,
-            f"{len(some)}",
-            *(
-                f"{statistics.median(getattr(r, name) / r.measured for r in some):.2f}"
-                for name in ("ceiling", "predicted")
-            ),
-        )
+        (label, f"{len(some)}", *(f"{middle:.2f}" for middle in _middles(some)))
         for label, some in sorted(groups.items())
     ]
     columns = ("", "runs", "ceiling", "estimate")

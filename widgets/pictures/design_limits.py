@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from llmcap_kernel import capacity, catalog, design, law
 from llmcap_kernel.calibration import cache_until_reload
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import counted, digits, quantity
 
 from ..figures import show
 from ..figures.drawing import Drawing, Scale
@@ -19,7 +19,7 @@ from ..figures.plots import (
     bars,
     chart,
 )
-from .record import Control, Drawn, Picture, counted
+from .record import Control, Drawn, Picture
 from .scenario import CARDS
 from .worked_spec import (
     ALLOWED,
@@ -118,7 +118,7 @@ def _binding(candidate, users, gap):
             )
             for one in card.limits
         ],
-        f"{candidate}, {counted(users, 'users')}; a gap is compared as tokens a second",
+        f"{candidate}, {counted(users, 'user')}; a gap is compared as tokens a second",
     )
     return Drawn(_headroom_bars(rows), said, table)
 
@@ -176,7 +176,7 @@ def _cuts(weights, users, gap):
         )
     said += f" Rings cost more than ${SLO.usd_h:g} an hour."
     columns = ("cards", "holds it", "reads it in time", "rent")
-    caption = f"{weights} weights and cache, {counted(users, 'users')}, {gap} ms at the ceiling"
+    caption = f"{weights} weights and cache, {counted(users, 'user')}, {gap} ms at the ceiling"
     return Drawn(drawing, said, show.table(columns, rows, caption))
 
 
@@ -253,7 +253,7 @@ def _scorecard(setting, users):
     table.append(("What binds", *(f"{named(one)}, {one.words}" for one in binds)))
     said = _verdict(found)
     columns = ("", *(c.label for c in found.cards))
-    caption = f"{counted(users, 'users')}, {setting}"
+    caption = f"{counted(users, 'user')}, {setting}"
     return Drawn(drawings, said, show.table(columns, table, caption))
 
 
@@ -329,7 +329,9 @@ def _why_not(users, gap):
         else "Nothing on this list meets every limit."
     )
     columns = ("cards", "output", "binds", "has", "verdict")
-    caption = f"FP8 weights and cache, {counted(users, 'users')}, {gap} ms; the cheapest first"
+    caption = (
+        f"FP8 weights and cache, {counted(users, 'user')}, {gap} ms; what meets every limit first"
+    )
     return Drawn(_headroom_bars(rows), said, show.table(columns, table, caption))
 
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from llmcap_kernel import calibration, capacity, design
 from llmcap_kernel.calibration import cache_until_reload
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import counted, digits, quantity
 
 from ..figures import show
 from ..figures.plots import PLOT_TOP, Axis, Bar, Drawable, Line, Mark, Part, bars, chart
-from .record import Control, Drawn, Picture, counted
+from .record import Control, Drawn, Picture
 from .worked_spec import (
     MANY,
     PREFIX,
@@ -76,12 +76,12 @@ def _prefix_buys(users, kept):
     drawings["Output, as users grow"] = _gain_curve(users, kept)
     sooner, output, fit = gains
     said = (
-        f"With {counted(users, 'users')} and {kept:,} shared tokens, output is {output:.2f} times "
+        f"With {counted(users, 'user')} and {kept:,} shared tokens, output is {output:.2f} times "
         f"as much, a first token comes {sooner:.2f} times sooner, and {fit:.2f} times the users "
         "fit."
     )
     columns = ("", "own prompts", "kept once", "times")
-    return Drawn(drawings, said, show.table(columns, table, f"B, {counted(users, 'users')}"))
+    return Drawn(drawings, said, show.table(columns, table, f"B, {counted(users, 'user')}"))
 
 
 GAIN_USERS = (1, 2, *range(4, 49, 4))
@@ -157,7 +157,7 @@ def _price_of_load(users, prefix):
                      anchor="end", halo=True)  # fmt: skip
     times = [here[name][0] / here["B"][0] for name in ("C", "C, DP")]
     said = (
-        f"For {counted(users, 'users')} a token on C costs {digits(times[0], 2)} times as much as "
+        f"For {counted(users, 'user')} a token on C costs {digits(times[0], 2)} times as much as "
         f"on B, and {digits(times[1], 2)} times with data-parallel attention."
     )
     rows = [
@@ -208,7 +208,7 @@ def _cheap_hour(users, prefix):
         drawing.text(100, PLOT_TOP + 12 + 16 * i, label, ink, bold=True, small=True,
                      anchor="end", halo=True)  # fmt: skip
     said = (
-        f"{counted(users, 'users').capitalize()} take {_copies(a[3])} of A, and a token then costs "
+        f"{counted(users, 'user').capitalize()} take {_copies(a[3])} of A, and a token then costs "
         f"{digits(a[0] / b[0], 2)} times what it costs on {_copies(b[3])} of B, though one A is "
         "half the rent of one B."
     )

@@ -8,11 +8,11 @@ from functools import cache
 
 from llmcap_kernel import catalog, design
 from llmcap_kernel.capacity import Ledger
-from llmcap_kernel.explain import counted, digits, quantity
+from llmcap_kernel.explain import GIB, counted, digits, quantity
 from llmcap_kernel.refuse import BadInput
 
 from ..calculators import answers, calculate, running
-from ..figures import GIB, show
+from ..figures import show
 from ..figures.drawing import Drawing, Scale
 from ..form import inputs, lists
 from ..form.state import Field

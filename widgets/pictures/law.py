@@ -3,7 +3,7 @@
 import math
 
 from llmcap_kernel import bandwidth, catalog, law
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import counted, digits, quantity
 
 from ..figures import show
 from ..figures.drawing import Drawing
@@ -20,7 +20,7 @@ from ..figures.plots import (
     chart,
 )
 from . import caches, roofline
-from .record import Control, Drawn, Picture, counted
+from .record import Control, Drawn, Picture
 from .roofline import (
     CONTEXTS,
     FORMATS,
@@ -67,7 +67,7 @@ def _card(users):
         at += width
     one = read[1] / users
     said = (
-        f"For the next token of {counted(users, 'users')} the chip reads the weights once, "
+        f"For the next token of {counted(users, 'user')} the chip reads the weights once, "
         f"{quantity(read[0], 'bytes')}, and {quantity(one, 'bytes')} of cache for each user."
     )
     rows = []
@@ -228,7 +228,7 @@ def _step(users, weights, context_tokens):
     table = show.table(
         ("part", "read", "computed"),
         [(look[2], quantity(b, "bytes"), quantity(f, "FLOP")) for look, b, f in parts],
-        f"A step of Llama-3.1-70B, {counted(users, 'users')} with {context_tokens:,} tokens",
+        f"A step of Llama-3.1-70B, {counted(users, 'user')} with {context_tokens:,} tokens",
     )
     return Drawn(bars(rows, "", thick=46), said, table)
 
@@ -247,7 +247,7 @@ def _shared(users, context):
         Line("", [(0, level[0]), (most, level[0])], "weights", low=[0, 0], high=level),
         Line("", ends, "cache", low=level, high=[y for _, y in ends]),
         Mark(
-            f"{counted(users, 'users')}: {quantity(total, 'bytes')}", users, total / 1e9, below=True
+            f"{counted(users, 'user')}: {quantity(total, 'bytes')}", users, total / 1e9, below=True
         ),
     ]
     drawing = chart(
@@ -258,8 +258,8 @@ def _shared(users, context):
     drawing.text(1.5, PLOT_TOP + 16, "on top, a cache for each user", "cache", bold=True, halo=True)
     said = (
         f"With {context:,} tokens each, caches are {users * one / total:.0%} of what a step with "
-        f"{counted(users, 'users')} reads. They outweigh the weights from "
-        f"{counted(math.ceil(weights / one), 'users')} on."
+        f"{counted(users, 'user')} reads. They outweigh the weights from "
+        f"{counted(math.ceil(weights / one), 'user')} on."
     )
     rows = [
         (f"{n:,}", quantity(weights, "bytes"), quantity(n * one, "bytes"))
@@ -316,7 +316,7 @@ def _batch(users):
         "as long as with one" if longer < 1.005 else f"{digits(longer)} times as long as with one"
     )
     said = (
-        f"With {counted(users, 'users')} the matrices take {quantity(here, 's')}, {same}, and all "
+        f"With {counted(users, 'user')} the matrices take {quantity(here, 's')}, {same}, and all "
         f"users together get {quantity(users / here, 'tok/s')}."
     )
     rows = [(f"{n:,}", _matrices_s(n), n / _matrices_s(n)) for n in (1, 16, 64, 256, 512, 1024)]
@@ -366,7 +366,7 @@ def _experts(users, model):
     read = _draw_sizes(drawing, one, touched, tall + 40)
     said = (
         f"Each token visits {each} of {experts} experts in a layer. A step with "
-        f"{counted(users, 'users')} touches {digits(touched)} of them, {touched / experts:.0%}, "
+        f"{counted(users, 'user')} touches {digits(touched)} of them, {touched / experts:.0%}, "
         f"and so reads {quantity(read, 'params')} of {quantity(one.params, 'params')} parameters. "
         f"Each token is multiplied with {quantity(one.matmul_params, 'params')}."
     )
@@ -481,7 +481,7 @@ def _two_sums(deployment, users, context):
             ("weights", step.weight_bytes, read[0]),
             ("caches", step.kv_bytes, read[1]),
         ],
-        f"Read on each card, {counted(users, 'users')} with {context:,} tokens",
+        f"Read on each card, {counted(users, 'user')} with {context:,} tokens",
         units=("", "bytes", "s"),
     )
     return Drawn(bars(rows, "ms", thick=30, axis=True), said, table)

@@ -7,14 +7,14 @@ from typing import NamedTuple
 from llmcap_kernel import catalog, toolbox
 from llmcap_kernel.design import WORKED_WORKLOAD, worked_spec
 from llmcap_kernel.evidence import levers as evidence
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import counted, digits, quantity
 from llmcap_kernel.spec import CEILING, Deployment, Workload
 
 from ..benchmarks import BENCHMARKS
 from ..figures import show
 from ..figures.drawing import Drawing, Scale, ticks
 from ..figures.plots import Axis, Dots, Drawable, Line, chart
-from .record import Control, Drawn, Picture, counted
+from .record import Control, Drawn, Picture
 
 PAIRS = BENCHMARKS / "pairs.csv"
 OUTPUT_TOKENS = WORKED_WORKLOAD.output_tokens
@@ -265,7 +265,7 @@ class Number:
         value = self.of(reading)
         if value is None:
             return "-"
-        return counted(value, "") if not self.unit else quantity(value, self.unit)
+        return quantity(value, self.unit) if self.unit else f"{value:,}"
 
     def gain(self, was, now):
         """By what factor it got better; None where one side has none."""
@@ -314,7 +314,7 @@ def _lever(lever, users):
     _factor_axis(drawing, across, widest)
     moved = [f"{n.head} {_gain_words(g)}" for n, g, _ in gains]
     said = (
-        f"{made.name[0].upper()}{made.name[1:]}, with {counted(users, 'users')}: "
+        f"{made.name[0].upper()}{made.name[1:]}, with {counted(users, 'user')}: "
         f"{', '.join(moved)}. ▲ is better, ▼ is worse. Outlines are the same lever at the ceiling."
     )
     table = show.table(
@@ -394,7 +394,7 @@ def _matrix(model, cards, users, context):
     table = show.table(
         ("lever", "users", "gap", "first", "$/M"),
         [("as it is", *(n.written(was) for n in NUMBERS)), *rows],
-        f"{model} on {cards}, {counted(users, 'users')} with {context:,} tokens",
+        f"{model} on {cards}, {counted(users, 'user')} with {context:,} tokens",
     )
     return Drawn(drawing, _matrix_said(model, cards, was, made, best, (d, load)), table)
 
@@ -519,7 +519,7 @@ def _meets(number, reading, load, bounds):
 
 def _question(number, load, bounds):
     if number.constraint == "capacity":
-        return f"Room for {counted(load.concurrency, 'users')}?"
+        return f"Room for {counted(load.concurrency, 'user')}?"
     bound = quantity(bounds[NUMBERS.index(number) - 1], number.unit)
     return {
         "latency": f"Gap within {bound}?",
@@ -551,7 +551,7 @@ def _tree(model, cards, users, wanted):
     rows = [
         (one.words, one.answer, "yes" if one.holds else "no", _pulled(one) or "-") for one in asked
     ]
-    caption = f"{model} on {cards}, {counted(users, 'users')}, {wanted}"
+    caption = f"{model} on {cards}, {counted(users, 'user')}, {wanted}"
     table = show.table(("question", "answer", "holds", "lever pulled"), rows, caption)
     return Drawn(drawing, _tree_said(asked, done, pulled, model, cards), table)
 

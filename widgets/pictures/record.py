@@ -68,35 +68,9 @@ class Control:
         """
         if isinstance(value, str):
             return value
-        return counted(value, self.unit)
-
-
-def counted(number, unit):
-    """Write a number of things; the unit of one has no plural.
-
-    Parameters
-    ----------
-    number : float
-        How many.
-    unit : str
-        Of them, in the plural; empty for none.
-
-    Returns
-    -------
-    str
-        Both.
-
-    Examples
-    --------
-    >>> counted(1, "users"), counted(8000, "tokens"), counted(0.5, "")
-    ('1 user', '8,000 tokens', '0.5')
-    """
-    unit = unit.removesuffix("s") if number == 1 and len(unit) > 2 else unit
-    return (
-        f"{number:,} {unit}".rstrip()
-        if isinstance(number, int)
-        else f"{digits(number)} {unit}".rstrip()
-    )
+        number = f"{value:,}" if isinstance(value, int) else digits(value)
+        one = value == 1 and len(self.unit) > 2  # "1 user", but "1 ms"
+        return f"{number} {self.unit.removesuffix('s') if one else self.unit}".rstrip()
 
 
 @dataclass(frozen=True)

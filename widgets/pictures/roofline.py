@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import cache
 
 from llmcap_kernel import bandwidth, catalog, law
-from llmcap_kernel.explain import digits
+from llmcap_kernel.explain import counted, digits
 
 from .. import benchmarks
 from ..figures import show
@@ -21,7 +21,7 @@ from ..figures.plots import (
     bars,
     chart,
 )
-from .record import Control, Drawn, Picture, counted
+from .record import Control, Drawn, Picture
 from .scenario import CARDS
 
 TIMED = "kernels_drawn.csv"  # products timed on an H100
@@ -103,7 +103,7 @@ def _roofline(users, weights):
         Line("", roof, "cache"),
         Line("limit: arithmetic", [(ridge, rate), (20_000, rate)], "weights"),
         Limit(f"ridge {ridge:.0f}", x=ridge, ink="quiet"),
-        Mark(f"{counted(users, 'users')}: {digits(at)} FLOP a byte", at, reached, below=True),
+        Mark(f"{counted(users, 'user')}: {digits(at)} FLOP a byte", at, reached, below=True),
     ]
     drawing = chart(
         marks if dots else marks[1:],
@@ -117,7 +117,7 @@ def _roofline(users, weights):
     drawing.drag = "users", replace(drawing.across, **ends)
     side = "computing" if at > ridge else "reading"
     said = (
-        f"{counted(users, 'users')} in a step: {digits(at)} FLOP for each byte of weights. The "
+        f"{counted(users, 'user')} in a step: {digits(at)} FLOP for each byte of weights. The "
         f"ridge is at {ridge:.0f}, so the matrices wait for {side}, and at best "
         f"{digits(100 * reached / rate, 2)}% of the arithmetic is busy. Dots far below the roof "
         "are products too small to fill the card."

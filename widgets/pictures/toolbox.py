@@ -7,7 +7,7 @@ from llmcap_kernel import bandwidth, calibration, capacity, catalog, law, toolbo
 from llmcap_kernel.design import WORKED_WORKLOAD, worked_spec
 from llmcap_kernel.evidence import levers as evidence
 from llmcap_kernel.evidence.kernels import kernel_s
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import counted, digits, gib, quantity
 from llmcap_kernel.serving import serve
 from llmcap_kernel.spec import CEILING
 
@@ -16,7 +16,7 @@ from ..figures.drawing import Drawing, steps
 from ..figures.plots import Axis, Bar, Drawable, Limit, Line, Mark, Part, bars, chart
 from . import batches, levers
 from .levers import NUMBERS, PAIRS, load_of, read
-from .record import Control, Drawn, Picture, counted
+from .record import Control, Drawn, Picture
 from .scenario import llama_on
 
 USERS = (1, 2, 4, 8, 16, 24, 32)
@@ -93,7 +93,7 @@ def _formats(users, cards):
     table = show.table(
         ("format", "weights", "caches", "exchanges", "launches", "prompts"),
         lines,
-        f"Gap between tokens of Llama-3.1-70B on {cards}, {counted(users, 'users')}",
+        f"Gap between tokens of Llama-3.1-70B on {cards}, {counted(users, 'user')}",
     )
     return Drawn(bars(rows, "ms", thick=26), said, table)
 
@@ -135,7 +135,7 @@ def _format_gain(users, context):
         drag="users",
     )
     said = (
-        f"With {counted(users, 'users')} of {context:,} tokens, FP8 weights make a decode step "
+        f"With {counted(users, 'user')} of {context:,} tokens, FP8 weights make a decode step "
         f"{here:.2f} times as fast; the ceiling says {best:.2f}. What the step reads of caches, "
         "and its launches, stay as they were."
     )
@@ -175,7 +175,7 @@ def _belief():
     rows, lines = [], []
     for one in measured_fp8():
         run = one.pair.runs[0]
-        users = counted(int(run["concurrency"]), "users")
+        users = counted(int(run["concurrency"]), "user")
         shown = {
             "believed": (2.0, "other"),
             "predicted": (1 / one.predicted, "weights"),
@@ -234,7 +234,7 @@ def _eight_bits(tokens):
     ]
     units, widened = list(seconds.values())[1:]
     said = (
-        f"A step with {counted(tokens, 'tokens')}: multiplied in 8 bits the products of a layer "
+        f"A step with {counted(tokens, 'token')}: multiplied in 8 bits the products of a layer "
         f"are {digits(slow / units, 3)} times as fast, widened first {digits(slow / widened, 3)} "
         "times. An A100 has units for 8-bit integers and none for FP8."
     )
@@ -272,7 +272,7 @@ def _cache_format(users, context):
     )
     said = (
         f"On two H200, at {context:,} tokens, an FP8 cache has room for {room[1]:,} users "
-        f"where BF16 has {room[0]:,}. The decode step of {counted(users, 'users')} gets "
+        f"where BF16 has {room[0]:,}. The decode step of {counted(users, 'user')} gets "
         f"{here:.2f} times as fast: caches are {batches.kv_share(thin, users, context)} of what "
         "it reads."
     )
@@ -310,7 +310,7 @@ def _fraction(fraction):
     marks: list[Drawable] = [
         Limit("16 asked", y=16, ink="quiet"),
         *(Line("", steps(_fitting(letter)), ink) for letter, ink in inks.items()),
-        *(Mark(counted(n, "users"), fraction, n, inks[x]) for x, n in fits.items()),
+        *(Mark(counted(n, "user"), fraction, n, inks[x]) for x, n in fits.items()),
     ]
     at = {f: f"{f:.2f}" for f in (0.8, 0.85, 0.9, 0.95)}
     drawing = chart(
@@ -322,13 +322,13 @@ def _fraction(fraction):
     drawing.text(36, 90, "B, 2x H100", inks["B"], bold=True, small=True)
     drawing.text(36, 230, "A, 1x H100", inks["A"], bold=True, small=True)
     usable = capacity.usable_bytes(worked_spec()[0].gpu)
-    share, left = quantity(usable * fraction, "GiB"), quantity(usable * (1 - fraction), "GiB")
+    share, left = gib(usable * fraction), gib(usable * (1 - fraction))
     said = (
         f"At {fraction:.2f} the engine has {share} of a card and leaves {left}: "
-        f"A has room for {counted(fits['A'], 'users')}, B for {fits['B']}."
+        f"A has room for {counted(fits['A'], 'user')}, B for {fits['B']}."
     )
     rows = [
-        (f"{f:.2f}", quantity(usable * f, "GiB"), *(dict(_fitting(x))[f] for x in "AB"))
+        (f"{f:.2f}", gib(usable * f), *(dict(_fitting(x))[f] for x in "AB"))
         for f in (0.80, 0.85, 0.90, 0.95, 0.98)
     ]
     columns = ("fraction", "GiB a card", "A", "B")
@@ -357,7 +357,7 @@ def _engines(what, users):
         gap, rate = estimates.itl_s, estimates.output_tok_s
         cells = [_interval(gap, "s"), _interval(rate, "tok/s")]
         share = d.engine.memory_fraction
-        page = counted(d.engine.block_tokens, "tokens")
+        page = counted(d.engine.block_tokens, "token")
         lines.append((d.engine.title, *cells, f"{share:g}" if share else "its own", page, room))
         one = getattr(estimates, field) if field else None
         rows.append(
@@ -370,7 +370,7 @@ def _engines(what, users):
             )
         )
     said = (
-        f"{counted(users, 'users')} of candidate B, three engines. The lines are intervals: far "
+        f"{counted(users, 'user')} of candidate B, three engines. The lines are intervals: far "
         "wider than the differences, so the law does not say which is faster."
         if field
         else "Users that fit differ, for a fraction of memory means another thing in each engine: "
@@ -410,7 +410,7 @@ def _ways(users):
     cheap = min(seen, key=lambda label: seen[label].usd_mtok)
     fast = min(seen, key=lambda label: seen[label].itl_s)
     said = (
-        f"With {counted(users, 'users')} {cheap} makes the cheapest token, and {fast} has the "
+        f"With {counted(users, 'user')} {cheap} makes the cheapest token, and {fast} has the "
         f"shortest gap. They rent at "
         f"{', '.join(quantity(d.num_gpus * d.gpu_usd_h, 'USD/h') for d in made.values())}."
     )
@@ -443,7 +443,7 @@ def _cards(users, card):
         times = f", {digits(totals[0] / step.total_s, 2)} times as fast" if n > 1 else ""
         rows.append(
             Bar(
-                f"{counted(n, 'cards')}: {quantity(step.total_s, 's')}{times}",
+                f"{counted(n, 'card')}: {quantity(step.total_s, 's')}{times}",
                 [Part(what, 1e3 * s, GAP[what]) for what, s in parts.items()],
             )
         )
@@ -451,7 +451,7 @@ def _cards(users, card):
     table = show.table(
         ("cards", *list(GAP)[:4], "if all were divided"),
         [(f"{n}", *rest) for n, *rest in lines],
-        f"Decode step of Llama-3.1-70B in FP8, {counted(users, 'users')} of 8,000 tokens",
+        f"Decode step of Llama-3.1-70B in FP8, {counted(users, 'user')} of 8,000 tokens",
     )
     said = (
         f"Eight cards make the step {digits(totals[0] / totals[3], 2)} times as fast, not 8. "
@@ -518,7 +518,7 @@ def _models(users):
     panels = {
         "Stored, which memory must hold": ("weights", "bytes"),
         "Multiplied for each token of a prompt": ("prompt", "params"),
-        f"Weights read in a step, {counted(users, 'users')}": ("weights", "bytes"),
+        f"Weights read in a step, {counted(users, 'user')}": ("weights", "bytes"),
         "Cache of one user, 8,000 tokens": ("cache", "bytes"),
     }
     found = {}
@@ -529,7 +529,7 @@ def _models(users):
         )
         found[name] = (
             law.weight_bytes(model, fp8).stored_bytes,
-            model.active_params,
+            model.matmul_params,
             8 * step.weight_bytes,
             law.kv_bytes_per_sequence(model, fp8, 8000),
         )
@@ -543,7 +543,7 @@ def _models(users):
     orders = {tuple(sorted(NAMES, key=lambda name: found[name][i])) for i in range(len(panels))}
     most = found["deepseek-v3"]
     said = (
-        f"A step with {counted(users, 'users')} reads {most[2] / most[0]:.0%} of the DeepSeek-V3 "
+        f"A step with {counted(users, 'user')} reads {most[2] / most[0]:.0%} of the DeepSeek-V3 "
         f"that is stored. The four panels put the five models in {len(orders)} different orders."
     )
     load = replace(WORKED_WORKLOAD, concurrency=users)
@@ -552,7 +552,7 @@ def _models(users):
         for name in NAMES
     ]
     columns = ("model", *(n.head for n in NUMBERS))
-    caption = f"FP8 on eight H200, TP-8, {counted(users, 'users')}"
+    caption = f"FP8 on eight H200, TP-8, {counted(users, 'user')}"
     return Drawn(drawings, said, show.table(columns, lines, caption))
 
 

@@ -3,12 +3,12 @@
 from functools import cache
 
 from llmcap_kernel import calibration, capacity, catalog, design
-from llmcap_kernel.explain import digits, quantity
+from llmcap_kernel.explain import counted, digits, quantity
 from llmcap_kernel.spec import Workload
 
 from ..figures import show
 from ..figures.plots import Axis, Bar, Drawable, Line, Mark, Part, bars, chart
-from .record import Control, Drawn, Picture, counted
+from .record import Control, Drawn, Picture
 
 CARDS = ("a100-sxm-80gb", "h100-sxm", "h200-sxm", "b200-sxm", "rtx-4090")
 LOADS = (1, 2, 4, 8, 12, 16, 24, 32, 48)
@@ -68,7 +68,7 @@ def _batch(users):
         drag="users",
     )
     said = (
-        f"With {counted(users, 'users')} the cards write {now_all.value:,.0f} tokens a second and "
+        f"With {counted(users, 'user')} the cards write {now_all.value:,.0f} tokens a second and "
         f"each user reads {now_one.value:,.0f}. A number without its batch says neither."
     )
     table = show.table(
@@ -137,7 +137,7 @@ def _wait(users):
     rows = [
         Bar(f"on an idle server: {quantity(idle, 's')}", [Part("", idle, "free")], names=False),
         Bar(
-            f"with {counted(users, 'users')}: {quantity(now.value, 's')}",
+            f"with {counted(users, 'user')}: {quantity(now.value, 's')}",
             [Part("", now.value, "prompt")],
             low=now.low,
             high=now.high,
@@ -146,7 +146,7 @@ def _wait(users):
     ]
     said = (
         f"The first token of an idle server comes after {quantity(idle, 's')}. With "
-        f"{counted(users, 'users')} it takes {quantity(now.value, 's')} on average, four times in "
+        f"{counted(users, 'user')} it takes {quantity(now.value, 's')} on average, four times in "
         f"five {quantity(now.low, 's')} to {quantity(now.high, 's')}."
     )
     table = show.table(
@@ -165,7 +165,7 @@ def _price(users):
     full = curve[-1][1]
     marks: list[Drawable] = [
         _curve("estimate", curve, "weights"),
-        Mark(f"{counted(users, 'users')}: {quantity(now.value, 'USD/Mtok')}", users, now.value),
+        Mark(f"{counted(users, 'user')}: {quantity(now.value, 'USD/Mtok')}", users, now.value),
     ]
     drawing = chart(
         marks,
@@ -175,7 +175,7 @@ def _price(users):
     )
     said = (
         f"{quantity(full.value, 'USD/Mtok')} holds at {curve[-1][0]} users around the clock. With "
-        f"{counted(users, 'users')} the same cards cost {quantity(now.value, 'USD/Mtok')}, "
+        f"{counted(users, 'user')} the same cards cost {quantity(now.value, 'USD/Mtok')}, "
         f"{digits(now.value / full.value, 2)} times as much: an idle card is rented too."
     )
     table = show.table(

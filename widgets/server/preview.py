@@ -16,10 +16,9 @@ from xml.etree import ElementTree
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from llmcap_kernel import capacity, design
-from llmcap_kernel.explain import digits
+from llmcap_kernel.explain import GIB, digits
 from widgets import named, session
 from widgets.calculators import columns
-from widgets.figures import GIB
 from widgets.form import inputs
 from widgets.form.characters import whole_text
 from widgets.pages import heads

@@ -4,6 +4,7 @@
 said beside the match (`Found`); an unknown name is reported, never guessed.
 """
 
+from .caches import kv_format
 from .cards import card, cards, count_of, memory_of, nearest
 from .engines import (
     UNFUSED,
@@ -16,7 +17,7 @@ from .engines import (
     release,
     timed_as,
 )
-from .formats import checkpoint_format, kv_format, read_format, weight_format
+from .formats import checkpoint_format, read_format, weight_format
 from .found import UNKNOWN, Found
 from .models import model_name
 from .models import read as read_model

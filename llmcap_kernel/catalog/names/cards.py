@@ -10,11 +10,11 @@ import re
 from functools import cache
 from typing import Any, NamedTuple
 
+from ...explain import GIB
 from ..tables import OWN_CARDS, key, known, table
 from .found import UNKNOWN, Found
 from .text import straight
 
-GIB = 2**30
 ALIKE = 0.1  # cards whose memory and bandwidth differ less are taken for one another
 MOST_CHOICES = 8
 FORMS = {"sxm": "SXM", "pcie": "PCIe", "oam": "OAM", "superchip": "superchip"}

@@ -1,23 +1,22 @@
-"""Formats of weights and caches as people, files and engines name them.
+"""Formats of weights as people, files and engines name them, and the reading of any format.
 
 A spelling's words are read (`reading.py`) and put together to a name: of a record of the catalogue,
-or of a format that a method makes of any number of bits, such as exl3-5.5bpw. A name is itself a
-spelling that means itself.
+or of a format that a method makes of any number of bits (`made.py`). A name is itself a spelling
+that means itself.
 """
 
-import difflib
 import re
-from functools import cache, lru_cache
-from typing import Any
+from functools import lru_cache
 
 from ...refuse import shown
 from ..tables import key, known, table
+from .caches import read_cache
 from .engines import program
 from .found import UNKNOWN, Found
-from .reading import Reading, read_words
+from .made import BUILT, GROUPS, SPARSE, built, of_method, record_of
+from .reading import Reading, passed_over, read_words
 from .text import MOST, cleaned
 
-GROUPS = ("16", "32", "64", "128", "256", "512", "1024")
 # Bits of a method whose words state none.
 USUAL = {
     **dict.fromkeys(("gptq", "awq", "autoround", "hqq", "mlx", "bnb", "higgs", "spqr"), "4"),
@@ -27,16 +26,21 @@ USUAL = {
 RULED = ("mlx", "hqq", "aqlm", "higgs", "spqr", "vptq", "quanto")
 WIDE = {"bf16": 16, "fp16": 16, "fp32": 32}
 _OPEN = re.compile(r"not (?:stated|said|given)|assumed|unknown")  # what brackets say of a format
+
+
 # Words that say that a checkpoint's own format is kept.
 _SHIPPED = re.compile(
     r"\(?checkpoint.*|auto|native|default|original|none|no|n/?a|unquanti[sz]ed|as-(?:shipped|released)"
     r"|(?:no|not|without)-quanti[sz](?:ation|ed)|full-precision|full|same|same-as-weights"
 )
+
+
 _AND_CACHE = re.compile(
     r"(?i)(?P<weights>\S.*?)(?:\s*[+,;/&]\s*|\s(?:and|with|w/)\s|\s(?=kv\S))"
     r"(?P<kv>\S{1,12}[\s-]kv(?:[\s-]?cache)?|kv[\s=:-]?\S{1,12}(?:\s\S{1,12})?)"
 )
-NEAR = 0.75  # of a cache's name: closer, and a word is a slip, not a remark on something else
+
+
 NO_BITS = 0.0
 
 
@@ -108,7 +112,7 @@ def _beside_name(found: Found, words: Reading, in_name: Reading) -> Found:
 
 
 def _bits(name: str) -> float:
-    return float((_record(name) or {}).get("element_bits", 0))
+    return float((record_of(name) or {}).get("element_bits", 0))
 
 
 def _unstated(in_name: Reading, native: str, engine: str) -> Found:
@@ -166,56 +170,7 @@ def read_format(text: str, *, kv: bool = False) -> Found:
     >>> read_format("q8_0/f16", kv=True).name
     'k-gguf-q8-0-v-fp16'
     """
-    return _cache(text, "") if kv else _weights(text, read_words(text), Reading({}), "")
-
-
-def kv_format(text: str, weights: str, engine: str = "", own: str = "") -> Found:
-    """Find the format of a row's KV cache.
-
-    Words that name no number format are remarks on something else, such as speculation: the
-    format is not stated then, and the remark is kept.
-
-    Parameters
-    ----------
-    text : str
-        The source's name for it; "" when it is not stated.
-    weights : str
-        The format of the weights: an automatic cache is 32-bit beside 32-bit weights.
-    engine : str
-        The engine as the source spells it: "q8" is another format of ExLlama than of llama.cpp.
-    own : str
-        The format that the engine takes from the checkpoint where it is not told one, as
-        `Engine.automatic_kv` has it; "" for the weights' own width.
-
-    Returns
-    -------
-    Found
-        The format; an empty name when it is unknown.
-
-    Examples
-    --------
-    >>> kv_format("auto", "nvfp4", own="fp8").name
-    'fp8'
-    >>> kv_format("fp8_e5m2", "bf16").name, kv_format("auto", "fp32").name
-    ('fp8', 'fp32')
-    >>> kv_format("think", "bf16").assumed
-    "kv 'think' is not a cache format: 16 bits taken"
-    """
-    if len(text) > MOST:
-        return UNKNOWN
-    text = cleaned(text)
-    plain, wide = key(text), own or ("fp32" if weights == "fp32" else "bf16")
-    taken = f"{wide}, as the checkpoint declares" if own else "16 bits"
-    if not plain:
-        return Found(wide, f"KV format not stated: {taken} taken", True)
-    words = read_words(text)
-    if plain == "auto" or (not words.says and words.unread == ("auto",)):
-        readings = [_cache(remark, engine) for remark in words.remarks]
-        return next((f for f in readings if f.name), Found(wide))
-    found = _cache(text, engine)
-    if found.name or not _is_remark(words):
-        return found
-    return Found(wide, f"kv {shown(text)} is not a cache format: {taken} taken")
+    return read_cache(text, "") if kv else _weights(text, read_words(text), Reading({}), "")
 
 
 @lru_cache(maxsize=4096)
@@ -266,18 +221,9 @@ def _words_of_name(text: str) -> Reading:
     return Reading({f: v for f, v in {**says, "kind": kinds}.items() if v})
 
 
-def _is_remark(words: Reading) -> bool:
-    """Whether a text is about something else than a number format, and no slip of one's name."""
-    if words.says or words.doubtful:
-        return False
-    rules, records = (table("formats")[part].items() for part in ("methods", "formats"))
-    known_names = [name for name, record in (*rules, *records) if record.get("kv")]
-    return not any(difflib.get_close_matches(w, known_names, 1, NEAR) for w in words.unread)
-
-
 def _weights(text: str, words: Reading, in_name: Reading, engine: str) -> Found:
     """Find a format of weights, with what a model's name adds where the text leaves it open."""
-    averaged = _BUILT.fullmatch(text)
+    averaged = BUILT.fullmatch(text)
     if averaged and averaged["unit"] == "bpw" and float(averaged["bits"]) <= 8 and built(text):
         return Found(text)  # as a config is counted; words lose whether scales are among the bits
     if key(text).endswith(SPARSE) and built(key(text)):
@@ -297,7 +243,7 @@ def _weights(text: str, words: Reading, in_name: Reading, engine: str) -> Found:
     record = table("formats")["formats"].get(found.name)
     if not found.name or (record and not record.get("covers")):
         return UNKNOWN
-    return found if widths else _passed_over(found, words, "the format")
+    return found if widths else passed_over(found, words, "the format")
 
 
 def _with_remarks(words: Reading) -> Reading:
@@ -314,14 +260,6 @@ def _with_remarks(words: Reading) -> Reading:
             says["act"] = more.pop("kind")  # "W4A8 (FP8)"
         says = {**more, **says}
     return words._replace(says=says)
-
-
-def _passed_over(found: Found, words: Reading, beside: str) -> Found:
-    """Keep the words that say nothing as a remark."""
-    if not words.unread or not found.name:
-        return found
-    note = f"{shown(' '.join(words.unread))} beside {beside} is passed over"
-    return found._replace(assumed="; ".join(filter(None, (found.assumed, note))))
 
 
 def _completed(words: Reading, in_name: Reading) -> Reading:
@@ -431,7 +369,7 @@ def _whole(width: float, words: Reading, engine: str) -> Found:
     if method == "quanto" and stated == "8":
         return Found("int8-channel", assumption)
     if method in RULED:
-        return Found(_of_method(method, stated, words.one("group")), assumption, minor)
+        return Found(of_method(method, stated, words.one("group")), assumption, minor)
     if method == "bnb":
         return Found({"4": "nf4", "8": "int8"}.get(stated, ""), assumption)
     if stated in ("16", "32") and not method:
@@ -485,18 +423,7 @@ def _integer(bits: str, group: str, zero: str, scales: str, method: str) -> Foun
 def _averaged(method: str, bits: str) -> Found:
     if not bits:
         return Found(f"{method}-4bpw", f"bits of {method.upper()} not stated: 4 taken")
-    return Found(_of_method(method, bits, "")) if 1 <= float(bits) <= 8 else UNKNOWN
-
-
-def _of_method(method: str, bits: str, group: str) -> str:
-    """Name a format of a method; "" for bits or a group that it does not have."""
-    rule = table("formats")["methods"][method]
-    usual = str(rule.get("group", ""))
-    whole = method in ("mlx", "kv")
-    if not 1 <= float(bits) <= 8 or (whole and "." in bits) or (group and group not in GROUPS):
-        return ""
-    unit = "bpw" if "." in bits and rule["unit"] == "bit" and not rule.get("kv") else rule["unit"]
-    return f"{method}-{bits}{unit}" + (f"-g{group}" if group and group != usual else "")
+    return Found(of_method(method, bits, "")) if 1 <= float(bits) <= 8 else UNKNOWN
 
 
 SIZES = {"small": "s", "medium": "m", "large": "l"}
@@ -542,209 +469,3 @@ def _gguf_of_bits(bits: str) -> Found:
     taken = name.upper().replace("-", "_")
     stated = f"GGUF of {bits} bits, type" if bits else "GGUF, type"
     return Found(f"gguf-{name}", f"{stated} not stated: {taken} taken") if name else UNKNOWN
-
-
-def _cache(text: str, engine: str) -> Found:
-    """Find a format of the KV cache."""
-    plain = key(_KEYS_VALUES.sub(r"k-\1-v-\2", cleaned(text)))
-    pair = re.fullmatch(r"k-(.+)-v-(.+)", plain) or re.fullmatch(r"([^/]+)/+([^/]+)", plain)
-    pair = pair or _listed(plain, engine)
-    if pair:
-        keys, values = _cache(pair.group(1), engine), _cache(pair.group(2), engine)
-        if not keys.name or not values.name:
-            return UNKNOWN
-        return keys if keys == values else Found(f"k-{keys.name}-v-{values.name}")
-    record = table("formats")["formats"].get(known("formats").get(plain, ""))
-    if record and record.get("kv"):
-        return Found(known("formats")[plain])
-    turbo = re.fullmatch(r"tq([2-8])", plain)
-    if turbo:
-        return Found(_of_method("turboquant", turbo.group(1), ""))
-    if program(engine).family == "exllama" and re.fullmatch("[2-8]", plain):
-        return Found(_of_method("kv", plain, ""))
-    words = read_words(text)
-    if not words.says or words.doubtful:
-        return UNKNOWN
-    return _passed_over(_cache_of(words, engine), words, "the cache's format")
-
-
-# llama.cpp's two options, as it and its forks spell them.
-_KEYS_VALUES = re.compile(
-    r"(?i)-{0,2}(?:ctk|cache-type-k)[ =]+([\w.]+)[ ,]+-{0,2}(?:ctv|cache-type-v)[ =]+([\w.]+)"
-)
-
-
-def _listed(plain: str, engine: str) -> re.Match[str] | None:
-    """Keys and values that a comma parts; ExLlama's are bare numbers of bits."""
-    bare = program(engine).family == "exllama"
-    pair = re.fullmatch(r"([^,:;]+)[,:;]-?([^,:;]+)", plain)
-    if bare and pair and all(re.fullmatch("[2-8]", one) for one in pair.groups()):
-        return re.fullmatch(r"(\d)(\d)", "".join(pair.groups()))
-    both = pair and all(_cache(one, engine).name for one in pair.groups())
-    return pair if both else None
-
-
-def _cache_of(words: Reading, engine: str) -> Found:
-    says, bits = words.says, words.one("bits")
-    if says.keys() & {"act", "v"} or set(says.get("method", ())) - {"gguf"}:
-        return UNKNOWN  # words of weights
-    if "gguf" in says:
-        return _gguf_cache(words.one("gguf"), engine)
-    kind = words.one("kind") or (f"mxfp{words.one('mx')}" if "mx" in says else "")
-    if "turboquant" in says.get("cache", ()):
-        # its paper finds no loss at 3.5
-        assumption = "" if bits else "bits of TurboQuant not stated: 3.5 taken"
-        return Found(_of_method("turboquant", bits or "3.5", ""), assumption)
-    if len(set(says.get("kind", ()))) > 1 or len(set(says.get("bits", ()))) > 1:
-        return UNKNOWN
-    if kind == "int":
-        kind = {"8": "int8", "4": "int4-kv"}.get(bits, "")
-        if not kind and bits:
-            return Found(_of_method("kv", bits, words.one("group")))
-    elif kind in ("fp4", "nvfp4"):
-        kind = "nvfp4-kv"
-    if kind:
-        return Found(kind) if table("formats")["formats"].get(kind, {}).get("kv") else UNKNOWN
-    if bits in ("16", "32"):
-        return Found({"16": "bf16", "32": "fp32"}[bits])
-    return Found(_of_method("kv", bits, words.one("group"))) if bits else UNKNOWN
-
-
-def _gguf_cache(spelled: str, engine: str) -> Found:
-    name = f"gguf-{spelled}"
-    if table("formats")["formats"].get(name, {}).get("kv"):
-        return Found(name)
-    short = re.fullmatch(r"q([2-8])", spelled)
-    if not short:
-        return UNKNOWN
-    bits = short.group(1)
-    if program(engine).family != "exllama" and bits in ("4", "5", "8"):
-        return Found(f"gguf-q{bits}-0", f"cache {spelled.upper()} taken as Q{bits}_0", True)
-    return Found(_of_method("kv", bits, ""))
-
-
-_BUILT = re.compile(
-    r"(?P<method>[a-z]+\d?)-(?P<bits>\d+(?:\.\d+)?)(?P<unit>bit|bpw)(?:-g(?P<group>\d+))?"
-    r"|(?P<int>int)(?P<whole>\d)-(?:g(?P<by>\d+)(?P<asym>-asym)?|channel)"
-)
-SPARSE = "-2of4"  # two of four weights are stored
-MATRICES = ("attention", "mlp", "expert", "shared_expert")
-COMPUTE = {"-a16": ("bf16", "fp16"), "-afp8": ("fp8", "bf16", "fp16"), "-a8": ("int8", "bf16")}
-
-
-@cache
-def offered(kv: bool) -> tuple[str, ...]:
-    """List the formats of `methods` that a form offers.
-
-    Parameters
-    ----------
-    kv : bool
-        True for formats of the KV cache, false for formats of weights.
-
-    Returns
-    -------
-    tuple of str
-        Names.
-
-    Examples
-    --------
-    >>> offered(kv=True)
-    ('turboquant-3.5bit',)
-    """
-    rules = table("formats")["methods"].items()
-    return tuple(
-        f"{method}-{bits:g}{rule['unit']}"
-        for method, rule in rules
-        if bool(rule.get("kv")) == kv
-        for bits in rule["offered"]
-    )
-
-
-def built(name: str) -> dict[str, Any] | None:
-    """Give the fields of a format that has no record of its own.
-
-    Parameters
-    ----------
-    name : str
-        A name as `read_format` gives it.
-
-    Returns
-    -------
-    dict or None
-        Fields of `spec.Format`; None for another name.
-
-    Examples
-    --------
-    >>> built("int4-g64-asym")["scale_bits"], built("exl3-5.5bpw")["element_bits"]
-    (20.0, 5.5)
-    """
-    if name.endswith(SPARSE):
-        return _sparse(_record(name.removesuffix(SPARSE)))
-    for suffix, compute in COMPUTE.items():
-        bare = name.removesuffix(suffix)
-        if bare != name:
-            fields = _record(bare)
-            width = {"-a16": "16 bits", "-a8": "INT8"}.get(suffix, "FP8")
-            title = f"{fields['title']}, activations in {width}" if fields else ""
-            return fields and {**fields, "title": title, "compute": compute, "kv": False}
-    pair = re.fullmatch(r"k-(.+)-v-(.+)", name)
-    if pair:
-        return _pair(*pair.groups())
-    match = _BUILT.fullmatch(name)
-    rule = table("formats")["methods"].get((match["method"] or match["int"]) if match else "")
-    if not match or not rule:
-        return None
-    bits = float(match["bits"] or match["whole"])
-    group = int(match["group"] or match["by"] or rule.get("group", 0))
-    scale = rule.get("scale_bits", 0) + (bits if match["asym"] else 0)
-    channel = name.endswith("-channel")
-    title = rule["title"].format(bits=f"{bits:g}", group=group)
-    if match["unit"] == "bpw" and rule["unit"] == "bit":  # scales among the bits
-        scale, title = 0, f"{match['method'].upper()} {bits:g} bpw"
-    return {
-        "title": f"INT{bits:g}, a scale a channel" if channel else title,
-        "element_bits": bits,
-        "scale_bits": 0 if channel else scale,
-        "group": 0 if channel or not scale else group,
-        **{
-            field: rule[field]
-            for field in ("covers", "compute", "kv", "timed", "source")
-            if field in rule
-        },
-    }
-
-
-def _sparse(fields: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Half the weights, a bit for each that says which, and the scales of all."""
-    if not fields or not fields.get("covers"):
-        return None
-    return {
-        **fields,
-        "title": f"{fields['title']}, 2:4 sparse",
-        "element_bits": fields["element_bits"] / 2 + 1,
-        "covers": [role for role in fields["covers"] if role in MATRICES],
-        "kv": False,
-    }
-
-
-def _record(name: str) -> dict[str, Any] | None:
-    return table("formats")["formats"].get(name) or built(name)
-
-
-def _pair(keys: str, values: str) -> dict[str, Any] | None:
-    """Keys in one format and values in another: an element is their mean."""
-    halves = [_record(keys), _record(values)]
-    if not all(half and half.get("kv") for half in halves):
-        return None
-    sizes = [
-        half["element_bits"] + half.get("scale_bits", 0) / half.get("group", 1)
-        for half in halves
-        if half
-    ]
-    title = " keys, ".join(half["title"] for half in halves if half)
-    return {
-        "title": f"{title} values",
-        "element_bits": sum(sizes) / 2,
-        "compute": ("bf16", "fp16"),
-        "kv": True,
-    }

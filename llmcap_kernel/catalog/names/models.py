@@ -85,16 +85,39 @@ def read(text: str) -> Found:
     for exact in (text, last_part(text), base):
         if key(exact) in names:
             return Found(names[key(exact)], format=form)
-    asked = parts(base)
+    asked, glued = parts(base), _glued(base)
     usual = _usual(asked, base, "latest" if re.search(r"(?i)\blatest$", base) else "alone")
-    if usual:
-        return usual._replace(format=form)
     steps = _KNOWN if _slips(asked) else (*_KNOWN, *_SHAPED)
-    found = next((f for step in steps if (f := step(asked, base))), UNKNOWN)
+    found = usual or next((f for step in steps if (f := step(asked, base))), UNKNOWN)
+    found = glued if glued and glued.name != found.name else found
     return found._replace(format=form)
 
 
 _ASIDE = re.compile(r"\s[/|]\s(\S+)$")
+# A family, its version and a size with nothing between: qwen38b is 8B of Qwen3, and no 38B.
+_GLUED = re.compile(r"(?i)[a-z]{3,}\d[\d.]*b(?:a\d+b)?")
+
+
+def _glued(base: str) -> Found | None:
+    """The records whose names are these letters and digits, without what parts them."""
+    if not _GLUED.fullmatch(base):
+        return None
+    choices = _squashed().get(base.lower().replace(".", ""), ())
+    if not choices:
+        return None
+    if len(choices) > 1:
+        return UNKNOWN._replace(choices=choices)
+    return Found(choices[0], f"{brief(base)} taken for {choices[0]}")
+
+
+@cache
+def _squashed() -> dict[str, tuple[str, ...]]:
+    """Records by the letters and digits of their names."""
+    out: dict[str, tuple[str, ...]] = {}
+    for spelling, name in known("models").items():
+        plain = re.sub(r"[^a-z0-9]", "", spelling.lower())
+        out[plain] = tuple(dict.fromkeys((*out.get(plain, ()), name)))
+    return out
 
 
 def _one_more_word(match: re.Match[str]) -> str:

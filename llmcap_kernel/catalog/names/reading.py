@@ -5,7 +5,9 @@ import re
 from functools import cache, lru_cache
 from typing import NamedTuple
 
+from ...refuse import shown
 from ..tables import key, table
+from .found import Found
 from .text import cleaned
 
 # A word that nothing explains may still state bits: where its number is small enough, and its
@@ -159,3 +161,31 @@ def _longest(text: str, at: int) -> tuple[re.Match[str] | None, dict[str, str]]:
 
 def _named(match: re.Match[str]) -> dict[str, str]:
     return {field: value for field, value in match.groupdict().items() if value}
+
+
+def passed_over(found: Found, words: Reading, beside: str) -> Found:
+    """Keep the words that say nothing as a remark.
+
+    Parameters
+    ----------
+    found : Found
+        What the others mean.
+    words : Reading
+        All of them.
+    beside : str
+        What the others say, in words.
+
+    Returns
+    -------
+    Found
+        The same, with the remark among what is assumed.
+
+    Examples
+    --------
+    >>> passed_over(Found("fp8"), Reading({}, unread=("nice",)), "the format").assumed
+    "'nice' beside the format is passed over"
+    """
+    if not words.unread or not found.name:
+        return found
+    note = f"{shown(' '.join(words.unread))} beside {beside} is passed over"
+    return found._replace(assumed="; ".join(filter(None, (found.assumed, note))))

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from ... import capacity, catalog
 from ...catalog import names
-from ...explain import counted
+from ...explain import GIB, counted, gib
 from ...refuse import BadInput
 from ...spec import Deployment, Gpu, Lora, Model, Speculation
 from .. import startup
-from ..startup import ACCEPT, GIB, StartUp
+from ..startup import ACCEPT, StartUp
 from . import engines, manifest, options, words
 from .words import Command
 
@@ -132,6 +132,8 @@ class Launch:
         Rank and number of adapters.
     offload_gib : float or None
         Weights of a card that are kept in the host's memory [GiB].
+    kv_pool_bytes : int or None
+        Cache of a card, in place of what the memory setting leaves [bytes].
     host_experts : int
         Of llama.cpp, layers whose experts are in the host's memory; -1 for all.
     experts_placed : tuple of int
@@ -181,6 +183,7 @@ class Launch:
     lora_rank: int = 0
     lora_adapters: int = 0
     offload_gib: float | None = None
+    kv_pool_bytes: int | None = None
     host_experts: int = 0
     experts_placed: tuple[int, ...] = ()
     layers_on_cards: int | None = None
@@ -267,6 +270,7 @@ PHRASES = {
     "lora_rank": "LoRA rank {}",
     "lora_adapters": "{} adapter{s}",
     "offload_gib": "{} GiB a card on the host",
+    "kv_pool_bytes": "{} bytes of cache a card",
     "num_gpus": "{} card{s} seen",
     "gpu": "card {}",
     "copies": "{} copies",
@@ -309,7 +313,8 @@ def recognises(text: str) -> bool:
     >>> recognises('{"model_type": "llama"}'), recognises("Qwen/Qwen3-8B")
     (False, False)
     """
-    if len(text) > words.MAX_CHARS or text.lstrip().startswith("{"):
+    held = text.lstrip().startswith("{") and not manifest.recognises(text)
+    if len(text) > words.MAX_CHARS or held:
         return False
     try:
         return bool(_commands(text) or words.other(text)[0])
@@ -364,7 +369,11 @@ def read(given: str | Sequence[str]) -> Launch:
         raise BadInput("command", _not_read(given if isinstance(given, str) else " ".join(given)))
     if len({_of_any_host(one.words) for one in found}) > 1:
         raise BadInput("command", f"command launches {len(found)} engines: give one of them.")
-    return _launch(found[0])
+    try:
+        return _launch(found[0])
+    except BadInput as problem:
+        own = found[0].spelled.get(problem.field, "")
+        raise BadInput(own, str(problem).replace(problem.field, own)) if own else problem from None
 
 
 RANKS = ("--node-rank", "--node_rank", "--data-parallel-start-rank", "--data-parallel-rank")
@@ -391,7 +400,7 @@ def _not_read(text: str) -> str:
 
 
 def _launch(command: Command) -> Launch:
-    engine, notes = command.engine, [*command.said]
+    engine, notes = command.engine, [*command.said, *words.hidden(command.env)]
     if not engine:
         engine = max(options.ENGINES, key=lambda name: options.known(command.words, name))
         notes.append(f"the engine is not named: {TITLES[engine]} taken, whose options these are")
@@ -644,7 +653,26 @@ def meant(
     share, on_host = _host_share(launch, found)
     if share and "offload_share" not in given:
         found = replace(found, offload_share=share)
-    return found, copies, (*launch.notes, *notes, *taken, *said, *on_host)
+    pinned: list[str] = []
+    if launch.kv_pool_bytes and "memory_fraction" not in given:
+        fraction, pinned = _pinned_fraction(launch.kv_pool_bytes, found)
+        found = replace(found, memory_fraction=fraction)
+    return found, copies, (*launch.notes, *notes, *taken, *said, *on_host, *pinned)
+
+
+def _pinned_fraction(pool_bytes: int, d: Deployment) -> tuple[float, list[str]]:
+    """The memory fraction that leaves a cache of this size, which an engine was told instead.
+
+    vLLM, v1/worker/gpu_worker.py, `determine_available_memory`: the size is taken as it is, and
+    the fraction is not looked at.
+    """
+    books = capacity.ledger(d, context_tokens=1)
+    fraction = d.fraction + (pool_bytes - books.kv_pool_bytes) / books.visible_bytes
+    size = gib(pool_bytes)
+    if fraction > 1:
+        return 1.0, [f"a cache of {size} is more than a card has left: counted as all of it"]
+    fraction = max(fraction, 0.05)  # the least that a deployment takes
+    return fraction, [f"a cache of {size} a card is what memory fraction {fraction:.4g} leaves"]
 
 
 def _split_as_asked(started: StartUp, d: Deployment) -> dict[str, Any]:

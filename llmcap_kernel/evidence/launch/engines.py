@@ -19,7 +19,7 @@ DIRECT = (
     *("model", "weights", "dtype", "kv", "tp", "pp", "ep", "dp", "memory_fraction"),
     *("max_model_len", "max_num_seqs", "max_num_batched_tokens", "eager", "block_size"),
     "mixed_chunk",
-    *("prefix_caching", "draft", "draft_tokens", "offload_gib"),
+    *("prefix_caching", "draft", "draft_tokens", "offload_gib", "kv_pool_bytes"),
 )
 QUANT = re.compile(
     r"(?<![A-Za-z0-9])((?:UD-)?(?:I?Q\d+(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_MOE)?|BF16|F16|F32))"
@@ -63,7 +63,7 @@ def value(engine: str, given: Given) -> Any:
     if not text:
         raise BadInput(given.flag, f"{given.flag} has no value: it takes {TAKES[kind]}.")
     if "$" in text and kind != "json":
-        message = "write its value, a variable of your shell is not known here"
+        message = "write its value, a variable is not known here"
         raise BadInput(given.flag, f"{given.flag} is {shown(text)}: {message}.")
     return KINDS[kind](given.flag, text)
 
@@ -108,6 +108,7 @@ KINDS: dict[str, Callable[[str, str], Any]] = {
     "chunk": _chunk,
     "slots": _slots,
     "number": options.share,
+    "share": options.part,
     "json": options.mapping,
     "level": _level,
     "places": _places,
@@ -116,6 +117,7 @@ TAKES = {
     "text": "a text",
     **dict.fromkeys(("whole", "whole0", "length", "chunk", "slots"), "a whole number"),
     "number": "a number",
+    "share": "a share from 0 to 1",
     "json": "a JSON object",
     "level": "a JSON object",
     "places": "a pattern of names, = and a buffer",
@@ -155,7 +157,7 @@ def settle(engine: str, given: Values, bare: list[str]) -> tuple[Values, list[st
         out["model"] = rest.pop(0)
     notes = SETTLE[engine](given, out)
     if "$" in out.get("model", ""):
-        message = "write its name, a variable of your shell is not known here"
+        message = "write its name, a variable is not known here"
         raise BadInput("model", f"model is {shown(out['model'])}: {message}.")
     return out, notes, rest
 
@@ -172,7 +174,10 @@ def _vllm(given: Values, out: Values) -> list[str]:
         out["draft_tokens"] = options.whole("num_speculative_tokens", str(tokens))
     if out["draft"].strip("[]") == "ngram":
         out |= {"speculation": "ngram", "draft": ""}
-    if given.get("optimization", "") in ("0", "O0") or _without_graphs(given.get("compilation")):
+    level, settings = given.get("optimization", ""), given.get("compilation")
+    if level.startswith("{"):  # of older versions, what is --compilation-config today
+        settings = options.mapping("-O", level) | (settings or {})
+    if level in ("0", "O0") or _without_graphs(settings):
         out["eager"] = True
     return _lora(given, out, adapters=1)
 
@@ -219,7 +224,7 @@ OF_FILE = {
     "max_num_tokens": ("max_num_batched_tokens", "whole"),
     "max_seq_len": ("max_model_len", "length"),
     "kv_cache_config.dtype": ("kv", "text"),
-    "kv_cache_config.free_gpu_memory_fraction": ("memory_fraction", "number"),
+    "kv_cache_config.free_gpu_memory_fraction": ("memory_fraction", "share"),
     "kv_cache_config.tokens_per_block": ("block_size", "whole"),
     "speculative_config.decoding_type": ("spec_method", "text"),
     "speculative_config.max_draft_len": ("draft_tokens", "whole"),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...refuse import BadInput
-from . import words
+from . import options, words
 from .words import Command
 
 KEYS = re.compile(
@@ -18,6 +18,9 @@ KEYS = re.compile(
     r"modelSpec|llm_configs|resources):",
     re.M,
 )
+IN_JSON = re.compile(r'"containers"\s*:\s*\[')
+# The file of an engine's own settings: a model, and its options by their names.
+SETTINGS = re.compile(r"^model(?:[-_]path|[-_]tag)?:[ \t]+\S", re.M)
 KEY = re.compile(r"""("[^"\n]*"|'[^'\n]*'|[^\s\[{"'#&*!|>%@`-][^\n]*?|-[^\s:][^\n]*?):(?:\s+|$)""")
 CARDS = (
     *("nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/xe", "gpu.intel.com/i915", "habana.ai/gaudi"),
@@ -60,7 +63,10 @@ def recognises(text: str) -> bool:
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     listed = bool(lines) and all(line.startswith(("- ", "#")) for line in lines)
-    return listed or bool(KEYS.search(text)) or text.lstrip().startswith('["')
+    if text.lstrip().startswith("{"):
+        return bool(IN_JSON.search(text))
+    held = KEYS.search(text) or SETTINGS.search(text)
+    return listed or bool(held) or text.lstrip().startswith('["')
 
 
 def find(text: str) -> list[Command]:
@@ -93,6 +99,8 @@ def find(text: str) -> list[Command]:
     for document in documents(text):
         if isinstance(document, list) and all(isinstance(one, str) for one in document):
             document = {"args": document}
+        if isinstance(document, dict) and "services" in document:  # Compose's own, not its parts
+            document = {k: v for k, v in document.items() if not k.startswith("x-")}
         products = (_first(document, name) for name in PRODUCTS)
         gpu = next(filter(None, products), "")
         copies = _first(document, "replicas") or _first(document, "replicaCount")
@@ -103,7 +111,20 @@ def find(text: str) -> list[Command]:
         for one in _stated(document) or launched:
             seen = one.num_gpus * hosts
             out.append(_served(document, one)._replace(gpu=gpu, copies=replicas, num_gpus=seen))
-    return out
+    return out or [one for document in documents(text) for one in _settings(document)]
+
+
+def _settings(document: Any) -> list[Command]:
+    """The engine of a file of settings, most of which are options of it."""
+    if not isinstance(document, dict) or len(document) < 2:
+        return []
+    known = {
+        engine: sum(bool(options.named(engine, f"--{name}")[0]) for name in document)
+        for engine in options.ABBREVIATE
+    }
+    best = max(known, key=lambda engine: known[engine])
+    of_it = 2 * known[best] > len(document) and known[best] > 1
+    return [Command(tuple(options_of(document)), best)] if of_it else []
 
 
 def documents(text: str) -> list[Any]:
@@ -337,6 +358,8 @@ def options_of(settings: dict[str, Any]) -> list[str]:
     out = []
     for name, value in settings.items():
         option = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower().replace("_", "-")
+        if isinstance(value, dict) and value:
+            out.append(f"--{option}={json.dumps(value)}")
         if isinstance(value, str) and name != "extraArgs" and value.lower() not in ("false", ""):
             out.append(f"--{option}" + ("" if value.lower() == "true" else f"={value}"))
     return out
@@ -349,9 +372,12 @@ def _served(document: Any, command: Command) -> Command:
     if kind == "InferenceService":  # the options of KServe's own server, which hands others on
         run = [re.sub(r"^--model_id(?==|$)", "--model", w) for w in run]
         run = [w for w in run if not w.startswith("--model_name=")]
-    uri = re.sub(r"^hf://", "", _first(document, "uri")) if kind == "LLMInferenceService" else ""
+    artifacts = _first(document, "modelArtifacts", dict)  # of llm-d's chart
+    stated = kind == "LLMInferenceService" or artifacts
+    uri = re.sub(r"^\w*\+?hf://", "", _first(artifacts or document, "uri")) if stated else ""
     if uri and not any(re.match(r"--model(?:=|$)", word) for word in run):
-        split, ways = _first(document, "parallelism", dict), ("tensor", "pipeline", "data")
+        of = _first(document, "decode", dict) if artifacts else document
+        split, ways = _first(of, "parallelism", dict), ("tensor", "pipeline", "data")
         run += ["--model", uri]
         run += [f"--{way}-parallel-size={split[way]}" for way in ways if split.get(way)]
         run += ["--enable-expert-parallel"] if split.get("expert") == "true" else []
@@ -367,7 +393,16 @@ def _launched(container: dict[str, Any]) -> list[Command]:
     more = env.get(OPTIONS, "")
     name = name or ("vllm" if more else "")  # KServe fills the image in
     run += words.split(more)[0] if more.strip() else []
-    return words.contained(name, run, env, _cards(container))
+    found = words.contained(name, run, env, _cards(container))
+    part = _part_of_a_card(container)
+    said = (f"{part} is a part of a card: the whole card is taken",) if part else ()
+    return [one._replace(said=(*one.said, *said)) for one in found]
+
+
+def _part_of_a_card(container: dict[str, Any]) -> str:
+    """The resource that is a part of a card, as NVIDIA's plug-in names it; "" for none."""
+    kinds = (_first(container, kind, dict) for kind in ("limits", "requests"))
+    return next((name for of in kinds for name in of if name.startswith("nvidia.com/mig-")), "")
 
 
 def _words(value: Any) -> list[str]:

@@ -1,5 +1,6 @@
 """The options of a launch command, by the table of its engine in `catalog/flags.toml`."""
 
+import contextlib
 import difflib
 import json
 import re
@@ -8,15 +9,16 @@ from typing import Any, NamedTuple
 
 from ... import catalog
 from ...refuse import BadInput, number, shown, ungrouped
+from .words import OPTION
 
 ENGINES = ("vllm", "sglang", "trtllm", "llama.cpp")
 ABBREVIATE = ("vllm", "sglang")  # their parsers take the beginning of a name
-LIKE_OPTION = re.compile(r"--?[A-Za-z]")
 YES = ("true", "1", "yes", "on", "enabled")
 NO = ("false", "0", "no", "off", "disabled")
 NOTHING = ("", "none", "null")
 SCALES = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 MOST = 10**13
+SAME = {"context": "max_model_len", "slots": "max_num_seqs"}  # fields by what they nearly are
 
 
 class Given(NamedTuple):
@@ -180,7 +182,7 @@ def parse(words: tuple[str, ...], engine: str) -> Parsed:
     bare, given, unknown, at = [], [], [], 0
     while at < len(words):
         word, at = words[at], at + 1
-        if not LIKE_OPTION.match(word):
+        if not OPTION.match(word):
             bare.append(word)
             continue
         flag, equals, value = word.partition("=")
@@ -229,7 +231,7 @@ def _values(words: tuple[str, ...], at: int, engine: str, name: str) -> tuple[li
     of = table(engine)
     taken: list[str] = []
     most = len(words) if name in of["several"] else 1
-    while at < len(words) and len(taken) < most and not LIKE_OPTION.match(words[at]):
+    while at < len(words) and len(taken) < most and not OPTION.match(words[at]):
         if name in of["switches"] and words[at].lower() not in ("true", "false"):
             break
         taken.append(words[at])
@@ -238,11 +240,32 @@ def _values(words: tuple[str, ...], at: int, engine: str, name: str) -> tuple[li
 
 
 def _nearest(engine: str, flag: str) -> str:
-    of = table(engine)
+    """The option that is meant: what another engine calls so, or else one with a near name."""
+    of, bare = table(engine), flag.lstrip("-").replace("_", "-").lower()[:80]
     names = [*of["read"], *of["known"]]
-    near = difflib.get_close_matches(flag.lstrip("-").replace("_", "-")[:80], names, n=1)
+    glued = re.sub(r"\d+$", "", bare)  # -tp2
+    near = (
+        _same_of_another(engine, bare)
+        or next((of["aliases"].get(one, one) for one in (bare, glued) if named(engine, one)[0]), "")
+        or next(iter(difflib.get_close_matches(bare, names, n=1)), "")
+    )
     dash = "_" if engine == "trtllm" else "-"
-    return f"--{near[0].replace('-', dash)}" if near else ""
+    return f"--{near.replace('-', dash)}" if near else ""
+
+
+def _same_of_another(engine: str, bare: str) -> str:
+    """This engine's option for what another engine's option of a name says; "" for none."""
+
+    def field_of(one: dict[str, str]) -> str:
+        return SAME.get(one["field"], one["field"])
+
+    own = {field_of(one): name for name, one in reversed(table(engine)["read"].items())}
+    for other in ENGINES:
+        name = named(other, f"--{bare}")[0] if other != engine else ""
+        field = field_of(table(other)["read"].get(name, {"field": ""}))
+        if name in (bare, table(other)["aliases"].get(bare)) and field in own:
+            return own[field]
+    return ""
 
 
 def known(words: tuple[str, ...], engine: str) -> int:
@@ -339,6 +362,41 @@ def share(field: str, text: str) -> float:
         return number(field, float(text), 0, 1e6)
     except (ValueError, BadInput):
         raise BadInput(field, f"{field} is {shown(text)}: it takes a number.") from None
+
+
+def part(field: str, text: str) -> float:
+    """Read a share of the whole.
+
+    Parameters
+    ----------
+    field : str
+        The option, for the error message.
+    text : str
+        As written.
+
+    Returns
+    -------
+    float
+        The share.
+
+    Raises
+    ------
+    BadInput
+        When it is none; of a percentage the message says which share it is.
+
+    Examples
+    --------
+    >>> part("--mem-fraction-static", "0.85")
+    0.85
+    """
+    with contextlib.suppress(BadInput):
+        value = share(field, text)
+        if value <= 1:
+            return value
+    percent = re.fullmatch(r"([1-9]\d(?:\.\d+)?) ?%?|0?,(\d+)", text)
+    meant = percent and (float(percent[1]) / 100 if percent[1] else float(f"0.{percent[2]}"))
+    hint = f", such as {meant:g}" if meant else ""
+    raise BadInput(field, f"{field} is {shown(text)}: it takes a share from 0 to 1{hint}.")
 
 
 def truth(field: str, given: Given) -> bool:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from ...refuse import printable
+from ...refuse import BadInput, printable, shown
 
 # An option, and the one of the engine that means the same; "" for one that changes no prediction.
 TGI = {
@@ -85,11 +85,14 @@ class Translated(NamedTuple):
         Its options.
     said : tuple of str
         What was taken, and what has no such option.
+    spelled : tuple of tuple of str
+        An option of the engine, and how the command spells it.
     """
 
     engine: str
     words: tuple[str, ...]
     said: tuple[str, ...]
+    spelled: tuple[tuple[str, str], ...] = ()
 
 
 def of_words(words: list[str], env: Mapping[str, str]) -> Translated | None:
@@ -196,12 +199,13 @@ def _ollama(model: str, parameters: Mapping[str, str], env: Mapping[str, str]) -
         said.append(f"the file of {model} is not said: {words[1].rpartition(':')[2]} taken")
     named = [(OLLAMA_ENV.get(k, ""), k, v) for k, v in env.items() if k.startswith("OLLAMA_")]
     named += [(OLLAMA.get(k.lower(), ""), k, v) for k, v in parameters.items()]
-    values = {option: value for option, _, value in named if option}
+    values = {option: value for option, _, value in named if option and value}
     slots = values.get("--parallel", "1")
     words += ["--parallel", slots]
-    if "context" in values and values["context"].isdecimal() and slots.isdecimal():
+    if "context" in values:
         # of each slot; llama.cpp's own option is of all slots
-        words += ["--ctx-size", str(int(values["context"]) * max(int(slots), 1))]
+        context = _whole(named, values, "context")
+        words += ["--ctx-size", str(context * max(_whole(named, values, "--parallel"), 1))]
     else:
         said.append("the context is not said: the model's longest taken; Ollama goes by the card")
     for option in ("--gpu-layers", "--ubatch-size"):
@@ -211,6 +215,15 @@ def _ollama(model: str, parameters: Mapping[str, str], env: Mapping[str, str]) -
     left = [k for option, k, _ in named if not option and not OLLAMA_QUIET.fullmatch(k)]
     left = [k for k in left if k != "OLLAMA_KV_CACHE_TYPE"]
     return Translated("llama.cpp", tuple(words), (*said, *_not_counted("Ollama", left)))
+
+
+def _whole(named: list[tuple[str, str, str]], values: Mapping[str, str], option: str) -> int:
+    """A number of Ollama's, which takes no letter behind it."""
+    text = values.get(option, "1")
+    if not text.isdecimal() or len(text) > 12:
+        name = next(name for one, name, _ in reversed(named) if one == option)
+        raise BadInput(name, f"{name} is {shown(text)}: it takes a whole number.")
+    return int(text)
 
 
 def _file(model: str) -> list[str]:
@@ -236,6 +249,7 @@ def _served(program: str, options: Mapping[str, str], words: list[str]) -> Trans
     """The words in vLLM's options."""
     out: list[str] = []
     left: list[str] = []
+    spelled: list[tuple[str, str]] = []
     for flag, value in _pairs(words):
         if not flag:
             out += ["--model", value]
@@ -243,8 +257,10 @@ def _served(program: str, options: Mapping[str, str], words: list[str]) -> Trans
             left.append(flag)
         elif options[flag] and (meant := VALUES.get(flag, {}).get(value, value)):
             out += [options[flag], meant]
+            spelled.append((options[flag], flag))
     said = f"{program} is read as vLLM: its own times are not known"
-    return Translated("vllm", tuple(out), (said, *_not_counted(program, left)))
+    notes = (said, *_not_counted(program, left))
+    return Translated("vllm", tuple(out), notes, tuple(spelled))
 
 
 def _pairs(words: list[str]) -> Iterator[tuple[str, str]]:

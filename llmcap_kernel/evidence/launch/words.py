@@ -3,30 +3,48 @@
 import bisect
 import itertools
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ...catalog import names
 from ...refuse import BadInput, shown
-from . import relatives
+from . import code, relatives
 
 MAX_CHARS = 200_000
 MOST_WORDS = 2_000
 MOST_OTHER = 4_000  # characters of a command of a program that is not read
 # How word processors and chats spell a shell's marks.
-PLAIN = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "\u00a0": " ", "\r": "\n"})
-DASH = re.compile(r"(?<!\S)[–—](?=\w)")
-# A line goes on after \ of a shell, ^ of Windows, ` of PowerShell, or where the next is an option.
-GOES_ON = re.compile(r"(?:\\|(?<=\s)\^|(?<=\s)`)[ \t]*(?:#[^\n]*)?\n(?:[ \t]*[>$#][ \t]+)?")
+PLAIN = str.maketrans(
+    {"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "\u00a0": " ", "\r": "\n"}
+    | dict.fromkeys("\u2010\u2011\u2212", "-")
+    | dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", "")  # of no width
+)
+DASH = re.compile(r"(?<!\S)(?:-?[–—]+-?)(?=\w)")
+# A line goes on after \ of a shell, ^ of Windows, ` of PowerShell, or where the next is an option;
+# lines between that are commented out are none, and a mark with nothing behind it says nothing.
+GOES_ON = re.compile(
+    r"(?:\\|(?<=\s)\^|(?<=\s)`)[ \t]*(?:#[^\n]*)?"
+    r"(?:\n(?:[ \t]*#[^\n]*(?:\n|\Z))*(?:[ \t]*[>$][ \t]+)?|\s*\Z)"
+)
 OPTION_NEXT = re.compile(r"\n(?=[ \t]*--?[A-Za-z])")
-# A word's parts: quoted, escaped, or plain, in which a sum may have blanks: $((RANK * 8)).
+# A word's parts: quoted, escaped, or plain, in which what a shell works out may have blanks and
+# pipes: $((RANK * 8)), $(nvidia-smi -L | wc -l).
 PIECE = re.compile(
-    r"""'([^']*)'|"((?:\\.|[^"\\])*)"|(\\[^\n]?)|((?:\$\(\([^()\n]{1,80}\)\)|[^\s'"\\;&|<>])+)""",
+    r"""'([^']*)'|"((?:\\.|[^"\\])*)"|(\\[^\n]?)|"""
+    r"""((?:\$\(\([^()\n]{1,80}\)\)|\$\([^()\n]{1,300}\)|`[^`\n]{1,300}`|[^\s'"\\;&|<>$`]+|[$`])+)""",
     re.S,
 )
 REDIRECT = re.compile(r"[<>]+&?[ \t]*[^\s;|]*")
 OPTION = re.compile(r"--?[A-Za-z]")
-ASSIGNED = re.compile(r"(?:\$env:)?([A-Za-z_]\w{0,80})=(.*)", re.S | re.I)
-VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}]*))?\})")
+ASSIGNED = re.compile(r"(?:\$env:)?([A-Za-z_]\w{0,80})(\+?)=(.*)", re.S | re.I)
+# $NAME, ${NAME}, ${NAME:-usual}, ${NAME[@]}, of PowerShell $env:NAME and of Windows %NAME%.
+VARIABLE = re.compile(
+    r"\$(?:(?:env:)?(\w+)|\{(?:env:)?(\w+)(?:\[[@*]\])?(?::?[-=]([^}]*))?\})|%([A-Za-z_]\w*)%", re.I
+)
+# A list of words in bash: ARGS=(--a 1 --b "c d").
+ARRAY = re.compile(
+    r"^([ \t]*(?:declare -a |local )?\w{1,80}\+?)=\(((?:[^()\n#]|\n(?!\)))*)\n?[ \t]*\)", re.M
+)
 VISIBLE = (
     *("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"),
     *("ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK"),
@@ -54,6 +72,11 @@ IMAGES = {
     "vllm": "vllm",
     "llm-d-cuda": "vllm",
 }
+# Numbers in a tag that are no engine's: of what it stands on, and of NVIDIA's monthly images.
+OTHER_VERSION = re.compile(
+    r"(?:rocm|cuda|cu|ubuntu|python|py|torch|pytorch|xpu|cann)[-_]?\d[\d.]*|(?<![\d.])2\d\.\d\d(?=-)"
+)
+OF_ANOTHER = r"llm-d|dynamo"  # images whose number is not that of the engine inside
 # Other programs that serve models, whose commands are not read: the name, how a line begins with
 # them, and the engine that is timed as theirs.
 OTHERS = (
@@ -90,12 +113,19 @@ UNIT = (
     (re.compile(r"^Environment=", re.M), "export "),
     (re.compile(r"^Exec(?:Start|StartPre|StartPost|Stop|Reload)=[-@:+!]*", re.M), ""),
     (re.compile(r"^[ \t]*!(?=\w)", re.M), ""),
+    (re.compile(r"^[ \t]*>+[ \t]+", re.M), ""),  # a prompt, or a quotation
+    (re.compile(r"^[ \t]*`([^`\n]+)`[ \t]*$", re.M), r"\1"),
 )
 LLAMA = (
     *("llama-server", "llama-cli", "llama-bench", "llama-sweep-bench", "llama-perplexity"),
     *("llama-batched-bench", "llama-run", "llama-simple"),
 )
-MODULES = {"vllm.entrypoints": "vllm", "sglang.launch_server": "sglang"}
+MODULES = {
+    "vllm.entrypoints": "vllm",
+    "sglang.launch_server": "sglang",
+    "sglang_router.launch_server": "sglang",  # a router, and the servers behind it
+    **{"dynamo.vllm": "vllm", "dynamo.sglang": "sglang", "dynamo.trtllm": "trtllm"},
+}
 
 
 class Command(NamedTuple):
@@ -123,6 +153,8 @@ class Command(NamedTuple):
         Files that the text itself writes before, by name.
     said : tuple of str
         What was taken where another program's command was read as the engine's.
+    spelled : dict of str to str
+        The engine's options by what the other program calls each.
     """
 
     words: tuple[str, ...]
@@ -135,6 +167,7 @@ class Command(NamedTuple):
     program: str = ""
     files: dict[str, str] = {}  # noqa: RUF012
     said: tuple[str, ...] = ()
+    spelled: dict[str, str] = {}  # noqa: RUF012
 
 
 def straight(text: str) -> str:
@@ -189,6 +222,7 @@ def split(text: str) -> list[list[str]]:
     plain = DASH.sub("--", straight(text))
     for pattern, written in UNIT:
         plain = pattern.sub(written, plain)
+    plain = ARRAY.sub(_quoted, plain)
     plain = OPTION_NEXT.sub(" ", GOES_ON.sub(" ", plain))
     out: list[list[str]] = [[]]
     word: str | None = None
@@ -212,6 +246,12 @@ def split(text: str) -> list[list[str]]:
     if word is not None:
         out[-1].append(word)
     return [words for words in out if words]
+
+
+def _quoted(found: re.Match[str]) -> str:
+    """A list of words as one word, which is split again where it is used."""
+    listed = re.sub(r'(["\\$`])', r"\\\1", " ".join(found[2].split()))
+    return f'{found[1]}=" {listed}"' if found[1].endswith("+") else f'{found[1]}="{listed}"'
 
 
 def _piece(text: str, at: int) -> tuple[str, int]:
@@ -297,6 +337,10 @@ def find(text: str) -> list[Command]:
     modelfile = relatives.of_modelfile(text)
     if modelfile:
         return [_read_as(modelfile, {})]
+    if called := code.of_python(text):
+        return [Command(called.words, called.engine)]
+    if built := code.of_dockerfile(text):
+        return contained(built.image, list(built.words), built.env)
     found = _of_script(text, {}, 0)
     listed = LISTED.search(text) if not found else None
     if listed:  # a list of a program: subprocess.Popen(["vllm", "serve", ...])
@@ -367,9 +411,9 @@ def of_words(words: list[str]) -> list[Command]:
 def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list[Command]:
     env, out = dict(env), []
     for words in commands:
-        filled = [_filled(word, env) for word in words[:MOST_WORDS]]
+        filled = _all_filled(_of_a_subshell(words), env)
         at, engine = _program(filled)
-        given = dict(_assigned(filled[:at]))
+        given = dict(_assigned(filled[:at], env))
         env |= given if at == len(filled) or filled[0] in ("export", "set") else {}
         own = env | given
         head = _base(filled[at]) if at < len(filled) else ""
@@ -381,7 +425,10 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
             out.append(_read_as(found, own))
             env = own  # a server's settings are those of the model that it runs later
         elif head in RUNNERS:
-            out += _container(filled[at + 1 :], own, deep)
+            inside_it = _container(filled[at + 1 :], own, deep)
+            out += inside_it
+            for one in inside_it:  # Ollama's server, and the model that it runs later
+                env = one.env if one.said and not relatives.names_a_model(one.words) else env
         elif head in SHELLS and deep < 3:
             script = _script(filled[at + 1 :])
             out += _of_script(script, own, deep + 1) if script else []
@@ -396,24 +443,49 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
     return models or out
 
 
+def _of_a_subshell(words: list[str]) -> list[str]:
+    """The words without the brackets around a command that a shell runs apart."""
+    first, last = words[:1], words[-1:]
+    if first and first[0].startswith("(") and ")" not in first[0]:
+        words = [first[0].lstrip("("), *words[1:]]
+    if last and last[0].endswith(")") and "(" not in last[0]:
+        words = [*words[:-1], last[0].rstrip(")")]
+    return [word for word in words if word]
+
+
 def _read_as(found: relatives.Translated, env: dict[str, str], cards: int = 0) -> Command:
     seen = _visible(env) or cards
-    return Command(found.words, found.engine, "", env, seen, said=found.said)
+    spelled = dict(found.spelled)
+    return Command(found.words, found.engine, "", env, seen, said=found.said, spelled=spelled)
 
 
 def _filled(word: str, env: dict[str, str]) -> str:
     """The word with the variables that the text sets, or gives a default for."""
 
     def value(found: re.Match[str]) -> str:
-        name = found.group(1) or found.group(2)
-        return env.get(name, found.group(0) if found.group(3) is None else found.group(3))
+        name = found[1] or found[2] or found[4]
+        return env.get(name, found[0] if found[3] is None else found[3])
 
     return VARIABLE.sub(value, word)
 
 
-def _assigned(words: list[str]) -> list[tuple[str, str]]:
-    found = (ASSIGNED.fullmatch(word) for word in words)
-    return [(one.group(1), one.group(2)) for one in found if one]
+def _all_filled(words: list[str], env: dict[str, str]) -> list[str]:
+    """The words with their variables; one that holds options is as many words as they are."""
+    out: list[str] = []
+    for word in words[:MOST_WORDS]:
+        filled = _filled(word, env)
+        several = OPTION.match(filled) and re.search(r"\s", filled) and VARIABLE.fullmatch(word)
+        out += itertools.chain(*split(filled)) if several else [filled]
+    return out
+
+
+def _assigned(words: list[str], env: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
+    """Variables that words set, by themselves or behind what they hold before."""
+    before, out = dict(env or {}), []
+    for one in filter(None, map(ASSIGNED.fullmatch, words)):
+        before[one[1]] = (before.get(one[1], "") if one[2] else "") + one[3]
+        out.append((one[1], before[one[1]]))
+    return out
 
 
 def _base(word: str) -> str:
@@ -466,6 +538,31 @@ def _visible(env: dict[str, str]) -> int:
     return 0
 
 
+def hidden(env: dict[str, str]) -> list[str]:
+    """Say which variables show no card at all, where a prediction takes some.
+
+    Parameters
+    ----------
+    env : dict of str to str
+        Variables of a command.
+
+    Returns
+    -------
+    list of str
+        A note for each.
+
+    Examples
+    --------
+    >>> hidden({"CUDA_VISIBLE_DEVICES": "-1"})
+    ["CUDA_VISIBLE_DEVICES is '-1', which shows no card: cards are taken all the same"]
+    """
+    return [
+        f"{name} is {shown(env[name])}, which shows no card: cards are taken all the same"
+        for name in VISIBLE
+        if env.get(name, "all").strip().lower() in ("", "-1", "none", "void")
+    ]
+
+
 def _of_slurm(ahead: list[str]) -> tuple[str, int]:
     """The card that `srun` asks for, and how many on each node; "" and 0 where it does not."""
     if not any(_base(word) == "srun" for word in ahead):
@@ -497,6 +594,8 @@ def _container(words: list[str], env: dict[str, str], deep: int) -> list[Command
             given |= dict(_assigned([value]))
         elif name == "gpus":
             cards = _gpus(value)
+        elif name == "device" and value.startswith("nvidia.com/gpu="):
+            cards += not value.endswith("=all")
         elif name == "entrypoint":
             entry = value
     if at >= len(words):
@@ -559,7 +658,7 @@ def contained(
     """
     name = image.lower()
     engine = next((e for word, e in IMAGES.items() if word in name), "")
-    version = tagged(name)
+    version = "" if re.search(OF_ANOTHER, name) else tagged(name)
     found = _launches([words], env, deep)
     if found and found[0].engine:
         inner = found[0]
@@ -605,8 +704,11 @@ def tagged(image: str) -> str:
     --------
     >>> tagged("vllm/vllm-openai:v0.12.0-cu129"), tagged("vllm/vllm-openai:latest")
     ('0.12.0', '')
+    >>> tagged("rocm/vllm:rocm7.0.0_vllm_0.10.2"), tagged("nvcr.io/nvidia/vllm:25.09-py3")
+    ('0.10.2', '')
     """
     tag = re.sub(r"@.*", "", image).rpartition("/")[2].partition(":")[2]
-    found = re.search(r"(?<![\d.])v?(\d+\.\d+(?:\.\d+)?(?:[.-]?(?:rc|post|a|b)\d+)?)", tag)
+    tag = OTHER_VERSION.sub("", tag)
+    found = re.search(r"(?<![\d.a-z])v?(\d+\.\d+(?:\.\d+)?(?:[.-]?(?:rc|post|a|b)\d+)?)", tag)
     build = re.search(r"(?<![a-z0-9])b\d{3,6}(?![a-z0-9])", tag)
     return build.group() if build else found.group(1) if found else ""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from . import llama_bench
 from .documents import JSON_IN_A_LOG
 from .line import Document, Fields, Form, Line, Problem, Reader, number, whole
+from .llama_timings import LOADED
 from .tables import markdown
 
 COLUMNS = {
@@ -18,7 +19,6 @@ COLUMNS = {
 }
 HEADER = re.compile(r"^[ \t]{0,40}\|[ \t]{0,40}PP[ \t]{0,40}\|[^\n]{0,200}\bS_TG t/s", re.M)
 JSONL = re.compile(r'^[ \t]{0,40}\{"n_kv_max": ', re.M)
-FILE = re.compile(r"loaded meta data with [^\n]{0,200} from ([^\n]{1,300}?) \(version")
 LAYERS = re.compile(r"\bn_gpu_layers = (-?\d{1,6})\b")
 
 
@@ -68,7 +68,7 @@ def _objects(text: str) -> Iterator[Document]:
 
 def _log(text: str) -> Fields:
     """What the log around the results says of the model and the cards."""
-    file, layers = FILE.search(text), LAYERS.search(text)
+    file, layers = LOADED.search(text), LAYERS.search(text)
     return {
         "model_filename": file.group(1) if file else "",
         "gpu_info": ", ".join(llama_bench.cards_of(text)),

@@ -13,6 +13,7 @@ MAX_VALUES = 5_000_000  # parts of a JSON file, each of which takes memory of it
 MAX_TABLES = 500_000  # and a table 200
 MAX_LOST_SEARCHES = 20  # for the end of a document that is cut off
 NESTED_LISTS = 3
+NEXT = re.compile(r"[ \t]*,?[ \t]*(?=[{\[])")  # another document on the same line
 AT_A_LINE = re.compile(r'^[ \t]{0,100}(?:\{[ \t]{0,100}(?:"|$)|\[[ \t]{0,100}(?:\{|$))', re.M)
 
 
@@ -89,18 +90,20 @@ def _by_line(text: str, strict: bool) -> Iterator[Document]:
         plain, where = line.strip().rstrip(","), f"line {number}"
         if not plain or start < past:
             continue
-        data: Any = Problem("no JSON")
+        found: list[Any] = []
         try:
-            data = json.loads(plain)
+            found = [json.loads(plain)]
         except (ValueError, RecursionError):
             if plain[0] in "{[" and lost < MAX_LOST_SEARCHES:
-                data, past = _spanning(text, start, line)
+                found, past = _spanning(text, start, line)
                 lost += not past
-        if not isinstance(data, Problem):
-            if strict or _holds_tables(data):
+        for data in found:
+            if isinstance(data, Problem):
+                yield where, data
+            elif strict or _holds_tables(data):
                 yield from each(data, where)
-        elif plain not in ("[", "]", "{", "}") and (strict or plain.startswith('{"')):
-            yield where, data
+        if not found and plain not in ("[", "]", "{", "}") and (strict or plain.startswith('{"')):
+            yield where, Problem("no JSON")
 
 
 def _holds_tables(data: Any) -> bool:
@@ -108,13 +111,23 @@ def _holds_tables(data: Any) -> bool:
     return isinstance(data, dict) or (isinstance(data, list) and isinstance((data or [0])[0], dict))
 
 
-def _spanning(text: str, start: int, line: str) -> tuple[Any, int]:
-    """A document that begins on a line and ends on a later one, and where it ends."""
-    at = start + len(line) - len(line.lstrip())
-    try:
-        return json.JSONDecoder().raw_decode(text, at)
-    except (ValueError, RecursionError):
-        return Problem("no JSON"), 0
+def _spanning(text: str, start: int, line: str) -> tuple[list[Any], int]:
+    """Documents that begin on a line and may end on a later one, and where the last ends.
+
+    Others may begin on the line on which one ends: {...}{...}.
+    """
+    found: list[Any] = []
+    past, at = 0, start + len(line) - len(line.lstrip())
+    while True:
+        try:
+            data, past = json.JSONDecoder().raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return ([*found, Problem("no JSON")] if found else []), past
+        found.append(data)
+        behind = NEXT.match(text, past)
+        if not behind:
+            return found, past
+        at = behind.end()
 
 
 def _holds_json(text: str) -> bool:

@@ -9,6 +9,7 @@ from .line import (
     Fields,
     Line,
     Reader,
+    first_number,
     metrics,
     none_completed,
     number,
@@ -59,8 +60,7 @@ def _lines(data: Fields, where: str) -> list[Line]:
 
 
 def _middle(stats: Fields, name: str) -> float | None:
-    entry = table(stats, name)
-    return number(entry.get("p50")) or number(entry.get("mean"))
+    return first_number(table(stats, name), "p50", "mean")
 
 
 READERS = (Reader(_recognises, _lines),)

@@ -17,11 +17,11 @@ from .line import (
     Line,
     Reader,
     dig,
+    first_number,
     in_flight,
     in_step,
     metrics,
     none_completed,
-    number,
     rate_of,
     table,
     tails,
@@ -99,7 +99,7 @@ def _statistic(
 ) -> float | None:
     """The median of a metric, or its mean, in units of `scale`."""
     entry = table(data, name)
-    value = number(entry.get(first)) or number(entry.get("avg"))
+    value = first_number(entry, first, "avg")
     if value is None or scale is None:
         return value
     unit = entry.get("unit", "ms")

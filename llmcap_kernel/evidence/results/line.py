@@ -134,6 +134,29 @@ def number(value: Any) -> float | None:
     return value if 0 < value < 1e300 else None
 
 
+def first_number(entry: Fields, *names: str) -> float | None:
+    """Read the first of several fields that is a number above zero.
+
+    Parameters
+    ----------
+    entry : dict
+        Statistics of a quantity.
+    *names : str
+        Fields, the preferred one first.
+
+    Returns
+    -------
+    float or None
+        The number; None where none of them has one.
+
+    Examples
+    --------
+    >>> first_number({"p50": "-", "mean": 12.5}, "p50", "mean")
+    12.5
+    """
+    return next((value for name in names if (value := number(entry.get(name)))), None)
+
+
 def in_step(least: object, most: object) -> Fields:
     """Note that all answers have one length, so that users who begin together may stay in step.
 

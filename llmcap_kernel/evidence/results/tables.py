@@ -103,6 +103,8 @@ def csv_form(known: Callable[[Fields], bool]) -> Form:
             DECIMAL_COMMA.match(cell) for _, cells in records for cell in cells or ()
         )
         for number, cells in records:
+            if cells and [cell.strip().lower() for cell in cells] == header:
+                continue  # files put behind one another
             if comma and cells:
                 cells = [_with_a_point(cell) for cell in cells]
             yield f"line {number}", _document(header, cells)
@@ -123,7 +125,18 @@ def _document(header: list[str], cells: list[str] | None) -> Fields | Problem:
         return Problem("a quote is not closed")
     if len(cells) != len(header):
         return Problem(_miscounted(cells, header))
+    if len(set(header)) < len(header) and (twice := _contradicted(header, cells)):
+        return Problem(twice)
     return dict(zip(header, cells, strict=True))
+
+
+def _contradicted(header: list[str], cells: list[str]) -> str:
+    """Say of which column two cells of a row differ; "" for none."""
+    first: dict[str, str] = {}
+    for name, cell in zip(header, cells, strict=True):
+        if name and first.setdefault(name, cell) != cell:
+            return f"{name} stands twice, as {shown(first[name])} and {shown(cell)}"
+    return ""
 
 
 def _miscounted(cells: list[str], header: list[str]) -> str:

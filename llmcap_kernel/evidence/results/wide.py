@@ -239,6 +239,8 @@ def _lines(data: Fields, where: str) -> list[Line]:
     """A measurement for each quantity of a run; of those that are one and the same, one."""
     common: Fields = {"from_client": True, "client_of": "vLLM", "any_server": True}
     strange: list[str] = []
+    served = ""
+    lost: list[Line] = []
     found: dict[tuple[str, float | None], tuple[Quantity, str, float]] = {}
     for name, cell in data.items():
         measures, column = quantity(name), column_of(name)
@@ -247,17 +249,25 @@ def _lines(data: Fields, where: str) -> list[Line]:
             kind = (measures.name, measures.percent)
             if value and (kind not in found or measures.rank < found[kind][0].rank):
                 found[kind] = (measures, name, value)
+            if not value and not _is_blank(cell):
+                told = f"{name} is {shown(cell)}: it takes a number above zero"
+                lost.append(Line(f"{where} {name}", {}, told))
         elif column:
             common.setdefault(column, cell)
+            served = name if "_".join(_words(name)) in OUTCOMES else served
         elif name and "_".join(_words(name)) not in QUIET:
             strange.append(name)
     common["not_read"] = tuple(strange)
+    outcome = served if number(common.get("concurrency")) else ""
+    if outcome:
+        del common["request_rate"]
     out, times = [], {}
     for measures, name, value in found.values():
         factor, taken = _taken(measures, name, value)
         fields = {"metric": measures.name, "value": value * measures.scale * factor}
         if measures.percent is None:
             times[measures.name] = fields["value"]
+        taken = "; ".join(filter(None, (taken, _of_outcome(outcome))))
         fields |= {"percentile": measures.percent} | ({"assumed": taken} if taken else {})
         fields |= {"rate_column": name} if measures.unsaid == "tokens" else {}
         fields |= {"needs": _needs(measures.name, common)}
@@ -265,7 +275,21 @@ def _lines(data: Fields, where: str) -> list[Line]:
     row = whose.stated(common, times)
     out = [_told(line, name, row) for line, (_, name, _) in zip(out, found.values(), strict=True)]
     names = ", ".join(name for name in data if quantity(name))
-    return out or [Line(where, {}, f"{names}: no number above zero")]
+    return [*out, *lost] or [Line(where, {}, f"{names}: no number above zero")]
+
+
+# Names of a rate of requests that say what came out, where users at once are stated as well.
+OUTCOMES = ("qps", "rps")
+BLANK = ("", "-", "--", "\u2014", "\u2013", "na", "n/a", "nan", "none", "null", "0", "0.0")
+
+
+def _of_outcome(name: str) -> str:
+    return f"{shown(name)} beside users at once taken as what was served" if name else ""
+
+
+def _is_blank(cell: object) -> bool:
+    """Whether a cell says that there is nothing."""
+    return cell is None or cell == 0 or str(cell).strip().lower() in BLANK
 
 
 # Lengths without which a quantity means nothing.
@@ -296,7 +320,8 @@ def _told(line: Line, name: str, row: whose.Stated) -> Line:
         if problem := whose.contradicts(name, value, row, among):
             return line._replace(problem=problem)
         if is_open and (told := whose.infer(value, row, among)):
-            more = {"rate_of": told, "assumed": whose.taken(line, told)}
+            assumed = "; ".join(filter(None, (fields.get("assumed"), whose.taken(line, told))))
+            more = {"rate_of": told, "assumed": assumed}
             return line._replace(fields=fields | more)
     return line
 
@@ -325,15 +350,20 @@ def cards_of(fields: Fields) -> float:
 
 
 WITH_UNIT = re.compile(r"\s*([\d.,' ]{1,30}?)\s*(ms|us|µs|s|sec|seconds|milliseconds)\s*")
+WITH_RATE = re.compile(
+    r"\s*([\d.,' ]{1,30}?)\s*(k?)\s*(?:tok|toks|tokens|t)\s*(?:/|per\s)\s*(?:s|sec|second)\s*", re.I
+)
 
 
 def _cell(cell: object, measures: Quantity) -> tuple[float | None, Quantity]:
     """The number of a cell, and what it measures in the unit that stands behind the number."""
-    found = (
-        WITH_UNIT.fullmatch(cell) if isinstance(cell, str) and "tok" not in measures.name else None
-    )
+    is_rate = "tok" in measures.name
+    found = (WITH_RATE if is_rate else WITH_UNIT).fullmatch(cell) if isinstance(cell, str) else None
     if not found:
         return number(cell), measures
+    if is_rate:
+        value = number(found[1])
+        return value and value * (1e3 if found[2] else 1.0), measures
     seconds = SECONDS[found[2]] * (1 if measures.name.endswith("_s") else 1e3)
     return number(found[1]), measures._replace(scale=round(seconds, 12), unsaid="")
 

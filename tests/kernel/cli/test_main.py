@@ -37,6 +37,12 @@ def test_a_name_that_the_terminal_has_no_letters_for_is_no_traceback():
     assert (done.stdout, done.stderr) == ("\\xe9t\\xe9 \\u2603\n", "")
 
 
+def test_hyphens_that_a_page_made_dashes_are_hyphens(capsys):
+    typed = ["predict", "\u2014model", "qwen3-8b", "\u2013gpu", "l4", "--\u2010tp", "1"]
+    assert main(typed) == 0, capsys.readouterr().err
+    assert main(["predict", "--gpu", "l4", "\u2014", "vllm", "serve", "Qwen/Qwen3-8B"]) == 0
+
+
 # what is wrong gets one line
 
 BAD = {

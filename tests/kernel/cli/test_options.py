@@ -53,6 +53,16 @@ def test_what_is_no_count_is_refused(text):
         read_number("context", text, int)
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [("90%", "and 90% is 0.9."), ("0,9", "with a point: 0.9."), ("x", "a number.")],
+)
+def test_a_share_in_percent_says_what_it_is(text, hint):
+    with pytest.raises(BadInput) as problem:
+        read_number("memory_fraction", text)
+    assert str(problem.value).endswith(hint)
+
+
 NOTHING = Slo()
 
 

@@ -181,5 +181,5 @@ def test_commas_between_keys_and_values_are_two_formats():
 
 
 def test_an_unknown_name_is_told_what_to_give():
-    with pytest.raises(BadInput, match=r"Or give its size, as in 'dense 12B'\."):
+    with pytest.raises(BadInput, match=r"its config.json, or its size, as in 'dense 12B'\."):
         catalog.model("abacus")

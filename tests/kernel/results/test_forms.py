@@ -1,5 +1,6 @@
 """How documents are written down: logs around them, absurd sizes, and any damage."""
 
+import gzip
 import json
 import tracemalloc
 from pathlib import Path
@@ -42,6 +43,21 @@ def test_a_truncated_list_keeps_its_whole_entries():
     whole = json.dumps([SERVE, SERVE, SERVE], indent=2)
     lines = read(whole[: int(len(whole) * 0.9)])
     assert sum(not line.problem for line in lines) == 6
+
+
+@pytest.mark.parametrize("between", ["", " ", ", ", "\n", "\r\n\r\n"])
+def test_results_put_behind_one_another_are_all_read(between):
+    assert len(read(between.join([json.dumps(SERVE)] * 3))) == 9
+    assert len(read(between.join([json.dumps(SERVE, indent=2)] * 3))) == 9
+    *_, cut = read(between.join([json.dumps(SERVE), json.dumps(SERVE)[:-9]]))
+    assert "no JSON" in cut.problem
+
+
+def test_a_packed_file_is_unpacked():
+    whole = gzip.compress(json.dumps(SERVE).encode())
+    assert len(results.parse(whole, "x")) == 3
+    with pytest.raises(BadInput, match="is binary"):
+        results.parse(whole[:-20], "x")
 
 
 def test_results_that_somebody_wrapped_are_found():

@@ -47,7 +47,7 @@ def test_a_comma_is_decimal_where_semicolons_part_the_cells(text, gap):
 
 def test_a_decimal_comma_elsewhere_makes_no_number_ten_times_as_large():
     (row,) = read("model\tgpu\titl (ms)\nqwen3-8b\tl4\t22,1")
-    assert row.problem == "itl (ms): no number above zero"
+    assert row.problem == "itl (ms) is '22,1': it takes a number above zero"
 
 
 def test_a_percentile_is_predicted_as_that_percentile():
@@ -93,7 +93,45 @@ def test_a_column_that_is_not_understood_is_named():
 
 def test_a_row_without_a_number_is_a_problem_and_the_others_are_read():
     empty, full = read("gpu,mean_ttft_ms", "h100,failed", "h100,95")
-    assert empty.problem == "mean_ttft_ms: no number above zero" and not full.problem
+    assert empty.problem == "mean_ttft_ms is 'failed': it takes a number above zero"
+    assert not full.problem
+    (blank,) = read("gpu,mean_ttft_ms", "h100,N/A")
+    assert blank.problem == "mean_ttft_ms: no number above zero"
+
+
+def test_a_cell_that_is_no_number_is_named_beside_those_that_are():
+    gap, lost = read("gpu,ttft_ms,tpot_ms,itl_ms", "h100,150\u00b112,9.5,-")
+    assert (gap.fields["metric"], gap.fields["value"]) == ("itl_ms", 9.5)
+    assert lost.problem == "ttft_ms is '150\u00b112': it takes a number above zero"
+
+
+@pytest.mark.parametrize(
+    ("cell", "rate"), [("512 tok/s", 512), ("1.5k tokens/s", 1500), ("1,024.5 t/s", 1024.5)]
+)
+def test_a_rate_has_its_unit_in_the_cell_too(cell, rate):
+    (line,) = read("gpu;output tok/s", f"h100;{cell}")
+    assert line.fields["value"] == rate
+
+
+def test_requests_a_second_beside_users_are_what_came_out():
+    """The table of LMDeploy's benchmark/profile_restful_api.py has both; a load has one of them."""
+    (line,) = read("gpu,concurrency,rps,itl_ms", "h100,64,3.1,9.5")
+    assert "request_rate" not in line.fields and line.fields["concurrency"] == "64"
+    assert "'rps' beside users at once taken as what was served" in line.fields["assumed"]
+    (line,) = read("gpu,rps,itl_ms", "h100,3.1,9.5")
+    assert line.fields["request_rate"] == "3.1"
+
+
+def test_a_column_that_stands_twice_and_says_two_things_is_a_problem():
+    (line,) = read("gpu,tp,tp,itl_ms", "h100,1,2,9.5")
+    assert line.problem == "tp stands twice, as '1' and '2'"
+    (line,) = read("gpu,tp,tp,itl_ms", "h100,2,2,9.5")
+    assert line.fields["tp"] == "2"
+
+
+def test_tables_put_behind_one_another_are_one():
+    lines = read("gpu,itl_ms", "h100,9.5", "", "gpu,itl_ms", "h100,8.5")
+    assert [line.fields["value"] for line in lines] == [9.5, 8.5]
 
 
 def test_what_names_no_quantity_is_refused_with_the_way_to_write_it():

@@ -58,6 +58,12 @@ export function sendChosen(model, input) {
   if (file) sendFile(model, file, said);
 }
 
+// Text that comes at once is pasted, whatever brought it: a menu, a keyboard's clipboard, a script.
+export function cameWhole({ inputType, data, isComposing }) {
+  if (isComposing) return false;
+  return !inputType || inputType === "insertFromDrop" || (inputType === "insertText" && data?.length > 1);
+}
+
 // A whole document needs no button, however it came into its box.
 export function wholeJson(text) {
   if (text.length < 40 || !/^\s*\{/.test(text)) return false;

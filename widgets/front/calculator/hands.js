@@ -1,5 +1,5 @@
 // What a person's hands do: each event of the page becomes a change that is asked, or an act.
-import { dropped, DROPS, sendChosen, wholeJson } from "./file.js";
+import { cameWhole, dropped, DROPS, sendChosen, wholeJson } from "./file.js";
 import { fillTrack } from "./form.js";
 import { SearchedList } from "./list.js";
 import { closeMenus } from "./share.js";
@@ -36,7 +36,8 @@ export class Hands {
     if (node.role === "combobox") this.searching(node).open(node.value);
     // a paste is an event of its own
     const typed = node.nodeName === "TEXTAREA" && event.inputType !== "insertFromPaste";
-    if (typed && wholeJson(node.value)) this.used(node);
+    const isWhole = wholeJson(node.value) || (cameWhole(event) && node.value.trim());
+    if (typed && isWhole) this.used(node);
     else if (node.type === "range") this.dragged(node);
   }
 
@@ -61,6 +62,7 @@ export class Hands {
       return;
     }
     if (node.name === "ask" && !node.value.trim()) return;
+    if (node.name === "ask") this.live.visit();
     this.live.remember();
     if (node.matches(".lc-entry input")) node.typed = node.value;
     this.live.change(node.name, node.type === "checkbox" ? node.checked : node.value);

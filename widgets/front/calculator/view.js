@@ -68,11 +68,15 @@ function presetsBox(view, compact, prefix) {
   return h("div", { class: "lc-start" }, presets.length ? row : null, ask, hint);
 }
 
-// A line in which a whole question may be typed: leaving it, with Enter or the button, asks.
+// A line in which a whole question may be typed: leaving it, with Enter or the button, asks. What
+// was read of it stands under it.
 function questionBox(view, prefix) {
   const id = `${prefix}-ask`;
-  return h("div", { class: "lc-asked" }, h("label", { for: id }, "Type a question:"),
+  const box = h("div", { class: "lc-asked" }, h("label", { for: id }, "Type a question:"),
     h("input", { id, type: "text", name: "ask", autocomplete: "off", spellcheck: "false",
       enterkeyhint: "go", placeholder: `Such as ${view.ask}` }),
     h("button", { type: "button" }, "Ask"));
+  const said = (view.receipt || []).map((m) => h("li", { class: `lc-${m.level}` }, m.text));
+  return h("div", { class: "lc-question" }, box,
+    h("ul", { class: "lc-receipt", "aria-live": "polite", hidden: !said.length }, said));
 }

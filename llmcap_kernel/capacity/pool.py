@@ -1,0 +1,236 @@
+"""What is taken of a card's memory, and what is left for the cache.
+
+An engine takes a fraction of the memory the driver reports, allocates weights, activations and
+communication buffers in it, and leaves the rest to the paged KV cache.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from .. import bandwidth, catalog, law
+from ..spec import Deployment
+from . import overhead
+
+MOST_KEPT = 4096  # deployments of which the parts of a ledger are kept
+SHARE_AND_RENT = ("memory_fraction", "usd_h")
+
+
+class Memory(NamedTuple):
+    """A card's memory, however long sequences are: what is left of the budget is the pool's.
+
+    Attributes
+    ----------
+    visible_bytes, budget_bytes : float
+        As a `Ledger` has them [bytes].
+    pool_bytes : float
+        Left for the cache; negative when the other terms exceed the budget [bytes].
+    terms : mapping of str to float
+        Fields of a `Ledger`, for everything but the cache [bytes].
+    """
+
+    visible_bytes: float
+    budget_bytes: float
+    pool_bytes: float
+    terms: Mapping[str, float]
+
+
+@lru_cache(maxsize=MOST_KEPT)  # a curve along the context asks again at every point
+def memory_of(deployment: Deployment) -> Memory:
+    """Split the memory of a card into what is taken and what is left for the cache.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    Memory
+        Of the card that holds the most.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = memory_of(catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm"))
+    >>> round(sum(one.terms.values()) + one.pool_bytes - one.budget_bytes)
+    0
+    """
+    d, visible, terms = deployment, overhead.usable_bytes(deployment.gpu), _terms(deployment)
+    taken = sum(terms.values())
+    taken -= 0.0 if d.engine.graphs_in_fraction else terms["graph_bytes"]
+    if d.engine.fraction_of == "total":
+        budget = visible * d.fraction
+        return Memory(visible, budget, budget - taken, terms)
+    left = visible - taken
+    return Memory(visible, visible, left * d.fraction if left > 0 else left, terms)
+
+
+# What decides the terms: all of a deployment but the share of the memory and the rent.
+_DECIDING = attrgetter(*(f.name for f in fields(Deployment) if f.name not in SHARE_AND_RENT))
+_kept_terms: dict[tuple[Any, ...], dict[str, float]] = {}
+
+
+def _terms(deployment: Deployment) -> dict[str, float]:
+    """Fields of a ledger for everything in memory but the cache.
+
+    They are kept by what decides them, so that another share of the memory asks for none again.
+    """
+    d, key = deployment, _DECIDING(deployment)
+    if key not in _kept_terms:
+        if len(_kept_terms) >= MOST_KEPT:
+            _kept_terms.clear()
+        _kept_terms[key] = {
+            "weights_bytes": sum(weights_by_role(d).values()) * (1 - d.offload_share),
+            "activation_bytes": overhead.activation_bytes(d),
+            "runtime_bytes": overhead.runtime_bytes(d),
+            "extra_bytes": extra_bytes(d),
+            "graph_bytes": overhead.graph_bytes(d),
+        }
+    return _kept_terms[key]
+
+
+def weights_by_role(d: Deployment) -> Mapping[str, float]:
+    """Give the weights by role, with what an allocator adds where the engine measures free memory.
+
+    Parameters
+    ----------
+    d : Deployment
+        The deployment.
+
+    Returns
+    -------
+    mapping of str to float
+        On the card that holds the most [bytes].
+
+    References
+    ----------
+    SGLang, model_runner.py; vLLM, platforms/rocm.py, get_current_memory_usage, until 0.21.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", engine="sglang")
+    >>> "rounding" in weights_by_role(one)
+    True
+    """
+    by_role, engine = law.weights_of(d).by_role, d.engine
+    early = engine.family == "vllm" and d.gpu.vendor == "amd" and engine.release < (0, 22)
+    if engine.family != "sglang" and not early:
+        return by_role
+    return by_role | {"rounding": law.rounding_bytes(d)}
+
+
+def extra_bytes(deployment: Deployment) -> float:
+    """Add up the memory of speculation and adapters on a card.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    float
+        A draft model's weights, or the model's own multi-token-prediction
+        layers, and all adapters in 16 bits [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> extra_bytes(catalog.deployment(model="llama-3.1-8b", gpu="l4"))
+    0.0
+    """
+    d, total = deployment, 0.0
+    if d.speculation and d.speculation.draft is not None:
+        total += law.weights_of(bandwidth.draft_deployment(d)).stored_bytes
+    elif d.speculation:
+        total += d.model.mtp_params * d.weights.bytes_per_element / d.tp
+    if d.lora:
+        params = law.lora_params(d.model, d.lora.rank)
+        total += d.lora.adapters * params * bandwidth.ACTIVATION_BYTES / d.tp
+    return total
+
+
+def fixed_bytes(deployment: Deployment) -> float:
+    """Add up what no limit of the engine changes: weights, runtime, a draft and adapters.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    float
+        On the card that holds the most [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> round(fixed_bytes(one) / 1e9)
+    16
+    """
+    d = deployment
+    weights = sum(weights_by_role(d).values()) * (1 - d.offload_share)
+    return weights + overhead.runtime_bytes(d) + extra_bytes(d)
+
+
+def room_doubt_bytes(deployment: Deployment, weights_bytes: float) -> float:
+    """Give how far off the room for the cache may be.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    weights_bytes : float
+        Weights on a card [bytes].
+
+    Returns
+    -------
+    float
+        Half of the interval that holds 80% of start-ups, averaged over sources of logs
+        that were left out; wider for engines and cards that no log is of [bytes].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> known, unknown = (catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", engine=name)
+    ...     for name in ("vllm", "trtllm"))
+    >>> room_doubt_bytes(known, 16e9) < room_doubt_bytes(unknown, 16e9)
+    True
+    """
+    one = catalog.table("memory")["room"][kind_of_card(deployment)]
+    card_bytes = overhead.usable_bytes(deployment.gpu)
+    of_both = one["of_card"] * card_bytes + one["of_weights"] * weights_bytes
+    return float(one["bytes"] + of_both)
+
+
+def kind_of_card(deployment: Deployment) -> str:
+    """Name the kind of start-ups that tell how far off the room is.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    str
+        "unified" where card and host share the memory, a vendor for vLLM on its cards, and
+        "other" for what few logs are of.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> kind_of_card(catalog.deployment(model="llama-3.1-8b", gpu="mi300x"))
+    'amd'
+    """
+    gpu = deployment.gpu
+    if gpu.unified_memory:
+        return "unified"
+    known = deployment.engine.family == "vllm" and gpu.vendor in ("nvidia", "amd")
+    return gpu.vendor if known else "other"

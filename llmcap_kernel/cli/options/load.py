@@ -1,0 +1,112 @@
+"""The load: prompt, answer, users and what their prompts share."""
+
+import argparse
+
+from ...refuse import BadInput, number
+from ...spec import MAX_TOKENS, Workload
+from .values import given, read_number
+
+
+def add_load(
+    parser: argparse.ArgumentParser, workload: Workload, *, users: str = "", context: bool = False
+) -> None:
+    """Add the options of a load.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of a command.
+    workload : Workload
+        The load where nothing is given.
+    users : str
+        What the number of users is where it is not given, in words.
+    context : bool
+        Whether prompt and answer may be given together.
+    """
+    add = parser.add_argument_group("load", "k is 1 000, M is 1 000 000").add_argument
+    add(
+        "--input",
+        metavar="TOKENS",
+        help=f"prompt tokens of a request (default {workload.input_tokens:,})",
+    )
+    add(
+        "--output",
+        metavar="TOKENS",
+        help=f"answer tokens of a request (default {workload.output_tokens:,})",
+    )
+    if context:
+        add(
+            "--context",
+            metavar="TOKENS",
+            help="prompt and answer together; alone, an eighth of it is the answer",
+        )
+    add(
+        "--users",
+        "--concurrency",
+        dest="concurrency",
+        metavar="N",
+        help=f"requests in flight (default {users or workload.concurrency})",
+    )
+    add(
+        "--shared-prefix",
+        metavar="TOKENS",
+        help="leading prompt tokens that a prefix cache holds for all (default 0)",
+    )
+    parser.set_defaults(base_workload=workload)
+
+
+def read_load(args: argparse.Namespace) -> Workload:
+    """Read the load.
+
+    Parameters
+    ----------
+    args : Namespace
+        With the options of `add_load`.
+
+    Returns
+    -------
+    Workload
+        Prompt, answer, users and shared prefix.
+
+    Raises
+    ------
+    BadInput
+        When one of them is out of range.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.cli.options import Parser
+    >>> parser = Parser()
+    >>> add_load(parser, Workload(1000, 1000, 1))
+    >>> read_load(parser.parse_args(["--input", "7k", "--users", "16"]))
+    Workload(input_tokens=7000, output_tokens=1000, concurrency=16, ...)
+    """
+    tokens_in, out = _lengths(args)
+    users = args.base_workload.concurrency
+    if args.concurrency is not None:
+        users = read_number("concurrency", args.concurrency, int)
+    prefix = read_number("shared_prefix", given(args.shared_prefix, 0), int)
+    return Workload(tokens_in, out, users, prefix)
+
+
+def _lengths(args: argparse.Namespace) -> tuple[int, int]:
+    """Tokens of prompt and answer; a context determines the one that is not given."""
+    base = args.base_workload
+    tokens_in = read_number("input", given(args.input, base.input_tokens), int)
+    out = read_number("output", given(args.output, base.output_tokens), int)
+    text = getattr(args, "context", None)
+    if text is None:
+        return tokens_in, out
+    context = int(number("context", read_number("context", text, int), 2, MAX_TOKENS, "tokens"))
+    if args.input is None:
+        out = out if args.output is not None else max(context // 8, 1)
+        return context - out, out
+    if args.output is None:
+        return tokens_in, context - tokens_in
+    if tokens_in + out != context:
+        raise BadInput(
+            "context",
+            f"context is {context:,} and input and output make {tokens_in + out:,}: "
+            "give two of the three.",
+        )
+    return tokens_in, out

@@ -1,0 +1,139 @@
+"""The parser of a command line, and what it says of words that it does not know."""
+
+import argparse
+import difflib
+import re
+import textwrap
+from typing import Any, NoReturn
+
+from ...catalog import names
+from ...refuse import BadInput, either, shown
+
+# Fields of what is counted, and the options that set them where these are named otherwise.
+SET_BY = {
+    "input_tokens": "input",
+    "output_tokens": "output",
+    "shared_prefix_tokens": "shared_prefix",
+    "speculation tokens": "draft_tokens",
+    "speculation accept": "accept",
+}
+
+
+class _Help(argparse.HelpFormatter):
+    """An option by its first spelling; the help behind it has the others."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if "; also --" not in (action.help or ""):
+            return super()._format_action_invocation(action)
+        first = action.option_strings[0]
+        takes = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
+        return f"{first}{takes}"
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_on_hyphens=False)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that complains in one sentence and names the nearest option."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(formatter_class=_Help, **how)
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse what was given.
+
+        Parameters
+        ----------
+        message : str
+            What is wrong.
+
+        Returns
+        -------
+        never
+            It raises.
+        """
+        found = re.match(r"ambiguous option: (\S+) could match (.*)", message)
+        if found:
+            message = f"{found[1]} could be {either(found[2].split(', '), most=3)}"
+        raise BadInput("command line", f"{message} (see {self.prog} --help)")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Reject arguments that are left over, and suggest the nearest option.
+
+        Parameters
+        ----------
+        args, namespace : object
+            As argparse has them.
+
+        Returns
+        -------
+        tuple
+            What was read, and nothing left over.
+        """
+        found, rest = super().parse_known_args(args, namespace)
+        if not rest:
+            return found, rest
+        word = rest[0].partition("=")[0]
+        options = [text for action in self._actions for text in action.option_strings]
+        near = _nearest_option(word, options)
+        takes = [str(action.metavar) for action in self._actions if not action.option_strings]
+        if takes and not near and word[:1] != "-":
+            many = f"it takes one {takes[0]}"
+            raise BadInput("command line", f"{shown(rest[0])} is one too many: {many}.")
+        hint = f"Did you mean {near[0]}?" if near else f"See {self.prog} --help."
+        raise BadInput("command line", f"{shown(rest[0])} is not known here. {hint}")
+
+
+def as_typed(problem: BadInput, parser: argparse.ArgumentParser, words: list[str]) -> BadInput:
+    """Name in a refusal the options that the reader typed, in place of the fields they set.
+
+    Parameters
+    ----------
+    problem : BadInput
+        What is wrong, by the name of a field.
+    parser : ArgumentParser
+        Of the command.
+    words : list of str
+        Its arguments.
+
+    Returns
+    -------
+    BadInput
+        The same, with `--users` where concurrency was set by it.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.cli.options import add_load
+    >>> from llmcap_kernel.spec import Workload
+    >>> parser = Parser()
+    >>> add_load(parser, Workload(1000, 1000, 1))
+    >>> refused = BadInput("concurrency", "concurrency is 0: it takes 1.")
+    >>> str(as_typed(refused, parser, ["--users", "0"]))
+    '--users is 0: it takes 1.'
+    """
+    typed = {word.partition("=")[0] for word in words if word.startswith("-")}
+    text = str(problem)
+    for field in {problem.field: None, **dict.fromkeys(SET_BY)}:
+        dest = SET_BY.get(field, field.replace(" ", "_"))
+        options = next((one.option_strings for one in parser._actions if one.dest == dest), [])
+        option = next((word for word in typed if word in options), "")
+        if option and field == problem.field and _plain(option) != _plain(field):
+            text = re.sub(rf"^{re.escape(field)}(?=[ :])", option, text)
+        if options:  # a bound that another field sets
+            text = text.replace(f"({field})", f"({option or options[0]})")
+    return BadInput(problem.field, text)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[ -]", "_", name.lstrip("-"))
+
+
+def _nearest_option(word: str, options: list[str]) -> list[str]:
+    """The option that a word is most like, or the one that takes a name which stands alone."""
+    if word[:1] == "-":
+        bare = {text.lstrip("-"): text for text in options}
+        near = difflib.get_close_matches(word.lstrip("-")[:80].lower(), bare, n=1)
+        return [bare[name] for name in near]
+    if "--model" in options and names.model_name(word):
+        return [f"--model {word}"]
+    return [f"--gpu {word}"] if "--gpu" in options and names.card(word).name else []

@@ -1,0 +1,107 @@
+"""Why a candidate of a search is not its answer, in words."""
+
+from dataclasses import dataclass
+
+from ..explain import quantity
+from .copies import Choice
+from .limits import MISSED, Limit
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a candidate is not the answer.
+
+    Attributes
+    ----------
+    choice : Choice
+        The candidate.
+    misses : tuple of Limit
+        Limits it misses, worst first; empty where it meets all of them.
+    dearer_usd_h : float or None
+        Rent above the winner's; None without a winner or a price [USD/h].
+    sentence : str
+        The same in words.
+    """
+
+    choice: Choice
+    misses: tuple[Limit, ...]
+    dearer_usd_h: float | None
+    sentence: str
+
+
+def reason_for(choice: Choice, best: Choice | None) -> Reason:
+    """Say why a candidate is not the answer, or why it is.
+
+    Parameters
+    ----------
+    choice : Choice
+        A candidate.
+    best : Choice or None
+        The answer; None where nothing meets every limit.
+
+    Returns
+    -------
+    Reason
+        Limits that it misses and by how much, or how much dearer it is.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
+    >>> from llmcap_kernel.design.copies import Asked, judged
+    >>> small, best = (judged(d, Asked(WORKED_WORKLOAD, WORKED_SLO)) for d in worked_spec()[:2])
+    >>> reason_for(small, best).sentence
+    'capacity, impossible: room for 0 of 16 users'
+    """
+    misses = tuple(limit for limit in choice.limits if not limit.holds)
+    known = best is not None and best.usd_h_all and choice.usd_h_all
+    dearer = choice.usd_h_all - best.usd_h_all if best is not None and known else None
+    if misses:
+        why = "; ".join(map(missed_by, misses))
+    elif best is None or choice.number == best.number:
+        why = f"the answer; {choice.binding}"
+    else:
+        why = _beside(choice, best)
+    return Reason(choice, misses, dearer, why)
+
+
+def missed_by(limit: Limit) -> str:
+    """Say by how much a limit is missed.
+
+    Parameters
+    ----------
+    limit : Limit
+        A limit that is not met.
+
+    Returns
+    -------
+    str
+        One phrase.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, card, worked_spec
+    >>> missed_by(card(worked_spec()[0], WORKED_WORKLOAD, WORKED_SLO).limits[0])
+    'capacity, impossible: room for 0 of 16 users'
+    """
+    over = ""
+    if limit.verdict == MISSED and limit.headroom and limit.name != "capacity":
+        over = f" by {1 / limit.headroom - 1:.0%}"
+    return f"{limit.title}, {limit.words}{over}: {limit.sentence}"
+
+
+def _beside(choice: Choice, best: Choice) -> str:
+    """Compare a candidate that meets every limit with the answer."""
+    if not (choice.usd_h_all and best.usd_h_all and choice.usd_mtok and best.usd_mtok):
+        return f"meets every limit too: {choice.binding}"
+    more = choice.usd_h_all - best.usd_h_all
+    by_token = quantity(choice.usd_mtok.value, "USD/Mtok")
+    rent = quantity(choice.usd_h_all, "USD/h")
+    if abs(more) < 0.005:
+        own = quantity(best.usd_mtok.value, "USD/Mtok")
+        return f"meets every limit at the same rent, {by_token} against {own}"
+    how = "more" if more > 0 else "less"
+    share = abs(more) / best.usd_h_all
+    return (
+        f"meets every limit at {rent}, {quantity(abs(more), 'USD/h')} or {share:.0%} {how}; "
+        f"{by_token} of output"
+    )

@@ -1,0 +1,65 @@
+"""What an input takes while nobody has chosen it, and how it follows the inputs beside it."""
+
+from llmcap_kernel import catalog
+from llmcap_kernel.design.space import HOME, needed_engine
+
+from . import own_card
+
+
+def engine_of(gpu=None, weights=None):
+    """Name the engine that a card and a format are run with unless one is chosen.
+
+    Parameters
+    ----------
+    gpu : str, optional
+        A card, or one of the reader's own as a code.
+    weights : str, optional
+        A format.
+
+    Returns
+    -------
+    str
+        llama.cpp for GGUF files and for Macs; else vLLM.
+
+    Examples
+    --------
+    >>> engine_of("apple-m3-max"), engine_of("h100-sxm", "fp8"), engine_of("l4", "gguf-q4-k-m")
+    ('llama.cpp', 'vllm-0.33', 'llama.cpp')
+    """
+    if weights and catalog.format(weights).gguf:
+        return HOME
+    needed = needed_engine(own_card.card(gpu)) if gpu else catalog.DEFAULT_ENGINE
+    return catalog.engine(needed).name
+
+
+def format_of(model, former=None, weights=None):
+    """Name the format that another model's weights come in.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    former : Model, optional
+        The one before it.
+    weights : str, optional
+        The format of the one before.
+
+    Returns
+    -------
+    str
+        The format that was chosen for the one before, where this one's own is wider; else the
+        format this one is released in.
+
+    Examples
+    --------
+    >>> llama, qwen = catalog.model("llama-3.1-70b"), catalog.model("qwen3-32b")
+    >>> format_of(qwen, llama, "fp8"), format_of(qwen, llama, "bf16")
+    ('fp8', 'bf16')
+    >>> format_of(catalog.model("gpt-oss-20b"), llama, "fp8")
+    'mxfp4'
+    """
+    own = catalog.format(model.native_format)
+    if former is None or weights is None or weights == former.native_format:
+        return own.name
+    chosen = catalog.format(weights)
+    return chosen.name if chosen.element_bits < own.element_bits else own.name
