@@ -242,7 +242,7 @@ def _question(view, prefix):
     said = view.get("receipt", ())
     items = [h("li", {"class": f"lc-{m['level']}"}, words(m["text"])) for m in said]
     live = {"class": "lc-receipt", "aria-live": "polite", "hidden": not items}
-    return h("div", {"class": "lc-question"}, box, h("ul", live, items))
+    return h("div", {"class": "lc-typed"}, box, h("ul", live, items))
 
 
 def _own_page(view, apps):

@@ -107,8 +107,9 @@ def _settled(said):
         numbers.setdefault("usd", f"{(typed_number(whole) or 0) / said.cards[0][1]:g}")
     elif whole:
         numbers.setdefault("budget", whole)
-    if speed and typed_number(speed):  # of one user: so long a gap at most
-        numbers.setdefault("itl", f"{1e3 / typed_number(speed):.4g} ms")
+    rate = typed_number(speed or "")
+    if rate:  # of one user: so long a gap at most
+        numbers.setdefault("itl", f"{1e3 / rate:.4g} ms")
         numbers.setdefault("itlp", MEAN)
     which, lost = numbers.pop("percentile", None), list(said.lost)
     if which:

@@ -77,6 +77,6 @@ function questionBox(view, prefix) {
       enterkeyhint: "go", placeholder: `Such as ${view.ask}` }),
     h("button", { type: "button" }, "Ask"));
   const said = (view.receipt || []).map((m) => h("li", { class: `lc-${m.level}` }, m.text));
-  return h("div", { class: "lc-question" }, box,
+  return h("div", { class: "lc-typed" }, box,
     h("ul", { class: "lc-receipt", "aria-live": "polite", hidden: !said.length }, said));
 }
