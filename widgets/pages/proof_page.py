@@ -35,7 +35,9 @@ source: so there are three predictions a row. The error is the distance from the
 share of it. A ring is the 80th percentile. *Inside* is the share of measurements that the
 interval holds; it is made to hold four in five. *One user* is a card that serves one user alone.
 [Validate](validate.ipynb) and the first page count something else, the speed that each of one or
-many users sees, once a row, with its source left out: their rows and errors differ from these.
+many users sees, once a row, with its source left out: their rows and errors differ from these. Of
+some rows the label itself is in doubt: a split or a draft that is not stated, a spec-sheet figure
+beaten. They are counted, and the last column leaves them out.
 """
 ERRORS = """
 ## How wrong, beside other tools
@@ -304,21 +306,23 @@ def _pairs(rows):
 
 def _regimes(part):
     groups = part["ours"]["groups"]
-    undoubted = {name: n for name, n in groups.items() if name.endswith(UNDOUBTED)}
-    yield from _errors_of({name: n for name, n in groups.items() if name not in undoubted})
+    short = {
+        name.removesuffix(UNDOUBTED): n for name, n in groups.items() if name.endswith(UNDOUBTED)
+    }
+    every = {name: n for name, n in groups.items() if not name.endswith(UNDOUBTED)}
+    columns = ("question", "predictions", "median", "80th percentile", "inside")
+    yield _table(*columns, "median of rows in no doubt")
+    for name, n in every.items():
+        yield cells(*_errors_of(name, n), f"{short[name]['median']:.1%}" if name in short else "-")
     said = "The same without the rows that are themselves in doubt"
-    short = {name.removesuffix(UNDOUBTED): n for name, n in undoubted.items()}
-    yield _fold(said, *_errors_of(short))
+    yield _fold(said, _table(*columns), *(cells(*_errors_of(*one)) for one in short.items()))
     yield "\nWhole groups left out, mean share inside the interval: "
     yield ", ".join(f"{by} {share:.0%}" for by, share in part["ours"]["held"].items()) + ".\n"
 
 
-def _errors_of(groups):
-    yield _table("question", "predictions", "median", "80th percentile", "inside")
-    for name, n in groups.items():
-        yield cells(
-            name, f"{n['rows']:,}", f"{n['median']:.1%}", f"{n['p80']:.1%}", f"{n['inside']:.0%}"
-        )
+def _errors_of(name, n):
+    errors = (f"{n['median']:.1%}", f"{n['p80']:.1%}", f"{n['inside']:.0%}")
+    return name, f"{n['rows']:,}", *errors
 
 
 def _speed(part):
