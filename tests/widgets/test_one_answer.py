@@ -583,8 +583,8 @@ def test_a_situation_asks_the_same_of_every_calculator():
 
 
 def test_a_limit_that_is_likely_met_colours_the_answer_and_is_named_though_another_binds():
-    """With a cache of 16 bits the room of two H100 binds, and the gap may still be missed."""
-    state = scorecard.FORM.defaults()
+    """With a cache of 16 bits the room of an H200 binds, and the gap may still be missed."""
+    state = scorecard.FORM.defaults() | {"columns": 2}
     side = scorecard.view(state)["status"]
     alone = calculate.view(FORM.defaults() | {"users": state["users"]})["status"]
     assert side["level"] == alone["level"] == "warn"

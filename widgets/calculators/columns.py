@@ -21,7 +21,9 @@ def _on(gpu):
 
 
 # One model on cards that all hold it and its users, within the worked spec's budget.
-START = dict(zip(LETTERS, (WORKED[1], *map(_on, ("h200-sxm", "mi300x", "b200-sxm"))), strict=True))
+START = dict(
+    zip(LETTERS, (_on("h200-sxm"), WORKED[1], _on("mi300x"), _on("b200-sxm")), strict=True)
+)
 # The worked spec's three, and the other card that would hold it: where addresses of the first
 # versions began.
 SPECIFIED = dict(zip(LETTERS, (*WORKED, _on("h200-sxm")), strict=True))
@@ -46,7 +48,8 @@ AS_SPECIFIED = {
     f"{letter}.{name}": value
     for letter, d in SPECIFIED.items()
     for name, value in (
-        {"model": d.model.name, "gpu": d.gpu.name, "tp": d.tp} | presets.AS_SPECIFIED
+        {"model": d.model.name, "gpu": d.gpu.name, "tp": d.tp, "weights": d.weights.name}
+        | presets.AS_SPECIFIED
     ).items()
 }
 

@@ -18,7 +18,7 @@ TITLE = "Scorecard"
 ASKS = "Qwen3-32B in FP8 on H100, H200 or L40S, 16 users, gap 50 ms, $10/h"
 LEAD = "Which of these deployments meets every limit, what does it cost, and what binds the others?"
 FORM = Form("scorecard", columns.FIELDS)
-HINT = "Try it: give B two cards, or set the gap to 30 ms."
+HINT = "Try it: give A two cards, or set the gap to 30 ms."
 PRESETS = p.situations(
     columns.AS_SPECIFIED,
     columns.preset(
