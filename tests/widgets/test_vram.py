@@ -306,7 +306,7 @@ def test_users_who_wait_for_an_engine_that_runs_fewer_are_no_good_answer():
     state, _ = vram.FORM.check({"config": command}, vram.FORM.defaults())
     assert (state["seqs"], state["users"]) == (1, 16)
     status = vram.view(state)["status"]
-    assert status["level"] == "warn" and status["text"].startswith("Fits: 16 of at most ")
+    assert status["level"] == "warn" and " users at 8,000 tokens fit, with " in status["text"]
     assert status["text"].endswith(
         "But the engine runs 1 at once (max_num_seqs): the other 15 wait."
     )
