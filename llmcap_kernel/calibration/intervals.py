@@ -202,6 +202,27 @@ class Estimates:
         """The same load, timed at the ceiling."""
         return Served(self.served.work, CEILING, self.deployment, self.served.workload)
 
+    def apart(self) -> "Estimates":
+        """Take the same requests as they come of a rate: one by one, and none at the same moment.
+
+        Users who ask again at once meet: `burst_share` is measured of them.
+
+        Returns
+        -------
+        Estimates
+            With as many requests in flight, without a burst.
+
+        Examples
+        --------
+        >>> from llmcap_kernel import catalog
+        >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+        >>> users = estimates(d, Workload(1000, 200, 16))
+        >>> users.apart().ttft_s.value < users.ttft_s.value
+        True
+        """
+        efficiency = replace(self.served.efficiency, burst_share=0.0)
+        return replace(self, served=replace(self.served, efficiency=efficiency))
+
     def of(self, quantity: str, *, bounded: bool = True) -> Estimate:
         """Estimate one quantity with its interval.
 

@@ -402,7 +402,7 @@ def _judged(block: Block, asked: Asked) -> Columns:
     if asked.rate is None:
         found = for_users(tried, trial.room.users.astype(int), users, asked.most_copies)
     else:
-        found = for_rate(tried, asked.rate, asked.most_copies)
+        found = for_rate(tried, trial.room.users.astype(int), asked.rate, asked.most_copies)
     return trial.columns(found.copies, found.users, found.near)
 
 
@@ -437,6 +437,7 @@ class Trial:
     def __init__(self, block: Block, asked: Asked) -> None:
         self.block, self.asked, self.stack = block, asked, Stack(block)
         self.room = _room(self.stack, asked.workload)
+        self.apart = asked.rate is not None
 
     def tried(self, users: Array, at: Array) -> Tried:
         """Try some of the candidates with users of their own.
@@ -454,8 +455,10 @@ class Trial:
             What each does, in the order of `at`.
         """
         some, load, slo = self.stack.only(at), self.asked.workload, self.asked.slo
-        served = _served(some, load, users, _in_progress(some, users, self.room.users[at]))
-        rooms = _headrooms(served, slo, slice(None), _price(some, served))
+        running = _in_progress(some, users, self.room.users[at])
+        served = _served(some, load, users, running, self.apart)
+        # fewer copies make no token dearer, so a price never asks for more of them
+        rooms = _headrooms(served, replace(slo, usd_mtok=None), slice(None), _price(some, served))
         good = self.room.starts[at] & (self.room.users[at] >= users)
         near = np.zeros(len(at), bool)
         for room in rooms.values():
@@ -482,7 +485,8 @@ class Trial:
         running = _in_progress(stack, users, room.users)
         first, place = _unlike(stack, running, users)
         of_first = users[first] if hasattr(users, "__array__") else users
-        served = _served(stack.only(first), self.asked.workload, of_first, running[first])
+        load = self.asked.workload
+        served = _served(stack.only(first), load, of_first, running[first], self.apart)
         rent, price = _rent(stack), _price(stack, served, place)
         never = ~room.starts
         columns = {
@@ -643,7 +647,9 @@ def _unlike(stack: Stack, running: Array, users: Number) -> tuple[Array, Array]:
     return first, place
 
 
-def _served(stack: Stack, load: Workload, users: Number, running: Array) -> Served:
+def _served(
+    stack: Stack, load: Workload, users: Number, running: Array, apart: bool = False
+) -> Served:
     cached = floor(load.shared_prefix_tokens / stack.block_tokens) * stack.block_tokens
     cached = cached * load.hit_share
     tokens = {"input_tokens": load.input_tokens, "cached_tokens": cached}
@@ -674,6 +680,8 @@ def _served(stack: Stack, load: Workload, users: Number, running: Array) -> Serv
     )
     each = _efficiencies(stack.engine.family, stack.block.gpus, stack.weights, stack.kv)
     efficiency: Any = SimpleNamespace(**{name: x[stack.card] for name, x in each.items()})
+    if apart:
+        efficiency.burst_share = 0.0 * efficiency.burst_share
     return Served(work, efficiency, stack, load)
 
 

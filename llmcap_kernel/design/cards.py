@@ -397,7 +397,12 @@ def least_fraction(deployment: Deployment, context_tokens: int) -> float | None:
 
 
 def card(
-    deployment: Deployment, workload: Workload, slo: Slo | None = None, *, label: str = ""
+    deployment: Deployment,
+    workload: Workload,
+    slo: Slo | None = None,
+    *,
+    label: str = "",
+    apart: bool = False,
 ) -> Card:
     """Predict one deployment, as a column of a scorecard.
 
@@ -411,6 +416,9 @@ def card(
         Limits to meet; if omitted, only room for all users.
     label : str
         Heading of the column.
+    apart : bool
+        Whether the requests in flight are those of a rate, which come one by one; else they are
+        of users who ask again at once, some of them at the same moment.
 
     Returns
     -------
@@ -426,6 +434,8 @@ def card(
     """
     room = capacity.workload_room(deployment, workload)
     estimates = calibration.estimates(deployment, workload) if room.starts else None
+    if apart and estimates:
+        estimates = estimates.apart()
     return Card(deployment, workload, slo or NO_SLO, room, estimates, label)
 
 

@@ -259,7 +259,8 @@ def judged(deployment: Deployment, asked: Asked, number: int = 0) -> Choice:
     Returns
     -------
     Choice
-        Its card; where no number of copies meets the limits, that of one copy.
+        Its card; where no number of copies meets the limits, that of one copy, or of the fewest
+        that answer a rate all the same.
 
     Examples
     --------
@@ -270,8 +271,7 @@ def judged(deployment: Deployment, asked: Asked, number: int = 0) -> Choice:
     """
 
     at = _cards_of(deployment, asked, number)
-    copies, users = _copies(at, asked)
-    return at(copies, users)
+    return at(*_copies(at, asked))
 
 
 def within_rent(deployment: Deployment, asked: Asked, number: int = 0) -> Choice | None:
@@ -303,9 +303,38 @@ def within_rent(deployment: Deployment, asked: Asked, number: int = 0) -> Choice
     at, copies = _cards_of(deployment, asked, number), _affordable(deployment, asked)
     if asked.rate is None or not copies or not at(1, 1).starts:
         return None
-    most, needed = at(1, 1).max_concurrent, asked.rate / copies
-    users = 1 + bisect_left(range(1, most + 1), needed, key=lambda n: _answered_rps(at(1, n)))
+    most = at(1, 1).max_concurrent
+    users = _in_flight(at, asked.rate / copies, most)
     return at(copies, users) if users <= most else None
+
+
+def most_answered_rps(deployment: Deployment, asked: Asked) -> float:
+    """Count the requests a second that one copy answers within the limits.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        One copy.
+    asked : Asked
+        The load with its rate, and the limits.
+
+    Returns
+    -------
+    float
+        With as many in flight as meet every limit but rent and price [requests/s].
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
+    >>> asked = Asked(WORKED_WORKLOAD, WORKED_SLO, rate=1000.0)
+    >>> [round(most_answered_rps(d, asked), 1) > 0.5 for d in worked_spec()]
+    [False, True, True]
+    """
+    at = _cards_of(deployment, asked, 0)
+    users = range(1, at(1, 1).max_concurrent + 1)
+    slo = replace(asked.slo, usd_mtok=None)
+    late = bisect_left(users, True, key=lambda n: not met(at(1, n).ledger, at(1, n).estimates, slo))
+    return _answered_rps(at(1, late)) if late else 0.0
 
 
 def could_hold(deployment: Deployment, asked: Asked) -> bool:
@@ -332,6 +361,8 @@ def could_hold(deployment: Deployment, asked: Asked) -> bool:
     copies = _affordable(deployment, asked)
     if not copies:
         return False
+    if asked.slo.usd_mtok is not None:  # which fewer users make dearer
+        return judged(deployment, asked).meets_all
     one = _cards_of(deployment, asked, 0)(1, -(-asked.workload.concurrency // copies))
     return met(one.ledger, one.estimates, one.slo)
 
@@ -355,7 +386,8 @@ def _cards_of(deployment: Deployment, asked: Asked, number: int) -> Callable[[in
         seqs = sequences(deployment.engine, deployment.max_num_seqs, users)
         own = seqs == deployment.max_num_seqs
         d = deployment if own else replace(deployment, max_num_seqs=seqs)
-        one = card(d, replace(asked.workload, concurrency=users), slo)
+        load = replace(asked.workload, concurrency=users)
+        one = card(d, load, slo, apart=asked.rate is not None)
         values = {f.name: getattr(one, f.name) for f in fields(Card)}
         return Choice(**values, copies=copies, number=number)
 
@@ -367,13 +399,22 @@ def _answered_rps(one: Choice) -> float:
     return one.expected.output_tok_s.value / one.workload.output_tokens
 
 
+def _in_flight(at: Callable[[int, int], Choice], rate: float, most: int) -> int:
+    """Fewest requests in flight of a copy that answers a rate; one above the most where none do.
+
+    Users who ask again at once keep as many in flight as a rate does (Little's law).
+    """
+    return 1 + bisect_left(range(1, most + 1), rate, key=lambda n: _answered_rps(at(1, n)))
+
+
 def _copies(at: Callable[[int, int], Choice], asked: Asked) -> tuple[int, int]:
     """Fewest copies that meet all limits but the rent, and the users of each."""
     users, most = asked.workload.concurrency, asked.most_copies
 
     def meets(share: int) -> bool:
         one = at(1, share)
-        return met(one.ledger, one.estimates, one.slo)
+        # fewer copies make no token dearer, so a price never asks for more of them
+        return met(one.ledger, one.estimates, replace(one.slo, usd_mtok=None))
 
     if asked.rate is not None:
         return _copies_for_rate(at, meets, asked.rate, most)
@@ -395,32 +436,23 @@ def _copies(at: Callable[[int, int], Choice], asked: Asked) -> tuple[int, int]:
 def _copies_for_rate(
     at: Callable[[int, int], Choice], meets: Callable[[int], bool], rate: float, most: int
 ) -> tuple[int, int]:
-    """Copies that answer a rate of requests, and the requests in flight of each.
-
-    Users who ask again at once keep as many requests in flight as a rate does (Little's law).
-    """
-
-    def rate_of(users: int) -> float:
-        return _answered_rps(at(1, users))
-
-    if not meets(1):
+    """Copies that answer a rate of requests, and the requests in flight of each."""
+    if not at(1, 1).starts:
         return 1, 1
-    users = 1
-    while meets(2 * users) and rate_of(users) < rate:
-        users *= 2
-    low, high = users, 2 * users
-    while high - low > max(1, low // 16):  # within a sixteenth: estimates are no closer
-        middle = (low + high) // 2
-        low, high = (middle, high) if meets(middle) else (low, middle)
-    copies = max(1, math.ceil(rate / rate_of(low)))
+    if meets(1):
+        low = 1
+        while meets(2 * low) and _answered_rps(at(1, low)) < rate:
+            low *= 2
+        high = 2 * low
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if meets(middle) else (low, middle)
+    else:  # no number of copies meets the limits: the fewest that answer all the same
+        low = high = at(1, 1).max_concurrent
+    copies = max(1, math.ceil(rate / _answered_rps(at(1, low))))
     if copies > most:
-        return most, high  # more are in flight than the limits allow
-    fewest, most_users = 0, low
-    while most_users - fewest > 1:
-        middle = (fewest + most_users) // 2
-        enough = rate_of(middle) >= rate / copies
-        fewest, most_users = (fewest, middle) if enough else (middle, most_users)
-    return copies, most_users
+        return most, high  # more are in flight than the limits allow, or have room
+    return copies, _in_flight(at, rate / copies, low)
 
 
 @dataclass(frozen=True)
@@ -539,14 +571,9 @@ class Search:
         """
         if number not in self._made:
             row = self.rows[number]
-            asked = self.asked._replace(most_copies=1, rate=None)
             # how many copies hold the load is in the row: it is not looked for again
-            share = replace(asked.workload, concurrency=row.users)
-            slo = asked.slo
-            if slo.usd_h is not None:
-                slo = replace(slo, usd_h=slo.usd_h / row.copies)
-            one = judged(self.space[number], Asked(share, slo), number)
-            self._made[number] = replace(one, copies=row.copies)
+            at = _cards_of(self.space[number], self.asked, number)
+            self._made[number] = at(row.copies, row.users)
         return self._made[number]
 
     def first_of_each(self, numbers: Iterable[int]) -> Iterator[int]:
@@ -587,12 +614,31 @@ class Search:
         known = best is not None and best.usd_h_all and choice.usd_h_all
         dearer = choice.usd_h_all - best.usd_h_all if best is not None and known else None
         if misses:
-            why = "; ".join(map(missed_by, misses))
+            why = self._under_the_rate(choice, "; ".join(map(missed_by, misses)))
         elif best is None or choice.number == best.number:
             why = f"the answer; {choice.binding}"
         else:
             why = _beside(choice, best)
         return Reason(choice, misses, dearer, why)
+
+    def _under_the_rate(self, choice: Choice, missed: str) -> str:
+        """What a candidate misses, where a rate is asked with the requests that come of it."""
+        rate, copies, users = self.asked.rate, choice.copies, choice.workload.concurrency
+        if rate is None:
+            return missed
+        if not choice.starts:
+            return "does not start: no request has room"
+        full = _cards_of(self.space[choice.number], self.asked, choice.number)
+        one = _answered_rps(full(1, choice.max_concurrent))
+        if copies * one < rate:
+            many = f"{copies:,} copies saturate" if copies > 1 else "saturates"
+            answers = f"{many} at {copies * one:.3g} requests/s of the {rate:g} asked"
+        elif copies > 1:
+            answers = f"one saturates at {one:.3g} requests/s of the {rate:g} asked; {copies:,}"
+            answers += f" answer them with {users:,} in flight each"
+        else:
+            answers = f"answers {rate:g} requests/s with {users:,} in flight"
+        return f"{answers}: {missed}"
 
 
 MOST_REASONS = 5  # of each kind that are told unasked
@@ -870,7 +916,7 @@ def _check_rate(found: Search) -> None:
     rate, most = found.asked.rate, found.asked.most_copies
     if rate is None or found.order or not found.complete:
         return
-    beyond = [i for i in found.misses if found.rows[i].users > 1 and found.rows[i].copies == most]
+    beyond = [i for i in found.misses if found.rows[i].copies == most and _holds_one(found, i)]
     if not beyond or any(row.missed() == ("budget",) for row in found.rows):
         return
     served = max(one.copies * _answered_rps(one) for one in map(found.choice, beyond))
@@ -880,6 +926,12 @@ def _check_rate(found: Search) -> None:
         f"rate is {rate:g} requests/s: within the limits, {copies} of any of them "
         f"{'answers' if most == 1 else 'answer'} fewer than {served:.3g}.",
     )
+
+
+def _holds_one(found: Search, number: int) -> bool:
+    """Whether a candidate meets every limit but rent and price with one request in flight."""
+    one = _cards_of(found.space[number], found.asked, number)(1, 1)
+    return met(one.ledger, one.estimates, replace(one.slo, usd_mtok=None))
 
 
 Judged = tuple[Any, list[Choice]]

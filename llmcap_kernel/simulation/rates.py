@@ -360,11 +360,9 @@ def _states(deployment: Deployment, workload: Workload, family: str) -> tuple[St
     steps = (most ** (i / (STATES - 1)) for i in range(STATES))
     found = []
     for users in sorted({round(x) for x in steps}):
-        made = calibration.estimates(
-            deployment, replace(workload, concurrency=users), family=family
-        )
-        apart = replace(made.served.efficiency, burst_share=0.0)
-        found.append(State(users, replace(made.served, efficiency=apart), made.ceiling))
+        load = replace(workload, concurrency=users)
+        made = calibration.estimates(deployment, load, family=family).apart()
+        found.append(State(users, made.served, made.ceiling))
     return tuple(found)
 
 

@@ -193,7 +193,7 @@ def _parts(found, state):
         return shared | {"tables": [_shrinking(found), _front(found)]}
     return shared | {
         "headline": _headline(here),
-        "tables": [_percentiles(here), _shrinking(found), _front(found)],
+        "tables": [_percentiles(found, here), _shrinking(found), _front(found)],
         "behind": constants.behind([here]),
         "sentences": _sentences(found, here, rates, eased),
     }
@@ -390,7 +390,7 @@ def _with_other_steps(rates, eased, state):
         }
 
 
-def _percentiles(here):
+def _percentiles(found, here):
     """Every latency from its middle to its tail, and what held four measurements of five."""
     rows = []
     for name, label in LATENCIES.items():
@@ -399,7 +399,7 @@ def _percentiles(here):
         low, high = zip(*(answers.ends(one, "s") for one in made), strict=True)
         rows += [[f"{label}, from", *low], [f"{label}, to", *high]]
     return {
-        "caption": f"Percentiles at {_in_flight(here)}",
+        "caption": f"Percentiles at {_in_flight(found, here)}",
         "columns": ["Latency", *(f"p{percent:g}" for percent in PERCENTS)],
         "rows": rows,
         "highlight": [],
@@ -407,10 +407,12 @@ def _percentiles(here):
     }
 
 
-def _in_flight(here):
+def _in_flight(found, here):
     users = here.workload.concurrency
-    each = " of each copy" if here.copies > 1 else ""
-    return f"{users:,} user{'s' if users > 1 else ''}{each}"
+    who = f"{users:,} user{'s' if users > 1 else ''}"
+    if found.asked.rate is not None:
+        who = f"{users:,} request{'s' if users > 1 else ''} in flight"
+    return f"{who} of each copy" if here.copies > 1 else who
 
 
 def _shrinking(found):
@@ -420,7 +422,7 @@ def _shrinking(found):
     for name in sorted(names, key=lambda name: (name != "capacity", name == "budget")):
         kept = [row for row in left if row.headrooms.get(name, 0) >= 1]
         label = (
-            "hold the users"
+            ("hold the users" if found.asked.rate is None else "start")
             if name == "capacity"
             else f"keep the limit on the {design.limit_title(name)}"
         )
