@@ -37,6 +37,7 @@ ANSWERS = {
     "exponential": lambda rank: -math.log(1 - rank),
 }
 DOUBTED = 2.0  # times the steps that carry prompts: how unsure their number is
+MIDDLE = 75.0  # percent up to which a percentile has the width of the middle, and above of the tail
 HALVINGS = 30  # of a share of the others, to a billionth
 
 
@@ -510,15 +511,59 @@ def percentile(estimates: Estimates, quantity: str, percent: float) -> Estimate:
     gaps = quantity == "itl"
     spread = spread_of(estimates.served, gaps_alone=gaps)
     spreads = spread.doubted() if gaps else (spread,)  # prompts in steps are in gaps alone
-    times = [quantile_s(one, quantity, percent) for one in spreads]
-    few, value, many = times[0], times[len(times) // 2], times[-1]
     ceiling = ceiling_s(estimates.ceiling, quantity, percent)
     mean_faster, mean_slower, reason = estimates.width(MEANS[quantity])
-    value = max(value, ceiling)
-    faster, slower = catalog.table("tails")["widths"][kind(quantity, percent)]
-    low, high = few * mean_faster / faster, many * mean_slower * slower
-    low, high = min(max(low, ceiling), value), max(high, value)
-    return Estimate(value, low, high, ceiling, reason)
+    value = max(quantile_s(spread, quantity, percent), ceiling)
+
+    def end_s(end: str, at: float, name: str) -> float:
+        faster, slower = catalog.table("tails")["widths"][name]
+        if end == "low":
+            return quantile_s(spreads[0], quantity, at) * mean_faster / faster
+        return quantile_s(spreads[-1], quantity, at) * mean_slower * slower
+
+    low, high = in_order(end_s, quantity, percent)
+    return Estimate(value, min(max(low, ceiling), value), max(high, value), ceiling, reason)
+
+
+def in_order(
+    end_s: Callable[[str, float, str], float], quantity: str, percent: float
+) -> tuple[float, float]:
+    """Bound a percentile by its own width, so that bounds never run backwards along the percent.
+
+    Widths differ below and above the `MIDDLE`, as other measurements stand behind each, and both
+    may be taken there. A 50th percentile is never longer than a 75th, so what bounds this from
+    above bounds the 50th as surely: a wider bound of its own, from few sources, is cut. From below
+    a bound of the 75th says nothing of the 50th; where the middle's own lies above it, the two
+    disagree, and the lower is taken for both. Measured percentiles of sources left out lie inside
+    as often with the cut as without it, and those of first tokens oftener with the lower bound
+    (`benchmarks/percentiles.py`); bounds of tails raised to the middle's held fewer.
+
+    Parameters
+    ----------
+    end_s : callable
+        Takes "low" or "high", a percent and a name of `kind`; gives that end [s].
+    quantity : str
+        One of `spec.TAILED`.
+    percent : float
+        Percent of them that are no longer.
+
+    Returns
+    -------
+    tuple of float
+        Low and high end [s].
+
+    Examples
+    --------
+    >>> wide = lambda name: 9 if "p50" in name else 2
+    >>> wide_below = lambda end, at, name: at / 2 if end == "low" else at * wide(name)
+    >>> in_order(wide_below, "itl", 50), in_order(wide_below, "itl", 95)
+    ((25.0, 150.0), (47.5, 190))
+    """
+    own, tail = kind(quantity, percent), kind(quantity, 100)
+    low, high = end_s("low", percent, own), end_s("high", percent, own)
+    if own == tail:
+        return low, high
+    return min(low, end_s("low", MIDDLE, tail)), min(high, end_s("high", MIDDLE, tail))
 
 
 def expected_s(served: Served, quantity: str, percent: float) -> Number:
@@ -610,7 +655,7 @@ def kind(quantity: str, percent: float) -> str:
     >>> kind("itl", 50), kind("itl", 95)
     ('itl p50', 'itl tail')
     """
-    return f"{quantity} {'p50' if percent <= 75 else 'tail'}"
+    return f"{quantity} {'p50' if percent <= MIDDLE else 'tail'}"
 
 
 def quantile_s(spread: Spread, quantity: str, percent: float) -> Number:

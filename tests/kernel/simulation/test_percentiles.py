@@ -1,6 +1,7 @@
 """Percentiles for users at once: what can never happen, and what an engine does in a round."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from llmcap_kernel import calibration, capacity, catalog
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.serving import Served, load_work, most_running, serve
-from llmcap_kernel.simulation import percentiles
+from llmcap_kernel.simulation import percentiles, rates
 from llmcap_kernel.simulation.percentiles import percentile, quantile_s, spread_of
 from llmcap_kernel.spec import TAILED, Efficiency, Speculation, Workload
 
@@ -192,3 +193,28 @@ def test_a_stack_of_loads_has_the_percentiles_of_each():
 def test_what_is_no_percentile_is_refused_in_a_sentence(name, percent, told):
     with pytest.raises(BadInput, match=told):
         percentile(estimated(), name, percent)
+
+
+@settings(max_examples=60)
+@given(deployments(), workloads, quantities)
+def test_no_bound_of_a_percentile_runs_backwards(deployment, load, quantity):
+    """A 50th percentile is never longer than a 90th, whatever is known of either."""
+    assume(starts(deployment, load))
+    made = estimated(deployment, load)
+    _in_order([percentile(made, quantity, p) for p in (1, 10, 25, 50, 75, 76, 90, 95, 99, 99.9)])
+
+
+@pytest.mark.parametrize("quantity", TAILED)
+def test_no_bound_runs_backwards_where_requests_come_at_a_rate(quantity):
+    d = catalog.deployment(model="llama-3.1-8b", gpu="l4", weights="fp8")
+    for share in (0.1, 0.5, 0.9):
+        at = rates.at_rate(d, Workload(1000, 200), 1.0)
+        at = replace(at, rate_rps=share * at.most_answered_rps.value)
+        found = [at.percentile(quantity, p) for p in (5, 50, 75, 76, 90, 99)]
+        _in_order(found)
+
+
+def _in_order(found):
+    for part in ("value", "low", "high", "ceiling"):
+        along = [getattr(one, part) for one in found]
+        assert all(a <= b * (1 + 1e-12) for a, b in pairwise(along)), part
