@@ -10,6 +10,7 @@ from ..explain import quantity
 from ..refuse import BadInput
 from ..spec import Slo, Workload
 from .cards import Card, card
+from .limits import limit_title
 from .search import (
     Asked,
     Choice,
@@ -324,9 +325,8 @@ class Change(NamedTuple):
             own, other = f"{self.before:,.0f}", f"{self.after:,.0f}"
             return f"steps of {other} tokens in place of {own} (max_num_batched_tokens)"
         unit = UNITS.get(self.what, "s")
-        return (
-            f"{self.what} of {quantity(self.after, unit)} in place of {quantity(self.before, unit)}"
-        )
+        after, before = (quantity(value, unit) for value in (self.after, self.before))
+        return f"{limit_title(self.what)} of {after} in place of {before}"
 
 
 @dataclass(frozen=True)

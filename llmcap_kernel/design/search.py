@@ -19,7 +19,7 @@ from ..numeric import Number
 from ..refuse import BadInput, number, one_of
 from ..spec import Deployment, Model, Slo, Workload
 from .cards import Card, card
-from .limits import MET, MISSED, Limit
+from .limits import MET, MISSED, UNLIKELY, Limit
 from .limits import meets as met
 from .space import Block, Quality, Space, sequences, space
 
@@ -682,12 +682,12 @@ def missed_by(limit: Limit) -> str:
     --------
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, card, worked_spec
     >>> missed_by(card(worked_spec()[0], WORKED_WORKLOAD, WORKED_SLO).limits[0])
-    'capacity, impossible: room for 0 of 16 users'
+    'impossible: room for 0 of 16 users'
     """
     over = ""
-    if limit.verdict == MISSED and limit.headroom and limit.name != "capacity":
+    if limit.verdict in (UNLIKELY, MISSED) and limit.headroom and limit.name != "capacity":
         over = f" by {1 / limit.headroom - 1:.0%}"
-    return f"{limit.title}, {limit.words}{over}: {limit.sentence}"
+    return f"{limit.words}{over}: {limit.sentence}"
 
 
 def _beside(choice: Choice, best: Choice) -> str:

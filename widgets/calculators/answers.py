@@ -2,6 +2,7 @@
 
 from llmcap_kernel import catalog, design, serving
 from llmcap_kernel.address import SHORT
+from llmcap_kernel.design import VERDICTS
 from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.spec import Workload
 
@@ -186,7 +187,7 @@ def fitting(card, most):
 
 
 # How a verdict is coloured.
-LEVELS = {"met": "good", "likely": "warn", "missed": "bad", "impossible": "bad"}
+LEVELS = dict.fromkeys(VERDICTS, "bad") | {"met": "good", "likely": "warn", "open": "warn"}
 
 
 def span(estimate, limit=None, scale=1.0):

@@ -327,9 +327,12 @@ def _verdict(card, context):
     if books.beyond:
         return "bad", f"{who}: {books.beyond[0].lower()}{books.beyond[1:]}"
     first = f"{RUNS_OUT[card.limits[0].name]} runs out first."
-    missed = [_missed(one, card) for one in card.limits if not one.holds]
+    doubted = [one for one in card.limits if one.verdict == "open"]
+    missed = [_missed(one, card) for one in card.limits if not one.holds and one not in doubted]
     if missed:
         return "bad", f"{who}: {' and '.join(missed)}."
+    if doubted:
+        return "warn", f"{who}: it could go either way: {doubted[0].sentence}."
     if any(one.verdict != "met" for one in card.limits):
         return "warn", f"{who}: every limit is likely met. {first}"
     return "good", f"{who}: every limit is met. {first}"
