@@ -346,7 +346,7 @@ def _users(card, most, crowds):
         "label": "Users within the limits",
         "value": f"{most.value:,}",
         "unit": "users",
-        "note": answers.noted(f"{room}; {wanted}", most, answers.HOW_MANY),
+        "note": answers.how_many(f"{room}; {wanted}", most),
         "explain": "\n\n".join(parts),
     } | (answers.span(most) or _room_span(ledger, most))
 
