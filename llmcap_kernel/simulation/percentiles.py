@@ -15,6 +15,7 @@ Waits, mean gaps and whole answers add up to the means of `serve`, for a float a
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from statistics import NormalDist
 from typing import NamedTuple
@@ -22,11 +23,12 @@ from typing import NamedTuple
 from .. import catalog, explain
 from ..bandwidth import Step, Work, decode_work, prefill_work
 from ..calibration import Estimate, Estimates
+from ..calibration import estimates as calibration_estimates
 from ..explain import Line
 from ..numeric import Number, floor, maximum, minimum, somewhere, where
 from ..refuse import one_of
 from ..serving import Served
-from ..spec import TAILED, Deployment
+from ..spec import TAILED, Deployment, Workload
 from .queues import LOGISTIC, check_percent, poisson
 
 NORMAL = NormalDist()
@@ -564,6 +566,49 @@ def in_order(
     if own == tail:
         return low, high
     return min(low, end_s("low", MIDDLE, tail)), min(high, end_s("high", MIDDLE, tail))
+
+
+def users_in_prompts(deployment: Deployment, workload: Workload, share: float) -> float:
+    """Compute the users at which a share of all gaps has another user's prompt in it.
+
+    There a percentile of the gaps jumps from a plain step to one that carries a prompt: the 95th
+    at 0.05. An answer of `n` steps meets the prompts of all others once, so where one fits in a
+    step `1 - exp(-others / n)` of its steps carry one.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    workload : Workload
+        Prompt and answer of each user; its concurrency is not used.
+    share : float
+        Share of the gaps, above 0 and below 1.
+
+    Returns
+    -------
+    float
+        Users, with the fraction; infinite where no prompt delays a gap [users].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> [round(users_in_prompts(one, Workload(500, out), 0.05)) for out in (100, 1000)]
+    [7, 58]
+    """
+    made = calibration_estimates(deployment, replace(workload, concurrency=2))
+    of_one = spread_of(made.served, gaps_alone=True)
+    full, last = float(of_one.full), float(of_one.last)  # of each other user
+    if not full and not last:
+        return math.inf
+    if not full:
+        return 1 - math.log(1 - share) / last
+    low, high = 0.0, share / full
+    for _ in range(HALVINGS):
+        others = (low + high) / 2
+        carried = 1 - (1 - full * others) * math.exp(-last * others)
+        low, high = (others, high) if carried < share else (low, others)
+    return 1 + low
 
 
 def expected_s(served: Served, quantity: str, percent: float) -> Number:

@@ -342,11 +342,13 @@ def _users(card, most, crowds):
             rows += [f"    {limit.sentence}" for limit in trial.limits if limit.unit == "s"]
         parts += ["\n".join(rows), _why(most)]
     room = answers.fitting(card, most) if limited else f"{ledger.max_concurrent:,} have room"
+    note = answers.how_many(f"{room}; {wanted}", most)
+    why = design.why_no_more(card.deployment, card.workload, slo, most)
     return {
         "label": "Users within the limits",
         "value": f"{most.value:,}",
         "unit": "users",
-        "note": answers.how_many(f"{room}; {wanted}", most),
+        "note": f"{note.removesuffix('.')}. {why}" if why else note,
         "explain": "\n\n".join(parts),
     } | (answers.span(most) or _room_span(ledger, most))
 

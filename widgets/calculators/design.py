@@ -463,6 +463,10 @@ def _sentences(found, here, rates, eased):
     said += [f"{_in_words(one.sentence, one.choice)}." for one in eased]
     if found.asked.rate is not None and here.meets_all:
         said.insert(0, _served(found, here))
+    if found.asked.rate is None:
+        most = design.users_within(here.deployment, here.workload, here.slo)
+        why = design.why_no_more(here.deployment, here.workload, here.slo, most)
+        said += [why] if why else []
     sure = found.surest
     if sure is not None and sure.number != found.order[0]:
         said.append(f"The cheapest whose whole interval lies within the limits: {_run(sure)}.")

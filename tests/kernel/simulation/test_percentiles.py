@@ -1,5 +1,6 @@
 """Percentiles for users at once: what can never happen, and what an engine does in a round."""
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -218,3 +219,33 @@ def _in_order(found):
     for part in ("value", "low", "high", "ceiling"):
         along = [getattr(one, part) for one in found]
         assert all(a <= b * (1 + 1e-12) for a, b in pairwise(along)), part
+
+
+def test_the_users_at_which_a_twentieth_of_the_gaps_meets_a_prompt_by_hand():
+    """An answer of n tokens meets each other user's prompt once, the tenth that ask with it half.
+
+    So of its steps 1 - exp(-m) carry one, with m = others (1 - burst / 2) / n: for 0.05, m is
+    0.0513, and 1,000 tokens without a burst have 51.3 others.
+    """
+    d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    burst = estimated(d, Workload(1000, 1000, 2)).served.burst_share
+    for tokens in (100, 1000):
+        by_hand = 1 + 0.0512933 * tokens / (1 - burst)  # of short prompts, a burst fills chunks
+        edge = percentiles.users_in_prompts(d, Workload(1000, tokens), 0.05)
+        assert edge < by_hand < 1.2 * edge
+    # a prompt of ten whole steps, and no rest: each other user's are in 10 of 1,000
+    whole = replace(d, max_num_batched_tokens=1024)
+    edge = percentiles.users_in_prompts(whole, Workload(10_240, 1000), 0.05)
+    assert edge == pytest.approx(1 + 0.05 * 1000 / 10 / (1 - burst / 2), rel=1e-6)
+
+
+@settings(max_examples=40)
+@given(deployments(), workloads, st.floats(0.01, 0.5))
+def test_the_share_of_steps_with_prompts_passes_there(deployment, load, share):
+    assume(starts(deployment, load))
+    edge = percentiles.users_in_prompts(deployment, load, share)
+    assume(2 < edge < 500)
+    for users, beyond in ((math.floor(edge), False), (math.ceil(edge) + 1, True)):
+        here = replace(load, concurrency=users)
+        assume(most_running(deployment, here) >= users)
+        assert (spread_of(estimated(deployment, here).served).stalled > share) is beyond
