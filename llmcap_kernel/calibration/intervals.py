@@ -119,6 +119,31 @@ def ignorance(engine: bool, chips: bool, both: bool) -> str:
     return IGNORANCE[2 - engine - chips]
 
 
+def rows_behind(deployment: Deployment) -> tuple[int, int]:
+    """Count the measurements of a deployment's engine on its chips, and of its chips at all.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    tuple of int
+        Rows of both together, and rows of the chips under any engine.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> of_both, of_chips = rows_behind(catalog.deployment(model="llama-3.1-8b", gpu="mi300x"))
+    >>> 0 < of_both < of_chips
+    True
+    """
+    rows, chips = table()["rows"], deployment.gpu.family
+    _, engine, *_ = keys(deployment.engine.family, deployment.gpu)
+    return rows.get(f"{engine} on {chips}", 0), rows.get(chips, 0)
+
+
 # What a shape taken for a model's own moves a time by, in eight of ten models of the catalogue.
 ASSUMED_SHAPE = 1.25
 

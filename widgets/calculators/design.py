@@ -252,7 +252,7 @@ def _headline(here):
         _rent(here),
         _estimate("$/M output", e.usd_mtok, "USD/Mtok", here, "cards always busy"),
         _estimate(_label("itl", which_gap), _of(e, "itl", which_gap), "s", here,
-                  f"{quantity(e.tok_s_user.value, 'tok/s')} a user", gap_s),
+                  f"{quantity(e.tok_s_user.value, 'tok/s')} a user; {_measured(here)}", gap_s),
         _estimate(_label("ttft", which_wait), _of(e, "ttft", which_wait), "s", here,
                   "under this load", wait_s),
     ]  # fmt: skip
@@ -273,6 +273,13 @@ def _of(estimates, latency, which):
     if which == MEAN:
         return getattr(estimates, f"{latency}_s")
     return percentile(estimates, latency, float(which.removeprefix("p")))
+
+
+def _measured(here):
+    """How many measurements stand behind a candidate: few on some of the chips that win."""
+    d = here.deployment
+    both, chips = (f"{n:,}" if n else "no" for n in calibration.rows_behind(d))
+    return f"{both} measured rows of {d.engine.family} on {d.gpu.family}, {chips} of any engine"
 
 
 def _rent(here):
@@ -464,6 +471,7 @@ def _sentences(found, here, rates, eased):
     if found.asked.rate is not None and here.meets_all:
         said.insert(0, _served(found, here))
     if found.asked.rate is None:
+        said += _bursts(here)
         most = design.users_within(here.deployment, here.workload, here.slo)
         why = design.why_no_more(here.deployment, here.workload, here.slo, most)
         said += [why] if why else []
@@ -479,6 +487,19 @@ def _sentences(found, here, rates, eased):
             f"{quantity(high, 'J')}): {design.ENERGY_BASIS}."
         )
     return said
+
+
+def _bursts(here):
+    """Why the slowest first tokens of users come so late, where they do."""
+    p90, p95 = (percentile(here.estimates, "ttft", p).value for p in (90, 95))
+    share = here.estimates.served.burst_share
+    if here.workload.concurrency < 2 or p95 < 2 * p90:
+        return []
+    return [
+        f"First tokens at p95 are late since users who ask again at once meet: measured waits are "
+        f"those of {share:.0%} who ask at the same moment, each behind the prompts of the others. "
+        "Requests of a rate come one by one."
+    ]
 
 
 def _served(found, here):
