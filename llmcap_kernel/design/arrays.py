@@ -398,11 +398,13 @@ def _judged(block: Block, asked: Asked) -> Columns:
     if block.engine.family == HOME and any(x.max_num_seqs is None for x in block.limits):
         return _one_by_one(block, asked)  # its memory changes with the users of a copy
     trial = Trial(block, asked)
-    tried = Candidates(trial.tried, len(block))
+    tried, room = Candidates(trial.tried, len(block)), trial.room.users.astype(int)
+    each = [asked.most_of(gpu.place, trial.stack.num_gpus) for gpu in block.gpus]
+    most = np.array(each)[trial.stack.card]
     if asked.rate is None:
-        found = for_users(tried, trial.room.users.astype(int), users, asked.most_copies)
+        found = for_users(tried, room, users, most)
     else:
-        found = for_rate(tried, trial.room.users.astype(int), asked.rate, asked.most_copies)
+        found = for_rate(tried, room, asked.rate, most)
     return trial.columns(found.copies, found.users, found.near)
 
 

@@ -579,6 +579,7 @@ def _again(found: Search, asked: Asked, choices: Mapping[str, Any]) -> Search:
         asked.slo,
         most_copies=asked.most_copies,
         rate=asked.rate,
+        desk_cards=asked.desk_cards,
         rank=found.rank,
         arrays=not isinstance(found.rows, RowList),
         **choices,

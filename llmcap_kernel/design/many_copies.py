@@ -142,7 +142,7 @@ def bisect(low: Array, high: Array, at: Array, holds: Callable[[Array, Array], A
         low[at], high[at] = lower[nodes, each], upper[nodes, each]
 
 
-def for_users(tried: Candidates, room: Array, users: int, most: int) -> Copies:
+def for_users(tried: Candidates, room: Array, users: int, most: Array) -> Copies:
     """Find the fewest copies that hold some users.
 
     Parameters
@@ -153,8 +153,8 @@ def for_users(tried: Candidates, room: Array, users: int, most: int) -> Copies:
         Users that a copy of each has room for.
     users : int
         Users of all copies.
-    most : int
-        Most copies.
+    most : array of int
+        Most copies of each.
 
     Returns
     -------
@@ -164,7 +164,7 @@ def for_users(tried: Candidates, room: Array, users: int, most: int) -> Copies:
     Examples
     --------
     >>> ten = lambda users, at: Tried(users <= 10, users / 5, users < 0)
-    >>> found = for_users(Candidates(ten, 2), np.array([100, 4]), users=32, most=8)
+    >>> found = for_users(Candidates(ten, 2), np.array([100, 4]), 32, np.array([8, 8]))
     >>> found.copies.tolist(), found.users.tolist()
     ([4, 8], [8, 4])
     """
@@ -172,15 +172,15 @@ def for_users(tried: Candidates, room: Array, users: int, most: int) -> Copies:
     left = np.flatnonzero(room >= least)
     whole = left[room[left] >= users]
     left = np.setdiff1d(left, whole[tried.meets(np.full(len(whole), users), whole)])
-    left = left[tried.meets(np.full(len(left), least), left)]
-    low, high = np.full(len(room), least), np.minimum(users, room + 1)
+    left = left[tried.meets(least[left], left)]
+    low, high = least.copy(), np.minimum(users, room + 1)
     bisect(low, high, left, tried.meets)
     copies = np.ones(len(room), int)
     copies[left] = -(-users // low[left])
     return Copies(copies, -(-users // copies), tried.near)
 
 
-def for_rate(tried: Candidates, room: Array, rate: float, most: int) -> Copies:
+def for_rate(tried: Candidates, room: Array, rate: float, most: Array) -> Copies:
     """Find the copies that answer a rate of requests, and the requests in flight of each.
 
     Parameters
@@ -191,8 +191,8 @@ def for_rate(tried: Candidates, room: Array, rate: float, most: int) -> Copies:
         Requests that a copy of each has room for.
     rate : float
         Requests that arrive each second [requests/s].
-    most : int
-        Most copies.
+    most : array of int
+        Most copies of each.
 
     Returns
     -------
@@ -204,7 +204,7 @@ def for_rate(tried: Candidates, room: Array, rate: float, most: int) -> Copies:
     Examples
     --------
     >>> ten = lambda users, at: Tried(users <= 10, users / 5, users < 0)
-    >>> found = for_rate(Candidates(ten, 1), np.array([100]), rate=7.0, most=8)
+    >>> found = for_rate(Candidates(ten, 1), np.array([100]), 7.0, np.array([8]))
     >>> found.copies.tolist(), found.users.tolist()
     ([4], [9])
     """
@@ -221,7 +221,7 @@ def for_rate(tried: Candidates, room: Array, rate: float, most: int) -> Copies:
     tried.near[answering] |= _close(exact, np.round(exact))
     copies[answering] = np.maximum(np.ceil(exact), 1)
     over = copies > most
-    copies[over], users[over] = most, np.where(good, high, room)[over]
+    copies[over], users[over] = most[over], np.where(good, high, room)[over]
     enough = answering[~over[answering]]
     users[enough] = low[enough]
 

@@ -25,6 +25,8 @@ from .space import Block, Quality, Space, sequences, space
 
 RANKS = ("usd_h", "usd_mtok")
 MOST_COPIES = 10_000
+DESK_CARDS = 8  # of a workstation, where nobody named the cards
+MOST_DESK = 80_000
 MOST_SURE = 500  # candidates whose intervals are looked at
 # What is judged between two reports of progress, in candidates; as arrays, a block takes the time
 # of some more, however few it has.
@@ -236,12 +238,34 @@ class Asked(NamedTuple):
         Most copies of a deployment.
     rate : float or None
         Requests that arrive each second, in place of users [requests/s].
+    desk_cards : int or None
+        Most cards of a workstation in all copies; None for as many as it takes.
     """
 
     workload: Workload
     slo: Slo
     most_copies: int = 1
     rate: float | None = None
+    desk_cards: int | None = None
+
+    def most_of(self, place: str, num_gpus: int) -> int:
+        """Most copies of a deployment.
+
+        Parameters
+        ----------
+        place : str
+            Where its cards stand: "desk" or "server".
+        num_gpus : int
+            Cards of one copy.
+
+        Returns
+        -------
+        int
+            At least one.
+        """
+        if place != "desk" or self.desk_cards is None:
+            return self.most_copies
+        return max(min(self.most_copies, self.desk_cards // num_gpus), 1)
 
 
 def judged(deployment: Deployment, asked: Asked, number: int = 0) -> Choice:
@@ -271,7 +295,7 @@ def judged(deployment: Deployment, asked: Asked, number: int = 0) -> Choice:
     """
 
     at = _cards_of(deployment, asked, number)
-    return at(*_copies(at, asked))
+    return at(*_copies(at, asked, _most(deployment, asked)))
 
 
 def within_rent(deployment: Deployment, asked: Asked, number: int = 0) -> Choice | None:
@@ -367,12 +391,18 @@ def could_hold(deployment: Deployment, asked: Asked) -> bool:
     return met(one.ledger, one.estimates, one.slo)
 
 
+def _most(deployment: Deployment, asked: Asked) -> int:
+    """The most copies that may be asked of a deployment."""
+    return asked.most_of(deployment.gpu.place, deployment.num_gpus)
+
+
 def _affordable(deployment: Deployment, asked: Asked) -> int:
     """The most copies that the rent allows."""
     rent, each = asked.slo.usd_h, deployment.usd_h_all
+    most = _most(deployment, asked)
     if rent is None or not each:
-        return asked.most_copies
-    return min(asked.most_copies, math.floor(rent / each * (1 + 1e-9)))
+        return most
+    return min(most, math.floor(rent / each * (1 + 1e-9)))
 
 
 def _cards_of(deployment: Deployment, asked: Asked, number: int) -> Callable[[int, int], Choice]:
@@ -407,9 +437,9 @@ def _in_flight(at: Callable[[int, int], Choice], rate: float, most: int) -> int:
     return 1 + bisect_left(range(1, most + 1), rate, key=lambda n: _answered_rps(at(1, n)))
 
 
-def _copies(at: Callable[[int, int], Choice], asked: Asked) -> tuple[int, int]:
+def _copies(at: Callable[[int, int], Choice], asked: Asked, most: int) -> tuple[int, int]:
     """Fewest copies that meet all limits but the rent, and the users of each."""
-    users, most = asked.workload.concurrency, asked.most_copies
+    users = asked.workload.concurrency
 
     def meets(share: int) -> bool:
         one = at(1, share)
@@ -808,6 +838,7 @@ def search(
     rank: str = "usd_h",
     most_copies: int | None = None,
     rate: float | None = None,
+    desk_cards: int | None = DESK_CARDS,
     prefix_cache: bool = True,
     arrays: bool = False,
     executor: Executor | None = None,
@@ -835,6 +866,9 @@ def search(
         as it takes.
     rate : float, optional
         Requests that arrive each second, in place of users [requests/s].
+    desk_cards : int, optional
+        Most cards of a workstation in all copies, where no cards are named: a fleet of them is
+        no service that anybody runs. None for as many as it takes.
     prefix_cache : bool
         Whether prompts that begin alike share their cache.
     arrays : bool
@@ -872,6 +906,10 @@ def search(
     True
     """
     asked = _asked(workload, slo, budget, most_copies, rate, prefix_cache)
+    if desk_cards is not None and not choices.get("gpus"):
+        asked = asked._replace(
+            desk_cards=number("desk_cards", desk_cards, 1, MOST_DESK, whole=True)
+        )
     one_of("rank", rank, RANKS)
     choices |= {"models": tuple(models), "quality": quality}
     here = space(asked.workload, **choices)
@@ -916,7 +954,7 @@ def _check_rate(found: Search) -> None:
     rate, most = found.asked.rate, found.asked.most_copies
     if rate is None or found.order or not found.complete:
         return
-    beyond = [i for i in found.misses if found.rows[i].copies == most and _holds_one(found, i)]
+    beyond = [i for i in found.misses if _at_most(found, i) and _holds_one(found, i)]
     if not beyond or any(row.missed() == ("budget",) for row in found.rows):
         return
     served = max(one.copies * _answered_rps(one) for one in map(found.choice, beyond))
@@ -926,6 +964,11 @@ def _check_rate(found: Search) -> None:
         f"rate is {rate:g} requests/s: within the limits, {copies} of any of them "
         f"{'answers' if most == 1 else 'answer'} fewer than {served:.3g}.",
     )
+
+
+def _at_most(found: Search, number: int) -> bool:
+    """Whether a candidate has as many copies as may be asked."""
+    return found.rows[number].copies == _most(found.space[number], found.asked)
 
 
 def _holds_one(found: Search, number: int) -> bool:

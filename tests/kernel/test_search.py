@@ -466,6 +466,23 @@ def test_requests_of_a_rate_do_not_come_together():
     assert prompt_s + wait_s < p95 < prompt_s + wait_s + made.served.itl_s + 3.2 * away_s
 
 
+def test_no_fleet_of_workstations_is_offered_unless_it_is_asked_for():
+    """A thousand requests a second are not served from desks, whatever their rent."""
+    here = {"models": ["llama-3.1-8b"], "weights": ["fp8"], "kv": ["fp8"], "rate": 40.0}
+    few, more = (
+        design.search(CHAT, Slo(itl_s=0.05), **here, **some) for some in ({}, {"desk_cards": 400})
+    )
+    for c in few.found:
+        if c.deployment.gpu.place == "desk":
+            assert c.copies * c.deployment.num_gpus <= 8 and c.deployment.num_gpus <= 4
+    fleet = next(c for c in more.found if c.deployment.gpu.place == "desk" and c.copies > 8)
+    # whoever names the card takes as many as it needs
+    named = design.search(CHAT, Slo(itl_s=0.05), gpus=[fleet.deployment.gpu.name], **here)
+    assert fleet.copies in {c.copies for c in named.found}
+    with pytest.raises(BadInput, match="desk_cards"):
+        design.search(CHAT, Slo(), **here, desk_cards=0)
+
+
 # however it is computed
 
 

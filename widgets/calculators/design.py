@@ -7,7 +7,7 @@ from textwrap import wrap
 
 from llmcap_kernel import calibration, catalog, design
 from llmcap_kernel.address import MEAN, asked
-from llmcap_kernel.design.search import MOST_COPIES
+from llmcap_kernel.design.search import DESK_CARDS, MOST_COPIES, MOST_DESK
 from llmcap_kernel.explain import quantity
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.simulation.percentiles import percentile
@@ -51,6 +51,8 @@ FORM = Form(
         Field("nodes", "whole", 1, "Nodes, at most", 1, 8),
         Field("copies", "whole", None, "Copies, at most", 1, MOST_COPIES, optional=True,
               help="They share the load. Empty: one, and for a rate as many as it takes."),
+        Field("desk", "whole", DESK_CARDS, "Workstation cards, at most", 1, MOST_DESK,
+              help="In all copies. A fleet of desks is no service that anybody runs."),
         Field("engine", "name", ANY, "Engine", names=lambda: (ANY, *catalog.engines())),
         Field("bits", "whole", 0, "Bits of a weight, at least", 0, 16),
         Field("batched", "tokens", None, "Tokens a step", 1, inputs.MOST_TOKENS, unit="tokens",
@@ -97,7 +99,7 @@ def view(state):
     return answers.frame(FORM, state, TITLE, LEAD, controls, **parts)
 
 
-ASKED = ("model", "vendor", "nodes", "copies", "engine", "bits", "rate", "batched")
+ASKED = ("model", "vendor", "nodes", "copies", "desk", "engine", "bits", "rate", "batched")
 
 
 def _load(state):
@@ -107,7 +109,7 @@ def _load(state):
 
 
 @partial(calibration.cache_until_reload, size=8)
-def _search(load, slo, model, vendor, nodes, copies, engine, bits, rate, batched):
+def _search(load, slo, model, vendor, nodes, copies, desk, engine, bits, rate, batched):
     """One search, whatever is cheapest in it and whichever of its candidates is looked at."""
     return design.search(
         load,
@@ -120,6 +122,7 @@ def _search(load, slo, model, vendor, nodes, copies, engine, bits, rate, batched
         gpus=() if vendor != "apple" else _of_vendor(vendor),
         nodes=nodes,
         most_copies=copies,
+        desk_cards=desk,
         rate=rate,
         max_num_batched_tokens=(batched,),
     )
@@ -156,6 +159,7 @@ def _controls(state):
         c.entry(fields["copies"], state)
         | {"placeholder": "any" if state["rate"] else "1"}
         | c.HALF,
+        c.entry(fields["desk"], state) | c.HALF,
         c.select(fields["rank"], state, [(r, word, "") for r, word in RANKS.items()]) | c.HALF,
         c.entry(fields["pick"], state) | {"text": "none"},
     ]
@@ -167,6 +171,7 @@ def _controls(state):
             "batched",
             "nodes",
             "copies",
+            "desk",
             "rank",
             "pick",
         ),
@@ -475,6 +480,11 @@ def _sentences(found, here, rates, eased):
         most = design.users_within(here.deployment, here.workload, here.slo)
         why = design.why_no_more(here.deployment, here.workload, here.slo, most)
         said += [why] if why else []
+    if found.asked.desk_cards is not None:
+        said.append(
+            f"Cards of workstations: four at most in a deployment, {found.asked.desk_cards:,} in "
+            "all copies."
+        )
     sure = found.surest
     if sure is not None and sure.number != found.order[0]:
         said.append(f"The cheapest whose whole interval lies within the limits: {_run(sure)}.")
