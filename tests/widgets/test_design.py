@@ -248,3 +248,16 @@ def test_other_steps_that_meet_the_limits_for_less_are_one_click_away():
     assert f"--max-num-batched-tokens {state['batched']}" in after["texts"][0]["text"]
     rents = [float(made["headline"][0]["value"].removeprefix("$")) for made in (before, after)]
     assert rents[1] < rents[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "at"),
+    [({"model": "llama-3.1-8b", "in": 1500, "out": 400, "rate": 5.0}, "bottom"), ({}, "top")],
+    ids=["every gap is shorter", "some are longer"],
+)
+def test_the_words_of_two_limits_stand_apart(changed, at):
+    """Where no gap is longer than allowed, its words are at the top: the rent's are at the foot."""
+    figure = view(FORM.defaults() | changed)["figure"]
+    said = {a["text"]: a for a in figure["layout"]["annotations"]}
+    assert said["50 ms allowed"]["yanchor"] == "bottom"
+    assert said["$30/h"]["yanchor"] == at
