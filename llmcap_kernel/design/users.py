@@ -107,10 +107,10 @@ def why_no_more(deployment: Deployment, workload: Workload, slo: Slo, most: Esti
     --------
     >>> from llmcap_kernel import catalog
     >>> from llmcap_kernel.spec import Tail
-    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", weights="fp8")
     >>> load, slo = Workload(7000, 1000), Slo(tails=(Tail("itl", 95, 0.050),))
     >>> why_no_more(d, load, slo, users_within(d, load, slo))[:62]
-    "With more than 55 users, over 5% of the gaps have another user"
+    'With more than 55 users, over 5% of the gaps have another user'
     """
     for tail in slo.tails:
         longer = 1 - tail.percent / 100
