@@ -41,6 +41,7 @@ from .intervals import (
     Estimates,
     estimates,
     ignorance,
+    rows_behind,
 )
 from .metrics import METRICS, Metric, in_a_loop, kind
 from .own import Own, own_of, use, using

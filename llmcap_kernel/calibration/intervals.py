@@ -119,6 +119,31 @@ def ignorance(engine: bool, chips: bool, both: bool) -> str:
     return IGNORANCE[2 - engine - chips]
 
 
+def rows_behind(deployment: Deployment) -> tuple[int, int]:
+    """Count the measurements of a deployment's engine on its chips, and of its chips at all.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+
+    Returns
+    -------
+    tuple of int
+        Rows of both together, and rows of the chips under any engine.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> of_both, of_chips = rows_behind(catalog.deployment(model="llama-3.1-8b", gpu="mi300x"))
+    >>> 0 < of_both < of_chips
+    True
+    """
+    rows, chips = table()["rows"], deployment.gpu.family
+    _, engine, *_ = keys(deployment.engine.family, deployment.gpu)
+    return rows.get(f"{engine} on {chips}", 0), rows.get(chips, 0)
+
+
 # What a shape taken for a model's own moves a time by, in eight of ten models of the catalogue.
 ASSUMED_SHAPE = 1.25
 
@@ -201,6 +226,27 @@ class Estimates:
     def ceiling(self) -> Served:
         """The same load, timed at the ceiling."""
         return Served(self.served.work, CEILING, self.deployment, self.served.workload)
+
+    def apart(self) -> "Estimates":
+        """Take the same requests as they come of a rate: one by one, and none at the same moment.
+
+        Users who ask again at once meet: `burst_share` is measured of them.
+
+        Returns
+        -------
+        Estimates
+            With as many requests in flight, without a burst.
+
+        Examples
+        --------
+        >>> from llmcap_kernel import catalog
+        >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+        >>> users = estimates(d, Workload(1000, 200, 16))
+        >>> users.apart().ttft_s.value < users.ttft_s.value
+        True
+        """
+        efficiency = replace(self.served.efficiency, burst_share=0.0)
+        return replace(self, served=replace(self.served, efficiency=efficiency))
 
     def of(self, quantity: str, *, bounded: bool = True) -> Estimate:
         """Estimate one quantity with its interval.

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import capacity, catalog, design
 from ..calibration import Estimate
-from ..design import Card
+from ..design import VERDICTS, Card
 from ..explain import Explained, counted, quantity
 from ..spec import Deployment, Workload
 
@@ -20,7 +20,7 @@ ESTIMATED = {
     "usd_per_mtok_output": ("usd_mtok", 1),
 }
 LIMIT_FIELDS = ("name", "verdict", "required", "available", "headroom", "sentence")
-LEVELS = {"met": "good", "likely": "doubtful", "missed": "bad", "impossible": "bad"}
+LEVELS = dict.fromkeys(VERDICTS, "bad") | {"met": "good", "likely": "doubtful", "open": "doubtful"}
 
 
 def as_dict(card: Card) -> dict[str, Any]:

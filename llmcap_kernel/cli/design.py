@@ -75,6 +75,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--tp", metavar="CARDS", help="numbers of cards that split a layer (default 1,2,4,8)")
     add("--nodes", metavar="N", help="most nodes of a deployment (default 1)")
     add("--copies", metavar="N", help="most copies that share the load (default 1, any for a rate)")
+    add(
+        "--desk-cards", metavar="N", help="most cards of workstations, if none is named (default 8)"
+    )
     add = parser.add_argument_group("engine").add_argument
     add("--engine", "--engines", metavar="NAMES", help="engines (default vllm where it runs)")
     add("--max-num-seqs", metavar="NS", help="most sequences at once (default: the engine's own)")
@@ -150,6 +153,7 @@ def _search(args: argparse.Namespace) -> Search:
     for name, field, kind in (
         ("nodes", "nodes", int),
         ("copies", "most_copies", int),
+        ("desk_cards", "desk_cards", int),
         ("rate", "rate", float),
     ):
         if (text := getattr(args, name)) is not None:

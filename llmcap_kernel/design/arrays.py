@@ -117,11 +117,13 @@ def _judged(block: Block, asked: Asked) -> Columns:
     if block.engine.family == HOME and any(x.max_num_seqs is None for x in block.limits):
         return _one_by_one(block, asked)  # its memory changes with the users of a copy
     trial = Trial(block, asked)
-    tried = Candidates(trial.tried, len(block))
+    tried, room = Candidates(trial.tried, len(block)), trial.room.users.astype(int)
+    each = [asked.most_of(gpu.place, trial.stack.num_gpus) for gpu in block.gpus]
+    most = np.array(each)[trial.stack.card]
     if asked.rate is None:
-        found = for_users(tried, trial.room.users.astype(int), users, asked.most_copies)
+        found = for_users(tried, room, users, most)
     else:
-        found = for_rate(tried, asked.rate, asked.most_copies)
+        found = for_rate(tried, room, asked.rate, most)
     return trial.columns(found.copies, found.users, found.near)
 
 
@@ -156,6 +158,7 @@ class Trial:
     def __init__(self, block: Block, asked: Asked) -> None:
         self.block, self.asked, self.stack = block, asked, Stack(block)
         self.room = _room(self.stack, asked.workload)
+        self.apart = asked.rate is not None
 
     def tried(self, users: Array, at: Array) -> Tried:
         """Try some of the candidates with users of their own.
@@ -173,8 +176,10 @@ class Trial:
             What each does, in the order of `at`.
         """
         some, load, slo = self.stack.only(at), self.asked.workload, self.asked.slo
-        served = _served(some, load, users, _in_progress(some, users, self.room.users[at]))
-        rooms = _headrooms(served, slo, slice(None), _price(some, served))
+        running = _in_progress(some, users, self.room.users[at])
+        served = _served(some, load, users, running, self.apart)
+        # fewer copies make no token dearer, so a price never asks for more of them
+        rooms = _headrooms(served, replace(slo, usd_mtok=None), slice(None), _price(some, served))
         good = self.room.starts[at] & (self.room.users[at] >= users)
         near = np.zeros(len(at), bool)
         for room in rooms.values():
@@ -201,7 +206,8 @@ class Trial:
         running = _in_progress(stack, users, room.users)
         first, place = _unlike(stack, running, users)
         of_first = users[first] if hasattr(users, "__array__") else users
-        served = _served(stack.only(first), self.asked.workload, of_first, running[first])
+        load = self.asked.workload
+        served = _served(stack.only(first), load, of_first, running[first], self.apart)
         rent, price = _rent(stack), _price(stack, served, place)
         never = ~room.starts
         columns = {
@@ -362,7 +368,9 @@ def _unlike(stack: Stack, running: Array, users: Number) -> tuple[Array, Array]:
     return first, place
 
 
-def _served(stack: Stack, load: Workload, users: Number, running: Array) -> Served:
+def _served(
+    stack: Stack, load: Workload, users: Number, running: Array, apart: bool = False
+) -> Served:
     cached = floor(load.shared_prefix_tokens / stack.block_tokens) * stack.block_tokens
     cached = cached * load.hit_share
     tokens = {"input_tokens": load.input_tokens, "cached_tokens": cached}
@@ -393,6 +401,8 @@ def _served(stack: Stack, load: Workload, users: Number, running: Array) -> Serv
     )
     each = _efficiencies(stack.engine.family, stack.block.gpus, stack.weights, stack.kv)
     efficiency: Any = SimpleNamespace(**{name: x[stack.card] for name, x in each.items()})
+    if apart:
+        efficiency.burst_share = 0.0 * efficiency.burst_share
     return Served(work, efficiency, stack, load)
 
 

@@ -12,7 +12,7 @@ from ..once import cached_property
 from ..refuse import BadInput
 from ..simulation.percentiles import derived
 from ..spec import Deployment, Slo, Workload
-from .limits import LIKELY, VERDICTS, Limit, Note, expected, limits, tail_label, warnings
+from .limits import LIKELY, OPEN, VERDICTS, Limit, Note, expected, limits, tail_label, warnings
 
 GAPS, WAITS = ("itl", "tpot"), ("ttft", "e2e")
 MAX_FRACTION = 0.98  # the driver needs the rest of a card
@@ -100,7 +100,7 @@ class Card(Explained):
 
     @property
     def meets_all(self) -> bool:
-        """Whether every limit is met or likely met."""
+        """Whether the estimates meet every limit."""
         return all(limit.holds for limit in self.limits)
 
     @property
@@ -147,8 +147,7 @@ class Card(Explained):
         limit = self.limits[0]
         if self.slo == NO_SLO and limit.holds:
             return f"no limit set; {self._first_to_run_out()}"
-        how = f"{limit.words}, {limit.headroom:.2f}x headroom" if limit.holds else limit.words
-        return f"{limit.title}, {how}: {limit.sentence}" + "".join(f"; {x}" for x in self.doubted)
+        return "; ".join([f"{limit.sentence}: {limit.words}", *self.doubted])
 
     @property
     def verdict(self) -> str:
@@ -157,11 +156,11 @@ class Card(Explained):
 
     @property
     def doubted(self) -> tuple[str, ...]:
-        """What is only likely met beside the binding limit; nothing where one is missed."""
+        """What is not surely met beside the binding limit; nothing where one is missed."""
         if not self.meets_all:
             return ()
-        likely = (x for x in self.limits[1:] if x.verdict == LIKELY)
-        return tuple(f"{x.title} {x.words}" for x in likely)
+        doubted = (x for x in self.limits[1:] if x.verdict in (LIKELY, OPEN))
+        return tuple(f"{x.title} {x.words}" for x in doubted)
 
     def _first_to_run_out(self) -> str:
         most = serving.most_running(self.deployment, self.workload)
@@ -398,7 +397,12 @@ def least_fraction(deployment: Deployment, context_tokens: int) -> float | None:
 
 
 def card(
-    deployment: Deployment, workload: Workload, slo: Slo | None = None, *, label: str = ""
+    deployment: Deployment,
+    workload: Workload,
+    slo: Slo | None = None,
+    *,
+    label: str = "",
+    apart: bool = False,
 ) -> Card:
     """Predict one deployment, as a column of a scorecard.
 
@@ -412,6 +416,9 @@ def card(
         Limits to meet; if omitted, only room for all users.
     label : str
         Heading of the column.
+    apart : bool
+        Whether the requests in flight are those of a rate, which come one by one; else they are
+        of users who ask again at once, some of them at the same moment.
 
     Returns
     -------
@@ -427,6 +434,8 @@ def card(
     """
     room = capacity.workload_room(deployment, workload)
     estimates = calibration.estimates(deployment, workload) if room.starts else None
+    if apart and estimates:
+        estimates = estimates.apart()
     return Card(deployment, workload, slo or NO_SLO, room, estimates, label)
 
 

@@ -17,6 +17,8 @@ from .limits import meets as met
 from .space import sequences
 
 MOST_COPIES = 10_000
+DESK_CARDS = 8  # of a workstation, where nobody named the cards
+MOST_DESK = 80_000
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,34 @@ class Asked(NamedTuple):
         Most copies of a deployment.
     rate : float or None
         Requests that arrive each second, in place of users [requests/s].
+    desk_cards : int or None
+        Most cards of a workstation in all copies; None for as many as it takes.
     """
 
     workload: Workload
     slo: Slo
     most_copies: int = 1
     rate: float | None = None
+    desk_cards: int | None = None
+
+    def most_of(self, place: str, num_gpus: int) -> int:
+        """Most copies of a deployment.
+
+        Parameters
+        ----------
+        place : str
+            Where its cards stand: "desk" or "server".
+        num_gpus : int
+            Cards of one copy.
+
+        Returns
+        -------
+        int
+            At least one.
+        """
+        if place != "desk" or self.desk_cards is None:
+            return self.most_copies
+        return max(min(self.most_copies, self.desk_cards // num_gpus), 1)
 
 
 def judged(deployment: Deployment, asked: Asked, number: int = 0) -> Choice:
@@ -92,7 +116,8 @@ def judged(deployment: Deployment, asked: Asked, number: int = 0) -> Choice:
     Returns
     -------
     Choice
-        Its card; where no number of copies meets the limits, that of one copy.
+        Its card; where no number of copies meets the limits, that of one copy, or of the fewest
+        that answer a rate all the same.
 
     Examples
     --------
@@ -102,9 +127,8 @@ def judged(deployment: Deployment, asked: Asked, number: int = 0) -> Choice:
     [1, 1]
     """
 
-    at = _cards_of(deployment, asked, number)
-    copies, users = _copies(at, asked)
-    return at(copies, users)
+    at = cards_of(deployment, asked, number)
+    return at(*_copies(at, asked, most_copies_of(deployment, asked)))
 
 
 def within_rent(deployment: Deployment, asked: Asked, number: int = 0) -> Choice | None:
@@ -133,12 +157,41 @@ def within_rent(deployment: Deployment, asked: Asked, number: int = 0) -> Choice
     >>> found.copies * found.usd_h <= WORKED_SLO.usd_h < (found.copies + 1) * found.usd_h
     True
     """
-    at, copies = _cards_of(deployment, asked, number), _affordable(deployment, asked)
+    at, copies = cards_of(deployment, asked, number), _affordable(deployment, asked)
     if asked.rate is None or not copies or not at(1, 1).starts:
         return None
-    most, needed = at(1, 1).max_concurrent, asked.rate / copies
-    users = 1 + bisect_left(range(1, most + 1), needed, key=lambda n: answered_rps(at(1, n)))
+    most = at(1, 1).max_concurrent
+    users = _in_flight(at, asked.rate / copies, most)
     return at(copies, users) if users <= most else None
+
+
+def most_answered_rps(deployment: Deployment, asked: Asked) -> float:
+    """Count the requests a second that one copy answers within the limits.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        One copy.
+    asked : Asked
+        The load with its rate, and the limits.
+
+    Returns
+    -------
+    float
+        With as many in flight as meet every limit but rent and price [requests/s].
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
+    >>> asked = Asked(WORKED_WORKLOAD, WORKED_SLO, rate=1000.0)
+    >>> [round(most_answered_rps(d, asked), 1) > 0.5 for d in worked_spec()]
+    [False, True, True]
+    """
+    at = cards_of(deployment, asked, 0)
+    users = range(1, at(1, 1).max_concurrent + 1)
+    slo = replace(asked.slo, usd_mtok=None)
+    late = bisect_left(users, True, key=lambda n: not met(at(1, n).ledger, at(1, n).estimates, slo))
+    return answered_rps(at(1, late)) if late else 0.0
 
 
 def could_hold(deployment: Deployment, asked: Asked) -> bool:
@@ -165,7 +218,9 @@ def could_hold(deployment: Deployment, asked: Asked) -> bool:
     copies = _affordable(deployment, asked)
     if not copies:
         return False
-    one = _cards_of(deployment, asked, 0)(1, -(-asked.workload.concurrency // copies))
+    if asked.slo.usd_mtok is not None:  # which fewer users make dearer
+        return judged(deployment, asked).meets_all
+    one = cards_of(deployment, asked, 0)(1, -(-asked.workload.concurrency // copies))
     return met(one.ledger, one.estimates, one.slo)
 
 
@@ -192,16 +247,64 @@ def answered_rps(one: Choice) -> float:
     return one.expected.output_tok_s.value / one.workload.output_tokens
 
 
+def most_copies_of(deployment: Deployment, asked: Asked) -> int:
+    """Count the most copies that may be asked of a deployment.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        One copy.
+    asked : Asked
+        What every candidate is asked.
+
+    Returns
+    -------
+    int
+        As `Asked.most_of` has it for its cards.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_WORKLOAD, worked_spec
+    >>> from llmcap_kernel.spec import Slo
+    >>> most_copies_of(worked_spec()[1], Asked(WORKED_WORKLOAD, Slo(), 20, desk_cards=8))
+    20
+    """
+    return asked.most_of(deployment.gpu.place, deployment.num_gpus)
+
+
 def _affordable(deployment: Deployment, asked: Asked) -> int:
     """The most copies that the rent allows."""
     rent, each = asked.slo.usd_h, deployment.usd_h_all
+    most = most_copies_of(deployment, asked)
     if rent is None or not each:
-        return asked.most_copies
-    return min(asked.most_copies, math.floor(rent / each * (1 + 1e-9)))
+        return most
+    return min(most, math.floor(rent / each * (1 + 1e-9)))
 
 
-def _cards_of(deployment: Deployment, asked: Asked, number: int) -> Callable[[int, int], Choice]:
-    """The cards of a candidate, by its copies and the users of one."""
+def cards_of(deployment: Deployment, asked: Asked, number: int = 0) -> Callable[[int, int], Choice]:
+    """Give the cards of a candidate, by its copies and the users of one.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        One copy.
+    asked : Asked
+        The load and the limits.
+    number : int
+        Its place in the space.
+
+    Returns
+    -------
+    callable
+        From copies and the users of one to a card, which is kept.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
+    >>> at = cards_of(worked_spec()[1], Asked(WORKED_WORKLOAD, WORKED_SLO))
+    >>> at(2, 8).copies, at(2, 8).workload.concurrency
+    (2, 8)
+    """
 
     @cache  # limits and rates are asked of the same card
     def at(copies: int, users: int) -> Choice:
@@ -211,20 +314,30 @@ def _cards_of(deployment: Deployment, asked: Asked, number: int) -> Callable[[in
         seqs = sequences(deployment.engine, deployment.max_num_seqs, users)
         own = seqs == deployment.max_num_seqs
         d = deployment if own else replace(deployment, max_num_seqs=seqs)
-        one = card(d, replace(asked.workload, concurrency=users), slo)
+        load = replace(asked.workload, concurrency=users)
+        one = card(d, load, slo, apart=asked.rate is not None)
         values = {f.name: getattr(one, f.name) for f in fields(Card)}
         return Choice(**values, copies=copies, number=number)
 
     return at
 
 
-def _copies(at: Callable[[int, int], Choice], asked: Asked) -> tuple[int, int]:
+def _in_flight(at: Callable[[int, int], Choice], rate: float, most: int) -> int:
+    """Fewest requests in flight of a copy that answers a rate; one above the most where none do.
+
+    Users who ask again at once keep as many in flight as a rate does (Little's law).
+    """
+    return 1 + bisect_left(range(1, most + 1), rate, key=lambda n: answered_rps(at(1, n)))
+
+
+def _copies(at: Callable[[int, int], Choice], asked: Asked, most: int) -> tuple[int, int]:
     """Fewest copies that meet all limits but the rent, and the users of each."""
-    users, most = asked.workload.concurrency, asked.most_copies
+    users = asked.workload.concurrency
 
     def meets(share: int) -> bool:
         one = at(1, share)
-        return met(one.ledger, one.estimates, one.slo)
+        # fewer copies make no token dearer, so a price never asks for more of them
+        return met(one.ledger, one.estimates, replace(one.slo, usd_mtok=None))
 
     if asked.rate is not None:
         return _copies_for_rate(at, meets, asked.rate, most)
@@ -246,29 +359,20 @@ def _copies(at: Callable[[int, int], Choice], asked: Asked) -> tuple[int, int]:
 def _copies_for_rate(
     at: Callable[[int, int], Choice], meets: Callable[[int], bool], rate: float, most: int
 ) -> tuple[int, int]:
-    """Copies that answer a rate of requests, and the requests in flight of each.
-
-    Users who ask again at once keep as many requests in flight as a rate does (Little's law).
-    """
-
-    def rate_of(users: int) -> float:
-        return answered_rps(at(1, users))
-
-    if not meets(1):
+    """Copies that answer a rate of requests, and the requests in flight of each."""
+    if not at(1, 1).starts:
         return 1, 1
-    users = 1
-    while meets(2 * users) and rate_of(users) < rate:
-        users *= 2
-    low, high = users, 2 * users
-    while high - low > max(1, low // 16):  # within a sixteenth: estimates are no closer
-        middle = (low + high) // 2
-        low, high = (middle, high) if meets(middle) else (low, middle)
-    copies = max(1, math.ceil(rate / rate_of(low)))
+    if meets(1):
+        low = 1
+        while meets(2 * low) and answered_rps(at(1, low)) < rate:
+            low *= 2
+        high = 2 * low
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if meets(middle) else (low, middle)
+    else:  # no number of copies meets the limits: the fewest that answer all the same
+        low = high = at(1, 1).max_concurrent
+    copies = max(1, math.ceil(rate / answered_rps(at(1, low))))
     if copies > most:
-        return most, high  # more are in flight than the limits allow
-    fewest, most_users = 0, low
-    while most_users - fewest > 1:
-        middle = (fewest + most_users) // 2
-        enough = rate_of(middle) >= rate / copies
-        fewest, most_users = (fewest, middle) if enough else (middle, most_users)
-    return copies, most_users
+        return most, high  # more are in flight than the limits allow, or have room
+    return copies, _in_flight(at, rate / copies, low)

@@ -10,8 +10,9 @@ from ..explain import quantity
 from ..refuse import BadInput
 from ..spec import Slo, Workload
 from .cards import Card, card
-from .copies import Asked, Choice, could_hold, judged, within_rent
-from .rows import Row, RowList, cost
+from .copies import Asked, Choice, could_hold, judged, most_answered_rps, within_rent
+from .limits import limit_title
+from .rows import Row, RowList, cost, row_of
 from .search import Search, search
 from .space import Block, Quality, bits
 from .step_tokens import with_other_steps
@@ -82,7 +83,7 @@ def exchange_rates(found: Search) -> tuple[Exchange, ...]:
         _steps(found, best),
         _dollar(found, best),
         _gap(found, best),
-        _context(best),
+        _context(found, best),
         _step(found, best, "weights", "bits of a weight", lambda b: bits(b.weights)),
         _step(found, best, "cache", "bits of the cache", lambda b: bits(b.kv)),
         _step(found, best, "model", "parameters", lambda b: b.model.params),
@@ -138,15 +139,18 @@ def _dollar(found: Search, best: Choice) -> Exchange | None:
     elif faster:
         at = min(faster, key=lambda i: (found.rows[i].usd_h, found.rows[i].itl_s))
     else:
-        return Exchange("dollar", "No rent buys a shorter gap: the answer has the shortest.")
+        text = "No candidate within the limits has a shorter gap than the answer, at any rent."
+        return Exchange("dollar", text)
     row, more = found.rows[at], _more(found.rows[at], own)
-    head = "One more dollar an hour buys" if within else "One more dollar an hour buys nothing; "
+    head = "One more dollar an hour buys"
     choice = found.choice(at)
     buys = (
         f"a mean gap of {quantity(row.itl_s, 's')} in place of {quantity(own.itl_s, 's')}: "
         f"{choice.title}"
     )
-    text = f"{head} {buys}, at {_rent(more)}." if within else f"{head}{_rent(more)} buys {buys}."
+    text = f"{head} {buys}, at {_rent(more)}."
+    if not within:
+        text = f"{head} no other candidate with a shorter gap; {_rent(more)} buys {buys}."
     return Exchange("dollar", text, choice, more)
 
 
@@ -156,36 +160,70 @@ def _is_gap(name: str) -> bool:
 
 def _gap(found: Search, best: Choice) -> Exchange | None:
     """The cheapest candidate where every limit on the gap is 10 ms longer."""
-    bounds = {x.name: x.bound for x in best.limits if _is_gap(x.name)}
+    bounds = [x.bound for x in best.limits if _is_gap(x.name)]
     if not bounds:
         return None
-    own = found.rows[best.number]
-
-    def would(row: Row) -> bool:
-        longer = {n: (bounds[n] + GAP_S) / bounds[n] for n in bounds}
-        return all(x * longer.get(name, 1.0) >= 1 for name, x in row.headrooms.items())
-
-    good = [i for i, row in enumerate(found.rows) if row.usd_h < own.usd_h and would(row)]
-    allowed = quantity(max(bounds.values()) + GAP_S, "s")
-    head = f"10 ms more between tokens ({allowed} allowed)"
-    if good:
-        at = min(good, key=lambda i: (*cost(found.rows[i], found.rank), i))
-        less = _more(found.rows[at], own)
-        choice = found.choice(at)
-        return Exchange("gap", f"{head} saves money: {choice.title}, {_rent(less)}.", choice, less)
-    slo = best.slo
+    slo = found.asked.slo
     tails = (replace(t, bound_s=t.bound_s + GAP_S) if _is_gap(t.name) else t for t in slo.tails)
     longer = replace(slo, itl_s=slo.itl_s and slo.itl_s + GAP_S, tails=tuple(tails))
-    now, then = (users_within(best.deployment, best.workload, s).value for s in (slo, longer))
-    consequence = f"the answer serves {then:,} users in place of {now:,}"
+    allowed = quantity(max(bounds) + GAP_S, "s")
+    head = f"10 ms more between tokens ({allowed} allowed)"
+    choice = _cheaper(found, longer)
+    if choice is not None:
+        less = _more(row_of(choice), found.rows[best.number])
+        saved = f"{head} saves money: {choice.title}, {_saved(found, choice, less)}."
+        return Exchange("gap", saved, choice, less)
+    now, then = (_served_within(found, best, slo) for slo in (slo, longer))
+    consequence = f"the answer serves {then} in place of {now}"
     if then == now:
-        consequence = f"and the answer serves no more than {now:,} users"
-    text = f"{head} lower no rent; {consequence}."
-    return Exchange("gap", text)
+        consequence = f"and the answer serves no more than {now}"
+    cheaper = "price of a token" if found.rank == "usd_mtok" else "rent"
+    return Exchange("gap", f"{head} lower no {cheaper}; {consequence}.")
 
 
-def _context(best: Choice) -> Exchange:
+def _cheaper(found: Search, slo: Slo) -> Choice | None:
+    """The answer under other limits, where it costs less than under its own.
+
+    Candidates are judged again: the copies that a load takes depend on the limits.
+    """
+    own, asked = found.rows[found.order[0]], found.asked._replace(slo=slo)
+    if not isinstance(found.rows, RowList):
+        best = _again(found, asked, found.choices).winner
+        made = [best] if best is not None else []
+    else:
+        by_rent = found.rank == "usd_h"
+        made = [
+            judged(found.space[i], asked, i)
+            for i, row in enumerate(found.rows)
+            if row.usd_h / row.copies < own.usd_h or not by_rent
+        ]
+    costs = {i: cost(row_of(one), found.rank) for i, one in enumerate(made) if one.meets_all}
+    at = min(costs, key=lambda i: costs[i], default=None)
+    return made[at] if at is not None and costs[at][0] < cost(own, found.rank)[0] else None
+
+
+def _saved(found: Search, choice: Choice, less: float | None) -> str:
+    """What a cheaper candidate costs beside the answer, in the price that ranks them."""
+    own = found.rows[found.order[0]].usd_mtok
+    if found.rank == "usd_h" or choice.usd_mtok is None:
+        return _rent(less)
+    prices = (quantity(price, "USD/Mtok") for price in (choice.usd_mtok.value, own))
+    return " of output in place of ".join(prices)
+
+
+def _served_within(found: Search, best: Choice, slo: Slo) -> str:
+    """Users that one copy of the answer serves within limits, or requests a second."""
+    if found.asked.rate is None:
+        users = users_within(best.deployment, best.workload, slo).value
+        return f"{users:,} user{'s' if users != 1 else ''}"
+    answered = most_answered_rps(found.space[best.number], found.asked._replace(slo=slo))
+    return f"{answered:.3g} requests/s{' a copy' if best.copies > 1 else ''}"
+
+
+def _context(found: Search, best: Choice) -> Exchange:
     """The answer with prompts 1 000 tokens longer."""
+    if found.asked.rate is not None:
+        return _context_of_a_rate(found, best)
     load = best.workload
     longer = replace(load, input_tokens=load.input_tokens + MORE_TOKENS)
     then = card(best.deployment, longer, best.slo)
@@ -196,6 +234,20 @@ def _context(best: Choice) -> Exchange:
         gap = f", and a mean gap of {quantity(then_s, 's')} in place of {quantity(now_s, 's')}"
     ends = "" if then.meets_all else f"; the answer then misses the {then.limits[0].title}"
     return Exchange("context", f"{head} in place of {_room(best)}{gap}{ends}.")
+
+
+def _context_of_a_rate(found: Search, best: Choice) -> Exchange:
+    """The copies of the answer that take prompts 1 000 tokens longer at the same rate."""
+    load = found.asked.workload
+    longer = replace(load, input_tokens=load.input_tokens + MORE_TOKENS)
+    then = judged(found.space[best.number], found.asked._replace(workload=longer), best.number)
+    head = "1,000 more tokens of prompt"
+    if not then.meets_all:
+        return Exchange("context", f"{head}: the answer then misses the {then.limits[0].title}.")
+    more = _more(row_of(then), found.rows[best.number])
+    copies = f"{then.copies:,} {'copies' if then.copies > 1 else 'copy'}"
+    text = f"{head} take {copies} in place of {best.copies:,}, at {_rent(more)}."
+    return Exchange("context", text)
 
 
 def _room(made: Card) -> str:
@@ -262,9 +314,8 @@ class Change(NamedTuple):
             own, other = f"{self.before:,.0f}", f"{self.after:,.0f}"
             return f"steps of {other} tokens in place of {own} (max_num_batched_tokens)"
         unit = UNITS.get(self.what, "s")
-        return (
-            f"{self.what} of {quantity(self.after, unit)} in place of {quantity(self.before, unit)}"
-        )
+        after, before = (quantity(value, unit) for value in (self.after, self.before))
+        return f"{limit_title(self.what)} of {after} in place of {before}"
 
 
 @dataclass(frozen=True)
@@ -402,10 +453,7 @@ def _slower(found: Search) -> Iterator[Relaxation]:
             values = {x.name: x.estimate.value for x in one.limits}
             changes = tuple(Change(n, _bound(found, n), _up(values[n])) for n in names)
             eased = found.asked._replace(slo=_eased(found.asked.slo, changes))
-            fewest = judged(found.space[one.number], eased, one.number)
-            # its copies are counted to a sixteenth, which may be one too many for the rent
-            same = replace(one, slo=replace(eased.slo, usd_h=one.slo.usd_h))
-            made = fewest if fewest.meets_all else same
+            made = judged(found.space[one.number], eased, one.number)
             if made.usd_h_all < rent / 2:
                 rent = made.usd_h_all
                 yield Relaxation(changes, made)
@@ -520,6 +568,7 @@ def _again(found: Search, asked: Asked, choices: Mapping[str, Any]) -> Search:
         asked.slo,
         most_copies=asked.most_copies,
         rate=asked.rate,
+        desk_cards=asked.desk_cards,
         rank=found.rank,
         arrays=not isinstance(found.rows, RowList),
         **choices,

@@ -1,7 +1,9 @@
 """Limits of a deployment: what is required, what can be expected, and warnings."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import NamedTuple
 
 from .. import bandwidth, capacity, catalog
@@ -12,13 +14,32 @@ from ..simulation.percentiles import ceiling_s, expected_s, percentile
 from ..spec import Deployment, Slo, Tail, Workload
 from .space import cannot_run
 
-MET, LIKELY, MISSED, IMPOSSIBLE = VERDICTS = ("met", "likely", "missed", "impossible")
-WORDS = {MET: "met", LIKELY: "likely met", MISSED: "missed", IMPOSSIBLE: "impossible"}
+# From sure to sure not: how likely a limit is met.
+MET, LIKELY, OPEN, UNLIKELY, MISSED, IMPOSSIBLE = VERDICTS = (
+    *("met", "likely", "open", "unlikely", "missed", "impossible"),
+)
+WORDS = {
+    MET: "met",
+    LIKELY: "likely met",
+    OPEN: "could go either way",
+    UNLIKELY: "likely missed",
+    MISSED: "missed",
+    IMPOSSIBLE: "impossible",
+}
+# What a deployment does with a limit that it does not hold.
+MISSES = {
+    OPEN: "may miss",
+    UNLIKELY: "likely misses",
+    MISSED: "misses",
+    IMPOSSIBLE: "cannot meet",
+}
+SURE = 0.75  # three chances in four: from there a limit is likely met, or likely missed
+TENTH = NormalDist().inv_cdf(0.9)  # deviations from the middle to an end that a tenth lies beyond
 AT_LEAST = ("capacity", "length")  # limits of which more is better; of the others, less
 SENTENCES = {
     "latency": "{} between tokens, {} allowed",
     "prefill": "first token after {} on average, {} allowed",
-    "budget": "{} of {}",
+    "budget": "rent of {}, {} allowed",
     "cost": "{} output, {} allowed",
 }
 # Of a percentile: what so many percent of them are within.
@@ -36,6 +57,9 @@ TAIL_LABELS = {
     "ttft": "{} percentile first token",
     "e2e": "{} percentile whole answer",
 }
+
+# What a name does not say by itself.
+TITLES = {"latency": "mean gap", "prefill": "mean first token", "cost": "price of a token"}
 
 # Why a price that is not on demand is no plan.
 PASSING = {"spot": "it may be taken away", "reserved-1y": "it binds for a year"}
@@ -87,22 +111,48 @@ class Limit(Explained):
     def verdict(self) -> str:
         """One of `VERDICTS`.
 
-        "met" when the unfavourable end of the interval meets it, "likely" when the
-        estimate does, "missed" when it does not, and "impossible" when even the
-        ceiling misses it. A rent has no ceiling: above the budget it is missed.
+        "met" when the unfavourable end of the interval meets it, "missed" when not even the
+        favourable one does, and "impossible" when not even the ceiling does. Between the ends it
+        goes by the `chance`: "likely" from three in four, "unlikely" up to one in four, and "open"
+        between. A rent has no ceiling: above the budget it is missed.
         """
         e = self.estimate
-        if self._headroom(e.low if self.name in AT_LEAST else e.high) >= 1:
+        bad, good = (e.low, e.high) if self.name in AT_LEAST else (e.high, e.low)
+        if self._headroom(bad) >= 1:
             return MET
-        if self.headroom >= 1:
+        if self.name != "budget" and max(self.headroom, self._headroom(e.ceiling)) < 1:
+            return IMPOSSIBLE
+        if self._headroom(good) < 1:
+            return MISSED
+        if self.chance >= SURE:
             return LIKELY
-        possible = self.name == "budget" or self._headroom(e.ceiling) >= 1
-        return MISSED if possible else IMPOSSIBLE
+        return OPEN if self.chance > 1 - SURE else UNLIKELY
+
+    @property
+    def chance(self) -> float:
+        """Chance that it is met, of 1.
+
+        The interval holds four measurements of five: a tenth lies beyond either end, and the
+        estimate in the middle. To each side of it the logarithm is taken as normal; users, whose
+        interval is one of memory, themselves.
+        """
+        e, more = self.estimate, self.name in AT_LEAST
+        scale = float if more else math.log
+        end = e.low if (self.headroom >= 1) == more else e.high
+        width = abs(scale(end) - scale(e.value)) / TENTH if end > 0 or more else math.inf
+        off = abs(scale(self.bound) - scale(e.value))
+        above = NormalDist().cdf(off / width) if width else 1.0
+        return above if self.headroom >= 1 else 1 - above
 
     @property
     def holds(self) -> bool:
-        """Whether it is met, or likely met."""
-        return self.verdict in (MET, LIKELY)
+        """Whether the estimate meets it, however sure that is."""
+        return self.headroom >= 1
+
+    @property
+    def misses(self) -> str:
+        """What a deployment does with it that does not hold it, as a verb."""
+        return MISSES[self.verdict]
 
     @property
     def words(self) -> str:
@@ -368,7 +418,9 @@ def limit_title(name: str) -> str:
     ('budget', '95th percentile gap')
     """
     latency, _, percent = name.partition(" p")
-    return TAIL_LABELS[latency].format(ordinal(float(percent))) if percent else name
+    if not percent:
+        return TITLES.get(name, name)
+    return TAIL_LABELS[latency].format(ordinal(float(percent)))
 
 
 def _exact(value: float) -> Estimate:

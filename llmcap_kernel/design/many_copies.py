@@ -98,9 +98,7 @@ class Candidates:
         return self.of(users, at).meets
 
 
-def bisect(
-    low: Array, high: Array, at: Array, holds: Callable[[Array, Array], Array], part: float = 0.0
-) -> None:
+def bisect(low: Array, high: Array, at: Array, holds: Callable[[Array, Array], Array]) -> None:
     """Close in on the most users for whom something holds.
 
     The next points of a bisection are few, so all that may come are asked at once: as many calls
@@ -115,8 +113,6 @@ def bisect(
         Places of the candidates that are looked at.
     holds : callable
         Takes users and places; says for which it holds.
-    part : float
-        Part of `low` that they may stay apart; 1 at least.
 
     Examples
     --------
@@ -126,7 +122,7 @@ def bisect(
     ([332, 49], [333, 50])
     """
     while True:
-        at = at[_apart(low[at], high[at], part)]
+        at = at[high[at] - low[at] > 1]
         if not len(at):
             return
         lows, highs, middles = [low[at]] * 2, [high[at]] * 2, [low[at]]
@@ -140,17 +136,13 @@ def bisect(
         nodes, each = np.ones(len(at), int), np.arange(len(at))
         lower, upper = np.array(lows), np.array(highs)
         for _ in range(LEVELS):
-            apart = _apart(lower[nodes, each], upper[nodes, each], part)
+            apart = upper[nodes, each] - lower[nodes, each] > 1
             right = good[np.minimum(nodes, len(good)) - 1, each]
             nodes = np.where(apart, 2 * nodes + right, nodes)
         low[at], high[at] = lower[nodes, each], upper[nodes, each]
 
 
-def _apart(low: Array, high: Array, part: float) -> Array:
-    return high - low > np.maximum(1, np.floor(low * part))
-
-
-def for_users(tried: Candidates, room: Array, users: int, most: int) -> Copies:
+def for_users(tried: Candidates, room: Array, users: int, most: Array) -> Copies:
     """Find the fewest copies that hold some users.
 
     Parameters
@@ -161,8 +153,8 @@ def for_users(tried: Candidates, room: Array, users: int, most: int) -> Copies:
         Users that a copy of each has room for.
     users : int
         Users of all copies.
-    most : int
-        Most copies.
+    most : array of int
+        Most copies of each.
 
     Returns
     -------
@@ -172,7 +164,7 @@ def for_users(tried: Candidates, room: Array, users: int, most: int) -> Copies:
     Examples
     --------
     >>> ten = lambda users, at: Tried(users <= 10, users / 5, users < 0)
-    >>> found = for_users(Candidates(ten, 2), np.array([100, 4]), users=32, most=8)
+    >>> found = for_users(Candidates(ten, 2), np.array([100, 4]), 32, np.array([8, 8]))
     >>> found.copies.tolist(), found.users.tolist()
     ([4, 8], [8, 4])
     """
@@ -180,50 +172,57 @@ def for_users(tried: Candidates, room: Array, users: int, most: int) -> Copies:
     left = np.flatnonzero(room >= least)
     whole = left[room[left] >= users]
     left = np.setdiff1d(left, whole[tried.meets(np.full(len(whole), users), whole)])
-    left = left[tried.meets(np.full(len(left), least), left)]
-    low, high = np.full(len(room), least), np.minimum(users, room + 1)
+    left = left[tried.meets(least[left], left)]
+    low, high = least.copy(), np.minimum(users, room + 1)
     bisect(low, high, left, tried.meets)
     copies = np.ones(len(room), int)
     copies[left] = -(-users // low[left])
     return Copies(copies, -(-users // copies), tried.near)
 
 
-def for_rate(tried: Candidates, rate: float, most: int) -> Copies:
+def for_rate(tried: Candidates, room: Array, rate: float, most: Array) -> Copies:
     """Find the copies that answer a rate of requests, and the requests in flight of each.
 
     Parameters
     ----------
     tried : Candidates
         The candidates.
+    room : array of int
+        Requests that a copy of each has room for.
     rate : float
         Requests that arrive each second [requests/s].
-    most : int
-        Most copies.
+    most : array of int
+        Most copies of each.
 
     Returns
     -------
     Copies
-        One, with one request in flight, of those that meet the limits with none; `most`, with
-        more requests than the limits allow, of those that answer the rate with none.
+        Of those that meet the limits with no number of copies, the fewest that answer the rate
+        all the same, full where even the most do not; `most`, with more requests than the limits
+        allow, of those that answer the rate with none.
 
     Examples
     --------
     >>> ten = lambda users, at: Tried(users <= 10, users / 5, users < 0)
-    >>> found = for_rate(Candidates(ten, 1), rate=7.0, most=8)
+    >>> found = for_rate(Candidates(ten, 1), np.array([100]), 7.0, np.array([8]))
     >>> found.copies.tolist(), found.users.tolist()
     ([4], [9])
     """
     count = len(tried.near)
     copies, users, below = np.ones(count, int), np.ones(count, int), np.zeros(count, int)
-    left = np.flatnonzero(tried.meets(users, np.arange(count)))
+    good = tried.meets(users, np.arange(count))
+    left, never = np.flatnonzero(good), np.flatnonzero(~good & (room > 0))
     low = _doubled(tried, left, rate)
     high = 2 * low
-    bisect(low, high, left, tried.meets, 1 / 16)
-    exact = rate / tried.of(low[left], left).rps
-    tried.near[left] |= _close(exact, np.round(exact))
-    copies[left] = np.maximum(np.ceil(exact), 1)
-    beyond, enough = left[copies[left] > most], left[copies[left] <= most]
-    copies[beyond], users[beyond] = most, high[beyond]
+    bisect(low, high, left, tried.meets)
+    low[never] = room[never]
+    answering = np.concatenate([left, never])
+    exact = rate / tried.of(low[answering], answering).rps
+    tried.near[answering] |= _close(exact, np.round(exact))
+    copies[answering] = np.maximum(np.ceil(exact), 1)
+    over = copies > most
+    copies[over], users[over] = most[over], np.where(good, high, room)[over]
+    enough = answering[~over[answering]]
     users[enough] = low[enough]
 
     def too_few(some: Array, at: Array) -> Array:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from ..explain import quantity
-from .copies import Choice
-from .limits import MISSED, Limit
+from ..spec import Deployment
+from .copies import Asked, Choice, answered_rps, cards_of
+from .limits import MISSED, UNLIKELY, Limit
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ class Reason:
     sentence: str
 
 
-def reason_for(choice: Choice, best: Choice | None) -> Reason:
+def reason_for(
+    choice: Choice, best: Choice | None, asked: Asked | None = None, one: Deployment | None = None
+) -> Reason:
     """Say why a candidate is not the answer, or why it is.
 
     Parameters
@@ -38,6 +41,10 @@ def reason_for(choice: Choice, best: Choice | None) -> Reason:
         A candidate.
     best : Choice or None
         The answer; None where nothing meets every limit.
+    asked : Asked, optional
+        What every candidate is asked: a rate is then part of the reason.
+    one : Deployment, optional
+        The candidate's place in the space, before its limit on sequences is that of its users.
 
     Returns
     -------
@@ -50,13 +57,15 @@ def reason_for(choice: Choice, best: Choice | None) -> Reason:
     >>> from llmcap_kernel.design.copies import Asked, judged
     >>> small, best = (judged(d, Asked(WORKED_WORKLOAD, WORKED_SLO)) for d in worked_spec()[:2])
     >>> reason_for(small, best).sentence
-    'capacity, impossible: room for 0 of 16 users'
+    'impossible: room for 0 of 16 users'
     """
     misses = tuple(limit for limit in choice.limits if not limit.holds)
     known = best is not None and best.usd_h_all and choice.usd_h_all
     dearer = choice.usd_h_all - best.usd_h_all if best is not None and known else None
     if misses:
         why = "; ".join(map(missed_by, misses))
+        if asked is not None and asked.rate is not None:
+            why = _under_the_rate(choice, asked, one or choice.deployment, why)
     elif best is None or choice.number == best.number:
         why = f"the answer; {choice.binding}"
     else:
@@ -81,12 +90,29 @@ def missed_by(limit: Limit) -> str:
     --------
     >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, card, worked_spec
     >>> missed_by(card(worked_spec()[0], WORKED_WORKLOAD, WORKED_SLO).limits[0])
-    'capacity, impossible: room for 0 of 16 users'
+    'impossible: room for 0 of 16 users'
     """
     over = ""
-    if limit.verdict == MISSED and limit.headroom and limit.name != "capacity":
+    if limit.verdict in (UNLIKELY, MISSED) and limit.headroom and limit.name != "capacity":
         over = f" by {1 / limit.headroom - 1:.0%}"
-    return f"{limit.title}, {limit.words}{over}: {limit.sentence}"
+    return f"{limit.words}{over}: {limit.sentence}"
+
+
+def _under_the_rate(choice: Choice, asked: Asked, one: Deployment, missed: str) -> str:
+    """What a candidate misses, where a rate is asked with the requests that come of it."""
+    rate, copies, users = asked.rate or 0.0, choice.copies, choice.workload.concurrency
+    if not choice.starts:
+        return "does not start: no request has room"
+    each = answered_rps(cards_of(one, asked, choice.number)(1, choice.max_concurrent))
+    if copies * each < rate:
+        many = f"{copies:,} copies saturate" if copies > 1 else "saturates"
+        answers = f"{many} at {copies * each:.3g} requests/s of the {rate:g} asked"
+    elif copies > 1:
+        answers = f"one saturates at {each:.3g} requests/s of the {rate:g} asked; {copies:,}"
+        answers += f" answer them with {users:,} in flight each"
+    else:
+        answers = f"answers {rate:g} requests/s with {users:,} in flight"
+    return f"{answers}: {missed}"
 
 
 def _beside(choice: Choice, best: Choice) -> str:

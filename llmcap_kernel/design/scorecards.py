@@ -9,7 +9,6 @@ from ..explain import Explained, Line, quantity, wrapped
 from ..refuse import BadInput
 from ..spec import Deployment, Slo, Tail, Workload
 from .cards import Card, card, price
-from .limits import IMPOSSIBLE
 
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -97,8 +96,7 @@ def _beside(card: Card, best: Card) -> str:
     """Compare a column with the best one, in words."""
     if not card.meets_all:
         limit = card.limits[0]
-        how = "cannot meet" if limit.verdict == IMPOSSIBLE else "misses"
-        return f"{card.label} {how} {limit.title}: {limit.sentence}"
+        return f"{card.label} {limit.misses} {limit.title}: {limit.sentence}"
     if card.usd_mtok is not None and best.usd_mtok is not None:
         times = card.usd_mtok.value / best.usd_mtok.value
         return f"{card.label} meets the limits at {times:.2f}x the price per token"

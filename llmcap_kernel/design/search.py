@@ -14,8 +14,19 @@ from typing import Any
 
 from ..refuse import BadInput, number, one_of
 from ..spec import Model, Slo, Workload
-from .copies import MOST_COPIES, Asked, Choice, answered_rps, judged
+from .copies import (
+    DESK_CARDS,
+    MOST_COPIES,
+    MOST_DESK,
+    Asked,
+    Choice,
+    answered_rps,
+    cards_of,
+    judged,
+    most_copies_of,
+)
 from .limits import MET
+from .limits import meets as met
 from .reasons import Reason, reason_for
 from .rows import RANKS, RowList, Rows, cost, row_of
 from .space import Block, Quality, Space, space
@@ -122,14 +133,9 @@ class Search:
         """
         if number not in self._made:
             row = self.rows[number]
-            asked = self.asked._replace(most_copies=1, rate=None)
             # how many copies hold the load is in the row: it is not looked for again
-            share = replace(asked.workload, concurrency=row.users)
-            slo = asked.slo
-            if slo.usd_h is not None:
-                slo = replace(slo, usd_h=slo.usd_h / row.copies)
-            one = judged(self.space[number], Asked(share, slo), number)
-            self._made[number] = replace(one, copies=row.copies)
+            at = cards_of(self.space[number], self.asked, number)
+            self._made[number] = at(row.copies, row.users)
         return self._made[number]
 
     def first_of_each(self, numbers: Iterable[int]) -> Iterator[int]:
@@ -165,7 +171,7 @@ class Search:
         Reason
             Limits that it misses and by how much, or how much dearer it is.
         """
-        return reason_for(choice, self.winner)
+        return reason_for(choice, self.winner, self.asked, self.space[choice.number])
 
 
 def _first(numbers: Iterable[int], found: Search, but: int | None = None) -> Iterator[int]:
@@ -199,6 +205,7 @@ def search(
     rank: str = "usd_h",
     most_copies: int | None = None,
     rate: float | None = None,
+    desk_cards: int | None = DESK_CARDS,
     prefix_cache: bool = True,
     arrays: bool = False,
     executor: Executor | None = None,
@@ -226,6 +233,9 @@ def search(
         as it takes.
     rate : float, optional
         Requests that arrive each second, in place of users [requests/s].
+    desk_cards : int, optional
+        Most cards of a workstation in all copies, where no cards are named: a fleet of them is
+        no service that anybody runs. None for as many as it takes.
     prefix_cache : bool
         Whether prompts that begin alike share their cache.
     arrays : bool
@@ -263,6 +273,10 @@ def search(
     True
     """
     asked = _asked(workload, slo, budget, most_copies, rate, prefix_cache)
+    if desk_cards is not None and not choices.get("gpus"):
+        asked = asked._replace(
+            desk_cards=number("desk_cards", desk_cards, 1, MOST_DESK, whole=True)
+        )
     one_of("rank", rank, RANKS)
     choices |= {"models": tuple(models), "quality": quality}
     here = space(asked.workload, **choices)
@@ -307,7 +321,7 @@ def _check_rate(found: Search) -> None:
     rate, most = found.asked.rate, found.asked.most_copies
     if rate is None or found.order or not found.complete:
         return
-    beyond = [i for i in found.misses if found.rows[i].users > 1 and found.rows[i].copies == most]
+    beyond = [i for i in found.misses if _at_most(found, i) and _holds_one(found, i)]
     if not beyond or any(row.missed() == ("budget",) for row in found.rows):
         return
     served = max(one.copies * answered_rps(one) for one in map(found.choice, beyond))
@@ -320,6 +334,17 @@ def _check_rate(found: Search) -> None:
 
 
 Judged = tuple[Any, list[Choice]]
+
+
+def _at_most(found: Search, number: int) -> bool:
+    """Whether a candidate has as many copies as may be asked."""
+    return found.rows[number].copies == most_copies_of(found.space[number], found.asked)
+
+
+def _holds_one(found: Search, number: int) -> bool:
+    """Whether a candidate meets every limit but rent and price with one request in flight."""
+    one = cards_of(found.space[number], found.asked, number)(1, 1)
+    return met(one.ledger, one.estimates, replace(one.slo, usd_mtok=None))
 
 
 def _joined(parts: list[Any]) -> Rows:

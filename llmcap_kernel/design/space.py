@@ -15,6 +15,7 @@ from ..refuse import BadInput, either, number, shown
 from ..spec import MAX_GPUS, Deployment, Engine, Format, Gpu, Model, Workload
 
 CARDS = (1, 2, 4, 8)
+DESK = 4  # cards that a workstation takes
 # Vendors whose cards an engine runs on. Installation pages of vLLM (docs.vllm.ai), SGLang
 # (docs.sglang.io), TensorRT-LLM and llama.cpp, read in November 2026.
 RUNS_ON = {
@@ -373,7 +374,8 @@ def space(
     quality : Quality, optional
         The least that is asked of models and formats.
     gpus : iterable of str or Gpu
-        Cards, whatever their price; all that have one on demand if empty.
+        Cards, whatever their price; all that have one on demand if empty, those of a workstation
+        four at most to a deployment.
     vendors : iterable of str
         Vendors of the cards; all if empty.
     engines : iterable of str or Engine
@@ -412,7 +414,8 @@ def space(
     (32, 'llama-3.1-70b bf16 / 1x h100-sxm / bf16 KV')
     """
     least = quality or Quality()
-    cards = _cards(tuple(gpus), tuple(vendors))
+    named = tuple(gpus)
+    cards = _cards(named, tuple(vendors))
     served = _models(tuple(models), least, workload)
     number("nodes", nodes, 1, 64, whole=True)
     split = sorted({number("tp", n, 1, MAX_GPUS, whole=True) for n in tps})
@@ -422,7 +425,7 @@ def space(
     for model, (engine, on) in product(served, _engines(tuple(engines), cards)):
         for w, k in asked.formats(model, engine):
             for tp, pp in product(split, _stages(on, nodes)):
-                fit = _within(on, tp, pp, nodes)
+                fit = _within(on, tp, pp, nodes, desk=DESK if not named else MAX_GPUS)
                 blocks += asked.blocks(model, engine, w, k, tp, pp, fit) if fit else []
     if not blocks:
         many = ", ".join(map(str, split))
@@ -506,7 +509,7 @@ def _stages(gpus: tuple[Gpu, ...], nodes: int) -> list[int]:
     return sorted({*range(1, nodes + 1), *(len(gpu.parts) for gpu in gpus if gpu.parts)})
 
 
-def _within(gpus: tuple[Gpu, ...], tp: int, pp: int, nodes: int) -> tuple[Gpu, ...]:
+def _within(gpus: tuple[Gpu, ...], tp: int, pp: int, nodes: int, desk: int) -> tuple[Gpu, ...]:
     """Cards of which a node holds a stage, and the nodes all of them."""
 
     def holds(gpu: Gpu) -> bool:
@@ -514,7 +517,8 @@ def _within(gpus: tuple[Gpu, ...], tp: int, pp: int, nodes: int) -> tuple[Gpu, .
             return tp == 1 and pp == len(gpu.parts)
         linked = tp * pp == 1 or gpu.link_bandwidth_bytes_s > 0
         whole = pp == 1 or tp == gpu.max_per_node  # a second node only where the first is full
-        return linked and whole and tp <= gpu.max_per_node and pp <= nodes
+        in_one = gpu.max_per_node if gpu.place == "server" else min(gpu.max_per_node, desk)
+        return linked and whole and tp <= in_one and pp <= nodes
 
     return tuple(filter(holds, gpus))
 

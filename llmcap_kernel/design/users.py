@@ -5,6 +5,8 @@ from dataclasses import replace
 
 from .. import calibration, capacity, serving
 from ..calibration import Estimate
+from ..explain import ordinal, quantity
+from ..simulation.percentiles import percentile, users_in_prompts
 from ..spec import Deployment, Slo, Workload
 from .cards import Card
 from .limits import Limit, estimated
@@ -80,6 +82,60 @@ def _users_within(deployment: Deployment, workload: Workload, slo: Slo) -> Estim
     used(max(value, 1), "value")
     reason = compared[max(value, 1)][0].estimate.reason
     return Estimate(value, few, many, ceiling, reason)
+
+
+def why_no_more(deployment: Deployment, workload: Workload, slo: Slo, most: Estimate) -> str:
+    """Say that a percentile of the gaps jumps at the next user, where that is what binds.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    workload : Workload
+        Prompt and answer of each user; its concurrency is not used.
+    slo : Slo
+        Limits to meet.
+    most : Estimate
+        Users within them, as `users_within` gives it.
+
+    Returns
+    -------
+    str
+        One sentence; empty where something else binds.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> from llmcap_kernel.spec import Tail
+    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", weights="fp8")
+    >>> load, slo = Workload(7000, 1000), Slo(tails=(Tail("itl", 95, 0.050),))
+    >>> why_no_more(d, load, slo, users_within(d, load, slo))[:62]
+    'With more than 55 users, over 5% of the gaps have another user'
+    """
+    for tail in slo.tails:
+        longer = 1 - tail.percent / 100
+        if tail.quantity != "itl" or not most.value:
+            continue
+        edge = users_in_prompts(deployment, workload, longer)
+        if not edge - 1 <= most.value <= edge:
+            continue
+        now_s, then_s = (
+            percentile(
+                calibration.estimates(deployment, replace(workload, concurrency=users)),
+                "itl",
+                tail.percent,
+            ).value
+            for users in (int(most.value), int(most.value) + 1)
+        )
+        if then_s <= tail.bound_s:
+            continue
+        return (
+            f"With more than {most.value:,} user{'s' if most.value > 1 else ''}, over "
+            f"{100 * longer:g}% of the gaps have another user's prompt in them, and the "
+            f"{ordinal(tail.percent)} percentile goes from {quantity(now_s, 's')} to "
+            f"{quantity(then_s, 's')}: longer answers, or a limit above that, lift this."
+        )
+    return ""
 
 
 def most_users_load(deployment: Deployment, workload: Workload, slo: Slo | None = None) -> Workload:

@@ -18,7 +18,7 @@ from .. import calibration
 from ..files import read_table
 from ..refuse import BadInput
 from ..serving import load_work, most_running
-from ..simulation.percentiles import MEANS, Spread, kind, quantile_s, spread_of
+from ..simulation.percentiles import MEANS, Spread, in_order, kind, quantile_s, spread_of
 from ..spec import Deployment, Speculation, Workload
 from . import measurements, open_loop, results, stated
 from .levers import accepted_each
@@ -396,11 +396,13 @@ def scores(found: Iterable[Point]) -> list[Score]:
         for one in found:
             if one.run.source != source:
                 continue
-            few, value, many = one.ends(step, request)
-            faster, slower = wide.get(one.kind, (1.0, 1.0))
-            low, high = (
-                min(few * one.faster / faster, value),
-                max(many * one.slower * slower, value),
-            )
-            out.append(Score(one, value, low <= one.measured <= high))
+            value = one.predicted(step, request)
+
+            def end_s(end: str, at: float, name: str, one: Point = one) -> float:
+                few, _, many = one._replace(percent=at).ends(step, request)  # noqa: B023
+                faster, slower = wide.get(name, (1.0, 1.0))  # noqa: B023
+                return few * one.faster / faster if end == "low" else many * one.slower * slower
+
+            low, high = in_order(end_s, one.run.quantity, one.percent)
+            out.append(Score(one, value, min(low, value) <= one.measured <= max(high, value)))
     return out

@@ -15,6 +15,7 @@ Waits, mean gaps and whole answers add up to the means of `serve`, for a float a
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from statistics import NormalDist
 from typing import NamedTuple
@@ -22,11 +23,12 @@ from typing import NamedTuple
 from .. import catalog, explain
 from ..bandwidth import Step, Work, decode_work, prefill_work
 from ..calibration import Estimate, Estimates
+from ..calibration import estimates as calibration_estimates
 from ..explain import Line
 from ..numeric import Number, floor, maximum, minimum, somewhere, where
 from ..refuse import one_of
 from ..serving import Served
-from ..spec import TAILED, Deployment
+from ..spec import TAILED, Deployment, Workload
 from .queues import LOGISTIC, check_percent, poisson
 
 NORMAL = NormalDist()
@@ -37,6 +39,7 @@ ANSWERS = {
     "exponential": lambda rank: -math.log(1 - rank),
 }
 DOUBTED = 2.0  # times the steps that carry prompts: how unsure their number is
+MIDDLE = 75.0  # percent up to which a percentile has the width of the middle, and above of the tail
 HALVINGS = 30  # of a share of the others, to a billionth
 
 
@@ -510,15 +513,102 @@ def percentile(estimates: Estimates, quantity: str, percent: float) -> Estimate:
     gaps = quantity == "itl"
     spread = spread_of(estimates.served, gaps_alone=gaps)
     spreads = spread.doubted() if gaps else (spread,)  # prompts in steps are in gaps alone
-    times = [quantile_s(one, quantity, percent) for one in spreads]
-    few, value, many = times[0], times[len(times) // 2], times[-1]
     ceiling = ceiling_s(estimates.ceiling, quantity, percent)
     mean_faster, mean_slower, reason = estimates.width(MEANS[quantity])
-    value = max(value, ceiling)
-    faster, slower = catalog.table("tails")["widths"][kind(quantity, percent)]
-    low, high = few * mean_faster / faster, many * mean_slower * slower
-    low, high = min(max(low, ceiling), value), max(high, value)
-    return Estimate(value, low, high, ceiling, reason)
+    value = max(quantile_s(spread, quantity, percent), ceiling)
+
+    def end_s(end: str, at: float, name: str) -> float:
+        faster, slower = catalog.table("tails")["widths"][name]
+        if end == "low":
+            return quantile_s(spreads[0], quantity, at) * mean_faster / faster
+        return quantile_s(spreads[-1], quantity, at) * mean_slower * slower
+
+    low, high = in_order(end_s, quantity, percent)
+    return Estimate(value, min(max(low, ceiling), value), max(high, value), ceiling, reason)
+
+
+def in_order(
+    end_s: Callable[[str, float, str], float], quantity: str, percent: float
+) -> tuple[float, float]:
+    """Bound a percentile by its own width, so that bounds never run backwards along the percent.
+
+    Widths differ below and above the `MIDDLE`, as other measurements stand behind each, and both
+    may be taken there. A 50th percentile is never longer than a 75th, so what bounds this from
+    above bounds the 50th as surely: a wider bound of its own, from few sources, is cut. From below
+    a bound of the 75th says nothing of the 50th; where the middle's own lies above it, the two
+    disagree, and the lower is taken for both. Measured percentiles of sources left out lie inside
+    as often with the cut as without it, and those of first tokens oftener with the lower bound
+    (`benchmarks/percentiles.py`); bounds of tails raised to the middle's held fewer.
+
+    Parameters
+    ----------
+    end_s : callable
+        Takes "low" or "high", a percent and a name of `kind`; gives that end [s].
+    quantity : str
+        One of `spec.TAILED`.
+    percent : float
+        Percent of them that are no longer.
+
+    Returns
+    -------
+    tuple of float
+        Low and high end [s].
+
+    Examples
+    --------
+    >>> wide = lambda name: 9 if "p50" in name else 2
+    >>> wide_below = lambda end, at, name: at / 2 if end == "low" else at * wide(name)
+    >>> in_order(wide_below, "itl", 50), in_order(wide_below, "itl", 95)
+    ((25.0, 150.0), (47.5, 190))
+    """
+    own, tail = kind(quantity, percent), kind(quantity, 100)
+    low, high = end_s("low", percent, own), end_s("high", percent, own)
+    if own == tail:
+        return low, high
+    return min(low, end_s("low", MIDDLE, tail)), min(high, end_s("high", MIDDLE, tail))
+
+
+def users_in_prompts(deployment: Deployment, workload: Workload, share: float) -> float:
+    """Compute the users at which a share of all gaps has another user's prompt in it.
+
+    There a percentile of the gaps jumps from a plain step to one that carries a prompt: the 95th
+    at 0.05. An answer of `n` steps meets the prompts of all others once, so where one fits in a
+    step `1 - exp(-others / n)` of its steps carry one.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    workload : Workload
+        Prompt and answer of each user; its concurrency is not used.
+    share : float
+        Share of the gaps, above 0 and below 1.
+
+    Returns
+    -------
+    float
+        Users, with the fraction; infinite where no prompt delays a gap [users].
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> [round(users_in_prompts(one, Workload(500, out), 0.05)) for out in (100, 1000)]
+    [7, 58]
+    """
+    made = calibration_estimates(deployment, replace(workload, concurrency=2))
+    of_one = spread_of(made.served, gaps_alone=True)
+    full, last = float(of_one.full), float(of_one.last)  # of each other user
+    if not full and not last:
+        return math.inf
+    if not full:
+        return 1 - math.log(1 - share) / last
+    low, high = 0.0, share / full
+    for _ in range(HALVINGS):
+        others = (low + high) / 2
+        carried = 1 - (1 - full * others) * math.exp(-last * others)
+        low, high = (others, high) if carried < share else (low, others)
+    return 1 + low
 
 
 def expected_s(served: Served, quantity: str, percent: float) -> Number:
@@ -610,7 +700,7 @@ def kind(quantity: str, percent: float) -> str:
     >>> kind("itl", 50), kind("itl", 95)
     ('itl p50', 'itl tail')
     """
-    return f"{quantity} {'p50' if percent <= 75 else 'tail'}"
+    return f"{quantity} {'p50' if percent <= MIDDLE else 'tail'}"
 
 
 def quantile_s(spread: Spread, quantity: str, percent: float) -> Number:

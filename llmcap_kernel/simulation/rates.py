@@ -18,7 +18,7 @@ from ..calibration import Estimate
 from ..refuse import BadInput, number, one_of
 from ..serving import Served, most_running
 from ..spec import TAILED, Deployment, Slo, Workload
-from .percentiles import MEANS, Spread, ceiling_s, kind, quantile_s, spread_of
+from .percentiles import MEANS, Spread, ceiling_s, in_order, quantile_s, spread_of
 from .queues import check_percent
 
 STATES = 24  # numbers of requests in flight at which the law is asked; between them it is straight
@@ -232,12 +232,22 @@ class AtRate:
         if end == "ceiling":
             return ceiling
         low, high, _ = self._factors[MEANS[quantity]]
-        if percent is not None:
-            faster, slower = catalog.table("tails")["widths"][kind(quantity, percent)]
-            low, high = min(low / faster, 1.0), max(high * slower, 1.0)
-        # where every time is so much longer, as many more come in the time of a step
-        time = {"value": 1.0, "low": low, "high": high}[end]
-        found = time * _Flight(self.states, self.rate_rps * time).latency_s(quantity, percent)
+
+        def taken_s(time: float, at: float | None = percent) -> float:
+            # where every time is so much longer, as many more come in the time of a step
+            return time * _Flight(self.states, self.rate_rps * time).latency_s(quantity, at)
+
+        def end_s(which: str, at: float, name: str) -> float:
+            faster, slower = catalog.table("tails")["widths"][name]
+            time = min(low / faster, 1.0) if which == "low" else max(high * slower, 1.0)
+            return taken_s(time, at)
+
+        if end == "value":
+            found = taken_s(1.0)
+        elif percent is None:
+            found = taken_s(low if end == "low" else high)
+        else:
+            found = in_order(end_s, quantity, percent)[end == "high"]
         return max(found, ceiling)
 
 
@@ -360,11 +370,9 @@ def _states(deployment: Deployment, workload: Workload, family: str) -> tuple[St
     steps = (most ** (i / (STATES - 1)) for i in range(STATES))
     found = []
     for users in sorted({round(x) for x in steps}):
-        made = calibration.estimates(
-            deployment, replace(workload, concurrency=users), family=family
-        )
-        apart = replace(made.served.efficiency, burst_share=0.0)
-        found.append(State(users, replace(made.served, efficiency=apart), made.ceiling))
+        load = replace(workload, concurrency=users)
+        made = calibration.estimates(deployment, load, family=family).apart()
+        found.append(State(users, made.served, made.ceiling))
     return tuple(found)
 
 

@@ -84,6 +84,15 @@ def test_copies_are_counted_alike(name, shared):
     assert any(many.rows[i].copies > 1 for i in many.order)
 
 
+@pytest.mark.parametrize("shared", [{"most_copies": 40}, {"rate": 25.0}], ids=["copies", "rate"])
+def test_workstations_are_counted_alike(shared):
+    slo = Slo(usd_h=400.0, tails=(Tail("itl", 95, 0.08),))
+    here = {"models": ["llama-3.1-8b"], "weights": ["fp8"], "kv": ["fp8"], "tps": [1, 4]}
+    many = assert_alike(Workload(2000, 300, 400), slo, **shared, **here)
+    desks = [c for c in many.found if c.deployment.gpu.place == "desk" and c.copies > 1]
+    assert desks and all(c.copies * c.deployment.num_gpus <= 8 for c in desks)
+
+
 def test_copies_are_counted_alike_where_the_price_of_a_token_is_limited():
     asked = {"models": ["llama-3.1-8b"], "gpus": [*CARDS, "apple-m4-max"], "most_copies": 9}
     assert_alike(Workload(500, 100, 3000), Slo(usd_mtok=0.4, itl_s=0.04), **asked)

@@ -1,6 +1,7 @@
 """Calculate: what a person reads is what the kernel says, whatever the inputs."""
 
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -127,12 +128,18 @@ def headline(view):
 
 
 def kept(gap, itl_s):
-    """The words on a gap and its limit, from the numbers."""
-    if gap.value > itl_s:
+    """The words on a gap and its limit, from the numbers: 1 in 10 lies beyond either end."""
+    if gap.high <= itl_s:
+        return "It meets every limit; the tightest: "
+    if gap.low > itl_s:
         return "It misses one: "
-    if gap.high > itl_s:
-        return "It likely meets every limit; one may still miss: "
-    return "It meets every limit; the tightest: "
+    end = gap.high if itl_s >= gap.value else gap.low
+    deviations = 1.2816 * math.log(itl_s / gap.value) / abs(math.log(end / gap.value))
+    if abs(deviations) < 0.6745:  # between one chance in four and three
+        return "One limit could go either way: "
+    if deviations < 0:
+        return "It likely misses one: "
+    return "It likely meets every limit; one may still miss: "
 
 
 def held_to(itl_s):
@@ -165,8 +172,8 @@ def test_the_worked_spec_is_said_whole():
     ("end", "verdict", "level"),
     [
         ("ceiling", "missed", "bad"),
-        ("low", "missed", "bad"),
-        ("value", "likely met", "warn"),
+        ("low", "likely missed", "bad"),
+        ("value", "could go either way", "warn"),
         ("high", "met", "good"),
     ],
 )
@@ -212,6 +219,14 @@ def test_users_left_empty_without_a_limit_are_those_who_have_room():
     assert f"{CARD.max_concurrent:,} are the most that have room." in message
 
 
+def test_a_percentile_that_jumps_says_so_beside_the_users():
+    """Above 55 users of 1,000 tokens, over a twentieth of the gaps meet a prompt."""
+    note = headline(shown(model="llama-3.1-8b", tp=1))[USERS]["note"]
+    assert "55 of them within 50 ms" in note
+    assert "With more than 55 users, over 5% of the gaps have another user's prompt" in note
+    assert "over 5% of the gaps" not in headline(shown())[USERS]["note"]  # memory ends before
+
+
 def test_one_user_more_than_the_most_misses_a_limit():
     slo = replace(design.WORKED_SLO, tails=(Tail("itl", 95, 0.030),))
     most = design.users_within(B, design.WORKED_WORKLOAD, slo).value
@@ -219,7 +234,7 @@ def test_one_user_more_than_the_most_misses_a_limit():
     assert shown(users=most, itl=30)["status"]["level"] != "bad"
     one_more = shown(users=most + 1, itl=30)["status"]
     assert kept(p95(CARD.at(most + 1)), 0.030) in one_more["text"]
-    assert one_more["level"] == "bad"
+    assert one_more["level"] == "warn"  # the estimate misses it, by less than is known
 
 
 def test_every_number_shows_its_arithmetic_up_to_the_reason_for_its_width():
@@ -264,9 +279,14 @@ def test_a_gap_while_nobody_prefills_is_shorter_than_the_mean_gap():
         (
             {"users": 100},
             "bad",
-            "The other limits are likely met; one may still miss: 95% of the gaps",
+            "One limit could go either way: 95% of the gaps",
         ),
-        ({"users": 100_000}, "bad", "The other limits are likely met; "),
+        ({"users": 100_000}, "bad", "One limit could go either way: "),
+        (
+            {"users": 60, "itl": 75, "itlp": "mean"},
+            "bad",
+            "The other limits are likely met; one may still ",
+        ),
         (
             {"maxlen": 4000},
             "bad",
@@ -285,7 +305,7 @@ def test_a_gap_while_nobody_prefills_is_shorter_than_the_mean_gap():
             "16 wanted, but 15 of them wait: the engine runs 1 at once. It meets every limit",
         ),
         ({"seqs": 15, "itl": 0, "budget": 0}, "warn", "but 1 of them waits: the engine runs 15"),
-        ({"users": 100, "itlp": "mean"}, "bad", "It misses the gap between tokens."),
+        ({"users": 100, "itl": 45, "itlp": "mean"}, "bad", "It likely misses the gap between tok"),
         (
             {"users": 100, "itl": 0},
             "bad",

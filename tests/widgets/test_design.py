@@ -71,6 +71,28 @@ def test_a_rate_has_the_answer_of_the_command(capsys, rate, budget):
     assert served >= rate and f"{served:.3g} requests/s; {rate:g} are asked" in made["sentences"][0]
 
 
+def test_few_measurements_behind_a_winner_stand_beside_its_interval():
+    best = found().winner.deployment
+    rows = calibration.table()["rows"]
+    both, chips = rows[f"{best.engine.family} on {best.gpu.family}"], rows[best.gpu.family]
+    notes = [one["note"] for one in shown()["headline"]]
+    said = f"{both:,} measured rows of {best.engine.family} on {best.gpu.family}, {chips:,} of any"
+    assert any(said in note for note in notes)
+
+
+def test_late_first_tokens_say_why_where_users_meet_and_never_for_a_rate():
+    def jumps(made):
+        row = next(t for t in made["tables"] if t["caption"].startswith("Percentiles"))["rows"][3]
+        p90, p95 = (float(x.split()[0]) * {"s": 1, "ms": 1e-3}[x.split()[1]] for x in row[2:4])
+        return p95 > 2 * p90
+
+    for changed in ({}, {"users": 1}, {"rate": 1}, {"rate": 5}):
+        made = shown(model="llama-3.1-8b", **{"in": 1500, "out": 400}, **changed)
+        said = any("users who ask again at once meet" in one for one in made["sentences"])
+        assert said is jumps(made), changed
+        assert not said or "rate" not in changed
+
+
 def test_users_are_asked_or_a_rate():
     names = [[one["name"] for one in shown(**more)["controls"]] for more in ({}, {"rate": 2})]
     assert "users" in names[0] and "rate" in names[0]
@@ -226,3 +248,16 @@ def test_other_steps_that_meet_the_limits_for_less_are_one_click_away():
     assert f"--max-num-batched-tokens {state['batched']}" in after["texts"][0]["text"]
     rents = [float(made["headline"][0]["value"].removeprefix("$")) for made in (before, after)]
     assert rents[1] < rents[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "at"),
+    [({"model": "llama-3.1-8b", "in": 1500, "out": 400, "rate": 5.0}, "bottom"), ({}, "top")],
+    ids=["every gap is shorter", "some are longer"],
+)
+def test_the_words_of_two_limits_stand_apart(changed, at):
+    """Where no gap is longer than allowed, its words are at the top: the rent's are at the foot."""
+    figure = view(FORM.defaults() | changed)["figure"]
+    said = {a["text"]: a for a in figure["layout"]["annotations"]}
+    assert said["50 ms allowed"]["yanchor"] == "bottom"
+    assert said["$30/h"]["yanchor"] == at

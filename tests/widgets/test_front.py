@@ -10,6 +10,7 @@ from llmcap_kernel.calibration import Estimate
 from llmcap_kernel.explain import GIB, digits
 from llmcap_kernel.refuse import BadInput
 from widgets.calculators import answers, calculate
+from widgets.form import inputs
 from widgets.pages import build
 from widgets.picture_session import PictureSession
 from widgets.pictures import PICTURES, front
@@ -182,8 +183,27 @@ def test_a_percentile_far_from_the_mean_says_why():
 
 def test_what_is_not_known_closely_is_said_in_a_sentence():
     wide = Estimate(10, 2, 20, 30, "")
-    said = answers.noted("52 fit in memory", wide, answers.HOW_MANY)
-    assert said == ("52 fit in memory. How many meet the limits is uncertain by more than 6x.")
+    assert answers.noted("on average", wide) == "on average. It is uncertain by more than 6x."
+    said = answers.how_many("52 fit in memory", wide)
+    assert said == (
+        "52 fit in memory. At the slow end of the interval 2 meet the limits, at the fast end 20."
+    )
+
+
+@pytest.mark.parametrize("itl", [20, 26, 30, 40, 50, 80, 200])
+def test_the_verdict_and_the_users_within_the_limits_agree(itl):
+    """What is said of all who fit is the verdict on as many users, and no surer."""
+    state = calculate.FORM.defaults() | {"users": None, "itl": itl, "budget": 0}
+    view, (d, slo) = calculate.view(state), (inputs.deployment(state), inputs.limits(state))
+    card = design.card(d, design.most_users_load(d, inputs.load(state | {"users": 1}), slo), slo)
+    note = next(x["note"] for x in view["headline"] if x["label"] == "Users within the limits")
+    (gap,) = (one for one in card.limits if one.unit == "s")
+    said = view["status"]["text"]
+    assert ("likely meets" in said) is (gap.verdict == "likely")
+    assert ("could go either way" in said) is (gap.verdict == "open")
+    if gap.holds and card.workload.concurrency == card.max_concurrent:
+        words = {"met": ", all", "likely": ", likely all", "open": ", perhaps all"}
+        assert f"{words[gap.verdict]} of them within" in note
 
 
 @pytest.mark.parametrize(

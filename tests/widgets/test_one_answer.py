@@ -36,6 +36,7 @@ ESTIMATED = {
     "total": ("Output of all users", "output_tok_s", "tok/s", "output_tok_s_total", 1),
     "price": ("$/M output", "usd_mtok", "USD/Mtok", "usd_per_mtok_output", 1),
 }
+STILL_MET = ("met", "likely", "open")  # what no surface says is missed
 LIMIT_OF = {"gap": "latency", "ttft": "prefill", "fit": "capacity"}
 # A percentile that is limited: its row, and the latency that it is of.
 WITHIN = re.compile(r"(Gap|First token), (\d+)% within")
@@ -531,7 +532,7 @@ def _in_words(card):
     columns = {"A": card.deployment, "B": inputs.deployment(calculate.FORM.defaults())}
     verdict = design.scorecard(columns, card.workload, card.slo).verdict
     limit = card.limits[0]
-    return {"verdict": verdict, "note": f"{limit.title} {limit.words}: {limit.sentence}"}
+    return {"verdict": verdict, "note": f"{limit.words}: {limit.sentence}"}
 
 
 def _plain(name):
@@ -549,21 +550,27 @@ def _status_tells(status, card):
         assert status.startswith(card.ledger.beyond)
         return
     assert status.startswith("It fits: " if card.fits else "It does not fit: ")
-    missed = re.search(r"It misses (.*?)(?:, impossible on these cards)?(?:: |\.$)", status)
-    doubtful = [x for x in card.limits if x.verdict == "likely" and x.name != "capacity"]
+    pattern = r"It (?:likely )?misses (.*?)(?:, impossible on these cards)?(?:: |\.$)"
+    missed = re.search(pattern, status)
+    others = [x for x in card.limits if x.name != "capacity"]
+    either = [x for x in others if x.verdict == "open"]
+    doubtful = either or [x for x in others if x.verdict == "likely"]
     if not missed and doubtful:  # the numbers are of what may be missed, whatever binds
         tightest = doubtful[0]
     if tightest.name != "capacity":
         assert status.endswith(f": {tightest.sentence}.")
     met = "It likely meets every limit" if card.fits else "The other limits are likely met"
     likely = re.search(rf"{met}; (.*?) may still miss(?:: |\.$)", status)
+    if either and not missed:
+        likely = re.search(r"\. ([^.]*?)(?: limit)? could go either way: ", status)
     verdicts = {_plain(limit.name): limit for limit in card.limits}
     one = {"one": _plain(tightest.name)}
     named = [one.get(x, x) for x in re.split(r", | and ", missed[1] if missed else "")]
-    lost = {w for w, x in verdicts.items() if not x.holds and x.name != "capacity"}
+    lost = {w for w, x in verdicts.items() if x in others and x.verdict not in STILL_MET}
     assert set(filter(None, named)) == lost
     if not missed:
-        named = [one.get(x, x) for x in re.split(r", | and ", likely[1] if likely else "")]
+        said = likely[1][0].lower() + likely[1][1:] if likely else ""
+        named = [one.get(x, x) for x in re.split(r", | and ", said)]
         assert set(filter(None, named)) == {w for w, x in verdicts.items() if x in doubtful}
 
 

@@ -2,6 +2,7 @@
 
 from llmcap_kernel import catalog, design, serving
 from llmcap_kernel.address import SHORT
+from llmcap_kernel.design import VERDICTS
 from llmcap_kernel.explain import GIB, digits, quantity
 from llmcap_kernel.spec import Workload
 
@@ -119,7 +120,6 @@ def counted_in(deployment):
     return {"beside": f"Counted in {weights.title}; {released}."}
 
 
-HOW_MANY = "How many meet the limits"
 WAIT = "for another user's prompt"
 STOPPED = 2.0  # times the mean: a percentile that far above it is a wait, and no step
 
@@ -149,6 +149,34 @@ def noted(text, estimate, what="It"):
     """
     doubt = f"{what} is {estimate.doubt}." if estimate.doubt else ""
     return f"{text}. {doubt}" if text and doubt else text or doubt
+
+
+def how_many(text, most):
+    """Say beside the users within the limits how many there are at the ends of the interval.
+
+    Parameters
+    ----------
+    text : str
+        What stands beside them anyway.
+    most : Estimate
+        How many meet the limits, from `design.users_within`.
+
+    Returns
+    -------
+    str
+        Both; the ends where they lie too far apart to be drawn.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.calibration import Estimate
+    >>> how_many("53 fit in memory", Estimate(53, 0, 53, 53, ""))
+    '53 fit in memory. At the slow end of the interval none meet the limits.'
+    """
+    if not most.doubt:
+        return text
+    few, many = (f"{end:,}" if end else "none" for end in (most.low, most.high))
+    fast = f", at the fast end {many}" if most.high > most.value else ""
+    return f"{text}. At the slow end of the interval {few} meet the limits{fast}."
 
 
 def beside_mean(tail, mean, percent):
@@ -186,8 +214,8 @@ def fitting(card, most):
     Returns
     -------
     str
-        As "52 fit in memory, 14 of them within 50 ms"; likely so where that is known only
-        roughly; of memory alone where nothing else is limited.
+        As "52 fit in memory, 14 of them within 50 ms"; likely so, or perhaps, where the verdict at
+        so many users is no surer; of memory alone where nothing else is limited.
     """
     slo, room = card.slo, card.max_concurrent
     fit = f"{room:,} {'fits' if room == 1 else 'fit'} in memory"
@@ -200,13 +228,18 @@ def fitting(card, most):
     within = quantity(bounds[0], "s") if len(bounds) == 1 else "your limits"
     many = min(most.value, room)
     of_them = "all" if many == room else f"{many:,}" if many else "none"
-    if most.doubt:  # too uncertain to be said firmly
-        of_them = f"{'about' if 0 < many < room else 'likely'} {of_them}"
+    if many == room:
+        at_all = card.at(int(many)).limits
+        verdict = max((x.verdict for x in at_all if x.unit == "s"), key=VERDICTS.index)
+        of_them = f"{HOW_SURE.get(verdict, '')} {of_them}".strip()
+    elif many and most.doubt:  # the estimate is at the limit there, whatever its interval
+        of_them = f"about {of_them}"
     return f"{fit}, {of_them} of them within {within}"
 
 
+HOW_SURE = {"likely": "likely", "open": "perhaps"}
 # How a verdict is coloured.
-LEVELS = {"met": "good", "likely": "warn", "missed": "bad", "impossible": "bad"}
+LEVELS = dict.fromkeys(VERDICTS, "bad") | {"met": "good", "likely": "warn", "open": "warn"}
 
 
 def span(estimate, limit=None, scale=1.0):

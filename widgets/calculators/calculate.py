@@ -4,7 +4,7 @@ import textwrap
 
 from llmcap_kernel import catalog, design
 from llmcap_kernel.address import MEAN
-from llmcap_kernel.design.limits import IMPOSSIBLE
+from llmcap_kernel.design.limits import IMPOSSIBLE, LIKELY, MISSED, OPEN, UNLIKELY
 from llmcap_kernel.evidence import weak_spots
 from llmcap_kernel.explain import Line, counted, digits, ordinal, quantity
 from llmcap_kernel.refuse import BadInput
@@ -146,6 +146,7 @@ def _parts(card, state):
         "behind": constants.behind([card]),
         "sentences": [
             *_gaps_said(card),
+            *filter(None, [design.why_no_more(card.deployment, card.workload, card.slo, most)]),
             *money.sentences(),
             NO_INTERVAL,
             *(f"{mode.title}. {mode.wrong}" for mode in modes),
@@ -188,12 +189,17 @@ def _limits_said(card):
     if card.slo == Slo() and tightest.holds:
         return f"{card.binding[0].upper()}{card.binding[1:]}."
     # whether all users have room was just said
-    missed = [x for x in card.limits if not x.holds and x.name != "capacity"]
-    likely = [x for x in card.limits if x.verdict == "likely" and x.name != "capacity"]
+    others = [x for x in card.limits if x.name != "capacity"]
+    missed = [x for x in others if x.verdict in (UNLIKELY, MISSED, IMPOSSIBLE)]
+    likely, even = ([x for x in others if x.verdict == one] for one in (LIKELY, OPEN))
     how = ", impossible on these cards" * (tightest.verdict == IMPOSSIBLE)
     by_how_much = "" if tightest.name == "capacity" else f"{how}: {tightest.sentence}"
     if missed:
-        return f"It misses {_one_or_each(missed, tightest)}{by_how_much}."
+        sure = "misses" if any(x.verdict != UNLIKELY for x in missed) else "likely misses"
+        return f"It {sure} {_one_or_each(missed, tightest)}{by_how_much}."
+    if even:
+        which = "One limit" if len(even) == 1 else _sentence(_listed([_named(x) for x in even]))
+        return f"{which} could go either way: {even[0].sentence}."
     if likely:
         # what binds may be met, with room for all: the sentence is of what may be missed
         met = "It likely meets every limit" if card.fits else "The other limits are likely met"
@@ -205,6 +211,10 @@ def _limits_said(card):
 def _one_or_each(limits, tightest):
     """Limits by name; of the tightest alone, the sentence that follows says which."""
     return "one" if limits == [tightest] else _listed([_named(x) for x in limits])
+
+
+def _sentence(words):
+    return f"{words[0].upper()}{words[1:]}"
 
 
 def _named(limit):
@@ -356,7 +366,7 @@ def _users(card, most, crowds):
         "label": "Users within the limits",
         "value": f"{most.value:,}",
         "unit": answers.users(most.value),
-        "note": _short(room, most),
+        "note": answers.how_many(room, most),
         "explain": "\n\n".join(parts),
     } | (answers.span(most) or _room_span(ledger, most))
 

@@ -7,7 +7,7 @@ from textwrap import wrap
 
 from llmcap_kernel import calibration, catalog, design
 from llmcap_kernel.address import MEAN, asked
-from llmcap_kernel.design.copies import MOST_COPIES
+from llmcap_kernel.design.copies import DESK_CARDS, MOST_COPIES, MOST_DESK
 from llmcap_kernel.design.space import CARDS
 from llmcap_kernel.explain import quantity
 from llmcap_kernel.refuse import BadInput
@@ -58,6 +58,8 @@ FORM = Form(
         Field("nodes", "whole", 1, "Nodes, at most", 1, 8),
         Field("copies", "whole", None, "Copies, at most", 1, MOST_COPIES, optional=True,
               help="They share the load. Empty: one, and for a rate as many as it takes."),
+        Field("desk", "whole", DESK_CARDS, "Workstation cards, at most", 1, MOST_DESK,
+              help="In all copies. A fleet of desks is no service that anybody runs."),
         Field("engine", "name", ANY, "Engine", names=lambda: (ANY, *catalog.engines())),
         Field("bits", "whole", 0, "Bits of a weight, at least", 0, 16),
         Field("batched", "tokens", None, "Tokens a step", 1, inputs.MOST_TOKENS, unit="tokens",
@@ -104,7 +106,10 @@ def view(state):
     return answers.frame(FORM, state, TITLE, LEAD, controls, **parts)
 
 
-ASKED = ("model", "gpus", "tp", "vendor", "nodes", "copies", "engine", "bits", "rate", "batched")
+ASKED = (
+    *("model", "gpus", "tp", "vendor", "nodes", "copies", "desk"),
+    *("engine", "bits", "rate", "batched"),
+)
 
 
 def _load(state):
@@ -114,7 +119,7 @@ def _load(state):
 
 
 @partial(calibration.cache_until_reload, size=8)
-def _search(load, slo, model, gpus, tp, vendor, nodes, copies, engine, bits, rate, batched):
+def _search(load, slo, model, gpus, tp, vendor, nodes, copies, desk, engine, bits, rate, batched):
     """One search, whatever is cheapest in it and whichever of its candidates is looked at."""
     whichever = model == ANY
     if whichever and not gpus:
@@ -131,6 +136,7 @@ def _search(load, slo, model, gpus, tp, vendor, nodes, copies, engine, bits, rat
         tps=[n for n in CARDS if tp is None or n <= tp],
         nodes=nodes,
         most_copies=copies,
+        desk_cards=desk,
         rate=rate,
         max_num_batched_tokens=(batched,),
     )
@@ -167,6 +173,7 @@ def _controls(state):
         c.entry(fields["copies"], state)
         | {"placeholder": "any" if state["rate"] else "1"}
         | c.HALF,
+        c.entry(fields["desk"], state) | c.HALF,
         c.select(fields["rank"], state, [(r, word, "") for r, word in RANKS.items()]) | c.HALF,
     ]
     subjects = {
@@ -178,6 +185,7 @@ def _controls(state):
             "tp",
             "nodes",
             "copies",
+            "desk",
             "rank",
         ),
     }
@@ -224,7 +232,7 @@ def _parts(found, state):
         return shared | {"tables": [_shrinking(found), _front(found)]}
     return shared | {
         "headline": _headline(here),
-        "tables": [_percentiles(here), _shrinking(found), _front(found)],
+        "tables": [_percentiles(found, here), _shrinking(found), _front(found)],
         "behind": constants.behind([here]),
         "sentences": _sentences(found, here, rates, eased),
     }
@@ -238,7 +246,7 @@ def _which_model(found, state):
     parts["links"] = _links(here, state)
     if not here.starts:
         return parts
-    more = [_percentiles(here), _shrinking(found)]
+    more = [_percentiles(found, here), _shrinking(found)]
     return parts | {
         "headline": _headline(here),
         "tables": [*parts["tables"], *more],
@@ -299,7 +307,7 @@ def _headline(here):
         _rent(here),
         _estimate("$/M output", e.usd_mtok, "USD/Mtok", here, "cards always busy"),
         _estimate(_label("itl", which_gap), _of(e, "itl", which_gap), "s", here,
-                  f"{quantity(e.tok_s_user.value, 'tok/s')} a user", gap_s),
+                  f"{quantity(e.tok_s_user.value, 'tok/s')} a user; {_measured(here)}", gap_s),
         _estimate(_label("ttft", which_wait), _of(e, "ttft", which_wait), "s", here,
                   "under this load", wait_s),
     ]  # fmt: skip
@@ -320,6 +328,13 @@ def _of(estimates, latency, which):
     if which == MEAN:
         return getattr(estimates, f"{latency}_s")
     return percentile(estimates, latency, float(which.removeprefix("p")))
+
+
+def _measured(here):
+    """How many measurements stand behind a candidate: few on some of the chips that win."""
+    d = here.deployment
+    both, chips = (f"{n:,}" if n else "no" for n in calibration.rows_behind(d))
+    return f"{both} measured rows of {d.engine.family} on {d.gpu.family}, {chips} of any engine"
 
 
 def _rent(here):
@@ -437,7 +452,7 @@ def _with_other_steps(rates, eased, state):
         }
 
 
-def _percentiles(here):
+def _percentiles(found, here):
     """Every latency from its middle to its tail, and what held four measurements of five."""
     rows = []
     for name, label in LATENCIES.items():
@@ -446,7 +461,7 @@ def _percentiles(here):
         low, high = zip(*(answers.ends(one, "s") for one in made), strict=True)
         rows += [[f"{label}, from", *low], [f"{label}, to", *high]]
     return {
-        "caption": f"Percentiles at {_in_flight(here)}",
+        "caption": f"Percentiles at {_in_flight(found, here)}",
         "columns": ["Latency", *(f"p{percent:g}" for percent in PERCENTS)],
         "rows": rows,
         "highlight": [],
@@ -454,10 +469,12 @@ def _percentiles(here):
     }
 
 
-def _in_flight(here):
+def _in_flight(found, here):
     users = here.workload.concurrency
-    each = " of each copy" if here.copies > 1 else ""
-    return f"{users:,} user{'s' if users > 1 else ''}{each}"
+    who = f"{users:,} user{'s' if users > 1 else ''}"
+    if found.asked.rate is not None:
+        who = f"{users:,} request{'s' if users > 1 else ''} in flight"
+    return f"{who} of each copy" if here.copies > 1 else who
 
 
 def _shrinking(found):
@@ -467,7 +484,7 @@ def _shrinking(found):
     for name in sorted(names, key=lambda name: (name != "capacity", name == "budget")):
         kept = [row for row in left if row.headrooms.get(name, 0) >= 1]
         label = (
-            "hold the users"
+            ("hold the users" if found.asked.rate is None else "start")
             if name == "capacity"
             else f"keep the limit on the {design.limit_title(name)}"
         )
@@ -508,6 +525,16 @@ def _sentences(found, here, rates, eased):
     said += [f"{_in_words(one.sentence, one.choice)}." for one in eased]
     if found.asked.rate is not None and here.meets_all:
         said.insert(0, _served(found, here))
+    if found.asked.rate is None:
+        said += _bursts(here)
+        most = design.users_within(here.deployment, here.workload, here.slo)
+        why = design.why_no_more(here.deployment, here.workload, here.slo, most)
+        said += [why] if why else []
+    if found.asked.desk_cards is not None:
+        said.append(
+            f"Cards of workstations: four at most in a deployment, {found.asked.desk_cards:,} in "
+            "all copies."
+        )
     sure = found.surest
     if sure is not None and sure.number != found.order[0]:
         said.append(f"The cheapest whose whole interval lies within the limits: {_run(sure)}.")
@@ -520,6 +547,19 @@ def _sentences(found, here, rates, eased):
             f"{quantity(high, 'J')}): {design.ENERGY_BASIS}."
         )
     return said
+
+
+def _bursts(here):
+    """Why the slowest first tokens of users come so late, where they do."""
+    p90, p95 = (percentile(here.estimates, "ttft", p).value for p in (90, 95))
+    share = here.estimates.served.burst_share
+    if here.workload.concurrency < 2 or p95 < 2 * p90:
+        return []
+    return [
+        f"First tokens at p95 are late since users who ask again at once meet: measured waits are "
+        f"those of {share:.0%} who ask at the same moment, each behind the prompts of the others. "
+        "Requests of a rate come one by one."
+    ]
 
 
 def _served(found, here):

@@ -120,7 +120,7 @@ def _headline(card):
         "label": columns.title(card),
         "value": value,
         "unit": unit,
-        "note": f"{limit.title} {limit.words}: {limit.sentence}",
+        "note": f"{limit.words}: {limit.sentence}",
         "explain": card.explain(),
     } | (answers.span(card.usd_mtok) if card.starts and card.usd_mtok else {})
 

@@ -3,6 +3,7 @@ below it how the picked one's gaps are spread.
 """
 
 from dataclasses import dataclass
+from itertools import product
 from math import log10
 
 from llmcap_kernel.explain import quantity
@@ -106,8 +107,9 @@ def cost_and_gap(
     across = (min(rents, default=1) / 1.3, max(rents, default=1) * 1.6)
     up = (min(gaps, default=1) / 1.25, max(gaps, default=1) * 1.25)
     panel = _Panel(across, up)
-    shapes, said = _limits(gap_ms, usd_h)
-    taken = panel.limits(gap_ms, usd_h) + ([panel.ring(here)] if here else [])
+    words = panel.limits(gap_ms, usd_h)
+    shapes, said = _limits(gap_ms, usd_h, at_foot=len(words) == 2 and words[1][1] < LINE_PX)
+    taken = words + ([panel.ring(here)] if here else [])
     labels = _names(candidates, here, panel, taken)
     axes = {"xaxis": log_axis(cost_title, *across), "yaxis": log_axis(gap_title, *up)}
     if spread:
@@ -217,7 +219,7 @@ LETTER_PX, LINE_PX = 7, 16
 BESIDE_PX, ABOVE_PX = 9, 3  # from a mark to its name
 RING_PX = 20
 # Where a name may stand, by its own end that is nearest to the mark.
-CORNERS = (("left", "bottom"), ("right", "bottom"), ("left", "top"), ("right", "top"))
+CORNERS = tuple(product(("left", "right"), ("bottom", "top", "middle")))
 
 
 @dataclass(frozen=True)
@@ -240,7 +242,9 @@ class _Panel:
         """
         (x, y), (side, level) = (self.x(candidate.cost), self.y(candidate.gap_ms)), corner
         wide = BESIDE_PX + LETTER_PX * len(candidate.label)
-        low = y + ABOVE_PX if level == "bottom" else y - ABOVE_PX - LINE_PX
+        low = {"bottom": y + ABOVE_PX, "middle": y - LINE_PX / 2, "top": y - ABOVE_PX - LINE_PX}[
+            level
+        ]
         left = x if side == "left" else x - wide
         return left, low, left + wide, low + LINE_PX
 
@@ -257,7 +261,9 @@ class _Panel:
             out.append((right - wide, low, right, low + LINE_PX))
         if usd_h:
             end, wide = self.x(usd_h), LETTER_PX * len(RENT.format(usd_h))
-            out.append((end - wide, top - LINE_PX, end, top))
+            above, below = ((end - wide, y, end, y + LINE_PX) for y in (top - LINE_PX, 0))
+            # where the gap's words stand at the top, the rent's stand at the foot
+            out.append(below if out and _overlap(above, out[0]) else above)
         return out
 
 
@@ -290,14 +296,21 @@ def _is_free(box, marks, taken):
         return False
     if any(left < x < right and low < y < high for x, y in marks):
         return False
-    return all(left > b[2] or right < b[0] or low > b[3] or high < b[1] for b in taken)
+    return not any(_overlap(box, other) for other in taken)
+
+
+def _overlap(one, other):
+    """Whether two boxes have a point in common."""
+    apart = one[0] > other[2] or one[2] < other[0] or one[1] > other[3] or one[3] < other[1]
+    return not apart
 
 
 def _name(candidate, side, level):
     """A name beside its mark; Plotly takes places by their logarithm."""
     font = {"size": 12, "color": QUIET}
     place = {"xanchor": side, "xshift": BESIDE_PX if side == "left" else -BESIDE_PX}
-    place |= {"yanchor": level, "yshift": ABOVE_PX if level == "bottom" else -ABOVE_PX}
+    place |= {"yanchor": level}
+    place |= {"yshift": {"bottom": ABOVE_PX, "middle": 0, "top": -ABOVE_PX}[level]}
     return note(candidate.label, log10(candidate.cost), log10(candidate.gap_ms), font=font, **place)
 
 
@@ -310,7 +323,7 @@ def _ringed(candidate):
 GAP, RENT = "{:g} ms allowed", "${:g}/h"  # the words beside the limits
 
 
-def _limits(gap_ms, usd_h):
+def _limits(gap_ms, usd_h, at_foot):
     line: dict = {"color": BAD, "width": 2, "dash": "dot"}
     shapes: list[dict] = []
     said: list[dict] = []
@@ -323,6 +336,7 @@ def _limits(gap_ms, usd_h):
     if usd_h:
         ends = {"y0": 0, "y1": 1, "yref": "y domain", "x0": usd_h, "x1": usd_h}
         shapes.append({"type": "line", "line": line} | ends)
-        place = {"yref": "y domain", "xanchor": "right", "yanchor": "top", "font": font}
-        said.append(note(RENT.format(usd_h), log10(usd_h), 1, xshift=-4, **place))
+        place = {"yref": "y domain", "xanchor": "right", "font": font}
+        place |= {"yanchor": "bottom" if at_foot else "top"}
+        said.append(note(RENT.format(usd_h), log10(usd_h), 1 - at_foot, xshift=-4, **place))
     return shapes, said

@@ -268,8 +268,7 @@ def _why(card, best):
     if card.meets_all:
         times = card.usd_mtok.value / best.usd_mtok.value
         return f"{card.label} costs {digits(times, 2)} times as much"
-    how = "cannot meet" if least.verdict == "impossible" else "misses"
-    return f"{card.label} {how} {named(least)}: {_beside(least)}"
+    return f"{card.label} {least.misses} {named(least)}: {_beside(least)}"
 
 
 def _cut(row, full):

@@ -3,7 +3,7 @@
 It asks what Calculate asks, with fewer inputs, and gives what Calculate gives.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from llmcap_kernel import catalog, design
@@ -327,9 +327,12 @@ def _verdict(card, context):
     if books.beyond:
         return "bad", f"{who}: {books.beyond[0].lower()}{books.beyond[1:]}"
     first = f"{RUNS_OUT[card.limits[0].name]} runs out first."
-    missed = [_missed(one, card) for one in card.limits if not one.holds]
+    doubted = [one for one in card.limits if one.verdict == "open"]
+    missed = [_missed(one, card) for one in card.limits if not one.holds and one not in doubted]
     if missed:
         return "bad", f"{who}: {'; '.join(missed)}."
+    if doubted:
+        return "warn", f"{who}: it could go either way: {doubted[0].sentence}."
     if any(one.verdict != "met" for one in card.limits):
         return "warn", f"{who}: every limit is likely met. {first}"
     return "good", f"{who}: every limit is met. {first}"
@@ -425,7 +428,10 @@ def _numbers(card, most):
     _, unit, scale = answers.timed(e.ttft_s)  # in milliseconds where Calculate says it so
     room = f"{card.max_concurrent:,} fit in memory"
     out = [
-        _estimated("Users within the limits", most, "users", note=room, what=answers.HOW_MANY),
+        replace(
+            _estimated("Users within the limits", most, "users"),
+            note=answers.how_many(room, most),
+        ),
         _estimated("Speed of one user", e.tok_s_user, "tok/s", note="on average"),
         *(
             _estimated(
@@ -445,7 +451,7 @@ def _numbers(card, most):
     return out
 
 
-def _estimated(label, estimate, unit, note="", limit=None, money=False, what="It"):
+def _estimated(label, estimate, unit, note="", limit=None, money=False):
     known = not estimate.doubt and estimate.low != estimate.high
     low, high = (estimate.low, estimate.high) if known else (None, None)
     return Number(
@@ -456,7 +462,7 @@ def _estimated(label, estimate, unit, note="", limit=None, money=False, what="It
         high=high,
         ceiling=estimate.ceiling,
         limit=limit,
-        note=answers.noted(note, estimate, what),
+        note=answers.noted(note, estimate),
         money=money,
         rough=bool(estimate.doubt),
     )

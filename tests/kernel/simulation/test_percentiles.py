@@ -1,6 +1,8 @@
 """Percentiles for users at once: what can never happen, and what an engine does in a round."""
 
+import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from llmcap_kernel import calibration, capacity, catalog
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.serving import Served, load_work, most_running, serve
-from llmcap_kernel.simulation import percentiles
+from llmcap_kernel.simulation import percentiles, rates
 from llmcap_kernel.simulation.percentiles import percentile, quantile_s, spread_of
 from llmcap_kernel.spec import TAILED, Efficiency, Speculation, Workload
 
@@ -192,3 +194,58 @@ def test_a_stack_of_loads_has_the_percentiles_of_each():
 def test_what_is_no_percentile_is_refused_in_a_sentence(name, percent, told):
     with pytest.raises(BadInput, match=told):
         percentile(estimated(), name, percent)
+
+
+@settings(max_examples=60)
+@given(deployments(), workloads, quantities)
+def test_no_bound_of_a_percentile_runs_backwards(deployment, load, quantity):
+    """A 50th percentile is never longer than a 90th, whatever is known of either."""
+    assume(starts(deployment, load))
+    made = estimated(deployment, load)
+    _in_order([percentile(made, quantity, p) for p in (1, 10, 25, 50, 75, 76, 90, 95, 99, 99.9)])
+
+
+@pytest.mark.parametrize("quantity", TAILED)
+def test_no_bound_runs_backwards_where_requests_come_at_a_rate(quantity):
+    d = catalog.deployment(model="llama-3.1-8b", gpu="l4", weights="fp8")
+    for share in (0.1, 0.5, 0.9):
+        at = rates.at_rate(d, Workload(1000, 200), 1.0)
+        at = replace(at, rate_rps=share * at.most_answered_rps.value)
+        found = [at.percentile(quantity, p) for p in (5, 50, 75, 76, 90, 99)]
+        _in_order(found)
+
+
+def _in_order(found):
+    for part in ("value", "low", "high", "ceiling"):
+        along = [getattr(one, part) for one in found]
+        assert all(a <= b * (1 + 1e-12) for a, b in pairwise(along)), part
+
+
+def test_the_users_at_which_a_twentieth_of_the_gaps_meets_a_prompt_by_hand():
+    """An answer of n tokens meets each other user's prompt once, the tenth that ask with it half.
+
+    So of its steps 1 - exp(-m) carry one, with m = others (1 - burst / 2) / n: for 0.05, m is
+    0.0513, and 1,000 tokens without a burst have 51.3 others.
+    """
+    d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    burst = estimated(d, Workload(1000, 1000, 2)).served.burst_share
+    for tokens in (100, 1000):
+        by_hand = 1 + 0.0512933 * tokens / (1 - burst)  # of short prompts, a burst fills chunks
+        edge = percentiles.users_in_prompts(d, Workload(1000, tokens), 0.05)
+        assert edge < by_hand < 1.2 * edge
+    # a prompt of ten whole steps, and no rest: each other user's are in 10 of 1,000
+    whole = replace(d, max_num_batched_tokens=1024)
+    edge = percentiles.users_in_prompts(whole, Workload(10_240, 1000), 0.05)
+    assert edge == pytest.approx(1 + 0.05 * 1000 / 10 / (1 - burst / 2), rel=1e-6)
+
+
+@settings(max_examples=40)
+@given(deployments(), workloads, st.floats(0.01, 0.5))
+def test_the_share_of_steps_with_prompts_passes_there(deployment, load, share):
+    assume(starts(deployment, load))
+    edge = percentiles.users_in_prompts(deployment, load, share)
+    assume(2 < edge < 500)
+    for users, beyond in ((math.floor(edge), False), (math.ceil(edge) + 1, True)):
+        here = replace(load, concurrency=users)
+        assume(most_running(deployment, here) >= users)
+        assert (spread_of(estimated(deployment, here).served).stalled > share) is beyond

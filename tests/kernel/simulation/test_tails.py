@@ -64,6 +64,14 @@ def test_no_interval_is_narrower_than_the_mean_of_serves():
         assert band.low <= band.value * low and band.value * high <= band.high
 
 
+def test_no_bound_of_a_run_runs_backwards_along_the_percent():
+    found = estimated(D, requests(LOAD.at(3.0)))
+    for name in QUANTITIES:
+        bands = [found.percentile(name, percent) for percent in (10, 50, 75, 76, 90, 95, 99)]
+        for ends in zip(*bands, strict=True):
+            assert list(ends) == sorted(ends), name
+
+
 def test_a_good_request_meets_every_limit():
     run = Run((Served(0, 0, 0, 2, 4, 9, 5), Served(0, 0, 0, 1, 8, 9, 5), None), ())
     assert goodput_rps(run, Slo()) == 2 / 8
