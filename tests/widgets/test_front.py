@@ -196,7 +196,7 @@ def test_the_verdict_and_the_users_within_the_limits_agree(itl):
     state = calculate.FORM.defaults() | {"users": None, "itl": itl, "budget": 0}
     view, (d, slo) = calculate.view(state), (inputs.deployment(state), inputs.limits(state))
     card = design.card(d, design.most_users_load(d, inputs.load(state | {"users": 1}), slo), slo)
-    note = next(x["note"] for x in view["headline"] if x["label"] == "Users within the limits")
+    (note,) = (one for one in view["sentences"] if "in memory" in one)
     (gap,) = (one for one in card.limits if one.unit == "s")
     said = view["status"]["text"]
     assert ("likely meets" in said) is (gap.verdict == "likely")

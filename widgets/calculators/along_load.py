@@ -98,7 +98,7 @@ def parts(question):
             *_crossings(question, curves, stops, found),
             *_limits(question, curves, stops),
             *_ends(question, ends, stops, curves),
-            *_better_with_length(question, curves, rows, stops),
+            *_better_with_length(question, curves, rows),
             *_jumps(question, curves, stops),
             question.words(),
         ],
@@ -446,16 +446,15 @@ def _sure(question, curve, stops):
     return f"; met, and not only likely, up to {found[0].at - 1:,} {question.variable.word}"
 
 
-def _better_with_length(question, curves, rows, stops):
+def _better_with_length(question, curves, rows):
     """Say why a longer context is faster, where it is: a wonder to who sees it first."""
     if question.name != "ctx" or question.state["show"] not in ("gap", "rate"):
         return []
     sign = -1 if question.what.less else 1
-    seen = rows if question.tail is None else stops  # a percentile jumps between two rows
     for curve in curves:
-        known = [(x, curve.value(x)) for x in seen if curve.value(x) is not None]
+        known = [(x, curve.value(x)) for x in rows if curve.value(x) is not None]
         if any(sign * (b - a) > 0.005 * a for (_, a), (_, b) in pairwise(known)):
-            return [WHY_BETTER if question.tail is None else WHY_FEWER]
+            return [WHY_BETTER]
     return []
 
 
@@ -473,13 +472,6 @@ def _jumps(question, curves, stops):
     who = ", ".join(f"{label} with more than {edge:,}" for label, edge in edges.items())
     share = f"{100 - tail.percent:g}% of the gaps have another user's prompt in them"
     return [f"Over {share}, and the percentile jumps: {who} users."] if edges else []
-
-
-WHY_FEWER = (
-    "A longer context can be faster: prompt and answer grow together, and the longer an answer "
-    "is, the fewer of others' prompts each of its gaps meets. At a percentile that number falls "
-    "from one whole prompt to the next, and at last to none."
-)
 
 
 WHY_BETTER = (

@@ -146,7 +146,7 @@ def _parts(card, state):
         "behind": constants.behind([card]),
         "sentences": [
             *_gaps_said(card),
-            *filter(None, [design.why_no_more(card.deployment, card.workload, card.slo, most)]),
+            *_users_said(card, most),
             *money.sentences(),
             NO_INTERVAL,
             *(f"{mode.title}. {mode.wrong}" for mode in modes),
@@ -349,9 +349,21 @@ def _gaps_said(card):
             yield f"{why[0].upper()}{why[1:]}, so the {ordinal(tail.percent)} percentile is long."
 
 
+def _is_limited(card):
+    return card.starts and bool(card.slo.itl_s or card.slo.ttft_s or card.slo.tails)
+
+
+def _users_said(card, most):
+    """How many of those who fit are within the limits, and what ends them."""
+    if not _is_limited(card):
+        return []
+    said = answers.how_many(answers.fitting(card, most), most).removesuffix(".")
+    why = design.why_no_more(card.deployment, card.workload, card.slo, most)
+    return [f"{said}. {why}".strip()]
+
+
 def _users(card, most, crowds):
-    slo, ledger = card.slo, card.ledger
-    limited = card.starts and bool(slo.itl_s or slo.ttft_s or slo.tails)
+    ledger, limited = card.ledger, _is_limited(card)
     wanted = f"{card.workload.concurrency:,} wanted"
     parts = [f"MEMORY: a ledger\n{answers.arithmetic(ledger)}"]
     if limited:
@@ -359,14 +371,14 @@ def _users(card, most, crowds):
         for users, trial in sorted(crowds.items()):
             rows.append(f"at {counted(users, 'user')}")
             rows += [f"    {limit.sentence}" for limit in trial.limits if limit.unit == "s"]
-        parts += [f"{answers.fitting(card, most)}.", "\n".join(rows), _why(most)]
+        parts += ["\n".join(rows), _why(most)]
     fit = "fits" if ledger.max_concurrent == 1 else "fit"
     room = f"{ledger.max_concurrent:,} {fit} in memory; {wanted}"
     return {
         "label": "Users within the limits",
         "value": f"{most.value:,}",
         "unit": answers.users(most.value),
-        "note": answers.how_many(room, most),
+        "note": room,
         "explain": "\n\n".join(parts),
     } | (answers.span(most) or _room_span(ledger, most))
 
