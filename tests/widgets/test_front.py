@@ -167,8 +167,8 @@ def test_room_in_memory_and_users_within_the_limits_are_two_numbers():
     assert 0 < most.value < card.max_concurrent
     words = f"{card.max_concurrent:,} fit in memory, {most.value:,} of them within 50 ms"
     assert words in PictureSession("front", **ASKED[3]).drawn.said
-    headline = calculate.view(front.to_state(**asked(ASKED[3])))["headline"]
-    assert any(words in one["explain"] for one in headline)
+    said = calculate.view(front.to_state(**asked(ASKED[3])))["sentences"]
+    assert any(words in one for one in said)
 
 
 def test_a_percentile_far_from_the_mean_says_why():

@@ -37,8 +37,11 @@ export class Hands {
     // a paste is an event of its own
     const typed = node.nodeName === "TEXTAREA" && event.inputType !== "insertFromPaste";
     const isWhole = wholeJson(node.value) || (cameWhole(event) && node.value.trim());
-    if (typed && isWhole) this.used(node);
-    else if (node.type === "range") this.dragged(node);
+    if (typed && isWhole) {
+      // a text of several lines comes as several events, each with all of it
+      if (node.taken !== node.value) this.used(node);
+      node.taken = node.value;
+    } else if (node.type === "range") this.dragged(node);
   }
 
   dragged(node) {
