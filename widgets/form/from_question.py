@@ -165,6 +165,10 @@ def _read(said, values, fields):
     if values.get("model") == ANY:
         taken.insert(0, "any model")
     notes = [f"Read: {', '.join((*taken, *words))}. The rest stays as it was."]
+    released = {v for k, v in values.items() if k.rpartition(".")[2] == "weights"}
+    if said.models and released and "weights" not in said.numbers:
+        titles = " and ".join(sorted(catalog.format(one).short_title for one in released))
+        notes.append(f"Weights are as released: {titles}. Name a format for another.")
     if values.get("tp") and CARDS in fields:
         most = "one card" if values["tp"] == 1 else f"{values['tp']} cards at most"
         notes.append(f"A copy of the model takes {most}.")
