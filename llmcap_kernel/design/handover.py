@@ -576,7 +576,7 @@ def benchmark(deployment: Deployment, workload: Workload, *, model: str = "") ->
     >>> b = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8")
     >>> print(benchmark(b, Workload(7000, 1000, 16)).text)
     vllm bench serve \\
-      --model meta-llama/Llama-3.1-70B \\
+      --model meta-llama/Llama-3.1-70B-Instruct \\
       --dataset-name random \\
       --random-input-len 7000 \\
       --random-output-len 1000 \\

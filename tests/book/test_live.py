@@ -249,7 +249,7 @@ def test_a_question_typed_in_a_line_fills_the_inputs(browser, static_site, waits
     box = page.get_by_role("textbox", name="Type a question:")
     box.fill(words)
     box.press("Enter")
-    page.wait_for_url("**c.gpu=mi300x**")
+    page.wait_for_url("**gpt-oss-120b**")
     reader.settled()
     root = page.locator("section.lc").first
     seen = shown(root)
@@ -257,7 +257,7 @@ def test_a_question_typed_in_a_line_fills_the_inputs(browser, static_site, waits
     assert box.input_value() == words
     assert page.get_by_text("Read: gpt-oss 120B, 1x H100 SXM5").is_visible()
     page.get_by_role("button", name="Undo").click()
-    page.wait_for_url(lambda url: "mi300x" not in url)
+    page.wait_for_url(lambda url: "gpt-oss" not in url)
     context.close()
     assert not reader.faults
 

@@ -42,7 +42,7 @@ def test_a_search_for_a_model_or_a_card_is_put_to_a_calculator(visit):
     page = visit("/search.html?q=Qwen3-32B+on+two+H200")
     page.locator(".lt-ask a", has_text="VRAM").click()
     page.wait_for_url(re.compile("/apps/vram.*model=qwen3-32b&gpu=h200-sxm&tp=2"))
-    page.get_by_text("Read: Qwen3 32B, 2x H200").first.wait_for()
+    page.locator(".lc-receipt:visible", has_text="Read: Qwen3 32B, 2x H200").wait_for()
     assert visit("/search.html?q=roofline").locator(".lt-ask").count() == 0
 
 

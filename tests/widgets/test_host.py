@@ -52,9 +52,9 @@ def test_a_state_is_answered_with_its_number():
 
 
 def test_a_part_of_a_state_keeps_the_rest_and_nothing_resets_it():
-    calculator = Calculator("scorecard", "d.tp=2&users=4")
+    calculator = Calculator("scorecard", "d.tp=4&users=4")
     calculator.state = {"values": {"users": 5}, "seq": 1}
-    assert "d.tp=2" in calculator.view["query"]
+    assert "d.tp=4" in calculator.view["query"]
     calculator.state = {"values": {}, "seq": 2}
     assert calculator.view["query"] == untouched("scorecard")
 

@@ -378,7 +378,7 @@ def _users(card, most, crowds):
         "label": "Users within the limits",
         "value": f"{most.value:,}",
         "unit": answers.users(most.value),
-        "note": room,
+        "note": f"{room}; {most.low or 'none'} at the slow end" if most.doubt else room,
         "explain": "\n\n".join(parts),
     } | (answers.span(most) or _room_span(ledger, most))
 

@@ -1,6 +1,7 @@
 """Two to four deployments under one load: what the calculators that compare them share."""
 
 import re
+from dataclasses import replace
 
 from llmcap_kernel import design, toolbox
 from llmcap_kernel.address import MEAN
@@ -15,14 +16,14 @@ LETTERS = ("a", "b", "c", "d")
 WORKED = design.worked_spec()
 
 
-def _on(gpu):
-    """The worked spec's model on one card."""
-    return toolbox.change_gpu(WORKED[0], gpu)
+def _on(gpu, tp=1):
+    """The worked spec's model on a card, or on several."""
+    return replace(toolbox.change_gpu(WORKED[0], gpu), tp=tp)
 
 
 # One model on cards that all hold it and its users, within the worked spec's budget.
 START = dict(
-    zip(LETTERS, (_on("h200-sxm"), WORKED[1], _on("mi300x"), _on("b200-sxm")), strict=True)
+    zip(LETTERS, (_on("h200-sxm"), WORKED[1], _on("mi300x"), _on("a100-sxm-80gb", 2)), strict=True)
 )
 # The worked spec's three, and the other card that would hold it: where addresses of the first
 # versions began.

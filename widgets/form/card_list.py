@@ -105,7 +105,7 @@ def title(value):
     Examples
     --------
     >>> title("h200-sxm,l4")
-    'H200 SXM5 141GB, L4 24GB'
+    'H200 SXM 141GB, L4'
     """
     if own_card.is_own(value):
         return f"{own_card.card(value).title}, your file"

@@ -104,7 +104,9 @@ def png(name: str, query: str) -> bytes | None:
         A PNG; None where the link has no deployment, or one without an answer.
     """
     view = heads.asked(name, query)
-    if view is None or not heads.is_answered(view):
+    # a search names no deployment of its own
+    names = {field.name for field in session.CALCULATORS[name].FORM.fields} if view else set()
+    if view is None or not heads.is_answered(view) or not names & {"gpu", "a.gpu"}:
         return None
     sheet, books = Sheet(), _books(name, query)
     y = _verdict(sheet, _head(sheet, view), view["status"])
