@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from .. import catalog, toolbox
-from ..explain import quantity
+from ..explain import counted, quantity
 from ..refuse import BadInput
 from ..spec import Slo, Workload
 from .cards import Card, card
@@ -215,7 +215,7 @@ def _served_within(found: Search, best: Choice, slo: Slo) -> str:
     """Users that one copy of the answer serves within limits, or requests a second."""
     if found.asked.rate is None:
         users = users_within(best.deployment, best.workload, slo).value
-        return f"{users:,} user{'s' if users != 1 else ''}"
+        return counted(int(users), "user")
     answered = most_answered_rps(found.space[best.number], found.asked._replace(slo=slo))
     return f"{answered:.3g} requests/s{' a copy' if best.copies > 1 else ''}"
 

@@ -171,6 +171,8 @@ class Search:
         Reason
             Limits that it misses and by how much, or how much dearer it is.
         """
+        if self.asked.rate is None:
+            return reason_for(choice, self.winner)
         return reason_for(choice, self.winner, self.asked, self.space[choice.number])
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from .. import calibration, capacity, serving
 from ..calibration import Estimate
-from ..explain import ordinal, quantity
+from ..explain import counted, ordinal, quantity
 from ..simulation.percentiles import percentile, users_in_prompts
 from ..spec import Deployment, Slo, Workload
 from .cards import Card
@@ -130,7 +130,7 @@ def why_no_more(deployment: Deployment, workload: Workload, slo: Slo, most: Esti
         if then_s <= tail.bound_s:
             continue
         return (
-            f"With more than {most.value:,} user{'s' if most.value > 1 else ''}, over "
+            f"With more than {counted(int(most.value), 'user')}, over "
             f"{100 * longer:g}% of the gaps have another user's prompt in them, and the "
             f"{ordinal(tail.percent)} percentile goes from {quantity(now_s, 's')} to "
             f"{quantity(then_s, 's')}: longer answers, or a limit above that, lift this."

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from tests import axe
-from tests.conftest import settle
+from tests.conftest import faded, settle
 from widgets.pages import build
 
 pytestmark = pytest.mark.browser
@@ -36,7 +36,7 @@ def test_a_page_loads_cleanly_fits_and_is_accessible(visit, path):
     assert page.locator("article h1").first.is_visible()
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        page.wait_for_selector(f"html[data-theme={scheme}]")
+        faded(page, scheme)
         assert overflow(page) <= 0
         if scheme == "light":
             assert not serious_faults(page)

@@ -6,12 +6,13 @@ from functools import cache
 from itertools import chain, combinations, pairwise
 
 from llmcap_kernel import capacity, serving, sweep
-from llmcap_kernel.explain import digits
+from llmcap_kernel.explain import counted, digits
 from llmcap_kernel.simulation.percentiles import users_in_prompts
 from llmcap_kernel.sweep import OBSTACLES
 
 from ..figures.curves import curves_with_bands
 from ..form.inputs import MOST_TOKENS, MOST_USERS
+from .answers import listed
 from .question import tables, times_ahead
 
 SAMPLES = 24  # points of a curve, besides the rows of its table
@@ -239,7 +240,7 @@ def _status(question, curves, leads, stops):
     more = []
     if len(named) < len(every):
         rest = len(every) - len(named)
-        text += f" The lead changes in {rest} shorter part{'s' * (rest > 1)}, as said below."
+        text += f" The lead changes in {counted(rest, 'shorter part')}, as said below."
         more = [_said(question, curves, every, stops)]
     text = " ".join(filter(None, (text, _held_in_part(question, curves))))
     met = any(curve.misses(x) is False for curve in curves for x in stops)
@@ -298,7 +299,7 @@ def _ahead_words(question, curves, one, inside, over, *, is_first):
         if one.leader and " and " not in one.leader:
             has = f"{_has(favoured)} the {noun} " if is_first else ""
             return f"{favoured} {has}{over} by the estimates ({by}), {_rivals(question, one)}"
-        names = _listed(label for label in question.columns if label in one.names)
+        names = listed(label for label in question.columns if label in one.names)
         lead = f"For the {noun}, " if is_first else ""
         favour = "" if " and " in favoured else f" (the estimates favour {favoured}, {by})"
         return f"{lead}{names} are too close to call {over}{favour}"
@@ -309,16 +310,11 @@ def _ahead_words(question, curves, one, inside, over, *, is_first):
 def _rivals(question, one):
     """With whom it is too close to call, all along and in part."""
     close = [label for label in question.columns if label in one.names - {one.leader}]
-    always = _listed(label for label in close if label not in one.sometimes)
-    in_part = _listed(label for label in close if label in one.sometimes)
+    always = listed(label for label in close if label not in one.sometimes)
+    in_part = listed(label for label in close if label in one.sometimes)
     if not always:
         return f"too close to call, in part, with {in_part}"
     return f"too close to call with {always}{f' and, in part, with {in_part}' if in_part else ''}"
-
-
-def _listed(labels):
-    labels = list(labels)
-    return " and ".join(filter(None, (", ".join(labels[:-1]), *labels[-1:])))
 
 
 def _has(names):

@@ -151,6 +151,28 @@ def noted(text, estimate, what="It"):
     return f"{text}. {doubt}" if text and doubt else text or doubt
 
 
+def listed(names):
+    """Join names as a sentence does.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The names.
+
+    Returns
+    -------
+    str
+        With commas, and "and" before the last; empty for none.
+
+    Examples
+    --------
+    >>> listed(["rent", "price", "gap"]), listed(["rent"]), listed([])
+    ('rent, price and gap', 'rent', '')
+    """
+    names = list(names)
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
 def how_many(text, most):
     """Say beside the users within the limits how many there are at the ends of the interval.
 

@@ -198,7 +198,9 @@ def _limits_said(card):
         sure = "misses" if any(x.verdict != UNLIKELY for x in missed) else "likely misses"
         return f"It {sure} {_one_or_each(missed, tightest)}{by_how_much}."
     if even:
-        which = "One limit" if len(even) == 1 else _sentence(_listed([_named(x) for x in even]))
+        which = (
+            "One limit" if len(even) == 1 else _sentence(answers.listed([_named(x) for x in even]))
+        )
         return f"{which} could go either way: {even[0].sentence}."
     if likely:
         # what binds may be met, with room for all: the sentence is of what may be missed
@@ -210,7 +212,7 @@ def _limits_said(card):
 
 def _one_or_each(limits, tightest):
     """Limits by name; of the tightest alone, the sentence that follows says which."""
-    return "one" if limits == [tightest] else _listed([_named(x) for x in limits])
+    return "one" if limits == [tightest] else answers.listed([_named(x) for x in limits])
 
 
 def _sentence(words):
@@ -220,10 +222,6 @@ def _sentence(words):
 def _named(limit):
     """A limit as a newcomer would say it."""
     return WORDS.get(limit.name) or f"the {limit.title}"
-
-
-def _listed(words):
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _notes(card, state):

@@ -9,7 +9,7 @@ from llmcap_kernel import calibration, catalog, design
 from llmcap_kernel.address import MEAN, asked
 from llmcap_kernel.design.copies import DESK_CARDS, MOST_COPIES, MOST_DESK
 from llmcap_kernel.design.space import CARDS
-from llmcap_kernel.explain import quantity
+from llmcap_kernel.explain import counted, quantity
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.simulation import PERCENTS
 from llmcap_kernel.simulation.percentiles import percentile
@@ -367,8 +367,9 @@ def _figure(found, here):
     slo = found.asked.slo
     which = asked(slo, "itl")[1]
     rented = any(choice.usd_h_all for choice in drawn.values())
+    front = {choice.number for choice in found.front}
     points = [
-        _candidate(found, choice, which, rented)
+        _candidate(found, choice, front, which, rented)
         for choice in drawn.values()
         if choice.starts and (choice.usd_h_all or not rented)
     ]
@@ -395,8 +396,7 @@ def _figure(found, here):
     )
 
 
-def _candidate(found, choice, which, rented):
-    front = {choice.number for choice in found.front}
+def _candidate(found, choice, front, which, rented):
     kind = "front" if choice.number in front else "meets" if choice.meets_all else "misses"
     return Candidate(
         choice.number,
@@ -471,9 +471,9 @@ def _percentiles(found, here):
 
 def _in_flight(found, here):
     users = here.workload.concurrency
-    who = f"{users:,} user{'s' if users > 1 else ''}"
+    who = counted(users, "user")
     if found.asked.rate is not None:
-        who = f"{users:,} request{'s' if users > 1 else ''} in flight"
+        who = f"{counted(users, 'request')} in flight"
     return f"{who} of each copy" if here.copies > 1 else who
 
 

@@ -8,7 +8,7 @@ from llmcap_kernel.refuse import BadInput, printable
 
 from ..figures.memory import stacked_bars, term_table
 from ..form import from_log
-from . import running
+from . import answers, running
 
 # What each field of Validate says of a log; the inputs beside the file.
 FIELD_OF = {
@@ -127,8 +127,8 @@ def _lacks(one):
 def _lacking(one):
     """Ask for all that a log leaves out at once."""
     lacking = [NEEDS[name] for name in _lacks(one)]
-    listed = " and ".join(filter(None, (", ".join(lacking[:-1]), lacking[-1] if lacking else "")))
-    return f"The log does not name {listed}: choose it below your file." if lacking else ""
+    names = answers.listed(lacking)
+    return f"The log does not name {names}: choose it below your file." if lacking else ""
 
 
 def _open(one, reason):

@@ -6,8 +6,8 @@ from llmcap_kernel.explain import ordinal, quantity
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Slo, Tail, Workload
 
+from . import card_list, following, from_name, lists, own_card, pasted
 from . import controls as c
-from . import following, from_name, lists, own_card, pasted
 from .presets import AS_UNTOLD
 from .state import Field
 
@@ -399,11 +399,9 @@ def _model_control(fields, state, model):
 
 def _own_option(value):
     """A card that is in no list, while it is the one: of the reader's own file, or unequal ones."""
-    if own_card.is_own(value):
-        return ((value, f"{own_card.card(value).title}, your file", ""),)
     if any(value == name for name, _, _ in lists.gpu_options()):
         return ()
-    return ((value, lists.listed_title(value), ""),)
+    return ((value, card_list.title(value), ""),)
 
 
 def _card_counts(model, gpu, current):

@@ -4,13 +4,13 @@ from collections import Counter
 from functools import cache
 
 from llmcap_kernel import catalog
+from llmcap_kernel.explain import GIB
 
 # What engines of servers load, and so what most people mean; the rest stands below it.
 SERVED = (
     *("bf16", "fp16", "fp8", "fp8-block", "int8", "mxfp8", "int4-awq", "int4-gptq"),
     *("nvfp4", "mxfp4"),
 )
-GIB = 2**30
 VENDORS = {
     "nvidia": "NVIDIA",
     "amd": "AMD",
