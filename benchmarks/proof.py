@@ -1,6 +1,6 @@
 """The proof: every claim measured again, and written down where the book reads it.
 
-    python benchmarks/proof.py [--only speed peers accuracy memory page sessions build]
+    python benchmarks/proof.py [--only speed peers accuracy timed memory page sessions build]
 
 `make bench` runs it whole. A part that is measured takes the place of what `proof.json` held of
 it, with the day, the load of the machine and the versions; the others stay. Then the page *How
@@ -30,7 +30,7 @@ import psutil
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import accuracy, against, memory, speed  # noqa: E402
+from benchmarks import accuracy, against, memory, speed, timed  # noqa: E402
 from llmcap_kernel.evidence import compare, fit  # noqa: E402
 from widgets.pages import generated, proof_page  # noqa: E402
 
@@ -183,6 +183,7 @@ PARTS = {
     "speed": speed.measured,
     "peers": peers,
     "accuracy": errors,
+    "timed": timed.measured,
     "memory": ledger,
     "page": page,
     "sessions": sessions,

@@ -148,3 +148,13 @@ def test_a_minute_draws_each_step_with_a_prompt_where_it_is():
     ]
     assert len(shown) > 5
     assert len(shown) <= len(widths("minute", rate=0.4)) <= len(shown) + 2
+
+
+def test_what_was_timed_stands_beside_what_was_predicted():
+    """A step of Llama-3.1-8B alone reads 15 GB of 4.8 TB/s: 3.1 ms, so at most 319 tokens."""
+    rows = [row for row in table("timed") if row[0] == "Llama-3.1-8B"]
+    assert rows[0][1] == "256"
+    predicted, took = (float(words.removesuffix(" tok/s")) for words in rows[0][2:4])
+    assert took == 198  # 198.274 in benchmarks/timed_models.csv
+    assert 0.5 * 319 < predicted < 319
+    assert {row[0] for row in table("timed", timed="H100, FP8")} == {"Llama-3.1-8B", "Qwen3-32B"}

@@ -46,6 +46,15 @@ Every tool was asked published rows whose model, card, engine, formats and split
 its own default settings and no number of the row. Ours beside it are the same rows, left out as
 above. *The spec sheet* is our own law with every efficiency at 1.
 """
+TIMED = """
+## Predicted first, timed afterwards
+
+The rows above were published before the constants were fitted. Here the constants came first. Then
+two cards were timed, and nothing was changed. Models are of random weights, in layers of compiled
+PyTorch, which no row has on such cards. Kernels are PyTorch's own, where the constants come from
+those of three engines. `python benchmarks/time_card.py FOLDER` times your card in a few minutes,
+and [Validate](validate.ipynb) scores its files. [Chapter 2](2-bandwidth.ipynb) draws these curves.
+"""
 MEMORY = """
 ## How right the memory is
 
@@ -211,6 +220,7 @@ def text():
     wrong = (
         ("accuracy", REGIMES, "regimes", _regimes),
         ("accuracy", ERRORS, "ratios", _errors),
+        ("timed", TIMED, "timed", _timed),
         ("memory", MEMORY, "memory", _memory),
     )
     fast = (
@@ -383,6 +393,22 @@ def _memory(part):
     yield "open what the ledger needs, such as the engine's version or its memory fraction, or "
     yield f"are in doubt. {part['without']} cannot be set beside it: they do not name their card "
     yield "or the format of the weights, keep weights on the host, or mix cards.\n"
+
+
+def _timed(part):
+    yield _table("whole models", "rows", "median", "80th percentile", "inside")
+    for name, n in part["models"].items():
+        yield cells(*_errors_of(name, n))
+    yield "\nThe host launches the layers of a prompt one by one. A short one waits for that host, "
+    yield "and this one is several times slower than those that the constants come from.\n"
+    kernels = (
+        cells(name, f"{n['rows']:,}", f"{n['median']:.1%}", f"{n['p80']:.1%}")
+        for name, n in part["kernels"].items()
+    )
+    heads = _table("kernels alone", "rows", "median", "80th percentile")
+    yield _fold("Kernels alone", heads, *kernels)
+    told = ", ".join(f"{card} on {day}" for card, day in part["cards"])
+    yield f"\nTimed with PyTorch {part['pytorch']}: {told}.\n"
 
 
 def _page(part):

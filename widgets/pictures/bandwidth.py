@@ -24,7 +24,7 @@ from ..figures.plots import (
     bars,
     chart,
 )
-from . import bandwidth_links, bandwidth_served, minute
+from . import bandwidth_links, bandwidth_served, minute, timed
 from .record import Control, Drawn, Picture
 from .scenario import CARDS, llama_on
 
@@ -522,4 +522,5 @@ PICTURES = {
     **bandwidth_links.PICTURES,
     **bandwidth_served.PICTURES,
     **minute.PICTURES,
+    **timed.PICTURES,
 }

@@ -189,6 +189,23 @@ def regimes():
     return strip(rows, "%"), "Errors by kind of question, on groups left out of the fit."
 
 
+def timed():
+    """Draw the errors of what was predicted first and timed afterwards."""
+    part = held()["timed"]["measured"]
+    rows = [
+        (
+            f"{name}: {n['rows']} rows",
+            [
+                Spot(100 * n["median"], ink, f"median {n['median']:.1%}"),
+                Spot(100 * n["p80"], ink, f"four in five {n['p80']:.1%}", True),
+            ],
+        )
+        for ink, which in (("weights", "models"), ("activations", "kernels"))
+        for name, n in part[which].items()
+    ]
+    return strip(rows, "%"), "Errors of predictions made before the cards were timed."
+
+
 def memory():
     """Draw the errors of the memory ledger: median, and the 80th percentile as a ring."""
     rows = []
@@ -277,5 +294,5 @@ def drawn(make):
 
 PROOF = {
     f"proof-{make.__name__}": partial(drawn, make)
-    for make in (each, starts, ratios, regimes, memory, page, sweep, sessions, build)
+    for make in (each, starts, ratios, regimes, timed, memory, page, sweep, sessions, build)
 }
