@@ -21,6 +21,15 @@ new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) window.moved += entry.value;
 }).observe({ type: "layout-shift", buffered: true });
 """
+FADING = """() => {
+  const fold = document.querySelector("details.hide");
+  const stood = fold.open;
+  fold.open = false;
+  fold.open = true;
+  const count = document.getAnimations().filter((one) => one.animationName).length;
+  fold.open = stood;
+  return count;
+}"""
 BROKEN = """
 window.broken = [];
 addEventListener("securitypolicyviolation", (event) => {
@@ -182,15 +191,25 @@ def test_paper_shows_numbers_and_no_buttons(visit):
     page = visit("/book/3-capacity.html")
     page.locator(".lc-figure").first.scroll_into_view_if_needed()
     page.wait_for_selector(".lc-plot .main-svg")
+    assert page.evaluate(FADING)
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
     assert not page.locator("button:visible, summary:visible").count()
     assert not page.locator(".bd-sidebar-primary, .bd-sidebar-secondary").first.is_visible()
     for box in page.locator("details.hide .cell_output, details.lc-explain pre").all():
         assert box.is_visible()
+    assert not page.evaluate(FADING)  # a sheet is printed before anything has faded in
     assert page.locator(".lc-headline").first.is_visible()
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert not page.locator(".bd-article details[open]").count()
+
+
+def test_the_head_of_a_long_table_is_on_every_sheet(visit):
+    page = visit("/book/proof.html")
+    head = page.locator("th > button").first
+    assert head.evaluate("(node) => getComputedStyle(node).display") != "contents"
+    page.emulate_media(media="print")  # a box of its own is not repeated
+    assert head.evaluate("(node) => getComputedStyle(node).display") == "contents"
 
 
 # ---- what a page may load ----------------------------------------------------------------
