@@ -13,6 +13,14 @@ TERMS = {
     "offload_share": "weights on the host",
     "mixed_chunk": "prompts beside decoding",
 }
+CHANGED = "Not among these inputs: changes of the config, so paste that config with them"
+# Inputs of a load, by what a benchmark's command calls them.
+LOAD = {
+    "in": "input_tokens",
+    "out": "output_tokens",
+    "users": "concurrency",
+    "prefix": "prefix_tokens",
+}
 
 
 def is_launch(text):
@@ -70,6 +78,9 @@ def inputs(text, state, prefix=""):
     remarks += [
         f"Not among these inputs: {what}" for name, what in TERMS.items() if getattr(d, name)
     ]
+    remarks += [CHANGED] if one.overrides else []
     first = f"The inputs are those of the launch command; {one.summary}"
     values = own_card.with_own_card(of_deployment(d, prefix), state, prefix)
+    load = one.load._asdict() if one.load else {}
+    values |= {name: load[of] for name, of in LOAD.items() if load.get(of) and name in state}
     return values, [first, *remarks, *notes]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ...catalog import names
 from ...refuse import BadInput, shown
-from . import code, relatives
+from . import bench, code, relatives
 
 MAX_CHARS = 200_000
 MOST_WORDS = 2_000
@@ -155,6 +155,12 @@ class Command(NamedTuple):
         What was taken where another program's command was read as the engine's.
     spelled : dict of str to str
         The engine's options by what the other program calls each.
+    load : Load or None
+        What a benchmark beside it asks.
+    offline : bool
+        Whether a benchmark or a program starts the engine, and no server.
+    client : bool
+        Whether it is a benchmark alone, of a server that is launched apart.
     """
 
     words: tuple[str, ...]
@@ -168,6 +174,9 @@ class Command(NamedTuple):
     files: dict[str, str] = {}  # noqa: RUF012
     said: tuple[str, ...] = ()
     spelled: dict[str, str] = {}  # noqa: RUF012
+    load: bench.Load | None = None
+    offline: bool = False
+    client: bool = False
 
 
 def straight(text: str) -> str:
@@ -338,7 +347,7 @@ def find(text: str) -> list[Command]:
     if modelfile:
         return [_read_as(modelfile, {})]
     if called := code.of_python(text):
-        return [Command(called.words, called.engine)]
+        return [Command(called.words, called.engine, offline=called.offline)]
     if built := code.of_dockerfile(text):
         return contained(built.image, list(built.words), built.env)
     found = _of_script(text, {}, 0)
@@ -421,6 +430,8 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
             inside, (card, many) = tuple(filled[_behind(filled, at) :]), _of_slurm(filled[:at])
             seen = _visible(own) or many
             out.append(Command(inside, engine, "", own, seen, card, program=head))
+        elif measured := bench.of_words(filled):
+            out.append(_measured(measured, own))
         elif found := relatives.of_words(filled, own):
             out.append(_read_as(found, own))
             env = own  # a server's settings are those of the model that it runs later
@@ -439,8 +450,52 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
                 out += _launches(split(word), own, deep + 1)
         elif filled and OPTION.match(filled[0]) and len(commands) == 1:
             out.append(Command(tuple(filled), "", "", own, _visible(own)))
-    models = [one for one in out if not one.said or relatives.names_a_model(one.words)]
+    models = [
+        one for one in out if not one.said or one.client or relatives.names_a_model(one.words)
+    ]
     return models or out
+
+
+def _measured(one: bench.Bench, env: dict[str, str]) -> Command:
+    """The engine that a benchmark starts, or the server that it measures."""
+    own = env if one.starts else {}
+    command = Command(one.words, one.engine, "", own, _visible(own), said=one.said, load=one.load)
+    return command._replace(offline=one.starts, client=not one.starts)
+
+
+def joined(commands: list[Command]) -> list[Command]:
+    """Put benchmarks beside the servers that they measure.
+
+    Parameters
+    ----------
+    commands : list of Command
+        Those of one text.
+
+    Returns
+    -------
+    list of Command
+        The servers, with the load of the benchmark that asks the most at once; the benchmarks
+        where there is no server, of several of one model that one.
+
+    Examples
+    --------
+    >>> text = "vllm serve a/b -tp 2 & vllm bench serve --max-concurrency 8"
+    >>> [(one.words, one.load.concurrency) for one in joined(find(text))]
+    [(('a/b', '-tp', '2'), 8)]
+    """
+    clients = [one for one in commands if one.client and one.load]
+    if not clients:
+        return commands
+    most = max(clients, key=lambda one: (one.load or bench.Load()).concurrency)
+    several = len({one.load for one in clients}) > 1
+    said = ("of several benchmarks, the one with the most requests at once is taken",)
+    told = (*most.said[1:], *(said if several else ()))
+    servers = [one for one in commands if not one.client]
+    if servers:
+        return [one._replace(load=most.load, said=(*one.said, *told)) for one in servers]
+    if len({one.words for one in clients}) > 1:
+        return clients
+    return [most._replace(said=(*most.said[:1], *told))]
 
 
 def _of_a_subshell(words: list[str]) -> list[str]:
