@@ -1116,8 +1116,8 @@ STACK = "servingEngineSpec.modelSpec[0]"
             *("Qwen/Qwen3-8B", "0.12.0", 4, 4, 1),
         ),
         (
-            "cat > v.yaml <<E\nservingEngineSpec:\n  modelSpec:\n  - modelURL: a/b\n    requestGPU: 1"
-            f"\nE\nhelm install x vllm/vllm-stack -f v.yaml --set {STACK}.modelURL=Qwen/Qwen3-8B",
+            "cat > v.yaml <<E\nservingEngineSpec:\n  modelSpec:\n  - modelURL: a/b\n"
+            f"    requestGPU: 1\nE\nhelm install x vllm/vllm-stack -f v.yaml --set {STACK}.modelURL=Qwen/Qwen3-8B",
             *("Qwen/Qwen3-8B", "", 1, 1, 1),
         ),
     ],

@@ -189,11 +189,9 @@ def _helm_values(command: list[str], files: dict[str, str]) -> tuple[dict[str, A
             unread.append(given)
     for flag, one in changes:
         path, _, text = one.partition("=")
-        steps: list[str | int] = [
-            step
-            for name, indices in STEP.findall(path)
-            for step in (re.sub(r"\\(.)", r"\1", name), *map(int, re.findall(r"\d+", indices)))
-        ]
+        steps = list[str | int]()
+        for name, indices in STEP.findall(path):
+            steps += [re.sub(r"\\(.)", r"\1", name), *map(int, re.findall(r"\d+", indices))]
         if steps and not _put(values, steps, _helm_value(flag, text)):
             unread.append(path)
     return values, unread
