@@ -572,6 +572,17 @@ def test_changes_of_the_config_are_those_of_the_model(command, layers, longest):
     assert sum(note.startswith("the config is changed by") for note in notes) == 1
 
 
+def test_a_name_that_leaves_the_activations_open_says_what_is_taken():
+    def told(model):
+        d, _, notes = launch.meant(launch.read(f"vllm serve {model}"), gpu="b200-sxm")
+        return d.weights.name, [note for note in notes if "leaves open whether activations" in note]
+
+    assert told("nvidia/Qwen3.6-27B-NVFP4") == ("nvfp4-a16", [])
+    assert told("x/Qwen3-32B-NVFP4A16") == ("nvfp4-a16", [])
+    name, (note,) = told("x/Qwen3-32B-NVFP4")
+    assert name == "nvfp4" and note.endswith("four bits taken")
+
+
 def test_changes_of_a_config_that_is_not_here_are_said():
     one = launch.read("vllm serve a/b-12B --hf-overrides '{\"num_hidden_layers\": 4}'")
     *_, notes = launch.meant(one, gpu="h100-sxm", model="dense 12B")
@@ -1117,7 +1128,8 @@ STACK = "servingEngineSpec.modelSpec[0]"
         ),
         (
             "cat > v.yaml <<E\nservingEngineSpec:\n  modelSpec:\n  - modelURL: a/b\n"
-            f"    requestGPU: 1\nE\nhelm install x vllm/vllm-stack -f v.yaml --set {STACK}.modelURL=Qwen/Qwen3-8B",
+            "    requestGPU: 1\nE\nhelm install x vllm/vllm-stack -f v.yaml "
+            f"--set {STACK}.modelURL=Qwen/Qwen3-8B",
             *("Qwen/Qwen3-8B", "", 1, 1, 1),
         ),
     ],
