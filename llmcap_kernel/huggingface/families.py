@@ -16,6 +16,7 @@ from . import (
     multimodal,
     published,
     recurrent,
+    served,
     shared,
     traits,
 )
@@ -38,7 +39,7 @@ from .registry import FAMILIES
 # Importing these modules registers their builders.
 BUILDERS = (
     *(traits, dense, gpt, gemma, mixtures, latent, hybrids, recurrent, shared, loops, inkling),
-    published,
+    *(published, served),
 )
 multimodal.register()
 
@@ -86,8 +87,15 @@ ARCHITECTURES = {
     "DeepseekVLV2ForCausalLM": "deepseek_vl_v2",
     "HunYuanDenseV1ForCausalLM": "hunyuan_v1_dense",
     "HunYuanMoEV1ForCausalLM": "hunyuan_v1_moe",
+    "HCXVisionV2ForCausalLM": "hyperclovax_vision_v2",
+    "IQuestLoopCoderForCausalLM": "iquest_loopcoder",
+    "MistralLarge3ForCausalLM": "deepseek_v3",
+    "NemotronHPuzzleForCausalLM": "nemotron_h",
+    "Rnj1ForCausalLM": "gemma3_text",
     "RWForCausalLM": "falcon",
     "StableLMEpochForCausalLM": "stablelm",
+    "TeleChat2ForCausalLM": "telechat",
+    "TeleChat3ForCausalLM": "llama",
 }
 
 
