@@ -903,6 +903,18 @@ def test_a_command_is_read_wherever_it_stands(name):
     assert not one.unknown
 
 
+FENCED = ("```bash\n{}\n```", "~~~\n{}\n~~~\n", "\ufeff{}", "\n\n{}\n\n")
+
+
+@pytest.mark.parametrize("name", [*GOLDEN, *FOUND])
+def test_what_a_page_puts_around_a_text_changes_nothing(name):
+    text = (GOLDEN | FOUND)[name][0]
+    meant = launch.read(text)
+    for around in FENCED:
+        assert launch.read(around.format(text)) == meant
+    assert launch.read(text.replace("\n", "\r\n")) == meant
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_another_program_is_named_with_what_to_give_in_its_place(name):
     text, program, told = OTHERS[name]

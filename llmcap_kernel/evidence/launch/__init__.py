@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from ... import capacity, catalog
 from ...catalog import names
 from ...explain import GIB, counted, gib
+from ...files import unfenced
 from ...refuse import BadInput, printable
 from ...spec import Deployment, Gpu, Lora, Model, Speculation
 from .. import startup
@@ -352,13 +353,20 @@ def recognises(text: str) -> bool:
     >>> recognises('{"model_type": "llama"}'), recognises("Qwen/Qwen3-8B")
     (False, False)
     """
-    held = text.lstrip().startswith("{") and not manifest.recognises(text)
-    if len(text) > words.MAX_CHARS or held:
+    if len(text) > words.MAX_CHARS:
+        return False
+    text = _plain_text(text)
+    if text.lstrip().startswith("{") and not manifest.recognises(text):
         return False
     try:
         return bool(_commands(text) or words.other(text)[0])
     except BadInput:
         return bool(PROGRAM.search(text))
+
+
+def _plain_text(text: str) -> str:
+    """A pasted text in plain marks, without the fences of a page around what stands in it."""
+    return unfenced(words.straight(text)) if len(text) <= words.MAX_CHARS else text
 
 
 def _commands(text: str) -> list[Command]:
@@ -403,7 +411,7 @@ def read(given: str | Sequence[str]) -> Launch:
     """
     if isinstance(given, str) or len(given) == 1:
         text = given if isinstance(given, str) else given[0]
-        found = _commands(text)
+        found = _commands(_plain_text(text))
     else:
         found = words.of_words(list(given))
     found = words.joined(found)
