@@ -270,6 +270,8 @@ def changed(name: str, changes: dict[str, Any]) -> Model:
 def _stretched(rope: dict[str, Any], known: int) -> int:
     """The context that a scaling of the rotary embedding stretches to, at least the known one."""
     start, factor = rope.get("original_max_position_embeddings"), rope.get("factor")
+    if rope.get("rope_type", rope.get("type")) in ("linear", "dynamic"):
+        start = known
     if not (isinstance(start, int) and isinstance(factor, int | float)):
         return known
     return int(max(start * factor, known)) if 0 < start * factor < 1e9 else known

@@ -98,6 +98,30 @@ def test_a_server_and_its_benchmark_are_one_deployment_under_a_load():
     assert "of several benchmarks, the one with the most requests at once is taken" in one.notes
 
 
+@pytest.mark.parametrize(
+    ("text", "version", "client"),
+    [
+        (
+            f"docker run --gpus all vllm/vllm-openai:v0.11.0 vllm bench latency --model {Q}",
+            True,
+            False,
+        ),
+        (
+            f"docker run --entrypoint vllm vllm/vllm-openai:v0.11.0 bench latency --model {Q}",
+            *(True, False),
+        ),
+        (f"kubectl exec -it pod -- vllm bench serve --model {Q}", False, True),
+        (f"kubectl exec pod -- aiperf profile --model {Q} --concurrency 4", False, True),
+        (f"docker exec c bash -c 'vllm bench serve --model {Q}'", False, True),
+        (f"ssh host 'vllm bench serve --model {Q}'", False, True),
+    ],
+)
+def test_a_benchmark_is_read_wherever_it_runs(text, version, client):
+    one = launch.read(text)
+    assert (one.model, one.version) == (Q, "0.11.0" if version else "")
+    assert one.load and one.offline is not client
+
+
 def test_a_variable_of_a_loop_is_said():
     one = launch.read(f'vllm bench serve --model {Q} --max-concurrency "$c"')
     assert one.load == Load(1024, 128) and "$c is a variable" in " ".join(one.notes)

@@ -559,6 +559,10 @@ YARN = '{"rope_type":"yarn","factor":4.0,"original_max_position_embeddings":3276
             "'{\"max_position_embeddings\": 65536}'",
             *(36, 65_536),
         ),
+        (
+            'vllm serve Qwen/Qwen3-8B --rope-scaling \'{"type": "dynamic", "factor": 2}\'',
+            *(36, 81_920),
+        ),
         ("vllm serve Qwen/Qwen3-8B --hf-overrides '{\"a\": 1}'", 36, 40_960),
     ],
 )

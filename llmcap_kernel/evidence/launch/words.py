@@ -53,11 +53,12 @@ SHELLS = ("bash", "sh", "zsh", "dash")
 SLURM = re.compile(
     r"--(?:gres=gpu:|gpus=|gpus-per-(?:node|task)=)(?:([A-Za-z][\w.-]{1,40})(?::|$))?(\d{1,3})?"
 )
-RUNNERS = ("docker", "podman", "nerdctl")
+RUNNERS = ("docker", "podman", "nerdctl", "apptainer", "singularity")
 # Options of `docker run` that take no value.
 BARE = (
     *("detach", "rm", "interactive", "tty", "init", "privileged", "read-only", "publish-all"),
     *("no-healthcheck", "oom-kill-disable", "quiet", "sig-proxy", "help", "replace", "tls-verify"),
+    *("nv", "rocm", "cleanenv", "contain", "containall", "no-home", "fakeroot", "writable-tmpfs"),
 )
 BARE_LETTERS = set("ditPq")
 # What an image is called, and the engine inside.
@@ -430,8 +431,6 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
             inside, (card, many) = tuple(filled[_behind(filled, at) :]), _of_slurm(filled[:at])
             seen = _visible(own) or many
             out.append(Command(inside, engine, "", own, seen, card, program=head))
-        elif measured := bench.of_words(filled):
-            out.append(_measured(measured, own))
         elif found := relatives.of_words(filled, own):
             out.append(_read_as(found, own))
             env = own  # a server's settings are those of the model that it runs later
@@ -445,6 +444,8 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
             out += _of_script(script, own, deep + 1) if script else []
         elif head in SUBMITS and "--" in filled:
             out += _submitted(filled, own, deep)
+        elif measured := bench.of_words(filled):
+            out.append(_measured(measured, own))
         elif deep < 3 and any(QUOTED.search(word) for word in filled[1:]):
             for word in filter(QUOTED.search, filled[1:]):  # tmux, ssh, su -c
                 out += _launches(split(word), own, deep + 1)
@@ -656,7 +657,7 @@ def _container(words: list[str], env: dict[str, str], deep: int) -> list[Command
     if at >= len(words):
         return []
     inside = ([entry] if entry else []) + words[at + 1 :]
-    return contained(words[at], inside, given, cards, deep)
+    return contained(words[at].removeprefix("docker://"), inside, given, cards, deep)
 
 
 def _docker_option(words: list[str], at: int) -> tuple[str, str, int]:
@@ -715,7 +716,7 @@ def contained(
     engine = next((e for word, e in IMAGES.items() if word in name), "")
     version = "" if re.search(OF_ANOTHER, name) else tagged(name)
     found = _launches([words], env, deep)
-    if found and found[0].engine:
+    if found and (found[0].engine or found[0].client):
         inner = found[0]
         return [
             inner._replace(
