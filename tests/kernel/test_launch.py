@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from llmcap_kernel import capacity, catalog
 from llmcap_kernel.catalog import names
 from llmcap_kernel.cli import main
+from llmcap_kernel.design import handover
 from llmcap_kernel.evidence import launch
 from llmcap_kernel.evidence.launch import manifest, options, words
 from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Workload
 
 MUTATED = int(os.environ.get("LLMCAP_MUTATED", "400"))  # 10,000 take some minutes
 FLAGS = (Path(__file__).parent / "vllm_0.33.0_flags.txt").read_text().split()
@@ -599,14 +601,39 @@ def test_a_changed_config_that_means_no_model_is_one_sentence():
         launch.meant(one, gpu="h100-sxm")
 
 
-def test_tokens_spread_over_the_cards_of_a_layer_are_said():
-    one = launch.read("vllm serve deepseek-ai/DeepSeek-V3 -tp 8 -dcp 4")
-    *_, notes = launch.meant(one, gpu="h200-sxm")
-    assert one.dcp == 4 and any("spread over 4 cards (DCP)" in note for note in notes)
-    # vllm/config/parallel.py: "tp_size must be divisible by dcp_size"
-    one = launch.read("vllm serve deepseek-ai/DeepSeek-V3 -tp 8 -dcp 3")
-    with pytest.raises(BadInput, match="is 3: it must divide the 8 cards of TP"):
-        launch.meant(one, gpu="h200-sxm")
+@pytest.mark.parametrize(
+    ("command", "dcp", "token_bytes"),
+    [
+        # of DeepSeek-V3 61 layers keep 512 + 64 elements of two bytes, the same on each card of TP
+        ("vllm serve deepseek-ai/DeepSeek-V3 -tp 8", 1, 61 * 576 * 2),
+        ("vllm serve deepseek-ai/DeepSeek-V3 -tp 8 -dcp 4", 4, 61 * 576 * 2 / 4),
+        ("sglang serve --model-path deepseek-ai/DeepSeek-V3 --tp 8 --dcp-size 8", 8, 61 * 144),
+        # of Qwen3-235B-A22B 94 layers keep 4 heads of 128 twice: 2 cards of 8 hold the same
+        ("vllm serve Qwen/Qwen3-235B-A22B -tp 8 -dcp 2", 2, 94 * 2 * 128 * 2 / 2),
+    ],
+)
+def test_tokens_spread_over_the_cards_of_a_layer_take_less_of_each(command, dcp, token_bytes):
+    """vLLM 0.33, v1/core/kv_cache_utils.py: a block of a card is `block_size * dcp` tokens."""
+    d, _, notes = launch.meant(launch.read(command), gpu="b300-sxm")
+    books = capacity.ledger(d, context_tokens=8192)
+    assert (d.dcp, books.kv_bytes_per_token) == (dcp, token_bytes)
+    assert any("spread over" in note for note in notes) == (dcp > 1)
+    again = launch.read(handover.launch(d, Workload(7000, 1192, 8)).text)
+    assert again.dcp == dcp
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        # vllm/config/parallel.py: "must be divisible by dcp_size"; model.py: at most tp // kv heads
+        ("deepseek-ai/DeepSeek-V3 -tp 8 -dcp 3", r"dcp is 3: it must divide tp \(8\), and of"),
+        ("Qwen/Qwen3-235B-A22B -tp 8 -dcp 4", "of qwen3-235b-a22b at most 2 of those"),
+        ("Qwen/Qwen3-8B -tp 8 -dcp 2", "of qwen3-8b at most 1 of those cards"),
+    ],
+)
+def test_a_spread_that_the_engine_refuses_is_refused(options, told):
+    with pytest.raises(BadInput, match=told):
+        launch.meant(launch.read(f"vllm serve {options}"), gpu="b300-sxm")
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def inputs(text, state, prefix=""):
         f"Not among these inputs: {what}" for name, what in TERMS.items() if getattr(d, name)
     ]
     remarks += [CHANGED] if one.overrides else []
+    remarks += [f"Not among these inputs: DCP {d.dcp}"] if d.dcp > 1 else []
     first = f"The inputs are those of the launch command; {one.summary}"
     values = own_card.with_own_card(of_deployment(d, prefix), state, prefix)
     load = one.load._asdict() if one.load else {}

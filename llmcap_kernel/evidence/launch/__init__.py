@@ -701,7 +701,7 @@ def meant(
     if launch.offline and launch.engine == "vllm" and not launch.max_num_batched_tokens:
         terms["max_num_batched_tokens"] = OFFLINE_TOKENS.get(found.limits.batched_tokens, 16_384)
     terms |= {"eager": bool(launch.eager), "mixed_chunk": bool(launch.mixed_chunk)}
-    terms |= {"speculation": guesses} | _split_as_asked(started, found)
+    terms |= {"speculation": guesses, "dcp": launch.dcp} | _split_as_asked(started, found)
     if launch.lora_rank:
         terms["lora"] = Lora(launch.lora_rank, launch.lora_adapters or 1)
     terms |= {k: v for k, v in given.items() if k not in own}
@@ -718,7 +718,7 @@ def meant(
     elif launch.kv_pool_tokens and "memory_fraction" not in given:
         limit, pinned = _limited_fraction(launch.kv_pool_tokens, found)
         found = replace(found, memory_fraction=limit)
-    said = [*changes, *said, *_spread(launch, found.tp)]
+    said = [*changes, *said, *_spread(launch)]
     return found, copies, (*launch.notes, *notes, *taken, *said, *on_host, *pinned)
 
 
@@ -759,16 +759,12 @@ def _limited_fraction(tokens: int, d: Deployment) -> tuple[float | None, list[st
     return fraction, [f"a cache of {size} is what memory fraction {fraction:.4g} leaves"]
 
 
-def _spread(launch: Launch, tp: int) -> list[str]:
-    """What it means that tokens of a sequence are spread over the cards of a layer."""
-    dcp = launch.dcp
-    if dcp < 2:
+def _spread(launch: Launch) -> list[str]:
+    """What is taken of a cache whose tokens are spread over the cards of a layer."""
+    if launch.dcp < 2:
         return []
-    if tp % dcp:
-        message = f"--decode-context-parallel-size is {dcp}: it must divide the {tp} cards of TP."
-        raise BadInput("--decode-context-parallel-size", message)
-    more = f"up to {dcp} times as many fit and a step reads less, which is not counted"
-    return [f"the tokens of a sequence are spread over {dcp} cards (DCP): {more}"]
+    spread = f"the tokens of a sequence are spread over {launch.dcp} cards (DCP)"
+    return [f"{spread}: what the cards exchange for that is not counted"]
 
 
 def _pinned_fraction(pool_bytes: int, d: Deployment) -> tuple[float, list[str]]:
