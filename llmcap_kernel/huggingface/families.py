@@ -24,6 +24,7 @@ from .config import Fields
 from .multimodal import UNKNOWN_WRAPPER
 from .refused import (
     REFUSED,
+    SHARING,
     WRITES,
     both_ways,
     classes,
@@ -71,7 +72,7 @@ def family_of(c: Fields) -> str:
         return kind
     if found := _by_architectures(c):
         return found
-    if kind.lower() not in REFUSED and _holds_a_text_model(c):
+    if kind.lower() not in (*REFUSED, *SHARING) and _holds_a_text_model(c):
         return UNKNOWN_WRAPPER
     if not kind:
         raise of_diffusers(c) or of_another_file(c) or unnamed(c)

@@ -203,6 +203,46 @@ def test_an_architecture_is_the_sum_of_its_modules(name):
     assert 0 < m.active_params <= m.params * 2
 
 
+def test_a_puzzle_s_layers_are_of_the_sizes_that_each_states():
+    """SGLang 0.5.23, configs/nemotron_h.py: `get_nemotron_h_config_for_layer`."""
+    small, large = ({"block_type": "moe", "n_routed_experts": n, "num_experts_per_tok": 2}
+                    for n in (4, 8))  # fmt: skip
+    puzzle = BASE | {
+        "model_type": "nemotron_h_puzzle",
+        "architectures": ["NemotronHPuzzleForCausalLM"],
+        **{"moe_intermediate_size": K, "n_shared_experts": 1},
+        "moe_shared_expert_intermediate_size": 256,
+        "block_configs": [
+            {"block_type": "attention", "num_key_value_heads": 2},
+            small,
+            large,
+            large,
+        ],
+    }
+    m = load(puzzle)
+    attention = 2 * H * 1024 + 2 * H * 2 * 64
+    # an expert has no gate: up and down; a router with a bias that steers, and one shared expert
+    experts = [n * 2 * H * K + H * n + n + 2 * H * 256 for n in (4, 8, 8)]
+    assert m.params == attention + sum(experts) + 4 * H + ENDS
+    assert [(a.kv_heads, a.layers) for a in m.attention] == [(2, 1)]
+    with pytest.raises(BadInput, match="block_configs has 'moe': it takes a block_type for each"):
+        load(puzzle | {"block_configs": ["moe"]})
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("deepseek_v41", "has layers that read the caches of others"),
+        ("hymba", "is of a kind that no engine known here serves"),
+    ],
+)
+def test_what_is_not_counted_yet_is_refused_by_name(name, told):
+    """A text model of DeepSeek V4 within V4.1 would be counted without what its layers share."""
+    held = {"text_config": {"model_type": "deepseek_v4"} | BASE}
+    with pytest.raises(BadInput, match=told):
+        load({"model_type": name} | BASE | held)
+
+
 def test_a_class_tells_what_its_model_type_does_not():
     for cls in ("TeleChat3ForCausalLM", "StableLMEpochForCausalLM", "Rnj1ForCausalLM"):
         assert load(BASE | {"architectures": [cls], "model_type": "of its own"}).layers == L
