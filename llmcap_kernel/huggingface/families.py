@@ -70,7 +70,10 @@ def family_of(c: Fields) -> str:
         raise drafting
     if kind in FAMILIES:
         return kind
-    if found := _by_architectures(c):
+    found = _by_architectures(c)
+    # a class of pictures and text may be called as that of the text alone
+    inside = not c.tells("hidden_size") and _holds_a_text_model(c)
+    if found and (found in multimodal.WRAPPERS or not inside):
         return found
     if kind.lower() not in (*REFUSED, *SHARING) and _holds_a_text_model(c):
         return UNKNOWN_WRAPPER

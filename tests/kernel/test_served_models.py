@@ -248,6 +248,16 @@ def test_a_class_tells_what_its_model_type_does_not():
         assert load(BASE | {"architectures": [cls], "model_type": "of its own"}).layers == L
 
 
+def test_a_class_of_pictures_that_is_called_as_its_text_model_is_read_by_what_it_holds():
+    text = BASE | {"model_type": "qwen3"}
+    m = load(
+        {"architectures": ["Qwen3ForConditionalGeneration"], "model_type": "mine"}
+        | {"text_config": text}
+    )
+    assert m.params == load(text).params
+    assert m.notes == ("mine is counted as its text model, qwen3",)
+
+
 def test_ling_2_5_names_the_model_type_of_ling_3():
     """SGLang 0.5.23, configs/bailing_hybrid.py: without a short convolution it is the older one."""
     ling = (
