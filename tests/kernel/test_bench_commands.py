@@ -1,6 +1,8 @@
 """Commands of benchmarks, read as the load that they put on a server."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from llmcap_kernel.evidence import launch
 from llmcap_kernel.evidence.launch.bench import TOOLS, Load, of_words
@@ -147,3 +149,24 @@ def test_predict_takes_the_load_of_the_command(capsys):
     assert "300 tokens in + 128 out, 3 users" in capsys.readouterr().out
     assert main(["predict", "--gpu", "h100-sxm", "--input", "50", "--", *words]) == 0
     assert "50 tokens in + 1,000 out, 3 users" in capsys.readouterr().out
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from([*LOADS]),
+    st.integers(0, 200),
+    st.sampled_from(
+        ["", "NaN", "1e999", "-1", "$N", "“", "\\\n", "^\n", "\ufeff", "=", "'", "{}", "½"]
+    ),
+    st.booleans(),
+)
+def test_a_damaged_command_is_a_load_or_one_sentence(command, at, put, cut):
+    text = command[:at] + put + ("" if cut else command[at:])
+    assert isinstance(launch.recognises(text), bool)
+    try:
+        one = launch.read(text)
+    except BadInput as problem:
+        assert str(problem).endswith(".") and "\n" not in str(problem) and len(str(problem)) < 400
+        return
+    for value in one.load or ():
+        assert 0 <= value < 1e12 and (isinstance(value, float) or value == int(value))
