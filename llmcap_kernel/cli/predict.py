@@ -45,7 +45,8 @@ PERCENTILES = {"itl_s": GAPS, "ttft_s": WAITS}
 HEADS = (Column("", left=True), Column("estimate"), Column("four of five", left=True))
 LAUNCH = (
     "Behind -- stands the command that launches the engine (vllm serve, sglang serve, "
-    "trtllm-serve, llama-server, docker run) or the file of a manifest; options before it go first."
+    "trtllm-serve, llama-server, docker run), that of a benchmark, which brings its load, or the "
+    "file of a manifest; options before it go first."
 )
 BAR, WIDE = 16, 100  # characters of a bar, on a screen as wide as this
 
