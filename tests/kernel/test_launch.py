@@ -1170,6 +1170,42 @@ STACK = "servingEngineSpec.modelSpec[0]"
             *("Qwen/Qwen3-8B", "0.12.0", 4, 4, 1),
         ),
         (
+            "kubectl run x --image=vllm/vllm-openai:v0.12.0 --overrides='"
+            + json.dumps(
+                {
+                    "spec": {
+                        "containers": [
+                            {
+                                "image": "vllm/vllm-openai:v0.12.0",
+                                "args": ["--model", "Qwen/Qwen3-8B", "-tp", "2"],
+                                "resources": {"limits": {"nvidia.com/gpu": "2"}},
+                            }
+                        ]
+                    }
+                }
+            )
+            + "'",
+            *("Qwen/Qwen3-8B", "0.12.0", 2, 2, 1),
+        ),
+        (
+            "kubectl run x --image=vllm/vllm-openai:v0.12.0 --overrides='"
+            + json.dumps(
+                {
+                    "spec": {
+                        "containers": [
+                            {"name": "x", "resources": {"limits": {"nvidia.com/gpu": 2}}}
+                        ]
+                    }
+                }
+            )
+            + "' -- --model Qwen/Qwen3-8B -tp 2",
+            *("Qwen/Qwen3-8B", "0.12.0", 2, 2, 1),
+        ),
+        (
+            "singularity run --nv docker://vllm/vllm-openai:v0.12.0 --model Qwen/Qwen3-8B -tp 2",
+            *("Qwen/Qwen3-8B", "0.12.0", 2, 0, 1),
+        ),
+        (
             "cat > v.yaml <<E\nservingEngineSpec:\n  modelSpec:\n  - modelURL: a/b\n"
             "    requestGPU: 1\nE\nhelm install x vllm/vllm-stack -f v.yaml "
             f"--set {STACK}.modelURL=Qwen/Qwen3-8B",

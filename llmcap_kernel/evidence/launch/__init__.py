@@ -370,8 +370,8 @@ def _plain_text(text: str) -> str:
 
 
 def _commands(text: str) -> list[Command]:
-    """Of Helm's values, of a manifest, or else of a shell."""
-    if found := manifest.of_helm(text):
+    """Of Helm's values, of a pod's overrides, of a manifest, or else of a shell."""
+    if found := manifest.of_helm(text) or manifest.of_overrides(text):
         return found
     try:
         found = manifest.find(text) if manifest.recognises(text) else []

@@ -173,6 +173,40 @@ def of_helm(text: str) -> list[Command]:
     return out
 
 
+def of_overrides(text: str) -> list[Command]:
+    """Find the engine in what `kubectl run --overrides` puts in the place of a pod's settings.
+
+    Parameters
+    ----------
+    text : str
+        Whatever was pasted.
+
+    Returns
+    -------
+    list of Command
+        None where there is no such option, or it launches no engine.
+
+    Examples
+    --------
+    >>> of_overrides("kubectl run x --overrides='{}'")
+    []
+    """
+    if "kubectl" not in text or "--overrides" not in text or len(text) > words.MAX_CHARS:
+        return []
+    try:
+        run = [word for command in words.split(text) for word in command]
+    except BadInput:
+        return []
+    pairs = zip(run, [*run[1:], ""], strict=True)
+    over = [
+        b if a == "--overrides" else a.partition("=")[2]
+        for a, b in pairs
+        if a[:11] == "--overrides"
+    ]
+    read = [document for one in over if one.startswith("{") for document in documents(one)]
+    return [one for document in read for one in _of_document(document) if one.words]
+
+
 def _helm_values(command: list[str], files: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
     """Values of a command, those of later options before those of files, and files not here."""
     values: dict[str, Any] = {}

@@ -106,6 +106,9 @@ OTHER_MODEL = re.compile(
 # Programs that are handed a command as one word, and those that start a container of an image.
 QUOTED = re.compile(r"\s(?:serve|-m)\s|llama-server\s|trtllm-serve\s")
 SUBMITS = ("kubectl", "runai")
+GPUS_ASKED = re.compile(
+    r'"(?:nvidia|amd)\.com/gpu"\s*:\s*"?(\d{1,4})'
+)  # of `kubectl run --overrides`
 LISTED = re.compile(
     r"""\[\s*(["'])(?:vllm|sglang|trtllm-serve|llama-server|python3?)\1\s*,[^\[\]]*\]"""
 )
@@ -636,6 +639,9 @@ def _submitted(words: list[str], env: dict[str, str], deep: int) -> list[Command
     images = [word for before, word in pairs if before == "--image"]
     images += [word.removeprefix("--image=") for word in words if word.startswith("--image=")]
     cards = [int(word) for before, word in pairs if before == "-g" and word.isdecimal()]
+    over = [word for before, word in pairs if before == "--overrides"]
+    over += [word.removeprefix("--overrides=") for word in words if word.startswith("--overrides=")]
+    cards += [int(many) for text in over for many in GPUS_ASKED.findall(text)]
     inside = words[words.index("--") + 1 :]
     return contained(next(iter(images), ""), inside, env, sum(cards[:1]), deep)
 
