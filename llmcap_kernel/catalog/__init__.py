@@ -230,7 +230,7 @@ def config(name: str) -> dict[str, Any]:
 
 
 def changed(name: str, changes: dict[str, Any]) -> Model:
-    """Count a model of the catalogue with another config.
+    """Count a model of the catalogue with another config, as `changed_config` has it.
 
     Parameters
     ----------
@@ -242,8 +242,7 @@ def changed(name: str, changes: dict[str, Any]) -> Model:
     Returns
     -------
     Model
-        As engines read it with `--hf-overrides`. A context that a scaling of the rotary embedding
-        stretches is as long as that says, unless the changes state it.
+        As engines read it with `--hf-overrides`.
 
     Raises
     ------
@@ -254,8 +253,37 @@ def changed(name: str, changes: dict[str, Any]) -> Model:
     --------
     >>> changed("qwen3-8b", {"num_hidden_layers": 4}).layers
     4
+    """
+    found = model(name)
+    loaded = huggingface.load(changed_config(name, changes), found.name)
+    return replace(loaded, source=found.source, native_format=found.native_format)
+
+
+def changed_config(name: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """Merge changes into the config of a model of the catalogue.
+
+    Parameters
+    ----------
+    name : str
+        Name or alias of a model with a config.
+    changes : dict
+        Fields that go before those of its config, one within another too.
+
+    Returns
+    -------
+    dict
+        The config. A context that a scaling of the rotary embedding stretches is as long as that
+        says, unless the changes state it.
+
+    Raises
+    ------
+    BadInput
+        When the name is unknown.
+
+    Examples
+    --------
     >>> yarn = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}
-    >>> changed("qwen3-8b", {"rope_scaling": yarn}).max_context_tokens
+    >>> changed_config("qwen3-8b", {"rope_scaling": yarn})["max_position_embeddings"]
     131072
     """
     found = model(name)
@@ -263,8 +291,7 @@ def changed(name: str, changes: dict[str, Any]) -> Model:
     for rope in (changes.get("rope_scaling"), changes.get("rope_parameters")):
         if isinstance(rope, dict) and "max_position_embeddings" not in changes:
             merged["max_position_embeddings"] = _stretched(rope, found.max_context_tokens)
-    loaded = huggingface.load(merged, found.name)
-    return replace(loaded, source=found.source, native_format=found.native_format)
+    return merged
 
 
 def _stretched(rope: dict[str, Any], known: int) -> int:

@@ -122,6 +122,15 @@ def test_a_benchmark_fills_the_load_and_says_what_it_leaves_open():
 def test_what_a_form_has_no_input_for_is_said():
     told = said(pasted("vram", "vllm serve deepseek-ai/DeepSeek-V3 -tp 8 -dcp 4")[0])
     assert "Not among these inputs: DCP 4." in told
-    one = "vllm serve Qwen/Qwen3-8B --hf-overrides '{\"num_hidden_layers\": 4}'"
-    told = said(pasted("vram", one)[0])
-    assert any("changes of the config, so paste that config with them" in text for text in told)
+
+
+def test_a_changed_config_is_the_one_of_the_form():
+    one = "vllm serve Qwen/Qwen3-8B --max-num-seqs 9 --hf-overrides '{\"num_hidden_layers\": 4}'"
+    for name in ("vram", "calculate"):
+        view, state = pasted(name, one)
+        assert (deployment(state).model.layers, state["seqs"]) == (4, 9)
+        assert "the config is changed by num_hidden_layers: 2.02B parameters" in " ".join(
+            said(view)
+        ).replace("The config", "the config")
+    plain = pasted("vram", "vllm serve Qwen/Qwen3-8B --hf-overrides '{\"a\": 1}'")[1]
+    assert (plain["model"], plain["config"]) == ("qwen3-8b", None)
