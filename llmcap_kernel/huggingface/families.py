@@ -93,6 +93,7 @@ ARCHITECTURES = {
     "HunYuanMoEV1ForCausalLM": "hunyuan_v1_moe",
     "HCXVisionV2ForCausalLM": "hyperclovax_vision_v2",
     "IQuestLoopCoderForCausalLM": "iquest_loopcoder",
+    "KimiK3LinearForCausalLM": "kimi_linear",
     "MistralLarge3ForCausalLM": "deepseek_v3",
     "NemotronHPuzzleForCausalLM": "nemotron_h",
     "Rnj1ForCausalLM": "gemma3_text",

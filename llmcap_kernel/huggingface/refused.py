@@ -79,7 +79,10 @@ CLASSES = {
 # How the name of a class ends, of one that writes and of others; and of one that drafts.
 WRITES = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
 ENDING = re.compile(rf"(?:{'|'.join((*WRITES, *CLASSES))}|Model|ForRetrieval|PreTrainedModel)$")
-DRAFTS = re.compile(r"Eagle\d?$|^Eagle\d?\w*LM$|^Medusa|Speculator\w*$|DraftModel$")
+DRAFTS = re.compile(
+    r"Eagle\d?$|^P?[Ee]agle\d?\w*(?:LM|Model)$|^Medusa|Speculator\w*$|^DFlash|MTP(?:Model)?$|NextN$|"
+    r"(?:Draft|DSpark|XPress|Assistant)Model$"
+)
 BY_DIFFUSION = re.compile(r"diffusion|dllm|llada", re.I)
 
 

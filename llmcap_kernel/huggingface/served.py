@@ -174,7 +174,7 @@ def alice_ai(c: Fields) -> Draft:
     return assemble(c, mixers, sparse, extra=(chosen,))
 
 
-@family("k2_horizon")
+@family("k2_horizon", "xllm")
 def k2_horizon(c: Fields) -> Draft:
     """Count K2 Horizon: mixtures of experts, which in its sparse layers give the values too."""
     layers, (hidden, heads, kv, head) = layer_count(c), shape(c)

@@ -248,6 +248,20 @@ def test_a_class_tells_what_its_model_type_does_not():
         assert load(BASE | {"architectures": [cls], "model_type": "of its own"}).layers == L
 
 
+@pytest.mark.parametrize(
+    "name",
+    # of vLLM 0.33's registry, _SPECULATIVE_DECODING_MODELS, and of SGLang's
+    [
+        *("DeepSeekMTPModel", "Qwen3NextMTP", "DFlashLagunaForCausalLM", "Qwen3DSparkModel"),
+        *("PeagleQwen3ForCausalLM", "Qwen3XPressModel", "MuseGlimmerAssistantModel"),
+        *("Eagle3Qwen3vlForCausalLM", "EagleDeepSeekMTPModel", "LongcatFlashForCausalLMNextN"),
+    ],
+)
+def test_what_guesses_is_refused_whatever_model_it_names(name):
+    with pytest.raises(BadInput, match="is a draft model that reads the cache of another one"):
+        load(BASE | {"model_type": "qwen3", "architectures": [name]})
+
+
 def test_a_class_of_pictures_that_is_called_as_its_text_model_is_read_by_what_it_holds():
     text = BASE | {"model_type": "qwen3"}
     m = load(
