@@ -622,6 +622,15 @@ def test_tokens_spread_over_the_cards_of_a_layer_take_less_of_each(command, dcp,
     assert again.dcp == dcp
 
 
+def test_a_spread_beside_replicas_of_attention_is_said_to_be_left_out():
+    one = launch.read(
+        "vllm serve deepseek-ai/DeepSeek-V3 -tp 4 -dp 2 -dcp 2 --enable-expert-parallel"
+    )
+    d, _, notes = launch.meant(one, gpu="b300-sxm")
+    assert (d.dp_attention, d.dcp) == (True, 1)
+    assert "DCP 2 is not counted beside replicas of attention" in notes
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

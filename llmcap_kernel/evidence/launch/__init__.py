@@ -701,7 +701,9 @@ def meant(
     if launch.offline and launch.engine == "vllm" and not launch.max_num_batched_tokens:
         terms["max_num_batched_tokens"] = OFFLINE_TOKENS.get(found.limits.batched_tokens, 16_384)
     terms |= {"eager": bool(launch.eager), "mixed_chunk": bool(launch.mixed_chunk)}
-    terms |= {"speculation": guesses, "dcp": launch.dcp} | _split_as_asked(started, found)
+    terms |= {"speculation": guesses} | _split_as_asked(started, found)
+    by_user = terms.get("dp_attention", found.dp_attention)
+    terms["dcp"] = 1 if by_user else launch.dcp
     if launch.lora_rank:
         terms["lora"] = Lora(launch.lora_rank, launch.lora_adapters or 1)
     terms |= {k: v for k, v in given.items() if k not in own}
@@ -718,7 +720,7 @@ def meant(
     elif launch.kv_pool_tokens and "memory_fraction" not in given:
         limit, pinned = _limited_fraction(launch.kv_pool_tokens, found)
         found = replace(found, memory_fraction=limit)
-    said = [*changes, *said, *_spread(launch)]
+    said = [*changes, *said, *_spread(launch, found)]
     return found, copies, (*launch.notes, *notes, *taken, *said, *on_host, *pinned)
 
 
@@ -759,10 +761,12 @@ def _limited_fraction(tokens: int, d: Deployment) -> tuple[float | None, list[st
     return fraction, [f"a cache of {size} is what memory fraction {fraction:.4g} leaves"]
 
 
-def _spread(launch: Launch) -> list[str]:
+def _spread(launch: Launch, d: Deployment) -> list[str]:
     """What is taken of a cache whose tokens are spread over the cards of a layer."""
     if launch.dcp < 2:
         return []
+    if d.dp_attention:
+        return [f"DCP {launch.dcp} is not counted beside replicas of attention"]
     spread = f"the tokens of a sequence are spread over {launch.dcp} cards (DCP)"
     return [f"{spread}: what the cards exchange for that is not counted"]
 
