@@ -292,37 +292,13 @@ def jet_nemotron(c: Fields) -> Draft:
 def step5(c: Fields) -> Draft:
     """Count Step 5: windows with heads of their own, and blocks that an indexer selects."""
     layers, hidden = layer_count(c), c.width("hidden_size")
-    heads = c.whole("num_attention_heads", limit="heads")
-    kv = c.whole("num_attention_groups", "num_key_value_heads", limit="heads")
-    head = c.whole("head_dim", default=max(1, hidden // heads), limit="head")
-    gated, window = c.flag("use_head_wise_attn_gate"), window_of(c)
-
-    def build(kind: str) -> Part:
-        other = c.sub("attention_other_setting")
-        sizes, span = (hidden, heads, kv, head), 0
-        if kind == "window":
-            span = window
-            many = c.whole("swa_num_attention_heads", default=heads, limit="heads")
-            sizes = (hidden, many, kv, head)
-            if other is not None:
-                sizes = (
-                    hidden,
-                    other.whole("num_attention_heads", default=many, limit="heads"),
-                    other.whole("num_attention_groups", default=kv, limit="heads"),
-                    other.whole("head_dim", default=head, limit="head"),
-                )
-        gate = (matrix("self_attn.g_proj", "attention", hidden, sizes[1]),) if gated else ()
-        return gqa(c, sizes=sizes, qk_norm="head", window=span, extra=gate)
-
-    pieces = {"full": _selected(c, build("full")), "window": build("window")}
-    listed = c.has("layer_types_with_mtp") and not c.has("layer_types")
-    own = c.under({"layer_types": c.data["layer_types_with_mtp"]}) if listed else c
-    cut = own.data.get("layer_types")
-    own = Fields({**own.data, "layer_types": cut[:layers]}, c.where, c.family) if isinstance(
-        cut, list) else own  # fmt: skip
-    kinds = kinds_of(own, ["full" if i % 2 else "window" for i in range(layers)])
-    size = c.whole("moe_intermediate_size", limit="ffn")
-    per_token = c.whole("num_experts_per_tok")
+    pieces = {"full": _selected(c, _step5_mixer(c, 0)), "window": _step5_mixer(c, window_of(c))}
+    # the list may go on with the layers that guess
+    listed = c.data.get("layer_types") or c.data.get("layer_types_with_mtp")
+    own = {"layer_types": listed[:layers]} if isinstance(listed, list) else {}
+    default = ["full" if i % 2 else "window" for i in range(layers)]
+    kinds = kinds_of(Fields({**c.data, **own}, c.where, c.family), default)
+    size, per_token = c.whole("moe_intermediate_size", limit="ffn"), c.whole("num_experts_per_tok")
     sparse = moe(
         c,
         c.whole("num_experts", limit="experts"),
@@ -340,6 +316,28 @@ def step5(c: Fields) -> Draft:
         [pieces.get(kind, pieces["full"]) for kind in kinds],
         [sparse if i in at else dense for i in range(layers)],
         mtp=mtp_layer(hidden, pieces["window"] + sparse, copies),
+    )
+
+
+def _step5_mixer(c: Fields, window: int) -> Part:
+    """List Step 5's attention, with a column for each head that gates it."""
+    hidden = c.width("hidden_size")
+    heads = c.whole("num_attention_heads", limit="heads")
+    kv = c.whole("num_attention_groups", "num_key_value_heads", limit="heads")
+    head = c.whole("head_dim", default=max(1, hidden // heads), limit="head")
+    if window:
+        heads = c.whole("swa_num_attention_heads", default=heads, limit="heads")
+        other = c.sub("attention_other_setting") or Fields({}, c.where, c.family)
+        heads = other.whole("num_attention_heads", default=heads, limit="heads")
+        kv = other.whole("num_attention_groups", default=kv, limit="heads")
+        head = other.whole("head_dim", default=head, limit="head")
+    gate = (matrix("self_attn.g_proj", "attention", hidden, heads),)
+    return gqa(
+        c,
+        sizes=(hidden, heads, kv, head),
+        qk_norm="head",
+        window=window,
+        extra=gate if c.flag("use_head_wise_attn_gate") else (),
     )
 
 
