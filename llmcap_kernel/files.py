@@ -2,11 +2,13 @@
 
 import csv
 import io
+import re
 import zlib
 from pathlib import Path
 
 from .refuse import BadInput, shown
 
+FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]{0,20}[ \t]*$", re.M)
 GZIP, MAX_UNPACKED_BYTES = b"\x1f\x8b", 200_000_000
 
 
@@ -40,6 +42,27 @@ def unpacked(raw: bytes) -> bytes:
             return raw
         rest = part.unused_data
     return out if out else raw
+
+
+def unfenced(text: str) -> str:
+    """Take away the fences that a page or a chat puts around what was copied.
+
+    Parameters
+    ----------
+    text : str
+        As it was pasted.
+
+    Returns
+    -------
+    str
+        The same lines, those of three back-quotes or tildes empty.
+
+    Examples
+    --------
+    >>> unfenced("```json\\n{}\\n```")
+    '\\n{}\\n'
+    """
+    return FENCE.sub("", text) if "```" in text or "~~~" in text else text
 
 
 def decoded(raw: bytes, errors: str = "strict") -> str:

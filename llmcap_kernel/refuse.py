@@ -7,6 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, overload
 
 FEW = 12  # names that are listed, where none is near
+NEAR = 0.6  # of difflib's ratio, from which two spellings are alike
+FAMILY = re.compile(r"[a-z]{2,20}(?![a-z])")  # the letters that a name begins with
+# The command that lists what a field takes.
+LISTED = {"model": "models", "gpu": "gpus", "engine": "engines"} | dict.fromkeys(
+    ("format", "weights", "kv"), "formats"
+)
 WHOLE = 10**15  # a whole number above is written with a power of ten
 
 
@@ -184,7 +190,7 @@ def one_of(
                 return candidate
             if candidate in aliases:
                 return aliases[candidate]
-        near = _nearest(plain, names, aliases, 0.5)
+        near = _nearest(plain, names, aliases)
     else:
         plain, near = "", []
     if near:
@@ -192,14 +198,23 @@ def one_of(
     elif len(names) <= FEW:
         hint = f"It takes {', '.join(names)}."
     else:
-        some = _nearest(plain, names, aliases, 0.0)
-        hint = f"The nearest of {len(names)} are {', '.join(some)}."
+        listed = LISTED.get(field)
+        where = f": `llmcap {listed}` lists them" if listed else f", such as {', '.join(names[:3])}"
+        hint = f"It takes one of {len(names)}{where}."
     raise BadInput(field, f"{field} {shown(value)} is not known. {hint}")
 
 
-def _nearest(plain: str, names: list[str], aliases: Mapping[str, str], cutoff: float) -> list[str]:
-    """Three names whose spelling, or that of an alias, is nearest; each once."""
-    many = difflib.get_close_matches(plain[:80], [*names, *aliases], n=30, cutoff=cutoff)
+def _nearest(plain: str, names: list[str], aliases: Mapping[str, str]) -> list[str]:
+    """Three names whose spelling, or that of an alias, is near; else of the same first letters.
+
+    A name that is merely the least far from a word without a sense is no help, and none is given.
+    """
+    spelled = [*names, *aliases]
+    many = difflib.get_close_matches(plain[:80], spelled, n=30, cutoff=NEAR)
+    family = FAMILY.match(plain)
+    if not many and family:
+        alike = [one for one in spelled if re.match(rf"{family.group()}(?![a-z])", one)]
+        many = difflib.get_close_matches(plain[:80], alike, n=30, cutoff=0.0)
     return list(dict.fromkeys(aliases.get(name, name) for name in many))[:3]
 
 

@@ -514,6 +514,7 @@ def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: 
         context_tokens,
         tp=d.tp,
         dp_attention=d.dp_attention,
+        dcp=d.dcp,
         engine=d.engine.family,
     )
     spread = 1 if d.dp_attention else d.tp

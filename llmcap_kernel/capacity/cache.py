@@ -371,7 +371,7 @@ def _kinds(d: Deployment) -> tuple[Kind, ...]:
     out = []
     for a in guessing_model(d).attention:
         one = law.kv_layer_bytes(
-            a, d.kv, tp=d.tp, dp_attention=d.dp_attention, engine=d.engine.family
+            a, d.kv, tp=d.tp, dp_attention=d.dp_attention, dcp=d.dcp, engine=d.engine.family
         )
         if a.kind == "linear":  # a draft's tokens stay in sight until they are verified
             steps = _drafted(d) / CONV_TOKENS
@@ -477,6 +477,7 @@ def kept_bytes(deployment: Deployment, context_tokens: Number) -> Number:
         tp=d.tp,
         pp=d.pp,
         dp_attention=d.dp_attention,
+        dcp=d.dcp,
         engine=d.engine.family,
     )
 
@@ -522,5 +523,6 @@ def prefix_bytes(
         tp=d.tp,
         pp=d.pp,
         dp_attention=d.dp_attention,
+        dcp=d.dcp,
         engine=d.engine.family,
     )

@@ -229,6 +229,89 @@ def config(name: str) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def changed(name: str, changes: dict[str, Any]) -> Model:
+    """Count a model of the catalogue with another config, as `changed_config` has it.
+
+    Parameters
+    ----------
+    name : str
+        Name or alias of a model with a config.
+    changes : dict
+        Fields that go before those of its config, one within another too.
+
+    Returns
+    -------
+    Model
+        As engines read it with `--hf-overrides`.
+
+    Raises
+    ------
+    BadInput
+        When the name is unknown, or the config means no model any more.
+
+    Examples
+    --------
+    >>> changed("qwen3-8b", {"num_hidden_layers": 4}).layers
+    4
+    """
+    found = model(name)
+    loaded = huggingface.load(changed_config(name, changes), found.name)
+    return replace(loaded, source=found.source, native_format=found.native_format)
+
+
+def changed_config(name: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """Merge changes into the config of a model of the catalogue.
+
+    Parameters
+    ----------
+    name : str
+        Name or alias of a model with a config.
+    changes : dict
+        Fields that go before those of its config, one within another too.
+
+    Returns
+    -------
+    dict
+        The config. A context that a scaling of the rotary embedding stretches is as long as that
+        says, unless the changes state it.
+
+    Raises
+    ------
+    BadInput
+        When the name is unknown.
+
+    Examples
+    --------
+    >>> yarn = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}
+    >>> changed_config("qwen3-8b", {"rope_scaling": yarn})["max_position_embeddings"]
+    131072
+    """
+    found = model(name)
+    merged = _merged(config(found.name), changes)
+    for rope in (changes.get("rope_scaling"), changes.get("rope_parameters")):
+        if isinstance(rope, dict) and "max_position_embeddings" not in changes:
+            merged["max_position_embeddings"] = _stretched(rope, found.max_context_tokens)
+    return merged
+
+
+def _stretched(rope: dict[str, Any], known: int) -> int:
+    """The context that a scaling of the rotary embedding stretches to, at least the known one."""
+    start, factor = rope.get("original_max_position_embeddings"), rope.get("factor")
+    if rope.get("rope_type", rope.get("type")) in ("linear", "dynamic"):
+        start = known
+    if not (isinstance(start, int) and isinstance(factor, int | float)):
+        return known
+    return int(max(start * factor, known)) if 0 < start * factor < 1e9 else known
+
+
+def _merged(config: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    out = dict(config)
+    for field, value in changes.items():
+        both = isinstance(value, dict) and isinstance(out.get(field), dict)
+        out[field] = _merged(out[field], value) if both else value
+    return out
+
+
 def gpu(name: str) -> Gpu:
     """Look up a card.
 

@@ -30,6 +30,7 @@ from .tables import Answer, Column, Screen, Table, prose_table
 
 if TYPE_CHECKING:
     from ..evidence.launch import Launch
+    from ..evidence.launch.bench import Load
 
 # The three that decide first.
 ROWS = (
@@ -44,7 +45,8 @@ PERCENTILES = {"itl_s": GAPS, "ttft_s": WAITS}
 HEADS = (Column("", left=True), Column("estimate"), Column("four of five", left=True))
 LAUNCH = (
     "Behind -- stands the command that launches the engine (vllm serve, sglang serve, "
-    "trtllm-serve, llama-server, docker run) or the file of a manifest; options before it go first."
+    "trtllm-serve, llama-server, docker run), that of a benchmark, which brings its load, or the "
+    "file of a manifest; options before it go first."
 )
 BAR, WIDE = 16, 100  # characters of a bar, on a screen as wide as this
 
@@ -82,8 +84,10 @@ def run(args: argparse.Namespace) -> Answer:
     Answer
         Verdict, numbers, memory and provenance.
     """
-    workload, slo = read_load(args), read_limits(args)
     launched, deployment, taken = _launched(args)
+    if launched and launched.load:
+        _fill_load(args, launched.load)
+    workload, slo = read_load(args), read_limits(args)
     if args.concurrency is None:
         workload = design.most_users_load(deployment, workload, slo)
     column = design.card(deployment, workload, slo)
@@ -124,6 +128,18 @@ def _launched(args: argparse.Namespace) -> tuple["Launch | None", Deployment, li
     if copies > 1:
         taken.append(f"The command starts {copies} copies: the numbers are of one.")
     return one, deployment, taken
+
+
+def _fill_load(args: argparse.Namespace, load: "Load") -> None:
+    """Take the load of the command's benchmark, where the options do not say another."""
+    lengths = args.input is None and args.output is None and args.context is None
+    stated = {"concurrency": load.concurrency}
+    if lengths:
+        stated |= {"input": load.input_tokens, "output": load.output_tokens}
+        stated |= {"shared_prefix": load.prefix_tokens}
+    for name, value in stated.items():
+        if value and getattr(args, name) is None:
+            setattr(args, name, str(value))
 
 
 def _command(words: list[str]) -> str | list[str]:

@@ -520,13 +520,14 @@ def _sequence_notes(deployment: Deployment, workload: Workload) -> Iterator[Note
 def _cache_notes(deployment: Deployment) -> Iterator[Note]:
     d, model = deployment, deployment.model
     latent = any(a.latent_dim for a in model.attention)
-    if model.kv_heads and d.tp > model.kv_heads and not d.dp_attention and not latent:
+    spread = d.dp_attention or d.dcp > 1
+    if model.kv_heads and d.tp > model.kv_heads and not spread and not latent:
         text = (
             f"tp is {d.tp} and {model.name} has {model.kv_heads} KV heads: the cache is "
             f"split {model.kv_heads} ways and copied on the rest."
         )
         yield Note("cache", text)
-    if d.tp > 1 and not d.dp_attention and latent:
+    if d.tp > 1 and not spread and latent:
         text = (
             f"{model.name} keeps one latent for all heads: each of the {d.tp} cards holds the "
             "whole cache. Data-parallel attention would split it by user."

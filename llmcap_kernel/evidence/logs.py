@@ -212,6 +212,10 @@ def read(text: str, name: str = "the text", **given: Any) -> StartUp:
     return StartUp(**({"engine": engine, "source": name} | best), doubts=doubts)
 
 
+# What systemd's journal writes before a line: its date, the host and the unit.
+JOURNAL = re.compile(
+    r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,80} [\w.@/-]{1,80}(?:\[\d{1,9}\])?: ", re.M
+)
 # What collectors call the line that a container printed, and how pages write its quotes.
 HELD = ("log", "message", "msg", "textPayload", "line")
 ENTITY = re.compile(r"&(?:quot|apos|#x?[0-9a-fA-F]{2,4}|gt|lt|amp);")
@@ -222,7 +226,7 @@ OF_A_PAGE = str.maketrans(
 
 def _plain(text: str) -> str:
     """A log as it was printed: without colours, what a collector put around it and a page made."""
-    plain = ESCAPES.sub("", text)
+    plain = JOURNAL.sub("", ESCAPES.sub("", text))
     if plain.lstrip().startswith('{"'):
         plain = _unwrapped(plain)
     if ENTITY.search(plain):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from ..files import decoded
+from ..files import decoded, unfenced
 from ..refuse import BadInput, number, shown
 
 MAX_FILE_BYTES = 10_000_000
@@ -280,7 +280,7 @@ def read_json(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
         reason = getattr(error, "strerror", None) or "the path is not usable"
         raise BadInput("config", f"config {shown(str(path))} cannot be read: {reason}.") from None
     try:
-        data = json.loads(decoded(raw))
+        data = json.loads(unfenced(decoded(raw)))
     except (ValueError, RecursionError) as error:
         place = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise BadInput(

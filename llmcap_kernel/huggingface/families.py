@@ -16,6 +16,7 @@ from . import (
     multimodal,
     published,
     recurrent,
+    served,
     shared,
     traits,
 )
@@ -23,6 +24,7 @@ from .config import Fields
 from .multimodal import UNKNOWN_WRAPPER
 from .refused import (
     REFUSED,
+    SHARING,
     WRITES,
     both_ways,
     classes,
@@ -38,7 +40,7 @@ from .registry import FAMILIES
 # Importing these modules registers their builders.
 BUILDERS = (
     *(traits, dense, gpt, gemma, mixtures, latent, hybrids, recurrent, shared, loops, inkling),
-    published,
+    *(published, served),
 )
 multimodal.register()
 
@@ -68,9 +70,12 @@ def family_of(c: Fields) -> str:
         raise drafting
     if kind in FAMILIES:
         return kind
-    if found := _by_architectures(c):
+    found = _by_architectures(c)
+    # a class of pictures and text may be called as that of the text alone
+    inside = not c.tells("hidden_size") and _holds_a_text_model(c)
+    if found and (found in multimodal.WRAPPERS or not inside):
         return found
-    if kind.lower() not in REFUSED and _holds_a_text_model(c):
+    if kind.lower() not in (*REFUSED, *SHARING) and _holds_a_text_model(c):
         return UNKNOWN_WRAPPER
     if not kind:
         raise of_diffusers(c) or of_another_file(c) or unnamed(c)
@@ -86,8 +91,16 @@ ARCHITECTURES = {
     "DeepseekVLV2ForCausalLM": "deepseek_vl_v2",
     "HunYuanDenseV1ForCausalLM": "hunyuan_v1_dense",
     "HunYuanMoEV1ForCausalLM": "hunyuan_v1_moe",
+    "HCXVisionV2ForCausalLM": "hyperclovax_vision_v2",
+    "IQuestLoopCoderForCausalLM": "iquest_loopcoder",
+    "KimiK3LinearForCausalLM": "kimi_linear",
+    "MistralLarge3ForCausalLM": "deepseek_v3",
+    "NemotronHPuzzleForCausalLM": "nemotron_h",
+    "Rnj1ForCausalLM": "gemma3_text",
     "RWForCausalLM": "falcon",
     "StableLMEpochForCausalLM": "stablelm",
+    "TeleChat2ForCausalLM": "telechat",
+    "TeleChat3ForCausalLM": "llama",
 }
 
 

@@ -79,9 +79,14 @@ NEMOTRON_KINDS = {
 }
 
 
-@family("nemotron_h", "nemotron_h_v2")
+@family("nemotron_h", "nemotron_h_v2", "nemotron_h_puzzle")
 def nemotron_h(c: Fields) -> Draft:
-    """Count Nemotron-H, whose layers are Mamba-2, attention, MLP or MoE."""
+    """Count Nemotron-H, whose layers are Mamba-2, attention, MLP or MoE.
+
+    Puzzle's layers are of unlike sizes, which `block_configs` states one by one.
+    """
+    if c.has("block_configs"):
+        return _puzzle(c)
     kinds = _nemotron_kinds(c)
     pieces = {kind: _nemotron_piece(c, kind) for kind in dict.fromkeys(kinds)}
     copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
@@ -94,6 +99,25 @@ def nemotron_h(c: Fields) -> Draft:
             block += pieces.get(kind or "", NOTHING)
         mtp = mtp_layer(c.width("hidden_size"), block, copies)
     return assemble(c, [pieces[k] for k in kinds], layers=len(kinds), norm=1, mtp=mtp)
+
+
+def _puzzle(c: Fields) -> Draft:
+    """Count the layers that a search has left, equal ones once: SGLang, configs/nemotron_h.py."""
+    layers = []
+    built: dict[str, Part] = {}
+    for own in c.items("block_configs"):
+        kind = NEMOTRON_KINDS.get(own.get("block_type", "")) if isinstance(own, dict) else None
+        if kind is None:
+            where = c.path("block_configs")
+            raise BadInput(
+                where, f"{where} has {shown(own)}: it takes a block_type for each layer."
+            )
+        key = repr(sorted(own.items(), key=str))
+        if key not in built:
+            built[key] = _nemotron_piece(Fields({**c.data, **own}, c.where, c.family), kind)
+        layers.append(built[key])
+    note = ("what guesses is left out",) if c.has("mtp_block_configs") else ()
+    return assemble(c, layers, layers=len(layers), norm=1, notes=note)
 
 
 def _nemotron_kinds(c: Fields) -> list[str]:

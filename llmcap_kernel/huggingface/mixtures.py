@@ -43,7 +43,7 @@ def qwen2_moe(c: Fields) -> Draft:
     return assemble(c, qwen_window(c, lambda w: gqa(c, qkv_bias=bias, window=w)), ffns)
 
 
-@family("qwen3_moe", "qwen3_vl_moe_text", "qwen3_omni_moe_text")
+@family("qwen3_moe", "qwen3_vl_moe_text", "qwen3_omni_moe_text", "interns1_pro_text")
 def qwen3_moe(c: Fields) -> Draft:
     bias = c.flag("attention_bias")
     mixer = qwen_window(c, lambda w: gqa(c, qk_norm="head", qkv_bias=bias, o_bias=bias, window=w))

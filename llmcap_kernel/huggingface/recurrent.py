@@ -1,5 +1,7 @@
 """Layers with a state of fixed size alone or mostly: Mamba, RWKV, xLSTM, delta attention."""
 
+from dataclasses import replace
+
 from ..refuse import BadInput
 from ..spec import Attention
 from .assemble import Draft, assemble, layer_count, max_context, mtp_layer
@@ -120,7 +122,11 @@ def minimax(c: Fields) -> Draft:
 
 @family("kimi_linear")
 def kimi_linear(c: Fields) -> Draft:
-    """Count Kimi Linear: delta attention, latent attention in some layers."""
+    """Count Kimi Linear, and K3's text model: delta attention, latent attention in some layers.
+
+    K3's gates are of full rank, its experts work in a latent width, and each part of a layer
+    chooses among the sums of earlier ones: vLLM 0.33, models/kimi_k3.
+    """
     layers = layer_count(c)
     hidden = c.width("hidden_size")
     old = c.sub("linear_attn_config")
@@ -135,10 +141,41 @@ def kimi_linear(c: Fields) -> Draft:
     else:
         sizes = delta_sizes(c)
         kinds = kinds_of(c, None)
-    pieces = {"full": mla(c), "linear": kimi_delta(hidden, *sizes)}
+    wide = c.whole("num_attention_heads", limit="heads") * c.whole("v_head_dim", limit="head")
+    gate = (matrix("self_attn.g_proj", "attention", hidden, wide),)
+    pieces = {
+        "full": mla(c, extra=gate if c.flag("mla_use_output_gate") else ()),
+        "linear": kimi_delta(hidden, *sizes),
+    }
+    if old is not None and old.flag("use_full_rank_gate"):
+        pieces["linear"] = _full_rank_gate(pieces["linear"], hidden, sizes[0] * sizes[1], sizes[1])
     mixers = [pieces.get(k, pieces["full"]) for k in kinds]
-    sparse = deepseek_moe(c, correction=True)
-    return assemble(c, mixers, first_dense(c, sparse, lambda: mlp(c), 1))
+    latent = c.whole("routed_expert_hidden_size", default=0, low=0, limit="width")
+    sparse = deepseek_moe(c, correction=True, latent=latent)
+    # a norm and a column before both parts of each layer, and before the head
+    chosen = vector("attention_residual", (2 * layers + 1) * 2 * hidden)
+    copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
+    extra = [chosen] if c.has("attn_res_block_size") else []
+    if latent and c.flag("latent_moe_use_norm"):
+        extra.append(vector("routed_expert_norm", latent, copies=layers))
+    return assemble(
+        c,
+        mixers,
+        first_dense(c, sparse, lambda: mlp(c), 0 if c.has("attn_res_block_size") else 1),
+        extra=extra,
+        mtp=mtp_layer(hidden, pieces["full"] + sparse, copies),
+    )
+
+
+def _full_rank_gate(part: Part, hidden: int, wide: int, head: int) -> Part:
+    """Delta attention whose output gate is of full rank, and its decay of low rank."""
+    rows = [t for t in part.tensors if "_a_g_a_" not in t.name and "_b_g_b_" not in t.name]
+    rows += [
+        matrix("self_attn.g_proj", "attention", hidden, wide),
+        matrix("self_attn.f_a_proj", "attention", hidden, head, "none"),
+        matrix("self_attn.f_b_proj", "attention", head, wide),
+    ]
+    return replace(part, tensors=tuple(rows))
 
 
 def delta_sizes(c: Fields) -> tuple[int, int, int]:
@@ -153,6 +190,8 @@ def delta_sizes(c: Fields) -> tuple[int, int, int]:
 def grouped_kinds(c: Fields, default: int) -> list[str]:
     """List Ling's layers: the last of each group is full, and so are those after the last group."""
     layers = layer_count(c)
+    if isinstance(c.data.get("layer_group_size"), list):  # 1 marks a linear layer
+        return c.per_layer("layer_group_size", layers, {0: "full", 1: "linear"})
     size = c.whole("layer_group_size", default=default, limit="layers")
     kinds = every(layers, size, "full", "linear")
     whole = layers // size * size
@@ -161,7 +200,13 @@ def grouped_kinds(c: Fields, default: int) -> list[str]:
 
 @family("bailing_hybrid", "bailing_moe_v3")
 def bailing_hybrid(c: Fields) -> Draft:
-    """Count Ling 3: delta attention of full rank, gated latent attention between."""
+    """Count Ling 3: delta attention of full rank, gated latent attention between.
+
+    Files of Ling 2.5 name the same model_type; theirs have no short convolution, and their layers
+    are those of Ring: SGLang 0.5.23, configs/bailing_hybrid.py.
+    """
+    if not (c.has("short_conv_kernel_size") or c.has("linear_conv_kernel_dim")):
+        return bailing_linear(c)
     hidden = c.width("hidden_size")
     heads = c.whole("num_attention_heads", limit="heads")
     gate = (matrix("self_attn.g_proj", "attention", hidden, heads, "none"),)
@@ -211,10 +256,12 @@ def bailing_linear(c: Fields) -> Draft:
     size = c.whole("moe_shared_expert_intermediate_size", "moe_intermediate_size", limit="ffn")
     shared = c.whole("num_shared_experts", default=0, low=0, limit="experts") * size
     sparse = deepseek_moe(c, shared=shared, correction=True)
+    copies = c.whole("num_nextn_predict_layers", default=0, low=0, limit="layers")
     return assemble(
         c,
         [full if k == "full" else linear for k in kinds],
         first_dense(c, sparse, lambda: mlp(c)),
+        mtp=mtp_layer(hidden, full + sparse, copies),
     )
 
 

@@ -57,9 +57,11 @@ NAMES = {
         gemma4_assistant gemma4_unified_assistant eagle eagle3 llama_eagle medusa mlp_speculator
     """,
     "other": """
-        blip blip-2 evolla git idefics instructblip instructblipvideo kosmos-2 kosmos-2.5 reformer
+        blip blip-2 evolla git hymba idefics instructblip instructblipvideo kosmos-2 kosmos-2.5
+        reformer
     """,
 }
+SHARING = ("deepseek_v41",)  # not what a text model of DeepSeek V4 within would make of them
 REFUSED = {name: REASONS[kind] for kind, names in NAMES.items() for name in names.split()}
 
 
@@ -77,7 +79,10 @@ CLASSES = {
 # How the name of a class ends, of one that writes and of others; and of one that drafts.
 WRITES = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
 ENDING = re.compile(rf"(?:{'|'.join((*WRITES, *CLASSES))}|Model|ForRetrieval|PreTrainedModel)$")
-DRAFTS = re.compile(r"Eagle\d?$|^Eagle\d?\w*LM$|^Medusa|Speculator\w*$|DraftModel$")
+DRAFTS = re.compile(
+    r"Eagle\d?$|^P?[Ee]agle\d?\w*(?:LM|Model)$|^Medusa|Speculator\w*$|^DFlash|MTP(?:Model)?$|NextN$|"
+    r"(?:Draft|DSpark|XPress|Assistant)Model$"
+)
 BY_DIFFUSION = re.compile(r"diffusion|dllm|llada", re.I)
 
 
@@ -277,6 +282,11 @@ def refusal(c: Fields, kind: str) -> BadInput:
     if why or c.data.get("is_encoder_decoder") is True:
         why = why or REASONS["pair"]
         return _no_decoder("model_type", f"model_type {shown(kind)} {why}")
+    if not why and kind.lower() in SHARING:
+        told = "has layers that read the caches of others, which the importer cannot count"
+        return BadInput(
+            "model_type", f"model_type {shown(kind)} {told}: take another model, {ELSE}."
+        )
     near = difflib.get_close_matches(kind[:60], FAMILIES, n=3, cutoff=0.75)
     hint = f" (near to it: {', '.join(near)})" if near else ""
     return BadInput(

@@ -78,6 +78,8 @@ TABLE = {
         Traits(tied=True),
     ),
     "cosmos3_edge_text": Traits(gated=False),
+    "spark2_5": Traits(gate="head", period=4),
+    "xverse_moe": Traits(),
     "plamo3": Traits(qk_norm="head", norm=4, tied=True),
     "molmo2_text": Traits(qk_norm="head"),
     "arcee": Traits(gated=False),

@@ -7,6 +7,10 @@ from ..spec import Attention, Format, Model
 from .formulas import gqa_elements_per_token, mla_elements_per_token
 from .weights import TORCH
 
+# Kinds whose tokens decode context parallelism spreads; a window and a state stay whole. vLLM 0.33,
+# v1/kv_cache_interface.py: `dcp_sharded`.
+SPREAD = ("full", "mla", "sparse")
+
 
 def kv_elements(attention: Attention) -> int:
     """Count the elements one layer of this kind caches per token.
@@ -173,10 +177,11 @@ def tokens_read(attention: Attention, context_tokens: Number) -> Number:
     return minimum(kept, attention.topk_tokens) if attention.kind == "sparse" else kept
 
 
-def _kv_shards(attention: Attention, tp: int, dp_attention: bool) -> int:
+def _kv_shards(attention: Attention, tp: int, dp_attention: bool, dcp: int = 1) -> int:
+    by_token = dcp if attention.kind in SPREAD else 1
     if dp_attention or attention.latent_dim:
-        return 1  # one latent serves all heads, so every card needs all of it
-    return min(tp, attention.kv_heads) if attention.kv_heads else tp
+        return by_token  # one latent serves all heads, so every card needs all of it
+    return (min(tp, attention.kv_heads) if attention.kv_heads else tp) * by_token
 
 
 def kv_bytes_per_sequence(
@@ -187,6 +192,7 @@ def kv_bytes_per_sequence(
     tp: int = 1,
     pp: int = 1,
     dp_attention: bool = False,
+    dcp: int = 1,
     engine: str = "vllm",
 ) -> Number:
     """Add up the cache of one sequence on one card.
@@ -208,6 +214,8 @@ def kv_bytes_per_sequence(
         Tensor-parallel and pipeline-parallel degree.
     dp_attention : bool
         Whether attention is data-parallel: cards split the sequences, not the heads.
+    dcp : int
+        Cards over which the tokens of a sequence are spread, of those that hold the same heads.
     engine : str
         The engine's family.
 
@@ -228,7 +236,9 @@ def kv_bytes_per_sequence(
     >>> kv_bytes_per_sequence(llama, fp8, 1)
     163840.0
     """
-    return _cache_bytes(model, kv, context_tokens, tokens_stored, 1, tp, pp, dp_attention, engine)
+    return _cache_bytes(
+        model, kv, context_tokens, tokens_stored, 1, tp, pp, dp_attention, engine, dcp
+    )
 
 
 def kv_read_bytes_per_sequence(
@@ -238,6 +248,7 @@ def kv_read_bytes_per_sequence(
     *,
     tp: int = 1,
     dp_attention: bool = False,
+    dcp: int = 1,
     engine: str = "vllm",
 ) -> Number:
     """Add up the cache bytes of one sequence that a decode step reads on one card.
@@ -254,6 +265,8 @@ def kv_read_bytes_per_sequence(
         Tensor-parallel degree.
     dp_attention : bool
         Whether attention is data-parallel: cards split the sequences, not the heads.
+    dcp : int
+        Cards over which the tokens of a sequence are spread, of those that hold the same heads.
     engine : str
         The engine's family.
 
@@ -269,7 +282,7 @@ def kv_read_bytes_per_sequence(
     >>> kv_read_bytes_per_sequence(llama, fp8, 8000) / 1e9
     1.31072
     """
-    return _cache_bytes(model, kv, context_tokens, tokens_read, 2, tp, 1, dp_attention, engine)
+    return _cache_bytes(model, kv, context_tokens, tokens_read, 2, tp, 1, dp_attention, engine, dcp)
 
 
 def kv_layer_bytes(
@@ -278,6 +291,7 @@ def kv_layer_bytes(
     *,
     tp: int = 1,
     dp_attention: bool = False,
+    dcp: int = 1,
     engine: str = "vllm",
 ) -> float:
     """Give what one layer stores of a token on a card, or the size of its state.
@@ -292,6 +306,8 @@ def kv_layer_bytes(
         Tensor-parallel degree.
     dp_attention : bool
         Whether attention is data-parallel: cards split the sequences, not the heads.
+    dcp : int
+        Cards over which the tokens of a sequence are spread, of those that hold the same heads.
     engine : str
         The engine's family.
 
@@ -307,12 +323,12 @@ def kv_layer_bytes(
     >>> kv_layer_bytes(one, catalog.format("fp8"), tp=2)
     1024.0
     """
-    shards = _kv_shards(attention, tp, dp_attention)
+    shards = _kv_shards(attention, tp, dp_attention, dcp)
     if attention.kind == "linear":
         return state_bytes(attention, engine=engine) / shards
     # the indexer scores every stored token, and its cache is replicated on every card
     entry = kv_record_bytes(attention, kv, engine=engine) / shards
-    return entry + attention.index_dim * attention.index_bytes
+    return entry + attention.index_dim * attention.index_bytes / dcp
 
 
 def _cache_bytes(
@@ -325,10 +341,11 @@ def _cache_bytes(
     pp: int,
     dp_attention: bool,
     engine: str,
+    dcp: int,
 ) -> Number:
     total: Number = 0.0
     for a in model.attention:
-        shards = _kv_shards(a, tp, dp_attention)
+        shards = _kv_shards(a, tp, dp_attention, dcp)
         layers = -(-a.layers // pp)
         if a.kind == "linear":
             total = total + layers * state_bytes(a, engine=engine) * state_passes / shards
@@ -338,7 +355,7 @@ def _cache_bytes(
         if a.index_dim:
             # the indexer scores every stored token, and its cache is replicated on every card
             kept = tokens_stored(a, context_tokens)
-            total = total + layers * a.index_dim * a.index_bytes * kept
+            total = total + layers * a.index_dim * a.index_bytes * kept / dcp
     return total
 
 
@@ -351,6 +368,7 @@ def kv_shared_bytes(
     tp: int = 1,
     pp: int = 1,
     dp_attention: bool = False,
+    dcp: int = 1,
     engine: str = "vllm",
 ) -> Number:
     """Add up the cache that sequences with a common prefix share.
@@ -372,6 +390,8 @@ def kv_shared_bytes(
         Tensor-parallel and pipeline-parallel degree.
     dp_attention : bool
         Whether attention is data-parallel: cards split the sequences, not the heads.
+    dcp : int
+        Cards over which the tokens of a sequence are spread, of those that hold the same heads.
     engine : str
         The engine's family.
 
@@ -399,4 +419,4 @@ def kv_shared_bytes(
             prefix_tokens = maximum(prefix_tokens - out_of_sight, 0)
         return tokens_stored(attention, prefix_tokens)
 
-    return _cache_bytes(model, kv, prefix_tokens, shared, 0, tp, pp, dp_attention, engine)
+    return _cache_bytes(model, kv, prefix_tokens, shared, 0, tp, pp, dp_attention, engine, dcp)

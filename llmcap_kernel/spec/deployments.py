@@ -144,6 +144,9 @@ class Deployment:
         Whether an engine that gives prompts steps of their own is told to mix them with decoding.
     block_size : int, optional
         Tokens per block of the KV cache; the engine's default if omitted [tokens].
+    dcp : int
+        Decode context parallelism: cards over which the tokens of a sequence's cache are spread, of
+        those that would hold the same.
 
     Raises
     ------
@@ -171,6 +174,7 @@ class Deployment:
     eager: bool = False
     mixed_chunk: bool = False
     block_size: int | None = None
+    dcp: int = 1
 
     def __hash__(self) -> int:
         return self._hash
@@ -263,6 +267,24 @@ class Deployment:
             )
         if self.dp_attention and self.tp == 1:
             raise BadInput("dp_attention", "dp_attention needs tp of 2 or more cards.")
+        if self.dcp != 1:
+            self._check_spread()
+
+    def _check_spread(self) -> None:
+        """What vLLM asks of decode context parallelism: config/parallel.py, config/model.py."""
+        model = self.model
+        number("dcp", self.dcp, 1, MAX_GPUS, whole=True)
+        if self.dp_attention:
+            raise BadInput("dcp", f"dcp is {self.dcp}: with dp_attention it takes 1.")
+        kinds = [a for a in model.attention if a.kv_heads and not a.latent_dim]
+        heads = min((a.kv_heads for a in kinds), default=1)
+        copies = self.tp // heads
+        if self.tp % self.dcp or self.dcp > max(copies, 1):
+            raise BadInput(
+                "dcp",
+                f"dcp is {self.dcp}: it must divide tp ({self.tp}), and of {model.name} at most "
+                f"{max(copies, 1)} of those cards hold the same cache.",
+            )
 
     @property
     def mixes_prompts(self) -> bool:
@@ -360,5 +382,6 @@ class Deployment:
             parts += [f"PP-{self.pp}"] if self.pp > 1 else []
             parts += [f"EP-{self.ep}"] if self.ep > 1 else []
             parts += ["DP attention"] if self.dp_attention else []
+            parts += [f"DCP-{self.dcp}"] if self.dcp > 1 else []
             text += " " + " ".join(parts)
         return f"{text} / {self.kv.name} KV"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmcap_kernel import catalog, law
+from llmcap_kernel import catalog, huggingface, law
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.spec import Gpu, Model
 
@@ -112,3 +112,10 @@ def test_an_engine_has_no_field_that_nobody_reads():
 def test_an_unknown_version_takes_the_nearest_and_says_so(asked, record, title):
     engine = catalog.engine(asked)
     assert (engine.name, engine.title) == (record, title)
+
+
+def test_a_checkpoint_s_format_is_the_one_of_its_own_config():
+    files = (catalog.FOLDER / "configs").glob("*.json")
+    by_name = {path.stem.replace("__", "/").lower(): path for path in files}
+    for name, weights in catalog.table("models")["checkpoints"].items():
+        assert huggingface.load(by_name[name]).native_format == weights

@@ -1235,3 +1235,10 @@ def test_a_mutated_config_is_a_model_or_one_clear_refusal(path, draw):
     else:
         assert isinstance(m, Model) and 0 < m.params < 1e18 and m.active_params >= 0
     assert time.perf_counter() - start < 2.0
+
+
+def test_a_config_that_a_chat_fenced_is_read(tmp_path):
+    path = CATALOG / "configs" / "Qwen__Qwen3-8B.json"
+    text = path.read_text()
+    (tmp_path / "config.json").write_text(f"\ufeff```json\n{text}\n```\n", encoding="utf-8")
+    assert load(tmp_path).params == load(path).params

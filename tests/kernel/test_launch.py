@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from llmcap_kernel import capacity, catalog
 from llmcap_kernel.catalog import names
 from llmcap_kernel.cli import main
+from llmcap_kernel.design import handover
 from llmcap_kernel.evidence import launch
 from llmcap_kernel.evidence.launch import manifest, options, words
 from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.spec import Workload
 
 MUTATED = int(os.environ.get("LLMCAP_MUTATED", "400"))  # 10,000 take some minutes
 FLAGS = (Path(__file__).parent / "vllm_0.33.0_flags.txt").read_text().split()
@@ -391,11 +393,11 @@ def test_an_option_stands_once_and_its_alias_leads_to_one(engine):
 
 def test_what_changes_nothing_says_why_and_the_unknown_has_its_nearest():
     one = launch.read(
-        "vllm serve Qwen/Qwen3-8B --port 80 --served-model-name a b --hf-overrides {} --tp-sise 2"
+        "vllm serve Qwen/Qwen3-8B --port 80 --served-model-name a b --task embed --tp-sise 2"
     )
     assert [left.flag for left in one.no_effect] == ["--port", "--served-model-name"]
     assert one.no_effect[1].why == "what clients call the model"
-    assert [left.flag for left in one.not_counted] == ["--hf-overrides"]
+    assert [left.flag for left in one.not_counted] == ["--task"]
     assert [flag for flag, _ in one.unknown] == ["--tp-sise"]
     assert one.tp == 1 and "no effect on the prediction: --port, --served-model-name" in one.summary
     assert one.read == ()
@@ -449,7 +451,12 @@ def test_switches(typed, eager):
         ("vllm serve x/y -tp $TP", "-tp is '$TP': write its value"),
         ("vllm serve 'x/y --port 3", "a quote that is not closed"),
         ("vllm serve a/b\nvllm serve c/d", "launches 2 engines: give one of them"),
-        ("vllm bench serve --model a/b", "launches no engine known here: it takes vllm serve"),
+        ("vllm bench sweep plot x", "launches no engine known here: it takes vllm serve"),
+        (
+            "helm install x ./chart -f prod.yaml",
+            "installs a chart, and the values that it is given",
+        ),
+        ("vllm serve Qwen/Qwen3-8B --hf-overrides 4", "--hf-overrides is '4': it takes a JSON"),
         ("llama-server -m x.gguf -sm all", "--split-mode is 'all': it takes none, layer"),
         ("ls", "launches no engine known here"),
         ("", "launches no engine known here"),
@@ -513,6 +520,146 @@ def test_a_cache_larger_than_a_card_is_all_that_it_has():
     d, _, notes = launch.meant(one, gpu="h100-sxm")
     assert d.memory_fraction == 1
     assert "a cache of 80 GiB is more than a card has left: counted as all of it" in notes
+
+
+@pytest.mark.parametrize(
+    ("tokens", "users"),
+    # a sequence of 8,000 tokens, of a pool of 40,000, and of all that a card has room for
+    [(40_000, 5), (39_999, 4), (10**9, None)],
+)
+def test_a_cache_of_so_many_tokens_is_the_fewer_of_those_and_what_fits(tokens, users):
+    """SGLang 0.5.23, srt/mem_cache/kv_cache_configurator.py, `_apply_token_constraints`."""
+    one = launch.read(f"sglang serve --model-path Qwen/Qwen3-8B --max-total-tokens {tokens}")
+    d, _, notes = launch.meant(one, gpu="h100-sxm")
+    plain, *_ = launch.meant(launch.read("sglang serve --model-path Qwen/Qwen3-8B"), gpu="h100-sxm")
+    most = capacity.ledger(plain, context_tokens=8000).max_concurrent
+    assert capacity.ledger(d, context_tokens=8000).max_concurrent == (users or most)
+    assert any("tokens is what memory fraction" in note for note in notes) == bool(users)
+
+
+def test_tensorrt_llm_s_file_limits_the_tokens_of_the_cache():
+    text = (
+        "cat > x.yaml <<E\nkv_cache_config:\n  max_tokens: 40000\nE\n"
+        "trtllm-serve Qwen/Qwen3-8B --config x.yaml"
+    )
+    assert launch.read(text).kv_pool_tokens == 40_000
+
+
+YARN = '{"rope_type":"yarn","factor":4.0,"original_max_position_embeddings":32768}'
+
+
+@pytest.mark.parametrize(
+    ("command", "layers", "longest"),
+    [
+        # Qwen3-8B has 36 layers, and positions up to 40,960
+        ("vllm serve Qwen/Qwen3-8B --hf-overrides '{\"num_hidden_layers\": 4}'", 4, 40_960),
+        ("vllm serve Qwen/Qwen3-8B --hf-overrides.num_hidden_layers 4", 4, 40_960),
+        (f"vllm serve Qwen/Qwen3-8B --rope-scaling '{YARN}'", 36, 131_072),
+        (f"vllm serve Qwen/Qwen3-8B --hf-overrides '{{\"rope_scaling\": {YARN}}}'", 36, 131_072),
+        (
+            "sglang serve --model-path Qwen/Qwen3-8B --json-model-override-args "
+            "'{\"max_position_embeddings\": 65536}'",
+            *(36, 65_536),
+        ),
+        (
+            'vllm serve Qwen/Qwen3-8B --rope-scaling \'{"type": "dynamic", "factor": 2}\'',
+            *(36, 81_920),
+        ),
+        ("vllm serve Qwen/Qwen3-8B --hf-overrides '{\"a\": 1}'", 36, 40_960),
+    ],
+)
+def test_changes_of_the_config_are_those_of_the_model(command, layers, longest):
+    d, _, notes = launch.meant(launch.read(command), gpu="h100-sxm")
+    assert (d.model.layers, d.model.max_context_tokens) == (layers, longest)
+    # a layer of Qwen3-8B: 2 x 4096 x 4096 of q and o, 2 x 4096 x 1024 of k and v, 3 x 4096 x 12288
+    # of the feed-forward, two norms of 4096 and two of 128; and two tables of 151936 x 4096
+    layer = 2 * 4096**2 + 2 * 4096 * 1024 + 3 * 4096 * 12_288 + 2 * 4096 + 2 * 128
+    assert d.model.params == layers * layer + 2 * 151_936 * 4096 + 4096
+    assert sum(note.startswith("the config is changed by") for note in notes) == 1
+
+
+def test_a_name_that_leaves_the_activations_open_says_what_is_taken():
+    def told(model):
+        d, _, notes = launch.meant(launch.read(f"vllm serve {model}"), gpu="b200-sxm")
+        return d.weights.name, [note for note in notes if "leaves open whether activations" in note]
+
+    assert told("nvidia/Qwen3.6-27B-NVFP4") == ("nvfp4-a16", [])
+    assert told("x/Qwen3-32B-NVFP4A16") == ("nvfp4-a16", [])
+    name, (note,) = told("x/Qwen3-32B-NVFP4")
+    assert name == "nvfp4" and note.endswith("four bits taken")
+
+
+def test_changes_of_a_config_that_is_not_here_are_said():
+    one = launch.read("vllm serve a/b-12B --hf-overrides '{\"num_hidden_layers\": 4}'")
+    *_, notes = launch.meant(one, gpu="h100-sxm", model="dense 12B")
+    assert "changes of the config are left out, as it is not here: num_hidden_layers" in notes
+
+
+def test_a_changed_config_that_means_no_model_is_one_sentence():
+    one = launch.read("vllm serve Qwen/Qwen3-8B --hf-overrides '{\"num_hidden_layers\": -4}'")
+    with pytest.raises(BadInput, match=r"num_hidden_layers is -4: it takes"):
+        launch.meant(one, gpu="h100-sxm")
+
+
+@pytest.mark.parametrize(
+    ("command", "dcp", "token_bytes"),
+    [
+        # of DeepSeek-V3 61 layers keep 512 + 64 elements of two bytes, the same on each card of TP
+        ("vllm serve deepseek-ai/DeepSeek-V3 -tp 8", 1, 61 * 576 * 2),
+        ("vllm serve deepseek-ai/DeepSeek-V3 -tp 8 -dcp 4", 4, 61 * 576 * 2 / 4),
+        ("sglang serve --model-path deepseek-ai/DeepSeek-V3 --tp 8 --dcp-size 8", 8, 61 * 144),
+        # of Qwen3-235B-A22B 94 layers keep 4 heads of 128 twice: 2 cards of 8 hold the same
+        ("vllm serve Qwen/Qwen3-235B-A22B -tp 8 -dcp 2", 2, 94 * 2 * 128 * 2 / 2),
+    ],
+)
+def test_tokens_spread_over_the_cards_of_a_layer_take_less_of_each(command, dcp, token_bytes):
+    """vLLM 0.33, v1/core/kv_cache_utils.py: a block of a card is `block_size * dcp` tokens."""
+    d, _, notes = launch.meant(launch.read(command), gpu="b300-sxm")
+    books = capacity.ledger(d, context_tokens=8192)
+    assert (d.dcp, books.kv_bytes_per_token) == (dcp, token_bytes)
+    assert any("spread over" in note for note in notes) == (dcp > 1)
+    again = launch.read(handover.launch(d, Workload(7000, 1192, 8)).text)
+    assert again.dcp == dcp
+
+
+def test_a_spread_beside_replicas_of_attention_is_said_to_be_left_out():
+    one = launch.read(
+        "vllm serve deepseek-ai/DeepSeek-V3 -tp 4 -dp 2 -dcp 2 --enable-expert-parallel"
+    )
+    d, _, notes = launch.meant(one, gpu="b300-sxm")
+    assert (d.dp_attention, d.dcp) == (True, 1)
+    assert "DCP 2 is not counted beside replicas of attention" in notes
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        # vllm/config/parallel.py: "must be divisible by dcp_size"; model.py: at most tp // kv heads
+        ("deepseek-ai/DeepSeek-V3 -tp 8 -dcp 3", r"dcp is 3: it must divide tp \(8\), and of"),
+        ("Qwen/Qwen3-235B-A22B -tp 8 -dcp 4", "of qwen3-235b-a22b at most 2 of those"),
+        ("Qwen/Qwen3-8B -tp 8 -dcp 2", "of qwen3-8b at most 1 of those cards"),
+    ],
+)
+def test_a_spread_that_the_engine_refuses_is_refused(options, told):
+    with pytest.raises(BadInput, match=told):
+        launch.meant(launch.read(f"vllm serve {options}"), gpu="b300-sxm")
+
+
+@pytest.mark.parametrize(
+    ("options", "mixed", "sequences"),
+    [
+        # srt/arg_groups/speculative_hook.py of 0.5.23, spec_info.py: supports_mixed_chunk
+        ("--speculative-algorithm EAGLE --enable-mixed-chunk", True, 48),
+        ("--speculative-algorithm NEXTN --enable-mixed-chunk --max-running-requests 9", True, 9),
+        ("--speculative-algorithm NGRAM --enable-mixed-chunk", False, 48),
+        ("--speculative-algorithm STANDALONE --enable-mixed-chunk", False, 48),
+        ("--enable-mixed-chunk", True, None),
+    ],
+)
+def test_sglang_sets_anew_what_does_not_go_with_guessing(options, mixed, sequences):
+    one = launch.read(f"sglang serve --model-path Qwen/Qwen3-8B {options}")
+    assert (one.mixed_chunk, one.max_num_seqs) == (mixed, sequences)
+    assert len(one.notes) == ("spec" in options) + (sequences == 48)
 
 
 def test_weights_on_the_host_are_a_share():
@@ -796,6 +943,18 @@ def test_a_command_is_read_wherever_it_stands(name):
     assert not one.unknown
 
 
+FENCED = ("```bash\n{}\n```", "~~~\n{}\n~~~\n", "\ufeff{}", "\n\n{}\n\n")
+
+
+@pytest.mark.parametrize("name", [*GOLDEN, *FOUND])
+def test_what_a_page_puts_around_a_text_changes_nothing(name):
+    text = (GOLDEN | FOUND)[name][0]
+    meant = launch.read(text)
+    for around in FENCED:
+        assert launch.read(around.format(text)) == meant
+    assert launch.read(text.replace("\n", "\r\n")) == meant
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_another_program_is_named_with_what_to_give_in_its_place(name):
     text, program, told = OTHERS[name]
@@ -970,9 +1129,109 @@ def test_a_manifest_is_read_as_a_yaml_library_reads_it():
             return {k: texts(v) for k, v in value.items()}
         return [texts(v) for v in value] if isinstance(value, list) else str(value).strip()
 
-    for name in ("kubernetes", "compose", "compose of variables", "arguments alone"):
-        text = GOLDEN[name][0]
+    parts = (
+        "a: &a {x: '1', y: 'z'}\nb:\n  <<: *a\n  y: w\nc: &c\n  - d\n  - &e f\ng: *c\nh: *e",
+        "a: &a {x: p}\nb: &b {x: q, y: r}\nc:\n  <<: [*a, *b]\n  z: [*a, '*']",
+        "l: &l\n- &i\n  k: v\nm: *i\nn: &n |\n  *l\n  o\np: *n",
+    )
+    named = ("kubernetes", "compose", "compose of variables", "arguments alone")
+    for text in (*parts, *(GOLDEN[name][0] for name in named)):
         assert manifest.documents(text) == [texts(one) for one in yaml.safe_load_all(text)]
+
+
+def test_names_that_multiply_a_document_are_one_sentence():
+    laughs = "".join(f"a{i + 1}: &a{i + 1} [{','.join([f'*a{i}'] * 9)}]\n" for i in range(11))
+    with pytest.raises(BadInput, match="has too many values, with its anchors"):
+        manifest.documents("a0: &a0 [x]\n" + laughs)
+    with pytest.raises(BadInput, match="nests too deeply"):
+        manifest.documents("a: &a\n  b: *a")
+
+
+COMPOSE = """
+x-common: &common
+  image: vllm/vllm-openai:v0.11.0
+  command: ["--model", "other/model"]
+  deploy: &cards
+    resources: {reservations: {devices: [{driver: nvidia, count: 2}]}}
+services:
+  first:
+    <<: *common
+    command: --model ${MODEL:-Qwen/Qwen3-8B} --tensor-parallel-size ${TP:-2}
+"""
+STACK = "servingEngineSpec.modelSpec[0]"
+
+
+@pytest.mark.parametrize(
+    ("text", "model", "version", "tp", "cards", "copies"),
+    [
+        (COMPOSE, "Qwen/Qwen3-8B", "0.11.0", 2, 2, 1),
+        # docs.docker.com/reference/compose-file/fragments; helm.sh/docs/intro/using_helm
+        (
+            f"helm install x vllm/vllm-stack --set {STACK}.modelURL=Qwen/Qwen3-8B,{STACK}.tag="
+            f"v0.12.0 --set {STACK}.replicaCount=3 --set {STACK}.requestGPU=2 --set "
+            f"{STACK}.vllmConfig.extraArgs='{{--tensor-parallel-size=2,--port=9}}'",
+            *("Qwen/Qwen3-8B", "0.12.0", 2, 2, 3),
+        ),
+        (
+            "sudo helm upgrade --install x ./chart --set image.repository=vllm/vllm-openai "
+            '--set image.tag=v0.12.0 --set "resources.limits.nvidia\\.com/gpu=4" '
+            """--set-json 'args=["--model","Qwen/Qwen3-8B","-tp","4"]'""",
+            *("Qwen/Qwen3-8B", "0.12.0", 4, 4, 1),
+        ),
+        (
+            "kubectl run x --image=vllm/vllm-openai:v0.12.0 --overrides='"
+            + json.dumps(
+                {
+                    "spec": {
+                        "containers": [
+                            {
+                                "image": "vllm/vllm-openai:v0.12.0",
+                                "args": ["--model", "Qwen/Qwen3-8B", "-tp", "2"],
+                                "resources": {"limits": {"nvidia.com/gpu": "2"}},
+                            }
+                        ]
+                    }
+                }
+            )
+            + "'",
+            *("Qwen/Qwen3-8B", "0.12.0", 2, 2, 1),
+        ),
+        (
+            "kubectl run x --image=vllm/vllm-openai:v0.12.0 --overrides='"
+            + json.dumps(
+                {
+                    "spec": {
+                        "containers": [
+                            {"name": "x", "resources": {"limits": {"nvidia.com/gpu": 2}}}
+                        ]
+                    }
+                }
+            )
+            + "' -- --model Qwen/Qwen3-8B -tp 2",
+            *("Qwen/Qwen3-8B", "0.12.0", 2, 2, 1),
+        ),
+        (
+            "singularity run --nv docker://vllm/vllm-openai:v0.12.0 --model Qwen/Qwen3-8B -tp 2",
+            *("Qwen/Qwen3-8B", "0.12.0", 2, 0, 1),
+        ),
+        (
+            "cat > v.yaml <<E\nservingEngineSpec:\n  modelSpec:\n  - modelURL: a/b\n"
+            "    requestGPU: 1\nE\nhelm install x vllm/vllm-stack -f v.yaml "
+            f"--set {STACK}.modelURL=Qwen/Qwen3-8B",
+            *("Qwen/Qwen3-8B", "", 1, 1, 1),
+        ),
+    ],
+)
+def test_values_of_helm_and_fragments_of_compose(text, model, version, tp, cards, copies):
+    one = launch.read(text)
+    assert (one.model, one.version, one.tp, one.num_gpus, one.copies) == (
+        *(model, version, tp, cards, copies),
+    )
+
+
+def test_a_file_of_values_that_is_not_here_is_said():
+    one = launch.read(f"helm install x vllm/vllm-stack -f prod.yaml --set {STACK}.modelURL=a/b-8B")
+    assert one.notes == ("the values of prod.yaml are not read",)
 
 
 @pytest.mark.parametrize(

@@ -57,3 +57,29 @@ def test_truth_is_not_a_number():
     assert yes_or_no("dp_attention", True) is True
     with pytest.raises(BadInput, match="takes true or false"):
         yes_or_no("dp_attention", 1)
+
+
+MANY = [*(f"qwen{n}-8b" for n in range(20)), "minimax-m3", "cwm-32b", "rtx-4090", "rx-7900-xtx"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        # difflib's ratio of "wombat" and "cwm-32b" is 2 * 3 / 13, of "gemini" and "minimax-m3" 0.5
+        ("wombat", "It takes one of 24: `llmcap models` lists them."),
+        ("gemini", "It takes one of 24: `llmcap models` lists them."),
+        ("", "It takes one of 24: `llmcap models` lists them."),
+        ("rtx 9999 turbo edition", "Did you mean rtx-4090?"),
+        ("qwen3-8bb", "Did you mean qwen3-8b or "),
+        ("minimax3", "Did you mean minimax-m3?"),
+    ],
+)
+def test_only_a_name_that_is_near_is_suggested(typed, hint):
+    with pytest.raises(BadInput) as caught:
+        one_of("model", typed, MANY)
+    assert f"is not known. {hint}" in str(caught.value)
+
+
+def test_of_a_field_without_a_list_some_names_are_given():
+    with pytest.raises(BadInput, match=r"It takes one of 24, such as qwen0-8b, qwen1-8b, qwen2"):
+        one_of("kind", "wombat", MANY)

@@ -220,6 +220,15 @@ LOGS = {
     "k00037": K00037,
 }
 
+
+@pytest.mark.parametrize("name", LOGS)
+def test_what_a_journal_writes_before_a_line_changes_nothing(name):
+    text = LOGS[name]
+    before = "Nov 20 08:00:10 gpu-1 engine.service[1234]: "
+    told = "".join(before + line for line in text.splitlines(keepends=True))
+    assert logs.read(told, "x") == logs.read(text, "x")
+
+
 # What a log leaves out of its row, or says more exactly.
 BESIDE_THE_ROW = {
     *("id", "source", "gpu", "model", "weights", "kv", "version", "num_gpus", "tp", "pp", "ep"),

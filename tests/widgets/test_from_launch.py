@@ -103,3 +103,34 @@ def test_prompts_beside_decoding_are_said_to_be_no_input():
     text = "python -m sglang.launch_server --model-path Qwen/Qwen3-8B --enable-mixed-chunk"
     told = said(pasted("calculate", text)[0])
     assert "Not among these inputs: prompts beside decoding." in told
+
+
+BENCH = (
+    "vllm bench serve --model Qwen/Qwen3-8B --input-len 3000 --output-len 200 --max-concurrency 12"
+)
+
+
+def test_a_benchmark_fills_the_load_and_says_what_it_leaves_open():
+    view, state = pasted("calculate", BENCH)
+    assert (state["in"], state["out"], state["users"]) == (3000, 200, 12)
+    assert any("measures a server that is launched apart" in told for told in said(view))
+    view, state = pasted("calculate", f"vllm serve Qwen/Qwen3-8B -tp 2 &\n{BENCH}")
+    assert (state["tp"], state["users"]) == (2, 12)
+    assert not any("launched apart" in told for told in said(view))
+
+
+def test_what_a_form_has_no_input_for_is_said():
+    told = said(pasted("vram", "vllm serve deepseek-ai/DeepSeek-V3 -tp 8 -dcp 4")[0])
+    assert "Not among these inputs: DCP 4." in told
+
+
+def test_a_changed_config_is_the_one_of_the_form():
+    one = "vllm serve Qwen/Qwen3-8B --max-num-seqs 9 --hf-overrides '{\"num_hidden_layers\": 4}'"
+    for name in ("vram", "calculate"):
+        view, state = pasted(name, one)
+        assert (deployment(state).model.layers, state["seqs"]) == (4, 9)
+        assert "the config is changed by num_hidden_layers: 2.02B parameters" in " ".join(
+            said(view)
+        ).replace("The config", "the config")
+    plain = pasted("vram", "vllm serve Qwen/Qwen3-8B --hf-overrides '{\"a\": 1}'")[1]
+    assert (plain["model"], plain["config"]) == ("qwen3-8b", None)

@@ -300,6 +300,27 @@ def test_a_format_that_follows_a_model_is_said():
     assert vram.FORM.parse("model=qwen3-32b")[1] == []
 
 
+def test_a_cache_s_format_follows_an_engine_that_is_changed_by_hand():
+    """vLLM's --kv-cache-dtype and llama.cpp's -ctk have few formats in common."""
+    start = vram.FORM.defaults() | {"model": "qwen3-8b", "weights": "bf16", "kv": "fp8"}
+    state, told = vram.FORM.check({"engine": "sglang-0.5"}, start)
+    assert (state["kv"], told) == ("fp8", [])  # it has that too
+    state, told = vram.FORM.check({"engine": "llama.cpp"}, start)
+    assert state["kv"] == "bf16"
+    assert "KV cache went from FP8 to BF16, what this engine keeps its cache in." in [
+        one["text"] for one in told
+    ]
+    quantized = state | {"kv": "gguf-q8-0"}
+    assert vram.FORM.check({"engine": "vllm-0.33"}, quantized)[0]["kv"] == "bf16"
+    assert vram.FORM.check({"engine": "vllm-0.33", "kv": "fp8"}, quantized)[0]["kv"] == "fp8"
+    # a Mac brings its engine, and that its cache
+    mac, _ = vram.FORM.check({"gpu": "apple-m3-max"}, start)
+    assert (mac["engine"], mac["kv"]) == (state["engine"], "bf16")
+    # what an address leaves out stays what it was
+    assert vram.FORM.parse("v=5&engine=llama.cpp")[0]["kv"] == vram.FORM.defaults()["kv"]
+    assert "kv=" not in vram.FORM.query(vram.FORM.defaults() | {"engine": "llama.cpp"})
+
+
 def test_users_who_wait_for_an_engine_that_runs_fewer_are_no_good_answer():
     """llama.cpp starts one slot where it is told so, whatever has room."""
     command = "llama-server -m Qwen3-8B-Q4_K_M.gguf -c 32768 -np 1"

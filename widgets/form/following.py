@@ -1,6 +1,7 @@
 """What an input takes while nobody has chosen it, and how it follows the inputs beside it."""
 
 from llmcap_kernel import catalog
+from llmcap_kernel.design.handover import CACHES, WIDE
 from llmcap_kernel.design.space import HOME, needed_engine
 
 from . import own_card
@@ -63,3 +64,39 @@ def format_of(model, former=None, weights=None):
         return own.name
     chosen = catalog.format(weights)
     return chosen.name if chosen.element_bits < own.element_bits else own.name
+
+
+def cache_of(engine, former, kv, model, weights):
+    """Name the format of the cache behind another engine.
+
+    Parameters
+    ----------
+    engine, former : Engine
+        The engine, and the one before it.
+    kv : str
+        The format of the cache before.
+    model : Model or None
+        The model.
+    weights : str
+        The format of its weights.
+
+    Returns
+    -------
+    str
+        What the engine takes by itself, where the one before had that, or the engine has no such
+        cache; else the format as it was chosen.
+
+    Examples
+    --------
+    >>> vllm, llama = catalog.engine("vllm-0.33"), catalog.engine("llama.cpp")
+    >>> qwen = catalog.model("qwen3-8b")
+    >>> cache_of(llama, vllm, "fp8", qwen, "bf16"), cache_of(llama, vllm, "bf16", qwen, "bf16")
+    ('bf16', 'bf16')
+    >>> cache_of(catalog.engine("sglang-0.5"), vllm, "fp8", qwen, "bf16")
+    'fp8'
+    """
+    own, was = (
+        (one.automatic_kv(model, weights) if model else "") or "bf16" for one in (engine, former)
+    )
+    kept = kv in WIDE or kv in CACHES.get(engine.family, ())
+    return own if kv == was or not kept else kv

@@ -1,5 +1,8 @@
 """A launch command pasted where a config.json goes: what it sets, and what it does not."""
 
+import json
+
+from llmcap_kernel import catalog
 from llmcap_kernel.evidence import launch, startup
 from llmcap_kernel.refuse import BadInput
 
@@ -12,6 +15,13 @@ TERMS = {
     "lora": "adapters",
     "offload_share": "weights on the host",
     "mixed_chunk": "prompts beside decoding",
+}
+# Inputs of a load, by what a benchmark's command calls them.
+LOAD = {
+    "in": "input_tokens",
+    "out": "output_tokens",
+    "users": "concurrency",
+    "prefix": "prefix_tokens",
 }
 
 
@@ -70,6 +80,21 @@ def inputs(text, state, prefix=""):
     remarks += [
         f"Not among these inputs: {what}" for name, what in TERMS.items() if getattr(d, name)
     ]
+    remarks += [f"Not among these inputs: DCP {d.dcp}"] if d.dcp > 1 else []
     first = f"The inputs are those of the launch command; {one.summary}"
     values = own_card.with_own_card(of_deployment(d, prefix), state, prefix)
+    if one.overrides and _is_changed(d.model):
+        config = catalog.changed_config(d.model.name, json.loads(one.overrides))
+        values[prefix + "config"] = json.dumps(config)
+    load = one.load._asdict() if one.load else {}
+    values |= {name: load[of] for name, of in LOAD.items() if load.get(of) and name in state}
     return values, [first, *remarks, *notes]
+
+
+def _is_changed(model):
+    """Whether a model is counted from another config than the catalogue's."""
+    if model.name not in catalog.models():
+        return False
+    own = catalog.model(model.name)
+    counted = ("params", "active_params", "attention", "max_context_tokens")
+    return any(getattr(own, name) != getattr(model, name) for name in counted)

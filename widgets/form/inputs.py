@@ -1,5 +1,7 @@
 """The inputs of a deployment, a load and limits: listed, read back from a state, and shown."""
 
+from dataclasses import replace
+
 from llmcap_kernel import capacity, catalog
 from llmcap_kernel.address import LIMITS, MEAN, WHICH, asked
 from llmcap_kernel.explain import ordinal, quantity
@@ -97,8 +99,7 @@ def _chosen_fields(field, prefix):
               own=lambda state, before: _own_format(state, before, prefix),
               because="the format this model is released in",
               titled=lambda name: catalog.format(name).title),
-        field("kv", "name", "KV cache", names=_kv_formats, reads=from_name.kv,
-              beyond=True),
+        _kv_field(field, prefix),
         field("engine", "name", "Engine", names=catalog.engines,
               reads=from_name.engine, beyond=True,
               follows=(prefix + "gpu", prefix + "weights"),
@@ -118,6 +119,26 @@ def _limit_fields(field):
         field("maxlen", "tokens", "Tokens a request", 1, MOST_TOKENS, unit="tokens"),
         field("block", "whole", "Tokens a block", 1, 4096, unit="tokens"),
         field("eager", "yes", "No CUDA graphs"),
+    )
+
+
+def _kv_field(field, prefix):
+    """The cache's format, which follows an engine that is changed by hand, and no address."""
+    plain = field("kv", "name", "KV cache", names=_kv_formats, reads=from_name.kv, beyond=True)
+
+    def own(state, before):
+        if before is None:
+            return plain.default
+        engine, former = (catalog.engine(one[prefix + "engine"]) for one in (state, before))
+        model, weights = chosen_model(state, prefix), state[prefix + "weights"]
+        return following.cache_of(engine, former, state[plain.name], model, weights)
+
+    return replace(
+        plain,
+        follows=(prefix + "engine",),
+        own=own,
+        because="what this engine keeps its cache in",
+        titled=lambda name: catalog.format(name).title,
     )
 
 

@@ -6,6 +6,7 @@ import zlib
 from functools import lru_cache
 
 from llmcap_kernel import huggingface
+from llmcap_kernel.files import unfenced
 from llmcap_kernel.refuse import BadInput
 
 MAX_TEXT = 200_000  # the largest published ones list every layer, in some 60 kB
@@ -43,7 +44,7 @@ def read(text):
     if len(text) > MAX_TEXT:
         size = f"{len(text):,} characters, and at most {MAX_TEXT:,} are read"
         raise BadInput("config", f"config has {size}: paste the config.json alone.")
-    stripped = text.strip().lstrip("\ufeff")
+    stripped = unfenced(text).replace("\u00a0", " ").strip().lstrip("\ufeff")
     stripped = stripped if stripped.startswith("{") else unpack(stripped)
     try:
         data = json.loads(stripped)

@@ -439,7 +439,7 @@ class Form:
 
     def _followed(self, state, before, given, base):
         """Let what follows an input that has changed follow it."""
-        for field in self.fields:
+        for field in (*self.fields, *self.fields):  # one may follow another that follows
             changed = any(state[name] != before[name] for name in field.follows)
             untouched = field.name not in given and state[field.name] == before[field.name]
             if field.own is not None and changed and untouched:

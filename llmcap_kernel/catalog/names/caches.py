@@ -19,6 +19,10 @@ _KEYS_VALUES = re.compile(
     r"(?i)-{0,2}(?:ctk|cache-type-k)[ =]+([\w.]+)[ ,]+-{0,2}(?:ctv|cache-type-v)[ =]+([\w.]+)"
 )
 
+# The same of two of its types with a blank between.
+_TYPE = r"(q\d[ _.-]?\d|iq4[ _-]?nl|b?f16|f32)"
+_BESIDE = re.compile(rf"(?i)^{_TYPE}[\s_.+-]+{_TYPE}$")
+
 
 def kv_format(text: str, weights: str, engine: str = "", own: str = "") -> Found:
     """Find the format of a row's KV cache.
@@ -98,7 +102,8 @@ def read_cache(text: str, engine: str) -> Found:
     >>> read_cache("q8_0/f16", "").name, read_cache("8", "exllama").name
     ('k-gguf-q8-0-v-fp16', 'kv-8bit')
     """
-    plain = key(_KEYS_VALUES.sub(r"k-\1-v-\2", cleaned(text)))
+    spelled = _BESIDE.sub(r"k-\1-v-\2", cleaned(text).strip())
+    plain = key(_KEYS_VALUES.sub(r"k-\1-v-\2", spelled))
     pair = re.fullmatch(r"k-(.+)-v-(.+)", plain) or re.fullmatch(r"([^/]+)/+([^/]+)", plain)
     pair = pair or _listed(plain, engine)
     if pair:

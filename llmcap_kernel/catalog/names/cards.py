@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from ...explain import GIB
+from ...refuse import NEAR
 from ..tables import OWN_CARDS, key, known, table
 from .found import UNKNOWN, Found
 from .text import straight
@@ -228,7 +229,7 @@ def nearest(text: str) -> list[str]:
     """
     plain = "-".join(sorted(_stated(count_of(text)[1].lower()).words))
     names = known("gpus") | dict.fromkeys(OWN_CARDS, "")
-    near = difflib.get_close_matches(plain[:80], names, n=6, cutoff=0.5)
+    near = difflib.get_close_matches(plain[:80], names, n=6, cutoff=NEAR)
     return list(dict.fromkeys(names[name] or name for name in near))[:3]
 
 

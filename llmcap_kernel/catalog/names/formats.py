@@ -77,7 +77,7 @@ def weight_format(text: str, model_text: str, native: str, engine: str = "") -> 
     text, beside = _without_cache(cleaned(text))
     plain, in_name = key(text), _words_of_name(model_text)
     if not plain or _SHIPPED.fullmatch(plain):
-        return _unstated(in_name, native, engine)
+        return _unstated(model_text, native, engine)
     own = _said_of_model(plain, key(model_text))
     if own:
         return Found(own)
@@ -115,8 +115,15 @@ def _bits(name: str) -> float:
     return float((record_of(name) or {}).get("element_bits", 0))
 
 
-def _unstated(in_name: Reading, native: str, engine: str) -> Found:
-    named = _checkpoint(in_name, native, engine)
+OPEN_NVFP4 = "NVFP4 in a name leaves open whether activations have 16 bits: four bits taken"
+
+
+def _unstated(model_text: str, native: str, engine: str) -> Found:
+    if own := table("models")["checkpoints"].get(key(model_text)):
+        return Found(own)
+    named = _checkpoint(_words_of_name(model_text), native, engine)
+    if named.name == "nvfp4" != native:
+        return named._replace(assumed=OPEN_NVFP4, minor=True)
     if named.name != native:
         return named
     return Found(native, "weight format not stated: the checkpoint's own taken")
@@ -194,7 +201,8 @@ def checkpoint_format(name: str, native: str) -> str:
     >>> checkpoint_format("Qwen/Qwen3-235B-A22B-FP8", "bf16"), checkpoint_format("qwen3-8b", "bf16")
     ('fp8', 'bf16')
     """
-    return _checkpoint(_words_of_name(name), native, "").name
+    own = table("models")["checkpoints"].get(key(name))
+    return own or _checkpoint(_words_of_name(name), native, "").name
 
 
 def _checkpoint(in_name: Reading, native: str, engine: str) -> Found:

@@ -6,6 +6,7 @@ option of it is read, or known to change nothing, or named as unknown: `catalog/
 them.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -14,27 +15,33 @@ from typing import Any, NamedTuple
 from ... import capacity, catalog
 from ...catalog import names
 from ...explain import GIB, counted, gib
-from ...refuse import BadInput
+from ...files import unfenced
+from ...refuse import BadInput, printable
 from ...spec import Deployment, Gpu, Lora, Model, Speculation
 from .. import startup
 from ..startup import ACCEPT, StartUp
 from . import engines, manifest, options, words
+from .bench import Load
 from .words import Command
 
 TITLES = {"vllm": "vLLM", "sglang": "SGLang", "trtllm": "TensorRT-LLM", "llama.cpp": "llama.cpp"}
 KNOWN = (
     "vllm serve, python -m vllm.entrypoints.openai.api_server, sglang serve, python -m "
     "sglang.launch_server, trtllm-serve, llama-server, ollama run, text-generation-launcher, "
-    "lmdeploy serve, docker run of their images, a Modelfile, or a manifest"
+    "lmdeploy serve, a benchmark of theirs, docker run of their images, a Modelfile, or a manifest"
 )
 # Where the last command of a log begins.
 PROGRAM = re.compile(
     r"(?:vllm serve|vllm\.entrypoints\.\S{1,80}|sglang\.launch_server|sglang serve|trtllm-serve|"
     r"llama-(?:server|cli|bench|batched-bench|sweep-bench|perplexity)(?:\.exe)?)(?=\s)"
 )
+HELM = re.compile(r"(?:^|\n|;|&&)\s*(?:sudo\s+)?helm\s+(?:install|upgrade|template)\s")
 LONGEST = 20_000  # characters of a command within a log
 DRAFTED = {"vllm": 1, "sglang": 3, "llama.cpp": 3, "trtllm": 1}  # tokens, where none are said
 HEADS = ("eagle", "medusa", "mlp", "dflash", "dspark", "hydra")
+# Tokens of a step by those of a server, where vLLM runs within a program: engine/arg_utils.py,
+# `get_batch_defaults`, UsageContext.LLM_CLASS.
+OFFLINE_TOKENS = {2048: 8192}
 WITHOUT_DRAFT = ("gram", "suffix", "lookup")
 SHOWN = 8  # options that a line names
 # Variables of an engine by how they begin, and those of them that no number here rests on.
@@ -134,6 +141,12 @@ class Launch:
         Weights of a card that are kept in the host's memory [GiB].
     kv_pool_bytes : int or None
         Cache of a card, in place of what the memory setting leaves [bytes].
+    kv_pool_tokens : int or None
+        The most tokens that the cache of a copy may hold [tokens].
+    dcp : int
+        Cards over which the tokens of a sequence's cache are spread while decoding.
+    overrides : str
+        Changes of the model's config, as JSON.
     host_experts : int
         Of llama.cpp, layers whose experts are in the host's memory; -1 for all.
     experts_placed : tuple of int
@@ -146,6 +159,10 @@ class Launch:
         Their name, where a manifest selects it.
     copies : int
         Replicas of all that, as a manifest asks for.
+    offline : bool
+        Whether a program starts the engine, and no server.
+    load : Load or None
+        What a benchmark beside it asks.
     read : tuple of Read
         Options that count.
     no_effect : tuple of Left
@@ -184,12 +201,17 @@ class Launch:
     lora_adapters: int = 0
     offload_gib: float | None = None
     kv_pool_bytes: int | None = None
+    kv_pool_tokens: int | None = None
+    dcp: int = 1
+    overrides: str = ""
     host_experts: int = 0
     experts_placed: tuple[int, ...] = ()
     layers_on_cards: int | None = None
     num_gpus: int = 0
     gpu: str | Gpu = ""
     copies: int = 1
+    offline: bool = False
+    load: Load | None = None
     read: tuple[Read, ...] = ()
     no_effect: tuple[Left, ...] = ()
     not_counted: tuple[Left, ...] = ()
@@ -199,7 +221,7 @@ class Launch:
     @property
     def understood(self) -> str:
         """What it launches, in one line."""
-        usual = {"tp": 1, "pp": 1, "dp": 1, "copies": 1}
+        usual = {"tp": 1, "pp": 1, "dp": 1, "dcp": 1, "copies": 1}
         values = {name: getattr(self, name) for name in PHRASES}
         parts = [
             PHRASES[name].format(_plain(value), s="" if value == 1 else "s")
@@ -209,8 +231,23 @@ class Launch:
         parts += self._on_the_host()
         parts += [text for name, text in SWITCHED.items() if getattr(self, name) is True]
         parts += ["no prefix cache"] if self.prefix_caching is False else []
+        changed = ", ".join(json.loads(self.overrides)) if self.overrides else ""
+        parts += [f"config changed: {printable(changed, 80)}"] if changed else []
+        parts += self._asked()
         named = f"{TITLES[self.engine]} {self.version}".strip()
         return ", ".join([named, *parts])
+
+    def _asked(self) -> list[str]:
+        """What a benchmark asks."""
+        load = self.load or Load()
+        said = (
+            (load.input_tokens, f"prompts of {load.input_tokens:,} tokens"),
+            (load.prefix_tokens, f"{load.prefix_tokens:,} of them shared"),
+            (load.output_tokens, f"answers of {load.output_tokens:,}"),
+            (load.concurrency, counted(load.concurrency, "user")),
+            (load.request_rate, f"{load.request_rate:g} requests a second"),
+        )
+        return [text for value, text in said if value]
 
     def _on_the_host(self) -> list[str]:
         """What llama.cpp leaves in the host's memory."""
@@ -247,6 +284,7 @@ class Launch:
         """
         lists = ("read", "no_effect", "not_counted", "unknown")
         found = {k: v for k, v in asdict(self).items() if v not in ("", 0, None, (), False)}
+        found |= {"load": self.load._asdict()} if self.load else {}
         return found | {name: [one._asdict() for one in getattr(self, name)] for name in lists}
 
 
@@ -271,6 +309,8 @@ PHRASES = {
     "lora_adapters": "{} adapter{s}",
     "offload_gib": "{} GiB a card on the host",
     "kv_pool_bytes": "{} bytes of cache a card",
+    "kv_pool_tokens": "at most {} token{s} of cache",
+    "dcp": "DCP {}",
     "num_gpus": "{} card{s} seen",
     "gpu": "card {}",
     "copies": "{} copies",
@@ -313,8 +353,10 @@ def recognises(text: str) -> bool:
     >>> recognises('{"model_type": "llama"}'), recognises("Qwen/Qwen3-8B")
     (False, False)
     """
-    held = text.lstrip().startswith("{") and not manifest.recognises(text)
-    if len(text) > words.MAX_CHARS or held:
+    if len(text) > words.MAX_CHARS:
+        return False
+    text = _plain_text(text)
+    if text.lstrip().startswith("{") and not manifest.recognises(text):
         return False
     try:
         return bool(_commands(text) or words.other(text)[0])
@@ -322,8 +364,15 @@ def recognises(text: str) -> bool:
         return bool(PROGRAM.search(text))
 
 
+def _plain_text(text: str) -> str:
+    """A pasted text in plain marks, without the fences of a page around what stands in it."""
+    return unfenced(words.straight(text)) if len(text) <= words.MAX_CHARS else text
+
+
 def _commands(text: str) -> list[Command]:
-    """Of a manifest, or else of a shell."""
+    """Of Helm's values, of a pod's overrides, of a manifest, or else of a shell."""
+    if found := manifest.of_helm(text) or manifest.of_overrides(text):
+        return found
     try:
         found = manifest.find(text) if manifest.recognises(text) else []
         return found or words.find(text)
@@ -362,9 +411,10 @@ def read(given: str | Sequence[str]) -> Launch:
     """
     if isinstance(given, str) or len(given) == 1:
         text = given if isinstance(given, str) else given[0]
-        found = _commands(text)
+        found = _commands(_plain_text(text))
     else:
         found = words.of_words(list(given))
+    found = words.joined(found)
     if not found:
         raise BadInput("command", _not_read(given if isinstance(given, str) else " ".join(given)))
     if len({_of_any_host(one.words) for one in found}) > 1:
@@ -392,6 +442,9 @@ def _of_any_host(words: tuple[str, ...]) -> tuple[str, ...]:
 def _not_read(text: str) -> str:
     """Why a command is not read, and what to give in its place."""
     name, model, engine = words.other(text)
+    if not name and HELM.search(text):
+        of_it = "the values that it is given name no engine and model"
+        return f"command installs a chart, and {of_it}: give its values.yaml instead."
     if not name:
         return f"command launches no engine known here: it takes {KNOWN}."
     options = f"--model {model or 'NAME'}" + (f" --engine {engine}" if engine in TITLES else "")
@@ -428,6 +481,8 @@ def _launch(command: Command) -> Launch:
         num_gpus=cards,
         gpu=command.gpu,
         copies=command.copies,
+        offline=command.offline,
+        load=command.load,
         read=tuple(read_ones),
         no_effect=tuple(one for one, counts in left if not counts),
         not_counted=tuple(beyond),
@@ -637,13 +692,18 @@ def meant(
         found, taken = startup.meant(started)
         # a command that names no format has the checkpoint's
         taken = tuple(text for text in taken if not text.startswith("weight format not stated"))
+    found, changes = _changed(launch, found, bool(record) and isinstance(model, Model))
     guesses, said = _speculation(launch, found.model)
     terms: dict[str, Any] = {
         name: getattr(launch, name)
         for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", "block_size")
     }
+    if launch.offline and launch.engine == "vllm" and not launch.max_num_batched_tokens:
+        terms["max_num_batched_tokens"] = OFFLINE_TOKENS.get(found.limits.batched_tokens, 16_384)
     terms |= {"eager": bool(launch.eager), "mixed_chunk": bool(launch.mixed_chunk)}
     terms |= {"speculation": guesses} | _split_as_asked(started, found)
+    by_user = terms.get("dp_attention", found.dp_attention)
+    terms["dcp"] = 1 if by_user else launch.dcp
     if launch.lora_rank:
         terms["lora"] = Lora(launch.lora_rank, launch.lora_adapters or 1)
     terms |= {k: v for k, v in given.items() if k not in own}
@@ -657,7 +717,58 @@ def meant(
     if launch.kv_pool_bytes and "memory_fraction" not in given:
         fraction, pinned = _pinned_fraction(launch.kv_pool_bytes, found)
         found = replace(found, memory_fraction=fraction)
+    elif launch.kv_pool_tokens and "memory_fraction" not in given:
+        limit, pinned = _limited_fraction(launch.kv_pool_tokens, found)
+        found = replace(found, memory_fraction=limit)
+    said = [*changes, *said, *_spread(launch, found)]
     return found, copies, (*launch.notes, *notes, *taken, *said, *on_host, *pinned)
+
+
+def _changed(launch: Launch, d: Deployment, own: bool) -> tuple[Deployment, list[str]]:
+    """The deployment of a model whose config the command changes, as engines merge it."""
+    if not launch.overrides:
+        return d, []
+    changes = json.loads(launch.overrides)
+    fields_of_it = printable(", ".join(changes), 80)
+    if own or d.model.name not in catalog.models() or d.model.assumed_shape:
+        return d, [f"changes of the config are left out, as it is not here: {fields_of_it}"]
+    model = catalog.changed(d.model.name, changes)
+    model = replace(model, name=d.model.name, notes=d.model.notes)
+    if (model.params, model.active_params, model.attention) == (
+        *(d.model.params, d.model.active_params, d.model.attention),
+    ):
+        longer = model.max_context_tokens - d.model.max_context_tokens
+        longest = f"up to {counted(model.max_context_tokens, 'token')}"
+        became = longest if longer else "nothing that is counted"
+    else:
+        became = f"{model.params / 1e9:,.3g}B parameters"
+    return replace(d, model=model), [f"the config is changed by {fields_of_it}: {became}"]
+
+
+def _limited_fraction(tokens: int, d: Deployment) -> tuple[float | None, list[str]]:
+    """The memory fraction that leaves a cache of so many tokens, where there is room for more.
+
+    SGLang, srt/mem_cache/kv_cache_configurator.py, `_apply_token_constraints`: the fewer of those
+    asked for and those that memory has room for, of each replica of attention.
+    """
+    books = capacity.ledger(d, context_tokens=min(tokens, d.model.max_context_tokens))
+    room = books.kv_pool_tokens // d.attention_replicas
+    if tokens >= room:
+        return d.memory_fraction, [f"a cache of {counted(tokens, 'token')} is not the limit here"]
+    taken = books.kv_pool_bytes * (1 - tokens / room) / books.visible_bytes
+    fraction = max(d.fraction - taken, 0.05)
+    size = counted(tokens, "token")
+    return fraction, [f"a cache of {size} is what memory fraction {fraction:.4g} leaves"]
+
+
+def _spread(launch: Launch, d: Deployment) -> list[str]:
+    """What is taken of a cache whose tokens are spread over the cards of a layer."""
+    if launch.dcp < 2:
+        return []
+    if d.dp_attention:
+        return [f"DCP {launch.dcp} is not counted beside replicas of attention"]
+    spread = f"the tokens of a sequence are spread over {launch.dcp} cards (DCP)"
+    return [f"{spread}: what the cards exchange for that is not counted"]
 
 
 def _pinned_fraction(pool_bytes: int, d: Deployment) -> tuple[float, list[str]]:

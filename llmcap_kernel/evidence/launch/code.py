@@ -25,10 +25,13 @@ class Called(NamedTuple):
         The engine's family.
     words : tuple of str
         Its arguments, as options.
+    offline : bool
+        Whether it is the class for a program, whose limits are not a server's.
     """
 
     engine: str
     words: tuple[str, ...]
+    offline: bool = False
 
 
 def of_python(text: str) -> Called | None:
@@ -61,7 +64,7 @@ def of_python(text: str) -> Called | None:
             run += ["--model", str(_value(one, text))]
         for keyword in call.keywords:
             run += _option(keyword.arg or "", _value(keyword.value, text))
-        return Called(engine, tuple(run))
+        return Called(engine, tuple(run), found[2] == "LLM")
     return None
 
 

@@ -2,6 +2,7 @@
 
 import fnmatch
 import itertools
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from ... import catalog
 from ...catalog import names
 from ...huggingface import modules
-from ...refuse import BadInput, shown
+from ...refuse import BadInput, printable, shown
 from . import options
 from .options import Given
 
@@ -18,8 +19,8 @@ Values = dict[str, Any]
 DIRECT = (
     *("model", "weights", "dtype", "kv", "tp", "pp", "ep", "dp", "memory_fraction"),
     *("max_model_len", "max_num_seqs", "max_num_batched_tokens", "eager", "block_size"),
-    "mixed_chunk",
-    *("prefix_caching", "draft", "draft_tokens", "offload_gib", "kv_pool_bytes"),
+    *("mixed_chunk", "dcp"),
+    *("prefix_caching", "draft", "draft_tokens", "offload_gib", "kv_pool_bytes", "kv_pool_tokens"),
 )
 QUANT = re.compile(
     r"(?<![A-Za-z0-9])((?:UD-)?(?:I?Q\d+(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_MOE)?|BF16|F16|F32))"
@@ -156,6 +157,11 @@ def settle(engine: str, given: Values, bare: list[str]) -> tuple[Values, list[st
     if rest and engine in ("vllm", "trtllm") and "model" not in out:
         out["model"] = rest.pop(0)
     notes = SETTLE[engine](given, out)
+    changed = given.get("overrides") or {}
+    if given.get("rope_scaling"):
+        changed = {"rope_scaling": given["rope_scaling"], **changed}
+    if changed:
+        out["overrides"] = json.dumps(changed)
     if "$" in out.get("model", ""):
         message = "write its name, a variable is not known here"
         raise BadInput("model", f"model is {shown(out['model'])}: {message}.")
@@ -210,8 +216,29 @@ def _sglang(given: Values, out: Values) -> list[str]:
     if replicas > 1:
         out |= {"dp": replicas, "dp_attention": True}
     out["speculation"] = given.get("spec_method", "")
+    notes += _guessing(out)
     if "max_num_batched_tokens" in given and given["max_num_batched_tokens"] is None:
         notes.append("prompts are not cut into chunks: the engine's own chunk is counted")
+    return notes
+
+
+MIXED = ("EAGLE", "EAGLE3", "NEXTN", "DFLASH", "DSPARK")  # NEXTN is another name of EAGLE
+GUESSING_SEQS = 48
+
+
+def _guessing(out: Values) -> list[str]:
+    """What SGLang sets anew where it guesses: srt/arg_groups/speculative_hook.py of 0.5.23."""
+    method, notes = out["speculation"].upper(), []
+    if method in ("", "NONE"):
+        return []
+    if out.get("mixed_chunk") and method not in MIXED:
+        out["mixed_chunk"] = False
+        notes.append(f"SGLang turns mixed chunks off beside {printable(method, 20)}")
+    elif out.get("mixed_chunk"):
+        notes.append("steps that take prompts along guess nothing; older versions have none such")
+    if not out.get("max_num_seqs"):
+        out["max_num_seqs"] = GUESSING_SEQS
+        notes.append(f"SGLang runs at most {GUESSING_SEQS} requests where it guesses, unless told")
     return notes
 
 
@@ -226,6 +253,7 @@ OF_FILE = {
     "kv_cache_config.dtype": ("kv", "text"),
     "kv_cache_config.free_gpu_memory_fraction": ("memory_fraction", "share"),
     "kv_cache_config.tokens_per_block": ("block_size", "whole"),
+    "kv_cache_config.max_tokens": ("kv_pool_tokens", "whole"),
     "speculative_config.decoding_type": ("spec_method", "text"),
     "speculative_config.max_draft_len": ("draft_tokens", "whole"),
     "speculative_config.num_nextn_predict_layers": ("draft_tokens", "whole"),

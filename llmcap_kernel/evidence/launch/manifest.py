@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ...refuse import BadInput
+from ...refuse import BadInput, printable
 from . import options, words
 from .words import Command
 
@@ -39,8 +39,17 @@ STATED = (
     ("model_id", "engine_kwargs"),
 )
 MOST_LINES = 5_000
+MOST_NODES = 50_000  # values of a document, with what stands for others written out
+ANCHOR = re.compile(r"&([^\s,\[\]{}]+)(?:\s+|$)")
+ALIAS = re.compile(r"\*([^\s,\[\]{}]+)")
 
-Lines = list[tuple[int, str]]
+
+class Lines(list[tuple[int, str]]):
+    """Lines that are left, the next one last, each with its indent; and values that have a name."""
+
+    def __init__(self, lines: list[tuple[int, str]]) -> None:
+        super().__init__(reversed(lines))
+        self.anchors: dict[str, Any] = {}
 
 
 def recognises(text: str) -> bool:
@@ -95,23 +104,165 @@ def find(text: str) -> list[Command]:
     >>> found[0].engine, found[0].words, found[0].num_gpus
     ('vllm', ('--model', 'Qwen/Qwen3-8B'), 2)
     """
+    read = documents(text)
+    found = [one for document in read for one in _of_document(document)]
+    return found or [one for document in read for one in _settings(document)]
+
+
+def _of_document(document: Any) -> list[Command]:
+    """The engines of one document."""
+    if isinstance(document, list) and all(isinstance(one, str) for one in document):
+        document = {"args": document}
+    services = document.get("services") if isinstance(document, dict) else None
+    if isinstance(services, dict):  # Compose's own, not the parts that they are made of
+        document = {"services": services}
+    products = (_first(document, name) for name in PRODUCTS)
+    gpu = next(filter(None, products), "")
+    copies = _first(document, "replicas") or _first(document, "replicaCount")
+    replicas = int(copies) if copies.isdecimal() and 0 < int(copies) < 10_000 else 1
+    launched = [one for container in _containers(document) for one in _launched(container)]
+    pods = _first(_first(document, "leaderWorkerTemplate", dict), "size")
+    hosts = int(pods) if pods.isdecimal() and 0 < int(pods) < 1_000 else 1
     out = []
-    for document in documents(text):
-        if isinstance(document, list) and all(isinstance(one, str) for one in document):
-            document = {"args": document}
-        if isinstance(document, dict) and "services" in document:  # Compose's own, not its parts
-            document = {k: v for k, v in document.items() if not k.startswith("x-")}
-        products = (_first(document, name) for name in PRODUCTS)
-        gpu = next(filter(None, products), "")
-        copies = _first(document, "replicas") or _first(document, "replicaCount")
-        replicas = int(copies) if copies.isdecimal() and 0 < int(copies) < 10_000 else 1
-        launched = [one for container in _containers(document) for one in _launched(container)]
-        pods = _first(_first(document, "leaderWorkerTemplate", dict), "size")
-        hosts = int(pods) if pods.isdecimal() and 0 < int(pods) < 1_000 else 1
-        for one in _stated(document) or launched:
-            seen = one.num_gpus * hosts
-            out.append(_served(document, one)._replace(gpu=gpu, copies=replicas, num_gpus=seen))
-    return out or [one for document in documents(text) for one in _settings(document)]
+    for one in _stated(document) or launched:
+        seen = one.num_gpus * hosts
+        out.append(_served(document, one)._replace(gpu=gpu, copies=replicas, num_gpus=seen))
+    return out
+
+
+# A step of the path to one of Helm's values: its name, in which a dot is escaped, and indices.
+STEP = re.compile(r"((?:\\.|[^.\[\]\\=])+)((?:\[\d{1,3}\])*)\.?")
+SET, FILED = ("--set", "--set-string", "--set-json", "--set-literal"), ("-f", "--values")
+MOST_ITEMS = 100
+
+
+def of_helm(text: str) -> list[Command]:
+    """Find the engine that Helm installs by what `--set` says of the chart's values.
+
+    Parameters
+    ----------
+    text : str
+        Whatever was pasted; a file of values that it writes itself is read too.
+
+    Returns
+    -------
+    list of Command
+        None where it sets no values that launch an engine.
+
+    References
+    ----------
+    helm.sh/docs/intro/using_helm, "The Format and Limitations of --set".
+
+    Examples
+    --------
+    >>> of_helm("helm install x vllm/vllm-stack --set a[0].modelURL=Qwen/Qwen3-8B")[0].words
+    ('--model', 'Qwen/Qwen3-8B')
+    """
+    if not re.search(r"(?<![\w./-])helm(?:\s|$)", text) or len(text) > words.MAX_CHARS:
+        return []
+    try:
+        rest, files = words.without_files(text)
+        commands = [one for one in words.split(rest) if "helm" in one[:3]]
+    except BadInput:
+        return []
+    out = []
+    for command in commands:
+        values, unread = _helm_values(command, files)
+        said = tuple(f"the values of {printable(name, 40)} are not read" for name in unread)
+        out += [one._replace(said=(*one.said, *said)) for one in _of_document(values)]
+    return out
+
+
+def of_overrides(text: str) -> list[Command]:
+    """Find the engine in what `kubectl run --overrides` puts in the place of a pod's settings.
+
+    Parameters
+    ----------
+    text : str
+        Whatever was pasted.
+
+    Returns
+    -------
+    list of Command
+        None where there is no such option, or it launches no engine.
+
+    Examples
+    --------
+    >>> of_overrides("kubectl run x --overrides='{}'")
+    []
+    """
+    if "kubectl" not in text or "--overrides" not in text or len(text) > words.MAX_CHARS:
+        return []
+    try:
+        run = [word for command in words.split(text) for word in command]
+    except BadInput:
+        return []
+    pairs = zip(run, [*run[1:], ""], strict=True)
+    over = [
+        b if a == "--overrides" else a.partition("=")[2]
+        for a, b in pairs
+        if a[:11] == "--overrides"
+    ]
+    read = [document for one in over if one.startswith("{") for document in documents(one)]
+    return [one for document in read for one in _of_document(document) if one.words]
+
+
+def _helm_values(command: list[str], files: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Values of a command, those of later options before those of files, and files not here."""
+    values: dict[str, Any] = {}
+    unread, changes = [], []
+    pairs = [(one.partition("=") if one.startswith("--") else (one, "", "")) for one in command]
+    for (flag, equals, value), following in zip(pairs, [*command[1:], ""], strict=True):
+        given = value if equals else following
+        if flag in SET:
+            changes += [(flag, one) for one in _helm_parts(flag, given)]
+        elif flag in FILED and (name := given.rpartition("/")[2]) in files:
+            (read,) = documents(files[name])[:1] or ({},)
+            values |= read if isinstance(read, dict) else {}
+        elif flag in FILED:
+            unread.append(given)
+    for flag, one in changes:
+        path, _, text = one.partition("=")
+        steps = list[str | int]()
+        for name, indices in STEP.findall(path):
+            steps += [re.sub(r"\\(.)", r"\1", name), *map(int, re.findall(r"\d+", indices))]
+        if steps and not _put(values, steps, _helm_value(flag, text)):
+            unread.append(path)
+    return values, unread
+
+
+def _helm_parts(flag: str, text: str) -> list[str]:
+    """The values of one option, which a comma parts unless it is escaped or within braces."""
+    if flag in ("--set-json", "--set-literal"):
+        return [text]
+    return re.findall(r"(?:\\.|\{[^{}]*\}|[^,\\])+", text)
+
+
+def _helm_value(flag: str, text: str) -> Any:
+    if flag == "--set-json":
+        try:
+            return _texts(json.loads(text))
+        except (ValueError, RecursionError):
+            return text
+    if text.startswith("{") and text.endswith("}"):
+        return [one.strip() for one in text[1:-1].split(",") if one.strip()]
+    return re.sub(r"\\(.)", r"\1", text)
+
+
+def _put(values: Any, steps: list[str | int], value: Any) -> bool:
+    """Put a value where its path leads; False where something else stands there."""
+    at = values
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        fresh: Any = value if following is None else [] if isinstance(following, int) else {}
+        if isinstance(step, int) and isinstance(at, list) and step < MOST_ITEMS:
+            at += [{} for _ in range(step + 1 - len(at))]
+        elif isinstance(step, int) or not isinstance(at, dict):
+            return False
+        held = at[step] if isinstance(step, int) else at.get(step)  # type: ignore[index]
+        if following is None or not isinstance(held, type(fresh)):
+            at[step] = held = fresh  # type: ignore[index]
+        at = held
+    return True
 
 
 def _settings(document: Any) -> list[Command]:
@@ -169,15 +320,33 @@ def _texts(value: Any) -> Any:
 
 
 def _document(text: str) -> Any:
-    lines = [(len(line) - len(line.lstrip()), line.strip()) for line in text.split("\n")]
+    lines = Lines([(len(line) - len(line.lstrip()), line.strip()) for line in text.split("\n")])
     if len(lines) > MOST_LINES:
         raise BadInput("command", f"command has {len(lines):,} lines: it takes {MOST_LINES:,}.")
-    lines.reverse()  # the next line is the last
     value = _block(lines, 0)
     _skip(lines)
     if lines:
         raise BadInput("command", f"command is no YAML at {lines[-1][1][:40]!r}.")
-    return value
+    return _written_out(value, lines.anchors, [MOST_NODES]) if lines.anchors else value
+
+
+def _written_out(value: Any, anchors: dict[str, Any], left: list[int]) -> Any:
+    """A value with those that its aliases stand for, and what its merge keys (<<) take in."""
+    left[0] -= 1
+    if left[0] < 0:
+        most = f"it takes {MOST_NODES:,}"
+        raise BadInput("command", f"command has too many values, with its anchors: {most}.")
+    if isinstance(value, str):
+        found = ALIAS.fullmatch(value)
+        known = found and found[1] in anchors
+        return _written_out(anchors[found[1]], anchors, left) if found and known else value
+    if isinstance(value, list):
+        return [_written_out(one, anchors, left) for one in value]
+    own = {name: _written_out(one, anchors, left) for name, one in value.items()}
+    taken, merged = own.pop("<<", {}), dict[str, Any]()
+    for one in reversed(taken if isinstance(taken, list) else [taken]):
+        merged |= one if isinstance(one, dict) else {}
+    return merged | own
 
 
 def _skip(lines: Lines) -> None:
@@ -203,7 +372,8 @@ def _list(lines: Lines, indent: int) -> list[Any]:
         if not lines or lines[-1][0] != indent or not re.match(r"-(?:\s|$)", lines[-1][1]):
             return out
         text = lines.pop()[1][1:]
-        inner = text.lstrip()
+        anchor = ANCHOR.match(text.lstrip())
+        inner = text.lstrip()[anchor.end() if anchor else 0 :]
         if not inner or inner.startswith("#"):
             out.append(_block(lines, indent + 1))
         elif KEY.match(inner) or re.match(r"-(?:\s|$)", inner):
@@ -211,6 +381,8 @@ def _list(lines: Lines, indent: int) -> list[Any]:
             out.append(_block(lines, indent + 1))
         else:
             out.append(_scalar(lines, inner, indent + 1))
+        if anchor:
+            lines.anchors[anchor[1]] = out[-1]
 
 
 def _mapping(lines: Lines, indent: int) -> dict[str, Any]:
@@ -221,14 +393,22 @@ def _mapping(lines: Lines, indent: int) -> dict[str, Any]:
         if not found:
             return out
         rest = lines.pop()[1][found.end() :].strip()
-        rest = re.sub(r"^[&!]\S+\s*", "", rest)
+        rest = re.sub(r"^!\S+\s*", "", rest)
+        anchor = ANCHOR.match(rest)
+        rest = rest[anchor.end() if anchor else 0 :]
         name = found.group(1).strip("\"'")
-        if rest and not rest.startswith("#"):
-            out[name] = _scalar(lines, rest, indent + 1)
-            continue
-        _skip(lines)
-        listed = lines and lines[-1][0] == indent and re.match(r"-(?:\s|$)", lines[-1][1])
-        out[name] = _block(lines, indent if listed else indent + 1)
+        out[name] = _valued(lines, rest, indent)
+        if anchor:
+            lines.anchors[anchor[1]] = out[name]
+
+
+def _valued(lines: Lines, rest: str, indent: int) -> Any:
+    """The value of a name, on its own line or below."""
+    if rest and not rest.startswith("#"):
+        return _scalar(lines, rest, indent + 1)
+    _skip(lines)
+    listed = lines and lines[-1][0] == indent and re.match(r"-(?:\s|$)", lines[-1][1])
+    return _block(lines, indent if listed else indent + 1)
 
 
 def _scalar(lines: Lines, text: str, least: int) -> Any:
@@ -388,7 +568,8 @@ def _launched(container: dict[str, Any]) -> list[Command]:
     image = container.get("image", "")
     commands = [_words(container.get(key)) for key in RUNS]
     env = _variables(container.get("env")) | _variables(container.get("environment"))
-    name = image if isinstance(image, str) else str(_first(image, "repository"))
+    named = (_first(image, "repository"), _first(image, "tag"))
+    name = image if isinstance(image, str) else ":".join(filter(None, named))
     run = [re.sub(r"\$\((\w+)\)", r"${\1}", word) for part in commands for word in part]
     more = env.get(OPTIONS, "")
     name = name or ("vllm" if more else "")  # KServe fills the image in

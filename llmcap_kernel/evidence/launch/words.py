@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ...catalog import names
 from ...refuse import BadInput, shown
-from . import code, relatives
+from . import bench, code, relatives
 
 MAX_CHARS = 200_000
 MOST_WORDS = 2_000
@@ -53,11 +53,12 @@ SHELLS = ("bash", "sh", "zsh", "dash")
 SLURM = re.compile(
     r"--(?:gres=gpu:|gpus=|gpus-per-(?:node|task)=)(?:([A-Za-z][\w.-]{1,40})(?::|$))?(\d{1,3})?"
 )
-RUNNERS = ("docker", "podman", "nerdctl")
+RUNNERS = ("docker", "podman", "nerdctl", "apptainer", "singularity")
 # Options of `docker run` that take no value.
 BARE = (
     *("detach", "rm", "interactive", "tty", "init", "privileged", "read-only", "publish-all"),
     *("no-healthcheck", "oom-kill-disable", "quiet", "sig-proxy", "help", "replace", "tls-verify"),
+    *("nv", "rocm", "cleanenv", "contain", "containall", "no-home", "fakeroot", "writable-tmpfs"),
 )
 BARE_LETTERS = set("ditPq")
 # What an image is called, and the engine inside.
@@ -105,6 +106,9 @@ OTHER_MODEL = re.compile(
 # Programs that are handed a command as one word, and those that start a container of an image.
 QUOTED = re.compile(r"\s(?:serve|-m)\s|llama-server\s|trtllm-serve\s")
 SUBMITS = ("kubectl", "runai")
+GPUS_ASKED = re.compile(
+    r'"(?:nvidia|amd)\.com/gpu"\s*:\s*"?(\d{1,4})'
+)  # of `kubectl run --overrides`
 LISTED = re.compile(
     r"""\[\s*(["'])(?:vllm|sglang|trtllm-serve|llama-server|python3?)\1\s*,[^\[\]]*\]"""
 )
@@ -155,6 +159,12 @@ class Command(NamedTuple):
         What was taken where another program's command was read as the engine's.
     spelled : dict of str to str
         The engine's options by what the other program calls each.
+    load : Load or None
+        What a benchmark beside it asks.
+    offline : bool
+        Whether a benchmark or a program starts the engine, and no server.
+    client : bool
+        Whether it is a benchmark alone, of a server that is launched apart.
     """
 
     words: tuple[str, ...]
@@ -168,6 +178,9 @@ class Command(NamedTuple):
     files: dict[str, str] = {}  # noqa: RUF012
     said: tuple[str, ...] = ()
     spelled: dict[str, str] = {}  # noqa: RUF012
+    load: bench.Load | None = None
+    offline: bool = False
+    client: bool = False
 
 
 def straight(text: str) -> str:
@@ -338,7 +351,7 @@ def find(text: str) -> list[Command]:
     if modelfile:
         return [_read_as(modelfile, {})]
     if called := code.of_python(text):
-        return [Command(called.words, called.engine)]
+        return [Command(called.words, called.engine, offline=called.offline)]
     if built := code.of_dockerfile(text):
         return contained(built.image, list(built.words), built.env)
     found = _of_script(text, {}, 0)
@@ -434,13 +447,59 @@ def _launches(commands: list[list[str]], env: dict[str, str], deep: int) -> list
             out += _of_script(script, own, deep + 1) if script else []
         elif head in SUBMITS and "--" in filled:
             out += _submitted(filled, own, deep)
+        elif measured := bench.of_words(filled):
+            out.append(_measured(measured, own))
         elif deep < 3 and any(QUOTED.search(word) for word in filled[1:]):
             for word in filter(QUOTED.search, filled[1:]):  # tmux, ssh, su -c
                 out += _launches(split(word), own, deep + 1)
         elif filled and OPTION.match(filled[0]) and len(commands) == 1:
             out.append(Command(tuple(filled), "", "", own, _visible(own)))
-    models = [one for one in out if not one.said or relatives.names_a_model(one.words)]
+    models = [
+        one for one in out if not one.said or one.client or relatives.names_a_model(one.words)
+    ]
     return models or out
+
+
+def _measured(one: bench.Bench, env: dict[str, str]) -> Command:
+    """The engine that a benchmark starts, or the server that it measures."""
+    own = env if one.starts else {}
+    command = Command(one.words, one.engine, "", own, _visible(own), said=one.said, load=one.load)
+    return command._replace(offline=one.starts, client=not one.starts)
+
+
+def joined(commands: list[Command]) -> list[Command]:
+    """Put benchmarks beside the servers that they measure.
+
+    Parameters
+    ----------
+    commands : list of Command
+        Those of one text.
+
+    Returns
+    -------
+    list of Command
+        The servers, with the load of the benchmark that asks the most at once; the benchmarks
+        where there is no server, of several of one model that one.
+
+    Examples
+    --------
+    >>> text = "vllm serve a/b -tp 2 & vllm bench serve --max-concurrency 8"
+    >>> [(one.words, one.load.concurrency) for one in joined(find(text))]
+    [(('a/b', '-tp', '2'), 8)]
+    """
+    clients = [one for one in commands if one.client and one.load]
+    if not clients:
+        return commands
+    most = max(clients, key=lambda one: (one.load or bench.Load()).concurrency)
+    several = len({one.load for one in clients}) > 1
+    said = ("of several benchmarks, the one with the most requests at once is taken",)
+    told = (*most.said[1:], *(said if several else ()))
+    servers = [one for one in commands if not one.client]
+    if servers:
+        return [one._replace(load=most.load, said=(*one.said, *told)) for one in servers]
+    if len({one.words for one in clients}) > 1:
+        return clients
+    return [most._replace(said=(*most.said[:1], *told))]
 
 
 def _of_a_subshell(words: list[str]) -> list[str]:
@@ -580,6 +639,9 @@ def _submitted(words: list[str], env: dict[str, str], deep: int) -> list[Command
     images = [word for before, word in pairs if before == "--image"]
     images += [word.removeprefix("--image=") for word in words if word.startswith("--image=")]
     cards = [int(word) for before, word in pairs if before == "-g" and word.isdecimal()]
+    over = [word for before, word in pairs if before == "--overrides"]
+    over += [word.removeprefix("--overrides=") for word in words if word.startswith("--overrides=")]
+    cards += [int(many) for text in over for many in GPUS_ASKED.findall(text)]
     inside = words[words.index("--") + 1 :]
     return contained(next(iter(images), ""), inside, env, sum(cards[:1]), deep)
 
@@ -601,7 +663,7 @@ def _container(words: list[str], env: dict[str, str], deep: int) -> list[Command
     if at >= len(words):
         return []
     inside = ([entry] if entry else []) + words[at + 1 :]
-    return contained(words[at], inside, given, cards, deep)
+    return contained(words[at].removeprefix("docker://"), inside, given, cards, deep)
 
 
 def _docker_option(words: list[str], at: int) -> tuple[str, str, int]:
@@ -660,7 +722,7 @@ def contained(
     engine = next((e for word, e in IMAGES.items() if word in name), "")
     version = "" if re.search(OF_ANOTHER, name) else tagged(name)
     found = _launches([words], env, deep)
-    if found and found[0].engine:
+    if found and (found[0].engine or found[0].client):
         inner = found[0]
         return [
             inner._replace(

@@ -259,4 +259,4 @@ def decoded(raw: bytes, name: str) -> str:
     if not text.strip():
         raise BadInput("file", f"file {name} is empty: it takes {KNOWN}.")
     check_lines(text)  # before anybody looks at each of them
-    return text
+    return files.unfenced(text.replace("\r\n", "\n").replace("\u00a0", " "))

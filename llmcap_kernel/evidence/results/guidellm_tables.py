@@ -36,7 +36,7 @@ YAML = re.compile(r"^benchmarks:[ \t]*\n", re.M)
 def _rows(text: str) -> list[list[str]]:
     limit = csv.field_size_limit(2**31 - 1)
     try:
-        return [row for row in csv.reader(lines_of(text.lstrip("\ufeff"))) if row]
+        return [row for row in csv.reader(lines_of(text.lstrip("\ufeff \t\n"))) if row]
     except csv.Error:
         return []
     finally:
@@ -44,7 +44,7 @@ def _rows(text: str) -> list[list[str]]:
 
 
 def _is_csv(text: str) -> bool:
-    head = text.lstrip("\ufeff")[:400].lower()
+    head = text[:4000].lstrip("\ufeff \t\n")[:400].lower()
     return head.startswith("run info,") or (head.startswith("type,run id,id,name,"))
 
 
@@ -56,7 +56,8 @@ def _of_csv(text: str) -> Iterator[Document]:
         yield "file", Problem("a table of GuideLLM without rows")
         return
     names = [tuple(cell.strip().lower() for cell in column) for column in zip(*heads, strict=False)]
-    for number, cells in enumerate(body, len(heads) + 1):
+    above = text[: len(text) - len(text.lstrip("\ufeff \t\n"))].count("\n")
+    for number, cells in enumerate(body, above + len(heads) + 1):
         made = _deep(names, cells) if deep else _old(names, cells)
         yield f"line {number}", {"benchmarks": [made]}
 

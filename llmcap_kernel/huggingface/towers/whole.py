@@ -54,6 +54,38 @@ def moonvit(v: Fields, c: Fields, text: int) -> Part:
     return part + chain("visual.projector", merge, merge, text)
 
 
+def kimi_k3(v: Fields, c: Fields, text: int) -> Part:
+    """Kimi K3's MoonViT: without biases, attention wider than the stream, a norm at the end."""
+    hidden, depth, size, patch, channels = sizes(v)
+    wide = v.width("qkv_hidden_size", default=hidden)
+    attention = chain("visual.attn", hidden, 3 * wide, bias=False)
+    attention += chain("visual.attn.proj", wide, hidden, bias=False)
+    feed = chain("visual.mlp", hidden, size, hidden, bias=False)
+    part = times(attention + feed + norms(hidden, 2), depth) + norms(hidden, 1)
+    side = v.whole("init_pos_emb_height", default=64, limit="head")
+    part += table("visual.pos_emb", side * side, hidden)
+    part += chain("visual.patch_embed", channels * patch**2, hidden, bias=False)
+    return part + chain("visual.projector", 4 * hidden, 4 * hidden, text, bias=False) + norms(text)
+
+
+def dots_ocr(v: Fields, c: Fields, text: int) -> Part:
+    """dots.ocr's tower: gated layers without biases, four patches side by side are one token."""
+    v = v.under(
+        {
+            **{"embed_dim": 1536, "intermediate_size": 4224, "num_hidden_layers": 42},
+            **{"num_attention_heads": 12, "patch_size": 14, "num_channels": 3},
+        }
+    )
+    hidden = v.width("embed_dim")
+    depth, patch = v.whole("num_hidden_layers", limit="layers"), v.whole("patch_size", limit="head")
+    size = v.whole("intermediate_size", limit="ffn")
+    part = times(block(hidden, size, gate=True, bias=False), depth)
+    channels = v.whole("num_channels", limit="small")
+    part += chain("visual.patch_embed", channels * patch**2, hidden) + norms(hidden, 2)
+    wide = hidden * v.whole("spatial_merge_size", default=2, limit="head") ** 2
+    return part + norms(hidden, 1, True) + chain("visual.merger", wide, wide, text)
+
+
 def llama4(v: Fields, c: Fields, text: int) -> Part:
     """Llama 4's tower and its pixel-shuffle adapter."""
     v = v.under(
@@ -275,7 +307,11 @@ WHOLE = {
     "fast_vlm": fast_vlm,
     "gemma3n": gemma3n,
     "gemma4": gemma4,
+    "dots_ocr": dots_ocr,
+    "dots_vit": dots_ocr,
     "kimi_k25": moonvit,
+    "kimi_k3": kimi_k3,
+    "kimi_k3_vision": kimi_k3,
     "kimi_vl": moonvit,
     "moonvit": moonvit,
     "llama4": llama4,

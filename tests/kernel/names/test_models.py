@@ -57,7 +57,9 @@ def test_a_name_of_the_catalogue_means_itself():
     [
         ("QuantTrio-Qwen3.6-27B-AWQ", "int4-awq"),
         ("gemma-4-12B-it-FP8-Dynamic", "fp8"),
-        ("nvidia/Qwen3.6-27B-NVFP4", "nvfp4"),
+        # its own config says W4A16_NVFP4 of each feed-forward
+        ("nvidia/Qwen3.6-27B-NVFP4", "nvfp4-a16"),
+        ("RedHatAI/Qwen3.6-27B-NVFP4", "nvfp4"),
         ("Qwen3.6-27B", "bf16"),
     ],
 )

@@ -39,6 +39,23 @@ def test_each_document_has_one_reader_of_its_own(name):
         assert len(known) == 1 or "sglang" in name, name
 
 
+AROUND = {
+    "Windows": lambda text: text.replace("\n", "\r\n"),
+    "a chat": lambda text: f"```json\n{text}\n```\n",
+    "a page": lambda text: "\n\n" + text.replace(" ", "\u00a0"),
+}
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("name", RAW)
+def test_what_a_page_or_a_chat_did_to_a_file_changes_no_measurement(name, around):
+    def said(text):
+        return [(line.fields, line.problem) for line in results.parse(text.encode(), name)]
+
+    text = RAW[name].decode()
+    assert said(AROUND[around](text)) == said(text)
+
+
 def test_a_truncated_list_keeps_its_whole_entries():
     whole = json.dumps([SERVE, SERVE, SERVE], indent=2)
     lines = read(whole[: int(len(whole) * 0.9)])
