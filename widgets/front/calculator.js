@@ -121,7 +121,8 @@ class Live {
   followAddress() {
     const untouched = !this.asking.drawn && !location.search;
     if (!isApp || untouched) return;
-    document.title = `${this.view.named} - llmcap`;
+    const title = `${this.view.named} - llmcap`;
+    if (document.title !== title) document.title = title; // telling the browser takes a while
     clearTimeout(this.addressTimer);
     if (this.left !== null && this.left !== this.view.query) {
       this.putAddress("replaceState", this.left);
