@@ -12,7 +12,7 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 // Attributes that the page sets and no view knows: what is unfolded, and how far a track is filled.
-const OWN = ["open", "style", "data-print", "data-seq", "data-stands", "data-live",
+const OWN = ["open", "style", "data-print", "data-said", "data-seq", "data-stands", "data-live",
   "data-drop", "data-busy"];
 
 // Make `old` look like `fresh` and keep every node that can stay: focus, an open
