@@ -4,8 +4,9 @@
 
 The built book lies under a path of `python -m http.server`, as anybody may host it. Cold is a new
 browser profile, warm its second page. The clock starts when the page is asked for and stops when
-the calculator takes inputs. Beside it stands an empty page that only starts Pyodide. Weights are
-what the book's own server sends, packed. The exit status is 1 when a target is missed. Read the
+the calculator takes inputs. Beside it stands an empty page that only starts Pyodide. A slider's
+answer is painted in two frames: its numbers, then its chart; both are timed from the input. Weights
+are what the book's own server sends, packed. The exit status is 1 when a target is missed. Read the
 load first: on a busy machine every figure is that machine's, not ours.
 """
 
@@ -32,7 +33,8 @@ TARGETS = {
     "cold, s": 3.5,
     "warm, s": 1.5,
     "cold / empty Pyodide": 1.4,
-    "slider to redraw, p95 ms": 50,
+    "slider to numbers, p95 ms": 50,
+    "slider to chart, p95 ms": 50,
     "layout shift": 0.02,
     "heaviest chapter, kB": 600,
     "first paint, s": 0.6,
@@ -104,14 +106,18 @@ def starts(browser, address, times):
 
 
 def redraws(browser, address, moves):
-    """From an input to the painted answer, over the calculators with a slider: worst p95 [ms]."""
-    worst = 0.0
+    """From an input to painted numbers and to the painted chart, over sliders: worst p95 [ms]."""
+    worst = {"numbers": 0.0, "charts": 0.0}
     for name in ("calculate", "vram", "cliff"):
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         times, _ = redraw.measure(page, f"{address}/book", name, moves)
-        worst = max(worst, sorted(times)[round(0.95 * len(times)) - 1])
+        for what, took in times.items():
+            worst[what] = max(worst[what], sorted(took)[round(0.95 * len(took)) - 1])
         page.close()
-    return {"slider to redraw, p95 ms": worst}
+    return {
+        "slider to numbers, p95 ms": worst["numbers"],
+        "slider to chart, p95 ms": worst["charts"],
+    }
 
 
 def weights(browser):

@@ -28,6 +28,7 @@ CALCULATORS = {
 }
 FIRST = "a."  # what the inputs of the first of several deployments begin with
 NOT_READ = "Your file was not read, and nothing below is about it."
+LISTS = (list, tuple)  # as a union it would be made anew for every value
 LONG = 12  # items; longer lists travel apart from the views
 LOG = logging.getLogger(__name__)
 # What ends a calculation besides a fault: the memory a kernel may have, and a server's interrupt.
@@ -321,7 +322,7 @@ def parted(view, lists):
         return {"list": name}
 
     def short(control):
-        long = [k for k, v in control.items() if isinstance(v, list | tuple) and len(v) > LONG]
+        long = [k for k, v in control.items() if isinstance(v, LISTS) and len(v) > LONG]
         return control | {key: named(control[key]) for key in long} if long else control
 
     return view | {"controls": [short(control) for control in view["controls"]]}, lists
@@ -401,19 +402,30 @@ def links(form, state):
     here = {name.removeprefix(FIRST): value for name, value in state.items()}
     found = []
     for name, other in CALCULATORS.items():
-        names = {field.name.removeprefix(FIRST): field.name for field in other.FORM.fields}
+        names, optional, defaults = _asked(name)
         both = names.keys() & here.keys()
         if other.FORM is form or not (
             {"model", "gpu"} <= both or (here.get(learnt.NAME) and learnt.NAME in both)
         ):
             continue
-        # what is left to the kernel here may have to be a number there
-        optional = {field.name for field in other.FORM.fields if field.read_empty}
         values = {
             names[key]: value
             for key, value in here.items()
             if key in names and (value is not None or names[key] in optional)
         }
-        query = other.FORM.query(other.FORM.defaults() | values)
-        found.append({"name": name, "title": other.TITLE, "query": query})
+        found.append(
+            {"name": name, "title": other.TITLE, "query": other.FORM.query(defaults | values)}
+        )
     return found
+
+
+@cache
+def _asked(name):
+    """What a calculator asks of a deployment, by the names that all share; and its defaults.
+
+    Of the names those are optional that may be empty: what is left to the kernel elsewhere may
+    have to be a number there.
+    """
+    form = CALCULATORS[name].FORM
+    names = {field.name.removeprefix(FIRST): field.name for field in form.fields}
+    return names, {field.name for field in form.fields if field.read_empty}, form.defaults()

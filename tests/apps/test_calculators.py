@@ -760,7 +760,7 @@ def test_the_chart_follows_the_theme(site):
 # What a reader sees of the nodes: their names, attributes and text. A script may set a value,
 # and keeps what it drew; the order of attributes says nothing.
 NODES = """(root) => {
-  const own = ["value", "selected", "checked", "style", "data-seq", "data-stands"];
+  const own = ["value", "selected", "checked", "style", "data-said", "data-seq", "data-stands"];
   const told = (node, depth) => {
     if (node.nodeType === Node.TEXT_NODE) return [`${depth} ${node.data}`];
     const has = [...node.attributes].filter((a) => !own.includes(a.name));

@@ -4,6 +4,7 @@ Its files lie under a path of ``python -m http.server``. What the page says is h
 calculator in this process, to the digit.
 """
 
+import json
 import re
 from urllib.parse import urlsplit
 
@@ -148,6 +149,42 @@ def test_every_input_gives_what_python_gives_here(reader, name):
         assert seen == computed(name, seen["query"]), control["name"]
     reader.page.wait_for_url(f"**/apps/{name}/?{shown(root)['query']}")
     assert reader.page.locator(".lc-plot .main-svg, .lc-figure[hidden]").count()
+
+
+DRAG = """async () => {
+  const root = document.querySelector(".lc");
+  const range = root.querySelector('input[type=range][name="users"]');
+  const paces = [0, 1, 5, 17, 40]; // faster than an answer, than a frame, and slower than both
+  for (let i = 0; i <= Number(range.max); i += 1) {
+    range.value = i;
+    range.dispatchEvent(new Event("input", { bubbles: true }));
+    await new Promise((done) => setTimeout(done, paces[i % paces.length]));
+  }
+  range.dispatchEvent(new Event("change", { bubbles: true }));
+}"""
+STANDS = """(last) => {
+  const root = document.querySelector(".lc");
+  const { said, seq } = root.dataset;
+  return said === seq && root.dataset.query.includes(last);
+}"""
+
+
+@pytest.mark.parametrize("name", ["vram", "cliff"])
+def test_after_a_drag_numbers_and_chart_are_those_of_its_end(reader, name):
+    """Numbers are painted before their chart, and charts between are left out: never the last."""
+    root = reader.open(f"apps/{name}/")
+    reader.page.wait_for_selector(".lc-plot .main-svg")
+    reader.page.evaluate(DRAG)
+    control = next(c for c in Calculator(name).whole()["controls"] if c["name"] == "users")
+    last = control["stops"][-1]
+    reader.page.wait_for_function(STANDS, arg=f"users={last}&")
+    seen = shown(root)
+    assert seen == computed(name, seen["query"])
+    figure = json.loads(json.dumps(Calculator(name, seen["query"]).view["figure"]))
+    assert reader.page.evaluate("document.querySelector('.lc-plot').llmcapFigure") == figure
+    notes = [one["text"].replace("<br>", "") for one in figure["layout"]["annotations"]]
+    drawn = reader.page.locator(".lc-plot .annotation-text").all_text_contents()
+    assert [text.replace("\n", "") for text in drawn] == notes
 
 
 def test_an_address_with_inputs_opens_on_them(reader):

@@ -31,8 +31,10 @@ def test_the_terms_stand_logged_beside_computed():
 
 def test_two_bars_are_to_scale_and_have_the_same_terms():
     data = shown(K00139)["figure"]["data"]
-    bars = {label: {t["name"]: t["x"][0] for t in data if t["y"] == [label]}
-            for label in ("Logged", "Computed")}  # fmt: skip
+    bars = {
+        label: {t["name"]: t["x"][t["y"].index(label)] for t in data if label in t["y"]}
+        for label in ("Logged", "Computed")
+    }
     both = startup.beside(logs.read(K00139))
     memory = {t.name: t for t in both.terms if t.unit == "bytes"}
     assert set(bars["Logged"]) == set(bars["Computed"]) == set(memory)

@@ -166,6 +166,17 @@ def test_what_no_setting_mends_is_said_without_a_button():
     assert shown(tp=2)["remedies"] == {"text": "", "items": []}
 
 
+def parts_of(figure, label):
+    """One bar of the figure: name, length [GiB] and label of each part, as they are stacked."""
+    found = []
+    for trace in (t for t in figure["data"] if t["type"] == "bar"):
+        texts = trace.get("text", [""] * len(trace["x"]))
+        assert len(trace["x"]) == len(trace["y"]) == len(texts) == len(trace["hovertemplate"])
+        rows = zip(trace["y"], trace["x"], texts, strict=True)
+        found += [(trace["name"], gib, text) for y, gib, text in rows if y == label]
+    return found
+
+
 def test_the_room_has_its_interval_under_the_number_and_on_the_bar():
     view = shown(tp=2)
     books = capacity.ledger(
@@ -178,10 +189,8 @@ def test_the_room_has_its_interval_under_the_number_and_on_the_bar():
     fixed = (books.weights_bytes + books.overhead_bytes) / 2**30
     assert whisker["x"] == [pytest.approx(fixed)] and whisker["y"] == ["Available"]
     assert whisker["error_x"]["array"] == [pytest.approx((high - low) / 2)]
-    drawn = [
-        t for t in view["figure"]["data"] if t.get("y") == ["Available"] and t["type"] == "bar"
-    ]
-    before = sum(t["x"][0] for t in drawn if "KV" not in t["name"] and "Outside" not in t["name"])
+    drawn = parts_of(view["figure"], "Available")
+    before = sum(gib for name, gib, _ in drawn if "KV" not in name and "Outside" not in name)
     assert before == pytest.approx(fixed)
 
 
@@ -262,10 +271,23 @@ def test_the_hint_names_what_turns_the_verdict():
 
 @pytest.mark.parametrize("changed", [{}, {"tp": 2}, SMALL])
 def test_every_part_of_a_bar_has_its_name_on_it_or_below(changed):
-    data = [t for t in shown(**changed)["figure"]["data"] if t["type"] == "bar"]
-    below = {t["name"] for t in data if t["showlegend"]}
-    for part in data:
-        assert part.get("text") or part["name"] in below
+    figure = shown(**changed)["figure"]
+    below = {t["name"] for t in figure["data"] if t["showlegend"]}
+    for label in ("Available", "Needed"):
+        for name, _, text in parts_of(figure, label):
+            assert text or name in below
+
+
+def test_a_bar_is_stacked_in_the_order_of_its_terms():
+    """Each bar's parts lie as the ledger lists them, though both bars are drawn part by part."""
+    fixed = ["Weights", "Activations", "Runtime and communication buffers", "CUDA graphs"]
+    figure = shown(tp=2)["figure"]
+    there = [name for name, _, _ in parts_of(figure, "Available")]
+    assert there == [*fixed, "KV in use", "KV free", "Outside the engine's share"]
+    assert [name for name, _, _ in parts_of(figure, "Needed")] == [*fixed, "KV in use"]
+    short = shown()["figure"]
+    needed = [name for name, _, _ in parts_of(short, "Needed")]
+    assert needed == [*fixed, "KV without room"]
 
 
 PASTED = json.dumps(

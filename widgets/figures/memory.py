@@ -10,6 +10,7 @@ from . import GROUND, TEXT, axis, figure, mark, note
 PALE = (5, 6)  # marks on which text has the colour of text
 # Shares of the longest bar below which a part is named below, and that beside the whisker.
 NARROW, WIDE = 0.2, 0.3
+LABEL = ("textposition", "insidetextanchor", "textangle", "insidetextfont")  # how it stands
 
 
 def stacked_bars(rows, limit, limit_text, alt, whisker=None):
@@ -45,6 +46,7 @@ def stacked_bars(rows, limit, limit_text, alt, whisker=None):
             beside |= {name} if short else set()
             text = {} if short else _inside(f"{name} {digits(gib, 3)}", number, marked)
             data.append(_bar(label, name, gib, number, hatched) | {"showlegend": named} | text)
+    data = _joined(data)
     data += _whisker(*whisker) if whisker else []
     line = {"color": TEXT, "width": 2, "dash": "dot"}
     ends = {"y0": 0, "y1": 1, "yref": "paper", "x0": limit, "x1": limit}
@@ -78,10 +80,33 @@ def _bar(label, name, gib, number, hatched):
         "name": name,
         "x": [gib],
         "y": [label],
-        "width": [0.62],
+        "width": 0.62,
         "marker": marker,
-        "hovertemplate": f"{name}: {gib:,.2f} GiB<extra></extra>",
+        "hovertemplate": [f"{name}: {gib:,.2f} GiB<extra></extra>"],
     }
+
+
+def _joined(parts):
+    """Draw a part of every bar as one trace: half as many traces are drawn in less time."""
+    traces: list[dict] = []
+    for part in parts:
+        same = next((t for t in traces if t["name"] == part["name"] and _fit(t, part)), None)
+        if same is None:
+            traces.append(part)
+            continue
+        if "text" in same or "text" in part:
+            none = [""] * len(same["x"])
+            same["text"] = same.get("text", none) + part.get("text", [""])
+        same["showlegend"] |= part["showlegend"]
+        same |= {key: same[key] + part[key] for key in ("x", "y", "hovertemplate")}
+        same |= {key: part[key] for key in LABEL if key in part}
+    return traces
+
+
+def _fit(trace, part):
+    """Whether the labels of both stand at the same end, or one has none."""
+    ends = {one["insidetextanchor"] for one in (trace, part) if "text" in one}
+    return len(ends) < 2
 
 
 def _inside(text, number, marked):

@@ -1,5 +1,7 @@
 """The kinds of control that show an input: lists, boxes, sliders, and the lines they fold under."""
 
+from functools import lru_cache
+
 HALF = {"half": True}  # two such inputs share a line
 TWICE = {"twice": True}  # it takes the room of two where many share a line
 TOKEN_STOPS = tuple(
@@ -126,19 +128,21 @@ def slider(field, state, stops, shown=None):
     """
     value = state[field.name]
     shown = value if value is not None else shown
-    stops = [stop for stop in stops if field.low <= stop <= field.high]
-    at = min(range(len(stops)), key=lambda i: abs(stops[i] - shown))
-    return _control(
-        "slider",
-        field,
-        value,
-        stops=stops,
-        at=at,
-        stop_entries=[plain(stop) for stop in stops],
-        stop_texts=[_with_unit(stop, field.unit) for stop in stops],
-        entry=plain(shown),
-        text=_with_unit(shown, field.unit),
-    )
+    scale = _scale(tuple(stops), field.low, field.high, field.unit)
+    at = min(range(len(scale["stops"])), key=lambda i: abs(scale["stops"][i] - shown))
+    text = _with_unit(shown, field.unit)
+    return _control("slider", field, value, at=at, entry=plain(shown), text=text, **scale)
+
+
+@lru_cache
+def _scale(stops, low, high, unit):
+    """A slider's stops and how each is written: the same at each move of any slider."""
+    stops = [stop for stop in stops if low <= stop <= high]
+    return {
+        "stops": stops,
+        "stop_entries": [plain(stop) for stop in stops],
+        "stop_texts": [_with_unit(stop, unit) for stop in stops],
+    }
 
 
 def entry(field, state, shown=None):

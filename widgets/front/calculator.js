@@ -33,6 +33,12 @@ function received(model) {
   return { ...next, controls: next.controls.map(full) };
 }
 
+// Once what stands is painted, or soon where nothing is, as behind another tab.
+const painted = () => new Promise((done) => {
+  requestAnimationFrame(() => setTimeout(done));
+  setTimeout(done, 100);
+});
+
 const inputLabel = (one) => (one.group ? `${one.group.toUpperCase()} ` : "") + one.label;
 
 class Live {
@@ -44,6 +50,7 @@ class Live {
     this.past = []; // queries: each is a whole state
     this.future = [];
     this.charted = ""; // the figure that stands, as text
+    this.isCharting = false;
     this.addressTimer = 0;
     this.left = null; // the query of the place that is left for another
     // Where the apps are: beside this one, else where the page or the kernel says they are.
@@ -75,18 +82,33 @@ class Live {
     this.asking.sendWaiting();
   }
 
-  // A chart that stands is drawn before the words change: Plotly measures its text, for which the
-  // page would be laid out twice.
-  async draw() {
-    const { view } = this;
-    const isNew = this.charted !== JSON.stringify(view.figure);
-    const comesFirst = isNew && this.charted && view.figure;
-    if (comesFirst) await this.chart();
-    if (view !== this.view) return; // a newer one came meanwhile
-    const seq = this.asking.drawn;
+  // Numbers are painted as soon as they are there, the chart in the frame after theirs: it takes the
+  // longer half. `data-said` is the answer whose numbers stand, `data-seq` that whose chart does too.
+  draw() {
     this.drawWords();
-    if (isNew && !comesFirst) await this.chart();
-    this.root.dataset.seq = seq;
+    this.root.dataset.said = this.asking.drawn;
+    if (!this.isCharting) this.drawChart();
+  }
+
+  // One chart is due at a time, and it is of the newest answer: those between are never drawn.
+  async drawChart() {
+    this.isCharting = true;
+    try {
+      for (let drawn = null; drawn !== this.view;) {
+        if (this.charted && this.isChartOld()) await painted();
+        drawn = this.view;
+        const seq = this.asking.drawn;
+        if (this.isChartOld()) await this.chart();
+        this.root.dataset.seq = seq;
+      }
+    } finally {
+      this.isCharting = false;
+    }
+  }
+
+  isChartOld() {
+    const { figure } = this.view;
+    return this.charted !== (figure ? JSON.stringify(figure) : "");
   }
 
   drawWords() {
@@ -121,7 +143,8 @@ class Live {
   followAddress() {
     const untouched = !this.asking.drawn && !location.search;
     if (!isApp || untouched) return;
-    document.title = `${this.view.named} - llmcap`;
+    const title = `${this.view.named} - llmcap`;
+    if (document.title !== title) document.title = title; // telling the browser takes a while
     clearTimeout(this.addressTimer);
     if (this.left !== null && this.left !== this.view.query) {
       this.putAddress("replaceState", this.left);

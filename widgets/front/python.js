@@ -47,7 +47,8 @@ function heard({ data }) {
   if (!one) return undefined;
   if (data.part) return one.onPart?.(data.part);
   calls.delete(data.id);
-  return data.problem === undefined ? one.resolve(data.ok) : one.reject(new Error(data.problem));
+  const { ok, problem } = data.answer ? JSON.parse(data.answer) : data;
+  return problem === undefined ? one.resolve(ok) : one.reject(new Error(problem));
 }
 
 function reason(problem) {

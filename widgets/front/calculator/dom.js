@@ -12,7 +12,7 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 // Attributes that the page sets and no view knows: what is unfolded, and how far a track is filled.
-const OWN = ["open", "style", "data-print", "data-seq", "data-stands", "data-live",
+const OWN = ["open", "style", "data-print", "data-said", "data-seq", "data-stands", "data-live",
   "data-drop", "data-busy"];
 
 // Make `old` look like `fresh` and keep every node that can stay: focus, an open
@@ -28,16 +28,28 @@ export function patch(old, fresh) {
   }
   if (fresh.says && fresh.says === old.says) return; // most tables stay, and have hundreds of cells
   old.says = fresh.says;
-  if (fresh.dataset.keep === "whole") return; // a fault is told before what it changes is drawn
-  for (const { name } of [...old.attributes]) {
+  const keep = fresh.getAttribute("data-keep");
+  if (keep === "whole") return; // a fault is told before what it changes is drawn
+  // By name: a list of attributes makes an object of each, at every node and every answer.
+  for (const name of old.getAttributeNames()) {
     if (!fresh.hasAttribute(name) && !OWN.includes(name)) old.removeAttribute(name);
   }
-  for (const { name, value } of fresh.attributes) {
+  for (const name of fresh.getAttributeNames()) {
+    const value = fresh.getAttribute(name);
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
-  if (fresh.dataset.keep !== undefined) return;
-  const next = [...fresh.childNodes];
-  const have = [...old.childNodes];
-  next.forEach((child, i) => (i < have.length ? patch(have[i], child) : old.append(child)));
-  have.slice(next.length).forEach((child) => child.remove());
+  if (keep !== null) return;
+  let child = fresh.firstChild;
+  let had = old.firstChild;
+  while (child) {
+    const [nextChild, nextHad] = [child.nextSibling, had?.nextSibling];
+    if (had) patch(had, child);
+    else old.append(child);
+    [child, had] = [nextChild, nextHad];
+  }
+  while (had) {
+    const next = had.nextSibling;
+    had.remove();
+    had = next;
+  }
 }
