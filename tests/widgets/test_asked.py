@@ -289,7 +289,7 @@ def test_a_vendor_is_said_to_be_lost_where_nothing_asks_for_it():
             ["power"],
         ),
         ("mistral small on L40S", ["mistral-small-3.2-24b"], [("l40s", 1)], []),
-        ("llama 70b on 8xH100 (cold start)", ["llama-3.3-70b"], [("h100-sxm", 8)], ["cold", "start"]),
+        ("llama 8b on 2xL4 (cold start)", ["llama-3.1-8b"], [("l4", 2)], ["cold", "start"]),
         (
             "a Mac Studio M3 Ultra 512GB for DeepSeek R1 671B",
             ["deepseek-r1"],

@@ -1,6 +1,6 @@
 // The pages of the book: each calculator that stands in one comes alive beside it, in the reader's
 // browser. Until then it shows what was built, and what a reader touches meanwhile is kept.
-import { searchable } from "./ask.js";
+import { askedByEnter, searchable } from "./ask.js";
 import calculator from "./calculator.js";
 import { openPaste, wayBack } from "./calculator/arrival.js";
 import { drawStanding } from "./calculator/chart.js";
@@ -247,6 +247,7 @@ export function enliven(within) {
 }
 
 enliven(document);
+document.querySelectorAll("form.lf-typed").forEach(askedByEnter);
 delete document.documentElement.dataset.asked;
 document.addEventListener("llmcap:output", (event) => enliven(event.detail));
 
