@@ -40,6 +40,8 @@ function fillFrom(root, query) {
   let differs = false;
   for (const [name, value] of new URLSearchParams(query)) {
     if (STAMPS.includes(name)) continue;
+    // A question stays to be changed, as where it is typed.
+    if (name === "ask") root.querySelectorAll("input[name=ask]").forEach((one) => (one.value = value));
     const inputs = [...root.querySelectorAll(`[data-value][name="${CSS.escape(name)}"]`)]
       .filter((input) => input.type !== "range");
     const stands = (input) => input.type === "checkbox" ? input.checked === (value === "1")
