@@ -6,6 +6,7 @@ number is right, and no input can be moved.
 """
 
 import json
+import re
 import zlib
 from functools import partial
 from html import escape
@@ -652,7 +653,11 @@ def _row(table, i):
     high = {"class": "lc-high" if i in table["highlight"] else None}
     link = table["links"][i] if "links" in table else ""
     head = _link(link, first) if link else words(first)
-    return h("tr", high, h("th", {"scope": "row"}, swatch, head), cells)
+    # a bare number says in a narrow window what it counts
+    counted = (
+        table["columns"][0] if table.get("stack") and re.fullmatch(r"[\d.,]+", first) else None
+    )
+    return h("tr", high, h("th", {"scope": "row", "data-label": counted}, swatch, head), cells)
 
 
 def _arithmetic(view):

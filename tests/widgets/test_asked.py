@@ -1,5 +1,6 @@
 """A question typed in a line, read as the inputs of whichever calculator it is typed into."""
 
+import re
 from urllib.parse import parse_qs
 
 import pytest
@@ -349,9 +350,20 @@ def test_a_card_for_a_desk_serves_one_person_unless_more_is_said():
     assert state["users"] == 16
 
 
-def test_the_load_that_nobody_spoke_of_is_said():
-    _, messages = answer("calculate", "qwen3-8b on H100, 4k in")
-    assert messages[0]["text"].endswith("as it was: 16 users, answer 1,000 tokens.")
+def test_the_load_and_the_limits_that_nobody_spoke_of_are_said():
+    _, messages = answer("calculate", "qwen3-8b on H100, 4k in, ttft 2 s")
+    assert messages[0]["text"].endswith(
+        "as it was: 16 users, answer 1,000 tokens, p95 gap 50 ms, budget $30/h for all cards."
+    )
+    _, messages = answer("vram", "qwen3-8b on H100, 4k context")
+    assert messages[0]["text"].endswith("as it was: 16 users.")
+
+
+def test_a_memory_alone_is_answered_with_cards_that_have_it():
+    _, messages = answer("design", "best model for a 24GB card")
+    (said,) = (one["text"] for one in messages if one["field"] == "ask")
+    named = re.search(r"name one, such as (.+) or (.+)\.$", said)
+    assert named and all(catalog.gpu(name).memory_sold_bytes == 24e9 for name in named.groups())
 
 
 @pytest.mark.parametrize(

@@ -350,7 +350,7 @@ def curves_with_bands(curves, alt, *, x_title, x_word, x_log, y_title, now, limi
     reaching = _reaching(curves, x_log)
     names = _names(reaching, looks, kind, low, high, ends[1])
     reach = _padded(ends[0], ends[1], x_log)
-    shares = _share(*reach, x_log), _share(low, high, kind == "log")
+    shares = _share(reach[0], reach[1], x_log), _share(low, high, kind == "log")
     early = {name: curve for name, curve in curves.items() if name not in reaching}
     data += [*_led(names, reaching, looks), names, *_names_at_ends(early, looks, *shares)]
     if limit:

@@ -105,10 +105,22 @@ def _alone(said, state, before):
 def _nothing(text):
     """Say of a question that means nothing here what one is made of, and the nearest name."""
     said = f"{shown(text.strip())} names no model, card or number that is known here."
+    memory = re.search(r"(\d+)\s*gb\b", text, re.I)
+    if memory and (cards := _desk_cards(int(memory[1]))):
+        return f"{said} Several cards have {memory[1]} GB: name one, such as {' or '.join(cards)}."
     near = [word for word in re.findall(r"[\w.-]*\d[\w.-]*", text) if len(word) > 1][:1]
     names = [name for word in near for name in _near(word)]
     hint = f" Did you mean {' or '.join(names)}?" if names else ""
     return f"{said}{hint} A question is such as: Qwen3-32B on two H200, 32K context."
+
+
+def _desk_cards(gb):
+    """A few cards for a desk that are sold with a memory, the most bandwidth first."""
+    every = (catalog.gpu(name) for name in catalog.gpus())
+    found = [g for g in every if g.place == "desk" and not g.unified_memory]
+    found = [g for g in found if round(g.memory_sold_bytes / 1e9) == gb]
+    found.sort(key=lambda g: -g.bandwidth_bytes_s)
+    return [lists.listed_title(g.name) for g in found[:2]]
 
 
 def _near(word):
@@ -202,8 +214,17 @@ def _rest(values, state):
     names = [n for n in ("users", "in", "out", "ctx") if n in state and n not in used]
     if values.get("rate") or ("rate" not in used and state.get("rate")):
         names = [n for n in names if n != "users"]  # they follow from it
-    told = _load_words({n: state[n] for n in names if state[n]})
-    return "The rest stays as it was" + (f": {told}." if told else ".")
+    told = [_load_words({n: state[n] for n in names if state[n]}), *_limit_words(used, state)]
+    words = ", ".join(filter(None, told))
+    return "The rest stays as it was" + (f": {words}." if words else ".")
+
+
+def _limit_words(used, state):
+    """The limits that hold though nobody spoke of them."""
+    for name, unit in (("itl", " ms"), ("ttft", " s"), ("budget", "")):
+        if state.get(name) and name not in used:
+            which = f"{state[f'{name}p']} " if f"{name}p" in state else ""
+            yield which + SAID[name].format(f"{state[name]:,g}{unit}")
 
 
 def _load_words(load):
