@@ -355,6 +355,10 @@ def test_the_load_and_the_limits_that_nobody_spoke_of_are_said():
     assert messages[0]["text"].endswith(
         "as it was: 16 users, answer 1,000 tokens, p95 gap 50 ms, budget $30/h for all cards."
     )
+    _, messages = answer("design", "gpt-oss-120b, 4 users", "v=5&gpus=rtx-3090")
+    assert "as it was: only GeForce RTX 3090, " in messages[0]["text"]
+    _, messages = answer("vram", "on H200, 4k context")
+    assert "as it was: Llama 3.1 70B, 16 users." in messages[0]["text"]
     _, messages = answer("vram", "qwen3-8b on H100, 4k context")
     assert messages[0]["text"].endswith("as it was: 16 users.")
 

@@ -15,7 +15,7 @@ from llmcap_kernel.address import LETTERS, MEAN
 from llmcap_kernel.design.space import HOME
 from llmcap_kernel.refuse import BadInput, shown, typed_number
 
-from . import asked, following, lists, presets
+from . import asked, following, lists, own_card, presets
 
 # How what was read is said back.
 SAID = {
@@ -209,14 +209,29 @@ def _read(said, values, state, alone):
 
 
 def _rest(values, state):
-    """Say that the rest stays, and of how many users and tokens the answer is therefore."""
+    """Say that the rest stays: which model, cards, load and limits the answer is of therefore."""
     used = {name.rpartition(".")[2] for name in values}
     names = [n for n in ("users", "in", "out", "ctx") if n in state and n not in used]
     if values.get("rate") or ("rate" not in used and state.get("rate")):
         names = [n for n in names if n != "users"]  # they follow from it
-    told = [_load_words({n: state[n] for n in names if state[n]}), *_limit_words(used, state)]
+    told = [*_run_words(values, state), _load_words({n: state[n] for n in names if state[n]})]
+    told += _limit_words(used, state)
     words = ", ".join(filter(None, told))
     return "The rest stays as it was" + (f": {words}." if words else ".")
+
+
+def _run_words(values, state):
+    """The model and the cards that stay where a question names the other, or neither."""
+    if "model" in state and "model" not in values and not state.get("config"):
+        yield _model_words(state["model"])
+    if CARDS in state and state[CARDS] and CARDS not in values:
+        yield "only " + ", ".join(map(lists.listed_title, state[CARDS].split(",")))
+    if "gpu" in state and "gpu" not in values and not own_card.is_own(state["gpu"]):
+        yield f"{state['tp']}x {lists.listed_title(state['gpu'])}"
+
+
+def _model_words(name):
+    return "any model" if name == ANY else lists.model_title(catalog.model(name))
 
 
 def _limit_words(used, state):
