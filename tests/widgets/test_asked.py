@@ -395,3 +395,12 @@ def test_a_question_for_another_calculator_has_a_link_to_it_there():
     view = Calculator("calculate", "ask=H100+or+H200+for+gpt-oss-120b").whole()
     html = page.static_html(view, apps="../")
     assert '<a data-name="compare" href="../compare?ask=H100+or+H200+for+gpt-oss-120b">' in html
+
+
+def test_a_search_says_which_formats_it_takes_and_where_to_ask_for_another():
+    _, messages = answer("design", "what can I run on 2x3090")
+    assert any("as released or in FP8" in one["text"] for one in messages)
+    _, messages = answer("design", "what can I run on my M3 Max 64 GB")  # llama.cpp's are of 4 bits
+    assert not any("as released or in FP8" in one["text"] for one in messages)
+    _, messages = answer("design", "llama 3.3 70b awq on 2x3090")
+    assert [one["link"]["name"] for one in messages if "link" in one] == ["calculate"]

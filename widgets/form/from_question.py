@@ -267,6 +267,11 @@ def _beside(said, values, fields):
     engines = {v for k, v in values.items() if k.rpartition(".")[2] == "engine"}
     if HOME in engines and "engine" not in said.numbers:
         notes.append(f"{catalog.engine(HOME).title} is taken as the engine: {HOMELY}.")
+    if values.get("model") == ANY and any(following.engine_of(n) != HOME for n, _ in said.cards):
+        notes.append(
+            "Weights are as released or in FP8. For a copy of a larger model in four bits, ask "
+            "Calculate."
+        )
     if values.get("model") == ANY and "users" in values and "users" not in said.numbers:
         notes.append(
             "Nothing was said of the load: one user is taken, with prompts of 2,000 tokens, "
@@ -302,7 +307,9 @@ def _elsewhere(said, fields, text):
         yield "Several side by side are a question for Compare.", "compare"
     if "rate" in said.numbers and "rate" not in fields:
         yield "Requests a second are a question for Design.", "design"
-    if search and "most" in said.numbers:
+    if search and said.numbers.keys() & {"weights", "kv"}:
+        yield "A format by name is a question for Calculate.", "calculate"
+    elif search and "most" in said.numbers:
         yield "How many users there is room for is a question for Calculate.", "calculate"
 
 
