@@ -342,8 +342,8 @@ def test_a_card_for_a_desk_serves_one_person_unless_more_is_said():
     state, messages = answer("calculate", "llama 3.3 70b q4 on M4 Max 128GB")
     assert (state["users"], state["in"], state["out"], state["itl"]) == (1, 2000, 500, 100)
     assert any("for one person unless said: 1 user" in one["text"] for one in messages)
-    state, _ = answer("calculate", "qwen3-8b on 4090, 8 users, 4k in")
-    assert (state["users"], state["in"], state["out"]) == (8, 4000, 1000)
+    state, _ = answer("calculate", "qwen3-8b on 4090, 8 users")  # a service
+    assert (state["users"], state["in"], state["itl"]) == (8, 7000, 50)
     state, _ = answer("calculate", "qwen3-8b on 4090", "v=5&users=7")  # a reader chose
     assert state["users"] == 7
     state, _ = answer("calculate", "qwen3-8b on L40S")
@@ -404,3 +404,34 @@ def test_a_search_says_which_formats_it_takes_and_where_to_ask_for_another():
     assert not any("as released or in FP8" in one["text"] for one in messages)
     _, messages = answer("design", "llama 3.3 70b awq on 2x3090")
     assert [one["link"]["name"] for one in messages if "link" in one] == ["calculate"]
+
+
+def test_llama_cpp_splits_a_model_by_layers_unless_it_is_told():
+    """As `llama-server` does without --split-mode, on a number of cards that divides no heads."""
+    state, messages = answer("calculate", "llama 70b q4_k_m on 3x 3090")
+    assert (state["engine"], state["tp"], state["pp"]) == ("llama.cpp", 1, 3)
+    assert any("by layers" in one["text"] for one in messages)
+    assert not [one for one in messages if one["level"] == "error"]
+    state, _ = answer("calculate", "llama 70b awq on 2x 3090")
+    assert (state["tp"], state["pp"]) == (2, 1)
+
+
+def test_a_shared_prefix_is_no_context():
+    state, messages = answer("calculate", "qwen3-14b on L40S, 6k shared, 7k in 200 out")
+    assert (state["prefix"], state["in"], state["out"]) == (6000, 7000, 200)
+    assert "context" not in messages[0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("qwen3-32b on 1, 2 or 4 H100", [1, 2, 4]),
+        ("qwen3-32b on 2x H100 or 4x", [2, 4]),
+        ("2 or 4 H100 for qwen3-32b", [2, 4]),
+    ],
+)
+def test_several_numbers_of_one_card_stand_side_by_side(text, counts):
+    state, messages = answer("compare", text)
+    assert [state[f"{x}.tp"] for x in "abcd"[: state["columns"]]] == counts
+    assert not [one for one in messages if one["text"].startswith("Not")]
+    assert asked.read("qwen3-8b, 5 or 6").lost == ["5", "6"]

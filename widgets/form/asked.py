@@ -44,6 +44,7 @@ FORMAT = (
 )
 FORMATS = rf"({FORMAT}(?:{JOIN}{FORMAT})*)"  # several are to be set side by side
 ENGINE = r"\b(?:vllm|sglang|tensorrt-llm|trt-llm|llama\.?cpp)\b(?:\s*v?\d[\d.]*)?"
+SHARED = r"\b(?:shared\s+prefix|prefix(?:\s+cach(?:ed?|ing))?|shared|cached)\b"
 AT_ONCE = r"requests? (?:at once|in flight)"
 NO_FORMAT = r"(?!\s+(?:fp|bf|int|nv|mx))"  # "in FP8" is no prompt
 # What is read, in this order: each takes its words out of the question.
@@ -76,6 +77,8 @@ NUMBERS = (
     ("rate", rf"{NUMBER}\s*{REQUESTS}\s*{EVERY}"),
     ("users", rf"{NUMBER}\s*(?:(?:concurrent|users?|sessions?|streams?)\b|{AT_ONCE})"),
     ("users", rf"\b(?:concurrency|users)\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("prefix", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?{SHARED}"),
+    ("prefix", rf"{SHARED}\s*(?:of|=|:)?\s*{NUMBER}"),
     ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:\bin\b{NO_FORMAT}|inputs?\b|prompts?\b)"),
     ("in", rf"\b(?:prompts?|inputs?)\s*(?:of|=|:)?\s*{NUMBER}"),
     ("out", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:out\b|outputs?\b|answers?\b)"),
@@ -89,7 +92,9 @@ NUMBERS = (
     ("weights", rf"{FORMATS}\b"),
     ("engine", rf"({ENGINE}(?:{JOIN}{ENGINE})*)"),
 )  # fmt: skip
-PRICED = re.compile(r"\$\s*/\s*m(?:tok|illion)?\b", re.I)  # a price that is asked for
+PRICED = re.compile(
+    r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*m(?:tok|illion)?\b", re.I
+)  # a price that is asked for
 EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set side by side
 MOST = re.compile(
     r"\b(?:how many|most|max(?:imum)?|number of)\s+(?:\w+\s+)?(?:users|people|sessions|streams)\b"
@@ -218,8 +223,12 @@ def _named(rest, numbers):
     models: list[str] = []
     cards: list[tuple[str, int]] = []
     lost: list[str] = []
+    counts: list[int] = []  # before their card, as in "1, 2 or 4 H100"
     for phrase in re.split(r"[,;?!]|\b(?:or|and|vs\.?|versus|on|for|with)\b", rest, flags=re.I):
         words = phrase.split()
+        if len(words) == 1 and (alone := re.fullmatch(r"([1-9]\d?)x?", words[0], re.I)):
+            counts.append(int(alone[1]))
+            continue
         while words and len(lost) < MOST_LOST:
             found, length = _first_name(words)
             if not found:
@@ -235,7 +244,13 @@ def _named(rest, numbers):
                 models.append(found.name)
                 numbers |= {k: v for k, v in found.more.items() if k not in numbers}
             else:
-                cards.append((found.name, found.more.get("tp", 1)))
+                many = [*counts, found.more.get("tp", 1)]
+                cards += [(found.name, n) for n in many]
+                counts = []
+    if cards:  # "2x H100 or 4x"
+        cards += [(cards[-1][0], n) for n in counts]
+    else:
+        lost += map(str, counts)
     return Read(models, cards, numbers, lost, {})
 
 

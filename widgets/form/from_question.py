@@ -19,7 +19,8 @@ from . import asked, following, lists, own_card, presets
 
 # How what was read is said back.
 SAID = {
-    "in": "prompt {}", "out": "answer {}", "ctx": "context {}", "users": "{} users",
+    "in": "prompt {}", "out": "answer {}", "prefix": "shared prefix {}",
+    "ctx": "context {}", "users": "{} users",
     "rate": "{} requests/s", "percentile": "{}", "itlp": "{} of the gap", "itl": "gap {}",
     "ttftp": "{} of the first token", "ttft": "first token {}", "usd": "rent ${}/h a card",
     "budget": "budget ${}/h for all cards", "weights": "{} weights", "kv": "{} cache",
@@ -95,6 +96,8 @@ def _alone(said, state, before):
     if not said.cards or not all(catalog.gpu(name).place == "desk" for name, _ in said.cards):
         return {}
     told = set(said.numbers)
+    if "rate" in told or typed_number(said.numbers.get("users", "1")) != 1:
+        return {}  # a service
     names = {"users"} - told if "most" not in told else set()
     names |= {"in", "out", "ctx"} if not told & LENGTHS else set()
     names |= {"itl"} if not told & {"itl", "ttft"} else set()
@@ -175,7 +178,8 @@ def _counted(users):
 def _used(said, values):
     """The names of numbers that an input takes."""
     taken = {name.rpartition(".")[2] for name in values}
-    return {n for n in said.numbers if n in taken or (n == "ctx" and "in" in taken)}
+    sums = "in" in taken and "in" not in said.numbers  # a context is of prompt and answer
+    return {n for n in said.numbers if n in taken or (n == "ctx" and sums)}
 
 
 def _titles(said, fields):
@@ -267,6 +271,8 @@ def _beside(said, values, fields):
     engines = {v for k, v in values.items() if k.rpartition(".")[2] == "engine"}
     if HOME in engines and "engine" not in said.numbers:
         notes.append(f"{catalog.engine(HOME).title} is taken as the engine: {HOMELY}.")
+    if any(k.rpartition(".")[2] == "pp" and v > 1 for k, v in values.items()):
+        notes.append("It splits a model over cards by layers, as it does unless it is told.")
     if values.get("model") == ANY and any(following.engine_of(n) != HOME for n, _ in said.cards):
         notes.append(
             "Weights are as released or in FP8. For a copy of a larger model in four bits, ask "
@@ -314,7 +320,8 @@ def _elsewhere(said, fields, text):
 
 
 def _load(numbers, state, fields):
-    values = {k: numbers[k] for k in ("in", "out", "users", "rate") if k in numbers and k in fields}
+    names = ("in", "out", "prefix", "users", "rate")
+    values = {k: numbers[k] for k in names if k in numbers and k in fields}
     if "users" in values and "rate" in fields and "rate" not in values:
         values["rate"] = None  # who states users asks for no rate
     if "ctx" in numbers and "ctx" in fields:
@@ -351,7 +358,17 @@ def _deployment(models, cards, numbers, fields, prefix=""):
     if "engine" not in values and _at_home(values):
         values["engine"] = HOME
         values["kv"] = numbers.get("kv", presets.ON_LAPTOP["kv"])
+    if values.get("tp", 1) > 1 and prefix + "pp" in fields and _is_home(values):
+        values |= {"pp": values["tp"], "tp": 1}  # by layers, unless it is told to split each
     return {prefix + k: v for k, v in values.items() if prefix + k in fields}
+
+
+def _is_home(values):
+    """Whether the engine is llama.cpp, however it is spelled."""
+    try:
+        return catalog.engine(values.get("engine", "")).name == HOME
+    except BadInput:
+        return False
 
 
 def _at_home(values):
