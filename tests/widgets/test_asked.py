@@ -1,7 +1,7 @@
 """A question typed in a line, read as the inputs of whichever calculator it is typed into."""
 
 import re
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import pytest
 
@@ -284,10 +284,10 @@ def test_a_vendor_is_said_to_be_lost_where_nothing_asks_for_it():
         ("how many tok/s llama 3.3 70b q4 on H100", ["llama-3.3-70b"], [("h100-sxm", 1)], []),
         # the card was a word of a fine-tune's name
         (
-            "power of 8x H100 running Llama 405B",
+            "noise of 8x H100 running Llama 405B",
             ["llama-3.1-405b"],
             [("h100-sxm", 8)],
-            ["power"],
+            ["noise"],
         ),
         ("mistral small on L40S", ["mistral-small-3.2-24b"], [("l40s", 1)], []),
         ("llama 8b on 2xL4 (cold start)", ["llama-3.1-8b"], [("l4", 2)], ["cold", "start"]),
@@ -435,3 +435,19 @@ def test_several_numbers_of_one_card_stand_side_by_side(text, counts):
     assert [state[f"{x}.tp"] for x in "abcd"[: state["columns"]]] == counts
     assert not [one for one in messages if one["text"].startswith("Not")]
     assert asked.read("qwen3-8b, 5 or 6").lost == ["5", "6"]
+
+
+def test_a_question_of_power_is_led_to_the_search_that_says_it():
+    text = "power draw of 8x H100 running Llama 405B fp8"
+    _, messages = answer("calculate", text)
+    assert [one["link"]["name"] for one in messages if "link" in one] == ["design"]
+    assert not [one for one in messages if one["text"].startswith("Not")]
+    view = Calculator("design", urlencode({"ask": text})).view
+    assert any("The cards draw about" in one for one in view["sentences"])
+
+
+def test_one_deployment_in_compare_is_said_to_be_the_first():
+    _, messages = answer("compare", "qwen3-32b on H200")
+    assert any(one["text"].startswith("That is A; the others stay") for one in messages)
+    _, messages = answer("compare", "qwen3-32b on H200 or H100")
+    assert not any(one["text"].startswith("That is A") for one in messages)

@@ -101,6 +101,7 @@ MOST = re.compile(
     r"|^\s*users\b",
     re.I,
 )
+POWER = re.compile(r"\b(?:power|watts?|kwh|energy|electricity)\b", re.I)
 WHICH_ONE = ("itlp", "ttftp", "percentile")
 # A size of Llama without its number is the newest of it, in a question of today.
 BARE = re.compile(r"\bllama[ -](8|70|405)b\b", re.I)
@@ -118,12 +119,13 @@ SHOWS = {
 SILENT = frozenset(
     """
     a an and any api are as at average be best better between biggest budget by can card cards
-    cheap cheaper cheapest compare context cost costs could do does each fast faster first fit fits
-    for from gap gaps gpu gpus grow growing grows have host how i in is it itl largest latency
-    least limit limits llm llms load many max me mean million model models more most much my need
-    needs of on one or out over p95 per please price run running serve should show speed than that
-    the their them then to token tokens ttft under up us usd use user users using versus vs want
-    way what when where which will with within would
+    cheap cheaper cheapest compare context cost costs could do does draw draws each electricity
+    energy fast faster first fit fits for from gap gaps gpu gpus grow growing grows have host how i
+    in is it itl kwh largest latency least limit limits llm llms load many max me mean million
+    model models more most much my need needs of on one or out over p95 per please power price run
+    running serve should show speed take takes than that the their them then to token tokens ttft
+    under up us usd use user users using versus vs want watt watts way what when where which will
+    with within would
     """.split()  # noqa: SIM905 - a list has a line a word
 )
 
@@ -174,6 +176,8 @@ def read(text):
     also: dict[str, list[str]] = {}
     if MOST.search(rest.strip()):
         numbers["most"] = True
+    if POWER.search(rest):
+        numbers["power"] = True
     for name, pattern in SHOWS.items():
         if re.search(pattern, rest, re.I):
             numbers.setdefault("show", name)

@@ -261,6 +261,8 @@ SAID_LENGTHS = {one: SAID[one].replace("{}", "{:,}") + " tokens" for one in ("in
 def _beside(said, values, fields):
     """Say what was assumed beside what was read."""
     notes = []
+    if "columns" in fields and (said.models or said.cards) and "columns" not in values:
+        notes.append("That is A; the others stay as they were. Name two to set them side by side.")
     released = {v for k, v in values.items() if k.rpartition(".")[2] == "weights"}
     if said.models and released and "weights" not in said.numbers:
         titles = " and ".join(sorted(catalog.format(one).short_title for one in released))
@@ -293,7 +295,7 @@ def _left(said, values, fields):
     """Say what the answer does not take: what no input here means, and what was not understood."""
     notes = []
     _, more = _titles(said, fields)
-    silent = {"show", "sweep", "most"}
+    silent = {"show", "sweep", "most", "power"}
     unused = [*more, *_words(said, said.numbers.keys() - _used(said, values) - silent)]
     unused += [] if "columns" in fields else [one for also in said.also.values() for one in also]
     if unused:
@@ -311,6 +313,8 @@ def _elsewhere(said, fields, text):
         yield "Which models a card runs is a question for Design.", "design"
     elif not search and "columns" not in fields and (more or any(said.also.values())):
         yield "Several side by side are a question for Compare.", "compare"
+    if "power" in said.numbers and not search:
+        yield "What the cards draw is said by Design.", "design"
     if "rate" in said.numbers and "rate" not in fields:
         yield "Requests a second are a question for Design.", "design"
     if search and said.numbers.keys() & {"weights", "kv"}:
