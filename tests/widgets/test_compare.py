@@ -485,6 +485,15 @@ def test_of_two_curves_that_end_close_together_the_lower_has_its_name_below():
     assert places["<b>2x H100</b>"].startswith("bottom")
 
 
+def test_the_name_of_a_curve_that_ends_near_the_axis_stands_beyond_its_end():
+    same = {"model": "qwen3-32b", "gpu": "h100-sxm", "weights": "bf16", "kv": "bf16"}
+    cards = {"a": 1, "b": 4}
+    values = {f"{x}.{k}": v for x, n in cards.items() for k, v in (same | {"tp": n}).items()}
+    figure = shown(columns=2, **values)["figure"]
+    places = {t["text"][0]: t["textposition"] for t in figure["data"] if t.get("mode") == "text"}
+    assert places["<b>1x H100</b>"] == "top right"
+
+
 def test_one_user_is_not_up_to_one_users():
     same = {"model": "qwen3-32b", "gpu": "h100-sxm", "tp": 1, "weights": "bf16"}
     caches = {"a": "fp8", "b": "bf16"}

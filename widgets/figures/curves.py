@@ -255,7 +255,9 @@ def _names_at_ends(curves, looks, across, up):
             (y, name) < (y2, other) and y2 - y < LABEL_GAP and abs(x - x2) < NAME_SPAN
             for other, (x2, y2) in ends.items()
         )
-        place = "bottom right" if is_lower else "top left" if is_rising else "top right"
+        # to the left of an end near the axis a name would stand on the axis' own numbers
+        is_over = is_rising and x > 2 * NAME_SPAN
+        place = "bottom right" if is_lower else "top left" if is_over else "top right"
         yield _words(
             [f"<b>{name}</b>"],
             [curve[-1].x],
