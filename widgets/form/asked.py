@@ -44,7 +44,7 @@ FORMAT = (
 )
 FORMATS = rf"({FORMAT}(?:{JOIN}{FORMAT})*)"  # several are to be set side by side
 ENGINE = r"\b(?:vllm|sglang|tensorrt-llm|trt-llm|llama\.?cpp)\b(?:\s*v?\d[\d.]*)?"
-SHARED = r"\b(?:shared\s+prefix|prefix(?:\s+cach(?:ed?|ing))?|shared|cached)\b"
+SHARED = r"\b(?:shared\s+prefix|prefix(?:\s+(?:cache|cached|caching))?|shared|cached)\b"
 AT_ONCE = r"requests? (?:at once|in flight)"
 NO_FORMAT = r"(?!\s+(?:fp|bf|int|nv|mx))"  # "in FP8" is no prompt
 # What is read, in this order: each takes its words out of the question.
