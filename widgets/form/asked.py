@@ -189,14 +189,8 @@ def read(text):
     for name, pattern in NUMBERS:
         found = re.search(pattern, rest, re.I)
         if found and name not in numbers:
-            # a time keeps its unit
-            said = " ".join(part.strip(" .,") for part in found.groups() if part)
+            numbers[name], *also[name] = _values(name, found)
             of_which = name in WHICH_ONE
-            numbers[name] = _percentile(said) if of_which else said
-            if name in EACH_OF:
-                numbers[name], *also[name] = dict.fromkeys(re.split(JOIN, said))
-            if name == "rate" and found.lastindex == 2:
-                numbers[name] = _a_second(*found.groups())
             # what a percentile is of has its number still to come
             start, end = found.span(1) if of_which else found.span()
             rest = rest[:start] + (" " if of_which else " , ") + rest[end:]
@@ -206,7 +200,18 @@ def read(text):
         rest = rest[: pair.start()] + " , " + rest[pair.end() :]
     stray = [found[0].strip() for found in re.finditer(STRAY, rest, re.I)]
     said = _named(re.sub(rf"{STRAY}|\b{RATE}", " , ", rest, flags=re.I), numbers)
+    also = {name: more for name, more in also.items() if more}
     return said._replace(lost=[*said.lost, *stray][:MOST_LOST], also=also)
+
+
+def _values(name, found):
+    """What was found for an input; more than one where several are set side by side."""
+    said = " ".join(part.strip(" .,") for part in found.groups() if part)  # a time keeps its unit
+    if name in EACH_OF:
+        return list(dict.fromkeys(re.split(JOIN, said)))
+    if name == "rate" and found.lastindex == 2:
+        return [_a_second(*found.groups())]
+    return [_percentile(said) if name in WHICH_ONE else said]
 
 
 def _a_second(number, unit):

@@ -311,7 +311,7 @@ def _elsewhere(said, fields, text):
     search = CARDS in fields
     if not search and not said.models and said.cards and WHICH_MODEL.search(text):
         yield "Which models a card runs is a question for Design.", "design"
-    elif not search and "columns" not in fields and (more or any(said.also.values())):
+    elif not search and "columns" not in fields and (more or said.also):
         yield "Several side by side are a question for Compare.", "compare"
     if "power" in said.numbers and not search:
         yield "What the cards draw is said by Design.", "design"
@@ -425,7 +425,7 @@ def _sides(said, models, cards):
 
     As many as there are columns; None for what is not named.
     """
-    each = {name: (said.numbers[name], *more) for name, more in said.also.items() if more}
+    each = {name: (said.numbers[name], *more) for name, more in said.also.items()}
     every = product(models or [None], cards or [None], *each.values())
     sides = [(model, card, dict(zip(each, rest, strict=True))) for model, card, *rest in every]
     return sides[: len(LETTERS)]
