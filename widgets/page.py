@@ -6,6 +6,7 @@ number is right, and no input can be moved.
 """
 
 import json
+import re
 import zlib
 from functools import partial
 from html import escape
@@ -94,7 +95,7 @@ def static_html(view, inputs=(), *, apps=APPS, level=None):
     prefix = f"lc{zlib.crc32((view['name'] + view['query']).encode()):08x}"
     level = level or (3 if inputs else 2)
     body = _compact(view, prefix, inputs, apps) if inputs else _whole(view, prefix, apps)
-    header = h("header", {}, _head(view, bool(inputs), level, prefix))
+    header = h("header", {}, _head(view, bool(inputs), level, prefix, apps))
     band = None if inputs else _band(view, prefix)
     wide = " lc-wide" if view.get("groups") and not inputs else ""
     return h(
@@ -173,13 +174,14 @@ def _details(view, apps):
     ]
 
 
-def _head(view, compact, level, prefix):
+def _head(view, compact, level, prefix, apps):
     title = h(f"h{level}", {"class": "lc-title"}, words(view["title"]))
     lead = None if compact else h("p", {"class": "lc-lead"}, words(view["lead"]))
     reset = _button("Reset", {"data-act": "reset"})
     steps = [_button(text, _off(text.lower())) for text in ("Undo", "Redo")]
     actions = [*steps, reset, _share(bool(view["figure"]))]
-    return [title, lead, h("div", {"class": "lc-actions"}, actions), _start(view, compact, prefix)]
+    start = _start(view, compact, prefix, apps)
+    return [title, lead, h("div", {"class": "lc-actions"}, actions), start]
 
 
 def _off(act):
@@ -206,7 +208,7 @@ def _summary(text):
     return h("summary", {"data-lm-suppress-shortcuts": "true"}, words(text))
 
 
-def _start(view, compact, prefix):
+def _start(view, compact, prefix, apps):
     chosen = [] if compact else view.get("presets", [])
     presets = [
         _button(
@@ -221,7 +223,7 @@ def _start(view, compact, prefix):
         for one in chosen
     ]
     hint = view.get("hint") and not compact and h("p", {"class": "lc-hint"}, words(view["hint"]))
-    ask = None if compact else _question(view, prefix)
+    ask = None if compact else _question(view, prefix, apps)
     if not presets and not hint and not ask:
         return None
     label = {"class": "lc-presets", "role": "group", "aria-label": "Start from"}
@@ -230,7 +232,16 @@ def _start(view, compact, prefix):
     return h("div", {"class": "lc-start"}, row, ask, hint or None)
 
 
-def _question(view, prefix):
+def _said(message, apps):
+    """What was read of a question, with the way to the calculator that answers the rest."""
+    shown = [words(message["text"])]
+    if "link" in message:
+        to = {"data-name": message["link"]["name"], "href": _app(message["link"], apps)}
+        shown += [words(" "), h("a", to, words("Ask there"))]
+    return h("li", {"class": f"lc-{message['level']}"}, shown)
+
+
+def _question(view, prefix, apps):
     """A line in which a whole question may be typed."""
     if not view.get("ask"):
         return None
@@ -240,7 +251,7 @@ def _question(view, prefix):
     label = h("label", {"for": line["id"]}, words("Type a question:"))
     box = h("div", {"class": "lc-asked"}, label, h("input", line), _button("Ask", {}))
     said = view.get("receipt", ())
-    items = [h("li", {"class": f"lc-{m['level']}"}, words(m["text"])) for m in said]
+    items = [_said(one, apps) for one in said]
     live = {"class": "lc-receipt", "aria-live": "polite", "hidden": not items}
     return h("div", {"class": "lc-typed"}, box, h("ul", live, items))
 
@@ -642,7 +653,11 @@ def _row(table, i):
     high = {"class": "lc-high" if i in table["highlight"] else None}
     link = table["links"][i] if "links" in table else ""
     head = _link(link, first) if link else words(first)
-    return h("tr", high, h("th", {"scope": "row"}, swatch, head), cells)
+    # a bare number says in a narrow window what it counts
+    counted = (
+        table["columns"][0] if table.get("stack") and re.fullmatch(r"[\d.,]+", first) else None
+    )
+    return h("tr", high, h("th", {"scope": "row", "data-label": counted}, swatch, head), cells)
 
 
 def _arithmetic(view):

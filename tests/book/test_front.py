@@ -75,6 +75,24 @@ def test_a_question_in_words_is_put_to_the_tool_that_is_pressed(visit, press, to
     assert page.locator("input[role=combobox]").first.input_value()
 
 
+@pytest.mark.parametrize(
+    ("text", "tool"),
+    [
+        ("gpt-oss-120b on H100, H200 or MI300X, over context", "compare"),
+        ("How many users at 32K on two H200 with Qwen3-32B", "vram"),
+        ("What GPU do I need for Llama-3.3-70B, 40 users", "design"),
+        ("price of Llama-3.3-70B on two H100", "calculate"),
+        ("DeepSeek-R1 on 8 H200 vs API at $0.55 in and $2.19 out", "calculate"),
+    ],
+)
+def test_enter_puts_a_question_to_the_tool_that_its_words_are_for(visit, text, tool):
+    page = visit(FRONT)
+    box = page.get_by_label("Or ask in your own words")
+    box.fill(text)
+    box.press("Enter")
+    page.wait_for_url(re.compile(f"/apps/{tool}\\b"))
+
+
 def test_nothing_heavy_is_loaded_until_a_word_is_touched_and_then_the_numbers_follow(
     browser, static_site
 ):

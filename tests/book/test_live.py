@@ -491,3 +491,12 @@ def test_a_start_up_log_fills_the_inputs_of_calculate_in_the_browser(reader):
         "() => document.querySelector('input[name=maxlen]').value === '31,800'"
     )
     assert "KV cache 6.95 GiB and" in root.locator(".lc-messages").inner_text()
+
+
+def test_a_question_that_came_with_the_address_stays_in_its_line(reader):
+    root = reader.open("apps/calculate/?ask=H100+or+H200+for+gpt-oss-120b")
+    reader.page.get_by_text("Read: gpt-oss 120B").wait_for()
+    assert root.locator("input[name=ask]").input_value() == "H100 or H200 for gpt-oss-120b"
+    root.get_by_role("link", name="Ask there").click()
+    reader.page.wait_for_url("**/apps/compare/?**")
+    reader.page.get_by_text("Read: gpt-oss 120B, 1x H100 SXM5 80GB, 1x H200").wait_for()

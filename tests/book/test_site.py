@@ -30,6 +30,15 @@ def test_the_search_shows_sentences_and_no_code(visit, asked):
 
 
 @pytest.mark.browser
+def test_a_page_opened_after_a_search_stands_as_it_was_built(visit):
+    """The theme marked the words in pictures and calculators too, where that ended in an error."""
+    page = visit("/search.html?q=cache")
+    page.locator("#search-results .context .highlighted").first.wait_for()
+    page.goto("/book/3-capacity.html")
+    page.wait_for_timeout(500)  # it did so a moment after the page was there
+    assert page.locator(".highlighted, .highlight-link").count() == 0
+
+
 def test_the_search_finds_a_calculator_by_its_name(visit):
     page = visit("/search.html?q=compare")
     link = page.locator(".lt-found a")

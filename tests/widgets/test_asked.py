@@ -1,9 +1,13 @@
 """A question typed in a line, read as the inputs of whichever calculator it is typed into."""
 
+import re
+from urllib.parse import parse_qs, urlencode
+
 import pytest
 
 from llmcap_kernel import catalog
 from llmcap_kernel.refuse import BadInput
+from widgets import page
 from widgets.calculators import calculate, cliff, compare, design, scorecard, vram
 from widgets.form import asked, from_question
 from widgets.session import CALCULATORS, Calculator
@@ -271,3 +275,179 @@ def test_a_vendor_is_said_to_be_lost_where_nothing_asks_for_it():
     _, messages = answer("calculate", "qwen3-8b on NVIDIA")
     said = "Not among these inputs, so not in the answer: cards of NVIDIA."
     assert said in [one["text"] for one in messages]
+
+
+@pytest.mark.parametrize(
+    ("text", "models", "cards", "lost"),
+    [
+        # the unit of what is asked was a model of the family "S"
+        ("how many tok/s llama 3.3 70b q4 on H100", ["llama-3.3-70b"], [("h100-sxm", 1)], []),
+        # the card was a word of a fine-tune's name
+        (
+            "noise of 8x H100 running Llama 405B",
+            ["llama-3.1-405b"],
+            [("h100-sxm", 8)],
+            ["noise"],
+        ),
+        ("mistral small on L40S", ["mistral-small-3.2-24b"], [("l40s", 1)], []),
+        ("llama 8b on 2xL4 (cold start)", ["llama-3.1-8b"], [("l4", 2)], ["cold", "start"]),
+        (
+            "a Mac Studio M3 Ultra 512GB for DeepSeek R1 671B",
+            ["deepseek-r1"],
+            [("apple-m3-ultra", 1)],
+            [],
+        ),
+        ("qwen3-32b, 5 million tokens per day", ["qwen3-32b"], [], ["5 million tokens per day"]),
+    ],
+)  # fmt: skip
+def test_no_word_of_a_question_hides_a_card_or_makes_another_model(text, models, cards, lost):
+    said = asked.read(text)
+    assert (said.models, said.cards, said.lost) == (models, cards, lost)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("120 requests/min", 2), ("7200 requests per hour", 2), ("86400 requests a day", 1)],
+)
+def test_requests_of_a_longer_time_are_those_of_a_second(text, rate):
+    state, _ = answer("design", f"qwen3-8b on H100, {text}")
+    assert state["rate"] == rate
+    _, messages = answer("calculate", f"qwen3-8b on H100, {text}")
+    assert messages[-1]["link"]["name"] == "design" or any(
+        one.get("link", {}).get("name") == "design" for one in messages
+    )
+
+
+def test_a_number_of_tokens_alone_is_the_context():
+    state, messages = answer("vram", "dgx spark gpt-oss 120b 128k")
+    assert state["ctx"] == 128_000
+    assert not [one for one in messages if one["level"] == "warning" and one["field"] == "ask"]
+
+
+def test_what_an_api_asks_is_no_length_of_a_prompt():
+    text = "DeepSeek R1 on 8xH200 vs API at $0.55 in and $2.19 out"
+    state, messages = answer("calculate", text)
+    assert (state["api_in"], state["api"], state["in"]) == (0.55, 2.19, 7000)
+    assert not [one for one in messages if one["level"] == "error"]
+
+
+def test_how_many_users_is_answered_with_the_most():
+    state, _ = answer("calculate", "How many users at 32K on two H200 with Qwen3-32B")
+    assert state["users"] is None and state["in"] == 31_000
+    state, _ = answer("calculate", "Qwen3-32B on two H200 for 8 users, how many users at most")
+    assert state["users"] == 8
+
+
+def test_a_card_for_a_desk_serves_one_person_unless_more_is_said():
+    state, messages = answer("calculate", "llama 3.3 70b q4 on M4 Max 128GB")
+    assert (state["users"], state["in"], state["out"], state["itl"]) == (1, 2000, 500, 100)
+    assert any("for one person unless said: 1 user" in one["text"] for one in messages)
+    state, _ = answer("calculate", "qwen3-8b on 4090, 8 users")  # a service
+    assert (state["users"], state["in"], state["itl"]) == (8, 7000, 50)
+    state, _ = answer("calculate", "qwen3-8b on 4090", "v=5&users=7")  # a reader chose
+    assert state["users"] == 7
+    state, _ = answer("calculate", "qwen3-8b on L40S")
+    assert state["users"] == 16
+
+
+def test_the_load_and_the_limits_that_nobody_spoke_of_are_said():
+    _, messages = answer("calculate", "qwen3-8b on H100, 4k in, ttft 2 s")
+    assert messages[0]["text"].endswith(
+        "as it was: 16 users, answer 1,000 tokens, p95 gap 50 ms, budget $30/h for all cards."
+    )
+    _, messages = answer("design", "gpt-oss-120b, 4 users", "v=5&gpus=rtx-3090")
+    assert "as it was: only GeForce RTX 3090, " in messages[0]["text"]
+    _, messages = answer("vram", "on H200, 4k context")
+    assert "as it was: Llama 3.1 70B, 16 users." in messages[0]["text"]
+    _, messages = answer("vram", "qwen3-8b on H100, 4k context")
+    assert messages[0]["text"].endswith("as it was: 16 users.")
+
+
+def test_a_memory_alone_is_answered_with_cards_that_have_it():
+    _, messages = answer("design", "best model for a 24GB card")
+    (said,) = (one["text"] for one in messages if one["field"] == "ask")
+    named = re.search(r"name one, such as (.+) or (.+)\.$", said)
+    assert named and all(catalog.gpu(name).memory_sold_bytes == 24e9 for name in named.groups())
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "values"),
+    [
+        ("vLLM vs SGLang for Llama 3.1 70B on 4xH100", "engine", ["vllm-0.33", "sglang-0.5"]),
+        ("Llama 3.1 8B FP8 vs BF16 on L4", "weights", ["fp8", "bf16"]),
+        ("Qwen3-32B in int4 awq or fp8 on H100", "weights", ["int4-awq", "fp8"]),
+        ("Qwen3-32B on H100, kv cache fp8 or bf16", "kv", ["fp8", "bf16"]),
+    ],
+)
+def test_engines_and_formats_stand_side_by_side(text, name, values):
+    state, messages = answer("compare", text)
+    assert state["columns"] == 2
+    assert [state[f"{x}.{name}"] for x in "ab"] == values
+    assert state["a.model"] == state["b.model"] and state["a.gpu"] == state["b.gpu"]
+    assert not [one for one in messages if one["text"].startswith("Not")]
+    _, messages = answer("calculate", text)
+    (there,) = (one["link"] for one in messages if "link" in one)
+    assert there["name"] == "compare"
+    assert answer("compare", parse_qs(there["query"])["ask"][0])[0] == state
+
+
+def test_a_question_for_another_calculator_has_a_link_to_it_there():
+    view = Calculator("calculate", "ask=H100+or+H200+for+gpt-oss-120b").whole()
+    html = page.static_html(view, apps="../")
+    assert '<a data-name="compare" href="../compare?ask=H100+or+H200+for+gpt-oss-120b">' in html
+
+
+def test_a_search_says_which_formats_it_takes_and_where_to_ask_for_another():
+    _, messages = answer("design", "what can I run on 2x3090")
+    assert any("as released or in FP8" in one["text"] for one in messages)
+    _, messages = answer("design", "what can I run on my M3 Max 64 GB")  # llama.cpp's are of 4 bits
+    assert not any("as released or in FP8" in one["text"] for one in messages)
+    _, messages = answer("design", "llama 3.3 70b awq on 2x3090")
+    assert [one["link"]["name"] for one in messages if "link" in one] == ["calculate"]
+
+
+def test_llama_cpp_splits_a_model_by_layers_unless_it_is_told():
+    """As `llama-server` does without --split-mode, on a number of cards that divides no heads."""
+    state, messages = answer("calculate", "llama 70b q4_k_m on 3x 3090")
+    assert (state["engine"], state["tp"], state["pp"]) == ("llama.cpp", 1, 3)
+    assert any("by layers" in one["text"] for one in messages)
+    assert not [one for one in messages if one["level"] == "error"]
+    state, _ = answer("calculate", "llama 70b awq on 2x 3090")
+    assert (state["tp"], state["pp"]) == (2, 1)
+
+
+def test_a_shared_prefix_is_no_context():
+    state, messages = answer("calculate", "qwen3-14b on L40S, 6k shared, 7k in 200 out")
+    assert (state["prefix"], state["in"], state["out"]) == (6000, 7000, 200)
+    assert "context" not in messages[0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("qwen3-32b on 1, 2 or 4 H100", [1, 2, 4]),
+        ("qwen3-32b on 2x H100 or 4x", [2, 4]),
+        ("2 or 4 H100 for qwen3-32b", [2, 4]),
+    ],
+)
+def test_several_numbers_of_one_card_stand_side_by_side(text, counts):
+    state, messages = answer("compare", text)
+    assert [state[f"{x}.tp"] for x in "abcd"[: state["columns"]]] == counts
+    assert not [one for one in messages if one["text"].startswith("Not")]
+    assert asked.read("qwen3-8b, 5 or 6").lost == ["5", "6"]
+
+
+def test_a_question_of_power_is_led_to_the_search_that_says_it():
+    text = "power draw of 8x H100 running Llama 405B fp8"
+    _, messages = answer("calculate", text)
+    assert [one["link"]["name"] for one in messages if "link" in one] == ["design"]
+    assert not [one for one in messages if one["text"].startswith("Not")]
+    view = Calculator("design", urlencode({"ask": text})).view
+    assert any("The cards draw about" in one for one in view["sentences"])
+
+
+def test_one_deployment_in_compare_is_said_to_be_the_first():
+    _, messages = answer("compare", "qwen3-32b on H200")
+    assert any(one["text"].startswith("That is A; the others stay") for one in messages)
+    _, messages = answer("compare", "qwen3-32b on H200 or H100")
+    assert not any(one["text"].startswith("That is A") for one in messages)

@@ -274,7 +274,7 @@ def test_a_gap_while_nobody_prefills_is_shorter_than_the_mean_gap():
         (
             {"users": 100},
             "bad",
-            f"It does not fit: room for {CARD.max_concurrent} of 100 users.",
+            f"It starts, but not all fit: room for {CARD.max_concurrent} of 100 users.",
         ),
         (
             {"users": 100},
@@ -309,7 +309,7 @@ def test_a_gap_while_nobody_prefills_is_shorter_than_the_mean_gap():
         (
             {"users": 100, "itl": 0},
             "bad",
-            f"It does not fit: room for {CARD.max_concurrent} of 100 users.",
+            f"It starts, but not all fit: room for {CARD.max_concurrent} of 100 users.",
         ),
         ({"budget": 5}, "bad", "It misses one: "),
         ({"itl": 1}, "bad", "It misses one, impossible on these cards: 95% of the gaps between"),
@@ -328,7 +328,9 @@ def test_what_does_not_start_says_what_would():
     first = view["remedies"]["items"][0]
     assert first["label"].startswith("--gpu-memory-utilization 0.9")
     there, _ = FORM.parse(first["query"])
-    assert calculate.view(there)["status"]["text"].startswith("It does not fit: room for ")
+    assert calculate.view(there)["status"]["text"].startswith(
+        "It starts, but not all fit: room for "
+    )
     assert [item["value"] for item in view["headline"]] == ["0"]
     assert view["figure"] and view["tables"]
 

@@ -1,6 +1,7 @@
 """Compare as a pure function: what a person reads of a sweep."""
 
 import json
+import math
 import re
 from dataclasses import replace
 
@@ -464,3 +465,38 @@ def test_names_stand_beside_the_axes_and_apart_and_of_a_curve_that_ends_early_at
     ]
     (now,) = [t for t in figure["data"] if t.get("text", [""])[0].startswith("set to")]
     assert now["text"] == ["set to 8,000"]
+
+
+def test_a_band_that_reaches_far_does_not_press_the_curves_into_the_axis():
+    """The first view: gaps of 20 to 40 ms, and one band that jumps to seconds."""
+    figure = compare.view(FORM.defaults())["figure"]
+    axis = figure["layout"]["yaxis"]
+    drawn = [t for t in figure["data"] if t.get("name") in ("1x H200", "2x H100", "1x MI300X")]
+    values = [math.log10(y) for t in drawn for y in t["y"]]
+    assert axis["type"] == "log"
+    share = (min(values) - axis["range"][0]) / (axis["range"][1] - axis["range"][0])
+    assert len(drawn) == 3 and share > 0.05
+
+
+def test_of_two_curves_that_end_close_together_the_lower_has_its_name_below():
+    figure = compare.view(FORM.defaults())["figure"]
+    places = {t["text"][0]: t["textposition"] for t in figure["data"] if t.get("mode") == "text"}
+    assert places["<b>1x H200</b>"].startswith("top")
+    assert places["<b>2x H100</b>"].startswith("bottom")
+
+
+def test_the_name_of_a_curve_that_ends_near_the_axis_stands_beyond_its_end():
+    same = {"model": "qwen3-32b", "gpu": "h100-sxm", "weights": "bf16", "kv": "bf16"}
+    cards = {"a": 1, "b": 4}
+    values = {f"{x}.{k}": v for x, n in cards.items() for k, v in (same | {"tp": n}).items()}
+    figure = shown(columns=2, **values)["figure"]
+    places = {t["text"][0]: t["textposition"] for t in figure["data"] if t.get("mode") == "text"}
+    assert places["<b>1x H100</b>"] == "top right"
+
+
+def test_one_user_is_not_up_to_one_users():
+    same = {"model": "qwen3-32b", "gpu": "h100-sxm", "tp": 1, "weights": "bf16"}
+    caches = {"a": "fp8", "b": "bf16"}
+    values = {f"{x}.{k}": v for x, kv in caches.items() for k, v in (same | {"kv": kv}).items()}
+    text = shown(columns=2, **values)["status"]["text"]
+    assert " at 1 user," in text and "up to 1 " not in text

@@ -40,3 +40,9 @@ def test_a_value_beside_the_list_shows_its_title(query, name, shown):
 )
 def test_several_cards_are_one_input(text, names):
     assert card_list.read(text).name == names
+
+
+@pytest.mark.parametrize("typed", ["q3", "q4", "q5"])
+def test_a_number_of_bits_finds_first_the_file_type_that_it_means(typed):
+    labels = [name for name, label, _ in lists.format_options("bf16") if typed.upper() in label]
+    assert labels[0] == catalog.format(typed).name == f"gguf-{typed}-k-m"

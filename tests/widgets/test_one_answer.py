@@ -549,7 +549,7 @@ def _status_tells(status, card):
     if card.ledger.beyond:
         assert status.startswith(card.ledger.beyond)
         return
-    assert status.startswith("It fits: " if card.fits else "It does not fit: ")
+    assert status.startswith("It fits: " if card.fits else "It starts, but not all fit: ")
     pattern = r"It (?:likely )?misses (.*?)(?:, impossible on these cards)?(?:: |\.$)"
     missed = re.search(pattern, status)
     others = [x for x in card.limits if x.name != "capacity"]

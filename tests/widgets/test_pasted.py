@@ -37,6 +37,19 @@ def test_fields_that_do_not_count_are_left_out_however_many():
     assert pasted.read(json.dumps(data)) == pasted.read(QWEN)
 
 
+@pytest.mark.parametrize("around", ["Here it is:\n{}\nthanks", "```json\n{}\n```"])
+def test_words_around_a_config_are_no_part_of_it(around):
+    assert pasted.read(around.replace("{}", QWEN)) == pasted.read(QWEN)
+
+
+def test_the_name_of_a_repository_is_taken_for_the_model():
+    state, messages = vram.FORM.check({"config": "Qwen/Qwen3-8B-AWQ"}, vram.FORM.defaults())
+    assert (state["model"], state["weights"], state["config"]) == ("qwen3-8b", "int4-awq", None)
+    assert any("name of a model was pasted" in one["text"] for one in messages)
+    state, (message,) = vram.FORM.check({"config": "nobody/nothing"}, vram.FORM.defaults())
+    assert message["level"] == "error" and state == vram.FORM.defaults()
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -616,6 +616,7 @@ def test_what_a_file_lacks_stands_open_beside_it_and_the_rest_is_folded():
         ("file.tp", None),
     ]
     assert band[2]["help"] == "Cards not stated: 1 taken."
+    assert calculator.view["status"]["beside"] == "Cards not stated: 1 taken."
 
 
 def test_a_file_of_one_quantity_is_drawn_whatever_was_chosen():
@@ -733,3 +734,21 @@ def test_a_rate_that_does_not_say_whose_tokens_is_asked_for_beside_the_file():
     calculator.state = {"values": {"file.rate": "user"}, "seq": 1}
     assert len(table(calculator.view, "Your file")["rows"]) == 2
     assert "1 of vllm loop" in calculator.view["sentences"][0]
+
+
+def test_rows_ten_times_off_are_handed_on_with_a_doubt():
+    given = SERVE | {"median_tpot_ms": 1.3, "output_throughput": 10_600}
+    own = own_rows.Own("a.json", json.dumps(given).encode())
+    state = page.FORM.defaults() | {"file.gpu": "h100-sxm"}
+    assert page.ODD in page.view(state, own)["sentences"]
+    own = own_rows.Own("a.json", json.dumps(SERVE).encode())
+    assert page.ODD not in page.view(state, own)["sentences"]
+
+
+def test_percentiles_of_which_nothing_is_published_have_no_share_beside_them():
+    given = SERVE | {"p99_ttft_ms": 400.0}
+    own = own_rows.Own("a.json", json.dumps(given).encode())
+    view = page.view(page.FORM.defaults() | {"file.gpu": "h100-sxm"}, own)
+    rows = table(view, "Your rows beside the published ones")["rows"]
+    (row,) = (row for row in rows if row[0].startswith("Percentiles"))
+    assert row[-3:] == ["0", "none", "none"]

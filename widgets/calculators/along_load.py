@@ -282,7 +282,8 @@ def _said(question, curves, stretches, stops):
     word, out, alone = question.variable.word, [], []  # type: str, list[str], list[str]
     for i, one in enumerate(stretches):
         over = _stretch(one.start, one.end, stops[0], stops[-1])
-        over += f" {word}" if i == 0 and not over.endswith("range") else ""
+        counted_in = word.removesuffix("s") if one.start == one.end == 1 else word
+        over += f" {counted_in}" if i == 0 and not over.endswith("range") else ""
         inside = [x for x in stops if one.start <= x <= one.end]
         out.append(_ahead_words(question, curves, one, inside, over, is_first=not out))
         if not one.is_close:
@@ -349,6 +350,8 @@ def _decided_by(d, load, books):
 
 def _stretch(start, end, first, last):
     """Name a part of the range."""
+    if start == end != last:
+        return f"at {start:,}"
     if start == first:
         return "over the whole range" if end == last else f"up to {end:,}"
     return f"from {start:,} on" if end == last else f"from {start:,} to {end:,}"

@@ -167,7 +167,7 @@ def _status(card):
     room = next(limit for limit in card.limits if limit.name == "capacity").sentence
     if card.ledger.beyond:
         return {"level": "bad", "text": f"{card.ledger.beyond} Memory alone has {room}."}
-    fits = "It fits" if card.fits else "It does not fit"
+    fits = "It fits" if card.fits else "It starts, but not all fit"
     waits = _waiting(card) if card.fits else ""
     text = f"{fits}: {room}{waits}. {_limits_said(card)}".strip()
     level = answers.LEVELS[card.verdict]

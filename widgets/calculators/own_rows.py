@@ -22,7 +22,7 @@ from .published_tables import row_cells
 
 MOST = 20_000  # rows of a reader's file; predicting one takes a millisecond
 ROWS = 20  # of a table
-FEW = 4  # rows that stand open: more of them fill a phone several times over
+FEW = 8  # rows that stand open: many more fill a phone several times over
 BY_CHANCE = 0.1  # how seldom chance may do as much before a file is called better or worse
 # The column of a row that each input beside the file replaces.
 FIELD_OF = {
@@ -412,8 +412,9 @@ def _status(report, mine, others, asks, voice):
     is_promised = sum(inside) >= 0.75 * len(inside)
     unread = _unread(report)
     is_good = is_promised and alike != "worse" and not unread
-    left_out = f"Not understood, and left out: {', '.join(unread)}. {LENGTHS}"
-    beside = {"beside": left_out} if unread else {}
+    doubts = [f"{said[:1].upper()}{said[1:]}." for said in asks.values()]
+    doubts += [f"Not understood, and left out: {', '.join(unread)}. {LENGTHS}"] if unread else []
+    beside = {"beside": " ".join(doubts)} if doubts else {}
     return {"level": "good" if is_good else "warn", "text": text} | beside
 
 
@@ -516,7 +517,7 @@ def _by_group(mine, others, group, voice):
                 _share(held),
                 f"{len(strangers):,}",
                 percent(published.median(strangers)),
-                _share(theirs),
+                _share(theirs) if strangers else "none",
             ]
         )
     yours, theirs = (

@@ -4,6 +4,7 @@ The rows themselves are `published.py`, the reader's `own_rows.py`, the chart `s
 start-up log and timings of kernels have views of their own.
 """
 
+import math
 from functools import cache, lru_cache, partial
 from types import SimpleNamespace
 
@@ -106,6 +107,11 @@ FORM = Form(
         _replace("rate", "name", "Tokens a second of", names=lambda: (AS_FILE, *RATES)),
     ),
 )
+FAR = math.log(2)  # a factor that few engines of one family differ by
+ODD = (
+    "That is so far off that a label may be wrong: look at the cards, the formats, the lengths and "
+    "the users before you estimate with these rows."
+)
 ACCEPT = ".csv,.json,.jsonl,.yaml,.yml,.md,.sql,.txt,.log,.out"
 PRESETS = (
     {
@@ -164,7 +170,8 @@ def view(state, own=None):
             parts["hands_on"] = {learnt.NAME: code}
             parts["linked"] = "Estimate with your rows in"
             said = f"Calculators opened below estimate with {learnt.words(code)}."
-            parts["sentences"] = [said, *parts["sentences"]]
+            far = any(abs(math.log(one.factor)) > FAR for one in learnt.read(code).values())
+            parts["sentences"] = [said, *[ODD] * far, *parts["sentences"]]
     else:
         parts = shown.parts(_given(state, PARTS[type(shown)].FIELD_OF))
     if shown and shown is not own:

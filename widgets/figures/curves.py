@@ -60,7 +60,8 @@ def _range(curves, limit):
     reach = [x for p in points for x in (p.low, p.high, p.ceiling) if x]
     lines = [y for _, y in limit if min(reach) / 3 <= y <= 3 * max(reach)]
     low, high = min(reach + lines), max(reach + lines)
-    if max(values) > LOG_BEYOND * min(values):
+    # a band that reaches as far would press the lines into the axis as well
+    if high > LOG_BEYOND * min(values):
         return "log", low / 1.15, high * 1.15
     return "linear", 0, high * 1.05
 
@@ -240,17 +241,37 @@ def _led(names, curves, looks):
             yield line | {"opacity": 0.6}
 
 
-def _names_at_ends(curves, looks):
-    """Put the names of curves that end early above their ends: over the line, where it rises."""
+def _names_at_ends(curves, looks, across, up):
+    """Put the names of curves that end early above their ends: over the line, where it rises.
+
+    The lower of two that end close together has its name below. `across` and `up` give a place as
+    a share of its axis.
+    """
+    ends = {name: (across(c[-1].x), up(c[-1].value)) for name, c in curves.items()}
     for name, curve in curves.items():
-        is_rising = curve[-1].value >= curve[0].value
+        is_rising = len(curve) > 1 and curve[-1].value >= curve[0].value
+        x, y = ends[name]
+        is_lower = any(
+            (y, name) < (y2, other) and y2 - y < LABEL_GAP and abs(x - x2) < NAME_SPAN
+            for other, (x2, y2) in ends.items()
+        )
+        # to the left of an end near the axis a name would stand on the axis' own numbers
+        is_over = is_rising and x > 2 * NAME_SPAN
+        place = "bottom right" if is_lower else "top left" if is_over else "top right"
         yield _words(
             [f"<b>{name}</b>"],
             [curve[-1].x],
             [curve[-1].value],
             [mark(looks[name][0])],
-            "top left" if is_rising and len(curve) > 1 else "top right",
+            place,
         )
+
+
+def _share(low, high, log):
+    """A function that gives a place as a share of an axis."""
+    place = math.log10 if log else float
+    span = place(high) - place(low)
+    return lambda value: (place(value) - place(low)) / span if span else 0.0
 
 
 def _clear(curves, limit, kind):
@@ -330,13 +351,14 @@ def curves_with_bands(curves, alt, *, x_title, x_word, x_log, y_title, now, limi
     data += [_curve(n, looks[n], curve, ends[1]) for n, curve in curves.items()]
     reaching = _reaching(curves, x_log)
     names = _names(reaching, looks, kind, low, high, ends[1])
+    reach = _padded(ends[0], ends[1], x_log)
+    shares = _share(reach[0], reach[1], x_log), _share(low, high, kind == "log")
     early = {name: curve for name, curve in curves.items() if name not in reaching}
-    data += [*_led(names, reaching, looks), names, *_names_at_ends(early, looks)]
+    data += [*_led(names, reaching, looks), names, *_names_at_ends(early, looks, *shares)]
     if limit:
         (x, y), place = _clear(curves, limit, kind)
         data.append(_words([limit_text], [x], [y], [BAD], place))
     hover = {"unifiedhovertitle": {"text": f"%{{x:,}} {x_word}"}, "showspikes": False}
-    reach = _padded(ends[0], ends[1], x_log)
     return figure(
         data,
         alt,

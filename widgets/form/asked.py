@@ -6,13 +6,14 @@ Numbers are known by the words beside them, names by the catalogue.
 import re
 from typing import Any, NamedTuple
 
+from llmcap_kernel import catalog
 from llmcap_kernel.address import MEAN
-from llmcap_kernel.refuse import BadInput
+from llmcap_kernel.refuse import BadInput, typed_number
 
 from . import from_name, lists
 
 MAX_TEXT = 300
-WINDOW = 5  # words of a name
+WINDOW = 7  # words of a name: "a MacBook Pro M4 Max 128 GB"
 MOST_LOST = 8  # words not understood; whoever types more asks something else
 NUMBER = r"(?<![\w.])(\d[\d.,]*\s?(?:[kKmM]i?\b)?)"
 MONEY = r"(?:\$\s*)?(?<![\w.])(\d[\d.,]*)\s*(?:\$|usd\b|dollars?\b)?"
@@ -30,12 +31,27 @@ RANKED = r"\bp(?:50|90|95|99)\b|\b(?:50|90|95|99)(?:th|%| (?:of|in) 100)(?:\s*pe
 PERCENTILE = rf"({RANKED}|\b(?:mean|average|median)\b)"
 RATE = r"(?:tok|tokens?|t)\s*(?:/|\ba\b|\bper\b)\s*s(?:ec|econd)?\b"
 PAIR = r"(?<![\w.$/])(\d[\d.,]*[kK]?i?)\s*/\s*(\d[\d.,]*[kK]?i?)(?![\w/%])"  # as "8k/1k"
-STRAY = rf"{NUMBER}\s*{RATE}|{TIME}"  # limits of something else
-FORMATS = r"(fp32|bf16|fp16|fp8|int8|int4|nvfp4|mxfp4|mxfp8|awq|gptq|q\d[\w]*|[w]\d+a\d+)"
+REQUESTS = r"(?:requests?|req|queries|calls)"
+PER = {"min": 60, "hour": 3_600, "hr": 3_600, "h": 3_600, "day": 86_400}  # seconds
+EVERY = rf"(?:/|\ba\b|\ban\b|\bper\b)\s*({'|'.join(PER)})(?:ute)?s?\b"
+VOLUME = r"(?<![\w.])\d[\d.,]*\s*(?:[kmb]|thousand|million|billion)?\s*(?:tok|tokens?)\s*" + EVERY
+STRAY = rf"{NUMBER}\s*{RATE}|{TIME}|{VOLUME}"  # limits of something else
+EACH_M = r"\s*(?:/|\bper\b)?\s*(?:1?\s*m(?:tok|illion)?\b)?\s*(?:tokens?\s*)?"
+JOIN = r"\s*(?:,|/|\bor\b|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
+FORMAT = (
+    r"\b(?:(?:int4|w4a16)[\s-](?:awq|gptq)|fp32|bf16|fp16|fp8|int8|int4|nvfp4|mxfp4|mxfp8|awq|gptq"
+    r"|q\d[\w]*|[w]\d+a\d+)"
+)
+FORMATS = rf"({FORMAT}(?:{JOIN}{FORMAT})*)"  # several are to be set side by side
+ENGINE = r"\b(?:vllm|sglang|tensorrt-llm|trt-llm|llama\.?cpp)\b(?:\s*v?\d[\d.]*)?"
+SHARED = r"\b(?:shared\s+prefix|prefix(?:\s+(?:cache|cached|caching))?|shared|cached)\b"
 AT_ONCE = r"requests? (?:at once|in flight)"
 NO_FORMAT = r"(?!\s+(?:fp|bf|int|nv|mx))"  # "in FP8" is no prompt
 # What is read, in this order: each takes its words out of the question.
 NUMBERS = (
+    # what an API asks for a million
+    ("api_in", rf"{DOLLARS}{EACH_M}(?:\bfor\s+)?(?:in|inputs?|prompts?)\b"),
+    ("api", rf"{DOLLARS}{EACH_M}(?:\bfor\s+)?(?:out|outputs?|answers?)\b"),
     # a rent is of one card, a budget of all
     ("usd", rf"{DOLLARS}{HOUR}{CARD}"),
     ("usd", rf"{DOLLARS}{CARD}(?:{HOUR})?"),
@@ -58,8 +74,11 @@ NUMBERS = (
     ("itl", rf"{NUMBER}\s*(ms|milliseconds?)\b"),
     ("speed", rf"{NUMBER}\s*{RATE}\s*(?:/|\ba\b|\bper\b)?\s*(?:user|stream|request|each)\b"),
     ("rate", rf"{NUMBER}\s*(?:(?:requests?|req|r)\s*(?:/|a|per)\s*s(?:ec|econd)?|[rq]ps)\b"),
+    ("rate", rf"{NUMBER}\s*{REQUESTS}\s*{EVERY}"),
     ("users", rf"{NUMBER}\s*(?:(?:concurrent|users?|sessions?|streams?)\b|{AT_ONCE})"),
     ("users", rf"\b(?:concurrency|users)\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("prefix", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?{SHARED}"),
+    ("prefix", rf"{SHARED}\s*(?:of|=|:)?\s*{NUMBER}"),
     ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:\bin\b{NO_FORMAT}|inputs?\b|prompts?\b)"),
     ("in", rf"\b(?:prompts?|inputs?)\s*(?:of|=|:)?\s*{NUMBER}"),
     ("out", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:out\b|outputs?\b|answers?\b)"),
@@ -67,12 +86,22 @@ NUMBERS = (
     ("ctx", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:context|ctx)\b"),
     ("ctx", rf"\b(?:context|ctx)\s*(?:of|=|:)?\s*{NUMBER}"),
     ("ctx", r"\bat\s+(\d[\d.,]*\s?[kKmM]i?)\b"),
+    ("ctx", r"(?<![\w.$/-])(\d[\d.,]*[kK]i?)(?![\w/-])(?!\s*tokens?\s*(?:/|a|per)\b)"),
     ("kv", rf"\b(?:kv|cache)(?:\s+cache)?\s*(?:in|=|:)?\s*{FORMATS}\b"),
-    ("kv", rf"\b{FORMATS}\s+(?:kv|cache)\b(?:\s+cache\b)?"),
-    ("weights", rf"\b{FORMATS}\b"),
-    ("engine", r"\b(vllm|sglang|tensorrt-llm|trt-llm|llama\.?cpp)\b(?:\s*v?[\d.]+)?"),
+    ("kv", rf"{FORMATS}\s+(?:kv|cache)\b(?:\s+cache\b)?"),
+    ("weights", rf"{FORMATS}\b"),
+    ("engine", rf"({ENGINE}(?:{JOIN}{ENGINE})*)"),
 )  # fmt: skip
-PRICED = re.compile(r"\$\s*/\s*m(?:tok|illion)?\b", re.I)  # a price that is asked for
+PRICED = re.compile(
+    r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*m(?:tok|illion)?\b", re.I
+)  # a price that is asked for
+EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set side by side
+MOST = re.compile(
+    r"\b(?:how many|most|max(?:imum)?|number of)\s+(?:\w+\s+)?(?:users|people|sessions|streams)\b"
+    r"|^\s*users\b",
+    re.I,
+)
+POWER = re.compile(r"\b(?:power|watts?|kwh|energy|electricity)\b", re.I)
 WHICH_ONE = ("itlp", "ttftp", "percentile")
 # A size of Llama without its number is the newest of it, in a question of today.
 BARE = re.compile(r"\bllama[ -](8|70|405)b\b", re.I)
@@ -84,17 +113,18 @@ SHOWS = {
     "ttft": WAIT,
     "rate": r"\b(?:speed|fast\w*|tok/s|tokens a second)\b",
     "gap": GAP,
-    "fit": r"\b(?:fits?|room|how many users)\b",
+    "fit": rf"\b(?:fits?|room)\b|{MOST.pattern}",
 }
 # Words that ask and join, and tell nothing.
 SILENT = frozenset(
     """
-    a an and are as at average be best better between biggest budget by can card cards cheap cheaper
-    cheapest compare context cost costs could do does each fast faster first fit fits for from gap
-    gaps gpu gpus grow growing grows have host how i in is it itl largest latency least limit limits
-    llm llms load many max me mean million model models more most much my need needs of on one or
-    out over p95 per please price run running serve should show speed than that the their them then
-    to token tokens ttft under up us usd use user users versus vs want what when where which will
+    a an and any api are as at average be best better between biggest budget by can card cards
+    cheap cheaper cheapest compare context cost costs could do does draw draws each electricity
+    energy fast faster first fit fits for from gap gaps gpu gpus grow growing grows have host how i
+    in is it itl kwh largest latency least limit limits llm llms load many max me mean million
+    model models more most much my need needs of on one or out over p95 per please power price run
+    running serve should show speed take takes than that the their them then to token tokens ttft
+    under up us usd use user users using versus vs want watt watts way what when where which will
     with within would
     """.split()  # noqa: SIM905 - a list has a line a word
 )
@@ -111,12 +141,15 @@ class Read(NamedTuple):
         What else it says, by the input's name.
     lost : list of str
         What was not understood.
+    also : dict
+        Further engines and formats beside the first, as in "vLLM vs SGLang", by the input's name.
     """
 
     models: list[str]
     cards: list[tuple[str, int]]
     numbers: dict[str, Any]
     lost: list[str]
+    also: dict[str, list[str]]
 
 
 def read(text):
@@ -135,10 +168,16 @@ def read(text):
     Examples
     --------
     >>> read("Qwen3-32B on two H200, 32K context")
-    Read(models=['qwen3-32b'], cards=[('h200-sxm', 2)], numbers={'ctx': '32K'}, lost=[])
+    Read(models=['qwen3-32b'], cards=[('h200-sxm', 2)], numbers={'ctx': '32K'}, lost=[], also={})
     """
-    rest = BARE.sub(lambda found: NEWEST[found[1]], f" {text.strip()[:MAX_TEXT]} ")
+    rest = re.sub(r"[()]", " ", text.strip()[:MAX_TEXT])
+    rest = BARE.sub(lambda found: NEWEST[found[1]], f" {rest} ")
     numbers: dict[str, Any] = {}
+    also: dict[str, list[str]] = {}
+    if MOST.search(rest.strip()):
+        numbers["most"] = True
+    if POWER.search(rest):
+        numbers["power"] = True
     for name, pattern in SHOWS.items():
         if re.search(pattern, rest, re.I):
             numbers.setdefault("show", name)
@@ -150,10 +189,8 @@ def read(text):
     for name, pattern in NUMBERS:
         found = re.search(pattern, rest, re.I)
         if found and name not in numbers:
-            # a time keeps its unit
-            said = " ".join(part.strip(" .,") for part in found.groups() if part)
+            numbers[name], *also[name] = _values(name, found)
             of_which = name in WHICH_ONE
-            numbers[name] = _percentile(said) if of_which else said
             # what a percentile is of has its number still to come
             start, end = found.span(1) if of_which else found.span()
             rest = rest[:start] + (" " if of_which else " , ") + rest[end:]
@@ -162,8 +199,24 @@ def read(text):
         numbers["in"], numbers["out"] = pair.groups()
         rest = rest[: pair.start()] + " , " + rest[pair.end() :]
     stray = [found[0].strip() for found in re.finditer(STRAY, rest, re.I)]
-    said = _named(re.sub(STRAY, " , ", rest, flags=re.I), numbers)
-    return said._replace(lost=[*said.lost, *stray][:MOST_LOST])
+    said = _named(re.sub(rf"{STRAY}|\b{RATE}", " , ", rest, flags=re.I), numbers)
+    also = {name: more for name, more in also.items() if more}
+    return said._replace(lost=[*said.lost, *stray][:MOST_LOST], also=also)
+
+
+def _values(name, found):
+    """What was found for an input; more than one where several are set side by side."""
+    said = " ".join(part.strip(" .,") for part in found.groups() if part)  # a time keeps its unit
+    if name in EACH_OF:
+        return list(dict.fromkeys(re.split(JOIN, said)))
+    if name == "rate" and found.lastindex == 2:
+        return [_a_second(*found.groups())]
+    return [_percentile(said) if name in WHICH_ONE else said]
+
+
+def _a_second(number, unit):
+    """Requests a minute, an hour or a day as requests a second."""
+    return f"{(typed_number(number) or 0) / PER[unit.lower()]:.4g}"
 
 
 def _percentile(words):
@@ -179,8 +232,12 @@ def _named(rest, numbers):
     models: list[str] = []
     cards: list[tuple[str, int]] = []
     lost: list[str] = []
+    counts: list[int] = []  # before their card, as in "1, 2 or 4 H100"
     for phrase in re.split(r"[,;?!]|\b(?:or|and|vs\.?|versus|on|for|with)\b", rest, flags=re.I):
         words = phrase.split()
+        if len(words) == 1 and (alone := re.fullmatch(r"([1-9]\d?)x?", words[0], re.I)):
+            counts.append(int(alone[1]))
+            continue
         while words and len(lost) < MOST_LOST:
             found, length = _first_name(words)
             if not found:
@@ -196,8 +253,14 @@ def _named(rest, numbers):
                 models.append(found.name)
                 numbers |= {k: v for k, v in found.more.items() if k not in numbers}
             else:
-                cards.append((found.name, found.more.get("tp", 1)))
-    return Read(models, cards, numbers, lost)
+                many = [*counts, found.more.get("tp", 1)]
+                cards += [(found.name, n) for n in many]
+                counts = []
+    if cards:  # "2x H100 or 4x"
+        cards += [(cards[-1][0], n) for n in counts]
+    else:
+        lost += map(str, counts)
+    return Read(models, cards, numbers, lost, {})
 
 
 def _first_name(words):
@@ -210,21 +273,36 @@ def _first_name(words):
         found = _meant(" ".join(words[:length]))
         if found and found.field == "model" and (card := _card_before(words[:length], found)):
             return card
+        if found and found.guessed and _begins_later(words[:length], found):
+            return None, 0
         if found and not found.guessed:
             return found, length
-        if found and (found.field == "model" or not guess[1]):
+        if found and (not guess[1] or (found.field == "model" and not _says_more(guess[0], found))):
             guess = found, length
     return guess
 
 
 def _card_before(words, model):
     """The card that words begin with where the rest is the same model: "H200 Llama 3.1 8B"."""
-    for length in range(1, len(words)):
+    for length in range(len(words) - 1, 0, -1):
         rest = _meant(" ".join(words[length:]), (from_name.model,))
         card = _meant(" ".join(words[:length]), (from_name.card,))
         if card and rest and rest.name == model.name:
             return card, length
     return None
+
+
+def _says_more(longer, shorter):
+    """Whether a longer guess is another model of the catalogue: "mistral small" is no Mistral."""
+    return longer.name != shorter.name and longer.name in catalog.models()
+
+
+def _begins_later(words, model):
+    """Whether a fine-tune that was guessed is a model's own name behind other words."""
+    later = (_meant(" ".join(words[i:]), (from_name.model,)) for i in range(1, len(words)))
+    return model.field == "model" and any(
+        one and not one.guessed and one.name == model.name for one in later
+    )
 
 
 def _meant(text, readers=(from_name.card, from_name.model)):

@@ -15,15 +15,17 @@ from llmcap_kernel.address import LETTERS, MEAN
 from llmcap_kernel.design.space import HOME
 from llmcap_kernel.refuse import BadInput, shown, typed_number
 
-from . import asked, following, lists, presets
+from . import asked, following, lists, own_card, presets
 
 # How what was read is said back.
 SAID = {
-    "in": "prompt {}", "out": "answer {}", "ctx": "context {}", "users": "{} users",
+    "in": "prompt {}", "out": "answer {}", "prefix": "shared prefix {}",
+    "ctx": "context {}", "users": "{} users",
     "rate": "{} requests/s", "percentile": "{}", "itlp": "{} of the gap", "itl": "gap {}",
     "ttftp": "{} of the first token", "ttft": "first token {}", "usd": "rent ${}/h a card",
     "budget": "budget ${}/h for all cards", "weights": "{} weights", "kv": "{} cache",
-    "engine": "{}", "vendor": "cards of {}",
+    "engine": "{}", "vendor": "cards of {}", "api": "API ${}/M of answers",
+    "api_in": "API ${}/M of prompts",
 }  # fmt: skip
 
 
@@ -41,8 +43,9 @@ def inputs(form, text, state):
 
     Returns
     -------
-    tuple of dict, list of str and list of str
-        Values by input, what to say of them, and what of the question is not in them.
+    tuple of dict, list of str, list of str and list of tuple
+        Values by input, what to say of them, what of the question is not in them, and a sentence
+        and a name for each other calculator that answers it.
 
     Raises
     ------
@@ -54,6 +57,7 @@ def inputs(form, text, state):
     fields = {field.name for field in form.fields}
     said = _settled(asked.read(text))
     values = _load(said.numbers, state, fields) | _limits(said.numbers, state, fields)
+    values |= {k: said.numbers[k] for k in ("api", "api_in") if k in said.numbers and k in fields}
     values |= {k: said.numbers[k] for k in ("sweep", "show") if k in said.numbers and k in fields}
     if "vendor" in said.numbers and "vendor" in fields:
         values["vendor"] = said.numbers["vendor"].lower()
@@ -65,9 +69,15 @@ def inputs(form, text, state):
         values |= _deployment(said.models[:1], said.cards[:1], said.numbers, fields)
     if not values:
         raise BadInput("question", _nothing(text))
+    alone = {} if CARDS in fields else _alone(said, state, form.defaults())
+    values |= alone
+    if said.numbers.get("most") and any(f.name == "users" and f.read_empty for f in form.fields):
+        values.setdefault("users", None)  # how many is the question, and the kernel's answer
     if "pick" in fields:
         values["pick"] = None  # another question has other candidates
-    return values, _read(said, values, fields), _left(said, values, fields, text)
+    notes = [*_read(said, values, state, alone), *_beside(said, values, fields)]
+    left = _left(said, values, fields), list(_elsewhere(said, fields, text))
+    return values, notes, *left
 
 
 WHICH_MODEL = re.compile(
@@ -77,15 +87,43 @@ WHICH_MODEL = re.compile(
 CARDS, ANY = "gpus", "any"  # the input of a search that names its cards; and any model
 # One person's load, where somebody asks what their own card runs and says no more.
 ALONE = {"users": 1, "in": 2000, "out": 500, "prefix": 0, "itl": 100, "ttft": 0, "rate": None}
+ALONE_CTX = 2500  # where a tool asks for prompt and answer together
+LENGTHS = {"in", "out", "ctx"}
+
+
+def _alone(said, state, before):
+    """One person's load on a card for a desk, where neither the question nor a reader says it."""
+    if not said.cards or not all(catalog.gpu(name).place == "desk" for name, _ in said.cards):
+        return {}
+    told = set(said.numbers)
+    if "rate" in told or typed_number(said.numbers.get("users", "1")) != 1:
+        return {}  # a service
+    names = {"users"} - told if "most" not in told else set()
+    names |= {"in", "out", "ctx"} if not told & LENGTHS else set()
+    names |= {"itl"} if not told & {"itl", "ttft"} else set()
+    usual = ALONE | {"ctx": ALONE_CTX}
+    return {k: usual[k] for k in usual if k in names & state.keys() and state[k] == before[k]}
 
 
 def _nothing(text):
     """Say of a question that means nothing here what one is made of, and the nearest name."""
     said = f"{shown(text.strip())} names no model, card or number that is known here."
+    memory = re.search(r"(\d+)\s*gb\b", text, re.I)
+    if memory and (cards := _desk_cards(int(memory[1]))):
+        return f"{said} Several cards have {memory[1]} GB: name one, such as {' or '.join(cards)}."
     near = [word for word in re.findall(r"[\w.-]*\d[\w.-]*", text) if len(word) > 1][:1]
     names = [name for word in near for name in _near(word)]
     hint = f" Did you mean {' or '.join(names)}?" if names else ""
     return f"{said}{hint} A question is such as: Qwen3-32B on two H200, 32K context."
+
+
+def _desk_cards(gb):
+    """A few cards for a desk that are sold with a memory, the most bandwidth first."""
+    every = (catalog.gpu(name) for name in catalog.gpus())
+    found = [g for g in every if g.place == "desk" and not g.unified_memory]
+    found = [g for g in found if round(g.memory_sold_bytes / 1e9) == gb]
+    found.sort(key=lambda g: -g.bandwidth_bytes_s)
+    return [lists.listed_title(g.name) for g in found[:2]]
 
 
 def _near(word):
@@ -140,7 +178,8 @@ def _counted(users):
 def _used(said, values):
     """The names of numbers that an input takes."""
     taken = {name.rpartition(".")[2] for name in values}
-    return {n for n in said.numbers if n in taken or (n == "ctx" and "in" in taken)}
+    sums = "in" in taken and "in" not in said.numbers  # a context is of prompt and answer
+    return {n for n in said.numbers if n in taken or (n == "ctx" and sums)}
 
 
 def _titles(said, fields):
@@ -151,20 +190,79 @@ def _titles(said, fields):
         f"{n}x {lists.listed_title(name)}".removeprefix("1x " * search) for name, n in said.cards
     ]
     if "columns" in fields:
-        pairs = _pairs(models, cards)
-        taken = [one for one in (*models, *cards) if any(one in pair for pair in pairs)]
+        sides = [pair for *pair, _ in _sides(said, models, cards)]
+        taken = [one for one in (*models, *cards) if any(one in pair for pair in sides)]
     else:
         taken = [*models[:1], *(cards if search else cards[:1])]
     return taken, [one for one in (*models, *cards) if one not in taken]
 
 
-def _read(said, values, fields):
-    """Say what was read, and what was assumed beside it."""
+def _read(said, values, state, alone):
+    """Say what was read, and of which load the answer is where nothing was said of it."""
+    fields = state.keys()
     taken, _ = _titles(said, fields)
-    words = list(_words(said, _used(said, values)))
+    words = [*_words(said, _used(said, values)), *_set_beside(said, fields)]
     if values.get("model") == ANY:
         taken.insert(0, "any model")
-    notes = [f"Read: {', '.join((*taken, *words))}. The rest stays as it was."]
+    notes = [f"Read: {', '.join((*taken, *words))}. {_rest(values, state)}"]
+    if alone:
+        notes.append(f"A card for a desk, so for one person unless said: {_load_words(alone)}.")
+    if "most" in said.numbers and values.get("users", 0) is None:
+        notes.append("The users are as many as meet the limits.")
+    return notes
+
+
+def _rest(values, state):
+    """Say that the rest stays: which model, cards, load and limits the answer is of therefore."""
+    used = {name.rpartition(".")[2] for name in values}
+    names = [n for n in ("users", "in", "out", "ctx") if n in state and n not in used]
+    if values.get("rate") or ("rate" not in used and state.get("rate")):
+        names = [n for n in names if n != "users"]  # they follow from it
+    told = [*_run_words(values, state), _load_words({n: state[n] for n in names if state[n]})]
+    told += _limit_words(used, state)
+    words = ", ".join(filter(None, told))
+    return "The rest stays as it was" + (f": {words}." if words else ".")
+
+
+def _run_words(values, state):
+    """The model and the cards that stay where a question names the other, or neither."""
+    if "model" in state and "model" not in values and not state.get("config"):
+        yield _model_words(state["model"])
+    if CARDS in state and state[CARDS] and CARDS not in values:
+        yield "only " + ", ".join(map(lists.listed_title, state[CARDS].split(",")))
+    if "gpu" in state and "gpu" not in values and not own_card.is_own(state["gpu"]):
+        yield f"{state['tp']}x {lists.listed_title(state['gpu'])}"
+
+
+def _model_words(name):
+    return "any model" if name == ANY else lists.model_title(catalog.model(name))
+
+
+def _limit_words(used, state):
+    """The limits that hold though nobody spoke of them."""
+    for name, unit in (("itl", " ms"), ("ttft", " s"), ("budget", "")):
+        if state.get(name) and name not in used:
+            which = f"{state[f'{name}p']} " if f"{name}p" in state else ""
+            yield which + SAID[name].format(f"{state[name]:,g}{unit}")
+
+
+def _load_words(load):
+    """A load or a limit as it is said back, with its numbers in full."""
+    said = {"itl": "at most {} ms between tokens"}
+    return ", ".join(
+        _counted(f"{value:,}") if name == "users" else (said | SAID_LENGTHS)[name].format(value)
+        for name, value in load.items()
+    )
+
+
+SAID_LENGTHS = {one: SAID[one].replace("{}", "{:,}") + " tokens" for one in ("in", "out", "ctx")}
+
+
+def _beside(said, values, fields):
+    """Say what was assumed beside what was read."""
+    notes = []
+    if "columns" in fields and (said.models or said.cards) and "columns" not in values:
+        notes.append("That is A; the others stay as they were. Name two to set them side by side.")
     released = {v for k, v in values.items() if k.rpartition(".")[2] == "weights"}
     if said.models and released and "weights" not in said.numbers:
         titles = " and ".join(sorted(catalog.format(one).short_title for one in released))
@@ -175,6 +273,13 @@ def _read(said, values, fields):
     engines = {v for k, v in values.items() if k.rpartition(".")[2] == "engine"}
     if HOME in engines and "engine" not in said.numbers:
         notes.append(f"{catalog.engine(HOME).title} is taken as the engine: {HOMELY}.")
+    if any(k.rpartition(".")[2] == "pp" and v > 1 for k, v in values.items()):
+        notes.append("It splits a model over cards by layers, as it does unless it is told.")
+    if values.get("model") == ANY and any(following.engine_of(n) != HOME for n, _ in said.cards):
+        notes.append(
+            "Weights are as released or in FP8. For a copy of a larger model in four bits, ask "
+            "Calculate."
+        )
     if values.get("model") == ANY and "users" in values and "users" not in said.numbers:
         notes.append(
             "Nothing was said of the load: one user is taken, with prompts of 2,000 tokens, "
@@ -186,22 +291,41 @@ def _read(said, values, fields):
 HOMELY = "it is what Macs and GGUF files are run with"
 
 
-def _left(said, values, fields, text):
+def _left(said, values, fields):
     """Say what the answer does not take: what no input here means, and what was not understood."""
     notes = []
     _, more = _titles(said, fields)
-    unused = [*more, *_words(said, said.numbers.keys() - _used(said, values) - {"show", "sweep"})]
+    silent = {"show", "sweep", "most", "power"}
+    unused = [*more, *_words(said, said.numbers.keys() - _used(said, values) - silent)]
+    unused += [] if "columns" in fields else [one for also in said.also.values() for one in also]
     if unused:
         notes.append(f"Not among these inputs, so not in the answer: {', '.join(unused)}.")
     if said.lost:
         notes.append(f"Not understood: {', '.join(said.lost)}.")
-    if CARDS not in fields and not said.models and said.cards and WHICH_MODEL.search(text):
-        notes.append("Which models a card runs is a question for Design: type it there.")
     return notes
 
 
+def _elsewhere(said, fields, text):
+    """Say which other calculator answers what this one does not: a sentence, and its name."""
+    _, more = _titles(said, fields)
+    search = CARDS in fields
+    if not search and not said.models and said.cards and WHICH_MODEL.search(text):
+        yield "Which models a card runs is a question for Design.", "design"
+    elif not search and "columns" not in fields and (more or said.also):
+        yield "Several side by side are a question for Compare.", "compare"
+    if "power" in said.numbers and not search:
+        yield "What the cards draw is said by Design.", "design"
+    if "rate" in said.numbers and "rate" not in fields:
+        yield "Requests a second are a question for Design.", "design"
+    if search and said.numbers.keys() & {"weights", "kv"}:
+        yield "A format by name is a question for Calculate.", "calculate"
+    elif search and "most" in said.numbers:
+        yield "How many users there is room for is a question for Calculate.", "calculate"
+
+
 def _load(numbers, state, fields):
-    values = {k: numbers[k] for k in ("in", "out", "users", "rate") if k in numbers and k in fields}
+    names = ("in", "out", "prefix", "users", "rate")
+    values = {k: numbers[k] for k in names if k in numbers and k in fields}
     if "users" in values and "rate" in fields and "rate" not in values:
         values["rate"] = None  # who states users asks for no rate
     if "ctx" in numbers and "ctx" in fields:
@@ -238,7 +362,17 @@ def _deployment(models, cards, numbers, fields, prefix=""):
     if "engine" not in values and _at_home(values):
         values["engine"] = HOME
         values["kv"] = numbers.get("kv", presets.ON_LAPTOP["kv"])
+    if values.get("tp", 1) > 1 and prefix + "pp" in fields and _is_home(values):
+        values |= {"pp": values["tp"], "tp": 1}  # by layers, unless it is told to split each
     return {prefix + k: v for k, v in values.items() if prefix + k in fields}
+
+
+def _is_home(values):
+    """Whether the engine is llama.cpp, however it is spelled."""
+    try:
+        return catalog.engine(values.get("engine", "")).name == HOME
+    except BadInput:
+        return False
 
 
 def _at_home(values):
@@ -273,19 +407,32 @@ def _candidates(said, text):
 
 def _columns(said, state):
     """Deployments side by side: each named model on each named cards, up to four."""
-    pairs = _pairs(said.models, said.cards)
-    values: dict[str, Any] = {"columns": len(pairs)} if len(pairs) > 1 else {}
-    several = len(pairs) > 1
+    sides = _sides(said, said.models, said.cards)
+    values: dict[str, Any] = {"columns": len(sides)} if len(sides) > 1 else {}
+    several = len(sides) > 1
     fields = set(state)
-    for i, letter in enumerate(LETTERS[: len(pairs) if several else state["columns"]]):
-        model, card = pairs[i] if several else pairs[0]
+    for i, letter in enumerate(LETTERS[: len(sides) if several else state["columns"]]):
+        model, card, each = sides[i] if several else sides[0]
         if not several and card and i:
             break  # one deployment is the first
         named = ([model] * bool(model), [card] * bool(card))
-        values |= _deployment(*named, said.numbers, fields, f"{letter}.")
+        values |= _deployment(*named, said.numbers | each, fields, f"{letter}.")
     return values
 
 
-def _pairs(models, cards):
-    """Each model on each cards, as many as there are columns; None for what is not named."""
-    return list(product(models or [None], cards or [None]))[: len(LETTERS)]
+def _sides(said, models, cards):
+    """What stands side by side: each model on each cards, with each engine and format named.
+
+    As many as there are columns; None for what is not named.
+    """
+    each = {name: (said.numbers[name], *more) for name, more in said.also.items()}
+    every = product(models or [None], cards or [None], *each.values())
+    sides = [(model, card, dict(zip(each, rest, strict=True))) for model, card, *rest in every]
+    return sides[: len(LETTERS)]
+
+
+def _set_beside(said, fields):
+    """The further engines and formats that columns take, as they are said back."""
+    if "columns" not in fields:
+        return []
+    return [SAID[name].format(one) for name, more in said.also.items() for one in more]

@@ -1,5 +1,6 @@
 """What inputs choose from: models, cards, formats and engines, each with how a list names it."""
 
+import re
 from collections import Counter
 from functools import cache
 
@@ -78,7 +79,11 @@ def format_options(own="", kv=False):
 
 def _by_use(name):
     at = SERVED.index(name) if name in SERVED else len(SERVED)
-    return at, -catalog.format(name).element_bits
+    bits = catalog.format(name).element_bits
+    # of the file types of a number, first the one that the number alone means: "q4" is Q4_K_M
+    numbered = re.search(r"^gguf-\D*(\d)", name)
+    number = int(numbered[1]) if numbered else bits
+    return at, -number, not re.fullmatch(r"gguf-q\d-k-m", name), -bits
 
 
 @cache

@@ -2,12 +2,14 @@
 
 import base64
 import json
+import re
 import zlib
 from functools import lru_cache
 
 from llmcap_kernel import huggingface
-from llmcap_kernel.files import unfenced
 from llmcap_kernel.refuse import BadInput
+
+from . import from_name
 
 MAX_TEXT = 200_000  # the largest published ones list every layer, in some 60 kB
 MAX_CODE = 8_000
@@ -44,7 +46,7 @@ def read(text):
     if len(text) > MAX_TEXT:
         size = f"{len(text):,} characters, and at most {MAX_TEXT:,} are read"
         raise BadInput("config", f"config has {size}: paste the config.json alone.")
-    stripped = unfenced(text).replace("\u00a0", " ").strip().lstrip("\ufeff")
+    stripped = _object(text.replace("\u00a0", " ").strip().lstrip("\ufeff"))
     stripped = stripped if stripped.startswith("{") else unpack(stripped)
     try:
         data = json.loads(stripped)
@@ -140,6 +142,71 @@ def unpack(code):
         pass
     cut = "it takes the text of a config.json, or the code of a link, which may have been cut."
     raise BadInput("config", f"config is {code[:12]!r}...: {cut}")
+
+
+def _object(text):
+    """The object in a text that has words, or the fence of a code block, around it."""
+    first, last = text.find("{"), text.rfind("}")
+    is_inside = first >= 0 and last > first and '"' in text[first:last]
+    return text[first : last + 1] if is_inside else text
+
+
+def is_name(text):
+    """Say whether a pasted text is one word, such as the name of a repository, and no code.
+
+    Parameters
+    ----------
+    text : object
+        What was pasted.
+
+    Returns
+    -------
+    bool
+        Whether it may name a model.
+
+    Examples
+    --------
+    >>> is_name(" Qwen/Qwen3-8B "), is_name("{}"), is_name(pack("{}")), is_name("two words")
+    (True, False, False, False)
+    """
+    if not isinstance(text, str) or not re.fullmatch(r"\s*[\w./:-]{3,100}\s*", text):
+        return False
+    try:
+        unpack(text.strip())
+    except BadInput:
+        return "/" in text and "//" not in text and not text.strip().endswith(".json")
+    return False
+
+
+def from_model_name(text, state, prefix=""):
+    """Take the name of a model for the model.
+
+    Parameters
+    ----------
+    text : str
+        The name.
+    state : dict
+        A complete state, of which nothing is needed.
+    prefix : str
+        What the names of the deployment's inputs begin with.
+
+    Returns
+    -------
+    tuple of dict and list of str
+        Values by input, and what to say of them.
+
+    Raises
+    ------
+    BadInput
+        When no such model is known.
+    """
+    try:
+        read = from_name.model(text.strip())
+    except BadInput as problem:
+        raise BadInput("config", f"config is a name: {problem}") from None
+    values = {"model": read.name, "config": None} | read.more
+    said = f"The name of a model was pasted. {read.said or f'It is {read.name}.'}"
+    return {prefix + name: value for name, value in values.items()}, [said]
 
 
 def _counted(data):

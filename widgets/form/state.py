@@ -14,7 +14,7 @@ three are the stamps of `versions`. Token counts may be written `8k`, `1.5M` or 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote, unquote_plus, urlencode
 
 from llmcap_kernel.refuse import (
     MULTIPLES,
@@ -378,11 +378,16 @@ class Form:
         if text is None:
             return values, {}, []
         try:
-            filled, notes, left = from_question.inputs(self, text, state)
+            filled, notes, left, elsewhere = from_question.inputs(self, text, state)
         except BadInput as problem:
             return values, {}, [_message("error", QUESTION, str(problem))]
         said = [_message("info", QUESTION, one) for one in notes]
         said += [_message("warning", QUESTION, one) for one in left]
+        query = urlencode({QUESTION: text.strip()})
+        said += [
+            _message("warning", QUESTION, one) | {"link": {"name": name, "query": query}}
+            for one, name in elsewhere
+        ]
         return values | filled, filled, said
 
     def _from_texts(self, values, state):
@@ -563,6 +568,8 @@ def _reader(text):
         return own_card.inputs
     if from_log.is_log(text):  # with the command above it, perhaps
         return from_log.inputs
+    if pasted.is_name(text):
+        return pasted.from_model_name
     return from_launch.inputs if from_launch.is_launch(text) else None
 
 

@@ -1,5 +1,6 @@
-// The long lists in the first page's question, searched by typing. The <select> stays in the form,
-// out of sight, and is what the question reads; without a script it is what a reader uses.
+// The first page's two questions. In the sentence, the long lists are searched by typing: the
+// <select> stays in the form, out of sight, and is what the question reads; without a script it is
+// what a reader uses. Enter in the line for own words asks the calculator that its words are for.
 import { h } from "./calculator/dom.js";
 import { SearchedList } from "./calculator/list.js";
 import { chooseWords } from "./picture.js";
@@ -58,4 +59,22 @@ function searched(select) {
     if (option) search.take(option.dataset.option);
   });
   show();
+}
+
+// By the words of a question; the first button of the form answers any other.
+const ASKED_OF = [
+  ["design", /\b(what|which) (gpus?|cards?|hardware|models?|should|do|can)\b|\bcheapest\b/i],
+  ["compare", /\b(or|vs|versus|against)\b(?!\.? (an? )?api\b)|\bover context\b|\bcompared?\b/i],
+  ["vram", /\bfits?\b|\broom\b|\bvram\b|\bhow many users\b|^\s*users\b/i],
+];
+
+export function askedByEnter(form) {
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || event.target.name !== "ask") return;
+    const [name] = ASKED_OF.find(([, words]) => words.test(event.target.value)) || [];
+    const button = name && form.querySelector(`button[formaction$="/${name}"]`);
+    if (!button) return;
+    event.preventDefault();
+    form.requestSubmit(button);
+  });
 }

@@ -1,6 +1,6 @@
 // The pages of the book: each calculator that stands in one comes alive beside it, in the reader's
 // browser. Until then it shows what was built, and what a reader touches meanwhile is kept.
-import { searchable } from "./ask.js";
+import { askedByEnter, searchable } from "./ask.js";
 import calculator from "./calculator.js";
 import { openPaste, wayBack } from "./calculator/arrival.js";
 import { drawStanding } from "./calculator/chart.js";
@@ -40,6 +40,8 @@ function fillFrom(root, query) {
   let differs = false;
   for (const [name, value] of new URLSearchParams(query)) {
     if (STAMPS.includes(name)) continue;
+    // A question stays to be changed, as where it is typed.
+    if (name === "ask") root.querySelectorAll("input[name=ask]").forEach((one) => (one.value = value));
     const inputs = [...root.querySelectorAll(`[data-value][name="${CSS.escape(name)}"]`)]
       .filter((input) => input.type !== "range");
     const stands = (input) => input.type === "checkbox" ? input.checked === (value === "1")
@@ -247,6 +249,7 @@ export function enliven(within) {
 }
 
 enliven(document);
+document.querySelectorAll("form.lf-typed").forEach(askedByEnter);
 delete document.documentElement.dataset.asked;
 document.addEventListener("llmcap:output", (event) => enliven(event.detail));
 

@@ -18,13 +18,14 @@ FRONT = HERE.parent / "front"
 MERGED = (
     "documentation_options.js",
     "doctools.js",
-    "sphinx_highlight.js",
     "clipboard.min.js",
     "copybutton.js",
     "scripts/sphinx-book-theme.js",
     "scripts/pydata-sphinx-theme.js",
 )
-SEARCH = ("searchtools.js", "language_data.js")  # and those of the search page
+# And those of the search page. It alone marks the words that were searched: on another page the
+# theme would mark them in pictures and calculators too, and offer a link that no policy lets run.
+SEARCH = ("searchtools.js", "sphinx_highlight.js", "language_data.js")
 INDEX = "searchindex.js"
 # Icons are in the page, tooltips are the browser's own, the one menu is in site.js, and tabs work
 # without the script that keeps several sets in step.

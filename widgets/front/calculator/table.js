@@ -10,7 +10,9 @@ export function tableBox(table) {
     const attributes = { class: (table.highlight || []).includes(i) ? "lc-high" : undefined };
     const address = (table.links || [])[i];
     const head = address ? h("a", { href: address }, row[0]) : row[0];
-    return h("tr", attributes, h("th", { scope: "row" }, swatch, head), cells);
+    // a bare number says in a narrow window what it counts
+    const label = table.stack && /^[\d.,]+$/.test(row[0]) ? table.columns[0] : undefined;
+    return h("tr", attributes, h("th", { scope: "row", "data-label": label }, swatch, head), cells);
   });
   const body = [h("caption", {}, table.caption), h("thead", {}, head), h("tbody", {}, rows)];
   const wide = table.stack ? " lc-stack" : "";

@@ -15,7 +15,8 @@ export function tree(view, prefix, can) {
     button("undo", "Undo", !can.undo), button("redo", "Redo", !can.redo), button("reset", "Reset"),
     shareMenu(Boolean(view.figure)));
   const head = h("header", {}, titleBox(view, compact),
-    compact ? null : h("p", { class: "lc-lead" }, view.lead), actions, presetsBox(view, compact, prefix));
+    compact ? null : h("p", { class: "lc-lead" }, view.lead), actions,
+    presetsBox(view, compact, prefix, can.apps));
   const figure = h("div", { class: "lc-figure", role: "img", "data-keep": "",
     "aria-label": view.figure ? view.figure.alt : undefined, hidden: !view.figure },
     h("div", { class: "lc-plot" }));
@@ -56,12 +57,12 @@ function titleBox(view, compact) {
   return said ? h("span", { hidden: true }) : h(level, { class: "lc-title" }, view.title);
 }
 
-function presetsBox(view, compact, prefix) {
+function presetsBox(view, compact, prefix, apps) {
   const presets = (compact ? [] : view.presets || []).map((preset) =>
     h("button", { type: "button", "data-act": "preset", "data-query": preset.query,
       title: preset.note, "aria-pressed": String(preset.query === view.query) }, preset.label));
   const hint = view.hint && !compact ? h("p", { class: "lc-hint" }, view.hint) : null;
-  const ask = view.ask && !compact ? questionBox(view, prefix) : null;
+  const ask = view.ask && !compact ? questionBox(view, prefix, apps) : null;
   if (!presets.length && !hint && !ask) return null;
   const row = h("div", { class: "lc-presets", role: "group", "aria-label": "Start from" },
     h("span", { "aria-hidden": "true" }, "Start from:"), presets);
@@ -70,13 +71,16 @@ function presetsBox(view, compact, prefix) {
 
 // A line in which a whole question may be typed: leaving it, with Enter or the button, asks. What
 // was read of it stands under it.
-function questionBox(view, prefix) {
+function questionBox(view, prefix, apps) {
   const id = `${prefix}-ask`;
   const box = h("div", { class: "lc-asked" }, h("label", { for: id }, "Type a question:"),
     h("input", { id, type: "text", name: "ask", autocomplete: "off", spellcheck: "false",
       enterkeyhint: "go", placeholder: `Such as ${view.ask}` }),
     h("button", { type: "button" }, "Ask"));
-  const said = (view.receipt || []).map((m) => h("li", { class: `lc-${m.level}` }, m.text));
+  const there = ({ name, query }) => h("a",
+    { "data-name": name, href: `${apps}${name}?${query}` }, "Ask there");
+  const said = (view.receipt || []).map((m) =>
+    h("li", { class: `lc-${m.level}` }, m.text, m.link ? [" ", there(m.link)] : null));
   return h("div", { class: "lc-typed" }, box,
     h("ul", { class: "lc-receipt", "aria-live": "polite", hidden: !said.length }, said));
 }
