@@ -9,6 +9,7 @@ from ..explain import Explained, Line, quantity, wrapped
 from ..refuse import BadInput
 from ..spec import Deployment, Slo, Tail, Workload
 from .cards import Card, card, price
+from .limits import LIKELY, MET, Limit
 
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -49,8 +50,7 @@ class Scorecard(Explained):
             return f"None meets every limit. {reasons}."
         others = [_beside(c, best) for c in self.cards if c is not best]
         output = quantity(best.usd_mtok.value, "USD/Mtok") if best.usd_mtok else "unpriced"
-        least = best.limits[0]
-        room = f"{least.title} {least.words} with {least.headroom:.2f}x headroom"
+        room = _room(best.limits[0])
         said = ", ".join([f"Run {best.label}", f"at {output} output", room, *best.doubted])
         return ". ".join([said, *others]) + "."
 
@@ -92,15 +92,22 @@ class Scorecard(Explained):
         return tuple(out)
 
 
+def _room(limit: Limit) -> str:
+    """A limit with its headroom, which is the estimate's alone where the interval ends beyond it."""
+    of_it = " with" if limit.verdict in (MET, LIKELY) else ", though the estimate has"
+    return f"{limit.title} {limit.words}{of_it} {limit.headroom:.2f}x headroom"
+
+
 def _beside(card: Card, best: Card) -> str:
     """Compare a column with the best one, in words."""
     if not card.meets_all:
         limit = card.limits[0]
         return f"{card.label} {limit.misses} {limit.title}: {limit.sentence}"
+    meets = "meets" if card.verdict in (MET, LIKELY) else "may meet"
     if card.usd_mtok is not None and best.usd_mtok is not None:
         times = card.usd_mtok.value / best.usd_mtok.value
-        return f"{card.label} meets the limits at {times:.2f}x the price per token"
-    return f"{card.label} meets the limits too"
+        return f"{card.label} {meets} the limits at {times:.2f}x the price per token"
+    return f"{card.label} {meets} the limits too"
 
 
 def scorecard(

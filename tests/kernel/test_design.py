@@ -312,6 +312,16 @@ def test_unpriced_deployments_can_win_and_say_so():
     assert made.verdict == f"Run A, at unpriced output, {room}."
 
 
+def test_headroom_of_what_could_go_either_way_is_the_estimates():
+    """The gap is likely within 50 ms; within 25 its interval ends far beyond."""
+    sure, open_one = (
+        design.scorecard([B], WORKED_WORKLOAD, Slo(tails=(Tail("itl", 95, ms / 1e3),))).verdict
+        for ms in (50, 25)
+    )
+    assert "likely met with" in sure
+    assert "could go either way, though the estimate has" in open_one
+
+
 def test_a_single_column_has_a_whole_sentence():
     made = design.scorecard([B], WORKED_WORKLOAD, WORKED_SLO)
     assert made.verdict.count(".") == made.verdict.rstrip(".").count(".") + 1
