@@ -96,7 +96,9 @@ def run(args: argparse.Namespace) -> Answer:
 
 def _score(d: Deployment, bench: handover.Command) -> str:
     """The command that puts the benchmark's file beside the prediction of this very deployment."""
+    own_client = d.engine.family in ("vllm", "sglang")  # whose file names the engine
     stated: dict[str, object] = {
+        "engine": None if own_client else d.engine.family,
         "gpu": d.gpu.name,
         "tp": d.tp,
         "pp": d.pp if d.pp > 1 else None,

@@ -38,6 +38,9 @@ CACHES = {
         },
     },
 }
+# Of llama.cpp, for which CUDA has kernels in no ordinary build, and in none (ggml-cuda/fattn.cu,
+# ggml_cuda_fattn_kv_type_supported): the host computes their attention, and no log says so (28456).
+ASKED_CACHES, HOST_CACHES = ("q4_1", "q5_0", "q5_1"), ("iq4_nl",)
 PORTS = {"vllm": 8000, "sglang": 30000, "trtllm": 8000, "llama.cpp": 8080}
 TRT_FILE = "engine.yaml"
 HEAD = "HEAD_ADDRESS"  # of the first host, where a model is spread over several
@@ -282,7 +285,12 @@ def _checkpoint(d: Deployment, model: str) -> tuple[str, list[str]]:
     bare = ITS_FORMAT.sub("", base)
     plain = bare != base and {d.weights.name, d.model.native_format} <= set(WIDE)
     name = bare if plain else f"{bare}-{of_file or d.weights.name}"
-    return name, [f"put a checkpoint of {base} in {d.weights.title} in place of {name}"]
+    here = _file(name) if d.engine.family == "llama.cpp" else name
+    return name, [f"put a checkpoint of {base} in {d.weights.title} in place of {here}"]
+
+
+def _file(checkpoint: str) -> str:
+    return f"{checkpoint.rpartition('/')[2]}.gguf"
 
 
 def _is_online(d: Deployment) -> bool:
@@ -396,8 +404,9 @@ def _sglang(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
         "--attn-dp-size": d.attention_replicas if d.attention_replicas > 1 else None,
         "--mem-fraction-static": round(float(d.fraction), 4),
         "--context-length": longest,
-        "--max-running-requests": d.seqs_limit,
-        "--chunked-prefill-size": d.batch_limit_tokens,
+        # of all groups of attention: each takes its part (parallel_hook.py, pool_configurator.py)
+        "--max-running-requests": d.seqs_limit * d.attention_replicas,
+        "--chunked-prefill-size": d.batch_limit_tokens * d.attention_replicas,
         "--enable-mixed-chunk": d.mixed_chunk,
         "--kv-cache-dtype": _kv(d),
         "--page-size": d.block_size,
@@ -429,6 +438,8 @@ def _trtllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
         "--max_seq_len": longest,
         "--max_batch_size": d.seqs_limit,
         "--max_num_tokens": d.batch_limit_tokens,
+        # off by default, and a longer prompt is then refused (llmapi/llm.py, _check_arguments)
+        "--enable_chunked_prefill": longest > d.batch_limit_tokens,
     }
     lines = _trt_lines(d, prefix_cache)
     files = {TRT_FILE: "\n".join(lines)} if lines else {}
@@ -472,6 +483,8 @@ def _llamacpp(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Co
     if d.num_gpus > 1:
         split = {"-sm": "layer" if d.pp > 1 else "tensor", "-ts": ",".join("1" * d.num_gpus)}
     cache_type = CACHES["llama.cpp"].get(d.kv.name)
+    if cache_type == "bf16":  # its own 16 bits are FP16; CUDA's kernels turn BF16 into that
+        cache_type = "f16"
     kind, drafts, tokens = _guesser(d)
     guesses = {"mtp": "mtp", "ngram": "ngram-simple"}.get(kind)
     options = {
@@ -483,19 +496,21 @@ def _llamacpp(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Co
         "-ctk": cache_type if cache_type != "f16" else None,
         "-ctv": cache_type if cache_type != "f16" else None,
         "--no-cache-prompt": not prefix_cache,
-        "--model-draft": f"{drafts.rpartition('/')[2]}.gguf" if drafts else None,
+        "--model-draft": _file(drafts) if drafts else None,
         "--spec-type": guesses,
         "--spec-draft-n-max": tokens or None,
     }
     notes = []
+    if d.gpu.vendor in ("nvidia", "amd") and cache_type in (*ASKED_CACHES, *HOST_CACHES):
+        more = " unless it is built with -DGGML_CUDA_FA_ALL_QUANTS=ON" * (cache_type in ASKED_CACHES)
+        notes.append(f"the host computes attention over a cache in {cache_type}{more}")
     if d.dp_attention or d.ep > 1:
         notes.append("llama.cpp splits experts and attention as it splits the layers: no way else")
     if d.lora is not None:
         notes.append(f"add --lora FILE for each of {counted(d.lora.adapters, 'adapter')}")
     if hosts(d) > 1:
         notes.append("start rpc-server on the other hosts, and name them with --rpc")
-    file = f"{model.rpartition('/')[2]}.gguf"
-    return Command(("llama-server", "-m", file, *_options(options)), tuple(notes))
+    return Command(("llama-server", "-m", _file(model), *_options(options)), tuple(notes))
 
 
 def _layers_on_cards(d: Deployment) -> str | int:
@@ -568,7 +583,7 @@ def benchmark(deployment: Deployment, workload: Workload, *, model: str = "") ->
 
     References
     ----------
-    docs.vllm.ai/en/v0.11.2/cli/bench/serve; docs.sglang.io/docs/developer_guide/bench_serving.
+    docs.vllm.ai/en/v0.11.2/cli/bench/serve; SGLang 0.5.23, benchmark/serving.py.
 
     Examples
     --------
@@ -599,6 +614,8 @@ def benchmark(deployment: Deployment, workload: Workload, *, model: str = "") ->
         if d.engine.family == "vllm"
         else f"http://127.0.0.1:{PORTS[d.engine.family]}",
         "--model": checkpoint,
+        # a GGUF file's name is none of a repository that the client could load a tokenizer from
+        "--tokenizer": repository(d.model) if d.engine.family == "llama.cpp" else None,
         "--dataset-name": "random",
         "--random-input-len": workload.input_tokens - shared,
         "--random-prefix-len": shared or None,
@@ -636,6 +653,7 @@ def _bench_sglang(model: str, workload: Workload) -> Command:
         "--backend": "sglang",
         "--model": model,
         **lengths,
+        "--tokenize-prompt": True,  # else a prompt is text, and its tokens may be a few more
         "--max-concurrency": workload.concurrency,
         "--output-file": "measured.jsonl",
     }

@@ -21,10 +21,10 @@ from tests.kernel.draws import draws
 
 FLAGS = set((Path(__file__).parent / "vllm_0.33.0_flags.txt").read_text().split())
 # Of `vllm bench serve`, docs.vllm.ai/en/v0.11.2/cli/bench/serve; of SGLang's client,
-# docs.sglang.io/docs/developer_guide/bench_serving.
+# benchmark/serving.py of 0.5.23.
 BENCH = {
     "vllm": (
-        "--backend --base-url --model --dataset-name --random-input-len --random-prefix-len "
+        "--backend --base-url --model --tokenizer --dataset-name --random-input-len --random-prefix-len "
         "--random-output-len --ignore-eos --max-concurrency --num-prompts --percentile-metrics "
         "--metric-percentiles "
         "--save-result --result-filename"
@@ -32,6 +32,7 @@ BENCH = {
     "sglang": (
         "--backend --model --dataset-name --random-input-len --random-output-len "
         "--random-range-ratio --num-prompts --max-concurrency --output-file --gsp-num-groups "
+        "--tokenize-prompt "
         "--gsp-prompts-per-group --gsp-system-prompt-len --gsp-question-len --gsp-output-len"
     ),
 }
@@ -225,13 +226,64 @@ def test_what_an_engine_cannot_be_told_is_refused_in_a_sentence():
         handover.launch(dense, LOAD)
 
 
-@pytest.mark.parametrize("kv", ["gguf-q8-0", "gguf-q4-0", "gguf-q5-1", "bf16"])
+@pytest.mark.parametrize("kv", ["gguf-q8-0", "gguf-q4-0", "gguf-q5-1", "fp32"])
 def test_llama_cpp_is_told_the_format_of_its_cache(kv):
     laptop = {"gpu": "apple-m4-max", "engine": "llama.cpp", "weights": "gguf-q4-k-m"}
     d = catalog.deployment(model="llama-3.1-8b", kv=kv, **laptop)
     words = handover.launch(d, Workload(4000, 500, 1)).words
     assert words[words.index("-ctk") + 1] == words[words.index("-ctv") + 1]
     assert names.read_format(words[words.index("-ctk") + 1], kv=True).name == kv
+
+
+@pytest.mark.parametrize("kv", ["bf16", "fp16"])
+def test_llama_cpp_keeps_sixteen_bits_as_it_does_by_default(kv):
+    """-ctk f16 by default (tools/server/README.md); CUDA's kernels turn BF16 into it (fattn.cu)."""
+    d = catalog.deployment(
+        model="llama-3.1-8b", gpu="rtx-4090", engine="llama.cpp", weights="gguf-q4-k-m", kv=kv
+    )
+    assert not {"-ctk", "-ctv"} & set(handover.launch(d, LOAD).words)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "kv", "said"),
+    [
+        ("rtx-4090", "gguf-q5-1", "unless it is built with -DGGML_CUDA_FA_ALL_QUANTS=ON"),
+        ("rtx-4090", "gguf-iq4-nl", "the host computes attention over a cache in iq4_nl"),
+        ("rtx-4090", "gguf-q8-0", ""),
+        ("rtx-4090", "gguf-q4-0", ""),
+        ("apple-m4-max", "gguf-q5-1", ""),
+    ],
+)
+def test_a_cache_without_kernels_on_the_card_is_said_so(gpu, kv, said):
+    """ggml-cuda/fattn.cu, ggml_cuda_fattn_kv_type_supported: the host takes over, and is silent."""
+    same = {"model": "llama-3.1-8b", "engine": "llama.cpp", "weights": "gguf-q4-k-m"}
+    notes = handover.launch(catalog.deployment(gpu=gpu, kv=kv, **same), LOAD).notes
+    found = [note for note in notes if note.startswith("the host computes")]
+    assert len(found) == bool(said) and said in "".join(found)
+
+
+def test_tensorrt_llm_is_told_to_cut_a_prompt_that_no_step_holds():
+    """Else it refuses it: "should not exceed max_num_tokens" (llmapi/llm.py, _check_arguments)."""
+    d = one("trtllm-1.0")
+    short, long = (handover.launch(d, replace(LOAD, input_tokens=n)).words for n in (7000, 32_000))
+    assert "--enable_chunked_prefill" not in short
+    assert "--enable_chunked_prefill" in long
+
+
+def test_sglang_shares_its_limits_out_over_groups_of_attention():
+    """srt/arg_groups/parallel_hook.py: chunked_prefill_size // attn_dp_size, and the requests too."""
+    more = {"model": "deepseek-v3", "gpu": "h200-sxm", "tp": 8}
+    d = one("sglang", **more, dp_attention=True, max_num_seqs=64, max_num_batched_tokens=4096)
+    text = handover.launch(d, LOAD).text
+    assert "--max-running-requests 512" in text and "--chunked-prefill-size 32768" in text
+    read = again(d, LOAD)[1]
+    assert (read.seqs_limit, read.batch_limit_tokens) == (64, 4096)
+
+
+def test_the_client_of_a_gguf_file_has_a_tokenizer_to_load():
+    d = one("llama.cpp", model="llama-3.1-8b", gpu="rtx-4090", tp=1, weights="gguf-q4-k-m")
+    words = handover.benchmark(d, LOAD).words
+    assert dict(itertools.pairwise(words))["--tokenizer"] == "meta-llama/Llama-3.1-8B-Instruct"
 
 
 def test_prompts_beside_decoding_are_told_to_the_engine_that_has_them_first():
