@@ -502,7 +502,9 @@ def _llamacpp(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Co
     }
     notes = []
     if d.gpu.vendor in ("nvidia", "amd") and cache_type in (*ASKED_CACHES, *HOST_CACHES):
-        more = " unless it is built with -DGGML_CUDA_FA_ALL_QUANTS=ON" * (cache_type in ASKED_CACHES)
+        more = " unless it is built with -DGGML_CUDA_FA_ALL_QUANTS=ON" * (
+            cache_type in ASKED_CACHES
+        )
         notes.append(f"the host computes attention over a cache in {cache_type}{more}")
     if d.dp_attention or d.ep > 1:
         notes.append("llama.cpp splits experts and attention as it splits the layers: no way else")

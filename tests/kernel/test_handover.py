@@ -24,10 +24,9 @@ FLAGS = set((Path(__file__).parent / "vllm_0.33.0_flags.txt").read_text().split(
 # benchmark/serving.py of 0.5.23.
 BENCH = {
     "vllm": (
-        "--backend --base-url --model --tokenizer --dataset-name --random-input-len --random-prefix-len "
-        "--random-output-len --ignore-eos --max-concurrency --num-prompts --percentile-metrics "
-        "--metric-percentiles "
-        "--save-result --result-filename"
+        "--backend --base-url --model --tokenizer --dataset-name --random-input-len "
+        "--random-prefix-len --random-output-len --ignore-eos --max-concurrency --num-prompts "
+        "--percentile-metrics --metric-percentiles --save-result --result-filename"
     ),
     "sglang": (
         "--backend --model --dataset-name --random-input-len --random-output-len "
@@ -271,7 +270,7 @@ def test_tensorrt_llm_is_told_to_cut_a_prompt_that_no_step_holds():
 
 
 def test_sglang_shares_its_limits_out_over_groups_of_attention():
-    """srt/arg_groups/parallel_hook.py: chunked_prefill_size // attn_dp_size, and the requests too."""
+    """srt/arg_groups/parallel_hook.py: chunked_prefill_size // attn_dp_size; so requests."""
     more = {"model": "deepseek-v3", "gpu": "h200-sxm", "tp": 8}
     d = one("sglang", **more, dp_attention=True, max_num_seqs=64, max_num_batched_tokens=4096)
     text = handover.launch(d, LOAD).text
