@@ -41,6 +41,7 @@ CACHES = {
 # Of llama.cpp, for which CUDA has kernels in no ordinary build, and in none (ggml-cuda/fattn.cu,
 # ggml_cuda_fattn_kv_type_supported): the host computes their attention, and no log says so (28456).
 ASKED_CACHES, HOST_CACHES = ("q4_1", "q5_0", "q5_1"), ("iq4_nl",)
+LOGICAL_BATCH = 2048  # of llama.cpp by default; a larger -ub is cut to it (src/llama-context.cpp)
 PORTS = {"vllm": 8000, "sglang": 30000, "trtllm": 8000, "llama.cpp": 8080}
 TRT_FILE = "engine.yaml"
 HEAD = "HEAD_ADDRESS"  # of the first host, where a model is spread over several
@@ -490,6 +491,7 @@ def _llamacpp(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Co
     options = {
         "-c": slots * longest,
         "-np": slots,
+        "-b": d.batch_limit_tokens if d.batch_limit_tokens > LOGICAL_BATCH else None,
         "-ub": d.batch_limit_tokens,
         "-ngl": _layers_on_cards(d),
         **split,
@@ -506,6 +508,8 @@ def _llamacpp(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Co
             cache_type in ASKED_CACHES
         )
         notes.append(f"the host computes attention over a cache in {cache_type}{more}")
+    if split.get("-sm") == "tensor":  # docs/multi-gpu.md
+        notes.append("-sm tensor is experimental, and refused for some models: predict --pp then")
     if d.dp_attention or d.ep > 1:
         notes.append("llama.cpp splits experts and attention as it splits the layers: no way else")
     if d.lora is not None:

@@ -279,6 +279,16 @@ def test_sglang_shares_its_limits_out_over_groups_of_attention():
     assert (read.seqs_limit, read.batch_limit_tokens) == (64, 4096)
 
 
+def test_llama_cpp_is_told_what_else_its_options_need():
+    """src/llama-context.cpp: n_ubatch is cut to n_batch, 2,048; docs/multi-gpu.md on -sm tensor."""
+    d = one("llama.cpp", model="llama-3.1-8b", gpu="rtx-4090", tp=1, weights="gguf-q4-k-m")
+    words = handover.launch(replace(d, max_num_batched_tokens=4096), LOAD).words
+    wide = dict(itertools.pairwise(words))
+    assert wide["-b"] == wide["-ub"] == "4096" and "-b" not in handover.launch(d, LOAD).words
+    for split, said in ((replace(d, tp=2), True), (replace(d, pp=2), False)):
+        assert any("experimental" in note for note in handover.launch(split, LOAD).notes) is said
+
+
 def test_the_client_of_a_gguf_file_has_a_tokenizer_to_load():
     d = one("llama.cpp", model="llama-3.1-8b", gpu="rtx-4090", tp=1, weights="gguf-q4-k-m")
     words = handover.benchmark(d, LOAD).words
