@@ -51,6 +51,15 @@ def test_the_score_is_of_the_same_deployment(run, words):
     assert [getattr(meant, name) for name in same] == [getattr(asked, name) for name in same]
 
 
+def test_the_score_says_which_tokens_were_cached(run):
+    """A prompt of 7,000 tokens of which 6,000 are shared waits for the prefill of 1,000."""
+    shared = [*B, "--input", "7k", "--output", "1k", "--users", "16", "--shared-prefix", "6k"]
+    score = json.loads(run("launch", *shared, "--json")[1])["validate"]
+    options = read_fills(parser_of("validate").parse_args(shlex.split(score)[2:]))
+    fields = {"metric": "ttft_ms", "value": 200.0, "model": "llama-3.1-70b", "input_tokens": 7000}
+    assert measurements.measurement(Line("file", fields), options).load.cached_tokens == 6000
+
+
 def test_the_text_is_a_script(run):
     """What is no command is a comment, so that all of it can be pasted."""
     _, out, _ = run("launch", *B, *LOAD)
