@@ -29,7 +29,7 @@ CACHES = {
         **{"int8": "int8_per_token_head", "int4-kv": "int4_per_token_head"},
     },
     "sglang": {"bf16": "bf16", "fp8": "fp8_e4m3", "nvfp4-kv": "nvfp4", "mxfp8": "mxfp8"},
-    "trtllm": {"bf16": "bfloat16", "fp8": "fp8", "int8": "int8", "nvfp4-kv": "nvfp4"},
+    "trtllm": {"fp8": "fp8", "nvfp4-kv": "nvfp4"},  # _VALID_KV_CACHE_DTYPES of its PyTorch backend
     "llama.cpp": {
         **{"bf16": "bf16", "fp16": "f16", "fp32": "f32", "gguf-iq4-nl": "iq4_nl"},
         **{
@@ -256,6 +256,9 @@ def _formats_in_doubt(d: Deployment) -> Iterator[str]:
         yield "TensorRT-LLM loads no GGUF file"
     elif d.engine.family == "trtllm" and _dtype(d):
         yield "TensorRT-LLM computes in the type of the checkpoint, not in FP32"
+    declared = d.engine.automatic_kv(d.model, d.weights.name)
+    if declared and d.kv.name in WIDE and "bf16" not in CACHES[d.engine.family]:
+        yield f"{title} takes the cache that the checkpoint declares, {declared}: not {d.kv.title}"
     as_wide = (d.kv.name == "fp32") == (d.weights.name == "fp32")
     if not (d.kv.name in WIDE and as_wide) and d.kv.name not in CACHES[d.engine.family]:
         yield f"{title} has no cache in {d.kv.title} here: its own is taken"
@@ -536,7 +539,7 @@ def _kv(d: Deployment) -> str | None:
     """The cache's format as the engine spells it; None where it takes that without being told."""
     words = CACHES[d.engine.family]
     if d.kv.name in WIDE:
-        return words["bf16"] if d.engine.automatic_kv(d.model, d.weights.name) else None
+        return words.get("bf16") if d.engine.automatic_kv(d.model, d.weights.name) else None
     return words.get(d.kv.name)
 
 

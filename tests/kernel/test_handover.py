@@ -113,10 +113,20 @@ def test_sixteen_bits_are_asked_for_where_the_checkpoint_declares_fewer(engine, 
     assert not any("declares" in note.text for note in design.warnings(own, LOAD))
 
 
+def test_tensorrt_llm_is_asked_for_no_cache_that_it_refuses():
+    """Its PyTorch backend takes fp8, nvfp4 and auto (_torch/pyexecutor, _VALID_KV_CACHE_DTYPES)."""
+    nvfp4 = {"model": "qwen3.6-27b", "weights": "nvfp4", "gpu": "b200-sxm", "tp": 1}
+    declared = "takes the cache that the checkpoint declares, fp8"
+    for kv, said in (("bf16", declared), ("int8", "has no cache in")):
+        command = handover.launch(one("trtllm", **nvfp4, kv=kv), LOAD)
+        assert "dtype" not in "".join(command.files.values())
+        assert any(said in note for note in command.notes)
+
+
 def test_random_deployments_come_back_from_their_commands():
     """Of all engines, with speculation, adapters and weights on the host."""
     read_back = Counter()
-    for at, (d, load, _) in enumerate(draws(seed=3, count=6000)):
+    for at, (d, load, _) in enumerate(draws(seed=3, count=7000)):
         if d.engine.family == "vllm" and d.dp_attention and not d.model.experts:
             continue  # refused, see below
         if cannot_run(d.engine, d.gpu):
