@@ -425,9 +425,11 @@ def _sglang(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
         **_adapters(d, "--max-loras-per-batch"),
     }
     notes: tuple[str, ...] = ()
+    if kind == "draft" and d.attention_replicas > 1:  # speculative_hook.py, _handle_eagle_family
+        notes = ("SGLang refuses a draft model beside data-parallel attention",)
     if joined > 1:
         options |= {"--nnodes": joined, "--node-rank": 0, "--dist-init-addr": f"{HEAD}:{HEAD_PORT}"}
-        notes = (f"{OTHERS} --node-rank 1, ...",)
+        notes += (f"{OTHERS} --node-rank 1, ...",)
     return Command(("sglang", "serve", "--model-path", model, *_options(options)), notes)
 
 
