@@ -15,7 +15,7 @@ from .. import capacity, catalog
 from ..explain import GIB, counted
 from ..refuse import BadInput
 from ..spec import WIDE, Deployment, Model, Workload
-from .space import cannot_run
+from .space import cannot_load, cannot_run
 
 YOURS = "<your model>"
 HUB = "https://huggingface.co/"
@@ -250,10 +250,8 @@ def _formats_in_doubt(d: Deployment) -> Iterator[str]:
     title, by = d.engine.title, LOADED_BY.get(d.weights.name.split("-")[0])
     if by:
         yield f"{d.weights.title} is loaded by {by}: check that {d.engine.name} does"
-    elif d.engine.family == "llama.cpp" and not d.weights.gguf:
-        yield f"llama.cpp loads GGUF files alone: no file is in {d.weights.title}"
-    elif d.engine.family == "trtllm" and d.weights.gguf:
-        yield "TensorRT-LLM loads no GGUF file"
+    elif refused := cannot_load(d.engine, d.weights):
+        yield refused.rstrip(".")
     elif d.engine.family == "trtllm" and _dtype(d):
         yield "TensorRT-LLM computes in the type of the checkpoint, not in FP32"
     declared = d.engine.automatic_kv(d.model, d.weights.name)
@@ -280,17 +278,26 @@ def _checkpoint(d: Deployment, model: str) -> tuple[str, list[str]]:
     base = repository(d.model)
     if base == YOURS:
         return base, []
+    if d.engine.family == "llama.cpp":
+        name = f"{ITS_FORMAT.sub('', base)}-{_of_file(d)}"
+        return name, [f"put a checkpoint of {base} in {d.weights.title} in place of {_file(name)}"]
     # the repository that a config was read from may hold another format than the model's own
     native = catalog.checkpoint_format(base, d.model.native_format)
     own = d.weights.name == native or (_is_online(d) and native in WIDE)
     if own or (d.weights.name in WIDE and native in WIDE):
         return base, []
-    of_file = d.weights.gguf if d.engine.family == "llama.cpp" else ""
     bare = ITS_FORMAT.sub("", base)
     plain = bare != base and {d.weights.name, d.model.native_format} <= set(WIDE)
-    name = bare if plain else f"{bare}-{of_file or d.weights.name}"
-    here = _file(name) if d.engine.family == "llama.cpp" else name
-    return name, [f"put a checkpoint of {base} in {d.weights.title} in place of {here}"]
+    name = bare if plain else f"{bare}-{d.weights.name}"
+    return name, [f"put a checkpoint of {base} in {d.weights.title} in place of {name}"]
+
+
+OF_FILES = {"bf16": "BF16", "fp16": "F16", "fp32": "F32", "mxfp4": "MXFP4", "nvfp4": "NVFP4"}
+
+
+def _of_file(d: Deployment) -> str:
+    """The format of its weights as a GGUF file's name spells it."""
+    return d.weights.gguf or OF_FILES.get(d.weights.name, d.weights.name)
 
 
 def _file(checkpoint: str) -> str:

@@ -12,7 +12,7 @@ from ..capacity import Ledger
 from ..explain import Explained, Line, counted, gib, ordinal, quantity
 from ..simulation.percentiles import ceiling_s, expected_s, percentile
 from ..spec import Deployment, Slo, Tail, Workload
-from .space import cannot_run
+from .space import cannot_load, cannot_run
 
 # From sure to sure not: how likely a limit is met.
 MET, LIKELY, OPEN, UNLIKELY, MISSED, IMPOSSIBLE = VERDICTS = (
@@ -551,6 +551,8 @@ def _cache_notes(deployment: Deployment) -> Iterator[Note]:
 
 def _format_notes(deployment: Deployment) -> Iterator[Note]:
     d, model, weights = deployment, deployment.model, deployment.weights
+    if refused := cannot_load(d.engine, weights):
+        yield Note("format", refused)
     dtype, _ = bandwidth.compute_dtype(d.gpu, weights)
     # from one 16 bits to another nothing changes that a reader could act on
     if weights.compute and weights.compute[0] not in (dtype, *SIXTEEN_BITS):

@@ -303,6 +303,18 @@ def test_llama_cpp_is_told_what_else_its_options_need():
         assert any("experimental" in note for note in handover.launch(split, LOAD).notes) is said
 
 
+@pytest.mark.parametrize(
+    ("weights", "file"),
+    [("bf16", "Llama-3.1-8B-Instruct-BF16.gguf"), ("mxfp4", "Llama-3.1-8B-Instruct-MXFP4.gguf")],
+)
+def test_a_gguf_file_of_a_common_format_is_one_that_llama_cpp_loads(weights, file):
+    """ggml.h has types for 16 and 32 bits, MXFP4 and NVFP4."""
+    d = one("llama.cpp", model="llama-3.1-8b", gpu="rtx-4090", tp=1, weights=weights, kv="fp16")
+    command = handover.launch(d, LOAD)
+    assert command.words[2] == file
+    assert not any("loads GGUF files alone" in note for note in command.notes)
+
+
 def test_the_client_of_a_gguf_file_has_a_tokenizer_to_load():
     d = one("llama.cpp", model="llama-3.1-8b", gpu="rtx-4090", tp=1, weights="gguf-q4-k-m")
     words = handover.benchmark(d, LOAD).words

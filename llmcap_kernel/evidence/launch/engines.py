@@ -22,7 +22,7 @@ DIRECT = (
     *("prefix_caching", "draft", "draft_tokens", "offload_gib", "kv_pool_bytes"),
 )
 QUANT = re.compile(
-    r"(?<![A-Za-z0-9])((?:UD-)?(?:I?Q\d+(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_MOE)?|BF16|F16|F32))"
+    r"(?<![A-Za-z0-9])((?:UD-)?(?:I?Q\d+(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_MOE)?|NVFP4|BF16|F16|F32))"
     r"(?![A-Za-z0-9])",
     re.I,
 )
