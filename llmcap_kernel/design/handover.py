@@ -451,12 +451,10 @@ def _trtllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
         "--max_seq_len": longest,
         "--max_batch_size": d.seqs_limit,
         "--max_num_tokens": d.batch_limit_tokens,
-        # off by default, and a longer prompt is then refused (llmapi/llm.py, _check_arguments)
-        "--enable_chunked_prefill": longest > d.batch_limit_tokens,
     }
-    lines = _trt_lines(d, prefix_cache)
+    lines = _trt_lines(d, prefix_cache, longest)
     files = {TRT_FILE: "\n".join(lines)} if lines else {}
-    more = ("--config", TRT_FILE) if lines else ()
+    more = ("--extra_llm_api_options", TRT_FILE) if lines else ()  # 1.0 has no --config yet
     notes = []
     if joined > 1:
         notes.append("put trtllm-llmapi-launch before it, under mpirun or srun, a process a card")
@@ -465,9 +463,11 @@ def _trtllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
     return Command(("trtllm-serve", model, *_options(options), *more), tuple(notes), files)
 
 
-def _trt_lines(d: Deployment, prefix_cache: bool) -> list[str]:
+def _trt_lines(d: Deployment, prefix_cache: bool, longest: int) -> list[str]:
     """What TensorRT-LLM takes from a file alone."""
     lines = ["enable_attention_dp: true"] if d.attention_replicas > 1 else []
+    # off by default, and a longer prompt is then refused (llmapi/llm.py, _check_arguments)
+    lines += ["enable_chunked_prefill: true"] if longest > d.batch_limit_tokens else []
     kv = _kv(d)
     cache = [f"  dtype: {kv}"] if kv else []
     cache += [f"  tokens_per_block: {d.block_size}"] if d.block_size else []

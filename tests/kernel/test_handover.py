@@ -204,7 +204,8 @@ def test_attention_in_replicas_is_said_as_each_engine_says_it():
     trt = replace(c, engine=catalog.engine("trtllm-1.0"))
     made = handover.launch(trt, LOAD)
     assert made.files["engine.yaml"].startswith("enable_attention_dp: true")
-    assert "--config engine.yaml" in made.text
+    # nvidia.github.io/TensorRT-LLM/1.0.0, run-benchmark-with-trtllm-serve: --config came later
+    assert "--extra_llm_api_options engine.yaml" in made.text
 
 
 def test_a_checkpoint_that_nobody_named_is_asked_for():
@@ -276,9 +277,9 @@ def test_a_cache_without_kernels_on_the_card_is_said_so(gpu, kv, said):
 def test_tensorrt_llm_is_told_to_cut_a_prompt_that_no_step_holds():
     """Else it refuses it: "should not exceed max_num_tokens" (llmapi/llm.py, _check_arguments)."""
     d = one("trtllm-1.0")
-    short, long = (handover.launch(d, replace(LOAD, input_tokens=n)).words for n in (7000, 32_000))
-    assert "--enable_chunked_prefill" not in short
-    assert "--enable_chunked_prefill" in long
+    short, long = (handover.launch(d, replace(LOAD, input_tokens=n)).text for n in (7000, 32_000))
+    assert "enable_chunked_prefill" not in short
+    assert "enable_chunked_prefill: true" in long
 
 
 def test_sglang_shares_its_limits_out_over_groups_of_attention():
