@@ -23,13 +23,14 @@ FILLS: dict[str, tuple[str, type | None, str]] = {
     "input": ("input_tokens", int, "prompt tokens of a request"),
     "output": ("output_tokens", int, "answer tokens of a request"),
     "concurrency": ("concurrency", int, "requests in flight"),
+    "shared_prefix": ("cached_tokens", int, "leading prompt tokens that a prefix cache had"),
     "rate_of": ("rate_of", None, "whose tokens a rate counts: user, all, or total with prompts"),
 }
 GROUPS = {
     "model": ("model", "weights", "kv"),
     "cards": ("gpu", "tp", "pp", "ep", "dp_attention"),
     "engine": ("engine", "engine_version", "memory_fraction", "context"),
-    "load": ("input", "output", "concurrency", "rate_of"),
+    "load": ("input", "output", "concurrency", "shared_prefix", "rate_of"),
 }
 
 

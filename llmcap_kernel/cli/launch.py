@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> Answer:
         made = manifests.manifest(d, load, form, copies=copies, **how).rstrip("\n")
     bench = handover.benchmark(d, load, model=args.checkpoint)
     printed = capacity.printed(capacity.ledger(d, context_tokens=load.context_tokens))
-    score = _score(d, bench)
+    score = _score(d, load, bench)
     warned = [note.text for note in design.warnings(d, load) if note.about == "sequences"]
     warned = [*cards.engine_notes(args.engine, d), *warned]
     data = {
@@ -94,9 +94,11 @@ def run(args: argparse.Namespace) -> Answer:
     return Answer(data, (data,), Table(columns, rows), text)
 
 
-def _score(d: Deployment, bench: handover.Command) -> str:
+def _score(d: Deployment, load: Workload, bench: handover.Command) -> str:
     """The command that puts the benchmark's file beside the prediction of this very deployment."""
+    own_client = d.engine.family in ("vllm", "sglang")  # whose file names the engine
     stated: dict[str, object] = {
+        "engine": None if own_client else d.engine.family,
         "gpu": d.gpu.name,
         "tp": d.tp,
         "pp": d.pp if d.pp > 1 else None,
@@ -105,6 +107,7 @@ def _score(d: Deployment, bench: handover.Command) -> str:
         "memory-fraction": d.memory_fraction,
         "weights": d.weights.name,
         "kv": d.kv.name,
+        "shared-prefix": load.shared_prefix_tokens or None,  # no client's file says it
     }
     if d.engine.name != catalog.engine(d.engine.family).name:
         stated["engine-version"] = ".".join(map(str, d.engine.release))

@@ -15,7 +15,7 @@ from .. import capacity, catalog
 from ..explain import GIB, counted
 from ..refuse import BadInput
 from ..spec import WIDE, Deployment, Model, Workload
-from .space import cannot_run
+from .space import cannot_load, cannot_run
 
 YOURS = "<your model>"
 HUB = "https://huggingface.co/"
@@ -29,7 +29,7 @@ CACHES = {
         **{"int8": "int8_per_token_head", "int4-kv": "int4_per_token_head"},
     },
     "sglang": {"bf16": "bf16", "fp8": "fp8_e4m3", "nvfp4-kv": "nvfp4", "mxfp8": "mxfp8"},
-    "trtllm": {"bf16": "bfloat16", "fp8": "fp8", "int8": "int8", "nvfp4-kv": "nvfp4"},
+    "trtllm": {"fp8": "fp8", "nvfp4-kv": "nvfp4"},  # _VALID_KV_CACHE_DTYPES of its PyTorch backend
     "llama.cpp": {
         **{"bf16": "bf16", "fp16": "f16", "fp32": "f32", "gguf-iq4-nl": "iq4_nl"},
         **{
@@ -38,6 +38,10 @@ CACHES = {
         },
     },
 }
+# Of llama.cpp, for which CUDA has kernels in no ordinary build, and in none (ggml-cuda/fattn.cu,
+# ggml_cuda_fattn_kv_type_supported): the host computes their attention, and no log says so (28456).
+ASKED_CACHES, HOST_CACHES = ("q4_1", "q5_0", "q5_1"), ("iq4_nl",)
+LOGICAL_BATCH = 2048  # of llama.cpp by default; a larger -ub is cut to it (src/llama-context.cpp)
 PORTS = {"vllm": 8000, "sglang": 30000, "trtllm": 8000, "llama.cpp": 8080}
 TRT_FILE = "engine.yaml"
 HEAD = "HEAD_ADDRESS"  # of the first host, where a model is spread over several
@@ -246,12 +250,13 @@ def _formats_in_doubt(d: Deployment) -> Iterator[str]:
     title, by = d.engine.title, LOADED_BY.get(d.weights.name.split("-")[0])
     if by:
         yield f"{d.weights.title} is loaded by {by}: check that {d.engine.name} does"
-    elif d.engine.family == "llama.cpp" and not d.weights.gguf:
-        yield f"llama.cpp loads GGUF files alone: no file is in {d.weights.title}"
-    elif d.engine.family == "trtllm" and d.weights.gguf:
-        yield "TensorRT-LLM loads no GGUF file"
+    elif refused := cannot_load(d.engine, d.weights):
+        yield refused.rstrip(".")
     elif d.engine.family == "trtllm" and _dtype(d):
         yield "TensorRT-LLM computes in the type of the checkpoint, not in FP32"
+    declared = d.engine.automatic_kv(d.model, d.weights.name)
+    if declared and d.kv.name in WIDE and "bf16" not in CACHES[d.engine.family]:
+        yield f"{title} takes the cache that the checkpoint declares, {declared}: not {d.kv.title}"
     as_wide = (d.kv.name == "fp32") == (d.weights.name == "fp32")
     if not (d.kv.name in WIDE and as_wide) and d.kv.name not in CACHES[d.engine.family]:
         yield f"{title} has no cache in {d.kv.title} here: its own is taken"
@@ -273,16 +278,30 @@ def _checkpoint(d: Deployment, model: str) -> tuple[str, list[str]]:
     base = repository(d.model)
     if base == YOURS:
         return base, []
+    if d.engine.family == "llama.cpp":
+        name = f"{ITS_FORMAT.sub('', base)}-{_of_file(d)}"
+        return name, [f"put a checkpoint of {base} in {d.weights.title} in place of {_file(name)}"]
     # the repository that a config was read from may hold another format than the model's own
     native = catalog.checkpoint_format(base, d.model.native_format)
     own = d.weights.name == native or (_is_online(d) and native in WIDE)
     if own or (d.weights.name in WIDE and native in WIDE):
         return base, []
-    of_file = d.weights.gguf if d.engine.family == "llama.cpp" else ""
     bare = ITS_FORMAT.sub("", base)
     plain = bare != base and {d.weights.name, d.model.native_format} <= set(WIDE)
-    name = bare if plain else f"{bare}-{of_file or d.weights.name}"
+    name = bare if plain else f"{bare}-{d.weights.name}"
     return name, [f"put a checkpoint of {base} in {d.weights.title} in place of {name}"]
+
+
+OF_FILES = {"bf16": "BF16", "fp16": "F16", "fp32": "F32", "mxfp4": "MXFP4", "nvfp4": "NVFP4"}
+
+
+def _of_file(d: Deployment) -> str:
+    """The format of its weights as a GGUF file's name spells it."""
+    return d.weights.gguf or OF_FILES.get(d.weights.name, d.weights.name)
+
+
+def _file(checkpoint: str) -> str:
+    return f"{checkpoint.rpartition('/')[2]}.gguf"
 
 
 def _is_online(d: Deployment) -> bool:
@@ -398,8 +417,9 @@ def _sglang(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
         "--dcp-size": d.dcp if d.dcp > 1 else None,
         "--mem-fraction-static": round(float(d.fraction), 4),
         "--context-length": longest,
-        "--max-running-requests": d.seqs_limit,
-        "--chunked-prefill-size": d.batch_limit_tokens,
+        # of all groups of attention: each takes its part (parallel_hook.py, pool_configurator.py)
+        "--max-running-requests": d.seqs_limit * d.attention_replicas,
+        "--chunked-prefill-size": d.batch_limit_tokens * d.attention_replicas,
         "--enable-mixed-chunk": d.mixed_chunk,
         "--kv-cache-dtype": _kv(d),
         "--page-size": d.block_size,
@@ -414,9 +434,11 @@ def _sglang(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
         **_adapters(d, "--max-loras-per-batch"),
     }
     notes: tuple[str, ...] = ()
+    if kind == "draft" and d.attention_replicas > 1:  # speculative_hook.py, _handle_eagle_family
+        notes = ("SGLang refuses a draft model beside data-parallel attention",)
     if joined > 1:
         options |= {"--nnodes": joined, "--node-rank": 0, "--dist-init-addr": f"{HEAD}:{HEAD_PORT}"}
-        notes = (f"{OTHERS} --node-rank 1, ...",)
+        notes += (f"{OTHERS} --node-rank 1, ...",)
     return Command(("sglang", "serve", "--model-path", model, *_options(options)), notes)
 
 
@@ -432,9 +454,9 @@ def _trtllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
         "--max_batch_size": d.seqs_limit,
         "--max_num_tokens": d.batch_limit_tokens,
     }
-    lines = _trt_lines(d, prefix_cache)
+    lines = _trt_lines(d, prefix_cache, longest)
     files = {TRT_FILE: "\n".join(lines)} if lines else {}
-    more = ("--config", TRT_FILE) if lines else ()
+    more = ("--extra_llm_api_options", TRT_FILE) if lines else ()  # 1.0 has no --config yet
     notes = []
     if joined > 1:
         notes.append("put trtllm-llmapi-launch before it, under mpirun or srun, a process a card")
@@ -443,9 +465,11 @@ def _trtllm(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
     return Command(("trtllm-serve", model, *_options(options), *more), tuple(notes), files)
 
 
-def _trt_lines(d: Deployment, prefix_cache: bool) -> list[str]:
+def _trt_lines(d: Deployment, prefix_cache: bool, longest: int) -> list[str]:
     """What TensorRT-LLM takes from a file alone."""
     lines = ["enable_attention_dp: true"] if d.attention_replicas > 1 else []
+    # off by default, and a longer prompt is then refused (llmapi/llm.py, _check_arguments)
+    lines += ["enable_chunked_prefill: true"] if longest > d.batch_limit_tokens else []
     kv = _kv(d)
     cache = [f"  dtype: {kv}"] if kv else []
     cache += [f"  tokens_per_block: {d.block_size}"] if d.block_size else []
@@ -474,30 +498,39 @@ def _llamacpp(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Co
     if d.num_gpus > 1:
         split = {"-sm": "layer" if d.pp > 1 else "tensor", "-ts": ",".join("1" * d.num_gpus)}
     cache_type = CACHES["llama.cpp"].get(d.kv.name)
+    if cache_type == "bf16":  # its own 16 bits are FP16; CUDA's kernels turn BF16 into that
+        cache_type = "f16"
     kind, drafts, tokens = _guesser(d)
     guesses = {"mtp": "mtp", "ngram": "ngram-simple"}.get(kind)
     options = {
         "-c": slots * longest,
         "-np": slots,
+        "-b": d.batch_limit_tokens if d.batch_limit_tokens > LOGICAL_BATCH else None,
         "-ub": d.batch_limit_tokens,
         "-ngl": _layers_on_cards(d),
         **split,
         "-ctk": cache_type if cache_type != "f16" else None,
         "-ctv": cache_type if cache_type != "f16" else None,
         "--no-cache-prompt": not prefix_cache,
-        "--model-draft": f"{drafts.rpartition('/')[2]}.gguf" if drafts else None,
+        "--model-draft": _file(drafts) if drafts else None,
         "--spec-type": guesses,
         "--spec-draft-n-max": tokens or None,
     }
     notes = []
+    if d.gpu.vendor in ("nvidia", "amd") and cache_type in (*ASKED_CACHES, *HOST_CACHES):
+        more = " unless it is built with -DGGML_CUDA_FA_ALL_QUANTS=ON" * (
+            cache_type in ASKED_CACHES
+        )
+        notes.append(f"the host computes attention over a cache in {cache_type}{more}")
+    if split.get("-sm") == "tensor":  # docs/multi-gpu.md
+        notes.append("-sm tensor is experimental, and refused for some models: predict --pp then")
     if d.dp_attention or d.ep > 1:
         notes.append("llama.cpp splits experts and attention as it splits the layers: no way else")
     if d.lora is not None:
         notes.append(f"add --lora FILE for each of {counted(d.lora.adapters, 'adapter')}")
     if hosts(d) > 1:
         notes.append("start rpc-server on the other hosts, and name them with --rpc")
-    file = f"{model.rpartition('/')[2]}.gguf"
-    return Command(("llama-server", "-m", file, *_options(options)), tuple(notes))
+    return Command(("llama-server", "-m", _file(model), *_options(options)), tuple(notes))
 
 
 def _layers_on_cards(d: Deployment) -> str | int:
@@ -517,7 +550,7 @@ def _kv(d: Deployment) -> str | None:
     """The cache's format as the engine spells it; None where it takes that without being told."""
     words = CACHES[d.engine.family]
     if d.kv.name in WIDE:
-        return words["bf16"] if d.engine.automatic_kv(d.model, d.weights.name) else None
+        return words.get("bf16") if d.engine.automatic_kv(d.model, d.weights.name) else None
     return words.get(d.kv.name)
 
 
@@ -570,7 +603,7 @@ def benchmark(deployment: Deployment, workload: Workload, *, model: str = "") ->
 
     References
     ----------
-    docs.vllm.ai/en/v0.11.2/cli/bench/serve; docs.sglang.io/docs/developer_guide/bench_serving.
+    docs.vllm.ai/en/v0.11.2/cli/bench/serve; SGLang 0.5.23, benchmark/serving.py.
 
     Examples
     --------
@@ -601,6 +634,8 @@ def benchmark(deployment: Deployment, workload: Workload, *, model: str = "") ->
         if d.engine.family == "vllm"
         else f"http://127.0.0.1:{PORTS[d.engine.family]}",
         "--model": checkpoint,
+        # a GGUF file's name is none of a repository that the client could load a tokenizer from
+        "--tokenizer": repository(d.model) if d.engine.family == "llama.cpp" else None,
         "--dataset-name": "random",
         "--random-input-len": workload.input_tokens - shared,
         "--random-prefix-len": shared or None,
@@ -638,6 +673,7 @@ def _bench_sglang(model: str, workload: Workload) -> Command:
         "--backend": "sglang",
         "--model": model,
         **lengths,
+        "--tokenize-prompt": True,  # else a prompt is text, and its tokens may be a few more
         "--max-concurrency": workload.concurrency,
         "--output-file": "measured.jsonl",
     }

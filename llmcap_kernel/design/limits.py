@@ -12,7 +12,7 @@ from ..capacity import Ledger
 from ..explain import Explained, Line, counted, gib, ordinal, quantity
 from ..simulation.percentiles import ceiling_s, expected_s, percentile
 from ..spec import Deployment, Slo, Tail, Workload
-from .space import cannot_run
+from .space import cannot_load, cannot_run
 
 # From sure to sure not: how likely a limit is met.
 MET, LIKELY, OPEN, UNLIKELY, MISSED, IMPOSSIBLE = VERDICTS = (
@@ -533,6 +533,14 @@ def _cache_notes(deployment: Deployment) -> Iterator[Note]:
             "whole cache. Data-parallel attention would split it by user."
         )
         yield Note("cache", text)
+    # v1/core/kv_cache_manager.py of 0.33: remove_skipped_blocks, once a step is done
+    if d.engine.family == "vllm" and any(a.kind == "window" for a in model.attention):
+        text = (
+            f"{d.engine.title} reserves batches beside the windows of {model.name} while it "
+            "computes a prompt. They are counted here, and free again once it decodes: in the long "
+            "run more users have room."
+        )
+        yield Note("cache", text)
     own = d.engine.automatic_kv(model, d.weights.name)
     if own and own != d.kv.name:
         text = (
@@ -544,6 +552,8 @@ def _cache_notes(deployment: Deployment) -> Iterator[Note]:
 
 def _format_notes(deployment: Deployment) -> Iterator[Note]:
     d, model, weights = deployment, deployment.model, deployment.weights
+    if refused := cannot_load(d.engine, weights):
+        yield Note("format", refused)
     dtype, _ = bandwidth.compute_dtype(d.gpu, weights)
     # from one 16 bits to another nothing changes that a reader could act on
     if weights.compute and weights.compute[0] not in (dtype, *SIXTEEN_BITS):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from .. import catalog
 from ..refuse import BadInput, either, number, shown
-from ..spec import MAX_GPUS, Deployment, Engine, Format, Gpu, Model, Workload
+from ..spec import MAX_GPUS, WIDE, Deployment, Engine, Format, Gpu, Model, Workload
 
 CARDS = (1, 2, 4, 8)
 DESK = 4  # cards that a workstation takes
@@ -344,6 +344,37 @@ def cannot_run(engine: Engine, gpu: Gpu) -> str:
         return ""
     titles = [catalog.engine(name).title for name in others]
     return f"{engine.title} does not run on {gpu.title}: choose {either(titles)}."
+
+
+# Types of llama.cpp's files that go by common names: ggml.h, and its pull request 19769.
+IN_GGUF = (*WIDE, "mxfp4", "nvfp4")
+
+
+def cannot_load(engine: Engine, weights: Format) -> str:
+    """Say that an engine loads no checkpoint in a format.
+
+    Parameters
+    ----------
+    engine : Engine
+        The engine.
+    weights : Format
+        Format of the weights.
+
+    Returns
+    -------
+    str
+        A sentence; empty where it does, or where nothing says that it does not.
+
+    Examples
+    --------
+    >>> cannot_load(catalog.engine("llama.cpp"), catalog.format("fp8"))
+    'llama.cpp loads GGUF files alone, and none is in FP8.'
+    """
+    if engine.family == "llama.cpp" and not (weights.gguf or weights.name in IN_GGUF):
+        return f"llama.cpp loads GGUF files alone, and none is in {weights.title}."
+    if engine.family == "trtllm" and weights.gguf:
+        return "TensorRT-LLM loads no GGUF file."
+    return ""
 
 
 def space(

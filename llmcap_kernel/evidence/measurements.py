@@ -59,7 +59,7 @@ OPTIONS = {
     **{"tp": "tp", "pp": "pp", "ep": "ep", "dp_attention": "dp-attention"},
     **{"weight_dtype": "weights", "kv_dtype": "kv", "memory_fraction": "memory-fraction"},
     **{"max_model_len": "context", "input_tokens": "input", "output_tokens": "output"},
-    **{"concurrency": "concurrency", "rate_of": "rate-of"},
+    **{"concurrency": "concurrency", "rate_of": "rate-of", "cached_tokens": "shared-prefix"},
 }
 # Rates that a source may give as a maximum, at a concurrency that it does not state.
 GREATEST = ("output_tok_s_total", "output_tok_s_per_gpu", "total_tok_s")

@@ -21,17 +21,17 @@ from tests.kernel.draws import draws
 
 FLAGS = set((Path(__file__).parent / "vllm_0.33.0_flags.txt").read_text().split())
 # Of `vllm bench serve`, docs.vllm.ai/en/v0.11.2/cli/bench/serve; of SGLang's client,
-# docs.sglang.io/docs/developer_guide/bench_serving.
+# benchmark/serving.py of 0.5.23.
 BENCH = {
     "vllm": (
-        "--backend --base-url --model --dataset-name --random-input-len --random-prefix-len "
-        "--random-output-len --ignore-eos --max-concurrency --num-prompts --percentile-metrics "
-        "--metric-percentiles "
-        "--save-result --result-filename"
+        "--backend --base-url --model --tokenizer --dataset-name --random-input-len "
+        "--random-prefix-len --random-output-len --ignore-eos --max-concurrency --num-prompts "
+        "--percentile-metrics --metric-percentiles --save-result --result-filename"
     ),
     "sglang": (
         "--backend --model --dataset-name --random-input-len --random-output-len "
         "--random-range-ratio --num-prompts --max-concurrency --output-file --gsp-num-groups "
+        "--tokenize-prompt "
         "--gsp-prompts-per-group --gsp-system-prompt-len --gsp-question-len --gsp-output-len"
     ),
 }
@@ -113,6 +113,16 @@ def test_sixteen_bits_are_asked_for_where_the_checkpoint_declares_fewer(engine, 
     assert not any("declares" in note.text for note in design.warnings(own, LOAD))
 
 
+def test_tensorrt_llm_is_asked_for_no_cache_that_it_refuses():
+    """Its PyTorch backend takes fp8, nvfp4 and auto (_torch/pyexecutor, _VALID_KV_CACHE_DTYPES)."""
+    nvfp4 = {"model": "qwen3.6-27b", "weights": "nvfp4", "gpu": "b200-sxm", "tp": 1}
+    declared = "takes the cache that the checkpoint declares, fp8"
+    for kv, said in (("bf16", declared), ("int8", "has no cache in")):
+        command = handover.launch(one("trtllm", **nvfp4, kv=kv), LOAD)
+        assert "dtype" not in "".join(command.files.values())
+        assert any(said in note for note in command.notes)
+
+
 def test_random_deployments_come_back_from_their_commands():
     """Of all engines, with speculation, adapters and weights on the host."""
     read_back = Counter()
@@ -123,6 +133,8 @@ def test_random_deployments_come_back_from_their_commands():
             continue  # refused, see below
         if d.engine.family != "llama.cpp":  # whose adapters are files of the reader's own
             d = replace(d, lora=Lora(32, 4) if at % 5 == 0 else None, eager=at % 7 == 0)
+        if d.engine.family == "trtllm" and d.kv.name == "int8":  # see above
+            d = replace(d, kv=catalog.format("fp8"))
         if not has_options(d):
             continue
         found, read = again(d, load)
@@ -192,7 +204,8 @@ def test_attention_in_replicas_is_said_as_each_engine_says_it():
     trt = replace(c, engine=catalog.engine("trtllm-1.0"))
     made = handover.launch(trt, LOAD)
     assert made.files["engine.yaml"].startswith("enable_attention_dp: true")
-    assert "--config engine.yaml" in made.text
+    # nvidia.github.io/TensorRT-LLM/1.0.0, run-benchmark-with-trtllm-serve: --config came later
+    assert "--extra_llm_api_options engine.yaml" in made.text
 
 
 def test_a_checkpoint_that_nobody_named_is_asked_for():
@@ -225,13 +238,88 @@ def test_what_an_engine_cannot_be_told_is_refused_in_a_sentence():
         handover.launch(dense, LOAD)
 
 
-@pytest.mark.parametrize("kv", ["gguf-q8-0", "gguf-q4-0", "gguf-q5-1", "bf16"])
+@pytest.mark.parametrize("kv", ["gguf-q8-0", "gguf-q4-0", "gguf-q5-1", "fp32"])
 def test_llama_cpp_is_told_the_format_of_its_cache(kv):
     laptop = {"gpu": "apple-m4-max", "engine": "llama.cpp", "weights": "gguf-q4-k-m"}
     d = catalog.deployment(model="llama-3.1-8b", kv=kv, **laptop)
     words = handover.launch(d, Workload(4000, 500, 1)).words
     assert words[words.index("-ctk") + 1] == words[words.index("-ctv") + 1]
     assert names.read_format(words[words.index("-ctk") + 1], kv=True).name == kv
+
+
+@pytest.mark.parametrize("kv", ["bf16", "fp16"])
+def test_llama_cpp_keeps_sixteen_bits_as_it_does_by_default(kv):
+    """-ctk f16 by default (tools/server/README.md); CUDA's kernels turn BF16 into it (fattn.cu)."""
+    d = catalog.deployment(
+        model="llama-3.1-8b", gpu="rtx-4090", engine="llama.cpp", weights="gguf-q4-k-m", kv=kv
+    )
+    assert not {"-ctk", "-ctv"} & set(handover.launch(d, LOAD).words)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "kv", "said"),
+    [
+        ("rtx-4090", "gguf-q5-1", "unless it is built with -DGGML_CUDA_FA_ALL_QUANTS=ON"),
+        ("rtx-4090", "gguf-iq4-nl", "the host computes attention over a cache in iq4_nl"),
+        ("rtx-4090", "gguf-q8-0", ""),
+        ("rtx-4090", "gguf-q4-0", ""),
+        ("apple-m4-max", "gguf-q5-1", ""),
+    ],
+)
+def test_a_cache_without_kernels_on_the_card_is_said_so(gpu, kv, said):
+    """ggml-cuda/fattn.cu, ggml_cuda_fattn_kv_type_supported: the host takes over, and is silent."""
+    same = {"model": "llama-3.1-8b", "engine": "llama.cpp", "weights": "gguf-q4-k-m"}
+    notes = handover.launch(catalog.deployment(gpu=gpu, kv=kv, **same), LOAD).notes
+    found = [note for note in notes if note.startswith("the host computes")]
+    assert len(found) == bool(said) and said in "".join(found)
+
+
+def test_tensorrt_llm_is_told_to_cut_a_prompt_that_no_step_holds():
+    """Else it refuses it: "should not exceed max_num_tokens" (llmapi/llm.py, _check_arguments)."""
+    d = one("trtllm-1.0")
+    short, long = (handover.launch(d, replace(LOAD, input_tokens=n)).text for n in (7000, 32_000))
+    assert "enable_chunked_prefill" not in short
+    assert "enable_chunked_prefill: true" in long
+
+
+def test_sglang_shares_its_limits_out_over_groups_of_attention():
+    """srt/arg_groups/parallel_hook.py: chunked_prefill_size // attn_dp_size; so requests."""
+    more = {"model": "deepseek-v3", "gpu": "h200-sxm", "tp": 8}
+    d = one("sglang", **more, dp_attention=True, max_num_seqs=64, max_num_batched_tokens=4096)
+    text = handover.launch(d, LOAD).text
+    assert "--max-running-requests 512" in text and "--chunked-prefill-size 32768" in text
+    read = again(d, LOAD)[1]
+    assert (read.seqs_limit, read.batch_limit_tokens) == (64, 4096)
+    drafts = replace(d, speculation=Speculation(3, 0.7, catalog.model("llama-3.2-1b")))
+    assert "SGLang refuses a draft model beside" in handover.launch(drafts, LOAD).text
+
+
+def test_llama_cpp_is_told_what_else_its_options_need():
+    """src/llama-context.cpp: n_ubatch is cut to n_batch, 2,048; docs/multi-gpu.md on -sm tensor."""
+    d = one("llama.cpp", model="llama-3.1-8b", gpu="rtx-4090", tp=1, weights="gguf-q4-k-m")
+    words = handover.launch(replace(d, max_num_batched_tokens=4096), LOAD).words
+    wide = dict(itertools.pairwise(words))
+    assert wide["-b"] == wide["-ub"] == "4096" and "-b" not in handover.launch(d, LOAD).words
+    for split, said in ((replace(d, tp=2), True), (replace(d, pp=2), False)):
+        assert any("experimental" in note for note in handover.launch(split, LOAD).notes) is said
+
+
+@pytest.mark.parametrize(
+    ("weights", "file"),
+    [("bf16", "Llama-3.1-8B-Instruct-BF16.gguf"), ("mxfp4", "Llama-3.1-8B-Instruct-MXFP4.gguf")],
+)
+def test_a_gguf_file_of_a_common_format_is_one_that_llama_cpp_loads(weights, file):
+    """ggml.h has types for 16 and 32 bits, MXFP4 and NVFP4."""
+    d = one("llama.cpp", model="llama-3.1-8b", gpu="rtx-4090", tp=1, weights=weights, kv="fp16")
+    command = handover.launch(d, LOAD)
+    assert command.words[2] == file
+    assert not any("loads GGUF files alone" in note for note in command.notes)
+
+
+def test_the_client_of_a_gguf_file_has_a_tokenizer_to_load():
+    d = one("llama.cpp", model="llama-3.1-8b", gpu="rtx-4090", tp=1, weights="gguf-q4-k-m")
+    words = handover.benchmark(d, LOAD).words
+    assert dict(itertools.pairwise(words))["--tokenizer"] == "meta-llama/Llama-3.1-8B-Instruct"
 
 
 def test_prompts_beside_decoding_are_told_to_the_engine_that_has_them_first():

@@ -114,10 +114,12 @@ def _engine_cards(prefix, users):
     found = []
     for name in ENGINES:
         engine = catalog.engine(name)
-        # llama.cpp has a slot for each user: its own four would keep the others waiting
-        seqs = users if engine.family == "llama.cpp" else None
-        d = replace(base, engine=engine, memory_fraction=None, max_num_seqs=seqs)
-        title = engine.title.replace(" server 2026-11", "")
+        d, title = replace(base, engine=engine, memory_fraction=None), engine.title
+        if engine.family == "llama.cpp":
+            # it loads no FP8, and its own four slots would keep the others waiting
+            eight = catalog.format("gguf-q8-0")
+            d = replace(d, weights=eight, kv=eight, max_num_seqs=users)
+            title = "llama.cpp, Q8_0"
         found.append((title, design.card(d, load_of(users, prefix), SLO)))
     return found
 

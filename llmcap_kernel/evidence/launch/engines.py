@@ -23,7 +23,7 @@ DIRECT = (
     *("prefix_caching", "draft", "draft_tokens", "offload_gib", "kv_pool_bytes", "kv_pool_tokens"),
 )
 QUANT = re.compile(
-    r"(?<![A-Za-z0-9])((?:UD-)?(?:I?Q\d+(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_MOE)?|BF16|F16|F32))"
+    r"(?<![A-Za-z0-9])((?:UD-)?(?:I?Q\d+(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_MOE)?|NVFP4|BF16|F16|F32))"
     r"(?![A-Za-z0-9])",
     re.I,
 )
@@ -215,6 +215,9 @@ def _sglang(given: Values, out: Values) -> list[str]:
     replicas = given.get("attn_dp") or (out.get("dp", 1) if given.get("dp_attention") else 1)
     if replicas > 1:
         out |= {"dp": replicas, "dp_attention": True}
+        for name in ("max_num_seqs", "max_num_batched_tokens"):  # of all groups together
+            if out.get(name):
+                out[name] = max(out[name] // replicas, 1)
     out["speculation"] = given.get("spec_method", "")
     notes += _guessing(out)
     if "max_num_batched_tokens" in given and given["max_num_batched_tokens"] is None:
