@@ -662,6 +662,12 @@ def test_sglang_sets_anew_what_does_not_go_with_guessing(options, mixed, sequenc
     assert len(one.notes) == ("spec" in options) + (sequences == 48)
 
 
+def test_groups_of_split_users_share_the_requests_of_an_engine_that_guesses():
+    """48 of all groups together, so 6 of each of eight: srt/arg_groups/speculative_hook.py."""
+    command = "sglang serve M/M --tp 8 --dp 8 --enable-dp-attention --speculative-algorithm EAGLE"
+    assert launch.read(command).max_num_seqs == 6
+
+
 def test_weights_on_the_host_are_a_share():
     # 10 GiB of 8.19e9 parameters of 2 bytes, 15.26 GiB
     one = launch.read("vllm serve Qwen/Qwen3-8B --cpu-offload-gb 10")
