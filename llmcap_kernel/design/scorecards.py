@@ -93,7 +93,7 @@ class Scorecard(Explained):
 
 
 def _room(limit: Limit) -> str:
-    """A limit with its headroom, which is the estimate's alone where the interval ends beyond it."""
+    """A limit with its headroom: the estimate's alone, where the interval ends beyond it."""
     of_it = " with" if limit.verdict in (MET, LIKELY) else ", though the estimate has"
     return f"{limit.title} {limit.words}{of_it} {limit.headroom:.2f}x headroom"
 
