@@ -3,6 +3,7 @@
 from .cache import (
     Kind,
     Layout,
+    admission_bytes,
     guessing_model,
     is_grouped,
     kv_sequence_bytes,
@@ -60,6 +61,7 @@ __all__ = [
     "Remedy",
     "Room",
     "activation_bytes",
+    "admission_bytes",
     "cliff",
     "expert_bytes",
     "extra_bytes",

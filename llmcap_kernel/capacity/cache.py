@@ -2,8 +2,10 @@
 
 A model whose layers all keep every token has one kind of block. Where layers differ, vLLM
 gives all kinds blocks of one size in bytes, so that they draw from one pool: layers go into
-groups of equal length, a window's layers reserve their window and a batch in flight, and a
-recurrent state takes a whole block (v1/core/kv_cache_utils.py, v1/kv_cache_interface.py).
+groups of equal length, and a recurrent state takes a whole block (v1/core/kv_cache_utils.py,
+v1/kv_cache_interface.py). A sequence is taken in where there is room for a window and a batch in
+flight of each window's layers. What is behind the window goes back to the pool with each step, so
+that a running sequence holds its windows alone (v1/core/kv_cache_manager.py, `allocate_slots`).
 DeepSeek V4's layers keep pages of several sizes; they share blocks as large as all pages of
 the layers that keep every token.
 """
@@ -117,7 +119,8 @@ class Layout:
     block_bytes : float
         A block of all layers of a group [bytes].
     in_flight_tokens : int
-        Tokens of a batch, which a window reserves beside itself [tokens].
+        Tokens of the batches in flight, for which a window has room when a sequence is taken
+        in [tokens].
     state_blocks : int
         Blocks that a sequence takes for its states.
     """
@@ -132,13 +135,15 @@ class Layout:
         """Groups of layers that draw from the pool."""
         return sum(kind.groups for kind in self.kinds)
 
-    def blocks(self, context_tokens: Number) -> Number:
+    def blocks(self, context_tokens: Number, *, running: bool = False) -> Number:
         """Blocks that a sequence takes.
 
         Parameters
         ----------
         context_tokens : float or array
             Its length [tokens].
+        running : bool
+            Whether its prompt is computed; else what it needs to be taken in.
 
         Returns
         -------
@@ -147,7 +152,7 @@ class Layout:
         """
         total: Number = 0
         for kind in self.kinds:
-            total = total + kind.groups * self._blocks(kind, context_tokens)
+            total = total + kind.groups * self._blocks(kind, context_tokens, running)
         return total
 
     def shared_blocks(self, prefix_tokens: Number, context_tokens: Number) -> Number:
@@ -175,13 +180,14 @@ class Layout:
             total = total + kind.groups * maximum(last - first, 0)
         return total
 
-    def _blocks(self, kind: Kind, context_tokens: Number) -> Number:
+    def _blocks(self, kind: Kind, context_tokens: Number, running: bool) -> Number:
         if kind.name == "state":
             return self.state_blocks
         if kind.name == "all":
             return ceil(context_tokens / kind.block_tokens)
-        reserved = minimum(kind.window_tokens - 1 + self.in_flight_tokens, context_tokens)
-        return ceil(reserved / kind.block_tokens) + 1
+        beside = 1 if running else self.in_flight_tokens
+        held = minimum(kind.window_tokens - 1 + beside, context_tokens)
+        return ceil(held / kind.block_tokens) + 1
 
 
 @lru_cache(maxsize=4096)
@@ -413,7 +419,7 @@ def _drafted(d: Deployment) -> int:
 
 
 def kv_sequence_bytes(deployment: Deployment, context_tokens: Number) -> Number:
-    """Compute the cache that one sequence takes on the card that holds the most.
+    """Compute the cache that one sequence needs on the card that holds the most.
 
     Parameters
     ----------
@@ -425,8 +431,8 @@ def kv_sequence_bytes(deployment: Deployment, context_tokens: Number) -> Number:
     Returns
     -------
     float or array
-        Whole pages and states, with those of a draft model; where layers differ, as the
-        engine reserves them [bytes].
+        Whole pages and states, with those of a draft model; where layers differ, what the
+        engine asks for to take it in [bytes].
 
     Examples
     --------
@@ -445,6 +451,49 @@ def kv_sequence_bytes(deployment: Deployment, context_tokens: Number) -> Number:
     if d.speculation and d.speculation.draft is not None:
         total = total + kv_sequence_bytes(bandwidth.draft_deployment(d), context_tokens)
     return total
+
+
+def admission_bytes(deployment: Deployment, context_tokens: Number) -> Number:
+    """Compute what a sequence needs to be taken in beyond what it holds while it runs.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    context_tokens : float or array
+        Tokens of the sequence [tokens].
+
+    Returns
+    -------
+    float or array
+        On the card that holds the most. Of windows in vLLM the batches in flight, which all
+        sequences share: 0 for other models and engines [bytes].
+
+    References
+    ----------
+    vLLM 0.33, v1/core/kv_cache_manager.py, `allocate_slots`; single_type_kv_cache_manager.py,
+    `remove_skipped_blocks`.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> dense, windows = (
+    ...     catalog.deployment(model=name, gpu="h100-sxm", tp=2)
+    ...     for name in ("llama-3.1-70b", "gemma-3-27b")
+    ... )
+    >>> admission_bytes(dense, 8000)
+    0.0
+    >>> admission_bytes(windows, 8000) > kv_sequence_bytes(windows, 8000) / 2
+    True
+    """
+    d, more = deployment, 0.0
+    if d.speculation and d.speculation.draft is not None:
+        more = admission_bytes(bandwidth.draft_deployment(d), context_tokens)
+    if not is_grouped(d):
+        return more
+    cut = layout(d)
+    beyond = cut.blocks(context_tokens) - cut.blocks(context_tokens, running=True)
+    return more + beyond * cut.block_bytes
 
 
 def kept_bytes(deployment: Deployment, context_tokens: Number) -> Number:

@@ -42,6 +42,9 @@ class Ledger(Explained):
         Cache of a prefix that all sequences share, stored once [bytes].
     hit_share : float
         Share of the sequences that find it in the cache.
+    admission_bytes : float
+        Room for the batches in flight, which vLLM asks for in windows when it takes a sequence
+        in, and which all sequences share [bytes].
     longest_bytes : float
         Cache of one sequence as long as the engine must have room for to start [bytes].
     state_blocks : int
@@ -75,6 +78,7 @@ class Ledger(Explained):
     concurrency: int
     extra_bytes: float = 0.0
     prefix_bytes: float = 0.0
+    admission_bytes: float = 0.0
     hit_share: float = 1.0
     longest_bytes: float = 0.0
     state_blocks: int = 0
@@ -101,6 +105,16 @@ class Ledger(Explained):
         return self.prefix_bytes * self.hit_share
 
     @property
+    def once_bytes(self) -> float:
+        """Cache that is held once, however many sequences there are [bytes]."""
+        return self.prefix_bytes + self.admission_bytes
+
+    @property
+    def admitted_bytes(self) -> float:
+        """Cache of a sequence as the engine counts it when it starts: alone, and whole [bytes]."""
+        return self.kv_bytes_per_sequence + self.shared_bytes + self.admission_bytes
+
+    @property
     def overhead_bytes(self) -> float:
         """Everything in the budget that is neither weights nor cache [bytes]."""
         inside = self.graph_bytes if self.deployment.engine.graphs_in_fraction else 0.0
@@ -111,12 +125,12 @@ class Ledger(Explained):
         """Cache of the sequences wanted, on the card that holds the most [bytes]."""
         d = self.deployment
         sequences = -(-self.concurrency // d.tp) if d.dp_attention else self.concurrency
-        return self.prefix_bytes + sequences * self.kv_bytes_per_sequence
+        return self.once_bytes + sequences * self.kv_bytes_per_sequence
 
     @property
     def ceiling_concurrent(self) -> int:
         """Sequences there would be room for if all memory but the weights were cache."""
-        room_bytes = self.visible_bytes - self.weights_bytes - self.prefix_bytes
+        room_bytes = self.visible_bytes - self.weights_bytes - self.once_bytes
         return sequences_in(self.deployment, room_bytes, self.kv_bytes_per_sequence)
 
     @property
@@ -150,7 +164,7 @@ class Ledger(Explained):
     def concurrent_interval(self) -> tuple[int, int]:
         """Sequences that have room at either end of that interval."""
         low, high = (
-            sequences_in(self.deployment, room - self.prefix_bytes, self.kv_bytes_per_sequence)
+            sequences_in(self.deployment, room - self.once_bytes, self.kv_bytes_per_sequence)
             if room >= self.least_room_bytes and not self.refused
             else 0
             for room in self.kv_pool_interval_bytes
@@ -160,7 +174,7 @@ class Ledger(Explained):
     @property
     def least_room_bytes(self) -> float:
         """Room for the cache without which the engine does not start [bytes]."""
-        return max(self.prefix_bytes + self.kv_bytes_per_sequence, self.longest_bytes)
+        return max(self.once_bytes + self.kv_bytes_per_sequence, self.longest_bytes)
 
     @property
     def start(self) -> str:
@@ -340,8 +354,11 @@ class Ledger(Explained):
     def _concurrency_line(self) -> Line:
         d = self.deployment
         pool, name = gib(self.kv_pool_bytes), "kv_pool"
-        if self.prefix_bytes:
-            pool, name = f"({pool} - {gib(self.prefix_bytes)})", "(kv_pool - shared prefix)"
+        once = (("shared prefix", self.prefix_bytes), ("batches in flight", self.admission_bytes))
+        held = [(words, size) for words, size in once if size]
+        if held:
+            name = f"({' - '.join([name, *(words for words, _ in held)])})"
+            pool = f"({' - '.join([pool, *(gib(size) for _, size in held)])})"
         return Line(
             "max_concurrent",
             f"floor({name} / kv_per_sequence)" + (" x cards" if d.dp_attention else ""),
@@ -456,6 +473,7 @@ def _ledger(
         context_tokens=context_tokens,
         concurrency=concurrency,
         prefix_bytes=room.prefix_bytes,
+        admission_bytes=room.admission_bytes,
         hit_share=hit_share,
         longest_bytes=room.longest_bytes,
         state_blocks=room.state_blocks,
@@ -464,14 +482,9 @@ def _ledger(
 
 
 def _fixed_words(deployment: Deployment, context_tokens: int) -> str:
-    """What of a sequence does not grow with every token; of windows what is reserved for each.
-
-    vLLM, v1/kv_cache_interface.py, `SlidingWindowSpec.max_memory_usage_bytes`.
-    """
+    """What of a sequence does not grow with every token."""
     cut = layout(deployment) if is_grouped(deployment) or is_compressed(deployment) else None
     window = max((kind.window_tokens for kind in cut.kinds), default=0) if cut else 0
     if not cut or not window:
         return "full windows and states"
-    reserved = min(window - 1 + cut.in_flight_tokens, context_tokens)
-    whose = "its own and those in flight, at most the context"
-    return f"windows and states (a window has {reserved:,} tokens reserved: {whose})"
+    return f"windows and states (a window holds {min(window, context_tokens):,} tokens)"

@@ -13,6 +13,7 @@ from ..numeric import floor
 from ..refuse import BadInput, number
 from ..spec import Deployment, Workload
 from .cache import (
+    admission_bytes,
     is_grouped,
     kept_bytes,
     kv_sequence_bytes,
@@ -32,7 +33,7 @@ class Room(NamedTuple):
     ----------
     memory : Memory
         A card's memory, however long sequences are.
-    prefix_bytes, sequence_bytes, longest_bytes : float
+    prefix_bytes, admission_bytes, sequence_bytes, longest_bytes : float
         As a `Ledger` has them; a sequence's cache is `kv_bytes_per_sequence` there [bytes].
     state_blocks : int
         Blocks of the cache where recurrent states take one each; 0 without states.
@@ -44,6 +45,7 @@ class Room(NamedTuple):
 
     memory: Memory
     prefix_bytes: float
+    admission_bytes: float
     sequence_bytes: float
     longest_bytes: float
     state_blocks: int
@@ -83,11 +85,12 @@ def room_for(
     d, memory = deployment, memory_of(deployment)
     pool = memory.pool_bytes
     prefix = prefix_bytes(d, shared_prefix_tokens, context_tokens) if shared_prefix_tokens else 0.0
-    sequence = kv_sequence_bytes(d, context_tokens) - prefix * hit_share
-    longest, blocks = _longest_bytes(d), _state_blocks(d, pool)
-    starts = pool >= max(prefix + sequence, longest) and not refuses(d, blocks)
-    most = sequences_in(d, pool - prefix, sequence) if starts else 0
-    return Room(memory, prefix, sequence, longest, blocks, starts, most)
+    admission = float(admission_bytes(d, context_tokens))
+    sequence = kv_sequence_bytes(d, context_tokens) - admission - prefix * hit_share
+    longest, blocks, once = _longest_bytes(d), _state_blocks(d, pool), prefix + admission
+    starts = pool >= max(once + sequence, longest) and not refuses(d, blocks)
+    most = sequences_in(d, pool - once, sequence) if starts else 0
+    return Room(memory, prefix, admission, sequence, longest, blocks, starts, most)
 
 
 def workload_room(deployment: Deployment, workload: Workload) -> Room:
@@ -205,7 +208,7 @@ def cliff(deployment: Deployment, contexts: Iterable[int]) -> tuple[tuple[int, i
     for context_tokens in contexts:
         number("context_tokens", context_tokens, 1, 1e8, "tokens", whole=True)
         room = room_for(deployment, context_tokens, 0, 1.0)
-        smooth = max(room.memory.pool_bytes, 0) / room.sequence_bytes
+        smooth = max(room.memory.pool_bytes - room.admission_bytes, 0) / room.sequence_bytes
         smooth *= deployment.attention_replicas
         rows.append((context_tokens, room.sequences, smooth))
     return tuple(rows)

@@ -322,7 +322,7 @@ def _no_memory(books: Ledger) -> str:
 def _vllm(books: Ledger) -> Iterator[tuple[str, str]]:
     d = books.deployment
     length = d.max_model_len or books.context_tokens
-    sequence = books.longest_bytes or books.kv_bytes_per_sequence
+    sequence = books.longest_bytes or books.admitted_bytes
     room, within = books.kv_pool_bytes, _within(books)
     yield f"Model loading took {books.weights_bytes / GIB:.2f} GiB", "1%"
     if books.weights_bytes + books.activation_bytes + books.runtime_bytes > books.visible_bytes:

@@ -319,27 +319,29 @@ def _room(stack: Stack, load: Workload) -> Room:
     if engine.fraction_of != "total":
         left = visible - taken
         budget, pool = visible, where(left > 0, left * stack.fraction, left)
-    whole, prefix = _sequence_bytes(stack, load)
-    sequence = whole - prefix * load.hit_share
-    starts = (pool >= prefix + sequence) & ~_refused(stack, pool)
-    sequences = maximum(pool - prefix, 0) / sequence
+    running, once, prefix = _sequence_bytes(stack, load)
+    sequence = running - prefix * load.hit_share
+    starts = (pool >= once + sequence) & ~_refused(stack, pool)
+    sequences = maximum(pool - once, 0) / sequence
     each = floor(sequences)
     room = where(starts, each * stack.attention_replicas, 0.0)
     whole_users = np.round(sequences)
     edge = (whole_users > 0) & (np.abs(sequences - whole_users) < NEAR * whole_users)
     replicas = stack.tp if stack.dp_attention else 1
-    return Room(room, starts, taken + prefix, sequence, budget, replicas, edge)
+    return Room(room, starts, taken + once, sequence, budget, replicas, edge)
 
 
-def _sequence_bytes(stack: Stack, load: Workload) -> tuple[Array, float]:
-    """Cache of a sequence, and of the prefix that all share."""
-    d = stack.block[0]
-    prefix = capacity.prefix_bytes(d, load.shared_prefix_tokens, load.context_tokens)
+def _sequence_bytes(stack: Stack, load: Workload) -> tuple[float, Array, float]:
+    """Cache of a sequence that runs, what is held once, and the prefix in it that all share."""
+    d, context = stack.block[0], load.context_tokens
+    prefix = capacity.prefix_bytes(d, load.shared_prefix_tokens, context)
+    admission = float(capacity.admission_bytes(d, context))
+    running = float(capacity.kv_sequence_bytes(d, context)) - admission
     if not capacity.is_grouped(d):
-        return float(capacity.kv_sequence_bytes(d, load.context_tokens)), prefix
-    # windows reserve a batch in flight, so a sequence depends on the limit of a step
-    whole = stack.like(lambda d: capacity.kv_sequence_bytes(d, load.context_tokens), stack.tokens)
-    return whole, prefix
+        return running, prefix, prefix
+    # of windows a batch in flight is held once, so it depends on the limit of a step
+    once = stack.like(lambda d: capacity.admission_bytes(d, context), stack.tokens)
+    return running, once + prefix, prefix
 
 
 def _refused(stack: Stack, pool: Array) -> Array:

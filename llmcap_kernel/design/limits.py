@@ -533,14 +533,6 @@ def _cache_notes(deployment: Deployment) -> Iterator[Note]:
             "whole cache. Data-parallel attention would split it by user."
         )
         yield Note("cache", text)
-    # v1/core/kv_cache_manager.py of 0.33: remove_skipped_blocks, once a step is done
-    if d.engine.family == "vllm" and any(a.kind == "window" for a in model.attention):
-        text = (
-            f"{d.engine.title} reserves batches beside the windows of {model.name} while it "
-            "computes a prompt. They are counted here, and free again once it decodes: in the long "
-            "run more users have room."
-        )
-        yield Note("cache", text)
     own = d.engine.automatic_kv(model, d.weights.name)
     if own and own != d.kv.name:
         text = (

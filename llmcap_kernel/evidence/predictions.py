@@ -86,7 +86,7 @@ def memory_value(deployment: Deployment, metric: str, context_tokens: int) -> fl
     """
     books = capacity.ledger(deployment, context_tokens=context_tokens)
     pool = max(books.kv_pool_bytes, 0.0)
-    fits = pool / books.kv_bytes_per_sequence * deployment.attention_replicas
+    fits = pool / books.admitted_bytes * deployment.attention_replicas
     return {
         "weights_gib_per_gpu": books.weights_bytes / GIB,
         "non_kv_gib_per_gpu": (books.weights_bytes + books.overhead_bytes) / GIB,

@@ -707,5 +707,5 @@ def sequences(books: Ledger) -> float:
     >>> int(sequences(books)) == books.max_concurrent
     True
     """
-    each = max(books.kv_pool_bytes, 0) / books.kv_bytes_per_sequence
+    each = max(books.kv_pool_bytes, 0) / books.admitted_bytes
     return each * books.deployment.attention_replicas

@@ -473,13 +473,15 @@ class Room:
     mixes: bool = True
 
 
-def room_of(deployment: Deployment) -> Room:
+def room_of(deployment: Deployment, longest_tokens: int = 0) -> Room:
     """Read the ledger of a deployment as a loop needs it.
 
     Parameters
     ----------
     deployment : Deployment
         The deployment.
+    longest_tokens : int
+        Of a request, prompt and answer; the longest that the engine takes if 0 [tokens].
 
     Returns
     -------
@@ -501,19 +503,22 @@ def room_of(deployment: Deployment) -> Room:
     books = capacity.ledger(d, context_tokens=d.block_tokens)
     if not books.starts:
         raise BadInput("deployment", books.verdict)
+    longest = longest_tokens or d.max_model_len or d.model.max_context_tokens
+    pool = books.kv_pool_bytes - capacity.admission_bytes(d, longest)
     kept: dict[int, int] = {}
 
     def held_bytes(blocks: int) -> int:
         if blocks not in kept:
             tokens = blocks * d.block_tokens
-            kept[blocks] = math.ceil(capacity.kv_sequence_bytes(d, tokens)) if blocks else 0
+            whole = capacity.kv_sequence_bytes(d, tokens) - capacity.admission_bytes(d, tokens)
+            kept[blocks] = math.ceil(whole) if blocks else 0
         return kept[blocks]
 
     return Room(
         sequences=d.seqs_limit * d.attention_replicas,
         batched_tokens=d.batch_limit_tokens,
         block_tokens=d.block_tokens,
-        bytes=math.floor(books.kv_pool_bytes) * d.attention_replicas,
+        bytes=math.floor(pool) * d.attention_replicas,
         held_bytes=held_bytes,
         step_tokens=(1 + (d.speculation.tokens if d.speculation else 0)) / d.attention_replicas,
         mixes=d.mixes_prompts,

@@ -354,7 +354,8 @@ def estimated(
     True
     """
     _within_the_window(deployment, requests)
-    room, steps = room_of(deployment), Steps(deployment, calibration.efficiency_for(deployment))
+    room = room_of(deployment, _longest(requests))
+    steps = Steps(deployment, calibration.efficiency_for(deployment))
     runs: list[Run] = []
 
     def report(share: float) -> bool | None:
@@ -369,6 +370,10 @@ def estimated(
     all_times: tuple[Times, ...] = (steps, *ends)
     rates = _band(*(saturates_rps(requests, times, room) for times in all_times))
     return Simulated(runs[0], runs[1], runs[2], factors, rates, reason)
+
+
+def _longest(requests: Sequence[Request]) -> int:
+    return max((one.input_tokens + one.output_tokens for one in requests), default=0)
 
 
 def _within_the_window(deployment: Deployment, requests: Sequence[Request]) -> None:
@@ -408,7 +413,7 @@ def saturation(deployment: Deployment, requests: Sequence[Request]) -> float:
     """
     _within_the_window(deployment, requests)
     steps = Steps(deployment, calibration.efficiency_for(deployment))
-    return saturates_rps(requests, steps, room_of(deployment))
+    return saturates_rps(requests, steps, room_of(deployment, _longest(requests)))
 
 
 def _factors(

@@ -478,19 +478,29 @@ def test_a_request_longer_than_engine_or_model_takes_is_refused_first():
     assert within.beyond == "" and within.verdict.endswith(" KV cache.")
 
 
-def test_a_window_is_reserved_with_a_step_beside_it_and_no_longer_than_the_sequence():
+def test_a_window_needs_a_step_beside_it_to_be_taken_in_and_holds_itself_as_it_runs():
     """vLLM, `SlidingWindowSpec.max_memory_usage_bytes`: min(window - 1 + tokens in flight, length),
-    and a block.
+    and a block. Once they are computed, `remove_skipped_blocks` gives back what is behind it.
 
     Gemma 3 27B: 52 layers of windows of 1,024 in 6 groups of 10, and 10 that keep all; a token is
     2 x 16 heads x 128 bytes in FP8 in each, a block 16 tokens. In flight are two steps of 8,192
     tokens, for the next one is scheduled while one runs: 1,023 + 16,384 = 17,407.
     """
     d = catalog.deployment(model="gemma-3-27b", gpu="h100-sxm", kv="fp8")
-    short = capacity.ledger(d, context_tokens=8000, concurrency=1)
     token = 2 * 16 * 128
-    assert short.kv_bytes_per_sequence == 60 * (8000 + 16) * token + 10 * 8000 * token
-    assert "a window has 8,000 tokens reserved: its own and those in flight" in short.explain()
+    short = capacity.ledger(d, context_tokens=8000, concurrency=1)
+    assert short.admitted_bytes == 60 * (8000 + 16) * token + 10 * 8000 * token
+    assert short.kv_bytes_per_sequence == 60 * (1024 + 16) * token + 10 * 8000 * token
+    assert "a window holds 1,024 tokens" in short.explain()
     long = capacity.ledger(d, context_tokens=32_000, concurrency=1)
-    assert long.kv_bytes_per_sequence == 60 * (17_408 + 16) * token + 10 * 32_000 * token
-    assert "a window has 17,407 tokens reserved: its own and those in flight" in long.explain()
+    assert long.admitted_bytes == 60 * (17_408 + 16) * token + 10 * 32_000 * token
+    within = long.kv_pool_bytes - (long.admitted_bytes - long.kv_bytes_per_sequence)
+    assert long.max_concurrent == within // long.kv_bytes_per_sequence
+    assert "batches in flight" in long.explain()
+
+
+def test_a_model_without_windows_holds_what_it_needs_to_be_taken_in():
+    for d in (B, replace(B, engine=catalog.engine("sglang"))):
+        assert capacity.admission_bytes(d, 8000) == 0
+        books = capacity.ledger(d, context_tokens=8000)
+        assert books.admitted_bytes == books.kv_bytes_per_sequence == books.kv_used_bytes

@@ -125,21 +125,6 @@ def test_weights_that_an_engine_does_not_load_are_told():
     ]
 
 
-@pytest.mark.parametrize(
-    ("model", "engine", "said"),
-    [
-        ("gpt-oss-120b", "vllm", True),
-        ("gpt-oss-120b", "sglang", False),
-        ("qwen3-32b", "vllm", False),
-    ],
-)
-def test_windows_that_vllm_counts_at_their_widest_are_told(model, engine, said):
-    """v1/core/kv_cache_manager.py: what is behind a window is freed once a step is done."""
-    d = catalog.deployment(model=model, gpu="h200-sxm", engine=engine)
-    notes = [note.text for note in design.warnings(d, WORKED_WORKLOAD)]
-    assert any("in the long run more users have room" in text for text in notes) is said
-
-
 def test_a_rent_that_is_a_spot_price_is_told_unless_it_is_one_s_own():
     here = catalog.deployment(model="llama-3.1-70b", gpu="mi355x", weights="fp8")
     (note,) = design.warnings(here, WORKED_WORKLOAD)

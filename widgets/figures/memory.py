@@ -162,7 +162,7 @@ def _held_bytes(books):
     """Cache of the users who find room, on the fullest card [bytes]."""
     d = books.deployment
     whole = books.max_concurrent // d.tp if d.dp_attention else books.max_concurrent
-    shared = books.prefix_bytes if whole else 0.0
+    shared = books.once_bytes if whole else 0.0
     return min(books.kv_used_bytes, shared + whole * books.kv_bytes_per_sequence)
 
 

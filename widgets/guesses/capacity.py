@@ -52,7 +52,7 @@ GUESSES = {
         unit="times",
     ),
     "3.3": Guess(
-        "Tokens of cache that a layer with a window of 1,024 tokens reserves",
+        "Tokens of cache for which a layer with a window of 1,024 tokens needs room",
         window_reserve,
         "The window, a batch that is in flight and one that is prepared: what they write is kept "
         "until the window has moved past it.",

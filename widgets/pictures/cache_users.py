@@ -110,15 +110,16 @@ def _pages(users, kind, context):
     prefix = SHARING[kind]
     books = capacity.ledger(d, context_tokens=context, shared_prefix_tokens=prefix)
     inside = min(users, books.max_concurrent)
-    one = _reserved(d, context) if kind == "windows" else [("cache", books.kv_bytes_per_sequence)]
-    runs = [("prompt", books.prefix_bytes)] if prefix else []
+    one = books.kv_bytes_per_sequence
+    once = [("prompt", books.prefix_bytes), ("activations", books.admission_bytes)]
     drawing = Drawing(24 + ROWS * ROW)
-    free = 1 - (books.prefix_bytes + inside * sum(x for _, x in one)) / books.kv_pool_bytes
+    free = 1 - (books.once_bytes + inside * one) / books.kv_pool_bytes
     title = f"the cache: {gib(books.kv_pool_bytes)} a card, {free:.0%} empty"
     drawing.text(0, 14, title, bold=True)
     drawing.rect(0, 24, 100, ROWS * ROW, "panel", edge="edge")
-    _fill(drawing, [*runs, *one * inside], books.kv_pool_bytes)
-    _waiting(drawing, users - inside, sum(x for _, x in one) / books.kv_pool_bytes)
+    users_inside = [("cache", one)] * inside
+    _fill(drawing, [*(run for run in once if run[1]), *users_inside], books.kv_pool_bytes)
+    _waiting(drawing, users - inside, one / books.kv_pool_bytes)
     pages = f"{math.ceil((context - prefix) / d.block_tokens):,} pages of {d.block_tokens} tokens"
     key(drawing, _kinds_of(kind, pages))
     said = (
@@ -129,10 +130,9 @@ def _pages(users, kind, context):
     if prefix:
         alone = capacity.max_concurrent(d, context)
         said += f" Without sharing it is {alone:,}."
-    if kind == "windows":
-        kept = law.kv_bytes_per_sequence(d.model, d.kv, context)
-        more = sum(x for _, x in one) / kept
-        said += f" Each reserves {digits(more, 2)} times what its layers keep."
+    if books.admission_bytes:
+        more = books.admitted_bytes / one
+        said += f" To be taken in, each needs {digits(more, 2)} times what it holds as it runs."
     rows = [_page_line(context, name) for name in SHARING]
     columns = ("cache", "tokens", "one user", "room for")
     return Drawn(drawing, said, show.table(columns, rows, "Users at once, GiB a card"))
@@ -147,17 +147,11 @@ def _page_line(context, kind):
 def _kinds_of(kind, pages):
     if kind == "windows":
         return (
-            ("cache", "what the layers of Gemma 3 27B keep of a user"),
-            ("activations", "reserved for batches in flight, and padding"),
+            ("cache", "one user of Gemma 3 27B, as it runs"),
+            ("activations", "room for the batches in flight, of all users"),
         )
     named = [("cache", f"one user of Llama-3.1-70B: {pages}")]
     return [*named, ("prompt", "the shared prompt, stored once")] if SHARING[kind] else named
-
-
-def _reserved(d, context):
-    """What a user keeps, and what is reserved beside it [bytes]."""
-    kept = law.kv_bytes_per_sequence(d.model, d.kv, context)
-    return [("cache", kept), ("activations", capacity.kv_sequence_bytes(d, context) - kept)]
 
 
 def _fill(drawing, runs, whole):
@@ -191,7 +185,7 @@ def _waiting(drawing, users, share):
     drawing.height = top + tall + 4
 
 
-# ---- what one sequence reserves in each group of layers -------------------------------
+# ---- what one sequence needs in each group of layers -------------------------------
 
 MIXED = {
     "Gemma 3 27B": "gemma-3-27b",
@@ -229,7 +223,7 @@ def _groups(model, context, tokens):
     kept = law.kv_bytes_per_sequence(d.model, d.kv, context)
     taken = capacity.kv_sequence_bytes(d, context)
     said = (
-        f"The layers keep {gib(kept)} of {context:,} tokens, and the engine reserves "
+        f"The layers keep {gib(kept)} of {context:,} tokens. To be taken in, the sequence needs "
         f"{gib(taken)}, {digits(taken / kept, 2)} times as much, in blocks of "
         f"{quantity(cut.block_bytes, 'bytes')}."
     )
@@ -610,7 +604,7 @@ PICTURES = {
         ),
     ),
     "cache-groups": Picture(
-        "What one sequence reserves in each group of layers",
+        "What one sequence needs in each group of layers to be taken in",
         _groups,
         (
             Control("model", "Model", tuple(MIXED), "Gemma 3 27B"),

@@ -67,8 +67,8 @@ def test_guesses_make_the_gap_shorter():
 
 @pytest.mark.parametrize("d", DEPLOYMENTS, ids=IDS)
 def test_as_many_whole_sequences_have_room_as_the_ledger_says(d):
-    room = room_of(d)
     for tokens in (1024, 16_384):
+        room = room_of(d, tokens)
         held = room.held_bytes(tokens // d.block_tokens)
         most = capacity.max_concurrent(d, tokens)
         assert room.bytes // held == pytest.approx(most, abs=d.attention_replicas)
