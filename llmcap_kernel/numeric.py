@@ -1,4 +1,4 @@
-"""Six functions that take a float or a numpy array and return the same kind.
+"""Functions that take a float or a numpy array and return the same kind.
 
 Formulas in the kernel are written once, with operators and these functions. With
 floats they never import numpy, so they run in microseconds and in a browser; with
@@ -6,6 +6,7 @@ arrays they broadcast.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 # A float, or a numpy array of them: formulas are written once for both. Numpy is not
@@ -184,3 +185,118 @@ def log(a: Number) -> Number:
 
         return numpy.log(a)
     return math.log(a)
+
+
+def exp(a: Number) -> Number:
+    """Raise Euler's number to a power.
+
+    Parameters
+    ----------
+    a : float or array
+        The power.
+
+    Returns
+    -------
+    float or array
+        Its value.
+
+    Examples
+    --------
+    >>> exp(0.0)
+    1.0
+    """
+    if hasattr(a, "__array__"):
+        import numpy
+
+        return numpy.exp(a)
+    return math.exp(a)
+
+
+def some(column: Sequence[Number]) -> Any:
+    """Keep values at some knots, so that `between` looks them up.
+
+    Parameters
+    ----------
+    column : sequence of float or array
+        A value at each knot.
+
+    Returns
+    -------
+    tuple of float or array
+        The same; of arrays one with the knots along its first axis.
+
+    Examples
+    --------
+    >>> some([1.0, 2.0])
+    (1.0, 2.0)
+    """
+    if any(hasattr(one, "__array__") for one in column):
+        import numpy
+
+        return numpy.stack(numpy.broadcast_arrays(*column))
+    return tuple(column)
+
+
+def interval(knots: Any, x: Number) -> tuple[Any, Number]:
+    """Find the knots that a number lies between.
+
+    Parameters
+    ----------
+    knots : tuple of float or array
+        As `some` keeps them, in rising order.
+    x : float or array
+        The number.
+
+    Returns
+    -------
+    tuple of (int or array, float or array)
+        Place of the lower knot, and how far beyond it the number is, as a share; a number outside
+        is as far as the nearest knot above, and below it lies on the line through the first two.
+
+    Examples
+    --------
+    >>> interval((1.0, 2.0, 4.0), 3.0), interval((1.0, 2.0, 4.0), 9.0)
+    ((1, 0.5), (1, 1.0))
+    """
+    place: Any = 0
+    for knot in knots[1:-1]:
+        place = place + (x >= knot)
+    low, high = between(knots, place, 0.0), between(knots, place, 1.0)
+    return place, minimum((x - low) / maximum(high - low, 1e-300), 1.0)
+
+
+def between(column: Any, place: Any, share: Number) -> Number:
+    """Look a value up between two knots, in a straight line.
+
+    Parameters
+    ----------
+    column : tuple of float or array
+        A value at each knot, as `some` keeps them.
+    place, share : int or array, float or array
+        As `interval` gives them.
+
+    Returns
+    -------
+    float or array
+        The value.
+
+    Examples
+    --------
+    >>> between((10.0, 20.0, 40.0), 1, 0.5)
+    30.0
+    """
+    if hasattr(column, "__array__"):
+        import numpy
+
+        each = numpy.arange(column.shape[1])
+        low, high = column[place, each], column[place + 1, each]
+    elif hasattr(place, "__array__"):
+        if all(one == column[0] for one in column):
+            return column[0]
+        import numpy
+
+        known = numpy.array(column, float)
+        low, high = known[place], known[place + 1]
+    else:
+        low, high = column[place], column[place + 1]
+    return where(low == high, low, low + share * (high - low))

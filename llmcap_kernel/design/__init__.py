@@ -27,4 +27,4 @@ from .reasons import Reason
 from .scorecards import WORKED_SLO, WORKED_WORKLOAD, Scorecard, scorecard, worked_spec
 from .search import Search, search
 from .space import Quality, Space, space
-from .users import most_users_load, most_words, users_within, why_no_more
+from .users import most_users_load, most_words, users_within, why_no_faster, why_no_more

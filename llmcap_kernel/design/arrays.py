@@ -8,7 +8,7 @@ is judged again by its card.
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import groupby
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -19,9 +19,11 @@ from .. import bandwidth, calibration, capacity
 from ..numeric import Number, floor, maximum, minimum, where
 from ..serving import LoadWork, Served, met_in_a_step, prompts_in_a_pass
 from ..simulation import percentiles
+from ..simulation.percentiles import spread_of
+from ..simulation.rates import NUMBERS, Flights, knots
 from ..spec import CEILING, Efficiency, Format, Gpu, Slo, Workload
 from .columns import Columns
-from .copies import Asked, judged
+from .copies import Asked, holds_one, judged
 from .many_copies import NEAR, Array, Candidates, Tried, for_rate, for_users
 from .rows import Row, row_of
 from .space import HOME, Block, sequences
@@ -123,17 +125,22 @@ def _judged(block: Block, asked: Asked) -> Columns:
     if asked.rate is None:
         found = for_users(tried, room, users, most)
     else:
-        found = for_rate(tried, room, asked.rate, most)
-    return trial.columns(found.copies, found.users, found.near)
+        keep = trial.keep if asked.slo.tails else None
+        found = for_rate(tried, room, asked.rate, most, keep)
+    columns = trial.columns(found.copies, found.users, found.near)
+    columns.alone = found.alone
+    return columns
 
 
 def _one_by_one(block: Block, asked: Asked) -> Columns:
     """Judge each candidate by its card."""
     each = [row_of(judged(d, asked)) for d in block.deployments()]
     numbers = (n for n in Row._fields if n != "headrooms")
+    alone = np.array([asked.rate is not None and holds_one(d, asked) for d in block.deployments()])
     return Columns(
         {n: np.array([getattr(row, n) for row in each], float) for n in numbers},
         {n: np.array([row.headrooms.get(n, np.nan) for row in each]) for n in _limited(asked.slo)},
+        None if asked.rate is None else alone,
     )
 
 
@@ -179,13 +186,76 @@ class Trial:
         running = _in_progress(some, users, self.room.users[at])
         served = _served(some, load, users, running, self.apart)
         # fewer copies make no token dearer, so a price never asks for more of them
-        rooms = _headrooms(served, replace(slo, usd_mtok=None), slice(None), _price(some, served))
+        slo = replace(slo, usd_mtok=None)
+        if self.apart and (users > 1).any():  # of a rate percentiles are asked of one, then of all
+            slo = replace(slo, tails=())
+        rooms = _headrooms(served, slo, slice(None), _price(some, served))
         good = self.room.starts[at] & (self.room.users[at] >= users)
         near = np.zeros(len(at), bool)
         for room in rooms.values():
             good &= ~(room < 1)
             near |= np.abs(room - 1) < NEAR
         return Tried(good, served.output_tok_s / load.output_tokens, near)
+
+    @cached_property
+    def flights(self) -> Flights:
+        """All candidates by the requests in flight."""
+        stack, count = self.stack, len(self.block)
+        most = maximum(minimum(self.room.users, stack.seqs_limit * stack.attention_replicas), 1)
+        users = knots(most)
+        whole = np.concatenate(users).astype(int)
+        many = stack.only(np.tile(np.arange(count), len(users)))
+        served = _served(many, self.asked.workload, whole, whole, apart=True)
+        spread = spread_of(served)
+        numbers = {n: getattr(spread, n) for n in NUMBERS}
+        return Flights(
+            users,
+            list((served.output_tok_s / self.asked.workload.output_tokens).reshape(-1, count)),
+            {n: list(x.reshape(-1, count)) if np.ndim(x) else float(x) for n, x in numbers.items()},
+            spread,
+        )
+
+    def keep(self, rate_rps: Array, at: Array) -> tuple[Array, Array]:
+        """Say which of some candidates keep the limits on percentiles.
+
+        Parameters
+        ----------
+        rate_rps : array
+            Requests that come to a copy of each, each second [requests/s].
+        at : array of int
+            Their places.
+
+        Returns
+        -------
+        tuple of array of bool
+            Which do, and where rounding may decide that.
+        """
+        good, near = rate_rps < self.flights.most_rps[at], np.zeros(len(at), bool)
+        some = np.flatnonzero(good)
+        there = self.flights.only(at[some]).at(rate_rps[some])
+        for tail in self.asked.slo.tails if len(some) else ():
+            room = tail.bound_s / there.percentile_s(tail.quantity, tail.percent)
+            near[some] |= np.abs(room - 1) < NEAR
+            good[some] &= room >= 1
+        return good, near
+
+    def _tails(self, served: Served, place: Array, copies: Array) -> dict[str, Array]:
+        """Headrooms of percentiles of the rate, and of users at once where it is not answered."""
+        rate_rps, rooms = self.asked.rate / copies, {}
+        answered = self.room.starts & (rate_rps < self.flights.most_rps)
+        others, at = (self.room.starts & ~answered).any(), np.flatnonzero(answered)
+        there = self.flights.only(at).at(rate_rps[at])
+        best = replace(served, efficiency=CEILING)
+        for tail in self.asked.slo.tails:
+            what = (tail.quantity, tail.percent)
+            value_s = np.zeros(len(self.block))
+            if others:
+                value_s += percentiles.expected_s(served, *what)[place]
+            if len(at):
+                value_s[at] = there.percentile_s(*what)
+            least_s = percentiles.ceiling_s(best, *what)[place]
+            rooms[tail.name] = tail.bound_s / maximum(value_s, least_s)
+        return rooms
 
     def columns(self, copies: Number, users: Number, near: Number = False) -> Columns:
         """Judge all candidates in so many copies.
@@ -220,7 +290,8 @@ class Trial:
             "num_gpus": copies * stack.num_gpus,
             "lack": room.lack(users),
         }
-        rooms = _headrooms(served, slo, place, price)
+        rooms = _headrooms(served, replace(slo, tails=()) if self.apart else slo, place, price)
+        rooms |= self._tails(served, place, copies) if self.apart and slo.tails else {}
         rooms = {name: where(never, np.nan, room) for name, room in rooms.items()}
         rooms["capacity"] = room.users / users
         if slo.usd_h is not None:

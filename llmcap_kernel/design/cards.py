@@ -4,13 +4,15 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from .. import calibration, capacity, serving
 from ..calibration import Estimate, Estimates
 from ..explain import Explained, Line, counted, quantity
 from ..once import cached_property
 from ..refuse import BadInput
-from ..simulation.percentiles import derived
+from ..simulation.percentiles import derived, percentile
+from ..simulation.rates import AtRate, Flights, flights
 from ..spec import Deployment, Slo, Workload
 from .limits import LIKELY, OPEN, VERDICTS, Limit, Note, expected, limits, tail_label, warnings
 
@@ -42,6 +44,9 @@ class Card(Explained):
         Estimates and ceilings under the load; None where the engine does not start.
     heading : str
         Heading of the column, where it is given one.
+    rate_rps : float or None
+        Requests that come to it each second, whether others are answered or not; None for users
+        who ask again when they are answered [requests/s].
     """
 
     deployment: Deployment
@@ -50,6 +55,7 @@ class Card(Explained):
     room: capacity.Room
     estimates: Estimates | None
     heading: str = ""
+    rate_rps: float | None = None
 
     @property
     def label(self) -> str:
@@ -64,7 +70,41 @@ class Card(Explained):
     @cached_property
     def limits(self) -> tuple[Limit, ...]:
         """Every limit with its estimate, least headroom first."""
-        return limits(self.ledger, self.estimates, self.slo)
+        return limits(self.ledger, self.estimates, self.slo, self.percentile)
+
+    @cached_property
+    def flights(self) -> Flights:
+        """It by the requests in flight, where they come at a rate."""
+        load = replace(self.workload, concurrency=1)
+        return flights(self.deployment, load, self.expected.family)
+
+    @cached_property
+    def at_rate(self) -> AtRate | None:
+        """It under its rate; None where it has none, or answers less."""
+        if self.rate_rps is None or self.estimates is None:
+            return None
+        made = AtRate(self.estimates, self.rate_rps)
+        return made if made.answered else None
+
+    def percentile(self, quantity: str, percent: float) -> Estimate:
+        """Estimate a percentile of a latency.
+
+        Parameters
+        ----------
+        quantity : str
+            One of `spec.TAILED`.
+        percent : float
+            Percent of them that are no longer.
+
+        Returns
+        -------
+        Estimate
+            Of requests that come at the rate, where there is one that is answered; else of the
+            users at once [s].
+        """
+        if self.at_rate is not None:
+            return self.at_rate.percentile(quantity, percent)
+        return percentile(self.expected, quantity, percent)
 
     @cached_property
     def warnings(self) -> tuple[Note, ...]:
@@ -315,7 +355,8 @@ class Card(Explained):
             text = f"{expected(estimate, unit)}, four times in five"
             intervals.append(Line(f"{name} interval", estimate.reason, "", text))
         for tail, (_, made) in zip(self.slo.tails, self.percentiles(), strict=True):
-            intervals += derived(self.expected, tail.quantity, tail.percent)
+            made_of = self.at_rate.derived if self.at_rate else partial(derived, self.expected)
+            intervals += made_of(tail.quantity, tail.percent)
             text = f"{expected(made, 's')}, four times in five" if made else "-"
             intervals.append(Line(f"{tail.name} interval", MOVED, "", text))
         return (*self.constant_lines(), *self.expected.served.lines(), *intervals)
@@ -402,7 +443,7 @@ def card(
     slo: Slo | None = None,
     *,
     label: str = "",
-    apart: bool = False,
+    rate_rps: float | None = None,
 ) -> Card:
     """Predict one deployment, as a column of a scorecard.
 
@@ -416,9 +457,10 @@ def card(
         Limits to meet; if omitted, only room for all users.
     label : str
         Heading of the column.
-    apart : bool
-        Whether the requests in flight are those of a rate, which come one by one; else they are
-        of users who ask again at once, some of them at the same moment.
+    rate_rps : float, optional
+        Requests that come to it each second, one by one, of which as many as there are users are
+        in flight; if omitted, users ask again at once, some of them at the same moment
+        [requests/s].
 
     Returns
     -------
@@ -434,9 +476,9 @@ def card(
     """
     room = capacity.workload_room(deployment, workload)
     estimates = calibration.estimates(deployment, workload) if room.starts else None
-    if apart and estimates:
+    if rate_rps is not None and estimates:
         estimates = estimates.apart()
-    return Card(deployment, workload, slo or NO_SLO, room, estimates, label)
+    return Card(deployment, workload, slo or NO_SLO, room, estimates, label, rate_rps)
 
 
 def price(card: Card) -> float:

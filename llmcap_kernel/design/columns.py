@@ -19,10 +19,17 @@ class Columns(Sequence[Row]):
         By the names of `Row`, without the headrooms.
     headrooms : dict of str to array
         By the name of the limit; nan where it is not judged.
+    alone : array of bool, optional
+        Where a rate is asked: whether one request in flight meets every limit but rent and price.
     """
 
-    def __init__(self, columns: dict[str, Array], headrooms: dict[str, Array]) -> None:
-        self.columns, self.headrooms = columns, headrooms
+    def __init__(
+        self,
+        columns: dict[str, Array],
+        headrooms: dict[str, Array],
+        alone: Array | None = None,
+    ) -> None:
+        self.columns, self.headrooms, self.alone = columns, headrooms, alone
 
     def __len__(self) -> int:
         return len(self.columns["usd_h"])
@@ -95,6 +102,38 @@ class Columns(Sequence[Row]):
             left = left[~(points[left] >= points[left[0]]).all(axis=1)]
         return [order[i] for i in sorted(front)]
 
+    def missing_only(self, name: str) -> bool:
+        """Say whether any misses one limit and no other.
+
+        Parameters
+        ----------
+        name : str
+            Name of the limit.
+
+        Returns
+        -------
+        bool
+            Whether one does.
+        """
+        others = [room for other, room in self.headrooms.items() if other != name]
+        missed = self.headrooms[name] < 1 if name in self.headrooms else np.zeros(len(self), bool)
+        return bool((missed & (np.fmin.reduce(others) >= 1)).any())
+
+    def fastest(self) -> list[tuple[float, int]]:
+        """List how many tokens all copies of each make, and its number, the most first.
+
+        Returns
+        -------
+        list of (float, int)
+            A rate, infinite where no rent tells it, and a number [tok/s].
+        """
+        c = self.columns
+        with np.errstate(invalid="ignore"):
+            made = c["usd_h"] / 3600 * 1e6 / c["usd_mtok"]
+        made = np.where(np.isnan(made), np.inf, made)
+        order = np.argsort(-made, kind="stable")
+        return list(zip(made[order].tolist(), order.tolist(), strict=True))
+
     @classmethod
     def joined(cls, parts: "Sequence[Columns]") -> "Columns":
         """Put columns behind each other.
@@ -113,4 +152,5 @@ class Columns(Sequence[Row]):
             {n: np.concatenate([getattr(p, kind)[n] for p in parts]) for n in first}
             for kind, first in (("columns", parts[0].columns), ("headrooms", parts[0].headrooms))
         )
-        return cls(columns, rooms)
+        known = [p.alone for p in parts if p.alone is not None]
+        return cls(columns, rooms, np.concatenate(known) if known else None)

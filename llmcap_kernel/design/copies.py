@@ -8,9 +8,10 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
+from ..simulation.rates import Flights
 from ..spec import Deployment, Slo, Workload
 from .cards import Card, card
 from .limits import meets as met
@@ -19,6 +20,8 @@ from .space import sequences
 MOST_COPIES = 10_000
 DESK_CARDS = 8  # of a workstation, where nobody named the cards
 MOST_DESK = 80_000
+SPARE = 3  # deviations of a Poisson number, beside the usual one
+Tails = tuple[tuple[str, float, float], ...]  # a latency, a percent, and the longest time
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ def within_rent(deployment: Deployment, asked: Asked, number: int = 0) -> Choice
     return at(copies, users) if users <= most else None
 
 
-def most_answered_rps(deployment: Deployment, asked: Asked) -> float:
+def most_answered_rps(deployment: Deployment, asked: Asked, least_rps: float = 0.0) -> float:
     """Count the requests a second that one copy answers within the limits.
 
     Parameters
@@ -174,11 +177,14 @@ def most_answered_rps(deployment: Deployment, asked: Asked) -> float:
         One copy.
     asked : Asked
         The load with its rate, and the limits.
+    least_rps : float
+        A rate below which the answer may be 0 [requests/s].
 
     Returns
     -------
     float
-        With as many in flight as meet every limit but rent and price [requests/s].
+        With as many in flight as meet every limit but rent and price, percentiles being those of
+        requests that come at random moments [requests/s].
 
     Examples
     --------
@@ -187,11 +193,40 @@ def most_answered_rps(deployment: Deployment, asked: Asked) -> float:
     >>> [round(most_answered_rps(d, asked), 1) > 0.5 for d in worked_spec()]
     [False, True, True]
     """
-    at = cards_of(deployment, asked, 0)
+    at, tails = cards_of(deployment, asked, 0), _bounds(asked.slo)
+    if not _meets(at, 1):
+        return 0.0
+    own = at(1, 1).deployment == deployment  # not told how many to run
+    if own and least_rps and not _within(at(1, 1).flights, tails, least_rps):
+        return 0.0
     users = range(1, at(1, 1).max_concurrent + 1)
-    slo = replace(asked.slo, usd_mtok=None)
-    late = bisect_left(users, True, key=lambda n: not met(at(1, n).ledger, at(1, n).estimates, slo))
-    return answered_rps(at(1, late)) if late else 0.0
+    last = at(1, bisect_left(users, True, key=lambda n: not _meets(at, n)))
+    most = answered_rps(last)
+    return min(most, last.flights.within_rps(tails)) if tails else most
+
+
+def holds_one(deployment: Deployment, asked: Asked) -> bool:
+    """Say whether one request in flight meets every limit but rent and price.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        One copy.
+    asked : Asked
+        The load and the limits.
+
+    Returns
+    -------
+    bool
+        Whether it does; where it does not, no rate is within the limits.
+
+    Examples
+    --------
+    >>> from llmcap_kernel.design import WORKED_SLO, WORKED_WORKLOAD, worked_spec
+    >>> [holds_one(d, Asked(WORKED_WORKLOAD, WORKED_SLO, rate=1.0)) for d in worked_spec()]
+    [False, True, True]
+    """
+    return _meets(cards_of(deployment, asked), 1)
 
 
 def could_hold(deployment: Deployment, asked: Asked) -> bool:
@@ -311,15 +346,40 @@ def cards_of(deployment: Deployment, asked: Asked, number: int = 0) -> Callable[
         slo = asked.slo
         if slo.usd_h is not None and copies > 1:
             slo = replace(slo, usd_h=slo.usd_h / copies)
-        seqs = sequences(deployment.engine, deployment.max_num_seqs, users)
+        told = users if asked.rate is None else _slots(users)
+        seqs = sequences(deployment.engine, deployment.max_num_seqs, told)
         own = seqs == deployment.max_num_seqs
         d = deployment if own else replace(deployment, max_num_seqs=seqs)
         load = replace(asked.workload, concurrency=users)
-        one = card(d, load, slo, apart=asked.rate is not None)
+        one = card(d, load, slo, rate_rps=asked.rate and asked.rate / copies)
         values = {f.name: getattr(one, f.name) for f in fields(Card)}
         return Choice(**values, copies=copies, number=number)
 
     return at
+
+
+def _slots(users: int) -> int:
+    """Sequences that leave room where more than usual are in flight."""
+    return users + math.ceil(SPARE * users**0.5)
+
+
+def _meets(at: Callable[[int, int], Choice], users: int) -> bool:
+    """Whether a copy with so many in flight meets every limit but the rent.
+
+    Percentiles at a rate are not of so many, but of more and fewer: of one alone they are asked,
+    since where that one is late every rate is.
+    """
+    one = at(1, users)
+    # fewer copies make no token dearer, so a price never asks for more of them
+    slo = replace(one.slo, usd_mtok=None)
+    if one.rate_rps is not None and users > 1:
+        slo = replace(slo, tails=())
+    return met(one.ledger, one.estimates, slo)
+
+
+def _bounds(slo: Slo) -> Tails:
+    """The limits on percentiles."""
+    return tuple((tail.quantity, tail.percent, tail.bound_s) for tail in slo.tails)
 
 
 def _in_flight(at: Callable[[int, int], Choice], rate: float, most: int) -> int:
@@ -332,15 +392,9 @@ def _in_flight(at: Callable[[int, int], Choice], rate: float, most: int) -> int:
 
 def _copies(at: Callable[[int, int], Choice], asked: Asked, most: int) -> tuple[int, int]:
     """Fewest copies that meet all limits but the rent, and the users of each."""
-    users = asked.workload.concurrency
-
-    def meets(share: int) -> bool:
-        one = at(1, share)
-        # fewer copies make no token dearer, so a price never asks for more of them
-        return met(one.ledger, one.estimates, replace(one.slo, usd_mtok=None))
-
+    users, meets = asked.workload.concurrency, partial(_meets, at)
     if asked.rate is not None:
-        return _copies_for_rate(at, meets, asked.rate, most)
+        return _copies_for_rate(at, _bounds(asked.slo), asked.rate, most)
     if most == 1:
         return 1, users
     # the largest share that is met, by bisection: more users never make a latency shorter, and
@@ -357,12 +411,14 @@ def _copies(at: Callable[[int, int], Choice], asked: Asked, most: int) -> tuple[
 
 
 def _copies_for_rate(
-    at: Callable[[int, int], Choice], meets: Callable[[int], bool], rate: float, most: int
+    at: Callable[[int, int], Choice], tails: Tails, rate: float, most: int
 ) -> tuple[int, int]:
     """Copies that answer a rate of requests, and the requests in flight of each."""
+    meets = partial(_meets, at)
     if not at(1, 1).starts:
         return 1, 1
-    if meets(1):
+    good = meets(1)
+    if good:
         low = 1
         while meets(2 * low) and answered_rps(at(1, low)) < rate:
             low *= 2
@@ -375,4 +431,41 @@ def _copies_for_rate(
     copies = max(1, math.ceil(rate / answered_rps(at(1, low))))
     if copies > most:
         return most, high  # more are in flight than the limits allow, or have room
+    if good and tails:
+        copies = _copies_within(at, tails, rate, (copies, most), low)
     return copies, _in_flight(at, rate / copies, low)
+
+
+def _within(flights: Flights, tails: Tails, rate_rps: float) -> bool:
+    """Whether percentiles keep within their limits at a rate, and it is answered."""
+    if rate_rps >= flights.most_rps:
+        return False
+    there = flights.at(rate_rps)
+    # as a headroom is compared
+    return all(bound_s / there.percentile_s(what, p) >= 1 for what, p, bound_s in tails)
+
+
+def _copies_within(
+    at: Callable[[int, int], Choice], tails: Tails, rate: float, between: tuple[int, int], most: int
+) -> int:
+    """The fewest copies whose percentiles keep within their limits; the most where none do."""
+
+    def within(copies: int) -> bool:
+        share = rate / copies
+        alone = at(1, 1)
+        if alone.deployment.max_num_seqs != at(1, 2).deployment.max_num_seqs:
+            alone = at(copies, _in_flight(at, share, most))  # it is told how many to run
+        return _within(alone.flights, tails, share)
+
+    low, top = between
+    if within(low):
+        return low
+    high = min(2 * low, top)
+    while not within(high):
+        if high == top:
+            return top
+        low, high = high, min(2 * high, top)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if within(middle) else (middle, high)
+    return high

@@ -1,8 +1,9 @@
 """Limits of a deployment: what is required, what can be expected, and warnings."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -255,7 +256,12 @@ def room(ledger: Ledger) -> Estimate:
     return Estimate(most, low, min(high, max(ceiling, most)), ceiling, reason)
 
 
-def limits(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> tuple[Limit, ...]:
+def limits(
+    ledger: Ledger,
+    estimates: Estimates | None,
+    slo: Slo,
+    percentile_of: Callable[[str, float], Estimate] | None = None,
+) -> tuple[Limit, ...]:
     """Compare every limit that is set with what can be expected.
 
     Speed and cost are compared where the engine starts.
@@ -269,6 +275,8 @@ def limits(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> tuple[Limit
     slo : Slo
         Limits to meet. Those that are set are compared, room for the users always is, and
         the length of a request where it is more than engine or model takes.
+    percentile_of : callable, optional
+        As `estimated` takes it.
 
     Returns
     -------
@@ -289,7 +297,7 @@ def limits(ledger: Ledger, estimates: Estimates | None, slo: Slo) -> tuple[Limit
     if slo.usd_h is not None and rent:
         rows.append(Limit("budget", slo.usd_h, _exact(rent), "USD/h"))
     if estimates is not None:
-        rows += estimated(estimates, slo)
+        rows += estimated(estimates, slo, percentile_of)
     return tuple(sorted(rows, key=lambda limit: limit.headroom))
 
 
@@ -301,7 +309,11 @@ def _length(ledger: Ledger) -> Limit:
     return Limit("length", ledger.context_tokens, found, "tokens")
 
 
-def estimated(estimates: Estimates, slo: Slo) -> Iterator[Limit]:
+def estimated(
+    estimates: Estimates,
+    slo: Slo,
+    percentile_of: Callable[[str, float], Estimate] | None = None,
+) -> Iterator[Limit]:
     """Compare the limits on latencies and on the price of a token.
 
     Parameters
@@ -310,6 +322,8 @@ def estimated(estimates: Estimates, slo: Slo) -> Iterator[Limit]:
         Estimates under the load.
     slo : Slo
         Limits to meet.
+    percentile_of : callable, optional
+        Gives a percentile of a latency, by both; of users at once if omitted.
 
     Returns
     -------
@@ -332,7 +346,8 @@ def estimated(estimates: Estimates, slo: Slo) -> Iterator[Limit]:
         if bound is not None and found is not None:
             yield Limit(name, bound, found, unit)
     for tail in slo.tails:
-        found = percentile(estimates, tail.quantity, tail.percent)
+        of = percentile_of or partial(percentile, estimates)
+        found = of(tail.quantity, tail.percent)
         yield Limit(tail.name, tail.bound_s, found, "s")
 
 

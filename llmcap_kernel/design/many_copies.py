@@ -5,6 +5,7 @@ once, each on its own numbers, until the last has its answer.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,11 +42,14 @@ class Copies(NamedTuple):
         Copies, and the users of one.
     near : array of bool
         Whether rounding may have decided either.
+    alone : array of bool or None
+        At a rate, whether one request in flight meets every limit but rent and price.
     """
 
     copies: Array
     users: Array
     near: Array
+    alone: Array | None = None
 
 
 class Candidates:
@@ -180,7 +184,13 @@ def for_users(tried: Candidates, room: Array, users: int, most: Array) -> Copies
     return Copies(copies, -(-users // copies), tried.near)
 
 
-def for_rate(tried: Candidates, room: Array, rate: float, most: Array) -> Copies:
+def for_rate(
+    tried: Candidates,
+    room: Array,
+    rate: float,
+    most: Array,
+    keep: Callable[[Array, Array], tuple[Array, Array]] | None = None,
+) -> Copies:
     """Find the copies that answer a rate of requests, and the requests in flight of each.
 
     Parameters
@@ -193,6 +203,9 @@ def for_rate(tried: Candidates, room: Array, rate: float, most: Array) -> Copies
         Requests that arrive each second [requests/s].
     most : array of int
         Most copies of each.
+    keep : callable, optional
+        Takes the rate of a copy and the places of candidates; says which keep the limits on
+        percentiles, and where rounding may decide that.
 
     Returns
     -------
@@ -224,6 +237,8 @@ def for_rate(tried: Candidates, room: Array, rate: float, most: Array) -> Copies
     copies[over], users[over] = most[over], np.where(good, high, room)[over]
     enough = answering[~over[answering]]
     users[enough] = low[enough]
+    if keep is not None:
+        _more_copies(copies, enough[good[enough]], rate, most, partial(_kept, tried, keep))
 
     def too_few(some: Array, at: Array) -> Array:
         rps, share = tried.of(some, at).rps, rate / copies[at]
@@ -231,7 +246,44 @@ def for_rate(tried: Candidates, room: Array, rate: float, most: Array) -> Copies
         return rps < share
 
     bisect(below, users, enough, too_few)
-    return Copies(copies, users, tried.near)
+    return Copies(copies, users, tried.near, good)
+
+
+def _kept(
+    tried: Candidates,
+    keep: Callable[[Array, Array], tuple[Array, Array]],
+    rate_rps: Array,
+    at: Array,
+) -> Array:
+    """Which keep the limits on percentiles; where rounding decides is noted."""
+    good, near = keep(rate_rps, at)
+    tried.near[at[near]] = True
+    return good
+
+
+def _more_copies(
+    copies: Array, at: Array, rate: float, most: Array, keep: Callable[[Array, Array], Array]
+) -> None:
+    """Take the fewest copies that keep the limits on percentiles; the most where none do.
+
+    Doubled until they do, then by bisection, as `copies` has it.
+    """
+    at = at[~keep(rate / copies[at], at)] if len(at) else at
+    low, high = copies.copy(), np.minimum(2 * copies, most)
+    left = at
+    while len(left):
+        good = keep(rate / high[left], left)
+        bound = ~good & (high[left] == most[left])
+        copies[left[bound]] = most[left[bound]]
+        at = np.setdiff1d(at, left[bound])
+        left = left[~good & ~bound]
+        low[left], high[left] = high[left], np.minimum(2 * high[left], most[left])
+    left = at
+    while len(left := left[high[left] - low[left] > 1]):
+        middle = (low[left] + high[left]) // 2
+        good = keep(rate / middle, left)
+        high[left[good]], low[left[~good]] = middle[good], middle[~good]
+    copies[at] = high[at]
 
 
 def _doubled(tried: Candidates, left: Array, rate: float) -> Array:

@@ -81,6 +81,12 @@ class Rows(Protocol):
     def front(self, order: tuple[int, ...]) -> list[int]:
         """Number those of an order that no other beats in everything."""
 
+    def missing_only(self, name: str) -> bool:
+        """Say whether any misses one limit and no other."""
+
+    def fastest(self) -> list[tuple[float, int]]:
+        """List how many tokens all copies of each make, and its number, the most first."""
+
 
 class RowList(list[Row]):
     """Rows in a list."""
@@ -128,6 +134,33 @@ class RowList(list[Row]):
             Their front, in the same order.
         """
         return [order[at] for at in undominated([self[i] for i in order])]
+
+    def missing_only(self, name: str) -> bool:
+        """Say whether any misses one limit and no other.
+
+        Parameters
+        ----------
+        name : str
+            Name of the limit.
+
+        Returns
+        -------
+        bool
+            Whether one does.
+        """
+        return any(row.missed() == (name,) for row in self)
+
+    def fastest(self) -> list[tuple[float, int]]:
+        """List how many tokens all copies of each make, and its number, the most first.
+
+        Returns
+        -------
+        list of (float, int)
+            A rate, infinite where no rent tells it, and a number [tok/s].
+        """
+        made = (row.usd_h / 3600 * 1e6 / row.usd_mtok for row in self)
+        rates = (math.inf if math.isnan(rate) else rate for rate in made)
+        return sorted(((rate, i) for i, rate in enumerate(rates)), key=lambda one: -one[0])
 
 
 def row_of(choice: Choice) -> Row:

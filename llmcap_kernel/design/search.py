@@ -20,13 +20,13 @@ from .copies import (
     MOST_DESK,
     Asked,
     Choice,
-    answered_rps,
     cards_of,
+    holds_one,
     judged,
+    most_answered_rps,
     most_copies_of,
 )
 from .limits import MET
-from .limits import meets as met
 from .reasons import Reason, reason_for
 from .rows import RANKS, RowList, Rows, cost, row_of
 from .space import Block, Quality, Space, space
@@ -234,7 +234,8 @@ def search(
         Most copies of a deployment that share the users; 1 if omitted, and with `rate` as many
         as it takes.
     rate : float, optional
-        Requests that arrive each second, in place of users [requests/s].
+        Requests that arrive each second, in place of users. Means are those with as many in flight
+        as answer it, percentiles those of requests that come at random moments [requests/s].
     desk_cards : int, optional
         Most cards of a workstation in all copies, where no cards are named: a fleet of them is
         no service that anybody runs. None for as many as it takes.
@@ -321,18 +322,34 @@ def _asked(
 def _check_rate(found: Search) -> None:
     """Refuse a rate that so many copies cannot serve, where fewer requests meet the limits."""
     rate, most = found.asked.rate, found.asked.most_copies
-    if rate is None or found.order or not found.complete:
+    if rate is None or found.order or not found.complete or found.rows.missing_only("budget"):
         return
-    beyond = [i for i in found.misses if _at_most(found, i) and _holds_one(found, i)]
-    if not beyond or any(row.missed() == ("budget",) for row in found.rows):
+    served = _most_served(found)
+    if not served:
         return
-    served = max(one.copies * answered_rps(one) for one in map(found.choice, beyond))
     copies = "one copy" if most == 1 else f"{most:,} copies"
     raise BadInput(
         "rate",
         f"rate is {rate:g} requests/s: within the limits, {copies} of any of them "
-        f"{'answers' if most == 1 else 'answer'} fewer than {served:.3g}.",
+        f"{'answers' if most == 1 else 'answer'} no more than {served:.3g}.",
     )
+
+
+def _most_served(found: Search) -> float:
+    """The most that any candidate answers within the limits in as many copies as may be asked.
+
+    None answers more within them than it does at all, so whoever answers less than the best so far
+    is not looked at.
+    """
+    best, output = 0.0, found.asked.workload.output_tokens
+    for tok_s, i in found.rows.fastest():
+        if tok_s / output <= best:
+            break
+        if _holds_one(found, i) and _at_most(found, i):
+            copies = found.rows[i].copies
+            each = most_answered_rps(found.space[i], found.asked, best / copies)
+            best = max(best, copies * each)
+    return best
 
 
 Judged = tuple[Any, list[Choice]]
@@ -345,8 +362,10 @@ def _at_most(found: Search, number: int) -> bool:
 
 def _holds_one(found: Search, number: int) -> bool:
     """Whether a candidate meets every limit but rent and price with one request in flight."""
-    one = cards_of(found.space[number], found.asked, number)(1, 1)
-    return met(one.ledger, one.estimates, replace(one.slo, usd_mtok=None))
+    known = getattr(found.rows, "alone", None)
+    if known is not None:
+        return bool(known[number])
+    return holds_one(found.space[number], found.asked)
 
 
 def _joined(parts: list[Any]) -> Rows:

@@ -7,9 +7,11 @@ from .. import calibration, capacity, serving
 from ..calibration import Estimate
 from ..explain import counted, ordinal, quantity
 from ..simulation.percentiles import percentile, users_in_prompts
-from ..spec import Deployment, Slo, Workload
+from ..spec import Deployment, Slo, Tail, Workload
 from .cards import Card
 from .limits import Limit, estimated
+
+NEAR_A_JUMP = 0.01  # of a rate: within it a percentile goes from one side of a jump to the other
 
 
 def users_within(deployment: Deployment, workload: Workload, slo: Slo | None = None) -> Estimate:
@@ -129,12 +131,57 @@ def why_no_more(deployment: Deployment, workload: Workload, slo: Slo, most: Esti
         )
         if then_s <= tail.bound_s:
             continue
-        return (
-            f"With more than {counted(int(most.value), 'user')}, over "
-            f"{100 * longer:g}% of the gaps have another user's prompt in them, and the "
-            f"{ordinal(tail.percent)} percentile goes from {quantity(now_s, 's')} to "
-            f"{quantity(then_s, 's')}: longer answers, or a limit above that, lift this."
+        return _jump(f"With more than {counted(int(most.value), 'user')}", tail, now_s, then_s)
+    return ""
+
+
+def _jump(beyond: str, tail: Tail, now_s: float, then_s: float) -> str:
+    """Say where a percentile of the gaps jumps, and what lifts it."""
+    return (
+        f"{beyond}, over {100 - tail.percent:g}% of the gaps have another user's prompt in them, "
+        f"and the {ordinal(tail.percent)} percentile goes from {quantity(now_s, 's')} to "
+        f"{quantity(then_s, 's')}: longer answers, or a limit above that, lift this."
+    )
+
+
+def why_no_faster(card: Card) -> str:
+    """Say that a percentile of the gaps jumps at a higher rate, where that is what binds.
+
+    Parameters
+    ----------
+    card : Card
+        A deployment under a rate.
+
+    Returns
+    -------
+    str
+        One sentence; empty where something else binds, or there is no rate that it answers.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> from llmcap_kernel.design import card
+    >>> from llmcap_kernel.spec import Tail
+    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", weights="fp8")
+    >>> load, slo = Workload(7000, 1000, 16), Slo(tails=(Tail("itl", 95, 0.050),))
+    >>> why_no_faster(card(d, load, slo, rate_rps=1.0))[:64]
+    'Beyond 3.64 requests/s of a copy, over 5% of the gaps have anoth'
+    """
+    if card.at_rate is None:
+        return ""
+    for tail in card.slo.tails:
+        if tail.quantity != "itl":
+            continue
+        most = card.flights.within_rps([(tail.quantity, tail.percent, tail.bound_s)])
+        below, above = (
+            card.flights.at(most * share) for share in (1 - NEAR_A_JUMP, 1 + NEAR_A_JUMP)
         )
+        carried, then = (
+            one.spread(min(1 + one.law.mean, one.law.most)).stalled for one in (below, above)
+        )
+        if most and carried <= 1 - tail.percent / 100 < then:
+            now_s, then_s = (one.percentile_s("itl", tail.percent) for one in (below, above))
+            return _jump(f"Beyond {most:.3g} requests/s of a copy", tail, now_s, then_s)
     return ""
 
 

@@ -29,7 +29,7 @@ from ..numeric import Number, floor, maximum, minimum, somewhere, where
 from ..refuse import one_of
 from ..serving import Served
 from ..spec import TAILED, Deployment, Workload
-from .queues import LOGISTIC, check_percent, poisson
+from .queues import LOGISTIC, check_percent, none_come, poisson
 
 NORMAL = NormalDist()
 # Quantiles of the length of an answer, over its mean.
@@ -74,6 +74,16 @@ class Spread(NamedTuple):
         Standard deviation of the logarithm of a step's time, and of the time outside the cards.
     answers : str
         Law of the lengths of answers, a key of `ANSWERS`.
+    own_full, own_last : float or array
+        Whole chunks of a prompt, and 1 where a smaller one is left.
+    waited_s : float or array
+        Time that decoding waits for one prompt [s].
+    clump : float or array
+        Variance of the prompts that a step carries, over their mean: 1 where they meet at random.
+    service_s : float or array
+        How long prompts behind one another wait for each [s].
+    busy : float or array
+        Where prompts come at a rate, the share of the time in which one is computed.
     """
 
     step_s: Number
@@ -96,14 +106,22 @@ class Spread(NamedTuple):
     step_spread: float = 0.0
     request_spread: float = 0.0
     answers: str = "alike"
+    own_full: Number = 0.0
+    own_last: Number = 0.0
+    waited_s: Number = 0.0
+    clump: Number = 1.0
+    service_s: Number = 0.0
+    busy: Number = 0.0
 
-    def gap_s(self, percent: float) -> Number:
+    def gap_s(self, percent: float, carried: float | None = None) -> Number:
         """Compute a percentile of all gaps between two tokens.
 
         Parameters
         ----------
         percent : float
             Percent of the gaps that are no longer.
+        carried : float, optional
+            Percent of the steps that carry no more of prompts; the same if omitted.
 
         Returns
         -------
@@ -111,14 +129,18 @@ class Spread(NamedTuple):
             The gap [s].
         """
         rank = percent / 100
-        longer = 1 - rank
         # the context of a step grows over an answer, evenly
         step_s = self.step_s + (2 * rank - 1) * (self.last_step_s - self.step_s)
-        carried = poisson(self.last, minimum(rank / maximum(1 - self.full, 1e-9), 1 - 1e-9))
-        last_s = where(carried > 0, minimum(carried * self.last_s, self.full_s), 0.0)
-        stall_s = where(longer < self.full, self.full_s, last_s)
-        step_s = step_s * self._alone(longer) + stall_s / self.mean_tokens
+        stall_s = self._stall_s(rank if carried is None else carried / 100)
+        step_s = step_s * self._alone(1 - rank) + stall_s / self.mean_tokens
         return step_s * math.e ** (self.step_spread * NORMAL.inv_cdf(rank))
+
+    def _stall_s(self, rank: float) -> Number:
+        """What prompts add to a step, at a rank of all steps."""
+        whole = minimum(rank / maximum(1 - self.full, 1e-9), 1 - 1e-9)
+        carried = poisson(self.last, whole, self.clump)
+        last_s = where(carried > 0, minimum(carried * self.last_s, self.full_s), 0.0)
+        return where(1 - rank < self.full, self.full_s, last_s)
 
     def doubted(self) -> "tuple[Spread, Spread, Spread]":
         """List it with fewer steps that carry prompts, as it is, and with more.
@@ -138,7 +160,7 @@ class Spread(NamedTuple):
     @property
     def stalled(self) -> Number:
         """Share of the steps that carry a part of another user's prompt."""
-        return 1 - (1 - self.full) * math.e**-self.last
+        return 1 - (1 - self.full) * none_come(self.last, self.clump)
 
     @property
     def mean_tokens(self) -> float:
@@ -174,6 +196,9 @@ class Spread(NamedTuple):
         usual = maximum(ahead - burst / 2, 0.0) / maximum(1 - burst, 1e-9)
         usual = where(ahead < 0.5, usual, ahead)
         spread = maximum(usual * (1 - usual) / maximum(self.others, 1), 1e-12) ** 0.5
+        if not somewhere(burst > 0):
+            off = math.log(rank / (1 - rank)) / LOGISTIC
+            return self.prompt_s + self.others_s * minimum(maximum(usual + spread * off, 0.0), 1.0)
         least = 2 * maximum(ahead, 0.5) - 1  # of a burst: waits lie evenly from here to all
         low, high = 0.0 * ahead, 0.0 * ahead + 1
         for _ in range(HALVINGS):
@@ -403,7 +428,17 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
         output_tokens=work.output_tokens,
         step_spread=tail["step_spread"],
         request_spread=tail["request_spread"],
+        own_full=cut.full,
+        own_last=cut.last,
+        waited_s=0.0 if gaps_alone else served.waited_s,
+        service_s=0.0 if gaps_alone else _service_s(served, cut),
     )
+
+
+def _service_s(served: Served, cut: Chunks) -> Number:
+    """How long others wait for a prompt: its steps, decoding included; alone its part of a pass."""
+    steps_s = (cut.full + cut.last) * served.step_s + served.waited_s
+    return where(served.work.mixed > 0, maximum(served.pass_s, steps_s), served.other_s)
 
 
 def _delayed(served: Served) -> Number:

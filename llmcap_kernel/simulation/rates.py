@@ -4,97 +4,372 @@ Requests come at random moments (Poisson). With n of them in flight a deployment
 second as a closed loop of n users does: `serve` gives that rate. So the requests in flight are a
 birth and death process, whose states have their exact shares, and each state has the latencies of
 its closed loop. With steps `a + b n` and no prefill this is the batch of `queues`, exactly.
+
+Prompts come at the rate, however many are in flight: while a step lasts, `rate x step` of them on
+average. Those that come while others' are computed are computed next, so they come in clumps: each
+prompt brings `rate x waited` more, and these theirs, as in a branching process with immigration.
+
+How many are in flight varies apart from what a step carries and how long a start takes: both are
+added as the sides of a right angle. All of it is written once, for a float and for an array.
 """
 
-import itertools
 import math
-from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
+from typing import Any, cast
 
-from .. import calibration, catalog
-from ..calibration import Estimate
+from .. import calibration, catalog, explain
+from ..calibration import Estimate, Estimates
+from ..explain import Line
+from ..numeric import Number, between, interval, log, maximum, minimum, some, where
+from ..once import cached_property
 from ..refuse import BadInput, number, one_of
 from ..serving import Served, most_running
-from ..spec import TAILED, Deployment, Slo, Workload
-from .percentiles import MEANS, Spread, ceiling_s, in_order, quantile_s, spread_of
-from .queues import check_percent
+from ..spec import TAILED, Deployment, Workload
+from .in_flight import Law, knots, law_of
+from .percentiles import DOUBTED, MEANS, Spread, ceiling_s, in_order, quantile_s, spread_of
+from .queues import check_percent, md1_wait_percentile_s, poisson
 
-STATES = 24  # numbers of requests in flight at which the law is asked; between them it is straight
-# Percentiles of a state that stand for all its latencies, each for those nearest to it.
-PERCENTS = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98, 99, 99.5, 99.9)
-_EDGES = (0, *((a + b) / 2 for a, b in itertools.pairwise(PERCENTS)), 100)
-SHARES = tuple((b - a) / 100 for a, b in itertools.pairwise(_EDGES))
+FULL = 0.99  # of the rate that is answered, and of the time that prompts take, at most
+BREAKS = 0.95  # of the rate that is answered, where the end of an interval lies beyond all of it
 CLOSE = 1e-4  # of a rate: two rates that near are one
-LEAST = 1e-9  # of the states: those that are rarer are left out
+NUMBERS = [name for name in Spread._fields if name not in ("tokens_per_step", "answers")]
 
 
-@dataclass(frozen=True)
-class State:
-    """A number of requests in flight, all in progress.
+class Arriving(Spread):
+    """What latencies are made of while so many are in flight, and prompts come at a rate."""
 
-    Attributes
-    ----------
-    users : int
-        How many.
-    served, ceiling : Served
-        The closed loop of as many users, none of whom ask at the same moment.
-    """
+    @property
+    def added_s(self) -> Number:
+        """What a prompt adds to the steps that compute it; all of it where decoding pauses [s]."""
+        steps = (self.own_full + self.own_last) * self.mean_tokens
+        return self.service_s - where(self.full_s < math.inf, steps * self.step_s, 0.0)
 
-    users: int
-    served: Served
-    ceiling: Served
-
-    @cached_property
-    def _spread(self) -> Spread:
-        return spread_of(self.served)
-
-    @cached_property
-    def _known(self) -> dict[str, tuple[float, ...]]:
-        return {}
-
-    def latencies_s(self, quantity: str) -> tuple[float, ...]:
-        """List the percentiles of a latency.
+    def wait_s(self, percent: float) -> Number:
+        """Compute a percentile of the wait for the prefill of a prompt, including that prefill.
 
         Parameters
         ----------
-        quantity : str
-            One of `spec.TAILED`.
+        percent : float
+            Percent of the requests that wait no longer.
 
         Returns
         -------
-        tuple of float
-            One for each of `PERCENTS` [s].
+        float or array
+            The wait, as in a queue of prompts that are alike; where prompts have steps of their
+            own, for no more than the one that is computed, since all who wait go into the next [s].
         """
-        if quantity not in self._known:
-            found = tuple(quantile_s(self._spread, quantity, p) for p in PERCENTS)
-            self._known[quantity] = found
-        return self._known[quantity]
+        ahead = {"busy": self.busy, "service_s": self.service_s}
+        queue_s = md1_wait_percentile_s(percent=percent, **ahead)
+        alone = self.full_s == math.inf
+        return self.prompt_s + where(alone, minimum(queue_s, self.prompt_s), queue_s)
 
-    @cached_property
-    def _ceilings(self) -> dict[str, float]:
-        return {name: ceiling_s(self.ceiling, name, 50) for name in TAILED}
-
-    def ceiling_s(self, quantity: str) -> float:
-        """Compute what the spec sheet allows of a latency.
+    def request_gap_s(self, percent: float) -> Number:
+        """Compute a percentile of the mean gap of a request.
 
         Parameters
         ----------
-        quantity : str
-            One of `spec.TAILED`.
+        percent : float
+            Percent of the requests whose mean gap is no longer.
+
+        Returns
+        -------
+        float or array
+            The gap: a step's, and the prompts that come while an answer is decoded [s].
+        """
+        steps = self.output_tokens / self.mean_tokens
+        prompts = steps * (self.full + self.last) / maximum(self.own_full + self.own_last, 1.0)
+        waits = minimum(self.added_s * self.busy / self.service_s, FULL)
+        met = poisson(prompts, percent / 100, 1 / (1 - waits) ** 2)
+        return self.step_s + met * self.added_s / self.output_tokens
+
+    def whole_s(self, percent: float) -> Number:
+        """Compute a percentile of the time to the last token.
+
+        Parameters
+        ----------
+        percent : float
+            Percent of the requests that take no longer.
+
+        Returns
+        -------
+        float or array
+            The time: a late first token, or long gaps [s].
+        """
+        worse = maximum if percent >= 50 else minimum
+        waits_s, gaps_s = (
+            (self.wait_s(wait), self.output_tokens * self.request_gap_s(gap))
+            for wait, gap in ((percent, 50), (50, percent))
+        )
+        return self.pass_s + self.request_s + worse(sum(waits_s), sum(gaps_s))
+
+
+class Flights:
+    """A deployment, or a stack of them, by the requests in flight.
+
+    Parameters
+    ----------
+    users : sequence of int or array
+        Numbers of requests in flight, as `knots` has them.
+    rates_rps : sequence of float or array
+        Requests that are answered a second with as many [requests/s].
+    fields : dict of str to float, or sequence of float or array
+        What their latencies are made of, by the names of `Spread`; one number where all are alike.
+    like : Spread
+        What is no number.
+    """
+
+    def __init__(
+        self,
+        users: Sequence[Number],
+        rates_rps: Sequence[Number],
+        fields: dict[str, Any],
+        like: Spread,
+    ) -> None:
+        rising = list(rates_rps)
+        for i in range(1, len(rising)):  # more in flight never answer fewer
+            rising[i] = maximum(rising[i], rising[i - 1] * (1 + 1e-9))
+        self.users: Any = some(users)
+        self.rounds_s: Any = some([n / rate for n, rate in zip(users, rising, strict=True)])
+        self.fields: dict[str, Any] = {
+            n: x if isinstance(x, float) else some(x) for n, x in fields.items()
+        }
+        self.like = like
+
+    def only(self, at: Any) -> "Flights":
+        """Keep some deployments of a stack.
+
+        Parameters
+        ----------
+        at : array of int
+            Their places.
+
+        Returns
+        -------
+        Flights
+            Of these.
+        """
+        kept = object.__new__(Flights)
+        kept.like = self.like
+        kept.users, kept.rounds_s = self.users[:, at], self.rounds_s[:, at]
+        kept.fields = {
+            n: column[:, at] if hasattr(column, "__array__") else column
+            for n, column in self.fields.items()
+        }
+        return kept
+
+    @property
+    def most_rps(self) -> Number:
+        """Most requests answered a second, whatever is in flight [requests/s]."""
+        return self.users[-1] / self.rounds_s[-1]
+
+    def at(self, rate_rps: Number) -> "Flying":
+        """Let requests come at a rate.
+
+        Parameters
+        ----------
+        rate_rps : float or array
+            Requests a second, below what is answered at most [requests/s].
+
+        Returns
+        -------
+        Flying
+            Who is in flight then, and for how long.
+        """
+        return Flying(self, rate_rps)
+
+    def within_rps(self, limits: Sequence[tuple[str, float, float]]) -> float:
+        """Find the largest rate at which percentiles stay within their limits.
+
+        Parameters
+        ----------
+        limits : sequence of (str, float, float)
+            A quantity, a percent, and the longest time [s].
 
         Returns
         -------
         float
-            The least [s].
+            Of one deployment; 0 where no rate does [requests/s].
         """
-        return self._ceilings[quantity]
+        low, high = 0.0, FULL * self.most_rps
+        while high - low > CLOSE * self.most_rps:
+            middle = (low + high) / 2
+            there = self.at(middle)
+            if all(there.percentile_s(what, at) <= bound_s for what, at, bound_s in limits):
+                low = middle
+            else:
+                high = middle
+        return low
+
+
+@dataclass(frozen=True)
+class Flying:
+    """Requests in flight where they come at a rate.
+
+    Attributes
+    ----------
+    flights : Flights
+        A deployment, or a stack of them.
+    rate_rps : float or array
+        Requests a second, below what is answered at most [requests/s].
+    """
+
+    flights: Flights
+    rate_rps: Number
 
     @cached_property
-    def rate_rps(self) -> float:
-        """Requests it answers a second [requests/s]."""
-        return self.served.output_tok_s / self.served.work.output_tokens
+    def law(self) -> Law:
+        """Shares of the numbers of requests in flight."""
+        return law_of(self.flights.users, self.flights.rounds_s, self.rate_rps)
+
+    def spread(self, users: Number) -> Arriving:
+        """List what latencies are made of while so many are in flight.
+
+        Parameters
+        ----------
+        users : float or array
+            Requests in flight.
+
+        Returns
+        -------
+        Arriving
+            That of as many users, with the prompts that come at the rate.
+        """
+        rate_rps = self.rate_rps
+        low, share = interval(self.flights.users, users)
+        held: dict[str, Any] = {
+            name: column if isinstance(column, float) else between(column, low, share)
+            for name, column in self.flights.fields.items()
+        }
+        found = Arriving(*self.flights.like)._replace(**held)
+        busy = minimum(rate_rps * found.service_s, FULL)
+        # of the time, what prompts add to steps; those who come meanwhile are computed next, and
+        # where decoding pauses until none is left, before the next token
+        mixed, waits = found.full_s < math.inf, minimum(rate_rps * found.added_s, FULL)
+        own_s = found.service_s / found.output_tokens  # who come while its prompt is computed, too
+        met = rate_rps * found.mean_tokens * (found.step_s + own_s) / (1 - waits)
+        met = where(found.waited_s > 0, met, 0.0)
+        clump = where(mixed, 1 - waits * waits, (1 - waits) ** 2)
+        return found._replace(
+            full=minimum(met * found.own_full, 1.0),
+            last=met * found.own_last,
+            clump=where(found.own_full < 1, 1 / clump, 1.0),
+            busy=busy,
+        )
+
+    def percentile_s(self, quantity: str, percent: float, *, times: float = 1.0) -> Number:
+        """Compute a percentile of a latency.
+
+        Parameters
+        ----------
+        quantity : str
+            One of `spec.TAILED`.
+        percent : float
+            Percent of them that are no longer.
+        times : float
+            On the steps that carry prompts.
+
+        Returns
+        -------
+        float or array
+            The latency [s].
+        """
+        law = self.law
+        usual, rare = self.spread(minimum(1 + law.mean, law.most)), self.spread(law.found(percent))
+        if quantity == "itl":
+            usual, rare = (
+                one._replace(full=minimum(one.full * times, 1.0), last=one.last * times)
+                for one in (usual, rare)
+            )
+        within_s, beside_s = quantile_s(usual, quantity, percent), quantile_s(rare, quantity, 50)
+        if percent < 50:
+            return minimum(within_s, beside_s)
+        # what varies apart is off as the sides of a right angle are long
+        middle_s = quantile_s(usual, quantity, 50)
+        off_s = [maximum(one - middle_s, 0.0) for one in (within_s, beside_s)]
+        found = middle_s + (off_s[0] * off_s[0] + off_s[1] * off_s[1]) ** 0.5
+        if quantity in ("itl", "tpot"):
+            return found
+        # who waits for room does so while each place in the line takes an answer's time
+        spare_rps = self.flights.most_rps - self.rate_rps
+        room_s = log(maximum(law.waiting / (1 - percent / 100), 1.0)) / spare_rps
+        late_s = room_s + quantile_s(self.spread(law.most), quantity, 50)
+        return where(room_s > 0, maximum(found, late_s), found)
+
+
+@partial(calibration.cache_until_reload, size=2048)
+def flights(deployment: Deployment, workload: Workload, family: str | None = None) -> Flights:
+    """Ask the law of a deployment at some numbers of requests in flight.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        The deployment.
+    workload : Workload
+        Prompt and answer; its concurrency is not used.
+    family : str, optional
+        Family of the engine; that of the deployment if omitted.
+
+    Returns
+    -------
+    Flights
+        From one request to as many as are in progress at once.
+
+    Raises
+    ------
+    BadInput
+        When the engine does not start.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> 10 < flights(one, Workload(1000, 200)).most_rps < 100
+    True
+    """
+    most = most_running(deployment, workload)
+    if not most:
+        raise BadInput("gpu", "the deployment does not start: no sequence has room in the cache.")
+    users = knots(most)
+    served = [_apart(deployment, workload, n, family).served for n in users]
+    return of_served(users, served)
+
+
+def of_served(users: Sequence[Number], served: Sequence[Served]) -> Flights:
+    """Take the closed loops of as many users as are in flight.
+
+    Parameters
+    ----------
+    users : sequence of int
+        Numbers of requests in flight.
+    served : sequence of Served
+        The loop of each, none of whose users ask at the same moment.
+
+    Returns
+    -------
+    Flights
+        Of one deployment.
+
+    Examples
+    --------
+    >>> from llmcap_kernel import catalog
+    >>> from llmcap_kernel.serving import serve
+    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> loops = [serve(one, Workload(1000, 200, users)) for users in (1, 8)]
+    >>> of_served((1, 8), loops).most_rps == loops[1].output_tok_s / 200
+    True
+    """
+    rates = [one.output_tok_s / one.work.output_tokens for one in served]
+    spreads = [spread_of(one) for one in served]
+    columns = {name: [float(getattr(one, name)) for one in spreads] for name in NUMBERS}
+    alike = {name: column[0] for name, column in columns.items() if len(set(column)) == 1}
+    return Flights(users, rates, columns | alike, spreads[0])
+
+
+def _apart(deployment: Deployment, workload: Workload, users: int, family: str | None) -> Estimates:
+    load = replace(workload, concurrency=users)
+    return calibration.estimates(deployment, load, family=family).apart()
 
 
 @dataclass(frozen=True)
@@ -103,51 +378,32 @@ class AtRate:
 
     Attributes
     ----------
-    deployment : Deployment
-        The deployment.
-    workload : Workload
-        Prompt and answer; its concurrency is not used.
+    estimates : Estimates
+        Users at once, about as many as the rate keeps in flight, none of whom ask at the same
+        moment: their ceiling bounds percentiles from below.
     rate_rps : float
         Requests a second [requests/s].
-    family : str
-        Family of the engine.
     """
 
-    deployment: Deployment
-    workload: Workload
+    estimates: Estimates
     rate_rps: float
-    family: str
-
-    @property
-    def states(self) -> tuple[State, ...]:
-        """Some numbers of requests in flight, from one to as many as have room."""
-        return _states(self.deployment, replace(self.workload, concurrency=1), self.family)
-
-    @property
-    def _factors(self) -> dict[str, tuple[float, float, str]]:
-        """The interval of each mean over the mean, and its reason."""
-        return _intervals(self.deployment, self.states[-1].users, self.workload, self.family)
 
     @cached_property
-    def most_answered_rps(self) -> Estimate:
-        """Most requests answered a second, whatever is in flight [requests/s].
+    def flights(self) -> Flights:
+        """The deployment by the requests in flight."""
+        load = self.estimates.served.workload or Workload(1, 1)
+        alone = replace(load, concurrency=1)
+        return flights(self.estimates.deployment, alone, self.estimates.family)
 
-        Beyond it the queue of this closed form grows without end. `tails.saturates_rps` is where
-        that of the step loop does, which counts a batch's steps one by one: 10% apart, or so.
-        """
-        low, high, reason = self._factors["output_tok_s"]
-        most = max(state.rate_rps for state in self.states)
-        ceiling = max(s.ceiling.output_tok_s / s.served.work.output_tokens for s in self.states)
-        return Estimate(most, most * low, min(most * high, ceiling), ceiling, reason)
+    @property
+    def answered(self) -> bool:
+        """Whether the rate is below what is answered at most."""
+        return self.rate_rps < self.flights.most_rps
 
     @cached_property
-    def in_flight(self) -> Estimate:
+    def in_flight(self) -> float:
         """Mean requests in flight, those that wait for room included."""
-        low, high, reason = self._factors["e2e_s"]
-        values = [_Flight(self.states, self.rate_rps * time).mean for time in (1, low, high)]
-        best = _Flight(self.states, self.rate_rps, at_ceiling=True).mean
-        value = max(values[0], best)
-        return Estimate(value, max(min(values[1], value), best), values[2], best, reason)
+        return float(self.flights.at(self.rate_rps).law.mean) if self.answered else math.inf
 
     def percentile(self, quantity: str, percent: float) -> Estimate:
         """Estimate a percentile of a latency.
@@ -162,8 +418,10 @@ class AtRate:
         Returns
         -------
         Estimate
-            Value, interval and ceiling [s]; the end is infinite where the rate may be
-            more than is served.
+            Value, interval and ceiling [s]. An end follows from steps that are as much faster or
+            slower as the interval of the mean gap has it, queues included, and is no nearer than
+            that of its own mean; where such steps no longer answer the rate, it is that at 95%
+            of what they answer.
 
         Raises
         ------
@@ -173,220 +431,59 @@ class AtRate:
         """
         quantity = one_of("quantity", quantity, TAILED)
         check_percent(percent)
-        self._check()
-        return self._estimate(quantity, percent)
-
-    def mean(self, quantity: str) -> Estimate:
-        """Estimate the mean of a latency.
-
-        Parameters
-        ----------
-        quantity : str
-            One of `spec.TAILED`.
-
-        Returns
-        -------
-        Estimate
-            Value, interval and ceiling [s].
-
-        Raises
-        ------
-        BadInput
-            When the quantity is not known, or the rate is more than is served.
-        """
-        quantity = one_of("quantity", quantity, TAILED)
-        self._check()
-        return self._estimate(quantity, None)
-
-    def _check(self) -> None:
-        most = self.most_answered_rps.value
-        if self.rate_rps >= most:
+        most = self.flights.most_rps
+        if not self.answered:
             message = f"rate_rps is {self.rate_rps:g}: this deployment serves at most {most:.3g}"
             raise BadInput(
                 "rate_rps", f"{message} requests/s, so its queue would grow without end."
             )
+        ceiling = ceiling_s(self.estimates.ceiling, quantity, percent)
+        steps, means = (self.estimates.width(MEANS[name]) for name in ("itl", quantity))
 
-    def _estimate(self, quantity: str, percent: float | None) -> Estimate:
-        ends = (self.end_s(quantity, percent, end) for end in ("value", "low", "high", "ceiling"))
-        value, low, high, ceiling = ends
-        return Estimate(value, low, high, ceiling, self._factors[MEANS[quantity]][2])
+        def end_s(end: str, at: float, name: str) -> float:
+            faster, slower = catalog.table("tails")["widths"][name]
+            low = end == "low"
+            time, mean = (cast("float", one[not low]) for one in (steps, means))
+            # where every time is so much longer, as many more come in the time of a step
+            rate = min(self.rate_rps * time, max(BREAKS * most, self.rate_rps))
+            loads = ((self.rate_rps, mean), (rate, time))
+            times = 1 / DOUBTED if low else DOUBTED
+            found = (
+                factor * self.flights.at(there).percentile_s(quantity, at, times=times)
+                for there, factor in loads
+            )
+            return min(found) / faster if low else max(found) * slower
 
-    def end_s(self, quantity: str, percent: float | None, end: str) -> float:
-        """Compute one end of an estimate.
+        low, high = in_order(end_s, quantity, percent)
+        value = max(self.flights.at(self.rate_rps).percentile_s(quantity, percent), ceiling)
+        return Estimate(value, min(max(low, ceiling), value), max(high, value), ceiling, means[2])
+
+    def derived(self, quantity: str, percent: float) -> tuple[Line, ...]:
+        """List how a percentile comes about.
 
         Parameters
         ----------
         quantity : str
             One of `spec.TAILED`.
-        percent : float or None
-            Percent of them that are no longer; None for the mean.
-        end : str
-            "value", "low", "high" or "ceiling".
+        percent : float
+            Percent of them that are no longer.
 
         Returns
         -------
-        float
-            The latency; infinite where the rate is more than is served [s].
+        tuple of Line
+            The requests in flight, the steps with prompts, and the percentile.
         """
-        ceiling = _Flight(self.states, self.rate_rps, at_ceiling=True).latency_s(quantity, percent)
-        if end == "ceiling":
-            return ceiling
-        low, high, _ = self._factors[MEANS[quantity]]
-
-        def taken_s(time: float, at: float | None = percent) -> float:
-            # where every time is so much longer, as many more come in the time of a step
-            return time * _Flight(self.states, self.rate_rps * time).latency_s(quantity, at)
-
-        def end_s(which: str, at: float, name: str) -> float:
-            faster, slower = catalog.table("tails")["widths"][name]
-            time = min(low / faster, 1.0) if which == "low" else max(high * slower, 1.0)
-            return taken_s(time, at)
-
-        if end == "value":
-            found = taken_s(1.0)
-        elif percent is None:
-            found = taken_s(low if end == "low" else high)
-        else:
-            found = in_order(end_s, quantity, percent)[end == "high"]
-        return max(found, ceiling)
-
-
-class _Flight:
-    """Shares of the numbers of requests in flight at one rate."""
-
-    def __init__(self, states: tuple[State, ...], rate_rps: float, at_ceiling: bool = False):
-        self.states, self.ceiling = states, at_ceiling
-        work = states[0].served.work
-        rates = [
-            s.ceiling.output_tok_s / work.output_tokens if at_ceiling else s.rate_rps
-            for s in states
-        ]
-        self.most_rps = max(rates)
-        self.busy = rate_rps / self.most_rps
-        users = [s.users for s in states]
-        self.shares = _shares(rate_rps, users, rates) if self.busy < 1 else []
-        self.users = users
-
-    @property
-    def waiting(self) -> float:
-        """Share of the requests that find as many in flight as have room."""
-        return self.shares[-1] / (1 - self.busy)
-
-    @property
-    def mean(self) -> float:
-        """Mean requests in flight."""
-        if self.busy >= 1:
-            return math.inf
-        within = sum(n * share for n, share in enumerate(self.shares[:-1]))
-        last = len(self.shares) - 1
-        return within + self.waiting * (last + self.busy / (1 - self.busy))
-
-    def latency_s(self, quantity: str, percent: float | None) -> float:
-        """A percentile over all states, or the mean."""
-        if self.busy >= 1:
-            return math.inf
-        parts = sorted(self._parts(quantity))
-        if percent is None:
-            return sum(x * share for x, share in parts) / sum(share for _, share in parts)
-        return _weighted(parts, percent / 100)
-
-    def _parts(self, quantity: str) -> Iterator[tuple[float, float]]:
-        """Latencies with the share of the requests, or of the tokens, that have them."""
-        for state, share in zip(self.states, self._arrival_shares(), strict=True):
-            if share < LEAST:
-                continue
-            if self.ceiling:
-                yield state.ceiling_s(quantity), share
-                continue
-            for value, part in zip(state.latencies_s(quantity), SHARES, strict=True):
-                yield value, share * part
-        if self.waiting >= LEAST:
-            yield from self._waits(quantity)
-
-    def _waits(self, quantity: str) -> Iterator[tuple[float, float]]:
-        """Latencies of those who wait for room: each place in the line takes an answer's time."""
-        state = self.states[-1]
-        values = state.latencies_s(quantity)
-        if self.ceiling:
-            values = (state.ceiling_s(quantity),) * len(PERCENTS)
-        for value, percent, part in zip(values, PERCENTS, SHARES, strict=True):
-            if quantity in ("ttft", "e2e"):
-                place = 1 + math.log(1 - percent / 100) / math.log(self.busy)
-                value += place / self.most_rps
-            yield value, self.waiting * part
-
-    def _arrival_shares(self) -> list[float]:
-        """Shares of the states, its own request counted, as an arrival finds them with room."""
-        out = [0.0] * len(self.states)
-        for others, share in enumerate(self.shares[:-1]):
-            at = bisect_right(self.users, others + 1) - 1
-            if at == len(out) - 1:
-                out[at] += share
-                continue
-            low, high = self.users[at], self.users[at + 1]
-            beyond = (others + 1 - low) / (high - low)
-            out[at] += share * (1 - beyond)
-            out[at + 1] += share * beyond
-        return out
-
-
-def _shares(rate_rps: float, users: list[int], rates: list[float]) -> list[float]:
-    """Shares of 0, 1, 2, ... requests in flight, up to as many as have room."""
-    logs, at = [0.0], 0
-    for n in range(1, users[-1] + 1):
-        while users[at + 1 if at + 1 < len(users) else at] < n:
-            at += 1
-        if at + 1 < len(users):
-            low, high = users[at], users[at + 1]
-            answered_rps = rates[at] + (rates[at + 1] - rates[at]) * max(n - low, 0) / (high - low)
-        else:
-            answered_rps = rates[at]
-        logs.append(logs[-1] + math.log(rate_rps / answered_rps))
-    top = max(logs)
-    weights = [math.exp(x - top) for x in logs]
-    busy = rate_rps / max(rates)
-    whole = sum(weights) + weights[-1] * busy / (1 - busy)
-    return [x / whole for x in weights]
-
-
-def _weighted(parts: list[tuple[float, float]], rank: float) -> float:
-    """A quantile of values with shares, straight between the middles of two."""
-    whole = sum(share for _, share in parts)
-    below, last = 0.0, (parts[0][0], 0.0)
-    for value, share in parts:
-        middle = (below + share / 2) / whole
-        if middle >= rank:
-            before, at = last
-            return before + (value - before) * (rank - at) / (middle - at) if middle > at else value
-        below, last = below + share, (value, middle)
-    return parts[-1][0]
-
-
-@partial(calibration.cache_until_reload, size=64)
-def _states(deployment: Deployment, workload: Workload, family: str) -> tuple[State, ...]:
-    most = most_running(deployment, workload)
-    if not most:
-        raise BadInput("gpu", "the deployment does not start: no sequence has room in the cache.")
-    steps = (most ** (i / (STATES - 1)) for i in range(STATES))
-    found = []
-    for users in sorted({round(x) for x in steps}):
-        load = replace(workload, concurrency=users)
-        made = calibration.estimates(deployment, load, family=family).apart()
-        found.append(State(users, made.served, made.ceiling))
-    return tuple(found)
-
-
-@partial(calibration.cache_until_reload, size=64)
-def _intervals(
-    deployment: Deployment, users: int, workload: Workload, family: str
-) -> dict[str, tuple[float, float, str]]:
-    load = replace(workload, concurrency=users)
-    made = calibration.estimates(deployment, load, family=family)
-    out = {}
-    for mean in ("output_tok_s", *MEANS.values()):
-        e = made.of(mean, bounded=False)
-        out[mean] = (e.low / e.value, e.high / e.value, e.reason)
-    return out
+        there = self.flights.at(self.rate_rps)
+        middle, rare = (there.law.found(p) for p in (50, percent))
+        usual = there.spread(middle)
+        flight = f"{middle:,.3g} at p50, {rare:,.3g} at p{percent:g}"
+        value = self.percentile(quantity, percent).value
+        made = "requests in flight and what a step carries, each at its percentile"
+        return (
+            Line("in flight", f"births at {self.rate_rps:.3g}/s, deaths as answered", "", flight),
+            Line("steps with a prompt", "of another, of all steps", "", f"{usual.stalled:.1%}"),
+            Line(f"{quantity} p{percent:g}", made, "", explain.quantity(value, "s")),
+        )
 
 
 def at_rate(
@@ -401,7 +498,7 @@ def at_rate(
     workload : Workload
         Prompt and answer; its concurrency is not used.
     rate_rps : float
-        Requests a second, at random moments [requests/s].
+        Requests a second [requests/s].
     family : str, optional
         Family of the engine; that of the deployment if omitted.
 
@@ -424,93 +521,6 @@ def at_rate(
     True
     """
     number("rate_rps", rate_rps, 1e-9, 1e9, "requests/s")
-    made = AtRate(deployment, workload, rate_rps, family or deployment.engine.family)
-    _ = made.states
-    return made
-
-
-def rate_within(deployment: Deployment, workload: Workload, slo: Slo) -> Estimate:
-    """Compute the most requests a second within limits on latencies.
-
-    Parameters
-    ----------
-    deployment : Deployment
-        The deployment.
-    workload : Workload
-        Prompt and answer; its concurrency is not used.
-    slo : Slo
-        Limits to meet: of means and percentiles. Rent and price are not looked at.
-
-    Returns
-    -------
-    Estimate
-        Rate at which the estimates meet every limit; `low` and `high` are those at which
-        the unfavourable and the favourable ends of the intervals do, the ceiling what
-        the spec sheet allows. 0 where no rate does [requests/s].
-
-    Examples
-    --------
-    >>> from llmcap_kernel import catalog
-    >>> from llmcap_kernel.spec import Tail
-    >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
-    >>> within = rate_within(one, Workload(1000, 200), Slo(tails=(Tail("itl", 95, 0.030),)))
-    >>> within.low < within.value < within.high <= within.ceiling
-    True
-    """
-    widest = at_rate(deployment, workload, 1.0)
-    answered = widest.most_answered_rps
-
-    def most(end: str, top: float) -> float:
-        low, high = 0.0, top
-        while high - low > CLOSE * top:
-            middle = (low + high) / 2
-            if _holds(replace(widest, rate_rps=middle), slo, end):
-                low = middle
-            else:
-                high = middle
-        return low
-
-    ends = {end: most(end, getattr(answered, by)) for end, by in _ENDS.items()}
-    value, ceiling = ends["value"], max(ends.values())
-    low, high = min(ends["high"], value), max(ends["low"], value)
-    return Estimate(value, low, high, ceiling, answered.reason)
-
-
-# The end of a latency's interval, and that of the rate at which it is reached.
-_ENDS = {"value": "value", "high": "low", "low": "high", "ceiling": "ceiling"}
-
-
-def _holds(load: AtRate, slo: Slo, end: str) -> bool:
-    asked = [(t.quantity, t.percent, t.bound_s) for t in slo.tails]
-    means = (("itl", slo.itl_s), ("ttft", slo.ttft_s))
-    every = [*asked, *((name, None, bound_s) for name, bound_s in means if bound_s is not None)]
-    return all(load.end_s(name, percent, end) <= bound_s for name, percent, bound_s in every)
-
-
-def copies(rate_rps: float, each: Estimate) -> Estimate:
-    """Count the copies of a deployment that serve a rate.
-
-    Parameters
-    ----------
-    rate_rps : float
-        Requests a second of all [requests/s].
-    each : Estimate
-        Rate that one serves, as `rate_within` gives it [requests/s].
-
-    Returns
-    -------
-    Estimate
-        Copies; infinite where one serves nothing within the limits.
-
-    Examples
-    --------
-    >>> copies(10.0, Estimate(3.0, 2.0, 4.0, 6.0, ""))
-    Estimate(value=4, low=3, high=5, ceiling=2, reason='')
-    """
-
-    def count(one: float) -> float:
-        return math.ceil(rate_rps / one) if one > 0 else math.inf
-
-    return Estimate(
-        count(each.value), count(each.high), count(each.low), count(each.ceiling), each.reason
-    )
+    found = flights(deployment, replace(workload, concurrency=1), family)
+    usual = found.at(min(rate_rps, FULL * found.most_rps)).law.found(50)
+    return AtRate(_apart(deployment, workload, max(round(usual), 1), family), rate_rps)

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
@@ -82,6 +83,18 @@ def test_copies_are_counted_alike(name, shared):
     slo = Slo(ttft_s=4.0, usd_h=400.0, tails=(Tail("itl", 95, 0.08),))
     many = assert_alike(Workload(2000, 300, 400), slo, **shared, **SPACES[name])
     assert any(many.rows[i].copies > 1 for i in many.order)
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize(("rate", "most_copies"), [(3.0, None), (200.0, 12)])
+def test_percentiles_of_a_rate_are_alike(name, rate, most_copies):
+    slo = Slo(usd_h=400.0, ttft_s=4.0, tails=TAILS)
+    try:
+        assert_alike(Workload(900, 250), slo, rate=rate, most_copies=most_copies, **SPACES[name])
+    except BadInput as one:
+        with pytest.raises(BadInput, match=re.escape(str(one))):
+            asked = {"rate": rate, "most_copies": most_copies, "arrays": True}
+            design.search(Workload(900, 250), slo, **asked, **SPACES[name])
 
 
 @pytest.mark.parametrize("shared", [{"most_copies": 40}, {"rate": 25.0}], ids=["copies", "rate"])

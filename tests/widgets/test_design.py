@@ -12,10 +12,12 @@ from llmcap_kernel import calibration, design
 from llmcap_kernel.address import WHICH
 from llmcap_kernel.cli import main
 from llmcap_kernel.evidence import own
+from llmcap_kernel.explain import quantity
 from llmcap_kernel.simulation.percentiles import percentile
 from llmcap_kernel.spec import Slo, Tail, Workload
 from widgets.calculators import calculate
 from widgets.calculators.design import ASKED, FORM, PRESETS, _load, _ranked, _search, _title, view
+from widgets.figures import choices
 from widgets.form import inputs
 
 SMALL = {"model": "llama-3.1-8b", "in": 1000, "out": 200, "users": 4, "vendor": "amd"}
@@ -261,3 +263,34 @@ def test_the_words_of_two_limits_stand_apart(changed, at):
     said = {a["text"]: a for a in figure["layout"]["annotations"]}
     assert said["50 ms allowed"]["yanchor"] == "bottom"
     assert said["$30/h"]["yanchor"] == at
+
+
+def test_a_rate_says_from_where_on_more_gaps_meet_a_prompt():
+    """Its percentiles, too, are those of the rate, and not of as many users at once."""
+    made = view(FORM.defaults() | {"rate": 2.0})
+    (said,) = (one for one in made["sentences"] if "another user's prompt in them" in one)
+    assert said.startswith("Beyond ") and "requests/s of a copy, over 5% of the gaps" in said
+    state = FORM.defaults() | {"rate": 2.0}
+    best = _search(_load(state), inputs.limits(state), *(state[name] for name in ASKED)).winner
+    row = made["tables"][0]["rows"][0]
+    assert row[1:] == [quantity(best.percentile("itl", p).value, "s") for p in (50, 90, 95, 99)]
+
+
+def test_more_of_the_front_is_named_where_a_figure_is_wide():
+    """A note whose name is a width stands in figures from that width on, on no other words."""
+    made = view(FORM.defaults())["figure"]["layout"]
+    words = [a for a in made["annotations"] if a.get("xref", "x") == "x" and "yref" not in a]
+    wide = [a for a in words if "name" in a]
+    few = [a for a in words if a.get("font", {}).get("size") == 12 and a not in wide]
+    assert len(wide) > 1 and {a["name"] for a in wide} == {str(choices.WIDE_PX)}
+    ranges = (tuple(10**x for x in made[axis]["range"]) for axis in ("xaxis", "yaxis"))
+    panel = choices._Panel(*ranges, choices.WIDE_PANEL_PX)
+    boxes = [
+        panel.beside(
+            choices.Candidate(0, a["text"], 10 ** a["x"], 10 ** a["y"], "front", ""),
+            (a["xanchor"], a["yanchor"]),
+        )
+        for a in (*few, *wide)
+    ]
+    for i, one in enumerate(boxes):
+        assert not any(choices._overlap(one, other) for other in boxes[:i])

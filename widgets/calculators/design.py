@@ -12,7 +12,6 @@ from llmcap_kernel.design.space import CARDS
 from llmcap_kernel.explain import counted, quantity
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.simulation import PERCENTS
-from llmcap_kernel.simulation.percentiles import percentile
 
 from .. import constants
 from ..figures.choices import Candidate, Spread, cost_and_gap
@@ -306,9 +305,9 @@ def _headline(here):
     items = [
         _rent(here),
         _estimate("$/M output", e.usd_mtok, "USD/Mtok", here, "cards always busy"),
-        _estimate(_label("itl", which_gap), _of(e, "itl", which_gap), "s", here,
+        _estimate(_label("itl", which_gap), _of(here, "itl", which_gap), "s", here,
                   f"{quantity(e.tok_s_user.value, 'tok/s')} a user; {_measured(here)}", gap_s),
-        _estimate(_label("ttft", which_wait), _of(e, "ttft", which_wait), "s", here,
+        _estimate(_label("ttft", which_wait), _of(here, "ttft", which_wait), "s", here,
                   "under this load", wait_s),
     ]  # fmt: skip
     return [item for item in items if item]
@@ -323,11 +322,11 @@ def _label(latency, which):
     )
 
 
-def _of(estimates, latency, which):
+def _of(choice, latency, which):
     """The mean of a latency, or one of its percentiles."""
     if which == MEAN:
-        return getattr(estimates, f"{latency}_s")
-    return percentile(estimates, latency, float(which.removeprefix("p")))
+        return getattr(choice.estimates, f"{latency}_s")
+    return choice.percentile(latency, float(which.removeprefix("p")))
 
 
 def _measured(here):
@@ -402,7 +401,7 @@ def _candidate(found, choice, front, which, rented):
         choice.number,
         short_cards(choice.deployment),
         choice.usd_h_all if rented else choice.copies * choice.deployment.num_gpus,
-        1e3 * _of(choice.estimates, "itl", which).value,
+        1e3 * _of(choice, "itl", which).value,
         kind,
         "<br>".join((_title(choice), *wrap(found.reason(choice).sentence, LINE))),
     )
@@ -410,7 +409,7 @@ def _candidate(found, choice, front, which, rented):
 
 def _spread(here, which):
     """The gaps of the candidate that is looked at, for the panel below."""
-    made = [percentile(here.estimates, "itl", percent) for percent in PERCENTS]
+    made = [here.percentile("itl", percent) for percent in PERCENTS]
     bands = tuple((1e3 * one.low, 1e3 * one.value, 1e3 * one.high) for one in made)
     limited = None if which == MEAN else float(which.removeprefix("p"))
     return Spread(PERCENTS, bands, limited)
@@ -456,12 +455,12 @@ def _percentiles(found, here):
     """Every latency from its middle to its tail, and what held four measurements of five."""
     rows = []
     for name, label in LATENCIES.items():
-        made = [percentile(here.estimates, name, percent) for percent in PERCENTS]
+        made = [here.percentile(name, percent) for percent in PERCENTS]
         rows.append([label, *(quantity(one.value, "s") for one in made)])
         low, high = zip(*(answers.ends(one, "s") for one in made), strict=True)
         rows += [[f"{label}, from", *low], [f"{label}, to", *high]]
     return {
-        "caption": f"Percentiles at {_in_flight(found, here)}",
+        "caption": f"Percentiles at {_load_of(found, here)}",
         "columns": ["Latency", *(f"p{percent:g}" for percent in PERCENTS)],
         "rows": rows,
         "highlight": [],
@@ -469,11 +468,14 @@ def _percentiles(found, here):
     }
 
 
-def _in_flight(found, here):
+def _load_of(found, here):
+    """What a copy has to do: where a rate is answered that, and the requests in flight if not."""
     users = here.workload.concurrency
     who = counted(users, "user")
     if found.asked.rate is not None:
         who = f"{counted(users, 'request')} in flight"
+    if here.at_rate is not None:
+        who = f"{here.rate_rps:.3g} requests/s"
     return f"{who} of each copy" if here.copies > 1 else who
 
 
@@ -529,7 +531,9 @@ def _sentences(found, here, rates, eased):
         said += _bursts(here)
         most = design.users_within(here.deployment, here.workload, here.slo)
         why = design.why_no_more(here.deployment, here.workload, here.slo, most)
-        said += [why] if why else []
+    else:
+        why = design.why_no_faster(here)
+    said += [why] if why else []
     if found.asked.desk_cards is not None:
         said.append(
             f"Cards of workstations: four at most in a deployment, {found.asked.desk_cards:,} in "
@@ -551,7 +555,7 @@ def _sentences(found, here, rates, eased):
 
 def _bursts(here):
     """Why the slowest first tokens of users come so late, where they do."""
-    p90, p95 = (percentile(here.estimates, "ttft", p).value for p in (90, 95))
+    p90, p95 = (here.percentile("ttft", p).value for p in (90, 95))
     share = here.estimates.served.burst_share
     if here.workload.concurrency < 2 or p95 < 2 * p90:
         return []

@@ -15,7 +15,7 @@ HEIGHT, SPREAD_HEIGHT = 290, 190
 SPREAD = 0.30  # of the figure's height, and the gap above it
 BETWEEN = 0.16
 PICK = "pick"  # the input that a click on a mark sets to its id
-NAMED = 4  # points of the front that are named
+NAMED, NAMED_WIDE = 4, 10  # points of the front that are named, on a phone and in a wide figure
 
 
 @dataclass(frozen=True)
@@ -106,11 +106,14 @@ def cost_and_gap(
     gaps = [c.gap_ms for c in candidates] + ([gap_ms] if gap_ms else [])
     across = (min(rents, default=1) / 1.3, max(rents, default=1) * 1.6)
     up = (min(gaps, default=1) / 1.25, max(gaps, default=1) * 1.25)
-    panel = _Panel(across, up)
-    words = panel.limits(gap_ms, usd_h)
+    panels = _Panel(across, up), _Panel(across, up, WIDE_PANEL_PX)
+    said_at = [one.limits(gap_ms, usd_h) for one in panels]
+    words = said_at[0]
     shapes, said = _limits(gap_ms, usd_h, at_foot=len(words) == 2 and words[1][1] < LINE_PX)
-    taken = words + ([panel.ring(here)] if here else [])
-    labels = _names(candidates, here, panel, taken)
+    rings = [[one.ring(here)] if here else [] for one in panels]
+    taken = [[*one, *ring] for one, ring in zip(said_at, rings, strict=True)]
+    taken[1] += panels[1].lines(gap_ms, usd_h)
+    labels = _names(candidates, here, panels, taken)
     axes = {"xaxis": log_axis(cost_title, *across), "yaxis": log_axis(gap_title, *up)}
     if spread:
         axes["yaxis"]["domain"] = [SPREAD + BETWEEN, 1]
@@ -215,6 +218,7 @@ def _marks(kind, candidates):
 
 # What the panel of marks has on a phone, where names have the least room [px].
 PANEL_PX = (285, 220)
+WIDE_PX, WIDE_PANEL_PX = 640, (560, 220)  # a figure from this width on, and its panel
 LETTER_PX, LINE_PX = 7, 16
 BESIDE_PX, ABOVE_PX = 9, 3  # from a mark to its name
 RING_PX = 20
@@ -228,12 +232,13 @@ class _Panel:
 
     across: tuple[float, float]
     up: tuple[float, float]
+    size: tuple[float, float] = PANEL_PX
 
     def x(self, cost):
-        return PANEL_PX[0] * _share(cost, *self.across)
+        return self.size[0] * _share(cost, *self.across)
 
     def y(self, gap_ms):
-        return PANEL_PX[1] * _share(gap_ms, *self.up)
+        return self.size[1] * _share(gap_ms, *self.up)
 
     def beside(self, candidate, corner):
         """The room between a mark and the end of its name: left, bottom, right, top.
@@ -255,7 +260,7 @@ class _Panel:
 
     def limits(self, gap_ms, usd_h):
         """The room that the words of the limits take."""
-        (right, top), out = PANEL_PX, []
+        (right, top), out = self.size, []
         if gap_ms:
             low, wide = self.y(gap_ms), LETTER_PX * len(GAP.format(gap_ms))
             out.append((right - wide, low, right, low + LINE_PX))
@@ -266,33 +271,60 @@ class _Panel:
             out.append(below if out and _overlap(above, out[0]) else above)
         return out
 
+    def lines(self, gap_ms, usd_h):
+        """The room of their dotted lines, which a name in a wide figure need not cross."""
+        right, top = self.size
+        out = []
+        if gap_ms:
+            out.append((0, self.y(gap_ms) - 1, right, self.y(gap_ms) + 1))
+        if usd_h:
+            out.append((self.x(usd_h) - 1, 0, self.x(usd_h) + 1, top))
+        return out
+
 
 def _share(value, low, high):
     """How far a value is along a logarithmic axis."""
     return log10(value / low) / log10(high / low)
 
 
-def _names(candidates, here, panel, taken):
-    """Name the few of the front whose names cover neither marks nor other words."""
-    marks = [(panel.x(one.cost), panel.y(one.gap_ms)) for one in candidates]
-    front = [one for one in candidates if one.kind == "front" and one is not here]
+def _names(candidates, here, panels, words):
+    """Name some of the front: a few that have room on a phone, and more in a wide figure.
+
+    The name of a note that needs a wide figure is the least width.
+    """
     named = {here.label} if here else set()
-    notes: list[dict] = []
-    for one in front:
+    phone, wide = panels
+    few = _free(candidates, here, phone, words[0], named)[:NAMED]
+    taken = [*words[1], *(wide.beside(*one) for one in few)]
+    named |= {one.label for one, _ in few}
+    more = _free(candidates, here, wide, taken, named)[: NAMED_WIDE - len(few)]
+    notes = [_name(one, *corner) for one, corner in few]
+    return notes + [_name(one, *corner) | {"name": str(WIDE_PX)} for one, corner in more]
+
+
+def _front(candidates, here):
+    return [one for one in candidates if one.kind == "front" and one is not here]
+
+
+def _free(candidates, here, panel, taken, named):
+    """Those of the front for whose names there is room, and where."""
+    marks = [(panel.x(one.cost), panel.y(one.gap_ms)) for one in candidates]
+    taken, named, found = list(taken), set(named), []
+    for one in _front(candidates, here):
         places = ((corner, panel.beside(one, corner)) for corner in CORNERS)
-        free = ((corner, box) for corner, box in places if _is_free(box, marks, taken))
+        free = ((c, box) for c, box in places if _is_free(box, marks, taken, panel.size))
         corner, box = next(free, (None, None))
-        if corner and one.label not in named and len(notes) < NAMED:
-            notes.append(_name(one, *corner))
+        if corner and one.label not in named:
+            found.append((one, corner))
             named.add(one.label)
-            taken = [*taken, box]
-    return notes
+            taken.append(box)
+    return found
 
 
-def _is_free(box, marks, taken):
+def _is_free(box, marks, taken, size):
     """Whether a name lies inside the panel, on no mark and on no other words."""
     left, low, right, high = box
-    if left < 0 or low < 0 or right > PANEL_PX[0] or high > PANEL_PX[1]:
+    if left < 0 or low < 0 or right > size[0] or high > size[1]:
         return False
     if any(left < x < right and low < y < high for x, y in marks):
         return False

@@ -100,6 +100,8 @@ export async function drawFigure(box, figure, ask) {
   }
   box.llmcapFigure = figure;
   const { data, layout } = colours(figure, box);
+  // A note whose name is a width stands in a figure that is as wide.
+  layout.annotations = layout.annotations?.filter(({ name }) => !(box.clientWidth < Number(name)));
   // It is told once: at each telling Plotly compares all of it, and has the page laid out.
   return Plotly.react(box, data, layout, box.data ? undefined : CONFIG);
 }
