@@ -45,7 +45,7 @@ def knots(most: Number) -> tuple[Number, ...]:
     Examples
     --------
     >>> knots(100)
-    (1, 2, 3, 4, 5, 6, 8, 12, 17, 24, 34, 49, 70, 100)
+    (1, 2, 3, 4, 5, 6, 8, 12, 17, 24, 35, 49, 70, 100)
     """
     steps = (floor(most ** (i / (STATES - 1)) + 0.5) for i in range(STATES))
     return tuple(minimum(maximum(step, i), most) for i, step in enumerate(steps, 1))
