@@ -70,7 +70,7 @@ def test_the_memory_adds_up_to_one_card_and_what_is_asked_beyond(values):
             "good",
             "every limit is met",
         ),
-        ({"users": 8}, "warn", "likely met"),
+        ({"gpu": "H200 SXM 141GB", "cards": 1}, "warn", "likely met"),
         ({"model": "Qwen3 32B", "gpu": "L40S"}, "bad", "over the limit of 50 ms"),
         ({"users": 64, "context": "128K"}, "bad", "have room"),
         ({"gpu": "H200 SXM 141GB", "cards": 8}, "bad", "over the budget of $30 an hour"),
