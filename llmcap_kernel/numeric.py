@@ -6,6 +6,7 @@ arrays they broadcast.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -259,8 +260,11 @@ def interval(knots: Any, x: Number) -> tuple[Any, Number]:
     ((1, 0.5), (1, 1.0))
     """
     place: Any = 0
-    for knot in knots[1:-1]:
-        place = place + (x >= knot)
+    if isinstance(knots, tuple) and not hasattr(x, "__array__"):
+        place = bisect_right(knots, x, 1, len(knots) - 1) - 1
+    else:
+        for knot in knots[1:-1]:
+            place = place + (x >= knot)
     low, high = between(knots, place, 0.0), between(knots, place, 1.0)
     return place, minimum((x - low) / maximum(high - low, 1e-300), 1.0)
 

@@ -85,8 +85,13 @@ def test_copies_are_counted_alike(name, shared):
     assert any(many.rows[i].copies > 1 for i in many.order)
 
 
-@pytest.mark.parametrize("name", SPACES)
-@pytest.mark.parametrize(("rate", "most_copies"), [(3.0, None), (200.0, 12)])
+RATES = ((3.0, None), (200.0, 12))  # one that a copy answers, and one that takes many
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "most_copies"),
+    [(name, *RATES[i % 2]) for i, name in enumerate(SPACES)],
+)
 def test_percentiles_of_a_rate_are_alike(name, rate, most_copies):
     slo = Slo(usd_h=400.0, ttft_s=4.0, tails=TAILS)
     try:

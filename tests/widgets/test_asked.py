@@ -66,7 +66,7 @@ def answer(name, text, query=""):
         ("calculate", "Qwen3-32B-AWQ on L40S", {"weights": "int4-awq"}),
         ("vram", "at 32Ki on RTX 4090", {"ctx": 32_768, "gpu": "rtx-4090"}),
         ("design", "2 requests/s of qwen3-8b", {"rate": 2, "model": "qwen3-8b"}),
-        ("design", "gpt-oss-120b 50 rps, ttft 1 s", {"rate": 50, "model": "gpt-oss-120b"}),
+        ("design", "gpt-oss-120b 5 rps, ttft 1 s", {"rate": 5, "model": "gpt-oss-120b"}),
         ("design", "5 qps qwen3-8b on AMD", {"rate": 5, "vendor": "amd"}),
         ("design", "llama 70b, 20 users", {"model": "llama-3.3-70b"}),
         ("vram", "llama-8B on an L4", {"model": "llama-3.1-8b", "gpu": "l4"}),
