@@ -126,6 +126,9 @@ def change(page, root, control, value):
         entry.blur()
 
 
+FEWER = {"design": "?gpus=h100-sxm,h200-sxm"}  # a search of all cards shows no more of an input
+
+
 def some_of(controls, name):
     """What is tried: of columns side by side the first, of what is searched one of a kind."""
     if name == "design":
@@ -135,7 +138,7 @@ def some_of(controls, name):
 
 @pytest.mark.parametrize("name", CALCULATORS)
 def test_every_input_gives_what_python_gives_here(reader, name):
-    root = reader.open(f"apps/{name}/")
+    root = reader.open(f"apps/{name}/{FEWER.get(name, '')}")
     assert shown(root) == computed(name, shown(root)["query"])
     for each in some_of(Calculator(name).whole()["controls"], name):
         here = {c["name"]: c for c in Calculator(name, shown(root)["query"]).whole()["controls"]}
