@@ -418,7 +418,9 @@ def _drafted(d: Deployment) -> int:
     return d.speculation.tokens if d.speculation else 0
 
 
-def kv_sequence_bytes(deployment: Deployment, context_tokens: Number) -> Number:
+def kv_sequence_bytes(
+    deployment: Deployment, context_tokens: Number, *, running: bool = False
+) -> Number:
     """Compute the cache that one sequence needs on the card that holds the most.
 
     Parameters
@@ -427,12 +429,14 @@ def kv_sequence_bytes(deployment: Deployment, context_tokens: Number) -> Number:
         The deployment.
     context_tokens : float or array
         Tokens of the sequence [tokens].
+    running : bool
+        Whether its prompt is computed; else what the engine asks for to take it in, which is more
+        where layers keep windows.
 
     Returns
     -------
     float or array
-        Whole pages and states, with those of a draft model; where layers differ, what the
-        engine asks for to take it in [bytes].
+        Whole pages and states, with those of a draft model [bytes].
 
     Examples
     --------
@@ -444,12 +448,13 @@ def kv_sequence_bytes(deployment: Deployment, context_tokens: Number) -> Number:
     d = deployment
     if is_grouped(d):
         cut = layout(d)
-        total = cut.blocks(context_tokens) * cut.block_bytes
+        total = cut.blocks(context_tokens, running=running) * cut.block_bytes
     else:
         paged = paged_tokens(context_tokens=context_tokens, block_tokens=d.block_tokens)
         total = kept_bytes(d, paged)
     if d.speculation and d.speculation.draft is not None:
-        total = total + kv_sequence_bytes(bandwidth.draft_deployment(d), context_tokens)
+        draft = bandwidth.draft_deployment(d)
+        total = total + kv_sequence_bytes(draft, context_tokens, running=running)
     return total
 
 

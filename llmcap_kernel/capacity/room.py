@@ -86,7 +86,7 @@ def room_for(
     pool = memory.pool_bytes
     prefix = prefix_bytes(d, shared_prefix_tokens, context_tokens) if shared_prefix_tokens else 0.0
     admission = float(admission_bytes(d, context_tokens))
-    sequence = kv_sequence_bytes(d, context_tokens) - admission - prefix * hit_share
+    sequence = kv_sequence_bytes(d, context_tokens, running=True) - prefix * hit_share
     longest, blocks, once = _longest_bytes(d), _state_blocks(d, pool), prefix + admission
     starts = pool >= max(once + sequence, longest) and not refuses(d, blocks)
     most = sequences_in(d, pool - once, sequence) if starts else 0

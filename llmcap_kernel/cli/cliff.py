@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> Answer:
     rows = tuple(
         {
             "context_tokens": length,
-            "bytes_per_user": capacity.ledger(d, context_tokens=length).kv_bytes_per_sequence,
+            "bytes_per_user": capacity.kv_sequence_bytes(d, length, running=True),
             "users_before_the_cut": smooth,
             "users": whole,
         }

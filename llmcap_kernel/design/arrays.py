@@ -406,8 +406,7 @@ def _sequence_bytes(stack: Stack, load: Workload) -> tuple[float, Array, float]:
     """Cache of a sequence that runs, what is held once, and the prefix in it that all share."""
     d, context = stack.block[0], load.context_tokens
     prefix = capacity.prefix_bytes(d, load.shared_prefix_tokens, context)
-    admission = float(capacity.admission_bytes(d, context))
-    running = float(capacity.kv_sequence_bytes(d, context)) - admission
+    running = float(capacity.kv_sequence_bytes(d, context, running=True))
     if not capacity.is_grouped(d):
         return running, prefix, prefix
     # of windows a batch in flight is held once, so it depends on the limit of a step

@@ -510,8 +510,8 @@ def room_of(deployment: Deployment, longest_tokens: int = 0) -> Room:
     def held_bytes(blocks: int) -> int:
         if blocks not in kept:
             tokens = blocks * d.block_tokens
-            whole = capacity.kv_sequence_bytes(d, tokens) - capacity.admission_bytes(d, tokens)
-            kept[blocks] = math.ceil(whole) if blocks else 0
+            held = capacity.kv_sequence_bytes(d, tokens, running=True)
+            kept[blocks] = math.ceil(held) if blocks else 0
         return kept[blocks]
 
     return Room(

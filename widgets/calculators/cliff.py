@@ -150,7 +150,7 @@ def _figure(d, bars, users):
 def _table(d, bars, users):
     rows, levels = [], []
     for ctx, whole, smooth in bars:
-        sequence = capacity.ledger(d, context_tokens=ctx).kv_bytes_per_sequence
+        sequence = capacity.kv_sequence_bytes(d, ctx, running=True)
         enough = whole >= users
         rows.append([f"{ctx:,}", gib(sequence), f"{smooth:,.2f}", f"{whole:,}"])
         levels.append([None, None, "good" if enough else "bad"])
