@@ -122,9 +122,11 @@ def _pages(users, kind, context):
     _waiting(drawing, users - inside, one / books.kv_pool_bytes)
     pages = f"{math.ceil((context - prefix) / d.block_tokens):,} pages of {d.block_tokens} tokens"
     key(drawing, _kinds_of(kind, pages))
+    are = "is" if inside == 1 else "are"
     said = (
-        f"{counted(inside, 'user')} of {context:,} tokens "
-        f"{'is' if inside == 1 else 'are'} inside; there is room for "
+        f"{inside} of {users} users of {context:,} tokens {are} inside: the others find no room."
+        if users > inside
+        else f"{counted(inside, 'user')} of {context:,} tokens {are} inside; there is room for "
         f"{counted(books.max_concurrent, 'user')}."
     )
     if prefix:
