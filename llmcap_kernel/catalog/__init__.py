@@ -586,7 +586,8 @@ def engine(name: str = DEFAULT_ENGINE) -> Engine:
         fields["title"] += "" if same else f", in place of {asked}"
     fields["release"] = tuple(map(int, re.findall(r"\d+", version)))
     fields["limits"] = tuple(_batch_limits(one) for one in fields["limits"])
-    for names_of in ("small_cards", "reads_kv_of"):
+    fields.pop("since", None)
+    for names_of in ("small_cards", "reads_kv_of", "launches_prompts_of", "graphs_prompts_of"):
         fields[names_of] = tuple(fields.get(names_of, ()))
     return Engine(name=name, **fields)
 

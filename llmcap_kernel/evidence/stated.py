@@ -6,6 +6,7 @@ open. An unknown name is reported, never guessed.
 """
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -231,7 +232,8 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
     if chip.parts:  # unequal cards: a stage of layers on each
         shape, split = {"pp": len(chip.parts)}, Found("")
     deployment = _deployment(spelled, model, chip, engine, weights.name, kv.name, shape)
-    assumptions = [found, gpu, weights, kv, cores, split, _timed(spelled.engine)]
+    deployment, share = _share(spelled, deployment)
+    assumptions = [found, gpu, weights, kv, cores, split, share, _timed(spelled.engine)]
     assumptions = [one for one in assumptions if one.assumed]
     return Meant(
         deployment,
@@ -240,6 +242,18 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
         tuple(f.assumed for f in assumptions if f.minor) + spelled.taken,
         copies=copies,
     )
+
+
+def _share(spelled: Spelled, d: Deployment) -> tuple[Deployment, Found]:
+    """Take the share without groups of attention where a row says none: it was told another.
+
+    What SGLang keeps free for many groups is half of a card for 16, and nobody runs that.
+    """
+    if spelled.memory_fraction or d.engine.memory_fraction or not d.dp_attention:
+        return d, Found("")
+    share = min(d.own_fraction(1), d.gpu.memory_usable_share)
+    note = f"memory fraction not stated: {share:g} taken"
+    return replace(d, memory_fraction=share), Found("", note, minor=True)
 
 
 def _copies(

@@ -306,7 +306,7 @@ class Steps:
     def _launches_s(self) -> float:
         """What the host takes for a pass over prompts that it launches, at least."""
         d = self.deployment
-        layers = d.model.layers / d.pp if d.engine.launches_prompts else 0.0
+        layers = d.model.layers / d.pp if d.launches_prompts else 0.0
         return layers * self.efficiency.prompt_layer_s
 
     def _place(self, sequences: int) -> tuple[Curve, Curve, float]:

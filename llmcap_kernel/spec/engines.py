@@ -94,6 +94,12 @@ class Engine:
         of their own, for which decoding waits.
     launches_prompts : bool
         Whether the host launches the kernels of a prompt one by one, as no graph holds them.
+    launches_prompts_of, graphs_prompts_of : tuple of str
+        Where an engine has such graphs: models without a vision tower that have none, and models
+        with one that have, by parts of their names.
+    spare_tokens : int
+        Tokens of the longest request that the engine leaves free: an answer ends before them
+        [tokens].
     reads_kv_of : tuple of str
         Tools by whose checkpoints the engine sets the format of its cache where it is not told
         one: see `DeclaredKv.tool`.
@@ -128,6 +134,9 @@ class Engine:
     draft_launches: int = 0
     mixes_prompts: bool = True
     launches_prompts: bool = False
+    launches_prompts_of: tuple[str, ...] = ()
+    graphs_prompts_of: tuple[str, ...] = ()
+    spare_tokens: int = 0
     reads_kv_of: tuple[str, ...] = ()
 
     @property
@@ -215,6 +224,8 @@ class Engine:
         ):
             number(name, getattr(self, name), 0, 1e12, "bytes")
         number("draft_launches", self.draft_launches, 0, 12, whole=True)
-        if not isinstance(self.reads_kv_of, tuple):
-            said = f"reads_kv_of is {shown(self.reads_kv_of)}: it takes a tuple of names."
-            raise BadInput("reads_kv_of", said)
+        number("spare_tokens", self.spare_tokens, 0, 4096, "tokens", whole=True)
+        for name in ("launches_prompts_of", "graphs_prompts_of", "reads_kv_of"):
+            if not isinstance(getattr(self, name), tuple):
+                said = f"{name} is {shown(getattr(self, name))}: it takes a tuple of names."
+                raise BadInput(name, said)

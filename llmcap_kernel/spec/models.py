@@ -335,6 +335,11 @@ class Model:
         return any(t.role == "vision" for t in self.tensors)
 
     @cached_property
+    def latent(self) -> bool:
+        """Whether its attention caches latent vectors (MLA)."""
+        return any(a.latent_dim for a in self.attention)
+
+    @cached_property
     def params(self) -> int:
         """All parameters, without multi-token-prediction layers."""
         return sum(t.params for t in self.tensors if t.role != "mtp")

@@ -91,13 +91,6 @@ def test_the_largest_tier_came_with_0_28():
     assert old.batch_limit_tokens == 8192
 
 
-@pytest.mark.parametrize(("gpu", "share"), [("h100-sxm", 0.835), ("h200-sxm", 0.907)])
-def test_sglang_sets_its_share_from_the_card(gpu, share):
-    """0.5.9: 1 - 13 440 / MiB of an H100, by hand."""
-    d = catalog.deployment(model="llama-3.1-8b", gpu=gpu, engine="sglang")
-    assert d.fraction == share
-
-
 # ---- windows and states ---------------------------------------------------------
 
 
