@@ -37,6 +37,7 @@ from .tables import FOLDER, OWN_CARDS, key, known, table
 DEFAULT_ENGINE = "vllm"
 MAX_NAME = 500  # longer names are no names
 KINDS = ("models", "gpus", "formats", "engines")
+PROMPTS_OF = ("launches_prompts_of", "graphs_prompts_of")
 MAX_SPELLED = 120  # characters of a name that is worth reading
 
 
@@ -587,7 +588,7 @@ def engine(name: str = DEFAULT_ENGINE) -> Engine:
     fields["release"] = tuple(map(int, re.findall(r"\d+", version)))
     fields["limits"] = tuple(_batch_limits(one) for one in fields["limits"])
     fields.pop("since", None)
-    for names_of in ("small_cards", "reads_kv_of", "launches_prompts_of", "graphs_prompts_of"):
+    for names_of in ("small_cards", "wide_graphs", "reads_kv_of", *PROMPTS_OF):
         fields[names_of] = tuple(fields.get(names_of, ()))
     return Engine(name=name, **fields)
 
