@@ -97,6 +97,7 @@ def test_defaults_of_a_batch_follow_the_card(gpu, tokens, seqs):
         ("gb10", "vllm-0.33", 512),
         ("b200-sxm", "vllm-0.28", 512),
         ("b200-sxm", "sglang", 512),
+        ("b200-sxm", "trtllm", 128),  # llmapi/llm_args.py, CudaGraphConfig: max_batch_size or 128
     ],
 )
 def test_graphs_are_wider_on_data_centre_blackwell(gpu, engine, most):
