@@ -178,7 +178,8 @@ def _recorded(name: str) -> Model:
     native, source = record.get("native", loaded.native_format), record["source"]
     if "assumed" in record:
         source = f"{NO_CONFIG} of {name} here: {record['assumed']}"
-    return replace(loaded, source=source, native_format=native)
+    roles = tuple(record["nvfp4"]["roles"]) if "nvfp4" in record else ()
+    return replace(loaded, source=source, native_format=native, nvfp4_roles=roles)
 
 
 @cache

@@ -252,6 +252,9 @@ class Model:
         Layers with routed experts.
     native_format : str
         Format of the published checkpoint, a name in the catalogue.
+    nvfp4_roles : tuple of str
+        Roles of the tensors that NVIDIA's checkpoint of it in NVFP4 converts, where its own list is
+        another than what mixtures keep by convention; () where it is not known.
     declared_kv : DeclaredKv or None
         What the config of a checkpoint says of the KV cache; None where it says nothing.
     tied_embeddings : bool
@@ -283,6 +286,7 @@ class Model:
     experts_per_token: int = 0
     moe_layers: int = 0
     native_format: str = "bf16"
+    nvfp4_roles: tuple[str, ...] = ()
     declared_kv: DeclaredKv | None = None
     tied_embeddings: bool = False
     table_bytes: int = 0
