@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from .. import calibration, catalog
+from .. import calibration, catalog, law
 from ..bandwidth import UNDIVIDED
 from ..catalog import names
 from ..catalog.cards import capped
@@ -245,11 +245,13 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
 
 
 def _share(spelled: Spelled, d: Deployment) -> tuple[Deployment, Found]:
-    """Take the share without groups of attention where a row says none: it was told another.
+    """Take the share without groups of attention where that with them cannot hold the weights.
 
-    What SGLang keeps free for many groups is half of a card for 16, and nobody runs that.
+    What SGLang keeps free for 16 groups is half of a card: who served a model so told it a share.
     """
     if spelled.memory_fraction or d.engine.memory_fraction or not d.dp_attention:
+        return d, Found("")
+    if law.weights_of(d).stored_bytes < d.fraction * d.gpu.memory_visible_bytes:
         return d, Found("")
     share = min(d.own_fraction(1), d.gpu.memory_usable_share)
     note = f"memory fraction not stated: {share:g} taken"

@@ -4,6 +4,7 @@ import pytest
 
 from llmcap_kernel import bandwidth, catalog, design
 from llmcap_kernel.catalog import names
+from llmcap_kernel.evidence import stated
 from llmcap_kernel.serving import serve
 from llmcap_kernel.spec import CEILING, Workload
 
@@ -122,3 +123,21 @@ def test_sglang_s_answers_end_two_tokens_early(more, most):
 )
 def test_a_version_has_its_own_record(version, day, record):
     assert names.engine_record("SGLang", names.version_on("SGLang", version, day)) == record
+
+
+@pytest.mark.parametrize(
+    ("card", "cards", "said", "share"),
+    [
+        # 81,559 MiB: 512 + 12,288 + 16 x 128 + 2 x 512 + 16 x 512 x 4.5 leave 36% for 42 GB of 671
+        ("H800", 16, 0.0, 0.805),  # without the last
+        ("H800", 16, 0.9, 0.9),
+        ("H200 SXM", 8, 0.0, 0.769),  # 512 + 12,288 + 1,024 + 1,024 + 8 x 512 x 4.5 of 143,771
+    ],
+)
+def test_a_row_that_was_served_had_room_for_its_weights(card, cards, said, share):
+    """0.5.9, srt/server_args.py, _handle_gpu_memory_settings."""
+    split = {"num_gpus": cards, "tp": cards, "dp_attention": cards}
+    row = stated.Spelled(
+        "DeepSeek-V3", card, "SGLang", "0.5.9", weights="fp8", memory_fraction=said, **split
+    )
+    assert stated.meaning(row).deployment.fraction == share
