@@ -309,6 +309,11 @@ class Model:
         if self.declared_kv is not None and not isinstance(self.declared_kv, DeclaredKv):
             said = f"declared_kv is {shown(self.declared_kv)}: it takes a DeclaredKv or None."
             raise BadInput("declared_kv", said)
+        if not isinstance(self.nvfp4_roles, tuple):
+            said = f"nvfp4_roles is {shown(self.nvfp4_roles)}: it takes a tuple of roles."
+            raise BadInput("nvfp4_roles", said)
+        for role in self.nvfp4_roles:
+            one_of("nvfp4_roles", role, ROLES)
         for name, kind in (("tensors", Tensor), ("attention", Attention)):
             parts = getattr(self, name)
             good = isinstance(parts, tuple) and all(isinstance(part, kind) for part in parts)
