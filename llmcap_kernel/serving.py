@@ -201,7 +201,7 @@ def load_work(
     users = load.concurrency if batch else min(load.concurrency, max(most_running(d, load), 1))
     cached = _cached_tokens(d, load) if load.shared_prefix_tokens else 0.0
     context = load.mean_context_tokens if context_tokens is None else context_tokens
-    prompt = _prompt_work(d, load.input_tokens, cached)
+    prompt = _prompt_work(d, load.input_tokens, cached, alone=d.sharing_groups > 1)
     computed = max(load.input_tokens - cached, 1)
     decode = bandwidth.decode_work(d, context_tokens=context, concurrency=users)
     at_once = 1.0 if in_step and not d.mixes_prompts else UNKNOWN
@@ -289,11 +289,14 @@ def _cached_tokens(deployment: Deployment, workload: Workload) -> float:
 
 @lru_cache(maxsize=16_384)
 def _prompt_work(
-    deployment: Deployment, input_tokens: int, cached_tokens: float, prompts: Number = 1
+    deployment: Deployment,
+    input_tokens: int,
+    cached_tokens: float,
+    prompts: Number = 1,
+    alone: bool = False,
 ) -> bandwidth.Work:
-    return bandwidth.prefill_work(
-        deployment, input_tokens=input_tokens, cached_tokens=cached_tokens, prompts=prompts
-    )
+    tokens = {"input_tokens": input_tokens, "cached_tokens": cached_tokens}
+    return bandwidth.prefill_work(deployment, **tokens, prompts=prompts, alone=alone)
 
 
 @dataclass(frozen=True)
@@ -425,8 +428,10 @@ class Served(Explained):
     @cached_property
     def client_s(self) -> Number:
         """Time a request spends outside the queue for its prefill and its decoding [s]."""
-        # the cards are free for others while a prompt passes a pipeline's later stages
-        return self.request_s + self.begun_s + self.prefill_s - self.own_s
+        # the cards are free for others while a prompt passes a pipeline's later stages, and the
+        # other groups of attention are, where each computes a part of a pass
+        cards_s = minimum(self.own_s, self.pass_s)
+        return self.request_s + self.begun_s + self.prefill_s - cards_s
 
     @property
     def _away_s(self) -> Number:

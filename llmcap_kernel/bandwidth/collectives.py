@@ -2,10 +2,12 @@
 
 from typing import NamedTuple
 
+from .. import law
 from ..numeric import Number, minimum, where
 from ..spec import Deployment, Efficiency, Gpu
 
 ACTIVATION_BYTES = 2  # collectives carry 16-bit activations
+SUM_BYTES = 4  # the logarithm of what a softmax divides by, of each head
 
 
 def all_reduce_s(
@@ -108,7 +110,8 @@ class Exchange(NamedTuple):
     Attributes
     ----------
     kind : str
-        "all-reduce", "all-to-all" or "stage hand-on".
+        "all-reduce", "all-to-all", "stage hand-on", or of a cache whose tokens are spread
+        "query gather", "sum gather" and "output scatter".
     count : float or array
         Number in the pass.
     message_bytes : float or array
@@ -176,7 +179,9 @@ class Exchange(NamedTuple):
         )
 
 
-def exchanges(deployment: Deployment, tokens: Number, times: Number = 1.0) -> tuple[Exchange, ...]:
+def exchanges(
+    deployment: Deployment, tokens: Number, times: Number = 1.0, *, cached: bool = True
+) -> tuple[Exchange, ...]:
     """List the collectives of one pass over all layers.
 
     Tensor parallelism sums activations twice per layer: after attention and
@@ -193,11 +198,13 @@ def exchanges(deployment: Deployment, tokens: Number, times: Number = 1.0) -> tu
         Tokens in the pass [tokens].
     times : float or array
         Number of such passes.
+    cached : bool
+        Whether tokens attend to a cache: a prompt's first chunk has none, which cards could spread.
 
     Returns
     -------
     tuple of Exchange
-        All-reduce, all-to-all and stage hand-on, of those that there are.
+        All-reduce, all-to-all, those of a spread cache and stage hand-on, of those that there are.
 
     References
     ----------
@@ -225,10 +232,47 @@ def exchanges(deployment: Deployment, tokens: Number, times: Number = 1.0) -> tu
     if spread:
         sent, behind = message / d.ep * model.experts_per_token, _behind(d.gpu, d.ep)
         found.append(Exchange("all-to-all", 2 * spread * times, sent, sent / link, d.ep, behind))
+    found += _spread(d, tokens if cached else 0.0, times if cached else 0.0)
     if d.pp > 1:
         passed, across = message / d.tp, _stage_link_bytes_s(d)
         found.append(Exchange("stage hand-on", (d.pp - 1) * times, passed, passed / across, 2))
     return tuple(found)
+
+
+def _spread(d: Deployment, tokens: Number, times: Number) -> list[Exchange]:
+    """Exchanges of decode context parallelism, by which each card attends for a part of the tokens.
+
+    A card needs the queries of all cards that share a cache, and gives back what its part of the
+    tokens says to each head, with the sum of its softmax in 32 bits; with MLA queries and outputs
+    are as wide as a latent. vLLM 0.33, v1/attention/ops/dcp.py, `cp_lse_ag_out_rs`, and the query's
+    all_gather in v1/attention/backends/flash_attn.py.
+    """
+    spread = [a for a in d.model.attention if a.kind in law.SPREAD] if d.dcp > 1 else []
+    layers = sum(a.layers for a in spread)
+    if not layers:
+        return []
+    link = d.gpu.link_bandwidth_bytes_s
+    if d.dcp > d.gpu.max_per_node:
+        link = minimum(link, d.gpu.node_link_bandwidth_bytes_s)
+    queries, outputs = 0, 0
+    for a in spread:
+        key, value = a.head_dim, a.v_head_dim or a.head_dim
+        if a.latent_dim:
+            key, value = a.latent_dim + a.rope_dim, a.latent_dim
+        queries += a.layers * a.heads * key
+        outputs += a.layers * a.heads * value
+    heads = sum(a.layers * a.heads for a in spread)
+    each = tokens * d.dcp / d.tp / layers  # of the heads of the cards that share a cache
+    messages = {
+        "query gather": each * queries * ACTIVATION_BYTES,
+        "sum gather": each * heads * d.dcp * SUM_BYTES,
+        "output scatter": each * outputs * ACTIVATION_BYTES,
+    }
+    behind = _behind(d.gpu, d.dcp)
+    return [
+        Exchange(kind, layers * times, message, message / link, d.dcp, behind)
+        for kind, message in messages.items()
+    ]
 
 
 def _behind(gpu: Gpu, cards: int) -> Number:

@@ -311,6 +311,7 @@ def _pass_work(
     *,
     sequences: Number,
     head: bool = True,
+    cached: bool = True,
     times: Number = 1.0,
     passes: Number = 1.0,
     attention_flops: Number = 0.0,
@@ -348,7 +349,7 @@ def _pass_work(
         expert_flops / rate * times, expert_bytes / bandwidth * times,
         kv_math_s, kv_read_s, prompt_math_s, score_read_s, matvec_math_s, matvec_tokens,
         adapter_math_s * times, adapter_read_s * times, host * times,
-        exchanges(d, tokens, times),
+        exchanges(d, tokens, times, cached=cached),
         model.layers * times, 0.0, awaited_layers, routed_layers * times, times, scheduled,
         d.gpu.unpacks(d.weights), 1.0 - d.gpu.direct_link, draft, guesses,
         weight_bytes * passes, kv_bytes, (dense_flops + expert_flops) * passes + attention_flops,
@@ -543,7 +544,12 @@ def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: 
 
 
 def prefill_work(
-    deployment: Deployment, *, input_tokens: Number, cached_tokens: Number = 0, prompts: Number = 1
+    deployment: Deployment,
+    *,
+    input_tokens: Number,
+    cached_tokens: Number = 0,
+    prompts: Number = 1,
+    alone: bool = False,
 ) -> Work:
     """Compute the work of prefilling one prompt, or several at once, on each card.
 
@@ -557,6 +563,9 @@ def prefill_work(
         Leading tokens that a prefix cache already holds [tokens].
     prompts : float or array
         Prompts of that length that share the chunks.
+    alone : bool
+        Whether no other prompt is there: groups of attention that share a chunk then leave theirs
+        empty.
 
     Returns
     -------
@@ -573,7 +582,8 @@ def prefill_work(
     _positive("input_tokens", input_tokens)
     d, model = deployment, deployment.model
     tokens = maximum(input_tokens - cached_tokens, 1)
-    chunk = minimum(tokens * prompts, d.batch_limit_tokens)
+    most = maximum(d.batch_limit_tokens / d.sharing_groups, 1) if alone else d.batch_limit_tokens
+    chunk = minimum(tokens * prompts, most)
     chunks = tokens * prompts / chunk  # the last one is a part of a chunk
     # chunks follow each other through the stages: the first fills them, then all work
     turns = (chunks + d.pp - 1) / d.pp
@@ -588,12 +598,13 @@ def prefill_work(
         chunk,
         sequences=prompts,
         head=False,  # it works on the last token of a prompt only, the layers on all
+        cached=False,
         times=turns,
         passes=chunks,
         attention_flops=attention_flops,
         prompt_math_s=attention_flops / rate * turns / chunks,
         score_read_s=score_read_s * turns / chunks,
-        awaited_layers=model.layers * turns if d.engine.launches_prompts else 0.0,
+        awaited_layers=model.layers * turns * d.launches_prompts,
         # the draft model reads the prompt too
         draft=prefill_work(
             draft, input_tokens=input_tokens, cached_tokens=cached_tokens, prompts=prompts

@@ -37,6 +37,7 @@ from .tables import FOLDER, OWN_CARDS, key, known, table
 DEFAULT_ENGINE = "vllm"
 MAX_NAME = 500  # longer names are no names
 KINDS = ("models", "gpus", "formats", "engines")
+PROMPTS_OF = ("launches_prompts_of", "graphs_prompts_of")
 MAX_SPELLED = 120  # characters of a name that is worth reading
 
 
@@ -177,7 +178,8 @@ def _recorded(name: str) -> Model:
     native, source = record.get("native", loaded.native_format), record["source"]
     if "assumed" in record:
         source = f"{NO_CONFIG} of {name} here: {record['assumed']}"
-    return replace(loaded, source=source, native_format=native)
+    roles = tuple(record["nvfp4"]["roles"]) if "nvfp4" in record else ()
+    return replace(loaded, source=source, native_format=native, nvfp4_roles=roles)
 
 
 @cache
@@ -586,7 +588,8 @@ def engine(name: str = DEFAULT_ENGINE) -> Engine:
         fields["title"] += "" if same else f", in place of {asked}"
     fields["release"] = tuple(map(int, re.findall(r"\d+", version)))
     fields["limits"] = tuple(_batch_limits(one) for one in fields["limits"])
-    for names_of in ("small_cards", "reads_kv_of"):
+    fields.pop("since", None)
+    for names_of in ("small_cards", "wide_graphs", "reads_kv_of", *PROMPTS_OF):
         fields[names_of] = tuple(fields.get(names_of, ()))
     return Engine(name=name, **fields)
 

@@ -450,7 +450,7 @@ def _served(
     decode = bandwidth.decode_work(
         stack, context_tokens=load.mean_context_tokens, concurrency=running
     )
-    prompt = passes = bandwidth.prefill_work(stack, **tokens)
+    prompt = passes = bandwidth.prefill_work(stack, **tokens, alone=stack.sharing_groups > 1)
     together: Number = 1.0
     if not stack.mixes_prompts:
         met = met_in_a_step(running, load.output_tokens / decode.tokens_per_step)

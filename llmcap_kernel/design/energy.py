@@ -149,7 +149,7 @@ def energy(card: Card) -> Energy:
     d, served = card.deployment, card.expected.served
     if not d.gpu.power_w:
         raise BadInput("power_w", f"power_w of {d.gpu.name} is not known.")
-    prompts_s = served.users * served.prompt.share_s
+    prompts_s = served.users * min(served.prompt.share_s, served.pass_s)
     computed_s = served.users * computing_s(served.prompt) * served.work.prompt.share
     decoding_s = max(served.round_s - prompts_s, 0.0)
     share = computing_s(served.decode) / served.decode.total_s

@@ -233,16 +233,27 @@ def launch(
     if refused := cannot_run(d.engine, d.gpu):
         raise BadInput("engine", f"engine has no command here: {refused}")
     checkpoint, notes = _checkpoint(d, model)
-    longest = max(d.max_model_len or 0, workload.context_tokens)
+    longest = max(d.max_model_len or 0, _length(d, workload))
     command = _LAUNCHES[d.engine.family](d, checkpoint, longest, prefix_cache)
     head = f"{d.engine.name} on {d.num_gpus}x {d.gpu.name}"
     if longest > (d.max_model_len or 0):
-        notes.append(f"a request: {longest:,} tokens at most")
+        notes.append(f"a request: {workload.context_tokens:,} tokens at most")
     notes += _formats_in_doubt(d)
     joined = hosts(d)
     if joined > 1:
         notes.append(f"{counted(joined, 'host')}: {HEAD} is the address of the first")
     return Command(command.words, (head, *notes, *command.notes), command.files, _variables(d))
+
+
+PROMPT_SPARE = 7  # SGLang 0.5.23, managers/tp_worker.py and utils.py: max_req_input_len, refused
+
+
+def _length(d: Deployment, workload: Workload) -> int:
+    """Tokens to ask for: a request, and what the engine leaves free, within the model's window."""
+    needed = workload.context_tokens + d.engine.spare_tokens
+    if d.engine.spare_tokens:
+        needed = max(needed, workload.input_tokens + PROMPT_SPARE)
+    return min(needed, max(d.model.max_context_tokens, workload.context_tokens))
 
 
 def _formats_in_doubt(d: Deployment) -> Iterator[str]:
@@ -419,7 +430,7 @@ def _sglang(d: Deployment, model: str, longest: int, prefix_cache: bool) -> Comm
         "--context-length": longest,
         # of all groups of attention: each takes its part (parallel_hook.py, pool_configurator.py)
         "--max-running-requests": d.seqs_limit * d.attention_replicas,
-        "--chunked-prefill-size": d.batch_limit_tokens * d.attention_replicas,
+        "--chunked-prefill-size": d.batch_limit_tokens,
         "--enable-mixed-chunk": d.mixed_chunk,
         "--kv-cache-dtype": _kv(d),
         "--page-size": d.block_size,
@@ -550,7 +561,9 @@ def _kv(d: Deployment) -> str | None:
     """The cache's format as the engine spells it; None where it takes that without being told."""
     words = CACHES[d.engine.family]
     if d.kv.name in WIDE:
-        return words.get("bf16") if d.engine.automatic_kv(d.model, d.weights.name) else None
+        own = d.engine.automatic_kv(d.model, d.weights.name)
+        wider = d.weights.name == "fp32" != d.kv.name  # the cache is as wide unless told otherwise
+        return words.get("bf16") if own or wider else None
     return words.get(d.kv.name)
 
 

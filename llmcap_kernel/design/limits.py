@@ -510,6 +510,12 @@ def _context_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]
     if longest and workload.context_tokens > longest:
         text = f"The engine refuses requests of more than max_model_len, {longest:,} tokens: "
         yield Note("context", f"{text}these have {workload.context_tokens:,}.")
+    most, spare = deployment.request_limit_tokens, deployment.engine.spare_tokens
+    if most < workload.context_tokens <= most + spare:
+        text = (
+            f"{deployment.engine.title} ends answers {counted(spare, 'token')} before its longest:"
+        )
+        yield Note("context", f"{text} a request has {most:,} at most.")
 
 
 def _sequence_notes(deployment: Deployment, workload: Workload) -> Iterator[Note]:
@@ -534,15 +540,14 @@ def _sequence_notes(deployment: Deployment, workload: Workload) -> Iterator[Note
 
 def _cache_notes(deployment: Deployment) -> Iterator[Note]:
     d, model = deployment, deployment.model
-    latent = any(a.latent_dim for a in model.attention)
     spread = d.dp_attention or d.dcp > 1
-    if model.kv_heads and d.tp > model.kv_heads and not spread and not latent:
+    if model.kv_heads and d.tp > model.kv_heads and not spread and not model.latent:
         text = (
             f"tp is {d.tp} and {model.name} has {model.kv_heads} KV heads: the cache is "
             f"split {model.kv_heads} ways and copied on the rest."
         )
         yield Note("cache", text)
-    if d.tp > 1 and not spread and latent:
+    if d.tp > 1 and not spread and model.latent:
         text = (
             f"{model.name} keeps one latent for all heads: each of the {d.tp} cards holds the "
             "whole cache. Data-parallel attention would split it by user."

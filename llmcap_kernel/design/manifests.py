@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .. import capacity
+from .. import capacity, catalog
 from ..explain import GIB, counted
 from ..refuse import BadInput, one_of
 from ..spec import Deployment, Gpu, Workload
@@ -28,9 +28,8 @@ IMAGES = {
     ("llama.cpp", "intel"): "ghcr.io/ggml-org/llama.cpp:server-intel",
     ("llama.cpp", "x86"): "ghcr.io/ggml-org/llama.cpp:server",
 }
-# SGLang's builds for AMD are by ROCm and the generation of the card; the catalogue has one line of
-# its versions, and the command is written for the last of them.
-SGLANG, SGLANG_ROCM = "0.5.23", {"cdna3": "rocm720-mi30x", "cdna4": "rocm720-mi35x"}
+# SGLang's builds for AMD are by ROCm and the generation of the card.
+SGLANG_ROCM = {"cdna3": "rocm720-mi30x", "cdna4": "rocm720-mi35x"}
 # What the device plugin of a vendor calls its cards, by their family where that decides.
 RESOURCES = {
     "amd": "amd.com/gpu",
@@ -150,9 +149,9 @@ def _image(d: Deployment) -> str:
 
 
 def _version(d: Deployment) -> str:
-    if d.engine.family == "sglang":
-        return SGLANG
-    return ".".join([*map(str, d.engine.release), "0"][:3])
+    # SGLang's command is written for the newest of its records
+    engine = catalog.engine("sglang") if d.engine.family == "sglang" else d.engine
+    return ".".join([*map(str, engine.release), "0"][:3])
 
 
 def _weights_bytes(d: Deployment) -> float:

@@ -87,6 +87,24 @@ class Cards(Gpu):
         return self.formats[key]
 
 
+def _limits(block: Block, card: Array, asked_seqs: Array, asked_tokens: Array) -> list[Array]:
+    """Tokens of a step, sequences and the largest batch in a graph, as `Deployment` has them."""
+    own = [block.engine.limits_on(gpu) for gpu in block.gpus]
+    alone = block.engine.family == "sglang"  # prompts have steps of their own
+    tokens, seqs, graphs = (
+        np.array(x, float)[card]
+        for x in (
+            [x.batched_tokens for x in own],
+            [x.seqs for x in own],
+            [x.graph_seqs_tp4 if block.tp >= 4 else x.graph_seqs for x in own],
+        )
+    )
+    tokens = where(asked_tokens > 0, asked_tokens, tokens)
+    seqs = where(asked_seqs > 0, asked_seqs, seqs if alone else minimum(seqs, tokens))
+    most = seqs if alone else minimum(2 * seqs, tokens)
+    return [tokens, seqs, minimum(graphs, most)]
+
+
 class Stack(Deployment):
     """The candidates of a block as one deployment."""
 
@@ -102,14 +120,7 @@ class Stack(Deployment):
         asked_seqs, asked_tokens = (
             np.tile(np.array([x[i] or 0 for x in limits], float), len(gpus)) for i in range(2)
         )
-        own = [block.engine.limits_on(gpu) for gpu in gpus]
-        graphs = [x.graph_seqs_tp4 if block.tp >= 4 else x.graph_seqs for x in own]
-        own_tokens, own_seqs, most = (
-            np.array(x, float)[card]
-            for x in ([x.batched_tokens for x in own], [x.seqs for x in own], graphs)
-        )
-        tokens = where(asked_tokens > 0, asked_tokens, own_tokens)
-        seqs = where(asked_seqs > 0, asked_seqs, minimum(own_seqs, tokens))
+        tokens, seqs, graphs = _limits(block, card, asked_seqs, asked_tokens)
         self.__dict__.update(
             block[0].__dict__,
             gpu=Cards(gpus, card),
@@ -118,7 +129,7 @@ class Stack(Deployment):
             card=card,
             tokens=tokens,
             seqs=seqs,
-            graphs=minimum(minimum(most, 2 * seqs), tokens),
+            graphs=graphs,
         )
 
     def __hash__(self) -> int:
@@ -157,6 +168,13 @@ class Stack(Deployment):
         return self.seqs
 
     @property
+    def launches_prompts(self) -> Any:
+        """Whether the host launches the kernels of a prompt one by one: 1 where it does."""
+        if self.engine.family != "sglang":
+            return self.engine.launches_prompts
+        return self.like(lambda d: d.launches_prompts, self.card)
+
+    @property
     def graph_seqs_limit(self) -> Array:
         """Largest batch that is captured in a graph."""
         return self.graphs
@@ -165,7 +183,7 @@ class Stack(Deployment):
     def fraction(self) -> Array:
         """Memory fraction in effect."""
         if not self.engine.memory_fraction:  # the engine sets it from the card and its limits
-            return self.like(lambda d: d.fraction, self.card, self.tokens)
+            return self.like(lambda d: d.fraction, self.card, self.tokens, self.seqs)
         usable = _field(self.block.gpus, "memory_usable_share")
         return minimum(self.engine.memory_fraction, usable)[self.card]
 

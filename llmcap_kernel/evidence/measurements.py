@@ -407,6 +407,9 @@ def _spelled_of(fields: Fields) -> stated.Spelled:
         spelled = _spelled(cells)
     except TypeError:  # a list or a table where a name should stand
         spelled = _spelled.__wrapped__(cells)
+    version = names.version_on(spelled.engine, spelled.version, str(fields.get("date"))[:10])
+    if version != spelled.version:
+        spelled = spelled._replace(version=version)
     if spelled.power_limit_w and _count(fields, "concurrency", 1, 1e7) == 1:
         # the cap is on the mean, and one user leaves a card idle or waiting for its memory
         spelled = spelled._replace(power_limit_w=0.0)

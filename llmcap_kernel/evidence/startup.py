@@ -418,7 +418,7 @@ def built(startup: StartUp, model: Model) -> Deployment:
     parts: dict[str, Any] = {
         "gpu": s.gpu if isinstance(s.gpu, Gpu) else names.card(s.gpu).name,
         "weights": weights,
-        "kv": names.kv_format(s.kv, weights, own=own).name,
+        "kv": names.kv_format(s.kv, weights, s.engine, own).name,
     }
     for field, found in parts.items():
         if not found:

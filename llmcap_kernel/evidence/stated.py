@@ -6,10 +6,11 @@ open. An unknown name is reported, never guessed.
 """
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from .. import calibration, catalog
+from .. import calibration, catalog, law
 from ..bandwidth import UNDIVIDED
 from ..catalog import names
 from ..catalog.cards import capped
@@ -231,7 +232,8 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
     if chip.parts:  # unequal cards: a stage of layers on each
         shape, split = {"pp": len(chip.parts)}, Found("")
     deployment = _deployment(spelled, model, chip, engine, weights.name, kv.name, shape)
-    assumptions = [found, gpu, weights, kv, cores, split, _timed(spelled.engine)]
+    deployment, share = _share(spelled, deployment)
+    assumptions = [found, gpu, weights, kv, cores, split, share, _timed(spelled.engine)]
     assumptions = [one for one in assumptions if one.assumed]
     return Meant(
         deployment,
@@ -240,6 +242,20 @@ def _meaning(spelled: Spelled, engine_family: str) -> Meant:
         tuple(f.assumed for f in assumptions if f.minor) + spelled.taken,
         copies=copies,
     )
+
+
+def _share(spelled: Spelled, d: Deployment) -> tuple[Deployment, Found]:
+    """Take the share without groups of attention where that with them cannot hold the weights.
+
+    What SGLang keeps free for 16 groups is half of a card: who served a model so told it a share.
+    """
+    if spelled.memory_fraction or d.engine.memory_fraction or not d.dp_attention:
+        return d, Found("")
+    if law.weights_of(d).stored_bytes < d.fraction * d.gpu.memory_visible_bytes:
+        return d, Found("")
+    share = min(d.own_fraction(1), d.gpu.memory_usable_share)
+    note = f"memory fraction not stated: {share:g} taken"
+    return replace(d, memory_fraction=share), Found("", note, minor=True)
 
 
 def _copies(

@@ -8,6 +8,7 @@ the numbers from a `Model` or a `Deployment`.
 
 from .attention import attention_flops_per_token, prefill_attention_flops, prefill_scores
 from .cache import (
+    SPREAD,
     kv_bytes_per_sequence,
     kv_elements,
     kv_layer_bytes,

@@ -152,7 +152,8 @@ def _element_bytes(model: Model, weights: Format) -> tuple[float, ...]:
     if weights.gguf:
         return gguf.element_bytes(model, weights.gguf)
     base, per = _base_bytes(weights), weights.bytes_per_element
-    covers = (weights.covers_mixture if model.experts else ()) or weights.covers
+    own = model.nvfp4_roles if weights.name.startswith("nvfp4") else ()
+    covers = own or (weights.covers_mixture if model.experts else ()) or weights.covers
     sizes = []
     for t in model.tensors:
         least = t.least_bits / 8

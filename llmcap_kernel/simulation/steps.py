@@ -172,6 +172,7 @@ class Steps:
         self.rows: dict[int, Curve] = {}
         self.places: dict[int, tuple[Curve, Curve, float]] = {}
         self.passes = Curve(self._passes_s, 2 * PER_DOUBLING)  # it bends where computing takes over
+        self.alone = Curve(self._alone_s)
         self.attention = Curve(lambda tokens: self._attention_s(tokens) / tokens)
 
     def decode_s(self, sequences: int, context_tokens: float) -> float:
@@ -268,6 +269,10 @@ class Steps:
         """
         d, e = self.deployment, self.efficiency
         own_s = e.first_token_s + input_tokens * e.prompt_token_s if d.engine.is_server else 0.0
+        if d.sharing_groups > 1:  # each group computes its part of a pass, beside the others'
+            own_s += max(
+                self.alone(input_tokens) - self.prompt_s(0, input_tokens, 0, input_tokens), 0
+            )
         if d.pp == 1:
             return own_s
         # the cards are free for others while a prompt passes the later stages
@@ -306,7 +311,7 @@ class Steps:
     def _launches_s(self) -> float:
         """What the host takes for a pass over prompts that it launches, at least."""
         d = self.deployment
-        layers = d.model.layers / d.pp if d.engine.launches_prompts else 0.0
+        layers = d.model.layers / d.pp if d.launches_prompts else 0.0
         return layers * self.efficiency.prompt_layer_s
 
     def _place(self, sequences: int) -> tuple[Curve, Curve, float]:
@@ -330,6 +335,11 @@ class Steps:
             d, context_tokens=context_tokens, concurrency=sequences, efficiency=e
         )
         return float(step.itl_s)
+
+    def _alone_s(self, tokens: float) -> float:
+        """A prompt beside which no group of attention has another."""
+        work = bandwidth.prefill_work(self.deployment, input_tokens=tokens, alone=True)
+        return float(work.total_s(self.efficiency))
 
     def _passes_s(self, tokens: float) -> float:
         """One pass over so many tokens, without their attention to each other."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..once import cached_property
 from ..refuse import BadInput, number, shown, yes_or_no
+from . import sglang
 from .cards import MAX_GPUS, Gpu
 from .engines import MOST_BATCHED, BatchLimits, Engine
 from .formats import Format
@@ -133,8 +134,8 @@ class Deployment:
     max_num_seqs : int, optional
         Most sequences at once; the engine's default on the card if omitted.
     max_num_batched_tokens : int, optional
-        Most tokens of a step, or a chunk of a prompt; the engine's default on the card
-        if omitted [tokens].
+        Most tokens of a step, or a chunk of a prompt, of SGLang of all groups of attention
+        together; the engine's default on the card if omitted [tokens].
     max_model_len : int, optional
         Longest sequence the engine must have room for to start; that of the load if
         omitted [tokens].
@@ -292,6 +293,24 @@ class Deployment:
         return self.engine.mixes_prompts or self.mixed_chunk
 
     @property
+    def launches_prompts(self) -> bool:
+        """Whether the host launches the kernels of a prompt one by one, as no graph holds them.
+
+        SGLang 0.5.23, srt/arg_groups/cuda_graph_hook.py, `apply_cuda_graph_compatibility`; what
+        else had none before: srt/server_args.py of 0.5.10, `_handle_piecewise_cuda_graph`.
+        """
+        engine, model = self.engine, self.model
+        if engine.launches_prompts or engine.family != "sglang":
+            return engine.launches_prompts
+        split = self.pp > 1 or self.dcp > 1 or self.gpu.vendor != "nvidia"
+        early = engine.release < (0, 5, 20) and (
+            self.dp_attention or bool(self.lora or self.speculation) or model.latent
+        )
+        by_name = engine.graphs_prompts_of if model.sees else engine.launches_prompts_of
+        named = any(part in model.name for part in by_name)
+        return self.eager or split or early or named != model.sees
+
+    @property
     def num_gpus(self) -> int:
         """Total number of cards."""
         return self.tp * self.pp
@@ -317,15 +336,26 @@ class Deployment:
         return self.max_num_batched_tokens or self.limits.batched_tokens
 
     @property
+    def sharing_groups(self) -> int:
+        """Groups of attention that share the tokens of a step evenly; 1 where each has its own.
+
+        SGLang 0.5.23, srt/arg_groups/parallel_hook.py, `handle_data_parallelism`: each takes
+        chunked_prefill_size // attn_dp_size.
+        """
+        return self.attention_replicas if self.engine.family == "sglang" else 1
+
+    @property
     def seqs_limit(self) -> int:
         """Most sequences at once in effect; as many as a step has tokens, unless told more."""
+        if self.engine.family == "sglang":  # prompts alone are cut to the chunk
+            return self.max_num_seqs or self.limits.seqs
         return self.max_num_seqs or min(self.limits.seqs, self.batch_limit_tokens)
 
     @property
     def request_limit_tokens(self) -> int:
         """Most tokens of a request that engine and model take [tokens]."""
         window = self.model.max_context_tokens
-        return min(self.max_model_len or window, window)
+        return max(min(self.max_model_len or window, window) - self.engine.spare_tokens, 1)
 
     @property
     def block_tokens(self) -> int:
@@ -337,30 +367,41 @@ class Deployment:
         """Memory fraction in effect."""
         if self.memory_fraction is not None:
             return self.memory_fraction
-        default = self.engine.memory_fraction or self._sglang_fraction()
+        default = self.engine.memory_fraction or self.own_fraction(self.attention_replicas)
         return min(default, self.gpu.memory_usable_share)
 
     @property
     def graph_seqs_limit(self) -> int:
         """Largest batch that is captured in a CUDA graph; 0 without them."""
-        limits = self.limits
-        most = limits.graph_seqs_tp4 if self.tp >= 4 else limits.graph_seqs
+        if self.eager:
+            return 0
+        if self.engine.family == "sglang":  # no more than requests run: memory_hook.py
+            return min(self._graph_seqs, self.seqs_limit)
         # vLLM: config/vllm.py, _set_cudagraph_sizes; twice, for steps that also prefill
-        return 0 if self.eager else min(most, 2 * self.seqs_limit, self.batch_limit_tokens)
+        return min(self._graph_seqs, 2 * self.seqs_limit, self.batch_limit_tokens)
 
-    def _sglang_fraction(self) -> float:
-        """Share for weights and cache that SGLang sets itself: it keeps a chunk's room free.
-
-        srt/server_args.py of 0.5.9, `_handle_gpu_memory_settings`, in MiB.
-        """
-        total = self.gpu.memory_visible_bytes / 2**20
+    @property
+    def _graph_seqs(self) -> int:
         limits = self.limits
-        graphs = limits.graph_seqs_tp4 if self.tp >= 4 else limits.graph_seqs
-        chunk = max(self.batch_limit_tokens, 2048)
-        reserved = 512 + 1.5 * chunk + 2 * graphs + 128 * self.num_gpus
-        if total > 60 * 1024:
-            reserved = max(reserved, 10 * 1024)
-        return round(max(1 - reserved / total, 0.05), 3)
+        return limits.graph_seqs_tp4 if self.tp >= 4 else limits.graph_seqs
+
+    def own_fraction(self, groups: int) -> float:
+        """Share for weights and cache that SGLang sets itself, for so many groups of attention."""
+        chunk, of_prompts = self.batch_limit_tokens, 0
+        if not self.launches_prompts:
+            latent = self.model.latent
+            of_prompts = sglang.LATENT_MIB if latent else 8 * sglang.prompt_graphs(chunk)
+        return sglang.memory_fraction(
+            visible_mib=self.gpu.memory_visible_bytes / 2**20,
+            chunk_tokens=chunk,
+            cards=self.num_gpus,
+            graphs_mib=sglang.graphs_mib(
+                graph_seqs=min(self._graph_seqs, (self.max_num_seqs or self.limits.seqs) * groups),
+                groups=groups,
+                of_prompts_mib=of_prompts,
+                eager=self.eager,
+            ),
+        )
 
     @property
     def gpu_usd_h(self) -> float:

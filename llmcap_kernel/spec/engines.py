@@ -8,6 +8,7 @@ from .cards import Gpu
 from .models import Model
 
 SERVERS = ("vllm", "sglang", "trtllm")
+WIDE_GRAPH_SEQS = 1024
 MOST_BATCHED = 10_000_000  # tokens or sequences of one step
 
 
@@ -59,6 +60,8 @@ class Engine:
         Its limits on a batch, from the smallest cards to the largest.
     small_cards : tuple of str
         Cards that get the first limits whatever their memory: parts of their names.
+    wide_graphs : tuple of str
+        Families of chips on which graphs reach `WIDE_GRAPH_SEQS` sequences.
     graphs_in_fraction : bool
         Whether the memory fraction includes CUDA graphs.
     profiled : bool
@@ -94,6 +97,12 @@ class Engine:
         of their own, for which decoding waits.
     launches_prompts : bool
         Whether the host launches the kernels of a prompt one by one, as no graph holds them.
+    launches_prompts_of, graphs_prompts_of : tuple of str
+        Where an engine has such graphs: models without a vision tower that have none, and models
+        with one that have, by parts of their names.
+    spare_tokens : int
+        Tokens of the longest request that the engine leaves free: an answer ends before them
+        [tokens].
     reads_kv_of : tuple of str
         Tools by whose checkpoints the engine sets the format of its cache where it is not told
         one: see `DeclaredKv.tool`.
@@ -113,6 +122,7 @@ class Engine:
     block_tokens: int = 16
     limits: tuple[BatchLimits, ...] = (BatchLimits(),)
     small_cards: tuple[str, ...] = ()
+    wide_graphs: tuple[str, ...] = ()
     graphs_in_fraction: bool = False
     profiled: bool = True
     sampling_bytes_per_logit: float = 0.0
@@ -128,6 +138,9 @@ class Engine:
     draft_launches: int = 0
     mixes_prompts: bool = True
     launches_prompts: bool = False
+    launches_prompts_of: tuple[str, ...] = ()
+    graphs_prompts_of: tuple[str, ...] = ()
+    spare_tokens: int = 0
     reads_kv_of: tuple[str, ...] = ()
 
     @property
@@ -175,13 +188,13 @@ class Engine:
         BatchLimits
             The first that the card is not too large for.
         """
-        for part in self.small_cards:
-            if part in gpu.name:
-                return self.limits[0]
-        for one in self.limits:
-            if gpu.memory_visible_bytes < one.below_bytes:
-                return one
-        return self.limits[-1]
+        if any(part in gpu.name for part in self.small_cards):
+            return self.limits[0]
+        fitting = (one for one in self.limits if gpu.memory_visible_bytes < one.below_bytes)
+        found = next(fitting, self.limits[-1])
+        if gpu.family not in self.wide_graphs:
+            return found
+        return found._replace(graph_seqs=WIDE_GRAPH_SEQS, graph_seqs_tp4=WIDE_GRAPH_SEQS)
 
     def __hash__(self) -> int:
         return hash(self.name)  # of all fields it would take longer than some predictions
@@ -215,6 +228,8 @@ class Engine:
         ):
             number(name, getattr(self, name), 0, 1e12, "bytes")
         number("draft_launches", self.draft_launches, 0, 12, whole=True)
-        if not isinstance(self.reads_kv_of, tuple):
-            said = f"reads_kv_of is {shown(self.reads_kv_of)}: it takes a tuple of names."
-            raise BadInput("reads_kv_of", said)
+        number("spare_tokens", self.spare_tokens, 0, 4096, "tokens", whole=True)
+        for name in ("wide_graphs", "launches_prompts_of", "graphs_prompts_of", "reads_kv_of"):
+            if not isinstance(getattr(self, name), tuple):
+                said = f"{name} is {shown(getattr(self, name))}: it takes a tuple of names."
+                raise BadInput(name, said)

@@ -252,6 +252,9 @@ class Model:
         Layers with routed experts.
     native_format : str
         Format of the published checkpoint, a name in the catalogue.
+    nvfp4_roles : tuple of str
+        Roles of the tensors that NVIDIA's checkpoint of it in NVFP4 converts, where its own list is
+        another than what mixtures keep by convention; () where it is not known.
     declared_kv : DeclaredKv or None
         What the config of a checkpoint says of the KV cache; None where it says nothing.
     tied_embeddings : bool
@@ -283,6 +286,7 @@ class Model:
     experts_per_token: int = 0
     moe_layers: int = 0
     native_format: str = "bf16"
+    nvfp4_roles: tuple[str, ...] = ()
     declared_kv: DeclaredKv | None = None
     tied_embeddings: bool = False
     table_bytes: int = 0
@@ -305,6 +309,11 @@ class Model:
         if self.declared_kv is not None and not isinstance(self.declared_kv, DeclaredKv):
             said = f"declared_kv is {shown(self.declared_kv)}: it takes a DeclaredKv or None."
             raise BadInput("declared_kv", said)
+        if not isinstance(self.nvfp4_roles, tuple):
+            said = f"nvfp4_roles is {shown(self.nvfp4_roles)}: it takes a tuple of roles."
+            raise BadInput("nvfp4_roles", said)
+        for role in self.nvfp4_roles:
+            one_of("nvfp4_roles", role, ROLES)
         for name, kind in (("tensors", Tensor), ("attention", Attention)):
             parts = getattr(self, name)
             good = isinstance(parts, tuple) and all(isinstance(part, kind) for part in parts)
@@ -333,6 +342,11 @@ class Model:
     def sees(self) -> bool:
         """Whether it has a vision tower."""
         return any(t.role == "vision" for t in self.tensors)
+
+    @cached_property
+    def latent(self) -> bool:
+        """Whether its attention caches latent vectors (MLA)."""
+        return any(a.latent_dim for a in self.attention)
 
     @cached_property
     def params(self) -> int:

@@ -281,6 +281,36 @@ def test_each_card_of_a_stage_hands_on_its_slice():
     assert apart.wire_s == pytest.approx(64 * 1000 * 2 / 4 / 1e10)
 
 
+@pytest.mark.parametrize(
+    ("model", "tp", "dcp", "layers", "queries", "sums", "outputs"),
+    [  # of the heads of the cards that share a cache: 8 of 128 wide, and 128 with latents
+        ("llama-3.1-70b", 16, 2, 80, 8 * 128 * 2, 8 * 2 * 4, 8 * 128 * 2),
+        ("deepseek-v3", 8, 8, 61, 128 * (512 + 64) * 2, 128 * 8 * 4, 128 * 512 * 2),
+    ],
+)
+def test_cards_that_spread_a_cache_exchange_queries_and_outputs(
+    model, tp, dcp, layers, queries, sums, outputs
+):
+    """vLLM 0.33, v1/attention/ops/dcp.py: out [B, H, D] in 16 bits, lse [B, H] in 32."""
+    alone = catalog.deployment(model=model, gpu="h200-sxm", engine="vllm", tp=tp)
+    d = replace(alone, dcp=dcp)
+    found = counted(d)
+    sent = {"query gather": queries, "sum gather": sums, "output scatter": outputs}
+    assert {k: (found[k].count, found[k].message_bytes) for k in sent} == {
+        kind: (layers, pytest.approx(64 * each)) for kind, each in sent.items()
+    }
+    assert {found[kind].cards for kind in sent} == {dcp}
+    assert not set(sent) & set(counted(alone))
+    times = [
+        sum(x.count * x.each_s(CEILING, 1e-5) for x in bandwidth.exchanges(one, 64))
+        for one in (d, alone)
+    ]
+    wire_s = 64 * (queries + sums + outputs) * (dcp - 1) / dcp / 450e9
+    assert times[0] - times[1] == pytest.approx(layers * (3e-5 + wire_s))
+    prompt = bandwidth.prefill_work(d, input_tokens=64)
+    assert {x.kind: x.count for x in prompt.exchanges if x.kind in sent} == dict.fromkeys(sent, 0)
+
+
 def test_a_hand_on_pays_its_wire_and_its_latency_once():
     work = bandwidth.decode_work(plain.deployment(tp=2, pp=2), context_tokens=100, concurrency=8)
     slow = Efficiency(link_bandwidth=0.5, all_reduce_s=1e-5)

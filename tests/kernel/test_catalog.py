@@ -94,7 +94,7 @@ def test_doubted_rates_are_those_that_no_data_sheet_prints():
 
 
 def test_an_engine_has_no_field_that_nobody_reads():
-    apart = {"name", "version", "aliases", "like"}  # its title, and how it is looked up
+    apart = {"name", "version", "aliases", "like", "since"}  # its title, how it is looked up
     for name, record in catalog.table("engines")["engines"].items():
         assert set(record) - apart <= set(vars(catalog.engine(name)))
 
@@ -106,7 +106,7 @@ def test_an_engine_has_no_field_that_nobody_reads():
         ("vllm-0.19.1", "vllm-0.19", "vLLM 0.19"),
         ("vLLM 0.40.2", "vllm-0.33", "vLLM 0.33, in place of vLLM 0.40.2"),
         ("vllm-0.5", "vllm-0.10", "vLLM 0.10, in place of vllm-0.5"),
-        ("sglang-0.6.1", "sglang-0.5", "SGLang 0.5, in place of sglang-0.6.1"),
+        ("sglang-0.6.1", "sglang-0.5", "SGLang 0.5.23, in place of sglang-0.6.1"),
     ],
 )
 def test_an_unknown_version_takes_the_nearest_and_says_so(asked, record, title):

@@ -72,6 +72,8 @@ def has_options(d):
     """Whether the engine has options for all that was predicted."""
     if list(handover._formats_in_doubt(d)) or d.weights.name == "ternary":
         return False
+    if d.weights.name == "int4-gptq" and d.model.native_format.startswith("int4-gptq-"):
+        return False  # the group is no part of a checkpoint's name: its own is taken
     if d.engine.family == "llama.cpp":
         layers = d.num_gpus <= d.model.layers and not d.model.heads % d.num_gpus
         return layers and not (d.dp_attention or d.ep > 1 or (d.tp > 1 and d.pp > 1))
@@ -126,7 +128,7 @@ def test_tensorrt_llm_is_asked_for_no_cache_that_it_refuses():
 def test_random_deployments_come_back_from_their_commands():
     """Of all engines, with speculation, adapters and weights on the host."""
     read_back = Counter()
-    for at, (d, load, _) in enumerate(draws(seed=3, count=6000)):
+    for at, (d, load, _) in enumerate(draws(seed=3, count=7000)):
         if d.engine.family == "vllm" and d.dp_attention and not d.model.experts:
             continue  # refused, see below
         if cannot_run(d.engine, d.gpu):
@@ -139,7 +141,12 @@ def test_random_deployments_come_back_from_their_commands():
             continue
         found, read = again(d, load)
         assert says(read) == says(d), handover.launch(d, load).text
-        assert found.max_model_len == load.context_tokens
+        # managers/tp_worker.py and scheduler.py of SGLang 0.5.23: an answer ends two tokens before
+        # the context length, and a prompt has seven fewer than it
+        free = 2 if d.engine.family == "sglang" else 0
+        asked = max(load.context_tokens + free, load.input_tokens + 7 if free else 0)
+        window = max(d.model.max_context_tokens, load.context_tokens)
+        assert found.max_model_len == min(asked, window)
         if d.engine.family != "llama.cpp":  # which has no such setting
             assert read.fraction == pytest.approx(d.fraction, abs=1e-4)
         read_back[d.engine.family] += 1
@@ -287,7 +294,7 @@ def test_sglang_shares_its_limits_out_over_groups_of_attention():
     more = {"model": "deepseek-v3", "gpu": "h200-sxm", "tp": 8}
     d = one("sglang", **more, dp_attention=True, max_num_seqs=64, max_num_batched_tokens=4096)
     text = handover.launch(d, LOAD).text
-    assert "--max-running-requests 512" in text and "--chunked-prefill-size 32768" in text
+    assert "--max-running-requests 512" in text and "--chunked-prefill-size 4096" in text
     read = again(d, LOAD)[1]
     assert (read.seqs_limit, read.batch_limit_tokens) == (64, 4096)
     drafts = replace(d, speculation=Speculation(3, 0.7, catalog.model("llama-3.2-1b")))

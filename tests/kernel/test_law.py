@@ -583,6 +583,29 @@ def test_a_state_without_parts_is_what_it_says():
     }
 
 
+@pytest.mark.parametrize(
+    ("model", "roles", "gb"),
+    [
+        # exclude_modules of its hf_quant_config.json: every mlp.gate and lm_head. 48 layers of
+        # 128 experts and of attention in 4.5 bits, embedding and head in 16
+        ("qwen3-30b-a3b", {"attention", "expert"}, 18.1),
+        # every self_attn*, mlp.gate, the head and layer 61, which guesses; shared experts convert
+        ("deepseek-v3", {"mlp", "expert", "shared_expert"}, 396.7),
+        ("deepseek-r1", {"mlp", "expert", "shared_expert"}, 396.7),
+        ("qwen3-235b-a22b", {"expert"}, None),  # 2507's list has its attention
+        ("qwen3-32b", {"attention", "mlp"}, None),  # dense: lm_head alone is left
+    ],
+)
+def test_nvidia_s_own_lists_say_what_nvfp4_converts(model, roles, gb):
+    """Their hf_quant_config.json; of DeepSeek-R1 Model Optimizer's examples/deepseek/ptq.py."""
+    m, nvfp4 = catalog.model(model), catalog.format("nvfp4")
+    params = {t.role: sum(x.params for x in m.tensors if x.role == t.role) for t in m.tensors}
+    got = law.weight_bytes(m, nvfp4)
+    narrow = {r for r, size in got.by_role.items() if size < 0.6 * params.get(r, 0)}
+    assert narrow == roles
+    assert gb is None or got.stored_bytes == pytest.approx(gb * 1e9, rel=0.01)
+
+
 def test_what_a_format_covers_of_a_mixture_is_its_own():
     """NVIDIA's NVFP4 and gpt-oss's MXFP4 are of experts, those of dense models of every matrix."""
     dense = (Tensor("q", "attention", 1_000_000, copies=10), Tensor("up", "mlp", 1_000_000))

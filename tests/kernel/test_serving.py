@@ -83,8 +83,9 @@ def test_a_better_card_never_hurts(seed):
     mean first token may come later, and then the whole answer still does not."""
     for deployment, load, dice in draws(seed, EACH):
         gpu, times = deployment.gpu, dice.choice((1.01, 1.5, 3.0))
-        # a larger card is given a larger batch unless it is told: the same batch for both
-        batch = {"max_num_seqs": deployment.seqs_limit}
+        # a larger card is given a larger batch unless it is told, and SGLang then keeps more of it
+        # free: the same batch and share for both
+        batch = {"max_num_seqs": deployment.seqs_limit, "memory_fraction": deployment.fraction}
         batch["max_num_batched_tokens"] = deployment.batch_limit_tokens
         deployment = replace(deployment, **batch)
         better = dice.choice((

@@ -86,16 +86,31 @@ def test_defaults_of_a_batch_follow_the_card(gpu, tokens, seqs):
     assert (d.batch_limit_tokens, d.seqs_limit) == (tokens, seqs)
 
 
+@pytest.mark.parametrize(
+    ("gpu", "engine", "most"),
+    [
+        ("b200-sxm", "vllm-0.33", 1024),
+        ("gb200", "vllm-0.33", 1024),
+        ("h200-sxm", "vllm-0.33", 512),
+        ("mi300x", "vllm-0.33", 512),
+        ("rtx-5090", "vllm-0.33", 512),  # capability 12.0, 256 sequences
+        ("gb10", "vllm-0.33", 512),
+        ("b200-sxm", "vllm-0.28", 512),
+        ("b200-sxm", "sglang", 512),
+        ("b200-sxm", "trtllm", 128),  # llmapi/llm_args.py, CudaGraphConfig: max_batch_size or 128
+    ],
+)
+def test_graphs_are_wider_on_data_centre_blackwell(gpu, engine, most):
+    """vLLM 0.33.0, config/vllm.py, _set_cudagraph_sizes: is_device_capability_family(100)."""
+    d = catalog.deployment(model="llama-3.1-8b", gpu=gpu, engine=engine)
+    assert d.graph_seqs_limit == most
+    few = replace(d, max_num_seqs=64)
+    assert few.graph_seqs_limit == (64 if engine == "sglang" else 128)
+
+
 def test_the_largest_tier_came_with_0_28():
     old = catalog.deployment(model="llama-3.1-8b", gpu="b200-sxm", engine="vllm-0.19")
     assert old.batch_limit_tokens == 8192
-
-
-@pytest.mark.parametrize(("gpu", "share"), [("h100-sxm", 0.835), ("h200-sxm", 0.907)])
-def test_sglang_sets_its_share_from_the_card(gpu, share):
-    """0.5.9: 1 - 13 440 / MiB of an H100, by hand."""
-    d = catalog.deployment(model="llama-3.1-8b", gpu=gpu, engine="sglang")
-    assert d.fraction == share
 
 
 # ---- windows and states ---------------------------------------------------------

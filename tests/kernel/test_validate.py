@@ -406,7 +406,7 @@ def test_sglang_bench_serving_says_its_server(tmp_path):
     made = understood(text, tmp_path, {"gpu": "H100 SXM"})
     assert [m.load.concurrency for m in made] == [16] * 3 + [64] * 3
     d = stated.meaning(made[0].spelled).deployment
-    assert (d.tp, d.weights.name, d.kv.name, d.engine.name) == (2, "fp8", "fp8", "sglang-0.5")
+    assert (d.tp, d.weights.name, d.kv.name, d.engine.name) == (2, "fp8", "fp8", "sglang-0.5.9")
 
 
 def test_aiperf_and_genai_perf(tmp_path):

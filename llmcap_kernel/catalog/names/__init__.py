@@ -16,6 +16,7 @@ from .engines import (
     program,
     release,
     timed_as,
+    version_on,
 )
 from .formats import checkpoint_format, read_format, weight_format
 from .found import UNKNOWN, Found
@@ -46,5 +47,6 @@ __all__ = [
     "release",
     "split",
     "timed_as",
+    "version_on",
     "weight_format",
 ]

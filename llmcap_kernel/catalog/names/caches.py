@@ -35,7 +35,8 @@ def kv_format(text: str, weights: str, engine: str = "", own: str = "") -> Found
     text : str
         The source's name for it; "" when it is not stated.
     weights : str
-        The format of the weights: an automatic cache is 32-bit beside 32-bit weights.
+        The format of the weights: an automatic cache is 32-bit beside 32-bit weights, but of
+        llama.cpp, whose `--cache-type-k` is f16.
     engine : str
         The engine as the source spells it: "q8" is another format of ExLlama than of llama.cpp.
     own : str
@@ -59,7 +60,8 @@ def kv_format(text: str, weights: str, engine: str = "", own: str = "") -> Found
     if len(text) > MOST:
         return UNKNOWN
     text = cleaned(text)
-    plain, wide = key(text), own or ("fp32" if weights == "fp32" else "bf16")
+    as_weights = weights == "fp32" and program(engine).record != "llama.cpp"
+    plain, wide = key(text), own or ("fp32" if as_weights else "bf16")
     taken = f"{wide}, as the checkpoint declares" if own else "16 bits"
     if not plain:
         return Found(wide, f"KV format not stated: {taken} taken", True)

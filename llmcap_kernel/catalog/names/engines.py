@@ -11,15 +11,16 @@ from .text import cleaned
 _NO_RELEASE = re.compile(r"0\.(?:0|1)(?:\.0)?\.dev\d")
 
 # A version behind the name of its own program, and not of a product around it: "NIM 1.8".
-_IN_NAME = re.compile(r"(?:vllm(?:-openai)?|(?:tensorrt|trt)-?llm)[-:=]*v?(\d+(?:\.\d+)+)")
+_IN_NAME = re.compile(r"(?:vllm(?:-openai)?|(?:tensorrt|trt)-?llm|sglang)[-:=]*v?(\d+(?:\.\d+)+)")
 
 # llama.cpp counts its builds: "b5863", "2f68ce7cf (6918)". Some name a year alone.
 _BUILD, _YEAR = re.compile(r"(?:\bb|\()(\d{4,5})\b"), re.compile(r"\b(20\d\d)\b")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _SWITCHED_ON = re.compile(r"(?:-fa|--flash-attn)[ =](?:1|on|auto)\b")
 FUSED = (6325, 2025)  # from this build on, and this year, attention is fused by itself
 UNFUSED = "llama.cpp-b6324"
 
-VERSIONED = ("vllm", "trtllm")  # engines that the catalogue has several versions of
+VERSIONED = ("vllm", "trtllm", "sglang")  # engines that the catalogue has several versions of
 
 
 class Program(NamedTuple):
@@ -196,7 +197,7 @@ def engine_record(engine: str, version: str) -> str:
     Returns
     -------
     str
-        A name of the catalogue: for vLLM and TensorRT-LLM the newest recorded version that
+        A name of the catalogue: for vLLM, TensorRT-LLM and SGLang the newest recorded version that
         is not newer, or else the oldest; of llama.cpp the one before attention was fused,
         where a build or a year says so.
 
@@ -216,7 +217,35 @@ def engine_record(engine: str, version: str) -> str:
         return UNFUSED
     if found.family not in VERSIONED or not numbers:
         return name
-    return nearest_version(found.family, numbers[:2]) or name
+    return nearest_version(found.family, numbers) or name
+
+
+def version_on(engine: str, version: str, day: str) -> str:
+    """Find the release of an engine that was out on a day, where a source names none.
+
+    Parameters
+    ----------
+    engine, version : str
+        As the source spells them.
+    day : str
+        The day of the source, as 2026-04-11.
+
+    Returns
+    -------
+    str
+        The version as it is, or that of the newest record with `since` that is not younger.
+
+    Examples
+    --------
+    >>> version_on("SGLang", "main branch", "2026-03-11"), version_on("SGLang", "", "2026")
+    ('0.5.9', '')
+    """
+    if release(version) or not _DAY.fullmatch(day):
+        return version
+    records = table("engines")["engines"]
+    own = (r for name, r in records.items() if name.startswith(f"{program(engine).record}-"))
+    out = {str(r["since"]): r["version"] for r in own if str(r.get("since", "9")) <= day}
+    return out[max(out)] if out else version
 
 
 def _fused(version: str) -> bool:

@@ -217,9 +217,8 @@ def _sglang(given: Values, out: Values) -> list[str]:
     replicas = given.get("attn_dp") or (out.get("dp", 1) if given.get("dp_attention") else 1)
     if replicas > 1:
         out |= {"dp": replicas, "dp_attention": True}
-        for name in ("max_num_seqs", "max_num_batched_tokens"):  # of all groups together
-            if out.get(name):
-                out[name] = max(out[name] // replicas, 1)
+        if out.get("max_num_seqs"):  # of all groups together
+            out["max_num_seqs"] = max(out["max_num_seqs"] // replicas, 1)
     if "max_num_batched_tokens" in given and given["max_num_batched_tokens"] is None:
         notes.append("prompts are not cut into chunks: the engine's own chunk is counted")
     return notes

@@ -182,7 +182,7 @@ def _spread(launch: Launch, d: Deployment) -> list[str]:
     if d.dp_attention:
         return [f"DCP {launch.dcp} is not counted beside replicas of attention"]
     spread = f"the tokens of a sequence are spread over {launch.dcp} cards (DCP)"
-    return [f"{spread}: what the cards exchange for that is not counted"]
+    return [f"{spread}: what they exchange for that is counted where tokens are decoded"]
 
 
 def _pinned_fraction(pool_bytes: int, d: Deployment) -> tuple[float, list[str]]:

@@ -134,7 +134,7 @@ def test_users_with_answers_of_one_length_fall_into_step():
 
 def test_prompts_of_one_step_share_its_pass():
     """SGLang: two prompts of 100 tokens read the weights once, and the host launches them once."""
-    d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", engine="sglang")
+    d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", engine="sglang-0.5.9")
     slow, quick = (Steps(d, Efficiency(prompt_layer_s=layer_s)) for layer_s in (1e-3, 0.0))
     one, two = (0, 100, 0, 100), [(0, 100, 0, 100)] * 2
     assert slow.prompt_s(*one) == slow.pass_s(two) == pytest.approx(32e-3)  # 32 layers
