@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from llmcap_kernel.refuse import BadInput
 from widgets.exercises import EXERCISES, check, judge
+from widgets.exercises.capacity import small_card
 from widgets.form import units
 from widgets.pages import build
 from widgets.question_host import exercise
@@ -88,6 +89,14 @@ def test_no_hint_gives_the_answer_away(name):
     shown = session.traits()["html"] + session.text
     if exercise.unit not in ("cards", "users"):  # small whole numbers are everywhere
         assert said not in shown
+
+
+def test_a_setting_that_does_not_start_is_not_the_largest_that_does():
+    """A logit takes 38 bytes x 128,256: eight sequences more are 39 MB that nobody has left."""
+    most = EXERCISES["3.8"].expected()
+    assert not small_card(most + 8).starts
+    assert judge(EXERCISES["3.8"], most + 8).kind == "wrong"
+    assert judge(EXERCISES["3.8"], most + 1).kind == "right"  # hint 3 in rounded numbers
 
 
 def test_gb_and_gib_are_kept_apart():

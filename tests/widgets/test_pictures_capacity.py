@@ -151,12 +151,6 @@ def test_a_head_is_copied_where_cards_outnumber_heads(cards, copies):
     assert len(widths(latent, "other")) == cards - 1
 
 
-def test_a_longer_context_is_paid_by_full_layers():
-    """Gemma 3 27B: 10 full layers x 2 x 16 heads x 128 x 2 bytes for each further token."""
-    assert 10 * 2 * 16 * 128 * 2 == 81_920
-    assert "One more token adds 81.9 kB" in draw("growth-by-layer").said
-
-
 def test_a_window_is_the_short_piece():
     """1,024 tokens fill 64 blocks; 2 x 8,192 in flight and one block 1,025; all tokens 2,000."""
     drawing = draw("cache-groups").drawing

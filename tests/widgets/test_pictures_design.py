@@ -51,22 +51,18 @@ def test_experts_are_read_by_few_and_by_many():
     assert read[1] == pytest.approx(671 - 656 * 28 / 256, rel=0.02)
 
 
-def test_the_second_card_brings_no_second_copy_of_the_weights():
-    """67.7 GiB of FP8 weights, as the engine's log says, on one card and on two."""
-    weights = [row.split()[2] for row in repr(shown("weights-once").table).splitlines()[2:]]
-    assert weights[:2] == ["67.7", "67.7"]
-
-
 def test_a_shared_prefix_is_kept_once():
     """With 6,000 of 8,000 tokens shared each user adds a quarter: about four times as many."""
     text = repr(shown("prefix-buys").table)
     assert float(re.search(r"Users that fit.*?([\d.]+)x", text)[1]) == pytest.approx(4, rel=0.05)
 
 
-def test_a_prompt_has_the_square_and_a_step_has_not():
-    said = shown("square-myth", context=64_000).said
-    assert "32 times the context" in said
-    assert "attention is 1,024 times" in said and "attention 32 times" in said
+def test_long_prompts_break_capacity_and_not_the_gap():
+    """31.2 GiB a card over 81,920 B a token is 409 thousand tokens: 12 users of 32,000, not 16."""
+    drawn = shown("longer-prompts", prompt=31_000)
+    assert "room for 12 users of 16" in drawn.said
+    capacity, latency = map(float, re.findall(r"([\d.]+)x", repr(drawn.table).splitlines()[-1]))
+    assert capacity == 12 / 16 and latency > 1
 
 
 def test_a_price_is_rent_over_output():

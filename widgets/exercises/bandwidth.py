@@ -58,10 +58,13 @@ def _all_of(users=32, cards=2):
     return users * step.tok_s_user
 
 
-def _even_context(users=16, share=1.0):
-    """Context at which the caches of all users take as many bytes as the weights."""
-    one = law.kv_bytes_per_sequence(_one().model, _one().kv, 1)
-    return law.weight_bytes(_one().model, _one().weights).dense_read_bytes / users / one / share
+def _faster(weights=1.6, caches=1.4):
+    """How many times as fast a step of two H100 gets, its two parts by so much."""
+    bf16 = catalog.format("bf16")
+    d = replace(design.worked_spec()[1], weights=bf16, kv=bf16)
+    step = bandwidth.decode_step(d, context_tokens=8000, concurrency=16)
+    whole = step.dense_s + step.attention_s
+    return whole / (step.dense_s / weights + step.attention_s / caches)
 
 
 def _gap_s(*, users=16, queue_s=0.84, wait_s=0.42, answer=400):
@@ -69,16 +72,17 @@ def _gap_s(*, users=16, queue_s=0.84, wait_s=0.42, answer=400):
     return 0.020 + (users * wait_s - queue_s) / answer
 
 
-def _step_s(budget, mfu=0.5, cards=2):
-    """A step of 16 answers that fills a budget of tokens with a prompt."""
+def _step_s(budget, mfu=0.5, cards=2, exchanges=1):
+    """A step of 16 answers that fills a budget of tokens with a prompt; 0 leaves exchanges out."""
     d = replace(_one(), tp=cards, max_num_batched_tokens=budget)
-    return bandwidth.mixed_step(
+    step = bandwidth.mixed_step(
         d,
         context_tokens=7500,
         concurrency=16,
         prefill_tokens=budget - 16,
         efficiency=Efficiency(compute=mfu),
-    ).total_s
+    )
+    return step.total_s - (1 - exchanges) * step.communication_s
 
 
 @cache
@@ -194,24 +198,20 @@ EXERCISES = {
         },
     ),
     "2.6": Exercise(
-        expected=_even_context,
-        unit="tokens",
+        expected=_faster,
+        unit="times",
         hints=(
-            "Two things are read in a step. Which of them grows with the context?",
-            "Weights that are read / (users x cache bytes of one token).",
-            lambda: (
-                f"{quantity(reads('llama-3.1-70b', 'fp8'), 'bytes')} / (16 x 2 x 8 x 128 x 80 "
-                "layers x 1 byte)."
-            ),
+            "How long do the weights take then, and how long the caches?",
+            "The whole before, over the sum of both parts after: divide each by its own factor.",
+            "(20.7 + 6.26) / (20.7 / 1.6 + 6.26 / 1.4), all in ms.",
         ),
         mistakes={
-            "That is for a single user. Sixteen users read sixteen caches.": (
-                lambda: _even_context(users=1)
+            "That leaves the caches as slow as before. Their format changes too.": (
+                lambda: _faster(caches=1.0)
             ),
-            "The cache is in FP8: one byte a number, not two.": lambda: _even_context(share=2.0),
-            "A token leaves a key and a value: a factor of two is missing.": (
-                lambda: _even_context(share=0.5)
-            ),
+            "That is the middle of the two factors. Most of the step's time is weights, so they "
+            "count for more.": lambda: 1.5,
+            "That is what the bytes promise. Timed kernels reach less.": lambda: _faster(2.0, 2.0),
         },
     ),
     "2.7": Exercise(
@@ -232,7 +232,7 @@ EXERCISES = {
     "2.8": Exercise(
         expected=_budget,
         unit="tokens",
-        tolerance=0.1,
+        tolerance=0.03,  # the numbers of hint 3, rounded
         hints=(
             "Which parts of a step grow with its tokens, and which one is there without a chunk?",
             "50 ms less the reading of the caches, divided by what a token takes: 2 x parameters / "
@@ -247,6 +247,8 @@ EXERCISES = {
                 lambda: _budget(mfu=1.0)
             ),
             "B has two cards, and they share the arithmetic.": lambda: _budget(cards=1),
+            "The cards also exchange what each token leaves, twice in a layer. With so many tokens "
+            "a step takes longer than 50 ms.": lambda: _budget(exchanges=0),
             "The default of 8,192 puts a whole prompt into a step, which then takes longer than "
             "half a second.": lambda: 8192,
         },

@@ -9,7 +9,7 @@ from llmcap_kernel.spec import Slo, Workload
 from .record import Exercise
 
 _CACHED = replace(design.WORKED_WORKLOAD, shared_prefix_tokens=6000)
-_AGENTS = Workload(10_600, 1000, 16, 9600)
+GROWN, COPIES = 150, (2, 4, 8)  # users of a fleet, and the cards that a copy may have
 GAP = design.WORKED_SLO.tails[0].name
 API_USD_MTOK = {"usd_mtok_input": 0.50, "usd_mtok_output": 1.50}
 # The spec of the last exercise, and what is on offer for it.
@@ -30,6 +30,19 @@ def _b_price(tok_s, cards=2):
 def _b_users(itl_s):
     slo = Slo(itl_s=itl_s)
     return design.users_within(design.worked_spec()[1], design.WORKED_WORKLOAD, slo).value
+
+
+def _on_h100(cards):
+    return replace(design.worked_spec()[1], tp=cards)
+
+
+def _fleet(cards):
+    """Copies of so many H100 that hold the grown product within its limits."""
+    return design.fleet(_on_h100(cards), design.WORKED_WORKLOAD, design.WORKED_SLO, users=GROWN)
+
+
+def _cards(cards):
+    return cards * _fleet(cards).copies
 
 
 def _pool_tokens(deployment):
@@ -158,27 +171,29 @@ EXERCISES = {
         },
     ),
     "5.4": Exercise(
-        expected=lambda: capacity.workload_ledger(design.worked_spec()[1], _AGENTS).max_concurrent,
-        unit="users",
+        expected=lambda: min(_cards(n) for n in COPIES),
+        unit="cards",
         tolerance=0.001,
         hints=(
-            "What is in the pool once, and what once for each user?",
-            "Take the shared prefix out of the pool, then divide by the tokens of a user's own.",
+            "Two numbers bound the users of a copy: those that have room, and those within the "
+            "p95. Which is the smaller on two cards, and which on eight?",
+            "Copies = users over the smaller of the two, rounded up; cards = copies x cards of a "
+            "copy. The p95 gives way when more than 5 gaps in 100 carry a prompt: with answers of "
+            "1,000 tokens and prompts in one piece that is a little over 50 users, on any cards.",
             lambda: (
-                f"({_pool_tokens(design.worked_spec()[1]):,.0f} - 9,600) tokens, over the "
-                "1,000 of a user's own prompt and the 1,000 of the answer."
+                f"Two H100 have room for {_fleet(2).users_per_copy} users, all within the p95. "
+                f"Four have room for {capacity.max_concurrent(_on_h100(4), 8000)}, and "
+                f"{_fleet(4).users_per_copy} within it."
             ),
         ),
         mistakes={
-            "That is with a copy of the prefix for each user. The pages are kept once.": (
-                lambda: capacity.max_concurrent(design.worked_spec()[1], 11_600)
-            ),
-            "The one copy of the prefix takes room too: 9,600 tokens of the pool.": (
-                lambda: capacity.max_concurrent(design.worked_spec()[1], 2000)
-            ),
-            "An answer's tokens are kept as well: each user has 2,000 tokens of its own.": (
-                lambda: int((_pool_tokens(design.worked_spec()[1]) - 9600) / 1000)
-            ),
+            "That is how many copies of B. A copy has two cards.": lambda: _fleet(2).copies,
+            "Four cards have room for them all. But then more than 5 gaps in 100 carry somebody's "
+            "prompt, and the p95 is missed.": lambda: 4,
+            "Eight cards have room for them all, and still more than 5 gaps in 100 carry a "
+            "prompt.": lambda: 8,
+            "Those are copies of four cards. Within the p95 such a copy holds hardly more users "
+            "than two cards do.": lambda: _cards(4),
         },
     ),
     "5.5": Exercise(
@@ -189,7 +204,7 @@ EXERCISES = {
             "Rent of both cards / 3600 / output rate with the prefix kept x 1e6.",
             lambda: (
                 f"2 x {quantity(design.worked_spec()[1].gpu_usd_h, 'USD/h')}, and the rate from "
-                "the second picture of section 6."
+                "the output in the first picture of section 6."
             ),
         ),
         mistakes={
@@ -245,6 +260,9 @@ EXERCISES = {
                 lambda: _api_price() / _own_price()
             ),
             "B has two cards, and both are paid for.": lambda: _own_price() / _api_price() / 2,
+            "That is in percent. Write it as a number from 0 to 1, or with its % sign.": (
+                lambda: 100 * _own_price() / _api_price()
+            ),
         },
     ),
     "5.8": Exercise(

@@ -243,6 +243,7 @@ EXERCISES = {
                 lambda: int(_room()[0] // (_room()[1] - _room()[2]))
             ),
             "That is with a copy of the prompt for each user.": lambda: _shared_users(0),
+            "Part of a user cannot be served: round down.": lambda: _shared_users(PROMPT) + 1,
         },
     ),
     "4.7": Exercise(

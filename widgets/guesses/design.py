@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from llmcap_kernel import bandwidth, calibration, capacity, catalog, design, toolbox
+from llmcap_kernel import capacity, catalog, design, toolbox
 
-from .capacity import room_of_two
 from .record import Guess
 
 SLO = design.WORKED_SLO
@@ -24,18 +23,6 @@ def _on_h100():
     books = capacity.ledger(eight, context_tokens=8000)
     needed = books.budget_bytes - books.kv_pool_bytes + books.kv_bytes_per_sequence
     return {NEEDED: needed, ALLOWED: books.budget_bytes}
-
-
-def _prefix_gain(users):
-    """Output of B with the shared prompt kept over the output without."""
-    with_cache, without = (
-        calibration.estimates(
-            design.worked_spec()[1],
-            replace(design.WORKED_WORKLOAD, concurrency=users, shared_prefix_tokens=kept),
-        ).output_tok_s.value
-        for kept in (6000, 0)
-    )
-    return with_cache / without
 
 
 def _price(deployment):
@@ -61,19 +48,15 @@ def _offers():
     return found
 
 
-def _longer_step():
-    b = design.worked_spec()[1]
-    long, short = (bandwidth.decode_step(b, context_tokens=n).total_s for n in (64_000, 32_000))
-    return long / short
+def _with_long_prompts():
+    """Headroom of B's limits with prompts of 31,000 tokens."""
+    load = replace(design.WORKED_WORKLOAD, input_tokens=31_000)
+    limits = design.card(design.worked_spec()[1], load, SLO).limits
+    return {"latency" if one.name not in ("capacity", "budget") else one.name: one.headroom
+            for one in limits}  # fmt: skip
 
 
 GUESSES = {
-    "5.1": Guess(
-        "Room for KV cache on B, as a multiple of A's",
-        room_of_two,
-        "At 0.98, where A has any room: the weights are stored once, whatever the number of cards.",
-        unit="times",
-    ),
     "5.2": Guess(
         "Does DeepSeek-V3 in FP8 start on eight H100?",
         lambda: "yes" if _on_h100()[NEEDED] <= _on_h100()[ALLOWED] else "no",
@@ -81,12 +64,6 @@ GUESSES = {
         unit="GiB",
         options=("yes", "no"),
         drawn=_on_h100,
-    ),
-    "5.3": Guess(
-        "Output of 16 users with the prefix kept, as a multiple of the output without",
-        lambda: _prefix_gain(16),
-        "By estimate: the cache can give back no more than the share of time that prefill took.",
-        unit="times",
     ),
     "5.4": Guess(
         "Price of a token on C over that on B, at 16 users",
@@ -119,9 +96,11 @@ GUESSES = {
         drawn=_offers,
     ),
     "5.8": Guess(
-        "A decode step at 64,000 tokens, as a multiple of one at 32,000",
-        _longer_step,
-        "The new token looks at each cached token once, and the weights are read either way.",
+        "B's prompts grow from 7,000 to 31,000 tokens. Which limit breaks?",
+        lambda: min(_with_long_prompts(), key=_with_long_prompts().get),
+        "Drawn is what B then has of each over what is asked: a limit below 1 is missed.",
         unit="times",
+        options=("latency", "capacity", "budget"),
+        drawn=_with_long_prompts,
     ),
 }

@@ -473,7 +473,7 @@ PICTURES = {
         "Does it fit, and is it fast? Llama-3.1-70B on eight kinds of cards",
         _fit_and_fast,
         (
-            Control("weights", "Format", ("bf16", "fp8"), "bf16"),
+            Control("weights", "Format", ("bf16", "fp8"), "fp8"),
             Control("cards", "Cards", ("1 card", "2 cards", "4 cards"), "1 card"),
         ),
     ),
@@ -481,7 +481,7 @@ PICTURES = {
         "A decode step in three formats",
         _format_gain,
         (
-            Control("users", "Users", (1, 2, 4, 8, 16, 32, 60), 1, "users"),
+            Control("users", "Users", (1, 2, 4, 8, 16, 32, 60), 60, "users"),
             Control("context", "Context of each", CONTEXTS, 8000, "tokens"),
         ),
     ),

@@ -229,9 +229,9 @@ def _batch(users, prefix):
         Line(label[shared], [(n, g) for n, (g, _) in by_users.items()], "weights"),
         Mark(f"{digits(gap)} ms", users, gap, "prompt", below=True),
     ]
-    lowest = f"floor {quantity(least, 'USD/Mtok')}"
+    lowest = f"never below {quantity(least, 'USD/Mtok')}"
     prices: list[Drawable] = [
-        Line(lowest, [(n, least) for n in USERS], "host", dash="3 3", where=8),
+        Line(lowest, [(n, least) for n in USERS], "host", dash="3 3", where=9),
         Line("", [(n, p) for n, _, p in other], "other", dash="4 3"),
         Line("", [(n, p) for n, (_, p) in by_users.items()], "weights"),
         Mark(quantity(price, "USD/Mtok"), users, price, "prompt"),
@@ -245,8 +245,8 @@ def _batch(users, prefix):
     }
     said = (
         f"{counted(users, 'user')}: a gap of {digits(gap)} ms and "
-        f"{quantity(price, 'USD/Mtok')}. A user's own time and what all share are equal at "
-        f"about {even:.0f} users; beyond, price falls slowly and the gap still grows."
+        f"{quantity(price, 'USD/Mtok')}. From about {even:.0f} users on, their own caches and "
+        "prompts take longer than what all share: the price falls slowly, and the gap still grows."
     )
     return Drawn(drawing, said, _batch_table(shared, f"Candidate B, {label[shared]}"))
 

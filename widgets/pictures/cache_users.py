@@ -122,9 +122,11 @@ def _pages(users, kind, context):
     _waiting(drawing, users - inside, one / books.kv_pool_bytes)
     pages = f"{math.ceil((context - prefix) / d.block_tokens):,} pages of {d.block_tokens} tokens"
     key(drawing, _kinds_of(kind, pages))
+    are = "is" if inside == 1 else "are"
     said = (
-        f"{counted(inside, 'user')} of {context:,} tokens "
-        f"{'is' if inside == 1 else 'are'} inside; there is room for "
+        f"{inside} of {users} users of {context:,} tokens {are} inside: the others find no room."
+        if users > inside
+        else f"{counted(inside, 'user')} of {context:,} tokens {are} inside; there is room for "
         f"{counted(books.max_concurrent, 'user')}."
     )
     if prefix:
@@ -469,76 +471,6 @@ def _topology(context):
     return Drawn(bars(rows, "GiB", thick=24), said, show.table(columns, lines, caption))
 
 
-# ---- who pays for the growth ----------------------------------------------------------
-
-PAID = {
-    "Llama-3.1-70B": "llama-3.1-70b",
-    "Gemma 3 27B": "gemma-3-27b",
-    "gpt-oss-120b": "gpt-oss-120b",
-    "Qwen3.5-397B": "qwen3.5-397b-a17b",
-}
-KIND = {
-    "full": ("layers that keep every token", "cache"),
-    "window": ("windows", "link"),
-    "linear": ("states", "activations"),
-}
-GROWS = (1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000)
-
-
-def _layers_bytes(model, tokens):
-    """Cache of one user by kind of layer [bytes]."""
-    bf16 = catalog.format("bf16")
-    out: dict[str, float] = {}
-    for mixer in model.attention:
-        one = replace(model, attention=(mixer,))
-        size = law.kv_bytes_per_sequence(one, bf16, tokens)
-        out[mixer.kind] = out.get(mixer.kind, 0.0) + size
-    return out
-
-
-def _growth(model, context):
-    one = catalog.model(PAID[model])
-    found = [_layers_bytes(one, n) for n in GROWS]
-    kinds = [kind for kind in ("linear", "window", "full") if kind in found[0]]
-    marks: list[Drawable] = []
-    low = [0.0] * len(GROWS)
-    for kind in kinds:
-        high = [a + sizes[kind] / 1e9 for a, sizes in zip(low, found, strict=True)]
-        points = list(zip(GROWS, high, strict=True))
-        marks.append(Line("", points, KIND[kind][1], low=low, high=high))
-        low = high
-    here = _layers_bytes(one, context)
-    whole = sum(here.values())
-    words = f"{context:,} tokens: {quantity(whole, 'bytes')}"
-    marks.append(Mark(words, context, whole / 1e9))
-    drawing = chart(
-        marks,
-        Axis("context [tokens]", 0, GROWS[-1]),
-        Axis("cache of one user [GB]", 0, 1.15 * low[-1]),
-        height=260,
-        drag="context",
-    )
-    counts = {kind: sum(a.layers for a in one.attention if a.kind == kind) for kind in kinds}
-    key(drawing, [(KIND[k][1], f"{counts[k]} {KIND[k][0]}") for k in kinds[::-1]])
-    more = law.kv_bytes_per_sequence(one, catalog.format("bf16"), context + 1) - whole
-    said = (
-        f"At {context:,} tokens the {counts['full']} layers that keep every token hold "
-        f"{here['full'] / whole:.0%} of the cache. One more token adds {quantity(more, 'bytes')}."
-    )
-    rows = [_growth_line(label, name) for label, name in PAID.items()]
-    columns = ("model", "layers", "at 8K", "at 128K", "next token")
-    return Drawn(drawing, said, show.table(columns, rows, "Cache of one user, BF16"))
-
-
-def _growth_line(label, name):
-    model, bf16 = catalog.model(name), catalog.format("bf16")
-    kinds = " + ".join(f"{a.layers} {a.kind}" for a in model.attention)
-    short, long, more = (
-        law.kv_bytes_per_sequence(model, bf16, n) for n in (8000, 128_000, 128_001)
-    )
-    return label, kinds, *(quantity(x, "bytes") for x in (short, long, more - long))
-
-
 PICTURES = {
     "one-user": Picture(
         "What one token leaves, and one user",
@@ -594,14 +526,6 @@ PICTURES = {
         "The same eight cards, cut in two ways",
         _topology,
         (Control("context", "Context of a user", (2000, 8000, 32_000, 128_000), 8000, "tokens"),),
-    ),
-    "growth-by-layer": Picture(
-        "Which layers pay for a longer context",
-        _growth,
-        (
-            Control("model", "Model", tuple(PAID), "Gemma 3 27B"),
-            Control("context", "Context", GROWS, 32_000, "tokens"),
-        ),
     ),
     "cache-groups": Picture(
         "What one sequence needs in each group of layers to be taken in",

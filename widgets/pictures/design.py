@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from llmcap_kernel import bandwidth, capacity, catalog, design, law
+from llmcap_kernel import bandwidth, catalog, design, law
 from llmcap_kernel.calibration import cache_until_reload
-from llmcap_kernel.explain import GIB, counted, digits, quantity
+from llmcap_kernel.explain import counted, digits, quantity
 
 from ..figures import show
-from ..figures.plots import PLOT_TOP, Axis, Bar, Line, Mark, Part, bars, chart
+from ..figures.plots import Axis, Bar, Limit, Line, Mark, Part, bars, chart
 from . import design_evidence, design_limits, design_prices
 from .record import Control, Drawn, Picture
 from .worked_spec import (
@@ -22,6 +22,7 @@ from .worked_spec import (
     USERS,
     deployments,
     load_of,
+    named,
     written,
 )
 
@@ -56,46 +57,6 @@ def _two_models(users):
     )
     columns = ("model", "active", "stored", "read", "caches", "a token")
     return Drawn(drawing, said, show.table(columns, table, f"FP8, {counted(users, 'user')}"))
-
-
-def _second_card(fraction, weights):
-    rows, table = [], []
-    for n in (1, 2, 4):
-        d = replace(
-            deployments()["B"], tp=n, weights=catalog.format(weights), memory_fraction=fraction
-        )
-        books = capacity.ledger(d, context_tokens=SPEC.context_tokens)
-        held, room = books.weights_bytes * n, books.kv_pool_bytes * n
-        rest = (books.budget_bytes - books.weights_bytes - books.kv_pool_bytes) * n
-        users = books.max_concurrent
-        label = counted(n, "card") + (
-            f": {counted(users, 'user')}" if books.starts else ": does not start"
-        )
-        parts = [
-            Part("weights", held / GIB, "weights"),
-            Part("the engine's own", rest / GIB, "other"),
-            Part("room", max(room, 0) / GIB, "cache"),
-            Part("lacking", max(-room, 0) / GIB, "", missing=True),
-        ]
-        rows.append(Bar(label, [p for p in parts if p.size]))
-        table.append((counted(n, "card"), held / GIB, rest / GIB, room / GIB, users))
-    one, two = table[0][3], table[1][3]
-    said = f"The weights take {digits(table[0][1])} GiB, whatever the number of cards. " + (
-        f"One card leaves {digits(one)} GiB for users, two leave {digits(two)}: "
-        f"{digits(two / one, 2)} times as much."
-        if one > 0
-        else f"One card lacks {digits(-one)} GiB; two leave {digits(two)} for users."
-        if two > 0
-        else f"Two cards lack {digits(-two)} GiB; four leave {digits(table[2][3])} for users."
-    )
-    rows = [replace(r, parts=[_inked(p) for p in r.parts]) for r in rows]
-    columns = ("", "weights", "engine", "room", "users")
-    caption = f"GiB of all cards, {weights} weights, memory fraction {fraction:g}"
-    return Drawn(bars(rows, "GiB", thick=18), said, show.table(columns, table, caption))
-
-
-def _inked(part):
-    return replace(part, ink="bad") if part.missing else part
 
 
 ENGINES = ("vllm", "sglang", "trtllm", "llama.cpp")
@@ -171,57 +132,50 @@ def _engines(what, prefix, users):
     return Drawn(drawing, said, table)
 
 
-CONTEXTS = (2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000)
+PROMPTS = (3000, 5000, 7000, 9000, 11_000, 15_000, 19_000, 23_000, 27_000, 31_000)
 
 
-def _times_of(context):
-    """Seconds of a step and of its attention, and FLOP of a prompt's attention."""
-    one = deployments()["B"]
-    step = bandwidth.decode_step(one, context_tokens=context, concurrency=1)
-    return step.total_s, step.attention_s, law.prefill_attention_flops(one.model, context)
+@cache_until_reload
+def _limits_of_prompts(prompt):
+    """Limits of B by name, where the agent's prompts have so many tokens."""
+    card = design.card(deployments()["B"], replace(SPEC, input_tokens=prompt), SLO)
+    return {named(limit): limit for limit in card.limits}
 
 
-def _square(context):
-    first, here = _times_of(CONTEXTS[0]), _times_of(context)
-    names = {
-        "whole decode step": "other",
-        "attention of a decode step": "cache",
-        "attention of a prompt": "prompt",
-    }
+def _longer_prompts(prompt):
+    inks = {"capacity": ("cache", 5000), "latency": ("weights", 23_000)}  # and where it is named
+    found = {n: _limits_of_prompts(n) for n in PROMPTS}
     lines = [
-        Line("", [(n, _times_of(n)[i] / first[i]) for n in CONTEXTS], ink)
-        for i, ink in enumerate(names.values())
+        Line(name, [(n, found[n][name].headroom) for n in PROMPTS], ink, where=place)
+        for name, (ink, place) in inks.items()
     ]
-    marks = [Mark("", context, here[i] / first[i], ink) for i, ink in enumerate(names.values())]
+    marks = [Mark("", prompt, found[prompt][name].headroom, ink) for name, (ink, _) in inks.items()]
     drawing = chart(
-        [*lines, *marks],
-        Axis("context, tokens", CONTEXTS[0], CONTEXTS[-1], log=True,
-             at={2000: "2K", 8000: "8K", 32_000: "32K", 128_000: "128K"}),
-        Axis("as a multiple of 2,000 tokens", 0.7, 6000, log=True),
-        height=240,
-        drag="context",
+        [Limit("just met", y=1), *lines, *marks],
+        Axis("tokens of a prompt", PROMPTS[0], PROMPTS[-1], log=True,
+             at={n: f"{n // 1000}K" for n in (3000, 7000, 15_000, 31_000)}),
+        Axis("available over required", 0.5, 8, log=True),
+        height=260,
+        drag="prompt",
     )  # fmt: skip
-    for i, (name, ink) in enumerate(reversed(names.items())):
-        times = here[2 - i] / first[2 - i]
-        drawing.text(6, PLOT_TOP + 14 + 16 * i, f"{name}: {digits(times)} times",
-                     ink, bold=True, small=True, anchor="start", halo=True)  # fmt: skip
-    longer = context / CONTEXTS[0]
+    room, gap = (found[prompt][name] for name in inks)
     said = (
-        f"{digits(longer)} times the context: a prompt's attention is {digits(here[2] / first[2])} "
-        f"times the work, a decode step's attention {digits(here[1] / first[1])} times, and the "
-        f"whole step takes {digits(here[0] / first[0])} times as long."
+        f"With prompts of {prompt:,} tokens B has room for {room.available:.0f} users of "
+        f"{room.required:.0f}, and 95% of the gaps are within "
+        f"{quantity(gap.estimate.value, 's')}."
     )
     rows = [
         (
             f"{n:,}",
-            quantity(t[0], "s"),
-            quantity(t[1], "s"),
-            quantity(t[2], "FLOP"),
+            f"{each['capacity'].available:.0f}",
+            f"{each['capacity'].headroom:.2f}x",
+            quantity(each["latency"].estimate.value, "s"),
+            f"{each['latency'].headroom:.2f}x",
         )
-        for n, t in ((n, _times_of(n)) for n in CONTEXTS)
+        for n, each in found.items()
     ]
-    columns = ("tokens", "decode step", "its attention", "a prompt's attention")
-    caption = "Llama-3.1-70B on B, one user, at the ceiling"
+    columns = ("prompt", "users", "capacity", "95th percentile gap", "latency")
+    caption = "B, 16 users, answers of 1,000 tokens; what there is over what is asked"
     return Drawn(drawing, said, show.table(columns, rows, caption))
 
 
@@ -230,14 +184,6 @@ PICTURES = {
         "What is stored, and what a step reads",
         _two_models,
         (Control("users", "Users in the step", MANY[:13], 16, "users"),),
-    ),
-    "weights-once": Picture(
-        "The first card pays for the weights, the second for the users",
-        _second_card,
-        (
-            Control("fraction", "Memory fraction", (0.90, 0.92, 0.94, 0.96, 0.98), 0.98),
-            Control("weights", "Weights", ("bf16", "fp8"), "fp8"),
-        ),
     ),
     "engines-compared": Picture(
         "Four engines on the worked spec, with their intervals",
@@ -248,10 +194,10 @@ PICTURES = {
             Control("users", "Users", USERS[:9], 16, "users"),
         ),
     ),
-    "square-myth": Picture(
-        "What a longer context multiplies",
-        _square,
-        (Control("context", "Context", CONTEXTS, 32_000, "tokens"),),
+    "longer-prompts": Picture(
+        "What gives way as prompts grow",
+        _longer_prompts,
+        (Control("prompt", "Prompt", PROMPTS, 31_000, "tokens"),),
     ),
     **design_limits.PICTURES,
     **design_prices.PICTURES,

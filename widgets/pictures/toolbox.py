@@ -99,59 +99,6 @@ def _formats(users, cards):
 
 
 @cache
-def _step_gain(users, context, is_ceiling, wide="weights"):
-    """By what factor FP8 weights, or an FP8 cache, shorten the decode step."""
-    made = ("bf16", "fp8") if wide == "weights" else ("fp8", "fp8")
-    kept = ("bf16", "bf16") if wide == "weights" else ("bf16", "fp8")
-    slow, fast = (
-        bandwidth.decode_step(
-            d,
-            context_tokens=context,
-            concurrency=users,
-            efficiency=_efficiency(d, is_ceiling),
-        ).total_s
-        for d in (llama_on("h200-sxm", 2, w, kv) for w, kv in zip(made, kept, strict=True))
-    )
-    return slow / fast
-
-
-def _along(context, is_ceiling, wide="weights"):
-    return [(n, _step_gain(n, context, is_ceiling, wide)) for n in (1, *range(4, 65, 4))]
-
-
-def _format_gain(users, context):
-    here = _step_gain(users, context, False)
-    best = _step_gain(users, context, True)
-    marks: list[Drawable] = [
-        Limit("the belief: twice", y=2.0, ink="quiet"),
-        Line("ceiling", _along(context, True), "other", dash="5 4", where=20),
-        Line("estimate", _along(context, False), "weights", where=44),
-        Mark(f"{here:.2f}x", users, here, "prompt", below=True),
-    ]
-    drawing = chart(
-        marks,
-        Axis("users in the step", -5, 64),
-        Axis("times as fast as with BF16 weights", 1, 2.1),
-        drag="users",
-    )
-    said = (
-        f"With {counted(users, 'user')} of {context:,} tokens, FP8 weights make a decode step "
-        f"{here:.2f} times as fast; the ceiling says {best:.2f}. What the step reads of caches, "
-        "and its launches, stay as they were."
-    )
-    rows = [
-        (
-            f"{n}",
-            *(f"{_step_gain(n, c, True):.2f}x" for c in (1000, 8000, 32_000)),
-            *(f"{_step_gain(n, c, False):.2f}x" for c in (1000, 8000, 32_000)),
-        )
-        for n in (1, 16, 64)
-    ]
-    columns = ("users", "1K ceil.", "8K", "32K", "1K est.", "8K", "32K")
-    return Drawn(drawing, said, show.table(columns, rows, "FP8 weights, BF16 cache, 2x H200"))
-
-
-@cache
 def measured_fp8():
     """Read the measured pairs of BF16 against FP8 weights, and predict them.
 
@@ -253,15 +200,34 @@ def _eight_bits(tokens):
 # ---- the cache's format ---------------------------------------------------------------
 
 
+@cache
+def _step_gain(users, context, is_ceiling):
+    """By what factor an FP8 cache shortens the decode step."""
+    slow, fast = (
+        bandwidth.decode_step(
+            d,
+            context_tokens=context,
+            concurrency=users,
+            efficiency=_efficiency(d, is_ceiling),
+        ).total_s
+        for d in (llama_on("h200-sxm", 2, "fp8", kv) for kv in ("bf16", "fp8"))
+    )
+    return slow / fast
+
+
+def _along(context, is_ceiling):
+    return [(n, _step_gain(n, context, is_ceiling)) for n in (1, *range(4, 65, 4))]
+
+
 def _cache_format(users, context):
-    here = _step_gain(users, context, False, "cache")
+    here = _step_gain(users, context, False)
     wide, thin = (llama_on("h200-sxm", 2, "fp8", kv) for kv in ("bf16", "fp8"))
     room = [capacity.max_concurrent(d, context) for d in (wide, thin)]
     twice = room[1] / room[0]
     marks: list[Drawable] = [
         Line(f"room: {twice:.2f}x", [(1, twice), (64, twice)], "cache", where=24),
-        Line("step, ceiling", _along(context, True, "cache"), "other", dash="5 4", where=28),
-        Line("step, estimate", _along(context, False, "cache"), "weights", where=44),
+        Line("step, ceiling", _along(context, True), "other", dash="5 4", where=28),
+        Line("step, estimate", _along(context, False), "weights", where=44),
         Mark(f"{here:.2f}x", users, here, "prompt", below=here > 1.15),
     ]
     drawing = chart(
@@ -280,8 +246,8 @@ def _cache_format(users, context):
         (
             f"{n}",
             f"{twice:.2f}x",
-            f"{_step_gain(n, context, True, 'cache'):.2f}x",
-            f"{_step_gain(n, context, False, 'cache'):.2f}x",
+            f"{_step_gain(n, context, True):.2f}x",
+            f"{_step_gain(n, context, False):.2f}x",
             batches.kv_share(thin, n, context),
         )
         for n in (1, 16, 48, 64)
@@ -564,14 +530,6 @@ PICTURES: dict[str, Picture] = {
         (
             Control("users", "Users", USERS, 16, "users"),
             Control("cards", "Cards", tuple(CARDS), "2x H200"),
-        ),
-    ),
-    "fp8-gain": Picture(
-        "How much faster a decode step gets with FP8 weights",
-        _format_gain,
-        (
-            Control("users", "Users", USERS_LINED, 16, "users"),
-            Control("context", "Context", CONTEXTS, 8000, "tokens"),
         ),
     ),
     "fp8-belief": Picture("FP8 doubles the speed: believed, predicted, measured", _belief),
