@@ -72,6 +72,7 @@ def simulated(load, rate_rps, seconds):
 def serving():
     """Errors of percentiles by latency: of the step loop, and of the closed form."""
     found, runs = defaultdict(list), {}
+    titles = {quantity: title for title, quantity in timed_serving.QUANTITIES.items()}
     for fields in rows(timed_serving.FILE):
         load, rate, quantity = (
             timed_serving.asked(fields), float(fields["rate_rps"]), fields["quantity"],
@@ -86,7 +87,7 @@ def serving():
             law_s = there.percentile_s(quantity, percent)
             found[quantity, "step loop"].append(off(loop_s, seen_s))
             found[quantity, "closed form"].append(off(law_s, seen_s))
-    return {f"{name}, {by}": against.spread(errors) for (name, by), errors in found.items()}
+    return {f"{titles[name]}, {by}": against.spread(x) for (name, by), x in found.items()}
 
 
 def off(predicted, seen):
