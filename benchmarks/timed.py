@@ -2,9 +2,12 @@
 
     python benchmarks/timed.py
 
-The rows of `timed_*.csv` are in no fit, and no constant was changed for them.
+The rows of `timed_*.csv` are in no fit, and no constant was changed for them. Those of
+`time_serving.py` are compared with the step loop, which was as it is, and with the closed form,
+whose wait for prompts in steps of their own they corrected.
 """
 
+import random
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -13,9 +16,12 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import against  # noqa: E402
+from llmcap_kernel import simulation  # noqa: E402
 from llmcap_kernel.evidence import kernels  # noqa: E402
 from llmcap_kernel.evidence.kernels.kinds import KINDS  # noqa: E402
-from widgets.pictures import timed  # noqa: E402
+from llmcap_kernel.simulation import tails  # noqa: E402
+from widgets.benchmarks import rows  # noqa: E402
+from widgets.pictures import timed, timed_serving  # noqa: E402
 
 LONG = 2048  # tokens of a prompt from which on the card is slower than the host
 KERNELS = ("products", "decode_attention", "prefill_attention", "experts")
@@ -53,17 +59,54 @@ def alone():
     return found
 
 
+def simulated(load, rate_rps, seconds):
+    """A run of the same requests, at the moments that `time_serving.py` drew."""
+    rng, now, requests = random.Random(0), 0.0, []
+    while (now := now + rng.expovariate(rate_rps)) < seconds:
+        requests.append(simulation.Request(now, load.input_tokens, load.output_tokens))
+    deployment, efficiency = timed_serving.server(load)
+    room = simulation.room_of(deployment, load.input_tokens + load.output_tokens)
+    return simulation.simulate(requests, simulation.Steps(deployment, efficiency), room)
+
+
+def serving():
+    """Errors of percentiles by latency: of the step loop, and of the closed form."""
+    found, runs = defaultdict(list), {}
+    titles = {quantity: title for title, quantity in timed_serving.QUANTITIES.items()}
+    for fields in rows(timed_serving.FILE):
+        load, rate, quantity = (
+            timed_serving.asked(fields), float(fields["rate_rps"]), fields["quantity"],
+        )  # fmt: skip
+        if (load, rate) not in runs:
+            runs[load, rate] = simulated(load, rate, float(fields["seconds"]))
+        percents = timed_serving.PERCENTS
+        looped = tails.weighted(tails.values(runs[load, rate], quantity), percents)
+        there = timed_serving.flights(load).at(rate)
+        for percent, loop_s in zip(percents, looped, strict=True):
+            seen_s = float(fields[f"p{percent}_s"])
+            law_s = there.percentile_s(quantity, percent)
+            found[quantity, "step loop"].append(off(loop_s, seen_s))
+            found[quantity, "closed form"].append(off(law_s, seen_s))
+    return {f"{titles[name]}, {by}": against.spread(x) for (name, by), x in found.items()}
+
+
+def off(predicted, seen):
+    """How far two numbers are apart, as a share of the smaller."""
+    return max(predicted / seen, seen / predicted) - 1
+
+
 def measured():
     """Both, for the page of proof, and what was timed when."""
     fields = [fields for fields, _ in timed.scored()]
     return {
         "models": models(),
         "kernels": alone(),
+        "serving": serving(),
         "cards": sorted({(row["gpu"], row["date"]) for row in fields}),
         "pytorch": ", ".join(sorted({row["engine_version"] for row in fields})),
     }
 
 
 if __name__ == "__main__":
-    for name, n in (*models().items(), *alone().items()):
+    for name, n in (*models().items(), *alone().items(), *serving().items()):
         print(f"{name:36} {n['rows']:4} {n['median']:7.1%} {n['p80']:8.1%}")

@@ -92,8 +92,11 @@ class LoadWork(NamedTuple):
     passes : Work
         Prefill of those of others' prompts that are computed together: `prompt`, but where prompts
         have steps of their own, which take all that came since the last step.
-    together : float or array
-        How many these are.
+    fullest : Work
+        Prefill of as many prompts as a step has tokens for, where they have steps of their own;
+        else `prompt`.
+    together, most_together : float or array
+        How many prompts these two are.
     users : float or array
         Requests in progress.
     turns : float or array
@@ -124,7 +127,9 @@ class LoadWork(NamedTuple):
     cards: Number
     server: Number
     passes: bandwidth.Work
+    fullest: bandwidth.Work
     together: Number = 1.0
+    most_together: Number = 1.0
     mixed: Number = 1.0
     at_once: Number = UNKNOWN
 
@@ -205,12 +210,14 @@ def load_work(
     computed = max(load.input_tokens - cached, 1)
     decode = bandwidth.decode_work(d, context_tokens=context, concurrency=users)
     at_once = 1.0 if in_step and not d.mixes_prompts else UNKNOWN
-    passes, together = prompt, 1.0
+    passes = fullest = prompt
+    together = most = 1.0
     if not d.mixes_prompts:
         steps = load.output_tokens / decode.tokens_per_step
         met = users if at_once > 0 else met_in_a_step(users, steps)
-        together = prompts_in_a_pass(met, users, d.batch_limit_tokens / computed)
-        passes = _prompt_work(d, load.input_tokens, cached, together)
+        most = max(d.batch_limit_tokens / computed, 1.0)
+        together = prompts_in_a_pass(met, users, most)
+        passes, fullest = (_prompt_work(d, load.input_tokens, cached, n) for n in (together, most))
     return LoadWork(
         decode,
         prompt,
@@ -223,7 +230,9 @@ def load_work(
         d.num_gpus,
         1.0 if d.engine.is_server and not batch else 0.0,
         passes,
+        fullest,
         together,
+        most,
         1.0 if d.mixes_prompts else 0.0,
         at_once,
     )
@@ -364,6 +373,14 @@ class Served(Explained):
         return self.pass_s / self.work.together
 
     @property
+    def least_s(self) -> Number:
+        """Time for which one counts of as many as are computed together at most [s]."""
+        if self.work.fullest is self.work.prompt:
+            return self.own_s
+        whole_s = self.work.fullest.total_s(self.efficiency) * self.work.fullest.share
+        return whole_s / self.work.most_together
+
+    @property
     def others_s(self) -> Number:
         """Prefill of the prompts of all users who are not computed together with one [s]."""
         return (self.work.users - self.work.together) * self.other_s
@@ -390,7 +407,9 @@ class Served(Explained):
         share = self.efficiency.prefill_share
         if not somewhere(share > 0):
             return 0.0  # as at the ceiling, where prompts hide behind decoding
-        return share * where(self.work.mixed > 0, self.added_s, self.other_s)
+        # what has steps of its own hides behind none
+        apart_s = where(share > 0, self.other_s, 0.0)
+        return where(self.work.mixed > 0, share * self.added_s, apart_s)
 
     @property
     def users(self) -> Number:
@@ -604,13 +623,11 @@ class Served(Explained):
 
     def _waited_line(self) -> Line:
         own, waited = self._seconds("added_s" if self.work.mixed else "other_s", "waited_s")
-        return Line(
-            "waited",
-            "prefill_share x " + ("added" if self.work.mixed else "prefill"),
-            f"{self.efficiency.prefill_share:.2f} x {own}",
-            waited,
-            "arXiv 2403.02310, section 4",
-        )
+        said = ("waited", "prefill, in steps of its own", own)
+        if self.work.mixed:
+            share = f"{self.efficiency.prefill_share:.2f} x {own}"
+            said = ("waited", "prefill_share x added", share)
+        return Line(*said, waited, "arXiv 2403.02310, section 4")
 
     def _itl_line(self) -> Line:
         step, waited, queued, itl = self._seconds(

@@ -450,12 +450,18 @@ def _served(
     decode = bandwidth.decode_work(
         stack, context_tokens=load.mean_context_tokens, concurrency=running
     )
-    prompt = passes = bandwidth.prefill_work(stack, **tokens, alone=stack.sharing_groups > 1)
+    prompt = passes = fullest = bandwidth.prefill_work(
+        stack, **tokens, alone=stack.sharing_groups > 1
+    )
     together: Number = 1.0
+    most: Number = 1.0
     if not stack.mixes_prompts:
         met = met_in_a_step(running, load.output_tokens / decode.tokens_per_step)
-        together = prompts_in_a_pass(met, running, stack.batch_limit_tokens / computed)
-        passes = bandwidth.prefill_work(stack, **tokens, prompts=together)
+        most = maximum(stack.batch_limit_tokens / computed, 1.0)
+        together = prompts_in_a_pass(met, running, most)
+        passes, fullest = (
+            bandwidth.prefill_work(stack, **tokens, prompts=n) for n in (together, most)
+        )
     work = LoadWork(
         decode,
         prompt,
@@ -468,7 +474,9 @@ def _served(
         stack.num_gpus,
         1.0 if stack.engine.is_server else 0.0,
         passes,
+        fullest,
         together,
+        most,
         1.0 if stack.mixes_prompts else 0.0,
     )
     each = _efficiencies(stack.engine.family, stack.block.gpus, stack.weights, stack.kv)

@@ -82,6 +82,8 @@ class Spread(NamedTuple):
         Variance of the prompts that a step carries, over their mean: 1 where they meet at random.
     service_s : float or array
         How long prompts behind one another wait for each [s].
+    least_s : float or array
+        The same of as many as are computed together at most [s].
     busy : float or array
         Where prompts come at a rate, the share of the time in which one is computed.
     """
@@ -111,6 +113,7 @@ class Spread(NamedTuple):
     waited_s: Number = 0.0
     clump: Number = 1.0
     service_s: Number = 0.0
+    least_s: Number = 0.0
     busy: Number = 0.0
 
     def gap_s(self, percent: float, carried: float | None = None) -> Number:
@@ -432,6 +435,7 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
         own_last=cut.last,
         waited_s=0.0 if gaps_alone else served.waited_s,
         service_s=0.0 if gaps_alone else _service_s(served, cut),
+        least_s=0.0 if gaps_alone else served.least_s,
     )
 
 

@@ -7,10 +7,11 @@ is refused; in arrays it gives nan.
 import math
 from typing import NamedTuple
 
-from ..numeric import Number, log, maximum, minimum, somewhere, where
+from ..numeric import Number, exp, log, maximum, minimum, somewhere, where
 from ..refuse import BadInput, number
 
 MANY = 30  # beyond so many on average their law is the normal one
+DECAY_STEPS = 6  # of Newton, to a billionth
 LOGISTIC = 1.702  # deviations of the logistic law that is nearest to the normal one
 
 
@@ -155,7 +156,7 @@ def mm1_wait_percentile_s(*, rate_rps: float, service_s: float, percent: float) 
 
 
 def md1_wait_percentile_s(*, busy: Number, service_s: Number, percent: float) -> Number:
-    """Estimate a percentile of the wait for one server whose services are alike, M/D/1.
+    """Compute a percentile of the wait for one server whose services are alike, M/D/1.
 
     Parameters
     ----------
@@ -169,21 +170,58 @@ def md1_wait_percentile_s(*, busy: Number, service_s: Number, percent: float) ->
     Returns
     -------
     float or array
-        The wait of an exponential law with the exact mean; 0 for those who find the server idle
-        [s].
+        The wait: exact up to one service, and beyond it on the tail that the exact law nears;
+        0 for those who find the server idle [s].
 
     References
     ----------
-    Kleinrock 1975, volume 1, section 5.6, of the mean; Kingman 1962, doi
-    10.1017/S0305004100036653, of the exponential law, exact near saturation.
+    Erlang 1909, of the law; Asmussen 2003, Applied Probability and Queues, section XIII.5, of its
+    tail.
 
     Examples
     --------
     >>> round(md1_wait_percentile_s(busy=0.8, service_s=1.0, percent=95), 2)
-    6.93
+    6.62
     """
-    waits = maximum(busy / (1 - percent / 100), 1.0)
-    return service_s / (2 * (1 - busy)) * log(waits)
+    busy = minimum(maximum(busy, 1e-6), 1 - 1e-9)
+    soon = log(maximum(percent / 100 / (1 - busy), 1.0)) / busy  # in services
+    # the tail's decay solves e^decay = 1 + decay / busy: Newton's steps come from above
+    decay = 2 * (1 - busy) / busy
+    for _ in range(DECAY_STEPS):
+        grown = 1 + decay / busy
+        decay = decay - (decay - log(grown)) / (1 - 1 / (busy * grown))
+    longer = (1 - busy) / (busy + decay - 1) / (1 - percent / 100)
+    late = log(maximum(longer, 1.0)) / decay
+    return service_s * where(soon < 1, soon, maximum(late, 1.0))
+
+
+def met_in_a_pass(*, rate_rps: Number, pass_s: Number, step_s: Number) -> Number:
+    """Count the prompts of a pass where all who come meanwhile go into the next one.
+
+    After a pass another follows at once where any has come, and steps of decoding until one comes
+    where none has.
+
+    Parameters
+    ----------
+    rate_rps : float or array
+        Prompts that come a second, at random moments [1/s].
+    pass_s, step_s : float or array
+        Time of a pass, however many are in it, and of a step between passes [s].
+
+    Returns
+    -------
+    float or array
+        On average, at least one.
+
+    Examples
+    --------
+    >>> round(met_in_a_pass(rate_rps=10.0, pass_s=0.06, step_s=0.001), 2)
+    1.15
+    >>> round(met_in_a_pass(rate_rps=10.0, pass_s=1.0, step_s=0.001), 2)
+    10.0
+    """
+    came, between = rate_rps * pass_s, maximum(rate_rps * step_s, 1e-9)
+    return came + exp(-came) * between / (1 - exp(-between))
 
 
 def shared_time_s(*, rate_rps: Number, service_s: Number, own_s: Number) -> Number:

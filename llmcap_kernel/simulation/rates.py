@@ -8,6 +8,8 @@ its closed loop. With steps `a + b n` and no prefill this is the batch of `queue
 Prompts come at the rate, however many are in flight: while a step lasts, `rate x step` of them on
 average. Those that come while others' are computed are computed next, so they come in clumps: each
 prompt brings `rate x waited` more, and these theirs, as in a branching process with immigration.
+Where prompts have steps of their own, as many go into one as come while another is computed: more
+than of users who ask again when they are answered, since nobody is answered meanwhile.
 
 How many are in flight varies apart from what a step carries and how long a start takes: both are
 added as the sides of a right angle. All of it is written once, for a float and for an array.
@@ -22,17 +24,20 @@ from typing import Any, cast
 from .. import calibration, catalog, explain
 from ..calibration import Estimate, Estimates
 from ..explain import Line
-from ..numeric import Number, between, interval, log, maximum, minimum, some, where
+from ..numeric import Number, between, exp, interval, log, maximum, minimum, some, where
 from ..once import cached_property
 from ..refuse import BadInput, number, one_of
 from ..serving import Served, most_running
 from ..spec import TAILED, Deployment, Workload
 from .in_flight import Law, knots, law_of
 from .percentiles import DOUBTED, MEANS, Spread, ceiling_s, in_order, quantile_s, spread_of
-from .queues import check_percent, md1_wait_percentile_s, poisson
+from .queues import check_percent, md1_wait_percentile_s, met_in_a_pass, poisson
 
 FULL = 0.99  # of the rate that is answered, and of the time that prompts take, at most
 BREAKS = 0.95  # of the rate that is answered, where the end of an interval lies beyond all of it
+HALVINGS = 30  # of a rate, to a billionth
+PASSES = 3  # turns from the prompts of a pass to its time and back
+MOST_MET = 16  # prompts beyond which a pass takes as long as they together
 CLOSE = 1e-4  # of a rate: two rates that near are one
 NUMBERS = [name for name in Spread._fields if name not in ("tokens_per_step", "answers")]
 
@@ -57,13 +62,19 @@ class Arriving(Spread):
         Returns
         -------
         float or array
-            The wait, as in a queue of prompts that are alike; where prompts have steps of their
-            own, for no more than the one that is computed, since all who wait go into the next [s].
+            The wait, as in a queue of prompts that are alike. Where prompts have steps of their
+            own, all who wait go into the next as far as it has tokens: for the pass that is
+            computed, or in a queue of prompts that take what each takes of the fullest pass [s].
         """
-        ahead = {"busy": self.busy, "service_s": self.service_s}
-        queue_s = md1_wait_percentile_s(percent=percent, **ahead)
+        queue_s = md1_wait_percentile_s(percent=percent, busy=self.busy, service_s=self.service_s)
+        full_s = md1_wait_percentile_s(
+            percent=percent,
+            busy=self.busy * self.least_s / self.service_s,
+            service_s=self.least_s,
+        )
         alone = self.full_s == math.inf
-        return self.prompt_s + where(alone, minimum(queue_s, self.prompt_s), queue_s)
+        passes_s = maximum(minimum(queue_s, self.prompt_s), full_s)
+        return self.prompt_s + where(alone, passes_s, queue_s)
 
     def request_gap_s(self, percent: float) -> Number:
         """Compute a percentile of the mean gap of a request.
@@ -131,7 +142,7 @@ class Flights:
         for i in range(1, len(rising)):  # more in flight never answer fewer
             rising[i] = maximum(rising[i], rising[i - 1] * (1 + 1e-9))
         self.users: Any = some(users)
-        self.rounds_s: Any = some([n / rate for n, rate in zip(users, rising, strict=True)])
+        self.loops_s: Any = some([n / rate for n, rate in zip(users, rising, strict=True)])
         self.fields: dict[str, Any] = {
             n: x if isinstance(x, float) else some(x) for n, x in fields.items()
         }
@@ -152,17 +163,62 @@ class Flights:
         """
         kept = object.__new__(Flights)
         kept.like = self.like
-        kept.users, kept.rounds_s = self.users[:, at], self.rounds_s[:, at]
+        kept.users, kept.loops_s = self.users[:, at], self.loops_s[:, at]
         kept.fields = {
             n: column[:, at] if hasattr(column, "__array__") else column
             for n, column in self.fields.items()
         }
         return kept
 
-    @property
+    @cached_property
     def most_rps(self) -> Number:
         """Most requests answered a second, whatever is in flight [requests/s]."""
-        return self.users[-1] / self.rounds_s[-1]
+        users = self.users[-1]
+        if not self.apart:
+            return users / self.loops_s[-1]
+        low, high = 0.0 * users, 1 / self._column("least_s")[-1] + 0.0 * users
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            fewer = middle * self._round_s(-1, middle) < users
+            low, high = where(fewer, middle, low), where(fewer, high, middle)
+        return low
+
+    @property
+    def apart(self) -> bool:
+        """Whether prompts have steps of their own: of all, or of none."""
+        longest_s = self.like.full_s  # a number where all are alike
+        return not hasattr(longest_s, "__array__") and longest_s == math.inf
+
+    def rounds_s(self, rate_rps: Number) -> Any:
+        """Compute the time from a request to its answer, by the requests in flight.
+
+        Parameters
+        ----------
+        rate_rps : float or array
+            Requests a second [requests/s].
+
+        Returns
+        -------
+        tuple of float, or array
+            As `numeric.some` keeps them: of users who ask again, but where decoding pauses for
+            prompts, which then come at the rate [s].
+        """
+        if not self.apart:
+            return self.loops_s
+        return some([self._round_s(i, rate_rps) for i in range(len(self.users))])
+
+    def _round_s(self, i: int, rate_rps: Number) -> Number:
+        names = ("request_s", "pass_s", "queue_s", "output_tokens", "step_s", "last_s", "least_s")
+        request_s, pass_s, queue_s, tokens, step_s, prompt_s, least_s = (
+            self._column(name)[i] for name in names
+        )
+        each_s = prompt_each_s(rate_rps, prompt_s, step_s, least_s)
+        paused = minimum(rate_rps * each_s, FULL)
+        return request_s + pass_s + queue_s + tokens * step_s / (1 - paused)
+
+    def _column(self, name: str) -> Any:
+        column = self.fields[name]
+        return [column] * len(self.users) if isinstance(column, float) else column
 
     def at(self, rate_rps: Number) -> "Flying":
         """Let requests come at a rate.
@@ -203,6 +259,39 @@ class Flights:
         return low
 
 
+def prompt_each_s(rate_rps: Number, prompt_s: Number, step_s: Number, least_s: Number) -> Number:
+    """Compute what each prompt takes of the passes that prompts have for themselves.
+
+    Parameters
+    ----------
+    rate_rps : float or array
+        Prompts a second [1/s].
+    prompt_s, step_s : float or array
+        A pass over one prompt, and a step of decoding [s].
+    least_s : float or array
+        What one takes of the fullest pass [s].
+
+    Returns
+    -------
+    float or array
+        Its share of a pass [s].
+
+    Examples
+    --------
+    >>> round(prompt_each_s(10.0, 0.06, 0.01, 0.01), 3), prompt_each_s(10.0, 0.06, 0.01, 0.06)
+    (0.051, 0.06)
+    """
+    pass_s, met = prompt_s, 1.0
+    for _ in range(PASSES):
+        met = met_in_a_pass(rate_rps=rate_rps, pass_s=pass_s, step_s=step_s)
+        # beside the first, as many as chance has it; a pass over one is the shortest
+        pass_s, share = met * least_s, exp(1 - met)
+        for n in range(1, MOST_MET):
+            pass_s = pass_s + share * maximum(prompt_s - n * least_s, 0.0)
+            share = share * (met - 1) / n
+    return maximum(pass_s / met, least_s)
+
+
 @dataclass(frozen=True)
 class Flying:
     """Requests in flight where they come at a rate.
@@ -221,7 +310,7 @@ class Flying:
     @cached_property
     def law(self) -> Law:
         """Shares of the numbers of requests in flight."""
-        return law_of(self.flights.users, self.flights.rounds_s, self.rate_rps)
+        return law_of(self.flights.users, self.flights.rounds_s(self.rate_rps), self.rate_rps)
 
     def spread(self, users: Number) -> Arriving:
         """List what latencies are made of while so many are in flight.
@@ -243,6 +332,9 @@ class Flying:
             for name, column in self.flights.fields.items()
         }
         found = Arriving(*self.flights.like)._replace(**held)
+        if self.flights.apart:
+            taken_s = (found.last_s, found.step_s, found.least_s)
+            found = found._replace(service_s=prompt_each_s(rate_rps, *taken_s))
         busy = minimum(rate_rps * found.service_s, FULL)
         # of the time, what prompts add to steps; those who come meanwhile are computed next, and
         # where decoding pauses until none is left, before the next token

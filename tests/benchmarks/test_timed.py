@@ -17,7 +17,7 @@ FILES = sorted(HERE.glob("timed_*.csv"))
 
 
 def test_no_fit_reads_them():
-    assert len(FILES) == len(timed.KERNELS) + 1
+    assert len(FILES) == len(timed.KERNELS) + 2
     assert not {path.name for path in FILES} & {Path(path).name for path in accuracy.ROWS}
     ids = {fields["id"] for fields, _ in timed.timed.scored()}
     assert not ids & {row.id for row in fit.samples(*accuracy.ROWS)}
@@ -58,6 +58,33 @@ def test_products_are_as_far_off_as_when_they_were_timed():
 
 
 @pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("first token", 0.08),
+        ("gap between tokens", 0.07),
+        ("mean gap of an answer", 0.08),
+        ("whole answer", 0.10),
+    ],
+)
+def test_the_step_loop_is_as_far_off_as_when_requests_were_timed(name, most):
+    """Its steps and its order of prompts were as they are before the first request came."""
+    assert timed.serving()[f"{name}, step loop"]["median"] < most
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("first token", 0.13),
+        ("gap between tokens", 0.09),
+        ("mean gap of an answer", 0.12),
+        ("whole answer", 0.12),
+    ],
+)
+def test_the_closed_form_is_near_what_was_timed(name, most):
+    assert timed.serving()[f"{name}, closed form"]["median"] < most
+
+
+@pytest.mark.parametrize(
     ("fields", "name"),
     [
         (("decode_tok_s_per_user", "1", "8192"), "one user"),
@@ -71,9 +98,19 @@ def test_groups(fields, name):
     assert timed.group(dict(zip(names, fields, strict=True))) == name
 
 
-def test_what_times_a_card_needs_nothing_of_ours():
+@pytest.mark.parametrize(
+    ("file", "needed"),
+    [
+        ("time_card.py", {"argparse", "csv", "itertools", "statistics", "time", "torch"}),
+        (
+            "time_serving.py",
+            {"argparse", "csv", "itertools", "random", "time", "torch", "time_card"},
+        ),
+    ],
+)
+def test_what_times_a_card_needs_nothing_of_ours(file, needed):
     """It is copied to a machine that has PyTorch alone, so it is read here and not imported."""
-    tree = ast.parse((HERE / "time_card.py").read_text("utf-8"))
+    tree = ast.parse((HERE / file).read_text("utf-8"))
     taken = {
         alias.name.partition(".")[0]
         for node in ast.walk(tree)
@@ -84,10 +121,7 @@ def test_what_times_a_card_needs_nothing_of_ours():
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.module
     }
-    assert taken == {
-        "argparse", "csv", "itertools", "statistics", "time", "datetime", "pathlib", "typing",
-        "torch",
-    }  # fmt: skip
+    assert taken - {"collections", "datetime", "pathlib", "typing"} == needed
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,10 @@ two cards were timed, and nothing was changed. Models are of random weights, in 
 PyTorch, which no row has on such cards. Kernels are PyTorch's own, where the constants come from
 those of three engines. `python benchmarks/time_card.py FOLDER` times your card in a few minutes,
 and [Validate](validate.ipynb) scores its files. [Chapter 2](2-bandwidth.ipynb) draws these curves.
+
+`time_serving.py` beside it made a card answer requests that came at random moments, to nine tenths
+of what it can. The step loop behind `llmcap simulate` was as it is. The closed form behind Design
+was not: it let all prompts that wait share one pass, and these times corrected it.
 """
 MEMORY = """
 ## How right the memory is
@@ -407,6 +411,12 @@ def _timed(part):
     )
     heads = _table("kernels alone", "rows", "median", "80th percentile")
     yield _fold("Kernels alone", heads, *kernels)
+    served = (
+        cells(name, f"{n['rows']:,}", f"{n['median']:.1%}", f"{n['p80']:.1%}")
+        for name, n in part["serving"].items()
+    )
+    heads = _table("p50, p90, p95 and p99 at a rate", "rows", "median", "80th percentile")
+    yield _fold("Percentiles at a rate", heads, *served)
     told = ", ".join(f"{card} on {day}" for card, day in part["cards"])
     yield f"\nTimed with PyTorch {part['pytorch']}: {told}.\n"
 

@@ -24,7 +24,7 @@ from ..figures.plots import (
     bars,
     chart,
 )
-from . import bandwidth_links, bandwidth_served, minute, timed
+from . import bandwidth_links, bandwidth_served, minute, timed, timed_serving
 from .record import Control, Drawn, Picture
 from .scenario import CARDS, llama_on
 
@@ -523,4 +523,5 @@ PICTURES = {
     **bandwidth_served.PICTURES,
     **minute.PICTURES,
     **timed.PICTURES,
+    **timed_serving.PICTURES,
 }

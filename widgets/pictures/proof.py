@@ -200,7 +200,7 @@ def timed():
                 Spot(100 * n["p80"], ink, f"four in five {n['p80']:.1%}", True),
             ],
         )
-        for ink, which in (("weights", "models"), ("activations", "kernels"))
+        for ink, which in (("weights", "models"), ("activations", "kernels"), ("prompt", "serving"))
         for name, n in part[which].items()
     ]
     return strip(rows, "%"), "Errors of predictions made before the cards were timed."

@@ -14,7 +14,7 @@ from llmcap_kernel.serving import serve
 from llmcap_kernel.simulation import rates, tails
 from llmcap_kernel.simulation.percentiles import spread_of
 from llmcap_kernel.simulation.queues import Batch
-from llmcap_kernel.simulation.rates import NUMBERS, Flights, at_rate, flights
+from llmcap_kernel.simulation.rates import NUMBERS, Flights, at_rate, flights, prompt_each_s
 from llmcap_kernel.spec import TAILED, Workload
 
 ONE = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", engine="vllm")
@@ -101,10 +101,7 @@ def test_percentiles_are_near_those_of_the_step_loop(name, engine):
     model, gpu, tp, load, rate = CASES[name]
     d = catalog.deployment(model=model, gpu=gpu, tp=tp, weights="fp8", engine=engine)
     runs = list(_simulated(d, load, rate))
-    table = flights(d, replace(load, concurrency=1))
-    quiet = {**table.fields, "step_spread": 0.0, "request_spread": 0.0}
-    answered = [n / s for n, s in zip(table.users, table.rounds_s, strict=True)]
-    there = Flights(table.users, answered, quiet, table.like).at(rate)
+    there = _quiet(flights(d, replace(load, concurrency=1))).at(rate)
     for quantity, percent, off in (
         *(("itl", 50, 0.1), ("ttft", 50, 0.15), ("ttft", 95, 0.2)),
         *(("tpot", 95, 0.2), ("e2e", 95, 0.2)),
@@ -112,6 +109,53 @@ def test_percentiles_are_near_those_of_the_step_loop(name, engine):
         seen = [one for run in runs for one in tails.values(run, quantity)]
         (wanted_s,) = tails.weighted(seen, (percent,))
         assert there.percentile_s(quantity, percent) == pytest.approx(wanted_s, rel=off), quantity
+
+
+def passes(rate_rps, prompt_s, step_s, least_s, count=40_000):
+    """Prompts of a pass, and what each takes of it, counted one pass after another."""
+    came, dice = 0, np.random.default_rng(1)
+    prompts, taken_s, seen = 0, 0.0, 0
+    while seen < count:
+        if came:
+            pass_s = max(prompt_s, came * least_s)
+            prompts, taken_s, seen = prompts + came, taken_s + pass_s, seen + 1
+            came = dice.poisson(rate_rps * pass_s)
+        else:
+            came = dice.poisson(rate_rps * step_s)
+    return prompts / count, taken_s / prompts
+
+
+@pytest.mark.parametrize("busy", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("least", [0.2, 0.5, 0.8, 1.0])
+def test_prompts_in_steps_of_their_own_take_what_a_count_of_passes_says(least, busy):
+    rate = busy / (0.1 * least)
+    _, each_s = passes(rate, 0.1, 0.012, 0.1 * least)
+    assert prompt_each_s(rate, 0.1, 0.012, 0.1 * least) == pytest.approx(each_s, rel=0.04)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("share", [0.65, 0.8, 0.9])
+def test_where_decoding_pauses_for_prompts_the_law_holds_to_nine_tenths_of_the_most(name, share):
+    """Users who ask again would meet fewer prompts in a pass than come while one is computed."""
+    model, gpu, tp, load, _ = CASES[name]
+    d = catalog.deployment(model=model, gpu=gpu, tp=tp, weights="fp8", engine="sglang")
+    table = flights(d, replace(load, concurrency=1))
+    runs = list(_simulated(d, load, share * table.most_rps))
+    there = _quiet(table).at(share * table.most_rps)
+    for quantity, percent, off in (
+        *(("itl", 50, 0.08), ("ttft", 50, 0.08), ("ttft", 95, 0.25)),
+        *(("tpot", 50, 0.12), ("tpot", 95, 0.12), ("e2e", 95, 0.12)),
+    ):
+        seen = [one for run in runs for one in tails.values(run, quantity)]
+        (wanted_s,) = tails.weighted(seen, (percent,))
+        assert there.percentile_s(quantity, percent) == pytest.approx(wanted_s, rel=off), quantity
+
+
+def _quiet(table):
+    """Without the spread of steps and starts, which the loop does not have."""
+    quiet = {**table.fields, "step_spread": 0.0, "request_spread": 0.0}
+    answered = [n / s for n, s in zip(table.users, table.loops_s, strict=True)]
+    return Flights(table.users, answered, quiet, table.like)
 
 
 @pytest.mark.parametrize("quantity", TAILED)
@@ -131,18 +175,21 @@ def test_a_quiet_deployment_answers_as_one_user_is_answered():
     assert made.percentile("itl", 50).value == pytest.approx(alone.step_s, rel=0.01)
 
 
-def test_stacked_deployments_are_those_one_by_one():
-    many = [catalog.deployment(model="llama-3.1-8b", gpu=g) for g in ("h100-sxm", "l40s", "mi300x")]
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+def test_stacked_deployments_are_those_one_by_one(engine):
+    many = [
+        catalog.deployment(model="llama-3.1-8b", gpu=gpu, engine=engine)
+        for gpu in ("h100-sxm", "l40s", "mi300x")
+    ]
     alone = [flights(d, replace(LOAD, concurrency=1)) for d in many]
     users = [np.array(n, float) for n in zip(*(one.users for one in alone), strict=True)]
-    rounds_s = zip(*(one.rounds_s for one in alone), strict=True)
+    rounds_s = zip(*(one.loops_s for one in alone), strict=True)
     stack = Flights(
         users,
         [n / np.array(s) for n, s in zip(users, rounds_s, strict=True)],
-        {n: [np.array(x, float) for x in zip(*(_column(f, n) for f in alone), strict=True)]
-         for n in NUMBERS},
+        {name: _stacked([_column(one, name) for one in alone]) for name in NUMBERS},
         alone[0].like,
-    )  # fmt: skip
+    )
     for share in (0.02, 0.5, 0.97):
         rates_rps = [share * one.most_rps for one in alone]
         there = stack.at(np.array(rates_rps))
@@ -154,6 +201,13 @@ def test_stacked_deployments_are_those_one_by_one():
                 ]
                 found = there.percentile_s(quantity, percent)
                 np.testing.assert_allclose(found, wanted, rtol=1e-9)
+
+
+def _stacked(columns):
+    alike = {x for column in columns for x in column}
+    if len(alike) == 1:
+        return alike.pop()
+    return [np.array(x, float) for x in zip(*columns, strict=True)]
 
 
 def _column(table, name):

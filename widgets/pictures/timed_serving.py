@@ -1,0 +1,182 @@
+"""The picture of requests that came to a card at random moments, beside what was predicted."""
+
+from dataclasses import replace
+from functools import cache
+from typing import NamedTuple
+
+from llmcap_kernel import calibration, catalog, explain
+from llmcap_kernel.serving import most_running, serve
+from llmcap_kernel.simulation import rates
+from llmcap_kernel.simulation.in_flight import knots
+from llmcap_kernel.spec import Deployment, Efficiency, Workload
+
+from ..benchmarks import rows
+from ..figures import show
+from ..figures.plots import Axis, Dots, Drawable, Line, chart
+from .record import Control, Drawn, Picture
+
+FILE = "timed_serving.csv"
+PERCENTS = (50, 90, 95, 99)
+DRAWN = {50: "activations", 95: "prompt", 99: "cache"}
+QUANTITIES = {
+    "first token": "ttft",
+    "gap between tokens": "itl",
+    "mean gap of an answer": "tpot",
+    "whole answer": "e2e",
+}
+POINTS, LEAST, MOST = 40, 0.06, 0.97  # of a curve, as shares of the rate that is answered at most
+
+
+class Asked(NamedTuple):
+    """What came to the server.
+
+    Attributes
+    ----------
+    gpu, model, weights : str
+        The card, the model and the format of its weights, as the file has them.
+    input_tokens, output_tokens : int
+        Of a prompt and an answer [tokens].
+    users : int
+        Most requests in progress.
+    """
+
+    gpu: str
+    model: str
+    weights: str
+    input_tokens: int
+    output_tokens: int
+    users: int
+
+    @property
+    def title(self) -> str:
+        """Name of the load."""
+        lengths = f"{self.input_tokens:,} + {self.output_tokens:,} tokens"
+        return f"{self.model} {self.weights.upper()}, {lengths}"
+
+
+def asked(fields: dict[str, str]) -> Asked:
+    """Read the load of a row.
+
+    Parameters
+    ----------
+    fields : dict of str to str
+        Its columns.
+
+    Returns
+    -------
+    Asked
+        The load.
+
+    Examples
+    --------
+    >>> sorted({asked(fields).gpu for fields in rows(FILE)})
+    ['H200']
+    """
+    lengths = (int(fields[name]) for name in ("input_tokens", "output_tokens", "max_num_seqs"))
+    return Asked(fields["gpu"], fields["model"], fields["weight_dtype"], *lengths)
+
+
+def server(load: Asked) -> tuple[Deployment, Efficiency]:
+    """Describe the server of `benchmarks/time_serving.py`.
+
+    Parameters
+    ----------
+    load : Asked
+        What came to it.
+
+    Returns
+    -------
+    tuple of Deployment and Efficiency
+        Prompts have steps of their own, one each, and graphs; its cards work as compiled PyTorch
+        does, and no text and no network stand before them.
+    """
+    one = catalog.deployment(
+        model=load.model,
+        gpu=load.gpu,
+        weights=load.weights,
+        max_num_seqs=load.users,
+        max_num_batched_tokens=load.input_tokens,
+        max_model_len=load.input_tokens + load.output_tokens,
+    )
+    engine = replace(one.engine, mixes_prompts=False, launches_prompts=False, profiled=False)
+    cards = calibration.efficiency_for(one, family="gpt-fast")
+    bare = replace(cards, first_token_s=0.0, prompt_token_s=0.0, burst_share=0.0)
+    return replace(one, engine=engine), bare
+
+
+@cache
+def flights(load: Asked) -> rates.Flights:
+    """Predict the server by the requests in flight.
+
+    Parameters
+    ----------
+    load : Asked
+        What came to it.
+
+    Returns
+    -------
+    Flights
+        Its percentiles at any rate.
+    """
+    deployment, efficiency = server(load)
+    one = Workload(load.input_tokens, load.output_tokens)
+    users = knots(most_running(deployment, one))
+    served = [serve(deployment, replace(one, concurrency=n), efficiency) for n in users]
+    return rates.of_served(users, served)
+
+
+@cache
+def _loads() -> dict[str, Asked]:
+    return {load.title: load for load in map(asked, rows(FILE))}
+
+
+def _points(load: Asked, quantity: str) -> list[tuple[float, dict[int, float]]]:
+    """Rates, and the percentiles that were timed at each."""
+    return [
+        (float(fields["rate_rps"]), {p: float(fields[f"p{p}_s"]) for p in PERCENTS})
+        for fields in rows(FILE)
+        if asked(fields) == load and fields["quantity"] == quantity
+    ]
+
+
+def _served(load_title: str, latency: str) -> Drawn:
+    load, quantity = _loads()[load_title], QUANTITIES[latency]
+    predicted, timed = flights(load), _points(load, quantity)
+    along = [LEAST + (MOST - LEAST) * i / (POINTS - 1) for i in range(POINTS)]
+    at = [share * predicted.most_rps for share in along]
+    marks: list[Drawable] = []
+    table = []
+    for percent, ink in DRAWN.items():
+        curve = [(x, 1e3 * predicted.at(x).percentile_s(quantity, percent)) for x in at]
+        dots = [(x, 1e3 * found[percent]) for x, found in timed]
+        marks += [Line(f"p{percent}", curve, ink), Dots("", dots, ink, size=9, dim=1.0)]
+    for rate, found in timed:
+        for percent in DRAWN:
+            value = predicted.at(rate).percentile_s(quantity, percent)
+            off = max(value / found[percent], found[percent] / value) - 1
+            table.append((f"{rate:g}", f"p{percent}", 1e3 * value, 1e3 * found[percent], off))
+    x = Axis("requests a second", 0, predicted.most_rps)
+    drawing = chart(marks, x, Axis(f"{latency} [ms]", log=True), height=340)
+    drawing.text(100, 13, "line: predicted, dot: timed", small=True, anchor="end")
+    rate, found = timed[1]
+    value = predicted.at(rate).percentile_s(quantity, 95)
+    said = (
+        f"{load.title} on one {load.gpu}: at {rate:g} requests a second, {95} of 100 times are "
+        f"{explain.quantity(value, 's')} or less by the law; {explain.quantity(found[95], 's')} "
+        f"were timed. It answers {predicted.most_rps:.3g} a second at most."
+    )
+    columns = ("requests a second", "percentile", "predicted", "timed", "off by")
+    units = ("", "", "ms", "ms", "%")
+    return Drawn(drawing, said, show.table(columns, table, f"{load.title}: {latency}", units))
+
+
+PICTURES = {
+    "timed_serving": Picture(
+        "Requests at random moments, predicted and timed",
+        _served,
+        (
+            Control("load_title", "Load", tuple(_loads()), next(iter(_loads()))),
+            Control("latency", "Latency", tuple(QUANTITIES), "first token"),
+        ),
+    )
+}
