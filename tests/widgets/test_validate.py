@@ -282,7 +282,7 @@ def test_kept_predictions_are_joined_and_none_is_computed(tmp_path, monkeypatch)
         raise AssertionError("a prediction was computed")
 
     monkeypatch.setattr(compare.calibration, "estimates", no)
-    made = compare.read_predictions(published.MEASURED, path)
+    made = compare.join_predictions(compare.understood(published.MEASURED), path)
     assert [(r.id, r.metric, r.measured, r.failure_modes) for r in made] == [
         (r.id, r.metric, r.measured, r.failure_modes) for r in rows
     ]
