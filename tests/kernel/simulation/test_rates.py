@@ -13,9 +13,10 @@ from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.serving import serve
 from llmcap_kernel.simulation import rates, tails
 from llmcap_kernel.simulation.percentiles import spread_of
-from llmcap_kernel.simulation.queues import Batch
 from llmcap_kernel.simulation.rates import NUMBERS, Flights, at_rate, flights
 from llmcap_kernel.spec import TAILED, Workload
+
+from .exact import Batch
 
 ONE = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", engine="vllm")
 LOAD = Workload(1000, 200)
