@@ -6,7 +6,7 @@ from typing import Any
 from ..once import cached_property
 from ..refuse import BadInput, number, shown, yes_or_no
 from .cards import MAX_GPUS, Gpu
-from .engines import MOST_BATCHED, BatchLimits, Engine
+from .engines import LEAST_FRACTION, MOST_BATCHED, BatchLimits, Engine
 from .formats import Format
 from .models import MAX_TOKENS, Model
 
@@ -204,7 +204,7 @@ class Deployment:
         number("ep", self.ep, 1, MAX_GPUS, whole=True)
         yes_or_no("dp_attention", self.dp_attention)
         if self.memory_fraction is not None:
-            number("memory_fraction", self.memory_fraction, 0.05, 1)
+            number("memory_fraction", self.memory_fraction, LEAST_FRACTION, 1)
         if self.usd_h is not None:
             number("usd_h", self.usd_h, 0, 1e5, "USD/h")
         number("offload_share", self.offload_share, 0, 1)
@@ -360,7 +360,7 @@ class Deployment:
         reserved = 512 + 1.5 * chunk + 2 * graphs + 128 * self.num_gpus
         if total > 60 * 1024:
             reserved = max(reserved, 10 * 1024)
-        return round(max(1 - reserved / total, 0.05), 3)
+        return round(max(1 - reserved / total, LEAST_FRACTION), 3)
 
     @property
     def gpu_usd_h(self) -> float:
