@@ -6,7 +6,7 @@ from llmcap_kernel.refuse import BadInput
 from widgets.calculators.design import FORM
 from widgets.session import Calculator
 
-FIELDS = {field.name: field for field in FORM.fields}
+FIELDS = FORM.by_name
 
 
 @pytest.mark.parametrize(

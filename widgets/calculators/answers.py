@@ -407,9 +407,8 @@ def frame(form, state, title, lead, controls, **parts):
 
 def _learnt(form, state):
     """Whose measurements the estimates stand on: the reader's, or again strangers' alone."""
-    field = next(one for one in form.fields if one.name == learnt.NAME)
     choices = [(state[learnt.NAME], learnt.words(state[learnt.NAME]), ""), ("", "strangers'", "")]
-    return c.select(field, state, choices)
+    return c.select(form.by_name[learnt.NAME], state, choices)
 
 
 def _placed(item):
@@ -448,7 +447,7 @@ def refusal(problem, form, prefix=""):
         status and messages.
     """
     name, said = prefix + SHORT.get(problem.field, problem.field), str(problem)
-    field = next((one for one in form.fields if one.name == name), None)
+    field = form.by_name.get(name)
     if field and said.startswith(problem.field):  # a person knows the input by its label
         said = field.title + said.removeprefix(problem.field)
     return {

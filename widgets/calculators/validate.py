@@ -231,7 +231,7 @@ def _gone(state):
 
 
 def _controls(state, own, shown):
-    fields = {field.name: field for field in FORM.fields}
+    fields = FORM.by_name
     beside = _beside(fields, state, shown) if shown else []
     band = [
         one | {"band": True} for one in (_file_control(fields["file"], state, own, shown), *beside)

@@ -368,7 +368,7 @@ def deployment_controls(form, state, prefix=""):
     list of dict
         Controls.
     """
-    fields = {f.name.removeprefix(prefix): f for f in form.fields if f.name.startswith(prefix)}
+    fields = {n.removeprefix(prefix): f for n, f in form.by_name.items() if n.startswith(prefix)}
     at = {name: state[field.name] for name, field in fields.items()}
     gpu, engine = own_card.card(at["gpu"]), catalog.engine(at["engine"])
     model = chosen_model(state, prefix)
