@@ -68,11 +68,10 @@ def test_short_prompts_leave_the_exact_batch(rate, percent):
 def _simulated(deployment, load, rate, seeds=2):
     """Runs of the step loop at a rate."""
     steps = simulation.Steps(deployment, efficiency_for(deployment))
-    room = simulation.room_of(deployment)
     lengths = simulation.Lengths(load.input_tokens), simulation.Lengths(load.output_tokens)
     for seed in range(seeds):
-        asked = simulation.Load(*lengths, count=1500, seed=seed).at(rate)
-        yield simulation.simulate(simulation.requests(asked), steps, room)
+        asked = simulation.requests(simulation.Load(*lengths, count=1500, seed=seed).at(rate))
+        yield simulation.simulate(asked, steps, simulation.room_of(deployment, asked))
 
 
 CASES = {
