@@ -212,13 +212,8 @@ def _square(context):
         f"whole step takes {digits(here[0] / first[0])} times as long."
     )
     rows = [
-        (
-            f"{n:,}",
-            quantity(t[0], "s"),
-            quantity(t[1], "s"),
-            quantity(t[2], "FLOP"),
-        )
-        for n, t in ((n, _times_of(n)) for n in CONTEXTS)
+        (f"{n:,}", *(quantity(*one) for one in zip(_times_of(n), ("s", "s", "FLOP"), strict=True)))
+        for n in CONTEXTS
     ]
     columns = ("tokens", "decode step", "its attention", "a prompt's attention")
     caption = "Llama-3.1-70B on B, one user, at the ceiling"
