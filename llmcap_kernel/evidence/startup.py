@@ -1,7 +1,7 @@
 """Start-ups: what an engine was started with and what it said of its memory, beside the ledger.
 
 A start-up comes from a row in the columns of `benchmarks/memory.csv`, or from the text of a log
-(`logs.py`). Everything is a card's, of the card that holds the most, and in bytes.
+(`logs`). Everything is a card's, of the card that holds the most, and in bytes.
 """
 
 import re
