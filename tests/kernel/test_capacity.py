@@ -504,3 +504,12 @@ def test_a_model_without_windows_holds_what_it_needs_to_be_taken_in():
         assert capacity.admission_bytes(d, 8000) == 0
         books = capacity.ledger(d, context_tokens=8000)
         assert books.admitted_bytes == books.kv_bytes_per_sequence == books.kv_used_bytes
+
+
+def test_the_room_is_less_sure_with_more_weights_and_a_larger_card(monkeypatch):
+    """1 GB, a twentieth of the card and a hundredth of 20 GB: 1.2 GB and a twentieth."""
+    told = {"bytes": 1e9, "of_card": 0.05, "of_weights": 0.01}
+    monkeypatch.setitem(catalog.table("memory"), "room", {"nvidia": told})
+    d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    card = capacity.usable_bytes(d.gpu)
+    assert capacity.room_doubt_bytes(d, 20e9) == pytest.approx(1.2e9 + card / 20)
