@@ -26,7 +26,7 @@ from typing import NamedTuple
 from llmcap_kernel import capacity
 from llmcap_kernel.cli import until_closed
 from llmcap_kernel.evidence import compare, startup
-from llmcap_kernel.evidence.startup import GIB
+from llmcap_kernel.explain import GIB
 from llmcap_kernel.refuse import BadInput
 
 ROWS = Path(__file__).with_name("memory.csv")

@@ -45,8 +45,8 @@ def simulated_s(deployment, load, rate_rps, limits, seed):
     """Percentiles of a run, from the middle eight tenths of its requests [s]."""
     steps = simulation.Steps(deployment, calibration.efficiency_for(deployment))
     lengths = simulation.Lengths(load.input_tokens), simulation.Lengths(load.output_tokens)
-    drawn = simulation.Load(*lengths, count=REQUESTS, seed=seed).at(rate_rps)
-    run = simulation.simulate(simulation.requests(drawn), steps, simulation.room_of(deployment))
+    asked = simulation.requests(simulation.Load(*lengths, count=REQUESTS, seed=seed).at(rate_rps))
+    run = simulation.simulate(asked, steps, simulation.room_of(deployment, asked))
     some = run.served[REQUESTS // 10 : -(REQUESTS // 10)]
     groups = [
         g for g in run.groups if g.decoding and some[0].sent_s <= g.start_s <= some[-1].sent_s

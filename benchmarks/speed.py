@@ -291,7 +291,7 @@ def simulated(requests=1_000):
 
     def ask(drawn):
         steps = simulation.Steps(deployment, calibration.efficiency_for(deployment))
-        simulation.simulate(drawn, steps, simulation.room_of(deployment))
+        simulation.simulate(drawn, steps, simulation.room_of(deployment, drawn))
 
     drawn = [simulation.requests(load.at(rate)) for rate in (0.5, 2.5, 5.0)]
     times = [min(timeit.repeat(partial(ask, one), number=1, repeat=5)) for one in drawn]

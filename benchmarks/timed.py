@@ -65,7 +65,7 @@ def simulated(load, rate_rps, seconds):
     while (now := now + rng.expovariate(rate_rps)) < seconds:
         requests.append(simulation.Request(now, load.input_tokens, load.output_tokens))
     deployment, efficiency = timed_serving.server(load)
-    room = simulation.room_of(deployment, load.input_tokens + load.output_tokens)
+    room = simulation.room_of(deployment, requests)
     return simulation.simulate(requests, simulation.Steps(deployment, efficiency), room)
 
 

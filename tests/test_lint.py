@@ -1,5 +1,6 @@
 """Style, types and spelling are clean: what `make lint` runs, held by `make test` as well."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,12 @@ def test_lint_is_clean(command):
         stderr=subprocess.STDOUT,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}"
+
+
+def test_every_file_of_tests_holds_one():
+    """Without any a file passes: a merge once left one empty."""
+    for path in (build.ROOT / "tests").rglob("test_*.py"):
+        assert re.search(r"^ *(?:async )?def test_", path.read_text("utf-8"), re.M), path
 
 
 def test_make_lint_runs_the_same():

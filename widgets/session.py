@@ -84,7 +84,7 @@ class Calculator:
             raise ValueError(f"no calculator {name!r}: there are {', '.join(CALCULATORS)}")
         self._calculator, self._upload, self._file = CALCULATORS[name], Upload(), ""
         self._last, messages = self._calculator.FORM.parse(whole_text(query))
-        names = [field.name for field in self._calculator.FORM.fields]
+        names = self._calculator.FORM.by_name
         self.inputs = [one_of("input", each, names) for each in inputs]
         self.lists = {}
         self.view = {}
@@ -427,5 +427,5 @@ def _asked(name):
     have to be a number there.
     """
     form = CALCULATORS[name].FORM
-    names = {field.name.removeprefix(FIRST): field.name for field in form.fields}
+    names = {name.removeprefix(FIRST): name for name in form.by_name}
     return names, {field.name for field in form.fields if field.read_empty}, form.defaults()

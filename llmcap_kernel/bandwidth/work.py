@@ -173,15 +173,7 @@ class Work(NamedTuple):
         """
         e = efficiency
         math = e.compute * where(self.unpacked > 0, e.weight_only_compute, 1.0)
-        rounded = e.rounded_share
-        dense_read_s = self.dense_read_s / e.bandwidth
-        dense_s = overlapped_s(self.dense_math_s / math, dense_read_s, rounded)
-        if somewhere(self.matvec_tokens > 0):
-            one_s = self.matvec_math_s / math
-            first_s = overlapped_s(one_s, dense_read_s, rounded)
-            # a further token takes no longer than the first, which could be passed again
-            further_s = minimum(one_s / e.matvec_compute - one_s, first_s)
-            dense_s = maximum(dense_s, first_s + self.matvec_tokens * further_s)
+        rounded, dense_s = e.rounded_share, self._dense_s(e, math)
         expert_s: Number = 0.0
         if somewhere(self.expert_read_s > 0):
             expert_read_s = self.expert_read_s / (e.bandwidth * e.expert_bandwidth)
@@ -213,6 +205,18 @@ class Work(NamedTuple):
             launches_s = maximum(launches_s - sum(parts.values()), 0.0)
         parts["launch_s"] = launches_s
         return parts
+
+    def _dense_s(self, e: Efficiency, math: Number) -> Number:
+        """Products with the weights that every token meets, in kernels for few tokens or many."""
+        read_s = self.dense_read_s / e.bandwidth
+        dense_s = overlapped_s(self.dense_math_s / math, read_s, e.rounded_share)
+        if not somewhere(self.matvec_tokens > 0):
+            return dense_s
+        one_s = self.matvec_math_s / math
+        first_s = overlapped_s(one_s, read_s, e.rounded_share)
+        # a further token takes no longer than the first, which could be passed again
+        further_s = minimum(one_s / e.matvec_compute - one_s, first_s)
+        return maximum(dense_s, first_s + self.matvec_tokens * further_s)
 
     def total_s(self, efficiency: Efficiency) -> Number:
         """Time the pass: all parts, one after another.
@@ -523,14 +527,13 @@ def decode_work(deployment: Deployment, *, context_tokens: Number, concurrency: 
     attention_flops = attention_flops * on_card * checked
     _, rate = compute_dtype(d.gpu, d.kv)
     tokens = sequences * checked
-    columns = law.matvec_columns(d.weights, tokens)
     one = _pass_work(
         d,
         tokens,
         sequences=sequences,
         attention_flops=attention_flops,
         matvec_math_s=_matvec_math_s(d),
-        matvec_tokens=columns,
+        matvec_tokens=law.matvec_columns(d.weights, tokens),
         kv_math_s=attention_flops / rate,
         kv_read_s=kv_bytes / d.gpu.bandwidth_bytes_s,
         kv_bytes=kv_bytes,

@@ -187,6 +187,11 @@ def _host_bandwidth_bytes_s(fields: Mapping[str, Any]) -> float:
     return PCIE_BYTES_S.get(fields["family"], 31.5e9)
 
 
+# Of unequal cards in one box: what is said of all where they agree, and what is their mean.
+ALIKE = ("vendor", "family", "form")
+MEANS = ("memory_sold_bytes", "memory_visible_bytes", "power_w")
+
+
 def together(name: str, parts: tuple[Gpu, ...]) -> Gpu:
     """Make one record of unequal cards that split a model by layers.
 
@@ -233,39 +238,31 @@ def together(name: str, parts: tuple[Gpu, ...]) -> Gpu:
     def in_turn(rates: list[float]) -> float:
         return 1 / sum(share / rate for share, rate in zip(shares, rates, strict=True))
 
-    def same(field: str) -> Any:
-        values = {getattr(card, field) for card in parts}
-        return values.pop() if len(values) == 1 else "mixed"
+    def each(field: str) -> list[Any]:
+        return [getattr(card, field) for card in parts]
 
-    def mean(field: str) -> float:
-        return float(sum(getattr(card, field) for card in parts) / many)
-
+    shared: dict[str, Any] = {n: float(sum(each(n)) / many) for n in MEANS}
+    shared |= {n: each(n)[0] if len({*each(n)}) == 1 else "mixed" for n in ALIKE}
     dtypes = [d for d in COMPUTE if all(d in card.flop_s for card in parts)]
     if not dtypes:
         raise BadInput("gpu", f"gpu is {shown(name)}: its cards compute in no dtype in common.")
     slowest = min(parts, key=lambda card: card.link_bandwidth_bytes_s)
-    priced = all(card.usd_h for card in parts)
     return Gpu(
         name=name,
-        title=" + ".join(card.title for card in parts),
-        vendor=same("vendor"),
-        family=same("family"),
-        form=same("form"),
-        place="desk" if any(card.place == "desk" for card in parts) else "server",
-        memory_sold_bytes=mean("memory_sold_bytes"),
-        memory_visible_bytes=mean("memory_visible_bytes"),
-        memory_usable_share=sum(memory) / sum(card.memory_visible_bytes for card in parts),
-        bandwidth_bytes_s=in_turn([card.bandwidth_bytes_s for card in parts]),
+        title=" + ".join(each("title")),
+        **shared,
+        place="desk" if "desk" in each("place") else "server",
+        memory_usable_share=sum(memory) / sum(each("memory_visible_bytes")),
+        bandwidth_bytes_s=in_turn(each("bandwidth_bytes_s")),
         flop_s={d: in_turn([card.flop_s[d] for card in parts]) for d in dtypes},
         link=slowest.link,
         link_bandwidth_bytes_s=slowest.link_bandwidth_bytes_s,
         max_per_node=many,
-        node_link_bandwidth_bytes_s=min(card.node_link_bandwidth_bytes_s for card in parts),
-        host_bandwidth_bytes_s=min(card.host_bandwidth_bytes_s for card in parts),
-        power_w=mean("power_w"),
-        unified_memory=any(card.unified_memory for card in parts),
-        rates_doubted=any(card.rates_doubted for card in parts),
-        usd_h=mean("usd_h") if priced else 0.0,
+        node_link_bandwidth_bytes_s=min(each("node_link_bandwidth_bytes_s")),
+        host_bandwidth_bytes_s=min(each("host_bandwidth_bytes_s")),
+        unified_memory=any(each("unified_memory")),
+        rates_doubted=any(each("rates_doubted")),
+        usd_h=float(sum(each("usd_h")) / many) if all(each("usd_h")) else 0.0,
         parts=parts,
     )
 

@@ -6,6 +6,9 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from ..refuse import one_of
+
+MAX_SPELLED = 120  # characters of a name that is worth reading
 FOLDER = Path(__file__).parent
 # Cards of the reader's own, by name; `catalog.add_gpu` puts them there.
 OWN_CARDS: dict[str, Any] = {}
@@ -55,6 +58,36 @@ def known(kind: str) -> dict[str, str]:
     records = table(kind)[kind]
     aliases = {key(a): n for n, r in records.items() for a in r.get("aliases", ())}
     return aliases | {key(n): n for n in records}
+
+
+def named(kind: str, field: str, name: object) -> str:
+    """Give the name of a record by any of its names.
+
+    Parameters
+    ----------
+    kind : str
+        "models", "gpus", "formats" or "engines".
+    field : str
+        Name of the input, for the message.
+    name : str
+        Name or alias, in any spelling.
+
+    Returns
+    -------
+    str
+        The name of the record.
+
+    Raises
+    ------
+    BadInput
+        When the name is unknown: the message has the nearest one.
+
+    Examples
+    --------
+    >>> named("gpus", "gpu", "H100 SXM")
+    'h100-sxm'
+    """
+    return one_of(field, name, table(kind)[kind], known(kind))
 
 
 @lru_cache(maxsize=4096)

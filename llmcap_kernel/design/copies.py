@@ -402,11 +402,7 @@ def _copies(at: Callable[[int, int], Choice], asked: Asked, most: int) -> tuple[
     room, low = at(1, 1).max_concurrent, -(-users // most)
     if low > room or (users <= room and meets(users)) or not meets(low):
         return 1, users
-    high = min(users, room + 1)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if meets(middle) else (low, middle)
-    copies = -(-users // low)
+    copies = -(-users // _last(low, min(users, room + 1), meets))
     return copies, -(-users // copies)
 
 
@@ -422,15 +418,12 @@ def _copies_for_rate(
         low = 1
         while meets(2 * low) and answered_rps(at(1, low)) < rate:
             low *= 2
-        high = 2 * low
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if meets(middle) else (low, middle)
+        low = _last(low, 2 * low, meets)
     else:  # no number of copies meets the limits: the fewest that answer all the same
-        low = high = at(1, 1).max_concurrent
+        low = at(1, 1).max_concurrent
     copies = max(1, math.ceil(rate / answered_rps(at(1, low))))
     if copies > most:
-        return most, high  # more are in flight than the limits allow, or have room
+        return most, low + 1 if good else low  # more than the limits allow, or have room
     if good and tails:
         copies = _copies_within(at, tails, rate, (copies, most), low)
     return copies, _in_flight(at, rate / copies, low)
@@ -465,7 +458,12 @@ def _copies_within(
         if high == top:
             return top
         low, high = high, min(2 * high, top)
+    return 1 + _last(low, high, lambda copies: not within(copies))
+
+
+def _last(low: int, high: int, holds: Callable[[int], bool]) -> int:
+    """The most of which something holds, by bisection: it does of `low`, and not of `high`."""
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if within(middle) else (middle, high)
-    return high
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low

@@ -102,8 +102,14 @@ class Candidates:
         return self.of(users, at).meets
 
 
-def bisect(low: Array, high: Array, at: Array, holds: Callable[[Array, Array], Array]) -> None:
-    """Close in on the most users for whom something holds.
+def bisect(
+    low: Array,
+    high: Array,
+    at: Array,
+    holds: Callable[[Array, Array], Array],
+    levels: int = LEVELS,
+) -> None:
+    """Close in on the most of which something holds, for each candidate.
 
     The next points of a bisection are few, so all that may come are asked at once: as many calls
     as a quarter of its steps.
@@ -111,12 +117,14 @@ def bisect(low: Array, high: Array, at: Array, holds: Callable[[Array, Array], A
     Parameters
     ----------
     low, high : array of int
-        Users of each candidate for whom it holds and for whom it does not; moved towards each
+        Numbers of each candidate of which it holds and of which it does not; moved towards each
         other in place.
     at : array of int
         Places of the candidates that are looked at.
     holds : callable
-        Takes users and places; says for which it holds.
+        Takes numbers and places; says of which it holds.
+    levels : int
+        Steps that are looked ahead: 1 where a point costs more than a call.
 
     Examples
     --------
@@ -130,7 +138,7 @@ def bisect(low: Array, high: Array, at: Array, holds: Callable[[Array, Array], A
         if not len(at):
             return
         lows, highs, middles = [low[at]] * 2, [high[at]] * 2, [low[at]]
-        for node in range(1, 2**LEVELS):  # a tree: below its middle to the left, above to the right
+        for node in range(1, 2**levels):  # a tree: below its middle to the left, above to the right
             middle = (lows[node] + highs[node]) // 2
             middles.append(middle)
             lows += [lows[node], middle]
@@ -139,7 +147,7 @@ def bisect(low: Array, high: Array, at: Array, holds: Callable[[Array, Array], A
         good = holds(asked, np.tile(at, len(middles) - 1)).reshape(-1, len(at))
         nodes, each = np.ones(len(at), int), np.arange(len(at))
         lower, upper = np.array(lows), np.array(highs)
-        for _ in range(LEVELS):
+        for _ in range(levels):
             apart = upper[nodes, each] - lower[nodes, each] > 1
             right = good[np.minimum(nodes, len(good)) - 1, each]
             nodes = np.where(apart, 2 * nodes + right, nodes)
@@ -223,9 +231,10 @@ def for_rate(
     """
     count = len(tried.near)
     copies, users, below = np.ones(count, int), np.ones(count, int), np.zeros(count, int)
-    good = tried.meets(users, np.arange(count))
+    alone = tried.of(users, np.arange(count))
+    good = alone.meets
     left, never = np.flatnonzero(good), np.flatnonzero(~good & (room > 0))
-    low = _doubled(tried, left, rate)
+    low = _doubled(tried, left, rate, alone.rps)
     high = 2 * low
     bisect(low, high, left, tried.meets)
     low[never] = room[never]
@@ -278,24 +287,21 @@ def _more_copies(
         at = np.setdiff1d(at, left[bound])
         left = left[~good & ~bound]
         low[left], high[left] = high[left], np.minimum(2 * high[left], most[left])
-    left = at
-    while len(left := left[high[left] - low[left] > 1]):
-        middle = (low[left] + high[left]) // 2
-        good = keep(rate / middle, left)
-        high[left[good]], low[left[~good]] = middle[good], middle[~good]
+    bisect(low, high, at, lambda copies, some: ~keep(rate / copies, some), levels=1)
     copies[at] = high[at]
 
 
-def _doubled(tried: Candidates, left: Array, rate: float) -> Array:
+def _doubled(tried: Candidates, left: Array, rate: float, one_rps: Array) -> Array:
     """Users, doubled from one while the limits are met and the rate is not answered."""
-    low = np.ones(len(tried.near), int)
+    low, answered = np.ones(len(tried.near), int), one_rps.copy()
     while len(left):
-        steps = np.outer(2 ** np.arange(LEVELS + 1), low[left])
-        got = tried.of(steps.ravel(), np.tile(left, LEVELS + 1))
-        rps, meets = got.rps.reshape(steps.shape), got.meets.reshape(steps.shape)
+        steps = np.outer(2 ** np.arange(1, LEVELS + 1), low[left])
+        got = tried.of(steps.ravel(), np.tile(left, LEVELS))
+        rps = np.vstack([answered[left], got.rps.reshape(steps.shape)])
         tried.near[left] |= _close(rps, rate).any(axis=0)
-        more = np.logical_and.accumulate((rps[:-1] < rate) & meets[1:])
+        more = np.logical_and.accumulate((rps[:-1] < rate) & got.meets.reshape(steps.shape))
         low[left] <<= more.sum(axis=0)
+        answered[left] = rps[-1]
         left = left[more[-1]]
     return low
 

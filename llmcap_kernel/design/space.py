@@ -11,7 +11,7 @@ from itertools import accumulate, product
 from typing import NamedTuple
 
 from .. import catalog
-from ..refuse import BadInput, either, number, shown
+from ..refuse import BadInput, either, number, one_of, shown
 from ..spec import MAX_GPUS, WIDE, Deployment, Engine, Format, Gpu, Model, Workload
 
 CARDS = (1, 2, 4, 8)
@@ -590,7 +590,7 @@ def _cards(asked: tuple[str | Gpu, ...], vendors: tuple[str, ...]) -> tuple[Gpu,
     known = [g for g in every if g.usd_h and not catalog.passing_price(g)] if not asked else []
     found = [catalog.gpu(g) if isinstance(g, str) else g for g in asked] or known
     all_vendors = sorted({catalog.gpu(name).vendor for name in catalog.gpus()})
-    of = {catalog.one_of("vendor", v, all_vendors) for v in vendors}
+    of = {one_of("vendor", v, all_vendors) for v in vendors}
     chosen = tuple(dict.fromkeys(g for g in found if not of or g.vendor in of))
     if not chosen:
         raise BadInput("vendor", f"vendor is {either(sorted(of))}: none of the cards is of it.")

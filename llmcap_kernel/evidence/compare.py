@@ -386,27 +386,6 @@ def _understood(line: Line) -> Row:
     )
 
 
-def read_predictions(measured: str | Path, predicted: str | Path) -> tuple[Row, ...]:
-    """Read a file of measured rows and join it with a file of predictions.
-
-    Parameters
-    ----------
-    measured, predicted : str or Path
-        Files that `understood` and `join_predictions` read.
-
-    Returns
-    -------
-    tuple of Row
-        The measured rows that have a prediction, in the order of the first file.
-
-    Raises
-    ------
-    BadInput
-        When a file cannot be read.
-    """
-    return join_predictions(understood(measured), predicted)
-
-
 def join_predictions(rows: Iterable[Row], predicted: str | Path) -> tuple[Row, ...]:
     """Join measured rows with the predictions of a file, without computing any.
 

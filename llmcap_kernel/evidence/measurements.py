@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from .. import catalog, huggingface
 from ..catalog import names
 from ..refuse import BadInput, number, one_of, printable, shown
-from ..spec import MAX_TOKENS, Gpu, Model
+from ..spec import LEAST_FRACTION, MAX_TOKENS, Gpu, Model
 from . import results, stated
 from .results import Fields, Line, whose, wide
 from .weak_spots import LONG_CONTEXT_TOKENS, MOE_SMALL_BATCH
@@ -443,7 +443,7 @@ def _spelled(cells: tuple[tuple[str, Any], ...]) -> stated.Spelled:
         version=_text(fields, "engine_version"),
         weights=_text(fields, "weight_dtype"),
         kv=_text(fields, "kv_dtype"),
-        memory_fraction=_number(fields, "memory_fraction", 0.05, 1) or 0.0,
+        memory_fraction=_number(fields, "memory_fraction", LEAST_FRACTION, 1) or 0.0,
         power_limit_w=_number(fields, "power_limit_w", 1, 1e5) or 0.0,
         **split,
     )

@@ -435,17 +435,7 @@ def step(c: Fields) -> Draft:
     heads = c.whole("num_attention_heads", limit="heads")
     kv = c.whole("num_key_value_heads", limit="heads")
     head = c.whole("head_dim", limit="head")
-    other = c.sub("attention_other_setting")
-    local = heads
-    notes: tuple[str, ...] = ()
-    if c.has("num_sliding_attention_heads"):
-        local = c.whole("num_sliding_attention_heads", limit="heads")
-    elif other is not None:
-        local = other.whole("num_attention_heads", limit="heads")
-    elif heads == 64 and hidden == 4096:
-        # Copies of this config that lack attention_other_setting: the published
-        # checkpoint's sliding layers have 96 query heads.
-        local, notes = 96, ("sliding layers taken to have 96 query heads, as published",)
+    local, notes = _sliding_heads(c, hidden, heads)
     window = window_of(c)
 
     def build(n: int, span: int) -> Part:
@@ -472,6 +462,19 @@ def step(c: Fields) -> Draft:
         notes=notes,
         mtp=mtp_layer(hidden, pieces["window"] + mlp(c), copies),
     )
+
+
+def _sliding_heads(c: Fields, hidden: int, heads: int) -> tuple[int, tuple[str, ...]]:
+    """Query heads of Step's windowed layers, and what was taken for them."""
+    if c.has("num_sliding_attention_heads"):
+        return c.whole("num_sliding_attention_heads", limit="heads"), ()
+    if other := c.sub("attention_other_setting"):
+        return other.whole("num_attention_heads", limit="heads"), ()
+    if heads == 64 and hidden == 4096:
+        # Copies of this config that lack attention_other_setting: the published
+        # checkpoint's sliding layers have 96 query heads.
+        return 96, ("sliding layers taken to have 96 query heads, as published",)
+    return heads, ()
 
 
 @family("llama4_text")

@@ -114,7 +114,9 @@ def most_rps(
     limits = tuple(limits)
     for quantity, percent, bound_s in limits:
         number(f"{quantity} p{percent:g}", bound_s, 0, 1e6, "s")
-    steps, room = Steps(deployment, calibration.efficiency_for(deployment)), room_of(deployment)
+    asked = requests(load.at(1.0))
+    steps = Steps(deployment, calibration.efficiency_for(deployment))
+    room = room_of(deployment, asked)
 
     def met(rate_rps: float) -> bool:
         run = simulate(requests(load.at(rate_rps)), steps, room)
@@ -123,7 +125,7 @@ def most_rps(
             for quantity, percent, bound_s in limits
         )
 
-    high = saturates_rps(requests(load.at(1.0)), steps, room)
+    high = saturates_rps(asked, steps, room)
     low = high / 1000
     if met(high):
         return high

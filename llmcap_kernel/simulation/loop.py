@@ -562,7 +562,8 @@ def simulate(
     >>> from llmcap_kernel.simulation.steps import Steps, room_of
     >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
     >>> steps = Steps(d, calibration.efficiency_for(d))
-    >>> run = simulate([Request(0.0, 1000, 100)], steps, room_of(d))
+    >>> one = [Request(0.0, 1000, 100)]
+    >>> run = simulate(one, steps, room_of(d, one))
     >>> [one.output_tokens for one in run.completed], sum(many for _, many in run.gaps)
     ([100], 99)
     """

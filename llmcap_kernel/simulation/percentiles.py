@@ -393,30 +393,24 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
     >>> round(alone.gap_s(50) / alone.step_s, 2), alone.gap_s(99) / alone.step_s < 1.2
     (1.0, True)
     """
-    work, e = served.work, served.efficiency
+    work, e, tail = served.work, served.efficiency, catalog.table("tails")
+    if work.batch is not None:
+        return _batch(served, tail["step_spread"])
     prompt_s = served.prompt.share_s
     others, burst = work.users - 1, served.burst_share
     # at the ceiling prefill hides behind decoding; of a burst, half comes before a first token
     beside = where(e.prefill_share > 0, 1.0, 0.0)
     hidden = gaps_alone and not somewhere(beside > 0)
     cut = Chunks(0, 0, prompt_s, 0.0) if hidden else chunks_of(served)
-    met = beside * others * (1 - burst / 2)
+    full, last = _met(cut, beside * others, burst)
     shares = _tokens_per_step(served.deployment)
     steps = work.output_tokens * sum(share / tokens for tokens, share in enumerate(shares, 1))
-    # short prompts that come at once fill whole chunks
-    filled = beside * burst / 2 * others * cut.last_s / cut.full_s
-    short = (cut.full < 1) * (cut.full_s < math.inf)
-    full = where(short, filled, met * cut.full)
-    met = where(short, beside * others * (1 - burst), met)
-    tail = catalog.table("tails")
-    if work.batch is not None:
-        return _batch(served, tail["step_spread"])
     return Spread(
         step_s=served.itl_decode_s,
         last_step_s=_last_step_s(served),
         tokens_per_step=shares,
         full=minimum(full / steps, 1.0),
-        last=met * cut.last / steps,
+        last=last / steps,
         full_s=cut.full_s,
         last_s=cut.last_s,
         prompt_s=served.pass_s,
@@ -437,6 +431,16 @@ def spread_of(served: Served, *, gaps_alone: bool = False) -> Spread:
         service_s=0.0 if gaps_alone else _service_s(served, cut),
         least_s=0.0 if gaps_alone else served.least_s,
     )
+
+
+def _met(cut: Chunks, others: Number, burst: Number) -> tuple[Number, Number]:
+    """Whole and last chunks of others' prompts that an answer meets; half of a burst's."""
+    met = others * (1 - burst / 2)
+    # short prompts that come at once fill whole chunks
+    filled = burst / 2 * others * cut.last_s / cut.full_s
+    short = (cut.full < 1) * (cut.full_s < math.inf)
+    full = where(short, filled, met * cut.full)
+    return full, where(short, others * (1 - burst), met) * cut.last
 
 
 def _service_s(served: Served, cut: Chunks) -> Number:

@@ -3,7 +3,7 @@
 Requests come at random moments (Poisson). With n of them in flight a deployment answers as many a
 second as a closed loop of n users does: `serve` gives that rate. So the requests in flight are a
 birth and death process, whose states have their exact shares, and each state has the latencies of
-its closed loop. With steps `a + b n` and no prefill this is the batch of `queues`, exactly.
+its closed loop. With steps `a + b n` and no prefill their number is negative binomial, exactly.
 
 Prompts come at the rate, however many are in flight: while a step lasts, `rate x step` of them on
 average. Those that come while others' are computed are computed next, so they come in clumps: each

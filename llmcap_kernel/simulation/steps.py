@@ -8,7 +8,7 @@ prompts have steps of their own, those in one step share its pass.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -16,6 +16,7 @@ from typing import Protocol
 from .. import bandwidth, capacity, law
 from ..refuse import BadInput
 from ..spec import Deployment, Efficiency
+from .arrivals import Request
 
 Piece = tuple[int, int, int, int]  # of a prompt: start, stop, first, last, as `Times` has them
 NEAR = 16  # sequences up to which every number is tabulated
@@ -483,15 +484,15 @@ class Room:
     mixes: bool = True
 
 
-def room_of(deployment: Deployment, longest_tokens: int = 0) -> Room:
+def room_of(deployment: Deployment, requests: Iterable[Request]) -> Room:
     """Read the ledger of a deployment as a loop needs it.
 
     Parameters
     ----------
     deployment : Deployment
         The deployment.
-    longest_tokens : int
-        Of a request, prompt and answer; the longest that the engine takes if 0 [tokens].
+    requests : iterable of Request
+        What it serves: of windows in vLLM the longest takes room that all share.
 
     Returns
     -------
@@ -506,14 +507,15 @@ def room_of(deployment: Deployment, longest_tokens: int = 0) -> Room:
     Examples
     --------
     >>> from llmcap_kernel import catalog
-    >>> room_of(catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")).batched_tokens
+    >>> d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    >>> room_of(d, [Request(0.0, 1000, 100)]).batched_tokens
     8192
     """
     d = deployment
     books = capacity.ledger(d, context_tokens=d.block_tokens)
     if not books.starts:
         raise BadInput("deployment", books.verdict)
-    longest = longest_tokens or d.max_model_len or d.model.max_context_tokens
+    longest = max((one.input_tokens + one.output_tokens for one in requests), default=0)
     pool = books.kv_pool_bytes - capacity.admission_bytes(d, longest)
     kept: dict[int, int] = {}
 

@@ -354,7 +354,7 @@ def estimated(
     True
     """
     _within_the_window(deployment, requests)
-    room = room_of(deployment, _longest(requests))
+    room = room_of(deployment, requests)
     steps = Steps(deployment, calibration.efficiency_for(deployment))
     runs: list[Run] = []
 
@@ -370,10 +370,6 @@ def estimated(
     all_times: tuple[Times, ...] = (steps, *ends)
     rates = _band(*(saturates_rps(requests, times, room) for times in all_times))
     return Simulated(runs[0], runs[1], runs[2], factors, rates, reason)
-
-
-def _longest(requests: Sequence[Request]) -> int:
-    return max((one.input_tokens + one.output_tokens for one in requests), default=0)
 
 
 def _within_the_window(deployment: Deployment, requests: Sequence[Request]) -> None:
@@ -413,7 +409,7 @@ def saturation(deployment: Deployment, requests: Sequence[Request]) -> float:
     """
     _within_the_window(deployment, requests)
     steps = Steps(deployment, calibration.efficiency_for(deployment))
-    return saturates_rps(requests, steps, room_of(deployment, _longest(requests)))
+    return saturates_rps(requests, steps, room_of(deployment, requests))
 
 
 def _factors(

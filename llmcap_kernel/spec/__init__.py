@@ -9,7 +9,7 @@ computed from them is in the other modules.
 from .cards import COMPUTE, MAX_GPUS, PLACES, UNPACKED, Gpu
 from .deployments import RECORDS, Deployment, Lora, Speculation
 from .efficiencies import CEILING, LATENCIES, PARTS, SHARES, Efficiency
-from .engines import MOST_BATCHED, SERVERS, BatchLimits, Engine
+from .engines import LEAST_FRACTION, MOST_BATCHED, SERVERS, BatchLimits, Engine
 from .formats import WIDE, Format
 from .loads import TAILED, Slo, Tail, Workload
 from .models import (

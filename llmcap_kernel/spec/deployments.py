@@ -7,7 +7,7 @@ from ..once import cached_property
 from ..refuse import BadInput, number, shown, yes_or_no
 from . import sglang
 from .cards import MAX_GPUS, Gpu
-from .engines import MOST_BATCHED, BatchLimits, Engine
+from .engines import LEAST_FRACTION, MOST_BATCHED, BatchLimits, Engine
 from .formats import Format
 from .models import MAX_TOKENS, Model
 
@@ -205,7 +205,7 @@ class Deployment:
         number("ep", self.ep, 1, MAX_GPUS, whole=True)
         yes_or_no("dp_attention", self.dp_attention)
         if self.memory_fraction is not None:
-            number("memory_fraction", self.memory_fraction, 0.05, 1)
+            number("memory_fraction", self.memory_fraction, LEAST_FRACTION, 1)
         if self.usd_h is not None:
             number("usd_h", self.usd_h, 0, 1e5, "USD/h")
         number("offload_share", self.offload_share, 0, 1)

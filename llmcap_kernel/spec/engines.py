@@ -10,6 +10,7 @@ from .models import Model
 SERVERS = ("vllm", "sglang", "trtllm")
 WIDE_GRAPH_SEQS = 1024
 MOST_BATCHED = 10_000_000  # tokens or sequences of one step
+LEAST_FRACTION = 0.05  # of a card: with less no engine is started
 
 
 class BatchLimits(NamedTuple):
@@ -202,7 +203,7 @@ class Engine:
     def __post_init__(self) -> None:
         a_name("Engine", name=self.name, title=self.title, family=self.family)
         if self.memory_fraction != 0:
-            number("memory_fraction", self.memory_fraction, 0.05, 1)
+            number("memory_fraction", self.memory_fraction, LEAST_FRACTION, 1)
         one_of("fraction_of", self.fraction_of, ("total", "free"))
         number("block_tokens", self.block_tokens, 1, 4096, "tokens", whole=True)
         if not self.limits:

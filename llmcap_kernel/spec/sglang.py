@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from .engines import LEAST_FRACTION
+
 # Sizes of a prompt's pass that have a graph: arg_groups/cuda_graph_hook.py,
 # generate_prefill_cuda_graph_batch_sizes.
 PROMPT_SIZES = (
@@ -107,4 +109,4 @@ def memory_fraction(
     reserved = 512 + 1.5 * max(chunk_tokens, LEAST_CHUNK) + 128 * cards + graphs_mib
     if visible_mib > LARGE_MIB:
         reserved = max(reserved, LEAST_OF_LARGE_MIB)
-    return round(max(1 - reserved / visible_mib, 0.05), 3)
+    return round(max(1 - reserved / visible_mib, LEAST_FRACTION), 3)

@@ -156,12 +156,14 @@ def test_pages_waste_less_than_one(context, block):
     assert 0 <= paged - context < block and paged % block == 0
 
 
-def test_the_cliff_is_the_hyperbola_cut_to_whole_users():
-    for context, users, smooth in capacity.cliff(B, (1000, 8000, 64_000)):
+@pytest.mark.parametrize("model", ["llama-3.1-70b", "gemma-3-27b"])  # windows hold room once
+def test_the_cliff_is_the_hyperbola_cut_to_whole_users(model):
+    d = replace(B, model=catalog.model(model))
+    for context, users, smooth in capacity.cliff(d, (1000, 8000, 64_000)):
         assert users == int(smooth)
-        assert users == capacity.max_concurrent(B, context)
+        assert users == capacity.max_concurrent(d, context)
     with pytest.raises(BadInput, match="contexts is empty"):
-        capacity.cliff(B, ())
+        capacity.cliff(d, ())
 
 
 @settings(max_examples=50)
@@ -504,3 +506,19 @@ def test_a_model_without_windows_holds_what_it_needs_to_be_taken_in():
         assert capacity.admission_bytes(d, 8000) == 0
         books = capacity.ledger(d, context_tokens=8000)
         assert books.admitted_bytes == books.kv_bytes_per_sequence == books.kv_used_bytes
+
+
+def test_the_room_is_less_sure_with_more_weights_and_a_larger_card(monkeypatch):
+    """1 GB, a twentieth of the card and a hundredth of 20 GB: 1.2 GB and a twentieth."""
+    told = {"bytes": 1e9, "of_card": 0.05, "of_weights": 0.01}
+    monkeypatch.setitem(catalog.table("memory"), "room", {"nvidia": told})
+    d = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
+    card = capacity.usable_bytes(d.gpu)
+    assert capacity.room_doubt_bytes(d, 20e9) == pytest.approx(1.2e9 + card / 20)
+
+
+@pytest.mark.parametrize(("engine", "takes"), [("vllm-0.19", False), ("vllm-0.20", True)])
+def test_states_take_a_block_of_a_sequence_since_vllm_0_20(engine, takes):
+    """It refuses more sequences than it has blocks; earlier ones capture fewer graphs instead."""
+    d = catalog.deployment(model="qwen3-next-80b-a3b", gpu="h200-sxm", engine=engine)
+    assert (capacity.state_block_bytes(d) > 0) == takes

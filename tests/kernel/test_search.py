@@ -479,7 +479,7 @@ def _simulated_s(one, rate, tail, seed):
     steps = simulation.Steps(d, calibration.efficiency_for(d))
     lengths = simulation.Lengths(load.input_tokens), simulation.Lengths(load.output_tokens)
     asked = simulation.requests(simulation.Load(*lengths, count=1500, seed=seed).at(rate))
-    run = simulation.simulate(asked, steps, simulation.room_of(d))
+    run = simulation.simulate(asked, steps, simulation.room_of(d, asked))
     some = run.served[150:1350]
     from_s, to_s = some[0].sent_s, some[-1].sent_s
     if tail.quantity == "itl":

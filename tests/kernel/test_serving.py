@@ -202,7 +202,7 @@ def test_the_closed_form_and_the_loop_have_the_same_slots():
     prompt, answer = (simulation.Lengths(n, 0.3, "lognormal") for n in (1000, 200))
     load = simulation.requests(simulation.Load(prompt, answer, users, count=400))
     steps = simulation.Steps(d, calibration.efficiency_for(d))
-    run = simulation.simulate(load, steps, simulation.room_of(d))
+    run = simulation.simulate(load, steps, simulation.room_of(d, load))
     assert max(group.decoding for group in run.groups) == 4
     closed = both(d, Workload(1000, 200, 16))[1]
     waits = sorted(one.ttft_s for one in run.completed[50:])

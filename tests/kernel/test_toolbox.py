@@ -280,6 +280,16 @@ def test_what_does_not_start_has_no_latency_and_no_price():
     assert "from none" in moved.explain()
 
 
+def test_an_effect_is_what_there_is_after_over_what_there_was():
+    was, now = toolbox.Reading(4, ttft_s=1.0), toolbox.Reading(12, itl_s=0.02, ttft_s=0.5)
+    told = {line.name: (line.numbers, line.value) for line in toolbox.Effect("x", was, now).lines()}
+    assert told == {
+        "users that fit": ("12 / 4", "3.00x"),
+        "gap between tokens": ("20 ms / none", "from none"),
+        "first token": ("500 ms / 1 s", "0.50x"),
+    }
+
+
 def test_a_card_without_rent_has_no_price():
     free = replace(B, usd_h=0.0)
     assert toolbox.reading(free, LOAD).usd_mtok is None

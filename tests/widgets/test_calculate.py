@@ -16,6 +16,7 @@ from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.simulation.percentiles import percentile
 from llmcap_kernel.spec import Slo, Tail
 from tests.widgets.inputs import states
+from tests.widgets.reading import control, headline
 from widgets.calculators import calculate, cliff, vram
 from widgets.figures.memory import memory_bars, memory_table
 from widgets.form.presets import AS_SPECIFIED
@@ -123,10 +124,6 @@ def test_the_numbers_are_the_kernels(changed):
     assert head[PRICE]["value"] == (f"${price.value:,.2f}" if price else "no price")
 
 
-def headline(view):
-    return {item["label"]: item for item in view["headline"]}
-
-
 def kept(gap, itl_s):
     """The words on a gap and its limit, from the numbers: 1 in 10 lies beyond either end."""
     if gap.high <= itl_s:
@@ -206,7 +203,7 @@ def test_users_left_empty_are_the_most_that_meet_the_limits():
     told = f"No number of users was given: {most:,} are the most that meet the limits."
     assert told in [m["text"] for m in view["messages"]]
     assert told not in [m["text"] for m in shown(users=most)["messages"]]
-    box = next(one for one in view["controls"] if one["name"] == "users")
+    box = control(view, "users")
     assert (box["value"], box["entry"]) == (None, f"{most:,}")
 
 
@@ -501,7 +498,7 @@ def test_a_value_that_followed_another_is_said_beside_its_input():
     view = Session("calculate").set({"state": {"values": {"gpu": "apple-m3-max"}, "seq": 1}})[
         "view"
     ]
-    (engine,) = (one for one in view["controls"] if one["name"] == "engine")
+    engine = control(view, "engine")
     assert engine["help"].startswith("Engine went from vLLM 0.33 to llama.cpp")
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.widgets.reading import errors, said
 from tests.widgets.test_from_log import K29, ON_3090, pasted
 from widgets.form import from_launch, from_log
 from widgets.form.inputs import deployment
@@ -23,10 +24,6 @@ spec:
           args: [--model, Qwen/Qwen3-8B, --max-model-len, 32k, --enforce-eager]
           resources: {limits: {nvidia.com/gpu: 1}}
 """
-
-
-def said(view):
-    return [m["text"] for m in view["messages"] if m["field"] == "config"]
 
 
 @pytest.mark.parametrize("name", ["calculate", "vram", "cliff"])
@@ -80,7 +77,7 @@ def test_one_of_several_deployments_takes_a_command_of_its_own():
 def test_a_command_that_means_no_deployment_is_one_sentence_and_changes_nothing(text, words):
     before = CALCULATORS["calculate"].FORM.parse(ON_3090)[0]
     view, state = pasted("calculate", text)
-    (message,) = [m for m in view["messages"] if m["level"] == "error"]
+    (message,) = errors(view)
     assert state == before and words in message["text"] and "\n" not in message["text"]
     assert "llmcap list" not in message["text"] and "give --" not in message["text"]
 

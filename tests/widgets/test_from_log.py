@@ -3,6 +3,7 @@
 import pytest
 
 from tests.kernel.test_startup import K00139, K00149, K00306, K29
+from tests.widgets.reading import errors, said
 from widgets.form import from_log
 from widgets.form.inputs import deployment
 from widgets.session import CALCULATORS, Calculator
@@ -24,10 +25,10 @@ def test_a_log_fills_model_engine_and_limits_and_leaves_the_rest(name):
     assert d.title == "llama-3.1-8b bf16 / 1x rtx-3090 / bf16 KV" and state["config"] is None
     assert (d.max_num_seqs, d.max_num_batched_tokens, d.max_model_len) == (64, 2048, 31_800)
     assert d.engine.name == "vllm-0.13" and d.fraction == 0.95
-    said = [m["text"] for m in view["messages"] if m["field"] == "config"]
-    assert "KV cache 6.95 GiB and " in said[0]
-    assert said[0].endswith("It started, and the ledger says so.")
-    assert "does not name the card: rtx-3090 is taken" in said[1]
+    told = said(view)
+    assert "KV cache 6.95 GiB and " in told[0]
+    assert told[0].endswith("It started, and the ledger says so.")
+    assert "does not name the card: rtx-3090 is taken" in told[1]
 
 
 def test_a_log_that_names_its_card_moves_the_card_too():
@@ -55,9 +56,9 @@ def test_a_log_without_its_model_is_of_the_one_that_is_chosen():
     view, state = pasted("vram", "\n".join(["INFO Available KV cache memory: 6.95 GiB", *lines]))
     d = deployment(state)
     assert (d.model.name, d.weights.name, d.gpu.name) == ("llama-3.1-8b", "fp8", "rtx-3090")
-    said = [m["text"] for m in view["messages"] if m["field"] == "config"]
-    assert any("does not name the model: llama-3.1-8b is taken" in text for text in said)
-    assert not [m for m in view["messages"] if m["level"] == "error"]
+    told = said(view)
+    assert any("does not name the model: llama-3.1-8b is taken" in text for text in told)
+    assert not errors(view)
 
 
 def test_one_of_several_deployments_takes_a_log_of_its_own():
@@ -79,7 +80,7 @@ def test_one_of_several_deployments_takes_a_log_of_its_own():
 def test_a_log_that_means_no_deployment_is_one_sentence_and_changes_nothing(text, words):
     before = CALCULATORS["calculate"].FORM.parse(ON_3090)[0]
     view, state = pasted("calculate", text)
-    (message,) = [m for m in view["messages"] if m["level"] == "error"]
+    (message,) = errors(view)
     assert state == before and words in message["text"] and "\n" not in message["text"]
     assert "(llmcap" not in message["text"]
 

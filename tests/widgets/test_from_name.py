@@ -5,6 +5,7 @@ import re
 import pytest
 
 from llmcap_kernel import catalog
+from tests.widgets.reading import control
 from widgets.form import own_card
 from widgets.session import CALCULATORS
 
@@ -79,8 +80,7 @@ def test_a_card_s_file_is_pasted_kept_in_the_link_and_reads_back():
     mine, l4 = own_card.card(state["gpu"]), catalog.gpu("l4")
     assert mine.name == "mine" and mine.bandwidth_bytes_s == l4.bandwidth_bytes_s == 300e9
     view = CALCULATORS["calculate"].view(state)
-    shown = next(one for one in view["controls"] if one["name"] == "gpu")
-    assert shown["text"] == "My card, your file"
+    assert control(view, "gpu")["text"] == "My card, your file"
 
 
 def test_a_command_without_a_card_keeps_the_reader_s():

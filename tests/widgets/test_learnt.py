@@ -5,6 +5,7 @@ import pytest
 from llmcap_kernel import calibration, catalog
 from llmcap_kernel.spec import Workload
 from tests.kernel.test_own import measured
+from tests.widgets.reading import control, headline
 from widgets import session
 from widgets.calculators import calculate, validate
 from widgets.form import learnt
@@ -25,21 +26,13 @@ def query_of(view, name):
     return link["query"]
 
 
-def headline(view):
-    return {item["label"]: item for item in view["headline"]}
-
-
-def control(view):
-    return next((one for one in view["controls"] if one["name"] == learnt.NAME), None)
-
-
 @pytest.mark.parametrize("name", ESTIMATING)
 def test_a_calculator_opened_from_validate_says_whose_rows_it_has(handed, name):
     made = session.Calculator(name, query_of(handed, name))
     plain = session.Calculator(name, query_of(handed, name).replace("own=", "was="))
-    chosen = control(made.view)
+    chosen = control(made.view, learnt.NAME)
     assert "24 of vllm" in chosen["text"] and "24 of vllm" in handed["sentences"][0]
-    assert control(plain.view) is None
+    assert control(plain.view, learnt.NAME) is None
     answers = ("headline", "tables", "figure")
     assert [made.view[one] for one in answers] != [plain.view[one] for one in answers]
 
@@ -61,9 +54,9 @@ def test_the_estimate_is_that_of_the_command_with_own_rows(handed):
 
 def test_it_is_taken_away_by_the_list_beside_it(handed):
     made = session.Calculator("calculate", query_of(handed, "calculate"))
-    off = [one["value"] for one in control(made.view)["options"]][1]
+    off = [one["value"] for one in control(made.view, learnt.NAME)["options"]][1]
     changed = made.set({"state": {"values": {learnt.NAME: off}, "seq": 1}})
-    assert control(changed["view"]) is None and "own=" not in changed["view"]["query"]
+    assert control(changed["view"], learnt.NAME) is None and "own=" not in changed["view"]["query"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import pytest
 
 from llmcap_kernel import catalog
+from tests.widgets.reading import control
 from widgets.form import card_list, lists
 from widgets.session import Calculator
 
@@ -26,8 +27,8 @@ def test_a_chip_is_listed_with_each_memory_it_is_sold_with():
 )
 def test_a_value_beside_the_list_shows_its_title(query, name, shown):
     view = Calculator("vram", query).view
-    (control,) = (one for one in view["controls"] if one["name"] == name)
-    assert shown in control["text"] and control["text"] != control["value"]
+    made = control(view, name)
+    assert shown in made["text"] and made["text"] != made["value"]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from llmcap_kernel.explain import digits, quantity
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.sweep import OBSTACLES
 from tests.widgets.inputs import CONFIGS
+from tests.widgets.reading import errors, headline
 from tests.widgets.test_state import HOSTILE
 from widgets.calculators import calculate, cliff, compare, scorecard, vram
 from widgets.calculators import design as designer
@@ -364,8 +365,7 @@ def of_scorecard_command(state, users, capsys):
 
 def _refusal(view):
     """What a calculator refuses, without the name of the input."""
-    error = next((m for m in view["messages"] if m["level"] == "error"), None)
-    return error and {"refused": error["text"]}
+    return next(({"refused": one["text"]} for one in errors(view)), None)
 
 
 def of_calculate(state):
@@ -374,7 +374,7 @@ def of_calculate(state):
     refused = _refusal(view)
     if refused:
         return {"Calculate": refused}
-    head = {item["label"]: item for item in view["headline"]}
+    head = headline(view)
     most, status = head["Users within the limits"], view["status"]["text"]
     room = re.search(r"([\d,]+) fits? in memory", most["note"])[1]
     wanted = re.search(r"; ([\d,]+) wanted", most["note"])[1]

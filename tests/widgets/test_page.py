@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from tests.widgets.reading import headline
 from widgets.host import FRONT
 from widgets.page import static_html, summary
 from widgets.session import CALCULATORS, Calculator
@@ -132,7 +133,7 @@ def test_colours_can_be_told_from_their_ground(colours):
 def test_the_answer_in_a_line_names_each_number_and_says_its_unit_once():
     view = Calculator("calculate").whole()
     line = re.search(r'<p class="lc-short.*?</p>', static_html(view), re.S)[0]
-    by_label = {one["label"]: one for one in view["headline"]}
+    by_label = headline(view)
     first, users = by_label["First token, mean"], by_label["Users within the limits"]
     assert first["rough"] and users["rough"]  # uncertain by more than 6x: not said firmly
     for one, unit in ((first, f" {first['unit']}"), (users, "")):

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from llmcap_kernel.refuse import BadInput
+from tests.widgets.reading import rects, svg
 from widgets.figures.drawing import Drawing, Scale, colour, spread, ticks
 from widgets.figures.plots import Axis, Bar, Limit, Line, Mark, Part, bars, chart, grid
 from widgets.picture_session import PictureSession
@@ -39,16 +40,16 @@ def test_a_picture_is_sound_wherever_its_inputs_stand(name):
         session = PictureSession(name, **values)
         drawn = session.drawn
         section = ElementTree.fromstring(f"<div>{session._parts()['figure']}</div>")
-        for svg in section.iter("svg"):
-            if svg.get("class") != "lc-drawing":
+        for picture in section.iter("svg"):
+            if picture.get("class") != "lc-drawing":
                 continue
-            height = float(svg.get("height"))
-            for node in svg.iter("rect"):
+            height = float(picture.get("height"))
+            for node in picture.iter("rect"):
                 if "%" in node.get("width"):
                     x, width = pixels(node.get("x")), pixels(node.get("width"))
                     assert x >= -0.1 and x + width <= 100.1, (values, node.attrib)
                     assert float(node.get("y")) + float(node.get("height")) <= height + 0.1
-            for node in svg.iter("text"):
+            for node in picture.iter("text"):
                 assert node.text.strip(), values
                 assert 0 <= float(node.get("y")) <= height, (values, node.text)
         assert drawn.said.endswith("."), values
@@ -110,20 +111,17 @@ def test_a_wrong_start_is_refused_in_a_sentence():
 # ---- the grammar -------------------------------------------------------------------------
 
 
-def rects(drawing):
-    return [
-        (pixels(node.get("x")), pixels(node.get("width")))
-        for node in ElementTree.fromstring(drawing.svg("said")).iter("rect")
-        if "%" in node.get("width")
-    ]
+def spans(drawing):
+    """Where each rectangle begins, and how wide it is [%]."""
+    return [(pixels(node.get("x")), pixels(node.get("width"))) for node in rects(drawing)]
 
 
 def test_bars_are_to_scale():
     parts = [Part("weights", 30.0, "weights"), Part("cache", 10.0, "cache")]
     drawing = bars([Bar("a", parts), Bar("b", [Part("late", 10.0, start=20.0)])], "GB")
-    assert rects(drawing) == [(0, 75), (75, 25), (50, 25)]
+    assert spans(drawing) == [(0, 75), (75, 25), (50, 25)]
     wider = bars([Bar("a", parts)], "GB", longest=80.0)
-    assert rects(wider) == [(0, 37.5), (37.5, 12.5)]
+    assert spans(wider) == [(0, 37.5), (37.5, 12.5)]
 
 
 def test_points_stand_where_the_scales_say():
@@ -131,8 +129,7 @@ def test_points_stand_where_the_scales_say():
     drawing = chart(
         [Mark("here", 10, 5)], Axis("x", 1, 100, log=True), Axis("y", 0, 10), height=166
     )
-    svg = ElementTree.fromstring(drawing.svg("said"))
-    (dot,) = svg.iter("circle")
+    (dot,) = svg(drawing).iter("circle")
     assert pixels(dot.get("cx")) == 50
     assert float(dot.get("cy")) == (26 + 126) / 2
 
@@ -146,9 +143,7 @@ def test_names_of_curves_do_not_touch():
     lines = [Line(name, [(0, 1), (1, y)]) for name, y in (("a", 5), ("b", 5.01), ("c", 5.02))]
     drawing = chart([*lines, Limit("limit", y=2)], Axis("x"), Axis("y"))
     places = sorted(
-        float(node.get("y"))
-        for node in ElementTree.fromstring(drawing.svg("said")).iter("text")
-        if node.text in "abc"
+        float(node.get("y")) for node in svg(drawing).iter("text") if node.text in "abc"
     )
     assert min(b - a for a, b in itertools.pairwise(places)) >= 12
 

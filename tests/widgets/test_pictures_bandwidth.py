@@ -1,37 +1,27 @@
 """Pictures of chapter 2, beside values worked out by hand or printed by a source."""
 
 import re
-from xml.etree import ElementTree
 
 import pytest
 
 from llmcap_kernel.simulation.tails import values, weighted
+from tests.widgets.reading import drawing_of, picture_of, widths
 from widgets.benchmarks import measured
-from widgets.picture_session import PictureSession
 from widgets.pictures import minute
 from widgets.pictures.bandwidth_served import sweep
 
 
-def widths(name, **values):
-    """Widths of the rectangles of a picture [percent], in the order in which they are drawn."""
-    svg = PictureSession(name, **values).drawn.drawing.svg("said")
-    found = ElementTree.fromstring(svg).iter("rect")
-    return [float(r.get("width")[:-1]) for r in found if r.get("width").endswith("%")]
-
-
-def sentence_of(name, **values):
-    return PictureSession(name, **values).drawn.said
-
-
 def table(name, **values):
     """The rows of a picture's table, each as its words."""
-    lines = repr(PictureSession(name, **values).drawn.table).splitlines()
+    lines = repr(picture_of(name, **values).table).splitlines()
     return [re.split(r"\s{2,}", line) for line in lines[2:]]
 
 
 def test_a_second_holds_its_bandwidth_in_tokens():
     """3.35 TB/s over 69.5 GB in 8 bits, a head in 16 and 8,000 x 163,840 bytes of cache."""
-    weights, cache, left = widths("token-second", card="H100", weights="fp8", context=8000)
+    weights, cache, left = widths(
+        drawing_of("token-second", card="H100", weights="fp8", context=8000)
+    )
     head = 128_256 * 8192
     matrices = 80 * (2 * 8192 * 8192 + 2 * 8192 * 1024 + 3 * 8192 * 28_672)
     read = matrices + 2 * head, 8000 * 163_840
@@ -39,7 +29,7 @@ def test_a_second_holds_its_bandwidth_in_tokens():
     assert cache == pytest.approx(100 * read[1] / sum(read), abs=0.1)
     tokens = 3.35e12 / sum(read)
     assert left == pytest.approx(100 * (tokens % 1) / tokens, abs=0.1)
-    assert f"{tokens:.1f} tokens" in sentence_of("token-second")
+    assert f"{tokens:.1f} tokens" in picture_of("token-second").said
 
 
 def test_one_h100_is_fast_enough_in_16_bits_and_too_small():
@@ -147,7 +137,7 @@ def test_a_minute_draws_each_step_with_a_prompt_where_it_is():
         if g.prompt_tokens and 0 <= g.start_s - minute.FROM_S <= minute.MINUTE_S - g.step_s
     ]
     assert len(shown) > 5
-    assert len(shown) <= len(widths("minute", rate=0.4)) <= len(shown) + 2
+    assert len(shown) <= len(widths(drawing_of("minute", rate=0.4))) <= len(shown) + 2
 
 
 def test_what_was_timed_stands_beside_what_was_predicted():

@@ -1,39 +1,29 @@
 """Pictures of chapter 5 hold what arithmetic by hand, a price list or a log says."""
 
 import re
-from xml.etree import ElementTree
 
 import pytest
 
-from widgets.picture_session import PictureSession
-
-
-def shown(name, **values):
-    return PictureSession(name, **values).drawn
-
-
-def rects(drawing):
-    nodes = ElementTree.fromstring(drawing.svg("said")).iter("rect")
-    return [float(n.get("width").rstrip("%")) for n in nodes if "%" in n.get("width")]
+from tests.widgets.reading import drawing_of, picture_of, widths
 
 
 def test_a_limit_met_ten_times_reaches_the_end_of_its_bar():
     """$7.98 of $30.00 is 3.76 times; log10 of it is .575 of the half right of "just met"."""
-    drawn = shown("binding")
+    drawn = picture_of("binding")
     assert "3.76x" in repr(drawn.table)
-    budget = rects(drawn.drawing)[-1]
+    budget = widths(drawn.drawing)[-1]
     assert budget == pytest.approx(0.575 * 49, rel=0.01)
 
 
 def test_the_cuts_are_those_of_the_planning_document():
     """16-bit: 327,680 B a token x 8,000 x 16 = 41.9 GB beside 141.1 GB of weights, and
     (139.0 + 41.9) GB in 50 ms is 3.62 TB/s. One H100 reads 3.35, eight cost $31.92."""
-    drawn = shown("three-cuts")
+    drawn = picture_of("three-cuts")
     svg = drawn.drawing.svg("said")
     assert "hold 183 GB" in svg and "read 3.62 TB/s" in svg
     assert re.search(r"^1x H100 +no +no +\$3\.99/h: yes", repr(drawn.table), re.M)
     assert re.search(r"^8x H100 +yes +yes +\$31\.92/h: no", repr(drawn.table), re.M)
-    alone = repr(shown("three-cuts", users=1).table)
+    alone = repr(picture_of("three-cuts", users=1).table)
     assert re.search(r"^1x H100 +no +yes", alone, re.M)  # (139.0 + 2.6) GB / 50 ms = 2.83 TB/s
 
 
@@ -42,7 +32,7 @@ def test_experts_are_read_by_few_and_by_many():
 
     256 tokens touch 256 x 2048 / (256 - 8 + 2048) = 228 of the 256 experts, which are 656 billion.
     """
-    few, many = (repr(shown("two-models", users=n).table) for n in (1, 256))
+    few, many = (repr(picture_of("two-models", users=n).table) for n in (1, 256))
     (few, many) = (re.search(r"DeepSeek-V3.*", text)[0].split("  ") for text in (few, many))
     read = [
         float(re.sub(r"[^\d.]", "", [c for c in cells if c.strip()][3])) for cells in (few, many)
@@ -53,13 +43,13 @@ def test_experts_are_read_by_few_and_by_many():
 
 def test_a_shared_prefix_is_kept_once():
     """With 6,000 of 8,000 tokens shared each user adds a quarter: about four times as many."""
-    text = repr(shown("prefix-buys").table)
+    text = repr(picture_of("prefix-buys").table)
     assert float(re.search(r"Users that fit.*?([\d.]+)x", text)[1]) == pytest.approx(4, rel=0.05)
 
 
 def test_long_prompts_break_capacity_and_not_the_gap():
     """31.2 GiB a card over 81,920 B a token is 409 thousand tokens: 12 users of 32,000, not 16."""
-    drawn = shown("longer-prompts", prompt=31_000)
+    drawn = picture_of("longer-prompts", prompt=31_000)
     assert "room for 12 users of 16" in drawn.said
     capacity, latency = map(float, re.findall(r"([\d.]+)x", repr(drawn.table).splitlines()[-1]))
     assert capacity == 12 / 16 and latency > 1
@@ -73,7 +63,7 @@ def test_a_price_is_rent_over_output():
 
 
 def svg(name, **values):
-    drawn = shown(name, **values).drawing
+    drawn = drawing_of(name, **values)
     several = drawn.values() if isinstance(drawn, dict) else [drawn]
     return " ".join(one.svg("said") for one in several)
 
@@ -85,12 +75,12 @@ def test_the_scorecard_agrees_with_the_calculator():
     prices = [re.search(r"\$[\d.]+", one["value"]) for one in told]
     text = svg("candidates")
     assert all(p[0] in text for p in prices if p)
-    assert shown("candidates").said.startswith("Run B. A cannot meet capacity: 0 of 16 users.")
+    assert picture_of("candidates").said.startswith("Run B. A cannot meet capacity: 0 of 16 users.")
 
 
 def test_the_measured_gap_is_the_sources():
     """The source has 90 served runs of this model on two cards."""
-    drawn = shown("served-runs")
+    drawn = picture_of("served-runs")
     assert "Of 90 runs" in drawn.said
     assert sum(int(n) for n in re.findall(r"(?:vllm|trtllm) +(\d+)", repr(drawn.table))) == 90
 
@@ -101,7 +91,7 @@ def test_a_mode_is_no_farther_off_than_its_rows():
     from widgets.calculators.published import measured_rows
     from widgets.pictures.design_evidence import FIVE
 
-    lines = repr(shown("weak-modes").table).splitlines()[2:]
+    lines = repr(picture_of("weak-modes").table).splitlines()[2:]
     found = weak_spots.evidence(measured_rows(), tuple(FIVE))
     for line, one in zip(lines, found, strict=True):
         assert f"  {one.rows:,}  " in f" {re.sub(' +', '  ', line)}"

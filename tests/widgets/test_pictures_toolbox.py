@@ -4,7 +4,6 @@ import csv
 import re
 from dataclasses import replace
 from itertools import pairwise
-from xml.etree import ElementTree
 
 import pytest
 
@@ -12,8 +11,8 @@ from llmcap_kernel import calibration, catalog, toolbox
 from llmcap_kernel.design import WORKED_WORKLOAD, worked_spec
 from llmcap_kernel.evidence.levers import Summary
 from llmcap_kernel.serving import serve
+from tests.widgets.reading import drawing_of, picture_of, svg, text_of, words
 from widgets.figures import show
-from widgets.picture_session import PictureSession
 from widgets.pictures import levers
 from widgets.pictures import toolbox as pictures
 
@@ -21,20 +20,8 @@ A, B, C = worked_spec()
 FP8 = "Llama-3.1-70B, FP8"
 
 
-def drawn(name, **values):
-    return PictureSession(name, **values).drawn
-
-
-def svg(name, **values):
-    return ElementTree.fromstring(drawn(name, **values).drawing.svg("said"))
-
-
-def words(name, **values):
-    return [node.text for node in svg(name, **values).iter("text")]
-
-
 def path(name, **values):
-    return "".join(node.get("d") for node in svg(name, **values).iter("path"))
+    return "".join(node.get("d") for node in svg(drawing_of(name, **values)).iter("path"))
 
 
 def cells(name, **values):
@@ -57,7 +44,7 @@ def test_a_latent_cache_is_drawn_eight_times_and_split_heads_once():
 
 def test_a_shared_prompt_is_kept_once():
     """2 x 8 heads x 128 x 80 layers, a byte each: 163,840 bytes a token, of 8,000 and of 6,000."""
-    told = repr(drawn("prefix-room", shared=6000, candidate="A at 0.98").table)
+    told = repr(picture_of("prefix-room", shared=6000, candidate="A at 0.98").table)
     assert f"{163_840 * 8000 / 2**30:.2f} GiB" in told
     assert f"{163_840 * 6000 / 2**30:.3f} GiB" in told
     copies = cells("prefix-room", shared=6000, candidate="A at 0.98")
@@ -71,7 +58,7 @@ def test_a_shared_prompt_is_kept_once():
 
 def test_the_models_panels_hold_numbers_from_their_configs():
     """DeepSeek-V3 keeps 512 + 64 numbers a layer and token, in 61 layers."""
-    panels = drawn("models", users=16).drawing
+    panels = drawing_of("models", users=16)
     cache = panels["Cache of one user, 8,000 tokens"].svg("said")
     assert f"deepseek-v3: {(512 + 64) * 61 * 8000 / 1e6:.0f} MB" in cache
     assert f"llama-3.1-70b: {163_840 * 8000 / 1e9:.2f} GB" in cache
@@ -79,13 +66,13 @@ def test_the_models_panels_hold_numbers_from_their_configs():
 
 def test_drafted_tokens_add_up():
     """1 + 0.7 + 0.49 + 0.343"""
-    assert "gives 2.53 tokens" in drawn("speculation", users=1, tokens=3, accept="70%").said
-    assert "gives 1.50 tokens" in drawn("speculation", users=1, tokens=1, accept="50%").said
+    assert "gives 2.53 tokens" in picture_of("speculation", users=1, tokens=3, accept="70%").said
+    assert "gives 1.50 tokens" in picture_of("speculation", users=1, tokens=1, accept="50%").said
 
 
 def test_an_engines_share_is_a_fraction_of_what_is_handed_over():
     """81,559 MiB reported and 79.19 GiB handed out, as a program on an H100 is told."""
-    assert f"has {0.90 * 79.19:.1f} GiB" in drawn("memory-fraction", fraction=0.9).said
+    assert f"has {0.90 * 79.19:.1f} GiB" in picture_of("memory-fraction", fraction=0.9).said
 
 
 # ---- measurements are those of their source -------------------------------------------
@@ -101,22 +88,26 @@ def test_the_belief_stands_beside_what_was_measured():
             and row["metric"] == "itl_ms"
         ]
     one, many = (float(row["value_a"]) / float(row["value_b"]) for row in rows)
-    told = repr(drawn("fp8-belief").table).splitlines()
+    told = repr(picture_of("fp8-belief").table).splitlines()
     assert [line.split()[-1] for line in told[-2:]] == [f"{one:.2f}", f"{many:.2f}"]
     assert one > 1.5 and many < 1.05
 
 
 def test_the_load_test_is_drawn_as_it_was_published():
     """Gaps of 5,000 tokens in, 500 out, Llama-3.1-70B on two H100, in the test's own table."""
-    rings = [w for w in words("batch-measured") if re.fullmatch(r"[\d.]+", w or "")]
+    rings = [w for w in words(drawing_of("batch-measured")) if re.fullmatch(r"[\d.]+", w or "")]
     assert {"18.6", "21.8", "38.8", "59.7"} <= set(rings)
-    hollow = [c for c in svg("batch-measured").iter("circle") if "ground" in c.get("style")[:20]]
+    hollow = [
+        c
+        for c in svg(drawing_of("batch-measured")).iter("circle")
+        if "ground" in c.get("style")[:20]
+    ]
     assert len(hollow) == 4
 
 
 def test_pairs_are_drawn_by_lever_with_their_counts():
     counts = {one.name: one for one in levers.evidence.by_lever(levers._ratios())}
-    titles = list(drawn("lever-pairs").drawing)
+    titles = list(drawing_of("lever-pairs"))
     assert [title.split(":")[0] for title in titles] == list(levers.SHOWN)
     for title, lever in zip(titles, levers.SHOWN, strict=True):
         one: Summary = counts[lever]
@@ -172,7 +163,7 @@ def test_a_lever_that_does_nothing_says_why():
         "tensor parallelism",
         "mixture of experts",
     }
-    assert "one card: nothing to split" in " ".join(words("lever-matrix", cards="1x H100"))
+    assert "one card: nothing to split" in text_of(drawing_of("lever-matrix", cards="1x H100"))
 
 
 def test_a_cell_is_better_where_the_number_is():

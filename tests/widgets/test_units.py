@@ -4,9 +4,10 @@ import pytest
 
 from llmcap_kernel.refuse import BadInput
 from widgets.calculators.design import FORM
+from widgets.form import units
 from widgets.session import Calculator
 
-FIELDS = {field.name: field for field in FORM.fields}
+FIELDS = FORM.by_name
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,11 @@ FIELDS = {field.name: field for field in FORM.fields}
 )
 def test_a_unit_may_stand_beside_the_number(name, typed, value):
     assert FIELDS[name].read(typed) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(("typed", "value"), [("$0.01/ktok", 10.0), ("$0.000002/token", 2.0)])
+def test_a_price_of_fewer_tokens_is_one_of_a_million(typed, value):
+    assert units.read(typed, "USD/Mtok").value == pytest.approx(value)
 
 
 @pytest.mark.parametrize(

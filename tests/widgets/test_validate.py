@@ -12,6 +12,7 @@ import pytest
 
 from llmcap_kernel.evidence import compare, fit, weak_spots
 from llmcap_kernel.refuse import BadInput
+from tests.widgets.reading import control, headline
 from widgets.benchmarks import address
 from widgets.calculators import example, own_rows, published, published_tables, scatter
 from widgets.calculators import validate as page
@@ -282,7 +283,7 @@ def test_kept_predictions_are_joined_and_none_is_computed(tmp_path, monkeypatch)
         raise AssertionError("a prediction was computed")
 
     monkeypatch.setattr(compare.calibration, "estimates", no)
-    made = compare.read_predictions(published.MEASURED, path)
+    made = compare.join_predictions(compare.understood(published.MEASURED), path)
     assert [(r.id, r.metric, r.measured, r.failure_modes) for r in made] == [
         (r.id, r.metric, r.measured, r.failure_modes) for r in rows
     ]
@@ -392,7 +393,7 @@ def test_a_table_as_an_engineer_writes_it_is_read():
     names = {row[0] for row in table(calculator.view, "Your file")["rows"]}
     assert names == {f"line 2 {n}" for n in ("output_throughput", "mean_ttft_ms", "p99_itl_ms")}
     assert "column 'mood' is not understood" in str(table(calculator.view, "Taken"))
-    metric = next(c for c in calculator.view["controls"] if c["name"] == "metric")
+    metric = control(calculator.view, "metric")
     assert "Percentiles of waits (1 of yours)" in str(metric)
     assert "Percentiles" not in str(shown()["controls"])
 
@@ -448,9 +449,9 @@ def test_a_row_is_off_by_one_number_in_every_place():
     send(calculator, "\n".join(GOOD.splitlines()[::2]).encode(), "one.csv")
     (row,) = calculator._session._calculator.view.keywords["own"].report(()).rows
     off = f"{row.error:.0%}"
-    headline = {one["label"]: one for one in calculator.view["headline"]}
-    assert headline["Your median error"]["value"] == off
-    assert headline["Predicted too hopeful"]["value"] == "1"
+    top = headline(calculator.view)
+    assert top["Your median error"]["value"] == off
+    assert top["Predicted too hopeful"]["value"] == "1"
     assert table(calculator.view, "Your file")["rows"][0][-2] == f"{off} too hopeful"
     assert sum("everywhere" in one for one in calculator.view["sentences"]) == 1
 
@@ -538,7 +539,7 @@ def test_the_page_on_constants_opens_all_rows_of_a_source():
 
 def test_a_group_has_as_many_rows_in_its_list_as_in_the_table():
     view = shown()
-    metric = next(c for c in view["controls"] if c["name"] == "metric")
+    metric = control(view, "metric")
     listed = {re.sub(r" \(.*", "", one["label"]): one["label"] for one in metric["options"]}
     for title, many, *_ in view["tables"][0]["rows"]:
         assert listed[title] == f"{title} ({many} rows)"
@@ -622,7 +623,7 @@ def test_what_a_file_lacks_stands_open_beside_it_and_the_rest_is_folded():
 def test_a_file_of_one_quantity_is_drawn_whatever_was_chosen():
     calculator = Calculator("validate")
     send(calculator, GOOD.replace("itl_ms,7", "ttft_ms,7").replace("itl_ms", "ttft_ms").encode())
-    (metric,) = [c for c in calculator.view["controls"] if c["name"] == "metric"]
+    metric = control(calculator.view, "metric")
     assert metric["value"] == "first-token" and len(metric["options"]) == 1
     assert calculator.view["figure"]["alt"].startswith("First token")
 
@@ -727,8 +728,8 @@ OPEN = "llama-3.1-8b,h100-sxm,1,bf16,16,1024,256,95,95"
 def test_a_rate_that_does_not_say_whose_tokens_is_asked_for_beside_the_file():
     calculator = Calculator("validate")
     send(calculator, f"{WHOSE}\n{OPEN}\n".encode(), "mine.csv")
-    control = next(c for c in calculator.view["controls"] if c["name"] == "file.rate")
-    assert not control.get("fold") and "whose tokens" in control["help"]
+    rate = control(calculator.view, "file.rate")
+    assert not rate.get("fold") and "whose tokens" in rate["help"]
     learnt_before = calculator.view["sentences"][0]
     assert "1 of vllm" in learnt_before and "loop" not in learnt_before  # the first token alone
     calculator.state = {"values": {"file.rate": "user"}, "seq": 1}

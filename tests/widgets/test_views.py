@@ -8,6 +8,7 @@ from hypothesis import given, settings
 
 from llmcap_kernel import capacity, catalog, design
 from tests.widgets.inputs import CONFIGS, states
+from tests.widgets.reading import control, errors
 from widgets.calculators import calculate, cliff, columns, compare, scorecard, vram
 from widgets.calculators import design as design_calculator
 from widgets.form import inputs
@@ -61,7 +62,7 @@ def test_the_default_is_sound(module):
     view = shown(module)
     sound(view)
     assert view["figure"] and view["headline"]
-    assert not [m for m in view["messages"] if m["level"] == "error"]
+    assert not errors(view)
     assert module.FORM.parse(view["query"]) == (module.FORM.defaults(), [])
 
 
@@ -78,7 +79,7 @@ def test_a_preset_is_read_whole_and_gives_a_sensible_answer(module, preset):
     assert messages == []
     view = module.view(state)
     sound(view)
-    assert not [m for m in view["messages"] if m["level"] == "error"]
+    assert not errors(view)
     assert view["headline"] and view["figure"]
     # The worked spec is there to fail; the others are there to be served.
     if preset["label"] != "The worked spec":
@@ -92,27 +93,27 @@ def test_a_view_is_pure(module):
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.FORM.name)
 def test_every_choice_and_every_end_is_sound(module):
-    for control in shown(module)["controls"]:
-        values = extremes(control)
-        if control["name"].startswith(("b.", "c.", "d.")):  # what was tried of A holds for them
+    for one in shown(module)["controls"]:
+        values = extremes(one)
+        if one["name"].startswith(("b.", "c.", "d.")):  # what was tried of A holds for them
             values = [values[0], values[-1]]
         if module is design_calculator:  # each is a search of its own
             values = values[-1:]
         if module in (compare, scorecard):  # Calculate tries all of them
             values = values[:: max(1, len(values) // FEW)]
         for value in values:
-            sound(shown(module, **{control["name"]: value}))
+            sound(shown(module, **{one["name"]: value}))
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.FORM.name)
 def test_every_control_says_what_it_is(module):
     fields = {field.name for field in module.FORM.fields}
-    for control in shown(module)["controls"]:
-        assert control["name"] in fields and control["label"] and control["text"]
-        if control["kind"] == "slider":
-            assert control["stops"] == sorted(set(control["stops"]))
-            assert len(control["stops"]) == len(control["stop_texts"])
-            assert control["stops"][control["at"]] <= control["max"]
+    for one in shown(module)["controls"]:
+        assert one["name"] in fields and one["label"] and one["text"]
+        if one["kind"] == "slider":
+            assert one["stops"] == sorted(set(one["stops"]))
+            assert len(one["stops"]) == len(one["stop_texts"])
+            assert one["stops"][one["at"]] <= one["max"]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.FORM.name)
@@ -204,8 +205,8 @@ def test_untouched_the_memory_fraction_is_the_engine_s_own_and_the_cache_has_16_
     )
     built = inputs.deployment(state)
     assert (built.fraction, built.kv) == (own.fraction, own.kv)
-    (control,) = (one for one in module.view(state)["controls"] if one["name"] == "fraction")
-    assert float(control["entry"]) == pytest.approx(own.fraction, abs=1e-4)
+    fraction = control(module.view(state), "fraction")
+    assert float(fraction["entry"]) == pytest.approx(own.fraction, abs=1e-4)
 
 
 def test_the_cliff_is_a_hyperbola_cut_to_whole_users():

@@ -7,6 +7,7 @@ import pytest
 
 from llmcap_kernel import capacity, catalog
 from llmcap_kernel.address import LIMITS
+from tests.widgets.reading import control, errors, headline
 from widgets.calculators import calculate, cliff, running, vram
 from widgets.form import inputs
 from widgets.page import static_html
@@ -72,7 +73,7 @@ def test_each_of_several_deployments_has_limits_of_its_own(name):
 )
 def test_a_limit_that_is_none_is_refused_beside_its_input(query, field, words):
     view = Calculator("vram", query).view
-    (message,) = [m for m in view["messages"] if m["level"] == "error"]
+    (message,) = errors(view)
     assert message["field"] == field and message["text"].startswith(words)
 
 
@@ -183,7 +184,7 @@ def test_the_room_has_its_interval_under_the_number_and_on_the_bar():
         inputs.deployment(vram.FORM.defaults() | {"tp": 2}), context_tokens=8000, concurrency=16
     )
     low, high = (end / 2**30 for end in books.kv_pool_interval_bytes)
-    room = next(item for item in view["headline"] if item["label"] == "Room for KV cache")
+    room = headline(view)["Room for KV cache"]
     assert (room["span"]["low"], room["span"]["high"]) == (low, high)
     whisker = [t for t in view["figure"]["data"] if "error_x" in t][-1]
     fixed = (books.weights_bytes + books.overhead_bytes) / 2**30
@@ -301,7 +302,7 @@ def test_a_pasted_model_shows_its_size_and_no_name_that_nobody_serves():
     """23.6B: 40 layers of 5120 x (4096 + 2 x 1024 + 4096 + 3 x 32768), and two tables."""
     state, _ = calculate.FORM.check({"config": PASTED, "gpu": "h100-sxm", "tp": 2})
     view = calculate.view(state)
-    model = next(one for one in view["controls"] if one["name"] == "model")
+    model = control(view, "model")
     assert model["text"] == "mistral 23.6B, pasted"
     assert model["help"] == "As pasted: 40 layers, released in BF16."
     start, _, measure = view["texts"]
@@ -373,6 +374,6 @@ def test_the_room_of_a_deployment_is_the_same_in_vram_and_in_cliff():
     rooms = []
     for one in (vram, cliff):
         state = one.FORM.defaults() | {"fraction": 0.98, "kv": "fp8", "tp": 1}
-        head = {item["label"]: item for item in one.view(state)["headline"]}["Room for KV cache"]
+        head = headline(one.view(state))["Room for KV cache"]
         rooms.append((head["value"], head["note"]))
     assert rooms == [("5.55", "36,352 tokens, at 8,000 a user")] * 2

@@ -10,15 +10,13 @@ from ..form import controls as c
 from ..form import learnt, lists
 
 
-def gib(value, figures=3):
+def gib(value):
     """Write bytes as GiB, the number alone.
 
     Parameters
     ----------
     value : float
         The size [bytes].
-    figures : int
-        Significant figures.
 
     Returns
     -------
@@ -30,7 +28,7 @@ def gib(value, figures=3):
     >>> gib(2**31)
     '2'
     """
-    return digits(value / GIB, figures)
+    return digits(value / GIB)
 
 
 def users(number):
@@ -124,7 +122,7 @@ WAIT = "for another user's prompt"
 STOPPED = 2.0  # times the mean: a percentile that far above it is a wait, and no step
 
 
-def noted(text, estimate, what="It"):
+def noted(text, estimate):
     """Say beside a number what is not known of it, where that is so.
 
     Parameters
@@ -133,8 +131,6 @@ def noted(text, estimate, what="It"):
         What stands beside it anyway.
     estimate : Estimate
         The number.
-    what : str
-        What the number is, to begin a sentence with.
 
     Returns
     -------
@@ -147,7 +143,7 @@ def noted(text, estimate, what="It"):
     >>> noted("the mean", Estimate(20, 15, 30, 10, ""))
     'the mean'
     """
-    doubt = f"{what} is {estimate.doubt}." if estimate.doubt else ""
+    doubt = f"It is {estimate.doubt}." if estimate.doubt else ""
     return f"{text}. {doubt}" if text and doubt else text or doubt
 
 
@@ -407,9 +403,8 @@ def frame(form, state, title, lead, controls, **parts):
 
 def _learnt(form, state):
     """Whose measurements the estimates stand on: the reader's, or again strangers' alone."""
-    field = next(one for one in form.fields if one.name == learnt.NAME)
     choices = [(state[learnt.NAME], learnt.words(state[learnt.NAME]), ""), ("", "strangers'", "")]
-    return c.select(field, state, choices)
+    return c.select(form.by_name[learnt.NAME], state, choices)
 
 
 def _placed(item):
@@ -448,7 +443,7 @@ def refusal(problem, form, prefix=""):
         status and messages.
     """
     name, said = prefix + SHORT.get(problem.field, problem.field), str(problem)
-    field = next((one for one in form.fields if one.name == name), None)
+    field = form.by_name.get(name)
     if field and said.startswith(problem.field):  # a person knows the input by its label
         said = field.title + said.removeprefix(problem.field)
     return {

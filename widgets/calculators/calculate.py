@@ -98,7 +98,7 @@ def view(state):
 
 
 def _controls(state, users):
-    fields = {field.name: field for field in FORM.fields}
+    fields = FORM.by_name
     both = (*inputs.deployment_controls(FORM, state), *inputs.limit_controls(fields, state))
     made = {one["name"]: one for one in both}
     stops = c.token_stops(inputs.chosen_model(state), state["in"])
@@ -110,7 +110,7 @@ def _controls(state, users):
     for name in PAIRED:
         shown = _rent(state) if name == "usd" else state[name]
         made[name] = c.entry(fields[name], state, shown=shown) | c.HALF
-    rest = [field.name for field in FORM.fields if field.name not in FIRST]
+    rest = [name for name in fields if name not in FIRST]
     return c.fold([made[name] for name in (*FIRST, *rest) if name in made], FOLDS)
 
 

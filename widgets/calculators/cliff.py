@@ -49,7 +49,7 @@ def view(state):
     dict
         The view.
     """
-    fields = {field.name: field for field in FORM.fields}
+    fields = FORM.by_name
     controls = inputs.deployment_controls(FORM, state)
     controls.insert(0, c.slider(fields["users"], state, c.USER_STOPS))
     try:

@@ -151,7 +151,7 @@ def _of_vendor(vendor):
 
 
 def _controls(state):
-    fields = {field.name: field for field in FORM.fields}
+    fields = FORM.by_name
     made = [
         c.search(fields["model"], state, (ANY_MODEL, *lists.model_options())),
         _cards_control(fields["gpus"], state),
@@ -585,8 +585,7 @@ def _links(here, state):
     values |= {name: state[name] for name in ("in", "out", "prefix", *inputs.LIMITED)}
     found = []
     for other in (calculate, vram):
-        known = {field.name for field in other.FORM.fields}
-        own = {name: value for name, value in values.items() if name in known}
+        own = {name: value for name, value in values.items() if name in other.FORM.by_name}
         query = other.FORM.query(other.FORM.defaults() | own)
         found.append({"name": other.FORM.name, "title": other.TITLE, "query": query})
     return found

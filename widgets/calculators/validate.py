@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 from llmcap_kernel import calibration, catalog
 from llmcap_kernel.evidence import kernels, logs, measurements, results, weak_spots
+from llmcap_kernel.spec import LEAST_FRACTION
 
 from .. import benchmarks
 from ..form import controls as c
@@ -100,7 +101,7 @@ FORM = Form(
             names=lambda: (AS_FILE, *catalog.formats(kv=True)),
             reads=from_name.kv,
         ),
-        _replace("fraction", "number", "Memory fraction", low=0.05, high=1),
+        _replace("fraction", "number", "Memory fraction", low=LEAST_FRACTION, high=1),
         _replace("maxlen", "tokens", "Longest request", low=1, high=inputs.MOST_TOKENS),
         _replace("seqs", "whole", "Sequences at once", low=1, high=inputs.MOST_USERS),
         _replace("batched", "tokens", "Tokens a step", low=1, high=inputs.MOST_TOKENS),
@@ -230,7 +231,7 @@ def _gone(state):
 
 
 def _controls(state, own, shown):
-    fields = {field.name: field for field in FORM.fields}
+    fields = FORM.by_name
     beside = _beside(fields, state, shown) if shown else []
     band = [
         one | {"band": True} for one in (_file_control(fields["file"], state, own, shown), *beside)

@@ -85,7 +85,7 @@ def HINT():
 
 
 def _controls(state):
-    fields = {field.name: field for field in FORM.fields}
+    fields = FORM.by_name
     stops = c.token_stops(inputs.chosen_model(state), state["ctx"])
     return [
         c.slider(fields["users"], state, c.USER_STOPS),

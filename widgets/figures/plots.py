@@ -12,6 +12,7 @@ from .curves import short
 from .drawing import CHARACTER, Drawing, Scale, spread, ticks, wrapped
 
 LINE = 16  # pixels from a line of words to the next
+CELL = 14  # height of a counted thing in a grid [px]
 BUSY, EARLY = 60, 16  # a mark beyond the one takes the names of curves to the other [percent]
 PLOT_TOP, PLOT_BOTTOM = 26, 40  # what stands above and below a plot [px]
 Points = Sequence[tuple[float, float]]
@@ -479,7 +480,7 @@ def _time_axis(drawing, across, unit):
         drawing.text(place, y + 17, words, "quiet", small=True, anchor=anchor)
 
 
-def grid(counts, across, *, cell=14):
+def grid(counts, across):
     """Draw counted things as cells in rows: blocks of a cache, experts, heads.
 
     Parameters
@@ -488,8 +489,6 @@ def grid(counts, across, *, cell=14):
         Colour by meaning ("" for an empty one), and how many in a row have it.
     across : int
         Cells in a row.
-    cell : float
-        Height of a cell [px].
 
     Returns
     -------
@@ -502,11 +501,11 @@ def grid(counts, across, *, cell=14):
     28
     """
     inks = [ink for ink, count in counts for _ in range(count)]
-    drawing = Drawing(-(-len(inks) // across) * cell)
+    drawing = Drawing(-(-len(inks) // across) * CELL)
     width = 100 / across
     boxes: dict[str, list[tuple[float, float, float, float]]] = {"": []}
     for i, ink in enumerate(inks):
-        boxes.setdefault(ink, []).append((i % across * width, i // across * cell, width, cell))
+        boxes.setdefault(ink, []).append((i % across * width, i // across * CELL, width, CELL))
     drawing.cells(boxes.pop(""), "panel", "rule")
     for ink, found in boxes.items():
         drawing.cells(found, ink)

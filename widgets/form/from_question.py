@@ -54,7 +54,7 @@ def inputs(form, text, state):
     """
     if not isinstance(text, str) or not text.strip():
         raise BadInput("question", "Type a question, such as Qwen3-32B on two H200, 32K context.")
-    fields = {field.name for field in form.fields}
+    fields = set(form.by_name)
     said = _settled(asked.read(text))
     values = _load(said.numbers, state, fields) | _limits(said.numbers, state, fields)
     values |= {k: said.numbers[k] for k in ("api", "api_in") if k in said.numbers and k in fields}
@@ -71,7 +71,7 @@ def inputs(form, text, state):
         raise BadInput("question", _nothing(text))
     alone = {} if CARDS in fields else _alone(said, state, form.defaults())
     values |= alone
-    if said.numbers.get("most") and any(f.name == "users" and f.read_empty for f in form.fields):
+    if said.numbers.get("most") and "users" in fields and form.by_name["users"].read_empty:
         values.setdefault("users", None)  # how many is the question, and the kernel's answer
     if "pick" in fields:
         values["pick"] = None  # another question has other candidates

@@ -6,7 +6,7 @@ from llmcap_kernel import capacity, catalog
 from llmcap_kernel.address import LIMITS, MEAN, WHICH, asked
 from llmcap_kernel.explain import ordinal, quantity
 from llmcap_kernel.refuse import BadInput
-from llmcap_kernel.spec import Slo, Tail, Workload
+from llmcap_kernel.spec import LEAST_FRACTION, Slo, Tail, Workload
 
 from . import card_list, following, from_name, lists, own_card, pasted
 from . import controls as c
@@ -106,7 +106,7 @@ def _chosen_fields(field, prefix):
               own=lambda state, before: _own_engine(state, before, prefix),
               because="what this card and format are run with",
               titled=lambda name: catalog.engine(name).title),
-        field("fraction", "number", "Memory fraction", 0.05, 1),
+        field("fraction", "number", "Memory fraction", LEAST_FRACTION, 1),
         field("dp", "yes", "DP attention", help="Each card holds the cache of its own users."),
     )  # fmt: skip
 
@@ -368,7 +368,7 @@ def deployment_controls(form, state, prefix=""):
     list of dict
         Controls.
     """
-    fields = {f.name.removeprefix(prefix): f for f in form.fields if f.name.startswith(prefix)}
+    fields = {n.removeprefix(prefix): f for n, f in form.by_name.items() if n.startswith(prefix)}
     at = {name: state[field.name] for name, field in fields.items()}
     gpu, engine = own_card.card(at["gpu"]), catalog.engine(at["engine"])
     model = chosen_model(state, prefix)

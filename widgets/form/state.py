@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote_plus, urlencode
 
+from llmcap_kernel.once import cached_property
 from llmcap_kernel.refuse import (
     MULTIPLES,
     WHOLE,
@@ -37,7 +38,6 @@ YES = {"1": True, "true": True, "yes": True, "on": True}
 NO = {"0": False, "false": False, "no": False, "off": False}
 
 State = dict[str, Any]
-Message = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -277,6 +277,11 @@ class Form:
     name: str
     fields: tuple
 
+    @cached_property
+    def by_name(self):
+        """The inputs by their names, in the same order."""
+        return {field.name: field for field in self.fields}
+
     def defaults(self):
         """Give the state of an untouched calculator.
 
@@ -311,10 +316,9 @@ class Form:
         values, filled, told = self._from_texts(values, state)
         values, named, said = self._from_names(values, base)
         filled, messages = answered | filled | named, messages + told + said
-        fields = {field.name: field for field in self.fields}
         for name, raw in values.items():
             try:
-                field = fields[self._key(name, fields)]
+                field = self.by_name[self._key(name)]
             except BadInput as problem:
                 messages.append(_message("warning", "", str(problem)))
                 continue
@@ -421,7 +425,6 @@ class Form:
         """
         values, messages = dict(values), []
         filled: State = {}
-        known = {field.name for field in self.fields}
         for field in self.fields:
             try:
                 read = field.understood(values.get(field.name))
@@ -435,7 +438,7 @@ class Form:
             filled |= {
                 name: value
                 for name, value in more.items()
-                if name in known
+                if name in self.by_name
                 and (name not in values or (base is not None and values[name] == base.get(name)))
             }
             if read.said:
@@ -518,17 +521,14 @@ class Form:
 
     def _unwritten(self, field, state):
         """What an input is in an address that does not say it."""
-        moved = any(state[name] != self._default(name) for name in field.follows)
+        moved = any(state[name] != self.by_name[name].default for name in field.follows)
         return field.own(state, None) if moved and field.own else field.default
 
-    def _default(self, name):
-        return next(field.default for field in self.fields if field.name == name)
-
-    def _key(self, name, fields):
-        if isinstance(name, str) and name in fields:
+    def _key(self, name):
+        if isinstance(name, str) and name in self.by_name:
             return name
         try:
-            return one_of("input", name, fields)
+            return one_of("input", name, self.by_name)
         except BadInput as problem:
             raise BadInput("", f"{problem} It was left out.") from None
 

@@ -50,6 +50,7 @@ class Live {
     this.past = []; // queries: each is a whole state
     this.future = [];
     this.charted = ""; // the figure that stands, as text
+    this.written = { figure: null, text: "" }; // the newest figure, and it as text
     this.isCharting = false;
     this.addressTimer = 0;
     this.left = null; // the query of the place that is left for another
@@ -106,9 +107,17 @@ class Live {
     }
   }
 
-  isChartOld() {
+  // Written once an answer, and only where its chart is due: while a slider moves few of them are.
+  figureText() {
     const { figure } = this.view;
-    return this.charted !== (figure ? JSON.stringify(figure) : "");
+    if (this.written.figure !== figure) {
+      this.written = { figure, text: figure ? JSON.stringify(figure) : "" };
+    }
+    return this.written.text;
+  }
+
+  isChartOld() {
+    return this.charted !== this.figureText();
   }
 
   drawWords() {
@@ -130,10 +139,11 @@ class Live {
   async chart() {
     const box = this.root.querySelector(".lc-plot");
     const { figure } = this.view;
+    const written = this.figureText();
     this.charted = ""; // without one its box is hidden, and has no size
     if (!figure) return;
     const isDrawn = await drawFigure(box, figure, () => askKernel(this.model));
-    this.charted = isDrawn ? JSON.stringify(figure) : "";
+    this.charted = isDrawn ? written : "";
     picks(box, (name, id) => {
       this.remember();
       this.change(name, id);

@@ -67,9 +67,7 @@ def public(module):
     found = {}
     for name, thing in vars(loaded).items():
         home = getattr(inspect.unwrap(thing) if callable(thing) else thing, "__module__", "")
-        ours = home == loaded.__name__ or (
-            home.startswith(f"{loaded.__name__}.") and module not in ("catalog", "huggingface")
-        )
+        ours = home == loaded.__name__ or home.startswith(f"{loaded.__name__}.")
         if callable(thing) and ours and not name.startswith("_"):
             found[name] = thing
     return {name: found[name] for name in getattr(loaded, "__all__", found) if name in found}

@@ -161,8 +161,8 @@ def asked(name, query):
     """
     if not query or name not in session.CALCULATORS:
         return None
-    fields = session.CALCULATORS[name].FORM.fields
-    if not {"model", "tp"} <= {field.name.removeprefix(session.FIRST) for field in fields}:
+    names = session.CALCULATORS[name].FORM.by_name
+    if not {"model", "tp"} <= {one.removeprefix(session.FIRST) for one in names}:
         return None
     return session.Calculator(name, query).view
 

@@ -276,31 +276,31 @@ def _batch(load, tp):
     ]
 
 
+def _rates(rows, timed, here, counts):
+    """Tokens a second of as many as `counts` says of those with room."""
+    least = [(n, counts(held) / top) for n, held, top, _ in rows]
+    return chart(
+        [
+            Line("ceiling", least, "other", dash="2 4", where=8),
+            Line("estimate", [(n, counts(held) / got) for n, held, _, got in rows]),
+            *(Mark("", n, counts(n) / got, "other", hollow=True) for n, got in timed.items()),
+            here,
+        ],
+        Axis("users", 1, USERS[-1], log=True, at={n: str(n) for n in USERS}),
+        Axis("tokens a second", 0),
+        height=250,
+        drag="users",
+    )
+
+
 def _batching(users, load, cards):
     tp = int(cards.split()[0])
     rows, timed = _batch(load, tp), bandwidth_served.sweep(tp, *LOADS[load])
     _, room, _, gap = next(row for row in rows if row[0] == users)
-    panels = {"One user sees": lambda n: 1, "All together get": lambda n: n}
+    here = Mark("", users, 1 / gap), Mark("", users, room / gap)
     drawings = {
-        title: chart(
-            [
-                Line(
-                    "ceiling",
-                    [(n, counts(held) / top) for n, held, top, _ in rows],
-                    "other",
-                    dash="2 4",
-                    where=8,
-                ),
-                Line("estimate", [(n, counts(held) / got) for n, held, _, got in rows]),
-                *(Mark("", n, counts(n) / got, "other", hollow=True) for n, got in timed.items()),
-                Mark("", users, counts(room) / gap),
-            ],
-            Axis("users", 1, USERS[-1], log=True, at={n: str(n) for n in USERS}),
-            Axis("tokens a second", 0),
-            height=250,
-            drag="users",
-        )
-        for title, counts in panels.items()
+        "One user sees": _rates(rows, timed, here[0], lambda n: 1),
+        "All together get": _rates(rows, timed, here[1], lambda n: n),
     }
     alone = rows[0][3]
     waits = f" Only {room} have room at a time, the others wait." if room < users else ""
@@ -325,12 +325,12 @@ def _batching(users, load, cards):
 
 def _context(context, users):
     b, most = llama_on(tp=2), CONTEXTS[-1]
-    step = bandwidth.decode_step(b, context_tokens=context, concurrency=users)
 
-    def caches_s(tokens):
-        return bandwidth.decode_step(b, context_tokens=tokens, concurrency=users).attention_s
+    def step_at(tokens):
+        return bandwidth.decode_step(b, context_tokens=tokens, concurrency=users)
 
-    level, full = 1e3 * (step.total_s - step.attention_s), 1e3 * caches_s(most)
+    step = step_at(context)
+    level, full = 1e3 * (step.total_s - step.attention_s), 1e3 * step_at(most).attention_s
     top = 1.05 * (level + full)
     bent = full / most / 32_000  # crosses the straight line at 32K
     squared = [(n, level + bent * n**2) for n in range(0, most + 1, 4000)]
@@ -354,10 +354,8 @@ def _context(context, users):
         f"{quantity(step.attention_s, 's')} of {quantity(step.total_s, 's')}. Twice the context "
         "is twice the caches, and never four times."
     )
-    rows = []
-    for n in (2000, 8000, 32_000, 64_000, 128_000):
-        one = bandwidth.decode_step(b, context_tokens=n, concurrency=users)
-        rows.append((f"{n:,}", one.attention_s, one.total_s, one.tok_s_user))
+    steps = {n: step_at(n) for n in (2000, 8000, 32_000, 64_000, 128_000)}
+    rows = [(f"{n:,}", s.attention_s, s.total_s, s.tok_s_user) for n, s in steps.items()]
     table = show.table(
         ("context", "caches", "step", "one user"),
         rows,
@@ -381,16 +379,11 @@ def _straight():
     (n0, t0), (n1, t1), (n2, t2) = _runs()
     d = llama_on("a100-sxm-80gb", model="llama-3-8b", weights="bf16", kv="bf16")
     each = law.kv_bytes_per_sequence(d.model, d.kv, 1) / d.gpu.bandwidth_bytes_s
-
-    def squared(n):
-        return (t1 - t0) * (n**2 - n0**2) / (n1**2 - n0**2)
-
-    def straight(n):
-        return (t1 - t0) * (n - n0) / (n1 - n0)
-
-    def ceiling(n):
-        return each * (n - n0)
-
+    squared, straight, ceiling = (
+        lambda n: (t1 - t0) * (n**2 - n0**2) / (n1**2 - n0**2),
+        lambda n: (t1 - t0) * (n - n0) / (n1 - n0),
+        lambda n: each * (n - n0),
+    )
     span = [n0 + (n2 - n0) * i / 24 for i in range(25)]
     curved, even, least = ([(n, 1e6 * of(n)) for n in span] for of in (squared, straight, ceiling))
     drawing = chart(

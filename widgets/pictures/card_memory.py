@@ -240,12 +240,9 @@ def _batch(max_num_seqs, max_num_batched_tokens, engine):
         "one layer": (capacity.forward_bytes(d), f"{counted(d.batch_limit_tokens, 'token')}"),
     }
     larger = max(moments, key=lambda name: moments[name][0])
+    inks = {name: "activations" if name == larger else "other" for name in moments}
     shown = [
-        Bar(
-            f"{name}, {words}: {gib(size)}",
-            [Part("", size / GIB, "activations" if name == larger else "other")],
-            names=False,
-        )
+        Bar(f"{name}, {words}: {gib(size)}", [Part("", size / GIB, inks[name])], names=False)
         for name, (size, words) in moments.items()
     ]
     need, room = books.least_room_bytes, max(books.kv_pool_bytes, 0.0)

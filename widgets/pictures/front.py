@@ -77,9 +77,8 @@ def _gpu_group(title):
 
 # ---- the words of the sentence -------------------------------------------------------------
 
-FIELDS = {field.name: field for field in calculate.FORM.fields}
-FIELDS["context"] = Field("context", "tokens", 0, "Context", ANSWER + 1, inputs.MOST_TOKENS,
-                          unit="tokens")  # fmt: skip
+CONTEXT = Field("context", "tokens", 0, "Context", ANSWER + 1, inputs.MOST_TOKENS, unit="tokens")
+FIELDS = calculate.FORM.by_name | {"context": CONTEXT}
 
 
 def _read(name, text):

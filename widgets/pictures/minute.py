@@ -25,7 +25,8 @@ def _run(rate):
     """Serve the same requests, spread over less or more time."""
     b = llama_on(tp=2)
     load = Load(Lengths(7000, SPREAD), Lengths(1000, SPREAD), count=COUNT, seed=SEED).at(rate)
-    return simulate(requests(load), Steps(b, calibration.efficiency_for(b)), room_of(b))
+    asked = requests(load)
+    return simulate(asked, Steps(b, calibration.efficiency_for(b)), room_of(b, asked))
 
 
 def _minute(rate):

@@ -105,12 +105,7 @@ def _roofline(users, weights):
         Limit(f"ridge {ridge:.0f}", x=ridge, ink="quiet"),
         Mark(f"{counted(users, 'user')}: {digits(at)} FLOP a byte", at, reached, below=True),
     ]
-    drawing = chart(
-        marks if dots else marks[1:],
-        INTENSITY,
-        RATE,
-        height=340,
-    )
+    drawing = chart(marks if dots else marks[1:], INTENSITY, RATE, height=340)
     _beside(drawing, "limit: memory", "cache", 20, 20 * gpu.bandwidth_bytes_s)
     one = at / users  # pulling on the point moves the users along their intensity
     ends = {"low": INTENSITY.low / one, "high": INTENSITY.high / one}

@@ -478,27 +478,26 @@ NAMES = (
 )
 
 
+def _read_of(d, users):
+    """What a model stores, multiplies for a token of a prompt, reads in a step, and caches."""
+    step = bandwidth.decode_step(d, context_tokens=8000, concurrency=users)
+    return (
+        law.weight_bytes(d.model, d.weights).stored_bytes,
+        d.model.matmul_params,
+        8 * step.weight_bytes,
+        law.kv_bytes_per_sequence(d.model, d.kv, 8000),
+    )
+
+
 def _models(users):
     c = worked_spec()[2]
-    fp8 = catalog.format("fp8")
     panels = {
         "Stored, which memory must hold": ("weights", "bytes"),
         "Multiplied for each token of a prompt": ("prompt", "params"),
         f"Weights read in a step, {counted(users, 'user')}": ("weights", "bytes"),
         "Cache of one user, 8,000 tokens": ("cache", "bytes"),
     }
-    found = {}
-    for name in NAMES:
-        model = catalog.model(name)
-        step = bandwidth.decode_step(
-            toolbox.change_model(c, name), context_tokens=8000, concurrency=users
-        )
-        found[name] = (
-            law.weight_bytes(model, fp8).stored_bytes,
-            model.matmul_params,
-            8 * step.weight_bytes,
-            law.kv_bytes_per_sequence(model, fp8, 8000),
-        )
+    found = {name: _read_of(toolbox.change_model(c, name), users) for name in NAMES}
     drawings = {}
     for i, (title, (ink, unit)) in enumerate(panels.items()):
         rows = [

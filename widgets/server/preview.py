@@ -105,7 +105,7 @@ def png(name: str, query: str) -> bytes | None:
     """
     view = heads.asked(name, query)
     # a search names no deployment of its own
-    names = {field.name for field in session.CALCULATORS[name].FORM.fields} if view else set()
+    names = set(session.CALCULATORS[name].FORM.by_name) if view else set()
     if view is None or not heads.is_answered(view) or not names & {"gpu", "a.gpu"}:
         return None
     sheet, books = Sheet(), _books(name, query)

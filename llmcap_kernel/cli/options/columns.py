@@ -4,8 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from ... import catalog
-from ...refuse import BadInput, shown
+from ...refuse import BadInput, one_of, shown
 from ...spec import Deployment
 from .deployment import NUMBER_FIELDS, SWITCHES, add_gpu_file, build
 from .values import read_number
@@ -66,13 +65,13 @@ def read_column(text: str) -> tuple[str, Deployment]:
         key, equals, value = pair.partition("=")
         if not equals:
             raise BadInput("column", f"column part {shown(pair)} is not key=value.")
-        key = catalog.one_of("column key", key.replace("-", "_"), known)
+        key = one_of("column key", key.replace("-", "_"), known)
         if key in fields:
             raise BadInput(key, f"column {shown(text)} gives {key} twice.")
         if key in NUMBER_FIELDS:
             fields[key] = read_number(key, value, NUMBER_FIELDS[key])
         elif key in SWITCHES:
-            fields[key] = catalog.one_of(key, value, ("true", "false")) == "true"
+            fields[key] = one_of(key, value, ("true", "false")) == "true"
         else:
             fields[key] = value
     for key in ("model", "gpu"):

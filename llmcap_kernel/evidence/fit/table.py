@@ -96,7 +96,7 @@ def keep_predictions(
     missed : mapping
         Errors of left-out rows, as `left_out` returns them.
     out : str or Path
-        The CSV to write, with the columns that `validate.read_predictions` reads.
+        The CSV to write, with the columns that `compare.join_predictions` reads.
 
     Returns
     -------

@@ -8,7 +8,7 @@ from ... import capacity, catalog
 from ...catalog import names
 from ...explain import GIB, counted, gib
 from ...refuse import BadInput, printable
-from ...spec import Deployment, Gpu, Lora, Model, Speculation
+from ...spec import LEAST_FRACTION, Deployment, Gpu, Lora, Model, Speculation
 from .. import startup
 from ..startup import ACCEPT, StartUp
 from .record import TITLES, Launch
@@ -108,18 +108,7 @@ def meant(
         taken = tuple(text for text in taken if not text.startswith("weight format not stated"))
     found, changes = _changed(launch, found, bool(record) and isinstance(model, Model))
     guesses, said = _speculation(launch, found.model)
-    terms: dict[str, Any] = {
-        name: getattr(launch, name)
-        for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", "block_size")
-    }
-    if launch.offline and launch.engine == "vllm" and not launch.max_num_batched_tokens:
-        terms["max_num_batched_tokens"] = OFFLINE_TOKENS.get(found.limits.batched_tokens, 16_384)
-    terms |= {"eager": bool(launch.eager), "mixed_chunk": bool(launch.mixed_chunk)}
-    terms |= {"speculation": guesses} | _split_as_asked(started, found)
-    by_user = terms.get("dp_attention", found.dp_attention)
-    terms["dcp"] = 1 if by_user else launch.dcp
-    if launch.lora_rank:
-        terms["lora"] = Lora(launch.lora_rank, launch.lora_adapters or 1)
+    terms = _terms(launch, started, found) | {"speculation": guesses}
     terms |= {k: v for k, v in given.items() if k not in own}
     if "engine" in given:
         terms["engine"] = catalog.engine(given["engine"])
@@ -128,14 +117,38 @@ def meant(
     if share and "offload_share" not in given:
         found = replace(found, offload_share=share)
     pinned: list[str] = []
-    if launch.kv_pool_bytes and "memory_fraction" not in given:
-        fraction, pinned = _pinned_fraction(launch.kv_pool_bytes, found)
-        found = replace(found, memory_fraction=fraction)
-    elif launch.kv_pool_tokens and "memory_fraction" not in given:
-        limit, pinned = _limited_fraction(launch.kv_pool_tokens, found)
-        found = replace(found, memory_fraction=limit)
+    if "memory_fraction" not in given:
+        found, pinned = _with_pool(launch, found)
     said = [*changes, *said, *_spread(launch, found)]
     return found, copies, (*launch.notes, *notes, *taken, *said, *on_host, *pinned)
+
+
+def _terms(launch: Launch, started: StartUp, d: Deployment) -> dict[str, Any]:
+    """What the command sets of the engine and of the split, as fields of a deployment."""
+    terms: dict[str, Any] = {
+        name: getattr(launch, name)
+        for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", "block_size")
+    }
+    if launch.offline and launch.engine == "vllm" and not launch.max_num_batched_tokens:
+        terms["max_num_batched_tokens"] = OFFLINE_TOKENS.get(d.limits.batched_tokens, 16_384)
+    terms |= {"eager": bool(launch.eager), "mixed_chunk": bool(launch.mixed_chunk)}
+    terms |= _split_as_asked(started, d)
+    by_user = terms.get("dp_attention", d.dp_attention)
+    terms["dcp"] = 1 if by_user else launch.dcp
+    if launch.lora_rank:
+        terms["lora"] = Lora(launch.lora_rank, launch.lora_adapters or 1)
+    return terms
+
+
+def _with_pool(launch: Launch, d: Deployment) -> tuple[Deployment, list[str]]:
+    """The deployment with the cache that the command names in bytes or tokens, where it does."""
+    if launch.kv_pool_bytes:
+        fraction, said = _pinned_fraction(launch.kv_pool_bytes, d)
+    elif launch.kv_pool_tokens:
+        fraction, said = _limited_fraction(launch.kv_pool_tokens, d)
+    else:
+        return d, []
+    return replace(d, memory_fraction=fraction), said
 
 
 def _changed(launch: Launch, d: Deployment, own: bool) -> tuple[Deployment, list[str]]:
@@ -170,7 +183,7 @@ def _limited_fraction(tokens: int, d: Deployment) -> tuple[float | None, list[st
     if tokens >= room:
         return d.memory_fraction, [f"a cache of {counted(tokens, 'token')} is not the limit here"]
     taken = books.kv_pool_bytes * (1 - tokens / room) / books.visible_bytes
-    fraction = max(d.fraction - taken, 0.05)
+    fraction = max(d.fraction - taken, LEAST_FRACTION)
     size = counted(tokens, "token")
     return fraction, [f"a cache of {size} is what memory fraction {fraction:.4g} leaves"]
 
@@ -185,7 +198,7 @@ def _spread(launch: Launch, d: Deployment) -> list[str]:
     return [f"{spread}: what they exchange for that is counted where tokens are decoded"]
 
 
-def _pinned_fraction(pool_bytes: int, d: Deployment) -> tuple[float, list[str]]:
+def _pinned_fraction(pool_bytes: int, d: Deployment) -> tuple[float | None, list[str]]:
     """The memory fraction that leaves a cache of this size, which an engine was told instead.
 
     vLLM, v1/worker/gpu_worker.py, `determine_available_memory`: the size is taken as it is, and
@@ -196,7 +209,7 @@ def _pinned_fraction(pool_bytes: int, d: Deployment) -> tuple[float, list[str]]:
     size = gib(pool_bytes)
     if fraction > 1:
         return 1.0, [f"a cache of {size} is more than a card has left: counted as all of it"]
-    fraction = max(fraction, 0.05)  # the least that a deployment takes
+    fraction = max(fraction, LEAST_FRACTION)
     return fraction, [f"a cache of {size} a card is what memory fraction {fraction:.4g} leaves"]
 
 

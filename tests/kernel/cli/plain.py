@@ -2,8 +2,13 @@
 
 import json
 
+from llmcap_kernel import catalog
+
 COLUMN = "model=llama-3.1-70b gpu=h100-sxm tp=2 weights=fp8 kv=fp8 memory_fraction=0.9"
 PREDICT = ("predict", "--model", "llama-3.1-70b", "--gpu", "h100-sxm")
+# Candidate B as options, and as it is built.
+B = (*PREDICT[1:], "--tp", "2", "--weights", "fp8", "--kv", "fp8")
+D = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8")
 
 
 def strict(text):

@@ -1,22 +1,8 @@
 """`llmcap cliff`: the ledger's users by context."""
 
-from llmcap_kernel import capacity, catalog
+from llmcap_kernel import capacity
 
-from .plain import strict
-
-B = (
-    "--model",
-    "llama-3.1-70b",
-    "--gpu",
-    "h100-sxm",
-    "--tp",
-    "2",
-    "--weights",
-    "fp8",
-    "--kv",
-    "fp8",
-)
-D = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8")
+from .plain import B, D, strict
 
 
 def test_rows_are_the_ledgers(run):

@@ -2,25 +2,12 @@
 
 import pytest
 
-from llmcap_kernel import catalog, simulation
+from llmcap_kernel import simulation
 from llmcap_kernel.simulation import Arrivals, Lengths
 
 from ..simulation.synthetic import drawn
-from .plain import strict, unwrapped
+from .plain import B, D, strict, unwrapped
 
-B = [
-    "--model",
-    "llama-3.1-70b",
-    "--gpu",
-    "h100-sxm",
-    "--tp",
-    "2",
-    "--weights",
-    "fp8",
-    "--kv",
-    "fp8",
-]
-D = catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm", tp=2, weights="fp8", kv="fp8")
 FEW = ("--requests", "100")
 
 

@@ -13,9 +13,10 @@ from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.serving import serve
 from llmcap_kernel.simulation import rates, tails
 from llmcap_kernel.simulation.percentiles import spread_of
-from llmcap_kernel.simulation.queues import Batch
 from llmcap_kernel.simulation.rates import NUMBERS, Flights, at_rate, flights, prompt_each_s
 from llmcap_kernel.spec import TAILED, Workload
+
+from .exact import Batch
 
 ONE = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm", engine="vllm")
 LOAD = Workload(1000, 200)
@@ -67,11 +68,10 @@ def test_short_prompts_leave_the_exact_batch(rate, percent):
 def _simulated(deployment, load, rate, seeds=2):
     """Runs of the step loop at a rate."""
     steps = simulation.Steps(deployment, efficiency_for(deployment))
-    room = simulation.room_of(deployment)
     lengths = simulation.Lengths(load.input_tokens), simulation.Lengths(load.output_tokens)
     for seed in range(seeds):
-        asked = simulation.Load(*lengths, count=1500, seed=seed).at(rate)
-        yield simulation.simulate(simulation.requests(asked), steps, room)
+        asked = simulation.requests(simulation.Load(*lengths, count=1500, seed=seed).at(rate))
+        yield simulation.simulate(asked, steps, simulation.room_of(deployment, asked))
 
 
 CASES = {

@@ -9,7 +9,7 @@ import pytest
 from llmcap_kernel import bandwidth, calibration, capacity, catalog
 from llmcap_kernel.refuse import BadInput
 from llmcap_kernel.serving import serve
-from llmcap_kernel.simulation import Arrivals, Lengths, Steps, room_of, simulate
+from llmcap_kernel.simulation import Arrivals, Lengths, Request, Steps, room_of, simulate
 from llmcap_kernel.spec import CEILING, Efficiency, Speculation, Workload
 
 from .synthetic import drawn
@@ -62,13 +62,13 @@ def test_guesses_make_the_gap_shorter():
     d = DEPLOYMENTS[1]
     guessing = replace(d, speculation=Speculation(3, 0.8))
     assert Steps(guessing, CEILING).decode_s(4, 4000) < 0.5 * Steps(d, CEILING).decode_s(4, 4000)
-    assert room_of(guessing).step_tokens == 4
+    assert room_of(guessing, ()).step_tokens == 4
 
 
 @pytest.mark.parametrize("d", DEPLOYMENTS, ids=IDS)
 def test_as_many_whole_sequences_have_room_as_the_ledger_says(d):
     for tokens in (1024, 16_384):
-        room = room_of(d, tokens)
+        room = room_of(d, [Request(0.0, tokens - 1, 1)])
         held = room.held_bytes(tokens // d.block_tokens)
         most = capacity.max_concurrent(d, tokens)
         assert room.bytes // held == pytest.approx(most, abs=d.attention_replicas)
@@ -76,7 +76,7 @@ def test_as_many_whole_sequences_have_room_as_the_ledger_says(d):
 
 def test_what_does_not_start_is_not_simulated():
     with pytest.raises(BadInput, match="Does not start"):
-        room_of(catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm"))
+        room_of(catalog.deployment(model="llama-3.1-70b", gpu="h100-sxm"), ())
 
 
 def closed_loop(d, prompt, answer, users, spread):
@@ -87,7 +87,7 @@ def closed_loop(d, prompt, answer, users, spread):
         prompt=Lengths(prompt, spread, "uniform"),
         answer=Lengths(answer, spread, "uniform"),
     )
-    run = simulate(load, Steps(d, calibration.efficiency_for(d)), room_of(d))
+    run = simulate(load, Steps(d, calibration.efficiency_for(d)), room_of(d, load))
     steady = run.completed[5 * users : -users] if users > 1 else run.completed
     return fmean(one.tpot_s for one in steady), fmean(one.ttft_s for one in steady)
 

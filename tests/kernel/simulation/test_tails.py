@@ -24,6 +24,7 @@ from llmcap_kernel.simulation import (
     requests,
     room_of,
     saturates_rps,
+    saturation,
     simulate,
     weighted,
 )
@@ -102,13 +103,13 @@ def test_it_saturates_where_a_queue_that_never_ends_is_served(prompt, answer):
 # The cache counts whole sequences here, and the loop lets in whoever's prompt has room.
 @pytest.mark.parametrize(("prompt", "answer"), [(1000, 500), (7000, 1000), (2000, 100)])
 def test_a_deployment_saturates_about_where_its_loop_does(prompt, answer):
-    steps, limits = Steps(D, calibration.efficiency_for(D)), room_of(D)
     load = drawn(
         count=1_000,
         arrivals=Arrivals("once"),
         prompt=Lengths(prompt, 0.3, "uniform"),
         answer=Lengths(answer, 0.3, "uniform"),
     )
+    steps, limits = Steps(D, calibration.efficiency_for(D)), room_of(D, load)
     ends = sorted(one.last_s for one in simulate(load, steps, limits).served)
     rate = 500 / (ends[749] - ends[249])
     assert saturates_rps(load, steps, limits) == pytest.approx(rate, rel=0.2)
@@ -121,8 +122,14 @@ def test_percentiles_rise_along_the_rate():
         assert values == sorted(values), name
 
 
+def test_the_largest_rate_has_the_room_of_its_own_requests():
+    """Under vLLM windows hold back room for the longest: short requests leave twice as much."""
+    d = catalog.deployment(model="gemma-3-27b", gpu="h100-sxm")
+    assert most_rps(d, LOAD, ()) == saturation(d, requests(LOAD.at(1.0)))
+
+
 def test_the_largest_rate_meets_its_limits_and_the_next_does_not():
-    steps, limits = Steps(D, calibration.efficiency_for(D)), room_of(D)
+    steps, limits = Steps(D, calibration.efficiency_for(D)), room_of(D, requests(LOAD))
     rate = most_rps(D, LOAD, [("itl", 95, 0.050), ("ttft", 95, 0.5)])
 
     def met(rate_rps):
