@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from llmcap_kernel import catalog
 from llmcap_kernel.address import MEAN
+from llmcap_kernel.catalog import names
 from llmcap_kernel.refuse import BadInput, typed_number
 
 from . import from_name, lists
@@ -32,10 +33,34 @@ PERCENTILE = rf"({RANKED}|\b(?:mean|average|median)\b)"
 RATE = r"(?:tok|tokens?|t)\s*(?:/|\ba\b|\bper\b)\s*s(?:ec|econd)?\b"
 PAIR = r"(?<![\w.$/])(\d[\d.,]*[kK]?i?)\s*/\s*(\d[\d.,]*[kK]?i?)(?![\w/%])"  # as "8k/1k"
 REQUESTS = r"(?:requests?|req|queries|calls)"
-PER = {"min": 60, "hour": 3_600, "hr": 3_600, "h": 3_600, "day": 86_400}  # seconds
-EVERY = rf"(?:/|\ba\b|\ban\b|\bper\b)\s*({'|'.join(PER)})(?:ute)?s?\b"
-VOLUME = r"(?<![\w.])\d[\d.,]*\s*(?:[kmb]|thousand|million|billion)?\s*(?:tok|tokens?)\s*" + EVERY
-STRAY = rf"{NUMBER}\s*{RATE}|{TIME}|{VOLUME}"  # limits of something else
+PER = {
+    **{"min": 60, "hour": 3_600, "hr": 3_600, "h": 3_600, "day": 86_400, "dai": 86_400},
+    **{"week": 604_800, "month": 2_592_000, "year": 31_536_000},
+}  # seconds; a month has thirty days
+EVERY = (
+    rf"(?:(?:/|\ba\b|\ban\b|\bper\b|\bevery\b)\s*({'|'.join(PER)})(?:ute)?s?\b"
+    r"|\b(hour|dai|week|month)ly\b)"
+)
+OF_WHICH = r"((?:(?:input|prompt|output|answer|generated|completion|total)\s+)?)"
+VOLUME = (
+    rf"(?<![\w.])(\d[\d.,]*\s?(?:[kKmMbB]i?\b)?)\s*{OF_WHICH}(?:tok|tokens?)"
+    rf"(?:\s*(?:in total|total))?\s*{EVERY}"
+)
+STRAY = rf"{NUMBER}\s*{RATE}|{TIME}"  # limits of something else
+WRITTEN = re.compile(r"(?<=\d)[\s-]*(thousand|million|billion)\b", re.I)  # "2 million"
+WITH_MEMORY = re.compile(r"\bwith\s+(?=\d+\s?gi?b\b)", re.I)  # a card's
+MANY = {
+    **{"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8},
+    **{"a": 1, "single": 1, "dual": 2},
+}
+COUNT = rf"(?:(?<![\w.]){'|'.join(MANY)}|(?<![\w.$])[1-9]\d?)"
+BOXES = (
+    rf"\b({COUNT})[\s-]+(?:gpu\s+)?(?:nodes?|servers?|machines?|hosts?|boxes)\b"
+    r"\s*((?:of|with|x|×|each)\b)?"
+)
+# "2x8 H100", no size of a mixture as 8x7B
+TWICE = r"(?<![\w.])([1-9]\d?)\s*[x×](?=\d{1,2}(?:\s*[x×]\s*|\s+)[A-Za-z])"
+ADAPTERS = rf"(?:\bwith\s+)?((?:{COUNT}\s+)?(?:q?lora|peft)s?\b(?:\s+adapters?\b)?)"
 EACH_M = r"\s*(?:/|\bper\b)?\s*(?:1?\s*m(?:tok|illion)?\b)?\s*(?:tokens?\s*)?"
 JOIN = r"\s*(?:,|/|\bor\b|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
 FORMAT = (
@@ -49,6 +74,10 @@ AT_ONCE = r"requests? (?:at once|in flight)"
 NO_FORMAT = r"(?!\s+(?:fp|bf|int|nv|mx))"  # "in FP8" is no prompt
 # What is read, in this order: each takes its words out of the question.
 NUMBERS = (
+    ("volume", VOLUME),
+    ("nodes", BOXES),
+    ("nodes", TWICE),
+    ("lora", ADAPTERS),
     # what an API asks for a million
     ("api_in", rf"{DOLLARS}{EACH_M}(?:\bfor\s+)?(?:in|inputs?|prompts?)\b"),
     ("api", rf"{DOLLARS}{EACH_M}(?:\bfor\s+)?(?:out|outputs?|answers?)\b"),
@@ -102,6 +131,15 @@ MOST = re.compile(
     re.I,
 )
 POWER = re.compile(r"\b(?:power|watts?|kwh|energy|electricity)\b", re.I)
+# How long it takes until the first request can be answered.
+STARTING = re.compile(
+    r"\b(?:cold[\s-]?starts?|(?:load(?:ing)?|start-?up|starting|boot)[\s-]times?"
+    r"|time to (?:load|start|boot)|how long\b.{0,80}\b(?:load|start|boot)(?:s|\s+up)?)\b",
+    re.I,
+)
+OF_STARTING = re.compile(
+    r"\b(?:cold|starts?|starting|startup|start-up|up|loads?|loading|boots?|times?|long)\b", re.I
+)
 WHICH_ONE = ("itlp", "ttftp", "percentile")
 # A size of Llama without its number is the newest of it, in a question of today.
 BARE = re.compile(r"\bllama[ -](8|70|405)b\b", re.I)
@@ -123,9 +161,9 @@ SILENT = frozenset(
     energy fast faster first fit fits for from gap gaps gpu gpus grow growing grows have host how i
     in is it itl kwh largest latency least limit limits llm llms load many max me mean million
     model models more most much my need needs of on one or out over p95 per please power price run
-    running serve should show speed take takes than that the their them then to token tokens ttft
-    under up us usd use user users using versus vs want watt watts way what when where which will
-    with within would
+    running runs serve should show speed take takes than that the their them then to token tokens
+    ttft under up us usd use user users using versus vs want watt watts way what when where which
+    will with within would
     """.split()  # noqa: SIM905 - a list has a line a word
 )
 
@@ -172,8 +210,13 @@ def read(text):
     """
     rest = re.sub(r"[()]", " ", text.strip()[:MAX_TEXT])
     rest = BARE.sub(lambda found: NEWEST[found[1]], f" {rest} ")
+    rest = WRITTEN.sub(lambda found: found[1][0].upper(), rest)
     numbers: dict[str, Any] = {}
     also: dict[str, list[str]] = {}
+    rest = WITH_MEMORY.sub(" ", rest)
+    if STARTING.search(rest):
+        numbers["starting"] = True
+        rest = OF_STARTING.sub(" ", rest)
     if MOST.search(rest.strip()):
         numbers["most"] = True
     if POWER.search(rest):
@@ -209,8 +252,14 @@ def _values(name, found):
     said = " ".join(part.strip(" .,") for part in found.groups() if part)  # a time keeps its unit
     if name in EACH_OF:
         return list(dict.fromkeys(re.split(JOIN, said)))
-    if name == "rate" and found.lastindex == 2:
-        return [_a_second(*found.groups())]
+    if name == "rate" and found.re.groups > 1:
+        number, *units = found.groups()
+        return [_a_second(number, *filter(None, units))]
+    if name == "volume":
+        return [" ".join(found[0].split())]
+    if name == "nodes":
+        many = found[1].lower()
+        return [(MANY.get(many) or int(many), bool(found.re.groups == 1 or found[2]))]
     return [_percentile(said) if name in WHICH_ONE else said]
 
 
@@ -249,11 +298,14 @@ def _named(rest, numbers):
                     lost.append(word)
                 continue
             del words[:length]
+            if found.field == "gpu" and found.guessed and found.said.startswith(OPEN):
+                numbers["open"] = found.said
             if found.field == "model":
                 models.append(found.name)
                 numbers |= {k: v for k, v in found.more.items() if k not in numbers}
             else:
-                many = [*counts, found.more.get("tp", 1)]
+                # of nodes whose cards are not said, 0: as many as one has
+                many = [*counts, found.more.get("tp", 0 if "nodes" in numbers else 1)]
                 cards += [(found.name, n) for n in many]
                 counts = []
     if cards:  # "2x H100 or 4x"
@@ -270,7 +322,9 @@ def _first_name(words):
     """
     guess = None, 0
     for length in range(min(WINDOW, len(words)), 0, -1):
-        found = _meant(" ".join(words[:length]))
+        found = _meant(" ".join(words[:length])) or _one_of(words[:length])
+        if found and found.said.startswith(OPEN):
+            return found, length
         if found and found.field == "model" and (card := _card_before(words[:length], found)):
             return card
         if found and found.guessed and _begins_later(words[:length], found):
@@ -282,11 +336,32 @@ def _first_name(words):
     return guess
 
 
+OPEN = "Several cards are "
+
+
+def _one_of(words):
+    """The least of the cards that words leave open: "M3 36GB" is a Pro or a Max."""
+    text = " ".join(words)
+    found = names.card(text) if re.search(r"\d", text) else None
+    if not found or not found.choices:
+        return None
+    every = map(catalog.gpu, found.choices)
+    least = min(every, key=lambda gpu: (gpu.memory_sold_bytes, gpu.bandwidth_bytes_s))
+    sized = names.card(f"{least.name} {_memory(text)}").name or least.name
+    said = f"{OPEN}{text}: {lists.listed_title(sized)} is taken, the slowest of them."
+    return from_name.Understood("gpu", sized, {"tp": max(found.count, 1)}, said, True)
+
+
+def _memory(text):
+    found = re.search(r"\d+\s?gi?b\b", text, re.I)
+    return found[0] if found else ""
+
+
 def _card_before(words, model):
     """The card that words begin with where the rest is the same model: "H200 Llama 3.1 8B"."""
     for length in range(len(words) - 1, 0, -1):
         rest = _meant(" ".join(words[length:]), (from_name.model,))
-        card = _meant(" ".join(words[:length]), (from_name.card,))
+        card = _meant(" ".join(words[:length]), (from_name.card,)) or _one_of(words[:length])
         if card and rest and rest.name == model.name:
             return card, length
     return None

@@ -8,14 +8,15 @@ back, and so is what no input takes: an answer is of what was read alone.
 import difflib
 import re
 from itertools import product
+from math import ceil
 from typing import Any
 
 from llmcap_kernel import catalog
 from llmcap_kernel.address import LETTERS, MEAN
-from llmcap_kernel.design.space import HOME
+from llmcap_kernel.design.space import FOUR_BITS, HOME, HOME_FORMATS
 from llmcap_kernel.refuse import BadInput, shown, typed_number
 
-from . import asked, following, lists, own_card, presets
+from . import amounts, asked, following, lists, own_card, presets
 
 # How what was read is said back.
 SAID = {
@@ -55,7 +56,7 @@ def inputs(form, text, state):
     if not isinstance(text, str) or not text.strip():
         raise BadInput("question", "Type a question, such as Qwen3-32B on two H200, 32K context.")
     fields = {field.name for field in form.fields}
-    said = _settled(asked.read(text))
+    said, amount = _a_second(_settled(asked.read(text)), state)
     values = _load(said.numbers, state, fields) | _limits(said.numbers, state, fields)
     values |= {k: said.numbers[k] for k in ("api", "api_in") if k in said.numbers and k in fields}
     values |= {k: said.numbers[k] for k in ("sweep", "show") if k in said.numbers and k in fields}
@@ -66,7 +67,7 @@ def inputs(form, text, state):
     elif CARDS in fields:
         values |= _candidates(said, text)
     else:
-        values |= _deployment(said.models[:1], said.cards[:1], said.numbers, fields)
+        values |= _deployment(said.models[:1], said.cards[:1], said.numbers, state)
     if not values:
         raise BadInput("question", _nothing(text))
     alone = {} if CARDS in fields else _alone(said, state, form.defaults())
@@ -75,8 +76,11 @@ def inputs(form, text, state):
         values.setdefault("users", None)  # how many is the question, and the kernel's answer
     if "pick" in fields:
         values["pick"] = None  # another question has other candidates
-    notes = [*_read(said, values, state, alone), *_beside(said, values, fields)]
-    left = _left(said, values, fields), list(_elsewhere(said, fields, text))
+    flying = _in_flight(form, said, values, state)
+    values |= {"users": flying[0]} if flying else {}
+    notes = [*_read(said, values, state, alone), *amount, *flying[1:]]
+    notes += _beside(said, values, fields)
+    left = _left(said, values, fields), list(_elsewhere(said, values, fields, text))
     return values, notes, *left
 
 
@@ -89,6 +93,70 @@ CARDS, ANY = "gpus", "any"  # the input of a search that names its cards; and an
 ALONE = {"users": 1, "in": 2000, "out": 500, "prefix": 0, "itl": 100, "ttft": 0, "rate": None}
 ALONE_CTX = 2500  # where a tool asks for prompt and answer together
 LENGTHS = {"in", "out", "ctx"}
+
+
+def unasked(text, state, defaults):
+    """List the limits of an answer that its question does not speak of.
+
+    Parameters
+    ----------
+    text : str
+        The question.
+    state : dict
+        The state that it became.
+    defaults : dict
+        That of an untouched calculator.
+
+    Returns
+    -------
+    dict
+        The words of each limit by its input.
+    """
+    if not isinstance(text, str) or not text.strip():
+        return {}
+    told = _settled(asked.read(text)).numbers
+    usual = {n: (defaults.get(n), ALONE.get(n)) for n in LIMITS}
+    names = [n for n in LIMITS if state.get(n) and n not in told and state[n] in usual[n]]
+    others = set(LIMITS) - set(names)
+    return dict(zip(names, _limit_words(others, state), strict=True))
+
+
+LIMITS = ("itl", "ttft", "budget")
+
+
+def _a_second(said, state):
+    """Requests a second of a question that says tokens a day, and how they were read."""
+    numbers = dict(said.numbers)
+    volume = numbers.pop("volume", None)
+    if volume is None:
+        return said, []
+    if "rate" in numbers or "users" in numbers or not {"in", "out"} <= state.keys():
+        return said._replace(numbers=numbers, lost=[*said.lost, volume]), []
+    lengths = _load(numbers, state, state.keys())
+    prompt, answer = (
+        int(typed_number(str(lengths.get(name, ""))) or state[name]) for name in ("in", "out")
+    )
+    rate, note = amounts.rate(volume, prompt, answer)
+    numbers["rate"] = f"{rate:.4g}"
+    return said._replace(numbers=numbers), [note]
+
+
+def _in_flight(form, said, values, state):
+    """The users that stand for a rate, where an input takes users alone, and what was taken."""
+    rate = typed_number(str(said.numbers.get("rate", "")))
+    if not rate or "users" in said.numbers or state.keys() & {"rate", "columns"}:
+        return ()
+    if not {"in", "out", "users"} <= state.keys():
+        return ()
+    from . import inputs as read  # which reads questions itself
+
+    try:
+        whole = form.check(values, state)[0]
+        deployment = read.deployment(whole)
+        users, note = amounts.users(deployment, whole["in"], whole["out"], rate)
+    except BadInput:  # the view says what does not go together
+        return ()
+    return (users, f"{note}.") if users else ()
 
 
 def _alone(said, state, before):
@@ -134,6 +202,10 @@ def _near(word):
 def _settled(said):
     """Settle what depends on the whole question: whose rent a number is, whose percentile."""
     numbers = dict(said.numbers)
+    if nodes := numbers.get("nodes"):
+        usual = {name: _in_a_node(catalog.gpu(name)) for name, _ in said.cards}
+        cards = [(name, amounts.cards_of(n, *nodes, usual[name])) for name, n in said.cards]
+        said = said._replace(cards=cards)
     rented = numbers.pop("rented", None)
     if rented:  # "at $2.50/h" beside cards is what each costs; else it is all there is to spend
         word, amount = rented.split()
@@ -160,6 +232,10 @@ def _settled(said):
     return said._replace(numbers=numbers, lost=lost)
 
 
+def _in_a_node(gpu):
+    return gpu.max_per_node if gpu.place == "server" else 1
+
+
 def _words(said, names):
     """What was read under these names, as it is said back."""
     numbers = {name: said.numbers[name] for name in SAID if name in names and name in said.numbers}
@@ -179,7 +255,9 @@ def _used(said, values):
     """The names of numbers that an input takes."""
     taken = {name.rpartition(".")[2] for name in values}
     sums = "in" in taken and "in" not in said.numbers  # a context is of prompt and answer
-    return {n for n in said.numbers if n in taken or (n == "ctx" and sums)}
+    flying = "users" in taken and "rate" in said.numbers and "users" not in said.numbers
+    also = {"ctx": sums, "rate": flying}
+    return {n for n in said.numbers if n in taken or also.get(n)}
 
 
 def _titles(said, fields):
@@ -260,25 +338,27 @@ SAID_LENGTHS = {one: SAID[one].replace("{}", "{:,}") + " tokens" for one in ("in
 
 def _beside(said, values, fields):
     """Say what was assumed beside what was read."""
-    notes = []
+    notes = [said.numbers["open"]] if "open" in said.numbers else []
     if "columns" in fields and (said.models or said.cards) and "columns" not in values:
         notes.append("That is A; the others stay as they were. Name two to set them side by side.")
     released = {v for k, v in values.items() if k.rpartition(".")[2] == "weights"}
     if said.models and released and "weights" not in said.numbers:
+        own = {catalog.format(catalog.model(name).native_format).name for name in said.models}
         titles = " and ".join(sorted(catalog.format(one).short_title for one in released))
-        notes.append(f"Weights are as released: {titles}. Name a format for another.")
+        as_they_are = f"Weights are as released: {titles}."
+        smaller = f"As released the weights do not fit: a copy in {titles} is taken, as on a desk."
+        notes.append(f"{as_they_are if released <= own else smaller} Name a format for another.")
     if values.get("tp") and CARDS in fields:
         most = "one card" if values["tp"] == 1 else f"{values['tp']} cards at most"
         notes.append(f"A copy of the model takes {most}.")
     engines = {v for k, v in values.items() if k.rpartition(".")[2] == "engine"}
     if HOME in engines and "engine" not in said.numbers:
         notes.append(f"{catalog.engine(HOME).title} is taken as the engine: {HOMELY}.")
-    if any(k.rpartition(".")[2] == "pp" and v > 1 for k, v in values.items()):
-        notes.append("It splits a model over cards by layers, as it does unless it is told.")
+    notes += _split_said(values)
     if values.get("model") == ANY and any(following.engine_of(n) != HOME for n, _ in said.cards):
         notes.append(
-            "Weights are as released or in FP8. For a copy of a larger model in four bits, ask "
-            "Calculate."
+            "Weights are as released, in FP8, or on a desk in four bits (INT4 AWQ). For a copy in "
+            "another format, ask Calculate."
         )
     if values.get("model") == ANY and "users" in values and "users" not in said.numbers:
         notes.append(
@@ -288,24 +368,59 @@ def _beside(said, values, fields):
     return notes
 
 
+def _split_said(values):
+    """Say how the cards split a model where that is not one layer over all of them."""
+    prefixes = dict.fromkeys(name.rpartition("gpu")[0] for name in values if name.endswith("gpu"))
+    said = []
+    for prefix in prefixes:
+        tp, pp = (values.get(prefix + name) or 1 for name in ("tp", "pp"))
+        if values.get(prefix + "dp"):
+            said.append(
+                f"{tp} cards do not divide the heads of its attention: each holds the cache of its "
+                "own users (DP attention), and experts are spread over all."
+            )
+        elif pp > 1 and values.get(prefix + "engine") == HOME:
+            said.append("It splits a model over cards by layers, as it does unless it is told.")
+        elif pp > 1 and tp == 1:
+            said.append(
+                f"{pp} cards do not divide the heads of its attention: they split it by layers "
+                f"(PP-{pp}), as vLLM advises."
+            )
+        elif pp > 1:
+            said.append(
+                f"Layers are split over {tp} cards and {pp} stages (TP-{tp} x PP-{pp}): by tensors "
+                "within a node, by layers beyond, as vLLM advises."
+            )
+    return list(dict.fromkeys(said))
+
+
 HOMELY = "it is what Macs and GGUF files are run with"
+
+
+# What no input takes, by what is said of it.
+OF_ITS_OWN = {
+    "lora": "{} are not counted here: `llmcap predict --lora-rank 16 --lora-adapters 4` counts "
+    "their weights and work.",
+    "starting": "How long it takes to load and start is not predicted.",
+}
 
 
 def _left(said, values, fields):
     """Say what the answer does not take: what no input here means, and what was not understood."""
     notes = []
     _, more = _titles(said, fields)
-    silent = {"show", "sweep", "most", "power"}
+    silent = {"show", "sweep", "most", "power", "nodes", "open", *OF_ITS_OWN}
     unused = [*more, *_words(said, said.numbers.keys() - _used(said, values) - silent)]
     unused += [] if "columns" in fields else [one for also in said.also.values() for one in also]
     if unused:
         notes.append(f"Not among these inputs, so not in the answer: {', '.join(unused)}.")
+    notes += [text.format(said.numbers[n]) for n, text in OF_ITS_OWN.items() if n in said.numbers]
     if said.lost:
         notes.append(f"Not understood: {', '.join(said.lost)}.")
     return notes
 
 
-def _elsewhere(said, fields, text):
+def _elsewhere(said, values, fields, text):
     """Say which other calculator answers what this one does not: a sentence, and its name."""
     _, more = _titles(said, fields)
     search = CARDS in fields
@@ -315,7 +430,7 @@ def _elsewhere(said, fields, text):
         yield "Several side by side are a question for Compare.", "compare"
     if "power" in said.numbers and not search:
         yield "What the cards draw is said by Design.", "design"
-    if "rate" in said.numbers and "rate" not in fields:
+    if "rate" in said.numbers and "rate" not in fields and "users" not in values:
         yield "Requests a second are a question for Design.", "design"
     if search and said.numbers.keys() & {"weights", "kv"}:
         yield "A format by name is a question for Calculate.", "calculate"
@@ -348,9 +463,25 @@ def _limits(numbers, state, fields):
     return given
 
 
-def _deployment(models, cards, numbers, fields, prefix=""):
+def _held(model, gpu, count):
+    """The format that a desk holds a model in: as released, else the four bits people run there."""
+    card, own = catalog.gpu(gpu), catalog.format(model.native_format)
+    room = count * card.memory_visible_bytes * card.memory_usable_share
+    wide = own.element_bits >= 8 and model.params * own.bytes_per_element > room
+    if card.place != "desk" or not wide:
+        return own.name
+    return HOME_FORMATS[-1] if following.engine_of(gpu) == HOME else FOUR_BITS
+
+
+def _chosen(state, prefix):
+    from . import inputs  # which reads questions itself
+
+    return inputs.chosen_model(state, prefix)
+
+
+def _deployment(models, cards, numbers, state, prefix=""):
     """A deployment of what is named; all that is not begins as an engine has it."""
-    values: dict[str, Any] = {}
+    fields, values = state.keys(), dict[str, Any]()
     if models or cards:
         values |= {"pp": 1, "ep": False, "dp": False} | presets.AS_UNTOLD
     if models:
@@ -358,12 +489,17 @@ def _deployment(models, cards, numbers, fields, prefix=""):
         values["weights"] = catalog.model(models[0]).native_format
     if cards:
         values["gpu"], values["tp"] = cards[0]
+        model = catalog.model(models[0]) if models else _chosen(state, prefix)
+        values |= amounts.split(cards[0][1], model, catalog.gpu(cards[0][0])) if model else {}
     values |= {k: numbers[k] for k in ("weights", "kv", "engine", "usd") if k in numbers}
+    if models and cards and "weights" not in numbers:
+        values["weights"] = _held(catalog.model(models[0]), *cards[0])
     if "engine" not in values and _at_home(values):
         values["engine"] = HOME
         values["kv"] = numbers.get("kv", presets.ON_LAPTOP["kv"])
-    if values.get("tp", 1) > 1 and prefix + "pp" in fields and _is_home(values):
-        values |= {"pp": values["tp"], "tp": 1}  # by layers, unless it is told to split each
+    if prefix + "pp" in fields and values.get("tp") and _is_home(values):
+        whole = values["tp"] * values["pp"]  # by layers, unless it is told to split each
+        values |= {"pp": whole, "tp": 1, "ep": False, "dp": False}
     return {prefix + k: v for k, v in values.items() if prefix + k in fields}
 
 
@@ -397,6 +533,8 @@ def _candidates(said, text):
         # "two H100" are all there are of them; "H100" is which
         most = max(n for _, n in said.cards)
         values["tp"] = most if most > 1 else None
+        nodes = max(ceil(n / catalog.gpu(name).max_per_node) for name, n in said.cards)
+        values |= {"nodes": nodes} if nodes > 1 else {}
     if not said.models and said.cards and WHICH_MODEL.search(text):
         values["model"], values["tp"] = ANY, most
         alone = all(catalog.gpu(name).place == "desk" for name, _ in said.cards)
@@ -410,13 +548,12 @@ def _columns(said, state):
     sides = _sides(said, said.models, said.cards)
     values: dict[str, Any] = {"columns": len(sides)} if len(sides) > 1 else {}
     several = len(sides) > 1
-    fields = set(state)
     for i, letter in enumerate(LETTERS[: len(sides) if several else state["columns"]]):
         model, card, each = sides[i] if several else sides[0]
         if not several and card and i:
             break  # one deployment is the first
         named = ([model] * bool(model), [card] * bool(card))
-        values |= _deployment(*named, said.numbers | each, fields, f"{letter}.")
+        values |= _deployment(*named, said.numbers | each, state, f"{letter}.")
     return values
 
 

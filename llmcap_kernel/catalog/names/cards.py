@@ -72,6 +72,14 @@ GLUED = (
     (re.compile(r"\bmax\s*\+"), "max "),
     (re.compile(r":(sramecc|xnack)[+-]"), " "),
 )
+# Macs by what Apple sells with which chips (apple.com/mac, specifications), where no chip is named
+MAC = re.compile(r"\b(mac studio|mac mini|macbook|imac|mac)\b")
+CHIPS = {
+    "mac studio": r"-(?:max|ultra)\b",
+    "mac mini": r"^apple-m\d(?:-pro)?$",
+    "imac": r"^apple-m\d$",
+    "macbook": r"^apple-m\d(?!-ultra)",
+}
 UNSTATED = re.compile(r"\bnot (?:stated|named|given|in|seen|read)\b|unknown|unspecified")
 CAPPED = re.compile(r"power.?(?:cap|limit)|\bcapped\b|\blimited to\b")
 PARTITIONS = {"cpx", "dpx", "qpx", "nps2", "nps4"}
@@ -372,6 +380,8 @@ def _read(text: str) -> Found:
     matches = _matches(name._replace(words=whole, gb=gb, cores=cores))
     clean = bool(matches)
     matches = matches or _refined(_matches(name), parsed)
+    if not matches and (mac := MAC.search(plain)) and name.gb and name.words <= {"mac"}:
+        return _mac(mac.group(1), name.gb, " ".join(outside.split()))
     if not matches:
         return _sharing(name, plain) or _by_remark(plain, remarks) or _choices(name)
     found = _taken(matches, " ".join(outside.split()), gb, cores, bool(name.gb))
@@ -573,6 +583,18 @@ def _sharing(name: _Stated, plain: str) -> Found | None:
         shared = " ".join(word for word in re.findall(r"[^\s-]+", plain) if word in name.words)
         return Found(rules[0].name, f"{shared} leaves the chip open: {rules[0].title} taken")
     return Found("", choices=tuple(sorted(rule.name for rule in rules))) if rules else None
+
+
+def _mac(machine: str, gb: float, text: str) -> Found:
+    """The chip of a Mac that is named by its memory alone: "512GB Mac Studio"."""
+    sold = CHIPS.get(machine, "")
+    apple = (rule for rule in _rules() if rule.vendor == "apple" and gb in rule.labels)
+    fits = [rule for rule in apple if re.search(sold, rule.name)]
+    fits.sort(key=lambda rule: rule.bandwidth_bytes_s)
+    if len(fits) != 1:
+        return Found("", choices=tuple(rule.name for rule in fits[:MOST_CHOICES]))
+    found = _taken(fits, text, gb, 0, True)
+    return _with(found, f"{text}, chip not named: {fits[0].title}, which alone has so much", True)
 
 
 def _by_remark(outside: str, remarks: list[str]) -> Found | None:
