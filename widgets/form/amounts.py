@@ -9,6 +9,7 @@ from llmcap_kernel.spec import Workload
 from . import asked
 
 LEAST_RPS = 1e-6
+DESK = 8  # cards: no more join in a machine that stands alone
 SIDES = {"in": ("input", "prompt"), "out": ("output", "answer", "generated", "completion")}
 
 
@@ -34,18 +35,19 @@ def rate(volume, prompt, answer):
     >>> rate("8m tokens a day", 7000, 1000)[0] == 8e6 / 86_400 / 8000
     True
     """
-    number, which, unit, other = re.fullmatch(asked.VOLUME, volume, re.I).groups()
+    found = re.fullmatch(asked.VOLUME, volume, re.I)
+    number, which, unit, other = found.groups() if found else ("", "", "day", "")
     tokens_s = (typed_number(number) or 0) / asked.PER[(unit or other).lower()]
     side = next((name for name, words in SIDES.items() if which.strip().lower() in words), "")
     each = {"in": prompt, "out": answer}.get(side, prompt + answer)
     counted = {"in": "of prompts", "out": "of answers"}.get(side, "of prompts and answers together")
-    found = max(tokens_s / each, LEAST_RPS)
+    rate_rps = max(tokens_s / each, LEAST_RPS)
     said = (
         f"{volume} are taken as {counted}: {tokens_s:,.3g} a second on average, which is "
-        f"{found:.3g} requests a second with {prompt:,} tokens in and {answer:,} out. "
+        f"{rate_rps:.3g} requests a second with {prompt:,} tokens in and {answer:,} out. "
         "A busy hour has more than the average."
     )
-    return found, said
+    return rate_rps, said
 
 
 def users(deployment, prompt, answer, rate_rps):
@@ -139,7 +141,8 @@ def split(count, model, gpu):
     """
     in_a_node = min(count, gpu.max_per_node)
     heads = model.heads or count
-    if count == in_a_node and heads % count and count <= model.experts:
+    wide = DESK < count == in_a_node  # a rack, whose cards all see each other
+    if wide and heads % count and count <= model.experts:
         return {"tp": count, "pp": 1, "ep": True, "dp": True}
     nodes = ceil(count / in_a_node)
     widths = [n for n in range(in_a_node, 0, -1) if count % n == 0 and heads % n == 0]

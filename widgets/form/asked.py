@@ -17,8 +17,9 @@ MAX_TEXT = 300
 WINDOW = 7  # words of a name: "a MacBook Pro M4 Max 128 GB"
 MOST_LOST = 8  # words not understood; whoever types more asks something else
 NUMBER = r"(?<![\w.])(\d[\d.,]*\s?(?:[kKmM]i?\b)?)"
-MONEY = r"(?:\$\s*)?(?<![\w.])(\d[\d.,]*)\s*(?:\$|usd\b|dollars?\b)?"
-DOLLARS = r"(?:\$\s*(?<![\w.])(\d[\d.,]*)|(?<![\w.])(\d[\d.,]*)\s*(?:\$|usd\b|dollars?\b))"
+SUM = r"(?<![\w.])(?![\d.,]*\s?k\b)(\d[\d.,]*)"  # by the thousand, it buys cards and rents none
+MONEY = rf"(?:\$\s*)?{SUM}\s*(?:\$|usd\b|dollars?\b)?"
+DOLLARS = rf"(?:\$\s*{SUM}|{SUM}\s*(?:\$|usd\b|dollars?\b))"
 HOUR = r"\s*(?:/|\ban?\b|\bper\b|-)?\s*\b(?:h|hr|hour)s?\b"
 CARD = r"\s*(?:\beach\b|(?:/|\ban?\b|\bper\b)\s*(?:gpu|card|accelerator|device|chip)s?\b)"
 RENT = r"\brent(?:ed|al|s)?\b\s*(?:of|at|is|for|=|:)?\s*"
@@ -48,7 +49,7 @@ VOLUME = (
 )
 STRAY = rf"{NUMBER}\s*{RATE}|{TIME}"  # limits of something else
 WRITTEN = re.compile(r"(?<=\d)[\s-]*(thousand|million|billion)\b", re.I)  # "2 million"
-WITH_MEMORY = re.compile(r"\bwith\s+(?=\d+\s?gi?b\b)", re.I)  # a card's
+WITH_MEMORY = re.compile(r"(\bmac\s?\w+)\s+with\s+(?=\d+\s?gi?b\b)", re.I)  # its own
 MANY = {
     **{"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8},
     **{"a": 1, "single": 1, "dual": 2},
@@ -60,16 +61,36 @@ BOXES = (
 )
 # "2x8 H100", no size of a mixture as 8x7B
 TWICE = r"(?<![\w.])([1-9]\d?)\s*[x×](?=\d{1,2}(?:\s*[x×]\s*|\s+)[A-Za-z])"
-ADAPTERS = rf"(?:\bwith\s+)?((?:{COUNT}\s+)?(?:q?lora|peft)s?\b(?:\s+adapters?\b)?)"
+DRAFTS = (
+    r"(?:\b(?:with|and|an?)\s+)*((?:[\w.-]+\s+)?draft(?:s|\s+models?)?\b|\bspec(?:ulative)?[\s-]"
+    r"dec\w*|\beagle-?3?\b|\bmtp\b)"
+)
+PROCESSOR = r"((?:\bon\s+)?\bcpu(?:[\s-]only|\s+inference)?\b|\bwithout\s+(?:a\s+)?gpus?\b)"
+CLOSED = (
+    r"\b(gpt-?[345](?:[.-]?[\do]\w*)?(?:-\w+)*|chatgpt|claude(?:[\s-][\w.]+)?"
+    r"|gemini(?:[\s-][\w.]+)?)\b"
+)
+PURCHASE = r"((?:\bbudget\s*(?:of\s*)?)?\$\s*\d[\d.,]*\s?k\b)"
+SIZED = r"\b(\d+)\s?gi?b\s+(?:of\s+)?(?:v?ram|gpus?|cards?|graphics cards?)\b"
+LONGEST = re.compile(
+    r"\b(?:max(?:imum)?|longest|largest|biggest|how (?:long|large|much))(?:\s+(?:an?|of a))?"
+    r"\s+(?:context|ctx)",
+    re.I,
+)
+ADAPTERS = rf"(?:\bwith\s+)?((?:{COUNT}\s+)?(?:q?lora|peft)s?\b(?:\s+adapters?\b)?(?:\s+(?:of\s+)?rank)?(?:\s*\d+\b)?)"
 EACH_M = r"\s*(?:/|\bper\b)?\s*(?:1?\s*m(?:tok|illion)?\b)?\s*(?:tokens?\s*)?"
 JOIN = r"\s*(?:,|/|\bor\b|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
 FORMAT = (
     r"\b(?:(?:int4|w4a16)[\s-](?:awq|gptq)|fp32|bf16|fp16|fp8|int8|int4|nvfp4|mxfp4|mxfp8|awq|gptq"
-    r"|q\d[\w]*|[w]\d+a\d+)"
+    r"|q\d[\w]*|[w]\d+a\d+|(?<![\w-][-])(?<!\w)[48][\s-]?bits?)"
 )
 FORMATS = rf"({FORMAT}(?:{JOIN}{FORMAT})*)"  # several are to be set side by side
-ENGINE = r"\b(?:vllm|sglang|tensorrt-llm|trt-llm|llama\.?cpp)\b(?:\s*v?\d[\d.]*)?"
+ENGINE = (
+    r"\b(?:vllm|sglang|tensorrt-llm|trt-llm|(?:ik_)?llama\.?cpp|ollama|lm[\s-]?studio"
+    r"|koboldcpp)(?![\w/-])(?:\s*v?\d[\d.]*)?"
+)
 SHARED = r"\b(?:shared\s+prefix|prefix(?:\s+(?:cache|cached|caching))?|shared|cached)\b"
+CROWD = r"(?:conc(?:urrent)?(?:\s+(?:requests?|users?))?|users?|sessions?|streams?)\b"
 AT_ONCE = r"requests? (?:at once|in flight)"
 NO_FORMAT = r"(?!\s+(?:fp|bf|int|nv|mx))"  # "in FP8" is no prompt
 # What is read, in this order: each takes its words out of the question.
@@ -78,6 +99,11 @@ NUMBERS = (
     ("nodes", BOXES),
     ("nodes", TWICE),
     ("lora", ADAPTERS),
+    ("draft", DRAFTS),
+    ("processor", PROCESSOR),
+    ("closed", CLOSED),
+    ("purchase", PURCHASE),
+    ("memory", SIZED),
     # what an API asks for a million
     ("api_in", rf"{DOLLARS}{EACH_M}(?:\bfor\s+)?(?:in|inputs?|prompts?)\b"),
     ("api", rf"{DOLLARS}{EACH_M}(?:\bfor\s+)?(?:out|outputs?|answers?)\b"),
@@ -104,14 +130,18 @@ NUMBERS = (
     ("speed", rf"{NUMBER}\s*{RATE}\s*(?:/|\ba\b|\bper\b)?\s*(?:user|stream|request|each)\b"),
     ("rate", rf"{NUMBER}\s*(?:(?:requests?|req|r)\s*(?:/|a|per)\s*s(?:ec|econd)?|[rq]ps)\b"),
     ("rate", rf"{NUMBER}\s*{REQUESTS}\s*{EVERY}"),
-    ("users", rf"{NUMBER}\s*(?:(?:concurrent|users?|sessions?|streams?)\b|{AT_ONCE})"),
-    ("users", rf"\b(?:concurrency|users)\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("users", rf"\b(?:conc(?:urrency)?|batch(?:[\s-]size)?|bs)\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("users", rf"{NUMBER}\s*(?:{CROWD}|{AT_ONCE})"),
+    ("users", rf"\busers\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("tp", r"\b(?:tp|tensor[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
+    ("pp", r"\b(?:pp|pipeline[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
+    ("maxlen", rf"\bmax[\s_-]model[\s_-]len\s*=?\s*{NUMBER}"),
     ("prefix", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?{SHARED}"),
     ("prefix", rf"{SHARED}\s*(?:of|=|:)?\s*{NUMBER}"),
     ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:\bin\b{NO_FORMAT}|inputs?\b|prompts?\b)"),
-    ("in", rf"\b(?:prompts?|inputs?)\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("in", rf"\b(?:prompts?|inputs?|isl)\s*(?:of|=|:)?\s*{NUMBER}"),
     ("out", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:out\b|outputs?\b|answers?\b)"),
-    ("out", rf"\b(?:answers?|outputs?)\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("out", rf"\b(?:answers?|outputs?|osl)\s*(?:of|=|:)?\s*{NUMBER}"),
     ("ctx", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:context|ctx)\b"),
     ("ctx", rf"\b(?:context|ctx)\s*(?:of|=|:)?\s*{NUMBER}"),
     ("ctx", r"\bat\s+(\d[\d.,]*\s?[kKmM]i?)\b"),
@@ -122,7 +152,7 @@ NUMBERS = (
     ("engine", rf"({ENGINE}(?:{JOIN}{ENGINE})*)"),
 )  # fmt: skip
 PRICED = re.compile(
-    r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*m(?:tok|illion)?\b", re.I
+    r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*1?\s*m(?:tok|illion)?\b", re.I
 )  # a price that is asked for
 EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set side by side
 MOST = re.compile(
@@ -153,17 +183,32 @@ SHOWS = {
     "gap": GAP,
     "fit": rf"\b(?:fits?|room)\b|{MOST.pattern}",
 }
+SIZES = (
+    "small",
+    "medium",
+    "large",
+    "nano",
+    "mini",
+    "tiny",
+    "super",
+    "ultra",
+    "pro",
+    "flash",
+    "lite",
+)
+ARTICLES = ("a", "an", "my", "our", "the", "this", "is")
 # Words that ask and join, and tell nothing.
 SILENT = frozenset(
     """
-    a an and any api are as at average be best better between biggest budget by can card cards
-    cheap cheaper cheapest compare context cost costs could do does draw draws each electricity
-    energy fast faster first fit fits for from gap gaps gpu gpus grow growing grows have host how i
-    in is it itl kwh largest latency least limit limits llm llms load many max me mean million
-    model models more most much my need needs of on one or out over p95 per please power price run
-    running runs serve should show speed take takes than that the their them then to token tokens
-    ttft under up us usd use user users using versus vs want watt watts way what when where which
-    will with within would
+    a an and any api are as at average be best better between biggest budget by cache can card
+    cards cheap cheaper cheapest compare context cost costs could decode do does draw draws each
+    electricity energy enough fast faster first fit fits for from gap gaps gpu gpus grow growing
+    grows have host how i in is it itl kv kwh laptop largest latency least limit limits llm llms
+    load many max me mean million model models more most much my need needs of on one or out over
+    p95 per please power prefill price run running runs serve should show size speed t/s take
+    takes than that the their them then throughput to tok/s token tokens tokens/s ttft under up us
+    usd use user users using versus vram vs want watt watts way what what's when where which will
+    with within would
     """.split()  # noqa: SIM905 - a list has a line a word
 )
 
@@ -213,12 +258,18 @@ def read(text):
     rest = WRITTEN.sub(lambda found: found[1][0].upper(), rest)
     numbers: dict[str, Any] = {}
     also: dict[str, list[str]] = {}
-    rest = WITH_MEMORY.sub(" ", rest)
+    rest = re.sub(r"\bisl\s*/\s*osl\b", " ", rest, flags=re.I)  # of a pair behind it
+    rest = re.sub(r"(?<!\w)--?(?=[a-z]{2})", " ", rest, flags=re.I)  # options of a command
+    rest = re.sub(r"\b(awq|gptq)[\s-]*(?:int)?[48][\s-]?bits?\b", r"\1", rest, flags=re.I)
+    rest = re.sub(r"\bon[\s-]prem(?:ises?)?\b", " , ", rest, flags=re.I)
+    rest = WITH_MEMORY.sub(r"\1 ", rest)
     if STARTING.search(rest):
         numbers["starting"] = True
         rest = OF_STARTING.sub(" ", rest)
     if MOST.search(rest.strip()):
         numbers["most"] = True
+    if LONGEST.search(rest):
+        numbers["longest"] = True
     if POWER.search(rest):
         numbers["power"] = True
     for name, pattern in SHOWS.items():
@@ -237,9 +288,10 @@ def read(text):
             # what a percentile is of has its number still to come
             start, end = found.span(1) if of_which else found.span()
             rest = rest[:start] + (" " if of_which else " , ") + rest[end:]
+    rest = re.sub(DRAFTS, " , ", rest, flags=re.I)
     pair = re.search(PAIR, rest)
     if pair and not numbers.keys() & {"in", "out"}:
-        numbers["in"], numbers["out"] = pair.groups()
+        numbers["in"], numbers["out"] = (one.strip(",.") for one in pair.groups())
         rest = rest[: pair.start()] + " , " + rest[pair.end() :]
     stray = [found[0].strip() for found in re.finditer(STRAY, rest, re.I)]
     said = _named(re.sub(rf"{STRAY}|\b{RATE}", " , ", rest, flags=re.I), numbers)
@@ -288,6 +340,8 @@ def _named(rest, numbers):
             counts.append(int(alone[1]))
             continue
         while words and len(lost) < MOST_LOST:
+            if words[0].lower() in ARTICLES and len(words) > 1:  # "a 70B" is no fine-tune
+                del words[0]
             found, length = _first_name(words)
             if not found:
                 word = words.pop(0)
@@ -320,22 +374,24 @@ def _first_name(words):
 
     Nearly any words after a model's name can be taken for a fine-tune's: those are no part of it.
     """
-    guess = None, 0
+    guess: tuple[Any, int] = None, 0
     for length in range(min(WINDOW, len(words)), 0, -1):
         found = _meant(" ".join(words[:length])) or _one_of(words[:length])
         if found and found.said.startswith(OPEN):
-            return found, length
+            return guess if guess[1] and guess[0].field == "gpu" else (found, length)
         if found and found.field == "model" and (card := _card_before(words[:length], found)):
             return card
         if found and found.guessed and _begins_later(words[:length], found):
             return None, 0
         if found and not found.guessed:
-            return found, length
-        if found and (not guess[1] or (found.field == "model" and not _says_more(guess[0], found))):
+            return guess if _another_size(words[length : guess[1]], found) else (found, length)
+        less = guess[1] and (found is None or found.field != "model" or _says_more(guess[0], found))
+        if found and not less and not _another_size(words[length : guess[1]], found):
             guess = found, length
     return guess
 
 
+SAME_SIZE = 0.2  # of a model's parameters, as its name rounds them
 OPEN = "Several cards are "
 
 
@@ -355,6 +411,17 @@ def _one_of(words):
 def _memory(text):
     found = re.search(r"\d+\s?gi?b\b", text, re.I)
     return found[0] if found else ""
+
+
+def _another_size(more, model):
+    """Whether the words of a longer guess say another size than a model has: no "Super" of 49B."""
+    said = [
+        float(one[1]) for word in more if (one := re.fullmatch(r"(\d+(?:\.\d+)?)b", word, re.I))
+    ]
+    if model.field != "model" or not said:
+        return False
+    params = catalog.model(model.name).params
+    return all(abs(1e9 * size / params - 1) > SAME_SIZE for size in said)
 
 
 def _card_before(words, model):
@@ -383,6 +450,8 @@ def _begins_later(words, model):
 def _meant(text, readers=(from_name.card, from_name.model)):
     """The card or the model that words mean; None where they mean neither."""
     if len(text) < 2 or all(word.lower() in SILENT for word in text.split()):
+        return None
+    if text.lower() in SIZES:  # of a family that was not understood
         return None
     for reads in readers:
         try:

@@ -26,7 +26,8 @@ SAID = {
     "ttftp": "{} of the first token", "ttft": "first token {}", "usd": "rent ${}/h a card",
     "budget": "budget ${}/h for all cards", "weights": "{} weights", "kv": "{} cache",
     "engine": "{}", "vendor": "cards of {}", "api": "API ${}/M of answers",
-    "api_in": "API ${}/M of prompts",
+    "api_in": "API ${}/M of prompts", "tp": "TP-{}", "pp": "PP-{}",
+    "maxlen": "max_model_len {}",
 }  # fmt: skip
 
 
@@ -178,7 +179,8 @@ def _nothing(text):
     said = f"{shown(text.strip())} names no model, card or number that is known here."
     memory = re.search(r"(\d+)\s*gb\b", text, re.I)
     if memory and (cards := _desk_cards(int(memory[1]))):
-        return f"{said} Several cards have {memory[1]} GB: name one, such as {' or '.join(cards)}."
+        titles = " or ".join(title for title, _ in cards)
+        return f"{said} Several cards have {memory[1]} GB: name one, such as {titles}."
     near = [word for word in re.findall(r"[\w.-]*\d[\w.-]*", text) if len(word) > 1][:1]
     names = [name for word in near for name in _near(word)]
     hint = f" Did you mean {' or '.join(names)}?" if names else ""
@@ -191,7 +193,7 @@ def _desk_cards(gb):
     found = [g for g in every if g.place == "desk" and not g.unified_memory]
     found = [g for g in found if round(g.memory_sold_bytes / 1e9) == gb]
     found.sort(key=lambda g: -g.bandwidth_bytes_s)
-    return [lists.listed_title(g.name) for g in found[:2]]
+    return [(lists.listed_title(g.name), g.name) for g in found[:2]]
 
 
 def _near(word):
@@ -202,9 +204,21 @@ def _near(word):
 def _settled(said):
     """Settle what depends on the whole question: whose rent a number is, whose percentile."""
     numbers = dict(said.numbers)
+    if (
+        "memory" in numbers
+        and said.models
+        and not said.cards
+        and (cards := _desk_cards(int(numbers["memory"])))
+    ):
+        title, name = cards[0]
+        which = f"Which card of {numbers['memory']} GB is meant is not said: {title} is taken."
+        numbers["open"] = f"{which} Its memory says what fits, and another has another speed."
+        said = said._replace(cards=[(name, 1)])
     if nodes := numbers.get("nodes"):
         usual = {name: _in_a_node(catalog.gpu(name)) for name, _ in said.cards}
-        cards = [(name, amounts.cards_of(n, *nodes, usual[name])) for name, n in said.cards]
+        cards = [
+            (name, amounts.cards_of(n, nodes[0], nodes[1], usual[name])) for name, n in said.cards
+        ]
         said = said._replace(cards=cards)
     rented = numbers.pop("rented", None)
     if rented:  # "at $2.50/h" beside cards is what each costs; else it is all there is to spend
@@ -379,7 +393,7 @@ def _split_said(values):
                 f"{tp} cards do not divide the heads of its attention: each holds the cache of its "
                 "own users (DP attention), and experts are spread over all."
             )
-        elif pp > 1 and values.get(prefix + "engine") == HOME:
+        elif pp > 1 and _is_home({"engine": values.get(prefix + "engine", "")}):
             said.append("It splits a model over cards by layers, as it does unless it is told.")
         elif pp > 1 and tp == 1:
             said.append(
@@ -402,6 +416,11 @@ OF_ITS_OWN = {
     "lora": "{} are not counted here: `llmcap predict --lora-rank 16 --lora-adapters 4` counts "
     "their weights and work.",
     "starting": "How long it takes to load and start is not predicted.",
+    "draft": "Tokens guessed ahead ({}) are not counted here: `llmcap predict --draft-tokens 4` "
+    "counts them.",
+    "processor": "A processor without a card ({}) is not predicted.",
+    "closed": "The weights of {} are not published, so that nobody but its maker runs it.",
+    "purchase": "A price to buy at ({}) is no input: a budget is of rent an hour.",
 }
 
 
@@ -409,7 +428,7 @@ def _left(said, values, fields):
     """Say what the answer does not take: what no input here means, and what was not understood."""
     notes = []
     _, more = _titles(said, fields)
-    silent = {"show", "sweep", "most", "power", "nodes", "open", *OF_ITS_OWN}
+    silent = {"show", "sweep", "most", "power", "nodes", "open", "memory", "longest", *OF_ITS_OWN}
     unused = [*more, *_words(said, said.numbers.keys() - _used(said, values) - silent)]
     unused += [] if "columns" in fields else [one for also in said.also.values() for one in also]
     if unused:
@@ -428,6 +447,8 @@ def _elsewhere(said, values, fields, text):
         yield "Which models a card runs is a question for Design.", "design"
     elif not search and "columns" not in fields and (more or said.also):
         yield "Several side by side are a question for Compare.", "compare"
+    if "longest" in said.numbers and "ctx" not in said.numbers:
+        yield "How far a context may grow is a question for The context cliff.", "cliff"
     if "power" in said.numbers and not search:
         yield "What the cards draw is said by Design.", "design"
     if "rate" in said.numbers and "rate" not in fields and "users" not in values:
@@ -463,10 +484,13 @@ def _limits(numbers, state, fields):
     return given
 
 
+HELD = 0.9  # of a card: the weights, beside what an engine keeps and a cache
+
+
 def _held(model, gpu, count):
     """The format that a desk holds a model in: as released, else the four bits people run there."""
     card, own = catalog.gpu(gpu), catalog.format(model.native_format)
-    room = count * card.memory_visible_bytes * card.memory_usable_share
+    room = HELD * count * card.memory_visible_bytes * card.memory_usable_share
     wide = own.element_bits >= 8 and model.params * own.bytes_per_element > room
     if card.place != "desk" or not wide:
         return own.name
@@ -491,16 +515,35 @@ def _deployment(models, cards, numbers, state, prefix=""):
         values["gpu"], values["tp"] = cards[0]
         model = catalog.model(models[0]) if models else _chosen(state, prefix)
         values |= amounts.split(cards[0][1], model, catalog.gpu(cards[0][0])) if model else {}
-    values |= {k: numbers[k] for k in ("weights", "kv", "engine", "usd") if k in numbers}
+    told = ("weights", "kv", "engine", "usd", "maxlen")
+    values |= {k: numbers[k] for k in told if k in numbers} | _as_told(numbers, values)
     if models and cards and "weights" not in numbers:
         values["weights"] = _held(catalog.model(models[0]), *cards[0])
+    if models and "weights" not in numbers and "engine" in numbers and _is_home(values):
+        wide = catalog.format(catalog.model(models[0]).native_format).element_bits >= 8
+        values["weights"] = HOME_FORMATS[-1] if wide else values["weights"]
     if "engine" not in values and _at_home(values):
         values["engine"] = HOME
         values["kv"] = numbers.get("kv", presets.ON_LAPTOP["kv"])
-    if prefix + "pp" in fields and values.get("tp") and _is_home(values):
+    split = numbers.keys() & {"tp", "pp"}
+    if prefix + "pp" in fields and values.get("tp") and _is_home(values) and not split:
         whole = values["tp"] * values["pp"]  # by layers, unless it is told to split each
         values |= {"pp": whole, "tp": 1, "ep": False, "dp": False}
     return {prefix + k: v for k, v in values.items() if prefix + k in fields}
+
+
+def _as_told(numbers, values):
+    """The split that a question names, other cards in stages; and a number of bits as a format."""
+    out: dict[str, Any] = {}
+    if numbers.keys() & {"tp", "pp"}:
+        cards = values.get("tp", 1) * values.get("pp", 1)
+        tp, pp = (int(numbers.get(name, 0)) for name in ("tp", "pp"))
+        tp = tp or max(cards // pp, 1)
+        out = {"tp": tp, "pp": pp or max(cards // tp, 1), "ep": False, "dp": False}
+    bits = re.fullmatch(r"([48])[\s-]?bits?", numbers.get("weights", ""))
+    if bits and _at_home(values):
+        out["weights"] = dict(zip("84", HOME_FORMATS, strict=True))[bits[1]]
+    return out
 
 
 def _is_home(values):
@@ -531,7 +574,8 @@ def _candidates(said, text):
         values[CARDS] = ",".join(dict.fromkeys(name for name, _ in said.cards))
         values.setdefault("vendor", ANY)
         # "two H100" are all there are of them; "H100" is which
-        most = max(n for _, n in said.cards)
+        told = int(numbers.get("tp", 1)) * int(numbers.get("pp", 1))
+        most = max(told, *(n for _, n in said.cards))
         values["tp"] = most if most > 1 else None
         nodes = max(ceil(n / catalog.gpu(name).max_per_node) for name, n in said.cards)
         values |= {"nodes": nodes} if nodes > 1 else {}
