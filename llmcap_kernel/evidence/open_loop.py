@@ -127,14 +127,15 @@ def taken(deployment: Deployment, workload: Workload, request_rate: float) -> tu
     --------
     >>> from llmcap_kernel import catalog
     >>> one = catalog.deployment(model="llama-3.1-8b", gpu="h100-sxm")
-    >>> taken(one, Workload(1000, 100, 1), 1000.0)[1][:65]
-    '1,000 requests a second are more than it answers, so a queue grow'
+    >>> taken(one, Workload(1000, 100, 1), 1000.0)[1][:80]
+    '1,000 requests a second of 1,000 tokens in and 100 out are more than it answers,'
     """
     most = most_running(deployment, workload)
     if not most:
         return 0, ""
     found = users(deployment, workload, deployment.engine.family, request_rate, most)
-    rate_words = f"{request_rate:,.4g} requests a second"
+    lengths = f"{workload.input_tokens:,} tokens in and {workload.output_tokens:,} out"
+    rate_words = f"{request_rate:,.4g} requests a second of {lengths}"
     if found > most:
         why = f"{rate_words} are more than it answers, so a queue grows without end"
         return most, f"{why}: {counted(most, 'user')} taken, as many as run at once"

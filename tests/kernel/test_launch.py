@@ -1443,3 +1443,11 @@ def test_a_pass_of_llama_cpp_is_cut_to_its_batch_and_context(words, tokens):
     one = launch.read(f"llama-server -m Qwen3-8B-Q8_0.gguf {words}")
     assert one.max_num_batched_tokens == tokens
     assert any("llama.cpp cuts it" in note for note in one.notes) == (tokens not in (None, 4096))
+
+
+def test_a_command_in_a_program_s_text_is_read():
+    """docs.python.org/3/library/subprocess: a text with shell=True is handed to a shell."""
+    text = "subprocess.Popen('vllm serve Qwen/Qwen3-32B --tensor-parallel-size 2', shell=True)"
+    one = launch.read(f"@app.function(gpu='H100:2')\ndef serve():\n    {text}")
+    assert (one.model, one.tp) == ("Qwen/Qwen3-32B", 2)
+    assert not launch.recognises("subprocess.run('ls -l', shell=True)")

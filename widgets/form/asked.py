@@ -77,7 +77,10 @@ LONGEST = re.compile(
     r"\s+(?:context|ctx)",
     re.I,
 )
-ADAPTERS = rf"(?:\bwith\s+)?((?:{COUNT}\s+)?(?:q?lora|peft)s?\b(?:\s+adapters?\b)?(?:\s+(?:of\s+)?rank)?(?:\s*\d+\b)?)"
+ADAPTERS = (
+    rf"(?:\bwith\s+)?((?:{COUNT}\s+)?(?:q?lora|peft)s?\b(?:\s+adapters?\b)?"
+    r"(?:\s+(?:of\s+)?rank)?(?:\s*\d+\b)?)"
+)
 EACH_M = r"\s*(?:/|\bper\b)?\s*(?:1?\s*m(?:tok|illion)?\b)?\s*(?:tokens?\s*)?"
 JOIN = r"\s*(?:,|/|\bor\b|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
 FORMAT = (

@@ -51,6 +51,13 @@ LISTED = re.compile(
     r"(?:\s*\(uuid:.*|,\s*compute capability.*)?\s*",
     re.S | re.I,
 )
+# A table of nvidia-smi, its -L, rocm-smi, and nvidia-smi --query-gpu=name,memory.total --format=csv
+TOOLS = (
+    re.compile(r"^\|\s+\d+\s+(\S.*?)\s+(?:On|Off|N/A)\s+\|", re.M),
+    re.compile(r"^\s*GPU \d+: (.+?)(?: \(UUID: [^)]*\))?\s*$", re.M),
+    re.compile(r"^GPU\[\d+\]\s*:\s*Card [Ss]eries:\s*(.+?)\s*$", re.M),
+)
+CSV = re.compile(r"\s*name,\s*memory\.total", re.I)
 MEMORY = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)[\s-]*(mi?b|g(?:i?b)?)(?![\w.])")
 CORES = re.compile(r"(?<!\w)([1-9]\d*)[\s-](?:core(?:\s+gpu)?|gpu(?:s|\s+cores?)?|chips)\b")
 PROCESSOR = re.compile(r"\d+[\s-]core\s+cpu\b")
@@ -179,8 +186,35 @@ def cards(text: str) -> tuple[Found, ...]:
     >>> [(one.count, one.name) for one in cards("2x RTX 4090 + 1x RTX A6000")]
     [(2, 'rtx-4090'), (1, 'rtx-a6000')]
     """
-    parts = [part for part in SEVERAL.split(text) if part.strip()]
+    parts = listed(text) or [part for part in SEVERAL.split(text) if part.strip()]
     return tuple(_one(part) for part in parts) or (UNKNOWN,)
+
+
+def listed(text: str) -> list[str]:
+    """List the cards that a tool prints of a machine.
+
+    Parameters
+    ----------
+    text : str
+        What `nvidia-smi`, `nvidia-smi -L`, its CSV or `rocm-smi --showproductname` prints.
+
+    Returns
+    -------
+    list of str
+        Each kind of card with its number before it; empty for another text.
+
+    Examples
+    --------
+    >>> listed("GPU 0: NVIDIA L4 (UUID: GPU-1a)\\nGPU 1: NVIDIA L4 (UUID: GPU-2b)")
+    ['2x NVIDIA L4']
+    """
+    if "\n" not in text:
+        return []
+    found = next((names for tool in TOOLS if (names := tool.findall(text))), [])
+    if not found and CSV.match(text):
+        found = [re.split(r"\s*,\s*", line)[0] for line in text.strip().splitlines()[1:]]
+    names = [name.strip() for name in found if name.strip()]
+    return [f"{names.count(name)}x {name}" for name in dict.fromkeys(names)]
 
 
 def count_of(text: str) -> tuple[int, str]:

@@ -272,6 +272,11 @@ def build(model: str | Model, gpu: str, chosen: dict[str, Any]) -> Deployment:
             spelled = model if isinstance(model, str) else ""
             chosen[name] = _format(name, chosen[name], spelled)
     named = names.card(gpu)
+    if "engine" not in chosen and isinstance(gpu, str) and named.name and "+" not in named.name:
+        from ...design.space import needed_engine  # what only names cards waits for no search
+
+        # vLLM, but on Macs, which it does not run on
+        chosen = {"engine": needed_engine(catalog.gpu(gpu)), **chosen}
     if not named.count or "tp" in chosen or "+" in named.name:
         return catalog.deployment(model=model, gpu=gpu, **chosen)
     tp = named.count // chosen.get("pp", 1) or 1
