@@ -327,7 +327,7 @@ def test_requests_of_a_longer_time_are_those_of_a_second(text, rate):
     state, _ = answer("design", f"qwen3-8b on H100, {text}")
     assert state["rate"] == rate
     state, messages = answer("calculate", f"qwen3-8b on 4x H100, {text}, 1000 in, 100 out")
-    assert any("requests a second keep" in one["text"] for one in messages)
+    assert any("1,000 tokens in and 100 out keep" in one["text"] for one in messages)
     assert state["users"] < 16  # Little's law: some 100 tokens of less than 10 ms each
     state, messages = answer("calculate", "qwen3-8b on L4, 400 requests/s, 1000 in, 100 out")
     assert any("more than it answers" in one["text"] for one in messages)
@@ -414,6 +414,16 @@ def test_a_desk_holds_a_model_in_the_four_bits_that_people_run_there(text, state
         ("70b GPTQ 4 bit on H100", {"weights": "int4-gptq"}),
         ("ollama run llama3.3:70b on dual 3090", {"engine": "llama.cpp", "weights": "gguf-q4-k-m"}),
         ("13B model on a 24GB card, 4k context", {"tp": 1}),
+        ("70b on H100, batch 16, 4096 in, 512 out", {"users": 16, "in": 4096, "out": 512}),
+        ("gpt-oss-120b on B300, 512 concurrency 1k/8k", {"users": 512, "in": 1000, "out": 8000}),
+        ("8b on A10, avg prompt 3000 tokens, completion 300", {"in": 3000, "out": 300}),
+        ("70b on 2xH100 --kv-cache-dtype fp8", {"kv": "fp8", "weights": "bf16"}),
+        ("70b on 2xH100 --gpu-memory-utilization 0.95", {"fraction": 0.95}),
+        ("qwen3-8b on H100, 8 GPU node", {"tp": 8}),
+        ("qwen3-8b on L4, 2k system prompt, 10 users", {"prefix": 2000, "users": 10}),
+        ("qwen3-8b on L4, single user", {"users": 1}),
+        ("qwen3-next 80b iq4_xs on M4 Max 64GB", {"weights": "gguf-iq4-xs"}),
+        ("gpt-oss 20b on M4 Air 24GB", {"gpu": "apple-m4-24gb"}),
         ("deepseek v3 on 8xH200, cost per 1M tokens", {"tp": 8}),
     ],
 )
@@ -421,6 +431,18 @@ def test_words_of_benchmarks_and_of_commands_are_read(text, values):
     state, messages = answer("calculate", text)
     assert {name: state[name] for name in values} == values
     assert not [one for one in messages if one["text"].startswith(("Not", "Several side"))]
+
+
+def test_how_many_cards_is_asked_of_a_search():
+    for text in ("how many H100s for llama 405b", "llama 405b minimum number of H200"):
+        _, messages = answer("calculate", text)
+        assert [one["link"]["name"] for one in messages if "link" in one] == ["design"]
+    state, _ = answer("design", "Should I buy 4x3090 or 1x A6000 for 70B?")
+    assert (state["model"], state["gpus"]) == ("dense-70b", "rtx-3090,rtx-a6000")
+    state, _ = answer("compare", "MI300X vs H100 for llama 405b fp8, 8 cards each")
+    assert (state["a.tp"], state["b.tp"]) == (8, 8)
+    _, messages = answer("vram", "max context for llama 3.1 8b on a 3060 12GB")
+    assert [one["link"]["name"] for one in messages if "link" in one] == ["cliff"]
 
 
 def test_a_memory_beside_a_model_is_that_of_a_card_for_a_desk():

@@ -43,7 +43,7 @@ def rate(volume, prompt, answer):
     counted = {"in": "of prompts", "out": "of answers"}.get(side, "of prompts and answers together")
     rate_rps = max(tokens_s / each, LEAST_RPS)
     said = (
-        f"{volume} are taken as {counted}: {tokens_s:,.3g} a second on average, which is "
+        f"{volume} are taken as {counted}: {tokens_s:,.4g} a second on average, which is "
         f"{rate_rps:.3g} requests a second with {prompt:,} tokens in and {answer:,} out. "
         "A busy hour has more than the average."
     )

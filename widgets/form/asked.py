@@ -56,7 +56,7 @@ MANY = {
 }
 COUNT = rf"(?:(?<![\w.]){'|'.join(MANY)}|(?<![\w.$])[1-9]\d?)"
 BOXES = (
-    rf"\b({COUNT})[\s-]+(?:gpu\s+)?(?:nodes?|servers?|machines?|hosts?|boxes)\b"
+    rf"\b({COUNT})[\s-]+(?:nodes?|servers?|machines?|hosts?|boxes)\b"
     r"\s*((?:of|with|x|×|each)\b)?"
 )
 # "2x8 H100", no size of a mixture as 8x7B
@@ -85,16 +85,23 @@ EACH_M = r"\s*(?:/|\bper\b)?\s*(?:1?\s*m(?:tok|illion)?\b)?\s*(?:tokens?\s*)?"
 JOIN = r"\s*(?:,|/|\bor\b|\bvs\b\.?|\bversus\b|\band\b|\bagainst\b)\s*"
 FORMAT = (
     r"\b(?:(?:int4|w4a16)[\s-](?:awq|gptq)|fp32|bf16|fp16|fp8|int8|int4|nvfp4|mxfp4|mxfp8|awq|gptq"
-    r"|q\d[\w]*|[w]\d+a\d+|(?<![\w-][-])(?<!\w)[48][\s-]?bits?)"
+    r"|(?:ud-)?i?q\d[\w]*|[w]\d+a\d+|(?<![\w-][-])(?<!\w)[48][\s-]?bits?)"
 )
 FORMATS = rf"({FORMAT}(?:{JOIN}{FORMAT})*)"  # several are to be set side by side
 ENGINE = (
     r"\b(?:vllm|sglang|tensorrt-llm|trt-llm|(?:ik_)?llama\.?cpp|ollama|lm[\s-]?studio"
     r"|koboldcpp)(?![\w/-])(?:\s*v?\d[\d.]*)?"
 )
-SHARED = r"\b(?:shared\s+prefix|prefix(?:\s+(?:cache|cached|caching))?|shared|cached)\b"
-CROWD = r"(?:conc(?:urrent)?(?:\s+(?:requests?|users?))?|users?|sessions?|streams?)\b"
+SHARED = (
+    r"\b(?:system\s+prompt|shared\s+prefix|prefix(?:\s+(?:cache|cached|caching))?|shared|cached)\b"
+)
+CROWD = (
+    r"(?:conc(?:urren(?:t|cy))?(?:\s+(?:requests?|users?))?|users?|sessions?|streams?)\b"
+    r"(?!\s+tokens?)"
+)
+PLAIN = r"(?<![\w.])(\d+(?:,\d{3})*)(?!\d|\s?[kKmM]i?\b|\s?/)"  # no length of a prompt
 AT_ONCE = r"requests? (?:at once|in flight)"
+ANSWERS = r"(?:outputs?|answers?|completions?|generations?|responses?)"
 NO_FORMAT = r"(?!\s+(?:fp|bf|int|nv|mx))"  # "in FP8" is no prompt
 # What is read, in this order: each takes its words out of the question.
 NUMBERS = (
@@ -133,23 +140,26 @@ NUMBERS = (
     ("speed", rf"{NUMBER}\s*{RATE}\s*(?:/|\ba\b|\bper\b)?\s*(?:user|stream|request|each)\b"),
     ("rate", rf"{NUMBER}\s*(?:(?:requests?|req|r)\s*(?:/|a|per)\s*s(?:ec|econd)?|[rq]ps)\b"),
     ("rate", rf"{NUMBER}\s*{REQUESTS}\s*{EVERY}"),
-    ("users", rf"\b(?:conc(?:urrency)?|batch(?:[\s-]size)?|bs)\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("users", rf"\b(?:conc(?:urrency)?|batch(?:[\s-]size)?|bs)\s*(?:of|=|:)?\s*{PLAIN}"),
     ("users", rf"{NUMBER}\s*(?:{CROWD}|{AT_ONCE})"),
     ("users", rf"\busers\s*(?:of|=|:)?\s*{NUMBER}"),
     ("tp", r"\b(?:tp|tensor[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
     ("pp", r"\b(?:pp|pipeline[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
+    ("fraction", r"\bgpu[\s_-]memory[\s_-]utili[sz]ation\s*=?\s*([01]?\.\d+)"),
+    ("cards", r"(?<![\w.$])(\d{1,3})[\s-](?:gpus?|cards?|accelerators?)\b(?!\s*/)"),
     ("maxlen", rf"\bmax[\s_-]model[\s_-]len\s*=?\s*{NUMBER}"),
     ("prefix", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?{SHARED}"),
     ("prefix", rf"{SHARED}\s*(?:of|=|:)?\s*{NUMBER}"),
-    ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:\bin\b{NO_FORMAT}|inputs?\b|prompts?\b)"),
+    ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:\bin\b{NO_FORMAT}|inputs?\b)"),
+    ("in", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?prompts?\b"),
     ("in", rf"\b(?:prompts?|inputs?|isl)\s*(?:of|=|:)?\s*{NUMBER}"),
-    ("out", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:out\b|outputs?\b|answers?\b)"),
-    ("out", rf"\b(?:answers?|outputs?|osl)\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("out", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:out\b|{ANSWERS}\b)"),
+    ("out", rf"\b(?:{ANSWERS}|osl)\s*(?:of|=|:)?\s*{NUMBER}"),
     ("ctx", rf"{NUMBER}\s*(?:tokens?\s*)?(?:of\s*)?(?:context|ctx)\b"),
-    ("ctx", rf"\b(?:context|ctx)\s*(?:of|=|:)?\s*{NUMBER}"),
+    ("ctx", rf"\b(?:context|ctx)(?:\s+(?:length|window|size))?\s*(?:of|=|:)?\s*{NUMBER}"),
     ("ctx", r"\bat\s+(\d[\d.,]*\s?[kKmM]i?)\b"),
     ("ctx", r"(?<![\w.$/-])(\d[\d.,]*[kK]i?)(?![\w/-])(?!\s*tokens?\s*(?:/|a|per)\b)"),
-    ("kv", rf"\b(?:kv|cache)(?:\s+cache)?\s*(?:in|=|:)?\s*{FORMATS}\b"),
+    ("kv", rf"\b(?:kv|cache)(?:[\s_-]cache)?(?:[\s_-]d?type)?\s*(?:in|=|:)?\s*{FORMATS}\b"),
     ("kv", rf"{FORMATS}\s+(?:kv|cache)\b(?:\s+cache\b)?"),
     ("weights", rf"{FORMATS}\b"),
     ("engine", rf"({ENGINE}(?:{JOIN}{ENGINE})*)"),
@@ -161,6 +171,11 @@ EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set s
 MOST = re.compile(
     r"\b(?:how many|most|max(?:imum)?|number of)\s+(?:\w+\s+)?(?:users|people|sessions|streams)\b"
     r"|^\s*users\b",
+    re.I,
+)
+HOW_MANY = re.compile(
+    r"\b(?:how many|(?:minimum\s+)?number of|min(?:imum)?(?:\s+of)?)\s+"
+    r"(?:gpus?|cards?|accelerators?|nodes?|(?=[a-z]+\d)[\w-]+)\b",
     re.I,
 )
 POWER = re.compile(r"\b(?:power|watts?|kwh|energy|electricity)\b", re.I)
@@ -203,15 +218,16 @@ ARTICLES = ("a", "an", "my", "our", "the", "this", "is")
 # Words that ask and join, and tell nothing.
 SILENT = frozenset(
     """
-    a an and any api are as at average be best better between biggest budget by cache can card
-    cards cheap cheaper cheapest compare context cost costs could decode do does draw draws each
-    electricity energy enough fast faster first fit fits for from gap gaps gpu gpus grow growing
-    grows have host how i in is it itl kv kwh laptop largest latency least limit limits llm llms
-    load many max me mean million model models more most much my need needs of on one or out over
-    p95 per please power prefill price run running runs serve should show size speed t/s take
-    takes than that the their them then throughput to tok/s token tokens tokens/s ttft under up us
-    usd use user users using versus vram vs want watt watts way what what's when where which will
-    with within would
+    a an and any api are as at average avg be best better between biggest budget buy by cache can
+    card cards cheap cheaper cheapest compare completion context cost costs could decode do does
+    draw draws each electricity energy enough expect fast faster first fit fits for from gap gaps
+    get gpu gpus grow growing grows have host how i in is it itl kv kwh laptop largest latency
+    least length limit limits llm llms load machine many max me mean million minimal minimum model
+    models more most much my need needs node nodes number of on one or out over p95 per please
+    power prefill price run running runs serve server should show single size speed t/s take takes
+    than that the their them then throughput to tok/s token tokens tokens/s ttft under up us usd
+    use user users using versus vram vs want watt watts way what what's when where which will
+    window with within would
     """.split()  # noqa: SIM905 - a list has a line a word
 )
 
@@ -271,6 +287,9 @@ def read(text):
         rest = OF_STARTING.sub(" ", rest)
     if MOST.search(rest.strip()):
         numbers["most"] = True
+    rest = re.sub(r"\bsingle[\s-](?=user|stream|session)", "1 ", rest, flags=re.I)
+    if HOW_MANY.search(rest):
+        numbers["count"] = True
     if LONGEST.search(rest):
         numbers["longest"] = True
     if POWER.search(rest):
@@ -380,6 +399,8 @@ def _first_name(words):
     guess: tuple[Any, int] = None, 0
     for length in range(min(WINDOW, len(words)), 0, -1):
         found = _meant(" ".join(words[:length])) or _one_of(words[:length])
+        if found and found.guessed and words[0].lower() in SILENT:
+            continue  # "should I buy 4x3090" is no model
         if found and found.said.startswith(OPEN):
             return guess if guess[1] and guess[0].field == "gpu" else (found, length)
         if found and found.field == "model" and (card := _card_before(words[:length], found)):

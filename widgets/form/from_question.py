@@ -27,7 +27,7 @@ SAID = {
     "budget": "budget ${}/h for all cards", "weights": "{} weights", "kv": "{} cache",
     "engine": "{}", "vendor": "cards of {}", "api": "API ${}/M of answers",
     "api_in": "API ${}/M of prompts", "tp": "TP-{}", "pp": "PP-{}",
-    "maxlen": "max_model_len {}",
+    "maxlen": "max_model_len {}", "fraction": "memory fraction {}",
 }  # fmt: skip
 
 
@@ -214,6 +214,8 @@ def _settled(said):
         which = f"Which card of {numbers['memory']} GB is meant is not said: {title} is taken."
         numbers["open"] = f"{which} Its memory says what fits, and another has another speed."
         said = said._replace(cards=[(name, 1)])
+    if each := int(numbers.get("cards", 0)):  # "MI300X or H100, 8 cards each"
+        said = said._replace(cards=[(name, each if n < 2 else n) for name, n in said.cards])
     if nodes := numbers.get("nodes"):
         usual = {name: _in_a_node(catalog.gpu(name)) for name, _ in said.cards}
         cards = [
@@ -411,6 +413,8 @@ def _split_said(values):
 HOMELY = "it is what Macs and GGUF files are run with"
 
 
+# What decides which inputs there are, and is none itself.
+ASIDE = {"show", "sweep", "most", "power", "nodes", "cards", "open", "memory", "longest", "count"}
 # What no input takes, by what is said of it.
 OF_ITS_OWN = {
     "lora": "{} are not counted here: `llmcap predict --lora-rank 16 --lora-adapters 4` counts "
@@ -428,8 +432,8 @@ def _left(said, values, fields):
     """Say what the answer does not take: what no input here means, and what was not understood."""
     notes = []
     _, more = _titles(said, fields)
-    silent = {"show", "sweep", "most", "power", "nodes", "open", "memory", "longest", *OF_ITS_OWN}
-    unused = [*more, *_words(said, said.numbers.keys() - _used(said, values) - silent)]
+    told = said.numbers.keys() - ASIDE - OF_ITS_OWN.keys()
+    unused = [*more, *_words(said, told - _used(said, values))]
     unused += [] if "columns" in fields else [one for also in said.also.values() for one in also]
     if unused:
         notes.append(f"Not among these inputs, so not in the answer: {', '.join(unused)}.")
@@ -447,6 +451,8 @@ def _elsewhere(said, values, fields, text):
         yield "Which models a card runs is a question for Design.", "design"
     elif not search and "columns" not in fields and (more or said.also):
         yield "Several side by side are a question for Compare.", "compare"
+    if "count" in said.numbers and not search:
+        yield "How many cards it takes is a question for Design.", "design"
     if "longest" in said.numbers and "ctx" not in said.numbers:
         yield "How far a context may grow is a question for The context cliff.", "cliff"
     if "power" in said.numbers and not search:
@@ -515,7 +521,7 @@ def _deployment(models, cards, numbers, state, prefix=""):
         values["gpu"], values["tp"] = cards[0]
         model = catalog.model(models[0]) if models else _chosen(state, prefix)
         values |= amounts.split(cards[0][1], model, catalog.gpu(cards[0][0])) if model else {}
-    told = ("weights", "kv", "engine", "usd", "maxlen")
+    told = ("weights", "kv", "engine", "usd", "maxlen", "fraction")
     values |= {k: numbers[k] for k in told if k in numbers} | _as_told(numbers, values)
     if models and cards and "weights" not in numbers:
         values["weights"] = _held(catalog.model(models[0]), *cards[0])

@@ -75,6 +75,7 @@ GLUED = (
     (re.compile(r"(?<=\d{4})d\b"), " d"),
     (re.compile(r"\b([abhv]\d{3})(?=sxm|pcie|nvl)"), r"\1 "),
     (re.compile(r"\bh20(?=[\s-]*141\s?g)"), "h20 3e"),
+    (re.compile(r"\b(m\d)\s+air\b"), r"\1"),
     (re.compile(r"\bmax[\s-]q\b"), "maxq"),
     (re.compile(r"\bmax\s*\+"), "max "),
     (re.compile(r":(sramecc|xnack)[+-]"), " "),
