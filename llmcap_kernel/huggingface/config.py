@@ -172,7 +172,7 @@ class Fields:
     ) -> list[int]:
         """Read a list of whole numbers."""
         return [
-            number(f"{self.path(name)}[{i}]", v, low, LIMITS[limit], whole=True)
+            number(f"{self.path(name)}[{i}]", _unquoted(v), low, LIMITS[limit], whole=True)
             for i, v in enumerate(self.items(name, default))
         ]
 
@@ -215,6 +215,7 @@ class Fields:
             )
         found = []
         for i, item in enumerate(items[:layers]):
+            item = item if isinstance(item, str) and item in choices else _unquoted(item)
             known = isinstance(item, (str, int, bool)) and item in choices
             if not known:
                 some = ", ".join(dict.fromkeys(str(c) for c in choices))
