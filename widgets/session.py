@@ -128,7 +128,8 @@ class Calculator:
                 # An empty mapping is a reset; else an input that cannot be read keeps its value.
                 before = self._last if values else form.defaults()
                 self._last, messages = form.check(values, before)
-            question = _question(asked["query"]) if "query" in asked else values.get(QUESTION)
+            typed = values.get(QUESTION) if isinstance(values, dict) else None
+            question = _question(asked["query"]) if "query" in asked else typed
             return self._show(messages, echo, question)
         except tuple(ENDED) as problem:
             self._last = form.defaults()

@@ -126,7 +126,7 @@ def test_the_rate_of_a_benchmark_is_taken_as_the_users_it_keeps():
     state = calculate.FORM.defaults() | {"gpu": "h100-sxm"}
     values, said = from_launch.inputs(f"{text} --request-rate 8", state)
     assert 1 < values["users"] <= 10
-    assert any("8 requests a second keep" in one for one in said)
+    assert any("8 requests a second of 100 tokens in and 100 out keep" in one for one in said)
     values, said = from_launch.inputs(f"{text} --request-rate 1000", state)
     assert any("a queue grows without end" in one for one in said)
 
