@@ -1,7 +1,6 @@
 """Work in time, as a question has it: tokens a day as requests a second, and these as users."""
 
 import re
-from math import ceil
 
 from llmcap_kernel.refuse import typed_number
 from llmcap_kernel.spec import Workload
@@ -9,7 +8,6 @@ from llmcap_kernel.spec import Workload
 from . import asked
 
 LEAST_RPS = 1e-6
-DESK = 8  # cards: no more join in a machine that stands alone
 SIDES = {"in": ("input", "prompt"), "out": ("output", "answer", "generated", "completion")}
 
 
@@ -106,45 +104,3 @@ def cards_of(count, nodes, each, usual):
     count = count or usual
     together = not each and count > usual and count <= nodes * usual
     return count if together else count * nodes
-
-
-def split(count, model, gpu):
-    """Split a model over cards as engines advise: by tensors in a node, by layers across them.
-
-    Parameters
-    ----------
-    count : int
-        Cards.
-    model : Model
-        The model.
-    gpu : Gpu
-        The card.
-
-    Returns
-    -------
-    dict
-        tp and pp; ep and dp where the cards of one node share experts and not heads.
-
-    References
-    ----------
-    vLLM, docs/serving/parallelism_scaling.md: tensor parallel size is the cards of a node,
-    pipeline parallel size the nodes; where the cards do not divide the model, pipeline alone.
-
-    Examples
-    --------
-    >>> from llmcap_kernel import catalog
-    >>> h100, r1 = catalog.gpu("h100-sxm"), catalog.model("deepseek-r1")
-    >>> split(16, r1, h100), split(72, r1, catalog.gpu("gb200"))
-    ({'tp': 8, 'pp': 2}, {'tp': 72, 'pp': 1, 'ep': True, 'dp': True})
-    >>> split(3, catalog.model("llama-3.1-70b"), catalog.gpu("rtx-3090"))
-    {'tp': 1, 'pp': 3}
-    """
-    in_a_node = min(count, gpu.max_per_node)
-    heads = model.heads or count
-    wide = DESK < count == in_a_node  # a rack, whose cards all see each other
-    if wide and heads % count and count <= model.experts:
-        return {"tp": count, "pp": 1, "ep": True, "dp": True}
-    nodes = ceil(count / in_a_node)
-    widths = [n for n in range(in_a_node, 0, -1) if count % n == 0 and heads % n == 0]
-    good = [n for n in widths if count // n <= model.layers and count // n >= nodes]
-    return {"tp": good[0], "pp": count // good[0]} if good else {"tp": count, "pp": 1}

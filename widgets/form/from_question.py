@@ -13,6 +13,7 @@ from typing import Any
 
 from llmcap_kernel import catalog
 from llmcap_kernel.address import LETTERS, MEAN
+from llmcap_kernel.design import split
 from llmcap_kernel.design.space import FOUR_BITS, HOME, HOME_FORMATS
 from llmcap_kernel.refuse import BadInput, shown, typed_number
 
@@ -490,6 +491,13 @@ def _limits(numbers, state, fields):
     return given
 
 
+def _split(count, model, gpu):
+    """How so many cards split a model, as the inputs spell it."""
+    found = split.split(count, model, gpu)
+    own = {"ep": "ep" in found, "dp": found.get("dp_attention", False)}
+    return {"tp": found["tp"], "pp": found["pp"]} | own
+
+
 HELD = 0.9  # of a card: the weights, beside what an engine keeps and a cache
 
 
@@ -520,7 +528,7 @@ def _deployment(models, cards, numbers, state, prefix=""):
     if cards:
         values["gpu"], values["tp"] = cards[0]
         model = catalog.model(models[0]) if models else _chosen(state, prefix)
-        values |= amounts.split(cards[0][1], model, catalog.gpu(cards[0][0])) if model else {}
+        values |= _split(cards[0][1], model, catalog.gpu(cards[0][0])) if model else {}
     told = ("weights", "kv", "engine", "usd", "maxlen", "fraction")
     values |= {k: numbers[k] for k in told if k in numbers} | _as_told(numbers, values)
     if models and cards and "weights" not in numbers:
