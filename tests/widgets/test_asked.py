@@ -304,6 +304,7 @@ def test_a_vendor_is_said_to_be_lost_where_nothing_asks_for_it():
         ("512GB Mac Studio deepseek r1", ["deepseek-r1"], [("apple-m3-ultra", 1)], []),
         ("mac studio with 512 GB", [], [("apple-m3-ultra", 1)], []),
         ("nemotron super 49b on H100", ["nemotron-super-49b"], [("h100-sxm", 1)], []),
+        ("Ascend 910C x8 qwen2.5 72b", ["qwen2.5-72b"], [("ascend-910c", 8)], []),
         ("a 70b model on an L40S", ["dense-70b"], [("l40s", 1)], []),
         (
             "DeepSeek R1 Q4 on 4x RTX 6000 Pro Blackwell",
@@ -340,13 +341,15 @@ def test_requests_of_a_longer_time_are_those_of_a_second(text, rate):
         ("86.4M output tokens daily", 1),
         ("8.64M input tokens per hour", 0.3429),  # 2,400 a second of prompts of 7,000
         ("691.2M tokens/day", 1),
+        ("60 rpm", 1),
         ("20.736 billion tokens per month", 1),  # of thirty days
     ],
 )
 def test_tokens_a_day_are_a_mean_rate_of_requests(text, rate):
     state, messages = answer("design", f"qwen3-8b on H100, 7000 in, 1000 out, {text}")
     assert state["rate"] == pytest.approx(rate, rel=1e-3)
-    assert any("A busy hour has more than the average" in one["text"] for one in messages)
+    said = any("A busy hour has more than the average" in one["text"] for one in messages)
+    assert said == ("token" in text)
     assert not [one for one in messages if one["level"] == "warning" and one["field"] == "ask"]
 
 
@@ -422,6 +425,8 @@ def test_a_desk_holds_a_model_in_the_four_bits_that_people_run_there(text, state
         ("qwen3-8b on H100, 8 GPU node", {"tp": 8}),
         ("qwen3-8b on L4, 2k system prompt, 10 users", {"prefix": 2000, "users": 10}),
         ("qwen3-8b on L4, single user", {"users": 1}),
+        ("qwen3-8b on 4090, --max-num-seqs 32", {"seqs": 32}),
+        ("70b iq3 on 7900xtx x2", {"weights": "gguf-iq3-xxs"}),
         ("qwen3-next 80b iq4_xs on M4 Max 64GB", {"weights": "gguf-iq4-xs"}),
         ("gpt-oss 20b on M4 Air 24GB", {"gpu": "apple-m4-24gb"}),
         ("deepseek v3 on 8xH200, cost per 1M tokens", {"tp": 8}),

@@ -145,6 +145,7 @@ NUMBERS = (
     ("users", rf"\busers\s*(?:of|=|:)?\s*{NUMBER}"),
     ("tp", r"\b(?:tp|tensor[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
     ("pp", r"\b(?:pp|pipeline[\s-]parallel(?:ism|[\s-]size)?)[\s=:-]*(?:of\s+)?(\d+)\b"),
+    ("seqs", r"\bmax[\s_-]num[\s_-]seqs\s*=?\s*(\d+)\b"),
     ("fraction", r"\bgpu[\s_-]memory[\s_-]utili[sz]ation\s*=?\s*([01]?\.\d+)"),
     ("cards", r"(?<![\w.$])(\d{1,3})[\s-](?:gpus?|cards?|accelerators?)\b(?!\s*/)"),
     ("maxlen", rf"\bmax[\s_-]model[\s_-]len\s*=?\s*{NUMBER}"),
@@ -167,6 +168,8 @@ NUMBERS = (
 PRICED = re.compile(
     r"(?:\$\s*(?:/|\bper\b)|\bper\b)\s*1?\s*m(?:tok|illion)?\b", re.I
 )  # a price that is asked for
+# Quants by their bits alone, as the usual file of them is called.
+QUANTS = {"iq1": "iq1_s", "iq2": "iq2_xs", "iq3": "iq3_xxs", "iq4": "iq4_xs"}
 EACH_OF = ("engine", "weights", "kv")  # may be named several times, to be set side by side
 MOST = re.compile(
     r"\b(?:how many|most|max(?:imum)?|number of)\s+(?:\w+\s+)?(?:users|people|sessions|streams)\b"
@@ -219,15 +222,15 @@ ARTICLES = ("a", "an", "my", "our", "the", "this", "is")
 SILENT = frozenset(
     """
     a an and any api are as at average avg be best better between biggest budget buy by cache can
-    card cards cheap cheaper cheapest compare completion context cost costs could decode do does
-    draw draws each electricity energy enough expect fast faster first fit fits for from gap gaps
-    get gpu gpus grow growing grows have host how i in is it itl kv kwh laptop largest latency
-    least length limit limits llm llms load machine many max me mean million minimal minimum model
-    models more most much my need needs node nodes number of on one or out over p95 per please
-    power prefill price run running runs serve server should show single size speed t/s take takes
-    than that the their them then throughput to tok/s token tokens tokens/s ttft under up us usd
-    use user users using versus vram vs want watt watts way what what's when where which will
-    window with within would
+    card cards cheap cheaper cheapest compare completion concurrent context cost costs could
+    decode do does draw draws each electricity energy enough expect fast faster first fit fits for
+    from gap gaps get gpu gpus grow growing grows handle have host how i in inference is it itl kv
+    kwh laptop largest latency least length limit limits llm llms load machine many max me mean
+    million minimal minimum model models more most much my need needs node nodes number of on one
+    or out over p95 per please power prefill price run running runs serve server setup should show
+    single size speed t/s take takes than that the their them then throughput to tok/s token
+    tokens tokens/s ttft under up us usd use user users using versus vram vs want watt watts way
+    we what what's when where which will window with within would
     """.split()  # noqa: SIM905 - a list has a line a word
 )
 
@@ -281,6 +284,7 @@ def read(text):
     rest = re.sub(r"(?<!\w)--?(?=[a-z]{2})", " ", rest, flags=re.I)  # options of a command
     rest = re.sub(r"\b(awq|gptq)[\s-]*(?:int)?[48][\s-]?bits?\b", r"\1", rest, flags=re.I)
     rest = re.sub(r"\bon[\s-]prem(?:ises?)?\b", " , ", rest, flags=re.I)
+    rest = re.sub(r"\brpm\b", " requests/min", rest, flags=re.I)
     rest = WITH_MEMORY.sub(r"\1 ", rest)
     if STARTING.search(rest):
         numbers["starting"] = True
@@ -325,7 +329,8 @@ def _values(name, found):
     """What was found for an input; more than one where several are set side by side."""
     said = " ".join(part.strip(" .,") for part in found.groups() if part)  # a time keeps its unit
     if name in EACH_OF:
-        return list(dict.fromkeys(re.split(JOIN, said)))
+        names = [QUANTS.get(one.lower(), one) for one in re.split(JOIN, said)]
+        return list(dict.fromkeys(names))
     if name == "rate" and found.re.groups > 1:
         number, *units = found.groups()
         return [_a_second(number, *filter(None, units))]
@@ -453,7 +458,8 @@ def _card_before(words, model):
     for length in range(len(words) - 1, 0, -1):
         rest = _meant(" ".join(words[length:]), (from_name.model,))
         card = _meant(" ".join(words[:length]), (from_name.card,)) or _one_of(words[:length])
-        if card and rest and rest.name == model.name:
+        own = rest and not rest.guessed and model.name not in catalog.models()
+        if card and rest and (own or rest.name == model.name):
             return card, length
     return None
 

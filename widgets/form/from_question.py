@@ -28,7 +28,7 @@ SAID = {
     "budget": "budget ${}/h for all cards", "weights": "{} weights", "kv": "{} cache",
     "engine": "{}", "vendor": "cards of {}", "api": "API ${}/M of answers",
     "api_in": "API ${}/M of prompts", "tp": "TP-{}", "pp": "PP-{}",
-    "maxlen": "max_model_len {}", "fraction": "memory fraction {}",
+    "maxlen": "max_model_len {}", "fraction": "memory fraction {}", "seqs": "{} sequences",
 }  # fmt: skip
 
 
@@ -529,7 +529,7 @@ def _deployment(models, cards, numbers, state, prefix=""):
         values["gpu"], values["tp"] = cards[0]
         model = catalog.model(models[0]) if models else _chosen(state, prefix)
         values |= _split(cards[0][1], model, catalog.gpu(cards[0][0])) if model else {}
-    told = ("weights", "kv", "engine", "usd", "maxlen", "fraction")
+    told = ("weights", "kv", "engine", "usd", "maxlen", "fraction", "seqs")
     values |= {k: numbers[k] for k in told if k in numbers} | _as_told(numbers, values)
     if models and cards and "weights" not in numbers:
         values["weights"] = _held(catalog.model(models[0]), *cards[0])
