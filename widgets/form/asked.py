@@ -48,8 +48,6 @@ VOLUME = (
     rf"(?:\s*(?:in total|total))?\s*{EVERY}"
 )
 STRAY = rf"{NUMBER}\s*{RATE}|{TIME}"  # limits of something else
-WRITTEN = re.compile(r"(?<=\d)[\s-]*(thousand|million|billion)\b", re.I)  # "2 million"
-WITH_MEMORY = re.compile(r"(\bmac\s?\w+)\s+with\s+(?=\d+\s?gi?b\b)", re.I)  # its own
 MANY = {
     **{"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8},
     **{"a": 1, "single": 1, "dual": 2},
@@ -192,9 +190,29 @@ OF_STARTING = re.compile(
     r"\b(?:cold|starts?|starting|startup|start-up|up|loads?|loading|boots?|times?|long)\b", re.I
 )
 WHICH_ONE = ("itlp", "ttftp", "percentile")
+FLAGS = {
+    "starting": STARTING,
+    "most": MOST,
+    "count": HOW_MANY,
+    "longest": LONGEST,
+    "power": POWER,
+}
 # A size of Llama without its number is the newest of it, in a question of today.
-BARE = re.compile(r"\bllama[ -](8|70|405)b\b", re.I)
 NEWEST = {"8": "llama-3.1-8b", "70": "llama-3.3-70b", "405": "llama-3.1-405b"}
+# Other spellings of what is read below, in this order.
+REWRITTEN: tuple[tuple[str, Any], ...] = (
+    (r"[()]", " "),
+    (r"\bllama[ -](8|70|405)b\b", lambda found: NEWEST[found[1]]),
+    # "2 million"
+    (r"(?<=\d)[\s-]*(thousand|million|billion)\b", lambda found: found[1][0].upper()),
+    (r"\bisl\s*/\s*osl\b", " "),  # of a pair behind it
+    (r"(?<!\w)--?(?=[a-z]{2})", " "),  # options of a command
+    (r"\b(awq|gptq)[\s-]*(?:int)?[48][\s-]?bits?\b", r"\1"),
+    (r"\bon[\s-]prem(?:ises?)?\b", " , "),
+    (r"\brpm\b", " requests/min"),
+    (r"(\bmac\s?\w+)\s+with\s+(?=\d+\s?gi?b\b)", r"\1 "),  # its own memory
+    (r"\bsingle[\s-](?=user|stream|session)", "1 "),
+)
 OVER = r"\b(?:over|by|along|with|as|against)\s+(?:the\s+)?(?:growing\s+|number of\s+)?"
 SWEEPS = {"ctx": "context", "users": "users", "in": "prompts?", "out": "answers?"}
 SHOWS = {
@@ -275,36 +293,11 @@ def read(text):
     >>> read("Qwen3-32B on two H200, 32K context")
     Read(models=['qwen3-32b'], cards=[('h200-sxm', 2)], numbers={'ctx': '32K'}, lost=[], also={})
     """
-    rest = re.sub(r"[()]", " ", text.strip()[:MAX_TEXT])
-    rest = BARE.sub(lambda found: NEWEST[found[1]], f" {rest} ")
-    rest = WRITTEN.sub(lambda found: found[1][0].upper(), rest)
-    numbers: dict[str, Any] = {}
+    rest = f" {text.strip()[:MAX_TEXT]} "
+    for pattern, written in REWRITTEN:
+        rest = re.sub(pattern, written, rest, flags=re.I)
+    numbers, rest = _flags(rest)
     also: dict[str, list[str]] = {}
-    rest = re.sub(r"\bisl\s*/\s*osl\b", " ", rest, flags=re.I)  # of a pair behind it
-    rest = re.sub(r"(?<!\w)--?(?=[a-z]{2})", " ", rest, flags=re.I)  # options of a command
-    rest = re.sub(r"\b(awq|gptq)[\s-]*(?:int)?[48][\s-]?bits?\b", r"\1", rest, flags=re.I)
-    rest = re.sub(r"\bon[\s-]prem(?:ises?)?\b", " , ", rest, flags=re.I)
-    rest = re.sub(r"\brpm\b", " requests/min", rest, flags=re.I)
-    rest = WITH_MEMORY.sub(r"\1 ", rest)
-    if STARTING.search(rest):
-        numbers["starting"] = True
-        rest = OF_STARTING.sub(" ", rest)
-    if MOST.search(rest.strip()):
-        numbers["most"] = True
-    rest = re.sub(r"\bsingle[\s-](?=user|stream|session)", "1 ", rest, flags=re.I)
-    if HOW_MANY.search(rest):
-        numbers["count"] = True
-    if LONGEST.search(rest):
-        numbers["longest"] = True
-    if POWER.search(rest):
-        numbers["power"] = True
-    for name, pattern in SHOWS.items():
-        if re.search(pattern, rest, re.I):
-            numbers.setdefault("show", name)
-    for name, word in SWEEPS.items():
-        if found := re.search(rf"{OVER}{word}\b", rest, re.I):
-            numbers.setdefault("sweep", name)
-            rest = rest[: found.start()] + " , " + rest[found.end() :]
     rest = PRICED.sub(" ", rest)
     for name, pattern in NUMBERS:
         found = re.search(pattern, rest, re.I)
@@ -323,6 +316,21 @@ def read(text):
     said = _named(re.sub(rf"{STRAY}|\b{RATE}", " , ", rest, flags=re.I), numbers)
     also = {name: more for name, more in also.items() if more}
     return said._replace(lost=[*said.lost, *stray][:MOST_LOST], also=also)
+
+
+def _flags(rest):
+    """What a question is about, as far as a word says it, and what is left of it."""
+    numbers: dict[str, Any] = {name: True for name, words in FLAGS.items() if words.search(rest)}
+    if "starting" in numbers:
+        rest = OF_STARTING.sub(" ", rest)
+    for name, pattern in SHOWS.items():
+        if re.search(pattern, rest, re.I):
+            numbers.setdefault("show", name)
+    for name, word in SWEEPS.items():
+        if found := re.search(rf"{OVER}{word}\b", rest, re.I):
+            numbers.setdefault("sweep", name)
+            rest = rest[: found.start()] + " , " + rest[found.end() :]
+    return numbers, rest
 
 
 def _values(name, found):

@@ -204,25 +204,8 @@ def _near(word):
 
 def _settled(said):
     """Settle what depends on the whole question: whose rent a number is, whose percentile."""
+    said = _counted_cards(said)
     numbers = dict(said.numbers)
-    if (
-        "memory" in numbers
-        and said.models
-        and not said.cards
-        and (cards := _desk_cards(int(numbers["memory"])))
-    ):
-        title, name = cards[0]
-        which = f"Which card of {numbers['memory']} GB is meant is not said: {title} is taken."
-        numbers["open"] = f"{which} Its memory says what fits, and another has another speed."
-        said = said._replace(cards=[(name, 1)])
-    if each := int(numbers.get("cards", 0)):  # "MI300X or H100, 8 cards each"
-        said = said._replace(cards=[(name, each if n < 2 else n) for name, n in said.cards])
-    if nodes := numbers.get("nodes"):
-        usual = {name: _in_a_node(catalog.gpu(name)) for name, _ in said.cards}
-        cards = [
-            (name, amounts.cards_of(n, nodes[0], nodes[1], usual[name])) for name, n in said.cards
-        ]
-        said = said._replace(cards=cards)
     rented = numbers.pop("rented", None)
     if rented:  # "at $2.50/h" beside cards is what each costs; else it is all there is to spend
         word, amount = rented.split()
@@ -247,6 +230,23 @@ def _settled(said):
         else:
             lost.append(which)
     return said._replace(numbers=numbers, lost=lost)
+
+
+def _counted_cards(said):
+    """The cards of a question and how many of each; one where their memory alone is said."""
+    numbers, cards = dict(said.numbers), list(said.cards)
+    sold = _desk_cards(int(numbers.get("memory", 0))) if said.models and not cards else []
+    if sold:
+        title, name = sold[0]
+        which = f"Which card of {numbers['memory']} GB is meant is not said: {title} is taken."
+        numbers["open"] = f"{which} Its memory says what fits, and another has another speed."
+        cards = [(name, 1)]
+    if each := int(numbers.get("cards", 0)):  # "MI300X or H100, 8 cards each"
+        cards = [(name, each if n < 2 else n) for name, n in cards]
+    if nodes := numbers.get("nodes"):
+        usual = {name: _in_a_node(catalog.gpu(name)) for name, _ in cards}
+        cards = [(name, amounts.cards_of(n, nodes[0], nodes[1], usual[name])) for name, n in cards]
+    return said._replace(numbers=numbers, cards=cards)
 
 
 def _in_a_node(gpu):
