@@ -53,9 +53,9 @@ LISTED = re.compile(
 )
 # A table of nvidia-smi, its -L, rocm-smi, and nvidia-smi --query-gpu=name,memory.total --format=csv
 TOOLS = (
-    re.compile(r"^\|\s+\d+\s+(\S.*?)\s+(?:On|Off|N/A)\s+\|", re.M),
-    re.compile(r"^\s*GPU \d+: (.+?)(?: \(UUID: [^)]*\))?\s*$", re.M),
-    re.compile(r"^GPU\[\d+\]\s*:\s*Card [Ss]eries:\s*(.+?)\s*$", re.M),
+    re.compile(r"^\|\s+\d+\s+(\S.{0,80}?)\s+(?:On|Off|N/A)\s+\|", re.M),
+    re.compile(r"^\s*GPU \d+: (.{1,80}?)(?: \(UUID: [^)]*\))?\s*$", re.M),
+    re.compile(r"^GPU\[\d+\]\s*:\s*Card [Ss]eries:\s*(.{1,80}?)\s*$", re.M),
 )
 CSV = re.compile(r"\s*name,\s*memory\.total", re.I)
 MEMORY = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)[\s-]*(mi?b|g(?:i?b)?)(?![\w.])")
